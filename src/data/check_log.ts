@@ -1,0 +1,86 @@
+/** Checks that the arrays of a click log fit together, before anything indexes them on the GPU. */
+
+import { type ClickLog, NONE, splits } from "./click_log.ts";
+import { UserError } from "./user_error.ts";
+
+/**
+ * Throws a {@link UserError} that names the first fault of a log: lengths and starts that do not fit, an
+ * event without rows, a clicked row that is not displayed, an item out of range, a feature that is not
+ * finite, a split without users.
+ */
+export function checkLog(log: ClickLog): void {
+  const fail = (fault: string): never => {
+    throw new UserError(`The click log "${log.name}" is faulty: ${fault}.`);
+  };
+  const { items, userSplit, userEvents, eventRows, eventClick, rowItem } = log;
+  checkStarts("userEvents", userEvents, "user", userSplit.length, "eventClick", eventClick.length, fail);
+  checkStarts("eventRows", eventRows, "event", eventClick.length, "rowItem", rowItem.length, fail);
+
+  for (let user = 0; user < userSplit.length; user++) {
+    if (userSplit[user]! >= splits.length) {
+      fail(`userSplit of user ${user} is ${userSplit[user]}, expected 0 (train), 1 (validation) or 2 (test)`);
+    }
+    for (let event = userEvents[user]!; event < userEvents[user + 1]!; event++) {
+      const start = eventRows[event]!, end = eventRows[event + 1]!, click = eventClick[event]!;
+      if (start === end) fail(`event ${event} of user ${user} displays no items, expected at least one`);
+      if (click !== NONE && (click < start || click >= end)) {
+        fail(
+          `event ${event} of user ${user}: the clicked row is not displayed; ` +
+            `eventClick is ${click}, expected one of the event's rows ${start}..${end - 1} or NONE`,
+        );
+      }
+    }
+  }
+  for (let row = 0; row < rowItem.length; row++) {
+    if (rowItem[row]! >= items.count) {
+      fail(`row ${row} displays item ${rowItem[row]}, but there are ${items.count} items (ids start at 0)`);
+    }
+  }
+  if (items.kind === "dense") {
+    const { count, width, values } = items;
+    if (values.length !== count * width) {
+      fail(`${values.length} feature values, expected ${count} items x ${width} features = ${count * width}`);
+    }
+    const bad = values.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) {
+      fail(
+        `feature ${bad % width} of item ${Math.floor(bad / width)} is ${
+          values[bad]
+        }, expected a finite number`,
+      );
+    }
+  }
+  splits.forEach((split, code) => {
+    if (!userSplit.includes(code)) {
+      fail(`there are no ${split} users; train, validation and test users are all needed`);
+    }
+  });
+}
+
+/**
+ * Checks that `starts` [count + 1] begins at 0, never falls and ends at the length of what it points into.
+ */
+function checkStarts(
+  name: string,
+  starts: Uint32Array,
+  owner: string,
+  count: number,
+  target: string,
+  length: number,
+  fail: (fault: string) => never,
+): void {
+  if (starts.length !== count + 1) {
+    fail(`${name} has ${starts.length} entries, expected one per ${owner} and one more = ${count + 1}`);
+  }
+  if (starts[0] !== 0) fail(`${name} starts at ${starts[0]}, expected 0`);
+  for (let i = 0; i < count; i++) {
+    if (starts[i + 1]! < starts[i]!) {
+      fail(
+        `${name} falls from ${starts[i]} to ${starts[i + 1]} after ${owner} ${i}, expected it never to fall`,
+      );
+    }
+  }
+  if (starts[count] !== length) {
+    fail(`${name} ends at ${starts[count]}, expected the length of ${target}, ${length}`);
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * A click log in memory: users, their events (pages) in time order, the displayed rows of each event.
+ *
+ * Letters as everywhere in this project: U users, E events, R rows (one per event and displayed item),
+ * I items, F item features.
+ */
+
+/** Marks "no click" where the index of a row is expected. The same value as `NONE` in the kernels. */
+export const NONE = 0xffffffff;
+
+/** Which part of the log a user belongs to. All events of a user are in one part. */
+export type Split = "train" | "validation" | "test";
+/** `splits[k]` is the name of the code k in {@link ClickLog.userSplit}; the paper's files use the same codes. */
+export const splits: readonly Split[] = ["train", "validation", "test"];
+
+/** What is known of the items: nothing but their ids (one-hot), or a dense feature vector each. */
+export type ItemFeatures =
+  | { readonly kind: "one-hot"; readonly count: number }
+  | {
+    readonly kind: "dense";
+    readonly count: number;
+    /** F, features per item. */
+    readonly width: number;
+    /** [I, F], row-major. */
+    readonly values: Float32Array<ArrayBuffer>;
+  };
+
+export interface ClickLog {
+  /** Short name for reports, e.g. "demo" or the file's name. */
+  readonly name: string;
+  readonly items: ItemFeatures;
+  /** [U] index into {@link splits}. */
+  readonly userSplit: Uint8Array<ArrayBuffer>;
+  /** [U+1] first event of each user. */
+  readonly userEvents: Uint32Array<ArrayBuffer>;
+  /** [E+1] first row of each event. */
+  readonly eventRows: Uint32Array<ArrayBuffer>;
+  /** [E] the row that was clicked, or {@link NONE}. */
+  readonly eventClick: Uint32Array<ArrayBuffer>;
+  /** [R] the item displayed. */
+  readonly rowItem: Uint32Array<ArrayBuffer>;
+}
+
+/** The users of one part of the log, in ascending order. */
+export function usersOf(log: ClickLog, split: Split): Uint32Array<ArrayBuffer> {
+  const code = splits.indexOf(split);
+  const users: number[] = [];
+  log.userSplit.forEach((c, user) => c === code && users.push(user));
+  return Uint32Array.from(users);
+}

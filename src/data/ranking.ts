@@ -1,0 +1,90 @@
+/** Precision of a ranking of displayed items, with ties counted in expectation. */
+
+import { type ClickLog, NONE } from "./click_log.ts";
+
+/**
+ * The probability that row `clicked` is among the top k of the rows `start..end-1` when they are ranked by
+ * descending score and ties are broken at random. (Never by place: in the paper's files the click is the last
+ * row of each page.)
+ *
+ * With g rows scored strictly higher and t rows scored the same, itself included, it is 0 if g >= k, else
+ *   min(1, (k - g) / t).
+ *
+ * @param scores [R] higher is better; not NaN
+ */
+export function precisionAt(
+  scores: ArrayLike<number>,
+  start: number,
+  end: number,
+  clicked: number,
+  k: 1 | 2,
+): number {
+  const own = scores[clicked]!;
+  let greater = 0, same = 0;
+  for (let row = start; row < end; row++) {
+    const score = scores[row]!;
+    if (score > own) greater++;
+    else if (score === own) same++;
+  }
+  return greater >= k ? 0 : Math.min(1, (k - greater) / same);
+}
+
+/** Means over the events of some users; NaN where there is no event to take a mean of. */
+export interface RankingFigures {
+  /** Share of clicked items ranked first; events without a click are not counted. */
+  prec1: number;
+  /** Share of clicked items ranked first or second. */
+  prec2: number;
+}
+
+/** {@link RankingFigures}, and the loss for what is a choice model and not only a ranking. */
+export interface ChoiceFigures extends RankingFigures {
+  /** Mean over events, those without a click included, of -log P(what happened). */
+  nll: number;
+}
+
+/** Ranks every page of `users` by `scores` [R]. */
+export function rankingFigures(
+  log: ClickLog,
+  users: Iterable<number>,
+  scores: ArrayLike<number>,
+): RankingFigures {
+  let clicks = 0, prec1 = 0, prec2 = 0;
+  for (const user of users) {
+    for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
+      const clicked = log.eventClick[event]!;
+      if (clicked === NONE) continue;
+      const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
+      clicks++;
+      prec1 += precisionAt(scores, start, end, clicked, 1);
+      prec2 += precisionAt(scores, start, end, clicked, 2);
+    }
+  }
+  return { prec1: prec1 / clicks, prec2: prec2 / clicks };
+}
+
+/**
+ * The figures of a choice model with utilities `utility` [R]: P(a | page) = exp(u_a) / (1 + sum exp(u_i)),
+ * where the 1 is the choice to click nothing.
+ */
+export function choiceFigures(
+  log: ClickLog,
+  users: Iterable<number>,
+  utility: ArrayLike<number>,
+): ChoiceFigures {
+  const chosen = [...users];
+  let events = 0, nll = 0;
+  for (const user of chosen) {
+    for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
+      const clicked = log.eventClick[event]!;
+      const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
+      let top = 0;
+      for (let row = start; row < end; row++) top = Math.max(top, utility[row]!);
+      let sum = Math.exp(-top);
+      for (let row = start; row < end; row++) sum += Math.exp(utility[row]! - top);
+      nll += top + Math.log(sum) - (clicked === NONE ? 0 : utility[clicked]!);
+      events++;
+    }
+  }
+  return { nll: nll / events, ...rankingFigures(log, chosen, utility) };
+}

@@ -1,0 +1,7 @@
+/**
+ * A problem the user can mend: a missing file, a wrong option, a faulty row. The message says what was
+ * expected, what was found and what to do; the command line prints it alone, without a stack trace.
+ */
+export class UserError extends Error {
+  override readonly name = "UserError";
+}

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type ClickLog, NONE } from "../src/data/click_log.ts";
+import { choiceFigures, precisionAt, rankingFigures } from "../src/data/ranking.ts";
+
+const near = (actual: number, expected: number) =>
+  assert.ok(Math.abs(actual - expected) < 1e-12, `expected ${expected}, got ${actual}`);
+
+Deno.test("precisionAt: no ties", () => {
+  const scores = [9, 3, 1, 2, 9];
+  for (const [clicked, at1, at2] of [[1, 1, 1], [3, 0, 1], [2, 0, 0]] as const) {
+    near(precisionAt(scores, 1, 4, clicked, 1), at1);
+    near(precisionAt(scores, 1, 4, clicked, 2), at2);
+  }
+});
+
+Deno.test("precisionAt: ties count in expectation, whichever row is clicked", () => {
+  for (const clicked of [0, 1, 2, 3]) {
+    near(precisionAt([5, 5, 5, 5], 0, 4, clicked, 1), 1 / 4);
+    near(precisionAt([5, 5, 5, 5], 0, 4, clicked, 2), 1 / 2);
+  }
+  near(precisionAt([7, 5, 5, 5], 0, 4, 2, 1), 0);
+  near(precisionAt([7, 5, 5, 5], 0, 4, 2, 2), 1 / 3);
+  near(precisionAt([7], 0, 1, 0, 1), 1);
+  near(precisionAt([7], 0, 1, 0, 2), 1);
+});
+
+/** Every order of the rows. */
+function permutations(rows: number[]): number[][] {
+  if (rows.length === 0) return [[]];
+  return rows.flatMap((row) =>
+    permutations(rows.filter((other) => other !== row)).map((rest) => [row, ...rest])
+  );
+}
+
+Deno.test("precisionAt is the mean over all orders in which ties can be broken", () => {
+  fc.assert(fc.property(
+    fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 6 }),
+    fc.nat(),
+    fc.constantFrom(1, 2),
+    (scores, pick, k: 1 | 2) => {
+      const clicked = pick % scores.length;
+      const rankings = permutations([...scores.keys()]).filter((order) =>
+        order.every((row, place) => place === 0 || scores[order[place - 1]!]! >= scores[row]!)
+      );
+      const hits = rankings.filter((order) => order.slice(0, k).includes(clicked)).length;
+      near(precisionAt(scores, 0, scores.length, clicked, k), hits / rankings.length);
+    },
+  ));
+});
+
+/** User 0: a click on row 1 and a page without a click; user 1: a click on row 5. */
+const log: ClickLog = {
+  name: "tiny",
+  items: { kind: "one-hot", count: 3 },
+  userSplit: Uint8Array.of(0, 2),
+  userEvents: Uint32Array.of(0, 2, 3),
+  eventRows: Uint32Array.of(0, 2, 4, 7),
+  eventClick: Uint32Array.of(1, NONE, 5),
+  rowItem: Uint32Array.of(0, 1, 1, 2, 0, 1, 2),
+};
+
+Deno.test("rankingFigures: means over events with a click", () => {
+  assert.deepEqual(rankingFigures(log, [0, 1], [0, 1, 0, 1, 3, 1, 2]), { prec1: 1 / 2, prec2: 1 / 2 });
+  assert.deepEqual(rankingFigures(log, [0], [0, 1, 0, 1, 3, 1, 2]), { prec1: 1, prec2: 1 });
+  assert.deepEqual(rankingFigures(log, [], [0, 1, 0, 1, 3, 1, 2]), { prec1: NaN, prec2: NaN });
+});
+
+Deno.test("choiceFigures: -log P with no click as utility 0, also where exp overflows", () => {
+  const utility = [0, 1, 0, 1, 3, 1, 2];
+  const e = Math.exp;
+  const expected = [
+    Math.log(1 + e(0) + e(1)) - 1,
+    Math.log(1 + e(0) + e(1)),
+    Math.log(1 + e(3) + e(1) + e(2)) - 1,
+  ];
+  near(choiceFigures(log, [0, 1], utility).nll, expected.reduce((sum, x) => sum + x) / 3);
+  // A generator can be walked through once only.
+  near(choiceFigures(log, log.userSplit.keys(), utility).prec1, 1 / 2);
+  assert.equal(choiceFigures(log, [0], [0, 1000, 0, 1000, 0, 0, 0]).nll, 500);
+  assert.equal(choiceFigures(log, [0], [-1000, -1000, -1000, -1000, 0, 0, 0]).nll, 500);
+});

@@ -1,0 +1,17 @@
+/** Where the tests find the real data sets, which may not be shipped with the project. */
+
+/**
+ * The path of a file of `../shared/data`, seen from the project's root, or undefined where it is not there;
+ * then a line says which tests are skipped. Use it as `ignore: path === undefined`.
+ */
+export function realData(name: string): string | undefined {
+  const path = new URL(`../../shared/data/${name}`, import.meta.url);
+  try {
+    Deno.statSync(path);
+    return decodeURIComponent(path.pathname);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    console.log(`skipped: ../shared/data/${name} is not there, so the tests that read it do not run`);
+    return undefined;
+  }
+}
