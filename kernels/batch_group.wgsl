@@ -1,0 +1,56 @@
+// batch_group.wgsl - the batch's distinct items, and its rows grouped by item
+//
+//   row        [R]    from batch_expand            ranked [W]  from batch_rank
+//   item_first [I]    place of an item's first row among all rows of the log sorted by item
+//   row_item   [R]    where the row's item stands in the table of item projections: its slot, or with ONE_HOT its id
+//   slot_item  [D]    the distinct items of the batch, ascending
+//   slot_first [D+1]  where a slot's rows start in sorted
+//   sorted     [R]    rows by item: what a gradient that is summed over the rows of an item walks along
+//
+// Work split   one invocation owns one row. All rows of an item write the same slot_item and slot_first.
+// Cost         about 40 bytes a row.      Readers   segment_sum.wgsl, embedding_gradient.wgsl
+
+const WORKGROUP = 64;
+const ITEM_WORDS = 1u;
+const ONE_HOT = false;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> row: array<vec4u>;
+@group(0) @binding(1) var<storage, read> ranked: array<vec2u>;
+@group(0) @binding(2) var<storage, read> item_first: array<u32>;
+@group(0) @binding(3) var<storage, read_write> row_item: array<u32>;
+@group(0) @binding(4) var<storage, read_write> slot_item: array<u32>;
+@group(0) @binding(5) var<storage, read_write> slot_first: array<u32>;
+@group(0) @binding(6) var<storage, read_write> sorted: array<u32>;
+@group(0) @binding(7) var<uniform> step: Step;
+
+// Bits set before one bit of a word.
+fn rank(word: u32, bit: u32) -> u32 {
+  let entry = ranked[word];
+  return entry.y + countOneBits(entry.x & ((1u << bit) - 1u));
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn batch_group(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let r = id.x + id.y * (grid.x * WORKGROUP);
+  let rows = step.size.z;
+  let items = step.size.w;
+  if (r >= rows) { return; }
+  let item = row[r].y;
+  let order = row[r].z;
+  let first = item_first[item];
+  let slot = rank(item >> 5u, item & 31u);
+  sorted[rank(ITEM_WORDS + (order >> 5u), order & 31u) - items] = r;
+  slot_item[slot] = item;
+  slot_first[slot] = rank(ITEM_WORDS + (first >> 5u), first & 31u) - items;
+  row_item[r] = select(slot, item, ONE_HOT);
+  if (r == 0u) { slot_first[items] = rows; }
+}

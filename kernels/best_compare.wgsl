@@ -1,0 +1,48 @@
+// best_compare.wgsl - adds up a validation and notes whether it is the best so far, without asking the host
+//
+//   ring [.]   the sums of the validation's shards stand at FIRST .. FIRST + SHARDS; their total goes to step.slot
+//   best [12]  best loss, prec@1, prec@2 (sums over the validation users, as f32 bits), -,
+//              the iterations they were reached at, -, 1 where this validation is better, -
+//
+// Many steps are in flight when the host learns a validation's result; the parameters are long overwritten then.
+// So the device compares, and keep_best.wgsl copies. A loss that is no finite number is never the best.
+//
+// Work split   one invocation.
+
+const WORKGROUP = 1;
+const FIRST = 0u;
+const SHARDS = 1u;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read_write> ring: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> best: array<u32>;
+@group(0) @binding(2) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn best_compare() {
+  var total = vec4f(0.0);
+  for (var k = 0u; k < SHARDS; k++) { total += ring[FIRST + k]; }
+  ring[step.slot] = total;
+  // By exponent bits: comparisons with NaN cannot be relied on in WGSL.
+  let finite = (bitcast<u32>(total.x) & 0x7f800000u) != 0x7f800000u;
+  for (var k = 0u; k < 3u; k++) {
+    let value = total[k];
+    let known = bitcast<f32>(best[k]);
+    var better = value > known;
+    if (k == 0u) { better = value < known; }
+    better = better && finite;
+    if (better) {
+      best[k] = bitcast<u32>(value);
+      best[4u + k] = step.iteration;
+    }
+    best[8u + k] = select(0u, 1u, better);
+  }
+}

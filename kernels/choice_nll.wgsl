@@ -1,0 +1,72 @@
+// choice_nll.wgsl - negative log-likelihood of what the user did, its gradient, and prec@1, prec@2
+//
+//   u [R]         utility of every displayed row          event [E]   (first row, end row, clicked row | NONE, -)
+//   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
+//
+//   loss_e = log(1 + sum_{r in e} exp(u_r)) - u_click        (no click: the last term is 0)
+//   d mean loss / d u_r = (P(r) - [r clicked]) / E,   P(r) = exp(u_r) / (1 + sum exp(u))
+//   prec@k: expected share with ties broken at random: 0 if k or more rows are greater, else min(1, (k - greater) / equal)
+//
+// The maximum that is subtracted includes the null logit 0, so nothing overflows: utilities of 80 and more do occur.
+//
+// Work split   one invocation owns one event (1 to about 50 rows); no barrier.
+// Cost         about 20 flops and 16 bytes a row.      Backward   is here, with GRADIENT
+
+const WORKGROUP = 16;
+const GRADIENT = true;
+const NONE = 0xffffffffu;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> u: array<f32>;
+@group(0) @binding(1) var<storage, read> event: array<vec4u>;
+@group(0) @binding(2) var<storage, read_write> outcome: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> u_gradient: array<f32>;
+@group(0) @binding(4) var<uniform> step: Step;
+
+fn share_in_top(k: f32, greater: f32, equal: f32) -> f32 {
+  return clamp((k - greater) / max(equal, 1.0), 0.0, 1.0);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn choice_nll(@builtin(global_invocation_id) id: vec3u) {
+  let e = id.x;
+  if (e >= step.size.y) { return; }
+  let first = event[e].x;
+  let end = event[e].y;
+  let click = event[e].z;
+  let clicked = click != NONE;
+  var clicked_u = 0.0;
+  if (clicked) { clicked_u = u[click]; }
+
+  var most = 0.0;
+  var greater = 0.0;
+  var equal = 0.0;
+  for (var r = first; r < end; r++) {
+    let x = u[r];
+    most = max(most, x);
+    greater += select(0.0, 1.0, x > clicked_u);
+    equal += select(0.0, 1.0, x == clicked_u);
+  }
+  var sum = exp(-most);
+  for (var r = first; r < end; r++) { sum += exp(u[r] - most); }
+  let loss = (most - clicked_u) + log(sum);
+  if (clicked) {
+    outcome[e] = vec4f(loss, share_in_top(1.0, greater, equal), share_in_top(2.0, greater, equal), 1.0);
+  } else {
+    outcome[e] = vec4f(loss, 0.0, 0.0, 0.0);
+  }
+  if (GRADIENT) {
+    let events = f32(step.size.y);
+    for (var r = first; r < end; r++) {
+      u_gradient[r] = (exp(u[r] - most) / sum - select(0.0, 1.0, r == click)) / events;
+    }
+  }
+}

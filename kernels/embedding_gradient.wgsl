@@ -1,0 +1,56 @@
+// embedding_gradient.wgsl - gradient of a table with a row per item of the catalogue
+//
+//   source [., N]  gradients of what was looked up      output [I, N]
+//   output_i = sum of source over the batch's rows that show item i, and 0 for an item that the batch does not show
+//
+// With FED the source has a row per event and only rows whose click was fed to the encoder count.
+// Items that are absent get a true zero: Adam goes on moving them by their moments, as the reference does.
+//
+// Work split   one invocation owns four columns of one item; a bit of ranked tells whether the batch shows it.
+// Cost         4 bytes an element of the table written, 4 an element of source read.      Forward   a look-up
+
+const WORKGROUP = 64;
+const N4 = 16u;     // columns / 4
+const ITEMS = 1u;   // I
+const FED = false;
+const ACCUMULATE = false;
+const NONE = 0xffffffffu;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> source: array<vec4f>;
+@group(0) @binding(1) var<storage, read> ranked: array<vec2u>;
+@group(0) @binding(2) var<storage, read> slot_first: array<u32>;
+@group(0) @binding(3) var<storage, read> sorted: array<u32>;
+@group(0) @binding(4) var<storage, read> row: array<vec4u>;
+@group(0) @binding(5) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(6) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn embedding_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  if (i >= ITEMS * N4) { return; }
+  let item = i / N4;
+  let column = i % N4;
+  var sum = vec4f(0.0);
+  let entry = ranked[item >> 5u];
+  let bit = 1u << (item & 31u);
+  if ((entry.x & bit) != 0u) {
+    let slot = entry.y + countOneBits(entry.x & (bit - 1u));
+    let end = slot_first[slot + 1u];
+    for (var k = slot_first[slot]; k < end; k++) {
+      var r = sorted[k];
+      if (FED) { r = row[r].w; }
+      if (r != NONE) { sum += source[r * N4 + column]; }
+    }
+  }
+  if (ACCUMULATE) { sum += output[i]; }
+  output[i] = sum;
+}

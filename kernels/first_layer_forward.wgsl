@@ -1,0 +1,39 @@
+// first_layer_forward.wgsl - the first hidden layer of a row, from a part per item and a part per event
+//
+//   item   [., N]  W1f f, one row per distinct item (or the table itself with one-hot features)
+//   state  [E, N]  W1s s + b, one row per event
+//   output [R, N]  ELU(item[row_item[r]] + state[event of r])
+//
+// W1 [s; f] = W1s s + W1f f: the products are made once per event and once per item; a row only adds two vectors.
+//
+// Work split   one invocation owns four columns of one row.
+// Cost         2 flops and an exponential, 12 bytes an element.      Backward   segment_sum.wgsl, embedding_gradient.wgsl
+
+const WORKGROUP = 64;
+const N4 = 16u;  // columns / 4
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> item: array<vec4f>;
+@group(0) @binding(1) var<storage, read> state: array<vec4f>;
+@group(0) @binding(2) var<storage, read> row: array<vec4u>;
+@group(0) @binding(3) var<storage, read> row_item: array<u32>;
+@group(0) @binding(4) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(5) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn first_layer_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  if (i >= step.size.z * N4) { return; }
+  let r = i / N4;
+  let column = i % N4;
+  let z = item[row_item[r] * N4 + column] + state[row[r].x * N4 + column];
+  output[i] = select(exp(min(z, vec4f(0.0))) - 1.0, z, z > vec4f(0.0));
+}

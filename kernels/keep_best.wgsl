@@ -1,0 +1,32 @@
+// keep_best.wgsl - copies a window of the parameters into the snapshots that best_compare found beaten
+//
+//   weights [P]   best [12] flags at 8..10   by_loss, by_prec1, by_prec2 [P]
+//
+// Work split   one invocation owns four parameters. Cost   nothing but the dispatch when nothing is better.
+
+const WORKGROUP = 64;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(1) var<storage, read> best: array<u32>;
+@group(0) @binding(2) var<storage, read_write> by_loss: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> by_prec1: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> by_prec2: array<vec4f>;
+@group(0) @binding(5) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn keep_best(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  if (i >= arrayLength(&weights)) { return; }
+  if (best[8] == 1u) { by_loss[i] = weights[i]; }
+  if (best[9] == 1u) { by_prec1[i] = weights[i]; }
+  if (best[10] == 1u) { by_prec2[i] = weights[i]; }
+}

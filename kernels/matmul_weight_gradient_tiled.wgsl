@@ -1,0 +1,88 @@
+// matmul_weight_gradient_tiled.wgsl - gradients of a dense layer's weights and bias, for a GPU
+//
+//   input [M, K]   output_gradient [M, N]
+//   partials[chunk] = sum over the rows m of a chunk of input_m^T output_gradient_m, and of output_gradient_m (bias)
+//   with GATHER, row m of the input is row index[m]
+//
+// Work split   a workgroup of 16 x 16 owns 64 x 64 weights and one chunk of rows; an invocation owns 4 x 4 weights.
+//              16 rows of both operands are brought into workgroup memory at a time.
+// Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Forward   matmul_forward_tiled.wgsl
+// Next         gradient_sum.wgsl      On a CPU   matmul_weight_gradient_rows.wgsl
+
+const WORKGROUP = 16;
+const WORKGROUP_Y = 16;
+const M = 2u;    // which of step.size counts the rows
+const K4 = 16u;  // columns of the input / 4
+const N4 = 16u;  // columns of the output / 4
+const GATHER = false;
+const BIAS = true;
+const ACCUMULATE = false;
+const PARTIALS = 0u;    // f32 from one chunk's partial sums to the next
+const WEIGHTS_AT = 0u;  // where the weights stand among them
+const BIAS_AT = 0u;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> input: array<vec4f>;
+@group(0) @binding(1) var<storage, read> index: array<u32>;
+@group(0) @binding(2) var<storage, read> output_gradient: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> partials: array<vec4f>;
+@group(0) @binding(4) var<uniform> step: Step;
+
+var<workgroup> input_tile: array<array<vec4f, 16>, 16>;     // 16 rows x 64 k
+var<workgroup> gradient_tile: array<array<vec4f, 16>, 16>;  // 16 rows x 64 columns
+
+fn put(at: u32, value: vec4f) {
+  if (ACCUMULATE) { partials[at] += value; } else { partials[at] = value; }
+}
+
+@compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
+fn matmul_weight_gradient_tiled(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
+  const COLUMN_BLOCKS = (N4 + 15u) / 16u;
+  // In units of four: the block's first k and first column, then this invocation's.
+  let block_k = (group.x / COLUMN_BLOCKS) * 16u;
+  let block_column = (group.x % COLUMN_BLOCKS) * 16u;
+  let k = block_k + local.y;
+  let column = block_column + local.x;
+  let chunk = group.y;
+  let rows = step.size[M];
+  let stretch = (rows + step.chunks - 1u) / step.chunks;
+  let first = min(chunk * stretch, rows);
+  let end = min(first + stretch, rows);
+  var c = mat4x4f();  // one of the invocation's 4 k a column
+  var b = vec4f(0.0);
+  for (var base = first; base < end; base += 16u) {
+    let m = base + local.y;
+    var x = vec4f(0.0);
+    var d = vec4f(0.0);
+    if (m < end) {
+      var source = m;
+      if (GATHER) { source = index[m]; }
+      if (block_k + local.x < K4) { x = input[source * K4 + block_k + local.x]; }
+      if (column < N4) { d = output_gradient[m * N4 + column]; }
+    }
+    input_tile[local.y][local.x] = x;
+    gradient_tile[local.y][local.x] = d;
+    workgroupBarrier();
+    for (var q = 0u; q < 16u; q++) {
+      let a = input_tile[q][local.y];
+      let g = gradient_tile[q][local.x];
+      c += mat4x4f(g * a.x, g * a.y, g * a.z, g * a.w);
+      b += g;
+    }
+    workgroupBarrier();
+  }
+  if (column >= N4) { return; }
+  let at = chunk * (PARTIALS / 4u);
+  if (k < K4) {
+    for (var i = 0u; i < 4u; i++) { put(at + WEIGHTS_AT / 4u + (4u * k + i) * N4 + column, c[i]); }
+  }
+  if (BIAS && k == 0u) { put(at + BIAS_AT / 4u + column, b); }
+}

@@ -1,0 +1,36 @@
+// row_dot_forward.wgsl - one number a row: the last layer of the utility
+//
+//   input [R, K]   weights [K]   bias [1]   output [R]        output_r = bias + sum_k input_rk weights_k
+//
+// Work split   one invocation owns one row.
+// Cost         2 K flops, 4 K bytes a row.      Backward   row_dot_backward.wgsl
+
+const WORKGROUP = 64;
+const K4 = 16u;  // columns / 4
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> input: array<vec4f>;
+@group(0) @binding(1) var<storage, read> weights: array<f32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> output: array<f32>;
+@group(0) @binding(4) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn row_dot_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let r = id.x + id.y * (grid.x * WORKGROUP);
+  if (r >= step.size.z) { return; }
+  var sum = vec4f(0.0);
+  for (var k = 0u; k < K4; k++) {
+    let w = vec4f(weights[4u * k], weights[4u * k + 1u], weights[4u * k + 2u], weights[4u * k + 3u]);
+    sum += input[r * K4 + k] * w;
+  }
+  output[r] = bias[0] + ((sum.x + sum.y) + (sum.z + sum.w));
+}

@@ -1,0 +1,97 @@
+/** The batch on the GPU: from the users that the plan names to events, rows, distinct items, and rows by item. */
+
+import expandText from "../../kernels/batch_expand.wgsl" with { type: "text" };
+import groupText from "../../kernels/batch_group.wgsl" with { type: "text" };
+import rankText from "../../kernels/batch_rank.wgsl" with { type: "text" };
+import type { Arena } from "../gpu/arena.ts";
+import { kernel } from "../gpu/kernel.ts";
+import type { DispatchSpec, View } from "../gpu/program.ts";
+import type { BatchSizes } from "../gpu/step.ts";
+import { bitWords, type DeviceItems, type DeviceLog } from "./device_log.ts";
+
+const expandKernel = kernel("batch_expand", expandText);
+const rankKernel = kernel("batch_rank", rankText);
+const groupKernel = kernel("batch_group", groupText);
+
+/** Index arrays of the current batch; see the headers of the batch kernels for their layouts. */
+export class BatchBuffers {
+  readonly event: View;
+  readonly eventItem: View;
+  readonly row: View;
+  readonly rowItem: View;
+  readonly slotItem: View;
+  readonly slotFirst: View;
+  readonly sorted: View;
+  readonly ranked: View;
+  readonly #bits: View;
+  readonly #itemWords: number;
+  readonly #words: number;
+
+  constructor(
+    arena: Arena,
+    readonly plan: View,
+    readonly items: DeviceItems,
+    readonly log: DeviceLog,
+    capacity: BatchSizes,
+  ) {
+    this.#itemWords = bitWords(items.count);
+    this.#words = this.#itemWords + bitWords(log.capacity.rows);
+    this.event = arena.allocate("event", 16 * capacity.events);
+    this.eventItem = arena.allocate("event_item", 4 * capacity.events);
+    this.row = arena.allocate("row", 16 * capacity.rows);
+    this.rowItem = arena.allocate("row_item", 4 * capacity.rows);
+    this.slotItem = arena.allocate("slot_item", 4 * capacity.items);
+    this.slotFirst = arena.allocate("slot_first", 4 * (capacity.items + 1));
+    this.sorted = arena.allocate("sorted", 4 * capacity.rows);
+    this.#bits = arena.allocate("bits", 4 * this.#words);
+    this.ranked = arena.allocate("ranked", 8 * this.#words);
+  }
+
+  dispatches(): DispatchSpec[] {
+    const { log, event, eventItem, row, ranked, rowItem, slotItem, slotFirst, sorted } = this;
+    const ITEM_WORDS = this.#itemWords;
+    const bits = this.#bits;
+    return [
+      {
+        kernel: expandKernel,
+        label: "batch expand",
+        constants: { ITEM_WORDS },
+        views: {
+          plan: this.plan,
+          log_event: log.event,
+          log_row: log.row,
+          event,
+          event_item: eventItem,
+          row,
+          bits,
+        },
+        invocations: (s) => [s.events],
+        cost: (s) => ({ flops: 0, bytes: 36 * s.events + 32 * s.rows }),
+      },
+      {
+        kernel: rankKernel,
+        label: "batch rank",
+        constants: { WORDS: this.#words },
+        views: { bits, ranked },
+        invocations: () => [1],
+        cost: () => ({ flops: 0, bytes: 20 * this.#words }),
+      },
+      {
+        kernel: groupKernel,
+        label: "batch group",
+        constants: { ITEM_WORDS, ONE_HOT: this.items.kind === "one-hot" },
+        views: {
+          row,
+          ranked,
+          item_first: log.itemFirst,
+          row_item: rowItem,
+          slot_item: slotItem,
+          slot_first: slotFirst,
+          sorted,
+        },
+        invocations: (s) => [s.rows],
+        cost: (s) => ({ flops: 0, bytes: 40 * s.rows }),
+      },
+    ];
+  }
+}

@@ -1,0 +1,118 @@
+/** A click log on the GPU, where it stays: a step only names the users that it takes. */
+
+import type { ClickLog, ItemFeatures } from "../data/click_log.ts";
+import { Arena } from "../gpu/arena.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { View } from "../gpu/program.ts";
+import { padded, padRows } from "../tape/tensor.ts";
+
+/** The catalogue on the GPU. One-hot features need no memory here: their embedding rows are parameters. */
+export class DeviceItems {
+  readonly #arena: Arena;
+  readonly kind: ItemFeatures["kind"];
+  /** I */
+  readonly count: number;
+  /** F; the number of items with one-hot features. */
+  readonly width: number;
+  /** [I, F] padded to whole vectors; absent with one-hot features. */
+  readonly features: View | undefined;
+
+  constructor(gpu: Gpu, items: ItemFeatures) {
+    this.#arena = new Arena(gpu, "items");
+    this.kind = items.kind;
+    this.count = items.count;
+    this.width = items.kind === "dense" ? items.width : items.count;
+    if (items.kind === "dense") {
+      const what = `the features of ${items.count} items x ${items.width}`;
+      gpu.requireBindable(4 * items.count * padded(items.width), what);
+      this.features = this.#arena.upload("features", padRows(items.values, items.count, items.width, 1));
+    }
+  }
+
+  destroy(): void {
+    this.#arena.destroy();
+  }
+}
+
+/** How large a log may become; buffers are made for it. */
+export interface LogCapacity {
+  readonly events: number;
+  readonly rows: number;
+}
+
+/** Words of bits for a count of things. */
+export function bitWords(count: number): number {
+  return Math.ceil(count / 32);
+}
+
+export class DeviceLog {
+  readonly #arena: Arena;
+  readonly itemCount: number;
+  readonly capacity: LogCapacity;
+  /** [E+1] (first row, clicked row or NONE) */
+  readonly event: View;
+  /** [R] (item, place among all rows sorted by item) */
+  readonly row: View;
+  /** [I] place of an item's first row among all rows sorted by item */
+  readonly itemFirst: View;
+
+  /** @throws UserError when the log exceeds what a kernel can see at once. */
+  constructor(readonly gpu: Gpu, log: ClickLog, capacity?: LogCapacity) {
+    this.itemCount = log.items.count;
+    this.capacity = capacity ?? { events: log.eventClick.length, rows: log.rowItem.length };
+    this.#arena = new Arena(gpu, "log");
+    this.event = this.#arena.allocate("events", 8 * (this.capacity.events + 1));
+    this.row = this.#arena.allocate("rows", 8 * this.capacity.rows);
+    this.itemFirst = this.#arena.allocate("items", 4 * this.itemCount);
+    this.write(log);
+  }
+
+  /** Puts another log over the same items in the place of the last. @throws Error beyond the capacity. */
+  write(log: ClickLog): void {
+    const [events, rows] = [log.eventClick.length, log.rowItem.length];
+    if (events > this.capacity.events || rows > this.capacity.rows || log.items.count !== this.itemCount) {
+      throw new Error(
+        `the log (${events} events, ${rows} rows, ${log.items.count} items) exceeds the device's ` +
+          `(${this.capacity.events}, ${this.capacity.rows}, ${this.itemCount})`,
+      );
+    }
+    const event = new Uint32Array(2 * (events + 1));
+    for (let e = 0; e <= events; e++) {
+      event[2 * e] = log.eventRows[e] ?? 0;
+      event[2 * e + 1] = log.eventClick[e] ?? 0;
+    }
+    const { first, order } = orderByItem(log.rowItem, this.itemCount);
+    const row = new Uint32Array(2 * rows);
+    for (let r = 0; r < rows; r++) {
+      row[2 * r] = log.rowItem[r] ?? 0;
+      row[2 * r + 1] = order[r] ?? 0;
+    }
+    this.gpu.queue.writeBuffer(this.event.buffer, 0, event);
+    this.gpu.queue.writeBuffer(this.row.buffer, 0, row);
+    this.gpu.queue.writeBuffer(this.itemFirst.buffer, 0, first);
+  }
+
+  destroy(): void {
+    this.#arena.destroy();
+  }
+}
+
+/** Counting sort of the rows by item; rows of an item keep their order. */
+function orderByItem(rowItem: Uint32Array, items: number) {
+  const first = new Uint32Array(items);
+  for (const item of rowItem) first[item] = (first[item] ?? 0) + 1;
+  let before = 0;
+  for (let item = 0; item < items; item++) {
+    const count = first[item] ?? 0;
+    first[item] = before;
+    before += count;
+  }
+  const next = first.slice();
+  const order = new Uint32Array(rowItem.length);
+  rowItem.forEach((item, r) => {
+    const place = next[item] ?? 0;
+    order[r] = place;
+    next[item] = place + 1;
+  });
+  return { first, order };
+}

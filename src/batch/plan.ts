@@ -1,0 +1,140 @@
+/** The plan: which users each of the next steps takes. All that a step uploads. */
+
+import type { ClickLog } from "../data/click_log.ts";
+import { UserError } from "../data/user_error.ts";
+import { Arena } from "../gpu/arena.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { View } from "../gpu/program.ts";
+import { type BatchSizes, STEP_STRIDE, type StepHeader, writeStepHeader } from "../gpu/step.ts";
+
+/** What a step is besides its users. */
+export type StepPurpose = Pick<StepHeader, "slot" | "learningRate" | "iteration">;
+
+/**
+ * A ring of places for steps. Each holds the batch's users with their running numbers of events and rows (16 bytes a
+ * user) and a header of sizes. Writes are ordered with submitted work, so a place may be reused while earlier steps
+ * are still in flight.
+ */
+export class Plan {
+  readonly #arena: Arena;
+  readonly view: View;
+  readonly steps: GPUBuffer;
+  readonly #entries: Uint32Array<ArrayBuffer>;
+  readonly #headers: DataView<ArrayBuffer>;
+  readonly #itemStamps: Uint32Array;
+  readonly #userStamps: Uint32Array;
+  #stamp = 0;
+
+  /** @param users the most a step takes. @param places how many steps are held at once. */
+  constructor(
+    readonly gpu: Gpu,
+    readonly log: ClickLog,
+    readonly users: number,
+    readonly places: number,
+  ) {
+    this.#arena = new Arena(gpu, "plan");
+    this.#entries = new Uint32Array(4 * (users + 1) * places);
+    this.#headers = new DataView(new ArrayBuffer(STEP_STRIDE * places));
+    this.view = this.#arena.allocate("users", this.#entries.byteLength);
+    this.steps = this.#arena.allocate("headers", this.#headers.byteLength).buffer;
+    this.#itemStamps = new Uint32Array(log.items.count);
+    this.#userStamps = new Uint32Array(log.userSplit.length);
+  }
+
+  /** Byte offset of a place's header, as {@link import("../gpu/program.ts").Program.encode} wants it. */
+  offset(place: number): number {
+    return place * STEP_STRIDE;
+  }
+
+  /**
+   * Sets a place; {@link upload} sends it.
+   * @param log where the users stand, if it is not the plan's own.
+   * @returns the sizes of the batch.
+   * @throws UserError for a user that the log does not have or that comes twice, or for users without a single event.
+   */
+  put(place: number, users: ArrayLike<number>, purpose: StepPurpose, log = this.log): BatchSizes {
+    if (users.length > this.users) {
+      throw new UserError(`Expected at most ${this.users} users a batch, got ${users.length}.`);
+    }
+    const { userEvents, eventRows, rowItem } = log;
+    const firstUser = place * (this.users + 1);
+    const stamp = ++this.#stamp;
+    let [events, rows, items] = [0, 0, 0];
+    for (let k = 0; k < users.length; k++) {
+      const user = users[k] ?? -1;
+      const from = userEvents[user];
+      const to = userEvents[user + 1];
+      if (from === undefined || to === undefined) {
+        throw new UserError(`Expected a user in 0..${userEvents.length - 2}, got ${user}.`);
+      }
+      // Rows are sorted by item with a bit for each: twice the same rows would share it.
+      if (this.#userStamps[user] === stamp) {
+        throw new UserError(`Expected each user once in a batch, got ${user} twice.`);
+      }
+      this.#userStamps[user] = stamp;
+      this.#entries.set([from, events, rows, 0], 4 * (firstUser + k));
+      const [firstRow, endRow] = [eventRows[from] ?? 0, eventRows[to] ?? 0];
+      events += to - from;
+      rows += endRow - firstRow;
+      for (let r = firstRow; r < endRow; r++) {
+        const item = rowItem[r] ?? 0;
+        if (this.#itemStamps[item] !== stamp) {
+          this.#itemStamps[item] = stamp;
+          items++;
+        }
+      }
+    }
+    if (events === 0) {
+      throw new UserError(`Expected a batch with events; its ${users.length} users have none.`);
+    }
+    this.#entries.set([0, events, rows, 0], 4 * (firstUser + users.length));
+    const sizes = { users: users.length, events, rows, items };
+    writeStepHeader(this.#headers, place * STEP_STRIDE, { ...sizes, firstUser, ...purpose });
+    return sizes;
+  }
+
+  /** Sets the header of a place whose step works on no batch. */
+  putPurpose(place: number, purpose: StepPurpose): void {
+    const nothing = { users: 0, events: 0, rows: 0, items: 0, firstUser: 0 };
+    writeStepHeader(this.#headers, place * STEP_STRIDE, { ...nothing, ...purpose });
+  }
+
+  /** Sends the places from `first` on. */
+  upload(first: number, count: number): void {
+    const words = 4 * (this.users + 1);
+    const entries = this.#entries.subarray(first * words, (first + count) * words);
+    this.gpu.queue.writeBuffer(this.view.buffer, 4 * first * words, entries);
+    const headers = new Uint8Array(this.#headers.buffer, first * STEP_STRIDE, count * STEP_STRIDE);
+    this.gpu.queue.writeBuffer(this.steps, first * STEP_STRIDE, headers);
+  }
+
+  /** Sends `count` places of the ring base .. base + length, from number `first` modulo length on. */
+  uploadRing(base: number, length: number, first: number, count: number): void {
+    const start = first % length;
+    const straight = Math.min(count, length - start);
+    this.upload(base + start, straight);
+    if (count > straight) this.upload(base, count - straight);
+  }
+
+  destroy(): void {
+    this.#arena.destroy();
+  }
+}
+
+/**
+ * The largest batch of `count` of these users: no batch has more of anything than the users with the most.
+ * Buffers made for it hold every batch.
+ */
+export function batchCapacity(log: ClickLog, users: ArrayLike<number>, count: number): BatchSizes {
+  const events: number[] = [];
+  const rows: number[] = [];
+  for (const user of Array.from(users)) {
+    const [from, to] = [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0];
+    events.push(to - from);
+    rows.push((log.eventRows[to] ?? 0) - (log.eventRows[from] ?? 0));
+  }
+  const largest = (sizes: number[]) =>
+    sizes.sort((a, b) => b - a).slice(0, count).reduce((sum, size) => sum + size, 0);
+  const most = largest(rows);
+  return { users: count, events: largest(events), rows: most, items: Math.min(most, log.items.count) };
+}

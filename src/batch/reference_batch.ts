@@ -1,0 +1,49 @@
+/** What the batch kernels compute, on the CPU in the plainest way. For checking them and for the f64 references. */
+
+import { type ClickLog, NONE } from "../data/click_log.ts";
+
+export interface ReferenceBatch {
+  /** [B+1] first event of each user. */
+  readonly userFirst: number[];
+  /** [E] first row, end row, clicked row or NONE, item fed to the encoder or NONE. */
+  readonly events: { first: number; end: number; click: number; fed: number }[];
+  /** [R] event, item, and the event if this row's click is fed to the encoder. */
+  readonly rows: { event: number; item: number; fedEvent: number }[];
+  /** [R] place of the row's item among the distinct items. */
+  readonly rowSlot: number[];
+  /** [D] distinct items, ascending. */
+  readonly slotItem: number[];
+}
+
+export function referenceBatch(log: ClickLog, users: ArrayLike<number>): ReferenceBatch {
+  const userFirst = [0];
+  const events: ReferenceBatch["events"] = [];
+  const rows: ReferenceBatch["rows"] = [];
+  for (const user of Array.from(users)) {
+    const [from, to] = [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0];
+    for (let e = from; e < to; e++) {
+      const [rowFrom, rowTo] = [log.eventRows[e] ?? 0, log.eventRows[e + 1] ?? 0];
+      const click = log.eventClick[e] ?? NONE;
+      // The click of a user's last event is fed to nobody.
+      const feeds = click !== NONE && e + 1 < to;
+      const first = rows.length;
+      for (let r = rowFrom; r < rowTo; r++) {
+        rows.push({
+          event: events.length,
+          item: log.rowItem[r] ?? 0,
+          fedEvent: feeds && r === click ? events.length : NONE,
+        });
+      }
+      events.push({
+        first,
+        end: rows.length,
+        click: click === NONE ? NONE : first + click - rowFrom,
+        fed: feeds ? log.rowItem[click] ?? 0 : NONE,
+      });
+    }
+    userFirst.push(events.length);
+  }
+  const slotItem = [...new Set(rows.map((r) => r.item))].sort((a, b) => a - b);
+  const slotOf = new Map(slotItem.map((item, slot) => [item, slot]));
+  return { userFirst, events, rows, slotItem, rowSlot: rows.map((r) => slotOf.get(r.item) ?? 0) };
+}

@@ -1,0 +1,59 @@
+/** Arenas: buffers that live and die together. */
+
+import type { Gpu } from "./device.ts";
+import type { View } from "./program.ts";
+
+/** Offsets of bindings must be multiples of this on every adapter. */
+export const BINDING_ALIGNMENT = 256;
+
+export function alignBinding(bytes: number): number {
+  return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
+}
+
+/** Usage of everything that kernels read and write and that can be uploaded, cleared and read back. */
+export function storageUsage(): GPUBufferUsageFlags {
+  return GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+}
+
+/**
+ * A set of buffers of one purpose. Each tensor is a buffer of its own, because WebGPU forbids a dispatch to read one
+ * part of a buffer and write another; they are destroyed together.
+ */
+export class Arena {
+  readonly #buffers: GPUBuffer[] = [];
+  #bytes = 0;
+
+  constructor(readonly gpu: Gpu, readonly purpose: string) {}
+
+  /** Bytes held. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** @throws UserError when the adapter cannot hold or bind that much. */
+  allocate(name: string, bytes: number): View {
+    const label = `${this.purpose}: ${name}`;
+    this.gpu.requireBindable(bytes, label);
+    return this.allocateUnbound(name, bytes);
+  }
+
+  /** Like {@link allocate}, for buffers that are seen through windows and may exceed one binding. */
+  allocateUnbound(name: string, bytes: number, usage: GPUBufferUsageFlags = storageUsage()): View {
+    const buffer = this.gpu.createBuffer(`${this.purpose}: ${name}`, bytes, usage);
+    this.#buffers.push(buffer);
+    this.#bytes += buffer.size;
+    return { buffer, offset: 0, size: buffer.size };
+  }
+
+  /** Uploads an array into a new buffer. */
+  upload(name: string, data: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): View {
+    const view = this.allocate(name, data.byteLength);
+    if (data.byteLength > 0) this.gpu.queue.writeBuffer(view.buffer, 0, data);
+    return view;
+  }
+
+  destroy(): void {
+    for (const buffer of this.#buffers.splice(0)) this.gpu.destroyBuffer(buffer);
+    this.#bytes = 0;
+  }
+}

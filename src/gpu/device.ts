@@ -1,0 +1,165 @@
+/** The device: adapter, limits, error capture, and the count of live buffers. */
+
+import { UserError } from "../data/user_error.ts";
+
+/** What a kernel's shape is chosen by: a CPU that poses as a GPU (llvmpipe, SwiftShader), or a real GPU. */
+export type AdapterKind = "cpu" | "gpu";
+
+/** Names what a run was computed on; part of every run's config. */
+export interface AdapterDescription {
+  readonly kind: AdapterKind;
+  readonly description: string;
+  readonly vendor: string;
+  readonly architecture: string;
+  /** Runtime that drives the adapter, e.g. "deno 2.9.6". */
+  readonly runtime: string;
+}
+
+export interface GpuOptions {
+  /** Kernel shapes as for this kind of adapter, whatever the adapter is. For tests of both. */
+  readonly shapesFor?: AdapterKind;
+}
+
+/**
+ * An open device. Everything on the GPU is made through it, so that it can say what is alive and what failed.
+ *
+ * Errors that WebGPU reports without a caller ("uncaptured") are silent by default: a wrong dispatch is skipped
+ * and the program computes garbage. Here they are kept, and {@link Gpu.check} throws them.
+ */
+export class Gpu {
+  readonly adapter: AdapterDescription;
+  readonly #buffers = new Map<GPUBuffer, string>();
+  readonly #errors: string[] = [];
+  readonly #pipelines = new Map<string, GPUComputePipeline>();
+  #closed = false;
+
+  constructor(
+    readonly device: GPUDevice,
+    info: GPUAdapterInfo,
+    readonly shapesFor: AdapterKind,
+  ) {
+    this.adapter = {
+      kind: info.isFallbackAdapter ? "cpu" : "gpu",
+      description: info.description || info.device || "unnamed adapter",
+      vendor: info.vendor,
+      architecture: info.architecture,
+      runtime: `deno ${Deno.version.deno}`,
+    };
+    device.addEventListener("uncapturederror", (event: Event) => {
+      event.preventDefault();
+      if (event instanceof GPUUncapturedErrorEvent) this.#errors.push(event.error.message);
+    });
+    device.lost.then((info) => {
+      if (!this.#closed) this.#errors.push(`the device was lost (${info.reason}): ${info.message}`);
+    });
+  }
+
+  get queue(): GPUQueue {
+    return this.device.queue;
+  }
+  get hasTimestamps(): boolean {
+    return this.device.features.has("timestamp-query");
+  }
+  /** Buffers that were created here and not destroyed. 0 at the end of a program that cleans up. */
+  get liveBuffers(): number {
+    return this.#buffers.size;
+  }
+  /** Labels of the live buffers, for the message of a test that found some. */
+  get liveBufferLabels(): string[] {
+    return [...this.#buffers.values()];
+  }
+
+  /**
+   * @param bytes size; at least 4 and rounded up to a multiple of 4 here.
+   * @throws UserError when the adapter cannot hold a buffer of that size.
+   */
+  createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
+    const size = Math.max(4, Math.ceil(bytes / 4) * 4);
+    this.#require("maxBufferSize", size, label);
+    const buffer = this.device.createBuffer({ label, size, usage });
+    this.#buffers.set(buffer, label);
+    return buffer;
+  }
+
+  destroyBuffer(buffer: GPUBuffer): void {
+    if (this.#buffers.delete(buffer)) buffer.destroy();
+  }
+
+  /** @throws UserError when a binding of that size exceeds what a kernel can see at once. */
+  requireBindable(bytes: number, what: string): void {
+    this.#require("maxStorageBufferBindingSize", bytes, what);
+  }
+
+  #require(limit: "maxBufferSize" | "maxStorageBufferBindingSize", bytes: number, what: string): void {
+    const most = this.device.limits[limit];
+    if (bytes <= most) return;
+    throw new UserError(
+      `${what} needs ${bytes.toLocaleString("en")} bytes, but this adapter's ${limit} is ` +
+        `${most.toLocaleString("en")} (${this.adapter.description}). ` +
+        `Use fewer users a batch, smaller layers or fewer items, or an adapter with a higher limit.`,
+    );
+  }
+
+  /** The pipeline for a shader source, compiled once. Errors name the kernel and the line in its source. */
+  async pipeline(kernel: string, source: string, layout: GPUPipelineLayout): Promise<GPUComputePipeline> {
+    const key = `${kernel}\n${source}`;
+    const known = this.#pipelines.get(key);
+    if (known) return known;
+    this.device.pushErrorScope("validation");
+    const module = this.device.createShaderModule({ label: kernel, code: source });
+    const pipeline = this.device.createComputePipeline({ label: kernel, layout, compute: { module } });
+    const [error, info] = await Promise.all([this.device.popErrorScope(), module.getCompilationInfo()]);
+    if (error) {
+      const lines = info.messages.map((m) => `kernels/${kernel}.wgsl:${m.lineNum}:${m.linePos} ${m.message}`);
+      throw new Error([`kernel ${kernel} does not compile`, ...lines, error.message].join("\n"));
+    }
+    this.#pipelines.set(key, pipeline);
+    return pipeline;
+  }
+
+  /** @throws Error with all that WebGPU has reported so far. Cheap: call it wherever results are read. */
+  check(): void {
+    if (this.#errors.length === 0) return;
+    const errors = this.#errors.splice(0);
+    throw new Error(`WebGPU reported ${errors.length} error(s):\n${errors.slice(0, 5).join("\n")}`);
+  }
+
+  /** Destroys the device. @throws Error for errors not yet seen. */
+  close(): void {
+    this.#closed = true;
+    for (const buffer of [...this.#buffers.keys()]) this.destroyBuffer(buffer);
+    this.device.destroy();
+    this.check();
+  }
+}
+
+/**
+ * Opens the default adapter. Limits are WebGPU's defaults, which browsers have too, but for the size of a buffer:
+ * a model over many items needs arenas of more than the default 256 MiB; they are seen through windows of
+ * maxStorageBufferBindingSize (128 MiB).
+ *
+ * @throws UserError when there is no adapter.
+ */
+export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
+  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) {
+    throw new UserError(
+      "Expected a WebGPU adapter, found none. Run `deno task setup`: it installs a software Vulkan driver " +
+        "or says what to install.",
+    );
+  }
+  const device = await adapter.requestDevice({
+    label: "clickgan",
+    requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
+    requiredLimits: {
+      maxStorageBuffersPerShaderStage: 8,
+      maxUniformBufferBindingSize: 65536,
+      maxStorageBufferBindingSize: Math.min(adapter.limits.maxStorageBufferBindingSize, 128 * 2 ** 20),
+      maxBufferSize: adapter.limits.maxBufferSize,
+      maxComputeWorkgroupStorageSize: 16384,
+      maxComputeInvocationsPerWorkgroup: 256,
+    },
+  });
+  const kind: AdapterKind = adapter.info.isFallbackAdapter ? "cpu" : "gpu";
+  return new Gpu(device, adapter.info, options.shapesFor ?? kind);
+}

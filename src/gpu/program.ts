@@ -1,0 +1,140 @@
+/**
+ * A recorded program: the dispatches that make a step, each a pipeline, a bind group and a grid that is a function
+ * of the batch's sizes. Recording creates everything; replaying creates nothing.
+ */
+
+import type { Gpu } from "./device.ts";
+import { constantOf, type Constants, type Kernel, specialise, STEP } from "./kernel.ts";
+import { type BatchSizes, STEP_BYTES } from "./step.ts";
+
+/** A range of a buffer that a kernel sees. */
+export interface View {
+  readonly buffer: GPUBuffer;
+  /** Bytes; a multiple of 256. */
+  readonly offset: number;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** Work of one dispatch: floating-point operations, and bytes that have to move at least once. */
+export interface Cost {
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+export interface DispatchSpec {
+  readonly kernel: Kernel;
+  readonly constants?: Constants;
+  /** A view for each of the kernel's bindings but `step`, by name. */
+  readonly views: Readonly<Record<string, View>>;
+  /** Invocations wanted, as [x, y]; they are rounded up to workgroups here. */
+  readonly invocations: (sizes: BatchSizes) => readonly [x: number, y?: number];
+  readonly cost: (sizes: BatchSizes) => Cost;
+  /** What the dispatch is for, e.g. "utility/layer2 forward". */
+  readonly label: string;
+}
+
+interface Dispatch {
+  readonly spec: DispatchSpec;
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly workgroup: readonly [number, number];
+}
+
+/** The most workgroups along one axis of a grid. */
+const MAX_GRID = 65535;
+
+export class Program {
+  private constructor(readonly gpu: Gpu, readonly name: string, readonly dispatches: readonly Dispatch[]) {}
+
+  /**
+   * Compiles and binds the dispatches in order.
+   * @param steps the buffer of step headers.
+   * @throws Error that names the kernel: missing or unknown views, shader errors, invalid bindings.
+   */
+  static async record(
+    gpu: Gpu,
+    name: string,
+    steps: GPUBuffer,
+    specs: readonly DispatchSpec[],
+  ): Promise<Program> {
+    const dispatches: Dispatch[] = [];
+    for (const spec of specs) dispatches.push(await recordDispatch(gpu, steps, spec));
+    return new Program(gpu, name, dispatches);
+  }
+
+  /** Appends the whole program to a pass, with the header at `stepOffset` bytes. */
+  encode(pass: GPUComputePassEncoder, sizes: BatchSizes, stepOffset: number): void {
+    offsets[0] = stepOffset;
+    for (const dispatch of this.dispatches) encodeDispatch(pass, dispatch, sizes);
+  }
+
+  /** Appends one dispatch; the profiler gives each a pass of its own. */
+  encodeOne(pass: GPUComputePassEncoder, index: number, sizes: BatchSizes, stepOffset: number): void {
+    offsets[0] = stepOffset;
+    const dispatch = this.dispatches[index];
+    if (dispatch) encodeDispatch(pass, dispatch, sizes);
+  }
+}
+
+/** Reused, so that a replay allocates nothing. */
+const offsets = new Uint32Array(1);
+
+function encodeDispatch(pass: GPUComputePassEncoder, dispatch: Dispatch, sizes: BatchSizes): void {
+  const [x, y = 1] = dispatch.spec.invocations(sizes);
+  let gridX = Math.ceil(x / dispatch.workgroup[0]);
+  let gridY = Math.ceil(y / dispatch.workgroup[1]);
+  if (gridX > MAX_GRID && gridY === 1) {
+    // Kernels over one long axis read their index as x + y * (width of the grid).
+    gridY = Math.ceil(gridX / MAX_GRID);
+    gridX = Math.ceil(gridX / gridY);
+  }
+  if (gridX === 0 || gridY === 0) return;
+  pass.setPipeline(dispatch.pipeline);
+  pass.setBindGroup(0, dispatch.bindGroup, offsets, 0, 1);
+  pass.dispatchWorkgroups(gridX, gridY);
+}
+
+async function recordDispatch(gpu: Gpu, steps: GPUBuffer, spec: DispatchSpec): Promise<Dispatch> {
+  const { kernel, constants = {}, views, label } = spec;
+  const where = `${label} (kernel ${kernel.name})`;
+  const known = new Set(kernel.bindings.map((b) => b.name));
+  for (const name of Object.keys(views)) {
+    if (!known.has(name)) {
+      throw new Error(`${where}: no binding is called ${name}; there are ${[...known].join(", ")}`);
+    }
+  }
+  const entries = kernel.bindings.map((binding): GPUBindGroupEntry => {
+    if (binding.name === STEP) {
+      return { binding: binding.index, resource: { buffer: steps, offset: 0, size: STEP_BYTES } };
+    }
+    const view = views[binding.name];
+    if (!view) throw new Error(`${where}: nothing is given for binding ${binding.name}`);
+    if (binding.kind !== "uniform") gpu.requireBindable(view.size, `${label}: ${binding.name}`);
+    return {
+      binding: binding.index,
+      resource: { buffer: view.buffer, offset: view.offset, size: view.size },
+    };
+  });
+  const layout = gpu.device.createBindGroupLayout({
+    label: kernel.name,
+    entries: kernel.bindings.map((b): GPUBindGroupLayoutEntry => ({
+      binding: b.index,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: b.kind === "uniform"
+        ? { type: "uniform", hasDynamicOffset: b.name === STEP }
+        : { type: b.kind === "read" ? "read-only-storage" : "storage" },
+    })),
+  });
+  const pipelineLayout = gpu.device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] });
+  const pipeline = await gpu.pipeline(kernel.name, specialise(kernel, constants), pipelineLayout);
+  gpu.device.pushErrorScope("validation");
+  const bindGroup = gpu.device.createBindGroup({ label: where, layout, entries });
+  const error = await gpu.device.popErrorScope();
+  if (error) throw new Error(`${where}: ${error.message}`);
+  const workgroup = [
+    constantOf(kernel, "WORKGROUP", constants),
+    kernel.source.includes("const WORKGROUP_Y") ? constantOf(kernel, "WORKGROUP_Y", constants) : 1,
+  ] as const;
+  return { spec, pipeline, bindGroup, workgroup };
+}

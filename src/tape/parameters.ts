@@ -1,0 +1,144 @@
+/** All parameters of a model in one flat arena, and its twins: gradients, and partial sums of gradients. */
+
+import { alignBinding, Arena } from "../gpu/arena.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { View } from "../gpu/program.ts";
+import { readFloats } from "../gpu/readback.ts";
+import { MAX_CHUNKS } from "../gpu/step.ts";
+import { padded, padRows, type Tensor, unpadRows } from "./tensor.ts";
+
+export interface ParameterSpec {
+  /** Path-like, e.g. "utility/layer1/bias"; the name of the tensor in snapshots. */
+  readonly name: string;
+  readonly rows: number;
+  readonly columns: number;
+  /** Equal parts of a row that are padded apart; 4 for the gates of an LSTM. */
+  readonly groups?: number;
+  /** A row per item of the catalogue; see {@link import("./tensor.ts").ParameterPlace}. */
+  readonly table?: boolean;
+}
+
+/** Values of parameters by name, [rows, columns] without padding. */
+export type Weights = Map<string, Float32Array<ArrayBuffer>>;
+
+/**
+ * Weights and gradients of a model. Those whose gradient is a sum over the batch come first and take `summed` floats;
+ * tables follow. A range of the arenas that a kernel sees is at most one binding: see {@link windows}.
+ */
+export class ParameterArena {
+  readonly #byName = new Map<string, Tensor>();
+  readonly #arena: Arena;
+  /** Floats of the whole arena. */
+  readonly length: number;
+  /** Floats of the leading part whose gradients are summed over chunks of the batch. */
+  readonly summed: number;
+  readonly weights: View;
+  #gradient: View | undefined;
+  #partials: View | undefined;
+
+  /** @throws UserError when the adapter cannot hold or bind them; it names the parameter and the limit. */
+  constructor(readonly gpu: Gpu, readonly specs: readonly ParameterSpec[]) {
+    const ordered = [...specs.filter((s) => !s.table), ...specs.filter((s) => s.table)];
+    const places = new Map<string, number>();
+    let offset = 0;
+    let summed = 0;
+    for (const spec of ordered) {
+      places.set(spec.name, offset);
+      offset += alignBinding(4 * bytesOf(spec) / 4) / 4;
+      if (!spec.table) summed = offset;
+    }
+    this.length = offset;
+    this.summed = summed;
+    this.#arena = new Arena(gpu, "parameters");
+    for (const spec of specs) {
+      gpu.requireBindable(bytesOf(spec), `parameter ${spec.name} [${spec.rows}, ${spec.columns}]`);
+    }
+    this.weights = this.#arena.allocateUnbound("weights", 4 * this.length);
+    for (const spec of specs) {
+      const start = places.get(spec.name) ?? 0;
+      const groups = spec.groups ?? 1;
+      this.#byName.set(spec.name, {
+        name: spec.name,
+        rows: spec.rows,
+        columns: spec.columns,
+        groups,
+        stride: padded(spec.columns, groups),
+        view: { buffer: this.weights.buffer, offset: 4 * start, size: bytesOf(spec) },
+        parameter: { offset: start, table: spec.table ?? false },
+        trainable: true,
+      });
+    }
+  }
+
+  /** Laid out like the weights. Made when first asked for: a model that only scores needs none. */
+  get gradient(): View {
+    return this.#gradient ??= this.#arena.allocateUnbound("gradients", 4 * this.length);
+  }
+  /** [MAX_CHUNKS, summed] */
+  get partials(): View {
+    return this.#partials ??= this.#arena.allocate("partial gradients", 4 * this.summed * MAX_CHUNKS);
+  }
+
+  /** @throws Error for a name that the model does not have. */
+  get(name: string): Tensor {
+    const tensor = this.#byName.get(name);
+    if (!tensor) {
+      throw new Error(`no parameter is called ${name}; there are ${[...this.#byName.keys()].join(", ")}`);
+    }
+    return tensor;
+  }
+
+  names(): string[] {
+    return [...this.#byName.keys()];
+  }
+
+  gradientView(parameter: Tensor): View {
+    return { ...parameter.view, buffer: this.gradient.buffer };
+  }
+
+  /** Uploads values; parameters that are not named keep theirs. @throws Error for a wrong name or length. */
+  write(weights: Weights, buffer: GPUBuffer = this.weights.buffer): void {
+    for (const [name, values] of weights) {
+      const t = this.get(name);
+      const rows = Number(t.rows);
+      if (values.length !== rows * t.columns) {
+        throw new Error(
+          `parameter ${name}: expected ${
+            rows * t.columns
+          } values [${rows}, ${t.columns}], got ${values.length}`,
+        );
+      }
+      this.gpu.queue.writeBuffer(buffer, t.view.offset, padRows(values, rows, t.columns, t.groups));
+    }
+  }
+
+  /** Reads an arena of this layout (weights by default; gradients, moments, a snapshot) by name. One wait. */
+  async read(buffer: GPUBuffer = this.weights.buffer): Promise<Weights> {
+    const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
+    const weights: Weights = new Map();
+    for (const t of this.#byName.values()) {
+      const start = t.view.offset / 4;
+      const rows = Number(t.rows);
+      weights.set(t.name, unpadRows(all.subarray(start, start + rows * t.stride), rows, t.columns, t.groups));
+    }
+    return weights;
+  }
+
+  destroy(): void {
+    this.#arena.destroy();
+  }
+}
+
+function bytesOf(spec: ParameterSpec): number {
+  return 4 * padded(spec.columns, spec.groups) * 4 * Math.ceil(spec.rows / 4);
+}
+
+/** Cuts [0, length) floats into ranges of at most `most` bytes, aligned for binding, as views of each buffer. */
+export function windows(length: number, most: number): { offset: number; size: number }[] {
+  const step = Math.floor(most / 256) * 256;
+  const out: { offset: number; size: number }[] = [];
+  for (let offset = 0; offset < 4 * length; offset += step) {
+    out.push({ offset, size: Math.min(step, 4 * length - offset) });
+  }
+  return out;
+}

@@ -1,0 +1,79 @@
+/** The ops in f64 on the CPU: written for clarity, to check kernels against. Never used to train. */
+
+import type { ReferenceBatch } from "../batch/reference_batch.ts";
+
+/** A dense matrix [rows, columns] in f64, row-major, without padding. */
+export interface Matrix {
+  readonly rows: number;
+  readonly columns: number;
+  readonly data: Float64Array;
+}
+
+/**
+ * Computes an op from the values of its inputs, in the order of the node's `inputs`, and returns the function that
+ * takes the gradient of the output (after the activation) to the gradients of the inputs (after theirs).
+ */
+export type Reference = (inputs: readonly Matrix[], batch: ReferenceBatch) => {
+  output: Matrix;
+  backward(outputGradient: Matrix): Matrix[];
+};
+
+export function matrix(
+  rows: number,
+  columns: number,
+  value?: (row: number, column: number) => number,
+): Matrix {
+  const data = new Float64Array(rows * columns);
+  if (value) {
+    for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) data[i * columns + j] = value(i, j);
+  }
+  return { rows, columns, data };
+}
+
+/** Element (row, column). @throws RangeError outside of the matrix: a reference must not read what is not there. */
+export function at(m: Matrix, row: number, column: number): number {
+  const value = m.data[row * m.columns + column];
+  if (value === undefined || column >= m.columns) {
+    throw new RangeError(`(${row}, ${column}) is outside of [${m.rows}, ${m.columns}]`);
+  }
+  return value;
+}
+
+export function add(m: Matrix, row: number, column: number, value: number): void {
+  m.data[row * m.columns + column] = at(m, row, column) + value;
+}
+
+/** a b, with either transposed. */
+export function product(a: Matrix, b: Matrix, transposeA = false, transposeB = false): Matrix {
+  const [rows, inner] = transposeA ? [a.columns, a.rows] : [a.rows, a.columns];
+  const columns = transposeB ? b.rows : b.columns;
+  return matrix(rows, columns, (i, j) => {
+    let sum = 0;
+    for (let k = 0; k < inner; k++) {
+      sum += (transposeA ? at(a, k, i) : at(a, i, k)) * (transposeB ? at(b, j, k) : at(b, k, j));
+    }
+    return sum;
+  });
+}
+
+export function columnSums(a: Matrix): Matrix {
+  const sums = matrix(1, a.columns);
+  for (let i = 0; i < a.rows; i++) for (let j = 0; j < a.columns; j++) add(sums, 0, j, at(a, i, j));
+  return sums;
+}
+
+export function elu(z: number): number {
+  return z > 0 ? z : Math.expm1(z);
+}
+/** ELU' from the output y = ELU(z). */
+export function eluSlope(y: number): number {
+  return y > 0 ? 1 : y + 1;
+}
+export function sigmoid(z: number): number {
+  return 1 / (1 + Math.exp(-z));
+}
+
+/** The gradient of what went into ELU, from the gradient of its output. */
+export function throughElu(output: Matrix, gradient: Matrix): Matrix {
+  return matrix(output.rows, output.columns, (i, j) => at(gradient, i, j) * eluSlope(at(output, i, j)));
+}

@@ -1,0 +1,185 @@
+/**
+ * The autodiff tape. An op appends a node: how its output is computed and how gradients flow back through it.
+ * `forward` walks the nodes in order, `backward` in reverse; both only *collect dispatches*. They run when the program
+ * that is recorded from them is replayed, every step, without the tape.
+ */
+
+import type { BatchBuffers } from "../batch/batch_buffers.ts";
+import type { Arena } from "../gpu/arena.ts";
+import type { AdapterKind } from "../gpu/device.ts";
+import type { Constants } from "../gpu/kernel.ts";
+import type { DispatchSpec, View } from "../gpu/program.ts";
+import type { BatchSizes, Dim } from "../gpu/step.ts";
+import type { ParameterArena } from "./parameters.ts";
+import type { Reference } from "./reference.ts";
+import { floats, padded, shapeText, type Tensor } from "./tensor.ts";
+
+/** What an op's forward and backward are given. */
+export interface Call {
+  readonly label: string;
+  readonly batch: BatchBuffers;
+  /** The kind of adapter to choose kernels for. */
+  readonly shapes: AdapterKind;
+  /** The gradient of the output (of what went into its activation), to read. Only for a trainable output. */
+  outputGradient(): View;
+  /** Where to write the gradient of an input; undefined when nothing below it is trainable. */
+  gradient(input: Tensor): GradientTarget | undefined;
+  /** Where to write partial sums of the gradient of a parameter that all rows of the batch add to. */
+  partials(parameter: Tensor): PartialTarget;
+}
+
+export interface GradientTarget {
+  readonly view: View;
+  /** Another consumer has written before: add to what is there. */
+  readonly accumulate: boolean;
+  /** Multiply by ELU' of the input's value. */
+  readonly elu: boolean;
+}
+
+export interface PartialTarget {
+  readonly view: View;
+  /** Floats from one chunk's sums to the next. */
+  readonly stride: number;
+  /** The parameter's first float among a chunk's sums. */
+  readonly at: number;
+  readonly accumulate: boolean;
+}
+
+export interface Node {
+  /** The op's name. */
+  readonly op: string;
+  readonly inputs: readonly Tensor[];
+  readonly output: Tensor;
+  forward(call: Call): DispatchSpec[];
+  /** Absent for an op without a gradient. Runs only when the output is trainable. */
+  backward?(call: Call): DispatchSpec[];
+  /** The same in f64 on the CPU. */
+  readonly reference: Reference;
+}
+
+export interface TapeOptions {
+  readonly arena: Arena;
+  readonly batch: BatchBuffers;
+  readonly parameters: ParameterArena;
+  /** The largest batch; buffers are made for it. */
+  readonly capacity: BatchSizes;
+  readonly shapes: AdapterKind;
+}
+
+export class Tape {
+  readonly #nodes: Node[] = [];
+  readonly #gradients = new Map<Tensor, View>();
+  readonly #written = new Set<Tensor>();
+
+  constructor(readonly options: TapeOptions) {}
+
+  get nodes(): readonly Node[] {
+    return this.#nodes;
+  }
+  parameter(name: string): Tensor {
+    return this.options.parameters.get(name);
+  }
+
+  /** Makes a tensor for an op's output, or a constant when `trainable` is false. */
+  tensor(name: string, rows: Dim, columns: number, more: Partial<Tensor> = {}): Tensor {
+    const groups = more.groups ?? 1;
+    const stride = more.stride ?? padded(columns, groups);
+    const bytes = 4 * floats({ rows, stride }, this.options.capacity);
+    const view = more.view ?? this.options.arena.allocate(name, bytes);
+    return { trainable: true, ...more, name, rows, columns, groups, stride, view };
+  }
+
+  /** A buffer beside the output, for what backward needs: [rows, columns] floats. */
+  saved(name: string, rows: Dim, columns: number): View {
+    return this.options.arena.allocate(name, 4 * floats({ rows, stride: columns }, this.options.capacity));
+  }
+
+  record(node: Node): Tensor {
+    this.#nodes.push(node);
+    return node.output;
+  }
+
+  forward(): DispatchSpec[] {
+    return this.#nodes.flatMap((node) => node.forward(this.#call(node)));
+  }
+
+  /**
+   * The dispatches that compute the gradients of all parameters, from the last node back.
+   * @param given outputs whose gradient is there already: of the loss, by default, which is the last node.
+   * @throws Error for an op without a gradient, for a node whose output nobody uses, and for a parameter that has no
+   *   part in the result.
+   */
+  backward(given: readonly Tensor[] = this.#nodes.slice(-1).map((node) => node.output)): DispatchSpec[] {
+    const specs: DispatchSpec[] = [];
+    for (const tensor of given) this.#written.add(tensor);
+    for (const node of [...this.#nodes].reverse()) {
+      if (!node.output.trainable) continue;
+      if (!node.backward) throw new Error(`op ${node.op} (${node.output.name}) has no gradient`);
+      if (!this.#written.has(node.output)) {
+        throw new Error(`${shapeText(node.output)} has no part in the loss: nothing gave it a gradient`);
+      }
+      specs.push(...node.backward(this.#call(node)));
+    }
+    for (const name of this.options.parameters.names()) {
+      if (!this.#written.has(this.parameter(name))) {
+        throw new Error(`parameter ${name} is unused: no op of the tape reads it`);
+      }
+    }
+    return specs;
+  }
+
+  /** The buffer of a tensor's gradient. @throws Error when it has none. */
+  gradientOf(tensor: Tensor): View {
+    if (tensor.parameter) return this.options.parameters.gradientView(tensor);
+    let view = this.#gradients.get(tensor);
+    if (!view) {
+      const bytes = 4 * floats(tensor, this.options.capacity);
+      view = this.options.arena.allocate(`gradient of ${tensor.name}`, bytes);
+      this.#gradients.set(tensor, view);
+    }
+    return view;
+  }
+
+  #call(node: Node): Call {
+    const { batch, shapes, parameters } = this.options;
+    /** Marks a tensor as written and says whether it was before. */
+    const claim = (tensor: Tensor): boolean => {
+      const before = this.#written.has(tensor);
+      this.#written.add(tensor);
+      return before;
+    };
+    return {
+      label: node.output.name,
+      batch,
+      shapes,
+      outputGradient: () => this.gradientOf(node.output),
+      gradient: (input) => {
+        if (!input.trainable) return undefined;
+        const accumulate = claim(input);
+        return { view: this.gradientOf(input), accumulate, elu: input.activation === "elu" };
+      },
+      partials: (parameter) => {
+        const place = parameter.parameter;
+        if (!place || place.table) {
+          throw new Error(`${parameter.name} is no parameter that is summed over the batch`);
+        }
+        const accumulate = claim(parameter);
+        return { view: parameters.partials, stride: parameters.summed, at: place.offset, accumulate };
+      },
+    };
+  }
+}
+
+/** The constants of a kernel that writes partial sums. */
+export function partialConstants(weights: PartialTarget, bias?: PartialTarget): Constants {
+  return { PARTIALS: weights.stride, WEIGHTS_AT: weights.at, BIAS_AT: bias?.at ?? 0 };
+}
+
+/** @throws Error that names the op, what it expected and what it got. */
+export function expectShape(op: string, tensor: Tensor, rows: Dim, columns: number): void {
+  if (tensor.rows !== rows || tensor.columns !== columns) {
+    throw new Error(
+      `${op}: expected ${tensor.name} to be [${rows}, ${columns}], but got ${shapeText(tensor)}`,
+    );
+  }
+}

@@ -1,0 +1,93 @@
+/** What the tape computes with: matrices on the GPU whose rows are counted by the batch. */
+
+import type { View } from "../gpu/program.ts";
+import { type BatchSizes, type Dim, extent } from "../gpu/step.ts";
+
+/**
+ * A matrix [rows, columns] in f32, row-major.
+ *
+ * Rows are padded to whole vectors of four, so that every kernel can load vec4f: the columns of each of `groups`
+ * equal parts (the four gates of an LSTM; otherwise one part) are padded to a multiple of 4. Padding is always zero:
+ * zero weights give zero activations, these zero gradients, and these zero Adam steps. Only the utility, one number a
+ * row that scalar kernels read, stands without (stride 1).
+ */
+export interface Tensor {
+  readonly name: string;
+  readonly rows: Dim;
+  readonly columns: number;
+  readonly groups: number;
+  /** Floats from one row to the next. */
+  readonly stride: number;
+  readonly view: View;
+  /**
+   * The tensor is the output of this activation. Its gradient buffer then holds the gradient of what went *into* the
+   * activation: whoever produces it multiplies by the derivative, which follows from the output, ELU' = min(y, 0) + 1.
+   */
+  readonly activation?: "elu";
+  /** A parameter's place in the arena; absent for activations and constants. */
+  readonly parameter?: ParameterPlace;
+  /** Whether anything trainable lies below. */
+  readonly trainable: boolean;
+}
+
+export interface ParameterPlace {
+  /** First float in the arenas of weights, gradients and moments. */
+  readonly offset: number;
+  /** The rows belong to items of the catalogue: the gradient is written by row, not summed over chunks of the batch. */
+  readonly table: boolean;
+}
+
+export function padded(columns: number, groups = 1): number {
+  return groups * 4 * Math.ceil(columns / groups / 4);
+}
+
+/** Floats that a tensor takes at the given sizes; rows of a parameter are padded to a multiple of 4 as well. */
+export function floats(tensor: { rows: Dim; stride: number }, sizes: BatchSizes): number {
+  const rows = extent(tensor.rows, sizes);
+  return tensor.stride * (typeof tensor.rows === "number" ? 4 * Math.ceil(rows / 4) : rows);
+}
+
+export function shapeText(tensor: { name: string; rows: Dim; columns: number }): string {
+  return `${tensor.name} [${tensor.rows}, ${tensor.columns}]`;
+}
+
+/** Copies [rows, columns] without padding into the layout of a tensor. */
+export function padRows(
+  data: ArrayLike<number>,
+  rows: number,
+  columns: number,
+  groups: number,
+): Float32Array<ArrayBuffer> {
+  const stride = padded(columns, groups);
+  const out = new Float32Array(stride * rows);
+  eachElement(rows, columns, groups, (packed, at) => out[at] = data[packed] ?? 0);
+  return out;
+}
+
+/** The inverse of {@link padRows}. */
+export function unpadRows(
+  data: ArrayLike<number>,
+  rows: number,
+  columns: number,
+  groups: number,
+): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(rows * columns);
+  eachElement(rows, columns, groups, (packed, at) => out[packed] = data[at] ?? 0);
+  return out;
+}
+
+function eachElement(
+  rows: number,
+  columns: number,
+  groups: number,
+  visit: (packed: number, at: number) => void,
+): void {
+  const stride = padded(columns, groups);
+  const part = columns / groups;
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const group = Math.floor(column / part);
+      visit(row * columns + column, row * stride + group * (stride / groups) + (column - group * part));
+    }
+  }
+}

@@ -1,0 +1,121 @@
+/** The batch kernels against their plain twin on the CPU. */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { BatchBuffers } from "../src/batch/batch_buffers.ts";
+import { DeviceItems, DeviceLog } from "../src/batch/device_log.ts";
+import { batchCapacity, Plan } from "../src/batch/plan.ts";
+import { referenceBatch } from "../src/batch/reference_batch.ts";
+import { type ClickLog, NONE } from "../src/data/click_log.ts";
+import { Arena } from "../src/gpu/arena.ts";
+import type { Gpu } from "../src/gpu/device.ts";
+import { Program } from "../src/gpu/program.ts";
+import { readViews } from "../src/gpu/readback.ts";
+import { withGpu } from "./op_check.ts";
+import { smallLog } from "./small_logs.ts";
+
+/** Runs the batch kernels twice, for two batches of the same program, and compares both with their twins. */
+async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number[])[]): Promise<void> {
+  const most = Math.max(...batches.map((users) => users.length));
+  const users = batches.flat();
+  const capacity = batchCapacity(log, [...users, ...users], users.length);
+  const arena = new Arena(gpu, "batch");
+  const items = new DeviceItems(gpu, log.items);
+  const deviceLog = new DeviceLog(gpu, log);
+  const plan = new Plan(gpu, log, most, batches.length);
+  try {
+    const batch = new BatchBuffers(arena, plan.view, items, deviceLog, capacity);
+    const program = await Program.record(gpu, "batch", plan.steps, batch.dispatches());
+    for (const [place, users] of batches.entries()) {
+      const expected = referenceBatch(log, users);
+      const sizes = plan.put(place, users, { slot: 0, learningRate: 0, iteration: 0 });
+      assert.deepEqual(sizes, {
+        users: users.length,
+        events: expected.events.length,
+        rows: expected.rows.length,
+        items: expected.slotItem.length,
+      });
+      plan.upload(place, 1);
+      const encoder = gpu.device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      program.encode(pass, sizes, plan.offset(place));
+      pass.end();
+      gpu.queue.submit([encoder.finish()]);
+      const { event, eventItem, row, rowItem, slotItem, slotFirst, sorted } = batch;
+      const read = await readViews(gpu, [event, eventItem, row, rowItem, slotItem, slotFirst, sorted]);
+      const [events, eventItems, rows, rowItems, slotItems, slotFirsts, order] = read.map((words) =>
+        Array.from(words)
+      );
+      assert.deepEqual(
+        events?.slice(0, 4 * sizes.events),
+        expected.events.flatMap((e) => [e.first, e.end, e.click, e.fed]),
+      );
+      assert.deepEqual(
+        eventItems?.slice(0, sizes.events),
+        expected.events.map((e) => (e.fed === NONE ? 0 : e.fed)),
+      );
+      for (const [r, { event, item, fedEvent }] of expected.rows.entries()) {
+        assert.deepEqual(
+          [rows?.[4 * r], rows?.[4 * r + 1], rows?.[4 * r + 3]],
+          [event, item, fedEvent],
+          `row ${r}`,
+        );
+      }
+      const oneHot = log.items.kind === "one-hot";
+      assert.deepEqual(
+        rowItems?.slice(0, sizes.rows),
+        oneHot ? expected.rows.map((row) => row.item) : expected.rowSlot,
+      );
+      assert.deepEqual(slotItems?.slice(0, sizes.items), expected.slotItem);
+      // Rows by item: each row once, and each segment holds the rows of its item.
+      assert.deepEqual(order?.slice(0, sizes.rows).sort((a, b) => a - b), expected.rows.map((_, r) => r));
+      const sortedRows = Array.from(read[6] ?? []).slice(0, sizes.rows);
+      expected.slotItem.forEach((item, slot) => {
+        const segment = sortedRows.slice(slotFirsts?.[slot], slotFirsts?.[slot + 1]);
+        assert.equal(segment.length, expected.rows.filter((row) => row.item === item).length);
+        assert.ok(segment.every((r) => expected.rows[r]?.item === item));
+      });
+    }
+  } finally {
+    for (const part of [arena, items, deviceLog, plan]) part.destroy();
+  }
+}
+
+Deno.test("batch kernels: any log, any users, two batches of one program", () =>
+  withGpu(undefined, (gpu) =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          seed: fc.nat(1000),
+          users: fc.integer({ min: 1, max: 90 }),
+          items: fc.integer({ min: 1, max: 200 }),
+          width: fc.constantFrom(0, 2),
+          noClick: fc.constantFrom(0, 0.3, 1),
+          maxEvents: fc.integer({ min: 1, max: 8 }),
+          maxPage: fc.integer({ min: 1, max: 12 }),
+        }),
+        fc.infiniteStream(fc.nat(1000)),
+        async (options, draws) => {
+          const log = smallLog(options.seed, options);
+          const take = (count: number) =>
+            Array.from({ length: count }, () => Number(draws.next().value) % options.users);
+          const distinct = (users: number[]) => [...new Set(users)];
+          await check(gpu, log, [distinct(take(40)), distinct(take(1)), distinct(take(90))]);
+        },
+      ),
+      { numRuns: 12, seed: 5 },
+    )));
+
+Deno.test("batch kernels: users without events", () =>
+  withGpu(undefined, (gpu) => {
+    const log: ClickLog = {
+      ...smallLog(1, { users: 1, items: 3, width: 0 }),
+      userSplit: new Uint8Array(5),
+      // Users 0, 2 and 4 have no events.
+      userEvents: Uint32Array.of(0, 0, 2, 2, 3, 3),
+      eventRows: Uint32Array.of(0, 2, 3, 6),
+      eventClick: Uint32Array.of(1, NONE, 3),
+      rowItem: Uint32Array.of(0, 1, 2, 2, 0, 1),
+    };
+    return check(gpu, log, [[0, 1, 2, 3, 4], [4, 3, 0], [2, 1], [3]]);
+  }));

@@ -1,0 +1,141 @@
+/** The device layer: what goes wrong is said, by the kernel's name; nothing stays alive; steps are timed. */
+
+import assert from "node:assert/strict";
+import { UserError } from "../src/data/user_error.ts";
+import { Arena } from "../src/gpu/arena.ts";
+import { openGpu } from "../src/gpu/device.ts";
+import { constantOf, kernel, specialise } from "../src/gpu/kernel.ts";
+import { type DispatchSpec, Program, type View } from "../src/gpu/program.ts";
+import { profileProgram } from "../src/gpu/profiler.ts";
+import { readFloats } from "../src/gpu/readback.ts";
+import { matmulKernel } from "../src/ops/matmul_kernels.ts";
+import { withGpu } from "./op_check.ts";
+
+const doubleText = `
+const WORKGROUP = 8;
+const FACTOR = 2.0;
+const COUNT = 4u;
+const ON = true;
+struct Step { size: vec4u, first_user: u32, slot: u32, chunks: u32, learning_rate: f32, iteration: u32 }
+@group(0) @binding(0) var<storage, read_write> values: array<f32>;
+@group(0) @binding(1) var<uniform> step: Step;
+@compute @workgroup_size(WORKGROUP)
+fn double(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x < COUNT && ON) { values[id.x] *= FACTOR; }
+}`;
+const double = kernel("double", doubleText);
+const sizes = { users: 1, events: 1, rows: 1, items: 1 };
+
+function spec(views: Record<string, View>, more: Partial<DispatchSpec> = {}): DispatchSpec {
+  return {
+    kernel: double,
+    label: "double it",
+    views,
+    invocations: () => [8],
+    cost: () => ({ flops: 4, bytes: 32 }),
+    ...more,
+  };
+}
+
+Deno.test("a kernel's interface and constants are read from its text", () => {
+  assert.deepEqual(double.bindings, [
+    { name: "values", index: 0, kind: "read_write" },
+    { name: "step", index: 1, kind: "uniform" },
+  ]);
+  assert.equal(constantOf(double, "WORKGROUP"), 8);
+  const text = specialise(double, { FACTOR: 3, COUNT: 7, ON: false });
+  assert.match(text, /const FACTOR = 3\.0;\nconst COUNT = 7u;\nconst ON = false;/);
+  assert.match(specialise(double, { FACTOR: 1e-8 }), /const FACTOR = 1e-8;/);
+  assert.throws(() => specialise(double, { MISSING: 1 }), /kernel double has no constant MISSING/);
+  assert.throws(() => kernel("none", "fn f() {}"), /last binding must be the uniform step/);
+});
+
+Deno.test("errors name the kernel: source line, missing and unknown views, invalid bindings", () =>
+  withGpu(undefined, async (gpu) => {
+    const arena = new Arena(gpu, "test");
+    const steps = arena.allocate("steps", 256).buffer;
+    const values = arena.allocate("values", 32);
+    const record = (s: DispatchSpec) => Program.record(gpu, "test", steps, [s]);
+    const broken = kernel("broken", doubleText.replace("*= FACTOR", "*= UNKNOWN"));
+    await assert.rejects(
+      record(spec({ values }, { kernel: broken })),
+      /kernel broken does not compile[^]*broken[^]*UNKNOWN/,
+    );
+    await assert.rejects(
+      record(spec({})),
+      /double it \(kernel double\): nothing is given for binding values/,
+    );
+    await assert.rejects(
+      record(spec({ values, more: values })),
+      /no binding is called more; there are values, step/,
+    );
+    await assert.rejects(record(spec({ values: { ...values, offset: 4 } })), /double it \(kernel double\)/);
+    arena.destroy();
+  }));
+
+Deno.test("an uncaptured error fails the next check, and names the kernel", async () => {
+  const gpu = await openGpu();
+  const arena = new Arena(gpu, "test");
+  const steps = arena.allocate("steps", 256).buffer;
+  const program = await Program.record(gpu, "test", steps, [spec({ values: arena.allocate("values", 32) })]);
+  const encoder = gpu.device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  program.encode(pass, sizes, 4096); // beyond the headers: invalid, and silent by default
+  pass.end();
+  gpu.queue.submit([encoder.finish()]);
+  await assert.rejects(readFloats(gpu, arena.allocate("other", 4)), /WebGPU reported[^]*double/);
+  gpu.check();
+  arena.destroy();
+  gpu.close();
+});
+
+Deno.test("replay, profile, and the count of live buffers", () =>
+  withGpu(undefined, async (gpu) => {
+    const arena = new Arena(gpu, "test");
+    assert.equal(gpu.liveBuffers, 0);
+    const steps = arena.allocate("steps", 256).buffer;
+    const values = arena.upload("values", Float32Array.of(1, 2, 3, 4, 5));
+    assert.deepEqual(gpu.liveBufferLabels, ["test: steps", "test: values"]);
+    assert.equal(arena.bytes, 256 + 20);
+    const program = await Program.record(gpu, "test", steps, [spec({ values })]);
+    const encoder = gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (let k = 0; k < 3; k++) program.encode(pass, sizes, 0);
+    pass.end();
+    gpu.queue.submit([encoder.finish()]);
+    assert.deepEqual(Array.from(await readFloats(gpu, values)), [8, 16, 24, 32, 5]);
+    if (gpu.hasTimestamps) {
+      const [profile] = await profileProgram(gpu, program, sizes, 0, 3);
+      assert.equal(profile?.kernel, "double");
+      assert.equal(profile?.label, "double it");
+      assert.ok((profile?.microseconds ?? 0) > 0 && (profile?.microseconds ?? 1e9) < 1e6);
+      assert.equal(profile?.flops, 4);
+    }
+    arena.destroy();
+    assert.equal(gpu.liveBuffers, 0);
+  }));
+
+Deno.test("what exceeds a limit is refused by the limit's name", () =>
+  withGpu(undefined, (gpu) => {
+    const arena = new Arena(gpu, "test");
+    const { maxStorageBufferBindingSize, maxBufferSize } = gpu.device.limits;
+    const refused = (name: string) => (error: unknown) =>
+      error instanceof UserError && error.message.includes(name);
+    assert.throws(
+      () => arena.allocate("big", maxStorageBufferBindingSize + 4),
+      refused("maxStorageBufferBindingSize"),
+    );
+    assert.throws(() => arena.allocateUnbound("huge", maxBufferSize + 4), refused("maxBufferSize"));
+    arena.destroy();
+    return Promise.resolve();
+  }));
+
+Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
+  const chosen = (k4: number, n4: number, kind: "cpu" | "gpu") =>
+    (["forward", "input", "weight"] as const).map((direction) => matmulKernel(direction, k4, n4, kind).name);
+  const rows = ["matmul_forward_rows", "matmul_input_gradient_rows", "matmul_weight_gradient_rows"];
+  assert.deepEqual(chosen(16, 16, "cpu"), rows);
+  assert.deepEqual(chosen(64, 16, "cpu"), rows); // 64 KiB exactly
+  assert.deepEqual(chosen(65, 16, "cpu"), [`${rows[0]}_storage`, `${rows[1]}_storage`, rows[2]]);
+  assert.deepEqual(chosen(65, 16, "gpu"), rows.map((name) => name.replace("_rows", "_tiled")));
+});

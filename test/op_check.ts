@@ -1,0 +1,318 @@
+/**
+ * The check that every op goes through: forward and all gradients against its f64 reference, the reference against
+ * finite differences, canaries behind every output, bit-equal repeats, for the kernel shapes of both kinds of adapter.
+ */
+
+import assert from "node:assert/strict";
+import { BatchBuffers } from "../src/batch/batch_buffers.ts";
+import { DeviceItems, DeviceLog } from "../src/batch/device_log.ts";
+import { batchCapacity, Plan } from "../src/batch/plan.ts";
+import { referenceBatch } from "../src/batch/reference_batch.ts";
+import type { ClickLog } from "../src/data/click_log.ts";
+import { randomStream } from "../src/data/random.ts";
+import { Arena } from "../src/gpu/arena.ts";
+import { type AdapterKind, type Gpu, openGpu } from "../src/gpu/device.ts";
+import { Program, type View } from "../src/gpu/program.ts";
+import { readFloats } from "../src/gpu/readback.ts";
+import { type BatchSizes, extent, MAX_CHUNKS } from "../src/gpu/step.ts";
+import { AdamState } from "../src/ops/adam.ts";
+import { ParameterArena, type ParameterSpec, type Weights } from "../src/tape/parameters.ts";
+import { add, at, type Matrix, matrix } from "../src/tape/reference.ts";
+import { Tape } from "../src/tape/tape.ts";
+import { floats, padRows, type Tensor, unpadRows } from "../src/tape/tensor.ts";
+
+const CANARY = 0x7a7a7a7a;
+/** Words behind every buffer of an arena that no kernel may write. They are inside of the binding: a stray write lands. */
+const CANARIES = 64;
+
+class CanaryArena extends Arena {
+  readonly views: { name: string; view: View; bytes: number }[] = [];
+  override allocate(name: string, bytes: number): View {
+    const view = super.allocate(name, Math.ceil(bytes / 4) * 4 + 4 * CANARIES);
+    const words = new Uint32Array(CANARIES).fill(CANARY);
+    this.gpu.queue.writeBuffer(view.buffer, view.size - 4 * CANARIES, words);
+    this.views.push({ name, view, bytes: view.size - 4 * CANARIES });
+    return view;
+  }
+  async checkCanaries(): Promise<void> {
+    for (const { name, view, bytes } of this.views) {
+      const words = new Uint32Array((await readFloats(this.gpu, view)).buffer, bytes);
+      assert.ok(words.every((word) => word === CANARY), `a stray write behind ${name}`);
+    }
+  }
+}
+
+/** Opens a device, runs, and checks that nothing failed and nothing is left alive. */
+export async function withGpu<T>(
+  shapesFor: AdapterKind | undefined,
+  run: (gpu: Gpu) => Promise<T>,
+): Promise<T> {
+  const gpu = await openGpu({ shapesFor });
+  try {
+    const result = await run(gpu);
+    gpu.check();
+    assert.equal(gpu.liveBuffers, 0, `buffers left alive: ${gpu.liveBufferLabels.join(", ")}`);
+    return result;
+  } finally {
+    gpu.close();
+  }
+}
+
+/** A leaf that an op is tried on: a value with a gradient, but no parameter. */
+export interface Leaf {
+  readonly name: string;
+  readonly rows: keyof BatchSizes | number;
+  readonly columns: number;
+  readonly groups?: number;
+  readonly activation?: "elu";
+  readonly trainable?: boolean;
+  /** Stride 1: a utility. */
+  readonly packed?: boolean;
+}
+
+export interface OpCase {
+  readonly log: ClickLog;
+  readonly users: readonly number[];
+  readonly leaves: readonly Leaf[];
+  readonly parameters: readonly ParameterSpec[];
+  /** Records the op under test; it gets leaves and parameters by name. */
+  readonly build: (tape: Tape, tensor: (name: string) => Tensor) => Tensor;
+  /** Standard deviation of the random values. */
+  readonly scale?: number;
+  /** Relative to the largest value: c 2^-24 K, from the op's longest sum. */
+  readonly tolerance: number;
+  /** The op is a loss: column 0, averaged, is what is differentiated. */
+  readonly loss?: boolean;
+  /** The op refuses a second use of its inputs, which is otherwise checked: gradients of two uses add up. */
+  readonly once?: boolean;
+}
+
+/** Runs the case on the kernel shapes of both kinds of adapter. */
+export async function checkOp(case_: OpCase): Promise<void> {
+  for (const kind of ["cpu", "gpu"] as const) {
+    await withGpu(kind, async (gpu) => {
+      await checkOn(gpu, case_, 1);
+      if (!case_.loss && !case_.once) await checkOn(gpu, case_, 2);
+    });
+  }
+}
+
+/** @param uses how often the op is recorded on the same inputs. */
+async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
+  const capacity = batchCapacity(c.log, c.users, c.users.length);
+  const arena = new CanaryArena(gpu, "test");
+  const items = new DeviceItems(gpu, c.log.items);
+  const log = new DeviceLog(gpu, c.log);
+  const plan = new Plan(gpu, c.log, c.users.length, 1);
+  const sizes = plan.put(0, c.users, { slot: 0, learningRate: 0, iteration: 0 });
+  plan.upload(0, 1);
+  const parameters = new ParameterArena(gpu, c.parameters);
+  const adam = new AdamState(parameters);
+  const batch = new BatchBuffers(arena, plan.view, items, log, capacity);
+  const tape = new Tape({ arena, batch, parameters, capacity: sizes, shapes: gpu.shapesFor });
+  try {
+    // Values.
+    const random = randomStream(7, "op check", c.users.length);
+    const values = new Map<string, Matrix>();
+    const scale = c.scale ?? 1;
+    const draw = (rows: number, columns: number, elu: boolean) =>
+      matrix(rows, columns, () => {
+        const x = Math.fround(scale * random.normal());
+        return elu ? Math.max(x, Math.fround(Math.expm1(x))) : x;
+      });
+    const leaves = new Map<string, Tensor>();
+    for (const leaf of c.leaves) {
+      const trainable = leaf.trainable ?? true;
+      const { groups, activation } = leaf;
+      const tensor = tape.tensor(leaf.name, leaf.rows, leaf.columns, {
+        groups,
+        activation,
+        trainable,
+        ...(leaf.packed ? { stride: 1 } : {}),
+      });
+      const value = draw(extent(leaf.rows, sizes), leaf.columns, leaf.activation === "elu");
+      values.set(leaf.name, value);
+      leaves.set(leaf.name, tensor);
+      upload(gpu, tensor, value, tensor.view);
+    }
+    const weights: Weights = new Map();
+    for (const spec of c.parameters) {
+      const value = draw(spec.rows, spec.columns, false);
+      values.set(spec.name, value);
+      weights.set(spec.name, new Float32Array(value.data));
+    }
+    parameters.write(weights);
+    fill(gpu, parameters.gradient.buffer);
+    fill(gpu, parameters.partials.buffer);
+
+    // The program: the batch, the op, its gradients.
+    const outputs = Array.from(
+      { length: uses },
+      () => c.build(tape, (name) => leaves.get(name) ?? tape.parameter(name)),
+    );
+    const output = outputs.at(-1) ?? assert.fail();
+    const node = tape.nodes.at(-1);
+    assert.ok(node && node.output === output);
+    const forward = tape.forward();
+    const outputGradient = c.loss ? undefined : draw(extent(output.rows, sizes), output.columns, false);
+    const specs = [...batch.dispatches(), ...forward, ...tape.backward(outputs)];
+    if (parameters.summed > 0) specs.push(...adam.dispatches().slice(0, 1));
+    const program = await Program.record(gpu, "op", plan.steps, specs);
+
+    // The reference, and the reference against finite differences.
+    const reference = referenceBatch(c.log, c.users);
+    const inputs = node.inputs.map((t) => values.get(t.name) ?? assert.fail(t.name));
+    const expected = node.reference(inputs, reference);
+    const gradientOfOutput = outputGradient ?? matrix(expected.output.rows, expected.output.columns);
+    const gradients = expected.backward(gradientOfOutput);
+    checkFiniteDifferences(c, node.inputs, inputs, gradients, (values) => {
+      const { output } = node.reference(values, reference);
+      let sum = 0;
+      output.data.forEach((y, k) =>
+        sum += c.loss ? (k % output.columns ? 0 : y / output.rows) : y * (gradientOfOutput.data[k] ?? 0)
+      );
+      return sum;
+    });
+    if (outputGradient) {
+      // The tape's convention: the gradient of what went into the activation.
+      const seed = matrix(outputGradient.rows, outputGradient.columns, (i, j) => {
+        const y = at(expected.output, i, j);
+        return at(outputGradient, i, j) * (output.activation === "elu" && y <= 0 ? y + 1 : 1);
+      });
+      for (const tensor of outputs) upload(gpu, tensor, seed, tape.gradientOf(tensor));
+    }
+
+    // Two runs, bit for bit.
+    const results: Float32Array[][] = [];
+    const trainable = node.inputs.filter((t) => t.trainable);
+    for (let run = 0; run < 2; run++) {
+      const encoder = gpu.device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      program.encode(pass, sizes, plan.offset(0));
+      pass.end();
+      gpu.queue.submit([encoder.finish()]);
+      const views = [output.view, ...trainable.map((t) => tape.gradientOf(t))];
+      results.push(await Promise.all(views.map((view) => readFloats(gpu, view))));
+    }
+    assert.deepEqual(results[0], results[1], "two runs differ");
+    await arena.checkCanaries();
+    await checkGaps(parameters);
+
+    const [value, ...found] = results[0] ?? [];
+    compare(`${node.op} output on ${gpu.shapesFor}`, output, value, expected.output, sizes, c.tolerance);
+    trainable.forEach((t, k) => {
+      const index = node.inputs.indexOf(t);
+      const input = inputs[index] ?? assert.fail();
+      const gradient = gradients[index] ?? assert.fail();
+      const slope = (x: number) => (t.activation === "elu" && x <= 0 ? x + 1 : 1);
+      const wanted = matrix(
+        gradient.rows,
+        gradient.columns,
+        (i, j) => uses * at(gradient, i, j) * slope(at(input, i, j)),
+      );
+      compare(
+        `${node.op} gradient of ${t.name} on ${gpu.shapesFor}`,
+        t,
+        found[k],
+        wanted,
+        sizes,
+        c.tolerance,
+      );
+    });
+  } finally {
+    for (const part of [arena, items, log, plan, parameters, adam]) part.destroy();
+  }
+}
+
+function upload(gpu: Gpu, tensor: Tensor, value: Matrix, view: View): void {
+  const data = tensor.stride === 1
+    ? new Float32Array(value.data)
+    : padRows(value.data, value.rows, value.columns, tensor.groups);
+  gpu.queue.writeBuffer(view.buffer, view.offset, data);
+}
+
+function fill(gpu: Gpu, buffer: GPUBuffer): void {
+  gpu.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(CANARY));
+}
+
+/** Between parameters stands padding up to the next binding: gradients must leave it alone. */
+async function checkGaps(parameters: ParameterArena): Promise<void> {
+  const partials = new Uint32Array((await readFloats(parameters.gpu, parameters.partials)).buffer);
+  const used = new Uint8Array(parameters.length);
+  for (const name of parameters.names()) {
+    const { parameter, view } = parameters.get(name);
+    used.fill(1, parameter?.offset, (parameter?.offset ?? 0) + view.size / 4);
+  }
+  for (let chunk = 0; chunk < MAX_CHUNKS; chunk++) {
+    for (let k = 0; k < parameters.summed; k++) {
+      const word = partials[chunk * parameters.summed + k];
+      assert.ok(used[k] || word === CANARY, `a stray write into partial sums, chunk ${chunk}, float ${k}`);
+    }
+  }
+}
+
+function compare(
+  what: string,
+  tensor: Tensor,
+  found: Float32Array | undefined,
+  expected: Matrix,
+  sizes: BatchSizes,
+  tolerance: number,
+): void {
+  assert.ok(found);
+  const rows = extent(tensor.rows, sizes);
+  assert.deepEqual([rows, tensor.columns], [expected.rows, expected.columns], `${what}: shape`);
+  const dense = tensor.stride === 1
+    ? found.subarray(0, rows)
+    : unpadRows(found, rows, tensor.columns, tensor.groups);
+  // Padding is zero: nothing else may ever be added to it.
+  const used = dense.reduce((sum, x) => sum + Math.abs(x), 0);
+  const all = found.subarray(0, floats(tensor, sizes)).reduce((sum, x) => sum + Math.abs(x), 0);
+  if (typeof tensor.rows !== "number") {
+    assert.ok(Math.abs(all - used) <= 1e-4 * Math.abs(used) + 1e-30, `${what}: padding is not zero`);
+  }
+  const most = expected.data.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-3);
+  expected.data.forEach((x, k) => {
+    const error = Math.abs((dense[k] ?? NaN) - x);
+    assert.ok(
+      error <= tolerance * most,
+      `${what} [${Math.floor(k / expected.columns)}, ${k % expected.columns}]: expected ${x}, got ${
+        dense[k]
+      }, ` +
+        `off by ${error} with ${tolerance * most} allowed`,
+    );
+  });
+}
+
+/** A few entries of every input, by central differences in f64. */
+function checkFiniteDifferences(
+  c: OpCase,
+  tensors: readonly Tensor[],
+  inputs: readonly Matrix[],
+  gradients: readonly Matrix[],
+  loss: (values: readonly Matrix[]) => number,
+): void {
+  const random = randomStream(11, "finite differences");
+  const h = 1e-5;
+  tensors.forEach((t, index) => {
+    if (!t.trainable) return;
+    const [value, gradient] = [inputs[index], gradients[index]];
+    assert.ok(value && gradient);
+    const most = gradient.data.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-3);
+    for (let trial = 0; trial < 8; trial++) {
+      const [i, j] = [random.integer(value.rows), random.integer(value.columns)];
+      const moved = (by: number) => {
+        const copy = matrix(value.rows, value.columns, (a, b) => at(value, a, b));
+        add(copy, i, j, by);
+        return loss(inputs.map((m, k) => (k === index ? copy : m)));
+      };
+      const slope = (moved(h) - moved(-h)) / (2 * h);
+      const error = Math.abs(slope - at(gradient, i, j));
+      assert.ok(
+        error <= 1e-6 * Math.max(most, 1),
+        `${t.name} [${i}, ${j}]: reference ${at(gradient, i, j)}, slope ${slope}`,
+      );
+    }
+  });
+  assert.ok(c.tolerance > 0);
+}

@@ -1,0 +1,156 @@
+/** Every op through {@link checkOp}: a line a case. Sizes 1, 3, 5, 17 and the tiles' edges. */
+
+import { linear } from "../src/ops/linear.ts";
+import { firstLayer } from "../src/ops/first_layer.ts";
+import { rowDot } from "../src/ops/row_dot.ts";
+import { lstm } from "../src/ops/lstm.ts";
+import { choiceNll } from "../src/ops/choice_nll.ts";
+import { checkOp, type Leaf, type OpCase } from "./op_check.ts";
+import { shuffled, smallLog, type SmallLogOptions } from "./small_logs.ts";
+
+const U = 2 ** -24;
+
+/** A log and a batch of all of its users in random order. */
+function batchOf(seed: number, options: SmallLogOptions): Pick<OpCase, "log" | "users"> {
+  return { log: smallLog(seed, options), users: shuffled(seed, options.users) };
+}
+const one = batchOf(1, { users: 1, items: 1, width: 3, maxEvents: 1, maxPage: 1 });
+const few = batchOf(2, { users: 5, items: 7, width: 5 });
+const many = batchOf(3, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9 });
+/** More rows than a chunk of partial sums holds. */
+const chunks = batchOf(4, { users: 90, items: 300, width: 4, maxEvents: 9, maxPage: 10 });
+const oneHot = batchOf(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPage: 6 });
+const noClicks = batchOf(6, { users: 9, items: 5, width: 2, noClick: 1 });
+
+type Batch = Pick<OpCase, "log" | "users">;
+
+function linearCase(
+  b: Batch,
+  K: number,
+  N: number,
+  o: { elu?: boolean; inputElu?: boolean; bias?: boolean } = {},
+) {
+  const input: Leaf = { name: "x", rows: "rows", columns: K, activation: o.inputElu ? "elu" : undefined };
+  const bias = o.bias ?? true;
+  return checkOp({
+    ...b,
+    leaves: [input],
+    parameters: [{ name: "w", rows: K, columns: N }, ...(bias ? [{ name: "b", rows: 1, columns: N }] : [])],
+    build: (tape, t) =>
+      linear(tape, "y", { input: t("x"), weights: t("w"), bias: bias ? t("b") : undefined }, { elu: o.elu }),
+    tolerance: 4 * U * (K + N + 300),
+  });
+}
+const linearSizes = [[1, 1], [3, 5], [5, 17], [17, 3], [16, 16], [20, 80], [31, 33], [64, 64], [
+  65,
+  63,
+]] as const;
+for (const [K, N] of linearSizes) {
+  Deno.test(`linear ${K} -> ${N}`, () => linearCase(few, K, N, { elu: true, inputElu: true }));
+}
+Deno.test("linear: a batch of one row", () => linearCase(one, 5, 7, { elu: true, inputElu: true }));
+Deno.test("linear: many rows", () => linearCase(many, 20, 64, { elu: true }));
+Deno.test("linear: several chunks", () => linearCase(chunks, 64, 32, { inputElu: true }));
+Deno.test("linear: no bias", () => linearCase(many, 9, 12, { bias: false }));
+Deno.test("linear: weights beyond a uniform binding", () =>
+  linearCase(few, 260, 72, { elu: true, inputElu: true }));
+for (const [name, b] of Object.entries({ one, few, many, noClicks })) {
+  for (const gather of ["distinct items", "fed items"] as const) {
+    Deno.test(`linear: gathers ${gather}, ${name}`, () => {
+      const { items } = b.log;
+      const width = items.kind === "dense" ? items.width : 0;
+      return checkOp({
+        ...b,
+        leaves: [{ name: "x", rows: items.count, columns: width, trainable: false }],
+        parameters: [{ name: "w", rows: width, columns: 20, groups: 4 }],
+        build: (tape, t) => linear(tape, "y", { input: t("x"), weights: t("w") }, { gather }),
+        tolerance: 4 * U * 300,
+      });
+    });
+  }
+}
+
+for (const [name, b] of Object.entries({ one, few, many, chunks, noClicks })) {
+  for (const N of [1, 5, 16, 17]) {
+    Deno.test(`first_layer: ${N} columns, ${name}`, () =>
+      checkOp({
+        ...b,
+        leaves: [{ name: "item", rows: "items", columns: N }, { name: "state", rows: "events", columns: N }],
+        parameters: [],
+        build: (tape, t) => firstLayer(tape, "h", { item: t("item"), state: t("state") }),
+        tolerance: 4 * U * 64,
+      }));
+  }
+}
+for (const N of [3, 64]) {
+  Deno.test(`first_layer: one-hot table, ${N} columns`, () =>
+    checkOp({
+      ...oneHot,
+      leaves: [{ name: "state", rows: "events", columns: N }],
+      parameters: [{ name: "item", rows: 70, columns: N, table: true }],
+      build: (tape, t) => firstLayer(tape, "h", { item: t("item"), state: t("state") }),
+      tolerance: 4 * U * 64,
+    }));
+}
+
+for (const [name, b] of Object.entries({ one, few, many, chunks })) {
+  for (const K of [1, 3, 17, 32, 64]) {
+    Deno.test(`row_dot: ${K} columns, ${name}`, () =>
+      checkOp({
+        ...b,
+        leaves: [{ name: "x", rows: "rows", columns: K, activation: K % 2 ? undefined : "elu" }],
+        parameters: [{ name: "w", rows: 1, columns: K }, { name: "b", rows: 1, columns: 1 }],
+        build: (tape, t) => rowDot(tape, "u", { input: t("x"), weights: t("w"), bias: t("b") }),
+        tolerance: 4 * U * 400,
+      }));
+  }
+}
+
+for (const [name, b] of Object.entries({ one, few, many, noClicks })) {
+  for (const H of [1, 3, 5, 17, 20]) {
+    Deno.test(`lstm: ${H} units, ${name}`, () =>
+      checkOp({
+        ...b,
+        leaves: [{ name: "x", rows: "events", columns: 4 * H, groups: 4 }],
+        parameters: [
+          { name: "w", rows: H, columns: 4 * H, groups: 4 },
+          { name: "b", rows: 1, columns: 4 * H, groups: 4 },
+        ],
+        build: (tape, t) => lstm(tape, "s", { input: t("x"), weights: t("w"), bias: t("b") }),
+        scale: 0.5,
+        once: true,
+        tolerance: 4 * U * 300,
+      }));
+  }
+}
+Deno.test("lstm: one-hot table", () =>
+  checkOp({
+    ...oneHot,
+    leaves: [],
+    parameters: [
+      { name: "x", rows: 70, columns: 24, groups: 4, table: true },
+      { name: "w", rows: 6, columns: 24, groups: 4 },
+      { name: "b", rows: 1, columns: 24, groups: 4 },
+    ],
+    build: (tape, t) => lstm(tape, "s", { input: t("x"), weights: t("w"), bias: t("b") }),
+    scale: 0.5,
+    tolerance: 4 * U * 300,
+  }));
+
+for (const [name, b] of Object.entries({ one, few, many, chunks, noClicks })) {
+  for (const scale of [1, 40]) {
+    Deno.test(`choice_nll: utilities of ${scale}, ${name}`, () =>
+      checkOp({
+        ...b,
+        leaves: [{ name: "u", rows: "rows", columns: 1, packed: true }],
+        parameters: [],
+        build: (tape, t) => {
+          const ring = tape.options.arena.allocate("ring", 16);
+          return choiceNll(tape, "loss", t("u"), ring, true);
+        },
+        scale,
+        loss: true,
+        tolerance: 4 * U * 64,
+      }));
+  }
+}

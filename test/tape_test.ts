@@ -1,0 +1,109 @@
+/** The tape says what is wrong with a model: shapes, ops without a gradient, parameters and results without a use. */
+
+import assert from "node:assert/strict";
+import { BatchBuffers } from "../src/batch/batch_buffers.ts";
+import { DeviceItems, DeviceLog } from "../src/batch/device_log.ts";
+import { Plan } from "../src/batch/plan.ts";
+import { Arena } from "../src/gpu/arena.ts";
+import { choiceNll } from "../src/ops/choice_nll.ts";
+import { firstLayer } from "../src/ops/first_layer.ts";
+import { linear } from "../src/ops/linear.ts";
+import { lstm } from "../src/ops/lstm.ts";
+import { rowDot } from "../src/ops/row_dot.ts";
+import { ParameterArena, type ParameterSpec, windows } from "../src/tape/parameters.ts";
+import { Tape } from "../src/tape/tape.ts";
+import { padRows, unpadRows } from "../src/tape/tensor.ts";
+import { withGpu } from "./op_check.ts";
+import { smallLog } from "./small_logs.ts";
+
+function withTape(specs: readonly ParameterSpec[], use: (tape: Tape) => void): Promise<void> {
+  return withGpu(undefined, (gpu) => {
+    const log = smallLog(1, { users: 3, items: 5, width: 4 });
+    const arena = new Arena(gpu, "tape");
+    const items = new DeviceItems(gpu, log.items);
+    const deviceLog = new DeviceLog(gpu, log);
+    const plan = new Plan(gpu, log, 3, 1);
+    const capacity = { users: 3, events: 20, rows: 100, items: 5 };
+    const parameters = new ParameterArena(gpu, specs);
+    const batch = new BatchBuffers(arena, plan.view, items, deviceLog, capacity);
+    try {
+      use(new Tape({ arena, batch, parameters, capacity, shapes: "cpu" }));
+    } finally {
+      for (const part of [arena, items, deviceLog, plan, parameters]) part.destroy();
+    }
+    return Promise.resolve();
+  });
+}
+
+const w: ParameterSpec = { name: "w", rows: 4, columns: 8 };
+const dot: ParameterSpec[] = [{ name: "v", rows: 1, columns: 8 }, { name: "c", rows: 1, columns: 1 }];
+
+Deno.test("tape: wrong shapes are named", () =>
+  withTape([w, ...dot, { name: "table", rows: 5, columns: 8 }], (tape) => {
+    const x = tape.tensor("x", "rows", 5);
+    const p = (name: string) => tape.parameter(name);
+    assert.throws(
+      () => linear(tape, "y", { input: x, weights: p("w") }),
+      /linear: expected w to be \[5, 8\], but got w \[4, 8\]/,
+    );
+    assert.throws(() => linear(tape, "y", { input: p("w"), weights: p("w") }), /expected w to be/);
+    assert.throws(
+      () => rowDot(tape, "u", { input: x, weights: p("v"), bias: p("c") }),
+      /row_dot: expected x to be \[rows, 8\], but got x \[rows, 5\]/,
+    );
+    assert.throws(() => choiceNll(tape, "loss", x, x.view, true), /choice_nll: expected x to be \[rows, 1\]/);
+    const state = tape.tensor("s", "events", 8);
+    assert.throws(
+      () => firstLayer(tape, "h", { item: p("table"), state }),
+      /expected table \[5, 8\] to be a table parameter/,
+    );
+    assert.throws(
+      () => firstLayer(tape, "h", { item: x, state }),
+      /first_layer: expected x to be \[items, 8\]/,
+    );
+    assert.throws(
+      () => lstm(tape, "s", { input: x, weights: p("w"), bias: p("c") }),
+      /lstm: expected x to be \[events, 16\]/,
+    );
+    assert.throws(() => tape.parameter("none"), /no parameter is called none; there are w, v, c, table/);
+  }));
+
+Deno.test("tape: an unused parameter, an unused result, a missing gradient", async () => {
+  const build = (tape: Tape) => {
+    const x = tape.tensor("x", "rows", 4, { trainable: true });
+    const h = linear(tape, "h", { input: x, weights: tape.parameter("w") });
+    return { x, u: rowDot(tape, "u", { input: h, weights: tape.parameter("v"), bias: tape.parameter("c") }) };
+  };
+  await withTape([w, ...dot, { name: "spare", rows: 1, columns: 1 }], (tape) => {
+    const { u } = build(tape);
+    choiceNll(tape, "loss", u, tape.options.arena.allocate("ring", 16), true);
+    tape.forward();
+    assert.throws(() => tape.backward(), /parameter spare is unused: no op of the tape reads it/);
+  });
+  await withTape([w, ...dot], (tape) => {
+    const { x, u } = build(tape);
+    linear(tape, "aside", { input: x, weights: tape.parameter("w") });
+    choiceNll(tape, "loss", u, tape.options.arena.allocate("ring", 16), true);
+    tape.forward();
+    assert.throws(() => tape.backward(), /aside \[rows, 8\] has no part in the loss/);
+  });
+  await withTape([], (tape) => {
+    const output = tape.tensor("y", "rows", 1);
+    tape.record({ op: "round", inputs: [], output, forward: () => [], reference: () => assert.fail() });
+    assert.throws(() => tape.backward(), /op round \(y\) has no gradient/);
+  });
+});
+
+Deno.test("padding: each of the parts of a row to a multiple of four, and back", () => {
+  const values = Array.from({ length: 2 * 6 }, (_, k) => k + 1);
+  const packed = padRows(values, 2, 6, 2);
+  assert.deepEqual(Array.from(packed), [1, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9, 0, 10, 11, 12, 0]);
+  assert.deepEqual(Array.from(unpadRows(packed, 2, 6, 2)), values);
+});
+
+Deno.test("windows cover an arena once, aligned, none too large", () => {
+  assert.deepEqual(windows(1000, 2 ** 27), [{ offset: 0, size: 4000 }]);
+  const cut = windows(1000, 1025);
+  assert.deepEqual(cut.map((w) => w.offset), [0, 1024, 2048, 3072]);
+  assert.deepEqual(cut.map((w) => w.size), [1024, 1024, 1024, 928]);
+});
