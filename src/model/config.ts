@@ -1,0 +1,15 @@
+/** What a model is, in numbers. Part of every run's config and of every snapshot's metadata. */
+
+import { z } from "zod";
+
+export const modelConfigSchema = z.strictObject({
+  /** How the history becomes a state. */
+  encoder: z.literal("lstm"),
+  /** H, size of the LSTM's state. */
+  lstmUnits: z.int().min(1).max(1024),
+  /** Sizes of the utility's hidden layers. */
+  dims: z.array(z.int().min(1).max(4096)).min(1).max(8),
+});
+export type ModelConfig = z.infer<typeof modelConfigSchema>;
+
+export const defaultModel: ModelConfig = { encoder: "lstm", lstmUnits: 20, dims: [64, 64] };

@@ -1,0 +1,38 @@
+/** The LSTM encoder: from the items clicked so far to the state before each event. user-model section 2. */
+
+import type { DeviceItems } from "../batch/device_log.ts";
+import { linear } from "../ops/linear.ts";
+import { lstm } from "../ops/lstm.ts";
+import type { Tape } from "../tape/tape.ts";
+import type { Tensor } from "../tape/tensor.ts";
+import type { ModelConfig } from "./config.ts";
+import { itemFeatures, type ItemsShape } from "./item_features.ts";
+import { glorotUniform, type ModelParameter, zeros } from "./parameters.ts";
+
+/** TensorFlow's BasicLSTMCell: one Glorot-uniform kernel [F + H, 4H], here in two parts, gates i, g, f, o; bias 0. */
+export function lstmParameters(items: ItemsShape, { lstmUnits: H }: ModelConfig): ModelParameter[] {
+  const F = items.width;
+  const initial = glorotUniform(F + H, 4 * H);
+  const oneHot = items.kind === "one-hot";
+  return [
+    { name: "encoder/lstm/input_kernel", rows: F, columns: 4 * H, groups: 4, table: oneHot, initial },
+    { name: "encoder/lstm/recurrent_kernel", rows: H, columns: 4 * H, groups: 4, initial },
+    { name: "encoder/lstm/bias", rows: 1, columns: 4 * H, groups: 4, initial: zeros },
+  ];
+}
+
+/**
+ * [events, H]. The input product is made for all events at once; with one-hot features it is a row of the kernel.
+ */
+export function lstmEncoder(tape: Tape, items: DeviceItems): Tensor {
+  const kernel = tape.parameter("encoder/lstm/input_kernel");
+  const features = itemFeatures(tape, items);
+  const input = features
+    ? linear(tape, "encoder/lstm/input", { input: features, weights: kernel }, { gather: "fed items" })
+    : kernel;
+  return lstm(tape, "encoder/lstm/state", {
+    input,
+    weights: tape.parameter("encoder/lstm/recurrent_kernel"),
+    bias: tape.parameter("encoder/lstm/bias"),
+  });
+}

@@ -1,0 +1,30 @@
+/** What the parts of a model declare: parameters, and how each is drawn at the start. */
+
+import { type Random, randomStream } from "../data/random.ts";
+import type { ParameterSpec, Weights } from "../tape/parameters.ts";
+
+export interface ModelParameter extends ParameterSpec {
+  /** Draws one initial value. */
+  readonly initial: (random: Random) => number;
+}
+
+export const zeros = (): number => 0;
+
+/** Normal with standard deviation `sd`, cut at two of them. */
+export function truncatedNormal(sd: number): (random: Random) => number {
+  return (random) => sd * random.truncatedNormal();
+}
+
+/** Glorot and Bengio 2010: uniform in +- sqrt(6 / (fan in + fan out)). */
+export function glorotUniform(fanIn: number, fanOut: number): (random: Random) => number {
+  const limit = Math.sqrt(6 / (fanIn + fanOut));
+  return (random) => limit * (2 * random.uniform() - 1);
+}
+
+/** The initial weights of a seed; each parameter has a stream of its own, so that adding one moves no other. */
+export function initialWeights(parameters: readonly ModelParameter[], seed: number): Weights {
+  return new Map(parameters.map(({ name, rows, columns, initial }) => {
+    const random = randomStream(seed, "weights", name);
+    return [name, Float32Array.from({ length: rows * columns }, () => initial(random))];
+  }));
+}

@@ -1,0 +1,123 @@
+/** The user model: parameters on the GPU, and how they become utilities. */
+
+import { DeviceItems } from "../batch/device_log.ts";
+import type { ItemFeatures } from "../data/click_log.ts";
+import { UserError } from "../data/user_error.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
+import type { Tape } from "../tape/tape.ts";
+import type { Tensor } from "../tape/tensor.ts";
+import { type ModelConfig, modelConfigSchema } from "./config.ts";
+import { type ItemsShape, itemsShape } from "./item_features.ts";
+import { lstmEncoder, lstmParameters } from "./lstm_encoder.ts";
+import { initialWeights, type ModelParameter } from "./parameters.ts";
+import { Scorer } from "./scorer.ts";
+import { utility, utilityParameters } from "./utility.ts";
+
+/** The parameters of a model of this shape, in the order of its arenas and snapshots. */
+export function modelParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
+  return [...lstmParameters(items, config), ...utilityParameters(items, config, config.lstmUnits)];
+}
+
+/**
+ * A model of users who are shown pages of items (Chen et al., ICML 2019): an encoder of what a user clicked so far and
+ * a utility for each displayed item, both trained as the likelihood of the clicks.
+ *
+ * @example
+ * ```ts
+ * const model = new UserModel(gpu, log.items, defaultModel, { seed: 1 });
+ * const [first, second] = await model.score({ history: [3, 8], page: [5, 9] });
+ * model.destroy();
+ * ```
+ */
+export class UserModel {
+  readonly items: DeviceItems;
+  readonly shape: ItemsShape;
+  readonly parameters: ParameterArena;
+  #scorer: Scorer | undefined;
+
+  /**
+   * @param initial a seed to draw the weights from, or the weights by name, [rows, columns] each.
+   * @throws UserError for a config out of range, weights of another shape, or a model beyond the adapter.
+   */
+  constructor(
+    readonly gpu: Gpu,
+    items: ItemFeatures,
+    readonly config: ModelConfig,
+    initial: { readonly seed: number } | { readonly weights: Weights },
+  ) {
+    modelConfigSchema.parse(config);
+    this.shape = itemsShape(items);
+    const specs = modelParameters(this.shape, config);
+    if ("weights" in initial) checkWeights(specs, initial.weights);
+    this.parameters = new ParameterArena(gpu, specs);
+    try {
+      this.items = new DeviceItems(gpu, items);
+    } catch (error) {
+      this.parameters.destroy();
+      throw error;
+    }
+    this.parameters.write("weights" in initial ? initial.weights : initialWeights(specs, initial.seed));
+  }
+
+  /** Records the model on a tape. @returns utilities [rows, 1] */
+  record(tape: Tape): Tensor {
+    return utility(tape, this.items, this.config, lstmEncoder(tape, this.items));
+  }
+
+  /** All weights by name. Waits for the GPU. */
+  weights(): Promise<Weights> {
+    return this.parameters.read();
+  }
+
+  /** Replaces all weights. @throws UserError unless names and sizes are the model's. */
+  setWeights(weights: Weights): void {
+    checkWeights(this.parameters.specs, weights);
+    this.parameters.write(weights);
+  }
+
+  /** All gradients of the last training step by name. Waits for the GPU. */
+  gradients(): Promise<Weights> {
+    return this.parameters.read(this.parameters.gradient.buffer);
+  }
+
+  /**
+   * The utilities of a page for a user with this history. P(click a) = exp(u_a) / (1 + sum exp(u)).
+   *
+   * @param history items clicked, oldest first; may be empty. @param page items displayed, at least one.
+   * @throws UserError for an item that the catalogue does not have.
+   */
+  async score({ history, page }: { history: readonly number[]; page: readonly number[] }): Promise<number[]> {
+    if (this.#scorer && !this.#scorer.holds(history.length, page.length)) {
+      this.#scorer.destroy();
+      this.#scorer = undefined;
+    }
+    this.#scorer ??= await Scorer.create(this, history.length, page.length);
+    return this.#scorer.score(history, page);
+  }
+
+  destroy(): void {
+    this.#scorer?.destroy();
+    this.parameters.destroy();
+    this.items.destroy();
+  }
+}
+
+/** @throws UserError that lists what is missing, unknown, or of another size. */
+function checkWeights(specs: readonly ParameterSpec[], weights: Weights): void {
+  const problems: string[] = [];
+  const known = new Set(specs.map((spec) => spec.name));
+  for (const { name, rows, columns } of specs) {
+    const values = weights.get(name);
+    if (!values) problems.push(`${name} [${rows}, ${columns}] is missing`);
+    else if (values.length !== rows * columns) {
+      problems.push(`${name}: expected ${rows * columns} values [${rows}, ${columns}], got ${values.length}`);
+    }
+  }
+  for (const name of weights.keys()) {
+    if (!known.has(name)) problems.push(`${name} is no parameter of this model`);
+  }
+  if (problems.length > 0) {
+    throw new UserError(`The weights do not fit the model:\n  ${problems.join("\n  ")}`);
+  }
+}

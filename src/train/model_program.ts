@@ -1,0 +1,61 @@
+/** A step of a model as a recorded program: forward over a batch, and for training all gradients and Adam. */
+
+import { BatchBuffers } from "../batch/batch_buffers.ts";
+import type { DeviceLog } from "../batch/device_log.ts";
+import type { Plan } from "../batch/plan.ts";
+import { Arena } from "../gpu/arena.ts";
+import { Program, type View } from "../gpu/program.ts";
+import type { BatchSizes } from "../gpu/step.ts";
+import type { UserModel } from "../model/user_model.ts";
+import type { AdamState } from "../ops/adam.ts";
+import { choiceNll } from "../ops/choice_nll.ts";
+import { Tape } from "../tape/tape.ts";
+import type { Tensor } from "../tape/tensor.ts";
+
+export interface ModelProgramOptions {
+  readonly name: string;
+  readonly log: DeviceLog;
+  readonly plan: Plan;
+  /** The largest batch. */
+  readonly capacity: BatchSizes;
+  /** vec4f slots for sums of loss, prec@1, prec@2, clicks. */
+  readonly ring: View;
+  /** Given: train. Absent: only evaluate. */
+  readonly adam?: AdamState;
+}
+
+export class ModelProgram {
+  private constructor(
+    readonly program: Program,
+    /** [rows, 1] */
+    readonly utilities: Tensor,
+    /** [events, 4] loss, prec@1, prec@2, clicked */
+    readonly outcomes: Tensor,
+    readonly capacity: BatchSizes,
+    readonly arena: Arena,
+  ) {}
+
+  /** @throws UserError when the batch exceeds what the adapter can hold. */
+  static async create(model: UserModel, options: ModelProgramOptions): Promise<ModelProgram> {
+    const { log, plan, capacity, ring, adam, name } = options;
+    const arena = new Arena(model.gpu, name);
+    try {
+      const batch = new BatchBuffers(arena, plan.view, model.items, log, capacity);
+      const { parameters } = model;
+      const tape = new Tape({ arena, batch, parameters, capacity, shapes: model.gpu.shapesFor });
+      const utilities = model.record(tape);
+      const outcomes = choiceNll(tape, "choice", utilities, ring, adam !== undefined);
+      const specs = [...batch.dispatches(), ...tape.forward()];
+      if (adam) specs.push(...tape.backward(), ...adam.dispatches());
+      const program = await Program.record(model.gpu, name, plan.steps, specs);
+      return new ModelProgram(program, utilities, outcomes, capacity, arena);
+    } catch (error) {
+      arena.destroy();
+      throw error;
+    }
+  }
+
+  destroy(): void {
+    this.arena.destroy();
+  }
+}

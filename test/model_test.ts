@@ -1,0 +1,296 @@
+/** The whole model against an f64 trajectory, gradients by name, scoring, and what a batch of other sizes costs. */
+
+import assert from "node:assert/strict";
+import type { ClickLog } from "../src/data/click_log.ts";
+import { usersOf } from "../src/data/click_log.ts";
+import { UserError } from "../src/data/user_error.ts";
+import type { ModelConfig } from "../src/model/config.ts";
+import { modelParameters, UserModel } from "../src/model/user_model.ts";
+import { itemsShape } from "../src/model/item_features.ts";
+import { defaultTraining } from "../src/train/config.ts";
+import { Trainer } from "../src/train/trainer.ts";
+import { Adam64, lossAndGradients64, type Parameters64, toParameters64 } from "./f64_model.ts";
+import { withGpu } from "./op_check.ts";
+import { smallLog } from "./small_logs.ts";
+
+const logs: Record<string, ClickLog> = {
+  dense: smallLog(21, { users: 60, items: 41, width: 9, maxEvents: 6, maxPage: 7 }),
+  "one-hot": smallLog(22, { users: 60, items: 41, width: 0, maxEvents: 6, maxPage: 7 }),
+};
+const shapes: ModelConfig[] = [
+  { encoder: "lstm", lstmUnits: 20, dims: [64, 64] },
+  { encoder: "lstm", lstmUnits: 5, dims: [7, 18, 5] },
+  { encoder: "lstm", lstmUnits: 3, dims: [6] },
+];
+
+function largest(m: number[][]): number {
+  return Math.max(1e-6, ...m.flat().map(Math.abs));
+}
+
+function compareAll(
+  what: string,
+  found: ReadonlyMap<string, Float32Array>,
+  expected: Parameters64,
+  tolerance: number,
+) {
+  for (const [name, matrix] of expected) {
+    const flat = matrix.flat();
+    const values = found.get(name) ?? assert.fail(name);
+    assert.equal(values.length, flat.length, name);
+    const most = largest(matrix);
+    flat.forEach((x, k) => {
+      const error = Math.abs((values[k] ?? NaN) - x);
+      assert.ok(error <= tolerance * most, `${what} ${name}[${k}]: expected ${x}, got ${values[k]}`);
+    });
+  }
+}
+
+for (const kind of ["cpu", "gpu"] as const) {
+  for (const [name, log] of Object.entries(logs)) {
+    for (const config of shapes) {
+      const { lstmUnits: H, dims } = config;
+      Deno.test(`ten training steps follow the f64 trajectory: ${name}, ${H} units, ${dims.join("-")}, ${kind} shapes`, () =>
+        withGpu(kind, async (gpu) => {
+          const model = new UserModel(gpu, log.items, config, { seed: 5 });
+          const training = { ...defaultTraining, batchSize: 13, learningRate: 0.01 };
+          const trainer = await Trainer.create(model, log, training, { validate: false });
+          const parameters = toParameters64(
+            await model.weights(),
+            modelParameters(itemsShape(log.items), config),
+          );
+          const adam = new Adam64(training.learningRate);
+          for (let t = 1; t <= 10; t++) {
+            const users = trainer.batchOf(t);
+            const expected = lossAndGradients64(log, users, parameters, { H, dims });
+            const { nll } = await trainer.step(users);
+            assert.ok(
+              Math.abs(nll - expected.loss) < 2e-5,
+              `loss ${t}: expected ${expected.loss}, got ${nll}`,
+            );
+            // Adam divides a gradient by its size, so noise in a tiny one moves a weight by as much as 0.01 % of a step;
+            // from then on gradients differ by more than rounding.
+            compareAll(`gradient ${t}`, await model.gradients(), expected.gradients, t === 1 ? 1e-5 : 2e-3);
+            adam.step(parameters, expected.gradients);
+          }
+          compareAll("weight", await model.weights(), parameters, 2e-3);
+          trainer.destroy();
+          model.destroy();
+        }));
+    }
+  }
+}
+
+Deno.test("the f64 model's gradients agree with finite differences", () => {
+  for (const log of Object.values(logs)) {
+    const shape = { H: 3, dims: [5, 4] };
+    const specs = modelParameters(itemsShape(log.items), {
+      encoder: "lstm",
+      lstmUnits: shape.H,
+      dims: shape.dims,
+    });
+    const weights = new Map(specs.map(({ name, rows, columns }, k) => [
+      name,
+      Array.from({ length: rows * columns }, (_, i) => Math.sin(1 + i * 12.9898 + 78.233 * k) * 0.4),
+    ]));
+    const parameters = toParameters64(weights, specs);
+    const users = [3, 17, 41];
+    const { gradients } = lossAndGradients64(log, users, parameters, shape);
+    for (const [name, W] of parameters) {
+      const row = W[0] ?? assert.fail();
+      const w = row[0] ?? assert.fail();
+      const at = (value: number) => {
+        row[0] = value;
+        const { loss } = lossAndGradients64(log, users, parameters, shape);
+        row[0] = w;
+        return loss;
+      };
+      const slope = (at(w + 1e-5) - at(w - 1e-5)) / 2e-5;
+      const gradient = gradients.get(name)?.[0]?.[0] ?? NaN;
+      assert.ok(
+        Math.abs(slope - gradient) < 1e-8,
+        `${name}: ${gradient} by formula, ${slope} by differences`,
+      );
+    }
+  }
+});
+
+Deno.test("score gives the utilities of the f64 model, for any history", () =>
+  withGpu(undefined, async (gpu) => {
+    for (const log of Object.values(logs)) {
+      const config: ModelConfig = { encoder: "lstm", lstmUnits: 6, dims: [10, 9] };
+      const model = new UserModel(gpu, log.items, config, { seed: 3 });
+      const parameters = toParameters64(
+        await model.weights(),
+        modelParameters(itemsShape(log.items), config),
+      );
+      const page = [4, 0, 40, 4];
+      for (const length of [0, 1, 5, 30]) {
+        const history = Array.from({ length }, (_, k) => (7 * k) % 41);
+        const found = await model.score({ history, page });
+        // The same as a log of one user who clicked the history on pages of one item.
+        const single: ClickLog = {
+          ...log,
+          userSplit: Uint8Array.of(0),
+          userEvents: Uint32Array.of(0, length + 1),
+          eventRows: Uint32Array.from(
+            { length: length + 2 },
+            (_, e) => (e <= length ? e : length + page.length),
+          ),
+          eventClick: Uint32Array.from({ length: length + 1 }, (_, e) => (e < length ? e : 0xffffffff)),
+          rowItem: Uint32Array.from([...history, ...page]),
+        };
+        const { utilities } = lossAndGradients64(single, [0], parameters, { H: 6, dims: [10, 9] });
+        const expected = utilities.slice(length);
+        assert.equal(found.length, expected.length);
+        expected.forEach((u, k) => assert.ok(Math.abs(u - (found[k] ?? NaN)) < 1e-5, `${u} ${found[k]}`));
+        assert.equal(found[0], found[3], "the same item twice on a page");
+      }
+      await assert.rejects(model.score({ history: [], page: [] }), UserError);
+      await assert.rejects(model.score({ history: [41], page: [0] }), /Expected an item in 0\.\.40, got 41/);
+      await assert.rejects(model.score({ history: [], page: [-1] }), UserError);
+      model.destroy();
+    }
+  }));
+
+Deno.test("a step has at most 25 dispatches and creates nothing", () =>
+  withGpu(undefined, async (gpu) => {
+    for (const log of Object.values(logs)) {
+      const model = new UserModel(gpu, log.items, { encoder: "lstm", lstmUnits: 20, dims: [64, 64] }, {
+        seed: 1,
+      });
+      const trainer = await Trainer.create(model, log, {
+        ...defaultTraining,
+        batchSize: 10,
+        validateEvery: 1000,
+      });
+      assert.ok(
+        trainer.program.program.dispatches.length <= 25,
+        `${trainer.program.program.dispatches.length}`,
+      );
+      await trainer.run(4);
+      const before = gpu.liveBuffers;
+      const created = countCalls(gpu.device, [
+        "createBuffer",
+        "createBindGroup",
+        "createComputePipeline",
+        "createShaderModule",
+      ]);
+      let between = -1;
+      await trainer.run(40, { onStep: ({ iteration }) => iteration === 20 && (between = gpu.liveBuffers) });
+      // The read-back buffers of a run are its own: at most three, made at its start.
+      assert.ok(created.calls <= 3, `${created.calls} objects created`);
+      created.restore();
+      assert.ok(between - before <= 3);
+      assert.equal(gpu.liveBuffers, before);
+      trainer.destroy();
+      model.destroy();
+    }
+  }));
+
+function countCalls(
+  device: GPUDevice,
+  names: readonly ("createBuffer" | "createBindGroup" | "createComputePipeline" | "createShaderModule")[],
+) {
+  const counter = { calls: 0, restore: () => {} };
+  const before = names.map((name) => [name, device[name]] as const);
+  for (const [name, original] of before) {
+    Object.defineProperty(device, name, {
+      configurable: true,
+      value: (...args: unknown[]) => {
+        counter.calls++;
+        return Reflect.apply(original, device, args);
+      },
+    });
+  }
+  counter.restore = () => {
+    for (const [name] of before) Reflect.deleteProperty(device, name);
+  };
+  return counter;
+}
+
+Deno.test("same seed, same bits; another seed, other bits", () =>
+  withGpu(undefined, async (gpu) => {
+    const log = logs.dense ?? assert.fail();
+    const run = async (seed: number) => {
+      const model = new UserModel(gpu, log.items, { encoder: "lstm", lstmUnits: 7, dims: [16, 8] }, { seed });
+      const trainer = await Trainer.create(model, log, { ...defaultTraining, seed, batchSize: 11 });
+      const losses: number[] = [];
+      await trainer.run(30, {
+        onStep: (r) => losses.push(r.nll),
+        onValidation: (r) => losses.push(r.nll, r.prec1),
+      });
+      const weights = await model.weights();
+      trainer.destroy();
+      model.destroy();
+      return { losses, weights };
+    };
+    const [first, again, other] = [await run(9), await run(9), await run(10)];
+    assert.deepEqual(first, again);
+    assert.equal(first.losses.length, 30 + 2 * 4);
+    assert.notDeepEqual(first.losses, other.losses);
+  }));
+
+Deno.test("validation figures and snapshots are those of the weights at their iteration", () =>
+  withGpu(undefined, async (gpu) => {
+    const log = logs["one-hot"] ?? assert.fail();
+    const config: ModelConfig = { encoder: "lstm", lstmUnits: 4, dims: [8] };
+    const training = {
+      ...defaultTraining,
+      batchSize: 9,
+      learningRate: 0.02,
+      validateEvery: 3,
+      evaluationShards: 3,
+    };
+    const model = new UserModel(gpu, log.items, config, { seed: 2 });
+    const trainer = await Trainer.create(model, log, training);
+    const validations: { iteration: number; nll: number; prec1: number }[] = [];
+    await trainer.run(24, { onValidation: (v) => validations.push(v) });
+    const best = validations.reduce((a, b) => (b.nll < a.nll ? b : a));
+    assert.equal(trainer.best.loss.iteration, best.iteration);
+    const bestPrec1 = validations.reduce((a, b) => (b.prec1 > a.prec1 ? b : a));
+    assert.equal(trainer.best.prec1.iteration, bestPrec1.iteration);
+    // Another training that stops there has the same weights, and the f64 model the same figures for them.
+    const twin = new UserModel(gpu, log.items, config, { seed: 2 });
+    const twinTrainer = await Trainer.create(twin, log, training);
+    await twinTrainer.run(best.iteration);
+    const weights = await twin.weights();
+    assert.deepEqual(await trainer.snapshot("loss"), weights);
+    const parameters = toParameters64(weights, modelParameters(itemsShape(log.items), config));
+    const users = usersOf(log, "validation");
+    const { loss } = lossAndGradients64(log, users, parameters, { H: 4, dims: [8] });
+    assert.ok(Math.abs(loss - best.nll) < 1e-5, `${loss} ${best.nll}`);
+    for (const part of [trainer, twinTrainer, model, twin]) part.destroy();
+  }));
+
+Deno.test("weights, users and logs that do not fit are refused", () =>
+  withGpu(undefined, async (gpu) => {
+    const log = logs.dense ?? assert.fail();
+    const config: ModelConfig = { encoder: "lstm", lstmUnits: 4, dims: [8] };
+    const model = new UserModel(gpu, log.items, config, { seed: 2 });
+    const weights = await model.weights();
+    const other = new UserModel(gpu, log.items, { ...config, dims: [9] }, { seed: 2 });
+    assert.throws(
+      () => other.setWeights(weights),
+      /do not fit[^]*layer1\/bias: expected 9 values \[1, 9\], got 8/,
+    );
+    other.destroy();
+    const missing = new Map(weights);
+    missing.delete("utility/output/bias");
+    assert.throws(() => model.setWeights(missing), /utility\/output\/bias \[1, 1\] is missing/);
+    assert.throws(
+      () => model.setWeights(new Map([...weights, ["x", new Float32Array(1)]])),
+      /x is no parameter/,
+    );
+    const training = { ...defaultTraining, batchSize: 5 };
+    await assert.rejects(Trainer.create(model, log, { ...training, batchSize: 21 }), /at most 20 users/);
+    await assert.rejects(Trainer.create(model, logs["one-hot"] ?? log, training), /dense items/);
+    const trainer = await Trainer.create(model, log, training, { validate: false });
+    await assert.rejects(trainer.step([60]), /Expected a user in 0\.\.59, got 60/);
+    await assert.rejects(trainer.step([]), /Expected a batch with events/);
+    await assert.rejects(trainer.step([1, 2, 3, 4, 5, 6]), /at most 5 users/);
+    await assert.rejects(trainer.step([1, 2, 1]), /Expected each user once in a batch, got 1 twice/);
+    const { nll } = await trainer.step([1, 2]);
+    assert.ok(Number.isFinite(nll));
+    trainer.destroy();
+    model.destroy();
+  }));
