@@ -1,0 +1,99 @@
+/** `evaluate`: scores a snapshot on a click log. */
+
+import { Command, Option } from "commander";
+import { DeviceLog } from "../batch/device_log.ts";
+import { type Split, splits, usersOf } from "../data/click_log.ts";
+import { UserError } from "../data/user_error.ts";
+import { openGpu } from "../gpu/device.ts";
+import { itemsShape } from "../model/item_features.ts";
+import { UserModel } from "../model/user_model.ts";
+import { openDataset } from "../run/dataset.ts";
+import { readSnapshot } from "../run/snapshot.ts";
+import { baselinesOn, type SnapshotResult } from "../run/training_run.ts";
+import { Evaluation } from "../train/evaluation.ts";
+import { version } from "../version.ts";
+import { runMain } from "./fail.ts";
+import { wholeNumber } from "./options.ts";
+import { attainedText, resultTable } from "./report_table.ts";
+import { parse } from "./train_options.ts";
+
+interface EvaluateOptions {
+  model: string;
+  data: string;
+  split: Split | "all";
+  seed: number;
+  resplit: boolean;
+  evaluationShards: number;
+  json: boolean;
+}
+
+async function main(): Promise<void> {
+  const command = new Command("deno task evaluate")
+    .description(
+      "Scores a snapshot of a user model on a click log: loss, prec@1, prec@2, beside the baselines.",
+    )
+    .version(version)
+    .requiredOption("--model <file>", "a snapshot (.safetensors) of a run")
+    .option("--data <file>", 'a tab-separated click log in the paper\'s layout, or "demo"', "demo")
+    .addOption(
+      new Option("--split <users>", "users to score on").choices([...splits, "all"]).default("test"),
+    )
+    .option("--seed <n>", "seed of the demo data, and of --resplit", wholeNumber(0, 2 ** 32 - 1), 1)
+    .option("--resplit", "deal the users out anew, as in training with the same --seed", false)
+    .option(
+      "--evaluation-shards <n>",
+      "parts in which users are evaluated; 0: as few as fit",
+      wholeNumber(0),
+      0,
+    )
+    .option("--json", "print the figures as JSON", false)
+    .addHelpText(
+      "after",
+      "\nExample:\n  deno task evaluate --model runs/yelp/best-loss.safetensors --data yelp.txt",
+    );
+  const options = parse<EvaluateOptions>(command, Deno.args);
+  const snapshot = await readSnapshot(options.model);
+  if (!snapshot.info) {
+    throw new UserError(
+      `${options.model} does not say what model it is: expected a snapshot written by train.`,
+    );
+  }
+  const data = await openDataset(options.data, options.seed, options.resplit);
+  const { log } = data;
+  const [theirs, ours] = [snapshot.info.items, itemsShape(log.items)];
+  if (theirs.kind !== ours.kind || theirs.count !== ours.count || theirs.width !== ours.width) {
+    throw new UserError(
+      `${options.model} is a model of ${theirs.count} ${theirs.kind} items (${theirs.width} features), ` +
+        `but ${log.name} has ${ours.count} ${ours.kind} items (${ours.width} features).`,
+    );
+  }
+  const users = options.split === "all"
+    ? Uint32Array.from(log.userSplit, (_, user) => user)
+    : usersOf(log, options.split);
+  const gpu = await openGpu();
+  try {
+    const model = new UserModel(gpu, log.items, snapshot.info.model, { weights: snapshot.weights });
+    const deviceLog = new DeviceLog(gpu, log);
+    const evaluation = await Evaluation.create(model, deviceLog, log, users, options.evaluationShards);
+    const figures = await evaluation.figures();
+    for (const part of [evaluation, deviceLog, model]) part.destroy();
+    const baselines = baselinesOn(data, users);
+    const result: SnapshotResult = {
+      snapshot: (snapshot.info.kind) as SnapshotResult["snapshot"],
+      iteration: snapshot.info.iteration,
+      ...figures,
+    };
+    if (options.json) {
+      console.log(JSON.stringify({ data: data.config, split: options.split, ...result, baselines }, null, 2));
+      return;
+    }
+    console.log(`${options.split === "all" ? "All" : options.split} users of ${log.name}:`);
+    console.log(resultTable([result], baselines));
+    const attained = attainedText([result], baselines);
+    if (attained) console.log(attained);
+  } finally {
+    gpu.close();
+  }
+}
+
+await runMain(main);

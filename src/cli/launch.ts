@@ -1,0 +1,119 @@
+/**
+ * Starts a command of this program: `deno run --allow-run --allow-sys=uid src/cli/launch.ts train --save-dir x`.
+ *
+ * The launcher may start processes, which amounts to any permission, but it does two things only: it makes sure of an
+ * adapter, and it runs the command in a process that may read files and write to its run folder, and nothing else.
+ */
+
+import { UserError } from "../data/user_error.ts";
+import { runMain } from "./fail.ts";
+import { ensureAdapter, GPU_ENVIRONMENT } from "./setup.ts";
+
+/** The commands, each in `src/cli/<name>.ts`, and whether they write to a run folder. */
+const COMMANDS: Readonly<Record<string, { writes: boolean }>> = {
+  train: { writes: true },
+  evaluate: { writes: false },
+};
+
+/** Where a run is written unless `--save-dir` or `--resume` says otherwise; relative to the working folder. */
+const DEFAULT_RUN_FOLDER = "runs";
+
+/** Options that name a folder to write to. */
+const FOLDER_OPTIONS = ["--save-dir", "--resume"];
+
+/** What the packages for terminals look at; they do without those that are not permitted. */
+const TERMINAL_VARIABLES = [
+  "CI",
+  "CLICOLOR_FORCE",
+  "COLORTERM",
+  "FORCE_COLOR",
+  "NODE_DISABLE_COLORS",
+  "NO_COLOR",
+  "TEAMCITY_VERSION",
+  "TERM",
+  "TERM_PROGRAM",
+  "TF_BUILD",
+  "TMUX",
+];
+
+/**
+ * The permission flags for a command with these arguments: reading, the terminal's variables, and for a command that
+ * writes, its run folders alone.
+ *
+ * @throws {UserError} for an unknown command or a run folder that no flag can name
+ */
+export function permissionFlags(command: string, args: readonly string[]): string[] {
+  const known = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
+  if (known === undefined) {
+    const names = Object.keys(COMMANDS).join(" or ");
+    throw new UserError(`expected a command (${names}), found ${JSON.stringify(command)}`);
+  }
+  const flags = ["--no-prompt", "--allow-read", `--allow-env=${TERMINAL_VARIABLES.join(",")}`];
+  if (known.writes) {
+    const folders = runFolders(args);
+    const odd = folders.find((folder) => folder.includes(","));
+    if (odd !== undefined) { // a comma would end the path in the flag
+      throw new UserError(
+        `expected a run folder without a comma in its path, found ${odd}. Choose another one.`,
+      );
+    }
+    flags.push(`--allow-write=${folders.join(",")}`);
+  }
+  return flags;
+}
+
+/** The folders that the arguments name, the last of each option as for the command itself, or the default. */
+export function runFolders(args: readonly string[]): string[] {
+  const folders = new Map<string, string>();
+  for (const [index, arg] of args.entries()) {
+    if (arg === "--") break;
+    for (const option of FOLDER_OPTIONS) {
+      const value = arg === option ? args[index + 1] : valueAfterEquals(arg, option);
+      if (value) folders.set(option, value); // a missing value is for the command to complain about
+    }
+  }
+  return folders.size > 0 ? [...new Set(folders.values())] : [DEFAULT_RUN_FOLDER];
+}
+
+function valueAfterEquals(arg: string, option: string): string | undefined {
+  return arg.startsWith(`${option}=`) ? arg.slice(option.length + 1) : undefined;
+}
+
+/** Runs the command to its end. @returns its exit code; 128 + n when signal n ended it */
+async function launch(command: string, args: readonly string[]): Promise<number> {
+  const permissions = permissionFlags(command, args);
+  if (!args.includes("--help") && !args.includes("-h")) await ensureAdapter();
+  const script = new URL(`./${command}.ts`, import.meta.url).href;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--frozen", ...permissions, script, ...args],
+    env: GPU_ENVIRONMENT,
+    stdin: "inherit",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).spawn();
+  passSignalsTo(child);
+  return (await child.status).code;
+}
+
+/**
+ * The command decides what a signal means; the launcher passes it on and stays until the command has ended. From a
+ * terminal, Ctrl-C reaches the command twice, directly and from here, within moments.
+ */
+function passSignalsTo(child: Deno.ChildProcess): void {
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) {
+    Deno.addSignalListener(signal, () => {
+      try {
+        child.kill(signal);
+      } catch {
+        // It has just ended: its status is on the way.
+      }
+    });
+  }
+}
+
+if (import.meta.main) {
+  const [command = "", ...rest] = Deno.args;
+  const args = rest[0] === "--" ? rest.slice(1) : rest; // as typed for npm: `task train -- --save-dir x`
+  await runMain(() => launch(command, args));
+}

@@ -1,0 +1,34 @@
+/** Values of command-line options: what is expected, and what to say when something else is given. */
+
+import { InvalidArgumentError } from "commander";
+import type { z } from "zod";
+
+/** A whole number of `least` or more. */
+export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text.trim()) && value >= least && value <= most) return value;
+    const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `in ${least}..${most}`;
+    throw new InvalidArgumentError(`Expected a whole number ${range}, got "${text}".`);
+  };
+}
+
+/** A number that a schema accepts. */
+export function numberOf(schema: z.ZodType<number>, expected: string): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === "" ? NaN : Number(text);
+    if (schema.safeParse(value).success) return value;
+    throw new InvalidArgumentError(`Expected ${expected}, got "${text}".`);
+  };
+}
+
+/** Sizes of layers such as 64-64. */
+export function layerSizes(text: string): number[] {
+  const sizes = text.split("-").map(Number);
+  if (/^\d+(-\d+)*$/.test(text) && sizes.every((size) => size >= 1 && size <= 4096) && sizes.length <= 8) {
+    return sizes;
+  }
+  throw new InvalidArgumentError(
+    `Expected 1 to 8 sizes of 1..4096 joined by hyphens, such as 64-64 or 32-64-32, got "${text}".`,
+  );
+}

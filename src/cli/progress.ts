@@ -1,0 +1,178 @@
+/** How training goes, on one line of the terminal, or on a line for every tenth of it elsewhere. */
+
+import cliProgress from "cli-progress";
+import process from "node:process";
+
+/** Figures to show; those that are not known yet are left out. */
+export interface Figures {
+  loss?: number;
+  prec1?: number;
+  valLoss?: number;
+  valPrec1?: number;
+}
+
+/** A display of progress; `stop` must be called for the process to end. */
+export interface TrainingProgress {
+  /** Tells that `iteration` iterations are done; figures not given keep their last value. */
+  update(iteration: number, figures?: Figures): void;
+  /** Writes a line of text above the display. */
+  note(text: string): void;
+  stop(): void;
+}
+
+/** The part of a terminal or pipe that the display uses. */
+export interface Output {
+  readonly isTTY?: boolean;
+  /** Characters on a line, when it is a terminal. */
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+/** Where training stands. */
+export interface Standing {
+  iteration: number;
+  total: number;
+  /** Iterations that were done before this session. */
+  start: number;
+  /** Seconds that this session has taken so far. */
+  seconds: number;
+  figures: Figures;
+}
+
+/**
+ * Shows the progress of a training.
+ *
+ * @param total number of the last iteration
+ * @param start iterations done by earlier sessions; the time left is reckoned from those of this session
+ */
+export function trainingProgress(
+  total: number,
+  start: number,
+  output: Output = process.stderr,
+): TrainingProgress {
+  const began = performance.now();
+  const standing = { iteration: start, total, start, seconds: 0, figures: {} as Figures };
+  const display = output.isTTY ? terminalDisplay(standing, output) : plainDisplay(standing, output);
+  return {
+    update(iteration, figures = {}) {
+      standing.iteration = iteration;
+      standing.seconds = (performance.now() - began) / 1000;
+      Object.assign(standing.figures, figures);
+      display.changed();
+    },
+    note: display.note,
+    stop: display.stop,
+  };
+}
+
+interface Display {
+  changed(): void;
+  note(text: string): void;
+  stop(): void;
+}
+
+/** The part of cli-progress's SingleBar in use; the package has no types. */
+interface Bar {
+  start(total: number, startValue: number): void;
+  update(value: number): void;
+  stop(): void;
+}
+
+const CLEAR_LINE = "\r\x1b[K";
+const SAVE_CURSOR = "\x1b7";
+const RESTORE_CURSOR = "\x1b8";
+
+function terminalDisplay(standing: Readonly<Standing>, output: Output): Display {
+  const columns = () => output.columns || 80;
+  const stream: Output = {
+    isTTY: true,
+    get columns() {
+      return columns();
+    },
+    // At its end the bar would take the cursor back to where it began, over what was written since.
+    write: (text) => text === SAVE_CURSOR || text === RESTORE_CURSOR || output.write(text),
+  };
+  const bar: Bar = new cliProgress.SingleBar({
+    stream,
+    format: () => progressLine(standing, columns() - 1), // the last column would wrap on some terminals
+    fps: 10,
+    linewrap: true,
+    forceRedraw: true,
+  });
+  bar.start(standing.total, standing.start);
+  return {
+    changed: () => bar.update(standing.iteration),
+    note: (text) => void output.write(`${CLEAR_LINE}${text}\n`),
+    stop: () => bar.stop(),
+  };
+}
+
+function plainDisplay(standing: Readonly<Standing>, output: Output): Display {
+  const tenth = () =>
+    Math.floor(10 * (standing.iteration - standing.start) / Math.max(1, standing.total - standing.start));
+  let shown = 0;
+  const changed = () => {
+    if (tenth() <= shown) return;
+    shown = tenth();
+    output.write(progressLine(standing, Infinity, 0) + "\n");
+  };
+  return { changed, note: (text) => void output.write(`${text}\n`), stop: () => {} };
+}
+
+const SHORTEST_BAR = 6;
+const LONGEST_BAR = 30;
+
+/**
+ * One line of at most `width` characters: what does not fit goes, first the bar, then the figures of least interest.
+ *
+ * @param longestBar characters of the bar where there is room for it; 0 for none
+ */
+export function progressLine(standing: Readonly<Standing>, width: number, longestBar = LONGEST_BAR): string {
+  const { iteration, total, figures } = standing;
+  // In the order shown; `rank` says what goes first (highest) when the line is too long.
+  const fields = [
+    { rank: 0, text: `${count(iteration)}/${count(total)}` },
+    { rank: 1, text: figure("loss", figures.loss, 4) },
+    { rank: 3, text: figure("prec@1", figures.prec1, 3) },
+    { rank: 5, text: figure("val loss", figures.valLoss, 4) },
+    { rank: 4, text: figure("val prec@1", figures.valPrec1, 3) },
+    { rank: 2, text: timeLeft(standing) },
+  ].filter((field) => field.text !== "");
+  const known = fields.length;
+  const joined = () => fields.map((field) => field.text).join("  ");
+  while (joined().length > width && fields.length > 1) {
+    const least = Math.max(...fields.map((field) => field.rank));
+    fields.splice(fields.findIndex((field) => field.rank === least), 1);
+  }
+  const line = joined().slice(0, width);
+  const barLength = Math.min(longestBar, width - line.length - "[]  ".length);
+  if (barLength < SHORTEST_BAR || fields.length < known) return line;
+  const done = Math.round(barLength * Math.min(1, iteration / Math.max(1, total)));
+  return `[${"=".repeat(done)}${"-".repeat(barLength - done)}]  ${line}`;
+}
+
+/** From the mean speed of this session. */
+function timeLeft({ iteration, total, start, seconds }: Readonly<Standing>): string {
+  const done = iteration - start;
+  if (done <= 0) return "";
+  if (iteration >= total) return `took ${duration(seconds)}`;
+  return `${duration(seconds * (total - iteration) / done)} left`;
+}
+
+function figure(name: string, value: number | undefined, digits: number): string {
+  return value === undefined ? "" : `${name} ${value.toFixed(digits)}`;
+}
+
+/** Seconds as "45s", "3m05s", "2h07m" or "3d04h". */
+function duration(seconds: number): string {
+  const s = Math.round(seconds);
+  if (s < 60) return `${s}s`;
+  const two = (value: number) => String(value).padStart(2, "0");
+  if (s < 3600) return `${Math.floor(s / 60)}m${two(s % 60)}s`;
+  if (s < 86400) return `${Math.floor(s / 3600)}h${two(Math.floor(s / 60) % 60)}m`;
+  return `${Math.floor(s / 86400)}d${two(Math.floor(s / 3600) % 24)}h`;
+}
+
+function count(value: number): string {
+  return value.toLocaleString("en-US");
+}

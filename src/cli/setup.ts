@@ -1,0 +1,150 @@
+/**
+ * Makes sure that WebGPU finds an adapter. On a Debian or Ubuntu machine without one, root installs Mesa's software
+ * driver; everybody else is told what to install.
+ */
+
+import { z } from "zod";
+import { UserError } from "../data/user_error.ts";
+import { runMain } from "./fail.ts";
+
+/** What the probe says of the adapter. */
+export interface AdapterSummary {
+  /** Its name, such as "llvmpipe (LLVM 19.1.7, 256 bits)". */
+  description: string;
+  /** Whether it computes on the CPU. */
+  software: boolean;
+}
+
+/** What `ensureAdapter` asks of the machine; tests pass another one. */
+export interface Host {
+  readonly os: typeof Deno.build.os;
+  isRoot(): boolean;
+  /** Looks for an adapter in a fresh process. */
+  probe(): Promise<AdapterSummary | null>;
+  /** Runs apt-get quietly. @throws {Deno.errors.NotFound} when there is none */
+  aptGet(args: readonly string[]): Promise<{ success: boolean; output: string }>;
+  /** Tells the user what is going on. */
+  say(text: string): void;
+}
+
+/**
+ * Environment of every process that computes. OpenGL is left out: the kernels are tested on the other three, and
+ * Mesa's OpenGL would quietly stand in for a missing Vulkan driver.
+ */
+export const GPU_ENVIRONMENT: Readonly<Record<string, string>> = {
+  DENO_WEBGPU_BACKEND: "vulkan,metal,dx12",
+};
+
+const PACKAGES = ["libvulkan1", "mesa-vulkan-drivers"];
+const COMMAND = `sudo apt-get update && sudo apt-get install -y ${PACKAGES.join(" ")}`;
+
+/**
+ * Finds an adapter, after installing a software driver if that is needed and possible.
+ *
+ * @throws {UserError} saying what to install when there is still none
+ */
+export async function ensureAdapter(host: Host = THIS_HOST): Promise<AdapterSummary> {
+  const found = await host.probe();
+  if (found !== null) return found;
+  if (host.os !== "linux") throw new UserError(noAdapter(driverOf(host.os)));
+  if (!host.isRoot()) throw new UserError(noAdapter(linuxAdvice()));
+  await install(host);
+  const installed = await host.probe();
+  if (installed !== null) return installed;
+  throw new UserError(
+    noAdapter(
+      `The packages ${
+        PACKAGES.join(" and ")
+      } are installed, but Vulkan still finds no driver. Check that the ` +
+        "variables VK_DRIVER_FILES and VK_ICD_FILENAMES, if set, name existing files, and see what " +
+        "`vulkaninfo --summary` (package vulkan-tools) reports.",
+    ),
+  );
+}
+
+async function install(host: Host): Promise<void> {
+  host.say(`No Vulkan driver found: installing ${PACKAGES.join(" and ")} with apt-get (about a minute) ...`);
+  const steps = [["update"], ["install", "-y", "--no-install-recommends", ...PACKAGES]];
+  let log = "";
+  for (const args of steps) {
+    const result = await aptGetOrAdvice(host, args);
+    log += `$ apt-get ${args.join(" ")}\n${result.output.trimEnd()}\n`;
+    // An update can fail for one source of many: what counts is whether the packages can be installed.
+    if (!result.success && args[0] === "install") {
+      host.say(log);
+      throw new UserError(noAdapter(`apt-get failed, see its output above. Then run: ${COMMAND}`));
+    }
+  }
+}
+
+async function aptGetOrAdvice(host: Host, args: readonly string[]): ReturnType<Host["aptGet"]> {
+  try {
+    return await host.aptGet(args);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new UserError(noAdapter(linuxAdvice()), { cause: error });
+  }
+}
+
+function noAdapter(advice: string): string {
+  return `no WebGPU adapter: expected a graphics driver for Vulkan, Metal or DirectX 12, found none. ${advice}`;
+}
+
+function linuxAdvice(): string {
+  return `Install your graphics card's Vulkan driver, or a software driver. On Debian or Ubuntu, run: ${COMMAND}`;
+}
+
+function driverOf(os: Host["os"]): string {
+  switch (os) {
+    case "darwin":
+      return "Metal comes with macOS; it is not available in most virtual machines.";
+    case "windows":
+      return "Install your graphics card's current driver, which brings DirectX 12.";
+    default:
+      return "Install a Vulkan driver for this system.";
+  }
+}
+
+const ProbeOutput = z.object({ description: z.string(), software: z.boolean() }).nullable();
+
+async function probeInChild(): Promise<AdapterSummary | null> {
+  const script = new URL("./probe_adapter.ts", import.meta.url).href;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", script],
+    env: GPU_ENVIRONMENT,
+    stdin: "null",
+  });
+  const { code, stdout, stderr } = await child.output();
+  const text = new TextDecoder().decode(stdout).trim();
+  if (code === 0) return ProbeOutput.parse(JSON.parse(text));
+  throw new UserError(
+    `looking for a WebGPU adapter failed with exit code ${code}, most likely in the graphics driver: update it, or ` +
+      `choose another one with VK_DRIVER_FILES. It said:\n${new TextDecoder().decode(stderr).trim()}`,
+  );
+}
+
+async function runAptGet(args: readonly string[]): Promise<{ success: boolean; output: string }> {
+  const child = new Deno.Command("apt-get", {
+    args: [...args],
+    env: { DEBIAN_FRONTEND: "noninteractive" },
+    stdin: "null",
+  });
+  const { success, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  return { success, output: decoder.decode(stdout) + decoder.decode(stderr) };
+}
+
+const THIS_HOST: Host = {
+  os: Deno.build.os,
+  isRoot: () => Deno.uid() === 0,
+  probe: probeInChild,
+  aptGet: runAptGet,
+  say: (text) => console.error(text),
+};
+
+if (import.meta.main) {
+  await runMain(async () => {
+    const { description, software } = await ensureAdapter();
+    console.error(`WebGPU adapter: ${description}${software ? " (software, computes on the CPU)" : ""}`);
+  });
+}

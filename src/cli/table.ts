@@ -1,0 +1,46 @@
+/** Tables for the terminal. */
+
+import Table from "cli-table3";
+
+/**
+ * A table without colours: a rule below the head, no other borders. A column whose cells are all numbers ("-" or nothing
+ * for a missing one) is aligned to the right.
+ *
+ * @returns lines without trailing blanks, joined by newlines, none at the end
+ */
+export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const colAligns = head.map((_, column) => {
+    const cells = rows.map((row) => row[column] ?? "");
+    const numeric = cells.some((cell) => cell !== "") && cells.every(isNumeric);
+    return numeric ? "right" as const : "left" as const;
+  });
+  const output = new Table({ head: [...head], colAligns, chars: CHARS, style: STYLE });
+  output.push(...rows.map((row) => row.map(String)));
+  const lines = output.toString().split("\n").map((line) => line.trimEnd());
+  const rule = "\u2500".repeat(Math.max(...lines.map((line) => line.length)));
+  lines.splice(1, 0, rule); // the library would draw it below every row
+  return lines.join("\n");
+}
+
+const CHARS = {
+  "top": "",
+  "top-mid": "",
+  "top-left": "",
+  "top-right": "",
+  "bottom": "",
+  "bottom-mid": "",
+  "bottom-left": "",
+  "bottom-right": "",
+  "left": "",
+  "left-mid": "",
+  "mid": "",
+  "mid-mid": "",
+  "right": "",
+  "right-mid": "",
+  "middle": "  ",
+};
+const STYLE = { "head": [], "border": [], "padding-left": 0, "padding-right": 0 };
+
+function isNumeric(cell: string | number): boolean {
+  return typeof cell === "number" || /^([-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?%)?|-|NaN|)$/i.test(cell.trim());
+}

@@ -1,0 +1,35 @@
+/**
+ * clickgan as a library: what its commands are made of.
+ *
+ * A click log becomes a model by way of a {@link Trainer}; the README shows it in twenty lines.
+ *
+ * @module
+ */
+
+export { type ClickLog, type ItemFeatures, NONE, type Split, splits, usersOf } from "./data/click_log.ts";
+export { checkLog } from "./data/check_log.ts";
+export { readPaperFile } from "./data/paper_file.ts";
+export { attainable, type DemoShop, type DemoTruth, makeDemoShop } from "./data/demo_shop.ts";
+export { clickRateBaseline, randomBaseline } from "./data/baselines.ts";
+export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
+export { UserError } from "./data/user_error.ts";
+export { type AdapterDescription, type AdapterKind, Gpu, openGpu } from "./gpu/device.ts";
+export { type DispatchProfile, profileProgram } from "./gpu/profiler.ts";
+export { defaultModel, type ModelConfig } from "./model/config.ts";
+export { type ItemsShape, itemsShape } from "./model/item_features.ts";
+export { initialWeights, type ModelParameter } from "./model/parameters.ts";
+export { modelParameters, UserModel } from "./model/user_model.ts";
+export type { Weights } from "./tape/parameters.ts";
+export { type BestRecords, criteria, type Criterion } from "./train/best_keeper.ts";
+export { defaultTraining, type TrainingConfig } from "./train/config.ts";
+export { Evaluation, type EvaluationFigures } from "./train/evaluation.ts";
+export {
+  DivergedError,
+  type RunCallbacks,
+  type StepResult,
+  Trainer,
+  type TrainerState,
+  type ValidationResult,
+} from "./train/trainer.ts";
+export { DeviceLog } from "./batch/device_log.ts";
+export { readSnapshot, type Snapshot, type SnapshotInfo, writeSnapshot } from "./run/snapshot.ts";

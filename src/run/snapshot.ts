@@ -1,0 +1,120 @@
+/** Snapshots: a model's weights as a safetensors file that other tools can read. */
+
+import { z } from "zod";
+import { UserError } from "../data/user_error.ts";
+import { type ModelConfig, modelConfigSchema } from "../model/config.ts";
+import type { ItemsShape } from "../model/item_features.ts";
+import type { ParameterSpec, Weights } from "../tape/parameters.ts";
+import { readSafetensors, type TensorData, writeSafetensors } from "./safetensors.ts";
+
+/** What a snapshot says of itself, beside its tensors. */
+export interface SnapshotInfo {
+  readonly model: ModelConfig;
+  readonly items: ItemsShape;
+  /** Iterations that made it. */
+  readonly iteration: number;
+  /** What it is the best by, or "last". */
+  readonly kind: string;
+}
+
+const FORMAT = "clickgan-1";
+
+const metadataSchema = z.object({
+  format: z.literal(FORMAT),
+  model: z.string().transform((text, context) => json(text, context, modelConfigSchema)),
+  items: z.string().transform((text, context) =>
+    json(
+      text,
+      context,
+      z.strictObject({
+        kind: z.enum(["one-hot", "dense"]),
+        count: z.int().positive(),
+        width: z.int().positive(),
+      }),
+    )
+  ),
+  iteration: z.string().regex(/^\d+$/).transform(Number),
+  kind: z.string(),
+});
+
+function json<T>(text: string, context: z.RefinementCtx, schema: z.ZodType<T>): T {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (error) {
+    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+    return z.NEVER;
+  }
+}
+
+/** @param more further tensors (the optimiser's), by their full names. @param extra further metadata. */
+export function writeSnapshot(
+  path: string,
+  specs: readonly ParameterSpec[],
+  weights: Weights,
+  info: SnapshotInfo,
+  more: ReadonlyMap<string, Weights> = new Map(),
+  extra: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const tensors = new Map<string, TensorData>();
+  for (const [prefix, values] of [["", weights] as const, ...more]) {
+    for (const { name, rows, columns } of specs) {
+      const data = values.get(name);
+      if (!data) throw new Error(`snapshot: no values for ${name}`);
+      tensors.set(prefix + name, { shape: [rows, columns], data });
+    }
+  }
+  return writeSafetensors(path, tensors, {
+    format: FORMAT,
+    kind: info.kind,
+    iteration: String(info.iteration),
+    model: JSON.stringify(info.model),
+    items: JSON.stringify(info.items),
+    ...extra,
+  });
+}
+
+export interface Snapshot {
+  readonly weights: Weights;
+  /** Tensors whose name starts with a prefix such as "adam.m/", without it. */
+  part(prefix: string): Weights;
+  /** Undefined for a file of another program, which may still hold weights that fit. */
+  readonly info: SnapshotInfo | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Prefixes of the optimiser's tensors; they are no weights. */
+export const MOMENT_PREFIXES = { m: "adam.m/", v: "adam.v/" } as const;
+
+/** @throws UserError for a file that is missing, damaged, or says something unreadable of its model. */
+export async function readSnapshot(path: string): Promise<Snapshot> {
+  const { tensors, metadata } = await readSafetensors(path);
+  const part = (wanted: (name: string) => string | undefined): Weights => {
+    const out: Weights = new Map();
+    for (const [name, { data }] of tensors) {
+      const short = wanted(name);
+      if (short === undefined) continue;
+      if (!(data instanceof Float32Array)) {
+        throw new UserError(`${path}: expected ${name} to be F32, found U32.`);
+      }
+      out.set(short, data);
+    }
+    return out;
+  };
+  let info: SnapshotInfo | undefined;
+  if (metadata.format !== undefined) {
+    const parsed = metadataSchema.safeParse(metadata);
+    if (!parsed.success) {
+      throw new UserError(
+        `${path}: its metadata is not of a ${FORMAT} snapshot: ${z.prettifyError(parsed.error)}`,
+      );
+    }
+    info = parsed.data;
+  }
+  const prefixes = Object.values(MOMENT_PREFIXES);
+  return {
+    weights: part((name) => (prefixes.some((prefix) => name.startsWith(prefix)) ? undefined : name)),
+    part: (prefix) => part((name) => (name.startsWith(prefix) ? name.slice(prefix.length) : undefined)),
+    info,
+    metadata,
+  };
+}

@@ -1,0 +1,222 @@
+/** Bad input ends with a message that says what was expected, found and to do, exit code 1, and nothing half-written. */
+
+import assert from "node:assert/strict";
+import { decodeSafetensors, encodeSafetensors } from "../src/run/safetensors.ts";
+import { filesIn, runCommand, withSmallLog } from "./command_check.ts";
+
+const SMALL = ["--batch-size", "12", "--dims", "8", "--lstm-units", "4", "--iterations", "4"];
+
+/** What is wrong, the arguments, and what the message must say. FILE stands for a good log, DIR for the test's folder. */
+const badOptions: [string, string[], RegExp][] = [
+  ["a missing file", ["--data", "DIR/none.tsv"], /none\.tsv/],
+  ["a folder", ["--data", "DIR"], /folder|directory/],
+  [
+    "a batch larger than the train users",
+    ["--data", "FILE", "--batch-size", "31"],
+    /at most 30 users[^]*--batch-size 31/,
+  ],
+  ["dims with a 0", ["--dims", "64-0"], /Expected 1 to 8 sizes of 1\.\.4096[^]*got "64-0"/],
+  ["dims with a letter", ["--dims", "64-x"], /got "64-x"/],
+  ["no dims", ["--dims", ""], /got ""/],
+  ["an unknown encoder", ["--encoder", "gru"], /lstm/],
+  ["a batch of nobody", ["--batch-size", "0"], /whole number of at least 1, got "0"/],
+  ["half an iteration", ["--iterations", "1.5"], /whole number.*got "1\.5"/],
+  ["a negative rate", ["--learning-rate", "-1"], /a number above 0/],
+  ["a rate that is no number", ["--learning-rate", "fast"], /got "fast"/],
+  ["a negative seed", ["--seed", "-1"], /whole number/],
+  ["an unknown option", ["--learning-rat", "1"], /unknown option[^]*--learning-rate/],
+  ["a stray word", ["yelp.txt"], /too many arguments/],
+  ["an option without its value", ["--data"], /argument missing/],
+  ["no run to resume", ["--resume", "DIR/none"], /Expected a run folder with a config\.json, found none at/],
+  [
+    "--resume with a setting",
+    ["--resume", "DIR", "--dims", "8"],
+    /Expected --resume alone or with --iterations, got --dims/,
+  ],
+  ["a missing snapshot", ["--data", "FILE", "--init", "DIR/none.safetensors"], /none\.safetensors/],
+];
+
+for (const [what, args, message] of badOptions) {
+  Deno.test(`train refuses ${what}`, () =>
+    withSmallLog(async (folder, data) => {
+      const run = `${folder}/run`;
+      const given = args.map((arg) => arg.replace("FILE", data).replace("DIR", folder));
+      const dir = args.includes("--resume") ? [] : ["--save-dir", run];
+      const { code, stdout, stderr } = await runCommand("train", ...dir, ...given);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, message);
+      assert.match(stderr, /^error: /m);
+      assert.equal(stdout, "");
+      assert.deepEqual(filesIn(folder), ["small.tsv"], "something was written");
+    }));
+}
+
+Deno.test("train reports a bad line of a log by file and line", () =>
+  withSmallLog(async (folder, data) => {
+    const lines = Deno.readTextFileSync(data).split("\n");
+    lines[6] = (lines[6] ?? "").replace(/^\d+/, "-3");
+    const bad = `${folder}/bad.tsv`;
+    Deno.writeTextFileSync(bad, lines.join("\n"));
+    const { code, stderr } = await runCommand("train", "--data", bad, "--save-dir", `${folder}/run`);
+    assert.equal(code, 1);
+    assert.match(stderr, /bad\.tsv:7/);
+    assert.deepEqual(filesIn(folder), ["bad.tsv", "small.tsv"]);
+  }));
+
+Deno.test("snapshots that are truncated, of another shape, or of other items are refused", () =>
+  withSmallLog(async (folder, data) => {
+    const run = `${folder}/run`;
+    const trained = await runCommand("train", "--data", data, "--save-dir", run, ...SMALL);
+    assert.equal(trained.code, 0, trained.stderr);
+    const good = Deno.readFileSync(`${run}/best-loss.safetensors`);
+    const file = `${folder}/model.safetensors`;
+    const start = (...args: string[]) =>
+      runCommand(
+        "train",
+        "--data",
+        data,
+        "--init",
+        file,
+        "--batch-size",
+        "12",
+        "--save-dir",
+        `${folder}/other`,
+        ...args,
+      );
+    const refused = async (bytes: Uint8Array, message: RegExp, ...args: string[]) => {
+      Deno.writeFileSync(file, bytes);
+      for (
+        const result of [
+          await start(...args),
+          ...(args.length ? [] : [await runCommand("evaluate", "--model", file, "--data", data)]),
+        ]
+      ) {
+        assert.equal(result.code, 1, result.stderr);
+        assert.match(result.stderr, message);
+      }
+      assert.deepEqual(filesIn(folder), ["model.safetensors", "run", "small.tsv"]);
+    };
+    await refused(good.subarray(0, 5), /model\.safetensors/);
+    await refused(good.subarray(0, 100), /truncated/);
+    await refused(good.subarray(0, good.length - 4), /truncated/);
+    await refused(
+      good,
+      /utility\/layer1\/bias: expected 9 values \[1, 9\], got 8/,
+      "--dims",
+      "9",
+      "--lstm-units",
+      "4",
+    );
+    const { tensors, metadata } = decodeSafetensors(good, "good");
+    const more = { ...metadata, items: JSON.stringify({ kind: "one-hot", count: 31, width: 31 }) };
+    await refused(encodeSafetensors(tensors, more), /31 one-hot items/);
+    await refused(encodeSafetensors(tensors, { ...metadata, model: "{}" }), /metadata/);
+
+    // A damaged run cannot be resumed, and says why.
+    Deno.writeFileSync(`${run}/last.safetensors`, good.subarray(0, 200));
+    const damaged = await runCommand("train", "--resume", run);
+    assert.equal(damaged.code, 1);
+    assert.match(damaged.stderr, /last\.safetensors.*truncated/);
+    Deno.writeTextFileSync(`${run}/config.json`, "{");
+    assert.match((await runCommand("train", "--resume", run)).stderr, /config\.json is damaged/);
+  }));
+
+Deno.test("a folder that holds a run, is no folder, or changed data: refused, and nothing is touched", () =>
+  withSmallLog(async (folder, data) => {
+    const run = `${folder}/run`;
+    const args = ["--data", data, "--save-dir", run, ...SMALL];
+    assert.equal((await runCommand("train", ...args)).code, 0);
+    const before = Deno.readTextFileSync(`${run}/train.csv`);
+    const again = await runCommand("train", ...args);
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /holds one\. Continue it with --resume/);
+    assert.equal(Deno.readTextFileSync(`${run}/train.csv`), before);
+
+    const inFile = await runCommand("train", "--data", data, "--save-dir", `${data}/run`, ...SMALL);
+    assert.equal(inFile.code, 1, inFile.stderr);
+    assert.match(inFile.stderr, /small\.tsv/);
+
+    Deno.writeTextFileSync(data, Deno.readTextFileSync(data) + "\n");
+    const changed = await runCommand("train", "--resume", run);
+    assert.equal(changed.code, 1);
+    assert.match(changed.stderr, /has changed since the run began/);
+  }));
+
+Deno.test("a loss that is no number ends training, says when, and keeps what was good", () =>
+  withSmallLog(async (folder, data) => {
+    const run = `${folder}/run`;
+    assert.equal((await runCommand("train", "--data", data, "--save-dir", run, ...SMALL)).code, 0);
+    const { tensors, metadata } = decodeSafetensors(Deno.readFileSync(`${run}/last.safetensors`), "last");
+    for (const { data } of tensors.values()) if (data instanceof Float32Array) data.fill(1e30);
+    const huge = `${folder}/huge.safetensors`;
+    Deno.writeFileSync(huge, encodeSafetensors(tensors, metadata));
+    const bad = `${folder}/bad`;
+    const { code, stderr } = await runCommand(
+      "train",
+      "--data",
+      data,
+      "--init",
+      huge,
+      "--save-dir",
+      bad,
+      "--batch-size",
+      "12",
+    );
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /The loss of iteration 1 is not a finite number/);
+    assert.match(stderr, /smaller --learning-rate/);
+    assert.deepEqual(filesIn(bad), ["config.json", "last.safetensors", "train.csv", "validation.csv"]);
+    const kept = decodeSafetensors(Deno.readFileSync(`${bad}/last.safetensors`), "kept");
+    assert.equal(kept.metadata.iteration, "0");
+  }));
+
+Deno.test("a full disk ends training with a message and leaves no half-written file", async (t) => {
+  const disk = await Deno.makeTempDir({ prefix: "clickgan-disk-" });
+  const mounted = await mountSmallDisk(disk);
+  if (!mounted) {
+    console.log("skipped: a small disk cannot be mounted here");
+    await Deno.remove(disk);
+    return;
+  }
+  try {
+    await t.step("full", () =>
+      withSmallLog(async (_, data) => {
+        const run = `${disk}/run`;
+        const { code, stderr } = await runCommand(
+          "train",
+          "--data",
+          data,
+          "--save-dir",
+          run,
+          "--batch-size",
+          "12",
+          "--iterations",
+          "50",
+        );
+        assert.equal(code, 1, stderr);
+        assert.match(stderr, /disk is full|no space/i);
+        for (const name of filesIn(run).filter((name) => name.endsWith(".safetensors"))) {
+          decodeSafetensors(Deno.readFileSync(`${run}/${name}`), name);
+        }
+        assert.ok(
+          filesIn(run).every((name) => /\.(json|csv|safetensors)$/.test(name)),
+          "a temporary file is left",
+        );
+      }));
+  } finally {
+    await new Deno.Command("umount", { args: [disk] }).output();
+    await Deno.remove(disk);
+  }
+});
+
+async function mountSmallDisk(path: string): Promise<boolean> {
+  try {
+    const { success } = await new Deno.Command("mount", {
+      args: ["-t", "tmpfs", "-o", "size=64k", "tmpfs", path],
+      stderr: "null",
+    }).output();
+    return success;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,64 @@
+/** Runs the commands as a user does: in a process of their own, with the permissions that the launcher gives them. */
+
+import { permissionFlags } from "../src/cli/launch.ts";
+import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
+import { type ClickLog, NONE } from "../src/data/click_log.ts";
+import { smallLog } from "./small_logs.ts";
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function prepare(command: "train" | "evaluate", args: readonly string[]): Deno.Command {
+  const script = new URL(`../src/cli/${command}.ts`, import.meta.url).href;
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--frozen", ...permissionFlags(command, args), script, ...args],
+    env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+export async function runCommand(command: "train" | "evaluate", ...args: string[]): Promise<CommandResult> {
+  const { code, stdout, stderr } = await prepare(command, args).output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: decode(stdout), stderr: decode(stderr) };
+}
+
+export function startCommand(command: "train" | "evaluate", ...args: string[]): Deno.ChildProcess {
+  return prepare(command, args).spawn();
+}
+
+/** Writes a log in the paper's layout. */
+export function writePaperFile(path: string, log: ClickLog): void {
+  const lines = ["session_new_index\tTime\titem_new_index\tis_click\ttr_val_tst"];
+  log.userSplit.forEach((split, user) => {
+    for (let e = log.userEvents[user] ?? 0; e < (log.userEvents[user + 1] ?? 0); e++) {
+      for (let r = log.eventRows[e] ?? 0; r < (log.eventRows[e + 1] ?? 0); r++) {
+        const clicked = log.eventClick[e] !== NONE && log.eventClick[e] === r ? 1 : 0;
+        lines.push([user, e, log.rowItem[r], clicked, split].join("\t"));
+      }
+    }
+  });
+  Deno.writeTextFileSync(path, lines.join("\n") + "\n");
+}
+
+/** A folder with a small log in it, which is removed afterwards. */
+export async function withSmallLog(use: (folder: string, file: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-" });
+  try {
+    const file = `${folder}/small.tsv`;
+    writePaperFile(file, smallLog(31, { users: 90, items: 30, width: 0 }));
+    await use(folder, file);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Names of the files in a folder, sorted. */
+export function filesIn(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].map((entry) => entry.name).sort();
+}

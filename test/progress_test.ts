@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { type Figures, progressLine, trainingProgress } from "../src/cli/progress.ts";
+
+const figures: Figures = { loss: 3.14159, prec1: 0.41234, valLoss: 3.3, valPrec1: 0.4 };
+const standing = { iteration: 1500, total: 20_000, start: 1000, seconds: 10, figures };
+
+/** A new line, or the cursor sent back to the first column. */
+// deno-lint-ignore no-control-regex
+const LINE_START = /[\r\n]|\x1b\[1G/;
+/** All other control sequences. */
+// deno-lint-ignore no-control-regex
+const CONTROLS = /\x1b(\[[\d?]*[A-Za-z]|\d)/g;
+
+/** Collects what is written. */
+function recorder(isTTY: boolean, columns?: number) {
+  const texts: string[] = [];
+  return { isTTY, columns, texts, write: (text: string) => texts.push(text) };
+}
+
+Deno.test("progressLine shows everything where there is room", () => {
+  assert.equal(
+    progressLine(standing, 120),
+    "[==----------------------------]  1,500/20,000  loss 3.1416  prec@1 0.412  val loss 3.3000" +
+      "  val prec@1 0.400  6m10s left",
+  );
+});
+
+Deno.test("progressLine never exceeds the width and keeps what matters most", () => {
+  for (let width = 5; width <= 130; width++) {
+    const line = progressLine(standing, width);
+    assert.ok(line.length <= width, `${line.length} > ${width}: ${line}`);
+    assert.ok(line.includes("1,500/20,000".slice(0, width)), line);
+    if (width >= 39) assert.match(line, /loss 3\.1416 .*6m10s left/);
+  }
+});
+
+Deno.test("progressLine drops the bar before any figure", () => {
+  const whole = progressLine(standing, 200, 0);
+  assert.equal(progressLine(standing, whole.length), whole);
+  assert.ok(!progressLine(standing, whole.length - 1).includes("["));
+});
+
+Deno.test("progressLine leaves out what is not known", () => {
+  const line = progressLine({ iteration: 0, total: 10, start: 0, seconds: 0, figures: {} }, 80, 0);
+  assert.equal(line, "0/10");
+});
+
+Deno.test("progressLine reckons the time left from this session alone", () => {
+  const left = (iteration: number, seconds: number) =>
+    progressLine({ iteration, total: 1000, start: 500, seconds, figures: {} }, 80, 0);
+  assert.equal(left(501, 1), "501/1,000  8m19s left");
+  assert.equal(left(600, 10), "600/1,000  40s left");
+  assert.equal(left(501, 100), "501/1,000  13h51m left");
+  assert.equal(left(1000, 65), "1,000/1,000  took 1m05s");
+});
+
+Deno.test("trainingProgress writes about ten plain lines where there is no terminal", () => {
+  const output = recorder(false);
+  const progress = trainingProgress(1000, 200, output);
+  for (let i = 201; i <= 1000; i++) progress.update(i, { loss: 1 / i });
+  progress.stop();
+  assert.equal(output.texts.length, 10);
+  for (const text of output.texts) assert.match(text, /^[\x20-\x7e]+\n$/);
+  assert.match(output.texts.at(-1) ?? "", /^1,000\/1,000 {2}loss 0\.0010 {2}took 0s\n$/);
+});
+
+Deno.test("trainingProgress never wraps a narrow terminal", () => {
+  for (const columns of [40, 57, 79]) {
+    const output = recorder(true, columns);
+    const progress = trainingProgress(1000, 0, output);
+    progress.update(500, figures);
+    progress.stop();
+    const lines = output.texts.join("").split(LINE_START).map((text) => text.replace(CONTROLS, ""));
+    assert.ok(lines.some((line) => line.includes("500/1,000")), JSON.stringify(output.texts));
+    for (const line of lines) assert.ok(line.length < columns, line);
+  }
+});
+
+Deno.test("trainingProgress writes notes on lines of their own", () => {
+  const plain = recorder(false);
+  const progress = trainingProgress(10, 0, plain);
+  progress.note("stopping");
+  progress.stop();
+  assert.deepEqual(plain.texts, ["stopping\n"]);
+
+  const terminal = recorder(true, 60);
+  const bar = trainingProgress(10, 0, terminal);
+  bar.note("stopping");
+  bar.stop();
+  const text = terminal.texts.join("");
+  assert.match(text, /\r[^\r\n]*stopping\n/);
+  assert.ok(!text.includes("\u001b8"), "the cursor must not go back over the note");
+});

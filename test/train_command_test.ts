@@ -1,0 +1,210 @@
+/** `train` and `evaluate` from the outside: what a run leaves behind, stopping and going on, and starting from a file. */
+
+import assert from "node:assert/strict";
+import { decodeSafetensors } from "../src/run/safetensors.ts";
+import { filesIn, runCommand, startCommand, withSmallLog } from "./command_check.ts";
+
+const RUN_FILES = [
+  "best-loss.safetensors",
+  "best-prec1.safetensors",
+  "best-prec2.safetensors",
+  "config.json",
+  "last.safetensors",
+  "result.json",
+  "train.csv",
+  "validation.csv",
+];
+const SMALL = ["--batch-size", "12", "--dims", "16-8", "--lstm-units", "6", "--validate-every", "4"];
+
+function rows(path: string): string[] {
+  return Deno.readTextFileSync(path).trim().split("\n");
+}
+const json = (path: string) => JSON.parse(Deno.readTextFileSync(path));
+
+/** All results of two runs are equal, bit for bit. */
+function assertSameRun(a: string, b: string): void {
+  for (const file of RUN_FILES.filter((name) => name.endsWith(".safetensors") || name.endsWith(".csv"))) {
+    assert.deepEqual(Deno.readFileSync(`${a}/${file}`), Deno.readFileSync(`${b}/${file}`), file);
+  }
+  assert.deepEqual(json(`${a}/result.json`).test, json(`${b}/result.json`).test);
+}
+
+Deno.test("train leaves a complete run, and evaluate agrees with its test figures", () =>
+  withSmallLog(async (folder, data) => {
+    const run = `${folder}/run`;
+    const { code, stdout, stderr } = await runCommand(
+      "train",
+      "--data",
+      data,
+      "--save-dir",
+      run,
+      "--iterations",
+      "30",
+      ...SMALL,
+    );
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^adapter: .+/m);
+    assert.match(stderr, /^data: small\.tsv, 90 users/m);
+    assert.match(stderr, /30\/30 {2}loss \d/);
+    for (const row of ["best-loss", "best-prec1", "best-prec2", "last", "random", "click rate"]) {
+      assert.match(stdout, new RegExp(`^${row} `, "m"));
+    }
+    assert.match(stdout, new RegExp(`Results are in ${run}`));
+    assert.deepEqual(filesIn(run), RUN_FILES);
+
+    const train = rows(`${run}/train.csv`);
+    assert.equal(train[0], "iteration,loss,prec1,prec2");
+    assert.deepEqual(
+      train.slice(1).map((row) => Number(row.split(",")[0])),
+      Array.from({ length: 30 }, (_, k) => k + 1),
+    );
+    assert.deepEqual(
+      rows(`${run}/validation.csv`).slice(1).map((row) => Number(row.split(",")[0])),
+      [0, 4, 8, 12, 16, 20, 24, 28],
+    );
+    const config = json(`${run}/config.json`);
+    assert.deepEqual(config.model, { encoder: "lstm", lstmUnits: 6, dims: [16, 8] });
+    assert.equal(config.data.sha256.length, 64);
+    assert.match(config.adapter.runtime, /^deno \d/);
+
+    const { tensors } = decodeSafetensors(Deno.readFileSync(`${run}/best-loss.safetensors`), "best-loss");
+    assert.deepEqual(tensors.get("utility/layer2/kernel")?.shape, [16, 8]);
+    assert.deepEqual(tensors.get("encoder/lstm/recurrent_kernel")?.shape, [6, 24]);
+
+    const [result] = json(`${run}/result.json`).test;
+    const scored = await runCommand(
+      "evaluate",
+      "--model",
+      `${run}/best-loss.safetensors`,
+      "--data",
+      data,
+      "--json",
+    );
+    assert.equal(scored.code, 0, scored.stderr);
+    const figures = JSON.parse(scored.stdout);
+    for (const key of ["nll", "prec1", "prec2", "iteration", "snapshot", "longerPages"]) {
+      assert.deepEqual(figures[key], result[key], key);
+    }
+    const shown = await runCommand(
+      "evaluate",
+      "--model",
+      `${run}/last.safetensors`,
+      "--data",
+      data,
+      "--split",
+      "all",
+    );
+    assert.match(shown.stdout, /^last +30 /m, shown.stderr);
+  }));
+
+Deno.test("a run that is extended or interrupted and resumed is the run that never stopped, bit for bit", () =>
+  withSmallLog(async (folder, data) => {
+    const whole = `${folder}/whole`;
+    const common = ["--data", data, "--seed", "5", ...SMALL];
+    assert.equal((await runCommand("train", ...common, "--save-dir", whole, "--iterations", "2000")).code, 0);
+
+    const extended = `${folder}/extended`;
+    assert.equal(
+      (await runCommand("train", ...common, "--save-dir", extended, "--iterations", "25")).code,
+      0,
+    );
+    const more = await runCommand("train", "--resume", extended, "--iterations", "2000");
+    assert.equal(more.code, 0, more.stderr);
+    assert.match(more.stderr, /going on after iteration 25/);
+    assertSameRun(whole, extended);
+
+    const stopped = `${folder}/stopped`;
+    const child = startCommand("train", ...common, "--save-dir", stopped, "--iterations", "2000");
+    // The first line of progress: a tenth is done.
+    const errors = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    while (!/\d+\/2,000/.test(text)) {
+      const { value, done } = await errors.read();
+      assert.ok(!done, text);
+      text += value;
+    }
+    child.kill("SIGINT");
+    for (let more = await errors.read(); !more.done; more = await errors.read()) text += more.value;
+    await child.stdout.cancel();
+    assert.equal((await child.status).code, 130, text);
+    assert.match(text, /Stopped after iteration \d+; everything is saved/);
+    assert.match(text, new RegExp(`Go on with: deno task train --resume ${stopped}`));
+    const at = rows(`${stopped}/train.csv`).length - 1;
+    assert.ok(at > 0 && at < 2000, `stopped at ${at}`);
+    const resumed = await runCommand("train", "--resume", stopped);
+    assert.equal(resumed.code, 0, resumed.stderr);
+    assertSameRun(whole, stopped);
+
+    const again = await runCommand("train", "--resume", stopped);
+    assert.equal(again.code, 0, again.stderr);
+    assertSameRun(whole, stopped);
+  }));
+
+Deno.test("--seeds trains each seed and reports mean and sd; --init starts from a snapshot", () =>
+  withSmallLog(async (folder, data) => {
+    const path = `${folder}/seeds`;
+    const common = ["--data", data, "--iterations", "12", ...SMALL];
+    const { code, stdout, stderr } = await runCommand(
+      "train",
+      ...common,
+      "--save-dir",
+      path,
+      "--seeds",
+      "3",
+      "--seed",
+      "7",
+    );
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /mean \+- sd over 3 seeds:/);
+    assert.deepEqual(filesIn(path), ["result.json", "seed-7", "seed-8", "seed-9"]);
+    const losses = json(`${path}/result.json`).runs.map((r: { test: { nll: number }[] }) => r.test[0]?.nll);
+    const mean = losses.reduce((s: number, x: number) => s + x, 0) / 3;
+    assert.match(stdout, new RegExp(`^best-loss .* ${mean.toFixed(4)} \\+- 0\\.\\d{4}`, "m"));
+
+    // Its model is the snapshot's, and its first validation is that of the weights it starts from.
+    const from = `${path}/seed-7/last.safetensors`;
+    const next = `${folder}/next`;
+    const started = await runCommand(
+      "train",
+      "--data",
+      data,
+      "--batch-size",
+      "12",
+      "--iterations",
+      "2",
+      "--init",
+      from,
+      "--save-dir",
+      next,
+    );
+    assert.equal(started.code, 0, started.stderr);
+    assert.deepEqual(json(`${next}/config.json`).model.dims, [16, 8]);
+    assert.equal(
+      rows(`${next}/validation.csv`)[1]?.slice(1),
+      rows(`${path}/seed-7/validation.csv`).at(-1)?.slice(2),
+    );
+  }));
+
+Deno.test("a new split keeps the sizes of the parts and follows from the seed", () =>
+  withSmallLog(async (folder, data) => {
+    const figures = async (name: string, ...args: string[]) => {
+      const run = `${folder}/${name}`;
+      const { code, stderr } = await runCommand(
+        "train",
+        "--data",
+        data,
+        "--iterations",
+        "2",
+        "--save-dir",
+        run,
+        ...SMALL,
+        ...args,
+      );
+      assert.equal(code, 0, stderr);
+      return json(`${run}/result.json`).baselines.clickRate;
+    };
+    const own = await figures("own");
+    const dealt = await figures("dealt", "--resplit");
+    assert.deepEqual(await figures("again", "--resplit"), dealt);
+    assert.notDeepEqual(own, dealt);
+  }));
