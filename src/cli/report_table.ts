@@ -2,7 +2,7 @@
 
 import type { ChoiceFigures, RankingFigures } from "../data/ranking.ts";
 import type { Baselines, SnapshotResult } from "../run/training_run.ts";
-import { table } from "./table.ts";
+import { outputWidth, table } from "./table.ts";
 
 const digits = (value: number | null | undefined) =>
   value === null || value === undefined || Number.isNaN(value) ? "-" : value.toFixed(4);
@@ -10,8 +10,15 @@ const digits = (value: number | null | undefined) =>
 const HEAD = ["", "iteration", "loss", "prec@1", "prec@2", "prec@1*", "prec@2*"];
 const FOOT = "* without pages of one item, which are always ranked right";
 
-/** Figures of snapshots beside those of the baselines. */
-export function resultTable(results: readonly SnapshotResult[], baselines: Baselines): string {
+/**
+ * Figures of snapshots beside those of the baselines.
+ * @param width characters of a line; the figures without pages of one item go when they do not fit.
+ */
+export function resultTable(
+  results: readonly SnapshotResult[],
+  baselines: Baselines,
+  width: number = outputWidth(),
+): string {
   const row = (name: string, f: RankingFigures & Partial<ChoiceFigures>) =>
     [name, "", digits(f.nll), digits(f.prec1), digits(f.prec2), "", ""] as string[];
   const rows: string[][] = results.map((r) => [
@@ -25,7 +32,9 @@ export function resultTable(results: readonly SnapshotResult[], baselines: Basel
   ]);
   rows.push(row("random", baselines.random), row("click rate", baselines.clickRate));
   if (baselines.attainable) rows.push(row("best attainable", baselines.attainable));
-  return `${table(HEAD, rows)}\n${FOOT}`;
+  const wide = table(HEAD, rows);
+  if (wide.split("\n").every((line) => line.length <= width)) return `${wide}\n${FOOT}`;
+  return table(HEAD.slice(0, 5), rows.map((row) => row.slice(0, 5)));
 }
 
 /** How near a model comes to the truth, on data whose truth is known. */

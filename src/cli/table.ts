@@ -22,6 +22,11 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
   return lines.join("\n");
 }
 
+/** Characters of a line of the terminal that standard output goes to; any number where it goes elsewhere. */
+export function outputWidth(): number {
+  return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : Infinity;
+}
+
 const CHARS = {
   "top": "",
   "top-mid": "",
