@@ -4,7 +4,7 @@
  */
 
 import { Command } from "commander";
-import { parse } from "../src/cli/train_options.ts";
+import { parse } from "../src/cli/options.ts";
 import { runMain } from "../src/cli/fail.ts";
 import { table } from "../src/cli/table.ts";
 import { openGpu } from "../src/gpu/device.ts";

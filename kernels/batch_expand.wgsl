@@ -37,8 +37,8 @@ struct Step {
 @group(0) @binding(7) var<uniform> step: Step;
 
 @compute @workgroup_size(WORKGROUP)
-fn batch_expand(@builtin(global_invocation_id) id: vec3u) {
-  let e = id.x;
+fn batch_expand(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let e = id.x + id.y * (grid.x * WORKGROUP);
   if (e >= step.size.y) { return; }
 
   // The last user whose first event is not after e. Users without events share their successor's number.

@@ -36,8 +36,8 @@ fn share_in_top(k: f32, greater: f32, equal: f32) -> f32 {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn choice_nll(@builtin(global_invocation_id) id: vec3u) {
-  let e = id.x;
+fn choice_nll(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let e = id.x + id.y * (grid.x * WORKGROUP);
   if (e >= step.size.y) { return; }
   let first = event[e].x;
   let end = event[e].y;
@@ -49,15 +49,19 @@ fn choice_nll(@builtin(global_invocation_id) id: vec3u) {
   var most = 0.0;
   var greater = 0.0;
   var equal = 0.0;
+  var broken = 0.0;  // a utility of the page that is no finite number
   for (var r = first; r < end; r++) {
     let x = u[r];
+    if ((bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u) { broken = x; }
     most = max(most, x);
     greater += select(0.0, 1.0, x > clicked_u);
     equal += select(0.0, 1.0, x == clicked_u);
   }
   var sum = exp(-most);
   for (var r = first; r < end; r++) { sum += exp(u[r] - most); }
-  let loss = (most - clicked_u) + log(sum);
+  var loss = (most - clicked_u) + log(sum);
+  // By exponent bits: comparisons, max and exp swallow a NaN.
+  if ((bitcast<u32>(broken) & 0x7f800000u) == 0x7f800000u) { loss = broken; }
   if (clicked) {
     outcome[e] = vec4f(loss, share_in_top(1.0, greater, equal), share_in_top(2.0, greater, equal), 1.0);
   } else {

@@ -28,6 +28,9 @@ struct Step {
 @group(0) @binding(4) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(5) var<uniform> step: Step;
 
+// Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
+fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
+
 @compute @workgroup_size(WORKGROUP)
 fn first_layer_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
@@ -35,5 +38,5 @@ fn first_layer_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
   let r = i / N4;
   let column = i % N4;
   let z = item[row_item[r] * N4 + column] + state[row[r].x * N4 + column];
-  output[i] = select(exp(min(z, vec4f(0.0))) - 1.0, z, z > vec4f(0.0));
+  output[i] = select(exp(min(z, vec4f(0.0))) - 1.0, z, (z > vec4f(0.0)) | broken(z));
 }

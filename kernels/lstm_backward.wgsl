@@ -34,10 +34,11 @@ struct Step {
 fn squash(x: vec4f) -> vec4f { return tanh(clamp(x, vec4f(-15.0), vec4f(15.0))); }
 
 @compute @workgroup_size(WORKGROUP)
-fn lstm_backward(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= step.size.x) { return; }
-  let first = plan[step.first_user + id.x].y;
-  let end = plan[step.first_user + id.x + 1u].y;
+fn lstm_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let user = id.x + id.y * (grid.x * WORKGROUP);
+  if (user >= step.size.x) { return; }
+  let first = plan[step.first_user + user].y;
+  let end = plan[step.first_user + user + 1u].y;
   var dh: array<vec4f, H4>;
   var dc: array<vec4f, H4>;
   var dz: array<vec4f, 4u * H4>;

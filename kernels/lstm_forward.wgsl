@@ -37,9 +37,14 @@ struct Step {
 @group(0) @binding(7) var<storage, read_write> gates: array<vec4f>;
 @group(0) @binding(8) var<uniform> step: Step;
 
-// The clamp keeps exp far from overflow; sigmoid is 1e-13 there.
-fn sigmoid(x: vec4f) -> vec4f { return 1.0 / (1.0 + exp(-clamp(x, vec4f(-30.0), vec4f(30.0)))); }
-fn squash(x: vec4f) -> vec4f { return tanh(clamp(x, vec4f(-15.0), vec4f(15.0))); }
+// Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
+fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
+
+// The clamps keep exp far from overflow; sigmoid is 1e-13 there.
+fn sigmoid(x: vec4f) -> vec4f {
+  return select(1.0 / (1.0 + exp(-clamp(x, vec4f(-30.0), vec4f(30.0)))), x, broken(x));
+}
+fn squash(x: vec4f) -> vec4f { return select(tanh(clamp(x, vec4f(-15.0), vec4f(15.0))), x, broken(x)); }
 
 // Four rows of the recurrent weights, four columns: W^T h for four units of h.
 fn block(k: u32, column: u32) -> mat4x4f {
@@ -48,10 +53,11 @@ fn block(k: u32, column: u32) -> mat4x4f {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn lstm_forward(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= step.size.x) { return; }
-  let first = plan[step.first_user + id.x].y;
-  let end = plan[step.first_user + id.x + 1u].y;
+fn lstm_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let user = id.x + id.y * (grid.x * WORKGROUP);
+  if (user >= step.size.x) { return; }
+  let first = plan[step.first_user + user].y;
+  let end = plan[step.first_user + user + 1u].y;
   var h: array<vec4f, H4>;
   var c: array<vec4f, H4>;
   var next: array<vec4f, H4>;

@@ -28,6 +28,9 @@ struct Step {
 @group(0) @binding(4) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(5) var<uniform> step: Step;
 
+// Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
+fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
+
 // Where row m of the input starts. Rows past the end repeat the last one; they are never written.
 fn input_row(m: u32) -> u32 {
   let row = min(m, step.size[M] - 1u);
@@ -39,7 +42,7 @@ fn store(m: u32, column: u32, z: vec4f) {
   if (m >= step.size[M] || column >= N4) { return; }
   var y = z;
   if (BIAS) { y += bias[column]; }
-  if (ELU) { y = select(exp(min(y, vec4f(0.0))) - 1.0, y, y > vec4f(0.0)); }
+  if (ELU) { y = select(exp(min(y, vec4f(0.0))) - 1.0, y, (y > vec4f(0.0)) | broken(y)); }
   output[m * N4 + column] = y;
 }
 

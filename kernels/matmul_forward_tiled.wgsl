@@ -37,6 +37,9 @@ struct Step {
 var<workgroup> input_tile: array<array<vec4f, 4>, 64>;    // 64 rows x 16 k
 var<workgroup> weight_tile: array<array<vec4f, 16>, 16>;  // 16 k x 64 columns
 
+// Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
+fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
+
 @compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
 fn matmul_forward_tiled(
   @builtin(global_invocation_id) id: vec3u,
@@ -81,7 +84,7 @@ fn matmul_forward_tiled(
     if (m >= rows) { return; }
     var y = c[i];
     if (BIAS) { y += bias[id.x]; }
-    if (ELU) { y = select(exp(min(y, vec4f(0.0))) - 1.0, y, y > vec4f(0.0)); }
+    if (ELU) { y = select(exp(min(y, vec4f(0.0))) - 1.0, y, (y > vec4f(0.0)) | broken(y)); }
     output[m * N4 + id.x] = y;
   }
 }

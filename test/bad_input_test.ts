@@ -4,7 +4,18 @@ import assert from "node:assert/strict";
 import { decodeSafetensors, encodeSafetensors } from "../src/run/safetensors.ts";
 import { filesIn, runCommand, withSmallLog } from "./command_check.ts";
 
-const SMALL = ["--batch-size", "12", "--dims", "8", "--lstm-units", "4", "--iterations", "4"];
+const SMALL = [
+  "--batch-size",
+  "12",
+  "--dims",
+  "8",
+  "--lstm-units",
+  "4",
+  "--iterations",
+  "4",
+  "--validate-every",
+  "2",
+];
 
 /** What is wrong, the arguments, and what the message must say. FILE stands for a good log, DIR for the test's folder. */
 const badOptions: [string, string[], RegExp][] = [
@@ -34,6 +45,12 @@ const badOptions: [string, string[], RegExp][] = [
     /Expected --resume alone or with --iterations, got --dims/,
   ],
   ["a missing snapshot", ["--data", "FILE", "--init", "DIR/none.safetensors"], /none\.safetensors/],
+  [
+    "validations that never come",
+    ["--iterations", "5", "--validate-every", "6"],
+    /--validate-every of at most the 5/,
+  ],
+  ["a folder without a name", ["--save-dir", ""], /Expected the path of a folder, got nothing/],
 ];
 
 for (const [what, args, message] of badOptions) {
@@ -108,8 +125,14 @@ Deno.test("snapshots that are truncated, of another shape, or of other items are
       "4",
     );
     const { tensors, metadata } = decodeSafetensors(good, "good");
-    const more = { ...metadata, items: JSON.stringify({ kind: "one-hot", count: 31, width: 31 }) };
-    await refused(encodeSafetensors(tensors, more), /31 one-hot items/);
+    const fewer = { ...metadata, items: JSON.stringify({ kind: "one-hot", count: 29, width: 29 }) };
+    await refused(encodeSafetensors(tensors, fewer), /is over 29 one-hot items, but small\.tsv shows 30/);
+    const bias = tensors.get("utility/output/bias") ?? assert.fail();
+    const nan = new Map([...tensors, ["utility/output/bias", { ...bias, data: Float32Array.of(NaN) }]]);
+    await refused(
+      encodeSafetensors(nan, metadata),
+      /expected finite numbers, found NaN in utility\/output\/bias, element 0/,
+    );
     await refused(encodeSafetensors(tensors, { ...metadata, model: "{}" }), /metadata/);
 
     // A damaged run cannot be resumed, and says why.
@@ -127,9 +150,21 @@ Deno.test("a folder that holds a run, is no folder, or changed data: refused, an
     const args = ["--data", data, "--save-dir", run, ...SMALL];
     assert.equal((await runCommand("train", ...args)).code, 0);
     const before = Deno.readTextFileSync(`${run}/train.csv`);
-    const again = await runCommand("train", ...args);
-    assert.equal(again.code, 1);
-    assert.match(again.stderr, /holds one\. Continue it with --resume/);
+    for (const more of [[], ["--seeds", "2"]]) {
+      const again = await runCommand("train", ...args, ...more);
+      assert.equal(again.code, 1);
+      assert.match(again.stderr, /holds one\. Continue it with --resume/);
+    }
+    const other = `${folder}/other`;
+    Deno.mkdirSync(other);
+    Deno.writeTextFileSync(`${other}/notes.txt`, "");
+    const filled = await runCommand("train", "--data", data, "--save-dir", other, ...SMALL);
+    assert.equal(filled.code, 1);
+    assert.match(
+      filled.stderr,
+      /new or empty folder for the run, but .*other holds notes\.txt\. Choose another/,
+    );
+    assert.deepEqual(filesIn(other), ["notes.txt"]);
     assert.equal(Deno.readTextFileSync(`${run}/train.csv`), before);
 
     const inFile = await runCommand("train", "--data", data, "--save-dir", `${data}/run`, ...SMALL);
@@ -170,49 +205,53 @@ Deno.test("a loss that is no number ends training, says when, and keeps what was
     assert.equal(kept.metadata.iteration, "0");
   }));
 
-Deno.test("a full disk ends training with a message and leaves no half-written file", async (t) => {
-  const disk = await Deno.makeTempDir({ prefix: "clickgan-disk-" });
-  const mounted = await mountSmallDisk(disk);
-  if (!mounted) {
-    console.log("skipped: a small disk cannot be mounted here");
-    await Deno.remove(disk);
-    return;
-  }
-  try {
-    await t.step("full", () =>
-      withSmallLog(async (_, data) => {
-        const run = `${disk}/run`;
-        const { code, stderr } = await runCommand(
-          "train",
-          "--data",
-          data,
-          "--save-dir",
-          run,
-          "--batch-size",
-          "12",
-          "--iterations",
-          "50",
-        );
-        assert.equal(code, 1, stderr);
-        assert.match(stderr, /disk is full|no space/i);
-        for (const name of filesIn(run).filter((name) => name.endsWith(".safetensors"))) {
-          decodeSafetensors(Deno.readFileSync(`${run}/${name}`), name);
+const probe = await Deno.makeTempDir({ prefix: "clickgan-disk-" });
+const mountable = await mountSmallDisk(probe);
+if (mountable) await unmount(probe);
+else console.log("skipped: a small disk cannot be mounted here, so training onto a full one is not tried");
+await Deno.remove(probe);
+
+Deno.test({
+  name: "a full disk ends training with a message and leaves no half-written file",
+  ignore: !mountable,
+  fn: () =>
+    withSmallLog(async (folder, data) => {
+      // Full at the first snapshot: the folder is emptied again. Full later: what stands is whole.
+      for (const dims of ["64-64", "8"]) {
+        const disk = `${folder}/disk`;
+        Deno.mkdirSync(disk);
+        assert.ok(await mountSmallDisk(disk));
+        try {
+          const run = `${disk}/run`;
+          const args = ["--save-dir", run, "--batch-size", "12", "--iterations", "4000", "--dims", dims];
+          const { code, stderr } = await runCommand("train", "--data", data, ...args);
+          assert.equal(code, 1, stderr);
+          assert.match(stderr, /disk is full/);
+          const files = filesIn(run);
+          if (dims === "64-64") assert.deepEqual(files, []);
+          else assert.ok(files.includes("last.safetensors"), files.join());
+          for (const name of files) {
+            assert.match(name, /\.(json|csv|safetensors)$/, "a temporary file is left");
+          }
+          for (const name of files.filter((name) => name.endsWith(".safetensors"))) {
+            decodeSafetensors(Deno.readFileSync(`${run}/${name}`), name);
+          }
+        } finally {
+          await unmount(disk);
+          Deno.removeSync(disk);
         }
-        assert.ok(
-          filesIn(run).every((name) => /\.(json|csv|safetensors)$/.test(name)),
-          "a temporary file is left",
-        );
-      }));
-  } finally {
-    await new Deno.Command("umount", { args: [disk] }).output();
-    await Deno.remove(disk);
-  }
+      }
+    }),
 });
+
+async function unmount(path: string): Promise<void> {
+  await new Deno.Command("umount", { args: [path] }).output();
+}
 
 async function mountSmallDisk(path: string): Promise<boolean> {
   try {
     const { success } = await new Deno.Command("mount", {
-      args: ["-t", "tmpfs", "-o", "size=64k", "tmpfs", path],
+      args: ["-t", "tmpfs", "-o", "size=100k", "tmpfs", path],
       stderr: "null",
     }).output();
     return success;

@@ -18,11 +18,11 @@ import { smallLog } from "./small_logs.ts";
 async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number[])[]): Promise<void> {
   const most = Math.max(...batches.map((users) => users.length));
   const users = batches.flat();
-  const capacity = batchCapacity(log, [...users, ...users], users.length);
+  const capacity = { ...batchCapacity(log, users, users.length), users: most };
   const arena = new Arena(gpu, "batch");
   const items = new DeviceItems(gpu, log.items);
   const deviceLog = new DeviceLog(gpu, log);
-  const plan = new Plan(gpu, log, most, batches.length);
+  const plan = new Plan(gpu, log, capacity, batches.length);
   try {
     const batch = new BatchBuffers(arena, plan.view, items, deviceLog, capacity);
     const program = await Program.record(gpu, "batch", plan.steps, batch.dispatches());

@@ -32,6 +32,26 @@ export function startCommand(command: "train" | "evaluate", ...args: string[]): 
   return prepare(command, args).spawn();
 }
 
+/** Starts a command and sends it SIGINT once its error output matches. */
+export async function interrupt(
+  when: RegExp,
+  command: "train" | "evaluate",
+  ...args: string[]
+): Promise<{ code: number; stderr: string }> {
+  const child = startCommand(command, ...args);
+  const errors = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  let [stderr, sent] = ["", false];
+  for (let next = await errors.read(); !next.done; next = await errors.read()) {
+    stderr += next.value;
+    if (!sent && when.test(stderr)) {
+      child.kill("SIGINT");
+      sent = true;
+    }
+  }
+  await child.stdout.cancel();
+  return { code: (await child.status).code, stderr };
+}
+
 /** Writes a log in the paper's layout. */
 export function writePaperFile(path: string, log: ClickLog): void {
   const lines = ["session_new_index\tTime\titem_new_index\tis_click\ttr_val_tst"];

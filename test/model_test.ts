@@ -294,3 +294,80 @@ Deno.test("weights, users and logs that do not fit are refused", () =>
     trainer.destroy();
     model.destroy();
   }));
+
+Deno.test("a grid longer than an axis is folded, and gives the same bits; what cannot be folded is refused", async () => {
+  const log = smallLog(8, { users: 600, items: 300, width: 3, maxEvents: 4, maxPage: 6 });
+  const config: ModelConfig = { encoder: "lstm", lstmUnits: 4, dims: [8] };
+  const run = (maxGrid?: number) =>
+    withGpu("cpu", async (gpu) => {
+      const model = new UserModel(gpu, log.items, config, { seed: 5 });
+      try {
+        const trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 150 }, {
+          validate: false,
+        });
+        try {
+          const { nll } = await trainer.step();
+          return { nll, gradients: await model.gradients(), weights: await model.weights() };
+        } finally {
+          trainer.destroy();
+        }
+      } finally {
+        model.destroy();
+      }
+    }, maxGrid);
+  const whole = await run();
+  // About 150 users, 370 events and 1,300 rows in workgroups of 8, 16 and 64: all of them exceed an axis of 7 but the
+  // matmuls, which take 64 rows a workgroup.
+  assert.deepEqual(await run(7), whole);
+  await assert.rejects(run(4), /needs \d+ x \d+ workgroups, but this adapter takes 4 along an axis/);
+});
+
+Deno.test("a step takes any users of the log; one that is refused leaves no trace", () =>
+  withGpu(undefined, async (gpu) => {
+    const small = smallLog(3, { users: 40, items: 20, width: 0, maxEvents: 2, maxPage: 3 });
+    // The validation and test users, every second and third, have far longer histories.
+    const log = smallLog(3, { users: 40, items: 20, width: 0, maxEvents: 30, maxPage: 9 });
+    assert.ok(log.rowItem.length > 4 * small.rowItem.length);
+    const userSplit = log.userSplit.map((_, u) =>
+      (log.userEvents[u + 1] ?? 0) - (log.userEvents[u] ?? 0) <= 10 ? 0 : 1 + (u % 2)
+    );
+    const mixed = { ...log, userSplit };
+    const config: ModelConfig = { encoder: "lstm", lstmUnits: 4, dims: [8] };
+    const model = new UserModel(gpu, log.items, config, { seed: 2 });
+    const parameters = toParameters64(await model.weights(), modelParameters(itemsShape(log.items), config));
+    const trainer = await Trainer.create(model, mixed, { ...defaultTraining, batchSize: 4 });
+    await assert.rejects(trainer.step([40]), /Expected a user in 0\.\.39/);
+    const long = Array.from(usersOf(mixed, "validation").subarray(0, 4));
+    const { nll } = await trainer.step(long);
+    const expected = lossAndGradients64(mixed, long, parameters, { H: 4, dims: [8] });
+    assert.ok(Math.abs(nll - expected.loss) < 1e-5, `${nll} ${expected.loss}`);
+    trainer.destroy();
+    // A refused step does not swallow the validation before the first one.
+    const fresh = await Trainer.create(model, mixed, { ...defaultTraining, batchSize: 4 });
+    await assert.rejects(fresh.step([40]));
+    const validations: number[] = [];
+    await fresh.run(20, { onValidation: ({ iteration }) => validations.push(iteration) });
+    assert.deepEqual(validations, [0, 10, 20]);
+    fresh.destroy();
+    model.destroy();
+  }));
+
+Deno.test("scores asked for at once come one by one, and configs out of range are refused", () =>
+  withGpu(undefined, async (gpu) => {
+    const log = logs.dense ?? assert.fail();
+    const config: ModelConfig = { encoder: "lstm", lstmUnits: 4, dims: [8] };
+    const model = new UserModel(gpu, log.items, config, { seed: 2 });
+    const pages = [[1, 2], [3], Array.from({ length: 30 }, (_, k) => k), [4, 5, 6]];
+    const single: number[][] = [];
+    for (const page of pages) single.push(await model.score({ history: [7], page }));
+    const other = new UserModel(gpu, log.items, config, { seed: 2 });
+    const together = await Promise.all(pages.map((page) => other.score({ history: [7], page })));
+    assert.deepEqual(together, single);
+    for (const part of [model, other]) part.destroy();
+    assert.throws(() => new UserModel(gpu, log.items, { ...config, dims: [] }, { seed: 1 }), UserError);
+    const short = { kind: "dense", count: 10, width: 4, values: new Float32Array(7) } as const;
+    assert.throws(
+      () => new UserModel(gpu, short, config, { seed: 1 }),
+      /10 items x 4 features = 40 values, got 7/,
+    );
+  }));

@@ -46,8 +46,9 @@ class CanaryArena extends Arena {
 export async function withGpu<T>(
   shapesFor: AdapterKind | undefined,
   run: (gpu: Gpu) => Promise<T>,
+  maxGrid?: number,
 ): Promise<T> {
-  const gpu = await openGpu({ shapesFor });
+  const gpu = await openGpu({ shapesFor, maxGrid });
   try {
     const result = await run(gpu);
     gpu.check();
@@ -103,7 +104,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
   const arena = new CanaryArena(gpu, "test");
   const items = new DeviceItems(gpu, c.log.items);
   const log = new DeviceLog(gpu, c.log);
-  const plan = new Plan(gpu, c.log, c.users.length, 1);
+  const plan = new Plan(gpu, c.log, capacity, 1);
   const sizes = plan.put(0, c.users, { slot: 0, learningRate: 0, iteration: 0 });
   plan.upload(0, 1);
   const parameters = new ParameterArena(gpu, c.parameters);

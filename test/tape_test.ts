@@ -22,8 +22,8 @@ function withTape(specs: readonly ParameterSpec[], use: (tape: Tape) => void): P
     const arena = new Arena(gpu, "tape");
     const items = new DeviceItems(gpu, log.items);
     const deviceLog = new DeviceLog(gpu, log);
-    const plan = new Plan(gpu, log, 3, 1);
     const capacity = { users: 3, events: 20, rows: 100, items: 5 };
+    const plan = new Plan(gpu, log, capacity, 1);
     const parameters = new ParameterArena(gpu, specs);
     const batch = new BatchBuffers(arena, plan.view, items, deviceLog, capacity);
     try {

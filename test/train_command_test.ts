@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { decodeSafetensors } from "../src/run/safetensors.ts";
-import { filesIn, runCommand, startCommand, withSmallLog } from "./command_check.ts";
+import { filesIn, interrupt, runCommand, startCommand, withSmallLog } from "./command_check.ts";
 
 const RUN_FILES = [
   "best-loss.safetensors",
@@ -65,7 +65,8 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test figure
     const config = json(`${run}/config.json`);
     assert.deepEqual(config.model, { encoder: "lstm", lstmUnits: 6, dims: [16, 8] });
     assert.equal(config.data.sha256.length, 64);
-    assert.match(config.adapter.runtime, /^deno \d/);
+    assert.deepEqual([typeof config.adapter.driver, typeof config.system], ["string", "string"]);
+    assert.match(config.adapter.runtime, /^Deno\/\d/);
 
     const { tensors } = decodeSafetensors(Deno.readFileSync(`${run}/best-loss.safetensors`), "best-loss");
     assert.deepEqual(tensors.get("utility/layer2/kernel")?.shape, [16, 8]);
@@ -85,6 +86,19 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test figure
     for (const key of ["nll", "prec1", "prec2", "iteration", "snapshot", "longerPages"]) {
       assert.deepEqual(figures[key], result[key], key);
     }
+    // A log of test users alone, which need not show every item of the catalogue.
+    const some = Deno.readTextFileSync(data).split("\n").filter((line, k) => k === 0 || /\t2$/.test(line));
+    const shortened = some.filter((line) => !/\t29\t/.test(line)).join("\n");
+    Deno.writeTextFileSync(`${folder}/test.tsv`, shortened);
+    const partial = await runCommand(
+      "evaluate",
+      "--model",
+      `${run}/last.safetensors`,
+      "--data",
+      `${folder}/test.tsv`,
+    );
+    assert.equal(partial.code, 0, partial.stderr);
+    assert.doesNotMatch(partial.stdout, /click rate/);
     const shown = await runCommand(
       "evaluate",
       "--model",
@@ -114,19 +128,9 @@ Deno.test("a run that is extended or interrupted and resumed is the run that nev
     assertSameRun(whole, extended);
 
     const stopped = `${folder}/stopped`;
-    const child = startCommand("train", ...common, "--save-dir", stopped, "--iterations", "2000");
-    // The first line of progress: a tenth is done.
-    const errors = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
-    let text = "";
-    while (!/\d+\/2,000/.test(text)) {
-      const { value, done } = await errors.read();
-      assert.ok(!done, text);
-      text += value;
-    }
-    child.kill("SIGINT");
-    for (let more = await errors.read(); !more.done; more = await errors.read()) text += more.value;
-    await child.stdout.cancel();
-    assert.equal((await child.status).code, 130, text);
+    const interrupted = ["train", ...common, "--save-dir", stopped, "--iterations", "2000"] as const;
+    const { code, stderr: text } = await interrupt(/\d+\/2,000/, ...interrupted);
+    assert.equal(code, 130, text);
     assert.match(text, /Stopped after iteration \d+; everything is saved/);
     assert.match(text, new RegExp(`Go on with: deno task train --resume ${stopped}`));
     const at = rows(`${stopped}/train.csv`).length - 1;
@@ -156,7 +160,7 @@ Deno.test("--seeds trains each seed and reports mean and sd; --init starts from 
     );
     assert.equal(code, 0, stderr);
     assert.match(stdout, /mean \+- sd over 3 seeds:/);
-    assert.deepEqual(filesIn(path), ["result.json", "seed-7", "seed-8", "seed-9"]);
+    assert.deepEqual(filesIn(path), ["result.json", "seed-7", "seed-8", "seed-9", "seeds.json"]);
     const losses = json(`${path}/result.json`).runs.map((r: { test: { nll: number }[] }) => r.test[0]?.nll);
     const mean = losses.reduce((s: number, x: number) => s + x, 0) / 3;
     assert.match(stdout, new RegExp(`^best-loss .* ${mean.toFixed(4)} \\+- 0\\.\\d{4}`, "m"));
@@ -172,6 +176,8 @@ Deno.test("--seeds trains each seed and reports mean and sd; --init starts from 
       "12",
       "--iterations",
       "2",
+      "--validate-every",
+      "1",
       "--init",
       from,
       "--save-dir",
@@ -185,6 +191,61 @@ Deno.test("--seeds trains each seed and reports mean and sd; --init starts from 
     );
   }));
 
+Deno.test("seeds that are interrupted go on, and end as if they had not been", () =>
+  withSmallLog(async (folder, data) => {
+    const common = ["--data", data, "--seeds", "2", "--iterations", "600", ...SMALL];
+    const whole = `${folder}/whole`;
+    assert.equal((await runCommand("train", ...common, "--save-dir", whole)).code, 0);
+    const stopped = `${folder}/stopped`;
+    const { code, stderr } = await interrupt(
+      /seed 2\n[^]*\d+\/600/,
+      "train",
+      ...common,
+      "--save-dir",
+      stopped,
+    );
+    assert.equal(code, 130, stderr);
+    assert.match(stderr, new RegExp(`1 of 2 seeds; everything is saved in ${stopped}`));
+    assert.ok(!filesIn(stopped).includes("result.json"));
+    const resumed = await runCommand("train", "--resume", stopped);
+    assert.equal(resumed.code, 0, resumed.stderr);
+    assert.match(resumed.stdout, /mean \+- sd over 2 seeds/);
+    for (const seed of ["seed-1", "seed-2"]) assertSameRun(`${whole}/${seed}`, `${stopped}/${seed}`);
+  }));
+
+Deno.test("a run killed at any point goes on as if it had not been", () =>
+  withSmallLog(async (folder, data) => {
+    const common = ["--data", data, "--iterations", "40", ...SMALL];
+    const whole = `${folder}/whole`;
+    assert.equal((await runCommand("train", ...common, "--save-dir", whole)).code, 0);
+    // As it stands after the first save, before the first step: the state of a run of no iterations.
+    const killed = `${folder}/killed`;
+    const child = startCommand("train", ...common, "--save-dir", killed, "--iterations", "4000000");
+    while (!await exists(`${killed}/last.safetensors`)) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    child.kill("SIGKILL");
+    await Promise.all([child.stdout.cancel(), child.stderr.cancel(), child.status]);
+    const { metadata } = decodeSafetensors(Deno.readFileSync(`${killed}/last.safetensors`), "last");
+    assert.equal(metadata.iteration, "0");
+    const resumed = await runCommand("train", "--resume", killed, "--iterations", "40");
+    assert.equal(resumed.code, 0, resumed.stderr);
+    assertSameRun(whole, killed);
+
+    // Killed between a best snapshot and the `last` it belongs to, and between `last` and giving it its name.
+    const twice = `${folder}/twice`;
+    assert.equal((await runCommand("train", ...common, "--save-dir", twice, "--iterations", "12")).code, 0);
+    Deno.renameSync(`${twice}/best-loss.safetensors`, `${twice}/best-loss.next.safetensors`);
+    Deno.copyFileSync(`${whole}/best-prec1.safetensors`, `${twice}/best-prec1.next.safetensors`);
+    const again = await runCommand("train", "--resume", twice, "--iterations", "40");
+    assert.equal(again.code, 0, again.stderr);
+    assertSameRun(whole, twice);
+  }));
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
 Deno.test("a new split keeps the sizes of the parts and follows from the seed", () =>
   withSmallLog(async (folder, data) => {
     const figures = async (name: string, ...args: string[]) => {
@@ -194,7 +255,7 @@ Deno.test("a new split keeps the sizes of the parts and follows from the seed", 
         "--data",
         data,
         "--iterations",
-        "2",
+        "4",
         "--save-dir",
         run,
         ...SMALL,

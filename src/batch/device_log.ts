@@ -1,6 +1,7 @@
 /** A click log on the GPU, where it stays: a step only names the users that it takes. */
 
 import type { ClickLog, ItemFeatures } from "../data/click_log.ts";
+import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/program.ts";
@@ -23,6 +24,12 @@ export class DeviceItems {
     this.count = items.count;
     this.width = items.kind === "dense" ? items.width : items.count;
     if (items.kind === "dense") {
+      if (items.values.length !== items.count * items.width) {
+        throw new UserError(
+          `Expected ${items.count} items x ${items.width} features = ${items.count * items.width} values, ` +
+            `got ${items.values.length}.`,
+        );
+      }
       const what = `the features of ${items.count} items x ${items.width}`;
       gpu.requireBindable(4 * items.count * padded(items.width), what);
       this.features = this.#arena.upload("features", padRows(items.values, items.count, items.width, 1));

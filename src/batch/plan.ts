@@ -25,17 +25,23 @@ export class Plan {
   readonly #userStamps: Uint32Array;
   #stamp = 0;
 
-  /** @param users the most a step takes. @param places how many steps are held at once. */
+  /**
+   * @param capacity the most that a step may take: what its program's buffers are made for.
+   * @param places how many steps are held at once. @param headers further places for steps without a batch.
+   */
   constructor(
     readonly gpu: Gpu,
     readonly log: ClickLog,
-    readonly users: number,
+    readonly capacity: BatchSizes,
     readonly places: number,
+    headers = 0,
   ) {
     this.#arena = new Arena(gpu, "plan");
-    this.#entries = new Uint32Array(4 * (users + 1) * places);
-    this.#headers = new DataView(new ArrayBuffer(STEP_STRIDE * places));
-    this.view = this.#arena.allocate("users", this.#entries.byteLength);
+    const bytes = 16 * (capacity.users + 1) * places;
+    gpu.requireBindable(bytes, `a plan of ${places} x ${capacity.users} users`);
+    this.#entries = new Uint32Array(bytes / 4);
+    this.#headers = new DataView(new ArrayBuffer(STEP_STRIDE * (places + headers)));
+    this.view = this.#arena.allocate("users", bytes);
     this.steps = this.#arena.allocate("headers", this.#headers.byteLength).buffer;
     this.#itemStamps = new Uint32Array(log.items.count);
     this.#userStamps = new Uint32Array(log.userSplit.length);
@@ -53,11 +59,11 @@ export class Plan {
    * @throws UserError for a user that the log does not have or that comes twice, or for users without a single event.
    */
   put(place: number, users: ArrayLike<number>, purpose: StepPurpose, log = this.log): BatchSizes {
-    if (users.length > this.users) {
-      throw new UserError(`Expected at most ${this.users} users a batch, got ${users.length}.`);
+    if (users.length > this.capacity.users) {
+      throw new UserError(`Expected at most ${this.capacity.users} users a batch, got ${users.length}.`);
     }
     const { userEvents, eventRows, rowItem } = log;
-    const firstUser = place * (this.users + 1);
+    const firstUser = place * (this.capacity.users + 1);
     const stamp = ++this.#stamp;
     let [events, rows, items] = [0, 0, 0];
     for (let k = 0; k < users.length; k++) {
@@ -89,6 +95,14 @@ export class Plan {
     }
     this.#entries.set([0, events, rows, 0], 4 * (firstUser + users.length));
     const sizes = { users: users.length, events, rows, items };
+    // Writes behind a buffer vanish without a word.
+    if (events > this.capacity.events || rows > this.capacity.rows || items > this.capacity.items) {
+      const { capacity } = this;
+      throw new Error(
+        `the batch (${events} events, ${rows} rows, ${items} items) exceeds its program's capacity ` +
+          `(${capacity.events}, ${capacity.rows}, ${capacity.items})`,
+      );
+    }
     writeStepHeader(this.#headers, place * STEP_STRIDE, { ...sizes, firstUser, ...purpose });
     return sizes;
   }
@@ -101,9 +115,9 @@ export class Plan {
 
   /** Sends the places from `first` on. */
   upload(first: number, count: number): void {
-    const words = 4 * (this.users + 1);
+    const words = 4 * (this.capacity.users + 1);
     const entries = this.#entries.subarray(first * words, (first + count) * words);
-    this.gpu.queue.writeBuffer(this.view.buffer, 4 * first * words, entries);
+    if (entries.length > 0) this.gpu.queue.writeBuffer(this.view.buffer, 4 * first * words, entries);
     const headers = new Uint8Array(this.#headers.buffer, first * STEP_STRIDE, count * STEP_STRIDE);
     this.gpu.queue.writeBuffer(this.steps, first * STEP_STRIDE, headers);
   }
@@ -125,10 +139,10 @@ export class Plan {
  * The largest batch of `count` of these users: no batch has more of anything than the users with the most.
  * Buffers made for it hold every batch.
  */
-export function batchCapacity(log: ClickLog, users: ArrayLike<number>, count: number): BatchSizes {
+export function batchCapacity(log: ClickLog, users: Iterable<number>, count: number): BatchSizes {
   const events: number[] = [];
   const rows: number[] = [];
-  for (const user of Array.from(users)) {
+  for (const user of users) {
     const [from, to] = [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0];
     events.push(to - from);
     rows.push((log.eventRows[to] ?? 0) - (log.eventRows[from] ?? 0));

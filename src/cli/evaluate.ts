@@ -5,7 +5,7 @@ import { DeviceLog } from "../batch/device_log.ts";
 import { type Split, splits, usersOf } from "../data/click_log.ts";
 import { UserError } from "../data/user_error.ts";
 import { openGpu } from "../gpu/device.ts";
-import { itemsShape } from "../model/item_features.ts";
+import { fitItems } from "../model/item_features.ts";
 import { UserModel } from "../model/user_model.ts";
 import { openDataset } from "../run/dataset.ts";
 import { readSnapshot } from "../run/snapshot.ts";
@@ -13,9 +13,8 @@ import { baselinesOn, type SnapshotResult } from "../run/training_run.ts";
 import { Evaluation } from "../train/evaluation.ts";
 import { version } from "../version.ts";
 import { runMain } from "./fail.ts";
-import { wholeNumber } from "./options.ts";
+import { parse, wholeNumber } from "./options.ts";
 import { attainedText, resultTable } from "./report_table.ts";
-import { parse } from "./train_options.ts";
 
 interface EvaluateOptions {
   model: string;
@@ -58,15 +57,10 @@ async function main(): Promise<void> {
       `${options.model} does not say what model it is: expected a snapshot written by train.`,
     );
   }
-  const data = await openDataset(options.data, options.seed, options.resplit);
+  const needed = options.split === "all" ? [] : [options.split];
+  const opened = await openDataset(options.data, options.seed, options.resplit, needed);
+  const data = { ...opened, log: fitItems(opened.log, snapshot.info.items, `The model of ${options.model}`) };
   const { log } = data;
-  const [theirs, ours] = [snapshot.info.items, itemsShape(log.items)];
-  if (theirs.kind !== ours.kind || theirs.count !== ours.count || theirs.width !== ours.width) {
-    throw new UserError(
-      `${options.model} is a model of ${theirs.count} ${theirs.kind} items (${theirs.width} features), ` +
-        `but ${log.name} has ${ours.count} ${ours.kind} items (${ours.width} features).`,
-    );
-  }
   const users = options.split === "all"
     ? Uint32Array.from(log.userSplit, (_, user) => user)
     : usersOf(log, options.split);

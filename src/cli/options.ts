@@ -1,7 +1,8 @@
 /** Values of command-line options: what is expected, and what to say when something else is given. */
 
-import { InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import type { z } from "zod";
+import { UserError } from "../data/user_error.ts";
 
 /** A whole number of `least` or more. */
 export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -31,4 +32,24 @@ export function layerSizes(text: string): number[] {
   throw new InvalidArgumentError(
     `Expected 1 to 8 sizes of 1..4096 joined by hyphens, such as 64-64 or 32-64-32, got "${text}".`,
   );
+}
+
+/** A folder's path. */
+export function folder(text: string): string {
+  if (text.trim() !== "") return text;
+  throw new InvalidArgumentError("Expected the path of a folder, got nothing.");
+}
+
+/** Parses with commander; its complaints become errors, --help and --version end the process. */
+export function parse<T extends object>(command: Command, args: readonly string[]): T {
+  command.exitOverride().configureOutput({ outputError: () => {} }).showHelpAfterError(false);
+  command.allowExcessArguments(false);
+  try {
+    command.parse([...args], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof Error) || !("exitCode" in error)) throw error;
+    if (error.exitCode === 0) Deno.exit(0);
+    throw new UserError(`${error.message.replace(/^error: /, "")}\nSee --help for all options.`);
+  }
+  return command.opts<T>();
 }

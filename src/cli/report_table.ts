@@ -30,7 +30,8 @@ export function resultTable(
     digits(r.longerPages.prec1),
     digits(r.longerPages.prec2),
   ]);
-  rows.push(row("random", baselines.random), row("click rate", baselines.clickRate));
+  rows.push(row("random", baselines.random));
+  if (baselines.clickRate) rows.push(row("click rate", baselines.clickRate));
   if (baselines.attainable) rows.push(row("best attainable", baselines.attainable));
   const wide = table(HEAD, rows);
   if (wide.split("\n").every((line) => line.length <= width)) return `${wide}\n${FOOT}`;
@@ -59,7 +60,7 @@ export function seedsTable(runs: readonly (readonly SnapshotResult[])[]): string
     const of = (figure: (r: SnapshotResult) => number) => {
       const values = runs.flatMap((run) => run.filter((r) => r.snapshot === snapshot).map(figure));
       const { mean, sd } = meanAndSd(values);
-      return `${mean.toFixed(4)} +- ${sd.toFixed(4)}`;
+      return `${mean.toFixed(4)} +- ${Number.isNaN(sd) ? "-" : sd.toFixed(4)}`;
     };
     const iterations = runs.flatMap((run) =>
       run.filter((r) => r.snapshot === snapshot).map((r) => r.iteration)
@@ -73,5 +74,5 @@ export function seedsTable(runs: readonly (readonly SnapshotResult[])[]): string
 export function meanAndSd(values: readonly number[]): { mean: number; sd: number } {
   const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
   const squares = values.reduce((sum, x) => sum + (x - mean) ** 2, 0);
-  return { mean, sd: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : 0 };
+  return { mean, sd: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : NaN };
 }

@@ -2,17 +2,27 @@
 
 import { UserError } from "../data/user_error.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
-import { defaultModel } from "../model/config.ts";
-import { itemsShape } from "../model/item_features.ts";
-import { atomicWriteFile, makeFolder } from "../run/atomic_write.ts";
-import { type Dataset, openDataset, reopenDataset } from "../run/dataset.ts";
+import { fitItems } from "../model/item_features.ts";
+import { atomicWriteFile } from "../run/atomic_write.ts";
+import { type Dataset, digestOf, openDataset, reopenDataset } from "../run/dataset.ts";
+import { driverVersion } from "../run/driver.ts";
 import { type RunConfig, RunFolder } from "../run/run_folder.ts";
+import {
+  configOfSeed,
+  createSeedsFolder,
+  folderOfSeed,
+  readSeeds,
+  type Seeds,
+  writeSeeds,
+  writeSeedsResult,
+} from "../run/seeds_folder.ts";
 import { readSnapshot, type Snapshot } from "../run/snapshot.ts";
-import { resumeRun, type RunResult, startRun } from "../run/training_run.ts";
+import { resumeRun, type RunContext, type RunResult, startRun } from "../run/training_run.ts";
 import { version } from "../version.ts";
 import { runMain } from "./fail.ts";
 import { trainingProgress } from "./progress.ts";
 import { attainedText, resultTable, seedsTable } from "./report_table.ts";
+import { type Stop, stopOnSignals } from "./stop.ts";
 import { MODEL_OPTIONS, parseTrainOptions, type TrainOptions } from "./train_options.ts";
 
 /** What the shell knows a process as that ended by Ctrl-C. */
@@ -20,113 +30,172 @@ const EXIT_INTERRUPTED = 130;
 
 async function main(): Promise<number> {
   const { options, given } = parseTrainOptions(Deno.args);
-  const stop = stopOnSignals();
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
   if (options.resume !== undefined) {
     return await resume(options.resume, given.has("iterations") ? options.iterations : undefined, stop);
   }
-  const data = await openDataset(options.data, options.seed, options.resplit);
+  let data = await openDataset(options.data, options.seed, options.resplit);
   const init = options.init === undefined ? undefined : await readSnapshot(options.init);
-  const gpu = await openGpu();
-  try {
-    describe(gpu, data);
-    const path = options.saveDir ?? `runs/${data.log.name}-${timestamp()}`;
-    const results: RunResult[] = [];
-    for (let k = 0; k < options.seeds && !stop.signal.aborted; k++) {
-      const config = runConfig(gpu, data, options, given, init, options.seed + k);
-      const folder = options.seeds === 1 ? path : `${path}/seed-${config.training.seed}`;
-      if (options.seeds > 1) say(`seed ${config.training.seed}`);
-      const result = await withProgress(
-        config,
-        0,
-        stop,
-        (events) => startRun(gpu, data, folder, config, init?.weights, events, stop.signal),
-      );
-      results.push(result);
-      if (!result.finished) return interrupted(result);
-      report(result);
-    }
-    if (options.seeds > 1) await reportSeeds(path, results);
-    return 0;
-  } finally {
-    gpu.close();
+  if (init?.info) {
+    data = { ...data, log: fitItems(data.log, init.info.items, `The model of ${options.init}`) };
   }
+  return await withGpu(data, async (gpu) => {
+    const config = await runConfig(gpu, data, options, given, init);
+    const context: RunContext = { gpu, data, init: init?.weights, signal: stop.signal };
+    const path = options.saveDir ?? `runs/${data.log.name.replace(/[^\w.-]+/g, "_")}-${timestamp()}`;
+    if (options.seeds > 1) {
+      const seeds = { seeds: Array.from({ length: options.seeds }, (_, k) => options.seed + k), config };
+      await createSeedsFolder(path, seeds);
+      return await runSeeds(context, path, seeds, stop);
+    }
+    return finish(
+      await withProgress(config, 0, stop, (events) => startRun(context, path, config, events)),
+      path,
+    );
+  });
 }
 
 async function resume(path: string, iterations: number | undefined, stop: Stop): Promise<number> {
-  const known = await RunFolder.readConfig(path);
-  const config = {
-    ...known,
-    training: { ...known.training, iterations: iterations ?? known.training.iterations },
-  };
-  const data = await reopenDataset(config.data);
-  const gpu = await openGpu();
-  try {
-    describe(gpu, data);
-    if (gpu.adapter.description !== config.adapter.description) {
-      say(
-        `The run began on ${config.adapter.description}: it goes on, but not bit for bit as it would have there.`,
-      );
-    }
-    const { info } = await readSnapshot(`${path}/last.safetensors`);
-    const start = info?.iteration ?? 0;
-    if (config.training.iterations < start) {
-      throw new UserError(`Expected --iterations of at least ${start}, which are done, got ${iterations}.`);
-    }
-    if (iterations !== undefined) {
-      await atomicWriteFile(`${path}/config.json`, JSON.stringify(config, null, 2) + "\n");
-    }
-    say(`going on after iteration ${start}`);
-    const result = await withProgress(
-      config,
-      start,
-      stop,
-      (events) => resumeRun(gpu, data, path, config, events, stop.signal),
-    );
-    if (!result.finished) return interrupted(result);
-    report(result);
-    return 0;
-  } finally {
-    gpu.close();
+  const extend = (config: RunConfig): RunConfig => ({
+    ...config,
+    training: { ...config.training, iterations: iterations ?? config.training.iterations },
+  });
+  const seeds = await readSeeds(path);
+  if (seeds) {
+    const extended = { ...seeds, config: extend(seeds.config) };
+    const { data, init } = await reopen(seeds.config);
+    return await withGpu(data, async (gpu) => {
+      await compareMachine(gpu, seeds.config);
+      if (iterations !== undefined) await writeSeeds(path, extended);
+      return await runSeeds({ gpu, data, init: init?.weights, signal: stop.signal }, path, extended, stop);
+    });
   }
+  const config = extend(await RunFolder.readConfig(path));
+  const { data, init } = await reopen(config);
+  return await withGpu(data, async (gpu) => {
+    await compareMachine(gpu, config);
+    const context = { gpu, data, init: init?.weights, signal: stop.signal };
+    const result = await goOn(context, path, config, stop);
+    return finish(result, path);
+  });
 }
 
-function runConfig(
+/** Goes on with one run, or begins it where it was not begun, or was killed before it had saved anything. */
+async function goOn(context: RunContext, path: string, config: RunConfig, stop: Stop): Promise<RunResult> {
+  if (!await RunFolder.hasState(path)) {
+    await RunFolder.clear(path);
+    return await withProgress(config, 0, stop, (events) => startRun(context, path, config, events));
+  }
+  const { info } = await readSnapshot(`${path}/last.safetensors`);
+  const start = info?.iteration ?? 0;
+  const { iterations } = config.training;
+  if (iterations < start) {
+    throw new UserError(`Expected --iterations of at least ${start}, which are done, got ${iterations}.`);
+  }
+  await atomicWriteFile(`${path}/config.json`, JSON.stringify(config, null, 2) + "\n");
+  say(`going on after iteration ${start}`);
+  return await withProgress(config, start, stop, (events) => resumeRun(context, path, config, events));
+}
+
+/** Trains each seed, or goes on with it where it has begun. */
+async function runSeeds(context: RunContext, path: string, seeds: Seeds, stop: Stop): Promise<number> {
+  const results: RunResult[] = [];
+  for (const seed of seeds.seeds) {
+    if (stop.signal.aborted) break;
+    say(`seed ${seed}`);
+    const config = configOfSeed(seeds, seed);
+    const folder = folderOfSeed(path, seed);
+    const result = await goOn(context, folder, config, stop);
+    results.push(result);
+    if (!result.test) break;
+    report(result);
+  }
+  const tests = results.flatMap(({ test }) => (test ? [test] : []));
+  if (tests.length < seeds.seeds.length) {
+    return interrupted(path, `${tests.length} of ${seeds.seeds.length} seeds`);
+  }
+  console.log(`\nTest users, mean +- sd over ${tests.length} seeds:`);
+  console.log(seedsTable(tests));
+  await writeSeedsResult(path, results);
+  console.log(`Results are in ${path}`);
+  return 0;
+}
+
+function finish(result: RunResult, path: string): number {
+  if (!result.test) return interrupted(path, `iteration ${result.iteration}`);
+  report(result);
+  return 0;
+}
+
+/** Opens what a run was begun with. */
+async function reopen(config: RunConfig): Promise<{ data: Dataset; init: Snapshot | undefined }> {
+  const data = await reopenDataset(config.data);
+  if (!config.init) return { data, init: undefined };
+  const { path, sha256 } = config.init;
+  const init = await readSnapshot(path);
+  if (await digestOf(path) !== sha256) {
+    throw new UserError(
+      `${path}, which the run starts from, has changed since it began. Put the old file back.`,
+    );
+  }
+  const log = init.info ? fitItems(data.log, init.info.items, `The model of ${path}`) : data.log;
+  return { data: { ...data, log }, init };
+}
+
+/** A run goes on bit for bit on the same machine; elsewhere it goes on, and says so. */
+async function compareMachine(gpu: Gpu, config: RunConfig): Promise<void> {
+  const now = { ...await machine(gpu), clickgan: version };
+  const then = { system: config.system, ...config.adapter, clickgan: config.clickgan };
+  const found: Record<string, string> = { system: now.system, ...now.adapter, clickgan: now.clickgan };
+  const changed = Object.entries(then).filter(([name, value]) => found[name] !== value);
+  if (changed.length === 0) return;
+  say("This is not what the run began on, so it goes on, but not bit for bit as it would have there:");
+  for (const [name, value] of changed) say(`  ${name}: ${found[name]} (was ${value})`);
+}
+
+async function machine(gpu: Gpu): Promise<Pick<RunConfig, "adapter" | "system">> {
+  const driver = await driverVersion(gpu.adapter.description);
+  return { adapter: { ...gpu.adapter, driver }, system: Deno.build.target };
+}
+
+async function runConfig(
   gpu: Gpu,
   data: Dataset,
   options: TrainOptions,
   given: ReadonlySet<string>,
   init: Snapshot | undefined,
-  seed: number,
-): RunConfig {
-  const { iterations, batchSize, learningRate, validateEvery, evaluationShards } = options;
+): Promise<RunConfig> {
+  const { seed, iterations, batchSize, learningRate, validateEvery, evaluationShards } = options;
+  const { encoder, lstmUnits, dims } = options;
   const own = MODEL_OPTIONS.some((name) => given.has(name));
-  const asked = { encoder: options.encoder, lstmUnits: options.lstmUnits, dims: options.dims };
-  const model = init?.info && !own ? init.info.model : { ...defaultModel, ...asked };
-  if (init?.info) {
-    const [theirs, ours] = [init.info.items, itemsShape(data.log.items)];
-    if (theirs.kind !== ours.kind || theirs.count !== ours.count || theirs.width !== ours.width) {
-      throw new UserError(
-        `${options.init} is a model of ${theirs.count} ${theirs.kind} items, ` +
-          `but ${data.log.name} has ${ours.count} ${ours.kind} items. Start from a snapshot made on the same items.`,
-      );
-    }
-  }
   return {
     clickgan: version,
     command: Deno.args,
     data: data.config,
-    model,
+    model: init?.info && !own ? init.info.model : { encoder, lstmUnits, dims },
     training: { seed, iterations, batchSize, learningRate, validateEvery, evaluationShards },
-    init: options.init ?? null,
-    adapter: gpu.adapter,
+    init: options.init === undefined ? null : { path: options.init, sha256: await digestOf(options.init) },
+    ...await machine(gpu),
   };
+}
+
+async function withGpu(data: Dataset, use: (gpu: Gpu) => Promise<number>): Promise<number> {
+  const gpu = await openGpu();
+  try {
+    describe(gpu, data);
+    const code = await use(gpu);
+    gpu.check();
+    return code;
+  } finally {
+    gpu.close();
+  }
 }
 
 async function withProgress(
   config: RunConfig,
   start: number,
   stop: Stop,
-  run: (events: Parameters<typeof startRun>[5]) => Promise<RunResult>,
+  run: (events: Parameters<typeof startRun>[3]) => Promise<RunResult>,
 ): Promise<RunResult> {
   const progress = trainingProgress(config.training.iterations, start);
   stop.onStop = () =>
@@ -142,47 +211,17 @@ async function withProgress(
   }
 }
 
-interface Stop {
-  readonly signal: AbortSignal;
-  onStop: (() => void) | undefined;
-}
-
-/** The first Ctrl-C ends training after what is in flight; another, a second or more later, ends the process. */
-function stopOnSignals(): Stop {
-  const controller = new AbortController();
-  const stop: Stop = { signal: controller.signal, onStop: undefined };
-  let first = 0;
-  const handle = () => {
-    if (!controller.signal.aborted) {
-      first = performance.now();
-      controller.abort();
-      stop.onStop?.();
-    } else if (performance.now() - first > 1000) Deno.exit(EXIT_INTERRUPTED);
-  };
-  Deno.addSignalListener("SIGINT", handle);
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", handle);
-  return stop;
-}
-
-function interrupted(result: RunResult): number {
-  say(`Stopped after iteration ${result.iteration}; everything is saved in ${result.folder}.`);
-  say(`Go on with: deno task train --resume ${result.folder}`);
+function interrupted(path: string, after: string): number {
+  say(`Stopped after ${after}; everything is saved in ${path}.`);
+  say(`Go on with: deno task train --resume ${/^[\w./-]+$/.test(path) ? path : `'${path}'`}`);
   return EXIT_INTERRUPTED;
 }
 
-function report(result: RunResult): void {
-  console.log(`\nTest users:\n${resultTable(result.test, result.baselines)}`);
-  const attained = attainedText(result.test, result.baselines);
+function report({ test = [], baselines, folder }: RunResult): void {
+  console.log(`\nTest users:\n${resultTable(test, baselines)}`);
+  const attained = attainedText(test, baselines);
   if (attained) console.log(attained);
-  console.log(`Results are in ${result.folder}`);
-}
-
-async function reportSeeds(path: string, results: readonly RunResult[]): Promise<void> {
-  console.log(`\nTest users, mean +- sd over ${results.length} seeds:`);
-  console.log(seedsTable(results.map((result) => result.test)));
-  await makeFolder(path);
-  await atomicWriteFile(`${path}/result.json`, JSON.stringify({ runs: results }, null, 2) + "\n");
-  console.log(`Results are in ${path}`);
+  console.log(`Results are in ${folder}`);
 }
 
 function describe(gpu: Gpu, data: Dataset): void {

@@ -5,7 +5,7 @@ import { UserError } from "../data/user_error.ts";
 import { defaultModel } from "../model/config.ts";
 import { defaultTraining, trainingConfigSchema } from "../train/config.ts";
 import { version } from "../version.ts";
-import { layerSizes, numberOf, wholeNumber } from "./options.ts";
+import { folder, layerSizes, numberOf, parse, wholeNumber } from "./options.ts";
 
 export interface TrainOptions {
   data: string;
@@ -45,7 +45,7 @@ export function parseTrainOptions(
     .option("--data <file>", 'a tab-separated click log in the paper\'s layout, or "demo"', "demo")
     .option("--resplit", "deal the users out anew (by --seed) instead of using the file's split", false)
     .optionsGroup("Run:")
-    .option("--save-dir <folder>", "where the run is written (default: runs/<data>-<time>)")
+    .option("--save-dir <folder>", "where the run is written (default: runs/<data>-<time>)", folder)
     .option("--seed <n>", "rules everything random", wholeNumber(0, 2 ** 32 - 1), t.seed)
     .option(
       "--seeds <n>",
@@ -54,7 +54,11 @@ export function parseTrainOptions(
       1,
     )
     .option("--init <file>", "start from the weights of a snapshot (.safetensors)")
-    .option("--resume <run>", "go on with an interrupted run, bit for bit; --iterations may extend it")
+    .option(
+      "--resume <run>",
+      "go on with an interrupted run (or --seeds folder), bit for bit; --iterations may extend it",
+      folder,
+    )
     .optionsGroup("Model:")
     .addOption(
       new Option("--encoder <kind>", "what makes a state of the history").choices(["lstm"]).default("lstm"),
@@ -110,19 +114,11 @@ best-prec1, best-prec2 and last (.safetensors), and result.json with the test fi
       );
     }
   }
-  return { options, given };
-}
-
-/** Parses with commander; its complaints become errors, --help and --version end the process. */
-export function parse<T extends object>(command: Command, args: readonly string[]): T {
-  command.exitOverride().configureOutput({ outputError: () => {} }).showHelpAfterError(false);
-  command.allowExcessArguments(false);
-  try {
-    command.parse([...args], { from: "user" });
-  } catch (error) {
-    if (!(error instanceof Error) || !("exitCode" in error)) throw error;
-    if (error.exitCode === 0) Deno.exit(0);
-    throw new UserError(`${error.message.replace(/^error: /, "")}\nSee --help for all options.`);
+  if (options.resume === undefined && options.validateEvery > options.iterations) {
+    throw new UserError(
+      `Expected --validate-every of at most the ${options.iterations} iterations, got ${options.validateEvery}: ` +
+        "without a validation there is no best snapshot.",
+    );
   }
-  return command.opts<T>();
+  return { options, given };
 }

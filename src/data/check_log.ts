@@ -1,14 +1,14 @@
 /** Checks that the arrays of a click log fit together, before anything indexes them on the GPU. */
 
-import { type ClickLog, NONE, splits } from "./click_log.ts";
+import { type ClickLog, NONE, type Split, splits } from "./click_log.ts";
 import { UserError } from "./user_error.ts";
 
 /**
  * Throws a {@link UserError} that names the first fault of a log: lengths and starts that do not fit, an
  * event without rows, a clicked row that is not displayed, an item out of range, a feature that is not
- * finite, a split without users.
+ * finite, a needed split without users.
  */
-export function checkLog(log: ClickLog): void {
+export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void {
   const fail = (fault: string): never => {
     throw new UserError(`The click log "${log.name}" is faulty: ${fault}.`);
   };
@@ -50,11 +50,11 @@ export function checkLog(log: ClickLog): void {
       );
     }
   }
-  splits.forEach((split, code) => {
-    if (!userSplit.includes(code)) {
-      fail(`there are no ${split} users; train, validation and test users are all needed`);
+  for (const split of needed) {
+    if (!userSplit.includes(splits.indexOf(split))) {
+      fail(`there are no ${split} users; ${needed.join(", ")} users are needed`);
     }
-  });
+  }
 }
 
 /**

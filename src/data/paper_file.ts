@@ -9,7 +9,7 @@
  */
 
 import { checkLog } from "./check_log.ts";
-import { type ClickLog, NONE, splits } from "./click_log.ts";
+import { type ClickLog, NONE, type Split, splits } from "./click_log.ts";
 import { UserError } from "./user_error.ts";
 
 const columns = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"] as const;
@@ -17,6 +17,9 @@ type Column = typeof columns[number];
 
 /** One-hot items cost memory per possible id; an id above this is a raw id, not an index. */
 const maxItem = 10_000_000;
+
+/** A file is read as one string, and V8's end at 2^29 characters. */
+const maxBytes = 500_000_000;
 
 /** The columns of the file, a place per row. */
 interface Rows {
@@ -36,26 +39,38 @@ interface Rows {
  * an event keep the file's order. As in the paper's preparation, a row equal to an earlier one in (user,
  * Time, item) is dropped, and if any of them is clicked, a clicked one is kept.
  *
+ * @param needed parts that must have users.
  * @throws UserError with file and line where there is one
  */
-export function readPaperFile(path: string): ClickLog {
+export function readPaperFile(path: string, needed: readonly Split[] = splits): ClickLog {
   const rows = parseRows(path, readText(path));
-  splits.forEach((split, code) => {
-    if (![...rows.splitOf.values()].includes(code)) {
+  const present = new Set(rows.splitOf.values());
+  for (const split of needed) {
+    const code = splits.indexOf(split);
+    if (!present.has(code)) {
       throw new UserError(
-        `${path}: no ${split} users (rows with tr_val_tst ${code}). Train, validation and test users are ` +
-          `all needed: give some users tr_val_tst ${code}.`,
+        `${path}: no ${split} users (rows with tr_val_tst ${code}). Users of ${
+          needed.join(", ")
+        } are needed: ` +
+          `give some users tr_val_tst ${code}.`,
       );
     }
-  });
+  }
   const log = buildLog(path, rows);
-  checkLog(log);
+  checkLog(log, needed);
   return log;
 }
 
 function readText(path: string): string {
   try {
-    if (Deno.statSync(path).isDirectory) {
+    const { isDirectory, size } = Deno.statSync(path);
+    if (size > maxBytes) {
+      throw new UserError(
+        `${path}: ${size.toLocaleString("en")} bytes, expected at most ${maxBytes.toLocaleString("en")}. ` +
+          `Give a part of its users, or leave out columns that are not needed.`,
+      );
+    }
+    if (isDirectory) {
       throw new UserError(
         `${path}: expected a tab-separated file, found a directory. Give the path of a file in it.`,
       );

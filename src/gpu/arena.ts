@@ -4,7 +4,7 @@ import type { Gpu } from "./device.ts";
 import type { View } from "./program.ts";
 
 /** Offsets of bindings must be multiples of this on every adapter. */
-export const BINDING_ALIGNMENT = 256;
+const BINDING_ALIGNMENT = 256;
 
 export function alignBinding(bytes: number): number {
   return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;

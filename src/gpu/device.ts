@@ -11,13 +11,15 @@ export interface AdapterDescription {
   readonly description: string;
   readonly vendor: string;
   readonly architecture: string;
-  /** Runtime that drives the adapter, e.g. "deno 2.9.6". */
+  /** Runtime that drives the adapter, e.g. "Deno/2.9.6". */
   readonly runtime: string;
 }
 
 export interface GpuOptions {
   /** Kernel shapes as for this kind of adapter, whatever the adapter is. For tests of both. */
   readonly shapesFor?: AdapterKind;
+  /** The most workgroups along an axis, instead of the adapter's own limit. For tests of long grids. */
+  readonly maxGrid?: number;
 }
 
 /**
@@ -37,13 +39,14 @@ export class Gpu {
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
     readonly shapesFor: AdapterKind,
+    readonly maxGrid: number,
   ) {
     this.adapter = {
       kind: info.isFallbackAdapter ? "cpu" : "gpu",
       description: info.description || info.device || "unnamed adapter",
       vendor: info.vendor,
       architecture: info.architecture,
-      runtime: `deno ${Deno.version.deno}`,
+      runtime: navigator.userAgent,
     };
     device.addEventListener("uncapturederror", (event: Event) => {
       event.preventDefault();
@@ -124,12 +127,11 @@ export class Gpu {
     throw new Error(`WebGPU reported ${errors.length} error(s):\n${errors.slice(0, 5).join("\n")}`);
   }
 
-  /** Destroys the device. @throws Error for errors not yet seen. */
+  /** Destroys the device and all of its buffers. Call {@link check} before, to see what failed unseen. */
   close(): void {
     this.#closed = true;
     for (const buffer of [...this.#buffers.keys()]) this.destroyBuffer(buffer);
     this.device.destroy();
-    this.check();
   }
 }
 
@@ -161,5 +163,6 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
     },
   });
   const kind: AdapterKind = adapter.info.isFallbackAdapter ? "cpu" : "gpu";
-  return new Gpu(device, adapter.info, options.shapesFor ?? kind);
+  const maxGrid = options.maxGrid ?? device.limits.maxComputeWorkgroupsPerDimension;
+  return new Gpu(device, adapter.info, options.shapesFor ?? kind, maxGrid);
 }

@@ -3,6 +3,7 @@
  * of the batch's sizes. Recording creates everything; replaying creates nothing.
  */
 
+import { UserError } from "../data/user_error.ts";
 import type { Gpu } from "./device.ts";
 import { constantOf, type Constants, type Kernel, specialise, STEP } from "./kernel.ts";
 import { type BatchSizes, STEP_BYTES } from "./step.ts";
@@ -39,10 +40,9 @@ interface Dispatch {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly workgroup: readonly [number, number];
+  /** The kernel reads its index as x + y * (width of the grid): one long axis may be folded into two. */
+  readonly foldable: boolean;
 }
-
-/** The most workgroups along one axis of a grid. */
-const MAX_GRID = 65535;
 
 export class Program {
   private constructor(readonly gpu: Gpu, readonly name: string, readonly dispatches: readonly Dispatch[]) {}
@@ -66,28 +66,38 @@ export class Program {
   /** Appends the whole program to a pass, with the header at `stepOffset` bytes. */
   encode(pass: GPUComputePassEncoder, sizes: BatchSizes, stepOffset: number): void {
     offsets[0] = stepOffset;
-    for (const dispatch of this.dispatches) encodeDispatch(pass, dispatch, sizes);
+    for (const dispatch of this.dispatches) encodeDispatch(pass, dispatch, sizes, this.gpu.maxGrid);
   }
 
   /** Appends one dispatch; the profiler gives each a pass of its own. */
   encodeOne(pass: GPUComputePassEncoder, index: number, sizes: BatchSizes, stepOffset: number): void {
     offsets[0] = stepOffset;
     const dispatch = this.dispatches[index];
-    if (dispatch) encodeDispatch(pass, dispatch, sizes);
+    if (dispatch) encodeDispatch(pass, dispatch, sizes, this.gpu.maxGrid);
   }
 }
 
 /** Reused, so that a replay allocates nothing. */
 const offsets = new Uint32Array(1);
 
-function encodeDispatch(pass: GPUComputePassEncoder, dispatch: Dispatch, sizes: BatchSizes): void {
+function encodeDispatch(
+  pass: GPUComputePassEncoder,
+  dispatch: Dispatch,
+  sizes: BatchSizes,
+  maxGrid: number,
+): void {
   const [x, y = 1] = dispatch.spec.invocations(sizes);
   let gridX = Math.ceil(x / dispatch.workgroup[0]);
   let gridY = Math.ceil(y / dispatch.workgroup[1]);
-  if (gridX > MAX_GRID && gridY === 1) {
-    // Kernels over one long axis read their index as x + y * (width of the grid).
-    gridY = Math.ceil(gridX / MAX_GRID);
+  if (gridX > maxGrid && dispatch.foldable) {
+    gridY = Math.ceil(gridX / maxGrid);
     gridX = Math.ceil(gridX / gridY);
+  }
+  if (gridX > maxGrid || gridY > maxGrid) {
+    throw new UserError(
+      `${dispatch.spec.label} needs ${gridX} x ${gridY} workgroups, but this adapter takes ${maxGrid} along an ` +
+        `axis. Use fewer users a batch, or more evaluation shards.`,
+    );
   }
   if (gridX === 0 || gridY === 0) return;
   pass.setPipeline(dispatch.pipeline);
@@ -136,5 +146,5 @@ async function recordDispatch(gpu: Gpu, steps: GPUBuffer, spec: DispatchSpec): P
     constantOf(kernel, "WORKGROUP", constants),
     kernel.source.includes("const WORKGROUP_Y") ? constantOf(kernel, "WORKGROUP_Y", constants) : 1,
   ] as const;
-  return { spec, pipeline, bindGroup, workgroup };
+  return { spec, pipeline, bindGroup, workgroup, foldable: kernel.source.includes("num_workgroups") };
 }

@@ -23,6 +23,53 @@ export async function readViews(gpu: Gpu, views: readonly View[]): Promise<Uint3
   }
 }
 
+/**
+ * Reads of one view that are under way while later work is encoded: each is copied in queue order and waited for when
+ * it is taken. Staging buffers are kept and used again.
+ */
+export class ReadbackQueue {
+  readonly #pending: { buffer: GPUBuffer; mapped: Promise<void> }[] = [];
+  readonly #free: GPUBuffer[] = [];
+
+  constructor(readonly gpu: Gpu, readonly view: View) {}
+
+  /** Reads not yet taken. */
+  get length(): number {
+    return this.#pending.length;
+  }
+
+  /** Submits work and after it a copy of the view. */
+  submit(commands: GPUCommandBuffer): void {
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    const buffer = this.#free.pop() ?? this.gpu.createBuffer("results", this.view.size, usage);
+    const copy = this.gpu.device.createCommandEncoder({ label: "results" });
+    copy.copyBufferToBuffer(this.view.buffer, this.view.offset, buffer, 0, this.view.size);
+    this.gpu.queue.submit([commands, copy.finish()]);
+    this.#pending.push({ buffer, mapped: buffer.mapAsync(GPUMapMode.READ) });
+  }
+
+  /** The view as it was after the oldest submitted work. @throws Error for what WebGPU reported. */
+  async take(): Promise<Float32Array<ArrayBuffer>> {
+    const [next] = this.#pending;
+    if (!next) throw new Error("no read is under way");
+    await next.mapped;
+    this.#pending.shift();
+    const values = new Float32Array(next.buffer.getMappedRange().slice(0));
+    next.buffer.unmap();
+    this.#free.push(next.buffer);
+    this.gpu.check();
+    return values;
+  }
+
+  /** Waits for what is under way and frees all buffers. */
+  async destroy(): Promise<void> {
+    await Promise.allSettled(this.#pending.map((p) => p.mapped));
+    for (const buffer of [...this.#free.splice(0), ...this.#pending.splice(0).map((p) => p.buffer)]) {
+      this.gpu.destroyBuffer(buffer);
+    }
+  }
+}
+
 export async function readFloats(gpu: Gpu, view: View): Promise<Float32Array<ArrayBuffer>> {
   const [words] = await readViews(gpu, [view]);
   return new Float32Array(words?.buffer ?? new ArrayBuffer(0));

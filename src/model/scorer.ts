@@ -6,7 +6,7 @@ import { type ClickLog, NONE } from "../data/click_log.ts";
 import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import { readFloats } from "../gpu/readback.ts";
-import { ModelProgram } from "../train/model_program.ts";
+import { ModelProgram } from "./model_program.ts";
 import type { UserModel } from "./user_model.ts";
 
 export class Scorer {
@@ -46,13 +46,12 @@ export class Scorer {
     const rows = this.history + this.page;
     const log = pageLog(this.model, [], [0]);
     this.#log = new DeviceLog(this.model.gpu, log, { events, rows });
-    const plan = new Plan(this.model.gpu, log, 1, 1);
-    this.#plan = plan;
+    const items = Math.min(rows, this.model.shape.count);
+    this.#plan = new Plan(this.model.gpu, log, { users: 1, events, rows, items }, 1);
     this.#program = await ModelProgram.create(this.model, {
       name: "scorer",
       log: this.#log,
-      plan,
-      capacity: { users: 1, events, rows, items: Math.min(rows, this.model.shape.count) },
+      plan: this.#plan,
       ring: this.#arena.allocate("ring", 16),
     });
   }
@@ -83,14 +82,18 @@ export class Scorer {
   }
 }
 
-/** One user: a page of one item for each click of the history, then the page in question. */
-function pageLog(model: UserModel, history: readonly number[], page: readonly number[]): ClickLog {
+/** @throws UserError for an empty page or an item that the catalogue does not have. */
+export function checkPage(items: number, history: readonly number[], page: readonly number[]): void {
   if (page.length === 0) throw new UserError("Expected a page of at least one item, got an empty one.");
   for (const item of [...history, ...page]) {
-    if (!Number.isInteger(item) || item < 0 || item >= model.shape.count) {
-      throw new UserError(`Expected an item in 0..${model.shape.count - 1}, got ${item}.`);
+    if (!Number.isInteger(item) || item < 0 || item >= items) {
+      throw new UserError(`Expected an item in 0..${items - 1}, got ${item}.`);
     }
   }
+}
+
+/** One user: a page of one item for each click of the history, then the page in question. */
+function pageLog(model: UserModel, history: readonly number[], page: readonly number[]): ClickLog {
   const events = history.length + 1;
   return {
     name: "page",

@@ -7,11 +7,11 @@ import type { Gpu } from "../gpu/device.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { type ModelConfig, modelConfigSchema } from "./config.ts";
+import { type ModelConfig, modelConfigSchema, parseConfig } from "./config.ts";
 import { type ItemsShape, itemsShape } from "./item_features.ts";
 import { lstmEncoder, lstmParameters } from "./lstm_encoder.ts";
 import { initialWeights, type ModelParameter } from "./parameters.ts";
-import { Scorer } from "./scorer.ts";
+import { checkPage, Scorer } from "./scorer.ts";
 import { utility, utilityParameters } from "./utility.ts";
 
 /** The parameters of a model of this shape, in the order of its arenas and snapshots. */
@@ -35,6 +35,8 @@ export class UserModel {
   readonly shape: ItemsShape;
   readonly parameters: ParameterArena;
   #scorer: Scorer | undefined;
+  /** Ends with the last score asked for: one at a time, as they share the scorer's buffers. */
+  #scores: Promise<unknown> = Promise.resolve();
 
   /**
    * @param initial a seed to draw the weights from, or the weights by name, [rows, columns] each.
@@ -46,7 +48,7 @@ export class UserModel {
     readonly config: ModelConfig,
     initial: { readonly seed: number } | { readonly weights: Weights },
   ) {
-    modelConfigSchema.parse(config);
+    parseConfig(modelConfigSchema, config, "model");
     this.shape = itemsShape(items);
     const specs = modelParameters(this.shape, config);
     if ("weights" in initial) checkWeights(specs, initial.weights);
@@ -88,14 +90,20 @@ export class UserModel {
    * @throws UserError for an item that the catalogue does not have.
    */
   async score({ history, page }: { history: readonly number[]; page: readonly number[] }): Promise<number[]> {
-    if (this.#scorer && !this.#scorer.holds(history.length, page.length)) {
-      this.#scorer.destroy();
-      this.#scorer = undefined;
-    }
-    this.#scorer ??= await Scorer.create(this, history.length, page.length);
-    return this.#scorer.score(history, page);
+    checkPage(this.shape.count, history, page);
+    const next = this.#scores.then(async () => {
+      if (this.#scorer && !this.#scorer.holds(history.length, page.length)) {
+        this.#scorer.destroy();
+        this.#scorer = undefined;
+      }
+      this.#scorer ??= await Scorer.create(this, history.length, page.length);
+      return await this.#scorer.score(history, page);
+    });
+    this.#scores = next.catch(() => {});
+    return await next;
   }
 
+  /** Frees the GPU. No {@link score} may be under way. */
   destroy(): void {
     this.#scorer?.destroy();
     this.parameters.destroy();
@@ -103,8 +111,11 @@ export class UserModel {
   }
 }
 
-/** @throws UserError that lists what is missing, unknown, or of another size. */
-function checkWeights(specs: readonly ParameterSpec[], weights: Weights): void {
+/**
+ * @param what whose weights they are, for the message.
+ * @throws UserError that lists what is missing, unknown, or of another size.
+ */
+export function checkWeights(specs: readonly ParameterSpec[], weights: Weights, what = "The weights"): void {
   const problems: string[] = [];
   const known = new Set(specs.map((spec) => spec.name));
   for (const { name, rows, columns } of specs) {
@@ -118,6 +129,6 @@ function checkWeights(specs: readonly ParameterSpec[], weights: Weights): void {
     if (!known.has(name)) problems.push(`${name} is no parameter of this model`);
   }
   if (problems.length > 0) {
-    throw new UserError(`The weights do not fit the model:\n  ${problems.join("\n  ")}`);
+    throw new UserError(`${what} do not fit the model:\n  ${problems.join("\n  ")}`);
   }
 }

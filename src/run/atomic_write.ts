@@ -60,22 +60,32 @@ export function explainFileError(error: unknown, doing: string, path: string): u
   }
   const code = errorCode(error);
   if (code === undefined) return error;
-  const [cause, remedy] = CAUSES[code] ?? [error.message, "Check the path, or choose another one."];
+  const [cause, toWrite, toRead = toWrite] = CAUSES[code] ??
+    [error.message, "Check the path, or choose another one."];
+  const remedy = doing.startsWith("read") ? toRead : toWrite;
   return new UserError(`cannot ${doing} ${path}: ${cause}. ${remedy}`, { cause: error });
 }
 
-/** Cause and remedy by the operating system's code of the error. */
-const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string]>> = {
+/** Cause and remedy by the operating system's code of the error; another remedy where something was to be read. */
+const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, toRead?: string]>> = {
   ENOSPC: ["the disk is full", "Free some space, or choose a folder on another disk."],
   EDQUOT: ["your disk quota is used up", "Free some space, or choose a folder on another disk."],
   EFBIG: ["the file would be larger than the system allows", "Raise the limit, or choose another disk."],
   EACCES: ["permission denied", "Change the permissions, or choose a path that this user may use."],
   EPERM: ["the system does not permit it", "Change the permissions, or choose another path."],
   EROFS: ["the file system is read-only", "Choose a folder that can be written to."],
-  ENOENT: ["no such file or folder", "Check the spelling, and make the folder if it is missing."],
+  ENOENT: [
+    "no such file or folder",
+    "Check the spelling, and make the folder if it is missing.",
+    "Check the spelling; relative paths start in the project's folder.",
+  ],
   ENOTDIR: ["a part of this path is a file, not a folder", "Choose a path whose parts are folders."],
   EEXIST: ["a file of this name is in the way", "Remove or rename it, or choose another path."],
-  EISDIR: ["it is a folder, and a file was expected", "Remove or rename the folder, or choose another path."],
+  EISDIR: [
+    "it is a folder, and a file was expected",
+    "Remove or rename the folder, or choose another path.",
+    "Name a file in it, such as a run's best-loss.safetensors.",
+  ],
   ENAMETOOLONG: ["the name is too long", "Choose a shorter one."],
   EINVAL: ["the system does not take this name", "Choose a name without unusual characters."],
   EIO: ["the disk reports a fault", "Check the disk, or choose another one."],

@@ -1,6 +1,6 @@
 /** The data set of a run, from what its config says of it. */
 
-import { type ClickLog, splits, usersOf } from "../data/click_log.ts";
+import { type ClickLog, type Split, splits, usersOf } from "../data/click_log.ts";
 import { attainable, type DemoShop, makeDemoShop } from "../data/demo_shop.ts";
 import { readPaperFile } from "../data/paper_file.ts";
 import { randomStream } from "../data/random.ts";
@@ -17,15 +17,20 @@ export interface Dataset {
   readonly attainable: ((users: Uint32Array) => ChoiceFigures) | undefined;
 }
 
-/** The built-in demo data, or a file in the paper's layout. @throws UserError for a file that cannot be used. */
+/**
+ * The built-in demo data, or a file in the paper's layout.
+ * @param needed parts that must have users.
+ * @throws UserError for a file that cannot be used.
+ */
 export async function openDataset(
   source: string,
   seed: number,
   resplit: boolean,
+  needed: readonly Split[] = splits,
 ): Promise<Dataset> {
   if (source === "demo") return demo(makeDemoShop(seed), { kind: "demo", seed });
-  const log = readPaperFile(source);
-  const sha256 = await digest(source);
+  const log = readPaperFile(source, needed);
+  const sha256 = await digestOf(source);
   return paper(log, { kind: "paper", path: source, sha256, resplit: resplit ? seed : null });
 }
 
@@ -33,7 +38,7 @@ export async function openDataset(
 export async function reopenDataset(config: DataConfig): Promise<Dataset> {
   if (config.kind === "demo") return demo(makeDemoShop(config.seed), config);
   const log = readPaperFile(config.path);
-  const sha256 = await digest(config.path);
+  const sha256 = await digestOf(config.path);
   if (sha256 !== config.sha256) {
     throw new UserError(
       `${config.path} has changed since the run began (SHA-256 ${sha256.slice(0, 12)}..., ` +
@@ -68,7 +73,8 @@ export function resplitUsers(log: ClickLog, seed: number): ClickLog {
   return { ...log, userSplit };
 }
 
-async function digest(path: string): Promise<string> {
+/** SHA-256 of a file, in hexadecimal. */
+export async function digestOf(path: string): Promise<string> {
   const hash = await crypto.subtle.digest("SHA-256", await Deno.readFile(path));
   return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

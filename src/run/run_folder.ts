@@ -6,8 +6,9 @@
 import { z } from "zod";
 import { UserError } from "../data/user_error.ts";
 import { modelConfigSchema } from "../model/config.ts";
+import { checkWeights } from "../model/user_model.ts";
 import type { ItemsShape } from "../model/item_features.ts";
-import { type BestRecords, criteria, type Criterion } from "../train/best_keeper.ts";
+import { criteria, type Criterion } from "../train/best_keeper.ts";
 import { trainingConfigSchema } from "../train/config.ts";
 import type { TrainerState } from "../train/trainer.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
@@ -32,14 +33,18 @@ export const runConfigSchema = z.object({
   model: modelConfigSchema,
   training: trainingConfigSchema,
   /** File that the weights start from, or null for drawn ones. */
-  init: z.string().nullable(),
+  init: z.strictObject({ path: z.string(), sha256: z.string() }).nullable(),
   adapter: z.object({
     kind: z.enum(["cpu", "gpu"]),
     description: z.string(),
     vendor: z.string(),
     architecture: z.string(),
     runtime: z.string(),
+    /** "unknown" where it cannot be found out. */
+    driver: z.string(),
   }),
+  /** Operating system and processor, e.g. "x86_64-unknown-linux-gnu". */
+  system: z.string(),
 });
 export type RunConfig = z.infer<typeof runConfigSchema>;
 
@@ -53,6 +58,9 @@ const bestSchema = z.record(
 );
 
 export class RunFolder {
+  /** Iterations of the best snapshots that stand in the folder. */
+  readonly #saved: Partial<Record<Criterion, number>> = {};
+
   private constructor(
     readonly path: string,
     readonly config: RunConfig,
@@ -60,15 +68,9 @@ export class RunFolder {
     readonly validation: CsvLog,
   ) {}
 
-  /** Starts a run. @throws UserError when the folder cannot be written or holds a run already. */
+  /** Starts a run. @throws UserError when the folder cannot be written or is not empty. */
   static async create(path: string, config: RunConfig): Promise<RunFolder> {
-    await makeFolder(path);
-    if (await exists(`${path}/config.json`)) {
-      throw new UserError(
-        `Expected a new or empty folder for the run, but ${path} holds one. ` +
-          `Continue it with --resume ${path}, or choose another --save-dir.`,
-      );
-    }
+    await makeNewFolder(path);
     await atomicWriteFile(`${path}/config.json`, JSON.stringify(config, null, 2) + "\n");
     const train = await CsvLog.create(`${path}/train.csv`, COLUMNS);
     return new RunFolder(path, config, train, await CsvLog.create(`${path}/validation.csv`, COLUMNS));
@@ -76,27 +78,20 @@ export class RunFolder {
 
   /** @throws UserError when there is no run, or its config is damaged. */
   static async readConfig(path: string): Promise<RunConfig> {
-    const file = `${path}/config.json`;
-    let text: string;
-    try {
-      text = await Deno.readTextFile(file);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-        throw new UserError(`Expected a run folder with a config.json, found none at ${path}.`);
-      }
-      throw explainFileError(error, "read", file);
-    }
-    try {
-      return runConfigSchema.parse(JSON.parse(text));
-    } catch (error) {
-      const why = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
-      throw new UserError(`${file} is damaged: ${why}`);
-    }
+    const config = await readJson(`${path}/config.json`, runConfigSchema);
+    if (!config) throw new UserError(`Expected a run folder with a config.json, found none at ${path}.`);
+    return config;
+  }
+
+  /** Whether a run has saved anything to go on from. */
+  static hasState(path: string): Promise<boolean> {
+    return exists(snapshotFile(path, "last"));
   }
 
   /** Opens a run to go on with it; its logs are cut back to the iteration of its last snapshot. */
   static async resume(path: string, config: RunConfig, iteration: number): Promise<RunFolder> {
-    const keep = (row: number) => row <= iteration;
+    // What is written before the first step comes again: the validation of iteration 0.
+    const keep = (row: number) => iteration > 0 && row <= iteration;
     const train = await CsvLog.resume(`${path}/train.csv`, COLUMNS, keep);
     return new RunFolder(path, config, train, await CsvLog.resume(`${path}/validation.csv`, COLUMNS, keep));
   }
@@ -110,30 +105,46 @@ export class RunFolder {
     this.validation.flush();
   }
 
-  /** Writes all snapshots and logs. The last snapshot comes last: what it refers to stands already. */
+  /**
+   * Writes all snapshots and logs. `last` says which best snapshots belong to it, so new ones stand beside the old under
+   * another name until it is written: a crash at any point leaves a `last` with its own best snapshots.
+   */
   async save(specs: readonly ParameterSpec[], items: ItemsShape, state: TrainerState): Promise<void> {
     this.flush();
-    await this.saveBest(specs, items, state.best, state.snapshots);
+    const fresh = criteria.filter((criterion) => this.#saved[criterion] !== state.best[criterion].iteration);
+    for (const criterion of fresh) {
+      await this.#saveBest(specs, items, state, criterion, nextFile(this.path, criterion));
+    }
     const moments = new Map([[MOMENT_PREFIXES.m, state.m], [MOMENT_PREFIXES.v, state.v]]);
     const info = this.#info(items, state.iteration, "last");
     await writeSnapshot(this.file("last"), specs, state.weights, info, moments, {
       best: JSON.stringify(state.best),
     });
+    for (const criterion of fresh) {
+      if (!Number.isFinite(state.best[criterion].value)) continue;
+      await replaceFile(nextFile(this.path, criterion), this.file(`best-${criterion}`));
+      this.#saved[criterion] = state.best[criterion].iteration;
+    }
   }
 
-  /** Writes the best snapshots that there are. */
-  async saveBest(
+  /** Writes the best snapshots alone, for a training that cannot go on. */
+  async saveBest(specs: readonly ParameterSpec[], items: ItemsShape, state: TrainerState): Promise<void> {
+    for (const criterion of criteria) {
+      await this.#saveBest(specs, items, state, criterion, this.file(`best-${criterion}`));
+    }
+  }
+
+  async #saveBest(
     specs: readonly ParameterSpec[],
     items: ItemsShape,
-    best: BestRecords,
-    snapshots: Partial<Record<Criterion, Weights>>,
+    { best, snapshots }: TrainerState,
+    criterion: Criterion,
+    path: string,
   ): Promise<void> {
-    for (const criterion of criteria) {
-      const weights = snapshots[criterion];
-      if (!weights || !Number.isFinite(best[criterion].value)) continue;
-      const info = this.#info(items, best[criterion].iteration, `best-${criterion}`);
-      await writeSnapshot(this.file(`best-${criterion}`), specs, weights, info);
-    }
+    const weights = snapshots[criterion];
+    const { value, iteration } = best[criterion];
+    if (!weights || !Number.isFinite(value)) return;
+    await writeSnapshot(path, specs, weights, this.#info(items, iteration, `best-${criterion}`));
   }
 
   async saveResult(result: unknown): Promise<void> {
@@ -146,8 +157,29 @@ export class RunFolder {
   }
 
   close(): void {
-    this.train.close();
-    this.validation.close();
+    try {
+      this.train.close();
+    } finally {
+      this.validation.close();
+    }
+  }
+
+  /** Takes back a run in which nothing could be saved. */
+  async remove(): Promise<void> {
+    try {
+      this.close();
+    } finally {
+      await RunFolder.clear(this.path);
+    }
+  }
+
+  /** Removes what `create` and an unsuccessful `save` leave behind; nothing else. */
+  static async clear(path: string): Promise<void> {
+    const waiting = criteria.map((criterion) => nextFile(path, criterion));
+    const files = ["config.json", "train.csv", "validation.csv"].map((name) => `${path}/${name}`);
+    for (const file of [...files, ...waiting]) {
+      if (await exists(file)) await Deno.remove(file);
+    }
   }
 }
 
@@ -155,12 +187,24 @@ function snapshotFile(path: string, name: SnapshotName): string {
   return `${path}/${name}.safetensors`;
 }
 
-/** What `save` wrote last. @throws UserError when a snapshot is missing or damaged. */
-export async function readRunState(path: string): Promise<TrainerState> {
+/** A best snapshot that waits for its `last`. */
+function nextFile(path: string, criterion: Criterion): string {
+  return `${path}/best-${criterion}.next.safetensors`;
+}
+
+/**
+ * What `save` wrote last, checked against the model that the config describes.
+ * @throws UserError when a snapshot is missing, damaged or of another shape.
+ */
+export async function readRunState(path: string, specs: readonly ParameterSpec[]): Promise<TrainerState> {
   const file = snapshotFile(path, "last");
   const last = await readSnapshot(file);
-  const best = bestSchema.safeParse(JSON.parse(last.metadata.best ?? "null"));
+  const best = bestSchema.safeParse(parseJson(last.metadata.best));
   if (!last.info || !best.success) throw new UserError(`${file} does not hold the state of a run.`);
+  const [m, v] = [last.part(MOMENT_PREFIXES.m), last.part(MOMENT_PREFIXES.v)];
+  for (const [weights, what] of [[last.weights, ""], [m, "Adam's m in "], [v, "Adam's v in "]] as const) {
+    checkWeights(specs, weights, `${what}${file}`);
+  }
   const record = (criterion: Criterion) => {
     const { value, iteration } = best.data[criterion] ?? { value: null, iteration: 0 };
     // JSON has no infinities: null stands for "none yet".
@@ -168,18 +212,87 @@ export async function readRunState(path: string): Promise<TrainerState> {
   };
   const snapshots: Partial<Record<Criterion, Weights>> = {};
   for (const criterion of criteria) {
-    if (!Number.isFinite(record(criterion).value)) continue;
-    // A crash between two files may leave a snapshot that is newer than `last`: the same training makes it again.
-    snapshots[criterion] = (await readSnapshot(snapshotFile(path, `best-${criterion}`))).weights;
+    const { value, iteration } = record(criterion);
+    if (!Number.isFinite(value)) continue;
+    snapshots[criterion] = await readBest(path, specs, criterion, iteration);
   }
   return {
     iteration: last.info.iteration,
     weights: last.weights,
-    m: last.part(MOMENT_PREFIXES.m),
-    v: last.part(MOMENT_PREFIXES.v),
+    m,
+    v,
     best: { loss: record("loss"), prec1: record("prec1"), prec2: record("prec2") },
     snapshots,
   };
+}
+
+/** The best snapshot of an iteration: after a crash it may still stand under the name it was to be given up for. */
+async function readBest(
+  path: string,
+  specs: readonly ParameterSpec[],
+  criterion: Criterion,
+  iteration: number,
+): Promise<Weights> {
+  const file = snapshotFile(path, `best-${criterion}`);
+  const waiting = nextFile(path, criterion);
+  for (const name of [file, waiting]) {
+    if (!await exists(name)) continue;
+    const { info, weights } = await readSnapshot(name);
+    if (info?.iteration !== iteration) continue;
+    checkWeights(specs, weights, name);
+    if (name === waiting) await replaceFile(waiting, file);
+    return weights;
+  }
+  throw new UserError(
+    `Expected ${file} to be the snapshot of iteration ${iteration}, found none. The run cannot go on.`,
+  );
+}
+
+async function replaceFile(from: string, to: string): Promise<void> {
+  try {
+    await Deno.rename(from, to);
+  } catch (error) {
+    throw explainFileError(error, "write", to);
+  }
+}
+
+/** Makes a folder that nothing is in yet. @throws UserError when there is something in it, or it cannot be made. */
+export async function makeNewFolder(path: string): Promise<void> {
+  await makeFolder(path);
+  try {
+    for await (const { name } of Deno.readDir(path)) {
+      const run = await exists(`${path}/config.json`) || await exists(`${path}/seeds.json`);
+      throw new UserError(
+        `Expected a new or empty folder for the run, but ${path} holds ${run ? "one" : name}. ` +
+          (run ? `Continue it with --resume ${path}, or choose` : "Choose") + " another --save-dir.",
+      );
+    }
+  } catch (error) {
+    throw explainFileError(error, "read the folder", path);
+  }
+}
+
+/** @returns undefined when there is no such file. @throws UserError when it is damaged. */
+export async function readJson<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(file);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw explainFileError(error, "read", file);
+  }
+  const parsed = schema.safeParse(parseJson(text));
+  if (parsed.success) return parsed.data;
+  throw new UserError(`${file} is damaged: ${z.prettifyError(parsed.error)}`);
+}
+
+/** Undefined for text that is no JSON. */
+function parseJson(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? "");
+  } catch {
+    return undefined;
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -96,6 +96,14 @@ export async function readSnapshot(path: string): Promise<Snapshot> {
       if (!(data instanceof Float32Array)) {
         throw new UserError(`${path}: expected ${name} to be F32, found U32.`);
       }
+      const broken = data.findIndex((value) => !Number.isFinite(value));
+      if (broken >= 0) {
+        throw new UserError(
+          `${path}: expected finite numbers, found ${
+            data[broken]
+          } in ${name}, element ${broken}. Use another snapshot.`,
+        );
+      }
       out.set(short, data);
     }
     return out;

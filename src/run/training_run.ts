@@ -5,7 +5,8 @@ import { usersOf } from "../data/click_log.ts";
 import type { ChoiceFigures, RankingFigures } from "../data/ranking.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Weights } from "../tape/parameters.ts";
-import { UserModel } from "../model/user_model.ts";
+import { itemsShape } from "../model/item_features.ts";
+import { modelParameters, UserModel } from "../model/user_model.ts";
 import { criteria } from "../train/best_keeper.ts";
 import { Evaluation, type EvaluationFigures } from "../train/evaluation.ts";
 import { DivergedError, type StepResult, Trainer, type ValidationResult } from "../train/trainer.ts";
@@ -29,17 +30,19 @@ export interface SnapshotResult extends EvaluationFigures {
 
 export interface RunResult {
   readonly folder: string;
-  /** Whether all iterations were done; otherwise the run was interrupted and has no test figures. */
-  readonly finished: boolean;
+  readonly seed: number;
   readonly iteration: number;
-  readonly seconds: number;
-  readonly test: readonly SnapshotResult[];
+  /** Of this session alone, without set-up. */
+  readonly sessionSeconds: number;
+  /** Absent when the run was interrupted. */
+  readonly test?: readonly SnapshotResult[];
   readonly baselines: Baselines;
 }
 
 export interface Baselines {
   readonly random: ChoiceFigures;
-  readonly clickRate: RankingFigures;
+  /** Null without train users to count. */
+  readonly clickRate: RankingFigures | null;
   /** What the truth itself scores, on data whose truth is known. */
   readonly attainable: ChoiceFigures | null;
 }
@@ -48,31 +51,60 @@ export function baselinesOn(data: Dataset, users: Uint32Array<ArrayBuffer>): Bas
   const { prec1, prec2 } = clickRateBaseline(data.log, users);
   return {
     random: randomBaseline(data.log, users),
-    clickRate: { prec1, prec2 },
+    clickRate: usersOf(data.log, "train").length > 0 ? { prec1, prec2 } : null,
     attainable: data.attainable?.(users) ?? null,
   };
 }
 
-/**
- * Starts a run in a new folder.
- * @param init weights to start from, instead of drawn ones.
- */
-export async function startRun(
-  gpu: Gpu,
-  data: Dataset,
-  path: string,
+/** What the runs of a command share. */
+export interface RunContext {
+  readonly gpu: Gpu;
+  readonly data: Dataset;
+  /** Weights to start from, instead of drawn ones. */
+  readonly init: Weights | undefined;
+  /** Ends the run after what is in flight. */
+  readonly signal: AbortSignal;
+}
+
+/** Starts a run in a new folder. @throws UserError; a folder that nothing could be saved in is emptied again. */
+export function startRun(context: RunContext, path: string, config: RunConfig, events: RunEvents) {
+  const { init } = context;
+  const initial = init ? { weights: init } : { seed: config.training.seed };
+  return withTrainer(context, config, initial, async (trainer) => {
+    const folder = await RunFolder.create(path, config);
+    try {
+      // At once: a folder that cannot be written is found out now, not after hours.
+      await save(trainer, folder);
+    } catch (error) {
+      await folder.remove();
+      throw error;
+    }
+    return await train(trainer, context, folder, events);
+  });
+}
+
+/** Goes on with a run that was interrupted, as if it had never stopped. */
+export async function resumeRun(context: RunContext, path: string, config: RunConfig, events: RunEvents) {
+  const specs = modelParameters(itemsShape(context.data.log.items), config.model);
+  const state = await readRunState(path, specs);
+  return await withTrainer(context, config, { weights: state.weights }, async (trainer) => {
+    trainer.restore(state);
+    const folder = await RunFolder.resume(path, config, state.iteration);
+    return await train(trainer, context, folder, events);
+  });
+}
+
+async function withTrainer<T>(
+  { gpu, data }: RunContext,
   config: RunConfig,
-  init: Weights | undefined,
-  events: RunEvents,
-  signal: AbortSignal,
-): Promise<RunResult> {
-  const { seed } = config.training;
-  const model = new UserModel(gpu, data.log.items, config.model, init ? { weights: init } : { seed });
+  initial: { seed: number } | { weights: Weights },
+  use: (trainer: Trainer) => Promise<T>,
+): Promise<T> {
+  const model = new UserModel(gpu, data.log.items, config.model, initial);
   try {
     const trainer = await Trainer.create(model, data.log, config.training);
     try {
-      const folder = await RunFolder.create(path, config);
-      return await train(trainer, data, folder, events, signal);
+      return await use(trainer);
     } finally {
       trainer.destroy();
     }
@@ -81,53 +113,24 @@ export async function startRun(
   }
 }
 
-/** Goes on with a run that was interrupted, as if it had never stopped. */
-export async function resumeRun(
-  gpu: Gpu,
-  data: Dataset,
-  path: string,
-  config: RunConfig,
-  events: RunEvents,
-  signal: AbortSignal,
-): Promise<RunResult> {
-  const state = await readRunState(path);
-  const model = new UserModel(gpu, data.log.items, config.model, { weights: state.weights });
-  try {
-    const trainer = await Trainer.create(model, data.log, config.training);
-    try {
-      trainer.restore(state);
-      const folder = await RunFolder.resume(path, config, state.iteration);
-      return await train(trainer, data, folder, events, signal);
-    } finally {
-      trainer.destroy();
-    }
-  } finally {
-    model.destroy();
+async function save(trainer: Trainer, folder: RunFolder): Promise<void> {
+  const state = await trainer.state();
+  // A loss is seen one step before the weights that made it: never write weights that are no numbers.
+  for (const values of state.weights.values()) {
+    if (!values.every(Number.isFinite)) throw new DivergedError(state.iteration + 1);
   }
+  await folder.save(trainer.model.parameters.specs, trainer.model.shape, state);
 }
 
 async function train(
   trainer: Trainer,
-  data: Dataset,
+  { data, signal }: RunContext,
   folder: RunFolder,
   events: RunEvents,
-  signal: AbortSignal,
 ): Promise<RunResult> {
-  const { specs } = trainer.model.parameters;
-  const { shape } = trainer.model;
   const began = performance.now();
-  const save = async () => {
-    const state = await trainer.state();
-    // A loss is seen one step before the weights that made it: never write weights that are no numbers.
-    for (const values of state.weights.values()) {
-      if (!values.every(Number.isFinite)) throw new DivergedError(state.iteration + 1);
-    }
-    await folder.save(specs, shape, state);
-  };
+  let saved = began;
   try {
-    // At the start too: a folder that cannot be written is found out now, not after hours.
-    await save();
-    let saved = performance.now();
     await trainer.run(trainer.config.iterations, {
       onStep: (result) => {
         folder.train.append([result.iteration, result.nll, result.prec1, result.prec2]);
@@ -139,34 +142,31 @@ async function train(
       },
       wantsPause: () => performance.now() - saved > 1000 * SAVE_SECONDS,
       onPause: async () => {
-        await save();
+        await save(trainer, folder);
         saved = performance.now();
       },
     }, signal);
-    await save();
+    await save(trainer, folder);
+    const users = usersOf(data.log, "test");
+    const finished = trainer.iteration >= trainer.config.iterations;
+    const result: RunResult = {
+      folder: folder.path,
+      seed: trainer.config.seed,
+      iteration: trainer.iteration,
+      sessionSeconds: (performance.now() - began) / 1000,
+      ...(finished ? { test: await testSnapshots(trainer, data, users) } : {}),
+      baselines: baselinesOn(data, users),
+    };
+    if (finished) await folder.saveResult(result);
+    return result;
   } catch (error) {
     if (error instanceof DivergedError) {
-      const snapshots = (await trainer.state()).snapshots;
-      await folder.saveBest(specs, shape, trainer.best, snapshots);
-      folder.flush();
+      await folder.saveBest(trainer.model.parameters.specs, trainer.model.shape, await trainer.state());
     }
-    folder.close();
     throw error;
+  } finally {
+    folder.close();
   }
-  const finished = trainer.iteration >= trainer.config.iterations;
-  const seconds = (performance.now() - began) / 1000;
-  const users = usersOf(data.log, "test");
-  const result: RunResult = {
-    folder: folder.path,
-    finished,
-    iteration: trainer.iteration,
-    seconds,
-    test: finished ? await testSnapshots(trainer, data, users) : [],
-    baselines: baselinesOn(data, users),
-  };
-  if (finished) await folder.saveResult(result);
-  folder.close();
-  return result;
 }
 
 async function testSnapshots(trainer: Trainer, data: Dataset, users: Uint32Array): Promise<SnapshotResult[]> {

@@ -44,7 +44,7 @@ export class ParameterArena {
     let summed = 0;
     for (const spec of ordered) {
       places.set(spec.name, offset);
-      offset += alignBinding(4 * bytesOf(spec) / 4) / 4;
+      offset += alignBinding(bytesOf(spec)) / 4;
       if (!spec.table) summed = offset;
     }
     this.length = offset;

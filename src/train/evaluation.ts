@@ -1,7 +1,7 @@
 /** Evaluates a model on a fixed set of users, in shards that fit the device. */
 
 import type { DeviceLog } from "../batch/device_log.ts";
-import { Plan } from "../batch/plan.ts";
+import { batchCapacity, Plan } from "../batch/plan.ts";
 import type { ClickLog } from "../data/click_log.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../data/user_error.ts";
@@ -10,7 +10,7 @@ import type { View } from "../gpu/program.ts";
 import { readFloats } from "../gpu/readback.ts";
 import type { BatchSizes } from "../gpu/step.ts";
 import type { UserModel } from "../model/user_model.ts";
-import { ModelProgram } from "./model_program.ts";
+import { ModelProgram } from "../model/model_program.ts";
 
 /** A shard without an explicit count takes at most this many rows: 32 MiB for each hidden layer of 64. */
 const SHARD_ROWS = 2 ** 17;
@@ -55,7 +55,15 @@ export class Evaluation {
     }
     const arena = new Arena(model.gpu, "evaluation");
     const most = Math.max(...shardUsers.map((part) => part.length));
-    const plan = new Plan(model.gpu, log, most, shardUsers.length);
+    const parts = shardUsers.map((part) => batchCapacity(log, part, part.length));
+    const largest = (size: keyof BatchSizes) => Math.max(...parts.map((s) => s[size]));
+    const capacity = {
+      users: most,
+      events: largest("events"),
+      rows: largest("rows"),
+      items: largest("items"),
+    };
+    const plan = new Plan(model.gpu, log, capacity, shardUsers.length);
     try {
       const { view, firstSlot } = makeRing?.(shardUsers.length) ??
         { view: arena.allocate("ring", 16 * shardUsers.length), firstSlot: 0 };
@@ -63,17 +71,10 @@ export class Evaluation {
         plan.put(k, part, { slot: firstSlot + k, learningRate: 0, iteration: 0 })
       );
       plan.upload(0, shardUsers.length);
-      const largest = (size: keyof BatchSizes) => Math.max(...sizes.map((s) => s[size]));
       const program = await ModelProgram.create(model, {
         name: "evaluation",
         log: deviceLog,
         plan,
-        capacity: {
-          users: largest("users"),
-          events: largest("events"),
-          rows: largest("rows"),
-          items: largest("items"),
-        },
         ring: view,
       });
       const events = sizes.reduce((sum, s) => sum + s.events, 0);

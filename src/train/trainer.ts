@@ -12,9 +12,12 @@ import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { View } from "../gpu/program.ts";
-import { readViews } from "../gpu/readback.ts";
+import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
 import { adamRate, AdamState } from "../ops/adam.ts";
 import type { Weights } from "../tape/parameters.ts";
+import { parseConfig } from "../model/config.ts";
+import { fitItems } from "../model/item_features.ts";
+import { ModelProgram } from "../model/model_program.ts";
 import type { UserModel } from "../model/user_model.ts";
 import {
   BestKeeper,
@@ -26,11 +29,12 @@ import {
 } from "./best_keeper.ts";
 import { learningRateAt, type TrainingConfig, trainingConfigSchema } from "./config.ts";
 import { Evaluation } from "./evaluation.ts";
-import { ModelProgram } from "./model_program.ts";
 import { means, sumsAt } from "./sums.ts";
 
-/** Steps that the ring holds, and validations. */
-const PLACES = 256;
+/** Steps that the ring holds at most, and as many validations; fewer for batches of very many users. */
+const MOST_PLACES = 256;
+/** Users in all places of the plan, at 16 bytes. */
+const PLAN_USERS = 2 ** 20;
 /** Groups of steps in flight: one runs while the next waits in the queue. */
 const IN_FLIGHT = 2;
 /** How long a group should take: long against a read-back (11 ms), short against a user's patience. */
@@ -80,6 +84,7 @@ export class Trainer {
 
   private constructor(
     readonly model: UserModel,
+    /** Over the model's items. */
     readonly log: ClickLog,
     readonly config: TrainingConfig,
     readonly program: ModelProgram,
@@ -98,18 +103,13 @@ export class Trainer {
    */
   static async create(
     model: UserModel,
-    log: ClickLog,
+    clicks: ClickLog,
     config: TrainingConfig,
     options: { validate?: boolean } = {},
   ): Promise<Trainer> {
-    trainingConfigSchema.parse(config);
-    checkLog(log);
-    if (log.items.count !== model.shape.count || log.items.kind !== model.shape.kind) {
-      throw new UserError(
-        `Expected a log over the model's ${model.shape.count} ${model.shape.kind} items, ` +
-          `got one over ${log.items.count} ${log.items.kind} items.`,
-      );
-    }
+    parseConfig(trainingConfigSchema, config, "training");
+    checkLog(clicks);
+    const log = fitItems(clicks, model.shape, "The model");
     const trainUsers = usersOf(log, "train");
     if (config.batchSize > trainUsers.length) {
       throw new UserError(
@@ -126,13 +126,15 @@ export class Trainer {
     try {
       const arena = keep(new Arena(gpu, "trainer"));
       const deviceLog = keep(new DeviceLog(gpu, log));
-      const plan = keep(new Plan(gpu, log, config.batchSize, 2 * PLACES));
+      // Any user may be stepped on by hand, so all of them count.
+      const capacity = batchCapacity(log, log.userSplit.keys(), config.batchSize);
+      const places = Math.max(4, Math.min(MOST_PLACES, Math.floor(PLAN_USERS / (config.batchSize + 1))));
+      const plan = keep(new Plan(gpu, log, capacity, places, places));
       const adam = keep(new AdamState(model.parameters));
-      const capacity = batchCapacity(log, trainUsers, config.batchSize);
       let ring: View | undefined;
       const makeRing = (shards: number) => {
-        ring = arena.allocate("ring", 16 * (2 * PLACES + shards));
-        return { view: ring, firstSlot: 2 * PLACES };
+        ring = arena.allocate("ring", 16 * (2 * places + shards));
+        return { view: ring, firstSlot: 2 * places };
       };
       let validation: { evaluation: Evaluation; keeper: BestKeeper } | undefined;
       if (options.validate ?? true) {
@@ -151,7 +153,6 @@ export class Trainer {
           name: "training",
           log: deviceLog,
           plan,
-          capacity,
           ring: results,
           adam,
         }),
@@ -195,11 +196,9 @@ export class Trainer {
    * use {@link run}.
    */
   async step(users: ArrayLike<number> = this.batchOf(this.#iteration + 1)): Promise<StepResult> {
-    const { gpu } = this.model;
     const group = this.#encodeGroup(this.#iteration, 1, () => users);
-    gpu.queue.submit([group.commands]);
-    const [words] = await readViews(gpu, [this.ring]);
-    const [result] = this.#results(group, new Float32Array(words?.buffer ?? new ArrayBuffer(0)), {});
+    this.model.gpu.queue.submit([group.commands]);
+    const [result] = this.#results(group, await readFloats(this.model.gpu, this.ring), {});
     if (!result) throw new Error("a step gave no result");
     return result;
   }
@@ -211,86 +210,84 @@ export class Trainer {
    * @throws DivergedError when a loss is no finite number.
    */
   async run(to: number, callbacks: RunCallbacks = {}, signal?: AbortSignal): Promise<void> {
-    const { gpu } = this.model;
-    const pending: { group: Group; buffer: GPUBuffer; mapped: Promise<void> }[] = [];
-    const free: GPUBuffer[] = [];
+    const reads = new ReadbackQueue(this.model.gpu, this.ring);
+    const groups: Group[] = [];
     let submitted = this.#iteration;
     let size = 2;
     let last = performance.now();
     const takeOne = async () => {
-      const next = pending.shift();
-      if (!next) return;
-      await next.mapped;
-      gpu.check();
-      const ring = new Float32Array(next.buffer.getMappedRange().slice(0));
-      next.buffer.unmap();
-      free.push(next.buffer);
+      const ring = await reads.take();
+      const group = groups.shift();
+      if (!group) return;
       const now = performance.now();
       // Sizes do not touch results, only how often the host looks.
-      const stepMs = (now - last) / next.group.count;
+      const stepMs = (now - last) / group.count;
       last = now;
-      size = Math.max(1, Math.min(2 * size, PLACES, Math.round(GROUP_MS / Math.max(stepMs, 1e-3))));
-      this.#results(next.group, ring, callbacks);
+      size = Math.max(1, Math.min(2 * size, this.plan.places, Math.round(GROUP_MS / Math.max(stepMs, 1e-3))));
+      this.#results(group, ring, callbacks);
     };
     try {
       while (submitted < to && !signal?.aborted) {
         if (callbacks.wantsPause?.()) {
-          while (pending.length > 0) await takeOne();
+          while (reads.length > 0) await takeOne();
           await callbacks.onPause?.(this.#iteration);
           last = performance.now();
         }
         const group = this.#encodeGroup(submitted, Math.min(size, to - submitted), (t) => this.batchOf(t));
-        const buffer = free.pop() ??
-          gpu.createBuffer("results", this.ring.size, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
-        const copy = gpu.device.createCommandEncoder({ label: "results" });
-        copy.copyBufferToBuffer(this.ring.buffer, 0, buffer, 0, this.ring.size);
-        gpu.queue.submit([group.commands, copy.finish()]);
-        pending.push({ group, buffer, mapped: buffer.mapAsync(GPUMapMode.READ) });
+        groups.push(group);
+        reads.submit(group.commands);
         submitted += group.count;
-        if (pending.length >= IN_FLIGHT) await takeOne();
+        if (reads.length >= IN_FLIGHT) await takeOne();
       }
-      while (pending.length > 0) await takeOne();
+      while (reads.length > 0) await takeOne();
     } finally {
-      await Promise.allSettled(pending.map((p) => p.mapped));
-      for (const buffer of [...free, ...pending.map((p) => p.buffer)]) gpu.destroyBuffer(buffer);
+      await reads.destroy();
     }
   }
 
   /** Steps `after`+1 .. `after`+count, and validations where they are due, as one command buffer. */
   #encodeGroup(after: number, count: number, users: (t: number) => ArrayLike<number>): Group {
     const { plan, program, config } = this;
-    const group: Group = { after, count, events: [], validations: [], commands: undefined as never };
+    // All that can be refused comes first, so that a refused batch leaves nothing half done.
+    const batches = Array.from({ length: count }, (_, k) => {
+      const t = after + 1 + k;
+      const slot = t % plan.places;
+      const learningRate = adamRate(learningRateAt(config, t), t);
+      return plan.put(slot, users(t), { slot, learningRate, iteration: t });
+    });
+    plan.uploadRing(0, plan.places, after + 1, count);
     const encoder = this.model.gpu.device.createCommandEncoder({
       label: `iterations ${after + 1}..${after + count}`,
     });
     const pass = encoder.beginComputePass({ label: "training" });
+    const validations: number[] = [];
     const validateAfter = (t: number) => {
       if (!this.validation || t % config.validateEvery !== 0 || t <= this.#validated) return;
-      const place = PLACES + (t / config.validateEvery) % PLACES;
-      plan.putPurpose(place, { slot: place, learningRate: 0, iteration: t });
+      const slot = this.#validationSlot(t);
+      plan.putPurpose(slot, { slot, learningRate: 0, iteration: t });
       this.validation.evaluation.encode(pass);
       const nothing = { users: 0, events: 0, rows: 0, items: 0 };
-      this.validation.keeper.program.encode(pass, nothing, plan.offset(place));
+      this.validation.keeper.program.encode(pass, nothing, plan.offset(slot));
       this.#validated = t;
-      group.validations.push(t);
+      validations.push(t);
     };
     validateAfter(after);
-    for (let t = after + 1; t <= after + count; t++) {
-      const place = t % PLACES;
-      const rate = adamRate(learningRateAt(config, t), t);
-      const sizes = plan.put(place, users(t), { slot: place, learningRate: rate, iteration: t });
-      program.program.encode(pass, sizes, plan.offset(place));
-      group.events.push(sizes.events);
+    batches.forEach((sizes, k) => {
+      const t = after + 1 + k;
+      program.program.encode(pass, sizes, plan.offset(t % plan.places));
       validateAfter(t);
-    }
+    });
     pass.end();
-    plan.uploadRing(0, PLACES, after + 1, count);
-    const [firstValidation] = group.validations;
-    if (firstValidation !== undefined) {
-      plan.uploadRing(PLACES, PLACES, firstValidation / config.validateEvery, group.validations.length);
+    const [first] = validations;
+    if (first !== undefined) {
+      plan.uploadRing(plan.places, plan.places, first / config.validateEvery, validations.length);
     }
-    group.commands = encoder.finish();
-    return group;
+    return { after, count, events: batches.map((b) => b.events), validations, commands: encoder.finish() };
+  }
+
+  /** The place of a validation's header, and its slot in the ring: behind those of the steps. */
+  #validationSlot(t: number): number {
+    return this.plan.places + (t / this.config.validateEvery) % this.plan.places;
   }
 
   /** Takes a finished group's results from the ring. */
@@ -300,7 +297,7 @@ export class Trainer {
     const validated = (upTo: number) => {
       while (validations[0] !== undefined && validations[0] <= upTo) {
         const t = validations.shift() ?? 0;
-        const sums = sumsAt(ring, PLACES + (t / this.config.validateEvery) % PLACES);
+        const sums = sumsAt(ring, this.#validationSlot(t));
         this.#best = betterRecords(this.#best, sums, t);
         const events = this.validation?.evaluation.events ?? NaN;
         callbacks.onValidation?.({ iteration: t, ...means(sums, events), best: this.#best });
@@ -309,7 +306,7 @@ export class Trainer {
     validated(group.after);
     group.events.forEach((events, k) => {
       const iteration = group.after + 1 + k;
-      const figures = means(sumsAt(ring, iteration % PLACES), events);
+      const figures = means(sumsAt(ring, iteration % this.plan.places), events);
       if (!Number.isFinite(figures.nll)) throw new DivergedError(iteration);
       this.#iteration = iteration;
       const result = { iteration, ...figures };
@@ -350,8 +347,8 @@ export class Trainer {
     parameters.write(state.v, this.adam.v.buffer);
     this.#iteration = state.iteration;
     this.#best = state.best;
-    // The validation of this iteration belongs to the earlier session.
-    this.#validated = state.iteration;
+    // The validation of this iteration belongs to the earlier session, but for that before the first step.
+    this.#validated = state.iteration > 0 ? state.iteration : -1;
     this.validation?.keeper.restore(state.best, state.snapshots);
   }
 
@@ -367,8 +364,8 @@ interface Group {
   readonly after: number;
   readonly count: number;
   /** Events of each step's batch. */
-  readonly events: number[];
+  readonly events: readonly number[];
   /** Iterations after which there was a validation. */
-  readonly validations: number[];
-  commands: GPUCommandBuffer;
+  readonly validations: readonly number[];
+  readonly commands: GPUCommandBuffer;
 }

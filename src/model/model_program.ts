@@ -5,8 +5,7 @@ import type { DeviceLog } from "../batch/device_log.ts";
 import type { Plan } from "../batch/plan.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Program, type View } from "../gpu/program.ts";
-import type { BatchSizes } from "../gpu/step.ts";
-import type { UserModel } from "../model/user_model.ts";
+import type { UserModel } from "./user_model.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { choiceNll } from "../ops/choice_nll.ts";
 import { Tape } from "../tape/tape.ts";
@@ -15,9 +14,8 @@ import type { Tensor } from "../tape/tensor.ts";
 export interface ModelProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
+  /** Its capacity is the program's. */
   readonly plan: Plan;
-  /** The largest batch. */
-  readonly capacity: BatchSizes;
   /** vec4f slots for sums of loss, prec@1, prec@2, clicks. */
   readonly ring: View;
   /** Given: train. Absent: only evaluate. */
@@ -31,13 +29,13 @@ export class ModelProgram {
     readonly utilities: Tensor,
     /** [events, 4] loss, prec@1, prec@2, clicked */
     readonly outcomes: Tensor,
-    readonly capacity: BatchSizes,
     readonly arena: Arena,
   ) {}
 
   /** @throws UserError when the batch exceeds what the adapter can hold. */
   static async create(model: UserModel, options: ModelProgramOptions): Promise<ModelProgram> {
-    const { log, plan, capacity, ring, adam, name } = options;
+    const { log, plan, ring, adam, name } = options;
+    const { capacity } = plan;
     const arena = new Arena(model.gpu, name);
     try {
       const batch = new BatchBuffers(arena, plan.view, model.items, log, capacity);
@@ -48,7 +46,7 @@ export class ModelProgram {
       const specs = [...batch.dispatches(), ...tape.forward()];
       if (adam) specs.push(...tape.backward(), ...adam.dispatches());
       const program = await Program.record(model.gpu, name, plan.steps, specs);
-      return new ModelProgram(program, utilities, outcomes, capacity, arena);
+      return new ModelProgram(program, utilities, outcomes, arena);
     } catch (error) {
       arena.destroy();
       throw error;

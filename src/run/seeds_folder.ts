@@ -1,0 +1,40 @@
+/** The folder of a `--seeds` command: `seeds.json`, a run for each seed, and at the end `result.json`. */
+
+import { z } from "zod";
+import { atomicWriteFile } from "./atomic_write.ts";
+import { makeNewFolder, readJson, type RunConfig, runConfigSchema } from "./run_folder.ts";
+import type { RunResult } from "./training_run.ts";
+
+const seedsSchema = z.strictObject({
+  seeds: z.array(z.int()).min(1),
+  /** Of the first seed; the others differ in nothing else. */
+  config: runConfigSchema,
+});
+export type Seeds = z.infer<typeof seedsSchema>;
+
+/** @throws UserError when the folder is not new or cannot be written. */
+export async function createSeedsFolder(path: string, seeds: Seeds): Promise<void> {
+  await makeNewFolder(path);
+  await writeSeeds(path, seeds);
+}
+
+export async function writeSeeds(path: string, seeds: Seeds): Promise<void> {
+  await atomicWriteFile(`${path}/seeds.json`, JSON.stringify(seeds, null, 2) + "\n");
+}
+
+/** Undefined for a folder of another kind. @throws UserError when seeds.json is damaged. */
+export function readSeeds(path: string): Promise<Seeds | undefined> {
+  return readJson(`${path}/seeds.json`, seedsSchema);
+}
+
+export function configOfSeed({ config }: Seeds, seed: number): RunConfig {
+  return { ...config, training: { ...config.training, seed } };
+}
+
+export function folderOfSeed(path: string, seed: number): string {
+  return `${path}/seed-${seed}`;
+}
+
+export async function writeSeedsResult(path: string, runs: readonly RunResult[]): Promise<void> {
+  await atomicWriteFile(`${path}/result.json`, JSON.stringify({ runs }, null, 2) + "\n");
+}

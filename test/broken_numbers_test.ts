@@ -1,0 +1,38 @@
+/** A weight that is no finite number makes a loss that is none: activations and comparisons must not swallow it. */
+
+import assert from "node:assert/strict";
+import { UserModel } from "../src/model/user_model.ts";
+import { defaultTraining } from "../src/train/config.ts";
+import { DivergedError, Trainer } from "../src/train/trainer.ts";
+import { withGpu } from "./op_check.ts";
+import { smallLog } from "./small_logs.ts";
+
+for (const kind of ["cpu", "gpu"] as const) {
+  for (const width of [0, 4]) {
+    Deno.test(`NaN and infinity reach the loss: ${width ? "dense" : "one-hot"}, ${kind} shapes`, () =>
+      withGpu(kind, async (gpu) => {
+        const log = smallLog(1, { users: 30, items: 12, width, maxEvents: 6 });
+        const config = { encoder: "lstm", lstmUnits: 5, dims: [6, 7, 5] } as const;
+        const model = new UserModel(gpu, log.items, { ...config, dims: [...config.dims] }, { seed: 1 });
+        const good = await model.weights();
+        for (const value of [NaN, Infinity]) {
+          for (const name of model.parameters.names()) {
+            const trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 10 });
+            const weights = new Map(good);
+            weights.set(name, (good.get(name) ?? assert.fail()).map(() => value));
+            model.setWeights(weights);
+            await assert.rejects(trainer.step(), DivergedError, `${value} in ${name}`);
+            // Nor is it ever the best.
+            const other = await Trainer.create(model, log, { ...defaultTraining, batchSize: 10 });
+            model.setWeights(weights);
+            await assert.rejects(other.run(1), DivergedError);
+            assert.equal(other.best.loss.value, Infinity, `${value} in ${name} became the best`);
+            assert.ok((await other.snapshot("loss")).get(name)?.every(Number.isFinite));
+            trainer.destroy();
+            other.destroy();
+          }
+        }
+        model.destroy();
+      }));
+  }
+}
