@@ -17,7 +17,7 @@ export { type AdapterDescription, type AdapterKind, Gpu, openGpu } from "./gpu/d
 export { type DispatchProfile, profileProgram } from "./gpu/profiler.ts";
 export { defaultModel, type ModelConfig } from "./model/config.ts";
 export { type ItemsShape, itemsShape } from "./model/item_features.ts";
-export { initialWeights, type ModelParameter } from "./model/parameters.ts";
+export { initialWeights, type ModelParameter } from "./model/initial_weights.ts";
 export { modelParameters, UserModel } from "./model/user_model.ts";
 export type { Weights } from "./tape/parameters.ts";
 export { type BestRecords, criteria, type Criterion } from "./train/best_keeper.ts";

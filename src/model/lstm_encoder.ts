@@ -7,7 +7,7 @@ import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 import { itemFeatures, type ItemsShape } from "./item_features.ts";
-import { glorotUniform, type ModelParameter, zeros } from "./parameters.ts";
+import { glorotUniform, type ModelParameter, zeros } from "./initial_weights.ts";
 
 /** TensorFlow's BasicLSTMCell: one Glorot-uniform kernel [F + H, 4H], here in two parts, gates i, g, f, o; bias 0. */
 export function lstmParameters(items: ItemsShape, { lstmUnits: H }: ModelConfig): ModelParameter[] {

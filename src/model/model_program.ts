@@ -1,15 +1,25 @@
 /** A step of a model as a recorded program: forward over a batch, and for training all gradients and Adam. */
 
 import { BatchBuffers } from "../batch/batch_buffers.ts";
-import type { DeviceLog } from "../batch/device_log.ts";
+import type { DeviceItems, DeviceLog } from "../batch/device_log.ts";
 import type { Plan } from "../batch/plan.ts";
 import { Arena } from "../gpu/arena.ts";
+import type { Gpu } from "../gpu/device.ts";
 import { Program, type View } from "../gpu/program.ts";
-import type { UserModel } from "./user_model.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { choiceNll } from "../ops/choice_nll.ts";
+import type { ParameterArena } from "../tape/parameters.ts";
 import { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
+
+/** What a program needs of a model. */
+export interface RecordableModel {
+  readonly gpu: Gpu;
+  readonly items: DeviceItems;
+  readonly parameters: ParameterArena;
+  /** Records the model on a tape. @returns utilities [rows, 1] */
+  record(tape: Tape): Tensor;
+}
 
 export interface ModelProgramOptions {
   readonly name: string;
@@ -33,7 +43,7 @@ export class ModelProgram {
   ) {}
 
   /** @throws UserError when the batch exceeds what the adapter can hold. */
-  static async create(model: UserModel, options: ModelProgramOptions): Promise<ModelProgram> {
+  static async create(model: RecordableModel, options: ModelProgramOptions): Promise<ModelProgram> {
     const { log, plan, ring, adam, name } = options;
     const { capacity } = plan;
     const arena = new Arena(model.gpu, name);

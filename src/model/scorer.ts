@@ -6,8 +6,7 @@ import { type ClickLog, NONE } from "../data/click_log.ts";
 import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import { readFloats } from "../gpu/readback.ts";
-import { ModelProgram } from "./model_program.ts";
-import type { UserModel } from "./user_model.ts";
+import { ModelProgram, type RecordableModel } from "./model_program.ts";
 
 export class Scorer {
   readonly #arena: Arena;
@@ -16,7 +15,7 @@ export class Scorer {
   #program: ModelProgram | undefined;
 
   private constructor(
-    readonly model: UserModel,
+    readonly model: RecordableModel,
     /** The most clicks of a history, and items of a page. */
     readonly history: number,
     readonly page: number,
@@ -25,7 +24,7 @@ export class Scorer {
   }
 
   /** Room for at least these; rounded up, so that growing histories do not compile anew each time. */
-  static async create(model: UserModel, history: number, page: number): Promise<Scorer> {
+  static async create(model: RecordableModel, history: number, page: number): Promise<Scorer> {
     const room = (n: number) => 2 ** Math.ceil(Math.log2(Math.max(16, n)));
     const scorer = new Scorer(model, room(history), room(page));
     try {
@@ -46,7 +45,7 @@ export class Scorer {
     const rows = this.history + this.page;
     const log = pageLog(this.model, [], [0]);
     this.#log = new DeviceLog(this.model.gpu, log, { events, rows });
-    const items = Math.min(rows, this.model.shape.count);
+    const items = Math.min(rows, this.model.items.count);
     this.#plan = new Plan(this.model.gpu, log, { users: 1, events, rows, items }, 1);
     this.#program = await ModelProgram.create(this.model, {
       name: "scorer",
@@ -93,11 +92,11 @@ export function checkPage(items: number, history: readonly number[], page: reado
 }
 
 /** One user: a page of one item for each click of the history, then the page in question. */
-function pageLog(model: UserModel, history: readonly number[], page: readonly number[]): ClickLog {
+function pageLog(model: RecordableModel, history: readonly number[], page: readonly number[]): ClickLog {
   const events = history.length + 1;
   return {
     name: "page",
-    items: { kind: "one-hot", count: model.shape.count },
+    items: { kind: "one-hot", count: model.items.count },
     userSplit: Uint8Array.of(0),
     userEvents: Uint32Array.of(0, events),
     eventRows: Uint32Array.from(

@@ -10,7 +10,8 @@ import type { Tensor } from "../tape/tensor.ts";
 import { type ModelConfig, modelConfigSchema, parseConfig } from "./config.ts";
 import { type ItemsShape, itemsShape } from "./item_features.ts";
 import { lstmEncoder, lstmParameters } from "./lstm_encoder.ts";
-import { initialWeights, type ModelParameter } from "./parameters.ts";
+import { initialWeights, type ModelParameter } from "./initial_weights.ts";
+import type { RecordableModel } from "./model_program.ts";
 import { checkPage, Scorer } from "./scorer.ts";
 import { utility, utilityParameters } from "./utility.ts";
 
@@ -30,7 +31,7 @@ export function modelParameters(items: ItemsShape, config: ModelConfig): ModelPa
  * model.destroy();
  * ```
  */
-export class UserModel {
+export class UserModel implements RecordableModel {
   readonly items: DeviceItems;
   readonly shape: ItemsShape;
   readonly parameters: ParameterArena;
@@ -62,7 +63,6 @@ export class UserModel {
     this.parameters.write("weights" in initial ? initial.weights : initialWeights(specs, initial.seed));
   }
 
-  /** Records the model on a tape. @returns utilities [rows, 1] */
   record(tape: Tape): Tensor {
     return utility(tape, this.items, this.config, lstmEncoder(tape, this.items));
   }

@@ -8,7 +8,7 @@ import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 import { itemFeatures, type ItemsShape } from "./item_features.ts";
-import { type ModelParameter, truncatedNormal, zeros } from "./parameters.ts";
+import { type ModelParameter, truncatedNormal, zeros } from "./initial_weights.ts";
 
 /**
  * Hidden layers of `dims`, ELU after each, and a linear scalar. The first kernel [D + F, N] stands in two parts, one
