@@ -9,6 +9,7 @@
 //              barrier: on a CPU both cost and neither gains. No unrolling beyond 4 k: slower, and compiles for seconds.
 // Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
 // Backward     matmul_input_gradient_rows.wgsl, matmul_weight_gradient_rows.wgsl
+// On llvmpipe  two cores, 6,840 x 64 x 64: 17-21 GFLOP/s; with the weights in storage 12; matmul_forward_tiled 9
 // On a GPU     matmul_forward_tiled.wgsl
 
 const WORKGROUP = 8;
