@@ -203,6 +203,27 @@ Deno.test("a loss that is no number ends training, says when, and keeps what was
     assert.deepEqual(filesIn(bad), ["config.json", "last.safetensors", "train.csv", "validation.csv"]);
     const kept = decodeSafetensors(Deno.readFileSync(`${bad}/last.safetensors`), "kept");
     assert.equal(kept.metadata.iteration, "0");
+
+    // Training that diverges later: the best of the way there is kept, and the run can go on up to there.
+    const steep = `${folder}/steep`;
+    const args = ["--save-dir", steep, ...SMALL, "--init", `${run}/last.safetensors`];
+    assert.equal((await runCommand("train", "--data", data, ...args)).code, 0);
+    const state = decodeSafetensors(Deno.readFileSync(`${steep}/last.safetensors`), "last");
+    const weights = new Map(state.tensors);
+    for (const [name, { shape, data }] of weights) {
+      if (!name.startsWith("adam.m/")) continue;
+      // A moment that moves the weights beyond all numbers, some steps on.
+      weights.set(name, { shape, data: Float32Array.from(data, () => 1e37) });
+    }
+    Deno.writeFileSync(`${steep}/last.safetensors`, encodeSafetensors(weights, state.metadata));
+    const files = filesIn(steep);
+    const diverged = await runCommand("train", "--resume", steep, "--iterations", "400");
+    assert.equal(diverged.code, 1, diverged.stderr);
+    const at = Number(diverged.stderr.match(/loss of iteration (\d+)/)?.[1]);
+    assert.ok(at > 4 && at < 400, diverged.stderr);
+    assert.deepEqual(filesIn(steep).filter((name) => !name.includes(".aside.")), files);
+    const back = await runCommand("train", "--resume", steep, "--iterations", "4");
+    assert.equal(back.code, 0, back.stderr);
   }));
 
 const probe = await Deno.makeTempDir({ prefix: "clickgan-disk-" });

@@ -235,8 +235,8 @@ Deno.test("a run killed at any point goes on as if it had not been", () =>
     // Killed between a best snapshot and the `last` it belongs to, and between `last` and giving it its name.
     const twice = `${folder}/twice`;
     assert.equal((await runCommand("train", ...common, "--save-dir", twice, "--iterations", "12")).code, 0);
-    Deno.renameSync(`${twice}/best-loss.safetensors`, `${twice}/best-loss.next.safetensors`);
-    Deno.copyFileSync(`${whole}/best-prec1.safetensors`, `${twice}/best-prec1.next.safetensors`);
+    Deno.renameSync(`${twice}/best-loss.safetensors`, `${twice}/best-loss.aside.safetensors`);
+    Deno.copyFileSync(`${whole}/best-prec1.safetensors`, `${twice}/best-prec1.aside.safetensors`);
     const again = await runCommand("train", "--resume", twice, "--iterations", "40");
     assert.equal(again.code, 0, again.stderr);
     assertSameRun(whole, twice);

@@ -63,18 +63,19 @@ async function resume(path: string, iterations: number | undefined, stop: Stop):
   const seeds = await readSeeds(path);
   if (seeds) {
     const extended = { ...seeds, config: extend(seeds.config) };
-    const { data, init } = await reopen(seeds.config);
+    const begun = await Promise.all(seeds.seeds.map((seed) => RunFolder.hasState(folderOfSeed(path, seed))));
+    const { data, init } = await reopen(seeds.config, begun.includes(false));
     return await withGpu(data, async (gpu) => {
       await compareMachine(gpu, seeds.config);
       if (iterations !== undefined) await writeSeeds(path, extended);
-      return await runSeeds({ gpu, data, init: init?.weights, signal: stop.signal }, path, extended, stop);
+      return await runSeeds({ gpu, data, init, signal: stop.signal }, path, extended, stop);
     });
   }
   const config = extend(await RunFolder.readConfig(path));
-  const { data, init } = await reopen(config);
+  const { data, init } = await reopen(config, !await RunFolder.hasState(path));
   return await withGpu(data, async (gpu) => {
     await compareMachine(gpu, config);
-    const context = { gpu, data, init: init?.weights, signal: stop.signal };
+    const context = { gpu, data, init, signal: stop.signal };
     const result = await goOn(context, path, config, stop);
     return finish(result, path);
   });
@@ -94,7 +95,9 @@ async function goOn(context: RunContext, path: string, config: RunConfig, stop: 
   }
   await atomicWriteFile(`${path}/config.json`, JSON.stringify(config, null, 2) + "\n");
   say(`going on after iteration ${start}`);
-  return await withProgress(config, start, stop, (events) => resumeRun(context, path, config, events));
+  const log = info ? fitItems(context.data.log, info.items, `The run in ${path}`) : context.data.log;
+  const fitted = { ...context, data: { ...context.data, log } };
+  return await withProgress(config, start, stop, (events) => resumeRun(fitted, path, config, events));
 }
 
 /** Trains each seed, or goes on with it where it has begun. */
@@ -127,10 +130,13 @@ function finish(result: RunResult, path: string): number {
   return 0;
 }
 
-/** Opens what a run was begun with. */
-async function reopen(config: RunConfig): Promise<{ data: Dataset; init: Snapshot | undefined }> {
+/** Opens what a run was begun with. @param fresh whether the weights it starts from are still needed. */
+async function reopen(
+  config: RunConfig,
+  fresh: boolean,
+): Promise<{ data: Dataset; init: Snapshot["weights"] | undefined }> {
   const data = await reopenDataset(config.data);
-  if (!config.init) return { data, init: undefined };
+  if (!config.init || !fresh) return { data, init: undefined };
   const { path, sha256 } = config.init;
   const init = await readSnapshot(path);
   if (await digestOf(path) !== sha256) {
@@ -139,7 +145,7 @@ async function reopen(config: RunConfig): Promise<{ data: Dataset; init: Snapsho
     );
   }
   const log = init.info ? fitItems(data.log, init.info.items, `The model of ${path}`) : data.log;
-  return { data: { ...data, log }, init };
+  return { data: { ...data, log }, init: init.weights };
 }
 
 /** A run goes on bit for bit on the same machine; elsewhere it goes on, and says so. */

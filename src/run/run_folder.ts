@@ -113,7 +113,7 @@ export class RunFolder {
     this.flush();
     const fresh = criteria.filter((criterion) => this.#saved[criterion] !== state.best[criterion].iteration);
     for (const criterion of fresh) {
-      await this.#saveBest(specs, items, state, criterion, nextFile(this.path, criterion));
+      await this.#saveBest(specs, items, state, criterion, asideFile(this.path, criterion));
     }
     const moments = new Map([[MOMENT_PREFIXES.m, state.m], [MOMENT_PREFIXES.v, state.v]]);
     const info = this.#info(items, state.iteration, "last");
@@ -122,15 +122,18 @@ export class RunFolder {
     });
     for (const criterion of fresh) {
       if (!Number.isFinite(state.best[criterion].value)) continue;
-      await replaceFile(nextFile(this.path, criterion), this.file(`best-${criterion}`));
+      await replaceFile(asideFile(this.path, criterion), this.file(`best-${criterion}`));
       this.#saved[criterion] = state.best[criterion].iteration;
     }
   }
 
-  /** Writes the best snapshots alone, for a training that cannot go on. */
+  /** Writes the best snapshots alone, for a training that cannot go on; those of `last` are put aside. */
   async saveBest(specs: readonly ParameterSpec[], items: ItemsShape, state: TrainerState): Promise<void> {
     for (const criterion of criteria) {
-      await this.#saveBest(specs, items, state, criterion, this.file(`best-${criterion}`));
+      if (this.#saved[criterion] === state.best[criterion].iteration) continue;
+      const file = this.file(`best-${criterion}`);
+      if (await exists(file)) await replaceFile(file, asideFile(this.path, criterion));
+      await this.#saveBest(specs, items, state, criterion, file);
     }
   }
 
@@ -175,7 +178,7 @@ export class RunFolder {
 
   /** Removes what `create` and an unsuccessful `save` leave behind; nothing else. */
   static async clear(path: string): Promise<void> {
-    const waiting = criteria.map((criterion) => nextFile(path, criterion));
+    const waiting = criteria.map((criterion) => asideFile(path, criterion));
     const files = ["config.json", "train.csv", "validation.csv"].map((name) => `${path}/${name}`);
     for (const file of [...files, ...waiting]) {
       if (await exists(file)) await Deno.remove(file);
@@ -187,9 +190,9 @@ function snapshotFile(path: string, name: SnapshotName): string {
   return `${path}/${name}.safetensors`;
 }
 
-/** A best snapshot that waits for its `last`. */
-function nextFile(path: string, criterion: Criterion): string {
-  return `${path}/best-${criterion}.next.safetensors`;
+/** Where a best snapshot stands that is newer than `last`, or that `last` belongs to while a newer one has its name. */
+function asideFile(path: string, criterion: Criterion): string {
+  return `${path}/best-${criterion}.aside.safetensors`;
 }
 
 /**
@@ -226,7 +229,7 @@ export async function readRunState(path: string, specs: readonly ParameterSpec[]
   };
 }
 
-/** The best snapshot of an iteration: after a crash it may still stand under the name it was to be given up for. */
+/** The best snapshot of an iteration, which may stand aside after a crash or a divergence. */
 async function readBest(
   path: string,
   specs: readonly ParameterSpec[],
@@ -234,13 +237,13 @@ async function readBest(
   iteration: number,
 ): Promise<Weights> {
   const file = snapshotFile(path, `best-${criterion}`);
-  const waiting = nextFile(path, criterion);
-  for (const name of [file, waiting]) {
+  const aside = asideFile(path, criterion);
+  for (const name of [file, aside]) {
     if (!await exists(name)) continue;
     const { info, weights } = await readSnapshot(name);
     if (info?.iteration !== iteration) continue;
     checkWeights(specs, weights, name);
-    if (name === waiting) await replaceFile(waiting, file);
+    if (name === aside) await replaceFile(aside, file);
     return weights;
   }
   throw new UserError(
