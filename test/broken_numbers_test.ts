@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { UserModel } from "../src/model/user_model.ts";
 import { defaultTraining } from "../src/train/config.ts";
+import { criteria } from "../src/train/best_keeper.ts";
 import { DivergedError, Trainer } from "../src/train/trainer.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "./small_logs.ts";
@@ -27,7 +28,10 @@ for (const kind of ["cpu", "gpu"] as const) {
             model.setWeights(weights);
             await assert.rejects(other.run(1), DivergedError);
             assert.equal(other.best.loss.value, Infinity, `${value} in ${name} became the best`);
-            assert.ok((await other.snapshot("loss")).get(name)?.every(Number.isFinite));
+            for (const criterion of criteria) {
+              const kept = (await other.snapshot(criterion)).get(name) ?? assert.fail();
+              assert.ok(kept.every(Number.isFinite), `${value} in ${name} became the best by ${criterion}`);
+            }
             trainer.destroy();
             other.destroy();
           }
@@ -36,3 +40,22 @@ for (const kind of ["cpu", "gpu"] as const) {
       }));
   }
 }
+
+Deno.test("one broken utility of a page is enough", () =>
+  withGpu(undefined, async (gpu) => {
+    const log = smallLog(1, { users: 30, items: 12, width: 0, maxPage: 6, noClick: 0.5 });
+    const config = { encoder: "lstm" as const, lstmUnits: 3, dims: [6] };
+    const model = new UserModel(gpu, log.items, config, { seed: 1 });
+    const good = await model.weights();
+    const kernel = good.get("utility/layer1/item_kernel") ?? assert.fail();
+    for (let item = 0; item < 12; item++) {
+      const trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 10 }, {
+        validate: false,
+      });
+      const broken = kernel.slice().fill(NaN, 6 * item, 6 * (item + 1));
+      model.setWeights(new Map([...good, ["utility/layer1/item_kernel", broken]]));
+      await assert.rejects(trainer.step(), DivergedError, `item ${item}`);
+      trainer.destroy();
+    }
+    model.destroy();
+  }));

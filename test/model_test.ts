@@ -234,6 +234,7 @@ Deno.test("validation figures and snapshots are those of the weights at their it
   withGpu(undefined, async (gpu) => {
     const log = logs["one-hot"] ?? assert.fail();
     const config: ModelConfig = { encoder: "lstm", lstmUnits: 4, dims: [8] };
+    const SEED = 2;
     const training = {
       ...defaultTraining,
       batchSize: 9,
@@ -241,16 +242,31 @@ Deno.test("validation figures and snapshots are those of the weights at their it
       validateEvery: 3,
       evaluationShards: 3,
     };
-    const model = new UserModel(gpu, log.items, config, { seed: 2 });
+    const model = new UserModel(gpu, log.items, config, { seed: SEED });
     const trainer = await Trainer.create(model, log, training);
-    const validations: { iteration: number; nll: number; prec1: number }[] = [];
+    const validations: { iteration: number; nll: number; prec1: number; prec2: number }[] = [];
     await trainer.run(24, { onValidation: (v) => validations.push(v) });
     const best = validations.reduce((a, b) => (b.nll < a.nll ? b : a));
     assert.equal(trainer.best.loss.iteration, best.iteration);
     const bestPrec1 = validations.reduce((a, b) => (b.prec1 > a.prec1 ? b : a));
     assert.equal(trainer.best.prec1.iteration, bestPrec1.iteration);
+    const bestPrec2 = validations.reduce((a, b) => (b.prec2 > a.prec2 ? b : a));
+    assert.equal(trainer.best.prec2.iteration, bestPrec2.iteration);
+    const iterations = [best, bestPrec1, bestPrec2].map((v) => v.iteration);
+    assert.equal(
+      new Set(iterations).size,
+      3,
+      `one iteration is the best twice (${iterations}): the test is weak`,
+    );
     // Another training that stops there has the same weights, and the f64 model the same figures for them.
-    const twin = new UserModel(gpu, log.items, config, { seed: 2 });
+    for (const [criterion, { iteration }] of [["prec1", bestPrec1], ["prec2", bestPrec2]] as const) {
+      const stopped = new UserModel(gpu, log.items, config, { seed: SEED });
+      const stoppedTrainer = await Trainer.create(stopped, log, training);
+      await stoppedTrainer.run(iteration);
+      assert.deepEqual(await trainer.snapshot(criterion), await stopped.weights(), criterion);
+      for (const part of [stoppedTrainer, stopped]) part.destroy();
+    }
+    const twin = new UserModel(gpu, log.items, config, { seed: SEED });
     const twinTrainer = await Trainer.create(twin, log, training);
     await twinTrainer.run(best.iteration);
     const weights = await twin.weights();
