@@ -3,8 +3,9 @@
 //   m' = b1 m + (1 - b1) g      v' = b2 v + (1 - b2) g^2
 //   w' = w - rate m' / (sqrt(v') + epsilon),    rate = lr sqrt(1 - b2^t) / (1 - b1^t)   (made on the host, in f64)
 //
-// TensorFlow's form: epsilon is added outside the bias correction. PyTorch adds it inside, so that the same epsilon
-// is up to 30 times larger there in the first steps. It matters where gradients are near epsilon (1e-8).
+// TensorFlow's form: epsilon is added outside the bias correction. PyTorch adds it inside, where it is not divided by
+// sqrt(1 - b2^t): in the first steps the same epsilon weighs up to 32 times more here. It matters where gradients are
+// near epsilon (1e-8).
 //
 // Work split   one invocation owns four parameters; a whole model is one dispatch (one for each window of 128 MiB).
 // Cost         10 flops and 28 bytes a parameter: as fast as memory.

@@ -12,7 +12,7 @@
 //
 // Work split   one invocation owns one event; it finds its user by bisection in the plan. The bits are set by
 //              integer atomics, whose result does not depend on the order.
-// Cost         16 bytes read and 40 written a row.      Next   batch_rank.wgsl
+// Cost         8 bytes read, 16 written and two bits set a row; 16 read and 20 written an event.      Next   batch_rank.wgsl
 
 const WORKGROUP = 64;
 const ITEM_WORDS = 1u;  // words of bits that the items take

@@ -71,7 +71,7 @@ export function seedsTable(runs: readonly (readonly SnapshotResult[])[]): string
   return table(["", "iteration", "loss", "prec@1", "prec@2"], rows);
 }
 
-export function meanAndSd(values: readonly number[]): { mean: number; sd: number } {
+function meanAndSd(values: readonly number[]): { mean: number; sd: number } {
   const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
   const squares = values.reduce((sum, x) => sum + (x - mean) ** 2, 0);
   return { mean, sd: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : NaN };

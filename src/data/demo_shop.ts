@@ -24,7 +24,7 @@ export interface DemoOptions {
   readonly maxEvents: number;
 }
 
-export const demoDefaults: DemoOptions = {
+const demoDefaults: DemoOptions = {
   users: 2000,
   items: 500,
   pageSize: 10,

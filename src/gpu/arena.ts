@@ -11,7 +11,7 @@ export function alignBinding(bytes: number): number {
 }
 
 /** Usage of everything that kernels read and write and that can be uploaded, cleared and read back. */
-export function storageUsage(): GPUBufferUsageFlags {
+function storageUsage(): GPUBufferUsageFlags {
   return GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
 }
 

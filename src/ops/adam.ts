@@ -11,7 +11,7 @@ import { type ParameterArena, windows } from "../tape/parameters.ts";
 const sumKernel = kernel("gradient_sum", sumText);
 const adamKernel = kernel("adam", adamText);
 
-export const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
+const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 
 /** Adam's two moments of every parameter, laid out like the weights. */
 export class AdamState {

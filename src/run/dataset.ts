@@ -61,7 +61,7 @@ function paper(log: ClickLog, config: Extract<DataConfig, { kind: "paper" }>): D
 }
 
 /** Deals the users out anew at random; each part keeps its size. */
-export function resplitUsers(log: ClickLog, seed: number): ClickLog {
+function resplitUsers(log: ClickLog, seed: number): ClickLog {
   const users = log.userSplit.length;
   const order = randomStream(seed, "split").sampleWithoutReplacement(users, users);
   const userSplit = new Uint8Array(users);

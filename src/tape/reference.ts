@@ -66,7 +66,7 @@ export function elu(z: number): number {
   return z > 0 ? z : Math.expm1(z);
 }
 /** ELU' from the output y = ELU(z). */
-export function eluSlope(y: number): number {
+function eluSlope(y: number): number {
   return y > 0 ? 1 : y + 1;
 }
 export function sigmoid(z: number): number {
