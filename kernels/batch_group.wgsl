@@ -8,7 +8,7 @@
 //   sorted     [R]    rows by item: what a gradient that is summed over the rows of an item walks along
 //
 // Work split   one invocation owns one row. All rows of an item write the same slot_item and slot_first.
-// Cost         about 40 bytes a row.      Readers   segment_sum.wgsl, embedding_gradient.wgsl
+// Cost         about 40 bytes a row.      Readers   first_layer_backward.wgsl, embedding_gradient.wgsl
 
 const WORKGROUP = 64;
 const ITEM_WORDS = 1u;

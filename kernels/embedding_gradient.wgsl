@@ -1,9 +1,9 @@
-// embedding_gradient.wgsl - gradient of a table with a row per item of the catalogue
+// embedding_gradient.wgsl - gradient of a table whose row per item is looked up by the encoder
 //
-//   source [., N]  gradients of what was looked up      output [I, N]
-//   output_i = sum of source over the batch's rows that show item i, and 0 for an item that the batch does not show
+//   source [E, N]  gradients of what each event's click looked up      output [I, N]
+//   output_i = sum of source over the events whose clicked item i was fed to the encoder, and 0 without any
 //
-// With FED the source has a row per event and only rows whose click was fed to the encoder count.
+// The clicks are found among the rows by item: those that fed nothing carry NONE.
 // Items that are absent get a true zero: Adam goes on moving them by their moments, as the reference does.
 //
 // Work split   one invocation owns four columns of one item; a bit of ranked tells whether the batch shows it.
@@ -12,7 +12,6 @@
 const WORKGROUP = 64;
 const N4 = 16u;     // columns / 4
 const ITEMS = 1u;   // I
-const FED = false;
 const ACCUMULATE = false;
 const NONE = 0xffffffffu;
 
@@ -46,9 +45,8 @@ fn embedding_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_wor
     let slot = entry.y + countOneBits(entry.x & (bit - 1u));
     let end = slot_first[slot + 1u];
     for (var k = slot_first[slot]; k < end; k++) {
-      var r = sorted[k];
-      if (FED) { r = row[r].w; }
-      if (r != NONE) { sum += source[r * N4 + column]; }
+      let e = row[sorted[k]].w;
+      if (e != NONE) { sum += source[e * N4 + column]; }
     }
   }
   if (ACCUMULATE) { sum += output[i]; }

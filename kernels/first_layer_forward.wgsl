@@ -4,13 +4,19 @@
 //   state  [E, N]  W1s s + b, one row per event
 //   output [R, N]  ELU(item[row_item[r]] + state[event of r])
 //
+// Item dropout: in training a row hides its item with a given probability, as if nothing were known of it; the others
+// scale its part, so that its mean stays. Which rows do follows from the row's number and the step's noise: nothing is
+// stored, first_layer_backward works it out again. An id that stands for itself alone is what over-fits.
+//
 // W1 [s; f] = W1s s + W1f f: the products are made once per event and once per item; a row only adds two vectors.
 //
 // Work split   one invocation owns four columns of one row.
-// Cost         2 flops and an exponential, 12 bytes an element.      Backward   segment_sum.wgsl, embedding_gradient.wgsl
+// Cost         2 flops and an exponential, 12 bytes an element.      Backward   first_layer_backward.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;  // columns / 4
+const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
+const KEPT_SCALE = 1.0;
 
 struct Step {
   size: vec4u,         // B users, E events, R rows, D distinct items of this batch
@@ -19,6 +25,8 @@ struct Step {
   chunks: u32,         // partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,
+  decay: f32,
+  noise: u32,          // rules what is random in the step
 }
 
 @group(0) @binding(0) var<storage, read> item: array<vec4f>;
@@ -31,12 +39,20 @@ struct Step {
 // Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
+// A permuted congruential generator's output function, of a row's number and the step's noise.
+fn noise(r: u32) -> u32 {
+  let state = (r ^ step.noise) * 747796405u + 2891336453u;
+  let word = ((state >> ((state >> 28u) + 4u)) ^ state) * 277803737u;
+  return (word >> 22u) ^ word;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn first_layer_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
   if (i >= step.size.z * N4) { return; }
   let r = i / N4;
   let column = i % N4;
-  let z = item[row_item[r] * N4 + column] + state[row[r].x * N4 + column];
+  var z = state[row[r].x * N4 + column];
+  if (KEPT == 4294967295u || noise(r) <= KEPT) { z += KEPT_SCALE * item[row_item[r] * N4 + column]; }
   output[i] = select(exp(min(z, vec4f(0.0))) - 1.0, z, (z > vec4f(0.0)) | broken(z));
 }

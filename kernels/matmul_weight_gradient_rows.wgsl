@@ -3,6 +3,7 @@
 //   input [M, K]   output_gradient [M, N]
 //   partials[chunk] = sum over the rows m of a chunk of input_m^T output_gradient_m, and of output_gradient_m (bias)
 //   with GATHER, row m of the input is row index[m]
+//   with SECOND_K4, the input is [input_m ; second_m]: an LSTM's product and its recurrent product have one output gradient
 //
 // Work split   one invocation owns 8 x 16 weights in registers and walks along one chunk of rows (x: block of weights,
 //              y: chunk): a row costs 6 vector loads for 256 flops. Lanes of a workgroup own different blocks of the
@@ -16,10 +17,12 @@ const M = 2u;    // which of step.size counts the rows
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4
 const GATHER = false;
+const SECOND_K4 = 0u;   // columns of the second input / 4; its rows are taken as they stand
 const BIAS = true;
 const ACCUMULATE = false;
 const PARTIALS = 0u;    // f32 from one chunk's partial sums to the next
 const WEIGHTS_AT = 0u;  // where the weights stand among them
+const SECOND_AT = 0u;   // those of the second input
 const BIAS_AT = 0u;
 
 struct Step {
@@ -33,17 +36,28 @@ struct Step {
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
 @group(0) @binding(1) var<storage, read> index: array<u32>;
-@group(0) @binding(2) var<storage, read> output_gradient: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> partials: array<vec4f>;
-@group(0) @binding(4) var<uniform> step: Step;
+@group(0) @binding(2) var<storage, read> second: array<vec4f>;
+@group(0) @binding(3) var<storage, read> output_gradient: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> partials: array<vec4f>;
+@group(0) @binding(5) var<uniform> step: Step;
+
+const ALL_K4 = K4 + SECOND_K4;
 
 fn put(at: u32, value: vec4f) {
   if (ACCUMULATE) { partials[at] += value; } else { partials[at] = value; }
 }
 
+// Four columns of row m of the input, which is row `row` of the first one. Those past the end are never written.
+fn load(m: u32, row: u32, k4: u32) -> vec4f {
+  if (SECOND_K4 > 0u && k4 >= K4) { return second[m * SECOND_K4 + (k4 - K4)]; }
+  return input[row * K4 + k4];
+}
+
 fn store_row(chunk: u32, k: u32, column: u32, z0: vec4f, z1: vec4f, z2: vec4f, z3: vec4f) {
-  if (k >= 4u * K4) { return; }
-  let at = chunk * (PARTIALS / 4u) + WEIGHTS_AT / 4u + k * N4 + column;
+  if (k >= 4u * ALL_K4) { return; }
+  var weights_at = WEIGHTS_AT / 4u + k * N4;
+  if (SECOND_K4 > 0u && k >= 4u * K4) { weights_at = SECOND_AT / 4u + (k - 4u * K4) * N4; }
+  let at = chunk * (PARTIALS / 4u) + weights_at + column;
   put(at, z0);
   if (column + 1u < N4) { put(at + 1u, z1); }
   if (column + 2u < N4) { put(at + 2u, z2); }
@@ -56,7 +70,7 @@ fn matmul_weight_gradient_rows(@builtin(global_invocation_id) id: vec3u) {
   let k = (id.x / COLUMN_BLOCKS) * 8u;
   let column = (id.x % COLUMN_BLOCKS) * 4u;
   let chunk = id.y;
-  if (k >= 4u * K4) { return; }
+  if (k >= 4u * ALL_K4) { return; }
   let rows = step.size[M];
   let stretch = (rows + step.chunks - 1u) / step.chunks;
   let first = min(chunk * stretch, rows);
@@ -77,8 +91,8 @@ fn matmul_weight_gradient_rows(@builtin(global_invocation_id) id: vec3u) {
   for (var m = first; m < end; m++) {
     var row = m;
     if (GATHER) { row = index[m]; }
-    let a0 = input[row * K4 + k / 4u];
-    let a1 = input[row * K4 + k / 4u + 1u];
+    let a0 = load(m, row, k / 4u);
+    let a1 = load(m, row, k / 4u + 1u);
     let at = m * N4 + column;
     let d0 = output_gradient[at];
     let d1 = output_gradient[at + 1u];

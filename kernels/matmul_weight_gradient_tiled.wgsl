@@ -3,6 +3,7 @@
 //   input [M, K]   output_gradient [M, N]
 //   partials[chunk] = sum over the rows m of a chunk of input_m^T output_gradient_m, and of output_gradient_m (bias)
 //   with GATHER, row m of the input is row index[m]
+//   with SECOND_K4, the input is [input_m ; second_m]
 //
 // Work split   a workgroup of 16 x 16 owns 64 x 64 weights and one chunk of rows; an invocation owns 4 x 4 weights.
 //              16 rows of both operands are brought into workgroup memory at a time.
@@ -15,10 +16,12 @@ const M = 2u;    // which of step.size counts the rows
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4
 const GATHER = false;
+const SECOND_K4 = 0u;   // columns of the second input / 4; its rows are taken as they stand
 const BIAS = true;
 const ACCUMULATE = false;
 const PARTIALS = 0u;    // f32 from one chunk's partial sums to the next
 const WEIGHTS_AT = 0u;  // where the weights stand among them
+const SECOND_AT = 0u;   // those of the second input
 const BIAS_AT = 0u;
 
 struct Step {
@@ -32,9 +35,12 @@ struct Step {
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
 @group(0) @binding(1) var<storage, read> index: array<u32>;
-@group(0) @binding(2) var<storage, read> output_gradient: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> partials: array<vec4f>;
-@group(0) @binding(4) var<uniform> step: Step;
+@group(0) @binding(2) var<storage, read> second: array<vec4f>;
+@group(0) @binding(3) var<storage, read> output_gradient: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> partials: array<vec4f>;
+@group(0) @binding(5) var<uniform> step: Step;
+
+const ALL_K4 = K4 + SECOND_K4;
 
 var<workgroup> input_tile: array<array<vec4f, 16>, 16>;     // 16 rows x 64 k
 var<workgroup> gradient_tile: array<array<vec4f, 16>, 16>;  // 16 rows x 64 columns
@@ -65,7 +71,9 @@ fn matmul_weight_gradient_tiled(@builtin(local_invocation_id) local: vec3u, @bui
     if (m < end) {
       var source = m;
       if (GATHER) { source = index[m]; }
-      if (block_k + local.x < K4) { x = input[source * K4 + block_k + local.x]; }
+      let load_k = block_k + local.x;
+      if (load_k < K4) { x = input[source * K4 + load_k]; }
+      if (SECOND_K4 > 0u && load_k >= K4 && load_k < ALL_K4) { x = second[m * SECOND_K4 + (load_k - K4)]; }
       if (column < N4) { d = output_gradient[m * N4 + column]; }
     }
     input_tile[local.y][local.x] = x;
@@ -81,8 +89,10 @@ fn matmul_weight_gradient_tiled(@builtin(local_invocation_id) local: vec3u, @bui
   }
   if (column >= N4) { return; }
   let at = chunk * (PARTIALS / 4u);
-  if (k < K4) {
-    for (var i = 0u; i < 4u; i++) { put(at + WEIGHTS_AT / 4u + (4u * k + i) * N4 + column, c[i]); }
+  if (k < ALL_K4) {
+    var weights_at = WEIGHTS_AT / 4u + 4u * k * N4;
+    if (SECOND_K4 > 0u && k >= K4) { weights_at = SECOND_AT / 4u + 4u * (k - K4) * N4; }
+    for (var i = 0u; i < 4u; i++) { put(at + weights_at + i * N4 + column, c[i]); }
   }
   if (BIAS && k == 0u) { put(at + BIAS_AT / 4u + column, b); }
 }

@@ -25,6 +25,9 @@ const CANARY = 0x7a7a7a7a;
 /** Words behind every buffer of an arena that no kernel may write. They are inside of the binding: a stray write lands. */
 const CANARIES = 64;
 
+/** Of the step: any number. */
+const NOISE = 0x9e3779b9;
+
 class CanaryArena extends Arena {
   readonly views: { name: string; view: View; bytes: number }[] = [];
   override allocate(name: string, bytes: number): View {
@@ -106,7 +109,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
   const items = new DeviceItems(gpu, c.log.items);
   const log = new DeviceLog(gpu, c.log);
   const plan = new Plan(gpu, c.log, capacity, 1);
-  const sizes = plan.put(0, c.users, { slot: 0, learningRate: 0, iteration: 0 });
+  const sizes = plan.put(0, c.users, { slot: 0, learningRate: 0, iteration: 0, noise: NOISE });
   plan.upload(0, 1);
   const parameters = new ParameterArena(gpu, c.parameters);
   const adam = new AdamState(parameters);
@@ -162,7 +165,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
     const program = await Program.record(gpu, "op", plan.steps, specs);
 
     // The reference, and the reference against finite differences.
-    const reference = referenceBatch(c.log, c.users);
+    const reference = referenceBatch(c.log, c.users, NOISE);
     const inputs = node.inputs.map((t) => values.get(t.name) ?? assert.fail(t.name));
     const expected = node.reference(inputs, reference);
     const gradientOfOutput = outputGradient ?? matrix(expected.output.rows, expected.output.columns);

@@ -24,6 +24,11 @@ const noClicks = batchOf(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
 type Batch = Pick<OpCase, "log" | "users">;
 
+/** F of a log with dense features. */
+function widthOf({ log }: Batch): number {
+  return log.items.kind === "dense" ? log.items.width : 0;
+}
+
 function linearCase(
   b: Batch,
   K: number,
@@ -58,7 +63,7 @@ for (const [name, b] of Object.entries({ one, few, many, noClicks })) {
   for (const gather of ["distinct items", "fed items"] as const) {
     Deno.test(`linear: gathers ${gather}, ${name}`, () => {
       const { items } = b.log;
-      const width = items.kind === "dense" ? items.width : 0;
+      const width = widthOf(b);
       return checkOp({
         ...b,
         leaves: [{ name: "x", rows: items.count, columns: width, trainable: false }],
@@ -81,6 +86,17 @@ for (const [name, b] of Object.entries({ one, few, many, chunks, noClicks })) {
         tolerance: 4 * U * 64,
       }));
   }
+}
+for (const dropout of [0.2, 0.9]) {
+  Deno.test(`first_layer: rows hide their items, ${dropout}`, () =>
+    checkOp({
+      ...chunks,
+      leaves: [{ name: "item", rows: "items", columns: 5 }, { name: "state", rows: "events", columns: 5 }],
+      parameters: [],
+      build: (tape, t) =>
+        firstLayer(tape, "h", { item: t("item"), state: t("state") }, { itemDropout: dropout }),
+      tolerance: 4 * U * 64,
+    }));
 }
 for (const N of [3, 64]) {
   Deno.test(`first_layer: one-hot table, ${N} columns`, () =>
@@ -111,14 +127,15 @@ for (const [name, b] of Object.entries({ one, few, many, noClicks })) {
     Deno.test(`lstm: ${H} units, ${name}`, () =>
       checkOp({
         ...b,
-        leaves: [{ name: "x", rows: "events", columns: 4 * H, groups: 4 }],
+        leaves: [{ name: "f", rows: b.log.items.count, columns: widthOf(b), trainable: false }],
         parameters: [
+          { name: "x", rows: widthOf(b), columns: 4 * H, groups: 4 },
           { name: "w", rows: H, columns: 4 * H, groups: 4 },
           { name: "b", rows: 1, columns: 4 * H, groups: 4 },
         ],
-        build: (tape, t) => lstm(tape, "s", { input: t("x"), weights: t("w"), bias: t("b") }),
+        build: (tape, t) =>
+          lstm(tape, "s", { features: t("f"), inputWeights: t("x"), weights: t("w"), bias: t("b") }),
         scale: 0.5,
-        once: true,
         tolerance: 4 * U * 300,
       }));
   }
@@ -132,7 +149,7 @@ Deno.test("lstm: one-hot table", () =>
       { name: "w", rows: 6, columns: 24, groups: 4 },
       { name: "b", rows: 1, columns: 24, groups: 4 },
     ],
-    build: (tape, t) => lstm(tape, "s", { input: t("x"), weights: t("w"), bias: t("b") }),
+    build: (tape, t) => lstm(tape, "s", { inputWeights: t("x"), weights: t("w"), bias: t("b") }),
     scale: 0.5,
     tolerance: 4 * U * 300,
   }));

@@ -62,8 +62,8 @@ Deno.test("tape: wrong shapes are named", () =>
       /first_layer: expected x to be \[items, 8\]/,
     );
     assert.throws(
-      () => lstm(tape, "s", { input: x, weights: p("w"), bias: p("c") }),
-      /lstm: expected x to be \[events, 16\]/,
+      () => lstm(tape, "s", { features: x, inputWeights: p("table"), weights: p("w"), bias: p("c") }),
+      /lstm: expected table to be \[5, 16\]/,
     );
     assert.throws(() => tape.parameter("none"), /no parameter is called none; there are w, v, c, table/);
   }));

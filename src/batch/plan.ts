@@ -8,7 +8,7 @@ import type { View } from "../gpu/program.ts";
 import { type BatchSizes, STEP_STRIDE, type StepHeader, writeStepHeader } from "../gpu/step.ts";
 
 /** What a step is besides its users. */
-export type StepPurpose = Pick<StepHeader, "slot" | "learningRate" | "iteration">;
+export type StepPurpose = Pick<StepHeader, "slot" | "learningRate" | "iteration" | "noise">;
 
 /**
  * A ring of places for steps. Each holds the batch's users with their running numbers of events and rows (16 bytes a

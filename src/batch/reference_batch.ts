@@ -13,9 +13,11 @@ export interface ReferenceBatch {
   readonly rowSlot: number[];
   /** [D] distinct items, ascending. */
   readonly slotItem: number[];
+  /** Of the step's header: rules what is random in it. */
+  readonly noise: number;
 }
 
-export function referenceBatch(log: ClickLog, users: ArrayLike<number>): ReferenceBatch {
+export function referenceBatch(log: ClickLog, users: ArrayLike<number>, noise = 0): ReferenceBatch {
   const userFirst = [0];
   const events: ReferenceBatch["events"] = [];
   const rows: ReferenceBatch["rows"] = [];
@@ -45,5 +47,5 @@ export function referenceBatch(log: ClickLog, users: ArrayLike<number>): Referen
   }
   const slotItem = [...new Set(rows.map((r) => r.item))].sort((a, b) => a - b);
   const slotOf = new Map(slotItem.map((item, slot) => [item, slot]));
-  return { userFirst, events, rows, slotItem, rowSlot: rows.map((r) => slotOf.get(r.item) ?? 0) };
+  return { userFirst, events, rows, slotItem, rowSlot: rows.map((r) => slotOf.get(r.item) ?? 0), noise };
 }

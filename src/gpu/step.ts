@@ -37,6 +37,8 @@ export interface StepHeader extends BatchSizes {
   readonly learningRate: number;
   /** Iterations completed before this step, for the record of the best one. */
   readonly iteration: number;
+  /** A 32-bit number that rules what is random in the step. */
+  readonly noise?: number;
 }
 
 /** Bytes from one header to the next: the least offset that every adapter takes for a uniform. */
@@ -67,4 +69,5 @@ export function writeStepHeader(target: DataView, offset: number, step: StepHead
   words.forEach((word, k) => target.setUint32(offset + 4 * k, word, true));
   target.setFloat32(offset + 28, step.learningRate, true);
   target.setUint32(offset + 32, step.iteration, true);
+  target.setUint32(offset + 40, step.noise ?? 0, true);
 }

@@ -1,7 +1,6 @@
 /** The LSTM encoder: from the items clicked so far to the state before each event. user-model section 2. */
 
 import type { DeviceItems } from "../batch/device_log.ts";
-import { linear } from "../ops/linear.ts";
 import { lstm } from "../ops/lstm.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
@@ -21,17 +20,11 @@ export function lstmParameters(items: ItemsShape, { lstmUnits: H }: ModelConfig)
   ];
 }
 
-/**
- * [events, H]. The input product is made for all events at once; with one-hot features it is a row of the kernel.
- */
+/** [events, H] */
 export function lstmEncoder(tape: Tape, items: DeviceItems): Tensor {
-  const kernel = tape.parameter("encoder/lstm/input_kernel");
-  const features = itemFeatures(tape, items);
-  const input = features
-    ? linear(tape, "encoder/lstm/input", { input: features, weights: kernel }, { gather: "fed items" })
-    : kernel;
   return lstm(tape, "encoder/lstm/state", {
-    input,
+    features: itemFeatures(tape, items),
+    inputWeights: tape.parameter("encoder/lstm/input_kernel"),
     weights: tape.parameter("encoder/lstm/recurrent_kernel"),
     bias: tape.parameter("encoder/lstm/bias"),
   });

@@ -1,17 +1,17 @@
 /** first_layer: ELU(item part + state part), the first hidden layer of a row from its two factored products. */
 
+import backwardText from "../../kernels/first_layer_backward.wgsl" with { type: "text" };
 import embeddingText from "../../kernels/embedding_gradient.wgsl" with { type: "text" };
 import forwardText from "../../kernels/first_layer_forward.wgsl" with { type: "text" };
-import segmentText from "../../kernels/segment_sum.wgsl" with { type: "text" };
 import { kernel } from "../gpu/kernel.ts";
 import type { DispatchSpec, View } from "../gpu/program.ts";
-import { type BatchSizes, sizeIndex } from "../gpu/step.ts";
+import type { BatchSizes } from "../gpu/step.ts";
 import { add, at, elu, matrix, type Reference, throughElu } from "../tape/reference.ts";
 import { type Call, expectShape, type GradientTarget, type Tape } from "../tape/tape.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
 
 const forwardKernel = kernel("first_layer_forward", forwardText);
-const segmentKernel = kernel("segment_sum", segmentText);
+const backwardKernel = kernel("first_layer_backward", backwardText);
 const embeddingKernel = kernel("embedding_gradient", embeddingText);
 
 export interface FirstLayerInputs {
@@ -21,18 +21,29 @@ export interface FirstLayerInputs {
   readonly state: Tensor;
 }
 
+export interface FirstLayerOptions {
+  /** Probability, in training, that a row hides its item; 0 for never. */
+  readonly itemDropout?: number;
+}
+
 /** [rows, N]. About 2 R N flops and R N exponentials. @throws Error for shapes that do not fit. */
-export function firstLayer(tape: Tape, name: string, { item, state }: FirstLayerInputs): Tensor {
+export function firstLayer(
+  tape: Tape,
+  name: string,
+  { item, state }: FirstLayerInputs,
+  { itemDropout = 0 }: FirstLayerOptions = {},
+): Tensor {
   const oneHot = isTable(item);
   if (!oneHot) expectShape("first_layer", item, "items", state.columns);
   expectShape("first_layer", state, "events", item.columns);
   const output = tape.tensor(name, "rows", state.columns, { activation: "elu" });
   const N4 = output.stride / 4;
+  const dropout = { KEPT: keptNoise(itemDropout), KEPT_SCALE: 1 / (1 - itemDropout) };
 
   const forward = (call: Call): DispatchSpec[] => [{
     kernel: forwardKernel,
     label: `${name} forward`,
-    constants: { N4 },
+    constants: { N4, ...dropout },
     views: {
       item: item.view,
       state: state.view,
@@ -45,37 +56,37 @@ export function firstLayer(tape: Tape, name: string, { item, state }: FirstLayer
   }];
 
   const backward = (call: Call): DispatchSpec[] => {
-    const { batch } = call;
-    const source = call.outputGradient();
-    const specs: DispatchSpec[] = [];
-    const cost = (s: BatchSizes) => ({ flops: s.rows * output.columns, bytes: 16 * s.rows * N4 });
-    const segments = (
-      of: Tensor,
-      size: "events" | "items",
-      first: View,
-      ordered: boolean,
-      target: GradientTarget,
-    ) =>
-      specs.push({
-        kernel: segmentKernel,
-        label: `${name} gradient of ${of.name}`,
-        constants: {
-          N4,
-          SEGMENTS: sizeIndex[size],
-          ORDERED: ordered,
-          FIRST_STRIDE: size === "events" ? 4 : 1,
-          ACCUMULATE: target.accumulate,
-        },
-        views: { source, first, order: batch.sorted, output: target.view },
-        invocations: (s) => [s[size] * N4],
-        cost,
-      });
-    const stateTarget = call.gradient(state);
-    if (stateTarget) segments(state, "events", batch.event, false, stateTarget);
-    const itemTarget = call.gradient(item);
-    if (itemTarget && oneHot) specs.push(embeddingGradient(call, item, source, itemTarget, false));
-    else if (itemTarget) segments(item, "items", batch.slotFirst, true, itemTarget);
-    return specs;
+    const { event, ranked, slotFirst, sorted } = call.batch;
+    const toState = call.gradient(state);
+    const toItem = call.gradient(item);
+    if (!toState || !toItem) throw new Error(`first_layer: ${item.name} and ${state.name} must be trainable`);
+    const ITEMS = oneHot ? Number(item.rows) : 0;
+    const itemRows = (s: BatchSizes) => (oneHot ? ITEMS : s.items);
+    return [{
+      kernel: backwardKernel,
+      label: `${name} gradients of both parts`,
+      constants: {
+        N4,
+        ITEMS,
+        ...dropout,
+        ACCUMULATE_STATE: toState.accumulate,
+        ACCUMULATE_ITEM: toItem.accumulate,
+      },
+      views: {
+        source: call.outputGradient(),
+        event,
+        ranked,
+        slot_first: slotFirst,
+        sorted,
+        state_gradient: toState.view,
+        item_gradient: toItem.view,
+      },
+      invocations: (s) => [(s.events + itemRows(s)) * N4],
+      cost: (s) => ({
+        flops: 2 * s.rows * output.columns,
+        bytes: 16 * N4 * (2 * s.rows + s.events + itemRows(s)),
+      }),
+    }];
   };
 
   return tape.record({
@@ -84,8 +95,20 @@ export function firstLayer(tape: Tape, name: string, { item, state }: FirstLayer
     output,
     forward,
     backward,
-    reference: reference(oneHot),
+    reference: reference(oneHot, itemDropout),
   });
+}
+
+/** The largest noise of a row that keeps its item: a share of all 2^32. */
+function keptNoise(itemDropout: number): number {
+  return Math.round((1 - itemDropout) * 2 ** 32) - 1;
+}
+
+/** The noise of a row of the batch, as the kernels have it. */
+function noiseOf(row: number, stepNoise: number): number {
+  const state = (Math.imul(row ^ stepNoise, 747796405) + 2891336453) >>> 0;
+  const word = Math.imul((state >>> ((state >>> 28) + 4)) ^ state, 277803737) >>> 0;
+  return ((word >>> 22) ^ word) >>> 0;
 }
 
 /** Whether a tensor is a table with a row per item of the catalogue. @throws Error for a table that is none. */
@@ -95,13 +118,12 @@ export function isTable(tensor: Tensor): boolean {
   return true;
 }
 
-/** The dispatch for the gradient of a table of embeddings. @param fed source has a row per event, not per row. */
+/** The dispatch for the gradient of a table that events look their fed item up in. @param source [events, N] */
 export function embeddingGradient(
   call: Call,
   table: Tensor,
   source: View,
   target: GradientTarget,
-  fed: boolean,
 ): DispatchSpec {
   const { ranked, slotFirst, sorted, row } = call.batch;
   const N4 = table.stride / 4;
@@ -109,25 +131,25 @@ export function embeddingGradient(
   return {
     kernel: embeddingKernel,
     label: `${call.label} gradient of ${table.name}`,
-    constants: { N4, ITEMS: items, FED: fed, ACCUMULATE: target.accumulate },
+    constants: { N4, ITEMS: items, ACCUMULATE: target.accumulate },
     views: { source, ranked, slot_first: slotFirst, sorted, row, output: target.view },
     invocations: () => [items * N4],
-    cost: (s) => {
-      const read = fed ? s.events : s.rows;
-      return { flops: read * table.columns, bytes: 16 * (read + items) * N4 };
-    },
+    cost: (s) => ({ flops: s.events * table.columns, bytes: 16 * (s.events + items) * N4 }),
   };
 }
 
-function reference(oneHot: boolean): Reference {
+function reference(oneHot: boolean, itemDropout: number): Reference {
   return ([item, state], batch) => {
     if (!item || !state) throw new Error("first_layer: expected an item and a state part");
     const place = (r: number) => (oneHot ? batch.rows[r]?.item : batch.rowSlot[r]) ?? 0;
     const event = (r: number) => batch.rows[r]?.event ?? 0;
+    const scale = (
+      r: number,
+    ) => (noiseOf(r, batch.noise) <= keptNoise(itemDropout) ? 1 / (1 - itemDropout) : 0);
     const output = matrix(
       batch.rows.length,
       item.columns,
-      (r, j) => elu(at(item, place(r), j) + at(state, event(r), j)),
+      (r, j) => elu(scale(r) * at(item, place(r), j) + at(state, event(r), j)),
     );
     return {
       output,
@@ -137,7 +159,7 @@ function reference(oneHot: boolean): Reference {
         const dState = matrix(state.rows, state.columns);
         for (let r = 0; r < dz.rows; r++) {
           for (let j = 0; j < dz.columns; j++) {
-            add(dItem, place(r), j, at(dz, r, j));
+            add(dItem, place(r), j, scale(r) * at(dz, r, j));
             add(dState, event(r), j, at(dz, r, j));
           }
         }

@@ -1,6 +1,6 @@
 /** linear: output = act(input W + b), a dense layer. */
 
-import type { DispatchSpec, View } from "../gpu/program.ts";
+import type { Cost, DispatchSpec, View } from "../gpu/program.ts";
 import { type Dim, extent, partialChunks, sizeIndex } from "../gpu/step.ts";
 import { at, columnSums, elu, matrix, product, type Reference, throughElu } from "../tape/reference.ts";
 import { type Call, expectShape, partialConstants, type Tape } from "../tape/tape.ts";
@@ -48,33 +48,20 @@ export function linear(
     groups: weights.groups,
     activation: options.elu ? "elu" : undefined,
   });
-  const shape = { M: sizeIndex[rows], K4: input.stride / 4, N4: output.stride / 4 };
-  const { K4, N4 } = shape;
-  const bytes = (m: number) => 16 * (m * K4 + 4 * K4 * N4 + m * N4);
-  const flops = (m: number) => 2 * m * K * weights.columns;
+  const K4 = input.stride / 4;
+  const N4 = output.stride / 4;
 
-  const forward = (call: Call): DispatchSpec[] => {
-    const kernel = matmulKernel("forward", K4, N4, call.shapes);
-    return [{
-      kernel,
-      label: `${call.label} forward`,
-      constants: {
-        ...shape,
-        GATHER: gather !== undefined,
-        BIAS: bias !== undefined,
-        ELU: options.elu ?? false,
-      },
-      views: {
-        input: input.view,
-        index: indexView(call, gather),
-        weights: weights.view,
-        bias: bias?.view ?? weights.view,
-        output: output.view,
-      },
-      invocations: (s) => matmulInvocations(kernel, extent(rows, s), N4),
-      cost: (s) => ({ flops: flops(extent(rows, s)), bytes: bytes(extent(rows, s)) }),
-    }];
-  };
+  const forward = (call: Call): DispatchSpec[] => [
+    forwardProduct(call, {
+      input,
+      weights,
+      bias,
+      rows,
+      gather,
+      elu: options.elu ?? false,
+      output: output.view,
+    }),
+  ];
 
   const backward = (call: Call): DispatchSpec[] => {
     const specs = [
@@ -86,7 +73,7 @@ export function linear(
       specs.push({
         kernel,
         label: `${call.label} gradient of input`,
-        constants: { ...shape, ELU: target.elu, ACCUMULATE: target.accumulate },
+        constants: { M: sizeIndex[rows], K4, N4, ELU: target.elu, ACCUMULATE: target.accumulate },
         views: {
           output_gradient: call.outputGradient(),
           weights: weights.view,
@@ -94,7 +81,7 @@ export function linear(
           input_gradient: target.view,
         },
         invocations: (s) => matmulInvocations(kernel, extent(rows, s), K4),
-        cost: (s) => ({ flops: flops(extent(rows, s)), bytes: bytes(extent(rows, s)) }),
+        cost: (s) => productCost(extent(rows, s), input, weights),
       });
     }
     return specs;
@@ -104,25 +91,66 @@ export function linear(
   return tape.record({ op: "linear", inputs, output, forward, backward, reference: reference(options) });
 }
 
-/** The dispatch for the gradients of weights and bias; the LSTM has use for it too. */
+/** What a matmul works on. */
+interface Product {
+  readonly input: Tensor;
+  readonly weights: Tensor;
+  readonly bias: Tensor | undefined;
+  readonly rows: Exclude<Dim, number>;
+  readonly gather: Gather | undefined;
+}
+
+function productCost(m: number, input: Tensor, weights: Tensor): Cost {
+  const [K4, N4] = [input.stride / 4, weights.stride / 4];
+  return { flops: 2 * m * input.columns * weights.columns, bytes: 16 * (m * (K4 + N4) + 4 * K4 * N4) };
+}
+
+/** The dispatch for act(input W + b); the LSTM has use for it too. */
+export function forwardProduct(call: Call, p: Product & { elu: boolean; output: View }): DispatchSpec {
+  const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
+  const kernel = matmulKernel("forward", K4, N4, call.shapes);
+  return {
+    kernel,
+    label: `${call.label} forward`,
+    constants: {
+      M: sizeIndex[p.rows],
+      K4,
+      N4,
+      GATHER: p.gather !== undefined,
+      BIAS: p.bias !== undefined,
+      ELU: p.elu,
+    },
+    views: {
+      input: p.input.view,
+      index: indexView(call, p.gather),
+      weights: p.weights.view,
+      bias: p.bias?.view ?? p.weights.view,
+      output: p.output,
+    },
+    invocations: (s) => matmulInvocations(kernel, extent(p.rows, s), N4),
+    cost: (s) => productCost(extent(p.rows, s), p.input, p.weights),
+  };
+}
+
+/**
+ * The dispatch for the gradients of weights and bias.
+ * @param g.second an input beside the first with weights of its own and the same output gradient: two matrices at once.
+ */
 export function weightGradient(
   call: Call,
-  g: {
-    input: Tensor;
-    weights: Tensor;
-    bias: Tensor | undefined;
-    rows: Exclude<Dim, number>;
-    gather: Gather | undefined;
-    outputGradient: View;
-  },
+  g: Product & { outputGradient: View; second?: { input: Tensor; weights: Tensor } },
 ): DispatchSpec {
   const K4 = g.input.stride / 4;
   const N4 = g.weights.stride / 4;
+  const secondK4 = g.second ? g.second.input.stride / 4 : 0;
   const kernel = matmulKernel("weight", K4, N4, call.shapes);
   const weights = call.partials(g.weights);
+  const second = g.second && call.partials(g.second.weights);
   const bias = g.bias && call.partials(g.bias);
-  if (bias && bias.accumulate !== weights.accumulate) {
-    throw new Error(`${call.label}: ${g.bias?.name} and ${g.weights.name} must be used together`);
+  for (const other of [second, bias]) {
+    if (other && other.accumulate !== weights.accumulate) {
+      throw new Error(`${call.label}: the parameters used with ${g.weights.name} must be used together`);
+    }
   }
   return {
     kernel,
@@ -132,6 +160,8 @@ export function weightGradient(
       K4,
       N4,
       GATHER: g.gather !== undefined,
+      SECOND_K4: secondK4,
+      SECOND_AT: second?.at ?? 0,
       BIAS: bias !== undefined,
       ACCUMULATE: weights.accumulate,
       ...partialConstants(weights, bias),
@@ -139,15 +169,17 @@ export function weightGradient(
     views: {
       input: g.input.view,
       index: indexView(call, g.gather),
+      second: g.second?.input.view ?? g.input.view,
       output_gradient: g.outputGradient,
       partials: weights.view,
     },
-    invocations: (s) => weightGradientInvocations(kernel, K4, N4, partialChunks(s)),
+    invocations: (s) => weightGradientInvocations(kernel, K4 + secondK4, N4, partialChunks(s)),
     cost: (s) => {
       const m = extent(g.rows, s);
+      const columns = g.input.columns + (g.second?.input.columns ?? 0);
       return {
-        flops: 2 * m * g.input.columns * g.weights.columns,
-        bytes: 16 * (m * (K4 + N4) + partialChunks(s) * 4 * K4 * N4),
+        flops: 2 * m * columns * g.weights.columns,
+        bytes: 16 * (m * (K4 + secondK4 + N4) + partialChunks(s) * 4 * (K4 + secondK4) * N4),
       };
     },
   };

@@ -12,22 +12,24 @@ import {
   columnSums,
   type Matrix,
   matrix,
-  product,
+  product as productOf,
   type Reference,
   sigmoid,
 } from "../tape/reference.ts";
 import { type Call, expectShape, type Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { embeddingGradient, isTable } from "./first_layer.ts";
-import { weightGradient } from "./linear.ts";
+import { forwardProduct, weightGradient } from "./linear.ts";
 
 const forwardKernel = kernel("lstm_forward", forwardText);
 const backwardKernel = kernel("lstm_backward", backwardText);
 
 export interface LstmInputs {
-  /** [events, 4H] the input product of the item that each event feeds; or a table parameter [I, 4H] */
-  readonly input: Tensor;
-  /** parameter [H, 4H], recurrent; gates i, g, f, o */
+  /** constant [I, F]; absent with one-hot features, whose product is a row of `inputWeights` */
+  readonly features?: Tensor;
+  /** parameter [F, 4H]; gates i, g, f, o. Without features a table [I, 4H] */
+  readonly inputWeights: Tensor;
+  /** parameter [H, 4H], recurrent */
   readonly weights: Tensor;
   /** parameter [1, 4H] */
   readonly bias: Tensor;
@@ -35,140 +37,181 @@ export interface LstmInputs {
 
 /**
  * [events, H], zero before a user's first event. TensorFlow's BasicLSTMCell: forget bias 1 inside the sigmoid.
- * 8 E H^2 flops forward, 16 backward. @throws Error for shapes that do not fit.
+ * 2 E 4H (F + H) flops forward, twice that backward. The input product is made for all events at once.
+ * @throws Error for shapes that do not fit.
  */
-export function lstm(tape: Tape, name: string, { input, weights, bias }: LstmInputs): Tensor {
+export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
+  const { features, inputWeights, weights, bias } = inputs;
   const H = Number(weights.rows);
-  const oneHot = isTable(input);
-  if (!oneHot) expectShape("lstm", input, "events", 4 * H);
+  if (features) expectShape("lstm", inputWeights, features.columns, 4 * H);
+  else if (!isTable(inputWeights) || inputWeights.columns !== 4 * H) {
+    throw new Error(`lstm: expected ${inputWeights.name} to be a table of ${4 * H} columns`);
+  }
   expectShape("lstm", weights, H, 4 * H);
   expectShape("lstm", bias, 1, 4 * H);
   const output = tape.tensor(name, "events", H);
   const H4 = output.stride / 4;
   const cell = tape.saved(`${name} cell`, "events", output.stride);
   const gates = tape.saved(`${name} gates`, "events", 4 * output.stride);
+  const product = features ? tape.saved(`${name} input`, "events", 4 * output.stride) : inputWeights.view;
+  const fed = { rows: "events", gather: "fed items" } as const;
 
-  const forward = (call: Call): DispatchSpec[] => [{
-    kernel: forwardKernel,
-    label: `${name} forward`,
-    constants: { H4, TABLE: oneHot },
-    views: {
-      plan: call.batch.plan,
-      event: call.batch.event,
-      input: input.view,
-      weights: weights.view,
-      bias: bias.view,
-      state: output.view,
-      cell,
-      gates,
-    },
-    invocations: (s) => [s.users],
-    cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
-  }];
+  const forward = (call: Call): DispatchSpec[] => {
+    const specs: DispatchSpec[] = [{
+      kernel: forwardKernel,
+      label: `${name} forward`,
+      constants: { H4, TABLE: features === undefined },
+      views: {
+        plan: call.batch.plan,
+        event: call.batch.event,
+        input: product,
+        weights: weights.view,
+        bias: bias.view,
+        state: output.view,
+        cell,
+        gates,
+      },
+      invocations: (s) => [s.users],
+      cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
+    }];
+    if (!features) return specs;
+    const part = {
+      ...fed,
+      input: features,
+      weights: inputWeights,
+      bias: undefined,
+      elu: false,
+      output: product,
+    };
+    return [forwardProduct({ ...call, label: `${name} input` }, part), ...specs];
+  };
 
   const backward = (call: Call): DispatchSpec[] => {
-    const target = call.gradient(input);
-    if (!target || target.accumulate && !oneHot) {
-      throw new Error(`lstm: expected ${input.name} to be trainable and to have no other use`);
-    }
-    // The gradient of the gates is the gradient of the input product; a table's is summed from it by item.
-    const gateGradient = oneHot
-      ? tape.saved(`${name} gate gradient`, "events", 4 * output.stride)
-      : target.view;
-    const specs: DispatchSpec[] = [
-      {
-        kernel: backwardKernel,
-        label: `${name} gradient of gates`,
-        constants: { H4 },
-        views: {
-          plan: call.batch.plan,
-          event: call.batch.event,
-          weights: weights.view,
-          cell,
-          gates,
-          state_gradient: call.outputGradient(),
-          gate_gradient: gateGradient,
-        },
-        invocations: (s) => [s.users],
-        cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
+    const gateGradient = tape.saved(`${name} gate gradient`, "events", 4 * output.stride);
+    const specs: DispatchSpec[] = [{
+      kernel: backwardKernel,
+      label: `${name} gradient of gates`,
+      constants: { H4 },
+      views: {
+        plan: call.batch.plan,
+        event: call.batch.event,
+        weights: weights.view,
+        cell,
+        gates,
+        state_gradient: call.outputGradient(),
+        gate_gradient: gateGradient,
       },
-      weightGradient(call, {
-        input: output,
-        weights,
+      invocations: (s) => [s.users],
+      cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
+    }];
+    const recurrent = { input: output, weights };
+    if (features) {
+      specs.push(weightGradient(call, {
+        ...fed,
+        input: features,
+        weights: inputWeights,
+        second: recurrent,
         bias,
-        rows: "events",
+        outputGradient: gateGradient,
+      }));
+    } else {
+      const gradient = {
+        ...recurrent,
+        bias,
+        rows: fed.rows,
         gather: undefined,
         outputGradient: gateGradient,
-      }),
-    ];
-    if (oneHot) specs.push(embeddingGradient(call, input, gateGradient, target, true));
+      };
+      specs.push(weightGradient(call, gradient));
+      const target = call.gradient(inputWeights);
+      if (target) specs.push(embeddingGradient(call, inputWeights, gateGradient, target));
+    }
     return specs;
   };
 
   return tape.record({
     op: "lstm",
-    inputs: [input, weights, bias],
+    inputs: features ? [features, inputWeights, weights, bias] : [inputWeights, weights, bias],
     output,
     forward,
     backward,
-    reference: reference(oneHot),
+    reference: features
+      ? ([x, inputs, weights, bias], batch) => reference(x, inputs, weights, bias, batch)
+      : ([inputs, weights, bias], batch) => reference(undefined, inputs, weights, bias, batch),
   });
 }
 
 /** What one event leaves behind for the way back. */
 interface Saved {
   readonly event: number;
-  readonly source: number;
+  readonly item: number;
   readonly gates: number[][];
   readonly before: { h: number[]; c: number[] };
   readonly tanhCell: number[];
 }
 
-function reference(oneHot: boolean): Reference {
-  return ([input, weights, bias], batch) => {
-    if (!input || !weights || !bias) throw new Error("lstm: expected input, weights and bias");
-    const H = weights.rows;
-    const output = matrix(batch.events.length, H);
-    const saved: Saved[] = [];
-    for (const { from, to } of users(batch)) {
-      let h = new Array<number>(H).fill(0);
-      let c = new Array<number>(H).fill(0);
-      for (let event = from; event < to; event++) {
-        h.forEach((value, j) => add(output, event, j, value));
-        const fed = batch.events[event]?.fed ?? NONE;
-        if (fed === NONE) continue;
-        const source = oneHot ? fed : event;
-        const z = (column: number) =>
-          at(input, source, column) + at(bias, 0, column) +
-          h.reduce((sum, value, k) => sum + value * at(weights, k, column), 0);
-        const gates = h.map((_, j) => [
-          sigmoid(z(j)),
-          Math.tanh(z(H + j)),
-          sigmoid(z(2 * H + j) + 1),
-          sigmoid(z(3 * H + j)),
-        ]);
-        const before = { h, c };
-        c = gates.map(([i = 0, g = 0, f = 0], j) => f * (before.c[j] ?? 0) + i * g);
-        const tanhCell = c.map(Math.tanh);
-        h = gates.map(([, , , o = 0], j) => o * (tanhCell[j] ?? 0));
-        saved.push({ event, source, gates, before, tanhCell });
-      }
+/** @param features undefined with one-hot ones. */
+function reference(
+  features: Matrix | undefined,
+  inputWeights: Matrix | undefined,
+  weights: Matrix | undefined,
+  bias: Matrix | undefined,
+  batch: ReferenceBatch,
+): ReturnType<Reference> {
+  if (!inputWeights || !weights || !bias) throw new Error("lstm: expected input weights, weights and bias");
+  const H = weights.rows;
+  /** What the item feeds into the gates: its features times W, or a row of W. */
+  const product = features ? productOf(features, inputWeights) : inputWeights;
+  const output = matrix(batch.events.length, H);
+  const saved: Saved[] = [];
+  for (const { from, to } of users(batch)) {
+    let h = new Array<number>(H).fill(0);
+    let c = new Array<number>(H).fill(0);
+    for (let event = from; event < to; event++) {
+      h.forEach((value, j) => add(output, event, j, value));
+      const item = batch.events[event]?.fed ?? NONE;
+      if (item === NONE) continue;
+      const z = (column: number) =>
+        at(product, item, column) + at(bias, 0, column) +
+        h.reduce((sum, value, k) => sum + value * at(weights, k, column), 0);
+      const gates = h.map((_, j) => [
+        sigmoid(z(j)),
+        Math.tanh(z(H + j)),
+        sigmoid(z(2 * H + j) + 1),
+        sigmoid(z(3 * H + j)),
+      ]);
+      const before = { h, c };
+      c = gates.map(([i = 0, g = 0, f = 0], j) => f * (before.c[j] ?? 0) + i * g);
+      const tanhCell = c.map(Math.tanh);
+      h = gates.map(([, , , o = 0], j) => o * (tanhCell[j] ?? 0));
+      saved.push({ event, item, gates, before, tanhCell });
     }
-    return { output, backward: (gradient) => backward(gradient, input, weights, output, saved, batch) };
+  }
+  return {
+    output,
+    backward(gradient) {
+      const dGates = gateGradients(gradient, weights, saved, batch);
+      const dProduct = matrix(product.rows, product.columns);
+      for (const { event, item } of saved) {
+        for (let column = 0; column < 4 * H; column++) add(dProduct, item, column, at(dGates, event, column));
+      }
+      const rest = [productOf(output, dGates, true), columnSums(dGates)];
+      if (!features) return [dProduct, ...rest];
+      const dFeatures = matrix(features.rows, features.columns); // a constant: nobody asks
+      return [dFeatures, productOf(features, dProduct, true), ...rest];
+    },
   };
 }
 
-function backward(
+/** [events, 4H], back through time. */
+function gateGradients(
   gradient: Matrix,
-  input: Matrix,
   weights: Matrix,
-  output: Matrix,
   saved: readonly Saved[],
   batch: ReferenceBatch,
-): Matrix[] {
+): Matrix {
   const H = weights.rows;
-  const dInput = matrix(input.rows, input.columns);
-  const dGates = matrix(output.rows, 4 * H);
+  const dGates = matrix(gradient.rows, 4 * H);
   const byEvent = new Map(saved.map((s) => [s.event, s]));
   for (const { from, to } of users(batch)) {
     let dh = new Array<number>(H).fill(0);
@@ -185,10 +228,7 @@ function backward(
             d * (s.before.c[j] ?? 0) * f * (1 - f),
             (dh[j] ?? 0) * t * o * (1 - o),
           ];
-          dz.forEach((value, gate) => {
-            add(dGates, event, gate * H + j, value);
-            add(dInput, s.source, gate * H + j, value);
-          });
+          dz.forEach((value, gate) => add(dGates, event, gate * H + j, value));
           dc[j] = d * f;
         });
         dh = dh.map((_, k) => {
@@ -202,7 +242,7 @@ function backward(
       dh = dh.map((value, j) => value + at(gradient, event, j));
     }
   }
-  return [dInput, product(output, dGates, true), columnSums(dGates)];
+  return dGates;
 }
 
 function users(batch: ReferenceBatch): { from: number; to: number }[] {

@@ -1,0 +1,83 @@
+// first_layer_backward.wgsl - gradients of both parts of first_layer_forward: sums over rows that belong together
+//
+//   source         [R, N]  d loss / d (item part + state part)
+//   state_gradient [E, N]  sum over the rows of an event: they are neighbours
+//   item_gradient  [D, N]  sum over the rows of a distinct item: they are found through sorted; rows that hid their item
+//                          (see first_layer_forward) count for nothing, the others DROPOUT's scale
+//                  [I, N]  with ITEMS: one-hot features, a row for every item of the catalogue, 0 for those not shown:
+//                          Adam goes on moving them by their moments, as the reference does
+//
+// Work split   one invocation owns four columns of one event or one item and walks its rows in order: no atomics, the
+//              same bits every time. Both sums in one dispatch: on small batches the number of dispatches counts.
+// Cost         2 flops and 8 bytes an element of source; 4 bytes an element written.      Forward   first_layer_forward.wgsl
+
+const WORKGROUP = 64;
+const N4 = 16u;     // columns / 4
+const ITEMS = 0u;   // I with one-hot features, else 0
+const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
+const KEPT_SCALE = 1.0;
+const ACCUMULATE_STATE = false;
+const ACCUMULATE_ITEM = false;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+  decay: f32,
+  noise: u32,          // rules what is random in the step
+}
+
+@group(0) @binding(0) var<storage, read> source: array<vec4f>;
+@group(0) @binding(1) var<storage, read> event: array<vec4u>;
+@group(0) @binding(2) var<storage, read> ranked: array<vec2u>;
+@group(0) @binding(3) var<storage, read> slot_first: array<u32>;
+@group(0) @binding(4) var<storage, read> sorted: array<u32>;
+@group(0) @binding(5) var<storage, read_write> state_gradient: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> item_gradient: array<vec4f>;
+@group(0) @binding(7) var<uniform> step: Step;
+
+// A permuted congruential generator's output function, of a row's number and the step's noise.
+fn noise(r: u32) -> u32 {
+  let state = (r ^ step.noise) * 747796405u + 2891336453u;
+  let word = ((state >> ((state >> 28u) + 4u)) ^ state) * 277803737u;
+  return (word >> 22u) ^ word;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn first_layer_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  let column = i % N4;
+  if (i < step.size.y * N4) {
+    let e = i / N4;
+    var sum = vec4f(0.0);
+    for (var r = event[e].x; r < event[e].y; r++) { sum += source[r * N4 + column]; }
+    if (ACCUMULATE_STATE) { sum += state_gradient[i]; }
+    state_gradient[i] = sum;
+    return;
+  }
+  let at = i - step.size.y * N4;
+  let item = at / N4;
+  if (item >= select(step.size.w, ITEMS, ITEMS > 0u)) { return; }
+  var slot = item;
+  var shown = true;
+  if (ITEMS > 0u) {
+    let entry = ranked[item >> 5u];
+    let bit = 1u << (item & 31u);
+    shown = (entry.x & bit) != 0u;
+    slot = entry.y + countOneBits(entry.x & (bit - 1u));
+  }
+  var sum = vec4f(0.0);
+  if (shown) {
+    let end = slot_first[slot + 1u];
+    for (var k = slot_first[slot]; k < end; k++) {
+      let r = sorted[k];
+      if (KEPT == 4294967295u || noise(r) <= KEPT) { sum += source[r * N4 + column]; }
+    }
+  }
+  sum *= KEPT_SCALE;
+  if (ACCUMULATE_ITEM) { sum += item_gradient[at]; }
+  item_gradient[at] = sum;
+}
