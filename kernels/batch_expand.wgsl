@@ -1,18 +1,22 @@
 // batch_expand.wgsl - from the users that a batch names to its events and rows
 //
 //   plan   [B+1]  (first event in the log, first event in the batch, first row in the batch, -); entry B closes it
-//   log_event [.]  (first row, clicked row | NONE) of every event of the log, and one entry more
+//   log_event [., 3]  first row, clicked row | NONE, clicks of the log before the event: for every event of the log,
+//                  and one entry more
 //   log_row   [.]  (item, order); order = place of the row among all rows of the log sorted by item
 //   event  [E]    (first row, end row, clicked row | NONE, item fed to the encoder | NONE), in batch numbering
 //   event_item [E]  that item, or 0: an index that may always be followed
+//   history [E]    (clicks of the user before the event, end of her events)
 //   row    [R]    (event, item, order, event if this row's click is fed to the encoder | NONE)
 //   bits   [.]    one bit for each item of the catalogue, then one for each row of the log: "is in this batch"
 //
-// The click of a user's last event is fed to nobody: no state follows it.
+// The click of a user's last event is fed to nobody: no state follows it. So the items before event e stand at the fed
+// events e' < e, the last of them at lag history[e].x - history[e'].x = 1: a walk back knows where to stop.
 //
 // Work split   one invocation owns one event; it finds its user by bisection in the plan. The bits are set by
 //              integer atomics, whose result does not depend on the order.
-// Cost         8 bytes read, 16 written and two bits set a row; 16 read and 20 written an event.      Next   batch_rank.wgsl
+// Cost         8 bytes read, 16 written and two bits set a row; 20 read and 28 written an event.
+// Next         batch_rank.wgsl
 
 const WORKGROUP = 64;
 const ITEM_WORDS = 1u;  // words of bits that the items take
@@ -28,13 +32,14 @@ struct Step {
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;
-@group(0) @binding(1) var<storage, read> log_event: array<vec2u>;
+@group(0) @binding(1) var<storage, read> log_event: array<u32>;
 @group(0) @binding(2) var<storage, read> log_row: array<vec2u>;
 @group(0) @binding(3) var<storage, read_write> event: array<vec4u>;
 @group(0) @binding(4) var<storage, read_write> event_item: array<u32>;
 @group(0) @binding(5) var<storage, read_write> row: array<vec4u>;
 @group(0) @binding(6) var<storage, read_write> bits: array<atomic<u32>>;
-@group(0) @binding(7) var<uniform> step: Step;
+@group(0) @binding(7) var<storage, read_write> history: array<vec2u>;
+@group(0) @binding(8) var<uniform> step: Step;
 
 @compute @workgroup_size(WORKGROUP)
 fn batch_expand(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
@@ -52,17 +57,18 @@ fn batch_expand(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
   let user_end = plan[low + 1u];
 
   let logged = user.x + (e - user.y);
-  let log_first = log_event[logged].x;
-  let count = log_event[logged + 1u].x - log_first;
+  let log_first = log_event[3u * logged];
+  let count = log_event[3u * logged + 3u] - log_first;
   // Rows of a user follow each other in the log as in the batch.
-  let first = user.z + (log_first - log_event[user.x].x);
-  let log_click = log_event[logged].y;
+  let first = user.z + (log_first - log_event[3u * user.x]);
+  let log_click = log_event[3u * logged + 1u];
   let clicked = log_click != NONE;
   let feeds = clicked && e + 1u < user_end.y;
   var fed_item = NONE;
   if (feeds) { fed_item = log_row[log_click].x; }
   event[e] = vec4u(first, first + count, select(NONE, first + (log_click - log_first), clicked), fed_item);
   event_item[e] = select(0u, fed_item, feeds);
+  history[e] = vec2u(log_event[3u * logged + 2u] - log_event[3u * user.x + 2u], user_end.y);
 
   for (var k = 0u; k < count; k++) {
     let logged_row = log_row[log_first + k];

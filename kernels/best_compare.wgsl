@@ -1,6 +1,7 @@
 // best_compare.wgsl - adds up a validation and notes whether it is the best so far, without asking the host
 //
-//   ring [.]   the sums of the validation's shards stand at FIRST .. FIRST + SHARDS; their total goes to step.slot
+//   ring [., VECTORS]  the sums of the validation's shards stand in slots FIRST .. FIRST + SHARDS; their total goes to
+//              step.slot. Compared are the first three of vector VECTOR: least of the first, most of the others
 //   best [12]  best loss, prec@1, prec@2 (sums over the validation users, as f32 bits), -,
 //              the iterations they were reached at, -, 1 where this validation is better, -
 //
@@ -12,6 +13,8 @@
 const WORKGROUP = 1;
 const FIRST = 0u;
 const SHARDS = 1u;
+const VECTORS = 1u;
+const VECTOR = 0u;
 
 struct Step {
   size: vec4u,         // B users, E events, R rows, D distinct items of this batch
@@ -28,9 +31,12 @@ struct Step {
 
 @compute @workgroup_size(WORKGROUP)
 fn best_compare() {
-  var total = vec4f(0.0);
-  for (var k = 0u; k < SHARDS; k++) { total += ring[FIRST + k]; }
-  ring[step.slot] = total;
+  for (var v = 0u; v < VECTORS; v++) {
+    var sum = vec4f(0.0);
+    for (var k = 0u; k < SHARDS; k++) { sum += ring[(FIRST + k) * VECTORS + v]; }
+    ring[step.slot * VECTORS + v] = sum;
+  }
+  let total = ring[step.slot * VECTORS + VECTOR];
   // By exponent bits: comparisons with NaN cannot be relied on in WGSL.
   let finite = (bitcast<u32>(total.x) & 0x7f800000u) != 0x7f800000u;
   for (var k = 0u; k < 3u; k++) {

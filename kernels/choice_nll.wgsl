@@ -3,8 +3,8 @@
 //   u [R]         utility of every displayed row          event [E]   (first row, end row, clicked row | NONE, -)
 //   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
 //
-//   loss_e = log(1 + sum_{r in e} exp(u_r)) - u_click        (no click: the last term is 0)
-//   d mean loss / d u_r = (P(r) - [r clicked]) / E,   P(r) = exp(u_r) / (1 + sum exp(u))
+//   loss_e = log(1 + sum_{r in e} exp(eta u_r)) - eta u_click        (no click: the last term is 0)
+//   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,   P(r) = exp(eta u_r) / (1 + sum exp(eta u))
 //   prec@k: expected share with ties broken at random: 0 if k or more rows are greater, else min(1, (k - greater) / equal)
 //
 // The maximum that is subtracted includes the null logit 0, so nothing overflows: utilities of 80 and more do occur.
@@ -14,6 +14,7 @@
 
 const WORKGROUP = 16;
 const GRADIENT = true;
+const ETA = 1.0;  // of the Shannon regulariser: how sharply users choose by utility
 const NONE = 0xffffffffu;
 
 struct Step {
@@ -44,21 +45,21 @@ fn choice_nll(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   let click = event[e].z;
   let clicked = click != NONE;
   var clicked_u = 0.0;
-  if (clicked) { clicked_u = u[click]; }
+  if (clicked) { clicked_u = ETA * u[click]; }
 
   var most = 0.0;
   var greater = 0.0;
   var equal = 0.0;
   var broken = 0.0;  // a utility of the page that is no finite number
   for (var r = first; r < end; r++) {
-    let x = u[r];
+    let x = ETA * u[r];
     if ((bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u) { broken = x; }
     most = max(most, x);
     greater += select(0.0, 1.0, x > clicked_u);
     equal += select(0.0, 1.0, x == clicked_u);
   }
   var sum = exp(-most);
-  for (var r = first; r < end; r++) { sum += exp(u[r] - most); }
+  for (var r = first; r < end; r++) { sum += exp(ETA * u[r] - most); }
   var loss = (most - clicked_u) + log(sum);
   // By exponent bits: comparisons, max and exp swallow a NaN.
   if ((bitcast<u32>(broken) & 0x7f800000u) == 0x7f800000u) { loss = broken; }
@@ -70,7 +71,7 @@ fn choice_nll(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   if (GRADIENT) {
     let events = f32(step.size.y);
     for (var r = first; r < end; r++) {
-      u_gradient[r] = (exp(u[r] - most) / sum - select(0.0, 1.0, r == click)) / events;
+      u_gradient[r] = ETA * (exp(ETA * u[r] - most) / sum - select(0.0, 1.0, r == click)) / events;
     }
   }
 }

@@ -15,21 +15,28 @@ export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
 export { UserError } from "./data/user_error.ts";
 export { type AdapterDescription, type AdapterKind, Gpu, openGpu } from "./gpu/device.ts";
 export { type DispatchProfile, profileProgram } from "./gpu/profiler.ts";
-export { defaultModel, type ModelConfig } from "./model/config.ts";
+export { defaultModel, defaultPwModel, type ModelConfig } from "./model/config.ts";
 export { type ItemsShape, itemsShape } from "./model/item_features.ts";
 export { initialWeights, type ModelParameter } from "./model/initial_weights.ts";
 export { modelParameters, UserModel } from "./model/user_model.ts";
 export type { Weights } from "./tape/parameters.ts";
 export { type BestRecords, criteria, type Criterion } from "./train/best_keeper.ts";
-export { defaultTraining, type TrainingConfig } from "./train/config.ts";
+export {
+  type AdversarialConfig,
+  defaultAdversarial,
+  defaultTraining,
+  type TrainingConfig,
+} from "./train/config.ts";
 export { Evaluation, type EvaluationFigures } from "./train/evaluation.ts";
 export {
   DivergedError,
   type RunCallbacks,
   type StepResult,
-  Trainer,
   type TrainerState,
   type ValidationResult,
-} from "./train/trainer.ts";
+} from "./train/batch_trainer.ts";
+export { Trainer } from "./train/trainer.ts";
+export { AdversarialTrainer } from "./train/adversarial_trainer.ts";
+export type { GameFigures } from "./train/sums.ts";
 export { DeviceLog } from "./batch/device_log.ts";
 export { readSnapshot, type Snapshot, type SnapshotInfo, writeSnapshot } from "./run/snapshot.ts";

@@ -42,7 +42,7 @@ const badOptions: [string, string[], RegExp][] = [
   [
     "--resume with a setting",
     ["--resume", "DIR", "--dims", "8"],
-    /Expected --resume alone or with --iterations, got --dims/,
+    /Expected --resume alone or with --iterations or --adversarial, got --dims/,
   ],
   ["a missing snapshot", ["--data", "FILE", "--init", "DIR/none.safetensors"], /none\.safetensors/],
   [

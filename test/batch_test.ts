@@ -41,11 +41,20 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
       program.encode(pass, sizes, plan.offset(place));
       pass.end();
       gpu.queue.submit([encoder.finish()]);
-      const { event, eventItem, row, rowItem, slotItem, slotFirst, sorted } = batch;
-      const read = await readViews(gpu, [event, eventItem, row, rowItem, slotItem, slotFirst, sorted]);
-      const [events, eventItems, rows, rowItems, slotItems, slotFirsts, order] = read.map((words) =>
-        Array.from(words)
-      );
+      const { event, eventItem, row, rowItem, slotItem, slotFirst, sorted, history } = batch;
+      const read = await readViews(gpu, [
+        event,
+        eventItem,
+        row,
+        rowItem,
+        slotItem,
+        slotFirst,
+        sorted,
+        history,
+      ]);
+      const [events, eventItems, rows, rowItems, slotItems, slotFirsts, order, histories] = read.map((
+        words,
+      ) => Array.from(words));
       assert.deepEqual(
         events?.slice(0, 4 * sizes.events),
         expected.events.flatMap((e) => [e.first, e.end, e.click, e.fed]),
@@ -53,6 +62,10 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
       assert.deepEqual(
         eventItems?.slice(0, sizes.events),
         expected.events.map((e) => (e.fed === NONE ? 0 : e.fed)),
+      );
+      assert.deepEqual(
+        histories?.slice(0, 2 * sizes.events),
+        expected.history.flatMap((h) => [h.clicks, h.end]),
       );
       for (const [r, { event, item, fedEvent }] of expected.rows.entries()) {
         assert.deepEqual(

@@ -11,7 +11,9 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-function prepare(command: "train" | "evaluate", args: readonly string[]): Deno.Command {
+export type CommandName = "train" | "evaluate" | "report";
+
+function prepare(command: CommandName, args: readonly string[]): Deno.Command {
   const script = new URL(`../src/cli/${command}.ts`, import.meta.url).href;
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--frozen", ...permissionFlags(command, args), script, ...args],
@@ -22,20 +24,20 @@ function prepare(command: "train" | "evaluate", args: readonly string[]): Deno.C
   });
 }
 
-export async function runCommand(command: "train" | "evaluate", ...args: string[]): Promise<CommandResult> {
+export async function runCommand(command: CommandName, ...args: string[]): Promise<CommandResult> {
   const { code, stdout, stderr } = await prepare(command, args).output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: decode(stdout), stderr: decode(stderr) };
 }
 
-export function startCommand(command: "train" | "evaluate", ...args: string[]): Deno.ChildProcess {
+export function startCommand(command: CommandName, ...args: string[]): Deno.ChildProcess {
   return prepare(command, args).spawn();
 }
 
 /** Starts a command and sends it SIGINT once its error output matches. */
 export async function interrupt(
   when: RegExp,
-  command: "train" | "evaluate",
+  command: CommandName,
   ...args: string[]
 ): Promise<{ code: number; stderr: string }> {
   const child = startCommand(command, ...args);

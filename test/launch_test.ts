@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { EXIT_FAULT, EXIT_USER_ERROR, exitCodeOf } from "../src/cli/fail.ts";
 import { permissionFlags, runFolders } from "../src/cli/launch.ts";
+import { reportFolders } from "../src/cli/report_file.ts";
 import { type AdapterSummary, ensureAdapter, type Host } from "../src/cli/setup.ts";
 import { UserError } from "../src/data/user_error.ts";
 
@@ -29,14 +30,34 @@ Deno.test("permissionFlags lets train write to its run folder and evaluate nowhe
   assert.throws(() => write("train", ["--save-dir", "a,b"]), /without a comma in its path, found a,b\./);
   assert.deepEqual(write("train", ["--resume", "a", "--save-dir", "b"]), ["--allow-write=a,b"]);
   assert.deepEqual(write("evaluate", ["--save-dir", "x"]), []);
+  assert.deepEqual(write("report", ["x/run"]), ["--allow-write=x/run"]);
   for (const flag of permissionFlags("train", [])) {
     assert.ok(!/^(-A|--allow-(all|run|net|ffi|sys))/.test(flag) && flag !== "--allow-env", flag);
   }
 });
 
+Deno.test("reportFolders finds the folder that the page is written to", () => {
+  const cases: [string[], string[]][] = [
+    [[], []],
+    [["a"], ["a"]],
+    [["a/", "b"], ["a"]],
+    [["/"], ["/"]],
+    [["a", "--out", "b/c.html"], ["b"]],
+    [["--out=c.html", "a"], ["."]],
+    [["--out", "b/c.html", "a"], ["b"]],
+    [["--", "--out"], ["--out"]],
+    [["a", "--out"], ["a"]],
+    [["--help"], []],
+  ];
+  for (const [args, folders] of cases) assert.deepEqual(reportFolders(args), folders, args.join(" "));
+});
+
 Deno.test("permissionFlags knows its commands", () => {
   for (const command of ["", "launch", "constructor"]) {
-    assert.throws(() => permissionFlags(command, []), /expected a command \(train or evaluate\), found/);
+    assert.throws(
+      () => permissionFlags(command, []),
+      /expected a command \(train or evaluate or report\), found/,
+    );
   }
 });
 
@@ -48,7 +69,7 @@ Deno.test("the launcher ends with a message and exit code 1 when it does not kno
   assert.equal(new TextDecoder().decode(stdout), "");
   assert.match(
     new TextDecoder().decode(stderr),
-    /error: expected a command \(train or evaluate\), found "trian"\n$/,
+    /error: expected a command \(train or evaluate or report\), found "trian"\n$/,
   );
 });
 

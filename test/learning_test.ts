@@ -21,7 +21,7 @@ async function train(gpu: Gpu, log: ClickLog) {
   const trainer = await Trainer.create(model, log, defaultTraining);
   const prec1: number[] = [];
   await trainer.run(defaultTraining.iterations, { onStep: (r) => prec1.push(r.prec1) });
-  const evaluation = await Evaluation.create(model, trainer.deviceLog, log, usersOf(log, "test"), 0);
+  const evaluation = await Evaluation.ofModel(model, trainer.deviceLog, log, usersOf(log, "test"), 0);
   const test: Partial<Record<Criterion, EvaluationFigures>> = {};
   for (const criterion of ["loss", "prec1", "prec2"] as const) {
     model.setWeights(await trainer.snapshot(criterion));

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { ClickLog } from "../src/data/click_log.ts";
 import { usersOf } from "../src/data/click_log.ts";
 import { UserError } from "../src/data/user_error.ts";
-import type { ModelConfig } from "../src/model/config.ts";
+import { defaultModel, type LstmModelConfig, type ModelConfig } from "../src/model/config.ts";
 import { modelParameters, UserModel } from "../src/model/user_model.ts";
 import { itemsShape } from "../src/model/item_features.ts";
 import { defaultTraining } from "../src/train/config.ts";
@@ -17,10 +17,10 @@ const logs: Record<string, ClickLog> = {
   dense: smallLog(21, { users: 60, items: 41, width: 9, maxEvents: 6, maxPage: 7 }),
   "one-hot": smallLog(22, { users: 60, items: 41, width: 0, maxEvents: 6, maxPage: 7 }),
 };
-const shapes: ModelConfig[] = [
-  { encoder: "lstm", lstmUnits: 20, dims: [64, 64] },
-  { encoder: "lstm", lstmUnits: 5, dims: [7, 18, 5] },
-  { encoder: "lstm", lstmUnits: 3, dims: [6] },
+const shapes: LstmModelConfig[] = [
+  { ...defaultModel, lstmUnits: 20, dims: [64, 64] },
+  { ...defaultModel, lstmUnits: 5, dims: [7, 18, 5] },
+  { ...defaultModel, lstmUnits: 3, dims: [6] },
 ];
 
 function largest(m: number[][]): number {
@@ -84,7 +84,7 @@ Deno.test("the f64 model's gradients agree with finite differences", () => {
   for (const log of Object.values(logs)) {
     const shape = { H: 3, dims: [5, 4] };
     const specs = modelParameters(itemsShape(log.items), {
-      encoder: "lstm",
+      ...defaultModel,
       lstmUnits: shape.H,
       dims: shape.dims,
     });
@@ -117,7 +117,7 @@ Deno.test("the f64 model's gradients agree with finite differences", () => {
 Deno.test("score gives the utilities of the f64 model, for any history", () =>
   withGpu(undefined, async (gpu) => {
     for (const log of Object.values(logs)) {
-      const config: ModelConfig = { encoder: "lstm", lstmUnits: 6, dims: [10, 9] };
+      const config: ModelConfig = { ...defaultModel, lstmUnits: 6, dims: [10, 9] };
       const model = new UserModel(gpu, log.items, config, { seed: 3 });
       const parameters = toParameters64(
         await model.weights(),
@@ -155,7 +155,7 @@ Deno.test("score gives the utilities of the f64 model, for any history", () =>
 Deno.test("a step has at most 25 dispatches and creates nothing", () =>
   withGpu(undefined, async (gpu) => {
     for (const log of Object.values(logs)) {
-      const model = new UserModel(gpu, log.items, { encoder: "lstm", lstmUnits: 20, dims: [64, 64] }, {
+      const model = new UserModel(gpu, log.items, { ...defaultModel, lstmUnits: 20, dims: [64, 64] }, {
         seed: 1,
       });
       const trainer = await Trainer.create(model, log, {
@@ -212,7 +212,7 @@ Deno.test("same seed, same bits; another seed, other bits", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs.dense ?? assert.fail();
     const run = async (seed: number) => {
-      const model = new UserModel(gpu, log.items, { encoder: "lstm", lstmUnits: 7, dims: [16, 8] }, { seed });
+      const model = new UserModel(gpu, log.items, { ...defaultModel, lstmUnits: 7, dims: [16, 8] }, { seed });
       const trainer = await Trainer.create(model, log, { ...defaultTraining, seed, batchSize: 11 });
       const losses: number[] = [];
       await trainer.run(30, {
@@ -233,7 +233,7 @@ Deno.test("same seed, same bits; another seed, other bits", () =>
 Deno.test("validation figures and snapshots are those of the weights at their iteration", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs["one-hot"] ?? assert.fail();
-    const config: ModelConfig = { encoder: "lstm", lstmUnits: 4, dims: [8] };
+    const config: ModelConfig = { ...defaultModel, lstmUnits: 4, dims: [8] };
     const SEED = 2;
     const training = {
       ...defaultTraining,
@@ -260,7 +260,7 @@ Deno.test("validation figures and snapshots are those of the weights at their it
     );
     // Another training that stops there has the same weights, and the f64 model the same figures for them.
     for (const [criterion, { iteration }] of [["prec1", bestPrec1], ["prec2", bestPrec2]] as const) {
-      const stopped = new UserModel(gpu, log.items, config, { seed: SEED });
+      const stopped: UserModel = new UserModel(gpu, log.items, config, { seed: SEED });
       const stoppedTrainer = await Trainer.create(stopped, log, training);
       await stoppedTrainer.run(iteration);
       assert.deepEqual(await trainer.snapshot(criterion), await stopped.weights(), criterion);
@@ -281,7 +281,7 @@ Deno.test("validation figures and snapshots are those of the weights at their it
 Deno.test("weights, users and logs that do not fit are refused", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs.dense ?? assert.fail();
-    const config: ModelConfig = { encoder: "lstm", lstmUnits: 4, dims: [8] };
+    const config: ModelConfig = { ...defaultModel, lstmUnits: 4, dims: [8] };
     const model = new UserModel(gpu, log.items, config, { seed: 2 });
     const weights = await model.weights();
     const other = new UserModel(gpu, log.items, { ...config, dims: [9] }, { seed: 2 });
@@ -313,7 +313,7 @@ Deno.test("weights, users and logs that do not fit are refused", () =>
 
 Deno.test("a grid longer than an axis is folded, and gives the same bits; what cannot be folded is refused", async () => {
   const log = smallLog(8, { users: 600, items: 300, width: 3, maxEvents: 4, maxPage: 6 });
-  const config: ModelConfig = { encoder: "lstm", lstmUnits: 4, dims: [8] };
+  const config: ModelConfig = { ...defaultModel, lstmUnits: 4, dims: [8] };
   const run = (maxGrid?: number) =>
     withGpu("cpu", async (gpu) => {
       const model = new UserModel(gpu, log.items, config, { seed: 5 });
@@ -348,7 +348,7 @@ Deno.test("a step takes any users of the log; one that is refused leaves no trac
       (log.userEvents[u + 1] ?? 0) - (log.userEvents[u] ?? 0) <= 10 ? 0 : 1 + (u % 2)
     );
     const mixed = { ...log, userSplit };
-    const config: ModelConfig = { encoder: "lstm", lstmUnits: 4, dims: [8] };
+    const config: ModelConfig = { ...defaultModel, lstmUnits: 4, dims: [8] };
     const model = new UserModel(gpu, log.items, config, { seed: 2 });
     const parameters = toParameters64(await model.weights(), modelParameters(itemsShape(log.items), config));
     const trainer = await Trainer.create(model, mixed, { ...defaultTraining, batchSize: 4 });
@@ -371,7 +371,7 @@ Deno.test("a step takes any users of the log; one that is refused leaves no trac
 Deno.test("scores asked for at once come one by one, and configs out of range are refused", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs.dense ?? assert.fail();
-    const config: ModelConfig = { encoder: "lstm", lstmUnits: 4, dims: [8] };
+    const config: ModelConfig = { ...defaultModel, lstmUnits: 4, dims: [8] };
     const model = new UserModel(gpu, log.items, config, { seed: 2 });
     const pages = [[1, 2], [3], Array.from({ length: 30 }, (_, k) => k), [4, 5, 6]];
     const single: number[][] = [];

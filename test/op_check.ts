@@ -32,8 +32,9 @@ class CanaryArena extends Arena {
   readonly views: { name: string; view: View; bytes: number }[] = [];
   override allocate(name: string, bytes: number): View {
     const view = super.allocate(name, Math.ceil(bytes / 4) * 4 + 4 * CANARIES);
-    const words = new Uint32Array(CANARIES).fill(CANARY);
-    this.gpu.queue.writeBuffer(view.buffer, view.size - 4 * CANARIES, words);
+    // What an op has not written holds what an earlier step left; only the batch's bits start as zeros.
+    const first = name === "bits" ? view.size - 4 * CANARIES : 0;
+    this.gpu.queue.writeBuffer(view.buffer, first, new Uint32Array((view.size - first) / 4).fill(CANARY));
     this.views.push({ name, view, bytes: view.size - 4 * CANARIES });
     return view;
   }
@@ -85,8 +86,8 @@ export interface OpCase {
   readonly scale?: number;
   /** Relative to the largest value: c 2^-24 K, from the op's longest sum. */
   readonly tolerance: number;
-  /** The op is a loss: column 0, averaged, is what is differentiated. */
-  readonly loss?: boolean;
+  /** The op is a loss: what is differentiated, of its output and its inputs. */
+  readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
   /** The op refuses a second use of its inputs, which is otherwise checked: gradients of two uses add up. */
   readonly once?: boolean;
 }
@@ -172,11 +173,8 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
     const gradients = expected.backward(gradientOfOutput);
     checkFiniteDifferences(c, node.inputs, inputs, gradients, (values) => {
       const { output } = node.reference(values, reference);
-      let sum = 0;
-      output.data.forEach((y, k) =>
-        sum += c.loss ? (k % output.columns ? 0 : y / output.rows) : y * (gradientOfOutput.data[k] ?? 0)
-      );
-      return sum;
+      if (c.loss) return c.loss(output, values);
+      return output.data.reduce((sum, y, k) => sum + y * (gradientOfOutput.data[k] ?? 0), 0);
     });
     if (outputGradient) {
       // The tape's convention: the gradient of what went into the activation.
@@ -320,4 +318,11 @@ function checkFiniteDifferences(
     }
   });
   assert.ok(c.tolerance > 0);
+}
+
+/** The mean of a column: what a loss op is differentiated by. */
+export function meanOf(m: Matrix, column: number): number {
+  let sum = 0;
+  for (let row = 0; row < m.rows; row++) sum += at(m, row, column);
+  return sum / m.rows;
 }

@@ -5,7 +5,7 @@ import { firstLayer } from "../src/ops/first_layer.ts";
 import { rowDot } from "../src/ops/row_dot.ts";
 import { lstm } from "../src/ops/lstm.ts";
 import { choiceNll } from "../src/ops/choice_nll.ts";
-import { checkOp, type Leaf, type OpCase } from "./op_check.ts";
+import { checkOp, type Leaf, meanOf, type OpCase } from "./op_check.ts";
 import { shuffled, smallLog, type SmallLogOptions } from "./small_logs.ts";
 
 const U = 2 ** -24;
@@ -155,18 +155,18 @@ Deno.test("lstm: one-hot table", () =>
   }));
 
 for (const [name, b] of Object.entries({ one, few, many, chunks, noClicks })) {
-  for (const scale of [1, 40]) {
-    Deno.test(`choice_nll: utilities of ${scale}, ${name}`, () =>
+  for (const [scale, eta] of [[1, 1], [40, 1], [1, 3]] as const) {
+    Deno.test(`choice_nll: utilities of ${scale}, eta ${eta}, ${name}`, () =>
       checkOp({
         ...b,
         leaves: [{ name: "u", rows: "rows", columns: 1, packed: true }],
         parameters: [],
         build: (tape, t) => {
           const ring = tape.options.arena.allocate("ring", 16);
-          return choiceNll(tape, "loss", t("u"), ring, true);
+          return choiceNll(tape, "loss", t("u"), ring, { train: true, eta });
         },
         scale,
-        loss: true,
+        loss: (output) => meanOf(output, 0),
         tolerance: 4 * U * 64,
       }));
   }

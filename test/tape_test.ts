@@ -35,6 +35,7 @@ function withTape(specs: readonly ParameterSpec[], use: (tape: Tape) => void): P
   });
 }
 
+const loss = { train: true, eta: 1 };
 const w: ParameterSpec = { name: "w", rows: 4, columns: 8 };
 const dot: ParameterSpec[] = [{ name: "v", rows: 1, columns: 8 }, { name: "c", rows: 1, columns: 1 }];
 
@@ -51,7 +52,7 @@ Deno.test("tape: wrong shapes are named", () =>
       () => rowDot(tape, "u", { input: x, weights: p("v"), bias: p("c") }),
       /row_dot: expected x to be \[rows, 8\], but got x \[rows, 5\]/,
     );
-    assert.throws(() => choiceNll(tape, "loss", x, x.view, true), /choice_nll: expected x to be \[rows, 1\]/);
+    assert.throws(() => choiceNll(tape, "loss", x, x.view, loss), /choice_nll: expected x to be \[rows, 1\]/);
     const state = tape.tensor("s", "events", 8);
     assert.throws(
       () => firstLayer(tape, "h", { item: p("table"), state }),
@@ -76,14 +77,14 @@ Deno.test("tape: an unused parameter, an unused result, a missing gradient", asy
   };
   await withTape([w, ...dot, { name: "spare", rows: 1, columns: 1 }], (tape) => {
     const { u } = build(tape);
-    choiceNll(tape, "loss", u, tape.options.arena.allocate("ring", 16), true);
+    choiceNll(tape, "loss", u, tape.options.arena.allocate("ring", 16), loss);
     tape.forward();
     assert.throws(() => tape.backward(), /parameter spare is unused: no op of the tape reads it/);
   });
   await withTape([w, ...dot], (tape) => {
     const { x, u } = build(tape);
     linear(tape, "aside", { input: x, weights: tape.parameter("w") });
-    choiceNll(tape, "loss", u, tape.options.arena.allocate("ring", 16), true);
+    choiceNll(tape, "loss", u, tape.options.arena.allocate("ring", 16), loss);
     tape.forward();
     assert.throws(() => tape.backward(), /aside \[rows, 8\] has no part in the loss/);
   });

@@ -10,6 +10,7 @@ const RUN_FILES = [
   "best-prec2.safetensors",
   "config.json",
   "last.safetensors",
+  "report.html",
   "result.json",
   "train.csv",
   "validation.csv",
@@ -160,7 +161,14 @@ Deno.test("--seeds trains each seed and reports mean and sd; --init starts from 
     );
     assert.equal(code, 0, stderr);
     assert.match(stdout, /mean \+- sd over 3 seeds:/);
-    assert.deepEqual(filesIn(path), ["result.json", "seed-7", "seed-8", "seed-9", "seeds.json"]);
+    assert.deepEqual(filesIn(path), [
+      "report.html",
+      "result.json",
+      "seed-7",
+      "seed-8",
+      "seed-9",
+      "seeds.json",
+    ]);
     const losses = json(`${path}/result.json`).runs.map((r: { test: { nll: number }[] }) => r.test[0]?.nll);
     const mean = losses.reduce((s: number, x: number) => s + x, 0) / 3;
     assert.match(stdout, new RegExp(`^best-loss .* ${mean.toFixed(4)} \\+- 0\\.\\d{4}`, "m"));

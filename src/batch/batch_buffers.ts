@@ -17,6 +17,7 @@ const groupKernel = kernel("batch_group", groupText);
 export class BatchBuffers {
   readonly event: View;
   readonly eventItem: View;
+  readonly history: View;
   readonly row: View;
   readonly rowItem: View;
   readonly slotItem: View;
@@ -38,6 +39,7 @@ export class BatchBuffers {
     this.#words = this.#itemWords + bitWords(log.capacity.rows);
     this.event = arena.allocate("event", 16 * capacity.events);
     this.eventItem = arena.allocate("event_item", 4 * capacity.events);
+    this.history = arena.allocate("history", 8 * capacity.events);
     this.row = arena.allocate("row", 16 * capacity.rows);
     this.rowItem = arena.allocate("row_item", 4 * capacity.rows);
     this.slotItem = arena.allocate("slot_item", 4 * capacity.items);
@@ -48,7 +50,7 @@ export class BatchBuffers {
   }
 
   dispatches(): DispatchSpec[] {
-    const { log, event, eventItem, row, ranked, rowItem, slotItem, slotFirst, sorted } = this;
+    const { log, event, eventItem, history, row, ranked, rowItem, slotItem, slotFirst, sorted } = this;
     const ITEM_WORDS = this.#itemWords;
     const bits = this.#bits;
     return [
@@ -64,9 +66,10 @@ export class BatchBuffers {
           event_item: eventItem,
           row,
           bits,
+          history,
         },
         invocations: (s) => [s.events],
-        cost: (s) => ({ flops: 0, bytes: 36 * s.events + 32 * s.rows }),
+        cost: (s) => ({ flops: 0, bytes: 48 * s.events + 32 * s.rows }),
       },
       {
         kernel: rankKernel,

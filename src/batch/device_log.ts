@@ -1,6 +1,6 @@
 /** A click log on the GPU, where it stays: a step only names the users that it takes. */
 
-import type { ClickLog, ItemFeatures } from "../data/click_log.ts";
+import { type ClickLog, type ItemFeatures, NONE } from "../data/click_log.ts";
 import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -56,7 +56,7 @@ export class DeviceLog {
   readonly #arena: Arena;
   readonly itemCount: number;
   readonly capacity: LogCapacity;
-  /** [E+1] (first row, clicked row or NONE) */
+  /** [E+1] first row, clicked row or NONE, clicks before the event */
   readonly event: View;
   /** [R] (item, place among all rows sorted by item) */
   readonly row: View;
@@ -68,7 +68,7 @@ export class DeviceLog {
     this.itemCount = log.items.count;
     this.capacity = capacity ?? { events: log.eventClick.length, rows: log.rowItem.length };
     this.#arena = new Arena(gpu, "log");
-    this.event = this.#arena.allocate("events", 8 * (this.capacity.events + 1));
+    this.event = this.#arena.allocate("events", 12 * (this.capacity.events + 1));
     this.row = this.#arena.allocate("rows", 8 * this.capacity.rows);
     this.itemFirst = this.#arena.allocate("items", 4 * this.itemCount);
     this.write(log);
@@ -83,10 +83,12 @@ export class DeviceLog {
           `(${this.capacity.events}, ${this.capacity.rows}, ${this.itemCount})`,
       );
     }
-    const event = new Uint32Array(2 * (events + 1));
+    const event = new Uint32Array(3 * (events + 1));
+    let clicks = 0;
     for (let e = 0; e <= events; e++) {
-      event[2 * e] = log.eventRows[e] ?? 0;
-      event[2 * e + 1] = log.eventClick[e] ?? 0;
+      const click = log.eventClick[e] ?? NONE;
+      event.set([log.eventRows[e] ?? 0, click, clicks], 3 * e);
+      if (click !== NONE) clicks++;
     }
     const { first, order } = orderByItem(log.rowItem, this.itemCount);
     const row = new Uint32Array(2 * rows);

@@ -8,7 +8,7 @@ import type { View } from "../gpu/program.ts";
 import { type BatchSizes, STEP_STRIDE, type StepHeader, writeStepHeader } from "../gpu/step.ts";
 
 /** What a step is besides its users. */
-export type StepPurpose = Pick<StepHeader, "slot" | "learningRate" | "iteration" | "noise">;
+export type StepPurpose = Pick<StepHeader, "slot" | "learningRate" | "iteration" | "decay" | "noise">;
 
 /**
  * A ring of places for steps. Each holds the batch's users with their running numbers of events and rows (16 bytes a
@@ -27,20 +27,22 @@ export class Plan {
 
   /**
    * @param capacity the most that a step may take: what its program's buffers are made for.
-   * @param places how many steps are held at once. @param headers further places for steps without a batch.
+   * @param places how many steps are held at once. @param more further places, for steps without a batch.
+   * @param headersEach of a place: programs that work on one batch may differ in the rest of it.
    */
   constructor(
     readonly gpu: Gpu,
     readonly log: ClickLog,
     readonly capacity: BatchSizes,
     readonly places: number,
-    headers = 0,
+    more = 0,
+    private readonly headersEach = 1,
   ) {
     this.#arena = new Arena(gpu, "plan");
     const bytes = 16 * (capacity.users + 1) * places;
     gpu.requireBindable(bytes, `a plan of ${places} x ${capacity.users} users`);
     this.#entries = new Uint32Array(bytes / 4);
-    this.#headers = new DataView(new ArrayBuffer(STEP_STRIDE * (places + headers)));
+    this.#headers = new DataView(new ArrayBuffer(STEP_STRIDE * (places + more) * headersEach));
     this.view = this.#arena.allocate("users", bytes);
     this.steps = this.#arena.allocate("headers", this.#headers.byteLength).buffer;
     this.#itemStamps = new Uint32Array(log.items.count);
@@ -48,17 +50,23 @@ export class Plan {
   }
 
   /** Byte offset of a place's header, as {@link import("../gpu/program.ts").Program.encode} wants it. */
-  offset(place: number): number {
-    return place * STEP_STRIDE;
+  offset(place: number, header = 0): number {
+    return (place * this.headersEach + header) * STEP_STRIDE;
   }
 
   /**
    * Sets a place; {@link upload} sends it.
+   * @param purpose of its headers, one for each that differs: the last stands for the rest.
    * @param log where the users stand, if it is not the plan's own.
    * @returns the sizes of the batch.
    * @throws UserError for a user that the log does not have or that comes twice, or for users without a single event.
    */
-  put(place: number, users: ArrayLike<number>, purpose: StepPurpose, log = this.log): BatchSizes {
+  put(
+    place: number,
+    users: ArrayLike<number>,
+    purpose: StepPurpose | readonly StepPurpose[],
+    log = this.log,
+  ): BatchSizes {
     if (users.length > this.capacity.users) {
       throw new UserError(`Expected at most ${this.capacity.users} users a batch, got ${users.length}.`);
     }
@@ -103,14 +111,25 @@ export class Plan {
           `(${capacity.events}, ${capacity.rows}, ${capacity.items})`,
       );
     }
-    writeStepHeader(this.#headers, place * STEP_STRIDE, { ...sizes, firstUser, ...purpose });
+    this.#writeHeaders(place, { ...sizes, firstUser }, purpose);
     return sizes;
   }
 
   /** Sets the header of a place whose step works on no batch. */
   putPurpose(place: number, purpose: StepPurpose): void {
-    const nothing = { users: 0, events: 0, rows: 0, items: 0, firstUser: 0 };
-    writeStepHeader(this.#headers, place * STEP_STRIDE, { ...nothing, ...purpose });
+    this.#writeHeaders(place, { users: 0, events: 0, rows: 0, items: 0, firstUser: 0 }, purpose);
+  }
+
+  #writeHeaders(
+    place: number,
+    batch: BatchSizes & { firstUser: number },
+    purpose: StepPurpose | readonly StepPurpose[],
+  ): void {
+    const purposes = [purpose].flat();
+    for (let header = 0; header < this.headersEach; header++) {
+      const own = purposes[Math.min(header, purposes.length - 1)];
+      if (own) writeStepHeader(this.#headers, this.offset(place, header), { ...batch, ...own });
+    }
   }
 
   /** Sends the places from `first` on. */
@@ -118,8 +137,8 @@ export class Plan {
     const words = 4 * (this.capacity.users + 1);
     const entries = this.#entries.subarray(first * words, (first + count) * words);
     if (entries.length > 0) this.gpu.queue.writeBuffer(this.view.buffer, 4 * first * words, entries);
-    const headers = new Uint8Array(this.#headers.buffer, first * STEP_STRIDE, count * STEP_STRIDE);
-    this.gpu.queue.writeBuffer(this.steps, first * STEP_STRIDE, headers);
+    const [from, to] = [this.offset(first), this.offset(first + count)];
+    this.gpu.queue.writeBuffer(this.steps, from, new Uint8Array(this.#headers.buffer, from, to - from));
   }
 
   /** Sends `count` places of the ring base .. base + length, from number `first` modulo length on. */

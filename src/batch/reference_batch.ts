@@ -7,6 +7,8 @@ export interface ReferenceBatch {
   readonly userFirst: number[];
   /** [E] first row, end row, clicked row or NONE, item fed to the encoder or NONE. */
   readonly events: { first: number; end: number; click: number; fed: number }[];
+  /** [E] clicks of the user before the event, and the end of her events. */
+  readonly history: { clicks: number; end: number }[];
   /** [R] event, item, and the event if this row's click is fed to the encoder. */
   readonly rows: { event: number; item: number; fedEvent: number }[];
   /** [R] place of the row's item among the distinct items. */
@@ -20,9 +22,12 @@ export interface ReferenceBatch {
 export function referenceBatch(log: ClickLog, users: ArrayLike<number>, noise = 0): ReferenceBatch {
   const userFirst = [0];
   const events: ReferenceBatch["events"] = [];
+  const history: ReferenceBatch["history"] = [];
   const rows: ReferenceBatch["rows"] = [];
   for (const user of Array.from(users)) {
     const [from, to] = [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0];
+    const end = events.length + to - from;
+    let clicks = 0;
     for (let e = from; e < to; e++) {
       const [rowFrom, rowTo] = [log.eventRows[e] ?? 0, log.eventRows[e + 1] ?? 0];
       const click = log.eventClick[e] ?? NONE;
@@ -42,10 +47,13 @@ export function referenceBatch(log: ClickLog, users: ArrayLike<number>, noise = 
         click: click === NONE ? NONE : first + click - rowFrom,
         fed: feeds ? log.rowItem[click] ?? 0 : NONE,
       });
+      history.push({ clicks, end });
+      if (click !== NONE) clicks++;
     }
     userFirst.push(events.length);
   }
   const slotItem = [...new Set(rows.map((r) => r.item))].sort((a, b) => a - b);
   const slotOf = new Map(slotItem.map((item, slot) => [item, slot]));
-  return { userFirst, events, rows, slotItem, rowSlot: rows.map((r) => slotOf.get(r.item) ?? 0), noise };
+  const rowSlot = rows.map((r) => slotOf.get(r.item) ?? 0);
+  return { userFirst, events, history, rows, slotItem, rowSlot, noise };
 }

@@ -2,15 +2,20 @@
 
 import { Command, Option } from "commander";
 import { DeviceLog } from "../batch/device_log.ts";
-import { type Split, splits, usersOf } from "../data/click_log.ts";
+import { type ClickLog, type Split, splits, usersOf } from "../data/click_log.ts";
 import { UserError } from "../data/user_error.ts";
-import { openGpu } from "../gpu/device.ts";
+import { type Gpu, openGpu } from "../gpu/device.ts";
+import { createGenerator } from "../model/generator.ts";
 import { fitItems } from "../model/item_features.ts";
 import { UserModel } from "../model/user_model.ts";
 import { openDataset } from "../run/dataset.ts";
-import { readSnapshot } from "../run/snapshot.ts";
+import { readSnapshot, type SnapshotInfo } from "../run/snapshot.ts";
 import { baselinesOn, type SnapshotResult } from "../run/training_run.ts";
-import { Evaluation } from "../train/evaluation.ts";
+import type { Weights } from "../tape/parameters.ts";
+import { evaluateGame } from "../train/adversarial_trainer.ts";
+import { Evaluation, type EvaluationFigures } from "../train/evaluation.ts";
+import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
+import type { GameFigures } from "../train/sums.ts";
 import { version } from "../version.ts";
 import { runMain } from "./fail.ts";
 import { parse, wholeNumber } from "./options.ts";
@@ -66,11 +71,14 @@ async function main(): Promise<void> {
     : usersOf(log, options.split);
   const gpu = await openGpu();
   try {
-    const model = new UserModel(gpu, log.items, snapshot.info.model, { weights: snapshot.weights });
-    const deviceLog = new DeviceLog(gpu, log);
-    const evaluation = await Evaluation.create(model, deviceLog, log, users, options.evaluationShards);
-    const figures = await evaluation.figures();
-    for (const part of [evaluation, deviceLog, model]) part.destroy();
+    const figures = await figuresOf(
+      gpu,
+      log,
+      users,
+      snapshot.weights,
+      snapshot.info,
+      options.evaluationShards,
+    );
     const baselines = baselinesOn(data, users);
     const result: SnapshotResult = {
       snapshot: (snapshot.info.kind) as SnapshotResult["snapshot"],
@@ -87,6 +95,35 @@ async function main(): Promise<void> {
     if (attained) console.log(attained);
   } finally {
     gpu.close();
+  }
+}
+
+/** Of the reward, and of the generator where the snapshot has one. */
+async function figuresOf(
+  gpu: Gpu,
+  log: ClickLog,
+  users: Uint32Array,
+  weights: Weights,
+  { model: config, game }: SnapshotInfo,
+  shards: number,
+): Promise<EvaluationFigures & Partial<GameFigures>> {
+  const made: { destroy(): void }[] = [];
+  const keep = <T extends { destroy(): void }>(part: T): T => {
+    made.push(part);
+    return part;
+  };
+  try {
+    const model = keep(new UserModel(gpu, log.items, config, { weights: partOf(weights, "") }));
+    const deviceLog = keep(new DeviceLog(gpu, log));
+    if (!game) return await keep(await Evaluation.ofModel(model, deviceLog, log, users, shards)).figures();
+    const own = { weights: partOf(weights, GENERATOR_PREFIX) };
+    const generator = game.generator
+      ? keep(createGenerator(gpu, log.items, game.generator, model.items, own))
+      : undefined;
+    const evaluation = await evaluateGame(model, generator, game, deviceLog, log, users, { shards });
+    return await keep(evaluation).figures();
+  } finally {
+    for (const part of made.reverse()) part.destroy();
   }
 }
 

@@ -2,17 +2,26 @@
  * Starts a command of this program: `deno run --allow-run --allow-sys=uid src/cli/launch.ts train --save-dir x`.
  *
  * The launcher may start processes, which amounts to any permission, but it does two things only: it makes sure of an
- * adapter, and it runs the command in a process that may read files and write to its run folder, and nothing else.
+ * adapter for a command that computes, and it runs the command in a process that may read files and write to its own
+ * folder, and nothing else.
  */
 
 import { UserError } from "../data/user_error.ts";
 import { runMain } from "./fail.ts";
+import { reportFolders } from "./report_file.ts";
 import { ensureAdapter, GPU_ENVIRONMENT } from "./setup.ts";
 
-/** The commands, each in `src/cli/<name>.ts`, and whether they write to a run folder. */
-const COMMANDS: Readonly<Record<string, { writes: boolean }>> = {
-  train: { writes: true },
-  evaluate: { writes: false },
+interface CommandNeeds {
+  /** The folders that it writes to. */
+  readonly writes: (args: readonly string[]) => string[];
+  readonly adapter: boolean;
+}
+
+/** The commands, each in `src/cli/<name>.ts`. */
+const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
+  train: { writes: runFolders, adapter: true },
+  evaluate: { writes: () => [], adapter: true },
+  report: { writes: reportFolders, adapter: false },
 };
 
 /** Where a run is written unless `--save-dir` or `--resume` says otherwise; relative to the working folder. */
@@ -38,28 +47,28 @@ const TERMINAL_VARIABLES = [
 
 /**
  * The permission flags for a command with these arguments: reading, the terminal's variables, and for a command that
- * writes, its run folders alone.
+ * writes, its folders alone.
  *
- * @throws {UserError} for an unknown command or a run folder that no flag can name
+ * @throws {UserError} for an unknown command or a folder that no flag can name
  */
 export function permissionFlags(command: string, args: readonly string[]): string[] {
-  const known = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
-  if (known === undefined) {
-    const names = Object.keys(COMMANDS).join(" or ");
-    throw new UserError(`expected a command (${names}), found ${JSON.stringify(command)}`);
-  }
   const flags = ["--no-prompt", "--allow-read", `--allow-env=${TERMINAL_VARIABLES.join(",")}`];
-  if (known.writes) {
-    const folders = runFolders(args);
-    const odd = folders.find((folder) => folder.includes(","));
-    if (odd !== undefined) { // a comma would end the path in the flag
-      throw new UserError(
-        `expected a run folder without a comma in its path, found ${odd}. Choose another one.`,
-      );
-    }
-    flags.push(`--allow-write=${folders.join(",")}`);
+  const folders = needsOf(command).writes(args);
+  const odd = folders.find((folder) => folder.includes(","));
+  if (odd !== undefined) { // a comma would end the path in the flag
+    throw new UserError(
+      `expected a folder to write to without a comma in its path, found ${odd}. Choose another one.`,
+    );
   }
+  if (folders.length > 0) flags.push(`--allow-write=${folders.join(",")}`);
   return flags;
+}
+
+function needsOf(command: string): CommandNeeds {
+  const known = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
+  if (known !== undefined) return known;
+  const names = Object.keys(COMMANDS).join(" or ");
+  throw new UserError(`expected a command (${names}), found ${JSON.stringify(command)}`);
 }
 
 /** The folders that the arguments name, the last of each option as for the command itself, or the default. */
@@ -82,7 +91,8 @@ function valueAfterEquals(arg: string, option: string): string | undefined {
 /** Runs the command to its end. @returns its exit code; 128 + n when signal n ended it */
 async function launch(command: string, args: readonly string[]): Promise<number> {
   const permissions = permissionFlags(command, args);
-  if (!args.includes("--help") && !args.includes("-h")) await ensureAdapter();
+  const needsAdapter = needsOf(command).adapter && !args.includes("--help") && !args.includes("-h");
+  if (needsAdapter) await ensureAdapter();
   const script = new URL(`./${command}.ts`, import.meta.url).href;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--frozen", ...permissions, script, ...args],

@@ -1,7 +1,9 @@
 /** The table of test figures that a command ends with. */
 
+import { meanAndSd } from "../data/mean_sd.ts";
 import type { ChoiceFigures, RankingFigures } from "../data/ranking.ts";
 import type { Baselines, SnapshotResult } from "../run/training_run.ts";
+import type { GameFigures } from "../train/sums.ts";
 import { outputWidth, table } from "./table.ts";
 
 const digits = (value: number | null | undefined) =>
@@ -21,14 +23,14 @@ export function resultTable(
 ): string {
   const row = (name: string, f: RankingFigures & Partial<ChoiceFigures>) =>
     [name, "", digits(f.nll), digits(f.prec1), digits(f.prec2), "", ""] as string[];
-  const rows: string[][] = results.map((r) => [
-    r.snapshot,
+  const rows: string[][] = results.flatMap(playersOf).map((r) => [
+    r.name,
     String(r.iteration),
     digits(r.nll),
     digits(r.prec1),
     digits(r.prec2),
-    digits(r.longerPages.prec1),
-    digits(r.longerPages.prec2),
+    digits(r.longer.prec1),
+    digits(r.longer.prec2),
   ]);
   rows.push(row("random", baselines.random));
   if (baselines.clickRate) rows.push(row("click rate", baselines.clickRate));
@@ -54,25 +56,51 @@ export function attainedText(
     `log-likelihood ${share(Math.abs(above))} ${above >= 0 ? "below" : "above"} the truth's own (best-loss).`;
 }
 
+/** Whether the reward ranks as the truth does, on data whose truth is known. */
+export function spearmanText(results: readonly SnapshotResult[]): string | undefined {
+  const known = results.flatMap(({ snapshot, spearman }) =>
+    spearman === undefined ? [] : [{ snapshot, spearman }]
+  );
+  if (known.length === 0) return undefined;
+  const list = known.map(({ snapshot, spearman }) => `${spearman.toFixed(3)} (${snapshot})`).join(", ");
+  return `Rank correlation of reward and truth within a page (mean Spearman): ${list}.`;
+}
+
 /** Mean and sample standard deviation of each figure over runs. */
 export function seedsTable(runs: readonly (readonly SnapshotResult[])[]): string {
-  const rows = (runs[0] ?? []).map(({ snapshot }) => {
-    const of = (figure: (r: SnapshotResult) => number) => {
-      const values = runs.flatMap((run) => run.filter((r) => r.snapshot === snapshot).map(figure));
-      const { mean, sd } = meanAndSd(values);
-      return `${mean.toFixed(4)} +- ${Number.isNaN(sd) ? "-" : sd.toFixed(4)}`;
+  const players = runs.map((run) => run.flatMap(playersOf));
+  const rows = (players[0] ?? []).map(({ name }) => {
+    const own = players.flatMap((run) => run.filter((r) => r.name === name));
+    const of = (figure: (r: Player) => number | undefined) => {
+      const { mean, sd } = meanAndSd(own.flatMap((r) => figure(r) ?? []));
+      return Number.isNaN(mean) ? "-" : `${mean.toFixed(4)} +- ${Number.isNaN(sd) ? "-" : sd.toFixed(4)}`;
     };
-    const iterations = runs.flatMap((run) =>
-      run.filter((r) => r.snapshot === snapshot).map((r) => r.iteration)
-    );
+    const iterations = own.map((r) => r.iteration);
     const range = `${Math.min(...iterations)}..${Math.max(...iterations)}`;
-    return [snapshot, range, of((r) => r.nll), of((r) => r.prec1), of((r) => r.prec2)];
+    return [name, range, of((r) => r.nll), of((r) => r.prec1), of((r) => r.prec2)];
   });
   return table(["", "iteration", "loss", "prec@1", "prec@2"], rows);
 }
 
-function meanAndSd(values: readonly number[]): { mean: number; sd: number } {
-  const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
-  const squares = values.reduce((sum, x) => sum + (x - mean) ** 2, 0);
-  return { mean, sd: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : NaN };
+/** A ranking that a snapshot gives: the reward's, and in a game the generator's, which has no likelihood. */
+interface Player extends RankingFigures {
+  readonly name: string;
+  readonly iteration: number;
+  readonly nll: number | undefined;
+  readonly longer: RankingFigures;
+}
+
+function playersOf(result: SnapshotResult): Player[] {
+  const { snapshot, iteration, nll, prec1, prec2, longerPages, piPrec1, piPrec2 } = result;
+  const reward = { name: snapshot, iteration, nll, prec1, prec2, longer: longerPages };
+  if (piPrec1 === undefined || piPrec2 === undefined) return [reward];
+  const longer: RankingFigures & Partial<GameFigures> = longerPages;
+  return [reward, {
+    name: `${snapshot}, pi`,
+    iteration,
+    nll: undefined,
+    prec1: piPrec1,
+    prec2: piPrec2,
+    longer: { prec1: longer.piPrec1 ?? NaN, prec2: longer.piPrec2 ?? NaN },
+  }];
 }

@@ -1,12 +1,11 @@
 /** `train`: from a click log to a trained user model. */
 
 import { UserError } from "../data/user_error.ts";
-import { type Gpu, openGpu } from "../gpu/device.ts";
+import type { Gpu } from "../gpu/device.ts";
 import { fitItems } from "../model/item_features.ts";
-import { atomicWriteFile } from "../run/atomic_write.ts";
+import { writeReport } from "../report/write_report.ts";
 import { type Dataset, digestOf, openDataset, reopenDataset } from "../run/dataset.ts";
-import { driverVersion } from "../run/driver.ts";
-import { type RunConfig, RunFolder } from "../run/run_folder.ts";
+import { exists, type RunConfig, runConfigSchema, RunFolder } from "../run/run_folder.ts";
 import {
   configOfSeed,
   createSeedsFolder,
@@ -17,117 +16,208 @@ import {
   writeSeedsResult,
 } from "../run/seeds_folder.ts";
 import { readSnapshot, type Snapshot } from "../run/snapshot.ts";
-import { resumeRun, type RunContext, type RunResult, startRun } from "../run/training_run.ts";
+import { adversarialStage, stagesOf } from "../run/stages.ts";
+import type { RunContext, RunResult } from "../run/training_run.ts";
 import { version } from "../version.ts";
 import { runMain } from "./fail.ts";
-import { trainingProgress } from "./progress.ts";
-import { attainedText, resultTable, seedsTable } from "./report_table.ts";
+import { reportFile } from "./report_file.ts";
+import { attainedText, resultTable, seedsTable, spearmanText } from "./report_table.ts";
+import {
+  EXIT_INTERRUPTED,
+  goOn,
+  initOf,
+  isFinished,
+  machine,
+  quoted,
+  say,
+  timestamp,
+  withGpu,
+} from "./run_stages.ts";
 import { type Stop, stopOnSignals } from "./stop.ts";
-import { MODEL_OPTIONS, parseTrainOptions, type TrainOptions } from "./train_options.ts";
-
-/** What the shell knows a process as that ended by Ctrl-C. */
-const EXIT_INTERRUPTED = 130;
+import {
+  adversarialOf,
+  MODEL_OPTIONS,
+  modelOf,
+  parseTrainOptions,
+  trainingOf,
+  type TrainOptions,
+} from "./train_options.ts";
 
 async function main(): Promise<number> {
   const { options, given } = parseTrainOptions(Deno.args);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
-  if (options.resume !== undefined) {
-    return await resume(options.resume, given.has("iterations") ? options.iterations : undefined, stop);
-  }
+  if (options.resume !== undefined) return await resume(options.resume, options, given, stop);
   let data = await openDataset(options.data, options.seed, options.resplit);
-  const init = options.init === undefined ? undefined : await readSnapshot(options.init);
-  if (init?.info) {
-    data = { ...data, log: fitItems(data.log, init.info.items, `The model of ${options.init}`) };
+  const init = options.init === undefined ? undefined : await openInit(options.init, data);
+  if (init?.snapshot.info) {
+    data = { ...data, log: fitItems(data.log, init.snapshot.info.items, `The model of ${init.path}`) };
   }
   return await withGpu(data, async (gpu) => {
     const config = await runConfig(gpu, data, options, given, init);
-    const context: RunContext = { gpu, data, init: init?.weights, signal: stop.signal };
+    const context: RunContext = { gpu, data, init: init?.snapshot.weights, signal: stop.signal };
     const path = options.saveDir ?? `runs/${data.log.name.replace(/[^\w.-]+/g, "_")}-${timestamp()}`;
     if (options.seeds > 1) {
       const seeds = { seeds: Array.from({ length: options.seeds }, (_, k) => options.seed + k), config };
       await createSeedsFolder(path, seeds);
-      return await runSeeds(context, path, seeds, stop);
+      return await runSeeds(context, path, seeds, options.report, stop);
     }
-    return finish(
-      await withProgress(config, 0, stop, (events) => startRun(context, path, config, events)),
-      path,
-    );
+    if (await exists(`${path}/config.json`)) {
+      throw new UserError(
+        `Expected a new or empty folder for the run, but ${path} holds one. ` +
+          `Continue it with --resume ${path}, or choose another --save-dir.`,
+      );
+    }
+    return await runOne(context, path, config, options.report, stop);
   });
 }
 
-async function resume(path: string, iterations: number | undefined, stop: Stop): Promise<number> {
-  const extend = (config: RunConfig): RunConfig => ({
-    ...config,
-    training: { ...config.training, iterations: iterations ?? config.training.iterations },
-  });
+async function resume(
+  path: string,
+  options: TrainOptions,
+  given: ReadonlySet<string>,
+  stop: Stop,
+): Promise<number> {
   const seeds = await readSeeds(path);
   if (seeds) {
-    const extended = { ...seeds, config: extend(seeds.config) };
-    const begun = await Promise.all(seeds.seeds.map((seed) => RunFolder.hasState(folderOfSeed(path, seed))));
+    const extended = { ...seeds, config: extend(seeds.config, options, given) };
+    const begun = await Promise.all(seeds.seeds.map((seed) => hasBegun(folderOfSeed(path, seed))));
     const { data, init } = await reopen(seeds.config, begun.includes(false));
     return await withGpu(data, async (gpu) => {
       await compareMachine(gpu, seeds.config);
-      if (iterations !== undefined) await writeSeeds(path, extended);
-      return await runSeeds({ gpu, data, init, signal: stop.signal }, path, extended, stop);
+      if (extended.config !== seeds.config) await writeSeeds(path, extended);
+      const context = { gpu, data, init, signal: stop.signal };
+      return await runSeeds(context, path, extended, options.report, stop);
     });
   }
-  const config = extend(await RunFolder.readConfig(path));
-  const { data, init } = await reopen(config, !await RunFolder.hasState(path));
+  const saved = await RunFolder.readConfig(path);
+  const config = extend(saved, options, given);
+  if (
+    config.training.iterations !== saved.training.iterations &&
+    await RunFolder.hasState(adversarialStage.folder(path))
+  ) {
+    throw new UserError(
+      `The adversarial stage of ${path} has begun from its Shannon stage, so that can no longer be extended. ` +
+        `Start a new run with --init ${quoted(`${path}/last.safetensors`)}.`,
+    );
+  }
+  const { data, init } = await reopen(config, !await hasBegun(path));
   return await withGpu(data, async (gpu) => {
     await compareMachine(gpu, config);
-    const context = { gpu, data, init, signal: stop.signal };
-    const result = await goOn(context, path, config, stop);
-    return finish(result, path);
+    return await runOne({ gpu, data, init, signal: stop.signal }, path, config, options.report, stop);
   });
 }
 
-/** Goes on with one run, or begins it where it was not begun, or was killed before it had saved anything. */
-async function goOn(context: RunContext, path: string, config: RunConfig, stop: Stop): Promise<RunResult> {
-  if (!await RunFolder.hasState(path)) {
-    await RunFolder.clear(path);
-    return await withProgress(config, 0, stop, (events) => startRun(context, path, config, events));
+/** Whether a run has saved anything that it goes on from. */
+async function hasBegun(path: string): Promise<boolean> {
+  return await RunFolder.hasState(path) || await RunFolder.hasState(adversarialStage.folder(path));
+}
+
+/** The config with the iterations that were given. @throws UserError for a stage that the run does not have. */
+function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<string>): RunConfig {
+  let extended = config;
+  if (given.has("iterations")) {
+    if (!config.pretrain) {
+      throw new UserError("This run has no Shannon stage that --iterations could extend.");
+    }
+    extended = { ...extended, training: { ...config.training, iterations: options.iterations } };
   }
-  const { info } = await readSnapshot(`${path}/last.safetensors`);
-  const start = info?.iteration ?? 0;
-  const { iterations } = config.training;
-  if (iterations < start) {
-    throw new UserError(`Expected --iterations of at least ${start}, which are done, got ${iterations}.`);
+  if (given.has("adversarial")) {
+    if (!config.adversarial) {
+      throw new UserError(
+        "This run has no adversarial stage that --adversarial could extend. " +
+          "Add one in a run of its own: --init <this run> --adversarial <n>.",
+      );
+    }
+    const adversarial = { ...config.adversarial, iterations: options.adversarial };
+    extended = { ...extended, adversarial };
   }
-  await atomicWriteFile(`${path}/config.json`, JSON.stringify(config, null, 2) + "\n");
-  say(`going on after iteration ${start}`);
-  const log = info ? fitItems(context.data.log, info.items, `The run in ${path}`) : context.data.log;
-  const fitted = { ...context, data: { ...context.data, log } };
-  return await withProgress(config, start, stop, (events) => resumeRun(fitted, path, config, events));
+  return extended;
+}
+
+async function runOne(
+  context: RunContext,
+  path: string,
+  config: RunConfig,
+  report: boolean,
+  stop: Stop,
+): Promise<number> {
+  const results = await goOn(context, path, config, stop, print);
+  if (!isFinished(config, results)) return interrupted(path, where(config, results));
+  if (report) await tellReport(path);
+  return 0;
 }
 
 /** Trains each seed, or goes on with it where it has begun. */
-async function runSeeds(context: RunContext, path: string, seeds: Seeds, stop: Stop): Promise<number> {
-  const results: RunResult[] = [];
+async function runSeeds(
+  context: RunContext,
+  path: string,
+  seeds: Seeds,
+  report: boolean,
+  stop: Stop,
+): Promise<number> {
+  const finished: RunResult[][] = [];
   for (const seed of seeds.seeds) {
     if (stop.signal.aborted) break;
     say(`seed ${seed}`);
     const config = configOfSeed(seeds, seed);
-    const folder = folderOfSeed(path, seed);
-    const result = await goOn(context, folder, config, stop);
-    results.push(result);
-    if (!result.test) break;
-    report(result);
+    const results = await goOn(context, folderOfSeed(path, seed), config, stop, print);
+    if (!isFinished(config, results)) break;
+    finished.push(results);
   }
-  const tests = results.flatMap(({ test }) => (test ? [test] : []));
-  if (tests.length < seeds.seeds.length) {
-    return interrupted(path, `${tests.length} of ${seeds.seeds.length} seeds`);
+  if (finished.length < seeds.seeds.length) {
+    return interrupted(path, `${finished.length} of ${seeds.seeds.length} seeds`);
   }
-  console.log(`\nTest users, mean +- sd over ${tests.length} seeds:`);
-  console.log(seedsTable(tests));
-  await writeSeedsResult(path, results);
+  stagesOf(seeds.config).forEach((name, k) => {
+    console.log(`\nTest users, ${name} stage, mean +- sd over ${finished.length} seeds:`);
+    console.log(seedsTable(finished.map((results) => results[k]?.test ?? [])));
+  });
+  await writeSeedsResult(path, finished.flat());
   console.log(`Results are in ${path}`);
+  if (report) await tellReport(path);
   return 0;
 }
 
-function finish(result: RunResult, path: string): number {
-  if (!result.test) return interrupted(path, `iteration ${result.iteration}`);
-  report(result);
-  return 0;
+async function tellReport(path: string): Promise<void> {
+  const file = reportFile(path);
+  await writeReport([path], file);
+  console.log(`The report is ${file}`);
+}
+
+/** A snapshot to start from. */
+interface Init {
+  readonly path: string;
+  readonly snapshot: Snapshot;
+}
+
+/**
+ * @param source a snapshot, or a run, whose best prec@1 is taken: of the Shannon stage if it has one.
+ * @throws UserError for a run on other data, as its train users may be this one's test users.
+ */
+async function openInit(source: string, data: Dataset): Promise<Init> {
+  const config = await exists(`${source}/config.json`) ? await RunFolder.readConfig(source) : undefined;
+  if (!config) {
+    if (await exists(`${source}/seeds.json`)) {
+      throw new UserError(
+        `Expected one run for --init, got ${source}, which holds several: name one of its seeds.`,
+      );
+    }
+    return { path: source, snapshot: await readSnapshot(source) };
+  }
+  const { path: _, ...own } = { path: "", ...data.config };
+  const { path: __, ...theirs } = { path: "", ...config.data };
+  if (JSON.stringify(own) !== JSON.stringify(theirs)) {
+    throw new UserError(
+      `Expected --init of a run on the same data, but ${source} was trained on other data or another split ` +
+        `(${JSON.stringify(theirs)}, here ${JSON.stringify(own)}): its train users may be test users here. ` +
+        `To use its weights all the same, name a snapshot in it.`,
+    );
+  }
+  const folder = config.pretrain ? source : adversarialStage.folder(source);
+  const path = `${folder}/best-prec1.safetensors`;
+  if (!await exists(path)) {
+    throw new UserError(`Expected a run with a best-prec1 snapshot for --init, found none in ${folder}.`);
+  }
+  return { path, snapshot: await readSnapshot(path) };
 }
 
 /** Opens what a run was begun with. @param fresh whether the weights it starts from are still needed. */
@@ -159,95 +249,49 @@ async function compareMachine(gpu: Gpu, config: RunConfig): Promise<void> {
   for (const [name, value] of changed) say(`  ${name}: ${found[name]} (was ${value})`);
 }
 
-async function machine(gpu: Gpu): Promise<Pick<RunConfig, "adapter" | "system">> {
-  const driver = await driverVersion(gpu.adapter.description);
-  return { adapter: { ...gpu.adapter, driver }, system: Deno.build.target };
-}
-
 async function runConfig(
   gpu: Gpu,
   data: Dataset,
   options: TrainOptions,
   given: ReadonlySet<string>,
-  init: Snapshot | undefined,
+  init: Init | undefined,
 ): Promise<RunConfig> {
-  const { seed, iterations, batchSize, learningRate, validateEvery, evaluationShards } = options;
-  const { encoder, lstmUnits, dims } = options;
   const own = MODEL_OPTIONS.some((name) => given.has(name));
-  return {
+  const adversarial = adversarialOf(options);
+  // Parsed, so that what a resumed run reads back is the same to the byte.
+  return runConfigSchema.parse({
     clickgan: version,
     command: Deno.args,
     data: data.config,
-    model: init?.info && !own ? init.info.model : { encoder, lstmUnits, dims },
-    training: { seed, iterations, batchSize, learningRate, validateEvery, evaluationShards },
-    init: options.init === undefined ? null : { path: options.init, sha256: await digestOf(options.init) },
+    model: init?.snapshot.info && !own ? init.snapshot.info.model : modelOf(options),
+    training: trainingOf(options),
+    // Fine-tuning starts from a trained reward: from the Shannon stage, or from --init in its place.
+    pretrain: options.pretrain && !(init && adversarial),
+    adversarial,
+    init: init ? await initOf(init.path) : null,
     ...await machine(gpu),
-  };
+  });
 }
 
-async function withGpu(data: Dataset, use: (gpu: Gpu) => Promise<number>): Promise<number> {
-  const gpu = await openGpu();
-  try {
-    describe(gpu, data);
-    const code = await use(gpu);
-    gpu.check();
-    return code;
-  } finally {
-    gpu.close();
-  }
-}
-
-async function withProgress(
-  config: RunConfig,
-  start: number,
-  stop: Stop,
-  run: (events: Parameters<typeof startRun>[3]) => Promise<RunResult>,
-): Promise<RunResult> {
-  const progress = trainingProgress(config.training.iterations, start);
-  stop.onStop = () =>
-    progress.note("stopping: what is begun is finished and saved (Ctrl-C again to drop it)");
-  try {
-    return await run({
-      onStep: (r) => progress.update(r.iteration, { loss: r.nll, prec1: r.prec1 }),
-      onValidation: (r) => progress.update(r.iteration, { valLoss: r.nll, valPrec1: r.prec1 }),
-    });
-  } finally {
-    stop.onStop = undefined;
-    progress.stop();
-  }
+function where(config: RunConfig, results: readonly RunResult[]): string {
+  const last = results.at(-1);
+  const stage = stagesOf(config).length > 1 ? ` of the ${last?.stage} stage` : "";
+  return `iteration ${last?.iteration ?? 0}${stage}`;
 }
 
 function interrupted(path: string, after: string): number {
   say(`Stopped after ${after}; everything is saved in ${path}.`);
-  say(`Go on with: deno task train --resume ${/^[\w./-]+$/.test(path) ? path : `'${path}'`}`);
+  say(`Go on with: deno task train --resume ${quoted(path)}`);
   return EXIT_INTERRUPTED;
 }
 
-function report({ test = [], baselines, folder }: RunResult): void {
-  console.log(`\nTest users:\n${resultTable(test, baselines)}`);
-  const attained = attainedText(test, baselines);
-  if (attained) console.log(attained);
+function print({ stage, test, baselines, folder }: RunResult): void {
+  if (!test) return;
+  console.log(`\nTest users${stage === "adversarial" ? ", after the adversarial stage" : ""}:`);
+  console.log(resultTable(test, baselines));
+  const texts = [stage === "shannon" ? attainedText(test, baselines) : undefined, spearmanText(test)];
+  for (const text of texts) if (text) console.log(text);
   console.log(`Results are in ${folder}`);
-}
-
-function describe(gpu: Gpu, data: Dataset): void {
-  const { kind, description } = gpu.adapter;
-  say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
-  const { log } = data;
-  const features = log.items.kind === "dense" ? `${log.items.width} features each` : "one-hot";
-  const n = (count: number) => count.toLocaleString("en");
-  say(
-    `data: ${log.name}, ${n(log.userSplit.length)} users, ${n(log.eventClick.length)} events, ` +
-      `${n(log.rowItem.length)} displayed items of ${n(log.items.count)} (${features})`,
-  );
-}
-
-function say(text: string): void {
-  console.error(text);
-}
-
-function timestamp(): string {
-  return new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
 }
 
 await runMain(main);

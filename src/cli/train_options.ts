@@ -2,8 +2,16 @@
 
 import { Command, Option } from "commander";
 import { UserError } from "../data/user_error.ts";
-import { defaultModel } from "../model/config.ts";
-import { defaultTraining, trainingConfigSchema } from "../train/config.ts";
+import { defaultModel, defaultPwModel, etaSchema, type ModelConfig } from "../model/config.ts";
+import { criteria, type Criterion } from "../train/best_keeper.ts";
+import {
+  type AdversarialConfig,
+  adversarialConfigSchema,
+  defaultAdversarial,
+  defaultTraining,
+  type TrainingConfig,
+  trainingConfigSchema,
+} from "../train/config.ts";
 import { version } from "../version.ts";
 import { folder, layerSizes, numberOf, parse, wholeNumber } from "./options.ts";
 
@@ -15,26 +23,64 @@ export interface TrainOptions {
   seeds: number;
   init?: string;
   resume?: string;
-  encoder: "lstm";
+  report: boolean;
+  encoder: "lstm" | "pw";
   lstmUnits: number;
+  pwLags: number;
+  pwWeightings: number;
+  pwNonlinearity: "none" | "tanh";
   dims: number[];
+  batchNorm: boolean;
+  eta: number;
+  /** No default: it depends on the encoder. */
+  kernelSd?: number;
   iterations: number;
   batchSize: number;
   learningRate: number;
   validateEvery: number;
   evaluationShards: number;
+  weightDecay: number;
+  itemDropout: number;
+  earlyStopping?: Criterion;
+  patience: number;
+  /** Iterations of the adversarial stage; 0 for none. */
+  adversarial: number;
+  pretrain: boolean;
+  generator: "network" | "exact";
+  behaviourDims: number[];
+  generatorSteps: number;
+  rewardSteps: number;
+  generatorLearningRate: number;
+  rewardLearningRate: number;
+  utilityPenalty: number;
+  countNoClick: boolean;
+  adversarialBatchSize: number;
+  adversarialValidateEvery: number;
 }
 
 /** Options that describe the model; with --init they default to the snapshot's. */
-export const MODEL_OPTIONS = ["encoder", "lstmUnits", "dims"] as const;
+export const MODEL_OPTIONS = [
+  "encoder",
+  "lstmUnits",
+  "pwLags",
+  "pwWeightings",
+  "pwNonlinearity",
+  "dims",
+  "batchNorm",
+  "eta",
+  "kernelSd",
+] as const;
 /** The only options that may stand beside --resume: everything else is in the run's config. */
-const RESUME_OPTIONS = ["resume", "iterations"];
+const RESUME_OPTIONS = ["resume", "iterations", "adversarial", "report"];
 
 /** The options, and which of them were given. @throws UserError for anything that is not understood. */
 export function parseTrainOptions(
   args: readonly string[],
 ): { options: TrainOptions; given: ReadonlySet<string> } {
   const t = defaultTraining;
+  const a = defaultAdversarial;
+  const shape = trainingConfigSchema.shape;
+  const rate = numberOf(shape.learningRate, "a number above 0 and at most 10");
   const command = new Command("deno task train")
     .description(
       "Trains a user model on a click log: what a user would click, and the reward behind it.\n" +
@@ -53,28 +99,54 @@ export function parseTrainOptions(
       wholeNumber(1, 1000),
       1,
     )
-    .option("--init <file>", "start from the weights of a snapshot (.safetensors)")
     .option(
-      "--resume <run>",
-      "go on with an interrupted run (or --seeds folder), bit for bit; --iterations may extend it",
+      "--init <run or file>",
+      "start from the weights of a snapshot (.safetensors), or of a run's best prec@1; with --adversarial instead of " +
+        "the Shannon stage",
       folder,
     )
+    .option(
+      "--resume <run>",
+      "go on with an interrupted run (or --seeds folder), bit for bit; --iterations or " +
+        "--adversarial may extend it",
+      folder,
+    )
+    .option("--no-report", "do not write report.html at the end")
     .optionsGroup("Model:")
     .addOption(
-      new Option("--encoder <kind>", "what makes a state of the history").choices(["lstm"]).default("lstm"),
+      new Option("--encoder <kind>", "what makes a state of the history: an LSTM, or position weights")
+        .choices(["lstm", "pw"]).default("lstm"),
     )
     .option("--lstm-units <n>", "size of the LSTM's state", wholeNumber(1, 1024), defaultModel.lstmUnits)
+    .option("--pw-lags <n>", "how many clicks back it looks", wholeNumber(1, 64), defaultPwModel.pwLags)
+    .option("--pw-weightings <n>", "weightings of them", wholeNumber(1, 16), defaultPwModel.pwWeightings)
+    .addOption(
+      new Option("--pw-nonlinearity <kind>", "none as in the paper's code, tanh with a bias as in its Eq. 4")
+        .choices(["none", "tanh"]).default(defaultPwModel.pwNonlinearity),
+    )
     .addOption(
       new Option("--dims <sizes>", "hidden layers of the utility, e.g. 32-64-32").argParser(layerSizes)
         .default(defaultModel.dims, defaultModel.dims.join("-")),
     )
-    .optionsGroup("Training:")
+    .option("--batch-norm", "normalise each hidden layer over the batch", false)
+    .option(
+      "--eta <x>",
+      "P(a) = exp(eta u_a) / (1 + sum exp(eta u)); also of the adversarial regulariser",
+      numberOf(etaSchema, "a number above 0 and at most 1000"),
+      defaultModel.eta,
+    )
+    .option(
+      "--kernel-sd <x>",
+      "standard deviation that the utility's kernels are drawn with (default: 0.1, with pw 0.001)",
+      numberOf(shape.learningRate, "a number above 0 and at most 10"),
+    )
+    .optionsGroup("Training (Shannon stage: the likelihood of the clicks):")
     .option("--iterations <n>", "steps of the optimiser", wholeNumber(1, 2 ** 31), t.iterations)
     .option("--batch-size <n>", "users a step, with all their events", wholeNumber(1), t.batchSize)
     .option(
       "--learning-rate <x>",
       "of Adam; times 0.96 after every 100,000 iterations",
-      numberOf(trainingConfigSchema.shape.learningRate, "a number above 0 and at most 10"),
+      rate,
       t.learningRate,
     )
     .option("--validate-every <n>", "iterations between validations", wholeNumber(1), t.validateEvery)
@@ -84,6 +156,71 @@ export function parseTrainOptions(
       wholeNumber(0),
       t.evaluationShards,
     )
+    .optionsGroup("Against over-fitting (both stages):")
+    .option(
+      "--weight-decay <x>",
+      "share of a kernel that each step takes off it, times the learning rate",
+      numberOf(adversarialConfigSchema.shape.weightDecay, "a number from 0 to 1000"),
+      t.weightDecay,
+    )
+    .option(
+      "--item-dropout <p>",
+      "probability that a displayed item's features are hidden, in training",
+      numberOf(adversarialConfigSchema.shape.itemDropout, "a number from 0 to 0.99"),
+      t.itemDropout,
+    )
+    .addOption(
+      new Option("--early-stopping <figure>", "stop when this validation figure no longer improves")
+        .choices(criteria),
+    )
+    .option("--patience <n>", "iterations to wait for an improvement", wholeNumber(1), t.patience)
+    .optionsGroup("Adversarial stage (generator and reward in turn):")
+    .option(
+      "--adversarial <n>",
+      "its iterations, after the Shannon stage; 0 for none",
+      wholeNumber(0, 2 ** 31),
+      0,
+    )
+    .option("--no-pretrain", "leave the Shannon stage out: start from a random reward")
+    .addOption(
+      new Option(
+        "--generator <kind>",
+        "a network of its own, or the exact inner maximum (sparsemax of the utilities)",
+      )
+        .choices(["network", "exact"]).default(a.generator),
+    )
+    .addOption(
+      new Option("--behaviour-dims <sizes>", "hidden layers of the generator").argParser(layerSizes)
+        .default(a.behaviourDims, a.behaviourDims.join("-")),
+    )
+    .option(
+      "--generator-steps <n>",
+      "of the generator, every iteration",
+      wholeNumber(1, 32),
+      a.generatorSteps,
+    )
+    .option(
+      "--reward-steps <n>",
+      "of the reward, every iteration; 0 freezes it",
+      wholeNumber(0, 32),
+      a.rewardSteps,
+    )
+    .option("--generator-learning-rate <x>", "of the generator's Adam", rate, a.generatorLearningRate)
+    .option("--reward-learning-rate <x>", "of the reward's Adam", rate, a.rewardLearningRate)
+    .option(
+      "--utility-penalty <x>",
+      "pulls the utilities of a page together: adds x/2 sum (u - mean u)^2 to the reward's loss",
+      numberOf(adversarialConfigSchema.shape.utilityPenalty, "a number from 0 to 1000"),
+      a.utilityPenalty,
+    )
+    .option("--count-no-click", "let events without a click count in the adversarial loss", false)
+    .option("--adversarial-batch-size <n>", "users an iteration", wholeNumber(1), a.batchSize)
+    .option(
+      "--adversarial-validate-every <n>",
+      "iterations between validations",
+      wholeNumber(1),
+      a.validateEvery,
+    )
     .addHelpText(
       "after",
       `
@@ -92,9 +229,13 @@ Examples:
   deno task train --data yelp.txt --seeds 5           five seeds, mean and sd
   deno task train --data log.txt --dims 32-64-32 --iterations 500
   deno task train --resume runs/demo-20260101-120000  after Ctrl-C
+  deno task train --data yelp.txt --encoder pw --pw-nonlinearity tanh --early-stopping loss
+  deno task train --data yelp.txt --adversarial 5000  both stages
+  deno task train --data yelp.txt --init runs/yelp --adversarial 5000 --generator exact
 
 A run's folder holds config.json, train.csv, validation.csv, the snapshots best-loss,
-best-prec1, best-prec2 and last (.safetensors), and result.json with the test figures.`,
+best-prec1, best-prec2 and last (.safetensors), result.json with the test figures, and
+report.html; those of the adversarial stage stand in its subfolder adversarial.`,
     );
   const options = parse<TrainOptions>(command, args);
   const given = new Set(
@@ -107,18 +248,117 @@ best-prec1, best-prec2 and last (.safetensors), and result.json with the test fi
     if (extra.length > 0) {
       const flags = command.options.filter((o) => extra.includes(o.attributeName())).map((o) => o.long);
       throw new UserError(
-        `Expected --resume alone or with --iterations, got ${
+        `Expected --resume alone or with --iterations or --adversarial, got ${
           flags.join(", ")
         } too: a resumed run keeps its settings. ` +
           `To train further under other settings, start a new run with --init ${options.resume}/last.safetensors.`,
       );
     }
   }
-  if (options.resume === undefined && options.validateEvery > options.iterations) {
+  if (options.resume === undefined) checkTogether(options, given);
+  return { options, given };
+}
+
+/** @throws UserError for options that make no sense together. */
+function checkTogether(options: TrainOptions, given: ReadonlySet<string>): void {
+  const { adversarial, pretrain, init, iterations, validateEvery, adversarialValidateEvery } = options;
+  const trains = pretrain && !(init !== undefined && adversarial > 0);
+  if (trains && validateEvery > iterations) {
     throw new UserError(
-      `Expected --validate-every of at most the ${options.iterations} iterations, got ${options.validateEvery}: ` +
+      `Expected --validate-every of at most the ${iterations} iterations, got ${validateEvery}: ` +
         "without a validation there is no best snapshot.",
     );
   }
-  return { options, given };
+  if (adversarial > 0 && adversarialValidateEvery > adversarial) {
+    throw new UserError(
+      `Expected --adversarial-validate-every of at most the ${adversarial} iterations of --adversarial, ` +
+        `got ${adversarialValidateEvery}: without a validation there is no best snapshot.`,
+    );
+  }
+  if (!pretrain && adversarial === 0) {
+    throw new UserError(
+      "Expected --adversarial <n> with --no-pretrain, got none: without the Shannon stage there is nothing else to train.",
+    );
+  }
+  if (!pretrain && init !== undefined) {
+    throw new UserError(
+      "Expected either --no-pretrain (a random reward) or --init (a trained one), got both. Leave one out.",
+    );
+  }
+  if (adversarial === 0) {
+    const idle = ADVERSARIAL_OPTIONS.filter((name) => given.has(name));
+    if (idle.length > 0) {
+      const flags = idle.map((name) => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`).join(
+        ", ",
+      );
+      throw new UserError(
+        `Expected --adversarial <n> with ${flags}, got none: they are of the adversarial stage.`,
+      );
+    }
+  }
+}
+
+const ADVERSARIAL_OPTIONS = [
+  "generator",
+  "behaviourDims",
+  "generatorSteps",
+  "rewardSteps",
+  "generatorLearningRate",
+  "rewardLearningRate",
+  "utilityPenalty",
+  "countNoClick",
+  "adversarialBatchSize",
+  "adversarialValidateEvery",
+];
+
+/** The model that the options describe. */
+export function modelOf(options: TrainOptions): ModelConfig {
+  const { dims, batchNorm, eta } = options;
+  if (options.encoder === "lstm") {
+    const kernelSd = options.kernelSd ?? defaultModel.kernelSd;
+    return { encoder: "lstm", lstmUnits: options.lstmUnits, dims, batchNorm, eta, kernelSd };
+  }
+  const { pwLags, pwWeightings, pwNonlinearity } = options;
+  const kernelSd = options.kernelSd ?? defaultPwModel.kernelSd;
+  return { encoder: "pw", pwLags, pwWeightings, pwNonlinearity, dims, batchNorm, eta, kernelSd };
+}
+
+function againstOverfitting(options: TrainOptions) {
+  const { weightDecay, itemDropout, earlyStopping = null, patience } = options;
+  return { weightDecay, itemDropout, earlyStopping, patience };
+}
+
+export function trainingOf(options: TrainOptions): TrainingConfig {
+  const { seed, iterations, batchSize, learningRate, validateEvery, evaluationShards } = options;
+  return {
+    seed,
+    iterations,
+    batchSize,
+    learningRate,
+    validateEvery,
+    evaluationShards,
+    ...againstOverfitting(options),
+  };
+}
+
+/** Null without an adversarial stage. */
+export function adversarialOf(options: TrainOptions): AdversarialConfig | null {
+  if (options.adversarial === 0) return null;
+  const { generator, behaviourDims, generatorSteps, rewardSteps, utilityPenalty } = options;
+  const { generatorLearningRate, rewardLearningRate } = options;
+  return {
+    ...againstOverfitting(options),
+    iterations: options.adversarial,
+    batchSize: options.adversarialBatchSize,
+    validateEvery: options.adversarialValidateEvery,
+    generator,
+    behaviourDims,
+    behaviourSd: defaultAdversarial.behaviourSd,
+    generatorSteps,
+    rewardSteps,
+    generatorLearningRate,
+    rewardLearningRate,
+    utilityPenalty,
+    skipNoClick: !options.countNoClick,
+  };
 }

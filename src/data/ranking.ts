@@ -88,3 +88,53 @@ export function choiceFigures(
   }
   return { nll: nll / events, ...rankingFigures(log, chosen, utility) };
 }
+
+/**
+ * How alike two scorings rank the items of a page: the mean over pages of Spearman's correlation, 1 for the same order.
+ * Ties take their mean rank; pages of one item are left out, and a page that a scoring does not tell apart counts as 0.
+ *
+ * @param scores, truth [R]
+ * @returns NaN without a page of two items
+ */
+export function meanSpearman(
+  log: ClickLog,
+  users: Iterable<number>,
+  scores: ArrayLike<number>,
+  truth: ArrayLike<number>,
+): number {
+  let pages = 0, sum = 0;
+  for (const user of users) {
+    for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
+      const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
+      if (end - start < 2) continue;
+      pages++;
+      sum += correlation(meanRanks(scores, start, end), meanRanks(truth, start, end));
+    }
+  }
+  return sum / pages;
+}
+
+/** Ranks 1..K of the rows start..end-1, ascending. */
+function meanRanks(scores: ArrayLike<number>, start: number, end: number): number[] {
+  return Array.from({ length: end - start }, (_, k) => {
+    let below = 0, same = 0;
+    for (let row = start; row < end; row++) {
+      if (scores[row]! < scores[start + k]!) below++;
+      else if (scores[row] === scores[start + k]) same++;
+    }
+    return below + (same + 1) / 2;
+  });
+}
+
+/** Pearson's correlation; 0 where one of the two is constant. */
+function correlation(a: readonly number[], b: readonly number[]): number {
+  const mean = (a.length + 1) / 2; // of ranks
+  let ab = 0, aa = 0, bb = 0;
+  a.forEach((x, k) => {
+    const [dx, dy] = [x - mean, b[k]! - mean];
+    ab += dx * dy;
+    aa += dx * dx;
+    bb += dy * dy;
+  });
+  return aa === 0 || bb === 0 ? 0 : ab / Math.sqrt(aa * bb);
+}

@@ -37,6 +37,8 @@ export interface StepHeader extends BatchSizes {
   readonly learningRate: number;
   /** Iterations completed before this step, for the record of the best one. */
   readonly iteration: number;
+  /** What weight decay takes off a weight of 1 in this step. */
+  readonly decay?: number;
   /** A 32-bit number that rules what is random in the step. */
   readonly noise?: number;
 }

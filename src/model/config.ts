@@ -3,14 +3,42 @@
 import { z } from "zod";
 import { UserError } from "../data/user_error.ts";
 
-export const modelConfigSchema = z.strictObject({
-  /** How the history becomes a state. */
+export const etaSchema = z.number().positive().max(1000);
+
+const common = {
+  /** Sizes of the utility's hidden layers. */
+  dims: z.array(z.int().min(1).max(4096)).min(1).max(8),
+  /** Batch normalisation after each hidden layer. */
+  batchNorm: z.boolean().default(false),
+  /** Standard deviation that the utility's kernels are drawn with. */
+  kernelSd: z.number().positive().max(10).default(0.1),
+  /** How sharply users choose by utility: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
+  eta: etaSchema.default(1),
+};
+
+const lstmSchema = z.strictObject({
   encoder: z.literal("lstm"),
   /** H, size of the LSTM's state. */
   lstmUnits: z.int().min(1).max(1024),
-  /** Sizes of the utility's hidden layers. */
-  dims: z.array(z.int().min(1).max(4096)).min(1).max(8),
+  ...common,
 });
+const pwSchema = z.strictObject({
+  encoder: z.literal("pw"),
+  /** m, how many clicks back the state looks. */
+  pwLags: z.int().min(1).max(64),
+  /** n, how many learned weightings of them make up the state. */
+  pwWeightings: z.int().min(1).max(16),
+  /** none: as the paper's code has it; tanh: with a bias, as its Eq. 4. */
+  pwNonlinearity: z.enum(["none", "tanh"]),
+  ...common,
+});
+
+/** How the history becomes a state, and the state and an item a utility. */
+export const modelConfigSchema = z.discriminatedUnion("encoder", [lstmSchema, pwSchema]);
+export type LstmModelConfig = z.infer<typeof lstmSchema>;
+export type PwModelConfig = z.infer<typeof pwSchema>;
+export type ModelConfig = z.infer<typeof modelConfigSchema>;
+
 /** @throws UserError that says what is wrong where. */
 export function parseConfig<T>(schema: z.ZodType<T>, config: unknown, what: string): T {
   const parsed = schema.safeParse(config);
@@ -18,6 +46,22 @@ export function parseConfig<T>(schema: z.ZodType<T>, config: unknown, what: stri
   throw new UserError(`The ${what} config is not valid: ${z.prettifyError(parsed.error)}`);
 }
 
-export type ModelConfig = z.infer<typeof modelConfigSchema>;
-
-export const defaultModel: ModelConfig = { encoder: "lstm", lstmUnits: 20, dims: [64, 64] };
+export const defaultModel: LstmModelConfig = {
+  encoder: "lstm",
+  lstmUnits: 20,
+  dims: [64, 64],
+  batchNorm: false,
+  kernelSd: 0.1,
+  eta: 1,
+};
+/** The position-weights encoder's defaults; its kernels start small. */
+export const defaultPwModel: PwModelConfig = {
+  encoder: "pw",
+  pwLags: 20,
+  pwWeightings: 4,
+  pwNonlinearity: "none",
+  dims: [64, 64],
+  batchNorm: false,
+  kernelSd: 0.001,
+  eta: 1,
+};

@@ -21,10 +21,13 @@ export function glorotUniform(fanIn: number, fanOut: number): (random: Random) =
   return (random) => limit * (2 * random.uniform() - 1);
 }
 
-/** The initial weights of a seed; each parameter has a stream of its own, so that adding one moves no other. */
-export function initialWeights(parameters: readonly ModelParameter[], seed: number): Weights {
+/**
+ * The initial weights of a seed; each parameter has a stream of its own, so that adding one moves no other.
+ * @param prefix tells networks of one seed apart that have parameters of the same names.
+ */
+export function initialWeights(parameters: readonly ModelParameter[], seed: number, prefix = ""): Weights {
   return new Map(parameters.map(({ name, rows, columns, initial }) => {
-    const random = randomStream(seed, "weights", name);
+    const random = randomStream(seed, "weights", prefix + name);
     return [name, Float32Array.from({ length: rows * columns }, () => initial(random))];
   }));
 }

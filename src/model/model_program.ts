@@ -8,17 +8,36 @@ import type { Gpu } from "../gpu/device.ts";
 import { Program, type View } from "../gpu/program.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { choiceNll } from "../ops/choice_nll.ts";
+import type { RowDotInputs } from "../ops/row_dot.ts";
 import type { ParameterArena } from "../tape/parameters.ts";
 import { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
+import type { ModelConfig } from "./config.ts";
+
+/** How a model is recorded. */
+export interface RecordOptions {
+  /** In training batch normalisation takes the batch's statistics, and rows may hide their items. */
+  readonly training: boolean;
+  readonly itemDropout: number;
+}
+export const evaluating: RecordOptions = { training: false, itemDropout: 0 };
 
 /** What a program needs of a model. */
 export interface RecordableModel {
   readonly gpu: Gpu;
+  readonly config: ModelConfig;
   readonly items: DeviceItems;
   readonly parameters: ParameterArena;
-  /** Records the model on a tape. @returns utilities [rows, 1] */
-  record(tape: Tape): Tensor;
+  /** Records the model on a tape. */
+  record(tape: Tape, options: RecordOptions): ModelOutput;
+}
+
+/** What a recorded model gives for every row. */
+export interface ModelOutput {
+  /** [rows, 1] */
+  readonly utilities: Tensor;
+  /** What they are made of in the last layer. */
+  readonly last: RowDotInputs;
 }
 
 export interface ModelProgramOptions {
@@ -28,8 +47,8 @@ export interface ModelProgramOptions {
   readonly plan: Plan;
   /** vec4f slots for sums of loss, prec@1, prec@2, clicks. */
   readonly ring: View;
-  /** Given: train. Absent: only evaluate. */
-  readonly adam?: AdamState;
+  /** Absent: only evaluate. */
+  readonly training?: { readonly adam: AdamState; readonly itemDropout: number };
 }
 
 export class ModelProgram {
@@ -44,17 +63,19 @@ export class ModelProgram {
 
   /** @throws UserError when the batch exceeds what the adapter can hold. */
   static async create(model: RecordableModel, options: ModelProgramOptions): Promise<ModelProgram> {
-    const { log, plan, ring, adam, name } = options;
+    const { log, plan, ring, training, name } = options;
     const { capacity } = plan;
     const arena = new Arena(model.gpu, name);
     try {
       const batch = new BatchBuffers(arena, plan.view, model.items, log, capacity);
       const { parameters } = model;
       const tape = new Tape({ arena, batch, parameters, capacity, shapes: model.gpu.shapesFor });
-      const utilities = model.record(tape);
-      const outcomes = choiceNll(tape, "choice", utilities, ring, adam !== undefined);
+      const mode = training ? { training: true, itemDropout: training.itemDropout } : evaluating;
+      const { utilities } = model.record(tape, mode);
+      const loss = { train: training !== undefined, eta: model.config.eta };
+      const outcomes = choiceNll(tape, "choice", utilities, ring, loss);
       const specs = [...batch.dispatches(), ...tape.forward()];
-      if (adam) specs.push(...tape.backward(), ...adam.dispatches());
+      if (training) specs.push(...tape.backward(), ...training.adam.dispatches());
       const program = await Program.record(model.gpu, name, plan.steps, specs);
       return new ModelProgram(program, utilities, outcomes, arena);
     } catch (error) {

@@ -1,23 +1,25 @@
 /** The user model: parameters on the GPU, and how they become utilities. */
 
+import type { z } from "zod";
 import { DeviceItems } from "../batch/device_log.ts";
 import type { ItemFeatures } from "../data/click_log.ts";
 import { UserError } from "../data/user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
 import type { Tape } from "../tape/tape.ts";
-import type { Tensor } from "../tape/tensor.ts";
 import { type ModelConfig, modelConfigSchema, parseConfig } from "./config.ts";
 import { type ItemsShape, itemsShape } from "./item_features.ts";
-import { lstmEncoder, lstmParameters } from "./lstm_encoder.ts";
+import { lstmParameters, lstmStatePart } from "./lstm_encoder.ts";
+import { pwParameters, pwStatePart } from "./pw_encoder.ts";
 import { initialWeights, type ModelParameter } from "./initial_weights.ts";
-import type { RecordableModel } from "./model_program.ts";
+import type { ModelOutput, RecordableModel, RecordOptions } from "./model_program.ts";
 import { checkPage, Scorer } from "./scorer.ts";
 import { utility, utilityParameters } from "./utility.ts";
 
 /** The parameters of a model of this shape, in the order of its arenas and snapshots. */
 export function modelParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
-  return [...lstmParameters(items, config), ...utilityParameters(items, config, config.lstmUnits)];
+  const encoder = config.encoder === "lstm" ? lstmParameters(items, config) : pwParameters(items, config);
+  return [...encoder, ...utilityParameters(items, config)];
 }
 
 /**
@@ -32,39 +34,48 @@ export function modelParameters(items: ItemsShape, config: ModelConfig): ModelPa
  * ```
  */
 export class UserModel implements RecordableModel {
+  readonly config: ModelConfig;
   readonly items: DeviceItems;
   readonly shape: ItemsShape;
   readonly parameters: ParameterArena;
+  readonly #ownsItems: boolean;
   #scorer: Scorer | undefined;
   /** Ends with the last score asked for: one at a time, as they share the scorer's buffers. */
   #scores: Promise<unknown> = Promise.resolve();
 
   /**
    * @param initial a seed to draw the weights from, or the weights by name, [rows, columns] each.
+   * @param shared the items as another model has them on the GPU.
    * @throws UserError for a config out of range, weights of another shape, or a model beyond the adapter.
    */
   constructor(
     readonly gpu: Gpu,
     items: ItemFeatures,
-    readonly config: ModelConfig,
+    config: z.input<typeof modelConfigSchema>,
     initial: { readonly seed: number } | { readonly weights: Weights },
+    shared?: DeviceItems,
   ) {
-    parseConfig(modelConfigSchema, config, "model");
+    this.config = parseConfig(modelConfigSchema, config, "model");
     this.shape = itemsShape(items);
-    const specs = modelParameters(this.shape, config);
+    const specs = modelParameters(this.shape, this.config);
     if ("weights" in initial) checkWeights(specs, initial.weights);
     this.parameters = new ParameterArena(gpu, specs);
     try {
-      this.items = new DeviceItems(gpu, items);
+      this.items = shared ?? new DeviceItems(gpu, items);
     } catch (error) {
       this.parameters.destroy();
       throw error;
     }
+    this.#ownsItems = shared === undefined;
     this.parameters.write("weights" in initial ? initial.weights : initialWeights(specs, initial.seed));
   }
 
-  record(tape: Tape): Tensor {
-    return utility(tape, this.items, this.config, lstmEncoder(tape, this.items));
+  record(tape: Tape, options: RecordOptions & { fused?: boolean }): ModelOutput {
+    const { items, config } = this;
+    const statePart = config.encoder === "lstm"
+      ? lstmStatePart(tape, items)
+      : pwStatePart(tape, items, config);
+    return utility(tape, items, config, statePart, options);
   }
 
   /** All weights by name. Waits for the GPU. */
@@ -107,7 +118,7 @@ export class UserModel implements RecordableModel {
   destroy(): void {
     this.#scorer?.destroy();
     this.parameters.destroy();
-    this.items.destroy();
+    if (this.#ownsItems) this.items.destroy();
   }
 }
 

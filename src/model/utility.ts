@@ -9,21 +9,20 @@ import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 import { itemFeatures, type ItemsShape } from "./item_features.ts";
 import { type ModelParameter, truncatedNormal, zeros } from "./initial_weights.ts";
+import type { ModelOutput, RecordOptions } from "./model_program.ts";
 
 /**
- * Hidden layers of `dims`, ELU after each, and a linear scalar. The first kernel [D + F, N] stands in two parts, one
- * for the state (size D) and one for the item.
+ * Hidden layers of `dims`, ELU after each, and a linear scalar. The first kernel [D + F, N] stands in two parts: the
+ * item's here, the state's with the encoder.
  */
 export function utilityParameters(
   items: ItemsShape,
-  { dims }: ModelConfig,
-  stateSize: number,
+  { dims, kernelSd }: ModelConfig,
 ): ModelParameter[] {
-  const initial = truncatedNormal(0.1);
+  const initial = truncatedNormal(kernelSd);
   const first = dims[0] ?? 0;
   const table = items.kind === "one-hot";
   const parameters: ModelParameter[] = [
-    { name: "utility/layer1/state_kernel", rows: stateSize, columns: first, initial },
     { name: "utility/layer1/item_kernel", rows: items.width, columns: first, table, initial },
     { name: "utility/layer1/bias", rows: 1, columns: first, initial: zeros },
   ];
@@ -37,8 +36,17 @@ export function utilityParameters(
   return parameters;
 }
 
-/** [rows, 1]. @param state [events, D] */
-export function utility(tape: Tape, items: DeviceItems, { dims }: ModelConfig, state: Tensor): Tensor {
+/**
+ * @param statePart [events, N] what the state gives the first layer, with its bias; the encoder's to make
+ * @param options.fused whoever takes the output makes it himself: {@link rowDot}
+ */
+export function utility(
+  tape: Tape,
+  items: DeviceItems,
+  { dims }: ModelConfig,
+  statePart: Tensor,
+  options: RecordOptions & { fused?: boolean },
+): ModelOutput {
   const parameter = (name: string) => tape.parameter(`utility/${name}`);
   const kernel = parameter("layer1/item_kernel");
   const features = itemFeatures(tape, items);
@@ -47,12 +55,7 @@ export function utility(tape: Tape, items: DeviceItems, { dims }: ModelConfig, s
       gather: "distinct items",
     })
     : kernel;
-  const statePart = linear(tape, "utility/layer1/state_part", {
-    input: state,
-    weights: parameter("layer1/state_kernel"),
-    bias: parameter("layer1/bias"),
-  });
-  let hidden = firstLayer(tape, "utility/layer1", { item, state: statePart });
+  let hidden = firstLayer(tape, "utility/layer1", { item, state: statePart }, options);
   for (let layer = 2; layer <= dims.length; layer++) {
     hidden = linear(tape, `utility/layer${layer}`, {
       input: hidden,
@@ -60,6 +63,6 @@ export function utility(tape: Tape, items: DeviceItems, { dims }: ModelConfig, s
       bias: parameter(`layer${layer}/bias`),
     }, { elu: true });
   }
-  const weights = parameter("output/kernel");
-  return rowDot(tape, "utility/output", { input: hidden, weights, bias: parameter("output/bias") });
+  const last = { input: hidden, weights: parameter("output/kernel"), bias: parameter("output/bias") };
+  return { utilities: rowDot(tape, "utility/output", last, options), last };
 }

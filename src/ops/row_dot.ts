@@ -21,8 +21,17 @@ export interface RowDotInputs {
   readonly bias: Tensor;
 }
 
-/** [rows, 1]: bias + input . weights. 2 R K flops forward, 5 R K backward. @throws Error for shapes that do not fit. */
-export function rowDot(tape: Tape, name: string, { input, weights, bias }: RowDotInputs): Tensor {
+/**
+ * [rows, 1]: bias + input . weights. 2 R K flops forward, 5 R K backward.
+ * @param options.fused the op that reads the output makes it too, from the same inputs: no dispatch forward.
+ * @throws Error for shapes that do not fit.
+ */
+export function rowDot(
+  tape: Tape,
+  name: string,
+  { input, weights, bias }: RowDotInputs,
+  options: { fused?: boolean } = {},
+): Tensor {
   expectShape("row_dot", input, "rows", weights.columns);
   expectShape("row_dot", weights, 1, input.columns);
   expectShape("row_dot", bias, 1, 1);
@@ -30,14 +39,15 @@ export function rowDot(tape: Tape, name: string, { input, weights, bias }: RowDo
   const K = input.columns;
   const K4 = input.stride / 4;
 
-  const forward = (): DispatchSpec[] => [{
-    kernel: forwardKernel,
-    label: `${name} forward`,
-    constants: { K4 },
-    views: { input: input.view, weights: weights.view, bias: bias.view, output: output.view },
-    invocations: (s) => [s.rows],
-    cost: (s) => ({ flops: 2 * s.rows * K, bytes: s.rows * (16 * K4 + 4) }),
-  }];
+  const forward = (): DispatchSpec[] =>
+    options.fused ? [] : [{
+      kernel: forwardKernel,
+      label: `${name} forward`,
+      constants: { K4 },
+      views: { input: input.view, weights: weights.view, bias: bias.view, output: output.view },
+      invocations: (s) => [s.rows],
+      cost: (s) => ({ flops: 2 * s.rows * K, bytes: s.rows * (16 * K4 + 4) }),
+    }];
 
   const backward = (call: Call): DispatchSpec[] => {
     const target = call.gradient(input);

@@ -15,6 +15,8 @@ export interface Dataset {
   readonly log: ClickLog;
   /** The figures of the truth on these users, where the truth is known. */
   readonly attainable: ((users: Uint32Array) => ChoiceFigures) | undefined;
+  /** [R] the true utility of every row, where it is known. */
+  readonly truth: Float64Array | undefined;
 }
 
 /**
@@ -49,7 +51,8 @@ export async function reopenDataset(config: DataConfig): Promise<Dataset> {
 }
 
 function demo(shop: DemoShop, config: DataConfig): Dataset {
-  return { config, log: shop.log, attainable: (users) => attainable(shop.log, shop.truth, users) };
+  const { log, truth } = shop;
+  return { config, log, attainable: (users) => attainable(log, truth, users), truth: truth.utility };
 }
 
 function paper(log: ClickLog, config: Extract<DataConfig, { kind: "paper" }>): Dataset {
@@ -57,6 +60,7 @@ function paper(log: ClickLog, config: Extract<DataConfig, { kind: "paper" }>): D
     config,
     log: config.resplit === null ? log : resplitUsers(log, config.resplit),
     attainable: undefined,
+    truth: undefined,
   };
 }
 

@@ -1,6 +1,7 @@
 /**
- * A run's folder: `config.json` (all that is needed to repeat it), `train.csv`, `validation.csv`, the snapshots
- * `best-loss`, `best-prec1`, `best-prec2`, `last` as safetensors, and at the end `result.json`.
+ * The folder of one stage of a run: `config.json` (all that is needed to repeat it), `train.csv`, `validation.csv`, the
+ * snapshots `best-loss`, `best-prec1`, `best-prec2`, `last` as safetensors, and at the end `result.json`. The Shannon
+ * stage's is the run's own folder, the adversarial stage's is `adversarial` in it.
  */
 
 import { z } from "zod";
@@ -9,11 +10,12 @@ import { modelConfigSchema } from "../model/config.ts";
 import { checkWeights } from "../model/user_model.ts";
 import type { ItemsShape } from "../model/item_features.ts";
 import { criteria, type Criterion } from "../train/best_keeper.ts";
-import { trainingConfigSchema } from "../train/config.ts";
-import type { TrainerState } from "../train/trainer.ts";
+import { adversarialConfigSchema, trainingConfigSchema } from "../train/config.ts";
+import type { TrainerState } from "../train/batch_trainer.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { atomicWriteFile, explainFileError, makeFolder } from "./atomic_write.ts";
 import { CsvLog } from "./csv_log.ts";
+import type { SnapshotGame } from "./stages.ts";
 import { MOMENT_PREFIXES, readSnapshot, type SnapshotInfo, writeSnapshot } from "./snapshot.ts";
 
 export const runConfigSchema = z.object({
@@ -31,7 +33,12 @@ export const runConfigSchema = z.object({
     }),
   ]),
   model: modelConfigSchema,
+  /** Of the Shannon stage; its seed is the run's. */
   training: trainingConfigSchema,
+  /** Whether there is a Shannon stage. */
+  pretrain: z.boolean().default(true),
+  /** The adversarial stage after it, or alone. */
+  adversarial: adversarialConfigSchema.nullable().default(null),
   /** File that the weights start from, or null for drawn ones. */
   init: z.strictObject({ path: z.string(), sha256: z.string() }).nullable(),
   adapter: z.object({
@@ -50,8 +57,6 @@ export type RunConfig = z.infer<typeof runConfigSchema>;
 
 export type SnapshotName = `best-${Criterion}` | "last";
 
-const COLUMNS = ["iteration", "loss", "prec1", "prec2"] as const;
-
 const bestSchema = z.record(
   z.enum(["loss", "prec1", "prec2"]),
   z.object({ value: z.number().nullable(), iteration: z.int() }),
@@ -64,16 +69,26 @@ export class RunFolder {
   private constructor(
     readonly path: string,
     readonly config: RunConfig,
-    readonly train: CsvLog,
-    readonly validation: CsvLog,
+    private readonly game: SnapshotGame | undefined,
+    private readonly train: CsvLog,
+    private readonly validation: CsvLog,
   ) {}
 
-  /** Starts a run. @throws UserError when the folder cannot be written or is not empty. */
-  static async create(path: string, config: RunConfig): Promise<RunFolder> {
+  /**
+   * Starts a stage. @param columns of its logs, after the iteration. @param game what its snapshots say of the generator.
+   * @throws UserError when the folder cannot be written or is not empty.
+   */
+  static async create(
+    path: string,
+    config: RunConfig,
+    columns: readonly string[],
+    game?: SnapshotGame,
+  ): Promise<RunFolder> {
     await makeNewFolder(path);
-    await atomicWriteFile(`${path}/config.json`, JSON.stringify(config, null, 2) + "\n");
-    const train = await CsvLog.create(`${path}/train.csv`, COLUMNS);
-    return new RunFolder(path, config, train, await CsvLog.create(`${path}/validation.csv`, COLUMNS));
+    await writeConfig(path, config);
+    const all = ["iteration", ...columns];
+    const train = await CsvLog.create(`${path}/train.csv`, all);
+    return new RunFolder(path, config, game, train, await CsvLog.create(`${path}/validation.csv`, all));
   }
 
   /** @throws UserError when there is no run, or its config is damaged. */
@@ -88,12 +103,24 @@ export class RunFolder {
     return exists(snapshotFile(path, "last"));
   }
 
-  /** Opens a run to go on with it; its logs are cut back to the iteration of its last snapshot. */
-  static async resume(path: string, config: RunConfig, iteration: number): Promise<RunFolder> {
+  /** Opens a stage to go on with it; its logs are cut back to the iteration of its last snapshot. */
+  static async resume(
+    path: string,
+    config: RunConfig,
+    columns: readonly string[],
+    game: SnapshotGame | undefined,
+    iteration: number,
+  ): Promise<RunFolder> {
     // What is written before the first step comes again: the validation of iteration 0.
     const keep = (row: number) => iteration > 0 && row <= iteration;
-    const train = await CsvLog.resume(`${path}/train.csv`, COLUMNS, keep);
-    return new RunFolder(path, config, train, await CsvLog.resume(`${path}/validation.csv`, COLUMNS, keep));
+    const all = ["iteration", ...columns];
+    const train = await CsvLog.resume(`${path}/train.csv`, all, keep);
+    return new RunFolder(path, config, game, train, await CsvLog.resume(`${path}/validation.csv`, all, keep));
+  }
+
+  /** Adds a row; a figure that there is none of (precision without a click) leaves its field empty. */
+  append(log: "train" | "validation", iteration: number, row: readonly number[]): void {
+    this[log].append([iteration, ...row.map((value) => (Number.isNaN(value) ? "" : value))]);
   }
 
   file(name: SnapshotName): string {
@@ -156,7 +183,7 @@ export class RunFolder {
   }
 
   #info(items: ItemsShape, iteration: number, kind: string): SnapshotInfo {
-    return { model: this.config.model, items, iteration, kind };
+    return { model: this.config.model, items, iteration, kind, game: this.game };
   }
 
   close(): void {
@@ -251,6 +278,10 @@ async function readBest(
   );
 }
 
+export async function writeConfig(path: string, config: RunConfig): Promise<void> {
+  await atomicWriteFile(`${path}/config.json`, JSON.stringify(config, null, 2) + "\n");
+}
+
 async function replaceFile(from: string, to: string): Promise<void> {
   try {
     await Deno.rename(from, to);
@@ -298,12 +329,12 @@ function parseJson(text: string | undefined): unknown {
   }
 }
 
-async function exists(path: string): Promise<boolean> {
+export async function exists(path: string): Promise<boolean> {
   try {
     await Deno.lstat(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
     throw explainFileError(error, "look at", path);
   }
 }

@@ -5,6 +5,7 @@ import { UserError } from "../data/user_error.ts";
 import { type ModelConfig, modelConfigSchema } from "../model/config.ts";
 import type { ItemsShape } from "../model/item_features.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
+import type { SnapshotGame } from "./stages.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "./safetensors.ts";
 
 /** What a snapshot says of itself, beside its tensors. */
@@ -15,9 +16,18 @@ export interface SnapshotInfo {
   readonly iteration: number;
   /** What it is the best by, or "last". */
   readonly kind: string;
+  /** Of a snapshot of the adversarial stage; the generator's weights carry a prefix. */
+  readonly game?: SnapshotGame;
 }
 
 const FORMAT = "clickgan-1";
+
+const gameSchema = z.strictObject({
+  generator: modelConfigSchema.nullable(),
+  eta: z.number(),
+  utilityPenalty: z.number(),
+  skipNoClick: z.boolean(),
+});
 
 const metadataSchema = z.object({
   format: z.literal(FORMAT),
@@ -35,6 +45,7 @@ const metadataSchema = z.object({
   ),
   iteration: z.string().regex(/^\d+$/).transform(Number),
   kind: z.string(),
+  game: z.string().transform((text, context) => json(text, context, gameSchema)).optional(),
 });
 
 function json<T>(text: string, context: z.RefinementCtx, schema: z.ZodType<T>): T {
@@ -69,6 +80,7 @@ export function writeSnapshot(
     iteration: String(info.iteration),
     model: JSON.stringify(info.model),
     items: JSON.stringify(info.items),
+    ...(info.game ? { game: JSON.stringify(info.game) } : {}),
     ...extra,
   });
 }

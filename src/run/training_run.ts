@@ -1,34 +1,57 @@
-/** One run from its first iteration, or from where it stopped, to its test figures; all of it in its folder. */
+/** A run from its first iteration, or from where it stopped, to its test figures; all of it in its folder. */
 
 import { clickRateBaseline, randomBaseline } from "../data/baselines.ts";
 import { usersOf } from "../data/click_log.ts";
-import type { ChoiceFigures, RankingFigures } from "../data/ranking.ts";
+import { type ChoiceFigures, meanSpearman, type RankingFigures } from "../data/ranking.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
-import { itemsShape } from "../model/item_features.ts";
-import { modelParameters, UserModel } from "../model/user_model.ts";
+import {
+  type BatchTrainer,
+  DivergedError,
+  type StepResult,
+  type ValidationResult,
+} from "../train/batch_trainer.ts";
 import { criteria } from "../train/best_keeper.ts";
-import { Evaluation, type EvaluationFigures } from "../train/evaluation.ts";
-import { DivergedError, type StepResult, Trainer, type ValidationResult } from "../train/trainer.ts";
+import type { EvaluationFigures } from "../train/evaluation.ts";
+import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
+import type { GameFigures } from "../train/sums.ts";
 import type { Dataset } from "./dataset.ts";
-import { readRunState, type RunConfig, RunFolder, type SnapshotName } from "./run_folder.ts";
+import {
+  exists,
+  makeNewFolder,
+  readRunState,
+  type RunConfig,
+  RunFolder,
+  type SnapshotName,
+  writeConfig,
+} from "./run_folder.ts";
+import { readSnapshot } from "./snapshot.ts";
+import type { Stage, StageName } from "./stages.ts";
 
 /** Seconds between the snapshots that a crash would lose nothing but. */
 const SAVE_SECONDS = 20;
 
-export interface RunEvents {
-  onStep?(result: StepResult): void;
-  onValidation?(result: ValidationResult): void;
+export interface RunEvents<F extends ChoiceFigures = ChoiceFigures> {
+  onStep?(result: StepResult<F>): void;
+  onValidation?(result: ValidationResult<F>): void;
 }
 
-/** Test figures of one snapshot. */
-export interface SnapshotResult extends EvaluationFigures {
-  readonly snapshot: SnapshotName;
-  /** Iteration that the snapshot is from. */
-  readonly iteration: number;
-}
+/** Test figures of one snapshot; those of a game only where there was one. */
+export type SnapshotResult =
+  & EvaluationFigures
+  & Partial<GameFigures>
+  & {
+    readonly snapshot: SnapshotName;
+    /** Iteration that the snapshot is from. */
+    readonly iteration: number;
+    /** How alike the reward and the truth rank a page's items, where the truth is known: {@link meanSpearman}. */
+    readonly spearman?: number;
+  };
 
+/** Of one stage of a run. */
 export interface RunResult {
+  readonly stage: StageName;
   readonly folder: string;
   readonly seed: number;
   readonly iteration: number;
@@ -66,45 +89,77 @@ export interface RunContext {
   readonly signal: AbortSignal;
 }
 
-/** Starts a run in a new folder. @throws UserError; a folder that nothing could be saved in is emptied again. */
-export function startRun(context: RunContext, path: string, config: RunConfig, events: RunEvents) {
-  const { init } = context;
-  const initial = init ? { weights: init } : { seed: config.training.seed };
-  return withTrainer(context, config, initial, async (trainer) => {
-    const folder = await RunFolder.create(path, config);
+/**
+ * Starts a stage in a new folder. The adversarial stage starts from the Shannon stage's best prec@1, if there was one.
+ * @param path the run's folder.
+ * @throws UserError; a folder that nothing could be saved in is emptied again.
+ */
+export async function startStage<F extends ChoiceFigures>(
+  stage: Stage<F>,
+  context: RunContext,
+  path: string,
+  config: RunConfig,
+  events: RunEvents<F>,
+): Promise<RunResult> {
+  const follows = stage.name === "adversarial" && config.pretrain;
+  const init = follows ? (await readSnapshot(`${path}/best-prec1.safetensors`)).weights : context.init;
+  const initial = init ? { weights: partOf(init, "") } : { seed: config.training.seed };
+  const generator = init && partOf(init, GENERATOR_PREFIX);
+  return await withTrainer(stage, context, config, initial, generator, async (trainer, model) => {
+    const folder = stage.folder(path);
+    // A run without a Shannon stage still has its config in its own folder, where --resume looks for it.
+    const alone = folder !== path && !await exists(`${path}/config.json`);
+    if (alone) {
+      await makeNewFolder(path);
+      await writeConfig(path, config);
+    }
+    const game = stage.game(model.config, config);
+    const files = await RunFolder.create(folder, config, stage.columns, game);
     try {
       // At once: a folder that cannot be written is found out now, not after hours.
-      await save(trainer, folder);
+      await save(trainer, model, files);
     } catch (error) {
-      await folder.remove();
+      await files.remove();
+      if (alone) await RunFolder.clear(path);
       throw error;
     }
-    return await train(trainer, context, folder, events);
+    return await train(stage, trainer, model, context, config, files, events);
   });
 }
 
-/** Goes on with a run that was interrupted, as if it had never stopped. */
-export async function resumeRun(context: RunContext, path: string, config: RunConfig, events: RunEvents) {
-  const specs = modelParameters(itemsShape(context.data.log.items), config.model);
-  const state = await readRunState(path, specs);
-  return await withTrainer(context, config, { weights: state.weights }, async (trainer) => {
+/** Goes on with a stage that was interrupted, as if it had never stopped. */
+export async function resumeStage<F extends ChoiceFigures>(
+  stage: Stage<F>,
+  context: RunContext,
+  path: string,
+  config: RunConfig,
+  events: RunEvents<F>,
+): Promise<RunResult> {
+  const folder = stage.folder(path);
+  const initial = { seed: config.training.seed };
+  return await withTrainer(stage, context, config, initial, undefined, async (trainer, model) => {
+    const state = await readRunState(folder, trainer.specs);
     trainer.restore(state);
-    const folder = await RunFolder.resume(path, config, state.iteration);
-    return await train(trainer, context, folder, events);
+    const game = stage.game(model.config, config);
+    const files = await RunFolder.resume(folder, config, stage.columns, game, state.iteration);
+    return await train(stage, trainer, model, context, config, files, events);
   });
 }
 
-async function withTrainer<T>(
+async function withTrainer<F extends ChoiceFigures, T>(
+  stage: Stage<F>,
   { gpu, data }: RunContext,
   config: RunConfig,
   initial: { seed: number } | { weights: Weights },
-  use: (trainer: Trainer) => Promise<T>,
+  generator: Weights | undefined,
+  use: (trainer: BatchTrainer<F>, model: UserModel) => Promise<T>,
 ): Promise<T> {
   const model = new UserModel(gpu, data.log.items, config.model, initial);
   try {
-    const trainer = await Trainer.create(model, data.log, config.training);
+    const own = generator && generator.size > 0 ? generator : undefined;
+    const trainer = await stage.create(model, data, config, own);
     try {
-      return await use(trainer);
+      return await use(trainer, model);
     } finally {
       trainer.destroy();
     }
@@ -113,55 +168,64 @@ async function withTrainer<T>(
   }
 }
 
-async function save(trainer: Trainer, folder: RunFolder): Promise<void> {
+async function save<F extends ChoiceFigures>(
+  trainer: BatchTrainer<F>,
+  model: UserModel,
+  folder: RunFolder,
+): Promise<void> {
   const state = await trainer.state();
   // A loss is seen one step before the weights that made it: never write weights that are no numbers.
   for (const values of state.weights.values()) {
     if (!values.every(Number.isFinite)) throw new DivergedError(state.iteration + 1);
   }
-  await folder.save(trainer.model.parameters.specs, trainer.model.shape, state);
+  await folder.save(trainer.specs, model.shape, state);
 }
 
-async function train(
-  trainer: Trainer,
+async function train<F extends ChoiceFigures>(
+  stage: Stage<F>,
+  trainer: BatchTrainer<F>,
+  model: UserModel,
   { data, signal }: RunContext,
+  config: RunConfig,
   folder: RunFolder,
-  events: RunEvents,
+  events: RunEvents<F>,
 ): Promise<RunResult> {
   const began = performance.now();
+  const iterations = stage.iterations(config);
   let saved = began;
   try {
-    await trainer.run(trainer.config.iterations, {
+    await trainer.run(iterations, {
       onStep: (result) => {
-        folder.train.append([result.iteration, result.nll, result.prec1, result.prec2]);
+        folder.append("train", result.iteration, stage.row(result));
         events.onStep?.(result);
       },
       onValidation: (result) => {
-        folder.validation.append([result.iteration, result.nll, result.prec1, result.prec2]);
+        folder.append("validation", result.iteration, stage.row(result));
         events.onValidation?.(result);
       },
       wantsPause: () => performance.now() - saved > 1000 * SAVE_SECONDS,
       onPause: async () => {
-        await save(trainer, folder);
+        await save(trainer, model, folder);
         saved = performance.now();
       },
     }, signal);
-    await save(trainer, folder);
+    await save(trainer, model, folder);
     const users = usersOf(data.log, "test");
-    const finished = trainer.iteration >= trainer.config.iterations;
+    const finished = trainer.iteration >= iterations || trainer.stopped;
     const result: RunResult = {
+      stage: stage.name,
       folder: folder.path,
-      seed: trainer.config.seed,
+      seed: config.training.seed,
       iteration: trainer.iteration,
       sessionSeconds: (performance.now() - began) / 1000,
-      ...(finished ? { test: await testSnapshots(trainer, data, users) } : {}),
+      ...(finished ? { test: await testSnapshots(stage, trainer, data, config) } : {}),
       baselines: baselinesOn(data, users),
     };
     if (finished) await folder.saveResult(result);
     return result;
   } catch (error) {
     if (error instanceof DivergedError) {
-      await folder.saveBest(trainer.model.parameters.specs, trainer.model.shape, await trainer.state());
+      await folder.saveBest(trainer.specs, model.shape, await trainer.state());
     }
     throw error;
   } finally {
@@ -169,22 +233,30 @@ async function train(
   }
 }
 
-async function testSnapshots(trainer: Trainer, data: Dataset, users: Uint32Array): Promise<SnapshotResult[]> {
-  const { model, deviceLog, config } = trainer;
-  const evaluation = await Evaluation.create(model, deviceLog, data.log, users, config.evaluationShards);
+async function testSnapshots<F extends ChoiceFigures>(
+  stage: Stage<F>,
+  trainer: BatchTrainer<F>,
+  data: Dataset,
+  config: RunConfig,
+): Promise<SnapshotResult[]> {
+  const evaluation = await stage.evaluate(trainer, data, config);
   const results: SnapshotResult[] = [];
   const test = async (snapshot: SnapshotName, iteration: number) => {
-    results.push({ snapshot, iteration, ...await evaluation.figures() });
+    const result = { snapshot, iteration, ...await evaluation.figures() };
+    if (!data.truth) return void results.push(result);
+    const utilities = await evaluation.utilities();
+    const users = usersOf(data.log, "test");
+    results.push({ ...result, spearman: meanSpearman(data.log, users, utilities, data.truth) });
   };
   try {
-    const last = await model.weights();
+    const last = await trainer.weights();
     for (const criterion of criteria) {
       const { value, iteration } = trainer.best[criterion];
       if (!Number.isFinite(value)) continue;
-      model.setWeights(await trainer.snapshot(criterion));
+      trainer.setWeights(await trainer.snapshot(criterion));
       await test(`best-${criterion}`, iteration);
     }
-    model.setWeights(last);
+    trainer.setWeights(last);
     await test("last", trainer.iteration);
   } finally {
     evaluation.destroy();

@@ -1,18 +1,35 @@
 /** How a model is trained. Part of every run's config. Defaults are those of the paper's scripts. */
 
 import { z } from "zod";
+import { criteria } from "./best_keeper.ts";
+
+const learningRate = z.number().positive().max(10);
+const seed = z.int().min(0).max(2 ** 32 - 1);
+/** Steps of the optimiser. */
+const iterations = z.int().min(1).max(2 ** 31);
+
+/** What both stages have. */
+const stage = {
+  iterations,
+  /** B, users a batch; all events of a sampled user are in the batch. */
+  batchSize: z.int().min(1),
+  /** Iterations from one validation to the next. */
+  validateEvery: z.int().min(1),
+  /** Share of a kernel that every step takes off it, times the learning rate (AdamW's decoupled form). */
+  weightDecay: z.number().min(0).max(1000).default(0),
+  /** Probability that a displayed row hides its item in training. */
+  itemDropout: z.number().min(0).max(0.99).default(0),
+  /** Stop when this validation figure has not improved for `patience` iterations; null: never. */
+  earlyStopping: z.enum(criteria).nullable().default(null),
+  patience: z.int().min(1).default(500),
+};
 
 export const trainingConfigSchema = z.strictObject({
   /** Rules everything random: weights, batches, the demo data, a new split. */
-  seed: z.int().min(0).max(2 ** 32 - 1),
-  /** Steps of the optimiser. */
-  iterations: z.int().min(1).max(2 ** 31),
-  /** B, users a batch; all events of a sampled user are in the batch. */
-  batchSize: z.int().min(1),
+  seed,
+  ...stage,
   /** Of Adam; times 0.96 after every 100,000 iterations. */
-  learningRate: z.number().positive().max(10),
-  /** Iterations from one validation to the next. */
-  validateEvery: z.int().min(1),
+  learningRate,
   /** Parts in which validation and test users are evaluated; more parts need less memory. 0: as few as fit. */
   evaluationShards: z.int().min(0),
 });
@@ -24,10 +41,54 @@ export const defaultTraining: TrainingConfig = {
   batchSize: 50,
   learningRate: 5e-4,
   validateEvery: 10,
+  weightDecay: 0,
+  itemDropout: 0,
+  earlyStopping: null,
+  patience: 500,
   evaluationShards: 0,
 };
 
+/** The adversarial stage: see user-model 4.2 and {@link import("./adversarial_trainer.ts")}. */
+export const adversarialConfigSchema = z.strictObject({
+  ...stage,
+  /** A network of its own, or the exact inner maximum. */
+  generator: z.enum(["network", "exact"]),
+  /** Sizes of the generator's hidden layers. */
+  behaviourDims: z.array(z.int().min(1).max(4096)).min(1).max(8),
+  /** Standard deviation that the generator's kernels are drawn with. */
+  behaviourSd: z.number().positive().max(10),
+  /** Steps of the generator, then of the reward, in every iteration, on the same batch. */
+  generatorSteps: z.int().min(1).max(32),
+  /** 0 freezes the reward, as the paper's code does. */
+  rewardSteps: z.int().min(0).max(32),
+  generatorLearningRate: learningRate,
+  rewardLearningRate: learningRate,
+  /** See {@link import("../ops/minimax.ts").GameOptions}. */
+  utilityPenalty: z.number().min(0).max(1000),
+  skipNoClick: z.boolean(),
+});
+export type AdversarialConfig = z.infer<typeof adversarialConfigSchema>;
+
+export const defaultAdversarial: AdversarialConfig = {
+  iterations: 5000,
+  batchSize: 100,
+  validateEvery: 100,
+  weightDecay: 0,
+  itemDropout: 0,
+  earlyStopping: null,
+  patience: 500,
+  generator: "network",
+  behaviourDims: [256, 32],
+  behaviourSd: 0.01,
+  generatorSteps: 1,
+  rewardSteps: 1,
+  generatorLearningRate: 1e-3,
+  rewardLearningRate: 1e-4,
+  utilityPenalty: 0.1,
+  skipNoClick: true,
+};
+
 /** The rate of iteration t = 1, 2, ...: the released code's staircase. */
-export function learningRateAt(config: Pick<TrainingConfig, "learningRate">, t: number): number {
-  return config.learningRate * 0.96 ** Math.floor((t - 1) / 100000);
+export function learningRateAt(learningRate: number, t: number): number {
+  return learningRate * 0.96 ** Math.floor((t - 1) / 100000);
 }

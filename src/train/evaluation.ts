@@ -1,4 +1,4 @@
-/** Evaluates a model on a fixed set of users, in shards that fit the device. */
+/** Evaluates networks on a fixed set of users, in shards that fit the device. */
 
 import type { DeviceLog } from "../batch/device_log.ts";
 import { batchCapacity, Plan } from "../batch/plan.ts";
@@ -6,54 +6,90 @@ import type { ClickLog } from "../data/click_log.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
-import type { View } from "../gpu/program.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { Program, View } from "../gpu/program.ts";
 import { readFloats } from "../gpu/readback.ts";
 import type { BatchSizes } from "../gpu/step.ts";
-import type { UserModel } from "../model/user_model.ts";
-import { ModelProgram } from "../model/model_program.ts";
+import { ModelProgram, type RecordableModel } from "../model/model_program.ts";
+import type { Tensor } from "../tape/tensor.ts";
+import { choiceSummary, type Summary } from "./sums.ts";
 
 /** A shard without an explicit count takes at most this many rows: 32 MiB for each hidden layer of 64. */
 const SHARD_ROWS = 2 ** 17;
 
-export interface EvaluationFigures extends ChoiceFigures {
+/** Figures over the events of some users. */
+export type EvaluationFigures<F extends ChoiceFigures = ChoiceFigures> = F & {
   /** The same over events whose page has two items or more: pages of one are always ranked right. */
-  readonly longerPages: ChoiceFigures;
+  readonly longerPages: F;
   readonly events: number;
+};
+
+/** A program that evaluates what stands in its plan's place. */
+export interface EvaluationProgram {
+  readonly program: Program;
+  /** [events, 4 vectors] what each event adds to the sums */
+  readonly outcomes: Tensor;
+  /** [rows, 1] of the reward */
+  readonly utilities: Tensor;
+  destroy(): void;
 }
 
-export class Evaluation {
+export interface EvaluationOptions<F extends ChoiceFigures> {
+  readonly gpu: Gpu;
+  readonly log: ClickLog;
+  /** At least one event among them. */
+  readonly users: ArrayLike<number>;
+  /** 0 for as few as fit. */
+  readonly shards: number;
+  readonly summary: Summary<F>;
+  record(plan: Plan, ring: View): Promise<EvaluationProgram>;
+  /** Where the shards' sums go, from `firstSlot` on; a ring of its own if not given. */
+  makeRing?(shards: number): { view: View; firstSlot: number };
+}
+
+export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
   private constructor(
-    readonly model: UserModel,
-    readonly log: ClickLog,
+    private readonly options: EvaluationOptions<F>,
     /** Events of all shards. */
     readonly events: number,
     /** First ring slot, and slots, of the shards' sums. */
     readonly firstSlot: number,
     readonly shards: number,
-    readonly program: ModelProgram,
+    readonly program: EvaluationProgram,
     private readonly shardUsers: readonly Uint32Array[],
     private readonly sizes: readonly BatchSizes[],
     private readonly plan: Plan,
     private readonly arena: Arena,
   ) {}
 
-  /**
-   * @param users at least one event among them. @param shards 0 for as few as fit.
-   * @param ring where the shards' sums go, from `firstSlot` on; its own if not given.
-   */
-  static async create(
-    model: UserModel,
+  /** Of the reward model alone. */
+  static ofModel(
+    model: RecordableModel,
     deviceLog: DeviceLog,
     log: ClickLog,
     users: ArrayLike<number>,
     shards: number,
-    makeRing?: (shards: number) => { view: View; firstSlot: number },
+    makeRing?: EvaluationOptions<ChoiceFigures>["makeRing"],
   ): Promise<Evaluation> {
+    return Evaluation.create({
+      gpu: model.gpu,
+      log,
+      users,
+      shards,
+      summary: choiceSummary,
+      record: (plan, ring) => ModelProgram.create(model, { name: "evaluation", log: deviceLog, plan, ring }),
+      makeRing,
+    });
+  }
+
+  /** @throws UserError without users with events. */
+  static async create<F extends ChoiceFigures>(options: EvaluationOptions<F>): Promise<Evaluation<F>> {
+    const { gpu, log, users, shards, summary } = options;
     const shardUsers = splitIntoShards(log, users, shards);
     if (shardUsers.length === 0) {
       throw new UserError("Expected users with events to evaluate on, found none.");
     }
-    const arena = new Arena(model.gpu, "evaluation");
+    const arena = new Arena(gpu, "evaluation");
     const most = Math.max(...shardUsers.map((part) => part.length));
     const parts = shardUsers.map((part) => batchCapacity(log, part, part.length));
     const largest = (size: keyof BatchSizes) => Math.max(...parts.map((s) => s[size]));
@@ -63,24 +99,18 @@ export class Evaluation {
       rows: largest("rows"),
       items: largest("items"),
     };
-    const plan = new Plan(model.gpu, log, capacity, shardUsers.length);
+    const plan = new Plan(gpu, log, capacity, shardUsers.length);
     try {
-      const { view, firstSlot } = makeRing?.(shardUsers.length) ??
-        { view: arena.allocate("ring", 16 * shardUsers.length), firstSlot: 0 };
+      const { view, firstSlot } = options.makeRing?.(shardUsers.length) ??
+        { view: arena.allocate("ring", 16 * summary.vectors * shardUsers.length), firstSlot: 0 };
       const sizes = shardUsers.map((part, k) =>
         plan.put(k, part, { slot: firstSlot + k, learningRate: 0, iteration: 0 })
       );
       plan.upload(0, shardUsers.length);
-      const program = await ModelProgram.create(model, {
-        name: "evaluation",
-        log: deviceLog,
-        plan,
-        ring: view,
-      });
+      const program = await options.record(plan, view);
       const events = sizes.reduce((sum, s) => sum + s.events, 0);
       return new Evaluation(
-        model,
-        log,
+        options,
         events,
         firstSlot,
         sizes.length,
@@ -102,34 +132,56 @@ export class Evaluation {
     this.sizes.forEach((sizes, k) => this.program.program.encode(pass, sizes, this.plan.offset(k)));
   }
 
-  /** Evaluates the model as it stands, and sums in f64. Waits for the GPU, once a shard. */
-  async figures(): Promise<EvaluationFigures> {
-    const { gpu } = this.model;
-    const all = new Sums();
-    const longer = new Sums();
-    for (const [k, sizes] of this.sizes.entries()) {
-      const encoder = gpu.device.createCommandEncoder({ label: "evaluation" });
-      const pass = encoder.beginComputePass();
-      this.program.program.encode(pass, sizes, this.plan.offset(k));
-      pass.end();
-      gpu.queue.submit([encoder.finish()]);
+  /** Evaluates the networks as they stand, and sums in f64. Waits for the GPU, once a shard. */
+  async figures(): Promise<EvaluationFigures<F>> {
+    const { gpu, log, summary } = this.options;
+    const words = 4 * summary.vectors;
+    const all = new Sums(words);
+    const longer = new Sums(words);
+    for (const k of this.sizes.keys()) {
+      this.#submit(k);
       const outcomes = await readFloats(gpu, this.program.outcomes.view);
       let e = 0;
       for (const user of this.shardUsers[k] ?? []) {
-        for (
-          let event = this.log.userEvents[user] ?? 0;
-          event < (this.log.userEvents[user + 1] ?? 0);
-          event++
-        ) {
-          const outcome = outcomes.subarray(4 * e, 4 * e + 4);
-          const page = (this.log.eventRows[event + 1] ?? 0) - (this.log.eventRows[event] ?? 0);
+        for (let event = log.userEvents[user] ?? 0; event < (log.userEvents[user + 1] ?? 0); event++) {
+          const outcome = outcomes.subarray(words * e, words * (e + 1));
+          const page = (log.eventRows[event + 1] ?? 0) - (log.eventRows[event] ?? 0);
           all.add(outcome);
           if (page > 1) longer.add(outcome);
           e++;
         }
       }
     }
-    return { ...all.means(), longerPages: longer.means(), events: this.events };
+    const longerPages = summary.means(longer.sums, longer.events);
+    return { ...summary.means(all.sums, all.events), longerPages, events: this.events };
+  }
+
+  /** [R of the log] the reward's utilities of the users' rows, NaN for all others. Waits for the GPU, once a shard. */
+  async utilities(): Promise<Float32Array> {
+    const { gpu, log } = this.options;
+    const all = new Float32Array(log.rowItem.length).fill(NaN);
+    for (const k of this.sizes.keys()) {
+      this.#submit(k);
+      const utilities = await readFloats(gpu, this.program.utilities.view);
+      let row = 0;
+      for (const user of this.shardUsers[k] ?? []) {
+        const first = log.eventRows[log.userEvents[user] ?? 0] ?? 0;
+        const end = log.eventRows[log.userEvents[user + 1] ?? 0] ?? 0;
+        all.set(utilities.subarray(row, row + end - first), first);
+        row += end - first;
+      }
+    }
+    return all;
+  }
+
+  #submit(shard: number): void {
+    const { gpu } = this.options;
+    const encoder = gpu.device.createCommandEncoder({ label: "evaluation" });
+    const pass = encoder.beginComputePass();
+    const sizes = this.sizes[shard];
+    if (sizes) this.program.program.encode(pass, sizes, this.plan.offset(shard));
+    pass.end();
+    gpu.queue.submit([encoder.finish()]);
   }
 
   destroy(): void {
@@ -140,15 +192,14 @@ export class Evaluation {
 }
 
 class Sums {
-  #events = 0;
-  #sums = [0, 0, 0, 0];
-  add(outcome: Float32Array): void {
-    this.#events++;
-    this.#sums = this.#sums.map((sum, k) => sum + (outcome[k] ?? NaN));
+  events = 0;
+  readonly sums: Float64Array;
+  constructor(words: number) {
+    this.sums = new Float64Array(words);
   }
-  means(): ChoiceFigures {
-    const [nll = 0, prec1 = 0, prec2 = 0, clicks = 0] = this.#sums;
-    return { nll: nll / this.#events, prec1: prec1 / clicks, prec2: prec2 / clicks };
+  add(outcome: Float32Array): void {
+    this.events++;
+    outcome.forEach((value, k) => this.sums[k] = (this.sums[k] ?? NaN) + value);
   }
 }
 

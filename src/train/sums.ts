@@ -1,22 +1,57 @@
 /** What the device sums over a batch, and the means that follow. */
 
 import type { ChoiceFigures } from "../data/ranking.ts";
+import { MINIMAX_VECTORS } from "../ops/minimax.ts";
 
-/** Sums over events, as the device's ring holds them. */
-export interface OutcomeSums {
-  readonly nll: number;
-  readonly prec1: number;
-  readonly prec2: number;
-  /** Events with a click. */
-  readonly clicks: number;
+/** How sums over events become figures. */
+export interface Summary<F extends ChoiceFigures> {
+  /** Vectors of four sums that a slot of the ring holds. */
+  readonly vectors: number;
+  /** Which of them holds what snapshots are the best by: a loss, prec@1, prec@2. */
+  readonly bestBy: number;
+  means(sums: ArrayLike<number>, events: number): F;
 }
 
-export function sumsAt(ring: Float32Array, slot: number): OutcomeSums {
-  const [nll = NaN, prec1 = NaN, prec2 = NaN, clicks = NaN] = ring.subarray(4 * slot, 4 * slot + 4);
-  return { nll, prec1, prec2, clicks };
+/** Sums of {@link import("../ops/choice_nll.ts").choiceNll}: loss over all events, precision over those with a click. */
+export const choiceSummary: Summary<ChoiceFigures> = {
+  vectors: 1,
+  bestBy: 0,
+  means: (sums, events) => choiceMeans(sums, events),
+};
+
+function choiceMeans(sums: ArrayLike<number>, events: number): ChoiceFigures {
+  const [nll = NaN, prec1 = NaN, prec2 = NaN, clicks = NaN] = Array.from(sums);
+  return { nll: nll / events, prec1: prec1 / clicks, prec2: prec2 / clicks };
 }
 
-/** Loss over all events, precision over those with a click (NaN without one). */
-export function means(sums: OutcomeSums, events: number): ChoiceFigures {
-  return { nll: sums.nll / events, prec1: sums.prec1 / sums.clicks, prec2: sums.prec2 / sums.clicks };
+/** Of a game: nll, prec1 and prec2 are the reward's; NaN where there is nothing to take a mean of. */
+export interface GameFigures extends ChoiceFigures {
+  /** What the reward descends. */
+  readonly lossMin: number;
+  /** What the generator ascends. */
+  readonly lossMax: number;
+  /** prec@1 and prec@2 of the generator. */
+  readonly piPrec1: number;
+  readonly piPrec2: number;
+}
+
+/** Sums of {@link import("../ops/minimax.ts").minimax}. @param skipNoClick losses are over events with a click alone. */
+export function gameSummary(skipNoClick: boolean): Summary<GameFigures> {
+  return {
+    vectors: MINIMAX_VECTORS,
+    bestBy: 1,
+    means(sums, events) {
+      const [, , , clicks = NaN, lossMin = NaN, piPrec1 = NaN, piPrec2 = NaN, lossMax = NaN] = Array.from(
+        sums,
+      );
+      const counted = skipNoClick ? clicks : events;
+      return {
+        ...choiceMeans(sums, events),
+        lossMin: lossMin / counted,
+        lossMax: lossMax / counted,
+        piPrec1: piPrec1 / clicks,
+        piPrec2: piPrec2 / clicks,
+      };
+    },
+  };
 }

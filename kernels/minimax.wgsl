@@ -1,0 +1,153 @@
+// minimax.wgsl - the game of generator and reward with the L2 regulariser: losses, precision, one player's gradient
+//
+//   u [R]  utilities, of the reward        logits [R]  of the generator       event [E]  (first row, end, clicked | NONE, -)
+//   pi = softmax(logits) over the rows of an event: only what is displayed, no null action
+//   loss_max_e = sum_r pi_r (u_r - pi_r / (2 eta))          the generator ascends its mean
+//   loss_min_e = loss_max_e - u_click                       the reward descends its mean
+//   outcome [2 E]  (nll of u as in choice_nll, prec@1, prec@2 of u, 1 if clicked),
+//                  (loss_min, prec@1, prec@2 of pi, loss_max)
+//   gradient [R]   PLAYER 1, the generator: d(-mean loss_max) / d logits = -pi_r ((u_r - pi_r / eta) - S) / E,
+//                    S = sum pi (u - pi / eta)
+//                  PLAYER 2, the reward: d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY (u_r - mean u of the page)) / E
+//                  PLAYER 0: none, to evaluate
+//
+// A constant added to all u of a page changes neither gradient, so u is taken less its largest where it enters the
+// generator's. An event without a click has nothing that pi could be held against (it knows no null action): its
+// term would push the utilities of its page down for ever. With SKIP_NO_CLICK it counts for neither player.
+//
+// With K4 the generator's last layer, logits = bias + hidden . weights, is made here too: it saves a dispatch each time.
+//
+// Work split   one invocation owns one event (1 to about 50 rows); no barrier.
+// Cost         about 40 flops and 24 bytes a row, and 2 K flops and 4 K bytes with K4.
+// Next         outcome_sum.wgsl     The exact generator   exact_minimax.wgsl
+
+const WORKGROUP = 16;
+const K4 = 0u;         // columns of hidden / 4; 0: logits are there already
+const PLAYER = 0u;
+const ETA = 1.0;
+const PENALTY = 0.0;
+const SKIP_NO_CLICK = true;
+const NONE = 0xffffffffu;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> u: array<f32>;
+@group(0) @binding(1) var<storage, read> event: array<vec4u>;
+@group(0) @binding(2) var<storage, read> hidden: array<vec4f>;
+@group(0) @binding(3) var<storage, read> weights: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
+@group(0) @binding(5) var<storage, read_write> logits: array<f32>;
+@group(0) @binding(6) var<storage, read_write> outcome: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> gradient: array<f32>;
+@group(0) @binding(8) var<uniform> step: Step;
+
+fn share_in_top(k: f32, greater: f32, equal: f32) -> f32 {
+  return clamp((k - greater) / max(equal, 1.0), 0.0, 1.0);
+}
+
+// By exponent bits: comparisons, max and exp swallow a NaN.
+fn broken(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }
+
+fn logit(r: u32) -> f32 {
+  if (K4 == 0u) { return logits[r]; }
+  var sum = vec4f(0.0);
+  for (var k = 0u; k < K4; k++) {
+    let w = vec4f(weights[4u * k], weights[4u * k + 1u], weights[4u * k + 2u], weights[4u * k + 3u]);
+    sum += hidden[r * K4 + k] * w;
+  }
+  let value = bias[0] + ((sum.x + sum.y) + (sum.z + sum.w));
+  logits[r] = value;
+  return value;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let e = id.x + id.y * (grid.x * WORKGROUP);
+  if (e >= step.size.y) { return; }
+  let first = event[e].x;
+  let end = event[e].y;
+  let click = event[e].z;
+  let clicked = click != NONE;
+  var clicked_u = 0.0;
+  var clicked_logit = 0.0;
+
+  var most_u = u[first];
+  var most_logit = -3.0e38;
+  var sum_u = 0.0;
+  var bad = 0.0;  // a value of the page that is no finite number
+  for (var r = first; r < end; r++) {
+    let x = u[r];
+    let z = logit(r);
+    if (broken(x)) { bad = x; }
+    if (broken(z)) { bad = z; }
+    if (r == click) {
+      clicked_u = x;
+      clicked_logit = z;
+    }
+    most_u = max(most_u, x);
+    most_logit = max(most_logit, z);
+    sum_u += x;
+  }
+  let mean_u = sum_u / f32(end - first);
+  let most = ETA * max(most_u, 0.0);
+  var choices = exp(-most);
+  var actions = 0.0;
+  var above = vec2f(0.0);  // rows that u, pi rank above the clicked one
+  var equal = vec2f(0.0);
+  for (var r = first; r < end; r++) {
+    let x = u[r];
+    let z = logits[r];
+    choices += exp(ETA * x - most);
+    actions += exp(z - most_logit);
+    above += select(vec2f(0.0), vec2f(1.0), vec2(x > clicked_u, z > clicked_logit));
+    equal += select(vec2f(0.0), vec2f(1.0), vec2(x == clicked_u, z == clicked_logit));
+  }
+  var expected = 0.0;  // of u, less its largest
+  var squares = 0.0;
+  for (var r = first; r < end; r++) {
+    let pi = exp(logits[r] - most_logit) / actions;
+    expected += pi * (u[r] - most_u);
+    squares += pi * pi;
+  }
+  var nll = (most - ETA * clicked_u) + log(choices);
+  var loss_max = most_u + (expected - 0.5 / ETA * squares);
+  var loss_min = (most_u - clicked_u) + (expected - 0.5 / ETA * squares);
+  let counts = clicked || !SKIP_NO_CLICK;
+  if (!counts) {
+    loss_max = 0.0;
+    loss_min = 0.0;
+  }
+  if (broken(bad)) {
+    nll = bad;
+    loss_max = bad;
+    loss_min = bad;
+  }
+  if (clicked) {
+    outcome[2u * e] =
+      vec4f(nll, share_in_top(1.0, above.x, equal.x), share_in_top(2.0, above.x, equal.x), 1.0);
+    outcome[2u * e + 1u] =
+      vec4f(loss_min, share_in_top(1.0, above.y, equal.y), share_in_top(2.0, above.y, equal.y), loss_max);
+  } else {
+    outcome[2u * e] = vec4f(nll, 0.0, 0.0, 0.0);
+    outcome[2u * e + 1u] = vec4f(loss_min, 0.0, 0.0, loss_max);
+  }
+
+  if (PLAYER == 0u) { return; }
+  let share = select(0.0, 1.0 / f32(step.size.y), counts);
+  let slope = expected - squares / ETA;
+  for (var r = first; r < end; r++) {
+    let pi = exp(logits[r] - most_logit) / actions;
+    if (PLAYER == 1u) {
+      gradient[r] = -share * pi * (((u[r] - most_u) - pi / ETA) - slope);
+    } else {
+      gradient[r] = share * (pi - select(0.0, 1.0, r == click) + PENALTY * (u[r] - mean_u));
+    }
+  }
+}

@@ -1,0 +1,60 @@
+// pw_base.wgsl - what the items that nobody clicked add to the first layer over a state with tanh: partial sums
+//
+//   table [I, n N]   item_bias [I, n]   sums [chunks, N]
+//   sums[chunk] = sum over the items k of a chunk, over j, of tanh(item_bias_kj) table_k,j
+//
+// With one-hot features and tanh the state of an event is dense: an item outside of its window has tanh(item_bias), not
+// 0. The sum over the whole catalogue is the same for all events; an event then only changes the items of its window.
+//
+// Work split   one invocation owns four columns of one chunk of the catalogue (x: columns, y: chunk).
+// Cost         2 I n N flops, 4 I n N bytes.      Next   pw_window.wgsl adds the sums
+
+const WORKGROUP = 8;
+const N4 = 16u;          // columns / 4
+const WEIGHTINGS = 4u;   // n
+const ITEMS = 1u;        // I
+const CHUNKS = 1u;
+const BLOCKS = (WEIGHTINGS + 3u) / 4u;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> table: array<vec4f>;
+@group(0) @binding(1) var<storage, read> item_bias: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> sums: array<vec4f>;
+@group(0) @binding(3) var<uniform> step: Step;
+
+// Clamps and tanh swallow what is no finite number: by its exponent bits it is found and handed on.
+fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
+fn squash(x: vec4f) -> vec4f { return select(tanh(clamp(x, vec4f(-15.0), vec4f(15.0))), x, broken(x)); }
+
+// Four weightings of a row of the table, each times its coefficient; there may be fewer.
+fn weighted(at: u32, block: u32, c: vec4f) -> vec4f {
+  let j = 4u * block;
+  var sum = c.x * table[at + j * N4];
+  if (j + 1u < WEIGHTINGS) { sum += c.y * table[at + (j + 1u) * N4]; }
+  if (j + 2u < WEIGHTINGS) { sum += c.z * table[at + (j + 2u) * N4]; }
+  if (j + 3u < WEIGHTINGS) { sum += c.w * table[at + (j + 3u) * N4]; }
+  return sum;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn pw_base(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= N4) { return; }
+  const STRETCH = (ITEMS + CHUNKS - 1u) / CHUNKS;
+  let first = min(id.y * STRETCH, ITEMS);
+  let end = min(first + STRETCH, ITEMS);
+  var sum = vec4f(0.0);
+  for (var item = first; item < end; item++) {
+    for (var block = 0u; block < BLOCKS; block++) {
+      sum += weighted(item * WEIGHTINGS * N4 + id.x, block, squash(item_bias[item * BLOCKS + block]));
+    }
+  }
+  sums[id.y * N4 + id.x] = sum;
+}

@@ -1,0 +1,64 @@
+// pw_state_weight_gradient.wgsl - gradients of the weights and the bias of pw_state_forward, from what every event adds
+//
+//   products [E, m, n]   output_gradient, state [E, F n]
+//   partials[chunk] = sum of products_e,lag,j over those events of a chunk that have as many clicks before them (weights),
+//                     and of output_gradient_e (1 - state_e^2) over all of them (bias, with TANH)
+//
+// Work split   one invocation owns four sums of one chunk of events (x: the weights', then the bias'; y: chunk).
+// Cost         1 flop and 4 bytes an element of products; 4 flops, 8 bytes one of state.      Next   gradient_sum.wgsl
+
+const WORKGROUP = 8;
+const LAGS = 20u;        // m
+const WEIGHTINGS = 4u;   // n
+const COLUMNS4 = 16u;    // F n / 4, rounded up
+const TANH = false;
+const ACCUMULATE = false;
+const PARTIALS = 0u;     // f32 from one chunk's partial sums to the next
+const WEIGHTS_AT = 0u;   // where the weights stand among them
+const BIAS_AT = 0u;
+const BLOCKS = (WEIGHTINGS + 3u) / 4u;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> history: array<vec2u>;
+@group(0) @binding(1) var<storage, read> products: array<vec4f>;
+@group(0) @binding(2) var<storage, read> state: array<vec4f>;
+@group(0) @binding(3) var<storage, read> output_gradient: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> partials: array<vec4f>;
+@group(0) @binding(5) var<uniform> step: Step;
+
+fn put(at: u32, value: vec4f) {
+  if (ACCUMULATE) { partials[at] += value; } else { partials[at] = value; }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn pw_state_weight_gradient(@builtin(global_invocation_id) id: vec3u) {
+  let chunk = id.y;
+  let events = step.size.y;
+  let stretch = (events + step.chunks - 1u) / step.chunks;
+  let first = min(chunk * stretch, events);
+  let end = min(first + stretch, events);
+  var sum = vec4f(0.0);
+  if (id.x < LAGS * BLOCKS) {
+    let lag = id.x / BLOCKS;
+    for (var e = first; e < end; e++) {
+      if (history[e].x > lag) { sum += products[e * LAGS * BLOCKS + id.x]; }
+    }
+    put(chunk * (PARTIALS / 4u) + WEIGHTS_AT / 4u + id.x, sum);
+    return;
+  }
+  let column = id.x - LAGS * BLOCKS;
+  if (!TANH || column >= COLUMNS4) { return; }
+  for (var e = first; e < end; e++) {
+    let s = state[e * COLUMNS4 + column];
+    sum += output_gradient[e * COLUMNS4 + column] * (1.0 - s * s);
+  }
+  put(chunk * (PARTIALS / 4u) + BIAS_AT / 4u + column, sum);
+}

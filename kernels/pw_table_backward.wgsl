@@ -1,0 +1,100 @@
+// pw_table_backward.wgsl - what every event and lag adds to the gradients of the weights of pw_table_forward
+//
+//   output_gradient [E, N]   table [I, n N]   products [E, m, n], with TANH [E, m, 2, n]
+//   products_e,lag,j = output_gradient_e . table_k,j      k = the item at that lag before e
+//   With TANH: 0 is that times coefficient[e, lag, 1, j] (for the weights), 1 times coefficient[e, lag, 2, j] (item bias).
+//
+// Lags that the user has no click for are not written: who sums over events knows how many she has.
+//
+// Work split   one invocation owns a click, four weightings and four of the events after it, and walks along the
+//              columns: 8 vector loads for 128 flops (one event alone: 5 for 32). A click reaches more than m events
+//              where some of them have no click: an invocation then goes on to the next four it owns.
+// Cost         2 m n N flops an event.
+// On llvmpipe  two cores, 2,560 events of 128 users, m = 20, n = 4, N = 64: 1.7 ms; with TANH 2.2
+// Next         pw_table_weight_gradient.wgsl
+
+const WORKGROUP = 64;
+const N4 = 16u;          // columns / 4
+const LAGS = 20u;        // m
+const WEIGHTINGS = 4u;   // n
+const TANH = false;
+const BLOCKS = (WEIGHTINGS + 3u) / 4u;
+const LAG_BLOCKS = (LAGS + 3u) / 4u;
+const NONE = 0xffffffffu;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> event: array<vec4u>;
+@group(0) @binding(1) var<storage, read> history: array<vec2u>;
+@group(0) @binding(2) var<storage, read> table: array<vec4f>;
+@group(0) @binding(3) var<storage, read> coefficient: array<vec4f>;
+@group(0) @binding(4) var<storage, read> output_gradient: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> products: array<vec4f>;
+@group(0) @binding(6) var<uniform> step: Step;
+
+fn of_table(at: u32, j: u32) -> vec4f {
+  if (WEIGHTINGS % 4u != 0u && j >= WEIGHTINGS) { return vec4f(0.0); }
+  return table[at + j * N4];
+}
+
+fn put(e: u32, lag: u32, block: u32, product: vec4f) {
+  let at = e * LAGS + lag;
+  if (TANH) {
+    let c = at * 3u * BLOCKS + block;
+    products[at * 2u * BLOCKS + block] = coefficient[c + BLOCKS] * product;
+    products[at * 2u * BLOCKS + BLOCKS + block] = coefficient[c + 2u * BLOCKS] * product;
+  } else {
+    products[at * BLOCKS + block] = product;
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn pw_table_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  if (i >= step.size.y * LAG_BLOCKS * BLOCKS) { return; }
+  let past = i / (LAG_BLOCKS * BLOCKS);
+  let block = i % BLOCKS;
+  let item = event[past].w;
+  if (item == NONE) { return; }
+  let clicks = history[past].x;
+  let end = history[past].y;
+  for (var e = past + 1u + 4u * ((i / BLOCKS) % LAG_BLOCKS); e < end; e += 4u * LAG_BLOCKS) {
+    // The last lag of four events that stand one after the other is the greatest.
+    let lag0 = history[e].x - clicks;
+    if (lag0 > LAGS) { return; }
+    let e1 = min(e + 1u, end - 1u);
+    let e2 = min(e + 2u, end - 1u);
+    let e3 = min(e + 3u, end - 1u);
+    var p0 = vec4f(0.0);
+    var p1 = vec4f(0.0);
+    var p2 = vec4f(0.0);
+    var p3 = vec4f(0.0);
+    for (var column = 0u; column < N4; column++) {
+      let at = item * WEIGHTINGS * N4 + column;
+      let t = mat4x4f(
+        of_table(at, 4u * block),
+        of_table(at, 4u * block + 1u),
+        of_table(at, 4u * block + 2u),
+        of_table(at, 4u * block + 3u),
+      );
+      p0 += output_gradient[e * N4 + column] * t;
+      p1 += output_gradient[e1 * N4 + column] * t;
+      p2 += output_gradient[e2 * N4 + column] * t;
+      p3 += output_gradient[e3 * N4 + column] * t;
+    }
+    put(e, lag0 - 1u, block, p0);
+    let lag1 = history[e1].x - clicks;
+    let lag2 = history[e2].x - clicks;
+    let lag3 = history[e3].x - clicks;
+    if (e + 1u < end && lag1 <= LAGS) { put(e1, lag1 - 1u, block, p1); }
+    if (e + 2u < end && lag2 <= LAGS) { put(e2, lag2 - 1u, block, p2); }
+    if (e + 3u < end && lag3 <= LAGS) { put(e3, lag3 - 1u, block, p3); }
+  }
+}

@@ -1,0 +1,104 @@
+// pw_table_forward.wgsl - the state part of the first layer, W1s s + b, from the last m clicks: one-hot features
+//
+//   table [I, n N]   W1s, its row of an item in n blocks of N, one a weighting      bias [N]   output [E, N]
+//   output_e = bias + sum over lags 1..m, over j, of c_e,lag,j table_k,j      k = the item at that lag before e
+//
+// c = coefficient[lag, j], the weights themselves: sigma is the identity. With TANH c = coefficient[e, lag, 0, j] of
+// pw_window and bias is its base, which has tanh(item_bias) of the whole catalogue in it.
+// With one-hot features the state, I n numbers an event, is never made: a click adds n rows of the table.
+//
+// Work split   one invocation owns four columns of four events, mostly of one user, whose windows are nearly the same:
+//              it walks back over their union, and a click costs 8 vector loads for 128 flops (an event alone: 5 for 32).
+// Cost         2 m n N flops an event, the table from cache.
+// On llvmpipe  two cores, 2,560 events of 128 users, m = 20, n = 4, N = 64, 5,000 items: 1.8 ms; an event an
+//              invocation 2.8
+// Backward     pw_table_backward.wgsl
+
+const WORKGROUP = 64;
+const N4 = 16u;          // columns / 4
+const LAGS = 20u;        // m
+const WEIGHTINGS = 4u;   // n
+const TANH = false;
+const BLOCKS = (WEIGHTINGS + 3u) / 4u;
+const NONE = 0xffffffffu;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> event: array<vec4u>;
+@group(0) @binding(1) var<storage, read> history: array<vec2u>;
+@group(0) @binding(2) var<storage, read> table: array<vec4f>;
+@group(0) @binding(3) var<storage, read> coefficient: array<vec4f>;
+@group(0) @binding(4) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(6) var<uniform> step: Step;
+
+fn of_table(at: u32, j: u32) -> vec4f {
+  if (WEIGHTINGS % 4u != 0u && j >= WEIGHTINGS) { return vec4f(0.0); }
+  return table[at + j * N4];
+}
+
+// Four weightings of event e at a lag; zeros where the event does not see the click.
+fn weighting(e: u32, lag: u32, block: u32, seen: bool) -> vec4f {
+  if (!seen) { return vec4f(0.0); }
+  if (TANH) { return coefficient[(e * LAGS + lag) * 3u * BLOCKS + block]; }
+  return coefficient[lag * BLOCKS + block];
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn pw_table_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  let e = 4u * (i / N4);
+  let column = i % N4;
+  if (e >= step.size.y) { return; }
+  let last = step.size.y - 1u;
+  let e1 = min(e + 1u, last);
+  let e2 = min(e + 2u, last);
+  let e3 = min(e + 3u, last);
+  let h0 = history[e];
+  let h1 = history[e1];
+  let h2 = history[e2];
+  let h3 = history[e3];
+  let clicks = vec4u(h0.x, h1.x, h2.x, h3.x);
+  let ends = vec4u(h0.y, h1.y, h2.y, h3.y);
+  var s0 = bias[column];
+  var s1 = s0;
+  var s2 = s0;
+  var s3 = s0;
+  // The window of the first event begins before those of the others, or they are of later users.
+  var left = min(h0.x, LAGS);
+  for (var past = e3; past > e || left > 0u;) {
+    past--;
+    let item = event[past].w;
+    if (item == NONE) { continue; }
+    if (past < e) { left--; }
+    let h = history[past];
+    // Wraps to a large number for a click that does not come before the event.
+    let lags = clicks - h.x - 1u;
+    let seen = (lags < vec4u(LAGS)) & (ends == vec4u(h.y));
+    for (var block = 0u; block < BLOCKS; block++) {
+      let at = item * WEIGHTINGS * N4 + column;
+      let t = mat4x4f(
+        of_table(at, 4u * block),
+        of_table(at, 4u * block + 1u),
+        of_table(at, 4u * block + 2u),
+        of_table(at, 4u * block + 3u),
+      );
+      s0 += t * weighting(e, lags.x, block, seen.x);
+      s1 += t * weighting(e1, lags.y, block, seen.y);
+      s2 += t * weighting(e2, lags.z, block, seen.z);
+      s3 += t * weighting(e3, lags.w, block, seen.w);
+    }
+  }
+  let at = e * N4 + column;
+  output[at] = s0;
+  if (e + 1u <= last) { output[at + N4] = s1; }
+  if (e + 2u <= last) { output[at + 2u * N4] = s2; }
+  if (e + 3u <= last) { output[at + 3u * N4] = s3; }
+}

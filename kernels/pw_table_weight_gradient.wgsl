@@ -1,0 +1,65 @@
+// pw_table_weight_gradient.wgsl - gradients of the weights and the bias of pw_table_forward, from what every event adds
+//
+//   products [E, m, n], with TANH the first of [E, m, 2, n]   output_gradient [E, N]
+//   partials[chunk] = sum of products_e,lag,j over those events of a chunk that have as many clicks before them (weights),
+//                     and of output_gradient_e over all of them (bias)
+//   sums [chunks, N]  the bias' sums once more, without what other ops add to partials: pw_history_gradient needs them
+//
+// Work split   one invocation owns four sums of one chunk of events (x: the weights', then the bias'; y: chunk).
+// Cost         1 flop and 4 bytes an element.      Next   gradient_sum.wgsl
+
+const WORKGROUP = 8;
+const N4 = 16u;          // columns / 4
+const LAGS = 20u;        // m
+const WEIGHTINGS = 4u;   // n
+const TANH = false;
+const ACCUMULATE = false;
+const PARTIALS = 0u;     // f32 from one chunk's partial sums to the next
+const WEIGHTS_AT = 0u;   // where the weights stand among them
+const BIAS_AT = 0u;
+const BLOCKS = (WEIGHTINGS + 3u) / 4u;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> history: array<vec2u>;
+@group(0) @binding(1) var<storage, read> products: array<vec4f>;
+@group(0) @binding(2) var<storage, read> output_gradient: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> partials: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> sums: array<vec4f>;
+@group(0) @binding(5) var<uniform> step: Step;
+
+fn put(at: u32, value: vec4f) {
+  if (ACCUMULATE) { partials[at] += value; } else { partials[at] = value; }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn pw_table_weight_gradient(@builtin(global_invocation_id) id: vec3u) {
+  const PARTS = select(1u, 2u, TANH);
+  let chunk = id.y;
+  let events = step.size.y;
+  let stretch = (events + step.chunks - 1u) / step.chunks;
+  let first = min(chunk * stretch, events);
+  let end = min(first + stretch, events);
+  var sum = vec4f(0.0);
+  if (id.x < LAGS * BLOCKS) {
+    let lag = id.x / BLOCKS;
+    let at = lag * PARTS * BLOCKS + id.x % BLOCKS;
+    for (var e = first; e < end; e++) {
+      if (history[e].x > lag) { sum += products[e * LAGS * PARTS * BLOCKS + at]; }
+    }
+    put(chunk * (PARTIALS / 4u) + WEIGHTS_AT / 4u + id.x, sum);
+    return;
+  }
+  let column = id.x - LAGS * BLOCKS;
+  if (column >= N4) { return; }
+  for (var e = first; e < end; e++) { sum += output_gradient[e * N4 + column]; }
+  put(chunk * (PARTIALS / 4u) + BIAS_AT / 4u + column, sum);
+  sums[chunk * N4 + column] = sum;
+}

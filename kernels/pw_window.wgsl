@@ -1,0 +1,88 @@
+// pw_window.wgsl - with tanh: what each of the last m clicks changes, and the sum for an event without clicks
+//
+//   weights [m, n]   item_bias [I, n]   bias [N]   sums [chunks, N] of pw_base   base [N] = bias + all sums
+//   coefficient [E, m, 3, n], for the item k that stands at a lag before an event, w = sum of the weights of all lags at
+//   which k stands, t = tanh(item_bias_k), y = tanh(item_bias_k + w):
+//     0: y - t, what the item adds to the state     2: (1 - y^2) - (1 - t^2), its derivative by item_bias beside base's
+//     1: 1 - y^2, its derivative by the weights
+//   An item of several lags counts once: 0 and 2 are 0 at all of its lags but the most recent.
+//
+// Lags that the user has no click for are not written: nobody reads them.
+//
+// Work split   one invocation owns one lag of one event and four weightings; it walks back to its item, then over the
+//              window once more. The first ones also add up base, so that no dispatch is needed for it.
+// Cost         2 m indices read and 2 n hyperbolic tangents a lag.      Next   pw_table_forward.wgsl
+
+const WORKGROUP = 64;
+const N4 = 16u;          // columns / 4
+const LAGS = 20u;        // m
+const WEIGHTINGS = 4u;   // n
+const CHUNKS = 1u;
+const BLOCKS = (WEIGHTINGS + 3u) / 4u;
+const NONE = 0xffffffffu;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> event: array<vec4u>;
+@group(0) @binding(1) var<storage, read> history: array<vec2u>;
+@group(0) @binding(2) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(3) var<storage, read> item_bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(5) var<storage, read> sums: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> base: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> coefficient: array<vec4f>;
+@group(0) @binding(8) var<uniform> step: Step;
+
+// Clamps and tanh swallow what is no finite number: by its exponent bits it is found and handed on.
+fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
+fn squash(x: vec4f) -> vec4f { return select(tanh(clamp(x, vec4f(-15.0), vec4f(15.0))), x, broken(x)); }
+
+@compute @workgroup_size(WORKGROUP)
+fn pw_window(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  if (i < N4) {
+    var sum = bias[i];
+    for (var chunk = 0u; chunk < CHUNKS; chunk++) { sum += sums[chunk * N4 + i]; }
+    base[i] = sum;
+  }
+  if (i >= step.size.y * LAGS * BLOCKS) { return; }
+  let e = i / (LAGS * BLOCKS);
+  let own = (i / BLOCKS) % LAGS;
+  let block = i % BLOCKS;
+  let lags = min(history[e].x, LAGS);
+  if (own >= lags) { return; }
+  var item = NONE;
+  var past = e;
+  for (var lag = 0u; lag <= own;) {
+    past--;
+    item = event[past].w;
+    if (item != NONE) { lag++; }
+  }
+  var w = vec4f(0.0);
+  var repeated = false;
+  past = e;
+  for (var lag = 0u; lag < lags;) {
+    past--;
+    let other = event[past].w;
+    if (other == NONE) { continue; }
+    if (other == item) {
+      w += weights[lag * BLOCKS + block];
+      repeated = repeated || lag < own;
+    }
+    lag++;
+  }
+  let b = item_bias[item * BLOCKS + block];
+  let t = squash(b);
+  let y = squash(b + w);
+  let at = (e * LAGS + own) * 3u * BLOCKS + block;
+  coefficient[at] = select(y - t, vec4f(0.0), repeated);
+  coefficient[at + BLOCKS] = 1.0 - y * y;
+  coefficient[at + 2u * BLOCKS] = select(t * t - y * y, vec4f(0.0), repeated);
+}

@@ -1,0 +1,43 @@
+/** `report`: one HTML page about runs, to read, keep or send. */
+
+import { Command, InvalidArgumentError } from "commander";
+import { writeReport } from "../report/write_report.ts";
+import { version } from "../version.ts";
+import { runMain } from "./fail.ts";
+import { folder, parse } from "./options.ts";
+import { reportFile } from "./report_file.ts";
+
+async function main(): Promise<void> {
+  const command = new Command("deno task report")
+    .description(
+      "Writes one HTML page about runs: learning curves, test figures, configuration. Nothing else is needed to open it.",
+    )
+    .version(version)
+    .argument(
+      "<run...>",
+      "folders of runs, of --seeds runs, or of experiments, which are compared",
+      eachFolder,
+    )
+    .option("--out <file>", "the page to write (default: report.html in the first folder)", htmlFile)
+    .addHelpText(
+      "after",
+      "\nExample:\n  deno task report runs/lstm runs/wide --out compared.html",
+    );
+  const { out } = parse<{ out?: string }>(command, Deno.args);
+  const folders = command.processedArgs[0] as string[];
+  const file = out ?? reportFile(folders[0] ?? "");
+  await writeReport(folders, file);
+  console.log(`The report is ${file}`);
+}
+
+function eachFolder(text: string, before: string[] = []): string[] {
+  return [...before, folder(text)];
+}
+
+/** A page replaces what is there, so it cannot have the name of anything that a run is made of. */
+function htmlFile(text: string): string {
+  if (/[^/\\]\.html?$/i.test(text)) return text;
+  throw new InvalidArgumentError(`Expected a file that ends in .html, got "${text}".`);
+}
+
+await runMain(main);

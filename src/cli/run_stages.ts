@@ -1,0 +1,159 @@
+/** What `train` and `reproduce` do with a run: begin it, go on with it, show how it goes. */
+
+import { UserError } from "../data/user_error.ts";
+import { type Gpu, openGpu } from "../gpu/device.ts";
+import { fitItems } from "../model/item_features.ts";
+import { type Dataset, digestOf } from "../run/dataset.ts";
+import { driverVersion } from "../run/driver.ts";
+import { type RunConfig, RunFolder, writeConfig } from "../run/run_folder.ts";
+import { readSnapshot } from "../run/snapshot.ts";
+import { adversarialStage, shannonStage, type Stage, stagesOf } from "../run/stages.ts";
+import {
+  resumeStage,
+  type RunContext,
+  type RunEvents,
+  type RunResult,
+  startStage,
+} from "../run/training_run.ts";
+import type { ChoiceFigures } from "../data/ranking.ts";
+import type { GameFigures } from "../train/sums.ts";
+import { type Figures, trainingProgress } from "./progress.ts";
+import type { Stop } from "./stop.ts";
+
+/** What the shell knows a process as that ended by Ctrl-C. */
+export const EXIT_INTERRUPTED = 130;
+
+/**
+ * Goes on with a run, or begins it where it was not begun, or was killed before it had saved anything.
+ * @param report called after each stage that is finished, or stopped.
+ * @returns the stages' results; the last one is without test figures when the run was interrupted.
+ */
+export async function goOn(
+  context: RunContext,
+  path: string,
+  config: RunConfig,
+  stop: Stop,
+  report: (result: RunResult) => void = () => {},
+): Promise<RunResult[]> {
+  const results: RunResult[] = [];
+  for (const name of stagesOf(config)) {
+    if (stop.signal.aborted && results.length > 0) break;
+    if (stagesOf(config).length > 1) say(`${name} stage`);
+    const result = name === "shannon"
+      ? await goOnWith(shannonStage, context, path, config, stop, shannonFigures)
+      : await goOnWith(adversarialStage, context, path, config, stop, gameFigures);
+    results.push(result);
+    report(result);
+    if (!result.test) break;
+  }
+  return results;
+}
+
+/** Whether all stages have their test figures. */
+export function isFinished(config: RunConfig, results: readonly RunResult[]): boolean {
+  return results.length === stagesOf(config).length && results.every(({ test }) => test !== undefined);
+}
+
+async function goOnWith<F extends ChoiceFigures>(
+  stage: Stage<F>,
+  context: RunContext,
+  path: string,
+  config: RunConfig,
+  stop: Stop,
+  figures: (f: F) => Figures,
+): Promise<RunResult> {
+  const folder = stage.folder(path);
+  const iterations = stage.iterations(config);
+  if (!await RunFolder.hasState(folder)) {
+    await RunFolder.clear(folder);
+    const run = (events: RunEvents<F>) => startStage(stage, context, path, config, events);
+    return await withProgress(iterations, 0, stop, figures, run);
+  }
+  const { info } = await readSnapshot(`${folder}/last.safetensors`);
+  const start = info?.iteration ?? 0;
+  if (iterations < start) {
+    const option = stage.name === "shannon" ? "--iterations" : "--adversarial";
+    throw new UserError(`Expected ${option} of at least ${start}, which are done, got ${iterations}.`);
+  }
+  for (const place of new Set([path, folder])) await writeConfig(place, config);
+  say(`going on after iteration ${start}`);
+  const log = info ? fitItems(context.data.log, info.items, `The run in ${path}`) : context.data.log;
+  const fitted = { ...context, data: { ...context.data, log } };
+  const run = (events: RunEvents<F>) => resumeStage(stage, fitted, path, config, events);
+  return await withProgress(iterations, start, stop, figures, run);
+}
+
+const shannonFigures = (f: ChoiceFigures): Figures => ({ loss: f.nll, prec1: f.prec1 });
+const gameFigures = (f: GameFigures): Figures => ({ loss: f.lossMin, prec1: f.piPrec1 });
+
+async function withProgress<F extends ChoiceFigures>(
+  iterations: number,
+  start: number,
+  stop: Stop,
+  figures: (f: F) => Figures,
+  run: (events: RunEvents<F>) => Promise<RunResult>,
+): Promise<RunResult> {
+  const progress = trainingProgress(iterations, start);
+  stop.onStop = () =>
+    progress.note("stopping: what is begun is finished and saved (Ctrl-C again to drop it)");
+  try {
+    return await run({
+      onStep: (r) => progress.update(r.iteration, figures(r)),
+      onValidation: (r) => {
+        const { loss, prec1 } = figures(r);
+        progress.update(r.iteration, { valLoss: loss, valPrec1: prec1 });
+      },
+    });
+  } finally {
+    stop.onStop = undefined;
+    progress.stop();
+  }
+}
+
+/** Opens the adapter, says what there is to work on, and closes it in the end. */
+export async function withGpu(data: Dataset, use: (gpu: Gpu) => Promise<number>): Promise<number> {
+  const gpu = await openGpu();
+  try {
+    describe(gpu, data);
+    const code = await use(gpu);
+    gpu.check();
+    return code;
+  } finally {
+    gpu.close();
+  }
+}
+
+function describe(gpu: Gpu, data: Dataset): void {
+  const { kind, description } = gpu.adapter;
+  say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
+  const { log } = data;
+  const features = log.items.kind === "dense" ? `${log.items.width} features each` : "one-hot";
+  const n = (count: number) => count.toLocaleString("en");
+  say(
+    `data: ${log.name}, ${n(log.userSplit.length)} users, ${n(log.eventClick.length)} events, ` +
+      `${n(log.rowItem.length)} displayed items of ${n(log.items.count)} (${features})`,
+  );
+}
+
+export async function machine(gpu: Gpu): Promise<Pick<RunConfig, "adapter" | "system">> {
+  const driver = await driverVersion(gpu.adapter.description);
+  return { adapter: { ...gpu.adapter, driver }, system: Deno.build.target };
+}
+
+/** What a run says of the file that it starts from. */
+export async function initOf(path: string): Promise<NonNullable<RunConfig["init"]>> {
+  return { path, sha256: await digestOf(path) };
+}
+
+export function say(text: string): void {
+  console.error(text);
+}
+
+/** A path as the shell takes it. */
+export function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path}'`;
+}
+
+export function timestamp(): string {
+  return new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
+}

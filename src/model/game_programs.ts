@@ -1,0 +1,164 @@
+/**
+ * The adversarial stage as recorded programs over one batch: what is shared, a step of the generator, a step of the
+ * reward. Which of them an iteration replays, and how often, is the trainer's to say.
+ */
+
+import { BatchBuffers } from "../batch/batch_buffers.ts";
+import type { DeviceLog } from "../batch/device_log.ts";
+import type { Plan } from "../batch/plan.ts";
+import { Arena } from "../gpu/arena.ts";
+import { type DispatchSpec, Program, type View } from "../gpu/program.ts";
+import type { AdamState } from "../ops/adam.ts";
+import { exactMinimax, type GameOptions, minimax } from "../ops/minimax.ts";
+import { Tape } from "../tape/tape.ts";
+import type { Tensor } from "../tape/tensor.ts";
+import { evaluating, type RecordableModel, type RecordOptions } from "./model_program.ts";
+import type { UserModel } from "./user_model.ts";
+
+export interface GameProgramOptions {
+  readonly name: string;
+  readonly log: DeviceLog;
+  /** Its capacity is the programs'. */
+  readonly plan: Plan;
+  /** [., 2] vec4f slots for the sums of {@link minimax}. */
+  readonly ring: View;
+  readonly game: GameOptions;
+  readonly reward: RecordableModel;
+  /** Undefined for the exact one. */
+  readonly generator: UserModel | undefined;
+  /** Absent: only evaluate. A reward without Adam stays as it is. */
+  readonly training?: {
+    readonly reward: AdamState | undefined;
+    readonly generator: AdamState | undefined;
+    readonly itemDropout: number;
+  };
+}
+
+/** Dispatches by what they are for. */
+interface GameSpecs {
+  /** The batch. */
+  readonly batch: DispatchSpec[];
+  /** Utilities of the reward as it stands. */
+  readonly utilities: DispatchSpec[];
+  /** The generator's whole step, from its own forward on. */
+  readonly generatorStep: DispatchSpec[];
+  /** Losses, and the reward's step where it has one, from the generator's forward on. */
+  readonly rewardStep: DispatchSpec[];
+  /** The same where the generator is as in the reward's step before. */
+  readonly rewardStepAgain: DispatchSpec[];
+  readonly outcomes: Tensor;
+  /** [rows, 1] */
+  readonly u: Tensor;
+}
+
+export class GamePrograms {
+  private constructor(
+    readonly batch: Program,
+    readonly utilities: Program,
+    readonly generatorStep: Program,
+    readonly rewardStep: Program,
+    readonly rewardStepAgain: Program,
+    /** [events, 8]; see {@link minimax} */
+    readonly outcomes: Tensor,
+    readonly arena: Arena,
+  ) {}
+
+  /** @throws UserError when the batch exceeds what the adapter can hold. */
+  static async create(options: GameProgramOptions): Promise<GamePrograms> {
+    const { plan, name } = options;
+    const arena = new Arena(plan.gpu, name);
+    try {
+      const specs = gameSpecs(options, arena);
+      const record = (part: string, dispatches: DispatchSpec[]) =>
+        Program.record(plan.gpu, `${name} ${part}`, plan.steps, dispatches);
+      return new GamePrograms(
+        await record("batch", specs.batch),
+        await record("utilities", specs.utilities),
+        await record("generator step", specs.generatorStep),
+        await record("reward step", specs.rewardStep),
+        await record("another reward step", specs.rewardStepAgain),
+        specs.outcomes,
+        arena,
+      );
+    } catch (error) {
+      arena.destroy();
+      throw error;
+    }
+  }
+
+  /** One program that evaluates both players as they stand. */
+  static async evaluation(
+    options: Omit<GameProgramOptions, "training">,
+  ): Promise<{ program: Program; outcomes: Tensor; utilities: Tensor; destroy(): void }> {
+    const { plan, name } = options;
+    const arena = new Arena(plan.gpu, name);
+    try {
+      const { batch, utilities, rewardStep, outcomes, u } = gameSpecs(options, arena);
+      const dispatches = [...batch, ...utilities, ...rewardStep];
+      const program = await Program.record(plan.gpu, name, plan.steps, dispatches);
+      return { program, outcomes, utilities: u, destroy: () => arena.destroy() };
+    } catch (error) {
+      arena.destroy();
+      throw error;
+    }
+  }
+
+  destroy(): void {
+    this.arena.destroy();
+  }
+}
+
+function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
+  const { plan, log, ring, game, reward, generator, training } = options;
+  const { capacity } = plan;
+  const batch = new BatchBuffers(arena, plan.view, reward.items, log, capacity);
+  const tapeOf = ({ parameters, gpu }: RecordableModel) =>
+    new Tape({ arena, batch, parameters, capacity, shapes: gpu.shapesFor });
+  const moves = training?.reward;
+  const mode: RecordOptions = moves ? { training: true, itemDropout: training.itemDropout } : evaluating;
+
+  const rewardTape = tapeOf(reward);
+  const { utilities: u } = reward.record(rewardTape, mode);
+  const utilities = rewardTape.forward();
+  const lossOf = (dispatches: DispatchSpec[]) => {
+    if (!moves) return dispatches;
+    return [...dispatches, ...rewardTape.backward(), ...moves.dispatches()];
+  };
+
+  if (!generator) {
+    const { outcomes } = exactMinimax(rewardTape, "exact minimax", u, ring, moves !== undefined, game);
+    const step = lossOf(rewardTape.forward().slice(utilities.length));
+    const specs = { batch: batch.dispatches(), utilities, generatorStep: [], outcomes, u };
+    return { ...specs, rewardStep: step, rewardStepAgain: step };
+  }
+
+  const generatorTape = tapeOf(generator);
+  const { utilities: logits, last } = generator.record(generatorTape, {
+    ...mode,
+    itemDropout: 0,
+    fused: true,
+  });
+  const acting = generatorTape.forward();
+  let generatorStep: DispatchSpec[] = [];
+  if (training?.generator) {
+    const inputs = { u: { ...u, trainable: false }, logits, last };
+    minimax(generatorTape, "minimax", inputs, undefined, "generator", game);
+    generatorStep = [
+      ...generatorTape.forward(),
+      ...generatorTape.backward(),
+      ...training.generator.dispatches(),
+    ];
+  }
+  const inputs = { u, logits: { ...logits, trainable: false }, last };
+  const outcomes = minimax(rewardTape, "minimax", inputs, ring, moves ? "reward" : undefined, game);
+  const rewardStepAgain = lossOf(rewardTape.forward().slice(utilities.length));
+  return {
+    batch: batch.dispatches(),
+    utilities,
+    generatorStep,
+    rewardStep: [...acting, ...rewardStepAgain],
+    rewardStepAgain,
+    outcomes,
+    u,
+  };
+}

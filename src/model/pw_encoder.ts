@@ -1,0 +1,53 @@
+/** The position-weights encoder: the last clicks under learned weightings. user-model section 2. */
+
+import type { DeviceItems } from "../batch/device_log.ts";
+import { linear } from "../ops/linear.ts";
+import { pwState } from "../ops/pw_state.ts";
+import { pwTable } from "../ops/pw_table.ts";
+import type { Tape } from "../tape/tape.ts";
+import type { Tensor } from "../tape/tensor.ts";
+import type { PwModelConfig } from "./config.ts";
+import { type ModelParameter, truncatedNormal, zeros } from "./initial_weights.ts";
+import { itemFeatures, type ItemsShape } from "./item_features.ts";
+
+/** As the released code draws them. */
+const INITIAL_WEIGHT = 0.0001;
+
+/**
+ * The state has a component for every feature k and weighting j, at k n + j, so the first layer's kernel for it is
+ * [F n, N]. With one-hot features it stands as a table [I, n N] with the same values in the same order, and the state
+ * is never made: what it would give the first layer is a weighted sum of the table's rows.
+ */
+export function pwParameters(items: ItemsShape, config: PwModelConfig): ModelParameter[] {
+  const { pwLags: m, pwWeightings: n, pwNonlinearity, kernelSd } = config;
+  const F = items.width;
+  const N = config.dims[0] ?? 0;
+  const oneHot = items.kind === "one-hot";
+  const initial = truncatedNormal(kernelSd);
+  const name = "utility/layer1/state_kernel";
+  const biasName = "encoder/pw/bias";
+  return [
+    { name: "encoder/pw/weights", rows: m, columns: n, initial: () => INITIAL_WEIGHT },
+    ...(pwNonlinearity === "none" ? [] : [
+      oneHot
+        ? { name: biasName, rows: F, columns: n, table: true, initial: zeros }
+        : { name: biasName, rows: 1, columns: F * n, initial: zeros },
+    ]),
+    oneHot
+      ? { name, rows: F, columns: n * N, groups: n, table: true, initial }
+      : { name, rows: F * n, columns: N, initial },
+  ];
+}
+
+/** [events, N]: the state's part of the first layer, with its bias. */
+export function pwStatePart(tape: Tape, items: DeviceItems, config: PwModelConfig): Tensor {
+  const weights = tape.parameter("encoder/pw/weights");
+  const kernel = tape.parameter("utility/layer1/state_kernel");
+  const layerBias = tape.parameter("utility/layer1/bias");
+  const bias = config.pwNonlinearity === "tanh" ? tape.parameter("encoder/pw/bias") : undefined;
+  const features = itemFeatures(tape, items);
+  const name = "utility/layer1/state_part";
+  if (!features) return pwTable(tape, name, { table: kernel, weights, layerBias, itemBias: bias });
+  const state = pwState(tape, "encoder/pw/state", { features, weights, bias });
+  return linear(tape, name, { input: state, weights: kernel, bias: layerBias });
+}

@@ -1,0 +1,278 @@
+/**
+ * minimax: the game of generator and reward with the L2 regulariser (user-model section 4.2), both losses and one
+ * player's gradient at once.
+ *
+ *   V = 1/E { sum_e sum_{r in e} pi_r u_r - R(pi) } - 1/E sum_e u_click,   R(pi) = 1/(2 eta) sum pi^2
+ *
+ * The generator ascends V, the reward descends it.
+ */
+
+import exactText from "../../kernels/exact_minimax.wgsl" with { type: "text" };
+import gameText from "../../kernels/minimax.wgsl" with { type: "text" };
+import type { ReferenceBatch } from "../batch/reference_batch.ts";
+import { NONE } from "../data/click_log.ts";
+import { kernel } from "../gpu/kernel.ts";
+import type { DispatchSpec, View } from "../gpu/program.ts";
+import { at, type Matrix, matrix, type Reference } from "../tape/reference.ts";
+import { type Call, expectShape, type Tape } from "../tape/tape.ts";
+import type { Tensor } from "../tape/tensor.ts";
+import { choiceOutcome, topShares } from "./choice_nll.ts";
+import { outcomeSum } from "./outcome_sum.ts";
+import type { RowDotInputs } from "./row_dot.ts";
+
+const gameKernel = kernel("minimax", gameText);
+const exactKernel = kernel("exact_minimax", exactText);
+
+/** Vectors of four sums that an event's outcome has. */
+export const MINIMAX_VECTORS = 2;
+
+export interface GameOptions {
+  /** Of the regulariser: the larger, the sharper the generator. */
+  readonly eta: number;
+  /** Pulls the utilities of a page together: adds penalty / 2 sum (u - mean u of the page)^2 to the reward's loss. */
+  readonly utilityPenalty: number;
+  /** Leave events without a click out: pi has no null action to hold against them. */
+  readonly skipNoClick: boolean;
+}
+
+export interface MinimaxInputs {
+  /** [rows, 1] utilities, of the reward */
+  readonly u: Tensor;
+  /** [rows, 1] of the generator */
+  readonly logits: Tensor;
+  /** What `logits` are made of, where they are {@link RowDotInputs fused} into this op. */
+  readonly last?: RowDotInputs;
+}
+
+/** Who moves; the other one's output is taken as it is. Undefined to evaluate. */
+export type Player = "generator" | "reward" | undefined;
+
+/**
+ * [events, 8]: nll, prec@1, prec@2 of u, 1 with a click; loss_min, prec@1, prec@2 of pi, loss_max. With a ring their
+ * sums go there, at the step's slot. About 40 R flops. @throws Error for shapes that do not fit.
+ */
+export function minimax(
+  tape: Tape,
+  name: string,
+  { u, logits, last }: MinimaxInputs,
+  ring: View | undefined,
+  player: Player,
+  options: GameOptions,
+): Tensor {
+  expectShape("minimax", u, "rows", 1);
+  expectShape("minimax", logits, "rows", 1);
+  const output = tape.tensor(name, "events", 8);
+  const moved = player === "generator" ? logits : u;
+  const unused = tape.saved(`${name} unused`, 4, 4);
+
+  const forward = (call: Call): DispatchSpec[] => {
+    const target = player && call.gradient(moved);
+    if (target?.accumulate) throw new Error(`minimax: expected ${moved.name} to have no other use`);
+    const K4 = last ? last.input.stride / 4 : 0;
+    const game: DispatchSpec = {
+      kernel: gameKernel,
+      label: `${name}${player ? ` and gradient of the ${player}` : ""}`,
+      constants: {
+        K4,
+        PLAYER: player === "generator" ? 1 : player === "reward" ? 2 : 0,
+        ETA: options.eta,
+        PENALTY: options.utilityPenalty,
+        SKIP_NO_CLICK: options.skipNoClick,
+      },
+      views: {
+        u: u.view,
+        event: call.batch.event,
+        hidden: last?.input.view ?? u.view,
+        weights: last?.weights.view ?? u.view,
+        bias: last?.bias.view ?? u.view,
+        logits: logits.view,
+        outcome: output.view,
+        gradient: target?.view ?? unused,
+      },
+      invocations: (s) => [s.events],
+      cost: (s) => ({
+        flops: s.rows * (40 + 8 * K4),
+        bytes: s.rows * (24 + 16 * K4) + 48 * s.events,
+      }),
+    };
+    return ring ? [game, outcomeSum(name, output.view, ring, MINIMAX_VECTORS)] : [game];
+  };
+  return tape.record({
+    op: "minimax",
+    inputs: [u, logits],
+    output,
+    forward,
+    backward: () => [],
+    reference: gameReference(player, options),
+  });
+}
+
+/**
+ * [events, 8] as {@link minimax}, against the exact generator pi = sparsemax(eta u), whose value on each row goes to
+ * `policy`. @throws Error for another shape.
+ */
+export function exactMinimax(
+  tape: Tape,
+  name: string,
+  u: Tensor,
+  ring: View,
+  train: boolean,
+  options: GameOptions,
+): { outcomes: Tensor; policy: View } {
+  expectShape("exact_minimax", u, "rows", 1);
+  const output = tape.tensor(name, "events", 8);
+  const policy = tape.saved(`${name} policy`, "rows", 1);
+  const unused = tape.saved(`${name} unused`, 4, 4);
+
+  const forward = (call: Call): DispatchSpec[] => {
+    const target = train ? call.gradient(u) : undefined;
+    if (target?.accumulate) throw new Error(`exact_minimax: expected ${u.name} to have no other use`);
+    return [{
+      kernel: exactKernel,
+      label: `${name}${train ? " and gradient of the reward" : ""}`,
+      constants: {
+        GRADIENT: train,
+        ETA: options.eta,
+        PENALTY: options.utilityPenalty,
+        SKIP_NO_CLICK: options.skipNoClick,
+      },
+      views: {
+        u: u.view,
+        event: call.batch.event,
+        policy,
+        outcome: output.view,
+        gradient: target?.view ?? unused,
+      },
+      invocations: (s) => [s.events],
+      cost: (s) => ({
+        flops: 4 * s.rows * s.rows / s.events + 40 * s.rows,
+        bytes: 20 * s.rows + 48 * s.events,
+      }),
+    }, outcomeSum(name, output.view, ring, MINIMAX_VECTORS)];
+  };
+  const outcomes = tape.record({
+    op: "exact_minimax",
+    inputs: [u],
+    output,
+    forward,
+    backward: () => [],
+    reference: exactReference(options),
+  });
+  return { outcomes, policy };
+}
+
+/** The Euclidean projection of `z` on the simplex (Martins and Astudillo 2016), by sorting. */
+export function sparsemax(z: readonly number[]): number[] {
+  const sorted = [...z].sort((a, b) => b - a);
+  let [sum, tau] = [0, 0];
+  sorted.forEach((value, k) => {
+    sum += value;
+    if (1 + (k + 1) * value > sum) tau = (sum - 1) / (k + 1);
+  });
+  return z.map((value) => Math.max(value - tau, 0));
+}
+
+function softmax(z: readonly number[]): number[] {
+  const most = Math.max(...z);
+  const weights = z.map((x) => Math.exp(x - most));
+  const sum = weights.reduce((s, w) => s + w, 0);
+  return weights.map((w) => w / sum);
+}
+
+/** One event, in plain numbers. */
+interface Page {
+  readonly first: number;
+  readonly clicked: number | undefined;
+  readonly u: number[];
+  readonly pi: number[];
+  readonly counts: boolean;
+}
+
+function pagesOf(
+  batch: ReferenceBatch,
+  u: Matrix,
+  policy: (first: number, u: number[]) => number[],
+  options: GameOptions,
+): Page[] {
+  return batch.events.map(({ first, end, click }) => {
+    const page = Array.from({ length: end - first }, (_, k) => at(u, first + k, 0));
+    const clicked = click === NONE ? undefined : click - first;
+    const counts = clicked !== undefined || !options.skipNoClick;
+    return { first, clicked, u: page, pi: policy(first, page), counts };
+  });
+}
+
+/** @param ranking what pi ranks a page by. */
+function outcomesOf(
+  pages: readonly Page[],
+  ranking: (page: Page) => number[],
+  options: GameOptions,
+): Matrix {
+  const output = matrix(pages.length, 8);
+  pages.forEach((page, e) => {
+    const { u, pi, clicked, counts } = page;
+    const lossMax = counts ? u.reduce((sum, x, k) => sum + valueOf(x, pi[k] ?? NaN, options), 0) : 0;
+    const lossMin = counts ? lossMax - (clicked === undefined ? 0 : u[clicked] ?? NaN) : 0;
+    const own = [lossMin, ...topShares(ranking(page), clicked), lossMax];
+    output.data.set([...choiceOutcome(u, clicked, options.eta), ...own], 8 * e);
+  });
+  return output;
+}
+
+function valueOf(u: number, pi: number, { eta }: GameOptions): number {
+  return pi * u - pi * pi / (2 * eta);
+}
+
+/** d mean (loss_min + penalty) / d u, for pi as it is. */
+function rewardGradient(pages: readonly Page[], rows: number, { utilityPenalty }: GameOptions): Matrix {
+  const gradient = matrix(rows, 1);
+  for (const { first, clicked, u, pi, counts } of pages) {
+    const mean = u.reduce((sum, x) => sum + x, 0) / u.length;
+    u.forEach((x, k) => {
+      const slope = (pi[k] ?? NaN) - (k === clicked ? 1 : 0) + utilityPenalty * (x - mean);
+      gradient.data[first + k] = counts ? slope / pages.length : 0;
+    });
+  }
+  return gradient;
+}
+
+/** d (-mean loss_max) / d logits through the softmax. */
+function generatorGradient(pages: readonly Page[], rows: number, { eta }: GameOptions): Matrix {
+  const gradient = matrix(rows, 1);
+  for (const { first, u, pi, counts } of pages) {
+    const slopes = u.map((x, k) => x - (pi[k] ?? NaN) / eta);
+    const mean = slopes.reduce((sum, slope, k) => sum + slope * (pi[k] ?? NaN), 0);
+    slopes.forEach((slope, k) => {
+      gradient.data[first + k] = counts ? -(pi[k] ?? NaN) * (slope - mean) / pages.length : 0;
+    });
+  }
+  return gradient;
+}
+
+/** In f64, for checks. */
+export function gameReference(player: Player, options: GameOptions): Reference {
+  return ([u, logits], batch) => {
+    if (!u || !logits) throw new Error("minimax: expected utilities and logits");
+    const logitsOf = (first: number, page: readonly number[]) => page.map((_, k) => at(logits, first + k, 0));
+    const pages = pagesOf(batch, u, (first, page) => softmax(logitsOf(first, page)), options);
+    return {
+      output: outcomesOf(pages, (page) => logitsOf(page.first, page.u), options),
+      backward: () => {
+        const none = matrix(u.rows, 1);
+        if (player === "generator") return [none, generatorGradient(pages, u.rows, options)];
+        return [player === "reward" ? rewardGradient(pages, u.rows, options) : none, none];
+      },
+    };
+  };
+}
+
+function exactReference(options: GameOptions): Reference {
+  return ([u], batch) => {
+    if (!u) throw new Error("exact_minimax: expected utilities");
+    const pages = pagesOf(batch, u, (_, page) => sparsemax(page.map((x) => options.eta * x)), options);
+    return {
+      output: outcomesOf(pages, (page) => page.pi, options),
+      backward: () => [rewardGradient(pages, u.rows, options)],
+    };
+  };
+}

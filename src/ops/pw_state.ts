@@ -1,0 +1,151 @@
+/** pw_state: position weights, the last m clicks before every event under n learned weightings (dense features). */
+
+import backwardText from "../../kernels/pw_state_backward.wgsl" with { type: "text" };
+import forwardText from "../../kernels/pw_state_forward.wgsl" with { type: "text" };
+import weightText from "../../kernels/pw_state_weight_gradient.wgsl" with { type: "text" };
+import type { ReferenceBatch } from "../batch/reference_batch.ts";
+import { NONE } from "../data/click_log.ts";
+import { kernel } from "../gpu/kernel.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
+import { partialChunks } from "../gpu/step.ts";
+import { add, at, columnSums, matrix, type Reference } from "../tape/reference.ts";
+import { type Call, expectShape, partialConstants, type Tape } from "../tape/tape.ts";
+import { shapeText, type Tensor } from "../tape/tensor.ts";
+
+const forwardKernel = kernel("pw_state_forward", forwardText);
+const backwardKernel = kernel("pw_state_backward", backwardText);
+const weightKernel = kernel("pw_state_weight_gradient", weightText);
+
+export interface PwStateInputs {
+  /** constant [I, F] */
+  readonly features: Tensor;
+  /** parameter [m, n], row 0 for the most recent click */
+  readonly weights: Tensor;
+  /** parameter [1, F n]: with it sigma is tanh, without it there is none */
+  readonly bias?: Tensor;
+}
+
+/**
+ * [events, F n], column k n + j for feature k under weighting j: sigma(sum over the last m clicks of weights_lag,j
+ * feature_k + bias). Missing clicks add nothing. At most 2 E m F n flops forward, the same backward.
+ * @throws Error for shapes that do not fit.
+ */
+export function pwState(tape: Tape, name: string, { features, weights, bias }: PwStateInputs): Tensor {
+  const F = features.columns;
+  const m = Number(weights.rows);
+  const n = weights.columns;
+  if (features.trainable || typeof features.rows !== "number") {
+    throw new Error(`pw_state: expected ${shapeText(features)} to be a constant with a row per item`);
+  }
+  expectShape("pw_state", weights, m, n);
+  if (bias) expectShape("pw_state", bias, 1, F * n);
+  const output = tape.tensor(name, "events", F * n);
+  const F4 = features.stride / 4;
+  const COLUMNS4 = output.stride / 4;
+  const blocks = weights.stride / 4;
+  const lagBlocks = Math.ceil(m / 4);
+  const TANH = bias !== undefined;
+  const sizes = { LAGS: m, WEIGHTINGS: n, COLUMNS4, TANH };
+
+  const forward = (call: Call): DispatchSpec[] => [{
+    kernel: forwardKernel,
+    label: `${name} forward`,
+    constants: { F4, ...sizes },
+    views: {
+      event: call.batch.event,
+      history: call.batch.history,
+      features: features.view,
+      weights: weights.view,
+      bias: bias?.view ?? weights.view,
+      state: output.view,
+    },
+    invocations: (s) => [s.events * F4],
+    cost: (s) => ({ flops: 2 * s.events * m * F * n, bytes: 16 * s.events * (F4 + COLUMNS4) }),
+  }];
+
+  const backward = (call: Call): DispatchSpec[] => {
+    const { event, history } = call.batch;
+    const output_gradient = call.outputGradient();
+    const products = tape.saved(`${name} products`, "events", m * weights.stride);
+    const toWeights = call.partials(weights);
+    const toBias = bias && call.partials(bias);
+    if (toBias && toBias.accumulate !== toWeights.accumulate) {
+      throw new Error(`${name}: ${bias.name} and ${weights.name} must be used together`);
+    }
+    return [
+      {
+        kernel: backwardKernel,
+        label: `${name} gradient by event`,
+        constants: { F, F4, ...sizes },
+        views: { event, history, features: features.view, state: output.view, output_gradient, products },
+        invocations: (s) => [s.events * lagBlocks * blocks],
+        cost: (s) => ({
+          flops: 2 * s.events * m * F * n,
+          bytes: 16 * s.events * (F4 + COLUMNS4 + m * blocks),
+        }),
+      },
+      {
+        kernel: weightKernel,
+        label: `${name} gradient of weights`,
+        constants: {
+          ...sizes,
+          ACCUMULATE: toWeights.accumulate,
+          ...partialConstants(toWeights, toBias),
+        },
+        views: { history, products, state: output.view, output_gradient, partials: toWeights.view },
+        invocations: (s) => [m * blocks + (TANH ? COLUMNS4 : 0), partialChunks(s)],
+        cost: (s) => ({
+          flops: s.events * (m * n + (TANH ? 4 * F * n : 0)),
+          bytes: 16 * s.events * (m * blocks + (TANH ? 2 * COLUMNS4 : 0)),
+        }),
+      },
+    ];
+  };
+
+  const inputs = bias ? [features, weights, bias] : [features, weights];
+  return tape.record({ op: "pw_state", inputs, output, forward, backward, reference });
+}
+
+/** The items of the last m clicks before every event, the most recent first. */
+export function lastClicks(batch: ReferenceBatch, m: number): number[][] {
+  return batch.userFirst.slice(0, -1).flatMap((from, user) => {
+    const clicks: number[] = [];
+    return batch.events.slice(from, batch.userFirst[user + 1]).map(({ fed }) => {
+      const window = clicks.slice(-m).reverse();
+      if (fed !== NONE) clicks.push(fed);
+      return window;
+    });
+  });
+}
+
+const reference: Reference = ([features, weights, bias], batch) => {
+  if (!features || !weights) throw new Error("pw_state: expected features and weights");
+  const windows = lastClicks(batch, weights.rows);
+  const n = weights.columns;
+  const output = matrix(windows.length, features.columns * n, (e, column) => {
+    const [k, j] = [Math.floor(column / n), column % n];
+    const z = windows[e]?.reduce((sum, item, lag) => sum + at(weights, lag, j) * at(features, item, k), 0) ??
+      0;
+    return bias ? Math.tanh(z + at(bias, 0, column)) : z;
+  });
+  return {
+    output,
+    backward(gradient) {
+      const dz = matrix(
+        output.rows,
+        output.columns,
+        (e, column) => at(gradient, e, column) * (bias ? 1 - at(output, e, column) ** 2 : 1),
+      );
+      const dWeights = matrix(weights.rows, n);
+      windows.forEach((window, e) =>
+        window.forEach((item, lag) => {
+          for (let column = 0; column < dz.columns; column++) {
+            add(dWeights, lag, column % n, at(dz, e, column) * at(features, item, Math.floor(column / n)));
+          }
+        })
+      );
+      const dFeatures = matrix(features.rows, features.columns);
+      return bias ? [dFeatures, dWeights, columnSums(dz)] : [dFeatures, dWeights];
+    },
+  };
+};

@@ -1,0 +1,271 @@
+/** pw_table: the first layer over a state of position weights, for one-hot features: a sum of rows of a table. */
+
+import baseText from "../../kernels/pw_base.wgsl" with { type: "text" };
+import historyText from "../../kernels/pw_history_gradient.wgsl" with { type: "text" };
+import itemBiasText from "../../kernels/pw_item_bias_gradient.wgsl" with { type: "text" };
+import backwardText from "../../kernels/pw_table_backward.wgsl" with { type: "text" };
+import forwardText from "../../kernels/pw_table_forward.wgsl" with { type: "text" };
+import tableText from "../../kernels/pw_table_gradient.wgsl" with { type: "text" };
+import weightText from "../../kernels/pw_table_weight_gradient.wgsl" with { type: "text" };
+import windowText from "../../kernels/pw_window.wgsl" with { type: "text" };
+import { kernel } from "../gpu/kernel.ts";
+import type { DispatchSpec, View } from "../gpu/program.ts";
+import { MAX_CHUNKS, partialChunks } from "../gpu/step.ts";
+import { add, at, columnSums, matrix, type Reference } from "../tape/reference.ts";
+import { type Call, expectShape, partialConstants, type Tape } from "../tape/tape.ts";
+import { shapeText, type Tensor } from "../tape/tensor.ts";
+import { isTable } from "./first_layer.ts";
+import { lastClicks } from "./pw_state.ts";
+
+const baseKernel = kernel("pw_base", baseText);
+const windowKernel = kernel("pw_window", windowText);
+const forwardKernel = kernel("pw_table_forward", forwardText);
+const backwardKernel = kernel("pw_table_backward", backwardText);
+const weightKernel = kernel("pw_table_weight_gradient", weightText);
+const historyKernel = kernel("pw_history_gradient", historyText);
+const tableKernel = kernel("pw_table_gradient", tableText);
+const itemBiasKernel = kernel("pw_item_bias_gradient", itemBiasText);
+
+export interface PwTableInputs {
+  /** table parameter [I, n N] of n groups: the first layer's weights of item i under weighting j are group j of row i */
+  readonly table: Tensor;
+  /** parameter [m, n], row 0 for the most recent click */
+  readonly weights: Tensor;
+  /** parameter [1, N]: the first layer's */
+  readonly layerBias: Tensor;
+  /** table parameter [I, n]: with it sigma is tanh, without it there is none */
+  readonly itemBias?: Tensor;
+}
+
+/**
+ * [events, N]: what {@link import("./linear.ts").linear} makes of {@link import("./pw_state.ts").pwState} over one-hot
+ * features, without the state. At most 2 E m n N flops forward, twice that backward; with tanh 2 I n N more each way.
+ * @throws Error for shapes that do not fit.
+ */
+export function pwTable(
+  tape: Tape,
+  name: string,
+  { table, weights, layerBias, itemBias }: PwTableInputs,
+): Tensor {
+  const m = Number(weights.rows);
+  const n = weights.columns;
+  const N = layerBias.columns;
+  const I = Number(table.rows);
+  if (!isTable(table) || table.groups !== n) {
+    throw new Error(
+      `pw_table: expected ${shapeText(table)} to be a table of ${n} groups, got ${table.groups}`,
+    );
+  }
+  expectShape("pw_table", table, I, n * N);
+  expectShape("pw_table", weights, m, n);
+  expectShape("pw_table", layerBias, 1, N);
+  if (itemBias) {
+    expectShape("pw_table", itemBias, I, n);
+    isTable(itemBias);
+  }
+  const output = tape.tensor(name, "events", N);
+  const N4 = output.stride / 4;
+  const blocks = weights.stride / 4;
+  const TANH = itemBias !== undefined;
+  const sizes = { N4, LAGS: m, WEIGHTINGS: n, TANH };
+  const window = itemBias && windowOf(tape, name, { table, weights, layerBias, itemBias });
+  const coefficient = window?.coefficient ?? weights.view;
+  const perEvent = { flops: 2 * m * n * N, bytes: 16 * ((n + 1) * N4 + (TANH ? m * blocks : 0)) };
+
+  const forward = (call: Call): DispatchSpec[] => {
+    const { event, history } = call.batch;
+    return [
+      ...(window?.forward(call) ?? []),
+      {
+        kernel: forwardKernel,
+        label: `${name} forward`,
+        constants: sizes,
+        views: {
+          event,
+          history,
+          table: table.view,
+          coefficient,
+          bias: window?.base ?? layerBias.view,
+          output: output.view,
+        },
+        invocations: (s) => [Math.ceil(s.events / 4) * N4],
+        cost: (s) => ({ flops: s.events * perEvent.flops, bytes: s.events * perEvent.bytes }),
+      },
+    ];
+  };
+
+  const backward = (call: Call): DispatchSpec[] => {
+    const { event, history } = call.batch;
+    const output_gradient = call.outputGradient();
+    const parts = TANH ? 2 : 1;
+    const products = tape.saved(`${name} products`, "events", parts * m * weights.stride);
+    const sums = tape.saved(`${name} gradient sums`, MAX_CHUNKS, output.stride);
+    // One row more with tanh: the total over all events.
+    const row = n * N4 + (TANH ? blocks : 0);
+    const rows = tape.options.capacity.events + (TANH ? 1 : 0);
+    const source = tape.options.arena.allocate(`${name} gradient of clicks`, 16 * rows * row);
+    const toWeights = call.partials(weights);
+    const toBias = call.partials(layerBias);
+    const toTable = call.gradient(table);
+    if (toBias.accumulate !== toWeights.accumulate) {
+      throw new Error(`${name}: ${layerBias.name} and ${weights.name} must be used together`);
+    }
+    if (!toTable) throw new Error(`pw_table: ${table.name} must be trainable`);
+    const specs: DispatchSpec[] = [
+      {
+        kernel: backwardKernel,
+        label: `${name} gradient by event`,
+        constants: sizes,
+        views: { event, history, table: table.view, coefficient, output_gradient, products },
+        invocations: (s) => [s.events * Math.ceil(m / 4) * blocks],
+        cost: (s) => ({ flops: s.events * perEvent.flops, bytes: s.events * perEvent.bytes }),
+      },
+      {
+        kernel: weightKernel,
+        label: `${name} gradient of weights`,
+        constants: {
+          ...sizes,
+          ACCUMULATE: toWeights.accumulate,
+          ...partialConstants(toWeights, toBias),
+        },
+        views: { history, products, output_gradient, partials: toWeights.view, sums },
+        invocations: (s) => [m * blocks + N4, partialChunks(s)],
+        cost: (s) => ({ flops: s.events * (m * n + N), bytes: 16 * s.events * (m * blocks + N4) }),
+      },
+      {
+        kernel: historyKernel,
+        label: `${name} gradient of clicks`,
+        constants: sizes,
+        views: { event, history, coefficient, output_gradient, products, sums, output: source },
+        invocations: (s) => [TANH ? (s.events + 1) * (N4 + 1) * blocks : s.events * N4 * blocks],
+        cost: (s) => ({ flops: s.events * perEvent.flops, bytes: s.events * (perEvent.bytes + 16 * row) }),
+      },
+    ];
+    const { ranked, slotFirst, sorted, row: rowTable } = call.batch;
+    const byItem = { source, ranked, slot_first: slotFirst, sorted, row: rowTable };
+    specs.push({
+      kernel: tableKernel,
+      label: `${name} gradient of ${table.name}`,
+      constants: { N4, WEIGHTINGS: n, ITEMS: I, TANH, ACCUMULATE: toTable.accumulate },
+      views: { ...byItem, item_bias: itemBias?.view ?? table.view, output: toTable.view },
+      invocations: () => [I * blocks * N4],
+      cost: (s) => ({ flops: (s.events + (TANH ? 2 * I : 0)) * n * N, bytes: 16 * (s.events + I) * n * N4 }),
+    });
+    const toItemBias = itemBias && call.gradient(itemBias);
+    if (itemBias && toItemBias) {
+      specs.push({
+        kernel: itemBiasKernel,
+        label: `${name} gradient of ${itemBias.name}`,
+        constants: { N4, WEIGHTINGS: n, ITEMS: I, ACCUMULATE: toItemBias.accumulate },
+        views: { ...byItem, item_bias: itemBias.view, table: table.view, output: toItemBias.view },
+        invocations: () => [I * blocks],
+        cost: (s) => ({
+          flops: (2 * I * N + s.events) * n,
+          bytes: 16 * (I * n * N4 + (s.events + 2 * I) * blocks),
+        }),
+      });
+    }
+    return specs;
+  };
+
+  const inputs = itemBias ? [table, weights, layerBias, itemBias] : [table, weights, layerBias];
+  return tape.record({ op: "pw_table", inputs, output, forward, backward, reference });
+}
+
+/** What tanh needs before the look-up: the sum over the catalogue, and what each click of an event changes of it. */
+function windowOf(tape: Tape, name: string, inputs: Required<PwTableInputs>): {
+  coefficient: View;
+  base: View;
+  forward(call: Call): DispatchSpec[];
+} {
+  const { table, weights, layerBias, itemBias } = inputs;
+  const [m, n, I] = [Number(weights.rows), weights.columns, Number(table.rows)];
+  const N4 = layerBias.stride / 4;
+  const blocks = weights.stride / 4;
+  /** Few enough to be added by one invocation, enough to keep an adapter busy. */
+  const CHUNKS = Math.min(64, Math.ceil(I / 16));
+  const sums = tape.saved(`${name} base sums`, CHUNKS, layerBias.stride);
+  const base = tape.saved(`${name} base`, 1, layerBias.stride);
+  const coefficient = tape.saved(`${name} coefficients`, "events", 3 * m * weights.stride);
+  return {
+    coefficient,
+    base,
+    forward: ({ batch }): DispatchSpec[] => [
+      {
+        kernel: baseKernel,
+        label: `${name} base`,
+        constants: { N4, WEIGHTINGS: n, ITEMS: I, CHUNKS },
+        views: { table: table.view, item_bias: itemBias.view, sums },
+        invocations: () => [N4, CHUNKS],
+        cost: () => ({ flops: 2 * I * n * layerBias.columns, bytes: 16 * I * n * N4 }),
+      },
+      {
+        kernel: windowKernel,
+        label: `${name} window`,
+        constants: { N4, LAGS: m, WEIGHTINGS: n, CHUNKS },
+        views: {
+          event: batch.event,
+          history: batch.history,
+          weights: weights.view,
+          item_bias: itemBias.view,
+          bias: layerBias.view,
+          sums,
+          base,
+          coefficient,
+        },
+        invocations: (s) => [Math.max(N4, s.events * m * blocks)],
+        cost: (s) => ({ flops: s.events * m * (m + 50) * n, bytes: 64 * s.events * m * blocks }),
+      },
+    ],
+  };
+}
+
+/** By its definition: the whole state [E, I n], then the layer. */
+const reference: Reference = ([table, weights, layerBias, itemBias], batch) => {
+  if (!table || !weights || !layerBias) throw new Error("pw_table: expected table, weights and bias");
+  const windows = lastClicks(batch, weights.rows);
+  const [n, N, I] = [weights.columns, layerBias.columns, table.rows];
+  const state = matrix(windows.length, I * n);
+  windows.forEach((window, e) => {
+    window.forEach((item, lag) => {
+      for (let j = 0; j < n; j++) add(state, e, item * n + j, at(weights, lag, j));
+    });
+  });
+  if (itemBias) {
+    state.data.forEach((z, i) => state.data[i] = Math.tanh(z + (itemBias.data[i % (I * n)] ?? 0)));
+  }
+  // Row k n + j of the layer's weights is group j of row k of the table: the same numbers in the same order.
+  const layer = { rows: I * n, columns: N, data: table.data };
+  const output = matrix(windows.length, N, (_, column) => at(layerBias, 0, column));
+  state.data.forEach((s, i) => {
+    if (s === 0) return;
+    const [e, row] = [Math.floor(i / (I * n)), i % (I * n)];
+    for (let column = 0; column < N; column++) add(output, e, column, s * at(layer, row, column));
+  });
+  return {
+    output,
+    backward(gradient) {
+      const dTable = matrix(I, n * N);
+      const dWeights = matrix(weights.rows, n);
+      const dItemBias = matrix(I, n);
+      windows.forEach((window, e) => {
+        for (let row = 0; row < I * n; row++) {
+          const s = at(state, e, row);
+          const lags = [...window.keys()].filter((lag) => window[lag] === Math.floor(row / n));
+          if (s === 0 && !itemBias && lags.length === 0) continue;
+          let ds = 0;
+          for (let column = 0; column < N; column++) {
+            const g = at(gradient, e, column);
+            dTable.data[row * N + column] = (dTable.data[row * N + column] ?? 0) + s * g;
+            ds += g * at(layer, row, column);
+          }
+          if (itemBias) ds *= 1 - s * s;
+          dItemBias.data[row] = (dItemBias.data[row] ?? 0) + ds;
+          for (const lag of lags) add(dWeights, lag, row % n, ds);
+        }
+      });
+      const gradients = [dTable, dWeights, columnSums(gradient)];
+      return itemBias ? [...gradients, dItemBias] : gradients;
+    },
+  };
+};

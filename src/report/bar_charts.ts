@@ -1,0 +1,53 @@
+/** The test figures of all models beside each other, and the baselines. */
+
+import type { Bar, BarChart } from "./chart_types.ts";
+import { lossParts, type Part, rankingParts } from "./parts.ts";
+import type { Model } from "./report_data.ts";
+import { baselineGroups, type FigureName, figureOf, snapshotsOf, spread, testsWith } from "./test_figures.ts";
+
+export function barCharts(models: readonly Model[]): BarChart[] {
+  return [
+    barChart(models, lossParts(models), "nll", "loss", "best-loss"),
+    barChart(models, rankingParts(models), "prec1", "prec@1", "best-prec1"),
+    barChart(models, rankingParts(models), "prec2", "prec@2", "best-prec2"),
+  ].flatMap((chart) => chart ?? []);
+}
+
+function barChart(
+  models: readonly Model[],
+  parts: readonly Part[],
+  figure: FigureName,
+  label: string,
+  wanted: string,
+): BarChart | undefined {
+  const bars = parts.flatMap((part) => barOf(part, figure, wanted) ?? []);
+  if (bars.length === 0) return undefined;
+  const groups = baselineGroups(models);
+  const lines = groups.length !== 1 ? [] : (groups[0]?.baselines ?? []).flatMap(({ name, figures }) => {
+    const value = figures[figure];
+    return value === null ? [] : [{ name, value }];
+  });
+  const others = [...new Set(bars.map(({ snapshot }) => snapshot).filter((name) => name !== wanted))];
+  const note = [
+    `Of each model's ${wanted} snapshot${
+      others.length > 0 ? `; where it has none, of ${others.join(" or ")}` : ""
+    }.`,
+    bars.some(({ sd }) => sd !== null) ? "Whiskers are one standard deviation over seeds to each side." : "",
+    groups.length > 1
+      ? "The models were tested on different users: compare with the baselines in the table."
+      : "",
+  ].filter((sentence) => sentence !== "").join(" ");
+  return { kind: "bar", id: `test-${figure}`, title: `Test ${label}`, note, xTitle: label, bars, lines };
+}
+
+/** Of the snapshot that was chosen for this figure, or of the next best one that there is. */
+function barOf(part: Part, figure: FigureName, wanted: string): Bar | undefined {
+  const present = snapshotsOf(part);
+  for (const snapshot of [wanted, "best-prec1", "last", ...present]) {
+    const found = spread(testsWith(part, snapshot).map((test) => figureOf(test, part.ranking, figure)));
+    if (!found) continue;
+    const { name, colour, dash } = part;
+    return { name, colour, dash, snapshot, ...found };
+  }
+  return undefined;
+}

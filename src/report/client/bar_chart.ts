@@ -1,0 +1,74 @@
+/** Test figures as bars that lie, so that long names have room on a phone. */
+
+import type { ChartConfiguration } from "chart.js";
+import type { BarChart } from "../chart_types.ts";
+import { marks } from "./marks.ts";
+import { axis, commonOptions, figure, tooltip } from "./options.ts";
+import { colourOf, faded, type Theme } from "./theme.ts";
+
+/** Characters of a line of a name beside its bar. */
+const NAME_WIDTH = 20;
+
+export function barConfiguration(chart: BarChart, theme: Theme): ChartConfiguration<"bar"> {
+  const { bars, lines } = chart;
+  const colours = bars.map((bar) => colourOf(theme, bar.colour));
+  const ends = [...bars.map(({ mean, sd }) => mean + (sd ?? 0)), ...lines.map(({ value }) => value)];
+  return {
+    type: "bar",
+    data: {
+      labels: bars.map(({ name }) => name),
+      datasets: [{
+        data: bars.map(({ mean }) => mean),
+        backgroundColor: colours.map((colour) => faded(colour, 0.55)),
+        borderColor: colours,
+        borderWidth: 1,
+        maxBarThickness: 26,
+      }],
+    },
+    options: {
+      ...commonOptions(theme),
+      indexAxis: "y",
+      interaction: { mode: "index", axis: "y", intersect: false },
+      scales: {
+        x: { ...axis(chart.xTitle, theme), beginAtZero: true, suggestedMax: Math.max(...ends) },
+        y: {
+          grid: { display: false },
+          border: { color: theme.grid },
+          ticks: {
+            color: theme.text,
+            autoSkip: false,
+            callback: (_, index) => wrapped(bars[index]?.name ?? ""),
+          },
+        },
+      },
+      plugins: {
+        tooltip: {
+          ...tooltip(theme),
+          callbacks: {
+            label: ({ dataIndex }) => {
+              const bar = bars[dataIndex];
+              return bar ? ` ${figure(bar.mean, bar.sd)}` : "";
+            },
+            afterLabel: ({ dataIndex }) => {
+              const bar = bars[dataIndex];
+              return bar ? ` ${bar.snapshot}${bar.runs > 1 ? `, ${bar.runs} seeds` : ""}` : "";
+            },
+          },
+        },
+      },
+    },
+    plugins: [marks(chart, theme)],
+  };
+}
+
+/** A name in lines, cut at blanks. */
+function wrapped(name: string): string[] {
+  const lines: string[] = [];
+  for (const word of name.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < NAME_WIDTH) {
+      lines[lines.length - 1] = `${last} ${word}`;
+    } else lines.push(word.length > NAME_WIDTH ? `${word.slice(0, NAME_WIDTH - 1)}\u2026` : word);
+  }
+  return lines;
+}

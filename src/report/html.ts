@@ -1,0 +1,48 @@
+/** HTML as a value of its own, so that text from the data cannot be taken for it. */
+
+export class Html {
+  /** @param text is HTML already */
+  constructor(readonly text: string) {}
+}
+
+type Content = string | number | Html | readonly Html[];
+
+/**
+ * A template whose values are escaped unless they are HTML: `` markup`<b>${name}</b>` ``. (Not named `html`: the formatter
+ * would rearrange it.)
+ */
+export function markup(pieces: TemplateStringsArray, ...values: readonly Content[]): Html {
+  return new Html(
+    pieces.map((piece, k) => piece + (k < values.length ? textOf(values[k] ?? "") : "")).join(""),
+  );
+}
+
+function textOf(value: Content): string {
+  if (value instanceof Html) return value.text;
+  if (typeof value === "string" || typeof value === "number") return escape(String(value));
+  return value.map(({ text }) => text).join("");
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+function escape(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
+}
+
+/** JSON for a script element: no `<` can end the element or begin a comment in it. */
+export function jsonScript(id: string, value: unknown): Html {
+  const json = new Html(JSON.stringify(value).replaceAll("<", "\\u003c"));
+  return markup`<script type="application/json" id="${id}">${json}</script>`;
+}
+
+/** A script of one's own. Ending tags in it can only stand in strings, where the backslash changes nothing. */
+export function inlineScript(script: string): Html {
+  const safe = script.replace(/<(?=\/script|!--)/gi, "\\x3c");
+  return markup`<script>${new Html(safe)}</script>`;
+}

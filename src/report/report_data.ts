@@ -1,0 +1,83 @@
+/** What a report is made from: runs as they stand in their folders. */
+
+/** A log's columns by name, [rows] each; null where the file has no finite number. */
+export interface RunLog {
+  readonly iteration: readonly number[];
+  readonly columns: ReadonlyMap<string, readonly (number | null)[]>;
+}
+
+/** Null where there was nothing to take a mean of. */
+export interface Figures {
+  readonly nll: number | null;
+  readonly prec1: number | null;
+  readonly prec2: number | null;
+}
+
+/** Test figures of one snapshot. */
+export interface SnapshotFigures extends Figures {
+  readonly snapshot: string;
+  readonly iteration: number;
+  /** Without pages of one item. */
+  readonly longerPages: Partial<Figures>;
+  /** Of the generator pi, in the adversarial stage. */
+  readonly piPrec1?: number | null;
+  readonly piPrec2?: number | null;
+}
+
+export interface BaselineFigures {
+  readonly name: string;
+  readonly figures: Figures;
+}
+
+/** A part of a run's training that has logs of its own. */
+export interface Stage {
+  readonly train: RunLog;
+  readonly validation: RunLog;
+  /** Last iteration in the logs. */
+  readonly iteration: number;
+  /** Iterations that it is to have; undefined when that is not known. */
+  readonly planned: number | undefined;
+  /** Undefined until the stage is finished. */
+  readonly result: { test: readonly SnapshotFigures[]; baselines: readonly BaselineFigures[] } | undefined;
+}
+
+export const stageNames = ["likelihood", "adversarial"] as const;
+export type StageName = typeof stageNames[number];
+
+export interface Run {
+  readonly folder: string;
+  readonly seed: number;
+  /** At least one of them. */
+  readonly stages: Readonly<Partial<Record<StageName, Stage>>>;
+}
+
+/** A setting's path in the config, such as "training.batchSize", and its value as text. */
+export type Settings = ReadonlyMap<string, string>;
+
+/** Runs that differ in nothing but their seed. */
+export interface Model {
+  /** Unique in the report. */
+  readonly name: string;
+  readonly folder: string;
+  /** Never empty, by rising seed. */
+  readonly runs: readonly Run[];
+  /** Seeds that are to be run and have no row yet. */
+  readonly missingSeeds: readonly number[];
+  readonly settings: Settings;
+  readonly machine: Settings;
+}
+
+export interface Claim {
+  readonly claim: string;
+  readonly holds: string;
+  readonly text: string;
+}
+
+export interface ReportData {
+  readonly title: string;
+  /** Never empty. */
+  readonly models: readonly Model[];
+  readonly claims: readonly Claim[];
+  /** What is not there yet beyond what the models say themselves. */
+  readonly notes: readonly string[];
+}

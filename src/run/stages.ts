@@ -1,0 +1,99 @@
+/** The stages of a run: what each trains, where it writes, and what its figures are called. */
+
+import { usersOf } from "../data/click_log.ts";
+import type { ChoiceFigures } from "../data/ranking.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { generatorConfig } from "../model/generator.ts";
+import type { UserModel } from "../model/user_model.ts";
+import type { GameOptions } from "../ops/minimax.ts";
+import type { Weights } from "../tape/parameters.ts";
+import { AdversarialTrainer, evaluateGame, gameOptions } from "../train/adversarial_trainer.ts";
+import type { BatchTrainer } from "../train/batch_trainer.ts";
+import { Evaluation } from "../train/evaluation.ts";
+import type { GameFigures } from "../train/sums.ts";
+import { Trainer } from "../train/trainer.ts";
+import type { Dataset } from "./dataset.ts";
+import type { RunConfig } from "./run_folder.ts";
+
+export type StageName = "shannon" | "adversarial";
+
+export interface Stage<F extends ChoiceFigures> {
+  readonly name: StageName;
+  /** Where it is written, in the run's folder. */
+  folder(run: string): string;
+  /** Of train.csv and validation.csv, after the iteration. */
+  readonly columns: readonly string[];
+  /** The values of the columns. */
+  row(figures: F): number[];
+  iterations(config: RunConfig): number;
+  /** @param generator weights to start from, where the stage has one; drawn if not given. */
+  create(
+    model: UserModel,
+    data: Dataset,
+    config: RunConfig,
+    generator: Weights | undefined,
+  ): Promise<BatchTrainer<F>>;
+  /** What the snapshots say of the generator; undefined without one. */
+  game(model: ModelConfig, config: RunConfig): SnapshotGame | undefined;
+  evaluate(trainer: BatchTrainer<F>, data: Dataset, config: RunConfig): Promise<Evaluation<F>>;
+}
+
+/** The game that a snapshot was trained in. */
+export interface SnapshotGame extends GameOptions {
+  /** Null for the exact one. */
+  readonly generator: ModelConfig | null;
+}
+
+export const shannonStage: Stage<ChoiceFigures> = {
+  name: "shannon",
+  folder: (run) => run,
+  columns: ["loss", "prec1", "prec2"],
+  row: (f) => [f.nll, f.prec1, f.prec2],
+  iterations: ({ training }) => training.iterations,
+  create: (model, { log }, { training }) => Trainer.create(model, log, training),
+  game: () => undefined,
+  evaluate(trainer, { log }, { training }) {
+    if (!(trainer instanceof Trainer)) throw new Error("expected the Shannon stage's trainer");
+    const users = usersOf(log, "test");
+    return Evaluation.ofModel(trainer.model, trainer.deviceLog, log, users, training.evaluationShards);
+  },
+};
+
+export const adversarialStage: Stage<GameFigures> = {
+  name: "adversarial",
+  folder: (run) => `${run}/adversarial`,
+  columns: ["loss", "loss_min", "loss_max", "pi_prec1", "pi_prec2", "prec1", "prec2"],
+  row: (f) => [f.nll, f.lossMin, f.lossMax, f.piPrec1, f.piPrec2, f.prec1, f.prec2],
+  iterations: (config) => adversarialOf(config).iterations,
+  create(model, { log }, config, generatorWeights) {
+    const { seed, evaluationShards } = config.training;
+    const options = { seed, evaluationShards, generatorWeights };
+    return AdversarialTrainer.create(model, log, adversarialOf(config), options);
+  },
+  game(model, config) {
+    const adversarial = adversarialOf(config);
+    const { utilityPenalty, skipNoClick } = adversarial;
+    const generator = adversarial.generator === "exact" ? null : generatorConfig(model, adversarial);
+    return { generator, eta: model.eta, utilityPenalty, skipNoClick };
+  },
+  evaluate(trainer, { log }, config) {
+    if (!(trainer instanceof AdversarialTrainer)) throw new Error("expected the adversarial stage's trainer");
+    const { model, generator, deviceLog } = trainer;
+    const game = gameOptions(model, trainer.config);
+    const shards = config.training.evaluationShards;
+    return evaluateGame(model, generator, game, deviceLog, log, usersOf(log, "test"), { shards });
+  },
+};
+
+function adversarialOf({ adversarial }: RunConfig) {
+  if (!adversarial) throw new Error("this run has no adversarial stage");
+  return adversarial;
+}
+
+/** Which stages a run goes through, in order. */
+export function stagesOf(config: RunConfig): StageName[] {
+  return [
+    ...(config.pretrain ? ["shannon" as const] : []),
+    ...(config.adversarial ? ["adversarial" as const] : []),
+  ];
+}

@@ -1,0 +1,234 @@
+/**
+ * The adversarial stage: reward and generator in turn, in the minimax with the L2 regulariser. user-model section 4.2.
+ *
+ * An iteration takes one batch. The generator steps on it (as often as the config says) against the reward as it stands,
+ * then the reward against the generator as it has become. What each measure for its stability does is in
+ * `bench/adversarial.md`.
+ */
+
+import { DeviceLog } from "../batch/device_log.ts";
+import { batchCapacity, Plan } from "../batch/plan.ts";
+import { checkLog } from "../data/check_log.ts";
+import { type ClickLog, NONE, usersOf } from "../data/click_log.ts";
+import { UserError } from "../data/user_error.ts";
+import { Arena } from "../gpu/arena.ts";
+import type { View } from "../gpu/program.ts";
+import type { BatchSizes } from "../gpu/step.ts";
+import { parseConfig } from "../model/config.ts";
+import { GamePrograms } from "../model/game_programs.ts";
+import { createGenerator, generatorConfig } from "../model/generator.ts";
+import { fitItems } from "../model/item_features.ts";
+import type { UserModel } from "../model/user_model.ts";
+import { adamRate, AdamState } from "../ops/adam.ts";
+import type { GameOptions } from "../ops/minimax.ts";
+import type { Weights } from "../tape/parameters.ts";
+import { BatchTrainer, checkBatchSize, placesFor, type TrainerParts } from "./batch_trainer.ts";
+import { BestKeeper } from "./best_keeper.ts";
+import { type AdversarialConfig, adversarialConfigSchema, learningRateAt } from "./config.ts";
+import { Evaluation } from "./evaluation.ts";
+import { GENERATOR_PREFIX, type TrainedNetwork } from "./networks.ts";
+import { type GameFigures, gameSummary } from "./sums.ts";
+import { noiseOf } from "./trainer.ts";
+
+export interface AdversarialOptions {
+  /** Rules everything random. */
+  readonly seed: number;
+  readonly evaluationShards: number;
+  /** The generator's weights; drawn if not given. */
+  readonly generatorWeights?: Weights;
+  /** False for a trainer that is only stepped by hand. */
+  readonly validate?: boolean;
+}
+
+/** What the game's kernels need of the configs. */
+export function gameOptions(model: UserModel, config: AdversarialConfig): GameOptions {
+  const { utilityPenalty, skipNoClick } = config;
+  return { eta: model.config.eta, utilityPenalty, skipNoClick };
+}
+
+export class AdversarialTrainer extends BatchTrainer<GameFigures> {
+  private constructor(
+    /** The reward. */
+    readonly model: UserModel,
+    /** Undefined for the exact one. */
+    readonly generator: UserModel | undefined,
+    readonly config: AdversarialConfig,
+    readonly programs: GamePrograms,
+    private readonly seed: number,
+    parts: TrainerParts<GameFigures>,
+  ) {
+    super(parts);
+  }
+
+  /**
+   * @param model the reward, as it starts.
+   * @throws UserError for a config out of range, a log that does not fit together or has no clicks to learn from, or
+   *   sizes beyond the adapter.
+   */
+  static async create(
+    model: UserModel,
+    clicks: ClickLog,
+    config: AdversarialConfig,
+    { seed, evaluationShards, generatorWeights, validate = true }: AdversarialOptions,
+  ): Promise<AdversarialTrainer> {
+    parseConfig(adversarialConfigSchema, config, "adversarial");
+    checkLog(clicks);
+    const log = fitItems(clicks, model.shape, "The model");
+    const trainUsers = usersOf(log, "train");
+    checkBatchSize(config.batchSize, trainUsers, "--adversarial-batch-size");
+    checkClicks(log, trainUsers);
+    const { gpu } = model;
+    const made: { destroy(): void }[] = [];
+    const keep = <T extends { destroy(): void }>(part: T): T => {
+      made.push(part);
+      return part;
+    };
+    try {
+      const arena = keep(new Arena(gpu, "adversarial trainer"));
+      const deviceLog = keep(new DeviceLog(gpu, log));
+      const capacity = batchCapacity(log, log.userSplit.keys(), config.batchSize);
+      const places = placesFor(config.batchSize);
+      const exact = config.generator === "exact";
+      // A header for each step of the generator, then for each of the reward (which also stands for the batch).
+      const headers = (exact ? 0 : config.generatorSteps) + Math.max(1, config.rewardSteps);
+      const plan = keep(new Plan(gpu, log, capacity, places, places, headers));
+      const rewardAdam = config.rewardSteps > 0 ? keep(new AdamState(model.parameters)) : undefined;
+      const networks: TrainedNetwork[] = [{ prefix: "", parameters: model.parameters, adam: rewardAdam }];
+      let generator: UserModel | undefined;
+      let generatorAdam: AdamState | undefined;
+      if (!exact) {
+        const initial = generatorWeights ? { weights: generatorWeights } : { seed };
+        const own = generatorConfig(model.config, config);
+        generator = keep(createGenerator(gpu, log.items, own, model.items, initial));
+        generatorAdam = keep(new AdamState(generator.parameters));
+        networks.push({ prefix: GENERATOR_PREFIX, parameters: generator.parameters, adam: generatorAdam });
+      }
+      const summary = gameSummary(config.skipNoClick);
+      const game = gameOptions(model, config);
+      const slot = 16 * summary.vectors;
+      let ring: View | undefined;
+      const makeRing = (shards: number) => {
+        ring = arena.allocate("ring", slot * (2 * places + shards));
+        return { view: ring, firstSlot: 2 * places };
+      };
+      let validation: TrainerParts<GameFigures>["validation"];
+      if (validate) {
+        const evaluation = keep(
+          await evaluateGame(model, generator, game, deviceLog, log, usersOf(log, "validation"), {
+            shards: evaluationShards,
+            makeRing,
+          }),
+        );
+        const results = ring ?? makeRing(0).view;
+        const keeper = keep(await BestKeeper.create(networks, plan, results, evaluation, summary));
+        validation = { evaluation, keeper };
+      }
+      const results = ring ?? makeRing(0).view;
+      const programs = keep(
+        await GamePrograms.create({
+          name: "game",
+          log: deviceLog,
+          plan,
+          ring: results,
+          game,
+          reward: model,
+          generator,
+          training: { reward: rewardAdam, generator: generatorAdam, itemDropout: config.itemDropout },
+        }),
+      );
+      return new AdversarialTrainer(model, generator, config, programs, seed, {
+        gpu,
+        log,
+        deviceLog,
+        plan,
+        ring: results,
+        summary,
+        networks,
+        trainUsers,
+        validation,
+        schedule: { ...config, seed },
+        made,
+      });
+    } catch (error) {
+      for (const part of made.reverse()) part.destroy();
+      throw error;
+    }
+  }
+
+  get #generatorSteps(): number {
+    return this.generator ? this.config.generatorSteps : 0;
+  }
+
+  protected put(t: number, place: number, users: ArrayLike<number>): BatchSizes {
+    const { rewardSteps, generatorLearningRate, rewardLearningRate, weightDecay } = this.config;
+    const generatorSteps = this.#generatorSteps;
+    const common = { slot: place, iteration: t, noise: noiseOf(this.seed, t) };
+    const purpose = (rate: number, steps: number, k: number, decay: number) => ({
+      ...common,
+      learningRate: steps > 0 ? adamRate(rate, (t - 1) * steps + k + 1) : 0,
+      decay: rate * decay,
+    });
+    const generatorRate = learningRateAt(generatorLearningRate, t);
+    const rewardRate = learningRateAt(rewardLearningRate, t);
+    return this.plan.put(place, users, [
+      ...Array.from({ length: generatorSteps }, (_, k) => purpose(generatorRate, generatorSteps, k, 0)),
+      ...Array.from(
+        { length: Math.max(1, rewardSteps) },
+        (_, k) => purpose(rewardRate, rewardSteps, k, weightDecay),
+      ),
+    ]);
+  }
+
+  protected encode(pass: GPUComputePassEncoder, sizes: BatchSizes, place: number): void {
+    const { batch, utilities, generatorStep, rewardStep, rewardStepAgain } = this.programs;
+    const generatorSteps = this.#generatorSteps;
+    const offset = (header: number) => this.plan.offset(place, header);
+    batch.encode(pass, sizes, offset(0));
+    utilities.encode(pass, sizes, offset(0));
+    for (let k = 0; k < generatorSteps; k++) generatorStep.encode(pass, sizes, offset(k));
+    rewardStep.encode(pass, sizes, offset(generatorSteps));
+    for (let k = 1; k < this.config.rewardSteps; k++) {
+      utilities.encode(pass, sizes, offset(generatorSteps));
+      rewardStepAgain.encode(pass, sizes, offset(generatorSteps + k));
+    }
+  }
+}
+
+/** Both players on a fixed set of users. */
+export function evaluateGame(
+  model: UserModel,
+  generator: UserModel | undefined,
+  game: GameOptions,
+  deviceLog: DeviceLog,
+  log: ClickLog,
+  users: ArrayLike<number>,
+  options: { shards: number; makeRing?: (shards: number) => { view: View; firstSlot: number } },
+): Promise<Evaluation<GameFigures>> {
+  return Evaluation.create({
+    gpu: model.gpu,
+    log,
+    users,
+    summary: gameSummary(game.skipNoClick),
+    ...options,
+    record: (plan, ring) =>
+      GamePrograms.evaluation({
+        name: "evaluation",
+        log: deviceLog,
+        plan,
+        ring,
+        game,
+        reward: model,
+        generator,
+      }),
+  });
+}
+
+function checkClicks(log: ClickLog, users: Uint32Array): void {
+  const clicked = users.some((user) =>
+    log.eventClick.subarray(log.userEvents[user], log.userEvents[user + 1]).some((click) => click !== NONE)
+  );
+  if (clicked) return;
+  throw new UserError(
+    `Expected clicks among the train users of ${log.name}, found none: the adversarial stage has nothing to imitate.`,
+  );
+}

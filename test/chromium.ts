@@ -1,0 +1,29 @@
+/** The browser that the report's page is tried in. */
+
+const PATH = "/usr/bin/chromium";
+
+/** The path of Debian's Chromium, installed first where that can be done; else why there is none. */
+export async function findChromium(): Promise<string | { missing: string }> {
+  if (await exists(PATH)) return PATH;
+  const release = await Deno.readTextFile("/etc/os-release").catch(() => "");
+  const debian = /^ID(_LIKE)?="?[^"\n]*\b(debian|ubuntu)\b/m.test(release);
+  if (!debian) return { missing: `expected ${PATH}, found none, and this is neither Debian nor Ubuntu.` };
+  if (await output("id", "-u") !== "0\n") {
+    return { missing: `expected ${PATH}, found none. Install it: sudo apt-get install chromium` };
+  }
+  console.warn("installing chromium, to test the report's page in");
+  await output("apt-get", "update");
+  await output("apt-get", "install", "-y", "--no-install-recommends", "chromium");
+  return await exists(PATH) ? PATH : { missing: `apt-get install chromium left no ${PATH}.` };
+}
+
+async function output(command: string, ...args: string[]): Promise<string> {
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
+  const { stdout } = await new Deno.Command(command, { args, env, stdin: "null", stderr: "inherit" })
+    .output();
+  return new TextDecoder().decode(stdout);
+}
+
+function exists(path: string): Promise<boolean> {
+  return Deno.stat(path).then(() => true, () => false);
+}

@@ -1,0 +1,181 @@
+/** Folders to report on, written by hand: runs, seeds and experiments, with or without an adversarial stage. */
+
+/** Rows of a log; text is written as it stands, e.g. "NaN". */
+export type Rows = readonly (readonly (number | string)[])[];
+
+export interface StageFiles {
+  readonly train?: Rows;
+  readonly validation?: Rows;
+  /** Test figures by snapshot; absent in a stage that is not finished. */
+  readonly test?: readonly Record<string, unknown>[];
+  /** Iterations that the result says are done. */
+  readonly iteration?: number;
+}
+
+export interface RunFiles {
+  readonly seed?: number;
+  readonly iterations?: number;
+  readonly dims?: readonly number[];
+  readonly likelihood?: StageFiles;
+  readonly adversarial?: StageFiles;
+}
+
+const HEADERS = {
+  likelihood: "iteration,loss,prec1,prec2",
+  adversarial: "iteration,loss,loss_min,loss_max,pi_prec1,pi_prec2,prec1,prec2",
+};
+
+export const BASELINES = {
+  random: { nll: 2.4, prec1: 0.1, prec2: 0.2 },
+  clickRate: { prec1: 0.3, prec2: 0.5 },
+  attainable: { nll: 1.3, prec1: 0.6, prec2: 0.8 },
+};
+
+export function configOf({ seed = 1, iterations = 4, dims = [64, 64] }: RunFiles): Record<string, unknown> {
+  return {
+    clickgan: "0.1.0",
+    command: ["--dims", dims.join("-")],
+    data: { kind: "demo", seed: 1 },
+    model: { encoder: "lstm", lstmUnits: 20, dims },
+    training: { seed, iterations, batchSize: 50 },
+    init: null,
+    adapter: {
+      kind: "cpu",
+      description: "llvmpipe",
+      vendor: "",
+      runtime: "Deno/2.9.6",
+      driver: "Mesa 25.0.7",
+    },
+    system: "x86_64-unknown-linux-gnu",
+  };
+}
+
+export function writeRun(folder: string, run: RunFiles): void {
+  Deno.mkdirSync(folder, { recursive: true });
+  writeJson(`${folder}/config.json`, configOf(run));
+  if (run.likelihood) writeStage(folder, HEADERS.likelihood, run.likelihood);
+  if (run.adversarial) writeStage(`${folder}/adversarial`, HEADERS.adversarial, run.adversarial);
+}
+
+function writeStage(
+  folder: string,
+  header: string,
+  { train = [], validation = [], test, iteration }: StageFiles,
+) {
+  Deno.mkdirSync(folder, { recursive: true });
+  const csv = (rows: Rows) => [header, ...rows.map((row) => row.join(","))].join("\n") + "\n";
+  Deno.writeTextFileSync(`${folder}/train.csv`, csv(train));
+  Deno.writeTextFileSync(`${folder}/validation.csv`, csv(validation));
+  if (!test) return;
+  const done = iteration ?? Number(train.at(-1)?.[0] ?? 0);
+  writeJson(`${folder}/result.json`, { folder, seed: 1, iteration: done, test, baselines: BASELINES });
+}
+
+export function writeSeedsFolder(folder: string, seeds: readonly number[], runs: readonly RunFiles[]): void {
+  Deno.mkdirSync(folder, { recursive: true });
+  writeJson(`${folder}/seeds.json`, { seeds, config: configOf({ ...runs[0], seed: seeds[0] ?? 1 }) });
+  for (const run of runs) writeRun(`${folder}/seed-${run.seed}`, run);
+}
+
+export function writeJson(file: string, value: unknown): void {
+  Deno.writeTextFileSync(file, JSON.stringify(value, null, 2) + "\n");
+}
+
+/** Deterministic noise in -1..1. */
+function noise(k: number): number {
+  const x = Math.sin(k * 12.9898) * 43758.5453;
+  return 2 * (x - Math.floor(x)) - 1;
+}
+
+/** A run whose curves look like those of real ones; better with a higher `skill`. */
+export function plausibleRun(
+  seed: number,
+  skill: number,
+  stages: readonly ("likelihood" | "adversarial")[],
+): RunFiles {
+  const iterations = 900;
+  const at = (n: number, step: number, from: number) => Array.from({ length: n }, (_, k) => from + k * step);
+  const loss = (t: number, s: number) =>
+    1.4 - 0.3 * skill + Math.exp(-t / 120) + 0.05 * noise(t + s + seed * 1e4);
+  const prec = (t: number, s: number) =>
+    skill * (0.6 - 0.4 * Math.exp(-t / 90)) + 0.02 * noise(t + s + seed * 2e4);
+  const shannon = (t: number) => [t, loss(t, 1), prec(t, 2), prec(t, 3) + 0.15];
+  const gan = (t: number) => {
+    const max = 0.8 + 0.4 * skill * (1 - Math.exp(-t / 200)) + 0.03 * noise(t + seed * 3e4);
+    return [
+      t,
+      loss(t, 4),
+      max - 1.5 + 0.1 * skill,
+      max,
+      prec(t, 5) + 0.01,
+      prec(t, 6) + 0.16,
+      prec(t, 7),
+      prec(t, 8) + 0.15,
+    ];
+  };
+  const test = (snapshot: string, extra: Record<string, unknown> = {}) => ({
+    snapshot,
+    iteration: 800 - 10 * seed,
+    nll: loss(800, 11),
+    prec1: prec(800, 12),
+    prec2: prec(800, 13) + 0.15,
+    longerPages: { nll: loss(800, 11), prec1: prec(800, 12) - 0.05, prec2: prec(800, 13) + 0.08 },
+    events: 700,
+    ...extra,
+  });
+  const generator = {
+    piPrec1: prec(800, 14) + 0.01,
+    piPrec2: prec(800, 15) + 0.16,
+    lossMin: -0.4,
+    lossMax: 1.1,
+  };
+  const likelihood: StageFiles = {
+    train: at(iterations, 1, 1).map(shannon),
+    validation: at(iterations / 10, 10, 0).map(shannon),
+    test: ["best-loss", "best-prec1", "best-prec2", "last"].map((name) => test(name)),
+  };
+  const adversarial: StageFiles = {
+    train: at(iterations, 1, 1).map(gan),
+    validation: at(iterations / 50, 50, 0).map(gan),
+    test: ["best-prec1", "best-prec2", "last"].map((name) => test(name, generator)),
+  };
+  return {
+    seed,
+    iterations,
+    ...(stages.includes("likelihood") ? { likelihood } : {}),
+    ...(stages.includes("adversarial") ? { adversarial } : {}),
+  };
+}
+
+/** An experiment of six models, as `reproduce` writes it. */
+export function writeExperiment(folder: string, seeds: readonly number[]): void {
+  const models = [
+    { name: "Baseline 64-64", skill: 0.95, stages: ["likelihood"] },
+    { name: "BatchNorm 64-64", skill: 0.85, stages: ["likelihood"] },
+    { name: "Baseline 32-64-32", skill: 0.9, stages: ["likelihood"] },
+    { name: "Fine-tuned 64-64", skill: 1, stages: ["adversarial"] },
+    { name: "Fine-tuned 32-64-32", skill: 0.97, stages: ["likelihood", "adversarial"] },
+    { name: "L2 NoPretrain", skill: 0.5, stages: ["adversarial"] },
+  ] as const;
+  Deno.mkdirSync(folder, { recursive: true });
+  const named = models.map((model) => ({ ...model, folder: model.name.toLowerCase().replaceAll(" ", "-") }));
+  for (const { folder: inner, skill, stages } of named) {
+    writeSeedsFolder(`${folder}/${inner}`, seeds, seeds.map((seed) => plausibleRun(seed, skill, stages)));
+  }
+  writeJson(`${folder}/experiment.json`, {
+    data: "demo",
+    seeds,
+    models: named.map(({ name, folder }) => ({ name, folder })),
+  });
+  writeJson(`${folder}/result.json`, {
+    table: [],
+    claims: [
+      { claim: "Fine-tuning helps", holds: "yes", text: "prec@1 .57 against .55, paired over seeds." },
+      {
+        claim: "Batch norm <worsens> convergence",
+        holds: "undecided",
+        text: "The difference is within the noise.",
+      },
+    ],
+  });
+}

@@ -1,0 +1,196 @@
+/** Opens reports in Chromium: `deno run ... report_page_check.ts CHROMIUM RUN EXPERIMENT`, each with a report.html. */
+
+import assert from "node:assert/strict";
+import { type Browser, chromium, type Page } from "playwright-core";
+import type { ChartDefinition } from "../src/report/chart_types.ts";
+import { dark, light } from "../src/report/client/theme.ts";
+
+const [executablePath = "", run = "", experiment = ""] = Deno.args;
+
+/** What the page's charts hold; the library's own objects do not leave the browser. */
+interface Shown {
+  readonly id: string;
+  readonly colour: string;
+  readonly labels: readonly string[];
+  readonly datasets: readonly { readonly label: string; readonly data: readonly unknown[] }[];
+  /** Pixels that are neither grey nor empty. */
+  readonly coloured: number;
+  readonly width: number;
+}
+
+const SHOWN = `Object.values(Chart.instances).map((chart) => {
+  const { canvas, data, options } = chart;
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  const pixels = copy.getImageData(0, 0, canvas.width, canvas.height).data;
+  let coloured = 0;
+  for (let k = 0; k < pixels.length; k += 4) {
+    const [r, g, b] = [pixels[k], pixels[k + 1], pixels[k + 2]];
+    if (pixels[k + 3] > 0 && Math.max(r, g, b) - Math.min(r, g, b) > 40) coloured++;
+  }
+  const datasets = data.datasets.map(({ label = "", data }) => ({ label, data }));
+  const id = canvas.closest("figure").id;
+  return { id, colour: options.color, labels: data.labels ?? [], datasets, coloured, width: canvas.clientWidth };
+})`;
+
+const definitionsIn = (page: Page) =>
+  page.evaluate<ChartDefinition[]>(`JSON.parse(document.getElementById("chart-data").textContent)`);
+const shownIn = (page: Page) => page.evaluate<Shown[]>(SHOWN);
+
+/** Rows of a CSV file, as numbers. */
+function csv(file: string): number[][] {
+  return Deno.readTextFileSync(file).trim().split("\n").slice(1).map((row) => row.split(",").map(Number));
+}
+
+/** Opens a report without a network; whatever goes wrong in it is an error at the end. */
+async function withPage(
+  browser: Browser,
+  folder: string,
+  view: { width: number; colorScheme: "light" | "dark" },
+  use: (page: Page) => Promise<void>,
+): Promise<void> {
+  const { width, colorScheme } = view;
+  const context = await browser.newContext({
+    viewport: { width, height: 900 },
+    colorScheme,
+    acceptDownloads: true,
+  });
+  const problems: string[] = [];
+  try {
+    await context.setOffline(true);
+    const page = await context.newPage();
+    page.on("console", (message) => problems.push(message.text()));
+    page.on("pageerror", (error) => problems.push(String(error)));
+    page.on("request", (request) => {
+      if (!/^(file|data|blob):/.test(request.url())) problems.push(request.url());
+    });
+    await page.goto(`file://${folder}/report.html`);
+    await use(page);
+    assert.deepEqual(problems, []);
+  } finally {
+    await context.close();
+  }
+}
+
+/** All charts are there, drawn, in the theme's colours, and nothing is wider than the window. */
+async function checkDrawn(page: Page, theme: typeof light): Promise<void> {
+  const [definitions, shown] = [await definitionsIn(page), await shownIn(page)];
+  assert.deepEqual(shown.map(({ id }) => id).sort(), definitions.map(({ id }) => id).sort());
+  assert.equal(await page.locator("canvas").count(), definitions.length);
+  for (const { id, colour, coloured } of shown) {
+    assert.ok(coloured > 50, `${id}: ${coloured} coloured pixels`);
+    assert.equal(colour, theme.text, id);
+  }
+  const [scroll = 0, inner = 0] = await page.evaluate<number[]>(
+    "[document.documentElement.scrollWidth, innerWidth]",
+  );
+  assert.ok(scroll <= inner, `the page is ${scroll} wide in a window of ${inner}`);
+}
+
+/** What is drawn is what the run's logs hold. */
+async function checkValues(page: Page): Promise<void> {
+  const shown = await shownIn(page);
+  const curve = (id: string, label: string) => {
+    const sets = shown.find((chart) => chart.id === id)?.datasets.filter((set) => set.label === label) ?? [];
+    return sets[2]?.data ?? assert.fail(`no curve ${label} in ${id}`);
+  };
+  const points = (file: string, column: number) =>
+    csv(`${run}/${file}`).map((row) => ({ x: row[0], y: Number.isNaN(row[column]) ? null : row[column] }));
+  assert.deepEqual(curve("train-loss", "run: pre-training"), points("train.csv", 1));
+  assert.deepEqual(curve("validation-loss", "run: pre-training"), points("validation.csv", 1));
+  assert.deepEqual(curve("validation-prec1", "run: pre-training"), points("validation.csv", 2));
+  assert.deepEqual(curve("validation-prec2", "run: generator π"), points("adversarial/validation.csv", 5));
+  assert.deepEqual(curve("validation-prec1", "run: reward u"), points("adversarial/validation.csv", 6));
+  assert.deepEqual(curve("validation-min-max", "run: loss_max"), points("adversarial/validation.csv", 3));
+}
+
+async function saved(page: Page, id: string, kind: "csv" | "png"): Promise<Uint8Array> {
+  const download = page.waitForEvent("download");
+  await page.focus(`#${id} [data-save=${kind}]`);
+  await page.keyboard.press("Enter");
+  const file = await download;
+  assert.equal(file.suggestedFilename(), `${id}.${kind}`);
+  return await Deno.readFile(await file.path());
+}
+
+async function checkDownloads(page: Page): Promise<void> {
+  for (const chart of await definitionsIn(page)) {
+    const text = new TextDecoder().decode(await saved(page, chart.id, "csv"));
+    const rows = text.trimEnd().split("\n").map((row) => row.split(","));
+    const cell = (value: unknown) => value === null ? "" : String(value);
+    const expected = chart.kind === "line"
+      ? chart.series.flatMap(({ name, x, mean, sd, runs }) =>
+        x.map((at, k) => [name, at, mean[k], sd[k], runs[k]].map(cell))
+      )
+      : [
+        ...chart.bars.map((bar) => [bar.name, bar.snapshot, bar.mean, bar.sd, bar.runs].map(cell)),
+        ...chart.lines.map(({ name, value }) => [name, "baseline", String(value), "", ""]),
+      ];
+    assert.deepEqual(rows.slice(1), expected, chart.id);
+    assert.equal(rows[0]?.length, 5);
+    if (chart.id !== "test-prec1" && chart.id !== "validation-prec1") continue; // each takes a second
+    const png = await saved(page, chart.id, "png");
+    assert.deepEqual([...png.subarray(0, 8)], [137, 80, 78, 71, 13, 10, 26, 10]);
+    const size = new DataView(png.buffer, png.byteOffset);
+    assert.deepEqual([size.getUint32(16), size.getUint32(20)], [1920, 1200]);
+  }
+  assert.equal((await shownIn(page)).length, (await definitionsIn(page)).length, "a copy was left behind");
+}
+
+/** A curve that is switched off stays so in other colours; on paper all is light, and comes back. */
+async function checkThemes(page: Page): Promise<void> {
+  const button = page.locator("#validation-loss .legend button").first();
+  const visible = () =>
+    page.evaluate<boolean>(
+      `Object.values(Chart.instances).find((c) => c.canvas.closest("#validation-loss")).isDatasetVisible(2)`,
+    );
+  await button.click();
+  assert.equal(await button.getAttribute("aria-pressed"), "false");
+  assert.equal(await visible(), false);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await checkDrawn(page, dark);
+  assert.equal(await visible(), false);
+  await page.emulateMedia({ media: "print" });
+  await checkDrawn(page, light);
+  await page.emulateMedia({ media: null });
+  await checkDrawn(page, dark);
+  const pdf = await page.pdf({ format: "A4" });
+  assert.equal(new TextDecoder().decode(pdf.subarray(0, 5)), "%PDF-");
+  await checkDrawn(page, dark);
+  await button.click();
+  assert.equal(await visible(), true);
+}
+
+/** Numbers on hover: of every curve the point nearest in x. */
+async function checkTooltip(page: Page): Promise<void> {
+  await page.locator("#validation-prec1 canvas").scrollIntoViewIfNeeded();
+  await page.locator("#validation-prec1 canvas").hover();
+  const tooltip = `Object.values(Chart.instances).find((c) => c.canvas.closest("#validation-prec1")).tooltip`;
+  await page.waitForFunction(`${tooltip}.opacity > 0`);
+  const lines = await page.evaluate<string[]>(`${tooltip}.body.flatMap(({ lines }) => lines)`);
+  assert.equal(lines.length, 10);
+  for (const line of lines) assert.match(line, /^ .+: 0\.\d{4} ± 0\.\d{4}$/);
+}
+
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+try {
+  for (const width of [1280, 390]) {
+    for (const colorScheme of ["light", "dark"] as const) {
+      for (const folder of [run, experiment]) {
+        await withPage(
+          browser,
+          folder,
+          { width, colorScheme },
+          (page) => checkDrawn(page, { light, dark }[colorScheme]),
+        );
+      }
+    }
+  }
+  const view = { width: 1280, colorScheme: "light" } as const;
+  await withPage(browser, run, view, checkValues);
+  await withPage(browser, experiment, view, checkDownloads);
+  await withPage(browser, experiment, view, checkThemes);
+  await withPage(browser, experiment, view, checkTooltip);
+} finally {
+  await browser.close();
+}

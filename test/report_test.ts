@@ -1,0 +1,398 @@
+/** `report`: what it reads, what it draws, the page in a browser, and the command. */
+
+import assert from "node:assert/strict";
+import { UserError } from "../src/data/user_error.ts";
+import { BUNDLE, bundleClient } from "../src/report/build_client.ts";
+import type { BarChart, ChartDefinition, LineChart } from "../src/report/chart_types.ts";
+import { chartsOf } from "../src/report/charts.ts";
+import { csvOf } from "../src/report/client/csv.ts";
+import { collect } from "../src/report/collect.ts";
+import { curveOf } from "../src/report/curve.ts";
+import { pageOf } from "../src/report/page.ts";
+import { progressNotes } from "../src/report/progress_notes.ts";
+import { parseLog } from "../src/report/read_log.ts";
+import { writeReport } from "../src/report/write_report.ts";
+import { findChromium } from "./chromium.ts";
+import { filesIn, runCommand } from "./command_check.ts";
+import {
+  configOf,
+  plausibleRun,
+  type RunFiles,
+  type StageFiles,
+  writeExperiment,
+  writeJson,
+  writeRun,
+  writeSeedsFolder,
+} from "./report_folders.ts";
+
+const COLUMNS = ["loss", "prec1", "prec2"];
+const TRAIN = [[1, 2, 0.1, 0.2], [2, 1.5, 0.2, 0.3], [3, 1.25, "NaN", "NaN"], [4, 1, 0.4, 0.5]];
+const VALIDATION = [[0, 2.25, 0.1, 0.2], [2, 1.75, 0.25, 0.375], [4, 1.125, 0.5, 0.625]];
+const figures = (snapshot: string, nll: number, prec1: number, prec2: number) => ({
+  snapshot,
+  iteration: 4,
+  nll,
+  prec1,
+  prec2,
+  longerPages: { nll, prec1: null, prec2: null },
+  events: 3,
+});
+const TEST = [figures("best-loss", 1.5, 0.3, 0.4), figures("best-prec1", 1.75, 0.5, 0.6)];
+const FINISHED: StageFiles = { train: TRAIN, validation: VALIDATION, test: TEST };
+const ADVERSARIAL: StageFiles = {
+  train: [[1, 1.5, -0.5, 0.75, 0.1, 0.2, 0.3, 0.4], [2, 1.25, -0.25, 1, 0.2, 0.3, 0.4, 0.5]],
+  validation: [[0, 1.5, -0.75, 0.5, 0.125, 0.25, 0.375, 0.5]],
+  test: [{ ...figures("best-prec1", 1.25, 0.4, 0.5), piPrec1: 0.45, piPrec2: 0.55, lossMin: 0, lossMax: 1 }],
+};
+
+async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-report-" });
+  try {
+    await use(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function lineIn(charts: readonly ChartDefinition[], id: string): LineChart {
+  const chart = charts.find((chart) => chart.id === id);
+  return chart?.kind === "line" ? chart : assert.fail(`no chart of curves ${id}`);
+}
+
+function barsIn(charts: readonly ChartDefinition[], id: string): BarChart {
+  const chart = charts.find((chart) => chart.id === id);
+  return chart?.kind === "bar" ? chart : assert.fail(`no chart of bars ${id}`);
+}
+
+const idsOf = (charts: readonly ChartDefinition[]) => charts.map(({ id }) => id);
+
+Deno.test("a log is read by the names of its columns; NaN is a gap, and a torn last line is not read", () => {
+  const { iteration, columns } = parseLog(
+    'note,loss,iteration,prec1\n"a, b",2.5,1,NaN\nx,-1e-3,7,Infinity\ny,3,8',
+    "log.csv",
+    COLUMNS,
+  );
+  assert.deepEqual(iteration, [1, 7]);
+  assert.deepEqual([...columns], [["loss", [2.5, -1e-3]], ["prec1", [null, null]]]);
+  assert.deepEqual(parseLog("", "log.csv", COLUMNS).iteration, []);
+});
+
+Deno.test("a damaged row is told by file and line", () => {
+  const cases: [string, RegExp][] = [
+    ["iteration,loss\n1,2\n2\n", /^log\.csv:3: expected 2 values, found "2"\. Correct or remove/],
+    ["iteration,loss\n1,x\n", /^log\.csv:2: expected a number for loss, found "1,x"/],
+    ["iteration,loss\n1,\n", /^log\.csv:2: expected a number for loss/],
+    ["iteration,loss\n2,1\n2,1\n", /^log\.csv:3: expected an iteration above 2/],
+    ["iteration,loss\n,1\n", /^log\.csv:2: expected an iteration above -1/],
+    ["iteration,loss\n1.5,1\n", /^log\.csv:2: expected an iteration/],
+    ["iteration,loss\n\n1,1\n", /^log\.csv:2: expected 2 values, found ""/],
+    ["step,loss\n1,2\n", /^log\.csv:1: expected a header with a column "iteration", found "step,loss"/],
+  ];
+  for (const [text, message] of cases) {
+    assert.throws(() => parseLog(text, "log.csv", COLUMNS), (error) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+});
+
+Deno.test("a curve is the mean over runs with its sd, and a gap where no run has a number", () => {
+  const log = (rows: string) => parseLog(`iteration,loss\n${rows}\n`, "log.csv", ["loss"]);
+  const curve = curveOf([log("1,2\n2,NaN\n3,4\n4,7"), log("1,4\n2,NaN\n3,NaN")], "loss");
+  assert.deepEqual(curve, {
+    x: [1, 2, 3, 4],
+    mean: [3, null, 4, 7],
+    sd: [Math.SQRT2, null, null, null],
+    runs: [2, 0, 1, 1],
+    window: 1,
+  });
+  assert.equal(curveOf([log("1,NaN")], "loss"), undefined);
+  assert.equal(curveOf([log("1,1")], "prec1"), undefined);
+  assert.equal(curveOf([], "loss"), undefined);
+});
+
+Deno.test("a long curve is smoothed by means of windows", () => {
+  const rows = Array.from({ length: 1000 }, (_, k) => `${k + 1},${k % 4}`).join("\n");
+  const curve = curveOf([parseLog(`iteration,loss\n${rows}\n`, "log.csv", ["loss"])], "loss");
+  assert.equal(curve?.window, 4);
+  assert.equal(curve?.x.length, 250);
+  assert.deepEqual(curve?.x.slice(0, 2), [2.5, 6.5]);
+  assert.ok(curve?.mean.every((value) => value === 1.5));
+});
+
+Deno.test("a finished run has its curves, bars and baselines", () =>
+  withFolder(async (folder) => {
+    writeRun(`${folder}/run`, { likelihood: FINISHED });
+    const data = await collect([`${folder}/run`]);
+    const charts = chartsOf(data);
+    assert.deepEqual(idsOf(charts), [
+      "test-nll",
+      "test-prec1",
+      "test-prec2",
+      "train-loss",
+      "validation-loss",
+      "validation-prec1",
+      "validation-prec2",
+    ]);
+    const [loss] = lineIn(charts, "train-loss").series;
+    assert.deepEqual([loss?.name, loss?.x, loss?.mean], ["run", [1, 2, 3, 4], [2, 1.5, 1.25, 1]]);
+    assert.deepEqual(loss?.sd, [null, null, null, null]);
+    assert.deepEqual(lineIn(charts, "validation-prec2").series[0]?.mean, [0.2, 0.375, 0.625]);
+    const bars = barsIn(charts, "test-prec2");
+    assert.deepEqual(bars.bars.map(({ mean, sd, snapshot }) => [mean, sd, snapshot]), [[
+      0.6,
+      null,
+      "best-prec1",
+    ]]);
+    assert.match(bars.note, /best-prec2 snapshot; where it has none, of best-prec1/);
+    assert.deepEqual(bars.lines.map(({ name, value }) => [name, value]), [
+      ["random", 0.2],
+      ["click rate", 0.5],
+      ["best attainable", 0.8],
+    ]);
+    assert.deepEqual(barsIn(charts, "test-nll").lines.map(({ name }) => name), ["random", "best attainable"]);
+    const page = pageOf(data, charts, { style: "", script: "" });
+    assert.doesNotMatch(page, /NaN|undefined|null</);
+    assert.doesNotMatch(page, /unfinished/);
+    for (
+      const text of [
+        "1.7500",
+        "2.4000",
+        "llvmpipe",
+        "Mesa 25.0.7",
+        "Deno/2.9.6",
+        "x86_64",
+        "training.batchSize",
+      ]
+    ) {
+      assert.ok(page.includes(text), text);
+    }
+  }));
+
+Deno.test("runs over seeds have means, bands and notes on what is not finished", () =>
+  withFolder(async (folder) => {
+    const second = {
+      ...FINISHED,
+      train: TRAIN.map(([at, loss, ...rest]) => [at ?? 0, Number(loss) + 1, ...rest]),
+    };
+    writeSeedsFolder(`${folder}/seeds`, [1, 2, 3, 4], [
+      { seed: 1, likelihood: FINISHED },
+      { seed: 2, likelihood: { ...second, test: [figures("best-loss", 2.5, 0.5, 0.6)] } },
+      { seed: 3, likelihood: { train: TRAIN.slice(0, 2), validation: VALIDATION.slice(0, 2) } },
+    ]);
+    const data = await collect([`${folder}/seeds`]);
+    const [model] = data.models;
+    assert.deepEqual(model && progressNotes(model), [
+      "seed 3 unfinished: iteration 2 of 4",
+      "seed 4 not begun",
+    ]);
+    const charts = chartsOf(data);
+    const [loss] = lineIn(charts, "train-loss").series;
+    assert.deepEqual(loss?.runs, [3, 3, 2, 2]);
+    assert.deepEqual(loss?.mean, [7 / 3, 5.5 / 3, 1.75, 1.5]);
+    assert.ok(Math.abs((loss?.sd[3] ?? NaN) - Math.SQRT1_2) < 1e-12);
+    assert.match(lineIn(charts, "train-loss").note, /bands one standard deviation/);
+    const [bar] = barsIn(charts, "test-nll").bars;
+    assert.deepEqual([bar?.mean, bar?.runs], [2, 2]);
+    assert.ok(Math.abs((bar?.sd ?? NaN) - Math.SQRT1_2) < 1e-12);
+    const page = pageOf(data, charts, { style: "", script: "" });
+    assert.match(page, /seed 3 unfinished: iteration 2 of 4/);
+    assert.match(page, /2\.0000 ± 0\.7071/);
+  }));
+
+Deno.test("the adversarial stage is drawn with pi and u, alone or after the first stage", () =>
+  withFolder(async (folder) => {
+    writeRun(`${folder}/both`, { likelihood: FINISHED, adversarial: ADVERSARIAL });
+    writeRun(`${folder}/NoPretrain`, { adversarial: ADVERSARIAL });
+    const data = await collect([`${folder}/both`, `${folder}/NoPretrain`]);
+    const charts = chartsOf(data);
+    const names = (id: string) => lineIn(charts, id).series.map(({ name }) => name);
+    assert.deepEqual(names("train-loss"), ["both: pre-training", "both: adversarial", "NoPretrain"]);
+    assert.deepEqual(names("validation-min-max"), [
+      "both: loss_min",
+      "both: loss_max",
+      "NoPretrain: loss_min",
+      "NoPretrain: loss_max",
+    ]);
+    assert.deepEqual(names("train-max"), ["both: adversarial", "NoPretrain"]);
+    assert.deepEqual(names("validation-prec1"), [
+      "both: pre-training",
+      "both: generator π",
+      "both: reward u",
+      "NoPretrain: generator π",
+      "NoPretrain: reward u",
+    ]);
+    assert.deepEqual(names("validation-prec1-pretrained"), names("validation-prec1").slice(0, 3));
+    assert.deepEqual(lineIn(charts, "validation-prec2").series.map(({ mean }) => mean.at(-1)), [
+      0.625,
+      0.25,
+      0.5,
+      0.25,
+      0.5,
+    ]);
+    assert.deepEqual(lineIn(charts, "train-max").series[0]?.mean, [0.75, 1]);
+    assert.deepEqual(barsIn(charts, "test-prec1").bars.map(({ mean }) => mean), [0.5, 0.45, 0.4, 0.45, 0.4]);
+    // In no chart do two curves look the same.
+    for (const chart of charts) {
+      if (chart.kind === "bar") continue;
+      const looks = chart.series.map(({ colour, dash }) => `${colour % 7} ${dash % 6}`);
+      assert.equal(new Set(looks).size, looks.length, chart.id);
+    }
+    const page = pageOf(data, charts, { style: "", script: "" });
+    assert.match(page, /both: generator π/);
+    assert.doesNotMatch(page, /unfinished/);
+  }));
+
+Deno.test("an experiment has its models' names, its claims, and what has not begun", () =>
+  withFolder(async (folder) => {
+    writeExperiment(folder, [1, 2]);
+    await Deno.remove(`${folder}/batchnorm-64-64`, { recursive: true });
+    const data = await collect([folder]);
+    assert.equal(data.models.length, 5);
+    assert.deepEqual(data.notes, ["BatchNorm 64-64: not begun"]);
+    assert.deepEqual(data.claims.map(({ holds }) => holds), ["yes", "undecided"]);
+    const page = pageOf(data, chartsOf(data), { style: "", script: "" });
+    assert.match(page, /BatchNorm 64-64: not begun/);
+    assert.match(page, /Batch norm &lt;worsens&gt; convergence/);
+    await Deno.remove(`${folder}/result.json`);
+    assert.deepEqual((await collect([folder])).claims, []);
+  }));
+
+Deno.test("a result that is older than the run's extension is not shown", () =>
+  withFolder(async (folder) => {
+    writeRun(folder, { iterations: 9, likelihood: { ...FINISHED, iteration: 3 } });
+    const data = await collect([folder]);
+    assert.deepEqual(data.models.flatMap(progressNotes), ["unfinished: iteration 4 of 9"]);
+    const charts = chartsOf(data);
+    assert.ok(charts.every(({ kind }) => kind === "line"));
+    assert.match(pageOf(data, charts, { style: "", script: "" }), /No run is finished yet/);
+  }));
+
+Deno.test("charts without a number are left out", () =>
+  withFolder(async (folder) => {
+    const rows = [[0, 2.5, "NaN", "NaN"]];
+    writeRun(folder, { likelihood: { validation: rows } });
+    assert.deepEqual(idsOf(chartsOf(await collect([folder]))), ["validation-loss"]);
+  }));
+
+Deno.test("folders that cannot be reported on are refused, and nothing is written", () =>
+  withFolder(async (folder) => {
+    const run = (name: string, files: RunFiles) => writeRun(`${folder}/${name}`, files);
+    run("empty", { likelihood: {} });
+    run("good", { likelihood: FINISHED });
+    run("torn", { likelihood: { ...FINISHED, train: [[1, 2, 0.1]] } });
+    run("gone", { likelihood: { ...FINISHED, train: [], validation: [] } });
+    run("damaged", { likelihood: FINISHED });
+    Deno.writeTextFileSync(`${folder}/damaged/config.json`, "{");
+    writeSeedsFolder(`${folder}/waiting`, [1, 2], []);
+    Deno.mkdirSync(`${folder}/nothing`);
+    Deno.mkdirSync(`${folder}/experiment`);
+    writeJson(`${folder}/experiment/experiment.json`, { models: [{ name: "A", folder: "a" }] });
+    const cases: [string, RegExp][] = [
+      ["none", /cannot read the folder .*none: no such file or folder/],
+      ["good/train.csv", /Expected the folder of a run, but .* is a file/],
+      ["nothing", /to be the folder of a run \(with a config\.json\).*found none of these files/],
+      ["empty", /Expected rows in the train\.csv or validation\.csv of .*empty, found none yet/],
+      ["waiting", /found none yet/],
+      ["experiment", /Expected a model of the experiment in .* to have begun/],
+      ["torn", /torn\/train\.csv:2: expected 4 values, found "1,2,0\.1"/],
+      ["gone", /gone to hold the train\.csv and validation\.csv .* found no row/],
+      ["damaged", /config\.json is damaged/],
+    ];
+    for (const [name, message] of cases) {
+      const out = `${folder}/page.html`;
+      await assert.rejects(writeReport([`${folder}/good`, `${folder}/${name}`], out), (error) => {
+        assert.ok(error instanceof UserError, String(error));
+        assert.match(error.message, message);
+        return true;
+      });
+      assert.ok(!filesIn(folder).includes("page.html"));
+    }
+  }));
+
+Deno.test("text from the data stays text", () =>
+  withFolder(async (folder) => {
+    const evil = `</script><script>alert("1")</script><!--&'`;
+    writeRun(`${folder}/a`, { likelihood: FINISHED });
+    writeJson(`${folder}/experiment.json`, { models: [{ name: evil, folder: "a" }] });
+    writeJson(`${folder}/a/config.json`, { ...configOf({}), command: [evil] });
+    const data = await collect([folder]);
+    const charts = chartsOf(data);
+    const page = pageOf(data, charts, { style: "", script: 'const x = "</script>";' });
+    assert.equal(page.match(/<script/g)?.length, 2);
+    assert.equal(page.match(/<\/script/g)?.length, 2);
+    assert.ok(!page.includes("<!--") && !page.includes('alert("1")</'));
+    const json = page.match(/<script type="application\/json" id="chart-data">(.*)<\/script>/)?.[1] ?? "";
+    assert.deepEqual(JSON.parse(json), charts);
+    assert.equal(
+      csvOf({ ...barsIn(charts, "test-nll"), lines: [] }).split("\n")[1]?.slice(0, evil.length + 3),
+      `"${evil.replaceAll('"', '""')}`.slice(0, evil.length + 3),
+    );
+  }));
+
+Deno.test("models of one name are told apart, and a folder named twice is one", () =>
+  withFolder(async (folder) => {
+    for (const name of ["a/run", "b/run"]) writeRun(`${folder}/${name}`, { likelihood: FINISHED });
+    const data = await collect([`${folder}/a/run`, `${folder}/b/run`, `${folder}/a/run/`]);
+    assert.deepEqual(data.models.map(({ name }) => name), [
+      `run (${folder}/a/run)`,
+      `run (${folder}/b/run)`,
+    ]);
+  }));
+
+Deno.test("the page's script is what its sources say; else: deno task build:report", async () => {
+  assert.ok(await bundleClient() === await Deno.readTextFile(BUNDLE), "src/report/client_bundle.js is stale");
+});
+
+Deno.test("the command writes the page into the first folder, or where --out says", () =>
+  withFolder(async (folder) => {
+    const [a, b] = [`${folder}/a`, `${folder}/b`];
+    writeRun(a, { likelihood: FINISHED });
+    writeRun(b, { dims: [32], likelihood: FINISHED });
+    const before = filesIn(a);
+    const first = await runCommand("report", a);
+    assert.equal(first.code, 0, first.stderr);
+    assert.equal(first.stdout, `The report is ${a}/report.html\n`);
+    assert.deepEqual(filesIn(a), [...before, "report.html"].sort());
+    const out = `${folder}/new/compared.html`;
+    const both = await runCommand("report", a, b, "--out", out);
+    assert.equal(both.code, 0, both.stderr);
+    assert.match(await Deno.readTextFile(out), /Differences[^]*model\.dims/);
+    const cases: [string[], RegExp][] = [
+      [[], /missing required argument 'run'/],
+      [[""], /Expected the path of a folder, got nothing/],
+      [[a, "--out", `${a}/config.json`], /Expected a file that ends in \.html, got ".*config\.json"/],
+      [[`${folder}/none`], /^error: cannot read the folder .*none: no such file or folder/],
+    ];
+    for (const [args, message] of cases) {
+      const { code, stderr } = await runCommand("report", ...args);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, message);
+    }
+  }));
+
+const chromium = await findChromium();
+if (typeof chromium !== "string") console.warn(`The page is not tested in a browser: ${chromium.missing}`);
+
+Deno.test({
+  name: "the page in a browser: drawn, readable, savable, by day and night, on a phone and on paper",
+  ignore: typeof chromium !== "string",
+  fn: () =>
+    withFolder(async (folder) => {
+      const [run, experiment] = [`${folder}/run`, `${folder}/experiment`];
+      writeRun(run, {
+        ...plausibleRun(1, 1, ["likelihood", "adversarial"]),
+        likelihood: FINISHED,
+        iterations: 4,
+      });
+      writeExperiment(experiment, [1, 2, 3]);
+      for (const path of [run, experiment]) await writeReport([path], `${path}/report.html`);
+      // The browser's driver looks at places of the system that no smaller permission covers.
+      const script = new URL("./report_page_check.ts", import.meta.url).href;
+      const args = ["run", "--frozen", "--allow-all", script, String(chromium), run, experiment];
+      const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+      const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+      assert.ok(success, decode(stdout) + decode(stderr));
+    }),
+});
