@@ -11,7 +11,7 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-export type CommandName = "train" | "evaluate" | "report";
+export type CommandName = "train" | "evaluate" | "report" | "reproduce";
 
 function prepare(command: CommandName, args: readonly string[]): Deno.Command {
   const script = new URL(`../src/cli/${command}.ts`, import.meta.url).href;

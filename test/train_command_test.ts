@@ -1,6 +1,7 @@
 /** `train` and `evaluate` from the outside: what a run leaves behind, stopping and going on, and starting from a file. */
 
 import assert from "node:assert/strict";
+import { defaultModel } from "../src/model/config.ts";
 import { decodeSafetensors } from "../src/run/safetensors.ts";
 import { filesIn, interrupt, runCommand, startCommand, withSmallLog } from "./command_check.ts";
 
@@ -64,7 +65,7 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test figure
       [0, 4, 8, 12, 16, 20, 24, 28],
     );
     const config = json(`${run}/config.json`);
-    assert.deepEqual(config.model, { encoder: "lstm", lstmUnits: 6, dims: [16, 8] });
+    assert.deepEqual(config.model, { ...defaultModel, lstmUnits: 6, dims: [16, 8] });
     assert.equal(config.data.sha256.length, 64);
     assert.deepEqual([typeof config.adapter.driver, typeof config.system], ["string", "string"]);
     assert.match(config.adapter.runtime, /^Deno\/\d/);

@@ -8,7 +8,7 @@
 
 import { UserError } from "../data/user_error.ts";
 import { runMain } from "./fail.ts";
-import { reportFolders } from "./report_file.ts";
+import { reportFolders, reproduceFolders } from "./report_file.ts";
 import { ensureAdapter, GPU_ENVIRONMENT } from "./setup.ts";
 
 interface CommandNeeds {
@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
   train: { writes: runFolders, adapter: true },
   evaluate: { writes: () => [], adapter: true },
   report: { writes: reportFolders, adapter: false },
+  reproduce: { writes: reproduceFolders, adapter: true },
 };
 
 /** Where a run is written unless `--save-dir` or `--resume` says otherwise; relative to the working folder. */

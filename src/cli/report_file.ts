@@ -1,6 +1,6 @@
-/** Where a report is written; the launcher must know it before the command does. */
+/** Where commands write; the launcher must know it before the command does. */
 
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 /** The page about runs of which `run` is the first, unless another file is named. */
 export function reportFile(run: string): string {
@@ -23,4 +23,23 @@ export function reportFolders(args: readonly string[]): string[] {
   }
   const file = out ?? (runs[0] === undefined ? undefined : reportFile(runs[0]));
   return file === undefined || file === "" ? [] : [dirname(file)];
+}
+
+/** Where the experiments on a data set are written unless another folder is named. */
+export function reproduceFolder(data: string): string {
+  return join("runs", `reproduce-${basename(data).replace(/[^\w.-]+/g, "_")}`);
+}
+
+/** What `reproduce` with these arguments writes to: its folder, and the file that its table goes into. */
+export function reproduceFolders(args: readonly string[]): string[] {
+  const value = (option: string) => {
+    let found: string | undefined;
+    args.forEach((arg, k) => {
+      if (arg === option) found = args[k + 1];
+      else if (arg.startsWith(`${option}=`)) found = arg.slice(option.length + 1);
+    });
+    return found || undefined;
+  };
+  const readme = value("--readme");
+  return [value("--save-dir") ?? reproduceFolder(value("--data") ?? "demo"), ...(readme ? [readme] : [])];
 }

@@ -58,9 +58,10 @@ export function parseLog(text: string, path: string, columns: readonly string[])
   return { iteration, columns: values };
 }
 
-/** Null for a number that cannot be drawn, undefined for what is none. */
+/** Null for a number that cannot be drawn and where there is none to draw, undefined for what is no number. */
 function parseValue(text: string): number | null | undefined {
-  const value = Number(text.trim() || "x");
+  if (text.trim() === "") return null;
+  const value = Number(text);
   if (Number.isFinite(value)) return value;
   return /^(nan|[-+]?inf(inity)?)$/i.test(text.trim()) ? null : undefined;
 }

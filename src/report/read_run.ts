@@ -43,8 +43,8 @@ async function readStage(folder: string, planned: number | undefined): Promise<S
     );
   }
   const iteration = Math.max(train.iteration.at(-1) ?? 0, validation.iteration.at(-1) ?? 0);
-  // A run that was extended and has not ended again still has its old result.
-  const finished = result?.test !== undefined && result.iteration >= (planned ?? iteration);
+  // A run that went on and has not ended again still has its old result; one that stopped early has no more to come.
+  const finished = result?.test !== undefined && result.iteration >= iteration;
   return { train, validation, iteration, planned, result: finished ? figuresOf(result) : undefined };
 }
 

@@ -176,7 +176,7 @@ async function save<F extends ChoiceFigures>(
   const state = await trainer.state();
   // A loss is seen one step before the weights that made it: never write weights that are no numbers.
   for (const values of state.weights.values()) {
-    if (!values.every(Number.isFinite)) throw new DivergedError(state.iteration + 1);
+    if (!values.every(Number.isFinite)) throw trainer.diverged(state.iteration + 1);
   }
   await folder.save(trainer.specs, model.shape, state);
 }

@@ -147,6 +147,7 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
         trainUsers,
         validation,
         schedule: { ...config, seed },
+        rates: "--reward-learning-rate or --generator-learning-rate",
         made,
       });
     } catch (error) {

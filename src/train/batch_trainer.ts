@@ -63,10 +63,11 @@ export interface RunCallbacks<F extends ChoiceFigures = ChoiceFigures> {
 
 /** The loss is no finite number any more. */
 export class DivergedError extends UserError {
-  constructor(readonly iteration: number) {
+  /** @param rates the options that are too large. */
+  constructor(readonly iteration: number, rates: string) {
     super(
       `The loss of iteration ${iteration} is not a finite number: training has diverged. ` +
-        `Use a smaller learning rate; snapshots from before it are kept.`,
+        `Use a smaller ${rates}; snapshots from before it are kept.`,
     );
   }
 }
@@ -92,6 +93,8 @@ export interface TrainerParts<F extends ChoiceFigures> {
   readonly trainUsers: Uint32Array;
   readonly validation: { evaluation: Evaluation<F>; keeper: BestKeeper } | undefined;
   readonly schedule: Schedule;
+  /** The options that set its learning rates. */
+  readonly rates: string;
   /** Everything to be freed in the end, in the order it was made. */
   readonly made: readonly { destroy(): void }[];
 }
@@ -150,6 +153,10 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
     const random = randomStream(schedule.seed, "batch", t);
     const places = random.sampleWithoutReplacement(trainUsers.length, schedule.batchSize);
     return places.map((place) => trainUsers[place] ?? 0);
+  }
+
+  diverged(iteration: number): DivergedError {
+    return new DivergedError(iteration, this.parts.rates);
   }
 
   /** Whether early stopping has ended the training. */
@@ -291,7 +298,7 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
     group.events.forEach((events, k) => {
       const iteration = group.after + 1 + k;
       const figures = summary.means(this.#sumsAt(ring, iteration % this.places), events);
-      if (!Number.isFinite(figures.nll)) throw new DivergedError(iteration);
+      if (!Number.isFinite(figures.nll)) throw this.diverged(iteration);
       this.#iteration = iteration;
       const result = { iteration, ...figures };
       results.push(result);

@@ -96,6 +96,7 @@ export class Trainer extends BatchTrainer<ChoiceFigures> {
         trainUsers,
         validation,
         schedule: config,
+        rates: "--learning-rate",
         made,
       });
     } catch (error) {

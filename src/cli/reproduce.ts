@@ -1,0 +1,236 @@
+/** `reproduce`: the published experiments on any data set, and whether their claims hold there. */
+
+import { Command } from "commander";
+import { UserError } from "../data/user_error.ts";
+import { claimsOn } from "../experiment/claims.ts";
+import {
+  type Experiment,
+  type ExperimentModel,
+  experimentModels,
+  readExperiment,
+  writeExperiment,
+} from "../experiment/models.ts";
+import { type ModelOutcome, OUTCOME_HEAD, outcomeRows, readOutcome } from "../experiment/outcome.ts";
+import { readmeBlock, writeReadmeBlock } from "../experiment/readme_table.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { writeReport } from "../report/write_report.ts";
+import { atomicWriteFile } from "../run/atomic_write.ts";
+import { type Dataset, openDataset } from "../run/dataset.ts";
+import { makeNewFolder, type RunConfig, runConfigSchema } from "../run/run_folder.ts";
+import { configOfSeed, folderOfSeed, readSeeds, type Seeds, writeSeeds } from "../run/seeds_folder.ts";
+import { readSnapshot } from "../run/snapshot.ts";
+import { defaultAdversarial, defaultTraining } from "../train/config.ts";
+import { version } from "../version.ts";
+import { runMain } from "./fail.ts";
+import { folder, parse, wholeNumber } from "./options.ts";
+import { reproduceFolder } from "./report_file.ts";
+import { reportFile } from "./report_file.ts";
+import { EXIT_INTERRUPTED, goOn, initOf, isFinished, machine, quoted, say, withGpu } from "./run_stages.ts";
+import { stopOnSignals } from "./stop.ts";
+import { outputWidth, table } from "./table.ts";
+
+interface ReproduceOptions {
+  data: string;
+  resplit: boolean;
+  seeds: number;
+  seed: number;
+  saveDir?: string;
+  iterations: number;
+  adversarial: number;
+  models?: string[];
+  readme?: string;
+}
+
+function parseOptions(args: readonly string[]): ReproduceOptions {
+  const command = new Command("deno task reproduce")
+    .description(
+      "Trains the models of the published experiments on a data set, each with several seeds, and says for each of\n" +
+        "the published claims whether it holds there, by a paired test over the seeds. It may be stopped and started\n" +
+        "again: finished runs stay, an unfinished one goes on.",
+    )
+    .version(version)
+    .option("--data <file>", 'a tab-separated click log in the paper\'s layout, or "demo"', "demo")
+    .option("--resplit", "deal the users out anew (by --seed) instead of using the file's split", false)
+    .option("--seeds <n>", "seeds of every model, --seed and up", wholeNumber(1, 1000), 5)
+    .option("--seed <n>", "the first seed", wholeNumber(0, 2 ** 32 - 1), 1)
+    .option("--save-dir <folder>", "where everything is written (default: runs/reproduce-<data>)", folder)
+    .option("--iterations <n>", "of the Shannon stage", wholeNumber(10), defaultTraining.iterations)
+    .option("--adversarial <n>", "of the adversarial stage", wholeNumber(10), defaultAdversarial.iterations)
+    .option(
+      "--models <names>",
+      `only these, by folder, joined by commas: ${experimentModels.map((m) => m.folder).join(", ")}`,
+      modelNames,
+    )
+    .option("--readme <file>", "write the table into this file too, between its markers for this data")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  deno task reproduce --data yelp.txt\n" +
+        "  deno task reproduce --data yelp.txt --seeds 2 --models baseline-64-64,fine-tuned-64-64",
+    );
+  return parse<ReproduceOptions>(command, args);
+}
+
+function modelNames(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  for (const name of names) {
+    if (experimentModels.some(({ folder }) => folder === name)) continue;
+    const known = experimentModels.map(({ folder }) => folder).join(", ");
+    throw new UserError(`Expected --models among ${known}, got "${name}".`);
+  }
+  return names;
+}
+
+/** The models that were asked for and those they start from, in the order of training. */
+function chosenModels(names: readonly string[] | undefined): ExperimentModel[] {
+  if (!names) return [...experimentModels];
+  const needed = new Set(names);
+  for (const model of experimentModels) {
+    if (needed.has(model.folder) && model.adversarialAfter) needed.add(model.adversarialAfter);
+  }
+  return experimentModels.filter(({ folder }) => needed.has(folder));
+}
+
+async function main(): Promise<number> {
+  const options = parseOptions(Deno.args);
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const data = await openDataset(options.data, options.seed, options.resplit);
+  const path = options.saveDir ?? reproduceFolder(options.data);
+  const models = chosenModels(options.models);
+  const experiment = await openExperiment(path, options, models);
+  return await withGpu(data, async (gpu) => {
+    for (const [k, model] of models.entries()) {
+      for (const seed of experiment.seeds) {
+        if (await readOutcome(model, path, seed)) continue;
+        say(`${model.name} (${k + 1} of ${models.length}), seed ${seed}`);
+        const seeds = await seedsOf(gpu, data, model, path, experiment);
+        const config = await configOf(seeds, model, path, seed);
+        const init = config.init ? (await readSnapshot(config.init.path)).weights : undefined;
+        const context = { gpu, data, init, signal: stop.signal };
+        const run = folderOfSeed(`${path}/${model.folder}`, seed);
+        if (!isFinished(config, await goOn(context, run, config, stop))) {
+          say(`Stopped; everything is saved in ${path}. Go on with the same command.`);
+          return EXIT_INTERRUPTED;
+        }
+      }
+    }
+    await tell(path, experiment, models, options);
+    return 0;
+  });
+}
+
+/** Begins the experiments, or goes on with those in the folder. @throws UserError for a folder of other settings. */
+async function openExperiment(
+  path: string,
+  options: ReproduceOptions,
+  models: readonly ExperimentModel[],
+): Promise<Experiment> {
+  const { data, resplit, iterations, adversarial } = options;
+  const seeds = Array.from({ length: options.seeds }, (_, k) => options.seed + k);
+  const settings = { data, resplit, iterations, adversarial };
+  const before = await readExperiment(path);
+  if (!before) await makeNewFolder(path);
+  for (const [name, value] of Object.entries(settings)) {
+    const found = before?.[name as keyof typeof settings];
+    if (before && found !== value) {
+      throw new UserError(
+        `Expected the experiments in ${path} to be of the same settings, but there ${name} is ${found}, here ${value}. ` +
+          "Choose another --save-dir.",
+      );
+    }
+  }
+  const names = new Set([...(before?.models ?? []), ...models].map(({ folder }) => folder));
+  const all = experimentModels.filter(({ folder }) => names.has(folder));
+  const experiment = { ...settings, seeds, models: all.map(({ name, folder }) => ({ name, folder })) };
+  await writeExperiment(path, experiment);
+  return experiment;
+}
+
+/** The seeds.json of a model, which is written before its first run. */
+async function seedsOf(
+  gpu: Gpu,
+  data: Dataset,
+  model: ExperimentModel,
+  path: string,
+  { seeds, iterations, adversarial }: Experiment,
+): Promise<Seeds> {
+  const own = `${path}/${model.folder}`;
+  const before = await readSeeds(own);
+  if (before) {
+    const all = { ...before, seeds };
+    await writeSeeds(own, all);
+    return all;
+  }
+  await makeNewFolder(own);
+  const game = model.adversarialAfter !== undefined;
+  const config: RunConfig = {
+    clickgan: version,
+    command: Deno.args,
+    data: data.config,
+    model: model.model,
+    training: { ...defaultTraining, seed: seeds[0] ?? 1, iterations },
+    pretrain: !game,
+    adversarial: game ? { ...defaultAdversarial, iterations: adversarial } : null,
+    init: null,
+    ...await machine(gpu),
+  };
+  const fresh = { seeds: [...seeds], config: runConfigSchema.parse(config) };
+  await writeSeeds(own, fresh);
+  return fresh;
+}
+
+/** A fine-tuned model starts from the best prec@1 of the same seed of the model that it follows. */
+async function configOf(
+  seeds: Seeds,
+  model: ExperimentModel,
+  path: string,
+  seed: number,
+): Promise<RunConfig> {
+  const config = configOfSeed(seeds, seed);
+  if (model.adversarialAfter === undefined || model.adversarialAfter === "none") return config;
+  const from = folderOfSeed(`${path}/${model.adversarialAfter}`, seed);
+  return { ...config, init: await initOf(`${from}/best-prec1.safetensors`) };
+}
+
+async function tell(
+  path: string,
+  experiment: Experiment,
+  models: readonly ExperimentModel[],
+  options: ReproduceOptions,
+): Promise<void> {
+  const outcomes: ModelOutcome[] = [];
+  for (const model of models) {
+    const seeds = [];
+    for (const seed of experiment.seeds) {
+      const outcome = await readOutcome(model, path, seed);
+      if (outcome) seeds.push(outcome);
+    }
+    outcomes.push({ model, seeds });
+  }
+  const rows = outcomeRows(outcomes);
+  const claims = claimsOn(outcomes);
+  const count = experiment.seeds.length;
+  console.log(
+    `\nMean +- sd over ${count} seed${count === 1 ? "" : "s"}, each figure from its best validation:`,
+  );
+  const cells = rows.map(({ name, cells }) => [name, ...cells]);
+  const wide = table(OUTCOME_HEAD, cells);
+  if (wide.split("\n").every((line) => line.length <= outputWidth())) console.log(wide);
+  else {
+    const part = (columns: readonly number[]) =>
+      table(columns.map((c) => OUTCOME_HEAD[c] ?? ""), cells.map((row) => columns.map((c) => row[c] ?? "")));
+    console.log(`${part([0, 1, 2, 3])}\n\n${part([0, 4, 5, 6])}`);
+  }
+  console.log("\nThe published claims on this data:");
+  for (const { claim, text } of claims) console.log(`  ${claim}\n      ${text}`);
+  const result = { table: rows.map(({ name, cells }) => ({ model: name, figures: cells })), claims };
+  await atomicWriteFile(`${path}/result.json`, JSON.stringify(result, null, 2) + "\n");
+  if (options.readme !== undefined) {
+    await writeReadmeBlock(options.readme, readmeBlock(experiment, rows, claims));
+    console.log(`The table is in ${options.readme}`);
+  }
+  const report = reportFile(path);
+  await writeReport([path], report);
+  console.log(`\nResults are in ${quoted(path)}, the report is ${quoted(report)}`);
+}
+
+await runMain(main);

@@ -1,0 +1,26 @@
+/** Whether two ways differ, seed by seed. */
+
+import jstat from "jstat";
+import { meanAndSd } from "./mean_sd.ts";
+
+/** Of the differences a - b, one a seed: their mean, and the 95 % confidence interval of Student's t. */
+export interface PairedDifference {
+  readonly mean: number;
+  /** Both infinite for a single seed, which says nothing of the spread. */
+  readonly low: number;
+  readonly high: number;
+  readonly count: number;
+}
+
+/** @param a, b figures of the same seeds in the same order. @throws RangeError for lists of unlike lengths, or none */
+export function pairedDifference(a: readonly number[], b: readonly number[]): PairedDifference {
+  const count = a.length;
+  if (count === 0 || count !== b.length) {
+    throw new RangeError(`expected figures of the same seeds, got ${count} and ${b.length}`);
+  }
+  const { mean, sd } = meanAndSd(a.map((x, k) => x - (b[k] ?? NaN)));
+  if (count === 1) return { mean, low: -Infinity, high: Infinity, count };
+  const quantile: number = jstat.studentt.inv(0.975, count - 1);
+  const half = quantile * sd / Math.sqrt(count);
+  return { mean, low: mean - half, high: mean + half, count };
+}
