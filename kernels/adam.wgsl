@@ -1,19 +1,33 @@
-// adam.wgsl - Adam on a window of the flat parameter arena
+// adam.wgsl - the end of a step: adds up the partial gradients, and Adam on a window of the flat parameter arena
 //
+//   partials [chunks, P]      gradient, weights, m, v [window]      P = all parameters with a gradient that is summed
+//
+//   g  = sum over the chunks of partials, in order, written to gradient; or gradient itself behind the summed ones
 //   m' = b1 m + (1 - b1) g      v' = b2 v + (1 - b2) g^2
 //   w' = w - rate m' / (sqrt(v') + epsilon),    rate = lr sqrt(1 - b2^t) / (1 - b1^t)   (made on the host, in f64)
+//          - decay w   where w decays,          decay = lr * weight decay
+//
+// A weight gradient is a sum over all rows of a batch, too long for one invocation: each chunk of rows makes a partial
+// sum. Tables have a gradient by row instead, and statistics one that stays zero.
 //
 // TensorFlow's form: epsilon is added outside the bias correction. PyTorch adds it inside, where it is not divided by
 // sqrt(1 - b2^t): in the first steps the same epsilon weighs up to 32 times more here. It matters where gradients are
-// near epsilon (1e-8).
+// near epsilon (1e-8). Weight decay is decoupled (Loshchilov and Hutter 2019): it is no part of m and v.
 //
 // Work split   one invocation owns four parameters; a whole model is one dispatch (one for each window of 128 MiB).
-// Cost         10 flops and 28 bytes a parameter: as fast as memory.
+// Cost         10 flops and 28 bytes a parameter, 4 more a partial sum: as fast as memory.
 
 const WORKGROUP = 64;
 const BETA1 = 0.9;
 const BETA2 = 0.999;
 const EPSILON = 1e-8;
+const P4 = 0u;       // P / 4
+const FIRST4 = 0u;   // where the window starts in the arena / 4
+const SUMMED4 = 0u;  // how many floats of the window are sums of partials / 4
+const DECAY1 = 0u;   // ranges of the window that decay, / 4: of the summed parameters,
+const DECAY1_END = 0u;
+const DECAY2 = 0u;   // and of the tables
+const DECAY2_END = 0u;
 
 struct Step {
   size: vec4u,         // B users, E events, R rows, D distinct items of this batch
@@ -22,22 +36,33 @@ struct Step {
   chunks: u32,         // partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,
+  decay: f32,          // the share that weight decay takes
 }
 
-@group(0) @binding(0) var<storage, read> gradient: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> weights: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> m: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> v: array<vec4f>;
-@group(0) @binding(4) var<uniform> step: Step;
+@group(0) @binding(0) var<storage, read> partials: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> gradient: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> weights: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> m: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> v: array<vec4f>;
+@group(0) @binding(5) var<uniform> step: Step;
 
 @compute @workgroup_size(WORKGROUP)
 fn adam(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
   if (i >= arrayLength(&weights)) { return; }
-  let g = gradient[i];
+  var g = vec4f(0.0);
+  if (i < SUMMED4) {
+    for (var chunk = 0u; chunk < step.chunks; chunk++) { g += partials[chunk * P4 + FIRST4 + i]; }
+    gradient[i] = g;
+  } else {
+    g = gradient[i];
+  }
   let m1 = BETA1 * m[i] + (1.0 - BETA1) * g;
   let v1 = BETA2 * v[i] + (1.0 - BETA2) * g * g;
   m[i] = m1;
   v[i] = v1;
-  weights[i] -= step.learning_rate * m1 / (sqrt(v1) + EPSILON);
+  let w = weights[i];
+  var w1 = w - step.learning_rate * m1 / (sqrt(v1) + EPSILON);
+  if ((i >= DECAY1 && i < DECAY1_END) || (i >= DECAY2 && i < DECAY2_END)) { w1 -= step.decay * w; }
+  weights[i] = w1;
 }

@@ -10,7 +10,7 @@
 //              same chunk, so they find the same rows in cache.
 // Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Forward   matmul_forward_rows.wgsl
 // On llvmpipe  two cores, 6,840 x 64 x 64: 28-31 GFLOP/s; matmul_weight_gradient_tiled 8
-// Next         gradient_sum.wgsl
+// Next         adam.wgsl
 
 const WORKGROUP = 8;
 const M = 2u;    // which of step.size counts the rows

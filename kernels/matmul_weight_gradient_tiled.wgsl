@@ -8,7 +8,7 @@
 // Work split   a workgroup of 16 x 16 owns 64 x 64 weights and one chunk of rows; an invocation owns 4 x 4 weights.
 //              16 rows of both operands are brought into workgroup memory at a time.
 // Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Forward   matmul_forward_tiled.wgsl
-// Next         gradient_sum.wgsl      On a CPU   matmul_weight_gradient_rows.wgsl
+// Next         adam.wgsl      On a CPU   matmul_weight_gradient_rows.wgsl
 
 const WORKGROUP = 16;
 const WORKGROUP_Y = 16;

@@ -7,7 +7,7 @@
 // Where input = ELU(z), ELU'(z) = 1 for z > 0 and ELU(z) + 1 otherwise: it follows from the output alone.
 //
 // Work split   one invocation owns four columns of one chunk of rows (x: columns, y: chunks): the input is read once.
-// Cost         5 K flops, 8 K bytes a row.      Next   gradient_sum.wgsl
+// Cost         5 K flops, 8 K bytes a row.      Next   adam.wgsl
 
 const WORKGROUP = 8;
 const K4 = 16u;                // columns / 4

@@ -162,7 +162,8 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
     const forward = tape.forward();
     const outputGradient = c.loss ? undefined : draw(extent(output.rows, sizes), output.columns, false);
     const specs = [...batch.dispatches(), ...forward, ...tape.backward(outputs)];
-    if (parameters.summed > 0) specs.push(...adam.dispatches().slice(0, 1));
+    // At a rate of 0 Adam adds up the gradients and moves nothing.
+    if (parameters.summed > 0) specs.push(...adam.dispatches());
     const program = await Program.record(gpu, "op", plan.steps, specs);
 
     // The reference, and the reference against finite differences.
@@ -200,6 +201,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
     assert.deepEqual(results[0], results[1], "two runs differ");
     await arena.checkCanaries();
     await checkGaps(parameters);
+    await checkStatistics(parameters);
 
     const [value, ...found] = results[0] ?? [];
     compare(`${node.op} output on ${gpu.shapesFor}`, output, value, expected.output, sizes, c.tolerance);
@@ -251,6 +253,15 @@ async function checkGaps(parameters: ParameterArena): Promise<void> {
       const word = partials[chunk * parameters.summed + k];
       assert.ok(used[k] || word === CANARY, `a stray write into partial sums, chunk ${chunk}, float ${k}`);
     }
+  }
+}
+
+/** What Adam sees as the gradient of a statistic must stay as it was: zero, outside of this check. */
+async function checkStatistics(parameters: ParameterArena): Promise<void> {
+  for (const { name } of parameters.specs.filter((spec) => spec.statistic)) {
+    const view = parameters.gradientView(parameters.get(name));
+    const words = new Uint32Array((await readFloats(parameters.gpu, view)).buffer);
+    assert.ok(words.every((word) => word === CANARY), `a stray write into the gradient of ${name}`);
   }
 }
 

@@ -50,6 +50,7 @@ export interface TrainOptions {
   behaviourDims: number[];
   generatorSteps: number;
   rewardSteps: number;
+  generatorWarmup: number;
   generatorLearningRate: number;
   rewardLearningRate: number;
   utilityPenalty: number;
@@ -205,6 +206,12 @@ export function parseTrainOptions(
       wholeNumber(0, 32),
       a.rewardSteps,
     )
+    .option(
+      "--generator-warmup <n>",
+      "iterations at the start in which the generator moves alone",
+      wholeNumber(0, 2 ** 31),
+      a.generatorWarmup,
+    )
     .option("--generator-learning-rate <x>", "of the generator's Adam", rate, a.generatorLearningRate)
     .option("--reward-learning-rate <x>", "of the reward's Adam", rate, a.rewardLearningRate)
     .option(
@@ -303,6 +310,7 @@ const ADVERSARIAL_OPTIONS = [
   "behaviourDims",
   "generatorSteps",
   "rewardSteps",
+  "generatorWarmup",
   "generatorLearningRate",
   "rewardLearningRate",
   "utilityPenalty",
@@ -345,7 +353,7 @@ export function trainingOf(options: TrainOptions): TrainingConfig {
 export function adversarialOf(options: TrainOptions): AdversarialConfig | null {
   if (options.adversarial === 0) return null;
   const { generator, behaviourDims, generatorSteps, rewardSteps, utilityPenalty } = options;
-  const { generatorLearningRate, rewardLearningRate } = options;
+  const { generatorWarmup, generatorLearningRate, rewardLearningRate } = options;
   return {
     ...againstOverfitting(options),
     iterations: options.adversarial,
@@ -356,6 +364,7 @@ export function adversarialOf(options: TrainOptions): AdversarialConfig | null {
     behaviourSd: defaultAdversarial.behaviourSd,
     generatorSteps,
     rewardSteps,
+    generatorWarmup,
     generatorLearningRate,
     rewardLearningRate,
     utilityPenalty,

@@ -37,7 +37,7 @@ export interface StepHeader extends BatchSizes {
   readonly learningRate: number;
   /** Iterations completed before this step, for the record of the best one. */
   readonly iteration: number;
-  /** What weight decay takes off a weight of 1 in this step. */
+  /** The share that weight decay takes off the parameters that decay: learning rate x weight decay. */
   readonly decay?: number;
   /** A 32-bit number that rules what is random in the step. */
   readonly noise?: number;
@@ -71,5 +71,6 @@ export function writeStepHeader(target: DataView, offset: number, step: StepHead
   words.forEach((word, k) => target.setUint32(offset + 4 * k, word, true));
   target.setFloat32(offset + 28, step.learningRate, true);
   target.setUint32(offset + 32, step.iteration, true);
+  target.setFloat32(offset + 36, step.decay ?? 0, true);
   target.setUint32(offset + 40, step.noise ?? 0, true);
 }

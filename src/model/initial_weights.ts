@@ -9,6 +9,7 @@ export interface ModelParameter extends ParameterSpec {
 }
 
 export const zeros = (): number => 0;
+export const ones = (): number => 1;
 
 /** Normal with standard deviation `sd`, cut at two of them. */
 export function truncatedNormal(sd: number): (random: Random) => number {

@@ -18,13 +18,22 @@ export function lstmParameters(
   const initial = glorotUniform(F + H, 4 * H);
   const oneHot = items.kind === "one-hot";
   return [
-    { name: "encoder/lstm/input_kernel", rows: F, columns: 4 * H, groups: 4, table: oneHot, initial },
-    { name: "encoder/lstm/recurrent_kernel", rows: H, columns: 4 * H, groups: 4, initial },
+    {
+      name: "encoder/lstm/input_kernel",
+      rows: F,
+      columns: 4 * H,
+      groups: 4,
+      table: oneHot,
+      decays: true,
+      initial,
+    },
+    { name: "encoder/lstm/recurrent_kernel", rows: H, columns: 4 * H, groups: 4, decays: true, initial },
     { name: "encoder/lstm/bias", rows: 1, columns: 4 * H, groups: 4, initial: zeros },
     {
       name: "utility/layer1/state_kernel",
       rows: H,
       columns: dims[0] ?? 0,
+      decays: true,
       initial: truncatedNormal(kernelSd),
     },
   ];

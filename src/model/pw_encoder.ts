@@ -34,8 +34,8 @@ export function pwParameters(items: ItemsShape, config: PwModelConfig): ModelPar
         : { name: biasName, rows: 1, columns: F * n, initial: zeros },
     ]),
     oneHot
-      ? { name, rows: F, columns: n * N, groups: n, table: true, initial }
-      : { name, rows: F * n, columns: N, initial },
+      ? { name, rows: F, columns: n * N, groups: n, table: true, decays: true, initial }
+      : { name, rows: F * n, columns: N, decays: true, initial },
   ];
 }
 

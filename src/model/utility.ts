@@ -1,6 +1,7 @@
 /** The utility u = MLP([s ; f]) of every displayed row. user-model section 3. */
 
 import type { DeviceItems } from "../batch/device_log.ts";
+import { batchNorm } from "../ops/batch_norm.ts";
 import { firstLayer } from "../ops/first_layer.ts";
 import { linear } from "../ops/linear.ts";
 import { rowDot } from "../ops/row_dot.ts";
@@ -8,32 +9,50 @@ import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 import { itemFeatures, type ItemsShape } from "./item_features.ts";
-import { type ModelParameter, truncatedNormal, zeros } from "./initial_weights.ts";
+import { type ModelParameter, ones, truncatedNormal, zeros } from "./initial_weights.ts";
 import type { ModelOutput, RecordOptions } from "./model_program.ts";
 
 /**
- * Hidden layers of `dims`, ELU after each, and a linear scalar. The first kernel [D + F, N] stands in two parts: the
+ * Hidden layers of `dims`, ELU after each (and batch normalisation after that, as an option), and a linear scalar. The first kernel [D + F, N] stands in two parts: the
  * item's here, the state's with the encoder.
  */
 export function utilityParameters(
   items: ItemsShape,
-  { dims, kernelSd }: ModelConfig,
+  { dims, kernelSd, batchNorm }: ModelConfig,
 ): ModelParameter[] {
   const initial = truncatedNormal(kernelSd);
   const first = dims[0] ?? 0;
   const table = items.kind === "one-hot";
   const parameters: ModelParameter[] = [
-    { name: "utility/layer1/item_kernel", rows: items.width, columns: first, table, initial },
+    { name: "utility/layer1/item_kernel", rows: items.width, columns: first, table, decays: true, initial },
     { name: "utility/layer1/bias", rows: 1, columns: first, initial: zeros },
+    ...(batchNorm ? normParameters("utility/layer1", first) : []),
   ];
   dims.slice(1).forEach((columns, k) => {
     const layer = `utility/layer${k + 2}`;
-    parameters.push({ name: `${layer}/kernel`, rows: dims[k] ?? 0, columns, initial });
+    parameters.push({ name: `${layer}/kernel`, rows: dims[k] ?? 0, columns, decays: true, initial });
     parameters.push({ name: `${layer}/bias`, rows: 1, columns, initial: zeros });
+    if (batchNorm) parameters.push(...normParameters(layer, columns));
   });
-  parameters.push({ name: "utility/output/kernel", rows: 1, columns: dims.at(-1) ?? 0, initial });
+  parameters.push({
+    name: "utility/output/kernel",
+    rows: 1,
+    columns: dims.at(-1) ?? 0,
+    decays: true,
+    initial,
+  });
   parameters.push({ name: "utility/output/bias", rows: 1, columns: 1, initial: zeros });
   return parameters;
+}
+
+function normParameters(layer: string, columns: number): ModelParameter[] {
+  const name = `${layer}/batch_norm`;
+  return [
+    { name: `${name}/scale`, rows: 1, columns, initial: ones },
+    { name: `${name}/shift`, rows: 1, columns, initial: zeros },
+    { name: `${name}/mean`, rows: 1, columns, statistic: true, initial: zeros },
+    { name: `${name}/variance`, rows: 1, columns, statistic: true, initial: ones },
+  ];
 }
 
 /**
@@ -43,7 +62,7 @@ export function utilityParameters(
 export function utility(
   tape: Tape,
   items: DeviceItems,
-  { dims }: ModelConfig,
+  { dims, batchNorm: normalised }: ModelConfig,
   statePart: Tensor,
   options: RecordOptions & { fused?: boolean },
 ): ModelOutput {
@@ -55,13 +74,25 @@ export function utility(
       gather: "distinct items",
     })
     : kernel;
-  let hidden = firstLayer(tape, "utility/layer1", { item, state: statePart }, options);
+  const normalise = (input: Tensor, layer: number) => {
+    if (!normalised) return input;
+    const of = (name: string) => parameter(`layer${layer}/batch_norm/${name}`);
+    return batchNorm(tape, `utility/layer${layer}/batch_norm`, {
+      input,
+      scale: of("scale"),
+      shift: of("shift"),
+      mean: of("mean"),
+      variance: of("variance"),
+    }, options);
+  };
+  let hidden = normalise(firstLayer(tape, "utility/layer1", { item, state: statePart }, options), 1);
   for (let layer = 2; layer <= dims.length; layer++) {
-    hidden = linear(tape, `utility/layer${layer}`, {
+    const dense = linear(tape, `utility/layer${layer}`, {
       input: hidden,
       weights: parameter(`layer${layer}/kernel`),
       bias: parameter(`layer${layer}/bias`),
     }, { elu: true });
+    hidden = normalise(dense, layer);
   }
   const last = { input: hidden, weights: parameter("output/kernel"), bias: parameter("output/bias") };
   return { utilities: rowDot(tape, "utility/output", last, options), last };

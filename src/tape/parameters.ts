@@ -16,14 +16,31 @@ export interface ParameterSpec {
   readonly groups?: number;
   /** A row per item of the catalogue; see {@link import("./tensor.ts").ParameterPlace}. */
   readonly table?: boolean;
+  /** A kernel: weight decay shrinks it. */
+  readonly decays?: boolean;
+  /**
+   * No weight but a running average that a kernel writes itself. Its gradient stays zero, so that Adam leaves it alone;
+   * snapshots carry it like any parameter.
+   */
+  readonly statistic?: boolean;
+}
+
+/** Floats `start` to `end` of an arena. */
+export interface ArenaRange {
+  readonly start: number;
+  readonly end: number;
 }
 
 /** Values of parameters by name, [rows, columns] without padding. */
 export type Weights = Map<string, Float32Array<ArrayBuffer>>;
 
 /**
- * Weights and gradients of a model. Those whose gradient is a sum over the batch come first and take `summed` floats;
- * tables follow. A range of the arenas that a kernel sees is at most one binding: see {@link windows}.
+ * Weights and gradients of a model, in this order:
+ *
+ *     summed, decaying | summed | statistics | tables, decaying | tables
+ *
+ * The gradient of a summed parameter is a sum over the batch; those take the first `summed` floats. A range of the
+ * arenas that a kernel sees is at most one binding: see {@link windows}.
  */
 export class ParameterArena {
   readonly #byName = new Map<string, Tensor>();
@@ -32,23 +49,35 @@ export class ParameterArena {
   readonly length: number;
   /** Floats of the leading part whose gradients are summed over chunks of the batch. */
   readonly summed: number;
+  /** What weight decay shrinks, of the summed parameters and of the tables. */
+  readonly decaying: readonly [summed: ArenaRange, tables: ArenaRange];
   readonly weights: View;
   #gradient: View | undefined;
   #partials: View | undefined;
 
   /** @throws UserError when the adapter cannot hold or bind them; it names the parameter and the limit. */
   constructor(readonly gpu: Gpu, readonly specs: readonly ParameterSpec[]) {
-    const ordered = [...specs.filter((s) => !s.table), ...specs.filter((s) => s.table)];
     const places = new Map<string, number>();
     let offset = 0;
-    let summed = 0;
-    for (const spec of ordered) {
-      places.set(spec.name, offset);
-      offset += alignBinding(bytesOf(spec)) / 4;
-      if (!spec.table) summed = offset;
+    const place = (belongs: (spec: ParameterSpec) => boolean): ArenaRange => {
+      const start = offset;
+      for (const spec of specs.filter(belongs)) {
+        places.set(spec.name, offset);
+        offset += alignBinding(bytesOf(spec)) / 4;
+      }
+      return { start, end: offset };
+    };
+    for (const { name, statistic, table, decays } of specs) {
+      if (statistic && (table || decays)) {
+        throw new Error(`parameter ${name}: expected a statistic to be no table and not to decay`);
+      }
     }
-    this.length = offset;
-    this.summed = summed;
+    const isSummed = (spec: ParameterSpec) => !spec.table && !spec.statistic;
+    const summedDecaying = place((spec) => isSummed(spec) && (spec.decays ?? false));
+    this.summed = place((spec) => isSummed(spec) && !spec.decays).end;
+    place((spec) => spec.statistic ?? false);
+    this.decaying = [summedDecaying, place((spec) => (spec.table && spec.decays) ?? false)];
+    this.length = place((spec) => (spec.table && !spec.decays) ?? false).end;
     this.#arena = new Arena(gpu, "parameters");
     for (const spec of specs) {
       gpu.requireBindable(bytesOf(spec), `parameter ${spec.name} [${spec.rows}, ${spec.columns}]`);
@@ -64,8 +93,8 @@ export class ParameterArena {
         groups,
         stride: padded(spec.columns, groups),
         view: { buffer: this.weights.buffer, offset: 4 * start, size: bytesOf(spec) },
-        parameter: { offset: start, table: spec.table ?? false },
-        trainable: true,
+        parameter: { offset: start, table: spec.table ?? false, statistic: spec.statistic ?? false },
+        trainable: !spec.statistic,
       });
     }
   }
@@ -74,9 +103,10 @@ export class ParameterArena {
   get gradient(): View {
     return this.#gradient ??= this.#arena.allocateUnbound("gradients", 4 * this.length);
   }
-  /** [MAX_CHUNKS, summed] */
+  /** [MAX_CHUNKS, summed]; a vector at least, so that it can be bound where all parameters are tables. */
   get partials(): View {
-    return this.#partials ??= this.#arena.allocate("partial gradients", 4 * this.summed * MAX_CHUNKS);
+    const bytes = Math.max(16, 4 * this.summed * MAX_CHUNKS);
+    return this.#partials ??= this.#arena.allocate("partial gradients", bytes);
   }
 
   /** @throws Error for a name that the model does not have. */

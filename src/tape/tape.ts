@@ -121,7 +121,8 @@ export class Tape {
       specs.push(...node.backward(this.#call(node)));
     }
     for (const name of this.options.parameters.names()) {
-      if (!this.#written.has(this.parameter(name))) {
+      const parameter = this.parameter(name);
+      if (parameter.trainable && !this.#written.has(parameter)) {
         throw new Error(`parameter ${name} is unused: no op of the tape reads it`);
       }
     }
@@ -160,7 +161,7 @@ export class Tape {
       },
       partials: (parameter) => {
         const place = parameter.parameter;
-        if (!place || place.table) {
+        if (!place || place.table || place.statistic) {
           throw new Error(`${parameter.name} is no parameter that is summed over the batch`);
         }
         const accumulate = claim(parameter);

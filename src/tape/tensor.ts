@@ -35,6 +35,8 @@ export interface ParameterPlace {
   readonly offset: number;
   /** The rows belong to items of the catalogue: the gradient is written by row, not summed over chunks of the batch. */
   readonly table: boolean;
+  /** A running average that a kernel writes itself; not trainable. */
+  readonly statistic: boolean;
 }
 
 export function padded(columns: number, groups = 1): number {

@@ -161,7 +161,8 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
   }
 
   protected put(t: number, place: number, users: ArrayLike<number>): BatchSizes {
-    const { rewardSteps, generatorLearningRate, rewardLearningRate, weightDecay } = this.config;
+    const { rewardSteps, generatorWarmup, generatorLearningRate, rewardLearningRate, weightDecay } =
+      this.config;
     const generatorSteps = this.#generatorSteps;
     const common = { slot: place, iteration: t, noise: noiseOf(this.seed, t) };
     const purpose = (rate: number, steps: number, k: number, decay: number) => ({
@@ -170,7 +171,8 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
       decay: rate * decay,
     });
     const generatorRate = learningRateAt(generatorLearningRate, t);
-    const rewardRate = learningRateAt(rewardLearningRate, t);
+    const waits = generatorSteps > 0 && t <= generatorWarmup;
+    const rewardRate = waits ? 0 : learningRateAt(rewardLearningRate, t);
     return this.plan.put(place, users, [
       ...Array.from({ length: generatorSteps }, (_, k) => purpose(generatorRate, generatorSteps, k, 0)),
       ...Array.from(

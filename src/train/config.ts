@@ -61,6 +61,8 @@ export const adversarialConfigSchema = z.strictObject({
   generatorSteps: z.int().min(1).max(32),
   /** 0 freezes the reward, as the paper's code does. */
   rewardSteps: z.int().min(0).max(32),
+  /** Iterations at the start in which the generator moves alone, to catch up with the reward. */
+  generatorWarmup: z.int().min(0).max(2 ** 31),
   generatorLearningRate: learningRate,
   rewardLearningRate: learningRate,
   /** See {@link import("../ops/minimax.ts").GameOptions}. */
@@ -82,6 +84,7 @@ export const defaultAdversarial: AdversarialConfig = {
   behaviourSd: 0.01,
   generatorSteps: 1,
   rewardSteps: 1,
+  generatorWarmup: 500,
   generatorLearningRate: 1e-3,
   rewardLearningRate: 1e-4,
   utilityPenalty: 0.1,

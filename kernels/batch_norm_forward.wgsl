@@ -1,0 +1,85 @@
+// batch_norm_forward.wgsl - normalises by the batch's own statistics, and moves the running ones
+//
+//   input [R, N]   chunk_statistics [chunks, 2, N]   parameters: scale g, shift b, running mean and variance, [N] each
+//   output [R, N]   output = g (input - mu) / sqrt(var + epsilon) + b        var is the biased variance, M / R
+//   normaliser [2, N]   mu and 1 / sqrt(var + epsilon), for the backward kernels
+//   running' = momentum running + (1 - momentum) (mu | var)
+//
+// Chunks are combined in order by the formula of Chan, Golub and LeVeque (1979): for two parts of n and m rows
+//   mu = mu_1 + (mu_2 - mu_1) m / (n + m)      M = M_1 + M_2 + (mu_2 - mu_1)^2 n m / (n + m)
+//
+// The parameters are one window of the weights that is read and written: a dispatch may not see a buffer through a
+// binding that reads and another that writes. Nobody reads the running statistics but who writes them.
+//
+// Work split   one invocation owns four columns of ROWS rows. It combines the 16 or fewer chunks itself, so that no
+//              dispatch is needed in between. The first stretch of rows writes normaliser and running statistics.
+// Cost         3 flops, 8 bytes an element, and 9 flops a chunk for 4 columns of a stretch.
+// On llvmpipe  two cores, 25,600 x 64: 0.95 ms, 14 GB/s (with stretches of 64 rows 1.15, of 32 1.35: combining)
+// Backward     batch_norm_weight_gradient.wgsl, batch_norm_input_gradient.wgsl
+// Evaluation   batch_norm_running.wgsl
+
+const WORKGROUP = 64;
+const ROWS = 128u;  // rows of an invocation
+const N4 = 16u;     // columns / 4
+const EPSILON = 0.001;
+const MOMENTUM = 0.99;
+const SCALE_AT = 0u;     // where the parameters stand in their window, in f32
+const SHIFT_AT = 0u;
+const MEAN_AT = 0u;
+const VARIANCE_AT = 0u;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> input: array<vec4f>;
+@group(0) @binding(1) var<storage, read> chunk_statistics: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> parameters: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> normaliser: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(5) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn batch_norm_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  let column = i % N4;
+  let rows = step.size.z;
+  let first = (i / N4) * ROWS;
+  if (first >= rows) { return; }
+  let end = min(first + ROWS, rows);
+
+  let stretch = (rows + step.chunks - 1u) / step.chunks;
+  var mean = chunk_statistics[column];
+  var squares = chunk_statistics[column + N4];
+  for (var chunk = 1u; chunk < step.chunks; chunk++) {
+    let before = min(chunk * stretch, rows);
+    let after = min(before + stretch, rows);
+    let share = f32(after - before) / f32(after);
+    let at = 2u * chunk * N4 + column;
+    let d = chunk_statistics[at] - mean;
+    mean += d * share;
+    squares += chunk_statistics[at + N4] + d * d * (f32(before) * share);
+  }
+  let variance = squares / f32(rows);
+  let inverse = 1.0 / sqrt(variance + EPSILON);
+  if (first == 0u) {
+    normaliser[column] = mean;
+    normaliser[column + N4] = inverse;
+    let m = MEAN_AT / 4u + column;
+    let v = VARIANCE_AT / 4u + column;
+    parameters[m] = MOMENTUM * parameters[m] + (1.0 - MOMENTUM) * mean;
+    parameters[v] = MOMENTUM * parameters[v] + (1.0 - MOMENTUM) * variance;
+  }
+
+  let scale = parameters[SCALE_AT / 4u + column] * inverse;
+  let shift = parameters[SHIFT_AT / 4u + column];
+  for (var r = first; r < end; r++) {
+    // Mean first: folding it into the shift would round at the size of the mean.
+    output[r * N4 + column] = (input[r * N4 + column] - mean) * scale + shift;
+  }
+}

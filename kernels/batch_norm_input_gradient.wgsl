@@ -1,0 +1,65 @@
+// batch_norm_input_gradient.wgsl - gradient of batch norm's input, through the batch's mean and variance too
+//
+//   input [R, N]   normaliser [2, N] mu and 1 / sd   output_gradient dy [R, N]   scale g [N]
+//   chunk_sums [chunks, 2, N] of dy, and of dy xhat
+//   xhat = (input - mu) / sd
+//   input_gradient = g / sd (dy - mean of dy - xhat mean of (dy xhat))      means over the rows of the batch
+//   (times ELU'(input) with ELU: input = ELU(z), ELU' = 1 or input + 1)
+//
+// Work split   one invocation owns four columns of ROWS rows and adds the sums of the 16 or fewer chunks itself.
+// Cost         7 flops, 12 bytes an element, and 2 flops a chunk for 4 columns of a stretch.
+// On llvmpipe  two cores, 25,600 x 64: 1.33 ms, 15 GB/s (with ELU)
+// Forward      batch_norm_forward.wgsl
+
+const WORKGROUP = 64;
+const ROWS = 128u;  // rows of an invocation
+const N4 = 16u;     // columns / 4
+const ELU = true;
+const ACCUMULATE = false;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> input: array<vec4f>;
+@group(0) @binding(1) var<storage, read> normaliser: array<vec4f>;
+@group(0) @binding(2) var<storage, read> output_gradient: array<vec4f>;
+@group(0) @binding(3) var<storage, read> chunk_sums: array<vec4f>;
+@group(0) @binding(4) var<storage, read> scale: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> input_gradient: array<vec4f>;
+@group(0) @binding(6) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn batch_norm_input_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  let column = i % N4;
+  let rows = step.size.z;
+  let first = (i / N4) * ROWS;
+  if (first >= rows) { return; }
+  let end = min(first + ROWS, rows);
+  var sum = vec4f(0.0);
+  var product = vec4f(0.0);
+  for (var chunk = 0u; chunk < step.chunks; chunk++) {
+    let at = 2u * chunk * N4 + column;
+    sum += chunk_sums[at];
+    product += chunk_sums[at + N4];
+  }
+  let mean = normaliser[column];
+  let inverse = normaliser[column + N4];
+  let factor = scale[column] * inverse;
+  let mean_dy = sum / f32(rows);
+  let slope = product / f32(rows) * inverse;
+  for (var r = first; r < end; r++) {
+    let at = r * N4 + column;
+    let x = input[at];
+    var dx = factor * (output_gradient[at] - mean_dy - (x - mean) * slope);
+    if (ELU) { dx *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0)); }
+    if (ACCUMULATE) { dx += input_gradient[at]; }
+    input_gradient[at] = dx;
+  }
+}

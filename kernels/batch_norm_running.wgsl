@@ -1,0 +1,49 @@
+// batch_norm_running.wgsl - normalises by the running statistics: batch norm in evaluation
+//
+//   input, output [R, N]   scale g, shift b, mean mu, variance var: parameters [N]
+//   output = g (input - mu) / sqrt(var + epsilon) + b
+//
+// A row depends on no other: a page is scored the same in any batch.
+//
+// Work split   one invocation owns four columns of ROWS rows.
+// Cost         3 flops, 8 bytes an element.
+// On llvmpipe  two cores, 25,600 x 64: 0.89 ms, 15 GB/s
+// Training     batch_norm_statistics.wgsl, batch_norm_forward.wgsl
+
+const WORKGROUP = 64;
+const ROWS = 16u;  // rows of an invocation
+const N4 = 16u;    // columns / 4
+const EPSILON = 0.001;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> input: array<vec4f>;
+@group(0) @binding(1) var<storage, read> scale: array<vec4f>;
+@group(0) @binding(2) var<storage, read> shift: array<vec4f>;
+@group(0) @binding(3) var<storage, read> mean: array<vec4f>;
+@group(0) @binding(4) var<storage, read> variance: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(6) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn batch_norm_running(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  let column = i % N4;
+  let rows = step.size.z;
+  let first = (i / N4) * ROWS;
+  if (first >= rows) { return; }
+  let end = min(first + ROWS, rows);
+  let mu = mean[column];
+  let factor = scale[column] * (1.0 / sqrt(variance[column] + EPSILON));
+  let b = shift[column];
+  for (var r = first; r < end; r++) {
+    output[r * N4 + column] = (input[r * N4 + column] - mu) * factor + b;
+  }
+}

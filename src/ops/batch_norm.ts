@@ -1,0 +1,245 @@
+/** batch_norm: each column normalised over the rows of the batch, as Keras' BatchNormalization does. */
+
+import forwardText from "../../kernels/batch_norm_forward.wgsl" with { type: "text" };
+import inputGradientText from "../../kernels/batch_norm_input_gradient.wgsl" with { type: "text" };
+import runningText from "../../kernels/batch_norm_running.wgsl" with { type: "text" };
+import statisticsText from "../../kernels/batch_norm_statistics.wgsl" with { type: "text" };
+import weightGradientText from "../../kernels/batch_norm_weight_gradient.wgsl" with { type: "text" };
+import { constantOf, type Kernel, kernel } from "../gpu/kernel.ts";
+import type { DispatchSpec, View } from "../gpu/program.ts";
+import { type BatchSizes, MAX_CHUNKS, partialChunks } from "../gpu/step.ts";
+import { at, columnSums, type Matrix, matrix, type Reference } from "../tape/reference.ts";
+import { type Call, expectShape, type Tape } from "../tape/tape.ts";
+import type { Tensor } from "../tape/tensor.ts";
+
+const statisticsKernel = kernel("batch_norm_statistics", statisticsText);
+const forwardKernel = kernel("batch_norm_forward", forwardText);
+const runningKernel = kernel("batch_norm_running", runningText);
+const weightGradientKernel = kernel("batch_norm_weight_gradient", weightGradientText);
+const inputGradientKernel = kernel("batch_norm_input_gradient", inputGradientText);
+
+/** Keras' defaults. */
+export const batchNormConstants = { EPSILON: 1e-3, MOMENTUM: 0.99 } as const;
+const { EPSILON, MOMENTUM } = batchNormConstants;
+
+export interface BatchNormInputs {
+  /** [rows, N] */
+  readonly input: Tensor;
+  /** gamma: parameter [1, N] */
+  readonly scale: Tensor;
+  /** beta: parameter [1, N] */
+  readonly shift: Tensor;
+  /** Running mean: statistic [1, N] */
+  readonly mean: Tensor;
+  /** Running biased variance: statistic [1, N] */
+  readonly variance: Tensor;
+}
+
+/**
+ * [rows, N]: scale (input - mu) / sqrt(var + 1e-3) + shift. In training mu and var are the batch's, and the running
+ * ones move by a hundredth towards them with each run; otherwise they are the running ones, and there is no gradient.
+ * About 7 R N flops forward, 11 R N backward.
+ *
+ * @throws Error for shapes that do not fit.
+ */
+export function batchNorm(
+  tape: Tape,
+  name: string,
+  inputs: BatchNormInputs,
+  options: { training: boolean },
+): Tensor {
+  const { input, scale, shift, mean, variance } = inputs;
+  const N = input.columns;
+  expectShape("batch_norm", input, "rows", N);
+  for (const parameter of [scale, shift, mean, variance]) {
+    expectShape("batch_norm", parameter, 1, N);
+    if (parameter.stride !== input.stride) {
+      throw new Error(`batch_norm: expected ${input.name} to be padded like ${parameter.name}`);
+    }
+  }
+  for (const running of [mean, variance]) {
+    if (!running.parameter?.statistic) {
+      throw new Error(`batch_norm: expected ${running.name} to be a statistic`);
+    }
+  }
+  const output = tape.tensor(name, "rows", N);
+  const N4 = input.stride / 4;
+  const node = { op: "batch_norm", inputs: [input, scale, shift, mean, variance], output };
+
+  if (!options.training) {
+    const forward = (): DispatchSpec[] => [{
+      kernel: runningKernel,
+      label: `${name} forward`,
+      constants: { N4, EPSILON },
+      views: {
+        input: input.view,
+        scale: scale.view,
+        shift: shift.view,
+        mean: mean.view,
+        variance: variance.view,
+        output: output.view,
+      },
+      invocations: (s) => stretches(runningKernel, N4, s),
+      cost: (s) => ({ flops: 3 * s.rows * N, bytes: 32 * s.rows * N4 }),
+    }];
+    return tape.record({ ...node, forward, reference: runningReference });
+  }
+
+  // Forward's chunk statistics are used up when backward writes its sums: one buffer.
+  const chunkSums = tape.saved(`${name}/chunks`, 2 * MAX_CHUNKS, 4 * N4);
+  const normaliser = tape.saved(`${name}/normaliser`, 2, 4 * N4);
+
+  const forward = (): DispatchSpec[] => {
+    const { view, at } = window([scale, shift, mean, variance]);
+    const [SCALE_AT = 0, SHIFT_AT = 0, MEAN_AT = 0, VARIANCE_AT = 0] = at;
+    return [
+      {
+        kernel: statisticsKernel,
+        label: `${name} statistics`,
+        constants: { N4 },
+        views: { input: input.view, chunk_statistics: chunkSums },
+        invocations: (s) => [N4 * partialChunks(s)],
+        cost: (s) => ({ flops: 4 * s.rows * N, bytes: 16 * N4 * (s.rows + 2 * partialChunks(s)) }),
+      },
+      {
+        kernel: forwardKernel,
+        label: `${name} forward`,
+        constants: { N4, EPSILON, MOMENTUM, SCALE_AT, SHIFT_AT, MEAN_AT, VARIANCE_AT },
+        views: {
+          input: input.view,
+          chunk_statistics: chunkSums,
+          parameters: view,
+          normaliser,
+          output: output.view,
+        },
+        invocations: (s) => stretches(forwardKernel, N4, s),
+        cost: (s) => ({ flops: 3 * s.rows * N, bytes: 32 * s.rows * N4 }),
+      },
+    ];
+  };
+
+  const backward = (call: Call): DispatchSpec[] => {
+    const toScale = call.partials(scale);
+    const toShift = call.partials(shift);
+    const specs: DispatchSpec[] = [{
+      kernel: weightGradientKernel,
+      label: `${name} gradient of scale and shift`,
+      constants: {
+        N4,
+        ACCUMULATE_SCALE: toScale.accumulate,
+        ACCUMULATE_SHIFT: toShift.accumulate,
+        PARTIALS: toScale.stride,
+        SCALE_AT: toScale.at,
+        SHIFT_AT: toShift.at,
+      },
+      views: {
+        input: input.view,
+        normaliser,
+        output_gradient: call.outputGradient(),
+        chunk_sums: chunkSums,
+        partials: toScale.view,
+      },
+      invocations: (s) => [N4 * partialChunks(s)],
+      cost: (s) => ({ flops: 4 * s.rows * N, bytes: 16 * N4 * (2 * s.rows + 4 * partialChunks(s)) }),
+    }];
+    const target = call.gradient(input);
+    if (target) {
+      specs.push({
+        kernel: inputGradientKernel,
+        label: `${name} gradient of input`,
+        constants: { N4, ELU: target.elu, ACCUMULATE: target.accumulate },
+        views: {
+          input: input.view,
+          normaliser,
+          output_gradient: call.outputGradient(),
+          chunk_sums: chunkSums,
+          scale: scale.view,
+          input_gradient: target.view,
+        },
+        invocations: (s) => stretches(inputGradientKernel, N4, s),
+        cost: (s) => ({ flops: 7 * s.rows * N, bytes: 48 * s.rows * N4 }),
+      });
+    }
+    return specs;
+  };
+
+  return tape.record({ ...node, forward, backward, reference: trainingReference });
+}
+
+/** An invocation for four columns of each stretch of the kernel's ROWS rows. */
+function stretches(kernel: Kernel, N4: number, { rows }: BatchSizes): [number] {
+  return [N4 * Math.ceil(rows / constantOf(kernel, "ROWS"))];
+}
+
+/** The least range of the weights that holds these parameters, and where each starts in it, in floats. */
+function window(parameters: readonly Tensor[]): { view: View; at: number[] } {
+  const views = parameters.map((p) => p.view);
+  const offset = Math.min(...views.map((v) => v.offset));
+  const end = Math.max(...views.map((v) => v.offset + v.size));
+  const [first] = views;
+  if (!first) throw new Error("batch_norm: expected parameters");
+  return {
+    view: { buffer: first.buffer, offset, size: end - offset },
+    at: views.map((v) => (v.offset - offset) / 4),
+  };
+}
+
+function normalised(input: Matrix, mean: Matrix, variance: Matrix): Matrix {
+  return matrix(
+    input.rows,
+    input.columns,
+    (i, j) => (at(input, i, j) - at(mean, 0, j)) / Math.sqrt(at(variance, 0, j) + EPSILON),
+  );
+}
+
+function scaled(xhat: Matrix, scale: Matrix, shift: Matrix): Matrix {
+  return matrix(xhat.rows, xhat.columns, (i, j) => at(scale, 0, j) * at(xhat, i, j) + at(shift, 0, j));
+}
+
+function columnMeans(m: Matrix): Matrix {
+  const sums = columnSums(m);
+  return matrix(1, m.columns, (_, j) => at(sums, 0, j) / m.rows);
+}
+
+const runningReference: Reference = ([input, scale, shift, mean, variance]) => {
+  if (!input || !scale || !shift || !mean || !variance) throw new Error("batch_norm: expected five inputs");
+  const output = scaled(normalised(input, mean, variance), scale, shift);
+  return { output, backward: () => [] };
+};
+
+/** The biased variance, and everything that backward sends through it. */
+const trainingReference: Reference = ([input, scale, shift]) => {
+  if (!input || !scale || !shift) throw new Error("batch_norm: expected input, scale and shift");
+  const { rows, columns } = input;
+  const mean = columnMeans(input);
+  const deviation = matrix(rows, columns, (i, j) => at(input, i, j) - at(mean, 0, j));
+  const variance = columnMeans(matrix(rows, columns, (i, j) => at(deviation, i, j) ** 2));
+  const xhat = normalised(input, mean, variance);
+  return {
+    output: scaled(xhat, scale, shift),
+    backward(gradient) {
+      // Link by link: y = g xhat + b, xhat = d (var + eps)^-1/2, var = mean of d^2, d = x - mean of x.
+      const toXhat = matrix(rows, columns, (i, j) => at(gradient, i, j) * at(scale, 0, j));
+      const inverse = matrix(1, columns, (_, j) => 1 / Math.sqrt(at(variance, 0, j) + EPSILON));
+      const toVariance = columnSums(
+        matrix(
+          rows,
+          columns,
+          (i, j) => at(toXhat, i, j) * at(deviation, i, j) * -0.5 * at(inverse, 0, j) ** 3,
+        ),
+      );
+      const toDeviation = matrix(
+        rows,
+        columns,
+        (i, j) =>
+          at(toXhat, i, j) * at(inverse, 0, j) + at(toVariance, 0, j) * 2 * at(deviation, i, j) / rows,
+      );
+      const toMean = columnMeans(toDeviation);
+      return [
+        matrix(rows, columns, (i, j) => at(toDeviation, i, j) - at(toMean, 0, j)),
+        columnSums(matrix(rows, columns, (i, j) => at(gradient, i, j) * at(xhat, i, j))),
+        columnSums(gradient),
+      ];
+    },
+  };
+};
