@@ -5,13 +5,24 @@
  */
 
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
+import type { ModelConfig } from "../src/model/config.ts";
 
 /** [rows][columns] by name. */
 export type Parameters64 = Map<string, number[][]>;
 
 export interface Shape64 {
+  /** Units of the LSTM. */
   readonly H: number;
   readonly dims: readonly number[];
+  /** Position weights in its place: m lags, n weightings. */
+  readonly pw?: { readonly m: number; readonly n: number; readonly tanh: boolean };
+}
+
+export function shape64(config: ModelConfig): Shape64 {
+  const { dims } = config;
+  if (config.encoder === "lstm") return { H: config.lstmUnits, dims };
+  const { pwLags: m, pwWeightings: n, pwNonlinearity } = config;
+  return { H: 0, dims, pw: { m, n, tanh: pwNonlinearity === "tanh" } };
 }
 
 export function toParameters64(
@@ -47,26 +58,78 @@ function affineBackward(x: number[], W: number[][], dy: number[], dW: number[][]
   });
 }
 
+/** What a batch's pages are, and where their clicks. */
+export interface Page64 {
+  readonly u: number[];
+  /** Place on the page, or -1. */
+  readonly clicked: number;
+}
+
+/** d loss / d output for every row of a page. */
+type Slopes = (page: Page64, index: number) => number[];
+
+/**
+ * A network over a batch: its output for every row of every page, and the gradient of every parameter for given slopes
+ * of the outputs.
+ */
+export function network64(log: ClickLog, users: ArrayLike<number>, p: Parameters64, shape: Shape64) {
+  const pages: Page64[] = [];
+  walk64(log, users, p, shape, (page) => {
+    pages.push(page);
+    return page.u.map(() => 0);
+  });
+  return { pages, gradients: (slopes: Slopes) => walk64(log, users, p, shape, slopes) };
+}
+
 /** Mean loss of a batch, the utilities of its rows in order, and the gradient of every parameter. */
 export function lossAndGradients64(
   log: ClickLog,
   users: ArrayLike<number>,
   p: Parameters64,
-  { H, dims }: Shape64,
+  shape: Shape64,
 ) {
+  const { pages, gradients } = network64(log, users, p, shape);
+  const sumOf = (u: readonly number[]) => u.reduce((s, x) => s + Math.exp(x), 1);
+  const loss = pages.reduce((s, { u, clicked }) => s + Math.log(sumOf(u)) - (u[clicked] ?? 0), 0) /
+    pages.length;
+  return {
+    loss,
+    utilities: pages.flatMap(({ u }) => u),
+    gradients: gradients(({ u, clicked }) =>
+      u.map((x, k) => (Math.exp(x) / sumOf(u) - (k === clicked ? 1 : 0)) / pages.length)
+    ),
+  };
+}
+
+/** Walks the batch there and back. */
+function walk64(
+  log: ClickLog,
+  users: ArrayLike<number>,
+  p: Parameters64,
+  { H, dims, pw }: Shape64,
+  slopes: Slopes,
+): Parameters64 {
   const get = (name: string) => p.get(name) ?? [];
   const only = (name: string) => get(name)[0] ?? [];
-  const stack = (a: string, b: string) => [...get(a), ...get(b)];
+  const stack = (a: number[][], b: number[][]) => [...a, ...b];
+  const N = dims[0] ?? 0;
+  const F = log.items.kind === "one-hot" ? log.items.count : log.items.width;
+  const D = pw ? F * pw.n : H;
+  // [D, N]; a table [I, n N] holds the same values in the same order.
+  const flat = get("utility/layer1/state_kernel").flat();
+  const stateW = Array.from({ length: D }, (_, k) => flat.slice(k * N, (k + 1) * N));
   // The concatenated kernels.
-  const lstmW = stack("encoder/lstm/input_kernel", "encoder/lstm/recurrent_kernel");
+  const lstmW = pw ? [] : stack(get("encoder/lstm/input_kernel"), get("encoder/lstm/recurrent_kernel"));
   const layerW = dims.map((_, k) =>
-    k === 0
-      ? stack("utility/layer1/state_kernel", "utility/layer1/item_kernel")
-      : get(`utility/layer${k + 1}/kernel`)
+    k === 0 ? stack(stateW, get("utility/layer1/item_kernel")) : get(`utility/layer${k + 1}/kernel`)
   );
   const layerB = dims.map((_, k) => only(`utility/layer${k + 1}/bias`));
   const outW = only("utility/output/kernel");
   const outB = only("utility/output/bias")[0] ?? NaN;
+  const pwW = get("encoder/pw/weights");
+  const pwB = get("encoder/pw/bias").flat();
+  const dPwW = zerosLike(pwW);
+  const dPwB = pwB.map(() => 0);
   const dLstmW = zerosLike(lstmW);
   const dLstmB = only("encoder/lstm/bias").map(() => 0);
   const dLayerW = layerW.map(zerosLike);
@@ -74,36 +137,34 @@ export function lossAndGradients64(
   const dOutW = outW.map(() => 0);
   let dOutB = 0;
 
-  const batch = Array.from(users);
-  const events = batch.reduce((n, u) => n + (log.userEvents[u + 1] ?? 0) - (log.userEvents[u] ?? 0), 0);
-  let loss = 0;
-  const utilities: number[] = [];
-  for (const user of batch) {
+  let index = 0;
+  for (const user of Array.from(users)) {
     let [h, c] = [new Array<number>(H).fill(0), new Array<number>(H).fill(0)];
+    const clicks: number[][] = [];
     const trace: { x: number[]; z: number[]; c: number[]; cNext: number[]; fed: boolean; ds: number[] }[] =
       [];
     for (let e = log.userEvents[user] ?? 0; e < (log.userEvents[user + 1] ?? 0); e++) {
       const click = log.eventClick[e] ?? NONE;
       const [first, end] = [log.eventRows[e] ?? 0, log.eventRows[e + 1] ?? 0];
+      const recent = pw ? clicks.slice(-pw.m).reverse() : [];
+      const state = pw ? pwState64(recent, F, pw.n, pwW, pw.tanh ? pwB : undefined) : h;
       // Forward over the page.
-      const rows = [];
+      const rows: { inputs: number[][]; u: number }[] = [];
       for (let r = first; r < end; r++) {
-        let x = [...h, ...featuresOf(log, log.rowItem[r] ?? 0)];
+        let x = [...state, ...featuresOf(log, log.rowItem[r] ?? 0)];
         const inputs = [x];
         layerW.forEach((W, k) => {
           x = affine(x, W, layerB[k] ?? []).map((z) => (z > 0 ? z : Math.expm1(z)));
           inputs.push(x);
         });
-        const u = x.reduce((sum, value, j) => sum + value * (outW[j] ?? NaN), outB);
-        utilities.push(u);
-        rows.push({ inputs, u });
+        rows.push({ inputs, u: x.reduce((sum, value, j) => sum + value * (outW[j] ?? NaN), outB) });
       }
-      const sum = rows.reduce((s, { u }) => s + Math.exp(u), 1);
-      loss += Math.log(sum) - (click === NONE ? 0 : rows[click - first]?.u ?? NaN);
+      const page = { u: rows.map(({ u }) => u), clicked: click === NONE ? -1 : click - first };
+      const slope = slopes(page, index++);
       // Backward over the page, down to the state.
-      const ds = h.map(() => 0);
-      rows.forEach(({ inputs, u }, k) => {
-        const du = (Math.exp(u) / sum - (first + k === click ? 1 : 0)) / events;
+      const ds = state.map(() => 0);
+      rows.forEach(({ inputs }, k) => {
+        const du = slope[k] ?? NaN;
         const top = inputs.at(-1) ?? [];
         dOutB += du;
         top.forEach((value, j) => dOutW[j] = (dOutW[j] ?? NaN) + du * value);
@@ -123,8 +184,22 @@ export function lossAndGradients64(
         }
         ds.forEach((value, j) => ds[j] = value + (d[j] ?? NaN));
       });
+      if (pw) {
+        const { n } = pw;
+        ds.forEach((value, column) => {
+          const [k, j] = [Math.floor(column / n), column % n];
+          const dz = pw.tanh ? value * (1 - (state[column] ?? NaN) ** 2) : value;
+          if (pw.tanh) dPwB[column] = (dPwB[column] ?? NaN) + dz;
+          recent.forEach((f, lag) => {
+            const row = dPwW[lag] ?? [];
+            row[j] = (row[j] ?? NaN) + dz * (f[k] ?? NaN);
+          });
+        });
+      }
       // The state moves on a click.
       const fed = click !== NONE;
+      if (fed) clicks.push(featuresOf(log, log.rowItem[click] ?? 0));
+      if (pw) continue;
       const x = fed ? [...featuresOf(log, log.rowItem[click] ?? 0), ...h] : [];
       const z = fed ? affine(x, lstmW, only("encoder/lstm/bias")) : [];
       const before = c;
@@ -157,21 +232,47 @@ export function lossAndGradients64(
       dh = dh.map((value, j) => value + (ds[j] ?? NaN));
     }
   }
-  const F = lstmW.length - H;
+  const shaped = (name: string, values: number[]) => {
+    const columns = only(name).length;
+    return get(name).map((_, row) => values.slice(row * columns, (row + 1) * columns));
+  };
   const gradients: Parameters64 = new Map([
-    ["encoder/lstm/input_kernel", dLstmW.slice(0, F)],
-    ["encoder/lstm/recurrent_kernel", dLstmW.slice(F)],
-    ["encoder/lstm/bias", [dLstmB]],
-    ["utility/layer1/state_kernel", (dLayerW[0] ?? []).slice(0, H)],
-    ["utility/layer1/item_kernel", (dLayerW[0] ?? []).slice(H)],
+    [
+      "utility/layer1/state_kernel",
+      shaped("utility/layer1/state_kernel", (dLayerW[0] ?? []).slice(0, D).flat()),
+    ],
+    ["utility/layer1/item_kernel", (dLayerW[0] ?? []).slice(D)],
     ["utility/output/kernel", [dOutW]],
     ["utility/output/bias", [[dOutB]]],
   ]);
+  if (pw) {
+    gradients.set("encoder/pw/weights", dPwW);
+    if (pw.tanh) gradients.set("encoder/pw/bias", shaped("encoder/pw/bias", dPwB));
+  } else {
+    gradients.set("encoder/lstm/input_kernel", dLstmW.slice(0, F));
+    gradients.set("encoder/lstm/recurrent_kernel", dLstmW.slice(F));
+    gradients.set("encoder/lstm/bias", [dLstmB]);
+  }
   dims.forEach((_, k) => {
     gradients.set(`utility/layer${k + 1}/bias`, [dLayerB[k] ?? []]);
     if (k > 0) gradients.set(`utility/layer${k + 1}/kernel`, dLayerW[k] ?? []);
   });
-  return { loss: loss / events, utilities, gradients };
+  return gradients;
+}
+
+/** [F n], feature k under weighting j at k n + j. @param recent features of the last clicks, the latest first. */
+function pwState64(
+  recent: readonly number[][],
+  F: number,
+  n: number,
+  W: number[][],
+  bias: readonly number[] | undefined,
+): number[] {
+  return Array.from({ length: F * n }, (_, column) => {
+    const [k, j] = [Math.floor(column / n), column % n];
+    const sum = recent.reduce((s, f, lag) => s + (f[k] ?? NaN) * (W[lag]?.[j] ?? NaN), bias?.[column] ?? 0);
+    return bias ? Math.tanh(sum) : sum;
+  });
 }
 
 /** Adam in TensorFlow's form, in f64. */

@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import type { ClickLog } from "../src/data/click_log.ts";
 import { usersOf } from "../src/data/click_log.ts";
 import { UserError } from "../src/data/user_error.ts";
-import { defaultModel, type LstmModelConfig, type ModelConfig } from "../src/model/config.ts";
+import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
 import { modelParameters, UserModel } from "../src/model/user_model.ts";
 import { itemsShape } from "../src/model/item_features.ts";
 import { defaultTraining } from "../src/train/config.ts";
 import { Trainer } from "../src/train/trainer.ts";
-import { Adam64, lossAndGradients64, type Parameters64, toParameters64 } from "./f64_model.ts";
+import { Adam64, lossAndGradients64, type Parameters64, shape64, toParameters64 } from "./f64_model.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "./small_logs.ts";
 
@@ -17,11 +17,14 @@ const logs: Record<string, ClickLog> = {
   dense: smallLog(21, { users: 60, items: 41, width: 9, maxEvents: 6, maxPage: 7 }),
   "one-hot": smallLog(22, { users: 60, items: 41, width: 0, maxEvents: 6, maxPage: 7 }),
 };
-const shapes: LstmModelConfig[] = [
-  { ...defaultModel, lstmUnits: 20, dims: [64, 64] },
-  { ...defaultModel, lstmUnits: 5, dims: [7, 18, 5] },
-  { ...defaultModel, lstmUnits: 3, dims: [6] },
-];
+const pwShape: ModelConfig = { ...defaultPwModel, pwLags: 3, kernelSd: 0.3, dims: [9, 5] };
+const shapes: Record<string, ModelConfig> = {
+  "20 units, 64-64": { ...defaultModel, lstmUnits: 20, dims: [64, 64] },
+  "5 units, 7-18-5": { ...defaultModel, lstmUnits: 5, dims: [7, 18, 5] },
+  "3 units, 6": { ...defaultModel, lstmUnits: 3, dims: [6] },
+  "position weights, 9-5": pwShape,
+  "position weights with tanh, 9-5": { ...pwShape, pwNonlinearity: "tanh", pwWeightings: 3 },
+};
 
 function largest(m: number[][]): number {
   return Math.max(1e-6, ...m.flat().map(Math.abs));
@@ -47,11 +50,18 @@ function compareAll(
 
 for (const kind of ["cpu", "gpu"] as const) {
   for (const [name, log] of Object.entries(logs)) {
-    for (const config of shapes) {
-      const { lstmUnits: H, dims } = config;
-      Deno.test(`ten training steps follow the f64 trajectory: ${name}, ${H} units, ${dims.join("-")}, ${kind} shapes`, () =>
+    for (const [shape, config] of Object.entries(shapes)) {
+      Deno.test(`ten training steps follow the f64 trajectory: ${name}, ${shape}, ${kind} shapes`, () =>
         withGpu(kind, async (gpu) => {
           const model = new UserModel(gpu, log.items, config, { seed: 5 });
+          if (config.encoder === "pw") {
+            // At their start of 0.0001 tanh is exact to few digits.
+            const W = Float32Array.from(
+              { length: config.pwLags * config.pwWeightings },
+              (_, k) => Math.sin(k + 1) / 3,
+            );
+            model.setWeights(new Map([...await model.weights(), ["encoder/pw/weights", W]]));
+          }
           const training = { ...defaultTraining, batchSize: 13, learningRate: 0.01 };
           const trainer = await Trainer.create(model, log, training, { validate: false });
           const parameters = toParameters64(
@@ -61,7 +71,7 @@ for (const kind of ["cpu", "gpu"] as const) {
           const adam = new Adam64(training.learningRate);
           for (let t = 1; t <= 10; t++) {
             const users = trainer.batchOf(t);
-            const expected = lossAndGradients64(log, users, parameters, { H, dims });
+            const expected = lossAndGradients64(log, users, parameters, shape64(config));
             const { nll } = await trainer.step(users);
             assert.ok(
               Math.abs(nll - expected.loss) < 2e-5,
@@ -81,13 +91,14 @@ for (const kind of ["cpu", "gpu"] as const) {
 }
 
 Deno.test("the f64 model's gradients agree with finite differences", () => {
-  for (const log of Object.values(logs)) {
-    const shape = { H: 3, dims: [5, 4] };
-    const specs = modelParameters(itemsShape(log.items), {
-      ...defaultModel,
-      lstmUnits: shape.H,
-      dims: shape.dims,
-    });
+  const configs: ModelConfig[] = [
+    { ...defaultModel, lstmUnits: 3, dims: [5, 4] },
+    { ...defaultPwModel, pwLags: 2, dims: [5, 4] },
+    { ...defaultPwModel, pwNonlinearity: "tanh", pwWeightings: 2, dims: [5] },
+  ];
+  for (const [log, config] of Object.values(logs).flatMap((log) => configs.map((c) => [log, c] as const))) {
+    const shape = shape64(config);
+    const specs = modelParameters(itemsShape(log.items), config);
     const weights = new Map(specs.map(({ name, rows, columns }, k) => [
       name,
       Array.from({ length: rows * columns }, (_, i) => Math.sin(1 + i * 12.9898 + 78.233 * k) * 0.4),

@@ -86,7 +86,7 @@ export const defaultAdversarial: AdversarialConfig = {
   rewardSteps: 1,
   generatorWarmup: 500,
   generatorLearningRate: 1e-3,
-  rewardLearningRate: 1e-4,
+  rewardLearningRate: 2e-5,
   utilityPenalty: 0.1,
   skipNoClick: true,
 };
