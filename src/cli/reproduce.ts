@@ -55,7 +55,12 @@ function parseOptions(args: readonly string[]): ReproduceOptions {
     .option("--seed <n>", "the first seed", wholeNumber(0, 2 ** 32 - 1), 1)
     .option("--save-dir <folder>", "where everything is written (default: runs/reproduce-<data>)", folder)
     .option("--iterations <n>", "of the Shannon stage", wholeNumber(10), defaultTraining.iterations)
-    .option("--adversarial <n>", "of the adversarial stage", wholeNumber(10), defaultAdversarial.iterations)
+    .option(
+      "--adversarial <n>",
+      "of the adversarial stage",
+      wholeNumber(defaultAdversarial.validateEvery),
+      defaultAdversarial.iterations,
+    )
     .option(
       "--models <names>",
       `only these, by folder, joined by commas: ${experimentModels.map((m) => m.folder).join(", ")}`,
