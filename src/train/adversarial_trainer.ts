@@ -3,7 +3,7 @@
  *
  * An iteration takes one batch. The generator steps on it (as often as the config says) against the reward as it stands,
  * then the reward against the generator as it has become. What each measure for its stability does is in
- * `bench/adversarial.md`.
+ * `bench/stability.md`.
  */
 
 import { DeviceLog } from "../batch/device_log.ts";
