@@ -15,8 +15,13 @@ import type { TrainerState } from "../train/batch_trainer.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { atomicWriteFile, explainFileError, makeFolder } from "./atomic_write.ts";
 import { CsvLog } from "./csv_log.ts";
-import type { SnapshotGame } from "./stages.ts";
-import { MOMENT_PREFIXES, readSnapshot, type SnapshotInfo, writeSnapshot } from "./snapshot.ts";
+import {
+  MOMENT_PREFIXES,
+  readSnapshot,
+  type SnapshotGame,
+  type SnapshotInfo,
+  writeSnapshot,
+} from "./snapshot.ts";
 
 export const runConfigSchema = z.object({
   clickgan: z.string(),

@@ -5,8 +5,10 @@ import { UserError } from "../data/user_error.ts";
 import { type ModelConfig, modelConfigSchema } from "../model/config.ts";
 import type { ItemsShape } from "../model/item_features.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
-import type { SnapshotGame } from "./stages.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "./safetensors.ts";
+
+/** The game that a snapshot was trained in: its generator, and what the losses depend on. */
+export type SnapshotGame = z.infer<typeof gameSchema>;
 
 /** What a snapshot says of itself, beside its tensors. */
 export interface SnapshotInfo {
@@ -23,6 +25,7 @@ export interface SnapshotInfo {
 const FORMAT = "clickgan-1";
 
 const gameSchema = z.strictObject({
+  /** Null for the exact one. */
   generator: modelConfigSchema.nullable(),
   eta: z.number(),
   utilityPenalty: z.number(),

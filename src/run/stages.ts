@@ -5,7 +5,6 @@ import type { ChoiceFigures } from "../data/ranking.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { generatorConfig } from "../model/generator.ts";
 import type { UserModel } from "../model/user_model.ts";
-import type { GameOptions } from "../ops/minimax.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { AdversarialTrainer, evaluateGame, gameOptions } from "../train/adversarial_trainer.ts";
 import type { BatchTrainer } from "../train/batch_trainer.ts";
@@ -14,6 +13,7 @@ import type { GameFigures } from "../train/sums.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Dataset } from "./dataset.ts";
 import type { RunConfig } from "./run_folder.ts";
+import type { SnapshotGame } from "./snapshot.ts";
 
 export type StageName = "shannon" | "adversarial";
 
@@ -36,12 +36,6 @@ export interface Stage<F extends ChoiceFigures> {
   /** What the snapshots say of the generator; undefined without one. */
   game(model: ModelConfig, config: RunConfig): SnapshotGame | undefined;
   evaluate(trainer: BatchTrainer<F>, data: Dataset, config: RunConfig): Promise<Evaluation<F>>;
-}
-
-/** The game that a snapshot was trained in. */
-export interface SnapshotGame extends GameOptions {
-  /** Null for the exact one. */
-  readonly generator: ModelConfig | null;
 }
 
 export const shannonStage: Stage<ChoiceFigures> = {
