@@ -6,18 +6,21 @@ import type { ClickLog } from "../src/data/click_log.ts";
 import { attainable, makeDemoShop } from "../src/data/demo_shop.ts";
 import { readPaperFile } from "../src/data/paper_file.ts";
 import type { Gpu } from "../src/gpu/device.ts";
-import { defaultModel } from "../src/model/config.ts";
+import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
+import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
+import type { ValidationResult } from "../src/train/batch_trainer.ts";
 import type { Criterion } from "../src/train/best_keeper.ts";
-import { defaultTraining } from "../src/train/config.ts";
+import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { Evaluation, type EvaluationFigures } from "../src/train/evaluation.ts";
+import type { GameFigures } from "../src/train/sums.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { withGpu } from "./op_check.ts";
 import { realData } from "./real_data.ts";
 
 /** Trains with the defaults. */
-async function train(gpu: Gpu, log: ClickLog) {
-  const model = new UserModel(gpu, log.items, defaultModel, { seed: 1 });
+async function train(gpu: Gpu, log: ClickLog, config: ModelConfig = defaultModel) {
+  const model = new UserModel(gpu, log.items, config, { seed: 1 });
   const trainer = await Trainer.create(model, log, defaultTraining);
   const prec1: number[] = [];
   await trainer.run(defaultTraining.iterations, { onStep: (r) => prec1.push(r.prec1) });
@@ -45,18 +48,80 @@ Deno.test("demo shop: 97 % of the attainable prec@1, log-likelihood within 3 % o
   }));
 
 /** Mean over five seeds of the reference; one seed may be off by three of its standard deviations and our spread. */
-const references = [
-  { file: "yelp.txt", nll: [0.8747, 0.07], prec1: [0.7332, 0.05], prec2: [0.8709, 0.04], last: [0.99, 1] },
-  { file: "rsc.txt", nll: [0.9761, 0.04], prec1: [0.5513, 0.04], prec2: [0.7785, 0.04], last: [0.91, 0.97] },
-] as const;
-for (const { file, nll, prec1, prec2, last } of references) {
+interface ReferenceFigures {
+  readonly name: string;
+  readonly file: string;
+  readonly model: ModelConfig;
+  readonly nll: readonly [number, number];
+  readonly prec1: readonly [number, number];
+  readonly prec2: readonly [number, number];
+  /** Iterations among which the best loss is. */
+  readonly best: readonly [number, number];
+  /** prec@1 on the train users in the last 100 iterations. */
+  readonly last: readonly [number, number];
+}
+const lstm = { model: defaultModel, best: [80, 170] } as const;
+const pw = { model: defaultPwModel, best: [80, 200], last: [0.8, 1] } as const;
+const tanh = {
+  model: { ...defaultPwModel, pwNonlinearity: "tanh" },
+  best: [150, 260],
+  last: [0.8, 1],
+} as const;
+const norm = { model: { ...defaultModel, batchNorm: true }, best: [150, 320], last: [0.9, 1] } as const;
+const references: ReferenceFigures[] = [
+  {
+    name: "LSTM",
+    file: "yelp.txt",
+    ...lstm,
+    nll: [0.8747, 0.07],
+    prec1: [0.7332, 0.05],
+    prec2: [0.8709, 0.04],
+    last: [0.99, 1],
+  },
+  {
+    name: "LSTM",
+    file: "rsc.txt",
+    ...lstm,
+    nll: [0.9761, 0.04],
+    prec1: [0.5513, 0.04],
+    prec2: [0.7785, 0.04],
+    last: [0.91, 0.97],
+  },
+  { name: "PW", file: "yelp.txt", ...pw, nll: [0.8525, 0.04], prec1: [0.7378, 0.05], prec2: [0.8673, 0.05] },
+  { name: "PW", file: "rsc.txt", ...pw, nll: [0.9619, 0.03], prec1: [0.5298, 0.05], prec2: [0.7538, 0.05] },
+  {
+    name: "PW tanh",
+    file: "yelp.txt",
+    ...tanh,
+    nll: [0.791, 0.03],
+    prec1: [0.7429, 0.04],
+    prec2: [0.878, 0.04],
+  },
+  {
+    name: "PW tanh",
+    file: "rsc.txt",
+    ...tanh,
+    nll: [0.9145, 0.02],
+    prec1: [0.5118, 0.05],
+    prec2: [0.7512, 0.05],
+  },
+  {
+    name: "LSTM, batch norm",
+    file: "yelp.txt",
+    ...norm,
+    nll: [1.0678, 0.06],
+    prec1: [0.7521, 0.06],
+    prec2: [0.8398, 0.05],
+  },
+];
+for (const { name, file, model, nll, prec1, prec2, last, best: range } of references) {
   const path = realData(file);
   Deno.test({
-    name: `${file}: test figures agree with the reference`,
+    name: `${name}, ${file}: test figures agree with the reference`,
     ignore: path === undefined,
     fn: () =>
       withGpu(undefined, async (gpu) => {
-        const { test, best, lastPrec1 } = await train(gpu, readPaperFile(path ?? ""));
+        const { test, best, lastPrec1 } = await train(gpu, readPaperFile(path ?? ""), model);
         const near = (what: string, found: number | undefined, [expected, by]: readonly [number, number]) =>
           assert.ok(
             Math.abs((found ?? NaN) - expected) <= by,
@@ -66,8 +131,38 @@ for (const { file, nll, prec1, prec2, last } of references) {
         near("prec@1", test.prec1?.prec1, prec1);
         near("prec@2", test.prec2?.prec2, prec2);
         const { iteration } = best.loss;
-        assert.ok(iteration >= 80 && iteration <= 170, `best loss at iteration ${iteration}`);
+        assert.ok(iteration >= range[0] && iteration <= range[1], `best loss at iteration ${iteration}`);
         assert.ok(lastPrec1 >= last[0] && lastPrec1 <= last[1], `train prec@1 at the end: ${lastPrec1}`);
+      }),
+  });
+}
+
+const yelp = realData("yelp.txt");
+for (const generator of ["network", "exact"] as const) {
+  Deno.test({
+    name: `yelp.txt: the adversarial stage is stable with its defaults, ${generator} generator`,
+    ignore: yelp === undefined,
+    fn: () =>
+      withGpu(undefined, async (gpu) => {
+        const log = readPaperFile(yelp ?? "");
+        const model = new UserModel(gpu, log.items, defaultModel, { seed: 1 });
+        const shannon = await Trainer.create(model, log, defaultTraining);
+        await shannon.run(600);
+        model.setWeights(await shannon.snapshot("prec1"));
+        const config = { ...defaultAdversarial, generator, iterations: 1200 };
+        const trainer = await AdversarialTrainer.create(model, log, config, { seed: 1, evaluationShards: 0 });
+        const validations: ValidationResult<GameFigures>[] = [];
+        await trainer.run(1200, { onValidation: (v) => validations.push(v) });
+        const start = validations[0]?.prec1 ?? NaN;
+        for (const { iteration, piPrec1, lossMin, lossMax } of validations) {
+          assert.ok(Math.abs(lossMin) < 20 && Math.abs(lossMax) < 60, `${iteration}: ${lossMin}, ${lossMax}`);
+          if (iteration >= 500) {
+            assert.ok(piPrec1 >= start - 0.05, `${iteration}: pi ${piPrec1}, start ${start}`);
+          }
+        }
+        for (const part of [trainer, shannon, model]) {
+          part.destroy();
+        }
       }),
   });
 }
