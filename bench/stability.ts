@@ -3,7 +3,7 @@
  * defaults less each measure. `deno task bench:stability [--data FILE] [--seeds N]`; its findings are in stability.md.
  */
 
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { runMain } from "../src/cli/fail.ts";
 import { parse, wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
@@ -53,6 +53,7 @@ interface Options {
   seeds: number;
   iterations: number;
   batchSize: number;
+  only: RegExp;
 }
 
 async function main(): Promise<void> {
@@ -61,7 +62,8 @@ async function main(): Promise<void> {
     .option("--data <file>", 'a tab-separated click log in the paper\'s layout, or "demo"', "demo")
     .option("--seeds <n>", "seeds of every setting", wholeNumber(1), 1)
     .option("--iterations <n>", "of the adversarial stage", wholeNumber(1000), 3000)
-    .option("--batch-size <n>", "users an iteration", wholeNumber(1), defaultAdversarial.batchSize);
+    .option("--batch-size <n>", "users an iteration", wholeNumber(1), defaultAdversarial.batchSize)
+    .option("--only <pattern>", "only settings whose name matches this regular expression", pattern, /./);
   const options = parse<Options>(command, Deno.args);
   const { log } = await openDataset(options.data, 1, false);
   const gpu = await openGpu();
@@ -69,7 +71,8 @@ async function main(): Promise<void> {
     const rewards: Weights[] = [];
     for (let seed = 1; seed <= options.seeds; seed++) rewards.push(await pretrain(gpu, log, seed));
     const rows: string[][] = [];
-    for (const [name, setting] of settings) {
+    const chosen = settings.filter(([name]) => options.only.test(name));
+    for (const [name, setting] of chosen) {
       const runs: Outcome[] = [];
       for (const [k, reward] of rewards.entries()) {
         runs.push(await play(gpu, log, k + 1, reward, setting, options));
@@ -87,7 +90,7 @@ async function main(): Promise<void> {
         of((o) => o.lossMin, 1),
         of((o) => o.lossMax, 1),
       ]);
-      console.error(`${rows.length}/${settings.length} ${rows.at(-1)?.join("  ")}`);
+      console.error(`${rows.length}/${chosen.length} ${rows.at(-1)?.join("  ")}`);
     }
     const head = [
       "",
@@ -110,6 +113,14 @@ async function main(): Promise<void> {
     console.log(table(head, rows));
   } finally {
     gpu.close();
+  }
+}
+
+function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch {
+    throw new InvalidArgumentError(`Expected a regular expression, got "${text}".`);
   }
 }
 

@@ -44,8 +44,8 @@ interface ReproduceOptions {
 function parseOptions(args: readonly string[]): ReproduceOptions {
   const command = new Command("deno task reproduce")
     .description(
-      "Trains the models of the published experiments on a data set, each with several seeds, and says for each of\n" +
-        "the published claims whether it holds there, by a paired test over the seeds. It may be stopped and started\n" +
+      "Trains the models of the published experiments on a data set, each with several seeds, and says for each of " +
+        "the published claims whether it holds there, by a paired test over the seeds. It may be stopped and started " +
         "again: finished runs stay, an unfinished one goes on.",
     )
     .version(version)
@@ -161,6 +161,11 @@ async function seedsOf(
   const own = `${path}/${model.folder}`;
   const before = await readSeeds(own);
   if (before) {
+    if (JSON.stringify(before.config.data) !== JSON.stringify(data.config)) {
+      throw new UserError(
+        `${own} was trained on other data: the file has changed since. Put the old one back, or choose another --save-dir.`,
+      );
+    }
     const all = { ...before, seeds };
     await writeSeeds(own, all);
     return all;
