@@ -57,17 +57,16 @@ interface ReferenceFigures {
   readonly prec2: readonly [number, number];
   /** Iterations among which the best loss is. */
   readonly best: readonly [number, number];
-  /** prec@1 on the train users in the last 100 iterations. */
-  readonly last: readonly [number, number];
+  /** prec@1 on the train users in the last 100 iterations, where the reference gives it. */
+  readonly last?: readonly [number, number];
 }
 const lstm = { model: defaultModel, best: [80, 170] } as const;
-const pw = { model: defaultPwModel, best: [80, 200], last: [0.8, 1] } as const;
+const pw = { model: defaultPwModel, best: [80, 200] } as const;
 const tanh = {
   model: { ...defaultPwModel, pwNonlinearity: "tanh" },
   best: [150, 260],
-  last: [0.8, 1],
 } as const;
-const norm = { model: { ...defaultModel, batchNorm: true }, best: [150, 320], last: [0.9, 1] } as const;
+const norm = { model: { ...defaultModel, batchNorm: true }, best: [150, 320] } as const;
 const references: ReferenceFigures[] = [
   {
     name: "LSTM",
@@ -132,7 +131,9 @@ for (const { name, file, model, nll, prec1, prec2, last, best: range } of refere
         near("prec@2", test.prec2?.prec2, prec2);
         const { iteration } = best.loss;
         assert.ok(iteration >= range[0] && iteration <= range[1], `best loss at iteration ${iteration}`);
-        assert.ok(lastPrec1 >= last[0] && lastPrec1 <= last[1], `train prec@1 at the end: ${lastPrec1}`);
+        if (last) {
+          assert.ok(lastPrec1 >= last[0] && lastPrec1 <= last[1], `train prec@1 at the end: ${lastPrec1}`);
+        }
       }),
   });
 }

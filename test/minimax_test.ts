@@ -86,6 +86,7 @@ const small: AdversarialConfig = {
   validateEvery: 5,
   behaviourDims: [8, 5],
   behaviourSd: 0.3,
+  generatorWarmup: 0,
 };
 
 Deno.test("sparsemax is the projection on the simplex: on a table of logits, and against random points", () => {
