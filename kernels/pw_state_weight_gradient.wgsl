@@ -5,7 +5,7 @@
 //                     and of output_gradient_e (1 - state_e^2) over all of them (bias, with TANH)
 //
 // Work split   one invocation owns four sums of one chunk of events (x: the weights', then the bias'; y: chunk).
-// Cost         1 flop and 4 bytes an element of products; 4 flops, 8 bytes one of state.      Next   gradient_sum.wgsl
+// Cost         1 flop and 4 bytes an element of products; 4 flops, 8 bytes one of state.      Next   adam.wgsl
 
 const WORKGROUP = 8;
 const LAGS = 20u;        // m

@@ -6,7 +6,7 @@
 //   sums [chunks, N]  the bias' sums once more, without what other ops add to partials: pw_history_gradient needs them
 //
 // Work split   one invocation owns four sums of one chunk of events (x: the weights', then the bias'; y: chunk).
-// Cost         1 flop and 4 bytes an element.      Next   gradient_sum.wgsl
+// Cost         1 flop and 4 bytes an element.      Next   adam.wgsl
 
 const WORKGROUP = 8;
 const N4 = 16u;          // columns / 4
