@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { EXIT_FAULT, EXIT_USER_ERROR, exitCodeOf } from "../src/cli/fail.ts";
 import { permissionFlags, runFolders } from "../src/cli/launch.ts";
-import { reportFolders } from "../src/cli/report_file.ts";
+import { reportFolders } from "../src/cli/output_folders.ts";
 import { type AdapterSummary, ensureAdapter, type Host } from "../src/cli/setup.ts";
 import { UserError } from "../src/data/user_error.ts";
 

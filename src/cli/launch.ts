@@ -8,7 +8,7 @@
 
 import { UserError } from "../data/user_error.ts";
 import { runMain } from "./fail.ts";
-import { reportFolders, reproduceFolders } from "./report_file.ts";
+import { reportFolders, reproduceFolders } from "./output_folders.ts";
 import { ensureAdapter, GPU_ENVIRONMENT } from "./setup.ts";
 
 interface CommandNeeds {

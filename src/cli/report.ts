@@ -5,7 +5,7 @@ import { writeReport } from "../report/write_report.ts";
 import { version } from "../version.ts";
 import { runMain } from "./fail.ts";
 import { folder, parse } from "./options.ts";
-import { reportFile } from "./report_file.ts";
+import { reportFile } from "./output_folders.ts";
 
 async function main(): Promise<void> {
   const command = new Command("deno task report")

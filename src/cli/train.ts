@@ -20,7 +20,7 @@ import { adversarialStage, stagesOf } from "../run/stages.ts";
 import type { RunContext, RunResult } from "../run/training_run.ts";
 import { version } from "../version.ts";
 import { runMain } from "./fail.ts";
-import { reportFile } from "./report_file.ts";
+import { reportFile } from "./output_folders.ts";
 import { attainedText, resultTable, seedsTable, spearmanText } from "./report_table.ts";
 import {
   EXIT_INTERRUPTED,
