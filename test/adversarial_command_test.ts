@@ -98,17 +98,17 @@ Deno.test("both stages in one folder, with their logs, snapshots and figures; ev
 
 Deno.test("an adversarial stage that is interrupted goes on bit for bit, alone and after the Shannon stage", () =>
   withSmallLog(async (folder, data) => {
-    const long = GAME.with(1, "3000");
+    const long = GAME.with(1, "1000");
     for (const [name, options] of [["both", SHANNON], ["alone", [...SMALL, "--no-pretrain"]]] as const) {
       const args = (
         run: string,
       ) => ["--data", data, "--save-dir", `${folder}/${run}`, "--no-report", ...options];
-      const whole = await runCommand("train", ...args(`${name}-whole`), ...GAME.with(1, "4000"));
+      const whole = await runCommand("train", ...args(`${name}-whole`), ...GAME.with(1, "1400"));
       assert.equal(whole.code, 0, whole.stderr);
-      const stopped = await interrupt(/\d\/3,000/, "train", ...args(`${name}-part`), ...long);
+      const stopped = await interrupt(/\d\/1,000/, "train", ...args(`${name}-part`), ...long);
       assert.equal(stopped.code, 130, stopped.stderr);
       const part = `${folder}/${name}-part`;
-      const resumed = await runCommand("train", "--resume", part, "--adversarial", "4000", "--no-report");
+      const resumed = await runCommand("train", "--resume", part, "--adversarial", "1400", "--no-report");
       assert.equal(resumed.code, 0, resumed.stderr);
       assertSameStage(`${folder}/${name}-whole/adversarial`, `${part}/adversarial`);
     }
