@@ -34,6 +34,11 @@ struct Step {
 @group(0) @binding(5) var<storage, read_write> input_gradient: array<vec4f>;
 @group(0) @binding(6) var<uniform> step: Step;
 
+fn load_input(i: u32) -> vec4f { return input[i]; }
+fn load_output_gradient(i: u32) -> vec4f { return output_gradient[i]; }
+fn store_input_gradient(i: u32, value: vec4f) { input_gradient[i] = value; }
+fn add_input_gradient(i: u32, value: vec4f) { input_gradient[i] += value; }
+
 @compute @workgroup_size(WORKGROUP)
 fn batch_norm_input_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
@@ -56,10 +61,9 @@ fn batch_norm_input_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(
   let slope = product / f32(rows) * inverse;
   for (var r = first; r < end; r++) {
     let at = r * N4 + column;
-    let x = input[at];
-    var dx = factor * (output_gradient[at] - mean_dy - (x - mean) * slope);
+    let x = load_input(at);
+    var dx = factor * (load_output_gradient(at) - mean_dy - (x - mean) * slope);
     if (ELU) { dx *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0)); }
-    if (ACCUMULATE) { dx += input_gradient[at]; }
-    input_gradient[at] = dx;
+    if (ACCUMULATE) { add_input_gradient(at, dx); } else { store_input_gradient(at, dx); }
   }
 }

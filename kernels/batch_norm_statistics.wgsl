@@ -25,6 +25,8 @@ struct Step {
 @group(0) @binding(1) var<storage, read_write> chunk_statistics: array<vec4f>;
 @group(0) @binding(2) var<uniform> step: Step;
 
+fn load_input(i: u32) -> vec4f { return input[i]; }
+
 @compute @workgroup_size(WORKGROUP)
 fn batch_norm_statistics(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
@@ -36,11 +38,11 @@ fn batch_norm_statistics(@builtin(global_invocation_id) id: vec3u, @builtin(num_
   let first = min(chunk * stretch, rows);
   let end = min(first + stretch, rows);
   var sum = vec4f(0.0);
-  for (var r = first; r < end; r++) { sum += input[r * N4 + column]; }
+  for (var r = first; r < end; r++) { sum += load_input(r * N4 + column); }
   let mean = sum / f32(max(end - first, 1u));
   var squares = vec4f(0.0);
   for (var r = first; r < end; r++) {
-    let d = input[r * N4 + column] - mean;
+    let d = load_input(r * N4 + column) - mean;
     squares += d * d;
   }
   let at = 2u * chunk * N4 + column;

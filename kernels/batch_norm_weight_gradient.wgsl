@@ -37,6 +37,9 @@ struct Step {
 @group(0) @binding(4) var<storage, read_write> partials: array<vec4f>;
 @group(0) @binding(5) var<uniform> step: Step;
 
+fn load_input(i: u32) -> vec4f { return input[i]; }
+fn load_output_gradient(i: u32) -> vec4f { return output_gradient[i]; }
+
 @compute @workgroup_size(WORKGROUP)
 fn batch_norm_weight_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
@@ -52,9 +55,9 @@ fn batch_norm_weight_gradient(@builtin(global_invocation_id) id: vec3u, @builtin
   var shift = vec4f(0.0);
   var scale = vec4f(0.0);
   for (var r = first; r < end; r++) {
-    let dy = output_gradient[r * N4 + column];
+    let dy = load_output_gradient(r * N4 + column);
     shift += dy;
-    scale += dy * (input[r * N4 + column] - mean);
+    scale += dy * (load_input(r * N4 + column) - mean);
   }
   scale *= inverse;
   let at = 2u * chunk * N4 + column;

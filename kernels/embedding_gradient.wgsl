@@ -32,6 +32,8 @@ struct Step {
 @group(0) @binding(5) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(6) var<uniform> step: Step;
 
+fn load_source(i: u32) -> vec4f { return source[i]; }
+
 @compute @workgroup_size(WORKGROUP)
 fn embedding_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
@@ -46,7 +48,7 @@ fn embedding_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_wor
     let end = slot_first[slot + 1u];
     for (var k = slot_first[slot]; k < end; k++) {
       let e = row[sorted[k]].w;
-      if (e != NONE) { sum += source[e * N4 + column]; }
+      if (e != NONE) { sum += load_source(e * N4 + column); }
     }
   }
   if (ACCUMULATE) { sum += output[i]; }

@@ -39,6 +39,12 @@ struct Step {
 @group(0) @binding(6) var<storage, read_write> item_gradient: array<vec4f>;
 @group(0) @binding(7) var<uniform> step: Step;
 
+fn load_source(i: u32) -> vec4f { return source[i]; }
+fn store_state_gradient(i: u32, value: vec4f) { state_gradient[i] = value; }
+fn add_state_gradient(i: u32, value: vec4f) { state_gradient[i] += value; }
+fn store_item_gradient(i: u32, value: vec4f) { item_gradient[i] = value; }
+fn add_item_gradient(i: u32, value: vec4f) { item_gradient[i] += value; }
+
 // A permuted congruential generator's output function, of a row's number and the step's noise.
 fn noise(r: u32) -> u32 {
   let state = (r ^ step.noise) * 747796405u + 2891336453u;
@@ -53,9 +59,8 @@ fn first_layer_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_w
   if (i < step.size.y * N4) {
     let e = i / N4;
     var sum = vec4f(0.0);
-    for (var r = event[e].x; r < event[e].y; r++) { sum += source[r * N4 + column]; }
-    if (ACCUMULATE_STATE) { sum += state_gradient[i]; }
-    state_gradient[i] = sum;
+    for (var r = event[e].x; r < event[e].y; r++) { sum += load_source(r * N4 + column); }
+    if (ACCUMULATE_STATE) { add_state_gradient(i, sum); } else { store_state_gradient(i, sum); }
     return;
   }
   let at = i - step.size.y * N4;
@@ -74,10 +79,9 @@ fn first_layer_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_w
     let end = slot_first[slot + 1u];
     for (var k = slot_first[slot]; k < end; k++) {
       let r = sorted[k];
-      if (KEPT == 4294967295u || noise(r) <= KEPT) { sum += source[r * N4 + column]; }
+      if (KEPT == 4294967295u || noise(r) <= KEPT) { sum += load_source(r * N4 + column); }
     }
   }
   sum *= KEPT_SCALE;
-  if (ACCUMULATE_ITEM) { sum += item_gradient[at]; }
-  item_gradient[at] = sum;
+  if (ACCUMULATE_ITEM) { add_item_gradient(at, sum); } else { store_item_gradient(at, sum); }
 }

@@ -31,10 +31,13 @@ struct Step {
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
 @group(0) @binding(1) var<storage, read> index: array<u32>;
-@group(0) @binding(2) var<uniform> weights: array<vec4f, 4u * K4 * N4>;
+@group(0) @binding(2) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(5) var<uniform> step: Step;
+
+fn load_input(i: u32) -> vec4f { return input[i]; }
+fn store_output(i: u32, value: vec4f) { output[i] = value; }
 
 // Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
@@ -51,7 +54,7 @@ fn store(m: u32, column: u32, z: vec4f) {
   var y = z;
   if (BIAS) { y += bias[column]; }
   if (ELU) { y = select(exp(min(y, vec4f(0.0))) - 1.0, y, (y > vec4f(0.0)) | broken(y)); }
-  output[m * N4 + column] = y;
+  store_output(m * N4 + column, y);
 }
 
 fn store_row(m: u32, column: u32, z0: vec4f, z1: vec4f, z2: vec4f, z3: vec4f) {
@@ -84,8 +87,8 @@ fn matmul_forward_rows(@builtin(global_invocation_id) id: vec3u) {
   var c12 = mat4x4f();
   var c13 = mat4x4f();
   for (var k = 0u; k < K4; k++) {
-    let a0 = mat4x4f(input[r0 + k], input[r1 + k], input[r2 + k], input[r3 + k]);
-    let a1 = mat4x4f(input[r4 + k], input[r5 + k], input[r6 + k], input[r7 + k]);
+    let a0 = mat4x4f(load_input(r0 + k), load_input(r1 + k), load_input(r2 + k), load_input(r3 + k));
+    let a1 = mat4x4f(load_input(r4 + k), load_input(r5 + k), load_input(r6 + k), load_input(r7 + k));
     let w = k * 4u * N4 + column;
     let w0 = mat4x4f(weights[w], weights[w + N4], weights[w + 2u * N4], weights[w + 3u * N4]);
     c00 += w0 * a0;

@@ -26,21 +26,25 @@ struct Step {
 }
 
 @group(0) @binding(0) var<storage, read> output_gradient: array<vec4f>;
-@group(0) @binding(1) var<uniform> weights: array<vec4f, 4u * K4 * N4>;
+@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(2) var<storage, read> input: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> input_gradient: array<vec4f>;
 @group(0) @binding(4) var<uniform> step: Step;
+
+fn load_output_gradient(i: u32) -> vec4f { return output_gradient[i]; }
+fn load_input(i: u32) -> vec4f { return input[i]; }
+fn store_input_gradient(i: u32, value: vec4f) { input_gradient[i] = value; }
+fn add_input_gradient(i: u32, value: vec4f) { input_gradient[i] += value; }
 
 fn store(m: u32, column: u32, sum: vec4f) {
   if (m >= step.size[M] || column >= K4) { return; }
   let at = m * K4 + column;
   var d = sum;
   if (ELU) {
-    let x = input[at];
+    let x = load_input(at);
     d *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0));
   }
-  if (ACCUMULATE) { d += input_gradient[at]; }
-  input_gradient[at] = d;
+  if (ACCUMULATE) { add_input_gradient(at, d); } else { store_input_gradient(at, d); }
 }
 
 fn store_row(m: u32, column: u32, z0: vec4f, z1: vec4f, z2: vec4f, z3: vec4f) {
@@ -76,9 +80,9 @@ fn matmul_input_gradient_rows(@builtin(global_invocation_id) id: vec3u) {
   let w = column * 4u * N4;
   for (var n = 0u; n < N4; n++) {
     let d0 = mat4x4f(
-      output_gradient[r0 + n], output_gradient[r1 + n], output_gradient[r2 + n], output_gradient[r3 + n]);
+      load_output_gradient(r0 + n), load_output_gradient(r1 + n), load_output_gradient(r2 + n), load_output_gradient(r3 + n));
     let d1 = mat4x4f(
-      output_gradient[r4 + n], output_gradient[r5 + n], output_gradient[r6 + n], output_gradient[r7 + n]);
+      load_output_gradient(r4 + n), load_output_gradient(r5 + n), load_output_gradient(r6 + n), load_output_gradient(r7 + n));
     let v = w + n;
     let w0 = transpose(mat4x4f(weights[v], weights[v + N4], weights[v + 2u * N4], weights[v + 3u * N4]));
     c00 += w0 * d0;

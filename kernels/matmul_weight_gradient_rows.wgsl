@@ -6,10 +6,9 @@
 //   with SECOND_K4, the input is [input_m ; second_m]: an LSTM's product and its recurrent product have one output gradient
 //
 // Work split   one invocation owns 8 x 16 weights in registers and walks along one chunk of rows (x: block of weights,
-//              y: chunk): a row costs 6 vector loads for 256 flops. Lanes of a workgroup own different blocks of the
-//              same chunk, so they find the same rows in cache.
-// Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Forward   matmul_forward_rows.wgsl
-// On llvmpipe  two cores, 6,840 x 64 x 64: 28-31 GFLOP/s; matmul_weight_gradient_tiled 8
+//              y: chunk), four rows at a time: 24 vector loads for 1,024 flops. Lanes of a workgroup own different blocks of
+//              the same chunk, so they find the same rows in cache.
+// Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Forward   matmul_forward_panel.wgsl
 // Next         adam.wgsl
 
 const WORKGROUP = 8;
@@ -41,16 +40,36 @@ struct Step {
 @group(0) @binding(4) var<storage, read_write> partials: array<vec4f>;
 @group(0) @binding(5) var<uniform> step: Step;
 
+fn load_second(i: u32) -> vec4f { return second[i]; }
+fn load_output_gradient(i: u32) -> vec4f { return output_gradient[i]; }
+fn load_input(i: u32) -> vec4f { return input[i]; }
+
 const ALL_K4 = K4 + SECOND_K4;
 
 fn put(at: u32, value: vec4f) {
   if (ACCUMULATE) { partials[at] += value; } else { partials[at] = value; }
 }
 
-// Four columns of row m of the input, which is row `row` of the first one. Those past the end are never written.
-fn load(m: u32, row: u32, k4: u32) -> vec4f {
-  if (SECOND_K4 > 0u && k4 >= K4) { return second[m * SECOND_K4 + (k4 - K4)]; }
-  return input[row * K4 + k4];
+// Four columns of row m of the input; past the last row that row, as what lies behind may be anything.
+fn load(m: u32, last: u32, k4: u32) -> vec4f {
+  var row = min(m, last);
+  if (SECOND_K4 > 0u && k4 >= K4) { return load_second(row * SECOND_K4 + min(k4 - K4, SECOND_K4 - 1u)); }
+  if (GATHER) { row = index[row]; }
+  return load_input(row * K4 + min(k4, K4 - 1u));
+}
+
+// Four columns of the output gradient of row m; past the last row 0.
+fn load_gradient(m: u32, last: u32, column: u32) -> vec4f {
+  return select(vec4f(0.0), load_output_gradient(min(m, last) * N4 + column), m <= last);
+}
+fn gradients(m: u32, last: u32, column: u32) -> mat4x4f {
+  let at = min(column, N4 - 1u);
+  return mat4x4f(
+    load_gradient(m, last, at),
+    load_gradient(m + 1u, last, at),
+    load_gradient(m + 2u, last, at),
+    load_gradient(m + 3u, last, at),
+  );
 }
 
 fn store_row(chunk: u32, k: u32, column: u32, z0: vec4f, z1: vec4f, z2: vec4f, z3: vec4f) {
@@ -88,29 +107,37 @@ fn matmul_weight_gradient_rows(@builtin(global_invocation_id) id: vec3u) {
   var b1 = vec4f(0.0);
   var b2 = vec4f(0.0);
   var b3 = vec4f(0.0);
-  for (var m = first; m < end; m++) {
-    var row = m;
-    if (GATHER) { row = index[m]; }
-    let a0 = load(m, row, k / 4u);
-    let a1 = load(m, row, k / 4u + 1u);
-    let at = m * N4 + column;
-    let d0 = output_gradient[at];
-    let d1 = output_gradient[at + 1u];
-    let d2 = output_gradient[at + 2u];
-    let d3 = output_gradient[at + 3u];
-    c00 += mat4x4f(d0 * a0.x, d0 * a0.y, d0 * a0.z, d0 * a0.w);
-    c01 += mat4x4f(d1 * a0.x, d1 * a0.y, d1 * a0.z, d1 * a0.w);
-    c02 += mat4x4f(d2 * a0.x, d2 * a0.y, d2 * a0.z, d2 * a0.w);
-    c03 += mat4x4f(d3 * a0.x, d3 * a0.y, d3 * a0.z, d3 * a0.w);
-    c10 += mat4x4f(d0 * a1.x, d0 * a1.y, d0 * a1.z, d0 * a1.w);
-    c11 += mat4x4f(d1 * a1.x, d1 * a1.y, d1 * a1.z, d1 * a1.w);
-    c12 += mat4x4f(d2 * a1.x, d2 * a1.y, d2 * a1.z, d2 * a1.w);
-    c13 += mat4x4f(d3 * a1.x, d3 * a1.y, d3 * a1.z, d3 * a1.w);
+  // Four rows at a time: a product of four is summed in registers before it meets the accumulator, which llvmpipe keeps
+  // in memory.
+  let last = max(end, 1u) - 1u;
+  for (var m = first; m < end; m += 4u) {
+    let x0 = load(m, last, k / 4u);
+    let x1 = load(m + 1u, last, k / 4u);
+    let x2 = load(m + 2u, last, k / 4u);
+    let x3 = load(m + 3u, last, k / 4u);
+    let a0 = transpose(mat4x4f(x0, x1, x2, x3));
+    let y0 = load(m, last, k / 4u + 1u);
+    let y1 = load(m + 1u, last, k / 4u + 1u);
+    let y2 = load(m + 2u, last, k / 4u + 1u);
+    let y3 = load(m + 3u, last, k / 4u + 1u);
+    let a1 = transpose(mat4x4f(y0, y1, y2, y3));
+    let d0 = gradients(m, last, column);
+    c00 += d0 * a0;
+    c10 += d0 * a1;
+    let d1 = gradients(m, last, column + 1u);
+    c01 += d1 * a0;
+    c11 += d1 * a1;
+    let d2 = gradients(m, last, column + 2u);
+    c02 += d2 * a0;
+    c12 += d2 * a1;
+    let d3 = gradients(m, last, column + 3u);
+    c03 += d3 * a0;
+    c13 += d3 * a1;
     if (BIAS) {
-      b0 += d0;
-      b1 += d1;
-      b2 += d2;
-      b3 += d3;
+      b0 += (d0[0] + d0[1]) + (d0[2] + d0[3]);
+      b1 += (d1[0] + d1[1]) + (d1[2] + d1[3]);
+      b2 += (d2[0] + d2[1]) + (d2[2] + d2[3]);
+      b3 += (d3[0] + d3[1]) + (d3[2] + d3[3]);
     }
   }
   store_row(chunk, k, column, c00[0], c01[0], c02[0], c03[0]);

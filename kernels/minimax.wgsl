@@ -41,12 +41,14 @@ struct Step {
 @group(0) @binding(0) var<storage, read> u: array<f32>;
 @group(0) @binding(1) var<storage, read> event: array<vec4u>;
 @group(0) @binding(2) var<storage, read> hidden: array<vec4f>;
-@group(0) @binding(3) var<storage, read> weights: array<f32>;
+@group(0) @binding(3) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 @group(0) @binding(5) var<storage, read_write> logits: array<f32>;
 @group(0) @binding(6) var<storage, read_write> outcome: array<vec4f>;
 @group(0) @binding(7) var<storage, read_write> gradient: array<f32>;
 @group(0) @binding(8) var<uniform> step: Step;
+
+fn load_hidden(i: u32) -> vec4f { return hidden[i]; }
 
 fn share_in_top(k: f32, greater: f32, equal: f32) -> f32 {
   return clamp((k - greater) / max(equal, 1.0), 0.0, 1.0);
@@ -59,8 +61,7 @@ fn logit(r: u32) -> f32 {
   if (K4 == 0u) { return logits[r]; }
   var sum = vec4f(0.0);
   for (var k = 0u; k < K4; k++) {
-    let w = vec4f(weights[4u * k], weights[4u * k + 1u], weights[4u * k + 2u], weights[4u * k + 3u]);
-    sum += hidden[r * K4 + k] * w;
+    sum += load_hidden(r * K4 + k) * weights[k];
   }
   let value = bias[0] + ((sum.x + sum.y) + (sum.z + sum.w));
   logits[r] = value;

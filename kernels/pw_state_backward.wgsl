@@ -40,6 +40,8 @@ struct Step {
 @group(0) @binding(5) var<storage, read_write> products: array<vec4f>;
 @group(0) @binding(6) var<uniform> step: Step;
 
+fn load_features(i: u32) -> vec4f { return features[i]; }
+
 fn one(e: u32, k: u32, j: u32) -> f32 {
   if (j >= WEIGHTINGS) { return 0.0; }
   let column = k * WEIGHTINGS + j;
@@ -93,10 +95,10 @@ fn pw_state_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_work
       into_sigma(e, k + 2u, 4u * block),
       into_sigma(e, k + 3u, 4u * block),
     );
-    d0 += dz * features[items.x * F4 + k4];
-    d1 += dz * features[items.y * F4 + k4];
-    d2 += dz * features[items.z * F4 + k4];
-    d3 += dz * features[items.w * F4 + k4];
+    d0 += dz * load_features(items.x * F4 + k4);
+    d1 += dz * load_features(items.y * F4 + k4);
+    d2 += dz * load_features(items.z * F4 + k4);
+    d3 += dz * load_features(items.w * F4 + k4);
   }
   let at = (e * LAGS + first) * BLOCKS + block;
   products[at] = d0;

@@ -40,6 +40,8 @@ struct Step {
 @group(0) @binding(5) var<storage, read_write> state: array<vec4f>;
 @group(0) @binding(6) var<uniform> step: Step;
 
+fn load_features(i: u32) -> vec4f { return features[i]; }
+
 // Clamps and tanh swallow what is no finite number: by its exponent bits it is found and handed on.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 fn squash(x: vec4f) -> vec4f { return select(tanh(clamp(x, vec4f(-15.0), vec4f(15.0))), x, broken(x)); }
@@ -60,7 +62,7 @@ fn pw_state_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workg
       past--;
       let item = event[past].w;
       if (item == NONE) { continue; }
-      let f = features[item * F4 + k4];
+      let f = load_features(item * F4 + k4);
       let w = weights[lag * BLOCKS + block];
       sum += mat4x4f(f.x * w, f.y * w, f.z * w, f.w * w);
       lag++;

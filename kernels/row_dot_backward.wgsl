@@ -28,11 +28,15 @@ struct Step {
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
-@group(0) @binding(1) var<storage, read> weights: array<f32>;
+@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(2) var<storage, read> output_gradient: array<f32>;
 @group(0) @binding(3) var<storage, read_write> input_gradient: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> partials: array<f32>;
 @group(0) @binding(5) var<uniform> step: Step;
+
+fn load_input(i: u32) -> vec4f { return input[i]; }
+fn store_input_gradient(i: u32, value: vec4f) { input_gradient[i] = value; }
+fn add_input_gradient(i: u32, value: vec4f) { input_gradient[i] += value; }
 
 fn put(at: u32, value: f32) {
   if (ACCUMULATE_WEIGHTS) { partials[at] += value; } else { partials[at] = value; }
@@ -46,18 +50,18 @@ fn row_dot_backward(@builtin(global_invocation_id) id: vec3u) {
   let stretch = (rows + step.chunks - 1u) / step.chunks;
   let first = min(id.y * stretch, rows);
   let end = min(first + stretch, rows);
-  let w = vec4f(weights[4u * k], weights[4u * k + 1u], weights[4u * k + 2u], weights[4u * k + 3u]);
+  let w = weights[k];
   var weight_sum = vec4f(0.0);
   var bias_sum = 0.0;
   for (var r = first; r < end; r++) {
-    let x = input[r * K4 + k];
+    let x = load_input(r * K4 + k);
     let du = output_gradient[r];
     weight_sum += du * x;
     bias_sum += du;
     var dx = du * w;
     if (ELU) { dx *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0)); }
-    if (ACCUMULATE) { dx += input_gradient[r * K4 + k]; }
-    input_gradient[r * K4 + k] = dx;
+    let at = r * K4 + k;
+    if (ACCUMULATE) { add_input_gradient(at, dx); } else { store_input_gradient(at, dx); }
   }
   let at = id.y * PARTIALS + WEIGHTS_AT + 4u * k;
   put(at, weight_sum.x);

@@ -18,10 +18,12 @@ struct Step {
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
-@group(0) @binding(1) var<storage, read> weights: array<f32>;
+@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
 @group(0) @binding(4) var<uniform> step: Step;
+
+fn load_input(i: u32) -> vec4f { return input[i]; }
 
 @compute @workgroup_size(WORKGROUP)
 fn row_dot_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
@@ -29,8 +31,7 @@ fn row_dot_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgr
   if (r >= step.size.z) { return; }
   var sum = vec4f(0.0);
   for (var k = 0u; k < K4; k++) {
-    let w = vec4f(weights[4u * k], weights[4u * k + 1u], weights[4u * k + 2u], weights[4u * k + 3u]);
-    sum += input[r * K4 + k] * w;
+    sum += load_input(r * K4 + k) * weights[k];
   }
   output[r] = bias[0] + ((sum.x + sum.y) + (sum.z + sum.w));
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { Plan } from "../src/batch/plan.ts";
 import { randomStream } from "../src/data/random.ts";
 import type { Gpu } from "../src/gpu/device.ts";
+import { bufferOf } from "../src/gpu/memory.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readFloats } from "../src/gpu/readback.ts";
 import { partialChunks } from "../src/gpu/step.ts";
@@ -79,7 +80,9 @@ async function run(
         const { parameter, view } = parameters.get(spec.name);
         gradientsOf(spec, chunks)[t - 1]?.forEach((values, chunk) => {
           const packed = padRows(values, spec.rows, spec.columns, spec.groups ?? 1);
-          const at = spec.table ? view.offset : 4 * (chunk * parameters.summed + (parameter?.offset ?? 0));
+          const at = spec.table
+            ? bufferOf(view).offset
+            : 4 * (chunk * parameters.summed + (parameter?.offset ?? 0));
           const target = spec.table ? parameters.gradient : parameters.partials;
           gpu.queue.writeBuffer(target.buffer, at, packed);
         });

@@ -12,7 +12,8 @@ import type { ClickLog } from "../src/data/click_log.ts";
 import { randomStream } from "../src/data/random.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import { type AdapterKind, type Gpu, openGpu } from "../src/gpu/device.ts";
-import { Program, type View } from "../src/gpu/program.ts";
+import { Program } from "../src/gpu/program.ts";
+import { type Memory, type TextureView, type View, writeMemory } from "../src/gpu/memory.ts";
 import { readFloats } from "../src/gpu/readback.ts";
 import { type BatchSizes, extent, MAX_CHUNKS } from "../src/gpu/step.ts";
 import { AdamState } from "../src/ops/adam.ts";
@@ -29,13 +30,19 @@ const CANARIES = 64;
 const NOISE = 0x9e3779b9;
 
 class CanaryArena extends Arena {
-  readonly views: { name: string; view: View; bytes: number }[] = [];
+  readonly views: { name: string; view: Memory; bytes: number }[] = [];
   override allocate(name: string, bytes: number): View {
     const view = super.allocate(name, Math.ceil(bytes / 4) * 4 + 4 * CANARIES);
     // What an op has not written holds what an earlier step left; only the batch's bits start as zeros.
     const first = name === "bits" ? view.size - 4 * CANARIES : 0;
     this.gpu.queue.writeBuffer(view.buffer, first, new Uint32Array((view.size - first) / 4).fill(CANARY));
     this.views.push({ name, view, bytes: view.size - 4 * CANARIES });
+    return view;
+  }
+  override allocateTexture(name: string, bytes: number): TextureView {
+    const view = super.allocateTexture(name, bytes + 4 * CANARIES);
+    writeMemory(this.gpu.queue, view, new Uint32Array(view.size / 4).fill(CANARY));
+    this.views.push({ name, view, bytes });
     return view;
   }
   async checkCanaries(): Promise<void> {
@@ -132,12 +139,12 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
         groups,
         activation,
         trainable,
+        textured: true,
         ...(leaf.packed ? { stride: 1 } : {}),
       });
       const value = draw(extent(leaf.rows, sizes), leaf.columns, leaf.activation === "elu");
       values.set(leaf.name, value);
       leaves.set(leaf.name, tensor);
-      upload(gpu, tensor, value, tensor.view);
     }
     const weights: Weights = new Map();
     for (const spec of c.parameters) {
@@ -154,6 +161,9 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
       { length: uses },
       () => c.build(tape, (name) => leaves.get(name) ?? tape.parameter(name)),
     );
+    for (const [name, tensor] of leaves) {
+      upload(gpu, tensor, values.get(name) ?? assert.fail(name), tensor.view);
+    }
     const output = outputs.at(-1) ?? assert.fail();
     const node = tape.nodes.at(-1);
     assert.ok(node && node.output === output);
@@ -227,11 +237,11 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
   }
 }
 
-function upload(gpu: Gpu, tensor: Tensor, value: Matrix, view: View): void {
+function upload(gpu: Gpu, tensor: Tensor, value: Matrix, memory: Memory): void {
   const data = tensor.stride === 1
     ? new Float32Array(value.data)
     : padRows(value.data, value.rows, value.columns, tensor.groups);
-  gpu.queue.writeBuffer(view.buffer, view.offset, data);
+  writeMemory(gpu.queue, memory, data);
 }
 
 function fill(gpu: Gpu, buffer: GPUBuffer): void {

@@ -8,6 +8,7 @@ import { referenceBatch } from "../src/batch/reference_batch.ts";
 import { randomStream } from "../src/data/random.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
+import { writeMemory } from "../src/gpu/memory.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readFloats } from "../src/gpu/readback.ts";
 import { AdamState } from "../src/ops/adam.ts";
@@ -147,7 +148,7 @@ async function evaluate(gpu: Gpu, b: Batch, values: readonly Value[], build: (ta
     const random = randomStream(3, "gradient of the output");
     const given = Float32Array.from({ length: sizes.events * output.columns }, () => random.normal());
     const view = tape.gradientOf(output);
-    gpu.queue.writeBuffer(view.buffer, view.offset, padRows(given, sizes.events, output.columns, 1));
+    writeMemory(gpu.queue, view, padRows(given, sizes.events, output.columns, 1));
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     program.encode(pass, sizes, plan.offset(0));
@@ -170,7 +171,7 @@ function constant(tape: Tape, rows: number, columns: number, value: Value["value
     { length: rows * columns },
     (_, k) => value(Math.floor(k / columns), k % columns),
   );
-  tape.options.arena.gpu.queue.writeBuffer(tensor.view.buffer, 0, padRows(data, rows, columns, 1));
+  writeMemory(tape.options.arena.gpu.queue, tensor.view, padRows(data, rows, columns, 1));
   return tensor;
 }
 

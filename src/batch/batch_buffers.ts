@@ -5,7 +5,8 @@ import groupText from "../../kernels/batch_group.wgsl" with { type: "text" };
 import rankText from "../../kernels/batch_rank.wgsl" with { type: "text" };
 import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
-import type { DispatchSpec, View } from "../gpu/program.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
+import type { View } from "../gpu/memory.ts";
 import type { BatchSizes } from "../gpu/step.ts";
 import { bitWords, type DeviceItems, type DeviceLog } from "./device_log.ts";
 

@@ -4,7 +4,7 @@ import { type ClickLog, type ItemFeatures, NONE } from "../data/click_log.ts";
 import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { View } from "../gpu/program.ts";
+import { type Memory, type View, writeMemory } from "../gpu/memory.ts";
 import { padded, padRows } from "../tape/tensor.ts";
 
 /** The catalogue on the GPU. One-hot features need no memory here: their embedding rows are parameters. */
@@ -16,7 +16,7 @@ export class DeviceItems {
   /** F; the number of items with one-hot features. */
   readonly width: number;
   /** [I, F] padded to whole vectors; absent with one-hot features. */
-  readonly features: View | undefined;
+  readonly features: Memory | undefined;
 
   constructor(gpu: Gpu, items: ItemFeatures) {
     this.#arena = new Arena(gpu, "items");
@@ -31,8 +31,11 @@ export class DeviceItems {
         );
       }
       const what = `the features of ${items.count} items x ${items.width}`;
-      gpu.requireBindable(4 * items.count * padded(items.width), what);
-      this.features = this.#arena.upload("features", padRows(items.values, items.count, items.width, 1));
+      const bytes = 4 * items.count * padded(items.width);
+      gpu.requireBindable(bytes, what);
+      const onCpu = gpu.shapesFor === "cpu";
+      this.features = onCpu ? this.#arena.allocateTexture(what, bytes) : this.#arena.allocate(what, bytes);
+      writeMemory(gpu.queue, this.features, padRows(items.values, items.count, items.width, 1));
     }
   }
 

@@ -4,7 +4,7 @@ import type { ClickLog } from "../data/click_log.ts";
 import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { View } from "../gpu/program.ts";
+import type { View } from "../gpu/memory.ts";
 import { type BatchSizes, STEP_STRIDE, type StepHeader, writeStepHeader } from "../gpu/step.ts";
 
 /** What a step is besides its users. */

@@ -1,7 +1,7 @@
 /** Arenas: buffers that live and die together. */
 
 import type { Gpu } from "./device.ts";
-import type { View } from "./program.ts";
+import { textureSize, type TextureView, type View } from "./memory.ts";
 
 /** Offsets of bindings must be multiples of this on every adapter. */
 const BINDING_ALIGNMENT = 256;
@@ -21,6 +21,7 @@ function storageUsage(): GPUBufferUsageFlags {
  */
 export class Arena {
   readonly #buffers: GPUBuffer[] = [];
+  readonly #textures: GPUTexture[] = [];
   #bytes = 0;
 
   constructor(readonly gpu: Gpu, readonly purpose: string) {}
@@ -45,6 +46,14 @@ export class Arena {
     return { buffer, offset: 0, size: buffer.size };
   }
 
+  /** A texture for vectors of four f32. @throws UserError when the adapter cannot hold that many. */
+  allocateTexture(name: string, bytes: number): TextureView {
+    const texture = this.gpu.createTexture(`${this.purpose}: ${name}`, textureSize(bytes));
+    this.#textures.push(texture);
+    this.#bytes += 16 * texture.width * texture.height;
+    return { texture, size: bytes };
+  }
+
   /** Uploads an array into a new buffer. */
   upload(name: string, data: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): View {
     const view = this.allocate(name, data.byteLength);
@@ -54,6 +63,7 @@ export class Arena {
 
   destroy(): void {
     for (const buffer of this.#buffers.splice(0)) this.gpu.destroyBuffer(buffer);
+    for (const texture of this.#textures.splice(0)) this.gpu.destroyTexture(texture);
     this.#bytes = 0;
   }
 }

@@ -1,6 +1,7 @@
 /** The device: adapter, limits, error capture, and the count of live buffers. */
 
 import { UserError } from "../data/user_error.ts";
+import { TEXTURE_FORMAT } from "./memory.ts";
 
 /** What a kernel's shape is chosen by: a CPU that poses as a GPU (llvmpipe, SwiftShader), or a real GPU. */
 export type AdapterKind = "cpu" | "gpu";
@@ -30,7 +31,7 @@ export interface GpuOptions {
  */
 export class Gpu {
   readonly adapter: AdapterDescription;
-  readonly #buffers = new Map<GPUBuffer, string>();
+  readonly #buffers = new Map<GPUBuffer | GPUTexture, string>();
   readonly #errors: string[] = [];
   readonly #pipelines = new Map<string, GPUComputePipeline>();
   #closed = false;
@@ -63,7 +64,7 @@ export class Gpu {
   get hasTimestamps(): boolean {
     return this.device.features.has("timestamp-query");
   }
-  /** Buffers that were created here and not destroyed. 0 at the end of a program that cleans up. */
+  /** Buffers and textures that were created here and not destroyed. 0 at the end of a program that cleans up. */
   get liveBuffers(): number {
     return this.#buffers.size;
   }
@@ -88,16 +89,34 @@ export class Gpu {
     if (this.#buffers.delete(buffer)) buffer.destroy();
   }
 
+  /** A storage texture. @throws UserError when the adapter has none of that size. */
+  createTexture(label: string, size: readonly [width: number, height: number]): GPUTexture {
+    this.#require("maxTextureDimension2D", Math.max(...size), label, "texels");
+    const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_SRC | GPUTextureUsage.COPY_DST;
+    const texture = this.device.createTexture({ label, size: [...size], format: TEXTURE_FORMAT, usage });
+    this.#buffers.set(texture, label);
+    return texture;
+  }
+
+  destroyTexture(texture: GPUTexture): void {
+    if (this.#buffers.delete(texture)) texture.destroy();
+  }
+
   /** @throws UserError when a binding of that size exceeds what a kernel can see at once. */
   requireBindable(bytes: number, what: string): void {
     this.#require("maxStorageBufferBindingSize", bytes, what);
   }
 
-  #require(limit: "maxBufferSize" | "maxStorageBufferBindingSize", bytes: number, what: string): void {
+  #require(
+    limit: "maxBufferSize" | "maxStorageBufferBindingSize" | "maxTextureDimension2D",
+    amount: number,
+    what: string,
+    unit = "bytes",
+  ): void {
     const most = this.device.limits[limit];
-    if (bytes <= most) return;
+    if (amount <= most) return;
     throw new UserError(
-      `${what} needs ${bytes.toLocaleString("en")} bytes, but this adapter's ${limit} is ` +
+      `${what} needs ${amount.toLocaleString("en")} ${unit}, but this adapter's ${limit} is ` +
         `${most.toLocaleString("en")} (${this.adapter.description}). ` +
         `Use fewer users a batch, smaller layers or fewer items, or an adapter with a higher limit.`,
     );
@@ -130,7 +149,8 @@ export class Gpu {
   /** Destroys the device and all of its buffers. Call {@link check} before, to see what failed unseen. */
   close(): void {
     this.#closed = true;
-    for (const buffer of [...this.#buffers.keys()]) this.destroyBuffer(buffer);
+    for (const memory of this.#buffers.keys()) memory.destroy();
+    this.#buffers.clear();
     this.device.destroy();
   }
 }

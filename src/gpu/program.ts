@@ -5,17 +5,9 @@
 
 import { UserError } from "../data/user_error.ts";
 import type { Gpu } from "./device.ts";
-import { constantOf, type Constants, type Kernel, specialise, STEP } from "./kernel.ts";
+import { constantOf, type Constants, type Kernel, type KernelBinding, specialise, STEP } from "./kernel.ts";
+import { isTexture, isUniform, type Memory, placed, TEXTURE_FORMAT } from "./memory.ts";
 import { type BatchSizes, STEP_BYTES } from "./step.ts";
-
-/** A range of a buffer that a kernel sees. */
-export interface View {
-  readonly buffer: GPUBuffer;
-  /** Bytes; a multiple of 256. */
-  readonly offset: number;
-  /** Bytes. */
-  readonly size: number;
-}
 
 /** Work of one dispatch: floating-point operations, and bytes that have to move at least once. */
 export interface Cost {
@@ -26,8 +18,8 @@ export interface Cost {
 export interface DispatchSpec {
   readonly kernel: Kernel;
   readonly constants?: Constants;
-  /** A view for each of the kernel's bindings but `step`, by name. */
-  readonly views: Readonly<Record<string, View>>;
+  /** What each of the kernel's bindings but `step` sees, by name. */
+  readonly views: Readonly<Record<string, Memory>>;
   /** Invocations wanted, as [x, y]; they are rounded up to workgroups here. */
   readonly invocations: (sizes: BatchSizes) => readonly [x: number, y?: number];
   readonly cost: (sizes: BatchSizes) => Cost;
@@ -120,7 +112,8 @@ async function recordDispatch(gpu: Gpu, steps: GPUBuffer, spec: DispatchSpec): P
     }
     const view = views[binding.name];
     if (!view) throw new Error(`${where}: nothing is given for binding ${binding.name}`);
-    if (binding.kind !== "uniform") gpu.requireBindable(view.size, `${label}: ${binding.name}`);
+    if (isTexture(view)) return { binding: binding.index, resource: view.texture.createView() };
+    if (!isUniform(view)) gpu.requireBindable(view.size, `${label}: ${binding.name}`);
     return {
       binding: binding.index,
       resource: { buffer: view.buffer, offset: view.offset, size: view.size },
@@ -128,16 +121,11 @@ async function recordDispatch(gpu: Gpu, steps: GPUBuffer, spec: DispatchSpec): P
   });
   const layout = gpu.device.createBindGroupLayout({
     label: kernel.name,
-    entries: kernel.bindings.map((b): GPUBindGroupLayoutEntry => ({
-      binding: b.index,
-      visibility: GPUShaderStage.COMPUTE,
-      buffer: b.kind === "uniform"
-        ? { type: "uniform", hasDynamicOffset: b.name === STEP }
-        : { type: b.kind === "read" ? "read-only-storage" : "storage" },
-    })),
+    entries: kernel.bindings.map((b) => layoutEntry(b, views[b.name])),
   });
   const pipelineLayout = gpu.device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] });
-  const pipeline = await gpu.pipeline(kernel.name, specialise(kernel, constants), pipelineLayout);
+  const source = placed(kernel, specialise(kernel, constants), views);
+  const pipeline = await gpu.pipeline(kernel.name, source, pipelineLayout);
   gpu.device.pushErrorScope("validation");
   const bindGroup = gpu.device.createBindGroup({ label: where, layout, entries });
   const error = await gpu.device.popErrorScope();
@@ -147,4 +135,17 @@ async function recordDispatch(gpu: Gpu, steps: GPUBuffer, spec: DispatchSpec): P
     kernel.source.includes("const WORKGROUP_Y") ? constantOf(kernel, "WORKGROUP_Y", constants) : 1,
   ] as const;
   return { spec, pipeline, bindGroup, workgroup, foldable: kernel.source.includes("num_workgroups") };
+}
+
+function layoutEntry(binding: KernelBinding, memory: Memory | undefined): GPUBindGroupLayoutEntry {
+  const entry = { binding: binding.index, visibility: GPUShaderStage.COMPUTE };
+  const read = binding.kind === "read";
+  if (memory && isTexture(memory)) {
+    const access = read ? "read-only" : "write-only";
+    return { ...entry, storageTexture: { access, format: TEXTURE_FORMAT } };
+  }
+  if (binding.kind === "uniform" || (memory && isUniform(memory))) {
+    return { ...entry, buffer: { type: "uniform", hasDynamicOffset: binding.name === STEP } };
+  }
+  return { ...entry, buffer: { type: read ? "read-only-storage" : "storage" } };
 }

@@ -1,26 +1,40 @@
 /** Reading results. A wait costs 10 ms or more whatever its size, so nothing here is called inside a training step. */
 
 import type { Gpu } from "./device.ts";
-import type { View } from "./program.ts";
+import { isTexture, type Memory, type View } from "./memory.ts";
 
-/** Copies views to the host in one wait. Words are raw: make a Float32Array over the same buffer for floats. */
-export async function readViews(gpu: Gpu, views: readonly View[]): Promise<Uint32Array<ArrayBuffer>[]> {
+/** Copies buffers and textures to the host in one wait. Words are raw: make a Float32Array over the same buffer for floats. */
+export async function readViews(gpu: Gpu, views: readonly Memory[]): Promise<Uint32Array<ArrayBuffer>[]> {
   const staging = views.map((view) =>
-    gpu.createBuffer("read-back", view.size, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST)
+    gpu.createBuffer("read-back", stagingBytes(view), GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST)
   );
   try {
     const encoder = gpu.device.createCommandEncoder({ label: "read-back" });
     views.forEach((view, k) => {
       const target = staging[k];
-      if (target) encoder.copyBufferToBuffer(view.buffer, view.offset, target, 0, view.size);
+      if (!target) return;
+      if (isTexture(view)) {
+        const { texture } = view;
+        const bytesPerRow = texture.height > 1 ? 16 * texture.width : undefined;
+        encoder.copyTextureToBuffer({ texture }, { buffer: target, bytesPerRow }, [
+          texture.width,
+          texture.height,
+        ]);
+      } else {
+        encoder.copyBufferToBuffer(view.buffer, view.offset, target, 0, view.size);
+      }
     });
     gpu.queue.submit([encoder.finish()]);
     await Promise.all(staging.map((buffer) => buffer.mapAsync(GPUMapMode.READ)));
     gpu.check();
-    return staging.map((buffer) => new Uint32Array(buffer.getMappedRange().slice(0)));
+    return staging.map((buffer, k) => new Uint32Array(buffer.getMappedRange().slice(0, views[k]?.size)));
   } finally {
     for (const buffer of staging) gpu.destroyBuffer(buffer);
   }
+}
+
+function stagingBytes(view: Memory): number {
+  return isTexture(view) ? 16 * view.texture.width * view.texture.height : view.size;
 }
 
 /**
@@ -70,7 +84,7 @@ export class ReadbackQueue {
   }
 }
 
-export async function readFloats(gpu: Gpu, view: View): Promise<Float32Array<ArrayBuffer>> {
+export async function readFloats(gpu: Gpu, view: Memory): Promise<Float32Array<ArrayBuffer>> {
   const [words] = await readViews(gpu, [view]);
   return new Float32Array(words?.buffer ?? new ArrayBuffer(0));
 }

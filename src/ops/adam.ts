@@ -3,7 +3,8 @@
 import adamText from "../../kernels/adam.wgsl" with { type: "text" };
 import { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
-import type { DispatchSpec, View } from "../gpu/program.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
+import type { View } from "../gpu/memory.ts";
 import { partialChunks } from "../gpu/step.ts";
 import { type ParameterArena, windows } from "../tape/parameters.ts";
 

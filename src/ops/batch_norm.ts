@@ -6,7 +6,8 @@ import runningText from "../../kernels/batch_norm_running.wgsl" with { type: "te
 import statisticsText from "../../kernels/batch_norm_statistics.wgsl" with { type: "text" };
 import weightGradientText from "../../kernels/batch_norm_weight_gradient.wgsl" with { type: "text" };
 import { constantOf, type Kernel, kernel } from "../gpu/kernel.ts";
-import type { DispatchSpec, View } from "../gpu/program.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
+import { bufferOf, type View } from "../gpu/memory.ts";
 import { type BatchSizes, MAX_CHUNKS, partialChunks } from "../gpu/step.ts";
 import { at, columnSums, type Matrix, matrix, type Reference } from "../tape/reference.ts";
 import { type Call, expectShape, type Tape } from "../tape/tape.ts";
@@ -62,7 +63,7 @@ export function batchNorm(
       throw new Error(`batch_norm: expected ${running.name} to be a statistic`);
     }
   }
-  const output = tape.tensor(name, "rows", N);
+  const output = tape.tensor(name, "rows", N, { textured: true });
   const N4 = input.stride / 4;
   const node = { op: "batch_norm", inputs: [input, scale, shift, mean, variance], output };
 
@@ -173,7 +174,7 @@ function stretches(kernel: Kernel, N4: number, { rows }: BatchSizes): [number] {
 
 /** The least range of the weights that holds these parameters, and where each starts in it, in floats. */
 function window(parameters: readonly Tensor[]): { view: View; at: number[] } {
-  const views = parameters.map((p) => p.view);
+  const views = parameters.map((p) => bufferOf(p.view));
   const offset = Math.min(...views.map((v) => v.offset));
   const end = Math.max(...views.map((v) => v.offset + v.size));
   const [first] = views;

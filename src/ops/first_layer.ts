@@ -4,7 +4,8 @@ import backwardText from "../../kernels/first_layer_backward.wgsl" with { type: 
 import embeddingText from "../../kernels/embedding_gradient.wgsl" with { type: "text" };
 import forwardText from "../../kernels/first_layer_forward.wgsl" with { type: "text" };
 import { kernel } from "../gpu/kernel.ts";
-import type { DispatchSpec, View } from "../gpu/program.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
+import type { Memory } from "../gpu/memory.ts";
 import type { BatchSizes } from "../gpu/step.ts";
 import { add, at, elu, matrix, type Reference, throughElu } from "../tape/reference.ts";
 import { type Call, expectShape, type GradientTarget, type Tape } from "../tape/tape.ts";
@@ -36,7 +37,7 @@ export function firstLayer(
   const oneHot = isTable(item);
   if (!oneHot) expectShape("first_layer", item, "items", state.columns);
   expectShape("first_layer", state, "events", item.columns);
-  const output = tape.tensor(name, "rows", state.columns, { activation: "elu" });
+  const output = tape.tensor(name, "rows", state.columns, { activation: "elu", textured: true });
   const N4 = output.stride / 4;
   const dropout = { KEPT: keptNoise(itemDropout), KEPT_SCALE: 1 / (1 - itemDropout) };
 
@@ -122,7 +123,7 @@ export function isTable(tensor: Tensor): boolean {
 export function embeddingGradient(
   call: Call,
   table: Tensor,
-  source: View,
+  source: Memory,
   target: GradientTarget,
 ): DispatchSpec {
   const { ranked, slotFirst, sorted, row } = call.batch;

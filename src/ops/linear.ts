@@ -1,13 +1,19 @@
 /** linear: output = act(input W + b), a dense layer. */
 
-import type { Cost, DispatchSpec, View } from "../gpu/program.ts";
+import type { Cost, DispatchSpec } from "../gpu/program.ts";
+import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
 import { type Dim, extent, partialChunks, sizeIndex } from "../gpu/step.ts";
 import { at, columnSums, elu, matrix, product, type Reference, throughElu } from "../tape/reference.ts";
 import { type Call, expectShape, partialConstants, type Tape } from "../tape/tape.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { NONE } from "../data/click_log.ts";
-import { matmulInvocations, matmulKernel, weightGradientInvocations } from "./matmul_kernels.ts";
+import {
+  matmulInvocations,
+  matmulKernel,
+  matmulWeights,
+  weightGradientInvocations,
+} from "./matmul_kernels.ts";
 
 /** Rows of the input that the output takes: its own, or the features of the batch's distinct or fed items. */
 export type Gather = "distinct items" | "fed items";
@@ -47,6 +53,7 @@ export function linear(
   const output = tape.tensor(name, rows, weights.columns, {
     groups: weights.groups,
     activation: options.elu ? "elu" : undefined,
+    textured: true,
   });
   const K4 = input.stride / 4;
   const N4 = output.stride / 4;
@@ -76,7 +83,7 @@ export function linear(
         constants: { M: sizeIndex[rows], K4, N4, ELU: target.elu, ACCUMULATE: target.accumulate },
         views: {
           output_gradient: call.outputGradient(),
-          weights: weights.view,
+          weights: matmulWeights(kernel, bufferOf(weights.view)),
           input: input.view,
           input_gradient: target.view,
         },
@@ -88,7 +95,15 @@ export function linear(
   };
 
   const inputs = bias ? [input, weights, bias] : [input, weights];
-  return tape.record({ op: "linear", inputs, output, forward, backward, reference: reference(options) });
+  return tape.record({
+    op: "linear",
+    inputs,
+    output,
+    rereads: [input, output],
+    forward,
+    backward,
+    reference: reference(options),
+  });
 }
 
 /** What a matmul works on. */
@@ -106,7 +121,7 @@ function productCost(m: number, input: Tensor, weights: Tensor): Cost {
 }
 
 /** The dispatch for act(input W + b); the LSTM has use for it too. */
-export function forwardProduct(call: Call, p: Product & { elu: boolean; output: View }): DispatchSpec {
+export function forwardProduct(call: Call, p: Product & { elu: boolean; output: Memory }): DispatchSpec {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
   const kernel = matmulKernel("forward", K4, N4, call.shapes);
   return {
@@ -123,7 +138,7 @@ export function forwardProduct(call: Call, p: Product & { elu: boolean; output: 
     views: {
       input: p.input.view,
       index: indexView(call, p.gather),
-      weights: p.weights.view,
+      weights: matmulWeights(kernel, bufferOf(p.weights.view)),
       bias: p.bias?.view ?? p.weights.view,
       output: p.output,
     },
@@ -138,7 +153,7 @@ export function forwardProduct(call: Call, p: Product & { elu: boolean; output: 
  */
 export function weightGradient(
   call: Call,
-  g: Product & { outputGradient: View; second?: { input: Tensor; weights: Tensor } },
+  g: Product & { outputGradient: Memory; second?: { input: Tensor; weights: Tensor } },
 ): DispatchSpec {
   const K4 = g.input.stride / 4;
   const N4 = g.weights.stride / 4;

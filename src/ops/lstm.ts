@@ -5,6 +5,7 @@ import forwardText from "../../kernels/lstm_forward.wgsl" with { type: "text" };
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
+import { bufferOf, type Memory, uniformIfSmall } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import {
   add,
@@ -53,8 +54,14 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
   const H4 = output.stride / 4;
   const cell = tape.saved(`${name} cell`, "events", output.stride);
   const gates = tape.saved(`${name} gates`, "events", 4 * output.stride);
-  const product = features ? tape.saved(`${name} input`, "events", 4 * output.stride) : inputWeights.view;
+  const product: Memory = features
+    ? tape.saved(`${name} input`, "events", 4 * output.stride)
+    : inputWeights.view;
   const fed = { rows: "events", gather: "fed items" } as const;
+
+  // One invocation a user reads them all at every event.
+  const onCpu = ({ view }: Tensor) =>
+    tape.options.shapes === "cpu" ? uniformIfSmall(bufferOf(view)) : bufferOf(view);
 
   const forward = (call: Call): DispatchSpec[] => {
     const specs: DispatchSpec[] = [{
@@ -65,8 +72,8 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
         plan: call.batch.plan,
         event: call.batch.event,
         input: product,
-        weights: weights.view,
-        bias: bias.view,
+        weights: onCpu(weights),
+        bias: onCpu(bias),
         state: output.view,
         cell,
         gates,
@@ -87,7 +94,7 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
   };
 
   const backward = (call: Call): DispatchSpec[] => {
-    const gateGradient = tape.saved(`${name} gate gradient`, "events", 4 * output.stride);
+    const gateGradient = tape.savedForProducts(`${name} gate gradient`, "events", 4 * output.stride);
     const specs: DispatchSpec[] = [{
       kernel: backwardKernel,
       label: `${name} gradient of gates`,
@@ -95,7 +102,7 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
       views: {
         plan: call.batch.plan,
         event: call.batch.event,
-        weights: weights.view,
+        weights: onCpu(weights),
         cell,
         gates,
         state_gradient: call.outputGradient(),

@@ -12,7 +12,8 @@ import gameText from "../../kernels/minimax.wgsl" with { type: "text" };
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
-import type { DispatchSpec, View } from "../gpu/program.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
+import { bufferOf, uniformIfSmall, type View } from "../gpu/memory.ts";
 import { at, type Matrix, matrix, type Reference } from "../tape/reference.ts";
 import { type Call, expectShape, type Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
@@ -83,7 +84,7 @@ export function minimax(
         u: u.view,
         event: call.batch.event,
         hidden: last?.input.view ?? u.view,
-        weights: last?.weights.view ?? u.view,
+        weights: last ? uniformIfSmall(bufferOf(last.weights.view)) : u.view,
         bias: last?.bias.view ?? u.view,
         logits: logits.view,
         outcome: output.view,

@@ -2,12 +2,13 @@
 
 import sumText from "../../kernels/outcome_sum.wgsl" with { type: "text" };
 import { constantOf, kernel } from "../gpu/kernel.ts";
-import type { DispatchSpec, View } from "../gpu/program.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
+import type { Memory, View } from "../gpu/memory.ts";
 
 const sumKernel = kernel("outcome_sum", sumText);
 
 /** @param outcome [events, vectors] vec4f. @param ring [., vectors] vec4f */
-export function outcomeSum(name: string, outcome: View, ring: View, vectors: number): DispatchSpec {
+export function outcomeSum(name: string, outcome: Memory, ring: View, vectors: number): DispatchSpec {
   return {
     kernel: sumKernel,
     label: `${name} sum`,

@@ -9,7 +9,8 @@ import tableText from "../../kernels/pw_table_gradient.wgsl" with { type: "text"
 import weightText from "../../kernels/pw_table_weight_gradient.wgsl" with { type: "text" };
 import windowText from "../../kernels/pw_window.wgsl" with { type: "text" };
 import { kernel } from "../gpu/kernel.ts";
-import type { DispatchSpec, View } from "../gpu/program.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
+import type { View } from "../gpu/memory.ts";
 import { MAX_CHUNKS, partialChunks } from "../gpu/step.ts";
 import { add, at, columnSums, matrix, type Reference } from "../tape/reference.ts";
 import { type Call, expectShape, partialConstants, type Tape } from "../tape/tape.ts";

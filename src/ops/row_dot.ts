@@ -3,6 +3,7 @@
 import backwardText from "../../kernels/row_dot_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/row_dot_forward.wgsl" with { type: "text" };
 import { kernel } from "../gpu/kernel.ts";
+import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { partialChunks } from "../gpu/step.ts";
 import { at, columnSums, matrix, product, type Reference } from "../tape/reference.ts";
@@ -44,7 +45,12 @@ export function rowDot(
       kernel: forwardKernel,
       label: `${name} forward`,
       constants: { K4 },
-      views: { input: input.view, weights: weights.view, bias: bias.view, output: output.view },
+      views: {
+        input: input.view,
+        weights: uniformIfSmall(bufferOf(weights.view)),
+        bias: bias.view,
+        output: output.view,
+      },
       invocations: (s) => [s.rows],
       cost: (s) => ({ flops: 2 * s.rows * K, bytes: s.rows * (16 * K4 + 4) }),
     }];
@@ -65,7 +71,7 @@ export function rowDot(
       },
       views: {
         input: input.view,
-        weights: weights.view,
+        weights: uniformIfSmall(bufferOf(weights.view)),
         output_gradient: call.outputGradient(),
         input_gradient: target.view,
         partials: toWeights.view,

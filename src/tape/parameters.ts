@@ -2,7 +2,7 @@
 
 import { alignBinding, Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { View } from "../gpu/program.ts";
+import { bufferOf, type View } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { MAX_CHUNKS } from "../gpu/step.ts";
 import { padded, padRows, type Tensor, unpadRows } from "./tensor.ts";
@@ -123,7 +123,7 @@ export class ParameterArena {
   }
 
   gradientView(parameter: Tensor): View {
-    return { ...parameter.view, buffer: this.gradient.buffer };
+    return { ...bufferOf(parameter.view), buffer: this.gradient.buffer };
   }
 
   /** Uploads values; parameters that are not named keep theirs. @throws Error for a wrong name or length. */
@@ -138,7 +138,7 @@ export class ParameterArena {
           } values [${rows}, ${t.columns}], got ${values.length}`,
         );
       }
-      this.gpu.queue.writeBuffer(buffer, t.view.offset, padRows(values, rows, t.columns, t.groups));
+      this.gpu.queue.writeBuffer(buffer, bufferOf(t.view).offset, padRows(values, rows, t.columns, t.groups));
     }
   }
 
@@ -147,7 +147,7 @@ export class ParameterArena {
     const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
     const weights: Weights = new Map();
     for (const t of this.#byName.values()) {
-      const start = t.view.offset / 4;
+      const start = bufferOf(t.view).offset / 4;
       const rows = Number(t.rows);
       weights.set(t.name, unpadRows(all.subarray(start, start + rows * t.stride), rows, t.columns, t.groups));
     }

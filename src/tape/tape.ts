@@ -8,7 +8,8 @@ import type { BatchBuffers } from "../batch/batch_buffers.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { AdapterKind } from "../gpu/device.ts";
 import type { Constants } from "../gpu/kernel.ts";
-import type { DispatchSpec, View } from "../gpu/program.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
+import type { Memory, View } from "../gpu/memory.ts";
 import type { BatchSizes, Dim } from "../gpu/step.ts";
 import type { ParameterArena } from "./parameters.ts";
 import type { Reference } from "./reference.ts";
@@ -21,7 +22,7 @@ export interface Call {
   /** The kind of adapter to choose kernels for. */
   readonly shapes: AdapterKind;
   /** The gradient of the output (of what went into its activation), to read. Only for a trainable output. */
-  outputGradient(): View;
+  outputGradient(): Memory;
   /** Where to write the gradient of an input; undefined when nothing below it is trainable. */
   gradient(input: Tensor): GradientTarget | undefined;
   /** Where to write partial sums of the gradient of a parameter that all rows of the batch add to. */
@@ -29,7 +30,7 @@ export interface Call {
 }
 
 export interface GradientTarget {
-  readonly view: View;
+  readonly view: Memory;
   /** Another consumer has written before: add to what is there. */
   readonly accumulate: boolean;
   /** Multiply by ELU' of the input's value. */
@@ -50,6 +51,8 @@ export interface Node {
   readonly op: string;
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
+  /** Inputs that its matrix products read many times over; the output, if they do its gradient. */
+  readonly rereads?: readonly Tensor[];
   forward(call: Call): DispatchSpec[];
   /** Absent for an op without a gradient. Runs only when the output is trainable. */
   backward?(call: Call): DispatchSpec[];
@@ -68,7 +71,7 @@ export interface TapeOptions {
 
 export class Tape {
   readonly #nodes: Node[] = [];
-  readonly #gradients = new Map<Tensor, View>();
+  readonly #gradients = new Map<Tensor, Memory>();
   readonly #written = new Set<Tensor>();
 
   constructor(readonly options: TapeOptions) {}
@@ -80,18 +83,57 @@ export class Tape {
     return this.options.parameters.get(name);
   }
 
-  /** Makes a tensor for an op's output, or a constant when `trainable` is false. */
-  tensor(name: string, rows: Dim, columns: number, more: Partial<Tensor> = {}): Tensor {
+  /**
+   * Makes a tensor for an op's output, or a constant when `trainable` is false.
+   * @param more.textured the kernels of the op can write it to a texture; it gets one where that is worth while.
+   */
+  tensor(
+    name: string,
+    rows: Dim,
+    columns: number,
+    more: Partial<Tensor> & { textured?: boolean } = {},
+  ): Tensor {
     const groups = more.groups ?? 1;
     const stride = more.stride ?? padded(columns, groups);
-    const bytes = 4 * floats({ rows, stride }, this.options.capacity);
-    const view = more.view ?? this.options.arena.allocate(name, bytes);
-    return { trainable: true, ...more, name, rows, columns, groups, stride, view };
+    let { view } = more;
+    const allocate = () => {
+      const reread = this.#nodes.some((node) =>
+        node.inputs.includes(tensor) && node.rereads?.includes(tensor)
+      );
+      return this.#allocate(name, floats(tensor, this.options.capacity), reread && (more.textured ?? false));
+    };
+    const tensor: Tensor = {
+      trainable: true,
+      ...more,
+      name,
+      rows,
+      columns,
+      groups,
+      stride,
+      // Made when it is first used: by then all consumers are on the tape.
+      get view() {
+        return view ??= allocate();
+      },
+    };
+    return tensor;
   }
 
   /** A buffer beside the output, for what backward needs: [rows, columns] floats. */
   saved(name: string, rows: Dim, columns: number): View {
     return this.options.arena.allocate(name, 4 * floats({ rows, stride: columns }, this.options.capacity));
+  }
+
+  /** The same for what matrix products read again and again. */
+  savedForProducts(name: string, rows: Dim, columns: number): Memory {
+    return this.#allocate(name, floats({ rows, stride: columns }, this.options.capacity), true);
+  }
+
+  /** @param reread a matrix product reads it many times: on a CPU adapter that is faster from a texture. */
+  #allocate(name: string, count: number, reread: boolean): Memory {
+    const { arena, shapes } = this.options;
+    return reread && shapes === "cpu"
+      ? arena.allocateTexture(name, 4 * count)
+      : arena.allocate(name, 4 * count);
   }
 
   record(node: Node): Tensor {
@@ -129,13 +171,16 @@ export class Tape {
     return specs;
   }
 
-  /** The buffer of a tensor's gradient. @throws Error when it has none. */
-  gradientOf(tensor: Tensor): View {
+  /** Where a tensor's gradient stands. @throws Error when it has none. */
+  gradientOf(tensor: Tensor): Memory {
     if (tensor.parameter) return this.options.parameters.gradientView(tensor);
     let view = this.#gradients.get(tensor);
     if (!view) {
-      const bytes = 4 * floats(tensor, this.options.capacity);
-      view = this.options.arena.allocate(`gradient of ${tensor.name}`, bytes);
+      // A texture cannot be added to, so a second consumer calls for a buffer.
+      const consumers = this.#nodes.filter((node) => node.inputs.includes(tensor)).length;
+      const own = this.#nodes.find((node) => node.output === tensor);
+      const reread = (own?.rereads?.includes(tensor) ?? false) && consumers < 2;
+      view = this.#allocate(`gradient of ${tensor.name}`, floats(tensor, this.options.capacity), reread);
       this.#gradients.set(tensor, view);
     }
     return view;

@@ -1,6 +1,6 @@
 /** What the tape computes with: matrices on the GPU whose rows are counted by the batch. */
 
-import type { View } from "../gpu/program.ts";
+import type { Memory } from "../gpu/memory.ts";
 import { type BatchSizes, type Dim, extent } from "../gpu/step.ts";
 
 /**
@@ -18,7 +18,7 @@ export interface Tensor {
   readonly groups: number;
   /** Floats from one row to the next. */
   readonly stride: number;
-  readonly view: View;
+  readonly view: Memory;
   /**
    * The tensor is the output of this activation. Its gradient buffer then holds the gradient of what went *into* the
    * activation: whoever produces it multiplies by the derivative, which follows from the output, ELU' = min(y, 0) + 1.

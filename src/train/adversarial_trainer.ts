@@ -12,7 +12,7 @@ import { checkLog } from "../data/check_log.ts";
 import { type ClickLog, NONE, usersOf } from "../data/click_log.ts";
 import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
-import type { View } from "../gpu/program.ts";
+import type { View } from "../gpu/memory.ts";
 import type { BatchSizes } from "../gpu/step.ts";
 import { parseConfig } from "../model/config.ts";
 import { GamePrograms } from "../model/game_programs.ts";

@@ -11,7 +11,7 @@ import { randomStream } from "../data/random.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../data/user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { View } from "../gpu/program.ts";
+import type { View } from "../gpu/memory.ts";
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
 import type { BatchSizes } from "../gpu/step.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";

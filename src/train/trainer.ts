@@ -7,7 +7,7 @@ import { type ClickLog, usersOf } from "../data/click_log.ts";
 import { randomStream } from "../data/random.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { Arena } from "../gpu/arena.ts";
-import type { View } from "../gpu/program.ts";
+import type { View } from "../gpu/memory.ts";
 import type { BatchSizes } from "../gpu/step.ts";
 import { parseConfig } from "../model/config.ts";
 import { fitItems } from "../model/item_features.ts";

@@ -1,0 +1,105 @@
+// matmul_forward_panel.wgsl - a dense layer with up to 64 inputs, for a CPU adapter
+//
+//   input [M, K]   weights [K, N]   bias [N]   output [M, N]       M: users, events, rows or items of the batch
+//   output = act(input W + bias);   with GATHER, row m of the input is row index[m]
+//
+// Work split   a workgroup owns WORKGROUP_Y rows x 16 columns, an invocation one of its rows. First the workgroup copies its
+//              panel of W, [K, 16], into workgroup memory; then everything is one straight line: no loop, no branch.
+// Why so       llvmpipe turns a read of *workgroup memory at a constant place* into one instruction, a broadcast that the
+//              multiplication takes along; in a loop, or at a place that is computed, it is a gather of eight lanes one
+//              after another, some 35 instructions. So k is written out: the place of W[k][n] in the panel is a constant. The
+//              input is read once a row and panel, from a texture where it can be (see src/gpu/memory.ts). 16 columns keep
+//              the code of 64 k within the first-level instruction cache; 32 columns read half as much and are slower.
+// Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
+// Backward     matmul_input_gradient_panel.wgsl, matmul_weight_gradient_rows.wgsl
+// More inputs  matmul_forward_rows.wgsl     On a GPU     matmul_forward_tiled.wgsl
+
+const WORKGROUP = 1;
+const WORKGROUP_Y = 128;  // rows
+const M = 2u;    // which of step.size counts the rows
+const K4 = 16u;  // columns of the input / 4, at most 16
+const N4 = 16u;  // columns of the output / 4
+const GATHER = false;
+const BIAS = true;
+const ELU = true;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> input: array<vec4f>;
+@group(0) @binding(1) var<storage, read> index: array<u32>;
+@group(0) @binding(2) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(5) var<uniform> step: Step;
+
+fn load_input(i: u32) -> vec4f { return input[i]; }
+fn store_output(i: u32, value: vec4f) { output[i] = value; }
+
+var<workgroup> panel: array<vec4f, 16u * K4 + 4u>;  // row k of the panel: 4k .. 4k+3; the bias behind them
+
+struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
+
+// Four more inputs, of columns 4k .. 4k+3.
+fn add(s: Sums, at: u32, k: u32) -> Sums {
+  let a = load_input(at + k);
+  let p = 16u * k;
+  return Sums(
+    fma(vec4f(a.w), panel[p + 12u], fma(vec4f(a.z), panel[p + 8u], fma(vec4f(a.y), panel[p + 4u], fma(vec4f(a.x), panel[p], s.c0)))),
+    fma(vec4f(a.w), panel[p + 13u], fma(vec4f(a.z), panel[p + 9u], fma(vec4f(a.y), panel[p + 5u], fma(vec4f(a.x), panel[p + 1u], s.c1)))),
+    fma(vec4f(a.w), panel[p + 14u], fma(vec4f(a.z), panel[p + 10u], fma(vec4f(a.y), panel[p + 6u], fma(vec4f(a.x), panel[p + 2u], s.c2)))),
+    fma(vec4f(a.w), panel[p + 15u], fma(vec4f(a.z), panel[p + 11u], fma(vec4f(a.y), panel[p + 7u], fma(vec4f(a.x), panel[p + 3u], s.c3)))),
+  );
+}
+
+// Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
+fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
+
+// Rows and columns past the end repeat the last one: they store the same bits at the same place. An `if` would be right
+// too, but behind a branch LLVM defers all additions to it, and the products of the whole row wait in memory.
+fn put(row: u32, column: u32, z: vec4f) {
+  var y = z;
+  if (ELU) { y = select(exp(min(y, vec4f(0.0))) - 1.0, y, (y > vec4f(0.0)) | broken(y)); }
+  store_output(row * N4 + min(column, N4 - 1u), y);
+}
+
+@compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
+fn matmul_forward_panel(@builtin(local_invocation_index) local: u32, @builtin(workgroup_id) group: vec3u) {
+  let column = 4u * group.x;
+  for (var i = local; i < 16u * K4; i += WORKGROUP_Y) {
+    panel[i] = weights[(i / 4u) * N4 + min(column + i % 4u, N4 - 1u)];
+  }
+  if (BIAS && local < 4u) { panel[16u * K4 + local] = bias[min(column + local, N4 - 1u)]; }
+  workgroupBarrier();
+  let m = min(group.y * WORKGROUP_Y + local, step.size[M] - 1u);
+  var at = m * K4;
+  if (GATHER) { at = index[m] * K4; }
+  var s = Sums();
+  if (BIAS) { s = Sums(panel[16u * K4], panel[16u * K4 + 1u], panel[16u * K4 + 2u], panel[16u * K4 + 3u]); }
+  s = add(s, at, 0u);
+  if (K4 > 1u) { s = add(s, at, 1u); }
+  if (K4 > 2u) { s = add(s, at, 2u); }
+  if (K4 > 3u) { s = add(s, at, 3u); }
+  if (K4 > 4u) { s = add(s, at, 4u); }
+  if (K4 > 5u) { s = add(s, at, 5u); }
+  if (K4 > 6u) { s = add(s, at, 6u); }
+  if (K4 > 7u) { s = add(s, at, 7u); }
+  if (K4 > 8u) { s = add(s, at, 8u); }
+  if (K4 > 9u) { s = add(s, at, 9u); }
+  if (K4 > 10u) { s = add(s, at, 10u); }
+  if (K4 > 11u) { s = add(s, at, 11u); }
+  if (K4 > 12u) { s = add(s, at, 12u); }
+  if (K4 > 13u) { s = add(s, at, 13u); }
+  if (K4 > 14u) { s = add(s, at, 14u); }
+  if (K4 > 15u) { s = add(s, at, 15u); }
+  put(m, column, s.c0);
+  put(m, column + 1u, s.c1);
+  put(m, column + 2u, s.c2);
+  put(m, column + 3u, s.c3);
+}

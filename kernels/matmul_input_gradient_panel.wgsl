@@ -1,0 +1,108 @@
+// matmul_input_gradient_panel.wgsl - gradient of a dense layer's input for up to 64 outputs, for a CPU adapter
+//
+//   output_gradient [M, N]   weights [K, N]   input [M, K]
+//   input_gradient [M, K] = output_gradient W^T  (times ELU'(input) with ELU)
+//
+// Where input = ELU(z), ELU'(z) = 1 for z > 0 and ELU(z) + 1 otherwise: it follows from the output alone.
+//
+// Work split   as in matmul_forward_panel.wgsl, which says why: a workgroup owns WORKGROUP_Y rows x 16 columns of the result and
+//              copies its panel of W, turned to [N, 16], into workgroup memory; an invocation owns a row, in a straight line.
+// Cost         2 M K N flops, 4 (2 M K + K N + M N) bytes.     Accuracy   N roundings of the running sum
+// More outputs matmul_input_gradient_rows.wgsl     On a GPU     matmul_input_gradient_tiled.wgsl
+
+const WORKGROUP = 1;
+const WORKGROUP_Y = 128;  // rows
+const M = 2u;    // which of step.size counts the rows
+const K4 = 16u;  // columns of the input / 4
+const N4 = 16u;  // columns of the output / 4, at most 16
+const ELU = true;
+const ACCUMULATE = false;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> output_gradient: array<vec4f>;
+@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(2) var<storage, read> input: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> input_gradient: array<vec4f>;
+@group(0) @binding(4) var<uniform> step: Step;
+
+fn load_output_gradient(i: u32) -> vec4f { return output_gradient[i]; }
+fn load_input(i: u32) -> vec4f { return input[i]; }
+fn store_input_gradient(i: u32, value: vec4f) { input_gradient[i] = value; }
+fn add_input_gradient(i: u32, value: vec4f) { input_gradient[i] += value; }
+
+var<workgroup> panel: array<f32, 64u * N4>;  // row n of the panel: 16 n .. 16 n + 15
+
+struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
+
+fn entry(p: u32) -> vec4f { return vec4f(panel[p], panel[p + 1u], panel[p + 2u], panel[p + 3u]); }
+
+// Four more outputs, of columns 4n .. 4n+3.
+fn add(s: Sums, at: u32, n: u32) -> Sums {
+  let d = load_output_gradient(at + n);
+  let p = 64u * n;
+  return Sums(
+    fma(vec4f(d.w), entry(p + 48u), fma(vec4f(d.z), entry(p + 32u), fma(vec4f(d.y), entry(p + 16u), fma(vec4f(d.x), entry(p), s.c0)))),
+    fma(vec4f(d.w), entry(p + 52u), fma(vec4f(d.z), entry(p + 36u), fma(vec4f(d.y), entry(p + 20u), fma(vec4f(d.x), entry(p + 4u), s.c1)))),
+    fma(vec4f(d.w), entry(p + 56u), fma(vec4f(d.z), entry(p + 40u), fma(vec4f(d.y), entry(p + 24u), fma(vec4f(d.x), entry(p + 8u), s.c2)))),
+    fma(vec4f(d.w), entry(p + 60u), fma(vec4f(d.z), entry(p + 44u), fma(vec4f(d.y), entry(p + 28u), fma(vec4f(d.x), entry(p + 12u), s.c3)))),
+  );
+}
+
+// Rows and columns past the end repeat the last one, as in matmul_forward_panel.wgsl. Only what adds must not do it twice.
+fn put(m: u32, column: u32, z: vec4f) {
+  let last = step.size[M] - 1u;
+  if (ACCUMULATE && (m > last || column >= K4)) { return; }
+  let at = min(m, last) * K4 + min(column, K4 - 1u);
+  var d = z;
+  if (ELU) {
+    let x = load_input(at);
+    d *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0));
+  }
+  if (ACCUMULATE) { add_input_gradient(at, d); } else { store_input_gradient(at, d); }
+}
+
+@compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
+fn matmul_input_gradient_panel(@builtin(local_invocation_index) local: u32, @builtin(workgroup_id) group: vec3u) {
+  let column = 4u * group.x;
+  for (var i = local; i < 16u * N4; i += WORKGROUP_Y) {
+    let n = i / 16u;
+    let k = 4u * min(column + (i % 16u) / 4u, K4 - 1u) + i % 4u;
+    let w = weights[k * N4 + n];
+    let p = 64u * n + i % 16u;
+    panel[p] = w.x;
+    panel[p + 16u] = w.y;
+    panel[p + 32u] = w.z;
+    panel[p + 48u] = w.w;
+  }
+  workgroupBarrier();
+  let m = group.y * WORKGROUP_Y + local;
+  let at = min(m, step.size[M] - 1u) * N4;
+  var s = add(Sums(), at, 0u);
+  if (N4 > 1u) { s = add(s, at, 1u); }
+  if (N4 > 2u) { s = add(s, at, 2u); }
+  if (N4 > 3u) { s = add(s, at, 3u); }
+  if (N4 > 4u) { s = add(s, at, 4u); }
+  if (N4 > 5u) { s = add(s, at, 5u); }
+  if (N4 > 6u) { s = add(s, at, 6u); }
+  if (N4 > 7u) { s = add(s, at, 7u); }
+  if (N4 > 8u) { s = add(s, at, 8u); }
+  if (N4 > 9u) { s = add(s, at, 9u); }
+  if (N4 > 10u) { s = add(s, at, 10u); }
+  if (N4 > 11u) { s = add(s, at, 11u); }
+  if (N4 > 12u) { s = add(s, at, 12u); }
+  if (N4 > 13u) { s = add(s, at, 13u); }
+  if (N4 > 14u) { s = add(s, at, 14u); }
+  if (N4 > 15u) { s = add(s, at, 15u); }
+  put(m, column, s.c0);
+  put(m, column + 1u, s.c1);
+  put(m, column + 2u, s.c2);
+  put(m, column + 3u, s.c3);
+}

@@ -1,0 +1,148 @@
+/**
+ * Where a kernel finds its data: a range of a buffer, or a storage texture.
+ *
+ * Why textures: a CPU that poses as a GPU (llvmpipe) reads a buffer number by number, each behind a bounds check of its
+ * own, about 200 instructions for a vec4f in 8 lanes. A texel of four f32 is fetched whole: about 60. So on such an adapter the
+ * widest activations stand in textures. A kernel is written for buffers and reads and writes what may stand in a texture through
+ * functions of one line, `load_NAME`, `store_NAME` and `add_NAME`, that {@link inTextures} turns.
+ */
+
+import type { Kernel } from "./kernel.ts";
+
+/** A range of a buffer that a kernel sees. */
+export interface View {
+  readonly buffer: GPUBuffer;
+  /** Bytes; a multiple of 256. */
+  readonly offset: number;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** Vectors of four f32, one a texel, in rows of {@link TEXTURE_WIDTH}: vector i stands at (i % width, i / width). */
+export interface TextureView {
+  readonly texture: GPUTexture;
+  /** Bytes of the vectors that count. */
+  readonly size: number;
+}
+
+/**
+ * A small range of a buffer that kernels only read, as a uniform: on llvmpipe a vec4f costs about 140 instructions there
+ * and 200 from storage. At most 64 KiB.
+ */
+export interface UniformView extends View {
+  readonly uniform: true;
+}
+
+export type Memory = View | TextureView;
+
+/** Texels of a row; the largest that every adapter has. */
+export const TEXTURE_WIDTH = 8192;
+export const TEXTURE_FORMAT = "rgba32float";
+
+export function isTexture(memory: Memory): memory is TextureView {
+  return "texture" in memory;
+}
+
+/** Bytes that a uniform binding may have on every adapter. */
+const UNIFORM_BYTES = 65536;
+
+/** The view as a uniform where it fits one; as it is where not. */
+export function uniformIfSmall(view: View): View {
+  const uniform: UniformView = { ...view, uniform: true };
+  return view.size <= UNIFORM_BYTES ? uniform : view;
+}
+
+export function isUniform(memory: Memory): memory is UniformView {
+  return "uniform" in memory;
+}
+
+/** @throws Error for a texture, where only a buffer can be used. */
+export function bufferOf(memory: Memory): View {
+  if (isTexture(memory)) throw new Error(`expected a buffer, got the texture ${memory.texture.label}`);
+  return memory;
+}
+
+/** The texels of a texture's rows that hold `bytes`. */
+export function textureSize(bytes: number): [width: number, height: number] {
+  const texels = Math.max(1, Math.ceil(bytes / 16));
+  return [Math.min(texels, TEXTURE_WIDTH), Math.ceil(texels / TEXTURE_WIDTH)];
+}
+
+/** Writes whole vectors of four, from the start on. */
+export function writeMemory(
+  queue: GPUQueue,
+  memory: Memory,
+  data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
+): void {
+  if (!isTexture(memory)) return queue.writeBuffer(memory.buffer, memory.offset, data);
+  const { texture } = memory;
+  const { width } = texture;
+  const write = (row: number, texels: number, rows: number) => {
+    if (texels * rows === 0) return;
+    const part = data.subarray(4 * width * row, 4 * (width * row + texels * rows));
+    queue.writeTexture({ texture, origin: [0, row] }, part, { bytesPerRow: 16 * texels }, [texels, rows]);
+  };
+  const texels = data.length / 4;
+  const rows = Math.floor(texels / width);
+  write(0, width, rows);
+  write(rows, texels - width * rows, 1);
+}
+
+/** A kernel's text with its bindings where the views stand; see {@link inTextures}, {@link inUniforms}. */
+export function placed(kernel: Kernel, source: string, views: Readonly<Record<string, Memory>>): string {
+  const names = (is: (memory: Memory) => boolean) => Object.keys(views).filter((name) => is(views[name]!));
+  return inUniforms(kernel, inTextures(kernel, source, names(isTexture)), names(isUniform), views);
+}
+
+/** The same with the named bindings as uniforms, which have a fixed size. @throws Error for one that is no array<vec4f>. */
+function inUniforms(
+  kernel: Kernel,
+  source: string,
+  names: readonly string[],
+  views: Readonly<Record<string, Memory>>,
+): string {
+  return names.reduce((text, name) => {
+    const declaration = `var<storage, read> ${name}: array<vec4f>;`;
+    if (!text.includes(declaration)) throw new Error(`kernel ${kernel.name}: ${name} cannot be a uniform`);
+    return text.replace(declaration, `var<uniform> ${name}: array<vec4f, ${(views[name]?.size ?? 0) / 16}>;`);
+  }, source);
+}
+
+/**
+ * A kernel's text with the named bindings as storage textures.
+ * @throws Error for a binding that the kernel reads or writes without its functions.
+ */
+function inTextures(kernel: Kernel, source: string, names: readonly string[]): string {
+  for (const name of names) {
+    const binding = kernel.bindings.find((b) => b.name === name);
+    const access = binding?.kind === "read" ? "read" : "write";
+    const texel = `vec2u(i & ${TEXTURE_WIDTH - 1}u, i >> ${Math.log2(TEXTURE_WIDTH)}u)`;
+    const turns: [line: string, turned: string][] = [
+      [
+        `fn load_${name}(i: u32) -> vec4f { return ${name}[i]; }`,
+        access === "read"
+          ? `fn load_${name}(i: u32) -> vec4f { return textureLoad(${name}, ${texel}); }`
+          : "",
+      ],
+      [
+        `fn store_${name}(i: u32, value: vec4f) { ${name}[i] = value; }`,
+        `fn store_${name}(i: u32, value: vec4f) { textureStore(${name}, ${texel}, value); }`,
+      ],
+      // A texture that is written cannot be read: whoever adds gets a buffer.
+      [
+        `fn add_${name}(i: u32, value: vec4f) { ${name}[i] += value; }`,
+        `fn add_${name}(i: u32, value: vec4f) {}`,
+      ],
+    ];
+    const found = turns.filter(([line]) => source.includes(line));
+    if (found.length === 0) {
+      throw new Error(`kernel ${kernel.name} has no functions for ${name}, so it cannot stand in a texture`);
+    }
+    for (const [line, turned] of found) source = source.replace(line, turned);
+    source = source.replace(
+      new RegExp(`var<storage, \\w+> ${name}: array<vec4f>;`),
+      `var ${name}: texture_storage_2d<${TEXTURE_FORMAT}, ${access}>;`,
+    );
+  }
+  return source;
+}
