@@ -14,6 +14,8 @@
 // sqrt(1 - b2^t): in the first steps the same epsilon weighs up to 32 times more here. It matters where gradients are
 // near epsilon (1e-8). Weight decay is decoupled (Loshchilov and Hutter 2019): it is no part of m and v.
 //
+// Tables may instead be moved only where the batch touches them: adam_rows.wgsl, which says what that changes.
+//
 // Work split   one invocation owns four parameters; a whole model is one dispatch (one for each window of 128 MiB).
 // Cost         10 flops and 28 bytes a parameter, 4 more a partial sum: as fast as memory.
 

@@ -5,7 +5,8 @@
 //   item_gradient  [D, N]  sum over the rows of a distinct item: they are found through sorted; rows that hid their item
 //                          (see first_layer_forward) count for nothing, the others DROPOUT's scale
 //                  [I, N]  with ITEMS: one-hot features, a row for every item of the catalogue, 0 for those not shown:
-//                          Adam goes on moving them by their moments, as the reference does
+//                          Adam goes on moving them by their moments, as the reference does. Row-sparse Adam takes the
+//                          gradients by distinct item, as with dense features
 //
 // Work split   one invocation owns four columns of one event or one item and walks its rows in order: no atomics, the
 //              same bits every time. Both sums in one dispatch: on small batches the number of dispatches counts.
@@ -13,7 +14,7 @@
 
 const WORKGROUP = 64;
 const N4 = 16u;     // columns / 4
-const ITEMS = 0u;   // I with one-hot features, else 0
+const ITEMS = 0u;   // I with one-hot features, but 0 for row-sparse Adam; else 0
 const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
 const KEPT_SCALE = 1.0;
 const ACCUMULATE_STATE = false;

@@ -2,7 +2,8 @@
 //
 //   weights [P]   best [12] flags at 8..10   by_loss, by_prec1, by_prec2 [P]
 //
-// Work split   one invocation owns four parameters. Cost   nothing but the dispatch when nothing is better.
+// Work split   one invocation owns four parameters, and of a large model every 64k-th four. Cost   nothing but the
+//              dispatch when nothing is better: an invocation for each four would cost as much as the copy.
 
 const WORKGROUP = 64;
 
@@ -24,9 +25,11 @@ struct Step {
 
 @compute @workgroup_size(WORKGROUP)
 fn keep_best(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
-  let i = id.x + id.y * (grid.x * WORKGROUP);
-  if (i >= arrayLength(&weights)) { return; }
-  if (best[8] == 1u) { by_loss[i] = weights[i]; }
-  if (best[9] == 1u) { by_prec1[i] = weights[i]; }
-  if (best[10] == 1u) { by_prec2[i] = weights[i]; }
+  if (best[8] + best[9] + best[10] == 0u) { return; }
+  let all = grid.x * grid.y * WORKGROUP;
+  for (var i = id.x + id.y * (grid.x * WORKGROUP); i < arrayLength(&weights); i += all) {
+    if (best[8] == 1u) { by_loss[i] = weights[i]; }
+    if (best[9] == 1u) { by_prec1[i] = weights[i]; }
+    if (best[10] == 1u) { by_prec2[i] = weights[i]; }
+  }
 }

@@ -68,7 +68,7 @@ async function run(
   const adam = new AdamState(parameters);
   try {
     parameters.write(start());
-    const program = await Program.record(gpu, "adam", plan.steps, adam.dispatches(most));
+    const program = await Program.record(gpu, "adam", plan.steps, adam.dispatches(undefined, most));
     assert.equal(program.dispatches.length, most ? Math.ceil(4 * parameters.length / most) : 1);
     let chunks = 0;
     for (let t = 1; t <= STEPS; t++) {

@@ -172,6 +172,7 @@ const wrong: [string[], RegExp][] = [
   [["--eta", "0"], /Expected a number above 0 and at most 1000, got "0"/],
   [["--item-dropout", "1"], /Expected a number from 0 to 0\.99, got "1"/],
   [["--weight-decay", "-1"], /Expected a number from 0 to 1000, got "-1"/],
+  [["--adam", "sparse"], /Allowed choices are dense, row-sparse/],
   [["--early-stopping", "accuracy"], /Allowed choices are loss, prec1, prec2/],
   [["--pw-lags", "65"], /Expected a whole number in 1\.\.64, got "65"/],
 ];

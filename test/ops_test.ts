@@ -20,6 +20,8 @@ const many = batchOf(3, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage
 /** More rows than a chunk of partial sums holds. */
 const chunks = batchOf(4, { users: 90, items: 300, width: 4, maxEvents: 9, maxPage: 10 });
 const oneHot = batchOf(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPage: 6 });
+/** Of which some are not shown, some not clicked, and some clicked often. */
+const rareItems = batchOf(6, { users: 40, items: 300, width: 0, maxEvents: 6, maxPage: 6 });
 const noClicks = batchOf(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
 type Batch = Pick<OpCase, "log" | "users">;
@@ -98,15 +100,18 @@ for (const dropout of [0.2, 0.9]) {
       tolerance: 4 * U * 64,
     }));
 }
-for (const N of [3, 64]) {
-  Deno.test(`first_layer: one-hot table, ${N} columns`, () =>
-    checkOp({
-      ...oneHot,
-      leaves: [{ name: "state", rows: "events", columns: N }],
-      parameters: [{ name: "item", rows: 70, columns: N, table: true }],
-      build: (tape, t) => firstLayer(tape, "h", { item: t("item"), state: t("state") }),
-      tolerance: 4 * U * 64,
-    }));
+for (const touchedOnly of [false, true]) {
+  for (const N of [3, 64]) {
+    Deno.test(`first_layer: one-hot table, ${N} columns${touchedOnly ? ", touched rows" : ""}`, () =>
+      checkOp({
+        ...(touchedOnly ? rareItems : oneHot),
+        leaves: [{ name: "state", rows: "events", columns: N }],
+        parameters: [{ name: "item", rows: touchedOnly ? 300 : 70, columns: N, table: true }],
+        build: (tape, t) => firstLayer(tape, "h", { item: t("item"), state: t("state") }),
+        touchedOnly,
+        tolerance: 4 * U * 64,
+      }));
+  }
 }
 
 for (const [name, b] of Object.entries({ one, few, many, chunks })) {
@@ -140,19 +145,22 @@ for (const [name, b] of Object.entries({ one, few, many, noClicks })) {
       }));
   }
 }
-Deno.test("lstm: one-hot table", () =>
-  checkOp({
-    ...oneHot,
-    leaves: [],
-    parameters: [
-      { name: "x", rows: 70, columns: 24, groups: 4, table: true },
-      { name: "w", rows: 6, columns: 24, groups: 4 },
-      { name: "b", rows: 1, columns: 24, groups: 4 },
-    ],
-    build: (tape, t) => lstm(tape, "s", { inputWeights: t("x"), weights: t("w"), bias: t("b") }),
-    scale: 0.5,
-    tolerance: 4 * U * 300,
-  }));
+for (const touchedOnly of [false, true]) {
+  Deno.test(`lstm: one-hot table${touchedOnly ? ", touched rows" : ""}`, () =>
+    checkOp({
+      ...(touchedOnly ? rareItems : oneHot),
+      leaves: [],
+      parameters: [
+        { name: "x", rows: touchedOnly ? 300 : 70, columns: 24, groups: 4, table: true },
+        { name: "w", rows: 6, columns: 24, groups: 4 },
+        { name: "b", rows: 1, columns: 24, groups: 4 },
+      ],
+      build: (tape, t) => lstm(tape, "s", { inputWeights: t("x"), weights: t("w"), bias: t("b") }),
+      scale: 0.5,
+      touchedOnly,
+      tolerance: 4 * U * 300,
+    }));
+}
 
 for (const [name, b] of Object.entries({ one, few, many, chunks, noClicks })) {
   for (const [scale, eta] of [[1, 1], [40, 1], [1, 3]] as const) {

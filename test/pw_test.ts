@@ -65,7 +65,7 @@ interface TableSizes {
   readonly m: number;
   readonly n: number;
 }
-function tableCase(b: Batch, { N, m, n }: TableSizes, tanh: boolean): Promise<void> {
+function tableCase(b: Batch, { N, m, n }: TableSizes, tanh: boolean, touchedOnly = false): Promise<void> {
   const I = b.log.items.count;
   return checkOp({
     ...b,
@@ -83,10 +83,15 @@ function tableCase(b: Batch, { N, m, n }: TableSizes, tanh: boolean): Promise<vo
         layerBias: t("b"),
         itemBias: tanh ? t("c") : undefined,
       }),
+    touchedOnly,
     scale: 0.7,
     tolerance: 4 * U * 400,
   });
 }
+const rareItems = batchOf(7, { users: 30, items: 300, width: 0, maxEvents: 9, maxPage: 6 });
+Deno.test("pw_table: none, touched rows", () => tableCase(rareItems, { N: 5, m: 6, n: 3 }, false, true));
+// With tanh every row has a gradient, whatever the batch touches.
+Deno.test("pw_table: tanh, all rows", () => tableCase(chunks, { N: 5, m: 6, n: 3 }, true, true));
 
 for (const tanh of [false, true]) {
   const sigma = tanh ? "tanh" : "none";

@@ -99,6 +99,21 @@ Deno.test("tape: an unused parameter, an unused result, a missing gradient", asy
   });
 });
 
+Deno.test("tape: a table whose rows are touched apart is used once", () => {
+  const table: ParameterSpec = { name: "table", rows: 5, columns: 8, table: true };
+  return withTape([table, ...dot], ({ options }) => {
+    const tape = new Tape({ ...options, touchedOnly: true });
+    const hidden = ["h", "again"].map((name) =>
+      firstLayer(tape, name, {
+        item: tape.parameter("table"),
+        state: tape.tensor(`${name} state`, "events", 8),
+      })
+    );
+    tape.forward();
+    assert.throws(() => tape.backward(hidden), /table is used twice: expected one op that says which rows/);
+  });
+});
+
 Deno.test("padding: each of the parts of a row to a multiple of four, and back", () => {
   const values = Array.from({ length: 2 * 6 }, (_, k) => k + 1);
   const packed = padRows(values, 2, 6, 2);
@@ -111,4 +126,9 @@ Deno.test("windows cover an arena once, aligned, none too large", () => {
   const cut = windows(1000, 1025);
   assert.deepEqual(cut.map((w) => w.offset), [0, 1024, 2048, 3072]);
   assert.deepEqual(cut.map((w) => w.size), [1024, 1024, 1024, 928]);
+  const part = windows({ start: 64, end: 600 }, 1025);
+  assert.deepEqual(part, [{ offset: 256, size: 1024 }, { offset: 1280, size: 1024 }, {
+    offset: 2304,
+    size: 96,
+  }]);
 });

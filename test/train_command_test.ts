@@ -146,6 +146,41 @@ Deno.test("a run that is extended or interrupted and resumed is the run that nev
     assertSameRun(whole, stopped);
   }));
 
+Deno.test("--adam row-sparse stands in the run's config, and such a run is resumed bit for bit", () =>
+  withSmallLog(async (folder, data) => {
+    const game = ["--adversarial-batch-size", "12", "--adversarial-validate-every", "5"];
+    const common = ["--data", data, ...SMALL, "--no-report"];
+    const sparse = [...common, ...game, "--adam", "row-sparse", "--adversarial"];
+    const [whole, part, dense] = ["whole", "part", "dense"].map((name) => `${folder}/${name}`);
+    assert.ok(whole && part && dense);
+    const run = async (...args: string[]) => {
+      const { code, stderr } = await runCommand("train", ...args);
+      assert.equal(code, 0, stderr);
+    };
+    await run(...sparse, "15", "--save-dir", whole, "--iterations", "40");
+    await run(...sparse, "5", "--save-dir", part, "--iterations", "40");
+    await run("--resume", part, "--adversarial", "15", "--no-report");
+    assertSameRun(whole, part);
+    assertSameRun(`${whole}/adversarial`, `${part}/adversarial`);
+    const { training, adversarial } = json(`${whole}/config.json`);
+    assert.deepEqual([training.adam, adversarial.adam], ["row-sparse", "row-sparse"]);
+
+    await run(...common, "--save-dir", dense, "--iterations", "20");
+    const config = json(`${dense}/config.json`);
+    assert.equal(config.training.adam, "dense");
+    assert.notEqual(rows(`${dense}/train.csv`)[20], rows(`${whole}/train.csv`)[20]);
+    const changed = await runCommand("train", "--resume", dense, "--adam", "row-sparse");
+    assert.equal(changed.code, 1);
+    assert.match(changed.stderr, /got --adam too: a resumed run keeps its settings/);
+    // A run of an earlier version says nothing of it.
+    delete config.training.adam;
+    Deno.writeTextFileSync(`${dense}/config.json`, JSON.stringify(config));
+    await run("--resume", dense, "--iterations", "40", "--no-report");
+    const again = `${folder}/again`;
+    await run(...common, "--save-dir", again, "--iterations", "40");
+    assertSameRun(again, dense);
+  }));
+
 Deno.test("--seeds trains each seed and reports mean and sd; --init starts from a snapshot", () =>
   withSmallLog(async (folder, data) => {
     const path = `${folder}/seeds`;

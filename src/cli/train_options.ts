@@ -3,6 +3,7 @@
 import { Command, Option } from "commander";
 import { UserError } from "../data/user_error.ts";
 import { defaultModel, defaultPwModel, etaSchema, type ModelConfig } from "../model/config.ts";
+import { type AdamKind, adamKinds } from "../ops/adam.ts";
 import { criteria, type Criterion } from "../train/best_keeper.ts";
 import {
   type AdversarialConfig,
@@ -39,6 +40,7 @@ export interface TrainOptions {
   learningRate: number;
   validateEvery: number;
   evaluationShards: number;
+  adam: AdamKind;
   weightDecay: number;
   itemDropout: number;
   earlyStopping?: Criterion;
@@ -156,6 +158,15 @@ export function parseTrainOptions(
       "parts in which users are evaluated: more need less memory; 0: as few as fit",
       wholeNumber(0),
       t.evaluationShards,
+    )
+    .optionsGroup("Optimiser (both stages):")
+    .addOption(
+      new Option(
+        "--adam <kind>",
+        "row-sparse: with one-hot items a step moves only the rows of items that its batch shows or feeds, and no " +
+          "longer costs by the catalogue; other rows keep weights and moments, where dense Adam goes on moving them " +
+          "by their momentum",
+      ).choices(adamKinds).default(t.adam),
     )
     .optionsGroup("Against over-fitting (both stages):")
     .option(
@@ -331,9 +342,9 @@ export function modelOf(options: TrainOptions): ModelConfig {
   return { encoder: "pw", pwLags, pwWeightings, pwNonlinearity, dims, batchNorm, eta, kernelSd };
 }
 
-function againstOverfitting(options: TrainOptions) {
-  const { weightDecay, itemDropout, earlyStopping = null, patience } = options;
-  return { weightDecay, itemDropout, earlyStopping, patience };
+function ofBothStages(options: TrainOptions) {
+  const { adam, weightDecay, itemDropout, earlyStopping = null, patience } = options;
+  return { adam, weightDecay, itemDropout, earlyStopping, patience };
 }
 
 export function trainingOf(options: TrainOptions): TrainingConfig {
@@ -345,7 +356,7 @@ export function trainingOf(options: TrainOptions): TrainingConfig {
     learningRate,
     validateEvery,
     evaluationShards,
-    ...againstOverfitting(options),
+    ...ofBothStages(options),
   };
 }
 
@@ -355,7 +366,7 @@ export function adversarialOf(options: TrainOptions): AdversarialConfig | null {
   const { generator, behaviourDims, generatorSteps, rewardSteps, utilityPenalty } = options;
   const { generatorWarmup, generatorLearningRate, rewardLearningRate } = options;
   return {
-    ...againstOverfitting(options),
+    ...ofBothStages(options),
     iterations: options.adversarial,
     batchSize: options.adversarialBatchSize,
     validateEvery: options.adversarialValidateEvery,

@@ -113,17 +113,19 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   const { plan, log, ring, game, reward, generator, training } = options;
   const { capacity } = plan;
   const batch = new BatchBuffers(arena, plan.view, reward.items, log, capacity);
-  const tapeOf = ({ parameters, gpu }: RecordableModel) =>
-    new Tape({ arena, batch, parameters, capacity, shapes: gpu.shapesFor });
+  const tapeOf = ({ parameters, gpu }: RecordableModel, adam: AdamState | undefined) => {
+    const touchedOnly = adam?.kind === "row-sparse";
+    return new Tape({ arena, batch, parameters, capacity, shapes: gpu.shapesFor, touchedOnly });
+  };
   const moves = training?.reward;
   const mode: RecordOptions = moves ? { training: true, itemDropout: training.itemDropout } : evaluating;
 
-  const rewardTape = tapeOf(reward);
+  const rewardTape = tapeOf(reward, moves);
   const { utilities: u } = reward.record(rewardTape, mode);
   const utilities = rewardTape.forward();
   const lossOf = (dispatches: DispatchSpec[]) => {
     if (!moves) return dispatches;
-    return [...dispatches, ...rewardTape.backward(), ...moves.dispatches()];
+    return [...dispatches, ...rewardTape.backward(), ...moves.dispatches(rewardTape.touched)];
   };
 
   if (!generator) {
@@ -133,7 +135,7 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
     return { ...specs, rewardStep: step, rewardStepAgain: step };
   }
 
-  const generatorTape = tapeOf(generator);
+  const generatorTape = tapeOf(generator, training?.generator);
   const { utilities: logits, last } = generator.record(generatorTape, {
     ...mode,
     itemDropout: 0,
@@ -147,7 +149,7 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
     generatorStep = [
       ...generatorTape.forward(),
       ...generatorTape.backward(),
-      ...training.generator.dispatches(),
+      ...training.generator.dispatches(generatorTape.touched),
     ];
   }
   const inputs = { u, logits: { ...logits, trainable: false }, last };

@@ -70,13 +70,15 @@ export class ModelProgram {
     try {
       const batch = new BatchBuffers(arena, plan.view, model.items, log, capacity);
       const { parameters } = model;
-      const tape = new Tape({ arena, batch, parameters, capacity, shapes: model.gpu.shapesFor });
+      const shapes = model.gpu.shapesFor;
+      const touchedOnly = training?.adam.kind === "row-sparse";
+      const tape = new Tape({ arena, batch, parameters, capacity, shapes, touchedOnly });
       const mode = training ? { training: true, itemDropout: training.itemDropout } : evaluating;
       const { utilities } = model.record(tape, mode);
       const loss = { train: training !== undefined, eta: model.config.eta };
       const outcomes = choiceNll(tape, "choice", utilities, ring, loss);
       const specs = [...batch.dispatches(), ...tape.forward()];
-      if (training) specs.push(...tape.backward(), ...training.adam.dispatches());
+      if (training) specs.push(...tape.backward(), ...training.adam.dispatches(tape.touched));
       const program = await Program.record(model.gpu, name, plan.steps, specs);
       return new ModelProgram(program, utilities, outcomes, arena);
     } catch (error) {

@@ -89,9 +89,14 @@ export class UserModel implements RecordableModel {
     this.parameters.write(weights);
   }
 
-  /** All gradients of the last training step by name. Waits for the GPU. */
-  gradients(): Promise<Weights> {
-    return this.parameters.read(this.parameters.gradient.buffer);
+  /**
+   * All gradients of the last training step by name, but for tables that row-sparse Adam moves: theirs are made for the
+   * rows that the batch touches alone. Waits for the GPU.
+   */
+  async gradients(): Promise<Weights> {
+    const gradients = await this.parameters.read(this.parameters.gradient.buffer);
+    for (const name of this.parameters.touchedOnly) gradients.delete(name);
+    return gradients;
   }
 
   /**

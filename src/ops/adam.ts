@@ -1,16 +1,28 @@
-/** The end of a step: partial gradients are summed and Adam moves every parameter, in one dispatch. */
+/** The end of a step: partial gradients are summed and Adam moves the parameters, in one dispatch and one a table. */
 
 import adamText from "../../kernels/adam.wgsl" with { type: "text" };
+import rowsText from "../../kernels/adam_rows.wgsl" with { type: "text" };
 import { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
+import { bufferOf, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import type { View } from "../gpu/memory.ts";
-import { partialChunks } from "../gpu/step.ts";
+import { extent, partialChunks, sizeIndex } from "../gpu/step.ts";
 import { type ParameterArena, windows } from "../tape/parameters.ts";
+import type { TouchedRows } from "../tape/tape.ts";
+import type { Tensor } from "../tape/tensor.ts";
 
 const adamKernel = kernel("adam", adamText);
+const rowsKernel = kernel("adam_rows", rowsText);
 
 const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
+
+/**
+ * Which parameters a step moves. `dense`: all, as if every gradient that the batch does not give were zero.
+ * `row-sparse`: of a table with a row per item, only the rows that the batch touches; the others keep weights and
+ * moments, and the step's cost does not depend on the catalogue. See `adam_rows.wgsl` for what this changes.
+ */
+export const adamKinds = ["dense", "row-sparse"] as const;
+export type AdamKind = typeof adamKinds[number];
 
 /** Adam's two moments of every parameter, laid out like the weights. */
 export class AdamState {
@@ -18,50 +30,89 @@ export class AdamState {
   readonly m: View;
   readonly v: View;
 
-  constructor(readonly parameters: ParameterArena) {
+  constructor(readonly parameters: ParameterArena, readonly kind: AdamKind = "dense") {
     this.#arena = new Arena(parameters.gpu, "Adam");
     this.m = this.#arena.allocateUnbound("m", 4 * parameters.length);
     this.v = this.#arena.allocateUnbound("v", 4 * parameters.length);
   }
 
-  /** One for each window of the arena. @param most bytes of a window; as many as can be bound, but for tests. */
+  /**
+   * One for each window of the arena, and one for each table of which the batch touches some rows.
+   * @param touched as {@link import("../tape/tape.ts").Tape} has it.
+   * @param most bytes of a window; as many as can be bound, but for tests.
+   */
   dispatches(
+    touched: ReadonlyMap<Tensor, TouchedRows> = new Map(),
     most: number = this.parameters.gpu.device.limits.maxStorageBufferBindingSize,
   ): DispatchSpec[] {
-    const { weights, gradient, partials, length, summed, decaying } = this.parameters;
-    return windows(length, most).map((window): DispatchSpec => {
-      const first = window.offset / 4;
-      /** A place in the arena as one of the window, in vectors of four. */
-      const inWindow = (float: number) => Math.min(Math.max(float - first, 0), window.size / 4) / 4;
-      const [decay1, decay2] = decaying;
-      const sums = 4 * inWindow(summed);
-      return {
-        kernel: adamKernel,
-        label: "adam",
-        constants: {
-          ...adamConstants,
-          P4: summed / 4,
-          FIRST4: first / 4,
-          SUMMED4: inWindow(summed),
-          DECAY1: inWindow(decay1.start),
-          DECAY1_END: inWindow(decay1.end),
-          DECAY2: inWindow(decay2.start),
-          DECAY2_END: inWindow(decay2.end),
-        },
-        views: {
-          partials,
-          gradient: { buffer: gradient.buffer, ...window },
-          weights: { buffer: weights.buffer, ...window },
-          m: { buffer: this.m.buffer, ...window },
-          v: { buffer: this.v.buffer, ...window },
-        },
-        invocations: () => [window.size / 16],
-        cost: (s) => ({
-          flops: 2.5 * window.size + sums * partialChunks(s),
-          bytes: 7 * window.size + 4 * sums * partialChunks(s),
-        }),
-      };
-    });
+    return [
+      ...this.parameters.rangesWithout(touched.keys()).flatMap((range) => windows(range, most))
+        .map((window) => this.#denseDispatch(window)),
+      ...[...touched].map(([table, rows]) => this.#rowsDispatch(table, rows)),
+    ];
+  }
+
+  #denseDispatch(window: { offset: number; size: number }): DispatchSpec {
+    const { weights, gradient, partials, summed, decaying } = this.parameters;
+    const first = window.offset / 4;
+    /** A place in the arena as one of the window, in vectors of four. */
+    const inWindow = (float: number) => Math.min(Math.max(float - first, 0), window.size / 4) / 4;
+    const [decay1, decay2] = decaying;
+    const sums = 4 * inWindow(summed);
+    return {
+      kernel: adamKernel,
+      label: "adam",
+      constants: {
+        ...adamConstants,
+        P4: summed / 4,
+        FIRST4: first / 4,
+        SUMMED4: inWindow(summed),
+        DECAY1: inWindow(decay1.start),
+        DECAY1_END: inWindow(decay1.end),
+        DECAY2: inWindow(decay2.start),
+        DECAY2_END: inWindow(decay2.end),
+      },
+      views: {
+        partials,
+        gradient: { buffer: gradient.buffer, ...window },
+        weights: { buffer: weights.buffer, ...window },
+        m: { buffer: this.m.buffer, ...window },
+        v: { buffer: this.v.buffer, ...window },
+      },
+      invocations: () => [window.size / 16],
+      cost: (s) => ({
+        flops: 2.5 * window.size + sums * partialChunks(s),
+        bytes: 7 * window.size + 4 * sums * partialChunks(s),
+      }),
+    };
+  }
+
+  #rowsDispatch(table: Tensor, { count, list, gradient }: TouchedRows): DispatchSpec {
+    const { parameters } = this;
+    const at = table.parameter?.offset ?? NaN;
+    const of = ({ buffer }: View): View => ({ ...bufferOf(table.view), buffer });
+    return {
+      kernel: rowsKernel,
+      label: `adam of touched rows of ${table.name}`,
+      constants: {
+        ...adamConstants,
+        N4: table.stride / 4,
+        T: sizeIndex[count],
+        DECAYS: parameters.decaying.some(({ start, end }) => start <= at && at < end),
+      },
+      views: {
+        touched: list,
+        gradient,
+        weights: of(parameters.weights),
+        m: of(this.m),
+        v: of(this.v),
+      },
+      invocations: (s) => [extent(count, s) * table.stride / 4],
+      cost: (s) => ({
+        flops: 10 * extent(count, s) * table.stride,
+        bytes: 28 * extent(count, s) * table.stride,
+      }),
+    };
   }
 
   destroy(): void {

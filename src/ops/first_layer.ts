@@ -1,19 +1,16 @@
 /** first_layer: ELU(item part + state part), the first hidden layer of a row from its two factored products. */
 
 import backwardText from "../../kernels/first_layer_backward.wgsl" with { type: "text" };
-import embeddingText from "../../kernels/embedding_gradient.wgsl" with { type: "text" };
 import forwardText from "../../kernels/first_layer_forward.wgsl" with { type: "text" };
 import { kernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import type { Memory } from "../gpu/memory.ts";
 import type { BatchSizes } from "../gpu/step.ts";
 import { add, at, elu, matrix, type Reference, throughElu } from "../tape/reference.ts";
-import { type Call, expectShape, type GradientTarget, type Tape } from "../tape/tape.ts";
+import { type Call, expectShape, type Tape } from "../tape/tape.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
 
 const forwardKernel = kernel("first_layer_forward", forwardText);
 const backwardKernel = kernel("first_layer_backward", backwardText);
-const embeddingKernel = kernel("embedding_gradient", embeddingText);
 
 export interface FirstLayerInputs {
   /** [items, N]: a row per distinct item of the batch; or a table parameter [I, N] with one-hot features */
@@ -57,12 +54,14 @@ export function firstLayer(
   }];
 
   const backward = (call: Call): DispatchSpec[] => {
-    const { event, ranked, slotFirst, sorted } = call.batch;
+    const { event, ranked, slotFirst, slotItem, sorted } = call.batch;
     const toState = call.gradient(state);
     const toItem = call.gradient(item);
     if (!toState || !toItem) throw new Error(`first_layer: ${item.name} and ${state.name} must be trainable`);
-    const ITEMS = oneHot ? Number(item.rows) : 0;
-    const itemRows = (s: BatchSizes) => (oneHot ? ITEMS : s.items);
+    // By distinct item, as with dense features; or a row for every item of the catalogue.
+    const touched = oneHot ? call.touches(item, "items", slotItem) : undefined;
+    const ITEMS = oneHot && !touched ? Number(item.rows) : 0;
+    const itemRows = (s: BatchSizes) => ITEMS || s.items;
     return [{
       kernel: backwardKernel,
       label: `${name} gradients of both parts`,
@@ -80,7 +79,7 @@ export function firstLayer(
         slot_first: slotFirst,
         sorted,
         state_gradient: toState.view,
-        item_gradient: toItem.view,
+        item_gradient: touched?.gradient ?? toItem.view,
       },
       invocations: (s) => [(s.events + itemRows(s)) * N4],
       cost: (s) => ({
@@ -117,26 +116,6 @@ export function isTable(tensor: Tensor): boolean {
   if (typeof tensor.rows !== "number") return false;
   if (!tensor.parameter?.table) throw new Error(`expected ${shapeText(tensor)} to be a table parameter`);
   return true;
-}
-
-/** The dispatch for the gradient of a table that events look their fed item up in. @param source [events, N] */
-export function embeddingGradient(
-  call: Call,
-  table: Tensor,
-  source: Memory,
-  target: GradientTarget,
-): DispatchSpec {
-  const { ranked, slotFirst, sorted, row } = call.batch;
-  const N4 = table.stride / 4;
-  const items = Number(table.rows);
-  return {
-    kernel: embeddingKernel,
-    label: `${call.label} gradient of ${table.name}`,
-    constants: { N4, ITEMS: items, ACCUMULATE: target.accumulate },
-    views: { source, ranked, slot_first: slotFirst, sorted, row, output: target.view },
-    invocations: () => [items * N4],
-    cost: (s) => ({ flops: s.events * table.columns, bytes: 16 * (s.events + items) * N4 }),
-  };
 }
 
 function reference(oneHot: boolean, itemDropout: number): Reference {

@@ -19,7 +19,8 @@ import {
 } from "../tape/reference.ts";
 import { type Call, expectShape, type Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { embeddingGradient, isTable } from "./first_layer.ts";
+import { embeddingGradient } from "./embedding.ts";
+import { isTable } from "./first_layer.ts";
 import { forwardProduct, weightGradient } from "./linear.ts";
 
 const forwardKernel = kernel("lstm_forward", forwardText);
@@ -131,7 +132,7 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
       };
       specs.push(weightGradient(call, gradient));
       const target = call.gradient(inputWeights);
-      if (target) specs.push(embeddingGradient(call, inputWeights, gateGradient, target));
+      if (target) specs.push(embeddingGradient(tape, call, inputWeights, gateGradient, target));
     }
     return specs;
   };

@@ -15,6 +15,7 @@ import { MAX_CHUNKS, partialChunks } from "../gpu/step.ts";
 import { add, at, columnSums, matrix, type Reference } from "../tape/reference.ts";
 import { type Call, expectShape, partialConstants, type Tape } from "../tape/tape.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
+import { touchedEmbeddingGradient } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
 import { lastClicks } from "./pw_state.ts";
 
@@ -142,6 +143,9 @@ export function pwTable(
         cost: (s) => ({ flops: s.events * perEvent.flops, bytes: s.events * (perEvent.bytes + 16 * row) }),
       },
     ];
+    // With tanh every item of the catalogue has a gradient.
+    const touched = TANH ? undefined : touchedEmbeddingGradient(tape, call, table, source);
+    if (touched) return [...specs, touched];
     const { ranked, slotFirst, sorted, row: rowTable } = call.batch;
     const byItem = { source, ranked, slot_first: slotFirst, sorted, row: rowTable };
     specs.push({

@@ -52,6 +52,8 @@ export class ParameterArena {
   /** What weight decay shrinks, of the summed parameters and of the tables. */
   readonly decaying: readonly [summed: ArenaRange, tables: ArenaRange];
   readonly weights: View;
+  /** Names of tables whose gradient the last recorded training makes for touched rows alone, not in {@link gradient}. */
+  readonly touchedOnly = new Set<string>();
   #gradient: View | undefined;
   #partials: View | undefined;
 
@@ -142,6 +144,19 @@ export class ParameterArena {
     }
   }
 
+  /** The parts of the arena without these parameters, in order. */
+  rangesWithout(parameters: Iterable<Tensor>): ArenaRange[] {
+    const ranges: ArenaRange[] = [];
+    let start = 0;
+    const places = [...parameters].map(({ view }) => bufferOf(view)).sort((a, b) => a.offset - b.offset);
+    for (const { offset, size } of places) {
+      if (offset / 4 > start) ranges.push({ start, end: offset / 4 });
+      start = (offset + alignBinding(size)) / 4;
+    }
+    if (this.length > start) ranges.push({ start, end: this.length });
+    return ranges;
+  }
+
   /** Reads an arena of this layout (weights by default; gradients, moments, a snapshot) by name. One wait. */
   async read(buffer: GPUBuffer = this.weights.buffer): Promise<Weights> {
     const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
@@ -163,12 +178,16 @@ function bytesOf(spec: ParameterSpec): number {
   return 4 * padded(spec.columns, spec.groups) * 4 * Math.ceil(spec.rows / 4);
 }
 
-/** Cuts [0, length) floats into ranges of at most `most` bytes, aligned for binding, as views of each buffer. */
-export function windows(length: number, most: number): { offset: number; size: number }[] {
+/**
+ * Cuts floats of an arena into ranges of at most `most` bytes, aligned for binding, as views of each buffer.
+ * @param range of the whole arena, from 0 on, or a part that starts where a parameter does.
+ */
+export function windows(range: number | ArenaRange, most: number): { offset: number; size: number }[] {
+  const { start, end } = typeof range === "number" ? { start: 0, end: range } : range;
   const step = Math.floor(most / 256) * 256;
   const out: { offset: number; size: number }[] = [];
-  for (let offset = 0; offset < 4 * length; offset += step) {
-    out.push({ offset, size: Math.min(step, 4 * length - offset) });
+  for (let offset = 4 * start; offset < 4 * end; offset += step) {
+    out.push({ offset, size: Math.min(step, 4 * end - offset) });
   }
   return out;
 }

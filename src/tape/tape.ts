@@ -27,6 +27,20 @@ export interface Call {
   gradient(input: Tensor): GradientTarget | undefined;
   /** Where to write partial sums of the gradient of a parameter that all rows of the batch add to. */
   partials(parameter: Tensor): PartialTarget;
+  /**
+   * Where to write the gradient of a table by touched row instead: for an op of which a batch touches only some rows.
+   * Undefined when the whole gradient is wanted. @param list see {@link TouchedRows}
+   */
+  touches(table: Tensor, count: keyof BatchSizes, list: View): TouchedRows | undefined;
+}
+
+/** The rows of a table that a batch touches, and their gradients. */
+export interface TouchedRows {
+  readonly count: keyof BatchSizes;
+  /** [count] u32: a row of the table, each at most once, or NONE */
+  readonly list: View;
+  /** [count, N] */
+  readonly gradient: View;
 }
 
 export interface GradientTarget {
@@ -67,10 +81,13 @@ export interface TapeOptions {
   /** The largest batch; buffers are made for it. */
   readonly capacity: BatchSizes;
   readonly shapes: AdapterKind;
+  /** Gradients of tables are made only for the rows that the batch touches, for row-sparse Adam. */
+  readonly touchedOnly?: boolean;
 }
 
 export class Tape {
   readonly #nodes: Node[] = [];
+  readonly #touched = new Map<Tensor, TouchedRows>();
   readonly #gradients = new Map<Tensor, Memory>();
   readonly #written = new Set<Tensor>();
 
@@ -81,6 +98,10 @@ export class Tape {
   }
   parameter(name: string): Tensor {
     return this.options.parameters.get(name);
+  }
+  /** The tables whose gradient {@link backward} makes only for the rows that the batch touches. */
+  get touched(): ReadonlyMap<Tensor, TouchedRows> {
+    return this.#touched;
   }
 
   /**
@@ -202,6 +223,7 @@ export class Tape {
       gradient: (input) => {
         if (!input.trainable) return undefined;
         const accumulate = claim(input);
+        parameters.touchedOnly.delete(input.name);
         return { view: this.gradientOf(input), accumulate, elu: input.activation === "elu" };
       },
       partials: (parameter) => {
@@ -211,6 +233,18 @@ export class Tape {
         }
         const accumulate = claim(parameter);
         return { view: parameters.partials, stride: parameters.summed, at: place.offset, accumulate };
+      },
+      touches: (table, count, list) => {
+        if (!this.options.touchedOnly) return undefined;
+        // Two ops may touch different rows; each row must be moved once.
+        if (this.#touched.has(table)) {
+          throw new Error(`${table.name} is used twice: expected one op that says which rows are touched`);
+        }
+        const gradient = this.saved(`gradient of touched rows of ${table.name}`, count, table.stride);
+        const rows = { count, list, gradient };
+        this.#touched.set(table, rows);
+        parameters.touchedOnly.add(table.name);
+        return rows;
       },
     };
   }

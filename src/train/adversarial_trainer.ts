@@ -92,7 +92,9 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
       // A header for each step of the generator, then for each of the reward (which also stands for the batch).
       const headers = (exact ? 0 : config.generatorSteps) + Math.max(1, config.rewardSteps);
       const plan = keep(new Plan(gpu, log, capacity, places, places, headers));
-      const rewardAdam = config.rewardSteps > 0 ? keep(new AdamState(model.parameters)) : undefined;
+      const rewardAdam = config.rewardSteps > 0
+        ? keep(new AdamState(model.parameters, config.adam))
+        : undefined;
       const networks: TrainedNetwork[] = [{ prefix: "", parameters: model.parameters, adam: rewardAdam }];
       let generator: UserModel | undefined;
       let generatorAdam: AdamState | undefined;
@@ -100,7 +102,7 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
         const initial = generatorWeights ? { weights: generatorWeights } : { seed };
         const own = generatorConfig(model.config, config);
         generator = keep(createGenerator(gpu, log.items, own, model.items, initial));
-        generatorAdam = keep(new AdamState(generator.parameters));
+        generatorAdam = keep(new AdamState(generator.parameters, config.adam));
         networks.push({ prefix: GENERATOR_PREFIX, parameters: generator.parameters, adam: generatorAdam });
       }
       const summary = gameSummary(config.skipNoClick);

@@ -14,6 +14,9 @@ import type { Summary } from "./sums.ts";
 const compareKernel = kernel("best_compare", compareText);
 const keepKernel = kernel("keep_best", keepText);
 
+/** At most; the kernel walks over what is more. */
+const KEEP_INVOCATIONS = 2 ** 16;
+
 /** What a snapshot is the best by: least loss, most prec@1, most prec@2 on the validation users. */
 export type Criterion = "loss" | "prec1" | "prec2";
 export const criteria = ["loss", "prec1", "prec2"] as const satisfies readonly Criterion[];
@@ -107,7 +110,7 @@ export class BestKeeper {
           by_prec1: window(snapshots.prec1.get(network), range),
           by_prec2: window(snapshots.prec2.get(network), range),
         },
-        invocations: () => [range.size / 16],
+        invocations: () => [Math.min(range.size / 16, KEEP_INVOCATIONS)],
         cost: () => ({ flops: 0, bytes: 0 }),
       }));
     });

@@ -1,6 +1,7 @@
 /** How a model is trained. Part of every run's config. Defaults are those of the paper's scripts. */
 
 import { z } from "zod";
+import { adamKinds } from "../ops/adam.ts";
 import { criteria } from "./best_keeper.ts";
 
 const learningRate = z.number().positive().max(10);
@@ -15,6 +16,8 @@ const stage = {
   batchSize: z.int().min(1),
   /** Iterations from one validation to the next. */
   validateEvery: z.int().min(1),
+  /** Which rows of the items' tables a step moves: see {@link import("../ops/adam.ts").AdamKind}. */
+  adam: z.enum(adamKinds).default("dense"),
   /** Share of a kernel that every step takes off it, times the learning rate (AdamW's decoupled form). */
   weightDecay: z.number().min(0).max(1000).default(0),
   /** Probability that a displayed row hides its item in training. */
@@ -41,6 +44,7 @@ export const defaultTraining: TrainingConfig = {
   batchSize: 50,
   learningRate: 5e-4,
   validateEvery: 10,
+  adam: "dense",
   weightDecay: 0,
   itemDropout: 0,
   earlyStopping: null,
@@ -75,6 +79,7 @@ export const defaultAdversarial: AdversarialConfig = {
   iterations: 5000,
   batchSize: 100,
   validateEvery: 100,
+  adam: "dense",
   weightDecay: 0,
   itemDropout: 0,
   earlyStopping: null,

@@ -58,7 +58,7 @@ export class Trainer extends BatchTrainer<ChoiceFigures> {
       const capacity = batchCapacity(log, log.userSplit.keys(), config.batchSize);
       const places = placesFor(config.batchSize);
       const plan = keep(new Plan(gpu, log, capacity, places, places));
-      const adam = keep(new AdamState(model.parameters));
+      const adam = keep(new AdamState(model.parameters, config.adam));
       const networks = [{ prefix: "", parameters: model.parameters, adam }];
       let ring: View | undefined;
       const makeRing = (shards: number) => {

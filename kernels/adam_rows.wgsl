@@ -1,0 +1,64 @@
+// adam_rows.wgsl - Adam on the rows of a table that a batch touches; all others cost nothing and stay as they are
+//
+//   touched [T]   a row of the table, each at most once, or NONE      T = the batch's events or distinct items
+//   gradient [T, N] of these rows      weights, m, v [I, N]
+//
+// For a touched row the same as adam.wgsl, to the bit. A row that is not touched keeps its weights and moments: this is
+// TensorFlow Addons' LazyAdam and, but for the place of epsilon, torch.optim.SparseAdam. It is another optimiser than
+// dense Adam, for which an absent row has a gradient of zero:
+//
+//   dense        m' = b1 m, v' = b2 v, and the row goes on by its fading momentum; weight decay shrinks it every step
+//   row-sparse   nothing; at its next touch m is as large as it was left, and so is v
+//
+// So a rare item moves by its own gradients alone, with a longer memory in steps. The bias correction in the rate counts
+// all steps: a row that is touched for the first time late has m = (1 - b1) g, v = (1 - b2) g^2 and no correction, and
+// moves by up to (1 - b1) / sqrt(1 - b2) = 3.2 rates. The same holds for dense Adam.
+//
+// Work split   one invocation owns four parameters of one touched row.
+// Cost         10 flops and 28 bytes a parameter of a touched row.
+// On llvmpipe  two cores, 64 columns: 4,974 rows of 5,000 in 1.1 ms, 24,313 rows of 250,000 in 9 to 12 ms (their weights and
+//              moments are far apart in memory); adam over all 250,000 rows of 64 and of 80 columns: 116 ms
+
+const WORKGROUP = 64;
+const BETA1 = 0.9;
+const BETA2 = 0.999;
+const EPSILON = 1e-8;
+const N4 = 16u;        // columns / 4
+const T = 3u;          // which of the batch's sizes the list has
+const DECAYS = false;
+const NONE = 0xffffffffu;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+  decay: f32,          // the share that weight decay takes
+}
+
+@group(0) @binding(0) var<storage, read> touched: array<u32>;
+@group(0) @binding(1) var<storage, read> gradient: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> weights: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> m: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> v: array<vec4f>;
+@group(0) @binding(5) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn adam_rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let k = id.x + id.y * (grid.x * WORKGROUP);
+  if (k >= step.size[T] * N4) { return; }
+  let row = touched[k / N4];
+  if (row == NONE) { return; }
+  let i = row * N4 + k % N4;
+  let g = gradient[k];
+  let m1 = BETA1 * m[i] + (1.0 - BETA1) * g;
+  let v1 = BETA2 * v[i] + (1.0 - BETA2) * g * g;
+  m[i] = m1;
+  v[i] = v1;
+  let w = weights[i];
+  var w1 = w - step.learning_rate * m1 / (sqrt(v1) + EPSILON);
+  if (DECAYS) { w1 -= step.decay * w; }
+  weights[i] = w1;
+}

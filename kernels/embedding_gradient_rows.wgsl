@@ -1,0 +1,64 @@
+// embedding_gradient_rows.wgsl - embedding_gradient for the rows that a batch touches, at no cost of the others
+//
+//   source [E, N]  gradients of what each event's click looked up      touched [E]   output [E, N]
+//   touched_e = the item that e feeds to the encoder, if e is the first to feed it, else NONE
+//   output_e = sum of source over the events that feed the item touched_e; not written for NONE
+//
+// Many events may feed one item. The first of them, in the order of sorted, stands for it: so adam_rows finds the item
+// once. Sums have the order of embedding_gradient, so the bits are the same.
+//
+// Work split   one invocation owns four columns of one event. Other events than the first leave at the first fed row.
+// Cost         4 bytes an element of source read, 4 an element of a touched row's gradient written; the rows that show the item are
+//              walked once for each four columns.
+// On llvmpipe  two cores, 2,560 events of 128 users, 80 columns, 250,000 items: 0.9 ms; embedding_gradient 25
+// Next         adam_rows.wgsl
+
+const WORKGROUP = 64;
+const N4 = 16u;     // columns / 4
+const NONE = 0xffffffffu;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> source: array<vec4f>;
+@group(0) @binding(1) var<storage, read> event: array<vec4u>;
+@group(0) @binding(2) var<storage, read> ranked: array<vec2u>;
+@group(0) @binding(3) var<storage, read> slot_first: array<u32>;
+@group(0) @binding(4) var<storage, read> sorted: array<u32>;
+@group(0) @binding(5) var<storage, read> row: array<vec4u>;
+@group(0) @binding(6) var<storage, read_write> touched: array<u32>;
+@group(0) @binding(7) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(8) var<uniform> step: Step;
+
+fn load_source(i: u32) -> vec4f { return source[i]; }
+
+@compute @workgroup_size(WORKGROUP)
+fn embedding_gradient_rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  if (i >= step.size.y * N4) { return; }
+  let own = i / N4;
+  let column = i % N4;
+  let item = event[own].w;
+  var first = NONE;
+  if (item != NONE) {
+    let entry = ranked[item >> 5u];
+    let slot = entry.y + countOneBits(entry.x & ((1u << (item & 31u)) - 1u));
+    let end = slot_first[slot + 1u];
+    var sum = vec4f(0.0);
+    for (var k = slot_first[slot]; k < end; k++) {
+      let e = row[sorted[k]].w;
+      if (e == NONE) { continue; }
+      if (first == NONE) { first = e; }
+      if (first != own) { break; }
+      sum += load_source(e * N4 + column);
+    }
+    if (first == own) { output[i] = sum; }
+  }
+  if (column == 0u) { touched[own] = select(NONE, item, first == own && item != NONE); }
+}

@@ -1,0 +1,66 @@
+/** The gradient of a table that events look their fed item up in. */
+
+import allText from "../../kernels/embedding_gradient.wgsl" with { type: "text" };
+import touchedText from "../../kernels/embedding_gradient_rows.wgsl" with { type: "text" };
+import { kernel } from "../gpu/kernel.ts";
+import type { Memory } from "../gpu/memory.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
+import type { Call, GradientTarget, Tape } from "../tape/tape.ts";
+import type { Tensor } from "../tape/tensor.ts";
+
+const allKernel = kernel("embedding_gradient", allText);
+const touchedKernel = kernel("embedding_gradient_rows", touchedText);
+
+/** The dispatch for all rows of the table, or those that the batch touches. @param source [events, N] */
+export function embeddingGradient(
+  tape: Tape,
+  call: Call,
+  table: Tensor,
+  source: Memory,
+  target: GradientTarget,
+): DispatchSpec {
+  const touched = touchedEmbeddingGradient(tape, call, table, source);
+  if (touched) return touched;
+  const { ranked, slotFirst, sorted, row } = call.batch;
+  const N4 = table.stride / 4;
+  const items = Number(table.rows);
+  return {
+    kernel: allKernel,
+    label: `${call.label} gradient of ${table.name}`,
+    constants: { N4, ITEMS: items, ACCUMULATE: target.accumulate },
+    views: { source, ranked, slot_first: slotFirst, sorted, row, output: target.view },
+    invocations: () => [items * N4],
+    cost: (s) => ({ flops: s.events * table.columns, bytes: 16 * (s.events + items) * N4 }),
+  };
+}
+
+/** The dispatch for the rows of fed items alone; undefined where all rows are wanted. @param source [events, N] */
+export function touchedEmbeddingGradient(
+  tape: Tape,
+  call: Call,
+  table: Tensor,
+  source: Memory,
+): DispatchSpec | undefined {
+  if (!tape.options.touchedOnly) return undefined;
+  const touched = call.touches(table, "events", tape.saved(`${table.name} touched`, "events", 1));
+  if (!touched) return undefined;
+  const { event, ranked, slotFirst, sorted, row } = call.batch;
+  const N4 = table.stride / 4;
+  return {
+    kernel: touchedKernel,
+    label: `${call.label} gradient of ${table.name}`,
+    constants: { N4 },
+    views: {
+      source,
+      event,
+      ranked,
+      slot_first: slotFirst,
+      sorted,
+      row,
+      touched: touched.list,
+      output: touched.gradient,
+    },
+    invocations: (s) => [s.events * N4],
+    cost: (s) => ({ flops: s.events * table.columns, bytes: 32 * s.events * N4 }),
+  };
+}
