@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type Browser, chromium, type Page } from "playwright-core";
-import type { ChartDefinition } from "../src/report/chart_types.ts";
+import type { ReportChart } from "../src/report/chart_types.ts";
 import { dark, light } from "../src/report/client/theme.ts";
 
 const [executablePath = "", run = "", experiment = ""] = Deno.args;
@@ -34,7 +34,7 @@ const SHOWN = `Object.values(Chart.instances).map((chart) => {
 })`;
 
 const definitionsIn = (page: Page) =>
-  page.evaluate<ChartDefinition[]>(`JSON.parse(document.getElementById("chart-data").textContent)`);
+  page.evaluate<ReportChart[]>(`JSON.parse(document.getElementById("chart-data").textContent)`);
 const shownIn = (page: Page) => page.evaluate<Shown[]>(SHOWN);
 
 /** Rows of a CSV file, as numbers. */

@@ -42,14 +42,33 @@ export function folder(text: string): string {
 
 /** Parses with commander; its complaints become errors, --help and --version end the process. */
 export function parse<T extends object>(command: Command, args: readonly string[]): T {
-  command.exitOverride().configureOutput({ outputError: () => {} }).showHelpAfterError(false);
-  command.allowExcessArguments(false);
+  prepare(command);
   try {
     command.parse([...args], { from: "user" });
   } catch (error) {
-    if (!(error instanceof Error) || !("exitCode" in error)) throw error;
-    if (error.exitCode === 0) Deno.exit(0);
-    throw new UserError(`${error.message.replace(/^error: /, "")}\nSee --help for all options.`);
+    throw complaintOf(error);
   }
   return command.opts<T>();
+}
+
+/** The same for a command with actions, its own or those of its subcommands: the one that is meant is run. */
+export async function parseAndRun(command: Command, args: readonly string[]): Promise<void> {
+  for (const one of [command, ...command.commands]) prepare(one);
+  try {
+    await command.parseAsync([...args], { from: "user" });
+  } catch (error) {
+    throw complaintOf(error);
+  }
+}
+
+function prepare(command: Command): void {
+  command.exitOverride().configureOutput({ outputError: () => {} }).showHelpAfterError(false);
+  command.allowExcessArguments(false);
+}
+
+/** The error to throw for what commander threw, or an action. */
+function complaintOf(error: unknown): unknown {
+  if (!(error instanceof Error) || !("exitCode" in error)) return error;
+  if (error.exitCode === 0) Deno.exit(0);
+  return new UserError(`${error.message.replace(/^error: /, "")}\nSee --help for all options.`);
 }

@@ -11,11 +11,12 @@ import {
   writeExperiment,
 } from "../experiment/models.ts";
 import { type ModelOutcome, OUTCOME_HEAD, outcomeRows, readOutcome } from "../experiment/outcome.ts";
-import { readmeBlock, writeReadmeBlock } from "../experiment/readme_table.ts";
+import { readmeBlock } from "../experiment/readme_table.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { writeReport } from "../report/write_report.ts";
 import { atomicWriteFile } from "../run/atomic_write.ts";
 import { type Dataset, openDataset } from "../run/dataset.ts";
+import { writeBetweenMarkers } from "../run/markers.ts";
 import { makeNewFolder, type RunConfig, runConfigSchema } from "../run/run_folder.ts";
 import { configOfSeed, folderOfSeed, readSeeds, type Seeds, writeSeeds } from "../run/seeds_folder.ts";
 import { readSnapshot } from "../run/snapshot.ts";
@@ -234,7 +235,8 @@ async function tell(
   const result = { table: rows.map(({ name, cells }) => ({ model: name, figures: cells })), claims };
   await atomicWriteFile(`${path}/result.json`, JSON.stringify(result, null, 2) + "\n");
   if (options.readme !== undefined) {
-    await writeReadmeBlock(options.readme, readmeBlock(experiment, rows, claims));
+    const { name, text } = readmeBlock(experiment, rows, claims);
+    await writeBetweenMarkers(options.readme, name, text);
     console.log(`The table is in ${options.readme}`);
   }
   const report = reportFile(path);

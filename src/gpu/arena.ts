@@ -1,7 +1,7 @@
 /** Arenas: buffers that live and die together. */
 
 import type { Gpu } from "./device.ts";
-import { textureSize, type TextureView, type View } from "./memory.ts";
+import { BYTES_PER_TEXEL, textureSize, type TextureView, type View } from "./memory.ts";
 
 /** Offsets of bindings must be multiples of this on every adapter. */
 const BINDING_ALIGNMENT = 256;
@@ -50,7 +50,7 @@ export class Arena {
   allocateTexture(name: string, bytes: number): TextureView {
     const texture = this.gpu.createTexture(`${this.purpose}: ${name}`, textureSize(bytes));
     this.#textures.push(texture);
-    this.#bytes += 16 * texture.width * texture.height;
+    this.#bytes += BYTES_PER_TEXEL * texture.width * texture.height;
     return { texture, size: bytes };
   }
 

@@ -1,7 +1,7 @@
 /** The device: adapter, limits, error capture, and the count of live buffers. */
 
 import { UserError } from "../data/user_error.ts";
-import { TEXTURE_FORMAT } from "./memory.ts";
+import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./memory.ts";
 
 /** What a kernel's shape is chosen by: a CPU that poses as a GPU (llvmpipe, SwiftShader), or a real GPU. */
 export type AdapterKind = "cpu" | "gpu";
@@ -31,7 +31,7 @@ export interface GpuOptions {
  */
 export class Gpu {
   readonly adapter: AdapterDescription;
-  readonly #buffers = new Map<GPUBuffer | GPUTexture, string>();
+  readonly #held = new Map<GPUBuffer | GPUTexture, string>();
   readonly #errors: string[] = [];
   readonly #pipelines = new Map<string, GPUComputePipeline>();
   #closed = false;
@@ -66,11 +66,17 @@ export class Gpu {
   }
   /** Buffers and textures that were created here and not destroyed. 0 at the end of a program that cleans up. */
   get liveBuffers(): number {
-    return this.#buffers.size;
+    return this.#held.size;
+  }
+  /** Bytes of the live buffers. */
+  get liveBytes(): number {
+    const bytes = (held: GPUBuffer | GPUTexture) =>
+      held instanceof GPUBuffer ? held.size : BYTES_PER_TEXEL * held.width * held.height;
+    return [...this.#held.keys()].reduce((sum, held) => sum + bytes(held), 0);
   }
   /** Labels of the live buffers, for the message of a test that found some. */
   get liveBufferLabels(): string[] {
-    return [...this.#buffers.values()];
+    return [...this.#held.values()];
   }
 
   /**
@@ -81,12 +87,12 @@ export class Gpu {
     const size = Math.max(4, Math.ceil(bytes / 4) * 4);
     this.#require("maxBufferSize", size, label);
     const buffer = this.device.createBuffer({ label, size, usage });
-    this.#buffers.set(buffer, label);
+    this.#held.set(buffer, label);
     return buffer;
   }
 
   destroyBuffer(buffer: GPUBuffer): void {
-    if (this.#buffers.delete(buffer)) buffer.destroy();
+    if (this.#held.delete(buffer)) buffer.destroy();
   }
 
   /** A storage texture. @throws UserError when the adapter has none of that size. */
@@ -94,12 +100,12 @@ export class Gpu {
     this.#require("maxTextureDimension2D", Math.max(...size), label, "texels");
     const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_SRC | GPUTextureUsage.COPY_DST;
     const texture = this.device.createTexture({ label, size: [...size], format: TEXTURE_FORMAT, usage });
-    this.#buffers.set(texture, label);
+    this.#held.set(texture, label);
     return texture;
   }
 
   destroyTexture(texture: GPUTexture): void {
-    if (this.#buffers.delete(texture)) texture.destroy();
+    if (this.#held.delete(texture)) texture.destroy();
   }
 
   /** @throws UserError when a binding of that size exceeds what a kernel can see at once. */
@@ -149,8 +155,8 @@ export class Gpu {
   /** Destroys the device and all of its buffers. Call {@link check} before, to see what failed unseen. */
   close(): void {
     this.#closed = true;
-    for (const memory of this.#buffers.keys()) memory.destroy();
-    this.#buffers.clear();
+    for (const memory of this.#held.keys()) memory.destroy();
+    this.#held.clear();
     this.device.destroy();
   }
 }

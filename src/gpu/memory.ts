@@ -38,6 +38,7 @@ export type Memory = View | TextureView;
 /** Texels of a row; the largest that every adapter has. */
 export const TEXTURE_WIDTH = 8192;
 export const TEXTURE_FORMAT = "rgba32float";
+export const BYTES_PER_TEXEL = 16;
 
 export function isTexture(memory: Memory): memory is TextureView {
   return "texture" in memory;
@@ -80,7 +81,10 @@ export function writeMemory(
   const write = (row: number, texels: number, rows: number) => {
     if (texels * rows === 0) return;
     const part = data.subarray(4 * width * row, 4 * (width * row + texels * rows));
-    queue.writeTexture({ texture, origin: [0, row] }, part, { bytesPerRow: 16 * texels }, [texels, rows]);
+    queue.writeTexture({ texture, origin: [0, row] }, part, { bytesPerRow: BYTES_PER_TEXEL * texels }, [
+      texels,
+      rows,
+    ]);
   };
   const texels = data.length / 4;
   const rows = Math.floor(texels / width);

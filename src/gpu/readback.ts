@@ -1,7 +1,7 @@
 /** Reading results. A wait costs 10 ms or more whatever its size, so nothing here is called inside a training step. */
 
 import type { Gpu } from "./device.ts";
-import { isTexture, type Memory, type View } from "./memory.ts";
+import { BYTES_PER_TEXEL, isTexture, type Memory, type View } from "./memory.ts";
 
 /** Copies buffers and textures to the host in one wait. Words are raw: make a Float32Array over the same buffer for floats. */
 export async function readViews(gpu: Gpu, views: readonly Memory[]): Promise<Uint32Array<ArrayBuffer>[]> {
@@ -15,7 +15,7 @@ export async function readViews(gpu: Gpu, views: readonly Memory[]): Promise<Uin
       if (!target) return;
       if (isTexture(view)) {
         const { texture } = view;
-        const bytesPerRow = texture.height > 1 ? 16 * texture.width : undefined;
+        const bytesPerRow = texture.height > 1 ? BYTES_PER_TEXEL * texture.width : undefined;
         encoder.copyTextureToBuffer({ texture }, { buffer: target, bytesPerRow }, [
           texture.width,
           texture.height,
@@ -34,7 +34,7 @@ export async function readViews(gpu: Gpu, views: readonly Memory[]): Promise<Uin
 }
 
 function stagingBytes(view: Memory): number {
-  return isTexture(view) ? 16 * view.texture.width * view.texture.height : view.size;
+  return isTexture(view) ? BYTES_PER_TEXEL * view.texture.width * view.texture.height : view.size;
 }
 
 /**

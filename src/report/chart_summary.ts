@@ -3,16 +3,31 @@
 import type { ChartDefinition, Curve } from "./chart_types.ts";
 
 export function chartSummary(chart: ChartDefinition): string {
-  const parts = chart.kind === "line"
-    ? chart.series.map((series) => `${series.name} ends at ${endOf(series)}`)
-    : [
-      ...chart.bars.map(({ name, mean, sd }) =>
-        `${name} ${mean.toFixed(4)}${sd === null ? "" : ` plus or minus ${sd.toFixed(4)}`}`
-      ),
-      ...chart.lines.map(({ name, value }) => `${name} ${value.toFixed(4)}`),
-    ];
-  const axes = chart.kind === "line" ? ` over ${chart.xTitle}` : "";
-  return `${chart.title}${axes}: ${parts.join("; ")}`;
+  switch (chart.kind) {
+    case "line":
+      return `${chart.title} over ${chart.xTitle}: ${
+        chart.series.map((series) => `${series.name} ends at ${endOf(series)}`).join("; ")
+      }`;
+    case "bar":
+      return `${chart.title}: ${
+        [
+          ...chart.bars.map(({ name, mean, sd }) =>
+            `${name} ${mean.toFixed(4)}${sd === null ? "" : ` plus or minus ${sd.toFixed(4)}`}`
+          ),
+          ...chart.lines.map(({ name, value }) => `${name} ${value.toFixed(4)}`),
+        ].join("; ")
+      }`;
+    case "scatter":
+      return `${chart.title}: ${chart.yTitle} over ${chart.xTitle}; ${
+        chart.series.map(({ name, points }) => `${name}, ${points.length} points`).join("; ")
+      }`;
+    case "stack":
+      return `${chart.title}: ${
+        chart.bars.map((bar, k) =>
+          `${bar} ${chart.segments.reduce((sum, { values }) => sum + (values[k] ?? 0), 0).toFixed(2)}`
+        ).join("; ")
+      }, ${chart.xTitle}`;
+  }
 }
 
 function endOf({ x, mean }: Curve): string {

@@ -55,4 +55,36 @@ export interface BarChart {
   readonly lines: readonly { readonly name: string; readonly value: number }[];
 }
 
-export type ChartDefinition = LineChart | BarChart;
+/** Points in a plane, such as kernels under a roofline; either axis may be logarithmic. */
+export interface ScatterChart {
+  readonly kind: "scatter";
+  readonly id: string;
+  readonly title: string;
+  readonly note: string;
+  readonly xTitle: string;
+  readonly yTitle: string;
+  readonly logarithmic: readonly ("x" | "y")[];
+  /** Never empty, each with a point. */
+  readonly series: readonly (Look & {
+    /** Whether a line joins the points, in their order. */
+    readonly joined: boolean;
+    readonly points: readonly { readonly x: number; readonly y: number; readonly name: string }[];
+  })[];
+}
+
+/** Bars that lie, each cut into the same segments. */
+export interface StackChart {
+  readonly kind: "stack";
+  readonly id: string;
+  readonly title: string;
+  readonly note: string;
+  readonly xTitle: string;
+  /** Names of the bars; never empty. */
+  readonly bars: readonly string[];
+  /** Their lengths, one for each bar. */
+  readonly segments: readonly (Look & { readonly values: readonly number[] })[];
+}
+
+/** What a report on runs draws. */
+export type ReportChart = LineChart | BarChart;
+export type ChartDefinition = ReportChart | ScatterChart | StackChart;

@@ -1,7 +1,7 @@
 /** From runs to charts, as plain data. A chart that nothing is known for is left out. */
 
 import { barCharts } from "./bar_charts.ts";
-import type { ChartDefinition, Curve, LineChart, Look } from "./chart_types.ts";
+import type { Curve, LineChart, Look, ReportChart } from "./chart_types.ts";
 import { curveOf } from "./curve.ts";
 import { lossParts, type Part, rankingParts, stageRuns } from "./parts.ts";
 import type { ReportData } from "./report_data.ts";
@@ -10,7 +10,7 @@ import type { ReportData } from "./report_data.ts";
 const NO_PRETRAINING = /no[^a-z]?pre-?train/i;
 
 /** First what came of it, then how it went. */
-export function chartsOf({ models }: ReportData): ChartDefinition[] {
+export function chartsOf({ models }: ReportData): ReportChart[] {
   const losses = lossParts(models);
   const adversarial = losses.filter(({ stage }) => stage === "adversarial");
   const lines = [

@@ -5,6 +5,7 @@ import { atomicWriteFile, makeFolder } from "../run/atomic_write.ts";
 import { chartsOf } from "./charts.ts";
 import { collect } from "./collect.ts";
 import { pageOf } from "./page.ts";
+import { readPageParts } from "./page_shell.ts";
 
 /**
  * Writes one HTML page about runs; it can be read without the network.
@@ -15,12 +16,7 @@ import { pageOf } from "./page.ts";
  */
 export async function writeReport(folders: readonly string[], out: string): Promise<void> {
   const data = await collect(folders);
-  const [style, script] = await Promise.all(["page.css", "client_bundle.js"].map(textBeside));
-  const page = pageOf(data, chartsOf(data), { style: style ?? "", script: script ?? "" });
+  const page = pageOf(data, chartsOf(data), await readPageParts());
   await makeFolder(dirname(out));
   await atomicWriteFile(out, page);
-}
-
-function textBeside(name: string): Promise<string> {
-  return Deno.readTextFile(new URL(name, import.meta.url));
 }

@@ -2,20 +2,42 @@
 
 import type { ChartDefinition } from "../chart_types.ts";
 
+type Row = (string | number | null | undefined)[];
+
 export function csvOf(chart: ChartDefinition): string {
-  const rows: (string | number | null | undefined)[][] = chart.kind === "line"
-    ? [
-      ["series", "iteration", "mean", "sd", "runs"],
-      ...chart.series.flatMap(({ name, x, mean, sd, runs }) =>
-        x.map((at, k) => [name, at, mean[k], sd[k], runs[k]])
-      ),
-    ]
-    : [
-      ["series", "snapshot", "mean", "sd", "runs"],
-      ...chart.bars.map(({ name, snapshot, mean, sd, runs }) => [name, snapshot, mean, sd, runs]),
-      ...chart.lines.map(({ name, value }) => [name, "baseline", value, null, null]),
-    ];
-  return rows.map((row) => row.map(field).join(",") + "\n").join("");
+  return rowsOf(chart).map((row) => row.map(field).join(",") + "\n").join("");
+}
+
+function rowsOf(chart: ChartDefinition): Row[] {
+  switch (chart.kind) {
+    case "line":
+      return [
+        ["series", chart.xTitle, "mean", "sd", "runs"],
+        ...chart.series.flatMap(({ name, x, mean, sd, runs }) =>
+          x.map((at, k): Row => [name, at, mean[k], sd[k], runs[k]])
+        ),
+      ];
+    case "bar":
+      return [
+        ["series", "snapshot", "mean", "sd", "runs"],
+        ...chart.bars.map(({ name, snapshot, mean, sd, runs }): Row => [name, snapshot, mean, sd, runs]),
+        ...chart.lines.map(({ name, value }): Row => [name, "baseline", value, null, null]),
+      ];
+    case "scatter":
+      return [
+        ["series", "point", chart.xTitle, chart.yTitle],
+        ...chart.series.flatMap(({ name, points }) =>
+          points.map((point): Row => [name, point.name, point.x, point.y])
+        ),
+      ];
+    case "stack":
+      return [
+        ["bar", "segment", chart.xTitle],
+        ...chart.bars.flatMap((bar, k) =>
+          chart.segments.map(({ name, values }): Row => [bar, name, values[k]])
+        ),
+      ];
+  }
 }
 
 /** Empty for a gap; a number reads back as the same float. */

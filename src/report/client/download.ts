@@ -4,7 +4,7 @@ import { Chart, type ChartConfiguration, type LegendItem } from "chart.js";
 import type { ChartDefinition } from "../chart_types.ts";
 import { configurationOf } from "./configuration.ts";
 import { csvOf } from "./csv.ts";
-import { DATASETS_A_SERIES } from "./line_chart.ts";
+import { datasetsOf, seriesOf } from "./legend.ts";
 import { colourOf, dashOf, light } from "./theme.ts";
 
 /** CSS pixels of a saved picture; it has twice as many of its own. */
@@ -34,9 +34,9 @@ export function savePng(definition: ChartDefinition, shown: Chart): void {
 
 function forPaper(definition: ChartDefinition): ChartConfiguration {
   const configuration = configurationOf(definition, light);
-  const names = definition.kind === "line"
-    ? []
-    : definition.lines.map(({ name, value }) => `${name} ${value.toFixed(4)}`);
+  const names = definition.kind === "bar"
+    ? definition.lines.map(({ name, value }) => `${name} ${value.toFixed(4)}`)
+    : [];
   return {
     ...configuration,
     options: {
@@ -54,7 +54,7 @@ function forPaper(definition: ChartDefinition): ChartConfiguration {
           padding: { bottom: 8 },
         },
         legend: {
-          display: definition.kind === "line",
+          display: definition.kind !== "bar",
           position: "bottom",
           labels: {
             color: light.text,
@@ -79,15 +79,14 @@ function forPaper(definition: ChartDefinition): ChartConfiguration {
 
 /** The library's own items would have no dashes. */
 function legendItems(definition: ChartDefinition, chart: Chart): LegendItem[] {
-  if (definition.kind === "bar") return [];
-  return definition.series.map(({ name, colour, dash }, index) => ({
+  return seriesOf(definition).map(({ name, colour, dash }, index) => ({
     text: name,
     fontColor: light.text,
     strokeStyle: colourOf(light, colour),
     lineDash: dashOf(dash),
     lineWidth: 2,
     pointStyle: "line",
-    hidden: !chart.isDatasetVisible(DATASETS_A_SERIES * (index + 1) - 1),
+    hidden: datasetsOf(definition, index).some((dataset) => !chart.isDatasetVisible(dataset)),
   }));
 }
 

@@ -10,7 +10,9 @@ import {
   LinearScale,
   LineController,
   LineElement,
+  LogarithmicScale,
   PointElement,
+  ScatterController,
   SubTitle,
   Title,
   Tooltip,
@@ -28,7 +30,7 @@ const paper = matchMedia("print");
 
 function main(): void {
   Chart.register(BarController, BarElement, CategoryScale, Filler, Legend, LinearScale, LineController);
-  Chart.register(LineElement, PointElement, SubTitle, Title, Tooltip);
+  Chart.register(LineElement, LogarithmicScale, PointElement, ScatterController, SubTitle, Title, Tooltip);
   registerNearestX();
   // A chart draws its legend only when it is saved: in the page it is HTML.
   Object.assign(Chart.defaults.plugins.legend, { display: false });

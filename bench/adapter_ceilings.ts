@@ -1,0 +1,191 @@
+/** What the adapter does at most, and what the host pays for asking: measured by the probes of kernels/probe. */
+
+import copyText from "../kernels/probe/copy.wgsl" with { type: "text" };
+import fmaText from "../kernels/probe/fma.wgsl" with { type: "text" };
+import loadStorageText from "../kernels/probe/load_storage.wgsl" with { type: "text" };
+import loadStorageVec4Text from "../kernels/probe/load_storage_vec4.wgsl" with { type: "text" };
+import loadUniformText from "../kernels/probe/load_uniform.wgsl" with { type: "text" };
+import loadWorkgroupText from "../kernels/probe/load_workgroup.wgsl" with { type: "text" };
+import loadWorkgroupVec4Text from "../kernels/probe/load_workgroup_vec4.wgsl" with { type: "text" };
+import noOpText from "../kernels/probe/no_op.wgsl" with { type: "text" };
+import { Arena } from "../src/gpu/arena.ts";
+import type { Gpu } from "../src/gpu/device.ts";
+import { constantOf, type Kernel, kernel } from "../src/gpu/kernel.ts";
+import type { View } from "../src/gpu/memory.ts";
+import { Program } from "../src/gpu/program.ts";
+import { readFloats } from "../src/gpu/readback.ts";
+import { timeHost, timeRepeated, type Timing, timingOf } from "./measure.ts";
+import type { Ceilings } from "./roofline.ts";
+
+/** What was measured of an adapter: times, or rates, of which more is better. */
+export interface AdapterFigure {
+  readonly name: string;
+  readonly unit: "GFLOP/s" | "GB/s" | "G f32/s" | "us";
+  readonly median: number;
+  /** Quartiles. */
+  readonly lower: number;
+  readonly upper: number;
+  readonly best: number;
+  readonly samples: number;
+}
+
+const probes = {
+  noOp: kernel("no_op", noOpText),
+  fma: kernel("fma", fmaText),
+  copy: kernel("copy", copyText),
+};
+const loads: readonly [name: string, probe: Kernel][] = [
+  ["storage, f32", kernel("load_storage", loadStorageText)],
+  ["storage, vec4f", kernel("load_storage_vec4", loadStorageVec4Text)],
+  ["uniform, vec4f", kernel("load_uniform", loadUniformText)],
+  ["workgroup, f32", kernel("load_workgroup", loadWorkgroupText)],
+  ["workgroup, vec4f", kernel("load_workgroup_vec4", loadWorkgroupVec4Text)],
+];
+
+/** All that is in kernels/probe. */
+export const probeKernels: readonly Kernel[] = [...Object.values(probes), ...loads.map(([, probe]) => probe)];
+
+/** Names of the figures that the roofline is made of. */
+const FMA = "multiply-add";
+const COPIES = [["copy, 4 MiB", 2 ** 22], ["copy, 128 MiB", 2 ** 27]] as const;
+const FLOOR = "empty dispatch in a pass";
+
+/** Of a round of fma.wgsl and of the load probes. */
+const FLOPS_A_ROUND = 96;
+const LOADS_A_ROUND = 8;
+/** Invocations of a probe: as many as take this long, in microseconds, between these bounds. */
+const PROBE = 2000;
+const INVOCATIONS = { least: 2 ** 11, most: 2 ** 20 };
+
+/** @param seconds that each probe may take, but for the least number of samples. */
+export async function measureAdapter(
+  gpu: Gpu,
+  seconds: number,
+  onProgress: (name: string) => void = () => {},
+): Promise<AdapterFigure[]> {
+  const arena = new Arena(gpu, "probes");
+  const figures: AdapterFigure[] = [];
+  const steps = arena.allocate("steps", 256).buffer;
+  const nothing = { users: 0, events: 0, rows: 0, items: 0 };
+  const record = (probe: Kernel, views: Record<string, View>, invocations: number) =>
+    Program.record(gpu, "probe", steps, [{
+      kernel: probe,
+      label: `probe ${probe.name}`,
+      views,
+      invocations: () => [invocations],
+      cost: () => ({ flops: 0, bytes: 0 }),
+    }]);
+  const time = async (probe: Kernel, views: Record<string, View>, invocations: number, limit = seconds) => {
+    const program = await record(probe, views, invocations);
+    return await timeRepeated(gpu, (pass) => program.encode(pass, nothing, 0), { seconds: limit });
+  };
+  /** Enough invocations for an adapter of any width. */
+  const timeWide = async (probe: Kernel, views: Record<string, View>) => {
+    let invocations = INVOCATIONS.least;
+    while (invocations < INVOCATIONS.most) {
+      if ((await time(probe, views, invocations, 0)).min >= PROBE) break;
+      invocations *= 2;
+    }
+    return { invocations, timing: await time(probe, views, invocations) };
+  };
+  const rate = (name: string, unit: AdapterFigure["unit"], work: number, timing: Timing) => {
+    const of = (microseconds: number) => work / microseconds / 1000;
+    const { median, min, lower, upper, samples } = timing;
+    figures.push({
+      name,
+      unit,
+      median: of(median),
+      lower: of(upper),
+      upper: of(lower),
+      best: of(min),
+      samples,
+    });
+  };
+  const cost = (name: string, { median, min, lower, upper, samples }: Timing) =>
+    figures.push({ name, unit: "us", median, lower, upper, best: min, samples });
+
+  try {
+    const output = arena.allocate("output", 4 * INVOCATIONS.most);
+    onProgress(FMA);
+    const seeds = arena.upload("seeds", Float32Array.of(0.999, 0.001));
+    const { invocations, timing } = await timeWide(probes.fma, { seeds, output });
+    rate(FMA, "GFLOP/s", FLOPS_A_ROUND * constantOf(probes.fma, "ROUNDS") * invocations, timing);
+
+    for (const [name, bytes] of COPIES) {
+      onProgress(name);
+      const half = Math.min(bytes / 2, gpu.device.limits.maxStorageBufferBindingSize);
+      const memory = new Arena(gpu, "copy");
+      const views = { input: memory.allocate("input", half), output: memory.allocate("output", half) };
+      rate(name, "GB/s", 2 * half, await time(probes.copy, views, half / 64));
+      memory.destroy();
+    }
+
+    for (const [name, probe] of loads) {
+      onProgress(`load ${name}`);
+      const floats = constantOf(probe, "COUNT") * (name.endsWith("vec4f") ? 4 : 1);
+      const input = arena.upload("input", new Float32Array(floats).fill(0.5));
+      const { invocations, timing } = await timeWide(probe, { input, output });
+      const each = LOADS_A_ROUND * constantOf(probe, "ROUNDS") * (name.endsWith("vec4f") ? 4 : 1);
+      rate(`load from ${name}`, "G f32/s", each * invocations, timing);
+    }
+
+    onProgress("host");
+    cost(FLOOR, await time(probes.noOp, { output }, 1));
+    const noOp = await record(probes.noOp, { output }, 1);
+    const submitOne = () => {
+      const encoder = gpu.device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      noOp.encode(pass, nothing, 0);
+      pass.end();
+      gpu.queue.submit([encoder.finish()]);
+    };
+    submitOne();
+    cost("encoding and submitting one dispatch, on the host", timingOf(timeHost(200, submitOne)));
+    cost("createBindGroup of three buffers, on the host", timingOf(bindGroups(gpu, output, steps)));
+    cost("reading 4 bytes back, until the host has them", timingOf(await readBacks(gpu, output)));
+    gpu.check();
+    return figures;
+  } finally {
+    arena.destroy();
+  }
+}
+
+function bindGroups(gpu: Gpu, { buffer }: View, steps: GPUBuffer): number[] {
+  const visibility = GPUShaderStage.COMPUTE;
+  const layout = gpu.device.createBindGroupLayout({
+    entries: [
+      { binding: 0, visibility, buffer: { type: "read-only-storage" } },
+      { binding: 1, visibility, buffer: { type: "read-only-storage" } },
+      { binding: 2, visibility, buffer: { type: "uniform" } },
+    ],
+  });
+  const entries = [buffer, buffer, steps].map((buffer, binding) => ({ binding, resource: { buffer } }));
+  return timeHost(200, () => void gpu.device.createBindGroup({ layout, entries }));
+}
+
+async function readBacks(gpu: Gpu, { buffer, offset }: View): Promise<number[]> {
+  const times: number[] = [];
+  for (let k = 0; k < 15; k++) {
+    const began = performance.now();
+    await readFloats(gpu, { buffer, offset, size: 4 });
+    times.push(1000 * (performance.now() - began));
+  }
+  return times;
+}
+
+/**
+ * The ceilings of the roofline: the best samples, so that no kernel's share is flattered by a slow moment of the
+ * machine. Of the copies the faster one: what fits the caches comes from there in a step too.
+ */
+export function ceilingsOf(figures: readonly AdapterFigure[]): Ceilings {
+  const best = (name: string) => {
+    const figure = figures.find((figure) => figure.name === name);
+    if (!figure) throw new Error(`expected the adapter's figure ${name}, found none`);
+    return figure.best;
+  };
+  return {
+    flops: best(FMA),
+    bandwidth: Math.max(...COPIES.map(([name]) => best(name))),
+    floor: best(FLOOR),
+  };
+}

@@ -1,0 +1,277 @@
+/** `deno task bench`: measures, prints, compares, and writes what was measured. */
+
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { numberOf } from "../src/cli/options.ts";
+import { table } from "../src/cli/table.ts";
+import { usersOf } from "../src/data/click_log.ts";
+import { type AdapterKind, type Gpu, openGpu } from "../src/gpu/device.ts";
+import { openDataset } from "../src/run/dataset.ts";
+import { markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
+import { defaultTraining } from "../src/train/config.ts";
+import { version } from "../src/version.ts";
+import { type AdapterFigure, ceilingsOf, measureAdapter } from "./adapter_ceilings.ts";
+import { type BenchReport, readBench, writeBench } from "./bench_json.ts";
+import { type BenchLog, benchLog } from "./bench_log.ts";
+import { writeBenchPage } from "./bench_page.ts";
+import { compare } from "./compare.ts";
+import { growthAxes, measureGrowth } from "./growth.ts";
+import { benchKernels, type KernelResult } from "./kernel_cases.ts";
+import { type BenchModel, benchModels } from "./recordings.ts";
+import { Status } from "./status.ts";
+import { profileStep, type StepResult } from "./step_profile.ts";
+import {
+  adapterCells,
+  type Cells,
+  compareCells,
+  growthCells,
+  kernelCells,
+  slopeCells,
+  stepCells,
+  stepNotes,
+  stepSummaryCells,
+  stepTitle,
+} from "./tables.ts";
+import { z } from "zod";
+import { type Workload, workloads } from "./workloads.ts";
+
+const PARTS = ["adapter", "kernels", "steps", "growth"] as const;
+type Part = typeof PARTS[number];
+
+/** W1 with four times its users: more than a default step of any data that this was written for. */
+const larger: Workload = { ...workloads.W1, name: "W1x4", users: 4 * workloads.W1.users };
+const known: ReadonlyMap<string, Workload> = new Map(
+  [...Object.values(workloads), larger].map((workload) => [workload.name, workload]),
+);
+/** What is benched unless workloads are named. */
+const KERNEL_WORKLOADS = ["W0", "W4", "W1", "W2", "W1x4"];
+const STEP_WORKLOADS = ["W0", "W4", "W1", "W2"];
+
+export interface BenchOptions {
+  only: RegExp;
+  model: RegExp;
+  workload: string[];
+  data?: string;
+  seconds: number;
+  shapes?: AdapterKind;
+  json: string;
+  html?: string;
+  compare?: string;
+  readme?: string;
+}
+
+export function benchCommand(): Command {
+  const command = new Command("deno task bench")
+    .description(
+      "Measures the adapter, every kernel at the sizes of several workloads, and the steps of the models.",
+    )
+    .version(version)
+    .addArgument(
+      new Argument("[parts...]", "what to measure; the adapter comes first where others are reckoned by it")
+        .choices(PARTS).default(["adapter", "kernels", "steps"]),
+    )
+    .addOption(
+      new Option("--only <pattern>", "only kernels whose name matches this regular expression")
+        .argParser(pattern).default(/./, "all"),
+    )
+    .addOption(
+      new Option(
+        "--model <pattern>",
+        `only models whose name matches: ${benchModels.map((m) => m.name).join(", ")}`,
+      )
+        .argParser(pattern).default(/./, "all"),
+    )
+    .addOption(
+      new Option("--workload <name>", `a workload, instead of the usual ones; may be repeated`)
+        .argParser(workloadNames).default([], `${KERNEL_WORKLOADS.join(", ")}`),
+    )
+    .option("--data <file>", 'a log in the paper\'s layout, or "demo", instead of the workloads')
+    .option(
+      "--seconds <n>",
+      "time for each kernel, probe and step, but for the least number of samples",
+      numberOf(z.number().positive().max(60), "a number of seconds above 0, at most 60"),
+      0.2,
+    )
+    .addOption(
+      new Option("--shapes <kind>", "time the kernels for this kind of adapter too, where they differ")
+        .choices(["cpu", "gpu"]),
+    )
+    .option("--json <file>", "where the figures go", "bench/out/bench.json")
+    .option("--html <file>", "where the page goes (default: beside the figures)")
+    .option("--compare <file>", "the figures of an earlier bench, to compare with")
+    .option(
+      "--readme <file>",
+      "a file whose lines between <!-- bench --> and <!-- end of bench --> are replaced",
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  deno task bench kernels --only matmul --workload W1\n" +
+        "  deno task bench --compare bench/out/bench.json --json bench/out/after.json",
+    );
+  command.action((parts: Part[]) => bench(new Set(parts), command.opts<BenchOptions>()));
+  return command;
+}
+
+async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<void> {
+  // What can be refused is looked at before minutes are spent.
+  const before = options.compare === undefined ? undefined : await readBench(options.compare);
+  const data = options.data === undefined ? undefined : await dataLog(options.data);
+  const logs = (usual: readonly string[]): (() => BenchLog)[] => {
+    if (data) return [() => data];
+    const names = options.workload.length > 0 ? options.workload : usual;
+    return names.flatMap((name) => known.get(name) ?? []).map((workload) => () => benchLog(workload));
+  };
+  const models = benchModels.filter(({ name }) => options.model.test(name));
+  const status = new Status();
+  const gpu = await openGpu();
+  try {
+    const { seconds } = options;
+    let figures: AdapterFigure[] = [];
+    if (parts.has("adapter") || parts.has("kernels") || parts.has("steps")) {
+      figures = await measureAdapter(gpu, seconds, (name) => status.show(`adapter: ${name}`));
+    }
+    const kernels = parts.has("kernels")
+      ? await kernelResults(gpu, logs(KERNEL_WORKLOADS), models, options, status)
+      : [];
+    const steps: StepResult[] = [];
+    for (const log of parts.has("steps") ? logs(STEP_WORKLOADS) : []) {
+      const made = log();
+      for (const model of models.filter(({ step }) => step)) {
+        status.show(`step of ${made.name} ${model.name}`);
+        steps.push(await profileStep(gpu, made, model, Math.max(seconds, STEP_SECONDS)));
+      }
+    }
+    const growth = parts.has("growth")
+      ? await measureGrowth(gpu, growthAxes, seconds, (text) => status.show(text))
+      : [];
+    status.clear();
+    gpu.check();
+    const report: BenchReport = {
+      format: 1,
+      date: new Date().toISOString(),
+      version,
+      adapter: gpu.adapter,
+      machine: {
+        cores: navigator.hardwareConcurrency,
+        timestamps: gpu.hasTimestamps,
+        shaderCache: !/^(1|true|yes)$/i.test(Deno.env.get("MESA_SHADER_CACHE_DISABLE") ?? ""),
+      },
+      figures,
+      kernels,
+      steps,
+      growth,
+    };
+    await deliver(report, before, options);
+  } finally {
+    status.clear();
+    gpu.close();
+  }
+}
+
+/** A step needs some runs to have a spread. */
+const STEP_SECONDS = 1.5;
+
+async function kernelResults(
+  gpu: Gpu,
+  logs: readonly (() => BenchLog)[],
+  models: readonly BenchModel[],
+  options: BenchOptions,
+  status: Status,
+): Promise<KernelResult[]> {
+  const { seconds, only, shapes } = options;
+  const results: KernelResult[] = [];
+  const onProgress = (text: string) => status.show(text);
+  const compiled = new Map<string, number>();
+  const other = shapes !== undefined && shapes !== gpu.shapesFor
+    ? await openGpu({ shapesFor: shapes })
+    : undefined;
+  const otherCompiled = new Map<string, number>();
+  try {
+    for (const log of logs) {
+      const workload = log();
+      const found = await benchKernels(gpu, workload, models, { seconds, only, compiled, onProgress });
+      results.push(...found.values());
+      if (!other) continue;
+      const more = await benchKernels(other, workload, models, {
+        seconds,
+        only,
+        compiled: otherCompiled,
+        known: new Set(found.keys()),
+        suffix: ` (${shapes} shapes)`,
+        onProgress,
+      });
+      results.push(...more.values());
+    }
+    return results;
+  } finally {
+    other?.close();
+  }
+}
+
+async function dataLog(data: string): Promise<BenchLog> {
+  const { log } = await openDataset(data, 1, false);
+  return { name: log.name, log, users: Math.min(defaultTraining.batchSize, usersOf(log, "train").length) };
+}
+
+/** Prints everything, and writes what is to be written. */
+async function deliver(
+  report: BenchReport,
+  before: BenchReport | undefined,
+  options: BenchOptions,
+): Promise<void> {
+  const { adapter, figures, kernels, steps, growth } = report;
+  console.log(`${adapter.description} (${adapter.kind}), ${adapter.runtime}`);
+  const print = (title: string, { head, rows }: Cells) => console.log(`\n${title}\n${table(head, rows)}`);
+  if (figures.length > 0) {
+    const ceilings = ceilingsOf(figures);
+    print("The adapter", adapterCells(figures));
+    if (kernels.length > 0) print("Kernels", kernelCells(kernels, ceilings));
+    for (const step of steps) {
+      print(stepTitle(step), stepCells(step, ceilings));
+      console.log(stepNotes(step).join("\n"));
+    }
+    if (steps.length > 0) print("Steps", stepSummaryCells(steps));
+  }
+  if (growth.length > 0) {
+    print("Growth", growthCells(growth));
+    print("Lines through it", slopeCells(growth));
+    for (const { axis, value, refusal } of growth) {
+      if (refusal) console.log(`${axis} ${value}: ${refusal.message}`);
+    }
+  }
+  const changes = before && compare(before, report);
+  if (changes) {
+    print(`Changes since ${options.compare}`, compareCells(changes));
+    if (before.adapter.description !== adapter.description) {
+      console.log(`The earlier figures are of another adapter: ${before.adapter.description}.`);
+    }
+  }
+  await writeBench(options.json, report);
+  const page = options.html ?? options.json.replace(/(\.json)?$/, ".html");
+  await writeBenchPage(page, report, changes);
+  console.log(`\nThe figures are in ${options.json}, the page is ${page}`);
+  if (options.readme !== undefined) {
+    await writeBetweenMarkers(options.readme, "bench", readmeText(report));
+    console.log(`The table is in ${options.readme}`);
+  }
+}
+
+function readmeText({ adapter, machine, figures, steps }: BenchReport): string {
+  const cells = [adapterCells(figures), stepSummaryCells(steps)].filter(({ rows }) => rows.length > 0);
+  return [
+    `${adapter.description}, ${machine.cores} cores, ${adapter.runtime}:`,
+    ...cells.flatMap(({ head, rows }) => ["", ...markdownTable(head, rows)]),
+  ].join("\n");
+}
+
+function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch {
+    throw new InvalidArgumentError(`Expected a regular expression, got "${text}".`);
+  }
+}
+
+function workloadNames(name: string, before: string[]): string[] {
+  if (known.has(name)) return [...before, name];
+  throw new InvalidArgumentError(`Expected one of ${[...known.keys()].join(", ")}, got "${name}".`);
+}

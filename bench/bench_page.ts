@@ -1,0 +1,222 @@
+/** A bench as one HTML page with charts, which needs nothing beside it. */
+
+import { dirname } from "node:path";
+import type { ChartDefinition, ScatterChart, StackChart } from "../src/report/chart_types.ts";
+import { type Html, markup } from "../src/report/html.ts";
+import { chartFigure, noScript, note, pageShell, readPageParts, section } from "../src/report/page_shell.ts";
+import { atomicWriteFile, makeFolder } from "../src/run/atomic_write.ts";
+import { ceilingsOf } from "./adapter_ceilings.ts";
+import type { BenchReport } from "./bench_json.ts";
+import type { Change } from "./compare.ts";
+import { growthAxes, type GrowthPoint } from "./growth.ts";
+import type { KernelResult } from "./kernel_cases.ts";
+import { attainable, type Ceilings, standing } from "./roofline.ts";
+import { dispatchTime, type StepResult } from "./step_profile.ts";
+import {
+  adapterCells,
+  type Cells,
+  compareCells,
+  growthCells,
+  kernelCells,
+  slopeCells,
+  stepCells,
+  stepNotes,
+  stepSummaryCells,
+  stepTitle,
+} from "./tables.ts";
+
+/** @throws UserError when the page cannot be written. */
+export async function writeBenchPage(
+  file: string,
+  report: BenchReport,
+  changes: readonly Change[] | undefined,
+): Promise<void> {
+  const { adapter, date, machine, figures, kernels, steps, growth } = report;
+  const ceilings = figures.length > 0 ? ceilingsOf(figures) : undefined;
+  const roofline = ceilings ? rooflineChart(kernels, ceilings) : undefined;
+  const stack = stackChart(steps);
+  const growing = growthCharts(growth);
+  const parts: Html[] = [];
+  if (changes) parts.push(section("changes", "Changes", tableOf(compareCells(changes), "Changes")));
+  if (figures.length > 0) {
+    parts.push(section("adapter", "The adapter", tableOf(adapterCells(figures), "The adapter")));
+  }
+  if (ceilings && kernels.length > 0) {
+    const table = tableOf(kernelCells(kernels, ceilings), "Kernels");
+    parts.push(section("kernels", "Kernels", markup`${roofline ? figuresOf([roofline]) : markup``}${table}`));
+  }
+  if (ceilings && steps.length > 0) {
+    const each = steps.map((step) =>
+      markup`<h3>${stepTitle(step)}</h3>
+${tableOf(stepCells(step, ceilings), stepTitle(step))}
+${stepNotes(step).map((text) => markup`<p>${text}</p>`)}`
+    );
+    const summary = tableOf(stepSummaryCells(steps), "Steps");
+    parts.push(
+      section("steps", "Training steps", markup`${stack ? figuresOf([stack]) : markup``}${summary}${each}`),
+    );
+  }
+  if (growth.length > 0) {
+    const tables = markup`${tableOf(slopeCells(growth), "Slopes")}${tableOf(growthCells(growth), "Growth")}`;
+    parts.push(section("growth", "Growth", markup`${figuresOf(growing)}${tables}`));
+  }
+  const charts = [roofline, stack, ...growing].flatMap((chart): ChartDefinition[] => chart ? [chart] : []);
+  const header = markup`<h1>clickgan bench</h1>
+<p class="path">${adapter.description} (${adapter.kind}), ${adapter.runtime}, ${machine.cores} cores, ${date}</p>
+${machine.timestamps ? markup`` : note("Timed by the host's clock: the adapter has no timestamps.")}`;
+  const main = markup`${noScript}
+${parts}`;
+  const page = pageShell({ title: "clickgan bench", header, main, charts }, await readPageParts());
+  await makeFolder(dirname(file));
+  await atomicWriteFile(file, page);
+}
+
+function figuresOf(charts: readonly ChartDefinition[]): Html {
+  return markup`<div class="charts">${charts.map(chartFigure)}
+</div>`;
+}
+
+function tableOf({ head, rows }: Cells, what: string): Html {
+  const cells = rows.map(([first = "", ...others]) =>
+    markup`
+<tr><th scope="row">${first}</th>${others.map((text) => markup`<td>${text}</td>`)}</tr>`
+  );
+  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${what}">
+<table class="figures"><thead><tr>${head.map((text) => markup`<th scope="col">${text}</th>`)}</tr></thead>
+<tbody>${cells}</tbody></table></div>`;
+}
+
+/** The dash that looks like points, for the legend. */
+const DOTS = 2;
+
+/** Kernels under the adapter's ceilings; one that does no arithmetic or moves nothing has no place. */
+function rooflineChart(kernels: readonly KernelResult[], ceilings: Ceilings): ScatterChart | undefined {
+  const placed = kernels.flatMap((kernel) => {
+    const { gflops, intensity } = standing(kernel, kernel.median, ceilings);
+    return intensity !== undefined && intensity > 0 ? [{ kernel, x: intensity, y: gflops }] : [];
+  });
+  if (placed.length === 0) return undefined;
+  const ridge = ceilings.flops / ceilings.bandwidth;
+  const ends = [
+    Math.min(ridge, ...placed.map(({ x }) => x)) / 2,
+    Math.max(ridge, ...placed.map(({ x }) => x)) * 2,
+  ];
+  const roof = [ends[0] ?? ridge, ridge, ends[1] ?? ridge].map((x) => ({
+    x,
+    y: attainable(x, ceilings),
+    name: `${ceilings.flops.toFixed(0)} GFLOP/s, ${ceilings.bandwidth.toFixed(1)} GB/s`,
+  }));
+  const workloads = [...new Set(kernels.map(({ workload }) => workload))];
+  return {
+    kind: "scatter",
+    id: "roofline",
+    title: "Roofline",
+    note:
+      "Each kernel of each workload; the line is the most that this adapter does. Bytes are those that must " +
+      "move at least once.",
+    xTitle: "FLOPs a byte",
+    yTitle: "GFLOP/s",
+    logarithmic: ["x", "y"],
+    series: [
+      { name: "ceiling", colour: 6, dash: 0, joined: true, points: roof },
+      ...workloads.flatMap((workload, k) => {
+        const points = placed.filter(({ kernel }) => kernel.workload === workload)
+          .map(({ kernel, x, y }) => ({ x, y, name: `${kernel.id} (${kernel.kernel})` }));
+        return points.length === 0 ? [] : [{ name: workload, colour: k, dash: DOTS, joined: false, points }];
+      }),
+    ],
+  };
+}
+
+/** Kernels that have a colour of their own; the palette holds two more, for the others and the rest of the step. */
+const COLOURED = 5;
+
+function stackChart(steps: readonly StepResult[]): StackChart | undefined {
+  if (steps.length === 0) return undefined;
+  const totals = new Map<string, number>();
+  for (const step of steps) {
+    // Of each step's share, so that small steps have their say.
+    const total = dispatchTime(step);
+    for (const { kernel, median } of step.dispatches) {
+      totals.set(kernel, (totals.get(kernel) ?? 0) + median / total);
+    }
+  }
+  const largest = [...totals].sort(([, a], [, b]) => b - a).slice(0, COLOURED).map(([kernel]) => kernel);
+  const milliseconds = (step: StepResult, belongs: (kernel: string) => boolean) =>
+    step.dispatches.filter(({ kernel }) => belongs(kernel)).reduce((sum, { median }) => sum + median, 0) /
+    1000;
+  return {
+    kind: "stack",
+    id: "steps-stack",
+    title: "Where a step's time goes",
+    note: "Dispatches by kernel; the rest is what a step in a run takes longer than its dispatches.",
+    xTitle: "ms a step",
+    bars: steps.map(({ workload, model }) => `${workload} ${model}`),
+    segments: [
+      ...largest.map((name, colour) => ({
+        name,
+        colour,
+        dash: 0,
+        values: steps.map((step) => milliseconds(step, (kernel) => kernel === name)),
+      })),
+      {
+        name: "other kernels",
+        colour: COLOURED,
+        dash: 0,
+        values: steps.map((step) => milliseconds(step, (kernel) => !largest.includes(kernel))),
+      },
+      {
+        name: "rest",
+        colour: COLOURED + 1,
+        dash: 0,
+        values: steps.map((step) => Math.max(0, step.wall.median - dispatchTime(step)) / 1000),
+      },
+    ],
+  };
+}
+
+/** Time and memory: of the axes that add rows in one chart each, of the others in their own. */
+function growthCharts(points: readonly GrowthPoint[]): ScatterChart[] {
+  const rowAxes = growthAxes.filter(({ unit }) => unit === "row");
+  const others = growthAxes.filter(({ unit }) => unit !== "row");
+  const charts = [
+    { id: "rows", title: "rows of the batch", axes: rowAxes },
+    ...others.map((axis) => ({ id: axis.name.replace(/\W+/g, "-"), title: axis.name, axes: [axis] })),
+  ];
+  const quantities = [
+    {
+      id: "time",
+      title: "Time of a step",
+      yTitle: "ms",
+      of: ({ time }: GrowthPoint) => time && time.median / 1000,
+    },
+    {
+      id: "memory",
+      title: "Memory",
+      yTitle: "MiB",
+      of: ({ gpuBytes }: GrowthPoint) => gpuBytes && gpuBytes / 2 ** 20,
+    },
+  ];
+  return charts.flatMap(({ id, title, axes }) =>
+    quantities.flatMap((quantity): ScatterChart[] => {
+      const series = axes.flatMap(({ name }, colour) => {
+        const own = points.filter(({ axis }) => axis === name).flatMap((point) => {
+          const y = quantity.of(point);
+          return y === undefined ? [] : [{ x: point.x, y, name: `${name} ${point.value}` }];
+        });
+        return own.length === 0 ? [] : [{ name, colour, dash: colour, joined: true, points: own }];
+      });
+      if (series.length === 0) return [];
+      return [{
+        kind: "scatter",
+        id: `growth-${quantity.id}-${id}`,
+        title: `${quantity.title} by ${title}`,
+        note: "",
+        xTitle: title,
+        yTitle: quantity.yTitle,
+        logarithmic: ["x", "y"],
+        series,
+      }];
+    })
+  );
+}

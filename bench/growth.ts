@@ -1,0 +1,153 @@
+/** How a step's time and memory grow: one size after another, all others fixed. */
+
+import { UserError } from "../src/data/user_error.ts";
+import type { Gpu } from "../src/gpu/device.ts";
+import { defaultModel } from "../src/model/config.ts";
+import { benchLog } from "./bench_log.ts";
+import { type Timing, timingOf } from "./measure.ts";
+import { shannon } from "./recordings.ts";
+import { timeSteps } from "./step_profile.ts";
+import { type Workload, workloads } from "./workloads.ts";
+
+export interface GrowthPoint {
+  readonly axis: string;
+  readonly value: number;
+  /** What the time is reckoned by: rows of the batch for axes that add rows, else the value. */
+  readonly x: number;
+  /** Microseconds a step; absent where it was refused. */
+  readonly time?: Timing;
+  /** Of all buffers, the log's among them. */
+  readonly gpuBytes?: number;
+  /** The adapter's limit that refuses it, and by what. */
+  readonly refusal?: { readonly limit: string; readonly message: string };
+}
+
+export interface GrowthAxis {
+  readonly name: string;
+  /** What one more of x is. */
+  readonly unit: string;
+  readonly values: readonly number[];
+  workload(value: number): Workload;
+  /** Sizes of the hidden layers, if not the model's own. */
+  dims?(value: number): number[];
+  x(value: number): number;
+}
+
+/** W1 with a quarter of its events. */
+const base: Workload = { ...workloads.W1, name: "growth", events: 5 };
+const rows = ({ users, events, page }: Workload) => users * events * page;
+
+const rowAxis = (
+  name: string,
+  values: readonly number[],
+  change: (value: number) => Partial<Workload>,
+): GrowthAxis => {
+  const workload = (value: number): Workload => ({ ...base, ...change(value) });
+  return { name, unit: "row", values, workload, x: (value) => rows(workload(value)) };
+};
+
+export const growthAxes: readonly GrowthAxis[] = [
+  rowAxis("users a batch", [32, 128, 512, 1024, 2048], (users) => ({ users })),
+  rowAxis("events a user", [1, 5, 20, 40], (events) => ({ events })),
+  rowAxis("items a page", [2, 10, 40], (page) => ({ page })),
+  {
+    name: "features an item",
+    unit: "feature",
+    values: [16, 64, 128, 256],
+    workload: (width) => ({ ...base, width }),
+    x: (value) => value,
+  },
+  {
+    name: "hidden units",
+    unit: "unit of both layers",
+    values: [16, 32, 64, 128],
+    workload: () => base,
+    dims: (units) => [units, units],
+    x: (value) => value,
+  },
+  {
+    name: "items, one-hot",
+    unit: "item",
+    values: [1_000, 10_000, 100_000, 1_000_000],
+    workload: (items) => ({ ...base, width: 0, items }),
+    x: (value) => value,
+  },
+];
+
+/** Times that all points are measured: one after another, as a machine that others use is now slower, now faster. */
+const PASSES = 2;
+
+/** Measures all points of some axes. */
+export async function measureGrowth(
+  gpu: Gpu,
+  axes: readonly GrowthAxis[],
+  seconds: number,
+  onProgress: (text: string) => void = () => {},
+): Promise<GrowthPoint[]> {
+  const places = axes.flatMap((axis) => axis.values.map((value) => ({ axis, value })));
+  const samples: number[][] = places.map(() => []);
+  const points: GrowthPoint[] = [];
+  for (let pass = 1; pass <= PASSES; pass++) {
+    for (const [k, { axis, value }] of places.entries()) {
+      onProgress(`growth, pass ${pass} of ${PASSES}, with ${axis.name}: ${value}`);
+      const refusal = points[k]?.refusal;
+      const { times = [], ...more }: Measured = refusal
+        ? { refusal }
+        : await measurePoint(gpu, axis, value, seconds);
+      const all = samples[k]?.concat(times) ?? times;
+      samples[k] = all;
+      const point = { axis: axis.name, value, x: axis.x(value), ...more };
+      points[k] = all.length > 0 ? { ...point, time: timingOf(all) } : point;
+    }
+  }
+  return points;
+}
+
+interface Measured extends Pick<GrowthPoint, "gpuBytes" | "refusal"> {
+  readonly times?: number[];
+}
+
+/** A refusal by the adapter is a result too. */
+async function measurePoint(gpu: Gpu, axis: GrowthAxis, value: number, seconds: number): Promise<Measured> {
+  const { log, users } = benchLog(axis.workload(value));
+  const dims = axis.dims?.(value) ?? defaultModel.dims;
+  try {
+    const recording = await shannon("LSTM", { ...defaultModel, dims }).record(gpu, log, users);
+    try {
+      const gpuBytes = gpu.liveBytes;
+      return { gpuBytes, times: await timeSteps(recording.trainer, seconds) };
+    } finally {
+      recording.destroy();
+    }
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const limit = error.message.match(/\bmax[A-Z]\w+/)?.[0] ?? "grid";
+    return { refusal: { limit, message: error.message } };
+  }
+}
+
+/** y = constant + slope x, with the points' relative errors weighed alike. */
+export interface Line {
+  readonly constant: number;
+  readonly slope: number;
+  /** The largest |fit / y - 1| of a point. */
+  readonly error: number;
+}
+
+/** @throws Error for fewer than two points that differ in x. */
+export function fitLine(points: readonly { readonly x: number; readonly y: number }[]): Line {
+  let [w, wx, wy, wxx, wxy] = [0, 0, 0, 0, 0];
+  for (const { x, y } of points) {
+    const weight = 1 / (y * y);
+    w += weight;
+    wx += weight * x;
+    wy += weight * y;
+    wxx += weight * x * x;
+    wxy += weight * x * y;
+  }
+  const slope = (w * wxy - wx * wy) / (w * wxx - wx * wx);
+  const constant = (wy - slope * wx) / w;
+  if (!Number.isFinite(slope)) throw new Error("expected points of different x to fit a line to");
+  const error = Math.max(...points.map(({ x, y }) => Math.abs((constant + slope * x) / y - 1)));
+  return { constant, slope, error };
+}

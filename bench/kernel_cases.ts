@@ -1,0 +1,184 @@
+/**
+ * Every kernel of the models at the sizes of a workload. The cases come from recorded programs: each dispatch that
+ * differs in kernel, constants or sizes is one, so that no kernel can be forgotten.
+ */
+
+import type { Gpu } from "../src/gpu/device.ts";
+import { type Constants, type Kernel, specialise } from "../src/gpu/kernel.ts";
+import { type EncodePass, timePasses } from "../src/gpu/profiler.ts";
+import type { Cost, DispatchSpec } from "../src/gpu/program.ts";
+import type { BenchLog } from "./bench_log.ts";
+import { timeRepeated, type Timing } from "./measure.ts";
+import type { BenchModel, Part, Recording } from "./recordings.ts";
+
+/** A dispatch of a recording. */
+export interface KernelCase extends Cost {
+  /** Of the model: "utility/layer2 forward", each once in a recording. */
+  readonly label: string;
+  readonly spec: DispatchSpec;
+  readonly invocations: readonly [number, number];
+  /** The same for dispatches that do the same work, wherever it stands. */
+  readonly key: string;
+  /** Its place among the recording's parts, and in its part. */
+  readonly part: number;
+  readonly dispatch: number;
+}
+
+export interface KernelResult extends Cost, Timing {
+  /** Where it was found first: "W1 LSTM: utility/layer2 forward". Results are compared by it. */
+  readonly id: string;
+  readonly kernel: string;
+  readonly workload: string;
+  readonly invocations: readonly [number, number];
+  /** Dispatches of the workload's models that this one stands for. */
+  readonly dispatches: number;
+  /** Milliseconds of making the pipeline and, with timestamps, of its first dispatch. */
+  readonly compileMs: number;
+}
+
+export interface KernelOptions {
+  readonly seconds: number;
+  readonly only: RegExp;
+  /** Milliseconds by source, of all kernels that were compiled on this device; each is compiled once. */
+  readonly compiled: Map<string, number>;
+  /** Keys of cases that are timed already. */
+  readonly known?: ReadonlySet<string>;
+  /** Stands in the ids behind the model's name. */
+  readonly suffix?: string;
+  onProgress?(text: string): void;
+}
+
+/** All parts of a recording: the step, and from there on what else the model does. */
+export async function partsOf(recording: Recording): Promise<{ parts: Part[]; steps: number }> {
+  const step = recording.step();
+  return { parts: [...step, ...await recording.others()], steps: step.length };
+}
+
+/** @param steps how many of the parts make the step. */
+export function casesOf(parts: readonly Part[], steps: number): KernelCase[] {
+  const seen = new Map<string, number>();
+  const unique = (label: string) => {
+    const times = (seen.get(label) ?? 0) + 1;
+    seen.set(label, times);
+    return times === 1 ? label : `${label} #${times}`;
+  };
+  return parts.flatMap(({ program, sizes }, part) =>
+    program.dispatches.map(({ spec }, dispatch): KernelCase => {
+      const [x, y = 1] = spec.invocations(sizes);
+      const { flops, bytes } = spec.cost(sizes);
+      return {
+        label: unique(`${part >= steps ? "evaluation, " : ""}${spec.label}`),
+        spec,
+        invocations: [x, y],
+        flops,
+        bytes,
+        key: keyOf(spec.kernel, spec.constants ?? {}, [x, y, flops, bytes]),
+        part,
+        dispatch,
+      };
+    })
+  );
+}
+
+/** Constants that only say where something stands; with others the work is the same. */
+const PLACE = /(_AT|^PARTIALS|^FIRST\d?|^P4)$/;
+
+function keyOf({ name }: Kernel, constants: Constants, sizes: readonly number[]): string {
+  const own = Object.entries(constants).filter(([constant]) => !PLACE.test(constant));
+  return JSON.stringify([name, own.sort(([a], [b]) => (a < b ? -1 : 1)), sizes]);
+}
+
+/** @returns the cases by their key, in the order in which the models use them. */
+export async function benchKernels(
+  gpu: Gpu,
+  workload: BenchLog,
+  models: readonly BenchModel[],
+  options: KernelOptions,
+): Promise<Map<string, KernelResult>> {
+  const { known = new Set<string>(), only, compiled, suffix = "" } = options;
+  const found = new Map<string, KernelResult>();
+  const counts = new Map<string, number>();
+  for (const model of models) {
+    const where = `${workload.name} ${model.name}${suffix}`;
+    options.onProgress?.(`${where}: recording and compiling`);
+    const recording = await model.record(gpu, workload.log, workload.users);
+    try {
+      const { parts, steps } = await partsOf(recording);
+      const cases = casesOf(parts, steps);
+      for (const { key } of cases) counts.set(key, (counts.get(key) ?? 0) + 1);
+      const wanted = cases.filter(({ key, spec }) =>
+        !found.has(key) && !known.has(key) && only.test(spec.kernel.name)
+      );
+      if (wanted.length === 0) continue;
+      await compile(gpu, parts, wanted.at(-1), compiled);
+      for (const one of wanted) {
+        const { key, label, spec, invocations, flops, bytes } = one;
+        const part = parts[one.part];
+        if (!part || found.has(key)) continue;
+        options.onProgress?.(`${where}: ${label} (${spec.kernel.name})`);
+        prepare(gpu, parts, one);
+        const { program, sizes, offset } = part;
+        const encode: EncodePass = (pass) => program.encodeOne(pass, one.dispatch, sizes, offset);
+        found.set(key, {
+          id: `${where}: ${label}`,
+          kernel: spec.kernel.name,
+          workload: workload.name,
+          invocations,
+          dispatches: 0,
+          flops,
+          bytes,
+          ...await timeRepeated(gpu, encode, options),
+          compileMs: compiled.get(sourceOf(spec)) ?? 0,
+        });
+      }
+    } finally {
+      recording.destroy();
+    }
+  }
+  return new Map([...found].map(([key, result]) => [key, { ...result, dispatches: counts.get(key) ?? 0 }]));
+}
+
+function sourceOf({ kernel, constants = {} }: DispatchSpec): string {
+  return specialise(kernel, constants);
+}
+
+/** Runs everything before a dispatch, so that it finds what it does in a step, however often others were repeated. */
+function prepare(gpu: Gpu, parts: readonly Part[], { part, dispatch }: KernelCase): void {
+  const encoder = gpu.device.createCommandEncoder({ label: "what comes before" });
+  const pass = encoder.beginComputePass();
+  for (const [p, { program, sizes, offset }] of parts.slice(0, part + 1).entries()) {
+    const end = p === part ? dispatch : program.dispatches.length;
+    for (let k = 0; k < end; k++) program.encodeOne(pass, k, sizes, offset);
+  }
+  pass.end();
+  gpu.queue.submit([encoder.finish()]);
+}
+
+/** Runs everything up to a dispatch twice and notes for each new source what it took to make a kernel of it. */
+async function compile(
+  gpu: Gpu,
+  parts: readonly Part[],
+  last: KernelCase | undefined,
+  compiled: Map<string, number>,
+): Promise<void> {
+  const sources: string[] = [];
+  const passes: EncodePass[] = [];
+  for (const [p, { program, sizes, offset }] of parts.entries()) {
+    for (const [k, { spec }] of program.dispatches.entries()) {
+      if (last && (p > last.part || (p === last.part && k > last.dispatch))) break;
+      sources.push(sourceOf(spec));
+      passes.push((pass) => program.encodeOne(pass, k, sizes, offset));
+    }
+  }
+  const run = async () => gpu.hasTimestamps ? await timePasses(gpu, passes) : [];
+  const [first, again] = [await run(), await run()];
+  for (const [k, source] of sources.entries()) {
+    if (compiled.has(source)) continue;
+    const began = performance.now();
+    const module = gpu.device.createShaderModule({ code: source });
+    gpu.device.createComputePipeline({ layout: "auto", compute: { module } });
+    const host = performance.now() - began;
+    // A driver may put off its own compilation until the kernel runs.
+    compiled.set(source, host + Math.max(0, (first[k] ?? 0) - (again[k] ?? 0)) / 1000);
+  }
+}

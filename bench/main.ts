@@ -1,0 +1,18 @@
+/**
+ * The bench: `deno task bench [adapter|kernels|steps|growth]...`. What it measures and how to read it is in
+ * bench/README.md.
+ */
+
+import type { Command } from "commander";
+import { runMain } from "../src/cli/fail.ts";
+import { parseAndRun } from "../src/cli/options.ts";
+import { benchCommand } from "./bench_command.ts";
+
+/** Benches with options of their own, beside the parts of the default one. */
+const others: readonly Command[] = [];
+
+await runMain(async () => {
+  const command = benchCommand();
+  for (const other of others) command.addCommand(other);
+  await parseAndRun(command, Deno.args);
+});

@@ -1,0 +1,181 @@
+/** The programs that the benches time: steps and evaluations of real models, recorded as in training. */
+
+import type { ClickLog } from "../src/data/click_log.ts";
+import { Arena } from "../src/gpu/arena.ts";
+import type { Gpu } from "../src/gpu/device.ts";
+import type { Program } from "../src/gpu/program.ts";
+import type { BatchSizes } from "../src/gpu/step.ts";
+import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
+import { GamePrograms } from "../src/model/game_programs.ts";
+import { ModelProgram } from "../src/model/model_program.ts";
+import { UserModel } from "../src/model/user_model.ts";
+import { AdversarialTrainer, gameOptions } from "../src/train/adversarial_trainer.ts";
+import type { BatchTrainer } from "../src/train/batch_trainer.ts";
+import { BestKeeper } from "../src/train/best_keeper.ts";
+import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
+import type { TrainedNetwork } from "../src/train/networks.ts";
+import { choiceSummary } from "../src/train/sums.ts";
+import { Trainer } from "../src/train/trainer.ts";
+import type { AdamKind } from "../src/ops/adam.ts";
+
+/** A program as a step replays it. */
+export interface Part {
+  readonly program: Program;
+  readonly sizes: BatchSizes;
+  /** Of its header, in bytes. */
+  readonly offset: number;
+}
+
+/** A model on the GPU that is ready to step. Replaying its parts changes no weight: their learning rate is 0. */
+export interface Recording {
+  readonly sizes: BatchSizes;
+  /** What a step replays, in order. Puts the batch again, as training reuses its place. */
+  step(): Part[];
+  /** Programs of the same model beside its training: evaluation, and keeping the best. */
+  others(): Promise<Part[]>;
+  readonly trainer: Steppable;
+  destroy(): void;
+}
+
+/** What both stages' trainers have, whatever their figures. */
+export type Steppable = Pick<BatchTrainer<never>, "iteration" | "places" | "plan" | "batchOf"> & {
+  run(to: number): Promise<void>;
+};
+
+export interface BenchModel {
+  readonly name: string;
+  /** Whether its step is listed; the others are here for the kernels that only they use. */
+  readonly step: boolean;
+  record(gpu: Gpu, log: ClickLog, users: number): Promise<Recording>;
+}
+
+const pwTanh: ModelConfig = { ...defaultPwModel, pwNonlinearity: "tanh" };
+
+export const benchModels: readonly BenchModel[] = [
+  shannon("LSTM", defaultModel, { step: true }),
+  shannon("PW", defaultPwModel, { step: true }),
+  shannon("PW tanh", pwTanh),
+  shannon("LSTM batch norm", { ...defaultModel, batchNorm: true }),
+  shannon("LSTM item dropout", defaultModel, { itemDropout: 0.2 }),
+  shannon("LSTM row-sparse Adam", defaultModel, { adam: "row-sparse" }),
+  // Products that sum over more than 64 columns take other kernels.
+  shannon("LSTM 128-160", { ...defaultModel, dims: [128, 160] }),
+  game("minimax pair", "network", { step: true }),
+  game("minimax exact", "exact"),
+];
+
+/** The Shannon stage of a model. */
+export function shannon(
+  name: string,
+  config: ModelConfig,
+  { step = false, itemDropout = 0, adam = "dense" }: {
+    step?: boolean;
+    itemDropout?: number;
+    adam?: AdamKind;
+  } = {},
+): BenchModel {
+  const record = async (gpu: Gpu, log: ClickLog, users: number): Promise<Recording> => {
+    const made = new Made();
+    try {
+      const model = made.keep(new UserModel(gpu, log.items, config, { seed: 1 }));
+      const training = { ...defaultTraining, batchSize: users, itemDropout, adam };
+      const trainer = made.keep(await Trainer.create(model, log, training, { validate: false }));
+      const { plan } = trainer;
+      const put = () => {
+        const sizes = plan.put(0, trainer.batchOf(1), { slot: 0, learningRate: 0, iteration: 1 });
+        plan.upload(0, 1);
+        return sizes;
+      };
+      const part = (program: Program): Part => ({ program, sizes: put(), offset: plan.offset(0) });
+      const others = async () => {
+        const arena = made.keep(new Arena(gpu, "bench"));
+        const ring = arena.allocate("ring", 16 * 2);
+        const options = { name: "evaluation", log: trainer.deviceLog, plan, ring };
+        const evaluation = made.keep(await ModelProgram.create(model, options));
+        const network: TrainedNetwork = { prefix: "", parameters: model.parameters, adam: undefined };
+        const keeper = made.keep(
+          await BestKeeper.create([network], plan, ring, { firstSlot: 0, shards: 1 }, choiceSummary),
+        );
+        return [part(evaluation.program), part(keeper.program)];
+      };
+      return {
+        sizes: put(),
+        step: () => [part(trainer.program.program)],
+        others,
+        trainer,
+        destroy: () => made.destroy(),
+      };
+    } catch (error) {
+      made.destroy();
+      throw error;
+    }
+  };
+  return { name, step, record };
+}
+
+/** An iteration of the adversarial stage: the generator's step and the reward's. */
+export function game(
+  name: string,
+  generator: "network" | "exact",
+  { step = false }: { step?: boolean } = {},
+): BenchModel {
+  const record = async (gpu: Gpu, log: ClickLog, users: number): Promise<Recording> => {
+    const made = new Made();
+    try {
+      const model = made.keep(new UserModel(gpu, log.items, defaultModel, { seed: 1 }));
+      const config = { ...defaultAdversarial, generator, batchSize: users };
+      const options = { seed: 1, evaluationShards: 0, validate: false };
+      const trainer = made.keep(await AdversarialTrainer.create(model, log, config, options));
+      const { plan, programs } = trainer;
+      const put = () => {
+        const sizes = plan.put(0, trainer.batchOf(1), { slot: 0, learningRate: 0, iteration: 1 });
+        plan.upload(0, 1);
+        return sizes;
+      };
+      const others = async () => {
+        const arena = made.keep(new Arena(gpu, "bench"));
+        const ring = arena.allocate("ring", 32 * 2);
+        const evaluation = made.keep(
+          await GamePrograms.evaluation({
+            name: "evaluation",
+            log: trainer.deviceLog,
+            plan,
+            ring,
+            game: gameOptions(model, config),
+            reward: model,
+            generator: trainer.generator,
+          }),
+        );
+        return [{ program: evaluation.program, sizes: put(), offset: plan.offset(0) }];
+      };
+      const stepParts = () => {
+        const sizes = put();
+        const generators = generator === "exact" ? 0 : 1;
+        const { batch, utilities, generatorStep, rewardStep } = programs;
+        return [
+          { program: batch, sizes, offset: plan.offset(0) },
+          { program: utilities, sizes, offset: plan.offset(0) },
+          { program: generatorStep, sizes, offset: plan.offset(0) },
+          { program: rewardStep, sizes, offset: plan.offset(0, generators) },
+        ];
+      };
+      return { sizes: put(), step: stepParts, others, trainer, destroy: () => made.destroy() };
+    } catch (error) {
+      made.destroy();
+      throw error;
+    }
+  };
+  return { name, step, record };
+}
+
+/** What was made, freed in reverse. */
+class Made {
+  readonly #parts: { destroy(): void }[] = [];
+  keep<T extends { destroy(): void }>(part: T): T {
+    this.#parts.push(part);
+    return part;
+  }
+  destroy(): void {
+    for (const part of this.#parts.splice(0).reverse()) part.destroy();
+  }
+}

@@ -1,0 +1,27 @@
+// copy.wgsl - how fast an adapter moves memory
+//
+//   input [N]   output [N], vectors of four
+//
+// Work split   one invocation copies four vectors, a quarter of the array apart, so that four loads are under way at once;
+//              neighbours copy neighbours. With one vector each the launch of invocations rules, not the memory.
+// Cost         no flops, 32 bytes a vector (16 read, 16 written): the slope of the roofline.
+
+const WORKGROUP = 64;
+
+struct Step {
+  size: vec4u,  // not looked at
+}
+
+@group(0) @binding(0) var<storage, read> input: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(2) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn copy(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  let quarter = arrayLength(&input) / 4u;
+  output[i] = input[i];
+  output[i + quarter] = input[i + quarter];
+  output[i + 2u * quarter] = input[i + 2u * quarter];
+  output[i + 3u * quarter] = input[i + 3u * quarter];
+}

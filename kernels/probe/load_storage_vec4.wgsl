@@ -1,0 +1,35 @@
+// load_storage_vec4.wgsl - how many floats a second come from a storage buffer, four at once
+//
+//   input [COUNT], vectors of four   output [invocations]
+//
+// Work split   every invocation reads 8 vectors a round, from a place of its own, and adds them up in four sums that do not
+//              wait for each other. The array fits the first cache: what is measured is
+//              the load, not the memory. The sum is written, so that no load can be left out.
+// Cost         32 floats a round and invocation.
+
+const WORKGROUP = 64;
+const COUNT = 1024u;
+const ROUNDS = 512u;
+
+struct Step {
+  size: vec4u,  // not looked at
+}
+
+@group(0) @binding(0) var<storage, read> input: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> output: array<f32>;
+@group(0) @binding(2) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn load_storage_vec4(@builtin(local_invocation_index) local: u32, @builtin(global_invocation_id) id: vec3u) {
+  var s0 = vec4f(0.0);
+  var s1 = vec4f(0.0);
+  var s2 = vec4f(0.0);
+  var s3 = vec4f(0.0);
+  for (var round = 0u; round < ROUNDS; round++) {
+    let i = (local + 8u * round) & (COUNT / 2u - 1u);
+    s0 += input[i]; s1 += input[i + 1u]; s2 += input[i + 2u]; s3 += input[i + 3u];
+    s0 += input[i + 4u]; s1 += input[i + 5u]; s2 += input[i + 6u]; s3 += input[i + 7u];
+  }
+  let sum = (s0 + s1) + (s2 + s3);
+  output[id.x] = (sum.x + sum.y) + (sum.z + sum.w);
+}

@@ -1,0 +1,38 @@
+// load_workgroup.wgsl - how many floats a second come from workgroup memory
+//
+//   input [COUNT]   output [invocations]
+//
+// Work split   every invocation reads 8 floats a round, from a place of its own, and adds them up in four sums that do not
+//              wait for each other; a workgroup fills its memory first, once for all rounds. The array fits the first cache: what is measured is
+//              the load, not the memory. The sum is written, so that no load can be left out.
+// Cost         8 floats a round and invocation.
+
+const WORKGROUP = 64;
+const COUNT = 1024u;
+const ROUNDS = 512u;
+
+struct Step {
+  size: vec4u,  // not looked at
+}
+
+@group(0) @binding(0) var<storage, read> input: array<f32>;
+@group(0) @binding(1) var<storage, read_write> output: array<f32>;
+@group(0) @binding(2) var<uniform> step: Step;
+
+var<workgroup> tile: array<f32, COUNT>;
+
+@compute @workgroup_size(WORKGROUP)
+fn load_workgroup(@builtin(local_invocation_index) local: u32, @builtin(global_invocation_id) id: vec3u) {
+  for (var i = local; i < COUNT; i += WORKGROUP) { tile[i] = input[i]; }
+  workgroupBarrier();
+  var s0 = 0.0;
+  var s1 = 0.0;
+  var s2 = 0.0;
+  var s3 = 0.0;
+  for (var round = 0u; round < ROUNDS; round++) {
+    let i = (local + 8u * round) & (COUNT / 2u - 1u);
+    s0 += tile[i]; s1 += tile[i + 1u]; s2 += tile[i + 2u]; s3 += tile[i + 3u];
+    s0 += tile[i + 4u]; s1 += tile[i + 5u]; s2 += tile[i + 6u]; s3 += tile[i + 7u];
+  }
+  output[id.x] = (s0 + s1) + (s2 + s3);
+}

@@ -1,0 +1,106 @@
+/** What every page of charts is made of: one HTML file that needs nothing beside it. */
+
+import { chartSummary } from "./chart_summary.ts";
+import type { ChartDefinition } from "./chart_types.ts";
+import { Html, inlineScript, jsonScript, markup } from "./html.ts";
+
+/** What a page carries besides its data. */
+export interface PageParts {
+  readonly style: string;
+  /** Draws the charts; see client/main.ts. */
+  readonly script: string;
+}
+
+/** The parts as they stand beside this file. */
+export async function readPageParts(): Promise<PageParts> {
+  const [style = "", script = ""] = await Promise.all(
+    ["page.css", "client_bundle.js"].map((name) => Deno.readTextFile(new URL(name, import.meta.url))),
+  );
+  return { style, script };
+}
+
+/** Id of the element that holds the charts as JSON. */
+export const DATA_ID = "chart-data";
+
+/** CSS pixels of a bar with its name in two lines, and of the axis below the bars. */
+const BAR_HEIGHT = 36;
+const AXIS_HEIGHT = 64;
+
+/** Nothing is loaded from anywhere, whatever the data says. */
+const POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
+
+export interface PageContent {
+  readonly title: string;
+  readonly header: Html;
+  readonly main: Html;
+  /** Those that stand in `main` as {@link chartFigure}s. */
+  readonly charts: readonly ChartDefinition[];
+}
+
+export function pageShell(
+  { title, header, main, charts }: PageContent,
+  { style, script }: PageParts,
+): string {
+  const page = markup`<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>${title}</title>
+<style>
+${new Html(style)}</style>
+</head>
+<body>
+<header>
+${header}
+</header>
+<main>
+${main}
+</main>
+${jsonScript(DATA_ID, charts)}
+${inlineScript(script)}
+</body>
+</html>
+`;
+  return page.text;
+}
+
+export function section(id: string, title: string, content: Html): Html {
+  return markup`<section aria-labelledby="${id}">
+<h2 id="${id}">${title}</h2>
+${content}
+</section>`;
+}
+
+export function note(text: string): Html {
+  return markup`<p class="note">${text}</p>`;
+}
+
+/** Stands where charts are not drawn. */
+export const noScript: Html =
+  markup`<noscript><p>The charts are drawn by a script, which is switched off here.</p></noscript>`;
+
+/** The place of a chart, which the script finds by its id. */
+export function chartFigure(chart: ChartDefinition): Html {
+  const bars = chart.kind === "bar" || chart.kind === "stack" ? chart.bars.length : 0;
+  return markup`
+<figure id="${chart.id}">
+<h3>${chart.title}</h3>
+${chart.note === "" ? markup`` : markup`<figcaption>${chart.note}</figcaption>`}
+<div class="plot" style="${plotStyle(bars)}"><canvas role="img" aria-label="${
+    chartSummary(chart)
+  }"></canvas></div>
+<div class="legend"></div>
+<div class="downloads">
+<button type="button" data-save="csv" aria-label="Save ${chart.title} as CSV">CSV</button>
+<button type="button" data-save="png" aria-label="Save ${chart.title} as PNG">PNG</button>
+</div>
+</figure>`;
+}
+
+/** Bars lie one below the other and need their height; other charts have theirs by page.css. */
+function plotStyle(bars: number): string {
+  return bars === 0 ? "" : `height: ${AXIS_HEIGHT + BAR_HEIGHT * bars}px`;
+}

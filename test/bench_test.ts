@@ -1,0 +1,288 @@
+/** The bench: that no kernel is left out, what its files hold, what it calls noise, and the command. */
+
+import assert from "node:assert/strict";
+import { measureAdapter, probeKernels } from "../bench/adapter_ceilings.ts";
+import { type BenchReport, readBench, writeBench } from "../bench/bench_json.ts";
+import { benchLog } from "../bench/bench_log.ts";
+import { compare } from "../bench/compare.ts";
+import { fitLine, type GrowthAxis, measureGrowth } from "../bench/growth.ts";
+import { casesOf, partsOf } from "../bench/kernel_cases.ts";
+import { timeRepeated, timingOf } from "../bench/measure.ts";
+import { benchModels } from "../bench/recordings.ts";
+import { standing } from "../bench/roofline.ts";
+import { slopeCells } from "../bench/tables.ts";
+import type { Workload } from "../bench/workloads.ts";
+import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
+import { UserError } from "../src/data/user_error.ts";
+import { withGpu } from "./op_check.ts";
+
+const root = new URL("../", import.meta.url);
+const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
+
+function wgslFiles(folder: string): string[] {
+  return [...Deno.readDirSync(new URL(folder, root))].filter(({ isFile }) => isFile)
+    .map(({ name }) => name.replace(/\.wgsl$/, "")).sort();
+}
+
+Deno.test("the bench times every kernel, with the shapes of both kinds of adapter", async () => {
+  const timed = new Set<string>();
+  for (const shapes of ["cpu", "gpu"] as const) {
+    await withGpu(shapes, async (gpu) => {
+      for (const workload of [tiny, { ...tiny, width: 0 }]) {
+        const { log, users } = benchLog(workload);
+        for (const model of benchModels) {
+          const recording = await model.record(gpu, log, users);
+          const { parts, steps } = await partsOf(recording);
+          const cases = casesOf(parts, steps);
+          for (const { spec } of cases) timed.add(spec.kernel.name);
+          assert.equal(new Set(cases.map(({ label }) => label)).size, cases.length, "labels differ");
+          recording.destroy();
+        }
+      }
+    });
+  }
+  assert.deepEqual([...timed].sort(), wgslFiles("kernels/"));
+  assert.deepEqual(probeKernels.map(({ name }) => name).sort(), wgslFiles("kernels/probe/"));
+});
+
+Deno.test("quartiles, a fitted line, and where work stands under the roofline", () => {
+  assert.deepEqual(timingOf([5, 1, 3, 2, 4]), { median: 3, min: 1, lower: 2, upper: 4, samples: 5 });
+  assert.throws(() => timingOf([]), /expected samples/);
+  const line = fitLine([10, 20, 40].map((x) => ({ x, y: 3 + 2 * x })));
+  assert.ok(Math.abs(line.slope - 2) < 1e-9 && Math.abs(line.constant - 3) < 1e-9 && line.error < 1e-9);
+  assert.throws(() => fitLine([{ x: 1, y: 2 }]), /different x/);
+  const ceilings = { flops: 100, bandwidth: 10, floor: 30 };
+  // 10 MFLOP and 10 MB: 1 FLOP a byte, so 10 GFLOP/s at most, in 1,000 us.
+  const memory = standing({ flops: 1e7, bytes: 1e7 }, 2000, ceilings);
+  assert.deepEqual(memory, { gflops: 5, gbs: 5, intensity: 1, share: 0.5, bound: "memory" });
+  assert.equal(standing({ flops: 1e9, bytes: 1e6 }, 2e4, ceilings).bound, "arithmetic");
+  assert.equal(standing({ flops: 1e9, bytes: 1e6 }, 2e4, ceilings).share, 0.5);
+  assert.equal(standing({ flops: 0, bytes: 0 }, 50, ceilings).bound, "launch");
+  assert.equal(standing({ flops: 0, bytes: 0 }, 50, ceilings).share, undefined);
+});
+
+const timing = (median: number, spread: number) => ({
+  median,
+  min: median - spread,
+  lower: median - spread / 2,
+  upper: median + spread / 2,
+  samples: 9,
+});
+const kernelOf = (id: string, median: number, spread: number) => ({
+  id,
+  kernel: "adam",
+  workload: "W0",
+  invocations: [64, 1] as const,
+  dispatches: 2,
+  compileMs: 12.5,
+  flops: 1000,
+  bytes: 2000,
+  ...timing(median, spread),
+});
+const report: BenchReport = {
+  format: 1,
+  date: "2026-01-02T03:04:05.678Z",
+  version: "0.1.0",
+  adapter: { kind: "cpu", description: "llvmpipe", vendor: "", architecture: "", runtime: "Deno/2.9.6" },
+  machine: { cores: 2, timestamps: true, shaderCache: false },
+  figures: [{
+    name: "multiply-add",
+    unit: "GFLOP/s",
+    median: 100,
+    lower: 95,
+    upper: 105,
+    best: 110,
+    samples: 9,
+  }],
+  kernels: [kernelOf("W0 LSTM: adam", 100, 10), kernelOf("W0 LSTM: batch rank", 50, 2)],
+  steps: [{
+    workload: "W0",
+    model: "LSTM",
+    users: 50,
+    events: 100,
+    rows: 500,
+    items: 480,
+    dispatches: [{ label: "adam", kernel: "adam", flops: 1, bytes: 2, ...timing(100, 10) }],
+    wall: timing(3000, 100),
+    group: 27,
+    host: { draw: 1, put: 2, upload: 3, encode: 4, submit: 5 },
+    gpuBytes: 1000,
+  }],
+  growth: [
+    { axis: "users a batch", value: 32, x: 1600, time: timing(9000, 100), gpuBytes: 5000 },
+    { axis: "items, one-hot", value: 1e6, x: 1e6, refusal: { limit: "maxBufferSize", message: "too large" } },
+  ],
+};
+
+Deno.test("figures are read as they were written; others are refused", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-bench-" });
+  try {
+    const file = `${folder}/deep/bench.json`;
+    await writeBench(file, report);
+    assert.deepEqual(await readBench(file), report);
+    const refused = (pattern: RegExp) => (error: unknown) =>
+      error instanceof UserError && pattern.test(error.message);
+    await assert.rejects(
+      readBench(`${folder}/none.json`),
+      refused(/earlier bench .* found no file .*none\.json/),
+    );
+    await Deno.writeTextFile(file, JSON.stringify({ ...report, kernels: [{ id: 3 }] }));
+    await assert.rejects(readBench(file), refused(/bench\.json is damaged[^]*kernels/));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a change within the spreads is noise; beyond them it is one, and rates count the other way", () => {
+  const verdicts = (after: Partial<BenchReport>) =>
+    Object.fromEntries(compare(report, { ...report, ...after }).map(({ id, verdict }) => [id, verdict]));
+  const same = compare(report, report);
+  assert.ok(same.length >= 5 && same.every(({ verdict, change }) => verdict === "noise" && change === 0));
+  const [figure] = report.figures;
+  assert.ok(figure);
+  const changed = verdicts({
+    kernels: [
+      kernelOf("W0 LSTM: adam", 119, 10), // 19 is less than both spreads, 20
+      kernelOf("W0 PW: adam", 70, 1),
+    ],
+    figures: [{ ...figure, median: 80, lower: 79, upper: 81 }], // 20 less, the spreads are 12
+    growth: [{ axis: "users a batch", value: 32, x: 1600, time: timing(8000, 100), gpuBytes: 5000 }],
+  });
+  assert.deepEqual(changed, {
+    "adapter: multiply-add": "worse",
+    "W0 LSTM: adam": "noise",
+    "W0 PW: adam": "new",
+    "step of W0 LSTM": "noise",
+    "growth: users a batch 32": "better",
+    "W0 LSTM: batch rank": "gone",
+  });
+  assert.equal(verdicts({ kernels: [kernelOf("W0 LSTM: adam", 121, 10)] })["W0 LSTM: adam"], "worse");
+  assert.equal(
+    verdicts({ kernels: [] })["W0 LSTM: adam"],
+    undefined,
+    "a part that was not measured is not gone",
+  );
+});
+
+Deno.test("without timestamps the wall clock is used", () =>
+  withGpu(undefined, async (gpu) => {
+    const recording = await (benchModels[0] ?? assert.fail()).record(gpu, benchLog(tiny).log, tiny.users);
+    const [part] = recording.step();
+    assert.ok(part);
+    const encode = (pass: GPUComputePassEncoder) => part.program.encodeOne(pass, 1, part.sizes, part.offset);
+    const wall = await timeRepeated(gpu, encode, { seconds: 0, timestamps: false });
+    assert.ok(wall.samples >= 5 && wall.min > 0 && wall.min <= wall.lower && wall.lower <= wall.upper);
+    recording.destroy();
+  }));
+
+Deno.test("growth: a refusal by the adapter is a point with the limit's name, and memory is counted", () =>
+  withGpu(undefined, async (gpu) => {
+    const axis: GrowthAxis = {
+      name: "items, one-hot",
+      unit: "item",
+      values: [30, 60, 1_000_000],
+      workload: (items) => ({ ...tiny, width: 0, items }),
+      dims: () => [4, 4],
+      x: (value) => value,
+    };
+    const points = await measureGrowth(gpu, [axis], 0.01);
+    assert.deepEqual(points.map(({ value, refusal }) => [value, refusal?.limit]), [
+      [30, undefined],
+      [60, undefined],
+      [1_000_000, "maxStorageBufferBindingSize"],
+    ]);
+    const [small, large, refused] = points;
+    assert.ok((small?.time?.samples ?? 0) >= 6);
+    assert.ok((large?.gpuBytes ?? 0) > (small?.gpuBytes ?? Infinity));
+    assert.equal(refused?.time, undefined);
+    assert.match(refused?.refusal?.message ?? "", /encoder\/lstm\/input_kernel/);
+    assert.equal(slopeCells(points).rows.length, 1);
+  }));
+
+Deno.test("the adapter's figures are all there and finite", () =>
+  withGpu(undefined, async (gpu) => {
+    const figures = await measureAdapter(gpu, 0.001);
+    assert.equal(figures.length, 1 + 2 + 5 + 4);
+    for (const { name, median, lower, upper, best } of figures) {
+      assert.ok([median, lower, upper, best].every((value) => value > 0 && Number.isFinite(value)), name);
+      assert.ok(lower <= median && median <= upper, name);
+    }
+  }));
+
+async function runBench(...args: string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--frozen",
+      "--no-prompt",
+      "--allow-read",
+      "--allow-env",
+      "--allow-write",
+      "bench/main.ts",
+      ...args,
+    ],
+    cwd: root,
+    env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+Deno.test("the command prints tables, and writes figures, page and a table between markers", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-bench-" });
+  try {
+    const readme = `${folder}/README.md`;
+    await Deno.writeTextFile(readme, "before\n<!-- bench -->\nold\n<!-- end of bench -->\nafter\n");
+    const json = `${folder}/bench.json`;
+    const args = ["kernels", "steps", "--workload", "W0", "--model", "^PW$", "--only", "^batch_"];
+    const first = await runBench(...args, "--seconds", "0.01", "--json", json, "--readme", readme);
+    assert.equal(first.code, 0, first.stderr);
+    for (const text of [/multiply-add .*GFLOP\/s/, /W0 PW: batch rank +batch_rank/, /adam +adam/]) {
+      assert.match(first.stdout, text);
+    }
+    assert.match(first.stdout, /a step in a run: [\d.]+ ms/);
+    assert.match(first.stderr, /W0 PW/);
+    const { kernels, steps, growth } = await readBench(json);
+    assert.deepEqual(kernels.map(({ kernel }) => kernel), ["batch_expand", "batch_rank", "batch_group"]);
+    assert.ok(kernels.every(({ median, compileMs }) => median > 0 && compileMs > 0));
+    assert.deepEqual(steps.map(({ model, rows, dispatches }) => [model, rows, dispatches.length > 15]), [
+      ["PW", 500, true],
+    ]);
+    assert.deepEqual(growth, []);
+    const page = await Deno.readTextFile(`${folder}/bench.html`);
+    assert.match(page, /W0 PW: batch rank/);
+    assert.match(page, /"kind":"stack"/);
+    assert.doesNotMatch(page.split("<script")[0] ?? "", /NaN|undefined/);
+    assert.match(
+      await Deno.readTextFile(readme),
+      /^before\n<!-- bench -->\n\n[^]*\| W0 \| PW \| 500 \|[^]*\nafter\n$/,
+    );
+
+    const only = ["kernels", "--workload", "W0", "--model", "^PW$", "--only", "rank", "--seconds", "0.01"];
+    const second = await runBench(...only, "--json", json, "--compare", json);
+    assert.equal(second.code, 0, second.stderr);
+    assert.match(second.stdout, /Changes since[^]*W0 PW: batch rank .*(noise|better|worse)/);
+    assert.match(await Deno.readTextFile(`${folder}/bench.html`), /Changes/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("what is no part, workload, pattern, file or number is refused", async () => {
+  const wrong: [args: string[], message: RegExp][] = [
+    [["kernles"], /Allowed choices are adapter, kernels, steps, growth/],
+    [["--workload", "W9"], /Expected one of W0, .*got "W9"/],
+    [["--only", "("], /Expected a regular expression, got "\("/],
+    [["--seconds", "0"], /above 0/],
+    [["--compare", "none.json"], /found no file none\.json/],
+    [["--data", "none.tsv"], /none\.tsv/],
+  ];
+  for (
+    const { args, code, stderr, message } of await Promise.all(
+      wrong.map(async ([args, message]) => ({ args, message, ...await runBench(...args) })),
+    )
+  ) {
+    assert.equal(code, 1, `${args}: ${stderr}`);
+    assert.match(stderr, message);
+  }
+});
