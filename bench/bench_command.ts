@@ -11,7 +11,6 @@ import { defaultTraining } from "../src/train/config.ts";
 import { version } from "../src/version.ts";
 import { type AdapterFigure, ceilingsOf, measureAdapter } from "./adapter_ceilings.ts";
 import { type BenchReport, readBench, writeBench } from "./bench_json.ts";
-import { type BenchLog, benchLog } from "./bench_log.ts";
 import { writeBenchPage } from "./bench_page.ts";
 import { compare } from "./compare.ts";
 import { growthAxes, measureGrowth } from "./growth.ts";
@@ -32,7 +31,7 @@ import {
   stepTitle,
 } from "./tables.ts";
 import { z } from "zod";
-import { type Workload, workloads } from "./workloads.ts";
+import { type BenchLog, benchLog, type Workload, workloads } from "./workloads.ts";
 
 const PARTS = ["adapter", "kernels", "steps", "growth"] as const;
 type Part = typeof PARTS[number];

@@ -3,11 +3,10 @@
 import { UserError } from "../src/data/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { defaultModel } from "../src/model/config.ts";
-import { benchLog } from "./bench_log.ts";
 import { type Timing, timingOf } from "./measure.ts";
 import { shannon } from "./recordings.ts";
 import { timeSteps } from "./step_profile.ts";
-import { type Workload, workloads } from "./workloads.ts";
+import { benchLog, type Workload, workloads } from "./workloads.ts";
 
 export interface GrowthPoint {
   readonly axis: string;

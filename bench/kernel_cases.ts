@@ -7,7 +7,7 @@ import type { Gpu } from "../src/gpu/device.ts";
 import { type Constants, type Kernel, specialise } from "../src/gpu/kernel.ts";
 import { type EncodePass, timePasses } from "../src/gpu/profiler.ts";
 import type { Cost, DispatchSpec } from "../src/gpu/program.ts";
-import type { BenchLog } from "./bench_log.ts";
+import type { BenchLog } from "./workloads.ts";
 import { timeRepeated, type Timing } from "./measure.ts";
 import type { BenchModel, Part, Recording } from "./recordings.ts";
 

@@ -3,7 +3,7 @@
 import type { Gpu } from "../src/gpu/device.ts";
 import { type EncodePass, timePasses } from "../src/gpu/profiler.ts";
 import type { Cost } from "../src/gpu/program.ts";
-import type { BenchLog } from "./bench_log.ts";
+import type { BenchLog } from "./workloads.ts";
 import { timeRepeated, type Timing, timingOf } from "./measure.ts";
 import type { BenchModel, Recording, Steppable } from "./recordings.ts";
 

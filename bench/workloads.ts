@@ -64,6 +64,17 @@ export function workloadLog(workload: Workload): ClickLog {
   };
 }
 
+/** A log to draw batches of so many train users from. */
+export interface BenchLog {
+  readonly name: string;
+  readonly log: ClickLog;
+  readonly users: number;
+}
+
+export function benchLog(workload: Workload): BenchLog {
+  return { name: workload.name, users: workload.users, log: workloadLog(workload) };
+}
+
 function normals(count: number): Float32Array<ArrayBuffer> {
   const random = randomStream(1, "workload", "features");
   return Float32Array.from({ length: count }, () => random.normal());

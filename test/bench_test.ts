@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { measureAdapter, probeKernels } from "../bench/adapter_ceilings.ts";
 import { type BenchReport, readBench, writeBench } from "../bench/bench_json.ts";
-import { benchLog } from "../bench/bench_log.ts";
 import { compare } from "../bench/compare.ts";
 import { fitLine, type GrowthAxis, measureGrowth } from "../bench/growth.ts";
 import { casesOf, partsOf } from "../bench/kernel_cases.ts";
@@ -11,7 +10,7 @@ import { timeRepeated, timingOf } from "../bench/measure.ts";
 import { benchModels } from "../bench/recordings.ts";
 import { standing } from "../bench/roofline.ts";
 import { slopeCells } from "../bench/tables.ts";
-import type { Workload } from "../bench/workloads.ts";
+import { benchLog, type Workload } from "../bench/workloads.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { UserError } from "../src/data/user_error.ts";
 import { withGpu } from "./op_check.ts";

@@ -9,7 +9,7 @@
 import { DeviceLog } from "../batch/device_log.ts";
 import { batchCapacity, Plan } from "../batch/plan.ts";
 import { checkLog } from "../data/check_log.ts";
-import { type ClickLog, NONE, usersOf } from "../data/click_log.ts";
+import { type ClickLog, NONE, splits, usersOf } from "../data/click_log.ts";
 import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { View } from "../gpu/memory.ts";
@@ -72,7 +72,7 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
     { seed, evaluationShards, generatorWeights, validate = true }: AdversarialOptions,
   ): Promise<AdversarialTrainer> {
     parseConfig(adversarialConfigSchema, config, "adversarial");
-    checkLog(clicks);
+    checkLog(clicks, validate ? splits : ["train"]);
     const log = fitItems(clicks, model.shape, "The model");
     const trainUsers = usersOf(log, "train");
     checkBatchSize(config.batchSize, trainUsers, "--adversarial-batch-size");

@@ -3,7 +3,7 @@
 import { DeviceLog } from "../batch/device_log.ts";
 import { batchCapacity, Plan } from "../batch/plan.ts";
 import { checkLog } from "../data/check_log.ts";
-import { type ClickLog, usersOf } from "../data/click_log.ts";
+import { type ClickLog, splits, usersOf } from "../data/click_log.ts";
 import { randomStream } from "../data/random.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { Arena } from "../gpu/arena.ts";
@@ -41,7 +41,8 @@ export class Trainer extends BatchTrainer<ChoiceFigures> {
     options: { validate?: boolean } = {},
   ): Promise<Trainer> {
     parseConfig(trainingConfigSchema, config, "training");
-    checkLog(clicks);
+    const validates = options.validate ?? true;
+    checkLog(clicks, validates ? splits : ["train"]);
     const log = fitItems(clicks, model.shape, "The model");
     const trainUsers = usersOf(log, "train");
     checkBatchSize(config.batchSize, trainUsers, "--batch-size");
@@ -66,7 +67,7 @@ export class Trainer extends BatchTrainer<ChoiceFigures> {
         return { view: ring, firstSlot: 2 * places };
       };
       let validation: TrainerParts<ChoiceFigures>["validation"];
-      if (options.validate ?? true) {
+      if (validates) {
         const users = usersOf(log, "validation");
         const shards = config.evaluationShards;
         const evaluation = keep(await Evaluation.ofModel(model, deviceLog, log, users, shards, makeRing));

@@ -1,0 +1,214 @@
+/**
+ * One training step of the same model on the same batches from the same weights, by clickgan and by others on this
+ * machine: `deno task bench:peers`. What is compared, and how each peer is written, is in peers.md.
+ */
+
+import { Command, InvalidArgumentError, Option } from "commander";
+import { machineText } from "./peers/machine.ts";
+import { EXIT_USER_ERROR, runMain } from "../src/cli/fail.ts";
+import { parse, wholeNumber } from "../src/cli/options.ts";
+import { markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
+import { EXIT_INTERRUPTED } from "../src/cli/run_stages.ts";
+import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
+import { stopOnSignals } from "../src/cli/stop.ts";
+import { table } from "../src/cli/table.ts";
+import { atomicWriteFile } from "../src/run/atomic_write.ts";
+import {
+  isWorkloadName,
+  type Model,
+  models,
+  nameOfSource,
+  openJob,
+  type Source,
+  workloadNames,
+  writeJob,
+} from "./peers/job.ts";
+import { measure } from "./peers/measure.ts";
+import { CannotError } from "./peers/peer.ts";
+import type { Command as ProcessCommand } from "./peers/process.ts";
+import { findTorch, NO_TORCH } from "./peers/python.ts";
+import { type PeerEntry, roster, type Variant } from "./peers/roster.ts";
+import { type Figures, figuresOf, problemLines, TABLE_HEAD, tableCells } from "./peers/summary.ts";
+import { wholeRun } from "./peers/whole_run.ts";
+
+interface Options {
+  workloads?: Source[];
+  data?: string;
+  model: Model;
+  peers?: PeerEntry[];
+  seconds: number;
+  rounds: number;
+  python?: string;
+  json?: string;
+  readme?: string;
+  wholeRun: boolean;
+}
+
+function parseOptions(args: readonly string[]): Options {
+  const command = new Command("deno task bench:peers")
+    .description(
+      "Compares one training step with other libraries on this machine: the same model, batches and initial weights, " +
+        "each peer in a process of its own, one at a time and in turns. The losses of the first steps must be clickgan's.",
+    )
+    .option(
+      "--workloads <names>",
+      `of ${workloadNames.join(", ")}, joined by commas (default: all)`,
+      workloadsOf,
+    )
+    .option("--data <file>", "a click log in the paper's layout instead, or besides --workloads")
+    .addOption(new Option("--model <model>", "what is trained").choices(models).default("lstm"))
+    .option("--peers <names>", `of ${roster.map(({ key }) => key).join(", ")} (default: all)`, peersOf)
+    .option("--seconds <n>", "of timed steps, for each peer and workload", wholeNumber(1, 3600), 6)
+    .option("--rounds <n>", "turns that each peer has", wholeNumber(1, 100), 5)
+    .option("--python <path>", "a Python that has torch")
+    .option("--json <file>", "write all figures and samples there")
+    .option("--readme <file>", "write the tables between the markers of that Markdown file")
+    .option(
+      "--whole-run",
+      "instead of a step: 2,000 iterations with validations and test figures, by clickgan and by PyTorch; takes --data",
+      false,
+    );
+  return parse<Options>(command, args);
+}
+
+function workloadsOf(text: string): Source[] {
+  return text.split(",").map((name) => {
+    if (isWorkloadName(name)) return { workload: name };
+    throw new InvalidArgumentError(`Expected names of ${workloadNames.join(", ")}, got "${name}".`);
+  });
+}
+
+/** clickgan is always among them: the others are compared with it. */
+function peersOf(text: string): PeerEntry[] {
+  const keys = text.split(",");
+  const unknown = keys.find((key) => !roster.some((entry) => entry.key === key));
+  if (unknown === undefined) return roster.filter(({ key }) => key === "clickgan" || keys.includes(key));
+  throw new InvalidArgumentError(
+    `Expected names of ${roster.map(({ key }) => key).join(", ")}, got "${unknown}".`,
+  );
+}
+
+/** What was measured on one workload. */
+interface Measured {
+  readonly workload: string;
+  readonly title: string;
+  readonly figures: Figures[];
+  readonly samples: { readonly peer: string; readonly settings: string; readonly turns: number[][] }[];
+}
+
+async function main(): Promise<number> {
+  const options = parseOptions(Deno.args);
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const say = (text: string) => console.error(text);
+  const python = await findTorch(options.python);
+  if (options.wholeRun) {
+    await wholeRun({ ...options, data: options.data, python, signal: stop.signal, say });
+    return stop.signal.aborted ? EXIT_INTERRUPTED : 0;
+  }
+  const entries = (options.peers ?? roster).filter((entry) => entry.models.includes(options.model));
+  const measured: Measured[] = [];
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-peers-" });
+  try {
+    for (const source of sourcesOf(options)) {
+      if (stop.signal.aborted) break;
+      const { job } = openJob(source, options.model);
+      const file = `${folder}/${nameOfSource(source)}.safetensors`;
+      await writeJob(file, job);
+      const title = describe(nameOfSource(source), job.batches, job.items, job.width);
+      say(title);
+      const results = await measure(entries, {
+        ...options,
+        signal: stop.signal,
+        say: (text) => say(`  ${text}`),
+        command: (entry, variant) => commandOf(entry, variant, file, python),
+      });
+      await Deno.remove(file);
+      const figures = figuresOf(results);
+      measured.push({
+        workload: nameOfSource(source),
+        title,
+        figures,
+        samples: results.map(({ entry, variant, turns }) => ({
+          peer: entry.name,
+          settings: variant.settings,
+          turns,
+        })),
+      });
+      console.log(`\n${title}`);
+      console.log(table(TABLE_HEAD, figures.map(tableCells)));
+      for (const line of problemLines(figures)) console.log(`  ${line}`);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+  const machine = machineText();
+  if (options.json !== undefined) {
+    const { model, seconds, rounds } = options;
+    await atomicWriteFile(
+      options.json,
+      JSON.stringify({ machine, model, seconds, rounds, measured }, null, 2) + "\n",
+    );
+  }
+  if (options.readme !== undefined) {
+    const text = measured.map(({ title, figures }) => blockOf(title, figures)).join("\n\n");
+    await writeBetweenMarkers(options.readme, "bench peers", `${machine}, ${options.model}.\n\n${text}`);
+  }
+  if (measured.some(({ figures }) => figures.some(({ wrong }) => wrong))) return EXIT_USER_ERROR;
+  return stop.signal.aborted ? EXIT_INTERRUPTED : 0;
+}
+
+function sourcesOf({ workloads, data }: Options): Source[] {
+  const files: Source[] = data === undefined ? [] : [{ file: data }];
+  return [
+    ...(workloads ?? (data === undefined ? workloadNames.map((workload) => ({ workload })) : [])),
+    ...files,
+  ];
+}
+
+function describe(
+  name: string,
+  batches: readonly { eventClick: ArrayLike<number>; rowItem: ArrayLike<number>; users: number }[],
+  items: number,
+  width: number,
+): string {
+  const mean = (of: (batch: (typeof batches)[number]) => number) =>
+    Math.round(batches.reduce((sum, batch) => sum + of(batch), 0) / batches.length).toLocaleString("en-US");
+  const features = width === 0 ? "one-hot" : `${width} features each`;
+  return `${name}: ${mean(({ users }) => users)} users, ${
+    mean(({ eventClick }) => eventClick.length)
+  } events, ` +
+    `${mean(({ rowItem }) => rowItem.length)} rows a batch; ${
+      items.toLocaleString("en-US")
+    } items, ${features}`;
+}
+
+function commandOf(
+  { program }: PeerEntry,
+  { args, environment }: Variant,
+  file: string,
+  python: string | undefined,
+): ProcessCommand {
+  const script = (name: string) => new URL(`./peers/${name}`, import.meta.url).pathname;
+  if (program === "python") {
+    if (python === undefined) throw new CannotError(NO_TORCH);
+    return { program: python, args: [script("torch_peer.py"), ...args, file], environment };
+  }
+  const flags = ["run", "--frozen", "--no-prompt", "--allow-read", "--allow-env"];
+  return {
+    program: Deno.execPath(),
+    args: [...flags, script("child.ts"), ...args, file],
+    environment: { ...GPU_ENVIRONMENT, ...environment },
+  };
+}
+
+function blockOf(title: string, figures: readonly Figures[]): string {
+  const problems = problemLines(figures).map((line) => `- ${line}`);
+  return [
+    `**${title}**`,
+    markdownTable(TABLE_HEAD, figures.map(tableCells)).join("\n"),
+    ...problems.length ? [problems.join("\n")] : [],
+  ]
+    .join("\n\n");
+}
+
+await runMain(main);

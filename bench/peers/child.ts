@@ -1,0 +1,54 @@
+/**
+ * The process of one peer: `deno run child.ts <peer> <backend> <job file>`. It says when it is ready, then answers each
+ * line of its input, a number of steps, with their time and the loss of the last. Lines of JSON.
+ */
+
+import { createInterface } from "node:readline";
+import process from "node:process";
+import { openJob, readJob } from "./job.ts";
+import { CannotError, type Peer } from "./peer.ts";
+import { MARK, type Message } from "./protocol.ts";
+
+async function peerOf(name: string, backend: string, file: string): Promise<Peer> {
+  const job = await readJob(file);
+  switch (name) {
+    case "clickgan":
+      return await (await import("./clickgan.ts")).clickganPeer(openJob(job.source, job.model));
+    case "tensorflow_js":
+      return await (await import("./tensorflow_js.ts")).tensorflowPeer(job, backend);
+    case "jax_js":
+      return await (await import("./jax_js.ts")).jaxPeer(job, backend);
+    case "plain_typescript":
+      return await (await import("./plain_typescript.ts")).plainPeer(job);
+    default:
+      throw new Error(`no peer is called ${name}`);
+  }
+}
+
+/** Libraries write to standard output too: the answers begin with a mark of their own. */
+function say(message: Message): void {
+  process.stdout.write(`${MARK}${JSON.stringify(message)}\n`);
+}
+
+async function main(): Promise<void> {
+  const [name = "", backend = "", file = ""] = Deno.args;
+  const peer = await peerOf(name, backend, file);
+  say({ ready: peer.note ?? "" });
+  for await (const line of createInterface({ input: process.stdin })) {
+    const began = performance.now();
+    const loss = await peer.run(Number(line));
+    say({ ms: performance.now() - began, loss: Number.isFinite(loss) ? loss : null });
+  }
+}
+
+try {
+  await main();
+  Deno.exit(0);
+} catch (error) {
+  say({
+    failed: error instanceof Error ? error.message : String(error),
+    cannot: error instanceof CannotError,
+  });
+  if (!(error instanceof CannotError)) console.error(error);
+  Deno.exit(1);
+}

@@ -1,0 +1,47 @@
+/** clickgan itself, as `deno task train` runs it: many steps in flight, the batch made on the device. */
+
+import { openGpu } from "../../src/gpu/device.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { partOf } from "../../src/train/networks.ts";
+import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
+import type { BatchTrainer } from "../../src/train/batch_trainer.ts";
+import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
+import { defaultTraining } from "../../src/train/config.ts";
+import type { GameFigures } from "../../src/train/sums.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import type { ChoiceFigures } from "../../src/data/ranking.ts";
+import { adversarialOf, type ClickganJob, modelConfigOf, weightsOf } from "./job.ts";
+import type { Peer } from "./peer.ts";
+
+export async function clickganPeer({ job, log, users }: ClickganJob): Promise<Peer> {
+  const gpu = await openGpu();
+  const weights = weightsOf(job);
+  const model = new UserModel(gpu, log.items, modelConfigOf(job.model), { weights: partOf(weights, "") });
+  const note = `${gpu.adapter.description}`;
+  if (job.model === "pair") {
+    const generatorWeights = partOf(weights, GENERATOR_PREFIX);
+    const trainer = await AdversarialTrainer.create(model, log, adversarialOf(job.users), {
+      seed: 1,
+      evaluationShards: 0,
+      generatorWeights,
+      validate: false,
+    });
+    return { note, run: runner<GameFigures>(trainer, users, ({ lossMin }) => lossMin) };
+  }
+  const config = { ...defaultTraining, batchSize: job.users };
+  const trainer = await Trainer.create(model, log, config, { validate: false });
+  return { note, run: runner<ChoiceFigures>(trainer, users, ({ nll }) => nll) };
+}
+
+function runner<F extends ChoiceFigures>(
+  trainer: BatchTrainer<F>,
+  users: readonly Uint32Array[],
+  lossOf: (figures: F) => number,
+): Peer["run"] {
+  trainer.batchOf = (t) => users[(t - 1) % users.length] ?? new Uint32Array();
+  return async (steps) => {
+    let loss = NaN;
+    await trainer.run(trainer.iteration + steps, { onStep: (result) => loss = lossOf(result) });
+    return loss;
+  };
+}

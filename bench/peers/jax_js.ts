@@ -1,0 +1,307 @@
+/**
+ * jax-js: the whole step, with its gradient and Adam, is one compiled function. It compiles anew for every shape, so all
+ * batches are padded to one, and all pages to the longest. Arguments are consumed: `.ref` keeps what is used again.
+ *
+ * The library's gradient of `take` does not compile on Deno's WebGPU (it passes a pointer to storage to a function), and
+ * elsewhere adds on one thread. So rows are taken outside of what is differentiated, and their gradients are summed by
+ * taking, too: every row of a table knows the places that took it.
+ */
+
+import { defaultDevice, init, jit, lax, nn, numpy as np, tree, valueAndGrad, vjp } from "@jax-js/jax";
+import { NONE } from "../../src/data/click_log.ts";
+import type { PeerBatch } from "./batch.ts";
+import type { Job } from "./job.ts";
+import { adam, adamRate, CannotError, type Peer } from "./peer.ts";
+
+type Arrays = Record<string, np.Array>;
+
+/** Which rows of a table are taken, and for each row where; as many places as the most taken row has, `count` for none. */
+type Places = {
+  taken: np.Array;
+  /** [rows, most] */
+  takers: np.Array;
+};
+
+/** What follows from a batch alone. E events of K rows each. */
+type Batch = {
+  /** [D] the distinct items, of the catalogue. */
+  slotItem: Places;
+  /** [E K] of the distinct items. */
+  rowItem: Places;
+  /** [E] of the [(L+1) B] states. */
+  eventState: Places;
+  /** [L B] of the distinct items. */
+  fedItem: Places;
+  /** [D, F] and [L B, F]; one number with one-hot items. */
+  slotFeatures: np.Array;
+  fedFeatures: np.Array;
+  /** [E, K] 1 for the clicked rows. */
+  clicked: np.Array;
+  /** [E, K] 0 for a row, -1e9 where there is none. */
+  absent: np.Array;
+  /** 1 / events. */
+  share: np.Array;
+};
+
+/** Sizes that all batches are padded to. */
+interface Sizes {
+  readonly users: number;
+  readonly clicks: number;
+  readonly events: number;
+  readonly slots: number;
+  readonly page: number;
+  readonly oneHot: boolean;
+  /** The most places that take one row. */
+  readonly takers: { readonly rowItem: number; readonly eventState: number; readonly fedItem: number };
+}
+
+const ITEM_KERNEL = "utility/layer1/item_kernel";
+const INPUT_KERNEL = "encoder/lstm/input_kernel";
+
+export async function jaxPeer(job: Job, backend: string): Promise<Peer> {
+  if (job.model !== "lstm") throw new CannotError("only the LSTM model is written for jax-js");
+  if (backend !== "wasm" && backend !== "webgpu") throw new Error(`jax-js has no backend ${backend} here`);
+  if (!(await init(backend)).includes(backend)) {
+    throw new CannotError(`its backend ${backend} does not start`);
+  }
+  defaultDevice(backend);
+  const sizes = sizesOf(job);
+  const batches = job.batches.map((batch) => deviceBatch(batch, sizes, job));
+  const values = (zero: boolean): Arrays =>
+    Object.fromEntries(Array.from(job.weights, ([name, { data, shape }]) => {
+      const array = zero ? new Float32Array(data.length) : Float32Array.from(data);
+      return [name, np.array(array, { shape: [...shape] })];
+    }));
+  const step = jit((parameters: Arrays, m: Arrays, v: Arrays, rate: np.Array, batch: Batch) => {
+    const { loss, gradients } = lossAndGradients(tree.ref(parameters), batch, sizes);
+    const next = adamStep(parameters, m, v, gradients, rate);
+    return { loss, ...next };
+  });
+  let state = { parameters: values(false), m: values(true), v: values(true) };
+  let t = 0;
+  const run = async (steps: number) => {
+    let last: np.Array | undefined;
+    for (let k = 0; k < steps; k++) {
+      last?.dispose();
+      const batch = batches[t % batches.length];
+      if (!batch) throw new Error("a job without batches");
+      const rate = np.array(Float32Array.of(adamRate(job.learningRate, ++t)));
+      const { loss, ...next } = step(state.parameters, state.m, state.v, rate, tree.ref(batch));
+      [last, state] = [loss, next];
+    }
+    const [value = NaN] = await last?.data() ?? [];
+    return value;
+  };
+  return { run, note: "jax-js 0.1.25" };
+}
+
+function pageLengths({ eventFirst, eventClick }: PeerBatch): number[] {
+  return Array.from(eventClick, (_, e) => (eventFirst[e + 1] ?? 0) - (eventFirst[e] ?? 0));
+}
+
+function sizesOf({ batches, users, width }: Job): Sizes {
+  const most = (of: (batch: PeerBatch) => number) => batches.reduce((m, batch) => Math.max(m, of(batch)), 0);
+  const oneHot = width === 0;
+  const mostEqual = (values: Uint32Array) => {
+    const counts = new Map<number, number>();
+    for (const value of values) if (value !== NONE) counts.set(value, (counts.get(value) ?? 0) + 1);
+    return counts.values().reduce((m, count) => Math.max(m, count), 0);
+  };
+  return {
+    users,
+    clicks: most(({ fedItem }) => fedItem.length / users),
+    events: most(({ eventClick }) => eventClick.length),
+    slots: most(({ slotItem }) => slotItem.length),
+    page: most((batch) => pageLengths(batch).reduce((m, length) => Math.max(m, length), 0)),
+    oneHot,
+    takers: {
+      rowItem: most(({ rowItem }) => mostEqual(rowItem)),
+      eventState: most(({ eventState }) => mostEqual(eventState)),
+      fedItem: oneHot ? most(({ fedItem }) => mostEqual(fedItem)) : 0,
+    },
+  };
+}
+
+/** @param taken -1 for a place that takes nothing of interest; it takes row 0, which does not hear of it. */
+function placesOf(taken: Int32Array<ArrayBuffer>, rows: number, most: number): Places {
+  const takers = new Int32Array(rows * most).fill(taken.length);
+  const counts = new Int32Array(rows);
+  taken.forEach((row, place) => {
+    if (row < 0) return;
+    const count = counts[row] ?? 0;
+    takers[row * most + count] = place;
+    counts[row] = count + 1;
+  });
+  return {
+    taken: np.array(taken.map((row) => Math.max(0, row))),
+    takers: np.array(takers, { shape: [rows, most] }),
+  };
+}
+
+function deviceBatch(batch: PeerBatch, sizes: Sizes, { features, width, items }: Job): Batch {
+  const { users, clicks, events, slots, page, oneHot, takers } = sizes;
+  const featuresOf = (items: Uint32Array, length: number) => {
+    const values = new Float32Array(length * width);
+    items.forEach((item, k) => {
+      values.set(features?.subarray(item * width, (item + 1) * width) ?? [], k * width);
+    });
+    return np.array(values, { shape: [length, width] });
+  };
+  const rowItem = new Int32Array(events * page).fill(-1);
+  const absent = new Float32Array(events * page).fill(-1e9);
+  const clicked = new Float32Array(events * page);
+  pageLengths(batch).forEach((length, e) => {
+    const first = batch.eventFirst[e] ?? 0;
+    for (let k = 0; k < length; k++) {
+      rowItem[e * page + k] = batch.rowSlot[first + k] ?? 0;
+      absent[e * page + k] = 0;
+    }
+    const click = batch.eventClick[e] ?? NONE;
+    if (click !== NONE) clicked[e * page + click - first] = 1;
+  });
+  const eventState = new Int32Array(events).fill(-1);
+  eventState.set(batch.eventState);
+  const slotItem = new Int32Array(slots).fill(-1);
+  const fedItem = new Int32Array(clicks * users).fill(-1);
+  if (oneHot) {
+    slotItem.set(batch.slotItem);
+    const slotOf = new Map(Array.from(batch.slotItem, (item, slot) => [item, slot]));
+    fedItem.set(Array.from(batch.fedItem, (item) => slotOf.get(item) ?? -1));
+  }
+  const none = () => np.array(Float32Array.of(0));
+  return {
+    slotItem: placesOf(slotItem, items, 1),
+    rowItem: placesOf(rowItem, slots, takers.rowItem),
+    eventState: placesOf(eventState, (clicks + 1) * users, takers.eventState),
+    fedItem: placesOf(fedItem, slots, takers.fedItem),
+    slotFeatures: oneHot ? none() : featuresOf(batch.slotItem, slots),
+    fedFeatures: oneHot ? none() : featuresOf(batch.fedItem, clicks * users),
+    clicked: np.array(clicked, { shape: [events, page] }),
+    absent: np.array(absent, { shape: [events, page] }),
+    share: np.array(Float32Array.of(1 / batch.eventClick.length)),
+  };
+}
+
+const take = (table: np.Array, { taken }: Places) => np.take(table, taken.ref, 0);
+
+/** The sums, for each row of the table, of the gradients of what was taken of it. */
+function takeBack(gradient: np.Array, { takers }: Places): np.Array {
+  const columns = gradient.shape[1] ?? 0;
+  return np.take(np.concatenate([gradient, np.zeros([1, columns])]), takers.ref, 0).sum(1);
+}
+
+function lossAndGradients(
+  parameters: Arrays,
+  batch: Batch,
+  sizes: Sizes,
+): { loss: np.Array; gradients: Arrays } {
+  const { oneHot } = sizes;
+  const { [ITEM_KERNEL]: itemKernel, [INPUT_KERNEL]: inputKernel, ...others } = parameters;
+  if (!itemKernel || !inputKernel) throw new Error("a model without kernels for its items");
+  const of = (start: string): Arrays =>
+    Object.fromEntries(Object.entries(others).filter(([name]) => name.startsWith(start)));
+
+  // Below the rows that are taken: the inputs of the LSTM, its states, the items' part of the first layer.
+  const [input, inputBack] = oneHot
+    ? [take(take(inputKernel, batch.slotItem), batch.fedItem), undefined]
+    : vjp((kernel: np.Array) => np.matmul(batch.fedFeatures.ref, kernel), [inputKernel]);
+  const [states, statesBack] = vjp(
+    (input: np.Array, lstm: Arrays) => lstmStates(input, lstm, sizes),
+    [input, of("encoder/")],
+  );
+  const [itemPart, itemBack] = oneHot
+    ? [take(itemKernel, batch.slotItem), undefined]
+    : vjp((kernel: np.Array) => np.matmul(batch.slotFeatures.ref, kernel), [itemKernel]);
+
+  const [loss, [dStates, dItems, dUtility]] = valueAndGrad(
+    (states: np.Array, items: np.Array, utility: Arrays) => lossOf(states, items, utility, batch, sizes),
+    { argnums: [0, 1, 2] },
+  )(take(states, batch.eventState), take(itemPart, batch.rowItem), of("utility/"));
+
+  const dItemPart = takeBack(dItems, batch.rowItem);
+  const dItemKernel = itemBack ? itemBack(dItemPart)[0] : takeBack(dItemPart, batch.slotItem);
+  const [dInput, dLstm] = statesBack(takeBack(dStates, batch.eventState));
+  const dInputKernel = inputBack
+    ? inputBack(dInput)[0]
+    : takeBack(takeBack(dInput, batch.fedItem), batch.slotItem);
+  tree.dispose(batch);
+  return {
+    loss,
+    gradients: { ...dUtility, ...dLstm, [ITEM_KERNEL]: dItemKernel, [INPUT_KERNEL]: dInputKernel },
+  };
+}
+
+function parameterOf(parameters: Arrays): (name: string) => np.Array {
+  return (name) => {
+    const parameter = parameters[name];
+    if (!parameter) throw new Error(`no parameter is called ${name}`);
+    return parameter;
+  };
+}
+
+/** @param states [E, H] @param rowItems [E K, N] the items' part of the first layer. */
+function lossOf(
+  states: np.Array,
+  rowItems: np.Array,
+  utility: Arrays,
+  batch: Batch,
+  { events, page }: Sizes,
+): np.Array {
+  const of = parameterOf(utility);
+  const columns = rowItems.shape[1] ?? 0;
+  const statePart = np.matmul(states, of("utility/layer1/state_kernel")).add(of("utility/layer1/bias"));
+  const sum = rowItems.reshape([events, page, columns]).add(statePart.reshape([events, 1, columns]));
+  const hidden1 = nn.elu(sum.reshape([events * page, columns]));
+  const hidden2 = nn.elu(np.matmul(hidden1, of("utility/layer2/kernel")).add(of("utility/layer2/bias")));
+  const u = np.matmul(hidden2, of("utility/output/kernel").transpose()).add(of("utility/output/bias"))
+    .reshape([events, page]);
+  const pages = u.ref.add(batch.absent.ref);
+  const most = lax.stopGradient(np.maximum(np.max(pages.ref, 1, { keepdims: true }), 0));
+  const exponentials = np.exp(pages.sub(most.ref)).sum(1, { keepdims: true }).add(np.exp(most.ref.mul(-1)));
+  const partition = np.log(exponentials).add(most);
+  return partition.sum().sub(u.mul(batch.clicked.ref).sum()).mul(batch.share.ref).sum();
+}
+
+/** [(L+1) B, H], zero before the first click. @param input [L B, 4H], without the bias. */
+function lstmStates(input: np.Array, lstm: Arrays, { users, clicks }: Sizes): np.Array {
+  const of = parameterOf(lstm);
+  const recurrent = of("encoder/lstm/recurrent_kernel");
+  const H = recurrent.shape[0] ?? 0;
+  const inputs = input.add(of("encoder/lstm/bias")).reshape([clicks, users, 4 * H]);
+  let h = np.zeros([users, H]);
+  let c = np.zeros([users, H]);
+  const states = [h.ref];
+  for (let l = 0; l < clicks; l++) {
+    const gates = inputs.ref.slice(l).add(np.matmul(h, recurrent.ref));
+    const gate = (k: number) => gates.ref.slice([], [k * H, (k + 1) * H]);
+    const kept = nn.sigmoid(gate(2).add(1)).mul(c);
+    c = kept.add(nn.sigmoid(gate(0)).mul(np.tanh(gate(1))));
+    h = nn.sigmoid(gate(3)).mul(np.tanh(c.ref));
+    gates.dispose();
+    states.push(h.ref);
+  }
+  for (const left of [h, c, inputs, recurrent]) left.dispose();
+  return np.concatenate(states);
+}
+
+/** Adam in TensorFlow's form. */
+function adamStep(
+  parameters: Arrays,
+  m: Arrays,
+  v: Arrays,
+  gradients: Arrays,
+  rate: np.Array,
+): { parameters: Arrays; m: Arrays; v: Arrays } {
+  const { beta1, beta2, epsilon } = adam;
+  const next: { parameters: Arrays; m: Arrays; v: Arrays } = { parameters: {}, m: {}, v: {} };
+  for (const [name, parameter] of Object.entries(parameters)) {
+    const gradient = parameterOf(gradients)(name);
+    const newM = parameterOf(m)(name).mul(beta1).add(gradient.ref.mul(1 - beta1));
+    const newV = parameterOf(v)(name).mul(beta2).add(np.square(gradient).mul(1 - beta2));
+    next.parameters[name] = parameter.sub(newM.ref.div(np.sqrt(newV.ref).add(epsilon)).mul(rate.ref));
+    next.m[name] = newM;
+    next.v[name] = newV;
+  }
+  rate.dispose();
+  return next;
+}

@@ -1,0 +1,195 @@
+/** What every peer is given: one model, its initial weights, the batches. A safetensors file, which torch reads too. */
+
+import { basename } from "node:path";
+import { z } from "zod";
+import type { ClickLog } from "../../src/data/click_log.ts";
+import { usersOf } from "../../src/data/click_log.ts";
+import { randomStream } from "../../src/data/random.ts";
+import { readPaperFile } from "../../src/data/paper_file.ts";
+import { UserError } from "../../src/data/user_error.ts";
+import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
+import { generatorConfig } from "../../src/model/generator.ts";
+import { initialWeights } from "../../src/model/initial_weights.ts";
+import { itemsShape } from "../../src/model/item_features.ts";
+import { modelParameters } from "../../src/model/user_model.ts";
+import { readSafetensors, type TensorData, writeSafetensors } from "../../src/run/safetensors.ts";
+import type { Weights } from "../../src/tape/parameters.ts";
+import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
+import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
+import { batchArrays, type PeerBatch, peerBatch } from "./batch.ts";
+import { LOG_BATCHES, workloadLog, workloads } from "../workloads.ts";
+
+export type WorkloadName = keyof typeof workloads;
+export const workloadNames = Object.keys(workloads).filter(isWorkloadName);
+
+export function isWorkloadName(text: string): text is WorkloadName {
+  return Object.hasOwn(workloads, text);
+}
+
+/** pair: a step of the generator, then one of the reward, on the same batch. */
+export const models = ["lstm", "pw", "pair"] as const;
+export type Model = typeof models[number];
+
+/** A workload by its name, or a log in the paper's layout by its path. */
+const sourceSchema = z.union([
+  z.strictObject({ workload: z.enum(workloadNames) }),
+  z.strictObject({ file: z.string() }),
+]);
+export type Source = z.infer<typeof sourceSchema>;
+
+const settingsSchema = z.object({
+  model: z.enum(models),
+  /** I, the items of the catalogue. */
+  items: z.number(),
+  /** F; 0 for one-hot. */
+  width: z.number(),
+  users: z.number(),
+  learningRate: z.number(),
+  /** Of the generator, in a pair. */
+  generatorLearningRate: z.number(),
+  utilityPenalty: z.number(),
+  /** Where the log comes from, for clickgan, which takes it whole. */
+  source: sourceSchema,
+});
+export type JobSettings = z.infer<typeof settingsSchema>;
+
+export interface Job extends JobSettings {
+  /** By clickgan's names, [rows, columns] row-major; a generator's with its prefix. */
+  readonly weights: ReadonlyMap<string, TensorData>;
+  /** [I, F]; nothing for one-hot. */
+  readonly features: Float32Array<ArrayBuffer> | undefined;
+  /** Step t = 1, 2, ... takes the batch (t - 1) modulo their number. */
+  readonly batches: readonly PeerBatch[];
+}
+
+/** A job, and what clickgan's own trainer needs beside it. */
+export interface ClickganJob {
+  readonly job: Job;
+  readonly log: ClickLog;
+  /** The users of each batch. */
+  readonly users: readonly Uint32Array[];
+}
+
+export const modelConfigOf = (model: Model): ModelConfig => model === "pw" ? defaultPwModel : defaultModel;
+
+/** In a pair both players move from the first step on. */
+export const adversarialOf = (batchSize: number) => ({
+  ...defaultAdversarial,
+  batchSize,
+  generatorWarmup: 0,
+});
+
+/** The log of a source, and the users of a batch. @throws UserError for a file that cannot be used. */
+function openSource(source: Source, model: Model): { log: ClickLog; batchSize: number } {
+  if ("workload" in source) {
+    const workload = workloads[source.workload];
+    return { log: workloadLog(workload), batchSize: workload.users };
+  }
+  const { batchSize } = model === "pair" ? defaultAdversarial : defaultTraining;
+  return { log: readPaperFile(source.file, ["train"]), batchSize };
+}
+
+/**
+ * The batches of a workload are its users in order, those of a file are drawn as a training with seed 1 draws them.
+ * @throws UserError for a file that cannot be used, or with too few train users for a batch.
+ */
+export function openJob(source: Source, model: Model): ClickganJob {
+  const { log, batchSize } = openSource(source, model);
+  return makeJob(log, model, batchSize, source);
+}
+
+/** The job of a log. @throws UserError as {@link openJob}. */
+export function makeJob(log: ClickLog, model: Model, batchSize: number, source: Source): ClickganJob {
+  const inOrder = "workload" in source;
+  const train = usersOf(log, "train");
+  if (train.length < batchSize * (inOrder ? LOG_BATCHES : 1)) {
+    throw new UserError(
+      `Expected at least ${batchSize} train users for a batch, ${log.name} has ${train.length}.`,
+    );
+  }
+  const users = Array.from({ length: LOG_BATCHES }, (_, k) => {
+    if (inOrder) return train.slice(k * batchSize, (k + 1) * batchSize);
+    const places = randomStream(1, "batch", k + 1).sampleWithoutReplacement(train.length, batchSize);
+    return places.map((place) => train[place] ?? 0);
+  });
+  const config = modelConfigOf(model);
+  const shape = itemsShape(log.items);
+  const weights = new Map<string, TensorData>();
+  const add = (config: ModelConfig, prefix: string) => {
+    const parameters = modelParameters(shape, config);
+    const initial = initialWeights(parameters, 1, prefix);
+    for (const { name, rows, columns } of parameters) {
+      weights.set(prefix + name, { shape: [rows, columns], data: initial.get(name) ?? new Float32Array() });
+    }
+  };
+  add(config, "");
+  const adversarial = adversarialOf(batchSize);
+  if (model === "pair") add(generatorConfig(config, adversarial), GENERATOR_PREFIX);
+  const lags = config.encoder === "pw" ? config.pwLags : 0;
+  const job: Job = {
+    model,
+    items: shape.count,
+    width: log.items.kind === "dense" ? log.items.width : 0,
+    users: batchSize,
+    learningRate: model === "pair" ? adversarial.rewardLearningRate : defaultTraining.learningRate,
+    generatorLearningRate: adversarial.generatorLearningRate,
+    utilityPenalty: adversarial.utilityPenalty,
+    source,
+    weights,
+    features: log.items.kind === "dense" ? log.items.values : undefined,
+    batches: users.map((batch) => peerBatch(log, batch, lags)),
+  };
+  return { job, log, users };
+}
+
+export function nameOfSource(source: Source): string {
+  return "workload" in source ? source.workload : basename(source.file).replace(/\.\w+$/, "");
+}
+
+/** The weights of a job as clickgan's models take them. */
+export function weightsOf({ weights }: Job): Weights {
+  return new Map(Array.from(weights, ([name, { data }]) => [name, Float32Array.from(data)]));
+}
+
+const nameOf = (batch: number, array: string) => `batch${batch}/${array}`;
+
+export async function writeJob(file: string, job: Job): Promise<void> {
+  const tensors = new Map<string, TensorData>();
+  for (const [name, tensor] of job.weights) tensors.set(`weights/${name}`, tensor);
+  if (job.features) tensors.set("features", { shape: [job.items, job.width], data: job.features });
+  job.batches.forEach((batch, k) => {
+    for (const name of batchArrays) {
+      tensors.set(nameOf(k, name), { shape: [batch[name].length], data: batch[name] });
+    }
+  });
+  const settings = settingsSchema.parse(job);
+  await writeSafetensors(file, tensors, { settings: JSON.stringify(settings) });
+}
+
+export async function readJob(file: string): Promise<Job> {
+  const { tensors, metadata } = await readSafetensors(file);
+  const settings = settingsSchema.parse(JSON.parse(metadata.settings ?? "{}"));
+  const weights = new Map<string, TensorData>();
+  for (const [name, tensor] of tensors) {
+    if (name.startsWith("weights/")) weights.set(name.slice("weights/".length), tensor);
+  }
+  const indices = (k: number, name: string): Uint32Array<ArrayBuffer> => {
+    const data = tensors.get(nameOf(k, name))?.data;
+    if (data instanceof Uint32Array) return data;
+    throw new Error(`${file} has no ${nameOf(k, name)}`);
+  };
+  const batches = Array.from({ length: LOG_BATCHES }, (_, k): PeerBatch => ({
+    users: settings.users,
+    eventFirst: indices(k, "eventFirst"),
+    eventClick: indices(k, "eventClick"),
+    eventState: indices(k, "eventState"),
+    rowEvent: indices(k, "rowEvent"),
+    rowItem: indices(k, "rowItem"),
+    rowSlot: indices(k, "rowSlot"),
+    slotItem: indices(k, "slotItem"),
+    fedItem: indices(k, "fedItem"),
+    window: indices(k, "window"),
+  }));
+  const features = tensors.get("features")?.data;
+  return { ...settings, weights, features: features instanceof Float32Array ? features : undefined, batches };
+}

@@ -1,0 +1,147 @@
+/** Runs the peers on one job: first that all compute the same, then who is faster, in turns. */
+
+import { median } from "../../src/gpu/profiler.ts";
+import { COMPARED_STEPS, disagreement } from "./agreement.ts";
+import { CannotError } from "./peer.ts";
+import { type Command, PeerProcess } from "./process.ts";
+import type { PeerEntry, Variant } from "./roster.ts";
+
+export interface MeasureOptions {
+  /** Turns that each peer has. */
+  readonly rounds: number;
+  /** Time for the timed steps of a peer, over all its turns. */
+  readonly seconds: number;
+  readonly signal: AbortSignal;
+  readonly say: (text: string) => void;
+  command(entry: PeerEntry, variant: Variant): Command;
+}
+
+/** Blocks of steps in a turn: each is one sample of the time of a step. */
+const BLOCKS = 2;
+/** Of a peer that is too slow for all compared steps within its time: they see the first batch twice. */
+const LEAST_COMPARED = 5;
+/** To start and compile, and for the first steps. */
+const PATIENCE = 240;
+
+export interface Result {
+  readonly entry: PeerEntry;
+  readonly variant: Variant;
+  /** ms a step: of each block, by turn. */
+  readonly turns: number[][];
+  readonly stepsPerBlock: number;
+  readonly losses: readonly number[];
+  /** Why there is nothing, or less than all. */
+  readonly failure?: string;
+  /** Its losses are not clickgan's. */
+  readonly wrong?: string;
+}
+
+/** A variant under way. */
+interface Runner extends Result {
+  readonly process: PeerProcess;
+  failure?: string;
+}
+
+/** @param entries with clickgan first: the others are held against its losses. */
+export async function measure(entries: readonly PeerEntry[], options: MeasureOptions): Promise<Result[]> {
+  const { rounds, signal, say } = options;
+  const runners: Runner[] = [];
+  const failed: Result[] = [];
+  try {
+    for (const entry of entries) {
+      for (const variant of entry.variants) {
+        if (signal.aborted) break;
+        const label = labelOf(entry, variant);
+        const none = { entry, variant, turns: [], stepsPerBlock: 0 };
+        try {
+          const { runner, losses, stepMs } = await start(entry, variant, options);
+          // The first one is clickgan.
+          const wrong = disagreement(runners[0]?.losses.slice(0, losses.length) ?? losses, losses);
+          if (wrong === undefined) runners.push(runner);
+          else {
+            runner.process.stop();
+            failed.push({ ...none, losses, wrong });
+          }
+          say(`${label}: ${wrong ? `WRONG: ${wrong}` : `agrees, about ${stepMs.toPrecision(3)} ms a step`}`);
+        } catch (error) {
+          if (signal.aborted) break;
+          const failure = reasonOf(error);
+          say(`${label}: ${failure}`);
+          failed.push({ ...none, losses: [], failure });
+          if (entry === entries[0]) return failed; // nothing to compare with
+        }
+      }
+    }
+    for (let round = 1; round <= rounds && !signal.aborted; round++) {
+      for (const [k, runner] of runners.entries()) {
+        if (signal.aborted) break;
+        const spent = runner.stepsPerBlock * runner.turns.flat().reduce((sum, ms) => sum + ms, 0);
+        if (runner.failure !== undefined || spent > 1000 * options.seconds) continue;
+        say(
+          `round ${round} of ${rounds}: ${labelOf(runner.entry, runner.variant)} (${
+            k + 1
+          } of ${runners.length})`,
+        );
+        await takeTurn(runner, signal);
+      }
+    }
+  } finally {
+    for (const { process } of runners) process.stop();
+  }
+  return [...runners, ...failed];
+}
+
+export function labelOf(entry: PeerEntry, variant: Variant): string {
+  return variant.settings === "" ? entry.name : `${entry.name}, ${variant.settings}`;
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof CannotError) return error.message;
+  return error instanceof Error ? `failed: ${error.message}` : String(error);
+}
+
+/** Starts a peer, takes the steps whose losses are compared, and sees how many fit into a block. */
+async function start(
+  entry: PeerEntry,
+  variant: Variant,
+  options: MeasureOptions,
+): Promise<{ runner: Runner; losses: number[]; stepMs: number }> {
+  const process = await PeerProcess.start(options.command(entry, variant), PATIENCE);
+  const onAbort = () => process.stop();
+  options.signal.addEventListener("abort", onAbort);
+  try {
+    const losses: number[] = [];
+    const times: number[] = [];
+    const began = performance.now();
+    const late = () => performance.now() - began > 1000 * options.seconds;
+    for (let k = 0; k < COMPARED_STEPS && !(k >= LEAST_COMPARED && late()); k++) {
+      const { ms, loss } = await process.run(1, PATIENCE);
+      losses.push(loss);
+      times.push(ms);
+    }
+    // The last of them are compiled and warm; on a GPU each has also waited for its result.
+    const block = 1000 * options.seconds / (options.rounds * BLOCKS);
+    let stepMs = median(times.slice(-3));
+    let steps = Math.max(1, Math.round(Math.min(block, 200) / stepMs));
+    if (steps > 1) stepMs = (await process.run(steps, PATIENCE)).ms / steps;
+    steps = Math.max(1, Math.round(block / stepMs));
+    return { runner: { entry, variant, process, stepsPerBlock: steps, losses, turns: [] }, losses, stepMs };
+  } catch (error) {
+    process.stop();
+    throw error;
+  }
+}
+
+async function takeTurn(runner: Runner, signal: AbortSignal): Promise<void> {
+  const turn: number[] = [];
+  try {
+    for (let block = 0; block < (runner.stepsPerBlock === 1 ? 1 : BLOCKS); block++) {
+      const { ms, loss } = await runner.process.run(runner.stepsPerBlock, PATIENCE);
+      if (!Number.isFinite(loss)) throw new Error("its loss is no finite number any more");
+      turn.push(ms / runner.stepsPerBlock);
+    }
+  } catch (error) {
+    if (!signal.aborted) runner.failure = reasonOf(error);
+  }
+  if (turn.length > 0) runner.turns.push(turn);
+}

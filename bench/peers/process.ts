@@ -1,0 +1,106 @@
+/** A peer in a process of its own, which waits for its turn. */
+
+import { CannotError } from "./peer.ts";
+import { type Message, readMessage } from "./protocol.ts";
+
+export interface Command {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** What a number of steps took together. */
+export interface Timing {
+  readonly ms: number;
+  /** Of the last step; NaN where it is no number. */
+  readonly loss: number;
+}
+
+export class PeerProcess {
+  readonly #child: Deno.ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #errors: Promise<string>;
+
+  private constructor({ program, args, environment }: Command) {
+    this.#child = new Deno.Command(program, {
+      args: [...args],
+      env: { ...environment, NO_COLOR: "1" },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#lines = linesOf(this.#child.stdout);
+    this.#input = this.#child.stdin.getWriter();
+    this.#errors = new Response(this.#child.stderr).text();
+  }
+
+  /**
+   * Starts it and waits until it has made everything. @param seconds that it may take.
+   * @throws CannotError with the reason when it cannot. @throws Error when it fails.
+   */
+  static async start(command: Command, seconds: number): Promise<PeerProcess> {
+    const peer = new PeerProcess(command);
+    try {
+      await peer.#answer(seconds);
+      return peer;
+    } catch (error) {
+      peer.stop();
+      throw error;
+    }
+  }
+
+  /** Takes steps, each from where the last one ended. @param seconds that they may take. @throws as {@link start}. */
+  async run(steps: number, seconds: number): Promise<Timing> {
+    await this.#input.write(new TextEncoder().encode(`${steps}\n`));
+    const message = await this.#answer(seconds);
+    if (!("ms" in message)) throw new Error("a peer answered out of turn");
+    return { ms: message.ms, loss: message.loss ?? NaN };
+  }
+
+  async #answer(seconds: number): Promise<Message> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        this.stop();
+        reject(new CannotError(`took more than ${seconds} s`));
+      }, 1000 * seconds);
+    });
+    try {
+      return await Promise.race([this.#nextMessage(), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #nextMessage(): Promise<Message> {
+    for (;;) {
+      const { value, done } = await this.#lines.next();
+      if (done) break;
+      const message = readMessage(value);
+      if (!message) continue;
+      if (!("failed" in message)) return message;
+      throw message.cannot ? new CannotError(message.failed) : new Error(message.failed);
+    }
+    const { code, signal } = await this.#child.status;
+    const last = (await this.#errors).trim().split("\n").at(-1) ?? "";
+    throw new Error(`ended with ${signal ?? `exit code ${code}`}${last && `: ${last}`}`);
+  }
+
+  stop(): void {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended by itself.
+    }
+  }
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string, void, void> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}

@@ -1,0 +1,31 @@
+/** Finds a Python that has PyTorch. */
+
+import { UserError } from "../../src/data/user_error.ts";
+
+const CANDIDATES = ["python3", "/usr/bin/python3"];
+
+/** @param given the one to take, of the command line. @returns undefined where there is none. */
+export async function findTorch(given: string | undefined): Promise<string | undefined> {
+  for (const program of given === undefined ? CANDIDATES : [given]) {
+    if (await hasTorch(program)) return program;
+  }
+  if (given === undefined) return undefined;
+  throw new UserError(
+    `Expected --python to be a Python that has torch, but ${given} -c "import torch" fails.`,
+  );
+}
+
+export const NO_TORCH = `no Python with torch was found (${CANDIDATES.join(", ")}): name one with --python`;
+
+async function hasTorch(program: string): Promise<boolean> {
+  try {
+    const command = new Deno.Command(program, {
+      args: ["-c", "import torch"],
+      stdout: "null",
+      stderr: "null",
+    });
+    return (await command.output()).success;
+  } catch {
+    return false; // no such program
+  }
+}

@@ -1,0 +1,78 @@
+/** Who is compared, and how each is started. */
+
+import type { Model } from "./job.ts";
+
+/** One way to start a peer. */
+export interface Variant {
+  /** What tells it from the other variants of its peer, for the table. */
+  readonly settings: string;
+  /** Arguments before the job's file: of child.ts, or of torch_peer.py. */
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface PeerEntry {
+  /** As on the command line. */
+  readonly key: string;
+  /** As in the table. */
+  readonly name: string;
+  readonly program: "deno" | "python";
+  /** The fastest one counts. */
+  readonly variants: readonly Variant[];
+  readonly models: readonly Model[];
+}
+
+const deno = (key: string, name: string, args: string[], models: readonly Model[] = ["lstm"]): PeerEntry => ({
+  key,
+  name,
+  program: "deno",
+  variants: [{ settings: "", args, environment: {} }],
+  models,
+});
+
+/**
+ * PyTorch's own threads, and those of its matrix products (OpenBLAS), are set apart: on two cores it is often fastest
+ * with one of the former and two of the latter. Without the rest its threads spin, and every large tensor is
+ * mapped anew: several times slower on few cores.
+ */
+const torchEnvironment = {
+  OMP_WAIT_POLICY: "PASSIVE",
+  MALLOC_MMAP_THRESHOLD_: "4000000000",
+  MALLOC_TRIM_THRESHOLD_: "8000000000",
+};
+
+interface TorchVariant extends Omit<Variant, "args"> {
+  /** PyTorch's own. */
+  readonly threads: number;
+}
+
+export function torchVariants(): TorchVariant[] {
+  const cores = navigator.hardwareConcurrency;
+  return [...new Set([cores, 1])].map((threads) => ({
+    settings: threads === 1 ? "1 thread" : `${threads} threads`,
+    threads,
+    environment: { ...torchEnvironment, OPENBLAS_NUM_THREADS: String(cores) },
+  }));
+}
+
+/** @param form as torch_peer.py has it. */
+function torch(key: string, name: string, form: string): PeerEntry {
+  const variants = torchVariants().map(({ threads, ...rest }) => ({
+    ...rest,
+    args: [form, String(threads)],
+  }));
+  return { key, name, program: "python", variants, models: ["lstm", "pw", "pair"] };
+}
+
+/** clickgan comes first: the others are compared with it. */
+export const roster: readonly PeerEntry[] = [
+  deno("clickgan", "clickgan", ["clickgan", "webgpu"], ["lstm", "pw", "pair"]),
+  torch("torch", "PyTorch, best", "best"),
+  torch("torch-released", "PyTorch, as released", "released"),
+  deno("jax-webgpu", "jax-js webgpu", ["jax_js", "webgpu"]),
+  deno("jax-wasm", "jax-js wasm", ["jax_js", "wasm"]),
+  deno("tfjs-webgpu", "TensorFlow.js webgpu", ["tensorflow_js", "webgpu"]),
+  deno("tfjs-wasm", "TensorFlow.js wasm", ["tensorflow_js", "wasm"]),
+  deno("tfjs-cpu", "TensorFlow.js cpu", ["tensorflow_js", "cpu"]),
+  deno("typescript", "plain TypeScript", ["plain_typescript", "-"]),
+];

@@ -1,0 +1,113 @@
+/** From samples to the figures of the table. */
+
+import { median } from "../../src/gpu/profiler.ts";
+import type { Result } from "./measure.ts";
+import { roster } from "./roster.ts";
+
+export interface Figures {
+  readonly peer: string;
+  /** Which variant of the peer was the fastest, where it has several. */
+  readonly settings: string;
+  /** ms a step; all undefined for a peer without a result. */
+  readonly median?: number;
+  readonly min?: number;
+  readonly quartiles?: readonly [number, number];
+  readonly samples: number;
+  /** Its time over clickgan's: the median of its turns, and the least and most. */
+  readonly ratio?: number;
+  readonly ratios?: readonly [number, number];
+  readonly problem?: string;
+  /** Its losses are not clickgan's. */
+  readonly wrong: boolean;
+}
+
+/** A row for each peer, that of its fastest variant, in the order of the roster. */
+export function figuresOf(results: readonly Result[]): Figures[] {
+  const reference = results.find(({ entry }) => entry.key === "clickgan");
+  return roster.flatMap(({ key }) => {
+    const variants = results.filter(({ entry }) => entry.key === key);
+    return variants.length > 0 ? [figuresOfPeer(variants, reference)] : [];
+  });
+}
+
+function figuresOfPeer(variants: readonly Result[], reference: Result | undefined): Figures {
+  const name = variants[0]?.entry.name ?? "";
+  const timed = variants.filter(({ turns, wrong }) => turns.length > 0 && wrong === undefined);
+  const best = timed.toSorted((a, b) => medianOf(a) - medianOf(b))[0];
+  const failed = variants.find(({ wrong }) => wrong !== undefined) ??
+    variants.find(({ failure }) => failure !== undefined);
+  const problem = failed && (failed.wrong ?? failed.failure);
+  const wrong = variants.some(({ wrong }) => wrong !== undefined);
+  if (!best) {
+    return {
+      peer: name,
+      settings: "",
+      samples: 0,
+      problem: problem ?? "stopped before its turn",
+      wrong,
+    };
+  }
+  const samples = best.turns.flat();
+  return {
+    peer: name,
+    settings: best.variant.settings,
+    median: median(samples),
+    min: Math.min(...samples),
+    quartiles: [quantile(samples, 0.25), quantile(samples, 0.75)],
+    samples: samples.length,
+    ...(reference && reference.turns.length > 0 ? ratiosOf(best, reference) : {}),
+    problem,
+    wrong,
+  };
+}
+
+const medianOf = ({ turns }: Result): number => median(turns.flat());
+
+/** Turn by turn, so that a drift of the machine's speed meets both sides. */
+function ratiosOf(result: Result, reference: Result): Pick<Figures, "ratio" | "ratios"> {
+  const ratios = result.turns.flatMap((turn, k) => {
+    const other = reference.turns[k];
+    return other ? [median(turn) / median(other)] : [];
+  });
+  return {
+    ratio: medianOf(result) / medianOf(reference),
+    ratios: [Math.min(...ratios), Math.max(...ratios)],
+  };
+}
+
+/** Linear between the samples. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const place = share * (sorted.length - 1);
+  const below = sorted[Math.floor(place)] ?? NaN;
+  const above = sorted[Math.ceil(place)] ?? NaN;
+  return below + (above - below) * (place - Math.floor(place));
+}
+
+export const TABLE_HEAD = ["", "ms a step", "quartiles", "min", "x clickgan", "by turn"] as const;
+
+export function tableCells(figures: Figures): string[] {
+  const name = figures.settings ? `${figures.peer} (${figures.settings})` : figures.peer;
+  const { median, min, quartiles, ratio, ratios, wrong } = figures;
+  if (median === undefined || min === undefined || !quartiles) {
+    return [name, wrong ? "WRONG" : "-", "-", "-", "-", "-"];
+  }
+  return [
+    wrong ? `${name}: a variant is WRONG` : name,
+    digits(median),
+    `${digits(quartiles[0])}..${digits(quartiles[1])}`,
+    digits(min),
+    ratio === undefined ? "-" : ratio.toFixed(2),
+    ratios ? `${ratios[0].toFixed(2)}..${ratios[1].toFixed(2)}` : "-",
+  ];
+}
+
+/** Three significant ones, without an exponent. */
+function digits(ms: number): string {
+  return ms >= 100 ? ms.toFixed(0) : ms.toPrecision(3);
+}
+
+/** A line for every peer that has no figure, or not of all its variants. */
+export function problemLines(figures: readonly Figures[]): string[] {
+  return figures.flatMap(({ peer, problem }) => (problem === undefined ? [] : [`${peer}: ${problem}`]));
+}

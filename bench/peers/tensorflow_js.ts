@@ -1,0 +1,302 @@
+/**
+ * TensorFlow.js: its core's operations and its gradients. The first layer in its two parts, nothing leaves the device,
+ * and Adam moves all small parameters as one vector, because an operation on a small tensor costs as much as any.
+ */
+
+import * as tf from "@tensorflow/tfjs";
+import { NONE } from "../../src/data/click_log.ts";
+import { type PeerBatch, someItem } from "./batch.ts";
+import type { Job } from "./job.ts";
+import { adam, adamRate, CannotError, type Peer } from "./peer.ts";
+
+/** Parameters of more elements than this have an Adam step of their own. */
+const SMALL = 2 ** 16;
+
+export async function tensorflowPeer(job: Job, backend: string): Promise<Peer> {
+  if (job.model !== "lstm") throw new CannotError("only the LSTM model is written for TensorFlow.js");
+  const note = await openBackend(backend);
+  const model = new TensorflowModel(job, backend);
+  let t = 0;
+  const run = async (steps: number) => {
+    let loss: tf.Tensor | undefined;
+    for (let k = 0; k < steps; k++) {
+      loss?.dispose();
+      loss = model.step(t % job.batches.length, adamRate(job.learningRate, t + 1));
+      t++;
+    }
+    const [value = NaN] = await loss?.data() ?? [];
+    loss?.dispose();
+    return value;
+  };
+  return { run, note };
+}
+
+async function openBackend(backend: string): Promise<string> {
+  switch (backend) {
+    case "webgpu":
+      await import("@tensorflow/tfjs-backend-webgpu");
+      break;
+    case "wasm":
+      return await openWasm();
+    case "cpu":
+      break;
+    default:
+      throw new Error(`TensorFlow.js has no backend ${backend} here`);
+  }
+  if (!await tf.setBackend(backend)) throw new CannotError(`its backend ${backend} does not start`);
+  await tf.ready();
+  return `TensorFlow.js ${tf.version_core}`;
+}
+
+async function openWasm(): Promise<string> {
+  const wasm = await import("@tensorflow/tfjs-backend-wasm");
+  if (!await tf.setBackend("wasm")) throw new CannotError("its backend wasm does not start");
+  await tf.ready();
+  return `TensorFlow.js ${tf.version_core}, ${wasm.getThreadsCount()} thread(s)`;
+}
+
+/** Rows of a table by index, and the sum of the rows' gradients on the way back. */
+type Gather = (table: tf.Tensor2D, places: tf.Tensor1D) => tf.Tensor2D;
+
+/**
+ * The library's own gradient of gather takes unsortedSegmentSum, which the wasm backend does not have and the cpu backend makes
+ * with a pass over all rows for every segment.
+ */
+const gatherByScatter: Gather = (table, places) => {
+  const [rows, columns] = table.shape;
+  const gather = tf.customGrad((x) => {
+    if (!(x instanceof tf.Tensor)) throw new Error("gather takes a tensor");
+    return {
+      value: tf.gather(x, places),
+      gradFunc: (dy: tf.Tensor) => tf.scatterND(tf.expandDims(places, 1), dy, [rows, columns]),
+    };
+  });
+  return tf.reshape(gather(table), [places.shape[0], columns]);
+};
+const gatherBySegment: Gather = (table, places) =>
+  tf.reshape(tf.gather(table, places), [places.shape[0], table.shape[1]]);
+
+/** What follows from a batch alone, on the device. */
+interface DeviceBatch {
+  readonly events: number;
+  readonly users: number;
+  /** L */
+  readonly clicks: number;
+  /** Items of every page, if that is one number. */
+  readonly page: number | undefined;
+  readonly rowItem: tf.Tensor1D;
+  readonly rowEvent: tf.Tensor1D;
+  readonly eventState: tf.Tensor1D;
+  readonly fedItem: tf.Tensor1D;
+  /** [R] 1 for the clicked rows. */
+  readonly clicked: tf.Tensor1D;
+  /** [D, F] and [L B, F]; nothing with one-hot items. */
+  readonly slotFeatures: tf.Tensor2D | undefined;
+  readonly fedFeatures: tf.Tensor2D | undefined;
+  /** [E K] row at each place of pages of equal length, R where there is none. */
+  readonly pageRows: tf.Tensor1D;
+  readonly longestPage: number;
+}
+
+class TensorflowModel {
+  readonly #names: string[] = [];
+  readonly #shapes: [number, number][] = [];
+  /** All parameters, then for each part of them their values and moments. */
+  #parameters: tf.Tensor2D[] = [];
+  readonly #parts: { readonly members: number[]; state: AdamPart }[] = [];
+  readonly #batches: DeviceBatch[];
+  readonly #gather: Gather;
+
+  constructor(job: Job, backend: string) {
+    this.#gather = backend === "webgpu" ? gatherBySegment : gatherByScatter;
+    const small: number[] = [];
+    let k = 0;
+    for (const [name, { data, shape: [rows = 0, columns = 0] }] of job.weights) {
+      this.#names.push(name);
+      this.#shapes.push([rows, columns]);
+      this.#parameters.push(tf.tensor2d(Float32Array.from(data), [rows, columns]));
+      if (data.length > SMALL) this.#parts.push({ members: [k], state: startAdam([this.#parameter(k)]) });
+      else small.push(k);
+      k++;
+    }
+    this.#parts.push({ members: small, state: startAdam(small.map((k) => this.#parameter(k))) });
+    const features = job.features && tf.tensor2d(job.features, [job.items, job.width]);
+    this.#batches = job.batches.map((batch) => deviceBatch(batch, features));
+  }
+
+  #parameter(k: number): tf.Tensor2D {
+    const parameter = this.#parameters[k];
+    if (!parameter) throw new Error(`there is no parameter ${k}`);
+    return parameter;
+  }
+
+  /** One step of training. @returns the batch's loss before it, for the caller to dispose. */
+  step(place: number, rate: number): tf.Scalar {
+    const batch = this.#batches[place];
+    if (!batch) throw new Error("a job without batches");
+    return tf.tidy(() => {
+      const { value, grads } = tf.valueAndGrads((...parameters) => this.#loss(batch, parameters))(
+        this.#parameters,
+      );
+      const next = [...this.#parameters];
+      for (const part of this.#parts) {
+        const gradients = part.members.map((k) => {
+          const gradient = grads[k];
+          if (!gradient) throw new Error(`no gradient of ${this.#names[k]}`);
+          return tf.reshape(gradient, [-1]);
+        });
+        const before = part.state;
+        part.state = adamStep(before, tf.concat(gradients), rate);
+        for (const old of Object.values(before)) old.dispose();
+        const sizes = part.members.map((k) => product(this.#shapes[k]));
+        const values = sizes.length === 1 ? [part.state.values] : tf.split(part.state.values, sizes);
+        part.members.forEach((k, place) => {
+          const shape = this.#shapes[k];
+          const value = values[place];
+          if (shape && value) next[k] = tf.keep(tf.reshape(value, shape));
+        });
+      }
+      for (const old of this.#parameters) old.dispose();
+      this.#parameters = next;
+      return tf.reshape(value, []);
+    });
+  }
+
+  #loss(batch: DeviceBatch, parameters: readonly tf.Tensor[]): tf.Scalar {
+    const of = (name: string): tf.Tensor2D => {
+      const k = this.#names.indexOf(name);
+      const [parameter, shape] = [parameters[k], this.#shapes[k]];
+      if (!parameter || !shape) throw new Error(`no parameter is called ${name}`);
+      return tf.reshape(parameter, shape);
+    };
+    const gather = this.#gather;
+    const states = lstmStates(batch, of, gather);
+    const statePart = tf.add(
+      tf.matMul(gather(states, batch.eventState), of("utility/layer1/state_kernel")),
+      of("utility/layer1/bias"),
+    );
+    const itemKernel = of("utility/layer1/item_kernel");
+    const itemPart = batch.slotFeatures ? tf.matMul<tf.Tensor2D>(batch.slotFeatures, itemKernel) : itemKernel;
+    const columns = itemKernel.shape[1];
+    const rowItems = gather(itemPart, batch.rowItem);
+    // Where all pages are of one length, a page's rows share its state without an index.
+    const sum = batch.page === undefined
+      ? tf.add(rowItems, gather(tf.reshape(statePart, [batch.events, columns]), batch.rowEvent))
+      : tf.reshape(
+        tf.add(
+          tf.reshape(rowItems, [batch.events, batch.page, columns]),
+          tf.reshape(statePart, [batch.events, 1, columns]),
+        ),
+        [-1, columns],
+      );
+    const hidden1 = tf.elu(sum);
+    const hidden2 = tf.elu(
+      tf.add(tf.matMul(hidden1, of("utility/layer2/kernel")), of("utility/layer2/bias")),
+    );
+    const u = tf.reshape(
+      tf.add(
+        tf.matMul(hidden2, of("utility/output/kernel"), false, true),
+        of("utility/output/bias"),
+      ),
+      [-1],
+    );
+    return choiceLoss(tf.reshape(u, [-1]), batch, gather);
+  }
+}
+
+function product(shape: readonly number[] | undefined): number {
+  return shape?.reduce((a, b) => a * b, 1) ?? 0;
+}
+
+/** [(L+1) B, H], zero before the first click. */
+function lstmStates(batch: DeviceBatch, of: (name: string) => tf.Tensor2D, gather: Gather): tf.Tensor2D {
+  const recurrent = of("encoder/lstm/recurrent_kernel");
+  const H = recurrent.shape[0];
+  const { users, clicks } = batch;
+  let h = tf.zeros<tf.Rank.R2>([users, H]);
+  let c = h;
+  const states = [h];
+  if (clicks > 0) {
+    const input = of("encoder/lstm/input_kernel");
+    const product = batch.fedFeatures ? tf.matMul(batch.fedFeatures, input) : gather(input, batch.fedItem);
+    const all = tf.add<tf.Tensor2D>(product, of("encoder/lstm/bias"));
+    // The library's gradient of unstack fails for a single part.
+    const inputs = clicks === 1 ? [all] : tf.unstack(tf.reshape(all, [clicks, users, 4 * H]));
+    for (const x of inputs) {
+      const gates = tf.add(x, tf.matMul(h, recurrent));
+      const [i, g, f, o] = tf.split(gates, 4, 1);
+      if (!i || !g || !f || !o) throw new Error("an LSTM has four gates");
+      c = tf.add(tf.mul(tf.sigmoid(tf.add(f, 1)), c), tf.mul(tf.sigmoid(i), tf.tanh(g)));
+      h = tf.mul(tf.sigmoid(o), tf.tanh(c));
+      states.push(h);
+    }
+  }
+  return tf.concat(states);
+}
+
+function choiceLoss(u: tf.Tensor1D, batch: DeviceBatch, gather: Gather): tf.Scalar {
+  const { events, longestPage } = batch;
+  let pages: tf.Tensor2D;
+  if (batch.page === undefined) {
+    const withNone = tf.reshape(tf.concat([u, tf.tensor1d([-1e9])]), [-1, 1]);
+    pages = tf.reshape(gather(tf.reshape(withNone, [u.shape[0] + 1, 1]), batch.pageRows), [
+      events,
+      longestPage,
+    ]);
+  } else pages = tf.reshape(u, [events, longestPage]);
+  const partition = tf.logSumExp(tf.concat([tf.zeros<tf.Rank.R2>([events, 1]), pages], 1), 1);
+  const difference = tf.sub(tf.sum(partition), tf.sum(tf.mul(u, batch.clicked)));
+  return tf.div(difference, events);
+}
+
+function deviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined): DeviceBatch {
+  const index = (values: Iterable<number>) => tf.tensor1d(Int32Array.from(values), "int32");
+  const { eventFirst, eventClick, users } = batch;
+  const [events, rows] = [eventClick.length, batch.rowItem.length];
+  const lengths = Array.from(eventClick, (_, e) => (eventFirst[e + 1] ?? 0) - (eventFirst[e] ?? 0));
+  const longestPage = Math.max(...lengths);
+  const pageRows = lengths.flatMap((length, e) =>
+    Array.from({ length: longestPage }, (_, k) => (k < length ? (eventFirst[e] ?? 0) + k : rows))
+  );
+  const clicked = new Float32Array(rows);
+  for (const row of eventClick) if (row !== NONE) clicked[row] = 1;
+  const rowsOf = (places: tf.Tensor1D): tf.Tensor2D | undefined =>
+    features && tf.reshape<tf.Rank.R2>(tf.gather(features, places), [places.shape[0], features.shape[1]]);
+  const fedItem = index(someItem(batch.fedItem));
+  return {
+    events,
+    users,
+    clicks: batch.fedItem.length / users,
+    page: lengths.every((length) => length === longestPage) ? longestPage : undefined,
+    rowItem: index(features ? batch.rowSlot : batch.rowItem),
+    rowEvent: index(batch.rowEvent),
+    eventState: index(batch.eventState),
+    fedItem,
+    clicked: tf.tensor1d(clicked),
+    slotFeatures: rowsOf(index(batch.slotItem)),
+    fedFeatures: rowsOf(fedItem),
+    pageRows: index(pageRows),
+    longestPage,
+  };
+}
+
+/** Parameters as one vector, with Adam's moments. */
+type AdamPart = { readonly values: tf.Tensor1D; readonly m: tf.Tensor1D; readonly v: tf.Tensor1D };
+
+function startAdam(parameters: readonly tf.Tensor2D[]): AdamPart {
+  const values = tf.concat(parameters.map((parameter) => tf.reshape<tf.Rank.R1>(parameter, [-1])));
+  return { values, m: tf.zerosLike(values), v: tf.zerosLike(values) };
+}
+
+/** Adam in TensorFlow's form. */
+function adamStep({ values, m, v }: AdamPart, gradient: tf.Tensor, rate: number): AdamPart {
+  const { beta1, beta2, epsilon } = adam;
+  const nextM = tf.add<tf.Tensor1D>(tf.mul(m, beta1), tf.mul(gradient, 1 - beta1));
+  const nextV = tf.add<tf.Tensor1D>(tf.mul(v, beta2), tf.mul(tf.square(gradient), 1 - beta2));
+  const step = tf.div<tf.Tensor1D>(nextM, tf.add(tf.sqrt(nextV), epsilon));
+  return {
+    values: tf.keep(tf.sub(values, tf.mul(step, rate))),
+    m: tf.keep(nextM),
+    v: tf.keep(nextV),
+  };
+}

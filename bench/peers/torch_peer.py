@@ -1,0 +1,467 @@
+"""The process of the PyTorch peers: torch_peer.py released|best THREADS JOB. See protocol.ts for what it says.
+
+released  as the paper's released code computes it: state and item concatenated for every displayed row, one-hot
+          features as dense vectors, the LSTM a loop over time of a cell with one kernel for [x, h].
+best      as fast as PyTorch was found to go: the first layer in two parts, the library's LSTM, in-place ELU.
+"""
+
+import json
+import math
+import sys
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+MARK = "@peer "
+NONE = 0xFFFFFFFF
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+GENERATOR = "generator/"
+# What the inputs of a batch may take.
+MOST_BYTES = 4e9
+# Up to so many clicks a loop over the library's cell costs less than the call of its whole LSTM.
+SHORT = 4
+
+
+class Cannot(Exception):
+    """The job cannot be done, for a reason that belongs in the table."""
+
+
+def say(**message):
+    print(MARK + json.dumps(message), flush=True)
+
+
+def read_job(path):
+    """Settings and tensors by name of a safetensors file."""
+    with open(path, "rb") as file:
+        data = bytearray(file.read())
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    settings = json.loads(header.pop("__metadata__")["settings"])
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = (8 + length + offset for offset in entry["data_offsets"])
+        dtype = np.float32 if entry["dtype"] == "F32" else np.uint32
+        tensors[name] = np.frombuffer(data, dtype, (end - begin) // 4, begin).reshape(entry["shape"])
+    return settings, tensors
+
+
+def float_tensor(array):
+    return torch.from_numpy(np.array(array, np.float32))
+
+
+def index_tensor(array):
+    return torch.from_numpy(array.astype(np.int64))
+
+
+class Batch:
+    """The index arrays of a batch, and what follows from them alone; made before anything is timed."""
+
+    def __init__(self, arrays, settings, features):
+        lengths = np.diff(arrays["eventFirst"].astype(np.int64))
+        self.events = len(lengths)
+        self.rows = len(arrays["rowItem"])
+        self.page = int(lengths[0]) if (lengths == lengths[0]).all() else None
+        self.users = settings["users"]
+        self.row_event = index_tensor(arrays["rowEvent"])
+        self.row_item = index_tensor(arrays["rowItem"])
+        self.row_slot = index_tensor(arrays["rowSlot"])
+        self.slot_item = index_tensor(arrays["slotItem"])
+        fed = arrays["fedItem"]
+        # Any item will do behind a user's last click: no event looks at what follows from it.
+        self.fed_item = index_tensor(np.where(fed == NONE, 0, fed)).view(-1, self.users)
+        self.event_state = index_tensor(arrays["eventState"])
+        click = arrays["eventClick"]
+        clicked = np.flatnonzero(click != NONE)
+        self.clicked_rows = torch.from_numpy(click[clicked].astype(np.int64))
+        self.clicked_events = torch.from_numpy(clicked.astype(np.int64))
+        # Place of every row in pages of equal length; places beyond a page show row R, which is minus infinity.
+        longest = int(lengths.max())
+        place = np.arange(longest)
+        first = arrays["eventFirst"][:-1].astype(np.int64)
+        padded = np.where(place < lengths[:, None], first[:, None] + place, self.rows)
+        self.page_rows = torch.from_numpy(padded)
+        # -1 where there are fewer clicks.
+        self.window = index_tensor(arrays["window"].astype(np.int32)).view(self.events, -1)
+        if features is not None:
+            self.slot_features = features.index_select(0, self.slot_item)
+            self.fed_features = features[self.fed_item]
+            self.window_features = features[self.window.clamp(min=0)] * (self.window >= 0).unsqueeze(-1)
+
+
+def log_partition(u, batch):
+    """[events] log(1 + sum exp u) over each page."""
+    if batch.page is not None:
+        pages = u.view(batch.events, batch.page)
+    else:
+        pages = torch.cat([u, u.new_full((1,), -math.inf)])[batch.page_rows]
+    return torch.logsumexp(F.pad(pages, (1, 0)), 1)
+
+
+def choice_loss(u, batch):
+    return (log_partition(u, batch).sum() - u[batch.clicked_rows].sum()) / batch.events
+
+
+class FirstLayer(torch.autograd.Function):
+    """ELU(item part of the row's item + state part of its event): one gather a row, everything else in place."""
+
+    @staticmethod
+    def forward(ctx, item, state, batch):
+        hidden = item.index_select(0, batch.row_slot)
+        if batch.page is not None:
+            hidden.view(batch.events, batch.page, -1).add_(state.unsqueeze(1))
+        else:
+            hidden.add_(state.index_select(0, batch.row_event))
+        F.elu_(hidden)
+        ctx.batch = batch
+        ctx.items = len(item)
+        ctx.save_for_backward(hidden)
+        return hidden
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (hidden,) = ctx.saved_tensors
+        batch = ctx.batch
+        dz = torch.ops.aten.elu_backward(gradient, 1.0, 1.0, 1.0, True, hidden)
+        columns = dz.shape[1]
+        item = dz.new_zeros(ctx.items, columns).index_add_(0, batch.row_slot, dz)
+        if batch.page is not None:
+            state = dz.view(batch.events, batch.page, columns).sum(1)
+        else:
+            state = dz.new_zeros(batch.events, columns).index_add_(0, batch.row_event, dz)
+        return item, state, None
+
+
+class Network:
+    """A utility model, or the generator. Its parameters are leaves that Adam moves."""
+
+    def __init__(self, weights):
+        self.weights = {name: float_tensor(value) for name, value in weights.items()}
+        self.layers = 1 + sum(name.startswith("utility/layer") and name.endswith("/kernel") for name in weights)
+        self.parameters = []
+
+    def parameter(self, value):
+        leaf = value.contiguous().clone().requires_grad_(True)
+        self.parameters.append(leaf)
+        return leaf
+
+    def take(self, name):
+        return self.parameter(self.weights.pop(name))
+
+    def upper_layers(self):
+        """Kernels and biases above the first layer, the scalar output last."""
+        layers = [
+            (self.take(f"utility/layer{k}/kernel"), self.take(f"utility/layer{k}/bias").view(-1))
+            for k in range(2, self.layers + 1)
+        ]
+        return layers, self.take("utility/output/kernel"), self.take("utility/output/bias")
+
+
+def above(hidden, layers, kernel, bias):
+    """[rows] the output, from the first layer's activations."""
+    for weights, shift in layers:
+        hidden = F.elu_(torch.addmm(shift, hidden, weights))
+    return torch.mv(hidden, kernel.view(-1)) + bias.view(())
+
+
+def gates_of_torch(kernel, units):
+    """Columns i, g, f, o as rows in PyTorch's order i, f, g, o."""
+    i, g, f, o = kernel.split(units, 1)
+    return torch.cat([i, f, g, o], 1).t()
+
+
+class BestLstm(Network):
+    def __init__(self, weights, one_hot):
+        super().__init__(weights)
+        self.one_hot = one_hot
+        units = self.weights["encoder/lstm/recurrent_kernel"].shape[0]
+        self.units = units
+        bias = gates_of_torch(self.weights.pop("encoder/lstm/bias"), units).reshape(-1)
+        bias[units : 2 * units] += 1  # TensorFlow's forget bias: a constant there, here where the parameter starts
+        input_kernel = gates_of_torch(self.weights.pop("encoder/lstm/input_kernel"), units)
+        recurrent = gates_of_torch(self.weights.pop("encoder/lstm/recurrent_kernel"), units)
+        width = 4 * units if one_hot else input_kernel.shape[1]
+        self.lstm = torch.nn.LSTM(width, units)
+        with torch.no_grad():
+            self.lstm.weight_hh_l0.copy_(recurrent)
+            self.lstm.bias_ih_l0.copy_(bias)
+            self.lstm.bias_hh_l0.zero_()
+            self.lstm.weight_ih_l0.copy_(torch.eye(width) if one_hot else input_kernel)
+        self.lstm.bias_hh_l0.requires_grad_(False)
+        self.parameters += [self.lstm.weight_hh_l0, self.lstm.bias_ih_l0]
+        if one_hot:
+            # The product with a one-hot vector is a row of the table; the library's own product is then the identity.
+            self.lstm.weight_ih_l0.requires_grad_(False)
+            self.table = self.parameter(input_kernel.t())
+        else:
+            self.parameters.append(self.lstm.weight_ih_l0)
+        self.state_kernel = self.take("utility/layer1/state_kernel")
+        self.item_kernel = self.take("utility/layer1/item_kernel")
+        self.bias = self.take("utility/layer1/bias").view(-1)
+        self.upper = self.upper_layers()
+
+    def states(self, batch):
+        """[events, H]"""
+        inputs = F.embedding(batch.fed_item, self.table) if self.one_hot else batch.fed_features
+        zero = inputs.new_zeros(batch.users, self.units)
+        if len(inputs) <= SHORT:
+            h = c = zero
+            states = [h]
+            for x in inputs:
+                h, c = torch.lstm_cell(x, (h, c), *self.lstm.all_weights[0])
+                states.append(h)
+            states = torch.stack(states)
+        else:
+            states = torch.cat([zero.unsqueeze(0), self.lstm(inputs)[0]])
+        return states.view(-1, self.units).index_select(0, batch.event_state)
+
+    def output(self, batch):
+        state = torch.addmm(self.bias, self.states(batch), self.state_kernel)
+        return above(FirstLayer.apply(self.items(batch), state, batch), *self.upper)
+
+    def items(self, batch):
+        """[D, N] the items' part of the first layer."""
+        if self.one_hot:
+            return F.embedding(batch.slot_item, self.item_kernel)
+        return batch.slot_features @ self.item_kernel
+
+
+class ReleasedLstm(Network):
+    def __init__(self, weights, features, settings):
+        super().__init__(weights)
+        self.features = features
+        self.items = settings["items"]
+        self.units = self.weights["encoder/lstm/recurrent_kernel"].shape[0]
+        kernel = torch.cat([self.weights.pop(f"encoder/lstm/{part}_kernel") for part in ("input", "recurrent")])
+        self.kernel = self.parameter(kernel)
+        self.lstm_bias = self.parameter(self.weights.pop("encoder/lstm/bias").view(-1))
+        first = torch.cat([self.weights.pop(f"utility/layer1/{part}_kernel") for part in ("state", "item")])
+        self.first = self.parameter(first)
+        self.bias = self.take("utility/layer1/bias").view(-1)
+        self.upper = self.upper_layers()
+
+    def of_items(self, items):
+        if self.features is not None:
+            return self.features[items]
+        return F.one_hot(items, self.items).float()
+
+    def states(self, batch):
+        inputs = self.of_items(batch.fed_item)
+        h = c = inputs.new_zeros(batch.users, self.units)
+        states = [h]
+        for x in inputs:
+            gates = torch.addmm(self.lstm_bias, torch.cat([x, h], 1), self.kernel)
+            i, g, f, o = gates.chunk(4, 1)
+            c = torch.sigmoid(f + 1.0) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+            states.append(h)
+        return torch.cat(states).index_select(0, batch.event_state)
+
+    def output(self, batch):
+        state = self.states(batch).index_select(0, batch.row_event)
+        inputs = torch.cat([state, self.of_items(batch.row_item)], 1)
+        return above(F.elu(torch.addmm(self.bias, inputs, self.first)), *self.upper)
+
+
+class Pw(Network):
+    """Position weights, without a nonlinearity: the last m clicks under n weightings make the state."""
+
+    def __init__(self, weights, features, settings, best):
+        super().__init__(weights)
+        self.features = features
+        self.items = settings["items"]
+        self.best = best
+        self.one_hot = features is None
+        self.lags = self.take("encoder/pw/weights")
+        kernel = self.weights.pop("utility/layer1/state_kernel")
+        columns = self.weights["utility/layer1/bias"].shape[1]
+        item = self.weights.pop("utility/layer1/item_kernel")
+        if best:
+            # Rows by item: with one-hot features a table, of which a weighted sum of rows is the state's part.
+            self.state_kernel = self.parameter(kernel)
+            self.item_kernel = self.parameter(item)
+        else:
+            self.first = self.parameter(torch.cat([kernel.reshape(-1, columns), item]))
+        self.bias = self.take("utility/layer1/bias").view(-1)
+        self.upper = self.upper_layers()
+
+    def weightings(self, batch, of_items):
+        """[events, F, n] of features of the last clicks, which are zero where there are fewer."""
+        events, lags = batch.events, len(self.lags)
+        clicks = of_items(batch.window.clamp(min=0)) * (batch.window >= 0).unsqueeze(-1)
+        return torch.bmm(clicks.view(events, lags, -1).transpose(1, 2), self.lags.expand(events, -1, -1))
+
+    def output(self, batch):
+        if not self.best:
+            state = self.weightings(batch, self.of_items).flatten(1).index_select(0, batch.row_event)
+            inputs = torch.cat([state, self.of_items(batch.row_item)], 1)
+            return above(F.elu(torch.addmm(self.bias, inputs, self.first)), *self.upper)
+        if self.one_hot:
+            rows = F.embedding(batch.window.clamp(min=0), self.state_kernel)
+            parts = rows.view(batch.events, len(self.lags), self.lags.shape[1], -1)
+            weights = self.lags * (batch.window >= 0).unsqueeze(-1)
+            state = torch.einsum("emn,emnk->ek", weights, parts) + self.bias
+            item = F.embedding(batch.slot_item, self.item_kernel)
+        else:
+            state = torch.bmm(batch.window_features.transpose(1, 2), self.lags.expand(batch.events, -1, -1))
+            state = torch.addmm(self.bias, state.flatten(1), self.state_kernel)
+            item = batch.slot_features @ self.item_kernel
+        return above(FirstLayer.apply(item, state, batch), *self.upper)
+
+    def of_items(self, items):
+        if self.features is not None:
+            return self.features[items]
+        return F.one_hot(items, self.items).float()
+
+
+def by_page(values, batch, absent):
+    """[events, K] of values of rows."""
+    if batch.page is not None:
+        return values.view(batch.events, batch.page)
+    return torch.cat([values, values.new_full((1,), absent)])[batch.page_rows]
+
+
+class Pair:
+    """A step of the generator, then one of the reward, on one batch; only pages with a click count."""
+
+    def __init__(self, reward, generator, settings):
+        self.reward, self.generator = reward, generator
+        self.penalty = settings["utilityPenalty"]
+        self.reward_adam = Adam(reward.parameters, settings["learningRate"])
+        self.generator_adam = Adam(generator.parameters, settings["generatorLearningRate"])
+
+    def policy(self, batch):
+        """[clicked events, K], zero where a page has no item."""
+        return torch.softmax(by_page(self.generator.output(batch), batch, -math.inf)[batch.clicked_events], 1)
+
+    def step(self, batch):
+        u = self.reward.output(batch)
+        pages = by_page(u, batch, 0.0)[batch.clicked_events]
+        policy = self.policy(batch)
+        gain = (policy * (pages.detach() - policy / 2)).sum() / batch.events
+        self.generator_adam.step(-gain)
+        with torch.no_grad():
+            policy = self.policy(batch)
+        counted = len(batch.clicked_events)
+        game = (policy * (pages - policy / 2)).sum() - u[batch.clicked_rows].sum()
+        if batch.page is not None:
+            spread = (pages - pages.mean(1, keepdim=True)).square().sum()
+        else:
+            present = (batch.page_rows[batch.clicked_events] < batch.rows).float()
+            means = pages.sum(1, keepdim=True) / present.sum(1, keepdim=True)
+            spread = ((pages - means) * present).square().sum()
+        self.reward_adam.step((game + self.penalty / 2 * spread) / batch.events)
+        return game.detach() / counted
+
+
+class Single:
+    """A step of the reward alone, by the likelihood of the clicks."""
+
+    def __init__(self, reward, settings):
+        self.reward = reward
+        self.adam = Adam(reward.parameters, settings["learningRate"])
+
+    def step(self, batch):
+        loss = choice_loss(self.reward.output(batch), batch)
+        self.adam.step(loss)
+        return loss.detach()
+
+
+class Adam:
+    """Adam in TensorFlow's form, epsilon outside of the bias correction, by PyTorch's fused kernel: its step
+    lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + e) is TensorFlow's for e = epsilon / sqrt(1 - b2^t).
+    The kernel is called as torch.optim.Adam(fused=True) calls it, without the optimiser's own overhead."""
+
+    def __init__(self, parameters, rate):
+        self.parameters = parameters
+        self.rate = rate
+        self.m = [torch.zeros_like(parameter) for parameter in parameters]
+        self.v = [torch.zeros_like(parameter) for parameter in parameters]
+        self.steps = torch.zeros(())
+
+    def step(self, loss):
+        gradients = torch.autograd.grad(loss, self.parameters)
+        self.move(gradients)
+
+    @torch.no_grad()
+    def move(self, gradients):
+        self.steps += 1
+        torch._fused_adam_(
+            self.parameters,
+            gradients,
+            self.m,
+            self.v,
+            [],
+            [self.steps] * len(self.parameters),
+            lr=self.rate,
+            beta1=BETA1,
+            beta2=BETA2,
+            weight_decay=0.0,
+            eps=EPSILON / math.sqrt(1 - BETA2 ** self.steps.item()),
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+def dense_inputs_must_fit(variant, settings, features, batches):
+    """One-hot vectors as the released code has them, for every row at once."""
+    if variant != "released" or features is not None:
+        return
+    width = settings["items"] * (5 if settings["model"] == "pw" else 1) + 20
+    rows = max(batch.rows for batch in batches)
+    size = 4 * rows * width
+    if size > MOST_BYTES:
+        raise Cannot(
+            f"its one-hot vectors do not fit: {rows:,} rows x {width:,} floats are {size / 1e9:,.1f} GB,"
+            " and their gradient as much again"
+        )
+
+
+def main():
+    variant, threads, path = sys.argv[1:]
+    torch.set_num_threads(int(threads))
+    settings, tensors = read_job(path)
+    weights = {n.removeprefix("weights/"): v for n, v in tensors.items() if n.startswith("weights/")}
+    features = float_tensor(tensors["features"]) if "features" in tensors else None
+    batches = []
+    while f"batch{len(batches)}/rowItem" in tensors:
+        start = f"batch{len(batches)}/"
+        arrays = {n.removeprefix(start): v for n, v in tensors.items() if n.startswith(start)}
+        batches.append(Batch(arrays, settings, features if variant == "best" else None))
+    dense_inputs_must_fit(variant, settings, features, batches)
+
+    def network(weights):
+        if settings["model"] == "pw":
+            return Pw(weights, features, settings, variant == "best")
+        if variant == "best":
+            return BestLstm(weights, features is None)
+        return ReleasedLstm(weights, features, settings)
+
+    reward = network({n: v for n, v in weights.items() if not n.startswith(GENERATOR)})
+    if settings["model"] == "pair":
+        generator = {n.removeprefix(GENERATOR): v for n, v in weights.items() if n.startswith(GENERATOR)}
+        trainer = Pair(reward, network(generator), settings)
+    else:
+        trainer = Single(reward, settings)
+    say(ready=f"PyTorch {torch.__version__}, {torch.get_num_threads()} thread(s)")
+    t = 0
+    for line in sys.stdin:
+        began = time.perf_counter()
+        for _ in range(int(line)):
+            batch = batches[t % len(batches)]
+            loss = trainer.step(batch)
+            t += 1
+        value = loss.item()
+        say(ms=1000 * (time.perf_counter() - began), loss=value if math.isfinite(value) else None)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Cannot as reason:
+        say(failed=str(reason), cannot=True)
+        sys.exit(1)
+    except Exception as error:
+        say(failed=f"{type(error).__name__}: {error}", cannot=False)
+        raise

@@ -1,0 +1,84 @@
+/** A whole training from the start of the process to the test table: clickgan's command and the same in PyTorch. */
+
+import { UserError } from "../../src/data/user_error.ts";
+import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
+import { table } from "../../src/cli/table.ts";
+import type { Command } from "./process.ts";
+import { NO_TORCH } from "./python.ts";
+import { torchVariants } from "./roster.ts";
+
+export interface WholeRunOptions {
+  readonly data: string | undefined;
+  readonly python: string | undefined;
+  readonly rounds: number;
+  readonly signal: AbortSignal;
+  readonly say: (text: string) => void;
+}
+
+/** Prints how long each took in each round, and what it ended with. */
+export async function wholeRun({ data, python, rounds, signal, say }: WholeRunOptions): Promise<void> {
+  if (data === undefined) {
+    throw new UserError("Expected --data with --whole-run: a click log in the paper's layout.");
+  }
+  const script = (path: string) => new URL(path, import.meta.url).pathname;
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-peers-" });
+  try {
+    const train = (round: number): Command => ({
+      program: Deno.execPath(),
+      args: [
+        ...["run", "--frozen", "--allow-run", "--allow-sys=uid", script("../../src/cli/launch.ts"), "train"],
+        ...["--data", data, "--seed", "1", "--no-report", "--save-dir", `${folder}/${round}`],
+      ],
+      environment: GPU_ENVIRONMENT,
+    });
+    const runs: { name: string; command: (round: number) => Command }[] = [{
+      name: "clickgan",
+      command: train,
+    }];
+    if (python === undefined) say(NO_TORCH);
+    else {
+      for (const { settings, threads, environment } of torchVariants()) {
+        const args = [script("torch_whole_run.py"), data, String(threads)];
+        runs.push({
+          name: `PyTorch, best (${settings})`,
+          command: () => ({ program: python, args, environment }),
+        });
+      }
+    }
+    const seconds = new Map<string, number[]>();
+    for (let round = 1; round <= rounds; round++) {
+      for (const { name, command } of runs) {
+        if (signal.aborted) break;
+        say(`round ${round} of ${rounds}: ${name}`);
+        const took = await runToEnd(command(round), (text) => {
+          if (round === 1) say(text);
+        });
+        seconds.set(name, [...seconds.get(name) ?? [], took]);
+      }
+    }
+    const rows = Array.from(seconds, ([name, took]) => [name, ...took.map((s) => s.toFixed(1))]);
+    const head = ["seconds", ...Array.from({ length: rounds }, (_, k) => `round ${k + 1}`)];
+    console.log(table(head, rows));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** @returns seconds that it took. @throws UserError when it fails. */
+async function runToEnd(
+  { program, args, environment }: Command,
+  say: (text: string) => void,
+): Promise<number> {
+  const began = performance.now();
+  const command = new Deno.Command(program, {
+    args: [...args],
+    env: { ...environment, NO_COLOR: "1" },
+    stdin: "null",
+  });
+  const { code, stdout, stderr } = await command.output();
+  const took = (performance.now() - began) / 1000;
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
+  if (code !== 0) throw new UserError(`${program} ended with exit code ${code}: ${text(stderr)}`);
+  say(text(stdout));
+  return took;
+}

@@ -1,0 +1,158 @@
+/** The comparison with other libraries: that the peers compute what clickgan does, and that one that does not is found. */
+
+import assert from "node:assert/strict";
+import { COMPARED_STEPS, disagreement, TOLERANCE } from "../bench/peers/agreement.ts";
+import { clickganPeer } from "../bench/peers/clickgan.ts";
+import { type ClickganJob, makeJob, readJob, writeJob } from "../bench/peers/job.ts";
+import { jaxPeer } from "../bench/peers/jax_js.ts";
+import { measure } from "../bench/peers/measure.ts";
+import type { Peer } from "../bench/peers/peer.ts";
+import { plainPeer } from "../bench/peers/plain_typescript.ts";
+import type { PeerEntry } from "../bench/peers/roster.ts";
+import { figuresOf, problemLines, quantile, tableCells } from "../bench/peers/summary.ts";
+import { tensorflowPeer } from "../bench/peers/tensorflow_js.ts";
+import { workloadLog } from "../bench/workloads.ts";
+import { smallLog } from "./small_logs.ts";
+
+/** Ragged pages and histories, one-hot items, no click at all now and then; and pages of one length, dense features. */
+const jobs: Record<string, ClickganJob> = {
+  ragged: makeJob(smallLog(41, { users: 40, items: 23, width: 0, maxEvents: 6, maxPage: 7 }), "lstm", 9, {
+    file: "small",
+  }),
+  even: makeJob(
+    workloadLog({ name: "tiny", users: 7, events: 4, page: 3, items: 19, width: 6 }),
+    "lstm",
+    7,
+    { workload: "W0" },
+  ),
+};
+
+async function lossesOf(peer: Peer): Promise<number[]> {
+  const losses: number[] = [];
+  for (let step = 0; step < COMPARED_STEPS; step++) losses.push(await peer.run(1));
+  return losses;
+}
+
+const gpuTest = { sanitizeOps: false, sanitizeResources: false };
+for (const [name, own] of Object.entries(jobs)) {
+  Deno.test({
+    name: `plain TypeScript, TensorFlow.js and jax-js take clickgan's steps: ${name}`,
+    ...gpuTest,
+    async fn() {
+      const expected = await lossesOf(await clickganPeer(own));
+      assert.ok(
+        Math.abs((expected[4] ?? 0) - (expected[0] ?? 0)) > 10 * TOLERANCE,
+        "the steps change the loss",
+      );
+      const peers = { plain: await plainPeer(own.job), tensorflow: await tensorflowPeer(own.job, "cpu") };
+      for (const [peer, found] of Object.entries(peers)) {
+        assert.equal(disagreement(expected, await lossesOf(found)), undefined, peer);
+      }
+      assert.equal(
+        disagreement(expected, await lossesOf(await jaxPeer(own.job, "wasm"))),
+        undefined,
+        "jax-js",
+      );
+    },
+  });
+}
+
+Deno.test("steps at another rate, on other batches, or left out are a disagreement", async () => {
+  const { job } = jobs["even"] ?? assert.fail();
+  const expected = await lossesOf(await plainPeer(job));
+  const changed = {
+    rate: { ...job, learningRate: 2 * job.learningRate },
+    still: { ...job, learningRate: 0 },
+    batches: { ...job, batches: job.batches.toReversed() },
+  };
+  for (const [name, other] of Object.entries(changed)) {
+    assert.ok(disagreement(expected, await lossesOf(await plainPeer(other))), name);
+  }
+  assert.equal(disagreement(expected, expected), undefined);
+  assert.match(disagreement(expected, expected.slice(1)) ?? "", /^9 losses, expected 10$/);
+  assert.match(disagreement(expected, expected.with(3, NaN)) ?? "", /^the loss of step 4 is NaN/);
+});
+
+Deno.test("a job is read as it was written", async () => {
+  const { job } = jobs["ragged"] ?? assert.fail();
+  const file = await Deno.makeTempFile({ suffix: ".safetensors" });
+  try {
+    await writeJob(file, job);
+    assert.deepEqual(await readJob(file), job);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+/** A peer whose process answers with these losses, then with the last of them. */
+function fakePeer(key: string, losses: readonly number[], more = ""): PeerEntry {
+  const script = `
+    const say = (m) => console.log("@peer " + JSON.stringify(m));
+    const losses = ${JSON.stringify(losses)};
+    ${more}
+    say({ ready: "" });
+    let n = 0;
+    for await (const _ of Deno.stdin.readable) say({ ms: 1, loss: losses[Math.min(n++, losses.length - 1)] });`;
+  const variants = [{ settings: "", args: [script], environment: {} }];
+  return { key, name: key, program: "deno", variants, models: ["lstm"] };
+}
+
+Deno.test("a wrong loss and a failure are told in the table, and do not end the comparison", async () => {
+  const right = Array.from({ length: COMPARED_STEPS }, (_, k) => 2 - 0.01 * k);
+  const entries = [
+    fakePeer("clickgan", right),
+    fakePeer("torch", right.with(6, 2)),
+    fakePeer("jax-wasm", right, `say({ failed: "does not fit", cannot: true }); Deno.exit(1);`),
+    fakePeer("typescript", right),
+  ];
+  const results = await measure(entries, {
+    rounds: 2,
+    seconds: 1,
+    signal: new AbortController().signal,
+    say: () => {},
+    command: (_, { args, environment }) => ({
+      program: Deno.execPath(),
+      args: ["eval", ...args],
+      environment,
+    }),
+  });
+  const figures = figuresOf(results);
+  assert.deepEqual(figures.map(({ peer, wrong }) => [peer, wrong]), [
+    ["clickgan", false],
+    ["torch", true],
+    ["jax-wasm", false],
+    ["typescript", false],
+  ]);
+  const cells = figures.map(tableCells);
+  assert.equal(cells[1]?.[1], "WRONG");
+  assert.equal(cells[2]?.[1], "-");
+  assert.equal(cells[3]?.[4], "1.00");
+  assert.equal(figures[3]?.samples, 4);
+  const [wrong, failure] = problemLines(figures);
+  assert.match(wrong ?? "", /^torch: the loss of step 7 is 2\.000000, clickgan's is 1\.940000/);
+  assert.equal(failure, "jax-wasm: does not fit");
+});
+
+Deno.test("quantiles are linear between the samples", () => {
+  assert.equal(quantile([4, 1, 3, 2], 0.25), 1.75);
+  assert.equal(quantile([7], 0.75), 7);
+});
+
+Deno.test("the command refuses what it does not know", async () => {
+  const script = new URL("../bench/peers.ts", import.meta.url).pathname;
+  const cases: [string[], RegExp][] = [
+    [["--workloads", "W0,W9"], /Expected names of W0, W4, W1, W2, W5, got "W9"/],
+    [["--peers", "torch,mxnet"], /Expected names of clickgan, torch, .*, got "mxnet"/],
+    [["--rounds", "0"], /Expected a whole number/],
+    [["--python", "no-such-python"], /Expected --python to be a Python that has torch/],
+  ];
+  await Promise.all(cases.map(async ([args, message]) => {
+    const flags = ["run", "--frozen", "--no-prompt", "--allow-read", "--allow-env", "--allow-run"];
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [...flags, script, ...args],
+      env: { NO_COLOR: "1" },
+    }).output();
+    assert.equal(code, 1);
+    assert.match(new TextDecoder().decode(stderr), message);
+  }));
+});
