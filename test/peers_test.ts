@@ -39,7 +39,7 @@ for (const [name, own] of Object.entries(jobs)) {
     name: `plain TypeScript, TensorFlow.js and jax-js take clickgan's steps: ${name}`,
     ...gpuTest,
     async fn() {
-      const expected = await lossesOf(await clickganPeer(own));
+      const expected = await lossesOf(await clickganPeer(own, "dense"));
       assert.ok(
         Math.abs((expected[4] ?? 0) - (expected[0] ?? 0)) > 10 * TOLERANCE,
         "the steps change the loss",

@@ -11,12 +11,16 @@ export const COMPARED_STEPS = 10;
 export const TOLERANCE = 2e-5;
 
 /** What is wrong with these losses, or nothing. */
-export function disagreement(expected: readonly number[], found: readonly number[]): string | undefined {
+export function disagreement(
+  expected: readonly number[],
+  found: readonly number[],
+  tolerance = TOLERANCE,
+): string | undefined {
   if (found.length !== expected.length) return `${found.length} losses, expected ${expected.length}`;
   const place = expected.findIndex((loss, k) =>
-    !(Math.abs((found[k] ?? NaN) - loss) <= TOLERANCE * Math.max(1, Math.abs(loss)))
+    !(Math.abs((found[k] ?? NaN) - loss) <= tolerance * Math.max(1, Math.abs(loss)))
   );
   if (place < 0) return undefined;
   return `the loss of step ${place + 1} is ${found[place]?.toPrecision(7)}, clickgan's is ` +
-    `${expected[place]?.toPrecision(7)}; more than ${TOLERANCE} apart`;
+    `${expected[place]?.toPrecision(7)}; more than ${tolerance} apart`;
 }

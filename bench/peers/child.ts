@@ -13,7 +13,7 @@ async function peerOf(name: string, backend: string, file: string): Promise<Peer
   const job = await readJob(file);
   switch (name) {
     case "clickgan":
-      return await (await import("./clickgan.ts")).clickganPeer(openJob(job.source, job.model));
+      return await (await import("./clickgan.ts")).clickganPeer(openJob(job.source, job.model), backend);
     case "tensorflow_js":
       return await (await import("./tensorflow_js.ts")).tensorflowPeer(job, backend);
     case "jax_js":

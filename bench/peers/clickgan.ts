@@ -6,14 +6,21 @@ import { partOf } from "../../src/train/networks.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
 import type { BatchTrainer } from "../../src/train/batch_trainer.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
+import { adamKinds } from "../../src/ops/adam.ts";
 import { defaultTraining } from "../../src/train/config.ts";
 import type { GameFigures } from "../../src/train/sums.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import type { ChoiceFigures } from "../../src/data/ranking.ts";
 import { adversarialOf, type ClickganJob, modelConfigOf, weightsOf } from "./job.ts";
-import type { Peer } from "./peer.ts";
+import { CannotError, type Peer } from "./peer.ts";
 
-export async function clickganPeer({ job, log, users }: ClickganJob): Promise<Peer> {
+/** @param adam "dense" or "row-sparse". */
+export async function clickganPeer({ job, log, users }: ClickganJob, adam: string): Promise<Peer> {
+  const kind = adamKinds.find((kind) => kind === adam);
+  if (kind === undefined) throw new Error(`expected one of ${adamKinds.join(", ")}, got ${adam}`);
+  if (kind === "row-sparse" && log.items.kind === "dense") {
+    throw new CannotError("only with one-hot items are there rows to leave out");
+  }
   const gpu = await openGpu();
   const weights = weightsOf(job);
   const model = new UserModel(gpu, log.items, modelConfigOf(job.model), { weights: partOf(weights, "") });
@@ -28,7 +35,7 @@ export async function clickganPeer({ job, log, users }: ClickganJob): Promise<Pe
     });
     return { note, run: runner<GameFigures>(trainer, users, ({ lossMin }) => lossMin) };
   }
-  const config = { ...defaultTraining, batchSize: job.users };
+  const config = { ...defaultTraining, batchSize: job.users, adam: kind };
   const trainer = await Trainer.create(model, log, config, { validate: false });
   return { note, run: runner<ChoiceFigures>(trainer, users, ({ nll }) => nll) };
 }

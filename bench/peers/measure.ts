@@ -56,7 +56,8 @@ export async function measure(entries: readonly PeerEntry[], options: MeasureOpt
         try {
           const { runner, losses, stepMs } = await start(entry, variant, options);
           // The first one is clickgan.
-          const wrong = disagreement(runners[0]?.losses.slice(0, losses.length) ?? losses, losses);
+          const expected = runners[0]?.losses.slice(0, losses.length) ?? losses;
+          const wrong = disagreement(expected, losses, entry.tolerance);
           if (wrong === undefined) runners.push(runner);
           else {
             runner.process.stop();
