@@ -7,9 +7,10 @@ import type { Command } from "commander";
 import { runMain } from "../src/cli/fail.ts";
 import { parseAndRun } from "../src/cli/options.ts";
 import { benchCommand } from "./bench_command.ts";
+import { ladderCommand } from "./ladder.ts";
 
 /** Benches with options of their own, beside the parts of the default one. */
-const others: readonly Command[] = [];
+const others: readonly Command[] = [ladderCommand()];
 
 await runMain(async () => {
   const command = benchCommand();

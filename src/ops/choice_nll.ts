@@ -60,7 +60,7 @@ export function choiceNll(
   });
 }
 
-const reference = (eta: number): Reference => ([u], batch) => {
+export const reference = (eta: number): Reference => ([u], batch) => {
   if (!u) throw new Error("choice_nll: expected utilities");
   const output = matrix(batch.events.length, 4);
   batch.events.forEach(({ first, end, click }, e) => {

@@ -209,7 +209,7 @@ function gathered(batch: ReferenceBatch, gather: Gather): number[] {
   return gather === "distinct items" ? batch.slotItem : batch.events.map((e) => e.fed === NONE ? 0 : e.fed);
 }
 
-function reference(options: { elu?: boolean; gather?: Gather }): Reference {
+export function reference(options: { elu?: boolean; gather?: Gather }): Reference {
   return ([input, weights, bias], batch) => {
     if (!input || !weights) throw new Error("linear: expected an input and weights");
     const index = options.gather && gathered(batch, options.gather);

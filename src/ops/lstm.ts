@@ -159,7 +159,7 @@ interface Saved {
 }
 
 /** @param features undefined with one-hot ones. */
-function reference(
+export function reference(
   features: Matrix | undefined,
   inputWeights: Matrix | undefined,
   weights: Matrix | undefined,

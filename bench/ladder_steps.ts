@@ -1,0 +1,323 @@
+/**
+ * The ladders: from the kernel as one would write it down to the shipped one, one idea a step. Steps that are a file of
+ * kernels/study have its number; the others are shipped kernels, or the same file with an input that stands elsewhere.
+ */
+
+import choiceText from "../kernels/choice_nll.wgsl" with { type: "text" };
+import lstmText from "../kernels/lstm_forward.wgsl" with { type: "text" };
+import forwardPanelText from "../kernels/matmul_forward_panel.wgsl" with { type: "text" };
+import forwardRowsText from "../kernels/matmul_forward_rows.wgsl" with { type: "text" };
+import forwardTiledText from "../kernels/matmul_forward_tiled.wgsl" with { type: "text" };
+import inputPanelText from "../kernels/matmul_input_gradient_panel.wgsl" with { type: "text" };
+import inputRowsText from "../kernels/matmul_input_gradient_rows.wgsl" with { type: "text" };
+import inputTiledText from "../kernels/matmul_input_gradient_tiled.wgsl" with { type: "text" };
+import weightRowsText from "../kernels/matmul_weight_gradient_rows.wgsl" with { type: "text" };
+import weightTiledText from "../kernels/matmul_weight_gradient_tiled.wgsl" with { type: "text" };
+import choiceNaive from "../kernels/study/choice_nll_1_naive.wgsl" with { type: "text" };
+import choiceWorkgroup from "../kernels/study/choice_nll_2_workgroup.wgsl" with { type: "text" };
+import choiceOnline from "../kernels/study/choice_nll_3_online.wgsl" with { type: "text" };
+import lstmNaive from "../kernels/study/lstm_forward_1_naive.wgsl" with { type: "text" };
+import lstmWorkgroup from "../kernels/study/lstm_forward_2_workgroup.wgsl" with { type: "text" };
+import lstmVectors from "../kernels/study/lstm_forward_3_vectors.wgsl" with { type: "text" };
+import forwardPanelLoop from "../kernels/study/matmul_forward_11_panel_loop.wgsl" with { type: "text" };
+import forwardPanelGuarded from "../kernels/study/matmul_forward_12_panel_guarded.wgsl" with { type: "text" };
+import forwardNaive from "../kernels/study/matmul_forward_1_naive.wgsl" with { type: "text" };
+import forwardTile from "../kernels/study/matmul_forward_2_tile.wgsl" with { type: "text" };
+import forwardRegisters from "../kernels/study/matmul_forward_4_registers.wgsl" with { type: "text" };
+import forwardLanes from "../kernels/study/matmul_forward_5_lanes_over_rows.wgsl" with { type: "text" };
+import forwardMatrices from "../kernels/study/matmul_forward_7_matrices.wgsl" with { type: "text" };
+import forwardWide from "../kernels/study/matmul_forward_8_wide.wgsl" with { type: "text" };
+import inputNaive from "../kernels/study/matmul_input_gradient_1_naive.wgsl" with { type: "text" };
+import inputVectors from "../kernels/study/matmul_input_gradient_2_vectors.wgsl" with { type: "text" };
+import inputTransposed from "../kernels/study/matmul_input_gradient_4_transposed.wgsl" with { type: "text" };
+import weightNaive from "../kernels/study/matmul_weight_gradient_1_naive.wgsl" with { type: "text" };
+import weightChunks from "../kernels/study/matmul_weight_gradient_2_chunks.wgsl" with { type: "text" };
+import weightOuter from "../kernels/study/matmul_weight_gradient_4_outer.wgsl" with { type: "text" };
+import weightWide from "../kernels/study/matmul_weight_gradient_5_wide.wgsl" with { type: "text" };
+import { kernel } from "../src/gpu/kernel.ts";
+import { partialChunks } from "../src/gpu/step.ts";
+import { matmulInvocations, weightGradientInvocations } from "../src/ops/matmul_kernels.ts";
+import { padded } from "../src/tape/tensor.ts";
+import { choiceProblem, lstmProblem, matmulProblem, type Size } from "./ladder_problems.ts";
+import type { Ladder, Step } from "./ladder_run.ts";
+
+type Invocations = Step["invocations"];
+
+/** [M, K4, N4] of a matmul's size. */
+function inFours([M = 1, K = 1, N = 1]: Size): [M: number, K4: number, N4: number] {
+  return [M, padded(K) / 4, padded(N) / 4];
+}
+
+/** What a panel kernel sums over is written out in its text. */
+const PANEL = 64;
+const panelRefuses = (place: 1 | 2) => (size: Size) =>
+  (size[place] ?? 1) <= PANEL ? undefined : `sums over more than ${PANEL}`;
+const uniformRefuses = (size: Size) => {
+  const [, K4, N4] = inFours(size);
+  return 64 * K4 * N4 <= 65536 ? undefined : "weights of more than 64 KiB are no uniform";
+};
+const weightsUniform = { where: { weights: "uniform" }, refuses: uniformRefuses } as const;
+
+function forwardSteps(): Step[] {
+  const oneEach: Invocations = (size) => [4 * inFours(size)[2], size[0]];
+  const blocks = (rows: number, n4: number): Invocations => (size) => {
+    const [M, , N4] = inFours(size);
+    return [Math.ceil(M / rows), Math.ceil(N4 / n4)];
+  };
+  const shipped = (name: string, text: string) => {
+    const own = kernel(name, text);
+    const invocations: Invocations = (size) => matmulInvocations(own, size[0] ?? 1, inFours(size)[2]);
+    return { kernel: own, invocations };
+  };
+  const lanes = {
+    kernel: kernel("matmul_forward_5_lanes_over_rows", forwardLanes),
+    invocations: blocks(4, 1),
+  };
+  const rows = shipped("matmul_forward_rows", forwardRowsText);
+  const panel = shipped("matmul_forward_panel", forwardPanelText);
+  const panelBound = { where: { input: "texture" }, refuses: panelRefuses(1) } as const;
+  return [
+    {
+      kernel: kernel("matmul_forward_1_naive", forwardNaive),
+      idea: "one output an invocation",
+      invocations: oneEach,
+    },
+    {
+      kernel: kernel("matmul_forward_2_tile", forwardTile),
+      idea: "16 x 16 tiles in workgroup memory",
+      invocations: oneEach,
+    },
+    {
+      ...shipped("matmul_forward_tiled", forwardTiledText),
+      idea: "64 x 64 tiles, 4 x 4 in registers (shipped for GPUs)",
+    },
+    {
+      kernel: kernel("matmul_forward_4_registers", forwardRegisters),
+      idea: "4 x 4 in registers, no tile",
+      changes: 1,
+      invocations: (size) => {
+        const [M, , N4] = inFours(size);
+        return [N4, Math.ceil(M / 4)];
+      },
+    },
+    { ...lanes, idea: "lanes over rows" },
+    { ...lanes, idea: "weights in a uniform buffer", ...weightsUniform },
+    {
+      kernel: kernel("matmul_forward_7_matrices", forwardMatrices),
+      idea: "four k at a time, mat4x4f",
+      invocations: blocks(4, 1),
+      ...weightsUniform,
+    },
+    {
+      kernel: kernel("matmul_forward_8_wide", forwardWide),
+      idea: "4 x 16 in registers",
+      invocations: blocks(4, 4),
+      ...weightsUniform,
+    },
+    { ...rows, idea: "8 x 16 in registers", where: { weights: "uniform" } },
+    { ...rows, idea: "input in a texture", where: { weights: "uniform", input: "texture" } },
+    {
+      kernel: kernel("matmul_forward_11_panel_loop", forwardPanelLoop),
+      idea: "a panel of weights in workgroup memory",
+      invocations: panel.invocations,
+      ...panelBound,
+    },
+    {
+      kernel: kernel("matmul_forward_12_panel_guarded", forwardPanelGuarded),
+      idea: "k written out",
+      invocations: panel.invocations,
+      ...panelBound,
+    },
+    { ...panel, idea: "no branch before the store (shipped)", ...panelBound },
+  ];
+}
+
+function inputSteps(): Step[] {
+  const oneEach: Invocations = (size) => [4 * inFours(size)[1], size[0]];
+  const shipped = (name: string, text: string) => {
+    const own = kernel(name, text);
+    const invocations: Invocations = (size) => matmulInvocations(own, size[0] ?? 1, inFours(size)[1]);
+    return { kernel: own, invocations };
+  };
+  const transposed = {
+    kernel: kernel("matmul_input_gradient_4_transposed", inputTransposed),
+    invocations: (size: Size) => {
+      const [M, K4] = inFours(size);
+      return [Math.ceil(M / 4), Math.ceil(K4 / 4)] as const;
+    },
+  };
+  const rows = shipped("matmul_input_gradient_rows", inputRowsText);
+  const texture = { output_gradient: "texture", input: "texture" } as const;
+  return [
+    {
+      kernel: kernel("matmul_input_gradient_1_naive", inputNaive),
+      idea: "one output an invocation",
+      invocations: oneEach,
+    },
+    {
+      kernel: kernel("matmul_input_gradient_2_vectors", inputVectors),
+      idea: "four products at a time, dot",
+      invocations: oneEach,
+    },
+    {
+      ...shipped("matmul_input_gradient_tiled", inputTiledText),
+      idea: "64 x 64 tiles, 4 x 4 in registers (shipped for GPUs)",
+    },
+    { ...transposed, idea: "4 x 16 in registers, W turned there", changes: 2 },
+    { ...transposed, idea: "weights in a uniform buffer", ...weightsUniform },
+    { ...rows, idea: "8 x 16 in registers", where: { weights: "uniform" } },
+    { ...rows, idea: "what is read in textures", where: { weights: "uniform", ...texture } },
+    {
+      ...shipped("matmul_input_gradient_panel", inputPanelText),
+      idea: "a turned panel, n written out (shipped)",
+      where: texture,
+      refuses: panelRefuses(2),
+    },
+  ];
+}
+
+function weightSteps(): Step[] {
+  const chunksOf = ([rows = 1]: Size) => partialChunks({ users: 1, events: 1, rows, items: 1 });
+  const blocks = (k4: number, n4: number): Invocations => (size) => {
+    const [, K4, N4] = inFours(size);
+    return [Math.ceil(K4 / k4) * Math.ceil(N4 / n4), chunksOf(size)];
+  };
+  const shipped = (name: string, text: string) => {
+    const own = kernel(name, text);
+    const invocations: Invocations = (size) => {
+      const [, K4, N4] = inFours(size);
+      return weightGradientInvocations(own, K4, N4, chunksOf(size));
+    };
+    return { kernel: own, invocations };
+  };
+  const wide = { kernel: kernel("matmul_weight_gradient_5_wide", weightWide), invocations: blocks(2, 4) };
+  const textures = { where: { input: "texture", output_gradient: "texture" } } as const;
+  return [
+    {
+      kernel: kernel("matmul_weight_gradient_1_naive", weightNaive),
+      idea: "one weight an invocation, over all rows",
+      oneChunk: true,
+      invocations: (size) => {
+        const [, K4, N4] = inFours(size);
+        return [4 * N4, 4 * K4];
+      },
+    },
+    {
+      kernel: kernel("matmul_weight_gradient_2_chunks", weightChunks),
+      idea: "rows in chunks",
+      invocations: blocks(1 / 4, 1 / 4),
+    },
+    {
+      ...shipped("matmul_weight_gradient_tiled", weightTiledText),
+      idea: "64 x 64 tiles, 4 x 4 in registers (shipped for GPUs)",
+    },
+    {
+      kernel: kernel("matmul_weight_gradient_4_outer", weightOuter),
+      idea: "4 x 4 in registers, outer products",
+      changes: 2,
+      invocations: blocks(1, 1),
+    },
+    { ...wide, idea: "8 x 16 in registers" },
+    { ...wide, idea: "what is read in textures", ...textures },
+    {
+      ...shipped("matmul_weight_gradient_rows", weightRowsText),
+      idea: "four rows at a time, mat4x4f (shipped)",
+      ...textures,
+    },
+  ];
+}
+
+function lstmSteps(): Step[] {
+  const oneEach: Invocations = ([users = 1]) => [users];
+  const group = (size: Size) => 4 * padded(size[2] ?? 1);
+  const own = kernel("lstm_forward", lstmText);
+  const vectors = { kernel: kernel("lstm_forward_3_vectors", lstmVectors), invocations: oneEach };
+  const where = { weights: "uniform", bias: "uniform" } as const;
+  return [
+    {
+      kernel: kernel("lstm_forward_1_naive", lstmNaive),
+      idea: "one user an invocation",
+      invocations: oneEach,
+    },
+    {
+      kernel: kernel("lstm_forward_2_workgroup", lstmWorkgroup),
+      idea: "a workgroup a user",
+      constants: (size) => ({ WORKGROUP: group(size) }),
+      invocations: (size) => [(size[0] ?? 1) * group(size)],
+      refuses: (size) => group(size) <= 256 ? undefined : "needs more than 256 invocations a workgroup",
+    },
+    { ...vectors, idea: "four units at a time", changes: 1 },
+    { ...vectors, idea: "weights in a uniform buffer", where },
+    { kernel: own, idea: "four k at a time, mat4x4f (shipped)", invocations: oneEach, where },
+  ];
+}
+
+function choiceSteps(): Step[] {
+  const oneEach: Invocations = ([events = 1]) => [events];
+  return [
+    {
+      kernel: kernel("choice_nll_1_naive", choiceNaive),
+      idea: "one row an invocation",
+      // A page has at most one row more than it has on average.
+      invocations: ([events = 1, page = 1]) => [page + 1, events],
+    },
+    {
+      kernel: kernel("choice_nll_2_workgroup", choiceWorkgroup),
+      idea: "a workgroup an event, sums by halves",
+      invocations: ([events = 1]) => [32 * events],
+    },
+    {
+      kernel: kernel("choice_nll_3_online", choiceOnline),
+      idea: "one event an invocation, online sum",
+      changes: 1,
+      invocations: oneEach,
+    },
+    { kernel: kernel("choice_nll", choiceText), idea: "maximum first (shipped)", invocations: oneEach },
+  ];
+}
+
+/** The first two differ in rows and padding alone: one compilation serves both. */
+const oddMatmuls: readonly Size[] = [[1, 17, 22], [37, 19, 21], [301, 64, 68]];
+
+export const ladders: readonly Ladder[] = [
+  {
+    name: "forward",
+    title: "matmul forward, ELU(X W + b), [M, K] x [K, N]",
+    size: [12_800, 64, 64],
+    oddSizes: oddMatmuls,
+    problem: (size) => matmulProblem("forward", size),
+    steps: forwardSteps(),
+  },
+  {
+    name: "input",
+    title: "matmul, gradient of the input, [M, N] x [K, N]^T",
+    size: [12_800, 64, 64],
+    oddSizes: oddMatmuls.map(([M = 1, K = 1, N = 1]) => [M, N, K]),
+    problem: (size) => matmulProblem("input", size),
+    steps: inputSteps(),
+  },
+  {
+    name: "weight",
+    title: "matmul, gradient of the weights, [M, K]^T x [M, N]",
+    size: [12_800, 64, 64],
+    oddSizes: [...oddMatmuls, [1027, 12, 9]],
+    problem: (size) => matmulProblem("weight", size),
+    steps: weightSteps(),
+  },
+  {
+    name: "lstm",
+    title: "LSTM forward, B users x T events, H units",
+    size: [128, 20, 20],
+    oddSizes: [[1, 1, 7], [11, 5, 6], [3, 9, 21]],
+    problem: lstmProblem,
+    steps: lstmSteps(),
+  },
+  {
+    name: "choice",
+    title: "choice softmax, loss and gradient, E events x K rows",
+    size: [2560, 10],
+    oddSizes: [[1, 1], [13, 3], [67, 41]],
+    problem: choiceProblem,
+    steps: choiceSteps(),
+  },
+];

@@ -1,0 +1,59 @@
+// choice_nll_1_naive.wgsl - loss and gradient of a choice, every row for itself
+//
+//   u [R]         utility of every displayed row          event [E]   (first row, end row, clicked row | NONE, -)
+//   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
+//   loss_e = log(1 + sum_{r in e} exp(eta u_r)) - eta u_click        (no click: the last term is 0)
+//   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,   P(r) = exp(eta u_r) / (1 + sum exp(eta u))
+//
+// Idea         one invocation, one row: it needs the whole page for its own probability, so it reads the page (largest utility, then
+//              the sum) and a page of K rows is read K times. The first row's invocation writes the event's loss as well.
+// On a GPU     not bad: K times as many invocations, and the page comes from cache; but neighbouring lanes do the same work.
+// On llvmpipe  loses: K times the loads and K times the exps, and nothing is idle to do them.
+
+const WORKGROUP = 8;    // rows of a page
+const WORKGROUP_Y = 2;  // events
+const ETA = 1.0;
+const NONE = 0xffffffffu;
+
+struct Step { size: vec4u }  // y: events
+
+@group(0) @binding(0) var<storage, read> u: array<f32>;
+@group(0) @binding(1) var<storage, read> event: array<vec4u>;
+@group(0) @binding(2) var<storage, read_write> outcome: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> u_gradient: array<f32>;
+@group(0) @binding(4) var<uniform> step: Step;
+
+fn share_in_top(k: f32, greater: f32, equal: f32) -> f32 {
+  return clamp((k - greater) / max(equal, 1.0), 0.0, 1.0);
+}
+
+@compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
+fn choice_nll_1_naive(@builtin(global_invocation_id) id: vec3u) {
+  let e = id.y;
+  if (e >= step.size.y) { return; }
+  let first = event[e].x;
+  let end = event[e].y;
+  let click = event[e].z;
+  if (id.x >= end - first) { return; }
+  // The largest utility, that of "no click" (0) among them, is subtracted: nothing overflows.
+  var most = 0.0;
+  for (var r = first; r < end; r++) { most = max(most, ETA * u[r]); }
+  var sum = exp(-most);
+  for (var r = first; r < end; r++) { sum += exp(ETA * u[r] - most); }
+  let own = first + id.x;
+  let chosen = select(0.0, 1.0, own == click);
+  u_gradient[own] = ETA * (exp(ETA * u[own] - most) / sum - chosen) / f32(step.size.y);
+  if (id.x > 0u) { return; }
+  if (click == NONE) {
+    outcome[e] = vec4f(most + log(sum), 0.0, 0.0, 0.0);
+    return;
+  }
+  let x = ETA * u[click];
+  var greater = 0.0;
+  var equal = 0.0;
+  for (var r = first; r < end; r++) {
+    greater += select(0.0, 1.0, ETA * u[r] > x);
+    equal += select(0.0, 1.0, ETA * u[r] == x);
+  }
+  outcome[e] = vec4f((most - x) + log(sum), share_in_top(1.0, greater, equal), share_in_top(2.0, greater, equal), 1.0);
+}

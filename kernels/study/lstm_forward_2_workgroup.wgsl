@@ -1,0 +1,74 @@
+// lstm_forward_2_workgroup.wgsl - an LSTM over the history of every user, a workgroup a user
+//
+//   input [E, 4H] W_x x of event e    weights [H, 4H] recurrent    bias [4H]      gates in the order i, g, f, o
+//   state [E, H] h before the event   cell [E, H] c before it      gates [E, 4H] activations, for the backward pass
+//   c' = sigmoid(f + 1) c + sigmoid(i) tanh(g)      h' = sigmoid(o) tanh(c')
+//
+// Idea         the 4H gates of an event do not wait for one another: an invocation each, with h and the gates in workgroup memory
+//              and four barriers an event, two of them in workgroupUniformLoad. The first H of them then make the new c and h.
+// On a GPU     wins: 80 times as many invocations for H = 20, and neighbours read neighbouring weights.
+// On llvmpipe  loses: there is no such width to fill, the lanes load what one lane loaded before, and at each barrier the
+//              registers of every 8 invocations are put away and brought back.
+
+const WORKGROUP = 80;  // 4H: one invocation a gate of a unit; 16 H4, at most 256
+const H4 = 5u;  // H / 4
+const NONE = 0xffffffffu;
+
+struct Step {
+  size: vec4u,  // x: users
+  first_user: u32,
+}
+
+@group(0) @binding(0) var<storage, read> plan: array<vec4u>;   // y: a user's first event
+@group(0) @binding(1) var<storage, read> event: array<vec4u>;  // w: the item that was clicked, NONE for none
+@group(0) @binding(2) var<storage, read> input: array<f32>;
+@group(0) @binding(3) var<storage, read> weights: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
+@group(0) @binding(5) var<storage, read_write> state: array<f32>;
+@group(0) @binding(6) var<storage, read_write> cell: array<f32>;
+@group(0) @binding(7) var<storage, read_write> gates: array<f32>;
+@group(0) @binding(8) var<uniform> step: Step;
+
+const H = 4u * H4;
+
+var<workgroup> h: array<f32, H>;
+var<workgroup> gate: array<f32, 4u * H>;
+var<workgroup> first: u32;
+var<workgroup> end: u32;
+var<workgroup> fed: u32;
+
+fn sigmoid(x: f32) -> f32 { return 1.0 / (1.0 + exp(-clamp(x, -30.0, 30.0))); }
+fn squash(x: f32) -> f32 { return tanh(clamp(x, -15.0, 15.0)); }
+
+@compute @workgroup_size(WORKGROUP)
+fn lstm_forward_2_workgroup(@builtin(local_invocation_index) local: u32, @builtin(workgroup_id) group: vec3u) {
+  if (local == 0u) {
+    first = plan[step.first_user + group.x].y;
+    end = plan[step.first_user + group.x + 1u].y;
+  }
+  if (local < H) { h[local] = 0.0; }
+  var c = 0.0;
+  // Barriers must be met by all invocations, so what decides on the way to them is read as a uniform value.
+  let begin = workgroupUniformLoad(&first);
+  let stop = workgroupUniformLoad(&end);
+  for (var e = begin; e < stop; e++) {
+    if (local < H) {
+      state[e * H + local] = h[local];
+      cell[e * H + local] = c;
+    }
+    if (local == 0u) { fed = event[e].w; }
+    if (workgroupUniformLoad(&fed) == NONE) { continue; }
+    var z = input[e * 4u * H + local] + bias[local];
+    for (var k = 0u; k < H; k++) { z += h[k] * weights[k * 4u * H + local]; }
+    var a = 0.0;
+    if (local / H == 1u) { a = squash(z); } else { a = sigmoid(select(z, z + 1.0, local / H == 2u)); }
+    gates[e * 4u * H + local] = a;
+    gate[local] = a;
+    workgroupBarrier();
+    if (local < H) {
+      c = gate[2u * H + local] * c + gate[local] * gate[H + local];
+      h[local] = gate[3u * H + local] * squash(c);
+    }
+    workgroupBarrier();
+  }
+}

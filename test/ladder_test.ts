@@ -1,0 +1,128 @@
+/** The ladders: every step is right at odd sizes, the command prints its table, and a wrong step is refused. */
+
+import assert from "node:assert/strict";
+import { ladderCells } from "../bench/ladder.ts";
+import { checkAt, runLadder } from "../bench/ladder_run.ts";
+import { ladders } from "../bench/ladder_steps.ts";
+import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
+import { kernel } from "../src/gpu/kernel.ts";
+import { withGpu } from "./op_check.ts";
+
+const root = new URL("../", import.meta.url);
+
+function ladderNamed(name: string) {
+  return ladders.find((ladder) => ladder.name === name) ?? assert.fail(`no ladder ${name}`);
+}
+
+Deno.test("every file of kernels/study is a step, and its number and name are the file's", () => {
+  const files = [...Deno.readDirSync(new URL("kernels/study/", root))].map(({ name }) => name);
+  const used = new Set<string>();
+  for (const { name, steps } of ladders) {
+    for (const [k, { kernel }] of steps.entries()) {
+      const own = kernel.name.match(/_(\d+)_/);
+      if (!own) continue;
+      assert.match(kernel.source, new RegExp(`^// ${kernel.name}\\.wgsl - [^]*fn ${kernel.name}\\(`), name);
+      if (!used.has(kernel.name)) assert.equal(Number(own[1]), k + 1, kernel.name);
+      used.add(kernel.name);
+    }
+    const last = steps.at(-1) ?? assert.fail();
+    assert.match(last.idea, /\(shipped\)$/);
+    const shipped = Deno.readTextFileSync(new URL(`kernels/${last.kernel.name}.wgsl`, root));
+    assert.equal(last.kernel.source, shipped, "the last step is the shipped kernel");
+  }
+  assert.deepEqual([...used].map((name) => `${name}.wgsl`).sort(), files.sort());
+});
+
+for (const ladder of ladders) {
+  Deno.test(`every step of ladder ${ladder.name} gives the reference's result at odd sizes`, () =>
+    withGpu(undefined, async (gpu) => {
+      for (const size of ladder.oddSizes.slice(0, 2)) await checkAt(gpu, ladder, size);
+    }));
+}
+
+Deno.test("a step that is wrong is refused before anything is timed", () =>
+  withGpu(undefined, async (gpu) => {
+    const ladder = ladderNamed("choice");
+    const [naive] = ladder.steps;
+    assert.ok(naive);
+    const size = [13, 3];
+    const told: string[] = [];
+    const climb = (source: string) => {
+      const steps = [naive, { ...naive, kernel: kernel(naive.kernel.name, source) }];
+      const onProgress = (text: string) => void told.push(text);
+      return runLadder(gpu, { ...ladder, oddSizes: [[5, 2]], steps }, { size, rounds: 1, onProgress });
+    };
+    // "No click" is forgotten in the sum.
+    const { source } = naive.kernel;
+    const wrong = source.replace("var sum = exp(-most);", "var sum = 0.0;");
+    assert.notEqual(wrong, source);
+    await assert.rejects(
+      climb(wrong),
+      /step 2 \(choice_nll_1_naive\) is wrong and not timed: outcome\[\d+, 0\] of \[13, 4\]: expected [\d.]+, got/,
+    );
+    // Nothing is written for the last event: the NaN that was there is found.
+    const short = source.replace("if (e >= step.size.y)", "if (e + 1u >= step.size.y)");
+    assert.notEqual(short, source);
+    await assert.rejects(climb(short), /step 2 .* is wrong and not timed: outcome\[12, 0\].*got NaN/);
+    assert.ok(told.length > 0 && told.every((text) => !text.includes("timing")), told.join("\n"));
+
+    const results = await climb(source);
+    assert.ok(told.some((text) => text.includes("timing")));
+    assert.deepEqual(results.map(({ number, changes }) => [number, changes]), [[1, 1], [2, 1]]);
+    assert.ok(results.every(({ median = 0, min = 0 }) => min > 0 && median >= min));
+    assert.equal(results[0]?.gainOnFirst, 1);
+    const { head, rows } = ladderCells(results);
+    assert.ok(rows.every((row) => row.length === head.length));
+  }));
+
+Deno.test("a size that a step cannot do leaves it out", () =>
+  withGpu(undefined, async (gpu) => {
+    const ladder = ladderNamed("input");
+    const steps = ladder.steps.slice(-1);
+    const [result] = await runLadder(gpu, { ...ladder, oddSizes: [], steps }, {
+      size: [3, 4, 68],
+      rounds: 1,
+    });
+    assert.equal(result?.refusal, "sums over more than 64");
+    assert.equal(result.median, undefined);
+    assert.match(ladderCells([result]).rows[0]?.join(" ") ?? "", /sums over more than 64 - -/);
+  }));
+
+async function bench(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const permissions = ["--allow-read", "--allow-env", "--allow-write"];
+  const output = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--frozen", "--no-prompt", ...permissions, "bench/main.ts", ...args],
+    cwd: root,
+    env: GPU_ENVIRONMENT,
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code: output.code, stdout: text(output.stdout), stderr: text(output.stderr) };
+}
+
+Deno.test("the command prints a row a step", async () => {
+  const args = ["ladder", "choice", "--choice-size", "40x4", "--rounds", "1"];
+  const { code, stdout, stderr } = await bench(...args);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /choice softmax.*: 40 x 4\n/);
+  const { steps } = ladderNamed("choice");
+  const rows = stdout.split("\n").filter((line) => /^ *\d+ /.test(line));
+  assert.equal(rows.length, steps.length, stdout);
+  for (const [k, { idea, kernel }] of steps.entries()) {
+    assert.match(rows[k] ?? "", /\d(\.\d+)?x/);
+    assert.ok(rows[k]?.includes(idea) && rows[k]?.includes(kernel.name), stdout);
+  }
+});
+
+Deno.test("a size or ladder that is none is refused", async () => {
+  const wrong: [string[], RegExp][] = [
+    [["ladder", "forward", "--size", "12x8"], /Expected 3 sizes of 1\.\.1048576.*12800x64x64, got "12x8"/],
+    [["ladder", "--choice-size", "0x3"], /Expected 2 sizes/],
+    [["ladder", "stairs"], /Allowed choices are forward, input, weight, lstm, choice/],
+    [["ladder", "--rounds", "0"], /of at least 1|in 1\.\.1000/],
+  ];
+  for (const [args, message] of wrong) {
+    const { code, stderr } = await bench(...args);
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, message);
+  }
+});
