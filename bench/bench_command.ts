@@ -4,7 +4,8 @@ import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { numberOf } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
 import { usersOf } from "../src/data/click_log.ts";
-import { type AdapterKind, type Gpu, openGpu } from "../src/gpu/device.ts";
+import { type Gpu, openGpu } from "../src/gpu/device.ts";
+import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
 import { openDataset } from "../src/run/dataset.ts";
 import { markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { defaultTraining } from "../src/train/config.ts";
@@ -180,7 +181,7 @@ async function kernelResults(
   const results: KernelResult[] = [];
   const onProgress = (text: string) => status.show(text);
   const compiled = new Map<string, number>();
-  const other = shapes !== undefined && shapes !== gpu.shapesFor
+  const other = shapes !== undefined && shapes !== gpu.shapes.kind
     ? await openGpu({ shapesFor: shapes })
     : undefined;
   const otherCompiled = new Map<string, number>();

@@ -13,7 +13,8 @@ export { attainable, type DemoShop, type DemoTruth, makeDemoShop } from "./data/
 export { clickRateBaseline, randomBaseline } from "./data/baselines.ts";
 export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
 export { UserError } from "./data/user_error.ts";
-export { type AdapterDescription, type AdapterKind, Gpu, openGpu } from "./gpu/device.ts";
+export { type AdapterDescription, Gpu, openGpu } from "./gpu/device.ts";
+export { type AdapterKind, fixedShapes, type KernelShapes } from "./gpu/kernel_shapes.ts";
 export { type DispatchProfile, profileProgram } from "./gpu/profiler.ts";
 export { defaultModel, defaultPwModel, type ModelConfig } from "./model/config.ts";
 export { type ItemsShape, itemsShape } from "./model/item_features.ts";

@@ -8,6 +8,7 @@ import type { ClickLog } from "../src/data/click_log.ts";
 import { randomStream } from "../src/data/random.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
+import { fixedShapes } from "../src/gpu/kernel_shapes.ts";
 import { writeMemory } from "../src/gpu/memory.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readFloats } from "../src/gpu/readback.ts";
@@ -114,7 +115,7 @@ async function withNorm(
     const sizes = batches.map((b, k) => plan.put(k, b, { slot: 0, learningRate: 0, iteration: 0 }));
     plan.upload(0, batches.length);
     const batch = new BatchBuffers(arena, plan.view, items, deviceLog, capacity);
-    const tape = new Tape({ arena, batch, parameters, capacity, shapes: gpu.shapesFor });
+    const tape = new Tape({ arena, batch, parameters, capacity, shapes: gpu.shapes });
     const input = tape.tensor("x", "rows", N);
     const output = normOf(tape, input, training);
     const specs = [...tape.forward(), ...(training ? tape.backward([output]) : [])];
@@ -338,7 +339,7 @@ Deno.test("batch_norm: wrong inputs are named; in evaluation there is no gradien
     const plan = new Plan(gpu, log, capacity, 1);
     const parameters = new ParameterArena(gpu, parametersOf(5));
     const batch = new BatchBuffers(arena, plan.view, items, deviceLog, capacity);
-    const tape = new Tape({ arena, batch, parameters, capacity, shapes: "cpu" });
+    const tape = new Tape({ arena, batch, parameters, capacity, shapes: fixedShapes("cpu") });
     try {
       const x = tape.tensor("x", "rows", 5);
       assert.throws(

@@ -1,6 +1,7 @@
 /** Runs the commands as a user does: in a process of their own, with the permissions that the launcher gives them. */
 
 import { permissionFlags } from "../src/cli/launch.ts";
+import { cacheFolder } from "../src/cli/output_folders.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
 import { smallLog } from "./small_logs.ts";
@@ -13,19 +14,46 @@ export interface CommandResult {
 
 export type CommandName = "train" | "evaluate" | "report" | "reproduce";
 
-function prepare(command: CommandName, args: readonly string[]): Deno.Command {
+/** @param env where a cache is among it, runs that begin are calibrated. */
+function prepare(
+  command: CommandName,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Deno.Command {
   const script = new URL(`../src/cli/${command}.ts`, import.meta.url).href;
+  const cache = cacheFolder((name) => env[name]);
+  const begins = (command === "train" || command === "reproduce") && !args.includes("--resume");
+  const all = begins && cache === undefined ? ["--no-calibration", ...args] : args;
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--frozen", ...permissionFlags(command, args), script, ...args],
-    env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
+    args: ["run", "--frozen", ...permissionFlags(command, args, cache), script, ...all],
+    env: { ...GPU_ENVIRONMENT, NO_COLOR: "1", ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
   });
 }
 
-export async function runCommand(command: CommandName, ...args: string[]): Promise<CommandResult> {
-  const { code, stdout, stderr } = await prepare(command, args).output();
+export function runCommand(command: CommandName, ...args: string[]): Promise<CommandResult> {
+  return outputOf(prepare(command, args));
+}
+
+/** The same with a cache of its own, in a folder; those of Deno and of the driver stay. */
+export async function runCommandWithCache(
+  folder: string,
+  command: CommandName,
+  ...args: string[]
+): Promise<CommandResult> {
+  const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  const DENO_DIR = String(JSON.parse(new TextDecoder().decode(info.stdout)).denoDir);
+  const usual = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`;
+  const MESA_SHADER_CACHE_DIR = Deno.env.get("MESA_SHADER_CACHE_DIR") ?? usual;
+  const XDG_CACHE_HOME = folder;
+  const env = { DENO_DIR, MESA_SHADER_CACHE_DIR, XDG_CACHE_HOME, LOCALAPPDATA: folder };
+  return await outputOf(prepare(command, args, env));
+}
+
+async function outputOf(process: Deno.Command): Promise<CommandResult> {
+  const { code, stdout, stderr } = await process.output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: decode(stdout), stderr: decode(stderr) };
 }

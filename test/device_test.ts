@@ -5,6 +5,7 @@ import { UserError } from "../src/data/user_error.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import { constantOf, kernel, specialise } from "../src/gpu/kernel.ts";
+import { fixedShapes, type KernelShapes } from "../src/gpu/kernel_shapes.ts";
 import { type DispatchSpec, Program } from "../src/gpu/program.ts";
 import type { View } from "../src/gpu/memory.ts";
 import { profileProgram } from "../src/gpu/profiler.ts";
@@ -133,7 +134,9 @@ Deno.test("what exceeds a limit is refused by the limit's name", () =>
 
 Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
   const chosen = (k4: number, n4: number, kind: "cpu" | "gpu") =>
-    (["forward", "input", "weight"] as const).map((direction) => matmulKernel(direction, k4, n4, kind).name);
+    (["forward", "input", "weight"] as const).map((direction) =>
+      matmulKernel(direction, k4, n4, fixedShapes(kind)).name
+    );
   const rows = ["matmul_forward_rows", "matmul_input_gradient_rows", "matmul_weight_gradient_rows"];
   const panel = ["matmul_forward_panel", "matmul_input_gradient_panel", "matmul_weight_gradient_rows"];
   assert.deepEqual(chosen(16, 16, "cpu"), panel);
@@ -141,4 +144,16 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
   assert.deepEqual(chosen(17, 16, "cpu"), [rows[0], panel[1], rows[2]]);
   assert.deepEqual(chosen(16, 17, "cpu"), [panel[0], rows[1], rows[2]]);
   assert.deepEqual(chosen(65, 16, "gpu"), rows.map((name) => name.replace("_rows", "_tiled")));
+
+  const shapes: KernelShapes = {
+    kind: "cpu",
+    matmul: { "forward 64x8": "panel 256", "input 64x8": "rows", "forward 68x8": "panel 64" },
+  };
+  assert.equal(constantOf(matmulKernel("forward", 16, 2, shapes), "WORKGROUP_Y"), 256);
+  assert.equal(constantOf(matmulKernel("forward", 15, 2, shapes), "WORKGROUP_Y"), 128);
+  assert.equal(matmulKernel("input", 16, 2, shapes).name, rows[1]);
+  assert.throws(
+    () => matmulKernel("forward", 17, 2, shapes),
+    /Expected one of rows for the product forward 68x8, found panel 64/,
+  );
 });

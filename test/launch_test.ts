@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { EXIT_FAULT, EXIT_USER_ERROR, exitCodeOf } from "../src/cli/fail.ts";
 import { permissionFlags, runFolders } from "../src/cli/launch.ts";
-import { reportFolders } from "../src/cli/output_folders.ts";
+import { cacheFolder, reportFolders } from "../src/cli/output_folders.ts";
 import { type AdapterSummary, ensureAdapter, type Host } from "../src/cli/setup.ts";
 import { UserError } from "../src/data/user_error.ts";
 
@@ -23,12 +23,15 @@ Deno.test("runFolders finds the folder to write to", () => {
 });
 
 Deno.test("permissionFlags lets train write to its run folder and evaluate nowhere", () => {
-  const write = (command: string, args: string[]) =>
-    permissionFlags(command, args).filter((flag) => flag.startsWith("--allow-write"));
+  const write = (command: string, args: string[], cache?: string) =>
+    permissionFlags(command, args, cache).filter((flag) => flag.startsWith("--allow-write"));
   assert.deepEqual(write("train", ["--save-dir", "x"]), ["--allow-write=x"]);
   assert.deepEqual(write("train", []), ["--allow-write=runs"]);
   assert.throws(() => write("train", ["--save-dir", "a,b"]), /without a comma in its path, found a,b\./);
   assert.deepEqual(write("train", ["--resume", "a", "--save-dir", "b"]), ["--allow-write=a,b"]);
+  assert.deepEqual(write("train", ["--save-dir", "x"], "/c"), ["--allow-write=x,/c"]);
+  assert.deepEqual(write("train", ["--save-dir", "x"], "/a,b"), ["--allow-write=x"]);
+  assert.deepEqual(write("report", ["x"], "/c"), ["--allow-write=x"]);
   assert.deepEqual(write("evaluate", ["--save-dir", "x"]), []);
   assert.deepEqual(write("report", ["x/run"]), ["--allow-write=x/run"]);
   for (const flag of permissionFlags("train", [])) {
@@ -50,6 +53,16 @@ Deno.test("reportFolders finds the folder that the page is written to", () => {
     [["--help"], []],
   ];
   for (const [args, folders] of cases) assert.deepEqual(reportFolders(args), folders, args.join(" "));
+});
+
+Deno.test("cacheFolder finds the user's cache", () => {
+  const folder = (variables: Record<string, string>, os: typeof Deno.build.os) =>
+    cacheFolder((name) => variables[name], os)?.replaceAll("\\", "/");
+  assert.equal(folder({ HOME: "/home/ada" }, "linux"), "/home/ada/.cache/clickgan");
+  assert.equal(folder({ HOME: "/home/ada", XDG_CACHE_HOME: "/c" }, "linux"), "/c/clickgan");
+  assert.equal(folder({ HOME: "/home/ada", XDG_CACHE_HOME: "c" }, "linux"), "/home/ada/.cache/clickgan");
+  assert.equal(folder({ HOME: "/home/ada", LOCALAPPDATA: "/local" }, "windows"), "/local/clickgan");
+  assert.equal(folder({}, "linux"), undefined);
 });
 
 Deno.test("permissionFlags knows its commands", () => {

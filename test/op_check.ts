@@ -11,7 +11,8 @@ import { referenceBatch } from "../src/batch/reference_batch.ts";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
 import { randomStream } from "../src/data/random.ts";
 import { Arena } from "../src/gpu/arena.ts";
-import { type AdapterKind, type Gpu, openGpu } from "../src/gpu/device.ts";
+import { type Gpu, openGpu } from "../src/gpu/device.ts";
+import { type AdapterKind, fixedShapes, type KernelShapes } from "../src/gpu/kernel_shapes.ts";
 import { Program } from "../src/gpu/program.ts";
 import { type Memory, type TextureView, type View, writeMemory } from "../src/gpu/memory.ts";
 import { readFloats } from "../src/gpu/readback.ts";
@@ -55,11 +56,11 @@ class CanaryArena extends Arena {
 
 /** Opens a device, runs, and checks that nothing failed and nothing is left alive. */
 export async function withGpu<T>(
-  shapesFor: AdapterKind | undefined,
+  shapes: AdapterKind | KernelShapes | undefined,
   run: (gpu: Gpu) => Promise<T>,
   maxGrid?: number,
 ): Promise<T> {
-  const gpu = await openGpu({ shapesFor, maxGrid });
+  const gpu = await openGpu({ shapes: typeof shapes === "string" ? fixedShapes(shapes) : shapes, maxGrid });
   try {
     const result = await run(gpu);
     gpu.check();
@@ -99,10 +100,13 @@ export interface OpCase {
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
 }
 
-/** Runs the case on the kernel shapes of both kinds of adapter. */
-export async function checkOp(case_: OpCase): Promise<void> {
-  for (const kind of ["cpu", "gpu"] as const) {
-    await withGpu(kind, async (gpu) => {
+/** Runs the case on the kernel shapes of both kinds of adapter, or on those that are given. */
+export async function checkOp(
+  case_: OpCase,
+  shapes: readonly KernelShapes[] = [fixedShapes("cpu"), fixedShapes("gpu")],
+): Promise<void> {
+  for (const one of shapes) {
+    await withGpu(one, async (gpu) => {
       await checkOn(gpu, case_, 1);
       // Adding to what is there does not depend on sizes: small cases show it.
       if (!case_.loss && !case_.touchedOnly && case_.users.length < 10) await checkOn(gpu, case_, 2);
@@ -127,7 +131,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
     batch,
     parameters,
     capacity: sizes,
-    shapes: gpu.shapesFor,
+    shapes: gpu.shapes,
     touchedOnly: c.touchedOnly,
   });
   try {
@@ -225,7 +229,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
     await checkStatistics(parameters);
 
     const [value, ...found] = results[0] ?? [];
-    compare(`${node.op} output on ${gpu.shapesFor}`, output, value, expected.output, sizes, c.tolerance);
+    compare(`${node.op} output on ${gpu.shapes.kind}`, output, value, expected.output, sizes, c.tolerance);
     trainable.forEach((t, k) => {
       const index = node.inputs.indexOf(t);
       const input = inputs[index] ?? assert.fail();
@@ -237,7 +241,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
         (i, j) => uses * at(gradient, i, j) * slope(at(input, i, j)),
       );
       compare(
-        `${node.op} gradient of ${t.name} on ${gpu.shapesFor}`,
+        `${node.op} gradient of ${t.name} on ${gpu.shapes.kind}`,
         t,
         found[k],
         wanted,

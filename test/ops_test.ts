@@ -1,5 +1,6 @@
 /** Every op through {@link checkOp}: a line a case. Sizes 1, 3, 5, 17 and the tiles' edges. */
 
+import type { AdapterKind, KernelShapes, MatmulVariant } from "../src/gpu/kernel_shapes.ts";
 import { linear } from "../src/ops/linear.ts";
 import { firstLayer } from "../src/ops/first_layer.ts";
 import { rowDot } from "../src/ops/row_dot.ts";
@@ -35,7 +36,7 @@ function linearCase(
   b: Batch,
   K: number,
   N: number,
-  o: { elu?: boolean; inputElu?: boolean; bias?: boolean } = {},
+  o: { elu?: boolean; inputElu?: boolean; bias?: boolean; shapes?: readonly KernelShapes[] } = {},
 ) {
   const input: Leaf = { name: "x", rows: "rows", columns: K, activation: o.inputElu ? "elu" : undefined };
   const bias = o.bias ?? true;
@@ -46,7 +47,7 @@ function linearCase(
     build: (tape, t) =>
       linear(tape, "y", { input: t("x"), weights: t("w"), bias: bias ? t("b") : undefined }, { elu: o.elu }),
     tolerance: 4 * U * (K + N + 300),
-  });
+  }, o.shapes);
 }
 const linearSizes = [[1, 1], [3, 5], [5, 17], [17, 3], [16, 16], [20, 80], [31, 33], [64, 64], [
   65,
@@ -61,6 +62,19 @@ Deno.test("linear: several chunks", () => linearCase(chunks, 64, 32, { inputElu:
 Deno.test("linear: no bias", () => linearCase(many, 9, 12, { bias: false }));
 Deno.test("linear: weights beyond a uniform binding", () =>
   linearCase(few, 260, 72, { elu: true, inputElu: true }));
+Deno.test("linear: the variants that the fixed table does not choose", () => {
+  const of = (kind: AdapterKind, forward: MatmulVariant, input: MatmulVariant): KernelShapes => ({
+    kind,
+    matmul: { "forward 8x8": forward, "input 8x8": input, "weight 8x8": "rows" },
+  });
+  const shapes = [
+    of("cpu", "panel 64", "panel 256"),
+    of("cpu", "panel 256", "panel 64"),
+    of("gpu", "panel 128", "rows"),
+    of("gpu", "rows", "panel 128"),
+  ];
+  return linearCase(many, 5, 7, { elu: true, inputElu: true, shapes });
+});
 for (const [name, b] of Object.entries({ one, few, many, noClicks })) {
   for (const gather of ["distinct items", "fed items"] as const) {
     Deno.test(`linear: gathers ${gather}, ${name}`, () => {

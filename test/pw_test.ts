@@ -141,7 +141,7 @@ async function evaluate(gpu: Gpu, b: Batch, values: readonly Value[], build: (ta
       ])),
     );
     const batch = new BatchBuffers(arena, plan.view, items, log, capacity);
-    const tape = new Tape({ arena, batch, parameters, capacity: sizes, shapes: gpu.shapesFor });
+    const tape = new Tape({ arena, batch, parameters, capacity: sizes, shapes: gpu.shapes });
     const output = build(tape);
     const specs = [
       ...batch.dispatches(),

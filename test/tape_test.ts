@@ -1,11 +1,12 @@
 /** The tape says what is wrong with a model: shapes, ops without a gradient, parameters and results without a use. */
 
-import { bufferOf } from "../src/gpu/memory.ts";
 import assert from "node:assert/strict";
 import { BatchBuffers } from "../src/batch/batch_buffers.ts";
 import { DeviceItems, DeviceLog } from "../src/batch/device_log.ts";
 import { Plan } from "../src/batch/plan.ts";
 import { Arena } from "../src/gpu/arena.ts";
+import { fixedShapes } from "../src/gpu/kernel_shapes.ts";
+import { bufferOf } from "../src/gpu/memory.ts";
 import { choiceNll } from "../src/ops/choice_nll.ts";
 import { firstLayer } from "../src/ops/first_layer.ts";
 import { linear } from "../src/ops/linear.ts";
@@ -28,7 +29,7 @@ function withTape(specs: readonly ParameterSpec[], use: (tape: Tape) => void): P
     const parameters = new ParameterArena(gpu, specs);
     const batch = new BatchBuffers(arena, plan.view, items, deviceLog, capacity);
     try {
-      use(new Tape({ arena, batch, parameters, capacity, shapes: "cpu" }));
+      use(new Tape({ arena, batch, parameters, capacity, shapes: fixedShapes("cpu") }));
     } finally {
       for (const part of [arena, items, deviceLog, plan, parameters]) part.destroy();
     }

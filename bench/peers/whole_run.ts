@@ -27,7 +27,8 @@ export async function wholeRun({ data, python, rounds, signal, say }: WholeRunOp
       program: Deno.execPath(),
       args: [
         ...["run", "--frozen", "--allow-run", "--allow-sys=uid", script("../../src/cli/launch.ts"), "train"],
-        ...["--data", data, "--seed", "1", "--no-report", "--save-dir", `${folder}/${round}`],
+        ...["--data", data, "--seed", "1", "--no-report", "--no-calibration"],
+        ...["--save-dir", `${folder}/${round}`],
       ],
       environment: GPU_ENVIRONMENT,
     });

@@ -33,7 +33,7 @@ export class DeviceItems {
       const what = `the features of ${items.count} items x ${items.width}`;
       const bytes = 4 * items.count * padded(items.width);
       gpu.requireBindable(bytes, what);
-      const onCpu = gpu.shapesFor === "cpu";
+      const onCpu = gpu.shapes.kind === "cpu";
       this.features = onCpu ? this.#arena.allocateTexture(what, bytes) : this.#arena.allocate(what, bytes);
       writeMemory(gpu.queue, this.features, padRows(items.values, items.count, items.width, 1));
     }

@@ -1,14 +1,18 @@
 /** `evaluate`: scores a snapshot on a click log. */
 
+import { dirname, join } from "node:path";
 import { Command, Option } from "commander";
+import { z } from "zod";
 import { DeviceLog } from "../batch/device_log.ts";
 import { type ClickLog, type Split, splits, usersOf } from "../data/click_log.ts";
 import { UserError } from "../data/user_error.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
+import { type KernelShapes, kernelShapesSchema, recordedShapes } from "../gpu/kernel_shapes.ts";
 import { createGenerator } from "../model/generator.ts";
 import { fitItems } from "../model/item_features.ts";
 import { UserModel } from "../model/user_model.ts";
 import { openDataset } from "../run/dataset.ts";
+import { readJson } from "../run/run_folder.ts";
 import { readSnapshot, type SnapshotInfo } from "../run/snapshot.ts";
 import { baselinesOn, type SnapshotResult } from "../run/training_run.ts";
 import type { Weights } from "../tape/parameters.ts";
@@ -71,6 +75,7 @@ async function main(): Promise<void> {
     : usersOf(log, options.split);
   const gpu = await openGpu();
   try {
+    gpu.useShapes(recordedShapes(await shapesOfRun(options.model), gpu.shapes.kind));
     const figures = await figuresOf(
       gpu,
       log,
@@ -97,6 +102,18 @@ async function main(): Promise<void> {
     gpu.close();
   }
 }
+
+/** What the run of a snapshot ran on: the figures then repeat its own bit for bit. A snapshot does without a run. */
+async function shapesOfRun(snapshot: string): Promise<KernelShapes | undefined> {
+  try {
+    return (await readJson(join(dirname(snapshot), "config.json"), runShapesSchema))?.shapes;
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
+const runShapesSchema = z.looseObject({ shapes: kernelShapesSchema.optional() });
 
 /** Of the reward, and of the generator where the snapshot has one. */
 async function figuresOf(

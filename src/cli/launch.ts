@@ -3,26 +3,28 @@
  *
  * The launcher may start processes, which amounts to any permission, but it does two things only: it makes sure of an
  * adapter for a command that computes, and it runs the command in a process that may read files and write to its own
- * folder, and nothing else.
+ * folder and to this program's cache, and nothing else.
  */
 
 import { UserError } from "../data/user_error.ts";
 import { runMain } from "./fail.ts";
-import { reportFolders, reproduceFolders } from "./output_folders.ts";
+import { CACHE_VARIABLES, cacheFolder, reportFolders, reproduceFolders } from "./output_folders.ts";
 import { ensureAdapter, GPU_ENVIRONMENT } from "./setup.ts";
 
 interface CommandNeeds {
   /** The folders that it writes to. */
   readonly writes: (args: readonly string[]) => string[];
   readonly adapter: boolean;
+  /** It keeps something in the user's cache folder. */
+  readonly caches?: boolean;
 }
 
 /** The commands, each in `src/cli/<name>.ts`. */
 const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
-  train: { writes: runFolders, adapter: true },
+  train: { writes: runFolders, adapter: true, caches: true },
   evaluate: { writes: () => [], adapter: true },
   report: { writes: reportFolders, adapter: false },
-  reproduce: { writes: reproduceFolders, adapter: true },
+  reproduce: { writes: reproduceFolders, adapter: true, caches: true },
 };
 
 /** Where a run is written unless `--save-dir` or `--resume` says otherwise; relative to the working folder. */
@@ -48,19 +50,24 @@ const TERMINAL_VARIABLES = [
 
 /**
  * The permission flags for a command with these arguments: reading, the terminal's variables, and for a command that
- * writes, its folders alone.
+ * writes, its folders alone. A command that trains may write to the cache too.
  *
+ * @param cache the user's cache folder of this program
  * @throws {UserError} for an unknown command or a folder that no flag can name
  */
-export function permissionFlags(command: string, args: readonly string[]): string[] {
-  const flags = ["--no-prompt", "--allow-read", `--allow-env=${TERMINAL_VARIABLES.join(",")}`];
-  const folders = needsOf(command).writes(args);
+export function permissionFlags(command: string, args: readonly string[], cache?: string): string[] {
+  const { writes, caches } = needsOf(command);
+  const variables = [...TERMINAL_VARIABLES, ...(caches ? CACHE_VARIABLES : [])];
+  const flags = ["--no-prompt", "--allow-read", `--allow-env=${variables.join(",")}`];
+  const folders = writes(args);
   const odd = folders.find((folder) => folder.includes(","));
   if (odd !== undefined) { // a comma would end the path in the flag
     throw new UserError(
       `expected a folder to write to without a comma in its path, found ${odd}. Choose another one.`,
     );
   }
+  // A run does without a cache, so one that no flag can name is left out.
+  if (caches && cache !== undefined && !cache.includes(",")) folders.push(cache);
   if (folders.length > 0) flags.push(`--allow-write=${folders.join(",")}`);
   return flags;
 }
@@ -91,7 +98,7 @@ function valueAfterEquals(arg: string, option: string): string | undefined {
 
 /** Runs the command to its end. @returns its exit code; 128 + n when signal n ended it */
 async function launch(command: string, args: readonly string[]): Promise<number> {
-  const permissions = permissionFlags(command, args);
+  const permissions = permissionFlags(command, args, cacheFolder());
   const needsAdapter = needsOf(command).adapter && !args.includes("--help") && !args.includes("-h");
   if (needsAdapter) await ensureAdapter();
   const script = new URL(`./${command}.ts`, import.meta.url).href;

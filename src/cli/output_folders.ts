@@ -1,6 +1,33 @@
 /** Where commands write; the launcher must know it before the command does. */
 
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, isAbsolute, join } from "node:path";
+
+/** What {@link cacheFolder} is found by. */
+export const CACHE_VARIABLES = ["XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"];
+
+/** Where this program keeps what it would otherwise compute again; undefined where the system names no place. */
+export function cacheFolder(
+  variable: (name: string) => string | undefined = permittedVariable,
+  os: typeof Deno.build.os = Deno.build.os,
+): string | undefined {
+  if (os === "windows") {
+    const local = variable("LOCALAPPDATA");
+    return local ? join(local, "clickgan") : undefined;
+  }
+  const cache = variable("XDG_CACHE_HOME");
+  if (cache && isAbsolute(cache)) return join(cache, "clickgan"); // a relative one is to be ignored, says XDG
+  const home = variable("HOME");
+  return home ? join(home, ".cache", "clickgan") : undefined;
+}
+
+function permittedVariable(name: string): string | undefined {
+  try {
+    return Deno.env.get(name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
+}
 
 /** The page about runs of which `run` is the first, unless another file is named. */
 export function reportFile(run: string): string {

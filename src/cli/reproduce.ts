@@ -22,6 +22,7 @@ import { configOfSeed, folderOfSeed, readSeeds, type Seeds, writeSeeds } from ".
 import { readSnapshot } from "../run/snapshot.ts";
 import { defaultAdversarial, defaultTraining } from "../train/config.ts";
 import { version } from "../version.ts";
+import { CALIBRATION_OPTION, fitShapes } from "./calibration.ts";
 import { runMain } from "./fail.ts";
 import { folder, parse, wholeNumber } from "./options.ts";
 import { reportFile, reproduceFolder } from "./output_folders.ts";
@@ -39,6 +40,7 @@ interface ReproduceOptions {
   adversarial: number;
   models?: string[];
   readme?: string;
+  calibration: boolean;
 }
 
 function parseOptions(args: readonly string[]): ReproduceOptions {
@@ -66,6 +68,7 @@ function parseOptions(args: readonly string[]): ReproduceOptions {
       `only these, by folder, joined by commas: ${experimentModels.map((m) => m.folder).join(", ")}`,
       modelNames,
     )
+    .option(...CALIBRATION_OPTION)
     .option("--readme <file>", "write the table into this file too, between its markers for this data")
     .addHelpText(
       "after",
@@ -107,7 +110,7 @@ async function main(): Promise<number> {
       for (const seed of experiment.seeds) {
         if (await readOutcome(model, path, seed)) continue;
         say(`${model.name} (${k + 1} of ${models.length}), seed ${seed}`);
-        const seeds = await seedsOf(gpu, data, model, path, experiment);
+        const seeds = await seedsOf(gpu, data, model, path, experiment, options.calibration);
         const config = await configOf(seeds, model, path, seed);
         const init = config.init ? (await readSnapshot(config.init.path)).weights : undefined;
         const context = { gpu, data, init, signal: stop.signal };
@@ -157,6 +160,7 @@ async function seedsOf(
   model: ExperimentModel,
   path: string,
   { seeds, iterations, adversarial }: Experiment,
+  calibration: boolean,
 ): Promise<Seeds> {
   const own = `${path}/${model.folder}`;
   const before = await readSeeds(own);
@@ -172,6 +176,10 @@ async function seedsOf(
   }
   await makeNewFolder(own);
   const game = model.adversarialAfter !== undefined;
+  const sizes = {
+    model: model.model,
+    users: game ? defaultAdversarial.batchSize : defaultTraining.batchSize,
+  };
   const config: RunConfig = {
     clickgan: version,
     command: Deno.args,
@@ -182,6 +190,7 @@ async function seedsOf(
     adversarial: game ? { ...defaultAdversarial, iterations: adversarial } : null,
     init: null,
     ...await machine(gpu),
+    shapes: await fitShapes(calibration, gpu, data.log, sizes, say),
   };
   const fresh = { seeds: [...seeds], config: runConfigSchema.parse(config) };
   await writeSeeds(own, fresh);

@@ -19,6 +19,7 @@ import { readSnapshot, type Snapshot } from "../run/snapshot.ts";
 import { adversarialStage, stagesOf } from "../run/stages.ts";
 import type { RunContext, RunResult } from "../run/training_run.ts";
 import { version } from "../version.ts";
+import { fitShapes } from "./calibration.ts";
 import { runMain } from "./fail.ts";
 import { reportFile } from "./output_folders.ts";
 import { attainedText, resultTable, seedsTable, spearmanText } from "./report_table.ts";
@@ -258,18 +259,22 @@ async function runConfig(
 ): Promise<RunConfig> {
   const own = MODEL_OPTIONS.some((name) => given.has(name));
   const adversarial = adversarialOf(options);
+  const model = init?.snapshot.info && !own ? init.snapshot.info.model : modelOf(options);
+  const training = trainingOf(options);
+  const sizes = { model, users: training.batchSize };
   // Parsed, so that what a resumed run reads back is the same to the byte.
   return runConfigSchema.parse({
     clickgan: version,
     command: Deno.args,
     data: data.config,
-    model: init?.snapshot.info && !own ? init.snapshot.info.model : modelOf(options),
-    training: trainingOf(options),
+    model,
+    training,
     // Fine-tuning starts from a trained reward: from the Shannon stage, or from --init in its place.
     pretrain: options.pretrain && !(init && adversarial),
     adversarial,
     init: init ? await initOf(init.path) : null,
     ...await machine(gpu),
+    shapes: await fitShapes(options.calibration, gpu, data.log, sizes, say),
   });
 }
 

@@ -14,6 +14,7 @@ import {
   trainingConfigSchema,
 } from "../train/config.ts";
 import { version } from "../version.ts";
+import { CALIBRATION_OPTION } from "./calibration.ts";
 import { folder, layerSizes, numberOf, parse, wholeNumber } from "./options.ts";
 
 export interface TrainOptions {
@@ -25,6 +26,7 @@ export interface TrainOptions {
   init?: string;
   resume?: string;
   report: boolean;
+  calibration: boolean;
   encoder: "lstm" | "pw";
   lstmUnits: number;
   pwLags: number;
@@ -115,6 +117,7 @@ export function parseTrainOptions(
       folder,
     )
     .option("--no-report", "do not write report.html at the end")
+    .option(...CALIBRATION_OPTION)
     .optionsGroup("Model:")
     .addOption(
       new Option("--encoder <kind>", "what makes a state of the history: an LSTM, or position weights")

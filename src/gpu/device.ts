@@ -1,10 +1,8 @@
 /** The device: adapter, limits, error capture, and the count of live buffers. */
 
 import { UserError } from "../data/user_error.ts";
+import { type AdapterKind, fixedShapes, type KernelShapes } from "./kernel_shapes.ts";
 import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./memory.ts";
-
-/** What a kernel's shape is chosen by: a CPU that poses as a GPU (llvmpipe, SwiftShader), or a real GPU. */
-export type AdapterKind = "cpu" | "gpu";
 
 /** Names what a run was computed on; part of every run's config. */
 export interface AdapterDescription {
@@ -17,8 +15,10 @@ export interface AdapterDescription {
 }
 
 export interface GpuOptions {
-  /** Kernel shapes as for this kind of adapter, whatever the adapter is. For tests of both. */
+  /** The fixed kernel shapes for this kind of adapter, whatever the adapter is. For tests of both. */
   readonly shapesFor?: AdapterKind;
+  /** Kernel shapes other than the fixed ones, whatever kind they are for. */
+  readonly shapes?: KernelShapes;
   /** The most workgroups along an axis, instead of the adapter's own limit. For tests of long grids. */
   readonly maxGrid?: number;
 }
@@ -34,14 +34,16 @@ export class Gpu {
   readonly #held = new Map<GPUBuffer | GPUTexture, string>();
   readonly #errors: string[] = [];
   readonly #pipelines = new Map<string, GPUComputePipeline>();
+  #shapes: KernelShapes;
   #closed = false;
 
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
-    readonly shapesFor: AdapterKind,
+    shapes: KernelShapes,
     readonly maxGrid: number,
   ) {
+    this.#shapes = shapes;
     this.adapter = {
       kind: info.isFallbackAdapter ? "cpu" : "gpu",
       description: info.description || info.device || "unnamed adapter",
@@ -56,6 +58,20 @@ export class Gpu {
     device.lost.then((info) => {
       if (!this.#closed) this.#errors.push(`the device was lost (${info.reason}): ${info.message}`);
     });
+  }
+
+  /** Which kernels the programs that are recorded on it take. */
+  get shapes(): KernelShapes {
+    return this.#shapes;
+  }
+  /** What is recorded from here on takes these; what stands in memory stays as it is. @throws Error for another kind. */
+  useShapes(shapes: KernelShapes): void {
+    if (shapes.kind !== this.#shapes.kind) {
+      throw new Error(
+        `expected kernel shapes for the kind ${this.#shapes.kind}, got some for ${shapes.kind}`,
+      );
+    }
+    this.#shapes = shapes;
   }
 
   get queue(): GPUQueue {
@@ -190,5 +206,6 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   });
   const kind: AdapterKind = adapter.info.isFallbackAdapter ? "cpu" : "gpu";
   const maxGrid = options.maxGrid ?? device.limits.maxComputeWorkgroupsPerDimension;
-  return new Gpu(device, adapter.info, options.shapesFor ?? kind, maxGrid);
+  const shapes = options.shapes ?? fixedShapes(options.shapesFor ?? kind);
+  return new Gpu(device, adapter.info, shapes, maxGrid);
 }

@@ -6,6 +6,7 @@
 import { UserError } from "../data/user_error.ts";
 import type { Gpu } from "./device.ts";
 import { constantOf, type Constants, type Kernel, type KernelBinding, specialise, STEP } from "./kernel.ts";
+import type { MatmulVariant } from "./kernel_shapes.ts";
 import { isTexture, isUniform, type Memory, placed, TEXTURE_FORMAT } from "./memory.ts";
 import { type BatchSizes, STEP_BYTES } from "./step.ts";
 
@@ -13,6 +14,16 @@ import { type BatchSizes, STEP_BYTES } from "./step.ts";
 export interface Cost {
   readonly flops: number;
   readonly bytes: number;
+}
+
+/** That other kernels can do a dispatch, too. */
+export interface KernelChoice {
+  /** See {@link import("./kernel_shapes.ts").matmulKey}. */
+  readonly key: string;
+  /** The first is that of the fixed table. */
+  readonly variants: readonly MatmulVariant[];
+  /** The same dispatch by one of them. */
+  by(variant: MatmulVariant): DispatchSpec;
 }
 
 export interface DispatchSpec {
@@ -25,6 +36,8 @@ export interface DispatchSpec {
   readonly cost: (sizes: BatchSizes) => Cost;
   /** What the dispatch is for, e.g. "utility/layer2 forward". */
   readonly label: string;
+  /** Of a matrix product. */
+  readonly choice?: KernelChoice;
 }
 
 interface Dispatch {

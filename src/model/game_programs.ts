@@ -115,7 +115,7 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   const batch = new BatchBuffers(arena, plan.view, reward.items, log, capacity);
   const tapeOf = ({ parameters, gpu }: RecordableModel, adam: AdamState | undefined) => {
     const touchedOnly = adam?.kind === "row-sparse";
-    return new Tape({ arena, batch, parameters, capacity, shapes: gpu.shapesFor, touchedOnly });
+    return new Tape({ arena, batch, parameters, capacity, shapes: gpu.shapes, touchedOnly });
   };
   const moves = training?.reward;
   const mode: RecordOptions = moves ? { training: true, itemDropout: training.itemDropout } : evaluating;

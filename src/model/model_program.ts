@@ -5,7 +5,7 @@ import type { DeviceItems, DeviceLog } from "../batch/device_log.ts";
 import type { Plan } from "../batch/plan.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { Program } from "../gpu/program.ts";
+import { type DispatchSpec, Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { choiceNll } from "../ops/choice_nll.ts";
@@ -64,21 +64,10 @@ export class ModelProgram {
 
   /** @throws UserError when the batch exceeds what the adapter can hold. */
   static async create(model: RecordableModel, options: ModelProgramOptions): Promise<ModelProgram> {
-    const { log, plan, ring, training, name } = options;
-    const { capacity } = plan;
+    const { plan, name } = options;
     const arena = new Arena(model.gpu, name);
     try {
-      const batch = new BatchBuffers(arena, plan.view, model.items, log, capacity);
-      const { parameters } = model;
-      const shapes = model.gpu.shapesFor;
-      const touchedOnly = training?.adam.kind === "row-sparse";
-      const tape = new Tape({ arena, batch, parameters, capacity, shapes, touchedOnly });
-      const mode = training ? { training: true, itemDropout: training.itemDropout } : evaluating;
-      const { utilities } = model.record(tape, mode);
-      const loss = { train: training !== undefined, eta: model.config.eta };
-      const outcomes = choiceNll(tape, "choice", utilities, ring, loss);
-      const specs = [...batch.dispatches(), ...tape.forward()];
-      if (training) specs.push(...tape.backward(), ...training.adam.dispatches(tape.touched));
+      const { specs, utilities, outcomes } = modelSpecs(model, options, arena);
       const program = await Program.record(model.gpu, name, plan.steps, specs);
       return new ModelProgram(program, utilities, outcomes, arena);
     } catch (error) {
@@ -90,4 +79,32 @@ export class ModelProgram {
   destroy(): void {
     this.arena.destroy();
   }
+}
+
+/** The dispatches of a step, and where its results stand. */
+export interface ModelSpecs {
+  readonly specs: readonly DispatchSpec[];
+  readonly utilities: Tensor;
+  readonly outcomes: Tensor;
+}
+
+/** @param arena for everything that the step writes. */
+export function modelSpecs(
+  model: RecordableModel,
+  { log, plan, ring, training }: ModelProgramOptions,
+  arena: Arena,
+): ModelSpecs {
+  const { capacity } = plan;
+  const batch = new BatchBuffers(arena, plan.view, model.items, log, capacity);
+  const { parameters } = model;
+  const { shapes } = model.gpu;
+  const touchedOnly = training?.adam.kind === "row-sparse";
+  const tape = new Tape({ arena, batch, parameters, capacity, shapes, touchedOnly });
+  const mode = training ? { training: true, itemDropout: training.itemDropout } : evaluating;
+  const { utilities } = model.record(tape, mode);
+  const loss = { train: training !== undefined, eta: model.config.eta };
+  const outcomes = choiceNll(tape, "choice", utilities, ring, loss);
+  const specs = [...batch.dispatches(), ...tape.forward()];
+  if (training) specs.push(...tape.backward(), ...training.adam.dispatches(tape.touched));
+  return { specs, utilities, outcomes };
 }

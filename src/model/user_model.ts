@@ -71,11 +71,7 @@ export class UserModel implements RecordableModel {
   }
 
   record(tape: Tape, options: RecordOptions & { fused?: boolean }): ModelOutput {
-    const { items, config } = this;
-    const statePart = config.encoder === "lstm"
-      ? lstmStatePart(tape, items)
-      : pwStatePart(tape, items, config);
-    return utility(tape, items, config, statePart, options);
+    return recordModel(tape, this, options);
   }
 
   /** All weights by name. Waits for the GPU. */
@@ -125,6 +121,16 @@ export class UserModel implements RecordableModel {
     this.parameters.destroy();
     if (this.#ownsItems) this.items.destroy();
   }
+}
+
+/** Records what a model's config describes. */
+export function recordModel(
+  tape: Tape,
+  { items, config }: Pick<RecordableModel, "items" | "config">,
+  options: RecordOptions & { fused?: boolean },
+): ModelOutput {
+  const statePart = config.encoder === "lstm" ? lstmStatePart(tape, items) : pwStatePart(tape, items, config);
+  return utility(tape, items, config, statePart, options);
 }
 
 /**

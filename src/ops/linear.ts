@@ -9,8 +9,8 @@ import { shapeText, type Tensor } from "../tape/tensor.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { NONE } from "../data/click_log.ts";
 import {
+  matmulDispatch,
   matmulInvocations,
-  matmulKernel,
   matmulWeights,
   weightGradientInvocations,
 } from "./matmul_kernels.ts";
@@ -71,25 +71,23 @@ export function linear(
   ];
 
   const backward = (call: Call): DispatchSpec[] => {
-    const specs = [
-      weightGradient(call, { input, weights, bias, rows, gather, outputGradient: call.outputGradient() }),
-    ];
+    const outputGradient = call.outputGradient();
+    const specs = [weightGradient(call, { input, weights, bias, rows, gather, outputGradient })];
     const target = call.gradient(input);
     if (target) {
-      const kernel = matmulKernel("input", K4, N4, call.shapes);
-      specs.push({
+      specs.push(matmulDispatch("input", K4, N4, call.shapes, (kernel) => ({
         kernel,
         label: `${call.label} gradient of input`,
         constants: { M: sizeIndex[rows], K4, N4, ELU: target.elu, ACCUMULATE: target.accumulate },
         views: {
-          output_gradient: call.outputGradient(),
+          output_gradient: outputGradient,
           weights: matmulWeights(kernel, bufferOf(weights.view)),
           input: input.view,
           input_gradient: target.view,
         },
         invocations: (s) => matmulInvocations(kernel, extent(rows, s), K4),
         cost: (s) => productCost(extent(rows, s), input, weights),
-      });
+      })));
     }
     return specs;
   };
@@ -123,8 +121,7 @@ function productCost(m: number, input: Tensor, weights: Tensor): Cost {
 /** The dispatch for act(input W + b); the LSTM has use for it too. */
 export function forwardProduct(call: Call, p: Product & { elu: boolean; output: Memory }): DispatchSpec {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
-  const kernel = matmulKernel("forward", K4, N4, call.shapes);
-  return {
+  return matmulDispatch("forward", K4, N4, call.shapes, (kernel) => ({
     kernel,
     label: `${call.label} forward`,
     constants: {
@@ -144,7 +141,7 @@ export function forwardProduct(call: Call, p: Product & { elu: boolean; output: 
     },
     invocations: (s) => matmulInvocations(kernel, extent(p.rows, s), N4),
     cost: (s) => productCost(extent(p.rows, s), p.input, p.weights),
-  };
+  }));
 }
 
 /**
@@ -158,7 +155,6 @@ export function weightGradient(
   const K4 = g.input.stride / 4;
   const N4 = g.weights.stride / 4;
   const secondK4 = g.second ? g.second.input.stride / 4 : 0;
-  const kernel = matmulKernel("weight", K4, N4, call.shapes);
   const weights = call.partials(g.weights);
   const second = g.second && call.partials(g.second.weights);
   const bias = g.bias && call.partials(g.bias);
@@ -167,7 +163,7 @@ export function weightGradient(
       throw new Error(`${call.label}: the parameters used with ${g.weights.name} must be used together`);
     }
   }
-  return {
+  return matmulDispatch("weight", K4, N4, call.shapes, (kernel) => ({
     kernel,
     label: `${call.label} gradient of weights`,
     constants: {
@@ -197,7 +193,7 @@ export function weightGradient(
         bytes: 16 * (m * (K4 + secondK4 + N4) + partialChunks(s) * 4 * (K4 + secondK4) * N4),
       };
     },
-  };
+  }));
 }
 
 /** Without a gather the kernel binds an index that it does not read. */

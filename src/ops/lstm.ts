@@ -62,7 +62,7 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
 
   // One invocation a user reads them all at every event.
   const onCpu = ({ view }: Tensor) =>
-    tape.options.shapes === "cpu" ? uniformIfSmall(bufferOf(view)) : bufferOf(view);
+    tape.options.shapes.kind === "cpu" ? uniformIfSmall(bufferOf(view)) : bufferOf(view);
 
   const forward = (call: Call): DispatchSpec[] => {
     const specs: DispatchSpec[] = [{

@@ -1,4 +1,4 @@
-/** Which matmul kernel runs: a pure function of direction, shape and kind of adapter. */
+/** Which matmul kernel runs: a pure function of direction, sizes and the kernel shapes. */
 
 import forwardPanelText from "../../kernels/matmul_forward_panel.wgsl" with { type: "text" };
 import forwardRowsText from "../../kernels/matmul_forward_rows.wgsl" with { type: "text" };
@@ -8,44 +8,77 @@ import inputRowsText from "../../kernels/matmul_input_gradient_rows.wgsl" with {
 import inputTiledText from "../../kernels/matmul_input_gradient_tiled.wgsl" with { type: "text" };
 import weightRowsText from "../../kernels/matmul_weight_gradient_rows.wgsl" with { type: "text" };
 import weightTiledText from "../../kernels/matmul_weight_gradient_tiled.wgsl" with { type: "text" };
-import type { AdapterKind } from "../gpu/device.ts";
-import { type Kernel, kernel } from "../gpu/kernel.ts";
+import { type Kernel, kernel, specialise } from "../gpu/kernel.ts";
+import {
+  type KernelShapes,
+  type MatmulDirection,
+  matmulKey,
+  type MatmulVariant,
+  variantOf,
+  variantsFor,
+} from "../gpu/kernel_shapes.ts";
 import { uniformIfSmall, type View } from "../gpu/memory.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
 
-/** forward: act(input W + b); input: output_gradient W^T; weight: input^T output_gradient. */
-export type MatmulDirection = "forward" | "input" | "weight";
-
-const kernels = {
-  forwardPanel: kernel("matmul_forward_panel", forwardPanelText),
-  forwardRows: kernel("matmul_forward_rows", forwardRowsText),
-  forwardTiled: kernel("matmul_forward_tiled", forwardTiledText),
-  inputPanel: kernel("matmul_input_gradient_panel", inputPanelText),
-  inputRows: kernel("matmul_input_gradient_rows", inputRowsText),
-  inputTiled: kernel("matmul_input_gradient_tiled", inputTiledText),
-  weightRows: kernel("matmul_weight_gradient_rows", weightRowsText),
-  weightTiled: kernel("matmul_weight_gradient_tiled", weightTiledText),
+const kernels: Readonly<Record<MatmulDirection, Partial<Record<MatmulVariant, Kernel>>>> = {
+  forward: {
+    ...panels(kernel("matmul_forward_panel", forwardPanelText)),
+    rows: kernel("matmul_forward_rows", forwardRowsText),
+    tiled: kernel("matmul_forward_tiled", forwardTiledText),
+  },
+  input: {
+    ...panels(kernel("matmul_input_gradient_panel", inputPanelText)),
+    rows: kernel("matmul_input_gradient_rows", inputRowsText),
+    tiled: kernel("matmul_input_gradient_tiled", inputTiledText),
+  },
+  weight: {
+    rows: kernel("matmul_weight_gradient_rows", weightRowsText),
+    tiled: kernel("matmul_weight_gradient_tiled", weightTiledText),
+  },
 };
 
-/** What a panel kernel sums over is written out in its text, up to so many vectors. */
-const PANEL_K4 = 16;
+function panels(panel: Kernel): Partial<Record<MatmulVariant, Kernel>> {
+  const of = (rows: number): Kernel => ({ ...panel, source: specialise(panel, { WORKGROUP_Y: rows }) });
+  return { "panel 64": of(64), "panel 128": of(128), "panel 256": of(256) };
+}
+
+/** The texts of all matmul kernels: what was timed with others says nothing of these. */
+export function matmulTexts(): string {
+  return Object.values(kernels).flatMap((variants) => Object.values(variants).map((k) => k.source)).join("");
+}
+
+function kernelOf(direction: MatmulDirection, variant: MatmulVariant): Kernel {
+  const found = kernels[direction][variant];
+  if (!found) throw new Error(`there is no ${variant} kernel for the direction ${direction}`);
+  return found;
+}
 
 /** @param k4 columns of the input / 4. @param n4 columns of the output / 4. */
 export function matmulKernel(
   direction: MatmulDirection,
   k4: number,
   n4: number,
-  shapes: AdapterKind,
+  shapes: KernelShapes,
 ): Kernel {
-  switch (direction) {
-    case "forward":
-      if (shapes === "gpu") return kernels.forwardTiled;
-      return k4 <= PANEL_K4 ? kernels.forwardPanel : kernels.forwardRows;
-    case "input":
-      if (shapes === "gpu") return kernels.inputTiled;
-      return n4 <= PANEL_K4 ? kernels.inputPanel : kernels.inputRows;
-    case "weight":
-      return shapes === "gpu" ? kernels.weightTiled : kernels.weightRows;
-  }
+  return kernelOf(direction, variantOf(shapes, direction, k4, n4));
+}
+
+/** A product by the kernel that the shapes choose, which says what else could do it. @param make for a kernel. */
+export function matmulDispatch(
+  direction: MatmulDirection,
+  k4: number,
+  n4: number,
+  shapes: KernelShapes,
+  make: (kernel: Kernel) => DispatchSpec,
+): DispatchSpec {
+  return {
+    ...make(matmulKernel(direction, k4, n4, shapes)),
+    choice: {
+      key: matmulKey(direction, k4, n4),
+      variants: variantsFor(shapes.kind, direction, k4, n4),
+      by: (variant) => make(kernelOf(direction, variant)),
+    },
+  };
 }
 
 /** Invocations that a matmul kernel wants, from the rows of the batch and the width of what it writes (in fours). */

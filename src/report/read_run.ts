@@ -10,7 +10,7 @@ import { type Config, configSchema, type Result, resultSchema } from "./schemas.
 const LOG_COLUMNS = ["loss", "prec1", "prec2", "loss_min", "loss_max", "pi_prec1", "pi_prec2"];
 
 /** Parts of a config that say where a run was made, not what it is. */
-const MACHINE_KEYS = ["clickgan", "adapter", "system"];
+const MACHINE_KEYS = ["clickgan", "adapter", "system", "shapes"];
 
 export interface FoundRun {
   readonly config: Config;

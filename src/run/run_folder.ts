@@ -6,6 +6,7 @@
 
 import { z } from "zod";
 import { UserError } from "../data/user_error.ts";
+import { kernelShapesSchema } from "../gpu/kernel_shapes.ts";
 import { modelConfigSchema } from "../model/config.ts";
 import { checkWeights } from "../model/user_model.ts";
 import type { ItemsShape } from "../model/item_features.ts";
@@ -57,6 +58,8 @@ export const runConfigSchema = z.object({
   }),
   /** Operating system and processor, e.g. "x86_64-unknown-linux-gnu". */
   system: z.string(),
+  /** Which kernels it runs on; the fixed table where there are none. */
+  shapes: kernelShapesSchema.optional(),
 });
 export type RunConfig = z.infer<typeof runConfigSchema>;
 

@@ -4,6 +4,7 @@ import { clickRateBaseline, randomBaseline } from "../data/baselines.ts";
 import { usersOf } from "../data/click_log.ts";
 import { type ChoiceFigures, meanSpearman, type RankingFigures } from "../data/ranking.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { recordedShapes } from "../gpu/kernel_shapes.ts";
 import { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import {
@@ -154,6 +155,8 @@ async function withTrainer<F extends ChoiceFigures, T>(
   generator: Weights | undefined,
   use: (trainer: BatchTrainer<F>, model: UserModel) => Promise<T>,
 ): Promise<T> {
+  // Those that it began with, so that it goes on bit for bit.
+  gpu.useShapes(recordedShapes(config.shapes, gpu.shapes.kind));
   const model = new UserModel(gpu, data.log.items, config.model, initial);
   try {
     const own = generator && generator.size > 0 ? generator : undefined;

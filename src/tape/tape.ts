@@ -6,8 +6,8 @@
 
 import type { BatchBuffers } from "../batch/batch_buffers.ts";
 import type { Arena } from "../gpu/arena.ts";
-import type { AdapterKind } from "../gpu/device.ts";
 import type { Constants } from "../gpu/kernel.ts";
+import type { KernelShapes } from "../gpu/kernel_shapes.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { BatchSizes, Dim } from "../gpu/step.ts";
@@ -19,8 +19,8 @@ import { floats, padded, shapeText, type Tensor } from "./tensor.ts";
 export interface Call {
   readonly label: string;
   readonly batch: BatchBuffers;
-  /** The kind of adapter to choose kernels for. */
-  readonly shapes: AdapterKind;
+  /** Which kernels do matrix products. */
+  readonly shapes: KernelShapes;
   /** The gradient of the output (of what went into its activation), to read. Only for a trainable output. */
   outputGradient(): Memory;
   /** Where to write the gradient of an input; undefined when nothing below it is trainable. */
@@ -80,7 +80,7 @@ export interface TapeOptions {
   readonly parameters: ParameterArena;
   /** The largest batch; buffers are made for it. */
   readonly capacity: BatchSizes;
-  readonly shapes: AdapterKind;
+  readonly shapes: KernelShapes;
   /** Gradients of tables are made only for the rows that the batch touches, for row-sparse Adam. */
   readonly touchedOnly?: boolean;
 }
@@ -152,7 +152,7 @@ export class Tape {
   /** @param reread a matrix product reads it many times: on a CPU adapter that is faster from a texture. */
   #allocate(name: string, count: number, reread: boolean): Memory {
     const { arena, shapes } = this.options;
-    return reread && shapes === "cpu"
+    return reread && shapes.kind === "cpu"
       ? arena.allocateTexture(name, 4 * count)
       : arena.allocate(name, 4 * count);
   }

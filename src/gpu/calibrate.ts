@@ -1,0 +1,148 @@
+/**
+ * Fits kernel shapes to the adapter: times the variants of each product against that of the fixed table, which stays
+ * unless another is clearly faster, twice.
+ */
+
+import type { MatmulVariant } from "./kernel_shapes.ts";
+import { median } from "./profiler.ts";
+
+/** A product, and the variants that can do it; the first is that of the fixed table. */
+export interface Product {
+  /** See matmulKey. */
+  readonly key: string;
+  readonly variants: readonly MatmulVariant[];
+}
+
+/** What times. P: a variant that is ready to run. */
+export interface Meter<P> {
+  /** Compiles a variant and runs it once: a driver may compile when a kernel first runs. */
+  prepare(key: string, variant: MatmulVariant): Promise<P>;
+  /** Runs these one after another. @returns microseconds of each */
+  time(prepared: readonly P[]): Promise<number[]>;
+  /** Milliseconds. */
+  now(): number;
+}
+
+export interface Calibration {
+  /** The variants that are clearly faster than those of the fixed table, by product. */
+  readonly matmul: Readonly<Record<string, MatmulVariant>>;
+  /** How many times faster each of them is. */
+  readonly gain: Readonly<Record<string, number>>;
+  /** What there was no time for, or what does not run here: "forward 64x64 rows". */
+  readonly untried: readonly string[];
+  readonly seconds: number;
+}
+
+/** Milliseconds for everything, compilation included. */
+export const BUDGET = 2300;
+/** The share of the fixed variant's time that another must save. */
+export const MARGIN = 0.1;
+/** Rounds in turn of all variants, then of the fixed one and the fastest: one of several is fastest by chance, too. */
+const ROUNDS = { first: 5, again: 9 };
+
+/** Shares of the budget: what a kernel of a sort that was not compiled yet may take, and what timing takes. */
+const SHARE = { unknown: 0.65, timing: 0.1 };
+
+interface Ready<P> {
+  readonly variant: MatmulVariant;
+  readonly prepared: P;
+}
+
+/**
+ * Kernels of the fixed one's sort come first, for all products: others may take a CPU adapter seconds to compile.
+ *
+ * @param products the most work first: what there is no time for keeps the fixed table's variant.
+ * @param budget milliseconds; a variant is begun only if it should be compiled and timed before they are over.
+ */
+export async function calibrate<P>(
+  products: readonly Product[],
+  meter: Meter<P>,
+  budget = BUDGET,
+): Promise<Calibration> {
+  const began = meter.now();
+  const end = began + budget;
+  const ready = new Map<string, Ready<P>[]>();
+  const matmul: Record<string, MatmulVariant> = {};
+  const gain: Record<string, number> = {};
+  const untried: string[] = [];
+  /** Milliseconds that a kernel of this sort takes to compile, at most so far. */
+  const slowest = new Map<string, number>();
+  const fits = (sort: string) => {
+    const compile = slowest.get(sort) ?? SHARE.unknown * budget;
+    return meter.now() + compile + SHARE.timing * budget <= end;
+  };
+  for (const own of [true, false]) {
+    for (const { key, variants: [fixed, ...others] } of products) {
+      if (!fixed || others.length === 0) continue;
+      const all = ready.get(key) ?? [];
+      ready.set(key, all);
+      const before = all.length;
+      for (const variant of own ? [fixed, ...others] : others) {
+        const sort = sortOf(variant);
+        if ((sort === sortOf(fixed)) !== own) continue;
+        const start = meter.now();
+        // Without the fixed one there is nothing to compare with.
+        const made = fits(sort) && (variant === fixed || all[0]?.variant === fixed)
+          ? await readyOf(meter, key, variant)
+          : undefined;
+        if (made) {
+          all.push(made);
+          slowest.set(sort, Math.max(slowest.get(sort) ?? 0, meter.now() - start));
+        } else if (variant !== fixed) untried.push(`${key} ${variant}`);
+      }
+      if (all.length === before || all.length < 2) continue;
+      if (meter.now() >= end) {
+        untried.push(...all.slice(Math.max(1, before)).map(({ variant }) => `${key} ${variant}`));
+        continue;
+      }
+      const winner = await fasterThanFirst(meter, all);
+      if (!winner) continue;
+      matmul[key] = winner.variant;
+      gain[key] = winner.gain;
+    }
+  }
+  return { matmul, gain, untried, seconds: (meter.now() - began) / 1000 };
+}
+
+/** "panel" of "panel 64". */
+function sortOf(variant: MatmulVariant): string {
+  return variant.replace(/ \d+$/, "");
+}
+
+/** Undefined where none is clearly faster. */
+async function fasterThanFirst<P>(
+  meter: Meter<P>,
+  all: readonly Ready<P>[],
+): Promise<{ variant: MatmulVariant; gain: number } | undefined> {
+  const medians = await inTurn(meter, all, ROUNDS.first);
+  const best = Math.min(...medians);
+  const [first, fastest] = [all[0], all[medians.indexOf(best)]];
+  if (!first || !fastest || !isFaster(best, medians[0])) return undefined;
+  const [before, after] = await inTurn(meter, [first, fastest], ROUNDS.again);
+  if (before === undefined || after === undefined || !isFaster(after, before)) return undefined;
+  return { variant: fastest.variant, gain: before / after };
+}
+
+/** Undefined for a kernel that does not run on this adapter: the others do. */
+async function readyOf<P>(
+  meter: Meter<P>,
+  key: string,
+  variant: MatmulVariant,
+): Promise<Ready<P> | undefined> {
+  try {
+    return { variant, prepared: await meter.prepare(key, variant) };
+  } catch {
+    return undefined;
+  }
+}
+
+function isFaster(time = Infinity, fixed = 0): boolean {
+  return time <= (1 - MARGIN) * fixed;
+}
+
+/** Medians over rounds in which each has its turn: a machine that others use is now slower, now faster. */
+async function inTurn<P>(meter: Meter<P>, all: readonly Ready<P>[], rounds: number): Promise<number[]> {
+  const order = Array.from({ length: rounds }, () => all.map(({ prepared }) => prepared)).flat();
+  const times = await meter.time(order);
+  return all.map((_, k) => median(times.filter((_, at) => at % all.length === k)));
+}

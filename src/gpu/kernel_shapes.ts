@@ -1,0 +1,79 @@
+/**
+ * Which kernel does a matrix product, of those that can. A fixed table has an answer for each kind of adapter; a
+ * calibration (see calibrate.ts) may put others beside it, for the sizes that it timed.
+ */
+
+import { z } from "zod";
+import { UserError } from "../data/user_error.ts";
+
+/** What a kernel's shape is chosen by: a CPU that poses as a GPU (llvmpipe, SwiftShader), or a real GPU. */
+export type AdapterKind = "cpu" | "gpu";
+
+/** forward: act(input W + b); input: output_gradient W^T; weight: input^T output_gradient. */
+export type MatmulDirection = "forward" | "input" | "weight";
+
+/** The number of a panel is its workgroup's rows. */
+export const matmulVariants = ["panel 64", "panel 128", "panel 256", "rows", "tiled"] as const;
+export type MatmulVariant = typeof matmulVariants[number];
+
+export const kernelShapesSchema = z.strictObject({
+  /** It also decides what stands in storage textures and uniforms. */
+  kind: z.enum(["cpu", "gpu"]),
+  /** What differs from the fixed table, by {@link matmulKey}. */
+  matmul: z.record(z.string(), z.enum(matmulVariants)),
+});
+/** Another variant may sum in another order: with other shapes, results may differ in their last bits. */
+export type KernelShapes = Readonly<z.infer<typeof kernelShapesSchema>>;
+
+export function fixedShapes(kind: AdapterKind): KernelShapes {
+  return { kind, matmul: {} };
+}
+
+/** Shapes that were recorded, on an adapter of their kind; the fixed table on another, and where there are none. */
+export function recordedShapes(recorded: KernelShapes | undefined, kind: AdapterKind): KernelShapes {
+  return recorded?.kind === kind ? recorded : fixedShapes(kind);
+}
+
+/** E.g. "forward 64x32", padded sizes [K, N] of the weights. @param k4 K / 4. @param n4 N / 4. */
+export function matmulKey(direction: MatmulDirection, k4: number, n4: number): string {
+  return `${direction} ${4 * k4}x${4 * n4}`;
+}
+
+/** What a panel kernel sums over is written out in its text, up to so many vectors. */
+const PANEL_K4 = 16;
+
+/**
+ * The variants that can do a product. The first is that of the fixed table, the others come by promise. The tiled
+ * kernels read buffers alone, so they cannot do where a CPU adapter has textures.
+ */
+export function variantsFor(
+  kind: AdapterKind,
+  direction: MatmulDirection,
+  k4: number,
+  n4: number,
+): readonly MatmulVariant[] {
+  if (direction === "weight") return kind === "cpu" ? ["rows"] : ["tiled", "rows"];
+  const panel = (direction === "forward" ? k4 : n4) <= PANEL_K4;
+  if (kind === "gpu") return panel ? ["tiled", "rows", "panel 128"] : ["tiled", "rows"];
+  return panel ? ["panel 128", "panel 256", "panel 64", "rows"] : ["rows"];
+}
+
+/** @throws UserError for recorded shapes that cannot do the product. */
+export function variantOf(
+  shapes: KernelShapes,
+  direction: MatmulDirection,
+  k4: number,
+  n4: number,
+): MatmulVariant {
+  const [fixed, ...others] = variantsFor(shapes.kind, direction, k4, n4);
+  if (!fixed) throw new Error("expected a variant for every product");
+  const key = matmulKey(direction, k4, n4);
+  const chosen = shapes.matmul[key] ?? fixed;
+  if (chosen === fixed || others.includes(chosen)) return chosen;
+  throw new UserError(
+    `Expected one of ${
+      [fixed, ...others].join(", ")
+    } for the product ${key}, found ${chosen} in the kernel shapes. ` +
+      "Take it out of the run's config.json.",
+  );
+}

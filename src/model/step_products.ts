@@ -1,0 +1,160 @@
+/** The matrix products of a model's training step on a typical batch, ready to be timed by calibrate.ts. */
+
+import { DeviceItems, DeviceLog } from "../batch/device_log.ts";
+import { batchCapacity, Plan } from "../batch/plan.ts";
+import { type ClickLog, usersOf } from "../data/click_log.ts";
+import { Arena } from "../gpu/arena.ts";
+import type { Meter, Product } from "../gpu/calibrate.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { MatmulVariant } from "../gpu/kernel_shapes.ts";
+import { type EncodePass, timePasses } from "../gpu/profiler.ts";
+import { type DispatchSpec, type KernelChoice, Program } from "../gpu/program.ts";
+import { readViews } from "../gpu/readback.ts";
+import type { BatchSizes } from "../gpu/step.ts";
+import { AdamState } from "../ops/adam.ts";
+import { ParameterArena } from "../tape/parameters.ts";
+import type { ModelConfig } from "./config.ts";
+import { itemsShape } from "./item_features.ts";
+import { modelSpecs } from "./model_program.ts";
+import { modelParameters, recordModel } from "./user_model.ts";
+
+/** A variant that is compiled. */
+export interface PreparedProduct {
+  readonly encode: EncodePass;
+  /** Dispatches in the pass: so many that it lasts. */
+  readonly repeats: number;
+}
+
+/** A product with less than this share of the largest one's work keeps its kernel: there is nothing to gain. */
+const LEAST_SHARE = 0.1;
+/** Rows of the batch: more tell no more about which variant is fastest. */
+const MOST_ROWS = 8192;
+/** Microseconds that a pass should last by timestamps, and by the wall clock, which is some 10 ms late. */
+const PASS = { timestamps: 300, wall: 30_000 };
+const MOST_REPEATS = 256;
+
+/** Values are zeros: they do not matter for time. */
+export class StepProducts implements Meter<PreparedProduct> {
+  readonly #parts: { destroy(): void }[] = [];
+  readonly #choices = new Map<string, { choice: KernelChoice; flops: number }>();
+  readonly #plan: Plan;
+  readonly #sizes: BatchSizes;
+
+  /** @param users of a batch. @throws UserError for a batch beyond the adapter. */
+  constructor(readonly gpu: Gpu, log: ClickLog, config: ModelConfig, users: number) {
+    try {
+      const batch = typicalBatch(log, users);
+      const capacity = batchCapacity(log, batch, batch.length);
+      const items = this.#keep(new DeviceItems(gpu, log.items));
+      const deviceLog = this.#keep(new DeviceLog(gpu, log));
+      this.#plan = this.#keep(new Plan(gpu, log, capacity, 1));
+      this.#sizes = this.#plan.put(0, batch, { slot: 0, learningRate: 0, iteration: 0 });
+      this.#plan.upload(0, 1);
+      const parameters = this.#keep(
+        new ParameterArena(gpu, modelParameters(itemsShape(log.items), config)),
+      );
+      const adam = this.#keep(new AdamState(parameters));
+      const arena = this.#keep(new Arena(gpu, "calibration"));
+      const model = { gpu, config, items, parameters };
+      const ring = arena.allocate("ring", 16);
+      const { specs } = modelSpecs(
+        { ...model, record: (tape, options) => recordModel(tape, model, options) },
+        { name: "calibration", log: deviceLog, plan: this.#plan, ring, training: { adam, itemDropout: 0 } },
+        arena,
+      );
+      for (const spec of specs) this.#add(spec);
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
+  }
+
+  #keep<T extends { destroy(): void }>(part: T): T {
+    this.#parts.push(part);
+    return part;
+  }
+
+  /** Of products of the same sizes the one with the most rows stands for all. */
+  #add({ choice, cost }: DispatchSpec): void {
+    if (!choice) return;
+    const { flops } = cost(this.#sizes);
+    if (flops > (this.#choices.get(choice.key)?.flops ?? 0)) this.#choices.set(choice.key, { choice, flops });
+  }
+
+  /** The most work first. */
+  products(): Product[] {
+    const all = [...this.#choices.values()].sort((a, b) => b.flops - a.flops);
+    const least = LEAST_SHARE * (all[0]?.flops ?? 0);
+    return all.filter(({ flops }) => flops >= least).map(({ choice: { key, variants } }) => ({
+      key,
+      variants,
+    }));
+  }
+
+  /** Names the sizes; the rows to a power of two, as no two batches are equal. */
+  sizes(): string[] {
+    return [...this.#choices].map(([key, { flops }]) => `${key} 2^${Math.round(Math.log2(flops))} flops`)
+      .sort();
+  }
+
+  async prepare(key: string, variant: MatmulVariant): Promise<PreparedProduct> {
+    const found = this.#choices.get(key);
+    if (!found) throw new Error(`there is no product ${key}`);
+    const program = await Program.record(this.gpu, "calibration", this.#plan.steps, [
+      found.choice.by(variant),
+    ]);
+    const once: EncodePass = (pass) => program.encodeOne(pass, 0, this.#sizes, this.#plan.offset(0));
+    const [, each = 1] = await this.#run([once, once]);
+    const wanted = (this.gpu.hasTimestamps ? PASS.timestamps : PASS.wall) / Math.max(each, 0.1);
+    const repeats = Math.min(MOST_REPEATS, Math.max(1, Math.ceil(wanted)));
+    const encode: EncodePass = (pass) => {
+      for (let k = 0; k < repeats; k++) once(pass);
+    };
+    return { encode, repeats };
+  }
+
+  async time(prepared: readonly PreparedProduct[]): Promise<number[]> {
+    const times = await this.#run(prepared.map(({ encode }) => encode));
+    return times.map((time, k) => time / (prepared[k]?.repeats ?? 1));
+  }
+
+  now(): number {
+    return performance.now();
+  }
+
+  /** Microseconds of each pass. */
+  async #run(passes: readonly EncodePass[]): Promise<number[]> {
+    if (this.gpu.hasTimestamps) return await timePasses(this.gpu, passes);
+    const times: number[] = [];
+    for (const encode of passes) {
+      const began = performance.now();
+      const encoder = this.gpu.device.createCommandEncoder({ label: "calibration" });
+      const pass = encoder.beginComputePass();
+      encode(pass);
+      pass.end();
+      this.gpu.queue.submit([encoder.finish()]);
+      await readViews(this.gpu, [{ buffer: this.#plan.steps, offset: 0, size: 4 }]);
+      times.push(1000 * (performance.now() - began));
+    }
+    return times;
+  }
+
+  destroy(): void {
+    for (const part of this.#parts.splice(0).reverse()) part.destroy();
+  }
+}
+
+/** Train users from all over the log, as many as a batch takes, but no more than make up {@link MOST_ROWS}. */
+function typicalBatch({ userEvents, eventRows, ...log }: ClickLog, count: number): number[] {
+  const all = usersOf({ userEvents, eventRows, ...log }, "train");
+  const batch: number[] = [];
+  let rows = 0;
+  for (let k = 0; k < Math.min(count, all.length); k++) {
+    const user = all[Math.floor(k * all.length / Math.min(count, all.length))] ?? 0;
+    const own = (eventRows[userEvents[user + 1] ?? 0] ?? 0) - (eventRows[userEvents[user] ?? 0] ?? 0);
+    if (batch.length > 0 && rows + own > MOST_ROWS) break;
+    batch.push(user);
+    rows += own;
+  }
+  return batch;
+}
