@@ -1,10 +1,11 @@
 /**
- * Where a kernel finds its data: a range of a buffer, or a storage texture.
+ * Where a kernel finds its data: a range of a buffer, as storage or as a uniform, or a storage texture.
  *
- * Why textures: a CPU that poses as a GPU (llvmpipe) reads a buffer number by number, each behind a bounds check of its
- * own, about 200 instructions for a vec4f in 8 lanes. A texel of four f32 is fetched whole: about 60. So on such an adapter the
- * widest activations stand in textures. A kernel is written for buffers and reads and writes what may stand in a texture through
- * functions of one line, `load_NAME`, `store_NAME` and `add_NAME`, that {@link inTextures} turns.
+ * Why textures: a CPU that poses as a GPU (llvmpipe) reads storage number by number, each behind a bounds check of its
+ * own, about 200 instructions for a vec4f in 8 lanes. A texel of four f32 is fetched whole: about 60. Writing one is
+ * slower than writing a buffer, so on such an adapter what matrix products read again and again stands in textures,
+ * and nothing else. A kernel is written for buffers; what may stand in a texture it reads and writes through functions
+ * of one line, `load_NAME`, `store_NAME` and `add_NAME`, that {@link inTextures} turns.
  */
 
 import type { Kernel } from "./kernel.ts";
