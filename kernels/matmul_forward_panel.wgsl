@@ -61,8 +61,9 @@ fn add(s: Sums, at: u32, k: u32) -> Sums {
 // Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
-// Rows and columns past the end repeat the last one: they store the same bits at the same place. An `if` would be right
-// too, but behind a branch LLVM defers all additions to it, and the products of the whole row wait in memory.
+// Rows and columns past the end repeat the last one: they store the same bits at the same place (to the letter a race,
+// between equal values). An `if` would do as well, but LLVM defers all additions to the far side of a branch, and the
+// products of the whole row wait in memory: half the speed.
 fn put(row: u32, column: u32, z: vec4f) {
   var y = z;
   if (ELU) { y = select(exp(min(y, vec4f(0.0))) - 1.0, y, (y > vec4f(0.0)) | broken(y)); }

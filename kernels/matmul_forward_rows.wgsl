@@ -1,15 +1,17 @@
-// matmul_forward_rows.wgsl - a dense layer, for a CPU adapter
+// matmul_forward_rows.wgsl - a dense layer with more inputs than a panel holds, for a CPU adapter
 //
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]       M: users, events, rows or items of the batch
 //   output = act(input W + bias);   with GATHER, row m of the input is row index[m]
 //
 // Work split   one invocation owns 8 rows x 16 columns of the output in registers: 8 accumulators of 4 x 4, so a pass
 //              over 4 k loads 8 + 16 vectors for 1,024 flops. Lanes of a workgroup own neighbouring blocks of rows and
-//              ask for the same weights: in a *uniform* buffer that is one load and a broadcast. No workgroup memory, no
-//              barrier: on a CPU both cost and neither gains. No unrolling beyond 4 k: slower, and compiles for seconds.
+//              ask for the same weights, which llvmpipe does not notice: it gathers them lane by lane, from a *uniform*
+//              buffer without the branches that storage costs. So what counts is how often a loaded value is used.
 // Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
 // Backward     matmul_input_gradient_rows.wgsl, matmul_weight_gradient_rows.wgsl
-// On llvmpipe  two cores, 6,840 x 64 x 64: 17-21 GFLOP/s; with the weights in storage 12; matmul_forward_tiled 9
+// On llvmpipe  two cores, 12,800 x 64 x 64: 12 GFLOP/s, 18 with the input in a texture; matmul_forward_tiled 7,
+//              matmul_forward_panel 27. All steps: bench/ladder.md
+// Up to 64 inputs   matmul_forward_panel.wgsl
 // On a GPU     matmul_forward_tiled.wgsl
 
 const WORKGROUP = 8;

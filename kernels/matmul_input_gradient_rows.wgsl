@@ -1,4 +1,4 @@
-// matmul_input_gradient_rows.wgsl - gradient of a dense layer's input, for a CPU adapter
+// matmul_input_gradient_rows.wgsl - gradient of a dense layer's input for more outputs than a panel holds, for a CPU adapter
 //
 //   output_gradient [M, N]   weights [K, N]   input [M, K]   input_gradient [M, K]
 //   input_gradient = output_gradient W^T      (times ELU'(input) with ELU: input = ELU(z), ELU' = 1 or input + 1)

@@ -53,7 +53,10 @@ function kernelOf(direction: MatmulDirection, variant: MatmulVariant): Kernel {
   return found;
 }
 
-/** @param k4 columns of the input / 4. @param n4 columns of the output / 4. */
+/**
+ * @param k4 columns of the input / 4. @param n4 columns of the output / 4.
+ * @throws UserError for recorded shapes that cannot do the product.
+ */
 export function matmulKernel(
   direction: MatmulDirection,
   k4: number,
