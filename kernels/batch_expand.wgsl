@@ -1,10 +1,10 @@
 // batch_expand.wgsl - from the users that a batch names to its events and rows
 //
 //   plan   [B+1]  (first event in the log, first event in the batch, first row in the batch, -); entry B closes it
-//   log_event [., 3]  first row, clicked row | NONE, clicks of the log before the event: for every event of the log,
-//                  and one entry more
+//   log_event [., 3]  first row, clicked row | NONE, clicks of the log before the event (top bit: it is given): for every
+//                  event of the log, and one entry more
 //   log_row   [.]  (item, order); order = place of the row among all rows of the log sorted by item
-//   event  [E]    (first row, end row, clicked row | NONE, item fed to the encoder | NONE), in batch numbering
+//   event  [E]    (first row, end row, clicked row | NONE | GIVEN, item fed to the encoder | NONE), in batch numbering
 //   event_item [E]  that item, or 0: an index that may always be followed
 //   history [E]    (clicks of the user before the event, end of her events)
 //   row    [R]    (event, item, order, event if this row's click is fed to the encoder | NONE)
@@ -12,6 +12,9 @@
 //
 // The click of a user's last event is fed to nobody: no state follows it. So the items before event e stand at the fed
 // events e' < e, the last of them at lag history[e].x - history[e'].x = 1: a walk back knows where to stop.
+//
+// A given event is history that the log starts with: its click is fed as any other, but nothing is predicted of it, so the
+// losses see GIVEN in the place of its row.
 //
 // Work split   one invocation owns one event; it finds its user by bisection in the plan. The bits are set by
 //              integer atomics, whose result does not depend on the order.
@@ -21,6 +24,8 @@
 const WORKGROUP = 64;
 const ITEM_WORDS = 1u;  // words of bits that the items take
 const NONE = 0xffffffffu;
+const GIVEN = 0xfffffffeu;
+const GIVEN_BIT = 0x80000000u;
 
 struct Step {
   size: vec4u,         // B users, E events, R rows, D distinct items of this batch
@@ -66,9 +71,14 @@ fn batch_expand(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
   let feeds = clicked && e + 1u < user_end.y;
   var fed_item = NONE;
   if (feeds) { fed_item = log_row[log_click].x; }
-  event[e] = vec4u(first, first + count, select(NONE, first + (log_click - log_first), clicked), fed_item);
+  let before = log_event[3u * logged + 2u];
+  let given = (before & GIVEN_BIT) != 0u;
+  var click = select(NONE, first + (log_click - log_first), clicked);
+  if (given) { click = GIVEN; }
+  event[e] = vec4u(first, first + count, click, fed_item);
   event_item[e] = select(0u, fed_item, feeds);
-  history[e] = vec2u(log_event[3u * logged + 2u] - log_event[3u * user.x + 2u], user_end.y);
+  let clicks = (before & ~GIVEN_BIT) - (log_event[3u * user.x + 2u] & ~GIVEN_BIT);
+  history[e] = vec2u(clicks, user_end.y);
 
   for (var k = 0u; k < count; k++) {
     let logged_row = log_row[log_first + k];

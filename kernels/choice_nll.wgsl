@@ -1,11 +1,13 @@
 // choice_nll.wgsl - negative log-likelihood of what the user did, its gradient, and prec@1, prec@2
 //
-//   u [R]         utility of every displayed row          event [E]   (first row, end row, clicked row | NONE, -)
+//   u [R]         utility of every displayed row          event [E]   (first row, end row, clicked row | NONE | GIVEN, -)
 //   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
 //
 //   loss_e = log(1 + sum_{r in e} exp(eta u_r)) - eta u_click        (no click: the last term is 0)
-//   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,   P(r) = exp(eta u_r) / (1 + sum exp(eta u))
+//   d mean loss / d u_r = eta (P(r) - [r clicked]) / C,   P(r) = exp(eta u_r) / (1 + sum exp(eta u))
 //   prec@k: expected share with ties broken at random: 0 if k or more rows are greater, else min(1, (k - greater) / equal)
+//
+// A given event is history: its outcome and its gradient are 0, and C, over which the mean is, counts the others.
 //
 // The maximum that is subtracted includes the null logit 0, so nothing overflows: utilities of 80 and more do occur.
 //
@@ -16,6 +18,7 @@ const WORKGROUP = 16;
 const GRADIENT = true;
 const ETA = 1.0;  // of the Shannon regulariser: how sharply users choose by utility
 const NONE = 0xffffffffu;
+const GIVEN = 0xfffffffeu;
 
 struct Step {
   size: vec4u,         // B users, E events, R rows, D distinct items of this batch
@@ -24,6 +27,9 @@ struct Step {
   chunks: u32,         // partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,
+  decay: f32,          // share that weight decay takes off
+  noise: u32,          // rules what is random in the step
+  counted: u32,        // events that are not given
 }
 
 @group(0) @binding(0) var<storage, read> u: array<f32>;
@@ -43,6 +49,13 @@ fn choice_nll(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   let first = event[e].x;
   let end = event[e].y;
   let click = event[e].z;
+  if (click == GIVEN) {
+    outcome[e] = vec4f(0.0);
+    if (GRADIENT) {
+      for (var r = first; r < end; r++) { u_gradient[r] = 0.0; }
+    }
+    return;
+  }
   let clicked = click != NONE;
   var clicked_u = 0.0;
   if (clicked) { clicked_u = ETA * u[click]; }
@@ -69,7 +82,7 @@ fn choice_nll(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
     outcome[e] = vec4f(loss, 0.0, 0.0, 0.0);
   }
   if (GRADIENT) {
-    let events = f32(step.size.y);
+    let events = f32(step.counted);
     for (var r = first; r < end; r++) {
       u_gradient[r] = ETA * (exp(ETA * u[r] - most) / sum - select(0.0, 1.0, r == click)) / events;
     }

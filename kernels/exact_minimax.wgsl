@@ -1,11 +1,11 @@
 // exact_minimax.wgsl - the game of minimax.wgsl against the exact generator: sparsemax, losses and the reward's gradient
 //
-//   u [R]  utilities      event [E]  (first row, end, clicked | NONE, -)
+//   u [R]  utilities      event [E]  (first row, end, clicked | NONE | GIVEN, -)
 //   pi = argmax over the simplex of sum_r pi_r (u_r - pi_r / (2 eta)) = sparsemax(eta u), the Euclidean projection of
 //        eta u on the simplex (Martins and Astudillo 2016): pi_r = max(eta u_r - tau, 0)
-//   policy [R]     pi
+//   policy [R]     pi; 0 for a given event
 //   outcome [2 E]  as in minimax.wgsl
-//   gradient [R]   d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY (u_r - mean u of the page)) / E: at its maximum
+//   gradient [R]   d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY (u_r - mean u of the page)) / C: at its maximum
 //                  pi moves without changing the value (envelope theorem), so no gradient passes through it
 //
 // The threshold without sorting: row r with k_r rows of at least its value, of sum S_r, is in the support if
@@ -21,6 +21,7 @@ const ETA = 1.0;
 const PENALTY = 0.0;
 const SKIP_NO_CLICK = true;
 const NONE = 0xffffffffu;
+const GIVEN = 0xfffffffeu;
 
 struct Step {
   size: vec4u,         // B users, E events, R rows, D distinct items of this batch
@@ -29,6 +30,9 @@ struct Step {
   chunks: u32,         // partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,
+  decay: f32,          // share that weight decay takes off
+  noise: u32,          // rules what is random in the step
+  counted: u32,        // events that are not given
 }
 
 @group(0) @binding(0) var<storage, read> u: array<f32>;
@@ -52,6 +56,15 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   let first = event[e].x;
   let end = event[e].y;
   let click = event[e].z;
+  if (click == GIVEN) {
+    outcome[2u * e] = vec4f(0.0);
+    outcome[2u * e + 1u] = vec4f(0.0);
+    for (var r = first; r < end; r++) {
+      policy[r] = 0.0;
+      if (GRADIENT) { gradient[r] = 0.0; }
+    }
+    return;
+  }
   let clicked = click != NONE;
   var clicked_u = 0.0;
   if (clicked) { clicked_u = u[click]; }
@@ -126,7 +139,7 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
     outcome[2u * e + 1u] = vec4f(loss_min, 0.0, 0.0, loss_max);
   }
   if (GRADIENT) {
-    let share = select(0.0, 1.0 / f32(step.size.y), counts);
+    let share = select(0.0, 1.0 / f32(step.counted), counts);
     for (var r = first; r < end; r++) {
       gradient[r] = share * (policy[r] - select(0.0, 1.0, r == click) + PENALTY * (u[r] - mean_u));
     }

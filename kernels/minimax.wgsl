@@ -1,15 +1,17 @@
 // minimax.wgsl - the game of generator and reward with the L2 regulariser: losses, precision, one player's gradient
 //
-//   u [R]  utilities, of the reward        logits [R]  of the generator       event [E]  (first row, end, clicked | NONE, -)
+//   u [R]  utilities, of the reward        logits [R]  of the generator       event [E]  (first row, end, clicked | NONE | GIVEN, -)
 //   pi = softmax(logits) over the rows of an event: only what is displayed, no null action
 //   loss_max_e = sum_r pi_r (u_r - pi_r / (2 eta))          the generator ascends its mean
 //   loss_min_e = loss_max_e - u_click                       the reward descends its mean
 //   outcome [2 E]  (nll of u as in choice_nll, prec@1, prec@2 of u, 1 if clicked),
 //                  (loss_min, prec@1, prec@2 of pi, loss_max)
-//   gradient [R]   PLAYER 1, the generator: d(-mean loss_max) / d logits = -pi_r ((u_r - pi_r / eta) - S) / E,
+//   gradient [R]   PLAYER 1, the generator: d(-mean loss_max) / d logits = -pi_r ((u_r - pi_r / eta) - S) / C,
 //                    S = sum pi (u - pi / eta)
-//                  PLAYER 2, the reward: d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY (u_r - mean u of the page)) / E
+//                  PLAYER 2, the reward: d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY (u_r - mean u of the page)) / C
 //                  PLAYER 0: none, to evaluate
+//
+// A given event is history: its outcome and its gradient are 0, and C, over which the means are, counts the others.
 //
 // A constant added to all u of a page changes neither gradient, so u is taken less its largest where it enters the
 // generator's. An event without a click has nothing that pi could be held against (it knows no null action): its
@@ -28,6 +30,7 @@ const ETA = 1.0;
 const PENALTY = 0.0;
 const SKIP_NO_CLICK = true;
 const NONE = 0xffffffffu;
+const GIVEN = 0xfffffffeu;
 
 struct Step {
   size: vec4u,         // B users, E events, R rows, D distinct items of this batch
@@ -36,6 +39,9 @@ struct Step {
   chunks: u32,         // partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,
+  decay: f32,          // share that weight decay takes off
+  noise: u32,          // rules what is random in the step
+  counted: u32,        // events that are not given
 }
 
 @group(0) @binding(0) var<storage, read> u: array<f32>;
@@ -75,6 +81,15 @@ fn minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let first = event[e].x;
   let end = event[e].y;
   let click = event[e].z;
+  if (click == GIVEN) {
+    outcome[2u * e] = vec4f(0.0);
+    outcome[2u * e + 1u] = vec4f(0.0);
+    for (var r = first; r < end; r++) {
+      _ = logit(r);
+      if (PLAYER != 0u) { gradient[r] = 0.0; }
+    }
+    return;
+  }
   let clicked = click != NONE;
   var clicked_u = 0.0;
   var clicked_logit = 0.0;
@@ -141,7 +156,7 @@ fn minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   }
 
   if (PLAYER == 0u) { return; }
-  let share = select(0.0, 1.0 / f32(step.size.y), counts);
+  let share = select(0.0, 1.0 / f32(step.counted), counts);
   let slope = expected - squares / ETA;
   for (var r = first; r < end; r++) {
     let pi = exp(logits[r] - most_logit) / actions;

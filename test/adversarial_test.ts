@@ -13,7 +13,7 @@ import { type AdversarialConfig, defaultAdversarial, defaultTraining } from "../
 import { GENERATOR_PREFIX, partOf } from "../src/train/networks.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { Adam64, network64, type Page64, shape64, toParameters64 } from "./f64_model.ts";
-import { withGpu } from "./op_check.ts";
+import { countedOf, withGpu } from "./op_check.ts";
 import { smallLog } from "./small_logs.ts";
 
 const logs: Record<string, ClickLog> = {
@@ -55,7 +55,8 @@ const cases: [string, ModelConfig, Partial<AdversarialConfig>][] = [
   ["LSTM, reward frozen", { ...defaultModel, lstmUnits: 3, dims: [6] }, { rewardSteps: 0 }],
   ["LSTM, exact generator", { ...defaultModel, lstmUnits: 3, dims: [6] }, { generator: "exact" }],
 ];
-for (const [data, log] of Object.entries(logs)) {
+const given = smallLog(23, { users: 60, items: 41, width: 0, maxEvents: 6, maxPage: 7, given: 0.4 });
+for (const [data, log] of Object.entries({ ...logs, "events given": given })) {
   for (const [name, config, more] of cases) {
     for (const kind of ["cpu", "gpu"] as const) {
       Deno.test(`ten minimax pairs follow the f64 trajectory: ${name}, ${data}, ${kind} shapes`, () =>
@@ -81,6 +82,7 @@ async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig
   for (let t = 1; t <= 10; t++) {
     const users = trainer.batchOf(t);
     const result = await trainer.step(users);
+    const events = countedOf(log, Array.from(users));
     const logitsNow = () => generator && network64(log, users, generator, shape64(actor));
     let { pages, gradients } = network64(log, users, reward, shape64(model.config));
     for (let k = 0; generator && k < config.generatorSteps; k++) {
@@ -90,7 +92,7 @@ async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig
         const pi = softmax(logits);
         const slope = pi.map((p, i) => (pages[e]?.u[i] ?? NaN) - p);
         const mean = slope.reduce((sum, x, i) => sum + x * (pi[i] ?? NaN), 0);
-        return pi.map((p, i) => -p * ((slope[i] ?? NaN) - mean) / pages.length);
+        return pi.map((p, i) => -p * ((slope[i] ?? NaN) - mean) / events);
       };
       generatorAdam.step(generator, acting.gradients(slopes));
     }
@@ -100,7 +102,10 @@ async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig
     // The figures are of the last reward step.
     for (let k = 0; k < Math.max(1, config.rewardSteps); k++) {
       if (k > 0) ({ pages, gradients } = network64(log, users, reward, shape64(model.config)));
-      const counted = pages.flatMap((page, e) => (page.clicked < 0 ? [] : [{ page, pi: policyOf(page, e) }]));
+      const counted = pages.flatMap((
+        page,
+        e,
+      ) => (page.clicked < 0 || page.given ? [] : [{ page, pi: policyOf(page, e) }]));
       const lossMax = counted.reduce((sum, { page, pi }) => sum + valueOf(page, pi), 0) / counted.length;
       const lossMin = lossMax -
         counted.reduce((sum, { page }) => sum + (page.u[page.clicked] ?? NaN), 0) / counted.length;
@@ -120,7 +125,7 @@ async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig
           const mean = page.u.reduce((a, b) => a + b, 0) / page.u.length;
           return page.u.map((x, i) =>
             ((pi[i] ?? NaN) - (i === page.clicked ? 1 : 0) + config.utilityPenalty * (x - mean)) /
-            pages.length
+            events
           );
         }),
       );

@@ -6,7 +6,7 @@ import { BatchBuffers } from "../src/batch/batch_buffers.ts";
 import { DeviceItems, DeviceLog } from "../src/batch/device_log.ts";
 import { batchCapacity, Plan } from "../src/batch/plan.ts";
 import { referenceBatch } from "../src/batch/reference_batch.ts";
-import { type ClickLog, NONE } from "../src/data/click_log.ts";
+import { type ClickLog, GIVEN, NONE } from "../src/data/click_log.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { Program } from "../src/gpu/program.ts";
@@ -28,12 +28,19 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
     const program = await Program.record(gpu, "batch", plan.steps, batch.dispatches());
     for (const [place, users] of batches.entries()) {
       const expected = referenceBatch(log, users);
+      const counted = expected.events.filter(({ click }) => click !== GIVEN).length;
+      if (counted === 0) {
+        const put = () => plan.put(place, users, { slot: 0, learningRate: 0, iteration: 0 });
+        assert.throws(put, /all \d+ events of its \d+ users are given/);
+        continue;
+      }
       const sizes = plan.put(place, users, { slot: 0, learningRate: 0, iteration: 0 });
       assert.deepEqual(sizes, {
         users: users.length,
         events: expected.events.length,
         rows: expected.rows.length,
         items: expected.slotItem.length,
+        counted,
       });
       plan.upload(place, 1);
       const encoder = gpu.device.createCommandEncoder();
@@ -104,6 +111,7 @@ Deno.test("batch kernels: any log, any users, two batches of one program", () =>
           items: fc.integer({ min: 1, max: 200 }),
           width: fc.constantFrom(0, 2),
           noClick: fc.constantFrom(0, 0.3, 1),
+          given: fc.constantFrom(0, 0.4),
           maxEvents: fc.integer({ min: 1, max: 8 }),
           maxPage: fc.integer({ min: 1, max: 12 }),
         }),

@@ -63,6 +63,8 @@ export interface Page64 {
   readonly u: number[];
   /** Place on the page, or -1. */
   readonly clicked: number;
+  /** History, of which nothing is predicted: its slopes are 0, and it does not count. */
+  readonly given: boolean;
 }
 
 /** d loss / d output for every row of a page. */
@@ -89,14 +91,15 @@ export function lossAndGradients64(
   shape: Shape64,
 ) {
   const { pages, gradients } = network64(log, users, p, shape);
+  const counted = pages.filter(({ given }) => !given);
   const sumOf = (u: readonly number[]) => u.reduce((s, x) => s + Math.exp(x), 1);
-  const loss = pages.reduce((s, { u, clicked }) => s + Math.log(sumOf(u)) - (u[clicked] ?? 0), 0) /
-    pages.length;
+  const loss = counted.reduce((s, { u, clicked }) => s + Math.log(sumOf(u)) - (u[clicked] ?? 0), 0) /
+    counted.length;
   return {
     loss,
     utilities: pages.flatMap(({ u }) => u),
     gradients: gradients(({ u, clicked }) =>
-      u.map((x, k) => (Math.exp(x) / sumOf(u) - (k === clicked ? 1 : 0)) / pages.length)
+      u.map((x, k) => (Math.exp(x) / sumOf(u) - (k === clicked ? 1 : 0)) / counted.length)
     ),
   };
 }
@@ -159,8 +162,13 @@ function walk64(
         });
         rows.push({ inputs, u: x.reduce((sum, value, j) => sum + value * (outW[j] ?? NaN), outB) });
       }
-      const page = { u: rows.map(({ u }) => u), clicked: click === NONE ? -1 : click - first };
-      const slope = slopes(page, index++);
+      const page = {
+        u: rows.map(({ u }) => u),
+        clicked: click === NONE ? -1 : click - first,
+        given: log.eventGiven?.[e] === 1,
+      };
+      const wanted = slopes(page, index++);
+      const slope = page.given ? wanted.map(() => 0) : wanted;
       // Backward over the page, down to the state.
       const ds = state.map(() => 0);
       rows.forEach(({ inputs }, k) => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { referenceBatch } from "../src/batch/reference_batch.ts";
-import { NONE } from "../src/data/click_log.ts";
+import { GIVEN, NONE } from "../src/data/click_log.ts";
 import { randomStream } from "../src/data/random.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { defaultModel } from "../src/model/config.ts";
@@ -10,7 +10,7 @@ import { exactMinimax, type GameOptions, gameReference, minimax, sparsemax } fro
 import { at, type Matrix, matrix } from "../src/tape/reference.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultAdversarial } from "../src/train/config.ts";
-import { checkOp, meanOf, type OpCase, withGpu } from "./op_check.ts";
+import { checkOp, countedOf, meanOf, type OpCase, withGpu } from "./op_check.ts";
 import { shuffled, smallLog, type SmallLogOptions } from "./small_logs.ts";
 
 const U = 2 ** -24;
@@ -22,6 +22,7 @@ const batches = {
   one: batchOf(1, { users: 1, items: 1, width: 3, maxEvents: 1, maxPage: 1 }),
   few: batchOf(2, { users: 5, items: 7, width: 5 }),
   many: batchOf(3, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 17 }),
+  given: batchOf(7, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 17, given: 0.4 }),
   noClicks: batchOf(6, { users: 9, items: 5, width: 2, noClick: 1 }),
 };
 const plain: GameOptions = { eta: 1, utilityPenalty: 0, skipNoClick: false };
@@ -32,12 +33,12 @@ function penaltyOf(u: Matrix, { log, users }: Pick<OpCase, "log" | "users">, gam
   const { events } = referenceBatch(log, users);
   let sum = 0;
   for (const { first, end, click } of events) {
-    if (game.skipNoClick && click === NONE) continue;
+    if (click === GIVEN || (game.skipNoClick && click === NONE)) continue;
     const page = Array.from({ length: end - first }, (_, k) => at(u, first + k, 0));
     const mean = page.reduce((s, x) => s + x, 0) / page.length;
     sum += page.reduce((s, x) => s + (x - mean) ** 2, 0);
   }
-  return game.utilityPenalty / 2 * sum / events.length;
+  return game.utilityPenalty / 2 * sum / countedOf(log, users);
 }
 
 for (const [name, batch] of Object.entries(batches)) {
@@ -57,8 +58,8 @@ for (const [name, batch] of Object.entries(batches)) {
           },
           loss: (output, [u]) =>
             player === "generator"
-              ? -meanOf(output, 7)
-              : meanOf(output, 4) + penaltyOf(u ?? assert.fail(), batch, game),
+              ? -meanOf(output, 7, batch)
+              : meanOf(output, 4, batch) + penaltyOf(u ?? assert.fail(), batch, game),
           scale: 2,
           tolerance: 4 * U * 100,
         }));
@@ -72,7 +73,7 @@ for (const [name, batch] of Object.entries(batches)) {
           const ring = tape.options.arena.allocate("ring", 32);
           return exactMinimax(tape, "game", t("u"), ring, true, game).outcomes;
         },
-        loss: (output, [u]) => meanOf(output, 4) + penaltyOf(u ?? assert.fail(), batch, game),
+        loss: (output, [u]) => meanOf(output, 4, batch) + penaltyOf(u ?? assert.fail(), batch, game),
         scale: 2,
         tolerance: 4 * U * 100,
       }));

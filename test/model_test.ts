@@ -17,6 +17,24 @@ const logs: Record<string, ClickLog> = {
   dense: smallLog(21, { users: 60, items: 41, width: 9, maxEvents: 6, maxPage: 7 }),
   "one-hot": smallLog(22, { users: 60, items: 41, width: 0, maxEvents: 6, maxPage: 7 }),
 };
+const withGiven: Record<string, ClickLog> = {
+  "dense, events given": smallLog(23, {
+    users: 60,
+    items: 41,
+    width: 9,
+    maxEvents: 6,
+    maxPage: 7,
+    given: 0.4,
+  }),
+  "one-hot, events given": smallLog(24, {
+    users: 60,
+    items: 41,
+    width: 0,
+    maxEvents: 6,
+    maxPage: 7,
+    given: 0.4,
+  }),
+};
 const pwShape: ModelConfig = { ...defaultPwModel, pwLags: 3, kernelSd: 0.3, dims: [9, 5] };
 const shapes: Record<string, ModelConfig> = {
   "20 units, 64-64": { ...defaultModel, lstmUnits: 20, dims: [64, 64] },
@@ -49,7 +67,7 @@ function compareAll(
 }
 
 for (const kind of ["cpu", "gpu"] as const) {
-  for (const [name, log] of Object.entries(logs)) {
+  for (const [name, log] of Object.entries({ ...logs, ...withGiven })) {
     for (const [shape, config] of Object.entries(shapes)) {
       Deno.test(`ten training steps follow the f64 trajectory: ${name}, ${shape}, ${kind} shapes`, () =>
         withGpu(kind, async (gpu) => {

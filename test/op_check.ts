@@ -8,7 +8,7 @@ import { BatchBuffers } from "../src/batch/batch_buffers.ts";
 import { DeviceItems, DeviceLog } from "../src/batch/device_log.ts";
 import { batchCapacity, Plan } from "../src/batch/plan.ts";
 import { referenceBatch } from "../src/batch/reference_batch.ts";
-import { type ClickLog, NONE } from "../src/data/click_log.ts";
+import { type ClickLog, GIVEN, NONE } from "../src/data/click_log.ts";
 import { randomStream } from "../src/data/random.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import { type Gpu, openGpu } from "../src/gpu/device.ts";
@@ -386,9 +386,14 @@ function checkFiniteDifferences(
   assert.ok(c.tolerance > 0);
 }
 
-/** The mean of a column: what a loss op is differentiated by. */
-export function meanOf(m: Matrix, column: number): number {
+/** The mean of a column over the events that are not given: what a loss op is differentiated by. */
+export function meanOf(m: Matrix, column: number, { log, users }: Pick<OpCase, "log" | "users">): number {
   let sum = 0;
   for (let row = 0; row < m.rows; row++) sum += at(m, row, column);
-  return sum / m.rows;
+  return sum / countedOf(log, users);
+}
+
+/** How many events of the users are not given. */
+export function countedOf(log: ClickLog, users: readonly number[]): number {
+  return referenceBatch(log, users).events.filter(({ click }) => click !== GIVEN).length;
 }

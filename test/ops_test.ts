@@ -23,6 +23,8 @@ const chunks = batchOf(4, { users: 90, items: 300, width: 4, maxEvents: 9, maxPa
 const oneHot = batchOf(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPage: 6 });
 /** Of which some are not shown, some not clicked, and some clicked often. */
 const rareItems = batchOf(6, { users: 40, items: 300, width: 0, maxEvents: 6, maxPage: 6 });
+/** Of whose events many are given as history. */
+const given = batchOf(7, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9, given: 0.4 });
 const noClicks = batchOf(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
 type Batch = Pick<OpCase, "log" | "users">;
@@ -141,7 +143,7 @@ for (const [name, b] of Object.entries({ one, few, many, chunks })) {
   }
 }
 
-for (const [name, b] of Object.entries({ one, few, many, noClicks })) {
+for (const [name, b] of Object.entries({ one, few, many, given, noClicks })) {
   for (const H of [1, 3, 5, 17, 20]) {
     Deno.test(`lstm: ${H} units, ${name}`, () =>
       checkOp({
@@ -176,7 +178,7 @@ for (const touchedOnly of [false, true]) {
     }));
 }
 
-for (const [name, b] of Object.entries({ one, few, many, chunks, noClicks })) {
+for (const [name, b] of Object.entries({ one, few, many, chunks, given, noClicks })) {
   for (const [scale, eta] of [[1, 1], [40, 1], [1, 3]] as const) {
     Deno.test(`choice_nll: utilities of ${scale}, eta ${eta}, ${name}`, () =>
       checkOp({
@@ -188,7 +190,7 @@ for (const [name, b] of Object.entries({ one, few, many, chunks, noClicks })) {
           return choiceNll(tape, "loss", t("u"), ring, { train: true, eta });
         },
         scale,
-        loss: (output) => meanOf(output, 0),
+        loss: (output) => meanOf(output, 0, b),
         tolerance: 4 * U * 64,
       }));
   }

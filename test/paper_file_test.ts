@@ -158,6 +158,17 @@ Deno.test("checkLog names what does not fit", () => {
   checkSays({ rowItem: u32(0, 1, 1, 3) }, /row 3 displays item 3, but there are 3 items/);
   checkSays({ userSplit: Uint8Array.of(0, 1, 3) }, /userSplit of user 2 is 3/);
   checkSays({ userSplit: Uint8Array.of(0, 1, 0) }, /there are no test users/);
+  const given = (...values: number[]) => ({ eventGiven: Uint8Array.from(values) });
+  // Events of one row, of which the last has no click.
+  const singles = { eventRows: u32(0, 1, 2, 3), eventClick: u32(0, 1, NONE), rowItem: u32(0, 1, 2) };
+  checkLog({ ...read(...good), ...singles, ...given(1, 1, 0) });
+  checkSays(given(0, 0), /eventGiven has 2 entries, expected one per event = 3/);
+  checkSays({ ...singles, ...given(0, 2, 0) }, /eventGiven of event 1 is 2, expected 0 or 1/);
+  checkSays({ ...singles, ...given(0, 0, 1) }, /event 2 of user 2 is given .* it has 1 rows and no click/);
+  checkSays(
+    { ...given(1, 0, 0) },
+    /event 0 of user 0 is given as history, expected one row, clicked; it has 2/,
+  );
   const dense = (...values: number[]): Partial<ClickLog> => ({
     items: { kind: "dense", count: 3, width: 2, values: Float32Array.from(values) },
   });

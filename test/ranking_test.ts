@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { clickRateBaseline } from "../src/data/baselines.ts";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
-import { choiceFigures, precisionAt, rankingFigures } from "../src/data/ranking.ts";
+import { choiceFigures, meanSpearman, precisionAt, rankingFigures } from "../src/data/ranking.ts";
 
 const near = (actual: number, expected: number) =>
   assert.ok(Math.abs(actual - expected) < 1e-12, `expected ${expected}, got ${actual}`);
@@ -64,6 +65,28 @@ Deno.test("rankingFigures: means over events with a click", () => {
   assert.deepEqual(rankingFigures(log, [0, 1], [0, 1, 0, 1, 3, 1, 2]), { prec1: 1 / 2, prec2: 1 / 2 });
   assert.deepEqual(rankingFigures(log, [0], [0, 1, 0, 1, 3, 1, 2]), { prec1: 1, prec2: 1 });
   assert.deepEqual(rankingFigures(log, [], [0, 1, 0, 1, 3, 1, 2]), { prec1: NaN, prec2: NaN });
+});
+
+Deno.test("given events are not counted in any figure, nor as shown", () => {
+  // The same with two clicks before the pages, the second of them between them.
+  const given: ClickLog = {
+    ...log,
+    userEvents: Uint32Array.of(0, 4, 5),
+    eventRows: Uint32Array.of(0, 1, 3, 4, 6, 9),
+    eventClick: Uint32Array.of(0, 2, 3, NONE, 7),
+    eventGiven: Uint8Array.of(1, 0, 1, 0, 0),
+    rowItem: Uint32Array.of(2, 0, 1, 2, 1, 2, 0, 1, 2),
+  };
+  const scores = [0, 1, 0, 1, 3, 1, 2];
+  const with2 = [-5, 0, 1, 7, 0, 1, 3, 1, 2];
+  assert.deepEqual(rankingFigures(given, [0, 1], with2), rankingFigures(log, [0, 1], scores));
+  assert.deepEqual(choiceFigures(given, [0, 1], with2), choiceFigures(log, [0, 1], scores));
+  const truth = [1, 0, 2, 2, 3, 1, 0];
+  assert.equal(
+    meanSpearman(given, [0, 1], with2, [9, 1, 0, 9, 2, 2, 3, 1, 0]),
+    meanSpearman(log, [0, 1], scores, truth),
+  );
+  assert.deepEqual(clickRateBaseline(given, [1]), clickRateBaseline(log, [1]));
 });
 
 Deno.test("choiceFigures: -log P with no click as utility 0, also where exp overflows", () => {

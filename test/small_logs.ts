@@ -11,22 +11,27 @@ export interface SmallLogOptions {
   readonly maxEvents?: number;
   readonly maxPage?: number;
   readonly noClick?: number;
+  /** Share of events that are given as history, anywhere among a user's. */
+  readonly given?: number;
 }
 
 export function smallLog(seed: number, options: SmallLogOptions): ClickLog {
-  const { users, items, width, maxEvents = 4, maxPage = 5, noClick = 0.2 } = options;
+  const { users, items, width, maxEvents = 4, maxPage = 5, noClick = 0.2, given = 0 } = options;
   const random = randomStream(seed, "small log");
   const userEvents = [0];
   const eventRows = [0];
   const eventClick: number[] = [];
   const rowItem: number[] = [];
+  const eventGiven: number[] = [];
   for (let user = 0; user < users; user++) {
     const events = 1 + random.integer(maxEvents);
     for (let e = 0; e < events; e++) {
       const first = rowItem.length;
-      const page = 1 + random.integer(maxPage);
+      const isGiven = given > 0 && random.uniform() < given;
+      const page = isGiven ? 1 : 1 + random.integer(maxPage);
+      eventGiven.push(isGiven ? 1 : 0);
       for (let k = 0; k < page; k++) rowItem.push(random.integer(items));
-      eventClick.push(random.uniform() < noClick ? NONE : first + random.integer(page));
+      eventClick.push(!isGiven && random.uniform() < noClick ? NONE : first + random.integer(page));
       eventRows.push(rowItem.length);
     }
     userEvents.push(eventClick.length);
@@ -45,6 +50,7 @@ export function smallLog(seed: number, options: SmallLogOptions): ClickLog {
     eventRows: Uint32Array.from(eventRows),
     eventClick: Uint32Array.from(eventClick),
     rowItem: Uint32Array.from(rowItem),
+    ...(given > 0 ? { eventGiven: Uint8Array.from(eventGiven) } : {}),
   };
 }
 

@@ -50,6 +50,9 @@ export interface LogCapacity {
   readonly rows: number;
 }
 
+/** Marks a given event in the log on the device. The same value as in `batch_expand.wgsl`. */
+const GIVEN_BIT = 0x80000000;
+
 /** Words of bits for a count of things. */
 export function bitWords(count: number): number {
   return Math.ceil(count / 32);
@@ -59,7 +62,7 @@ export class DeviceLog {
   readonly #arena: Arena;
   readonly itemCount: number;
   readonly capacity: LogCapacity;
-  /** [E+1] first row, clicked row or NONE, clicks before the event */
+  /** [E+1] first row, clicked row or NONE, clicks before the event and {@link GIVEN_BIT} */
   readonly event: View;
   /** [R] (item, place among all rows sorted by item) */
   readonly row: View;
@@ -90,7 +93,8 @@ export class DeviceLog {
     let clicks = 0;
     for (let e = 0; e <= events; e++) {
       const click = log.eventClick[e] ?? NONE;
-      event.set([log.eventRows[e] ?? 0, click, clicks], 3 * e);
+      const given = log.eventGiven?.[e] ? GIVEN_BIT : 0;
+      event.set([log.eventRows[e] ?? 0, click, clicks + given], 3 * e);
       if (click !== NONE) clicks++;
     }
     const { first, order } = orderByItem(log.rowItem, this.itemCount);

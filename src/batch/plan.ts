@@ -10,6 +10,12 @@ import { type BatchSizes, STEP_STRIDE, type StepHeader, writeStepHeader } from "
 /** What a step is besides its users. */
 export type StepPurpose = Pick<StepHeader, "slot" | "learningRate" | "iteration" | "decay" | "noise">;
 
+/** A batch in its place. */
+export interface PlacedBatch extends BatchSizes {
+  /** Events that are not given: what means are taken over. */
+  readonly counted: number;
+}
+
 /**
  * A ring of places for steps. Each holds the batch's users with their running numbers of events and rows (16 bytes a
  * user) and a header of sizes. Writes are ordered with submitted work, so a place may be reused while earlier steps
@@ -59,21 +65,22 @@ export class Plan {
    * @param purpose of its headers, one for each that differs: the last stands for the rest.
    * @param log where the users stand, if it is not the plan's own.
    * @returns the sizes of the batch.
-   * @throws UserError for a user that the log does not have or that comes twice, or for users without a single event.
+   * @throws UserError for a user that the log does not have or that comes twice, or for users without a single event to
+   *   predict.
    */
   put(
     place: number,
     users: ArrayLike<number>,
     purpose: StepPurpose | readonly StepPurpose[],
     log = this.log,
-  ): BatchSizes {
+  ): PlacedBatch {
     if (users.length > this.capacity.users) {
       throw new UserError(`Expected at most ${this.capacity.users} users a batch, got ${users.length}.`);
     }
-    const { userEvents, eventRows, rowItem } = log;
+    const { userEvents, eventRows, eventGiven, rowItem } = log;
     const firstUser = place * (this.capacity.users + 1);
     const stamp = ++this.#stamp;
-    let [events, rows, items] = [0, 0, 0];
+    let [events, rows, items, given] = [0, 0, 0, 0];
     for (let k = 0; k < users.length; k++) {
       const user = users[k] ?? -1;
       const from = userEvents[user];
@@ -89,6 +96,7 @@ export class Plan {
       this.#entries.set([from, events, rows, 0], 4 * (firstUser + k));
       const [firstRow, endRow] = [eventRows[from] ?? 0, eventRows[to] ?? 0];
       events += to - from;
+      if (eventGiven) { for (let e = from; e < to; e++) given += eventGiven[e] ?? 0; }
       rows += endRow - firstRow;
       for (let r = firstRow; r < endRow; r++) {
         const item = rowItem[r] ?? 0;
@@ -101,8 +109,14 @@ export class Plan {
     if (events === 0) {
       throw new UserError(`Expected a batch with events; its ${users.length} users have none.`);
     }
+    if (given === events) {
+      throw new UserError(
+        `Expected a batch with events to predict; all ${events} events of its ${users.length} users are given ` +
+          `as history.`,
+      );
+    }
     this.#entries.set([0, events, rows, 0], 4 * (firstUser + users.length));
-    const sizes = { users: users.length, events, rows, items };
+    const sizes = { users: users.length, events, rows, items, counted: events - given };
     // Writes behind a buffer vanish without a word.
     if (events > this.capacity.events || rows > this.capacity.rows || items > this.capacity.items) {
       const { capacity } = this;
@@ -122,7 +136,7 @@ export class Plan {
 
   #writeHeaders(
     place: number,
-    batch: BatchSizes & { firstUser: number },
+    batch: BatchSizes & { firstUser: number; counted?: number },
     purpose: StepPurpose | readonly StepPurpose[],
   ): void {
     const purposes = [purpose].flat();

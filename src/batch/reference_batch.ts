@@ -1,11 +1,11 @@
 /** What the batch kernels compute, on the CPU in the plainest way. For checking them and for the f64 references. */
 
-import { type ClickLog, NONE } from "../data/click_log.ts";
+import { type ClickLog, GIVEN, NONE } from "../data/click_log.ts";
 
 export interface ReferenceBatch {
   /** [B+1] first event of each user. */
   readonly userFirst: number[];
-  /** [E] first row, end row, clicked row or NONE, item fed to the encoder or NONE. */
+  /** [E] first row, end row, clicked row or NONE or GIVEN, item fed to the encoder or NONE. */
   readonly events: { first: number; end: number; click: number; fed: number }[];
   /** [E] clicks of the user before the event, and the end of her events. */
   readonly history: { clicks: number; end: number }[];
@@ -44,7 +44,7 @@ export function referenceBatch(log: ClickLog, users: ArrayLike<number>, noise = 
       events.push({
         first,
         end: rows.length,
-        click: click === NONE ? NONE : first + click - rowFrom,
+        click: log.eventGiven?.[e] ? GIVEN : click === NONE ? NONE : first + click - rowFrom,
         fed: feeds ? log.rowItem[click] ?? 0 : NONE,
       });
       history.push({ clicks, end });

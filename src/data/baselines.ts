@@ -13,12 +13,13 @@ export function randomBaseline(log: ClickLog, users: Iterable<number>): ChoiceFi
   return choiceFigures(log, users, new Float64Array(log.rowItem.length));
 }
 
-/** Items ranked by (clicks + 0.1) / (shown + 1), counted on the train users. */
+/** Items ranked by (clicks + 0.1) / (shown + 1), counted on what the train users were shown. */
 export function clickRateBaseline(log: ClickLog, users: Iterable<number>): RankingBaseline {
   const shown = new Float64Array(log.items.count);
   const clicks = new Float64Array(log.items.count);
   for (const user of usersOf(log, "train")) {
     for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
+      if (log.eventGiven?.[event]) continue;
       for (let row = log.eventRows[event]!; row < log.eventRows[event + 1]!; row++) {
         shown[log.rowItem[row]!]!++;
       }

@@ -5,16 +5,20 @@ import { UserError } from "./user_error.ts";
 
 /**
  * Throws a {@link UserError} that names the first fault of a log: lengths and starts that do not fit, an
- * event without rows, a clicked row that is not displayed, an item out of range, a feature that is not
+ * event without rows, a clicked row that is not displayed, a given event that is not a single click, an item out of range, a feature that is not
  * finite, a needed split without users.
  */
 export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void {
   const fail = (fault: string): never => {
     throw new UserError(`The click log "${log.name}" is faulty: ${fault}.`);
   };
-  const { items, userSplit, userEvents, eventRows, eventClick, rowItem } = log;
+  const { items, userSplit, userEvents, eventRows, eventClick, eventGiven, rowItem } = log;
   checkStarts("userEvents", userEvents, "user", userSplit.length, "eventClick", eventClick.length, fail);
   checkStarts("eventRows", eventRows, "event", eventClick.length, "rowItem", rowItem.length, fail);
+
+  if (eventGiven && eventGiven.length !== eventClick.length) {
+    fail(`eventGiven has ${eventGiven.length} entries, expected one per event = ${eventClick.length}`);
+  }
 
   for (let user = 0; user < userSplit.length; user++) {
     if (userSplit[user]! >= splits.length) {
@@ -27,6 +31,14 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
         fail(
           `event ${event} of user ${user}: the clicked row is not displayed; ` +
             `eventClick is ${click}, expected one of the event's rows ${start}..${end - 1} or NONE`,
+        );
+      }
+      const given = eventGiven?.[event] ?? 0;
+      if (given > 1) fail(`eventGiven of event ${event} is ${given}, expected 0 or 1`);
+      if (given === 1 && (end - start !== 1 || click === NONE)) {
+        fail(
+          `event ${event} of user ${user} is given as history, expected one row, clicked; it has ` +
+            `${end - start} rows${click === NONE ? " and no click" : ""}`,
         );
       }
     }

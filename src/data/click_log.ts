@@ -7,6 +7,8 @@
 
 /** Marks "no click" where the index of a row is expected. The same value as `NONE` in the kernels. */
 export const NONE = 0xffffffff;
+/** Marks a given event in the place of its clicked row, in a batch. The same value as `GIVEN` in the kernels. */
+export const GIVEN = 0xfffffffe;
 
 /** Which part of the log a user belongs to. All events of a user are in one part. */
 export type Split = "train" | "validation" | "test";
@@ -37,12 +39,17 @@ export interface ClickLog {
   readonly eventRows: Uint32Array<ArrayBuffer>;
   /** [E] the row that was clicked, or {@link NONE}. */
   readonly eventClick: Uint32Array<ArrayBuffer>;
+  /**
+   * [E] 1 for an event that is given as history: one row, clicked, which the encoder is fed as any click, but nothing is
+   * predicted of it. Absent: none is.
+   */
+  readonly eventGiven?: Uint8Array<ArrayBuffer>;
   /** [R] the item displayed. */
   readonly rowItem: Uint32Array<ArrayBuffer>;
 }
 
 /** The users of one part of the log, in ascending order. */
-export function usersOf(log: ClickLog, split: Split): Uint32Array<ArrayBuffer> {
+export function usersOf(log: Pick<ClickLog, "userSplit">, split: Split): Uint32Array<ArrayBuffer> {
   const code = splits.indexOf(split);
   const users: number[] = [];
   log.userSplit.forEach((c, user) => c === code && users.push(user));

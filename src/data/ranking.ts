@@ -29,7 +29,7 @@ export function precisionAt(
   return greater >= k ? 0 : Math.min(1, (k - greater) / same);
 }
 
-/** Means over the events of some users; NaN where there is no event to take a mean of. */
+/** Means over the events of some users, but those that are given; NaN where there is no event to take a mean of. */
 export interface RankingFigures {
   /** Share of clicked items ranked first; events without a click are not counted. */
   prec1: number;
@@ -53,7 +53,7 @@ export function rankingFigures(
   for (const user of users) {
     for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
       const clicked = log.eventClick[event]!;
-      if (clicked === NONE) continue;
+      if (clicked === NONE || log.eventGiven?.[event]) continue;
       const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
       clicks++;
       prec1 += precisionAt(scores, start, end, clicked, 1);
@@ -76,6 +76,7 @@ export function choiceFigures(
   let events = 0, nll = 0;
   for (const user of chosen) {
     for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
+      if (log.eventGiven?.[event]) continue;
       const clicked = log.eventClick[event]!;
       const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
       let top = 0;
@@ -106,7 +107,7 @@ export function meanSpearman(
   for (const user of users) {
     for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
       const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
-      if (end - start < 2) continue;
+      if (end - start < 2 || log.eventGiven?.[event]) continue;
       pages++;
       sum += correlation(meanRanks(scores, start, end), meanRanks(truth, start, end));
     }

@@ -41,6 +41,8 @@ export interface StepHeader extends BatchSizes {
   readonly decay?: number;
   /** A 32-bit number that rules what is random in the step. */
   readonly noise?: number;
+  /** Events that means are taken over: those that are not given. All of them if absent. */
+  readonly counted?: number;
 }
 
 /** Bytes from one header to the next: the least offset that every adapter takes for a uniform. */
@@ -73,4 +75,5 @@ export function writeStepHeader(target: DataView, offset: number, step: StepHead
   target.setUint32(offset + 32, step.iteration, true);
   target.setFloat32(offset + 36, step.decay ?? 0, true);
   target.setUint32(offset + 40, step.noise ?? 0, true);
+  target.setUint32(offset + 44, step.counted ?? step.events, true);
 }

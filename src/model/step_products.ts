@@ -145,8 +145,9 @@ export class StepProducts implements Meter<PreparedProduct> {
 }
 
 /** Train users from all over the log, as many as a batch takes, but no more than make up {@link MOST_ROWS}. */
-function typicalBatch({ userEvents, eventRows, ...log }: ClickLog, count: number): number[] {
-  const all = usersOf({ userEvents, eventRows, ...log }, "train");
+function typicalBatch(log: ClickLog, count: number): number[] {
+  const { userEvents, eventRows } = log;
+  const all = usersOf(log, "train");
   const batch: number[] = [];
   let rows = 0;
   for (let k = 0; k < Math.min(count, all.length); k++) {

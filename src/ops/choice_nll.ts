@@ -2,7 +2,7 @@
 
 import lossText from "../../kernels/choice_nll.wgsl" with { type: "text" };
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
-import { NONE } from "../data/click_log.ts";
+import { GIVEN, NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
@@ -14,7 +14,7 @@ import { outcomeSum } from "./outcome_sum.ts";
 const lossKernel = kernel("choice_nll", lossText);
 
 /**
- * [events, 4]: loss, prec@1, prec@2, and 1 where there was a click, of each event. Their sums go to `ring` at the
+ * [events, 4]: loss, prec@1, prec@2, and 1 where there was a click, of each event; zeros for a given one. Their sums go to `ring` at the
  * step's slot. The gradient of the mean loss is made in the same dispatch when the tape is to train.
  *
  * @param u [rows, 1] utilities. @param ring [.] vec4f. @param options.eta P(a) = exp(eta u_a) / (1 + sum exp(eta u)).
@@ -64,6 +64,7 @@ export const reference = (eta: number): Reference => ([u], batch) => {
   if (!u) throw new Error("choice_nll: expected utilities");
   const output = matrix(batch.events.length, 4);
   batch.events.forEach(({ first, end, click }, e) => {
+    if (click === GIVEN) return;
     const page = Array.from({ length: end - first }, (_, k) => at(u, first + k, 0));
     output.data.set(choiceOutcome(page, click === NONE ? undefined : click - first, eta), 4 * e);
   });
@@ -88,15 +89,22 @@ export function topShares(page: readonly number[], clicked: number | undefined):
   return [share(1), share(2)];
 }
 
+/** Events that means are taken over: those that are not given. */
+function countedEvents({ events }: ReferenceBatch): number {
+  return events.filter(({ click }) => click !== GIVEN).length;
+}
+
 /** d (mean of column 0) / d u: the op is a loss, so no gradient flows into it. */
 function meanLossGradient(u: Matrix, batch: ReferenceBatch, eta: number): Matrix {
   const gradient = matrix(u.rows, 1);
+  const counted = countedEvents(batch);
   for (const { first, end, click } of batch.events) {
+    if (click === GIVEN) continue;
     let sum = 1;
     for (let r = first; r < end; r++) sum += Math.exp(eta * at(u, r, 0));
     for (let r = first; r < end; r++) {
       const p = Math.exp(eta * at(u, r, 0)) / sum;
-      gradient.data[r] = eta * (p - (r === click ? 1 : 0)) / batch.events.length;
+      gradient.data[r] = eta * (p - (r === click ? 1 : 0)) / counted;
     }
   }
   return gradient;

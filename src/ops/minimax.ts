@@ -10,7 +10,7 @@
 import exactText from "../../kernels/exact_minimax.wgsl" with { type: "text" };
 import gameText from "../../kernels/minimax.wgsl" with { type: "text" };
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
-import { NONE } from "../data/click_log.ts";
+import { GIVEN, NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, uniformIfSmall, type View } from "../gpu/memory.ts";
@@ -49,7 +49,7 @@ export interface MinimaxInputs {
 export type Player = "generator" | "reward" | undefined;
 
 /**
- * [events, 8]: nll, prec@1, prec@2 of u, 1 with a click; loss_min, prec@1, prec@2 of pi, loss_max. With a ring their
+ * [events, 8]: nll, prec@1, prec@2 of u, 1 with a click; loss_min, prec@1, prec@2 of pi, loss_max; zeros for a given event. With a ring their
  * sums go there, at the step's slot. About 40 R flops. @throws Error for shapes that do not fit.
  */
 export function minimax(
@@ -187,6 +187,7 @@ interface Page {
   readonly u: number[];
   readonly pi: number[];
   readonly counts: boolean;
+  readonly given: boolean;
 }
 
 function pagesOf(
@@ -197,9 +198,10 @@ function pagesOf(
 ): Page[] {
   return batch.events.map(({ first, end, click }) => {
     const page = Array.from({ length: end - first }, (_, k) => at(u, first + k, 0));
-    const clicked = click === NONE ? undefined : click - first;
-    const counts = clicked !== undefined || !options.skipNoClick;
-    return { first, clicked, u: page, pi: policy(first, page), counts };
+    const given = click === GIVEN;
+    const clicked = given || click === NONE ? undefined : click - first;
+    const counts = !given && (clicked !== undefined || !options.skipNoClick);
+    return { first, clicked, u: page, pi: policy(first, page), counts, given };
   });
 }
 
@@ -211,7 +213,8 @@ function outcomesOf(
 ): Matrix {
   const output = matrix(pages.length, 8);
   pages.forEach((page, e) => {
-    const { u, pi, clicked, counts } = page;
+    const { u, pi, clicked, counts, given } = page;
+    if (given) return;
     const lossMax = counts ? u.reduce((sum, x, k) => sum + valueOf(x, pi[k] ?? NaN, options), 0) : 0;
     const lossMin = counts ? lossMax - (clicked === undefined ? 0 : u[clicked] ?? NaN) : 0;
     const own = [lossMin, ...topShares(ranking(page), clicked), lossMax];
@@ -224,14 +227,19 @@ function valueOf(u: number, pi: number, { eta }: GameOptions): number {
   return pi * u - pi * pi / (2 * eta);
 }
 
+function countedOf(pages: readonly Page[]): number {
+  return pages.filter(({ given }) => !given).length;
+}
+
 /** d mean (loss_min + penalty) / d u, for pi as it is. */
 function rewardGradient(pages: readonly Page[], rows: number, { utilityPenalty }: GameOptions): Matrix {
   const gradient = matrix(rows, 1);
+  const counted = countedOf(pages);
   for (const { first, clicked, u, pi, counts } of pages) {
     const mean = u.reduce((sum, x) => sum + x, 0) / u.length;
     u.forEach((x, k) => {
       const slope = (pi[k] ?? NaN) - (k === clicked ? 1 : 0) + utilityPenalty * (x - mean);
-      gradient.data[first + k] = counts ? slope / pages.length : 0;
+      gradient.data[first + k] = counts ? slope / counted : 0;
     });
   }
   return gradient;
@@ -240,11 +248,12 @@ function rewardGradient(pages: readonly Page[], rows: number, { utilityPenalty }
 /** d (-mean loss_max) / d logits through the softmax. */
 function generatorGradient(pages: readonly Page[], rows: number, { eta }: GameOptions): Matrix {
   const gradient = matrix(rows, 1);
+  const counted = countedOf(pages);
   for (const { first, u, pi, counts } of pages) {
     const slopes = u.map((x, k) => x - (pi[k] ?? NaN) / eta);
     const mean = slopes.reduce((sum, slope, k) => sum + slope * (pi[k] ?? NaN), 0);
     slopes.forEach((slope, k) => {
-      gradient.data[first + k] = counts ? -(pi[k] ?? NaN) * (slope - mean) / pages.length : 0;
+      gradient.data[first + k] = counts ? -(pi[k] ?? NaN) * (slope - mean) / counted : 0;
     });
   }
   return gradient;

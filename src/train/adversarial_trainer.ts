@@ -7,7 +7,7 @@
  */
 
 import { DeviceLog } from "../batch/device_log.ts";
-import { batchCapacity, Plan } from "../batch/plan.ts";
+import { batchCapacity, type PlacedBatch, Plan } from "../batch/plan.ts";
 import { checkLog } from "../data/check_log.ts";
 import { type ClickLog, NONE, splits, usersOf } from "../data/click_log.ts";
 import { UserError } from "../data/user_error.ts";
@@ -162,7 +162,7 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
     return this.generator ? this.config.generatorSteps : 0;
   }
 
-  protected put(t: number, place: number, users: ArrayLike<number>): BatchSizes {
+  protected put(t: number, place: number, users: ArrayLike<number>): PlacedBatch {
     const { rewardSteps, generatorWarmup, generatorLearningRate, rewardLearningRate, weightDecay } =
       this.config;
     const generatorSteps = this.#generatorSteps;
@@ -229,9 +229,12 @@ export function evaluateGame(
 }
 
 function checkClicks(log: ClickLog, users: Uint32Array): void {
-  const clicked = users.some((user) =>
-    log.eventClick.subarray(log.userEvents[user], log.userEvents[user + 1]).some((click) => click !== NONE)
-  );
+  const clicked = users.some((user) => {
+    for (let e = log.userEvents[user] ?? 0; e < (log.userEvents[user + 1] ?? 0); e++) {
+      if (log.eventClick[e] !== NONE && !log.eventGiven?.[e]) return true;
+    }
+    return false;
+  });
   if (clicked) return;
   throw new UserError(
     `Expected clicks among the train users of ${log.name}, found none: the adversarial stage has nothing to imitate.`,

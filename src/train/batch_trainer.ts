@@ -5,7 +5,7 @@
  */
 
 import type { DeviceLog } from "../batch/device_log.ts";
-import type { Plan } from "../batch/plan.ts";
+import type { PlacedBatch, Plan } from "../batch/plan.ts";
 import type { ClickLog } from "../data/click_log.ts";
 import { randomStream } from "../data/random.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
@@ -121,7 +121,7 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
   protected constructor(protected readonly parts: TrainerParts<F>) {}
 
   /** Puts the batch and the headers of iteration t. @throws UserError for users that make no batch. */
-  protected abstract put(t: number, place: number, users: ArrayLike<number>): BatchSizes;
+  protected abstract put(t: number, place: number, users: ArrayLike<number>): PlacedBatch;
   /** Appends the step whose batch stands at `place`. */
   protected abstract encode(pass: GPUComputePassEncoder, sizes: BatchSizes, place: number): void;
 
@@ -267,7 +267,7 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
     if (first !== undefined) {
       plan.uploadRing(plan.places, plan.places, first / validateEvery, validations.length);
     }
-    return { after, count, events: batches.map((b) => b.events), validations, commands: encoder.finish() };
+    return { after, count, events: batches.map((b) => b.counted), validations, commands: encoder.finish() };
   }
 
   /** The place of a validation's header, and its slot in the ring: behind those of the steps. */
@@ -361,7 +361,7 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
 interface Group {
   readonly after: number;
   readonly count: number;
-  /** Events of each step's batch. */
+  /** Events of each step's batch that are not given. */
   readonly events: readonly number[];
   /** Iterations after which there was a validation. */
   readonly validations: readonly number[];

@@ -1,7 +1,7 @@
 /** Evaluates networks on a fixed set of users, in shards that fit the device. */
 
 import type { DeviceLog } from "../batch/device_log.ts";
-import { batchCapacity, Plan } from "../batch/plan.ts";
+import { batchCapacity, type PlacedBatch, Plan } from "../batch/plan.ts";
 import type { ClickLog } from "../data/click_log.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../data/user_error.ts";
@@ -38,7 +38,7 @@ export interface EvaluationProgram {
 export interface EvaluationOptions<F extends ChoiceFigures> {
   readonly gpu: Gpu;
   readonly log: ClickLog;
-  /** At least one event among them. */
+  /** At least one event among them that is not given. */
   readonly users: ArrayLike<number>;
   /** 0 for as few as fit. */
   readonly shards: number;
@@ -51,14 +51,14 @@ export interface EvaluationOptions<F extends ChoiceFigures> {
 export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
   private constructor(
     private readonly options: EvaluationOptions<F>,
-    /** Events of all shards. */
+    /** Events of all shards, but those that are given. */
     readonly events: number,
     /** First ring slot, and slots, of the shards' sums. */
     readonly firstSlot: number,
     readonly shards: number,
     readonly program: EvaluationProgram,
     private readonly shardUsers: readonly Uint32Array[],
-    private readonly sizes: readonly BatchSizes[],
+    private readonly sizes: readonly PlacedBatch[],
     private readonly plan: Plan,
     private readonly arena: Arena,
   ) {}
@@ -83,12 +83,12 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     });
   }
 
-  /** @throws UserError without users with events. */
+  /** @throws UserError without users with events to predict. */
   static async create<F extends ChoiceFigures>(options: EvaluationOptions<F>): Promise<Evaluation<F>> {
     const { gpu, log, users, shards, summary } = options;
     const shardUsers = splitIntoShards(log, users, shards);
     if (shardUsers.length === 0) {
-      throw new UserError("Expected users with events to evaluate on, found none.");
+      throw new UserError("Expected users with events to predict, found none.");
     }
     const arena = new Arena(gpu, "evaluation");
     const most = Math.max(...shardUsers.map((part) => part.length));
@@ -109,7 +109,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
       );
       plan.upload(0, shardUsers.length);
       const program = await options.record(plan, view);
-      const events = sizes.reduce((sum, s) => sum + s.events, 0);
+      const events = sizes.reduce((sum, s) => sum + s.counted, 0);
       return new Evaluation(
         options,
         events,
@@ -147,9 +147,10 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
         for (let event = log.userEvents[user] ?? 0; event < (log.userEvents[user + 1] ?? 0); event++) {
           const outcome = outcomes.subarray(words * e, words * (e + 1));
           const page = (log.eventRows[event + 1] ?? 0) - (log.eventRows[event] ?? 0);
+          e++;
+          if (log.eventGiven?.[event]) continue;
           all.add(outcome);
           if (page > 1) longer.add(outcome);
-          e++;
         }
       }
     }
@@ -157,7 +158,10 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     return { ...summary.means(all.sums, all.events), longerPages, events: this.events };
   }
 
-  /** [R of the log] the reward's utilities of the users' rows, NaN for all others. Waits for the GPU, once a shard. */
+  /**
+   * [R of the log] the reward's utilities of the rows of the users with events to predict, NaN for all others. Waits for
+   * the GPU, once a shard.
+   */
   async utilities(): Promise<Float32Array> {
     const { gpu, log } = this.options;
     const all = new Float32Array(log.rowItem.length).fill(NaN);
@@ -204,13 +208,21 @@ class Sums {
   }
 }
 
-/** Users with events, in their order, cut so that no shard exceeds its share of the rows by more than one user. */
+/** Whether a user has an event that is not given. */
+function predicts({ userEvents, eventGiven }: ClickLog, user: number): boolean {
+  for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) {
+    if (!eventGiven?.[e]) return true;
+  }
+  return false;
+}
+
+/** Users with events to predict, in their order, cut so that no shard exceeds its share of the rows by more than one user. */
 function splitIntoShards(log: ClickLog, users: ArrayLike<number>, shards: number): Uint32Array[] {
   const rowsOf = (user: number) => {
     const [from, to] = [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0];
     return (log.eventRows[to] ?? 0) - (log.eventRows[from] ?? 0);
   };
-  const present = Array.from(users).filter((user) => rowsOf(user) > 0);
+  const present = Array.from(users).filter((user) => predicts(log, user));
   const total = present.reduce((sum, user) => sum + rowsOf(user), 0);
   const share = shards > 0 ? Math.ceil(total / shards) : SHARD_ROWS;
   const out: number[][] = [];

@@ -1,7 +1,7 @@
 /** The Shannon stage: the likelihood of what users did, which is the minimax with its generator in closed form. */
 
 import { DeviceLog } from "../batch/device_log.ts";
-import { batchCapacity, Plan } from "../batch/plan.ts";
+import { batchCapacity, type PlacedBatch, Plan } from "../batch/plan.ts";
 import { checkLog } from "../data/check_log.ts";
 import { type ClickLog, splits, usersOf } from "../data/click_log.ts";
 import { randomStream } from "../data/random.ts";
@@ -106,7 +106,7 @@ export class Trainer extends BatchTrainer<ChoiceFigures> {
     }
   }
 
-  protected put(t: number, place: number, users: ArrayLike<number>): BatchSizes {
+  protected put(t: number, place: number, users: ArrayLike<number>): PlacedBatch {
     const rate = learningRateAt(this.config.learningRate, t);
     return this.plan.put(place, users, {
       slot: place,
