@@ -1,0 +1,190 @@
+/**
+ * Where a click log comes from: memory, or a file that is read user by user. What training needs of a batch is read for
+ * that batch alone, so that a log may be larger than memory.
+ */
+
+import { checkLog } from "./check_log.ts";
+import { type ClickLog, type ItemFeatures, NONE, type Split, usersOf } from "./click_log.ts";
+
+/** Running numbers by user, and whose part she is: all of a log that is always in memory, 13 bytes a user. */
+export interface UserIndex {
+  /** [U] index into {@link splits}. */
+  readonly userSplit: Uint8Array<ArrayBuffer>;
+  /** [U+1] events before each user's. */
+  readonly userEvents: Uint32Array<ArrayBuffer>;
+  /** [U+1] rows before each user's. */
+  readonly userRows: Uint32Array<ArrayBuffer>;
+  /** [U+1] events before each user's that are not given. */
+  readonly userCounted: Uint32Array<ArrayBuffer>;
+}
+
+export interface LogSource extends UserIndex {
+  readonly name: string;
+  readonly items: ItemFeatures;
+  /** The whole log, where it is in memory. */
+  readonly log: ClickLog | undefined;
+  /**
+   * A log of these users alone, in this order, over the same items.
+   * @param users ascending, each once.
+   * @throws UserError for data that are damaged.
+   */
+  read(users: Uint32Array): ClickLog;
+  /** The same clicks over other items, or with the users dealt out in another way. */
+  with(change: { readonly items?: ItemFeatures; readonly userSplit?: UserIndex["userSplit"] }): LogSource;
+}
+
+export class MemoryLog implements LogSource {
+  readonly userRows: Uint32Array<ArrayBuffer>;
+  readonly userCounted: Uint32Array<ArrayBuffer>;
+
+  constructor(readonly log: ClickLog) {
+    const { userEvents, eventRows, eventGiven } = log;
+    this.userRows = userEvents.map((event) => eventRows[event] ?? 0);
+    this.userCounted = userEvents.slice();
+    if (!eventGiven) return;
+    let given = 0;
+    for (let user = 0; user < log.userSplit.length; user++) {
+      for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) given += eventGiven[e] ?? 0;
+      this.userCounted[user + 1] = (userEvents[user + 1] ?? 0) - given;
+    }
+  }
+
+  get name(): string {
+    return this.log.name;
+  }
+  get items(): ItemFeatures {
+    return this.log.items;
+  }
+  get userSplit(): UserIndex["userSplit"] {
+    return this.log.userSplit;
+  }
+  get userEvents(): UserIndex["userEvents"] {
+    return this.log.userEvents;
+  }
+
+  read(users: Uint32Array): ClickLog {
+    const { log } = this;
+    const window = makeWindow(this, users);
+    let [e, row] = [0, 0];
+    for (const user of users) {
+      const [from, to] = [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0];
+      const [first, end] = [log.eventRows[from] ?? 0, log.eventRows[to] ?? 0];
+      for (let event = from; event < to; event++, e++) {
+        window.eventRows[e + 1] = row + (log.eventRows[event + 1] ?? 0) - first;
+        const click = log.eventClick[event] ?? NONE;
+        window.eventClick[e] = click === NONE ? NONE : row + click - first;
+        if (window.eventGiven) window.eventGiven[e] = log.eventGiven?.[event] ?? 0;
+      }
+      window.rowItem.set(log.rowItem.subarray(first, end), row);
+      row += end - first;
+    }
+    return window;
+  }
+
+  with(change: { items?: ItemFeatures; userSplit?: UserIndex["userSplit"] }): MemoryLog {
+    return new MemoryLog({ ...this.log, ...change });
+  }
+}
+
+/** Takes a log for what it is. */
+export function sourceOf(clicks: ClickLog | LogSource): LogSource {
+  return "read" in clicks ? clicks : new MemoryLog(clicks);
+}
+
+/** A log of these users whose events and rows are still to be filled in. */
+export function makeWindow(
+  { name, items, userSplit, userEvents, userRows, userCounted }: LogSource,
+  users: Uint32Array,
+): ClickLog {
+  const events = new Uint32Array(users.length + 1);
+  let rows = 0;
+  users.forEach((user, k) => {
+    events[k + 1] = (events[k] ?? 0) + (userEvents[user + 1] ?? 0) - (userEvents[user] ?? 0);
+    rows += (userRows[user + 1] ?? 0) - (userRows[user] ?? 0);
+  });
+  const count = events[users.length] ?? 0;
+  const anyGiven = userCounted.at(-1) !== userEvents.at(-1);
+  return {
+    name,
+    items,
+    userSplit: Uint8Array.from(users, (user) => userSplit[user] ?? 0),
+    userEvents: events,
+    eventRows: new Uint32Array(count + 1),
+    eventClick: new Uint32Array(count),
+    ...(anyGiven ? { eventGiven: new Uint8Array(count) } : {}),
+    rowItem: new Uint32Array(rows),
+  };
+}
+
+/**
+ * Checks what can be checked without reading what is on disk: that is checked when it is read.
+ * @throws UserError as {@link checkLog}.
+ */
+export function checkSource(source: LogSource, needed?: readonly Split[]): void {
+  checkLog(source.log ?? withoutClicks(source), needed);
+}
+
+/** The users and items of a source, as a log without events. */
+export function withoutClicks({ name, items, userSplit }: LogSource): ClickLog {
+  return {
+    name,
+    items,
+    userSplit,
+    userEvents: new Uint32Array(userSplit.length + 1),
+    eventRows: new Uint32Array(1),
+    eventClick: new Uint32Array(),
+    rowItem: new Uint32Array(),
+  };
+}
+
+/** Rows that are read at once where a source is walked through: 12 bytes each, at least, in memory. */
+const WALK_ROWS = 2 ** 20;
+
+/**
+ * The users, in their order, as logs that hold them: all in one where the log is in memory, else in parts.
+ * @param users ascending, each once. @returns each part with the places of its users in it.
+ */
+export function* walk(
+  source: LogSource,
+  users: Iterable<number>,
+): Generator<{ readonly log: ClickLog; readonly users: Uint32Array<ArrayBuffer> }> {
+  const all = Uint32Array.from(users);
+  if (source.log) {
+    yield { log: source.log, users: all };
+    return;
+  }
+  for (let first = 0; first < all.length;) {
+    let [end, rows] = [first, 0];
+    while (end < all.length) {
+      rows += rowsOf(source, all[end] ?? 0);
+      if (rows > WALK_ROWS && end > first) break;
+      end++;
+    }
+    const log = source.read(all.subarray(first, end));
+    yield { log, users: Uint32Array.from(log.userSplit, (_, place) => place) };
+    first = end;
+  }
+}
+
+export function rowsOf({ userRows }: UserIndex, user: number): number {
+  return (userRows[user + 1] ?? 0) - (userRows[user] ?? 0);
+}
+export function eventsOf({ userEvents }: UserIndex, user: number): number {
+  return (userEvents[user + 1] ?? 0) - (userEvents[user] ?? 0);
+}
+/** Events of a user that are not given. */
+export function countedOf({ userCounted }: UserIndex, user: number): number {
+  return (userCounted[user + 1] ?? 0) - (userCounted[user] ?? 0);
+}
+
+/** Whether a part's users clicked on anything that is not given. */
+export function hasClicks(source: LogSource, split: Split): boolean {
+  for (const { log, users } of walk(source, usersOf(source, split))) {
+    for (const user of users) {
+      for (let e = log.userEvents[user] ?? 0; e < (log.userEvents[user + 1] ?? 0); e++) {
+        if (log.eventClick[e] !== NONE && !log.eventGiven?.[e]) return true;
+      }
+    }
+  }
+  return false;
+}

@@ -1,0 +1,375 @@
+/**
+ * A click log in one file, to be read by position: the users' events and rows one after another, then an index by user.
+ *
+ *   header     16 words: magic (2), version, users U, events E, rows R, the rest 0
+ *   users      of each user, in order:
+ *                events   pairs of words: rows of the page (top bit: the event is given), place of the click or NONE
+ *                rows     words: the item displayed
+ *   index      userEvents [U+1], userRows [U+1], userCounted [U+1] words, userSplit [U] bytes
+ *
+ * All words are little-endian u32. User u's events begin at byte 64 + 8 userEvents[u] + 4 userRows[u]: a user is one read,
+ * and so are users that follow each other.
+ */
+
+import type { ClickLog, ItemFeatures } from "./click_log.ts";
+import { NONE, splits } from "./click_log.ts";
+import { type LogSource, makeWindow, type UserIndex } from "./log_source.ts";
+import { explainFileError } from "../run/atomic_write.ts";
+import { UserError } from "./user_error.ts";
+
+const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
+const VERSION = 1;
+const HEADER_WORDS = 16;
+const GIVEN_BIT = 0x80000000;
+/** Words are counted in u32. */
+const MOST = 2 ** 32 - 1;
+
+/** Users with all of their events, in order: a {@link ClickLog} without its items. */
+export type UserChunk = Omit<ClickLog, "name" | "items">;
+
+function positionOf(
+  { userEvents, userRows }: Pick<UserIndex, "userEvents" | "userRows">,
+  user: number,
+): number {
+  return 4 * HEADER_WORDS + 8 * (userEvents[user] ?? 0) + 4 * (userRows[user] ?? 0);
+}
+
+function indexBytes(users: number): number {
+  return 12 * (users + 1) + users;
+}
+
+export class PackedLog implements LogSource, Disposable {
+  readonly log = undefined;
+  /** Grows to the longest run of users that was read at once. */
+  #words = new Uint32Array();
+
+  private constructor(
+    readonly path: string,
+    readonly name: string,
+    readonly items: ItemFeatures,
+    private readonly file: Deno.FsFile,
+    readonly userSplit: UserIndex["userSplit"],
+    readonly userEvents: UserIndex["userEvents"],
+    readonly userRows: UserIndex["userRows"],
+    readonly userCounted: UserIndex["userCounted"],
+  ) {}
+
+  /**
+   * @param name of the log, for reports. @param items that its rows display.
+   * @throws UserError for a file that cannot be read, is none of these, or is cut off.
+   */
+  static open(path: string, name: string, items: ItemFeatures): PackedLog {
+    const file = openFile(path);
+    try {
+      const header = new Uint32Array(HEADER_WORDS);
+      const { size } = file.statSync();
+      if (size < header.byteLength) throw damaged(path, `it has ${size} bytes, less than its header`);
+      readAt(file, path, 0, header);
+      const [low, high, version, users = 0, events = 0, rows = 0] = header;
+      if (low !== MAGIC[0] || high !== MAGIC[1]) throw damaged(path, "it does not begin as one");
+      if (version !== VERSION) {
+        throw damaged(path, `it is of version ${version}, and this program reads version ${VERSION}`);
+      }
+      const end = 4 * HEADER_WORDS + 8 * events + 4 * rows;
+      const expected = end + indexBytes(users);
+      if (size !== expected) {
+        throw damaged(
+          path,
+          `expected ${expected} bytes for ${users} users, ${events} events and ${rows} rows, found ${size}`,
+        );
+      }
+      const index = new Uint32Array(3 * (users + 1));
+      readAt(file, path, end, index);
+      const part = (k: number) => index.subarray(k * (users + 1), (k + 1) * (users + 1));
+      const userSplit = new Uint8Array(users);
+      readAt(file, path, end + index.byteLength, userSplit);
+      const [userEvents, userRows, userCounted] = [part(0), part(1), part(2)];
+      checkRunning(path, "events", userEvents, events);
+      checkRunning(path, "rows", userRows, rows);
+      checkRunning(path, "counted events", userCounted, userCounted.at(-1) ?? 0);
+      if ((userCounted.at(-1) ?? 0) > events) throw damaged(path, "it counts more events than there are");
+      const code = userSplit.findIndex((code) => code >= splits.length);
+      if (code >= 0) {
+        throw damaged(path, `user ${code} belongs to part ${userSplit[code]}, expected 0, 1 or 2`);
+      }
+      return new PackedLog(path, name, items, file, userSplit, userEvents, userRows, userCounted);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /** Reads from the same file: what closes one closes the other. */
+  with(change: { items?: ItemFeatures; userSplit?: UserIndex["userSplit"] }): PackedLog {
+    const { path, name, file, userEvents, userRows, userCounted } = this;
+    const { items = this.items, userSplit = this.userSplit } = change;
+    return new PackedLog(path, name, items, file, userSplit, userEvents, userRows, userCounted);
+  }
+
+  read(users: Uint32Array): ClickLog {
+    const window = makeWindow(this, users);
+    const place = { user: 0, row: 0 };
+    for (let first = 0; first < users.length;) {
+      let end = first + 1;
+      while (end < users.length && users[end] === (users[end - 1] ?? 0) + 1) end++;
+      this.#readRun(users[first] ?? 0, end - first, window, place);
+      first = end;
+    }
+    return window;
+  }
+
+  /** Users that follow each other in the file. @param place in the window, moved on. */
+  #readRun(first: number, count: number, window: ClickLog, place: { user: number; row: number }): void {
+    const position = positionOf(this, first);
+    const length = (positionOf(this, first + count) - position) / 4;
+    if (this.#words.length < length) this.#words = new Uint32Array(length);
+    const words = this.#words;
+    readAt(this.file, this.path, position, words.subarray(0, length));
+    let at = 0;
+    for (let user = first; user < first + count; user++, place.user++) {
+      const from = window.userEvents[place.user] ?? 0;
+      const to = window.userEvents[place.user + 1] ?? 0;
+      const rows = (this.userRows[user + 1] ?? 0) - (this.userRows[user] ?? 0);
+      const end = place.row + rows;
+      let [row, counted] = [place.row, 0];
+      for (let e = from; e < to; e++) {
+        const page = words[at++] ?? 0;
+        const click = words[at++] ?? 0;
+        const given = page >= GIVEN_BIT;
+        const size = page % GIVEN_BIT;
+        if (
+          size === 0 || row + size > end || (click !== NONE && click >= size) ||
+          (given && (size > 1 || click !== 0))
+        ) {
+          throw damaged(
+            this.path,
+            `event ${e - from} of user ${user} has ${size} rows and its click at ${click}`,
+          );
+        }
+        window.eventClick[e] = click === NONE ? NONE : row + click;
+        if (given && window.eventGiven) window.eventGiven[e] = 1;
+        if (!given) counted++;
+        row += size;
+        window.eventRows[e + 1] = row;
+      }
+      const expected = (this.userCounted[user + 1] ?? 0) - (this.userCounted[user] ?? 0);
+      if (row !== end || counted !== expected) {
+        throw damaged(
+          this.path,
+          `the events of user ${user} have ${
+            row - place.row
+          } rows and ${counted} are counted, expected ${rows} and ${expected}`,
+        );
+      }
+      for (; place.row < end; place.row++) {
+        const item = words[at++] ?? 0;
+        if (item >= this.items.count) {
+          throw damaged(
+            this.path,
+            `user ${user} is shown item ${item}, but there are ${this.items.count} items`,
+          );
+        }
+        window.rowItem[place.row] = item;
+      }
+    }
+  }
+
+  close(): void {
+    this.file.close();
+  }
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/**
+ * Writes a packed log user by user: what is in memory is the index, and the chunk at hand. The file takes its name when it
+ * is whole.
+ *
+ * @example
+ * ```ts
+ * using writer = PackedLogWriter.create("log.clicks");
+ * for (const chunk of chunks) writer.write(chunk);
+ * writer.finish();
+ * ```
+ */
+export class PackedLogWriter implements Disposable {
+  readonly #split = new Growing(Uint8Array);
+  readonly #events = new Growing(Uint32Array);
+  readonly #rows = new Growing(Uint32Array);
+  readonly #counted = new Growing(Uint32Array);
+  #totals = { events: 0, rows: 0, counted: 0 };
+  #open = true;
+
+  private constructor(
+    readonly path: string,
+    private readonly temporary: string,
+    private readonly file: Deno.FsFile,
+  ) {
+    for (const running of [this.#events, this.#rows, this.#counted]) running.push(0);
+    writeAll(file, new Uint32Array(HEADER_WORDS));
+  }
+
+  /** @throws UserError where the file cannot be made. */
+  static create(path: string): PackedLogWriter {
+    const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+    try {
+      const file = Deno.openSync(temporary, { write: true, createNew: true });
+      return new PackedLogWriter(path, temporary, file);
+    } catch (error) {
+      throw explainFileError(error, "write", path);
+    }
+  }
+
+  /** Appends users with all of their events. @throws UserError for a log beyond what the file can count. */
+  write({ userSplit, userEvents, eventRows, eventClick, eventGiven, rowItem }: UserChunk): void {
+    const totals = this.#totals;
+    const events = (userEvents.at(-1) ?? 0) - (userEvents[0] ?? 0);
+    if (totals.events + events > MOST || totals.rows + rowItem.length > MOST) {
+      throw new UserError(
+        `Expected a log of at most ${MOST} events and as many rows for ${this.path}, got more.`,
+      );
+    }
+    const words = new Uint32Array(2 * events + rowItem.length);
+    let at = 0;
+    for (let user = 0; user < userSplit.length; user++) {
+      const [from, to] = [userEvents[user] ?? 0, userEvents[user + 1] ?? 0];
+      const [first, end] = [eventRows[from] ?? 0, eventRows[to] ?? 0];
+      for (let e = from; e < to; e++) {
+        const [row, next, click] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0, eventClick[e] ?? NONE];
+        const given = eventGiven?.[e] === 1;
+        const clicked = click !== NONE;
+        if (
+          next <= row || (clicked && (click < row || click >= next)) ||
+          (given && (!clicked || next > row + 1))
+        ) {
+          throw new UserError(
+            `Expected pages of at least one row with the click among them, and given events of a single click, but event ` +
+              `${e - from} of user ${this.#split.length} has rows ${row}..${
+                next - 1
+              } and its click at ${click}.`,
+          );
+        }
+        words[at++] = next - row + (given ? GIVEN_BIT : 0);
+        words[at++] = click === NONE ? NONE : click - row;
+        if (!given) totals.counted++;
+      }
+      words.set(rowItem.subarray(first, end), at);
+      at += end - first;
+      totals.events += to - from;
+      totals.rows += end - first;
+      this.#split.push(userSplit[user] ?? 0);
+      this.#events.push(totals.events);
+      this.#rows.push(totals.rows);
+      this.#counted.push(totals.counted);
+    }
+    this.#guard(() => writeAll(this.file, words.subarray(0, at)));
+  }
+
+  /** Ends the file and gives it its name. @throws UserError where it cannot be written. */
+  finish(): void {
+    const { events, rows } = this.#totals;
+    const split = this.#split.values();
+    this.#guard(() => {
+      for (const running of [this.#events, this.#rows, this.#counted]) writeAll(this.file, running.values());
+      writeAll(this.file, split);
+      this.file.seekSync(0, Deno.SeekMode.Start);
+      writeAll(this.file, Uint32Array.of(...MAGIC, VERSION, split.length, events, rows));
+      this.file.syncSync(); // otherwise a power cut could leave the name with empty blocks
+      this.#close();
+      Deno.renameSync(this.temporary, this.path);
+    });
+  }
+
+  #guard(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      this.#close();
+      removeIfThere(this.temporary);
+      throw explainFileError(error, "write", this.path);
+    }
+  }
+
+  #close(): void {
+    if (this.#open) this.file.close();
+    this.#open = false;
+  }
+
+  /** Takes an unfinished file back. */
+  [Symbol.dispose](): void {
+    if (!this.#open) return;
+    this.#close();
+    removeIfThere(this.temporary);
+  }
+}
+
+/** A typed array that grows at its end. */
+class Growing<T extends Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer>> {
+  #array: T;
+  #length = 0;
+  get length(): number {
+    return this.#length;
+  }
+  constructor(private readonly kind: new (length: number) => T) {
+    this.#array = new kind(1024);
+  }
+  push(value: number): void {
+    if (this.#length === this.#array.length) {
+      const larger = new this.kind(2 * this.#length);
+      larger.set(this.#array);
+      this.#array = larger;
+    }
+    this.#array[this.#length++] = value;
+  }
+  values(): Uint8Array | Uint32Array {
+    return this.#array.subarray(0, this.#length);
+  }
+}
+
+function checkRunning(path: string, what: string, running: Uint32Array, total: number): void {
+  const fall = running.findIndex((value, k) => value < (running[k - 1] ?? 0));
+  if (running[0] !== 0 || running.at(-1) !== total || fall >= 0) {
+    throw damaged(path, `its running numbers of ${what} do not go from 0 to ${total}`);
+  }
+}
+
+function damaged(path: string, fault: string): UserError {
+  return new UserError(`${path} is no whole packed click log: ${fault}. Prepare the data set again.`);
+}
+
+function openFile(path: string): Deno.FsFile {
+  try {
+    return Deno.openSync(path);
+  } catch (error) {
+    throw explainFileError(error, "read", path);
+  }
+}
+
+/** Fills an array from a place of the file. */
+function readAt(file: Deno.FsFile, path: string, position: number, array: Uint32Array | Uint8Array): void {
+  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+  try {
+    file.seekSync(position, Deno.SeekMode.Start);
+    for (let done = 0; done < bytes.length;) {
+      const count = file.readSync(bytes.subarray(done));
+      if (count === null) throw damaged(path, `it ends at byte ${position + done}`);
+      done += count;
+    }
+  } catch (error) {
+    throw explainFileError(error, "read", path);
+  }
+}
+
+function writeAll(file: Deno.FsFile, array: Uint32Array | Uint8Array): void {
+  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+  for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // Never made, or beyond our reach: the error that led here is the one to report.
+  }
+}
