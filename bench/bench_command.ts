@@ -6,7 +6,7 @@ import { table } from "../src/cli/table.ts";
 import { usersOf } from "../src/data/click_log.ts";
 import { type Gpu, openGpu } from "../src/gpu/device.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
-import { openDataset } from "../src/run/dataset.ts";
+import { openDataset, wholeLog } from "../src/run/dataset.ts";
 import { markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { defaultTraining } from "../src/train/config.ts";
 import { version } from "../src/version.ts";
@@ -208,7 +208,7 @@ async function kernelResults(
 }
 
 async function dataLog(data: string): Promise<BenchLog> {
-  const { log } = await openDataset(data, 1, false);
+  const log = wholeLog(await openDataset(data, 1, false));
   return { name: log.name, log, users: Math.min(defaultTraining.batchSize, usersOf(log, "train").length) };
 }
 

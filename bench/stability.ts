@@ -12,7 +12,7 @@ import { meanAndSd } from "../src/data/mean_sd.ts";
 import { type Gpu, openGpu } from "../src/gpu/device.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
-import { openDataset } from "../src/run/dataset.ts";
+import { openDataset, wholeLog } from "../src/run/dataset.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { DivergedError, type ValidationResult } from "../src/train/batch_trainer.ts";
@@ -65,7 +65,7 @@ async function main(): Promise<void> {
     .option("--batch-size <n>", "users an iteration", wholeNumber(1), defaultAdversarial.batchSize)
     .option("--only <pattern>", "only settings whose name matches this regular expression", pattern, /./);
   const options = parse<Options>(command, Deno.args);
-  const { log } = await openDataset(options.data, 1, false);
+  const log = wholeLog(await openDataset(options.data, 1, false));
   const gpu = await openGpu();
   try {
     const rewards: Weights[] = [];

@@ -181,6 +181,27 @@ Deno.test("--adam row-sparse stands in the run's config, and such a run is resum
     assertSameRun(again, dense);
   }));
 
+Deno.test("--validation-users stands in the run's config, and such a run is resumed bit for bit", () =>
+  withSmallLog(async (folder, data) => {
+    const common = ["--data", data, ...SMALL, "--no-report", "--iterations"];
+    const few = [...common, "12", "--validation-users", "5"];
+    const [whole, part, all] = ["whole", "part", "all"].map((name) => `${folder}/${name}`);
+    assert.ok(whole && part && all);
+    const run = async (...args: string[]) => {
+      const { code, stderr } = await runCommand("train", ...args);
+      assert.equal(code, 0, stderr);
+    };
+    await run(...few, "--save-dir", whole);
+    await run(...few, "--save-dir", part, "--iterations", "6");
+    await run("--resume", part, "--iterations", "12", "--no-report");
+    assertSameRun(whole, part);
+    assert.equal(json(`${whole}/config.json`).training.validationUsers, 5);
+    await run(...common, "12", "--save-dir", all);
+    assert.equal(json(`${all}/config.json`).training.validationUsers, null);
+    assert.notEqual(rows(`${all}/validation.csv`)[1], rows(`${whole}/validation.csv`)[1]);
+    assert.deepEqual(rows(`${all}/train.csv`), rows(`${whole}/train.csv`));
+  }));
+
 Deno.test("--seeds trains each seed and reports mean and sd; --init starts from a snapshot", () =>
   withSmallLog(async (folder, data) => {
     const path = `${folder}/seeds`;

@@ -68,6 +68,9 @@ export class DeviceLog {
   readonly row: View;
   /** [I] place of an item's first row among all rows sorted by item */
   readonly itemFirst: View;
+  /** [I] of the sort by item: kept, as a log that is read in parts is written over and over. */
+  readonly #first: Uint32Array<ArrayBuffer>;
+  readonly #next: Uint32Array<ArrayBuffer>;
 
   /** @throws UserError when the log exceeds what a kernel can see at once. */
   constructor(readonly gpu: Gpu, log: ClickLog, capacity?: LogCapacity) {
@@ -77,6 +80,8 @@ export class DeviceLog {
     this.event = this.#arena.allocate("events", 12 * (this.capacity.events + 1));
     this.row = this.#arena.allocate("rows", 8 * this.capacity.rows);
     this.itemFirst = this.#arena.allocate("items", 4 * this.itemCount);
+    this.#first = new Uint32Array(this.itemCount);
+    this.#next = new Uint32Array(this.itemCount);
     this.write(log);
   }
 
@@ -93,42 +98,40 @@ export class DeviceLog {
     let clicks = 0;
     for (let e = 0; e <= events; e++) {
       const click = log.eventClick[e] ?? NONE;
-      const given = log.eventGiven?.[e] ? GIVEN_BIT : 0;
-      event.set([log.eventRows[e] ?? 0, click, clicks + given], 3 * e);
+      event[3 * e] = log.eventRows[e] ?? 0;
+      event[3 * e + 1] = click;
+      event[3 * e + 2] = clicks + (log.eventGiven?.[e] ? GIVEN_BIT : 0);
       if (click !== NONE) clicks++;
     }
-    const { first, order } = orderByItem(log.rowItem, this.itemCount);
-    const row = new Uint32Array(2 * rows);
-    for (let r = 0; r < rows; r++) {
-      row[2 * r] = log.rowItem[r] ?? 0;
-      row[2 * r + 1] = order[r] ?? 0;
-    }
+    const row = this.#orderByItem(log.rowItem);
     this.gpu.queue.writeBuffer(this.event.buffer, 0, event);
-    this.gpu.queue.writeBuffer(this.row.buffer, 0, row);
-    this.gpu.queue.writeBuffer(this.itemFirst.buffer, 0, first);
+    if (rows > 0) this.gpu.queue.writeBuffer(this.row.buffer, 0, row); // Deno breaks down on nothing to write
+    this.gpu.queue.writeBuffer(this.itemFirst.buffer, 0, this.#first);
+  }
+
+  /** (item, order) of every row, by a counting sort: rows of an item keep their order. */
+  #orderByItem(rowItem: Uint32Array): Uint32Array<ArrayBuffer> {
+    const [first, next] = [this.#first, this.#next];
+    first.fill(0);
+    for (const item of rowItem) first[item] = (first[item] ?? 0) + 1;
+    let before = 0;
+    for (let item = 0; item < first.length; item++) {
+      const count = first[item] ?? 0;
+      first[item] = before;
+      before += count;
+    }
+    next.set(first);
+    const row = new Uint32Array(2 * rowItem.length);
+    rowItem.forEach((item, r) => {
+      const place = next[item] ?? 0;
+      row[2 * r] = item;
+      row[2 * r + 1] = place;
+      next[item] = place + 1;
+    });
+    return row;
   }
 
   destroy(): void {
     this.#arena.destroy();
   }
-}
-
-/** Counting sort of the rows by item; rows of an item keep their order. */
-function orderByItem(rowItem: Uint32Array, items: number) {
-  const first = new Uint32Array(items);
-  for (const item of rowItem) first[item] = (first[item] ?? 0) + 1;
-  let before = 0;
-  for (let item = 0; item < items; item++) {
-    const count = first[item] ?? 0;
-    first[item] = before;
-    before += count;
-  }
-  const next = first.slice();
-  const order = new Uint32Array(rowItem.length);
-  rowItem.forEach((item, r) => {
-    const place = next[item] ?? 0;
-    order[r] = place;
-    next[item] = place + 1;
-  });
-  return { first, order };
 }

@@ -1,6 +1,7 @@
 /** The plan: which users each of the next steps takes. All that a step uploads. */
 
 import type { ClickLog } from "../data/click_log.ts";
+import { eventsOf, type LogSource, rowsOf, sourceOf } from "../data/log_source.ts";
 import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -28,7 +29,7 @@ export class Plan {
   readonly #entries: Uint32Array<ArrayBuffer>;
   readonly #headers: DataView<ArrayBuffer>;
   readonly #itemStamps: Uint32Array;
-  readonly #userStamps: Uint32Array;
+  #userStamps: Uint32Array;
   #stamp = 0;
 
   /**
@@ -79,6 +80,9 @@ export class Plan {
     }
     const { userEvents, eventRows, eventGiven, rowItem } = log;
     const firstUser = place * (this.capacity.users + 1);
+    if (log.userSplit.length > this.#userStamps.length) {
+      this.#userStamps = new Uint32Array(2 * log.userSplit.length);
+    }
     const stamp = ++this.#stamp;
     let [events, rows, items, given] = [0, 0, 0, 0];
     for (let k = 0; k < users.length; k++) {
@@ -86,11 +90,11 @@ export class Plan {
       const from = userEvents[user];
       const to = userEvents[user + 1];
       if (from === undefined || to === undefined) {
-        throw new UserError(`Expected a user in 0..${userEvents.length - 2}, got ${user}.`);
+        throw noSuchUser(user, userEvents.length - 1);
       }
       // Rows are sorted by item with a bit for each: twice the same rows would share it.
       if (this.#userStamps[user] === stamp) {
-        throw new UserError(`Expected each user once in a batch, got ${user} twice.`);
+        throw userTwice(user);
       }
       this.#userStamps[user] = stamp;
       this.#entries.set([from, events, rows, 0], 4 * (firstUser + k));
@@ -168,20 +172,27 @@ export class Plan {
   }
 }
 
+export function noSuchUser(user: number, users: number): UserError {
+  return new UserError(`Expected a user in 0..${users - 1}, got ${user}.`);
+}
+export function userTwice(user: number): UserError {
+  return new UserError(`Expected each user once in a batch, got ${user} twice.`);
+}
+
 /**
  * The largest batch of `count` of these users: no batch has more of anything than the users with the most.
  * Buffers made for it hold every batch.
  */
-export function batchCapacity(log: ClickLog, users: Iterable<number>, count: number): BatchSizes {
-  const events: number[] = [];
-  const rows: number[] = [];
-  for (const user of users) {
-    const [from, to] = [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0];
-    events.push(to - from);
-    rows.push((log.eventRows[to] ?? 0) - (log.eventRows[from] ?? 0));
-  }
-  const largest = (sizes: number[]) =>
-    sizes.sort((a, b) => b - a).slice(0, count).reduce((sum, size) => sum + size, 0);
-  const most = largest(rows);
-  return { users: count, events: largest(events), rows: most, items: Math.min(most, log.items.count) };
+export function batchCapacity(
+  log: ClickLog | LogSource,
+  users: Iterable<number>,
+  count: number,
+): BatchSizes {
+  const source = sourceOf(log);
+  const all = Uint32Array.from(users);
+  const largest = (sizes: Uint32Array) =>
+    sizes.sort().subarray(Math.max(0, sizes.length - count)).reduce((sum, size) => sum + size, 0);
+  const rows = largest(all.map((user) => rowsOf(source, user)));
+  const events = largest(all.map((user) => eventsOf(source, user)));
+  return { users: count, events, rows, items: Math.min(rows, source.items.count) };
 }

@@ -1,6 +1,6 @@
 /** Kernel shapes for a run that begins: from the cache, or calibrated, or those of the fixed table. */
 
-import type { ClickLog } from "../data/click_log.ts";
+import type { LogSource } from "../data/log_source.ts";
 import { UserError } from "../data/user_error.ts";
 import { calibrate, type Calibration, type Meter, type Product } from "../gpu/calibrate.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -32,14 +32,14 @@ export interface Timeable<P> extends Meter<P> {
 export async function fitShapes(
   wanted: boolean,
   gpu: Gpu,
-  log: ClickLog,
+  source: LogSource,
   { model, users }: { readonly model: ModelConfig; readonly users: number },
   say: (text: string) => void,
 ): Promise<KernelShapes> {
   if (!wanted) return fixedShapes(gpu.shapes.kind);
   const folder = cacheFolder();
   const cache = folder === undefined ? undefined : new ShapeCache(folder, say);
-  const products = productsOf(gpu, log, model, users);
+  const products = productsOf(gpu, source, model, users);
   if (!products) return fixedShapes(gpu.shapes.kind);
   try {
     return await fittedShapes(gpu, products, cache, await keyOf(gpu, products.sizes()), say);
@@ -49,9 +49,14 @@ export async function fitShapes(
 }
 
 /** Undefined for a batch that cannot be: the training says what is wrong with it. */
-function productsOf(gpu: Gpu, log: ClickLog, model: ModelConfig, users: number): StepProducts | undefined {
+function productsOf(
+  gpu: Gpu,
+  source: LogSource,
+  model: ModelConfig,
+  users: number,
+): StepProducts | undefined {
   try {
-    return new StepProducts(gpu, log, model, users);
+    return new StepProducts(gpu, source, model, users);
   } catch (error) {
     if (error instanceof UserError) return undefined;
     throw error;

@@ -4,14 +4,14 @@ import { dirname, join } from "node:path";
 import { Command, Option } from "commander";
 import { z } from "zod";
 import { DeviceLog } from "../batch/device_log.ts";
-import { type ClickLog, type Split, splits, usersOf } from "../data/click_log.ts";
+import { type Split, splits, usersOf } from "../data/click_log.ts";
+import type { LogSource } from "../data/log_source.ts";
 import { UserError } from "../data/user_error.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import { type KernelShapes, kernelShapesSchema, recordedShapes } from "../gpu/kernel_shapes.ts";
 import { createGenerator } from "../model/generator.ts";
-import { fitItems } from "../model/item_features.ts";
 import { UserModel } from "../model/user_model.ts";
-import { openDataset } from "../run/dataset.ts";
+import { fitDataset, openDataset } from "../run/dataset.ts";
 import { readJson } from "../run/run_folder.ts";
 import { readSnapshot, type SnapshotInfo } from "../run/snapshot.ts";
 import { baselinesOn, type SnapshotResult } from "../run/training_run.ts";
@@ -68,17 +68,17 @@ async function main(): Promise<void> {
   }
   const needed = options.split === "all" ? [] : [options.split];
   const opened = await openDataset(options.data, options.seed, options.resplit, needed);
-  const data = { ...opened, log: fitItems(opened.log, snapshot.info.items, `The model of ${options.model}`) };
-  const { log } = data;
+  const data = fitDataset(opened, snapshot.info.items, `The model of ${options.model}`);
+  const { source } = data;
   const users = options.split === "all"
-    ? Uint32Array.from(log.userSplit, (_, user) => user)
-    : usersOf(log, options.split);
+    ? Uint32Array.from(source.userSplit, (_, user) => user)
+    : usersOf(source, options.split);
   const gpu = await openGpu();
   try {
     gpu.useShapes(recordedShapes(await shapesOfRun(options.model), gpu.shapes.kind));
     const figures = await figuresOf(
       gpu,
-      log,
+      source,
       users,
       snapshot.weights,
       snapshot.info,
@@ -94,7 +94,7 @@ async function main(): Promise<void> {
       console.log(JSON.stringify({ data: data.config, split: options.split, ...result, baselines }, null, 2));
       return;
     }
-    console.log(`${options.split === "all" ? "All" : options.split} users of ${log.name}:`);
+    console.log(`${options.split === "all" ? "All" : options.split} users of ${source.name}:`);
     console.log(resultTable([result], baselines));
     const attained = attainedText([result], baselines);
     if (attained) console.log(attained);
@@ -118,7 +118,7 @@ const runShapesSchema = z.looseObject({ shapes: kernelShapesSchema.optional() })
 /** Of the reward, and of the generator where the snapshot has one. */
 async function figuresOf(
   gpu: Gpu,
-  log: ClickLog,
+  source: LogSource,
   users: Uint32Array,
   weights: Weights,
   { model: config, game }: SnapshotInfo,
@@ -130,14 +130,14 @@ async function figuresOf(
     return part;
   };
   try {
-    const model = keep(new UserModel(gpu, log.items, config, { weights: partOf(weights, "") }));
-    const deviceLog = keep(new DeviceLog(gpu, log));
-    if (!game) return await keep(await Evaluation.ofModel(model, deviceLog, log, users, shards)).figures();
+    const model = keep(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
+    const deviceLog = source.log && keep(new DeviceLog(gpu, source.log));
+    if (!game) return await keep(await Evaluation.ofModel(model, deviceLog, source, users, shards)).figures();
     const own = { weights: partOf(weights, GENERATOR_PREFIX) };
     const generator = game.generator
-      ? keep(createGenerator(gpu, log.items, game.generator, model.items, own))
+      ? keep(createGenerator(gpu, source.items, game.generator, model.items, own))
       : undefined;
-    const evaluation = await evaluateGame(model, generator, game, deviceLog, log, users, { shards });
+    const evaluation = await evaluateGame(model, generator, game, deviceLog, source, users, { shards });
     return await keep(evaluation).figures();
   } finally {
     for (const part of made.reverse()) part.destroy();

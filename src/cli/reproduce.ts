@@ -190,7 +190,7 @@ async function seedsOf(
     adversarial: game ? { ...defaultAdversarial, iterations: adversarial } : null,
     init: null,
     ...await machine(gpu),
-    shapes: await fitShapes(calibration, gpu, data.log, sizes, say),
+    shapes: await fitShapes(calibration, gpu, data.source, sizes, say),
   };
   const fresh = { seeds: [...seeds], config: runConfigSchema.parse(config) };
   await writeSeeds(own, fresh);

@@ -2,8 +2,7 @@
 
 import { UserError } from "../data/user_error.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
-import { fitItems } from "../model/item_features.ts";
-import { type Dataset, digestOf } from "../run/dataset.ts";
+import { type Dataset, digestOf, fitDataset } from "../run/dataset.ts";
 import { driverVersion } from "../run/driver.ts";
 import { type RunConfig, RunFolder, writeConfig } from "../run/run_folder.ts";
 import { readSnapshot } from "../run/snapshot.ts";
@@ -77,8 +76,8 @@ async function goOnWith<F extends ChoiceFigures>(
   }
   for (const place of new Set([path, folder])) await writeConfig(place, config);
   say(`going on after iteration ${start}`);
-  const log = info ? fitItems(context.data.log, info.items, `The run in ${path}`) : context.data.log;
-  const fitted = { ...context, data: { ...context.data, log } };
+  const data = info ? fitDataset(context.data, info.items, `The run in ${path}`) : context.data;
+  const fitted = { ...context, data };
   const run = (events: RunEvents<F>) => resumeStage(stage, fitted, path, config, events);
   return await withProgress(iterations, start, stop, figures, run);
 }
@@ -126,12 +125,12 @@ export async function withGpu(data: Dataset, use: (gpu: Gpu) => Promise<number>)
 function describe(gpu: Gpu, data: Dataset): void {
   const { kind, description } = gpu.adapter;
   say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
-  const { log } = data;
-  const features = log.items.kind === "dense" ? `${log.items.width} features each` : "one-hot";
+  const { name, items, userSplit, userEvents, userRows } = data.source;
+  const features = items.kind === "dense" ? `${items.width} features each` : "one-hot";
   const n = (count: number) => count.toLocaleString("en");
   say(
-    `data: ${log.name}, ${n(log.userSplit.length)} users, ${n(log.eventClick.length)} events, ` +
-      `${n(log.rowItem.length)} displayed items of ${n(log.items.count)} (${features})`,
+    `data: ${name}, ${n(userSplit.length)} users, ${n(userEvents.at(-1) ?? 0)} events, ` +
+      `${n(userRows.at(-1) ?? 0)} displayed items of ${n(items.count)} (${features})`,
   );
 }
 

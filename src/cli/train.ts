@@ -2,9 +2,8 @@
 
 import { UserError } from "../data/user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { fitItems } from "../model/item_features.ts";
 import { writeReport } from "../report/write_report.ts";
-import { type Dataset, digestOf, openDataset, reopenDataset } from "../run/dataset.ts";
+import { type Dataset, digestOf, fitDataset, openDataset, reopenDataset } from "../run/dataset.ts";
 import { exists, type RunConfig, runConfigSchema, RunFolder } from "../run/run_folder.ts";
 import {
   configOfSeed,
@@ -51,12 +50,12 @@ async function main(): Promise<number> {
   let data = await openDataset(options.data, options.seed, options.resplit);
   const init = options.init === undefined ? undefined : await openInit(options.init, data);
   if (init?.snapshot.info) {
-    data = { ...data, log: fitItems(data.log, init.snapshot.info.items, `The model of ${init.path}`) };
+    data = fitDataset(data, init.snapshot.info.items, `The model of ${init.path}`);
   }
   return await withGpu(data, async (gpu) => {
     const config = await runConfig(gpu, data, options, given, init);
     const context: RunContext = { gpu, data, init: init?.snapshot.weights, signal: stop.signal };
-    const path = options.saveDir ?? `runs/${data.log.name.replace(/[^\w.-]+/g, "_")}-${timestamp()}`;
+    const path = options.saveDir ?? `runs/${data.source.name.replace(/[^\w.-]+/g, "_")}-${timestamp()}`;
     if (options.seeds > 1) {
       const seeds = { seeds: Array.from({ length: options.seeds }, (_, k) => options.seed + k), config };
       await createSeedsFolder(path, seeds);
@@ -235,8 +234,8 @@ async function reopen(
       `${path}, which the run starts from, has changed since it began. Put the old file back.`,
     );
   }
-  const log = init.info ? fitItems(data.log, init.info.items, `The model of ${path}`) : data.log;
-  return { data: { ...data, log }, init: init.weights };
+  const fitted = init.info ? fitDataset(data, init.info.items, `The model of ${path}`) : data;
+  return { data: fitted, init: init.weights };
 }
 
 /** A run goes on bit for bit on the same machine; elsewhere it goes on, and says so. */
@@ -274,7 +273,7 @@ async function runConfig(
     adversarial,
     init: init ? await initOf(init.path) : null,
     ...await machine(gpu),
-    shapes: await fitShapes(options.calibration, gpu, data.log, sizes, say),
+    shapes: await fitShapes(options.calibration, gpu, data.source, sizes, say),
   });
 }
 

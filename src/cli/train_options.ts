@@ -42,6 +42,8 @@ export interface TrainOptions {
   learningRate: number;
   validateEvery: number;
   evaluationShards: number;
+  /** All of them if not given. */
+  validationUsers?: number;
   adam: AdamKind;
   weightDecay: number;
   itemDropout: number;
@@ -161,6 +163,11 @@ export function parseTrainOptions(
       "parts in which users are evaluated: more need less memory; 0: as few as fit",
       wholeNumber(0),
       t.evaluationShards,
+    )
+    .option(
+      "--validation-users <n>",
+      "validate on at most so many users, drawn once by the seed, in both stages (default: all)",
+      wholeNumber(1),
     )
     .optionsGroup("Optimiser (both stages):")
     .addOption(
@@ -352,6 +359,7 @@ function ofBothStages(options: TrainOptions) {
 
 export function trainingOf(options: TrainOptions): TrainingConfig {
   const { seed, iterations, batchSize, learningRate, validateEvery, evaluationShards } = options;
+  const { validationUsers = null } = options;
   return {
     seed,
     iterations,
@@ -359,6 +367,7 @@ export function trainingOf(options: TrainOptions): TrainingConfig {
     learningRate,
     validateEvery,
     evaluationShards,
+    validationUsers,
     ...ofBothStages(options),
   };
 }

@@ -41,7 +41,7 @@ export interface ClickLog {
   readonly eventClick: Uint32Array<ArrayBuffer>;
   /**
    * [E] 1 for an event that is given as history: one row, clicked, which the encoder is fed as any click, but nothing is
-   * predicted of it. Absent: none is.
+   * predicted of it. Absent: none is. Batch normalisation takes its row into the batch's statistics as any other.
    */
   readonly eventGiven?: Uint8Array<ArrayBuffer>;
   /** [R] the item displayed. */

@@ -49,18 +49,33 @@ export function rankingFigures(
   users: Iterable<number>,
   scores: ArrayLike<number>,
 ): RankingFigures {
-  let clicks = 0, prec1 = 0, prec2 = 0;
-  for (const user of users) {
-    for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
-      const clicked = log.eventClick[event]!;
-      if (clicked === NONE || log.eventGiven?.[event]) continue;
-      const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
-      clicks++;
-      prec1 += precisionAt(scores, start, end, clicked, 1);
-      prec2 += precisionAt(scores, start, end, clicked, 2);
+  const sums = new RankingSums();
+  sums.add(log, users, scores);
+  return sums.figures();
+}
+
+/** {@link rankingFigures} of a log that comes in parts. */
+export class RankingSums {
+  #clicks = 0;
+  #prec1 = 0;
+  #prec2 = 0;
+
+  add(log: ClickLog, users: Iterable<number>, scores: ArrayLike<number>): void {
+    for (const user of users) {
+      for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
+        const clicked = log.eventClick[event]!;
+        if (clicked === NONE || log.eventGiven?.[event]) continue;
+        const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
+        this.#clicks++;
+        this.#prec1 += precisionAt(scores, start, end, clicked, 1);
+        this.#prec2 += precisionAt(scores, start, end, clicked, 2);
+      }
     }
   }
-  return { prec1: prec1 / clicks, prec2: prec2 / clicks };
+
+  figures(): RankingFigures {
+    return { prec1: this.#prec1 / this.#clicks, prec2: this.#prec2 / this.#clicks };
+  }
 }
 
 /**
@@ -72,22 +87,38 @@ export function choiceFigures(
   users: Iterable<number>,
   utility: ArrayLike<number>,
 ): ChoiceFigures {
-  const chosen = [...users];
-  let events = 0, nll = 0;
-  for (const user of chosen) {
-    for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
-      if (log.eventGiven?.[event]) continue;
-      const clicked = log.eventClick[event]!;
-      const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
-      let top = 0;
-      for (let row = start; row < end; row++) top = Math.max(top, utility[row]!);
-      let sum = Math.exp(-top);
-      for (let row = start; row < end; row++) sum += Math.exp(utility[row]! - top);
-      nll += top + Math.log(sum) - (clicked === NONE ? 0 : utility[clicked]!);
-      events++;
+  const sums = new ChoiceSums();
+  sums.add(log, users, utility);
+  return sums.figures();
+}
+
+/** {@link choiceFigures} of a log that comes in parts. */
+export class ChoiceSums {
+  readonly #ranking = new RankingSums();
+  #events = 0;
+  #nll = 0;
+
+  add(log: ClickLog, users: Iterable<number>, utility: ArrayLike<number>): void {
+    const chosen = [...users];
+    for (const user of chosen) {
+      for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
+        if (log.eventGiven?.[event]) continue;
+        const clicked = log.eventClick[event]!;
+        const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
+        let top = 0;
+        for (let row = start; row < end; row++) top = Math.max(top, utility[row]!);
+        let sum = Math.exp(-top);
+        for (let row = start; row < end; row++) sum += Math.exp(utility[row]! - top);
+        this.#nll += top + Math.log(sum) - (clicked === NONE ? 0 : utility[clicked]!);
+        this.#events++;
+      }
     }
+    this.#ranking.add(log, chosen, utility);
   }
-  return { nll: nll / events, ...rankingFigures(log, chosen, utility) };
+
+  figures(): ChoiceFigures {
+    return { nll: this.#nll / this.#events, ...this.#ranking.figures() };
+  }
 }
 
 /**

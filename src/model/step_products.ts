@@ -3,6 +3,7 @@
 import { DeviceItems, DeviceLog } from "../batch/device_log.ts";
 import { batchCapacity, Plan } from "../batch/plan.ts";
 import { type ClickLog, usersOf } from "../data/click_log.ts";
+import { type LogSource, rowsOf, sourceOf } from "../data/log_source.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Meter, Product } from "../gpu/calibrate.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -41,9 +42,12 @@ export class StepProducts implements Meter<PreparedProduct> {
   readonly #sizes: BatchSizes;
 
   /** @param users of a batch. @throws UserError for a batch beyond the adapter. */
-  constructor(readonly gpu: Gpu, log: ClickLog, config: ModelConfig, users: number) {
+  constructor(readonly gpu: Gpu, clicks: ClickLog | LogSource, config: ModelConfig, users: number) {
     try {
-      const batch = typicalBatch(log, users);
+      const source = sourceOf(clicks);
+      const chosen = typicalBatch(source, users);
+      const log = source.log ?? source.read(Uint32Array.from(chosen));
+      const batch = source.log ? chosen : [...chosen.keys()];
       const capacity = batchCapacity(log, batch, batch.length);
       const items = this.#keep(new DeviceItems(gpu, log.items));
       const deviceLog = this.#keep(new DeviceLog(gpu, log));
@@ -145,14 +149,13 @@ export class StepProducts implements Meter<PreparedProduct> {
 }
 
 /** Train users from all over the log, as many as a batch takes, but no more than make up {@link MOST_ROWS}. */
-function typicalBatch(log: ClickLog, count: number): number[] {
-  const { userEvents, eventRows } = log;
-  const all = usersOf(log, "train");
+function typicalBatch(source: LogSource, count: number): number[] {
+  const all = usersOf(source, "train");
   const batch: number[] = [];
   let rows = 0;
   for (let k = 0; k < Math.min(count, all.length); k++) {
     const user = all[Math.floor(k * all.length / Math.min(count, all.length))] ?? 0;
-    const own = (eventRows[userEvents[user + 1] ?? 0] ?? 0) - (eventRows[userEvents[user] ?? 0] ?? 0);
+    const own = rowsOf(source, user);
     if (batch.length > 0 && rows + own > MOST_ROWS) break;
     batch.push(user);
     rows += own;

@@ -1,21 +1,28 @@
-/** The data set of a run, from what its config says of it. */
+/**
+ * The data set of a run, from what its config says of it. The kinds that are here are in memory as a whole; one that stays
+ * on disk is another {@link LogSource}, which {@link datasetOf} takes.
+ */
 
 import { type ClickLog, type Split, splits, usersOf } from "../data/click_log.ts";
 import { attainable, type DemoShop, makeDemoShop } from "../data/demo_shop.ts";
+import { type LogSource, MemoryLog } from "../data/log_source.ts";
 import { readPaperFile } from "../data/paper_file.ts";
 import { randomStream } from "../data/random.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../data/user_error.ts";
+import { fitSource } from "../model/fit_source.ts";
+import type { ItemsShape } from "../model/item_features.ts";
 import type { RunConfig } from "./run_folder.ts";
 
 export type DataConfig = RunConfig["data"];
 
 export interface Dataset {
   readonly config: DataConfig;
-  readonly log: ClickLog;
+  /** Its `log` is there only where the whole log is in memory. */
+  readonly source: LogSource;
   /** The figures of the truth on these users, where the truth is known. */
   readonly attainable: ((users: Uint32Array) => ChoiceFigures) | undefined;
-  /** [R] the true utility of every row, where it is known. */
+  /** [R] the true utility of every row, where it is known: of a log in memory. */
   readonly truth: Float64Array | undefined;
 }
 
@@ -52,16 +59,34 @@ export async function reopenDataset(config: DataConfig): Promise<Dataset> {
 
 function demo(shop: DemoShop, config: DataConfig): Dataset {
   const { log, truth } = shop;
-  return { config, log, attainable: (users) => attainable(log, truth, users), truth: truth.utility };
+  return {
+    ...datasetOf(new MemoryLog(log), config),
+    attainable: (users) => attainable(log, truth, users),
+    truth: truth.utility,
+  };
 }
 
 function paper(log: ClickLog, config: Extract<DataConfig, { kind: "paper" }>): Dataset {
-  return {
-    config,
-    log: config.resplit === null ? log : resplitUsers(log, config.resplit),
-    attainable: undefined,
-    truth: undefined,
-  };
+  return datasetOf(new MemoryLog(config.resplit === null ? log : resplitUsers(log, config.resplit)), config);
+}
+
+/** A data set whose truth is not known. @param config what a run records of it, to open it again. */
+export function datasetOf(source: LogSource, config: DataConfig): Dataset {
+  return { config, source, attainable: undefined, truth: undefined };
+}
+
+/** The data set over a model's items. @param what the model. @throws UserError for a log over other items. */
+export function fitDataset(data: Dataset, items: ItemsShape, what: string): Dataset {
+  return { ...data, source: fitSource(data.source, items, what) };
+}
+
+/** The whole log of a data set. @throws UserError where it stays on disk. */
+export function wholeLog({ source }: Dataset): ClickLog {
+  if (source.log) return source.log;
+  throw new UserError(
+    `Expected a data set that is read into memory, got ${source.name}, which stays on disk. Use the demo shop or a log in ` +
+      "the paper's layout.",
+  );
 }
 
 /** Deals the users out anew at random; each part keeps its size. */

@@ -44,12 +44,13 @@ export const shannonStage: Stage<ChoiceFigures> = {
   columns: ["loss", "prec1", "prec2"],
   row: (f) => [f.nll, f.prec1, f.prec2],
   iterations: ({ training }) => training.iterations,
-  create: (model, { log }, { training }) => Trainer.create(model, log, training),
+  create: (model, { source }, { training }) => Trainer.create(model, source, training),
   game: () => undefined,
-  evaluate(trainer, { log }, { training }) {
+  evaluate(trainer, { source }, { training }) {
     if (!(trainer instanceof Trainer)) throw new Error("expected the Shannon stage's trainer");
-    const users = usersOf(log, "test");
-    return Evaluation.ofModel(trainer.model, trainer.deviceLog, log, users, training.evaluationShards);
+    const users = usersOf(source, "test");
+    const deviceLog = source.log && trainer.deviceLog;
+    return Evaluation.ofModel(trainer.model, deviceLog, source, users, training.evaluationShards);
   },
 };
 
@@ -59,10 +60,10 @@ export const adversarialStage: Stage<GameFigures> = {
   columns: ["loss", "loss_min", "loss_max", "pi_prec1", "pi_prec2", "prec1", "prec2"],
   row: (f) => [f.nll, f.lossMin, f.lossMax, f.piPrec1, f.piPrec2, f.prec1, f.prec2],
   iterations: (config) => adversarialOf(config).iterations,
-  create(model, { log }, config, generatorWeights) {
-    const { seed, evaluationShards } = config.training;
-    const options = { seed, evaluationShards, generatorWeights };
-    return AdversarialTrainer.create(model, log, adversarialOf(config), options);
+  create(model, { source }, config, generatorWeights) {
+    const { seed, evaluationShards, validationUsers } = config.training;
+    const options = { seed, evaluationShards, validationUsers, generatorWeights };
+    return AdversarialTrainer.create(model, source, adversarialOf(config), options);
   },
   game(model, config) {
     const adversarial = adversarialOf(config);
@@ -70,12 +71,13 @@ export const adversarialStage: Stage<GameFigures> = {
     const generator = adversarial.generator === "exact" ? null : generatorConfig(model, adversarial);
     return { generator, eta: model.eta, utilityPenalty, skipNoClick };
   },
-  evaluate(trainer, { log }, config) {
+  evaluate(trainer, { source }, config) {
     if (!(trainer instanceof AdversarialTrainer)) throw new Error("expected the adversarial stage's trainer");
-    const { model, generator, deviceLog } = trainer;
+    const { model, generator } = trainer;
+    const deviceLog = source.log && trainer.deviceLog;
     const game = gameOptions(model, trainer.config);
     const shards = config.training.evaluationShards;
-    return evaluateGame(model, generator, game, deviceLog, log, usersOf(log, "test"), { shards });
+    return evaluateGame(model, generator, game, deviceLog, source, usersOf(source, "test"), { shards });
   },
 };
 

@@ -72,10 +72,11 @@ export interface Baselines {
 }
 
 export function baselinesOn(data: Dataset, users: Uint32Array<ArrayBuffer>): Baselines {
-  const { prec1, prec2 } = clickRateBaseline(data.log, users);
+  const { source } = data;
+  const { prec1, prec2 } = clickRateBaseline(source, users);
   return {
-    random: randomBaseline(data.log, users),
-    clickRate: usersOf(data.log, "train").length > 0 ? { prec1, prec2 } : null,
+    random: randomBaseline(source, users),
+    clickRate: usersOf(source, "train").length > 0 ? { prec1, prec2 } : null,
     attainable: data.attainable?.(users) ?? null,
   };
 }
@@ -157,7 +158,7 @@ async function withTrainer<F extends ChoiceFigures, T>(
 ): Promise<T> {
   // Those that it began with, so that it goes on bit for bit.
   gpu.useShapes(recordedShapes(config.shapes, gpu.shapes.kind));
-  const model = new UserModel(gpu, data.log.items, config.model, initial);
+  const model = new UserModel(gpu, data.source.items, config.model, initial);
   try {
     const own = generator && generator.size > 0 ? generator : undefined;
     const trainer = await stage.create(model, data, config, own);
@@ -213,7 +214,7 @@ async function train<F extends ChoiceFigures>(
       },
     }, signal);
     await save(trainer, model, folder);
-    const users = usersOf(data.log, "test");
+    const users = usersOf(data.source, "test");
     const finished = trainer.iteration >= iterations || trainer.stopped;
     const result: RunResult = {
       stage: stage.name,
@@ -246,10 +247,10 @@ async function testSnapshots<F extends ChoiceFigures>(
   const results: SnapshotResult[] = [];
   const test = async (snapshot: SnapshotName, iteration: number) => {
     const result = { snapshot, iteration, ...await evaluation.figures() };
-    if (!data.truth) return void results.push(result);
+    const { source: { log }, truth } = data;
+    if (!truth || !log) return void results.push(result);
     const utilities = await evaluation.utilities();
-    const users = usersOf(data.log, "test");
-    results.push({ ...result, spearman: meanSpearman(data.log, users, utilities, data.truth) });
+    results.push({ ...result, spearman: meanSpearman(log, usersOf(log, "test"), utilities, truth) });
   };
   try {
     const last = await trainer.weights();

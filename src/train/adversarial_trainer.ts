@@ -6,10 +6,10 @@
  * `bench/stability.md`.
  */
 
-import { DeviceLog } from "../batch/device_log.ts";
+import type { DeviceLog } from "../batch/device_log.ts";
 import { batchCapacity, type PlacedBatch, Plan } from "../batch/plan.ts";
-import { checkLog } from "../data/check_log.ts";
-import { type ClickLog, NONE, splits, usersOf } from "../data/click_log.ts";
+import { type ClickLog, usersOf } from "../data/click_log.ts";
+import { hasClicks, type LogSource, sourceOf } from "../data/log_source.ts";
 import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { View } from "../gpu/memory.ts";
@@ -17,7 +17,6 @@ import type { BatchSizes } from "../gpu/step.ts";
 import { parseConfig } from "../model/config.ts";
 import { GamePrograms } from "../model/game_programs.ts";
 import { createGenerator, generatorConfig } from "../model/generator.ts";
-import { fitItems } from "../model/item_features.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { adamRate, AdamState } from "../ops/adam.ts";
 import type { GameOptions } from "../ops/minimax.ts";
@@ -25,19 +24,24 @@ import type { Weights } from "../tape/parameters.ts";
 import { BatchTrainer, checkBatchSize, placesFor, type TrainerParts } from "./batch_trainer.ts";
 import { BestKeeper } from "./best_keeper.ts";
 import { type AdversarialConfig, adversarialConfigSchema, learningRateAt } from "./config.ts";
-import { Evaluation } from "./evaluation.ts";
+import { Evaluation, type EvaluationOptions } from "./evaluation.ts";
 import { GENERATOR_PREFIX, type TrainedNetwork } from "./networks.ts";
 import { type GameFigures, gameSummary } from "./sums.ts";
+import { TrainingLog, trainingSource, validationLog } from "./training_log.ts";
 import { noiseOf } from "./trainer.ts";
 
 export interface AdversarialOptions {
   /** Rules everything random. */
   readonly seed: number;
   readonly evaluationShards: number;
+  /** At most so many users validate; all of them if null or absent. */
+  readonly validationUsers?: number | null;
   /** The generator's weights; drawn if not given. */
   readonly generatorWeights?: Weights;
   /** False for a trainer that is only stepped by hand. */
   readonly validate?: boolean;
+  /** Of a log on disk: batches that are read at once. */
+  readonly windowBatches?: number;
 }
 
 /** What the game's kernels need of the configs. */
@@ -67,16 +71,16 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
    */
   static async create(
     model: UserModel,
-    clicks: ClickLog,
+    clicks: ClickLog | LogSource,
     config: AdversarialConfig,
-    { seed, evaluationShards, generatorWeights, validate = true }: AdversarialOptions,
+    options: AdversarialOptions,
   ): Promise<AdversarialTrainer> {
     parseConfig(adversarialConfigSchema, config, "adversarial");
-    checkLog(clicks, validate ? splits : ["train"]);
-    const log = fitItems(clicks, model.shape, "The model");
-    const trainUsers = usersOf(log, "train");
+    const { seed, generatorWeights, validate = true, windowBatches } = options;
+    const source = trainingSource(clicks, model.shape, validate);
+    const trainUsers = usersOf(source, "train");
     checkBatchSize(config.batchSize, trainUsers, "--adversarial-batch-size");
-    checkClicks(log, trainUsers);
+    checkClicks(source);
     const { gpu } = model;
     const made: { destroy(): void }[] = [];
     const keep = <T extends { destroy(): void }>(part: T): T => {
@@ -85,8 +89,9 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
     };
     try {
       const arena = keep(new Arena(gpu, "adversarial trainer"));
-      const deviceLog = keep(new DeviceLog(gpu, log));
-      const capacity = batchCapacity(log, log.userSplit.keys(), config.batchSize);
+      const capacity = batchCapacity(source, source.userSplit.keys(), config.batchSize);
+      const training = keep(new TrainingLog(gpu, source, capacity, windowBatches));
+      const { log, deviceLog } = training;
       const places = placesFor(config.batchSize);
       const exact = config.generator === "exact";
       // A header for each step of the generator, then for each of the reward (which also stands for the batch).
@@ -115,9 +120,10 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
       };
       let validation: TrainerParts<GameFigures>["validation"];
       if (validate) {
+        const v = validationLog(gpu, training, { seed, most: options.validationUsers ?? null }, keep);
         const evaluation = keep(
-          await evaluateGame(model, generator, game, deviceLog, log, usersOf(log, "validation"), {
-            shards: evaluationShards,
+          await evaluateGame(model, generator, game, v.deviceLog, v.log, v.users, {
+            shards: options.evaluationShards,
             makeRing,
           }),
         );
@@ -140,8 +146,7 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
       );
       return new AdversarialTrainer(model, generator, config, programs, seed, {
         gpu,
-        log,
-        deviceLog,
+        training,
         plan,
         ring: results,
         summary,
@@ -162,7 +167,7 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
     return this.generator ? this.config.generatorSteps : 0;
   }
 
-  protected put(t: number, place: number, users: ArrayLike<number>): PlacedBatch {
+  protected put(t: number, place: number, users: ArrayLike<number>, log: ClickLog): PlacedBatch {
     const { rewardSteps, generatorWarmup, generatorLearningRate, rewardLearningRate, weightDecay } =
       this.config;
     const generatorSteps = this.#generatorSteps;
@@ -181,7 +186,7 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
         { length: Math.max(1, rewardSteps) },
         (_, k) => purpose(rewardRate, rewardSteps, k, weightDecay),
       ),
-    ]);
+    ], log);
   }
 
   protected encode(pass: GPUComputePassEncoder, sizes: BatchSizes, place: number): void {
@@ -199,26 +204,27 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
   }
 }
 
-/** Both players on a fixed set of users. */
+/** Both players on a fixed set of users; see {@link EvaluationOptions}. */
 export function evaluateGame(
   model: UserModel,
   generator: UserModel | undefined,
   game: GameOptions,
-  deviceLog: DeviceLog,
-  log: ClickLog,
+  deviceLog: DeviceLog | undefined,
+  log: ClickLog | LogSource,
   users: ArrayLike<number>,
-  options: { shards: number; makeRing?: (shards: number) => { view: View; firstSlot: number } },
+  options: Pick<EvaluationOptions<GameFigures>, "shards" | "makeRing">,
 ): Promise<Evaluation<GameFigures>> {
   return Evaluation.create({
     gpu: model.gpu,
-    log,
+    source: sourceOf(log),
+    deviceLog,
     users,
     summary: gameSummary(game.skipNoClick),
     ...options,
-    record: (plan, ring) =>
+    record: (plan, ring, log) =>
       GamePrograms.evaluation({
         name: "evaluation",
-        log: deviceLog,
+        log,
         plan,
         ring,
         game,
@@ -228,15 +234,9 @@ export function evaluateGame(
   });
 }
 
-function checkClicks(log: ClickLog, users: Uint32Array): void {
-  const clicked = users.some((user) => {
-    for (let e = log.userEvents[user] ?? 0; e < (log.userEvents[user + 1] ?? 0); e++) {
-      if (log.eventClick[e] !== NONE && !log.eventGiven?.[e]) return true;
-    }
-    return false;
-  });
-  if (clicked) return;
+function checkClicks(source: LogSource): void {
+  if (hasClicks(source, "train")) return;
   throw new UserError(
-    `Expected clicks among the train users of ${log.name}, found none: the adversarial stage has nothing to imitate.`,
+    `Expected clicks among the train users of ${source.name}, found none: the adversarial stage has nothing to imitate.`,
   );
 }

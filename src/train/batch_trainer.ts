@@ -26,6 +26,7 @@ import {
 import type { Evaluation } from "./evaluation.ts";
 import { joinedSpecs, readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
 import type { Summary } from "./sums.ts";
+import type { TrainingLog } from "./training_log.ts";
 
 /** Steps that the ring holds at most, and as many validations; fewer for batches of very many users. */
 const MOST_PLACES = 256;
@@ -84,8 +85,7 @@ export interface Schedule {
 /** What a stage has made for its training. Places of the plan: one for each step in flight, then one a validation. */
 export interface TrainerParts<F extends ChoiceFigures> {
   readonly gpu: Gpu;
-  readonly log: ClickLog;
-  readonly deviceLog: DeviceLog;
+  readonly training: TrainingLog;
   readonly plan: Plan;
   readonly ring: View;
   readonly summary: Summary<F>;
@@ -120,8 +120,11 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
 
   protected constructor(protected readonly parts: TrainerParts<F>) {}
 
-  /** Puts the batch and the headers of iteration t. @throws UserError for users that make no batch. */
-  protected abstract put(t: number, place: number, users: ArrayLike<number>): PlacedBatch;
+  /**
+   * Puts the batch and the headers of iteration t. @param log where the users stand.
+   * @throws UserError for users that make no batch.
+   */
+  protected abstract put(t: number, place: number, users: ArrayLike<number>, log: ClickLog): PlacedBatch;
   /** Appends the step whose batch stands at `place`. */
   protected abstract encode(pass: GPUComputePassEncoder, sizes: BatchSizes, place: number): void;
 
@@ -129,7 +132,7 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
     return this.parts.plan;
   }
   get deviceLog(): DeviceLog {
-    return this.parts.deviceLog;
+    return this.parts.training.deviceLog;
   }
   /** Steps done. */
   get iteration(): number {
@@ -233,15 +236,21 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
     }
   }
 
-  /** Steps `after`+1 .. `after`+count, and validations where they are due, as one command buffer. */
-  #encodeGroup(after: number, count: number, users: (t: number) => ArrayLike<number>): Group {
-    const { gpu, plan, schedule, validation } = this.parts;
+  /**
+   * The steps from `after`+1 on, and validations where they are due, as one command buffer.
+   * @param most steps: fewer where the users of the next batch do not fit on the device beside those before.
+   */
+  #encodeGroup(after: number, most: number, users: (t: number) => ArrayLike<number>): Group {
+    const { gpu, plan, schedule, training, validation } = this.parts;
     const { validateEvery } = schedule;
     // All that can be refused comes first, so that a refused batch leaves nothing half done.
-    const batches = Array.from({ length: count }, (_, k) => {
+    const taken = training.take(most, (k) => users(after + 1 + k));
+    const batches = taken.batches.map((users, k) => {
       const t = after + 1 + k;
-      return this.put(t, t % plan.places, users(t));
+      return this.put(t, t % plan.places, users, taken.log);
     });
+    taken.send();
+    const count = batches.length;
     plan.uploadRing(0, plan.places, after + 1, count);
     const encoder = gpu.device.createCommandEncoder({ label: `iterations ${after + 1}..${after + count}` });
     const pass = encoder.beginComputePass({ label: "training" });

@@ -35,6 +35,8 @@ export const trainingConfigSchema = z.strictObject({
   learningRate,
   /** Parts in which validation and test users are evaluated; more parts need less memory. 0: as few as fit. */
   evaluationShards: z.int().min(0),
+  /** At most so many validation users, drawn once by the seed; null: all. Of both stages. */
+  validationUsers: z.int().min(1).nullable().default(null),
 });
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
 
@@ -50,6 +52,7 @@ export const defaultTraining: TrainingConfig = {
   earlyStopping: null,
   patience: 500,
   evaluationShards: 0,
+  validationUsers: null,
 };
 
 /** The adversarial stage: see user-model 4.2 and {@link import("./adversarial_trainer.ts")}. */

@@ -1,8 +1,9 @@
 /** Evaluates networks on a fixed set of users, in shards that fit the device. */
 
-import type { DeviceLog } from "../batch/device_log.ts";
+import { DeviceLog } from "../batch/device_log.ts";
 import { batchCapacity, type PlacedBatch, Plan } from "../batch/plan.ts";
 import type { ClickLog } from "../data/click_log.ts";
+import { countedOf, type LogSource, rowsOf, sourceOf } from "../data/log_source.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
@@ -37,15 +38,24 @@ export interface EvaluationProgram {
 
 export interface EvaluationOptions<F extends ChoiceFigures> {
   readonly gpu: Gpu;
-  readonly log: ClickLog;
+  readonly source: LogSource;
+  /** Where the whole log stands. If undefined, each shard is read from the source when it is evaluated. */
+  readonly deviceLog: DeviceLog | undefined;
   /** At least one event among them that is not given. */
   readonly users: ArrayLike<number>;
   /** 0 for as few as fit. */
   readonly shards: number;
   readonly summary: Summary<F>;
-  record(plan: Plan, ring: View): Promise<EvaluationProgram>;
+  record(plan: Plan, ring: View, log: DeviceLog): Promise<EvaluationProgram>;
   /** Where the shards' sums go, from `firstSlot` on; a ring of its own if not given. */
   makeRing?(shards: number): { view: View; firstSlot: number };
+}
+
+/** Users that are evaluated at once. */
+interface Shard {
+  readonly users: Uint32Array;
+  /** Undefined before it is read. */
+  readonly sizes: PlacedBatch | undefined;
 }
 
 export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
@@ -53,97 +63,109 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     private readonly options: EvaluationOptions<F>,
     /** Events of all shards, but those that are given. */
     readonly events: number,
-    /** First ring slot, and slots, of the shards' sums. */
+    /** First ring slot of the shards' sums. */
     readonly firstSlot: number,
-    readonly shards: number,
     readonly program: EvaluationProgram,
-    private readonly shardUsers: readonly Uint32Array[],
-    private readonly sizes: readonly PlacedBatch[],
+    private readonly parts: readonly Shard[],
     private readonly plan: Plan,
-    private readonly arena: Arena,
+    /** Holds one shard at a time, where the whole log is not on the device. */
+    private readonly window: DeviceLog | undefined,
+    private readonly made: readonly { destroy(): void }[],
   ) {}
 
-  /** Of the reward model alone. */
+  /** Ring slots of the shards' sums. */
+  get shards(): number {
+    return this.parts.length;
+  }
+
+  /** Of the reward model alone. @param deviceLog undefined to read each shard from the log when it is evaluated. */
   static ofModel(
     model: RecordableModel,
-    deviceLog: DeviceLog,
-    log: ClickLog,
+    deviceLog: DeviceLog | undefined,
+    log: ClickLog | LogSource,
     users: ArrayLike<number>,
     shards: number,
     makeRing?: EvaluationOptions<ChoiceFigures>["makeRing"],
   ): Promise<Evaluation> {
     return Evaluation.create({
       gpu: model.gpu,
-      log,
+      source: sourceOf(log),
+      deviceLog,
       users,
       shards,
       summary: choiceSummary,
-      record: (plan, ring) => ModelProgram.create(model, { name: "evaluation", log: deviceLog, plan, ring }),
+      record: (plan, ring, log) => ModelProgram.create(model, { name: "evaluation", log, plan, ring }),
       makeRing,
     });
   }
 
   /** @throws UserError without users with events to predict. */
   static async create<F extends ChoiceFigures>(options: EvaluationOptions<F>): Promise<Evaluation<F>> {
-    const { gpu, log, users, shards, summary } = options;
-    const shardUsers = splitIntoShards(log, users, shards);
+    const { gpu, source, deviceLog, users, shards, summary } = options;
+    const shardUsers = splitIntoShards(source, users, shards);
     if (shardUsers.length === 0) {
       throw new UserError("Expected users with events to predict, found none.");
     }
-    const arena = new Arena(gpu, "evaluation");
-    const most = Math.max(...shardUsers.map((part) => part.length));
-    const parts = shardUsers.map((part) => batchCapacity(log, part, part.length));
-    const largest = (size: keyof BatchSizes) => Math.max(...parts.map((s) => s[size]));
+    const capacities = shardUsers.map((part) => batchCapacity(source, part, part.length));
+    const largest = (size: keyof BatchSizes) => Math.max(...capacities.map((s) => s[size]));
     const capacity = {
-      users: most,
+      users: largest("users"),
       events: largest("events"),
       rows: largest("rows"),
       items: largest("items"),
     };
-    const plan = new Plan(gpu, log, capacity, shardUsers.length);
+    const made: { destroy(): void }[] = [];
+    const keep = <T extends { destroy(): void }>(part: T): T => {
+      made.push(part);
+      return part;
+    };
     try {
-      const { view, firstSlot } = options.makeRing?.(shardUsers.length) ??
-        { view: arena.allocate("ring", 16 * summary.vectors * shardUsers.length), firstSlot: 0 };
-      const sizes = shardUsers.map((part, k) =>
-        plan.put(k, part, { slot: firstSlot + k, learningRate: 0, iteration: 0 })
+      const arena = keep(new Arena(gpu, "evaluation"));
+      const resident = deviceLog && source.log;
+      const log = resident ?? source.read(new Uint32Array());
+      const window = resident ? undefined : keep(new DeviceLog(gpu, log, capacity));
+      const standing = window ?? deviceLog;
+      if (!standing) throw new Error("an evaluation without a log");
+      const places = resident ? shardUsers.length : 1;
+      const plan = keep(new Plan(gpu, log, capacity, places));
+      const { view, firstSlot } = options.makeRing?.(places) ??
+        { view: arena.allocate("ring", 16 * summary.vectors * places), firstSlot: 0 };
+      const parts = shardUsers.map((users, k): Shard => ({
+        users,
+        sizes: resident && plan.put(k, users, { slot: firstSlot + k, learningRate: 0, iteration: 0 }),
+      }));
+      if (resident) plan.upload(0, places);
+      const program = keep(await options.record(plan, view, standing));
+      const events = shardUsers.reduce(
+        (sum, part) => sum + sumOf(part, (user) => countedOf(source, user)),
+        0,
       );
-      plan.upload(0, shardUsers.length);
-      const program = await options.record(plan, view);
-      const events = sizes.reduce((sum, s) => sum + s.counted, 0);
-      return new Evaluation(
-        options,
-        events,
-        firstSlot,
-        sizes.length,
-        program,
-        shardUsers,
-        sizes,
-        plan,
-        arena,
-      );
+      return new Evaluation(options, events, firstSlot, program, parts, plan, window, made);
     } catch (error) {
-      plan.destroy();
-      arena.destroy();
+      for (const part of made.reverse()) part.destroy();
       throw error;
     }
   }
 
-  /** Appends all shards to a pass. Nothing waits. */
+  /** Appends all shards to a pass. Nothing waits. @throws Error for shards that are still to be read. */
   encode(pass: GPUComputePassEncoder): void {
-    this.sizes.forEach((sizes, k) => this.program.program.encode(pass, sizes, this.plan.offset(k)));
+    this.parts.forEach(({ sizes }, k) => {
+      if (!sizes) throw new Error("this evaluation reads its shards one by one: it cannot be part of a pass");
+      this.program.program.encode(pass, sizes, this.plan.offset(k));
+    });
   }
 
   /** Evaluates the networks as they stand, and sums in f64. Waits for the GPU, once a shard. */
   async figures(): Promise<EvaluationFigures<F>> {
-    const { gpu, log, summary } = this.options;
+    const { gpu, summary } = this.options;
     const words = 4 * summary.vectors;
     const all = new Sums(words);
     const longer = new Sums(words);
-    for (const k of this.sizes.keys()) {
-      this.#submit(k);
+    for (const [k, shard] of this.parts.entries()) {
+      const { log, users } = this.#submit(k, shard);
       const outcomes = await readFloats(gpu, this.program.outcomes.view);
       let e = 0;
-      for (const user of this.shardUsers[k] ?? []) {
+      for (const user of Array.from(users)) {
         for (let event = log.userEvents[user] ?? 0; event < (log.userEvents[user + 1] ?? 0); event++) {
           const outcome = outcomes.subarray(words * e, words * (e + 1));
           const page = (log.eventRows[event + 1] ?? 0) - (log.eventRows[event] ?? 0);
@@ -163,36 +185,45 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
    * the GPU, once a shard.
    */
   async utilities(): Promise<Float32Array> {
-    const { gpu, log } = this.options;
-    const all = new Float32Array(log.rowItem.length).fill(NaN);
-    for (const k of this.sizes.keys()) {
-      this.#submit(k);
+    const { gpu, source } = this.options;
+    const all = new Float32Array(source.userRows.at(-1) ?? 0).fill(NaN);
+    for (const [k, shard] of this.parts.entries()) {
+      this.#submit(k, shard);
       const utilities = await readFloats(gpu, this.program.utilities.view);
       let row = 0;
-      for (const user of this.shardUsers[k] ?? []) {
-        const first = log.eventRows[log.userEvents[user] ?? 0] ?? 0;
-        const end = log.eventRows[log.userEvents[user + 1] ?? 0] ?? 0;
-        all.set(utilities.subarray(row, row + end - first), first);
-        row += end - first;
+      for (const user of shard.users) {
+        const rows = rowsOf(source, user);
+        all.set(utilities.subarray(row, row + rows), source.userRows[user]);
+        row += rows;
       }
     }
     return all;
   }
 
-  #submit(shard: number): void {
-    const { gpu } = this.options;
+  /** Evaluates a shard. @returns the log that its users stand in, and their places there. */
+  #submit(k: number, shard: Shard): { log: ClickLog; users: ArrayLike<number> } {
+    const { gpu, source } = this.options;
+    let { users, sizes } = shard;
+    let { log } = this.plan;
+    let place = k;
+    if (this.window) {
+      log = source.read(users);
+      users = Uint32Array.from(users.keys());
+      this.window.write(log);
+      place = 0;
+      sizes = this.plan.put(place, users, { slot: this.firstSlot, learningRate: 0, iteration: 0 }, log);
+      this.plan.upload(place, 1);
+    }
     const encoder = gpu.device.createCommandEncoder({ label: "evaluation" });
     const pass = encoder.beginComputePass();
-    const sizes = this.sizes[shard];
-    if (sizes) this.program.program.encode(pass, sizes, this.plan.offset(shard));
+    if (sizes) this.program.program.encode(pass, sizes, this.plan.offset(place));
     pass.end();
     gpu.queue.submit([encoder.finish()]);
+    return { log, users };
   }
 
   destroy(): void {
-    this.program.destroy();
-    this.plan.destroy();
-    this.arena.destroy();
+    for (const part of [...this.made].reverse()) part.destroy();
   }
 }
 
@@ -208,32 +239,24 @@ class Sums {
   }
 }
 
-/** Whether a user has an event that is not given. */
-function predicts({ userEvents, eventGiven }: ClickLog, user: number): boolean {
-  for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) {
-    if (!eventGiven?.[e]) return true;
-  }
-  return false;
-}
-
 /** Users with events to predict, in their order, cut so that no shard exceeds its share of the rows by more than one user. */
-function splitIntoShards(log: ClickLog, users: ArrayLike<number>, shards: number): Uint32Array[] {
-  const rowsOf = (user: number) => {
-    const [from, to] = [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0];
-    return (log.eventRows[to] ?? 0) - (log.eventRows[from] ?? 0);
-  };
-  const present = Array.from(users).filter((user) => predicts(log, user));
-  const total = present.reduce((sum, user) => sum + rowsOf(user), 0);
+function splitIntoShards(source: LogSource, users: ArrayLike<number>, shards: number): Uint32Array[] {
+  const present = Uint32Array.from(users).filter((user) => countedOf(source, user) > 0);
+  const total = sumOf(present, (user) => rowsOf(source, user));
   const share = shards > 0 ? Math.ceil(total / shards) : SHARD_ROWS;
   const out: number[][] = [];
   let rows = Infinity;
   for (const user of present) {
-    if (rows + rowsOf(user) > share && rows > 0) {
+    if (rows + rowsOf(source, user) > share && rows > 0) {
       out.push([]);
       rows = 0;
     }
     out.at(-1)?.push(user);
-    rows += rowsOf(user);
+    rows += rowsOf(source, user);
   }
   return out.map((part) => Uint32Array.from(part));
+}
+
+function sumOf(users: Uint32Array, of: (user: number) => number): number {
+  return users.reduce((sum, user) => sum + of(user), 0);
 }

@@ -1,16 +1,14 @@
 /** The Shannon stage: the likelihood of what users did, which is the minimax with its generator in closed form. */
 
-import { DeviceLog } from "../batch/device_log.ts";
 import { batchCapacity, type PlacedBatch, Plan } from "../batch/plan.ts";
-import { checkLog } from "../data/check_log.ts";
-import { type ClickLog, splits, usersOf } from "../data/click_log.ts";
+import { type ClickLog, usersOf } from "../data/click_log.ts";
+import type { LogSource } from "../data/log_source.ts";
 import { randomStream } from "../data/random.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { View } from "../gpu/memory.ts";
 import type { BatchSizes } from "../gpu/step.ts";
 import { parseConfig } from "../model/config.ts";
-import { fitItems } from "../model/item_features.ts";
 import { ModelProgram } from "../model/model_program.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { adamRate, AdamState } from "../ops/adam.ts";
@@ -19,6 +17,7 @@ import { BestKeeper } from "./best_keeper.ts";
 import { learningRateAt, type TrainingConfig, trainingConfigSchema } from "./config.ts";
 import { Evaluation } from "./evaluation.ts";
 import { choiceSummary } from "./sums.ts";
+import { TrainingLog, trainingSource, validationLog } from "./training_log.ts";
 
 export class Trainer extends BatchTrainer<ChoiceFigures> {
   private constructor(
@@ -32,19 +31,18 @@ export class Trainer extends BatchTrainer<ChoiceFigures> {
 
   /**
    * @param options.validate false for a trainer that is only stepped by hand.
+   * @param options.windowBatches of a log on disk: batches that are read at once.
    * @throws UserError for a config out of range, a log that does not fit together, or sizes beyond the adapter.
    */
   static async create(
     model: UserModel,
-    clicks: ClickLog,
+    clicks: ClickLog | LogSource,
     config: TrainingConfig,
-    options: { validate?: boolean } = {},
+    { validate: validates = true, windowBatches }: { validate?: boolean; windowBatches?: number } = {},
   ): Promise<Trainer> {
     parseConfig(trainingConfigSchema, config, "training");
-    const validates = options.validate ?? true;
-    checkLog(clicks, validates ? splits : ["train"]);
-    const log = fitItems(clicks, model.shape, "The model");
-    const trainUsers = usersOf(log, "train");
+    const source = trainingSource(clicks, model.shape, validates);
+    const trainUsers = usersOf(source, "train");
     checkBatchSize(config.batchSize, trainUsers, "--batch-size");
     const { gpu } = model;
     const made: { destroy(): void }[] = [];
@@ -54,9 +52,10 @@ export class Trainer extends BatchTrainer<ChoiceFigures> {
     };
     try {
       const arena = keep(new Arena(gpu, "trainer"));
-      const deviceLog = keep(new DeviceLog(gpu, log));
       // Any user may be stepped on by hand, so all of them count.
-      const capacity = batchCapacity(log, log.userSplit.keys(), config.batchSize);
+      const capacity = batchCapacity(source, source.userSplit.keys(), config.batchSize);
+      const training = keep(new TrainingLog(gpu, source, capacity, windowBatches));
+      const { log, deviceLog } = training;
       const places = placesFor(config.batchSize);
       const plan = keep(new Plan(gpu, log, capacity, places, places));
       const adam = keep(new AdamState(model.parameters, config.adam));
@@ -68,9 +67,11 @@ export class Trainer extends BatchTrainer<ChoiceFigures> {
       };
       let validation: TrainerParts<ChoiceFigures>["validation"];
       if (validates) {
-        const users = usersOf(log, "validation");
-        const shards = config.evaluationShards;
-        const evaluation = keep(await Evaluation.ofModel(model, deviceLog, log, users, shards, makeRing));
+        const { evaluationShards: shards, seed, validationUsers: most } = config;
+        const v = validationLog(gpu, training, { seed, most }, keep);
+        const evaluation = keep(
+          await Evaluation.ofModel(model, v.deviceLog, v.log, v.users, shards, makeRing),
+        );
         const results = ring ?? makeRing(0).view;
         const keeper = keep(await BestKeeper.create(networks, plan, results, evaluation, choiceSummary));
         validation = { evaluation, keeper };
@@ -88,8 +89,7 @@ export class Trainer extends BatchTrainer<ChoiceFigures> {
       );
       return new Trainer(model, config, program, {
         gpu,
-        log,
-        deviceLog,
+        training,
         plan,
         ring: results,
         summary: choiceSummary,
@@ -106,7 +106,7 @@ export class Trainer extends BatchTrainer<ChoiceFigures> {
     }
   }
 
-  protected put(t: number, place: number, users: ArrayLike<number>): PlacedBatch {
+  protected put(t: number, place: number, users: ArrayLike<number>, log: ClickLog): PlacedBatch {
     const rate = learningRateAt(this.config.learningRate, t);
     return this.plan.put(place, users, {
       slot: place,
@@ -114,7 +114,7 @@ export class Trainer extends BatchTrainer<ChoiceFigures> {
       decay: rate * this.config.weightDecay,
       iteration: t,
       noise: noiseOf(this.config.seed, t),
-    });
+    }, log);
   }
 
   protected encode(pass: GPUComputePassEncoder, sizes: BatchSizes, place: number): void {

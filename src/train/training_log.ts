@@ -1,0 +1,168 @@
+/**
+ * The log as training takes it: all of it on the device, or, of a log on disk, the users of the next steps alone. Writes to
+ * the device are ordered with the steps, so one window is enough: the next users overwrite it when all steps before are
+ * encoded.
+ */
+
+import { DeviceLog, type LogCapacity } from "../batch/device_log.ts";
+import { noSuchUser, userTwice } from "../batch/plan.ts";
+import { checkSource, eventsOf, type LogSource, rowsOf, sourceOf } from "../data/log_source.ts";
+import { type ClickLog, splits, usersOf } from "../data/click_log.ts";
+import { randomStream } from "../data/random.ts";
+import { UserError } from "../data/user_error.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { BatchSizes } from "../gpu/step.ts";
+import { fitSource } from "../model/fit_source.ts";
+import type { ItemsShape } from "../model/item_features.ts";
+
+/** Batches of mean size that a window holds, if it does not become too large. */
+const WINDOW_BATCHES = 64;
+/** At 8 and 12 bytes on the device, and as many again on the host. */
+const WINDOW_ROWS = 2 ** 21;
+const WINDOW_EVENTS = 2 ** 20;
+/** Rows of validation users that stay on the device, of a log on disk. */
+const VALIDATION_ROWS = 2 ** 22;
+
+/** @throws UserError for a log that does not fit together, or the model. */
+export function trainingSource(
+  clicks: ClickLog | LogSource,
+  shape: ItemsShape,
+  validates: boolean,
+): LogSource {
+  const source = sourceOf(clicks);
+  checkSource(source, validates ? splits : ["train"]);
+  return fitSource(source, shape, "The model");
+}
+
+/** Batches whose users stand on the device. */
+export interface TakenBatches {
+  readonly log: ClickLog;
+  /** Their users, as places in the log. */
+  readonly batches: readonly ArrayLike<number>[];
+  /** Puts the log on the device, once the batches are known to be good. */
+  send(): void;
+}
+
+export class TrainingLog {
+  readonly deviceLog: DeviceLog;
+  /** The whole log, or one of nobody. */
+  readonly log: ClickLog;
+
+  /**
+   * @param capacity of a batch of any users.
+   * @param windowBatches how many batches of mean size a window holds; it always holds one of any size.
+   */
+  constructor(
+    gpu: Gpu,
+    readonly source: LogSource,
+    capacity: BatchSizes,
+    windowBatches: number = WINDOW_BATCHES,
+  ) {
+    this.log = source.log ?? source.read(new Uint32Array());
+    const window = source.log ? undefined : windowCapacity(source, capacity, windowBatches);
+    this.deviceLog = new DeviceLog(gpu, this.log, window);
+  }
+
+  /**
+   * As many of `count` batches as the device takes at once, at least one.
+   * @param users of batch k. @throws UserError for users that the log does not have.
+   */
+  take(count: number, users: (k: number) => ArrayLike<number>): TakenBatches {
+    const { source, deviceLog } = this;
+    if (source.log) {
+      const batches = Array.from({ length: count }, (_, k) => users(k));
+      return { log: source.log, batches, send: () => {} };
+    }
+    const taken: ArrayLike<number>[] = [];
+    const present = new Set<number>();
+    let [events, rows] = [0, 0];
+    while (taken.length < count) {
+      const batch = users(taken.length);
+      const fresh = this.#distinct(batch).filter((user) => !present.has(user));
+      for (const user of fresh) {
+        events += eventsOf(source, user);
+        rows += rowsOf(source, user);
+      }
+      const fits = events <= deviceLog.capacity.events && rows <= deviceLog.capacity.rows;
+      if (!fits && taken.length > 0) break;
+      for (const user of fresh) present.add(user);
+      taken.push(batch);
+    }
+    // Ascending: rows of an item then stand in the same order as in the whole log, and sums have the same bits.
+    const all = Uint32Array.from(present).sort();
+    const places = new Map(Array.from(all, (user, place) => [user, place]));
+    const log = source.read(all);
+    const batches = taken.map((batch) => Uint32Array.from(batch, (user) => places.get(user) ?? 0));
+    return { log, batches, send: () => deviceLog.write(log) };
+  }
+
+  /** @throws UserError for users that are none, or come twice. */
+  #distinct(batch: ArrayLike<number>): number[] {
+    const users = this.source.userSplit.length;
+    const seen = new Set<number>();
+    for (const user of Array.from(batch)) {
+      if (!(user in this.source.userSplit)) throw noSuchUser(user, users);
+      if (seen.has(user)) throw userTwice(user);
+      seen.add(user);
+    }
+    return [...seen];
+  }
+
+  destroy(): void {
+    this.deviceLog.destroy();
+  }
+}
+
+/** No more than the log, no less than any batch. */
+function windowCapacity(source: LogSource, batch: BatchSizes, batches: number): LogCapacity {
+  const share = batches * batch.users / Math.max(1, source.userSplit.length);
+  const room = (least: number, all: number, most: number) =>
+    Math.min(all, Math.max(least, Math.min(most, Math.ceil(share * all))));
+  return {
+    events: room(batch.events, source.userEvents.at(-1) ?? 0, WINDOW_EVENTS),
+    rows: room(batch.rows, source.userRows.at(-1) ?? 0, WINDOW_ROWS),
+  };
+}
+
+/** Those whose figures say which weights are the best. */
+export interface ValidationLog {
+  readonly log: ClickLog;
+  readonly deviceLog: DeviceLog;
+  /** Their places in the log. */
+  readonly users: Uint32Array;
+}
+
+/**
+ * @param most users, drawn by the seed; null for all.
+ * @param keep takes what is to be freed in the end.
+ * @throws UserError for too many users of a log on disk.
+ */
+export function validationLog(
+  gpu: Gpu,
+  { source, deviceLog }: TrainingLog,
+  { seed, most }: { seed: number; most: number | null },
+  keep: (deviceLog: DeviceLog) => DeviceLog,
+): ValidationLog {
+  const users = validationUsers(source, seed, most);
+  if (source.log) return { log: source.log, deviceLog, users };
+  const rows = users.reduce((sum, user) => sum + rowsOf(source, user), 0);
+  if (rows > VALIDATION_ROWS) {
+    const n = (count: number) => count.toLocaleString("en");
+    throw new UserError(
+      `Expected validation users with at most ${
+        n(VALIDATION_ROWS)
+      } displayed items, as they stay on the device while ` +
+        `training, but the ${n(users.length)} of ${source.name} have ${n(rows)}. Validate on fewer: ` +
+        `--validation-users ${Math.max(1, Math.floor(0.9 * VALIDATION_ROWS * users.length / rows))}`,
+    );
+  }
+  const log = source.read(users);
+  return { log, deviceLog: keep(new DeviceLog(gpu, log)), users: Uint32Array.from(users.keys()) };
+}
+
+function validationUsers(source: LogSource, seed: number, most: number | null): Uint32Array<ArrayBuffer> {
+  const all = usersOf(source, "validation");
+  if (most === null || most >= all.length) return all;
+  const chosen = randomStream(seed, "validation users").sampleWithoutReplacement(all.length, most).sort();
+  return chosen.map((place) => all[place] ?? 0);
+}
