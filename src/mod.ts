@@ -9,7 +9,8 @@
 export { type ClickLog, type ItemFeatures, NONE, type Split, splits, usersOf } from "./data/click_log.ts";
 export { checkLog } from "./data/check_log.ts";
 export { type LogSource, MemoryLog } from "./data/log_source.ts";
-export { PackedLog, PackedLogWriter, type UserChunk } from "./data/packed_log.ts";
+export { PackedLog } from "./data/packed_log.ts";
+export { PackedLogWriter, type UserChunk } from "./data/packed_log_writer.ts";
 export { readPaperFile } from "./data/paper_file.ts";
 export { attainable, type DemoShop, type DemoTruth, makeDemoShop } from "./data/demo_shop.ts";
 export { clickRateBaseline, randomBaseline } from "./data/baselines.ts";

@@ -6,7 +6,8 @@ import { checkLog } from "../src/data/check_log.ts";
 import type { ClickLog } from "../src/data/click_log.ts";
 import { NONE } from "../src/data/click_log.ts";
 import { type LogSource, MemoryLog, walk } from "../src/data/log_source.ts";
-import { PackedLog, PackedLogWriter, type UserChunk } from "../src/data/packed_log.ts";
+import { PackedLog } from "../src/data/packed_log.ts";
+import { PackedLogWriter, type UserChunk } from "../src/data/packed_log_writer.ts";
 import { UserError } from "../src/data/user_error.ts";
 import { smallLog } from "./small_logs.ts";
 

@@ -8,24 +8,20 @@
  *   index      userEvents [U+1], userRows [U+1], userCounted [U+1] words, userSplit [U] bytes
  *
  * All words are little-endian u32. User u's events begin at byte 64 + 8 userEvents[u] + 4 userRows[u]: a user is one read,
- * and so are users that follow each other.
+ * and so are users that follow each other. It is written by packed_log_writer.ts.
  */
 
-import type { ClickLog, ItemFeatures } from "./click_log.ts";
-import { NONE, splits } from "./click_log.ts";
-import { type LogSource, makeWindow, type UserIndex } from "./log_source.ts";
 import { explainFileError } from "../run/atomic_write.ts";
+import { type ClickLog, type ItemFeatures, NONE, splits } from "./click_log.ts";
+import { type LogSource, makeWindow, type UserIndex } from "./log_source.ts";
 import { UserError } from "./user_error.ts";
 
-const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
-const VERSION = 1;
-const HEADER_WORDS = 16;
-const GIVEN_BIT = 0x80000000;
-/** Words are counted in u32. */
-const MOST = 2 ** 32 - 1;
-
-/** Users with all of their events, in order: a {@link ClickLog} without its items. */
-export type UserChunk = Omit<ClickLog, "name" | "items">;
+/** Of the file, as is all that follows. */
+export const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
+export const VERSION = 1;
+export const HEADER_WORDS = 16;
+/** Of the rows of a page. */
+export const GIVEN_BIT = 0x80000000;
 
 function positionOf(
   { userEvents, userRows }: Pick<UserIndex, "userEvents" | "userRows">,
@@ -182,151 +178,6 @@ export class PackedLog implements LogSource, Disposable {
   }
 }
 
-/**
- * Writes a packed log user by user: what is in memory is the index, and the chunk at hand. The file takes its name when it
- * is whole.
- *
- * @example
- * ```ts
- * using writer = PackedLogWriter.create("log.clicks");
- * for (const chunk of chunks) writer.write(chunk);
- * writer.finish();
- * ```
- */
-export class PackedLogWriter implements Disposable {
-  readonly #split = new Growing(Uint8Array);
-  readonly #events = new Growing(Uint32Array);
-  readonly #rows = new Growing(Uint32Array);
-  readonly #counted = new Growing(Uint32Array);
-  #totals = { events: 0, rows: 0, counted: 0 };
-  #open = true;
-
-  private constructor(
-    readonly path: string,
-    private readonly temporary: string,
-    private readonly file: Deno.FsFile,
-  ) {
-    for (const running of [this.#events, this.#rows, this.#counted]) running.push(0);
-    writeAll(file, new Uint32Array(HEADER_WORDS));
-  }
-
-  /** @throws UserError where the file cannot be made. */
-  static create(path: string): PackedLogWriter {
-    const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
-    try {
-      const file = Deno.openSync(temporary, { write: true, createNew: true });
-      return new PackedLogWriter(path, temporary, file);
-    } catch (error) {
-      throw explainFileError(error, "write", path);
-    }
-  }
-
-  /** Appends users with all of their events. @throws UserError for a log beyond what the file can count. */
-  write({ userSplit, userEvents, eventRows, eventClick, eventGiven, rowItem }: UserChunk): void {
-    const totals = this.#totals;
-    const events = (userEvents.at(-1) ?? 0) - (userEvents[0] ?? 0);
-    if (totals.events + events > MOST || totals.rows + rowItem.length > MOST) {
-      throw new UserError(
-        `Expected a log of at most ${MOST} events and as many rows for ${this.path}, got more.`,
-      );
-    }
-    const words = new Uint32Array(2 * events + rowItem.length);
-    let at = 0;
-    for (let user = 0; user < userSplit.length; user++) {
-      const [from, to] = [userEvents[user] ?? 0, userEvents[user + 1] ?? 0];
-      const [first, end] = [eventRows[from] ?? 0, eventRows[to] ?? 0];
-      for (let e = from; e < to; e++) {
-        const [row, next, click] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0, eventClick[e] ?? NONE];
-        const given = eventGiven?.[e] === 1;
-        const clicked = click !== NONE;
-        if (
-          next <= row || (clicked && (click < row || click >= next)) ||
-          (given && (!clicked || next > row + 1))
-        ) {
-          throw new UserError(
-            `Expected pages of at least one row with the click among them, and given events of a single click, but event ` +
-              `${e - from} of user ${this.#split.length} has rows ${row}..${
-                next - 1
-              } and its click at ${click}.`,
-          );
-        }
-        words[at++] = next - row + (given ? GIVEN_BIT : 0);
-        words[at++] = click === NONE ? NONE : click - row;
-        if (!given) totals.counted++;
-      }
-      words.set(rowItem.subarray(first, end), at);
-      at += end - first;
-      totals.events += to - from;
-      totals.rows += end - first;
-      this.#split.push(userSplit[user] ?? 0);
-      this.#events.push(totals.events);
-      this.#rows.push(totals.rows);
-      this.#counted.push(totals.counted);
-    }
-    this.#guard(() => writeAll(this.file, words.subarray(0, at)));
-  }
-
-  /** Ends the file and gives it its name. @throws UserError where it cannot be written. */
-  finish(): void {
-    const { events, rows } = this.#totals;
-    const split = this.#split.values();
-    this.#guard(() => {
-      for (const running of [this.#events, this.#rows, this.#counted]) writeAll(this.file, running.values());
-      writeAll(this.file, split);
-      this.file.seekSync(0, Deno.SeekMode.Start);
-      writeAll(this.file, Uint32Array.of(...MAGIC, VERSION, split.length, events, rows));
-      this.file.syncSync(); // otherwise a power cut could leave the name with empty blocks
-      this.#close();
-      Deno.renameSync(this.temporary, this.path);
-    });
-  }
-
-  #guard(write: () => void): void {
-    try {
-      write();
-    } catch (error) {
-      this.#close();
-      removeIfThere(this.temporary);
-      throw explainFileError(error, "write", this.path);
-    }
-  }
-
-  #close(): void {
-    if (this.#open) this.file.close();
-    this.#open = false;
-  }
-
-  /** Takes an unfinished file back. */
-  [Symbol.dispose](): void {
-    if (!this.#open) return;
-    this.#close();
-    removeIfThere(this.temporary);
-  }
-}
-
-/** A typed array that grows at its end. */
-class Growing<T extends Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer>> {
-  #array: T;
-  #length = 0;
-  get length(): number {
-    return this.#length;
-  }
-  constructor(private readonly kind: new (length: number) => T) {
-    this.#array = new kind(1024);
-  }
-  push(value: number): void {
-    if (this.#length === this.#array.length) {
-      const larger = new this.kind(2 * this.#length);
-      larger.set(this.#array);
-      this.#array = larger;
-    }
-    this.#array[this.#length++] = value;
-  }
-  values(): Uint8Array | Uint32Array {
-    return this.#array.subarray(0, this.#length);
-  }
-}
-
 function checkRunning(path: string, what: string, running: Uint32Array, total: number): void {
   const fall = running.findIndex((value, k) => value < (running[k - 1] ?? 0));
   if (running[0] !== 0 || running.at(-1) !== total || fall >= 0) {
@@ -358,18 +209,5 @@ function readAt(file: Deno.FsFile, path: string, position: number, array: Uint32
     }
   } catch (error) {
     throw explainFileError(error, "read", path);
-  }
-}
-
-function writeAll(file: Deno.FsFile, array: Uint32Array | Uint8Array): void {
-  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-  for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch {
-    // Never made, or beyond our reach: the error that led here is the one to report.
   }
 }
