@@ -1,0 +1,321 @@
+-- Retailrocket's raw files to pages and items. data/README.md says what a prepared data set is.
+--
+--   events*.csv           timestamp (ms), visitorid, event (view | addtocart | transaction), itemid, transactionid
+--   item_properties*.csv  timestamp (ms), itemid, property, value: what is known of an item from that time on
+--   category_tree*.csv    categoryid, parentid (empty for a root)
+--
+-- Options come by getvariable(): events, properties, tree (lists of files); gap_ms; page_mode (session | sampled); page_size; keep_no_click;
+-- numeric (properties whose value is one number); item_ids; seed; min_events; max_users.
+--
+-- No look-ahead: a page at time t sees properties of time <= t and counts of events before t.
+-- All orders are by content, so that rows, files and compression of the source can be in any order.
+--
+-- Ends with what prepared.sql takes: shown (a row for each item of a page), item, dense_feature, token_field.
+
+-- step: Reading events
+CREATE TYPE event_kind AS ENUM ('view', 'addtocart', 'transaction');
+CREATE TABLE event_read AS
+SELECT timestamp AS time, visitorid AS visitor, event AS kind, itemid AS item
+FROM read_csv(
+  getvariable('events'), header = true, delim = ',', quote = '"', escape = '"', auto_detect = false,
+  columns = {
+    'timestamp': 'BIGINT', 'visitorid': 'BIGINT', 'event': 'event_kind', 'itemid': 'BIGINT', 'transactionid': 'VARCHAR'
+  },
+  nullstr = '\N', store_rejects = true
+);
+
+-- step: Reading item properties
+CREATE TABLE property_read AS
+SELECT timestamp AS time, itemid AS item, property, value
+FROM read_csv(
+  getvariable('properties'), header = true, delim = ',', quote = '"', escape = '"', auto_detect = false,
+  columns = { 'timestamp': 'BIGINT', 'itemid': 'BIGINT', 'property': 'VARCHAR', 'value': 'VARCHAR' },
+  nullstr = '\N', store_rejects = true
+)
+WHERE property IN ('categoryid', 'available') OR list_contains(getvariable('numeric'), property);
+
+-- step: Reading the category tree
+CREATE TABLE category_read AS
+SELECT categoryid AS category, parentid AS parent
+FROM read_csv(
+  getvariable('tree'), header = true, delim = ',', quote = '"', escape = '"', auto_detect = false,
+  columns = { 'categoryid': 'BIGINT', 'parentid': 'BIGINT' }, store_rejects = true
+);
+
+-- step: Events, each once
+CREATE TABLE event AS
+SELECT DISTINCT time, visitor, kind, item FROM event_read;
+INSERT INTO skipped
+SELECT 'events that are there twice', (SELECT count(*) FROM event_read) - (SELECT count(*) FROM event);
+DROP TABLE event_read;
+
+-- The visitors that are wanted; which ones does not change when others come or go.
+CREATE TABLE visitor AS
+SELECT visitor
+FROM event
+GROUP BY visitor
+HAVING count(*) >= getvariable('min_events')
+ORDER BY md5(visitor::VARCHAR), visitor
+LIMIT getvariable('max_users');
+
+-- step: Item properties over time
+-- What is known of an item, from when on. Numbers are written n277.200, categories and availability plainly.
+CREATE TABLE known AS
+SELECT item, property AS feature, time AS valid_from, max(TRY_CAST(ltrim(value, 'n') AS DOUBLE)) AS value
+FROM property_read
+WHERE TRY_CAST(ltrim(value, 'n') AS DOUBLE) IS NOT NULL
+GROUP BY item, property, time;
+DROP TABLE property_read;
+
+-- step: Counts of views, carts and purchases over time
+-- A count enters as floor(log2(1 + n)), so it changes at n = 1, 3, 7, 15, ...; an event counts from the next ms on.
+INSERT INTO known
+SELECT item, feature, valid_from, max(log2(n + 1)) AS value
+FROM (
+  SELECT
+    item,
+    CASE kind WHEN 'view' THEN 'views' WHEN 'addtocart' THEN 'carts' ELSE 'buys' END AS feature,
+    time + 1 AS valid_from,
+    row_number() OVER (PARTITION BY item, kind ORDER BY time, visitor) AS n
+  FROM event
+)
+WHERE (n & (n + 1)) = 0
+GROUP BY item, feature, valid_from;
+
+-- step: Versions of items
+-- A version of an item holds from valid_from until the next one: a row for each time that something changed, with the
+-- last value known of everything. Each item has one from the beginning of time on, of which nothing is known.
+CREATE TYPE feature AS ENUM (
+  SELECT unnest(list_concat(['categoryid', 'available', 'views', 'carts', 'buys'], getvariable('numeric')))
+);
+CREATE TABLE change AS
+SELECT item, feature, valid_from, value
+FROM (SELECT *, lag(value) OVER (PARTITION BY item, feature ORDER BY valid_from) AS before FROM known)
+WHERE (before IS NULL OR before <> value) AND item IN (SELECT item FROM event);
+DROP TABLE known;
+CREATE TABLE version AS
+SELECT item, valid_from, last_value(COLUMNS(* EXCLUDE (item, valid_from)) IGNORE NULLS) OVER so_far
+FROM (PIVOT change ON feature IN feature USING max(value) GROUP BY item, valid_from)
+WINDOW so_far AS (PARTITION BY item ORDER BY valid_from)
+UNION ALL BY NAME
+SELECT DISTINCT item, -9000000000000000 AS valid_from FROM event;
+DROP TABLE change;
+
+-- step: Pages of what was viewed in a session
+-- A page is what the visitor viewed in the session so far, the click is what she put in the cart or bought: once for
+-- each item and session, the first time. Nothing is invented: what was never viewed was on no page.
+CREATE TABLE in_session AS
+SELECT
+  visitor, time, kind, item,
+  sum(begins) OVER (PARTITION BY visitor ORDER BY time, kind, item ROWS UNBOUNDED PRECEDING) AS session
+FROM (
+  SELECT
+    *,
+    CASE WHEN time - lag(time) OVER (PARTITION BY visitor ORDER BY time, kind, item) <= getvariable('gap_ms')
+      THEN 0 ELSE 1 END AS begins
+  FROM event
+  WHERE getvariable('page_mode') = 'session' AND visitor IN (FROM visitor)
+);
+CREATE TABLE act AS
+SELECT visitor, session, item, min(time) AS time
+FROM in_session
+WHERE kind <> 'view'
+GROUP BY visitor, session, item;
+INSERT INTO skipped
+SELECT 'carts and purchases of an item that was in the session''s cart before',
+  (SELECT count(*) FROM in_session WHERE kind <> 'view') - (SELECT count(*) FROM act);
+CREATE TABLE seen AS
+SELECT visitor, session, item, min(time) AS time
+FROM in_session
+WHERE kind = 'view'
+GROUP BY visitor, session, item;
+
+-- A session that put nothing in the cart is a page without a click, at the time of its last new item.
+CREATE TABLE page_time AS
+SELECT visitor, session, time, item AS clicked FROM act
+UNION ALL
+SELECT visitor, session, max(time), NULL
+FROM seen ANTI JOIN act USING (visitor, session)
+WHERE getvariable('keep_no_click')
+GROUP BY visitor, session;
+
+-- Of a long session, the page is the clicked item and those that were viewed last.
+CREATE TABLE page_row AS
+WITH candidate AS (
+  SELECT visitor, p.time, clicked, s.item, s.time AS viewed, coalesce(s.item = clicked, false) AS is_clicked
+  FROM page_time p JOIN seen s USING (visitor, session)
+  WHERE s.time <= p.time
+),
+latest AS (
+  SELECT *
+  FROM candidate
+  QUALIFY row_number() OVER (PARTITION BY visitor, time, clicked ORDER BY is_clicked DESC, viewed DESC, item)
+      <= getvariable('page_size')
+    AND (clicked IS NULL OR bool_or(is_clicked) OVER (PARTITION BY visitor, time, clicked))
+)
+SELECT
+  visitor, r.time, clicked, r.item, v.valid_from, is_clicked,
+  row_number() OVER (PARTITION BY visitor, r.time, clicked ORDER BY viewed, r.item) AS place
+FROM latest r ASOF JOIN version v ON r.item = v.item AND r.time >= v.valid_from;
+INSERT INTO skipped
+SELECT 'carts and purchases of an item that was not viewed in the session before',
+  (SELECT count(*) FROM page_time) - (SELECT count(*) FROM (SELECT DISTINCT visitor, time, clicked FROM page_row));
+DROP TABLE in_session; DROP TABLE act; DROP TABLE seen; DROP TABLE page_time;
+
+-- step: Who competes for a view
+-- With sampled pages each view is a click. The items that it is shown with are drawn from the views of the same week in
+-- the same category: an item comes in that list as often as it was viewed, so drawing a place draws by popularity.
+CREATE TABLE viewed AS
+SELECT e.visitor, e.time, e.item, e.time // 604800000 AS week, coalesce(v.categoryid, -1) AS category, v.valid_from
+FROM event e ASOF JOIN version v ON e.item = v.item AND e.time >= v.valid_from
+WHERE getvariable('page_mode') = 'sampled' AND kind = 'view';
+CREATE TABLE competitor AS
+SELECT week, category, item, row_number() OVER (PARTITION BY week, category ORDER BY time, visitor, item) - 1 AS place
+FROM viewed
+UNION ALL
+-- The whole week, as -2, for what a small category cannot fill.
+SELECT week, -2, item, row_number() OVER (PARTITION BY week ORDER BY time, visitor, item) - 1
+FROM viewed;
+CREATE TABLE category_size AS
+SELECT week, category, count(*) AS size FROM competitor GROUP BY week, category;
+
+-- step: Pages drawn for views | for week in (SELECT DISTINCT week FROM viewed ORDER BY week)
+-- Twice as many draws as places from the category, then as many from the week. An item comes once, the clicked one is not
+-- drawn, and what was not on offer at the time of the view is left out. x is the page's own random number; draw k takes
+-- x a_k mod 2^31 - 1 for constants a_k: the same seed draws the same page in whatever order.
+CREATE OR REPLACE TEMP TABLE page_of_week AS
+SELECT
+  visitor, time, item AS clicked, category, valid_from,
+  ('0x' || substr(md5(concat_ws(',', getvariable('seed'), visitor, time, item)), 1, 7))::BIGINT AS x
+FROM viewed
+WHERE week = getvariable('week') AND visitor IN (FROM visitor);
+
+CREATE OR REPLACE TEMP TABLE drawn AS
+WITH draw AS (
+  SELECT visitor, time, clicked, x, k, -2 + if(k < 2 * getvariable('page_size'), category + 2, 0) AS category
+  FROM page_of_week, range(3 * getvariable('page_size')) AS draws(k)
+),
+chosen AS (
+  SELECT visitor, time, clicked, c.item, min(k) AS k
+  FROM draw d
+  JOIN category_size s ON s.week = getvariable('week') AND s.category = d.category
+  JOIN competitor c
+    ON c.week = getvariable('week') AND c.category = d.category
+    AND c.place = (x * (48271 * (k + 1)) + 16807 * k) % 2147483647 % s.size
+  WHERE c.item <> clicked
+  GROUP BY visitor, time, clicked, c.item
+)
+SELECT visitor, c.time, clicked, c.item, v.valid_from, row_number() OVER (PARTITION BY visitor, c.time, clicked ORDER BY k) AS place
+FROM chosen c ASOF JOIN version v ON c.item = v.item AND c.time >= v.valid_from
+WHERE coalesce(v.available, 1) = 1
+QUALIFY row_number() OVER (PARTITION BY visitor, c.time, clicked ORDER BY k) < getvariable('page_size');
+
+-- The clicked item takes a random place among the others.
+INSERT INTO page_row BY NAME
+WITH others AS (SELECT visitor, time, clicked, count(*) AS others FROM drawn GROUP BY visitor, time, clicked),
+clicked_place AS (
+  SELECT p.*, 1 + x % (1 + coalesce(others, 0)) AS place
+  FROM page_of_week p LEFT JOIN others USING (visitor, time, clicked)
+)
+SELECT visitor, time, clicked, clicked AS item, valid_from, true AS is_clicked, place
+FROM clicked_place
+UNION ALL BY NAME
+SELECT visitor, time, clicked, d.item, d.valid_from, false AS is_clicked, d.place + if(d.place >= c.place, 1, 0) AS place
+FROM drawn d JOIN clicked_place c USING (visitor, time, clicked);
+
+-- step: Numbers of items
+-- An item of the prepared data is a version that is on some page.
+DROP TABLE viewed; DROP TABLE competitor; DROP TABLE category_size;
+CREATE TABLE number_of AS
+SELECT item, valid_from, (row_number() OVER (ORDER BY item, valid_from) - 1)::UINTEGER AS number
+FROM (SELECT DISTINCT item, valid_from FROM page_row);
+
+-- Categories from an item's own up to the root; a parent that is not in the file is a root.
+CREATE TABLE category_path AS
+WITH RECURSIVE
+known AS (
+  SELECT category, min(parent) AS parent FROM category_read WHERE category IS NOT NULL GROUP BY category
+),
+every AS (
+  SELECT category FROM known
+  UNION SELECT parent FROM known WHERE parent IS NOT NULL
+  UNION SELECT categoryid::BIGINT FROM version WHERE categoryid IS NOT NULL
+),
+path AS (
+  SELECT category, [category] AS path FROM every
+  UNION ALL
+  SELECT p.category, list_append(p.path, k.parent)
+  FROM path p JOIN known k ON k.category = p.path[-1]
+  WHERE k.parent IS NOT NULL AND NOT list_contains(p.path, k.parent)
+)
+SELECT category, arg_max(path, len(path)) AS path, row_number() OVER (ORDER BY category) - 1 AS place
+FROM path
+GROUP BY category;
+
+CREATE TABLE token_field AS
+SELECT 'category' AS name, 0 AS first, (SELECT count(*) FROM category_path) AS count,
+  'the item''s category and those above it, up to the root' AS meaning
+UNION ALL
+SELECT 'item', (SELECT count(*) FROM category_path), (SELECT count(DISTINCT item) FROM number_of), 'the item itself'
+WHERE getvariable('item_ids');
+
+-- step: Features of items
+CREATE TABLE dense_feature (place INTEGER, name VARCHAR, meaning VARCHAR);
+INSERT INTO dense_feature VALUES
+  (0, 'available', '1 if the item could be bought, 0 if not or if that was not known'),
+  (1, 'available_known', '1 if it was known whether the item could be bought'),
+  (2, 'log_views', 'floor(log2(1 + n)), n views of the item before'),
+  (3, 'log_carts', 'floor(log2(1 + n)), n times that the item was put in a cart before'),
+  (4, 'log_buys', 'floor(log2(1 + n)), n purchases of the item before');
+INSERT INTO dense_feature
+SELECT 5 + 2 * k, 'property_' || p, 'sign(x) log10(1 + |x|) of property ' || p || ' as known then, 0 if it was not'
+FROM (SELECT unnest(getvariable('numeric')) AS p, unnest(range(len(getvariable('numeric')))) AS k)
+UNION ALL
+SELECT 6 + 2 * k, 'property_' || p || '_known', '1 if property ' || p || ' was known'
+FROM (SELECT unnest(getvariable('numeric')) AS p, unnest(range(len(getvariable('numeric')))) AS k);
+
+CREATE TABLE item AS
+WITH path AS (
+  SELECT c.category, list_sort(list(own.place::UINTEGER)) AS tokens
+  FROM (SELECT category, unnest(path) AS member FROM category_path) c
+  JOIN category_path own ON own.category = c.member
+  GROUP BY c.category
+),
+-- The category comes first so that the list is never empty; it is cut off below.
+of_version AS (
+  SELECT
+    item, valid_from, categoryid, available, views, carts, buys,
+    [*COLUMNS(c -> c = 'categoryid' OR list_contains(getvariable('numeric'), c))] AS numbers
+  FROM version
+),
+own_token AS (
+  SELECT item, (SELECT count(*) FROM category_path) + row_number() OVER (ORDER BY item) - 1 AS token
+  FROM (SELECT DISTINCT item FROM number_of)
+)
+SELECT
+  n.number AS item,
+  n.item::VARCHAR AS id,
+  if(valid_from < 0, NULL, epoch_ms(valid_from)) AS valid_from,
+  list_concat(
+    [coalesce(available, 0), (available IS NOT NULL)::INTEGER, coalesce(views, 0), coalesce(carts, 0), coalesce(buys, 0)],
+    flatten(list_transform(
+      numbers[2:],
+      lambda x: [coalesce(sign(x) * log10(1 + abs(x)), 0), (x IS NOT NULL)::INTEGER]
+    ))
+  )::FLOAT[] AS dense,
+  list_concat(
+    coalesce(path.tokens, []), if(getvariable('item_ids'), [own_token.token::UINTEGER], [])
+  )::UINTEGER[] AS tokens
+FROM number_of n
+JOIN of_version USING (item, valid_from)
+LEFT JOIN path ON path.category = categoryid
+JOIN own_token ON own_token.item = n.item;
+DROP TABLE version;
+
+-- step: Rows of pages
+CREATE TABLE shown AS
+SELECT
+  visitor::VARCHAR AS user_id, time, coalesce(clicked::VARCHAR, '') AS tie, place, number AS item, is_clicked AS clicked,
+  false AS given
+FROM page_row JOIN number_of USING (item, valid_from);
+DROP TABLE page_row; DROP TABLE number_of;

@@ -1,0 +1,152 @@
+/** Rows of a source that cannot be read: counted, shown by file and line, and when there are too many, the end. */
+
+import { UserError } from "../data/user_error.ts";
+import type { Engine } from "./engine.ts";
+
+/** More bad rows than this share stop a preparation. */
+export const MOST_BAD = 0.01;
+const MOST_EXAMPLES = 20;
+
+export interface BadRow {
+  readonly file: string;
+  /** From 1, the header's too; of a Parquet file, the row. */
+  readonly line: number;
+  /** What was expected and found. */
+  readonly fault: string;
+}
+
+/** Bad rows of one reading. */
+export interface BadRows {
+  readonly total: number;
+  /** By kind. */
+  readonly counts: ReadonlyMap<string, number>;
+  /** The first ones by file and line. */
+  readonly examples: readonly BadRow[];
+}
+
+export const noBadRows: BadRows = { total: 0, counts: new Map(), examples: [] };
+
+/** Blank lines hold no row. */
+const FAULTS = `
+  SELECT DISTINCT ON (file_path, line)
+    file_path, line, column_name, error_type, error_message, csv_line
+  FROM reject_errors JOIN reject_scans USING (scan_id, file_id)
+  WHERE trim(coalesce(csv_line, ''), E' \\r\\n\\t') <> ''
+  ORDER BY file_path, line, error_type, column_name`;
+
+/**
+ * What the readers of CSV put aside since the last call (store_rejects).
+ * @throws UserError for a quote that is never closed: everything behind it would be lost as one row.
+ */
+export async function takeRejects(engine: Engine): Promise<BadRows> {
+  const tables = await engine.number(
+    "SELECT count(*) FROM duckdb_tables() WHERE table_name IN ('reject_errors', 'reject_scans')",
+  );
+  if (tables < 2) return noBadRows;
+  const open = await engine.rows(`SELECT * FROM (${FAULTS}) WHERE error_type = 'UNQUOTED VALUE' LIMIT 1`);
+  if (open[0]) {
+    throw new UserError(
+      `${open[0].file_path}:${open[0].line}: a quoted value begins here that is never closed: ` +
+        `${shown(String(open[0].csv_line))}. Close the quote, or double it where it is a part of the value.`,
+    );
+  }
+  const kinds = await engine.rows(
+    `SELECT column_name, error_type, count(*) AS n FROM (${FAULTS}) GROUP BY ALL ORDER BY ALL`,
+  );
+  const first = await engine.rows(`SELECT * FROM (${FAULTS}) LIMIT ${MOST_EXAMPLES}`);
+  await engine.run("DROP TABLE reject_errors; DROP TABLE reject_scans");
+  return joined(
+    kinds.map((row) => ({
+      total: Number(row.n),
+      counts: new Map([[kindOf(String(row.error_type), String(row.column_name)), Number(row.n)]]),
+      examples: [],
+    })),
+    first.map((row) => ({
+      file: String(row.file_path),
+      line: Number(row.line),
+      fault: faultOf(
+        String(row.error_type),
+        String(row.column_name),
+        String(row.error_message),
+        String(row.csv_line),
+      ),
+    })),
+  );
+}
+
+/** The sum of several readings. */
+export function joined(parts: readonly BadRows[], examples: readonly BadRow[] = []): BadRows {
+  const counts = new Map<string, number>();
+  for (const part of parts) {
+    for (const [kind, n] of part.counts) counts.set(kind, (counts.get(kind) ?? 0) + n);
+  }
+  return {
+    total: parts.reduce((sum, { total }) => sum + total, 0),
+    counts,
+    examples: [...examples, ...parts.flatMap((part) => part.examples)].slice(0, MOST_EXAMPLES),
+  };
+}
+
+/** @throws UserError for bad rows beyond the share that is let pass; with `strict`, for a single one. */
+export function judge(bad: BadRows, rows: () => Promise<number>, strict: boolean): Promise<void> | void {
+  if (bad.total === 0) return;
+  if (strict) {
+    const [first] = bad.examples;
+    throw new UserError(
+      first ? `${first.file}:${first.line}: ${first.fault}. Mend or remove the row.` : badRowsText(bad),
+    );
+  }
+  return rows().then((all) => {
+    if (bad.total <= MOST_BAD * all) return;
+    throw new UserError(
+      `${bad.total.toLocaleString("en")} of ${
+        all.toLocaleString("en")
+      } rows cannot be read, expected at most ` +
+        `${100 * MOST_BAD} %. Mend the source.\n${badRowsText(bad)}`,
+    );
+  });
+}
+
+/** Counts by kind and the first examples, a line each. */
+export function badRowsText(bad: BadRows): string {
+  return [
+    ...[...bad.counts].map(([kind, n]) => `  ${n.toLocaleString("en")} x ${kind}`),
+    ...bad.examples.map(({ file, line, fault }) => `  ${file}:${line}: ${fault}`),
+  ].join("\n");
+}
+
+function kindOf(type: string, column: string): string {
+  switch (type) {
+    case "CAST":
+      return `${column} cannot be read`;
+    case "MISSING COLUMNS":
+      return "a column is missing";
+    case "TOO MANY COLUMNS":
+      return "a column too many";
+    default:
+      return type.toLowerCase();
+  }
+}
+
+function faultOf(type: string, column: string, message: string, line: string): string {
+  const cast = /Could not convert string "(.*)" to '(.*)'$/s.exec(message);
+  if (type === "CAST" && cast) {
+    return `expected ${column} to be ${typeText(cast[2] ?? "")}, found "${shown(cast[1] ?? "")}"`;
+  }
+  const columns = /Expected Number of Columns: (\d+) Found: (\d+)/.exec(message);
+  if (columns) return `expected ${columns[1]} values as in the header, found ${columns[2]}: ${shown(line)}`;
+  return `${message.split("\n")[0]}: ${shown(line)}`;
+}
+
+function typeText(type: string): string {
+  if (type === "BIGINT") return "a whole number below 2^63";
+  if (type.startsWith("ENUM")) return `one of ${type.slice(5, -1).replaceAll("'", "")}`;
+  if (type.startsWith("TIMESTAMP")) return "a time";
+  return type.toLowerCase();
+}
+
+/** A value that may be long, on one line. */
+function shown(text: string): string {
+  const line = text.replace(/\s+/g, " ").trim();
+  return line.length > 60 ? `${line.slice(0, 57)}...` : line;
+}

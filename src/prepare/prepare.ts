@@ -1,0 +1,187 @@
+/** From a source to a prepared data set: what every preparation does around its own SQL. */
+
+import { createHash } from "node:crypto";
+import { UserError } from "../data/user_error.ts";
+import { atomicWriteFile, explainFileError } from "../run/atomic_write.ts";
+import { version } from "../version.ts";
+import { type BadRows, joined, judge, noBadRows, takeRejects } from "./bad_rows.ts";
+import { Engine, type StepStanding, type Variable } from "./engine.ts";
+import { MANIFEST, type Manifest, manifestSchema } from "./manifest.ts";
+import { OutFolder } from "./out_folder.ts";
+import { type Step, stepsOf } from "./script.ts";
+import type { SourceFile } from "./sources.ts";
+import preparedScript from "../../data/prepared.sql" with { type: "text" };
+
+/** What all preparations have options for. */
+export interface PrepareOptions {
+  readonly out: string;
+  readonly split: "hash" | "time";
+  /** Shares of the users in the train and the validation part; the rest is the test part. */
+  readonly shares: { readonly train: number; readonly validation: number };
+  /** The first bad row ends it. */
+  readonly strict: boolean;
+  /** Of DuckDB, such as 2GB. */
+  readonly memory: string;
+  readonly threads?: number;
+}
+
+/** How one kind of source is read. */
+export interface Recipe {
+  /** Of the data set, e.g. "retailrocket". */
+  readonly name: string;
+  /** Looks at the source before anything is read. @throws UserError for a source that is not what it should be. */
+  begin(engine: Engine, workFolder: string, signal?: AbortSignal): Promise<Begun>;
+}
+
+export interface Begun {
+  readonly sources: readonly SourceFile[];
+  readonly variables: Readonly<Record<string, Variable>>;
+  /** Ends with the tables that `data/prepared.sql` takes. */
+  readonly steps: readonly Step[];
+  /** Rows of the source that a step read, the bad ones among them; asked for only where there are bad ones. */
+  rowsRead(engine: Engine, step: Step): Promise<number>;
+  /** Bad rows that a step's own SQL found. */
+  badRows?(engine: Engine, step: Step): Promise<BadRows>;
+}
+
+export interface PrepareEvents {
+  readonly signal?: AbortSignal;
+  readonly onStep?: (standing: StepStanding) => void;
+}
+
+export interface Prepared {
+  readonly folder: string;
+  readonly manifest: Manifest;
+  readonly bad: BadRows;
+}
+
+/**
+ * Makes a prepared data set. Its folder appears when it is whole; otherwise nothing is left.
+ * @param command the arguments, for the manifest.
+ * @throws UserError for a source, folder or limit at fault; StoppedError once the signal is aborted.
+ */
+export async function prepare(
+  recipe: Recipe,
+  options: PrepareOptions,
+  command: readonly string[],
+  { signal, onStep }: PrepareEvents = {},
+): Promise<Prepared> {
+  const out = await OutFolder.begin(options.out);
+  let engine: Engine | undefined;
+  try {
+    engine = await Engine.open({ workFolder: out.work, memory: options.memory, threads: options.threads });
+    await engine.run("CREATE TABLE skipped (kind VARCHAR, count BIGINT)");
+    const begun = await recipe.begin(engine, out.work, signal);
+    await engine.setVariables({
+      ...begun.variables,
+      out: out.partial,
+      split: options.split,
+      train_share: options.shares.train,
+      validation_share: options.shares.validation,
+    });
+    let bad = noBadRows;
+    const steps = [...begun.steps, ...stepsOf(preparedScript)];
+    const own = engine;
+    await engine.runSteps(steps, {
+      signal,
+      onStep,
+      after: async (step) => {
+        if (step.title.startsWith("Reading")) {
+          const found = joined([await takeRejects(own), await begun.badRows?.(own, step) ?? noBadRows]);
+          await judge(found, () => begun.rowsRead(own, step), options.strict);
+          bad = joined([bad, found]);
+        }
+        if (step.title === "Users and their parts") await expectUsers(own);
+      },
+    });
+    const manifest = await manifestOf(engine, recipe.name, begun.sources, out.partial, command, bad);
+    engine.close();
+    engine = undefined;
+    await atomicWriteFile(`${out.partial}/${MANIFEST}`, JSON.stringify(manifest, null, 2) + "\n");
+    await out.finish();
+    return { folder: out.path, manifest, bad };
+  } catch (error) {
+    engine?.close();
+    await out.abandon();
+    throw error;
+  }
+}
+
+async function expectUsers(engine: Engine): Promise<void> {
+  if (await engine.number("SELECT count(*) FROM users") > 0) return;
+  const skipped = await engine.rows("SELECT kind, count FROM skipped WHERE count > 0");
+  const reasons = skipped.map(({ kind, count }) => `\n  left out: ${count} ${kind}`).join("");
+  throw new UserError(
+    `Nothing is left of the source: there is no page to learn from. Loosen the filters, or check the source.${reasons}`,
+  );
+}
+
+async function manifestOf(
+  engine: Engine,
+  name: string,
+  sources: readonly SourceFile[],
+  folder: string,
+  command: readonly string[],
+  bad: BadRows,
+): Promise<Manifest> {
+  const [pages] = await engine.rows(
+    "SELECT count(*) AS pages, sum(len(items)) AS rows, count(clicked) FILTER (NOT given) AS clicks, " +
+      "count(*) FILTER (given) AS given FROM page",
+  );
+  const users = await engine.rows("SELECT split, count(*) AS n FROM users GROUP BY split");
+  const inPart = (split: string) => Number(users.find((row) => row.split === split)?.n ?? 0);
+  const items = await engine.number("SELECT count(*) FROM item");
+  const skipped = await engine.rows("SELECT kind, count FROM skipped WHERE count > 0");
+  const features = {
+    dense: await engine.rows("SELECT name, meaning FROM dense_feature ORDER BY place"),
+    tokens: (await engine.rows("SELECT name, first, count, meaning FROM token_field ORDER BY first"))
+      .map(({ first, count, ...rest }) => ({ ...rest, first: Number(first), count: Number(count) })),
+  };
+  const file = async (name: string, rows: number) => ({
+    rows,
+    ...await checksum(`${folder}/${name}.parquet`),
+  });
+  return manifestSchema.parse({
+    format: "clickgan-dataset",
+    version: 1,
+    name,
+    features,
+    files: {
+      users: await file("users", inPart("train") + inPart("validation") + inPart("test")),
+      items: await file("items", items),
+      pages: await file("pages", Number(pages?.pages)),
+    },
+    counts: {
+      users: { train: inPart("train"), validation: inPart("validation"), test: inPart("test") },
+      items,
+      pages: Number(pages?.pages),
+      rows: Number(pages?.rows),
+      clicks: Number(pages?.clicks),
+      given: Number(pages?.given),
+    },
+    skipped: Object.fromEntries([
+      ...skipped.map(({ kind, count }) => [String(kind), Number(count)]),
+      ...(bad.total > 0 ? [["rows that cannot be read", bad.total]] : []),
+    ]),
+    command,
+    sources: sources.map(({ path, bytes }) => ({ path, bytes })),
+    clickgan: version,
+    duckdb: await engine.version(),
+  });
+}
+
+/** Of a file of any size, in bounded memory. */
+export async function checksum(path: string): Promise<{ bytes: number; sha256: string }> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  try {
+    using file = await Deno.open(path);
+    for await (const chunk of file.readable) {
+      hash.update(chunk);
+      bytes += chunk.length;
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw explainFileError(error, "read", path);
+  }
+  return { bytes, sha256: hash.digest("hex") };
+}

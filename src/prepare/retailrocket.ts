@@ -1,0 +1,117 @@
+/** The Retailrocket e-commerce data set: its raw files to pages, by `data/retailrocket.sql`. */
+
+import { UserError } from "../data/user_error.ts";
+import { type Engine, literal } from "./engine.ts";
+import type { Begun, Recipe } from "./prepare.ts";
+import { type Step, stepsOf } from "./script.ts";
+import { checkCompressed, expectHeader, findFilesIfAny, type SourceFile } from "./sources.ts";
+import script from "../../data/retailrocket.sql" with { type: "text" };
+
+export interface RetailrocketOptions {
+  /** Folder of events*.csv, item_properties*.csv and category_tree*.csv; .gz and .zst as well. */
+  readonly source: string;
+  /** A page is what was viewed in the session, clicked by cart or purchase; or a view, with drawn competitors. */
+  readonly pages: "session" | "sampled";
+  /** Minutes without an event that end a session. */
+  readonly sessionGap: number;
+  /** The most items of a page; of a sampled one, as many as there are. */
+  readonly pageSize: number;
+  /** Sessions without a cart or purchase become pages without a click. */
+  readonly keepNoClick: boolean;
+  /** Properties whose value is one number. */
+  readonly numeric: readonly string[];
+  /** Each item has a row of the embedding for itself. */
+  readonly itemIds: boolean;
+  readonly seed: number;
+  readonly minEvents: number;
+  readonly maxUsers: number | undefined;
+}
+
+const HEADERS = {
+  events: ["timestamp", "visitorid", "event", "itemid", "transactionid"],
+  properties: ["timestamp", "itemid", "property", "value"],
+  tree: ["categoryid", "parentid"],
+} as const;
+type Kind = keyof typeof HEADERS;
+const kinds: readonly Kind[] = ["events", "properties", "tree"];
+const PATTERNS: Readonly<Record<Kind, string>> = {
+  events: "events*.csv",
+  properties: "item_properties*.csv",
+  tree: "category_tree*.csv",
+};
+/** Which kind of file each reading step reads. */
+const READS: Readonly<Record<string, Kind>> = {
+  "Reading events": "events",
+  "Reading item properties": "properties",
+  "Reading the category tree": "tree",
+};
+
+export function retailrocket(options: RetailrocketOptions): Recipe {
+  return { name: "retailrocket", begin: (engine, work, signal) => begin(engine, options, work, signal) };
+}
+
+async function begin(
+  engine: Engine,
+  options: RetailrocketOptions,
+  workFolder: string,
+  signal?: AbortSignal,
+): Promise<Begun> {
+  const { source } = options;
+  const files: Record<Kind, SourceFile[]> = { events: [], properties: [], tree: [] };
+  for (const kind of kinds) {
+    for (const ending of ["", ".gz", ".zst"]) {
+      files[kind].push(...await findFilesIfAny(engine, `${source}/${PATTERNS[kind]}${ending}`));
+    }
+    await expectHeader(engine, files[kind], HEADERS[kind]);
+    await checkCompressed(files[kind], signal);
+  }
+  if (files.events.length === 0) {
+    throw new UserError(
+      `Expected Retailrocket's files in ${source} (${PATTERNS.events}, ${PATTERNS.properties}, ${PATTERNS.tree}; .gz or ` +
+        ".zst as well), found no events. Name the folder that holds them with --source.",
+    );
+  }
+  const paths: Record<Kind, string[]> = { events: [], properties: [], tree: [] };
+  for (const kind of kinds) {
+    paths[kind] = files[kind].map(({ path }) => path);
+    if (paths[kind].length === 0) {
+      // Without properties or a tree there is less to know of the items, and that is all.
+      const empty = `${workFolder}/no_${kind}.csv`;
+      await Deno.writeTextFile(empty, HEADERS[kind].join(",") + "\n");
+      paths[kind] = [empty];
+    }
+  }
+  return {
+    sources: kinds.flatMap((kind) => files[kind]),
+    steps: stepsOf(script),
+    variables: {
+      ...paths,
+      page_mode: options.pages,
+      gap_ms: Math.round(60_000 * options.sessionGap),
+      page_size: options.pageSize,
+      keep_no_click: options.keepNoClick,
+      numeric: options.numeric,
+      item_ids: options.itemIds,
+      seed: options.seed,
+      min_events: options.minEvents,
+      max_users: options.maxUsers ?? Number.MAX_SAFE_INTEGER,
+    },
+    rowsRead: (engine, step) => linesOf(engine, paths[kindOf(step)]),
+  };
+}
+
+function kindOf({ title }: Step): Kind {
+  const kind = READS[title];
+  if (!kind) throw new Error(`no file is known for the step "${title}"`);
+  return kind;
+}
+
+async function linesOf(engine: Engine, paths: readonly string[]): Promise<number> {
+  const lines = await engine.number(
+    `SELECT count(*) FROM read_csv(${
+      literal(paths)
+    }, header = false, delim = chr(1), quote = '', escape = '', ` +
+      "columns = {'line': 'VARCHAR'}, auto_detect = false)",
+  );
+  return lines - paths.length;
+}

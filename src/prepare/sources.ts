@@ -1,0 +1,101 @@
+/** The files of a source: which there are, whether they are whole, and what columns they have. */
+
+import { createReadStream } from "node:fs";
+import { Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import { UserError } from "../data/user_error.ts";
+import { explainFileError } from "../run/atomic_write.ts";
+import { type Engine, literal } from "./engine.ts";
+
+export interface SourceFile {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/**
+ * The files that a path or glob stands for, in the order of their names.
+ * @throws UserError when there are none.
+ */
+export async function findFiles(engine: Engine, pattern: string, what: string): Promise<SourceFile[]> {
+  const files = await findFilesIfAny(engine, pattern);
+  if (files.length > 0) return files;
+  throw new UserError(
+    `Expected ${what} at ${pattern}, found no such file. Check the path (relative ones start at ${Deno.cwd()}); ` +
+      "quote a glob, so that the shell leaves it alone.",
+  );
+}
+
+export async function findFilesIfAny(engine: Engine, pattern: string): Promise<SourceFile[]> {
+  const rows = await engine.rows(`SELECT file FROM glob(${literal(pattern)}) ORDER BY file`);
+  const files: SourceFile[] = [];
+  for (const { file } of rows) {
+    const path = String(file);
+    try {
+      const { isFile, size } = await Deno.stat(path);
+      if (isFile) files.push({ path, bytes: size });
+    } catch (error) {
+      throw explainFileError(error, "read", path);
+    }
+  }
+  return files;
+}
+
+/**
+ * Reads compressed files to their end: the engine takes a cut one for a shorter one.
+ * @throws UserError for one that is damaged.
+ */
+export async function checkCompressed(files: readonly SourceFile[], signal?: AbortSignal): Promise<void> {
+  for (const { path } of files) {
+    const decoder = /\.gz$/i.test(path)
+      ? createGunzip()
+      : /\.zst$/i.test(path)
+      ? createZstdDecompress()
+      : undefined;
+    if (!decoder) continue;
+    const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+    try {
+      await pipeline(createReadStream(path), decoder, nowhere, { signal });
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      const cause = error instanceof Error ? error.message : String(error);
+      throw new UserError(
+        `${path}: the compressed file is cut off or damaged (${cause}). Fetch or write it again.`,
+        { cause: error },
+      );
+    }
+  }
+}
+
+/** The first line of a text file, whatever it is compressed with. @throws UserError for an empty file. */
+export async function firstLine(engine: Engine, path: string): Promise<string> {
+  const line = await engine.value(
+    `SELECT line FROM read_csv(${literal(path)}, header = false, delim = chr(1), quote = '', escape = '', ` +
+      "columns = {'line': 'VARCHAR'}, auto_detect = false) LIMIT 1",
+  );
+  if (line === null) throw new UserError(`${path} is empty. Expected a header line and rows.`);
+  return String(line).replace(/^\ufeff/, "").replace(/\r$/, "");
+}
+
+/** @throws UserError for a file whose header lacks a column or has them in another order than expected. */
+export async function expectHeader(
+  engine: Engine,
+  files: readonly SourceFile[],
+  columns: readonly string[],
+): Promise<void> {
+  for (const { path } of files) {
+    const header = await firstLine(engine, path);
+    const found = header.split(",").map((name) => name.trim().replace(/^"(.*)"$/, "$1"));
+    if (found.length === columns.length && found.every((name, k) => name === columns[k])) continue;
+    const missing = columns.filter((name) => !found.includes(name));
+    const other = [";", "\t", "|"].find((delimiter) => header.split(delimiter).length === columns.length);
+    const hint = other
+      ? `The columns seem to be separated by ${other === "\t" ? "tabs" : other}: separate them by commas.`
+      : missing.length > 0
+      ? `Missing: ${missing.join(", ")}.`
+      : "Put them in this order.";
+    throw new UserError(
+      `${path}:1: expected the columns ${columns.join(",")}, found ${header.slice(0, 200)}. ${hint}`,
+    );
+  }
+}
