@@ -12,7 +12,7 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-export type CommandName = "train" | "evaluate" | "report" | "reproduce";
+export type CommandName = "train" | "evaluate" | "report" | "reproduce" | "data";
 
 /** @param env where a cache is among it, runs that begin are calibrated. */
 function prepare(

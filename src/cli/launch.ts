@@ -8,7 +8,13 @@
 
 import { UserError } from "../data/user_error.ts";
 import { runMain } from "./fail.ts";
-import { CACHE_VARIABLES, cacheFolder, reportFolders, reproduceFolders } from "./output_folders.ts";
+import {
+  CACHE_VARIABLES,
+  cacheFolder,
+  dataFolders,
+  reportFolders,
+  reproduceFolders,
+} from "./output_folders.ts";
 import { ensureAdapter, GPU_ENVIRONMENT } from "./setup.ts";
 
 interface CommandNeeds {
@@ -17,11 +23,14 @@ interface CommandNeeds {
   readonly adapter: boolean;
   /** It keeps something in the user's cache folder. */
   readonly caches?: boolean;
+  /** It runs native code: the data engine, which no permission holds back. */
+  readonly native?: boolean;
 }
 
 /** The commands, each in `src/cli/<name>.ts`. */
 const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
   train: { writes: runFolders, adapter: true, caches: true },
+  data: { writes: dataFolders, adapter: false, native: true },
   evaluate: { writes: () => [], adapter: true },
   report: { writes: reportFolders, adapter: false },
   reproduce: { writes: reproduceFolders, adapter: true, caches: true },
@@ -56,9 +65,10 @@ const TERMINAL_VARIABLES = [
  * @throws {UserError} for an unknown command or a folder that no flag can name
  */
 export function permissionFlags(command: string, args: readonly string[], cache?: string): string[] {
-  const { writes, caches } = needsOf(command);
+  const { writes, caches, native } = needsOf(command);
   const variables = [...TERMINAL_VARIABLES, ...(caches ? CACHE_VARIABLES : [])];
   const flags = ["--no-prompt", "--allow-read", `--allow-env=${variables.join(",")}`];
+  if (native) flags.push("--allow-ffi");
   const folders = writes(args);
   const odd = folders.find((folder) => folder.includes(","));
   if (odd !== undefined) { // a comma would end the path in the flag

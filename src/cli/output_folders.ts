@@ -1,6 +1,7 @@
 /** Where commands write; the launcher must know it before the command does. */
 
 import { basename, dirname, isAbsolute, join } from "node:path";
+import { PARTIAL } from "../prepare/out_folder.ts";
 
 /** What {@link cacheFolder} is found by. */
 export const CACHE_VARIABLES = ["XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"];
@@ -59,14 +60,30 @@ export function reproduceFolder(data: string): string {
 
 /** What `reproduce` with these arguments writes to: its folder, and the file that its table goes into. */
 export function reproduceFolders(args: readonly string[]): string[] {
-  const value = (option: string) => {
-    let found: string | undefined;
-    args.forEach((arg, k) => {
-      if (arg === option) found = args[k + 1];
-      else if (arg.startsWith(`${option}=`)) found = arg.slice(option.length + 1);
-    });
-    return found || undefined;
-  };
-  const readme = value("--readme");
-  return [value("--save-dir") ?? reproduceFolder(value("--data") ?? "demo"), ...(readme ? [readme] : [])];
+  const readme = optionValue(args, "--readme");
+  const folder = optionValue(args, "--save-dir") ?? reproduceFolder(optionValue(args, "--data") ?? "demo");
+  return [folder, ...(readme ? [readme] : [])];
+}
+
+/** Where `data NAME` writes unless another folder is named. */
+export function preparedFolder(name: string): string {
+  return join("runs", "data", name);
+}
+
+/** What `data` with these arguments writes to: the folder, and the one that stands for it until it is whole. */
+export function dataFolders(args: readonly string[]): string[] {
+  const [name = ""] = args;
+  if (name === "" || name.startsWith("-") || name === "describe") return [];
+  const out = (optionValue(args, "--out") ?? preparedFolder(name)).replace(/[/\\]+$/, "");
+  return [out, out + PARTIAL, dirname(out)];
+}
+
+/** The last value of an option. */
+function optionValue(args: readonly string[], option: string): string | undefined {
+  let found: string | undefined;
+  args.forEach((arg, k) => {
+    if (arg === option) found = args[k + 1];
+    else if (arg.startsWith(`${option}=`)) found = arg.slice(option.length + 1);
+  });
+  return found || undefined;
 }

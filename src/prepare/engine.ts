@@ -8,7 +8,7 @@ import type { Step } from "./script.ts";
 export type Variable = string | number | boolean | null | readonly Variable[];
 
 export interface EngineOptions {
-  /** Folder for the database and for what does not fit in memory. */
+  /** Folder for the database and for what does not fit in memory; "" for a database in memory alone. */
   readonly workFolder: string;
   /** In DuckDB's words, such as 2GB. */
   readonly memory: string;
@@ -45,7 +45,11 @@ export class Engine {
     try {
       await engine.run(`SET memory_limit = ${literal(memory)}`);
       if (threads !== undefined) await engine.run(`SET threads = ${threads}`);
-      if (workFolder !== "") await engine.run(`SET temp_directory = ${literal(`${workFolder}/spill`)}`);
+      // The engine makes this folder when it needs it, and takes it away again.
+      const spill = workFolder !== "" ? `${workFolder}/spill` : `/tmp/clickgan-spill-${Deno.pid}`;
+      if (workFolder !== "" || Deno.build.os !== "windows") {
+        await engine.run(`SET temp_directory = ${literal(spill)}`);
+      }
       // Nothing is fetched: what is not built in is not there.
       await engine.run("SET autoinstall_known_extensions = false");
       await engine.run("SET TimeZone = 'UTC'");

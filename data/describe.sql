@@ -1,0 +1,109 @@
+-- What there is in a prepared data set, and how far what needs no learning gets on it.
+--
+-- Options by getvariable(): users, items, pages (lists of Parquet files).
+-- Ends with   described (place, name, value)   part (split, ...)   page_size, click_place (histograms).
+
+-- step: Reading users, items and pages
+CREATE VIEW users AS SELECT * FROM read_parquet(getvariable('users'));
+CREATE VIEW items AS SELECT * FROM read_parquet(getvariable('items'));
+CREATE VIEW pages AS SELECT * FROM read_parquet(getvariable('pages'));
+CREATE TABLE page AS
+SELECT split, user, page, len(items)::INTEGER AS size, clicked, coalesce(given, false) AS given
+FROM pages JOIN users USING (user);
+
+-- step: Displayed items
+-- Items are told apart by their id: versions of one item are one item here.
+CREATE TABLE id_of AS
+SELECT item, (dense_rank() OVER (ORDER BY coalesce(id, item::VARCHAR)) - 1)::UINTEGER AS id
+FROM items;
+CREATE TABLE shown AS
+SELECT split, user, page, given, place, id, place - 1 IS NOT DISTINCT FROM clicked AS is_clicked
+FROM (
+  SELECT split, user, page, coalesce(given, false) AS given, clicked, unnest(items) AS item, generate_subscripts(items, 1) AS place
+  FROM pages JOIN users USING (user)
+) JOIN id_of USING (item);
+
+-- step: Baselines
+-- Ranked by (clicks + .1) / (shown + 1) of the train part. Ties count in expectation: with g items scored higher and t
+-- the same, the clicked one is among the first k with probability min(1, (k - g) / t), and 0 if g >= k.
+CREATE TABLE score AS
+SELECT id, (count(*) FILTER (is_clicked) + 0.1) / (count(*) + 1) AS score, count(*) FILTER (is_clicked) AS clicks
+FROM shown
+WHERE split = 'train' AND NOT given
+GROUP BY id;
+CREATE TABLE rank AS
+WITH scored AS (
+  SELECT s.split, s.user, s.page, s.is_clicked, coalesce(score.score, 0.1) AS score
+  FROM shown s LEFT JOIN score USING (id)
+  WHERE NOT given
+),
+clicked AS (SELECT split, user, page, score FROM scored WHERE is_clicked)
+SELECT c.split, c.user, c.page, count(*) AS size,
+  count(*) FILTER (s.score > c.score) AS higher, count(*) FILTER (s.score = c.score) AS same
+FROM clicked c JOIN scored s USING (user, page)
+GROUP BY c.split, c.user, c.page;
+
+-- step: Figures of each part
+CREATE TABLE part AS
+WITH base AS (
+  SELECT
+    split,
+    avg(least(1, 1 / size)) AS chance1, avg(least(1, 2 / size)) AS chance2,
+    avg(if(higher >= 1, 0, least(1, (1 - higher) / same))) AS rate1,
+    avg(if(higher >= 2, 0, least(1, (2 - higher) / same))) AS rate2
+  FROM rank
+  GROUP BY split
+),
+counted AS (
+  SELECT
+    split, count(DISTINCT user) AS users, count(*) AS events, count(clicked) AS clicks,
+    avg(ln(1 + size)) AS uniform_loss, sum(size) AS rows
+  FROM page
+  WHERE NOT given
+  GROUP BY split
+),
+unseen AS (
+  SELECT
+    s.split, avg((t.id IS NULL)::INTEGER) AS unseen_shown,
+    avg((t.id IS NULL)::INTEGER) FILTER (is_clicked) AS unseen_clicked,
+    avg((t.id IS NULL OR t.clicks = 0)::INTEGER) FILTER (is_clicked) AS never_clicked
+  FROM shown s LEFT JOIN score t USING (id)
+  WHERE NOT given
+  GROUP BY s.split
+)
+SELECT *
+FROM counted LEFT JOIN base USING (split) LEFT JOIN unseen USING (split)
+ORDER BY list_position(['train', 'validation', 'test'], split);
+
+-- step: Histograms
+CREATE TABLE page_size AS
+SELECT size, count(*) AS pages FROM page WHERE NOT given GROUP BY size ORDER BY size;
+CREATE TABLE click_place AS
+SELECT clicked + 1 AS place, count(*) AS clicks, count(*) FILTER (clicked = size - 1) AS last
+FROM page
+WHERE NOT given AND clicked IS NOT NULL AND size > 1
+GROUP BY place
+ORDER BY place;
+CREATE TABLE events_of_user AS
+SELECT user, count(*) AS events FROM page WHERE NOT given GROUP BY user;
+
+-- step: What fools people
+CREATE TABLE twice AS
+SELECT user, page, id, count(*) AS times, bool_or(is_clicked) AS is_clicked
+FROM shown
+WHERE NOT given
+GROUP BY user, page, id
+HAVING count(*) > 1;
+CREATE TABLE suspicion AS
+SELECT
+  (SELECT count(*) FROM page WHERE NOT given) AS pages,
+  (SELECT count(*) FROM page WHERE NOT given AND clicked IS NOT NULL AND size > 1) AS clicks,
+  (SELECT avg(1 / size) FROM page WHERE NOT given AND clicked IS NOT NULL AND size > 1) AS place_by_chance,
+  (SELECT max(clicks) FROM click_place) AS most_clicks,
+  (SELECT arg_max(place, clicks) FROM click_place) AS most_place,
+  (SELECT coalesce(sum(last), 0) FROM click_place) AS last_clicks,
+  (SELECT count(*) FROM page WHERE NOT given AND size = 1) AS pages_of_one,
+  (SELECT count(*) FROM events_of_user) AS users,
+  (SELECT count(*) FROM events_of_user WHERE events = 1) AS users_of_one,
+  (SELECT count(DISTINCT (user, page)) FROM twice) AS pages_with_twice,
+  (SELECT count(*) FROM twice WHERE is_clicked) AS twice_clicked;

@@ -1,0 +1,27 @@
+/** `data`: from a raw log to a prepared data set, and what there is in one. */
+
+import { Command } from "commander";
+import { version } from "../version.ts";
+import { describeCommand } from "./data_describe.ts";
+import { runPreparation } from "./data_options.ts";
+import { retailrocketCommand } from "./data_retailrocket.ts";
+import { runMain } from "./fail.ts";
+import { parseAndRun } from "./options.ts";
+
+async function main(): Promise<void> {
+  const command = new Command("deno task data")
+    .description("Makes a prepared data set of a raw log, for deno task train --data, or describes one.")
+    .version(version)
+    .addCommand(retailrocketCommand(runPreparation))
+    .addCommand(describeCommand())
+    .addHelpText(
+      "after",
+      "\nExamples:\n" +
+        "  deno task data retailrocket --source retailrocket --pages sampled --out runs/data/rr\n" +
+        "  deno task data describe runs/data/rr\n" +
+        "\nA subcommand's options: deno task data retailrocket --help. The guide is data/README.md.",
+    );
+  await parseAndRun(command, Deno.args);
+}
+
+await runMain(main);

@@ -1,0 +1,77 @@
+/** `data describe`: what there is in a prepared data set. */
+
+import { Command } from "commander";
+import { describe, type Description } from "../prepare/describe.ts";
+import { folder } from "./options.ts";
+import { stepProgress } from "./step_progress.ts";
+import { table } from "./table.ts";
+
+export function describeCommand(): Command {
+  return new Command("describe")
+    .description("Describes a prepared data set: sizes, baselines, and what to beware of.")
+    .argument("<folder>", "a prepared data set", folder)
+    .option("--memory <size>", "that the data engine may take", "2GB")
+    .option("--json", "print the figures as JSON", false)
+    .action(async (path: string, { memory, json }: { memory: string; json: boolean }) => {
+      const progress = stepProgress();
+      let description: Description;
+      try {
+        description = await describe(path, memory, progress.begin);
+      } finally {
+        progress.stop();
+      }
+      console.log(json ? JSON.stringify(description, null, 2) : text(path, description));
+    });
+}
+
+function text(path: string, d: Description): string {
+  const n = (count: number) => count.toLocaleString("en");
+  const f = (value: number, digits = 3) => Number.isNaN(value) ? "-" : value.toFixed(digits);
+  const p = (value: number) => Number.isNaN(value) ? "-" : `${(100 * value).toFixed(1)} %`;
+  const head = ["", "users", "events", "items a page", "no click", "unseen shown", "unseen clicked"];
+  const rows = d.parts.map((part) => [
+    part.split,
+    n(part.users),
+    n(part.events),
+    f(part.rows / part.events, 2),
+    p(1 - part.clicks / part.events),
+    part.split === "train" ? "-" : p(part.unseenShown),
+    part.split === "train" ? "-" : p(part.unseenClicked),
+  ]);
+  const baselines = d.parts.map((part) => [
+    part.split,
+    f(part.uniformLoss),
+    ...part.chance.map((x) => f(x)),
+    ...part.clickRate.map((x) => f(x)),
+  ]);
+  const { dense, tokens } = d.manifest.features;
+  const features = [
+    ...(dense.length > 0 ? [`${dense.length} numbers (${dense.map(({ name }) => name).join(", ")})`] : []),
+    ...tokens.map(({ name, count }) => `${name} (${n(count)} rows of an embedding)`),
+  ];
+  return [
+    `${path}: ${d.manifest.name}`,
+    `items: ${n(d.ids)}${d.items === d.ids ? "" : `, in ${n(d.items)} versions`}; ` +
+    `features: ${features.length > 0 ? features.join("; ") : "none but the item itself (one-hot)"}`,
+    ...(d.given > 0 ? [`given as history, not predicted: ${n(d.given)} clicks`] : []),
+    `events a user: ${d.eventsPerUser.map(n).join(" / ")} (least, quartiles, most)`,
+    "",
+    table(head, rows),
+    "",
+    "Without learning: the loss of a uniform guess, prec@1 and prec@2 by chance and by click rate",
+    table(["", "loss", "chance @1", "chance @2", "rate @1", "rate @2"], baselines),
+    "",
+    `items of a page:    ${histogram(d.pageSizes.map(({ size, pages }) => [size, pages]))}`,
+    `place of the click: ${histogram(d.clickPlaces.map(({ place, clicks }) => [place, clicks]))}`,
+    ...(d.warnings.length > 0 ? ["", "Beware:"] : []),
+    ...d.warnings.map((warning) => `- ${warning}`),
+  ].join("\n");
+}
+
+/** The ten most frequent values by size, with their shares. */
+function histogram(counts: readonly (readonly [number, number])[]): string {
+  const total = counts.reduce((sum, [, count]) => sum + count, 0);
+  const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 10).sort((a, b) => a[0] - b[0]);
+  const shown = most.map(([value, count]) => `${value}: ${(100 * count / total).toFixed(1)} %`).join(", ");
+  return counts.length > most.length ? `${shown} (the ten most frequent of ${counts.length})` : shown;
+}

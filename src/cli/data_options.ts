@@ -1,0 +1,78 @@
+/** What the preparations of `data` have in common: options, progress, and what is said in the end. */
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { badRowsText } from "../prepare/bad_rows.ts";
+import { StoppedError } from "../prepare/engine.ts";
+import { prepare, type PrepareOptions, type Recipe } from "../prepare/prepare.ts";
+import { folder, wholeNumber } from "./options.ts";
+import { preparedFolder } from "./output_folders.ts";
+import { EXIT_INTERRUPTED, quoted, say } from "./run_stages.ts";
+import { stepProgress } from "./step_progress.ts";
+import { stopOnSignals } from "./stop.ts";
+
+/** Runs a recipe; ends the process with its exit code where it is stopped. */
+export type Prepare = (recipe: Recipe, options: PrepareOptions) => Promise<void>;
+
+/** Adds the options of every preparation. @param name of the subcommand. */
+export function withPrepareOptions(command: Command, name: string): Command {
+  return command
+    .option("--out <folder>", "the prepared data set, a new folder", folder, preparedFolder(name))
+    .addOption(
+      new Option(
+        "--split <by>",
+        "how users come into parts: by a hash of their id, or by the time of their last page",
+      )
+        .choices(["hash", "time"]).default("hash"),
+    )
+    .option(
+      "--shares <train-validation-test>",
+      "percent of the users in each part",
+      shares,
+      { train: 0.8, validation: 0.1 },
+    )
+    .option("--strict", "stop at the first row that cannot be read, instead of at more than 1 %", false)
+    .option("--memory <size>", "that the data engine may take; beyond it, it works on disk", "2GB")
+    .option("--threads <n>", "of the data engine (default: one a core)", wholeNumber(1, 1024));
+}
+
+/** Percentages such as 80-10-10. */
+function shares(text: string): PrepareOptions["shares"] {
+  const [train = NaN, validation = NaN, test = NaN] = text.split("-").map(Number);
+  if (/^\d+-\d+-\d+$/.test(text) && train + validation + test === 100 && train > 0) {
+    return { train: train / 100, validation: validation / 100 };
+  }
+  throw new InvalidArgumentError(
+    `Expected three percentages that add up to 100, such as 80-10-10, got "${text}".`,
+  );
+}
+
+export const runPreparation: Prepare = async (recipe, options) => {
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const progress = stepProgress();
+  const began = performance.now();
+  try {
+    const { manifest, bad, folder } = await prepare(recipe, options, Deno.args, {
+      signal: stop.signal,
+      onStep: progress.begin,
+    });
+    progress.stop();
+    const { counts, skipped } = manifest;
+    const n = (count: number | undefined) => (count ?? 0).toLocaleString("en");
+    if (bad.total > 0) say(`${n(bad.total)} rows could not be read and are left out:\n${badRowsText(bad)}`);
+    for (const [kind, count] of Object.entries(skipped)) say(`left out or changed: ${n(count)} ${kind}`);
+    const users = counts?.users;
+    console.log(
+      `${n(counts?.pages)} pages with ${n(counts?.rows)} displayed items of ${n(counts?.items)}, ` +
+        `${n(counts?.clicks)} clicks; users: ${n(users?.train)} train, ${n(users?.validation)} validation, ` +
+        `${n(users?.test)} test. ${((performance.now() - began) / 1000).toFixed(1)} s.`,
+    );
+    console.log(`The prepared data set is ${folder}`);
+    console.log(`Look at it:  deno task data describe ${quoted(folder)}`);
+    console.log(`Train on it: deno task train --data ${quoted(folder)}`);
+  } catch (error) {
+    progress.stop();
+    if (!(error instanceof StoppedError)) throw error;
+    say("Stopped; nothing is left of the preparation.");
+    Deno.exit(EXIT_INTERRUPTED);
+  }
+};

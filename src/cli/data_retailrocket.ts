@@ -1,0 +1,75 @@
+/** `data retailrocket`: from the data set's raw files. */
+
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { PrepareOptions } from "../prepare/prepare.ts";
+import { retailrocket } from "../prepare/retailrocket.ts";
+import { type Prepare, withPrepareOptions } from "./data_options.ts";
+import { folder, wholeNumber } from "./options.ts";
+
+interface Options extends PrepareOptions {
+  source: string;
+  pages: "session" | "sampled";
+  sessionGap: number;
+  pageSize?: number;
+  keepNoClick: boolean;
+  numeric: string[];
+  itemIds: boolean;
+  seed: number;
+  minEvents: number;
+  maxUsers?: number;
+}
+
+/** Items of a page unless told otherwise: what one looks at, and as many as the demo shop shows. */
+const PAGE_SIZE = { session: 50, sampled: 10 } as const;
+
+export function retailrocketCommand(run: Prepare): Command {
+  const command = new Command("retailrocket")
+    .description(
+      "Prepares the Retailrocket e-commerce data set: events*.csv, item_properties*.csv and category_tree*.csv, plain or " +
+        "compressed (.gz, .zst). What an item was like is taken as of the time of each page.",
+    )
+    .requiredOption("--source <folder>", "the folder of the raw files", folder)
+    .addOption(
+      new Option(
+        "--pages <how>",
+        "session: a page is what was viewed in the session so far, the click is what was put in the cart or bought; " +
+          "sampled: each view is a click, among items drawn by popularity in its category and week",
+      ).choices(["session", "sampled"]).default("session"),
+    )
+    .option("--session-gap <minutes>", "without an event that end a session", wholeNumber(1), 30)
+    .option(
+      "--page-size <n>",
+      `the most items of a page (default: ${PAGE_SIZE.session} of a session, ${PAGE_SIZE.sampled} sampled)`,
+      wholeNumber(1, 1000),
+    )
+    .option("--keep-no-click", "sessions without a cart or purchase become pages without a click", false)
+    .option(
+      "--numeric <properties>",
+      "item properties with a number for a value, joined by commas; 790 is the price",
+      names,
+      [
+        "790",
+      ],
+    )
+    .option("--item-ids", "learn something of each single item, too, not only of its features", false)
+    .option("--seed <n>", "of the drawn pages", wholeNumber(0, 2 ** 32 - 1), 1)
+    .option("--min-events <n>", "leave out visitors with fewer events", wholeNumber(1), 1)
+    .option("--max-users <n>", "the most visitors to take, always the same ones", wholeNumber(1));
+  return withPrepareOptions(command, "retailrocket").action(async (options: Options) => {
+    await run(
+      retailrocket({
+        ...options,
+        pageSize: options.pageSize ?? PAGE_SIZE[options.pages],
+        maxUsers: options.maxUsers,
+      }),
+      options,
+    );
+  });
+}
+
+/** Names of properties; none for an empty text. */
+function names(text: string): string[] {
+  const list = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  if (list.every((name) => /^\d+$/.test(name)) && new Set(list).size === list.length) return list;
+  throw new InvalidArgumentError(`Expected different numbers of properties joined by commas, got "${text}".`);
+}

@@ -1,0 +1,46 @@
+/** How a work of several steps goes: on one line of the terminal, or on a line a step elsewhere. */
+
+import process from "node:process";
+import type { StepStanding } from "../prepare/engine.ts";
+import type { Output } from "./progress.ts";
+
+export interface StepProgress {
+  /** Tells that a step, or a round of it, begins. */
+  begin(standing: StepStanding): void;
+  stop(): void;
+}
+
+const CLEAR_LINE = "\r\x1b[K";
+const REFRESH_MS = 250;
+
+export function stepProgress(output: Output = process.stderr): StepProgress {
+  let current: StepStanding | undefined;
+  let began = performance.now();
+  const line = (width: number) => current ? stepLine(current, (performance.now() - began) / 1000, width) : "";
+  const draw = () => output.write(CLEAR_LINE + line((output.columns || 80) - 1));
+  const timer = output.isTTY ? setInterval(draw, REFRESH_MS) : undefined;
+  return {
+    begin(standing) {
+      const isNew = standing.number !== current?.number;
+      if (isNew) began = performance.now();
+      current = standing;
+      if (output.isTTY) draw();
+      else if (isNew) output.write(`${standing.number}/${standing.of} ${standing.title}\n`);
+    },
+    stop() {
+      if (timer === undefined) return;
+      clearInterval(timer);
+      output.write(CLEAR_LINE);
+    },
+  };
+}
+
+/** "[3/17] Versions of items  2/19  12s" in at most `width` characters. */
+export function stepLine(
+  { title, number, of, round, rounds }: StepStanding,
+  seconds: number,
+  width: number,
+): string {
+  const at = rounds > 1 ? `  ${round}/${rounds}` : "";
+  return `[${number}/${of}] ${title}${at}  ${Math.floor(seconds)}s`.slice(0, Math.max(0, width));
+}

@@ -1,0 +1,255 @@
+/**
+ * Reads a prepared data set: a folder with manifest.json and Parquet files of users, items and pages, or folders of such
+ * files. data/README.md has the schema.
+ */
+
+import { type Manifest, readManifest } from "../prepare/manifest.ts";
+import { type ItemFeatures, NONE, splits } from "./click_log.ts";
+import { readParquet } from "./parquet.ts";
+import { UserError } from "./user_error.ts";
+
+type Part = "users" | "items" | "pages";
+
+/** The files of a part, in order: `users.parquet`, or the files of a folder `users` by name. @throws UserError for none. */
+export function partFiles(folder: string, part: Part): string[] {
+  const single = `${folder}/${part}.parquet`;
+  if (isFile(single)) return [single];
+  let names: string[] = [];
+  try {
+    names = [...Deno.readDirSync(`${folder}/${part}`)].map(({ name }) => name).filter((name) =>
+      /^[^._].*\.parquet$/.test(name)
+    );
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound) && !(error instanceof Deno.errors.NotADirectory)) {
+      throw error;
+    }
+  }
+  if (names.length > 0) return names.sort().map((name) => `${folder}/${part}/${name}`);
+  throw new UserError(
+    `Expected ${part}.parquet, or a folder ${part} of Parquet files, in ${folder}, found neither. Prepare the data again.`,
+  );
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** Pages of a row group, in their order. */
+export interface PageChunk {
+  /** Displayed items of each page. */
+  readonly sizes: Uint32Array;
+  /** Place of the clicked item on its page, or {@link NONE}. */
+  readonly clicks: Uint32Array;
+  /** 1 for a page that is given as history. */
+  readonly given: Uint8Array;
+  /** The items of all of them, one after another. */
+  readonly items: Uint32Array;
+}
+
+export class PreparedSet {
+  private constructor(
+    readonly folder: string,
+    readonly manifest: Manifest,
+    /** [U] index into {@link splits}. */
+    readonly userSplit: Uint8Array<ArrayBuffer>,
+    /** [U+1] running numbers of pages and rows. */
+    readonly userEvents: Uint32Array<ArrayBuffer>,
+    readonly userRows: Uint32Array<ArrayBuffer>,
+    readonly items: ItemFeatures,
+  ) {}
+
+  /** Reads all but the pages. @throws UserError for a folder that is no prepared data set, or a damaged one. */
+  static async open(folder: string): Promise<PreparedSet> {
+    const manifest = await readManifest(folder);
+    const users = await readUsers(folder);
+    return new PreparedSet(folder, manifest, ...users, await readItems(folder, manifest));
+  }
+
+  get events(): number {
+    return this.userEvents.at(-1) ?? 0;
+  }
+  get rows(): number {
+    return this.userRows.at(-1) ?? 0;
+  }
+  /** Short name for reports. */
+  get name(): string {
+    return this.manifest.name;
+  }
+
+  /**
+   * Hands over all pages in order.
+   * @throws UserError when they do not fit users and items: out of order, too few, an item or a click that is not there.
+   */
+  async readPages(take: (chunk: PageChunk, eventsBefore: number) => void): Promise<void> {
+    let events = 0;
+    let rows = 0;
+    let user = 0;
+    for (const path of partFiles(this.folder, "pages")) {
+      const given = hasGiven(this.manifest) ? ["given"] as const : [];
+      await readParquet(path, ["user", "items", "clicked", ...given], (columns, count) => {
+        const sizes = new Uint32Array(count);
+        const clicks = new Uint32Array(count);
+        const flags = new Uint8Array(count);
+        const items: number[] = [];
+        const fail = (page: number, fault: string): never => {
+          throw new UserError(`${path}: page ${page + 1}: ${fault}. Prepare the data again.`);
+        };
+        for (let k = 0; k < count; k++) {
+          while (events + k >= (this.userEvents[user + 1] ?? Infinity)) user++;
+          const owner = Number(columns.user[k]);
+          if (owner !== user) {
+            fail(
+              k,
+              `expected user ${user} (pages are sorted by user, as many as users says), found ${
+                columns.user[k]
+              }`,
+            );
+          }
+          const page = columns.items[k];
+          if (!Array.isArray(page) || page.length === 0) {
+            return fail(k, "expected a list of displayed items, found none");
+          }
+          for (const item of page) {
+            const number = Number(item);
+            if (!(number >= 0 && number < this.items.count)) {
+              fail(k, `expected items of 0..${this.items.count - 1}, found ${item}`);
+            }
+            items.push(number);
+          }
+          sizes[k] = page.length;
+          const click = columns.clicked[k];
+          clicks[k] = click === null || click === undefined ? NONE : Number(click);
+          if (clicks[k] !== NONE && !(Number(click) >= 0 && Number(click) < page.length)) {
+            fail(
+              k,
+              `expected clicked to be a place on its page of ${page.length} items, from 0, found ${click}`,
+            );
+          }
+          if ("given" in columns && columns.given[k] === true) {
+            flags[k] = 1;
+            if (page.length !== 1 || clicks[k] !== 0) {
+              fail(k, "expected a given page to have one item, which is clicked");
+            }
+          }
+        }
+        take({ sizes, clicks, given: flags, items: Uint32Array.from(items) }, events);
+        events += count;
+        rows += items.length;
+      });
+    }
+    if (events !== this.events || rows !== this.rows) {
+      throw new UserError(
+        `${this.folder}: users says ${this.events} pages with ${this.rows} displayed items, pages holds ${events} with ` +
+          `${rows}. Prepare the data again.`,
+      );
+    }
+  }
+}
+
+/** The column may be left out where nothing is given. */
+function hasGiven({ counts }: Manifest): boolean {
+  return (counts?.given ?? 1) > 0;
+}
+
+async function readUsers(
+  folder: string,
+): Promise<[Uint8Array<ArrayBuffer>, Uint32Array<ArrayBuffer>, Uint32Array<ArrayBuffer>]> {
+  const split: number[] = [];
+  const events = [0];
+  const rows = [0];
+  for (const path of partFiles(folder, "users")) {
+    await readParquet(path, ["user", "split", "pages", "rows"], (columns, count) => {
+      for (let k = 0; k < count; k++) {
+        const user = split.length;
+        const fail = (fault: string): never => {
+          throw new UserError(`${path}: user ${user}: ${fault}. Prepare the data again.`);
+        };
+        if (Number(columns.user[k]) !== user) {
+          fail(`expected users numbered 0, 1, 2, ... in order, found ${columns.user[k]}`);
+        }
+        const code = splits.findIndex((name) => name === columns.split[k]);
+        if (code < 0) fail(`expected split to be ${splits.join(", ")}, found ${columns.split[k]}`);
+        split.push(code);
+        events.push((events.at(-1) ?? 0) + Number(columns.pages[k]));
+        rows.push((rows.at(-1) ?? 0) + Number(columns.rows[k]));
+      }
+    });
+  }
+  if ((rows.at(-1) ?? 0) >= 2 ** 32 || (events.at(-1) ?? 0) >= 2 ** 31) {
+    throw new UserError(
+      `${folder}: ${rows.at(-1)} displayed items on ${
+        events.at(-1)
+      } pages, expected fewer than 2^32 and 2^31. ` +
+        "Prepare fewer users.",
+    );
+  }
+  return [Uint8Array.from(split), Uint32Array.from(events), Uint32Array.from(rows)];
+}
+
+async function readItems(folder: string, { features }: Manifest): Promise<ItemFeatures> {
+  const width = features.dense.length;
+  const tokenCount = features.tokens.reduce((most, { first, count }) => Math.max(most, first + count), 0);
+  const values: Float32Array[] = [];
+  const first = [0];
+  const token: number[] = [];
+  let items = 0;
+  const columns = [
+    "item",
+    ...(width > 0 ? ["dense"] : []),
+    ...(features.tokens.length > 0 ? ["tokens"] : []),
+  ];
+  for (const path of partFiles(folder, "items")) {
+    await readParquet(path, columns, (columns, count) => {
+      const part = new Float32Array(count * width);
+      for (let k = 0; k < count; k++) {
+        const fail = (fault: string): never => {
+          throw new UserError(`${path}: item ${items + k}: ${fault}. Prepare the data again.`);
+        };
+        if (Number(columns.item?.[k]) !== items + k) {
+          fail(`expected items numbered 0, 1, 2, ... in order, found ${columns.item?.[k]}`);
+        }
+        const dense = columns.dense?.[k] ?? [];
+        if (!Array.isArray(dense) || dense.length !== width) {
+          fail(
+            `expected ${width} dense features as in the manifest, found ${
+              Array.isArray(dense) ? dense.length : dense
+            }`,
+          );
+        } else {
+          dense.forEach((value, place) => {
+            if (!Number.isFinite(value)) {
+              fail(`expected finite features, found ${value} for ${features.dense[place]?.name}`);
+            }
+          });
+          part.set(dense, k * width);
+        }
+        const tokens = columns.tokens?.[k] ?? [];
+        if (!Array.isArray(tokens)) fail("expected a list of tokens");
+        else {
+          for (const value of tokens) {
+            if (!(value >= 0 && value < tokenCount)) {
+              fail(`expected tokens of 0..${tokenCount - 1}, found ${value}`);
+            }
+            token.push(Number(value));
+          }
+        }
+        first.push(token.length);
+      }
+      values.push(part);
+      items += count;
+    });
+  }
+  if (tokenCount === 0 && width === 0) return { kind: "one-hot", count: items };
+  const all = new Float32Array(items * width);
+  let place = 0;
+  for (const part of values) {
+    all.set(part, place);
+    place += part.length;
+  }
+  if (tokenCount === 0) return { kind: "dense", count: items, width, values: all };
+  throw new UserError("token features are not read yet");
+}

@@ -1,0 +1,166 @@
+/** What there is in a prepared data set, by `data/describe.sql`, and warnings of what fools people. */
+
+import { Engine, type StepStanding } from "./engine.ts";
+import { type Manifest, readManifest } from "./manifest.ts";
+import { partFiles } from "../data/prepared_set.ts";
+import { stepsOf } from "./script.ts";
+import script from "../../data/describe.sql" with { type: "text" };
+
+/** Figures of the users of one part; NaN where there is nothing to take a mean of. */
+export interface PartFigures {
+  readonly split: string;
+  readonly users: number;
+  readonly events: number;
+  readonly rows: number;
+  readonly clicks: number;
+  /** The loss of utilities that are all 0. */
+  readonly uniformLoss: number;
+  /** prec@1 and prec@2 by chance, and by the train part's click rates. */
+  readonly chance: readonly [number, number];
+  readonly clickRate: readonly [number, number];
+  /** Shares of displayed and of clicked items that the train part does not show; of clicked ones it has no click of. */
+  readonly unseenShown: number;
+  readonly unseenClicked: number;
+  readonly neverClicked: number;
+}
+
+export interface Description {
+  readonly manifest: Manifest;
+  readonly items: number;
+  /** Items by their id: one for all versions. */
+  readonly ids: number;
+  readonly given: number;
+  readonly parts: readonly PartFigures[];
+  /** Pages by number of items. */
+  readonly pageSizes: readonly { size: number; pages: number }[];
+  /** Clicks by place on the page, of pages of two items or more. */
+  readonly clickPlaces: readonly { place: number; clicks: number }[];
+  /** Least, quartiles and most. */
+  readonly eventsPerUser: readonly number[];
+  readonly warnings: readonly string[];
+}
+
+/** @throws UserError when the folder is no prepared data set. */
+export async function describe(
+  folder: string,
+  memory: string,
+  onStep?: (standing: StepStanding) => void,
+): Promise<Description> {
+  const manifest = await readManifest(folder);
+  const engine = await Engine.open({ workFolder: "", memory });
+  try {
+    const [users, items, pages] = (["users", "items", "pages"] as const).map((name) =>
+      partFiles(folder, name)
+    );
+    await engine.setVariables({ users: users ?? [], items: items ?? [], pages: pages ?? [] });
+    await engine.runSteps(stepsOf(script), { onStep });
+    const parts = (await engine.rows("FROM part")).map((row): PartFigures => {
+      const of = (name: string) => row[name] === null ? NaN : Number(row[name]);
+      return {
+        split: String(row.split),
+        users: of("users"),
+        events: of("events"),
+        rows: of("rows"),
+        clicks: of("clicks"),
+        uniformLoss: of("uniform_loss"),
+        chance: [of("chance1"), of("chance2")],
+        clickRate: [of("rate1"), of("rate2")],
+        unseenShown: of("unseen_shown"),
+        unseenClicked: of("unseen_clicked"),
+        neverClicked: of("never_clicked"),
+      };
+    });
+    const [quartiles] = await engine.rows(
+      "SELECT quantile_disc(events, [0, 0.25, 0.5, 0.75, 1]) AS q FROM events_of_user",
+    );
+    const [suspicion = {}] = await engine.rows("FROM suspicion");
+    return {
+      manifest,
+      items: await engine.number("SELECT count(*) FROM items"),
+      ids: await engine.number("SELECT count(DISTINCT id) FROM id_of"),
+      given: await engine.number("SELECT count(*) FROM page WHERE given"),
+      parts,
+      pageSizes: (await engine.rows("FROM page_size")).map((r) => ({
+        size: Number(r.size),
+        pages: Number(r.pages),
+      })),
+      clickPlaces: (await engine.rows("FROM click_place")).map((r) => ({
+        place: Number(r.place),
+        clicks: Number(r.clicks),
+      })),
+      eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
+      warnings: warningsOf(
+        Object.fromEntries(Object.entries(suspicion).map(([k, v]) => [k, Number(v)])),
+        parts,
+      ),
+    };
+  } finally {
+    engine.close();
+  }
+}
+
+/** What a model or a reader may be fooled by, in plain words. @param s see `suspicion` in data/describe.sql */
+export function warningsOf(s: Readonly<Record<string, number>>, parts: readonly PartFigures[]): string[] {
+  const share = (part: number | undefined, whole: number | undefined) => whole ? (part ?? 0) / whole : 0;
+  const percent = (x: number) => `${(100 * x).toFixed(0)} %`;
+  const warnings: string[] = [];
+  const last = share(s.last_clicks, s.clicks);
+  const most = share(s.most_clicks, s.clicks);
+  const chance = percent(s.place_by_chance ?? 0);
+  const odd = Math.min(0.9, 2 * (s.place_by_chance ?? 1));
+  if (last > odd) {
+    warnings.push(
+      `The clicked item is the last of its page in ${
+        percent(last)
+      } of the clicks (${chance} by chance): a ranking that breaks ` +
+        "by place is right or wrong for that reason alone. (This program counts ties in expectation.)",
+    );
+  } else if (most > odd) {
+    warnings.push(
+      `The clicked item is in place ${s.most_place} in ${
+        percent(most)
+      } of the clicks (${chance} by chance): either people look ` +
+        "there first, which a reward should not be credited with, or the log was written so.",
+    );
+  }
+  if ((s.pages_with_twice ?? 0) > 0) {
+    warnings.push(
+      `${s.pages_with_twice?.toLocaleString("en")} pages show an item twice; ${
+        s.twice_clicked?.toLocaleString("en")
+      } times ` +
+        "it is the clicked one: copies of a row give the click away. Keep one row an item.",
+    );
+  }
+  const one = share(s.pages_of_one, s.pages);
+  if (one > 0.1) {
+    warnings.push(
+      `${
+        percent(one)
+      } of the pages show one item: they are always ranked right. Look at the figures of longer pages.`,
+    );
+  }
+  const single = share(s.users_of_one, s.users);
+  if (single > 0.5) {
+    warnings.push(
+      `${
+        percent(single)
+      } of the users have one event: nothing is known of them before it, so a history helps few.`,
+    );
+  }
+  for (const { split, unseenClicked } of parts) {
+    if (split !== "train" && unseenClicked > 0.1) {
+      warnings.push(
+        `${
+          percent(unseenClicked)
+        } of the items clicked in the ${split} part are never shown in the train part: only ` +
+          "features can tell something of them, not their ids.",
+      );
+    }
+  }
+  for (const split of ["train", "validation", "test"]) {
+    if (!parts.some((part) => part.split === split)) {
+      warnings.push(`The ${split} part has no users: training needs all three. Prepare with other --shares.`);
+    }
+  }
+  return warnings;
+}
