@@ -180,7 +180,7 @@ CREATE TABLE category_size AS
 SELECT week, category, count(*) AS size FROM competitor GROUP BY week, category;
 
 -- step: Pages drawn for views | for week in (SELECT DISTINCT week FROM viewed ORDER BY week)
--- Twice as many draws as places from the category, then as many from the week. An item comes once, the clicked one is not
+-- Twice as many draws as places from the category, then three times as many from the week. An item comes once, the clicked one is not
 -- drawn, and what was not on offer at the time of the view is left out. x is the page's own random number; draw k takes
 -- x a_k mod 2^31 - 1 for constants a_k: the same seed draws the same page in whatever order.
 CREATE OR REPLACE TEMP TABLE page_of_week AS
@@ -191,17 +191,17 @@ FROM viewed
 WHERE week = getvariable('week') AND visitor IN (FROM visitor);
 
 CREATE OR REPLACE TEMP TABLE drawn AS
-WITH draw AS (
-  SELECT visitor, time, clicked, x, k, -2 + if(k < 2 * getvariable('page_size'), category + 2, 0) AS category
-  FROM page_of_week, range(3 * getvariable('page_size')) AS draws(k)
+WITH draw AS MATERIALIZED (
+  SELECT
+    visitor, time, clicked, k, s.category,
+    (x * (48271 * (k + 1)) + 16807 * k) % 2147483647 % s.size AS place
+  FROM page_of_week p, range(5 * getvariable('page_size')) AS draws(k)
+  JOIN (SELECT * FROM category_size WHERE week = getvariable('week')) s
+    ON s.category = if(k < 2 * getvariable('page_size'), p.category, -2)
 ),
 chosen AS (
   SELECT visitor, time, clicked, c.item, min(k) AS k
-  FROM draw d
-  JOIN category_size s ON s.week = getvariable('week') AND s.category = d.category
-  JOIN competitor c
-    ON c.week = getvariable('week') AND c.category = d.category
-    AND c.place = (x * (48271 * (k + 1)) + 16807 * k) % 2147483647 % s.size
+  FROM draw d JOIN (SELECT * FROM competitor WHERE week = getvariable('week')) c USING (category, place)
   WHERE c.item <> clicked
   GROUP BY visitor, time, clicked, c.item
 )
