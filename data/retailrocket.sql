@@ -169,44 +169,52 @@ CREATE TABLE viewed AS
 SELECT e.visitor, e.time, e.item, e.time // 604800000 AS week, coalesce(v.categoryid, -1) AS category, v.valid_from
 FROM event e ASOF JOIN version v ON e.item = v.item AND e.time >= v.valid_from
 WHERE getvariable('page_mode') = 'sampled' AND kind = 'view';
+-- Pages are drawn for so many views at once, all of one week, as fit in memory.
+CREATE TABLE to_draw AS
+SELECT *, week * 1000 + visitor % greatest(1, count(*) OVER (PARTITION BY week) * getvariable('page_size') // 300000) AS batch
+FROM viewed
+WHERE visitor IN (FROM visitor);
 CREATE TABLE competitor AS
 SELECT week, category, item, row_number() OVER (PARTITION BY week, category ORDER BY time, visitor, item) - 1 AS place
 FROM viewed
 UNION ALL
 -- The whole week, as -2, for what a small category cannot fill.
 SELECT week, -2, item, row_number() OVER (PARTITION BY week ORDER BY time, visitor, item) - 1
-FROM viewed;
+FROM viewed
+ORDER BY week, category;
 CREATE TABLE category_size AS
 SELECT week, category, count(*) AS size FROM competitor GROUP BY week, category;
 
--- step: Pages drawn for views | for week in (SELECT DISTINCT week FROM viewed ORDER BY week)
--- Twice as many draws as places from the category, then three times as many from the week. An item comes once, the clicked one is not
+-- step: Pages drawn for views | for batch in (SELECT DISTINCT batch FROM to_draw ORDER BY batch)
+-- Twice as many draws as places from the category, then as many again from the week. An item comes once, the clicked one is not
 -- drawn, and what was not on offer at the time of the view is left out. x is the page's own random number; draw k takes
 -- x a_k mod 2^31 - 1 for constants a_k: the same seed draws the same page in whatever order.
 CREATE OR REPLACE TEMP TABLE page_of_week AS
 SELECT
   visitor, time, item AS clicked, category, valid_from,
   ('0x' || substr(md5(concat_ws(',', getvariable('seed'), visitor, time, item)), 1, 7))::BIGINT AS x
-FROM viewed
-WHERE week = getvariable('week') AND visitor IN (FROM visitor);
+FROM to_draw
+WHERE batch = getvariable('batch');
 
 CREATE OR REPLACE TEMP TABLE drawn AS
 WITH draw AS MATERIALIZED (
   SELECT
     visitor, time, clicked, k, s.category,
     (x * (48271 * (k + 1)) + 16807 * k) % 2147483647 % s.size AS place
-  FROM page_of_week p, range(5 * getvariable('page_size')) AS draws(k)
-  JOIN (SELECT * FROM category_size WHERE week = getvariable('week')) s
+  FROM page_of_week p, range(4 * getvariable('page_size')) AS draws(k)
+  JOIN (SELECT * FROM category_size WHERE week = getvariable('batch') // 1000) s
     ON s.category = if(k < 2 * getvariable('page_size'), p.category, -2)
 ),
-chosen AS (
+chosen AS MATERIALIZED (
   SELECT visitor, time, clicked, c.item, min(k) AS k
-  FROM draw d JOIN (SELECT * FROM competitor WHERE week = getvariable('week')) c USING (category, place)
+  FROM draw d JOIN (SELECT * FROM competitor WHERE week = getvariable('batch') // 1000) c USING (category, place)
   WHERE c.item <> clicked
   GROUP BY visitor, time, clicked, c.item
 )
 SELECT visitor, c.time, clicked, c.item, v.valid_from, row_number() OVER (PARTITION BY visitor, c.time, clicked ORDER BY k) AS place
-FROM chosen c ASOF JOIN version v ON c.item = v.item AND c.time >= v.valid_from
+FROM chosen c
+ASOF JOIN (SELECT item, valid_from, available FROM version WHERE item IN (SELECT item FROM chosen)) v
+  ON c.item = v.item AND c.time >= v.valid_from
 WHERE coalesce(v.available, 1) = 1
 QUALIFY row_number() OVER (PARTITION BY visitor, c.time, clicked ORDER BY k) < getvariable('page_size');
 
@@ -225,7 +233,7 @@ FROM drawn d JOIN clicked_place c USING (visitor, time, clicked);
 
 -- step: Numbers of items
 -- An item of the prepared data is a version that is on some page.
-DROP TABLE viewed; DROP TABLE competitor; DROP TABLE category_size;
+DROP TABLE viewed; DROP TABLE to_draw; DROP TABLE competitor; DROP TABLE category_size;
 CREATE TABLE number_of AS
 SELECT item, valid_from, (row_number() OVER (ORDER BY item, valid_from) - 1)::UINTEGER AS number
 FROM (SELECT DISTINCT item, valid_from FROM page_row);

@@ -1,7 +1,9 @@
 /** Rows of a source that cannot be read: counted, shown by file and line, and when there are too many, the end. */
 
 import { UserError } from "../data/user_error.ts";
+import type { Json } from "@duckdb/node-api";
 import type { Engine } from "./engine.ts";
+import { linesAt } from "./sources.ts";
 
 /** More bad rows than this share stop a preparation. */
 export const MOST_BAD = 0.01;
@@ -28,11 +30,11 @@ export const noBadRows: BadRows = { total: 0, counts: new Map(), examples: [] };
 
 /** Blank lines hold no row. */
 const FAULTS = `
-  SELECT DISTINCT ON (file_path, line)
-    file_path, line, column_name, error_type, error_message, csv_line
+  SELECT DISTINCT ON (file_path, line_byte_position)
+    file_path, line_byte_position AS start, column_name, error_type, error_message, csv_line
   FROM reject_errors JOIN reject_scans USING (scan_id, file_id)
   WHERE trim(coalesce(csv_line, ''), E' \\r\\n\\t') <> ''
-  ORDER BY file_path, line, error_type, column_name`;
+  ORDER BY file_path, line_byte_position, error_type, column_name`;
 
 /**
  * What the readers of CSV put aside since the last call (store_rejects).
@@ -45,8 +47,9 @@ export async function takeRejects(engine: Engine): Promise<BadRows> {
   if (tables < 2) return noBadRows;
   const open = await engine.rows(`SELECT * FROM (${FAULTS}) WHERE error_type = 'UNQUOTED VALUE' LIMIT 1`);
   if (open[0]) {
+    const [line] = await linesOf([open[0]]);
     throw new UserError(
-      `${open[0].file_path}:${open[0].line}: a quoted value begins here that is never closed: ` +
+      `${open[0].file_path}:${line}: a quoted value begins here that is never closed: ` +
         `${shown(String(open[0].csv_line))}. Close the quote, or double it where it is a part of the value.`,
     );
   }
@@ -55,15 +58,16 @@ export async function takeRejects(engine: Engine): Promise<BadRows> {
   );
   const first = await engine.rows(`SELECT * FROM (${FAULTS}) LIMIT ${MOST_EXAMPLES}`);
   await engine.run("DROP TABLE reject_errors; DROP TABLE reject_scans");
+  const lines = await linesOf(first);
   return joined(
     kinds.map((row) => ({
       total: Number(row.n),
       counts: new Map([[kindOf(String(row.error_type), String(row.column_name)), Number(row.n)]]),
       examples: [],
     })),
-    first.map((row) => ({
+    first.map((row, k) => ({
       file: String(row.file_path),
-      line: Number(row.line),
+      line: lines[k] ?? 0,
       fault: faultOf(
         String(row.error_type),
         String(row.column_name),
@@ -72,6 +76,16 @@ export async function takeRejects(engine: Engine): Promise<BadRows> {
       ),
     })),
   );
+}
+
+/** The engine's own line numbers count wrong behind a rejected row; its bytes are right, from 1. */
+async function linesOf(rows: readonly Record<string, Json>[]): Promise<number[]> {
+  const lines: number[] = [];
+  for (const file of new Set(rows.map((row) => String(row.file_path)))) {
+    const starts = rows.filter((row) => row.file_path === file).map((row) => Number(row.start) - 1);
+    lines.push(...await linesAt(file, starts));
+  }
+  return lines;
 }
 
 /** The sum of several readings. */

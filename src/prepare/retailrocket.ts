@@ -62,8 +62,8 @@ async function begin(
     for (const ending of ["", ".gz", ".zst"]) {
       files[kind].push(...await findFilesIfAny(engine, `${source}/${PATTERNS[kind]}${ending}`));
     }
-    await expectHeader(engine, files[kind], HEADERS[kind]);
     await checkCompressed(files[kind], signal);
+    await expectHeader(engine, files[kind], HEADERS[kind]);
   }
   if (files.events.length === 0) {
     throw new UserError(

@@ -1,7 +1,7 @@
 /** The files of a source: which there are, whether they are whole, and what columns they have. */
 
 import { createReadStream } from "node:fs";
-import { Writable } from "node:stream";
+import { type Transform, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { UserError } from "../data/user_error.ts";
@@ -65,6 +65,37 @@ export async function checkCompressed(files: readonly SourceFile[], signal?: Abo
       );
     }
   }
+}
+
+function decoderOf(path: string): Transform | undefined {
+  if (/\.gz$/i.test(path)) return createGunzip();
+  return /\.zst$/i.test(path) ? createZstdDecompress() : undefined;
+}
+
+/**
+ * The numbers, from 1, of the lines that begin at these bytes of a text file (of what it holds, if it is compressed).
+ * @param starts ascending, from 0.
+ */
+export async function linesAt(path: string, starts: readonly number[]): Promise<number[]> {
+  const lines: number[] = [];
+  let [line, before] = [1, 0];
+  const file = createReadStream(path);
+  const decoder = decoderOf(path);
+  for await (const chunk of decoder ? file.pipe(decoder) : file) {
+    let from = 0;
+    for (;;) {
+      const next = starts[lines.length];
+      if (next === undefined) return lines;
+      const end = Math.min(chunk.length, next - before);
+      for (let at = chunk.indexOf(10, from); at >= 0 && at < end; at = chunk.indexOf(10, at + 1)) line++;
+      from = end;
+      if (before + chunk.length <= next) break;
+      lines.push(line);
+    }
+    before += chunk.length;
+  }
+  while (lines.length < starts.length) lines.push(line);
+  return lines;
 }
 
 /** The first line of a text file, whatever it is compressed with. @throws UserError for an empty file. */
