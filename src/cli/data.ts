@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { version } from "../version.ts";
 import { describeCommand } from "./data_describe.ts";
+import { exampleCommand } from "./data_example.ts";
 import { runPreparation } from "./data_options.ts";
 import { retailrocketCommand } from "./data_retailrocket.ts";
 import { runMain } from "./fail.ts";
@@ -14,6 +15,7 @@ async function main(): Promise<void> {
     .version(version)
     .addCommand(retailrocketCommand(runPreparation))
     .addCommand(describeCommand())
+    .addCommand(exampleCommand())
     .addHelpText(
       "after",
       "\nExamples:\n" +

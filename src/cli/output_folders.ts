@@ -70,11 +70,15 @@ export function preparedFolder(name: string): string {
   return join("runs", "data", name);
 }
 
+/** Where `data example` writes unless another folder is named. */
+export const EXAMPLE_FOLDER = join("runs", "example");
+
 /** What `data` with these arguments writes to: the folder, and the one that stands for it until it is whole. */
 export function dataFolders(args: readonly string[]): string[] {
   const [name = ""] = args;
   if (name === "" || name.startsWith("-") || name === "describe") return [];
-  const out = (optionValue(args, "--out") ?? preparedFolder(name)).replace(/[/\\]+$/, "");
+  const usual = name === "example" ? EXAMPLE_FOLDER : preparedFolder(name);
+  const out = (optionValue(args, "--out") ?? usual).replace(/[/\\]+$/, "");
   return [out, out + PARTIAL, dirname(out)];
 }
 

@@ -54,6 +54,21 @@ const brand = sale + 1;
  */
 export const demoFeatures = brand + brands;
 
+/** What is known of an item, by name: its category and brand as numbers from 0, the rest as in {@link demoFeatures}. */
+export function demoItem(values: Float32Array, item: number): Record<string, number> {
+  const f = values.subarray(item * demoFeatures, (item + 1) * demoFeatures);
+  return {
+    category: f.subarray(0, categories).indexOf(1),
+    style_1: f[style] ?? 0,
+    style_2: f[style + 1] ?? 0,
+    price: f[price] ?? 0,
+    quality: f[quality] ?? 0,
+    novelty: f[novelty] ?? 0,
+    sale: f[sale] ?? 0,
+    brand: f.subarray(brand, brand + brands).indexOf(1),
+  };
+}
+
 /** Utility that the category and the brand of an item add to it. */
 const categoryAppeal = [-0.3, -0.1, 0.1, 0.3];
 const brandAppeal = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];

@@ -1,0 +1,23 @@
+/** `data example`: a raw log to try the others on. */
+
+import { Command } from "commander";
+import { writeExample } from "../prepare/example.ts";
+import { folder, wholeNumber } from "./options.ts";
+import { EXAMPLE_FOLDER } from "./output_folders.ts";
+import { quoted } from "./run_stages.ts";
+
+export function exampleCommand(): Command {
+  return new Command("example")
+    .description("Writes the demo shop as a raw log, log.csv and items.csv, to try data log on.")
+    .option("--out <folder>", "where to write the two files", folder, EXAMPLE_FOLDER)
+    .option("--seed <n>", "of the demo shop", wholeNumber(0, 2 ** 32 - 1), 1)
+    .action(async ({ out, seed }: { out: string; seed: number }) => {
+      const { rows, items } = await writeExample(out, seed);
+      const n = (count: number) => count.toLocaleString("en");
+      console.log(
+        `${n(rows)} displayed items in ${quoted(`${out}/log.csv`)}, ${n(items)} items in ${
+          quoted(`${out}/items.csv`)
+        }`,
+      );
+    });
+}
