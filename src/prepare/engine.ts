@@ -64,7 +64,15 @@ export class Engine {
   async run(sql: string): Promise<void> {
     await orUserError(async () => {
       const statements = await this.connection.extractStatements(sql);
-      for (let k = 0; k < statements.count; k++) await (await statements.prepare(k)).run();
+      for (let k = 0; k < statements.count; k++) {
+        const prepared = await statements.prepare(k);
+        try {
+          await prepared.run();
+        } finally {
+          // A plan keeps what it has materialised; the garbage collector knows nothing of it.
+          prepared.destroySync();
+        }
+      }
     });
   }
 
