@@ -16,7 +16,7 @@ import { writeBenchPage } from "./bench_page.ts";
 import { compare } from "./compare.ts";
 import { growthAxes, measureGrowth } from "./growth.ts";
 import { benchKernels, type KernelResult } from "./kernel_cases.ts";
-import { type BenchModel, benchModels } from "./recordings.ts";
+import { type BenchModel, benchModels, modelsFor } from "./recordings.ts";
 import { Status } from "./status.ts";
 import { profileStep, type StepResult } from "./step_profile.ts";
 import {
@@ -32,7 +32,7 @@ import {
   stepTitle,
 } from "./tables.ts";
 import { z } from "zod";
-import { type BenchLog, benchLog, type Workload, workloads } from "./workloads.ts";
+import { type BenchLog, benchLog, mixedWorkload, type Workload, workloads } from "./workloads.ts";
 
 const PARTS = ["adapter", "kernels", "steps", "growth"] as const;
 type Part = typeof PARTS[number];
@@ -40,11 +40,11 @@ type Part = typeof PARTS[number];
 /** W1 with four times its users: more than a default step of any data that this was written for. */
 const larger: Workload = { ...workloads.W1, name: "W1x4", users: 4 * workloads.W1.users };
 const known: ReadonlyMap<string, Workload> = new Map(
-  [...Object.values(workloads), larger].map((workload) => [workload.name, workload]),
+  [...Object.values(workloads), mixedWorkload, larger].map((workload) => [workload.name, workload]),
 );
 /** What is benched unless workloads are named. */
-const KERNEL_WORKLOADS = ["W0", "W4", "W1", "W2", "W1x4"];
-const STEP_WORKLOADS = ["W0", "W4", "W1", "W2"];
+const KERNEL_WORKLOADS = ["W0", "W4", "W1", "W2", "W6", "W1x4"];
+const STEP_WORKLOADS = ["W0", "W4", "W1", "W2", "W6"];
 
 export interface BenchOptions {
   only: RegExp;
@@ -135,7 +135,7 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
     const steps: StepResult[] = [];
     for (const log of parts.has("steps") ? logs(STEP_WORKLOADS) : []) {
       const made = log();
-      for (const model of models.filter(({ step }) => step)) {
+      for (const model of modelsFor(made.log, models).filter(({ step }) => step)) {
         status.show(`step of ${made.name} ${model.name}`);
         steps.push(await profileStep(gpu, made, model, Math.max(seconds, STEP_SECONDS)));
       }

@@ -9,7 +9,7 @@ import { type EncodePass, timePasses } from "../src/gpu/profiler.ts";
 import type { Cost, DispatchSpec } from "../src/gpu/program.ts";
 import type { BenchLog } from "./workloads.ts";
 import { timeRepeated, type Timing } from "./measure.ts";
-import type { BenchModel, Part, Recording } from "./recordings.ts";
+import { type BenchModel, modelsFor, type Part, type Recording } from "./recordings.ts";
 
 /** A dispatch of a recording. */
 export interface KernelCase extends Cost {
@@ -98,7 +98,7 @@ export async function benchKernels(
   const { known = new Set<string>(), only, compiled, suffix = "" } = options;
   const found = new Map<string, KernelResult>();
   const counts = new Map<string, number>();
-  for (const model of models) {
+  for (const model of modelsFor(workload.log, models)) {
     const where = `${workload.name} ${model.name}${suffix}`;
     options.onProgress?.(`${where}: recording and compiling`);
     const recording = await model.record(gpu, workload.log, workload.users);

@@ -46,6 +46,8 @@ export interface BenchModel {
   readonly name: string;
   /** Whether its step is listed; the others are here for the kernels that only they use. */
   readonly step: boolean;
+  /** Whether it can be recorded over mixed features. */
+  readonly mixed: boolean;
   record(gpu: Gpu, log: ClickLog, users: number): Promise<Recording>;
 }
 
@@ -110,7 +112,8 @@ export function shannon(
       throw error;
     }
   };
-  return { name, step, record };
+  const tanh = config.encoder === "pw" && config.pwNonlinearity === "tanh";
+  return { name, step, mixed: !tanh && adam === "dense", record };
 }
 
 /** An iteration of the adversarial stage: the generator's step and the reward's. */
@@ -165,7 +168,12 @@ export function game(
       throw error;
     }
   };
-  return { name, step, record };
+  return { name, step, mixed: true, record };
+}
+
+/** The models that can be recorded over a log. */
+export function modelsFor(log: ClickLog, models: readonly BenchModel[] = benchModels): BenchModel[] {
+  return models.filter(({ mixed }) => mixed || log.items.kind !== "mixed");
 }
 
 /** What was made, freed in reverse. */

@@ -3,7 +3,7 @@
  * anyone's machine computes the same. The letters: B users a batch, T events a user, K items a page.
  */
 
-import { type ClickLog, type ItemFeatures, NONE } from "../src/data/click_log.ts";
+import { type ClickLog, type ItemFeatures, type ItemTokens, NONE } from "../src/data/click_log.ts";
 import { randomStream } from "../src/data/random.ts";
 
 export interface Workload {
@@ -18,6 +18,8 @@ export interface Workload {
   readonly items: number;
   /** Dense features of an item; 0 for one-hot. */
   readonly width: number;
+  /** Mixed features: beside the dense ones each item has its id, a category in each field, and mostly the root of all. */
+  readonly categories?: { readonly fields: number; readonly each: number };
 }
 
 /** How many different batches a workload's log holds. */
@@ -35,12 +37,26 @@ export const workloads = {
   W5: { name: "W5", users: 128, events: 20, page: 10, items: 250_000, width: 0 },
 } as const satisfies Record<string, Workload>;
 
+/** Mixed features, of which other libraries' peers know nothing. */
+export const mixedWorkload: Workload = {
+  name: "W6",
+  users: 128,
+  events: 20,
+  page: 10,
+  items: 5000,
+  width: 16,
+  categories: { fields: 3, each: 300 },
+};
+
+/** Share of items that have the root category. */
+const ROOT = 0.8;
+
 /** Share of pages on which nothing is clicked. */
 const NO_CLICK = 0.2;
 
 /** The log of a workload: the same bits on every machine. */
 export function workloadLog(workload: Workload): ClickLog {
-  const { name, events, page, items, width } = workload;
+  const { name, events, page, items, width, categories } = workload;
   const users = workload.users * LOG_BATCHES;
   const random = randomStream(1, "workload", name);
   const pages = users * events;
@@ -50,7 +66,15 @@ export function workloadLog(workload: Workload): ClickLog {
     for (let k = 0; k < page; k++) rowItem[e * page + k] = random.integer(items);
     eventClick[e] = random.uniform() < NO_CLICK ? NONE : e * page + random.integer(page);
   }
-  const features: ItemFeatures = width === 0
+  const features: ItemFeatures = categories
+    ? {
+      kind: "mixed",
+      count: items,
+      width,
+      values: normals(items * width),
+      tokens: tokensOf(items, categories),
+    }
+    : width === 0
     ? { kind: "one-hot", count: items }
     : { kind: "dense", count: items, width, values: normals(items * width) };
   return {
@@ -62,6 +86,20 @@ export function workloadLog(workload: Workload): ClickLog {
     eventClick,
     rowItem,
   };
+}
+
+function tokensOf(items: number, { fields, each }: NonNullable<Workload["categories"]>): ItemTokens {
+  const random = randomStream(1, "workload", "tokens");
+  const root = items + fields * each;
+  const first = [0];
+  const token: number[] = [];
+  for (let item = 0; item < items; item++) {
+    token.push(item);
+    for (let field = 0; field < fields; field++) token.push(items + field * each + random.integer(each));
+    if (random.uniform() < ROOT) token.push(root);
+    first.push(token.length);
+  }
+  return { count: root + 1, first: Uint32Array.from(first), token: Uint32Array.from(token) };
 }
 
 /** A log to draw batches of so many train users from. */

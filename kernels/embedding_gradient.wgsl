@@ -2,6 +2,7 @@
 //
 //   source [E, N]  gradients of what each event's click looked up      output [I, N]
 //   output_i = sum of source over the events whose clicked item i was fed to the encoder, and 0 without any
+//   output [D, N]  without ITEMS: the same for the distinct items of the batch, before token_gradient
 //
 // The clicks are found among the rows by item: those that fed nothing carry NONE.
 // Items that are absent get a true zero: Adam goes on moving them by their moments, as the reference does.
@@ -11,7 +12,7 @@
 
 const WORKGROUP = 64;
 const N4 = 16u;     // columns / 4
-const ITEMS = 1u;   // I
+const ITEMS = 1u;   // I; 0 for the distinct items of the batch
 const ACCUMULATE = false;
 const NONE = 0xffffffffu;
 
@@ -37,14 +38,19 @@ fn load_source(i: u32) -> vec4f { return source[i]; }
 @compute @workgroup_size(WORKGROUP)
 fn embedding_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
-  if (i >= ITEMS * N4) { return; }
+  if (i >= select(step.size.w, ITEMS, ITEMS > 0u) * N4) { return; }
   let item = i / N4;
   let column = i % N4;
   var sum = vec4f(0.0);
-  let entry = ranked[item >> 5u];
-  let bit = 1u << (item & 31u);
-  if ((entry.x & bit) != 0u) {
-    let slot = entry.y + countOneBits(entry.x & (bit - 1u));
+  var slot = item;
+  var shown = true;
+  if (ITEMS > 0u) {
+    let entry = ranked[item >> 5u];
+    let bit = 1u << (item & 31u);
+    shown = (entry.x & bit) != 0u;
+    slot = entry.y + countOneBits(entry.x & (bit - 1u));
+  }
+  if (shown) {
     let end = slot_first[slot + 1u];
     for (var k = slot_first[slot]; k < end; k++) {
       let e = row[sorted[k]].w;

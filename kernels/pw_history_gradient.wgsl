@@ -6,7 +6,8 @@
 //   output [E + 1, n N + n]   with TANH; its last n are the sums of products[t, lag, 1, j], and row E starts with the
 //                             total of output_gradient over all events
 //
-// Rows of events that fed nothing are not written: the sums by item do not read them.
+// Rows of events that fed nothing are not written: the sums by item do not read them. With BY_EVENT they are 0: output is
+// then the gradient of what pw_table_forward looked up by event, whose readers take all rows.
 //
 // Work split   one invocation owns four columns x four weightings of one click and walks forward over the events: three
 //              vector loads for 32 flops. With TANH further ones own the last n.
@@ -19,6 +20,8 @@ const N4 = 16u;          // columns / 4
 const LAGS = 20u;        // m
 const WEIGHTINGS = 4u;   // n
 const TANH = false;
+const BY_EVENT = false;
+const ACCUMULATE = false;
 const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 const NONE = 0xffffffffu;
 
@@ -40,6 +43,13 @@ struct Step {
 @group(0) @binding(6) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(7) var<uniform> step: Step;
 
+fn store_output(i: u32, value: vec4f) { output[i] = value; }
+fn add_output(i: u32, value: vec4f) { output[i] += value; }
+
+fn put(at: u32, value: vec4f) {
+  if (ACCUMULATE) { add_output(at, value); } else { store_output(at, value); }
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn pw_history_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   const OWNERS = select(N4, N4 + 1u, TANH) * BLOCKS;
@@ -52,13 +62,14 @@ fn pw_history_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
     if (TANH && past == step.size.y && column < N4 && block == 0u) {
       var sum = vec4f(0.0);
       for (var chunk = 0u; chunk < step.chunks; chunk++) { sum += sums[chunk * N4 + column]; }
-      output[past * ROW + column] = sum;
+      store_output(past * ROW + column, sum);
     }
     return;
   }
-  if (event[past].w == NONE) { return; }
+  let fed = event[past].w != NONE;
+  if (!fed && !BY_EVENT) { return; }
   let clicks = history[past].x;
-  let end = history[past].y;
+  let end = select(0u, history[past].y, fed);
   var s0 = vec4f(0.0);
   var s1 = vec4f(0.0);
   var s2 = vec4f(0.0);
@@ -80,13 +91,13 @@ fn pw_history_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
     s3 += c.w * g;
   }
   if (TANH && column == N4) {
-    output[past * ROW + WEIGHTINGS * N4 + block] = s0;
+    store_output(past * ROW + WEIGHTINGS * N4 + block, s0);
     return;
   }
   let j = 4u * block;
   let at = past * ROW + column;
-  output[at + j * N4] = s0;
-  if (j + 1u < WEIGHTINGS) { output[at + (j + 1u) * N4] = s1; }
-  if (j + 2u < WEIGHTINGS) { output[at + (j + 2u) * N4] = s2; }
-  if (j + 3u < WEIGHTINGS) { output[at + (j + 3u) * N4] = s3; }
+  put(at + j * N4, s0);
+  if (j + 1u < WEIGHTINGS) { put(at + (j + 1u) * N4, s1); }
+  if (j + 2u < WEIGHTINGS) { put(at + (j + 2u) * N4, s2); }
+  if (j + 3u < WEIGHTINGS) { put(at + (j + 3u) * N4, s3); }
 }

@@ -2,6 +2,7 @@
 //
 //   output_gradient [E, N]   table [I, n N]   products [E, m, n], with TANH [E, m, 2, n]
 //   products_e,lag,j = output_gradient_e . table_k,j      k = the item at that lag before e
+//   With BY_EVENT k = the event of that click, as in pw_table_forward.
 //   With TANH: 0 is that times coefficient[e, lag, 1, j] (for the weights), 1 times coefficient[e, lag, 2, j] (item bias).
 //
 // Lags that the user has no click for are not written: who sums over events knows how many she has.
@@ -18,6 +19,7 @@ const N4 = 16u;          // columns / 4
 const LAGS = 20u;        // m
 const WEIGHTINGS = 4u;   // n
 const TANH = false;
+const BY_EVENT = false;
 const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 const LAG_BLOCKS = (LAGS + 3u) / 4u;
 const NONE = 0xffffffffu;
@@ -77,7 +79,7 @@ fn pw_table_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_work
     var p2 = vec4f(0.0);
     var p3 = vec4f(0.0);
     for (var column = 0u; column < N4; column++) {
-      let at = item * WEIGHTINGS * N4 + column;
+      let at = select(item, past, BY_EVENT) * WEIGHTINGS * N4 + column;
       let t = mat4x4f(
         of_table(at, 4u * block),
         of_table(at, 4u * block + 1u),

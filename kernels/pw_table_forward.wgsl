@@ -5,6 +5,7 @@
 //
 // c = coefficient[lag, j], the weights themselves: sigma is the identity. With TANH c = coefficient[e, lag, 0, j] of
 // pw_window and bias is its base, which has tanh(item_bias) of the whole catalogue in it.
+// With BY_EVENT table [E, n N] has a row for each event, W1s f of the item that it feeds, and k = that event: mixed features.
 // With one-hot features the state, I n numbers an event, is never made: a click adds n rows of the table.
 //
 // Work split   one invocation owns four columns of four events, mostly of one user, whose windows are nearly the same:
@@ -19,6 +20,7 @@ const N4 = 16u;          // columns / 4
 const LAGS = 20u;        // m
 const WEIGHTINGS = 4u;   // n
 const TANH = false;
+const BY_EVENT = false;
 const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 const NONE = 0xffffffffu;
 
@@ -83,7 +85,7 @@ fn pw_table_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workg
     let lags = clicks - h.x - 1u;
     let seen = (lags < vec4u(LAGS)) & (ends == vec4u(h.y));
     for (var block = 0u; block < BLOCKS; block++) {
-      let at = item * WEIGHTINGS * N4 + column;
+      let at = select(item, past, BY_EVENT) * WEIGHTINGS * N4 + column;
       let t = mat4x4f(
         of_table(at, 4u * block),
         of_table(at, 4u * block + 1u),

@@ -6,7 +6,15 @@
  * @module
  */
 
-export { type ClickLog, type ItemFeatures, NONE, type Split, splits, usersOf } from "./data/click_log.ts";
+export {
+  type ClickLog,
+  type ItemFeatures,
+  type ItemTokens,
+  NONE,
+  type Split,
+  splits,
+  usersOf,
+} from "./data/click_log.ts";
 export { checkLog } from "./data/check_log.ts";
 export { type LogSource, MemoryLog } from "./data/log_source.ts";
 export { PackedLog } from "./data/packed_log.ts";

@@ -7,7 +7,7 @@ import { compare } from "../bench/compare.ts";
 import { fitLine, type GrowthAxis, measureGrowth } from "../bench/growth.ts";
 import { casesOf, partsOf } from "../bench/kernel_cases.ts";
 import { timeRepeated, timingOf } from "../bench/measure.ts";
-import { benchModels } from "../bench/recordings.ts";
+import { benchModels, modelsFor } from "../bench/recordings.ts";
 import { standing } from "../bench/roofline.ts";
 import { slopeCells } from "../bench/tables.ts";
 import { benchLog, type Workload } from "../bench/workloads.ts";
@@ -27,9 +27,10 @@ Deno.test("the bench times every kernel, with the shapes of both kinds of adapte
   const timed = new Set<string>();
   for (const shapes of ["cpu", "gpu"] as const) {
     await withGpu(shapes, async (gpu) => {
-      for (const workload of [tiny, { ...tiny, width: 0 }]) {
+      const mixed = { ...tiny, categories: { fields: 2, each: 5 } };
+      for (const workload of [tiny, { ...tiny, width: 0 }, mixed]) {
         const { log, users } = benchLog(workload);
-        for (const model of benchModels) {
+        for (const model of modelsFor(log)) {
           const recording = await model.record(gpu, log, users);
           const { parts, steps } = await partsOf(recording);
           const cases = casesOf(parts, steps);

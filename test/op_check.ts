@@ -35,7 +35,7 @@ class CanaryArena extends Arena {
   override allocate(name: string, bytes: number): View {
     const view = super.allocate(name, Math.ceil(bytes / 4) * 4 + 4 * CANARIES);
     // What an op has not written holds what an earlier step left; only the batch's bits start as zeros.
-    const first = name === "bits" ? view.size - 4 * CANARIES : 0;
+    const first = name.startsWith("bits") ? view.size - 4 * CANARIES : 0;
     this.gpu.queue.writeBuffer(view.buffer, first, new Uint32Array((view.size - first) / 4).fill(CANARY));
     this.views.push({ name, view, bytes: view.size - 4 * CANARIES });
     return view;
@@ -182,7 +182,8 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
     assert.ok(node && node.output === output);
     const forward = tape.forward();
     const outputGradient = c.loss ? undefined : draw(extent(output.rows, sizes), output.columns, false);
-    const specs = [...batch.dispatches(), ...forward, ...tape.backward(outputs)];
+    const backward = tape.backward(outputs);
+    const specs = [...batch.dispatches(), ...forward, ...backward];
     // At a rate of 0 Adam adds up the gradients and moves nothing.
     if (parameters.summed > 0) specs.push(...adam.dispatches(tape.touched));
     const program = await Program.record(gpu, "op", plan.steps, specs);

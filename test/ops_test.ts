@@ -4,6 +4,7 @@ import type { AdapterKind, KernelShapes, MatmulVariant } from "../src/gpu/kernel
 import { linear } from "../src/ops/linear.ts";
 import { firstLayer } from "../src/ops/first_layer.ts";
 import { rowDot } from "../src/ops/row_dot.ts";
+import { mixedProduct } from "../src/ops/mixed_product.ts";
 import { lstm } from "../src/ops/lstm.ts";
 import { choiceNll } from "../src/ops/choice_nll.ts";
 import { checkOp, type Leaf, meanOf, type OpCase } from "./op_check.ts";
@@ -25,13 +26,25 @@ const oneHot = batchOf(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPag
 const rareItems = batchOf(6, { users: 40, items: 300, width: 0, maxEvents: 6, maxPage: 6 });
 /** Of whose events many are given as history. */
 const given = batchOf(7, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9, given: 0.4 });
+/** Items with tokens, alone or beside dense features. */
+const mixed = {
+  one: batchOf(1, { users: 1, items: 1, width: 3, tokens: 1, maxEvents: 1, maxPage: 1 }),
+  few: batchOf(2, { users: 5, items: 7, width: 5, tokens: 6 }),
+  "tokens alone": batchOf(3, { users: 67, items: 33, width: 0, tokens: 11, maxEvents: 7, maxPage: 9 }),
+  // The first token has several stretches of items.
+  many: batchOf(4, { users: 90, items: 400, width: 17, tokens: 63, maxEvents: 9, maxPage: 10 }),
+  noClicks: batchOf(6, { users: 9, items: 5, width: 2, tokens: 4, noClick: 1 }),
+};
 const noClicks = batchOf(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
 type Batch = Pick<OpCase, "log" | "users">;
 
 /** F of a log with dense features. */
 function widthOf({ log }: Batch): number {
-  return log.items.kind === "dense" ? log.items.width : 0;
+  return log.items.kind === "one-hot" ? 0 : log.items.width;
+}
+function tokensOf({ log }: Batch): number {
+  return log.items.kind === "mixed" ? log.items.tokens.count : 0;
 }
 
 function linearCase(
@@ -90,6 +103,30 @@ for (const [name, b] of Object.entries({ one, few, many, noClicks })) {
         tolerance: 4 * U * 300,
       });
     });
+  }
+}
+
+for (const [name, b] of Object.entries(mixed)) {
+  for (const rows of ["items", "events"] as const) {
+    const sizes = [[1, 1], [5, 1], [17, 1], [20, 4], [64, 1]] as const;
+    for (const [N, groups] of name === "many" ? sizes : sizes.slice(3, 4)) {
+      Deno.test(`mixed_product: ${rows}, ${N} columns in ${groups}, ${name}`, () => {
+        const F = widthOf(b);
+        return checkOp({
+          ...b,
+          leaves: F > 0 ? [{ name: "f", rows: b.log.items.count, columns: F, trainable: false }] : [],
+          parameters: [
+            { name: "t", rows: tokensOf(b), columns: N, groups, table: true },
+            ...(F > 0 ? [{ name: "w", rows: F, columns: N, groups }] : []),
+          ],
+          build: (tape, t) => {
+            const dense = F > 0 ? { features: t("f"), weights: t("w") } : undefined;
+            return mixedProduct(tape, "y", { table: t("t"), dense }, rows);
+          },
+          tolerance: 4 * U * 300,
+        });
+      });
+    }
   }
 }
 
@@ -159,6 +196,32 @@ for (const [name, b] of Object.entries({ one, few, many, given, noClicks })) {
         scale: 0.5,
         tolerance: 4 * U * 300,
       }));
+  }
+}
+for (const [name, b] of Object.entries(mixed)) {
+  for (const H of name === "many" ? [1, 5, 20] : [5]) {
+    Deno.test(`lstm: mixed features, ${H} units, ${name}`, () => {
+      const F = widthOf(b);
+      return checkOp({
+        ...b,
+        leaves: F > 0 ? [{ name: "f", rows: b.log.items.count, columns: F, trainable: false }] : [],
+        parameters: [
+          ...(F > 0 ? [{ name: "x", rows: F, columns: 4 * H, groups: 4 }] : []),
+          { name: "t", rows: tokensOf(b), columns: 4 * H, groups: 4, table: true },
+          { name: "w", rows: H, columns: 4 * H, groups: 4 },
+          { name: "b", rows: 1, columns: 4 * H, groups: 4 },
+        ],
+        build: (tape, t) =>
+          lstm(tape, "s", {
+            ...(F > 0 ? { features: t("f"), inputWeights: t("x") } : {}),
+            tokenTable: t("t"),
+            weights: t("w"),
+            bias: t("b"),
+          }),
+        scale: 0.5,
+        tolerance: 4 * U * 300,
+      });
+    });
   }
 }
 for (const touchedOnly of [false, true]) {

@@ -9,6 +9,7 @@ import type { DispatchSpec } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import type { BatchSizes } from "../gpu/step.ts";
 import { bitWords, type DeviceItems, type DeviceLog } from "./device_log.ts";
+import { TokenPairs } from "./token_pairs.ts";
 
 const expandKernel = kernel("batch_expand", expandText);
 const rankKernel = kernel("batch_rank", rankText);
@@ -28,13 +29,15 @@ export class BatchBuffers {
   readonly #bits: View;
   readonly #itemWords: number;
   readonly #words: number;
+  #tokenPairs: TokenPairs | undefined;
+  #dispatched = false;
 
   constructor(
-    arena: Arena,
+    private readonly arena: Arena,
     readonly plan: View,
     readonly items: DeviceItems,
     readonly log: DeviceLog,
-    capacity: BatchSizes,
+    private readonly capacity: BatchSizes,
   ) {
     this.#itemWords = bitWords(items.count);
     this.#words = this.#itemWords + bitWords(log.capacity.rows);
@@ -50,7 +53,23 @@ export class BatchBuffers {
     this.ranked = arena.allocate("ranked", 8 * this.#words);
   }
 
+  /**
+   * The batch's items by token, which gradients of token tables walk along: made for whoever asks first, so that an
+   * evaluation has none. @throws Error after {@link dispatches}, and for items without tokens.
+   */
+  get tokenPairs(): TokenPairs {
+    const { tokens } = this.items;
+    if (!tokens) throw new Error(`expected items with tokens, got ${this.items.kind} ones`);
+    if (!this.#tokenPairs && this.#dispatched) {
+      throw new Error(
+        "the batch's dispatches must be taken after those of the gradients that need its tokens",
+      );
+    }
+    return this.#tokenPairs ??= new TokenPairs(this.arena, tokens, this, this.capacity);
+  }
+
   dispatches(): DispatchSpec[] {
+    this.#dispatched = true;
     const { log, event, eventItem, history, row, ranked, rowItem, slotItem, slotFirst, sorted } = this;
     const ITEM_WORDS = this.#itemWords;
     const bits = this.#bits;
@@ -96,6 +115,7 @@ export class BatchBuffers {
         invocations: (s) => [s.rows],
         cost: (s) => ({ flops: 0, bytes: 40 * s.rows }),
       },
+      ...(this.#tokenPairs?.dispatches() ?? []),
     ];
   }
 }

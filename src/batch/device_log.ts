@@ -6,6 +6,7 @@ import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type Memory, type View, writeMemory } from "../gpu/memory.ts";
 import { padded, padRows } from "../tape/tensor.ts";
+import { DeviceTokens } from "./device_tokens.ts";
 
 /** The catalogue on the GPU. One-hot features need no memory here: their embedding rows are parameters. */
 export class DeviceItems {
@@ -15,28 +16,39 @@ export class DeviceItems {
   readonly count: number;
   /** F; the number of items with one-hot features. */
   readonly width: number;
-  /** [I, F] padded to whole vectors; absent with one-hot features. */
+  /** [I, F] padded to whole vectors; absent with one-hot features, and with mixed ones without dense ones. */
   readonly features: Memory | undefined;
+  /** Of mixed features. */
+  readonly tokens: DeviceTokens | undefined;
 
   constructor(gpu: Gpu, items: ItemFeatures) {
     this.#arena = new Arena(gpu, "items");
     this.kind = items.kind;
     this.count = items.count;
-    this.width = items.kind === "dense" ? items.width : items.count;
-    if (items.kind === "dense") {
-      if (items.values.length !== items.count * items.width) {
-        throw new UserError(
-          `Expected ${items.count} items x ${items.width} features = ${items.count * items.width} values, ` +
-            `got ${items.values.length}.`,
-        );
-      }
-      const what = `the features of ${items.count} items x ${items.width}`;
-      const bytes = 4 * items.count * padded(items.width);
-      gpu.requireBindable(bytes, what);
-      const onCpu = gpu.shapes.kind === "cpu";
-      this.features = onCpu ? this.#arena.allocateTexture(what, bytes) : this.#arena.allocate(what, bytes);
-      writeMemory(gpu.queue, this.features, padRows(items.values, items.count, items.width, 1));
+    this.width = items.kind === "one-hot" ? items.count : items.width;
+    try {
+      if (items.kind === "mixed") this.tokens = new DeviceTokens(gpu, this.#arena, items.count, items.tokens);
+      if (items.kind !== "one-hot") this.features = this.#dense(gpu, items);
+    } catch (error) {
+      this.#arena.destroy();
+      throw error;
     }
+  }
+
+  #dense(gpu: Gpu, { count, width, values }: Exclude<ItemFeatures, { kind: "one-hot" }>): Memory | undefined {
+    if (values.length !== count * width) {
+      throw new UserError(
+        `Expected ${count} items x ${width} features = ${count * width} values, got ${values.length}.`,
+      );
+    }
+    if (width === 0) return undefined;
+    const what = `the features of ${count} items x ${width}`;
+    const bytes = 4 * count * padded(width);
+    gpu.requireBindable(bytes, what);
+    const onCpu = gpu.shapes.kind === "cpu";
+    const features = onCpu ? this.#arena.allocateTexture(what, bytes) : this.#arena.allocate(what, bytes);
+    writeMemory(gpu.queue, features, padRows(values, count, width, 1));
+    return features;
   }
 
   destroy(): void {

@@ -126,8 +126,11 @@ function describe(gpu: Gpu, data: Dataset): void {
   const { kind, description } = gpu.adapter;
   say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
   const { name, items, userSplit, userEvents, userRows } = data.source;
-  const features = items.kind === "dense" ? `${items.width} features each` : "one-hot";
   const n = (count: number) => count.toLocaleString("en");
+  const features = [
+    ...(items.kind === "mixed" ? [`${n(items.tokens.count)} tokens`] : []),
+    items.kind === "one-hot" ? "one-hot" : `${items.width} features each`,
+  ].join(", ");
   say(
     `data: ${name}, ${n(userSplit.length)} users, ${n(userEvents.at(-1) ?? 0)} events, ` +
       `${n(userRows.at(-1) ?? 0)} displayed items of ${n(items.count)} (${features})`,

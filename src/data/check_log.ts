@@ -1,12 +1,12 @@
 /** Checks that the arrays of a click log fit together, before anything indexes them on the GPU. */
 
-import { type ClickLog, NONE, type Split, splits } from "./click_log.ts";
+import { type ClickLog, type ItemTokens, NONE, type Split, splits } from "./click_log.ts";
 import { UserError } from "./user_error.ts";
 
 /**
  * Throws a {@link UserError} that names the first fault of a log: lengths and starts that do not fit, an
- * event without rows, a clicked row that is not displayed, a given event that is not a single click, an item out of range, a feature that is not
- * finite, a needed split without users.
+ * event without rows, a clicked row that is not displayed, a given event that is not a single click, an item out of
+ * range, a feature that is not finite, a token out of range or twice an item, a needed split without users.
  */
 export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void {
   const fail = (fault: string): never => {
@@ -48,7 +48,7 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
       fail(`row ${row} displays item ${rowItem[row]}, but there are ${items.count} items (ids start at 0)`);
     }
   }
-  if (items.kind === "dense") {
+  if (items.kind !== "one-hot") {
     const { count, width, values } = items;
     if (values.length !== count * width) {
       fail(`${values.length} feature values, expected ${count} items x ${width} features = ${count * width}`);
@@ -62,9 +62,31 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
       );
     }
   }
+  if (items.kind === "mixed") checkTokens(items.tokens, items.count, fail);
   for (const split of needed) {
     if (!userSplit.includes(splits.indexOf(split))) {
       fail(`there are no ${split} users; ${needed.join(", ")} users are needed`);
+    }
+  }
+}
+
+function checkTokens(
+  { count, first, token }: ItemTokens,
+  items: number,
+  fail: (fault: string) => never,
+): void {
+  if (count < 1) fail(`there are ${count} tokens, expected at least one; without tokens items are dense`);
+  checkStarts("tokens.first", first, "item", items, "tokens.token", token.length, fail);
+  /** The last item that has a token, and one more. */
+  const seen = new Uint32Array(count);
+  for (let item = 0; item < items; item++) {
+    for (let p = first[item]!; p < first[item + 1]!; p++) {
+      const id = token[p]!;
+      if (id >= count) fail(`item ${item} has token ${id}, but there are ${count} tokens (ids start at 0)`);
+      if (seen[id] === item + 1) {
+        fail(`item ${item} has token ${id} twice, expected each at most once an item`);
+      }
+      seen[id] = item + 1;
     }
   }
 }

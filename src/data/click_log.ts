@@ -15,7 +15,23 @@ export type Split = "train" | "validation" | "test";
 /** `splits[k]` is the name of the code k in {@link ClickLog.userSplit}; the paper's files use the same codes. */
 export const splits: readonly Split[] = ["train", "validation", "test"];
 
-/** What is known of the items: nothing but their ids (one-hot), or a dense feature vector each. */
+/**
+ * Tokens of the items: ids, categories, whatever has a row of its own in a table. Several fields share the numbers
+ * 0 .. count - 1, each from an offset of its own on.
+ */
+export interface ItemTokens {
+  /** V, rows of a token table. */
+  readonly count: number;
+  /** [I+1] first token of each item. */
+  readonly first: Uint32Array<ArrayBuffer>;
+  /** [P] the tokens of item i are those from first[i] to first[i + 1], each at most once; there may be none. */
+  readonly token: Uint32Array<ArrayBuffer>;
+}
+
+/**
+ * What is known of the items: nothing but their ids (one-hot), a dense feature vector each, or tokens, beside which
+ * there may be dense features (mixed).
+ */
 export type ItemFeatures =
   | { readonly kind: "one-hot"; readonly count: number }
   | {
@@ -25,6 +41,15 @@ export type ItemFeatures =
     readonly width: number;
     /** [I, F], row-major. */
     readonly values: Float32Array<ArrayBuffer>;
+  }
+  | {
+    readonly kind: "mixed";
+    readonly count: number;
+    /** F, dense features per item; may be 0. */
+    readonly width: number;
+    /** [I, F], row-major. */
+    readonly values: Float32Array<ArrayBuffer>;
+    readonly tokens: ItemTokens;
   };
 
 export interface ClickLog {

@@ -6,27 +6,25 @@ import { lstm } from "../ops/lstm.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { LstmModelConfig } from "./config.ts";
-import { itemFeatures, type ItemsShape } from "./item_features.ts";
+import { itemFeatures, type ItemsShape, tokenCount } from "./item_features.ts";
 import { glorotUniform, type ModelParameter, truncatedNormal, zeros } from "./initial_weights.ts";
 
-/** TensorFlow's BasicLSTMCell: one Glorot-uniform kernel [F + H, 4H], here in two parts, gates i, g, f, o; bias 0. */
+/**
+ * TensorFlow's BasicLSTMCell: one Glorot-uniform kernel [F + H, 4H], here in two parts, gates i, g, f, o; bias 0. With
+ * mixed features [V + F + H, 4H] in three, the first a table of the tokens; the second is left out when F = 0.
+ */
 export function lstmParameters(
   items: ItemsShape,
   { lstmUnits: H, dims, kernelSd }: LstmModelConfig,
 ): ModelParameter[] {
   const F = items.width;
-  const initial = glorotUniform(F + H, 4 * H);
+  const V = tokenCount(items);
+  const initial = glorotUniform((V ?? 0) + F + H, 4 * H);
+  const input = { columns: 4 * H, groups: 4, decays: true, initial };
   const oneHot = items.kind === "one-hot";
   return [
-    {
-      name: "encoder/lstm/input_kernel",
-      rows: F,
-      columns: 4 * H,
-      groups: 4,
-      table: oneHot,
-      decays: true,
-      initial,
-    },
+    ...(F > 0 ? [{ name: "encoder/lstm/input_kernel", rows: F, table: oneHot, ...input }] : []),
+    ...(V === undefined ? [] : [{ name: "encoder/lstm/token_table", rows: V, table: true, ...input }]),
     { name: "encoder/lstm/recurrent_kernel", rows: H, columns: 4 * H, groups: 4, decays: true, initial },
     { name: "encoder/lstm/bias", rows: 1, columns: 4 * H, groups: 4, initial: zeros },
     {
@@ -41,9 +39,11 @@ export function lstmParameters(
 
 /** [events, N]: the state's part of the first layer, with its bias. */
 export function lstmStatePart(tape: Tape, items: DeviceItems): Tensor {
+  const features = itemFeatures(tape, items);
   const state = lstm(tape, "encoder/lstm/state", {
-    features: itemFeatures(tape, items),
-    inputWeights: tape.parameter("encoder/lstm/input_kernel"),
+    features,
+    inputWeights: features || !items.tokens ? tape.parameter("encoder/lstm/input_kernel") : undefined,
+    tokenTable: items.tokens && tape.parameter("encoder/lstm/token_table"),
     weights: tape.parameter("encoder/lstm/recurrent_kernel"),
     bias: tape.parameter("encoder/lstm/bias"),
   });

@@ -14,6 +14,7 @@ import type { ParameterArena } from "../tape/parameters.ts";
 import { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
+import { checkAdam } from "./item_features.ts";
 
 /** How a model is recorded. */
 export interface RecordOptions {
@@ -94,6 +95,7 @@ export function modelSpecs(
   { log, plan, ring, training }: ModelProgramOptions,
   arena: Arena,
 ): ModelSpecs {
+  checkAdam(model.items, training?.adam.kind);
   const { capacity } = plan;
   const batch = new BatchBuffers(arena, plan.view, model.items, log, capacity);
   const { parameters } = model;
@@ -104,7 +106,9 @@ export function modelSpecs(
   const { utilities } = model.record(tape, mode);
   const loss = { train: training !== undefined, eta: model.config.eta };
   const outcomes = choiceNll(tape, "choice", utilities, ring, loss);
-  const specs = [...batch.dispatches(), ...tape.forward()];
+  const specs = tape.forward();
   if (training) specs.push(...tape.backward(), ...training.adam.dispatches(tape.touched));
+  // Last: gradients say what they need of the batch.
+  specs.unshift(...batch.dispatches());
   return { specs, utilities, outcomes };
 }

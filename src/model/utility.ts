@@ -8,13 +8,14 @@ import { rowDot } from "../ops/row_dot.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
-import { itemFeatures, type ItemsShape } from "./item_features.ts";
+import { itemFeatures, type ItemsShape, mixedPart, tokenCount } from "./item_features.ts";
 import { type ModelParameter, ones, truncatedNormal, zeros } from "./initial_weights.ts";
 import type { ModelOutput, RecordOptions } from "./model_program.ts";
 
 /**
- * Hidden layers of `dims`, ELU after each (and batch normalisation after that, as an option), and a linear scalar. The first kernel [D + F, N] stands in two parts: the
- * item's here, the state's with the encoder.
+ * Hidden layers of `dims`, ELU after each (and batch normalisation after that, as an option), and a linear scalar. The
+ * first kernel [D + F, N] stands in two parts: the item's here, with a table of its own for tokens, the state's with the
+ * encoder.
  */
 export function utilityParameters(
   items: ItemsShape,
@@ -22,9 +23,14 @@ export function utilityParameters(
 ): ModelParameter[] {
   const initial = truncatedNormal(kernelSd);
   const first = dims[0] ?? 0;
-  const table = items.kind === "one-hot";
+  const oneHot = items.kind === "one-hot";
+  const V = tokenCount(items);
+  const item = { columns: first, decays: true, initial };
   const parameters: ModelParameter[] = [
-    { name: "utility/layer1/item_kernel", rows: items.width, columns: first, table, decays: true, initial },
+    ...(items.width > 0
+      ? [{ name: "utility/layer1/item_kernel", rows: items.width, table: oneHot, ...item }]
+      : []),
+    ...(V === undefined ? [] : [{ name: "utility/layer1/token_table", rows: V, table: true, ...item }]),
     { name: "utility/layer1/bias", rows: 1, columns: first, initial: zeros },
     ...(batchNorm ? normParameters("utility/layer1", first) : []),
   ];
@@ -55,6 +61,17 @@ function normParameters(layer: string, columns: number): ModelParameter[] {
   ];
 }
 
+/** [items, N]: the item's part of the first layer; with one-hot features the table [I, N] itself. */
+function itemPart(tape: Tape, items: DeviceItems): Tensor {
+  const name = "utility/layer1/item_part";
+  const names = { table: "utility/layer1/token_table", kernel: "utility/layer1/item_kernel" };
+  const mixed = mixedPart(tape, name, items, names, "items");
+  if (mixed) return mixed;
+  const weights = tape.parameter(names.kernel);
+  const features = itemFeatures(tape, items);
+  return features ? linear(tape, name, { input: features, weights }, { gather: "distinct items" }) : weights;
+}
+
 /**
  * @param statePart [events, N] what the state gives the first layer, with its bias; the encoder's to make
  * @param options.fused whoever takes the output makes it himself: {@link rowDot}
@@ -67,13 +84,7 @@ export function utility(
   options: RecordOptions & { fused?: boolean },
 ): ModelOutput {
   const parameter = (name: string) => tape.parameter(`utility/${name}`);
-  const kernel = parameter("layer1/item_kernel");
-  const features = itemFeatures(tape, items);
-  const item = features
-    ? linear(tape, "utility/layer1/item_part", { input: features, weights: kernel }, {
-      gather: "distinct items",
-    })
-    : kernel;
+  const item = itemPart(tape, items);
   const normalise = (input: Tensor, layer: number) => {
     if (!normalised) return input;
     const of = (name: string) => parameter(`layer${layer}/batch_norm/${name}`);

@@ -3,7 +3,7 @@
 import allText from "../../kernels/embedding_gradient.wgsl" with { type: "text" };
 import touchedText from "../../kernels/embedding_gradient_rows.wgsl" with { type: "text" };
 import { kernel } from "../gpu/kernel.ts";
-import type { Memory } from "../gpu/memory.ts";
+import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { Call, GradientTarget, Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
@@ -31,6 +31,20 @@ export function embeddingGradient(
     views: { source, ranked, slot_first: slotFirst, sorted, row, output: target.view },
     invocations: () => [items * N4],
     cost: (s) => ({ flops: s.events * table.columns, bytes: 16 * (s.events + items) * N4 }),
+  };
+}
+
+/** The dispatch that sums over the events that feed each distinct item. @param source [events, N] @param output [items, N] */
+export function fedGradient(call: Call, source: Memory, stride: number, output: View): DispatchSpec {
+  const { ranked, slotFirst, sorted, row } = call.batch;
+  const N4 = stride / 4;
+  return {
+    kernel: allKernel,
+    label: `${call.label} gradient by fed item`,
+    constants: { N4, ITEMS: 0, ACCUMULATE: false },
+    views: { source, ranked, slot_first: slotFirst, sorted, row, output },
+    invocations: (s) => [s.items * N4],
+    cost: (s) => ({ flops: s.events * stride, bytes: 16 * (s.events + s.items) * N4 }),
   };
 }
 

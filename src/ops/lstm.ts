@@ -3,9 +3,9 @@
 import backwardText from "../../kernels/lstm_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/lstm_forward.wgsl" with { type: "text" };
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
-import { NONE } from "../data/click_log.ts";
+import { type ItemTokens, NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
-import { bufferOf, type Memory, uniformIfSmall } from "../gpu/memory.ts";
+import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import {
   add,
@@ -22,6 +22,7 @@ import type { Tensor } from "../tape/tensor.ts";
 import { embeddingGradient } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
 import { forwardProduct, weightGradient } from "./linear.ts";
+import { above, beside, multiHot, rowsOf, tokenGradient, tokensOf, tokenSum } from "./token_sum.ts";
 
 const forwardKernel = kernel("lstm_forward", forwardText);
 const backwardKernel = kernel("lstm_backward", backwardText);
@@ -29,8 +30,10 @@ const backwardKernel = kernel("lstm_backward", backwardText);
 export interface LstmInputs {
   /** constant [I, F]; absent with one-hot features, whose product is a row of `inputWeights` */
   readonly features?: Tensor;
-  /** parameter [F, 4H]; gates i, g, f, o. Without features a table [I, 4H] */
-  readonly inputWeights: Tensor;
+  /** parameter [F, 4H]; gates i, g, f, o. With one-hot features a table [I, 4H]; absent for tokens alone */
+  readonly inputWeights?: Tensor;
+  /** table parameter [V, 4H] of mixed features: an item's tokens add their rows to the product */
+  readonly tokenTable?: Tensor;
   /** parameter [H, 4H], recurrent */
   readonly weights: Tensor;
   /** parameter [1, 4H] */
@@ -43,21 +46,29 @@ export interface LstmInputs {
  * @throws Error for shapes that do not fit.
  */
 export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
-  const { features, inputWeights, weights, bias } = inputs;
+  const { features, inputWeights, tokenTable, weights, bias } = inputs;
   const H = Number(weights.rows);
-  if (features) expectShape("lstm", inputWeights, features.columns, 4 * H);
-  else if (!isTable(inputWeights) || inputWeights.columns !== 4 * H) {
-    throw new Error(`lstm: expected ${inputWeights.name} to be a table of ${4 * H} columns`);
+  if (features && !inputWeights) throw new Error(`lstm: expected input weights for ${features.name}`);
+  const dense = features && inputWeights && { input: features, weights: inputWeights };
+  if (dense) expectShape("lstm", dense.weights, dense.input.columns, 4 * H);
+  for (const table of [dense ? undefined : inputWeights, tokenTable]) {
+    if (table && (!isTable(table) || table.columns !== 4 * H)) {
+      throw new Error(`lstm: expected ${table.name} to be a table of ${4 * H} columns`);
+    }
   }
+  /** One-hot features, whose table is looked up by item. */
+  const lookedUp = dense || tokenTable ? undefined : inputWeights;
   expectShape("lstm", weights, H, 4 * H);
   expectShape("lstm", bias, 1, 4 * H);
   const output = tape.tensor(name, "events", H);
   const H4 = output.stride / 4;
   const cell = tape.saved(`${name} cell`, "events", output.stride);
   const gates = tape.saved(`${name} gates`, "events", 4 * output.stride);
-  const product: Memory = features
-    ? tape.saved(`${name} input`, "events", 4 * output.stride)
-    : inputWeights.view;
+  const made = dense || tokenTable ? tape.saved(`${name} input`, "events", 4 * output.stride) : undefined;
+  const product = lookedUp?.view ?? made;
+  if (!product) {
+    throw new Error("lstm: expected features with input weights, a table of them, or a token table");
+  }
   const fed = { rows: "events", gather: "fed items" } as const;
 
   // One invocation a user reads them all at every event.
@@ -68,7 +79,7 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
     const specs: DispatchSpec[] = [{
       kernel: forwardKernel,
       label: `${name} forward`,
-      constants: { H4, TABLE: features === undefined },
+      constants: { H4, TABLE: lookedUp !== undefined },
       views: {
         plan: call.batch.plan,
         event: call.batch.event,
@@ -82,16 +93,14 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
       invocations: (s) => [s.users],
       cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
     }];
-    if (!features) return specs;
-    const part = {
-      ...fed,
-      input: features,
-      weights: inputWeights,
-      bias: undefined,
-      elu: false,
-      output: product,
-    };
-    return [forwardProduct({ ...call, label: `${name} input` }, part), ...specs];
+    if (!made) return specs;
+    const own = { ...call, label: `${name} input` };
+    const parts: DispatchSpec[] = [];
+    if (dense) {
+      parts.push(forwardProduct(own, { ...fed, ...dense, bias: undefined, elu: false, output: made }));
+    }
+    if (tokenTable) parts.push(tokenSum(own, tokenTable, made, "events", dense !== undefined));
+    return [...parts, ...specs];
   };
 
   const backward = (call: Call): DispatchSpec[] => {
@@ -113,40 +122,53 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
       cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
     }];
     const recurrent = { input: output, weights };
-    if (features) {
-      specs.push(weightGradient(call, {
-        ...fed,
-        input: features,
-        weights: inputWeights,
-        second: recurrent,
-        bias,
-        outputGradient: gateGradient,
-      }));
+    const rest = { bias, outputGradient: gateGradient };
+    if (dense) {
+      specs.push(weightGradient(call, { ...fed, ...dense, second: recurrent, ...rest }));
     } else {
-      const gradient = {
-        ...recurrent,
-        bias,
-        rows: fed.rows,
-        gather: undefined,
-        outputGradient: gateGradient,
-      };
-      specs.push(weightGradient(call, gradient));
-      const target = call.gradient(inputWeights);
-      if (target) specs.push(embeddingGradient(tape, call, inputWeights, gateGradient, target));
+      specs.push(weightGradient(call, { ...recurrent, rows: fed.rows, gather: undefined, ...rest }));
     }
+    const target = lookedUp && call.gradient(lookedUp);
+    if (lookedUp && target) specs.push(embeddingGradient(tape, call, lookedUp, gateGradient, target));
+    if (tokenTable) specs.push(...tokenGradient(tape, call, tokenTable, gateGradient, "events"));
     return specs;
   };
 
+  const own = [features, inputWeights, tokenTable].filter((tensor) => tensor !== undefined);
   return tape.record({
     op: "lstm",
-    inputs: features ? [features, inputWeights, weights, bias] : [inputWeights, weights, bias],
+    inputs: [...own, weights, bias],
     output,
     forward,
     backward,
-    reference: features
+    reference: tokenTable
+      ? tokenReference(tokensOf(tape).host)
+      : features
       ? ([x, inputs, weights, bias], batch) => reference(x, inputs, weights, bias, batch)
       : ([inputs, weights, bias], batch) => reference(undefined, inputs, weights, bias, batch),
   });
+}
+
+/** Tokens as the dense features that they stand for. */
+function tokenReference(tokens: ItemTokens): Reference {
+  return (inputs, batch) => {
+    const [bias, weights, table, kernel, features] = [...inputs].reverse();
+    if (!table) throw new Error("lstm: expected a token table");
+    const hot = multiHot(tokens);
+    const wide = features ? beside(hot, features) : hot;
+    const { output, backward } = reference(wide, kernel ? above(table, kernel) : table, weights, bias, batch);
+    return {
+      output,
+      backward(gradient) {
+        const [, dWide, ...rest] = backward(gradient);
+        if (!dWide) throw new Error("lstm: expected a gradient of the input weights");
+        const dTable = rowsOf(dWide, 0, table.rows);
+        if (!features) return [dTable, ...rest];
+        const dFeatures = matrix(features.rows, features.columns); // a constant: nobody asks
+        return [dFeatures, rowsOf(dWide, table.rows, dWide.rows), dTable, ...rest];
+      },
+    };
+  };
 }
 
 /** What one event leaves behind for the way back. */

@@ -1,4 +1,7 @@
-/** pw_table: the first layer over a state of position weights, for one-hot features: a sum of rows of a table. */
+/**
+ * pw_table: the first layer over a state of position weights, as a sum of rows: of a table for one-hot features, of each
+ * click's product for mixed ones.
+ */
 
 import baseText from "../../kernels/pw_base.wgsl" with { type: "text" };
 import historyText from "../../kernels/pw_history_gradient.wgsl" with { type: "text" };
@@ -29,7 +32,10 @@ const tableKernel = kernel("pw_table_gradient", tableText);
 const itemBiasKernel = kernel("pw_item_bias_gradient", itemBiasText);
 
 export interface PwTableInputs {
-  /** table parameter [I, n N] of n groups: the first layer's weights of item i under weighting j are group j of row i */
+  /**
+   * table parameter [I, n N] of n groups: the first layer's weights of item i under weighting j are group j of row i; or
+   * [events, n N], for each event the product of these weights with the features of the item that it feeds
+   */
   readonly table: Tensor;
   /** parameter [m, n], row 0 for the most recent click */
   readonly weights: Tensor;
@@ -52,16 +58,18 @@ export function pwTable(
   const m = Number(weights.rows);
   const n = weights.columns;
   const N = layerBias.columns;
+  const BY_EVENT = table.rows === "events";
   const I = Number(table.rows);
-  if (!isTable(table) || table.groups !== n) {
+  if (!(BY_EVENT || isTable(table)) || table.groups !== n) {
     throw new Error(
       `pw_table: expected ${shapeText(table)} to be a table of ${n} groups, got ${table.groups}`,
     );
   }
-  expectShape("pw_table", table, I, n * N);
+  expectShape("pw_table", table, BY_EVENT ? "events" : I, n * N);
   expectShape("pw_table", weights, m, n);
   expectShape("pw_table", layerBias, 1, N);
   if (itemBias) {
+    if (BY_EVENT) throw new Error(`pw_table: expected a table for tanh, got ${shapeText(table)}`);
     expectShape("pw_table", itemBias, I, n);
     isTable(itemBias);
   }
@@ -81,7 +89,7 @@ export function pwTable(
       {
         kernel: forwardKernel,
         label: `${name} forward`,
-        constants: sizes,
+        constants: { ...sizes, BY_EVENT },
         views: {
           event,
           history,
@@ -105,7 +113,6 @@ export function pwTable(
     // One row more with tanh: the total over all events.
     const row = n * N4 + (TANH ? blocks : 0);
     const rows = tape.options.capacity.events + (TANH ? 1 : 0);
-    const source = tape.options.arena.allocate(`${name} gradient of clicks`, 16 * rows * row);
     const toWeights = call.partials(weights);
     const toBias = call.partials(layerBias);
     const toTable = call.gradient(table);
@@ -113,11 +120,14 @@ export function pwTable(
       throw new Error(`${name}: ${layerBias.name} and ${weights.name} must be used together`);
     }
     if (!toTable) throw new Error(`pw_table: ${table.name} must be trainable`);
+    const source = BY_EVENT
+      ? toTable.view
+      : tape.options.arena.allocate(`${name} gradient of clicks`, 16 * rows * row);
     const specs: DispatchSpec[] = [
       {
         kernel: backwardKernel,
         label: `${name} gradient by event`,
-        constants: sizes,
+        constants: { ...sizes, BY_EVENT },
         views: { event, history, table: table.view, coefficient, output_gradient, products },
         invocations: (s) => [s.events * Math.ceil(m / 4) * blocks],
         cost: (s) => ({ flops: s.events * perEvent.flops, bytes: s.events * perEvent.bytes }),
@@ -137,12 +147,13 @@ export function pwTable(
       {
         kernel: historyKernel,
         label: `${name} gradient of clicks`,
-        constants: sizes,
+        constants: { ...sizes, BY_EVENT, ACCUMULATE: BY_EVENT && toTable.accumulate },
         views: { event, history, coefficient, output_gradient, products, sums, output: source },
         invocations: (s) => [TANH ? (s.events + 1) * (N4 + 1) * blocks : s.events * N4 * blocks],
         cost: (s) => ({ flops: s.events * perEvent.flops, bytes: s.events * (perEvent.bytes + 16 * row) }),
       },
     ];
+    if (BY_EVENT) return specs;
     // With tanh every item of the catalogue has a gradient.
     const touched = TANH ? undefined : touchedEmbeddingGradient(tape, call, table, source);
     if (touched) return [...specs, touched];

@@ -32,6 +32,12 @@ const gameSchema = z.strictObject({
   skipNoClick: z.boolean(),
 });
 
+const count = z.int().positive();
+const itemsSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.enum(["one-hot", "dense"]), count, width: count }),
+  z.strictObject({ kind: z.literal("mixed"), count, width: z.int().min(0), tokens: count }),
+]);
+
 const metadataSchema = z.object({
   format: z.literal(FORMAT),
   model: z.string().transform((text, context) => json(text, context, modelConfigSchema)),
@@ -39,11 +45,7 @@ const metadataSchema = z.object({
     json(
       text,
       context,
-      z.strictObject({
-        kind: z.enum(["one-hot", "dense"]),
-        count: z.int().positive(),
-        width: z.int().positive(),
-      }),
+      itemsSchema,
     )
   ),
   iteration: z.string().regex(/^\d+$/).transform(Number),

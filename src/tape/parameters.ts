@@ -14,7 +14,7 @@ export interface ParameterSpec {
   readonly columns: number;
   /** Equal parts of a row that are padded apart; 4 for the gates of an LSTM. */
   readonly groups?: number;
-  /** A row per item of the catalogue; see {@link import("./tensor.ts").ParameterPlace}. */
+  /** A row per item of the catalogue, or per token; see {@link import("./tensor.ts").ParameterPlace}. */
   readonly table?: boolean;
   /** A kernel: weight decay shrinks it. */
   readonly decays?: boolean;

@@ -1,0 +1,63 @@
+// token_gradient.wgsl - gradient of the table of token_sum
+//
+//   source [D, N]   gradients by distinct item        pair, ranked   see token_group.wgsl
+//   chunk [., N]    of token_gradient_chunks          token_first [V+1]  first pair of a token among those of the catalogue
+//   output [V, N]   output_v = sum of source over the batch's items that have token v, and 0 without any
+//
+// A token's pairs are found by the ranks of its first place and its successor's. Tokens that are absent get a true zero:
+// Adam goes on moving them by their moments, as the reference does.
+//
+// Work split   one invocation owns four columns of one token: it walks up to the first whole stretch of CHUNK pairs, over
+//              the sums of those, and along the rest: at most 2 CHUNK + pairs / CHUNK steps.
+// Cost         4 bytes an element of the table written, a flop and 4 an element of source read.
+// Forward      token_sum.wgsl
+
+const WORKGROUP = 64;
+const N4 = 16u;         // columns / 4
+const TOKENS = 1u;      // V
+const LIST_WORDS = 1u;  // W
+const FED = false;      // the list of fed items
+const CHUNK = 64u;
+const ACCUMULATE = false;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> source: array<vec4f>;
+@group(0) @binding(1) var<storage, read> pair: array<vec2u>;
+@group(0) @binding(2) var<storage, read> ranked: array<vec2u>;
+@group(0) @binding(3) var<storage, read> chunk: array<vec4f>;
+@group(0) @binding(4) var<storage, read> token_first: array<u32>;
+@group(0) @binding(5) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(6) var<uniform> step: Step;
+
+fn load_source(i: u32) -> vec4f { return source[i]; }
+
+// Pairs of the batch before one of the catalogue's places.
+fn rank(place: u32) -> u32 {
+  let entry = ranked[select(0u, LIST_WORDS, FED) + (place >> 5u)];
+  return entry.y + countOneBits(entry.x & ((1u << (place & 31u)) - 1u));
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn token_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  if (i >= TOKENS * N4) { return; }
+  let token = i / N4;
+  let column = i % N4;
+  var k = rank(token_first[token]);
+  let end = rank(token_first[token + 1u]);
+  let whole = min((k + CHUNK - 1u) / CHUNK * CHUNK, end);
+  var sum = vec4f(0.0);
+  for (; k < whole; k++) { sum += load_source(pair[k].x * N4 + column); }
+  for (; k + CHUNK <= end; k += CHUNK) { sum += chunk[k / CHUNK * N4 + column]; }
+  for (; k < end; k++) { sum += load_source(pair[k].x * N4 + column); }
+  if (ACCUMULATE) { sum += output[i]; }
+  output[i] = sum;
+}

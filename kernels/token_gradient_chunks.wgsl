@@ -1,0 +1,49 @@
+// token_gradient_chunks.wgsl - sums over stretches of a popular token's items, before token_gradient
+//
+//   source [D, N]   gradients by distinct item        pair, ranked   see token_group.wgsl
+//   chunk [., N]    chunk c: sum of source over the items of pairs c CHUNK .. (c + 1) CHUNK, if they are all of one token
+//
+// A category that most items have would keep one invocation of token_gradient walking for as long as all others
+// together. In stretches of CHUNK pairs its sum is a matter of many. Where a stretch holds several tokens, nothing is
+// written: token_gradient walks those pairs itself. The stretches follow from the batch alone, so the sums' order does.
+//
+// Work split   one invocation owns four columns of one stretch.
+// Cost         a flop and 4 bytes an element of source.      Next   token_gradient.wgsl
+
+const WORKGROUP = 64;
+const N4 = 16u;         // columns / 4
+const TOKENS = 1u;      // V
+const LIST_WORDS = 1u;  // W
+const FED = false;      // the list of fed items
+const CHUNK = 64u;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> source: array<vec4f>;
+@group(0) @binding(1) var<storage, read> pair: array<vec2u>;
+@group(0) @binding(2) var<storage, read> ranked: array<vec2u>;
+@group(0) @binding(3) var<storage, read_write> chunk: array<vec4f>;
+@group(0) @binding(4) var<uniform> step: Step;
+
+fn load_source(i: u32) -> vec4f { return source[i]; }
+
+@compute @workgroup_size(WORKGROUP)
+fn token_gradient_chunks(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  let first = (i / N4) * CHUNK;
+  let column = i % N4;
+  let end = first + CHUNK;
+  if (end > ranked[2u * LIST_WORDS].y) { return; }
+  let token = pair[first].y;
+  if ((token >= TOKENS) != FED || pair[end - 1u].y != token) { return; }
+  var sum = vec4f(0.0);
+  for (var k = first; k < end; k++) { sum += load_source(pair[k].x * N4 + column); }
+  chunk[i] = sum;
+}

@@ -1,0 +1,47 @@
+// token_group.wgsl - the batch's distinct items grouped by token
+//
+//   slot_item [D]   item_first [I+1], token, place [P]   see token_mark   ranked [2 W + 1]  from batch_rank
+//   pair [.]        (slot of an item, token): all pairs of the batch by token, those of a token by item; then those of the
+//                   items that are fed to the encoder, with V added to the token
+//
+// Work split   one invocation owns one distinct item.
+// Cost         24 bytes a pair.      Readers   token_gradient_chunks.wgsl, token_gradient.wgsl
+
+const WORKGROUP = 64;
+const LIST_WORDS = 1u;  // W
+const TOKENS = 1u;      // V
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> slot_item: array<u32>;
+@group(0) @binding(1) var<storage, read> item_first: array<u32>;
+@group(0) @binding(2) var<storage, read> token: array<u32>;
+@group(0) @binding(3) var<storage, read> place: array<u32>;
+@group(0) @binding(4) var<storage, read> ranked: array<vec2u>;
+@group(0) @binding(5) var<storage, read_write> pair: array<vec2u>;
+@group(0) @binding(6) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn token_group(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let slot = id.x + id.y * (grid.x * WORKGROUP);
+  if (slot >= step.size.w) { return; }
+  let item = slot_item[slot];
+  let end = item_first[item + 1u];
+  for (var p = item_first[item]; p < end; p++) {
+    let word = place[p] >> 5u;
+    let bit = 1u << (place[p] & 31u);
+    let all = ranked[word];
+    pair[all.y + countOneBits(all.x & (bit - 1u))] = vec2u(slot, token[p]);
+    let fed = ranked[LIST_WORDS + word];
+    if ((fed.x & bit) != 0u) {
+      pair[fed.y + countOneBits(fed.x & (bit - 1u))] = vec2u(slot, TOKENS + token[p]);
+    }
+  }
+}

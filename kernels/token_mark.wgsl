@@ -1,0 +1,52 @@
+// token_mark.wgsl - which (item, token) pairs of the catalogue a batch has: sorting by counting bits, once more
+//
+//   slot_item [D]   slot_first, sorted, row   of batch_group and batch_expand
+//   item_first [I+1]  first pair of an item     place [P]  place of a pair among all pairs sorted by token
+//   bits [2 W + 1]  one bit for each pair, W words, of all distinct items of the batch; then the same of those that are fed
+//                   to the encoder; and a word that stays 0
+//
+// The pairs have a fixed order by token, as the rows of the log have one by item (batch_rank.wgsl): so the place of a
+// pair among the batch's pairs by token is the number of marked pairs before it.
+//
+// Work split   one invocation owns one distinct item and walks its rows until one is fed. The bits are set by integer
+//              atomics, whose result does not depend on the order.
+// Cost         20 bytes a row at most, 4 and two bits a pair.      Next   batch_rank.wgsl, token_group.wgsl
+
+const WORKGROUP = 64;
+const LIST_WORDS = 1u;  // W
+const NONE = 0xffffffffu;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> slot_item: array<u32>;
+@group(0) @binding(1) var<storage, read> slot_first: array<u32>;
+@group(0) @binding(2) var<storage, read> sorted: array<u32>;
+@group(0) @binding(3) var<storage, read> row: array<vec4u>;
+@group(0) @binding(4) var<storage, read> item_first: array<u32>;
+@group(0) @binding(5) var<storage, read> place: array<u32>;
+@group(0) @binding(6) var<storage, read_write> bits: array<atomic<u32>>;
+@group(0) @binding(7) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn token_mark(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let slot = id.x + id.y * (grid.x * WORKGROUP);
+  if (slot >= step.size.w) { return; }
+  var fed = false;
+  let last = slot_first[slot + 1u];
+  for (var k = slot_first[slot]; k < last && !fed; k++) { fed = row[sorted[k]].w != NONE; }
+  let item = slot_item[slot];
+  let end = item_first[item + 1u];
+  for (var p = item_first[item]; p < end; p++) {
+    let word = place[p] >> 5u;
+    let bit = 1u << (place[p] & 31u);
+    atomicOr(&bits[word], bit);
+    if (fed) { atomicOr(&bits[LIST_WORDS + word], bit); }
+  }
+}

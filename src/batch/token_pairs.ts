@@ -1,0 +1,96 @@
+/** The batch's (item, token) pairs sorted by token: once of all distinct items, once of those that are fed. */
+
+import rankText from "../../kernels/batch_rank.wgsl" with { type: "text" };
+import groupText from "../../kernels/token_group.wgsl" with { type: "text" };
+import markText from "../../kernels/token_mark.wgsl" with { type: "text" };
+import type { Arena } from "../gpu/arena.ts";
+import { kernel } from "../gpu/kernel.ts";
+import type { View } from "../gpu/memory.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
+import type { BatchSizes } from "../gpu/step.ts";
+import type { BatchBuffers } from "./batch_buffers.ts";
+import { bitWords } from "./device_log.ts";
+import type { DeviceTokens } from "./device_tokens.ts";
+
+const markKernel = kernel("token_mark", markText);
+const rankKernel = kernel("batch_rank", rankText);
+const groupKernel = kernel("token_group", groupText);
+
+export class TokenPairs {
+  /** [.] (slot of the item, token; V more in the list of fed items) */
+  readonly pair: View;
+  /** Over two lists of {@link words} words and one word more, whose rank is the number of all pairs. */
+  readonly ranked: View;
+  /** Words of a list's bits. */
+  readonly words: number;
+  readonly #bits: View;
+
+  constructor(
+    arena: Arena,
+    readonly tokens: DeviceTokens,
+    private readonly batch: BatchBuffers,
+    capacity: BatchSizes,
+  ) {
+    this.words = bitWords(tokens.pairs);
+    this.pair = arena.allocate("token pairs", 8 * Math.max(1, this.atMost(capacity)));
+    this.#bits = arena.allocate("bits of token pairs", 4 * this.#allWords);
+    this.ranked = arena.allocate("ranked token pairs", 8 * this.#allWords);
+  }
+
+  get #allWords(): number {
+    return 2 * this.words + 1;
+  }
+
+  /** The most pairs of both lists. */
+  atMost({ items, events }: BatchSizes): number {
+    return this.tokens.pairsAtMost(items) + this.tokens.pairsAtMost(Math.min(items, events));
+  }
+
+  dispatches(): DispatchSpec[] {
+    const { tokens, batch, pair, ranked } = this;
+    const bits = this.#bits;
+    const LIST_WORDS = this.words;
+    const WORDS = this.#allWords;
+    return [
+      {
+        kernel: markKernel,
+        label: "batch tokens",
+        constants: { LIST_WORDS },
+        views: {
+          slot_item: batch.slotItem,
+          slot_first: batch.slotFirst,
+          sorted: batch.sorted,
+          row: batch.row,
+          item_first: tokens.itemFirst,
+          place: tokens.place,
+          bits,
+        },
+        invocations: (s) => [s.items],
+        cost: (s) => ({ flops: 0, bytes: 20 * s.rows + 8 * this.atMost(s) }),
+      },
+      {
+        kernel: rankKernel,
+        label: "batch rank of tokens",
+        constants: { WORDS },
+        views: { bits, ranked },
+        invocations: () => [1],
+        cost: () => ({ flops: 0, bytes: 20 * WORDS }),
+      },
+      {
+        kernel: groupKernel,
+        label: "batch group of tokens",
+        constants: { LIST_WORDS, TOKENS: tokens.count },
+        views: {
+          slot_item: batch.slotItem,
+          item_first: tokens.itemFirst,
+          token: tokens.token,
+          place: tokens.place,
+          ranked,
+          pair,
+        },
+        invocations: (s) => [s.items],
+        cost: (s) => ({ flops: 0, bytes: 24 * this.atMost(s) }),
+      },
+    ];
+  }
+}

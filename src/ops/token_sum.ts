@@ -1,0 +1,135 @@
+/**
+ * What ops over mixed features share: the tokens' part of a product, its gradient, and both in f64. A token is a feature
+ * that is 1 for the items that have it and 0 for the others, so W f is a sum of the rows of W of an item's tokens.
+ */
+
+import chunksText from "../../kernels/token_gradient_chunks.wgsl" with { type: "text" };
+import gradientText from "../../kernels/token_gradient.wgsl" with { type: "text" };
+import sumText from "../../kernels/token_sum.wgsl" with { type: "text" };
+import type { DeviceTokens } from "../batch/device_tokens.ts";
+import type { ItemTokens } from "../data/click_log.ts";
+import { constantOf, kernel } from "../gpu/kernel.ts";
+import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
+import type { BatchSizes } from "../gpu/step.ts";
+import { add, at, type Matrix, matrix } from "../tape/reference.ts";
+import type { Call, Tape } from "../tape/tape.ts";
+import type { Tensor } from "../tape/tensor.ts";
+import { fedGradient } from "./embedding.ts";
+
+const sumKernel = kernel("token_sum", sumText);
+const chunksKernel = kernel("token_gradient_chunks", chunksText);
+const gradientKernel = kernel("token_gradient", gradientText);
+
+/** Pairs of a stretch that is summed apart. */
+const CHUNK = constantOf(gradientKernel, "CHUNK");
+
+/** A row for each distinct item of the batch, or for each event, of the item that it feeds. */
+export type TokenRows = "items" | "events";
+
+/** @throws Error for a batch whose items have no tokens. */
+export function tokensOf({ options: { batch } }: Tape): DeviceTokens {
+  const { tokens, kind } = batch.items;
+  if (!tokens) throw new Error(`expected items with tokens, got ${kind} ones`);
+  return tokens;
+}
+
+/**
+ * The dispatch for the sum of the table's rows of each item's tokens.
+ * @param table [V, N] @param output [rows, N] @param add to what is there: the product of dense features.
+ */
+export function tokenSum(
+  call: Call,
+  table: Tensor,
+  output: View,
+  rows: TokenRows,
+  add: boolean,
+): DispatchSpec {
+  const { slotItem, event, items: { tokens } } = call.batch;
+  if (!tokens) throw new Error(`${call.label}: expected items with tokens`);
+  const N4 = table.stride / 4;
+  const sums = (s: BatchSizes) => tokens.pairsAtMost(s[rows]);
+  return {
+    kernel: sumKernel,
+    label: `${call.label} tokens`,
+    constants: { N4, BY_EVENT: rows === "events", ADD: add },
+    views: {
+      table: bufferOf(table.view),
+      item_first: tokens.itemFirst,
+      token: tokens.token,
+      slot_item: slotItem,
+      event,
+      output,
+    },
+    invocations: (s) => [s[rows] * N4],
+    cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * (sums(s) + s[rows]) * N4 }),
+  };
+}
+
+/**
+ * The dispatches for the gradient of the table, all rows of it.
+ * @param source [rows, N] the gradient of what {@link tokenSum} gave.
+ */
+export function tokenGradient(
+  tape: Tape,
+  call: Call,
+  table: Tensor,
+  source: Memory,
+  rows: TokenRows,
+): DispatchSpec[] {
+  const target = call.gradient(table);
+  if (!target) return [];
+  const pairs = call.batch.tokenPairs;
+  const { tokens, pair, ranked } = pairs;
+  const FED = rows === "events";
+  const byItem = FED ? tape.saved(`${call.label} gradient by fed item`, "items", table.stride) : undefined;
+  const N4 = table.stride / 4;
+  const chunksAtMost = (s: BatchSizes) => Math.floor(pairs.atMost(s) / CHUNK);
+  const most = Math.max(1, chunksAtMost(tape.options.capacity));
+  const chunk = tape.saved(`${call.label} stretches of tokens`, most, table.stride);
+  const constants = { N4, TOKENS: tokens.count, LIST_WORDS: pairs.words, FED, CHUNK };
+  const sums = (s: BatchSizes) => tokens.pairsAtMost(Math.min(s.items, s[rows]));
+  const views = { source: byItem ?? source, pair, ranked, chunk };
+  return [
+    ...(byItem ? [fedGradient(call, source, table.stride, byItem)] : []),
+    {
+      kernel: chunksKernel,
+      label: `${call.label} stretches of ${table.name}`,
+      constants,
+      views,
+      invocations: (s) => [chunksAtMost(s) * N4],
+      cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * sums(s) * N4 }),
+    },
+    {
+      kernel: gradientKernel,
+      label: `${call.label} gradient of ${table.name}`,
+      constants: { ...constants, ACCUMULATE: target.accumulate },
+      views: { ...views, token_first: tokens.tokenFirst, output: target.view },
+      invocations: () => [tokens.count * N4],
+      cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * (sums(s) + tokens.count) * N4 }),
+    },
+  ];
+}
+
+/** [I, V]: 1 for the tokens that an item has. */
+export function multiHot({ count, first, token }: ItemTokens): Matrix {
+  const hot = matrix(first.length - 1, count);
+  for (let item = 0; item < hot.rows; item++) {
+    for (const id of token.subarray(first[item], first[item + 1])) add(hot, item, id, 1);
+  }
+  return hot;
+}
+
+export function beside(a: Matrix, b: Matrix): Matrix {
+  const of = (i: number, j: number) => (j < a.columns ? at(a, i, j) : at(b, i, j - a.columns));
+  return matrix(a.rows, a.columns + b.columns, of);
+}
+
+export function above(a: Matrix, b: Matrix): Matrix {
+  const of = (i: number, j: number) => (i < a.rows ? at(a, i, j) : at(b, i - a.rows, j));
+  return matrix(a.rows + b.rows, a.columns, of);
+}
+
+export function rowsOf(a: Matrix, from: number, to: number): Matrix {
+  return matrix(to - from, a.columns, (i, j) => at(a, from + i, j));
+}

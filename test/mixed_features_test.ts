@@ -1,0 +1,322 @@
+/**
+ * Mixed features: tokens are dense features of zeros and ones, so a model over them is the dense model over the matrix
+ * [I, V + F], in f64 and on the GPU.
+ */
+
+import assert from "node:assert/strict";
+import { checkLog } from "../src/data/check_log.ts";
+import type { ClickLog, ItemTokens } from "../src/data/click_log.ts";
+import { UserError } from "../src/data/user_error.ts";
+import { Arena } from "../src/gpu/arena.ts";
+import type { Gpu } from "../src/gpu/device.ts";
+import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
+import { fitItems, itemsShape } from "../src/model/item_features.ts";
+import { ModelProgram } from "../src/model/model_program.ts";
+import { StepProducts } from "../src/model/step_products.ts";
+import { modelParameters, UserModel } from "../src/model/user_model.ts";
+import { readSnapshot, writeSnapshot } from "../src/run/snapshot.ts";
+import type { Weights } from "../src/tape/parameters.ts";
+import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
+import { defaultAdversarial, defaultTraining, type TrainingConfig } from "../src/train/config.ts";
+import { Trainer } from "../src/train/trainer.ts";
+import { Adam64, lossAndGradients64, shape64, toParameters64 } from "./f64_model.ts";
+import { withGpu } from "./op_check.ts";
+import { smallLog, widened } from "./small_logs.ts";
+
+const size = { users: 60, items: 41, maxEvents: 6, maxPage: 7 };
+const logs: Record<string, ClickLog> = {
+  "tokens and dense features": smallLog(21, { ...size, width: 9, tokens: 13 }),
+  "tokens alone": smallLog(22, { ...size, width: 0, tokens: 30 }),
+};
+const both = logs["tokens and dense features"] ?? assert.fail();
+const lstm: ModelConfig = { ...defaultModel, lstmUnits: 5, dims: [7, 18, 5] };
+const models: Record<string, ModelConfig> = {
+  LSTM: lstm,
+  PW: { ...defaultPwModel, pwLags: 3, kernelSd: 0.3, dims: [9, 5] },
+  "PW of 3 weightings": { ...defaultPwModel, pwLags: 4, pwWeightings: 3, kernelSd: 0.3, dims: [6] },
+};
+const training: TrainingConfig = { ...defaultTraining, batchSize: 13, learningRate: 0.01 };
+
+/** The names of a table of tokens and of the kernel of the dense features below it: together the wide model's. */
+const parts = [
+  ["encoder/lstm/token_table", "encoder/lstm/input_kernel"],
+  ["utility/layer1/token_table", "utility/layer1/item_kernel"],
+  ["utility/layer1/state_token_table", "utility/layer1/state_kernel"],
+] as const;
+
+/** Weights of a model over mixed features, or their gradients, as those of the dense model over the wide matrix. */
+function wide(weights: Weights): Weights {
+  const joined = new Map(weights);
+  for (const prefix of ["", "generator/"]) {
+    for (const [table, kernel] of parts) {
+      const tokens = joined.get(prefix + table);
+      if (!tokens) continue;
+      joined.delete(prefix + table);
+      joined.set(prefix + kernel, Float32Array.from([...tokens, ...joined.get(prefix + kernel) ?? []]));
+    }
+  }
+  return joined;
+}
+
+function compareWeights(what: string, found: Weights, expected: Weights, tolerance: number): void {
+  assert.deepEqual([...found.keys()].sort(), [...expected.keys()].sort());
+  for (const [name, values] of expected) {
+    const other = found.get(name) ?? assert.fail(name);
+    assert.equal(other.length, values.length, name);
+    const most = values.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-6);
+    values.forEach((x, k) => {
+      const error = Math.abs((other[k] ?? NaN) - x);
+      assert.ok(error <= tolerance * most, `${what} ${name}[${k}]: expected ${x}, got ${other[k]}`);
+    });
+  }
+}
+
+function modelOf(gpu: Gpu, log: ClickLog, config: ModelConfig): UserModel {
+  const shape = itemsShape(log.items);
+  const model = new UserModel(gpu, log.items, config, { seed: 5 });
+  assert.deepEqual(
+    model.parameters.specs.map(({ name }) => name),
+    modelParameters(shape, config).map((p) => p.name),
+  );
+  return model;
+}
+
+/** With position weights that matter: they start at 0.0001. */
+async function withPositionWeights(model: UserModel, config: ModelConfig): Promise<UserModel> {
+  if (config.encoder !== "pw") return model;
+  const { pwLags, pwWeightings } = config;
+  const W = Float32Array.from({ length: pwLags * pwWeightings }, (_, k) => Math.sin(k + 1) / 3);
+  model.setWeights(new Map([...await model.weights(), ["encoder/pw/weights", W]]));
+  return model;
+}
+
+for (const kind of ["cpu", "gpu"] as const) {
+  for (const [name, log] of Object.entries(logs)) {
+    for (const [shape, config] of Object.entries(models)) {
+      Deno.test(`ten training steps follow the f64 trajectory: ${name}, ${shape}, ${kind} shapes`, () =>
+        withGpu(kind, async (gpu) => {
+          const model = await withPositionWeights(modelOf(gpu, log, config), config);
+          const trainer = await Trainer.create(model, log, training, { validate: false });
+          const dense = widened(log);
+          const specs = modelParameters(itemsShape(dense.items), config);
+          const parameters = toParameters64(wide(await model.weights()), specs);
+          const flat = (p: typeof parameters): Weights =>
+            new Map([...p].map(([name, rows]) => [name, Float32Array.from(rows.flat())]));
+          const adam = new Adam64(training.learningRate);
+          for (let t = 1; t <= 10; t++) {
+            const users = trainer.batchOf(t);
+            const expected = lossAndGradients64(dense, users, parameters, shape64(config));
+            const { nll } = await trainer.step(users);
+            assert.ok(Math.abs(nll - expected.loss) < 2e-5, `loss ${t}: ${expected.loss}, got ${nll}`);
+            const gradients = wide(await model.gradients());
+            compareWeights(`gradient ${t}`, gradients, flat(expected.gradients), t === 1 ? 1e-5 : 2e-3);
+            adam.step(parameters, expected.gradients);
+          }
+          compareWeights("weight", wide(await model.weights()), flat(parameters), 2e-3);
+          trainer.destroy();
+          model.destroy();
+        }));
+    }
+  }
+}
+
+/** The losses of training steps, their validations, and the weights in the end. */
+async function train(gpu: Gpu, log: ClickLog, config: ModelConfig, weights: Weights, more = {}) {
+  const model = new UserModel(gpu, log.items, config, { weights });
+  const trainer = await Trainer.create(model, log, { ...training, ...more });
+  const losses: number[] = [];
+  await trainer.run(20, {
+    onStep: ({ nll }) => losses.push(nll),
+    onValidation: ({ nll, prec1 }) => losses.push(nll, prec1),
+  });
+  const state = await trainer.state();
+  const page = { history: [3, 40, 17, 3], page: [4, 0, 40, 4] };
+  const scores = await model.score(page);
+  for (const part of [trainer, model]) part.destroy();
+  return { losses, weights: state.weights, scores };
+}
+
+function near(found: readonly number[], expected: readonly number[], tolerance: number): void {
+  assert.equal(found.length, expected.length);
+  expected.forEach((x, k) =>
+    assert.ok(Math.abs((found[k] ?? NaN) - x) < tolerance, `${k}: expected ${x}, got ${found[k]}`)
+  );
+}
+
+for (const [name, config] of Object.entries(models)) {
+  Deno.test(`the dense model over the wide matrix learns and scores the same: ${name}`, () =>
+    withGpu(undefined, async (gpu) => {
+      const own = { ...config, batchNorm: true };
+      for (const log of Object.values(logs)) {
+        const model = await withPositionWeights(modelOf(gpu, log, own), own);
+        const weights = await model.weights();
+        model.destroy();
+        const more = { itemDropout: 0.3, weightDecay: 0.1, learningRate: 0.002 };
+        const found = await train(gpu, log, own, weights, more);
+        const expected = await train(gpu, widened(log), own, wide(weights), more);
+        near(found.losses, expected.losses, 1e-4);
+        near(found.scores, expected.scores, 1e-3);
+        assert.deepEqual(await train(gpu, log, own, weights, more), found, "two runs differ");
+        assert.notDeepEqual(found.weights, weights);
+      }
+    }));
+
+  Deno.test(`items that have their ids as tokens are one-hot items: ${name}`, () =>
+    withGpu(undefined, async (gpu) => {
+      const log = smallLog(23, { ...size, width: 0 });
+      const ids = Uint32Array.from({ length: size.items + 1 }, (_, i) => i);
+      const tokens: ItemTokens = { count: size.items, first: ids, token: ids.slice(0, -1) };
+      const values = new Float32Array(0);
+      const mixed: ClickLog = {
+        ...log,
+        items: { kind: "mixed", count: size.items, width: 0, values, tokens },
+      };
+      const model = await withPositionWeights(modelOf(gpu, mixed, config), config);
+      const weights = await model.weights();
+      model.destroy();
+      const found = await train(gpu, mixed, config, weights);
+      const expected = await train(gpu, log, config, wide(weights));
+      near(found.losses, expected.losses, 1e-5);
+      near(found.scores, expected.scores, 1e-4);
+    }));
+
+  for (const generator of ["network", "exact"] as const) {
+    Deno.test(`the adversarial stage is that of the wide matrix, twice the same bits: ${name}, ${generator}`, () =>
+      withGpu(undefined, async (gpu) => {
+        const config_ = { ...defaultAdversarial, generator, batchSize: 13, behaviourDims: [8, 5] };
+        const more = { behaviourSd: 0.3, generatorWarmup: 2, rewardLearningRate: 1e-3 };
+        const options = { seed: 5, evaluationShards: 0 };
+        const own = { ...config_, ...more, iterations: 10, validateEvery: 5 };
+        const run = async (log: ClickLog, weights?: Weights) => {
+          const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 5 }), config);
+          const trainer = await AdversarialTrainer.create(model, log, own, options);
+          if (weights) trainer.setWeights(weights);
+          const start = await trainer.weights();
+          const figures: number[] = [];
+          await trainer.run(10, {
+            onStep: ({ lossMin }) => figures.push(lossMin),
+            onValidation: ({ lossMin, lossMax }) => figures.push(lossMin, lossMax),
+          });
+          const end = await trainer.weights();
+          for (const part of [trainer, model]) part.destroy();
+          return { start, figures, end };
+        };
+        const found = await run(both);
+        const expected = await run(widened(both), wide(found.start));
+        near(found.figures, expected.figures, 1e-3);
+        assert.deepEqual(await run(both), found, "two runs differ");
+        for (const [name, values] of found.start) {
+          if (name.includes("token_table")) assert.notDeepEqual(found.end.get(name), values, name);
+        }
+      }));
+  }
+}
+
+Deno.test("a step over mixed features sorts its tokens once, an evaluation never", () =>
+  withGpu(undefined, async (gpu) => {
+    const model = modelOf(gpu, both, defaultModel);
+    const trainer = await Trainer.create(model, both, training, { validate: false });
+    const labels = trainer.program.program.dispatches.map(({ spec }) => spec.label);
+    assert.equal(labels.length, 32, labels.join("\n"));
+    assert.equal(labels.filter((label) => label === "batch group of tokens").length, 1);
+    const arena = new Arena(gpu, "test");
+    const { deviceLog, plan } = trainer;
+    const ring = arena.allocate("ring", 16);
+    const evaluation = await ModelProgram.create(model, { name: "evaluation", log: deviceLog, plan, ring });
+    const evaluated = evaluation.program.dispatches.map(({ spec }) => spec.label);
+    assert.ok(evaluated.includes("utility/layer1/item_part tokens"), evaluated.join("\n"));
+    assert.ok(!evaluated.some((label) => label.startsWith("batch") && label.includes("tokens")));
+    const products = new StepProducts(gpu, both, defaultModel, 13);
+    assert.ok(products.products().some(({ key }) => key.startsWith("weight")));
+    for (const part of [products, evaluation, arena, trainer, model]) part.destroy();
+  }));
+
+Deno.test("what mixed features cannot do is refused", () =>
+  withGpu(undefined, async (gpu) => {
+    const tanh: ModelConfig = { ...defaultPwModel, pwNonlinearity: "tanh" };
+    assert.throws(
+      () => new UserModel(gpu, both.items, tanh, { seed: 1 }),
+      /Expected one-hot or dense features[^]*tanh, got mixed[^]*--encoder lstm/,
+    );
+    const model = new UserModel(gpu, both.items, lstm, { seed: 1 });
+    const sparse = { ...training, adam: "row-sparse" } as const;
+    await assert.rejects(Trainer.create(model, both, sparse), (error) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, /Expected dense Adam[^]*mixed features, got row-sparse[^]*--adam dense/);
+      return true;
+    });
+    const game = { ...defaultAdversarial, batchSize: 13, adam: "row-sparse" } as const;
+    const options = { seed: 5, evaluationShards: 0 };
+    await assert.rejects(AdversarialTrainer.create(model, both, game, options), /Expected dense Adam/);
+    const other = logs["tokens alone"] ?? assert.fail();
+    await assert.rejects(
+      Trainer.create(model, other, training),
+      /over 41 mixed items of 13 tokens and 9 features, but small shows 41 mixed items of 30 tokens\./,
+    );
+    model.destroy();
+    const { items } = both;
+    assert.ok(items.kind === "mixed");
+    for (const tokens of [{ ...items.tokens, count: 3 }, { ...items.tokens, first: Uint32Array.of(0, 1) }]) {
+      assert.throws(() => new UserModel(gpu, { ...items, tokens }, lstm, { seed: 1 }), UserError);
+    }
+  }));
+
+Deno.test("checkLog names what does not fit among tokens", () => {
+  const { items } = both;
+  assert.ok(items.kind === "mixed");
+  checkLog(both);
+  const tokens = (more: Partial<ItemTokens>): ClickLog => ({
+    ...both,
+    items: { ...items, tokens: { ...items.tokens, ...more } },
+  });
+  const { first, token } = items.tokens;
+  const item = first.findIndex((start, i) => (first[i + 1] ?? 0) - start >= 2);
+  const at = first[item] ?? 0;
+  const cases: [ClickLog, RegExp][] = [
+    [tokens({ count: 0 }), /there are 0 tokens, expected at least one/],
+    [
+      tokens({ first: first.slice(1) }),
+      /tokens\.first has 41 entries, expected one per item and one more = 42/,
+    ],
+    [tokens({ token: token.slice(1) }), /tokens\.first ends at \d+, expected the length of tokens\.token/],
+    [tokens({ first: first.with(20, 1000) }), /tokens\.first falls from/],
+    [tokens({ token: token.with(at, 13) }), new RegExp(`item ${item} has token 13, but there are 13 tokens`)],
+    [
+      tokens({ token: token.with(at + 1, token[at] ?? 0) }),
+      new RegExp(`item ${item} has token ${token[at]} twice, expected each at most once`),
+    ],
+    [
+      { ...both, items: { ...items, values: items.values.slice(1) } },
+      /368 feature values, expected 41 items x 9/,
+    ],
+    [{ ...both, items: { ...items, values: items.values.with(10, NaN) } }, /feature 1 of item 1 is NaN/],
+  ];
+  for (const [log, message] of cases) {
+    assert.throws(() => checkLog(log), (error) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+});
+
+Deno.test("a snapshot says of how many tokens its model is", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const log of Object.values(logs)) {
+      const items = itemsShape(log.items);
+      const specs = modelParameters(items, lstm);
+      const weights: Weights = new Map(
+        specs.map(({ name, rows, columns }) => [name, new Float32Array(rows * columns).fill(0.5)]),
+      );
+      const path = `${folder}/model.safetensors`;
+      await writeSnapshot(path, specs, weights, { model: lstm, items, iteration: 3, kind: "last" });
+      const { info, weights: read } = await readSnapshot(path);
+      assert.deepEqual(info?.items, items);
+      assert.deepEqual(read, weights);
+      assert.equal(fitItems(log, items, "The model"), log);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
