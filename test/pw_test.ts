@@ -93,6 +93,23 @@ Deno.test("pw_table: none, touched rows", () => tableCase(rareItems, { N: 5, m: 
 // With tanh every row has a gradient, whatever the batch touches.
 Deno.test("pw_table: tanh, all rows", () => tableCase(chunks, { N: 5, m: 6, n: 3 }, true, true));
 
+/** Every event's click is looked up by event: mixed features. */
+function eventCase(b: Batch, { N, m, n }: TableSizes): Promise<void> {
+  return checkOp({
+    ...b,
+    leaves: [{ name: "clicks", rows: "events", columns: n * N, groups: n }],
+    parameters: [{ name: "w", rows: m, columns: n }, { name: "b", rows: 1, columns: N }],
+    build: (tape, t) => pwTable(tape, "z", { table: t("clicks"), weights: t("w"), layerBias: t("b") }),
+    scale: 0.7,
+    tolerance: 4 * U * 400,
+  });
+}
+for (const [name, b] of Object.entries({ ...batches, chunks })) {
+  Deno.test(`pw_table: by event, ${name}`, () => eventCase(b, { N: 5, m: 6, n: 3 }));
+}
+Deno.test("pw_table: by event, 64 columns", () => eventCase(long, { N: 64, m: 20, n: 4 }));
+Deno.test("pw_table: by event, 8 weightings", () => eventCase(wide, { N: 6, m: 3, n: 8 }));
+
 for (const tanh of [false, true]) {
   const sigma = tanh ? "tanh" : "none";
   for (const [name, b] of Object.entries(batches)) {

@@ -11,6 +11,7 @@ import forwardText from "../../kernels/pw_table_forward.wgsl" with { type: "text
 import tableText from "../../kernels/pw_table_gradient.wgsl" with { type: "text" };
 import weightText from "../../kernels/pw_table_weight_gradient.wgsl" with { type: "text" };
 import windowText from "../../kernels/pw_window.wgsl" with { type: "text" };
+import { NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
@@ -185,7 +186,7 @@ export function pwTable(
   };
 
   const inputs = itemBias ? [table, weights, layerBias, itemBias] : [table, weights, layerBias];
-  return tape.record({ op: "pw_table", inputs, output, forward, backward, reference });
+  return tape.record({ op: "pw_table", inputs, output, forward, backward, reference: reference(BY_EVENT) });
 }
 
 /** What tanh needs before the look-up: the sum over the catalogue, and what each click of an event changes of it. */
@@ -236,10 +237,13 @@ function windowOf(tape: Tape, name: string, inputs: Required<PwTableInputs>): {
   };
 }
 
-/** By its definition: the whole state [E, I n], then the layer. */
-const reference: Reference = ([table, weights, layerBias, itemBias], batch) => {
+/** By its definition: the whole state [E, I n], then the layer. @param byEvent each event feeds an item of its own. */
+const reference = (byEvent: boolean): Reference => ([table, weights, layerBias, itemBias], batch) => {
   if (!table || !weights || !layerBias) throw new Error("pw_table: expected table, weights and bias");
-  const windows = lastClicks(batch, weights.rows);
+  const events = byEvent
+    ? batch.events.map((event, e) => ({ ...event, fed: event.fed === NONE ? NONE : e }))
+    : batch.events;
+  const windows = lastClicks({ ...batch, events }, weights.rows);
   const [n, N, I] = [weights.columns, layerBias.columns, table.rows];
   const state = matrix(windows.length, I * n);
   windows.forEach((window, e) => {
