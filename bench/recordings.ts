@@ -113,7 +113,7 @@ export function shannon(
     }
   };
   const tanh = config.encoder === "pw" && config.pwNonlinearity === "tanh";
-  return { name, step, mixed: !tanh && adam === "dense", record };
+  return { name, step, mixed: !tanh, record };
 }
 
 /** An iteration of the adversarial stage: the generator's step and the reward's. */

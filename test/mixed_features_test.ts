@@ -5,7 +5,8 @@
 
 import assert from "node:assert/strict";
 import { checkLog } from "../src/data/check_log.ts";
-import type { ClickLog, ItemTokens } from "../src/data/click_log.ts";
+import { referenceBatch } from "../src/batch/reference_batch.ts";
+import { type ClickLog, type ItemTokens, NONE } from "../src/data/click_log.ts";
 import { UserError } from "../src/data/user_error.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
@@ -15,6 +16,7 @@ import { ModelProgram } from "../src/model/model_program.ts";
 import { StepProducts } from "../src/model/step_products.ts";
 import { modelParameters, UserModel } from "../src/model/user_model.ts";
 import { readSnapshot, writeSnapshot } from "../src/run/snapshot.ts";
+import type { AdamKind } from "../src/ops/adam.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { defaultAdversarial, defaultTraining, type TrainingConfig } from "../src/train/config.ts";
@@ -212,6 +214,96 @@ for (const [name, config] of Object.entries(models)) {
   }
 }
 
+/** The tokens of the items that a batch shows, or of those that it feeds. */
+function touchedTokens(log: ClickLog, users: ArrayLike<number>, fed: boolean): Set<number> {
+  const { items } = log;
+  assert.ok(items.kind === "mixed");
+  const { first, token } = items.tokens;
+  const batch = referenceBatch(log, users);
+  const shown = fed ? batch.events.map((e) => e.fed).filter((item) => item !== NONE) : batch.slotItem;
+  return new Set(shown.flatMap((item) => Array.from(token.subarray(first[item], first[item + 1]))));
+}
+
+const rare = smallLog(25, { ...size, items: 200, width: 4, tokens: 150 });
+for (const [name, config] of Object.entries(models)) {
+  Deno.test(`row-sparse Adam moves the rows of a batch's tokens as dense Adam does, and no others: ${name}`, () =>
+    withGpu(undefined, async (gpu) => {
+      // From the first step on, where moments are zero, dense Adam leaves what is not touched as it is, but for decay.
+      const model = await withPositionWeights(modelOf(gpu, rare, config), config);
+      const weights = await model.weights();
+      const twin = new UserModel(gpu, rare.items, config, { weights });
+      const own = { ...training, batchSize: 6, weightDecay: 0.5 };
+      const sparse = await Trainer.create(model, rare, { ...own, adam: "row-sparse" }, { validate: false });
+      const dense = await Trainer.create(twin, rare, own, { validate: false });
+      const users = sparse.batchOf(1);
+      assert.equal((await sparse.step(users)).nll, (await dense.step(users)).nll);
+      const [found, expected] = [await sparse.state(), await dense.state()];
+      for (const { name, rows, columns } of model.parameters.specs) {
+        const touched = name.endsWith("token_table")
+          ? touchedTokens(rare, users, name !== "utility/layer1/token_table")
+          : undefined;
+        assert.ok(!touched || (touched.size > 5 && touched.size < 140), `${name}: ${touched?.size} touched`);
+        for (let row = 0; row < rows; row++) {
+          const of = (part: Weights) => part.get(name)?.subarray(row * columns, (row + 1) * columns);
+          const moved = touched?.has(row) ?? true;
+          assert.deepEqual(of(found.weights), of(moved ? expected.weights : weights), `${name} row ${row}`);
+          assert.deepEqual(
+            [of(found.m), of(found.v)],
+            [of(expected.m), of(expected.v)],
+            `${name} row ${row}`,
+          );
+        }
+      }
+      // Later what was touched once stays where it was until its next touch.
+      const next = sparse.batchOf(2);
+      await sparse.step(next);
+      const later = await sparse.state();
+      for (const { name, rows, columns } of model.parameters.specs) {
+        if (!name.endsWith("token_table")) continue;
+        const touched = touchedTokens(rare, next, name !== "utility/layer1/token_table");
+        for (let row = 0; row < rows; row++) {
+          if (touched.has(row)) continue;
+          for (const part of ["weights", "m", "v"] as const) {
+            const of = (state: typeof later) =>
+              state[part].get(name)?.subarray(row * columns, (row + 1) * columns);
+            assert.deepEqual(of(later), of(found), `${part} of ${name} row ${row}`);
+          }
+        }
+      }
+      const known = [...(await model.gradients()).keys()];
+      assert.deepEqual(known, model.parameters.names().filter((name) => !name.endsWith("token_table")));
+      for (const part of [sparse, dense, model, twin]) part.destroy();
+    }));
+
+  Deno.test(`row-sparse Adam is dense Adam, bit for bit, where every step touches every token: ${name}`, () =>
+    withGpu(undefined, async (gpu) => {
+      const log = smallLog(26, { ...size, width: 2, tokens: 4 });
+      const run = async (adam: AdamKind, game: boolean) => {
+        const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 3 }), config);
+        const more = { adam, batchSize: 13, validateEvery: 5 };
+        const trainer = game
+          ? await AdversarialTrainer.create(
+            model,
+            log,
+            { ...defaultAdversarial, ...more, behaviourDims: [8, 5], generatorWarmup: 0 },
+            { seed: 5, evaluationShards: 0 },
+          )
+          : await Trainer.create(model, log, { ...training, ...more });
+        for (let t = 1; t <= 15; t++) {
+          // The last token is no item's.
+          assert.equal(touchedTokens(log, trainer.batchOf(t), true).size, 3);
+        }
+        await trainer.run(15);
+        const state = await trainer.state();
+        for (const part of [trainer, model]) part.destroy();
+        return state;
+      };
+      for (const game of [false, true]) {
+        assert.deepEqual(await run("row-sparse", game), await run("dense", game));
+      }
+    }));
+}
+
 Deno.test("a step over mixed features sorts its tokens once, an evaluation never", () =>
   withGpu(undefined, async (gpu) => {
     const model = modelOf(gpu, both, defaultModel);
@@ -239,15 +331,6 @@ Deno.test("what mixed features cannot do is refused", () =>
       /Expected one-hot or dense features[^]*tanh, got mixed[^]*--encoder lstm/,
     );
     const model = new UserModel(gpu, both.items, lstm, { seed: 1 });
-    const sparse = { ...training, adam: "row-sparse" } as const;
-    await assert.rejects(Trainer.create(model, both, sparse), (error) => {
-      assert.ok(error instanceof UserError);
-      assert.match(error.message, /Expected dense Adam[^]*mixed features, got row-sparse[^]*--adam dense/);
-      return true;
-    });
-    const game = { ...defaultAdversarial, batchSize: 13, adam: "row-sparse" } as const;
-    const options = { seed: 5, evaluationShards: 0 };
-    await assert.rejects(AdversarialTrainer.create(model, both, game, options), /Expected dense Adam/);
     const other = logs["tokens alone"] ?? assert.fail();
     await assert.rejects(
       Trainer.create(model, other, training),

@@ -26,6 +26,8 @@ const oneHot = batchOf(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPag
 const rareItems = batchOf(6, { users: 40, items: 300, width: 0, maxEvents: 6, maxPage: 6 });
 /** Of whose events many are given as history. */
 const given = batchOf(7, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9, given: 0.4 });
+/** Of whose tokens many are on no item that is shown, fewer on one that is fed. */
+const rareTokens = batchOf(7, { users: 20, items: 300, width: 3, tokens: 500, maxEvents: 6, maxPage: 6 });
 /** Items with tokens, alone or beside dense features. */
 const mixed = {
   one: batchOf(1, { users: 1, items: 1, width: 3, tokens: 1, maxEvents: 1, maxPage: 1 }),
@@ -128,6 +130,18 @@ for (const [name, b] of Object.entries(mixed)) {
       });
     }
   }
+}
+
+for (const rows of ["items", "events"] as const) {
+  Deno.test(`mixed_product: ${rows}, touched rows`, () =>
+    checkOp({
+      ...rareTokens,
+      leaves: [],
+      parameters: [{ name: "t", rows: 500, columns: 17, table: true }],
+      build: (tape, t) => mixedProduct(tape, "y", { table: t("t") }, rows),
+      touchedOnly: true,
+      tolerance: 4 * U * 300,
+    }));
 }
 
 for (const [name, b] of Object.entries({ one, few, many, chunks, noClicks })) {

@@ -175,7 +175,7 @@ export function parseTrainOptions(
         "--adam <kind>",
         "row-sparse: with one-hot items a step moves only the rows of items that its batch shows or feeds, and no " +
           "longer costs by the catalogue; other rows keep weights and moments, where dense Adam goes on moving them " +
-          "by their momentum; not for items with mixed features",
+          "by their momentum",
       ).choices(adamKinds).default(t.adam),
     )
     .optionsGroup("Against over-fitting (both stages):")

@@ -13,7 +13,6 @@ import type { AdamState } from "../ops/adam.ts";
 import { exactMinimax, type GameOptions, minimax } from "../ops/minimax.ts";
 import { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { checkAdam } from "./item_features.ts";
 import { evaluating, type RecordableModel, type RecordOptions } from "./model_program.ts";
 import type { UserModel } from "./user_model.ts";
 
@@ -112,7 +111,6 @@ export class GamePrograms {
 
 function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   const { plan, log, ring, game, reward, generator, training } = options;
-  for (const adam of [training?.reward, training?.generator]) checkAdam(reward.items, adam?.kind);
   const { capacity } = plan;
   const batch = new BatchBuffers(arena, plan.view, reward.items, log, capacity);
   const tapeOf = ({ parameters, gpu }: RecordableModel, adam: AdamState | undefined) => {

@@ -3,7 +3,6 @@
 import type { DeviceItems } from "../batch/device_log.ts";
 import type { ClickLog, ItemFeatures } from "../data/click_log.ts";
 import { UserError } from "../data/user_error.ts";
-import type { AdamKind } from "../ops/adam.ts";
 import { mixedProduct } from "../ops/mixed_product.ts";
 import type { TokenRows } from "../ops/token_sum.ts";
 import type { Tape } from "../tape/tape.ts";
@@ -77,13 +76,4 @@ export function mixedPart(
   const features = itemFeatures(tape, items);
   const dense = features && { features, weights: tape.parameter(names.kernel) };
   return mixedProduct(tape, name, { table: tape.parameter(names.table), dense }, rows);
-}
-
-/** @throws UserError for an optimiser that cannot move the tables of such items. */
-export function checkAdam({ kind }: Pick<DeviceItems, "kind">, adam: AdamKind | undefined): void {
-  if (kind !== "mixed" || adam !== "row-sparse") return;
-  throw new UserError(
-    "Expected dense Adam for items with mixed features, got row-sparse: a batch touches as many rows of a token table " +
-      "as its items have tokens, of which there is no list. Use --adam dense.",
-  );
 }

@@ -14,7 +14,6 @@ import type { ParameterArena } from "../tape/parameters.ts";
 import { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
-import { checkAdam } from "./item_features.ts";
 
 /** How a model is recorded. */
 export interface RecordOptions {
@@ -95,7 +94,6 @@ export function modelSpecs(
   { log, plan, ring, training }: ModelProgramOptions,
   arena: Arena,
 ): ModelSpecs {
-  checkAdam(model.items, training?.adam.kind);
   const { capacity } = plan;
   const batch = new BatchBuffers(arena, plan.view, model.items, log, capacity);
   const { parameters } = model;

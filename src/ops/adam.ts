@@ -18,8 +18,8 @@ const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 
 /**
  * Which parameters a step moves. `dense`: all, as if every gradient that the batch does not give were zero.
- * `row-sparse`: of a table with a row per item, only the rows that the batch touches; the others keep weights and
- * moments, and the step's cost does not depend on the catalogue. See `adam_rows.wgsl` for what this changes.
+ * `row-sparse`: of a table with a row per item or token, only the rows that the batch touches; the others keep weights and
+ * moments, and the step's cost does not depend on the catalogue, but for a look at each token. See `adam_rows.wgsl` for what this changes.
  */
 export const adamKinds = ["dense", "row-sparse"] as const;
 export type AdamKind = typeof adamKinds[number];
@@ -97,7 +97,7 @@ export class AdamState {
       constants: {
         ...adamConstants,
         N4: table.stride / 4,
-        T: sizeIndex[count],
+        ...(typeof count === "number" ? { ROWS: count } : { T: sizeIndex[count] }),
         DECAYS: parameters.decaying.some(({ start, end }) => start <= at && at < end),
       },
       views: {

@@ -67,7 +67,7 @@ export function tokenSum(
 }
 
 /**
- * The dispatches for the gradient of the table, all rows of it.
+ * The dispatches for the gradient of the table, all rows of it or those of the batch's tokens.
  * @param source [rows, N] the gradient of what {@link tokenSum} gave.
  */
 export function tokenGradient(
@@ -83,11 +83,14 @@ export function tokenGradient(
   const { tokens, pair, ranked } = pairs;
   const FED = rows === "events";
   const byItem = FED ? tape.saved(`${call.label} gradient by fed item`, "items", table.stride) : undefined;
+  const V = tokens.count;
+  const list = tape.saved(`${table.name} touched`, tape.options.touchedOnly ? V : 1, 1);
+  const touched = call.touches(table, V, list, bufferOf(target.view));
   const N4 = table.stride / 4;
   const chunksAtMost = (s: BatchSizes) => Math.floor(pairs.atMost(s) / CHUNK);
   const most = Math.max(1, chunksAtMost(tape.options.capacity));
   const chunk = tape.saved(`${call.label} stretches of tokens`, most, table.stride);
-  const constants = { N4, TOKENS: tokens.count, LIST_WORDS: pairs.words, FED, CHUNK };
+  const constants = { N4, TOKENS: V, LIST_WORDS: pairs.words, FED, CHUNK };
   const sums = (s: BatchSizes) => tokens.pairsAtMost(Math.min(s.items, s[rows]));
   const views = { source: byItem ?? source, pair, ranked, chunk };
   return [
@@ -103,10 +106,13 @@ export function tokenGradient(
     {
       kernel: gradientKernel,
       label: `${call.label} gradient of ${table.name}`,
-      constants: { ...constants, ACCUMULATE: target.accumulate },
-      views: { ...views, token_first: tokens.tokenFirst, output: target.view },
-      invocations: () => [tokens.count * N4],
-      cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * (sums(s) + tokens.count) * N4 }),
+      constants: { ...constants, ACCUMULATE: target.accumulate, TOUCHED: touched !== undefined },
+      views: { ...views, token_first: tokens.tokenFirst, output: target.view, touched: list },
+      invocations: () => [V * N4],
+      cost: (s) => {
+        const written = touched ? Math.min(sums(s), V) : V;
+        return { flops: sums(s) * table.columns, bytes: 16 * (sums(s) + written) * N4 + 4 * V };
+      },
     },
   ];
 }

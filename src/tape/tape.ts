@@ -29,14 +29,15 @@ export interface Call {
   partials(parameter: Tensor): PartialTarget;
   /**
    * Where to write the gradient of a table by touched row instead: for an op of which a batch touches only some rows.
-   * Undefined when the whole gradient is wanted. @param list see {@link TouchedRows}
+   * Undefined when the whole gradient is wanted. @param list, gradient see {@link TouchedRows}; a gradient of its own is
+   * made where none is given
    */
-  touches(table: Tensor, count: keyof BatchSizes, list: View): TouchedRows | undefined;
+  touches(table: Tensor, count: Dim, list: View, gradient?: View): TouchedRows | undefined;
 }
 
 /** The rows of a table that a batch touches, and their gradients. */
 export interface TouchedRows {
-  readonly count: keyof BatchSizes;
+  readonly count: Dim;
   /** [count] u32: a row of the table, each at most once, or NONE */
   readonly list: View;
   /** [count, N] */
@@ -234,13 +235,14 @@ export class Tape {
         const accumulate = claim(parameter);
         return { view: parameters.partials, stride: parameters.summed, at: place.offset, accumulate };
       },
-      touches: (table, count, list) => {
+      touches: (table, count, list, given) => {
         if (!this.options.touchedOnly) return undefined;
         // Two ops may touch different rows; each row must be moved once.
         if (this.#touched.has(table)) {
           throw new Error(`${table.name} is used twice: expected one op that says which rows are touched`);
         }
-        const gradient = this.saved(`gradient of touched rows of ${table.name}`, count, table.stride);
+        const gradient = given ??
+          this.saved(`gradient of touched rows of ${table.name}`, count, table.stride);
         const rows = { count, list, gradient };
         this.#touched.set(table, rows);
         parameters.touchedOnly.add(table.name);
