@@ -11,7 +11,7 @@ import { type Gpu, openGpu } from "../gpu/device.ts";
 import { type KernelShapes, kernelShapesSchema, recordedShapes } from "../gpu/kernel_shapes.ts";
 import { createGenerator } from "../model/generator.ts";
 import { UserModel } from "../model/user_model.ts";
-import { fitDataset, openDataset } from "../run/dataset.ts";
+import { fitDataset } from "../run/dataset.ts";
 import { readJson } from "../run/run_folder.ts";
 import { readSnapshot, type SnapshotInfo } from "../run/snapshot.ts";
 import { baselinesOn, type SnapshotResult } from "../run/training_run.ts";
@@ -22,6 +22,7 @@ import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
 import type { GameFigures } from "../train/sums.ts";
 import { version } from "../version.ts";
 import { runMain } from "./fail.ts";
+import { DATA_HELP, memoryRowsOption, openData } from "./open_data.ts";
 import { parse, wholeNumber } from "./options.ts";
 import { attainedText, resultTable } from "./report_table.ts";
 
@@ -31,6 +32,7 @@ interface EvaluateOptions {
   split: Split | "all";
   seed: number;
   resplit: boolean;
+  memoryRows: number;
   evaluationShards: number;
   json: boolean;
 }
@@ -42,7 +44,8 @@ async function main(): Promise<void> {
     )
     .version(version)
     .requiredOption("--model <file>", "a snapshot (.safetensors) of a run")
-    .option("--data <file>", 'a tab-separated click log in the paper\'s layout, or "demo"', "demo")
+    .option("--data <path>", DATA_HELP, "demo")
+    .addOption(memoryRowsOption())
     .addOption(
       new Option("--split <users>", "users to score on").choices([...splits, "all"]).default("test"),
     )
@@ -67,7 +70,7 @@ async function main(): Promise<void> {
     );
   }
   const needed = options.split === "all" ? [] : [options.split];
-  const opened = await openDataset(options.data, options.seed, options.resplit, needed);
+  const opened = await openData(options, needed);
   const data = fitDataset(opened, snapshot.info.items, `The model of ${options.model}`);
   const { source } = data;
   const users = options.split === "all"

@@ -31,7 +31,7 @@ interface CommandNeeds {
 const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
   train: { writes: runFolders, adapter: true, caches: true },
   data: { writes: dataFolders, adapter: false, native: true },
-  evaluate: { writes: () => [], adapter: true },
+  evaluate: { writes: () => [], adapter: true, caches: true },
   report: { writes: reportFolders, adapter: false },
   reproduce: { writes: reproduceFolders, adapter: true, caches: true },
 };

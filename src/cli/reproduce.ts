@@ -15,7 +15,7 @@ import { readmeBlock } from "../experiment/readme_table.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { writeReport } from "../report/write_report.ts";
 import { atomicWriteFile } from "../run/atomic_write.ts";
-import { type Dataset, openDataset } from "../run/dataset.ts";
+import type { Dataset } from "../run/dataset.ts";
 import { writeBetweenMarkers } from "../run/markers.ts";
 import { makeNewFolder, type RunConfig, runConfigSchema } from "../run/run_folder.ts";
 import { configOfSeed, folderOfSeed, readSeeds, type Seeds, writeSeeds } from "../run/seeds_folder.ts";
@@ -24,6 +24,7 @@ import { defaultAdversarial, defaultTraining } from "../train/config.ts";
 import { version } from "../version.ts";
 import { CALIBRATION_OPTION, fitShapes } from "./calibration.ts";
 import { runMain } from "./fail.ts";
+import { DATA_HELP, openData } from "./open_data.ts";
 import { folder, parse, wholeNumber } from "./options.ts";
 import { reportFile, reproduceFolder } from "./output_folders.ts";
 import { EXIT_INTERRUPTED, goOn, initOf, isFinished, machine, quoted, say, withGpu } from "./run_stages.ts";
@@ -51,7 +52,7 @@ function parseOptions(args: readonly string[]): ReproduceOptions {
         "again: finished runs stay, an unfinished one goes on.",
     )
     .version(version)
-    .option("--data <file>", 'a tab-separated click log in the paper\'s layout, or "demo"', "demo")
+    .option("--data <path>", DATA_HELP, "demo")
     .option("--resplit", "deal the users out anew (by --seed) instead of using the file's split", false)
     .option("--seeds <n>", "seeds of every model, --seed and up", wholeNumber(1, 1000), 5)
     .option("--seed <n>", "the first seed", wholeNumber(0, 2 ** 32 - 1), 1)
@@ -101,7 +102,7 @@ function chosenModels(names: readonly string[] | undefined): ExperimentModel[] {
 async function main(): Promise<number> {
   const options = parseOptions(Deno.args);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
-  const data = await openDataset(options.data, options.seed, options.resplit);
+  const data = await openData(options);
   const path = options.saveDir ?? reproduceFolder(options.data);
   const models = chosenModels(options.models);
   const experiment = await openExperiment(path, options, models);

@@ -3,7 +3,7 @@
 import { UserError } from "../data/user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { writeReport } from "../report/write_report.ts";
-import { type Dataset, digestOf, fitDataset, openDataset, reopenDataset } from "../run/dataset.ts";
+import { type Dataset, digestOf, fitDataset } from "../run/dataset.ts";
 import { exists, type RunConfig, runConfigSchema, RunFolder } from "../run/run_folder.ts";
 import {
   configOfSeed,
@@ -20,6 +20,7 @@ import type { RunContext, RunResult } from "../run/training_run.ts";
 import { version } from "../version.ts";
 import { fitShapes } from "./calibration.ts";
 import { runMain } from "./fail.ts";
+import { openData, reopenData } from "./open_data.ts";
 import { reportFile } from "./output_folders.ts";
 import { attainedText, resultTable, seedsTable, spearmanText } from "./report_table.ts";
 import {
@@ -47,7 +48,7 @@ async function main(): Promise<number> {
   const { options, given } = parseTrainOptions(Deno.args);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   if (options.resume !== undefined) return await resume(options.resume, options, given, stop);
-  let data = await openDataset(options.data, options.seed, options.resplit);
+  let data = await openData(options);
   const init = options.init === undefined ? undefined : await openInit(options.init, data);
   if (init?.snapshot.info) {
     data = fitDataset(data, init.snapshot.info.items, `The model of ${init.path}`);
@@ -225,7 +226,7 @@ async function reopen(
   config: RunConfig,
   fresh: boolean,
 ): Promise<{ data: Dataset; init: Snapshot["weights"] | undefined }> {
-  const data = await reopenDataset(config.data);
+  const data = await reopenData(config.data);
   if (!config.init || !fresh) return { data, init: undefined };
   const { path, sha256 } = config.init;
   const init = await readSnapshot(path);

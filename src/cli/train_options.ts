@@ -15,12 +15,14 @@ import {
 } from "../train/config.ts";
 import { version } from "../version.ts";
 import { CALIBRATION_OPTION } from "./calibration.ts";
+import { DATA_HELP, memoryRowsOption } from "./open_data.ts";
 import { folder, layerSizes, numberOf, parse, wholeNumber } from "./options.ts";
 
 export interface TrainOptions {
   data: string;
   saveDir?: string;
   resplit: boolean;
+  memoryRows: number;
   seed: number;
   seeds: number;
   init?: string;
@@ -95,7 +97,8 @@ export function parseTrainOptions(
     )
     .version(version)
     .optionsGroup("Data:")
-    .option("--data <file>", 'a tab-separated click log in the paper\'s layout, or "demo"', "demo")
+    .option("--data <path>", DATA_HELP, "demo")
+    .addOption(memoryRowsOption())
     .option("--resplit", "deal the users out anew (by --seed) instead of using the file's split", false)
     .optionsGroup("Run:")
     .option("--save-dir <folder>", "where the run is written (default: runs/<data>-<time>)", folder)

@@ -251,5 +251,6 @@ async function readItems(folder: string, { features }: Manifest): Promise<ItemFe
     place += part.length;
   }
   if (tokenCount === 0) return { kind: "dense", count: items, width, values: all };
-  throw new UserError("token features are not read yet");
+  const tokens = { count: tokenCount, first: Uint32Array.from(first), token: Uint32Array.from(token) };
+  return { kind: "mixed", count: items, width, values: all, tokens };
 }

@@ -1,10 +1,10 @@
 /** From a source to a prepared data set: what every preparation does around its own SQL. */
 
-import { createHash } from "node:crypto";
 import { UserError } from "../data/user_error.ts";
-import { atomicWriteFile, explainFileError } from "../run/atomic_write.ts";
+import { atomicWriteFile } from "../run/atomic_write.ts";
 import { version } from "../version.ts";
 import { type BadRows, joined, judge, noBadRows, takeRejects } from "./bad_rows.ts";
+import { checksum } from "./checksum.ts";
 import { Engine, type StepStanding, type Variable } from "./engine.ts";
 import { MANIFEST, type Manifest, manifestSchema } from "./manifest.ts";
 import { OutFolder } from "./out_folder.ts";
@@ -168,20 +168,4 @@ async function manifestOf(
     clickgan: version,
     duckdb: await engine.version(),
   });
-}
-
-/** Of a file of any size, in bounded memory. */
-export async function checksum(path: string): Promise<{ bytes: number; sha256: string }> {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  try {
-    using file = await Deno.open(path);
-    for await (const chunk of file.readable) {
-      hash.update(chunk);
-      bytes += chunk.length;
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BadResource)) throw explainFileError(error, "read", path);
-  }
-  return { bytes, sha256: hash.digest("hex") };
 }

@@ -1,20 +1,21 @@
-/**
- * The data set of a run, from what its config says of it. The kinds that are here are in memory as a whole; one that stays
- * on disk is another {@link LogSource}, which {@link datasetOf} takes.
- */
+/** The data set of a run, from what its config says of it: in memory, or on disk if it is large. */
 
 import { type ClickLog, type Split, splits, usersOf } from "../data/click_log.ts";
 import { attainable, type DemoShop, makeDemoShop } from "../data/demo_shop.ts";
-import { type LogSource, MemoryLog } from "../data/log_source.ts";
+import { checkSource, type LogSource, MemoryLog } from "../data/log_source.ts";
 import { readPaperFile } from "../data/paper_file.ts";
 import { randomStream } from "../data/random.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../data/user_error.ts";
 import { fitSource } from "../model/fit_source.ts";
 import type { ItemsShape } from "../model/item_features.ts";
+import { openPrepared } from "./prepared_dataset.ts";
 import type { RunConfig } from "./run_folder.ts";
 
 export type DataConfig = RunConfig["data"];
+
+/** Displayed items that a prepared data set may have to be read into memory: 12 bytes each there, as many on the device. */
+export const MEMORY_ROWS = 4_000_000;
 
 export interface Dataset {
   readonly config: DataConfig;
@@ -26,35 +27,57 @@ export interface Dataset {
   readonly truth: Float64Array | undefined;
 }
 
+/** How a data set is opened. */
+export interface OpenOptions {
+  /** Parts that must have users; all, by default. */
+  readonly needed?: readonly Split[];
+  /** A prepared data set of more displayed items than this stays on disk. */
+  readonly memoryRows?: number;
+  /** Where such a set is kept in the layout that training reads; undefined where the system names no place. */
+  readonly cache?: string;
+  /** Told how many pages of how many are read. */
+  readonly onRead?: (done: number, all: number) => void;
+}
+
 /**
- * The built-in demo data, or a file in the paper's layout.
- * @param needed parts that must have users.
- * @throws UserError for a file that cannot be used.
+ * The built-in demo data, a prepared data set (a folder), or a file in the paper's layout.
+ * @throws UserError for data that cannot be used.
  */
 export async function openDataset(
   source: string,
   seed: number,
   resplit: boolean,
-  needed: readonly Split[] = splits,
+  options: OpenOptions = {},
 ): Promise<Dataset> {
+  const { needed = splits, memoryRows = MEMORY_ROWS } = options;
   if (source === "demo") return demo(makeDemoShop(seed), { kind: "demo", seed });
+  const dealt = resplit ? seed : null;
+  if (isFolder(source)) {
+    const { source: log, sha256 } = await openPrepared(source, { ...options, memoryRows });
+    checkSource(log, needed);
+    return dealtOut(log, { kind: "prepared", path: source, sha256, resplit: dealt, memoryRows });
+  }
   const log = readPaperFile(source, needed);
   const sha256 = await digestOf(source);
-  return paper(log, { kind: "paper", path: source, sha256, resplit: resplit ? seed : null });
+  return dealtOut(new MemoryLog(log), { kind: "paper", path: source, sha256, resplit: dealt });
 }
 
-/** Opens the data of a run again. @throws UserError when the file has changed since. */
-export async function reopenDataset(config: DataConfig): Promise<Dataset> {
+/** Opens the data of a run again. @throws UserError when they have changed since. */
+export async function reopenDataset(config: DataConfig, options: OpenOptions = {}): Promise<Dataset> {
   if (config.kind === "demo") return demo(makeDemoShop(config.seed), config);
-  const log = readPaperFile(config.path);
-  const sha256 = await digestOf(config.path);
-  if (sha256 !== config.sha256) {
+  const { path, resplit } = config;
+  const found = await openDataset(path, resplit ?? 0, resplit !== null, {
+    ...options,
+    memoryRows: config.kind === "prepared" ? config.memoryRows : MEMORY_ROWS,
+  });
+  const sha256 = "sha256" in found.config ? found.config.sha256 : "none";
+  if (found.config.kind !== config.kind || sha256 !== config.sha256) {
     throw new UserError(
-      `${config.path} has changed since the run began (SHA-256 ${sha256.slice(0, 12)}..., ` +
+      `${path} has changed since the run began (SHA-256 ${sha256.slice(0, 12)}..., ` +
         `expected ${config.sha256.slice(0, 12)}...). A run can only go on with the same data.`,
     );
   }
-  return paper(log, config);
+  return { ...found, config };
 }
 
 function demo(shop: DemoShop, config: DataConfig): Dataset {
@@ -66,8 +89,20 @@ function demo(shop: DemoShop, config: DataConfig): Dataset {
   };
 }
 
-function paper(log: ClickLog, config: Extract<DataConfig, { kind: "paper" }>): Dataset {
-  return datasetOf(new MemoryLog(config.resplit === null ? log : resplitUsers(log, config.resplit)), config);
+function dealtOut(source: LogSource, config: Exclude<DataConfig, { kind: "demo" }>): Dataset {
+  const { resplit } = config;
+  return datasetOf(
+    resplit === null ? source : source.with({ userSplit: resplitUsers(source, resplit) }),
+    config,
+  );
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false; // what is wrong with it is said where it is read
+  }
 }
 
 /** A data set whose truth is not known. @param config what a run records of it, to open it again. */
@@ -84,22 +119,22 @@ export function fitDataset(data: Dataset, items: ItemsShape, what: string): Data
 export function wholeLog({ source }: Dataset): ClickLog {
   if (source.log) return source.log;
   throw new UserError(
-    `Expected a data set that is read into memory, got ${source.name}, which stays on disk. Use the demo shop or a log in ` +
-      "the paper's layout.",
+    `Expected a data set that is read into memory, got ${source.name}, which stays on disk. Raise --memory-rows, or use a ` +
+      "smaller one.",
   );
 }
 
 /** Deals the users out anew at random; each part keeps its size. */
-function resplitUsers(log: ClickLog, seed: number): ClickLog {
-  const users = log.userSplit.length;
+function resplitUsers(source: LogSource, seed: number): Uint8Array<ArrayBuffer> {
+  const users = source.userSplit.length;
   const order = randomStream(seed, "split").sampleWithoutReplacement(users, users);
   const userSplit = new Uint8Array(users);
   let place = 0;
   splits.forEach((split, code) => {
-    const count = usersOf(log, split).length;
+    const count = usersOf(source, split).length;
     for (let k = 0; k < count; k++) userSplit[order[place++] ?? 0] = code;
   });
-  return { ...log, userSplit };
+  return userSplit;
 }
 
 /** SHA-256 of a file, in hexadecimal. */

@@ -37,6 +37,15 @@ export const runConfigSchema = z.object({
       /** Seed of a new split of the users, or null for the file's own. */
       resplit: z.int().nullable(),
     }),
+    z.strictObject({
+      kind: z.literal("prepared"),
+      path: z.string(),
+      /** Of its files, all together. */
+      sha256: z.string(),
+      resplit: z.int().nullable(),
+      /** A log of more displayed items than this stays on disk. */
+      memoryRows: z.int().min(0),
+    }),
   ]),
   model: modelConfigSchema,
   /** Of the Shannon stage; its seed is the run's. */

@@ -1,0 +1,187 @@
+/** Opens a prepared data set for training: into memory, or, if it is large, packed into a file that is read user by user. */
+
+import { createHash } from "node:crypto";
+import { type ClickLog, NONE } from "../data/click_log.ts";
+import { type LogSource, MemoryLog } from "../data/log_source.ts";
+import { PackedLog } from "../data/packed_log.ts";
+import { PackedLogWriter, type UserChunk } from "../data/packed_log_writer.ts";
+import { type PageChunk, partFiles, PreparedSet } from "../data/prepared_set.ts";
+import { UserError } from "../data/user_error.ts";
+import { checksum } from "../prepare/checksum.ts";
+import { makeFolder } from "./atomic_write.ts";
+
+export interface PreparedOptions {
+  readonly memoryRows: number;
+  readonly cache?: string;
+  readonly onRead?: (done: number, all: number) => void;
+}
+
+/**
+ * @returns the log, and a checksum of all that it was read from.
+ * @throws UserError for a folder that is no prepared data set, was damaged, or does not fit together.
+ */
+export async function openPrepared(
+  folder: string,
+  { memoryRows, cache, onRead }: PreparedOptions,
+): Promise<{ source: LogSource; sha256: string }> {
+  const set = await PreparedSet.open(folder);
+  const sha256 = await digest(set);
+  const read = (take: (chunk: UserChunk) => void) => readUsers(set, take, onRead);
+  if (set.rows <= memoryRows) {
+    const log = inMemory(set);
+    await read(log.take);
+    return { source: new MemoryLog(log.whole()), sha256 };
+  }
+  if (cache === undefined) {
+    throw new UserError(
+      `${folder} has ${
+        set.rows.toLocaleString("en")
+      } displayed items, so it is to stay on disk, but there is no cache folder ` +
+        "to pack it into: set HOME or XDG_CACHE_HOME, or raise --memory-rows.",
+    );
+  }
+  const path = `${cache}/logs/${sha256.slice(0, 32)}.clicks`;
+  if (!await exists(path)) {
+    await makeFolder(`${cache}/logs`);
+    using writer = PackedLogWriter.create(path);
+    await read((chunk) => writer.write(chunk));
+    writer.finish();
+  }
+  return { source: PackedLog.open(path, set.name, set.items), sha256 };
+}
+
+/** Of all files, in order. @throws UserError for one that is not as the manifest says. */
+async function digest(set: PreparedSet): Promise<string> {
+  const { folder, manifest } = set;
+  const hash = createHash("sha256").update(JSON.stringify(manifest.features));
+  for (const part of ["users", "items", "pages"] as const) {
+    const recorded = manifest.files[part];
+    for (const path of partFiles(folder, part)) {
+      const found = await checksum(path);
+      if (recorded && recorded.sha256 !== found.sha256) {
+        throw new UserError(
+          `${path} is not what the manifest says (SHA-256 ${found.sha256.slice(0, 12)}..., expected ` +
+            `${recorded.sha256.slice(0, 12)}...): it was damaged or changed. Prepare the data again.`,
+        );
+      }
+      hash.update(found.sha256);
+    }
+  }
+  return hash.digest("hex");
+}
+
+/** Hands over the pages as whole users; memory is that of a row group. */
+async function readUsers(
+  set: PreparedSet,
+  take: (chunk: UserChunk) => void,
+  onRead?: (done: number, all: number) => void,
+): Promise<void> {
+  let user = 0;
+  let kept: PageChunk[] = [];
+  let events = 0;
+  const users = set.userSplit.length;
+  const flush = (end: number) => {
+    if (end > user) take(chunkOf(set, user, end, kept));
+    user = end;
+    kept = [];
+  };
+  await set.readPages((chunk, before) => {
+    events = before + chunk.sizes.length;
+    onRead?.(events, set.events);
+    // The last user of the chunk may go on in the next.
+    let end = user;
+    while (end < users && (set.userEvents[end + 1] ?? Infinity) <= events) end++;
+    const whole = (set.userEvents[end] ?? 0) - before;
+    if (whole <= 0) {
+      kept.push(chunk);
+      return;
+    }
+    kept.push(part(chunk, 0, whole));
+    flush(end);
+    if (whole < chunk.sizes.length) kept.push(part(chunk, whole, chunk.sizes.length));
+  });
+  flush(users);
+}
+
+/** Pages from `first` to `end` of a chunk. */
+function part({ sizes, clicks, given, items }: PageChunk, first: number, end: number): PageChunk {
+  const rows = (from: number, to: number) => sizes.subarray(from, to).reduce((sum, size) => sum + size, 0);
+  const start = rows(0, first);
+  return {
+    sizes: sizes.subarray(first, end),
+    clicks: clicks.subarray(first, end),
+    given: given.subarray(first, end),
+    items: items.subarray(start, start + rows(first, end)),
+  };
+}
+
+/** Users `first` to `end` with all of their pages. */
+function chunkOf(set: PreparedSet, first: number, end: number, chunks: readonly PageChunk[]): UserChunk {
+  const from = set.userEvents[first] ?? 0;
+  const events = (set.userEvents[end] ?? 0) - from;
+  const eventRows = new Uint32Array(events + 1);
+  const eventClick = new Uint32Array(events);
+  const eventGiven = new Uint8Array(events);
+  const rowItem = new Uint32Array((set.userRows[end] ?? 0) - (set.userRows[first] ?? 0));
+  let [event, row] = [0, 0];
+  for (const { sizes, clicks, given, items } of chunks) {
+    rowItem.set(items, row);
+    sizes.forEach((size, k) => {
+      eventRows[event] = row;
+      const click = clicks[k] ?? NONE;
+      eventClick[event] = click === NONE ? NONE : row + click;
+      eventGiven[event] = given[k] ?? 0;
+      row += size;
+      event++;
+    });
+  }
+  eventRows[events] = row;
+  return {
+    userSplit: set.userSplit.slice(first, end),
+    userEvents: set.userEvents.slice(first, end + 1).map((running) => running - from),
+    eventRows,
+    eventClick,
+    ...(eventGiven.includes(1) ? { eventGiven } : {}),
+    rowItem,
+  };
+}
+
+/** Collects chunks into one log. */
+function inMemory(set: PreparedSet): { take: (chunk: UserChunk) => void; whole: () => ClickLog } {
+  const eventRows = new Uint32Array(set.events + 1);
+  const eventClick = new Uint32Array(set.events);
+  const eventGiven = new Uint8Array(set.events);
+  const rowItem = new Uint32Array(set.rows);
+  let [events, rows] = [0, 0];
+  return {
+    take(chunk) {
+      chunk.eventClick.forEach((click, k) => {
+        eventRows[events + k] = rows + (chunk.eventRows[k] ?? 0);
+        eventClick[events + k] = click === NONE ? NONE : rows + click;
+      });
+      if (chunk.eventGiven) eventGiven.set(chunk.eventGiven, events);
+      rowItem.set(chunk.rowItem, rows);
+      events += chunk.eventClick.length;
+      rows += chunk.rowItem.length;
+      eventRows[events] = rows;
+    },
+    whole: () => ({
+      name: set.name,
+      items: set.items,
+      userSplit: set.userSplit,
+      userEvents: set.userEvents,
+      eventRows,
+      eventClick,
+      ...(eventGiven.includes(1) ? { eventGiven } : {}),
+      rowItem,
+    }),
+  };
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch {
+    return false;
+  }
+}
