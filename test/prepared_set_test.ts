@@ -1,0 +1,218 @@
+/** Prepared data sets as training reads them: in memory and on disk, from one file or many, whole or damaged. */
+
+import assert from "node:assert/strict";
+import type { ClickLog } from "../src/data/click_log.ts";
+import { NONE } from "../src/data/click_log.ts";
+import { PreparedSet } from "../src/data/prepared_set.ts";
+import { Engine, literal } from "../src/prepare/engine.ts";
+import { openPrepared } from "../src/run/prepared_dataset.ts";
+import { smallLog } from "./small_logs.ts";
+import { withFolder } from "./prepared_folder.ts";
+
+interface Shape {
+  /** Parquet files of pages, and rows of a row group. */
+  readonly files?: number;
+  readonly rowGroup?: number;
+}
+
+/** Writes a log as another engine would: SQL over values, and the least manifest. */
+async function writeSet(
+  folder: string,
+  log: ClickLog,
+  { files = 1, rowGroup = 2048 }: Shape = {},
+): Promise<void> {
+  const { items } = log;
+  const pages: string[] = [];
+  const users: string[] = [];
+  log.userSplit.forEach((split, user) => {
+    const [from, to] = [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0];
+    const [first, end] = [log.eventRows[from] ?? 0, log.eventRows[to] ?? 0];
+    users.push(
+      `(${user}, 'u${user}', '${["train", "validation", "test"][split]}', ${to - from}, ${end - first})`,
+    );
+    for (let e = from; e < to; e++) {
+      const [row, next] = [log.eventRows[e] ?? 0, log.eventRows[e + 1] ?? 0];
+      const click = log.eventClick[e] ?? NONE;
+      const shown = Array.from(log.rowItem.subarray(row, next));
+      pages.push(
+        `(${user}, ${e - from}, [${shown}], ${click === NONE ? "NULL" : click - row}, ${
+          log.eventGiven?.[e] === 1
+        })`,
+      );
+    }
+  });
+  const known = Array.from({ length: items.count }, (_, i) => {
+    const dense = items.kind === "one-hot"
+      ? []
+      : Array.from(items.values.subarray(i * items.width, (i + 1) * items.width));
+    // Plain literals would be decimals, which round twice.
+    const numbers = dense.map((value) => value.toExponential());
+    const tokens = items.kind === "mixed"
+      ? Array.from(items.tokens.token.subarray(items.tokens.first[i], items.tokens.first[i + 1]))
+      : [];
+    return `(${i}, 'i${i}', [${numbers}]::FLOAT[], [${tokens}]::UINTEGER[])`;
+  });
+  const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
+  const write = (sql: string, path: string) =>
+    engine.run(`COPY (${sql}) TO ${literal(path)} (FORMAT parquet, ROW_GROUP_SIZE ${rowGroup})`);
+  try {
+    await write(`FROM (VALUES ${users}) AS t("user", id, split, pages, rows)`, `${folder}/users.parquet`);
+    await write(`FROM (VALUES ${known}) AS t(item, id, dense, tokens)`, `${folder}/items.parquet`);
+    if (files > 1) await Deno.mkdir(`${folder}/pages`);
+    for (let k = 0; k < files; k++) {
+      const part = pages.slice(
+        Math.floor(k * pages.length / files),
+        Math.floor((k + 1) * pages.length / files),
+      );
+      await write(
+        `FROM (VALUES ${part}) AS t("user", page, items, clicked, given)`,
+        files > 1 ? `${folder}/pages/part-${String(k).padStart(5, "0")}.parquet` : `${folder}/pages.parquet`,
+      );
+    }
+  } finally {
+    engine.close();
+  }
+  const manifest = {
+    format: "clickgan-dataset",
+    version: 1,
+    features: {
+      dense: Array.from(
+        { length: items.kind === "one-hot" ? 0 : items.width },
+        (_, k) => ({ name: `f${k}` }),
+      ),
+      tokens: items.kind === "mixed" ? [{ name: "category", first: 0, count: items.tokens.count }] : [],
+    },
+  };
+  await Deno.writeTextFile(`${folder}/manifest.json`, JSON.stringify(manifest));
+}
+
+const logs: Record<string, ClickLog> = {
+  "one-hot": smallLog(1, { users: 60, items: 30, width: 0 }),
+  dense: smallLog(2, { users: 60, items: 30, width: 5 }),
+  mixed: smallLog(3, { users: 60, items: 30, width: 3, tokens: 9 }),
+  "tokens alone": smallLog(4, { users: 60, items: 30, width: 0, tokens: 9 }),
+  given: smallLog(5, { users: 60, items: 30, width: 5, given: 0.4 }),
+};
+
+for (const [name, log] of Object.entries(logs)) {
+  Deno.test(`${name}: what another engine wrote is read as it was, in memory and on disk`, async () => {
+    await withFolder({}, async (folder) => {
+      // Few pages a row group, so that users go over its end; and the pages in several files.
+      await writeSet(folder, log, { files: 3, rowGroup: 2048 });
+      const { source, sha256 } = await openPrepared(folder, { memoryRows: Infinity });
+      const found = source.log ?? assert.fail("expected it in memory");
+      const { name: _, ...expected } = log;
+      const { name: __, ...read } = found;
+      assert.deepEqual(read, expected);
+      const packed = await openPrepared(folder, { memoryRows: 0, cache: `${folder}/cache` });
+      assert.equal(packed.source.log, undefined);
+      assert.equal(packed.sha256, sha256);
+      const users = Uint32Array.from({ length: 20 }, (_, k) => 3 * k);
+      assert.deepEqual(packed.source.read(users), source.read(users));
+      assert.deepEqual(packed.source.userSplit, source.userSplit);
+      if ("close" in packed.source && typeof packed.source.close === "function") packed.source.close();
+      await assert.rejects(
+        () => openPrepared(folder, { memoryRows: 0 }),
+        /there is no cache folder.*set HOME or XDG_CACHE_HOME, or raise --memory-rows/,
+      );
+    });
+  });
+}
+
+Deno.test("row groups and files that end within a user are put together again", async () => {
+  const log = smallLog(6, { users: 3000, items: 30, width: 0 });
+  await withFolder({}, async (folder) => {
+    await writeSet(folder, log, { rowGroup: 2048 });
+    const set = await PreparedSet.open(folder);
+    let chunks = 0;
+    await set.readPages(() => chunks++);
+    assert.ok(chunks > 2, `${chunks} row groups`);
+    const { source } = await openPrepared(folder, { memoryRows: Infinity });
+    assert.deepEqual(source.log?.rowItem, log.rowItem);
+    assert.deepEqual(source.log?.eventClick, log.eventClick);
+  });
+});
+
+Deno.test("a set that is damaged or does not fit together is refused, with the place", async () => {
+  const log = logs.mixed ?? assert.fail();
+  const spoil = async (change: (folder: string) => Promise<void>, message: RegExp) => {
+    await withFolder({}, async (folder) => {
+      await writeSet(folder, log);
+      await change(folder);
+      await assert.rejects(() => openPrepared(folder, { memoryRows: Infinity }), (error: Error) => {
+        assert.equal(error.name, "UserError", error.stack);
+        assert.match(error.message, message);
+        return true;
+      });
+    });
+  };
+  const rewrite = async (folder: string, part: string, sql: string) => {
+    const engine = await Engine.open({ workFolder: "", memory: "500MB" });
+    try {
+      await engine.run(`CREATE TABLE t AS FROM ${literal(`${folder}/${part}.parquet`)}`);
+      await engine.run(`COPY (${sql}) TO ${literal(`${folder}/${part}.parquet`)} (FORMAT parquet)`);
+    } finally {
+      engine.close();
+    }
+  };
+  const manifest = (folder: string) => `${folder}/manifest.json`;
+  await spoil(
+    (f) => Deno.remove(manifest(f)),
+    /Expected a prepared data set with a manifest\.json, found none/,
+  );
+  await spoil((f) => Deno.writeTextFile(manifest(f), "{"), /is not valid JSON/);
+  await spoil(
+    (f) => Deno.writeTextFile(manifest(f), `{"format": "x"}`),
+    /is not a manifest of a prepared data set/,
+  );
+  await spoil(
+    (f) => Deno.remove(`${f}/pages.parquet`),
+    /Expected pages\.parquet, or a folder pages of Parquet files/,
+  );
+  await spoil((f) => Deno.truncate(`${f}/pages.parquet`, 500), /no Parquet file, or a damaged one/);
+  await spoil(
+    (f) => rewrite(f, "pages", 'SELECT * FROM t ORDER BY "user" DESC, page'),
+    /pages\.parquet: page 1: expected user 0 \(pages are sorted by user.*found 59/,
+  );
+  await spoil(
+    (f) => rewrite(f, "pages", "SELECT * FROM t LIMIT 20"),
+    /users says \d+ pages .* pages holds 20 with/,
+  );
+  await spoil(
+    (f) => rewrite(f, "pages", "SELECT * REPLACE (99 AS clicked) FROM t"),
+    /page 1: expected clicked to be a place on its page/,
+  );
+  await spoil(
+    (f) => rewrite(f, "pages", "SELECT * REPLACE ([30] AS items, NULL AS clicked) FROM t"),
+    /page 1: expected items of 0\.\.29, found 30/,
+  );
+  await spoil(
+    (f) => rewrite(f, "pages", "SELECT * EXCLUDE items FROM t"),
+    /expected the columns .*items is missing/,
+  );
+  await spoil(
+    (f) => rewrite(f, "users", "SELECT * REPLACE ('testing' AS split) FROM t"),
+    /user 0: expected split to be train, validation, test, found testing/,
+  );
+  await spoil(
+    (f) => rewrite(f, "users", 'SELECT * FROM t ORDER BY "user" DESC'),
+    /expected users numbered 0, 1, 2/,
+  );
+  await spoil(
+    (f) => rewrite(f, "items", "SELECT * REPLACE ([1, 2]::FLOAT[] AS dense) FROM t"),
+    /item 0: expected 3 dense features as in the manifest, found 2/,
+  );
+  await spoil(
+    (f) => rewrite(f, "items", "SELECT * REPLACE ([1, 'NaN'::FLOAT, 2]::FLOAT[] AS dense) FROM t"),
+    /item 0: expected finite features, found NaN for f1/,
+  );
+  await spoil(
+    (f) => rewrite(f, "items", "SELECT * REPLACE ([9]::UINTEGER[] AS tokens) FROM t"),
+    /item 0: expected tokens of 0\.\.8, found 9/,
+  );
+  await spoil(async (f) => {
+    const text = JSON.parse(await Deno.readTextFile(manifest(f)));
+    text.files = { pages: { rows: 1, bytes: 1, sha256: "0".repeat(64) } };
+    await Deno.writeTextFile(manifest(f), JSON.stringify(text));
+  }, /pages\.parquet is not what the manifest says \(SHA-256 .*it was damaged or changed/);
+});
