@@ -70,7 +70,9 @@ export async function profileStep(
     const group = Math.max(1, Math.min(trainer.places, Math.round(GROUP / wall.median)));
     const host = await timeHostSteps(gpu, recording, group);
     const dispatches = await profile.results();
-    return { workload: name, model: model.name, ...sizes, dispatches, wall, group, host, gpuBytes };
+    const { users, events, rows, items } = sizes;
+    const batch = { users, events, rows, items };
+    return { workload: name, model: model.name, ...batch, dispatches, wall, group, host, gpuBytes };
   } finally {
     recording.destroy();
   }
