@@ -185,10 +185,32 @@ ORDER BY week, category;
 CREATE TABLE category_size AS
 SELECT week, category, count(*) AS size FROM competitor GROUP BY week, category;
 
+-- For the pages that are wanting: draws number first_draw and on, and what of them was on offer at the time. x is a page's
+-- own random number; draw k takes x a_k mod 2^31 - 1 for constants a_k: the same seed draws the same page in whatever order.
+CREATE TEMP TABLE wanting (visitor BIGINT, time BIGINT, clicked BIGINT, category DOUBLE, x BIGINT);
+CREATE TEMP MACRO drawn_for(first_draw, draws, of_week) AS TABLE
+WITH draw AS MATERIALIZED (
+  SELECT visitor, time, clicked, k, s.category, (x * (48271 * (k + 1)) + 16807 * k) % 2147483647 % s.size AS place
+  FROM wanting p, range(first_draw, first_draw + draws) AS numbers(k)
+  JOIN (SELECT * FROM category_size WHERE week = getvariable('batch') // 1000) s
+    ON s.category = if(of_week, -2, p.category)
+),
+chosen AS MATERIALIZED (
+  SELECT visitor, time, clicked, c.item, min(k) AS k
+  FROM draw d
+  JOIN (SELECT * FROM competitor WHERE week = getvariable('batch') // 1000) c USING (category, place)
+  WHERE c.item <> clicked
+  GROUP BY visitor, time, clicked, c.item
+)
+SELECT visitor, c.time, clicked, c.item, v.valid_from, k
+FROM chosen c
+ASOF JOIN (SELECT item, valid_from, available FROM version WHERE item IN (SELECT item FROM chosen)) v
+  ON c.item = v.item AND c.time >= v.valid_from
+WHERE coalesce(v.available, 1) = 1;
+
 -- step: Pages drawn for views | for batch in (SELECT DISTINCT batch FROM to_draw ORDER BY batch)
--- Twice as many draws as places from the category, then as many again from the week. An item comes once, the clicked one is not
--- drawn, and what was not on offer at the time of the view is left out. x is the page's own random number; draw k takes
--- x a_k mod 2^31 - 1 for constants a_k: the same seed draws the same page in whatever order.
+-- Twice as many draws as places from the category; where these do not fill a page, as many again from the week. An item
+-- comes once, the clicked one is not drawn, and what was not on offer at the time of the view is left out.
 CREATE OR REPLACE TEMP TABLE page_of_week AS
 SELECT
   visitor, time, item AS clicked, category, valid_from,
@@ -196,27 +218,28 @@ SELECT
 FROM to_draw
 WHERE batch = getvariable('batch');
 
+CREATE OR REPLACE TEMP TABLE wanting AS SELECT * FROM page_of_week;
 CREATE OR REPLACE TEMP TABLE drawn AS
-WITH draw AS MATERIALIZED (
-  SELECT
-    visitor, time, clicked, k, s.category,
-    (x * (48271 * (k + 1)) + 16807 * k) % 2147483647 % s.size AS place
-  FROM page_of_week p, range(4 * getvariable('page_size')) AS draws(k)
-  JOIN (SELECT * FROM category_size WHERE week = getvariable('batch') // 1000) s
-    ON s.category = if(k < 2 * getvariable('page_size'), p.category, -2)
-),
-chosen AS MATERIALIZED (
-  SELECT visitor, time, clicked, c.item, min(k) AS k
-  FROM draw d JOIN (SELECT * FROM competitor WHERE week = getvariable('batch') // 1000) c USING (category, place)
-  WHERE c.item <> clicked
-  GROUP BY visitor, time, clicked, c.item
-)
-SELECT visitor, c.time, clicked, c.item, v.valid_from, row_number() OVER (PARTITION BY visitor, c.time, clicked ORDER BY k) AS place
-FROM chosen c
-ASOF JOIN (SELECT item, valid_from, available FROM version WHERE item IN (SELECT item FROM chosen)) v
-  ON c.item = v.item AND c.time >= v.valid_from
-WHERE coalesce(v.available, 1) = 1
-QUALIFY row_number() OVER (PARTITION BY visitor, c.time, clicked ORDER BY k) < getvariable('page_size');
+SELECT * EXCLUDE k, row_number() OVER (PARTITION BY visitor, time, clicked ORDER BY k) AS place
+FROM drawn_for(0, 2 * getvariable('page_size'), false)
+QUALIFY place < getvariable('page_size');
+
+CREATE OR REPLACE TEMP TABLE wanting AS
+SELECT p.*, coalesce(others, 0) AS others
+FROM page_of_week p
+LEFT JOIN (SELECT visitor, time, clicked, count(*) AS others FROM drawn GROUP BY visitor, time, clicked) d
+  USING (visitor, time, clicked)
+WHERE coalesce(others, 0) < getvariable('page_size') - 1;
+INSERT INTO drawn
+SELECT
+  m.* EXCLUDE k,
+  others + row_number() OVER (PARTITION BY visitor, time, clicked ORDER BY k) AS place
+FROM (
+  FROM drawn_for(2 * getvariable('page_size'), 2 * getvariable('page_size'), true)
+  ANTI JOIN drawn USING (visitor, time, clicked, item)
+) m
+JOIN wanting USING (visitor, time, clicked)
+QUALIFY place < getvariable('page_size');
 
 -- The clicked item takes a random place among the others.
 INSERT INTO page_row BY NAME

@@ -293,7 +293,7 @@ Deno.test("order of rows, splitting into files and compression do not change wha
         });
       });
     }),
-    { numRuns: 12 },
+    { numRuns: 12, endOnFailure: true },
   );
 });
 

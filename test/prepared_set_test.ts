@@ -158,7 +158,7 @@ Deno.test("a set that is damaged or does not fit together is refused, with the p
   const manifest = (folder: string) => `${folder}/manifest.json`;
   await spoil(
     (f) => Deno.remove(manifest(f)),
-    /Expected a prepared data set with a manifest\.json, found none/,
+    /Expected a prepared data set, a folder with a manifest\.json, found none/,
   );
   await spoil((f) => Deno.writeTextFile(manifest(f), "{"), /is not valid JSON/);
   await spoil(

@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { describe, type Description } from "../prepare/describe.ts";
-import { folder } from "./options.ts";
+import { folder, memorySize } from "./options.ts";
 import { stepProgress } from "./step_progress.ts";
 import { table } from "./table.ts";
 
@@ -10,7 +10,7 @@ export function describeCommand(): Command {
   return new Command("describe")
     .description("Describes a prepared data set: sizes, baselines, and what to beware of.")
     .argument("<folder>", "a prepared data set", folder)
-    .option("--memory <size>", "that the data engine may take", "2GB")
+    .option("--memory <size>", "that the data engine may take", memorySize, "2GB")
     .option("--json", "print the figures as JSON", false)
     .action(async (path: string, { memory, json }: { memory: string; json: boolean }) => {
       const progress = stepProgress();

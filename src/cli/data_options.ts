@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { badRowsText } from "../prepare/bad_rows.ts";
 import { StoppedError } from "../prepare/engine.ts";
 import { prepare, type PrepareOptions, type Recipe } from "../prepare/prepare.ts";
-import { folder, wholeNumber } from "./options.ts";
+import { folder, memorySize, wholeNumber } from "./options.ts";
 import { preparedFolder } from "./output_folders.ts";
 import { EXIT_INTERRUPTED, quoted, say } from "./run_stages.ts";
 import { stepProgress } from "./step_progress.ts";
@@ -31,7 +31,12 @@ export function withPrepareOptions(command: Command, name: string): Command {
       { train: 0.8, validation: 0.1 },
     )
     .option("--strict", "stop at the first row that cannot be read, instead of at more than 1 %", false)
-    .option("--memory <size>", "that the data engine may take; beyond it, it works on disk", "2GB")
+    .option(
+      "--memory <size>",
+      "that the data engine may take; beyond it, it works on disk",
+      memorySize,
+      "2GB",
+    )
     .option("--threads <n>", "of the data engine (default: one a core)", wholeNumber(1, 1024));
 }
 

@@ -34,6 +34,12 @@ export function layerSizes(text: string): number[] {
   );
 }
 
+/** An amount of memory, as DuckDB takes it. */
+export function memorySize(text: string): string {
+  if (/^\d+(\.\d+)? ?[KMGT]i?B$/i.test(text.trim())) return text.trim();
+  throw new InvalidArgumentError(`Expected a size such as 2GB or 800MB, got "${text}".`);
+}
+
 /** A folder's path. */
 export function folder(text: string): string {
   if (text.trim() !== "") return text;

@@ -60,7 +60,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
       throw new UserError(
-        `Expected a prepared data set with a ${MANIFEST}, found none in ${folder}. Make one with deno task data.`,
+        `Expected a prepared data set, a folder with a ${MANIFEST}, found none in ${folder}. Make one with deno task data.`,
       );
     }
     throw explainFileError(error, "read", path);

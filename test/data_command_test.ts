@@ -1,0 +1,286 @@
+/** `data` from the outside: what it says, what it leaves behind, how it stops, and the guide's commands. */
+
+import assert from "node:assert/strict";
+import { permissionFlags } from "../src/cli/launch.ts";
+import { cacheFolder, dataFolders } from "../src/cli/output_folders.ts";
+import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
+import { stepLine, stepProgress } from "../src/cli/step_progress.ts";
+import { warningsOf } from "../src/prepare/describe.ts";
+import { filesIn, interrupt, runCommand } from "./command_check.ts";
+import { withFolder } from "./prepared_folder.ts";
+
+const START = 1_433_000_000_000;
+
+/** Visitors who each view three items and put the second in the cart. */
+function eventsOf(visitors: number): string {
+  const lines = ["timestamp,visitorid,event,itemid,transactionid"];
+  for (let v = 0; v < visitors; v++) {
+    const at = START + v * 1000;
+    for (let k = 0; k < 3; k++) lines.push(`${at + k},${v},view,${(v + 5 * k) % 20},`);
+    lines.push(`${at + 3},${v},addtocart,${(v + 5) % 20},`);
+  }
+  return lines.join("\n") + "\n";
+}
+
+Deno.test("data retailrocket prepares, describe describes, train trains on it, in memory and on disk", async () => {
+  await withFolder({ "events.csv": eventsOf(200) }, async (folder) => {
+    const out = `${folder}/prepared`;
+    const prepared = await runCommand(
+      "data",
+      "retailrocket",
+      "--source",
+      folder,
+      "--out",
+      out,
+      "--shares",
+      "60-20-20",
+    );
+    assert.equal(prepared.code, 0, prepared.stderr);
+    assert.match(prepared.stderr, /^1\/\d+ Reading events$/m);
+    assert.match(
+      prepared.stdout,
+      /^200 pages with 600 displayed items of \d+, 200 clicks; users: \d+ train/m,
+    );
+    assert.match(prepared.stdout, new RegExp(`Train on it: deno task train --data ${out}`));
+    assert.deepEqual(filesIn(out), ["items.parquet", "manifest.json", "pages.parquet", "users.parquet"]);
+    const manifest = JSON.parse(await Deno.readTextFile(`${out}/manifest.json`));
+    assert.deepEqual(manifest.command.slice(0, 3), ["retailrocket", "--source", folder]);
+    assert.match(manifest.duckdb, /^v\d/);
+    assert.equal(manifest.sources[0].bytes, (await Deno.stat(`${folder}/events.csv`)).size);
+
+    const described = await runCommand("data", "describe", out);
+    assert.equal(described.code, 0, described.stderr);
+    assert.match(described.stdout, /^train +\d+ +\d+ +3\.00 +0\.0 % +- +-$/m);
+    assert.match(described.stdout, /^place of the click: 2: 100\.0 %$/m);
+    assert.match(
+      described.stdout,
+      /^- The clicked item is in place 2 in 100 % of the clicks \(33 % by chance\)/m,
+    );
+    assert.match(described.stdout, /^- 100 % of the users have one event/m);
+    assert.match(described.stdout, /^events a user: 1 \/ 1 \/ 1 \/ 1 \/ 1 /m);
+
+    const options = [
+      "--iterations",
+      "6",
+      "--validate-every",
+      "3",
+      "--batch-size",
+      "8",
+      "--dims",
+      "8",
+      "--lstm-units",
+      "4",
+    ];
+    const run = await runCommand("train", "--data", out, "--save-dir", `${folder}/memory`, ...options);
+    assert.equal(run.code, 0, run.stderr);
+    assert.match(run.stderr, /^data: retailrocket, 200 users, 200 events, 600 displayed items/m);
+    const evaluated = await runCommand(
+      "evaluate",
+      "--model",
+      `${folder}/memory/last.safetensors`,
+      "--data",
+      out,
+      "--json",
+    );
+    assert.equal(evaluated.code, 0, evaluated.stderr);
+    const last = JSON.parse(await Deno.readTextFile(`${folder}/memory/result.json`)).test.at(-1);
+    assert.equal(JSON.parse(evaluated.stdout).nll, last.nll);
+    const resumed = await runCommand("train", "--resume", `${folder}/memory`, "--iterations", "9");
+    assert.equal(resumed.code, 0, resumed.stderr);
+
+    // A data set that changed is not the one that the run began with.
+    manifest.features.dense[0].meaning = "something else";
+    await Deno.writeTextFile(`${out}/manifest.json`, JSON.stringify(manifest));
+    const other = await runCommand("train", "--resume", `${folder}/memory`, "--iterations", "12");
+    assert.equal(other.code, 1);
+    assert.match(other.stderr, /has changed since the run began/);
+  });
+});
+
+Deno.test("a preparation that is stopped leaves nothing behind", async () => {
+  await withFolder({ "events.csv": eventsOf(60_000) }, async (folder) => {
+    const args = ["retailrocket", "--source", folder, "--pages", "sampled", "--out", `${folder}/out`];
+    const { code, stderr } = await interrupt(/Who competes|Pages drawn/, "data", ...args);
+    assert.equal(code, 130, stderr);
+    assert.match(stderr, /Stopped; nothing is left of the preparation\./);
+    assert.deepEqual(filesIn(folder), ["events.csv"]);
+  });
+});
+
+Deno.test("data refuses what it cannot use, with exit code 1 and nothing written", async () => {
+  await withFolder({ "events.csv": eventsOf(20), "file": "" }, async (folder) => {
+    const out = ["--out", `${folder}/out`];
+    const cases: [string[], RegExp][] = [
+      [["retailrocket", ...out], /required option '--source/],
+      [["retailrocket", "--source", `${folder}/none`, ...out], /found no events\. Name the folder/],
+      [["retailrocket", "--source", folder, ...out, "--pages", "all"], /session, sampled/],
+      [
+        ["retailrocket", "--source", folder, ...out, "--shares", "80-30-10"],
+        /three percentages that add up to 100/,
+      ],
+      [["retailrocket", "--source", folder, ...out, "--session-gap", "0"], /whole number of at least 1/],
+      [["retailrocket", "--source", folder, ...out, "--numeric", "price"], /different numbers of properties/],
+      [
+        ["retailrocket", "--source", folder, ...out, "--memory", "lots"],
+        /Expected a size such as 2GB or 800MB, got "lots"/,
+      ],
+      [["retailrocket", "--source", folder, ...out, "--min-events", "9"], /Nothing is left of the source/],
+      [
+        ["retailrocket", "--source", folder, "--out", folder],
+        /Expected a new or empty folder .* holds something/,
+      ],
+      [
+        ["retailrocket", "--source", folder, "--out", `${folder}/file/x`],
+        /file.*(not a folder|a part of this path is a file)/s,
+      ],
+      [["describe", folder], /Expected a prepared data set, a folder with a manifest\.json/],
+      [["describe"], /missing required argument/],
+      [["mix"], /unknown command 'mix'/],
+    ];
+    for (const [args, message] of cases) {
+      const { code, stderr, stdout } = await runCommand("data", ...args);
+      assert.equal(code, 1, `${args.join(" ")}: ${stderr}`);
+      assert.match(stderr, message);
+      assert.match(stderr, /^error: /m);
+      assert.equal(stdout, "");
+      assert.deepEqual(filesIn(folder), ["events.csv", "file"], args.join(" "));
+    }
+  });
+});
+
+Deno.test("data on a full disk says so and leaves nothing", async (t) => {
+  await withFolder({ "events.csv": eventsOf(3000) }, async (folder) => {
+    const disk = `${folder}/disk`;
+    await Deno.mkdir(disk);
+    const mount = await new Deno.Command("mount", { args: ["-t", "tmpfs", "-o", "size=300k", "tmpfs", disk] })
+      .output()
+      .catch(() => undefined);
+    if (!mount?.success) {
+      console.log("skipped: mounting is not allowed here, so a full disk is not tested");
+      return;
+    }
+    try {
+      await t.step("300 KiB", async () => {
+        const { code, stderr } = await runCommand(
+          "data",
+          "retailrocket",
+          "--source",
+          folder,
+          "--out",
+          `${disk}/out`,
+        );
+        assert.equal(code, 1, stderr);
+        assert.match(stderr, /Free some space, or choose another --out/);
+        assert.deepEqual(filesIn(disk), []);
+      });
+    } finally {
+      await new Deno.Command("umount", { args: [disk] }).output();
+    }
+  });
+});
+
+Deno.test("warnings come for what they name and for nothing else", () => {
+  const fine = {
+    pages: 100,
+    clicks: 80,
+    place_by_chance: 0.2,
+    most_clicks: 20,
+    most_place: 1,
+    last_clicks: 16,
+    pages_of_one: 2,
+    users: 50,
+    users_of_one: 10,
+    pages_with_twice: 0,
+    twice_clicked: 0,
+  };
+  const part = (split: string, unseenClicked: number) => ({
+    split,
+    users: 1,
+    events: 1,
+    rows: 1,
+    clicks: 1,
+    uniformLoss: 1,
+    chance: [0, 0] as const,
+    clickRate: [0, 0] as const,
+    unseenShown: 0,
+    unseenClicked,
+    neverClicked: 0,
+  });
+  const parts = [part("train", 0), part("validation", 0.05), part("test", 0.1)];
+  assert.deepEqual(warningsOf(fine, parts), []);
+  const cases: [Record<string, number>, RegExp][] = [
+    [{ last_clicks: 80 }, /is the last of its page in 100 % of the clicks \(20 % by chance\)/],
+    [{ most_clicks: 60 }, /is in place 1 in 75 %/],
+    [{ pages_with_twice: 3, twice_clicked: 2 }, /3 pages show an item twice; 2 times it is the clicked one/],
+    [{ pages_of_one: 30 }, /30 % of the pages show one item/],
+    [{ users_of_one: 40 }, /80 % of the users have one event/],
+  ];
+  for (const [change, message] of cases) {
+    const warnings = warningsOf({ ...fine, ...change }, parts);
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? "", message);
+  }
+  assert.match(
+    warningsOf(fine, [...parts.slice(0, 2), part("test", 0.3)])[0] ?? "",
+    /30 % of the items clicked in the test/,
+  );
+  assert.match(warningsOf(fine, parts.slice(0, 2))[0] ?? "", /The test part has no users/);
+});
+
+Deno.test("progress of steps fits a terminal's line, and is a line a step elsewhere", () => {
+  const standing = { title: "Pages drawn for views", number: 10, of: 17, round: 2, rounds: 19 };
+  assert.equal(stepLine(standing, 12.7, 80), "[10/17] Pages drawn for views  2/19  12s");
+  assert.equal(stepLine({ ...standing, rounds: 1 }, 0, 80), "[10/17] Pages drawn for views  0s");
+  assert.equal(stepLine(standing, 12.7, 20).length, 20);
+  let written = "";
+  const progress = stepProgress({ write: (text) => written += text });
+  progress.begin(standing);
+  progress.begin({ ...standing, round: 3 });
+  progress.begin({ ...standing, number: 11, title: "Numbers of items", rounds: 1 });
+  progress.stop();
+  assert.equal(written, "10/17 Pages drawn for views\n11/17 Numbers of items\n");
+});
+
+Deno.test("dataFolders finds what data writes to, and only data may run native code", () => {
+  assert.deepEqual(dataFolders(["log", "--out", "x/y/"]), ["x/y", "x/y.partial", "x"]);
+  assert.deepEqual(dataFolders(["log", "--out=z"]), ["z", "z.partial", "."]);
+  assert.deepEqual(dataFolders(["retailrocket"]).map((path) => path.replaceAll("\\", "/")), [
+    "runs/data/retailrocket",
+    "runs/data/retailrocket.partial",
+    "runs/data",
+  ]);
+  for (const args of [[], ["--help"], ["describe", "x"]]) assert.deepEqual(dataFolders(args), []);
+  assert.ok(permissionFlags("data", ["describe", "x"]).includes("--allow-ffi"));
+  for (const command of ["train", "evaluate", "report", "reproduce"]) {
+    assert.ok(!permissionFlags(command, ["--data", "x"]).includes("--allow-ffi"), command);
+  }
+});
+
+Deno.test("the guide's commands run as they stand", async () => {
+  const guide = await Deno.readTextFile(new URL("../data/README.md", import.meta.url));
+  const block = guide.match(/<!-- The tests run these commands\. -->\n+```sh\n([^]*?)```/)?.[1] ??
+    assert.fail("no commands");
+  const commands = block.trim().split("\n").map((line) => line.replace(/^deno task /, "").split(" "));
+  assert.ok(commands.length >= 5);
+  await withFolder({}, async (folder) => {
+    const config = new URL("../deno.json", import.meta.url).pathname;
+    const outputs: string[] = [];
+    for (const [name = "", ...args] of commands) {
+      const script = new URL(`../src/cli/${name}.ts`, import.meta.url).href;
+      const flags = permissionFlags(name, args, cacheFolder(() => undefined));
+      const plain = name === "train" ? ["--no-calibration"] : [];
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "--frozen", "--config", config, ...flags, script, ...args, ...plain],
+        cwd: folder,
+        env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
+      }).output();
+      const [out = "", errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+      assert.equal(code, 0, `${name} ${args.join(" ")}\n${errors}`);
+      outputs.push(out);
+    }
+    assert.match(outputs[2] ?? "", /features: 6 numbers .* category .* brand/);
+    // The model beats the click rate: prec@1 .32 in the README.
+    const best = (outputs[3] ?? "").match(/^best-loss +\d+ +(\d\.\d+) +(\d?\.\d+)/m);
+    assert.ok(Number(best?.[2]) > 0.45, outputs[3]);
+  });
+});
