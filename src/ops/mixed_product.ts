@@ -64,7 +64,8 @@ export function mixedProduct(
     op: "mixed_product",
     inputs: dense ? [table, dense.features, dense.weights] : [table],
     output,
-    rereads: dense ? [dense.features, output] : [],
+    // Not the output: its gradient is read by token, all over the place, which textures are slow at.
+    rereads: dense ? [dense.features] : [],
     forward,
     backward,
     reference: reference(tokens.host, rows),
