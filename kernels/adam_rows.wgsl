@@ -1,7 +1,7 @@
 // adam_rows.wgsl - Adam on the rows of a table that a batch touches; all others cost nothing and stay as they are
 //
-//   touched [T]   a row of the table, each at most once, or NONE      T = the batch's events or distinct items, or ROWS:
-//                 all of a table's rows (tokens), of which most are NONE
+//   touched [T]   a row of the table, each at most once, or NONE      T = the batch's events or distinct items; or
+//                 PLACES at most, all of which that are reached here token_gradient_rows has reached before
 //   gradient [T, N] of these rows      weights, m, v [I, N]
 //
 // For a touched row the same as adam.wgsl, to the bit. A row that is not touched keeps its weights and moments: this is
@@ -26,7 +26,7 @@ const BETA2 = 0.999;
 const EPSILON = 1e-8;
 const N4 = 16u;        // columns / 4
 const T = 3u;          // which of the batch's sizes the list has
-const ROWS = 0u;       // length of the list where it is none of them, else 0
+const PLACES = 0u;     // length of the list where it is none of them, else 0
 const DECAYS = false;
 const NONE = 0xffffffffu;
 
@@ -50,7 +50,7 @@ struct Step {
 @compute @workgroup_size(WORKGROUP)
 fn adam_rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let k = id.x + id.y * (grid.x * WORKGROUP);
-  if (k >= select(step.size[T], ROWS, ROWS > 0u) * N4) { return; }
+  if (k >= select(step.size[T], PLACES, PLACES > 0u) * N4) { return; }
   let row = touched[k / N4];
   if (row == NONE) { return; }
   let i = row * N4 + k % N4;

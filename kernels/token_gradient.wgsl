@@ -3,7 +3,6 @@
 //   source [D, N]   gradients by distinct item        pair, ranked   see token_group.wgsl
 //   chunk [., N]    of token_gradient_chunks          token_first [V+1]  first pair of a token among those of the catalogue
 //   output [V, N]   output_v = sum of source over the batch's items that have token v, and 0 without any
-//   touched [V]     with TOUCHED, for adam_rows: v where some item has token v, else NONE; output_v is not written then
 //
 // A token's pairs are found by the ranks of its first place and its successor's. Tokens that are absent get a true zero:
 // Adam goes on moving them by their moments, as the reference does.
@@ -20,8 +19,6 @@ const LIST_WORDS = 1u;  // W
 const FED = false;      // the list of fed items
 const CHUNK = 64u;
 const ACCUMULATE = false;
-const TOUCHED = false;
-const NONE = 0xffffffffu;
 
 struct Step {
   size: vec4u,         // B users, E events, R rows, D distinct items of this batch
@@ -38,8 +35,7 @@ struct Step {
 @group(0) @binding(3) var<storage, read> chunk: array<vec4f>;
 @group(0) @binding(4) var<storage, read> token_first: array<u32>;
 @group(0) @binding(5) var<storage, read_write> output: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> touched: array<u32>;
-@group(0) @binding(7) var<uniform> step: Step;
+@group(0) @binding(6) var<uniform> step: Step;
 
 fn load_source(i: u32) -> vec4f { return source[i]; }
 
@@ -57,10 +53,6 @@ fn token_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   let column = i % N4;
   var k = rank(token_first[token]);
   let end = rank(token_first[token + 1u]);
-  if (TOUCHED) {
-    if (column == 0u) { touched[token] = select(NONE, token, k < end); }
-    if (k == end) { return; }
-  }
   let whole = min((k + CHUNK - 1u) / CHUNK * CHUNK, end);
   var sum = vec4f(0.0);
   for (; k < whole; k++) { sum += load_source(pair[k].x * N4 + column); }

@@ -10,12 +10,12 @@ import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readFloats } from "../src/gpu/readback.ts";
-import { type BatchSizes, extent } from "../src/gpu/step.ts";
+import type { BatchSizes } from "../src/gpu/step.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { type AdamKind, adamRate, AdamState } from "../src/ops/adam.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../src/tape/parameters.ts";
-import type { TouchedRows } from "../src/tape/tape.ts";
+import { placesOf, type TouchedRows } from "../src/tape/tape.ts";
 import { padRows, type Tensor } from "../src/tape/tensor.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import type { TrainerState } from "../src/train/batch_trainer.ts";
@@ -123,7 +123,7 @@ async function runKernel(gpu: Gpu, most?: number) {
           gpu.queue.writeBuffer(rows.list.buffer, 0, list);
           // What belongs to no row is no number: it must not be read.
           const own = new Float32Array(list.length * columns).fill(NaN);
-          list.subarray(0, extent(rows.count, sizes)).forEach((row, k) => {
+          list.subarray(0, placesOf(rows.count, sizes)).forEach((row, k) => {
             if (row !== NONE) own.set(values.subarray(row * columns, (row + 1) * columns), k * columns);
           });
           gpu.queue.writeBuffer(rows.gradient.buffer, 0, padRows(own, list.length, columns, groups));

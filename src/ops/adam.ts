@@ -6,9 +6,9 @@ import { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import { extent, partialChunks, sizeIndex } from "../gpu/step.ts";
+import { partialChunks, sizeIndex } from "../gpu/step.ts";
 import { type ParameterArena, windows } from "../tape/parameters.ts";
-import type { TouchedRows } from "../tape/tape.ts";
+import { placesOf, type TouchedRows } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 const adamKernel = kernel("adam", adamText);
@@ -19,7 +19,7 @@ const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 /**
  * Which parameters a step moves. `dense`: all, as if every gradient that the batch does not give were zero.
  * `row-sparse`: of a table with a row per item or token, only the rows that the batch touches; the others keep weights and
- * moments, and the step's cost does not depend on the catalogue, but for a look at each token. See `adam_rows.wgsl` for what this changes.
+ * moments, and the step's cost does not depend on the catalogue. See `adam_rows.wgsl` for what this changes.
  */
 export const adamKinds = ["dense", "row-sparse"] as const;
 export type AdamKind = typeof adamKinds[number];
@@ -97,7 +97,7 @@ export class AdamState {
       constants: {
         ...adamConstants,
         N4: table.stride / 4,
-        ...(typeof count === "number" ? { ROWS: count } : { T: sizeIndex[count] }),
+        ...(typeof count === "string" ? { T: sizeIndex[count] } : { PLACES: count.most }),
         DECAYS: parameters.decaying.some(({ start, end }) => start <= at && at < end),
       },
       views: {
@@ -107,10 +107,10 @@ export class AdamState {
         m: of(this.m),
         v: of(this.v),
       },
-      invocations: (s) => [extent(count, s) * table.stride / 4],
+      invocations: (s) => [placesOf(count, s) * table.stride / 4],
       cost: (s) => ({
-        flops: 10 * extent(count, s) * table.stride,
-        bytes: 28 * extent(count, s) * table.stride,
+        flops: 10 * placesOf(count, s) * table.stride,
+        bytes: 28 * placesOf(count, s) * table.stride,
       }),
     };
   }

@@ -5,6 +5,7 @@
 
 import chunksText from "../../kernels/token_gradient_chunks.wgsl" with { type: "text" };
 import gradientText from "../../kernels/token_gradient.wgsl" with { type: "text" };
+import touchedText from "../../kernels/token_gradient_rows.wgsl" with { type: "text" };
 import sumText from "../../kernels/token_sum.wgsl" with { type: "text" };
 import type { DeviceTokens } from "../batch/device_tokens.ts";
 import type { ItemTokens } from "../data/click_log.ts";
@@ -19,6 +20,7 @@ import { fedGradient } from "./embedding.ts";
 
 const sumKernel = kernel("token_sum", sumText);
 const chunksKernel = kernel("token_gradient_chunks", chunksText);
+const touchedKernel = kernel("token_gradient_rows", touchedText);
 const gradientKernel = kernel("token_gradient", gradientText);
 
 /** Pairs of a stretch that is summed apart. */
@@ -84,37 +86,49 @@ export function tokenGradient(
   const FED = rows === "events";
   const byItem = FED ? tape.saved(`${call.label} gradient by fed item`, "items", table.stride) : undefined;
   const V = tokens.count;
-  const list = tape.saved(`${table.name} touched`, tape.options.touchedOnly ? V : 1, 1);
-  const touched = call.touches(table, V, list, bufferOf(target.view));
   const N4 = table.stride / 4;
   const chunksAtMost = (s: BatchSizes) => Math.floor(pairs.atMost(s) / CHUNK);
-  const most = Math.max(1, chunksAtMost(tape.options.capacity));
+  const sums = (s: BatchSizes) => tokens.pairsAtMost(Math.min(s.items, s[rows]));
+  const { capacity } = tape.options;
+  const most = Math.max(1, chunksAtMost(capacity));
   const chunk = tape.saved(`${call.label} stretches of tokens`, most, table.stride);
   const constants = { N4, TOKENS: V, LIST_WORDS: pairs.words, FED, CHUNK };
-  const sums = (s: BatchSizes) => tokens.pairsAtMost(Math.min(s.items, s[rows]));
   const views = { source: byItem ?? source, pair, ranked, chunk };
-  return [
-    ...(byItem ? [fedGradient(call, source, table.stride, byItem)] : []),
-    {
-      kernel: chunksKernel,
-      label: `${call.label} stretches of ${table.name}`,
-      constants,
-      views,
-      invocations: (s) => [chunksAtMost(s) * N4],
-      cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * sums(s) * N4 }),
-    },
-    {
-      kernel: gradientKernel,
-      label: `${call.label} gradient of ${table.name}`,
-      constants: { ...constants, ACCUMULATE: target.accumulate, TOUCHED: touched !== undefined },
-      views: { ...views, token_first: tokens.tokenFirst, output: target.view, touched: list },
-      invocations: () => [V * N4],
-      cost: (s) => {
-        const written = touched ? Math.min(sums(s), V) : V;
-        return { flops: sums(s) * table.columns, bytes: 16 * (sums(s) + written) * N4 + 4 * V };
-      },
-    },
-  ];
+  const specs: DispatchSpec[] = [{
+    kernel: chunksKernel,
+    label: `${call.label} stretches of ${table.name}`,
+    constants,
+    views,
+    invocations: (s) => [chunksAtMost(s) * N4],
+    cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * sums(s) * N4 }),
+  }];
+  if (byItem) specs.unshift(fedGradient(call, source, table.stride, byItem));
+  const label = `${call.label} gradient of ${table.name}`;
+  const places = { of: sums, most: Math.max(1, sums(capacity)) };
+  const touched = tape.options.touchedOnly
+    ? call.touches(table, places, tape.saved(`${table.name} touched`, places.most, 1))
+    : undefined;
+  if (touched) {
+    const { list, gradient } = touched;
+    specs.push({
+      kernel: touchedKernel,
+      label,
+      constants: { ...constants, PLACES: places.most },
+      views: { ...views, token_first: tokens.tokenFirst, touched: list, output: gradient },
+      invocations: (s) => [sums(s) * N4],
+      cost: (s) => ({ flops: sums(s) * table.columns, bytes: 32 * sums(s) * N4 }),
+    });
+    return specs;
+  }
+  specs.push({
+    kernel: gradientKernel,
+    label,
+    constants: { ...constants, ACCUMULATE: target.accumulate },
+    views: { ...views, token_first: tokens.tokenFirst, output: target.view },
+    invocations: () => [V * N4],
+    cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * (sums(s) + V) * N4 }),
+  });
+  return specs;
 }
 
 /** [I, V]: 1 for the tokens that an item has. */

@@ -29,15 +29,28 @@ export interface Call {
   partials(parameter: Tensor): PartialTarget;
   /**
    * Where to write the gradient of a table by touched row instead: for an op of which a batch touches only some rows.
-   * Undefined when the whole gradient is wanted. @param list, gradient see {@link TouchedRows}; a gradient of its own is
-   * made where none is given
+   * Undefined when the whole gradient is wanted. @param list see {@link TouchedRows}
    */
-  touches(table: Tensor, count: Dim, list: View, gradient?: View): TouchedRows | undefined;
+  touches(table: Tensor, count: Places, list: View): TouchedRows | undefined;
+}
+
+/**
+ * How many places a list has: one of the batch's sizes, or what follows from them. The latter is a bound: the op writes
+ * NONE to all that its invocations, and so Adam's, reach beyond the rows that are touched.
+ */
+export type Places = keyof BatchSizes | {
+  readonly of: (sizes: BatchSizes) => number;
+  /** Of the largest batch. */
+  readonly most: number;
+};
+
+export function placesOf(places: Places, sizes: BatchSizes): number {
+  return typeof places === "string" ? sizes[places] : places.of(sizes);
 }
 
 /** The rows of a table that a batch touches, and their gradients. */
 export interface TouchedRows {
-  readonly count: Dim;
+  readonly count: Places;
   /** [count] u32: a row of the table, each at most once, or NONE */
   readonly list: View;
   /** [count, N] */
@@ -235,14 +248,14 @@ export class Tape {
         const accumulate = claim(parameter);
         return { view: parameters.partials, stride: parameters.summed, at: place.offset, accumulate };
       },
-      touches: (table, count, list, given) => {
+      touches: (table, count, list) => {
         if (!this.options.touchedOnly) return undefined;
         // Two ops may touch different rows; each row must be moved once.
         if (this.#touched.has(table)) {
           throw new Error(`${table.name} is used twice: expected one op that says which rows are touched`);
         }
-        const gradient = given ??
-          this.saved(`gradient of touched rows of ${table.name}`, count, table.stride);
+        const places = typeof count === "string" ? count : count.most;
+        const gradient = this.saved(`gradient of touched rows of ${table.name}`, places, table.stride);
         const rows = { count, list, gradient };
         this.#touched.set(table, rows);
         parameters.touchedOnly.add(table.name);

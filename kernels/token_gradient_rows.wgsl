@@ -1,0 +1,78 @@
+// token_gradient_rows.wgsl - token_gradient for the rows that a batch touches, at no cost of the others
+//
+//   source [D, N]   gradients by distinct item        pair, ranked   see token_group.wgsl
+//   chunk [., N]    of token_gradient_chunks          token_first [V+1]  first pair of a token among those of the catalogue
+//   touched [.]     a place for each pair of the batch: the token of the first of its pairs, NONE for the others and behind
+//                   the last
+//   output [., N]   at the place of a token: the sum of source over the batch's items that have it; not written for NONE
+//
+// So adam_rows finds each token once. Sums have the order of token_gradient, so the bits are the same. The host does not
+// know how many pairs a batch has, only a bound: all places up to it are written, and those that rounding adds.
+//
+// Work split   one invocation owns four columns of one place. Others than a token's first leave at once.
+// Cost         8 bytes a pair, a flop and 4 bytes an element of source read, 4 an element of a touched row written.
+// Next         adam_rows.wgsl
+
+const WORKGROUP = 64;
+const N4 = 16u;         // columns / 4
+const TOKENS = 1u;      // V
+const LIST_WORDS = 1u;  // W
+const FED = false;      // the list of fed items
+const CHUNK = 64u;
+const PLACES = 1u;      // of the largest batch
+const NONE = 0xffffffffu;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> source: array<vec4f>;
+@group(0) @binding(1) var<storage, read> pair: array<vec2u>;
+@group(0) @binding(2) var<storage, read> ranked: array<vec2u>;
+@group(0) @binding(3) var<storage, read> chunk: array<vec4f>;
+@group(0) @binding(4) var<storage, read> token_first: array<u32>;
+@group(0) @binding(5) var<storage, read_write> touched: array<u32>;
+@group(0) @binding(6) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(7) var<uniform> step: Step;
+
+fn load_source(i: u32) -> vec4f { return source[i]; }
+
+// Pairs of the batch before one of the catalogue's places.
+fn rank(place: u32) -> u32 {
+  let entry = ranked[select(0u, LIST_WORDS, FED) + (place >> 5u)];
+  return entry.y + countOneBits(entry.x & ((1u << (place & 31u)) - 1u));
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn token_gradient_rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  let place = i / N4;
+  let column = i % N4;
+  if (place >= PLACES) { return; }
+  let all = ranked[LIST_WORDS].y;
+  var k = place;
+  var last = all;
+  if (FED) {
+    k += all;
+    last = ranked[2u * LIST_WORDS].y;
+  }
+  var token = NONE;
+  if (k < last) {
+    let own = pair[k].y;
+    if (place == 0u || pair[k - 1u].y != own) { token = own - select(0u, TOKENS, FED); }
+  }
+  if (column == 0u) { touched[place] = token; }
+  if (token == NONE) { return; }
+  let end = rank(token_first[token + 1u]);
+  let whole = min((k + CHUNK - 1u) / CHUNK * CHUNK, end);
+  var sum = vec4f(0.0);
+  for (; k < whole; k++) { sum += load_source(pair[k].x * N4 + column); }
+  for (; k + CHUNK <= end; k += CHUNK) { sum += chunk[k / CHUNK * N4 + column]; }
+  for (; k < end; k++) { sum += load_source(pair[k].x * N4 + column); }
+  output[i] = sum;
+}
