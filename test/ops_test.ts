@@ -30,6 +30,7 @@ const given = batchOf(7, { users: 67, items: 33, width: 17, maxEvents: 7, maxPag
 const rareTokens = batchOf(7, { users: 20, items: 300, width: 3, tokens: 500, maxEvents: 6, maxPage: 6 });
 /** Items with tokens, alone or beside dense features. */
 const mixed = {
+  "no item has a token": bare(batchOf(2, { users: 5, items: 7, width: 5, tokens: 3 })),
   one: batchOf(1, { users: 1, items: 1, width: 3, tokens: 1, maxEvents: 1, maxPage: 1 }),
   few: batchOf(2, { users: 5, items: 7, width: 5, tokens: 6 }),
   "tokens alone": batchOf(3, { users: 67, items: 33, width: 0, tokens: 11, maxEvents: 7, maxPage: 9 }),
@@ -40,6 +41,13 @@ const mixed = {
 const noClicks = batchOf(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
 type Batch = Pick<OpCase, "log" | "users">;
+
+function bare({ log, users }: Batch): Batch {
+  const { items } = log;
+  if (items.kind !== "mixed") throw new Error("expected mixed features");
+  const tokens = { count: 3, first: new Uint32Array(items.count + 1), token: new Uint32Array(0) };
+  return { log: { ...log, items: { ...items, tokens } }, users };
+}
 
 /** F of a log with dense features. */
 function widthOf({ log }: Batch): number {
