@@ -64,6 +64,7 @@ export const runPreparation: Prepare = async (recipe, options) => {
     const { counts, skipped } = manifest;
     const n = (count: number | undefined) => (count ?? 0).toLocaleString("en");
     if (bad.total > 0) say(`${n(bad.total)} rows could not be read and are left out:\n${badRowsText(bad)}`);
+    for (const note of manifest.notes) say(note);
     for (const [kind, count] of Object.entries(skipped)) say(`left out or changed: ${n(count)} ${kind}`);
     const users = counts?.users;
     console.log(

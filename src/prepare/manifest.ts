@@ -41,6 +41,8 @@ export const manifestSchema = z.object({
   }).optional(),
   /** What of the source is not in the data set, and how often. */
   skipped: z.record(z.string(), count).default({}),
+  /** How the source was understood, where that was inferred. */
+  notes: z.array(z.string()).default([]),
   /** The exact arguments. */
   command: z.array(z.string()).default([]),
   sources: z.array(z.object({ path: z.string(), bytes: count })).default([]),

@@ -70,7 +70,9 @@ export async function prepare(
   let engine: Engine | undefined;
   try {
     engine = await Engine.open({ workFolder: out.work, memory: options.memory, threads: options.threads });
-    await engine.run("CREATE TABLE skipped (kind VARCHAR, count BIGINT)");
+    await engine.run(
+      "CREATE TABLE skipped (kind VARCHAR, count BIGINT); CREATE TABLE note (text VARCHAR)",
+    );
     const begun = await recipe.begin(engine, out.work, signal);
     await engine.setVariables({
       ...begun.variables,
@@ -163,6 +165,7 @@ async function manifestOf(
       ...skipped.map(({ kind, count }) => [String(kind), Number(count)]),
       ...(bad.total > 0 ? [["rows that cannot be read", bad.total]] : []),
     ]),
+    notes: (await engine.rows("SELECT text FROM note ORDER BY text")).map(({ text }) => String(text)),
     command,
     sources: sources.map(({ path, bytes }) => ({ path, bytes })),
     clickgan: version,
