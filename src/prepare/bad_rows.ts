@@ -7,7 +7,8 @@ import { linesAt } from "./sources.ts";
 
 /** More bad rows than this share stop a preparation. */
 export const MOST_BAD = 0.01;
-const MOST_EXAMPLES = 20;
+/** That are shown. */
+export const MOST_EXAMPLES = 20;
 
 export interface BadRow {
   readonly file: string;
@@ -57,7 +58,7 @@ export async function takeRejects(engine: Engine): Promise<BadRows> {
     `SELECT column_name, error_type, count(*) AS n FROM (${FAULTS}) GROUP BY ALL ORDER BY ALL`,
   );
   const first = await engine.rows(`SELECT * FROM (${FAULTS}) LIMIT ${MOST_EXAMPLES}`);
-  await engine.run("DROP TABLE reject_errors; DROP TABLE reject_scans");
+  await forgetRejects(engine);
   const lines = await linesOf(first);
   return joined(
     kinds.map((row) => ({
@@ -86,6 +87,11 @@ async function linesOf(rows: readonly Record<string, Json>[]): Promise<number[]>
     lines.push(...await linesAt(file, starts));
   }
   return lines;
+}
+
+/** For who reads again what was read before: the same rows are put aside again. */
+export async function forgetRejects(engine: Engine): Promise<void> {
+  await engine.run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans");
 }
 
 /** The sum of several readings. */
@@ -160,7 +166,7 @@ function typeText(type: string): string {
 }
 
 /** A value that may be long, on one line. */
-function shown(text: string): string {
+export function shown(text: string): string {
   const line = text.replace(/\s+/g, " ").trim();
   return line.length > 60 ? `${line.slice(0, 57)}...` : line;
 }

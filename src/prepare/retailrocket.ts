@@ -1,10 +1,10 @@
 /** The Retailrocket e-commerce data set: its raw files to pages, by `data/retailrocket.sql`. */
 
 import { UserError } from "../data/user_error.ts";
-import { type Engine, literal } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 import type { Begun, Recipe } from "./prepare.ts";
 import { type Step, stepsOf } from "./script.ts";
-import { checkCompressed, expectHeader, findFilesIfAny, type SourceFile } from "./sources.ts";
+import { checkCompressed, expectHeader, findFilesIfAny, rowsOfCsv, type SourceFile } from "./sources.ts";
 import script from "../../data/retailrocket.sql" with { type: "text" };
 
 export interface RetailrocketOptions {
@@ -96,7 +96,7 @@ async function begin(
       min_events: options.minEvents,
       max_users: options.maxUsers ?? Number.MAX_SAFE_INTEGER,
     },
-    rowsRead: (engine, step) => linesOf(engine, paths[kindOf(step)]),
+    rowsRead: (engine, step) => rowsOfCsv(engine, paths[kindOf(step)]),
   };
 }
 
@@ -104,14 +104,4 @@ function kindOf({ title }: Step): Kind {
   const kind = READS[title];
   if (!kind) throw new Error(`no file is known for the step "${title}"`);
   return kind;
-}
-
-async function linesOf(engine: Engine, paths: readonly string[]): Promise<number> {
-  const lines = await engine.number(
-    `SELECT count(*) FROM read_csv(${
-      literal(paths)
-    }, header = false, delim = chr(1), quote = '', escape = '', ` +
-      "columns = {'line': 'VARCHAR'}, auto_detect = false)",
-  );
-  return lines - paths.length;
 }

@@ -98,12 +98,20 @@ export async function linesAt(path: string, starts: readonly number[]): Promise<
   return lines;
 }
 
+/** Lines of text files as one column, and the file's path; chr(1) is in no sane text. */
+export function linesSql(paths: readonly string[]): string {
+  return `read_csv(${literal(paths)}, header = false, delim = chr(1), quote = '', escape = '', ` +
+    "columns = {'line': 'VARCHAR'}, auto_detect = false, filename = 'clickgan file')";
+}
+
+/** How many rows there are below the headers, the bad ones among them. */
+export async function rowsOfCsv(engine: Engine, paths: readonly string[]): Promise<number> {
+  return await engine.number(`SELECT count(*) FROM ${linesSql(paths)}`) - paths.length;
+}
+
 /** The first line of a text file, whatever it is compressed with. @throws UserError for an empty file. */
 export async function firstLine(engine: Engine, path: string): Promise<string> {
-  const line = await engine.value(
-    `SELECT line FROM read_csv(${literal(path)}, header = false, delim = chr(1), quote = '', escape = '', ` +
-      "columns = {'line': 'VARCHAR'}, auto_detect = false) LIMIT 1",
-  );
+  const line = await engine.value(`SELECT line FROM ${linesSql([path])} LIMIT 1`);
   if (line === null) throw new UserError(`${path} is empty. Expected a header line and rows.`);
   return String(line).replace(/^\ufeff/, "").replace(/\r$/, "");
 }
