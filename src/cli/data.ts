@@ -4,6 +4,8 @@ import { Command } from "commander";
 import { version } from "../version.ts";
 import { describeCommand } from "./data_describe.ts";
 import { exampleCommand } from "./data_example.ts";
+import { impressionsCommand } from "./data_impressions.ts";
+import { logCommand } from "./data_log.ts";
 import { runPreparation } from "./data_options.ts";
 import { retailrocketCommand } from "./data_retailrocket.ts";
 import { runMain } from "./fail.ts";
@@ -14,12 +16,16 @@ async function main(): Promise<void> {
     .description("Makes a prepared data set of a raw log, for deno task train --data, or describes one.")
     .version(version)
     .addCommand(retailrocketCommand(runPreparation))
+    .addCommand(impressionsCommand(runPreparation))
+    .addCommand(logCommand(runPreparation))
     .addCommand(describeCommand())
     .addCommand(exampleCommand())
     .addHelpText(
       "after",
       "\nExamples:\n" +
         "  deno task data retailrocket --source retailrocket --pages sampled --out runs/data/rr\n" +
+        "  deno task data impressions --source MINDsmall_train --out runs/data/mind\n" +
+        "  deno task data log --source 'logs/*.parquet' --user uid --item sku --time ts --clicked label\n" +
         "  deno task data describe runs/data/rr\n" +
         "\nA subcommand's options: deno task data retailrocket --help. The guide is data/README.md.",
     );

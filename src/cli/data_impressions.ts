@@ -1,0 +1,71 @@
+/** `data impressions`: from logs of impressions in a layout that is known. */
+
+import { Command, Option } from "commander";
+import { UserError } from "../data/user_error.ts";
+import { mindRecipe } from "../prepare/impressions.ts";
+import { logRecipe } from "../prepare/log.ts";
+import type { PrepareOptions, Recipe } from "../prepare/prepare.ts";
+import { given, withFeatureOptions } from "./data_log.ts";
+import { type Prepare, withPrepareOptions } from "./data_options.ts";
+
+interface Options extends PrepareOptions {
+  source: string;
+  layout: "mind" | "long";
+  news?: string;
+  features?: string;
+  dense?: string[];
+  tokens?: string[];
+  itemIds: boolean;
+}
+
+/** The columns of the long layout. */
+const LONG = {
+  user: "user",
+  time: "time",
+  page: "page",
+  item: "item",
+  position: "position",
+  clicked: "clicked",
+};
+
+export function impressionsCommand(run: Prepare): Command {
+  const command = new Command("impressions")
+    .description(
+      "Prepares a log of impressions. MIND's layout: lines of behaviors.tsv with a user's impressions N1-0 N2-1, and the " +
+        "history of clicks that a user starts with. The long layout: a header user, time, page, item, position, clicked, " +
+        "and a row for each displayed item, read as deno task data log reads it.",
+    )
+    .requiredOption(
+      "--source <path>",
+      "a file or a quoted glob; of MIND, also the folder of behaviors.tsv and news.tsv",
+      given,
+    )
+    .addOption(
+      new Option("--layout <name>", "what the log looks like").choices(["mind", "long"]).default("mind"),
+    )
+    .option(
+      "--news <files>",
+      "MIND's news.tsv, for the categories of items (default: the one in the folder)",
+      given,
+    );
+  return withPrepareOptions(withFeatureOptions(command, "item (long layout)"), "impressions")
+    .action(async (options: Options) => await run(recipeOf(options), options));
+}
+
+/** @throws UserError for options of the other layout. */
+export function recipeOf(options: Options): Recipe {
+  const { layout, news } = options;
+  if (layout === "long") {
+    if (news !== undefined) {
+      throw new UserError(
+        "--news is of the layout mind. Name what is known of items with --features in the layout long.",
+      );
+    }
+    return logRecipe({ ...options, ...LONG }, "impressions");
+  }
+  for (const name of ["features", "dense", "tokens"] as const) {
+    if (options[name] === undefined) continue;
+    throw new UserError(`--${name} is of the layout long. What is known of MIND's items is in --news.`);
+  }
+  return mindRecipe(options);
+}

@@ -1,0 +1,235 @@
+/** What a table says of items: which of its columns are numbers and which are tokens, as a view for item_features.sql. */
+
+import { UserError } from "../data/user_error.ts";
+import { type Engine, identifier, literal, type Variable } from "./engine.ts";
+import { faultsOf, type FaultSource } from "./source_faults.ts";
+import { openTable, selectOf, type TableSource } from "./table_source.ts";
+import { type BadRows, forgetRejects, shown } from "./bad_rows.ts";
+
+export interface FeatureOptions {
+  /** A file with one row an item; none: items are known by their number alone. */
+  readonly features?: string;
+  /** Columns that are numbers, and that are tokens; by default all, by their types. */
+  readonly dense?: readonly string[];
+  readonly tokens?: readonly string[];
+  /** Each item has a token for itself, too. */
+  readonly itemIds: boolean;
+}
+
+export interface Features {
+  readonly source: TableSource | undefined;
+  readonly variables: Readonly<Record<string, Variable>>;
+  readonly faults: FaultSource | undefined;
+}
+
+/** The step of item_features.sql that reads them. */
+export const READING_FEATURES = "Reading item features";
+
+/** Makes the view feature_source. @throws UserError for a file that is not what it should be. */
+export async function openFeatures(
+  engine: Engine,
+  { features, dense, tokens, itemIds }: FeatureOptions,
+  item: string,
+  signal?: AbortSignal,
+): Promise<Features> {
+  if (features === undefined) {
+    for (const [list, option] of [[dense, "--dense"], [tokens, "--tokens"]] as const) {
+      if (list !== undefined) {
+        throw new UserError(`Expected --features with ${option}: the file with the columns.`);
+      }
+    }
+    await engine.run(
+      "CREATE VIEW feature_source AS SELECT ''::VARCHAR AS item_id, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false",
+    );
+    return { source: undefined, variables: variablesOf([], [], false, itemIds), faults: undefined };
+  }
+  const wanted = [
+    { column: item, option: "--item" },
+    ...(dense ?? []).map((column) => ({ column, option: "--dense" })),
+    ...(tokens ?? []).map((column) => ({ column, option: "--tokens" })),
+  ];
+  const source = await openTable(engine, features, "features of items", wanted, signal);
+  const chosen = await chooseColumns(engine, source, item, dense, tokens);
+  const places = (names: readonly string[], letter: string) =>
+    names.map((column, k) => [`${letter}${k}`, column] as const);
+  const [numbers, lists] = [places(chosen.dense, "d"), places(chosen.tokens, "t")];
+  const select = selectOf(source, {
+    item_id: { column: item, as: "id" },
+    ...Object.fromEntries(numbers.map(([name, column]) => [name, { column, as: "number" as const }])),
+    ...Object.fromEntries(lists.map(([name, column]) => [name, { column, as: "list" as const }])),
+  });
+  await engine.run(
+    `CREATE VIEW feature_row AS SELECT *, CASE WHEN broken THEN 'broken' WHEN inexact IS NOT NULL THEN 'inexact' ` +
+      `WHEN coalesce(item_id, '') = '' THEN 'item' END AS fault FROM (${select});` +
+      `CREATE VIEW feature_source AS SELECT item_id, [${
+        numbers.map(([name]) => name).join(", ")
+      }]::DOUBLE[] AS dense, ` +
+      `[${
+        lists.map(([name]) => name).join(", ")
+      }]::VARCHAR[][] AS tokens FROM feature_row WHERE fault IS NULL`,
+  );
+  return {
+    source,
+    variables: variablesOf(chosen.dense, chosen.tokens, true, itemIds),
+    faults: {
+      view: "feature_row",
+      counted: "feature_row",
+      csv: source.format === "csv"
+        ? {
+          delimiter: source.delimiter,
+          places: { item_id: source.columns.findIndex(({ name }) => name === item) },
+        }
+        : undefined,
+      texts: {
+        broken: { kind: "no JSON object", expected: "a JSON object" },
+        inexact: inexactText(item),
+        item: { kind: `${item} is empty`, expected: `${item} to be an id`, value: "item_id" },
+      },
+    },
+  };
+}
+
+export function inexactText(column: string) {
+  return {
+    kind: `${column} is no exact id`,
+    expected: `${column} to be text or a whole number, exactly`,
+    value: "inexact",
+  };
+}
+
+function variablesOf(
+  dense: readonly string[],
+  tokens: readonly string[],
+  withFeatures: boolean,
+  itemIds: boolean,
+): Record<string, Variable> {
+  return { dense, tokens, with_features: withFeatures, item_ids: itemIds };
+}
+
+/** Bad rows of the features. @throws UserError for an item that is there with different values, or a number without end. */
+export async function checkFeatures(
+  engine: Engine,
+  { source, variables, faults }: Features,
+): Promise<BadRows> {
+  if (!source || !faults) return { total: 0, counts: new Map(), examples: [] };
+  const bad = await faultsOf(engine, faults);
+  const path = source.files[0]?.path ?? "";
+  const [twice] = await engine.rows(
+    "SELECT item_id FROM feature_read JOIN number_of USING (item) GROUP BY item_id HAVING count(*) > 1 ORDER BY item_id LIMIT 1",
+  );
+  if (twice) {
+    throw new UserError(
+      `${path}: expected one row an item, found several with different values for the item "${twice.item_id}". ` +
+        "Keep one of them.",
+    );
+  }
+  const names = literal(variables.dense ?? []);
+  const [infinite] = await engine.rows(
+    `SELECT item_id, (${names}::VARCHAR[])[k] AS name, x::VARCHAR AS x FROM (` +
+      "SELECT item, unnest(dense) AS x, unnest(range(1, len(dense) + 1)) AS k FROM feature_read) " +
+      "JOIN number_of USING (item) WHERE isnan(x) OR abs(x) > 3.4028234e38 ORDER BY item_id, k LIMIT 1",
+  );
+  if (infinite) {
+    throw new UserError(
+      `${path}: expected ${infinite.name} to be a number that a 32-bit float holds, found ${infinite.x} for the item ` +
+        `"${infinite.item_id}". Leave the value empty where it is not known.`,
+    );
+  }
+  return bad;
+}
+
+const NUMBER = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL\(.*\))$/;
+const TOKEN = /^(VARCHAR|BOOLEAN|UUID|ENUM\(.*\))$/;
+
+/** The columns that are features. @throws UserError for one that was named and cannot be what it should. */
+async function chooseColumns(
+  engine: Engine,
+  source: TableSource,
+  item: string,
+  dense: readonly string[] | undefined,
+  tokens: readonly string[] | undefined,
+): Promise<{ dense: string[]; tokens: string[] }> {
+  const both = dense?.find((name) => tokens?.includes(name));
+  if (both !== undefined) {
+    throw new UserError(`${both} is named by --dense and by --tokens. Choose one of them.`);
+  }
+  const kinds = await kindsOf(engine, source, item);
+  const path = source.files[0]?.path ?? "";
+  for (const name of dense ?? []) {
+    const { kind, example } = kinds.get(name) ?? { kind: "other", example: "" };
+    if (kind !== "number" && kind !== "empty") {
+      throw new UserError(
+        `${path}: expected ${name} (--dense) to be numbers, found ${example}. Name it with --tokens, or mend it.`,
+      );
+    }
+  }
+  for (const name of tokens ?? []) {
+    const { kind, example } = kinds.get(name) ?? { kind: "other", example: "" };
+    if (kind === "other") {
+      throw new UserError(
+        `${path}: expected ${name} (--tokens) to be text or lists of text, found ${example}.`,
+      );
+    }
+  }
+  const named = [...dense ?? [], ...tokens ?? []];
+  const rest = [...kinds].filter(([name]) => !named.includes(name));
+  const all = dense === undefined && tokens === undefined;
+  const left = rest.filter(([, { kind }]) => kind === "other" || kind === "empty").map(([name]) => name);
+  if (all && left.length > 0) {
+    await engine.run(
+      `INSERT INTO note VALUES (${
+        literal(`columns of the features without numbers or text are left out: ${left.join(", ")}`)
+      })`,
+    );
+  }
+  const ofKind = (wanted: string) => rest.filter(([, { kind }]) => kind === wanted).map(([name]) => name);
+  return {
+    dense: [...dense ?? (all ? ofKind("number") : [])],
+    tokens: [...tokens ?? (all ? ofKind("token") : [])],
+  };
+}
+
+interface ColumnKind {
+  readonly kind: "number" | "token" | "empty" | "other";
+  /** Of what is in it, for a message. */
+  readonly example: string;
+}
+
+/** What is in each column but the item's, of the whole file. */
+async function kindsOf(engine: Engine, source: TableSource, item: string): Promise<Map<string, ColumnKind>> {
+  const columns = source.columns.filter(({ name }) => name !== item);
+  if (source.format === "parquet") {
+    return new Map(columns.map(({ name, type }) => {
+      const kind = NUMBER.test(type) ? "number" : TOKEN.test(type.replace(/\[\]$/, "")) ? "token" : "other";
+      return [name, { kind, example: `the type ${type}` }];
+    }));
+  }
+  // Text: numbers are what all values can be read as.
+  const kinds = new Map<string, ColumnKind>();
+  const select = selectOf(
+    source,
+    Object.fromEntries(columns.map(({ name }, k) => [`x${k}`, { column: name, as: "text" as const }])),
+  );
+  const figures = columns.map((_, k) => {
+    const x = identifier(`x${k}`);
+    const wrong = `${x} <> '' AND TRY_CAST(${x} AS DOUBLE) IS NULL`;
+    return `count(*) FILTER (${x} <> '') AS n${k}, min(${x}) FILTER (${wrong}) AS wrong${k}, ` +
+      `count(*) FILTER (starts_with(trim(${x}), '{')) AS objects${k}`;
+  });
+  if (figures.length === 0) return kinds;
+  const [row = {}] = await engine.rows(`SELECT ${figures.join(", ")} FROM (${select})`);
+  await forgetRejects(engine);
+  for (const [k, { name }] of columns.entries()) {
+    const wrong = row[`wrong${k}`];
+    const example = wrong === null || wrong === undefined ? "no text" : `"${shown(String(wrong))}"`;
+    const kind = source.format === "json" && Number(row[`objects${k}`]) > 0
+      ? "other"
+      : Number(row[`n${k}`]) === 0
+      ? "empty"
+      : wrong === null
+      ? "number"
+      : "token";
+    kinds.set(name, { kind, example });
+  }
+  return kinds;
+}

@@ -1,0 +1,384 @@
+/** A table in files that users bring: CSV, JSON lines or Parquet, plain or compressed. Values come as text, as written. */
+
+import { UserError } from "../data/user_error.ts";
+import { type Engine, identifier, literal } from "./engine.ts";
+import { checkCompressed, findFiles, firstLine, linesSql, type SourceFile } from "./sources.ts";
+import { fieldsOf } from "./text_records.ts";
+
+export type Format = "csv" | "json" | "parquet";
+
+const ENDINGS: Readonly<Record<string, Format>> = {
+  csv: "csv",
+  tsv: "csv",
+  tab: "csv",
+  txt: "csv",
+  json: "json",
+  jsonl: "json",
+  ndjson: "json",
+  parquet: "parquet",
+  pq: "parquet",
+};
+const DELIMITERS = [",", "\t", ";", "|"];
+const DELIMITER_NAMES: Readonly<Record<string, string>> = {
+  ",": "commas",
+  "\t": "tabs",
+  ";": "semicolons",
+  "|": "|",
+};
+/** How many JSON lines of a file are looked at for the columns that there are. */
+const JSON_SAMPLE = 10_000;
+
+export interface Column {
+  readonly name: string;
+  /** In the engine's words; of CSV and JSON, VARCHAR. */
+  readonly type: string;
+}
+
+/** A column that the user named by an option. */
+export interface Wanted {
+  readonly column: string;
+  readonly option: string;
+}
+
+export interface TableSource {
+  readonly files: readonly SourceFile[];
+  readonly format: Format;
+  readonly columns: readonly Column[];
+  /** Of CSV. */
+  readonly delimiter: string;
+}
+
+/**
+ * Looks at the files of a path or glob.
+ * @param what for messages, such as "a log".
+ * @throws UserError for files that are not there, damaged, of several kinds, or without a wanted column.
+ */
+export async function openTable(
+  engine: Engine,
+  pattern: string,
+  what: string,
+  wanted: readonly Wanted[],
+  signal?: AbortSignal,
+): Promise<TableSource> {
+  const files = await filesOf(engine, pattern, what);
+  const [first] = files;
+  if (!first) throw new Error("a source without files");
+  const format = formatOf(first.path);
+  for (const { path } of files) {
+    if (formatOf(path) !== format) {
+      throw new UserError(
+        `Expected files of one format at ${pattern}, found ${first.path} and ${path}. Name one kind of file.`,
+      );
+    }
+  }
+  await checkCompressed(files, signal);
+  const names = wanted.map(({ column }) => column);
+  const delimiter = format === "csv" ? await delimiterOf(engine, first.path, names) : "";
+  const columnsAt = (path: string) => columnsOf(engine, path, format, names, delimiter);
+  const columns = await columnsAt(first.path);
+  expectColumns(first.path, columns, wanted, format);
+  for (const { path } of files.slice(1)) {
+    if (format === "csv") await expectDelimiter(engine, first.path, path, names, delimiter);
+    const others = await columnsAt(path);
+    // Keys of JSON may be left out where there is nothing to say.
+    if (format === "json") expectColumns(path, others, wanted, format);
+    else expectSame(first.path, columns, path, others);
+  }
+  return { files, format, columns, delimiter };
+}
+
+async function filesOf(engine: Engine, pattern: string, what: string): Promise<SourceFile[]> {
+  const stat = await Deno.stat(pattern).catch(() => undefined);
+  if (stat?.isDirectory) {
+    throw new UserError(
+      `Expected ${what} at ${pattern}, found a folder. Name the files in it, such as '${pattern}/*.parquet'.`,
+    );
+  }
+  return await findFiles(engine, pattern, what);
+}
+
+function formatOf(path: string): Format {
+  const [, ending = "", compression] = /\.([a-z0-9]+?)(\.gz|\.zst)?$/i.exec(path) ?? [];
+  const format = ENDINGS[ending.toLowerCase()];
+  if (format && !(format === "parquet" && compression)) return format;
+  throw new UserError(
+    `${path}: expected a file whose name ends in .csv, .tsv, .txt, .json, .jsonl or .ndjson (with .gz or .zst behind ` +
+      "it where it is compressed), or in .parquet. Rename or convert the file.",
+  );
+}
+
+/** The delimiter with which the most wanted columns are there; of several, the one with the most columns. */
+async function delimiterOf(engine: Engine, path: string, wanted: readonly string[]): Promise<string> {
+  const header = await firstLine(engine, path);
+  const found = DELIMITERS.map((delimiter) => {
+    const { fields } = fieldsOf(header, delimiter);
+    return { delimiter, hits: wanted.filter((name) => fields.includes(name)).length, fields: fields.length };
+  });
+  found.sort((a, b) => b.hits - a.hits || b.fields - a.fields);
+  return found[0]?.delimiter ?? ",";
+}
+
+async function expectDelimiter(
+  engine: Engine,
+  first: string,
+  path: string,
+  wanted: readonly string[],
+  delimiter: string,
+): Promise<void> {
+  const own = await delimiterOf(engine, path, wanted);
+  if (own === delimiter) return;
+  throw new UserError(
+    `The columns of ${first} are separated by ${DELIMITER_NAMES[delimiter]}, those of ${path} by ${
+      DELIMITER_NAMES[own]
+    }. Write them alike.`,
+  );
+}
+
+async function columnsOf(
+  engine: Engine,
+  path: string,
+  format: Format,
+  wanted: readonly string[],
+  delimiter: string,
+): Promise<Column[]> {
+  if (format === "parquet") {
+    const rows = await engine.rows(`DESCRIBE SELECT * FROM ${parquetOf([path])}`);
+    return rows.map((row) => ({ name: String(row.column_name), type: String(row.column_type) }))
+      .filter(({ name }) => !OWN.includes(name));
+  }
+  if (format === "csv") {
+    const header = await firstLine(engine, path);
+    const { fields, open } = fieldsOf(header, delimiter);
+    if (open) {
+      throw new UserError(
+        `${path}:1: a quoted name begins in the header that is never closed: ${header.slice(0, 200)}`,
+      );
+    }
+    const twice = fields.find((name, k) => wanted.includes(name) && fields.indexOf(name) < k);
+    if (twice !== undefined) {
+      throw new UserError(
+        `${path}:1: expected one column "${twice}", found two. Rename one of them in the header.`,
+      );
+    }
+    return fields.map((name) => ({ name, type: "VARCHAR" }));
+  }
+  const start = await engine.value(
+    `SELECT trim(line) FROM ${linesSql([path])} WHERE trim(coalesce(line, '')) <> '' LIMIT 1`,
+  );
+  if (String(start ?? "").startsWith("[")) {
+    throw new UserError(
+      `${path}: expected JSON lines (one object a line), found an array. Write each object on a line of its own, ` +
+        "without brackets and commas around it.",
+    );
+  }
+  const rows = await engine.rows(
+    `SELECT DISTINCT unnest(json_keys(line)) AS name FROM (SELECT line FROM ${linesSql([path])} ` +
+      `WHERE json_valid(line) AND json_type(line) = 'OBJECT' LIMIT ${JSON_SAMPLE}) ORDER BY name`,
+  );
+  return rows.map(({ name }) => ({ name: String(name), type: "VARCHAR" }));
+}
+
+/** @throws UserError for a wanted column that is not there. */
+function expectColumns(
+  path: string,
+  columns: readonly Column[],
+  wanted: readonly Wanted[],
+  format: Format,
+): void {
+  const names = columns.map(({ name }) => name);
+  for (const { column, option } of wanted) {
+    if (names.includes(column)) continue;
+    const place = format === "csv" ? `${path}:1` : path;
+    const there = names.length === 0
+      ? "no columns"
+      : names.length === 1 && format === "csv"
+      ? `one column, ${names[0]?.slice(0, 200)}`
+      : `${names.slice(0, 40).join(", ")}${names.length > 40 ? ", ..." : ""}`;
+    const near = nearest(column, names);
+    const hint = near !== undefined
+      ? `Is it "${near}"?`
+      : names.length === 1 && format === "csv"
+      ? "Separate the columns by commas, tabs, semicolons or |."
+      : `Name the column with ${option}.`;
+    throw new UserError(`${place}: expected a column "${column}" (${option}), found ${there}. ${hint}`);
+  }
+}
+
+function expectSame(
+  first: string,
+  columns: readonly Column[],
+  path: string,
+  others: readonly Column[],
+): void {
+  const text = ({ name, type }: Column) => `${name} ${type}`;
+  if (columns.map(text).join("\n") === others.map(text).join("\n")) return;
+  const names = columns.map(({ name }) => name);
+  const otherNames = others.map(({ name }) => name);
+  const lacks = names.filter((name) => !otherNames.includes(name));
+  const more = otherNames.filter((name) => !names.includes(name));
+  const retyped = columns.find(({ name, type }) => others.some((o) => o.name === name && o.type !== type));
+  const differences = [
+    ...lacks.length > 0 ? [`${path} lacks ${lacks.join(", ")}`] : [],
+    ...more.length > 0 ? [`${first} lacks ${more.join(", ")}`] : [],
+    ...retyped
+      ? [
+        `${retyped.name} is ${retyped.type} in the first, ${
+          others.find(({ name }) => name === retyped.name)?.type
+        } in the second`,
+      ]
+      : [],
+  ];
+  throw new UserError(
+    `Expected the same columns in all files, but ${first} and ${path} differ: ${
+      differences.join("; ") ||
+      `the order is ${names.join(", ")} in the first, ${otherNames.join(", ")} in the second`
+    }. Write them alike, or prepare files of one kind.`,
+  );
+}
+
+/** The name that was probably meant. */
+function nearest(name: string, names: readonly string[]): string | undefined {
+  const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
+  return names.find((other) => plain(other) === plain(name)) ??
+    names.find((other) => distance(plain(other), plain(name)) <= Math.min(2, name.length / 3));
+}
+
+/** Letters to put in, take out or change. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, k) => k);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let k = 1; k <= b.length; k++) {
+      const changed = (row[k - 1] ?? 0) + (a[i - 1] === b[k - 1] ? 0 : 1);
+      next.push(Math.min(changed, (row[k] ?? 0) + 1, (next[k - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+/** Columns that the readers add. */
+const OWN = ["clickgan file", "file_row_number"];
+
+function parquetOf(paths: readonly string[]): string {
+  return `read_parquet(${literal(paths)}, filename = 'clickgan file', file_row_number = true, ` +
+    "binary_as_string = true, hive_partitioning = false)";
+}
+
+/** What a value is read as: an id must be exact, a list may be one, numbers and times are text to be cast. */
+export type ReadAs = "id" | "text" | "list" | "number";
+
+/**
+ * A query with a row for each row of the files:
+ *
+ *     file, row, line     where it is: of Parquet the row from 1, of JSON the line's text, of CSV neither
+ *     broken              a line that is no JSON object
+ *     inexact             an id that is a floating point number and no exact whole one, as text
+ *     and a column for each of `values`, NULL where there is no value or none is wanted: text, lists of text, numbers
+ */
+export function selectOf(
+  { files, format, columns, delimiter }: TableSource,
+  values: Readonly<Record<string, { readonly column: string | undefined; readonly as: ReadAs }>>,
+): string {
+  const paths = files.map(({ path }) => path);
+  const read: { name: string; value: string; inexact: string }[] = [];
+  const pointers: string[] = [];
+  for (const [name, { column, as }] of Object.entries(values)) {
+    const place = columns.findIndex((one) => one.name === column);
+    const none = as === "list" ? "NULL::VARCHAR[]" : as === "number" ? "NULL::DOUBLE" : "NULL::VARCHAR";
+    if (column === undefined || (place < 0 && format !== "json")) {
+      read.push({ name, value: none, inexact: "" });
+    } else if (format === "csv") {
+      read.push({ name, ...csvValue(`c${place}`, as) });
+    } else if (format === "parquet") {
+      read.push({ name, ...parquetValue(identifier(column), columns[place]?.type ?? "VARCHAR", as) });
+    } else {
+      // A JSON pointer, which can name any key.
+      pointers.push(`/${column.replaceAll("~", "~0").replaceAll("/", "~1")}`);
+      read.push({ name, ...jsonValue(pointers.length, pointers.at(-1) ?? "", as) });
+    }
+  }
+  const place = format === "csv"
+    ? `NULL::BIGINT AS "row", NULL::VARCHAR AS line, false AS broken`
+    : format === "parquet"
+    ? `file_row_number + 1 AS "row", NULL::VARCHAR AS line, false AS broken`
+    : `NULL::BIGINT AS "row", line, broken`;
+  const inexact = read.map((one) => one.inexact).filter((text) => text !== "");
+  return [
+    `SELECT "clickgan file" AS file, ${place},`,
+    `  ${inexact.length > 0 ? `coalesce(${inexact.join(", ")})` : "NULL::VARCHAR"} AS inexact,`,
+    read.map(({ name, value }) => `  ${value} AS ${identifier(name)}`).join(",\n"),
+    `FROM ${format === "json" ? jsonOf(paths, pointers) : format === "csv" ? csvOf() : parquetOf(paths)}`,
+  ].join("\n");
+
+  function csvOf(): string {
+    const types = columns.map((_, k) => `'c${k}': 'VARCHAR'`).join(", ");
+    return `read_csv(${literal(paths)}, header = true, delim = ${
+      literal(delimiter)
+    }, quote = '"', escape = '"', ` +
+      `auto_detect = false, columns = {${types}}, nullstr = '\\N', store_rejects = true, filename = 'clickgan file')`;
+  }
+}
+
+function csvValue(column: string, as: ReadAs): { value: string; inexact: string } {
+  const value = as === "number" ? `TRY_CAST(${column} AS DOUBLE)` : as === "list" ? `[${column}]` : column;
+  return { value, inexact: "" };
+}
+
+function parquetValue(column: string, type: string, as: ReadAs): { value: string; inexact: string } {
+  const text = `CAST(${column} AS VARCHAR)`;
+  const plain = { value: text, inexact: "" };
+  const float = type === "DOUBLE" || type === "FLOAT";
+  if (as === "number") return { value: `CAST(${column} AS DOUBLE)`, inexact: "" };
+  if (as === "list") {
+    return { value: type.endsWith("[]") ? `CAST(${column} AS VARCHAR[])` : `[${text}]`, inexact: "" };
+  }
+  if (!float) return plain;
+  const whole = `${column} = floor(${column}) AND abs(${column}) <= ${type === "FLOAT" ? 2 ** 24 : 2 ** 53}`;
+  const value = `CASE WHEN ${whole} THEN CAST(CAST(${column} AS BIGINT) AS VARCHAR) `;
+  // What has no value is NaN in a column of floats.
+  return as === "id"
+    ? { value: `${value}END`, inexact: `CASE WHEN NOT isnan(${column}) AND NOT (${whole}) THEN ${text} END` }
+    : { value: `${value}ELSE ${text} END`, inexact: "" };
+}
+
+/** @param k of the pointers, from 1. */
+function jsonValue(k: number, pointer: string, as: ReadAs): { value: string; inexact: string } {
+  const [text, type] = [`v[${k}]`, `t[${k}]`];
+  if (as === "number") {
+    return {
+      value: `CASE WHEN ${type} NOT IN ('ARRAY', 'OBJECT') THEN TRY_CAST(${text} AS DOUBLE) END`,
+      inexact: "",
+    };
+  }
+  if (as === "list") {
+    return {
+      value:
+        `CASE ${type} WHEN 'ARRAY' THEN json_transform(json_extract(line, ${
+          literal(pointer)
+        }), '["VARCHAR"]') ` +
+        `ELSE [${text}] END`,
+      inexact: "",
+    };
+  }
+  if (as === "text") return { value: text, inexact: "" };
+  const float = `${type} = 'DOUBLE' AND NOT regexp_full_match(${text}, '-?[0-9]+')`;
+  const exact = `TRY_CAST(${text} AS DOUBLE) = floor(TRY_CAST(${text} AS DOUBLE)) ` +
+    `AND abs(TRY_CAST(${text} AS DOUBLE)) <= ${2 ** 53}`;
+  return {
+    value: `CASE WHEN ${type} IN ('ARRAY', 'OBJECT') THEN NULL ` +
+      `WHEN ${float} THEN CASE WHEN ${exact} THEN CAST(CAST(CAST(${text} AS DOUBLE) AS BIGINT) AS VARCHAR) END ` +
+      `ELSE ${text} END`,
+    inexact: `CASE WHEN ${float} AND NOT (${exact}) THEN ${text} END`,
+  };
+}
+
+function jsonOf(paths: readonly string[], pointers: readonly string[]): string {
+  return [
+    `(SELECT "clickgan file", line, NOT whole AS broken,`,
+    `  CASE WHEN whole THEN json_extract_string(line, ${literal(pointers)}) END AS v,`,
+    `  CASE WHEN whole THEN json_type(line, ${literal(pointers)}) END AS t`,
+    `FROM (SELECT *, json_valid(line) AND coalesce(json_type(CASE WHEN json_valid(line) THEN line END) = 'OBJECT', false) AS whole`,
+    `  FROM ${linesSql(paths)} WHERE trim(coalesce(line, '')) <> ''))`,
+  ].join("\n");
+}
