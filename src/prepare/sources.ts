@@ -7,6 +7,7 @@ import { createGunzip, createZstdDecompress } from "node:zlib";
 import { UserError } from "../data/user_error.ts";
 import { explainFileError } from "../run/atomic_write.ts";
 import { type Engine, literal } from "./engine.ts";
+import { faultOfZstd } from "./zstd_frames.ts";
 
 export interface SourceFile {
   readonly path: string;
@@ -55,6 +56,8 @@ export async function checkCompressed(files: readonly SourceFile[], signal?: Abo
     if (!decoder) continue;
     const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
     try {
+      const fault = /\.zst$/i.test(path) ? await faultOfZstd(path) : undefined;
+      if (fault !== undefined) throw new Error(fault);
       await pipeline(createReadStream(path), decoder, nowhere, { signal });
     } catch (error) {
       if (signal?.aborted) throw error;
