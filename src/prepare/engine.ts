@@ -213,14 +213,12 @@ const REMEDIES: readonly [RegExp, string][] = [
     "Change the permissions, or choose a path that this user may use.",
   ],
   [/no files found/i, "Check the path; a glob must be quoted, so that the shell leaves it alone."],
+  [/not a parquet file|no magic bytes|thrift/i, "The file is damaged or no Parquet file: write it again."],
   [
     /csv error|invalid input error|sniff/i,
     "Mend the file, or say what it is like with the options of --help.",
   ],
-  [
-    /not a parquet file|no magic bytes|parquet|thrift/i,
-    "The file is damaged or no Parquet file: write it again.",
-  ],
+  [/parquet/i, "The file is damaged or no Parquet file: write it again."],
   [/malformed json|json/i, "Expected one JSON object a line (or one array of them)."],
   [/gzip|zstd|decompress/i, "The compressed file is damaged: fetch or write it again."],
   [
@@ -236,7 +234,8 @@ async function orUserError<T>(work: () => Promise<T>): Promise<T> {
     if (!(error instanceof Error) || error instanceof UserError) throw error;
     const remedy = REMEDIES.find(([pattern]) => pattern.test(error.message))?.[1];
     if (!remedy) throw error;
-    const text = error.message.split("\n").slice(0, 3).join(" ").replace(/\s+/g, " ");
+    const [message = ""] = error.message.split(/\s+LINE \d+:/); // behind it is the query
+    const text = message.split("\n").slice(0, 3).join(" ").replace(/\s+/g, " ");
     throw new UserError(`The data engine stopped: ${text.slice(0, 400)}\n${remedy}`, { cause: error });
   }
 }
