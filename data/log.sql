@@ -11,9 +11,10 @@
 
 -- step: How values are read
 -- 2019-11-11, 2019-11-11 09:05, 2019-11-11T09:05:58.123+0200, 2019-11-11 09:05:58 UTC
+CREATE MACRO with_seconds(t) AS regexp_replace(t, '^(.{10}[T ]\d\d:\d\d)($|[^:\d])', '\1:00\2');
 CREATE MACRO iso_time(t) AS CASE
   WHEN regexp_full_match(t, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?Z| UTC| ?[+-]\d\d(:?\d\d)?)?)?') THEN TRY_CAST(
-    regexp_replace(regexp_replace(replace(t, ',', '.'), ' (Z|[+-])', '\1'), '([T ][0-9:.]+[+-]\d\d)(\d\d)$', '\1:\2')
+    regexp_replace(regexp_replace(with_seconds(replace(t, ',', '.')), ' (Z|[+-])', '\1'), '([T ][0-9:.]+[+-]\d\d)(\d\d)$', '\1:\2')
     AS TIMESTAMPTZ
   )
 END;
@@ -35,6 +36,7 @@ CREATE MACRO time_ms(t) AS CASE time_kind(t)
   ELSE epoch_ms(iso_time(t))
 END;
 
+SET VARIABLE time_kind = NULL::VARCHAR; -- is known when the log is read
 CREATE VIEW checked AS
 SELECT
   * EXCLUDE (time, clicked, position),
@@ -52,6 +54,7 @@ SELECT
     WHEN time_kind(trim(time_text)) IS NULL THEN 'time'
     WHEN coalesce(lower(trim(clicked_text)), '') NOT IN ('0', '1', 'true', 'false') THEN 'clicked'
     WHEN getvariable('with_positions') AND NOT coalesce(isfinite(TRY_CAST(position_text AS DOUBLE)), false) THEN 'position'
+    WHEN time_kind(trim(time_text)) <> getvariable('time_kind') THEN 'kind of time'
   END AS fault
 FROM source;
 
