@@ -21,42 +21,48 @@ END;
 -- A number is a time by its size: seconds reach 10^11 in the year 5138, and so on.
 CREATE MACRO time_kind(t) AS CASE
   WHEN regexp_full_match(t, '-?\d+(\.\d*)?([eE][+-]?\d+)?') THEN CASE
-    WHEN abs(t::DOUBLE) < 1e11 THEN 'seconds since 1970'
-    WHEN abs(t::DOUBLE) < 1e14 THEN 'milliseconds since 1970'
-    WHEN abs(t::DOUBLE) < 1e17 THEN 'microseconds since 1970'
-    WHEN abs(t::DOUBLE) < 9e18 THEN 'nanoseconds since 1970'
+    WHEN abs(TRY_CAST(t AS DOUBLE)) < 1e11 THEN 'seconds since 1970'
+    WHEN abs(TRY_CAST(t AS DOUBLE)) < 1e14 THEN 'milliseconds since 1970'
+    WHEN abs(TRY_CAST(t AS DOUBLE)) < 1e17 THEN 'microseconds since 1970'
+    WHEN abs(TRY_CAST(t AS DOUBLE)) < 9e18 THEN 'nanoseconds since 1970'
   END
   WHEN iso_time(t) IS NOT NULL THEN 'dates and times (ISO 8601; UTC where they have no time zone)'
 END;
-CREATE MACRO time_ms(t) AS CASE time_kind(t)
-  WHEN 'seconds since 1970' THEN floor(t::DECIMAL(28, 9) * 1000)::BIGINT
-  WHEN 'milliseconds since 1970' THEN floor(t::DECIMAL(28, 9))::BIGINT
-  WHEN 'microseconds since 1970' THEN floor(t::DECIMAL(28, 9))::BIGINT // 1000
-  WHEN 'nanoseconds since 1970' THEN floor(t::DECIMAL(28, 9))::BIGINT // 1000000
+-- Microseconds are whole numbers below 2^53 up to the year 2255: they are exact as DOUBLE, and cut to milliseconds.
+CREATE MACRO time_ms(t, kind) AS CASE kind
+  WHEN 'seconds since 1970' THEN round(TRY_CAST(t AS DOUBLE) * 1000000)::BIGINT // 1000
+  WHEN 'milliseconds since 1970' THEN round(TRY_CAST(t AS DOUBLE) * 1000)::BIGINT // 1000
+  WHEN 'microseconds since 1970' THEN TRY_CAST(t AS BIGINT) // 1000
+  WHEN 'nanoseconds since 1970' THEN TRY_CAST(t AS BIGINT) // 1000000
   ELSE epoch_ms(iso_time(t))
 END;
 
 SET VARIABLE time_kind = NULL::VARCHAR; -- is known when the log is read
 CREATE VIEW checked AS
 SELECT
-  * EXCLUDE (time, clicked, position),
+  * EXCLUDE (time, clicked, position, clean),
   time AS time_text, clicked AS clicked_text, position AS position_text,
-  time_kind(trim(time)) AS time_kind,
-  time_ms(trim(time)) AS time,
-  CASE lower(trim(clicked)) WHEN '1' THEN true WHEN 'true' THEN true WHEN '0' THEN false WHEN 'false' THEN false END AS clicked,
-  TRY_CAST(position AS DOUBLE) AS position,
+  time_ms(clean.time, time_kind) AS time,
+  clean.clicked IN ('1', 'true') AS clicked,
+  clean.position AS position,
   CASE
     WHEN broken THEN 'broken'
     WHEN inexact IS NOT NULL THEN 'inexact'
     WHEN coalesce(user_id, '') = '' THEN 'user'
     WHEN coalesce(item_id, '') = '' THEN 'item'
     WHEN getvariable('with_pages') AND coalesce(page_id, '') = '' THEN 'page'
-    WHEN time_kind(trim(time_text)) IS NULL THEN 'time'
-    WHEN coalesce(lower(trim(clicked_text)), '') NOT IN ('0', '1', 'true', 'false') THEN 'clicked'
-    WHEN getvariable('with_positions') AND NOT coalesce(isfinite(TRY_CAST(position_text AS DOUBLE)), false) THEN 'position'
-    WHEN time_kind(trim(time_text)) <> getvariable('time_kind') THEN 'kind of time'
+    WHEN time_kind IS NULL THEN 'time'
+    WHEN coalesce(clean.clicked, '') NOT IN ('0', '1', 'true', 'false') THEN 'clicked'
+    WHEN getvariable('with_positions') AND NOT coalesce(isfinite(clean.position), false) THEN 'position'
+    WHEN time_kind <> getvariable('time_kind') THEN 'kind of time'
   END AS fault
-FROM source;
+FROM (
+  SELECT *, time_kind(clean.time) AS time_kind
+  FROM (
+    SELECT *, {time: trim(time), clicked: lower(trim(clicked)), position: TRY_CAST(position AS DOUBLE)} AS clean
+    FROM source
+  )
+);
 
 -- step: Reading the log
 CREATE TABLE log_read AS

@@ -158,7 +158,7 @@ Deno.test("log: ids beyond 2^53 stay exact in CSV, JSON lines and Parquet", asyn
     { "log.json": '{"uid": 9.1e20, "sku": 1, "ts": 1600000000, "label": 1}\n' },
     "log.json",
     {},
-    /floating point numbers .*\n  .*log\.json:1: expected uid or sku to be text or a whole number, exactly, found "910000000000000000000\.0"/,
+    /floating point numbers .*\n .*log\.json:1: expected uid or sku to be text or a whole number, exactly, found "910000000000000000000\.0"/,
   );
 });
 
