@@ -29,10 +29,10 @@ export interface BadRows {
 
 export const noBadRows: BadRows = { total: 0, counts: new Map(), examples: [] };
 
-/** Blank lines hold no row. */
+/** Blank lines hold no row; those before a row come with it. */
 const FAULTS = `
   SELECT DISTINCT ON (file_path, line_byte_position)
-    file_path, line_byte_position AS start, column_name, error_type, error_message, csv_line
+    file_path, line_byte_position + length(csv_line) - length(ltrim(csv_line, E'\\r\\n')) AS start, column_name, error_type, error_message, csv_line
   FROM reject_errors JOIN reject_scans USING (scan_id, file_id)
   WHERE trim(coalesce(csv_line, ''), E' \\r\\n\\t') <> ''
   ORDER BY file_path, line_byte_position, error_type, column_name`;
@@ -103,8 +103,12 @@ export function joined(parts: readonly BadRows[], examples: readonly BadRow[] = 
   return {
     total: parts.reduce((sum, { total }) => sum + total, 0),
     counts,
-    examples: [...examples, ...parts.flatMap((part) => part.examples)].slice(0, MOST_EXAMPLES),
+    examples: [...examples, ...parts.flatMap((part) => part.examples)].sort(byPlace).slice(0, MOST_EXAMPLES),
   };
+}
+
+export function byPlace(a: BadRow, b: BadRow): number {
+  return a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line;
 }
 
 /** @throws UserError for bad rows beyond the share that is let pass; with `strict`, for a single one. */

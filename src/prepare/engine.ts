@@ -215,6 +215,12 @@ const REMEDIES: readonly [RegExp, string][] = [
   [/no files found/i, "Check the path; a glob must be quoted, so that the shell leaves it alone."],
   [/not a parquet file|no magic bytes|thrift/i, "The file is damaged or no Parquet file: write it again."],
   [
+    /parser state machine/i,
+    "Lines may end in two ways (\\n and \\r\\n), or a quote stands within a value: write the file again, with one kind " +
+    "of line ends, and values that hold a quote in quotes.",
+  ],
+  [/not utf-8/i, "Convert the file to UTF-8, such as with iconv -f latin1 -t utf-8."],
+  [
     /csv error|invalid input error|sniff/i,
     "Mend the file, or say what it is like with the options of --help.",
   ],
@@ -236,6 +242,10 @@ async function orUserError<T>(work: () => Promise<T>): Promise<T> {
     if (!remedy) throw error;
     const [message = ""] = error.message.split(/\s+LINE \d+:/); // behind it is the query
     const text = message.split("\n").slice(0, 3).join(" ").replace(/\s+/g, " ");
-    throw new UserError(`The data engine stopped: ${text.slice(0, 400)}\n${remedy}`, { cause: error });
+    const file = /^\s*file\s*=\s*(.+)$/m.exec(message)?.[1];
+    const where = file === undefined || text.includes(file) ? "" : ` at ${file}`;
+    throw new UserError(`The data engine stopped${where}: ${text.slice(0, 400)}\n${remedy}`, {
+      cause: error,
+    });
   }
 }

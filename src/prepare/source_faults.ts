@@ -1,6 +1,6 @@
 /** Bad rows that a step's SQL found: where they are in the source. */
 
-import { type BadRow, type BadRows, forgetRejects, MOST_EXAMPLES, shown } from "./bad_rows.ts";
+import { type BadRow, type BadRows, byPlace, forgetRejects, MOST_EXAMPLES, shown } from "./bad_rows.ts";
 import type { Engine } from "./engine.ts";
 import { linesOf, recordsOf } from "./text_records.ts";
 
@@ -66,7 +66,7 @@ async function examplesOf(engine: Engine, source: FaultSource): Promise<BadRow[]
       ? "nothing"
       : `"${shown(String(value))}"`;
     return { file: String(row.file), line: line ?? 0, fault: `expected ${text.expected}, found ${what}` };
-  }).sort((a, b) => a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line);
+  }).sort(byPlace);
 }
 
 /** Finds the lines of the rows: by their text, or by the values of the columns that were read. */

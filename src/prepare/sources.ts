@@ -101,10 +101,13 @@ export async function linesAt(path: string, starts: readonly number[]): Promise<
   return lines;
 }
 
-/** Lines of text files as one column, and the file's path; chr(1) is in no sane text. */
+/**
+ * Lines of text files as one column, and the file's path; chr(1) is in no sane text. Lines may end in either way (not
+ * strict); where they end in both there are more blank ones.
+ */
 export function linesSql(paths: readonly string[]): string {
   return `read_csv(${literal(paths)}, header = false, delim = chr(1), quote = '', escape = '', ` +
-    "columns = {'line': 'VARCHAR'}, auto_detect = false, filename = 'clickgan file')";
+    "columns = {'line': 'VARCHAR'}, auto_detect = false, strict_mode = false, filename = 'clickgan file')";
 }
 
 /** How many rows there are below the headers, the bad ones among them. */
