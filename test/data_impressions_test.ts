@@ -103,6 +103,14 @@ Deno.test("impressions: MIND's behaviors; the first history starts the state", a
   });
 });
 
+Deno.test("impressions: lines may end in \\n and in \\r\\n", async () => {
+  const mixed = behaviors.replace("\n", "\r\n");
+  await withPrepared({ "behaviors.tsv": mixed + "\r\n\n" }, "behaviors.tsv", {}, async ({ folder, bad }) => {
+    assert.deepEqual(await pagesOf(folder), pages);
+    assert.equal(bad.total, 0);
+  });
+});
+
 Deno.test("impressions: categories of the news are tokens, from the folder or by --news", async () => {
   const expected = [
     { id: "N-1-2", tokens: [] },

@@ -292,6 +292,26 @@ Deno.test("log: bad rows are counted by kind and shown with file and line", asyn
   );
 });
 
+Deno.test("log: rows with too few or too many values have the right lines, behind blank lines and long values", async () => {
+  const log = "uid,sku,ts,label\n" +
+    '"a\nb\nc",x,1600000000,1\n' +
+    "\n\n" +
+    "a,x\n" + // 7
+    "a,x,1600000000,maybe\n" +
+    "\n" +
+    "a,x,1600000000,1,1\n" + // 10
+    good(500);
+  await withPrepared({ "log.csv": log }, "log.csv", {}, ({ bad }) => {
+    assert.deepEqual(bad.examples.map(({ line, fault }) => [line, fault]), [
+      [7, "expected 4 values as in the header, found 2: a,x"],
+      [8, 'expected label to be 0, 1, true or false, found "maybe"'],
+      [10, "expected 4 values as in the header, found 5: a,x,1600000000,1,1"],
+    ]);
+    assert.equal(bad.total, 3);
+  });
+  await rejects({ "log.csv": log }, "log.csv", {}, /log\.csv:7: expected 4 values/, { strict: true });
+});
+
 Deno.test("log: bad rows of JSON lines and Parquet have lines and row numbers", async () => {
   const row = '{"uid": 1, "sku": "x", "ts": 1600000000, "label": 1, "pos": 1}\n';
   const json = row + "\n" + '{"uid": 1, "sku": "x", "ts": 1600000000\n' +
@@ -421,6 +441,11 @@ Deno.test("log: features that cannot be used are told", async () => {
       { dense: ["x"] },
       /expected x \(--dense\) to be numbers, found "dear"\. Name it with --tokens/,
     ],
+    [
+      "sku,x\n1,2\n",
+      { dense: ["sku"] },
+      /expected sku \(--dense\) to be numbers, found the items themselves/,
+    ],
     ["sku,x\n1,2\n", { tokens: ["y"] }, /expected a column "y" \(--tokens\), found sku, x/],
     ["sku,x\n1,2\n", { tokens: ["x"], dense: ["x"] }, /x is named by --dense and by --tokens/],
     ["sku,x\n,2\n", {}, /1 of 1 rows cannot be read.*f\.csv:2: expected sku to be an id, found nothing/s],
@@ -543,6 +568,10 @@ Deno.test("log: files that are not what they should be are told", async () => {
     [{ "log.csv": "uid,sku,ts,label\n" }, "log.csv", {}, /Nothing is left of the source/],
   ];
   for (const [files, name, more, message] of cases) await rejects(files, name, more, message);
+  const mixed = csv + row.replace("\n", "\r\n") + row;
+  await rejects({ "log.csv": mixed }, "log.csv", {}, /log\.csv.*\n.*Lines may end in two ways/);
+  const latin1 = Uint8Array.from(csv + "caf\xe9,x,1600000000,1\n", (letter) => letter.charCodeAt(0));
+  await rejects({ "log.csv": latin1 }, "log.csv", {}, /log\.csv.*: .*Line: 3.*not utf-8.*\n.*iconv/);
   await withFolder({}, async (folder) => {
     await parquet(`${folder}/a.parquet`, "SELECT 'a' AS uid, 1 AS sku, 1600000000 AS ts, 1 AS label");
     await parquet(`${folder}/b.parquet`, "SELECT 'a' AS uid, 'x' AS sku, 1600000000 AS ts, 1 AS label");

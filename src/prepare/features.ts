@@ -141,6 +141,8 @@ export async function checkFeatures(
 const NUMBER = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL\(.*\))$/;
 const TOKEN = /^(VARCHAR|BOOLEAN|UUID|ENUM\(.*\))$/;
 
+const theItem: ColumnKind = { kind: "other", example: "the items themselves (their tokens: --item-ids)" };
+
 /** The columns that are features. @throws UserError for one that was named and cannot be what it should. */
 async function chooseColumns(
   engine: Engine,
@@ -156,7 +158,7 @@ async function chooseColumns(
   const kinds = await kindsOf(engine, source, item);
   const path = source.files[0]?.path ?? "";
   for (const name of dense ?? []) {
-    const { kind, example } = kinds.get(name) ?? { kind: "other", example: "" };
+    const { kind, example } = kinds.get(name) ?? theItem;
     if (kind !== "number" && kind !== "empty") {
       throw new UserError(
         `${path}: expected ${name} (--dense) to be numbers, found ${example}. Name it with --tokens, or mend it.`,
@@ -164,7 +166,7 @@ async function chooseColumns(
     }
   }
   for (const name of tokens ?? []) {
-    const { kind, example } = kinds.get(name) ?? { kind: "other", example: "" };
+    const { kind, example } = kinds.get(name) ?? theItem;
     if (kind === "other") {
       throw new UserError(
         `${path}: expected ${name} (--tokens) to be text or lists of text, found ${example}.`,

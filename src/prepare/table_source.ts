@@ -378,7 +378,7 @@ function jsonOf(paths: readonly string[], pointers: readonly string[]): string {
     `(SELECT "clickgan file", line, NOT whole AS broken,`,
     `  CASE WHEN whole THEN json_extract_string(line, ${literal(pointers)}) END AS v,`,
     `  CASE WHEN whole THEN json_type(line, ${literal(pointers)}) END AS t`,
-    `FROM (SELECT *, json_valid(line) AND coalesce(json_type(CASE WHEN json_valid(line) THEN line END) = 'OBJECT', false) AS whole`,
+    `FROM (SELECT * REPLACE (rtrim(line, chr(13)) AS line), json_valid(line) AND coalesce(json_type(CASE WHEN json_valid(line) THEN line END) = 'OBJECT', false) AS whole`,
     `  FROM ${linesSql(paths)} WHERE trim(coalesce(line, '')) <> ''))`,
   ].join("\n");
 }
