@@ -1,0 +1,189 @@
+/**
+ * How preparation and training grow with a log: `deno task bench:data` writes files in Retailrocket's layout at several
+ * scales, prepares each, trains on it, and tells time and the most memory of every process. Findings are in data.md.
+ */
+
+import { Command, InvalidArgumentError } from "commander";
+import { runMain } from "../src/cli/fail.ts";
+import { parse, wholeNumber } from "../src/cli/options.ts";
+import { permissionFlags } from "../src/cli/launch.ts";
+import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
+import { table } from "../src/cli/table.ts";
+import { UserError } from "../src/data/user_error.ts";
+import { writeRetailrocketFiles } from "./retailrocket_files.ts";
+
+interface Options {
+  scales: number[];
+  pages: "session" | "sampled";
+  memory: string;
+  iterations: number;
+  work?: string;
+}
+
+/** What a process took. */
+interface Taken {
+  readonly seconds: number;
+  /** The most resident memory, MiB, looked at five times a second. */
+  readonly mebibytes: number;
+}
+
+async function main(): Promise<void> {
+  const command = new Command("deno task bench:data")
+    .description("Measures how the preparation of a large log, and training on it, grow with the log.")
+    .option("--scales <list>", "shares of Retailrocket's full size", scales, [0.1, 0.3333, 1])
+    .option("--pages <how>", "session or sampled", pages, "sampled")
+    .option("--memory <size>", "that the data engine may take", "2GB")
+    .option("--iterations <n>", "of training on each; 0 for none", wholeNumber(0), 300)
+    .option("--work <folder>", "for the files, 3 GB at full size; kept (default: a temporary one)");
+  const options = parse<Options>(command, Deno.args);
+  const work = options.work ?? await Deno.makeTempDir({ prefix: "clickgan-bench-data-" });
+  const rows: string[][] = [];
+  try {
+    for (const scale of options.scales) {
+      const source = `${work}/source-${scale}`;
+      if (!await exists(`${source}/item_properties_part2.csv`)) {
+        console.error(`scale ${scale}: writing the files`);
+        await writeRetailrocketFiles(source, scale);
+      }
+      const out = `${work}/prepared-${options.pages}-${scale}`;
+      await remove(out);
+      console.error(`scale ${scale}: preparing`);
+      const { pages, memory } = options;
+      const prepared = await run("data", [
+        "retailrocket",
+        ...["--source", source, "--out", out, "--pages", pages, "--memory", memory],
+      ]);
+      const lines = await linesOf(source);
+      const { counts } = JSON.parse(await Deno.readTextFile(`${out}/manifest.json`));
+      const trained = options.iterations > 0 ? await train(work, out, options.iterations) : undefined;
+      rows.push([
+        String(scale),
+        lines.toLocaleString("en"),
+        counts.pages.toLocaleString("en"),
+        counts.rows.toLocaleString("en"),
+        counts.items.toLocaleString("en"),
+        prepared.seconds.toFixed(0),
+        Math.round(lines / prepared.seconds).toLocaleString("en"),
+        prepared.mebibytes.toFixed(0),
+        ...(trained
+          ? [
+            trained.first.seconds.toFixed(0),
+            trained.again.seconds.toFixed(0),
+            trained.again.mebibytes.toFixed(0),
+          ]
+          : []),
+      ]);
+    }
+  } finally {
+    if (options.work === undefined) await remove(work);
+  }
+  console.log(table([
+    "scale",
+    "rows of the source",
+    "pages",
+    "displayed items",
+    "versions of items",
+    "preparing s",
+    "source rows/s",
+    "MiB",
+    ...(options.iterations > 0 ? ["training s, first", "again", "MiB"] : []),
+  ], rows));
+}
+
+/** Twice: the first run packs the log for reading by user, and keeps that in the cache. */
+async function train(
+  work: string,
+  data: string,
+  iterations: number,
+): Promise<{ first: Taken; again: Taken }> {
+  const cache = `${work}/cache`;
+  const once = async (): Promise<Taken> => {
+    const folder = `${work}/run`;
+    await remove(folder);
+    return await run("train", [
+      ...["--data", data, "--save-dir", folder, "--iterations", String(iterations), "--memory-rows", "0"],
+      ...[
+        "--validate-every",
+        String(Math.min(100, iterations)),
+        "--validation-users",
+        "2000",
+        "--no-report",
+        "--no-calibration",
+      ],
+    ], cache);
+  };
+  console.error("training");
+  const first = await once();
+  return { first, again: await once() };
+}
+
+/** Runs a command of this program in a process of its own. @throws UserError with its errors when it fails. */
+async function run(name: string, args: string[], cache?: string): Promise<Taken> {
+  const script = new URL(`../src/cli/${name}.ts`, import.meta.url).href;
+  const began = performance.now();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--frozen", ...permissionFlags(name, args, cache && `${cache}/clickgan`), script, ...args],
+    env: {
+      ...GPU_ENVIRONMENT,
+      NO_COLOR: "1",
+      ...(cache ? { XDG_CACHE_HOME: cache, DENO_DIR: await denoDir() } : {}),
+    },
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  let most = 0;
+  let ended = false;
+  const watch = (async () => {
+    while (!ended) {
+      const { stdout } = await new Deno.Command("ps", { args: ["-o", "rss=", "-p", String(child.pid)] })
+        .output();
+      most = Math.max(most, Number(new TextDecoder().decode(stdout)) / 1024);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  })();
+  const errors = await new Response(child.stderr).text();
+  const { code } = await child.status;
+  ended = true;
+  await watch;
+  if (code !== 0) throw new UserError(`${name} ${args.join(" ")} ended with ${code}:\n${errors}`);
+  return { seconds: (performance.now() - began) / 1000, mebibytes: most };
+}
+
+/** The children have another cache folder, but Deno's own is to stay. */
+async function denoDir(): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  return String(JSON.parse(new TextDecoder().decode(stdout)).denoDir);
+}
+
+/** Rows of all CSV files of a folder, without their headers. */
+async function linesOf(folder: string): Promise<number> {
+  let lines = 0;
+  for await (const { name } of Deno.readDir(folder)) {
+    using file = await Deno.open(`${folder}/${name}`);
+    const block = new Uint8Array(2 ** 20);
+    for (let n = file.readSync(block); n !== null; n = file.readSync(block)) {
+      for (let at = block.indexOf(10); at >= 0 && at < n; at = block.indexOf(10, at + 1)) lines++;
+    }
+    lines--;
+  }
+  return lines;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+async function remove(path: string): Promise<void> {
+  await Deno.remove(path, { recursive: true }).catch(() => {});
+}
+
+function scales(text: string): number[] {
+  const list = text.split(",").map(Number);
+  if (list.every((scale) => scale > 0 && scale <= 10)) return list;
+  throw new InvalidArgumentError(`Expected numbers above 0, at most 10, joined by commas, got "${text}".`);
+}
+function pages(text: string): string {
+  if (text === "session" || text === "sampled") return text;
+  throw new InvalidArgumentError(`Expected session or sampled, got "${text}".`);
+}
+
+await runMain(main);
