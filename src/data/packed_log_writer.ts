@@ -2,6 +2,7 @@
 
 import { explainFileError } from "../run/atomic_write.ts";
 import { type ClickLog, NONE } from "./click_log.ts";
+import { Growing } from "./growing.ts";
 import { GIVEN_BIT, HEADER_WORDS, MAGIC, VERSION } from "./packed_log.ts";
 import { UserError } from "./user_error.ts";
 
@@ -130,29 +131,6 @@ export class PackedLogWriter implements Disposable {
     if (!this.#open) return;
     this.#close();
     removeIfThere(this.temporary);
-  }
-}
-
-/** A typed array that grows at its end. */
-class Growing<T extends Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer>> {
-  #array: T;
-  #length = 0;
-  get length(): number {
-    return this.#length;
-  }
-  constructor(private readonly kind: new (length: number) => T) {
-    this.#array = new kind(1024);
-  }
-  push(value: number): void {
-    if (this.#length === this.#array.length) {
-      const larger = new this.kind(2 * this.#length);
-      larger.set(this.#array);
-      this.#array = larger;
-    }
-    this.#array[this.#length++] = value;
-  }
-  values(): Uint8Array | Uint32Array {
-    return this.#array.subarray(0, this.#length);
   }
 }
 

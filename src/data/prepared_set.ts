@@ -5,6 +5,7 @@
 
 import { type Manifest, readManifest } from "../prepare/manifest.ts";
 import { type ItemFeatures, NONE, splits } from "./click_log.ts";
+import { Growing } from "./growing.ts";
 import { readParquet } from "./parquet.ts";
 import { UserError } from "./user_error.ts";
 
@@ -94,7 +95,7 @@ export class PreparedSet {
         const sizes = new Uint32Array(count);
         const clicks = new Uint32Array(count);
         const flags = new Uint8Array(count);
-        const items: number[] = [];
+        const items = new Growing(Uint32Array);
         const fail = (page: number, fault: string): never => {
           throw new UserError(`${path}: page ${page + 1}: ${fault}. Prepare the data again.`);
         };
@@ -136,7 +137,7 @@ export class PreparedSet {
             }
           }
         }
-        take({ sizes, clicks, given: flags, items: Uint32Array.from(items) }, events);
+        take({ sizes, clicks, given: flags, items: items.values() }, events);
         events += count;
         rows += items.length;
       });
@@ -158,9 +159,13 @@ function hasGiven({ counts }: Manifest): boolean {
 async function readUsers(
   folder: string,
 ): Promise<[Uint8Array<ArrayBuffer>, Uint32Array<ArrayBuffer>, Uint32Array<ArrayBuffer>]> {
-  const split: number[] = [];
-  const events = [0];
-  const rows = [0];
+  const split = new Growing(Uint8Array);
+  // As doubles, to see where they go beyond 32 bits.
+  let [pages, shown] = [0, 0];
+  const events = new Growing(Uint32Array);
+  const rows = new Growing(Uint32Array);
+  events.push(0);
+  rows.push(0);
   for (const path of partFiles(folder, "users")) {
     await readParquet(path, ["user", "split", "pages", "rows"], (columns, count) => {
       for (let k = 0; k < count; k++) {
@@ -174,28 +179,26 @@ async function readUsers(
         const code = splits.findIndex((name) => name === columns.split[k]);
         if (code < 0) fail(`expected split to be ${splits.join(", ")}, found ${columns.split[k]}`);
         split.push(code);
-        events.push((events.at(-1) ?? 0) + Number(columns.pages[k]));
-        rows.push((rows.at(-1) ?? 0) + Number(columns.rows[k]));
+        events.push(pages += Number(columns.pages[k]));
+        rows.push(shown += Number(columns.rows[k]));
       }
     });
   }
-  if ((rows.at(-1) ?? 0) >= 2 ** 32 || (events.at(-1) ?? 0) >= 2 ** 31) {
+  if (shown >= 2 ** 32 || pages >= 2 ** 31) {
     throw new UserError(
-      `${folder}: ${rows.at(-1)} displayed items on ${
-        events.at(-1)
-      } pages, expected fewer than 2^32 and 2^31. ` +
-        "Prepare fewer users.",
+      `${folder}: ${shown} displayed items on ${pages} pages, expected fewer than 2^32 and 2^31. Prepare fewer users.`,
     );
   }
-  return [Uint8Array.from(split), Uint32Array.from(events), Uint32Array.from(rows)];
+  return [split.values(), events.values(), rows.values()];
 }
 
 async function readItems(folder: string, { features }: Manifest): Promise<ItemFeatures> {
   const width = features.dense.length;
   const tokenCount = features.tokens.reduce((most, { first, count }) => Math.max(most, first + count), 0);
-  const values: Float32Array[] = [];
-  const first = [0];
-  const token: number[] = [];
+  const values = new Growing(Float32Array);
+  const first = new Growing(Uint32Array);
+  const token = new Growing(Uint32Array);
+  first.push(0);
   let items = 0;
   const columns = [
     "item",
@@ -204,7 +207,6 @@ async function readItems(folder: string, { features }: Manifest): Promise<ItemFe
   ];
   for (const path of partFiles(folder, "items")) {
     await readParquet(path, columns, (columns, count) => {
-      const part = new Float32Array(count * width);
       for (let k = 0; k < count; k++) {
         const fail = (fault: string): never => {
           throw new UserError(`${path}: item ${items + k}: ${fault}. Prepare the data again.`);
@@ -225,7 +227,7 @@ async function readItems(folder: string, { features }: Manifest): Promise<ItemFe
               fail(`expected finite features, found ${value} for ${features.dense[place]?.name}`);
             }
           });
-          part.set(dense, k * width);
+          for (const value of dense) values.push(value);
         }
         const tokens = columns.tokens?.[k] ?? [];
         if (!Array.isArray(tokens)) fail("expected a list of tokens");
@@ -239,18 +241,11 @@ async function readItems(folder: string, { features }: Manifest): Promise<ItemFe
         }
         first.push(token.length);
       }
-      values.push(part);
       items += count;
     });
   }
   if (tokenCount === 0 && width === 0) return { kind: "one-hot", count: items };
-  const all = new Float32Array(items * width);
-  let place = 0;
-  for (const part of values) {
-    all.set(part, place);
-    place += part.length;
-  }
-  if (tokenCount === 0) return { kind: "dense", count: items, width, values: all };
-  const tokens = { count: tokenCount, first: Uint32Array.from(first), token: Uint32Array.from(token) };
-  return { kind: "mixed", count: items, width, values: all, tokens };
+  if (tokenCount === 0) return { kind: "dense", count: items, width, values: values.values() };
+  const tokens = { count: tokenCount, first: first.values(), token: token.values() };
+  return { kind: "mixed", count: items, width, values: values.values(), tokens };
 }

@@ -1,0 +1,31 @@
+/** A typed array that grows at its end: a list of a million numbers in four megabytes. */
+export class Growing<
+  T extends Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>,
+> {
+  #array: T;
+  #length = 0;
+
+  constructor(private readonly kind: new (length: number) => T) {
+    this.#array = new kind(1024);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  push(value: number): void {
+    if (this.#length === this.#array.length) {
+      const larger = new this.kind(2 * this.#length);
+      larger.set(this.#array);
+      this.#array = larger;
+    }
+    this.#array[this.#length++] = value;
+  }
+
+  /** What was pushed so far, in memory of its own. */
+  values(): T {
+    const values = new this.kind(this.#length);
+    values.set(this.#array.subarray(0, this.#length));
+    return values;
+  }
+}
