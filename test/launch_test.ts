@@ -69,7 +69,7 @@ Deno.test("permissionFlags knows its commands", () => {
   for (const command of ["", "launch", "constructor"]) {
     assert.throws(
       () => permissionFlags(command, []),
-      /expected a command \(train or evaluate or report or reproduce\), found/,
+      /expected a command \(train or data or evaluate or report or reproduce\), found/,
     );
   }
 });
@@ -82,7 +82,7 @@ Deno.test("the launcher ends with a message and exit code 1 when it does not kno
   assert.equal(new TextDecoder().decode(stdout), "");
   assert.match(
     new TextDecoder().decode(stderr),
-    /error: expected a command \(train or evaluate or report or reproduce\), found "trian"\n$/,
+    /error: expected a command \(train or data or evaluate or report or reproduce\), found "trian"\n$/,
   );
 });
 

@@ -206,7 +206,7 @@ const REMEDIES: readonly [RegExp, string][] = [
   [/no space left|disk quota|could not write|failed to write/i, "Free some space, or choose another --out."],
   [
     /out of memory|failed to (allocate|pin|offload)/i,
-    "Give more with --memory (such as 4GB), or prepare fewer users with --max-users.",
+    "Give more with --memory (such as 4GB), or prepare a part of the users.",
   ],
   [
     /permission denied|read-only file system/i,
