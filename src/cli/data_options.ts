@@ -24,11 +24,9 @@ export function withPrepareOptions(command: Command, name: string): Command {
       )
         .choices(["hash", "time"]).default("hash"),
     )
-    .option(
-      "--shares <train-validation-test>",
-      "percent of the users in each part",
-      shares,
-      { train: 0.8, validation: 0.1 },
+    .addOption(
+      new Option("--shares <train-validation-test>", "percent of the users in each part")
+        .argParser(shares).default({ train: 0.8, validation: 0.1 }, "80-10-10"),
     )
     .option("--strict", "stop at the first row that cannot be read, instead of at more than 1 %", false)
     .option(

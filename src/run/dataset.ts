@@ -54,6 +54,15 @@ export async function openDataset(
   const dealt = resplit ? seed : null;
   if (isFolder(source)) {
     const { source: log, sha256 } = await openPrepared(source, { ...options, memoryRows });
+    for (const split of needed) {
+      if (usersOf(log, split).length > 0) continue;
+      throw new UserError(
+        `${source} has no ${split} users; ${
+          needed.join(", ")
+        } users are needed. Prepare the data with other --shares, or from ` +
+          "more users.",
+      );
+    }
     checkSource(log, needed);
     return dealtOut(log, { kind: "prepared", path: source, sha256, resplit: dealt, memoryRows });
   }
