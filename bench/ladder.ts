@@ -56,7 +56,7 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
 }
 
 function sizeFor({ name }: Ladder, options: LadderCommandOptions): Size | undefined {
-  if (name === "lstm") return options.lstmSize;
+  if (name.startsWith("lstm")) return options.lstmSize;
   return name === "choice" ? options.choiceSize : options.size;
 }
 

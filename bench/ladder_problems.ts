@@ -158,7 +158,7 @@ export function matmulProblem(name: MatmulName, size: Size): Problem {
 }
 
 /** An LSTM of H units over [users, events]; every third user has an event less, and now and then nothing was clicked. */
-export function lstmProblem(size: Size): Problem {
+function lstmCase(size: Size) {
   const [users = 1, most = 1, H = 1] = size;
   const draw = drawing(size);
   const userFirst = [0];
@@ -174,19 +174,30 @@ export function lstmProblem(size: Size): Problem {
   const weights = draw(H, 4 * H, 1 / Math.sqrt(H));
   const bias = draw(1, 4 * H);
   const batch = { ...noBatch, userFirst, events };
-  const { output: state } = lstmReference(undefined, input, weights, bias, batch);
+  const { output: state, backward } = lstmReference(undefined, input, weights, bias, batch);
   const { cell, gates } = lstmGates(state, [input, weights, bias], batch);
   const H4 = padded(H) / 4;
-  const terms = (H + 16) * Math.min(most, 8);
-  const fedOnly = output(gates, terms, 4);
   return {
-    inputs: {
+    ...{ E, H, fed, input, weights, bias, state, backward, cell, gates, draw },
+    terms: (H + 16) * Math.min(most, 8),
+    shared: {
       plan: Uint32Array.from(userFirst.flatMap((first, user) => [user, first, 0, 0])),
       event: Uint32Array.from(events.flatMap(({ first, end, click, fed }) => [first, end, click, fed])),
-      input: upload(input, 4),
       weights: uploadWeights(weights, 4),
-      bias: upload(bias, 4),
     },
+    rest: {
+      constants: { H4, TABLE: false },
+      sizes: { users, events: E, rows: 1, items: 1 },
+      cost: { flops: E * 8 * H * H, bytes: E * 16 * H4 * 10 },
+    },
+  };
+}
+
+export function lstmProblem(size: Size): Problem {
+  const { H, fed, input, bias, state, cell, gates, terms, shared, rest } = lstmCase(size);
+  const fedOnly = output(gates, terms, 4);
+  return {
+    inputs: { ...shared, input: upload(input, 4), bias: upload(bias, 4) },
     outputs: {
       state: output(state, terms),
       cell: output(cell, terms),
@@ -197,9 +208,20 @@ export function lstmProblem(size: Size): Problem {
           Array.from(fedOnly.dense(found, chunks), (x, k) => fed[Math.floor(k / (4 * H))] === NONE ? 0 : x),
       },
     },
-    constants: { H4, TABLE: false },
-    sizes: { users, events: E, rows: 1, items: 1 },
-    cost: { flops: E * 8 * H * H, bytes: E * 16 * H4 * 10 },
+    ...rest,
+  };
+}
+
+/** The way back through the same LSTM, from gradients of its states. */
+export function lstmBackwardProblem(size: Size): Problem {
+  const { E, H, backward, cell, gates, terms, shared, rest, draw } = lstmCase(size);
+  const gradient = draw(E, H);
+  // Event e is fed row e of the input, so the input's gradient is that of the gates.
+  const [gateGradient = matrix(0, 0)] = backward(gradient);
+  return {
+    inputs: { ...shared, cell: upload(cell), gates: upload(gates, 4), state_gradient: upload(gradient) },
+    outputs: { gate_gradient: output(gateGradient, 4 * terms, 4) },
+    ...rest,
   };
 }
 

@@ -4,6 +4,7 @@
  */
 
 import choiceText from "../kernels/choice_nll.wgsl" with { type: "text" };
+import lstmBackText from "../kernels/lstm_backward.wgsl" with { type: "text" };
 import lstmText from "../kernels/lstm_forward.wgsl" with { type: "text" };
 import forwardPanelText from "../kernels/matmul_forward_panel.wgsl" with { type: "text" };
 import forwardRowsText from "../kernels/matmul_forward_rows.wgsl" with { type: "text" };
@@ -16,6 +17,9 @@ import weightTiledText from "../kernels/matmul_weight_gradient_tiled.wgsl" with 
 import choiceNaive from "../kernels/study/choice_nll_1_naive.wgsl" with { type: "text" };
 import choiceWorkgroup from "../kernels/study/choice_nll_2_workgroup.wgsl" with { type: "text" };
 import choiceOnline from "../kernels/study/choice_nll_3_online.wgsl" with { type: "text" };
+import lstmBackNaive from "../kernels/study/lstm_backward_1_naive.wgsl" with { type: "text" };
+import lstmBackWorkgroup from "../kernels/study/lstm_backward_2_workgroup.wgsl" with { type: "text" };
+import lstmBackVectors from "../kernels/study/lstm_backward_3_vectors.wgsl" with { type: "text" };
 import lstmNaive from "../kernels/study/lstm_forward_1_naive.wgsl" with { type: "text" };
 import lstmWorkgroup from "../kernels/study/lstm_forward_2_workgroup.wgsl" with { type: "text" };
 import lstmVectors from "../kernels/study/lstm_forward_3_vectors.wgsl" with { type: "text" };
@@ -38,7 +42,13 @@ import { kernel } from "../src/gpu/kernel.ts";
 import { partialChunks } from "../src/gpu/step.ts";
 import { matmulInvocations, weightGradientInvocations } from "../src/ops/matmul_kernels.ts";
 import { padded } from "../src/tape/tensor.ts";
-import { choiceProblem, lstmProblem, matmulProblem, type Size } from "./ladder_problems.ts";
+import {
+  choiceProblem,
+  lstmBackwardProblem,
+  lstmProblem,
+  matmulProblem,
+  type Size,
+} from "./ladder_problems.ts";
 import type { Ladder, Step } from "./ladder_run.ts";
 
 type Invocations = Step["invocations"];
@@ -227,28 +237,30 @@ function weightSteps(): Step[] {
   ];
 }
 
-function lstmSteps(): Step[] {
+/** The same four ideas on the way there and back. */
+function lstmSteps(
+  direction: "forward" | "backward",
+  [naive, workgroup, vectors, shipped]: readonly [string, string, string, string],
+  uniforms: readonly string[],
+  last: string,
+): Step[] {
   const oneEach: Invocations = ([users = 1]) => [users];
   const group = (size: Size) => 4 * padded(size[2] ?? 1);
-  const own = kernel("lstm_forward", lstmText);
-  const vectors = { kernel: kernel("lstm_forward_3_vectors", lstmVectors), invocations: oneEach };
-  const where = { weights: "uniform", bias: "uniform" } as const;
+  const name = `lstm_${direction}`;
+  const fours = { kernel: kernel(`${name}_3_vectors`, vectors), invocations: oneEach };
+  const where = Object.fromEntries(uniforms.map((input) => [input, "uniform" as const]));
   return [
+    { kernel: kernel(`${name}_1_naive`, naive), idea: "one user an invocation", invocations: oneEach },
     {
-      kernel: kernel("lstm_forward_1_naive", lstmNaive),
-      idea: "one user an invocation",
-      invocations: oneEach,
-    },
-    {
-      kernel: kernel("lstm_forward_2_workgroup", lstmWorkgroup),
+      kernel: kernel(`${name}_2_workgroup`, workgroup),
       idea: "a workgroup a user",
       constants: (size) => ({ WORKGROUP: group(size) }),
       invocations: (size) => [(size[0] ?? 1) * group(size)],
       refuses: (size) => group(size) <= 256 ? undefined : "needs more than 256 invocations a workgroup",
     },
-    { ...vectors, idea: "four units at a time", changes: 1 },
-    { ...vectors, idea: "weights in a uniform buffer", where },
-    { kernel: own, idea: "four k at a time, mat4x4f (shipped)", invocations: oneEach, where },
+    { ...fours, idea: "four units at a time", changes: 1 },
+    { ...fours, idea: "weights in a uniform buffer", where },
+    { kernel: kernel(name, shipped), idea: last, invocations: oneEach, where },
   ];
 }
 
@@ -310,7 +322,25 @@ export const ladders: readonly Ladder[] = [
     size: [128, 20, 20],
     oddSizes: [[1, 1, 7], [11, 5, 6], [3, 9, 21]],
     problem: lstmProblem,
-    steps: lstmSteps(),
+    steps: lstmSteps(
+      "forward",
+      [lstmNaive, lstmWorkgroup, lstmVectors, lstmText],
+      ["weights", "bias"],
+      "four k at a time, mat4x4f (shipped)",
+    ),
+  },
+  {
+    name: "lstm-backward",
+    title: "LSTM backward, B users x T events, H units",
+    size: [128, 20, 20],
+    oddSizes: [[1, 1, 7], [11, 5, 6], [3, 9, 21]],
+    problem: lstmBackwardProblem,
+    steps: lstmSteps(
+      "backward",
+      [lstmBackNaive, lstmBackWorkgroup, lstmBackVectors, lstmBackText],
+      ["weights"],
+      "four units of the sum at a time, mat4x4f (shipped)",
+    ),
   },
   {
     name: "choice",

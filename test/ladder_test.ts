@@ -117,7 +117,7 @@ Deno.test("a size or ladder that is none is refused", async () => {
   const wrong: [string[], RegExp][] = [
     [["ladder", "forward", "--size", "12x8"], /Expected 3 sizes of 1\.\.1048576.*12800x64x64, got "12x8"/],
     [["ladder", "--choice-size", "0x3"], /Expected 2 sizes/],
-    [["ladder", "stairs"], /Allowed choices are forward, input, weight, lstm, choice/],
+    [["ladder", "stairs"], /Allowed choices are forward, input, weight, lstm, lstm-backward, choice/],
     [["ladder", "--rounds", "0"], /of at least 1|in 1\.\.1000/],
   ];
   for (const [args, message] of wrong) {
