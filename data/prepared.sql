@@ -63,6 +63,7 @@ FROM (
 );
 
 -- step: Writing users, items and pages
+-- Row groups are small, as training holds one at a time in memory.
 DROP TABLE row_of_user;
 COPY (
   SELECT user, id, split, count(*)::UINTEGER AS pages, sum(len(items))::UINTEGER AS rows
@@ -74,7 +75,7 @@ COPY (
   SELECT item, id, valid_from, dense, tokens
   FROM item
   ORDER BY item
-) TO (getvariable('out') || '/items.parquet') (FORMAT parquet, COMPRESSION zstd);
+) TO (getvariable('out') || '/items.parquet') (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192);
 COPY (
   SELECT
     user,
@@ -82,4 +83,4 @@ COPY (
     epoch_ms(time) AS time, items, clicked, given
   FROM page
   ORDER BY user, page
-) TO (getvariable('out') || '/pages.parquet') (FORMAT parquet, COMPRESSION zstd);
+) TO (getvariable('out') || '/pages.parquet') (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192);
