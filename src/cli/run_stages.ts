@@ -2,7 +2,8 @@
 
 import { UserError } from "../data/user_error.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
-import { type Dataset, digestOf, fitDataset } from "../run/dataset.ts";
+import { type Dataset, fitDataset } from "../run/dataset.ts";
+import { checksum } from "../run/checksum.ts";
 import { driverVersion } from "../run/driver.ts";
 import { type RunConfig, RunFolder, writeConfig } from "../run/run_folder.ts";
 import { readSnapshot } from "../run/snapshot.ts";
@@ -144,7 +145,7 @@ export async function machine(gpu: Gpu): Promise<Pick<RunConfig, "adapter" | "sy
 
 /** What a run says of the file that it starts from. */
 export async function initOf(path: string): Promise<NonNullable<RunConfig["init"]>> {
-  return { path, sha256: await digestOf(path) };
+  return { path, sha256: (await checksum(path)).sha256 };
 }
 
 export function say(text: string): void {

@@ -3,7 +3,8 @@
 import { UserError } from "../data/user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { writeReport } from "../report/write_report.ts";
-import { type Dataset, digestOf, fitDataset } from "../run/dataset.ts";
+import { type Dataset, fitDataset } from "../run/dataset.ts";
+import { checksum } from "../run/checksum.ts";
 import { exists, type RunConfig, runConfigSchema, RunFolder } from "../run/run_folder.ts";
 import {
   configOfSeed,
@@ -230,7 +231,7 @@ async function reopen(
   if (!config.init || !fresh) return { data, init: undefined };
   const { path, sha256 } = config.init;
   const init = await readSnapshot(path);
-  if (await digestOf(path) !== sha256) {
+  if ((await checksum(path)).sha256 !== sha256) {
     throw new UserError(
       `${path}, which the run starts from, has changed since it began. Put the old file back.`,
     );

@@ -3,7 +3,7 @@
  * files. data/README.md has the schema.
  */
 
-import { type Manifest, readManifest } from "../prepare/manifest.ts";
+import { type Manifest, readManifest } from "./manifest.ts";
 import { type ItemFeatures, NONE, splits } from "./click_log.ts";
 import { Growing } from "./growing.ts";
 import { readParquet } from "./parquet.ts";

@@ -1,7 +1,7 @@
 /** What there is in a prepared data set, by `data/describe.sql`, and warnings of what fools people. */
 
 import { Engine, type StepStanding } from "./engine.ts";
-import { type Manifest, readManifest } from "./manifest.ts";
+import { type Manifest, readManifest } from "../data/manifest.ts";
 import { partFiles } from "../data/prepared_set.ts";
 import { stepsOf } from "./script.ts";
 import script from "../../data/describe.sql" with { type: "text" };

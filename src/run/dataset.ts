@@ -9,6 +9,7 @@ import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../data/user_error.ts";
 import { fitSource } from "../model/fit_source.ts";
 import type { ItemsShape } from "../model/item_features.ts";
+import { checksum } from "./checksum.ts";
 import { openPrepared } from "./prepared_dataset.ts";
 import type { RunConfig } from "./run_folder.ts";
 
@@ -67,7 +68,7 @@ export async function openDataset(
     return dealtOut(log, { kind: "prepared", path: source, sha256, resplit: dealt, memoryRows });
   }
   const log = readPaperFile(source, needed);
-  const sha256 = await digestOf(source);
+  const { sha256 } = await checksum(source);
   return dealtOut(new MemoryLog(log), { kind: "paper", path: source, sha256, resplit: dealt });
 }
 
@@ -144,10 +145,4 @@ function resplitUsers(source: LogSource, seed: number): Uint8Array<ArrayBuffer> 
     for (let k = 0; k < count; k++) userSplit[order[place++] ?? 0] = code;
   });
   return userSplit;
-}
-
-/** SHA-256 of a file, in hexadecimal. */
-export async function digestOf(path: string): Promise<string> {
-  const hash = await crypto.subtle.digest("SHA-256", await Deno.readFile(path));
-  return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

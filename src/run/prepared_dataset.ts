@@ -7,7 +7,7 @@ import { PackedLog } from "../data/packed_log.ts";
 import { PackedLogWriter, type UserChunk } from "../data/packed_log_writer.ts";
 import { type PageChunk, partFiles, PreparedSet } from "../data/prepared_set.ts";
 import { UserError } from "../data/user_error.ts";
-import { checksum } from "../prepare/checksum.ts";
+import { checksum } from "./checksum.ts";
 import { makeFolder } from "./atomic_write.ts";
 
 export interface PreparedOptions {

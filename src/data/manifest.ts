@@ -1,7 +1,7 @@
 /** manifest.json: what a prepared data set is, and how it was made. */
 
 import { z } from "zod";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "./user_error.ts";
 import { explainFileError } from "../run/atomic_write.ts";
 
 const count = z.int().min(0);
