@@ -33,17 +33,19 @@ export function reopenData(config: DataConfig): Promise<Dataset> {
 const SILENT_MS = 1000;
 
 async function withProgress(
-  open: (options: { cache?: string; onRead: (done: number, all: number) => void }) => Promise<Dataset>,
+  open: (
+    options: { cache?: string; onProgress: (what: string, done: number, all: number) => void },
+  ) => Promise<Dataset>,
 ): Promise<Dataset> {
   const began = performance.now();
   let progress: ReturnType<typeof stepProgress> | undefined;
   try {
     return await open({
       cache: cacheFolder(),
-      onRead: (round, rounds) => {
+      onProgress: (title, round, rounds) => {
         if (performance.now() - began < SILENT_MS) return;
         progress ??= stepProgress();
-        progress.begin({ title: "Reading pages", number: 1, of: 1, round, rounds });
+        progress.begin({ title, number: 0, of: 0, round, rounds });
       },
     });
   } finally {

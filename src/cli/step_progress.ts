@@ -21,11 +21,11 @@ export function stepProgress(output: Output = process.stderr): StepProgress {
   const timer = output.isTTY ? setInterval(draw, REFRESH_MS) : undefined;
   return {
     begin(standing) {
-      const isNew = standing.number !== current?.number;
+      const isNew = standing.title !== current?.title;
       if (isNew) began = performance.now();
       current = standing;
       if (output.isTTY) draw();
-      else if (isNew) output.write(`${standing.number}/${standing.of} ${standing.title}\n`);
+      else if (isNew) output.write(`${place(standing, "", " ")}${standing.title}\n`);
     },
     stop() {
       if (timer === undefined) return;
@@ -42,5 +42,12 @@ export function stepLine(
   width: number,
 ): string {
   const at = rounds > 1 ? `  ${round}/${rounds}` : "";
-  return `[${number}/${of}] ${title}${at}  ${Math.floor(seconds)}s`.slice(0, Math.max(0, width));
+  return `${place({ number, of }, "[", "] ")}${title}${at}  ${Math.floor(seconds)}s`.slice(
+    0,
+    Math.max(0, width),
+  );
+}
+
+function place({ number, of }: Pick<StepStanding, "number" | "of">, before: string, after: string): string {
+  return of > 0 ? `${before}${number}/${of}${after}` : "";
 }

@@ -63,11 +63,15 @@ export class PreparedSet {
     readonly items: ItemFeatures,
   ) {}
 
-  /** Reads all but the pages. @throws UserError for a folder that is no prepared data set, or a damaged one. */
-  static async open(folder: string): Promise<PreparedSet> {
+  /**
+   * Reads all but the pages.
+   * @param onItems told how many items are read so far.
+   * @throws UserError for a folder that is no prepared data set, or a damaged one.
+   */
+  static async open(folder: string, onItems?: (items: number) => void): Promise<PreparedSet> {
     const manifest = await readManifest(folder);
     const users = await readUsers(folder);
-    return new PreparedSet(folder, manifest, ...users, await readItems(folder, manifest));
+    return new PreparedSet(folder, manifest, ...users, await readItems(folder, manifest, onItems));
   }
 
   get events(): number {
@@ -192,7 +196,11 @@ async function readUsers(
   return [split.values(), events.values(), rows.values()];
 }
 
-async function readItems(folder: string, { features }: Manifest): Promise<ItemFeatures> {
+async function readItems(
+  folder: string,
+  { features }: Manifest,
+  onItems?: (items: number) => void,
+): Promise<ItemFeatures> {
   const width = features.dense.length;
   const tokenCount = features.tokens.reduce((most, { first, count }) => Math.max(most, first + count), 0);
   const values = new Growing(Float32Array);
@@ -242,6 +250,7 @@ async function readItems(folder: string, { features }: Manifest): Promise<ItemFe
         first.push(token.length);
       }
       items += count;
+      onItems?.(items);
     });
   }
   if (tokenCount === 0 && width === 0) return { kind: "one-hot", count: items };

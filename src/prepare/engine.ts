@@ -18,7 +18,7 @@ export interface EngineOptions {
 /** How far a step is. */
 export interface StepStanding {
   readonly title: string;
-  /** Of the steps of the script, from 1. */
+  /** Of the steps of the script, from 1; 0 of 0 for what is none of them. */
   readonly number: number;
   readonly of: number;
   /** Rounds of a repeated step that are done, and all of them; 0 of 1 otherwise. */

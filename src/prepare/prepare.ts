@@ -73,6 +73,7 @@ export async function prepare(
     await engine.run(
       "CREATE TABLE skipped (kind VARCHAR, count BIGINT); CREATE TABLE note (text VARCHAR)",
     );
+    onStep?.(outside("Looking at the source"));
     const begun = await recipe.begin(engine, out.work, signal);
     await engine.setVariables({
       ...begun.variables,
@@ -96,6 +97,7 @@ export async function prepare(
         if (step.title === "Users and their parts") await expectUsers(own);
       },
     });
+    onStep?.(outside("Checksums"));
     const manifest = await manifestOf(engine, recipe.name, begun.sources, out.partial, command, bad);
     engine.close();
     engine = undefined;
@@ -107,6 +109,11 @@ export async function prepare(
     await out.abandon();
     throw error;
   }
+}
+
+/** Work that is no step of a script. */
+function outside(title: string): StepStanding {
+  return { title, number: 0, of: 0, round: 0, rounds: 1 };
 }
 
 async function expectUsers(engine: Engine): Promise<void> {

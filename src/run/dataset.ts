@@ -36,8 +36,8 @@ export interface OpenOptions {
   readonly memoryRows?: number;
   /** Where such a set is kept in the layout that training reads; undefined where the system names no place. */
   readonly cache?: string;
-  /** Told how many pages of how many are read. */
-  readonly onRead?: (done: number, all: number) => void;
+  /** Told what of a prepared data set is being read, and how much of how much. */
+  readonly onProgress?: (what: string, done: number, all: number) => void;
 }
 
 /**

@@ -13,7 +13,8 @@ import { makeFolder } from "./atomic_write.ts";
 export interface PreparedOptions {
   readonly memoryRows: number;
   readonly cache?: string;
-  readonly onRead?: (done: number, all: number) => void;
+  /** Told what is done, and how much of how much. */
+  readonly onProgress?: (what: string, done: number, all: number) => void;
 }
 
 /**
@@ -22,11 +23,13 @@ export interface PreparedOptions {
  */
 export async function openPrepared(
   folder: string,
-  { memoryRows, cache, onRead }: PreparedOptions,
+  { memoryRows, cache, onProgress }: PreparedOptions,
 ): Promise<{ source: LogSource; sha256: string }> {
-  const set = await PreparedSet.open(folder);
+  const set = await PreparedSet.open(folder, (items) => onProgress?.("Reading items", items, items));
+  onProgress?.("Checking files", 0, 1);
   const sha256 = await digest(set);
-  const read = (take: (chunk: UserChunk) => void) => readUsers(set, take, onRead);
+  const read = (take: (chunk: UserChunk) => void) =>
+    readUsers(set, take, (done, all) => onProgress?.("Reading pages", done, all));
   if (set.rows <= memoryRows) {
     const log = inMemory(set);
     await read(log.take);
