@@ -49,13 +49,14 @@ INSERT INTO skipped
 SELECT 'events that are there twice', (SELECT count(*) FROM event_read) - (SELECT count(*) FROM event);
 DROP TABLE event_read;
 
--- The visitors that are wanted; which ones does not change when others come or go.
+-- The visitors that are wanted; which ones does not depend on who else is there. Not by the hash that deals the users out
+-- to the parts: those with the smallest of it would all be train users.
 CREATE TABLE visitor AS
 SELECT visitor
 FROM event
 GROUP BY visitor
 HAVING count(*) >= getvariable('min_events')
-ORDER BY md5(visitor::VARCHAR), visitor
+ORDER BY md5('wanted ' || visitor), visitor
 LIMIT getvariable('max_users');
 
 -- step: Item properties over time

@@ -222,17 +222,19 @@ Deno.test("parts by time: nobody in the train part has a page after the cut", as
 
 Deno.test("--max-users and --min-events take the same visitors whoever else comes", async () => {
   const rows: Parameters<typeof events> = [];
-  for (let visitor = 0; visitor < 30; visitor++) {
+  for (let visitor = 0; visitor < 300; visitor++) {
     rows.push([visitor, visitor, "view", visitor % 5], [visitor + 1, visitor, "addtocart", visitor % 5]);
   }
   await withFolder({ "events.csv": events(...rows) }, async (folder) => {
     const all = await prepareIn(folder, recipe(folder));
-    const ten = await prepareIn(folder, recipe(folder, { maxUsers: 10 }));
+    const some = await prepareIn(folder, recipe(folder, { maxUsers: 100 }));
     const ids = async (out: string) =>
       (await query(out, "SELECT id, split FROM users")).map(({ id, split }) => `${id} ${split}`);
     const everyone = new Set(await ids(all.folder));
-    const chosen = await ids(ten.folder);
-    assert.equal(chosen.length, 10);
+    const chosen = await ids(some.folder);
+    assert.equal(chosen.length, 100);
+    const train = chosen.filter((id) => id.endsWith("train")).length;
+    assert.ok(train > 30 && train < 70, `${train} of 100 are train users, of whom half are wanted`);
     assert.ok(chosen.every((id) => everyone.has(id)), "the same part, too");
     await assert.rejects(
       () => prepareIn(folder, recipe(folder, { minEvents: 3 })),
