@@ -3,7 +3,8 @@
 import { UserError } from "../data/user_error.ts";
 import { type Engine, identifier, literal, type Variable } from "./engine.ts";
 import { faultsOf, type FaultSource } from "./source_faults.ts";
-import { openTable, selectOf, type TableSource } from "./table_source.ts";
+import { selectOf, type TableSource } from "./table_select.ts";
+import { openTable } from "./table_source.ts";
 import { type BadRows, forgetRejects, shown } from "./bad_rows.ts";
 
 export interface FeatureOptions {

@@ -1,0 +1,147 @@
+/** How the rows of a table are read: one SELECT for CSV, JSON lines and Parquet. Values come as text, as written. */
+
+import { identifier, literal } from "./engine.ts";
+import { linesSql, type SourceFile } from "./sources.ts";
+
+export type Format = "csv" | "json" | "parquet";
+
+export interface Column {
+  readonly name: string;
+  /** In the engine's words; of CSV and JSON, VARCHAR. */
+  readonly type: string;
+}
+
+/** Files of one format with the same columns. */
+export interface TableSource {
+  readonly files: readonly SourceFile[];
+  readonly format: Format;
+  readonly columns: readonly Column[];
+  /** Of CSV. */
+  readonly delimiter: string;
+}
+
+/** Columns that the readers add. */
+export const OWN = ["clickgan file", "file_row_number"];
+
+export function parquetOf(paths: readonly string[]): string {
+  return `read_parquet(${literal(paths)}, filename = 'clickgan file', file_row_number = true, ` +
+    "binary_as_string = true, hive_partitioning = false)";
+}
+
+/** What a value is read as: an id must be exact, a list may be one, numbers and times are text to be cast. */
+export type ReadAs = "id" | "text" | "list" | "number";
+
+/**
+ * A query with a row for each row of the files:
+ *
+ *     file, row, line     where it is: of Parquet the row from 1, of JSON the line's text, of CSV neither
+ *     broken              a line that is no JSON object
+ *     inexact             an id that is a floating point number and no exact whole one, as text
+ *     and a column for each of `values`, NULL where there is no value or none is wanted: text, lists of text, numbers
+ */
+export function selectOf(
+  { files, format, columns, delimiter }: TableSource,
+  values: Readonly<Record<string, { readonly column: string | undefined; readonly as: ReadAs }>>,
+): string {
+  const paths = files.map(({ path }) => path);
+  const read: { name: string; value: string; inexact: string }[] = [];
+  const pointers: string[] = [];
+  for (const [name, { column, as }] of Object.entries(values)) {
+    const place = columns.findIndex((one) => one.name === column);
+    const none = as === "list" ? "NULL::VARCHAR[]" : as === "number" ? "NULL::DOUBLE" : "NULL::VARCHAR";
+    if (column === undefined || (place < 0 && format !== "json")) {
+      read.push({ name, value: none, inexact: "" });
+    } else if (format === "csv") {
+      read.push({ name, ...csvValue(`c${place}`, as) });
+    } else if (format === "parquet") {
+      read.push({ name, ...parquetValue(identifier(column), columns[place]?.type ?? "VARCHAR", as) });
+    } else {
+      // A JSON pointer, which can name any key.
+      pointers.push(`/${column.replaceAll("~", "~0").replaceAll("/", "~1")}`);
+      read.push({ name, ...jsonValue(pointers.length, pointers.at(-1) ?? "", as) });
+    }
+  }
+  const place = format === "csv"
+    ? `NULL::BIGINT AS "row", NULL::VARCHAR AS line, false AS broken`
+    : format === "parquet"
+    ? `file_row_number + 1 AS "row", NULL::VARCHAR AS line, false AS broken`
+    : `NULL::BIGINT AS "row", line, broken`;
+  const inexact = read.map((one) => one.inexact).filter((text) => text !== "");
+  return [
+    `SELECT "clickgan file" AS file, ${place},`,
+    `  ${inexact.length > 0 ? `coalesce(${inexact.join(", ")})` : "NULL::VARCHAR"} AS inexact,`,
+    read.map(({ name, value }) => `  ${value} AS ${identifier(name)}`).join(",\n"),
+    `FROM ${format === "json" ? jsonOf(paths, pointers) : format === "csv" ? csvOf() : parquetOf(paths)}`,
+  ].join("\n");
+
+  function csvOf(): string {
+    const types = columns.map((_, k) => `'c${k}': 'VARCHAR'`).join(", ");
+    return `read_csv(${literal(paths)}, header = true, delim = ${
+      literal(delimiter)
+    }, quote = '"', escape = '"', ` +
+      `auto_detect = false, columns = {${types}}, nullstr = '\\N', store_rejects = true, filename = 'clickgan file')`;
+  }
+}
+
+function csvValue(column: string, as: ReadAs): { value: string; inexact: string } {
+  const value = as === "number" ? `TRY_CAST(${column} AS DOUBLE)` : as === "list" ? `[${column}]` : column;
+  return { value, inexact: "" };
+}
+
+function parquetValue(column: string, type: string, as: ReadAs): { value: string; inexact: string } {
+  const text = `CAST(${column} AS VARCHAR)`;
+  const plain = { value: text, inexact: "" };
+  const float = type === "DOUBLE" || type === "FLOAT";
+  if (as === "number") return { value: `CAST(${column} AS DOUBLE)`, inexact: "" };
+  if (as === "list") {
+    return { value: type.endsWith("[]") ? `CAST(${column} AS VARCHAR[])` : `[${text}]`, inexact: "" };
+  }
+  if (!float) return plain;
+  const whole = `${column} = floor(${column}) AND abs(${column}) <= ${type === "FLOAT" ? 2 ** 24 : 2 ** 53}`;
+  const value = `CASE WHEN ${whole} THEN CAST(CAST(${column} AS BIGINT) AS VARCHAR) `;
+  // What has no value is NaN in a column of floats.
+  return as === "id"
+    ? { value: `${value}END`, inexact: `CASE WHEN NOT isnan(${column}) AND NOT (${whole}) THEN ${text} END` }
+    : { value: `${value}ELSE ${text} END`, inexact: "" };
+}
+
+/** @param k of the pointers, from 1. */
+function jsonValue(k: number, pointer: string, as: ReadAs): { value: string; inexact: string } {
+  const [text, type] = [`v[${k}]`, `t[${k}]`];
+  if (as === "number") {
+    return {
+      value: `CASE WHEN ${type} NOT IN ('ARRAY', 'OBJECT') THEN TRY_CAST(${text} AS DOUBLE) END`,
+      inexact: "",
+    };
+  }
+  if (as === "list") {
+    return {
+      value:
+        `CASE ${type} WHEN 'ARRAY' THEN json_transform(json_extract(line, ${
+          literal(pointer)
+        }), '["VARCHAR"]') ` +
+        `ELSE [${text}] END`,
+      inexact: "",
+    };
+  }
+  if (as === "text") return { value: text, inexact: "" };
+  const float = `${type} = 'DOUBLE' AND NOT regexp_full_match(${text}, '-?[0-9]+')`;
+  const exact = `TRY_CAST(${text} AS DOUBLE) = floor(TRY_CAST(${text} AS DOUBLE)) ` +
+    `AND abs(TRY_CAST(${text} AS DOUBLE)) <= ${2 ** 53}`;
+  return {
+    value: `CASE WHEN ${type} IN ('ARRAY', 'OBJECT') THEN NULL ` +
+      `WHEN ${float} THEN CASE WHEN ${exact} THEN CAST(CAST(CAST(${text} AS DOUBLE) AS BIGINT) AS VARCHAR) END ` +
+      `ELSE ${text} END`,
+    inexact: `CASE WHEN ${float} AND NOT (${exact}) THEN ${text} END`,
+  };
+}
+
+function jsonOf(paths: readonly string[], pointers: readonly string[]): string {
+  return [
+    `(SELECT "clickgan file", line, NOT whole AS broken,`,
+    `  CASE WHEN whole THEN json_extract_string(line, ${literal(pointers)}) END AS v,`,
+    `  CASE WHEN whole THEN json_type(line, ${literal(pointers)}) END AS t`,
+    `FROM (SELECT * REPLACE (rtrim(line, chr(13)) AS line), json_valid(line) AND coalesce(json_type(CASE WHEN json_valid(line) THEN line END) = 'OBJECT', false) AS whole`,
+    `  FROM ${linesSql(paths)} WHERE trim(coalesce(line, '')) <> ''))`,
+  ].join("\n");
+}
