@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { pairedDifference } from "../src/data/paired.ts";
 import { claimsOn } from "../src/experiment/claims.ts";
-import { experimentModels } from "../src/experiment/models.ts";
+import { experimentModels, worksOver } from "../src/experiment/models.ts";
 import type { ModelOutcome, SeedOutcome } from "../src/experiment/outcome.ts";
+import { itemsShape } from "../src/model/item_features.ts";
+import { modelParameters } from "../src/model/user_model.ts";
 import { interrupt, runCommand, withSmallLog, writePaperFile } from "./command_check.ts";
 import { smallLog } from "./small_logs.ts";
 
@@ -153,5 +155,15 @@ Deno.test("reproduce says what is wrong with its options", async () => {
     const { code, stderr } = await runCommand("reproduce", ...args);
     assert.equal(code, 1, stderr);
     assert.match(stderr, message);
+  }
+});
+
+Deno.test("which models mixed features cannot be given is known before anything is trained", () => {
+  const shape = itemsShape(smallLog(1, { users: 3, items: 5, width: 2, tokens: 4 }).items);
+  for (const model of experimentModels) {
+    const make = () => modelParameters(shape, model.model);
+    if (worksOver(model, "mixed")) assert.doesNotThrow(make, model.name);
+    else assert.throws(make, /got mixed ones/, model.name);
+    for (const kind of ["one-hot", "dense"] as const) assert.ok(worksOver(model, kind));
   }
 });

@@ -1,6 +1,7 @@
 /** `reproduce`: the published experiments on any data set, and whether their claims hold there. */
 
 import { Command } from "commander";
+import type { ItemFeatures } from "../data/click_log.ts";
 import { UserError } from "../data/user_error.ts";
 import { claimsOn } from "../experiment/claims.ts";
 import {
@@ -8,6 +9,7 @@ import {
   type ExperimentModel,
   experimentModels,
   readExperiment,
+  worksOver,
   writeExperiment,
 } from "../experiment/models.ts";
 import { type ModelOutcome, OUTCOME_HEAD, outcomeRows, readOutcome } from "../experiment/outcome.ts";
@@ -89,9 +91,23 @@ function modelNames(text: string): string[] {
   return names;
 }
 
-/** The models that were asked for and those they start from, in the order of training. */
-function chosenModels(names: readonly string[] | undefined): ExperimentModel[] {
-  if (!names) return [...experimentModels];
+/**
+ * The models that were asked for and those they start from, in the order of training.
+ * @throws UserError for one that was asked for by name and cannot be made over these items.
+ */
+function chosenModels(names: readonly string[] | undefined, items: ItemFeatures["kind"]): ExperimentModel[] {
+  const refused = experimentModels.filter((model) => !worksOver(model, items));
+  if (!names) {
+    for (const { name } of refused) say(`${name} is left out: with tanh, items must be one-hot or dense`);
+    return experimentModels.filter((model) => worksOver(model, items));
+  }
+  const [wrong] = refused.filter(({ folder }) => names.includes(folder));
+  if (wrong) {
+    throw new UserError(
+      `Expected --models that can be trained on this data, got ${wrong.folder}: with tanh, items must be one-hot or dense, ` +
+        "and these have mixed features. Leave it out.",
+    );
+  }
   const needed = new Set(names);
   for (const model of experimentModels) {
     if (needed.has(model.folder) && model.adversarialAfter) needed.add(model.adversarialAfter);
@@ -104,7 +120,7 @@ async function main(): Promise<number> {
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   const data = await openData(options);
   const path = options.saveDir ?? reproduceFolder(options.data);
-  const models = chosenModels(options.models);
+  const models = chosenModels(options.models, data.source.items.kind);
   const experiment = await openExperiment(path, options, models);
   return await withGpu(data, async (gpu) => {
     for (const [k, model] of models.entries()) {

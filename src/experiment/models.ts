@@ -4,6 +4,7 @@
  */
 
 import { z } from "zod";
+import type { ItemFeatures } from "../data/click_log.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../model/config.ts";
 import { atomicWriteFile } from "../run/atomic_write.ts";
 import { readJson } from "../run/run_folder.ts";
@@ -60,6 +61,11 @@ const pw: ExperimentModel[] = [
 
 /** The six models of the sources' reports, then position weights in both forms. */
 export const experimentModels: readonly ExperimentModel[] = [...reports, ...pw];
+
+/** Whether a model can be made over such items: position weights with tanh know no tokens. */
+export function worksOver({ model }: ExperimentModel, items: ItemFeatures["kind"]): boolean {
+  return items !== "mixed" || model.encoder !== "pw" || model.pwNonlinearity !== "tanh";
+}
 
 const experimentSchema = z.strictObject({
   /** As given: a file, or "demo". */
