@@ -1,12 +1,14 @@
 -- What there is in a prepared data set, and how far what needs no learning gets on it.
 --
 -- Options by getvariable(): users, items, pages (lists of Parquet files).
--- Ends with   described (place, name, value)   part (split, ...)   page_size, click_place (histograms).
+-- Ends with   part (a row for each part), page_size, click_place, events_of_user, suspicion.
 
 -- step: Reading users, items and pages
 CREATE VIEW users AS SELECT * FROM read_parquet(getvariable('users'));
 CREATE VIEW items AS SELECT * FROM read_parquet(getvariable('items'));
-CREATE VIEW pages AS SELECT * FROM read_parquet(getvariable('pages'));
+-- given may be left out.
+CREATE VIEW pages AS
+SELECT * FROM read_parquet(getvariable('pages')) UNION ALL BY NAME SELECT false AS given WHERE false;
 CREATE TABLE page AS
 SELECT split, user, page, len(items)::INTEGER AS size, clicked, coalesce(given, false) AS given
 FROM pages JOIN users USING (user);

@@ -5,6 +5,7 @@ import type { ClickLog } from "../src/data/click_log.ts";
 import { NONE } from "../src/data/click_log.ts";
 import { PreparedSet } from "../src/data/prepared_set.ts";
 import { Engine, literal } from "../src/prepare/engine.ts";
+import { describe } from "../src/prepare/describe.ts";
 import { openPrepared } from "../src/run/prepared_dataset.ts";
 import { smallLog } from "./small_logs.ts";
 import { withFolder } from "./prepared_folder.ts";
@@ -118,6 +119,29 @@ for (const [name, log] of Object.entries(logs)) {
     });
   });
 }
+
+Deno.test("what the schema lets out may be left out: given, and all columns of items but item and id", async () => {
+  const log = logs["one-hot"] ?? assert.fail();
+  await withFolder({}, async (folder) => {
+    await writeSet(folder, log);
+    const engine = await Engine.open({ workFolder: "", memory: "500MB" });
+    try {
+      for (const [part, columns] of [["pages", "* EXCLUDE given"], ["items", "item, id"]]) {
+        const path = literal(`${folder}/${part}.parquet`);
+        await engine.run(`CREATE OR REPLACE TABLE t AS FROM ${path}`);
+        await engine.run(`COPY (SELECT ${columns} FROM t) TO ${path} (FORMAT parquet)`);
+      }
+    } finally {
+      engine.close();
+    }
+    const { source } = await openPrepared(folder, { memoryRows: Infinity });
+    const { name: _, ...expected } = log;
+    const { name: __, ...read } = source.log ?? assert.fail();
+    assert.deepEqual(read, expected);
+    const { parts } = await describe(folder, "500MB");
+    assert.equal(parts.reduce((sum, { events }) => sum + events, 0), log.eventClick.length);
+  });
+});
 
 Deno.test("row groups and files that end within a user are put together again", async () => {
   const log = smallLog(6, { users: 3000, items: 30, width: 0 });

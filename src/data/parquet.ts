@@ -11,12 +11,14 @@ export type Column = ArrayLike<unknown>;
 /**
  * Reads some columns of a file; memory is that of one row group.
  * @param take called for each row group in order, with the columns as named.
+ * @param optional those of the columns that may be missing: their values are undefined then.
  * @throws UserError for a file that is missing, damaged, or lacks a column.
  */
 export async function readParquet<Name extends string>(
   path: string,
   columns: readonly Name[],
   take: (columns: Readonly<Record<Name, Column>>, rows: number) => void,
+  optional: readonly Name[] = [],
 ): Promise<void> {
   let opened: Deno.FsFile;
   try {
@@ -29,7 +31,8 @@ export async function readParquet<Name extends string>(
   try {
     const metadata = await parquetMetadataAsync(file);
     const present = new Set(metadata.schema.map(({ name }) => name));
-    const missing = columns.filter((name) => !present.has(name));
+    const there = columns.filter((name) => present.has(name));
+    const missing = columns.filter((name) => !present.has(name) && !optional.includes(name));
     if (missing.length > 0) {
       throw new UserError(
         `${path}: expected the columns ${columns.join(", ")}, ${missing.join(", ")} ${
@@ -47,7 +50,7 @@ export async function readParquet<Name extends string>(
         file,
         metadata,
         compressors,
-        columns: [...columns],
+        columns: there,
         rowStart,
         rowEnd: rowStart + rows,
         onChunk({ columnName, columnData, rowStart: from }) {

@@ -94,8 +94,7 @@ export class PreparedSet {
     let rows = 0;
     let user = 0;
     for (const path of partFiles(this.folder, "pages")) {
-      const given = hasGiven(this.manifest) ? ["given"] as const : [];
-      await readParquet(path, ["user", "items", "clicked", ...given], (columns, count) => {
+      await readParquet(path, ["user", "items", "clicked", "given"], (columns, count) => {
         const sizes = new Uint32Array(count);
         const clicks = new Uint32Array(count);
         const flags = new Uint8Array(count);
@@ -134,7 +133,7 @@ export class PreparedSet {
               `expected clicked to be a place on its page of ${page.length} items, from 0, found ${click}`,
             );
           }
-          if ("given" in columns && columns.given[k] === true) {
+          if (columns.given[k] === true) {
             flags[k] = 1;
             if (page.length !== 1 || clicks[k] !== 0) {
               fail(k, "expected a given page to have one item, which is clicked");
@@ -144,7 +143,7 @@ export class PreparedSet {
         take({ sizes, clicks, given: flags, items: items.values() }, events);
         events += count;
         rows += items.length;
-      });
+      }, ["given"]);
     }
     if (events !== this.events || rows !== this.rows) {
       throw new UserError(
@@ -153,11 +152,6 @@ export class PreparedSet {
       );
     }
   }
-}
-
-/** The column may be left out where nothing is given. */
-function hasGiven({ counts }: Manifest): boolean {
-  return (counts?.given ?? 1) > 0;
 }
 
 async function readUsers(
