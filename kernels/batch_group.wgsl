@@ -1,14 +1,14 @@
 // batch_group.wgsl - the batch's distinct items, and its rows grouped by item
 //
 //   row        [R]    from batch_expand            ranked [W]  from batch_rank
-//   item_first [I]    place of an item's first row among all rows of the log sorted by item
+//   log_item   [.]    of the items that the log shows: (item, place of its first row among all rows sorted by item)
 //   row_item   [R]    where the row's item stands in the table of item projections: its slot, or with ONE_HOT its id
 //   slot_item  [D]    the distinct items of the batch, ascending
 //   slot_first [D+1]  where a slot's rows start in sorted
 //   sorted     [R]    rows by item: what a gradient that is summed over the rows of an item walks along
 //
 // Work split   one invocation owns one row. All rows of an item write the same slot_item and slot_first.
-// Cost         about 40 bytes a row.      Readers   first_layer_backward.wgsl, embedding_gradient.wgsl
+// Cost         about 44 bytes a row.      Readers   first_layer_backward.wgsl, embedding_gradient.wgsl
 
 const WORKGROUP = 64;
 const ITEM_WORDS = 1u;
@@ -25,7 +25,7 @@ struct Step {
 
 @group(0) @binding(0) var<storage, read> row: array<vec4u>;
 @group(0) @binding(1) var<storage, read> ranked: array<vec2u>;
-@group(0) @binding(2) var<storage, read> item_first: array<u32>;
+@group(0) @binding(2) var<storage, read> log_item: array<vec2u>;
 @group(0) @binding(3) var<storage, read_write> row_item: array<u32>;
 @group(0) @binding(4) var<storage, read_write> slot_item: array<u32>;
 @group(0) @binding(5) var<storage, read_write> slot_first: array<u32>;
@@ -44,10 +44,12 @@ fn batch_group(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
   let rows = step.size.z;
   let items = step.size.w;
   if (r >= rows) { return; }
-  let item = row[r].y;
+  let shown = row[r].y;
   let order = row[r].z;
-  let first = item_first[item];
-  let slot = rank(item >> 5u, item & 31u);
+  let item = log_item[shown].x;
+  let first = log_item[shown].y;
+  let item_bit = select(shown, item, ONE_HOT);
+  let slot = rank(item_bit >> 5u, item_bit & 31u);
   sorted[rank(ITEM_WORDS + (order >> 5u), order & 31u) - items] = r;
   slot_item[slot] = item;
   slot_first[slot] = rank(ITEM_WORDS + (first >> 5u), first & 31u) - items;

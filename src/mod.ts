@@ -8,6 +8,7 @@
 
 export {
   type ClickLog,
+  type Clicks,
   type ItemFeatures,
   type ItemTokens,
   NONE,
@@ -18,7 +19,9 @@ export {
 export { checkLog } from "./data/check_log.ts";
 export { type LogSource, MemoryLog } from "./data/log_source.ts";
 export { PackedLog } from "./data/packed_log.ts";
-export { PackedLogWriter, type UserChunk } from "./data/packed_log_writer.ts";
+export { PackedLogWriter } from "./data/packed_log_writer.ts";
+export { PackedItems } from "./data/packed_items.ts";
+export { PackedItemsWriter } from "./data/packed_items_writer.ts";
 export { readPaperFile } from "./data/paper_file.ts";
 export { attainable, type DemoShop, type DemoTruth, makeDemoShop } from "./data/demo_shop.ts";
 export { clickRateBaseline, randomBaseline } from "./data/baselines.ts";
@@ -28,7 +31,7 @@ export { type AdapterDescription, Gpu, openGpu } from "./gpu/device.ts";
 export { type AdapterKind, fixedShapes, type KernelShapes } from "./gpu/kernel_shapes.ts";
 export { type DispatchProfile, profileProgram } from "./gpu/profiler.ts";
 export { defaultModel, defaultPwModel, type ModelConfig } from "./model/config.ts";
-export { type ItemsShape, itemsShape } from "./model/item_features.ts";
+export { type ItemCatalogue, type ItemsShape, itemsShape, MemoryItems } from "./data/item_catalogue.ts";
 export { initialWeights, type ModelParameter } from "./model/initial_weights.ts";
 export { modelParameters, UserModel } from "./model/user_model.ts";
 export type { Weights } from "./tape/parameters.ts";

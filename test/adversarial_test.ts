@@ -5,7 +5,7 @@ import type { ClickLog } from "../src/data/click_log.ts";
 import { NONE } from "../src/data/click_log.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
 import { generatorConfig } from "../src/model/generator.ts";
-import { itemsShape } from "../src/model/item_features.ts";
+import { itemsShape } from "../src/data/item_catalogue.ts";
 import { modelParameters, UserModel } from "../src/model/user_model.ts";
 import { sparsemax } from "../src/ops/minimax.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";

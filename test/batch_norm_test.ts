@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { BatchBuffers } from "../src/batch/batch_buffers.ts";
-import { DeviceItems, DeviceLog } from "../src/batch/device_log.ts";
+import { DeviceLog } from "../src/batch/device_log.ts";
 import { batchCapacity, Plan } from "../src/batch/plan.ts";
 import type { ClickLog } from "../src/data/click_log.ts";
 import { randomStream } from "../src/data/random.ts";
@@ -107,14 +107,13 @@ async function withNorm(
   const users = Math.max(...batches.map((b) => b.length));
   const capacity = batchCapacity(log, log.userSplit.keys(), users);
   const arena = new Arena(gpu, "norm");
-  const items = new DeviceItems(gpu, log.items);
   const deviceLog = new DeviceLog(gpu, log);
   const plan = new Plan(gpu, log, capacity, batches.length);
   const parameters = new ParameterArena(gpu, parametersOf(N));
   try {
     const sizes = batches.map((b, k) => plan.put(k, b, { slot: 0, learningRate: 0, iteration: 0 }));
     plan.upload(0, batches.length);
-    const batch = new BatchBuffers(arena, plan.view, items, deviceLog, capacity);
+    const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
     const tape = new Tape({ arena, batch, parameters, capacity, shapes: gpu.shapes });
     const input = tape.tensor("x", "rows", N);
     const output = normOf(tape, input, training);
@@ -147,7 +146,7 @@ async function withNorm(
       },
     });
   } finally {
-    for (const part of [arena, items, deviceLog, plan, parameters]) part.destroy();
+    for (const part of [arena, deviceLog, plan, parameters]) part.destroy();
   }
 }
 
@@ -334,11 +333,10 @@ Deno.test("batch_norm: wrong inputs are named; in evaluation there is no gradien
     const { log } = few;
     const capacity = { users: 5, events: 20, rows: 100, items: 7 };
     const arena = new Arena(gpu, "tape");
-    const items = new DeviceItems(gpu, log.items);
     const deviceLog = new DeviceLog(gpu, log);
     const plan = new Plan(gpu, log, capacity, 1);
     const parameters = new ParameterArena(gpu, parametersOf(5));
-    const batch = new BatchBuffers(arena, plan.view, items, deviceLog, capacity);
+    const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
     const tape = new Tape({ arena, batch, parameters, capacity, shapes: fixedShapes("cpu") });
     try {
       const x = tape.tensor("x", "rows", 5);
@@ -361,7 +359,7 @@ Deno.test("batch_norm: wrong inputs are named; in evaluation there is no gradien
       });
       assert.throws(() => other.backward([wrong]), /mean is no parameter that is summed over the batch/);
     } finally {
-      for (const part of [arena, items, deviceLog, plan, parameters]) part.destroy();
+      for (const part of [arena, deviceLog, plan, parameters]) part.destroy();
     }
     return Promise.resolve();
   }));

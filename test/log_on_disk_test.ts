@@ -1,10 +1,14 @@
 /** Logs that stay on disk: the same bits as from memory, and what is read follows the batches, not the log. */
 
 import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
 import { clickRateBaseline, randomBaseline } from "../src/data/baselines.ts";
-import { type ClickLog, type ItemFeatures, usersOf } from "../src/data/click_log.ts";
+import { type ClickLog, type Clicks, usersOf } from "../src/data/click_log.ts";
 import { makeDemoShop } from "../src/data/demo_shop.ts";
+import { type ItemCatalogue, MemoryItems } from "../src/data/item_catalogue.ts";
 import { type LogSource, MemoryLog } from "../src/data/log_source.ts";
+import { PackedItems } from "../src/data/packed_items.ts";
+import { PackedItemsWriter } from "../src/data/packed_items_writer.ts";
 import { PackedLog } from "../src/data/packed_log.ts";
 import { PackedLogWriter } from "../src/data/packed_log_writer.ts";
 import { UserError } from "../src/data/user_error.ts";
@@ -28,18 +32,40 @@ import { smallLog } from "./small_logs.ts";
 const folder = Deno.makeTempDirSync();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
-function packed(log: ClickLog): PackedLog {
+/** Of much: a list of all differences would take gigabytes. */
+function checkEqual<T>(found: T, expected: T, what: string): void {
+  assert.ok(isDeepStrictEqual(found, expected), `${what}: not the same bits`);
+}
+
+interface DiskLog extends Disposable {
+  readonly source: PackedLog;
+}
+
+/** Clicks and items in files. */
+function packed(log: ClickLog): DiskLog {
   const path = `${folder}/${crypto.randomUUID()}`;
-  using writer = PackedLogWriter.create(path);
+  using writer = PackedLogWriter.create(`${path}.clicks`);
   writer.write(log);
   writer.finish();
-  return PackedLog.open(path, log.name, log.items);
+  using itemWriter = PackedItemsWriter.create(`${path}.items`, new MemoryItems(log.items).shape);
+  itemWriter.write(log.items);
+  itemWriter.finish();
+  const items = PackedItems.open(`${path}.items`);
+  const source = PackedLog.open(`${path}.clicks`, log.name, items);
+  return {
+    source,
+    [Symbol.dispose]() {
+      source.close();
+      items.close();
+    },
+  };
 }
 
 const shop = makeDemoShop(3, { users: 150, items: 60, minEvents: 1, maxEvents: 6 }).log;
 const logs: Record<string, ClickLog> = {
   dense: shop,
   "one-hot": { ...shop, items: { kind: "one-hot", count: 60 } },
+  mixed: smallLog(5, { users: 150, items: 60, width: 3, tokens: 7, maxEvents: 6 }),
   "events given": smallLog(9, { users: 150, items: 60, width: 0, maxEvents: 6, given: 0.4 }),
 };
 const models: Record<string, ModelConfig> = {
@@ -117,18 +143,20 @@ for (const [data, log] of Object.entries(logs)) {
   for (const [name, config] of Object.entries(models)) {
     Deno.test(`from disk as from memory, bit for bit, whatever fits at once: ${name}, ${data}`, () =>
       withGpu(undefined, async (gpu) => {
-        using disk = packed(log);
+        using files = packed(log);
+        const disk = files.source;
         const memory = await shannon(gpu, log, config);
         for (const batches of [1, 4, undefined]) {
-          assert.deepEqual(await shannon(gpu, disk, config, batches), memory, `${batches} batches`);
+          checkEqual(await shannon(gpu, disk, config, batches), memory, `${batches} batches`);
         }
       }));
     Deno.test(`a game from disk as from memory: ${name}, ${data}`, () =>
       withGpu(undefined, async (gpu) => {
-        using disk = packed(log);
+        using files = packed(log);
+        const disk = files.source;
         for (const generator of ["network", "exact"] as const) {
           const memory = await game(gpu, log, config, generator);
-          assert.deepEqual(await game(gpu, disk, config, generator, 2), memory, generator);
+          checkEqual(await game(gpu, disk, config, generator, 2), memory, generator);
         }
       }));
   }
@@ -138,12 +166,23 @@ for (const [data, log] of Object.entries(logs)) {
 class Watched implements LogSource {
   readonly log = undefined;
   readonly reads: { users: number; rows: number }[] = [];
-  constructor(private readonly memory: MemoryLog) {}
+  /** Of each time that features are read. */
+  readonly itemsRead: number[] = [];
+  readonly items: ItemCatalogue;
+  constructor(private readonly memory: MemoryLog) {
+    const { items } = memory;
+    this.items = {
+      shape: items.shape,
+      tokenCounts: items.tokenCounts,
+      items: undefined,
+      read: (ids) => {
+        this.itemsRead.push(ids.length);
+        return items.read(ids);
+      },
+    };
+  }
   get name() {
     return this.memory.name;
-  }
-  get items() {
-    return this.memory.items;
   }
   get userSplit() {
     return this.memory.userSplit;
@@ -157,35 +196,48 @@ class Watched implements LogSource {
   get userCounted() {
     return this.memory.userCounted;
   }
-  read(users: Uint32Array): ClickLog {
+  read(users: Uint32Array): Clicks {
     const log = this.memory.read(users);
     this.reads.push({ users: users.length, rows: log.rowItem.length });
     return log;
   }
-  with(change: { items?: ItemFeatures; userSplit?: Uint8Array<ArrayBuffer> }): Watched {
+  with(change: { items?: ItemCatalogue; userSplit?: Uint8Array<ArrayBuffer> }): Watched {
     return new Watched(this.memory.with(change));
   }
 }
 
-/** Users of two events of three items each. */
-function evenLog(users: number): ClickLog {
+/** Users of two events of three items each, of a catalogue of 40, or of one that grows with the log. */
+function evenLog(users: number, growing: boolean): ClickLog {
+  const count = growing ? 2 * users : 40;
   return {
     name: "even",
-    items: { kind: "one-hot", count: 40 },
+    items: growing
+      ? {
+        kind: "mixed",
+        count,
+        width: 1,
+        values: Float32Array.from({ length: count }, (_, i) => i / count),
+        tokens: {
+          count: 5,
+          first: Uint32Array.from({ length: count + 1 }, (_, i) => i),
+          token: Uint32Array.from({ length: count }, (_, i) => i % 5),
+        },
+      }
+      : { kind: "one-hot", count },
     // Ten validation and ten test users.
     userSplit: Uint8Array.from({ length: users }, (_, u) => (u < 10 ? 1 : u < 20 ? 2 : 0)),
     userEvents: Uint32Array.from({ length: users + 1 }, (_, u) => 2 * u),
     eventRows: Uint32Array.from({ length: 2 * users + 1 }, (_, e) => 3 * e),
     eventClick: Uint32Array.from({ length: 2 * users }, (_, e) => 3 * e + e % 3),
-    rowItem: Uint32Array.from({ length: 6 * users }, (_, r) => (r * 7) % 40),
+    rowItem: Uint32Array.from({ length: 6 * users }, (_, r) => (r * 7) % count),
   };
 }
 
-Deno.test("what is read and held at once follows the batches, not the log", () =>
+const followsBatches = (growing: boolean) =>
   withGpu(undefined, async (gpu) => {
     const capacities: unknown[] = [];
     for (const users of [1000, 20_000]) {
-      const source = new Watched(new MemoryLog(evenLog(users)));
+      const source = new Watched(new MemoryLog(evenLog(users, growing)));
       const model = new UserModel(gpu, source.items, models.LSTM ?? assert.fail(), { seed: 4 });
       const trainer = await Trainer.create(model, source, { ...training, batchSize: 5 }, {
         windowBatches: 8,
@@ -206,15 +258,23 @@ Deno.test("what is read and held at once follows the batches, not the log", () =
       const { events } = await test.figures();
       assert.equal(events, 20);
       assert.ok(source.reads.length >= 4 && source.reads.every(({ users }) => users <= 3));
+      assert.ok(source.itemsRead.every((items) => items <= 240), `${Math.max(...source.itemsRead)} items`);
+      const { capacity, tokens } = trainer.deviceLog.items;
+      if (growing) assert.deepEqual([capacity, tokens?.pairs], [240, 240]);
       for (const part of [test, trainer, model]) part.destroy();
     }
-    assert.deepEqual(capacities, [{ events: 80, rows: 240 }, { events: 80, rows: 240 }]);
-  }));
+    const capacity = { events: 80, rows: 240, items: growing ? 240 : 40 };
+    assert.deepEqual(capacities, [capacity, capacity]);
+  });
+Deno.test("what is read and held at once follows the batches, not the log", () => followsBatches(false));
+Deno.test("what is read and held of items follows the batches, not the catalogue", () =>
+  followsBatches(true));
 
 Deno.test("a step by hand takes any users of a log on disk; those that are refused leave no trace", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs.dense ?? assert.fail();
-    using disk = packed(log);
+    using files = packed(log);
+    const disk = files.source;
     const config = models.LSTM ?? assert.fail();
     const results: unknown[] = [];
     for (const clicks of [log, disk]) {
@@ -234,7 +294,8 @@ Deno.test("a step by hand takes any users of a log on disk; those that are refus
 Deno.test("validation users: as many as are wanted, the same for a seed, from memory and from disk", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs["one-hot"] ?? assert.fail();
-    using disk = packed(log);
+    using files = packed(log);
+    const disk = files.source;
     const validations = async (clicks: ClickLog | LogSource, change: Partial<typeof training>) => {
       const model = new UserModel(gpu, log.items, models.LSTM ?? assert.fail(), { seed: 4 });
       const trainer = await Trainer.create(model, clicks, { ...training, ...change });
@@ -253,7 +314,7 @@ Deno.test("validation users: as many as are wanted, the same for a seed, from me
 
 Deno.test("too many validation users of a log on disk are refused before anything is read", () =>
   withGpu(undefined, async (gpu) => {
-    const source = new Watched(new MemoryLog(evenLog(30)));
+    const source = new Watched(new MemoryLog(evenLog(30, false)));
     // Ten validation users of 600,000 rows each, as far as the index says.
     Object.defineProperty(source, "userRows", {
       value: Uint32Array.from({ length: 31 }, (_, u) => 600_000 * Math.min(u, 10) + 6 * Math.max(0, u - 10)),
@@ -274,7 +335,8 @@ Deno.test("too many validation users of a log on disk are refused before anythin
 Deno.test("baselines and the products to be calibrated are those of the log in memory", () =>
   withGpu(undefined, async (gpu) => {
     for (const log of Object.values(logs)) {
-      using disk = packed(log);
+      using files = packed(log);
+      const disk = files.source;
       const users = usersOf(log, "test");
       assert.deepEqual(randomBaseline(disk, users), randomBaseline(log, users));
       assert.deepEqual(clickRateBaseline(disk, users), clickRateBaseline(log, users));
@@ -332,7 +394,8 @@ async function run(gpu: Gpu, source: LogSource, stopAt?: number): Promise<Map<st
 Deno.test("a run from disk writes what a run from memory writes, also where it was interrupted", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs.dense ?? assert.fail();
-    using disk = packed(log);
+    using files = packed(log);
+    const disk = files.source;
     const memory = await run(gpu, new MemoryLog(log));
     assert.deepEqual(await run(gpu, disk), memory);
     assert.deepEqual(await run(gpu, disk, 2), memory);

@@ -7,11 +7,13 @@ import assert from "node:assert/strict";
 import { checkLog } from "../src/data/check_log.ts";
 import { referenceBatch } from "../src/batch/reference_batch.ts";
 import { type ClickLog, type ItemTokens, NONE } from "../src/data/click_log.ts";
+import { itemsShape } from "../src/data/item_catalogue.ts";
+import { MemoryLog } from "../src/data/log_source.ts";
 import { UserError } from "../src/data/user_error.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
-import { fitItems, itemsShape } from "../src/model/item_features.ts";
+import { fitSource } from "../src/model/item_features.ts";
 import { ModelProgram } from "../src/model/model_program.ts";
 import { StepProducts } from "../src/model/step_products.ts";
 import { modelParameters, UserModel } from "../src/model/user_model.ts";
@@ -397,7 +399,8 @@ Deno.test("a snapshot says of how many tokens its model is", async () => {
       const { info, weights: read } = await readSnapshot(path);
       assert.deepEqual(info?.items, items);
       assert.deepEqual(read, weights);
-      assert.equal(fitItems(log, items, "The model"), log);
+      const source = new MemoryLog(log);
+      assert.equal(fitSource(source, items, "The model"), source);
     }
   } finally {
     await Deno.remove(folder, { recursive: true });

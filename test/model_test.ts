@@ -6,7 +6,7 @@ import { usersOf } from "../src/data/click_log.ts";
 import { UserError } from "../src/data/user_error.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
 import { modelParameters, UserModel } from "../src/model/user_model.ts";
-import { itemsShape } from "../src/model/item_features.ts";
+import { itemsShape } from "../src/data/item_catalogue.ts";
 import { defaultTraining } from "../src/train/config.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { Adam64, lossAndGradients64, type Parameters64, shape64, toParameters64 } from "./f64_model.ts";

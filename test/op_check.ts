@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { BatchBuffers } from "../src/batch/batch_buffers.ts";
-import { DeviceItems, DeviceLog } from "../src/batch/device_log.ts";
+import { DeviceLog } from "../src/batch/device_log.ts";
 import { batchCapacity, Plan } from "../src/batch/plan.ts";
 import { referenceBatch } from "../src/batch/reference_batch.ts";
 import { type ClickLog, GIVEN, NONE } from "../src/data/click_log.ts";
@@ -118,14 +118,13 @@ export async function checkOp(
 async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
   const capacity = batchCapacity(c.log, c.users, c.users.length);
   const arena = new CanaryArena(gpu, "test");
-  const items = new DeviceItems(gpu, c.log.items);
   const log = new DeviceLog(gpu, c.log);
   const plan = new Plan(gpu, c.log, capacity, 1);
   const sizes = plan.put(0, c.users, { slot: 0, learningRate: 0, iteration: 0, noise: NOISE });
   plan.upload(0, 1);
   const parameters = new ParameterArena(gpu, c.parameters);
   const adam = new AdamState(parameters);
-  const batch = new BatchBuffers(arena, plan.view, items, log, capacity);
+  const batch = new BatchBuffers(arena, plan.view, log, capacity);
   const tape = new Tape({
     arena,
     batch,
@@ -251,7 +250,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
       );
     });
   } finally {
-    for (const part of [arena, items, log, plan, parameters, adam]) part.destroy();
+    for (const part of [arena, log, plan, parameters, adam]) part.destroy();
   }
 }
 

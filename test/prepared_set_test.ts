@@ -149,7 +149,7 @@ Deno.test("row groups and files that end within a user are put together again", 
     await writeSet(folder, log, { rowGroup: 2048 });
     const set = await PreparedSet.open(folder);
     let chunks = 0;
-    await set.readPages(() => chunks++);
+    await set.readPages(30, () => chunks++);
     assert.ok(chunks > 2, `${chunks} row groups`);
     const { source } = await openPrepared(folder, { memoryRows: Infinity });
     assert.deepEqual(source.log?.rowItem, log.rowItem);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { BatchBuffers } from "../src/batch/batch_buffers.ts";
-import { DeviceItems, DeviceLog } from "../src/batch/device_log.ts";
+import { DeviceLog } from "../src/batch/device_log.ts";
 import { batchCapacity, Plan } from "../src/batch/plan.ts";
 import { referenceBatch } from "../src/batch/reference_batch.ts";
 import { randomStream } from "../src/data/random.ts";
@@ -143,7 +143,6 @@ async function evaluate(gpu: Gpu, b: Batch, values: readonly Value[], build: (ta
 > {
   const capacity = batchCapacity(b.log, b.users, b.users.length);
   const arena = new Arena(gpu, "test");
-  const items = new DeviceItems(gpu, b.log.items);
   const log = new DeviceLog(gpu, b.log);
   const plan = new Plan(gpu, b.log, capacity, 1);
   const sizes = plan.put(0, b.users, { slot: 0, learningRate: 0, iteration: 0 });
@@ -157,7 +156,7 @@ async function evaluate(gpu: Gpu, b: Batch, values: readonly Value[], build: (ta
         Float32Array.from({ length: rows * columns }, (_, k) => value(Math.floor(k / columns), k % columns)),
       ])),
     );
-    const batch = new BatchBuffers(arena, plan.view, items, log, capacity);
+    const batch = new BatchBuffers(arena, plan.view, log, capacity);
     const tape = new Tape({ arena, batch, parameters, capacity: sizes, shapes: gpu.shapes });
     const output = build(tape);
     const specs = [
@@ -182,7 +181,7 @@ async function evaluate(gpu: Gpu, b: Batch, values: readonly Value[], build: (ta
       gradients: await parameters.read(parameters.gradient.buffer),
     };
   } finally {
-    for (const part of [arena, items, log, plan, parameters, adam]) part.destroy();
+    for (const part of [arena, log, plan, parameters, adam]) part.destroy();
   }
 }
 

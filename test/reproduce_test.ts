@@ -5,7 +5,7 @@ import { pairedDifference } from "../src/data/paired.ts";
 import { claimsOn } from "../src/experiment/claims.ts";
 import { experimentModels, worksOver } from "../src/experiment/models.ts";
 import type { ModelOutcome, SeedOutcome } from "../src/experiment/outcome.ts";
-import { itemsShape } from "../src/model/item_features.ts";
+import { itemsShape } from "../src/data/item_catalogue.ts";
 import { modelParameters } from "../src/model/user_model.ts";
 import { interrupt, runCommand, withSmallLog, writePaperFile } from "./command_check.ts";
 import { smallLog } from "./small_logs.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { BatchBuffers } from "../src/batch/batch_buffers.ts";
-import { DeviceItems, DeviceLog } from "../src/batch/device_log.ts";
+import { DeviceLog } from "../src/batch/device_log.ts";
 import { Plan } from "../src/batch/plan.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import { fixedShapes } from "../src/gpu/kernel_shapes.ts";
@@ -22,16 +22,15 @@ function withTape(specs: readonly ParameterSpec[], use: (tape: Tape) => void): P
   return withGpu(undefined, (gpu) => {
     const log = smallLog(1, { users: 3, items: 5, width: 4 });
     const arena = new Arena(gpu, "tape");
-    const items = new DeviceItems(gpu, log.items);
     const deviceLog = new DeviceLog(gpu, log);
     const capacity = { users: 3, events: 20, rows: 100, items: 5 };
     const plan = new Plan(gpu, log, capacity, 1);
     const parameters = new ParameterArena(gpu, specs);
-    const batch = new BatchBuffers(arena, plan.view, items, deviceLog, capacity);
+    const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
     try {
       use(new Tape({ arena, batch, parameters, capacity, shapes: fixedShapes("cpu") }));
     } finally {
-      for (const part of [arena, items, deviceLog, plan, parameters]) part.destroy();
+      for (const part of [arena, deviceLog, plan, parameters]) part.destroy();
     }
     return Promise.resolve();
   });

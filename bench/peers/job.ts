@@ -10,7 +10,7 @@ import { UserError } from "../../src/data/user_error.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
 import { generatorConfig } from "../../src/model/generator.ts";
 import { initialWeights } from "../../src/model/initial_weights.ts";
-import { itemsShape } from "../../src/model/item_features.ts";
+import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "../../src/run/safetensors.ts";
 import type { Weights } from "../../src/tape/parameters.ts";

@@ -8,7 +8,8 @@ import { kernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import type { BatchSizes } from "../gpu/step.ts";
-import { bitWords, type DeviceItems, type DeviceLog } from "./device_log.ts";
+import type { DeviceItems } from "./device_items.ts";
+import { bitWords, type DeviceLog } from "./device_log.ts";
 import { TokenPairs } from "./token_pairs.ts";
 
 const expandKernel = kernel("batch_expand", expandText);
@@ -35,11 +36,10 @@ export class BatchBuffers {
   constructor(
     private readonly arena: Arena,
     readonly plan: View,
-    readonly items: DeviceItems,
     readonly log: DeviceLog,
     private readonly capacity: BatchSizes,
   ) {
-    this.#itemWords = bitWords(items.count);
+    this.#itemWords = bitWords(log.itemBits);
     this.#words = this.#itemWords + bitWords(log.capacity.rows);
     this.event = arena.allocate("event", 16 * capacity.events);
     this.eventItem = arena.allocate("event_item", 4 * capacity.events);
@@ -51,6 +51,10 @@ export class BatchBuffers {
     this.sorted = arena.allocate("sorted", 4 * capacity.rows);
     this.#bits = arena.allocate("bits", 4 * this.#words);
     this.ranked = arena.allocate("ranked", 8 * this.#words);
+  }
+
+  get items(): DeviceItems {
+    return this.log.items;
   }
 
   /**
@@ -89,7 +93,7 @@ export class BatchBuffers {
           history,
         },
         invocations: (s) => [s.events],
-        cost: (s) => ({ flops: 0, bytes: 48 * s.events + 32 * s.rows }),
+        cost: (s) => ({ flops: 0, bytes: 52 * s.events + 36 * s.rows }),
       },
       {
         kernel: rankKernel,
@@ -106,14 +110,14 @@ export class BatchBuffers {
         views: {
           row,
           ranked,
-          item_first: log.itemFirst,
+          log_item: log.item,
           row_item: rowItem,
           slot_item: slotItem,
           slot_first: slotFirst,
           sorted,
         },
         invocations: (s) => [s.rows],
-        cost: (s) => ({ flops: 0, bytes: 40 * s.rows }),
+        cost: (s) => ({ flops: 0, bytes: 44 * s.rows }),
       },
       ...(this.#tokenPairs?.dispatches() ?? []),
     ];

@@ -1,65 +1,18 @@
 /** A click log on the GPU, where it stays: a step only names the users that it takes. */
 
 import { type ClickLog, type ItemFeatures, NONE } from "../data/click_log.ts";
-import { UserError } from "../data/user_error.ts";
+import { MemoryItems } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { type Memory, type View, writeMemory } from "../gpu/memory.ts";
-import { padded, padRows } from "../tape/tensor.ts";
-import { DeviceTokens } from "./device_tokens.ts";
-
-/** The catalogue on the GPU. One-hot features need no memory here: their embedding rows are parameters. */
-export class DeviceItems {
-  readonly #arena: Arena;
-  readonly kind: ItemFeatures["kind"];
-  /** I */
-  readonly count: number;
-  /** F; the number of items with one-hot features. */
-  readonly width: number;
-  /** [I, F] padded to whole vectors; absent with one-hot features, and with mixed ones without dense ones. */
-  readonly features: Memory | undefined;
-  /** Of mixed features. */
-  readonly tokens: DeviceTokens | undefined;
-
-  constructor(gpu: Gpu, items: ItemFeatures) {
-    this.#arena = new Arena(gpu, "items");
-    this.kind = items.kind;
-    this.count = items.count;
-    this.width = items.kind === "one-hot" ? items.count : items.width;
-    try {
-      if (items.kind === "mixed") this.tokens = new DeviceTokens(gpu, this.#arena, items.count, items.tokens);
-      if (items.kind !== "one-hot") this.features = this.#dense(gpu, items);
-    } catch (error) {
-      this.#arena.destroy();
-      throw error;
-    }
-  }
-
-  #dense(gpu: Gpu, { count, width, values }: Exclude<ItemFeatures, { kind: "one-hot" }>): Memory | undefined {
-    if (values.length !== count * width) {
-      throw new UserError(
-        `Expected ${count} items x ${width} features = ${count * width} values, got ${values.length}.`,
-      );
-    }
-    if (width === 0) return undefined;
-    const what = `the features of ${count} items x ${width}`;
-    const bytes = 4 * count * padded(width);
-    gpu.requireBindable(bytes, what);
-    const onCpu = gpu.shapes.kind === "cpu";
-    const features = onCpu ? this.#arena.allocateTexture(what, bytes) : this.#arena.allocate(what, bytes);
-    writeMemory(gpu.queue, features, padRows(values, count, width, 1));
-    return features;
-  }
-
-  destroy(): void {
-    this.#arena.destroy();
-  }
-}
+import type { View } from "../gpu/memory.ts";
+import { DeviceItems } from "./device_items.ts";
 
 /** How large a log may become; buffers are made for it. */
 export interface LogCapacity {
   readonly events: number;
   readonly rows: number;
+  /** Distinct items that its rows show. */
+  readonly items: number;
 }
 
 /** Marks a given event in the log on the device. The same value as in `batch_expand.wgsl`. */
@@ -72,78 +25,110 @@ export function bitWords(count: number): number {
 
 export class DeviceLog {
   readonly #arena: Arena;
-  readonly itemCount: number;
+  readonly items: DeviceItems;
   readonly capacity: LogCapacity;
-  /** [E+1] first row, clicked row or NONE, clicks before the event and {@link GIVEN_BIT} */
+  /** [E+1] first row, clicked row or NONE, clicks before the event and {@link GIVEN_BIT}, item clicked or NONE */
   readonly event: View;
-  /** [R] (item, place among all rows sorted by item) */
+  /** Of the bits that say which items a batch has: of the items shown, or of one-hot ones all. */
+  readonly itemBits: number;
+  /** [R] bit of the row's item, its place among the items that the log shows, the row's place among all rows sorted by item */
   readonly row: View;
-  /** [I] place of an item's first row among all rows sorted by item */
-  readonly itemFirst: View;
-  /** [I] of the sort by item: kept, as a log that is read in parts is written over and over. */
-  readonly #first: Uint32Array<ArrayBuffer>;
-  readonly #next: Uint32Array<ArrayBuffer>;
+  /** [items that the log shows] (the item, place of its first row among all rows sorted by item) */
+  readonly item: View;
 
-  /** @throws UserError when the log exceeds what a kernel can see at once. */
-  constructor(readonly gpu: Gpu, log: ClickLog, capacity?: LogCapacity) {
-    this.itemCount = log.items.count;
-    this.capacity = capacity ?? { events: log.eventClick.length, rows: log.rowItem.length };
+  /**
+   * @param capacity by default, the log's own. @param tokenCounts of the catalogue that further logs are over.
+   * @throws UserError when the log exceeds what a kernel can see at once.
+   */
+  constructor(
+    readonly gpu: Gpu,
+    log: ClickLog,
+    capacity?: LogCapacity,
+    tokenCounts: Uint32Array = new MemoryItems(log.items).tokenCounts,
+  ) {
+    const { eventClick: { length: events }, rowItem: { length: rows } } = log;
+    this.capacity = capacity ?? { events, rows, items: Math.min(rows, log.items.count) };
+    const { items } = this.capacity;
+    this.itemBits = log.items.kind === "one-hot" ? log.items.count : items;
+    this.items = new DeviceItems(gpu, log.items, capacity ? items : log.items.count, tokenCounts);
     this.#arena = new Arena(gpu, "log");
-    this.event = this.#arena.allocate("events", 12 * (this.capacity.events + 1));
-    this.row = this.#arena.allocate("rows", 8 * this.capacity.rows);
-    this.itemFirst = this.#arena.allocate("items", 4 * this.itemCount);
-    this.#first = new Uint32Array(this.itemCount);
-    this.#next = new Uint32Array(this.itemCount);
-    this.write(log);
+    try {
+      this.event = this.#arena.allocate("events", 16 * (this.capacity.events + 1));
+      this.row = this.#arena.allocate("rows", 12 * this.capacity.rows);
+      this.item = this.#arena.allocate("items", 8 * items);
+      this.write(log);
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
   }
 
-  /** Puts another log over the same items in the place of the last. @throws Error beyond the capacity. */
+  /** Puts another log in the place of the last, over items of the same kind. @throws Error beyond the capacity. */
   write(log: ClickLog): void {
-    const [events, rows] = [log.eventClick.length, log.rowItem.length];
-    if (events > this.capacity.events || rows > this.capacity.rows || log.items.count !== this.itemCount) {
+    const { eventRows, eventClick, eventGiven, rowItem } = log;
+    const [events, rows] = [eventClick.length, rowItem.length];
+    const { row, item } = orderByItem(rowItem, log.items);
+    if (
+      events > this.capacity.events || rows > this.capacity.rows || item.length / 2 > this.capacity.items
+    ) {
       throw new Error(
-        `the log (${events} events, ${rows} rows, ${log.items.count} items) exceeds the device's ` +
-          `(${this.capacity.events}, ${this.capacity.rows}, ${this.itemCount})`,
+        `the log (${events} events, ${rows} rows, ${item.length / 2} items) exceeds the device's ` +
+          `(${this.capacity.events}, ${this.capacity.rows}, ${this.capacity.items})`,
       );
     }
-    const event = new Uint32Array(3 * (events + 1));
+    const event = new Uint32Array(4 * (events + 1));
     let clicks = 0;
     for (let e = 0; e <= events; e++) {
-      const click = log.eventClick[e] ?? NONE;
-      event[3 * e] = log.eventRows[e] ?? 0;
-      event[3 * e + 1] = click;
-      event[3 * e + 2] = clicks + (log.eventGiven?.[e] ? GIVEN_BIT : 0);
+      const click = eventClick[e] ?? NONE;
+      event[4 * e] = eventRows[e] ?? 0;
+      event[4 * e + 1] = click;
+      event[4 * e + 2] = clicks + (eventGiven?.[e] ? GIVEN_BIT : 0);
+      event[4 * e + 3] = click === NONE ? NONE : rowItem[click] ?? NONE;
       if (click !== NONE) clicks++;
     }
-    const row = this.#orderByItem(log.rowItem);
-    this.gpu.queue.writeBuffer(this.event.buffer, 0, event);
-    if (rows > 0) this.gpu.queue.writeBuffer(this.row.buffer, 0, row); // Deno breaks down on nothing to write
-    this.gpu.queue.writeBuffer(this.itemFirst.buffer, 0, this.#first);
-  }
-
-  /** (item, order) of every row, by a counting sort: rows of an item keep their order. */
-  #orderByItem(rowItem: Uint32Array): Uint32Array<ArrayBuffer> {
-    const [first, next] = [this.#first, this.#next];
-    first.fill(0);
-    for (const item of rowItem) first[item] = (first[item] ?? 0) + 1;
-    let before = 0;
-    for (let item = 0; item < first.length; item++) {
-      const count = first[item] ?? 0;
-      first[item] = before;
-      before += count;
+    const { queue } = this.gpu;
+    queue.writeBuffer(this.event.buffer, 0, event);
+    if (rows > 0) { // Deno breaks down on nothing to write
+      queue.writeBuffer(this.row.buffer, 0, row);
+      queue.writeBuffer(this.item.buffer, 0, item);
     }
-    next.set(first);
-    const row = new Uint32Array(2 * rowItem.length);
-    rowItem.forEach((item, r) => {
-      const place = next[item] ?? 0;
-      row[2 * r] = item;
-      row[2 * r + 1] = place;
-      next[item] = place + 1;
-    });
-    return row;
+    this.items.write(log.items);
   }
 
   destroy(): void {
+    this.items.destroy();
     this.#arena.destroy();
   }
+}
+
+/** The rows in a fixed order by item, by a counting sort: rows of an item keep their order. See {@link DeviceLog}. */
+function orderByItem(
+  rowItem: Uint32Array,
+  { kind, count: items }: ItemFeatures,
+): { row: Uint32Array<ArrayBuffer>; item: Uint32Array<ArrayBuffer> } {
+  const rows = new Uint32Array(items);
+  for (const id of rowItem) rows[id] = (rows[id] ?? 0) + 1;
+  const shown = rows.reduce((count, own) => count + (own > 0 ? 1 : 0), 0);
+  const item = new Uint32Array(2 * shown);
+  /** Places of the items shown, and of their next rows. */
+  const [place, next] = [new Uint32Array(items), rows];
+  let [known, before] = [0, 0];
+  for (let id = 0; id < items; id++) {
+    const own = rows[id] ?? 0;
+    if (own === 0) continue;
+    item[2 * known] = id;
+    item[2 * known + 1] = before;
+    place[id] = known++;
+    next[id] = before;
+    before += own;
+  }
+  const row = new Uint32Array(3 * rowItem.length);
+  rowItem.forEach((id, r) => {
+    const shown = place[id] ?? 0;
+    row[3 * r] = kind === "one-hot" ? id : shown;
+    row[3 * r + 1] = shown;
+    row[3 * r + 2] = next[id] ?? 0;
+    next[id] = (next[id] ?? 0) + 1;
+  });
+  return { row, item };
 }

@@ -1,15 +1,24 @@
 /** The tokens of a catalogue with mixed features on the GPU, and the fixed order of its (item, token) pairs by token. */
 
 import type { ItemTokens } from "../data/click_log.ts";
-import { UserError } from "../data/user_error.ts";
+import { tokensAtMost } from "../data/item_catalogue.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
 
+/** What there is room for. */
+interface TokenCapacity {
+  readonly items: number;
+  /** V */
+  readonly tokens: number;
+  /** Of an item and one of its tokens. */
+  readonly pairs: number;
+}
+
 export class DeviceTokens {
   /** V */
   readonly count: number;
-  /** P, pairs of an item and one of its tokens. */
+  /** P, pairs of an item and one of its tokens, at most. */
   readonly pairs: number;
   /** [I+1] first pair of an item. */
   readonly itemFirst: View;
@@ -19,38 +28,54 @@ export class DeviceTokens {
   readonly place: View;
   /** [V+1] place of a token's first pair among them. */
   readonly tokenFirst: View;
-  /** [I+1] pairs of the k items that have most of them. */
-  readonly #most: Uint32Array;
+  #host: ItemTokens;
 
-  /** @param host what the references read. @throws UserError for tokens that do not fit together, or too many of them. */
-  constructor(gpu: Gpu, arena: Arena, items: number, readonly host: ItemTokens) {
+  /** @param tokenCounts of the catalogue. @throws UserError for too many tokens. */
+  constructor(
+    private readonly gpu: Gpu,
+    arena: Arena,
+    { items, tokens, pairs }: TokenCapacity,
+    private readonly tokenCounts: Uint32Array,
+  ) {
+    this.count = tokens;
+    this.pairs = pairs;
+    this.#host = { count: tokens, first: new Uint32Array(1), token: new Uint32Array() };
+    gpu.requireBindable(4 * pairs, `${pairs} tokens of ${items} items`);
+    gpu.requireBindable(4 * (tokens + 1), `a list of ${tokens} tokens`);
+    this.itemFirst = arena.allocate("first token of items", 4 * (items + 1));
+    this.token = arena.allocate("tokens", 4 * pairs);
+    this.place = arena.allocate("tokens by token", 4 * pairs);
+    this.tokenFirst = arena.allocate("first item of tokens", 4 * (tokens + 1));
+  }
+
+  /** What was written, which the references read. */
+  get host(): ItemTokens {
+    return this.#host;
+  }
+
+  /** @param host tokens of at most as many items as there is room for. */
+  write(host: ItemTokens): void {
     const { count, first, token } = host;
-    this.count = count;
-    this.pairs = token.length;
-    const outside = token.find((id) => id >= count);
-    if (first.length !== items + 1 || first[items] !== token.length || outside !== undefined) {
-      throw new UserError(
-        `Expected starts of ${items} items that end at ${token.length} tokens of 0..${count - 1}, got ` +
-          `${first.length - 1} items, an end of ${first[items]}${
-            outside === undefined ? "" : `, and token ${outside}`
-          }.`,
+    if (count !== this.count || 4 * first.length > this.itemFirst.size || token.length > this.pairs) {
+      throw new Error(
+        `${token.length} of ${count} tokens of ${
+          first.length - 1
+        } items exceed ${this.pairs} of ${this.count}`,
       );
     }
-    gpu.requireBindable(4 * token.length, `${token.length} tokens of ${items} items`);
-    gpu.requireBindable(4 * (count + 1), `a list of ${count} tokens`);
+    this.#host = host;
     const { tokenFirst, place } = orderByToken(token, count);
-    this.itemFirst = arena.upload("first token of items", first);
-    this.token = arena.upload("tokens", token);
-    this.place = arena.upload("tokens by token", place);
-    this.tokenFirst = arena.upload("first item of tokens", tokenFirst);
-    const sizes = Uint32Array.from({ length: items }, (_, i) => (first[i + 1] ?? 0) - (first[i] ?? 0));
-    this.#most = new Uint32Array(items + 1);
-    sizes.sort().reverse().forEach((size, k) => this.#most[k + 1] = (this.#most[k] ?? 0) + size);
+    const { queue } = this.gpu;
+    queue.writeBuffer(this.itemFirst.buffer, 0, first);
+    queue.writeBuffer(this.tokenFirst.buffer, 0, tokenFirst);
+    if (token.length === 0) return; // Deno breaks down on nothing to write
+    queue.writeBuffer(this.token.buffer, 0, token);
+    queue.writeBuffer(this.place.buffer, 0, place);
   }
 
   /** The most pairs that so many distinct items can have. */
   pairsAtMost(items: number): number {
-    return this.#most[Math.min(items, this.#most.length - 1)] ?? 0;
+    return tokensAtMost(this.tokenCounts, items);
   }
 }
 

@@ -28,7 +28,7 @@ export class Plan {
   readonly steps: GPUBuffer;
   readonly #entries: Uint32Array<ArrayBuffer>;
   readonly #headers: DataView<ArrayBuffer>;
-  readonly #itemStamps: Uint32Array;
+  #itemStamps: Uint32Array;
   #userStamps: Uint32Array;
   #stamp = 0;
 
@@ -83,6 +83,7 @@ export class Plan {
     if (log.userSplit.length > this.#userStamps.length) {
       this.#userStamps = new Uint32Array(2 * log.userSplit.length);
     }
+    if (log.items.count > this.#itemStamps.length) this.#itemStamps = new Uint32Array(2 * log.items.count);
     const stamp = ++this.#stamp;
     let [events, rows, items, given] = [0, 0, 0, 0];
     for (let k = 0; k < users.length; k++) {
@@ -194,5 +195,5 @@ export function batchCapacity(
     sizes.sort().subarray(Math.max(0, sizes.length - count)).reduce((sum, size) => sum + size, 0);
   const rows = largest(all.map((user) => rowsOf(source, user)));
   const events = largest(all.map((user) => eventsOf(source, user)));
-  return { users: count, events, rows, items: Math.min(rows, source.items.count) };
+  return { users: count, events, rows, items: Math.min(rows, source.items.shape.count) };
 }

@@ -8,13 +8,20 @@ import { kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { BatchSizes } from "../gpu/step.ts";
-import type { BatchBuffers } from "./batch_buffers.ts";
 import { bitWords } from "./device_log.ts";
 import type { DeviceTokens } from "./device_tokens.ts";
 
 const markKernel = kernel("token_mark", markText);
 const rankKernel = kernel("batch_rank", rankText);
 const groupKernel = kernel("token_group", groupText);
+
+/** What of a batch its pairs are made from; see batch_group.wgsl. */
+export interface RowsByItem {
+  readonly slotItem: View;
+  readonly slotFirst: View;
+  readonly sorted: View;
+  readonly row: View;
+}
 
 export class TokenPairs {
   /** [.] (slot of the item, token; V more in the list of fed items) */
@@ -28,7 +35,7 @@ export class TokenPairs {
   constructor(
     arena: Arena,
     readonly tokens: DeviceTokens,
-    private readonly batch: BatchBuffers,
+    private readonly batch: RowsByItem,
     capacity: BatchSizes,
   ) {
     this.words = bitWords(tokens.pairs);

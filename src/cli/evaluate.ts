@@ -25,6 +25,7 @@ import { runMain } from "./fail.ts";
 import { DATA_HELP, memoryRowsOption, openData } from "./open_data.ts";
 import { parse, wholeNumber } from "./options.ts";
 import { attainedText, resultTable } from "./report_table.ts";
+import { delayedProgress } from "./step_progress.ts";
 
 interface EvaluateOptions {
   model: string;
@@ -77,6 +78,7 @@ async function main(): Promise<void> {
     ? Uint32Array.from(source.userSplit, (_, user) => user)
     : usersOf(source, options.split);
   const gpu = await openGpu();
+  const progress = delayedProgress();
   try {
     gpu.useShapes(recordedShapes(await shapesOfRun(options.model), gpu.shapes.kind));
     const figures = await figuresOf(
@@ -86,8 +88,10 @@ async function main(): Promise<void> {
       snapshot.weights,
       snapshot.info,
       options.evaluationShards,
+      (done, all) => progress.onProgress("Users", done, all),
     );
-    const baselines = baselinesOn(data, users);
+    const baselines = baselinesOn(data, users, progress.onProgress);
+    progress.stop();
     const result: SnapshotResult = {
       snapshot: (snapshot.info.kind) as SnapshotResult["snapshot"],
       iteration: snapshot.info.iteration,
@@ -102,6 +106,7 @@ async function main(): Promise<void> {
     const attained = attainedText([result], baselines);
     if (attained) console.log(attained);
   } finally {
+    progress.stop();
     gpu.close();
   }
 }
@@ -126,6 +131,7 @@ async function figuresOf(
   weights: Weights,
   { model: config, game }: SnapshotInfo,
   shards: number,
+  onShard: (done: number, all: number) => void,
 ): Promise<EvaluationFigures & Partial<GameFigures>> {
   const made: { destroy(): void }[] = [];
   const keep = <T extends { destroy(): void }>(part: T): T => {
@@ -135,13 +141,15 @@ async function figuresOf(
   try {
     const model = keep(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
     const deviceLog = source.log && keep(new DeviceLog(gpu, source.log));
-    if (!game) return await keep(await Evaluation.ofModel(model, deviceLog, source, users, shards)).figures();
+    if (!game) {
+      return await keep(await Evaluation.ofModel(model, deviceLog, source, users, shards)).figures(onShard);
+    }
     const own = { weights: partOf(weights, GENERATOR_PREFIX) };
     const generator = game.generator
-      ? keep(createGenerator(gpu, source.items, game.generator, model.items, own))
+      ? keep(createGenerator(gpu, source.items, game.generator, own))
       : undefined;
     const evaluation = await evaluateGame(model, generator, game, deviceLog, source, users, { shards });
-    return await keep(evaluation).figures();
+    return await keep(evaluation).figures(onShard);
   } finally {
     for (const part of made.reverse()) part.destroy();
   }

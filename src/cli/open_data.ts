@@ -2,10 +2,11 @@
 
 import { Option } from "commander";
 import type { Split } from "../data/click_log.ts";
+import type { OnProgress } from "../data/log_source.ts";
 import { type DataConfig, type Dataset, MEMORY_ROWS, openDataset, reopenDataset } from "../run/dataset.ts";
 import { wholeNumber } from "./options.ts";
 import { cacheFolder } from "./output_folders.ts";
-import { stepProgress } from "./step_progress.ts";
+import { delayedProgress } from "./step_progress.ts";
 
 /** What `--data` takes. */
 export const DATA_HELP =
@@ -29,26 +30,13 @@ export function reopenData(config: DataConfig): Promise<Dataset> {
   return withProgress((options) => reopenDataset(config, options));
 }
 
-/** Shorter reading is not worth a line. */
-const SILENT_MS = 1000;
-
 async function withProgress(
-  open: (
-    options: { cache?: string; onProgress: (what: string, done: number, all: number) => void },
-  ) => Promise<Dataset>,
+  open: (options: { readonly cache?: string; readonly onProgress: OnProgress }) => Promise<Dataset>,
 ): Promise<Dataset> {
-  const began = performance.now();
-  let progress: ReturnType<typeof stepProgress> | undefined;
+  const progress = delayedProgress();
   try {
-    return await open({
-      cache: cacheFolder(),
-      onProgress: (title, round, rounds) => {
-        if (performance.now() - began < SILENT_MS) return;
-        progress ??= stepProgress();
-        progress.begin({ title, number: 0, of: 0, round, rounds });
-      },
-    });
+    return await open({ cache: cacheFolder(), onProgress: progress.onProgress });
   } finally {
-    progress?.stop();
+    progress.stop();
   }
 }

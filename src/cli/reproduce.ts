@@ -120,7 +120,7 @@ async function main(): Promise<number> {
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   const data = await openData(options);
   const path = options.saveDir ?? reproduceFolder(options.data);
-  const models = chosenModels(options.models, data.source.items.kind);
+  const models = chosenModels(options.models, data.source.items.shape.kind);
   const experiment = await openExperiment(path, options, models);
   return await withGpu(data, async (gpu) => {
     for (const [k, model] of models.entries()) {

@@ -18,6 +18,7 @@ import {
 import type { ChoiceFigures } from "../data/ranking.ts";
 import type { GameFigures } from "../train/sums.ts";
 import { type Figures, trainingProgress } from "./progress.ts";
+import { delayedProgress } from "./step_progress.ts";
 import type { Stop } from "./stop.ts";
 
 /** What the shell knows a process as that ended by Ctrl-C. */
@@ -94,6 +95,7 @@ async function withProgress<F extends ChoiceFigures>(
   run: (events: RunEvents<F>) => Promise<RunResult>,
 ): Promise<RunResult> {
   const progress = trainingProgress(iterations, start);
+  let after: ReturnType<typeof delayedProgress> | undefined;
   stop.onStop = () =>
     progress.note("stopping: what is begun is finished and saved (Ctrl-C again to drop it)");
   try {
@@ -103,10 +105,16 @@ async function withProgress<F extends ChoiceFigures>(
         const { loss, prec1 } = figures(r);
         progress.update(r.iteration, { valLoss: loss, valPrec1: prec1 });
       },
+      onProgress: (what, done, all) => {
+        if (!after) progress.stop();
+        after ??= delayedProgress();
+        after.onProgress(what, done, all);
+      },
     });
   } finally {
     stop.onStop = undefined;
-    progress.stop();
+    if (after) after.stop();
+    else progress.stop();
   }
 }
 
@@ -126,15 +134,15 @@ export async function withGpu(data: Dataset, use: (gpu: Gpu) => Promise<number>)
 function describe(gpu: Gpu, data: Dataset): void {
   const { kind, description } = gpu.adapter;
   say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
-  const { name, items, userSplit, userEvents, userRows } = data.source;
+  const { name, items: { shape }, userSplit, userEvents, userRows } = data.source;
   const n = (count: number) => count.toLocaleString("en");
   const features = [
-    ...(items.kind === "mixed" ? [`${n(items.tokens.count)} tokens`] : []),
-    items.kind === "one-hot" ? "one-hot" : `${items.width} features each`,
+    ...(shape.kind === "mixed" ? [`${n(shape.tokens)} tokens`] : []),
+    shape.kind === "one-hot" ? "one-hot" : `${shape.width} features each`,
   ].join(", ");
   say(
     `data: ${name}, ${n(userSplit.length)} users, ${n(userEvents.at(-1) ?? 0)} events, ` +
-      `${n(userRows.at(-1) ?? 0)} displayed items of ${n(items.count)} (${features})`,
+      `${n(userRows.at(-1) ?? 0)} displayed items of ${n(shape.count)} (${features})`,
   );
 }
 

@@ -1,6 +1,7 @@
 /** How a work of several steps goes: on one line of the terminal, or on a line a step elsewhere. */
 
 import process from "node:process";
+import type { OnProgress } from "../data/log_source.ts";
 import type { StepStanding } from "../prepare/engine.ts";
 import type { Output } from "./progress.ts";
 
@@ -32,6 +33,25 @@ export function stepProgress(output: Output = process.stderr): StepProgress {
       clearInterval(timer);
       output.write(CLEAR_LINE);
     },
+  };
+}
+
+/** What is done sooner is not worth a line. */
+const SILENT_MS = 1000;
+
+/** Shows what takes long, from one second after it began. */
+export function delayedProgress(
+  output: Output = process.stderr,
+): { readonly onProgress: OnProgress; stop(): void } {
+  const began = performance.now();
+  let progress: StepProgress | undefined;
+  return {
+    onProgress(title, round, rounds) {
+      if (performance.now() - began < SILENT_MS) return;
+      progress ??= stepProgress(output);
+      progress.begin({ title, number: 0, of: 0, round, rounds });
+    },
+    stop: () => progress?.stop(),
   };
 }
 

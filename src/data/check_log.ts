@@ -63,10 +63,18 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
     }
   }
   if (items.kind === "mixed") checkTokens(items.tokens, items.count, fail);
+  checkSplits(log.name, userSplit, needed);
+}
+
+/** @throws UserError for a needed split without users. */
+export function checkSplits(name: string, userSplit: Uint8Array, needed: readonly Split[]): void {
   for (const split of needed) {
-    if (!userSplit.includes(splits.indexOf(split))) {
-      fail(`there are no ${split} users; ${needed.join(", ")} users are needed`);
-    }
+    if (userSplit.includes(splits.indexOf(split))) continue;
+    throw new UserError(
+      `The click log "${name}" is faulty: there are no ${split} users; ${
+        needed.join(", ")
+      } users are needed.`,
+    );
   }
 }
 

@@ -52,10 +52,8 @@ export type ItemFeatures =
     readonly tokens: ItemTokens;
   };
 
-export interface ClickLog {
-  /** Short name for reports, e.g. "demo" or the file's name. */
-  readonly name: string;
-  readonly items: ItemFeatures;
+/** What users were shown and what they clicked, of items that are numbered. */
+export interface Clicks {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
   /** [U+1] first event of each user. */
@@ -71,6 +69,12 @@ export interface ClickLog {
   readonly eventGiven?: Uint8Array<ArrayBuffer>;
   /** [R] the item displayed. */
   readonly rowItem: Uint32Array<ArrayBuffer>;
+}
+
+export interface ClickLog extends Clicks {
+  /** Short name for reports, e.g. "demo" or the file's name. */
+  readonly name: string;
+  readonly items: ItemFeatures;
 }
 
 /** The users of one part of the log, in ascending order. */

@@ -3,8 +3,9 @@
  * that batch alone, so that a log may be larger than memory.
  */
 
-import { checkLog } from "./check_log.ts";
-import { type ClickLog, type ItemFeatures, NONE, type Split, usersOf } from "./click_log.ts";
+import { checkLog, checkSplits } from "./check_log.ts";
+import { type ClickLog, type Clicks, NONE, type Split, splits, usersOf } from "./click_log.ts";
+import { type ItemCatalogue, MemoryItems, overOwnItems } from "./item_catalogue.ts";
 
 /** Running numbers by user, and whose part she is: all of a log that is always in memory, 13 bytes a user. */
 export interface UserIndex {
@@ -20,24 +21,27 @@ export interface UserIndex {
 
 export interface LogSource extends UserIndex {
   readonly name: string;
-  readonly items: ItemFeatures;
+  readonly items: ItemCatalogue;
   /** The whole log, where it is in memory. */
   readonly log: ClickLog | undefined;
   /**
-   * A log of these users alone, in this order, over the same items.
+   * What these users did, in this order, with the catalogue's numbers of items.
    * @param users ascending, each once.
    * @throws UserError for data that are damaged.
    */
-  read(users: Uint32Array): ClickLog;
-  /** The same clicks over other items, or with the users dealt out in another way. */
-  with(change: { readonly items?: ItemFeatures; readonly userSplit?: UserIndex["userSplit"] }): LogSource;
+  read(users: Uint32Array): Clicks;
+  /** The same clicks over another catalogue, or with the users dealt out in another way. */
+  with(change: { readonly items?: ItemCatalogue; readonly userSplit?: UserIndex["userSplit"] }): LogSource;
 }
 
 export class MemoryLog implements LogSource {
   readonly userRows: Uint32Array<ArrayBuffer>;
   readonly userCounted: Uint32Array<ArrayBuffer>;
 
+  readonly items: ItemCatalogue;
+
   constructor(readonly log: ClickLog) {
+    this.items = new MemoryItems(log.items);
     const { userEvents, eventRows, eventGiven } = log;
     this.userRows = userEvents.map((event) => eventRows[event] ?? 0);
     this.userCounted = userEvents.slice();
@@ -52,9 +56,6 @@ export class MemoryLog implements LogSource {
   get name(): string {
     return this.log.name;
   }
-  get items(): ItemFeatures {
-    return this.log.items;
-  }
   get userSplit(): UserIndex["userSplit"] {
     return this.log.userSplit;
   }
@@ -62,7 +63,7 @@ export class MemoryLog implements LogSource {
     return this.log.userEvents;
   }
 
-  read(users: Uint32Array): ClickLog {
+  read(users: Uint32Array): Clicks {
     const { log } = this;
     const window = makeWindow(this, users);
     let [e, row] = [0, 0];
@@ -81,8 +82,8 @@ export class MemoryLog implements LogSource {
     return window;
   }
 
-  with(change: { items?: ItemFeatures; userSplit?: UserIndex["userSplit"] }): MemoryLog {
-    return new MemoryLog({ ...this.log, ...change });
+  with({ items, userSplit = this.userSplit }: Parameters<LogSource["with"]>[0]): MemoryLog {
+    return new MemoryLog({ ...this.log, userSplit, items: items?.items ?? this.log.items });
   }
 }
 
@@ -91,11 +92,17 @@ export function sourceOf(clicks: ClickLog | LogSource): LogSource {
   return "read" in clicks ? clicks : new MemoryLog(clicks);
 }
 
-/** A log of these users whose events and rows are still to be filled in. */
+/** A log of these users alone, over the items that they were shown. @throws UserError as {@link LogSource.read}. */
+export function readLog(source: LogSource, users: Uint32Array): ClickLog {
+  const clicks = source.read(users);
+  return { ...clicks, name: source.name, ...overOwnItems(clicks, source.items) };
+}
+
+/** These users, with events and rows that are still to be filled in. */
 export function makeWindow(
-  { name, items, userSplit, userEvents, userRows, userCounted }: LogSource,
+  { userSplit, userEvents, userRows, userCounted }: UserIndex,
   users: Uint32Array,
-): ClickLog {
+): Clicks {
   const events = new Uint32Array(users.length + 1);
   let rows = 0;
   users.forEach((user, k) => {
@@ -105,8 +112,6 @@ export function makeWindow(
   const count = events[users.length] ?? 0;
   const anyGiven = userCounted.at(-1) !== userEvents.at(-1);
   return {
-    name,
-    items,
     userSplit: Uint8Array.from(users, (user) => userSplit[user] ?? 0),
     userEvents: events,
     eventRows: new Uint32Array(count + 1),
@@ -120,34 +125,27 @@ export function makeWindow(
  * Checks what can be checked without reading what is on disk: that is checked when it is read.
  * @throws UserError as {@link checkLog}.
  */
-export function checkSource(source: LogSource, needed?: readonly Split[]): void {
-  checkLog(source.log ?? withoutClicks(source), needed);
-}
-
-/** The users and items of a source, as a log without events. */
-export function withoutClicks({ name, items, userSplit }: LogSource): ClickLog {
-  return {
-    name,
-    items,
-    userSplit,
-    userEvents: new Uint32Array(userSplit.length + 1),
-    eventRows: new Uint32Array(1),
-    eventClick: new Uint32Array(),
-    rowItem: new Uint32Array(),
-  };
+export function checkSource(source: LogSource, needed: readonly Split[] = splits): void {
+  if (source.log) checkLog(source.log, needed);
+  else checkSplits(source.name, source.userSplit, needed);
 }
 
 /** Rows that are read at once where a source is walked through: 12 bytes each, at least, in memory. */
 const WALK_ROWS = 2 ** 20;
 
+/** Told what is under way, and how much of how much is done. */
+export type OnProgress = (what: string, done: number, all: number) => void;
+
 /**
  * The users, in their order, as logs that hold them: all in one where the log is in memory, else in parts.
- * @param users ascending, each once. @returns each part with the places of its users in it.
+ * @param users ascending, each once. @param onPart told how many users are behind it.
+ * @returns each part with the places of its users in it.
  */
 export function* walk(
   source: LogSource,
   users: Iterable<number>,
-): Generator<{ readonly log: ClickLog; readonly users: Uint32Array<ArrayBuffer> }> {
+  onPart?: (done: number, all: number) => void,
+): Generator<{ readonly log: Clicks; readonly users: Uint32Array<ArrayBuffer> }> {
   const all = Uint32Array.from(users);
   if (source.log) {
     yield { log: source.log, users: all };
@@ -161,6 +159,7 @@ export function* walk(
       end++;
     }
     const log = source.read(all.subarray(first, end));
+    onPart?.(first, all.length);
     yield { log, users: Uint32Array.from(log.userSplit, (_, place) => place) };
     first = end;
   }

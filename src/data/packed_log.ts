@@ -11,10 +11,10 @@
  * and so are users that follow each other. It is written by packed_log_writer.ts.
  */
 
-import { explainFileError } from "../run/atomic_write.ts";
-import { type ClickLog, type ItemFeatures, NONE, splits } from "./click_log.ts";
+import { type Clicks, type ItemFeatures, NONE, splits } from "./click_log.ts";
+import { catalogueOf, type ItemCatalogue } from "./item_catalogue.ts";
 import { type LogSource, makeWindow, type UserIndex } from "./log_source.ts";
-import { UserError } from "./user_error.ts";
+import { PackedFile } from "./packed_file.ts";
 
 /** Of the file, as is all that follows. */
 export const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
@@ -40,10 +40,9 @@ export class PackedLog implements LogSource, Disposable {
   #words = new Uint32Array();
 
   private constructor(
-    readonly path: string,
+    private readonly file: PackedFile,
     readonly name: string,
-    readonly items: ItemFeatures,
-    private readonly file: Deno.FsFile,
+    readonly items: ItemCatalogue,
     readonly userSplit: UserIndex["userSplit"],
     readonly userEvents: UserIndex["userEvents"],
     readonly userRows: UserIndex["userRows"],
@@ -54,41 +53,32 @@ export class PackedLog implements LogSource, Disposable {
    * @param name of the log, for reports. @param items that its rows display.
    * @throws UserError for a file that cannot be read, is none of these, or is cut off.
    */
-  static open(path: string, name: string, items: ItemFeatures): PackedLog {
-    const file = openFile(path);
+  static open(path: string, name: string, items: ItemFeatures | ItemCatalogue): PackedLog {
+    const file = PackedFile.open(path, "click log");
     try {
-      const header = new Uint32Array(HEADER_WORDS);
-      const { size } = file.statSync();
-      if (size < header.byteLength) throw damaged(path, `it has ${size} bytes, less than its header`);
-      readAt(file, path, 0, header);
-      const [low, high, version, users = 0, events = 0, rows = 0] = header;
-      if (low !== MAGIC[0] || high !== MAGIC[1]) throw damaged(path, "it does not begin as one");
-      if (version !== VERSION) {
-        throw damaged(path, `it is of version ${version}, and this program reads version ${VERSION}`);
-      }
+      const [, , , users = 0, events = 0, rows = 0] = file.header(MAGIC, VERSION, HEADER_WORDS);
       const end = 4 * HEADER_WORDS + 8 * events + 4 * rows;
       const expected = end + indexBytes(users);
-      if (size !== expected) {
-        throw damaged(
-          path,
-          `expected ${expected} bytes for ${users} users, ${events} events and ${rows} rows, found ${size}`,
+      if (file.size !== expected) {
+        throw file.damaged(
+          `expected ${expected} bytes for ${users} users, ${events} events and ${rows} rows, found ${file.size}`,
         );
       }
       const index = new Uint32Array(3 * (users + 1));
-      readAt(file, path, end, index);
+      file.readAt(end, index);
       const part = (k: number) => index.subarray(k * (users + 1), (k + 1) * (users + 1));
       const userSplit = new Uint8Array(users);
-      readAt(file, path, end + index.byteLength, userSplit);
+      file.readAt(end + index.byteLength, userSplit);
       const [userEvents, userRows, userCounted] = [part(0), part(1), part(2)];
-      checkRunning(path, "events", userEvents, events);
-      checkRunning(path, "rows", userRows, rows);
-      checkRunning(path, "counted events", userCounted, userCounted.at(-1) ?? 0);
-      if ((userCounted.at(-1) ?? 0) > events) throw damaged(path, "it counts more events than there are");
+      checkRunning(file, "events", userEvents, events);
+      checkRunning(file, "rows", userRows, rows);
+      checkRunning(file, "counted events", userCounted, userCounted.at(-1) ?? 0);
+      if ((userCounted.at(-1) ?? 0) > events) throw file.damaged("it counts more events than there are");
       const code = userSplit.findIndex((code) => code >= splits.length);
       if (code >= 0) {
-        throw damaged(path, `user ${code} belongs to part ${userSplit[code]}, expected 0, 1 or 2`);
+        throw file.damaged(`user ${code} belongs to part ${userSplit[code]}, expected 0, 1 or 2`);
       }
-      return new PackedLog(path, name, items, file, userSplit, userEvents, userRows, userCounted);
+      return new PackedLog(file, name, catalogueOf(items), userSplit, userEvents, userRows, userCounted);
     } catch (error) {
       file.close();
       throw error;
@@ -96,13 +86,13 @@ export class PackedLog implements LogSource, Disposable {
   }
 
   /** Reads from the same file: what closes one closes the other. */
-  with(change: { items?: ItemFeatures; userSplit?: UserIndex["userSplit"] }): PackedLog {
-    const { path, name, file, userEvents, userRows, userCounted } = this;
+  with(change: Parameters<LogSource["with"]>[0]): PackedLog {
+    const { name, file, userEvents, userRows, userCounted } = this;
     const { items = this.items, userSplit = this.userSplit } = change;
-    return new PackedLog(path, name, items, file, userSplit, userEvents, userRows, userCounted);
+    return new PackedLog(file, name, items, userSplit, userEvents, userRows, userCounted);
   }
 
-  read(users: Uint32Array): ClickLog {
+  read(users: Uint32Array): Clicks {
     const window = makeWindow(this, users);
     const place = { user: 0, row: 0 };
     for (let first = 0; first < users.length;) {
@@ -115,12 +105,12 @@ export class PackedLog implements LogSource, Disposable {
   }
 
   /** Users that follow each other in the file. @param place in the window, moved on. */
-  #readRun(first: number, count: number, window: ClickLog, place: { user: number; row: number }): void {
+  #readRun(first: number, count: number, window: Clicks, place: { user: number; row: number }): void {
     const position = positionOf(this, first);
     const length = (positionOf(this, first + count) - position) / 4;
     if (this.#words.length < length) this.#words = new Uint32Array(length);
     const words = this.#words;
-    readAt(this.file, this.path, position, words.subarray(0, length));
+    this.file.readAt(position, words.subarray(0, length));
     let at = 0;
     for (let user = first; user < first + count; user++, place.user++) {
       const from = window.userEvents[place.user] ?? 0;
@@ -137,8 +127,7 @@ export class PackedLog implements LogSource, Disposable {
           size === 0 || row + size > end || (click !== NONE && click >= size) ||
           (given && (size > 1 || click !== 0))
         ) {
-          throw damaged(
-            this.path,
+          throw this.file.damaged(
             `event ${e - from} of user ${user} has ${size} rows and its click at ${click}`,
           );
         }
@@ -150,8 +139,7 @@ export class PackedLog implements LogSource, Disposable {
       }
       const expected = (this.userCounted[user + 1] ?? 0) - (this.userCounted[user] ?? 0);
       if (row !== end || counted !== expected) {
-        throw damaged(
-          this.path,
+        throw this.file.damaged(
           `the events of user ${user} have ${
             row - place.row
           } rows and ${counted} are counted, expected ${rows} and ${expected}`,
@@ -159,11 +147,9 @@ export class PackedLog implements LogSource, Disposable {
       }
       for (; place.row < end; place.row++) {
         const item = words[at++] ?? 0;
-        if (item >= this.items.count) {
-          throw damaged(
-            this.path,
-            `user ${user} is shown item ${item}, but there are ${this.items.count} items`,
-          );
+        const { count } = this.items.shape;
+        if (item >= count) {
+          throw this.file.damaged(`user ${user} is shown item ${item}, but there are ${count} items`);
         }
         window.rowItem[place.row] = item;
       }
@@ -178,36 +164,9 @@ export class PackedLog implements LogSource, Disposable {
   }
 }
 
-function checkRunning(path: string, what: string, running: Uint32Array, total: number): void {
+function checkRunning(file: PackedFile, what: string, running: Uint32Array, total: number): void {
   const fall = running.findIndex((value, k) => value < (running[k - 1] ?? 0));
   if (running[0] !== 0 || running.at(-1) !== total || fall >= 0) {
-    throw damaged(path, `its running numbers of ${what} do not go from 0 to ${total}`);
-  }
-}
-
-function damaged(path: string, fault: string): UserError {
-  return new UserError(`${path} is no whole packed click log: ${fault}. Prepare the data set again.`);
-}
-
-function openFile(path: string): Deno.FsFile {
-  try {
-    return Deno.openSync(path);
-  } catch (error) {
-    throw explainFileError(error, "read", path);
-  }
-}
-
-/** Fills an array from a place of the file. */
-function readAt(file: Deno.FsFile, path: string, position: number, array: Uint32Array | Uint8Array): void {
-  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-  try {
-    file.seekSync(position, Deno.SeekMode.Start);
-    for (let done = 0; done < bytes.length;) {
-      const count = file.readSync(bytes.subarray(done));
-      if (count === null) throw damaged(path, `it ends at byte ${position + done}`);
-      done += count;
-    }
-  } catch (error) {
-    throw explainFileError(error, "read", path);
+    throw file.damaged(`its running numbers of ${what} do not go from 0 to ${total}`);
   }
 }

@@ -1,16 +1,13 @@
 /** Writes the files that packed_log.ts reads. */
 
-import { explainFileError } from "../run/atomic_write.ts";
-import { type ClickLog, NONE } from "./click_log.ts";
+import { type Clicks, NONE } from "./click_log.ts";
 import { Growing } from "./growing.ts";
+import { PackedFileWriter } from "./packed_file.ts";
 import { GIVEN_BIT, HEADER_WORDS, MAGIC, VERSION } from "./packed_log.ts";
 import { UserError } from "./user_error.ts";
 
 /** Events and rows are counted in u32. */
 const MOST = 2 ** 32 - 1;
-
-/** Users with all of their events, in order: a {@link ClickLog} without its items. */
-export type UserChunk = Omit<ClickLog, "name" | "items">;
 
 /**
  * Writes a packed log user by user: what is in memory is the index, and the chunk at hand. The file takes its name when it
@@ -29,35 +26,23 @@ export class PackedLogWriter implements Disposable {
   readonly #rows = new Growing(Uint32Array);
   readonly #counted = new Growing(Uint32Array);
   #totals = { events: 0, rows: 0, counted: 0 };
-  #open = true;
 
-  private constructor(
-    readonly path: string,
-    private readonly temporary: string,
-    private readonly file: Deno.FsFile,
-  ) {
+  private constructor(private readonly file: PackedFileWriter) {
     for (const running of [this.#events, this.#rows, this.#counted]) running.push(0);
-    writeAll(file, new Uint32Array(HEADER_WORDS));
   }
 
   /** @throws UserError where the file cannot be made. */
   static create(path: string): PackedLogWriter {
-    const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
-    try {
-      const file = Deno.openSync(temporary, { write: true, createNew: true });
-      return new PackedLogWriter(path, temporary, file);
-    } catch (error) {
-      throw explainFileError(error, "write", path);
-    }
+    return new PackedLogWriter(PackedFileWriter.create(path, HEADER_WORDS));
   }
 
-  /** Appends users with all of their events. @throws UserError for a log beyond what the file can count. */
-  write({ userSplit, userEvents, eventRows, eventClick, eventGiven, rowItem }: UserChunk): void {
+  /** Appends users with all of their events, in order. @throws UserError for a log beyond what the file can count. */
+  write({ userSplit, userEvents, eventRows, eventClick, eventGiven, rowItem }: Clicks): void {
     const totals = this.#totals;
     const events = (userEvents.at(-1) ?? 0) - (userEvents[0] ?? 0);
     if (totals.events + events > MOST || totals.rows + rowItem.length > MOST) {
       throw new UserError(
-        `Expected a log of at most ${MOST} events and as many rows for ${this.path}, got more.`,
+        `Expected a log of at most ${MOST} events and as many rows for ${this.file.path}, got more.`,
       );
     }
     const words = new Uint32Array(2 * events + rowItem.length);
@@ -93,56 +78,20 @@ export class PackedLogWriter implements Disposable {
       this.#rows.push(totals.rows);
       this.#counted.push(totals.counted);
     }
-    this.#guard(() => writeAll(this.file, words.subarray(0, at)));
+    this.file.append(words.subarray(0, at));
   }
 
   /** Ends the file and gives it its name. @throws UserError where it cannot be written. */
   finish(): void {
     const { events, rows } = this.#totals;
     const split = this.#split.values();
-    this.#guard(() => {
-      for (const running of [this.#events, this.#rows, this.#counted]) writeAll(this.file, running.values());
-      writeAll(this.file, split);
-      this.file.seekSync(0, Deno.SeekMode.Start);
-      writeAll(this.file, Uint32Array.of(...MAGIC, VERSION, split.length, events, rows));
-      this.file.syncSync(); // otherwise a power cut could leave the name with empty blocks
-      this.#close();
-      Deno.renameSync(this.temporary, this.path);
-    });
-  }
-
-  #guard(write: () => void): void {
-    try {
-      write();
-    } catch (error) {
-      this.#close();
-      removeIfThere(this.temporary);
-      throw explainFileError(error, "write", this.path);
-    }
-  }
-
-  #close(): void {
-    if (this.#open) this.file.close();
-    this.#open = false;
+    for (const running of [this.#events, this.#rows, this.#counted]) this.file.append(running.values());
+    this.file.append(split);
+    this.file.finish([...MAGIC, VERSION, split.length, events, rows]);
   }
 
   /** Takes an unfinished file back. */
   [Symbol.dispose](): void {
-    if (!this.#open) return;
-    this.#close();
-    removeIfThere(this.temporary);
-  }
-}
-
-function writeAll(file: Deno.FsFile, array: Uint32Array | Uint8Array): void {
-  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-  for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch {
-    // Never made, or beyond our reach: the error that led here is the one to report.
+    this.file[Symbol.dispose]();
   }
 }

@@ -6,6 +6,7 @@
 import { type Manifest, readManifest } from "./manifest.ts";
 import { type ItemFeatures, NONE, splits } from "./click_log.ts";
 import { Growing } from "./growing.ts";
+import type { ItemsShape } from "./item_catalogue.ts";
 import { readParquet } from "./parquet.ts";
 import { UserError } from "./user_error.ts";
 
@@ -60,18 +61,12 @@ export class PreparedSet {
     /** [U+1] running numbers of pages and rows. */
     readonly userEvents: Uint32Array<ArrayBuffer>,
     readonly userRows: Uint32Array<ArrayBuffer>,
-    readonly items: ItemFeatures,
   ) {}
 
-  /**
-   * Reads all but the pages.
-   * @param onItems told how many items are read so far.
-   * @throws UserError for a folder that is no prepared data set, or a damaged one.
-   */
-  static async open(folder: string, onItems?: (items: number) => void): Promise<PreparedSet> {
+  /** Reads manifest and users. @throws UserError for a folder that is no prepared data set, or a damaged one. */
+  static async open(folder: string): Promise<PreparedSet> {
     const manifest = await readManifest(folder);
-    const users = await readUsers(folder);
-    return new PreparedSet(folder, manifest, ...users, await readItems(folder, manifest, onItems));
+    return new PreparedSet(folder, manifest, ...await readUsers(folder));
   }
 
   get events(): number {
@@ -85,11 +80,30 @@ export class PreparedSet {
     return this.manifest.name;
   }
 
+  /** Of so many items. */
+  shape(count: number): ItemsShape {
+    const { dense: { length: width }, tokens: fields } = this.manifest.features;
+    const tokens = fields.reduce((most, { first, count }) => Math.max(most, first + count), 0);
+    if (tokens > 0) return { kind: "mixed", count, width, tokens };
+    return width > 0 ? { kind: "dense", count, width } : { kind: "one-hot", count, width: count };
+  }
+
   /**
-   * Hands over all pages in order.
+   * Hands over all items in order, a row group at a time.
+   * @throws UserError for items that are not as the manifest says.
+   */
+  async readItems(take: (chunk: ItemFeatures, itemsBefore: number) => void): Promise<void> {
+    let before = 0;
+    for (const path of partFiles(this.folder, "items")) {
+      before = await readItems(path, this.manifest, this.shape(0), before, take);
+    }
+  }
+
+  /**
+   * Hands over all pages in order, of so many items.
    * @throws UserError when they do not fit users and items: out of order, too few, an item or a click that is not there.
    */
-  async readPages(take: (chunk: PageChunk, eventsBefore: number) => void): Promise<void> {
+  async readPages(itemCount: number, take: (chunk: PageChunk, eventsBefore: number) => void): Promise<void> {
     let events = 0;
     let rows = 0;
     let user = 0;
@@ -119,8 +133,8 @@ export class PreparedSet {
           }
           for (const item of page) {
             const number = Number(item);
-            if (!(number >= 0 && number < this.items.count)) {
-              fail(k, `expected items of 0..${this.items.count - 1}, found ${item}`);
+            if (!(number >= 0 && number < itemCount)) {
+              fail(k, `expected items of 0..${itemCount - 1}, found ${item}`);
             }
             items.push(number);
           }
@@ -190,65 +204,58 @@ async function readUsers(
   return [split.values(), events.values(), rows.values()];
 }
 
+/** The items of a file. @returns how many there are up to its end. */
 async function readItems(
-  folder: string,
+  path: string,
   { features }: Manifest,
-  onItems?: (items: number) => void,
-): Promise<ItemFeatures> {
+  shape: ItemsShape,
+  before: number,
+  take: (chunk: ItemFeatures, itemsBefore: number) => void,
+): Promise<number> {
+  const { kind } = shape;
   const width = features.dense.length;
-  const tokenCount = features.tokens.reduce((most, { first, count }) => Math.max(most, first + count), 0);
-  const values = new Growing(Float32Array);
-  const first = new Growing(Uint32Array);
-  const token = new Growing(Uint32Array);
-  first.push(0);
-  let items = 0;
-  const columns = [
-    "item",
-    ...(width > 0 ? ["dense"] : []),
-    ...(features.tokens.length > 0 ? ["tokens"] : []),
-  ];
-  for (const path of partFiles(folder, "items")) {
-    await readParquet(path, columns, (columns, count) => {
-      for (let k = 0; k < count; k++) {
-        const fail = (fault: string): never => {
-          throw new UserError(`${path}: item ${items + k}: ${fault}. Prepare the data again.`);
-        };
-        if (Number(columns.item?.[k]) !== items + k) {
-          fail(`expected items numbered 0, 1, 2, ... in order, found ${columns.item?.[k]}`);
-        }
-        const dense = columns.dense?.[k] ?? [];
-        if (!Array.isArray(dense) || dense.length !== width) {
-          fail(
-            `expected ${width} dense features as in the manifest, found ${
-              Array.isArray(dense) ? dense.length : dense
-            }`,
-          );
-        } else {
-          dense.forEach((value, place) => {
-            if (!Number.isFinite(value)) {
-              fail(`expected finite features, found ${value} for ${features.dense[place]?.name}`);
-            }
-          });
-          for (const value of dense) values.push(value);
-        }
-        const tokens = columns.tokens?.[k] ?? [];
-        if (!Array.isArray(tokens)) fail("expected a list of tokens");
-        else {
-          for (const value of tokens) {
-            if (!(value >= 0 && value < tokenCount)) {
-              fail(`expected tokens of 0..${tokenCount - 1}, found ${value}`);
-            }
-            token.push(Number(value));
-          }
-        }
-        first.push(token.length);
+  const V = shape.kind === "mixed" ? shape.tokens : 0;
+  const names = ["item", ...(width > 0 ? ["dense"] : []), ...(V > 0 ? ["tokens"] : [])];
+  let items = before;
+  await readParquet(path, names, (columns, count) => {
+    const values = new Float32Array(kind === "one-hot" ? 0 : count * width);
+    const first = new Uint32Array(count + 1);
+    const token = new Growing(Uint32Array);
+    for (let k = 0; k < count; k++) {
+      const fail = (fault: string): never => {
+        throw new UserError(`${path}: item ${items + k}: ${fault}. Prepare the data again.`);
+      };
+      if (Number(columns.item?.[k]) !== items + k) {
+        fail(`expected items numbered 0, 1, 2, ... in order, found ${columns.item?.[k]}`);
       }
-      items += count;
-      onItems?.(items);
-    });
-  }
-  if (tokenCount === 0 && width === 0) return { kind: "one-hot", count: items };
-  if (tokenCount === 0) return { kind: "dense", count: items, width, values: values.values() };
-  const tokens = { count: tokenCount, first: first.values(), token: token.values() };
-  return { kind: "mixed", count: items, width, values: values.values(), tokens };
+      const dense = columns.dense?.[k] ?? [];
+      if (!Array.isArray(dense) || dense.length !== width) {
+        return fail(
+          `expected ${width} dense features as in the manifest, found ${
+            Array.isArray(dense) ? dense.length : dense
+          }`,
+        );
+      }
+      dense.forEach((value, place) => {
+        if (!Number.isFinite(value)) {
+          fail(`expected finite features, found ${value} for ${features.dense[place]?.name}`);
+        }
+        values[k * width + place] = value;
+      });
+      const tokens = columns.tokens?.[k] ?? [];
+      if (!Array.isArray(tokens)) return fail("expected a list of tokens");
+      if (new Set(tokens).size < tokens.length) fail(`expected each token once, found ${tokens.join(", ")}`);
+      for (const value of tokens) {
+        if (!(value >= 0 && value < V)) fail(`expected tokens of 0..${V - 1}, found ${value}`);
+        token.push(Number(value));
+      }
+      first[k + 1] = token.length;
+    }
+    const tokens = { count: V, first, token: token.values() };
+    if (kind === "one-hot") take({ kind, count }, items);
+    else if (kind === "dense") take({ kind, count, width, values }, items);
+    else take({ kind, count, width, values, tokens }, items);
+    items += count;
+  });
+  return items;
 }

@@ -1,6 +1,6 @@
 /** Precision of a ranking of displayed items, with ties counted in expectation. */
 
-import { type ClickLog, NONE } from "./click_log.ts";
+import { type Clicks, NONE } from "./click_log.ts";
 
 /**
  * The probability that row `clicked` is among the top k of the rows `start..end-1` when they are ranked by
@@ -45,7 +45,7 @@ export interface ChoiceFigures extends RankingFigures {
 
 /** Ranks every page of `users` by `scores` [R]. */
 export function rankingFigures(
-  log: ClickLog,
+  log: Clicks,
   users: Iterable<number>,
   scores: ArrayLike<number>,
 ): RankingFigures {
@@ -60,7 +60,7 @@ export class RankingSums {
   #prec1 = 0;
   #prec2 = 0;
 
-  add(log: ClickLog, users: Iterable<number>, scores: ArrayLike<number>): void {
+  add(log: Clicks, users: Iterable<number>, scores: ArrayLike<number>): void {
     for (const user of users) {
       for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
         const clicked = log.eventClick[event]!;
@@ -83,7 +83,7 @@ export class RankingSums {
  * where the 1 is the choice to click nothing.
  */
 export function choiceFigures(
-  log: ClickLog,
+  log: Clicks,
   users: Iterable<number>,
   utility: ArrayLike<number>,
 ): ChoiceFigures {
@@ -98,7 +98,7 @@ export class ChoiceSums {
   #events = 0;
   #nll = 0;
 
-  add(log: ClickLog, users: Iterable<number>, utility: ArrayLike<number>): void {
+  add(log: Clicks, users: Iterable<number>, utility: ArrayLike<number>): void {
     const chosen = [...users];
     for (const user of chosen) {
       for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
@@ -129,7 +129,7 @@ export class ChoiceSums {
  * @returns NaN without a page of two items
  */
 export function meanSpearman(
-  log: ClickLog,
+  log: Clicks,
   users: Iterable<number>,
   scores: ArrayLike<number>,
   truth: ArrayLike<number>,

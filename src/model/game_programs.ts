@@ -112,7 +112,7 @@ export class GamePrograms {
 function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   const { plan, log, ring, game, reward, generator, training } = options;
   const { capacity } = plan;
-  const batch = new BatchBuffers(arena, plan.view, reward.items, log, capacity);
+  const batch = new BatchBuffers(arena, plan.view, log, capacity);
   const tapeOf = ({ parameters, gpu }: RecordableModel, adam: AdamState | undefined) => {
     const touchedOnly = adam?.kind === "row-sparse";
     return new Tape({ arena, batch, parameters, capacity, shapes: gpu.shapes, touchedOnly });

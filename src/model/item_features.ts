@@ -1,23 +1,13 @@
 /** The items' features as the tape sees them. */
 
-import type { DeviceItems } from "../batch/device_log.ts";
-import type { ClickLog, ItemFeatures } from "../data/click_log.ts";
+import type { DeviceItems } from "../batch/device_items.ts";
+import { catalogueOf, type ItemCatalogue, type ItemsShape } from "../data/item_catalogue.ts";
+import type { LogSource } from "../data/log_source.ts";
 import { UserError } from "../data/user_error.ts";
 import { mixedProduct } from "../ops/mixed_product.ts";
 import type { TokenRows } from "../ops/token_sum.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
-
-/** What a model's shape depends on: I, F (I with one-hot features), and V with mixed ones. */
-export type ItemsShape =
-  | { readonly kind: "one-hot" | "dense"; readonly count: number; readonly width: number }
-  | { readonly kind: "mixed"; readonly count: number; readonly width: number; readonly tokens: number };
-
-export function itemsShape(items: ItemFeatures): ItemsShape {
-  const { kind, count } = items;
-  if (kind === "mixed") return { kind, count, width: items.width, tokens: items.tokens.count };
-  return { kind, count, width: kind === "dense" ? items.width : count };
-}
 
 /** V; undefined for items without tokens. */
 export function tokenCount(items: ItemsShape): number | undefined {
@@ -34,31 +24,39 @@ function shapeText(items: ItemsShape): string {
 }
 
 /**
- * The log over a model's items: itself, or with one-hot items widened to the model's catalogue, since a log need not
- * show every item.
+ * A source of clicks over a model's items: itself, or with one-hot items widened to the model's catalogue, since a log
+ * need not show every item.
  * @param what the model, for the message.
- * @throws UserError for a log over other items.
+ * @throws UserError for a source over other items.
  */
-export function fitItems(log: ClickLog, wanted: ItemsShape, what: string): ClickLog {
-  const found = itemsShape(log.items);
+export function fitSource(source: LogSource, wanted: ItemsShape, what: string): LogSource {
+  const items = fitItems(source, wanted, what);
+  return items === source.items ? source : source.with({ items });
+}
+
+function fitItems({ name, items }: LogSource, wanted: ItemsShape, what: string): ItemCatalogue {
+  const found = items.shape;
   if (found.kind === wanted.kind) {
-    if (found.kind === "one-hot" && found.count <= wanted.count) {
-      return { ...log, items: { kind: "one-hot", count: wanted.count } };
-    }
     const same = found.count === wanted.count && found.width === wanted.width;
-    if (same && tokenCount(found) === tokenCount(wanted)) return log;
+    if (same && tokenCount(found) === tokenCount(wanted)) return items;
+    if (found.kind === "one-hot" && found.count <= wanted.count) {
+      return catalogueOf({ kind: "one-hot", count: wanted.count });
+    }
   }
   throw new UserError(
-    `${what} is over ${shapeText(wanted)}, but ${log.name} shows ${
+    `${what} is over ${shapeText(wanted)}, but ${name} shows ${
       shapeText(found)
     }. Use a log over the same items.`,
   );
 }
 
-/** The constant [I, F] of dense features; undefined without: one-hot ones and tokens never become a matrix. */
+/** The constant [items that there is room for, F] of dense features; undefined without: one-hot ones and tokens never become a matrix. */
 export function itemFeatures(tape: Tape, items: DeviceItems): Tensor | undefined {
   if (!items.features) return undefined;
-  return tape.tensor("items/features", items.count, items.width, { view: items.features, trainable: false });
+  return tape.tensor("items/features", items.capacity, items.width, {
+    view: items.features,
+    trainable: false,
+  });
 }
 
 /**

@@ -1,12 +1,13 @@
 /** The LSTM encoder: from the items clicked so far to the state before each event. user-model section 2. */
 
-import type { DeviceItems } from "../batch/device_log.ts";
+import type { DeviceItems } from "../batch/device_items.ts";
 import { linear } from "../ops/linear.ts";
 import { lstm } from "../ops/lstm.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { LstmModelConfig } from "./config.ts";
-import { itemFeatures, type ItemsShape, tokenCount } from "./item_features.ts";
+import type { ItemsShape } from "../data/item_catalogue.ts";
+import { itemFeatures, tokenCount } from "./item_features.ts";
 import { glorotUniform, type ModelParameter, truncatedNormal, zeros } from "./initial_weights.ts";
 
 /**

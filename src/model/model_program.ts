@@ -1,7 +1,7 @@
 /** A step of a model as a recorded program: forward over a batch, and for training all gradients and Adam. */
 
 import { BatchBuffers } from "../batch/batch_buffers.ts";
-import type { DeviceItems, DeviceLog } from "../batch/device_log.ts";
+import type { DeviceLog } from "../batch/device_log.ts";
 import type { Plan } from "../batch/plan.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -27,10 +27,9 @@ export const evaluating: RecordOptions = { training: false, itemDropout: 0 };
 export interface RecordableModel {
   readonly gpu: Gpu;
   readonly config: ModelConfig;
-  readonly items: DeviceItems;
   readonly parameters: ParameterArena;
-  /** Records the model on a tape. */
-  record(tape: Tape, options: RecordOptions): ModelOutput;
+  /** Records the model on a tape, over the items of its batch. */
+  record(tape: Tape, options: RecordOptions & { fused?: boolean }): ModelOutput;
 }
 
 /** What a recorded model gives for every row. */
@@ -95,7 +94,7 @@ export function modelSpecs(
   arena: Arena,
 ): ModelSpecs {
   const { capacity } = plan;
-  const batch = new BatchBuffers(arena, plan.view, model.items, log, capacity);
+  const batch = new BatchBuffers(arena, plan.view, log, capacity);
   const { parameters } = model;
   const { shapes } = model.gpu;
   const touchedOnly = training?.adam.kind === "row-sparse";

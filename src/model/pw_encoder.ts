@@ -1,6 +1,6 @@
 /** The position-weights encoder: the last clicks under learned weightings. user-model section 2. */
 
-import type { DeviceItems } from "../batch/device_log.ts";
+import type { DeviceItems } from "../batch/device_items.ts";
 import { UserError } from "../data/user_error.ts";
 import { linear } from "../ops/linear.ts";
 import { pwState } from "../ops/pw_state.ts";
@@ -9,7 +9,8 @@ import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { PwModelConfig } from "./config.ts";
 import { type ModelParameter, truncatedNormal, zeros } from "./initial_weights.ts";
-import { itemFeatures, type ItemsShape, mixedPart, tokenCount } from "./item_features.ts";
+import type { ItemsShape } from "../data/item_catalogue.ts";
+import { itemFeatures, mixedPart, tokenCount } from "./item_features.ts";
 
 /** As the released code draws them. */
 const INITIAL_WEIGHT = 0.0001;

@@ -3,10 +3,15 @@
 import { DeviceLog } from "../batch/device_log.ts";
 import { Plan } from "../batch/plan.ts";
 import { type ClickLog, NONE } from "../data/click_log.ts";
+import { type ItemCatalogue, overOwnItems } from "../data/item_catalogue.ts";
 import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { ModelProgram, type RecordableModel } from "./model_program.ts";
+
+export interface ScorableModel extends RecordableModel {
+  readonly items: ItemCatalogue;
+}
 
 export class Scorer {
   readonly #arena: Arena;
@@ -15,7 +20,7 @@ export class Scorer {
   #program: ModelProgram | undefined;
 
   private constructor(
-    readonly model: RecordableModel,
+    readonly model: ScorableModel,
     /** The most clicks of a history, and items of a page. */
     readonly history: number,
     readonly page: number,
@@ -24,7 +29,7 @@ export class Scorer {
   }
 
   /** Room for at least these; rounded up, so that growing histories do not compile anew each time. */
-  static async create(model: RecordableModel, history: number, page: number): Promise<Scorer> {
+  static async create(model: ScorableModel, history: number, page: number): Promise<Scorer> {
     const room = (n: number) => 2 ** Math.ceil(Math.log2(Math.max(16, n)));
     const scorer = new Scorer(model, room(history), room(page));
     try {
@@ -43,10 +48,11 @@ export class Scorer {
   async #prepare(): Promise<void> {
     const events = this.history + 1;
     const rows = this.history + this.page;
-    const log = pageLog(this.model, [], [0]);
-    this.#log = new DeviceLog(this.model.gpu, log, { events, rows });
-    const items = Math.min(rows, this.model.items.count);
-    this.#plan = new Plan(this.model.gpu, log, { users: 1, events, rows, items }, 1);
+    const { gpu, items: { shape, tokenCounts } } = this.model;
+    const log = pageLog(this.model.items, [], [0]);
+    const items = Math.min(rows, shape.count);
+    this.#log = new DeviceLog(gpu, log, { events, rows, items }, tokenCounts);
+    this.#plan = new Plan(gpu, log, { users: 1, events, rows, items }, 1);
     this.#program = await ModelProgram.create(this.model, {
       name: "scorer",
       log: this.#log,
@@ -60,7 +66,7 @@ export class Scorer {
     const { gpu } = this.model;
     const program = this.#program;
     if (!program || !this.#log || !this.#plan) throw new Error("the scorer is destroyed");
-    const log = pageLog(this.model, history, page);
+    const log = pageLog(this.model.items, history, page);
     this.#log.write(log);
     const sizes = this.#plan.put(0, [0], { slot: 0, learningRate: 0, iteration: 0 }, log);
     this.#plan.upload(0, 1);
@@ -92,11 +98,9 @@ export function checkPage(items: number, history: readonly number[], page: reado
 }
 
 /** One user: a page of one item for each click of the history, then the page in question. */
-function pageLog(model: RecordableModel, history: readonly number[], page: readonly number[]): ClickLog {
+function pageLog(items: ItemCatalogue, history: readonly number[], page: readonly number[]): ClickLog {
   const events = history.length + 1;
-  return {
-    name: "page",
-    items: { kind: "one-hot", count: model.items.count },
+  const clicks = {
     userSplit: Uint8Array.of(0),
     userEvents: Uint32Array.of(0, events),
     eventRows: Uint32Array.from(
@@ -106,4 +110,5 @@ function pageLog(model: RecordableModel, history: readonly number[], page: reado
     eventClick: Uint32Array.from({ length: events }, (_, e) => (e < history.length ? e : NONE)),
     rowItem: Uint32Array.from([...history, ...page]),
   };
+  return { ...clicks, name: "page", ...overOwnItems(clicks, items) };
 }

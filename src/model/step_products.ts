@@ -1,9 +1,9 @@
 /** The matrix products of a model's training step on a typical batch, ready to be timed by calibrate.ts. */
 
-import { DeviceItems, DeviceLog } from "../batch/device_log.ts";
+import { DeviceLog } from "../batch/device_log.ts";
 import { batchCapacity, Plan } from "../batch/plan.ts";
 import { type ClickLog, usersOf } from "../data/click_log.ts";
-import { type LogSource, rowsOf, sourceOf } from "../data/log_source.ts";
+import { type LogSource, readLog, rowsOf, sourceOf } from "../data/log_source.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Meter, Product } from "../gpu/calibrate.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -15,7 +15,6 @@ import type { BatchSizes } from "../gpu/step.ts";
 import { AdamState } from "../ops/adam.ts";
 import { ParameterArena } from "../tape/parameters.ts";
 import type { ModelConfig } from "./config.ts";
-import { itemsShape } from "./item_features.ts";
 import { modelSpecs } from "./model_program.ts";
 import { modelParameters, recordModel } from "./user_model.ts";
 
@@ -46,23 +45,20 @@ export class StepProducts implements Meter<PreparedProduct> {
     try {
       const source = sourceOf(clicks);
       const chosen = typicalBatch(source, users);
-      const log = source.log ?? source.read(Uint32Array.from(chosen));
+      const log = source.log ?? readLog(source, Uint32Array.from(chosen));
       const batch = source.log ? chosen : [...chosen.keys()];
       const capacity = batchCapacity(log, batch, batch.length);
-      const items = this.#keep(new DeviceItems(gpu, log.items));
       const deviceLog = this.#keep(new DeviceLog(gpu, log));
       this.#plan = this.#keep(new Plan(gpu, log, capacity, 1));
       this.#sizes = this.#plan.put(0, batch, { slot: 0, learningRate: 0, iteration: 0 });
       this.#plan.upload(0, 1);
-      const parameters = this.#keep(
-        new ParameterArena(gpu, modelParameters(itemsShape(log.items), config)),
-      );
+      const parameters = this.#keep(new ParameterArena(gpu, modelParameters(source.items.shape, config)));
       const adam = this.#keep(new AdamState(parameters));
       const arena = this.#keep(new Arena(gpu, "calibration"));
-      const model = { gpu, config, items, parameters };
+      const model = { gpu, config, parameters };
       const ring = arena.allocate("ring", 16);
       const { specs } = modelSpecs(
-        { ...model, record: (tape, options) => recordModel(tape, model, options) },
+        { ...model, record: (tape, options) => recordModel(tape, config, options) },
         { name: "calibration", log: deviceLog, plan: this.#plan, ring, training: { adam, itemDropout: 0 } },
         arena,
       );

@@ -1,14 +1,13 @@
 /** The user model: parameters on the GPU, and how they become utilities. */
 
 import type { z } from "zod";
-import { DeviceItems } from "../batch/device_log.ts";
 import type { ItemFeatures } from "../data/click_log.ts";
+import { catalogueOf, type ItemCatalogue, type ItemsShape } from "../data/item_catalogue.ts";
 import { UserError } from "../data/user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
 import type { Tape } from "../tape/tape.ts";
 import { type ModelConfig, modelConfigSchema, parseConfig } from "./config.ts";
-import { type ItemsShape, itemsShape } from "./item_features.ts";
 import { lstmParameters, lstmStatePart } from "./lstm_encoder.ts";
 import { pwParameters, pwStatePart } from "./pw_encoder.ts";
 import { initialWeights, type ModelParameter } from "./initial_weights.ts";
@@ -35,43 +34,37 @@ export function modelParameters(items: ItemsShape, config: ModelConfig): ModelPa
  */
 export class UserModel implements RecordableModel {
   readonly config: ModelConfig;
-  readonly items: DeviceItems;
-  readonly shape: ItemsShape;
+  readonly items: ItemCatalogue;
   readonly parameters: ParameterArena;
-  readonly #ownsItems: boolean;
   #scorer: Scorer | undefined;
   /** Ends with the last score asked for: one at a time, as they share the scorer's buffers. */
   #scores: Promise<unknown> = Promise.resolve();
 
   /**
+   * @param items what {@link score} reads; the weights depend on its shape alone.
    * @param initial a seed to draw the weights from, or the weights by name, [rows, columns] each.
-   * @param shared the items as another model has them on the GPU.
    * @throws UserError for a config out of range, weights of another shape, or a model beyond the adapter.
    */
   constructor(
     readonly gpu: Gpu,
-    items: ItemFeatures,
+    items: ItemFeatures | ItemCatalogue,
     config: z.input<typeof modelConfigSchema>,
     initial: { readonly seed: number } | { readonly weights: Weights },
-    shared?: DeviceItems,
   ) {
     this.config = parseConfig(modelConfigSchema, config, "model");
-    this.shape = itemsShape(items);
+    this.items = catalogueOf(items);
     const specs = modelParameters(this.shape, this.config);
     if ("weights" in initial) checkWeights(specs, initial.weights);
     this.parameters = new ParameterArena(gpu, specs);
-    try {
-      this.items = shared ?? new DeviceItems(gpu, items);
-    } catch (error) {
-      this.parameters.destroy();
-      throw error;
-    }
-    this.#ownsItems = shared === undefined;
     this.parameters.write("weights" in initial ? initial.weights : initialWeights(specs, initial.seed));
   }
 
+  get shape(): ItemsShape {
+    return this.items.shape;
+  }
+
   record(tape: Tape, options: RecordOptions & { fused?: boolean }): ModelOutput {
-    return recordModel(tape, this, options);
+    return recordModel(tape, this.config, options);
   }
 
   /** All weights by name. Waits for the GPU. */
@@ -119,16 +112,16 @@ export class UserModel implements RecordableModel {
   destroy(): void {
     this.#scorer?.destroy();
     this.parameters.destroy();
-    if (this.#ownsItems) this.items.destroy();
   }
 }
 
 /** Records what a model's config describes. */
 export function recordModel(
   tape: Tape,
-  { items, config }: Pick<RecordableModel, "items" | "config">,
+  config: ModelConfig,
   options: RecordOptions & { fused?: boolean },
 ): ModelOutput {
+  const { items } = tape.options.batch;
   const statePart = config.encoder === "lstm" ? lstmStatePart(tape, items) : pwStatePart(tape, items, config);
   return utility(tape, items, config, statePart, options);
 }

@@ -1,6 +1,6 @@
 /** The utility u = MLP([s ; f]) of every displayed row. user-model section 3. */
 
-import type { DeviceItems } from "../batch/device_log.ts";
+import type { DeviceItems } from "../batch/device_items.ts";
 import { batchNorm } from "../ops/batch_norm.ts";
 import { firstLayer } from "../ops/first_layer.ts";
 import { linear } from "../ops/linear.ts";
@@ -8,7 +8,8 @@ import { rowDot } from "../ops/row_dot.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
-import { itemFeatures, type ItemsShape, mixedPart, tokenCount } from "./item_features.ts";
+import type { ItemsShape } from "../data/item_catalogue.ts";
+import { itemFeatures, mixedPart, tokenCount } from "./item_features.ts";
 import { type ModelParameter, ones, truncatedNormal, zeros } from "./initial_weights.ts";
 import type { ModelOutput, RecordOptions } from "./model_program.ts";
 

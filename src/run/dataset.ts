@@ -2,13 +2,13 @@
 
 import { type ClickLog, type Split, splits, usersOf } from "../data/click_log.ts";
 import { attainable, type DemoShop, makeDemoShop } from "../data/demo_shop.ts";
-import { checkSource, type LogSource, MemoryLog } from "../data/log_source.ts";
+import { checkSource, type LogSource, MemoryLog, type OnProgress } from "../data/log_source.ts";
 import { readPaperFile } from "../data/paper_file.ts";
 import { randomStream } from "../data/random.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../data/user_error.ts";
-import { fitSource } from "../model/fit_source.ts";
-import type { ItemsShape } from "../model/item_features.ts";
+import { fitSource } from "../model/item_features.ts";
+import type { ItemsShape } from "../data/item_catalogue.ts";
 import { checksum } from "./checksum.ts";
 import { openPrepared } from "./prepared_dataset.ts";
 import type { RunConfig } from "./run_folder.ts";
@@ -37,7 +37,7 @@ export interface OpenOptions {
   /** Where such a set is kept in the layout that training reads; undefined where the system names no place. */
   readonly cache?: string;
   /** Told what of a prepared data set is being read, and how much of how much. */
-  readonly onProgress?: (what: string, done: number, all: number) => void;
+  readonly onProgress?: OnProgress;
 }
 
 /**

@@ -1,10 +1,13 @@
 /** Opens a prepared data set for training: into memory, or, if it is large, packed into a file that is read user by user. */
 
 import { createHash } from "node:crypto";
-import { type ClickLog, NONE } from "../data/click_log.ts";
-import { type LogSource, MemoryLog } from "../data/log_source.ts";
+import { type ClickLog, type Clicks, type ItemFeatures, NONE } from "../data/click_log.ts";
+import { joinItems } from "../data/item_catalogue.ts";
+import { type LogSource, MemoryLog, type OnProgress } from "../data/log_source.ts";
 import { PackedLog } from "../data/packed_log.ts";
-import { PackedLogWriter, type UserChunk } from "../data/packed_log_writer.ts";
+import { PackedItems } from "../data/packed_items.ts";
+import { PackedItemsWriter } from "../data/packed_items_writer.ts";
+import { PackedLogWriter } from "../data/packed_log_writer.ts";
 import { type PageChunk, partFiles, PreparedSet } from "../data/prepared_set.ts";
 import { UserError } from "../data/user_error.ts";
 import { checksum } from "./checksum.ts";
@@ -13,8 +16,7 @@ import { makeFolder } from "./atomic_write.ts";
 export interface PreparedOptions {
   readonly memoryRows: number;
   readonly cache?: string;
-  /** Told what is done, and how much of how much. */
-  readonly onProgress?: (what: string, done: number, all: number) => void;
+  readonly onProgress?: OnProgress;
 }
 
 /**
@@ -25,14 +27,24 @@ export async function openPrepared(
   folder: string,
   { memoryRows, cache, onProgress }: PreparedOptions,
 ): Promise<{ source: LogSource; sha256: string }> {
-  const set = await PreparedSet.open(folder, (items) => onProgress?.("Reading items", items, items));
+  const set = await PreparedSet.open(folder);
   onProgress?.("Checking files", 0, 1);
   const sha256 = await digest(set);
-  const read = (take: (chunk: UserChunk) => void) =>
-    readUsers(set, take, (done, all) => onProgress?.("Reading pages", done, all));
+  const readItems = async (take: (chunk: ItemFeatures) => void) => {
+    const all = set.manifest.counts?.items;
+    await set.readItems((chunk, before) => {
+      onProgress?.("Reading items", before + chunk.count, all ?? before + chunk.count);
+      take(chunk);
+    });
+  };
+  const readClicks = (items: number, take: (chunk: Clicks) => void) =>
+    readUsers(set, items, take, (done, all) => onProgress?.("Reading pages", done, all));
   if (set.rows <= memoryRows) {
-    const log = inMemory(set);
-    await read(log.take);
+    const chunks: ItemFeatures[] = [];
+    await readItems((chunk) => chunks.push(chunk));
+    const items = joinItems(set.shape(0), chunks);
+    const log = inMemory(set, items);
+    await readClicks(items.count, log.take);
     return { source: new MemoryLog(log.whole()), sha256 };
   }
   if (cache === undefined) {
@@ -43,14 +55,25 @@ export async function openPrepared(
         "to pack it into: set HOME or XDG_CACHE_HOME, or raise --memory-rows.",
     );
   }
-  const path = `${cache}/logs/${sha256.slice(0, 32)}.clicks`;
-  if (!await exists(path)) {
-    await makeFolder(`${cache}/logs`);
-    using writer = PackedLogWriter.create(path);
-    await read((chunk) => writer.write(chunk));
+  await makeFolder(`${cache}/logs`);
+  const path = `${cache}/logs/${sha256.slice(0, 32)}`;
+  if (!await exists(`${path}.items`)) {
+    using writer = PackedItemsWriter.create(`${path}.items`, set.shape(0));
+    await readItems((chunk) => writer.write(chunk));
     writer.finish();
   }
-  return { source: PackedLog.open(path, set.name, set.items), sha256 };
+  const items = PackedItems.open(`${path}.items`);
+  try {
+    if (!await exists(`${path}.clicks`)) {
+      using writer = PackedLogWriter.create(`${path}.clicks`);
+      await readClicks(items.shape.count, (chunk) => writer.write(chunk));
+      writer.finish();
+    }
+    return { source: PackedLog.open(`${path}.clicks`, set.name, items), sha256 };
+  } catch (error) {
+    items.close();
+    throw error;
+  }
 }
 
 /** Of all files, in order. @throws UserError for one that is not as the manifest says. */
@@ -76,7 +99,8 @@ async function digest(set: PreparedSet): Promise<string> {
 /** Hands over the pages as whole users; memory is that of a row group. */
 async function readUsers(
   set: PreparedSet,
-  take: (chunk: UserChunk) => void,
+  items: number,
+  take: (chunk: Clicks) => void,
   onRead?: (done: number, all: number) => void,
 ): Promise<void> {
   let user = 0;
@@ -88,7 +112,7 @@ async function readUsers(
     user = end;
     kept = [];
   };
-  await set.readPages((chunk, before) => {
+  await set.readPages(items, (chunk, before) => {
     events = before + chunk.sizes.length;
     onRead?.(events, set.events);
     // The last user of the chunk may go on in the next.
@@ -119,7 +143,7 @@ function part({ sizes, clicks, given, items }: PageChunk, first: number, end: nu
 }
 
 /** Users `first` to `end` with all of their pages. */
-function chunkOf(set: PreparedSet, first: number, end: number, chunks: readonly PageChunk[]): UserChunk {
+function chunkOf(set: PreparedSet, first: number, end: number, chunks: readonly PageChunk[]): Clicks {
   const from = set.userEvents[first] ?? 0;
   const events = (set.userEvents[end] ?? 0) - from;
   const eventRows = new Uint32Array(events + 1);
@@ -150,7 +174,10 @@ function chunkOf(set: PreparedSet, first: number, end: number, chunks: readonly 
 }
 
 /** Collects chunks into one log. */
-function inMemory(set: PreparedSet): { take: (chunk: UserChunk) => void; whole: () => ClickLog } {
+function inMemory(
+  set: PreparedSet,
+  items: ItemFeatures,
+): { take: (chunk: Clicks) => void; whole: () => ClickLog } {
   const eventRows = new Uint32Array(set.events + 1);
   const eventClick = new Uint32Array(set.events);
   const eventGiven = new Uint8Array(set.events);
@@ -170,7 +197,7 @@ function inMemory(set: PreparedSet): { take: (chunk: UserChunk) => void; whole: 
     },
     whole: () => ({
       name: set.name,
-      items: set.items,
+      items,
       userSplit: set.userSplit,
       userEvents: set.userEvents,
       eventRows,

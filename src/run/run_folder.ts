@@ -9,7 +9,7 @@ import { UserError } from "../data/user_error.ts";
 import { kernelShapesSchema } from "../gpu/kernel_shapes.ts";
 import { modelConfigSchema } from "../model/config.ts";
 import { checkWeights } from "../model/user_model.ts";
-import type { ItemsShape } from "../model/item_features.ts";
+import type { ItemsShape } from "../data/item_catalogue.ts";
 import { criteria, type Criterion } from "../train/best_keeper.ts";
 import { adversarialConfigSchema, trainingConfigSchema } from "../train/config.ts";
 import type { TrainerState } from "../train/batch_trainer.ts";

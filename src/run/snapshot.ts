@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { UserError } from "../data/user_error.ts";
 import { type ModelConfig, modelConfigSchema } from "../model/config.ts";
-import type { ItemsShape } from "../model/item_features.ts";
+import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "./safetensors.ts";
 

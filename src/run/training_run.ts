@@ -3,6 +3,7 @@
 import { clickRateBaseline, randomBaseline } from "../data/baselines.ts";
 import { usersOf } from "../data/click_log.ts";
 import { type ChoiceFigures, meanSpearman, type RankingFigures } from "../data/ranking.ts";
+import type { OnProgress } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
 import { UserModel } from "../model/user_model.ts";
@@ -36,6 +37,8 @@ const SAVE_SECONDS = 20;
 export interface RunEvents<F extends ChoiceFigures = ChoiceFigures> {
   onStep?(result: StepResult<F>): void;
   onValidation?(result: ValidationResult<F>): void;
+  /** What is under way after the last iteration. */
+  readonly onProgress?: OnProgress;
 }
 
 /** Test figures of one snapshot; those of a game only where there was one. */
@@ -71,11 +74,15 @@ export interface Baselines {
   readonly attainable: ChoiceFigures | null;
 }
 
-export function baselinesOn(data: Dataset, users: Uint32Array<ArrayBuffer>): Baselines {
+export function baselinesOn(
+  data: Dataset,
+  users: Uint32Array<ArrayBuffer>,
+  onProgress?: OnProgress,
+): Baselines {
   const { source } = data;
-  const { prec1, prec2 } = clickRateBaseline(source, users);
+  const { prec1, prec2 } = clickRateBaseline(source, users, onProgress);
   return {
-    random: randomBaseline(source, users),
+    random: randomBaseline(source, users, onProgress),
     clickRate: usersOf(source, "train").length > 0 ? { prec1, prec2 } : null,
     attainable: data.attainable?.(users) ?? null,
   };
@@ -222,8 +229,8 @@ async function train<F extends ChoiceFigures>(
       seed: config.training.seed,
       iteration: trainer.iteration,
       sessionSeconds: (performance.now() - began) / 1000,
-      ...(finished ? { test: await testSnapshots(stage, trainer, data, config) } : {}),
-      baselines: baselinesOn(data, users),
+      ...(finished ? { test: await testSnapshots(stage, trainer, data, config, events.onProgress) } : {}),
+      baselines: baselinesOn(data, users, events.onProgress),
     };
     if (finished) await folder.saveResult(result);
     return result;
@@ -242,11 +249,15 @@ async function testSnapshots<F extends ChoiceFigures>(
   trainer: BatchTrainer<F>,
   data: Dataset,
   config: RunConfig,
+  onProgress: OnProgress | undefined,
 ): Promise<SnapshotResult[]> {
   const evaluation = await stage.evaluate(trainer, data, config);
   const results: SnapshotResult[] = [];
   const test = async (snapshot: SnapshotName, iteration: number) => {
-    const result = { snapshot, iteration, ...await evaluation.figures() };
+    const figures = await evaluation.figures((done, all) =>
+      onProgress?.(`Test users, ${snapshot}`, done, all)
+    );
+    const result = { snapshot, iteration, ...figures };
     const { source: { log }, truth } = data;
     if (!truth || !log) return void results.push(result);
     const utilities = await evaluation.utilities();

@@ -106,7 +106,7 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
       if (!exact) {
         const initial = generatorWeights ? { weights: generatorWeights } : { seed };
         const own = generatorConfig(model.config, config);
-        generator = keep(createGenerator(gpu, log.items, own, model.items, initial));
+        generator = keep(createGenerator(gpu, model.items, own, initial));
         generatorAdam = keep(new AdamState(generator.parameters, config.adam));
         networks.push({ prefix: GENERATOR_PREFIX, parameters: generator.parameters, adam: generatorAdam });
       }

@@ -3,7 +3,7 @@
 import { DeviceLog } from "../batch/device_log.ts";
 import { batchCapacity, type PlacedBatch, Plan } from "../batch/plan.ts";
 import type { ClickLog } from "../data/click_log.ts";
-import { countedOf, type LogSource, rowsOf, sourceOf } from "../data/log_source.ts";
+import { countedOf, type LogSource, readLog, rowsOf, sourceOf } from "../data/log_source.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
@@ -122,8 +122,8 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     try {
       const arena = keep(new Arena(gpu, "evaluation"));
       const resident = deviceLog && source.log;
-      const log = resident ?? source.read(new Uint32Array());
-      const window = resident ? undefined : keep(new DeviceLog(gpu, log, capacity));
+      const log = resident ?? readLog(source, new Uint32Array());
+      const window = resident ? undefined : keep(new DeviceLog(gpu, log, capacity, source.items.tokenCounts));
       const standing = window ?? deviceLog;
       if (!standing) throw new Error("an evaluation without a log");
       const places = resident ? shardUsers.length : 1;
@@ -155,13 +155,17 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     });
   }
 
-  /** Evaluates the networks as they stand, and sums in f64. Waits for the GPU, once a shard. */
-  async figures(): Promise<EvaluationFigures<F>> {
+  /**
+   * Evaluates the networks as they stand, and sums in f64. Waits for the GPU, once a shard.
+   * @param onShard told how many shards are behind it.
+   */
+  async figures(onShard?: (done: number, all: number) => void): Promise<EvaluationFigures<F>> {
     const { gpu, summary } = this.options;
     const words = 4 * summary.vectors;
     const all = new Sums(words);
     const longer = new Sums(words);
     for (const [k, shard] of this.parts.entries()) {
+      onShard?.(k, this.parts.length);
       const { log, users } = this.#submit(k, shard);
       const outcomes = await readFloats(gpu, this.program.outcomes.view);
       let e = 0;
@@ -207,7 +211,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     let { log } = this.plan;
     let place = k;
     if (this.window) {
-      log = source.read(users);
+      log = readLog(source, users);
       users = Uint32Array.from(users.keys());
       this.window.write(log);
       place = 0;

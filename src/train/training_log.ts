@@ -6,14 +6,14 @@
 
 import { DeviceLog, type LogCapacity } from "../batch/device_log.ts";
 import { noSuchUser, userTwice } from "../batch/plan.ts";
-import { checkSource, eventsOf, type LogSource, rowsOf, sourceOf } from "../data/log_source.ts";
+import { checkSource, eventsOf, type LogSource, readLog, rowsOf, sourceOf } from "../data/log_source.ts";
 import { type ClickLog, splits, usersOf } from "../data/click_log.ts";
 import { randomStream } from "../data/random.ts";
 import { UserError } from "../data/user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { BatchSizes } from "../gpu/step.ts";
-import { fitSource } from "../model/fit_source.ts";
-import type { ItemsShape } from "../model/item_features.ts";
+import { fitSource } from "../model/item_features.ts";
+import type { ItemsShape } from "../data/item_catalogue.ts";
 
 /** Batches of mean size that a window holds, if it does not become too large. */
 const WINDOW_BATCHES = 64;
@@ -58,9 +58,9 @@ export class TrainingLog {
     capacity: BatchSizes,
     windowBatches: number = WINDOW_BATCHES,
   ) {
-    this.log = source.log ?? source.read(new Uint32Array());
+    this.log = source.log ?? readLog(source, new Uint32Array());
     const window = source.log ? undefined : windowCapacity(source, capacity, windowBatches);
-    this.deviceLog = new DeviceLog(gpu, this.log, window);
+    this.deviceLog = new DeviceLog(gpu, this.log, window, source.items.tokenCounts);
   }
 
   /**
@@ -91,7 +91,7 @@ export class TrainingLog {
     // Ascending: rows of an item then stand in the same order as in the whole log, and sums have the same bits.
     const all = Uint32Array.from(present).sort();
     const places = new Map(Array.from(all, (user, place) => [user, place]));
-    const log = source.read(all);
+    const log = readLog(source, all);
     const batches = taken.map((batch) => Uint32Array.from(batch, (user) => places.get(user) ?? 0));
     return { log, batches, send: () => deviceLog.write(log) };
   }
@@ -118,9 +118,11 @@ function windowCapacity(source: LogSource, batch: BatchSizes, batches: number): 
   const share = batches * batch.users / Math.max(1, source.userSplit.length);
   const room = (least: number, all: number, most: number) =>
     Math.min(all, Math.max(least, Math.min(most, Math.ceil(share * all))));
+  const rows = room(batch.rows, source.userRows.at(-1) ?? 0, WINDOW_ROWS);
   return {
     events: room(batch.events, source.userEvents.at(-1) ?? 0, WINDOW_EVENTS),
-    rows: room(batch.rows, source.userRows.at(-1) ?? 0, WINDOW_ROWS),
+    rows,
+    items: Math.min(rows, source.items.shape.count),
   };
 }
 
@@ -156,7 +158,7 @@ export function validationLog(
         `--validation-users ${Math.max(1, Math.floor(0.9 * VALIDATION_ROWS * users.length / rows))}`,
     );
   }
-  const log = source.read(users);
+  const log = readLog(source, users);
   return { log, deviceLog: keep(new DeviceLog(gpu, log)), users: Uint32Array.from(users.keys()) };
 }
 

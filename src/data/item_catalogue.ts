@@ -1,0 +1,168 @@
+/**
+ * All that is known of the items: in memory, or in a file that is read item by item. What training needs of a batch is
+ * read for that batch alone, so that a catalogue may grow with the log and memory need not.
+ */
+
+import type { Clicks, ItemFeatures, ItemTokens } from "./click_log.ts";
+import { UserError } from "./user_error.ts";
+
+/** What a model's shape depends on: I, F (I with one-hot features), and V with mixed ones. */
+export type ItemsShape =
+  | { readonly kind: "one-hot" | "dense"; readonly count: number; readonly width: number }
+  | { readonly kind: "mixed"; readonly count: number; readonly width: number; readonly tokens: number };
+
+export function itemsShape(items: ItemFeatures): ItemsShape {
+  const { kind, count } = items;
+  if (kind === "mixed") return { kind, count, width: items.width, tokens: items.tokens.count };
+  return { kind, count, width: kind === "dense" ? items.width : count };
+}
+
+export interface ItemCatalogue {
+  readonly shape: ItemsShape;
+  /** [most + 1] how many items have so many tokens; empty for items without. */
+  readonly tokenCounts: Uint32Array;
+  /** All of it, where it is in memory. */
+  readonly items: ItemFeatures | undefined;
+  /**
+   * The features of these items, in this order.
+   * @param ids ascending, each once. @throws UserError for data that are damaged.
+   */
+  read(ids: Uint32Array): ItemFeatures;
+}
+
+export class MemoryItems implements ItemCatalogue {
+  readonly shape: ItemsShape;
+  #tokenCounts: Uint32Array | undefined;
+
+  /** @throws UserError for features that do not fit together. */
+  constructor(readonly items: ItemFeatures) {
+    if (items.kind !== "one-hot") checkFeatures(items);
+    this.shape = itemsShape(items);
+  }
+
+  get tokenCounts(): Uint32Array {
+    return this.#tokenCounts ??= this.items.kind === "mixed" ? countTokens(this.items.tokens) : NO_TOKENS;
+  }
+
+  read(ids: Uint32Array): ItemFeatures {
+    const { items } = this;
+    if (items.kind === "one-hot") return items;
+    const { width } = items;
+    const values = new Float32Array(ids.length * width);
+    ids.forEach((id, k) => values.set(items.values.subarray(id * width, (id + 1) * width), k * width));
+    if (items.kind === "dense") return { kind: "dense", count: ids.length, width, values };
+    const { count, first, token } = items.tokens;
+    const own = new Uint32Array(ids.length + 1);
+    ids.forEach((id, k) => own[k + 1] = (own[k] ?? 0) + (first[id + 1] ?? 0) - (first[id] ?? 0));
+    const tokens = new Uint32Array(own[ids.length] ?? 0);
+    ids.forEach((id, k) => tokens.set(token.subarray(first[id], first[id + 1]), own[k]));
+    return { kind: "mixed", count: ids.length, width, values, tokens: { count, first: own, token: tokens } };
+  }
+}
+
+function checkFeatures({ count, width, values, ...more }: Exclude<ItemFeatures, { kind: "one-hot" }>): void {
+  if (values.length !== count * width) {
+    throw new UserError(
+      `Expected ${count} items x ${width} features = ${count * width} values, got ${values.length}.`,
+    );
+  }
+  if (!("tokens" in more)) return;
+  const { count: V, first, token } = more.tokens;
+  const outside = token.find((id) => id >= V);
+  if (first.length === count + 1 && first[count] === token.length && outside === undefined) return;
+  throw new UserError(
+    `Expected starts of ${count} items that end at ${token.length} tokens of 0..${V - 1}, got ` +
+      `${first.length - 1} items, an end of ${first.at(-1)}${
+        outside === undefined ? "" : `, and token ${outside}`
+      }.`,
+  );
+}
+
+/** Takes features for what they are. */
+export function catalogueOf(items: ItemFeatures | ItemCatalogue): ItemCatalogue {
+  return "read" in items ? items : new MemoryItems(items);
+}
+
+/** Chunks of a catalogue as one. @param shape of them; the count is theirs. */
+export function joinItems(
+  { kind, width, ...more }: ItemsShape,
+  chunks: readonly ItemFeatures[],
+): ItemFeatures {
+  const count = chunks.reduce((sum, chunk) => sum + chunk.count, 0);
+  if (kind === "one-hot") return { kind, count };
+  const values = new Float32Array(count * width);
+  const first = new Uint32Array(count + 1);
+  const pairs = chunks.reduce(
+    (sum, chunk) => sum + (chunk.kind === "mixed" ? chunk.tokens.token.length : 0),
+    0,
+  );
+  const token = new Uint32Array(pairs);
+  let [item, pair] = [0, 0];
+  for (const chunk of chunks) {
+    if (chunk.kind !== "one-hot") values.set(chunk.values, item * width);
+    if (chunk.kind === "mixed") {
+      chunk.tokens.first.forEach((start, k) => first[item + k] = pair + start);
+      token.set(chunk.tokens.token, pair);
+      pair += chunk.tokens.token.length;
+    }
+    item += chunk.count;
+  }
+  if (kind === "dense") return { kind, count, width, values };
+  const V = "tokens" in more ? more.tokens : 0;
+  return { kind, count, width, values, tokens: { count: V, first, token } };
+}
+
+const NO_TOKENS = new Uint32Array();
+
+function countTokens({ first }: ItemTokens): Uint32Array {
+  let most = 0;
+  const sizes = Uint32Array.from(
+    { length: first.length - 1 },
+    (_, i) => (first[i + 1] ?? 0) - (first[i] ?? 0),
+  );
+  for (const size of sizes) most = Math.max(most, size);
+  const counts = new Uint32Array(most + 1);
+  for (const size of sizes) counts[size] = (counts[size] ?? 0) + 1;
+  return counts;
+}
+
+/** The most tokens that so many distinct items can have. @param tokenCounts of the catalogue. */
+export function tokensAtMost(tokenCounts: Uint32Array, items: number): number {
+  let [left, tokens] = [items, 0];
+  for (let size = tokenCounts.length - 1; size > 0 && left > 0; size--) {
+    const taken = Math.min(left, tokenCounts[size] ?? 0);
+    tokens += size * taken;
+    left -= taken;
+  }
+  return tokens;
+}
+
+/**
+ * Clicks on items of a catalogue, as clicks on the items that they show: those are numbered anew in the same order, and
+ * have their features beside them. One-hot items keep their numbers: these are their features.
+ */
+export function overOwnItems(
+  clicks: Clicks,
+  catalogue: ItemCatalogue,
+): { readonly rowItem: Uint32Array<ArrayBuffer>; readonly items: ItemFeatures } {
+  const { rowItem } = clicks;
+  if (catalogue.shape.kind === "one-hot") return { rowItem, items: catalogue.read(NO_TOKENS) };
+  const ids = distinct(rowItem);
+  return { rowItem: rowItem.map((id) => placeOf(ids, id)), items: catalogue.read(ids) };
+}
+
+/** Of a number in ascending ones, by bisection. */
+function placeOf(ascending: Uint32Array, number: number): number {
+  let [low, high] = [0, ascending.length];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if ((ascending[middle] ?? 0) <= number) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Ascending, each once. */
+function distinct(numbers: Uint32Array): Uint32Array {
+  return numbers.slice().sort().filter((id, k, all) => id !== all[k - 1]);
+}
