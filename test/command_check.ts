@@ -63,7 +63,17 @@ export function startCommand(command: CommandName, ...args: string[]): Deno.Chil
 }
 
 /** Starts a command and sends it SIGINT once its error output matches. */
-export async function interrupt(
+export function interrupt(
+  when: RegExp,
+  command: CommandName,
+  ...args: string[]
+): Promise<{ code: number; stderr: string }> {
+  return signalled("SIGINT", when, command, ...args);
+}
+
+/** The same with any signal. */
+export async function signalled(
+  signal: Deno.Signal,
   when: RegExp,
   command: CommandName,
   ...args: string[]
@@ -74,7 +84,7 @@ export async function interrupt(
   for (let next = await errors.read(); !next.done; next = await errors.read()) {
     stderr += next.value;
     if (!sent && when.test(stderr)) {
-      child.kill("SIGINT");
+      child.kill(signal);
       sent = true;
     }
   }

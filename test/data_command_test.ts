@@ -6,7 +6,7 @@ import { cacheFolder, dataFolders } from "../src/cli/output_folders.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { stepLine, stepProgress } from "../src/cli/step_progress.ts";
 import { warningsOf } from "../src/prepare/describe.ts";
-import { filesIn, interrupt, runCommand } from "./command_check.ts";
+import { filesIn, interrupt, runCommand, signalled } from "./command_check.ts";
 import { withFolder } from "./prepared_folder.ts";
 
 const START = 1_433_000_000_000;
@@ -104,6 +104,20 @@ Deno.test("a preparation that is stopped leaves nothing behind", async () => {
     assert.equal(code, 130, stderr);
     assert.match(stderr, /Stopped; nothing is left of the preparation\./);
     assert.deepEqual(filesIn(folder), ["events.csv"]);
+  });
+});
+
+Deno.test("what a killed preparation leaves is removed by the next one", async () => {
+  await withFolder({ "events.csv": eventsOf(60_000) }, async (folder) => {
+    const args = ["retailrocket", "--source", folder, "--pages", "sampled", "--out", `${folder}/out`];
+    const killed = await signalled("SIGKILL", /Who competes|Pages drawn/, "data", ...args);
+    assert.notEqual(killed.code, 0);
+    assert.deepEqual(filesIn(folder), ["events.csv", "out.partial"]);
+    await Deno.writeTextFile(`${folder}/out.partial/pages.parquet`, "half a file");
+    const { code, stderr } = await runCommand("data", ...args);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(filesIn(folder), ["events.csv", "out"]);
+    assert.equal((await runCommand("data", "describe", `${folder}/out`)).code, 0);
   });
 });
 
