@@ -16,7 +16,12 @@ import { openDataset, wholeLog } from "../src/run/dataset.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { DivergedError, type ValidationResult } from "../src/train/batch_trainer.ts";
-import { type AdversarialConfig, defaultAdversarial, defaultTraining } from "../src/train/config.ts";
+import {
+  type AdversarialConfig,
+  defaultAdversarial,
+  defaultTraining,
+  paperAdversarial,
+} from "../src/train/config.ts";
 import type { GameFigures } from "../src/train/sums.ts";
 import { Trainer } from "../src/train/trainer.ts";
 
@@ -26,8 +31,12 @@ const plain: Partial<AdversarialConfig> = {
   generatorWarmup: 0,
   generatorLearningRate: 5e-4,
   rewardLearningRate: 5e-4,
+  generatorEta: 1,
   utilityPenalty: 0,
 };
+const { generatorEta, utilityPenalty } = paperAdversarial;
+/** What `reproduce` plays. */
+const paper = { generatorEta, utilityPenalty };
 const fastGenerator = { generatorLearningRate: defaultAdversarial.generatorLearningRate };
 const slowReward = { rewardLearningRate: defaultAdversarial.rewardLearningRate, ...fastGenerator };
 
@@ -40,11 +49,15 @@ const settings: [string, Partial<AdversarialConfig>][] = [
   ["plain, warm-up", { ...plain, generatorWarmup: 500 }],
   ["plain, rates 1e-3 and 2e-5", { ...plain, ...slowReward }],
   ["plain, reward frozen", { ...plain, rewardSteps: 0 }],
+  ["eta 1, penalty 0.1", paper],
+  ["eta 1 without penalty", { ...paper, utilityPenalty: 0 }],
+  ["eta 1 without warm-up", { ...paper, generatorWarmup: 0 }],
+  ["eta 1, rates 5e-4 and 5e-4", { ...paper, generatorLearningRate: 5e-4, rewardLearningRate: 5e-4 }],
   ["defaults", {}],
   ["defaults without penalty", { utilityPenalty: 0 }],
-  ["defaults without warm-up", { generatorWarmup: 0 }],
-  ["defaults, rates 5e-4 and 5e-4", { generatorLearningRate: 5e-4, rewardLearningRate: 5e-4 }],
+  ["defaults, penalty 0.1", { utilityPenalty }],
   ["exact generator, plain", { ...plain, generator: "exact" }],
+  ["exact generator, eta 1", { ...paper, generator: "exact" }],
   ["exact generator, defaults", { generator: "exact" }],
 ];
 
@@ -75,10 +88,13 @@ async function main(): Promise<void> {
     for (const [name, setting] of chosen) {
       const runs: Outcome[] = [];
       for (const [k, reward] of rewards.entries()) {
-        runs.push(await play(gpu, log, k + 1, reward, setting, options));
+        const run = await play(gpu, log, k + 1, reward, setting, options);
+        console.error(`${name}, seed ${k + 1}: ${JSON.stringify(run)}`);
+        runs.push(run);
       }
       const of = (figure: (o: Outcome) => number, digits: number) =>
         meanAndSd(runs.map(figure)).mean.toFixed(digits);
+      const most = (figure: (o: Outcome) => number) => Math.max(...runs.map(figure)).toFixed(1);
       rows.push([
         name,
         of((o) => o.piStart, 3),
@@ -87,8 +103,10 @@ async function main(): Promise<void> {
         of((o) => o.uStart, 3),
         of((o) => o.uEnd, 3),
         of((o) => o.nllEnd, 2),
-        of((o) => o.lossMin, 1),
-        of((o) => o.lossMax, 1),
+        most((o) => o.lossMin),
+        most((o) => o.lossMax),
+        most((o) => o.piFall),
+        most((o) => o.underReward),
       ]);
       console.error(`${rows.length}/${chosen.length} ${rows.at(-1)?.join("  ")}`);
     }
@@ -102,13 +120,16 @@ async function main(): Promise<void> {
       "nll end",
       "|loss_min|",
       "|loss_max|",
+      "pi falls",
+      "under u",
     ];
     const { adapter } = gpu;
     console.log(`${adapter.description}, ${adapter.runtime}`);
     console.log(
       `${log.name}: ${options.iterations} iterations of ${options.batchSize} users, means over ${options.seeds} seed(s); ` +
         "validation prec@1 of pi at iteration 500, its least after it, at the end; of u at the start and the end; " +
-        "negative log-likelihood of u at the end; largest losses on the way",
+        "negative log-likelihood of u at the end; of all seeds the largest losses on the way, and the points that the least of " +
+        "pi is at most under its value at iteration 500, and under the start of u",
     );
     console.log(table(head, rows));
   } finally {
@@ -138,6 +159,9 @@ async function pretrain(gpu: Gpu, log: ClickLog, seed: number): Promise<Weights>
 interface Outcome {
   readonly piStart: number;
   readonly piLeast: number;
+  /** Points that pi's least is under its value at iteration 500, and under the reward's at the start. */
+  readonly piFall: number;
+  readonly underReward: number;
   readonly piEnd: number;
   readonly uStart: number;
   readonly uEnd: number;
@@ -170,9 +194,13 @@ async function play(
   const last = validations.at(-1);
   const most = (figure: (v: GameFigures) => number) =>
     Math.max(...validations.map((v) => Math.abs(figure(v))));
+  const piStart = late[0]?.piPrec1 ?? NaN;
+  const piLeast = Math.min(...late.map(({ piPrec1 }) => piPrec1));
   return {
-    piStart: late[0]?.piPrec1 ?? NaN,
-    piLeast: Math.min(...late.map(({ piPrec1 }) => piPrec1)),
+    piStart,
+    piLeast,
+    piFall: 100 * (piStart - piLeast),
+    underReward: 100 * ((validations[0]?.prec1 ?? NaN) - piLeast),
     piEnd: last?.piPrec1 ?? NaN,
     uStart: validations[0]?.prec1 ?? NaN,
     uEnd: last?.prec1 ?? NaN,

@@ -17,7 +17,8 @@
 
 const WORKGROUP = 16;
 const GRADIENT = true;
-const ETA = 1.0;
+const ETA = 1.0;            // of the choice
+const GENERATOR_ETA = 1.0;  // of the regulariser
 const PENALTY = 0.0;
 const SKIP_NO_CLICK = true;
 const NONE = 0xffffffffu;
@@ -84,12 +85,12 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   var support = 0.0;
   var support_sum = 0.0;
   for (var r = first; r < end; r++) {
-    let z = ETA * (u[r] - most_u);
+    let z = GENERATOR_ETA * (u[r] - most_u);
     choices += exp(ETA * u[r] - most);
     var count = 0.0;
     var sum = 0.0;
     for (var q = first; q < end; q++) {
-      let other = ETA * (u[q] - most_u);
+      let other = GENERATOR_ETA * (u[q] - most_u);
       if (other >= z) {
         count += 1.0;
         sum += other;
@@ -102,14 +103,14 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   }
   let tau = (support_sum - 1.0) / max(support, 1.0);
   var clicked_pi = 0.0;
-  if (clicked) { clicked_pi = max(ETA * (clicked_u - most_u) - tau, 0.0); }
+  if (clicked) { clicked_pi = max(GENERATOR_ETA * (clicked_u - most_u) - tau, 0.0); }
   var expected = 0.0;  // of u, less its largest
   var squares = 0.0;
   var above = vec2f(0.0);  // rows that u, pi rank above the clicked one
   var equal = vec2f(0.0);
   for (var r = first; r < end; r++) {
     let x = u[r];
-    let pi = max(ETA * (x - most_u) - tau, 0.0);
+    let pi = max(GENERATOR_ETA * (x - most_u) - tau, 0.0);
     policy[r] = pi;
     expected += pi * (x - most_u);
     squares += pi * pi;
@@ -117,8 +118,8 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
     equal += select(vec2f(0.0), vec2f(1.0), vec2(x == clicked_u, pi == clicked_pi));
   }
   var nll = (most - ETA * clicked_u) + log(choices);
-  var loss_max = most_u + (expected - 0.5 / ETA * squares);
-  var loss_min = (most_u - clicked_u) + (expected - 0.5 / ETA * squares);
+  var loss_max = most_u + (expected - 0.5 / GENERATOR_ETA * squares);
+  var loss_min = (most_u - clicked_u) + (expected - 0.5 / GENERATOR_ETA * squares);
   let counts = clicked || !SKIP_NO_CLICK;
   if (!counts) {
     loss_max = 0.0;

@@ -2,7 +2,7 @@
 //
 //   u [R]  utilities, of the reward        logits [R]  of the generator       event [E]  (first row, end, clicked | NONE | GIVEN, -)
 //   pi = softmax(logits) over the rows of an event: only what is displayed, no null action
-//   loss_max_e = sum_r pi_r (u_r - pi_r / (2 eta))          the generator ascends its mean
+//   loss_max_e = sum_r pi_r (u_r - pi_r / (2 eta))          the generator ascends its mean; eta is GENERATOR_ETA
 //   loss_min_e = loss_max_e - u_click                       the reward descends its mean
 //   outcome [2 E]  (nll of u as in choice_nll, prec@1, prec@2 of u, 1 if clicked),
 //                  (loss_min, prec@1, prec@2 of pi, loss_max)
@@ -26,7 +26,8 @@
 const WORKGROUP = 16;
 const K4 = 0u;         // columns of hidden / 4; 0: logits are there already
 const PLAYER = 0u;
-const ETA = 1.0;
+const ETA = 1.0;            // of the choice
+const GENERATOR_ETA = 1.0;  // of the regulariser
 const PENALTY = 0.0;
 const SKIP_NO_CLICK = true;
 const NONE = 0xffffffffu;
@@ -133,8 +134,8 @@ fn minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     squares += pi * pi;
   }
   var nll = (most - ETA * clicked_u) + log(choices);
-  var loss_max = most_u + (expected - 0.5 / ETA * squares);
-  var loss_min = (most_u - clicked_u) + (expected - 0.5 / ETA * squares);
+  var loss_max = most_u + (expected - 0.5 / GENERATOR_ETA * squares);
+  var loss_min = (most_u - clicked_u) + (expected - 0.5 / GENERATOR_ETA * squares);
   let counts = clicked || !SKIP_NO_CLICK;
   if (!counts) {
     loss_max = 0.0;
@@ -157,11 +158,11 @@ fn minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 
   if (PLAYER == 0u) { return; }
   let share = select(0.0, 1.0 / f32(step.counted), counts);
-  let slope = expected - squares / ETA;
+  let slope = expected - squares / GENERATOR_ETA;
   for (var r = first; r < end; r++) {
     let pi = exp(logits[r] - most_logit) / actions;
     if (PLAYER == 1u) {
-      gradient[r] = -share * pi * (((u[r] - most_u) - pi / ETA) - slope);
+      gradient[r] = -share * pi * (((u[r] - most_u) - pi / GENERATOR_ETA) - slope);
     } else {
       gradient[r] = share * (pi - select(0.0, 1.0, r == click) + PENALTY * (u[r] - mean_u));
     }

@@ -41,8 +41,8 @@ function softmax(z: readonly number[]): number[] {
 }
 
 /** What the generator ascends, of one page. */
-function valueOf({ u }: Page64, pi: readonly number[]): number {
-  return u.reduce((sum, x, k) => sum + (pi[k] ?? NaN) * (x - (pi[k] ?? NaN) / 2), 0);
+function valueOf({ u }: Page64, pi: readonly number[], eta: number): number {
+  return u.reduce((sum, x, k) => sum + (pi[k] ?? NaN) * (x - (pi[k] ?? NaN) / (2 * eta)), 0);
 }
 
 const cases: [string, ModelConfig, Partial<AdversarialConfig>][] = [
@@ -90,7 +90,7 @@ async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig
       const slopes = ({ u: logits, clicked }: Page64, e: number) => {
         if (clicked < 0) return logits.map(() => 0);
         const pi = softmax(logits);
-        const slope = pi.map((p, i) => (pages[e]?.u[i] ?? NaN) - p);
+        const slope = pi.map((p, i) => (pages[e]?.u[i] ?? NaN) - p / config.generatorEta);
         const mean = slope.reduce((sum, x, i) => sum + x * (pi[i] ?? NaN), 0);
         return pi.map((p, i) => -p * ((slope[i] ?? NaN) - mean) / events);
       };
@@ -98,7 +98,7 @@ async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig
     }
     const acting = logitsNow();
     const policyOf = (page: Page64, e: number) =>
-      acting ? softmax(acting.pages[e]?.u ?? []) : sparsemax(page.u);
+      acting ? softmax(acting.pages[e]?.u ?? []) : sparsemax(page.u.map((x) => config.generatorEta * x));
     // The figures are of the last reward step.
     for (let k = 0; k < Math.max(1, config.rewardSteps); k++) {
       if (k > 0) ({ pages, gradients } = network64(log, users, reward, shape64(model.config)));
@@ -106,7 +106,8 @@ async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig
         page,
         e,
       ) => (page.clicked < 0 || page.given ? [] : [{ page, pi: policyOf(page, e) }]));
-      const lossMax = counted.reduce((sum, { page, pi }) => sum + valueOf(page, pi), 0) / counted.length;
+      const lossMax = counted.reduce((sum, { page, pi }) => sum + valueOf(page, pi, config.generatorEta), 0) /
+        counted.length;
       const lossMin = lossMax -
         counted.reduce((sum, { page }) => sum + (page.u[page.clicked] ?? NaN), 0) / counted.length;
       if (k === Math.max(1, config.rewardSteps) - 1) {

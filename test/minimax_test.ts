@@ -25,8 +25,8 @@ const batches = {
   given: batchOf(7, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 17, given: 0.4 }),
   noClicks: batchOf(6, { users: 9, items: 5, width: 2, noClick: 1 }),
 };
-const plain: GameOptions = { eta: 1, utilityPenalty: 0, skipNoClick: false };
-const games: GameOptions[] = [plain, { eta: 3, utilityPenalty: 0.2, skipNoClick: true }];
+const plain: GameOptions = { eta: 1, generatorEta: 1, utilityPenalty: 0, skipNoClick: false };
+const games: GameOptions[] = [plain, { eta: 3, generatorEta: 0.4, utilityPenalty: 0.2, skipNoClick: true }];
 
 /** utilityPenalty / 2 sum (u - mean u)^2, a mean over events. */
 function penaltyOf(u: Matrix, { log, users }: Pick<OpCase, "log" | "users">, game: GameOptions): number {

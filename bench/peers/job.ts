@@ -14,7 +14,7 @@ import { itemsShape } from "../../src/data/item_catalogue.ts";
 import { modelParameters } from "../../src/model/user_model.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "../../src/run/safetensors.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
-import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
+import { defaultTraining, paperAdversarial } from "../../src/train/config.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
 import { batchArrays, type PeerBatch, peerBatch } from "./batch.ts";
 import { LOG_BATCHES, workloadLog, workloads } from "../workloads.ts";
@@ -74,7 +74,7 @@ export const modelConfigOf = (model: Model): ModelConfig => model === "pw" ? def
 
 /** In a pair both players move from the first step on. */
 export const adversarialOf = (batchSize: number) => ({
-  ...defaultAdversarial,
+  ...paperAdversarial,
   batchSize,
   generatorWarmup: 0,
 });
@@ -85,7 +85,7 @@ function openSource(source: Source, model: Model): { log: ClickLog; batchSize: n
     const workload = workloads[source.workload];
     return { log: workloadLog(workload), batchSize: workload.users };
   }
-  const { batchSize } = model === "pair" ? defaultAdversarial : defaultTraining;
+  const { batchSize } = model === "pair" ? paperAdversarial : defaultTraining;
   return { log: readPaperFile(source.file, ["train"]), batchSize };
 }
 

@@ -22,7 +22,7 @@ import { writeBetweenMarkers } from "../run/markers.ts";
 import { makeNewFolder, type RunConfig, runConfigSchema } from "../run/run_folder.ts";
 import { configOfSeed, folderOfSeed, readSeeds, type Seeds, writeSeeds } from "../run/seeds_folder.ts";
 import { readSnapshot } from "../run/snapshot.ts";
-import { defaultAdversarial, defaultTraining } from "../train/config.ts";
+import { defaultTraining, paperAdversarial } from "../train/config.ts";
 import { version } from "../version.ts";
 import { CALIBRATION_OPTION, fitShapes } from "./calibration.ts";
 import { runMain } from "./fail.ts";
@@ -63,8 +63,8 @@ function parseOptions(args: readonly string[]): ReproduceOptions {
     .option(
       "--adversarial <n>",
       "of the adversarial stage",
-      wholeNumber(defaultAdversarial.validateEvery),
-      defaultAdversarial.iterations,
+      wholeNumber(paperAdversarial.validateEvery),
+      paperAdversarial.iterations,
     )
     .option(
       "--models <names>",
@@ -195,7 +195,7 @@ async function seedsOf(
   const game = model.adversarialAfter !== undefined;
   const sizes = {
     model: model.model,
-    users: game ? defaultAdversarial.batchSize : defaultTraining.batchSize,
+    users: game ? paperAdversarial.batchSize : defaultTraining.batchSize,
   };
   const config: RunConfig = {
     clickgan: version,
@@ -204,7 +204,7 @@ async function seedsOf(
     model: model.model,
     training: { ...defaultTraining, seed: seeds[0] ?? 1, iterations },
     pretrain: !game,
-    adversarial: game ? { ...defaultAdversarial, iterations: adversarial } : null,
+    adversarial: game ? { ...paperAdversarial, iterations: adversarial } : null,
     init: null,
     ...await machine(gpu),
     shapes: await fitShapes(calibration, gpu, data.source, sizes, say),

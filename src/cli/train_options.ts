@@ -61,6 +61,7 @@ export interface TrainOptions {
   generatorWarmup: number;
   generatorLearningRate: number;
   rewardLearningRate: number;
+  generatorEta: number;
   utilityPenalty: number;
   countNoClick: boolean;
   adversarialBatchSize: number;
@@ -142,7 +143,7 @@ export function parseTrainOptions(
     .option("--batch-norm", "normalise each hidden layer over the batch", false)
     .option(
       "--eta <x>",
-      "P(a) = exp(eta u_a) / (1 + sum exp(eta u)); also of the adversarial regulariser",
+      "how sharply users choose: P(a) = exp(eta u_a) / (1 + sum exp(eta u))",
       numberOf(etaSchema, "a number above 0 and at most 1000"),
       defaultModel.eta,
     )
@@ -238,6 +239,12 @@ export function parseTrainOptions(
     )
     .option("--generator-learning-rate <x>", "of the generator's Adam", rate, a.generatorLearningRate)
     .option("--reward-learning-rate <x>", "of the reward's Adam", rate, a.rewardLearningRate)
+    .option(
+      "--generator-eta <x>",
+      "of the regulariser 1/(2 eta) sum pi^2: the generator answers u with sparsemax(eta u); the paper's is 1",
+      numberOf(etaSchema, "a number above 0 and at most 1000"),
+      a.generatorEta,
+    )
     .option(
       "--utility-penalty <x>",
       "pulls the utilities of a page together: adds x/2 sum (u - mean u)^2 to the reward's loss",
@@ -337,6 +344,7 @@ const ADVERSARIAL_OPTIONS = [
   "generatorWarmup",
   "generatorLearningRate",
   "rewardLearningRate",
+  "generatorEta",
   "utilityPenalty",
   "countNoClick",
   "adversarialBatchSize",
@@ -378,7 +386,7 @@ export function trainingOf(options: TrainOptions): TrainingConfig {
 /** Null without an adversarial stage. */
 export function adversarialOf(options: TrainOptions): AdversarialConfig | null {
   if (options.adversarial === 0) return null;
-  const { generator, behaviourDims, generatorSteps, rewardSteps, utilityPenalty } = options;
+  const { generator, behaviourDims, generatorSteps, rewardSteps, generatorEta, utilityPenalty } = options;
   const { generatorWarmup, generatorLearningRate, rewardLearningRate } = options;
   return {
     ...ofBothStages(options),
@@ -393,6 +401,7 @@ export function adversarialOf(options: TrainOptions): AdversarialConfig | null {
     generatorWarmup,
     generatorLearningRate,
     rewardLearningRate,
+    generatorEta,
     utilityPenalty,
     skipNoClick: !options.countNoClick,
   };

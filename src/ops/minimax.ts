@@ -28,8 +28,10 @@ const exactKernel = kernel("exact_minimax", exactText);
 export const MINIMAX_VECTORS = 2;
 
 export interface GameOptions {
-  /** Of the regulariser: the larger, the sharper the generator. */
+  /** Of the choice, in the likelihood of u. */
   readonly eta: number;
+  /** Of the regulariser, eta above: the larger, the sharper the generator, which answers u with sparsemax(eta u). */
+  readonly generatorEta: number;
   /** Pulls the utilities of a page together: adds penalty / 2 sum (u - mean u of the page)^2 to the reward's loss. */
   readonly utilityPenalty: number;
   /** Leave events without a click out: pi has no null action to hold against them. */
@@ -77,6 +79,7 @@ export function minimax(
         K4,
         PLAYER: player === "generator" ? 1 : player === "reward" ? 2 : 0,
         ETA: options.eta,
+        GENERATOR_ETA: options.generatorEta,
         PENALTY: options.utilityPenalty,
         SKIP_NO_CLICK: options.skipNoClick,
       },
@@ -134,6 +137,7 @@ export function exactMinimax(
       constants: {
         GRADIENT: train,
         ETA: options.eta,
+        GENERATOR_ETA: options.generatorEta,
         PENALTY: options.utilityPenalty,
         SKIP_NO_CLICK: options.skipNoClick,
       },
@@ -223,8 +227,8 @@ function outcomesOf(
   return output;
 }
 
-function valueOf(u: number, pi: number, { eta }: GameOptions): number {
-  return pi * u - pi * pi / (2 * eta);
+function valueOf(u: number, pi: number, { generatorEta }: GameOptions): number {
+  return pi * u - pi * pi / (2 * generatorEta);
 }
 
 function countedOf(pages: readonly Page[]): number {
@@ -246,11 +250,11 @@ function rewardGradient(pages: readonly Page[], rows: number, { utilityPenalty }
 }
 
 /** d (-mean loss_max) / d logits through the softmax. */
-function generatorGradient(pages: readonly Page[], rows: number, { eta }: GameOptions): Matrix {
+function generatorGradient(pages: readonly Page[], rows: number, { generatorEta }: GameOptions): Matrix {
   const gradient = matrix(rows, 1);
   const counted = countedOf(pages);
   for (const { first, u, pi, counts } of pages) {
-    const slopes = u.map((x, k) => x - (pi[k] ?? NaN) / eta);
+    const slopes = u.map((x, k) => x - (pi[k] ?? NaN) / generatorEta);
     const mean = slopes.reduce((sum, slope, k) => sum + slope * (pi[k] ?? NaN), 0);
     slopes.forEach((slope, k) => {
       gradient.data[first + k] = counts ? -(pi[k] ?? NaN) * (slope - mean) / counted : 0;
@@ -279,7 +283,12 @@ export function gameReference(player: Player, options: GameOptions): Reference {
 function exactReference(options: GameOptions): Reference {
   return ([u], batch) => {
     if (!u) throw new Error("exact_minimax: expected utilities");
-    const pages = pagesOf(batch, u, (_, page) => sparsemax(page.map((x) => options.eta * x)), options);
+    const pages = pagesOf(
+      batch,
+      u,
+      (_, page) => sparsemax(page.map((x) => options.generatorEta * x)),
+      options,
+    );
     return {
       output: outcomesOf(pages, (page) => page.pi, options),
       backward: () => [rewardGradient(pages, u.rows, options)],

@@ -28,6 +28,7 @@ const gameSchema = z.strictObject({
   /** Null for the exact one. */
   generator: modelConfigSchema.nullable(),
   eta: z.number(),
+  generatorEta: z.number().default(1),
   utilityPenalty: z.number(),
   skipNoClick: z.boolean(),
 });

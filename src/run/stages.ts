@@ -67,9 +67,9 @@ export const adversarialStage: Stage<GameFigures> = {
   },
   game(model, config) {
     const adversarial = adversarialOf(config);
-    const { utilityPenalty, skipNoClick } = adversarial;
+    const { generatorEta, utilityPenalty, skipNoClick } = adversarial;
     const generator = adversarial.generator === "exact" ? null : generatorConfig(model, adversarial);
-    return { generator, eta: model.eta, utilityPenalty, skipNoClick };
+    return { generator, eta: model.eta, generatorEta, utilityPenalty, skipNoClick };
   },
   evaluate(trainer, { source }, config) {
     if (!(trainer instanceof AdversarialTrainer)) throw new Error("expected the adversarial stage's trainer");

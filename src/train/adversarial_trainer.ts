@@ -46,8 +46,8 @@ export interface AdversarialOptions {
 
 /** What the game's kernels need of the configs. */
 export function gameOptions(model: UserModel, config: AdversarialConfig): GameOptions {
-  const { utilityPenalty, skipNoClick } = config;
-  return { eta: model.config.eta, utilityPenalty, skipNoClick };
+  const { generatorEta, utilityPenalty, skipNoClick } = config;
+  return { eta: model.config.eta, generatorEta, utilityPenalty, skipNoClick };
 }
 
 export class AdversarialTrainer extends BatchTrainer<GameFigures> {

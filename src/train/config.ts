@@ -1,6 +1,7 @@
 /** How a model is trained. Part of every run's config. Defaults are those of the paper's scripts. */
 
 import { z } from "zod";
+import { etaSchema } from "../model/config.ts";
 import { adamKinds } from "../ops/adam.ts";
 import { criteria } from "./best_keeper.ts";
 
@@ -72,7 +73,8 @@ export const adversarialConfigSchema = z.strictObject({
   generatorWarmup: z.int().min(0).max(2 ** 31),
   generatorLearningRate: learningRate,
   rewardLearningRate: learningRate,
-  /** See {@link import("../ops/minimax.ts").GameOptions}. */
+  /** See {@link import("../ops/minimax.ts").GameOptions}, as of all that follows. 1 is the paper's. */
+  generatorEta: etaSchema.default(1),
   utilityPenalty: z.number().min(0).max(1000),
   skipNoClick: z.boolean(),
 });
@@ -95,8 +97,16 @@ export const defaultAdversarial: AdversarialConfig = {
   generatorWarmup: 500,
   generatorLearningRate: 1e-3,
   rewardLearningRate: 2e-5,
-  utilityPenalty: 0.1,
+  generatorEta: 0.2,
+  utilityPenalty: 0.02,
   skipNoClick: true,
+};
+
+/** The game of the paper, whose regulariser is 1/2 sum pi^2: what `reproduce` plays. bench/stability.md compares them. */
+export const paperAdversarial: AdversarialConfig = {
+  ...defaultAdversarial,
+  generatorEta: 1,
+  utilityPenalty: 0.1,
 };
 
 /** The rate of iteration t = 1, 2, ...: the released code's staircase. */
