@@ -70,7 +70,7 @@ COPY (
   FROM users JOIN page USING (user)
   GROUP BY user, id, split
   ORDER BY user
-) TO (getvariable('out') || '/users.parquet') (FORMAT parquet, COMPRESSION zstd);
+) TO (getvariable('out') || '/users.parquet') (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192);
 COPY (
   SELECT item, id, valid_from, dense, tokens
   FROM item

@@ -11,7 +11,7 @@ import { UserModel } from "../src/model/user_model.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import type { ValidationResult } from "../src/train/batch_trainer.ts";
 import type { Criterion } from "../src/train/best_keeper.ts";
-import { defaultTraining, paperAdversarial } from "../src/train/config.ts";
+import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { Evaluation, type EvaluationFigures } from "../src/train/evaluation.ts";
 import type { GameFigures } from "../src/train/sums.ts";
 import { Trainer } from "../src/train/trainer.ts";
@@ -150,7 +150,7 @@ for (const generator of ["network", "exact"] as const) {
         const shannon = await Trainer.create(model, log, defaultTraining);
         await shannon.run(600);
         model.setWeights(await shannon.snapshot("prec1"));
-        const config = { ...paperAdversarial, generator, iterations: 1200 };
+        const config = { ...defaultAdversarial, generator, iterations: 1200 };
         const trainer = await AdversarialTrainer.create(model, log, config, { seed: 1, evaluationShards: 0 });
         const validations: ValidationResult<GameFigures>[] = [];
         await trainer.run(1200, { onValidation: (v) => validations.push(v) });

@@ -63,10 +63,17 @@ export class PreparedSet {
     readonly userRows: Uint32Array<ArrayBuffer>,
   ) {}
 
-  /** Reads manifest and users. @throws UserError for a folder that is no prepared data set, or a damaged one. */
-  static async open(folder: string): Promise<PreparedSet> {
+  /**
+   * Reads manifest and users.
+   * @param onUsers told how many users are read so far, and of how many, where the manifest says it.
+   * @throws UserError for a folder that is no prepared data set, or a damaged one.
+   */
+  static async open(folder: string, onUsers?: (done: number, all: number) => void): Promise<PreparedSet> {
     const manifest = await readManifest(folder);
-    return new PreparedSet(folder, manifest, ...await readUsers(folder));
+    const counts = manifest.counts?.users;
+    const all = counts && counts.train + counts.validation + counts.test;
+    const users = await readUsers(folder, (done) => onUsers?.(done, all ?? done));
+    return new PreparedSet(folder, manifest, ...users);
   }
 
   get events(): number {
@@ -170,6 +177,7 @@ export class PreparedSet {
 
 async function readUsers(
   folder: string,
+  onUsers: (done: number) => void,
 ): Promise<[Uint8Array<ArrayBuffer>, Uint32Array<ArrayBuffer>, Uint32Array<ArrayBuffer>]> {
   const split = new Growing(Uint8Array);
   // As doubles, to see where they go beyond 32 bits.
@@ -194,6 +202,7 @@ async function readUsers(
         events.push(pages += Number(columns.pages[k]));
         rows.push(shown += Number(columns.rows[k]));
       }
+      onUsers(split.length);
     });
   }
   if (shown >= 2 ** 32 || pages >= 2 ** 31) {

@@ -27,7 +27,7 @@ export async function openPrepared(
   folder: string,
   { memoryRows, cache, onProgress }: PreparedOptions,
 ): Promise<{ source: LogSource; sha256: string }> {
-  const set = await PreparedSet.open(folder);
+  const set = await PreparedSet.open(folder, (done, all) => onProgress?.("Reading users", done, all));
   onProgress?.("Checking files", 0, 1);
   const sha256 = await digest(set);
   const readItems = async (take: (chunk: ItemFeatures) => void) => {
