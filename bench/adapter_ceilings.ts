@@ -77,7 +77,7 @@ export async function measureAdapter(
     }]);
   const time = async (probe: Kernel, views: Record<string, View>, invocations: number, limit = seconds) => {
     const program = await record(probe, views, invocations);
-    return await timeRepeated(gpu, (pass) => program.encode(pass, nothing, 0), { seconds: limit });
+    return await timeRepeated(gpu, (pass) => program.encodeOne(pass, 0, nothing, 0), { seconds: limit });
   };
   /** Enough invocations for an adapter of any width. */
   const timeWide = async (probe: Kernel, views: Record<string, View>) => {
@@ -135,7 +135,7 @@ export async function measureAdapter(
     const submitOne = () => {
       const encoder = gpu.device.createCommandEncoder();
       const pass = encoder.beginComputePass();
-      noOp.encode(pass, nothing, 0);
+      noOp.encodeOne(pass, 0, nothing, 0);
       pass.end();
       gpu.queue.submit([encoder.finish()]);
     };

@@ -5,6 +5,7 @@
 
 import type { Gpu } from "../src/gpu/device.ts";
 import { type Constants, type Kernel, specialise } from "../src/gpu/kernel.ts";
+import { Commands } from "../src/gpu/commands.ts";
 import { type EncodePass, timePasses } from "../src/gpu/profiler.ts";
 import type { Cost, DispatchSpec } from "../src/gpu/program.ts";
 import type { BenchLog } from "./workloads.ts";
@@ -144,14 +145,12 @@ function sourceOf({ kernel, constants = {} }: DispatchSpec): string {
 
 /** Runs everything before a dispatch, so that it finds what it does in a step, however often others were repeated. */
 function prepare(gpu: Gpu, parts: readonly Part[], { part, dispatch }: KernelCase): void {
-  const encoder = gpu.device.createCommandEncoder({ label: "what comes before" });
-  const pass = encoder.beginComputePass();
+  const commands = new Commands(gpu, "what comes before");
   for (const [p, { program, sizes, offset }] of parts.slice(0, part + 1).entries()) {
     const end = p === part ? dispatch : program.dispatches.length;
-    for (let k = 0; k < end; k++) program.encodeOne(pass, k, sizes, offset);
+    for (let k = 0; k < end; k++) program.encodeStep(commands, k, sizes, offset);
   }
-  pass.end();
-  gpu.queue.submit([encoder.finish()]);
+  gpu.queue.submit([commands.finish()]);
 }
 
 /** Runs everything up to a dispatch twice and notes for each new source what it took to make a kernel of it. */

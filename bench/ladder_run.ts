@@ -193,7 +193,7 @@ async function bindSteps(
       steps.push({
         number: k + 1,
         step,
-        encode: (pass) => program.encode(pass, sizes, 0),
+        encode: (pass) => program.encodeOne(pass, 0, sizes, 0),
         outputs,
         hostMs: performance.now() - began,
       });

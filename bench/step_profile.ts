@@ -1,7 +1,8 @@
 /** What a training step is made of: its dispatches, and what the host does meanwhile. */
 
+import { Commands } from "../src/gpu/commands.ts";
 import type { Gpu } from "../src/gpu/device.ts";
-import { type EncodePass, timePasses } from "../src/gpu/profiler.ts";
+import { timePasses, workOf } from "../src/gpu/profiler.ts";
 import type { Cost } from "../src/gpu/program.ts";
 import type { BenchLog } from "./workloads.ts";
 import { timeRepeated, type Timing, timingOf } from "./measure.ts";
@@ -104,12 +105,7 @@ async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; onc
 function dispatchProfile(gpu: Gpu, recording: Recording) {
   const samples: number[][] = [];
   const encoders = () =>
-    recording.step().flatMap(({ program, sizes, offset }) =>
-      program.dispatches.map(({ spec }, k) => {
-        const encode: EncodePass = (pass) => program.encodeOne(pass, k, sizes, offset);
-        return { label: spec.label, kernel: spec.kernel.name, cost: spec.cost(sizes), encode };
-      })
-    );
+    recording.step().flatMap(({ program, sizes, offset }) => workOf(program, sizes, offset));
   let first = true;
   return {
     async round(): Promise<void> {
@@ -120,10 +116,14 @@ function dispatchProfile(gpu: Gpu, recording: Recording) {
     },
     async results(): Promise<DispatchResult[]> {
       const results: DispatchResult[] = [];
-      for (const [k, { label, kernel, cost, encode }] of encoders().entries()) {
+      for (const [k, { label, kernel, flops, bytes, encode }] of encoders().entries()) {
         const own = samples[k];
-        const timing = own ? timingOf(own) : await timeRepeated(gpu, encode, { seconds: 0 });
-        results.push({ label, kernel, ...cost, ...timing });
+        const timing = own
+          ? timingOf(own)
+          : typeof encode === "function"
+          ? await timeRepeated(gpu, encode, { seconds: 0 })
+          : timingOf([0]); // by the wall clock alone a copy cannot be told from what is around it
+        results.push({ label, kernel, flops, bytes, ...timing });
       }
       return results;
     },
@@ -154,13 +154,11 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
     });
     time("upload", () => plan.upload(0, group));
     const commands = time("encode", () => {
-      const encoder = gpu.device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
+      const commands = new Commands(gpu, "test");
       for (let k = 0; k < group; k++) {
-        for (const { program, sizes, offset } of parts) program.encode(pass, sizes, offset);
+        for (const { program, sizes, offset } of parts) program.encode(commands, sizes, offset);
       }
-      pass.end();
-      return encoder.finish();
+      return commands.finish();
     });
     time("submit", () => gpu.queue.submit([commands]));
     await gpu.queue.onSubmittedWorkDone();

@@ -36,8 +36,6 @@ struct Step {
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
 fn load_output_gradient(i: u32) -> vec4f { return output_gradient[i]; }
-fn store_input_gradient(i: u32, value: vec4f) { input_gradient[i] = value; }
-fn add_input_gradient(i: u32, value: vec4f) { input_gradient[i] += value; }
 
 @compute @workgroup_size(WORKGROUP)
 fn batch_norm_input_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
@@ -64,6 +62,6 @@ fn batch_norm_input_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(
     let x = load_input(at);
     var dx = factor * (load_output_gradient(at) - mean_dy - (x - mean) * slope);
     if (ELU) { dx *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0)); }
-    if (ACCUMULATE) { add_input_gradient(at, dx); } else { store_input_gradient(at, dx); }
+    if (ACCUMULATE) { input_gradient[at] += dx; } else { input_gradient[at] = dx; }
   }
 }

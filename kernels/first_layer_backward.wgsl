@@ -41,10 +41,6 @@ struct Step {
 @group(0) @binding(7) var<uniform> step: Step;
 
 fn load_source(i: u32) -> vec4f { return source[i]; }
-fn store_state_gradient(i: u32, value: vec4f) { state_gradient[i] = value; }
-fn add_state_gradient(i: u32, value: vec4f) { state_gradient[i] += value; }
-fn store_item_gradient(i: u32, value: vec4f) { item_gradient[i] = value; }
-fn add_item_gradient(i: u32, value: vec4f) { item_gradient[i] += value; }
 
 // A permuted congruential generator's output function, of a row's number and the step's noise.
 fn noise(r: u32) -> u32 {
@@ -61,7 +57,7 @@ fn first_layer_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_w
     let e = i / N4;
     var sum = vec4f(0.0);
     for (var r = event[e].x; r < event[e].y; r++) { sum += load_source(r * N4 + column); }
-    if (ACCUMULATE_STATE) { add_state_gradient(i, sum); } else { store_state_gradient(i, sum); }
+    if (ACCUMULATE_STATE) { state_gradient[i] += sum; } else { state_gradient[i] = sum; }
     return;
   }
   let at = i - step.size.y * N4;
@@ -84,5 +80,5 @@ fn first_layer_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_w
     }
   }
   sum *= KEPT_SCALE;
-  if (ACCUMULATE_ITEM) { add_item_gradient(at, sum); } else { store_item_gradient(at, sum); }
+  if (ACCUMULATE_ITEM) { item_gradient[at] += sum; } else { item_gradient[at] = sum; }
 }

@@ -36,7 +36,6 @@ struct Step {
 @group(0) @binding(4) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(5) var<uniform> step: Step;
 
-fn store_output(i: u32, value: vec4f) { output[i] = value; }
 
 // Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
@@ -56,5 +55,5 @@ fn first_layer_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
   let column = i % N4;
   var z = state[row[r].x * N4 + column];
   if (KEPT == 4294967295u || noise(r) <= KEPT) { z += KEPT_SCALE * item[row_item[r] * N4 + column]; }
-  store_output(i, select(exp(min(z, vec4f(0.0))) - 1.0, z, (z > vec4f(0.0)) | broken(z)));
+  output[i] = select(exp(min(z, vec4f(0.0))) - 1.0, z, (z > vec4f(0.0)) | broken(z));
 }

@@ -31,7 +31,6 @@ struct Step {
 @group(0) @binding(6) var<storage, read_write> gate_gradient: array<vec4f>;
 @group(0) @binding(7) var<uniform> step: Step;
 
-fn store_gate_gradient(i: u32, value: vec4f) { gate_gradient[i] = value; }
 
 fn squash(x: vec4f) -> vec4f { return tanh(clamp(x, vec4f(-15.0), vec4f(15.0))); }
 
@@ -52,7 +51,7 @@ fn lstm_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
     e--;
     let at = e * 4u * H4;
     if (event[e].w == NONE) {
-      for (var q = 0u; q < 4u * H4; q++) { store_gate_gradient(at + q, vec4f(0.0)); }
+      for (var q = 0u; q < 4u * H4; q++) { gate_gradient[at + q] = vec4f(0.0); }
     } else {
       for (var j = 0u; j < H4; j++) {
         let i = gates[at + j];
@@ -68,7 +67,7 @@ fn lstm_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
         dz[3u * H4 + j] = dh[j] * t * o * (1.0 - o);
         dc[j] = d * f;
       }
-      for (var q = 0u; q < 4u * H4; q++) { store_gate_gradient(at + q, dz[q]); }
+      for (var q = 0u; q < 4u * H4; q++) { gate_gradient[at + q] = dz[q]; }
       for (var k = 0u; k < H4; k++) {
         var sum = vec4f(0.0);
         let row = k * 16u * H4;

@@ -40,7 +40,6 @@ struct Step {
 @group(0) @binding(5) var<uniform> step: Step;
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
-fn store_output(i: u32, value: vec4f) { output[i] = value; }
 
 var<workgroup> panel: array<vec4f, 16u * K4 + 4u>;  // row k of the panel: 4k .. 4k+3; the bias behind them
 
@@ -67,7 +66,7 @@ fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000
 fn put(row: u32, column: u32, z: vec4f) {
   var y = z;
   if (ELU) { y = select(exp(min(y, vec4f(0.0))) - 1.0, y, (y > vec4f(0.0)) | broken(y)); }
-  store_output(row * N4 + min(column, N4 - 1u), y);
+  output[row * N4 + min(column, N4 - 1u)] = y;
 }
 
 @compute @workgroup_size(WORKGROUP, WORKGROUP_Y)

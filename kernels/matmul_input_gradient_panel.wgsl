@@ -35,8 +35,6 @@ struct Step {
 
 fn load_output_gradient(i: u32) -> vec4f { return output_gradient[i]; }
 fn load_input(i: u32) -> vec4f { return input[i]; }
-fn store_input_gradient(i: u32, value: vec4f) { input_gradient[i] = value; }
-fn add_input_gradient(i: u32, value: vec4f) { input_gradient[i] += value; }
 
 var<workgroup> panel: array<f32, 64u * N4>;  // row n of the panel: 16 n .. 16 n + 15
 
@@ -66,7 +64,7 @@ fn put(m: u32, column: u32, z: vec4f) {
     let x = load_input(at);
     d *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0));
   }
-  if (ACCUMULATE) { add_input_gradient(at, d); } else { store_input_gradient(at, d); }
+  if (ACCUMULATE) { input_gradient[at] += d; } else { input_gradient[at] = d; }
 }
 
 @compute @workgroup_size(WORKGROUP, WORKGROUP_Y)

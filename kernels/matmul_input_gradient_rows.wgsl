@@ -33,8 +33,6 @@ struct Step {
 
 fn load_output_gradient(i: u32) -> vec4f { return output_gradient[i]; }
 fn load_input(i: u32) -> vec4f { return input[i]; }
-fn store_input_gradient(i: u32, value: vec4f) { input_gradient[i] = value; }
-fn add_input_gradient(i: u32, value: vec4f) { input_gradient[i] += value; }
 
 fn store(m: u32, column: u32, sum: vec4f) {
   if (m >= step.size[M] || column >= K4) { return; }
@@ -44,7 +42,7 @@ fn store(m: u32, column: u32, sum: vec4f) {
     let x = load_input(at);
     d *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0));
   }
-  if (ACCUMULATE) { add_input_gradient(at, d); } else { store_input_gradient(at, d); }
+  if (ACCUMULATE) { input_gradient[at] += d; } else { input_gradient[at] = d; }
 }
 
 fn store_row(m: u32, column: u32, z0: vec4f, z1: vec4f, z2: vec4f, z3: vec4f) {

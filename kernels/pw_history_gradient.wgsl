@@ -43,11 +43,9 @@ struct Step {
 @group(0) @binding(6) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(7) var<uniform> step: Step;
 
-fn store_output(i: u32, value: vec4f) { output[i] = value; }
-fn add_output(i: u32, value: vec4f) { output[i] += value; }
 
 fn put(at: u32, value: vec4f) {
-  if (ACCUMULATE) { add_output(at, value); } else { store_output(at, value); }
+  if (ACCUMULATE) { output[at] += value; } else { output[at] = value; }
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -62,7 +60,7 @@ fn pw_history_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
     if (TANH && past == step.size.y && column < N4 && block == 0u) {
       var sum = vec4f(0.0);
       for (var chunk = 0u; chunk < step.chunks; chunk++) { sum += sums[chunk * N4 + column]; }
-      store_output(past * ROW + column, sum);
+      output[past * ROW + column] = sum;
     }
     return;
   }
@@ -91,7 +89,7 @@ fn pw_history_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
     s3 += c.w * g;
   }
   if (TANH && column == N4) {
-    store_output(past * ROW + WEIGHTINGS * N4 + block, s0);
+    output[past * ROW + WEIGHTINGS * N4 + block] = s0;
     return;
   }
   let j = 4u * block;

@@ -35,8 +35,6 @@ struct Step {
 @group(0) @binding(5) var<uniform> step: Step;
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
-fn store_input_gradient(i: u32, value: vec4f) { input_gradient[i] = value; }
-fn add_input_gradient(i: u32, value: vec4f) { input_gradient[i] += value; }
 
 fn put(at: u32, value: f32) {
   if (ACCUMULATE_WEIGHTS) { partials[at] += value; } else { partials[at] = value; }
@@ -61,7 +59,7 @@ fn row_dot_backward(@builtin(global_invocation_id) id: vec3u) {
     var dx = du * w;
     if (ELU) { dx *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0)); }
     let at = r * K4 + k;
-    if (ACCUMULATE) { add_input_gradient(at, dx); } else { store_input_gradient(at, dx); }
+    if (ACCUMULATE) { input_gradient[at] += dx; } else { input_gradient[at] = dx; }
   }
   let at = id.y * PARTIALS + WEIGHTS_AT + 4u * k;
   put(at, weight_sum.x);

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { Plan } from "../src/batch/plan.ts";
 import { randomStream } from "../src/data/random.ts";
+import { Commands } from "../src/gpu/commands.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { bufferOf } from "../src/gpu/memory.ts";
 import { Program } from "../src/gpu/program.ts";
@@ -87,11 +88,9 @@ async function run(
           gpu.queue.writeBuffer(target.buffer, at, packed);
         });
       }
-      const encoder = gpu.device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      program.encode(pass, sizes, plan.offset(0));
-      pass.end();
-      gpu.queue.submit([encoder.finish()]);
+      const commands = new Commands(gpu, "test");
+      program.encode(commands, sizes, plan.offset(0));
+      gpu.queue.submit([commands.finish()]);
     }
     return {
       chunks,

@@ -7,6 +7,7 @@ import { batchCapacity, Plan } from "../src/batch/plan.ts";
 import type { ClickLog } from "../src/data/click_log.ts";
 import { randomStream } from "../src/data/random.ts";
 import { Arena } from "../src/gpu/arena.ts";
+import { Commands } from "../src/gpu/commands.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { fixedShapes } from "../src/gpu/kernel_shapes.ts";
 import { writeMemory } from "../src/gpu/memory.ts";
@@ -130,11 +131,9 @@ async function withNorm(
         writeMemory(gpu.queue, input.view, padRows(x.data, x.rows, N, 1));
         const dyView = tape.gradientOf(output);
         writeMemory(gpu.queue, dyView, padRows(gradient.data, x.rows, N, 1));
-        const encoder = gpu.device.createCommandEncoder();
-        const pass = encoder.beginComputePass();
-        program.encode(pass, size, plan.offset(place));
-        pass.end();
-        gpu.queue.submit([encoder.finish()]);
+        const commands = new Commands(gpu, "test");
+        program.encode(commands, size, plan.offset(place));
+        gpu.queue.submit([commands.finish()]);
         const raw = await readFloats(gpu, output.view);
         const dx = await readFloats(gpu, tape.gradientOf(input));
         const dense = (values: Float32Array) => ({

@@ -8,6 +8,7 @@ import { batchCapacity, Plan } from "../src/batch/plan.ts";
 import { referenceBatch } from "../src/batch/reference_batch.ts";
 import { type ClickLog, GIVEN, NONE } from "../src/data/click_log.ts";
 import { Arena } from "../src/gpu/arena.ts";
+import { Commands } from "../src/gpu/commands.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readViews } from "../src/gpu/readback.ts";
@@ -42,11 +43,9 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
         counted,
       });
       plan.upload(place, 1);
-      const encoder = gpu.device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      program.encode(pass, sizes, plan.offset(place));
-      pass.end();
-      gpu.queue.submit([encoder.finish()]);
+      const commands = new Commands(gpu, "test");
+      program.encode(commands, sizes, plan.offset(place));
+      gpu.queue.submit([commands.finish()]);
       const { event, eventItem, row, rowItem, slotItem, slotFirst, sorted, history } = batch;
       const read = await readViews(gpu, [
         event,

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { UserError } from "../src/data/user_error.ts";
 import { Arena } from "../src/gpu/arena.ts";
+import { Commands } from "../src/gpu/commands.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import { constantOf, kernel, specialise } from "../src/gpu/kernel.ts";
 import { fixedShapes, type KernelShapes } from "../src/gpu/kernel_shapes.ts";
@@ -80,11 +81,9 @@ Deno.test("an uncaptured error fails the next check, and names the kernel", asyn
   const arena = new Arena(gpu, "test");
   const steps = arena.allocate("steps", 256).buffer;
   const program = await Program.record(gpu, "test", steps, [spec({ values: arena.allocate("values", 32) })]);
-  const encoder = gpu.device.createCommandEncoder();
-  const pass = encoder.beginComputePass();
-  program.encode(pass, sizes, 4096); // beyond the headers: invalid, and silent by default
-  pass.end();
-  gpu.queue.submit([encoder.finish()]);
+  const commands = new Commands(gpu, "test");
+  program.encode(commands, sizes, 4096); // beyond the headers: invalid, and silent by default
+  gpu.queue.submit([commands.finish()]);
   await assert.rejects(readFloats(gpu, arena.allocate("other", 4)), /WebGPU reported[^]*double/);
   gpu.check();
   arena.destroy();
@@ -100,11 +99,9 @@ Deno.test("replay, profile, and the count of live buffers", () =>
     assert.deepEqual(gpu.liveBufferLabels, ["test: steps", "test: values"]);
     assert.equal(arena.bytes, 256 + 20);
     const program = await Program.record(gpu, "test", steps, [spec({ values })]);
-    const encoder = gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    for (let k = 0; k < 3; k++) program.encode(pass, sizes, 0);
-    pass.end();
-    gpu.queue.submit([encoder.finish()]);
+    const commands = new Commands(gpu, "test");
+    for (let k = 0; k < 3; k++) program.encode(commands, sizes, 0);
+    gpu.queue.submit([commands.finish()]);
     assert.deepEqual(Array.from(await readFloats(gpu, values)), [8, 16, 24, 32, 5]);
     if (gpu.hasTimestamps) {
       const [profile] = await profileProgram(gpu, program, sizes, 0, 3);

@@ -11,6 +11,7 @@ import { referenceBatch } from "../src/batch/reference_batch.ts";
 import { type ClickLog, GIVEN, NONE } from "../src/data/click_log.ts";
 import { randomStream } from "../src/data/random.ts";
 import { Arena } from "../src/gpu/arena.ts";
+import { Commands } from "../src/gpu/commands.ts";
 import { type Gpu, openGpu } from "../src/gpu/device.ts";
 import { type AdapterKind, fixedShapes, type KernelShapes } from "../src/gpu/kernel_shapes.ts";
 import { Program } from "../src/gpu/program.ts";
@@ -40,8 +41,8 @@ class CanaryArena extends Arena {
     this.views.push({ name, view, bytes: view.size - 4 * CANARIES });
     return view;
   }
-  override allocateTexture(name: string, bytes: number): TextureView {
-    const view = super.allocateTexture(name, bytes + 4 * CANARIES);
+  override allocateTexture(name: string, bytes: number, used?: (sizes: BatchSizes) => number): TextureView {
+    const view = super.allocateTexture(name, bytes + 4 * CANARIES, used);
     writeMemory(this.gpu.queue, view, new Uint32Array(view.size / 4).fill(CANARY));
     this.views.push({ name, view, bytes });
     return view;
@@ -211,11 +212,9 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
     const results: Float32Array[][] = [];
     const trainable = node.inputs.filter((t) => t.trainable);
     for (let run = 0; run < 2; run++) {
-      const encoder = gpu.device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      program.encode(pass, sizes, plan.offset(0));
-      pass.end();
-      gpu.queue.submit([encoder.finish()]);
+      const commands = new Commands(gpu, "test");
+      program.encode(commands, sizes, plan.offset(0));
+      gpu.queue.submit([commands.finish()]);
       results.push(
         await Promise.all([
           readFloats(gpu, output.view),

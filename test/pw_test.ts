@@ -7,6 +7,7 @@ import { batchCapacity, Plan } from "../src/batch/plan.ts";
 import { referenceBatch } from "../src/batch/reference_batch.ts";
 import { randomStream } from "../src/data/random.ts";
 import { Arena } from "../src/gpu/arena.ts";
+import { Commands } from "../src/gpu/commands.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { writeMemory } from "../src/gpu/memory.ts";
 import { Program } from "../src/gpu/program.ts";
@@ -170,11 +171,9 @@ async function evaluate(gpu: Gpu, b: Batch, values: readonly Value[], build: (ta
     const given = Float32Array.from({ length: sizes.events * output.columns }, () => random.normal());
     const view = tape.gradientOf(output);
     writeMemory(gpu.queue, view, padRows(given, sizes.events, output.columns, 1));
-    const encoder = gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    program.encode(pass, sizes, plan.offset(0));
-    pass.end();
-    gpu.queue.submit([encoder.finish()]);
+    const commands = new Commands(gpu, "test");
+    program.encode(commands, sizes, plan.offset(0));
+    gpu.queue.submit([commands.finish()]);
     const found = await readFloats(gpu, output.view);
     return {
       output: unpadRows(found, sizes.events, output.columns, 1),

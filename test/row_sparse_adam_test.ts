@@ -1,5 +1,6 @@
 /** Row-sparse Adam against f64 and against dense Adam; what a batch does not touch must keep its bits. */
 
+import { Commands } from "../src/gpu/commands.ts";
 import { bufferOf } from "../src/gpu/memory.ts";
 import assert from "node:assert/strict";
 import { Plan } from "../src/batch/plan.ts";
@@ -135,11 +136,9 @@ async function runKernel(gpu: Gpu, most?: number) {
           gpu.queue.writeBuffer(target.buffer, at, packed);
         }
       }
-      const encoder = gpu.device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      program.encode(pass, sizes, plan.offset(0));
-      pass.end();
-      gpu.queue.submit([encoder.finish()]);
+      const commands = new Commands(gpu, "test");
+      program.encode(commands, sizes, plan.offset(0));
+      gpu.queue.submit([commands.finish()]);
     }
     return {
       sizes: all,

@@ -2,6 +2,7 @@
 
 import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, textureSize, type TextureView, type View } from "./memory.ts";
+import type { BatchSizes } from "./step.ts";
 
 /** Offsets of bindings must be multiples of this on every adapter. */
 const BINDING_ALIGNMENT = 256;
@@ -46,12 +47,19 @@ export class Arena {
     return { buffer, offset: 0, size: buffer.size };
   }
 
-  /** A texture for vectors of four f32. @throws UserError when the adapter cannot hold that many. */
-  allocateTexture(name: string, bytes: number): TextureView {
+  /**
+   * A texture for vectors of four f32.
+   * @param used by a batch, of what kernels write; undefined for what only the host writes.
+   * @throws UserError when the adapter cannot hold that many.
+   */
+  allocateTexture(name: string, bytes: number, used?: (sizes: BatchSizes) => number): TextureView {
     const texture = this.gpu.createTexture(`${this.purpose}: ${name}`, textureSize(bytes));
     this.#textures.push(texture);
     this.#bytes += BYTES_PER_TEXEL * texture.width * texture.height;
-    return { texture, size: bytes };
+    if (!used) return { texture, size: bytes };
+    // Whole rows, as a copy takes them.
+    const view = this.allocate(`${name}, as written`, BYTES_PER_TEXEL * texture.width * texture.height);
+    return { texture, size: bytes, written: { view, bytes: used } };
   }
 
   /** Uploads an array into a new buffer. */

@@ -2,13 +2,15 @@
  * Where a kernel finds its data: a range of a buffer, as storage or as a uniform, or a storage texture.
  *
  * Why textures: a CPU that poses as a GPU (llvmpipe) reads storage number by number, each behind a bounds check of its
- * own, about 200 instructions for a vec4f in 8 lanes. A texel of four f32 is fetched whole: about 60. Writing one is
- * slower than writing a buffer, so on such an adapter what matrix products read again and again stands in textures,
- * and nothing else. A kernel is written for buffers; what may stand in a texture it reads and writes through functions
- * of one line, `load_NAME`, `store_NAME` and `add_NAME`, that {@link inTextures} turns.
+ * own, about 200 instructions for a vec4f in 8 lanes. A texel of four f32 is fetched whole: about 60. Storing one takes
+ * five times what a buffer's store takes, so kernels write a buffer, which is copied into the texture after them: 6.5 MB
+ * in 1.6 + 1.0 ms where textureStore takes 4.8. On such an adapter what matrix products read again and again stands in
+ * textures, and nothing else. A kernel is written for buffers; what may stand in a texture it reads through a function
+ * of one line, `load_NAME`, that {@link inTextures} turns.
  */
 
 import type { Kernel } from "./kernel.ts";
+import type { BatchSizes } from "./step.ts";
 
 /** A range of a buffer that a kernel sees. */
 export interface View {
@@ -24,6 +26,8 @@ export interface TextureView {
   readonly texture: GPUTexture;
   /** Bytes of the vectors that count. */
   readonly size: number;
+  /** What kernels write in its place, and how much of it a batch has; absent for what only the host writes. */
+  readonly written?: { readonly view: View; readonly bytes: (sizes: BatchSizes) => number };
 }
 
 /**
@@ -77,7 +81,8 @@ export function writeMemory(
   data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
 ): void {
   if (!isTexture(memory)) return queue.writeBuffer(memory.buffer, memory.offset, data);
-  const { texture } = memory;
+  const { texture, written } = memory;
+  if (written) queue.writeBuffer(written.view.buffer, written.view.offset, data);
   const { width } = texture;
   const write = (row: number, texels: number, rows: number) => {
     if (texels * rows === 0) return;
@@ -96,7 +101,13 @@ export function writeMemory(
 /** A kernel's text with its bindings where the views stand; see {@link inTextures}, {@link inUniforms}. */
 export function placed(kernel: Kernel, source: string, views: Readonly<Record<string, Memory>>): string {
   const names = (is: (memory: Memory) => boolean) => Object.keys(views).filter((name) => is(views[name]!));
-  return inUniforms(kernel, inTextures(kernel, source, names(isTexture)), names(isUniform), views);
+  const read = names(isTexture).filter((name) => reads(kernel, name));
+  return inUniforms(kernel, inTextures(kernel, source, read), names(isUniform), views);
+}
+
+/** Whether a kernel only reads a binding. */
+function reads(kernel: Kernel, name: string): boolean {
+  return kernel.bindings.some((binding) => binding.name === name && binding.kind === "read");
 }
 
 /** The same with the named bindings as uniforms, which have a fixed size. @throws Error for one that is no array<vec4f>. */
@@ -115,38 +126,22 @@ function inUniforms(
 
 /**
  * A kernel's text with the named bindings as storage textures.
- * @throws Error for a binding that the kernel reads or writes without its functions.
+ * @throws Error for a binding that the kernel reads without its function.
  */
 function inTextures(kernel: Kernel, source: string, names: readonly string[]): string {
   for (const name of names) {
-    const binding = kernel.bindings.find((b) => b.name === name);
-    const access = binding?.kind === "read" ? "read" : "write";
-    const texel = `vec2u(i & ${TEXTURE_WIDTH - 1}u, i >> ${Math.log2(TEXTURE_WIDTH)}u)`;
-    const turns: [line: string, turned: string][] = [
-      [
-        `fn load_${name}(i: u32) -> vec4f { return ${name}[i]; }`,
-        access === "read"
-          ? `fn load_${name}(i: u32) -> vec4f { return textureLoad(${name}, ${texel}); }`
-          : "",
-      ],
-      [
-        `fn store_${name}(i: u32, value: vec4f) { ${name}[i] = value; }`,
-        `fn store_${name}(i: u32, value: vec4f) { textureStore(${name}, ${texel}, value); }`,
-      ],
-      // A texture that is written cannot be read: whoever adds gets a buffer.
-      [
-        `fn add_${name}(i: u32, value: vec4f) { ${name}[i] += value; }`,
-        `fn add_${name}(i: u32, value: vec4f) {}`,
-      ],
-    ];
-    const found = turns.filter(([line]) => source.includes(line));
-    if (found.length === 0) {
-      throw new Error(`kernel ${kernel.name} has no functions for ${name}, so it cannot stand in a texture`);
+    const line = `fn load_${name}(i: u32) -> vec4f { return ${name}[i]; }`;
+    if (!source.includes(line)) {
+      throw new Error(`kernel ${kernel.name} has no function for ${name}, so it cannot stand in a texture`);
     }
-    for (const [line, turned] of found) source = source.replace(line, turned);
+    const texel = `vec2u(i & ${TEXTURE_WIDTH - 1}u, i >> ${Math.log2(TEXTURE_WIDTH)}u)`;
     source = source.replace(
-      new RegExp(`var<storage, \\w+> ${name}: array<vec4f>;`),
-      `var ${name}: texture_storage_2d<${TEXTURE_FORMAT}, ${access}>;`,
+      line,
+      `fn load_${name}(i: u32) -> vec4f { return textureLoad(${name}, ${texel}); }`,
+    );
+    source = source.replace(
+      `var<storage, read> ${name}: array<vec4f>;`,
+      `var ${name}: texture_storage_2d<${TEXTURE_FORMAT}, read>;`,
     );
   }
   return source;

@@ -1,5 +1,6 @@
 /** Times passes by timestamp queries: what a bench measures with. Slower than a replay, as every pass is apart. */
 
+import { copyWritten } from "./commands.ts";
 import type { Gpu } from "./device.ts";
 import type { Cost, Program } from "./program.ts";
 import { readViews } from "./readback.ts";
@@ -8,15 +9,23 @@ import type { BatchSizes } from "./step.ts";
 /** What a pass is filled with. */
 export type EncodePass = (pass: GPUComputePassEncoder) => void;
 
+/** What stands between passes. */
+export interface EncodeBetween {
+  between(encoder: GPUCommandEncoder): void;
+}
+
 /** Timestamps that a query set of WebGPU holds at most, two a pass. */
 const MOST_QUERIES = 4096;
 
 /**
- * Runs passes one after another in one submission.
+ * Runs passes, and what stands between them, one after another in one submission.
  * @returns microseconds of each; timestamps are nanoseconds, as on llvmpipe and NVIDIA.
  * @throws Error where the adapter has no timestamps, or for more passes than a query set holds.
  */
-export async function timePasses(gpu: Gpu, passes: readonly EncodePass[]): Promise<number[]> {
+export async function timePasses(
+  gpu: Gpu,
+  passes: readonly (EncodePass | EncodeBetween)[],
+): Promise<number[]> {
   if (!gpu.hasTimestamps) throw new Error("the adapter has no timestamp queries");
   const count = 2 * passes.length;
   if (count > MOST_QUERIES) {
@@ -27,7 +36,16 @@ export async function timePasses(gpu: Gpu, passes: readonly EncodePass[]): Promi
   const buffer = gpu.createBuffer("timestamps", 8 * count, usage);
   try {
     const encoder = gpu.device.createCommandEncoder({ label: "timed passes" });
+    const mark = (timestampWrites: GPUComputePassTimestampWrites) =>
+      encoder.beginComputePass({ timestampWrites }).end();
     passes.forEach((encode, k) => {
+      if (typeof encode !== "function") {
+        // From the end of an empty pass to the beginning of another.
+        mark({ querySet, endOfPassWriteIndex: 2 * k });
+        encode.between(encoder);
+        mark({ querySet, beginningOfPassWriteIndex: 2 * k + 1 });
+        return;
+      }
       const pass = encoder.beginComputePass({
         timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * k, endOfPassWriteIndex: 2 * k + 1 },
       });
@@ -52,7 +70,35 @@ export interface DispatchProfile extends Cost {
   readonly microseconds: number;
 }
 
-/** Times each dispatch of a program, a pass for each. @throws Error where the adapter has no timestamps. */
+/** A dispatch, or the copies into textures that follow it. */
+export interface TimedWork extends Cost {
+  readonly label: string;
+  readonly kernel: string;
+  readonly encode: EncodePass | EncodeBetween;
+}
+
+/** All that a program does, in order: what a profile times one by one. */
+export function workOf(program: Program, sizes: BatchSizes, stepOffset: number): TimedWork[] {
+  return program.dispatches.flatMap(({ spec, copies }, k): TimedWork[] => {
+    const { label, kernel: { name: kernel } } = spec;
+    const encode: EncodePass = (pass) => program.encodeOne(pass, k, sizes, stepOffset);
+    const dispatch = { label, kernel, ...spec.cost(sizes), encode };
+    if (copies.length === 0) return [dispatch];
+    const bytes = copies.reduce((sum, { written }) => sum + 2 * (written?.bytes(sizes) ?? 0), 0);
+    const between = (encoder: GPUCommandEncoder) => {
+      for (const view of copies) copyWritten(encoder, view, sizes);
+    };
+    return [dispatch, {
+      label: `${label}, into a texture`,
+      kernel: "copy",
+      flops: 0,
+      bytes,
+      encode: { between },
+    }];
+  });
+}
+
+/** Times each dispatch of a program, a pass for each, and each copy. @throws Error where the adapter has no timestamps. */
 export async function profileProgram(
   gpu: Gpu,
   program: Program,
@@ -60,19 +106,12 @@ export async function profileProgram(
   stepOffset: number,
   repeats = 11,
 ): Promise<DispatchProfile[]> {
-  const times: number[][] = program.dispatches.map(() => []);
-  const passes = program.dispatches.map((_, k): EncodePass => (pass) =>
-    program.encodeOne(pass, k, sizes, stepOffset)
-  );
+  const work = workOf(program, sizes, stepOffset);
+  const times: number[][] = work.map(() => []);
   for (let repeat = 0; repeat < repeats; repeat++) {
-    (await timePasses(gpu, passes)).forEach((time, k) => times[k]?.push(time));
+    (await timePasses(gpu, work.map(({ encode }) => encode))).forEach((time, k) => times[k]?.push(time));
   }
-  return program.dispatches.map(({ spec }, k) => ({
-    label: spec.label,
-    kernel: spec.kernel.name,
-    microseconds: median(times[k] ?? []),
-    ...spec.cost(sizes),
-  }));
+  return work.map(({ encode: _, ...what }, k) => ({ ...what, microseconds: median(times[k] ?? []) }));
 }
 
 export function median(values: readonly number[]): number {

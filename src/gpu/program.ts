@@ -4,10 +4,11 @@
  */
 
 import { UserError } from "../data/user_error.ts";
+import type { Commands } from "./commands.ts";
 import type { Gpu } from "./device.ts";
 import { constantOf, type Constants, type Kernel, type KernelBinding, specialise, STEP } from "./kernel.ts";
 import type { MatmulVariant } from "./kernel_shapes.ts";
-import { isTexture, isUniform, type Memory, placed, TEXTURE_FORMAT } from "./memory.ts";
+import { isTexture, isUniform, type Memory, placed, TEXTURE_FORMAT, type TextureView } from "./memory.ts";
 import { type BatchSizes, STEP_BYTES } from "./step.ts";
 
 /** Work of one dispatch: floating-point operations, and bytes that have to move at least once. */
@@ -47,6 +48,8 @@ interface Dispatch {
   readonly workgroup: readonly [number, number];
   /** The kernel reads its index as x + y * (width of the grid): one long axis may be folded into two. */
   readonly foldable: boolean;
+  /** Textures whose buffers it writes. */
+  readonly copies: readonly TextureView[];
 }
 
 export class Program {
@@ -68,13 +71,18 @@ export class Program {
     return new Program(gpu, name, dispatches);
   }
 
-  /** Appends the whole program to a pass, with the header at `stepOffset` bytes. */
-  encode(pass: GPUComputePassEncoder, sizes: BatchSizes, stepOffset: number): void {
-    offsets[0] = stepOffset;
-    for (const dispatch of this.dispatches) encodeDispatch(pass, dispatch, sizes, this.gpu.maxGrid);
+  /** Appends the whole program, with the header at `stepOffset` bytes. */
+  encode(commands: Commands, sizes: BatchSizes, stepOffset: number): void {
+    for (let k = 0; k < this.dispatches.length; k++) this.encodeStep(commands, k, sizes, stepOffset);
   }
 
-  /** Appends one dispatch; the profiler gives each a pass of its own. */
+  /** Appends one dispatch, and the copies into textures that follow it. */
+  encodeStep(commands: Commands, index: number, sizes: BatchSizes, stepOffset: number): void {
+    this.encodeOne(commands.pass, index, sizes, stepOffset);
+    for (const view of this.dispatches[index]?.copies ?? []) commands.copyToTexture(view, sizes);
+  }
+
+  /** Appends one dispatch alone: what the profiler times in a pass of its own. */
   encodeOne(pass: GPUComputePassEncoder, index: number, sizes: BatchSizes, stepOffset: number): void {
     offsets[0] = stepOffset;
     const dispatch = this.dispatches[index];
@@ -125,7 +133,12 @@ async function recordDispatch(gpu: Gpu, steps: GPUBuffer, spec: DispatchSpec): P
     }
     const view = views[binding.name];
     if (!view) throw new Error(`${where}: nothing is given for binding ${binding.name}`);
-    if (isTexture(view)) return { binding: binding.index, resource: view.texture.createView() };
+    if (isTexture(view)) {
+      if (binding.kind === "read") return { binding: binding.index, resource: view.texture.createView() };
+      const { written } = view;
+      if (!written) throw new Error(`${where}: ${binding.name} stands in a texture that is only read`);
+      return { binding: binding.index, resource: { buffer: written.view.buffer, size: written.view.size } };
+    }
     if (!isUniform(view)) gpu.requireBindable(view.size, `${label}: ${binding.name}`);
     return {
       binding: binding.index,
@@ -147,15 +160,18 @@ async function recordDispatch(gpu: Gpu, steps: GPUBuffer, spec: DispatchSpec): P
     constantOf(kernel, "WORKGROUP", constants),
     kernel.source.includes("const WORKGROUP_Y") ? constantOf(kernel, "WORKGROUP_Y", constants) : 1,
   ] as const;
-  return { spec, pipeline, bindGroup, workgroup, foldable: kernel.source.includes("num_workgroups") };
+  const copies = kernel.bindings.flatMap(({ name, kind }) => {
+    const view = views[name];
+    return kind !== "read" && view && isTexture(view) ? [view] : [];
+  });
+  return { spec, pipeline, bindGroup, workgroup, foldable: kernel.source.includes("num_workgroups"), copies };
 }
 
 function layoutEntry(binding: KernelBinding, memory: Memory | undefined): GPUBindGroupLayoutEntry {
   const entry = { binding: binding.index, visibility: GPUShaderStage.COMPUTE };
   const read = binding.kind === "read";
-  if (memory && isTexture(memory)) {
-    const access = read ? "read-only" : "write-only";
-    return { ...entry, storageTexture: { access, format: TEXTURE_FORMAT } };
+  if (read && memory && isTexture(memory)) {
+    return { ...entry, storageTexture: { access: "read-only", format: TEXTURE_FORMAT } };
   }
   if (binding.kind === "uniform" || (memory && isUniform(memory))) {
     return { ...entry, buffer: { type: "uniform", hasDynamicOffset: binding.name === STEP } };

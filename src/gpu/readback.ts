@@ -4,7 +4,8 @@ import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, isTexture, type Memory, type View } from "./memory.ts";
 
 /** Copies buffers and textures to the host in one wait. Words are raw: make a Float32Array over the same buffer for floats. */
-export async function readViews(gpu: Gpu, views: readonly Memory[]): Promise<Uint32Array<ArrayBuffer>[]> {
+export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<Uint32Array<ArrayBuffer>[]> {
+  const views = memories.map((memory) => isTexture(memory) && memory.written ? memory.written.view : memory);
   const staging = views.map((view) =>
     gpu.createBuffer("read-back", stagingBytes(view), GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST)
   );
@@ -27,7 +28,7 @@ export async function readViews(gpu: Gpu, views: readonly Memory[]): Promise<Uin
     gpu.queue.submit([encoder.finish()]);
     await Promise.all(staging.map((buffer) => buffer.mapAsync(GPUMapMode.READ)));
     gpu.check();
-    return staging.map((buffer, k) => new Uint32Array(buffer.getMappedRange().slice(0, views[k]?.size)));
+    return staging.map((buffer, k) => new Uint32Array(buffer.getMappedRange().slice(0, memories[k]?.size)));
   } finally {
     for (const buffer of staging) gpu.destroyBuffer(buffer);
   }

@@ -6,6 +6,7 @@ import { type ClickLog, NONE } from "../data/click_log.ts";
 import { type ItemCatalogue, overOwnItems } from "../data/item_catalogue.ts";
 import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
+import { Commands } from "../gpu/commands.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { ModelProgram, type RecordableModel } from "./model_program.ts";
 
@@ -70,11 +71,9 @@ export class Scorer {
     this.#log.write(log);
     const sizes = this.#plan.put(0, [0], { slot: 0, learningRate: 0, iteration: 0 }, log);
     this.#plan.upload(0, 1);
-    const encoder = gpu.device.createCommandEncoder({ label: "score" });
-    const pass = encoder.beginComputePass();
-    program.program.encode(pass, sizes, this.#plan.offset(0));
-    pass.end();
-    gpu.queue.submit([encoder.finish()]);
+    const commands = new Commands(gpu, "score");
+    program.program.encode(commands, sizes, this.#plan.offset(0));
+    gpu.queue.submit([commands.finish()]);
     const utilities = await readFloats(gpu, program.utilities.view);
     return Array.from(utilities.subarray(history.length, history.length + page.length));
   }

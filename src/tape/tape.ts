@@ -120,7 +120,7 @@ export class Tape {
 
   /**
    * Makes a tensor for an op's output, or a constant when `trainable` is false.
-   * @param more.textured the kernels of the op can write it to a texture; it gets one where that is worth while.
+   * @param more.textured all kernels that read it can read a texture; it gets one where that is worth while.
    */
   tensor(
     name: string,
@@ -135,7 +135,7 @@ export class Tape {
       const reread = this.#nodes.some((node) =>
         node.inputs.includes(tensor) && node.rereads?.includes(tensor)
       );
-      return this.#allocate(name, floats(tensor, this.options.capacity), reread && (more.textured ?? false));
+      return this.#allocate(name, tensor, reread && (more.textured ?? false));
     };
     const tensor: Tensor = {
       trainable: true,
@@ -160,15 +160,16 @@ export class Tape {
 
   /** The same for what matrix products read again and again. */
   savedForProducts(name: string, rows: Dim, columns: number): Memory {
-    return this.#allocate(name, floats({ rows, stride: columns }, this.options.capacity), true);
+    return this.#allocate(name, { rows, stride: columns }, true);
   }
 
   /** @param reread a matrix product reads it many times: on a CPU adapter that is faster from a texture. */
-  #allocate(name: string, count: number, reread: boolean): Memory {
-    const { arena, shapes } = this.options;
+  #allocate(name: string, extent: Pick<Tensor, "rows" | "stride">, reread: boolean): Memory {
+    const { arena, shapes, capacity } = this.options;
+    const bytes = (sizes: BatchSizes) => 4 * floats(extent, sizes);
     return reread && shapes.kind === "cpu"
-      ? arena.allocateTexture(name, 4 * count)
-      : arena.allocate(name, 4 * count);
+      ? arena.allocateTexture(name, bytes(capacity), bytes)
+      : arena.allocate(name, bytes(capacity));
   }
 
   record(node: Node): Tensor {
@@ -211,11 +212,8 @@ export class Tape {
     if (tensor.parameter) return this.options.parameters.gradientView(tensor);
     let view = this.#gradients.get(tensor);
     if (!view) {
-      // A texture cannot be added to, so a second consumer calls for a buffer.
-      const consumers = this.#nodes.filter((node) => node.inputs.includes(tensor)).length;
       const own = this.#nodes.find((node) => node.output === tensor);
-      const reread = (own?.rereads?.includes(tensor) ?? false) && consumers < 2;
-      view = this.#allocate(`gradient of ${tensor.name}`, floats(tensor, this.options.capacity), reread);
+      view = this.#allocate(`gradient of ${tensor.name}`, tensor, own?.rereads?.includes(tensor) ?? false);
       this.#gradients.set(tensor, view);
     }
     return view;

@@ -12,6 +12,7 @@ import { type ClickLog, usersOf } from "../data/click_log.ts";
 import { hasClicks, type LogSource, sourceOf } from "../data/log_source.ts";
 import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
+import type { Commands } from "../gpu/commands.ts";
 import type { View } from "../gpu/memory.ts";
 import type { BatchSizes } from "../gpu/step.ts";
 import { parseConfig } from "../model/config.ts";
@@ -189,17 +190,17 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
     ], log);
   }
 
-  protected encode(pass: GPUComputePassEncoder, sizes: BatchSizes, place: number): void {
+  protected encode(commands: Commands, sizes: BatchSizes, place: number): void {
     const { batch, utilities, generatorStep, rewardStep, rewardStepAgain } = this.programs;
     const generatorSteps = this.#generatorSteps;
     const offset = (header: number) => this.plan.offset(place, header);
-    batch.encode(pass, sizes, offset(0));
-    utilities.encode(pass, sizes, offset(0));
-    for (let k = 0; k < generatorSteps; k++) generatorStep.encode(pass, sizes, offset(k));
-    rewardStep.encode(pass, sizes, offset(generatorSteps));
+    batch.encode(commands, sizes, offset(0));
+    utilities.encode(commands, sizes, offset(0));
+    for (let k = 0; k < generatorSteps; k++) generatorStep.encode(commands, sizes, offset(k));
+    rewardStep.encode(commands, sizes, offset(generatorSteps));
     for (let k = 1; k < this.config.rewardSteps; k++) {
-      utilities.encode(pass, sizes, offset(generatorSteps));
-      rewardStepAgain.encode(pass, sizes, offset(generatorSteps + k));
+      utilities.encode(commands, sizes, offset(generatorSteps));
+      rewardStepAgain.encode(commands, sizes, offset(generatorSteps + k));
     }
   }
 }

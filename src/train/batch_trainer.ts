@@ -10,6 +10,7 @@ import type { ClickLog } from "../data/click_log.ts";
 import { randomStream } from "../data/random.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../data/user_error.ts";
+import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
@@ -126,7 +127,7 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
    */
   protected abstract put(t: number, place: number, users: ArrayLike<number>, log: ClickLog): PlacedBatch;
   /** Appends the step whose batch stands at `place`. */
-  protected abstract encode(pass: GPUComputePassEncoder, sizes: BatchSizes, place: number): void;
+  protected abstract encode(commands: Commands, sizes: BatchSizes, place: number): void;
 
   get plan(): Plan {
     return this.parts.plan;
@@ -252,31 +253,29 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
     taken.send();
     const count = batches.length;
     plan.uploadRing(0, plan.places, after + 1, count);
-    const encoder = gpu.device.createCommandEncoder({ label: `iterations ${after + 1}..${after + count}` });
-    const pass = encoder.beginComputePass({ label: "training" });
+    const commands = new Commands(gpu, `iterations ${after + 1}..${after + count}`);
     const validations: number[] = [];
     const validateAfter = (t: number) => {
       if (!validation || t % validateEvery !== 0 || t <= this.#validated) return;
       const slot = this.#validationSlot(t);
       plan.putPurpose(slot, { slot, learningRate: 0, iteration: t });
-      validation.evaluation.encode(pass);
+      validation.evaluation.encode(commands);
       const nothing = { users: 0, events: 0, rows: 0, items: 0 };
-      validation.keeper.program.encode(pass, nothing, plan.offset(slot));
+      validation.keeper.program.encode(commands, nothing, plan.offset(slot));
       this.#validated = t;
       validations.push(t);
     };
     validateAfter(after);
     batches.forEach((sizes, k) => {
       const t = after + 1 + k;
-      this.encode(pass, sizes, t % plan.places);
+      this.encode(commands, sizes, t % plan.places);
       validateAfter(t);
     });
-    pass.end();
     const [first] = validations;
     if (first !== undefined) {
       plan.uploadRing(plan.places, plan.places, first / validateEvery, validations.length);
     }
-    return { after, count, events: batches.map((b) => b.counted), validations, commands: encoder.finish() };
+    return { after, count, events: batches.map((b) => b.counted), validations, commands: commands.finish() };
   }
 
   /** The place of a validation's header, and its slot in the ring: behind those of the steps. */

@@ -7,6 +7,7 @@ import { countedOf, type LogSource, readLog, rowsOf, sourceOf } from "../data/lo
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../data/user_error.ts";
 import { Arena } from "../gpu/arena.ts";
+import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
@@ -148,10 +149,10 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
   }
 
   /** Appends all shards to a pass. Nothing waits. @throws Error for shards that are still to be read. */
-  encode(pass: GPUComputePassEncoder): void {
+  encode(commands: Commands): void {
     this.parts.forEach(({ sizes }, k) => {
       if (!sizes) throw new Error("this evaluation reads its shards one by one: it cannot be part of a pass");
-      this.program.program.encode(pass, sizes, this.plan.offset(k));
+      this.program.program.encode(commands, sizes, this.plan.offset(k));
     });
   }
 
@@ -218,11 +219,9 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
       sizes = this.plan.put(place, users, { slot: this.firstSlot, learningRate: 0, iteration: 0 }, log);
       this.plan.upload(place, 1);
     }
-    const encoder = gpu.device.createCommandEncoder({ label: "evaluation" });
-    const pass = encoder.beginComputePass();
-    if (sizes) this.program.program.encode(pass, sizes, this.plan.offset(place));
-    pass.end();
-    gpu.queue.submit([encoder.finish()]);
+    const commands = new Commands(gpu, "evaluation");
+    if (sizes) this.program.program.encode(commands, sizes, this.plan.offset(place));
+    gpu.queue.submit([commands.finish()]);
     return { log, users };
   }
 

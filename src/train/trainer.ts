@@ -6,6 +6,7 @@ import type { LogSource } from "../data/log_source.ts";
 import { randomStream } from "../data/random.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { Arena } from "../gpu/arena.ts";
+import type { Commands } from "../gpu/commands.ts";
 import type { View } from "../gpu/memory.ts";
 import type { BatchSizes } from "../gpu/step.ts";
 import { parseConfig } from "../model/config.ts";
@@ -117,8 +118,8 @@ export class Trainer extends BatchTrainer<ChoiceFigures> {
     }, log);
   }
 
-  protected encode(pass: GPUComputePassEncoder, sizes: BatchSizes, place: number): void {
-    this.program.program.encode(pass, sizes, this.plan.offset(place));
+  protected encode(commands: Commands, sizes: BatchSizes, place: number): void {
+    this.program.program.encode(commands, sizes, this.plan.offset(place));
   }
 }
 
