@@ -1,0 +1,59 @@
+/** Prepares small logs, for the tests of `data log`. */
+
+import assert from "node:assert/strict";
+import { UserError } from "../src/data/user_error.ts";
+import { Engine, literal } from "../src/prepare/engine.ts";
+import { type LogOptions, logRecipe } from "../src/prepare/log.ts";
+import type { Prepared, PrepareOptions } from "../src/prepare/prepare.ts";
+import { prepareIn, withFolder } from "./prepared_folder.ts";
+
+const columns = { user: "uid", item: "sku", time: "ts", clicked: "label", itemIds: false };
+export const recipe = (source: string, more: Partial<LogOptions> = {}) =>
+  logRecipe({ ...columns, source, ...more });
+
+export type Files = Readonly<Record<string, string | Uint8Array>>;
+
+/** Prepares `name` of a folder with these files. @param more `features` is a file of the folder. */
+export async function withPrepared(
+  files: Files,
+  name: string,
+  more: Partial<LogOptions>,
+  use: (prepared: Prepared, folder: string) => Promise<void> | void,
+  options: Partial<PrepareOptions> = {},
+): Promise<void> {
+  await withFolder(files, async (folder) => {
+    const features = more.features === undefined ? {} : { features: `${folder}/${more.features}` };
+    await use(
+      await prepareIn(folder, recipe(`${folder}/${name}`, { ...more, ...features }), options),
+      folder,
+    );
+  });
+}
+
+export async function rejects(
+  files: Files,
+  name: string,
+  more: Partial<LogOptions>,
+  message: RegExp,
+  options: Partial<PrepareOptions> = {},
+): Promise<void> {
+  await assert.rejects(withPrepared(files, name, more, () => {}, options), (error) => {
+    assert.ok(error instanceof UserError, String(error));
+    assert.match(error.message, message);
+    return true;
+  });
+}
+
+/** Writes a Parquet file of a query. */
+export async function parquet(path: string, sql: string): Promise<void> {
+  const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
+  try {
+    await engine.run(`COPY (${sql}) TO ${literal(path)} (FORMAT parquet)`);
+  } finally {
+    engine.close();
+  }
+}
+
+/** Rows that are right, so that a few bad ones are less than 1 %. */
+export const good = (n: number) =>
+  Array.from({ length: n }, (_, k) => `u${k},i${k % 7},${1_600_000_000 + k},1\n`).join("");
