@@ -17,7 +17,7 @@ import type { ItemsShape } from "../data/item_catalogue.ts";
 
 /** Batches of mean size that a window holds, if it does not become too large. */
 const WINDOW_BATCHES = 64;
-/** At 8 and 12 bytes on the device, and as many again on the host. */
+/** At 12 and 16 bytes on the device, and as many again on the host; beside them the features of the items that they show. */
 const WINDOW_ROWS = 2 ** 21;
 const WINDOW_EVENTS = 2 ** 20;
 /** Rows of validation users that stay on the device, of a log on disk. */
