@@ -58,7 +58,7 @@ export class PackedFile {
 
   damaged(fault: string): UserError {
     return new UserError(
-      `${this.path} is no whole packed ${this.what}: ${fault}. Prepare the data set again.`,
+      `${this.path} is no whole packed ${this.what}: ${fault}. Delete it: it is made anew from the data set.`,
     );
   }
 
