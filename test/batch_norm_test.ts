@@ -106,7 +106,7 @@ async function withNorm(
   use: (norm: Norm) => Promise<void>,
 ): Promise<void> {
   const users = Math.max(...batches.map((b) => b.length));
-  const capacity = batchCapacity(log, log.userSplit.keys(), users);
+  const capacity = batchCapacity(log, "all", users);
   const arena = new Arena(gpu, "norm");
   const deviceLog = new DeviceLog(gpu, log);
   const plan = new Plan(gpu, log, capacity, batches.length);

@@ -186,14 +186,17 @@ export function userTwice(user: number): UserError {
  */
 export function batchCapacity(
   log: ClickLog | LogSource,
-  users: Iterable<number>,
+  users: ArrayLike<number> | "all",
   count: number,
 ): BatchSizes {
   const source = sourceOf(log);
-  const all = Uint32Array.from(users);
-  const largest = (sizes: Uint32Array) =>
-    sizes.sort().subarray(Math.max(0, sizes.length - count)).reduce((sum, size) => sum + size, 0);
-  const rows = largest(all.map((user) => rowsOf(source, user)));
-  const events = largest(all.map((user) => eventsOf(source, user)));
+  // No array of numbers: there may be millions of users.
+  const sizes = new Uint32Array(users === "all" ? source.userSplit.length : users.length);
+  const largest = (sizeOf: (user: number) => number) => {
+    for (let k = 0; k < sizes.length; k++) sizes[k] = sizeOf(users === "all" ? k : users[k] ?? 0);
+    return sizes.sort().subarray(Math.max(0, sizes.length - count)).reduce((sum, size) => sum + size, 0);
+  };
+  const rows = largest((user) => rowsOf(source, user));
+  const events = largest((user) => eventsOf(source, user));
   return { users: count, events, rows, items: Math.min(rows, source.items.shape.count) };
 }

@@ -80,7 +80,10 @@ export interface ClickLog extends Clicks {
 /** The users of one part of the log, in ascending order. */
 export function usersOf(log: Pick<ClickLog, "userSplit">, split: Split): Uint32Array<ArrayBuffer> {
   const code = splits.indexOf(split);
-  const users: number[] = [];
-  log.userSplit.forEach((c, user) => c === code && users.push(user));
-  return Uint32Array.from(users);
+  const users = new Uint32Array(log.userSplit.reduce((count, c) => count + (c === code ? 1 : 0), 0));
+  let k = 0;
+  log.userSplit.forEach((c, user) => {
+    if (c === code) users[k++] = user;
+  });
+  return users;
 }

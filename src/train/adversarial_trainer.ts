@@ -90,7 +90,7 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
     };
     try {
       const arena = keep(new Arena(gpu, "adversarial trainer"));
-      const capacity = batchCapacity(source, source.userSplit.keys(), config.batchSize);
+      const capacity = batchCapacity(source, "all", config.batchSize);
       const training = keep(new TrainingLog(gpu, source, capacity, windowBatches));
       const { log, deviceLog } = training;
       const places = placesFor(config.batchSize);

@@ -54,7 +54,7 @@ export class Trainer extends BatchTrainer<ChoiceFigures> {
     try {
       const arena = keep(new Arena(gpu, "trainer"));
       // Any user may be stepped on by hand, so all of them count.
-      const capacity = batchCapacity(source, source.userSplit.keys(), config.batchSize);
+      const capacity = batchCapacity(source, "all", config.batchSize);
       const training = keep(new TrainingLog(gpu, source, capacity, windowBatches));
       const { log, deviceLog } = training;
       const places = placesFor(config.batchSize);
