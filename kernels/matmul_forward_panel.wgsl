@@ -45,9 +45,8 @@ var<workgroup> panel: array<vec4f, 16u * K4 + 4u>;  // row k of the panel: 4k ..
 
 struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
 
-// Four more inputs, of columns 4k .. 4k+3.
-fn add(s: Sums, at: u32, k: u32) -> Sums {
-  let a = load_input(at + k);
+// Four more inputs, a, of columns 4k .. 4k+3.
+fn add(s: Sums, a: vec4f, k: u32) -> Sums {
   let p = 16u * k;
   return Sums(
     fma(vec4f(a.w), panel[p + 12u], fma(vec4f(a.z), panel[p + 8u], fma(vec4f(a.y), panel[p + 4u], fma(vec4f(a.x), panel[p], s.c0)))),
@@ -80,24 +79,42 @@ fn matmul_forward_panel(@builtin(local_invocation_index) local: u32, @builtin(wo
   let m = min(group.y * WORKGROUP_Y + local, step.size[M] - 1u);
   var at = m * K4;
   if (GATHER) { at = index[m] * K4; }
+  // Before the first sum: see above.
+  var a = array<vec4f, 16>();
+  a[0] = load_input(at);
+  if (K4 > 1u) { a[1] = load_input(at + 1u); }
+  if (K4 > 2u) { a[2] = load_input(at + 2u); }
+  if (K4 > 3u) { a[3] = load_input(at + 3u); }
+  if (K4 > 4u) { a[4] = load_input(at + 4u); }
+  if (K4 > 5u) { a[5] = load_input(at + 5u); }
+  if (K4 > 6u) { a[6] = load_input(at + 6u); }
+  if (K4 > 7u) { a[7] = load_input(at + 7u); }
+  if (K4 > 8u) { a[8] = load_input(at + 8u); }
+  if (K4 > 9u) { a[9] = load_input(at + 9u); }
+  if (K4 > 10u) { a[10] = load_input(at + 10u); }
+  if (K4 > 11u) { a[11] = load_input(at + 11u); }
+  if (K4 > 12u) { a[12] = load_input(at + 12u); }
+  if (K4 > 13u) { a[13] = load_input(at + 13u); }
+  if (K4 > 14u) { a[14] = load_input(at + 14u); }
+  if (K4 > 15u) { a[15] = load_input(at + 15u); }
   var s = Sums();
   if (BIAS) { s = Sums(panel[16u * K4], panel[16u * K4 + 1u], panel[16u * K4 + 2u], panel[16u * K4 + 3u]); }
-  s = add(s, at, 0u);
-  if (K4 > 1u) { s = add(s, at, 1u); }
-  if (K4 > 2u) { s = add(s, at, 2u); }
-  if (K4 > 3u) { s = add(s, at, 3u); }
-  if (K4 > 4u) { s = add(s, at, 4u); }
-  if (K4 > 5u) { s = add(s, at, 5u); }
-  if (K4 > 6u) { s = add(s, at, 6u); }
-  if (K4 > 7u) { s = add(s, at, 7u); }
-  if (K4 > 8u) { s = add(s, at, 8u); }
-  if (K4 > 9u) { s = add(s, at, 9u); }
-  if (K4 > 10u) { s = add(s, at, 10u); }
-  if (K4 > 11u) { s = add(s, at, 11u); }
-  if (K4 > 12u) { s = add(s, at, 12u); }
-  if (K4 > 13u) { s = add(s, at, 13u); }
-  if (K4 > 14u) { s = add(s, at, 14u); }
-  if (K4 > 15u) { s = add(s, at, 15u); }
+  s = add(s, a[0], 0u);
+  if (K4 > 1u) { s = add(s, a[1], 1u); }
+  if (K4 > 2u) { s = add(s, a[2], 2u); }
+  if (K4 > 3u) { s = add(s, a[3], 3u); }
+  if (K4 > 4u) { s = add(s, a[4], 4u); }
+  if (K4 > 5u) { s = add(s, a[5], 5u); }
+  if (K4 > 6u) { s = add(s, a[6], 6u); }
+  if (K4 > 7u) { s = add(s, a[7], 7u); }
+  if (K4 > 8u) { s = add(s, a[8], 8u); }
+  if (K4 > 9u) { s = add(s, a[9], 9u); }
+  if (K4 > 10u) { s = add(s, a[10], 10u); }
+  if (K4 > 11u) { s = add(s, a[11], 11u); }
+  if (K4 > 12u) { s = add(s, a[12], 12u); }
+  if (K4 > 13u) { s = add(s, a[13], 13u); }
+  if (K4 > 14u) { s = add(s, a[14], 14u); }
+  if (K4 > 15u) { s = add(s, a[15], 15u); }
   put(m, column, s.c0);
   put(m, column + 1u, s.c1);
   put(m, column + 2u, s.c2);

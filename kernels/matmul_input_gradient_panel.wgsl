@@ -42,9 +42,8 @@ struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
 
 fn entry(p: u32) -> vec4f { return vec4f(panel[p], panel[p + 1u], panel[p + 2u], panel[p + 3u]); }
 
-// Four more outputs, of columns 4n .. 4n+3.
-fn add(s: Sums, at: u32, n: u32) -> Sums {
-  let d = load_output_gradient(at + n);
+// Four more outputs, d, of columns 4n .. 4n+3.
+fn add(s: Sums, d: vec4f, n: u32) -> Sums {
   let p = 64u * n;
   return Sums(
     fma(vec4f(d.w), entry(p + 48u), fma(vec4f(d.z), entry(p + 32u), fma(vec4f(d.y), entry(p + 16u), fma(vec4f(d.x), entry(p), s.c0)))),
@@ -55,15 +54,17 @@ fn add(s: Sums, at: u32, n: u32) -> Sums {
 }
 
 // Rows and columns past the end repeat the last one, as in matmul_forward_panel.wgsl. Only what adds must not do it twice.
-fn put(m: u32, column: u32, z: vec4f) {
-  let last = step.size[M] - 1u;
-  if (ACCUMULATE && (m > last || column >= K4)) { return; }
-  let at = min(m, last) * K4 + min(column, K4 - 1u);
-  var d = z;
-  if (ELU) {
-    let x = load_input(at);
-    d *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0));
-  }
+fn place(m: u32, column: u32) -> u32 { return min(m, step.size[M] - 1u) * K4 + min(column, K4 - 1u); }
+
+fn load_own(m: u32, column: u32) -> vec4f {
+  if (ELU) { return load_input(place(m, column)); }
+  return vec4f(1.0);
+}
+
+fn put(m: u32, column: u32, z: vec4f, x: vec4f) {
+  if (ACCUMULATE && (m >= step.size[M] || column >= K4)) { return; }
+  let at = place(m, column);
+  let d = select(z, z * select(x + 1.0, vec4f(1.0), x > vec4f(0.0)), ELU);
   if (ACCUMULATE) { input_gradient[at] += d; } else { input_gradient[at] = d; }
 }
 
@@ -83,24 +84,46 @@ fn matmul_input_gradient_panel(@builtin(local_invocation_index) local: u32, @bui
   workgroupBarrier();
   let m = group.y * WORKGROUP_Y + local;
   let at = min(m, step.size[M] - 1u) * N4;
-  var s = add(Sums(), at, 0u);
-  if (N4 > 1u) { s = add(s, at, 1u); }
-  if (N4 > 2u) { s = add(s, at, 2u); }
-  if (N4 > 3u) { s = add(s, at, 3u); }
-  if (N4 > 4u) { s = add(s, at, 4u); }
-  if (N4 > 5u) { s = add(s, at, 5u); }
-  if (N4 > 6u) { s = add(s, at, 6u); }
-  if (N4 > 7u) { s = add(s, at, 7u); }
-  if (N4 > 8u) { s = add(s, at, 8u); }
-  if (N4 > 9u) { s = add(s, at, 9u); }
-  if (N4 > 10u) { s = add(s, at, 10u); }
-  if (N4 > 11u) { s = add(s, at, 11u); }
-  if (N4 > 12u) { s = add(s, at, 12u); }
-  if (N4 > 13u) { s = add(s, at, 13u); }
-  if (N4 > 14u) { s = add(s, at, 14u); }
-  if (N4 > 15u) { s = add(s, at, 15u); }
-  put(m, column, s.c0);
-  put(m, column + 1u, s.c1);
-  put(m, column + 2u, s.c2);
-  put(m, column + 3u, s.c3);
+  // All that is read comes before the first sum.
+  var d = array<vec4f, 16>();
+  d[0] = load_output_gradient(at);
+  if (N4 > 1u) { d[1] = load_output_gradient(at + 1u); }
+  if (N4 > 2u) { d[2] = load_output_gradient(at + 2u); }
+  if (N4 > 3u) { d[3] = load_output_gradient(at + 3u); }
+  if (N4 > 4u) { d[4] = load_output_gradient(at + 4u); }
+  if (N4 > 5u) { d[5] = load_output_gradient(at + 5u); }
+  if (N4 > 6u) { d[6] = load_output_gradient(at + 6u); }
+  if (N4 > 7u) { d[7] = load_output_gradient(at + 7u); }
+  if (N4 > 8u) { d[8] = load_output_gradient(at + 8u); }
+  if (N4 > 9u) { d[9] = load_output_gradient(at + 9u); }
+  if (N4 > 10u) { d[10] = load_output_gradient(at + 10u); }
+  if (N4 > 11u) { d[11] = load_output_gradient(at + 11u); }
+  if (N4 > 12u) { d[12] = load_output_gradient(at + 12u); }
+  if (N4 > 13u) { d[13] = load_output_gradient(at + 13u); }
+  if (N4 > 14u) { d[14] = load_output_gradient(at + 14u); }
+  if (N4 > 15u) { d[15] = load_output_gradient(at + 15u); }
+  let x0 = load_own(m, column);
+  let x1 = load_own(m, column + 1u);
+  let x2 = load_own(m, column + 2u);
+  let x3 = load_own(m, column + 3u);
+  var s = add(Sums(), d[0], 0u);
+  if (N4 > 1u) { s = add(s, d[1], 1u); }
+  if (N4 > 2u) { s = add(s, d[2], 2u); }
+  if (N4 > 3u) { s = add(s, d[3], 3u); }
+  if (N4 > 4u) { s = add(s, d[4], 4u); }
+  if (N4 > 5u) { s = add(s, d[5], 5u); }
+  if (N4 > 6u) { s = add(s, d[6], 6u); }
+  if (N4 > 7u) { s = add(s, d[7], 7u); }
+  if (N4 > 8u) { s = add(s, d[8], 8u); }
+  if (N4 > 9u) { s = add(s, d[9], 9u); }
+  if (N4 > 10u) { s = add(s, d[10], 10u); }
+  if (N4 > 11u) { s = add(s, d[11], 11u); }
+  if (N4 > 12u) { s = add(s, d[12], 12u); }
+  if (N4 > 13u) { s = add(s, d[13], 13u); }
+  if (N4 > 14u) { s = add(s, d[14], 14u); }
+  if (N4 > 15u) { s = add(s, d[15], 15u); }
+  put(m, column, s.c0, x0);
+  put(m, column + 1u, s.c1, x1);
+  put(m, column + 2u, s.c2, x2);
+  put(m, column + 3u, s.c3, x3);
 }

@@ -109,30 +109,30 @@ fn matmul_weight_gradient_rows(@builtin(global_invocation_id) id: vec3u) {
   var b2 = vec4f(0.0);
   var b3 = vec4f(0.0);
   // Four rows at a time: a product of four is summed in registers before it meets the accumulator, which llvmpipe keeps
-  // in memory.
+  // in memory. All that is read comes before the first product, as in matmul_forward_panel.wgsl.
   let last = max(end, 1u) - 1u;
   for (var m = first; m < end; m += 4u) {
     let x0 = load(m, last, k / 4u);
     let x1 = load(m + 1u, last, k / 4u);
     let x2 = load(m + 2u, last, k / 4u);
     let x3 = load(m + 3u, last, k / 4u);
-    let a0 = transpose(mat4x4f(x0, x1, x2, x3));
     let y0 = load(m, last, k / 4u + 1u);
     let y1 = load(m + 1u, last, k / 4u + 1u);
     let y2 = load(m + 2u, last, k / 4u + 1u);
     let y3 = load(m + 3u, last, k / 4u + 1u);
-    let a1 = transpose(mat4x4f(y0, y1, y2, y3));
     let d0 = gradients(m, last, column);
-    c00 += d0 * a0;
-    c10 += d0 * a1;
     let d1 = gradients(m, last, column + 1u);
-    c01 += d1 * a0;
-    c11 += d1 * a1;
     let d2 = gradients(m, last, column + 2u);
-    c02 += d2 * a0;
-    c12 += d2 * a1;
     let d3 = gradients(m, last, column + 3u);
+    let a0 = transpose(mat4x4f(x0, x1, x2, x3));
+    let a1 = transpose(mat4x4f(y0, y1, y2, y3));
+    c00 += d0 * a0;
+    c01 += d1 * a0;
+    c02 += d2 * a0;
     c03 += d3 * a0;
+    c10 += d0 * a1;
+    c11 += d1 * a1;
+    c12 += d2 * a1;
     c13 += d3 * a1;
     if (BIAS) {
       b0 += (d0[0] + d0[1]) + (d0[2] + d0[3]);
