@@ -8,8 +8,7 @@
 //              instruction cache.
 // On llvmpipe  a read of workgroup memory at a constant place, where all lanes are known to run, is one scalar load that the
 //              multiplication broadcasts by itself. But the row's end is still guarded by an `if`: LLVM defers the additions
-//              behind the branch and keeps all products of the row in memory until then. The shipped kernel,
-//              matmul_forward_panel.wgsl, has rows past the end store the last row's bits again instead.
+//              behind the branch and keeps all products of the row in memory until then.
 
 const WORKGROUP = 1;
 const WORKGROUP_Y = 128;  // rows

@@ -71,7 +71,10 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
   }
   const fed = { rows: "events", gather: "fed items" } as const;
 
-  // One invocation a user reads them all at every event.
+  /** Of an invocation: on a CPU adapter weights that were read are used for as many. */
+  const USERS = tape.options.shapes.kind === "cpu" ? 4 : 1;
+
+  // An invocation reads them all at every event.
   const onCpu = ({ view }: Tensor) =>
     tape.options.shapes.kind === "cpu" ? uniformIfSmall(bufferOf(view)) : bufferOf(view);
 
@@ -79,7 +82,7 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
     const specs: DispatchSpec[] = [{
       kernel: forwardKernel,
       label: `${name} forward`,
-      constants: { H4, TABLE: lookedUp !== undefined },
+      constants: { H4, USERS, TABLE: lookedUp !== undefined },
       views: {
         plan: call.batch.plan,
         event: call.batch.event,
@@ -90,7 +93,7 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
         cell,
         gates,
       },
-      invocations: (s) => [s.users],
+      invocations: (s) => [Math.ceil(s.users / USERS)],
       cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
     }];
     if (!made) return specs;
@@ -108,7 +111,7 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
     const specs: DispatchSpec[] = [{
       kernel: backwardKernel,
       label: `${name} gradient of gates`,
-      constants: { H4 },
+      constants: { H4, USERS },
       views: {
         plan: call.batch.plan,
         event: call.batch.event,
@@ -118,7 +121,7 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
         state_gradient: call.outputGradient(),
         gate_gradient: gateGradient,
       },
-      invocations: (s) => [s.users],
+      invocations: (s) => [Math.ceil(s.users / USERS)],
       cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
     }];
     const recurrent = { input: output, weights };

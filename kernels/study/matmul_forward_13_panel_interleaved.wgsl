@@ -1,0 +1,78 @@
+// matmul_forward_13_panel_interleaved.wgsl - a dense layer, with no branch before the store
+//
+//   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)      K at most 64
+//
+// Idea         step 12, but rows and columns past the end store the last one's bits again at its place instead of being
+//              guarded by an `if`. (To the letter of WGSL a race, between equal values.)
+// On a GPU     no matter: a branch that whole groups of lanes take alike is nearly free.
+// On llvmpipe  LLVM no longer defers the additions. But the row's vectors are read between the sums, and a texel is fetched by
+//              a call: around each of 16 calls all 16 sums are saved and loaded again. The shipped kernel,
+//              matmul_forward_panel.wgsl, reads the whole row first.
+
+const WORKGROUP = 1;
+const WORKGROUP_Y = 128;  // rows
+const K4 = 16u;  // columns of the input / 4, at most 16
+const N4 = 16u;  // columns of the output / 4
+
+struct Step { size: vec4u }  // z: rows
+
+@group(0) @binding(0) var<storage, read> input: array<vec4f>;
+@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(2) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(4) var<uniform> step: Step;
+
+fn load_input(i: u32) -> vec4f { return input[i]; }
+
+var<workgroup> panel: array<vec4f, 16u * K4 + 4u>;  // row k of the panel: 4k .. 4k+3; the bias behind them
+
+struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
+
+// Four more inputs, of columns 4k .. 4k+3.
+fn add(s: Sums, at: u32, k: u32) -> Sums {
+  let a = load_input(at + k);
+  let p = 16u * k;
+  return Sums(
+    fma(vec4f(a.w), panel[p + 12u], fma(vec4f(a.z), panel[p + 8u], fma(vec4f(a.y), panel[p + 4u], fma(vec4f(a.x), panel[p], s.c0)))),
+    fma(vec4f(a.w), panel[p + 13u], fma(vec4f(a.z), panel[p + 9u], fma(vec4f(a.y), panel[p + 5u], fma(vec4f(a.x), panel[p + 1u], s.c1)))),
+    fma(vec4f(a.w), panel[p + 14u], fma(vec4f(a.z), panel[p + 10u], fma(vec4f(a.y), panel[p + 6u], fma(vec4f(a.x), panel[p + 2u], s.c2)))),
+    fma(vec4f(a.w), panel[p + 15u], fma(vec4f(a.z), panel[p + 11u], fma(vec4f(a.y), panel[p + 7u], fma(vec4f(a.x), panel[p + 3u], s.c3)))),
+  );
+}
+
+fn put(m: u32, column: u32, z: vec4f) {
+  output[m * N4 + min(column, N4 - 1u)] = select(exp(min(z, vec4f(0.0))) - 1.0, z, z > vec4f(0.0));
+}
+
+@compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
+fn matmul_forward_13_panel_interleaved(@builtin(local_invocation_index) local: u32, @builtin(workgroup_id) group: vec3u) {
+  let column = 4u * group.x;
+  for (var i = local; i < 16u * K4; i += WORKGROUP_Y) {
+    panel[i] = weights[(i / 4u) * N4 + min(column + i % 4u, N4 - 1u)];
+  }
+  if (local < 4u) { panel[16u * K4 + local] = bias[min(column + local, N4 - 1u)]; }
+  workgroupBarrier();
+  let m = min(group.y * WORKGROUP_Y + local, step.size.z - 1u);
+  let at = m * K4;
+  var s = Sums(panel[16u * K4], panel[16u * K4 + 1u], panel[16u * K4 + 2u], panel[16u * K4 + 3u]);
+  s = add(s, at, 0u);
+  if (K4 > 1u) { s = add(s, at, 1u); }
+  if (K4 > 2u) { s = add(s, at, 2u); }
+  if (K4 > 3u) { s = add(s, at, 3u); }
+  if (K4 > 4u) { s = add(s, at, 4u); }
+  if (K4 > 5u) { s = add(s, at, 5u); }
+  if (K4 > 6u) { s = add(s, at, 6u); }
+  if (K4 > 7u) { s = add(s, at, 7u); }
+  if (K4 > 8u) { s = add(s, at, 8u); }
+  if (K4 > 9u) { s = add(s, at, 9u); }
+  if (K4 > 10u) { s = add(s, at, 10u); }
+  if (K4 > 11u) { s = add(s, at, 11u); }
+  if (K4 > 12u) { s = add(s, at, 12u); }
+  if (K4 > 13u) { s = add(s, at, 13u); }
+  if (K4 > 14u) { s = add(s, at, 14u); }
+  if (K4 > 15u) { s = add(s, at, 15u); }
+  put(m, column, s.c0);
+  put(m, column + 1u, s.c1);
+  put(m, column + 2u, s.c2);
+  put(m, column + 3u, s.c3);
+}
