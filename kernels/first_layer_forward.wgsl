@@ -2,7 +2,7 @@
 //
 //   item   [., N]  W1f f, one row per distinct item (or the table itself with one-hot features)
 //   state  [E, N]  W1s s + b, one row per event
-//   output [R, N]  ELU(item[row_item[r]] + state[event of r])
+//   output [R, N]  ELU(item[row_item[r]] + state[event of r]); the rows of an event are neighbours
 //
 // Item dropout: in training a row hides its item with a given probability, as if nothing were known of it; the others
 // scale its part, so that its mean stays. Which rows do follows from the row's number and the step's noise: nothing is
@@ -10,7 +10,8 @@
 //
 // W1 [s; f] = W1s s + W1f f: the products are made once per event and once per item; a row only adds two vectors.
 //
-// Work split   one invocation owns four columns of one row.
+// Work split   one invocation owns four columns of one event, whose part it reads once, and walks along its rows: on a CPU
+//              adapter 1.3 ms instead of 2.0 for 25,600 rows of 64, as every vector that is read costs 230 instructions.
 // Cost         2 flops and an exponential, 12 bytes an element.      Backward   first_layer_backward.wgsl
 
 const WORKGROUP = 64;
@@ -31,7 +32,7 @@ struct Step {
 
 @group(0) @binding(0) var<storage, read> item: array<vec4f>;
 @group(0) @binding(1) var<storage, read> state: array<vec4f>;
-@group(0) @binding(2) var<storage, read> row: array<vec4u>;
+@group(0) @binding(2) var<storage, read> event: array<vec4u>;
 @group(0) @binding(3) var<storage, read> row_item: array<u32>;
 @group(0) @binding(4) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(5) var<uniform> step: Step;
@@ -50,10 +51,13 @@ fn noise(r: u32) -> u32 {
 @compute @workgroup_size(WORKGROUP)
 fn first_layer_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
-  if (i >= step.size.z * N4) { return; }
-  let r = i / N4;
+  if (i >= step.size.y * N4) { return; }
   let column = i % N4;
-  var z = state[row[r].x * N4 + column];
-  if (KEPT == 4294967295u || noise(r) <= KEPT) { z += KEPT_SCALE * item[row_item[r] * N4 + column]; }
-  output[i] = select(exp(min(z, vec4f(0.0))) - 1.0, z, (z > vec4f(0.0)) | broken(z));
+  let of_event = event[i / N4];
+  let known = state[i];
+  for (var r = of_event.x; r < of_event.y; r++) {
+    var z = known;
+    if (KEPT == 4294967295u || noise(r) <= KEPT) { z += KEPT_SCALE * item[row_item[r] * N4 + column]; }
+    output[r * N4 + column] = select(exp(min(z, vec4f(0.0))) - 1.0, z, (z > vec4f(0.0)) | broken(z));
+  }
 }

@@ -45,12 +45,12 @@ export function firstLayer(
     views: {
       item: item.view,
       state: state.view,
-      row: call.batch.row,
+      event: call.batch.event,
       row_item: call.batch.rowItem,
       output: output.view,
     },
-    invocations: (s) => [s.rows * N4],
-    cost: (s) => ({ flops: 3 * s.rows * output.columns, bytes: 48 * s.rows * N4 }),
+    invocations: (s) => [s.events * N4],
+    cost: (s) => ({ flops: 3 * s.rows * output.columns, bytes: 16 * N4 * (s.events + 2 * s.rows) }),
   }];
 
   const backward = (call: Call): DispatchSpec[] => {
