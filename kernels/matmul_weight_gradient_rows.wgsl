@@ -9,7 +9,7 @@
 //              y: chunk), four rows at a time: 24 vector loads for 1,024 flops. Lanes of a workgroup own different blocks of
 //              the same chunk, so they find the same rows in cache.
 // Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Forward   matmul_forward_panel.wgsl
-// On llvmpipe  two cores, 12,800 x 64 x 64, both inputs in textures: 31 GFLOP/s; a row at a time 20, from buffers 14
+// On llvmpipe  two cores, 12,800 x 64 x 64, both inputs in textures: 1.5 ms; a row at a time 3.5, from buffers 3.7
 // Next         adam.wgsl
 
 const WORKGROUP = 8;
