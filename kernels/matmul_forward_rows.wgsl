@@ -9,8 +9,8 @@
 //              buffer without the branches that storage costs. So what counts is how often a loaded value is used.
 // Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
 // Backward     matmul_input_gradient_rows.wgsl, matmul_weight_gradient_rows.wgsl
-// On llvmpipe  two cores, 12,800 x 64 x 64: 12 GFLOP/s, 18 with the input in a texture; matmul_forward_tiled 7,
-//              matmul_forward_panel 27. All steps: bench/ladder.md
+// On llvmpipe  two cores, 12,800 x 64 x 64: 25 GFLOP/s, 35 with the input in a texture; matmul_forward_tiled 15,
+//              matmul_forward_panel 56. All steps: bench/ladder.md
 // Up to 64 inputs   matmul_forward_panel.wgsl
 // On a GPU     matmul_forward_tiled.wgsl
 
