@@ -4,6 +4,7 @@
  */
 
 import { Command, InvalidArgumentError, Option } from "commander";
+import { driverThreads } from "../src/gpu/driver_threads.ts";
 import { machineText } from "./peers/machine.ts";
 import { EXIT_USER_ERROR, runMain } from "../src/cli/fail.ts";
 import { parse, wholeNumber } from "../src/cli/options.ts";
@@ -197,7 +198,7 @@ function commandOf(
   return {
     program: Deno.execPath(),
     args: [...flags, script("child.ts"), ...args, file],
-    environment: { ...GPU_ENVIRONMENT, ...environment },
+    environment: { ...GPU_ENVIRONMENT, ...driverThreads(), ...environment },
   };
 }
 

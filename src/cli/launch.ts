@@ -7,6 +7,7 @@
  */
 
 import { UserError } from "../data/user_error.ts";
+import { DRIVER_VARIABLES } from "../gpu/driver_threads.ts";
 import { runMain } from "./fail.ts";
 import {
   CACHE_VARIABLES,
@@ -65,8 +66,12 @@ const TERMINAL_VARIABLES = [
  * @throws {UserError} for an unknown command or a folder that no flag can name
  */
 export function permissionFlags(command: string, args: readonly string[], cache?: string): string[] {
-  const { writes, caches, native } = needsOf(command);
-  const variables = [...TERMINAL_VARIABLES, ...(caches ? CACHE_VARIABLES : [])];
+  const { writes, adapter, caches, native } = needsOf(command);
+  const variables = [
+    ...TERMINAL_VARIABLES,
+    ...(adapter ? DRIVER_VARIABLES : []),
+    ...(caches ? CACHE_VARIABLES : []),
+  ];
   const flags = ["--no-prompt", "--allow-read", `--allow-env=${variables.join(",")}`];
   if (native) flags.push("--allow-ffi");
   const folders = writes(args);

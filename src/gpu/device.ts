@@ -1,6 +1,7 @@
 /** The device: adapter, limits, error capture, and the count of live buffers. */
 
 import { UserError } from "../data/user_error.ts";
+import { setDriverThreads } from "./driver_threads.ts";
 import { type AdapterKind, fixedShapes, type KernelShapes } from "./kernel_shapes.ts";
 import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./memory.ts";
 
@@ -185,6 +186,7 @@ export class Gpu {
  * @throws UserError when there is no adapter.
  */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
+  setDriverThreads();
   const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
     throw new UserError(
