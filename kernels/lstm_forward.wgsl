@@ -90,12 +90,14 @@ fn unit(z: Gates, e: u32, fed: u32, j: u32, before: Unit) -> Unit {
   return Unit(c, o * squash(c));
 }
 
-// Stores the state before event e. What the event feeds; nothing behind the user's last one.
+// Stores the state before event e; behind the user's last one there is none.
 fn begin(e: u32, end: u32, j: u32, before: Unit) {
   if (e >= end) { return; }
   state[e * H4 + j] = before.state;
   cell[e * H4 + j] = before.cell;
 }
+
+// The item that event e feeds, or NONE.
 fn fed_by(e: u32, end: u32) -> u32 {
   if (e >= end) { return NONE; }
   return event[e].w;

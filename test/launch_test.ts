@@ -4,6 +4,7 @@ import { permissionFlags, runFolders } from "../src/cli/launch.ts";
 import { cacheFolder, reportFolders } from "../src/cli/output_folders.ts";
 import { type AdapterSummary, ensureAdapter, type Host } from "../src/cli/setup.ts";
 import { UserError } from "../src/data/user_error.ts";
+import { DRIVER_VARIABLES, driverThreads } from "../src/gpu/driver_threads.ts";
 
 Deno.test("runFolders finds the folder to write to", () => {
   const cases: [string[], string[]][] = [
@@ -37,6 +38,18 @@ Deno.test("permissionFlags lets train write to its run folder and evaluate nowhe
   for (const flag of permissionFlags("train", [])) {
     assert.ok(!/^(-A|--allow-(all|run|net|ffi|sys))/.test(flag) && flag !== "--allow-env", flag);
   }
+});
+
+Deno.test("a command that computes may set how many threads llvmpipe has, and the user's own setting comes first", () => {
+  const variables = (command: string) =>
+    permissionFlags(command, []).find((flag) => flag.startsWith("--allow-env="))?.slice(12).split(",") ?? [];
+  for (const name of DRIVER_VARIABLES) {
+    assert.ok(variables("train").includes(name), name);
+    assert.ok(!variables("report").includes(name), name);
+  }
+  assert.deepEqual(driverThreads(undefined, 2), { LP_NUM_THREADS: "4" });
+  assert.deepEqual(driverThreads(undefined, 64), { LP_NUM_THREADS: "32" });
+  assert.deepEqual(driverThreads("3", 2), { LP_NUM_THREADS: "3" });
 });
 
 Deno.test("reportFolders finds the folder that the page is written to", () => {

@@ -3,17 +3,26 @@
  *
  * It deals the workgroups of a dispatch out to its threads evenly and for good, and the next dispatch waits for the last
  * of them. With one thread a core, whatever else runs for a moment (this program's own host code does all the time, as it
- * encodes the next steps) holds a whole dispatch up. On two cores the two threads of a core fill each other's gaps: a step
- * of 26 ms takes 24.5, one of 2.0 ms takes 1.6. Four a core are no better. Results do not depend on it, bit for bit.
+ * encodes the next steps) holds a whole dispatch up; two threads of a core fill each other's gaps. On two cores, three
+ * pairs of runs of `bench:peers`: a step of W1 24.1 to 25.9 ms instead of 25.3 to 27.3, one of yelp 1.6 to 1.7 instead of
+ * 1.9 to 2.15. Whole trainings on yelp took the same. Four a core are no better. Results do not depend on it, bit for bit.
  */
 
 const VARIABLE = "LP_NUM_THREADS";
+/** The variables that {@link setDriverThreads} needs permission for. */
+export const DRIVER_VARIABLES: readonly string[] = [VARIABLE];
 /** llvmpipe has no more. */
 const MOST = 32;
 
-/** The environment for a process whose driver shall have so many; the user's own setting comes first. */
-export function driverThreads(): Record<string, string> {
-  return { [VARIABLE]: Deno.env.get(VARIABLE) ?? String(Math.min(MOST, 2 * navigator.hardwareConcurrency)) };
+/**
+ * The environment for a process whose driver shall have so many.
+ * @param own the user's setting, which comes first.
+ */
+export function driverThreads(
+  own = Deno.env.get(VARIABLE),
+  cores = navigator.hardwareConcurrency,
+): Record<string, string> {
+  return { [VARIABLE]: own ?? String(Math.min(MOST, 2 * cores)) };
 }
 
 /**
@@ -25,5 +34,3 @@ export function setDriverThreads(): void {
   if (Deno.permissions.querySync(permission).state !== "granted") return;
   for (const [name, value] of Object.entries(driverThreads())) Deno.env.set(name, value);
 }
-/** The variable that {@link setDriverThreads} needs permission for. */
-export const DRIVER_VARIABLES: readonly string[] = [VARIABLE];
