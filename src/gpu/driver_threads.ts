@@ -14,15 +14,14 @@ export const DRIVER_VARIABLES: readonly string[] = [VARIABLE];
 /** llvmpipe has no more. */
 const MOST = 32;
 
-/**
- * The environment for a process whose driver shall have so many.
- * @param own the user's setting, which comes first.
- */
-export function driverThreads(
-  own = Deno.env.get(VARIABLE),
-  cores = navigator.hardwareConcurrency,
-): Record<string, string> {
-  return { [VARIABLE]: own ?? String(Math.min(MOST, 2 * cores)) };
+/** How many. @param cores of the machine. @param own the user's setting, which comes first. */
+export function threadsFor(cores: number, own?: string): string {
+  return own ?? String(Math.min(MOST, 2 * cores));
+}
+
+/** The environment for a process whose driver shall have so many. */
+export function driverThreads(): Record<string, string> {
+  return { [VARIABLE]: threadsFor(navigator.hardwareConcurrency, Deno.env.get(VARIABLE)) };
 }
 
 /**
