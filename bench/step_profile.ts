@@ -154,7 +154,7 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
     });
     time("upload", () => plan.upload(0, group));
     const commands = time("encode", () => {
-      const commands = new Commands(gpu, "test");
+      const commands = new Commands(gpu, "steps of a host's profile");
       for (let k = 0; k < group; k++) {
         for (const { program, sizes, offset } of parts) program.encode(commands, sizes, offset);
       }

@@ -12,7 +12,7 @@
 
 const WORKGROUP = 8;
 const H4 = 5u;  // H / 4
-const USERS = 4u;  // of an invocation, 1 to 4
+const USERS = 4u;  // of an invocation: 4, or 1 on a GPU
 const NONE = 0xffffffffu;
 
 struct Step {
@@ -32,7 +32,6 @@ struct Step {
 @group(0) @binding(5) var<storage, read> state_gradient: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> gate_gradient: array<vec4f>;
 @group(0) @binding(7) var<uniform> step: Step;
-
 
 fn squash(x: vec4f) -> vec4f { return tanh(clamp(x, vec4f(-15.0), vec4f(15.0))); }
 
@@ -63,6 +62,7 @@ fn put(e: u32, on: bool, j: u32, u: Unit) {
   gate_gradient[at + 3u * H4] = u.o;
 }
 
+// The item that event e fed, or NONE.
 fn fed_by(e: u32, on: bool) -> u32 {
   if (!on) { return NONE; }
   return event[e].w;

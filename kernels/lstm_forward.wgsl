@@ -18,7 +18,7 @@
 
 const WORKGROUP = 8;
 const H4 = 5u;  // H / 4
-const USERS = 4u;  // of an invocation, 1 to 4
+const USERS = 4u;  // of an invocation: 4, or 1 on a GPU
 const TABLE = false;
 const NONE = 0xffffffffu;
 

@@ -56,6 +56,7 @@ fn add(s: Sums, d: vec4f, n: u32) -> Sums {
 // Rows and columns past the end repeat the last one, as in matmul_forward_panel.wgsl. Only what adds must not do it twice.
 fn place(m: u32, column: u32) -> u32 { return min(m, step.size[M] - 1u) * K4 + min(column, K4 - 1u); }
 
+// The input's own element, for ELU'.
 fn load_own(m: u32, column: u32) -> vec4f {
   if (ELU) { return load_input(place(m, column)); }
   return vec4f(1.0);

@@ -43,7 +43,6 @@ struct Step {
 @group(0) @binding(6) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(7) var<uniform> step: Step;
 
-
 fn put(at: u32, value: vec4f) {
   if (ACCUMULATE) { output[at] += value; } else { output[at] = value; }
 }
