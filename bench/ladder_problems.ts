@@ -98,6 +98,9 @@ export function matmulProblem(name: MatmulName, size: Size): Problem {
         index: new Uint32Array(1),
         weights: uploadWeights(weights),
         bias: upload(bias),
+        // Of a dot product that is switched off.
+        dot_weights: new Float32Array(4),
+        dots: new Float32Array(4),
       },
       outputs: { output: output(expected, K + 8) },
       constants: { K4, N4, ELU: true, BIAS: true },

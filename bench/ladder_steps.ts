@@ -25,6 +25,7 @@ import lstmWorkgroup from "../kernels/study/lstm_forward_2_workgroup.wgsl" with 
 import lstmVectors from "../kernels/study/lstm_forward_3_vectors.wgsl" with { type: "text" };
 import forwardPanelLoop from "../kernels/study/matmul_forward_11_panel_loop.wgsl" with { type: "text" };
 import forwardPanelGuarded from "../kernels/study/matmul_forward_12_panel_guarded.wgsl" with { type: "text" };
+import forwardPanelIndexed from "../kernels/study/matmul_forward_14_panel_indexed.wgsl" with { type: "text" };
 import forwardPanelInterleaved from "../kernels/study/matmul_forward_13_panel_interleaved.wgsl" with {
   type: "text",
 };
@@ -88,6 +89,11 @@ function forwardSteps(): Step[] {
   };
   const rows = shipped("matmul_forward_rows", forwardRowsText);
   const panel = shipped("matmul_forward_panel", forwardPanelText);
+  /** Those before the shipped one: an invocation a row, by two axes. */
+  const panelRows: Invocations = (size) => {
+    const [M, , N4] = inFours(size);
+    return [Math.ceil(N4 / 4), M];
+  };
   const panelBound = { where: { input: "texture" }, refuses: panelRefuses(1) } as const;
   return [
     {
@@ -132,22 +138,28 @@ function forwardSteps(): Step[] {
     {
       kernel: kernel("matmul_forward_11_panel_loop", forwardPanelLoop),
       idea: "a panel of weights in workgroup memory",
-      invocations: panel.invocations,
+      invocations: panelRows,
       ...panelBound,
     },
     {
       kernel: kernel("matmul_forward_12_panel_guarded", forwardPanelGuarded),
       idea: "k written out",
-      invocations: panel.invocations,
+      invocations: panelRows,
       ...panelBound,
     },
     {
       kernel: kernel("matmul_forward_13_panel_interleaved", forwardPanelInterleaved),
       idea: "no branch before the store",
-      invocations: panel.invocations,
+      invocations: panelRows,
       ...panelBound,
     },
-    { ...panel, idea: "the row read before the first sum (shipped)", ...panelBound },
+    {
+      kernel: kernel("matmul_forward_14_panel_indexed", forwardPanelIndexed),
+      idea: "the row read before the first sum",
+      invocations: panelRows,
+      ...panelBound,
+    },
+    { ...panel, idea: "one axis of 256 invocations (shipped)", ...panelBound },
   ];
 }
 

@@ -5,13 +5,12 @@
 //
 // Where input = ELU(z), ELU'(z) = 1 for z > 0 and ELU(z) + 1 otherwise: it follows from the output alone.
 //
-// Work split   as in matmul_forward_panel.wgsl, which says why: a workgroup owns WORKGROUP_Y rows x 16 columns of the result and
+// Work split   as in matmul_forward_panel.wgsl, which says why: a workgroup owns WORKGROUP rows x 16 columns of the result and
 //              copies its panel of W, turned to [N, 16], into workgroup memory; an invocation owns a row, in a straight line.
 // Cost         2 M K N flops, 4 (2 M K + K N + M N) bytes.     Accuracy   N roundings of the running sum
 // More outputs matmul_input_gradient_rows.wgsl     On a GPU     matmul_input_gradient_tiled.wgsl
 
-const WORKGROUP = 1;
-const WORKGROUP_Y = 128;  // rows
+const WORKGROUP = 256;  // rows
 const M = 2u;    // which of step.size counts the rows
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4, at most 16
@@ -69,10 +68,11 @@ fn put(m: u32, column: u32, z: vec4f, x: vec4f) {
   if (ACCUMULATE) { input_gradient[at] += d; } else { input_gradient[at] = d; }
 }
 
-@compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
-fn matmul_input_gradient_panel(@builtin(local_invocation_index) local: u32, @builtin(workgroup_id) group: vec3u) {
+@compute @workgroup_size(WORKGROUP)
+fn matmul_input_gradient_panel(@builtin(local_invocation_id) place: vec3u, @builtin(workgroup_id) group: vec3u) {
+  let local = place.x;
   let column = 4u * group.x;
-  for (var i = local; i < 16u * N4; i += WORKGROUP_Y) {
+  for (var i = local; i < 16u * N4; i += WORKGROUP) {
     let n = i / 16u;
     let k = 4u * min(column + (i % 16u) / 4u, K4 - 1u) + i % 4u;
     let w = weights[k * N4 + n];
@@ -83,7 +83,7 @@ fn matmul_input_gradient_panel(@builtin(local_invocation_index) local: u32, @bui
     panel[p + 48u] = w.w;
   }
   workgroupBarrier();
-  let m = group.y * WORKGROUP_Y + local;
+  let m = group.y * WORKGROUP + local;
   let at = min(m, step.size[M] - 1u) * N4;
   // All that is read comes before the first sum.
   var d = array<vec4f, 16>();

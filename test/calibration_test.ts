@@ -11,7 +11,7 @@ import { runCommand, runCommandWithCache, withSmallLog } from "./command_check.t
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "./small_logs.ts";
 
-const panels = ["panel 128", "panel 256", "panel 64", "rows"] as const;
+const panels = ["panel 256", "panel 128", "panel 64", "rows"] as const;
 const two: Product[] = [{ key: "forward 64x64", variants: panels }, { key: "input 64x64", variants: panels }];
 
 /** Microseconds of a variant, the n-th time that it runs. */
@@ -58,29 +58,29 @@ Deno.test("calibration: the fixed variant stays unless another is clearly faster
     return (await calibrate(two, meter)).matmul;
   };
   assert.deepEqual(await chosen(() => 100), {});
-  assert.deepEqual(await chosen((_, variant) => (variant === "panel 128" ? 100 : 91)), {});
+  assert.deepEqual(await chosen((_, variant) => (variant === "panel 256" ? 100 : 91)), {});
   assert.deepEqual(
     await chosen((key, variant) => (key === "input 64x64" && variant === "rows" ? 80 : 100)),
     { "input 64x64": "rows" },
   );
   const fastest: Times = (_, variant) =>
-    ({ "panel 256": 60, "panel 64": 50 } as const)[variant as string] ?? 100;
+    ({ "panel 128": 60, "panel 64": 50 } as const)[variant as string] ?? 100;
   assert.deepEqual(await chosen(fastest), { "forward 64x64": "panel 64", "input 64x64": "panel 64" });
   // Fast by chance in the five rounds of the first comparison, not in the second.
   assert.deepEqual(await chosen((_, variant, n) => (variant === "panel 64" && n < 5 ? 50 : 100)), {});
   // A disturbance of some rounds does not move a median.
-  assert.deepEqual(await chosen((_, variant, n) => (variant === "panel 128" && n % 5 < 2 ? 900 : 100)), {});
+  assert.deepEqual(await chosen((_, variant, n) => (variant === "panel 256" && n % 5 < 2 ? 900 : 100)), {});
 });
 
 Deno.test("calibration: says how much faster, and leaves out what does not run", async () => {
-  const meter = new FakeMeter((_, variant) => (variant === "panel 128" ? 150 : 100));
+  const meter = new FakeMeter((_, variant) => (variant === "panel 256" ? 150 : 100));
   const prepare = meter.prepare.bind(meter);
   meter.prepare = (key, variant) =>
-    variant === "panel 256" ? Promise.reject(new Error("no such workgroup")) : prepare(key, variant);
+    variant === "panel 128" ? Promise.reject(new Error("no such workgroup")) : prepare(key, variant);
   const { gain, untried, matmul } = await calibrate(two, meter);
   assert.deepEqual(matmul, { "forward 64x64": "panel 64", "input 64x64": "panel 64" });
   assert.deepEqual(gain, { "forward 64x64": 1.5, "input 64x64": 1.5 });
-  assert.deepEqual(untried, ["forward 64x64 panel 256", "input 64x64 panel 256"]);
+  assert.deepEqual(untried, ["forward 64x64 panel 128", "input 64x64 panel 128"]);
 });
 
 Deno.test("calibration: keeps to its budget, the most promising variants first", async () => {
@@ -89,14 +89,14 @@ Deno.test("calibration: keeps to its budget, the most promising variants first",
     const { untried, seconds } = await calibrate(two, meter);
     assert.ok(seconds <= BUDGET / 1000 + 0.04, `${seconds} s with ${panel} ms a panel`);
     const all = two.flatMap(({ key }) => panels.map((variant) => `${key} ${variant}`));
-    const fixed = two.map(({ key }) => `${key} panel 128`);
+    const fixed = two.map(({ key }) => `${key} panel 256`);
     assert.deepEqual(
       [...new Set([...meter.prepared, ...untried])].sort(),
       all.filter((name) => !fixed.includes(name) || meter.prepared.includes(name)).sort(),
     );
     assert.equal(meter.prepared[0], fixed[0]);
   }
-  const slow = new FakeMeter((_, variant) => (variant === "panel 128" ? 100 : 10), () => 3000);
+  const slow = new FakeMeter((_, variant) => (variant === "panel 256" ? 100 : 10), () => 3000);
   const { matmul, untried } = await calibrate(two, slow);
   assert.deepEqual([matmul, untried.length, slow.prepared.length], [{}, 6, 1]);
 });
@@ -223,7 +223,7 @@ Deno.test("a run keeps the shapes it began with: resumed bit for bit, whatever t
     const shapes = set("rows");
     assert.match(await run("whole", "--iterations", "40"), /as calibrated before/);
     await run("part", "--iterations", "16");
-    set("panel 128");
+    set("panel 256");
     const resumed = await runCommandWithCache(
       cache,
       "train",

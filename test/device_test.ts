@@ -144,10 +144,10 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
 
   const shapes: KernelShapes = {
     kind: "cpu",
-    matmul: { "forward 64x8": "panel 256", "input 64x8": "rows", "forward 68x8": "panel 64" },
+    matmul: { "forward 64x8": "panel 64", "input 64x8": "rows", "forward 68x8": "panel 64" },
   };
-  assert.equal(constantOf(matmulKernel("forward", 16, 2, shapes), "WORKGROUP_Y"), 256);
-  assert.equal(constantOf(matmulKernel("forward", 15, 2, shapes), "WORKGROUP_Y"), 128);
+  assert.equal(constantOf(matmulKernel("forward", 16, 2, shapes), "WORKGROUP"), 64);
+  assert.equal(constantOf(matmulKernel("forward", 15, 2, shapes), "WORKGROUP"), 256);
   assert.equal(matmulKernel("input", 16, 2, shapes).name, rows[1]);
   assert.throws(
     () => matmulKernel("forward", 17, 2, shapes),

@@ -89,7 +89,7 @@ export interface OpCase {
   readonly users: readonly number[];
   readonly leaves: readonly Leaf[];
   readonly parameters: readonly ParameterSpec[];
-  /** Records the op under test; it gets leaves and parameters by name. */
+  /** Records the op under test, the last one, and what comes before it; it gets leaves and parameters by name. */
   readonly build: (tape: Tape, tensor: (name: string) => Tensor) => Tensor;
   /** Standard deviation of the random values. */
   readonly scale?: number;
@@ -190,6 +190,12 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
 
     // The reference, and the reference against finite differences.
     const reference = referenceBatch(c.log, c.users, NOISE);
+    for (const before of tape.nodes.slice(0, -1)) {
+      const given = before.inputs.map((t) => values.get(t.name) ?? assert.fail(t.name));
+      if (!outputs.includes(before.output)) {
+        values.set(before.output.name, before.reference(given, reference).output);
+      }
+    }
     const inputs = node.inputs.map((t) => values.get(t.name) ?? assert.fail(t.name));
     const expected = node.reference(inputs, reference);
     const gradientOfOutput = outputGradient ?? matrix(expected.output.rows, expected.output.columns);

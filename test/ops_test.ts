@@ -1,12 +1,19 @@
 /** Every op through {@link checkOp}: a line a case. Sizes 1, 3, 5, 17 and the tiles' edges. */
 
-import type { AdapterKind, KernelShapes, MatmulVariant } from "../src/gpu/kernel_shapes.ts";
+import {
+  type AdapterKind,
+  fixedShapes,
+  type KernelShapes,
+  type MatmulVariant,
+} from "../src/gpu/kernel_shapes.ts";
 import { linear } from "../src/ops/linear.ts";
 import { firstLayer } from "../src/ops/first_layer.ts";
 import { rowDot } from "../src/ops/row_dot.ts";
 import { mixedProduct } from "../src/ops/mixed_product.ts";
 import { lstm } from "../src/ops/lstm.ts";
 import { choiceNll } from "../src/ops/choice_nll.ts";
+import type { Tape } from "../src/tape/tape.ts";
+import type { Tensor } from "../src/tape/tensor.ts";
 import { checkOp, type Leaf, meanOf, type OpCase } from "./op_check.ts";
 import { shuffled, smallLog, type SmallLogOptions } from "./small_logs.ts";
 
@@ -199,6 +206,37 @@ for (const [name, b] of Object.entries({ one, few, many, chunks })) {
         build: (tape, t) => rowDot(tape, "u", { input: t("x"), weights: t("w"), bias: t("b") }),
         tolerance: 4 * U * 400,
       }));
+  }
+}
+
+// The layer makes the products on the way, but for whoever asks second.
+for (const [name, b] of Object.entries({ one, few, many, chunks })) {
+  for (const [K, N] of [[5, 3], [20, 20], [64, 64], [12, 84]] as const) {
+    Deno.test(`row_dot: made by a layer of ${K} x ${N}, ${name}`, () => {
+      const layers = new WeakMap<Tape, Tensor>();
+      const layer = (tape: Tape, t: (name: string) => Tensor) => {
+        const made = layers.get(tape) ??
+          linear(tape, "h", { input: t("x"), weights: t("k"), bias: t("c") }, { elu: true });
+        layers.set(tape, made);
+        return made;
+      };
+      return checkOp({
+        ...b,
+        leaves: [{ name: "x", rows: "rows", columns: K }],
+        parameters: [
+          { name: "k", rows: K, columns: N },
+          { name: "c", rows: 1, columns: N },
+          { name: "w", rows: 1, columns: N },
+          { name: "b", rows: 1, columns: 1 },
+        ],
+        build: (tape, t) => rowDot(tape, "u", { input: layer(tape, t), weights: t("w"), bias: t("b") }),
+        tolerance: 4 * U * 400,
+      }, [
+        fixedShapes("cpu"),
+        { kind: "cpu", matmul: { [`forward ${4 * Math.ceil(K / 4)}x${4 * Math.ceil(N / 4)}`]: "rows" } },
+        fixedShapes("gpu"),
+      ]);
+    });
   }
 }
 

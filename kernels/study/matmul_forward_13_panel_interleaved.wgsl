@@ -6,8 +6,8 @@
 //              guarded by an `if`. (To the letter of WGSL a race, between equal values.)
 // On a GPU     no matter: a branch that whole groups of lanes take alike is nearly free.
 // On llvmpipe  LLVM no longer defers the additions. But the row's vectors are read between the sums, and a texel is fetched by
-//              a call: around each of 16 calls all 16 sums are saved and loaded again. The shipped kernel,
-//              matmul_forward_panel.wgsl, reads the whole row first.
+//              a call: around each of 16 calls all 16 sums are saved and loaded again. Step 14 reads the whole row
+//              first.
 
 const WORKGROUP = 1;
 const WORKGROUP_Y = 128;  // rows

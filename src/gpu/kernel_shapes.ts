@@ -55,7 +55,7 @@ export function variantsFor(
   if (direction === "weight") return kind === "cpu" ? ["rows"] : ["tiled", "rows"];
   const panel = (direction === "forward" ? k4 : n4) <= PANEL_K4;
   if (kind === "gpu") return panel ? ["tiled", "rows", "panel 128"] : ["tiled", "rows"];
-  return panel ? ["panel 128", "panel 256", "panel 64", "rows"] : ["rows"];
+  return panel ? ["panel 256", "panel 128", "panel 64", "rows"] : ["rows"];
 }
 
 /** @throws UserError for recorded shapes that cannot do the product. */

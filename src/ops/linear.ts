@@ -1,17 +1,20 @@
 /** linear: output = act(input W + b), a dense layer. */
 
+import type { Kernel } from "../gpu/kernel.ts";
 import type { Cost, DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
 import { type Dim, extent, partialChunks, sizeIndex } from "../gpu/step.ts";
 import { at, columnSums, elu, matrix, product, type Reference, throughElu } from "../tape/reference.ts";
-import { type Call, expectShape, partialConstants, type Tape } from "../tape/tape.ts";
+import { type Call, expectShape, partialConstants, type RowDots, type Tape } from "../tape/tape.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { NONE } from "../data/click_log.ts";
 import {
   matmulDispatch,
   matmulInvocations,
+  matmulKernel,
   matmulWeights,
+  panelsOf,
   weightGradientInvocations,
 } from "./matmul_kernels.ts";
 
@@ -58,6 +61,15 @@ export function linear(
   const K4 = input.stride / 4;
   const N4 = output.stride / 4;
 
+  let dot: Dot | undefined;
+  const dotRows = (by: Tensor): RowDots | undefined => {
+    const panels = panelsOf(matmulKernel("forward", K4, N4, tape.options.shapes), N4);
+    if (dot || panels === 0) return undefined;
+    expectShape("linear", by, 1, output.columns);
+    dot = { weights: by, panels, view: tape.saved(`${name} dots`, rows, 4 * Math.ceil(panels / 4)) };
+    return dot;
+  };
+
   const forward = (call: Call): DispatchSpec[] => [
     forwardProduct(call, {
       input,
@@ -67,6 +79,7 @@ export function linear(
       gather,
       elu: options.elu ?? false,
       output: output.view,
+      dot,
     }),
   ];
 
@@ -99,6 +112,7 @@ export function linear(
     output,
     rereads: [input, output],
     forward,
+    dotRows,
     backward,
     reference: reference(options),
   });
@@ -118,9 +132,20 @@ function productCost(m: number, input: Tensor, weights: Tensor): Cost {
   return { flops: 2 * m * input.columns * weights.columns, bytes: 16 * (m * (K4 + N4) + 4 * K4 * N4) };
 }
 
-/** The dispatch for act(input W + b); the LSTM has use for it too. */
-export function forwardProduct(call: Call, p: Product & { elu: boolean; output: Memory }): DispatchSpec {
+/** A vector that each row of the output is multiplied by. */
+interface Dot extends RowDots {
+  /** parameter [1, N] */
+  readonly weights: Tensor;
+}
+
+/** The dispatch for act(input W + b); the LSTM has use for it too. @param p.dot only for a kernel of panels. */
+export function forwardProduct(
+  call: Call,
+  p: Product & { elu: boolean; output: Memory; dot?: Dot },
+): DispatchSpec {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
+  /** Calibration tries other kernels, too. */
+  const dotOf = (kernel: Kernel) => (panelsOf(kernel, N4) > 0 ? p.dot : undefined);
   return matmulDispatch("forward", K4, N4, call.shapes, (kernel) => ({
     kernel,
     label: `${call.label} forward`,
@@ -131,6 +156,7 @@ export function forwardProduct(call: Call, p: Product & { elu: boolean; output: 
       GATHER: p.gather !== undefined,
       BIAS: p.bias !== undefined,
       ELU: p.elu,
+      ...(dotOf(kernel) && { DOT: true }),
     },
     views: {
       input: p.input.view,
@@ -138,9 +164,20 @@ export function forwardProduct(call: Call, p: Product & { elu: boolean; output: 
       weights: matmulWeights(kernel, bufferOf(p.weights.view)),
       bias: p.bias?.view ?? p.weights.view,
       output: p.output,
+      ...(panelsOf(kernel, N4) > 0 && {
+        dot_weights: bufferOf((p.dot?.weights ?? p.weights).view),
+        dots: p.dot?.view ?? call.unwritten,
+      }),
     },
     invocations: (s) => matmulInvocations(kernel, extent(p.rows, s), N4),
-    cost: (s) => productCost(extent(p.rows, s), p.input, p.weights),
+    cost: (s) => {
+      const m = extent(p.rows, s);
+      const { flops, bytes } = productCost(m, p.input, p.weights);
+      const dot = dotOf(kernel);
+      return dot
+        ? { flops: flops + 2 * m * p.weights.columns, bytes: bytes + 4 * m * dot.panels }
+        : { flops, bytes };
+    },
   }));
 }
 

@@ -8,7 +8,7 @@ import inputRowsText from "../../kernels/matmul_input_gradient_rows.wgsl" with {
 import inputTiledText from "../../kernels/matmul_input_gradient_tiled.wgsl" with { type: "text" };
 import weightRowsText from "../../kernels/matmul_weight_gradient_rows.wgsl" with { type: "text" };
 import weightTiledText from "../../kernels/matmul_weight_gradient_tiled.wgsl" with { type: "text" };
-import { type Kernel, kernel, specialise } from "../gpu/kernel.ts";
+import { constantOf, type Kernel, kernel, specialise } from "../gpu/kernel.ts";
 import {
   type KernelShapes,
   type MatmulDirection,
@@ -38,7 +38,7 @@ const kernels: Readonly<Record<MatmulDirection, Partial<Record<MatmulVariant, Ke
 };
 
 function panels(panel: Kernel): Partial<Record<MatmulVariant, Kernel>> {
-  const of = (rows: number): Kernel => ({ ...panel, source: specialise(panel, { WORKGROUP_Y: rows }) });
+  const of = (rows: number): Kernel => ({ ...panel, source: specialise(panel, { WORKGROUP: rows }) });
   return { "panel 64": of(64), "panel 128": of(128), "panel 256": of(256) };
 }
 
@@ -84,10 +84,19 @@ export function matmulDispatch(
   };
 }
 
+/** Panels of 16 columns that a kernel of panels splits what it writes into; 0 for the others. @param columns4 its width / 4. */
+export function panelsOf(kernel: Kernel, columns4: number): number {
+  return kernel.name.endsWith("_panel") ? Math.ceil(columns4 / 4) : 0;
+}
+
 /** Invocations that a matmul kernel wants, from the rows of the batch and the width of what it writes (in fours). */
 export function matmulInvocations(kernel: Kernel, rows: number, columns4: number): [number, number] {
-  // Panels of the same rows follow one another: the rows are in cache.
-  if (kernel.name.endsWith("_panel")) return [Math.ceil(columns4 / 4), rows];
+  const panels = panelsOf(kernel, columns4);
+  if (panels > 0) {
+    // Panels of the same rows follow one another: the rows are in cache.
+    const owned = constantOf(kernel, "WORKGROUP");
+    return [owned * panels, Math.ceil(rows / owned)];
+  }
   return kernel.name.endsWith("_tiled")
     ? [16 * Math.ceil(columns4 / 16), Math.ceil(rows / 4)]
     : [Math.ceil(rows / 8), Math.ceil(columns4 / 4)];

@@ -2,15 +2,17 @@
 
 import backwardText from "../../kernels/row_dot_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/row_dot_forward.wgsl" with { type: "text" };
+import sumText from "../../kernels/row_dot_sum.wgsl" with { type: "text" };
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import { partialChunks } from "../gpu/step.ts";
+import { type BatchSizes, partialChunks } from "../gpu/step.ts";
 import { at, columnSums, matrix, product, type Reference } from "../tape/reference.ts";
 import { type Call, expectShape, partialConstants, type Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 const forwardKernel = kernel("row_dot_forward", forwardText);
+const sumKernel = kernel("row_dot_sum", sumText);
 const backwardKernel = kernel("row_dot_backward", backwardText);
 
 export interface RowDotInputs {
@@ -40,10 +42,25 @@ export function rowDot(
   const K = input.columns;
   const K4 = input.stride / 4;
 
-  const forward = (): DispatchSpec[] =>
-    options.fused ? [] : [{
+  const dots = options.fused ? undefined : tape.dotRows(input, weights);
+  const forward = (): DispatchSpec[] => {
+    if (options.fused) return [];
+    const label = `${name} forward`;
+    const invocations = ({ rows }: BatchSizes) => [rows] as const;
+    if (dots) {
+      const { panels, view } = dots;
+      return [{
+        kernel: sumKernel,
+        label,
+        constants: { PANELS: panels },
+        views: { dots: view, bias: bias.view, output: output.view },
+        invocations,
+        cost: ({ rows }) => ({ flops: panels * rows, bytes: 4 * rows * (panels + 1) }),
+      }];
+    }
+    return [{
       kernel: forwardKernel,
-      label: `${name} forward`,
+      label,
       constants: { K4 },
       views: {
         input: input.view,
@@ -51,9 +68,10 @@ export function rowDot(
         bias: bias.view,
         output: output.view,
       },
-      invocations: (s) => [s.rows],
-      cost: (s) => ({ flops: 2 * s.rows * K, bytes: s.rows * (16 * K4 + 4) }),
+      invocations,
+      cost: ({ rows }) => ({ flops: 2 * rows * K, bytes: rows * (16 * K4 + 4) }),
     }];
+  };
 
   const backward = (call: Call): DispatchSpec[] => {
     const target = call.gradient(input);

@@ -32,6 +32,8 @@ export interface Call {
    * Undefined when the whole gradient is wanted. @param list see {@link TouchedRows}
    */
   touches(table: Tensor, count: Places, list: View): TouchedRows | undefined;
+  /** For what a kernel binds to write, but its constants switch off. */
+  readonly unwritten: View;
 }
 
 /**
@@ -74,6 +76,13 @@ export interface PartialTarget {
   readonly accumulate: boolean;
 }
 
+/** Products of a row with one vector, in parts: the columns of each of `panels` equal parts of the row. */
+export interface RowDots {
+  /** [rows, panels] f32, rows padded to whole vectors */
+  readonly view: View;
+  readonly panels: number;
+}
+
 export interface Node {
   /** The op's name. */
   readonly op: string;
@@ -82,6 +91,11 @@ export interface Node {
   /** Inputs that its matrix products read many times over; the output, if they do its gradient. */
   readonly rereads?: readonly Tensor[];
   forward(call: Call): DispatchSpec[];
+  /**
+   * Asks the op to multiply each row of its output by `weights` [1, N], too, as long as it has the row at hand.
+   * Undefined, and absent, where it does not do that.
+   */
+  dotRows?(weights: Tensor): RowDots | undefined;
   /** Absent for an op without a gradient. Runs only when the output is trainable. */
   backward?(call: Call): DispatchSpec[];
   /** The same in f64 on the CPU. */
@@ -104,6 +118,7 @@ export class Tape {
   readonly #touched = new Map<Tensor, TouchedRows>();
   readonly #gradients = new Map<Tensor, Memory>();
   readonly #written = new Set<Tensor>();
+  #unwritten: View | undefined;
 
   constructor(readonly options: TapeOptions) {}
 
@@ -219,8 +234,13 @@ export class Tape {
     return view;
   }
 
+  /** See {@link Node.dotRows}. */
+  dotRows(input: Tensor, weights: Tensor): RowDots | undefined {
+    return this.#nodes.find(({ output }) => output === input)?.dotRows?.(weights);
+  }
+
   #call(node: Node): Call {
-    const { batch, shapes, parameters } = this.options;
+    const { arena, batch, shapes, parameters } = this.options;
     /** Marks a tensor as written and says whether it was before. */
     const claim = (tensor: Tensor): boolean => {
       const before = this.#written.has(tensor);
@@ -231,6 +251,7 @@ export class Tape {
       label: node.output.name,
       batch,
       shapes,
+      unwritten: this.#unwritten ??= arena.allocate("unwritten", 16),
       outputGradient: () => this.gradientOf(node.output),
       gradient: (input) => {
         if (!input.trainable) return undefined;

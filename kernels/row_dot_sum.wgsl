@@ -1,0 +1,40 @@
+// row_dot_sum.wgsl - one number a row from what matmul_forward_panel has made of each panel
+//
+//   dots [R, PANELS]   bias [1]   output [R]        output_r = bias + sum_p dots_rp      rows of dots are padded to whole vectors
+//
+// Why          row_dot_forward reads the layer's whole output again, [R, 64], 0.8 ms of 25,600 rows on a CPU adapter; where its
+//              columns are made they are in registers.
+// Work split   one invocation owns one row.
+// Cost         PANELS flops, 4 (PANELS + 1) bytes a row.      Backward   row_dot_backward.wgsl
+
+const WORKGROUP = 64;
+const PANELS = 4u;
+const DOTS4 = (PANELS + 3u) / 4u;
+
+struct Step {
+  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,     // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,
+}
+
+@group(0) @binding(0) var<storage, read> dots: array<vec4f>;
+@group(0) @binding(1) var<storage, read> bias: array<f32>;
+@group(0) @binding(2) var<storage, read_write> output: array<f32>;
+@group(0) @binding(3) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn row_dot_sum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let r = id.x + id.y * (grid.x * WORKGROUP);
+  if (r >= step.size.z) { return; }
+  var sum = bias[0];
+  for (var q = 0u; q < DOTS4; q++) {
+    let d = dots[r * DOTS4 + q];
+    let panels = vec4u(4u * q) + vec4u(0u, 1u, 2u, 3u);
+    let known = select(vec4f(0.0), d, panels < vec4u(PANELS));
+    sum += (known.x + known.y) + (known.z + known.w);
+  }
+  output[r] = sum;
+}
