@@ -35,11 +35,11 @@ struct Step {
 fn load_output_gradient(i: u32) -> vec4f { return output_gradient[i]; }
 fn load_input(i: u32) -> vec4f { return input[i]; }
 
-var<workgroup> panel: array<f32, 64u * N4>;  // row n of the panel: 16 n .. 16 n + 15
+var<workgroup> panel: array<vec4f, 16u * N4>;  // row n of the panel: 16 n .. 16 n + 15
 
 struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
 
-fn entry(p: u32) -> vec4f { return vec4f(panel[p], panel[p + 1u], panel[p + 2u], panel[p + 3u]); }
+fn entry(p: u32) -> vec4f { return panel[p / 4u]; }
 
 // Four more outputs, d, of columns 4n .. 4n+3.
 fn add(s: Sums, d: vec4f, n: u32) -> Sums {
@@ -72,15 +72,15 @@ fn put(m: u32, column: u32, z: vec4f, x: vec4f) {
 fn matmul_input_gradient_panel(@builtin(local_invocation_id) place: vec3u, @builtin(workgroup_id) group: vec3u) {
   let local = place.x;
   let column = 4u * group.x;
-  for (var i = local; i < 16u * N4; i += WORKGROUP) {
-    let n = i / 16u;
-    let k = 4u * min(column + (i % 16u) / 4u, K4 - 1u) + i % 4u;
-    let w = weights[k * N4 + n];
-    let p = 64u * n + i % 16u;
-    panel[p] = w.x;
-    panel[p + 16u] = w.y;
-    panel[p + 32u] = w.z;
-    panel[p + 48u] = w.w;
+  for (var i = local; i < 4u * N4; i += WORKGROUP) {
+    let n = i / 4u;
+    let k = 4u * min(column + i % 4u, K4 - 1u);
+    let w = transpose(mat4x4f(weights[k * N4 + n], weights[(k + 1u) * N4 + n], weights[(k + 2u) * N4 + n], weights[(k + 3u) * N4 + n]));
+    let p = 16u * n + i % 4u;
+    panel[p] = w[0];
+    panel[p + 4u] = w[1];
+    panel[p + 8u] = w[2];
+    panel[p + 12u] = w[3];
   }
   workgroupBarrier();
   let m = group.y * WORKGROUP + local;
