@@ -4,10 +4,10 @@
  */
 
 import type { Gpu } from "../src/gpu/device.ts";
-import { type Constants, type Kernel, specialise } from "../src/gpu/kernel.ts";
+import { type Constants, forManySteps, type Kernel, specialise } from "../src/gpu/kernel.ts";
 import { Commands } from "../src/gpu/commands.ts";
 import { type EncodePass, timePasses } from "../src/gpu/profiler.ts";
-import type { Cost, DispatchSpec } from "../src/gpu/program.ts";
+import { type Cost, type DispatchSpec, onlySlice } from "../src/gpu/program.ts";
 import type { BenchLog } from "./workloads.ts";
 import { timeRepeated, type Timing } from "./measure.ts";
 import { type BenchModel, modelsFor, type Part, type Recording } from "./recordings.ts";
@@ -63,10 +63,12 @@ export function casesOf(parts: readonly Part[], steps: number): KernelCase[] {
     seen.set(label, times);
     return times === 1 ? label : `${label} #${times}`;
   };
-  return parts.flatMap(({ program, sizes }, part) =>
+  return parts.flatMap(({ program, sizes, slice = onlySlice }, part) =>
     program.dispatches.map(({ spec }, dispatch): KernelCase => {
       const [x, y = 1] = spec.invocations(sizes);
-      const { flops, bytes } = spec.cost(sizes);
+      const cost = spec.cost(sizes);
+      const batches = forManySteps(spec.kernel) ? slice.count : 1;
+      const [flops, bytes] = [batches * cost.flops, batches * cost.bytes];
       return {
         label: unique(`${part >= steps ? "evaluation, " : ""}${spec.label}`),
         spec,
@@ -118,8 +120,8 @@ export async function benchKernels(
         if (!part || found.has(key)) continue;
         options.onProgress?.(`${where}: ${label} (${spec.kernel.name})`);
         prepare(gpu, parts, one);
-        const { program, sizes, offset } = part;
-        const encode: EncodePass = (pass) => program.encodeOne(pass, one.dispatch, sizes, offset);
+        const { program, sizes, offset, slice } = part;
+        const encode: EncodePass = (pass) => program.encodeOne(pass, one.dispatch, sizes, offset, slice);
         found.set(key, {
           id: `${where}: ${label}`,
           kernel: spec.kernel.name,
@@ -146,9 +148,9 @@ function sourceOf({ kernel, constants = {} }: DispatchSpec): string {
 /** Runs everything before a dispatch, so that it finds what it does in a step, however often others were repeated. */
 function prepare(gpu: Gpu, parts: readonly Part[], { part, dispatch }: KernelCase): void {
   const commands = new Commands(gpu, "what comes before");
-  for (const [p, { program, sizes, offset }] of parts.slice(0, part + 1).entries()) {
+  for (const [p, { program, sizes, offset, slice }] of parts.slice(0, part + 1).entries()) {
     const end = p === part ? dispatch : program.dispatches.length;
-    for (let k = 0; k < end; k++) program.encodeStep(commands, k, sizes, offset);
+    for (let k = 0; k < end; k++) program.encodeStep(commands, k, sizes, offset, slice);
   }
   gpu.queue.submit([commands.finish()]);
 }
@@ -162,11 +164,11 @@ async function compile(
 ): Promise<void> {
   const sources: string[] = [];
   const passes: EncodePass[] = [];
-  for (const [p, { program, sizes, offset }] of parts.entries()) {
+  for (const [p, { program, sizes, offset, slice }] of parts.entries()) {
     for (const [k, { spec }] of program.dispatches.entries()) {
       if (last && (p > last.part || (p === last.part && k > last.dispatch))) break;
       sources.push(sourceOf(spec));
-      passes.push((pass) => program.encodeOne(pass, k, sizes, offset));
+      passes.push((pass) => program.encodeOne(pass, k, sizes, offset, slice));
     }
   }
   const run = async () => gpu.hasTimestamps ? await timePasses(gpu, passes) : [];

@@ -3,7 +3,8 @@
 import type { ClickLog } from "../src/data/click_log.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
-import type { Program } from "../src/gpu/program.ts";
+import type { Program, Slice } from "../src/gpu/program.ts";
+import { largestOf } from "../src/batch/plan.ts";
 import type { BatchSizes } from "../src/gpu/step.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
 import { GamePrograms } from "../src/model/game_programs.ts";
@@ -24,6 +25,8 @@ export interface Part {
   readonly sizes: BatchSizes;
   /** Of its header, in bytes. */
   readonly offset: number;
+  /** With how many batches it works at once, where it is not one. */
+  readonly slice?: Slice;
 }
 
 /** A model on the GPU that is ready to step. Replaying its parts changes no weight: their learning rate is 0. */
@@ -83,11 +86,7 @@ export function shannon(
       const training = { ...defaultTraining, batchSize: users, itemDropout, adam };
       const trainer = made.keep(await Trainer.create(model, log, training, { validate: false }));
       const { plan } = trainer;
-      const put = () => {
-        const sizes = plan.put(0, trainer.batchOf(1), { slot: 0, learningRate: 0, iteration: 1 });
-        plan.upload(0, 1);
-        return sizes;
-      };
+      const { put, layout } = batches(trainer, trainer.program.layout);
       const part = (program: Program): Part => ({ program, sizes: put(), offset: plan.offset(0) });
       const others = async () => {
         const arena = made.keep(new Arena(gpu, "bench"));
@@ -102,7 +101,7 @@ export function shannon(
       };
       return {
         sizes: put(),
-        step: () => [part(trainer.program.program)],
+        step: () => [layout(), part(trainer.program.program)],
         others,
         trainer,
         destroy: () => made.destroy(),
@@ -115,6 +114,25 @@ export function shannon(
   const tanh = config.encoder === "pw" && config.pwNonlinearity === "tanh";
   return { name, step, mixed: !tanh, record };
 }
+
+/** The batches of the first steps, in the first places: as many as are laid out at once in a run of many steps. */
+function batches(trainer: Steppable, program: Program): { put(): BatchSizes; layout(): Part } {
+  const { plan } = trainer;
+  const users = Array.from({ length: plan.slices }, (_, k) => trainer.batchOf(k + 1));
+  const putAll = () => {
+    const all = users.map((own, k) => plan.put(k, own, { slot: k, learningRate: 0, iteration: k + 1 }));
+    plan.upload(0, all.length);
+    return all;
+  };
+  return {
+    put: () => putAll()[0] ?? nothing,
+    layout: () => {
+      const slice = { index: 0, count: plan.slices };
+      return { program, sizes: largestOf(putAll()), offset: plan.offset(0), slice };
+    },
+  };
+}
+const nothing: BatchSizes = { users: 0, events: 0, rows: 0, items: 0 };
 
 /** An iteration of the adversarial stage: the generator's step and the reward's. */
 export function game(
@@ -130,11 +148,7 @@ export function game(
       const options = { seed: 1, evaluationShards: 0, validate: false };
       const trainer = made.keep(await AdversarialTrainer.create(model, log, config, options));
       const { plan, programs } = trainer;
-      const put = () => {
-        const sizes = plan.put(0, trainer.batchOf(1), { slot: 0, learningRate: 0, iteration: 1 });
-        plan.upload(0, 1);
-        return sizes;
-      };
+      const { put, layout } = batches(trainer, programs.layout);
       const others = async () => {
         const arena = made.keep(new Arena(gpu, "bench"));
         const ring = arena.allocate("ring", 32 * 2);
@@ -156,6 +170,7 @@ export function game(
         const generators = generator === "exact" ? 0 : 1;
         const { batch, utilities, generatorStep, rewardStep } = programs;
         return [
+          layout(),
           { program: batch, sizes, offset: plan.offset(0) },
           { program: utilities, sizes, offset: plan.offset(0) },
           { program: generatorStep, sizes, offset: plan.offset(0) },

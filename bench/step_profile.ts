@@ -105,7 +105,7 @@ async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; onc
 function dispatchProfile(gpu: Gpu, recording: Recording) {
   const samples: number[][] = [];
   const encoders = () =>
-    recording.step().flatMap(({ program, sizes, offset }) => workOf(program, sizes, offset));
+    recording.step().flatMap(({ program, sizes, offset, slice }) => workOf(program, sizes, offset, slice));
   let first = true;
   return {
     async round(): Promise<void> {
@@ -116,8 +116,8 @@ function dispatchProfile(gpu: Gpu, recording: Recording) {
     },
     async results(): Promise<DispatchResult[]> {
       const results: DispatchResult[] = [];
-      for (const [k, { label, kernel, flops, bytes, encode }] of encoders().entries()) {
-        const own = samples[k];
+      for (const [k, { label, kernel, steps, flops, bytes, encode }] of encoders().entries()) {
+        const own = samples[k]?.map((time) => time / steps);
         const timing = own
           ? timingOf(own)
           : typeof encode === "function"
@@ -156,7 +156,10 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
     const commands = time("encode", () => {
       const commands = new Commands(gpu, "steps of a host's profile");
       for (let k = 0; k < group; k++) {
-        for (const { program, sizes, offset } of parts) program.encode(commands, sizes, offset);
+        for (const { program, sizes, offset, slice } of parts) {
+          // What lays out several batches at once is there for the first of them.
+          if (k % (slice?.count ?? 1) === 0) program.encode(commands, sizes, offset, slice);
+        }
       }
       return commands.finish();
     });

@@ -18,24 +18,29 @@
 // A given event is history that the log starts with: its click is fed as any other, but nothing is predicted of it, so the
 // losses see GIVEN in the place of its row.
 //
-// Work split   one invocation owns one event; it finds its user by bisection in the plan. The bits are set by
+// Batches of the next steps are laid out side by side, each in a slice of every array (z): what they start with is a dispatch
+// that three of them need for each step, and on small batches dispatches are what a step costs.
+//
+// Work split   one invocation owns one event of one slice; it finds its user by bisection in the plan. The bits are set by
 //              integer atomics, whose result does not depend on the order.
 // Cost         12 bytes read, 16 written and two bits set a row; 24 read and 28 written an event.
 // Next         batch_rank.wgsl
 
 const WORKGROUP = 64;
 const ITEM_WORDS = 1u;  // words of bits that the items take
+const HEADERS = 1u;       // from the header of a step to that of the next
+const HEADERS_SEEN = 1u;  // of all slices
+const EVENTS = 0u;        // from a slice to the next, of what has a place for each event
+const ROWS = 0u;          // the same for each row
+const WORDS = 0u;         // and for each word of bits
 const NONE = 0xffffffffu;
 const GIVEN = 0xfffffffeu;
 const GIVEN_BIT = 0x80000000u;
 
 struct Step {
-  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,     // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,
+  size: vec4u,      // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,  // where the batch starts in the plan
+  @size(236) rest: u32,  // up to the next header
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;
@@ -46,11 +51,13 @@ struct Step {
 @group(0) @binding(5) var<storage, read_write> row: array<vec4u>;
 @group(0) @binding(6) var<storage, read_write> bits: array<atomic<u32>>;
 @group(0) @binding(7) var<storage, read_write> history: array<vec2u>;
-@group(0) @binding(8) var<uniform> step: Step;
+@group(0) @binding(8) var<uniform> steps: array<Step, HEADERS_SEEN>;
 
 @compute @workgroup_size(WORKGROUP)
 fn batch_expand(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let e = id.x + id.y * (grid.x * WORKGROUP);
+  let slice = id.z;
+  let step = steps[slice * HEADERS];
   if (e >= step.size.y) { return; }
 
   // The last user whose first event is not after e. Users without events share their successor's number.
@@ -77,18 +84,18 @@ fn batch_expand(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
   let given = (logged_event.z & GIVEN_BIT) != 0u;
   var click = select(NONE, first + (log_click - log_first), clicked);
   if (given) { click = GIVEN; }
-  event[e] = vec4u(first, first + count, click, fed_item);
-  event_item[e] = select(0u, fed_item, feeds);
+  event[slice * EVENTS + e] = vec4u(first, first + count, click, fed_item);
+  event_item[slice * EVENTS + e] = select(0u, fed_item, feeds);
   let clicks = (logged_event.z & ~GIVEN_BIT) - (user_event.z & ~GIVEN_BIT);
-  history[e] = vec2u(clicks, user_end.y);
+  history[slice * EVENTS + e] = vec2u(clicks, user_end.y);
 
   for (var k = 0u; k < count; k++) {
     let logged_row = 3u * (log_first + k);
     let item_bit = log_row[logged_row];
     let order = log_row[logged_row + 2u];
     let fed = feeds && log_first + k == log_click;
-    row[first + k] = vec4u(e, log_row[logged_row + 1u], order, select(NONE, e, fed));
-    atomicOr(&bits[item_bit >> 5u], 1u << (item_bit & 31u));
-    atomicOr(&bits[ITEM_WORDS + (order >> 5u)], 1u << (order & 31u));
+    row[slice * ROWS + first + k] = vec4u(e, log_row[logged_row + 1u], order, select(NONE, e, fed));
+    atomicOr(&bits[slice * WORDS + (item_bit >> 5u)], 1u << (item_bit & 31u));
+    atomicOr(&bits[slice * WORDS + ITEM_WORDS + (order >> 5u)], 1u << (order & 31u));
   }
 }

@@ -7,20 +7,22 @@
 //   slot_first [D+1]  where a slot's rows start in sorted
 //   sorted     [R]    rows by item: what a gradient that is summed over the rows of an item walks along
 //
-// Work split   one invocation owns one row. All rows of an item write the same slot_item and slot_first.
+// Work split   one invocation owns one row of one slice (z; see batch_expand.wgsl). All rows of an item write the same slot_item and slot_first.
 // Cost         about 44 bytes a row.      Readers   first_layer_backward.wgsl, embedding_gradient.wgsl
 
 const WORKGROUP = 64;
 const ITEM_WORDS = 1u;
 const ONE_HOT = false;
+const HEADERS = 1u;       // from the header of a step to that of the next
+const HEADERS_SEEN = 1u;  // of all slices
+const ROWS = 0u;          // from a slice to the next, of what has a place for each row
+const SLOTS = 0u;         // the same for each distinct item
+const WORDS = 0u;         // and for each word of bits
 
 struct Step {
-  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,     // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,
+  size: vec4u,      // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,  // where the batch starts in the plan
+  @size(236) rest: u32,  // up to the next header
 }
 
 @group(0) @binding(0) var<storage, read> row: array<vec4u>;
@@ -30,29 +32,31 @@ struct Step {
 @group(0) @binding(4) var<storage, read_write> slot_item: array<u32>;
 @group(0) @binding(5) var<storage, read_write> slot_first: array<u32>;
 @group(0) @binding(6) var<storage, read_write> sorted: array<u32>;
-@group(0) @binding(7) var<uniform> step: Step;
+@group(0) @binding(7) var<uniform> steps: array<Step, HEADERS_SEEN>;
 
-// Bits set before one bit of a word.
-fn rank(word: u32, bit: u32) -> u32 {
-  let entry = ranked[word];
+// Bits of a slice set before one bit of a word.
+fn rank(slice: u32, word: u32, bit: u32) -> u32 {
+  let entry = ranked[slice * WORDS + word];
   return entry.y + countOneBits(entry.x & ((1u << bit) - 1u));
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn batch_group(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let r = id.x + id.y * (grid.x * WORKGROUP);
-  let rows = step.size.z;
-  let items = step.size.w;
+  let slice = id.z;
+  let rows = steps[slice * HEADERS].size.z;
+  let items = steps[slice * HEADERS].size.w;
   if (r >= rows) { return; }
-  let shown = row[r].y;
-  let order = row[r].z;
+  let own = slice * ROWS;
+  let shown = row[own + r].y;
+  let order = row[own + r].z;
   let item = log_item[shown].x;
   let first = log_item[shown].y;
   let item_bit = select(shown, item, ONE_HOT);
-  let slot = rank(item_bit >> 5u, item_bit & 31u);
-  sorted[rank(ITEM_WORDS + (order >> 5u), order & 31u) - items] = r;
-  slot_item[slot] = item;
-  slot_first[slot] = rank(ITEM_WORDS + (first >> 5u), first & 31u) - items;
-  row_item[r] = select(slot, item, ONE_HOT);
-  if (r == 0u) { slot_first[items] = rows; }
+  let slot = rank(slice, item_bit >> 5u, item_bit & 31u);
+  sorted[own + rank(slice, ITEM_WORDS + (order >> 5u), order & 31u) - items] = r;
+  slot_item[slice * SLOTS + slot] = item;
+  slot_first[slice * SLOTS + slot] = rank(slice, ITEM_WORDS + (first >> 5u), first & 31u) - items;
+  row_item[own + r] = select(slot, item, ONE_HOT);
+  if (r == 0u) { slot_first[slice * SLOTS + items] = rows; }
 }

@@ -7,43 +7,43 @@
 // rows *sorted by item* is the number of marked rows before it: a prefix sum over bits, 32 rows a word. No comparison,
 // no float, no dependence on the order of execution.
 //
-// Work split   one workgroup; each invocation owns one stretch of words, counts it, and after a scan of the counts
+// Work split   one workgroup a slice (z); each invocation owns one stretch of words, counts it, and after a scan of the counts
 //              writes it. Serial in the length of the log / 32 / WORKGROUP: a million rows are 31,250 words.
 // Cost         4 bytes read twice, 12 written a word.      Next   batch_group.wgsl
 
 const WORKGROUP = 64;
 const WORDS = 1u;  // W
+const HEADERS_SEEN = 1u;  // of all slices
+const SLICE = 0u;  // words from a slice to the next; see batch_expand.wgsl
 
 struct Step {
-  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,     // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,
+  size: vec4u,      // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,  // where the batch starts in the plan
+  @size(236) rest: u32,  // up to the next header
 }
 
 @group(0) @binding(0) var<storage, read_write> bits: array<u32>;
 @group(0) @binding(1) var<storage, read_write> ranked: array<vec2u>;
-@group(0) @binding(2) var<uniform> step: Step;
+@group(0) @binding(2) var<uniform> steps: array<Step, HEADERS_SEEN>;
 
 var<workgroup> counts: array<u32, WORKGROUP>;
 
 @compute @workgroup_size(WORKGROUP)
-fn batch_rank(@builtin(local_invocation_id) local: vec3u) {
+fn batch_rank(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
+  let slice = group.z * SLICE;
   let stretch = (WORDS + WORKGROUP - 1u) / WORKGROUP;
   let first = min(local.x * stretch, WORDS);
   let end = min(first + stretch, WORDS);
   var count = 0u;
-  for (var w = first; w < end; w++) { count += countOneBits(bits[w]); }
+  for (var w = first; w < end; w++) { count += countOneBits(bits[slice + w]); }
   counts[local.x] = count;
   workgroupBarrier();
   var before = 0u;
   for (var k = 0u; k < local.x; k++) { before += counts[k]; }
   for (var w = first; w < end; w++) {
-    let word = bits[w];
-    ranked[w] = vec2u(word, before);
+    let word = bits[slice + w];
+    ranked[slice + w] = vec2u(word, before);
     before += countOneBits(word);
-    bits[w] = 0u;
+    bits[slice + w] = 0u;
   }
 }

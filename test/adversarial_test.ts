@@ -161,8 +161,8 @@ Deno.test("a minimax pair takes at most 45 dispatches with the default layers", 
             validate: false,
           },
         );
-        const { batch, utilities, generatorStep, rewardStep } = trainer.programs;
-        const parts = [batch, utilities, generatorStep, rewardStep].map((p) => p.dispatches.length);
+        const { layout, batch, utilities, generatorStep, rewardStep } = trainer.programs;
+        const parts = [layout, batch, utilities, generatorStep, rewardStep].map((p) => p.dispatches.length);
         const count = parts.reduce((a, b) => a + b, 0);
         assert.ok(count <= 45, `${log.items.kind}, ${config.encoder}: ${parts.join(" + ")} = ${count}`);
         trainer.destroy();

@@ -4,101 +4,129 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BatchBuffers } from "../src/batch/batch_buffers.ts";
 import { DeviceLog } from "../src/batch/device_log.ts";
-import { batchCapacity, Plan } from "../src/batch/plan.ts";
-import { referenceBatch } from "../src/batch/reference_batch.ts";
+import { batchCapacity, largestOf, Plan } from "../src/batch/plan.ts";
+import { type ReferenceBatch, referenceBatch } from "../src/batch/reference_batch.ts";
 import { type ClickLog, GIVEN, NONE } from "../src/data/click_log.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import { Commands } from "../src/gpu/commands.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readViews } from "../src/gpu/readback.ts";
+import type { BatchSizes } from "../src/gpu/step.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "./small_logs.ts";
 
-/** Runs the batch kernels twice, for two batches of the same program, and compares both with their twins. */
+/** Lays the batches out one after another in the same place, then side by side, and compares each with its twin. */
 async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number[])[]): Promise<void> {
   const most = Math.max(...batches.map((users) => users.length));
   const users = batches.flat();
   const capacity = { ...batchCapacity(log, users, users.length), users: most };
-  const arena = new Arena(gpu, "batch");
   const deviceLog = new DeviceLog(gpu, log);
-  const plan = new Plan(gpu, log, capacity, batches.length);
   try {
-    const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
-    const program = await Program.record(gpu, "batch", plan.steps, batch.dispatches());
-    for (const [place, users] of batches.entries()) {
-      const expected = referenceBatch(log, users);
-      const counted = expected.events.filter(({ click }) => click !== GIVEN).length;
-      if (counted === 0) {
-        const put = () => plan.put(place, users, { slot: 0, learningRate: 0, iteration: 0 });
-        assert.throws(put, /all \d+ events of its \d+ users are given/);
-        continue;
+    for (const headersEach of [1, 3]) {
+      const slices = headersEach === 1 ? 1 : batches.length;
+      const arena = new Arena(gpu, "batch");
+      const plan = new Plan(gpu, log, capacity, batches.length, 0, headersEach, slices);
+      try {
+        const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity, plan);
+        const program = await Program.record(gpu, "batch", plan.steps, batch.dispatches());
+        const layOut = (sizes: BatchSizes, place: number, count: number) => {
+          plan.upload(place, count);
+          const commands = new Commands(gpu, "test");
+          program.encode(commands, sizes, plan.offset(place), { index: 0, count });
+          gpu.queue.submit([commands.finish()]);
+        };
+        const all: BatchSizes[] = [];
+        for (const [place, users] of batches.entries()) {
+          const expected = referenceBatch(log, users);
+          const put = () => plan.put(place, users, { slot: 0, learningRate: 0, iteration: 0 });
+          const counted = expected.events.filter(({ click }) => click !== GIVEN).length;
+          if (counted === 0) {
+            assert.throws(put, /all \d+ events of its \d+ users are given/);
+            return;
+          }
+          const sizes = put();
+          assert.deepEqual(sizes, {
+            users: users.length,
+            events: expected.events.length,
+            rows: expected.rows.length,
+            items: expected.slotItem.length,
+            counted,
+          });
+          all.push(sizes);
+          if (slices > 1) continue;
+          layOut(sizes, place, 1);
+          await compare(gpu, log, batch, 0, expected, sizes);
+        }
+        if (slices === 1) continue;
+        layOut(largestOf(all), 0, slices);
+        for (const [slice, users] of batches.entries()) {
+          await compare(gpu, log, batch, slice, referenceBatch(log, users), all[slice] ?? assert.fail());
+        }
+      } finally {
+        for (const part of [arena, plan]) part.destroy();
       }
-      const sizes = plan.put(place, users, { slot: 0, learningRate: 0, iteration: 0 });
-      assert.deepEqual(sizes, {
-        users: users.length,
-        events: expected.events.length,
-        rows: expected.rows.length,
-        items: expected.slotItem.length,
-        counted,
-      });
-      plan.upload(place, 1);
-      const commands = new Commands(gpu, "test");
-      program.encode(commands, sizes, plan.offset(place));
-      gpu.queue.submit([commands.finish()]);
-      const { event, eventItem, row, rowItem, slotItem, slotFirst, sorted, history } = batch;
-      const read = await readViews(gpu, [
-        event,
-        eventItem,
-        row,
-        rowItem,
-        slotItem,
-        slotFirst,
-        sorted,
-        history,
-      ]);
-      const [events, eventItems, rows, rowItems, slotItems, slotFirsts, order, histories] = read.map((
-        words,
-      ) => Array.from(words));
-      assert.deepEqual(
-        events?.slice(0, 4 * sizes.events),
-        expected.events.flatMap((e) => [e.first, e.end, e.click, e.fed]),
-      );
-      assert.deepEqual(
-        eventItems?.slice(0, sizes.events),
-        expected.events.map((e) => (e.fed === NONE ? 0 : e.fed)),
-      );
-      assert.deepEqual(
-        histories?.slice(0, 2 * sizes.events),
-        expected.history.flatMap((h) => [h.clicks, h.end]),
-      );
-      // Rows name their items by the place among those that the log shows.
-      const shown = [...new Set(log.rowItem)].sort((a, b) => a - b);
-      for (const [r, { event, item, fedEvent }] of expected.rows.entries()) {
-        assert.deepEqual(
-          [rows?.[4 * r], rows?.[4 * r + 1], rows?.[4 * r + 3]],
-          [event, shown.indexOf(item), fedEvent],
-          `row ${r}`,
-        );
-      }
-      const oneHot = log.items.kind === "one-hot";
-      assert.deepEqual(
-        rowItems?.slice(0, sizes.rows),
-        oneHot ? expected.rows.map((row) => row.item) : expected.rowSlot,
-      );
-      assert.deepEqual(slotItems?.slice(0, sizes.items), expected.slotItem);
-      // Rows by item: each row once, and each segment holds the rows of its item.
-      assert.deepEqual(order?.slice(0, sizes.rows).sort((a, b) => a - b), expected.rows.map((_, r) => r));
-      const sortedRows = Array.from(read[6] ?? []).slice(0, sizes.rows);
-      expected.slotItem.forEach((item, slot) => {
-        const segment = sortedRows.slice(slotFirsts?.[slot], slotFirsts?.[slot + 1]);
-        assert.equal(segment.length, expected.rows.filter((row) => row.item === item).length);
-        assert.ok(segment.every((r) => expected.rows[r]?.item === item));
-      });
     }
   } finally {
-    for (const part of [arena, deviceLog, plan]) part.destroy();
+    deviceLog.destroy();
   }
+}
+
+/** A slice of the batch's arrays against the batch's twin. */
+async function compare(
+  gpu: Gpu,
+  log: ClickLog,
+  batch: BatchBuffers,
+  slice: number,
+  expected: ReferenceBatch,
+  sizes: BatchSizes,
+): Promise<void> {
+  const { event, eventItem, row, rowItem, slotItem, slotFirst, sorted, history } = batch;
+  const arrays = [event, eventItem, row, rowItem, slotItem, slotFirst, sorted, history];
+  const own = arrays.map(({ buffer, offset, size, slices }) => ({
+    buffer,
+    offset: offset + slice * (slices?.stride ?? 0),
+    size,
+  }));
+  const read = await readViews(gpu, own);
+  const [events, eventItems, rows, rowItems, slotItems, slotFirsts, order, histories] = read.map((
+    words,
+  ) => Array.from(words));
+  assert.deepEqual(
+    events?.slice(0, 4 * sizes.events),
+    expected.events.flatMap((e) => [e.first, e.end, e.click, e.fed]),
+  );
+  assert.deepEqual(
+    eventItems?.slice(0, sizes.events),
+    expected.events.map((e) => (e.fed === NONE ? 0 : e.fed)),
+  );
+  assert.deepEqual(
+    histories?.slice(0, 2 * sizes.events),
+    expected.history.flatMap((h) => [h.clicks, h.end]),
+  );
+  // Rows name their items by the place among those that the log shows.
+  const shown = [...new Set(log.rowItem)].sort((a, b) => a - b);
+  for (const [r, { event, item, fedEvent }] of expected.rows.entries()) {
+    assert.deepEqual(
+      [rows?.[4 * r], rows?.[4 * r + 1], rows?.[4 * r + 3]],
+      [event, shown.indexOf(item), fedEvent],
+      `row ${r}`,
+    );
+  }
+  const oneHot = log.items.kind === "one-hot";
+  assert.deepEqual(
+    rowItems?.slice(0, sizes.rows),
+    oneHot ? expected.rows.map((row) => row.item) : expected.rowSlot,
+  );
+  assert.deepEqual(slotItems?.slice(0, sizes.items), expected.slotItem);
+  // Rows by item: each row once, and each segment holds the rows of its item.
+  assert.deepEqual(order?.slice(0, sizes.rows).sort((a, b) => a - b), expected.rows.map((_, r) => r));
+  const sortedRows = Array.from(read[6] ?? []).slice(0, sizes.rows);
+  expected.slotItem.forEach((item, slot) => {
+    const segment = sortedRows.slice(slotFirsts?.[slot], slotFirsts?.[slot + 1]);
+    assert.equal(segment.length, expected.rows.filter((row) => row.item === item).length);
+    assert.ok(segment.every((r) => expected.rows[r]?.item === item));
+  });
 }
 
 Deno.test("batch kernels: any log, any users, two batches of one program", () =>

@@ -310,7 +310,8 @@ Deno.test("a step over mixed features sorts its tokens once, an evaluation never
   withGpu(undefined, async (gpu) => {
     const model = modelOf(gpu, both, defaultModel);
     const trainer = await Trainer.create(model, both, training, { validate: false });
-    const labels = trainer.program.program.dispatches.map(({ spec }) => spec.label);
+    const { layout, program } = trainer.program;
+    const labels = [...layout.dispatches, ...program.dispatches].map(({ spec }) => spec.label);
     assert.equal(labels.length, 32, labels.join("\n"));
     assert.equal(labels.filter((label) => label === "batch group of tokens").length, 1);
     const arena = new Arena(gpu, "test");

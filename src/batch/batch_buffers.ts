@@ -6,8 +6,8 @@ import rankText from "../../kernels/batch_rank.wgsl" with { type: "text" };
 import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import type { View } from "../gpu/memory.ts";
-import type { BatchSizes } from "../gpu/step.ts";
+import { UNIFORM_BYTES, type View } from "../gpu/memory.ts";
+import { type BatchSizes, STEP_STRIDE } from "../gpu/step.ts";
 import type { DeviceItems } from "./device_items.ts";
 import { bitWords, type DeviceLog } from "./device_log.ts";
 import { TokenPairs } from "./token_pairs.ts";
@@ -16,7 +16,16 @@ const expandKernel = kernel("batch_expand", expandText);
 const rankKernel = kernel("batch_rank", rankText);
 const groupKernel = kernel("batch_group", groupText);
 
-/** Index arrays of the current batch; see the headers of the batch kernels for their layouts. */
+const MOST_SLICES = 16;
+/** Memory that all slices may take. */
+const SLICE_BYTES = 32 * 2 ** 20;
+/** Slices stand this many places apart, so that each array's begin where a binding may. */
+const SLICE_PLACES = 64;
+
+/**
+ * Index arrays of the batches of the next steps, side by side, as many as the plan has slices; see the headers of the
+ * batch kernels for their layouts.
+ */
 export class BatchBuffers {
   readonly event: View;
   readonly eventItem: View;
@@ -30,6 +39,7 @@ export class BatchBuffers {
   readonly #bits: View;
   readonly #itemWords: number;
   readonly #words: number;
+  readonly #steps: { readonly slices: number; readonly headersEach: number };
   #tokenPairs: TokenPairs | undefined;
   #dispatched = false;
 
@@ -38,23 +48,47 @@ export class BatchBuffers {
     readonly plan: View,
     readonly log: DeviceLog,
     private readonly capacity: BatchSizes,
+    steps: { readonly slices: number; readonly headersEach: number } = { slices: 1, headersEach: 1 },
   ) {
+    this.#steps = steps;
     this.#itemWords = bitWords(log.itemBits);
     this.#words = this.#itemWords + bitWords(log.capacity.rows);
-    this.event = arena.allocate("event", 16 * capacity.events);
-    this.eventItem = arena.allocate("event_item", 4 * capacity.events);
-    this.history = arena.allocate("history", 8 * capacity.events);
-    this.row = arena.allocate("row", 16 * capacity.rows);
-    this.rowItem = arena.allocate("row_item", 4 * capacity.rows);
-    this.slotItem = arena.allocate("slot_item", 4 * capacity.items);
-    this.slotFirst = arena.allocate("slot_first", 4 * (capacity.items + 1));
-    this.sorted = arena.allocate("sorted", 4 * capacity.rows);
-    this.#bits = arena.allocate("bits", 4 * this.#words);
-    this.ranked = arena.allocate("ranked", 8 * this.#words);
+    const { events, rows, items } = capacity;
+    const sliced = (name: string, bytesEach: number, places: number, room = places): View => {
+      const size = bytesEach * places;
+      const count = steps.slices;
+      const stride = bytesEach * apart(room);
+      const { buffer, offset } = arena.allocate(name, stride * (count - 1) + size);
+      return { buffer, offset, size, slices: { count, stride } };
+    };
+    this.event = sliced("event", 16, events);
+    this.eventItem = sliced("event_item", 4, events);
+    this.history = sliced("history", 8, events);
+    this.row = sliced("row", 16, rows);
+    this.rowItem = sliced("row_item", 4, rows);
+    this.slotItem = sliced("slot_item", 4, items, items + 1);
+    this.slotFirst = sliced("slot_first", 4, items + 1);
+    this.sorted = sliced("sorted", 4, rows);
+    this.#bits = sliced("bits", 4, this.#words);
+    this.ranked = sliced("ranked", 8, this.#words);
   }
 
   get items(): DeviceItems {
     return this.log.items;
+  }
+
+  /**
+   * How many batches are laid out side by side: as many as are worth a dispatch less, and as memory and a uniform of their
+   * headers allow. @param headersEach of a place in the plan.
+   */
+  static slicesFor(
+    { itemBits, capacity: { rows: logRows } }: DeviceLog,
+    { events, rows, items }: BatchSizes,
+    headersEach = 1,
+  ): number {
+    const bytes = 28 * (events + rows) + 8 * items + 12 * (bitWords(itemBits) + bitWords(logRows));
+    const headers = Math.floor(UNIFORM_BYTES / STEP_STRIDE / headersEach);
+    return Math.max(1, Math.min(MOST_SLICES, headers, Math.floor(SLICE_BYTES / bytes)));
   }
 
   /**
@@ -72,25 +106,42 @@ export class BatchBuffers {
     return this.#tokenPairs ??= new TokenPairs(this.arena, tokens, this, this.capacity);
   }
 
-  dispatches(): DispatchSpec[] {
+  /** What a step does with its own batch before all else. */
+  ownDispatches(): DispatchSpec[] {
     this.#dispatched = true;
+    return this.#tokenPairs?.dispatches() ?? [];
+  }
+
+  /** Everything, for a program that works on a single batch. */
+  dispatches(): DispatchSpec[] {
+    return [...this.layout(), ...this.ownDispatches()];
+  }
+
+  /** Lays out the batches of as many steps at once as there are slices. */
+  layout(): DispatchSpec[] {
     const { log, event, eventItem, history, row, ranked, rowItem, slotItem, slotFirst, sorted } = this;
     const ITEM_WORDS = this.#itemWords;
     const bits = this.#bits;
+    const HEADERS = this.#steps.headersEach;
+    const HEADERS_SEEN = HEADERS * this.#steps.slices;
+    const EVENTS = apart(this.capacity.events);
+    const ROWS = apart(this.capacity.rows);
+    const SLOTS = apart(this.capacity.items + 1);
+    const WORDS = apart(this.#words);
     return [
       {
         kernel: expandKernel,
         label: "batch expand",
-        constants: { ITEM_WORDS },
+        constants: { ITEM_WORDS, HEADERS, HEADERS_SEEN, EVENTS, ROWS, WORDS },
         views: {
           plan: this.plan,
           log_event: log.event,
           log_row: log.row,
-          event,
-          event_item: eventItem,
-          row,
-          bits,
-          history,
+          event: whole(event),
+          event_item: whole(eventItem),
+          row: whole(row),
+          bits: whole(bits),
+          history: whole(history),
         },
         invocations: (s) => [s.events],
         cost: (s) => ({ flops: 0, bytes: 52 * s.events + 36 * s.rows }),
@@ -98,28 +149,45 @@ export class BatchBuffers {
       {
         kernel: rankKernel,
         label: "batch rank",
-        constants: { WORDS: this.#words },
-        views: { bits, ranked },
+        constants: { WORDS: this.#words, HEADERS_SEEN, SLICE: WORDS },
+        views: { bits: whole(bits), ranked: whole(ranked) },
         invocations: () => [1],
         cost: () => ({ flops: 0, bytes: 20 * this.#words }),
       },
       {
         kernel: groupKernel,
         label: "batch group",
-        constants: { ITEM_WORDS, ONE_HOT: this.items.kind === "one-hot" },
+        constants: {
+          ITEM_WORDS,
+          ONE_HOT: this.items.kind === "one-hot",
+          HEADERS,
+          HEADERS_SEEN,
+          ROWS,
+          SLOTS,
+          WORDS,
+        },
         views: {
-          row,
-          ranked,
+          row: whole(row),
+          ranked: whole(ranked),
           log_item: log.item,
-          row_item: rowItem,
-          slot_item: slotItem,
-          slot_first: slotFirst,
-          sorted,
+          row_item: whole(rowItem),
+          slot_item: whole(slotItem),
+          slot_first: whole(slotFirst),
+          sorted: whole(sorted),
         },
         invocations: (s) => [s.rows],
         cost: (s) => ({ flops: 0, bytes: 44 * s.rows }),
       },
-      ...(this.#tokenPairs?.dispatches() ?? []),
     ];
   }
+}
+
+/** Places from a slice to the next. */
+function apart(places: number): number {
+  return SLICE_PLACES * Math.ceil(places / SLICE_PLACES);
+}
+
+/** All slices of a view. */
+function whole({ buffer, offset, size, slices }: View): View {
+  return { buffer, offset, size: size + (slices ? slices.stride * (slices.count - 1) : 0) };
 }

@@ -36,6 +36,7 @@ export class Plan {
    * @param capacity the most that a step may take: what its program's buffers are made for.
    * @param places how many steps are held at once. @param more further places, for steps without a batch.
    * @param headersEach of a place: programs that work on one batch may differ in the rest of it.
+   * @param slices batches that are laid out side by side, from places that follow one another.
    */
   constructor(
     readonly gpu: Gpu,
@@ -43,7 +44,10 @@ export class Plan {
     readonly capacity: BatchSizes,
     readonly places: number,
     more = 0,
-    private readonly headersEach = 1,
+    /** Headers of a place. */
+    readonly headersEach = 1,
+    /** Batches that are laid out side by side. */
+    readonly slices = 1,
   ) {
     this.#arena = new Arena(gpu, "plan");
     const bytes = 16 * (capacity.users + 1) * places;
@@ -51,7 +55,9 @@ export class Plan {
     this.#entries = new Uint32Array(bytes / 4);
     this.#headers = new DataView(new ArrayBuffer(STEP_STRIDE * (places + more) * headersEach));
     this.view = this.#arena.allocate("users", bytes);
-    this.steps = this.#arena.allocate("headers", this.#headers.byteLength).buffer;
+    // A kernel sees a slice's worth of headers from any place on.
+    const behind = STEP_STRIDE * headersEach * slices;
+    this.steps = this.#arena.allocate("headers", this.#headers.byteLength + behind).buffer;
     this.#itemStamps = new Uint32Array(log.items.count);
     this.#userStamps = new Uint32Array(log.userSplit.length);
   }
@@ -178,6 +184,17 @@ export function noSuchUser(user: number, users: number): UserError {
 }
 export function userTwice(user: number): UserError {
   return new UserError(`Expected each user once in a batch, got ${user} twice.`);
+}
+
+/** What no batch of several has more of. */
+export function largestOf(batches: readonly BatchSizes[]): BatchSizes {
+  const largest = (of: keyof BatchSizes) => Math.max(...batches.map((sizes) => sizes[of]));
+  return {
+    users: largest("users"),
+    events: largest("events"),
+    rows: largest("rows"),
+    items: largest("items"),
+  };
 }
 
 /**

@@ -18,6 +18,8 @@ export type Constants = Readonly<Record<string, number | boolean>>;
 
 /** The name of the uniform that every kernel binds last; see {@link import("./step.ts")}. */
 export const STEP = "step";
+/** What a kernel binds instead that works for several steps at once, an array of the same. */
+export const STEPS = "steps";
 
 const bindingPattern = /@group\(0\)\s*@binding\((\d+)\)\s*var<([^>]+)>\s*(\w+)\s*:/g;
 
@@ -36,10 +38,15 @@ export function kernel(name: string, source: string): Kernel {
       throw new Error(`kernel ${name}: binding ${b.name} is @binding(${b.index}), expected ${k}`);
     }
   });
-  if (bindings.at(-1)?.name !== STEP) {
-    throw new Error(`kernel ${name}: the last binding must be the uniform step`);
+  if (bindings.at(-1)?.name !== STEP && !forManySteps({ bindings })) {
+    throw new Error(`kernel ${name}: the last binding must be the uniform step, or steps`);
   }
   return { name, source, bindings };
+}
+
+/** Whether a kernel works for several steps at once, a slice of its grid (z) for each. */
+export function forManySteps({ bindings }: Pick<Kernel, "bindings">): boolean {
+  return bindings.at(-1)?.name === STEPS;
 }
 
 /**

@@ -19,6 +19,8 @@ export interface View {
   readonly offset: number;
   /** Bytes. */
   readonly size: number;
+  /** The view is the first of several, of batches that are laid out side by side. */
+  readonly slices?: { readonly count: number; /** Bytes from one to the next. */ readonly stride: number };
 }
 
 /** Vectors of four f32, one a texel, in rows of {@link TEXTURE_WIDTH}: vector i stands at (i % width, i / width). */
@@ -50,7 +52,7 @@ export function isTexture(memory: Memory): memory is TextureView {
 }
 
 /** Bytes that a uniform binding may have on every adapter. */
-const UNIFORM_BYTES = 65536;
+export const UNIFORM_BYTES = 65536;
 
 /** The view as a uniform where it fits one; as it is where not. */
 export function uniformIfSmall(view: View): View {

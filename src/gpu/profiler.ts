@@ -2,7 +2,8 @@
 
 import { copyWritten } from "./commands.ts";
 import type { Gpu } from "./device.ts";
-import type { Cost, Program } from "./program.ts";
+import { forManySteps } from "./kernel.ts";
+import { type Cost, onlySlice, type Program } from "./program.ts";
 import { readViews } from "./readback.ts";
 import type { BatchSizes } from "./step.ts";
 
@@ -74,15 +75,23 @@ export interface DispatchProfile extends Cost {
 export interface TimedWork extends Cost {
   readonly label: string;
   readonly kernel: string;
+  /** Steps that it does this for at once: what it takes is theirs together, what it costs is of one. */
+  readonly steps: number;
   readonly encode: EncodePass | EncodeBetween;
 }
 
 /** All that a program does, in order: what a profile times one by one. */
-export function workOf(program: Program, sizes: BatchSizes, stepOffset: number): TimedWork[] {
+export function workOf(
+  program: Program,
+  sizes: BatchSizes,
+  stepOffset: number,
+  slice = onlySlice,
+): TimedWork[] {
   return program.dispatches.flatMap(({ spec, copies }, k): TimedWork[] => {
     const { label, kernel: { name: kernel } } = spec;
-    const encode: EncodePass = (pass) => program.encodeOne(pass, k, sizes, stepOffset);
-    const dispatch = { label, kernel, ...spec.cost(sizes), encode };
+    const encode: EncodePass = (pass) => program.encodeOne(pass, k, sizes, stepOffset, slice);
+    const steps = forManySteps(spec.kernel) ? slice.count : 1;
+    const dispatch = { label, kernel, steps, ...spec.cost(sizes), encode };
     if (copies.length === 0) return [dispatch];
     const bytes = copies.reduce((sum, { written }) => sum + 2 * (written?.bytes(sizes) ?? 0), 0);
     const between = (encoder: GPUCommandEncoder) => {
@@ -91,6 +100,7 @@ export function workOf(program: Program, sizes: BatchSizes, stepOffset: number):
     return [dispatch, {
       label: `${label}, into a texture`,
       kernel: "copy",
+      steps: 1,
       flops: 0,
       bytes,
       encode: { between },
@@ -111,7 +121,10 @@ export async function profileProgram(
   for (let repeat = 0; repeat < repeats; repeat++) {
     (await timePasses(gpu, work.map(({ encode }) => encode))).forEach((time, k) => times[k]?.push(time));
   }
-  return work.map(({ encode: _, ...what }, k) => ({ ...what, microseconds: median(times[k] ?? []) }));
+  return work.map(({ encode: _, steps: __, ...what }, k) => ({
+    ...what,
+    microseconds: median(times[k] ?? []),
+  }));
 }
 
 export function median(values: readonly number[]): number {

@@ -6,10 +6,19 @@
 import { UserError } from "../data/user_error.ts";
 import type { Commands } from "./commands.ts";
 import type { Gpu } from "./device.ts";
-import { constantOf, type Constants, type Kernel, type KernelBinding, specialise, STEP } from "./kernel.ts";
+import {
+  constantOf,
+  type Constants,
+  forManySteps,
+  type Kernel,
+  type KernelBinding,
+  specialise,
+  STEP,
+  STEPS,
+} from "./kernel.ts";
 import type { MatmulVariant } from "./kernel_shapes.ts";
 import { isTexture, isUniform, type Memory, placed, TEXTURE_FORMAT, type TextureView } from "./memory.ts";
-import { type BatchSizes, STEP_BYTES } from "./step.ts";
+import { type BatchSizes, STEP_BYTES, STEP_STRIDE } from "./step.ts";
 
 /** Work of one dispatch: floating-point operations, and bytes that have to move at least once. */
 export interface Cost {
@@ -41,10 +50,20 @@ export interface DispatchSpec {
   readonly choice?: KernelChoice;
 }
 
+/** The batches that are laid out side by side which a replay works on. */
+export interface Slice {
+  /** The one that kernels of a step read. */
+  readonly index: number;
+  /** How many there are for kernels that {@link forManySteps work for several steps} at once. */
+  readonly count: number;
+}
+export const onlySlice: Slice = { index: 0, count: 1 };
+
 interface Dispatch {
   readonly spec: DispatchSpec;
   readonly pipeline: GPUComputePipeline;
-  readonly bindGroup: GPUBindGroup;
+  /** One for each slice that its views have. */
+  readonly bindGroups: readonly GPUBindGroup[];
   readonly workgroup: readonly [number, number];
   /** The kernel reads its index as x + y * (width of the grid): one long axis may be folded into two. */
   readonly foldable: boolean;
@@ -71,22 +90,37 @@ export class Program {
     return new Program(gpu, name, dispatches);
   }
 
-  /** Appends the whole program, with the header at `stepOffset` bytes. */
-  encode(commands: Commands, sizes: BatchSizes, stepOffset: number): void {
-    for (let k = 0; k < this.dispatches.length; k++) this.encodeStep(commands, k, sizes, stepOffset);
+  /**
+   * Appends the whole program, with the header at `stepOffset` bytes.
+   * @param sizes of the batch, or the largest of several.
+   */
+  encode(commands: Commands, sizes: BatchSizes, stepOffset: number, slice = onlySlice): void {
+    for (let k = 0; k < this.dispatches.length; k++) this.encodeStep(commands, k, sizes, stepOffset, slice);
   }
 
   /** Appends one dispatch, and the copies into textures that follow it. */
-  encodeStep(commands: Commands, index: number, sizes: BatchSizes, stepOffset: number): void {
-    this.encodeOne(commands.pass, index, sizes, stepOffset);
+  encodeStep(
+    commands: Commands,
+    index: number,
+    sizes: BatchSizes,
+    stepOffset: number,
+    slice = onlySlice,
+  ): void {
+    this.encodeOne(commands.pass, index, sizes, stepOffset, slice);
     for (const view of this.dispatches[index]?.copies ?? []) commands.copyToTexture(view, sizes);
   }
 
   /** Appends one dispatch alone: what the profiler times in a pass of its own. */
-  encodeOne(pass: GPUComputePassEncoder, index: number, sizes: BatchSizes, stepOffset: number): void {
+  encodeOne(
+    pass: GPUComputePassEncoder,
+    index: number,
+    sizes: BatchSizes,
+    stepOffset: number,
+    slice = onlySlice,
+  ): void {
     offsets[0] = stepOffset;
     const dispatch = this.dispatches[index];
-    if (dispatch) encodeDispatch(pass, dispatch, sizes, this.gpu.maxGrid);
+    if (dispatch) encodeDispatch(pass, dispatch, sizes, slice, this.gpu.maxGrid);
   }
 }
 
@@ -97,6 +131,7 @@ function encodeDispatch(
   pass: GPUComputePassEncoder,
   dispatch: Dispatch,
   sizes: BatchSizes,
+  slice: Slice,
   maxGrid: number,
 ): void {
   const [x, y = 1] = dispatch.spec.invocations(sizes);
@@ -114,8 +149,11 @@ function encodeDispatch(
   }
   if (gridX === 0 || gridY === 0) return;
   pass.setPipeline(dispatch.pipeline);
-  pass.setBindGroup(0, dispatch.bindGroup, offsets, 0, 1);
-  pass.dispatchWorkgroups(gridX, gridY);
+  const { bindGroups, spec: { kernel, label } } = dispatch;
+  const bindGroup = bindGroups[bindGroups.length === 1 ? 0 : slice.index];
+  if (!bindGroup) throw new Error(`${label}: there is no slice ${slice.index}`);
+  pass.setBindGroup(0, bindGroup, offsets, 0, 1);
+  pass.dispatchWorkgroups(gridX, gridY, forManySteps(kernel) ? slice.count : 1);
 }
 
 async function recordDispatch(gpu: Gpu, steps: GPUBuffer, spec: DispatchSpec): Promise<Dispatch> {
@@ -127,24 +165,31 @@ async function recordDispatch(gpu: Gpu, steps: GPUBuffer, spec: DispatchSpec): P
       throw new Error(`${where}: no binding is called ${name}; there are ${[...known].join(", ")}`);
     }
   }
-  const entries = kernel.bindings.map((binding): GPUBindGroupEntry => {
-    if (binding.name === STEP) {
-      return { binding: binding.index, resource: { buffer: steps, offset: 0, size: STEP_BYTES } };
-    }
-    const view = views[binding.name];
-    if (!view) throw new Error(`${where}: nothing is given for binding ${binding.name}`);
-    if (isTexture(view)) {
-      if (binding.kind === "read") return { binding: binding.index, resource: view.texture.createView() };
-      const { written } = view;
-      if (!written) throw new Error(`${where}: ${binding.name} stands in a texture that is only read`);
-      return { binding: binding.index, resource: { buffer: written.view.buffer, size: written.view.size } };
-    }
-    if (!isUniform(view)) gpu.requireBindable(view.size, `${label}: ${binding.name}`);
-    return {
-      binding: binding.index,
-      resource: { buffer: view.buffer, offset: view.offset, size: view.size },
-    };
-  });
+  const entries = (slice: number) =>
+    kernel.bindings.map((binding): GPUBindGroupEntry => {
+      if (binding.name === STEP) {
+        return { binding: binding.index, resource: { buffer: steps, offset: 0, size: STEP_BYTES } };
+      }
+      if (binding.name === STEPS) {
+        const size = STEP_STRIDE * constantOf(kernel, "HEADERS_SEEN", constants);
+        return { binding: binding.index, resource: { buffer: steps, offset: 0, size } };
+      }
+      const view = views[binding.name];
+      if (!view) throw new Error(`${where}: nothing is given for binding ${binding.name}`);
+      if (isTexture(view)) {
+        if (binding.kind === "read") return { binding: binding.index, resource: view.texture.createView() };
+        const { written } = view;
+        if (!written) throw new Error(`${where}: ${binding.name} stands in a texture that is only read`);
+        return { binding: binding.index, resource: { buffer: written.view.buffer, size: written.view.size } };
+      }
+      if (!isUniform(view)) gpu.requireBindable(view.size, `${label}: ${binding.name}`);
+      const offset = view.offset + slice * (view.slices?.stride ?? 0);
+      return { binding: binding.index, resource: { buffer: view.buffer, offset, size: view.size } };
+    });
+  const slices = Math.max(
+    1,
+    ...Object.values(views).map((view) => isTexture(view) ? 1 : view.slices?.count ?? 1),
+  );
   const layout = gpu.device.createBindGroupLayout({
     label: kernel.name,
     entries: kernel.bindings.map((b) => layoutEntry(b, views[b.name])),
@@ -153,7 +198,10 @@ async function recordDispatch(gpu: Gpu, steps: GPUBuffer, spec: DispatchSpec): P
   const source = placed(kernel, specialise(kernel, constants), views);
   const pipeline = await gpu.pipeline(kernel.name, source, pipelineLayout);
   gpu.device.pushErrorScope("validation");
-  const bindGroup = gpu.device.createBindGroup({ label: where, layout, entries });
+  const bindGroups = Array.from(
+    { length: slices },
+    (_, slice) => gpu.device.createBindGroup({ label: where, layout, entries: entries(slice) }),
+  );
   const error = await gpu.device.popErrorScope();
   if (error) throw new Error(`${where}: ${error.message}`);
   const workgroup = [
@@ -164,7 +212,14 @@ async function recordDispatch(gpu: Gpu, steps: GPUBuffer, spec: DispatchSpec): P
     const view = views[name];
     return kind !== "read" && view && isTexture(view) ? [view] : [];
   });
-  return { spec, pipeline, bindGroup, workgroup, foldable: kernel.source.includes("num_workgroups"), copies };
+  return {
+    spec,
+    pipeline,
+    bindGroups,
+    workgroup,
+    foldable: kernel.source.includes("num_workgroups"),
+    copies,
+  };
 }
 
 function layoutEntry(binding: KernelBinding, memory: Memory | undefined): GPUBindGroupLayoutEntry {
@@ -174,7 +229,10 @@ function layoutEntry(binding: KernelBinding, memory: Memory | undefined): GPUBin
     return { ...entry, storageTexture: { access: "read-only", format: TEXTURE_FORMAT } };
   }
   if (binding.kind === "uniform" || (memory && isUniform(memory))) {
-    return { ...entry, buffer: { type: "uniform", hasDynamicOffset: binding.name === STEP } };
+    return {
+      ...entry,
+      buffer: { type: "uniform", hasDynamicOffset: binding.name === STEP || binding.name === STEPS },
+    };
   }
   return { ...entry, buffer: { type: read ? "read-only-storage" : "storage" } };
 }

@@ -37,7 +37,9 @@ export interface GameProgramOptions {
 
 /** Dispatches by what they are for. */
 interface GameSpecs {
-  /** The batch. */
+  /** Lays out the batches of as many steps as the plan has slices. */
+  readonly layout: DispatchSpec[];
+  /** What is left to do for the step's own. */
   readonly batch: DispatchSpec[];
   /** Utilities of the reward as it stands. */
   readonly utilities: DispatchSpec[];
@@ -54,6 +56,7 @@ interface GameSpecs {
 
 export class GamePrograms {
   private constructor(
+    readonly layout: Program,
     readonly batch: Program,
     readonly utilities: Program,
     readonly generatorStep: Program,
@@ -73,6 +76,7 @@ export class GamePrograms {
       const record = (part: string, dispatches: DispatchSpec[]) =>
         Program.record(plan.gpu, `${name} ${part}`, plan.steps, dispatches);
       return new GamePrograms(
+        await record("layout", specs.layout),
         await record("batch", specs.batch),
         await record("utilities", specs.utilities),
         await record("generator step", specs.generatorStep),
@@ -94,8 +98,8 @@ export class GamePrograms {
     const { plan, name } = options;
     const arena = new Arena(plan.gpu, name);
     try {
-      const { batch, utilities, rewardStep, outcomes, u } = gameSpecs(options, arena);
-      const dispatches = [...batch, ...utilities, ...rewardStep];
+      const { layout, batch, utilities, rewardStep, outcomes, u } = gameSpecs(options, arena);
+      const dispatches = [...layout, ...batch, ...utilities, ...rewardStep];
       const program = await Program.record(plan.gpu, name, plan.steps, dispatches);
       return { program, outcomes, utilities: u, destroy: () => arena.destroy() };
     } catch (error) {
@@ -112,7 +116,7 @@ export class GamePrograms {
 function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   const { plan, log, ring, game, reward, generator, training } = options;
   const { capacity } = plan;
-  const batch = new BatchBuffers(arena, plan.view, log, capacity);
+  const batch = new BatchBuffers(arena, plan.view, log, capacity, plan);
   const tapeOf = ({ parameters, gpu }: RecordableModel, adam: AdamState | undefined) => {
     const touchedOnly = adam?.kind === "row-sparse";
     return new Tape({ arena, batch, parameters, capacity, shapes: gpu.shapes, touchedOnly });
@@ -131,7 +135,8 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   if (!generator) {
     const { outcomes } = exactMinimax(rewardTape, "exact minimax", u, ring, moves !== undefined, game);
     const step = lossOf(rewardTape.forward().slice(utilities.length));
-    const specs = { batch: batch.dispatches(), utilities, generatorStep: [], outcomes, u };
+    const own = { layout: batch.layout(), batch: batch.ownDispatches() };
+    const specs = { ...own, utilities, generatorStep: [], outcomes, u };
     return { ...specs, rewardStep: step, rewardStepAgain: step };
   }
 
@@ -156,7 +161,8 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   const outcomes = minimax(rewardTape, "minimax", inputs, ring, moves ? "reward" : undefined, game);
   const rewardStepAgain = lossOf(rewardTape.forward().slice(utilities.length));
   return {
-    batch: batch.dispatches(),
+    layout: batch.layout(),
+    batch: batch.ownDispatches(),
     utilities,
     generatorStep,
     rewardStep: [...acting, ...rewardStepAgain],

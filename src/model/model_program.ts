@@ -53,6 +53,8 @@ export interface ModelProgramOptions {
 
 export class ModelProgram {
   private constructor(
+    /** Lays out the batches of as many steps as the plan has slices; empty where the program does that itself. */
+    readonly layout: Program,
     readonly program: Program,
     /** [rows, 1] */
     readonly utilities: Tensor,
@@ -66,9 +68,17 @@ export class ModelProgram {
     const { plan, name } = options;
     const arena = new Arena(model.gpu, name);
     try {
-      const { specs, utilities, outcomes } = modelSpecs(model, options, arena);
-      const program = await Program.record(model.gpu, name, plan.steps, specs);
-      return new ModelProgram(program, utilities, outcomes, arena);
+      const { layout, specs, utilities, outcomes } = modelSpecs(model, options, arena);
+      const record = (part: string, dispatches: readonly DispatchSpec[]) =>
+        Program.record(model.gpu, part, plan.steps, dispatches);
+      const apart = options.training !== undefined && plan.slices > 1;
+      return new ModelProgram(
+        await record(`${name} layout`, apart ? layout : []),
+        await record(name, apart ? specs : [...layout, ...specs]),
+        utilities,
+        outcomes,
+        arena,
+      );
     } catch (error) {
       arena.destroy();
       throw error;
@@ -82,6 +92,8 @@ export class ModelProgram {
 
 /** The dispatches of a step, and where its results stand. */
 export interface ModelSpecs {
+  /** Of the batch. */
+  readonly layout: readonly DispatchSpec[];
   readonly specs: readonly DispatchSpec[];
   readonly utilities: Tensor;
   readonly outcomes: Tensor;
@@ -94,7 +106,7 @@ export function modelSpecs(
   arena: Arena,
 ): ModelSpecs {
   const { capacity } = plan;
-  const batch = new BatchBuffers(arena, plan.view, log, capacity);
+  const batch = new BatchBuffers(arena, plan.view, log, capacity, plan);
   const { parameters } = model;
   const { shapes } = model.gpu;
   const touchedOnly = training?.adam.kind === "row-sparse";
@@ -106,6 +118,6 @@ export function modelSpecs(
   const specs = tape.forward();
   if (training) specs.push(...tape.backward(), ...training.adam.dispatches(tape.touched));
   // Last: gradients say what they need of the batch.
-  specs.unshift(...batch.dispatches());
-  return { specs, utilities, outcomes };
+  specs.unshift(...batch.ownDispatches());
+  return { layout: batch.layout(), specs, utilities, outcomes };
 }

@@ -160,7 +160,7 @@ export function forwardProduct(
     },
     views: {
       input: p.input.view,
-      index: indexView(call, p.gather),
+      index: indexView(call, p.gather, p.weights),
       weights: matmulWeights(kernel, bufferOf(p.weights.view)),
       bias: p.bias?.view ?? p.weights.view,
       output: p.output,
@@ -216,7 +216,7 @@ export function weightGradient(
     },
     views: {
       input: g.input.view,
-      index: indexView(call, g.gather),
+      index: indexView(call, g.gather, g.weights),
       second: g.second?.input.view ?? g.input.view,
       output_gradient: g.outputGradient,
       partials: weights.view,
@@ -233,8 +233,9 @@ export function weightGradient(
   }));
 }
 
-/** Without a gather the kernel binds an index that it does not read. */
-function indexView(call: Call, gather: Gather | undefined): View {
+/** Without a gather the kernel binds what it has, for an index that it does not read. */
+function indexView(call: Call, gather: Gather | undefined, weights: Tensor): View {
+  if (gather === undefined) return bufferOf(weights.view);
   return gather === "distinct items" ? call.batch.slotItem : call.batch.eventItem;
 }
 

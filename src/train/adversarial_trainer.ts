@@ -7,6 +7,7 @@
  */
 
 import type { DeviceLog } from "../batch/device_log.ts";
+import { BatchBuffers } from "../batch/batch_buffers.ts";
 import { batchCapacity, type PlacedBatch, Plan } from "../batch/plan.ts";
 import { type ClickLog, usersOf } from "../data/click_log.ts";
 import { hasClicks, type LogSource, sourceOf } from "../data/log_source.ts";
@@ -97,7 +98,8 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
       const exact = config.generator === "exact";
       // A header for each step of the generator, then for each of the reward (which also stands for the batch).
       const headers = (exact ? 0 : config.generatorSteps) + Math.max(1, config.rewardSteps);
-      const plan = keep(new Plan(gpu, log, capacity, places, places, headers));
+      const slices = BatchBuffers.slicesFor(deviceLog, capacity, headers);
+      const plan = keep(new Plan(gpu, log, capacity, places, places, headers, slices));
       const rewardAdam = config.rewardSteps > 0
         ? keep(new AdamState(model.parameters, config.adam))
         : undefined;
@@ -190,17 +192,22 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
     ], log);
   }
 
-  protected encode(commands: Commands, sizes: BatchSizes, place: number): void {
+  protected encodeLayout(commands: Commands, largest: BatchSizes, place: number, count: number): void {
+    this.programs.layout.encode(commands, largest, this.plan.offset(place), { index: 0, count });
+  }
+
+  protected encode(commands: Commands, sizes: BatchSizes, place: number, index: number): void {
     const { batch, utilities, generatorStep, rewardStep, rewardStepAgain } = this.programs;
     const generatorSteps = this.#generatorSteps;
+    const slice = { index, count: 1 };
     const offset = (header: number) => this.plan.offset(place, header);
-    batch.encode(commands, sizes, offset(0));
-    utilities.encode(commands, sizes, offset(0));
-    for (let k = 0; k < generatorSteps; k++) generatorStep.encode(commands, sizes, offset(k));
-    rewardStep.encode(commands, sizes, offset(generatorSteps));
+    batch.encode(commands, sizes, offset(0), slice);
+    utilities.encode(commands, sizes, offset(0), slice);
+    for (let k = 0; k < generatorSteps; k++) generatorStep.encode(commands, sizes, offset(k), slice);
+    rewardStep.encode(commands, sizes, offset(generatorSteps), slice);
     for (let k = 1; k < this.config.rewardSteps; k++) {
-      utilities.encode(commands, sizes, offset(generatorSteps));
-      rewardStepAgain.encode(commands, sizes, offset(generatorSteps + k));
+      utilities.encode(commands, sizes, offset(generatorSteps), slice);
+      rewardStepAgain.encode(commands, sizes, offset(generatorSteps + k), slice);
     }
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import type { DeviceLog } from "../batch/device_log.ts";
-import type { PlacedBatch, Plan } from "../batch/plan.ts";
+import { largestOf, type PlacedBatch, type Plan } from "../batch/plan.ts";
 import type { ClickLog } from "../data/click_log.ts";
 import { randomStream } from "../data/random.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
@@ -126,8 +126,15 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
    * @throws UserError for users that make no batch.
    */
   protected abstract put(t: number, place: number, users: ArrayLike<number>, log: ClickLog): PlacedBatch;
-  /** Appends the step whose batch stands at `place`. */
-  protected abstract encode(commands: Commands, sizes: BatchSizes, place: number): void;
+  /** Appends what lays out the batches of `count` places from `place` on, a slice each. @param largest of their sizes. */
+  protected abstract encodeLayout(
+    commands: Commands,
+    largest: BatchSizes,
+    place: number,
+    count: number,
+  ): void;
+  /** Appends the step whose batch stands at `place`, laid out in `slice`. */
+  protected abstract encode(commands: Commands, sizes: BatchSizes, place: number, slice: number): void;
 
   get plan(): Plan {
     return this.parts.plan;
@@ -266,14 +273,22 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
       validations.push(t);
     };
     validateAfter(after);
+    let first = 0;
+    let laidOut = 0;
     batches.forEach((sizes, k) => {
       const t = after + 1 + k;
-      this.encode(commands, sizes, t % plan.places);
+      const place = t % plan.places;
+      if (k === laidOut) {
+        first = k;
+        laidOut += Math.min(plan.slices, count - k, plan.places - place);
+        this.encodeLayout(commands, largestOf(batches.slice(first, laidOut)), place, laidOut - first);
+      }
+      this.encode(commands, sizes, place, k - first);
       validateAfter(t);
     });
-    const [first] = validations;
-    if (first !== undefined) {
-      plan.uploadRing(plan.places, plan.places, first / validateEvery, validations.length);
+    const [validated] = validations;
+    if (validated !== undefined) {
+      plan.uploadRing(plan.places, plan.places, validated / validateEvery, validations.length);
     }
     return { after, count, events: batches.map((b) => b.counted), validations, commands: commands.finish() };
   }

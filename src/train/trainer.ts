@@ -1,5 +1,6 @@
 /** The Shannon stage: the likelihood of what users did, which is the minimax with its generator in closed form. */
 
+import { BatchBuffers } from "../batch/batch_buffers.ts";
 import { batchCapacity, type PlacedBatch, Plan } from "../batch/plan.ts";
 import { type ClickLog, usersOf } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
@@ -58,7 +59,8 @@ export class Trainer extends BatchTrainer<ChoiceFigures> {
       const training = keep(new TrainingLog(gpu, source, capacity, windowBatches));
       const { log, deviceLog } = training;
       const places = placesFor(config.batchSize);
-      const plan = keep(new Plan(gpu, log, capacity, places, places));
+      const slices = BatchBuffers.slicesFor(deviceLog, capacity);
+      const plan = keep(new Plan(gpu, log, capacity, places, places, 1, slices));
       const adam = keep(new AdamState(model.parameters, config.adam));
       const networks = [{ prefix: "", parameters: model.parameters, adam }];
       let ring: View | undefined;
@@ -118,8 +120,12 @@ export class Trainer extends BatchTrainer<ChoiceFigures> {
     }, log);
   }
 
-  protected encode(commands: Commands, sizes: BatchSizes, place: number): void {
-    this.program.program.encode(commands, sizes, this.plan.offset(place));
+  protected encodeLayout(commands: Commands, largest: BatchSizes, place: number, count: number): void {
+    this.program.layout.encode(commands, largest, this.plan.offset(place), { index: 0, count });
+  }
+
+  protected encode(commands: Commands, sizes: BatchSizes, place: number, slice: number): void {
+    this.program.program.encode(commands, sizes, this.plan.offset(place), { index: slice, count: 1 });
   }
 }
 
