@@ -4,6 +4,9 @@ import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { numberOf } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
 import { usersOf } from "../src/data/click_log.ts";
+import { sourceOf } from "../src/data/log_source.ts";
+import { defaultModel } from "../src/model/config.ts";
+import { iterationFlops } from "../src/train/iteration_work.ts";
 import { type Gpu, openGpu } from "../src/gpu/device.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
 import { openDataset, wholeLog } from "../src/run/dataset.ts";
@@ -122,7 +125,9 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   };
   const models = benchModels.filter(({ name }) => options.model.test(name));
   const status = new Status();
-  const gpu = await openGpu();
+  // The driver's threads are set once: for what is named, as its training has them; among others, for large steps.
+  const named = data || options.workload.length > 0 ? logs([]).map((log) => stepFlops(log())) : [];
+  const gpu = await openGpu({ stepFlops: named.length > 0 ? Math.max(...named) : undefined });
   try {
     const { seconds } = options;
     let figures: AdapterFigure[] = [];
@@ -205,6 +210,12 @@ async function kernelResults(
   } finally {
     other?.close();
   }
+}
+
+/** FLOPs of a training step of the default model. */
+function stepFlops({ log, users }: BenchLog): number {
+  const training = { ...defaultTraining, batchSize: users, validationUsers: 0 };
+  return iterationFlops(sourceOf(log), { model: defaultModel, training });
 }
 
 async function dataLog(data: string): Promise<BenchLog> {

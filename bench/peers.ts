@@ -21,6 +21,7 @@ import {
   nameOfSource,
   openJob,
   type Source,
+  stepFlops,
   workloadNames,
   writeJob,
 } from "./peers/job.ts";
@@ -112,7 +113,9 @@ async function main(): Promise<number> {
   try {
     for (const source of sourcesOf(options)) {
       if (stop.signal.aborted) break;
-      const { job } = openJob(source, options.model);
+      const clickgan = openJob(source, options.model);
+      const { job } = clickgan;
+      const flops = stepFlops(clickgan);
       const file = `${folder}/${nameOfSource(source)}.safetensors`;
       await writeJob(file, job);
       const title = describe(nameOfSource(source), job.batches, job.items, job.width);
@@ -121,7 +124,7 @@ async function main(): Promise<number> {
         ...options,
         signal: stop.signal,
         say: (text) => say(`  ${text}`),
-        command: (entry, variant) => commandOf(entry, variant, file, python),
+        command: (entry, variant) => commandOf(entry, variant, file, python, flops),
       });
       await Deno.remove(file);
       const figures = figuresOf(results);
@@ -188,6 +191,7 @@ function commandOf(
   { args, environment }: Variant,
   file: string,
   python: string | undefined,
+  flops: number,
 ): ProcessCommand {
   const script = (name: string) => new URL(`./peers/${name}`, import.meta.url).pathname;
   if (program === "python") {
@@ -198,7 +202,7 @@ function commandOf(
   return {
     program: Deno.execPath(),
     args: [...flags, script("child.ts"), ...args, file],
-    environment: { ...GPU_ENVIRONMENT, ...driverThreads(), ...environment },
+    environment: { ...GPU_ENVIRONMENT, ...driverThreads(flops), ...environment },
   };
 }
 

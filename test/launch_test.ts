@@ -4,7 +4,7 @@ import { permissionFlags, runFolders } from "../src/cli/launch.ts";
 import { cacheFolder, reportFolders } from "../src/cli/output_folders.ts";
 import { type AdapterSummary, ensureAdapter, type Host } from "../src/cli/setup.ts";
 import { UserError } from "../src/data/user_error.ts";
-import { DRIVER_VARIABLES, threadsFor } from "../src/gpu/driver_threads.ts";
+import { DRIVER_VARIABLES } from "../src/gpu/driver_threads.ts";
 
 Deno.test("runFolders finds the folder to write to", () => {
   const cases: [string[], string[]][] = [
@@ -47,9 +47,6 @@ Deno.test("a command that computes may set how many threads llvmpipe has, and th
     assert.ok(variables("train").includes(name), name);
     assert.ok(!variables("report").includes(name), name);
   }
-  assert.equal(threadsFor(2), "4");
-  assert.equal(threadsFor(64), "32");
-  assert.equal(threadsFor(2, "3"), "3");
 });
 
 Deno.test("reportFolders finds the folder that the page is written to", () => {

@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { z } from "zod";
 import type { ClickLog } from "../../src/data/click_log.ts";
 import { usersOf } from "../../src/data/click_log.ts";
+import { sourceOf } from "../../src/data/log_source.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { readPaperFile } from "../../src/data/paper_file.ts";
 import { UserError } from "../../src/data/user_error.ts";
@@ -15,6 +16,7 @@ import { modelParameters } from "../../src/model/user_model.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "../../src/run/safetensors.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { defaultTraining, paperAdversarial } from "../../src/train/config.ts";
+import { iterationFlops } from "../../src/train/iteration_work.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
 import { batchArrays, type PeerBatch, peerBatch } from "./batch.ts";
 import { LOG_BATCHES, workloadLog, workloads } from "../workloads.ts";
@@ -87,6 +89,13 @@ function openSource(source: Source, model: Model): { log: ClickLog; batchSize: n
   }
   const { batchSize } = model === "pair" ? paperAdversarial : defaultTraining;
   return { log: readPaperFile(source.file, ["train"]), batchSize };
+}
+
+/** FLOPs of a step, roughly: by it the software driver gets its threads, the same for every peer. */
+export function stepFlops({ job: { model, users }, log }: ClickganJob): number {
+  const training = { ...defaultTraining, batchSize: users, validationUsers: 0 };
+  const adversarial = model === "pair" ? adversarialOf(users) : null;
+  return iterationFlops(sourceOf(log), { model: modelConfigOf(model), training, adversarial });
 }
 
 /**

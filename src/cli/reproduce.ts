@@ -122,7 +122,7 @@ async function main(): Promise<number> {
   const path = options.saveDir ?? reproduceFolder(options.data);
   const models = chosenModels(options.models, data.source.items.shape.kind);
   const experiment = await openExperiment(path, options, models);
-  return await withGpu(data, async (gpu) => {
+  return await withGpu(data, undefined, async (gpu) => {
     for (const [k, model] of models.entries()) {
       for (const seed of experiment.seeds) {
         if (await readOutcome(model, path, seed)) continue;

@@ -17,6 +17,7 @@ import {
 } from "../run/training_run.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import type { GameFigures } from "../train/sums.ts";
+import { iterationFlops, type Trained } from "../train/iteration_work.ts";
 import { type Figures, trainingProgress } from "./progress.ts";
 import { delayedProgress } from "./step_progress.ts";
 import type { Stop } from "./stop.ts";
@@ -118,9 +119,13 @@ async function withProgress<F extends ChoiceFigures>(
   }
 }
 
-/** Opens the adapter, says what there is to work on, and closes it in the end. */
-export async function withGpu(data: Dataset, use: (gpu: Gpu) => Promise<number>): Promise<number> {
-  const gpu = await openGpu();
+/** Opens the adapter, says what there is to work on, and closes it in the end. @param trained if it is one thing. */
+export async function withGpu(
+  data: Dataset,
+  trained: Trained | undefined,
+  use: (gpu: Gpu) => Promise<number>,
+): Promise<number> {
+  const gpu = await openGpu({ stepFlops: trained && iterationFlops(data.source, trained) });
   try {
     describe(gpu, data);
     const code = await use(gpu);

@@ -54,8 +54,9 @@ async function main(): Promise<number> {
   if (init?.snapshot.info) {
     data = fitDataset(data, init.snapshot.info.items, `The model of ${init.path}`);
   }
-  return await withGpu(data, async (gpu) => {
-    const config = await runConfig(gpu, data, options, given, init);
+  const trained = trainedOf(options, given, init);
+  return await withGpu(data, trained, async (gpu) => {
+    const config = await runConfig(gpu, data, options, trained, init);
     const context: RunContext = { gpu, data, init: init?.snapshot.weights, signal: stop.signal };
     const path = options.saveDir ?? `runs/${data.source.name.replace(/[^\w.-]+/g, "_")}-${timestamp()}`;
     if (options.seeds > 1) {
@@ -84,7 +85,7 @@ async function resume(
     const extended = { ...seeds, config: extend(seeds.config, options, given) };
     const begun = await Promise.all(seeds.seeds.map((seed) => hasBegun(folderOfSeed(path, seed))));
     const { data, init } = await reopen(seeds.config, begun.includes(false));
-    return await withGpu(data, async (gpu) => {
+    return await withGpu(data, seeds.config, async (gpu) => {
       await compareMachine(gpu, seeds.config);
       if (extended.config !== seeds.config) await writeSeeds(path, extended);
       const context = { gpu, data, init, signal: stop.signal };
@@ -103,7 +104,7 @@ async function resume(
     );
   }
   const { data, init } = await reopen(config, !await hasBegun(path));
-  return await withGpu(data, async (gpu) => {
+  return await withGpu(data, config, async (gpu) => {
     await compareMachine(gpu, config);
     return await runOne({ gpu, data, init, signal: stop.signal }, path, config, options.report, stop);
   });
@@ -251,17 +252,27 @@ async function compareMachine(gpu: Gpu, config: RunConfig): Promise<void> {
   for (const [name, value] of changed) say(`  ${name}: ${found[name]} (was ${value})`);
 }
 
+/** What the options say is to be trained. */
+function trainedOf(
+  options: TrainOptions,
+  given: ReadonlySet<string>,
+  init: Init | undefined,
+): Pick<RunConfig, "model" | "training" | "adversarial"> {
+  const own = MODEL_OPTIONS.some((name) => given.has(name));
+  return {
+    model: init?.snapshot.info && !own ? init.snapshot.info.model : modelOf(options),
+    training: trainingOf(options),
+    adversarial: adversarialOf(options),
+  };
+}
+
 async function runConfig(
   gpu: Gpu,
   data: Dataset,
   options: TrainOptions,
-  given: ReadonlySet<string>,
+  { model, training, adversarial }: ReturnType<typeof trainedOf>,
   init: Init | undefined,
 ): Promise<RunConfig> {
-  const own = MODEL_OPTIONS.some((name) => given.has(name));
-  const adversarial = adversarialOf(options);
-  const model = init?.snapshot.info && !own ? init.snapshot.info.model : modelOf(options);
-  const training = trainingOf(options);
   const sizes = { model, users: training.batchSize };
   // Parsed, so that what a resumed run reads back is the same to the byte.
   return runConfigSchema.parse({

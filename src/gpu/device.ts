@@ -20,6 +20,8 @@ export interface GpuOptions {
   readonly shapesFor?: AdapterKind;
   /** Kernel shapes other than the fixed ones, whatever kind they are for. */
   readonly shapes?: KernelShapes;
+  /** FLOPs of a training step, if they are known: a software driver has its threads by it. */
+  readonly stepFlops?: number;
   /** The most workgroups along an axis, instead of the adapter's own limit. For tests of long grids. */
   readonly maxGrid?: number;
 }
@@ -186,7 +188,7 @@ export class Gpu {
  * @throws UserError when there is no adapter.
  */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
-  setDriverThreads();
+  setDriverThreads(options.stepFlops);
   const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
     throw new UserError(
