@@ -37,6 +37,8 @@ const PLAN_USERS = 2 ** 20;
 const IN_FLIGHT = 2;
 /** How long a group should take: long against a read-back (11 ms), short against a user's patience. */
 const GROUP_MS = 80;
+/** The first group of a run is by so much smaller, as the device waits while it is encoded. */
+const FIRST_GROUP = 8;
 
 /** One training step: the figures of its batch before the update. */
 export type StepResult<F extends ChoiceFigures = ChoiceFigures> = F & { readonly iteration: number };
@@ -116,6 +118,8 @@ export function checkBatchSize(batchSize: number, trainUsers: Uint32Array, optio
 
 export abstract class BatchTrainer<F extends ChoiceFigures> {
   #iteration = 0;
+  /** Steps in the last group of the last run. */
+  #groupSize = 2;
   #best: BestRecords = noBest;
   #validated = -1;
 
@@ -205,7 +209,7 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
     const reads = new ReadbackQueue(this.parts.gpu, this.parts.ring);
     const groups: Group[] = [];
     let submitted = this.#iteration;
-    let size = 2;
+    let size = Math.max(2, Math.ceil(this.#groupSize / FIRST_GROUP));
     let last = performance.now();
     const takeOne = async () => {
       const ring = await reads.take();
@@ -216,6 +220,7 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
       const stepMs = (now - last) / group.count;
       last = now;
       size = Math.max(1, Math.min(2 * size, this.places, Math.round(GROUP_MS / Math.max(stepMs, 1e-3))));
+      this.#groupSize = size;
       this.#results(group, ring, callbacks);
     };
     try {
