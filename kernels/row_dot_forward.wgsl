@@ -3,6 +3,7 @@
 //   input [R, K]   weights [K]   bias [1]   output [R]        output_r = bias + sum_k input_rk weights_k
 //
 // Work split   one invocation owns one row.
+// Where a panel makes the layer before it (matmul_forward_panel.wgsl), that makes the products, and row_dot_sum.wgsl adds them.
 // Cost         2 K flops, 4 K bytes a row.      Backward   row_dot_backward.wgsl
 
 const WORKGROUP = 64;

@@ -18,7 +18,7 @@ const groupKernel = kernel("batch_group", groupText);
 
 const MOST_SLICES = 16;
 /** Memory that all slices may take. */
-const SLICE_BYTES = 32 * 2 ** 20;
+const SLICE_BYTES = 8 * 2 ** 20;
 /** Slices stand this many places apart, so that each array's begin where a binding may. */
 const SLICE_PLACES = 64;
 
