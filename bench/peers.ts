@@ -202,7 +202,12 @@ function commandOf(
   return {
     program: Deno.execPath(),
     args: [...flags, script("child.ts"), ...args, file],
-    environment: { ...GPU_ENVIRONMENT, ...driverThreads(flops), ...environment },
+    // The others are faster with threads on small steps too.
+    environment: {
+      ...GPU_ENVIRONMENT,
+      ...driverThreads(args[0] === "clickgan" ? flops : undefined),
+      ...environment,
+    },
   };
 }
 

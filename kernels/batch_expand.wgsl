@@ -18,8 +18,8 @@
 // A given event is history that the log starts with: its click is fed as any other, but nothing is predicted of it, so the
 // losses see GIVEN in the place of its row.
 //
-// Batches of the next steps are laid out side by side, each in a slice of every array (z): what they start with is a dispatch
-// that three of them need for each step, and on small batches dispatches are what a step costs.
+// The batches of the next steps are laid out side by side, each in a slice of every array (z): one dispatch instead of one a
+// step, as on small batches dispatches are what a step costs.
 //
 // Work split   one invocation owns one event of one slice; it finds its user by bisection in the plan. The bits are set by
 //              integer atomics, whose result does not depend on the order.
@@ -27,7 +27,7 @@
 // Next         batch_rank.wgsl
 
 const WORKGROUP = 64;
-const ITEM_WORDS = 1u;  // words of bits that the items take
+const ITEM_WORDS = 1u;    // words of bits that the items take
 const HEADERS = 1u;       // from the header of a step to that of the next
 const HEADERS_SEEN = 1u;  // of all slices
 const EVENTS = 0u;        // from a slice to the next, of what has a place for each event
@@ -38,8 +38,8 @@ const GIVEN = 0xfffffffeu;
 const GIVEN_BIT = 0x80000000u;
 
 struct Step {
-  size: vec4u,      // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,  // where the batch starts in the plan
+  size: vec4u,           // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,       // where the batch starts in the plan
   @size(236) rest: u32,  // up to the next header
 }
 

@@ -20,8 +20,8 @@ const SLOTS = 0u;         // the same for each distinct item
 const WORDS = 0u;         // and for each word of bits
 
 struct Step {
-  size: vec4u,      // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,  // where the batch starts in the plan
+  size: vec4u,           // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,       // where the batch starts in the plan
   @size(236) rest: u32,  // up to the next header
 }
 

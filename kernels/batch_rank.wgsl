@@ -12,13 +12,13 @@
 // Cost         4 bytes read twice, 12 written a word.      Next   batch_group.wgsl
 
 const WORKGROUP = 64;
-const WORDS = 1u;  // W
+const WORDS = 1u;         // W
 const HEADERS_SEEN = 1u;  // of all slices
-const SLICE = 0u;  // words from a slice to the next; see batch_expand.wgsl
+const SLICE = 0u;         // words from a slice to the next; see batch_expand.wgsl
 
 struct Step {
-  size: vec4u,      // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,  // where the batch starts in the plan
+  size: vec4u,           // B users, E events, R rows, D distinct items of this batch
+  first_user: u32,       // where the batch starts in the plan
   @size(236) rest: u32,  // up to the next header
 }
 

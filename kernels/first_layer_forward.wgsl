@@ -10,15 +10,15 @@
 //
 // W1 [s; f] = W1s s + W1f f: the products are made once per event and once per item; a row only adds two vectors.
 //
-// Work split   one invocation owns eight columns of one event, whose part it reads once, and walks along its rows. On a CPU
+// Work split   one invocation owns sixteen columns of one event, whose part it reads once, and walks along its rows. On a CPU
 //              adapter, 25,600 rows of 64: an invocation a row and four columns 2.0 ms, as every vector that is read costs
-//              230 instructions; four columns of an event 1.3; eight 1.05, as the walk and the row's item are read once for
-//              two vectors.
+//              230 instructions; four columns of an event 1.3; eight 1.03; sixteen 0.93, as the walk and the row's item are
+//              read once for four vectors.
 // Cost         2 flops and an exponential, 8 bytes an element, and 4 an element of state.      Backward   first_layer_backward.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;  // columns / 4
-const PAIRS = (N4 + 1u) / 2u;
+const BLOCKS = (N4 + 3u) / 4u;
 const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
 const KEPT_SCALE = 1.0;
 
@@ -55,23 +55,31 @@ fn noise(r: u32) -> u32 {
 @compute @workgroup_size(WORKGROUP)
 fn first_layer_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
-  if (i >= step.size.y * PAIRS) { return; }
-  let e = i / PAIRS;
-  let column = 2u * (i % PAIRS);
-  let second = column + 1u < N4;
+  if (i >= step.size.y * BLOCKS) { return; }
+  let e = i / BLOCKS;
+  let column = 4u * (i % BLOCKS);
   let of_event = event[e];
-  let known = state[e * N4 + column];
-  var known2 = vec4f(0.0);
-  if (second) { known2 = state[e * N4 + column + 1u]; }
+  let at = e * N4 + column;
+  let k0 = state[at];
+  let k1 = state[min(at + 1u, e * N4 + N4 - 1u)];
+  let k2 = state[min(at + 2u, e * N4 + N4 - 1u)];
+  let k3 = state[min(at + 3u, e * N4 + N4 - 1u)];
   for (var r = of_event.x; r < of_event.y; r++) {
-    var z = known;
-    var z2 = known2;
+    var z0 = k0;
+    var z1 = k1;
+    var z2 = k2;
+    var z3 = k3;
     if (KEPT == 4294967295u || noise(r) <= KEPT) {
-      let at = row_item[r] * N4 + column;
-      z += KEPT_SCALE * item[at];
-      if (second) { z2 += KEPT_SCALE * item[at + 1u]; }
+      let shown = row_item[r] * N4 + column;
+      z0 += KEPT_SCALE * item[shown];
+      if (column + 1u < N4) { z1 += KEPT_SCALE * item[shown + 1u]; }
+      if (column + 2u < N4) { z2 += KEPT_SCALE * item[shown + 2u]; }
+      if (column + 3u < N4) { z3 += KEPT_SCALE * item[shown + 3u]; }
     }
-    output[r * N4 + column] = elu(z);
-    if (second) { output[r * N4 + column + 1u] = elu(z2); }
+    let to = r * N4 + column;
+    output[to] = elu(z0);
+    if (column + 1u < N4) { output[to + 1u] = elu(z1); }
+    if (column + 2u < N4) { output[to + 2u] = elu(z2); }
+    if (column + 3u < N4) { output[to + 3u] = elu(z3); }
   }
 }

@@ -49,7 +49,7 @@ export function firstLayer(
       row_item: call.batch.rowItem,
       output: output.view,
     },
-    invocations: (s) => [s.events * Math.ceil(N4 / 2)],
+    invocations: (s) => [s.events * Math.ceil(N4 / 4)],
     cost: (s) => ({ flops: 3 * s.rows * output.columns, bytes: 16 * N4 * (s.events + 2 * s.rows) }),
   }];
 
@@ -81,7 +81,7 @@ export function firstLayer(
         state_gradient: toState.view,
         item_gradient: touched?.gradient ?? toItem.view,
       },
-      invocations: (s) => [(s.events + itemRows(s)) * Math.ceil(N4 / 2)],
+      invocations: (s) => [(s.events + itemRows(s)) * Math.ceil(N4 / 4)],
       cost: (s) => ({
         flops: 2 * s.rows * output.columns,
         bytes: 16 * N4 * (2 * s.rows + s.events + itemRows(s)),
