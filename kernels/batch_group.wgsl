@@ -7,7 +7,8 @@
 //   slot_first [D+1]  where a slot's rows start in sorted
 //   sorted     [R]    rows by item: what a gradient that is summed over the rows of an item walks along
 //
-// Work split   one invocation owns one row of one slice (z; see batch_expand.wgsl). All rows of an item write the same slot_item and slot_first.
+// Work split   one invocation owns one row of one slice (z; see batch_expand.wgsl). All rows of an item write the same
+//              slot_item and slot_first.
 // Cost         about 44 bytes a row.      Readers   first_layer_backward.wgsl, embedding_gradient.wgsl
 
 const WORKGROUP = 64;

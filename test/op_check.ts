@@ -183,7 +183,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
     const forward = tape.forward();
     const outputGradient = c.loss ? undefined : draw(extent(output.rows, sizes), output.columns, false);
     const backward = tape.backward(outputs);
-    const specs = [...batch.dispatches(), ...forward, ...backward];
+    const specs = [...batch.layout(), ...batch.ownDispatches(), ...forward, ...backward];
     // At a rate of 0 Adam adds up the gradients and moves nothing.
     if (parameters.summed > 0) specs.push(...adam.dispatches(tape.touched));
     const program = await Program.record(gpu, "op", plan.steps, specs);

@@ -161,7 +161,8 @@ async function evaluate(gpu: Gpu, b: Batch, values: readonly Value[], build: (ta
     const tape = new Tape({ arena, batch, parameters, capacity: sizes, shapes: gpu.shapes });
     const output = build(tape);
     const specs = [
-      ...batch.dispatches(),
+      ...batch.layout(),
+      ...batch.ownDispatches(),
       ...tape.forward(),
       ...tape.backward(),
       ...adam.dispatches().slice(0, 1),

@@ -91,7 +91,7 @@ function openSource(source: Source, model: Model): { log: ClickLog; batchSize: n
   return { log: readPaperFile(source.file, ["train"]), batchSize };
 }
 
-/** FLOPs of a step, roughly: by it the software driver gets its threads, the same for every peer. */
+/** FLOPs of a step, roughly: by it the software driver gets its threads, for clickgan alone. */
 export function stepFlops({ job: { model, users }, log }: ClickganJob): number {
   const training = { ...defaultTraining, batchSize: users, validationUsers: 0 };
   const adversarial = model === "pair" ? adversarialOf(users) : null;

@@ -93,7 +93,7 @@ export class BatchBuffers {
 
   /**
    * The batch's items by token, which gradients of token tables walk along: made for whoever asks first, so that an
-   * evaluation has none. @throws Error after {@link dispatches}, and for items without tokens.
+   * evaluation has none. @throws Error after {@link ownDispatches}, and for items without tokens.
    */
   get tokenPairs(): TokenPairs {
     const { tokens } = this.items;
@@ -106,15 +106,10 @@ export class BatchBuffers {
     return this.#tokenPairs ??= new TokenPairs(this.arena, tokens, this, this.capacity);
   }
 
-  /** What a step does with its own batch before all else. */
+  /** What a step does with its own batch before all else, behind {@link layout}. */
   ownDispatches(): DispatchSpec[] {
     this.#dispatched = true;
     return this.#tokenPairs?.dispatches() ?? [];
-  }
-
-  /** Everything, for a program that works on a single batch. */
-  dispatches(): DispatchSpec[] {
-    return [...this.layout(), ...this.ownDispatches()];
   }
 
   /** Lays out the batches of as many steps at once as there are slices. */

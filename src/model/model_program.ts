@@ -53,7 +53,7 @@ export interface ModelProgramOptions {
 
 export class ModelProgram {
   private constructor(
-    /** Lays out the batches of as many steps as the plan has slices; empty where the program does that itself. */
+    /** Lays out the batches of as many steps as the plan has slices; empty in an evaluation, whose program does that itself. */
     readonly layout: Program,
     readonly program: Program,
     /** [rows, 1] */
@@ -71,7 +71,7 @@ export class ModelProgram {
       const { layout, specs, utilities, outcomes } = modelSpecs(model, options, arena);
       const record = (part: string, dispatches: readonly DispatchSpec[]) =>
         Program.record(model.gpu, part, plan.steps, dispatches);
-      const apart = options.training !== undefined && plan.slices > 1;
+      const apart = options.training !== undefined;
       return new ModelProgram(
         await record(`${name} layout`, apart ? layout : []),
         await record(name, apart ? specs : [...layout, ...specs]),
