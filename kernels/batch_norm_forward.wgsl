@@ -45,6 +45,7 @@ struct Step {
 @group(0) @binding(5) var<uniform> step: Step;
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
+fn store_output(i: u32, value: vec4f) { output[i] = value; }
 
 @compute @workgroup_size(WORKGROUP)
 fn batch_norm_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
@@ -82,6 +83,6 @@ fn batch_norm_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_wor
   let shift = parameters[SHIFT_AT / 4u + column];
   for (var r = first; r < end; r++) {
     // Mean first: folding it into the shift would round at the size of the mean.
-    output[r * N4 + column] = (load_input(r * N4 + column) - mean) * scale + shift;
+    store_output(r * N4 + column, (load_input(r * N4 + column) - mean) * scale + shift);
   }
 }

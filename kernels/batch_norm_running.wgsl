@@ -33,6 +33,7 @@ struct Step {
 @group(0) @binding(6) var<uniform> step: Step;
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
+fn store_output(i: u32, value: vec4f) { output[i] = value; }
 
 @compute @workgroup_size(WORKGROUP)
 fn batch_norm_running(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
@@ -46,6 +47,6 @@ fn batch_norm_running(@builtin(global_invocation_id) id: vec3u, @builtin(num_wor
   let factor = scale[column] * (1.0 / sqrt(variance[column] + EPSILON));
   let b = shift[column];
   for (var r = first; r < end; r++) {
-    output[r * N4 + column] = (load_input(r * N4 + column) - mu) * factor + b;
+    store_output(r * N4 + column, (load_input(r * N4 + column) - mu) * factor + b);
   }
 }

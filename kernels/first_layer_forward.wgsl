@@ -40,6 +40,8 @@ struct Step {
 @group(0) @binding(4) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(5) var<uniform> step: Step;
 
+fn store_output(i: u32, value: vec4f) { output[i] = value; }
+
 // Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
@@ -77,9 +79,9 @@ fn first_layer_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
       if (column + 3u < N4) { z3 += KEPT_SCALE * item[shown + 3u]; }
     }
     let to = r * N4 + column;
-    output[to] = elu(z0);
-    if (column + 1u < N4) { output[to + 1u] = elu(z1); }
-    if (column + 2u < N4) { output[to + 2u] = elu(z2); }
-    if (column + 3u < N4) { output[to + 3u] = elu(z3); }
+    store_output(to, elu(z0));
+    if (column + 1u < N4) { store_output(to + 1u, elu(z1)); }
+    if (column + 2u < N4) { store_output(to + 2u, elu(z2)); }
+    if (column + 3u < N4) { store_output(to + 3u, elu(z3)); }
   }
 }

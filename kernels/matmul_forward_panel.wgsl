@@ -51,6 +51,7 @@ struct Step {
 @group(0) @binding(7) var<uniform> step: Step;
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
+fn store_output(i: u32, value: vec4f) { output[i] = value; }
 
 // Row k of the panel: 4k .. 4k+3; behind them the bias and the dot product's weights.
 var<workgroup> panel: array<vec4f, 16u * K4 + 8u>;
@@ -76,7 +77,7 @@ fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000
 // Rows and columns past the end repeat the last one: they store the same bits at the same place (to the letter a race,
 // between equal values). An `if` would do as well, but LLVM defers all additions to the far side of a branch, and the
 // products of the whole row wait in memory: half the speed.
-fn put(row: u32, column: u32, y: vec4f) { output[row * N4 + min(column, N4 - 1u)] = y; }
+fn put(row: u32, column: u32, y: vec4f) { store_output(row * N4 + min(column, N4 - 1u), y); }
 
 fn activated(z: vec4f) -> vec4f {
   if (ELU) { return select(exp(min(z, vec4f(0.0))) - 1.0, z, (z > vec4f(0.0)) | broken(z)); }

@@ -39,6 +39,7 @@ struct Step {
 @group(0) @binding(5) var<uniform> step: Step;
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
+fn store_output(i: u32, value: vec4f) { output[i] = value; }
 
 // Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
@@ -55,7 +56,7 @@ fn store(m: u32, column: u32, z: vec4f) {
   var y = z;
   if (BIAS) { y += bias[column]; }
   if (ELU) { y = select(exp(min(y, vec4f(0.0))) - 1.0, y, (y > vec4f(0.0)) | broken(y)); }
-  output[m * N4 + column] = y;
+  store_output(m * N4 + column, y);
 }
 
 fn store_row(m: u32, column: u32, z0: vec4f, z1: vec4f, z2: vec4f, z3: vec4f) {

@@ -17,6 +17,7 @@ import { type AdapterKind, fixedShapes, type KernelShapes } from "../src/gpu/ker
 import { Program } from "../src/gpu/program.ts";
 import { type Memory, type TextureView, type View, writeMemory } from "../src/gpu/memory.ts";
 import { readFloats } from "../src/gpu/readback.ts";
+import { inPanels, type TextureLayout } from "../src/gpu/texture_layout.ts";
 import { type BatchSizes, extent, MAX_CHUNKS } from "../src/gpu/step.ts";
 import { AdamState } from "../src/ops/adam.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../src/tape/parameters.ts";
@@ -41,8 +42,15 @@ class CanaryArena extends Arena {
     this.views.push({ name, view, bytes: view.size - 4 * CANARIES });
     return view;
   }
-  override allocateTexture(name: string, bytes: number, used?: (sizes: BatchSizes) => number): TextureView {
-    const view = super.allocateTexture(name, bytes + 4 * CANARIES, used);
+  override allocateTexture(
+    name: string,
+    bytes: number,
+    used?: (sizes: BatchSizes) => number,
+    layout?: TextureLayout,
+  ): TextureView {
+    const most = bytes + 4 * CANARIES;
+    const larger = layout && layout.panels > 1 ? inPanels(most, layout.rowVectors) : undefined;
+    const view = super.allocateTexture(name, most, used, larger);
     writeMemory(this.gpu.queue, view, new Uint32Array(view.size / 4).fill(CANARY));
     this.views.push({ name, view, bytes });
     return view;

@@ -5,6 +5,7 @@ import { tokensAtMost } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type Memory, writeMemory } from "../gpu/memory.ts";
+import { forProducts } from "../gpu/texture_layout.ts";
 import { padded, padRows } from "../tape/tensor.ts";
 import { DeviceTokens } from "./device_tokens.ts";
 
@@ -44,10 +45,12 @@ export class DeviceItems {
       }
       if (items.kind !== "one-hot" && items.width > 0) {
         const what = `the features of ${capacity} items x ${items.width}`;
-        const bytes = 4 * capacity * padded(items.width);
+        const stride = padded(items.width);
+        const bytes = 4 * capacity * stride;
         gpu.requireBindable(bytes, what);
-        const onCpu = gpu.shapes.kind === "cpu";
-        this.features = onCpu ? this.#arena.allocateTexture(what, bytes) : this.#arena.allocate(what, bytes);
+        this.features = gpu.shapes.kind === "cpu"
+          ? this.#arena.allocateTexture(what, bytes, undefined, forProducts(bytes, stride / 4))
+          : this.#arena.allocate(what, bytes);
       }
       this.write(items);
     } catch (error) {

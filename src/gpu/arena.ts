@@ -1,8 +1,9 @@
 /** Arenas: buffers that live and die together. */
 
 import type { Gpu } from "./device.ts";
-import { BYTES_PER_TEXEL, textureSize, type TextureView, type View } from "./memory.ts";
+import type { TextureView, View } from "./memory.ts";
 import type { BatchSizes } from "./step.ts";
+import { BYTES_PER_TEXEL, rowByRow, type TextureLayout } from "./texture_layout.ts";
 
 /** Offsets of bindings must be multiples of this on every adapter. */
 const BINDING_ALIGNMENT = 256;
@@ -52,14 +53,20 @@ export class Arena {
    * @param used by a batch, of what kernels write; undefined for what only the host writes.
    * @throws UserError when the adapter cannot hold that many.
    */
-  allocateTexture(name: string, bytes: number, used?: (sizes: BatchSizes) => number): TextureView {
-    const texture = this.gpu.createTexture(`${this.purpose}: ${name}`, textureSize(bytes));
+  allocateTexture(
+    name: string,
+    bytes: number,
+    used?: (sizes: BatchSizes) => number,
+    layout: TextureLayout = rowByRow(bytes),
+  ): TextureView {
+    const { width, height } = layout;
+    const texture = this.gpu.createTexture(`${this.purpose}: ${name}`, [width, height]);
     this.#textures.push(texture);
-    this.#bytes += BYTES_PER_TEXEL * texture.width * texture.height;
-    if (!used) return { texture, size: bytes };
-    // Whole rows, as a copy takes them.
-    const view = this.allocate(`${name}, as written`, BYTES_PER_TEXEL * texture.width * texture.height);
-    return { texture, size: bytes, written: { view, bytes: used } };
+    this.#bytes += BYTES_PER_TEXEL * width * height;
+    if (!used) return { texture, layout, size: bytes };
+    // Whole lines, as a copy takes them.
+    const view = this.allocate(`${name}, as written`, BYTES_PER_TEXEL * width * height);
+    return { texture, layout, size: bytes, written: { view, bytes: used } };
   }
 
   /** Uploads an array into a new buffer. */

@@ -1,8 +1,9 @@
 /** The commands of a submission: compute passes, and copies between them. */
 
 import type { Gpu } from "./device.ts";
-import { BYTES_PER_TEXEL, TEXTURE_WIDTH, type TextureView } from "./memory.ts";
+import type { TextureView } from "./memory.ts";
 import type { BatchSizes } from "./step.ts";
+import { BYTES_PER_TEXEL, regionsOf } from "./texture_layout.ts";
 
 export class Commands {
   readonly #encoder: GPUCommandEncoder;
@@ -38,15 +39,14 @@ export class Commands {
 /** See {@link Commands.copyToTexture}. @throws Error for a texture that no kernel writes. */
 export function copyWritten(
   encoder: GPUCommandEncoder,
-  { texture, written }: TextureView,
+  { texture, layout, written }: TextureView,
   sizes: BatchSizes,
 ): void {
   if (!written) throw new Error(`no kernel writes the texture ${texture.label}`);
-  const texels = Math.ceil(written.bytes(sizes) / BYTES_PER_TEXEL);
-  if (texels === 0) return;
-  const source = { buffer: written.view.buffer, bytesPerRow: BYTES_PER_TEXEL * TEXTURE_WIDTH };
-  encoder.copyBufferToTexture(source, { texture }, [
-    Math.min(texels, texture.width),
-    Math.ceil(texels / texture.width),
-  ]);
+  for (const { line, lines, texels } of regionsOf(layout, written.bytes(sizes))) {
+    const bytesPerRow = lines > 1 ? BYTES_PER_TEXEL * layout.width : undefined;
+    const offset = BYTES_PER_TEXEL * layout.width * line;
+    const source = { buffer: written.view.buffer, offset, bytesPerRow };
+    encoder.copyBufferToTexture(source, { texture, origin: [0, line] }, [texels, lines]);
+  }
 }

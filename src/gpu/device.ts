@@ -3,7 +3,7 @@
 import { UserError } from "../data/user_error.ts";
 import { setDriverThreads } from "./driver_threads.ts";
 import { type AdapterKind, fixedShapes, type KernelShapes } from "./kernel_shapes.ts";
-import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./memory.ts";
+import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./texture_layout.ts";
 
 /** Names what a run was computed on; part of every run's config. */
 export interface AdapterDescription {

@@ -5,12 +5,21 @@
  * own, about 200 instructions for a vec4f in 8 lanes. A texel of four f32 is fetched whole: about 60. Storing one takes
  * five times what a buffer's store takes, so kernels write a buffer, which is copied into the texture after them: 6.5 MB
  * in 1.6 + 1.0 ms where textureStore takes 4.8. On such an adapter what matrix products read again and again stands in
- * textures, and nothing else. A kernel is written for buffers; what may stand in a texture it reads through a function
- * of one line, `load_NAME`, that {@link inTextures} turns.
+ * textures, and nothing else. A kernel is written for buffers; what may stand in a texture it reads and writes through
+ * functions of one line, `load_NAME` and `store_NAME`, that {@link placed} turns.
  */
 
 import type { Kernel } from "./kernel.ts";
 import type { BatchSizes } from "./step.ts";
+import {
+  BYTES_PER_TEXEL,
+  laidOut,
+  placeText,
+  regionsOf,
+  texelText,
+  TEXTURE_FORMAT,
+  type TextureLayout,
+} from "./texture_layout.ts";
 
 /** A range of a buffer that a kernel sees. */
 export interface View {
@@ -23,12 +32,13 @@ export interface View {
   readonly slices?: { readonly count: number; /** Bytes from one to the next. */ readonly stride: number };
 }
 
-/** Vectors of four f32, one a texel, in rows of {@link TEXTURE_WIDTH}: vector i stands at (i % width, i / width). */
+/** Vectors of four f32, one a texel. */
 export interface TextureView {
   readonly texture: GPUTexture;
+  readonly layout: TextureLayout;
   /** Bytes of the vectors that count. */
   readonly size: number;
-  /** What kernels write in its place, and how much of it a batch has; absent for what only the host writes. */
+  /** What kernels write in its place, laid out alike, and how much of it a batch has; absent for what only the host writes. */
   readonly written?: { readonly view: View; readonly bytes: (sizes: BatchSizes) => number };
 }
 
@@ -41,11 +51,6 @@ export interface UniformView extends View {
 }
 
 export type Memory = View | TextureView;
-
-/** Texels of a row; the largest that every adapter has. */
-export const TEXTURE_WIDTH = 8192;
-export const TEXTURE_FORMAT = "rgba32float";
-export const BYTES_PER_TEXEL = 16;
 
 export function isTexture(memory: Memory): memory is TextureView {
   return "texture" in memory;
@@ -70,12 +75,6 @@ export function bufferOf(memory: Memory): View {
   return memory;
 }
 
-/** The texels of a texture's rows that hold `bytes`. */
-export function textureSize(bytes: number): [width: number, height: number] {
-  const texels = Math.max(1, Math.ceil(bytes / 16));
-  return [Math.min(texels, TEXTURE_WIDTH), Math.ceil(texels / TEXTURE_WIDTH)];
-}
-
 /** Writes whole vectors of four, from the start on. */
 export function writeMemory(
   queue: GPUQueue,
@@ -83,28 +82,34 @@ export function writeMemory(
   data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
 ): void {
   if (!isTexture(memory)) return queue.writeBuffer(memory.buffer, memory.offset, data);
-  const { texture, written } = memory;
-  if (written) queue.writeBuffer(written.view.buffer, written.view.offset, data);
-  const { width } = texture;
-  const write = (row: number, texels: number, rows: number) => {
-    if (texels * rows === 0) return;
-    const part = data.subarray(4 * width * row, 4 * (width * row + texels * rows));
-    queue.writeTexture({ texture, origin: [0, row] }, part, { bytesPerRow: BYTES_PER_TEXEL * texels }, [
-      texels,
-      rows,
+  const { texture, written, layout } = memory;
+  const texels = laidOut(layout, data);
+  const bytesPerRow = BYTES_PER_TEXEL * layout.width;
+  for (const region of regionsOf(layout, data.byteLength)) {
+    const part = texels.subarray(bytesPerRow * region.line / 4);
+    queue.writeTexture({ texture, origin: [0, region.line] }, part, { bytesPerRow }, [
+      region.texels,
+      region.lines,
     ]);
-  };
-  const texels = data.length / 4;
-  const rows = Math.floor(texels / width);
-  write(0, width, rows);
-  write(rows, texels - width * rows, 1);
+    for (let k = 0; written && k < region.lines; k++) {
+      const { buffer, offset } = written.view;
+      const line = part.subarray(bytesPerRow * k / 4, bytesPerRow * k / 4 + 4 * region.texels);
+      queue.writeBuffer(buffer, offset + bytesPerRow * (region.line + k), line);
+    }
+  }
 }
 
-/** A kernel's text with its bindings where the views stand; see {@link inTextures}, {@link inUniforms}. */
+/**
+ * A kernel's text with its bindings where the views stand.
+ * @throws Error for a binding that the kernel reads or writes without the function that this takes.
+ */
 export function placed(kernel: Kernel, source: string, views: Readonly<Record<string, Memory>>): string {
-  const names = (is: (memory: Memory) => boolean) => Object.keys(views).filter((name) => is(views[name]!));
-  const read = names(isTexture).filter((name) => reads(kernel, name));
-  return inUniforms(kernel, inTextures(kernel, source, read), names(isUniform), views);
+  for (const [name, view] of Object.entries(views)) {
+    if (isUniform(view)) source = inUniform(kernel, source, name, view);
+    else if (isTexture(view) && reads(kernel, name)) source = readTexture(kernel, source, name, view);
+    else if (isTexture(view)) source = writeTexture(kernel, source, name, view);
+  }
+  return source;
 }
 
 /** Whether a kernel only reads a binding. */
@@ -112,39 +117,35 @@ function reads(kernel: Kernel, name: string): boolean {
   return kernel.bindings.some((binding) => binding.name === name && binding.kind === "read");
 }
 
-/** The same with the named bindings as uniforms, which have a fixed size. @throws Error for one that is no array<vec4f>. */
-function inUniforms(
-  kernel: Kernel,
-  source: string,
-  names: readonly string[],
-  views: Readonly<Record<string, Memory>>,
-): string {
-  return names.reduce((text, name) => {
-    const declaration = `var<storage, read> ${name}: array<vec4f>;`;
-    if (!text.includes(declaration)) throw new Error(`kernel ${kernel.name}: ${name} cannot be a uniform`);
-    return text.replace(declaration, `var<uniform> ${name}: array<vec4f, ${(views[name]?.size ?? 0) / 16}>;`);
-  }, source);
+/** With a binding as a uniform, which has a fixed size. */
+function inUniform(kernel: Kernel, source: string, name: string, { size }: UniformView): string {
+  const declaration = `var<storage, read> ${name}: array<vec4f>;`;
+  if (!source.includes(declaration)) throw new Error(`kernel ${kernel.name}: ${name} cannot be a uniform`);
+  return source.replace(declaration, `var<uniform> ${name}: array<vec4f, ${size / 16}>;`);
 }
 
-/**
- * A kernel's text with the named bindings as storage textures.
- * @throws Error for a binding that the kernel reads without its function.
- */
-function inTextures(kernel: Kernel, source: string, names: readonly string[]): string {
-  for (const name of names) {
-    const line = `fn load_${name}(i: u32) -> vec4f { return ${name}[i]; }`;
-    if (!source.includes(line)) {
-      throw new Error(`kernel ${kernel.name} has no function for ${name}, so it cannot stand in a texture`);
-    }
-    const texel = `vec2u(i & ${TEXTURE_WIDTH - 1}u, i >> ${Math.log2(TEXTURE_WIDTH)}u)`;
-    source = source.replace(
-      line,
-      `fn load_${name}(i: u32) -> vec4f { return textureLoad(${name}, ${texel}); }`,
-    );
-    source = source.replace(
+/** With a binding as a storage texture. */
+function readTexture(kernel: Kernel, source: string, name: string, { layout }: TextureView): string {
+  const head = `fn load_${name}(i: u32) -> vec4f`;
+  const line = `${head} { return ${name}[i]; }`;
+  if (!source.includes(line)) {
+    throw new Error(`kernel ${kernel.name} has no function load_${name}, so it cannot stand in a texture`);
+  }
+  return source
+    .replace(line, `${head} { return textureLoad(${name}, ${texelText(layout)}); }`)
+    .replace(
       `var<storage, read> ${name}: array<vec4f>;`,
       `var ${name}: texture_storage_2d<${TEXTURE_FORMAT}, read>;`,
     );
+}
+
+/** With a binding that is written in the order of a texture. */
+function writeTexture(kernel: Kernel, source: string, name: string, { layout }: TextureView): string {
+  if (layout.panels === 1) return source;
+  const head = `fn store_${name}(i: u32, value: vec4f)`;
+  const line = `${head} { ${name}[i] = value; }`;
+  if (!source.includes(line)) {
+    throw new Error(`kernel ${kernel.name} has no function store_${name}, so it cannot stand in panels`);
   }
-  return source;
+  return source.replace(line, `${head} { ${name}[${placeText(layout)}] = value; }`);
 }

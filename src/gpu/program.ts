@@ -17,8 +17,9 @@ import {
   STEPS,
 } from "./kernel.ts";
 import type { MatmulVariant } from "./kernel_shapes.ts";
-import { isTexture, isUniform, type Memory, placed, TEXTURE_FORMAT, type TextureView } from "./memory.ts";
+import { isTexture, isUniform, type Memory, placed, type TextureView } from "./memory.ts";
 import { type BatchSizes, STEP_BYTES, STEP_STRIDE } from "./step.ts";
+import { TEXTURE_FORMAT } from "./texture_layout.ts";
 
 /** Work of one dispatch: floating-point operations, and bytes that have to move at least once. */
 export interface Cost {

@@ -1,7 +1,8 @@
 /** Reading results. A wait costs 10 ms or more whatever its size, so nothing here is called inside a training step. */
 
 import type { Gpu } from "./device.ts";
-import { BYTES_PER_TEXEL, isTexture, type Memory, type View } from "./memory.ts";
+import { isTexture, type Memory, type View } from "./memory.ts";
+import { BYTES_PER_TEXEL, takenOut } from "./texture_layout.ts";
 
 /** Copies buffers and textures to the host in one wait. Words are raw: make a Float32Array over the same buffer for floats. */
 export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<Uint32Array<ArrayBuffer>[]> {
@@ -28,7 +29,13 @@ export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<
     gpu.queue.submit([encoder.finish()]);
     await Promise.all(staging.map((buffer) => buffer.mapAsync(GPUMapMode.READ)));
     gpu.check();
-    return staging.map((buffer, k) => new Uint32Array(buffer.getMappedRange().slice(0, memories[k]?.size)));
+    return staging.map((buffer, k) => {
+      const memory = memories[k];
+      const words = buffer.getMappedRange();
+      return memory && isTexture(memory)
+        ? takenOut(memory.layout, new Uint32Array(words), memory.size / 4)
+        : new Uint32Array(words.slice(0));
+    });
   } finally {
     for (const buffer of staging) gpu.destroyBuffer(buffer);
   }

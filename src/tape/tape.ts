@@ -11,6 +11,7 @@ import type { KernelShapes } from "../gpu/kernel_shapes.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { BatchSizes, Dim } from "../gpu/step.ts";
+import { forProducts, rowByRow, type TextureLayout } from "../gpu/texture_layout.ts";
 import type { ParameterArena } from "./parameters.ts";
 import type { Reference } from "./reference.ts";
 import { floats, padded, shapeText, type Tensor } from "./tensor.ts";
@@ -150,7 +151,7 @@ export class Tape {
       const reread = this.#nodes.some((node) =>
         node.inputs.includes(tensor) && node.rereads?.includes(tensor)
       );
-      return this.#allocate(name, tensor, reread && (more.textured ?? false));
+      return this.#allocate(name, tensor, reread && (more.textured ?? false), forProducts);
     };
     const tensor: Tensor = {
       trainable: true,
@@ -179,12 +180,17 @@ export class Tape {
   }
 
   /** @param reread a matrix product reads it many times: on a CPU adapter that is faster from a texture. */
-  #allocate(name: string, extent: Pick<Tensor, "rows" | "stride">, reread: boolean): Memory {
+  #allocate(
+    name: string,
+    extent: Pick<Tensor, "rows" | "stride">,
+    reread: boolean,
+    layout: (bytes: number, rowVectors: number) => TextureLayout = rowByRow,
+  ): Memory {
     const { arena, shapes, capacity } = this.options;
     const bytes = (sizes: BatchSizes) => 4 * floats(extent, sizes);
-    return reread && shapes.kind === "cpu"
-      ? arena.allocateTexture(name, bytes(capacity), bytes)
-      : arena.allocate(name, bytes(capacity));
+    const most = bytes(capacity);
+    if (!reread || shapes.kind !== "cpu") return arena.allocate(name, most);
+    return arena.allocateTexture(name, most, bytes, layout(most, extent.stride / 4));
   }
 
   record(node: Node): Tensor {
