@@ -63,7 +63,7 @@ function inFours([M = 1, K = 1, N = 1]: Size): [M: number, K4: number, N4: numbe
 }
 
 /** What a panel kernel sums over is written out in its text. */
-const PANEL = 64;
+const PANEL = 256;
 const panelRefuses = (place: 1 | 2) => (size: Size) =>
   (size[place] ?? 1) <= PANEL ? undefined : `sums over more than ${PANEL}`;
 const uniformRefuses = (size: Size) => {

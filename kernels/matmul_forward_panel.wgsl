@@ -1,4 +1,4 @@
-// matmul_forward_panel.wgsl - a dense layer with up to 64 inputs, for a CPU adapter
+// matmul_forward_panel.wgsl - a dense layer with up to 256 inputs, for a CPU adapter
 //
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]       M: users, events, rows or items of the batch
 //   output = act(input W + bias);   with GATHER, row m of the input is row index[m]
@@ -11,7 +11,9 @@
 //              multiplication takes along; in a loop, or at a place that is computed, it is a gather of eight lanes one
 //              after another, some 35 instructions. So k is written out: the place of W[k][n] in the panel is a constant. The
 //              input is read once a row and panel, from a texture where it can be (see src/gpu/memory.ts). 16 columns keep
-//              the code of 64 k within the first-level instruction cache; 32 columns read half as much and are slower.
+//              the code of 64 k within the first-level instruction cache; 32 columns read half as much and are slower. Beyond
+//              64 k it comes from the second level, 9 bytes a cycle: 256 x 32 runs at 53 GFLOP/s, 64 x 64 at 73 (in
+//              matmul_forward_rows 41; 128 x 160, whose weights fit no uniform, 54 and there 20). 8 columns: no faster.
 // Its place    an invocation finds itself by local_invocation_id.x: local_invocation_index, or a second axis, costs llvmpipe 16
 //              more integer divisions for eight invocations, 23 ns (6 % of 25,600 x 64 x 64). 256 rows a workgroup instead of 128
 //              copy the panel half as often: 4 %.
@@ -71,6 +73,44 @@ fn add(s: Sums, a: vec4f, k: u32) -> Sums {
   );
 }
 
+// Sixteen vectors of a row that starts at `at`, as far as it has them. All are read before the first is added.
+fn add_part(sums: Sums, at: u32, first: u32) -> Sums {
+  var a = array<vec4f, 16>();
+  a[0] = load_input(at + first);
+  if (K4 > first + 1u) { a[1] = load_input(at + first + 1u); }
+  if (K4 > first + 2u) { a[2] = load_input(at + first + 2u); }
+  if (K4 > first + 3u) { a[3] = load_input(at + first + 3u); }
+  if (K4 > first + 4u) { a[4] = load_input(at + first + 4u); }
+  if (K4 > first + 5u) { a[5] = load_input(at + first + 5u); }
+  if (K4 > first + 6u) { a[6] = load_input(at + first + 6u); }
+  if (K4 > first + 7u) { a[7] = load_input(at + first + 7u); }
+  if (K4 > first + 8u) { a[8] = load_input(at + first + 8u); }
+  if (K4 > first + 9u) { a[9] = load_input(at + first + 9u); }
+  if (K4 > first + 10u) { a[10] = load_input(at + first + 10u); }
+  if (K4 > first + 11u) { a[11] = load_input(at + first + 11u); }
+  if (K4 > first + 12u) { a[12] = load_input(at + first + 12u); }
+  if (K4 > first + 13u) { a[13] = load_input(at + first + 13u); }
+  if (K4 > first + 14u) { a[14] = load_input(at + first + 14u); }
+  if (K4 > first + 15u) { a[15] = load_input(at + first + 15u); }
+  var s = add(sums, a[0], first);
+  if (K4 > first + 1u) { s = add(s, a[1], first + 1u); }
+  if (K4 > first + 2u) { s = add(s, a[2], first + 2u); }
+  if (K4 > first + 3u) { s = add(s, a[3], first + 3u); }
+  if (K4 > first + 4u) { s = add(s, a[4], first + 4u); }
+  if (K4 > first + 5u) { s = add(s, a[5], first + 5u); }
+  if (K4 > first + 6u) { s = add(s, a[6], first + 6u); }
+  if (K4 > first + 7u) { s = add(s, a[7], first + 7u); }
+  if (K4 > first + 8u) { s = add(s, a[8], first + 8u); }
+  if (K4 > first + 9u) { s = add(s, a[9], first + 9u); }
+  if (K4 > first + 10u) { s = add(s, a[10], first + 10u); }
+  if (K4 > first + 11u) { s = add(s, a[11], first + 11u); }
+  if (K4 > first + 12u) { s = add(s, a[12], first + 12u); }
+  if (K4 > first + 13u) { s = add(s, a[13], first + 13u); }
+  if (K4 > first + 14u) { s = add(s, a[14], first + 14u); }
+  if (K4 > first + 15u) { s = add(s, a[15], first + 15u); }
+  return s;
+}
+
 // Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
@@ -104,42 +144,12 @@ fn matmul_forward_panel(@builtin(local_invocation_id) place: vec3u, @builtin(wor
   let m = min(group.y * WORKGROUP + local, step.size[M] - 1u);
   var at = m * K4;
   if (GATHER) { at = index[m] * K4; }
-  // Before the first sum: see above.
-  var a = array<vec4f, 16>();
-  a[0] = load_input(at);
-  if (K4 > 1u) { a[1] = load_input(at + 1u); }
-  if (K4 > 2u) { a[2] = load_input(at + 2u); }
-  if (K4 > 3u) { a[3] = load_input(at + 3u); }
-  if (K4 > 4u) { a[4] = load_input(at + 4u); }
-  if (K4 > 5u) { a[5] = load_input(at + 5u); }
-  if (K4 > 6u) { a[6] = load_input(at + 6u); }
-  if (K4 > 7u) { a[7] = load_input(at + 7u); }
-  if (K4 > 8u) { a[8] = load_input(at + 8u); }
-  if (K4 > 9u) { a[9] = load_input(at + 9u); }
-  if (K4 > 10u) { a[10] = load_input(at + 10u); }
-  if (K4 > 11u) { a[11] = load_input(at + 11u); }
-  if (K4 > 12u) { a[12] = load_input(at + 12u); }
-  if (K4 > 13u) { a[13] = load_input(at + 13u); }
-  if (K4 > 14u) { a[14] = load_input(at + 14u); }
-  if (K4 > 15u) { a[15] = load_input(at + 15u); }
   var s = Sums();
   if (BIAS) { s = Sums(panel[BIAS_AT], panel[BIAS_AT + 1u], panel[BIAS_AT + 2u], panel[BIAS_AT + 3u]); }
-  s = add(s, a[0], 0u);
-  if (K4 > 1u) { s = add(s, a[1], 1u); }
-  if (K4 > 2u) { s = add(s, a[2], 2u); }
-  if (K4 > 3u) { s = add(s, a[3], 3u); }
-  if (K4 > 4u) { s = add(s, a[4], 4u); }
-  if (K4 > 5u) { s = add(s, a[5], 5u); }
-  if (K4 > 6u) { s = add(s, a[6], 6u); }
-  if (K4 > 7u) { s = add(s, a[7], 7u); }
-  if (K4 > 8u) { s = add(s, a[8], 8u); }
-  if (K4 > 9u) { s = add(s, a[9], 9u); }
-  if (K4 > 10u) { s = add(s, a[10], 10u); }
-  if (K4 > 11u) { s = add(s, a[11], 11u); }
-  if (K4 > 12u) { s = add(s, a[12], 12u); }
-  if (K4 > 13u) { s = add(s, a[13], 13u); }
-  if (K4 > 14u) { s = add(s, a[14], 14u); }
-  if (K4 > 15u) { s = add(s, a[15], 15u); }
+  s = add_part(s, at, 0u);
+  if (K4 > 16u) { s = add_part(s, at, 16u); }
+  if (K4 > 32u) { s = add_part(s, at, 32u); }
+  if (K4 > 48u) { s = add_part(s, at, 48u); }
   let y0 = activated(s.c0);
   let y1 = activated(s.c1);
   let y2 = activated(s.c2);

@@ -11,7 +11,7 @@
 // Backward     matmul_input_gradient_rows.wgsl, matmul_weight_gradient_rows.wgsl
 // On llvmpipe  two cores, 12,800 x 64 x 64: 25 GFLOP/s, 35 with the input in a texture; matmul_forward_tiled 15,
 //              matmul_forward_panel 56. All steps: bench/ladder.md
-// Up to 64 inputs   matmul_forward_panel.wgsl
+// Up to 256 inputs  matmul_forward_panel.wgsl
 // On a GPU     matmul_forward_tiled.wgsl
 
 const WORKGROUP = 8;

@@ -1,4 +1,4 @@
-// matmul_input_gradient_panel.wgsl - gradient of a dense layer's input for up to 64 outputs, for a CPU adapter
+// matmul_input_gradient_panel.wgsl - gradient of a dense layer's input for up to 256 outputs, for a CPU adapter
 //
 //   output_gradient [M, N]   weights [K, N]   input [M, K]
 //   input_gradient [M, K] = output_gradient W^T  (times ELU'(input) with ELU)
@@ -52,6 +52,44 @@ fn add(s: Sums, d: vec4f, n: u32) -> Sums {
   );
 }
 
+// Sixteen vectors of a row that starts at `at`, as far as it has them. All are read before the first is added.
+fn add_part(sums: Sums, at: u32, first: u32) -> Sums {
+  var d = array<vec4f, 16>();
+  d[0] = load_output_gradient(at + first);
+  if (N4 > first + 1u) { d[1] = load_output_gradient(at + first + 1u); }
+  if (N4 > first + 2u) { d[2] = load_output_gradient(at + first + 2u); }
+  if (N4 > first + 3u) { d[3] = load_output_gradient(at + first + 3u); }
+  if (N4 > first + 4u) { d[4] = load_output_gradient(at + first + 4u); }
+  if (N4 > first + 5u) { d[5] = load_output_gradient(at + first + 5u); }
+  if (N4 > first + 6u) { d[6] = load_output_gradient(at + first + 6u); }
+  if (N4 > first + 7u) { d[7] = load_output_gradient(at + first + 7u); }
+  if (N4 > first + 8u) { d[8] = load_output_gradient(at + first + 8u); }
+  if (N4 > first + 9u) { d[9] = load_output_gradient(at + first + 9u); }
+  if (N4 > first + 10u) { d[10] = load_output_gradient(at + first + 10u); }
+  if (N4 > first + 11u) { d[11] = load_output_gradient(at + first + 11u); }
+  if (N4 > first + 12u) { d[12] = load_output_gradient(at + first + 12u); }
+  if (N4 > first + 13u) { d[13] = load_output_gradient(at + first + 13u); }
+  if (N4 > first + 14u) { d[14] = load_output_gradient(at + first + 14u); }
+  if (N4 > first + 15u) { d[15] = load_output_gradient(at + first + 15u); }
+  var s = add(sums, d[0], first);
+  if (N4 > first + 1u) { s = add(s, d[1], first + 1u); }
+  if (N4 > first + 2u) { s = add(s, d[2], first + 2u); }
+  if (N4 > first + 3u) { s = add(s, d[3], first + 3u); }
+  if (N4 > first + 4u) { s = add(s, d[4], first + 4u); }
+  if (N4 > first + 5u) { s = add(s, d[5], first + 5u); }
+  if (N4 > first + 6u) { s = add(s, d[6], first + 6u); }
+  if (N4 > first + 7u) { s = add(s, d[7], first + 7u); }
+  if (N4 > first + 8u) { s = add(s, d[8], first + 8u); }
+  if (N4 > first + 9u) { s = add(s, d[9], first + 9u); }
+  if (N4 > first + 10u) { s = add(s, d[10], first + 10u); }
+  if (N4 > first + 11u) { s = add(s, d[11], first + 11u); }
+  if (N4 > first + 12u) { s = add(s, d[12], first + 12u); }
+  if (N4 > first + 13u) { s = add(s, d[13], first + 13u); }
+  if (N4 > first + 14u) { s = add(s, d[14], first + 14u); }
+  if (N4 > first + 15u) { s = add(s, d[15], first + 15u); }
+  return s;
+}
+
 // Rows and columns past the end repeat the last one, as in matmul_forward_panel.wgsl. Only what adds must not do it twice.
 fn place(m: u32, column: u32) -> u32 { return min(m, step.size[M] - 1u) * K4 + min(column, K4 - 1u); }
 
@@ -85,44 +123,14 @@ fn matmul_input_gradient_panel(@builtin(local_invocation_id) place: vec3u, @buil
   workgroupBarrier();
   let m = group.y * WORKGROUP + local;
   let at = min(m, step.size[M] - 1u) * N4;
-  // All that is read comes before the first sum.
-  var d = array<vec4f, 16>();
-  d[0] = load_output_gradient(at);
-  if (N4 > 1u) { d[1] = load_output_gradient(at + 1u); }
-  if (N4 > 2u) { d[2] = load_output_gradient(at + 2u); }
-  if (N4 > 3u) { d[3] = load_output_gradient(at + 3u); }
-  if (N4 > 4u) { d[4] = load_output_gradient(at + 4u); }
-  if (N4 > 5u) { d[5] = load_output_gradient(at + 5u); }
-  if (N4 > 6u) { d[6] = load_output_gradient(at + 6u); }
-  if (N4 > 7u) { d[7] = load_output_gradient(at + 7u); }
-  if (N4 > 8u) { d[8] = load_output_gradient(at + 8u); }
-  if (N4 > 9u) { d[9] = load_output_gradient(at + 9u); }
-  if (N4 > 10u) { d[10] = load_output_gradient(at + 10u); }
-  if (N4 > 11u) { d[11] = load_output_gradient(at + 11u); }
-  if (N4 > 12u) { d[12] = load_output_gradient(at + 12u); }
-  if (N4 > 13u) { d[13] = load_output_gradient(at + 13u); }
-  if (N4 > 14u) { d[14] = load_output_gradient(at + 14u); }
-  if (N4 > 15u) { d[15] = load_output_gradient(at + 15u); }
   let x0 = load_own(m, column);
   let x1 = load_own(m, column + 1u);
   let x2 = load_own(m, column + 2u);
   let x3 = load_own(m, column + 3u);
-  var s = add(Sums(), d[0], 0u);
-  if (N4 > 1u) { s = add(s, d[1], 1u); }
-  if (N4 > 2u) { s = add(s, d[2], 2u); }
-  if (N4 > 3u) { s = add(s, d[3], 3u); }
-  if (N4 > 4u) { s = add(s, d[4], 4u); }
-  if (N4 > 5u) { s = add(s, d[5], 5u); }
-  if (N4 > 6u) { s = add(s, d[6], 6u); }
-  if (N4 > 7u) { s = add(s, d[7], 7u); }
-  if (N4 > 8u) { s = add(s, d[8], 8u); }
-  if (N4 > 9u) { s = add(s, d[9], 9u); }
-  if (N4 > 10u) { s = add(s, d[10], 10u); }
-  if (N4 > 11u) { s = add(s, d[11], 11u); }
-  if (N4 > 12u) { s = add(s, d[12], 12u); }
-  if (N4 > 13u) { s = add(s, d[13], 13u); }
-  if (N4 > 14u) { s = add(s, d[14], 14u); }
-  if (N4 > 15u) { s = add(s, d[15], 15u); }
+  var s = add_part(Sums(), at, 0u);
+  if (N4 > 16u) { s = add_part(s, at, 16u); }
+  if (N4 > 32u) { s = add_part(s, at, 32u); }
+  if (N4 > 48u) { s = add_part(s, at, 48u); }
   put(m, column, s.c0, x0);
   put(m, column + 1u, s.c1, x1);
   put(m, column + 2u, s.c2, x2);

@@ -81,10 +81,23 @@ function linearCase(
     tolerance: 4 * U * (K + N + 300),
   }, o.shapes);
 }
-const linearSizes = [[1, 1], [3, 5], [5, 17], [17, 3], [16, 16], [20, 80], [31, 33], [64, 64], [
-  65,
-  63,
-]] as const;
+const linearSizes = [
+  [1, 1],
+  [3, 5],
+  [5, 17],
+  [17, 3],
+  [16, 16],
+  [20, 80],
+  [31, 33],
+  [64, 64],
+  [65, 63],
+  // Panels in two, three and four parts; more than a panel holds.
+  [68, 36],
+  [132, 190],
+  [256, 33],
+  [36, 255],
+  [300, 20],
+] as const;
 for (const [K, N] of linearSizes) {
   Deno.test(`linear ${K} -> ${N}`, () => linearCase(few, K, N, { elu: true, inputElu: true }));
 }

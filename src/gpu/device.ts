@@ -181,9 +181,9 @@ export class Gpu {
 }
 
 /**
- * Opens the default adapter. Limits are WebGPU's defaults, which browsers have too, but for the size of a buffer:
- * a model over many items needs arenas of more than the default 256 MiB; they are seen through windows of
- * maxStorageBufferBindingSize (128 MiB).
+ * Opens the default adapter. Limits are WebGPU's defaults, which browsers have too, but for two. The size of a
+ * buffer: a model over many items needs arenas of more than the default 256 MiB; they are seen through windows of
+ * maxStorageBufferBindingSize (128 MiB). And workgroup memory: a panel of 256 inputs is 16.5 KiB.
  *
  * @throws UserError when there is no adapter.
  */
@@ -204,7 +204,7 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
       maxUniformBufferBindingSize: 65536,
       maxStorageBufferBindingSize: Math.min(adapter.limits.maxStorageBufferBindingSize, 128 * 2 ** 20),
       maxBufferSize: adapter.limits.maxBufferSize,
-      maxComputeWorkgroupStorageSize: 16384,
+      maxComputeWorkgroupStorageSize: Math.min(adapter.limits.maxComputeWorkgroupStorageSize, 32768),
       maxComputeInvocationsPerWorkgroup: 256,
     },
   });

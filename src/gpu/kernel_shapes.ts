@@ -39,8 +39,8 @@ export function matmulKey(direction: MatmulDirection, k4: number, n4: number): s
   return `${direction} ${4 * k4}x${4 * n4}`;
 }
 
-/** What a panel kernel sums over is written out in its text, up to so many vectors. */
-const PANEL_K4 = 16;
+/** What a panel kernel sums over is written out in its text, up to so many vectors; a GPU's compiler has enough of less. */
+const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
 /**
  * The variants that can do a product. The first is that of the fixed table, the others come by promise. The tiled
@@ -53,7 +53,7 @@ export function variantsFor(
   n4: number,
 ): readonly MatmulVariant[] {
   if (direction === "weight") return kind === "cpu" ? ["rows"] : ["tiled", "rows"];
-  const panel = (direction === "forward" ? k4 : n4) <= PANEL_K4;
+  const panel = (direction === "forward" ? k4 : n4) <= PANEL_K4[kind];
   if (kind === "gpu") return panel ? ["tiled", "rows", "panel 128"] : ["tiled", "rows"];
   return panel ? ["panel 256", "panel 128", "panel 64", "rows"] : ["rows"];
 }
