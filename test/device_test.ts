@@ -132,25 +132,35 @@ Deno.test("what exceeds a limit is refused by the limit's name", () =>
 Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
   const chosen = (k4: number, n4: number, kind: "cpu" | "gpu") =>
     (["forward", "input", "weight"] as const).map((direction) =>
-      matmulKernel(direction, k4, n4, fixedShapes(kind)).name
+      matmulKernel(direction, k4, n4, 5000, fixedShapes(kind)).name
     );
   const rows = ["matmul_forward_rows", "matmul_input_gradient_rows", "matmul_weight_gradient_rows"];
   const panel = ["matmul_forward_panel", "matmul_input_gradient_panel", "matmul_weight_gradient_rows"];
   assert.deepEqual(chosen(16, 16, "cpu"), panel);
-  // A panel kernel writes out at most 64 columns of what it sums over.
-  assert.deepEqual(chosen(17, 16, "cpu"), [rows[0], panel[1], rows[2]]);
-  assert.deepEqual(chosen(16, 17, "cpu"), [panel[0], rows[1], rows[2]]);
+  // A panel kernel writes out at most 256 columns of what it sums over.
+  assert.deepEqual(chosen(65, 64, "cpu"), [rows[0], panel[1], rows[2]]);
+  assert.deepEqual(chosen(64, 65, "cpu"), [panel[0], rows[1], rows[2]]);
   assert.deepEqual(chosen(65, 16, "gpu"), rows.map((name) => name.replace("_rows", "_tiled")));
 
   const shapes: KernelShapes = {
     kind: "cpu",
-    matmul: { "forward 64x8": "panel 64", "input 64x8": "rows", "forward 68x8": "panel 64" },
+    matmul: { "forward 64x8": "panel 64", "input 64x8": "rows", "forward 260x8": "panel 64" },
   };
-  assert.equal(constantOf(matmulKernel("forward", 16, 2, shapes), "WORKGROUP"), 64);
-  assert.equal(constantOf(matmulKernel("forward", 15, 2, shapes), "WORKGROUP"), 256);
-  assert.equal(matmulKernel("input", 16, 2, shapes).name, rows[1]);
+  const panelRows = (k4: number, rows: number) =>
+    constantOf(matmulKernel("forward", k4, 2, rows, shapes), "WORKGROUP");
+  assert.equal(panelRows(16, 5000), 64);
+  // Few rows are not worth a large workgroup.
+  assert.deepEqual([5000, 500, 212, 100, 58, 1].map((rows) => panelRows(15, rows)), [
+    256,
+    256,
+    256,
+    128,
+    64,
+    64,
+  ]);
+  assert.equal(matmulKernel("input", 16, 2, 5000, shapes).name, rows[1]);
   assert.throws(
-    () => matmulKernel("forward", 17, 2, shapes),
-    /Expected one of rows for the product forward 68x8, found panel 64/,
+    () => matmulKernel("forward", 65, 2, 5000, shapes),
+    /Expected one of rows for the product forward 260x8, found panel 64/,
   );
 });

@@ -42,20 +42,33 @@ export function matmulKey(direction: MatmulDirection, k4: number, n4: number): s
 /** What a panel kernel sums over is written out in its text, up to so many vectors; a GPU's compiler has enough of less. */
 const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
+/** What copying a panel takes, in rows of its product. */
+const PANEL_COPY = 19;
+
+/** The panels, the one that takes least for so many rows first: a workgroup's rows are computed whether there or not. */
+function panelsBy(rows: number): MatmulVariant[] {
+  const time = (own: number) => Math.ceil(rows / own) * (own + PANEL_COPY);
+  const [best = 256] = [256, 128, 64].sort((a, b) => time(a) - time(b));
+  const by: readonly MatmulVariant[] = ["panel 256", "panel 128", "panel 64"];
+  return [...by].sort((a, b) => Number(b === `panel ${best}`) - Number(a === `panel ${best}`));
+}
+
 /**
  * The variants that can do a product. The first is that of the fixed table, the others come by promise. The tiled
  * kernels read buffers alone, so they cannot do where a CPU adapter has textures.
+ * @param rows of the largest batch.
  */
 export function variantsFor(
   kind: AdapterKind,
   direction: MatmulDirection,
   k4: number,
   n4: number,
+  rows: number,
 ): readonly MatmulVariant[] {
   if (direction === "weight") return kind === "cpu" ? ["rows"] : ["tiled", "rows"];
   const panel = (direction === "forward" ? k4 : n4) <= PANEL_K4[kind];
   if (kind === "gpu") return panel ? ["tiled", "rows", "panel 128"] : ["tiled", "rows"];
-  return panel ? ["panel 256", "panel 128", "panel 64", "rows"] : ["rows"];
+  return panel ? [...panelsBy(rows), "rows"] : ["rows"];
 }
 
 /** @throws UserError for recorded shapes that cannot do the product. */
@@ -64,8 +77,9 @@ export function variantOf(
   direction: MatmulDirection,
   k4: number,
   n4: number,
+  rows: number,
 ): MatmulVariant {
-  const [fixed, ...others] = variantsFor(shapes.kind, direction, k4, n4);
+  const [fixed, ...others] = variantsFor(shapes.kind, direction, k4, n4, rows);
   if (!fixed) throw new Error("expected a variant for every product");
   const key = matmulKey(direction, k4, n4);
   const chosen = shapes.matmul[key] ?? fixed;

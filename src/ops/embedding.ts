@@ -29,7 +29,7 @@ export function embeddingGradient(
     label: `${call.label} gradient of ${table.name}`,
     constants: { N4, ITEMS: items, ACCUMULATE: target.accumulate },
     views: { source, ranked, slot_first: slotFirst, sorted, row, output: target.view },
-    invocations: () => [items * N4],
+    invocations: () => [items * Math.ceil(N4 / 4)],
     cost: (s) => ({ flops: s.events * table.columns, bytes: 16 * (s.events + items) * N4 }),
   };
 }
@@ -43,7 +43,7 @@ export function fedGradient(call: Call, source: Memory, stride: number, output: 
     label: `${call.label} gradient by fed item`,
     constants: { N4, ITEMS: 0, ACCUMULATE: false },
     views: { source, ranked, slot_first: slotFirst, sorted, row, output },
-    invocations: (s) => [s.items * N4],
+    invocations: (s) => [s.items * Math.ceil(N4 / 4)],
     cost: (s) => ({ flops: s.events * stride, bytes: 16 * (s.events + s.items) * N4 }),
   };
 }

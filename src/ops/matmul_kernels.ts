@@ -54,16 +54,17 @@ function kernelOf(direction: MatmulDirection, variant: MatmulVariant): Kernel {
 }
 
 /**
- * @param k4 columns of the input / 4. @param n4 columns of the output / 4.
+ * @param k4 columns of the input / 4. @param n4 columns of the output / 4. @param rows of the largest batch.
  * @throws UserError for recorded shapes that cannot do the product.
  */
 export function matmulKernel(
   direction: MatmulDirection,
   k4: number,
   n4: number,
+  rows: number,
   shapes: KernelShapes,
 ): Kernel {
-  return kernelOf(direction, variantOf(shapes, direction, k4, n4));
+  return kernelOf(direction, variantOf(shapes, direction, k4, n4, rows));
 }
 
 /** A product by the kernel that the shapes choose, which says what else could do it. @param make for a kernel. */
@@ -71,14 +72,15 @@ export function matmulDispatch(
   direction: MatmulDirection,
   k4: number,
   n4: number,
+  rows: number,
   shapes: KernelShapes,
   make: (kernel: Kernel) => DispatchSpec,
 ): DispatchSpec {
   return {
-    ...make(matmulKernel(direction, k4, n4, shapes)),
+    ...make(matmulKernel(direction, k4, n4, rows, shapes)),
     choice: {
       key: matmulKey(direction, k4, n4),
-      variants: variantsFor(shapes.kind, direction, k4, n4),
+      variants: variantsFor(shapes.kind, direction, k4, n4, rows),
       by: (variant) => make(kernelOf(direction, variant)),
     },
   };

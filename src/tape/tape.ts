@@ -20,6 +20,8 @@ import { floats, padded, shapeText, type Tensor } from "./tensor.ts";
 export interface Call {
   readonly label: string;
   readonly batch: BatchBuffers;
+  /** The largest batch. */
+  readonly capacity: BatchSizes;
   /** Which kernels do matrix products. */
   readonly shapes: KernelShapes;
   /** The gradient of the output (of what went into its activation), to read. Only for a trainable output. */
@@ -246,7 +248,7 @@ export class Tape {
   }
 
   #call(node: Node): Call {
-    const { arena, batch, shapes, parameters } = this.options;
+    const { arena, batch, capacity, shapes, parameters } = this.options;
     /** Marks a tensor as written and says whether it was before. */
     const claim = (tensor: Tensor): boolean => {
       const before = this.#written.has(tensor);
@@ -256,6 +258,7 @@ export class Tape {
     return {
       label: node.output.name,
       batch,
+      capacity,
       shapes,
       unwritten: this.#unwritten ??= arena.allocate("unwritten", 16),
       outputGradient: () => this.gradientOf(node.output),
