@@ -5,7 +5,9 @@
 
 import choiceText from "../kernels/choice_nll.wgsl" with { type: "text" };
 import lstmBackText from "../kernels/lstm_backward.wgsl" with { type: "text" };
+import lstmBackPanel from "../kernels/lstm_backward_panel.wgsl" with { type: "text" };
 import lstmText from "../kernels/lstm_forward.wgsl" with { type: "text" };
+import lstmPanel from "../kernels/lstm_forward_panel.wgsl" with { type: "text" };
 import forwardPanelText from "../kernels/matmul_forward_panel.wgsl" with { type: "text" };
 import forwardRowsText from "../kernels/matmul_forward_rows.wgsl" with { type: "text" };
 import forwardTiledText from "../kernels/matmul_forward_tiled.wgsl" with { type: "text" };
@@ -261,7 +263,7 @@ function weightSteps(): Step[] {
 /** The same four ideas on the way there and back. */
 function lstmSteps(
   direction: "forward" | "backward",
-  [naive, workgroup, vectors, shipped]: readonly [string, string, string, string],
+  [naive, workgroup, vectors, loop, panel]: readonly [string, string, string, string, string],
   uniforms: readonly string[],
   matrices: string,
 ): Step[] {
@@ -285,8 +287,22 @@ function lstmSteps(
     },
     { ...fours, idea: "four units at a time", changes: 1 },
     { ...fours, idea: "weights in a uniform buffer", where },
-    { kernel: kernel(name, shipped), idea: matrices, where, ...users(1) },
-    { kernel: kernel(name, shipped), idea: "four users an invocation (shipped)", where, ...users(4) },
+    { kernel: kernel(name, loop), idea: matrices, where, ...users(1) },
+    {
+      kernel: kernel(name, loop),
+      idea: "four users an invocation (shipped for many units)",
+      where,
+      ...users(4),
+    },
+    {
+      kernel: kernel(`${name}_panel`, panel),
+      idea: "weights read once, before the loop (shipped)",
+      invocations: oneEach,
+      where: Object.fromEntries(
+        uniforms.filter((input) => input !== "weights").map((input) => [input, "uniform"]),
+      ),
+      refuses: ([, , units = 1]) => units <= 32 ? undefined : "more than 32 units",
+    },
   ];
 }
 
@@ -350,7 +366,7 @@ export const ladders: readonly Ladder[] = [
     problem: lstmProblem,
     steps: lstmSteps(
       "forward",
-      [lstmNaive, lstmWorkgroup, lstmVectors, lstmText],
+      [lstmNaive, lstmWorkgroup, lstmVectors, lstmText, lstmPanel],
       ["weights", "bias"],
       "four k at a time, mat4x4f",
     ),
@@ -363,7 +379,7 @@ export const ladders: readonly Ladder[] = [
     problem: lstmBackwardProblem,
     steps: lstmSteps(
       "backward",
-      [lstmBackNaive, lstmBackWorkgroup, lstmBackVectors, lstmBackText],
+      [lstmBackNaive, lstmBackWorkgroup, lstmBackVectors, lstmBackText, lstmBackPanel],
       ["weights"],
       "four units of the sum at a time, mat4x4f",
     ),

@@ -254,7 +254,8 @@ for (const [name, b] of Object.entries({ one, few, many, chunks })) {
 }
 
 for (const [name, b] of Object.entries({ one, few, many, given, noClicks })) {
-  for (const H of [1, 3, 5, 17, 20]) {
+  // 32 are the most of a panel kernel.
+  for (const H of [1, 3, 5, 17, 20, 32, 33]) {
     Deno.test(`lstm: ${H} units, ${name}`, () =>
       checkOp({
         ...b,

@@ -1,10 +1,12 @@
 /** lstm: the state before every event, from the items that the user clicked before it. */
 
 import backwardText from "../../kernels/lstm_backward.wgsl" with { type: "text" };
+import backwardPanelText from "../../kernels/lstm_backward_panel.wgsl" with { type: "text" };
 import forwardText from "../../kernels/lstm_forward.wgsl" with { type: "text" };
+import forwardPanelText from "../../kernels/lstm_forward_panel.wgsl" with { type: "text" };
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { type ItemTokens, NONE } from "../data/click_log.ts";
-import { kernel } from "../gpu/kernel.ts";
+import { type Constants, kernel } from "../gpu/kernel.ts";
 import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import {
@@ -24,8 +26,16 @@ import { isTable } from "./first_layer.ts";
 import { forwardProduct, weightGradient } from "./linear.ts";
 import { above, beside, multiHot, rowsOf, tokenGradient, tokensOf, tokenSum } from "./token_sum.ts";
 
-const forwardKernel = kernel("lstm_forward", forwardText);
-const backwardKernel = kernel("lstm_backward", backwardText);
+const loopKernels = {
+  forward: kernel("lstm_forward", forwardText),
+  backward: kernel("lstm_backward", backwardText),
+};
+const panelKernels = {
+  forward: kernel("lstm_forward_panel", forwardPanelText),
+  backward: kernel("lstm_backward_panel", backwardPanelText),
+};
+/** Units that a panel kernel has its products written out for. */
+const PANEL_UNITS = 32;
 
 export interface LstmInputs {
   /** constant [I, F]; absent with one-hot features, whose product is a row of `inputWeights` */
@@ -71,29 +81,32 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
   }
   const fed = { rows: "events", gather: "fed items" } as const;
 
-  /** Of an invocation: on a CPU adapter weights that were read are used for as many. */
-  const USERS = tape.options.shapes.kind === "cpu" ? 4 : 1;
-
-  // An invocation reads them all at every event.
-  const onCpu = ({ view }: Tensor) =>
-    tape.options.shapes.kind === "cpu" ? uniformIfSmall(bufferOf(view)) : bufferOf(view);
+  const onCpu = tape.options.shapes.kind === "cpu";
+  const panel = onCpu && H <= PANEL_UNITS;
+  const kernels = panel ? panelKernels : loopKernels;
+  /** Of an invocation: in a loop on a CPU adapter weights that were read are used for as many. */
+  const users = onCpu && !panel ? 4 : 1;
+  const constants: Constants = panel ? { H4 } : { H4, USERS: users };
+  // What an invocation reads at every event.
+  const oftenRead = ({ view }: Tensor) => onCpu ? uniformIfSmall(bufferOf(view)) : bufferOf(view);
+  const recurrentWeights = panel ? bufferOf(weights.view) : oftenRead(weights);
 
   const forward = (call: Call): DispatchSpec[] => {
     const specs: DispatchSpec[] = [{
-      kernel: forwardKernel,
+      kernel: kernels.forward,
       label: `${name} forward`,
-      constants: { H4, USERS, TABLE: lookedUp !== undefined },
+      constants: { ...constants, TABLE: lookedUp !== undefined },
       views: {
         plan: call.batch.plan,
         event: call.batch.event,
         input: product,
-        weights: onCpu(weights),
-        bias: onCpu(bias),
+        weights: recurrentWeights,
+        bias: oftenRead(bias),
         state: output.view,
         cell,
         gates,
       },
-      invocations: (s) => [Math.ceil(s.users / USERS)],
+      invocations: (s) => [Math.ceil(s.users / users)],
       cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
     }];
     if (!made) return specs;
@@ -109,19 +122,19 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
   const backward = (call: Call): DispatchSpec[] => {
     const gateGradient = tape.savedForProducts(`${name} gate gradient`, "events", 4 * output.stride);
     const specs: DispatchSpec[] = [{
-      kernel: backwardKernel,
+      kernel: kernels.backward,
       label: `${name} gradient of gates`,
-      constants: { H4, USERS },
+      constants,
       views: {
         plan: call.batch.plan,
         event: call.batch.event,
-        weights: onCpu(weights),
+        weights: recurrentWeights,
         cell,
         gates,
         state_gradient: call.outputGradient(),
         gate_gradient: gateGradient,
       },
-      invocations: (s) => [Math.ceil(s.users / USERS)],
+      invocations: (s) => [Math.ceil(s.users / users)],
       cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
     }];
     const recurrent = { input: output, weights };
