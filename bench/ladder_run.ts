@@ -8,8 +8,12 @@ import { median, timePasses } from "../src/gpu/profiler.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readFloats } from "../src/gpu/readback.ts";
 import { partialChunks, STEP_STRIDE, writeStepHeader } from "../src/gpu/step.ts";
+import { inPanels, rowByRow } from "../src/gpu/texture_layout.ts";
 import type { Problem, Size } from "./ladder_problems.ts";
 import { timeRepeated } from "./measure.ts";
+
+/** "panels": a texture with the input's rows in panels of sixteen columns, see texture_layout.ts. */
+export type Place = "texture" | "panels" | "uniform";
 
 export interface Step {
   readonly kernel: Kernel;
@@ -18,7 +22,7 @@ export interface Step {
   /** Number of the step that this one changes, where it is not the one before. */
   readonly changes?: number;
   /** Inputs that stand elsewhere than in a storage buffer. */
-  readonly where?: Readonly<Record<string, "texture" | "uniform">>;
+  readonly where?: Readonly<Record<string, Place>>;
   readonly constants?: (size: Size) => Constants;
   readonly invocations: (size: Size) => readonly [x: number, y?: number];
   /** Of a kernel that does not split its sums: it writes the first chunk alone. */
@@ -158,14 +162,23 @@ async function bindSteps(
       Object.entries(problem.outputs).map(([name, { length }]) => [name, arena.allocate(name, 4 * length)]),
     );
     const placed = new Map<string, Memory>();
-    const place = (name: string, where?: "texture" | "uniform"): Memory => {
+    const inTexture = (
+      name: string,
+      data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
+      where: Place,
+    ) => {
+      const bytes = data.byteLength;
+      const layout = where === "panels" ? inPanels(bytes, Number(problem.constants.K4)) : rowByRow(bytes);
+      const memory = arena.allocateTexture(name, bytes, undefined, layout);
+      writeMemory(gpu.queue, memory, data);
+      return memory;
+    };
+    const place = (name: string, where?: Place): Memory => {
       const data = problem.inputs[name];
       if (!data) throw new Error(`ladder ${ladder.name}: nothing is known of binding ${name}`);
-      const key = where === "texture" ? `${name} in a texture` : name;
-      const known = placed.get(key);
-      const memory = known ??
-        (where === "texture" ? arena.allocateTexture(name, data.byteLength) : arena.upload(name, data));
-      if (where === "texture" && !known) writeMemory(gpu.queue, memory, data);
+      const textured = where === "texture" || where === "panels";
+      const key = textured ? `${name}, ${where}` : name;
+      const memory = placed.get(key) ?? (textured ? inTexture(name, data, where) : arena.upload(name, data));
       placed.set(key, memory);
       return where === "uniform" && !("texture" in memory) ? uniformIfSmall(memory) : memory;
     };

@@ -65,9 +65,9 @@ function inFours([M = 1, K = 1, N = 1]: Size): [M: number, K4: number, N4: numbe
 }
 
 /** What a panel kernel sums over is written out in its text. */
-const PANEL = 256;
-const panelRefuses = (place: 1 | 2) => (size: Size) =>
-  (size[place] ?? 1) <= PANEL ? undefined : `sums over more than ${PANEL}`;
+const PANEL = { study: 64, shipped: 256 };
+const panelRefuses = (place: 1 | 2, most: number) => (size: Size) =>
+  (size[place] ?? 1) <= most ? undefined : `sums over more than ${most}`;
 const uniformRefuses = (size: Size) => {
   const [, K4, N4] = inFours(size);
   return 64 * K4 * N4 <= 65536 ? undefined : "weights of more than 64 KiB are no uniform";
@@ -96,7 +96,8 @@ function forwardSteps(): Step[] {
     const [M, , N4] = inFours(size);
     return [Math.ceil(N4 / 4), M];
   };
-  const panelBound = { where: { input: "texture" }, refuses: panelRefuses(1) } as const;
+  const panelBound = { where: { input: "texture" }, refuses: panelRefuses(1, PANEL.study) } as const;
+  const panelShipped = { ...panel, refuses: panelRefuses(1, PANEL.shipped) };
   return [
     {
       kernel: kernel("matmul_forward_1_naive", forwardNaive),
@@ -161,7 +162,8 @@ function forwardSteps(): Step[] {
       invocations: panelRows,
       ...panelBound,
     },
-    { ...panel, idea: "one axis of 256 invocations (shipped)", ...panelBound },
+    { ...panelShipped, idea: "one axis of 256 invocations", where: { input: "texture" } },
+    { ...panelShipped, idea: "the input in panels (shipped)", where: { input: "panels" } },
   ];
 }
 
@@ -180,6 +182,10 @@ function inputSteps(): Step[] {
     },
   };
   const rows = shipped("matmul_input_gradient_rows", inputRowsText);
+  const panel = {
+    ...shipped("matmul_input_gradient_panel", inputPanelText),
+    refuses: panelRefuses(2, PANEL.shipped),
+  };
   const texture = { output_gradient: "texture", input: "texture" } as const;
   return [
     {
@@ -200,12 +206,8 @@ function inputSteps(): Step[] {
     { ...transposed, idea: "weights in a uniform buffer", ...weightsUniform },
     { ...rows, idea: "8 x 16 in registers", where: { weights: "uniform" } },
     { ...rows, idea: "what is read in textures", where: { weights: "uniform", ...texture } },
-    {
-      ...shipped("matmul_input_gradient_panel", inputPanelText),
-      idea: "a turned panel, n written out (shipped)",
-      where: texture,
-      refuses: panelRefuses(2),
-    },
+    { ...panel, idea: "a turned panel, n written out", where: texture },
+    { ...panel, idea: "the input in panels (shipped)", where: { ...texture, input: "panels" } },
   ];
 }
 
@@ -224,6 +226,7 @@ function weightSteps(): Step[] {
     return { kernel: own, invocations };
   };
   const wide = { kernel: kernel("matmul_weight_gradient_5_wide", weightWide), invocations: blocks(2, 4) };
+  const four = shipped("matmul_weight_gradient_rows", weightRowsText);
   const textures = { where: { input: "texture", output_gradient: "texture" } } as const;
   return [
     {
@@ -252,11 +255,8 @@ function weightSteps(): Step[] {
     },
     { ...wide, idea: "8 x 16 in registers" },
     { ...wide, idea: "what is read in textures", ...textures },
-    {
-      ...shipped("matmul_weight_gradient_rows", weightRowsText),
-      idea: "four rows at a time, mat4x4f (shipped)",
-      ...textures,
-    },
+    { ...four, idea: "four rows at a time, mat4x4f", ...textures },
+    { ...four, idea: "the input in panels (shipped)", where: { ...textures.where, input: "panels" } },
   ];
 }
 

@@ -80,12 +80,12 @@ Deno.test("a size that a step cannot do leaves it out", () =>
     const ladder = ladderNamed("input");
     const steps = ladder.steps.slice(-1);
     const [result] = await runLadder(gpu, { ...ladder, oddSizes: [], steps }, {
-      size: [3, 4, 68],
+      size: [3, 4, 260],
       rounds: 1,
     });
-    assert.equal(result?.refusal, "sums over more than 64");
+    assert.equal(result?.refusal, "sums over more than 256");
     assert.equal(result.median, undefined);
-    assert.match(ladderCells([result]).rows[0]?.join(" ") ?? "", /sums over more than 64 - -/);
+    assert.match(ladderCells([result]).rows[0]?.join(" ") ?? "", /sums over more than 256 - -/);
   }));
 
 async function bench(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
