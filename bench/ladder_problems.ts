@@ -273,6 +273,9 @@ export function choiceProblem(size: Size): Problem {
   return {
     inputs: {
       u: new Float32Array(u.data),
+      // Utilities are there: nothing is made of these.
+      dots: new Float32Array(4),
+      bias: new Float32Array(1),
       event: Uint32Array.from(events.flatMap(({ first, end, click, fed }) => [first, end, click, fed])),
     },
     outputs: {

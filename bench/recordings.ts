@@ -63,8 +63,8 @@ export const benchModels: readonly BenchModel[] = [
   shannon("LSTM batch norm", { ...defaultModel, batchNorm: true }),
   shannon("LSTM item dropout", defaultModel, { itemDropout: 0.2 }),
   shannon("LSTM row-sparse Adam", defaultModel, { adam: "row-sparse" }),
-  // Products that sum over more than 64 columns take other kernels.
-  shannon("LSTM 128-160", { ...defaultModel, dims: [128, 160] }),
+  // Products that sum over more than 256 columns, and an LSTM of more than 32 units, take other kernels.
+  shannon("LSTM 36, 16-264-16", { ...defaultModel, lstmUnits: 36, dims: [16, 264, 16] }),
   game("minimax pair", "network", { step: true }),
   game("minimax exact", "exact"),
 ];

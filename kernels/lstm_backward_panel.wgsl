@@ -108,12 +108,13 @@ fn through(w: ptr<function, Weights>, d: ptr<function, array<Unit, 8>>, k: u32) 
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn lstm_backward_panel(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
+fn lstm_backward_panel(
+  @builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u) {
   for (var i = local.x; i < 16u * H4 * H4; i += WORKGROUP) { panel[i] = weights[i]; }
   workgroupBarrier();
   var w: Weights;
   read_weights(&w);
-  let user = group.x * WORKGROUP + local.x;
+  let user = (group.x + group.y * grid.x) * WORKGROUP + local.x;
   if (user >= step.size.x) { return; }
   let first = plan[step.first_user + user].y;
   let end = plan[step.first_user + user + 1u].y;

@@ -315,6 +315,36 @@ for (const touchedOnly of [false, true]) {
     }));
 }
 
+for (const [name, b] of Object.entries({ one, few, many, given, noClicks })) {
+  for (const [K, N] of [[5, 20], [64, 84]] as const) {
+    Deno.test(`choice_nll: of a fused last layer of ${K} x ${N}, ${name}`, () =>
+      checkOp({
+        ...b,
+        leaves: [{ name: "x", rows: "rows", columns: K }],
+        parameters: [
+          { name: "k", rows: K, columns: N },
+          { name: "c", rows: 1, columns: N },
+          { name: "w", rows: 1, columns: N },
+          { name: "b", rows: 1, columns: 1 },
+        ],
+        build: (tape, t) => {
+          const ring = tape.options.arena.allocate("ring", 16);
+          const hidden = linear(tape, "h", { input: t("x"), weights: t("k"), bias: t("c") }, { elu: true });
+          const last = { input: hidden, weights: t("w"), bias: t("b") };
+          const u = rowDot(tape, "u", last, { fused: true });
+          return choiceNll(tape, "loss", u, ring, { train: true, eta: 1, last });
+        },
+        scale: 0.5,
+        loss: (output) => meanOf(output, 0, b),
+        tolerance: 4 * U * 400,
+      }, [
+        fixedShapes("cpu"),
+        { kind: "cpu", matmul: { [`forward ${4 * Math.ceil(K / 4)}x${N}`]: "rows" } },
+        fixedShapes("gpu"),
+      ]));
+  }
+}
+
 for (const [name, b] of Object.entries({ one, few, many, chunks, given, noClicks })) {
   for (const [scale, eta] of [[1, 1], [40, 1], [1, 3]] as const) {
     Deno.test(`choice_nll: utilities of ${scale}, eta ${eta}, ${name}`, () =>

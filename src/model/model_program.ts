@@ -112,8 +112,8 @@ export function modelSpecs(
   const touchedOnly = training?.adam.kind === "row-sparse";
   const tape = new Tape({ arena, batch, parameters, capacity, shapes, touchedOnly });
   const mode = training ? { training: true, itemDropout: training.itemDropout } : evaluating;
-  const { utilities } = model.record(tape, mode);
-  const loss = { train: training !== undefined, eta: model.config.eta };
+  const { utilities, last } = model.record(tape, { ...mode, fused: true });
+  const loss = { train: training !== undefined, eta: model.config.eta, last };
   const outcomes = choiceNll(tape, "choice", utilities, ring, loss);
   const specs = tape.forward();
   if (training) specs.push(...tape.backward(), ...training.adam.dispatches(tape.touched));

@@ -5,11 +5,12 @@ import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { GIVEN, NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import type { View } from "../gpu/memory.ts";
+import { bufferOf, type View } from "../gpu/memory.ts";
 import { at, type Matrix, matrix, type Reference } from "../tape/reference.ts";
 import { type Call, expectShape, type Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { outcomeSum } from "./outcome_sum.ts";
+import { rowDotForward, type RowDotInputs } from "./row_dot.ts";
 
 const lossKernel = kernel("choice_nll", lossText);
 
@@ -18,6 +19,7 @@ const lossKernel = kernel("choice_nll", lossText);
  * step's slot. The gradient of the mean loss is made in the same dispatch when the tape is to train.
  *
  * @param u [rows, 1] utilities. @param ring [.] vec4f. @param options.eta P(a) = exp(eta u_a) / (1 + sum exp(eta u)).
+ * @param options.last what `u` is made of, where it is fused into this op: see {@link import("./row_dot.ts").rowDot}
  * @throws Error for another shape.
  */
 export function choiceNll(
@@ -25,27 +27,33 @@ export function choiceNll(
   name: string,
   u: Tensor,
   ring: View,
-  { train, eta }: { train: boolean; eta: number },
+  { train, eta, last }: { train: boolean; eta: number; last?: RowDotInputs },
 ): Tensor {
   expectShape("choice_nll", u, "rows", 1);
   const output = tape.tensor(name, "events", 4);
+  const dots = last && tape.dotRows(last.input, last.weights);
+  const PANELS = dots?.panels ?? 0;
 
   const forward = (call: Call): DispatchSpec[] => {
     const target = train ? call.gradient(u) : undefined;
     if (target?.accumulate) throw new Error(`choice_nll: expected ${u.name} to have no other use`);
+    const made = last && !dots ? [rowDotForward(`${u.name} forward`, last, u, undefined)] : [];
     return [
+      ...made,
       {
         kernel: lossKernel,
         label: `${name} forward${train ? " and gradient" : ""}`,
-        constants: { GRADIENT: train, ETA: eta },
+        constants: { GRADIENT: train, ETA: eta, PANELS },
         views: {
           u: u.view,
           event: call.batch.event,
+          dots: dots?.view ?? call.unwritten,
+          bias: dots ? bufferOf(last.bias.view) : call.unwritten,
           outcome: output.view,
           u_gradient: target?.view ?? tape.gradientOf(u),
         },
         invocations: (s) => [s.events],
-        cost: (s) => ({ flops: 20 * s.rows, bytes: 16 * s.rows + 32 * s.events }),
+        cost: (s) => ({ flops: (20 + PANELS) * s.rows, bytes: (16 + 4 * PANELS) * s.rows + 32 * s.events }),
       },
       outcomeSum(name, output.view, ring, 1),
     ];

@@ -8,7 +8,7 @@ import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { type BatchSizes, partialChunks } from "../gpu/step.ts";
 import { at, columnSums, matrix, product, type Reference } from "../tape/reference.ts";
-import { type Call, expectShape, partialConstants, type Tape } from "../tape/tape.ts";
+import { type Call, expectShape, partialConstants, type RowDots, type Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 const forwardKernel = kernel("row_dot_forward", forwardText);
@@ -43,35 +43,8 @@ export function rowDot(
   const K4 = input.stride / 4;
 
   const dots = options.fused ? undefined : tape.dotRows(input, weights);
-  const forward = (): DispatchSpec[] => {
-    if (options.fused) return [];
-    const label = `${name} forward`;
-    const invocations = ({ rows }: BatchSizes) => [rows] as const;
-    if (dots) {
-      const { panels, view } = dots;
-      return [{
-        kernel: sumKernel,
-        label,
-        constants: { PANELS: panels },
-        views: { dots: view, bias: bias.view, output: output.view },
-        invocations,
-        cost: ({ rows }) => ({ flops: panels * rows, bytes: 4 * rows * (panels + 1) }),
-      }];
-    }
-    return [{
-      kernel: forwardKernel,
-      label,
-      constants: { K4 },
-      views: {
-        input: input.view,
-        weights: uniformIfSmall(bufferOf(weights.view)),
-        bias: bias.view,
-        output: output.view,
-      },
-      invocations,
-      cost: ({ rows }) => ({ flops: 2 * rows * K, bytes: rows * (16 * K4 + 4) }),
-    }];
-  };
+  const forward = (): DispatchSpec[] =>
+    options.fused ? [] : [rowDotForward(`${name} forward`, { input, weights, bias }, output, dots)];
 
   const backward = (call: Call): DispatchSpec[] => {
     const target = call.gradient(input);
@@ -100,6 +73,41 @@ export function rowDot(
   };
 
   return tape.record({ op: "row_dot", inputs: [input, weights, bias], output, forward, backward, reference });
+}
+
+/** The dispatch of the way there. @param dots of the input's rows and the weights, where there are any */
+export function rowDotForward(
+  label: string,
+  { input, weights, bias }: RowDotInputs,
+  output: Tensor,
+  dots: RowDots | undefined,
+): DispatchSpec {
+  const invocations = ({ rows }: BatchSizes) => [rows] as const;
+  if (dots) {
+    const { panels, view } = dots;
+    return {
+      kernel: sumKernel,
+      label,
+      constants: { PANELS: panels },
+      views: { dots: view, bias: bias.view, output: output.view },
+      invocations,
+      cost: ({ rows }) => ({ flops: panels * rows, bytes: 4 * rows * (panels + 1) }),
+    };
+  }
+  const K4 = input.stride / 4;
+  return {
+    kernel: forwardKernel,
+    label,
+    constants: { K4 },
+    views: {
+      input: input.view,
+      weights: uniformIfSmall(bufferOf(weights.view)),
+      bias: bias.view,
+      output: output.view,
+    },
+    invocations,
+    cost: ({ rows }) => ({ flops: 2 * rows * input.columns, bytes: rows * (16 * K4 + 4) }),
+  };
 }
 
 const reference: Reference = ([input, weights, bias]) => {
