@@ -7,9 +7,9 @@
 // Why so       in a loop llvmpipe reads a vec4f lane by lane, in some 115 instructions, also where all lanes want the same; a
 //              constant place in workgroup memory outside of it is one instruction (see matmul_forward_panel.wgsl). The variables
 //              are more than registers, so they wait on the stack, from where a multiplication takes them as its operand.
-//              Only the products are written out: with all else they take 3.5 s to compile instead of 1.6, and run no
-//              faster than 0.32 ms instead of 0.41 (128 users x 20 events of 20 units; lstm_forward 0.60). From a uniform
-//              buffer, which is cheap at constant places in loops as well: 0.42, compiled in 19 s.
+// Gain         128 users x 20 events of 20 units: 0.41 ms, lstm_forward 0.60. Only the products are written out: with all else
+//              it is 0.32, but 3.5 s to compile instead of 1.6. Weights from a uniform buffer, at constant places in the loop:
+//              0.42, and 19 s.
 // Cost         8 H^2 flops an event, 16 H^2 bytes a workgroup.      Backward   lstm_backward_panel.wgsl
 // More units, and on a GPU   lstm_forward.wgsl
 
@@ -103,7 +103,6 @@ fn add_state(z: Gates, w: ptr<function, Weights>, h: ptr<function, array<vec4f, 
 
 // What comes from the input of event e, for four units.
 fn fed_gates(e: u32, fed: u32, j: u32) -> Gates {
-  if (fed == NONE) { return Gates(); }
   let x = select(e, fed, TABLE) * 4u * H4 + j;
   return Gates(
     input[x] + bias[j],
@@ -112,9 +111,7 @@ fn fed_gates(e: u32, fed: u32, j: u32) -> Gates {
     input[x + 3u * H4] + bias[3u * H4 + j],
   );
 }
-// An event that feeds nothing hands on what was.
-fn unit(z: Gates, e: u32, fed: u32, j: u32, before: Unit) -> Unit {
-  if (fed == NONE) { return before; }
+fn unit(z: Gates, e: u32, j: u32, before: Unit) -> Unit {
   let i = sigmoid(z.i);
   let g = squash(z.g);
   let f = sigmoid(z.f + 1.0);
@@ -151,6 +148,7 @@ fn lstm_forward_panel(
   for (var e = first; e < end; e++) {
     let fed = event[e].w;
     for (var j = 0u; j < H4; j++) { begin(e, j, Unit(c[j], h[j])); }
+    // An event that feeds nothing hands on what was.
     if (fed == NONE) { continue; }
     for (var j = 0u; j < H4; j++) { z[j] = fed_gates(e, fed, j); }
     z[0] = add_state(z[0], &w, &h, 0u);
@@ -162,7 +160,7 @@ fn lstm_forward_panel(
     if (H4 > 6u) { z[6] = add_state(z[6], &w, &h, 6u); }
     if (H4 > 7u) { z[7] = add_state(z[7], &w, &h, 7u); }
     for (var j = 0u; j < H4; j++) {
-      let next = unit(z[j], e, fed, j, Unit(c[j], h[j]));
+      let next = unit(z[j], e, j, Unit(c[j], h[j]));
       c[j] = next.cell;
       h[j] = next.state;
     }

@@ -141,7 +141,7 @@ function readTexture(kernel: Kernel, source: string, name: string, { layout }: T
 
 /** With a binding that is written in the order of a texture. */
 function writeTexture(kernel: Kernel, source: string, name: string, { layout }: TextureView): string {
-  if (layout.panels === 1) return source;
+  if (layout.rowVectors === 1) return source; // row by row
   const head = `fn store_${name}(i: u32, value: vec4f)`;
   const line = `${head} { ${name}[i] = value; }`;
   if (!source.includes(line)) {
