@@ -312,7 +312,7 @@ Deno.test("a step over mixed features sorts its tokens once, an evaluation never
     const trainer = await Trainer.create(model, both, training, { validate: false });
     const { layout, program } = trainer.program;
     const labels = [...layout.dispatches, ...program.dispatches].map(({ spec }) => spec.label);
-    assert.equal(labels.length, 32, labels.join("\n"));
+    assert.equal(labels.length, 31, labels.join("\n"));
     assert.equal(labels.filter((label) => label === "batch group of tokens").length, 1);
     const arena = new Arena(gpu, "test");
     const { deviceLog, plan } = trainer;

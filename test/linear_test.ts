@@ -1,0 +1,78 @@
+/** Dense layers through {@link checkOp}: sizes 1, 3, 5, 17, the tiles' and panels' edges, and other kernels than usual. */
+
+import type { AdapterKind, KernelShapes, MatmulVariant } from "../src/gpu/kernel_shapes.ts";
+import { linear } from "../src/ops/linear.ts";
+import { type Batch, chunks, few, many, noClicks, one, U, widthOf } from "./op_batches.ts";
+import { checkOp, type Leaf } from "./op_check.ts";
+
+function linearCase(
+  b: Batch,
+  K: number,
+  N: number,
+  o: { elu?: boolean; inputElu?: boolean; bias?: boolean; shapes?: readonly KernelShapes[] } = {},
+) {
+  const input: Leaf = { name: "x", rows: "rows", columns: K, activation: o.inputElu ? "elu" : undefined };
+  const bias = o.bias ?? true;
+  return checkOp({
+    ...b,
+    leaves: [input],
+    parameters: [{ name: "w", rows: K, columns: N }, ...(bias ? [{ name: "b", rows: 1, columns: N }] : [])],
+    build: (tape, t) =>
+      linear(tape, "y", { input: t("x"), weights: t("w"), bias: bias ? t("b") : undefined }, { elu: o.elu }),
+    tolerance: 4 * U * (K + N + 300),
+  }, o.shapes);
+}
+const linearSizes = [
+  [1, 1],
+  [3, 5],
+  [5, 17],
+  [17, 3],
+  [16, 16],
+  [20, 80],
+  [31, 33],
+  [64, 64],
+  [65, 63],
+  // Panels in two, three and four parts; more than a panel holds.
+  [68, 36],
+  [132, 190],
+  [256, 33],
+  [36, 255],
+  [300, 20],
+] as const;
+for (const [K, N] of linearSizes) {
+  Deno.test(`linear ${K} -> ${N}`, () => linearCase(few, K, N, { elu: true, inputElu: true }));
+}
+Deno.test("linear: a batch of one row", () => linearCase(one, 5, 7, { elu: true, inputElu: true }));
+Deno.test("linear: many rows", () => linearCase(many, 20, 64, { elu: true }));
+Deno.test("linear: several chunks", () => linearCase(chunks, 64, 32, { inputElu: true }));
+Deno.test("linear: no bias", () => linearCase(many, 9, 12, { bias: false }));
+Deno.test("linear: weights beyond a uniform binding", () =>
+  linearCase(few, 260, 72, { elu: true, inputElu: true }));
+Deno.test("linear: the variants that the fixed table does not choose", () => {
+  const of = (kind: AdapterKind, forward: MatmulVariant, input: MatmulVariant): KernelShapes => ({
+    kind,
+    matmul: { "forward 8x8": forward, "input 8x8": input, "weight 8x8": "rows" },
+  });
+  const shapes = [
+    of("cpu", "panel 64", "panel 256"),
+    of("cpu", "panel 256", "panel 64"),
+    of("gpu", "panel 128", "rows"),
+    of("gpu", "rows", "panel 128"),
+  ];
+  return linearCase(many, 5, 7, { elu: true, inputElu: true, shapes });
+});
+for (const [name, b] of Object.entries({ one, few, many, noClicks })) {
+  for (const gather of ["distinct items", "fed items"] as const) {
+    Deno.test(`linear: gathers ${gather}, ${name}`, () => {
+      const { items } = b.log;
+      const width = widthOf(b);
+      return checkOp({
+        ...b,
+        leaves: [{ name: "x", rows: items.count, columns: width, trainable: false }],
+        parameters: [{ name: "w", rows: width, columns: 20, groups: 4 }],
+        build: (tape, t) => linear(tape, "y", { input: t("x"), weights: t("w") }, { gather }),
+        tolerance: 4 * U * 300,
+      });
+    });
+  }
+}

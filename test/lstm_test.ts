@@ -1,0 +1,79 @@
+/** The LSTM through {@link checkOp}: sizes 1, 3, 5, 17, and both sides of what a panel kernel has units for. */
+
+import { lstm } from "../src/ops/lstm.ts";
+import {
+  few,
+  given,
+  many,
+  mixed,
+  noClicks,
+  one,
+  oneHot,
+  rareItems,
+  tokensOf,
+  U,
+  widthOf,
+} from "./op_batches.ts";
+import { checkOp } from "./op_check.ts";
+
+for (const [name, b] of Object.entries({ one, few, many, given, noClicks })) {
+  // 32 are the most of a panel kernel.
+  for (const H of [1, 3, 5, 17, 20, 32, 33]) {
+    Deno.test(`lstm: ${H} units, ${name}`, () =>
+      checkOp({
+        ...b,
+        leaves: [{ name: "f", rows: b.log.items.count, columns: widthOf(b), trainable: false }],
+        parameters: [
+          { name: "x", rows: widthOf(b), columns: 4 * H, groups: 4 },
+          { name: "w", rows: H, columns: 4 * H, groups: 4 },
+          { name: "b", rows: 1, columns: 4 * H, groups: 4 },
+        ],
+        build: (tape, t) =>
+          lstm(tape, "s", { features: t("f"), inputWeights: t("x"), weights: t("w"), bias: t("b") }),
+        scale: 0.5,
+        tolerance: 4 * U * 300,
+      }));
+  }
+}
+for (const [name, b] of Object.entries(mixed)) {
+  for (const H of name === "many" ? [1, 5, 20] : [5]) {
+    Deno.test(`lstm: mixed features, ${H} units, ${name}`, () => {
+      const F = widthOf(b);
+      return checkOp({
+        ...b,
+        leaves: F > 0 ? [{ name: "f", rows: b.log.items.count, columns: F, trainable: false }] : [],
+        parameters: [
+          ...(F > 0 ? [{ name: "x", rows: F, columns: 4 * H, groups: 4 }] : []),
+          { name: "t", rows: tokensOf(b), columns: 4 * H, groups: 4, table: true },
+          { name: "w", rows: H, columns: 4 * H, groups: 4 },
+          { name: "b", rows: 1, columns: 4 * H, groups: 4 },
+        ],
+        build: (tape, t) =>
+          lstm(tape, "s", {
+            ...(F > 0 ? { features: t("f"), inputWeights: t("x") } : {}),
+            tokenTable: t("t"),
+            weights: t("w"),
+            bias: t("b"),
+          }),
+        scale: 0.5,
+        tolerance: 4 * U * 300,
+      });
+    });
+  }
+}
+for (const touchedOnly of [false, true]) {
+  Deno.test(`lstm: one-hot table${touchedOnly ? ", touched rows" : ""}`, () =>
+    checkOp({
+      ...(touchedOnly ? rareItems : oneHot),
+      leaves: [],
+      parameters: [
+        { name: "x", rows: touchedOnly ? 300 : 70, columns: 24, groups: 4, table: true },
+        { name: "w", rows: 6, columns: 24, groups: 4 },
+        { name: "b", rows: 1, columns: 24, groups: 4 },
+      ],
+      build: (tape, t) => lstm(tape, "s", { inputWeights: t("x"), weights: t("w"), bias: t("b") }),
+      scale: 0.5,
+      touchedOnly,
+      tolerance: 4 * U * 300,
+    }));
+}
