@@ -18,7 +18,7 @@
 //              more integer divisions for eight invocations, 23 ns (6 % of 25,600 x 64 x 64). 256 rows a workgroup instead of 128
 //              copy the panel half as often: 4 %.
 // Its input    stands in panels of sixteen columns, too (src/gpu/texture_layout.ts): for the gradients, which want sixteen
-//              columns of every row; here it makes no difference.
+//              columns of every row; here it makes little difference.
 // Where 3.2 ms of 25,600 x 64 x 64 go   texels 0.8, products and sums 0.8, ELU 0.5, stores 0.5, starting 12,800 vectors 0.3,
 //              the barrier 0.2, copying panels 0.1. Tried and lost: all panels of a row in one invocation (with barriers
 //              between 3.5, in one straight line 3.4 to 3.9, in a loop 20), sums as a tree (no difference), a fragment shader that
