@@ -31,9 +31,8 @@ const linearSizes = [
   [20, 80],
   [31, 33],
   [64, 64],
-  [65, 63],
   // Panels in two, three and four parts; more than a panel holds.
-  [68, 36],
+  [65, 63],
   [132, 190],
   [256, 33],
   [36, 255],

@@ -48,9 +48,9 @@ const PANEL_COPY = 19;
 /** The panels, the one that takes least for so many rows first: a workgroup's rows are computed whether there or not. */
 function panelsBy(rows: number): MatmulVariant[] {
   const time = (own: number) => Math.ceil(rows / own) * (own + PANEL_COPY);
-  const [best = 256] = [256, 128, 64].sort((a, b) => time(a) - time(b));
-  const by: readonly MatmulVariant[] = ["panel 256", "panel 128", "panel 64"];
-  return [...by].sort((a, b) => Number(b === `panel ${best}`) - Number(a === `panel ${best}`));
+  return ([256, 128, 64] as const).toSorted((a, b) => time(a) - time(b)).map((own) =>
+    `panel ${own}` as const
+  );
 }
 
 /**
