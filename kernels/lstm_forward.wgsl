@@ -15,6 +15,7 @@
 //              with 8. So a block of weights that is read is used for four users: 128 users x 20 events in 0.72 ms instead of
 //              1.1. On a GPU one: it needs the invocations.
 // Cost         8 H^2 flops an event, weights from cache.      Backward   lstm_backward.wgsl
+// Up to 32 units on a CPU adapter   lstm_forward_panel.wgsl
 
 const WORKGROUP = 8;
 const H4 = 5u;  // H / 4

@@ -4,7 +4,8 @@
 //
 // Why          row_dot_forward reads the layer's whole output again, [R, 64], 0.8 ms of 25,600 rows on a CPU adapter; where its
 //              columns are made they are in registers.
-// Work split   one invocation owns one row.
+// Work split   one invocation owns one row. Where the choice reads the result, it adds them up itself (choice_nll.wgsl): here they
+//              are added for the minimax game and for scores.
 // Cost         PANELS flops, 4 (PANELS + 1) bytes a row.      Backward   row_dot_backward.wgsl
 
 const WORKGROUP = 64;
