@@ -12,8 +12,8 @@
 //
 // The maximum that is subtracted includes the null logit 0, so nothing overflows: utilities of 80 and more do occur.
 //
-// Work split   one invocation owns one event (1 to about 50 rows); no barrier. Adding up the dots here saves a dispatch, 45 us
-//              where threads have to wake, and reading u once more.
+// Work split   one invocation owns one event (1 to about 50 rows); no barrier. Adding up the dots here saves a dispatch, of
+//              which an empty one takes some 45 us where threads have to wake: 0.17 ms instead of 0.13 + 0.13 for 25,600 rows.
 // Cost         about 20 flops and 16 bytes a row.      Backward   is here, with GRADIENT
 
 const WORKGROUP = 16;
@@ -44,9 +44,8 @@ struct Step {
 @group(0) @binding(5) var<storage, read_write> u_gradient: array<f32>;
 @group(0) @binding(6) var<uniform> step: Step;
 
-// The utility of row r.
+// The utility of row r from its dots.
 fn utility(r: u32) -> f32 {
-  if (PANELS == 0u) { return u[r]; }
   var sum = bias[0];
   for (var q = 0u; q < DOTS4; q++) {
     let panels = vec4u(4u * q) + vec4u(0u, 1u, 2u, 3u);

@@ -10,7 +10,7 @@
  */
 
 /** Texels of a line; the largest that every adapter has. */
-export const TEXTURE_WIDTH = 8192;
+const TEXTURE_WIDTH = 8192;
 export const TEXTURE_FORMAT = "rgba32float";
 export const BYTES_PER_TEXEL = 16;
 
@@ -32,16 +32,17 @@ export interface TextureLayout {
   readonly lineRows: number;
 }
 
+/** @param bytes of the matrix. */
 export function rowByRow(bytes: number): TextureLayout {
   return layoutOf(bytes, 1, 1);
 }
 
-/** @param rowVectors columns of the matrix / 4. */
+/** @param bytes of the matrix. @param rowVectors its columns / 4. */
 export function inPanels(bytes: number, rowVectors: number): TextureLayout {
   return layoutOf(bytes, rowVectors, PANEL_VECTORS);
 }
 
-/** For a matrix that products read: in panels, but where two cache lines have a whole row. */
+/** For a matrix that products read: in panels, but where two cache lines have a whole row. Parameters as {@link inPanels}. */
 export function forProducts(bytes: number, rowVectors: number): TextureLayout {
   return rowVectors >= 2 * PANEL_VECTORS ? inPanels(bytes, rowVectors) : rowByRow(bytes);
 }
