@@ -3,9 +3,9 @@
 import { dirname } from "node:path";
 import { z } from "zod";
 import type { AdapterDescription } from "../src/gpu/device.ts";
-import { UserError } from "../src/data/user_error.ts";
-import { atomicWriteFile, makeFolder } from "../src/run/atomic_write.ts";
-import { readJson } from "../src/run/run_folder.ts";
+import { UserError } from "../src/user_error.ts";
+import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
+import { readJson } from "../src/files/json_file.ts";
 import type { AdapterFigure } from "./adapter_ceilings.ts";
 import type { GrowthPoint } from "./growth.ts";
 import type { KernelResult } from "./kernel_cases.ts";

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import type { ChartDefinition, ScatterChart, StackChart } from "../src/report/chart_types.ts";
 import { type Html, markup } from "../src/report/html.ts";
 import { chartFigure, noScript, note, pageShell, readPageParts, section } from "../src/report/page_shell.ts";
-import { atomicWriteFile, makeFolder } from "../src/run/atomic_write.ts";
+import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
 import { ceilingsOf } from "./adapter_ceilings.ts";
 import type { BenchReport } from "./bench_json.ts";
 import type { Change } from "./compare.ts";

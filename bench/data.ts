@@ -9,7 +9,7 @@ import { parse, wholeNumber } from "../src/cli/options.ts";
 import { permissionFlags } from "../src/cli/launch.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { table } from "../src/cli/table.ts";
-import { UserError } from "../src/data/user_error.ts";
+import { UserError } from "../src/user_error.ts";
 import { writeRetailrocketFiles } from "./retailrocket_files.ts";
 
 interface Options {

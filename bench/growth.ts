@@ -1,6 +1,6 @@
 /** How a step's time and memory grow: one size after another, all others fixed. */
 
-import { UserError } from "../src/data/user_error.ts";
+import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { type Timing, timingOf } from "./measure.ts";

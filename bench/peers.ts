@@ -13,7 +13,7 @@ import { EXIT_INTERRUPTED } from "../src/cli/run_stages.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { stopOnSignals } from "../src/cli/stop.ts";
 import { table } from "../src/cli/table.ts";
-import { atomicWriteFile } from "../src/run/atomic_write.ts";
+import { atomicWriteFile } from "../src/files/atomic_write.ts";
 import {
   isWorkloadName,
   type Model,

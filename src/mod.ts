@@ -26,7 +26,7 @@ export { readPaperFile } from "./data/paper_file.ts";
 export { attainable, type DemoShop, type DemoTruth, makeDemoShop } from "./data/demo_shop.ts";
 export { clickRateBaseline, randomBaseline } from "./data/baselines.ts";
 export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
-export { UserError } from "./data/user_error.ts";
+export { UserError } from "./user_error.ts";
 export { type AdapterDescription, Gpu, openGpu } from "./gpu/device.ts";
 export { type AdapterKind, fixedShapes, type KernelShapes } from "./gpu/kernel_shapes.ts";
 export { type DispatchProfile, profileProgram } from "./gpu/profiler.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { UserError } from "../src/data/user_error.ts";
-import { atomicWriteFile, explainFileError, makeFolder } from "../src/run/atomic_write.ts";
+import { UserError } from "../src/user_error.ts";
+import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
+import { explainFileError } from "../src/files/file_error.ts";
 
 async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();

@@ -12,7 +12,7 @@ import { standing } from "../bench/roofline.ts";
 import { slopeCells } from "../bench/tables.ts";
 import { benchLog, type Workload } from "../bench/workloads.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
-import { UserError } from "../src/data/user_error.ts";
+import { UserError } from "../src/user_error.ts";
 import { withGpu } from "./op_check.ts";
 
 const root = new URL("../", import.meta.url);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { UserError } from "../src/data/user_error.ts";
+import { UserError } from "../src/user_error.ts";
 import { CsvLog, type LogFile } from "../src/run/csv_log.ts";
 
 const columns = ["iteration", "loss", "prec@1"];

@@ -1,7 +1,7 @@
 /** Prepares small logs, for the tests of `data log`. */
 
 import assert from "node:assert/strict";
-import { UserError } from "../src/data/user_error.ts";
+import { UserError } from "../src/user_error.ts";
 import { Engine, literal } from "../src/prepare/engine.ts";
 import { type LogOptions, logRecipe } from "../src/prepare/log.ts";
 import type { Prepared, PrepareOptions } from "../src/prepare/prepare.ts";

@@ -1,7 +1,7 @@
 /** The device layer: what goes wrong is said, by the kernel's name; nothing stays alive; steps are timed. */
 
 import assert from "node:assert/strict";
-import { UserError } from "../src/data/user_error.ts";
+import { UserError } from "../src/user_error.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import { Commands } from "../src/gpu/commands.ts";
 import { openGpu } from "../src/gpu/device.ts";

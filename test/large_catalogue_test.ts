@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
 import { randomStream } from "../src/data/random.ts";
-import { UserError } from "../src/data/user_error.ts";
+import { UserError } from "../src/user_error.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { adamKinds } from "../src/ops/adam.ts";

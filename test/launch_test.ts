@@ -3,7 +3,7 @@ import { EXIT_FAULT, EXIT_USER_ERROR, exitCodeOf } from "../src/cli/fail.ts";
 import { permissionFlags, runFolders } from "../src/cli/launch.ts";
 import { cacheFolder, reportFolders } from "../src/cli/output_folders.ts";
 import { type AdapterSummary, ensureAdapter, type Host } from "../src/cli/setup.ts";
-import { UserError } from "../src/data/user_error.ts";
+import { UserError } from "../src/user_error.ts";
 import { DRIVER_VARIABLES } from "../src/gpu/driver_threads.ts";
 
 Deno.test("runFolders finds the folder to write to", () => {

@@ -11,7 +11,7 @@ import { PackedItems } from "../src/data/packed_items.ts";
 import { PackedItemsWriter } from "../src/data/packed_items_writer.ts";
 import { PackedLog } from "../src/data/packed_log.ts";
 import { PackedLogWriter } from "../src/data/packed_log_writer.ts";
-import { UserError } from "../src/data/user_error.ts";
+import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
 import { StepProducts } from "../src/model/step_products.ts";

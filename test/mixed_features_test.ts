@@ -9,7 +9,7 @@ import { referenceBatch } from "../src/batch/reference_batch.ts";
 import { type ClickLog, type ItemTokens, NONE } from "../src/data/click_log.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
 import { MemoryLog } from "../src/data/log_source.ts";
-import { UserError } from "../src/data/user_error.ts";
+import { UserError } from "../src/user_error.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";

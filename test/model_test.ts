@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { ClickLog } from "../src/data/click_log.ts";
 import { usersOf } from "../src/data/click_log.ts";
-import { UserError } from "../src/data/user_error.ts";
+import { UserError } from "../src/user_error.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
 import { modelParameters, UserModel } from "../src/model/user_model.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";

@@ -13,7 +13,7 @@ import {
 } from "../src/data/item_catalogue.ts";
 import { PackedItems } from "../src/data/packed_items.ts";
 import { PackedItemsWriter } from "../src/data/packed_items_writer.ts";
-import { UserError } from "../src/data/user_error.ts";
+import { UserError } from "../src/user_error.ts";
 import { smallLog } from "./small_logs.ts";
 
 const folder = Deno.makeTempDirSync();

@@ -8,7 +8,7 @@ import { MemoryItems } from "../src/data/item_catalogue.ts";
 import { type LogSource, MemoryLog, readLog, walk } from "../src/data/log_source.ts";
 import { PackedLog } from "../src/data/packed_log.ts";
 import { PackedLogWriter } from "../src/data/packed_log_writer.ts";
-import { UserError } from "../src/data/user_error.ts";
+import { UserError } from "../src/user_error.ts";
 import { smallLog } from "./small_logs.ts";
 
 const folder = Deno.makeTempDirSync();

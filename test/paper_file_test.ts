@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { checkLog } from "../src/data/check_log.ts";
 import { type ClickLog, NONE, type Split, splits, usersOf } from "../src/data/click_log.ts";
 import { readPaperFile } from "../src/data/paper_file.ts";
-import { UserError } from "../src/data/user_error.ts";
+import { UserError } from "../src/user_error.ts";
 import { realData } from "./real_data.ts";
 
 const header = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"];

@@ -1,7 +1,7 @@
 /** `report`: what it reads, what it draws, the page in a browser, and the command. */
 
 import assert from "node:assert/strict";
-import { UserError } from "../src/data/user_error.ts";
+import { UserError } from "../src/user_error.ts";
 import { BUNDLE, bundleClient } from "../src/report/build_client.ts";
 import type { BarChart, ChartDefinition, LineChart } from "../src/report/chart_types.ts";
 import { chartsOf } from "../src/report/charts.ts";

@@ -7,7 +7,7 @@ import { usersOf } from "../../src/data/click_log.ts";
 import { sourceOf } from "../../src/data/log_source.ts";
 import { randomStream } from "../../src/data/random.ts";
 import { readPaperFile } from "../../src/data/paper_file.ts";
-import { UserError } from "../../src/data/user_error.ts";
+import { UserError } from "../../src/user_error.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../../src/model/config.ts";
 import { generatorConfig } from "../../src/model/generator.ts";
 import { initialWeights } from "../../src/model/initial_weights.ts";

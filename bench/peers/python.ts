@@ -1,6 +1,6 @@
 /** Finds a Python that has PyTorch. */
 
-import { UserError } from "../../src/data/user_error.ts";
+import { UserError } from "../../src/user_error.ts";
 
 const CANDIDATES = ["python3", "/usr/bin/python3"];
 

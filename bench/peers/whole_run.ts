@@ -1,6 +1,6 @@
 /** A whole training from the start of the process to the test table: clickgan's command and the same in PyTorch. */
 
-import { UserError } from "../../src/data/user_error.ts";
+import { UserError } from "../../src/user_error.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { table } from "../../src/cli/table.ts";
 import type { Command } from "./process.ts";

@@ -2,7 +2,7 @@
 
 import type { ClickLog } from "../data/click_log.ts";
 import { eventsOf, type LogSource, rowsOf, sourceOf } from "../data/log_source.ts";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";

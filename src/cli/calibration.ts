@@ -1,7 +1,7 @@
 /** Kernel shapes for a run that begins: from the cache, or calibrated, or those of the fixed table. */
 
 import type { LogSource } from "../data/log_source.ts";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { calibrate, type Calibration, type Meter, type Product } from "../gpu/calibrate.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { fixedShapes, type KernelShapes } from "../gpu/kernel_shapes.ts";

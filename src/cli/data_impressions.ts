@@ -1,7 +1,7 @@
 /** `data impressions`: from logs of impressions in a layout that is known. */
 
 import { Command, Option } from "commander";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { mindRecipe } from "../prepare/impressions.ts";
 import { logRecipe } from "../prepare/log.ts";
 import type { PrepareOptions, Recipe } from "../prepare/prepare.ts";

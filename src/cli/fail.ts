@@ -1,6 +1,6 @@
 /** How a command ends: its exit code, and what is said when it fails. */
 
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 
 /** Exit code of a mistake or condition that the user can put right. */
 export const EXIT_USER_ERROR = 1;

@@ -6,7 +6,7 @@
  * folder and to this program's cache, and nothing else.
  */
 
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { DRIVER_VARIABLES } from "../gpu/driver_threads.ts";
 import { runMain } from "./fail.ts";
 import {

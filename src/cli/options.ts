@@ -2,7 +2,7 @@
 
 import { type Command, InvalidArgumentError } from "commander";
 import type { z } from "zod";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 
 /** A whole number of `least` or more. */
 export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {

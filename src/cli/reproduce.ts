@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import type { ItemFeatures } from "../data/click_log.ts";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { claimsOn } from "../experiment/claims.ts";
 import {
   type Experiment,
@@ -16,7 +16,7 @@ import { type ModelOutcome, OUTCOME_HEAD, outcomeRows, readOutcome } from "../ex
 import { readmeBlock } from "../experiment/readme_table.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { writeReport } from "../report/write_report.ts";
-import { atomicWriteFile } from "../run/atomic_write.ts";
+import { atomicWriteFile } from "../files/atomic_write.ts";
 import type { Dataset } from "../run/dataset.ts";
 import { writeBetweenMarkers } from "../run/markers.ts";
 import { makeNewFolder, type RunConfig, runConfigSchema } from "../run/run_folder.ts";

@@ -1,9 +1,9 @@
 /** What `train` and `reproduce` do with a run: begin it, go on with it, show how it goes. */
 
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import { type Dataset, fitDataset } from "../run/dataset.ts";
-import { checksum } from "../run/checksum.ts";
+import { checksum } from "../files/checksum.ts";
 import { driverVersion } from "../run/driver.ts";
 import { type RunConfig, RunFolder, writeConfig } from "../run/run_folder.ts";
 import { readSnapshot } from "../run/snapshot.ts";

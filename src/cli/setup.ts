@@ -4,7 +4,7 @@
  */
 
 import { z } from "zod";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { runMain } from "./fail.ts";
 
 /** What the probe says of the adapter. */

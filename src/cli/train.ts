@@ -1,11 +1,12 @@
 /** `train`: from a click log to a trained user model. */
 
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { writeReport } from "../report/write_report.ts";
 import { type Dataset, fitDataset } from "../run/dataset.ts";
-import { checksum } from "../run/checksum.ts";
-import { exists, type RunConfig, runConfigSchema, RunFolder } from "../run/run_folder.ts";
+import { checksum } from "../files/checksum.ts";
+import { exists } from "../files/file_error.ts";
+import { type RunConfig, runConfigSchema, RunFolder } from "../run/run_folder.ts";
 import {
   configOfSeed,
   createSeedsFolder,

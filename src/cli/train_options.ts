@@ -1,7 +1,7 @@
 /** The options of `train`. */
 
 import { Command, Option } from "commander";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { defaultModel, defaultPwModel, etaSchema, type ModelConfig } from "../model/config.ts";
 import { type AdamKind, adamKinds } from "../ops/adam.ts";
 import { criteria, type Criterion } from "../train/best_keeper.ts";

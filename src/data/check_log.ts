@@ -1,7 +1,7 @@
 /** Checks that the arrays of a click log fit together, before anything indexes them on the GPU. */
 
 import { type ClickLog, type ItemTokens, NONE, type Split, splits } from "./click_log.ts";
-import { UserError } from "./user_error.ts";
+import { UserError } from "../user_error.ts";
 
 /**
  * Throws a {@link UserError} that names the first fault of a log: lengths and starts that do not fit, an

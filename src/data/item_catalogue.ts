@@ -4,7 +4,7 @@
  */
 
 import type { Clicks, ItemFeatures, ItemTokens } from "./click_log.ts";
-import { UserError } from "./user_error.ts";
+import { UserError } from "../user_error.ts";
 
 /** What a model's shape depends on: I, F (I with one-hot features), and V with mixed ones. */
 export type ItemsShape =

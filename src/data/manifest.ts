@@ -1,8 +1,8 @@
 /** manifest.json: what a prepared data set is, and how it was made. */
 
 import { z } from "zod";
-import { UserError } from "./user_error.ts";
-import { explainFileError } from "../run/atomic_write.ts";
+import { UserError } from "../user_error.ts";
+import { explainFileError } from "../files/file_error.ts";
 
 const count = z.int().min(0);
 

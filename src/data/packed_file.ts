@@ -1,7 +1,7 @@
 /** Files of little-endian words that are read by position: what packed logs and packed items share. */
 
-import { explainFileError } from "../run/atomic_write.ts";
-import { UserError } from "./user_error.ts";
+import { explainFileError } from "../files/file_error.ts";
+import { UserError } from "../user_error.ts";
 
 type Words = Uint32Array | Uint8Array | Float32Array;
 

@@ -5,7 +5,7 @@ import { Growing } from "./growing.ts";
 import type { ItemsShape } from "./item_catalogue.ts";
 import { PackedFileWriter } from "./packed_file.ts";
 import { HEADER_WORDS, KINDS, MAGIC, VERSION } from "./packed_items.ts";
-import { UserError } from "./user_error.ts";
+import { UserError } from "../user_error.ts";
 
 /** Words are counted in u32. */
 const MOST = 2 ** 32 - 1;

@@ -4,7 +4,7 @@ import { type Clicks, NONE } from "./click_log.ts";
 import { Growing } from "./growing.ts";
 import { PackedFileWriter } from "./packed_file.ts";
 import { GIVEN_BIT, HEADER_WORDS, MAGIC, VERSION } from "./packed_log.ts";
-import { UserError } from "./user_error.ts";
+import { UserError } from "../user_error.ts";
 
 /** Events and rows are counted in u32. */
 const MOST = 2 ** 32 - 1;

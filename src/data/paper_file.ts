@@ -10,7 +10,7 @@
 
 import { checkLog } from "./check_log.ts";
 import { type ClickLog, NONE, type Split, splits } from "./click_log.ts";
-import { UserError } from "./user_error.ts";
+import { UserError } from "../user_error.ts";
 
 const columns = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"] as const;
 type Column = typeof columns[number];

@@ -2,8 +2,8 @@
 
 import { type AsyncBuffer, parquetMetadataAsync, parquetRead } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
-import { explainFileError } from "../run/atomic_write.ts";
-import { UserError } from "./user_error.ts";
+import { explainFileError } from "../files/file_error.ts";
+import { UserError } from "../user_error.ts";
 
 /** A column of a row group. */
 export type Column = ArrayLike<unknown>;

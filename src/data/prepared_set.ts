@@ -8,7 +8,7 @@ import { type ItemFeatures, NONE, splits } from "./click_log.ts";
 import { Growing } from "./growing.ts";
 import type { ItemsShape } from "./item_catalogue.ts";
 import { readParquet } from "./parquet.ts";
-import { UserError } from "./user_error.ts";
+import { UserError } from "../user_error.ts";
 
 type Part = "users" | "items" | "pages";
 

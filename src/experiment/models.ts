@@ -6,8 +6,8 @@
 import { z } from "zod";
 import type { ItemFeatures } from "../data/click_log.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../model/config.ts";
-import { atomicWriteFile } from "../run/atomic_write.ts";
-import { readJson } from "../run/run_folder.ts";
+import { atomicWriteFile } from "../files/atomic_write.ts";
+import { readJson } from "../files/json_file.ts";
 
 /** A model of the experiments. */
 export interface ExperimentModel {

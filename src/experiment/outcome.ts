@@ -4,7 +4,7 @@ import { z } from "zod";
 import { meanAndSd } from "../data/mean_sd.ts";
 import type { RunLog } from "../report/report_data.ts";
 import { readLog } from "../report/read_log.ts";
-import { readJson } from "../run/run_folder.ts";
+import { readJson } from "../files/json_file.ts";
 import { folderOfSeed } from "../run/seeds_folder.ts";
 import type { ExperimentModel } from "./models.ts";
 

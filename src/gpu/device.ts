@@ -1,6 +1,6 @@
 /** The device: adapter, limits, error capture, and the count of live buffers. */
 
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { setDriverThreads } from "./driver_threads.ts";
 import { type AdapterKind, fixedShapes, type KernelShapes } from "./kernel_shapes.ts";
 import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./texture_layout.ts";

@@ -4,7 +4,7 @@
  */
 
 import { z } from "zod";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 
 /** What a kernel's shape is chosen by: a CPU that poses as a GPU (llvmpipe, SwiftShader), or a real GPU. */
 export type AdapterKind = "cpu" | "gpu";

@@ -3,7 +3,7 @@
  * of the batch's sizes. Recording creates everything; replaying creates nothing.
  */
 
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import type { Commands } from "./commands.ts";
 import type { Gpu } from "./device.ts";
 import {

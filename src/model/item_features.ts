@@ -3,7 +3,7 @@
 import type { DeviceItems } from "../batch/device_items.ts";
 import { catalogueOf, type ItemCatalogue, type ItemsShape } from "../data/item_catalogue.ts";
 import type { LogSource } from "../data/log_source.ts";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { mixedProduct } from "../ops/mixed_product.ts";
 import type { TokenRows } from "../ops/token_sum.ts";
 import type { Tape } from "../tape/tape.ts";

@@ -1,7 +1,7 @@
 /** The position-weights encoder: the last clicks under learned weightings. user-model section 2. */
 
 import type { DeviceItems } from "../batch/device_items.ts";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { linear } from "../ops/linear.ts";
 import { pwState } from "../ops/pw_state.ts";
 import { pwTable } from "../ops/pw_table.ts";

@@ -4,7 +4,7 @@ import { DeviceLog } from "../batch/device_log.ts";
 import { Plan } from "../batch/plan.ts";
 import { type ClickLog, NONE } from "../data/click_log.ts";
 import { type ItemCatalogue, overOwnItems } from "../data/item_catalogue.ts";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
 import { readFloats } from "../gpu/readback.ts";

@@ -3,7 +3,7 @@
 import type { z } from "zod";
 import type { ItemFeatures } from "../data/click_log.ts";
 import { catalogueOf, type ItemCatalogue, type ItemsShape } from "../data/item_catalogue.ts";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
 import type { Tape } from "../tape/tape.ts";

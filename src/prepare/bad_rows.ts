@@ -1,6 +1,6 @@
 /** Rows of a source that cannot be read: counted, shown by file and line, and when there are too many, the end. */
 
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import type { Json } from "@duckdb/node-api";
 import type { Engine } from "./engine.ts";
 import { linesAt } from "./sources.ts";

@@ -1,7 +1,7 @@
 /** The engine that prepares data: DuckDB, on a file of its own, within a limit of memory. */
 
 import { type DuckDBConnection, DuckDBInstance, type Json } from "@duckdb/node-api";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import type { Step } from "./script.ts";
 
 /** What a script reads with getvariable(): text, a number, a truth value, or a list of them. */

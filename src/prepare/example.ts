@@ -2,8 +2,9 @@
 
 import { NONE } from "../data/click_log.ts";
 import { demoItem, makeDemoShop } from "../data/demo_shop.ts";
-import { explainFileError, makeFolder } from "../run/atomic_write.ts";
-import { UserError } from "../data/user_error.ts";
+import { explainFileError } from "../files/file_error.ts";
+import { makeFolder } from "../files/atomic_write.ts";
+import { UserError } from "../user_error.ts";
 
 /** When the shop opened: pages of a user are an hour apart. */
 const OPENED = Date.UTC(2026, 0, 1, 8);

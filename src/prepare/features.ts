@@ -1,6 +1,6 @@
 /** What a table says of items: which of its columns are numbers and which are tokens, as a view for item_features.sql. */
 
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { type Engine, identifier, literal, type Variable } from "./engine.ts";
 import { faultsOf, type FaultSource } from "./source_faults.ts";
 import { selectOf, type TableSource } from "./table_select.ts";

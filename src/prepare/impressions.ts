@@ -1,6 +1,6 @@
 /** Logs of impressions in the layout of MIND, by `data/impressions_mind.sql`. */
 
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import type { BadRows } from "./bad_rows.ts";
 import type { Engine } from "./engine.ts";
 import { READING_FEATURES } from "./features.ts";

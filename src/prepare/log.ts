@@ -1,6 +1,6 @@
 /** Any log with a row for each displayed item, by `data/log.sql`. */
 
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import type { Engine } from "./engine.ts";
 import {
   checkFeatures,

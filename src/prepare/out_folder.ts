@@ -1,8 +1,9 @@
 /** The folder of a data set that is being made: it has its name only when it is whole. */
 
 import { dirname } from "node:path";
-import { UserError } from "../data/user_error.ts";
-import { explainFileError, makeFolder } from "../run/atomic_write.ts";
+import { UserError } from "../user_error.ts";
+import { explainFileError } from "../files/file_error.ts";
+import { makeFolder } from "../files/atomic_write.ts";
 
 /** What is added to the name while the data set is made. */
 export const PARTIAL = ".partial";

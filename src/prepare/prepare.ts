@@ -1,10 +1,10 @@
 /** From a source to a prepared data set: what every preparation does around its own SQL. */
 
-import { UserError } from "../data/user_error.ts";
-import { atomicWriteFile } from "../run/atomic_write.ts";
+import { UserError } from "../user_error.ts";
+import { atomicWriteFile } from "../files/atomic_write.ts";
 import { version } from "../version.ts";
 import { type BadRows, joined, judge, noBadRows, takeRejects } from "./bad_rows.ts";
-import { checksum } from "../run/checksum.ts";
+import { checksum } from "../files/checksum.ts";
 import { Engine, type StepStanding, type Variable } from "./engine.ts";
 import { MANIFEST, type Manifest, manifestSchema } from "../data/manifest.ts";
 import { OutFolder } from "./out_folder.ts";

@@ -1,6 +1,6 @@
 /** The Retailrocket e-commerce data set: its raw files to pages, by `data/retailrocket.sql`. */
 
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import type { Engine } from "./engine.ts";
 import type { Begun, Recipe } from "./prepare.ts";
 import { type Step, stepsOf } from "./script.ts";

@@ -4,8 +4,8 @@ import { createReadStream } from "node:fs";
 import { type Transform, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
-import { UserError } from "../data/user_error.ts";
-import { explainFileError } from "../run/atomic_write.ts";
+import { UserError } from "../user_error.ts";
+import { explainFileError } from "../files/file_error.ts";
 import { type Engine, literal } from "./engine.ts";
 import { faultOfZstd } from "./zstd_frames.ts";
 

@@ -1,6 +1,6 @@
 /** A table in files that users bring: CSV, JSON lines or Parquet, plain or compressed; which columns it has. */
 
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import type { Engine } from "./engine.ts";
 import { checkCompressed, findFiles, firstLine, linesSql, type SourceFile } from "./sources.ts";
 import { type Column, type Format, OWN, parquetOf, type TableSource } from "./table_select.ts";

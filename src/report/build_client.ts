@@ -5,7 +5,7 @@
 
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
-import { atomicWriteFile } from "../run/atomic_write.ts";
+import { atomicWriteFile } from "../files/atomic_write.ts";
 
 const ENTRY = fileURLToPath(new URL("./client/main.ts", import.meta.url));
 export const BUNDLE = fileURLToPath(new URL("./client_bundle.js", import.meta.url));

@@ -1,9 +1,9 @@
 /** Reads the folders that a report is about: runs, seeds of a run, and experiments. */
 
 import { basename, resolve } from "node:path";
-import { UserError } from "../data/user_error.ts";
-import { explainFileError } from "../run/atomic_write.ts";
-import { readJson } from "../run/run_folder.ts";
+import { UserError } from "../user_error.ts";
+import { explainFileError } from "../files/file_error.ts";
+import { readJson } from "../files/json_file.ts";
 import { folderOfSeed } from "../run/seeds_folder.ts";
 import { readRun, settingsOf } from "./read_run.ts";
 import type { Claim, Model, ReportData, Run } from "./report_data.ts";

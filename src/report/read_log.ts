@@ -1,7 +1,7 @@
 /** Reads a run's CSV log by the names of its columns. */
 
-import { UserError } from "../data/user_error.ts";
-import { explainFileError } from "../run/atomic_write.ts";
+import { UserError } from "../user_error.ts";
+import { explainFileError } from "../files/file_error.ts";
 import type { RunLog } from "./report_data.ts";
 
 /**

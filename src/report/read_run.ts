@@ -1,7 +1,7 @@
 /** A run's folder as it stands, finished or not. */
 
-import { UserError } from "../data/user_error.ts";
-import { readJson } from "../run/run_folder.ts";
+import { UserError } from "../user_error.ts";
+import { readJson } from "../files/json_file.ts";
 import { readLog } from "./read_log.ts";
 import type { BaselineFigures, Figures, Run, Settings, Stage } from "./report_data.ts";
 import { type Config, configSchema, type Result, resultSchema } from "./schemas.ts";

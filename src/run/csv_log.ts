@@ -1,7 +1,8 @@
 /** A growing CSV file of numbers, such as the losses of a run: a fixed header, one row an append. */
 
-import { UserError } from "../data/user_error.ts";
-import { atomicWriteFile, explainFileError } from "./atomic_write.ts";
+import { UserError } from "../user_error.ts";
+import { atomicWriteFile } from "../files/atomic_write.ts";
+import { explainFileError } from "../files/file_error.ts";
 
 /** The part of an open file that a log uses. */
 export type LogFile = Pick<Deno.FsFile, "writeSync" | "truncateSync" | "close">;

@@ -6,10 +6,10 @@ import { checkSource, type LogSource, MemoryLog, type OnProgress } from "../data
 import { readPaperFile } from "../data/paper_file.ts";
 import { randomStream } from "../data/random.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { fitSource } from "../model/item_features.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
-import { checksum } from "./checksum.ts";
+import { checksum } from "../files/checksum.ts";
 import { openPrepared } from "./prepared_dataset.ts";
 import type { RunConfig } from "./run_folder.ts";
 

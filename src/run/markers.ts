@@ -1,7 +1,7 @@
 /** Text that a command keeps up to date in a file that is written by hand. */
 
-import { UserError } from "../data/user_error.ts";
-import { explainFileError } from "./atomic_write.ts";
+import { UserError } from "../user_error.ts";
+import { explainFileError } from "../files/file_error.ts";
 
 /**
  * Replaces what stands between the lines `<!-- NAME -->` and `<!-- end of NAME -->`.

@@ -9,9 +9,9 @@ import { PackedItems } from "../data/packed_items.ts";
 import { PackedItemsWriter } from "../data/packed_items_writer.ts";
 import { PackedLogWriter } from "../data/packed_log_writer.ts";
 import { type PageChunk, partFiles, PreparedSet } from "../data/prepared_set.ts";
-import { UserError } from "../data/user_error.ts";
-import { checksum } from "./checksum.ts";
-import { makeFolder } from "./atomic_write.ts";
+import { UserError } from "../user_error.ts";
+import { checksum } from "../files/checksum.ts";
+import { makeFolder } from "../files/atomic_write.ts";
 
 export interface PreparedOptions {
   readonly memoryRows: number;

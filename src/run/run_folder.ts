@@ -5,7 +5,7 @@
  */
 
 import { z } from "zod";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { kernelShapesSchema } from "../gpu/kernel_shapes.ts";
 import { modelConfigSchema } from "../model/config.ts";
 import { checkWeights } from "../model/user_model.ts";
@@ -14,7 +14,9 @@ import { criteria, type Criterion } from "../train/best_keeper.ts";
 import { adversarialConfigSchema, trainingConfigSchema } from "../train/config.ts";
 import type { TrainerState } from "../train/batch_trainer.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
-import { atomicWriteFile, explainFileError, makeFolder } from "./atomic_write.ts";
+import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
+import { exists, explainFileError } from "../files/file_error.ts";
+import { parseJson, readJson } from "../files/json_file.ts";
 import { CsvLog } from "./csv_log.ts";
 import {
   MOMENT_PREFIXES,
@@ -320,38 +322,5 @@ export async function makeNewFolder(path: string): Promise<void> {
     }
   } catch (error) {
     throw explainFileError(error, "read the folder", path);
-  }
-}
-
-/** @returns undefined when there is no such file. @throws UserError when it is damaged. */
-export async function readJson<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(file);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
-    throw explainFileError(error, "read", file);
-  }
-  const parsed = schema.safeParse(parseJson(text));
-  if (parsed.success) return parsed.data;
-  throw new UserError(`${file} is damaged: ${z.prettifyError(parsed.error)}`);
-}
-
-/** Undefined for text that is no JSON. */
-function parseJson(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? "");
-  } catch {
-    return undefined;
-  }
-}
-
-export async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
-    throw explainFileError(error, "look at", path);
   }
 }

@@ -10,8 +10,9 @@
  */
 
 import { z } from "zod";
-import { UserError } from "../data/user_error.ts";
-import { atomicWriteFile, explainFileError } from "./atomic_write.ts";
+import { UserError } from "../user_error.ts";
+import { atomicWriteFile } from "../files/atomic_write.ts";
+import { explainFileError } from "../files/file_error.ts";
 
 /** A tensor: its shape, and its product-of-shape values in row-major order. */
 export interface TensorData {

@@ -1,8 +1,9 @@
 /** The folder of a `--seeds` command: `seeds.json`, a run for each seed, and at the end `result.json`. */
 
 import { z } from "zod";
-import { atomicWriteFile } from "./atomic_write.ts";
-import { makeNewFolder, readJson, type RunConfig, runConfigSchema } from "./run_folder.ts";
+import { atomicWriteFile } from "../files/atomic_write.ts";
+import { makeNewFolder, type RunConfig, runConfigSchema } from "./run_folder.ts";
+import { readJson } from "../files/json_file.ts";
 import type { RunResult } from "./training_run.ts";
 
 const seedsSchema = z.strictObject({

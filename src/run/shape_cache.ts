@@ -2,10 +2,10 @@
 
 import { join } from "node:path";
 import { z } from "zod";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { type KernelShapes, kernelShapesSchema } from "../gpu/kernel_shapes.ts";
-import { atomicWriteFile, makeFolder } from "./atomic_write.ts";
-import { readJson } from "./run_folder.ts";
+import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
+import { readJson } from "../files/json_file.ts";
 
 /** What shapes hold for: on any other of these they are calibrated again. */
 export interface ShapeKey {

@@ -1,7 +1,7 @@
 /** Snapshots: a model's weights as a safetensors file that other tools can read. */
 
 import { z } from "zod";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { type ModelConfig, modelConfigSchema } from "../model/config.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";

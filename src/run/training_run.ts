@@ -19,8 +19,8 @@ import type { EvaluationFigures } from "../train/evaluation.ts";
 import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
 import type { GameFigures } from "../train/sums.ts";
 import type { Dataset } from "./dataset.ts";
+import { exists } from "../files/file_error.ts";
 import {
-  exists,
   makeNewFolder,
   readRunState,
   type RunConfig,

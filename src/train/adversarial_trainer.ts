@@ -11,7 +11,7 @@ import { BatchBuffers } from "../batch/batch_buffers.ts";
 import { batchCapacity, type PlacedBatch, Plan } from "../batch/plan.ts";
 import { type ClickLog, usersOf } from "../data/click_log.ts";
 import { hasClicks, type LogSource, sourceOf } from "../data/log_source.ts";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Commands } from "../gpu/commands.ts";
 import type { View } from "../gpu/memory.ts";

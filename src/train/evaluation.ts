@@ -5,7 +5,7 @@ import { batchCapacity, type PlacedBatch, Plan } from "../batch/plan.ts";
 import type { ClickLog } from "../data/click_log.ts";
 import { countedOf, type LogSource, readLog, rowsOf, sourceOf } from "../data/log_source.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";

@@ -9,7 +9,7 @@ import { noSuchUser, userTwice } from "../batch/plan.ts";
 import { checkSource, eventsOf, type LogSource, readLog, rowsOf, sourceOf } from "../data/log_source.ts";
 import { type ClickLog, splits, usersOf } from "../data/click_log.ts";
 import { randomStream } from "../data/random.ts";
-import { UserError } from "../data/user_error.ts";
+import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { BatchSizes } from "../gpu/step.ts";
 import { fitSource } from "../model/item_features.ts";

@@ -1,7 +1,7 @@
 /** Checksums of files. */
 
 import { createHash } from "node:crypto";
-import { explainFileError } from "./atomic_write.ts";
+import { explainFileError } from "./file_error.ts";
 
 /** SHA-256 of a file of any size, in hexadecimal, in bounded memory. @throws UserError for a file that cannot be read. */
 export async function checksum(path: string): Promise<{ bytes: number; sha256: string }> {
