@@ -237,7 +237,7 @@ Deno.test({
   ignore: !mountable,
   fn: () =>
     withSmallLog(async (folder, data) => {
-      // Full at the first snapshot: the folder is emptied again. Full later: what stands is whole.
+      // Full at the first snapshot: the folder goes again. Full later: what stands is whole.
       for (const dims of ["64-64", "8"]) {
         const disk = `${folder}/disk`;
         Deno.mkdirSync(disk);
@@ -248,8 +248,8 @@ Deno.test({
           const { code, stderr } = await runCommand("train", "--data", data, ...args);
           assert.equal(code, 1, stderr);
           assert.match(stderr, /disk is full/);
-          const files = filesIn(run);
-          if (dims === "64-64") assert.deepEqual(files, []);
+          const files = filesIn(disk).includes("run") ? filesIn(run) : [];
+          if (dims === "64-64") assert.deepEqual(filesIn(disk), []);
           else assert.ok(files.includes("last.safetensors"), files.join());
           for (const name of files) {
             assert.match(name, /\.(json|csv|safetensors)$/, "a temporary file is left");

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { UserError } from "../src/user_error.ts";
-import { CsvLog, type LogFile } from "../src/run/csv_log.ts";
+import { CsvLog, type LogFile, type LogMark } from "../src/run/csv_log.ts";
 
 const columns = ["iteration", "loss", "prec@1"];
 
@@ -15,18 +15,20 @@ async function withPath(body: (path: string) => Promise<void>): Promise<void> {
   }
 }
 
-const all = () => true;
-
-Deno.test("CsvLog writes a header and rows, and resumes after the last row to keep", () =>
+Deno.test("CsvLog writes a header and rows, and resumes from a mark", () =>
   withPath(async (path) => {
-    const log = await CsvLog.create(path, columns);
-    for (let i = 1; i <= 4; i++) log.append([i, i / 8, 0.5]);
+    const log = CsvLog.begin(path, columns);
+    for (let i = 1; i <= 2; i++) log.append([i, i / 8, 0.5]);
+    log.flush();
+    const mark = log.mark();
+    for (let i = 3; i <= 4; i++) log.append([i, i / 8, 0.5]);
+    assert.deepEqual(log.mark(), mark, "rows that wait do not count");
     log.close();
     assert.equal(
       Deno.readTextFileSync(path),
       "iteration,loss,prec@1\n1,0.125,0.5\n2,0.25,0.5\n3,0.375,0.5\n4,0.5,0.5\n",
     );
-    const resumed = await CsvLog.resume(path, columns, (iteration) => iteration <= 2);
+    const resumed = CsvLog.resume(path, columns, mark);
     resumed.append([3, 1, "a"]);
     resumed.close();
     assert.equal(Deno.readTextFileSync(path), "iteration,loss,prec@1\n1,0.125,0.5\n2,0.25,0.5\n3,1,a\n");
@@ -34,7 +36,7 @@ Deno.test("CsvLog writes a header and rows, and resumes after the last row to ke
 
 Deno.test("CsvLog keeps rows in memory until it is flushed", () =>
   withPath(async (path) => {
-    const log = await CsvLog.create(path, ["x"]);
+    const log = CsvLog.begin(path, ["x"]);
     log.append([1]);
     assert.equal(Deno.readTextFileSync(path), "x\n");
     log.flush();
@@ -46,7 +48,7 @@ Deno.test("CsvLog keeps rows in memory until it is flushed", () =>
 
 Deno.test("CsvLog writes numbers that read back as the same floats", () =>
   withPath(async (path) => {
-    const log = await CsvLog.create(path, ["x"]);
+    const log = CsvLog.begin(path, ["x"]);
     const numbers = fc.sample(fc.double(), { numRuns: 300, seed: 1 }).concat(NaN, -0, Infinity, 5e-324);
     for (const x of numbers) log.append([x]);
     log.close();
@@ -56,50 +58,83 @@ Deno.test("CsvLog writes numbers that read back as the same floats", () =>
 
 Deno.test("CsvLog quotes text", () =>
   withPath(async (path) => {
-    const log = await CsvLog.create(path, ["i", "note"]);
+    const log = CsvLog.begin(path, ["i", "note"]);
     log.append([1, 'a, "b"']);
     assert.throws(() => log.append([2, "two\nlines"]), RangeError);
     assert.throws(() => log.append([2]), /2 values expected, got 1/);
     log.close();
     assert.equal(Deno.readTextFileSync(path), 'i,note\n1,"a, ""b"""\n');
-    (await CsvLog.resume(path, ["i", "note"], all)).close();
   }));
 
-Deno.test("CsvLog drops a line that was cut short, wherever it was cut", () =>
+/** What a log of this text is marked by. */
+function markOf(text: string): LogMark {
+  const file = { writeSync: (bytes: Uint8Array) => bytes.length, truncateSync() {}, close() {} };
+  return new CsvLog(file, "", 1, new TextEncoder().encode(text)).mark();
+}
+
+function refused(message: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof UserError, String(error));
+    assert.match(error.message, message);
+    return true;
+  };
+}
+
+const HEADER = "iteration,loss,prec@1\n";
+
+Deno.test("CsvLog goes on from its mark, whatever stands behind it", () =>
   withPath(async (path) => {
-    const text = "iteration,loss,prec@1\n1,2,3\n4,5,6\n";
-    for (let cut = 0; cut <= text.length; cut++) {
-      Deno.writeTextFileSync(path, text.slice(0, cut));
-      const log = await CsvLog.resume(path, columns, all);
+    const text = `${HEADER}1,2,3\n4,5,6\n`;
+    for (const behind of ["", "7", "7,8,9\n", "\n\n", "no number", "\0".repeat(5000)]) {
+      await Deno.writeTextFile(path, text + behind);
+      const log = CsvLog.resume(path, columns, markOf(text));
+      assert.deepEqual(log.mark(), markOf(text));
+      log.append([7, 8, 9]);
       log.close();
-      const whole = Math.max(text.indexOf("\n") + 1, text.slice(0, cut).lastIndexOf("\n") + 1);
-      assert.equal(Deno.readTextFileSync(path), text.slice(0, whole));
+      assert.equal(Deno.readTextFileSync(path), `${text}7,8,9\n`);
     }
   }));
 
-Deno.test("CsvLog says what is wrong with a file", () =>
+Deno.test("CsvLog does not go on from a log that is not as it was, and touches none", () =>
   withPath(async (path) => {
-    await assert.rejects(CsvLog.resume(path, columns, all), (error) => {
-      assert.ok(error instanceof UserError);
-      assert.match(error.message, /cannot read the log .*log\.csv: no such file/);
-      return true;
-    });
-    const cases: [string, RegExp][] = [
-      ["a,b\n1,2\n", /log\.csv: expected the header "iteration,loss,prec@1", found "a,b"/],
-      ["iteration,loss,prec@1\n1,2,3\n1,2\n", /log\.csv:3: expected 3 values.*found "1,2"/],
-      ["iteration,loss,prec@1\nx,2,3\n", /log\.csv:2: expected 3 values, the first a number/],
+    const text = `${HEADER}1,2,3\n4,5,6\n`;
+    const mark = markOf(text);
+    assert.throws(
+      () => CsvLog.resume(path, columns, mark),
+      refused(/is not the log .* only 0\. Put the old file/),
+    );
+    const changed = [
+      "",
+      text.slice(0, -1),
+      text.replace("5", "6"),
+      text.replace(HEADER, ""),
+      `${HEADER}4,5,6\n1,2,3\n`,
+      text.replaceAll("\n", "\r\n"),
+      `\ufeff${text}`,
     ];
-    for (const [text, message] of cases) {
-      Deno.writeTextFileSync(path, text);
-      await assert.rejects(CsvLog.resume(path, columns, all), (error) => {
-        assert.ok(error instanceof UserError);
-        assert.match(error.message, message);
-        return true;
-      });
-      assert.equal(Deno.readTextFileSync(path), text);
+    for (const other of changed) {
+      await Deno.writeTextFile(path, other);
+      assert.throws(
+        () => CsvLog.resume(path, columns, mark),
+        refused(/log\.csv is not the log that the run wrote/),
+      );
+      assert.equal(Deno.readTextFileSync(path), other);
     }
-    await assert.rejects(CsvLog.create(path, columns), /a file of this name is in the way/);
-    await assert.rejects(CsvLog.create(`${path}/x`, columns), /a part of this path is a file/);
+  }));
+
+Deno.test("CsvLog begins where nothing is, or a header that was cut short, and nowhere else", () =>
+  withPath(async (path) => {
+    for (let cut = 0; cut <= HEADER.length; cut++) {
+      await Deno.writeTextFile(path, HEADER.slice(0, cut));
+      CsvLog.begin(path, columns).close();
+      assert.equal(Deno.readTextFileSync(path), HEADER);
+    }
+    for (const other of [`${HEADER}1,2,3\n`, "a,b\n", "x", `${HEADER}\n`]) {
+      await Deno.writeTextFile(path, other);
+      assert.throws(() => CsvLog.begin(path, columns), refused(/Expected no log at .*Nothing was changed/));
+      assert.equal(Deno.readTextFileSync(path), other);
+    }
+    assert.throws(() => CsvLog.begin(`${path}/x`, columns), refused(/a part of this path is a file/));
   }));
 
 Deno.test("CsvLog names the file when the disk is full, keeps the rows, and writes them once there is room", () => {
@@ -116,7 +151,7 @@ Deno.test("CsvLog names the file when the disk is full, keeps the rows, and writ
     truncateSync: (length = 0) => text = text.slice(0, length),
     close() {},
   };
-  const log = new CsvLog(file, "runs/log.csv", 2, 0);
+  const log = new CsvLog(file, "runs/log.csv", 2);
   log.append([1, 2]);
   log.flush();
   log.append([3, 4]);

@@ -112,8 +112,18 @@ Deno.test("what a killed preparation leaves is removed by the next one", async (
     const args = ["retailrocket", "--source", folder, "--pages", "sampled", "--out", `${folder}/out`];
     const killed = await signalled("SIGKILL", /Who competes|Pages drawn/, "data", ...args);
     assert.notEqual(killed.code, 0);
-    assert.deepEqual(filesIn(folder), ["events.csv", "out.partial"]);
+    assert.deepEqual(filesIn(folder), [".out.clickgan.lock", "events.csv", "out.partial"]);
     await Deno.writeTextFile(`${folder}/out.partial/pages.parquet`, "half a file");
+    // What this program did not write stays, and so does all else.
+    await Deno.writeTextFile(`${folder}/out.partial/work/notes.txt`, "mine");
+    const refused = await runCommand("data", ...args);
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.stderr,
+      /out\.partial to be free .* found notes\.txt in it, which this program did not write/,
+    );
+    assert.ok(filesIn(`${folder}/out.partial`).includes("pages.parquet"));
+    await Deno.remove(`${folder}/out.partial/work/notes.txt`);
     const { code, stderr } = await runCommand("data", ...args);
     assert.equal(code, 0, stderr);
     assert.deepEqual(filesIn(folder), ["events.csv", "out"]);
@@ -141,7 +151,7 @@ Deno.test("data refuses what it cannot use, with exit code 1 and nothing written
       [["retailrocket", "--source", folder, ...out, "--min-events", "9"], /Nothing is left of the source/],
       [
         ["retailrocket", "--source", folder, "--out", folder],
-        /Expected a new or empty folder .* holds something/,
+        /Expected a new or empty folder for the prepared data, but .* holds events\.csv\. Choose another --out/,
       ],
       [
         ["retailrocket", "--source", folder, "--out", `${folder}/file/x`],

@@ -17,7 +17,7 @@ import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/con
 import { StepProducts } from "../src/model/step_products.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { datasetOf } from "../src/run/dataset.ts";
-import { type RunConfig, runConfigSchema } from "../src/run/run_folder.ts";
+import { type RunConfig, runConfigSchema } from "../src/run/run_config.ts";
 import { adversarialStage, shannonStage, type Stage } from "../src/run/stages.ts";
 import { resumeStage, type RunEvents, startStage } from "../src/run/training_run.ts";
 import { AdversarialTrainer, evaluateGame, gameOptions } from "../src/train/adversarial_trainer.ts";

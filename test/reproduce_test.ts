@@ -7,7 +7,7 @@ import { experimentModels, worksOver } from "../src/experiment/models.ts";
 import type { ModelOutcome, SeedOutcome } from "../src/experiment/outcome.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
 import { modelParameters } from "../src/model/user_model.ts";
-import { interrupt, runCommand, withSmallLog, writePaperFile } from "./command_check.ts";
+import { filesIn, interrupt, runCommand, withSmallLog, writePaperFile } from "./command_check.ts";
 import { smallLog } from "./small_logs.ts";
 
 Deno.test("pairedDifference is Student's t on the differences", () => {
@@ -84,7 +84,11 @@ Deno.test("reproduce refuses a log with fewer train users than a batch", () =>
       `${folder}/experiments`,
     );
     assert.equal(code, 1);
-    assert.match(stderr, /Expected a batch of at most 30 users/);
+    assert.match(
+      stderr,
+      /Expected at least 50 train users, as many as the published batch .* takes, found 30 in/,
+    );
+    assert.deepEqual(filesIn(folder).filter((name) => name === "experiments"), []);
   }));
 
 Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refuses other settings in its folder", () =>

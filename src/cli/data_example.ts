@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { writeExample } from "../prepare/example.ts";
 import { folder, wholeNumber } from "./options.ts";
 import { EXAMPLE_FOLDER } from "./output_folders.ts";
-import { quoted } from "./run_stages.ts";
+import { quoted } from "./shell_word.ts";
 
 export function exampleCommand(): Command {
   return new Command("example")

@@ -6,7 +6,8 @@ import { StoppedError } from "../prepare/engine.ts";
 import { prepare, type PrepareOptions, type Recipe } from "../prepare/prepare.ts";
 import { folder, memorySize, wholeNumber } from "./options.ts";
 import { preparedFolder } from "./output_folders.ts";
-import { EXIT_INTERRUPTED, quoted, say } from "./run_stages.ts";
+import { EXIT_INTERRUPTED, say } from "./run_stages.ts";
+import { quoted } from "./shell_word.ts";
 import { stepProgress } from "./step_progress.ts";
 import { stopOnSignals } from "./stop.ts";
 

@@ -1,6 +1,7 @@
 /** Where commands write; the launcher must know it before the command does. */
 
 import { basename, dirname, isAbsolute, join } from "node:path";
+import { temporaryName } from "../files/temporary_file.ts";
 import { PARTIAL } from "../prepare/out_folder.ts";
 
 /** What {@link cacheFolder} is found by. */
@@ -62,7 +63,7 @@ export function reproduceFolder(data: string): string {
 export function reproduceFolders(args: readonly string[]): string[] {
   const readme = optionValue(args, "--readme");
   const folder = optionValue(args, "--save-dir") ?? reproduceFolder(optionValue(args, "--data") ?? "demo");
-  return [folder, ...(readme ? [readme] : [])];
+  return [folder, ...(readme ? [readme, temporaryName(readme)] : [])];
 }
 
 /** Where `data NAME` writes unless another folder is named. */

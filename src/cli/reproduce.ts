@@ -1,7 +1,7 @@
 /** `reproduce`: the published experiments on any data set, and whether their claims hold there. */
 
 import { Command } from "commander";
-import type { ItemFeatures } from "../data/click_log.ts";
+import { type ItemFeatures, usersOf } from "../data/click_log.ts";
 import { UserError } from "../user_error.ts";
 import { claimsOn } from "../experiment/claims.ts";
 import {
@@ -13,13 +13,14 @@ import {
   writeExperiment,
 } from "../experiment/models.ts";
 import { type ModelOutcome, OUTCOME_HEAD, outcomeRows, readOutcome } from "../experiment/outcome.ts";
-import { readmeBlock } from "../experiment/readme_table.ts";
+import { blockName, readmeBlock } from "../experiment/readme_table.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { writeReport } from "../report/write_report.ts";
-import { atomicWriteFile } from "../files/atomic_write.ts";
+import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
+import { expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
 import type { Dataset } from "../run/dataset.ts";
-import { writeBetweenMarkers } from "../run/markers.ts";
-import { makeNewFolder, type RunConfig, runConfigSchema } from "../run/run_folder.ts";
+import { expectMarkers, writeBetweenMarkers } from "../run/markers.ts";
+import { type RunConfig, runConfigSchema } from "../run/run_config.ts";
 import { configOfSeed, folderOfSeed, readSeeds, type Seeds, writeSeeds } from "../run/seeds_folder.ts";
 import { readSnapshot } from "../run/snapshot.ts";
 import { defaultTraining, paperAdversarial } from "../train/config.ts";
@@ -29,7 +30,8 @@ import { runMain } from "./fail.ts";
 import { DATA_HELP, openData } from "./open_data.ts";
 import { folder, parse, wholeNumber } from "./options.ts";
 import { reportFile, reproduceFolder } from "./output_folders.ts";
-import { EXIT_INTERRUPTED, goOn, initOf, isFinished, machine, quoted, say, withGpu } from "./run_stages.ts";
+import { EXIT_INTERRUPTED, goOn, initOf, isFinished, machine, say, withGpu } from "./run_stages.ts";
+import { quoted } from "./shell_word.ts";
 import { stopOnSignals } from "./stop.ts";
 import { outputWidth, table } from "./table.ts";
 
@@ -115,14 +117,21 @@ function chosenModels(names: readonly string[] | undefined, items: ItemFeatures[
   return experimentModels.filter(({ folder }) => needed.has(folder));
 }
 
+const EXPERIMENTS = { what: "the experiments", option: "--save-dir" };
+
 async function main(): Promise<number> {
   const options = parseOptions(Deno.args);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
-  const data = await openData(options);
   const path = options.saveDir ?? reproduceFolder(options.data);
+  if (options.readme !== undefined) await expectMarkers(options.readme, blockName(options.data));
+  const before = await readExperiment(path);
+  expectSameSettings(path, before, options);
+  const data = await openData(options);
   const models = chosenModels(options.models, data.source.items.shape.kind);
-  const experiment = await openExperiment(path, options, models);
+  expectTrainUsers(data, models);
   return await withGpu(data, undefined, async (gpu) => {
+    using _folder = before ? OwnedFolder.open(path) : await OwnedFolder.begin(path, EXPERIMENTS);
+    const experiment = await openExperiment(path, options, models);
     for (const [k, model] of models.entries()) {
       for (const seed of experiment.seeds) {
         if (await readOutcome(model, path, seed)) continue;
@@ -131,7 +140,9 @@ async function main(): Promise<number> {
         const config = await configOf(seeds, model, path, seed);
         const init = config.init ? (await readSnapshot(config.init.path)).weights : undefined;
         const context = { gpu, data, init, signal: stop.signal };
-        const run = folderOfSeed(`${path}/${model.folder}`, seed);
+        const folder = folderOfSeed(`${path}/${model.folder}`, seed);
+        await makeFolder(folder);
+        using run = OwnedFolder.open(folder);
         if (!isFinished(config, await goOn(context, run, config, stop))) {
           say(`Stopped; everything is saved in ${path}. Go on with the same command.`);
           return EXIT_INTERRUPTED;
@@ -143,29 +154,54 @@ async function main(): Promise<number> {
   });
 }
 
-/** Begins the experiments, or goes on with those in the folder. @throws UserError for a folder of other settings. */
+/** @throws UserError for a data set with fewer train users than the batch of a published model takes. */
+function expectTrainUsers(data: Dataset, models: readonly ExperimentModel[]): void {
+  const found = usersOf(data.source, "train").length;
+  for (const { name, adversarialAfter } of models) {
+    const { batchSize } = adversarialAfter === undefined ? defaultTraining : paperAdversarial;
+    if (found >= batchSize) continue;
+    throw new UserError(
+      `Expected at least ${batchSize} train users, as many as the published batch of ${name} takes, found ${found} in ` +
+        `${data.source.name}. Bring more users, or leave models out with --models.`,
+    );
+  }
+}
+
+/** What the experiments in a folder must have in common, whenever they were begun. */
+function settingsOf({ data, resplit, iterations, adversarial }: ReproduceOptions) {
+  return { data, resplit, iterations, adversarial };
+}
+
+/** @throws UserError for a folder of other settings. */
+function expectSameSettings(path: string, before: Experiment | undefined, options: ReproduceOptions): void {
+  if (!before) return expectEmpty(path, EXPERIMENTS);
+  const settings = settingsOf(options);
+  for (const [name, value] of Object.entries(settings)) {
+    const found = before[name as keyof typeof settings];
+    if (found === value) continue;
+    throw new UserError(
+      `Expected the experiments in ${path} to be of the same settings, but there ${name} is ${found}, here ${value}. ` +
+        "Choose another --save-dir.",
+    );
+  }
+}
+
+/** Begins the experiments, or goes on with those in the folder. */
 async function openExperiment(
   path: string,
   options: ReproduceOptions,
   models: readonly ExperimentModel[],
 ): Promise<Experiment> {
-  const { data, resplit, iterations, adversarial } = options;
   const seeds = Array.from({ length: options.seeds }, (_, k) => options.seed + k);
-  const settings = { data, resplit, iterations, adversarial };
   const before = await readExperiment(path);
-  if (!before) await makeNewFolder(path);
-  for (const [name, value] of Object.entries(settings)) {
-    const found = before?.[name as keyof typeof settings];
-    if (before && found !== value) {
-      throw new UserError(
-        `Expected the experiments in ${path} to be of the same settings, but there ${name} is ${found}, here ${value}. ` +
-          "Choose another --save-dir.",
-      );
-    }
-  }
+  expectSameSettings(path, before, options); // another process may have begun them since the first look
   const names = new Set([...(before?.models ?? []), ...models].map(({ folder }) => folder));
   const all = experimentModels.filter(({ folder }) => names.has(folder));
-  const experiment = { ...settings, seeds, models: all.map(({ name, folder }) => ({ name, folder })) };
+  const experiment = {
+    ...settingsOf(options),
+    seeds,
+    models: all.map(({ name, folder }) => ({ name, folder })),
+  };
   await writeExperiment(path, experiment);
   return experiment;
 }
@@ -191,7 +227,8 @@ async function seedsOf(
     await writeSeeds(own, all);
     return all;
   }
-  await makeNewFolder(own);
+  await makeFolder(own);
+  expectEmpty(own, EXPERIMENTS);
   const game = model.adversarialAfter !== undefined;
   const sizes = {
     model: model.model,

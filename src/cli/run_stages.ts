@@ -5,7 +5,9 @@ import { type Gpu, openGpu } from "../gpu/device.ts";
 import { type Dataset, fitDataset } from "../run/dataset.ts";
 import { checksum } from "../files/checksum.ts";
 import { driverVersion } from "../run/driver.ts";
-import { type RunConfig, RunFolder, writeConfig } from "../run/run_folder.ts";
+import type { RunConfig } from "../run/run_config.ts";
+import type { OwnedFolder } from "../files/owned_folder.ts";
+import { expectResumable, expectUnbegun, RunFolder } from "../run/run_folder.ts";
 import { readSnapshot } from "../run/snapshot.ts";
 import { adversarialStage, shannonStage, type Stage, stagesOf } from "../run/stages.ts";
 import {
@@ -27,28 +29,50 @@ export const EXIT_INTERRUPTED = 130;
 
 /**
  * Goes on with a run, or begins it where it was not begun, or was killed before it had saved anything.
+ * @param run its folder.
  * @param report called after each stage that is finished, or stopped.
  * @returns the stages' results; the last one is without test figures when the run was interrupted.
  */
 export async function goOn(
   context: RunContext,
-  path: string,
+  run: OwnedFolder,
   config: RunConfig,
   stop: Stop,
   report: (result: RunResult) => void = () => {},
 ): Promise<RunResult[]> {
+  await expectToGoOn(run.path, config);
   const results: RunResult[] = [];
   for (const name of stagesOf(config)) {
     if (stop.signal.aborted && results.length > 0) break;
     if (stagesOf(config).length > 1) say(`${name} stage`);
     const result = name === "shannon"
-      ? await goOnWith(shannonStage, context, path, config, stop, shannonFigures)
-      : await goOnWith(adversarialStage, context, path, config, stop, gameFigures);
+      ? await goOnWith(shannonStage, context, run.path, config, stop, shannonFigures)
+      : await goOnWith(adversarialStage, context, run.path, config, stop, gameFigures);
     results.push(result);
     report(result);
     if (!result.test) break;
   }
   return results;
+}
+
+/**
+ * Looks whether a run can go on, or begin, with a config; changes nothing.
+ * @throws UserError when its files are not what they were, or more iterations are done than are asked for.
+ */
+export async function expectToGoOn(path: string, config: RunConfig): Promise<void> {
+  for (const name of stagesOf(config)) {
+    const stage = name === "shannon" ? shannonStage : adversarialStage;
+    const folder = stage.folder(path);
+    if (!await RunFolder.hasState(folder)) {
+      await expectUnbegun(folder, stage.columns);
+      continue;
+    }
+    const done = await expectResumable(folder);
+    const iterations = stage.iterations(config);
+    if (iterations >= done) continue;
+    const option = name === "shannon" ? "--iterations" : "--adversarial";
+    throw new UserError(`Expected ${option} of at least ${done}, which are done, got ${iterations}.`);
+  }
 }
 
 /** Whether all stages have their test figures. */
@@ -67,17 +91,11 @@ async function goOnWith<F extends ChoiceFigures>(
   const folder = stage.folder(path);
   const iterations = stage.iterations(config);
   if (!await RunFolder.hasState(folder)) {
-    await RunFolder.clear(folder);
     const run = (events: RunEvents<F>) => startStage(stage, context, path, config, events);
     return await withProgress(iterations, 0, stop, figures, run);
   }
   const { info } = await readSnapshot(`${folder}/last.safetensors`);
   const start = info?.iteration ?? 0;
-  if (iterations < start) {
-    const option = stage.name === "shannon" ? "--iterations" : "--adversarial";
-    throw new UserError(`Expected ${option} of at least ${start}, which are done, got ${iterations}.`);
-  }
-  for (const place of new Set([path, folder])) await writeConfig(place, config);
   say(`going on after iteration ${start}`);
   const data = info ? fitDataset(context.data, info.items, `The run in ${path}`) : context.data;
   const fitted = { ...context, data };
@@ -163,11 +181,6 @@ export async function initOf(path: string): Promise<NonNullable<RunConfig["init"
 
 export function say(text: string): void {
   console.error(text);
-}
-
-/** A path as the shell takes it. */
-export function quoted(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path}'`;
 }
 
 export function timestamp(): string {

@@ -5,11 +5,13 @@ import type { Gpu } from "../gpu/device.ts";
 import { writeReport } from "../report/write_report.ts";
 import { type Dataset, fitDataset } from "../run/dataset.ts";
 import { checksum } from "../files/checksum.ts";
+import { makeFolder } from "../files/atomic_write.ts";
 import { exists } from "../files/file_error.ts";
-import { type RunConfig, runConfigSchema, RunFolder } from "../run/run_folder.ts";
+import { contentsOf, expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
+import { hasConfig, readConfig, type RunConfig, runConfigSchema } from "../run/run_config.ts";
+import { RunFolder } from "../run/run_folder.ts";
 import {
   configOfSeed,
-  createSeedsFolder,
   folderOfSeed,
   readSeeds,
   type Seeds,
@@ -27,15 +29,16 @@ import { reportFile } from "./output_folders.ts";
 import { attainedText, resultTable, seedsTable, spearmanText } from "./report_table.ts";
 import {
   EXIT_INTERRUPTED,
+  expectToGoOn,
   goOn,
   initOf,
   isFinished,
   machine,
-  quoted,
   say,
   timestamp,
   withGpu,
 } from "./run_stages.ts";
+import { quoted } from "./shell_word.ts";
 import { type Stop, stopOnSignals } from "./stop.ts";
 import {
   adversarialOf,
@@ -50,6 +53,7 @@ async function main(): Promise<number> {
   const { options, given } = parseTrainOptions(Deno.args);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   if (options.resume !== undefined) return await resume(options.resume, options, given, stop);
+  if (options.saveDir !== undefined) expectNewRun(options.saveDir); // now, not when the data are read
   let data = await openData(options);
   const init = options.init === undefined ? undefined : await openInit(options.init, data);
   if (init?.snapshot.info) {
@@ -60,19 +64,26 @@ async function main(): Promise<number> {
     const config = await runConfig(gpu, data, options, trained, init);
     const context: RunContext = { gpu, data, init: init?.snapshot.weights, signal: stop.signal };
     const path = options.saveDir ?? `runs/${data.source.name.replace(/[^\w.-]+/g, "_")}-${timestamp()}`;
-    if (options.seeds > 1) {
-      const seeds = { seeds: Array.from({ length: options.seeds }, (_, k) => options.seed + k), config };
-      await createSeedsFolder(path, seeds);
-      return await runSeeds(context, path, seeds, options.report, stop);
-    }
-    if (await exists(`${path}/config.json`)) {
-      throw new UserError(
-        `Expected a new or empty folder for the run, but ${path} holds one. ` +
-          `Continue it with --resume ${path}, or choose another --save-dir.`,
-      );
-    }
-    return await runOne(context, path, config, options.report, stop);
+    expectNewRun(path);
+    using run = await OwnedFolder.begin(path, NEW_RUN);
+    say(`run: ${path}`);
+    if (options.seeds === 1) return await runOne(context, run, config, options.report, stop);
+    const seeds = { seeds: Array.from({ length: options.seeds }, (_, k) => options.seed + k), config };
+    await writeSeeds(path, seeds);
+    return await runSeeds(context, run, seeds, options.report, stop);
   });
+}
+
+const NEW_RUN = { what: "the run", option: "--save-dir" };
+
+/** @throws UserError for a folder that holds something: it says how to go on with what this program wrote there. */
+function expectNewRun(path: string): void {
+  const holdsRun = contentsOf(path)?.some((name) => name === "config.json" || name === "seeds.json");
+  if (!holdsRun) return expectEmpty(path, NEW_RUN);
+  throw new UserError(
+    `Expected a new or empty folder for the run, but ${path} holds one. ` +
+      `Continue it with --resume ${quoted(path)}, or choose another --save-dir.`,
+  );
 }
 
 async function resume(
@@ -81,19 +92,25 @@ async function resume(
   given: ReadonlySet<string>,
   stop: Stop,
 ): Promise<number> {
+  const isRun = await hasConfig(path) || await readSeeds(path) !== undefined;
+  if (!isRun) await readConfig(path); // says so
+  using run = OwnedFolder.open(path);
   const seeds = await readSeeds(path);
   if (seeds) {
     const extended = { ...seeds, config: extend(seeds.config, options, given) };
+    for (const seed of seeds.seeds) {
+      await expectToGoOn(folderOfSeed(path, seed), configOfSeed(extended, seed));
+    }
     const begun = await Promise.all(seeds.seeds.map((seed) => hasBegun(folderOfSeed(path, seed))));
     const { data, init } = await reopen(seeds.config, begun.includes(false));
     return await withGpu(data, seeds.config, async (gpu) => {
       await compareMachine(gpu, seeds.config);
       if (extended.config !== seeds.config) await writeSeeds(path, extended);
       const context = { gpu, data, init, signal: stop.signal };
-      return await runSeeds(context, path, extended, options.report, stop);
+      return await runSeeds(context, run, extended, options.report, stop);
     });
   }
-  const saved = await RunFolder.readConfig(path);
+  const saved = await readConfig(path);
   const config = extend(saved, options, given);
   if (
     config.training.iterations !== saved.training.iterations &&
@@ -104,10 +121,11 @@ async function resume(
         `Start a new run with --init ${quoted(`${path}/last.safetensors`)}.`,
     );
   }
+  await expectToGoOn(path, config);
   const { data, init } = await reopen(config, !await hasBegun(path));
   return await withGpu(data, config, async (gpu) => {
     await compareMachine(gpu, config);
-    return await runOne({ gpu, data, init, signal: stop.signal }, path, config, options.report, stop);
+    return await runOne({ gpu, data, init, signal: stop.signal }, run, config, options.report, stop);
   });
 }
 
@@ -140,21 +158,21 @@ function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<str
 
 async function runOne(
   context: RunContext,
-  path: string,
+  run: OwnedFolder,
   config: RunConfig,
   report: boolean,
   stop: Stop,
 ): Promise<number> {
-  const results = await goOn(context, path, config, stop, print);
-  if (!isFinished(config, results)) return interrupted(path, where(config, results));
-  if (report) await tellReport(path);
+  const results = await goOn(context, run, config, stop, print);
+  if (!isFinished(config, results)) return interrupted(run.path, where(config, results));
+  if (report) await tellReport(run.path);
   return 0;
 }
 
 /** Trains each seed, or goes on with it where it has begun. */
 async function runSeeds(
   context: RunContext,
-  path: string,
+  { path }: OwnedFolder,
   seeds: Seeds,
   report: boolean,
   stop: Stop,
@@ -164,7 +182,10 @@ async function runSeeds(
     if (stop.signal.aborted) break;
     say(`seed ${seed}`);
     const config = configOfSeed(seeds, seed);
-    const results = await goOn(context, folderOfSeed(path, seed), config, stop, print);
+    const folder = folderOfSeed(path, seed);
+    await makeFolder(folder);
+    using run = OwnedFolder.open(folder);
+    const results = await goOn(context, run, config, stop, print);
     if (!isFinished(config, results)) break;
     finished.push(results);
   }
@@ -198,7 +219,7 @@ interface Init {
  * @throws UserError for a run on other data, as its train users may be this one's test users.
  */
 async function openInit(source: string, data: Dataset): Promise<Init> {
-  const config = await exists(`${source}/config.json`) ? await RunFolder.readConfig(source) : undefined;
+  const config = await hasConfig(source) ? await readConfig(source) : undefined;
   if (!config) {
     if (await exists(`${source}/seeds.json`)) {
       throw new UserError(

@@ -12,18 +12,28 @@ export interface ReadmeBlock {
   readonly text: string;
 }
 
+/** What the markers of a data set are called. @param data its file, or "demo". */
+export function blockName(data: string): string {
+  return `reproduce ${nameOf(data)}`;
+}
+
+function nameOf(data: string): string {
+  return basename(data).replace(/\.\w+$/, "");
+}
+
 export function readmeBlock(
   { data, seeds }: Experiment,
   rows: readonly OutcomeRow[],
   claims: readonly Claim[],
 ): ReadmeBlock {
-  const name = basename(data).replace(/\.\w+$/, "");
   const text = [
-    `**${name}**, mean +- sd over ${seeds.length} seeds, each figure from its own best-validation snapshot:`,
+    `**${
+      nameOf(data)
+    }**, mean +- sd over ${seeds.length} seeds, each figure from its own best-validation snapshot:`,
     "",
     ...markdownTable(OUTCOME_HEAD, rows.map(({ name, cells }) => [name, ...cells])),
     "",
     ...claims.map(({ claim, text }) => `- ${claim}. ${text}`),
   ].join("\n");
-  return { name: `reproduce ${name}`, text };
+  return { name: blockName(data), text };
 }

@@ -1,32 +1,64 @@
 /** Files that are either whole or not there. */
 
+import { UserError } from "../user_error.ts";
 import { explainFileError } from "./file_error.ts";
+import { discardTemporary, openTemporary, type TemporaryFile } from "./temporary_file.ts";
 
 /** What a file holds: text (written as UTF-8), bytes, or several runs of bytes one after another. */
 export type FileContents = string | Uint8Array | readonly Uint8Array[];
 
+/** How long a file is waited for that another process is writing. */
+const MOST_SECONDS = 30;
+const LOOK_MS = 20;
+
 /**
  * Writes a file so that its name stands for the old contents or for all of the new ones, never for a part: the
- * bytes go to a temporary name in the same folder, are forced to the disk, and only then take the final name.
+ * bytes go to a temporary file in the same folder, are forced to the disk, and only then take the final name. What
+ * stood there keeps its permissions; of a link, the file that it leads to is replaced.
  *
  * @throws {UserError} naming the path, the cause and the remedy; the temporary file is removed
  */
 export async function atomicWriteFile(path: string, contents: FileContents): Promise<void> {
-  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
   try {
-    using file = await Deno.open(temporary, { write: true, createNew: true });
-    for (const piece of pieces(contents)) await writeAll(file, piece);
-    await file.sync(); // otherwise a power cut could leave the new name with old or empty blocks
+    const { target, mode } = replaced(path);
+    const temporary = await waitForTemporary(target);
+    try {
+      for (const piece of pieces(contents)) await writeAll(temporary.file, piece);
+      if (mode !== undefined) Deno.chmodSync(temporary.path, mode);
+      await temporary.file.sync(); // otherwise a power cut could leave the new name with old or empty blocks
+      await Deno.rename(temporary.path, target);
+    } catch (error) {
+      discardTemporary(temporary);
+      throw error;
+    }
+    temporary.file.close(); // only now: until it has its name, it is locked
   } catch (error) {
-    await removeIfThere(temporary);
     throw explainFileError(error, "write", path);
   }
+}
+
+/** Where the file really stands, and what its permissions are. */
+function replaced(path: string): { target: string; mode?: number } {
   try {
-    await Deno.rename(temporary, path);
+    const target = Deno.lstatSync(path).isSymlink ? Deno.realPathSync(path) : path;
+    const { isFile, mode } = Deno.statSync(target);
+    if (!isFile) return { target };
+    return { target, mode: mode === null || Deno.build.os === "windows" ? undefined : mode & 0o777 };
   } catch (error) {
-    await removeIfThere(temporary);
-    throw explainFileError(error, "write", path);
+    if (error instanceof Deno.errors.NotFound) return { target: path };
+    throw error;
   }
+}
+
+async function waitForTemporary(path: string): Promise<TemporaryFile> {
+  for (let waited = 0; waited < 1000 * MOST_SECONDS; waited += LOOK_MS) {
+    const temporary = openTemporary(path);
+    if (temporary) return temporary;
+    await new Promise((done) => setTimeout(done, LOOK_MS));
+  }
+  throw new UserError(
+    `cannot write ${path}: another process has been writing it for ${MOST_SECONDS} seconds. Wait until it has ended.`,
+  );
 }
 
 /**
@@ -50,12 +82,4 @@ function pieces(contents: FileContents): readonly Uint8Array[] {
 /** `write` may take only a part of a large piece. */
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
-}
-
-async function removeIfThere(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch {
-    // Never made, or beyond our reach: the error that led here is the one to report.
-  }
 }

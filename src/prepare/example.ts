@@ -2,8 +2,9 @@
 
 import { NONE } from "../data/click_log.ts";
 import { demoItem, makeDemoShop } from "../data/demo_shop.ts";
-import { explainFileError } from "../files/file_error.ts";
-import { makeFolder } from "../files/atomic_write.ts";
+import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
+import { exists } from "../files/file_error.ts";
+import { OwnedFolder } from "../files/owned_folder.ts";
 import { UserError } from "../user_error.ts";
 
 /** When the shop opened: pages of a user are an hour apart. */
@@ -40,22 +41,17 @@ export async function writeExample(folder: string, seed: number): Promise<{ rows
     return [sku(k), `category-${category}`, `brand-${brand}`, ...figures].join(",");
   });
   const { category: _, brand: __, ...numbers } = demoItem(items.values, 0);
+  const files = {
+    [`${folder}/log.csv`]: lines,
+    [`${folder}/items.csv`]: [["item", "category", "brand", ...Object.keys(numbers)].join(","), ...known],
+  };
   await makeFolder(folder);
-  await writeNew(`${folder}/log.csv`, lines);
-  await writeNew(`${folder}/items.csv`, [
-    ["item", "category", "brand", ...Object.keys(numbers)].join(","),
-    ...known,
-  ]);
-  return { rows: log.rowItem.length, items: items.count };
-}
-
-async function writeNew(path: string, lines: readonly string[]): Promise<void> {
-  try {
-    await Deno.writeTextFile(path, lines.join("\n") + "\n", { createNew: true });
-  } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) {
+  using _owned = OwnedFolder.open(folder);
+  for (const path of Object.keys(files)) {
+    if (await exists(path)) {
       throw new UserError(`${path} is there already. Choose another --out, or remove it.`);
     }
-    throw explainFileError(error, "write", path);
   }
+  for (const [path, lines] of Object.entries(files)) await atomicWriteFile(path, lines.join("\n") + "\n");
+  return { rows: log.rowItem.length, items: items.count };
 }

@@ -1,67 +1,152 @@
-/** The folder of a data set that is being made: it has its name only when it is whole. */
+/**
+ * The folder of a data set that is being made: it has its name only when it is whole. Until then it is NAME.partial, with
+ * a file in it that says whose it is; a lock beside it keeps other preparations away.
+ */
 
-import { dirname } from "node:path";
-import { UserError } from "../user_error.ts";
-import { explainFileError } from "../files/file_error.ts";
+import { basename, dirname, join } from "node:path";
 import { makeFolder } from "../files/atomic_write.ts";
+import { exists, explainFileError } from "../files/file_error.ts";
+import { Lock } from "../files/lock.ts";
+import { contentsOf, expectEmpty } from "../files/owned_folder.ts";
+import { isTemporaryName } from "../files/temporary_file.ts";
+import { UserError } from "../user_error.ts";
 
 /** What is added to the name while the data set is made. */
 export const PARTIAL = ".partial";
+/** What the engine works in. */
+const WORK = "work";
+/** In a folder that is not whole; it is the first file there, and the last one to go. */
+const SIGN = ".clickgan-partial";
+const SIGN_TEXT = "A data set that `deno task data` is making, or did not finish: the next one removes it.\n";
 
-export class OutFolder {
-  private constructor(readonly path: string, readonly partial: string) {}
+/** All that this program and its engine write there. */
+const OWN_NAMES = [SIGN, "manifest.json", "users.parquet", "items.parquet", "pages.parquet"];
+const OWN_WORK = /^(work\.duckdb.*|no_\w+\.csv|spill)$/;
+const OWN_SPILL = /^duckdb/;
 
-  /** @throws UserError when there is something at the path, or nothing can be written there. */
+const PURPOSE = { what: "the prepared data", option: "--out" };
+
+export class OutFolder implements Disposable {
+  private constructor(
+    readonly path: string,
+    readonly partial: string,
+    private readonly lock: Lock,
+  ) {}
+
+  /**
+   * @throws UserError when there is something at the path, another preparation writes there, or nothing can be written
+   * there.
+   */
   static async begin(path: string): Promise<OutFolder> {
     const trimmed = path.replace(/[/\\]+$/, "") || path;
-    if (await holdsSomething(trimmed)) {
-      throw new UserError(
-        `Expected a new or empty folder for the prepared data, but ${trimmed} holds something. Choose another --out.`,
-      );
-    }
     const partial = trimmed + PARTIAL;
-    // What an earlier preparation left that was killed.
-    await removeTree(partial);
+    expectEmpty(trimmed, PURPOSE);
+    expectOwn(partial);
     await makeFolder(dirname(trimmed));
-    await makeFolder(`${partial}/work`);
-    return new OutFolder(trimmed, partial);
+    const lock = Lock.take(join(dirname(trimmed), `.${basename(trimmed)}.clickgan.lock`), trimmed);
+    try {
+      expectEmpty(trimmed, PURPOSE); // another preparation may have ended since the first look
+      expectOwn(partial);
+      await removeOwn(partial);
+      await writeFiles(partial, async () => {
+        await Deno.mkdir(partial);
+        await Deno.writeTextFile(join(partial, SIGN), SIGN_TEXT);
+        await Deno.mkdir(join(partial, WORK));
+      });
+      return new OutFolder(trimmed, partial, lock);
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** For the engine's own files. */
   get work(): string {
-    return `${this.partial}/work`;
+    return join(this.partial, WORK);
   }
 
   /** Gives the folder its name. */
   async finish(): Promise<void> {
-    await removeTree(this.work);
-    try {
-      await Deno.remove(this.path).catch(() => {}); // an empty folder that was there
+    await writeFiles(this.path, async () => {
+      await removeWork(this.work);
+      if (await exists(this.path)) await Deno.remove(this.path); // an empty folder that was there
       await Deno.rename(this.partial, this.path);
-    } catch (error) {
-      throw explainFileError(error, "write", this.path);
-    }
+      await Deno.remove(join(this.path, SIGN));
+    });
   }
 
   async abandon(): Promise<void> {
-    await removeTree(this.partial);
+    await removeOwn(this.partial);
+  }
+
+  [Symbol.dispose](): void {
+    this.lock[Symbol.dispose]();
   }
 }
 
-async function holdsSomething(path: string): Promise<boolean> {
+/** @throws UserError for a folder in the way of which something was not written by this program. */
+function expectOwn(partial: string): void {
+  const names = contentsOf(partial);
+  if (names === undefined || names.length === 0) return;
+  const spill = join(partial, WORK, "spill");
+  const found = names.includes(SIGN)
+    ? [
+      ...names.filter((name) => !OWN_NAMES.includes(name) && name !== WORK),
+      ...(contentsOf(join(partial, WORK)) ?? []).filter((name) => !OWN_WORK.test(name)),
+      ...(contentsOf(spill) ?? []).filter((name) => !OWN_SPILL.test(name)),
+    ]
+    : names;
+  if (found.length === 0) return;
+  throw new UserError(
+    `Expected ${partial} to be free for the data set while it is made, found ${
+      found[0]
+    } in it, which this program did ` +
+      "not write. Nothing was changed: move it away, or choose another --out.",
+  );
+}
+
+/** Removes what {@link expectOwn} let pass; the sign goes last, so that it can be done in two goes. */
+async function removeOwn(partial: string): Promise<void> {
+  await writeFiles(partial, async () => {
+    await removeWork(join(partial, WORK));
+    const names = [...OWN_NAMES].reverse(); // the sign goes last
+    for (const { name } of await entries(partial)) {
+      if (isTemporaryName(name)) names.unshift(name);
+    }
+    for (const name of names) await removeIfThere(join(partial, name));
+    await removeIfThere(partial);
+  });
+}
+
+async function removeWork(work: string): Promise<void> {
+  const spill = join(work, "spill");
+  for (const { name } of await entries(spill)) await removeIfThere(join(spill, name));
+  await removeIfThere(spill);
+  for (const { name } of await entries(work)) await removeIfThere(join(work, name));
+  await removeIfThere(work);
+}
+
+async function entries(path: string): Promise<Deno.DirEntry[]> {
   try {
-    for await (const _ of Deno.readDir(path)) return true;
-    return false;
+    return await Array.fromAsync(Deno.readDir(path));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw explainFileError(error, "make the folder", path);
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
   }
 }
 
-async function removeTree(path: string): Promise<void> {
+async function removeIfThere(path: string): Promise<void> {
   try {
-    await Deno.remove(path, { recursive: true });
+    await Deno.remove(path);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw explainFileError(error, "remove", path);
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+async function writeFiles(path: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    throw explainFileError(error, "write", path);
   }
 }

@@ -66,7 +66,7 @@ export async function prepare(
   command: readonly string[],
   { signal, onStep }: PrepareEvents = {},
 ): Promise<Prepared> {
-  const out = await OutFolder.begin(options.out);
+  using out = await OutFolder.begin(options.out);
   let engine: Engine | undefined;
   try {
     engine = await Engine.open({ workFolder: out.work, memory: options.memory, threads: options.threads });

@@ -1,78 +1,119 @@
-/** A growing CSV file of numbers, such as the losses of a run: a fixed header, one row an append. */
+/**
+ * A growing CSV file of numbers, such as the losses of a run: a fixed header, one row an append. What stands in it can be
+ * marked, and a log that goes on from a mark is checked to be the same up to there.
+ */
 
+import { createHash } from "node:crypto";
+import { z } from "zod";
 import { UserError } from "../user_error.ts";
-import { atomicWriteFile } from "../files/atomic_write.ts";
 import { explainFileError } from "../files/file_error.ts";
 
 /** The part of an open file that a log uses. */
 export type LogFile = Pick<Deno.FsFile, "writeSync" | "truncateSync" | "close">;
+
+/** How much of a log there was, and what: bytes from its beginning, and their SHA-256. */
+export const logMarkSchema = z.strictObject({ bytes: z.int().min(0), sha256: z.string() });
+export type LogMark = z.infer<typeof logMarkSchema>;
 
 /** A log open for appending. Rows are kept in memory until `flush` or `close`. */
 export class CsvLog {
   readonly #file: LogFile;
   readonly #path: string;
   readonly #columns: number;
-  /** Bytes that are safely in the file. */
-  #size: number;
+  /** Of the bytes that are safely in the file. */
+  readonly #hash = createHash("sha256");
+  #size = 0;
   #pending = "";
 
-  /** Use `create` or `resume`; `file` must be open for appending, and `size` is what it holds. */
-  constructor(file: LogFile, path: string, columns: number, size: number) {
+  /** Use `begin` or `resume`; `file` must be open for appending, and `bytes` are what it holds. */
+  constructor(file: LogFile, path: string, columns: number, bytes = new Uint8Array()) {
     this.#file = file;
     this.#path = path;
     this.#columns = columns;
-    this.#size = size;
+    this.#written(bytes);
   }
 
   /**
-   * Starts a new log and writes its header.
+   * Starts a log and writes its header.
    *
-   * @throws {UserError} when a file of that name is there already (no log is lost by mistake), or cannot be made
+   * @throws {UserError} for {@link expectUnbegun}, or when it cannot be made
    */
-  static async create(path: string, columns: readonly string[]): Promise<CsvLog> {
-    let file: Deno.FsFile;
+  static begin(path: string, columns: readonly string[]): CsvLog {
+    CsvLog.expectUnbegun(path, columns);
     try {
-      file = await Deno.open(path, { append: true, createNew: true });
+      const file = Deno.openSync(path, { append: true, create: true });
+      try {
+        file.truncateSync(0);
+        const log = new CsvLog(file, path, columns.length);
+        log.append(columns);
+        log.flush();
+        return log;
+      } catch (error) {
+        file.close();
+        throw error;
+      }
     } catch (error) {
       throw explainFileError(error, "start the log", path);
     }
-    const log = new CsvLog(file, path, columns.length, 0);
-    log.append(columns);
-    try {
-      log.flush();
-    } catch (error) {
-      file.close();
-      throw error;
-    }
-    return log;
   }
 
   /**
-   * Opens a log again. Rows for which `keep` says no are dropped (those written after the checkpoint that the run
-   * resumes from), and so is a last line that was cut short.
+   * Looks whether a log could be started.
    *
-   * @param keep is given the number in a row's first column
-   * @throws {UserError} when the file is missing, has another header or holds a damaged row
+   * @throws {UserError} when there is a file with more in it than a header, or a part of one: no log is lost by mistake
    */
-  static async resume(
-    path: string,
-    columns: readonly string[],
-    keep: (firstColumnValue: number) => boolean,
-  ): Promise<CsvLog> {
-    let text: string;
+  static expectUnbegun(path: string, columns: readonly string[]): void {
+    const bytes = readIfThere(path);
+    if (bytes === undefined || row(columns).startsWith(new TextDecoder().decode(bytes))) return;
+    throw new UserError(
+      `Expected no log at ${path}, found a file with ${bytes.length} bytes in it. ` +
+        "Nothing was changed: move it away, or choose another folder.",
+    );
+  }
+
+  /**
+   * Looks whether a log is as it was.
+   *
+   * @param mark of the log, when the checkpoint was written that the run resumes from
+   * @throws {UserError} when what stood in it then does not stand in it now
+   */
+  static expectMarked(path: string, { bytes, sha256 }: LogMark): void {
+    const found = readIfThere(path) ?? new Uint8Array();
+    if (found.length >= bytes && digest(found.subarray(0, bytes)) === sha256) return;
+    throw new UserError(
+      `${path} is not the log that the run wrote: expected the same ${bytes} bytes at its beginning as when the run was ` +
+        `last saved, found ${
+          found.length < bytes ? `only ${found.length}` : "others"
+        }. Put the old file back. Without it ` +
+        "the run cannot go on, but its snapshots are whole: start a new run from one of them with --init.",
+    );
+  }
+
+  /**
+   * Opens a log again, as it was at the mark: rows behind it, which were written after the checkpoint that the run resumes
+   * from, and a line that was cut short, are dropped.
+   *
+   * @throws {UserError} when the file is not as it was at the mark
+   */
+  static resume(path: string, columns: readonly string[], mark: LogMark): CsvLog {
+    CsvLog.expectMarked(path, mark);
     try {
-      text = await Deno.readTextFile(path);
-    } catch (error) {
-      throw explainFileError(error, "read the log", path);
-    }
-    const kept = keptText(text, path, columns, keep);
-    if (kept !== text) await atomicWriteFile(path, kept);
-    try {
-      const file = await Deno.open(path, { append: true });
-      return new CsvLog(file, path, columns.length, new TextEncoder().encode(kept).length);
+      const file = Deno.openSync(path, { read: true, append: true });
+      try {
+        file.truncateSync(mark.bytes);
+        return new CsvLog(file, path, columns.length, Deno.readFileSync(path));
+      } catch (error) {
+        file.close();
+        throw error;
+      }
     } catch (error) {
       throw explainFileError(error, "write", path);
     }
+  }
+
+  /** What stands in the file now; rows that wait for `flush` do not count. */
+  mark(): LogMark {
+    return { bytes: this.#size, sha256: this.#hash.copy().digest("hex") };
   }
 
   /** Adds a row; a number reads back as the same float. @throws {RangeError} when a value is missing or extra */
@@ -97,7 +138,7 @@ export class CsvLog {
       this.#forgetTornRow();
       throw explainFileError(error, "write", this.#path);
     }
-    this.#size += bytes.length;
+    this.#written(bytes);
     this.#pending = "";
   }
 
@@ -110,6 +151,11 @@ export class CsvLog {
     }
   }
 
+  #written(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+    this.#size += bytes.length;
+  }
+
   #forgetTornRow(): void {
     try {
       this.#file.truncateSync(this.#size);
@@ -119,35 +165,17 @@ export class CsvLog {
   }
 }
 
-/** What a resumed log goes on from: the header and the rows to keep. */
-function keptText(
-  text: string,
-  path: string,
-  columns: readonly string[],
-  keep: (firstColumnValue: number) => boolean,
-): string {
-  const header = row(columns);
-  if (header.startsWith(text)) return header; // stopped while the header was written
-  if (!text.startsWith(header)) {
-    const found = text.split("\n", 1)[0];
-    throw new UserError(
-      `${path}: expected the header "${header.trimEnd()}", found "${found}". ` +
-        "Move this file away, or resume the run that it belongs to.",
-    );
+function readIfThere(path: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    return Deno.readFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw explainFileError(error, "read the log", path);
   }
-  const lines = text.slice(header.length).split("\n");
-  lines.pop(); // "" after the last newline, or a torn line
-  const kept = lines.filter((line, index) => {
-    const first = Number(line.split(",", 1)[0] || NaN);
-    if (fieldCount(line) !== columns.length || Number.isNaN(first)) {
-      throw new UserError(
-        `${path}:${index + 2}: expected ${columns.length} values, the first a number, found "${line}". ` +
-          "Correct or remove this line.",
-      );
-    }
-    return keep(first);
-  });
-  return header + kept.map((line) => line + "\n").join("");
+}
+
+function digest(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 function row(values: readonly (number | string)[]): string {
@@ -160,9 +188,4 @@ function field(value: number | string): string {
     throw new RangeError(`a log's text must be one line, got ${JSON.stringify(value)}`);
   }
   return /[",]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
-}
-
-/** Number of fields of a line; commas between quotes do not count. */
-function fieldCount(line: string): number {
-  return line.replace(/"(?:[^"]|"")*"/g, "").split(",").length;
 }

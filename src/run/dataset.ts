@@ -11,7 +11,7 @@ import { fitSource } from "../model/item_features.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { checksum } from "../files/checksum.ts";
 import { openPrepared } from "./prepared_dataset.ts";
-import type { RunConfig } from "./run_folder.ts";
+import type { RunConfig } from "./run_config.ts";
 
 export type DataConfig = RunConfig["data"];
 

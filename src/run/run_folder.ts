@@ -6,73 +6,26 @@
 
 import { z } from "zod";
 import { UserError } from "../user_error.ts";
-import { kernelShapesSchema } from "../gpu/kernel_shapes.ts";
-import { modelConfigSchema } from "../model/config.ts";
 import { checkWeights } from "../model/user_model.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { criteria, type Criterion } from "../train/best_keeper.ts";
-import { adversarialConfigSchema, trainingConfigSchema } from "../train/config.ts";
 import type { TrainerState } from "../train/batch_trainer.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
 import { exists, explainFileError } from "../files/file_error.ts";
-import { parseJson, readJson } from "../files/json_file.ts";
-import { CsvLog } from "./csv_log.ts";
+import { parseJson } from "../files/json_file.ts";
+import { contentsOf } from "../files/owned_folder.ts";
+import { removeTemporaries } from "../files/temporary_file.ts";
+import { CsvLog, logMarkSchema } from "./csv_log.ts";
+import { hasConfig, readConfig, type RunConfig, writeConfig } from "./run_config.ts";
 import {
   MOMENT_PREFIXES,
   readSnapshot,
+  type Snapshot,
   type SnapshotGame,
   type SnapshotInfo,
   writeSnapshot,
 } from "./snapshot.ts";
-
-export const runConfigSchema = z.object({
-  clickgan: z.string(),
-  /** The arguments as given, for the reader. */
-  command: z.array(z.string()),
-  data: z.discriminatedUnion("kind", [
-    z.strictObject({ kind: z.literal("demo"), seed: z.int() }),
-    z.strictObject({
-      kind: z.literal("paper"),
-      path: z.string(),
-      sha256: z.string(),
-      /** Seed of a new split of the users, or null for the file's own. */
-      resplit: z.int().nullable(),
-    }),
-    z.strictObject({
-      kind: z.literal("prepared"),
-      path: z.string(),
-      /** Of its files, all together. */
-      sha256: z.string(),
-      resplit: z.int().nullable(),
-      /** A log of more displayed items than this stays on disk. */
-      memoryRows: z.int().min(0),
-    }),
-  ]),
-  model: modelConfigSchema,
-  /** Of the Shannon stage; its seed is the run's. */
-  training: trainingConfigSchema,
-  /** Whether there is a Shannon stage. */
-  pretrain: z.boolean().default(true),
-  /** The adversarial stage after it, or alone. */
-  adversarial: adversarialConfigSchema.nullable().default(null),
-  /** File that the weights start from, or null for drawn ones. */
-  init: z.strictObject({ path: z.string(), sha256: z.string() }).nullable(),
-  adapter: z.object({
-    kind: z.enum(["cpu", "gpu"]),
-    description: z.string(),
-    vendor: z.string(),
-    architecture: z.string(),
-    runtime: z.string(),
-    /** "unknown" where it cannot be found out. */
-    driver: z.string(),
-  }),
-  /** Operating system and processor, e.g. "x86_64-unknown-linux-gnu". */
-  system: z.string(),
-  /** Which kernels it runs on; the fixed table where there are none. */
-  shapes: kernelShapesSchema.optional(),
-});
-export type RunConfig = z.infer<typeof runConfigSchema>;
 
 export type SnapshotName = `best-${Criterion}` | "last";
 
@@ -81,9 +34,24 @@ const bestSchema = z.record(
   z.object({ value: z.number().nullable(), iteration: z.int() }),
 );
 
+const logsSchema = z.strictObject({ train: logMarkSchema, validation: logMarkSchema });
+type LogMarks = z.infer<typeof logsSchema>;
+const LOGS = ["train", "validation"] as const;
+
+/** What `last` says beside its tensors. */
+interface LastState {
+  readonly snapshot: Snapshot;
+  readonly iteration: number;
+  readonly best: z.infer<typeof bestSchema>;
+  readonly logs: LogMarks;
+}
+
+/** The files of a stage. The caller owns the run's folder (files/owned_folder.ts) as long as it is open. */
 export class RunFolder {
   /** Iterations of the best snapshots that stand in the folder. */
   readonly #saved: Partial<Record<Criterion, number>> = {};
+  /** What was in the folder when the stage began; undefined when it was not there. */
+  #before: readonly string[] | undefined;
 
   private constructor(
     readonly path: string,
@@ -94,27 +62,30 @@ export class RunFolder {
   ) {}
 
   /**
-   * Starts a stage. @param columns of its logs, after the iteration. @param game what its snapshots say of the generator.
-   * @throws UserError when the folder cannot be written or is not empty.
+   * Starts a stage, also where an earlier start was killed before its first snapshot.
+   * @param columns of its logs, after the iteration. @param game what its snapshots say of the generator.
+   * @throws UserError when the folder cannot be written, or holds what would be lost.
    */
-  static async create(
+  static async begin(
     path: string,
     config: RunConfig,
     columns: readonly string[],
     game?: SnapshotGame,
   ): Promise<RunFolder> {
-    await makeNewFolder(path);
+    await expectUnbegun(path, columns);
+    const before = contentsOf(path);
+    await makeFolder(path);
+    clean(path);
     await writeConfig(path, config);
-    const all = ["iteration", ...columns];
-    const train = await CsvLog.create(`${path}/train.csv`, all);
-    return new RunFolder(path, config, game, train, await CsvLog.create(`${path}/validation.csv`, all));
-  }
-
-  /** @throws UserError when there is no run, or its config is damaged. */
-  static async readConfig(path: string): Promise<RunConfig> {
-    const config = await readJson(`${path}/config.json`, runConfigSchema);
-    if (!config) throw new UserError(`Expected a run folder with a config.json, found none at ${path}.`);
-    return config;
+    try {
+      const all = ["iteration", ...columns];
+      const files = RunFolder.#with(path, config, game, (log) => CsvLog.begin(log, all));
+      files.#before = before;
+      return files;
+    } catch (error) {
+      await takeBack(path, before);
+      throw error;
+    }
   }
 
   /** Whether a run has saved anything to go on from. */
@@ -122,19 +93,37 @@ export class RunFolder {
     return exists(snapshotFile(path, "last"));
   }
 
-  /** Opens a stage to go on with it; its logs are cut back to the iteration of its last snapshot. */
+  /**
+   * Opens a stage to go on with it; its logs are cut back to what they were when its last snapshot was written.
+   * @throws UserError when they are not what they were.
+   */
   static async resume(
     path: string,
     config: RunConfig,
     columns: readonly string[],
     game: SnapshotGame | undefined,
-    iteration: number,
   ): Promise<RunFolder> {
-    // What is written before the first step comes again: the validation of iteration 0.
-    const keep = (row: number) => iteration > 0 && row <= iteration;
+    const { logs } = await readLast(path);
+    for (const log of LOGS) CsvLog.expectMarked(logFile(path, log), logs[log]);
+    clean(path);
     const all = ["iteration", ...columns];
-    const train = await CsvLog.resume(`${path}/train.csv`, all, keep);
-    return new RunFolder(path, config, game, train, await CsvLog.resume(`${path}/validation.csv`, all, keep));
+    return RunFolder.#with(path, config, game, (file, log) => CsvLog.resume(file, all, logs[log]));
+  }
+
+  static #with(
+    path: string,
+    config: RunConfig,
+    game: SnapshotGame | undefined,
+    open: (file: string, log: typeof LOGS[number]) => CsvLog,
+  ): RunFolder {
+    const train = open(logFile(path, "train"), "train");
+    try {
+      const validation = open(logFile(path, "validation"), "validation");
+      return new RunFolder(path, config, game, train, validation);
+    } catch (error) {
+      train.close();
+      throw error;
+    }
   }
 
   /** Adds a row; a figure that there is none of (precision without a click) leaves its field empty. */
@@ -165,6 +154,7 @@ export class RunFolder {
     const info = this.#info(items, state.iteration, "last");
     await writeSnapshot(this.file("last"), specs, state.weights, info, moments, {
       best: JSON.stringify(state.best),
+      logs: JSON.stringify({ train: this.train.mark(), validation: this.validation.mark() }),
     });
     for (const criterion of fresh) {
       if (!Number.isFinite(state.best[criterion].value)) continue;
@@ -213,23 +203,86 @@ export class RunFolder {
     }
   }
 
-  /** Takes back a run in which nothing could be saved. */
-  async remove(): Promise<void> {
+  /** Removes what `begin` wrote, of a stage in which nothing could be saved. */
+  async takeBack(): Promise<void> {
     try {
       this.close();
     } finally {
-      await RunFolder.clear(this.path);
+      await takeBack(this.path, this.#before);
     }
   }
+}
 
-  /** Removes what `create` and an unsuccessful `save` leave behind; nothing else. */
-  static async clear(path: string): Promise<void> {
-    const waiting = criteria.map((criterion) => asideFile(path, criterion));
-    const files = ["config.json", "train.csv", "validation.csv"].map((name) => `${path}/${name}`);
-    for (const file of [...files, ...waiting]) {
-      if (await exists(file)) await Deno.remove(file);
-    }
+/**
+ * Looks whether a stage may begin in a folder: nothing in it but what an earlier start wrote that was killed before its
+ * first snapshot.
+ * @throws UserError when something would be lost.
+ */
+export async function expectUnbegun(path: string, columns: readonly string[]): Promise<void> {
+  const names = contentsOf(path) ?? [];
+  const kept = names.find((name) => /^best-.*\.safetensors$/.test(name) || name === "result.json");
+  if (kept !== undefined) {
+    throw new UserError(
+      `Expected ${
+        snapshotFile(path, "last")
+      }, from which the run goes on, found none, though ${path} holds ${kept}. ` +
+        "Nothing was changed: put the file back. Without it the run cannot go on; start a new one in another folder, " +
+        "from a snapshot with --init if one is left.",
+    );
   }
+  for (const log of LOGS) CsvLog.expectUnbegun(logFile(path, log), ["iteration", ...columns]);
+  if (await hasConfig(path)) await readConfig(path);
+}
+
+/**
+ * Looks whether a stage can go on: its last snapshot can be read and its logs are as they were then.
+ * @returns the iterations that are done.
+ * @throws UserError saying what is missing or was changed.
+ */
+export async function expectResumable(path: string): Promise<number> {
+  const { iteration, logs } = await readLast(path);
+  for (const log of LOGS) CsvLog.expectMarked(logFile(path, log), logs[log]);
+  return iteration;
+}
+
+/** @throws UserError for a snapshot that is damaged, or does not say what a run needs to go on. */
+async function readLast(path: string): Promise<LastState> {
+  const file = snapshotFile(path, "last");
+  const snapshot = await readSnapshot(file);
+  const best = bestSchema.safeParse(parseJson(snapshot.metadata.best));
+  const logs = logsSchema.safeParse(parseJson(snapshot.metadata.logs));
+  if (!snapshot.info || !best.success || !logs.success) {
+    throw new UserError(
+      `${file} does not hold the state of a run. Put the file back that the run wrote, or start a new run from this one's ` +
+        "weights with --init.",
+    );
+  }
+  return { snapshot, iteration: snapshot.info.iteration, best: best.data, logs: logs.data };
+}
+
+async function takeBack(path: string, before: readonly string[] | undefined): Promise<void> {
+  try {
+    for (const name of ["config.json", "train.csv", "validation.csv"]) {
+      const file = `${path}/${name}`;
+      if (!before?.includes(name) && await exists(file)) await Deno.remove(file);
+    }
+    if (before === undefined) await Deno.remove(path);
+  } catch {
+    // The error that led here is the one to report; --resume begins such a folder again.
+  }
+}
+
+/** What a killed process left of the files that it was writing. */
+function clean(path: string): void {
+  try {
+    removeTemporaries(path);
+  } catch (error) {
+    throw explainFileError(error, "write", path);
+  }
+}
+
+function logFile(path: string, log: typeof LOGS[number]): string {
+  return `${path}/${log}.csv`;
 }
 
 function snapshotFile(path: string, name: SnapshotName): string {
@@ -247,15 +300,13 @@ function asideFile(path: string, criterion: Criterion): string {
  */
 export async function readRunState(path: string, specs: readonly ParameterSpec[]): Promise<TrainerState> {
   const file = snapshotFile(path, "last");
-  const last = await readSnapshot(file);
-  const best = bestSchema.safeParse(parseJson(last.metadata.best));
-  if (!last.info || !best.success) throw new UserError(`${file} does not hold the state of a run.`);
+  const { snapshot: last, iteration, best } = await readLast(path);
   const [m, v] = [last.part(MOMENT_PREFIXES.m), last.part(MOMENT_PREFIXES.v)];
   for (const [weights, what] of [[last.weights, ""], [m, "Adam's m in "], [v, "Adam's v in "]] as const) {
     checkWeights(specs, weights, `${what}${file}`);
   }
   const record = (criterion: Criterion) => {
-    const { value, iteration } = best.data[criterion] ?? { value: null, iteration: 0 };
+    const { value, iteration } = best[criterion] ?? { value: null, iteration: 0 };
     // JSON has no infinities: null stands for "none yet".
     return { value: value ?? (criterion === "loss" ? Infinity : -Infinity), iteration };
   };
@@ -266,7 +317,7 @@ export async function readRunState(path: string, specs: readonly ParameterSpec[]
     snapshots[criterion] = await readBest(path, specs, criterion, iteration);
   }
   return {
-    iteration: last.info.iteration,
+    iteration,
     weights: last.weights,
     m,
     v,
@@ -297,30 +348,10 @@ async function readBest(
   );
 }
 
-export async function writeConfig(path: string, config: RunConfig): Promise<void> {
-  await atomicWriteFile(`${path}/config.json`, JSON.stringify(config, null, 2) + "\n");
-}
-
 async function replaceFile(from: string, to: string): Promise<void> {
   try {
     await Deno.rename(from, to);
   } catch (error) {
     throw explainFileError(error, "write", to);
-  }
-}
-
-/** Makes a folder that nothing is in yet. @throws UserError when there is something in it, or it cannot be made. */
-export async function makeNewFolder(path: string): Promise<void> {
-  await makeFolder(path);
-  try {
-    for await (const { name } of Deno.readDir(path)) {
-      const run = await exists(`${path}/config.json`) || await exists(`${path}/seeds.json`);
-      throw new UserError(
-        `Expected a new or empty folder for the run, but ${path} holds ${run ? "one" : name}. ` +
-          (run ? `Continue it with --resume ${path}, or choose` : "Choose") + " another --save-dir.",
-      );
-    }
-  } catch (error) {
-    throw explainFileError(error, "read the folder", path);
   }
 }

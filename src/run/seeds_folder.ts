@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { atomicWriteFile } from "../files/atomic_write.ts";
-import { makeNewFolder, type RunConfig, runConfigSchema } from "./run_folder.ts";
+import { type RunConfig, runConfigSchema } from "./run_config.ts";
 import { readJson } from "../files/json_file.ts";
 import type { RunResult } from "./training_run.ts";
 
@@ -12,12 +12,6 @@ const seedsSchema = z.strictObject({
   config: runConfigSchema,
 });
 export type Seeds = z.infer<typeof seedsSchema>;
-
-/** @throws UserError when the folder is not new or cannot be written. */
-export async function createSeedsFolder(path: string, seeds: Seeds): Promise<void> {
-  await makeNewFolder(path);
-  await writeSeeds(path, seeds);
-}
 
 export async function writeSeeds(path: string, seeds: Seeds): Promise<void> {
   await atomicWriteFile(`${path}/seeds.json`, JSON.stringify(seeds, null, 2) + "\n");

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { UserError } from "../user_error.ts";
 import { type KernelShapes, kernelShapesSchema } from "../gpu/kernel_shapes.ts";
 import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
+import { Lock } from "../files/lock.ts";
 import { readJson } from "../files/json_file.ts";
 
 /** What shapes hold for: on any other of these they are calibrated again. */
@@ -51,11 +52,13 @@ export class ShapeCache {
   }
 
   async write(key: ShapeKey, shapes: KernelShapes): Promise<void> {
-    const others = (await this.#entries(() => {})).filter((entry) => !isSame(entry.for, key));
-    const entry = { for: { ...key, sizes: [...key.sizes] }, shapes };
-    const entries = [...others, entry].slice(-MOST_ENTRIES);
     try {
       await makeFolder(this.folder);
+      // Another run may be adding its own: what is read and written here is not to lose it.
+      using _ = await Lock.wait(join(this.folder, ".kernel_shapes.lock"), this.file, () => {});
+      const others = (await this.#entries(() => {})).filter((entry) => !isSame(entry.for, key));
+      const entry = { for: { ...key, sizes: [...key.sizes] }, shapes };
+      const entries = [...others, entry].slice(-MOST_ENTRIES);
       await atomicWriteFile(this.file, JSON.stringify({ entries }, null, 2) + "\n");
     } catch (error) {
       if (!(error instanceof UserError)) throw error;

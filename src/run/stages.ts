@@ -12,7 +12,7 @@ import { Evaluation } from "../train/evaluation.ts";
 import type { GameFigures } from "../train/sums.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Dataset } from "./dataset.ts";
-import type { RunConfig } from "./run_folder.ts";
+import type { RunConfig } from "./run_config.ts";
 import type { SnapshotGame } from "./snapshot.ts";
 
 export type StageName = "shannon" | "adversarial";

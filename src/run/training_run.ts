@@ -19,15 +19,8 @@ import type { EvaluationFigures } from "../train/evaluation.ts";
 import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
 import type { GameFigures } from "../train/sums.ts";
 import type { Dataset } from "./dataset.ts";
-import { exists } from "../files/file_error.ts";
-import {
-  makeNewFolder,
-  readRunState,
-  type RunConfig,
-  RunFolder,
-  type SnapshotName,
-  writeConfig,
-} from "./run_folder.ts";
+import { readRunState, RunFolder, type SnapshotName } from "./run_folder.ts";
+import { hasConfig, removeConfig, type RunConfig, writeConfig } from "./run_config.ts";
 import { readSnapshot } from "./snapshot.ts";
 import type { Stage, StageName } from "./stages.ts";
 
@@ -100,8 +93,8 @@ export interface RunContext {
 
 /**
  * Starts a stage in a new folder. The adversarial stage starts from the Shannon stage's best prec@1, if there was one.
- * @param path the run's folder.
- * @throws UserError; a folder that nothing could be saved in is emptied again.
+ * @param path the run's folder, which the caller owns.
+ * @throws UserError; what was begun is taken back when nothing could be saved in it.
  */
 export async function startStage<F extends ChoiceFigures>(
   stage: Stage<F>,
@@ -116,20 +109,18 @@ export async function startStage<F extends ChoiceFigures>(
   const generator = init && partOf(init, GENERATOR_PREFIX);
   return await withTrainer(stage, context, config, initial, generator, async (trainer, model) => {
     const folder = stage.folder(path);
-    // A run without a Shannon stage still has its config in its own folder, where --resume looks for it.
-    const alone = folder !== path && !await exists(`${path}/config.json`);
-    if (alone) {
-      await makeNewFolder(path);
-      await writeConfig(path, config);
-    }
     const game = stage.game(model.config, config);
-    const files = await RunFolder.create(folder, config, stage.columns, game);
+    // A run without a Shannon stage still has its config in its own folder, where --resume looks for it.
+    const alone = folder !== path && !await hasConfig(path);
+    if (alone) await writeConfig(path, config);
+    let files: RunFolder | undefined;
     try {
+      files = await RunFolder.begin(folder, config, stage.columns, game);
       // At once: a folder that cannot be written is found out now, not after hours.
       await save(trainer, model, files);
     } catch (error) {
-      await files.remove();
-      if (alone) await RunFolder.clear(path);
+      await files?.takeBack();
+      if (alone) await removeConfig(path);
       throw error;
     }
     return await train(stage, trainer, model, context, config, files, events);
@@ -150,7 +141,9 @@ export async function resumeStage<F extends ChoiceFigures>(
     const state = await readRunState(folder, trainer.specs);
     trainer.restore(state);
     const game = stage.game(model.config, config);
-    const files = await RunFolder.resume(folder, config, stage.columns, game, state.iteration);
+    const files = await RunFolder.resume(folder, config, stage.columns, game);
+    // Only now that nothing is left to be refused: more iterations may be asked for than before.
+    for (const place of new Set([path, folder])) await writeConfig(place, config);
     return await train(stage, trainer, model, context, config, files, events);
   });
 }

@@ -1,0 +1,105 @@
+/**
+ * A folder that this process alone writes to: what locks it, what in it may be removed, and when it counts as new. The
+ * commands that write a run, several runs or a data set own their folder as long as they work.
+ *
+ * In an owned folder only two things are ever removed: the lock's file, and temporary files whose writers were killed.
+ * All else is written under names of its own, and replaced as a whole.
+ */
+
+import { join } from "node:path";
+import { UserError } from "../user_error.ts";
+import { makeFolder } from "./atomic_write.ts";
+import { explainFileError } from "./file_error.ts";
+import { Lock } from "./lock.ts";
+import { isTemporaryName, removeTemporaries } from "./temporary_file.ts";
+
+const LOCK = ".clickgan.lock";
+
+/** What a folder is for, and the option that names it, for messages: "the run", "--save-dir". */
+export interface Purpose {
+  readonly what: string;
+  readonly option: string;
+}
+
+export class OwnedFolder implements Disposable {
+  private constructor(
+    readonly path: string,
+    private readonly lock: Lock,
+    /** It was not there before; without anything in it, it goes again. */
+    private readonly made: boolean,
+  ) {}
+
+  /**
+   * Makes a new folder, or takes an empty one.
+   * @throws UserError when there is something in it, another process writes to it, or it cannot be written to.
+   */
+  static async begin(path: string, purpose: Purpose): Promise<OwnedFolder> {
+    const made = contentsOf(path) === undefined;
+    expectEmpty(path, purpose);
+    await makeFolder(path);
+    const owned = OwnedFolder.#own(path, made);
+    try {
+      expectEmpty(path, purpose); // another process may have begun, and ended, in between
+      return owned;
+    } catch (error) {
+      owned[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Takes a folder that is there. @throws UserError when it is not, or another process writes to it. */
+  static open(path: string): OwnedFolder {
+    if (contentsOf(path) === undefined) {
+      throw new UserError(`Expected a folder at ${path}, found nothing. Check the path.`);
+    }
+    return OwnedFolder.#own(path, false);
+  }
+
+  static #own(path: string, made: boolean): OwnedFolder {
+    const lock = Lock.take(join(path, LOCK), path);
+    try {
+      removeTemporaries(path);
+      return new OwnedFolder(path, lock, made);
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw explainFileError(error, "write", path);
+    }
+  }
+
+  /** Gives the folder back. */
+  [Symbol.dispose](): void {
+    this.lock[Symbol.dispose]();
+    if (!this.made) return;
+    try {
+      Deno.removeSync(this.path); // does nothing to a folder that holds something
+    } catch {
+      // It holds what was written.
+    }
+  }
+}
+
+/**
+ * Looks whether a folder could be begun; what this program leaves when it is killed early does not count.
+ * @throws UserError when it holds something, or is no folder.
+ */
+export function expectEmpty(path: string, { what, option }: Purpose): void {
+  const [first] = contentsOf(path) ?? [];
+  if (first === undefined) return;
+  throw new UserError(
+    `Expected a new or empty folder for ${what}, but ${path} holds ${first}. Choose another ${option}; nothing was changed.`,
+  );
+}
+
+/**
+ * The names in a folder, sorted, without a lock and temporary files of this program; undefined where nothing is.
+ * @throws UserError when it is no folder, or cannot be read.
+ */
+export function contentsOf(path: string): string[] | undefined {
+  try {
+    const names = [...Deno.readDirSync(path)].map(({ name }) => name);
+    return names.filter((name) => name !== LOCK && !isTemporaryName(name)).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw explainFileError(error, "read the folder", path);
+  }
+}

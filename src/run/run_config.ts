@@ -1,0 +1,87 @@
+/** config.json of a run: all that is needed to repeat it. */
+
+import { z } from "zod";
+import { atomicWriteFile } from "../files/atomic_write.ts";
+import { exists } from "../files/file_error.ts";
+import { readJson } from "../files/json_file.ts";
+import { kernelShapesSchema } from "../gpu/kernel_shapes.ts";
+import { modelConfigSchema } from "../model/config.ts";
+import { adversarialConfigSchema, trainingConfigSchema } from "../train/config.ts";
+import { UserError } from "../user_error.ts";
+
+export const runConfigSchema = z.object({
+  clickgan: z.string(),
+  /** The arguments as given, for the reader. */
+  command: z.array(z.string()),
+  data: z.discriminatedUnion("kind", [
+    z.strictObject({ kind: z.literal("demo"), seed: z.int() }),
+    z.strictObject({
+      kind: z.literal("paper"),
+      path: z.string(),
+      sha256: z.string(),
+      /** Seed of a new split of the users, or null for the file's own. */
+      resplit: z.int().nullable(),
+    }),
+    z.strictObject({
+      kind: z.literal("prepared"),
+      path: z.string(),
+      /** Of its files, all together. */
+      sha256: z.string(),
+      resplit: z.int().nullable(),
+      /** A log of more displayed items than this stays on disk. */
+      memoryRows: z.int().min(0),
+    }),
+  ]),
+  model: modelConfigSchema,
+  /** Of the Shannon stage; its seed is the run's. */
+  training: trainingConfigSchema,
+  /** Whether there is a Shannon stage. */
+  pretrain: z.boolean().default(true),
+  /** The adversarial stage after it, or alone. */
+  adversarial: adversarialConfigSchema.nullable().default(null),
+  /** File that the weights start from, or null for drawn ones. */
+  init: z.strictObject({ path: z.string(), sha256: z.string() }).nullable(),
+  adapter: z.object({
+    kind: z.enum(["cpu", "gpu"]),
+    description: z.string(),
+    vendor: z.string(),
+    architecture: z.string(),
+    runtime: z.string(),
+    /** "unknown" where it cannot be found out. */
+    driver: z.string(),
+  }),
+  /** Operating system and processor, e.g. "x86_64-unknown-linux-gnu". */
+  system: z.string(),
+  /** Which kernels it runs on; the fixed table where there are none. */
+  shapes: kernelShapesSchema.optional(),
+});
+export type RunConfig = z.infer<typeof runConfigSchema>;
+
+/** @throws UserError when there is no run, or its config is damaged. */
+export async function readConfig(path: string): Promise<RunConfig> {
+  const config = await readJson(configFile(path), runConfigSchema);
+  if (!config) throw new UserError(`Expected a run folder with a config.json, found none at ${path}.`);
+  return config;
+}
+
+export function hasConfig(path: string): Promise<boolean> {
+  return exists(configFile(path));
+}
+
+/** @param path the run's folder, or a stage's. */
+export async function writeConfig(path: string, config: RunConfig): Promise<void> {
+  await atomicWriteFile(configFile(path), JSON.stringify(config, null, 2) + "\n");
+}
+
+function configFile(path: string): string {
+  return `${path}/config.json`;
+}
+
+/** Takes a config back that was just written, of a run in which nothing could be saved. */
+export async function removeConfig(path: string): Promise<void> {
+  try {
+    await Deno.remove(configFile(path));
+  } catch {
+    // The error that led here is the one to report; --resume begins such a run again.
+  }
+}
