@@ -1,6 +1,7 @@
 /** How a command ends: its exit code, and what is said when it fails. */
 
 import { UserError } from "../user_error.ts";
+import { watchLauncher } from "./launcher_watch.ts";
 
 /** Exit code of a mistake or condition that the user can put right. */
 export const EXIT_USER_ERROR = 1;
@@ -9,6 +10,7 @@ export const EXIT_FAULT = 70;
 
 /** Runs a command to its end and leaves the process with its exit code (0 unless `main` returns another). */
 export async function runMain(main: () => Promise<number | void>): Promise<never> {
+  watchLauncher();
   Deno.exit(await exitCodeOf(main, (text) => console.error(text)));
 }
 

@@ -8,7 +8,9 @@
 
 import { UserError } from "../user_error.ts";
 import { DRIVER_VARIABLES } from "../gpu/driver_threads.ts";
+import { endOfChild } from "./ended_child.ts";
 import { runMain } from "./fail.ts";
+import { LAUNCHER_VARIABLE, watchAncestors } from "./launcher_watch.ts";
 import {
   CACHE_VARIABLES,
   cacheFolder,
@@ -16,7 +18,8 @@ import {
   reportFolders,
   reproduceFolders,
 } from "./output_folders.ts";
-import { ensureAdapter, GPU_ENVIRONMENT } from "./setup.ts";
+import { CHILD_ENVIRONMENT, ensureAdapter, GPU_ENVIRONMENT } from "./setup.ts";
+import { quoted } from "./shell_word.ts";
 
 interface CommandNeeds {
   /** The folders that it writes to. */
@@ -69,6 +72,7 @@ export function permissionFlags(command: string, args: readonly string[], cache?
   const { writes, adapter, caches, native } = needsOf(command);
   const variables = [
     ...TERMINAL_VARIABLES,
+    LAUNCHER_VARIABLE,
     ...(adapter ? DRIVER_VARIABLES : []),
     ...(caches ? CACHE_VARIABLES : []),
   ];
@@ -119,29 +123,53 @@ async function launch(command: string, args: readonly string[]): Promise<number>
   const script = new URL(`./${command}.ts`, import.meta.url).href;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--frozen", ...permissions, script, ...args],
-    env: GPU_ENVIRONMENT,
+    env: { ...GPU_ENVIRONMENT, ...CHILD_ENVIRONMENT, [LAUNCHER_VARIABLE]: String(Deno.pid) },
     stdin: "inherit",
     stdout: "inherit",
     stderr: "inherit",
   }).spawn();
   passSignalsTo(child);
-  return (await child.status).code;
+  await watchAncestors(() => send(child, "SIGTERM"));
+  const { code, signal } = await child.status;
+  const end = endOfChild(command, signal, command === "train" ? resumeArguments(args) : undefined);
+  if (end !== undefined) console.error(end);
+  return code;
 }
+
+/** How a training with these arguments is gone on with, where they name its folder. */
+function resumeArguments(args: readonly string[]): string | undefined {
+  const folder = runFolders(args).at(-1);
+  return folder === undefined || folder === DEFAULT_RUN_FOLDER ? undefined : `--resume ${quoted(folder)}`;
+}
+
+/** A second signal within this time is the same one, come by another way. */
+const ECHO_MS = 1000;
+/** That a command which was told twice to end has for it. */
+const GRACE_MS = 3000;
 
 /**
  * The command decides what a signal means; the launcher passes it on and stays until the command has ended. From a
- * terminal, Ctrl-C reaches the command twice, directly and from here, within moments.
+ * terminal, Ctrl-C reaches the command twice, directly and from here, within moments. One that hangs, in a read that
+ * never ends or in a driver, hears nothing: told again, it is killed.
  */
 function passSignalsTo(child: Deno.ChildProcess): void {
   const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
+  let first: number | undefined;
   for (const signal of signals) {
     Deno.addSignalListener(signal, () => {
-      try {
-        child.kill(signal);
-      } catch {
-        // It has just ended: its status is on the way.
-      }
+      const now = performance.now();
+      first ??= now;
+      send(child, signal);
+      if (now - first > ECHO_MS) Deno.unrefTimer(setTimeout(() => send(child, "SIGKILL"), GRACE_MS));
     });
+  }
+}
+
+function send(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch {
+    // It has just ended: its status is on the way.
   }
 }
 

@@ -35,6 +35,9 @@ export const GPU_ENVIRONMENT: Readonly<Record<string, string>> = {
   DENO_WEBGPU_BACKEND: "vulkan,metal,dx12",
 };
 
+/** Environment of every process that is started from here: Deno asks nobody whether there is a newer one. */
+export const CHILD_ENVIRONMENT: Readonly<Record<string, string>> = { DENO_NO_UPDATE_CHECK: "1" };
+
 const PACKAGES = ["libvulkan1", "mesa-vulkan-drivers"];
 const COMMAND = `sudo apt-get update && sudo apt-get install -y ${PACKAGES.join(" ")}`;
 
@@ -111,7 +114,7 @@ async function probeInChild(): Promise<AdapterSummary | null> {
   const script = new URL("./probe_adapter.ts", import.meta.url).href;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", script],
-    env: GPU_ENVIRONMENT,
+    env: { ...GPU_ENVIRONMENT, ...CHILD_ENVIRONMENT },
     stdin: "null",
   });
   const { code, stdout, stderr } = await child.output();

@@ -1,5 +1,7 @@
 /** Ctrl-C, and its like: the first ends training after what is in flight, a later one ends the process. */
 
+import { onLauncherGone } from "./launcher_watch.ts";
+
 export interface Stop {
   readonly signal: AbortSignal;
   /** Called at the first signal. */
@@ -24,5 +26,6 @@ export function stopOnSignals(exitCode: number): Stop {
   // SIGHUP: the terminal was closed.
   const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) Deno.addSignalListener(signal, handle);
+  onLauncherGone(handle);
   return stop;
 }

@@ -1,0 +1,96 @@
+/**
+ * No process outlives the one that started it: a command ends as by Ctrl-C when its launcher is gone, the launcher when
+ * the task that started it is, or npx above that. (`kill -9` reaches one process and asks nobody.)
+ */
+
+import process from "node:process";
+
+/** In the command's environment: the launcher's process id. */
+export const LAUNCHER_VARIABLE = "CLICKGAN_LAUNCHER";
+/** What npm tells the processes that it starts. */
+export const NPM_VARIABLE = "npm_command";
+
+const LOOK_MS = 500;
+/** From the launcher up to npx: the task, a shell, npx. */
+const MOST_ANCESTORS = 4;
+
+/** What a command does when its launcher is gone; {@link onLauncherGone} sets it. */
+let end: () => void = () => Deno.exit(143);
+
+/** Replaces what is done then, which is to exit at once. */
+export function onLauncherGone(handle: () => void): void {
+  end = handle;
+}
+
+/** For a command: looks after the launcher that started it, if one did. */
+export function watchLauncher(): void {
+  const launcher = Number(variable(LAUNCHER_VARIABLE));
+  if (launcher > 0) watch(() => Deno.ppid === launcher, () => end());
+}
+
+/** For the launcher: looks after what started it. @param gone called once when it has ended. */
+export async function watchAncestors(gone: () => void): Promise<void> {
+  const parent = Deno.ppid;
+  const npx = variable(NPM_VARIABLE) === "exec" ? await ancestorsUpToNpx(parent) : [];
+  watch(() => Deno.ppid === parent && npx.every(isAlive), gone);
+}
+
+function watch(isThere: () => boolean, gone: () => void): void {
+  const timer = setInterval(() => {
+    if (isThere()) return;
+    clearInterval(timer);
+    gone();
+  }, LOOK_MS);
+  Deno.unrefTimer(timer);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0); // signal 0 reaches nobody: it only asks
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+/** Process ids above the launcher's parent, up to npx; none where the system does not tell. */
+async function ancestorsUpToNpx(parent: number): Promise<number[]> {
+  const found: number[] = [];
+  for (let pid = parent; found.length < MOST_ANCESTORS;) {
+    const above = await parentOf(pid);
+    if (above === undefined || above <= 1) return [];
+    found.push(above);
+    if (/^(npm|npx|node|MainThread)/.test(await nameOf(above))) return found;
+    pid = above;
+  }
+  return [];
+}
+
+async function parentOf(pid: number): Promise<number | undefined> {
+  const text = Deno.build.os === "linux"
+    ? (await outputOf("cat", [`/proc/${pid}/stat`])).replace(/^.*\) \S+ /s, "") // the name may hold anything
+    : await outputOf("ps", ["-o", "ppid=", "-p", String(pid)]);
+  return Number.parseInt(text) || undefined;
+}
+
+async function nameOf(pid: number): Promise<string> {
+  if (Deno.build.os === "linux") return await outputOf("cat", [`/proc/${pid}/comm`]);
+  return (await outputOf("ps", ["-o", "comm=", "-p", String(pid)])).trim().replace(/^.*\//, "");
+}
+
+async function outputOf(command: string, args: string[]): Promise<string> {
+  try {
+    const { stdout } = await new Deno.Command(command, { args, stdin: "null", stderr: "null" }).output();
+    return new TextDecoder().decode(stdout);
+  } catch {
+    return "";
+  }
+}
+
+function variable(name: string): string | undefined {
+  try {
+    return Deno.env.get(name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
+}
