@@ -6,17 +6,17 @@ import { CsvLog, type LogFile, type LogMark } from "../src/run/csv_log.ts";
 const columns = ["iteration", "loss", "prec@1"];
 
 /** Runs `body` with a path in a fresh folder that is removed afterwards. */
-async function withPath(body: (path: string) => Promise<void>): Promise<void> {
+async function withPath(body: (path: string) => void): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
-    await body(`${folder}/log.csv`);
+    body(`${folder}/log.csv`);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
 Deno.test("CsvLog writes a header and rows, and resumes from a mark", () =>
-  withPath(async (path) => {
+  withPath((path) => {
     const log = CsvLog.begin(path, columns);
     for (let i = 1; i <= 2; i++) log.append([i, i / 8, 0.5]);
     log.flush();
@@ -35,7 +35,7 @@ Deno.test("CsvLog writes a header and rows, and resumes from a mark", () =>
   }));
 
 Deno.test("CsvLog keeps rows in memory until it is flushed", () =>
-  withPath(async (path) => {
+  withPath((path) => {
     const log = CsvLog.begin(path, ["x"]);
     log.append([1]);
     assert.equal(Deno.readTextFileSync(path), "x\n");
@@ -47,7 +47,7 @@ Deno.test("CsvLog keeps rows in memory until it is flushed", () =>
   }));
 
 Deno.test("CsvLog writes numbers that read back as the same floats", () =>
-  withPath(async (path) => {
+  withPath((path) => {
     const log = CsvLog.begin(path, ["x"]);
     const numbers = fc.sample(fc.double(), { numRuns: 300, seed: 1 }).concat(NaN, -0, Infinity, 5e-324);
     for (const x of numbers) log.append([x]);
@@ -57,7 +57,7 @@ Deno.test("CsvLog writes numbers that read back as the same floats", () =>
   }));
 
 Deno.test("CsvLog quotes text", () =>
-  withPath(async (path) => {
+  withPath((path) => {
     const log = CsvLog.begin(path, ["i", "note"]);
     log.append([1, 'a, "b"']);
     assert.throws(() => log.append([2, "two\nlines"]), RangeError);
@@ -83,10 +83,10 @@ function refused(message: RegExp): (error: unknown) => boolean {
 const HEADER = "iteration,loss,prec@1\n";
 
 Deno.test("CsvLog goes on from its mark, whatever stands behind it", () =>
-  withPath(async (path) => {
+  withPath((path) => {
     const text = `${HEADER}1,2,3\n4,5,6\n`;
     for (const behind of ["", "7", "7,8,9\n", "\n\n", "no number", "\0".repeat(5000)]) {
-      await Deno.writeTextFile(path, text + behind);
+      Deno.writeTextFileSync(path, text + behind);
       const log = CsvLog.resume(path, columns, markOf(text));
       assert.deepEqual(log.mark(), markOf(text));
       log.append([7, 8, 9]);
@@ -96,7 +96,7 @@ Deno.test("CsvLog goes on from its mark, whatever stands behind it", () =>
   }));
 
 Deno.test("CsvLog does not go on from a log that is not as it was, and touches none", () =>
-  withPath(async (path) => {
+  withPath((path) => {
     const text = `${HEADER}1,2,3\n4,5,6\n`;
     const mark = markOf(text);
     assert.throws(
@@ -113,7 +113,7 @@ Deno.test("CsvLog does not go on from a log that is not as it was, and touches n
       `\ufeff${text}`,
     ];
     for (const other of changed) {
-      await Deno.writeTextFile(path, other);
+      Deno.writeTextFileSync(path, other);
       assert.throws(
         () => CsvLog.resume(path, columns, mark),
         refused(/log\.csv is not the log that the run wrote/),
@@ -123,14 +123,14 @@ Deno.test("CsvLog does not go on from a log that is not as it was, and touches n
   }));
 
 Deno.test("CsvLog begins where nothing is, or a header that was cut short, and nowhere else", () =>
-  withPath(async (path) => {
+  withPath((path) => {
     for (let cut = 0; cut <= HEADER.length; cut++) {
-      await Deno.writeTextFile(path, HEADER.slice(0, cut));
+      Deno.writeTextFileSync(path, HEADER.slice(0, cut));
       CsvLog.begin(path, columns).close();
       assert.equal(Deno.readTextFileSync(path), HEADER);
     }
     for (const other of [`${HEADER}1,2,3\n`, "a,b\n", "x", `${HEADER}\n`]) {
-      await Deno.writeTextFile(path, other);
+      Deno.writeTextFileSync(path, other);
       assert.throws(() => CsvLog.begin(path, columns), refused(/Expected no log at .*Nothing was changed/));
       assert.equal(Deno.readTextFileSync(path), other);
     }
