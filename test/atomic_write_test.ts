@@ -44,7 +44,7 @@ Deno.test("atomicWriteFile keeps the old contents when it fails, and removes its
     // Bytes that cannot be had stand for a disk that is full half-way: Deno gives /dev/full to no test.
     const full = Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
     const half = {
-      length: 1,
+      length: 2 ** 20,
       subarray: () => {
         throw full;
       },

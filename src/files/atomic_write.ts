@@ -10,6 +10,8 @@ export type FileContents = string | Uint8Array | readonly Uint8Array[];
 /** How long a file is waited for that another process is writing. */
 const MOST_SECONDS = 30;
 const LOOK_MS = 20;
+/** Pieces are written together up to so many bytes. */
+const RUN_BYTES = 2 ** 20;
 
 /**
  * Writes a file so that its name stands for the old contents or for all of the new ones, never for a part: the
@@ -23,7 +25,7 @@ export async function atomicWriteFile(path: string, contents: FileContents): Pro
     const { target, mode } = replaced(path);
     const temporary = await waitForTemporary(target);
     try {
-      for (const piece of pieces(contents)) await writeAll(temporary.file, piece);
+      for (const run of runs(pieces(contents))) await writeAll(temporary.file, run);
       if (mode !== undefined) Deno.chmodSync(temporary.path, mode);
       await temporary.file.sync(); // otherwise a power cut could leave the new name with old or empty blocks
       await Deno.rename(temporary.path, target);
@@ -77,6 +79,34 @@ export async function makeFolder(path: string): Promise<void> {
 function pieces(contents: FileContents): readonly Uint8Array[] {
   if (typeof contents === "string") return [new TextEncoder().encode(contents)];
   return contents instanceof Uint8Array ? [contents] : contents;
+}
+
+/** The same bytes in fewer runs: a snapshot has dozens of small tensors, and each write is a call of the system. */
+function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
+  let waiting: Uint8Array[] = [];
+  let length = 0;
+  for (const piece of pieces) {
+    if (length > 0 && length + piece.length > RUN_BYTES) {
+      yield joined(waiting, length);
+      [waiting, length] = [[], 0];
+    }
+    if (piece.length >= RUN_BYTES) yield piece;
+    else {
+      waiting.push(piece);
+      length += piece.length;
+    }
+  }
+  if (length > 0) yield joined(waiting, length);
+}
+
+function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
 }
 
 /** `write` may take only a part of a large piece. */

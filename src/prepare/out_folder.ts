@@ -71,8 +71,9 @@ export class OutFolder implements Disposable {
       await removeWork(this.work);
       if (await exists(this.path)) await Deno.remove(this.path); // an empty folder that was there
       await Deno.rename(this.partial, this.path);
-      await Deno.remove(join(this.path, SIGN));
     });
+    // A data set that is whole is no failure for a sign that stays in it: nobody reads it.
+    await Deno.remove(join(this.path, SIGN)).catch(() => {});
   }
 
   async abandon(): Promise<void> {

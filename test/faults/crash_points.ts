@@ -1,0 +1,151 @@
+/** One crash point: a command meets a fault at one of its file operations, and is started again. */
+
+import { createHash } from "node:crypto";
+import type { CommandName } from "../command_check.ts";
+import { isMessage, run } from "./process.ts";
+
+export type How = "kill" | "ENOSPC" | "EIO";
+export const hows: readonly How[] = ["kill", "ENOSPC", "EIO"];
+
+export interface Scenario {
+  readonly name: string;
+  readonly command: CommandName;
+  /** Relative to the folder that it is run in. */
+  readonly args: readonly string[];
+  /** Writes what the command needs into an empty folder. */
+  prepare(folder: string): Promise<void>;
+  /** What is started after a fault; the same again, by default. */
+  again?(folder: string): Promise<readonly string[]>;
+  /** A second start may be refused with a message that matches, instead of ending as if nothing had been. */
+  readonly refusal?: RegExp;
+  /** What is compared; all files that are not among those that {@link prepare} wrote, by default. */
+  outcome?(folder: string): Promise<Map<string, string>>;
+}
+
+/** What came of a crash point. */
+export interface Verdict {
+  readonly outcome: "equal" | "refused" | "done without" | "failed";
+  /** What went wrong, or was said. */
+  readonly text: string;
+}
+
+/** How many operations a fault of a kind can meet. */
+export async function countPoints(scenario: Scenario, base: string, how: How): Promise<number> {
+  return await inCopy(base, async (folder) => {
+    const { code, stderr } = await run(folder, scenario.command, scenario.args, `how=${how}`);
+    if (code !== 0) throw new Error(`${scenario.name} fails without a fault:\n${stderr}`);
+    return stderr.split("\n").filter((line) => line.startsWith("fault-point ")).length;
+  });
+}
+
+/** What comes of a scenario that nothing disturbs. */
+export async function undisturbed(scenario: Scenario, base: string): Promise<Map<string, string>> {
+  return await inCopy(base, async (folder) => {
+    const { code, stderr } = await run(folder, scenario.command, scenario.args);
+    if (code !== 0) throw new Error(`${scenario.name} fails without a fault:\n${stderr}`);
+    return await outcomeOf(scenario, base, folder);
+  });
+}
+
+/** Meets a fault, and starts again. @param base what {@link Scenario.prepare} wrote. */
+export async function tryPoint(
+  scenario: Scenario,
+  base: string,
+  expected: ReadonlyMap<string, string>,
+  how: How,
+  at: number,
+): Promise<Verdict> {
+  return await inCopy(base, async (folder) => {
+    const first = await run(folder, scenario.command, scenario.args, `how=${how}&at=${at}`);
+    if (first.code === 0) {
+      // What failed was something that a command can do without.
+      const text = difference(expected, await outcomeOf(scenario, base, folder));
+      return text === undefined
+        ? { outcome: "done without", text: "" }
+        : failed("ended 0, but not as if nothing had been", text);
+    }
+    if (how === "kill" && first.signal !== "SIGKILL") return failed("was not killed", first.stderr);
+    if (how !== "kill" && !isMessage(first)) return failed("did not end with a message", first.stderr);
+    const args = await scenario.again?.(folder) ?? scenario.args;
+    const second = await run(folder, scenario.command, args);
+    if (second.code !== 0) {
+      if (!isMessage(second)) return failed("the second start did not end with a message", second.stderr);
+      if (scenario.refusal?.test(second.stderr)) return { outcome: "refused", text: second.stderr };
+      return failed("the second start was refused", second.stderr);
+    }
+    const text = difference(expected, await outcomeOf(scenario, base, folder));
+    return text === undefined
+      ? { outcome: "equal", text: "" }
+      : failed("ends otherwise than undisturbed", text);
+  });
+}
+
+function failed(how: string, text: string): Verdict {
+  return { outcome: "failed", text: `${how}:\n${text.trim().slice(-1500)}` };
+}
+
+export async function outcomeOf(
+  scenario: Scenario,
+  base: string,
+  folder: string,
+): Promise<Map<string, string>> {
+  if (scenario.outcome) return await scenario.outcome(folder);
+  const files = await filesBelow(folder);
+  for (const name of (await filesBelow(base)).keys()) {
+    if (!name.startsWith("out")) files.delete(name);
+  }
+  return files;
+}
+
+/** Contents of all files by their path; without what tells the time, and without the cache. */
+export async function filesBelow(folder: string, path = ""): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  for await (const { name, isDirectory } of Deno.readDir(`${folder}/${path}`)) {
+    const place = path === "" ? name : `${path}/${name}`;
+    if (place === "cache") continue;
+    if (!isDirectory) files.set(place, timeless(name, await Deno.readFile(`${folder}/${place}`)));
+    else for (const [below, contents] of await filesBelow(folder, place)) files.set(below, contents);
+  }
+  return files;
+}
+
+function timeless(name: string, bytes: Uint8Array): string {
+  if (name !== "result.json") {
+    return `${bytes.length} bytes, ${createHash("sha256").update(bytes).digest("hex")}`;
+  }
+  return new TextDecoder().decode(bytes).replace(/"sessionSeconds": [\d.e-]+/g, '"sessionSeconds": 0');
+}
+
+export function difference(
+  expected: ReadonlyMap<string, string>,
+  found: ReadonlyMap<string, string>,
+): string | undefined {
+  for (const name of new Set([...expected.keys(), ...found.keys()])) {
+    const [a, b] = [expected.get(name), found.get(name)];
+    if (a === b) continue;
+    if (a === undefined) return `${name} is left over`;
+    if (b === undefined) return `${name} is missing`;
+    return `${name} differs: ${a.slice(0, 200)}, found ${b.slice(0, 200)}`;
+  }
+  return undefined;
+}
+
+/** Works in a copy of a folder, which is removed afterwards. */
+export async function inCopy<T>(base: string, work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-fault-" });
+  try {
+    await copyInto(base, folder);
+    return await work(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function copyInto(from: string, to: string): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (isDirectory) {
+      await Deno.mkdir(`${to}/${name}`);
+      await copyInto(`${from}/${name}`, `${to}/${name}`);
+    } else await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Run before a command (`deno run --preload inject.ts?how=kill&at=17 ...`): makes one of its file operations fail, and its
+ * clock run fast, so that a short run saves often. Operations are counted from 1 in the order in which they begin.
+ *
+ *   how    kill    SIGKILL before it; a write has written a half
+ *          ENOSPC  no space from it on: nothing grows and nothing new appears; a write has written a half
+ *          EIO     it fails with an input/output error, once
+ *   at     its number; without it nothing fails, and each operation is a line of standard error
+ */
+
+const request = new URL(import.meta.url).searchParams;
+const how = request.get("how");
+const at = Number(request.get("at"));
+
+/** An operation that changes nothing only fails with EIO: to be killed before a read is to be killed after a write. */
+const CHANGING = /^(open:w|write|truncate|sync|rename|remove|mkdir|chmod|writeFile|writeTextFile)/;
+/** Those that need space. */
+const GROWING = /^(open:w|write|mkdir|writeFile|writeTextFile)/;
+
+let count = 0;
+let full = false;
+
+function failure(code: "ENOSPC" | "EIO"): Error {
+  const text = code === "EIO" ? "Input/output error (os error 5)" : "No space left on device (os error 28)";
+  return Object.assign(new Error(text), { code });
+}
+
+/** @param half does a half of it. */
+function meet(name: string, what: string, half: () => void = () => {}): void {
+  if (how !== "EIO" && !CHANGING.test(name)) return;
+  if (full && GROWING.test(name)) throw failure("ENOSPC");
+  count++;
+  if (at === 0) return void writeTrace(`fault-point ${count} ${name} ${what}`);
+  if (count !== at) return;
+  if (how === "EIO") throw failure("EIO");
+  if (how === "ENOSPC") {
+    full = true;
+    if (!GROWING.test(name)) return;
+    half();
+    throw failure("ENOSPC");
+  }
+  half();
+  Deno.kill(Deno.pid, "SIGKILL");
+  for (;;); // until it comes
+}
+
+const trueWrite = Deno.FsFile.prototype.writeSync;
+const encoder = new TextEncoder();
+function writeTrace(line: string): void {
+  Deno.stderr.writeSync(encoder.encode(`${line}\n`));
+}
+
+/** Replaces a method with one that meets its fate first. */
+function wrap<T extends object, K extends keyof T & string>(
+  owner: T,
+  name: K,
+  label: (args: readonly unknown[], self: unknown) => [name: string, what: string, half?: () => void],
+): void {
+  const original = owner[name];
+  if (typeof original !== "function") throw new Error(`no method ${name}`);
+  const isSync = name.endsWith("Sync");
+  const replaced = function (this: unknown, ...args: unknown[]): unknown {
+    try {
+      meet(...label(args, this));
+    } catch (error) {
+      if (isSync) throw error;
+      const rejected = Promise.reject(error);
+      return name === "readDir" ? { [Symbol.asyncIterator]: () => ({ next: () => rejected }) } : rejected;
+    }
+    return Reflect.apply(original, this, args);
+  };
+  Object.defineProperty(owner, name, { value: replaced, configurable: true, writable: true });
+}
+
+const isWriting = (options: unknown) =>
+  typeof options === "object" && options !== null &&
+  ["write", "append", "create", "createNew", "truncate"].some((key) => Reflect.get(options, key) === true);
+
+for (const name of ["open", "openSync"] as const) {
+  wrap(Deno, name, ([path, options]) => [isWriting(options) ? "open:w" : "open:r", String(path)]);
+}
+for (
+  const name of ["rename", "renameSync", "remove", "removeSync", "mkdir", "mkdirSync", "chmodSync"] as const
+) {
+  wrap(Deno, name, ([path]) => [name, String(path)]);
+}
+for (const name of ["writeFile", "writeTextFile"] as const) {
+  wrap(Deno, name, ([path, data]) => [name, String(path), () => {
+    const bytes = typeof data === "string" ? encoder.encode(data) : data;
+    if (bytes instanceof Uint8Array) Deno.writeFileSync(String(path), bytes.subarray(0, bytes.length >> 1));
+  }]);
+}
+for (
+  const name of [
+    "readFile",
+    "readFileSync",
+    "readTextFile",
+    "readTextFileSync",
+    "readDir",
+    "readDirSync",
+    "stat",
+    "statSync",
+    "lstat",
+    "lstatSync",
+    "realPathSync",
+  ] as const
+) {
+  wrap(Deno, name, ([path]) => [name, String(path)]);
+}
+const file = Deno.FsFile.prototype;
+for (const name of ["write", "writeSync"] as const) {
+  wrap(file, name, ([data], self) => [name, "", () => {
+    if (data instanceof Uint8Array) Reflect.apply(trueWrite, self, [data.subarray(0, data.length >> 1)]);
+  }]);
+}
+for (
+  const name of ["sync", "syncSync", "truncateSync", "read", "readSync", "seekSync", "statSync"] as const
+) {
+  wrap(file, name, () => [name, ""]);
+}
+
+// Snapshots are due every 20 seconds: by this clock every few steps.
+let now = 0;
+performance.now = () => now += 1500;

@@ -1,0 +1,62 @@
+/** Tries crash points of scenarios, several at once, and counts what came of them. */
+
+import {
+  countPoints,
+  type How,
+  hows,
+  type Scenario,
+  tryPoint,
+  undisturbed,
+  type Verdict,
+} from "./crash_points.ts";
+
+export interface Tried {
+  readonly scenario: string;
+  readonly how: How;
+  readonly at: number;
+  readonly of: number;
+  readonly verdict: Verdict;
+}
+
+export interface PointOptions {
+  /** Of the points of a scenario and a kind of fault, one in so many. */
+  readonly every: number;
+  /** The first of them. */
+  readonly first: number;
+  /** How many at once. */
+  readonly jobs: number;
+  readonly onTried?: (tried: Tried) => void;
+}
+
+/** @returns all that was tried. */
+export async function tryPoints(
+  scenarios: readonly Scenario[],
+  { every, first, jobs, onTried }: PointOptions,
+): Promise<Tried[]> {
+  const all: Tried[] = [];
+  for (const scenario of scenarios) {
+    const base = await Deno.makeTempDir({ prefix: "clickgan-base-" });
+    try {
+      await scenario.prepare(base);
+      const expected = await undisturbed(scenario, base);
+      const points: { how: How; at: number; of: number }[] = [];
+      for (const [k, how] of hows.entries()) {
+        const of = await countPoints(scenario, base, how);
+        for (let at = 1 + (first + k * 7) % every; at <= of; at += every) points.push({ how, at, of });
+      }
+      const work = points[Symbol.iterator]();
+      const worker = async () => {
+        for (const point of work) {
+          const verdict = await tryPoint(scenario, base, expected, point.how, point.at);
+          const tried = { scenario: scenario.name, ...point, verdict };
+          all.push(tried);
+          onTried?.(tried);
+        }
+      };
+      await Promise.all(Array.from({ length: jobs }, worker));
+    } finally {
+      await Deno.remove(base, { recursive: true });
+    }
+  }
+  return all;
+}

@@ -1,0 +1,84 @@
+/** Commands in a folder of their own, with a cache of their own, directly or by the launcher. */
+
+import { permissionFlags } from "../../src/cli/launch.ts";
+import { cacheFolder } from "../../src/cli/output_folders.ts";
+import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
+import type { CommandName, CommandResult } from "../command_check.ts";
+
+/** How a process ended, and what it said. */
+export type Ended = CommandResult & { readonly signal: Deno.Signal | null };
+
+const ROOT = new URL("../../", import.meta.url);
+const INJECT = new URL("inject.ts", import.meta.url).href;
+/** No command of these takes longer, however slow the machine. */
+const MOST_MS = 180_000;
+
+/** Runs a command in a folder. @param fault see inject.ts; none, if not given. */
+export async function run(
+  folder: string,
+  command: CommandName,
+  args: readonly string[],
+  fault?: string,
+): Promise<Ended> {
+  const env = await environment(folder);
+  const permissions = permissionFlags(command, args, cacheFolder((name) => env[name]));
+  const preload = fault === undefined ? [] : ["--allow-run", `--preload=${INJECT}?${fault}`];
+  const script = new URL(`src/cli/${command}.ts`, ROOT).href;
+  return await ended(start(folder, [...permissions, ...preload, script, ...args], env));
+}
+
+/** Starts a command as its task does, by the launcher. */
+export async function launch(
+  folder: string,
+  command: CommandName,
+  args: readonly string[],
+): Promise<Deno.ChildProcess> {
+  const env = await environment(folder);
+  const variables = "--allow-env=XDG_CACHE_HOME,HOME,LOCALAPPDATA,npm_command";
+  const script = new URL("src/cli/launch.ts", ROOT).href;
+  return start(
+    folder,
+    ["--no-prompt", "--allow-run", "--allow-sys=uid", variables, script, command, ...args],
+    env,
+  );
+}
+
+function start(folder: string, args: readonly string[], env: Record<string, string>): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--frozen", `--config=${new URL("deno.json", ROOT).pathname}`, ...args],
+    cwd: folder,
+    env: { ...GPU_ENVIRONMENT, ...CHILD_ENVIRONMENT, NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+/** Waits for the end of a process; one that hangs is killed. */
+export async function ended(child: Deno.ChildProcess): Promise<Ended> {
+  const timer = setTimeout(() => child.kill("SIGKILL"), MOST_MS);
+  const { code, signal, stdout, stderr } = await child.output();
+  clearTimeout(timer);
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, signal, stdout: decode(stdout), stderr: decode(stderr) };
+}
+
+/** Whether a command was refused, or failed, with a message. */
+export function isMessage({ code, stderr }: CommandResult): boolean {
+  return code === 1 && /^error: \S/m.test(stderr) && !/^ {4}at |fault in the program/m.test(stderr);
+}
+
+async function environment(folder: string): Promise<Record<string, string>> {
+  return { XDG_CACHE_HOME: `${folder}/cache`, LOCALAPPDATA: `${folder}/cache`, ...(await usualFolders()) };
+}
+
+let folders: Promise<Record<string, string>> | undefined;
+/** Deno's own folder and the driver's cache stay where they are. */
+function usualFolders(): Promise<Record<string, string>> {
+  return folders ??= (async () => {
+    const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+    const DENO_DIR = String(JSON.parse(new TextDecoder().decode(info.stdout)).denoDir);
+    const usual = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`;
+    return { DENO_DIR, MESA_SHADER_CACHE_DIR: Deno.env.get("MESA_SHADER_CACHE_DIR") ?? usual };
+  })();
+}

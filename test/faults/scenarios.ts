@@ -1,0 +1,177 @@
+/** The commands whose file operations are made to fail, each as small as it can be and still write all that it writes. */
+
+import { writePaperFile } from "../command_check.ts";
+import { smallLog } from "../small_logs.ts";
+import type { Scenario } from "./crash_points.ts";
+import { run } from "./process.ts";
+
+const OUT = "out";
+const SMALL = ["--dims", "8", "--lstm-units", "4", "--batch-size", "12", "--no-calibration", "--no-report"];
+const SHANNON = [...SMALL, "--iterations", "20", "--validate-every", "5"];
+const ADVERSARIAL = [
+  ...["--adversarial", "10", "--adversarial-validate-every", "5", "--adversarial-batch-size", "12"],
+  ...["--generator-warmup", "3"],
+];
+
+async function paperLog(folder: string): Promise<void> {
+  writePaperFile(`${folder}/log.tsv`, smallLog(31, { users: 90, items: 30, width: 0 }));
+  await Promise.resolve();
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
+/** Goes on with a run that has begun, as its own message says; begins it otherwise. */
+function trained(name: string, args: readonly string[], more: Partial<Scenario> = {}): Scenario {
+  const all = ["--data", "log.tsv", "--save-dir", OUT, ...args];
+  return {
+    name,
+    command: "train",
+    args: all,
+    prepare: paperLog,
+    again: async (folder) => {
+      const begun = await exists(`${folder}/${OUT}/config.json`) ||
+        await exists(`${folder}/${OUT}/seeds.json`);
+      return begun ? ["--resume", OUT, "--no-report"] : all;
+    },
+    ...more,
+  };
+}
+
+/** A file that a command of the same kind makes first. */
+async function made(folder: string, command: Scenario["command"], args: readonly string[]): Promise<void> {
+  const { code, stderr } = await run(folder, command, args);
+  if (code !== 0) throw new Error(stderr);
+}
+
+/** A run that was killed about half-way. */
+async function halfTrained(folder: string): Promise<void> {
+  await paperLog(folder);
+  await run(
+    folder,
+    "train",
+    ["--data", "log.tsv", "--save-dir", OUT, ...SHANNON, ...ADVERSARIAL],
+    "how=kill&at=90",
+  );
+  if (!await exists(`${folder}/${OUT}/last.safetensors`)) throw new Error("the run was killed too early");
+}
+
+/** Views and purchases of some visitors. */
+function events(visitors: number): string {
+  const lines = ["timestamp,visitorid,event,itemid,transactionid"];
+  for (let v = 0; v < visitors; v++) {
+    for (let k = 0; k < 4; k++) {
+      const time = 1_430_622_004_384 + v * 7_000_000 + k * 60_000;
+      lines.push(`${time},${v},${k === 3 ? "addtocart" : "view"},${(v * 7 + (k === 3 ? 0 : k)) % 23},`);
+    }
+  }
+  return lines.join("\n") + "\n";
+}
+
+/** Impressions in MIND's layout. */
+function behaviors(users: number): string {
+  const line = (u: number) => {
+    const shown = [0, 1, 2].map((k) => `N${(u + 5 * k) % 17}-${k === u % 3 ? 1 : 0}`).join(" ");
+    return `${u}\tU${u}\t11/11/2019 9:0${u % 10}:00 AM\tN${u % 7} N${u % 5}\t${shown}`;
+  };
+  return Array.from({ length: users }, (_, u) => line(u)).join("\n") + "\n";
+}
+
+/** A log with a row for each displayed item, and what is known of the items. */
+async function longLog(folder: string): Promise<void> {
+  const rows = ["user,item,time,clicked,page"];
+  for (let u = 0; u < 60; u++) {
+    for (let page = 0; page < 2; page++) {
+      for (let k = 0; k < 3; k++) {
+        rows.push(
+          `u${u},i${(5 * u + 3 * k + page) % 11},${1_700_000_000 + 100 * u + page},${
+            k === (u + page) % 3 ? 1 : 0
+          },${page}`,
+        );
+      }
+    }
+  }
+  const items = Array.from({ length: 11 }, (_, k) => `i${k},${k * k / 10},${k % 2 ? "odd" : "even"}`);
+  await Deno.writeTextFile(`${folder}/log.csv`, rows.join("\n") + "\n");
+  await Deno.writeTextFile(`${folder}/items.csv`, ["item,size,kind", ...items].join("\n") + "\n");
+}
+
+const LONG_SOURCE = ["log", "--source", "log.csv", "--features", "items.csv"];
+const LONG = ["--user", "user", "--item", "item", "--time", "time", "--clicked", "clicked", "--page", "page"];
+
+function prepared(name: string, args: readonly string[], prepare: Scenario["prepare"]): Scenario {
+  return {
+    name,
+    command: "data",
+    args: [...args, "--threads", "1"],
+    prepare,
+    refusal: /holds manifest\.json|holds /,
+  };
+}
+
+const packed = ["--data", "set", "--memory-rows", "0", "--save-dir", OUT, ...SHANNON];
+
+export const scenarios: readonly Scenario[] = [
+  trained("train", SHANNON),
+  trained("train, both stages", [...SHANNON, ...ADVERSARIAL]),
+  trained("train, adversarial stage alone", [...SHANNON, ...ADVERSARIAL, "--no-pretrain"]),
+  trained("train --seeds", [...SHANNON, "--seeds", "2"]),
+  {
+    ...trained("train --resume", []),
+    args: ["--resume", OUT, "--no-report"],
+    prepare: halfTrained,
+    outcome: undefined,
+  },
+  {
+    ...trained("train, a log on disk", []),
+    args: packed,
+    prepare: async (folder) => {
+      await longLog(folder);
+      await made(folder, "data", [...LONG_SOURCE, ...LONG, "--out", "set", "--threads", "1"]);
+    },
+    again: async (folder) =>
+      await exists(`${folder}/${OUT}/config.json`) ? ["--resume", OUT, "--no-report"] : packed,
+  },
+  {
+    name: "reproduce",
+    command: "reproduce",
+    args: [
+      ...[
+        "--data",
+        "log.tsv",
+        "--save-dir",
+        OUT,
+        "--seeds",
+        "1",
+        "--iterations",
+        "10",
+        "--adversarial",
+        "100",
+      ],
+      ...["--models", "fine-tuned-64-64", "--readme", "notes.md", "--no-calibration"],
+    ],
+    prepare: async (folder) => {
+      writePaperFile(`${folder}/log.tsv`, smallLog(31, { users: 330, items: 30, width: 0 }));
+      await Deno.writeTextFile(
+        `${folder}/notes.md`,
+        "before\n<!-- reproduce log -->\nold\n<!-- end of reproduce log -->\nafter\n",
+      );
+    },
+  },
+  prepared("data retailrocket", ["retailrocket", "--source", "raw", "--out", OUT], async (folder) => {
+    await Deno.mkdir(`${folder}/raw`);
+    await Deno.writeTextFile(`${folder}/raw/events.csv`, events(60));
+  }),
+  prepared("data impressions", ["impressions", "--source", "behaviors.tsv", "--out", OUT], async (folder) => {
+    await Deno.writeTextFile(`${folder}/behaviors.tsv`, behaviors(60));
+  }),
+  prepared("data log", [...LONG_SOURCE, ...LONG, "--out", OUT], longLog),
+  {
+    name: "data example",
+    command: "data",
+    args: ["example", "--out", OUT],
+    prepare: async () => {},
+    refusal: /is there already\. Choose another --out, or remove it/,
+  },
+];

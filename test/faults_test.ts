@@ -1,0 +1,44 @@
+/** A part of `deno task test:faults` that is quick: some crash points of every command, a race, a few kills. */
+
+import assert from "node:assert/strict";
+import { randomStream } from "../src/data/random.ts";
+import { killAtRandom } from "./faults/kills.ts";
+import { tryPoints } from "./faults/points.ts";
+import { raceRounds, races } from "./faults/races.ts";
+import { scenarios } from "./faults/scenarios.ts";
+
+/** So many points of each kind of fault, spread over a command's operations. */
+const QUICK: Readonly<Record<string, number>> = {
+  "train, both stages": 61,
+  "train --seeds": 149,
+  "train, a log on disk": 97,
+  "reproduce": 199,
+  "data retailrocket": 17,
+  "data log": 13,
+  "data example": 9,
+};
+
+for (const [name, every] of Object.entries(QUICK)) {
+  Deno.test(`crash points: ${name}, one in ${every}`, async () => {
+    const chosen = scenarios.filter((scenario) => scenario.name === name);
+    assert.equal(chosen.length, 1);
+    const tried = await tryPoints(chosen, { every, first: 4, jobs: 2 });
+    assert.ok(tried.length >= 4, String(tried.length));
+    const failed = tried.filter(({ verdict }) => verdict.outcome === "failed");
+    assert.deepEqual(failed.map(({ how, at, verdict }) => `${how} at ${at}: ${verdict.text}`), []);
+  });
+}
+
+Deno.test("races: of two commands in one folder one does its work, and the other is told who does", async () => {
+  for (const race of races) {
+    if (race.name !== "two reproduce") assert.deepEqual(await raceRounds(race, 1), [], race.name);
+  }
+});
+
+Deno.test("kills at random moments, of a training or of its launcher, cost nothing", async () => {
+  const scenario = scenarios.find(({ name }) => name === "train, both stages");
+  assert.ok(scenario);
+  const random = randomStream(7, "kills");
+  const { failures } = await killAtRandom({ scenario, kills: 4, random: () => random.uniform() });
+  assert.deepEqual(failures, []);
+});
