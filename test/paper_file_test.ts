@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { checkLog } from "../src/data/check_log.ts";
 import { type ClickLog, NONE, type Split, splits, usersOf } from "../src/data/click_log.ts";
+import { canonical } from "../src/data/decimal.ts";
 import { readPaperFile } from "../src/data/paper_file.ts";
 import { UserError } from "../src/user_error.ts";
 import { realData } from "./real_data.ts";
@@ -81,6 +83,21 @@ const faults: { name: string; lines: string[]; says: RegExp }[] = [
     says: /log\.tsv:1: .*is_click, tr_val_tst are missing; found session_new_index, Time, item_new_index\./,
   },
   {
+    name: "a column twice",
+    lines: [`${header.join(" ")} Time`, "0 10 0 0 0 11"],
+    says: /log\.tsv:1: expected one column Time, found several\. Rename/,
+  },
+  {
+    name: "times that only more than a double tells apart",
+    lines: [header.join(" "), "0 1.00000000000000001 0 0 0", "0 1.00000000000000002 1 0 0", ...good.slice(2)],
+    says: /log\.tsv:3: user 0 has a Time here and another one in line 2 .*both are read as 1\. Write fewer/,
+  },
+  {
+    name: "two clicks at one nanosecond",
+    lines: [header.join(" "), "0 1600000000000000001 0 1 0", "0 1600000000000000001 1 1 0", ...good.slice(2)],
+    says: /user 0 clicked item 1 and, in line 2, item 0 at the same Time 1600000000000000001\. /,
+  },
+  {
     name: "commas",
     lines: [header.join(","), "0,1,2,1,0"],
     says: /session_new_index, .* are missing.*separated by commas/,
@@ -94,6 +111,11 @@ const faults: { name: string; lines: string[]; says: RegExp }[] = [
     "a fractional item": ["0 1 0.5 0 0", /log\.tsv:3: expected item_new_index .* found "0.5"/],
     "a negative item": ["0 1 -2 0 0", /log\.tsv:3: expected item_new_index .* found "-2"/],
     "a raw item id": ["0 1 214821275 0 0", /log\.tsv:3: .*item_new_index .*Renumber the items.*214821275/],
+    "a time in hexadecimal": ["0 0x10 0 0 0", /log\.tsv:3: expected Time to be a number, found "0x10"/],
+    "a time of too many digits": [
+      `0 ${"1".repeat(31)} 0 0 0`,
+      /log\.tsv:3: expected Time .*at most 30 digits/,
+    ],
     "a time that is no number": ["0 noon 0 0 0", /log\.tsv:3: expected Time to be a number, found "noon"/],
     "an empty time": ["0  0 0 0", /log\.tsv:3: expected Time to be a number, found ""/],
     "a click of 2": ["0 1 0 2 0", /log\.tsv:3: expected is_click to be 0 or 1 .* found "2"/],
@@ -132,6 +154,90 @@ Deno.test("readPaperFile refuses a missing file and a directory", () => {
   assert.throws(() => readPaperFile(`${folder}/none.txt`), /UserError: .*none\.txt: there is no such file/);
   assert.throws(() => readPaperFile(folder), /UserError: .*found a directory/);
   Deno.removeSync(folder);
+});
+
+Deno.test("readPaperFile: times are apart where they differ in a nanosecond or in how they are written", () => {
+  const events = (...times: string[]) => {
+    const log = read(...times.map((time, k) => `0 ${time} ${k} 0 0`), ...good.slice(2));
+    return [...log.rowItem.subarray(0, log.eventRows[log.userEvents[1] ?? 0])].map((item, row) =>
+      `${log.eventRows.findLastIndex((first) => first <= row)}:${item}`
+    ).join(" ");
+  };
+  // As doubles, each three of these are one.
+  assert.equal(events("1600000000000000003", "1600000000000000001", "1600000000000000002"), "0:1 1:2 2:0");
+  assert.equal(events("-1600000000000000003", "-1600000000000000001", "+5"), "0:0 1:1 2:2");
+  assert.equal(events("9007199254740993", "9007199254740992", "9007199254740994"), "0:1 1:0 2:2");
+  // What is the same number is one event, and the digits of a double's own text are its number.
+  assert.equal(events("10", "1e1", "10.0", "+10.", "1.0e+1"), "0:0 0:1 0:2 0:3 0:4");
+  assert.equal(events("1396808691.2950001", "1396808691.29500010", "01396808691.2950001"), "0:0 0:1 0:2");
+  assert.equal(events("0.30000000000000004", "0.3"), "0:1 1:0");
+});
+
+Deno.test("canonical: two texts are the same if, and only if, they are the same number", () => {
+  const number = fc.record({
+    digits: fc.bigInt({ min: -(10n ** 25n), max: 10n ** 25n }),
+    places: fc.integer({ min: 0, max: 30 }),
+  });
+  const plain = ({ digits, places }: { digits: bigint; places: number }) => {
+    const text = String(digits < 0n ? -digits : digits).padStart(places + 1, "0");
+    const point = text.length - places;
+    return `${digits < 0n ? "-" : ""}${text.slice(0, point)}.${text.slice(point)}`;
+  };
+  fc.assert(
+    fc.property(number, number, fc.integer({ min: -9, max: 9 }), (a, b, shift) => {
+      const moved = `${a.digits}e${-a.places}`;
+      assert.equal(canonical(plain(a)), canonical(moved));
+      assert.equal(canonical(`${plain(a)}000`), canonical(moved));
+      const same = a.digits * 10n ** BigInt(b.places) === b.digits * 10n ** BigInt(a.places);
+      assert.equal(canonical(plain(a)) === canonical(plain(b)), same);
+      if (a.digits !== 0n) {
+        assert.equal(canonical(`${a.digits}e${shift}`) === canonical(`${a.digits}`), shift === 0);
+      }
+    }),
+    { numRuns: 500, seed: 5 },
+  );
+});
+
+Deno.test("readPaperFile: what is no readable file of this machine ends with a line, and nothing is waited for", async () => {
+  const folder = Deno.makeTempDirSync();
+  try {
+    Deno.symlinkSync(`${folder}/b`, `${folder}/a`);
+    Deno.symlinkSync(`${folder}/a`, `${folder}/b`);
+    const fifo = await new Deno.Command("mkfifo", { args: [`${folder}/fifo`] }).output().catch(() =>
+      undefined
+    );
+    const cases: [path: string, says: RegExp][] = [
+      ["", /^Expected the path of a tab-separated file, found an empty one\. Name the file\.$/],
+      ["x".repeat(5000), /^cannot read x{150}\.\.\.x{75} \(5000 characters\): the name is too long\. Choose/],
+      [`${folder}/a`, /^cannot read .*\/a: links lead to each other in a loop\. Name the file itself/],
+      [`${folder}/a/x`, /^cannot read .*links lead to each other/],
+      [`${folder}/x\0y`, /^cannot read .*x\\x00y: the system does not take this name/],
+      [`${folder}/x\ny`, /^.*x\\x0ay: there is no such file/],
+      [
+        "https://example.org/log.tsv",
+        /^Expected a path on this machine, found https:.*: only local files are read/,
+      ],
+      ["s3://bucket/log.tsv", /only local files are read\. Fetch the data first/],
+      [`file://${folder}/x`, /Name it without file:\/\//],
+      [
+        "/dev/null",
+        /^\/dev\/null: expected a regular file, found a character device\. Write the data to a file/,
+      ],
+      ...fifo?.success
+        ? [[`${folder}/fifo`, /fifo: expected a regular file, found a FIFO/] as [string, RegExp]]
+        : [],
+    ];
+    for (const [path, says] of cases) {
+      assert.throws(() => readPaperFile(path), (error) => {
+        assert.ok(error instanceof UserError, `expected a UserError for ${path}, got ${error}`);
+        assert.match(error.message, says);
+        assert.ok(!error.message.includes("\n"), error.message);
+        return true;
+      });
+    }
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
 });
 
 function checkSays(change: Partial<ClickLog>, says: RegExp): void {

@@ -3,13 +3,16 @@
  *   SessionId Time ItemId is_click raw_index session_new_index item_new_index tr_val_tst
  * Needed are session_new_index (the user), Time, item_new_index (the item), is_click (0 or 1) and tr_val_tst
  * (0 train, 1 validation, 2 test), in any order; other columns are skipped. Rows of one user with equal Time
- * are one event.
+ * are one event; times are told apart exactly, nanoseconds beyond 2^53 as well.
  *
  * Lines are split by hand: the format has no quoting (a quote in a SessionId is a plain character).
  */
 
 import { checkLog } from "./check_log.ts";
 import { type ClickLog, NONE, type Split, splits } from "./click_log.ts";
+import { canonical, DECIMAL, EXACT_DIGITS, MOST_DIGITS } from "./decimal.ts";
+import { expectFile, expectLocal } from "./local_file.ts";
+import { explainFileError, shownPath } from "../files/file_error.ts";
 import { UserError } from "../user_error.ts";
 
 const columns = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"] as const;
@@ -25,7 +28,11 @@ const maxBytes = 500_000_000;
 interface Rows {
   readonly line: number[];
   readonly user: number[];
+  /** The double next to the Time, and what a whole number has beyond it. */
   readonly time: number[];
+  readonly rest: number[];
+  /** Of rows whose Time is no whole number and has more digits than a double: all of them. */
+  readonly digits: Map<number, string>;
   readonly item: number[];
   readonly click: number[];
   /** Split code of each user in the file. */
@@ -62,30 +69,34 @@ export function readPaperFile(path: string, needed: readonly Split[] = splits): 
 }
 
 function readText(path: string): string {
+  expectLocal(path);
+  if (path === "") {
+    throw new UserError("Expected the path of a tab-separated file, found an empty one. Name the file.");
+  }
   try {
-    const { isDirectory, size } = Deno.statSync(path);
+    if (Deno.statSync(path).isDirectory) {
+      throw new UserError(
+        `${path}: expected a tab-separated file, found a directory. Give the path of a file in it.`,
+      );
+    }
+    const { size } = expectFile(path);
     if (size > maxBytes) {
       throw new UserError(
         `${path}: ${size.toLocaleString("en")} bytes, expected at most ${maxBytes.toLocaleString("en")}. ` +
           `Give a part of its users, or leave out columns that are not needed.`,
       );
     }
-    if (isDirectory) {
-      throw new UserError(
-        `${path}: expected a tab-separated file, found a directory. Give the path of a file in it.`,
-      );
-    }
     return Deno.readTextFileSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       throw new UserError(
-        `${path}: there is no such file. Check the path; relative ones start at ${Deno.cwd()}.`,
+        `${shownPath(path)}: there is no such file. Check the path; relative ones start at ${Deno.cwd()}.`,
       );
     }
     if (error instanceof Deno.errors.PermissionDenied) {
       throw new UserError(`${path}: the file may not be read. Check its permissions.`);
     }
-    throw error;
+    throw explainFileError(error, "read", path);
   }
 }
 
@@ -106,6 +117,12 @@ function parseHeader(path: string, header: string): { place: Record<Column, numb
         }. ${hint}`,
     );
   }
+  const twice = columns.find((name) => found.indexOf(name) < found.lastIndexOf(name));
+  if (twice !== undefined) {
+    throw new UserError(
+      `${path}:1: expected one column ${twice}, found several. Rename all but one of them in the header.`,
+    );
+  }
   const place = Object.fromEntries(columns.map((name) => [name, found.indexOf(name)])) as Record<
     Column,
     number
@@ -119,7 +136,16 @@ function parseRows(path: string, text: string): Rows {
       `${path}: the file is empty. Expected a header line and a row per event and displayed item.`,
     );
   }
-  const rows: Rows = { line: [], user: [], time: [], item: [], click: [], splitOf: new Map() };
+  const rows: Rows = {
+    line: [],
+    user: [],
+    time: [],
+    rest: [],
+    digits: new Map(),
+    item: [],
+    click: [],
+    splitOf: new Map(),
+  };
   const firstLine = new Map<number, number>();
   let header: ReturnType<typeof parseHeader> | undefined;
   for (let start = text.startsWith("\ufeff") ? 1 : 0, line = 1; start < text.length; line++) {
@@ -158,9 +184,18 @@ function parseRows(path: string, text: string): Rows {
     }
     const click = whole("is_click", 1, "0 or 1 (1 for the clicked item)");
     const split = whole("tr_val_tst", 2, "0 (train), 1 (validation) or 2 (test)");
-    const timeField = fields[place.Time]!;
-    const time = timeField.trim() === "" ? NaN : Number(timeField);
+    const timeField = fields[place.Time]!.trim();
+    const time = DECIMAL.test(timeField) ? Number(timeField) : NaN;
     if (!Number.isFinite(time)) fail("Time", "a number");
+    let rest = 0;
+    if (timeField.length > EXACT_DIGITS) {
+      if (/^[+-]?\d+$/.test(timeField)) {
+        if (timeField.length > MOST_DIGITS) fail("Time", `a number of at most ${MOST_DIGITS} digits`);
+        rest = Number(BigInt(timeField) - BigInt(time));
+      } else if (canonical(timeField) !== canonical(String(time))) {
+        rows.digits.set(rows.line.length, canonical(timeField));
+      }
+    }
 
     const before = rows.splitOf.get(user);
     if (before === undefined) {
@@ -177,6 +212,7 @@ function parseRows(path: string, text: string): Rows {
     rows.line.push(line);
     rows.user.push(user);
     rows.time.push(time);
+    rows.rest.push(rest);
     rows.item.push(item);
     rows.click.push(click);
   }
@@ -188,9 +224,10 @@ function parseRows(path: string, text: string): Rows {
   return rows;
 }
 
-function buildLog(path: string, { line, user, time, item, click, splitOf }: Rows): ClickLog {
+function buildLog(path: string, rows: Rows): ClickLog {
+  const { line, user, time, rest, item, click, splitOf } = rows;
   const order = Uint32Array.from(line, (_, row) => row);
-  order.sort((a, b) => user[a]! - user[b]! || time[a]! - time[b]! || a - b);
+  order.sort((a, b) => user[a]! - user[b]! || time[a]! - time[b]! || rest[a]! - rest[b]! || a - b);
 
   const userEvents: number[] = [],
     eventRows: number[] = [],
@@ -209,7 +246,8 @@ function buildLog(path: string, { line, user, time, item, click, splitOf }: Rows
     const kept = new Map<number, number>();
     for (end = start; end < order.length; end++) {
       const row = order[end]!;
-      if (user[row] !== user[first] || time[row] !== time[first]) break;
+      if (user[row] !== user[first] || time[row] !== time[first] || rest[row] !== rest[first]) break;
+      if (rows.digits.size > 0) expectSameTime(path, rows, first, row);
       const earlier = kept.get(item[row]!);
       if (earlier !== undefined && click[earlier]! >= click[row]!) continue;
       kept.delete(item[row]!);
@@ -226,7 +264,7 @@ function buildLog(path: string, { line, user, time, item, click, splitOf }: Rows
               line[clicked]
             }, ` +
               `item ${item[clicked]} at the same Time ${
-                time[row]
+                rest[row] === 0 ? time[row] : BigInt(time[row]!) + BigInt(rest[row]!)
               }. Expected at most one clicked item per event; ` +
               `give the clicks different Times or keep one.`,
           );
@@ -250,4 +288,16 @@ function buildLog(path: string, { line, user, time, item, click, splitOf }: Rows
     eventClick: Uint32Array.from(eventClick),
     rowItem: Uint32Array.from(rowItem),
   };
+}
+
+/** @throws UserError for two Times that differ and are one as doubles: their rows would become one event. */
+function expectSameTime(path: string, { line, user, time, digits }: Rows, a: number, b: number): void {
+  const exact = (row: number) => digits.get(row) ?? canonical(String(time[row]));
+  if (exact(a) === exact(b)) return;
+  throw new UserError(
+    `${path}:${line[b]}: user ${user[b]} has a Time here and another one in line ${
+      line[a]
+    } that cannot be told ` +
+      `apart: both are read as ${time[b]}. Write fewer digits, or whole numbers such as nanoseconds.`,
+  );
 }

@@ -10,9 +10,10 @@ import { UserError } from "../user_error.ts";
  */
 export function explainFileError(error: unknown, doing: string, path: string): unknown {
   if (!(error instanceof Error)) return error;
+  const where = shownPath(path);
   if (error instanceof Deno.errors.NotCapable) {
     return new UserError(
-      `cannot ${doing} ${path}: this process was started without permission for it. ` +
+      `cannot ${doing} ${where}: this process was started without permission for it. ` +
         "Start it through its task (deno task ...), which permits the run folder, and name that folder with " +
         "--save-dir or --resume.",
       { cause: error },
@@ -23,7 +24,19 @@ export function explainFileError(error: unknown, doing: string, path: string): u
   const [cause, toWrite, toRead = toWrite] = CAUSES[code] ??
     [error.message, "Check the path, or choose another one."];
   const remedy = doing.startsWith("read") ? toRead : toWrite;
-  return new UserError(`cannot ${doing} ${path}: ${cause}. ${remedy}`, { cause: error });
+  return new UserError(`cannot ${doing} ${where}: ${cause}. ${remedy}`, { cause: error });
+}
+
+/** Characters of a path that a message shows. */
+const MOST_SHOWN = 300;
+
+/** A path as a message has it: on one line, and not without end. */
+export function shownPath(path: string): string {
+  if (path === "") return '"" (an empty path)';
+  // deno-lint-ignore no-control-regex
+  const line = path.replace(/[\x00-\x1f\x7f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  if (line.length <= MOST_SHOWN) return line;
+  return `${line.slice(0, MOST_SHOWN / 2)}...${line.slice(-MOST_SHOWN / 4)} (${path.length} characters)`;
 }
 
 /** Cause and remedy by the operating system's code of the error; another remedy where something was to be read. */
@@ -48,6 +61,21 @@ const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, t
   ],
   ENAMETOOLONG: ["the name is too long", "Choose a shorter one."],
   EINVAL: ["the system does not take this name", "Choose a name without unusual characters."],
+  ELOOP: [
+    "links lead to each other in a loop",
+    "Remove the loop, or choose another path.",
+    "Name the file itself instead of a link to it.",
+  ],
+  ENXIO: ["nothing is there to read or write", "Choose a path of a regular file."],
+  ENODEV: ["no device is there", "Choose a path of a regular file."],
+  EBUSY: ["another program holds it", "Wait until that has ended, or choose another path."],
+  ETXTBSY: ["another program runs it", "Wait until that has ended, or choose another path."],
+  EMFILE: ["too many files are open", "Close other programs, or raise the limit (ulimit -n)."],
+  ENFILE: ["too many files are open on this machine", "Close other programs, or raise the limit."],
+  ENOMEM: ["the system has no memory left for it", "Close other programs."],
+  ENOTEMPTY: ["the folder is not empty", "Empty it, or choose another path."],
+  ESTALE: ["the network drive has lost it", "Connect the drive again."],
+  ETIMEDOUT: ["the network drive does not answer", "Connect the drive again."],
   EIO: ["the disk reports a fault", "Check the disk, or choose another one."],
 };
 
