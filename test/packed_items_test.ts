@@ -13,7 +13,9 @@ import {
 } from "../src/data/item_catalogue.ts";
 import { PackedItems } from "../src/data/packed_items.ts";
 import { PackedItemsWriter } from "../src/data/packed_items_writer.ts";
+import { DamagedPackedFile } from "../src/data/packed_file.ts";
 import { UserError } from "../src/user_error.ts";
+import { flipped, resealed } from "./packed_check.ts";
 import { smallLog } from "./small_logs.ts";
 
 const folder = Deno.makeTempDirSync();
@@ -118,7 +120,7 @@ Deno.test("a file that is cut off, of another kind, or changed is refused", () =
   const refuses = (says: RegExp, change: (words: Uint32Array, bytes: Uint8Array) => Uint8Array | void) => {
     const path = `${folder}/damaged`;
     const bytes = whole.slice();
-    Deno.writeFileSync(path, change(new Uint32Array(bytes.buffer), bytes) ?? bytes);
+    Deno.writeFileSync(path, resealed(change(new Uint32Array(bytes.buffer), bytes) ?? bytes, path));
     assert.throws(() => {
       using packed: ItemCatalogue & Disposable = PackedItems.open(path);
       packed.read(Uint32Array.from({ length: 9 }, (_, k) => k));
@@ -127,7 +129,7 @@ Deno.test("a file that is cut off, of another kind, or changed is refused", () =
   refuses(/damaged is no whole packed catalogue: it has 40 bytes/, (_, bytes) => bytes.subarray(0, 40));
   refuses(/expected \d+ bytes for 9 items/, (_, bytes) => bytes.subarray(0, -4));
   refuses(/does not begin as one/, (words) => void (words[0] = 1));
-  refuses(/version 7, and this program reads version 1/, (words) => void (words[2] = 7));
+  refuses(/version 7, and this program reads version 2/, (words) => void (words[2] = 7));
   refuses(/of kind 5, expected 0, 1 or 2/, (words) => void (words[3] = 5));
   refuses(/has token 4000000000, but there are 5/, (words) => void (words[18] = 4e9));
   const index = 16 + 2 * 9 + (items.kind === "mixed" ? items.tokens.token.length : 0);
@@ -143,4 +145,29 @@ Deno.test("a catalogue that was not finished leaves no file", () => {
     writer.write({ kind: "dense", count: 1, width: 2, values: Float32Array.of(1, 2) });
   }
   assert.ok([...Deno.readDirSync(folder)].every(({ name }) => !name.startsWith("unfinished")));
+});
+
+Deno.test("a file with any bit turned over, bytes moved, or another name is refused when it is opened", () => {
+  const { items } = smallLog(2, { users: 1, items: 9, width: 2, tokens: 5 });
+  const original = pack([items], items);
+  const whole = Deno.readFileSync(original);
+  const open = (bytes: Uint8Array, name = "altered") => {
+    const path = `${folder}/${name}`;
+    Deno.writeFileSync(path, bytes);
+    using _ = PackedItems.open(path);
+  };
+  open(resealed(whole, "altered"));
+  const refuses = (bytes: Uint8Array, name?: string) =>
+    assert.throws(
+      () => open(bytes, name),
+      (error) => error instanceof DamagedPackedFile || assert.fail(`got ${error}`),
+    );
+  fc.assert(
+    fc.property(fc.nat(8 * whole.length - 1), (bit) => refuses(flipped(resealed(whole, "altered"), bit))),
+    { numRuns: 500, seed: 11 },
+  );
+  refuses(whole); // of another name
+  const swapped = resealed(whole, "altered");
+  swapped.copyWithin(64, 72, 80);
+  refuses(swapped);
 });

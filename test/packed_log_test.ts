@@ -8,7 +8,9 @@ import { MemoryItems } from "../src/data/item_catalogue.ts";
 import { type LogSource, MemoryLog, readLog, walk } from "../src/data/log_source.ts";
 import { PackedLog } from "../src/data/packed_log.ts";
 import { PackedLogWriter } from "../src/data/packed_log_writer.ts";
+import { DamagedPackedFile } from "../src/data/packed_file.ts";
 import { UserError } from "../src/user_error.ts";
+import { flipped, resealed } from "./packed_check.ts";
 import { smallLog } from "./small_logs.ts";
 
 const folder = Deno.makeTempDirSync();
@@ -118,7 +120,7 @@ Deno.test("a file that is cut off, of another kind, or changed in any structure 
     const path = `${folder}/damaged`;
     const bytes = whole.slice();
     const words = new Uint32Array(bytes.buffer, 0, Math.floor(bytes.length / 4));
-    Deno.writeFileSync(path, change(words, bytes) ?? bytes);
+    Deno.writeFileSync(path, resealed(change(words, bytes) ?? bytes, path));
     using packed = PackedLog.open(path, "damaged", { kind: "one-hot", count: items });
     packed.read(Uint32Array.from(log.userSplit.keys()));
   };
@@ -133,7 +135,7 @@ Deno.test("a file that is cut off, of another kind, or changed in any structure 
   refuses(/expected \d+ bytes for 9 users/, (_, bytes) => bytes.subarray(0, bytes.length - 1));
   refuses(/expected \d+ bytes for 9 users/, (_, bytes) => Uint8Array.of(...bytes, 0));
   refuses(/does not begin as one/, (words) => void (words[0] = 1));
-  refuses(/version 2, and this program reads version 1/, (words) => void (words[2] = 2));
+  refuses(/version 3, and this program reads version 2/, (words) => void (words[2] = 3));
   refuses(/expected \d+ bytes for 10 users/, (words) => void (words[3] = 10));
   refuses(/event 0 of user 0 has 0 rows/, (words) => void (words[16] = 0));
   refuses(/event 0 of user 0 has/, (words) => void (words[17] = 1000));
@@ -181,4 +183,29 @@ Deno.test("a writer leaves nothing behind that is not whole", () => {
   }
   assert.deepEqual([...Deno.readDirSync(own)].map(({ name }) => name), ["log"]);
   Deno.removeSync(own, { recursive: true });
+});
+
+Deno.test("a file with any bit turned over, bytes moved, or another name is refused when it is opened", () => {
+  const log = smallLog(5, { users: 9, items: 6, width: 0, given: 0.3 });
+  const original = pack(log, 4);
+  const whole = Deno.readFileSync(original);
+  const open = (bytes: Uint8Array, name = "altered") => {
+    const path = `${folder}/${name}`;
+    Deno.writeFileSync(path, bytes);
+    using _ = PackedLog.open(path, "altered", log.items);
+  };
+  open(resealed(whole, "altered"));
+  const refuses = (bytes: Uint8Array, name?: string) =>
+    assert.throws(
+      () => open(bytes, name),
+      (error) => error instanceof DamagedPackedFile || assert.fail(`got ${error}`),
+    );
+  fc.assert(
+    fc.property(fc.nat(8 * whole.length - 1), (bit) => refuses(flipped(resealed(whole, "altered"), bit))),
+    { numRuns: 500, seed: 11 },
+  );
+  refuses(whole); // of another name
+  const swapped = resealed(whole, "altered");
+  swapped.copyWithin(64, 72, 80);
+  refuses(swapped);
 });

@@ -2,7 +2,8 @@
 
 import { z } from "zod";
 import { UserError } from "../user_error.ts";
-import { explainFileError } from "../files/file_error.ts";
+import { explainFileError, shownPath } from "../files/file_error.ts";
+import { expectFile, expectLocal } from "./local_file.ts";
 
 const count = z.int().min(0);
 
@@ -53,16 +54,29 @@ export type Manifest = z.infer<typeof manifestSchema>;
 
 export const MANIFEST = "manifest.json";
 
+/** A larger one is no list of what there is. */
+const MOST_BYTES = 2 ** 26;
+/** A model has a row of numbers for each token, in memory and on the device. */
+export const MOST_TOKENS = 100_000_000;
+
 /** @throws UserError when the folder is no prepared data set. */
 export async function readManifest(folder: string): Promise<Manifest> {
+  expectLocal(folder);
   const path = `${folder}/${MANIFEST}`;
   let text: string;
   try {
+    const { size } = expectFile(path);
+    if (size > MOST_BYTES) {
+      throw new UserError(
+        `${path} has ${size.toLocaleString("en")} bytes, expected at most ${MOST_BYTES.toLocaleString("en")}. ` +
+          "Prepare the data again.",
+      );
+    }
     text = await Deno.readTextFile(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
+    if (isMissing(error)) {
       throw new UserError(
-        `Expected a prepared data set, a folder with a ${MANIFEST}, found none in ${folder}. Make one with deno task data.`,
+        `Expected a prepared data set, a folder with a ${MANIFEST}, found none in ${shownPath(folder)}. Make one with deno task data.`,
       );
     }
     throw explainFileError(error, "read", path);
@@ -74,6 +88,35 @@ export async function readManifest(folder: string): Promise<Manifest> {
     throw new UserError(`${path} is not valid JSON. Prepare the data again.`);
   }
   const parsed = manifestSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    expectTokens(path, parsed.data);
+    return parsed.data;
+  }
   throw new UserError(`${path} is not a manifest of a prepared data set: ${z.prettifyError(parsed.error)}`);
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound ||
+    (error instanceof UserError && error.cause instanceof Deno.errors.NotFound);
+}
+
+/** @throws UserError for fields of tokens that share numbers, or that reach beyond what a model can have. */
+function expectTokens(path: string, { features: { tokens } }: Manifest): void {
+  const fields = tokens.filter(({ count }) => count > 0).sort((a, b) => a.first - b.first);
+  for (const [k, { name, first, count }] of fields.entries()) {
+    const next = fields[k + 1];
+    if (next && next.first < first + count) {
+      throw new UserError(
+        `${path}: expected fields of tokens with numbers of their own, but "${name}" has ${first} to ` +
+          `${first + count - 1} and "${next.name}" begins at ${next.first}. Number them one field behind the other.`,
+      );
+    }
+    if (first + count > MOST_TOKENS) {
+      throw new UserError(
+        `${path}: "${name}" has the tokens ${first} to ${first + count - 1}, expected fewer than ` +
+          `${MOST_TOKENS.toLocaleString("en")} in all: a model has a row of numbers for each. Number them from 0 on, ` +
+          "and leave out rare ones.",
+      );
+    }
+  }
 }

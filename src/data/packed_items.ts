@@ -2,7 +2,7 @@
  * A catalogue in one file, to be read item by item.
  *
  *   header     16 words: magic (2), version, kind (0 one-hot, 1 dense, 2 mixed), items I, features F, tokens V, all tokens
- *              of all items P, C below, the rest 0
+ *              of all items P, C below, then 0; three checksums
  *   items      of each item, in order: its F features, f32; its tokens, words
  *   index      with mixed ones: [I+1] words of items before each
  *   counts     [C] words: how many items have 0, 1, 2, ... tokens
@@ -12,12 +12,11 @@
 
 import type { ItemFeatures } from "./click_log.ts";
 import type { ItemCatalogue, ItemsShape } from "./item_catalogue.ts";
-import { PackedFile } from "./packed_file.ts";
+import { HEADER_WORDS, PackedFile } from "./packed_file.ts";
 
 /** Of the file, as is all that follows. */
 export const MAGIC = [0x63696c63, 0x6d657469]; // "clicitem"
-export const VERSION = 1;
-export const HEADER_WORDS = 16;
+export const VERSION = 2;
 export const KINDS = ["one-hot", "dense", "mixed"] as const;
 
 /** Words that are read at once: items of a batch are often close to each other. */
@@ -47,7 +46,6 @@ export class PackedItems implements ItemCatalogue, Disposable {
       const [, , , code = 0, count = 0, width = 0, V = 0, tokens = 0, counts = 0] = file.header(
         MAGIC,
         VERSION,
-        HEADER_WORDS,
       );
       const kind = KINDS[code];
       if (!kind) throw file.damaged(`its items are of kind ${code}, expected 0, 1 or 2`);

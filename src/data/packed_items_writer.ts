@@ -4,7 +4,7 @@ import type { ItemFeatures } from "./click_log.ts";
 import { Growing } from "./growing.ts";
 import type { ItemsShape } from "./item_catalogue.ts";
 import { PackedFileWriter } from "./packed_file.ts";
-import { HEADER_WORDS, KINDS, MAGIC, VERSION } from "./packed_items.ts";
+import { KINDS, MAGIC, VERSION } from "./packed_items.ts";
 import { UserError } from "../user_error.ts";
 
 /** Words are counted in u32. */
@@ -24,7 +24,7 @@ export class PackedItemsWriter implements Disposable {
 
   /** @param shape of the items; how many there are shows in the end. @throws UserError where the file cannot be made. */
   static create(path: string, shape: ItemsShape): PackedItemsWriter {
-    return new PackedItemsWriter(PackedFileWriter.create(path, HEADER_WORDS), shape);
+    return new PackedItemsWriter(PackedFileWriter.create(path), shape);
   }
 
   /** Appends items of the same kind. @throws UserError for a catalogue beyond what the file can count. */

@@ -1,7 +1,7 @@
 /**
  * A click log in one file, to be read by position: the users' events and rows one after another, then an index by user.
  *
- *   header     16 words: magic (2), version, users U, events E, rows R, the rest 0
+ *   header     16 words: magic (2), version, users U, events E, rows R, then 0; three checksums
  *   users      of each user, in order:
  *                events   pairs of words: rows of the page (top bit: the event is given), place of the click or NONE
  *                rows     words: the item displayed
@@ -14,12 +14,11 @@
 import { type Clicks, type ItemFeatures, NONE, splits } from "./click_log.ts";
 import { catalogueOf, type ItemCatalogue } from "./item_catalogue.ts";
 import { type LogSource, makeWindow, type UserIndex } from "./log_source.ts";
-import { PackedFile } from "./packed_file.ts";
+import { HEADER_WORDS, PackedFile } from "./packed_file.ts";
 
 /** Of the file, as is all that follows. */
 export const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
-export const VERSION = 1;
-export const HEADER_WORDS = 16;
+export const VERSION = 2;
 /** Of the rows of a page. */
 export const GIVEN_BIT = 0x80000000;
 
@@ -56,7 +55,7 @@ export class PackedLog implements LogSource, Disposable {
   static open(path: string, name: string, items: ItemFeatures | ItemCatalogue): PackedLog {
     const file = PackedFile.open(path, "click log");
     try {
-      const [, , , users = 0, events = 0, rows = 0] = file.header(MAGIC, VERSION, HEADER_WORDS);
+      const [, , , users = 0, events = 0, rows = 0] = file.header(MAGIC, VERSION);
       const end = 4 * HEADER_WORDS + 8 * events + 4 * rows;
       const expected = end + indexBytes(users);
       if (file.size !== expected) {

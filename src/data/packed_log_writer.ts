@@ -3,7 +3,7 @@
 import { type Clicks, NONE } from "./click_log.ts";
 import { Growing } from "./growing.ts";
 import { PackedFileWriter } from "./packed_file.ts";
-import { GIVEN_BIT, HEADER_WORDS, MAGIC, VERSION } from "./packed_log.ts";
+import { GIVEN_BIT, MAGIC, VERSION } from "./packed_log.ts";
 import { UserError } from "../user_error.ts";
 
 /** Events and rows are counted in u32. */
@@ -33,7 +33,7 @@ export class PackedLogWriter implements Disposable {
 
   /** @throws UserError where the file cannot be made. */
   static create(path: string): PackedLogWriter {
-    return new PackedLogWriter(PackedFileWriter.create(path, HEADER_WORDS));
+    return new PackedLogWriter(PackedFileWriter.create(path));
   }
 
   /** Appends users with all of their events, in order. @throws UserError for a log beyond what the file can count. */

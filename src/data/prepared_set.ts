@@ -1,44 +1,17 @@
 /**
  * Reads a prepared data set: a folder with manifest.json and Parquet files of users, items and pages, or folders of such
- * files. data/README.md has the schema.
+ * files. data/README.md has the schema. Whoever wrote it, each value that is read is as it says, or is refused.
  */
 
 import { type Manifest, readManifest } from "./manifest.ts";
 import { type ItemFeatures, NONE, splits } from "./click_log.ts";
+import { foundText, wholeOf } from "./foreign_column.ts";
 import { Growing } from "./growing.ts";
 import type { ItemsShape } from "./item_catalogue.ts";
-import { readParquet } from "./parquet.ts";
+import { ABSENT, readParquet } from "./parquet.ts";
+import { partFiles } from "./part_files.ts";
+import { readItems } from "./prepared_items.ts";
 import { UserError } from "../user_error.ts";
-
-type Part = "users" | "items" | "pages";
-
-/** The files of a part, in order: `users.parquet`, or the files of a folder `users` by name. @throws UserError for none. */
-export function partFiles(folder: string, part: Part): string[] {
-  const single = `${folder}/${part}.parquet`;
-  if (isFile(single)) return [single];
-  let names: string[] = [];
-  try {
-    names = [...Deno.readDirSync(`${folder}/${part}`)].map(({ name }) => name).filter((name) =>
-      /^[^._].*\.parquet$/.test(name)
-    );
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound) && !(error instanceof Deno.errors.NotADirectory)) {
-      throw error;
-    }
-  }
-  if (names.length > 0) return names.sort().map((name) => `${folder}/${part}/${name}`);
-  throw new UserError(
-    `Expected ${part}.parquet, or a folder ${part} of Parquet files, in ${folder}, found neither. Prepare the data again.`,
-  );
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
 
 /** Pages of a row group, in their order. */
 export interface PageChunk {
@@ -51,6 +24,25 @@ export interface PageChunk {
   /** The items of all of them, one after another. */
   readonly items: Uint32Array;
 }
+
+const USER_COLUMNS = {
+  user: { of: "whole" },
+  split: { of: "text" },
+  pages: { of: "whole" },
+  rows: { of: "whole" },
+} as const;
+
+const PAGE_COLUMNS = {
+  user: { of: "whole" },
+  page: { of: "whole", optional: true },
+  items: { of: "whole", list: true },
+  clicked: { of: "whole" },
+  given: { of: "truth", optional: true },
+} as const;
+
+/** Pages and rows are numbered in 31 and 32 bits. */
+const MOST_PAGES = 2 ** 31;
+const MOST_ROWS = 2 ** 32;
 
 export class PreparedSet {
   private constructor(
@@ -73,7 +65,16 @@ export class PreparedSet {
     const counts = manifest.counts?.users;
     const all = counts && counts.train + counts.validation + counts.test;
     const users = await readUsers(folder, (done) => onUsers?.(done, all ?? done));
-    return new PreparedSet(folder, manifest, ...users);
+    const set = new PreparedSet(folder, manifest, ...users);
+    const { userSplit } = set;
+    set.#expectCount("users", manifest.files.users?.rows, userSplit.length);
+    splits.forEach((split, code) => {
+      const found = userSplit.reduce((sum, own) => sum + (own === code ? 1 : 0), 0);
+      set.#expectCount(`users of the ${split} part`, counts?.[split], found);
+    });
+    set.#expectCount("pages", manifest.counts?.pages, set.events);
+    set.#expectCount("displayed items", manifest.counts?.rows, set.rows);
+    return set;
   }
 
   get events(): number {
@@ -104,6 +105,12 @@ export class PreparedSet {
     for (const path of partFiles(this.folder, "items")) {
       before = await readItems(path, this.manifest, this.shape(0), before, take);
     }
+    if (before === 0) {
+      throw new UserError(`${this.folder}: expected at least one item, found none. Prepare the data again.`);
+    }
+    const { counts, files } = this.manifest;
+    this.#expectCount("items", counts?.items, before);
+    this.#expectCount("items", files.items?.rows, before);
   }
 
   /**
@@ -111,60 +118,80 @@ export class PreparedSet {
    * @throws UserError when they do not fit users and items: out of order, too few, an item or a click that is not there.
    */
   async readPages(itemCount: number, take: (chunk: PageChunk, eventsBefore: number) => void): Promise<void> {
-    let events = 0;
-    let rows = 0;
-    let user = 0;
+    const { userEvents, userRows, manifest } = this;
+    const users = this.userSplit.length;
+    let [events, rows, user, clicks, given] = [0, 0, 0, 0, 0];
     for (const path of partFiles(this.folder, "pages")) {
-      await readParquet(path, ["user", "items", "clicked", "given"], (columns, count) => {
+      await readParquet(path, PAGE_COLUMNS, (columns, { before, rows: count }) => {
         const sizes = new Uint32Array(count);
-        const clicks = new Uint32Array(count);
+        const places = new Uint32Array(count);
         const flags = new Uint8Array(count);
         const items = new Growing(Uint32Array);
-        const fail = (page: number, fault: string): never => {
-          throw new UserError(`${path}: page ${page + 1}: ${fault}. Prepare the data again.`);
+        const fail = (k: number, expected: string, found: string): never => {
+          throw new UserError(
+            `${path}: page ${before + k + 1}: expected ${expected}, found ${found}. Prepare the data again.`,
+          );
         };
+        const numbered = columns.page !== ABSENT;
+        const withGiven = columns.given !== ABSENT;
         for (let k = 0; k < count; k++) {
-          while (events + k >= (this.userEvents[user + 1] ?? Infinity)) user++;
-          const owner = Number(columns.user[k]);
-          if (owner !== user) {
+          while (user < users && events + k >= (userEvents[user + 1] ?? 0)) {
+            this.#expectRows(user++, rows + items.length);
+          }
+          if (user === users) fail(k, `no more pages than the ${this.events} that users says`, "one");
+          if (wholeOf(columns.user[k], users) !== user) {
             fail(
               k,
-              `expected user ${user} (pages are sorted by user, as many as users says), found ${
-                columns.user[k]
-              }`,
+              `user ${user} (pages are sorted by user, as many as users says)`,
+              foundText(columns.user[k]),
+            );
+          }
+          const number = events + k - (userEvents[user] ?? 0);
+          if (numbered && wholeOf(columns.page[k], MOST_PAGES) !== number) {
+            fail(
+              k,
+              `page ${number} of user ${user} (pages of a user are numbered 0, 1, 2, ... in order)`,
+              foundText(columns.page[k]),
             );
           }
           const page = columns.items[k];
           if (!Array.isArray(page) || page.length === 0) {
-            return fail(k, "expected a list of displayed items, found none");
+            return fail(k, "a list of displayed items", Array.isArray(page) ? "none" : foundText(page));
           }
-          for (const item of page) {
-            const number = Number(item);
-            if (!(number >= 0 && number < itemCount)) {
-              fail(k, `expected items of 0..${itemCount - 1}, found ${item}`);
-            }
-            items.push(number);
+          for (let place = 0; place < page.length; place++) {
+            const item = wholeOf(page[place], itemCount);
+            if (item < 0) fail(k, `items of 0..${itemCount - 1}`, foundText(page[place]));
+            items.push(item);
           }
           sizes[k] = page.length;
           const click = columns.clicked[k];
-          clicks[k] = click === null || click === undefined ? NONE : Number(click);
-          if (clicks[k] !== NONE && !(Number(click) >= 0 && Number(click) < page.length)) {
+          const place = click === null || click === undefined ? NONE : wholeOf(click, page.length);
+          if (place < 0) {
             fail(
               k,
-              `expected clicked to be a place on its page of ${page.length} items, from 0, found ${click}`,
+              `clicked to be a place on its page of ${page.length} items, from 0, or null for no click`,
+              foundText(click),
             );
           }
-          if (columns.given[k] === true) {
+          places[k] = place;
+          const flag = withGiven ? columns.given[k] : false;
+          if (flag === true) {
             flags[k] = 1;
-            if (page.length !== 1 || clicks[k] !== 0) {
-              fail(k, "expected a given page to have one item, which is clicked");
+            given++;
+            if (page.length !== 1 || place !== 0) {
+              fail(
+                k,
+                "a given page to have one item, which is clicked",
+                `${page.length} items, clicked: ${foundText(click)}`,
+              );
             }
-          }
+          } else if (flag !== false) fail(k, "given to be true or false", foundText(flag));
+          else if (place !== NONE) clicks++;
         }
-        take({ sizes, clicks, given: flags, items: items.values() }, events);
+        take({ sizes, clicks: places, given: flags, items: items.values() }, events);
         events += count;
         rows += items.length;
-      }, ["given"]);
+      });
     }
     if (events !== this.events || rows !== this.rows) {
       throw new UserError(
@@ -172,6 +199,29 @@ export class PreparedSet {
           `${rows}. Prepare the data again.`,
       );
     }
+    while (user < users) this.#expectRows(user++, userRows[user] ?? 0);
+    this.#expectCount("pages", manifest.files.pages?.rows, events);
+    this.#expectCount("clicks", manifest.counts?.clicks, clicks);
+    this.#expectCount("pages that are given", manifest.counts?.given, given);
+  }
+
+  /** @throws UserError for a user with other displayed items than users says. @param end rows up to her end. */
+  #expectRows(user: number, end: number): void {
+    const expected = this.userRows[user + 1] ?? 0;
+    if (end === expected) return;
+    const begin = this.userRows[user] ?? 0;
+    throw new UserError(
+      `${this.folder}: users says that user ${user} has rows = ${expected - begin}, her pages hold ${end - begin} ` +
+        "displayed items. Prepare the data again.",
+    );
+  }
+
+  /** @throws UserError for another number than the manifest says. */
+  #expectCount(what: string, expected: number | undefined, found: number): void {
+    if (expected === undefined || expected === found) return;
+    throw new UserError(
+      `${this.folder}: the manifest says ${expected} ${what}, found ${found}. Prepare the data again.`,
+    );
   }
 }
 
@@ -187,84 +237,40 @@ async function readUsers(
   events.push(0);
   rows.push(0);
   for (const path of partFiles(folder, "users")) {
-    await readParquet(path, ["user", "split", "pages", "rows"], (columns, count) => {
+    await readParquet(path, USER_COLUMNS, (columns, { rows: count }) => {
       for (let k = 0; k < count; k++) {
         const user = split.length;
-        const fail = (fault: string): never => {
-          throw new UserError(`${path}: user ${user}: ${fault}. Prepare the data again.`);
+        const fail = (expected: string, found: unknown): never => {
+          throw new UserError(
+            `${path}: user ${user}: expected ${expected}, found ${foundText(found)}. Prepare the data again.`,
+          );
         };
-        if (Number(columns.user[k]) !== user) {
-          fail(`expected users numbered 0, 1, 2, ... in order, found ${columns.user[k]}`);
+        if (wholeOf(columns.user[k], MOST_ROWS) !== user) {
+          fail("users numbered 0, 1, 2, ... in order", columns.user[k]);
         }
         const code = splits.findIndex((name) => name === columns.split[k]);
-        if (code < 0) fail(`expected split to be ${splits.join(", ")}, found ${columns.split[k]}`);
+        if (code < 0) fail(`split to be ${splits.join(", ")}`, columns.split[k]);
+        const ownPages = wholeOf(columns.pages[k], MOST_PAGES);
+        if (ownPages < 0) fail("pages to be a whole number from 0 to less than 2^31", columns.pages[k]);
+        const ownRows = wholeOf(columns.rows[k], MOST_ROWS);
+        if (ownRows < 0) fail("rows to be a whole number from 0 to less than 2^32", columns.rows[k]);
+        if (ownRows < ownPages || (ownPages === 0 && ownRows > 0)) {
+          fail(`rows to be at least one for each of pages = ${ownPages}, and none without pages`, ownRows);
+        }
         split.push(code);
-        events.push(pages += Number(columns.pages[k]));
-        rows.push(shown += Number(columns.rows[k]));
+        events.push(pages += ownPages);
+        rows.push(shown += ownRows);
       }
       onUsers(split.length);
     });
   }
-  if (shown >= 2 ** 32 || pages >= 2 ** 31) {
+  if (split.length === 0) {
+    throw new UserError(`${folder}: expected at least one user, found none. Prepare the data again.`);
+  }
+  if (shown >= MOST_ROWS || pages >= MOST_PAGES) {
     throw new UserError(
       `${folder}: ${shown} displayed items on ${pages} pages, expected fewer than 2^32 and 2^31. Prepare fewer users.`,
     );
   }
   return [split.values(), events.values(), rows.values()];
-}
-
-/** The items of a file. @returns how many there are up to its end. */
-async function readItems(
-  path: string,
-  { features }: Manifest,
-  shape: ItemsShape,
-  before: number,
-  take: (chunk: ItemFeatures, itemsBefore: number) => void,
-): Promise<number> {
-  const { kind } = shape;
-  const width = features.dense.length;
-  const V = shape.kind === "mixed" ? shape.tokens : 0;
-  const names = ["item", ...(width > 0 ? ["dense"] : []), ...(V > 0 ? ["tokens"] : [])];
-  let items = before;
-  await readParquet(path, names, (columns, count) => {
-    const values = new Float32Array(kind === "one-hot" ? 0 : count * width);
-    const first = new Uint32Array(count + 1);
-    const token = new Growing(Uint32Array);
-    for (let k = 0; k < count; k++) {
-      const fail = (fault: string): never => {
-        throw new UserError(`${path}: item ${items + k}: ${fault}. Prepare the data again.`);
-      };
-      if (Number(columns.item?.[k]) !== items + k) {
-        fail(`expected items numbered 0, 1, 2, ... in order, found ${columns.item?.[k]}`);
-      }
-      const dense = columns.dense?.[k] ?? [];
-      if (!Array.isArray(dense) || dense.length !== width) {
-        return fail(
-          `expected ${width} dense features as in the manifest, found ${
-            Array.isArray(dense) ? dense.length : dense
-          }`,
-        );
-      }
-      dense.forEach((value, place) => {
-        if (!Number.isFinite(value)) {
-          fail(`expected finite features, found ${value} for ${features.dense[place]?.name}`);
-        }
-        values[k * width + place] = value;
-      });
-      const tokens = columns.tokens?.[k] ?? [];
-      if (!Array.isArray(tokens)) return fail("expected a list of tokens");
-      if (new Set(tokens).size < tokens.length) fail(`expected each token once, found ${tokens.join(", ")}`);
-      for (const value of tokens) {
-        if (!(value >= 0 && value < V)) fail(`expected tokens of 0..${V - 1}, found ${value}`);
-        token.push(Number(value));
-      }
-      first[k + 1] = token.length;
-    }
-    const tokens = { count: V, first, token: token.values() };
-    if (kind === "one-hot") take({ kind, count }, items);
-    else if (kind === "dense") take({ kind, count, width, values }, items);
-    else take({ kind, count, width, values, tokens }, items);
-    items += count;
-  });
-  return items;
 }

@@ -2,7 +2,7 @@
 
 import { Engine, type StepStanding } from "./engine.ts";
 import { type Manifest, readManifest } from "../data/manifest.ts";
-import { partFiles } from "../data/prepared_set.ts";
+import { partFiles } from "../data/part_files.ts";
 import { stepsOf } from "./script.ts";
 import script from "../../data/describe.sql" with { type: "text" };
 

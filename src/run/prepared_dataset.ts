@@ -4,11 +4,13 @@ import { createHash } from "node:crypto";
 import { type ClickLog, type Clicks, type ItemFeatures, NONE } from "../data/click_log.ts";
 import { joinItems } from "../data/item_catalogue.ts";
 import { type LogSource, MemoryLog, type OnProgress } from "../data/log_source.ts";
+import { DamagedPackedFile, PackedFileError } from "../data/packed_file.ts";
 import { PackedLog } from "../data/packed_log.ts";
 import { PackedItems } from "../data/packed_items.ts";
 import { PackedItemsWriter } from "../data/packed_items_writer.ts";
 import { PackedLogWriter } from "../data/packed_log_writer.ts";
-import { type PageChunk, partFiles, PreparedSet } from "../data/prepared_set.ts";
+import { partFiles } from "../data/part_files.ts";
+import { type PageChunk, PreparedSet } from "../data/prepared_set.ts";
 import { UserError } from "../user_error.ts";
 import { checksum } from "../files/checksum.ts";
 import { makeFolder } from "../files/atomic_write.ts";
@@ -17,6 +19,8 @@ export interface PreparedOptions {
   readonly memoryRows: number;
   readonly cache?: string;
   readonly onProgress?: OnProgress;
+  /** Told what is worth a line. */
+  readonly onNote?: (text: string) => void;
 }
 
 /**
@@ -25,7 +29,7 @@ export interface PreparedOptions {
  */
 export async function openPrepared(
   folder: string,
-  { memoryRows, cache, onProgress }: PreparedOptions,
+  { memoryRows, cache, onProgress, onNote = console.error }: PreparedOptions,
 ): Promise<{ source: LogSource; sha256: string }> {
   const set = await PreparedSet.open(folder, (done, all) => onProgress?.("Reading users", done, all));
   onProgress?.("Checking files", 0, 1);
@@ -55,24 +59,60 @@ export async function openPrepared(
         "to pack it into: set HOME or XDG_CACHE_HOME, or raise --memory-rows.",
     );
   }
-  await makeFolder(`${cache}/logs`);
   const path = `${cache}/logs/${sha256.slice(0, 32)}`;
-  if (!await exists(`${path}.items`)) {
-    using writer = PackedItemsWriter.create(`${path}.items`, set.shape(0));
-    await readItems((chunk) => writer.write(chunk));
-    writer.finish();
-  }
-  const items = PackedItems.open(`${path}.items`);
   try {
-    if (!await exists(`${path}.clicks`)) {
-      using writer = PackedLogWriter.create(`${path}.clicks`);
-      await readClicks(items.shape.count, (chunk) => writer.write(chunk));
+    await makeCache(`${cache}/logs`);
+    const items = await openPacked(`${path}.items`, PackedItems.open, onNote, async (path) => {
+      using writer = PackedItemsWriter.create(path, set.shape(0));
+      await readItems((chunk) => writer.write(chunk));
       writer.finish();
+    });
+    try {
+      const open = (path: string) => PackedLog.open(path, set.name, items);
+      const source = await openPacked(`${path}.clicks`, open, onNote, async (path) => {
+        using writer = PackedLogWriter.create(path);
+        await readClicks(items.shape.count, (chunk) => writer.write(chunk));
+        writer.finish();
+      });
+      return { source, sha256 };
+    } catch (error) {
+      items.close();
+      throw error;
     }
-    return { source: PackedLog.open(`${path}.clicks`, set.name, items), sha256 };
   } catch (error) {
-    items.close();
-    throw error;
+    if (!(error instanceof PackedFileError)) throw error;
+    throw new UserError(
+      `${error.message} It is of the cache, where a data set that stays on disk is packed: name another folder for the ` +
+        `cache with XDG_CACHE_HOME, or read this one into memory with --memory-rows ${set.rows}.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Opens a file of the cache: it is made where there is none, and made anew where it is not as it was written. */
+async function openPacked<T>(
+  path: string,
+  open: (path: string) => T,
+  onNote: (text: string) => void,
+  make: (path: string) => Promise<void>,
+): Promise<T> {
+  if (await exists(path)) {
+    try {
+      return open(path);
+    } catch (error) {
+      if (!(error instanceof DamagedPackedFile)) throw error;
+      onNote(`the cache's file ${error.fault}: it is made anew from the data set`);
+    }
+  }
+  await make(path);
+  return open(path);
+}
+
+async function makeCache(folder: string): Promise<void> {
+  try {
+    await makeFolder(folder);
+  } catch (error) {
+    throw error instanceof UserError ? new PackedFileError(error.message, { cause: error }) : error;
   }
 }
 
@@ -88,6 +128,12 @@ async function digest(set: PreparedSet): Promise<string> {
         throw new UserError(
           `${path} is not what the manifest says (SHA-256 ${found.sha256.slice(0, 12)}..., expected ` +
             `${recorded.sha256.slice(0, 12)}...): it was damaged or changed. Prepare the data again.`,
+        );
+      }
+      if (recorded && recorded.bytes !== found.bytes) {
+        throw new UserError(
+          `${path} is not what the manifest says (${found.bytes} bytes, expected ${recorded.bytes}): it was damaged or ` +
+            "changed. Prepare the data again.",
         );
       }
       hash.update(found.sha256);
