@@ -1,16 +1,26 @@
 -- What there is in a prepared data set, and how far what needs no learning gets on it.
 --
--- Options by getvariable(): users, items, pages (lists of Parquet files).
+-- Options by getvariable(): users, items, pages (lists of Parquet files); page_files, those of pages by their own names.
 -- Ends with   part (a row for each part), page_size, click_place, events_of_user, suspicion.
 
 -- step: Reading users, items and pages
 CREATE VIEW users AS SELECT * FROM read_parquet(getvariable('users'));
-CREATE VIEW items AS SELECT * FROM read_parquet(getvariable('items'));
--- given may be left out.
+-- id may be left out, and be of any type.
+CREATE VIEW items AS
+SELECT item, id::VARCHAR AS id
+FROM (SELECT * FROM read_parquet(getvariable('items')) UNION ALL BY NAME SELECT NULL::VARCHAR AS id WHERE false);
+-- So may given, and the numbers of pages: any other numbers tell them apart.
 CREATE VIEW pages AS
-SELECT * FROM read_parquet(getvariable('pages')) UNION ALL BY NAME SELECT false AS given WHERE false;
+SELECT
+  user, items, clicked, coalesce(given, false) AS given,
+  coalesce(page, list_position(getvariable('page_files'), page_file) * 4294967296 + file_row_number) AS page
+FROM (
+  SELECT * FROM read_parquet(getvariable('pages'), filename = 'page_file', file_row_number = true)
+  UNION ALL BY NAME
+  SELECT false AS given, NULL::BIGINT AS page WHERE false
+);
 CREATE TABLE page AS
-SELECT split, user, page, len(items)::INTEGER AS size, clicked, coalesce(given, false) AS given
+SELECT split, user, page, len(items)::INTEGER AS size, clicked, given
 FROM pages JOIN users USING (user);
 
 -- step: Displayed items
@@ -21,7 +31,7 @@ FROM items;
 CREATE TABLE shown AS
 SELECT split, user, page, given, place, id, place - 1 IS NOT DISTINCT FROM clicked AS is_clicked
 FROM (
-  SELECT split, user, page, coalesce(given, false) AS given, clicked, unnest(items) AS item, generate_subscripts(items, 1) AS place
+  SELECT split, user, page, given, clicked, unnest(items) AS item, generate_subscripts(items, 1) AS place
   FROM pages JOIN users USING (user)
 ) JOIN id_of USING (item);
 

@@ -12,41 +12,78 @@
 --
 -- Ends with what prepared.sql takes: shown (a row for each item of a page), item, dense_feature, token_field.
 
--- step: Reading events
+-- step: How values are read
+-- A cast would round 3.5 and take 1e3 and 0x10: different ids would become one.
+CREATE MACRO whole(t) AS CASE
+  WHEN ltrim(ltrim(trim(t), '-'), '0123456789') = '' THEN TRY_CAST(t AS BIGINT)
+END;
+-- In ms, within what a timestamp reaches.
+CREATE MACRO whole_time(t) AS CASE WHEN whole(t) BETWEEN -8640000000000000 AND 8640000000000000 THEN whole(t) END;
 CREATE TYPE event_kind AS ENUM ('view', 'addtocart', 'transaction');
-CREATE TABLE event_read AS
-SELECT timestamp AS time, visitorid AS visitor, event AS kind, itemid AS item
+
+CREATE VIEW checked_event AS
+SELECT
+  "clickgan file" AS file, NULL::BIGINT AS "row", NULL::VARCHAR AS line, timestamp, visitorid, itemid,
+  whole_time(timestamp) AS time, whole(visitorid) AS visitor, event AS kind, whole(itemid) AS item,
+  CASE
+    WHEN time IS NULL THEN 'time' WHEN visitor IS NULL THEN 'visitor' WHEN item IS NULL THEN 'item' WHEN event IS NULL THEN 'event'
+  END AS fault
 FROM read_csv(
   getvariable('events'), header = true, delim = ',', quote = '"', escape = '"', auto_detect = false,
   columns = {
-    'timestamp': 'BIGINT', 'visitorid': 'BIGINT', 'event': 'event_kind', 'itemid': 'BIGINT', 'transactionid': 'VARCHAR'
+    'timestamp': 'VARCHAR', 'visitorid': 'VARCHAR', 'event': 'event_kind', 'itemid': 'VARCHAR', 'transactionid': 'VARCHAR'
   },
-  nullstr = '\N', store_rejects = true
+  nullstr = '\N', store_rejects = true, filename = 'clickgan file'
 );
+
+-- Numbers are written n277.200, categories and availability plainly.
+CREATE MACRO property_number(t) AS TRY_CAST(ltrim(t, 'n') AS DOUBLE);
+CREATE VIEW checked_property AS
+SELECT
+  "clickgan file" AS file, NULL::BIGINT AS "row", NULL::VARCHAR AS line, timestamp, itemid, property, value,
+  whole_time(timestamp) AS time, whole(itemid) AS item,
+  CASE
+    WHEN time IS NULL THEN 'time' WHEN item IS NULL THEN 'item'
+    WHEN property = 'categoryid' AND abs(property_number(value)) >= 9007199254740992 THEN 'category'
+  END AS fault
+FROM read_csv(
+  getvariable('properties'), header = true, delim = ',', quote = '"', escape = '"', auto_detect = false,
+  columns = { 'timestamp': 'VARCHAR', 'itemid': 'VARCHAR', 'property': 'VARCHAR', 'value': 'VARCHAR' },
+  nullstr = '\N', store_rejects = true, filename = 'clickgan file'
+);
+
+CREATE VIEW checked_category AS
+SELECT
+  "clickgan file" AS file, NULL::BIGINT AS "row", NULL::VARCHAR AS line, categoryid, parentid,
+  whole(categoryid) AS category, whole(parentid) AS parent,
+  CASE WHEN category IS NULL THEN 'category' WHEN parentid IS NOT NULL AND parent IS NULL THEN 'parent' END AS fault
+FROM read_csv(
+  getvariable('tree'), header = true, delim = ',', quote = '"', escape = '"', auto_detect = false,
+  columns = { 'categoryid': 'VARCHAR', 'parentid': 'VARCHAR' }, store_rejects = true, filename = 'clickgan file'
+);
+
+-- step: Reading events
+CREATE TABLE event_read AS
+SELECT time, visitor, kind, item, fault
+FROM checked_event;
 
 -- step: Reading item properties
 CREATE TABLE property_read AS
-SELECT timestamp AS time, itemid AS item, property, value
-FROM read_csv(
-  getvariable('properties'), header = true, delim = ',', quote = '"', escape = '"', auto_detect = false,
-  columns = { 'timestamp': 'BIGINT', 'itemid': 'BIGINT', 'property': 'VARCHAR', 'value': 'VARCHAR' },
-  nullstr = '\N', store_rejects = true
-)
-WHERE property IN ('categoryid', 'available') OR list_contains(getvariable('numeric'), property);
+SELECT time, item, property, value, fault
+FROM checked_property
+WHERE fault IS NOT NULL OR property IN ('categoryid', 'available') OR list_contains(getvariable('numeric'), property);
 
 -- step: Reading the category tree
 CREATE TABLE category_read AS
-SELECT categoryid AS category, parentid AS parent
-FROM read_csv(
-  getvariable('tree'), header = true, delim = ',', quote = '"', escape = '"', auto_detect = false,
-  columns = { 'categoryid': 'BIGINT', 'parentid': 'BIGINT' }, store_rejects = true
-);
+SELECT category, parent, fault
+FROM checked_category;
 
 -- step: Events, each once
 CREATE TABLE event AS
-SELECT DISTINCT time, visitor, kind, item FROM event_read;
+SELECT DISTINCT time, visitor, kind, item FROM event_read WHERE fault IS NULL;
 INSERT INTO skipped
-SELECT 'events that are there twice', (SELECT count(*) FROM event_read) - (SELECT count(*) FROM event);
+SELECT 'events that are there twice',
+  (SELECT count(*) FROM event_read WHERE fault IS NULL) - (SELECT count(*) FROM event);
 DROP TABLE event_read;
 
 -- The visitors that are wanted; which ones does not depend on who else is there. Not by the hash that deals the users out
@@ -60,12 +97,16 @@ ORDER BY md5('wanted ' || visitor), visitor
 LIMIT getvariable('max_users');
 
 -- step: Item properties over time
--- What is known of an item, from when on. Numbers are written n277.200, categories and availability plainly.
+-- What is known of an item, from when on.
 CREATE TABLE known AS
-SELECT item, property AS feature, time AS valid_from, max(TRY_CAST(ltrim(value, 'n') AS DOUBLE)) AS value
+SELECT item, property AS feature, time AS valid_from, max(property_number(value)) AS value
 FROM property_read
-WHERE TRY_CAST(ltrim(value, 'n') AS DOUBLE) IS NOT NULL
+WHERE fault IS NULL AND isfinite(property_number(value))
+  AND (property <> 'categoryid' OR property_number(value) = floor(property_number(value)))
 GROUP BY item, property, time;
+INSERT INTO skipped
+SELECT 'categories of an item that are no whole number',
+  (SELECT count(*) FROM property_read WHERE property = 'categoryid' AND property_number(value) <> floor(property_number(value)));
 DROP TABLE property_read;
 
 -- step: Counts of views, carts and purchases over time
@@ -266,7 +307,7 @@ FROM (SELECT DISTINCT item, valid_from FROM page_row);
 CREATE TABLE category_path AS
 WITH RECURSIVE
 known AS (
-  SELECT category, min(parent) AS parent FROM category_read WHERE category IS NOT NULL GROUP BY category
+  SELECT category, min(parent) AS parent FROM category_read WHERE fault IS NULL GROUP BY category
 ),
 every AS (
   SELECT category FROM known

@@ -24,11 +24,26 @@ export function expectFile(path: string): Deno.FileInfo {
   try {
     info = Deno.statSync(path);
   } catch (error) {
-    throw explainFileError(error, "read", path);
+    throw explainMissing(error, path);
   }
   if (info.isFile) return info;
   throw new UserError(
     `${shownPath(path)}: expected a regular file, found ${kindOf(info)}. ${remedyOf(info)}`,
+  );
+}
+
+/** The error to throw for a path that cannot be looked at: a link into nowhere is said to be one. */
+export function explainMissing(error: unknown, path: string): unknown {
+  if (!(error instanceof Deno.errors.NotFound)) return explainFileError(error, "read", path);
+  let target: string;
+  try {
+    target = Deno.readLinkSync(path);
+  } catch {
+    return explainFileError(error, "read", path);
+  }
+  return new UserError(
+    `${shownPath(path)} is a link to ${shownPath(target)}, which is not there. Mend or remove the link.`,
+    { cause: error },
   );
 }
 

@@ -1,6 +1,6 @@
 /** Which files a part of a prepared data set consists of. */
 
-import { kindOf } from "./local_file.ts";
+import { explainMissing, kindOf } from "./local_file.ts";
 import { explainFileError } from "../files/file_error.ts";
 import { UserError } from "../user_error.ts";
 
@@ -59,7 +59,7 @@ function infoOf(path: string): Deno.FileInfo | undefined {
   } catch (error) {
     if (error instanceof Deno.errors.NotADirectory) return undefined;
     if (error instanceof Deno.errors.NotFound && !isLink(path)) return undefined;
-    throw explainFileError(error, "read", path);
+    throw explainMissing(error, path);
   }
 }
 

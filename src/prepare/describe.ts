@@ -1,8 +1,10 @@
 /** What there is in a prepared data set, by `data/describe.sql`, and warnings of what fools people. */
 
 import { Engine, type StepStanding } from "./engine.ts";
-import { type Manifest, readManifest } from "../data/manifest.ts";
-import { partFiles } from "../data/part_files.ts";
+import type { Manifest } from "../data/manifest.ts";
+import { type Part, partFiles } from "../data/part_files.ts";
+import { PreparedSet } from "../data/prepared_set.ts";
+import { plainPath } from "./glob.ts";
 import { stepsOf } from "./script.ts";
 import script from "../../data/describe.sql" with { type: "text" };
 
@@ -46,13 +48,17 @@ export async function describe(
   memory: string,
   onStep?: (standing: StepStanding) => void,
 ): Promise<Description> {
-  const manifest = await readManifest(folder);
+  onStep?.({ title: "Checking users, items and pages", number: 0, of: 0, round: 0, rounds: 1 });
+  const { manifest } = await checked(folder);
   const engine = await Engine.open({ workFolder: "", memory });
   try {
-    const [users, items, pages] = (["users", "items", "pages"] as const).map((name) =>
-      partFiles(folder, name)
-    );
-    await engine.setVariables({ users: users ?? [], items: items ?? [], pages: pages ?? [] });
+    const files = (part: Part) => partFiles(folder, part).map(plainPath);
+    await engine.setVariables({
+      users: files("users"),
+      items: files("items"),
+      pages: files("pages"),
+      page_files: partFiles(folder, "pages"),
+    });
     await engine.runSteps(stepsOf(script), { onStep });
     const parts = (await engine.rows("FROM part")).map((row): PartFigures => {
       const of = (name: string) => row[name] === null ? NaN : Number(row[name]);
@@ -97,6 +103,15 @@ export async function describe(
   } finally {
     engine.close();
   }
+}
+
+/** Read as training reads it: figures of what it would refuse mean nothing. @throws UserError as {@link PreparedSet}. */
+async function checked(folder: string): Promise<PreparedSet> {
+  const set = await PreparedSet.open(folder);
+  let items = 0;
+  await set.readItems((chunk, before) => items = before + chunk.count);
+  await set.readPages(items, () => {});
+  return set;
 }
 
 /** What a model or a reader may be fooled by, in plain words. @param s see `suspicion` in data/describe.sql */

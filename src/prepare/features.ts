@@ -4,7 +4,7 @@ import { UserError } from "../user_error.ts";
 import { type Engine, identifier, literal, type Variable } from "./engine.ts";
 import { faultsOf, type FaultSource } from "./source_faults.ts";
 import { selectOf, type TableSource } from "./table_select.ts";
-import { openTable } from "./table_source.ts";
+import { openTable, type Wanted } from "./table_source.ts";
 import { type BadRows, forgetRejects, shown } from "./bad_rows.ts";
 
 export interface FeatureOptions {
@@ -21,6 +21,8 @@ export interface Features {
   readonly source: TableSource | undefined;
   readonly variables: Readonly<Record<string, Variable>>;
   readonly faults: FaultSource | undefined;
+  /** The columns whose values must be exact, in words. */
+  readonly ids: string;
 }
 
 /** The step of item_features.sql that reads them. */
@@ -42,7 +44,7 @@ export async function openFeatures(
     await engine.run(
       "CREATE VIEW feature_source AS SELECT ''::VARCHAR AS item_id, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false",
     );
-    return { source: undefined, variables: variablesOf([], [], false, itemIds), faults: undefined };
+    return { source: undefined, variables: variablesOf([], [], false, itemIds), faults: undefined, ids: "" };
   }
   const wanted = [
     { column: item, option: "--item" },
@@ -50,7 +52,9 @@ export async function openFeatures(
     ...(tokens ?? []).map((column) => ({ column, option: "--tokens" })),
   ];
   const source = await openTable(engine, features, "features of items", wanted, signal);
+  expectIds(source, [{ column: item, option: "--item" }]);
   const chosen = await chooseColumns(engine, source, item, dense, tokens);
+  const ids = [item, ...chosen.tokens].join(" or ");
   const places = (names: readonly string[], letter: string) =>
     names.map((column, k) => [`${letter}${k}`, column] as const);
   const [numbers, lists] = [places(chosen.dense, "d"), places(chosen.tokens, "t")];
@@ -71,6 +75,7 @@ export async function openFeatures(
   );
   return {
     source,
+    ids,
     variables: variablesOf(chosen.dense, chosen.tokens, true, itemIds),
     faults: {
       view: "feature_row",
@@ -83,7 +88,7 @@ export async function openFeatures(
         : undefined,
       texts: {
         broken: { kind: "no JSON object", expected: "a JSON object" },
-        inexact: inexactText(item),
+        inexact: inexactText(ids),
         item: { kind: `${item} is empty`, expected: `${item} to be an id`, value: "item_id" },
       },
     },
@@ -98,6 +103,35 @@ export function inexactText(column: string) {
   };
 }
 
+/**
+ * @param ids the columns, in words.
+ * @throws UserError for ids that floating point numbers do not hold: leaving these out would not set the others apart.
+ */
+export function expectExact({ counts, examples }: BadRows, ids: string): void {
+  const { kind, expected } = inexactText(ids);
+  const lost = counts.get(kind);
+  if (lost === undefined) return;
+  const example = examples.find(({ fault }) => fault.includes(expected));
+  throw new UserError(
+    `Expected ${ids} to be text or whole numbers, found floating point numbers beyond what they hold ` +
+      `exactly (2^53; 2^24 of 32 bits) or not whole in ${lost.toLocaleString("en")} rows, so that different ids may have ` +
+      `become one. Write the ids as text or integers.${
+        example ? `\n  ${example.file}:${example.line}: ${example.fault}` : ""
+      }`,
+  );
+}
+
+/** @throws UserError for a column of ids that are lists, structs or the like. */
+export function expectIds({ files, columns }: TableSource, ids: readonly Wanted[]): void {
+  for (const { column, option } of ids) {
+    const found = columns.find(({ name }) => name === column);
+    if (!found || !/\[\d*\]|^(STRUCT|MAP|UNION|BLOB|INTERVAL)/.test(found.type)) continue;
+    throw new UserError(
+      `${files[0]?.path}: expected ${column} (${option}) to be text or whole numbers, found ${found.type}.`,
+    );
+  }
+}
+
 function variablesOf(
   dense: readonly string[],
   tokens: readonly string[],
@@ -110,10 +144,11 @@ function variablesOf(
 /** Bad rows of the features. @throws UserError for an item that is there with different values, or a number without end. */
 export async function checkFeatures(
   engine: Engine,
-  { source, variables, faults }: Features,
+  { source, variables, faults, ids }: Features,
 ): Promise<BadRows> {
   if (!source || !faults) return { total: 0, counts: new Map(), examples: [] };
   const bad = await faultsOf(engine, faults);
+  expectExact(bad, ids);
   const path = source.files[0]?.path ?? "";
   const [twice] = await engine.rows(
     "SELECT item_id FROM feature_read JOIN number_of USING (item) GROUP BY item_id HAVING count(*) > 1 ORDER BY item_id LIMIT 1",

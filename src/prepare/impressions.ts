@@ -34,7 +34,7 @@ const BEHAVIOR_FIELDS = 5;
 const TOKENS = ["category", "subcategory"];
 
 async function begin(engine: Engine, options: ImpressionsOptions, signal?: AbortSignal): Promise<Begun> {
-  const { behaviors, news } = await filesOf(engine, options);
+  const { behaviors, news } = await filesOf(options);
   await checkCompressed([...behaviors, ...news], signal);
   for (const { path } of behaviors) await expectBehaviors(engine, path);
   await engine.run(`CREATE VIEW behavior_source AS ${fieldsSql(behaviors)}`);
@@ -56,29 +56,28 @@ async function begin(engine: Engine, options: ImpressionsOptions, signal?: Abort
 }
 
 async function filesOf(
-  engine: Engine,
   { source, news }: ImpressionsOptions,
 ): Promise<{ behaviors: SourceFile[]; news: SourceFile[] }> {
   const stat = await Deno.stat(source).catch(() => undefined);
-  const ofNews = news === undefined ? [] : await findFiles(engine, news, "news.tsv");
+  const ofNews = news === undefined ? [] : findFiles(news, "news.tsv");
   if (!stat?.isDirectory) {
-    return { behaviors: await findFiles(engine, source, "behaviors.tsv"), news: ofNews };
+    return { behaviors: findFiles(source, "behaviors.tsv"), news: ofNews };
   }
-  const inFolder = async (name: string) => {
+  const inFolder = (name: string) => {
     for (const ending of ["", ".gz", ".zst"]) {
-      const files = await findFilesIfAny(engine, `${source}/${name}${ending}`);
+      const files = findFilesIfAny(`${name}${ending}`, source);
       if (files.length > 0) return files;
     }
     return [];
   };
-  const behaviors = await inFolder("behaviors.tsv");
+  const behaviors = inFolder("behaviors.tsv");
   if (behaviors.length === 0) {
     throw new UserError(
       `Expected behaviors.tsv (plain, .gz or .zst) in the folder ${source}, found none. Name the folder that holds it, ` +
         "or the file.",
     );
   }
-  return { behaviors, news: news === undefined ? await inFolder("news.tsv") : ofNews };
+  return { behaviors, news: news === undefined ? inFolder("news.tsv") : ofNews };
 }
 
 /** @throws UserError for a file that is something else. */

@@ -1,9 +1,10 @@
 /** Any log with a row for each displayed item, by `data/log.sql`. */
 
-import { UserError } from "../user_error.ts";
 import type { Engine } from "./engine.ts";
 import {
   checkFeatures,
+  expectExact,
+  expectIds,
   type FeatureOptions,
   inexactText,
   openFeatures,
@@ -58,7 +59,7 @@ async function begin(engine: Engine, options: LogOptions, signal?: AbortSignal):
     return column === undefined ? [] : [{ column, option: `--${COLUMNS[value]}` }];
   });
   const source = await openTable(engine, options.source, "a log", wanted, signal);
-  expectIds(source, options);
+  expectIds(source, wanted.filter(({ option }) => ["--user", "--item", "--page"].includes(option)));
   const as = (value: Value) => ({
     column: options[COLUMNS[value]],
     as: value.endsWith("_id") ? "id" as const : "text" as const,
@@ -85,45 +86,14 @@ async function begin(engine: Engine, options: LogOptions, signal?: AbortSignal):
     badRows: async (engine, { title }) => {
       if (title === READING_FEATURES) return await checkFeatures(engine, features);
       const bad = await faultsOf(engine, faults);
-      const lost = bad.counts.get(inexactText(idsText(options)).kind);
-      if (lost !== undefined) throw new UserError(inexactMessage(lost, bad.examples, options));
+      expectExact(bad, idsText(options));
       return bad;
     },
   };
 }
 
-/** @throws UserError for an id that is a list, a struct or the like. */
-function expectIds({ files, columns }: TableSource, options: LogOptions): void {
-  for (const option of ["user", "item", "page"] as const) {
-    const column = columns.find(({ name }) => name === options[option]);
-    if (!column || !/\[\]|^(STRUCT|MAP|UNION|BLOB|INTERVAL)/.test(column.type)) continue;
-    throw new UserError(
-      `${
-        files[0]?.path
-      }: expected ${column.name} (--${option}) to be text or whole numbers, found ${column.type}.`,
-    );
-  }
-}
-
 const idsText = ({ user, item, page }: LogOptions) =>
   [user, item, ...page === undefined ? [] : [page]].join(" or ");
-
-function inexactMessage(
-  count: number,
-  examples: readonly { file: string; line: number; fault: string }[],
-  options: LogOptions,
-): string {
-  const example = examples.find(({ fault }) => fault.includes("exactly"));
-  return `Expected ${
-    idsText(options)
-  } to be text or whole numbers, found floating point numbers beyond what they hold ` +
-    `exactly (2^53; 2^24 of 32 bits) or not whole in ${
-      count.toLocaleString("en")
-    } rows, so that different ids may have ` +
-    `become one. Write the ids as text or integers.${
-      example ? `\n  ${example.file}:${example.line}: ${example.fault}` : ""
-    }`;
-}
 
 function faultsOfLog(source: TableSource, options: LogOptions): FaultSource {
   const { user, item, time, clicked, page = "", position = "" } = options;

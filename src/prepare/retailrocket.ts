@@ -2,8 +2,10 @@
 
 import { UserError } from "../user_error.ts";
 import type { Engine } from "./engine.ts";
+import { plainPath } from "./glob.ts";
 import type { Begun, Recipe } from "./prepare.ts";
 import { type Step, stepsOf } from "./script.ts";
+import { faultsOf, type FaultSource } from "./source_faults.ts";
 import { checkCompressed, expectHeader, findFilesIfAny, rowsOfCsv, type SourceFile } from "./sources.ts";
 import script from "../../data/retailrocket.sql" with { type: "text" };
 
@@ -39,6 +41,49 @@ const PATTERNS: Readonly<Record<Kind, string>> = {
   properties: "item_properties*.csv",
   tree: "category_tree*.csv",
 };
+const whole = (column: string) => ({
+  kind: `${column} cannot be read`,
+  expected: `${column} to be a whole number below 2^63`,
+  value: column,
+});
+const time = {
+  ...whole("timestamp"),
+  expected: "timestamp to be milliseconds since 1970, a whole number within 8.64e15",
+};
+/** What the script says of rows that it cannot read. */
+const FAULTS: Readonly<Record<Kind, FaultSource>> = {
+  events: faultSource("event", ["timestamp", "visitorid", "itemid"], HEADERS.events, {
+    time,
+    visitor: whole("visitorid"),
+    item: whole("itemid"),
+    event: { kind: "event cannot be read", expected: "event to be view, addtocart or transaction" },
+  }),
+  properties: faultSource("property", ["timestamp", "itemid", "property", "value"], HEADERS.properties, {
+    time,
+    item: whole("itemid"),
+    category: {
+      kind: "a categoryid is no exact whole number",
+      expected: "the value of categoryid to be a whole number below 2^53",
+      value: "value",
+    },
+  }),
+  tree: faultSource("category", ["categoryid", "parentid"], HEADERS.tree, {
+    category: whole("categoryid"),
+    parent: whole("parentid"),
+  }),
+};
+
+/** @param names columns of the file that the view has as text. */
+function faultSource(
+  name: string,
+  names: readonly string[],
+  header: readonly string[],
+  texts: FaultSource["texts"],
+): FaultSource {
+  const places = Object.fromEntries(names.map((column) => [column, header.indexOf(column)]));
+  return { view: `checked_${name}`, counted: `${name}_read`, csv: { delimiter: ",", places }, texts };
+}
+
 /** Which kind of file each reading step reads. */
 const READS: Readonly<Record<string, Kind>> = {
   "Reading events": "events",
@@ -60,7 +105,7 @@ async function begin(
   const files: Record<Kind, SourceFile[]> = { events: [], properties: [], tree: [] };
   for (const kind of kinds) {
     for (const ending of ["", ".gz", ".zst"]) {
-      files[kind].push(...await findFilesIfAny(engine, `${source}/${PATTERNS[kind]}${ending}`));
+      files[kind].push(...findFilesIfAny(`${PATTERNS[kind]}${ending}`, source));
     }
     await checkCompressed(files[kind], signal);
     await expectHeader(engine, files[kind], HEADERS[kind]);
@@ -85,7 +130,7 @@ async function begin(
     sources: kinds.flatMap((kind) => files[kind]),
     steps: stepsOf(script),
     variables: {
-      ...paths,
+      ...Object.fromEntries(kinds.map((kind) => [kind, paths[kind].map(plainPath)])),
       page_mode: options.pages,
       gap_ms: Math.round(60_000 * options.sessionGap),
       page_size: options.pageSize,
@@ -96,6 +141,7 @@ async function begin(
       min_events: options.minEvents,
       max_users: options.maxUsers ?? Number.MAX_SAFE_INTEGER,
     },
+    badRows: (engine, step) => faultsOf(engine, FAULTS[kindOf(step)]),
     rowsRead: (engine, step) => rowsOfCsv(engine, paths[kindOf(step)]),
   };
 }

@@ -5,8 +5,10 @@ import { type Transform, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { UserError } from "../user_error.ts";
-import { explainFileError } from "../files/file_error.ts";
+import { expectFile, expectLocal } from "../data/local_file.ts";
+import { shownPath } from "../files/file_error.ts";
 import { type Engine, literal } from "./engine.ts";
+import { filesOf, plainPath } from "./glob.ts";
 import { faultOfZstd } from "./zstd_frames.ts";
 
 export interface SourceFile {
@@ -16,30 +18,23 @@ export interface SourceFile {
 
 /**
  * The files that a path or glob stands for, in the order of their names.
- * @throws UserError when there are none.
+ * @throws UserError when there are none, or one of them is no file that can be read.
  */
-export async function findFiles(engine: Engine, pattern: string, what: string): Promise<SourceFile[]> {
-  const files = await findFilesIfAny(engine, pattern);
+export function findFiles(pattern: string, what: string): SourceFile[] {
+  const files = findFilesIfAny(pattern);
   if (files.length > 0) return files;
   throw new UserError(
-    `Expected ${what} at ${pattern}, found no such file. Check the path (relative ones start at ${Deno.cwd()}); ` +
+    `Expected ${what} at ${
+      shownPath(pattern)
+    }, found no such file. Check the path (relative ones start at ${Deno.cwd()}); ` +
       "quote a glob, so that the shell leaves it alone.",
   );
 }
 
-export async function findFilesIfAny(engine: Engine, pattern: string): Promise<SourceFile[]> {
-  const rows = await engine.rows(`SELECT file FROM glob(${literal(pattern)}) ORDER BY file`);
-  const files: SourceFile[] = [];
-  for (const { file } of rows) {
-    const path = String(file);
-    try {
-      const { isFile, size } = await Deno.stat(path);
-      if (isFile) files.push({ path, bytes: size });
-    } catch (error) {
-      throw explainFileError(error, "read", path);
-    }
-  }
-  return files;
+/** @param folder that the pattern is within; its name is no pattern. */
+export function findFilesIfAny(pattern: string, folder?: string): SourceFile[] {
+  expectLocal(folder ?? pattern);
+  return filesOf(pattern, folder).map((path) => ({ path, bytes: expectFile(path).size }));
 }
 
 /**
@@ -106,7 +101,7 @@ export async function linesAt(path: string, starts: readonly number[]): Promise<
  * strict); where they end in both there are more blank ones.
  */
 export function linesSql(paths: readonly string[]): string {
-  return `read_csv(${literal(paths)}, header = false, delim = chr(1), quote = '', escape = '', ` +
+  return `read_csv(${literal(paths.map(plainPath))}, header = false, delim = chr(1), quote = '', escape = '', ` +
     "columns = {'line': 'VARCHAR'}, auto_detect = false, strict_mode = false, filename = 'clickgan file')";
 }
 

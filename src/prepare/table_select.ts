@@ -1,6 +1,7 @@
 /** How the rows of a table are read: one SELECT for CSV, JSON lines and Parquet. Values come as text, as written. */
 
 import { identifier, literal } from "./engine.ts";
+import { plainPath } from "./glob.ts";
 import { linesSql, type SourceFile } from "./sources.ts";
 
 export type Format = "csv" | "json" | "parquet";
@@ -24,7 +25,7 @@ export interface TableSource {
 export const OWN = ["clickgan file", "file_row_number"];
 
 export function parquetOf(paths: readonly string[]): string {
-  return `read_parquet(${literal(paths)}, filename = 'clickgan file', file_row_number = true, ` +
+  return `read_parquet(${literal(paths.map(plainPath))}, filename = 'clickgan file', file_row_number = true, ` +
     "binary_as_string = true, hive_partitioning = false)";
 }
 
@@ -36,7 +37,8 @@ export type ReadAs = "id" | "text" | "list" | "number";
  *
  *     file, row, line     where it is: of Parquet the row from 1, of JSON the line's text, of CSV neither
  *     broken              a line that is no JSON object
- *     inexact             an id that is a floating point number and no exact whole one, as text
+ *     inexact             an id that is a floating point number and no exact whole one, or a value of a list that is one
+ *                         beyond those that are exact, as text: others may have become the same number
  *     and a column for each of `values`, NULL where there is no value or none is wanted: text, lists of text, numbers
  */
 export function selectOf(
@@ -76,7 +78,7 @@ export function selectOf(
 
   function csvOf(): string {
     const types = columns.map((_, k) => `'c${k}': 'VARCHAR'`).join(", ");
-    return `read_csv(${literal(paths)}, header = true, delim = ${
+    return `read_csv(${literal(paths.map(plainPath))}, header = true, delim = ${
       literal(delimiter)
     }, quote = '"', escape = '"', ` +
       `auto_detect = false, columns = {${types}}, nullstr = '\\N', store_rejects = true, filename = 'clickgan file')`;
@@ -92,12 +94,17 @@ function parquetValue(column: string, type: string, as: ReadAs): { value: string
   const text = `CAST(${column} AS VARCHAR)`;
   const plain = { value: text, inexact: "" };
   const float = type === "DOUBLE" || type === "FLOAT";
+  // Behind the last exact one, the next number is the same.
+  const small = `abs(${column}) < ${type === "FLOAT" ? 2 ** 24 : 2 ** 53}`;
   if (as === "number") return { value: `CAST(${column} AS DOUBLE)`, inexact: "" };
   if (as === "list") {
-    return { value: type.endsWith("[]") ? `CAST(${column} AS VARCHAR[])` : `[${text}]`, inexact: "" };
+    return {
+      value: type.endsWith("[]") ? `CAST(${column} AS VARCHAR[])` : `[${text}]`,
+      inexact: float ? `CASE WHEN NOT isnan(${column}) AND NOT (${small}) THEN ${text} END` : "",
+    };
   }
   if (!float) return plain;
-  const whole = `${column} = floor(${column}) AND abs(${column}) <= ${type === "FLOAT" ? 2 ** 24 : 2 ** 53}`;
+  const whole = `${column} = floor(${column}) AND ${small}`;
   const value = `CASE WHEN ${whole} THEN CAST(CAST(${column} AS BIGINT) AS VARCHAR) `;
   // What has no value is NaN in a column of floats.
   return as === "id"
@@ -108,6 +115,10 @@ function parquetValue(column: string, type: string, as: ReadAs): { value: string
 /** @param k of the pointers, from 1. */
 function jsonValue(k: number, pointer: string, as: ReadAs): { value: string; inexact: string } {
   const [text, type] = [`v[${k}]`, `t[${k}]`];
+  // Whole numbers of any length come as they are written.
+  const isFloat = (text: string) => `NOT regexp_full_match(${text}, '-?[0-9]+')`;
+  const isSmall = (text: string) => `coalesce(abs(TRY_CAST(${text} AS DOUBLE)) < ${2 ** 53}, false)`;
+  const float = `${type} = 'DOUBLE' AND ${isFloat(text)}`;
   if (as === "number") {
     return {
       value: `CASE WHEN ${type} NOT IN ('ARRAY', 'OBJECT') THEN TRY_CAST(${text} AS DOUBLE) END`,
@@ -121,13 +132,13 @@ function jsonValue(k: number, pointer: string, as: ReadAs): { value: string; ine
           literal(pointer)
         }), '["VARCHAR"]') ` +
         `ELSE [${text}] END`,
-      inexact: "",
+      inexact: `CASE WHEN ${type} = 'ARRAY' THEN list_filter(json_extract(json_extract(line, ${literal(pointer)}), '$[*]'), ` +
+        `lambda x: json_type(x) = 'DOUBLE' AND ${isFloat("x::VARCHAR")} AND NOT ${isSmall("x::VARCHAR")})[1]::VARCHAR ` +
+        `WHEN ${float} AND NOT ${isSmall(text)} THEN ${text} END`,
     };
   }
   if (as === "text") return { value: text, inexact: "" };
-  const float = `${type} = 'DOUBLE' AND NOT regexp_full_match(${text}, '-?[0-9]+')`;
-  const exact = `TRY_CAST(${text} AS DOUBLE) = floor(TRY_CAST(${text} AS DOUBLE)) ` +
-    `AND abs(TRY_CAST(${text} AS DOUBLE)) <= ${2 ** 53}`;
+  const exact = `TRY_CAST(${text} AS DOUBLE) = floor(TRY_CAST(${text} AS DOUBLE)) AND ${isSmall(text)}`;
   return {
     value: `CASE WHEN ${type} IN ('ARRAY', 'OBJECT') THEN NULL ` +
       `WHEN ${float} THEN CASE WHEN ${exact} THEN CAST(CAST(CAST(${text} AS DOUBLE) AS BIGINT) AS VARCHAR) END ` +

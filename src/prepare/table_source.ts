@@ -45,7 +45,7 @@ export async function openTable(
   wanted: readonly Wanted[],
   signal?: AbortSignal,
 ): Promise<TableSource> {
-  const files = await filesOf(engine, pattern, what);
+  const files = await filesOf(pattern, what);
   const [first] = files;
   if (!first) throw new Error("a source without files");
   const format = formatOf(first.path);
@@ -72,14 +72,14 @@ export async function openTable(
   return { files, format, columns, delimiter };
 }
 
-async function filesOf(engine: Engine, pattern: string, what: string): Promise<SourceFile[]> {
+async function filesOf(pattern: string, what: string): Promise<SourceFile[]> {
   const stat = await Deno.stat(pattern).catch(() => undefined);
   if (stat?.isDirectory) {
     throw new UserError(
       `Expected ${what} at ${pattern}, found a folder. Name the files in it, such as '${pattern}/*.parquet'.`,
     );
   }
-  return await findFiles(engine, pattern, what);
+  return findFiles(pattern, what);
 }
 
 function formatOf(path: string): Format {
