@@ -37,12 +37,22 @@ CREATE MACRO time_ms(t, kind) AS CASE kind
   ELSE epoch_ms(iso_time(t))
 END;
 
+-- What tells the times of one kind apart, as exactly as they are written: below milliseconds as well.
+CREATE MACRO moment(t, kind) AS CASE kind
+  WHEN 'seconds since 1970' THEN round(TRY_CAST(t AS DOUBLE) * 1000000)::BIGINT
+  WHEN 'milliseconds since 1970' THEN round(TRY_CAST(t AS DOUBLE) * 1000)::BIGINT
+  WHEN 'microseconds since 1970' THEN TRY_CAST(t AS BIGINT)
+  WHEN 'nanoseconds since 1970' THEN TRY_CAST(t AS BIGINT)
+  ELSE epoch_us(iso_time(t))
+END;
+
 SET VARIABLE time_kind = NULL::VARCHAR; -- is known when the log is read
 CREATE VIEW checked AS
 SELECT
   * EXCLUDE (time, clicked, position, clean),
   time AS time_text, clicked AS clicked_text, position AS position_text,
   time_ms(clean.time, time_kind) AS time,
+  if(getvariable('with_pages'), page_id, moment(clean.time, time_kind)::VARCHAR) AS page,
   clean.clicked IN ('1', 'true') AS clicked,
   clean.position AS position,
   CASE
@@ -66,7 +76,7 @@ FROM (
 
 -- step: Reading the log
 CREATE TABLE log_read AS
-SELECT user_id, item_id, page_id, time_kind, time, clicked, position, fault
+SELECT user_id, item_id, page, time_kind, time, clicked, position, fault
 FROM checked;
 
 -- Times are of the kind that most are of; others are bad rows.
@@ -82,7 +92,7 @@ UPDATE log_read SET fault = 'kind of time' WHERE fault IS NULL AND time_kind <> 
 CREATE TABLE displayed AS
 SELECT
   user_id,
-  if(getvariable('with_pages'), page_id, time::VARCHAR) AS page,
+  page,
   item_id,
   min(time) AS time,
   min(coalesce(position, 0)) AS place,
