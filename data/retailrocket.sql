@@ -71,7 +71,7 @@ FROM checked_event;
 CREATE TABLE property_read AS
 SELECT time, item, property, value, fault
 FROM checked_property
-WHERE fault IS NOT NULL OR property IN ('categoryid', 'available') OR list_contains(getvariable('numeric'), property);
+WHERE fault IS NOT NULL OR property IN ('categoryid', 'available') OR list_contains(getvariable('numeric')::VARCHAR[], property);
 
 -- step: Reading the category tree
 CREATE TABLE category_read AS
@@ -128,7 +128,7 @@ GROUP BY item, feature, valid_from;
 -- A version of an item holds from valid_from until the next one: a row for each time that something changed, with the
 -- last value known of everything. Each item has one from the beginning of time on, of which nothing is known.
 CREATE TYPE feature AS ENUM (
-  SELECT unnest(list_concat(['categoryid', 'available', 'views', 'carts', 'buys'], getvariable('numeric')))
+  SELECT unnest(list_concat(['categoryid', 'available', 'views', 'carts', 'buys'], getvariable('numeric')::VARCHAR[]))
 );
 CREATE TABLE change AS
 SELECT item, feature, valid_from, value
@@ -342,10 +342,10 @@ INSERT INTO dense_feature VALUES
   (4, 'log_buys', 'floor(log2(1 + n)), n purchases of the item before');
 INSERT INTO dense_feature
 SELECT 5 + 2 * k, 'property_' || p, 'sign(x) log10(1 + |x|) of property ' || p || ' as known then, 0 if it was not'
-FROM (SELECT unnest(getvariable('numeric')) AS p, unnest(range(len(getvariable('numeric')))) AS k)
+FROM (SELECT unnest(getvariable('numeric')::VARCHAR[]) AS p, unnest(range(len(getvariable('numeric')::VARCHAR[]))) AS k)
 UNION ALL
 SELECT 6 + 2 * k, 'property_' || p || '_known', '1 if property ' || p || ' was known'
-FROM (SELECT unnest(getvariable('numeric')) AS p, unnest(range(len(getvariable('numeric')))) AS k);
+FROM (SELECT unnest(getvariable('numeric')::VARCHAR[]) AS p, unnest(range(len(getvariable('numeric')::VARCHAR[]))) AS k);
 
 CREATE TABLE item AS
 WITH path AS (
@@ -358,7 +358,7 @@ WITH path AS (
 of_version AS (
   SELECT
     item, valid_from, categoryid, available, views, carts, buys,
-    [*COLUMNS(c -> c = 'categoryid' OR list_contains(getvariable('numeric'), c))] AS numbers
+    [*COLUMNS(c -> c = 'categoryid' OR list_contains(getvariable('numeric')::VARCHAR[], c))] AS numbers
   FROM version
 ),
 own_token AS (

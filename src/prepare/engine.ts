@@ -38,6 +38,13 @@ export class Engine {
 
   /** @throws UserError when the folder cannot be used or the limit is none. */
   static async open({ workFolder, memory, threads }: EngineOptions): Promise<Engine> {
+    if (workFolder.includes("?")) {
+      // It would take what is behind it for settings, and look for its log elsewhere.
+      throw new UserError(
+        `Expected a path without a ? for the prepared data, found ${workFolder}. Choose another --out: the data engine ` +
+          "works there.",
+      );
+    }
     const file = workFolder === "" ? ":memory:" : `${workFolder}/work.duckdb`;
     const instance = await orUserError(() => DuckDBInstance.create(file));
     const connection = await instance.connect();

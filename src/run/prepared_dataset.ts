@@ -82,8 +82,8 @@ export async function openPrepared(
   } catch (error) {
     if (!(error instanceof PackedFileError)) throw error;
     throw new UserError(
-      `${error.message} It is of the cache, where a data set that stays on disk is packed: name another folder for the ` +
-        `cache with XDG_CACHE_HOME, or read this one into memory with --memory-rows ${set.rows}.`,
+      `${error.message} This is the cache, where a data set that stays on disk is packed: name another folder for it ` +
+        `with XDG_CACHE_HOME, or read this one into memory with --memory-rows ${set.rows}.`,
       { cause: error },
     );
   }
