@@ -84,6 +84,13 @@ Deno.test("globs find what they say, in order, and nothing is left out in silenc
       assert.deepEqual(filesOf(`${folder}/${pattern}`), expected, pattern);
       assert.deepEqual(filesOf(pattern, folder), expected, pattern);
     }
+    for (const name of ["x1", "x[1]"]) {
+      await Deno.mkdir(`${folder}/${name}`);
+      await Deno.writeTextFile(`${folder}/${name}/a.csv`, "");
+    }
+    assert.deepEqual(filesOf(`${folder}/x[1]/*.csv`), [`${folder}/x[1]/a.csv`]);
+    assert.deepEqual(filesOf(`${folder}/x[12]/*.csv`), [`${folder}/x1/a.csv`]);
+    for (const name of ["x1", "x[1]"]) await Deno.remove(`${folder}/${name}`, { recursive: true });
     // Links to folders are followed, but not in circles.
     await Deno.symlink(folder, `${folder}/x/back`);
     await Deno.symlink(`${folder}/x/y`, `${folder}/link`);

@@ -12,6 +12,13 @@ export function explainFileError(error: unknown, doing: string, path: string): u
   if (!(error instanceof Error)) return error;
   const where = shownPath(path);
   if (error instanceof Deno.errors.NotCapable) {
+    if (/^\/(dev|proc|sys)(\/|$)/.test(path)) {
+      return new UserError(
+        `cannot ${doing} ${where}: it is one of the system's own places, which are closed to this program. ` +
+          "Choose a path of a regular file or folder.",
+        { cause: error },
+      );
+    }
     return new UserError(
       `cannot ${doing} ${where}: this process was started without permission for it. ` +
         "Start it through its task (deno task ...), which permits the run folder, and name that folder with " +

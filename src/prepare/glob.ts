@@ -42,7 +42,9 @@ function walk(base: string, [part, ...rest]: readonly string[], found: Set<strin
     }
     return;
   }
-  const names = MAGIC.test(part) ? namesIn(base).filter((name) => patternOf(part).test(name)) : [part];
+  // A folder that is there as it is written is no pattern either.
+  const plain = !MAGIC.test(part) || (rest.length > 0 && isThere(base + part));
+  const names = plain ? [part] : namesIn(base).filter((name) => patternOf(part).test(name));
   for (const name of names) {
     const path = base + name;
     if (rest.length > 0) {
