@@ -1,7 +1,12 @@
 /** Prepared data sets as another engine would write them, and change them. */
 
+import assert from "node:assert/strict";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
 import { Engine, literal } from "../src/prepare/engine.ts";
+import { openPrepared } from "../src/run/prepared_dataset.ts";
+import { UserError } from "../src/user_error.ts";
+import { withFolder } from "./prepared_folder.ts";
+import { smallLog } from "./small_logs.ts";
 
 interface Shape {
   /** Parquet files of pages, and rows of a row group. */
@@ -90,4 +95,39 @@ export async function rewrite(folder: string, part: string, sql: string): Promis
   } finally {
     engine.close();
   }
+}
+
+/** 30 users, 12 items of two features and tokens of 9, some pages given. */
+export const foreignLog = smallLog(21, { users: 30, items: 12, width: 2, tokens: 9, given: 0.3 });
+let template: Promise<string> | undefined;
+
+async function makeTemplate(): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-foreign-" });
+  globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+  await writeSet(folder, foreignLog);
+  return folder;
+}
+
+/** A folder with that log as a prepared data set. */
+export async function withCopy(use: (folder: string) => Promise<void>): Promise<void> {
+  const from = await (template ??= makeTemplate());
+  await withFolder({}, async (folder) => {
+    for (const { name } of Deno.readDirSync(from)) {
+      await Deno.copyFile(`${from}/${name}`, `${folder}/${name}`);
+    }
+    await use(folder);
+  });
+}
+
+/** Training refuses it, on one line. */
+export async function refuses(folder: string, says: RegExp, what: string): Promise<void> {
+  await assert.rejects(() => openPrepared(folder, { memoryRows: Infinity }), (error) => {
+    assert.ok(
+      error instanceof UserError,
+      `${what}: expected a UserError, got ${error instanceof Error ? error.stack : error}`,
+    );
+    assert.match(error.message, says, what);
+    assert.doesNotMatch(error.message, /\n/, what);
+    return true;
+  });
 }

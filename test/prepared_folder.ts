@@ -1,6 +1,8 @@
 /** Prepared data sets as tests make and read them. */
 
+import assert from "node:assert/strict";
 import type { Json } from "@duckdb/node-api";
+import { UserError } from "../src/user_error.ts";
 import { Engine, literal } from "../src/prepare/engine.ts";
 import { prepare, type Prepared, type PrepareOptions, type Recipe } from "../src/prepare/prepare.ts";
 
@@ -37,6 +39,15 @@ export function prepareIn(
 ): Promise<Prepared> {
   const out = `${folder}/out-${crypto.randomUUID().slice(0, 8)}`;
   return prepare(recipe, { ...defaults, out, ...options }, ["test"]);
+}
+
+/** A preparation that ends with a UserError. */
+export async function refuses(folder: string, recipe: Recipe, says: RegExp): Promise<void> {
+  await assert.rejects(prepareIn(folder, recipe), (error) => {
+    assert.ok(error instanceof UserError, error instanceof Error ? error.stack : String(error));
+    assert.match(error.message, says);
+    return true;
+  });
 }
 
 /** Rows of a query over a prepared data set, whose parts are the views users, items and pages. */
