@@ -13,53 +13,64 @@
 -- Ends with what prepared.sql takes: shown (a row for each item of a page), item, dense_feature, token_field.
 
 -- step: How values are read
--- A cast would round 3.5 and take 1e3 and 0x10: different ids would become one.
+-- A cast alone would round 3.5 and take 1e3 and 0x10: different ids would become one. Most are written as they are.
 CREATE MACRO whole(t) AS CASE
+  WHEN TRY_CAST(t AS BIGINT)::VARCHAR = t THEN TRY_CAST(t AS BIGINT)
   WHEN ltrim(ltrim(trim(t), '-'), '0123456789') = '' THEN TRY_CAST(t AS BIGINT)
 END;
--- In ms, within what a timestamp reaches.
-CREATE MACRO whole_time(t) AS CASE WHEN whole(t) BETWEEN -8640000000000000 AND 8640000000000000 THEN whole(t) END;
+-- In ms, what a timestamp reaches.
+CREATE MACRO is_time(t) AS t BETWEEN -8640000000000000 AND 8640000000000000;
 CREATE TYPE event_kind AS ENUM ('view', 'addtocart', 'transaction');
 
 CREATE VIEW checked_event AS
 SELECT
-  "clickgan file" AS file, NULL::BIGINT AS "row", NULL::VARCHAR AS line, timestamp, visitorid, itemid,
-  whole_time(timestamp) AS time, whole(visitorid) AS visitor, event AS kind, whole(itemid) AS item,
+  *, NULL::BIGINT AS "row", NULL::VARCHAR AS line,
   CASE
-    WHEN time IS NULL THEN 'time' WHEN visitor IS NULL THEN 'visitor' WHEN item IS NULL THEN 'item' WHEN event IS NULL THEN 'event'
+    WHEN NOT coalesce(is_time(time), false) THEN 'time' WHEN visitor IS NULL THEN 'visitor' WHEN item IS NULL THEN 'item'
+    WHEN kind IS NULL THEN 'event'
   END AS fault
-FROM read_csv(
-  getvariable('events'), header = true, delim = ',', quote = '"', escape = '"', auto_detect = false,
-  columns = {
-    'timestamp': 'VARCHAR', 'visitorid': 'VARCHAR', 'event': 'event_kind', 'itemid': 'VARCHAR', 'transactionid': 'VARCHAR'
-  },
-  nullstr = '\N', store_rejects = true, filename = 'clickgan file'
+FROM (
+  SELECT
+    "clickgan file" AS file, timestamp, visitorid, itemid,
+    whole(timestamp) AS time, whole(visitorid) AS visitor, event AS kind, whole(itemid) AS item
+  FROM read_csv(
+    getvariable('events'), header = true, delim = ',', quote = '"', escape = '"', auto_detect = false,
+    columns = {
+      'timestamp': 'VARCHAR', 'visitorid': 'VARCHAR', 'event': 'event_kind', 'itemid': 'VARCHAR', 'transactionid': 'VARCHAR'
+    },
+    nullstr = '\N', store_rejects = true, filename = 'clickgan file'
+  )
 );
 
 -- Numbers are written n277.200, categories and availability plainly.
 CREATE MACRO property_number(t) AS TRY_CAST(ltrim(t, 'n') AS DOUBLE);
 CREATE VIEW checked_property AS
 SELECT
-  "clickgan file" AS file, NULL::BIGINT AS "row", NULL::VARCHAR AS line, timestamp, itemid, property, value,
-  whole_time(timestamp) AS time, whole(itemid) AS item,
+  *, NULL::BIGINT AS "row", NULL::VARCHAR AS line,
   CASE
-    WHEN time IS NULL THEN 'time' WHEN item IS NULL THEN 'item'
-    WHEN property = 'categoryid' AND abs(property_number(value)) >= 9007199254740992 THEN 'category'
+    WHEN NOT coalesce(is_time(time), false) THEN 'time' WHEN item IS NULL THEN 'item'
+    WHEN property = 'categoryid' THEN CASE WHEN abs(property_number(value)) >= 9007199254740992 THEN 'category' END
   END AS fault
-FROM read_csv(
-  getvariable('properties'), header = true, delim = ',', quote = '"', escape = '"', auto_detect = false,
-  columns = { 'timestamp': 'VARCHAR', 'itemid': 'VARCHAR', 'property': 'VARCHAR', 'value': 'VARCHAR' },
-  nullstr = '\N', store_rejects = true, filename = 'clickgan file'
+FROM (
+  SELECT
+    "clickgan file" AS file, timestamp, itemid, property, value, whole(timestamp) AS time, whole(itemid) AS item
+  FROM read_csv(
+    getvariable('properties'), header = true, delim = ',', quote = '"', escape = '"', auto_detect = false,
+    columns = { 'timestamp': 'VARCHAR', 'itemid': 'VARCHAR', 'property': 'VARCHAR', 'value': 'VARCHAR' },
+    nullstr = '\N', store_rejects = true, filename = 'clickgan file'
+  )
 );
 
 CREATE VIEW checked_category AS
 SELECT
-  "clickgan file" AS file, NULL::BIGINT AS "row", NULL::VARCHAR AS line, categoryid, parentid,
-  whole(categoryid) AS category, whole(parentid) AS parent,
+  *, NULL::BIGINT AS "row", NULL::VARCHAR AS line,
   CASE WHEN category IS NULL THEN 'category' WHEN parentid IS NOT NULL AND parent IS NULL THEN 'parent' END AS fault
-FROM read_csv(
-  getvariable('tree'), header = true, delim = ',', quote = '"', escape = '"', auto_detect = false,
-  columns = { 'categoryid': 'VARCHAR', 'parentid': 'VARCHAR' }, store_rejects = true, filename = 'clickgan file'
+FROM (
+  SELECT "clickgan file" AS file, categoryid, parentid, whole(categoryid) AS category, whole(parentid) AS parent
+  FROM read_csv(
+    getvariable('tree'), header = true, delim = ',', quote = '"', escape = '"', auto_detect = false,
+    columns = { 'categoryid': 'VARCHAR', 'parentid': 'VARCHAR' }, store_rejects = true, filename = 'clickgan file'
+  )
 );
 
 -- step: Reading events
