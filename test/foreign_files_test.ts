@@ -159,9 +159,9 @@ const counts = {
 const manifests: [change: Record<string, unknown>, says: RegExp][] = [
   [
     fields({ first: 0, count: 1e12 }),
-    /"t" has the tokens 0 to 999999999999, expected fewer than 100,000,000 in all: a model has a row/,
+    /"t" has the tokens 0 to 999999999999, expected at most 100,000,000 in all: a model has a row/,
   ],
-  [fields({ first: 1e15, count: 1 }), /expected fewer than 100,000,000/],
+  [fields({ first: 1e15, count: 1 }), /expected at most 100,000,000/],
   [
     fields({ first: 0, count: 9 }, { name: "u", first: 8, count: 3 }),
     /expected fields of tokens with numbers of their own, but "t" has 0 to 8 and "u" begins at 8/,

@@ -115,7 +115,9 @@ function kindOf(
   }
 }
 
-function nameOf({ type, converted_type: converted, logical_type: logical, precision, scale }: SchemaElement): string {
+function nameOf(
+  { type, converted_type: converted, logical_type: logical, precision, scale }: SchemaElement,
+): string {
   if (converted === "DECIMAL" || logical?.type === "DECIMAL") return `DECIMAL(${precision}, ${scale ?? 0})`;
   if (converted === "UTF8" || logical?.type === "STRING") return "STRING";
   return converted ?? (logical?.type === "INTEGER" ? undefined : logical?.type) ?? type ?? "an unknown type";

@@ -102,11 +102,15 @@ function expectMagic(path: string, file: ReturnType<typeof bufferOf>): void {
 }
 
 function expectPlain(path: string, { row_groups }: FileMetaData): void {
-  if (row_groups.some(({ columns }) => columns.some((column) => column.crypto_metadata))) throw encrypted(path);
+  if (row_groups.some(({ columns }) => columns.some((column) => column.crypto_metadata))) {
+    throw encrypted(path);
+  }
 }
 
 function encrypted(path: string): UserError {
-  return new UserError(`${path}: expected a plain Parquet file, found an encrypted one. Write it without a key.`);
+  return new UserError(
+    `${path}: expected a plain Parquet file, found an encrypted one. Write it without a key.`,
+  );
 }
 
 /** @returns those columns that are there, each once and of a type that will do. */
@@ -132,13 +136,17 @@ async function expectColumns<Name extends string>(
   for (const name of there) {
     const [column, second] = found.filter(({ element }) => element.name === name);
     if (second) {
-      throw new UserError(`${path}: expected one column ${name}, found several. Leave out all but one of them.`);
+      throw new UserError(
+        `${path}: expected one column ${name}, found several. Leave out all but one of them.`,
+      );
     }
     const type = columns[name];
     if (!column || !type || fits(column, type)) continue;
     const example = await exampleOf(file, metadata, name).catch(() => undefined);
     throw new UserError(
-      `${path}${example ? `: row ${example.row}` : ""}: expected ${name} to be ${expectedText(type)}, found ` +
+      `${path}${example ? `: row ${example.row}` : ""}: expected ${name} to be ${
+        expectedText(type)
+      }, found ` +
         `${example ? `${foundText(example.value)} in a column of ` : ""}the type ${typeText(column)}. ` +
         `Write it as ${remedyText(type)}.`,
     );
@@ -156,7 +164,14 @@ async function exampleOf(
   name: string,
 ): Promise<{ row: number; value: unknown } | undefined> {
   const rowEnd = Math.min(EXAMPLE_ROWS, Number(metadata.row_groups[0]?.num_rows ?? 0));
-  const rows = await parquetReadObjects({ file, metadata, compressors, columns: [name], rowStart: 0, rowEnd });
+  const rows = await parquetReadObjects({
+    file,
+    metadata,
+    compressors,
+    columns: [name],
+    rowStart: 0,
+    rowEnd,
+  });
   const values = rows.flatMap((found, k) => {
     const value: unknown = found[name];
     return (Array.isArray(value) ? value : [value]).map((one: unknown) => ({ row: k + 1, value: one }));

@@ -211,7 +211,9 @@ export class PreparedSet {
     if (end === expected) return;
     const begin = this.userRows[user] ?? 0;
     throw new UserError(
-      `${this.folder}: users says that user ${user} has rows = ${expected - begin}, her pages hold ${end - begin} ` +
+      `${this.folder}: users says that user ${user} has rows = ${expected - begin}, her pages hold ${
+        end - begin
+      } ` +
         "displayed items. Prepare the data again.",
     );
   }

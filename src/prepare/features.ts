@@ -114,7 +114,9 @@ export function expectExact({ counts, examples }: BadRows, ids: string): void {
   const example = examples.find(({ fault }) => fault.includes(expected));
   throw new UserError(
     `Expected ${ids} to be text or whole numbers, found floating point numbers beyond what they hold ` +
-      `exactly (2^53; 2^24 of 32 bits) or not whole in ${lost.toLocaleString("en")} rows, so that different ids may have ` +
+      `exactly (2^53; 2^24 of 32 bits) or not whole in ${
+        lost.toLocaleString("en")
+      } rows, so that different ids may have ` +
       `become one. Write the ids as text or integers.${
         example ? `\n  ${example.file}:${example.line}: ${example.fault}` : ""
       }`,

@@ -94,11 +94,14 @@ function leadsBack(base: string, name: string): boolean {
 }
 
 function patternOf(part: string): RegExp {
-  const text = part.replace(/\[(!|\^)?(\]?[^\]]*)\]|[\\^$.*+?()[\]{}|]/g, (piece, not: string | undefined, set) => {
-    if (piece === "*") return ".*";
-    if (piece === "?") return ".";
-    if (set === undefined) return `\\${piece}`;
-    return `[${not ? "^" : ""}${String(set).replace(/[\\\][^]/g, "\\$&")}]`;
-  });
+  const text = part.replace(
+    /\[(!|\^)?(\]?[^\]]*)\]|[\\^$.*+?()[\]{}|]/g,
+    (piece, not: string | undefined, set) => {
+      if (piece === "*") return ".*";
+      if (piece === "?") return ".";
+      if (set === undefined) return `\\${piece}`;
+      return `[${not ? "^" : ""}${String(set).replace(/[\\\][^]/g, "\\$&")}]`;
+    },
+  );
   return new RegExp(`^${text}$`, "su");
 }

@@ -101,7 +101,9 @@ export async function linesAt(path: string, starts: readonly number[]): Promise<
  * strict); where they end in both there are more blank ones.
  */
 export function linesSql(paths: readonly string[]): string {
-  return `read_csv(${literal(paths.map(plainPath))}, header = false, delim = chr(1), quote = '', escape = '', ` +
+  return `read_csv(${
+    literal(paths.map(plainPath))
+  }, header = false, delim = chr(1), quote = '', escape = '', ` +
     "columns = {'line': 'VARCHAR'}, auto_detect = false, strict_mode = false, filename = 'clickgan file')";
 }
 

@@ -25,7 +25,9 @@ export interface TableSource {
 export const OWN = ["clickgan file", "file_row_number"];
 
 export function parquetOf(paths: readonly string[]): string {
-  return `read_parquet(${literal(paths.map(plainPath))}, filename = 'clickgan file', file_row_number = true, ` +
+  return `read_parquet(${
+    literal(paths.map(plainPath))
+  }, filename = 'clickgan file', file_row_number = true, ` +
     "binary_as_string = true, hive_partitioning = false)";
 }
 
@@ -132,8 +134,13 @@ function jsonValue(k: number, pointer: string, as: ReadAs): { value: string; ine
           literal(pointer)
         }), '["VARCHAR"]') ` +
         `ELSE [${text}] END`,
-      inexact: `CASE WHEN ${type} = 'ARRAY' THEN list_filter(json_extract(json_extract(line, ${literal(pointer)}), '$[*]'), ` +
-        `lambda x: json_type(x) = 'DOUBLE' AND ${isFloat("x::VARCHAR")} AND NOT ${isSmall("x::VARCHAR")})[1]::VARCHAR ` +
+      inexact:
+        `CASE WHEN ${type} = 'ARRAY' THEN list_filter(json_extract(json_extract(line, ${
+          literal(pointer)
+        }), '$[*]'), ` +
+        `lambda x: json_type(x) = 'DOUBLE' AND ${isFloat("x::VARCHAR")} AND NOT ${
+          isSmall("x::VARCHAR")
+        })[1]::VARCHAR ` +
         `WHEN ${float} AND NOT ${isSmall(text)} THEN ${text} END`,
     };
   }
