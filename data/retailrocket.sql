@@ -12,8 +12,8 @@
 --
 -- Ends with what prepared.sql takes: shown (a row for each item of a page), item, dense_feature, token_field.
 
--- step: How values are read
--- A cast alone would round 3.5 and take 1e3 and 0x10: different ids would become one. Most are written as they are.
+-- step: Reading events
+-- How values are read. A cast alone would round 3.5 and take 1e3 and 0x10: different ids would become one. Most are written as they are.
 CREATE MACRO whole(t) AS CASE
   WHEN TRY_CAST(t AS BIGINT)::VARCHAR = t THEN TRY_CAST(t AS BIGINT)
   WHEN ltrim(ltrim(trim(t), '-'), '0123456789') = '' THEN TRY_CAST(t AS BIGINT)
@@ -73,7 +73,6 @@ FROM (
   )
 );
 
--- step: Reading events
 CREATE TABLE event_read AS
 SELECT time, visitor, kind, item, fault
 FROM checked_event;
