@@ -11,6 +11,7 @@ import { basename } from "node:path";
 import { crc32 } from "node:zlib";
 import { expectFile } from "./local_file.ts";
 import { explainFileError } from "../files/file_error.ts";
+import { discardTemporary, openTemporary, type TemporaryFile } from "../files/temporary_file.ts";
 import { UserError } from "../user_error.ts";
 
 type Words = Uint32Array | Uint8Array | Float32Array;
@@ -126,19 +127,17 @@ export class PackedFileWriter implements Disposable {
   /** Checksum of what was appended. */
   #sum = 0;
 
-  private constructor(
-    readonly path: string,
-    private readonly temporary: string,
-    private readonly file: Deno.FsFile,
-  ) {}
+  private constructor(readonly path: string, private readonly temporary: TemporaryFile) {}
 
   /** The header is left empty until {@link finish}. @throws UserError where the file cannot be made. */
   static create(path: string): PackedFileWriter {
-    const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
     try {
-      const file = Deno.openSync(temporary, { write: true, createNew: true });
-      const writer = new PackedFileWriter(path, temporary, file);
-      writer.#guard(() => writeAll(file, new Uint32Array(HEADER_WORDS)));
+      const temporary = openTemporary(path);
+      if (!temporary) {
+        throw new UserError(`${path} is being written by another process. Wait until it has ended.`);
+      }
+      const writer = new PackedFileWriter(path, temporary);
+      writer.#guard(() => writeAll(temporary.file, new Uint32Array(HEADER_WORDS)));
       return writer;
     } catch (error) {
       throw explained(error, "write", path);
@@ -146,7 +145,7 @@ export class PackedFileWriter implements Disposable {
   }
 
   append(array: Words): void {
-    this.#guard(() => writeAll(this.file, array));
+    this.#guard(() => writeAll(this.temporary.file, array));
     this.#sum = crc32(bytesOf(array), this.#sum);
   }
 
@@ -156,11 +155,13 @@ export class PackedFileWriter implements Disposable {
     header.set(own);
     seal(header, this.path, this.#sum);
     this.#guard(() => {
-      this.file.seekSync(0, Deno.SeekMode.Start);
-      writeAll(this.file, header);
-      this.file.syncSync(); // otherwise a power cut could leave the name with empty blocks
-      this.#close();
-      Deno.renameSync(this.temporary, this.path);
+      const { file, path } = this.temporary;
+      file.seekSync(0, Deno.SeekMode.Start);
+      writeAll(file, header);
+      file.syncSync(); // otherwise a power cut could leave the name with empty blocks
+      Deno.renameSync(path, this.path);
+      file.close(); // only now: until it has its name, it is locked
+      this.#open = false;
     });
   }
 
@@ -168,22 +169,15 @@ export class PackedFileWriter implements Disposable {
     try {
       write();
     } catch (error) {
-      this.#close();
-      removeIfThere(this.temporary);
+      this[Symbol.dispose]();
       throw explained(error, "write", this.path);
     }
   }
 
-  #close(): void {
-    if (this.#open) this.file.close();
-    this.#open = false;
-  }
-
   /** Takes an unfinished file back. */
   [Symbol.dispose](): void {
-    if (!this.#open) return;
-    this.#close();
-    removeIfThere(this.temporary);
+    if (this.#open) discardTemporary(this.temporary);
+    this.#open = false;
   }
 }
 
@@ -197,12 +191,4 @@ function explained(error: unknown, doing: string, path: string): unknown {
   if (error instanceof UserError) return error;
   const found = explainFileError(error, doing, path);
   return found instanceof UserError ? new PackedFileError(found.message, { cause: error }) : found;
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch {
-    // Never made, or beyond our reach: the error that led here is the one to report.
-  }
 }

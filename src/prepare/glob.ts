@@ -7,6 +7,8 @@ import { expectFile } from "../data/local_file.ts";
 import { explainFileError } from "../files/file_error.ts";
 
 const MAGIC = /[*?[]/;
+/** A pattern with .. behind it: such a path is made shorter before it is looked for, and the pattern with it. */
+const CLIMBS = /[*?[].*[/\\]\.\.([/\\]|$)/;
 
 /** A path that the engine takes as it stands. */
 export function plainPath(path: string): string {
@@ -20,7 +22,7 @@ export function plainPath(path: string): string {
  */
 export function filesOf(pattern: string, folder?: string): string[] {
   const whole = folder === undefined ? pattern : `${folder}/${pattern}`;
-  if (isThere(whole)) return [whole];
+  if (!CLIMBS.test(pattern) && isThere(whole)) return [whole];
   if (!MAGIC.test(pattern)) return [];
   const separator = Deno.build.os === "windows" ? /[/\\]+/ : /\/+/;
   const parts = pattern.split(separator);

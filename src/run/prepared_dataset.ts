@@ -1,6 +1,7 @@
 /** Opens a prepared data set for training: into memory, or, if it is large, packed into a file that is read user by user. */
 
 import { createHash } from "node:crypto";
+import { basename, dirname, join } from "node:path";
 import { type ClickLog, type Clicks, type ItemFeatures, NONE } from "../data/click_log.ts";
 import { joinItems } from "../data/item_catalogue.ts";
 import { type LogSource, MemoryLog, type OnProgress } from "../data/log_source.ts";
@@ -14,6 +15,9 @@ import { type PageChunk, PreparedSet } from "../data/prepared_set.ts";
 import { UserError } from "../user_error.ts";
 import { checksum } from "../files/checksum.ts";
 import { makeFolder } from "../files/atomic_write.ts";
+import { explainFileError } from "../files/file_error.ts";
+import { Lock } from "../files/lock.ts";
+import { removeTemporaries } from "../files/temporary_file.ts";
 
 export interface PreparedOptions {
   readonly memoryRows: number;
@@ -96,23 +100,50 @@ async function openPacked<T>(
   onNote: (text: string) => void,
   make: (path: string) => Promise<void>,
 ): Promise<T> {
-  if (await exists(path)) {
+  const usable = async () => {
+    if (!await exists(path)) return undefined;
     try {
       return open(path);
     } catch (error) {
       if (!(error instanceof DamagedPackedFile)) throw error;
       onNote(`the cache's file ${error.fault}: it is made anew from the data set`);
+      return undefined;
     }
-  }
+  };
+  const found = await usable();
+  if (found !== undefined) return found;
+  // Another process may be packing the same data set: it is waited for, and its file taken.
+  let waited = false;
+  using _lock = await inCache(
+    path,
+    () =>
+      Lock.wait(join(dirname(path), `.${basename(path)}.lock`), path, (holder) => {
+        waited = true;
+        onNote(`waiting for ${holder}, which packs the same data set`);
+      }),
+  );
+  const theirs = waited ? await usable() : undefined;
+  if (theirs !== undefined) return theirs;
   await make(path);
   return open(path);
 }
 
 async function makeCache(folder: string): Promise<void> {
-  try {
+  await inCache(folder, async () => {
     await makeFolder(folder);
+    removeTemporaries(folder); // of processes that were killed while they packed
+  });
+}
+
+/** Has what the system says of the cache told as such. */
+async function inCache<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (error) {
-    throw error instanceof UserError ? new PackedFileError(error.message, { cause: error }) : error;
+    const explained = explainFileError(error, "write", path);
+    throw explained instanceof UserError
+      ? new PackedFileError(explained.message, { cause: error })
+      : explained;
   }
 }
 
