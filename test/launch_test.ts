@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { endOfChild } from "../src/cli/ended_child.ts";
 import { EXIT_FAULT, EXIT_USER_ERROR, exitCodeOf } from "../src/cli/fail.ts";
 import { permissionFlags, runFolders } from "../src/cli/launch.ts";
 import { cacheFolder, reportFolders } from "../src/cli/output_folders.ts";
-import { type AdapterSummary, ensureAdapter, type Host } from "../src/cli/setup.ts";
+import { type AdapterSummary, CHILD_ENVIRONMENT, ensureAdapter, type Host } from "../src/cli/setup.ts";
 import { UserError } from "../src/user_error.ts";
 import { DRIVER_VARIABLES } from "../src/gpu/driver_threads.ts";
+import { filesIn, runCommand, withSmallLog } from "./command_check.ts";
 
 Deno.test("runFolders finds the folder to write to", () => {
   const cases: [string[], string[]][] = [
@@ -177,4 +179,100 @@ Deno.test("exitCodeOf tells mistakes of the user from faults", async () => {
   assert.equal(fault.code, EXIT_FAULT);
   assert.match(fault.said[0] ?? "", /TypeError: oops\n +at /);
   assert.match(fault.said[1] ?? "", /please report it/);
+});
+
+/** Starts `train` by the launcher, in a folder, and waits until it trains. @returns also what it says from then on. */
+async function launchTraining(folder: string, data: string) {
+  const script = new URL("../src/cli/launch.ts", import.meta.url).href;
+  const run = `${folder}/run`;
+  const args = ["--data", data, "--save-dir", run, "--batch-size", "12", "--dims", "8", "--no-calibration"];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--frozen", "--no-prompt", "--allow-run", "--allow-sys=uid", "--allow-env=npm_command"],
+      ...[script, "train", ...args, "--iterations", "1000000", "--no-report"],
+    ],
+    env: { NO_COLOR: "1", HOME: "" }, // no cache: what is begun here is not to stay
+    clearEnv: false,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const errors = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  let said = "";
+  const read = async (until: RegExp) => {
+    while (!until.test(said)) {
+      const { value, done } = await errors.read();
+      if (done) break;
+      said += value;
+    }
+    return said;
+  };
+  assert.match(await read(/run: /), /run: /);
+  while (!filesIn(run).includes("last.safetensors")) await new Promise((done) => setTimeout(done, 50));
+  const [, trainer = ""] = /process (\d+) \(train /.exec(Deno.readTextFileSync(`${run}/.clickgan.lock`)) ??
+    [];
+  return { child, run, trainer: Number(trainer), rest: () => read(/(?!)/) };
+}
+
+Deno.test("a command that is killed is told of, with the way to go on", () =>
+  withSmallLog(async (folder, data) => {
+    const { child, run, trainer, rest } = await launchTraining(folder, data);
+    Deno.kill(trainer, "SIGKILL");
+    const said = await rest();
+    assert.equal((await child.status).code, 137, said);
+    assert.match(said, /error: train was ended by SIGKILL: it was killed, by somebody or by the system/);
+    assert.ok(said.includes(`Go on with: deno task train --resume ${run}`), said);
+    const { code, stderr } = await runCommand("train", "--resume", run, "--iterations", "1");
+    assert.equal(code, 0, stderr); // the folder is free, and what was saved is whole
+  }));
+
+Deno.test("a command whose launcher is killed saves what it has, and ends", () =>
+  withSmallLog(async (folder, data) => {
+    const { child, run, rest } = await launchTraining(folder, data);
+    const beside = await runCommand("train", "--resume", run);
+    assert.equal(beside.code, 1);
+    assert.match(beside.stderr, /run is being written by process \d+ \(train --data .* since .* UTC\)/);
+    child.kill("SIGKILL");
+    await child.status;
+    assert.match(await rest(), /Stopped after iteration \d+; everything is saved/);
+    assert.ok(!filesIn(run).includes(".clickgan.lock"));
+  }));
+
+Deno.test(
+  "a command that hangs is ended by a second Ctrl-C",
+  { ignore: Deno.build.os === "windows" },
+  () =>
+    withSmallLog(async (folder, data) => {
+      const { child, trainer, rest } = await launchTraining(folder, data);
+      Deno.kill(trainer, "SIGSTOP"); // hears nothing any more
+      child.kill("SIGINT");
+      await new Promise((done) => setTimeout(done, 1200));
+      child.kill("SIGINT");
+      assert.match(await rest(), /train was ended by SIGKILL/);
+      assert.equal((await child.status).code, 137);
+    }),
+);
+
+Deno.test("no command may use the network, and no task asks for updates", async () => {
+  for (const command of ["train", "evaluate", "data", "report", "reproduce"]) {
+    const flags = permissionFlags(command, ["log", "--save-dir", "x", "--out", "y", "z"], "/cache");
+    assert.ok(!flags.some((flag) => /allow-(net|all|run|sys)|^-[AN]$/.test(flag)), flags.join(" "));
+  }
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
+  for (const [name, { command }] of Object.entries<{ command: string }>(tasks)) {
+    if (/deno (run|test) /.test(command)) assert.match(command, /^DENO_NO_UPDATE_CHECK=1 /, name);
+  }
+  assert.equal(CHILD_ENVIRONMENT.DENO_NO_UPDATE_CHECK, "1");
+});
+
+Deno.test("endOfChild says nothing of a command that told its own end or was asked to end", () => {
+  assert.equal(endOfChild("train", null, undefined), undefined);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    assert.equal(endOfChild("train", signal, undefined), undefined);
+  }
+  assert.match(
+    endOfChild("evaluate", "SIGSEGV", undefined) ?? "",
+    /crashed, most likely in the graphics driver/,
+  );
+  assert.match(endOfChild("reproduce", "SIGABRT", undefined) ?? "", /Go on with the same command/);
 });
