@@ -6,7 +6,7 @@
  * All else is written under names of its own, and replaced as a whole.
  */
 
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { UserError } from "../user_error.ts";
 import { makeFolder } from "./atomic_write.ts";
 import { explainFileError } from "./file_error.ts";
@@ -14,6 +14,16 @@ import { Lock } from "./lock.ts";
 import { isTemporaryName, removeTemporaries } from "./temporary_file.ts";
 
 const LOCK = ".clickgan.lock";
+
+/** The lock of something that is not a folder yet, beside it. */
+export function lockBeside(path: string): string {
+  return join(dirname(path), `.${basename(path)}${LOCK}`);
+}
+
+/** Whether a name is one that this program gives a lock or a temporary file: it is nobody's data. */
+export function isOwnName(name: string): boolean {
+  return (name.startsWith(".") && name.endsWith(LOCK)) || isTemporaryName(name);
+}
 
 /** What a folder is for, and the option that names it, for messages: "the run", "--save-dir". */
 export interface Purpose {
@@ -97,7 +107,7 @@ export function expectEmpty(path: string, { what, option }: Purpose): void {
 export function contentsOf(path: string): string[] | undefined {
   try {
     const names = [...Deno.readDirSync(path)].map(({ name }) => name);
-    return names.filter((name) => name !== LOCK && !isTemporaryName(name)).sort();
+    return names.filter((name) => !isOwnName(name)).sort();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw explainFileError(error, "read the folder", path);

@@ -5,6 +5,7 @@
 
 import { expectFile } from "../data/local_file.ts";
 import { explainFileError } from "../files/file_error.ts";
+import { isOwnName } from "../files/owned_folder.ts";
 
 const MAGIC = /[*?[]/;
 /** A pattern with .. behind it: such a path is made shorter before it is looked for, and the pattern with it. */
@@ -58,7 +59,8 @@ function walk(base: string, [part, ...rest]: readonly string[], found: Set<strin
 function namesIn(base: string): string[] {
   const folder = base === "" ? "." : base;
   try {
-    return Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
+    // The lock of the data set that is being made may lie among the sources.
+    return Array.from(Deno.readDirSync(folder), ({ name }) => name).filter((name) => !isOwnName(name)).sort();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return [];
     throw explainFileError(error, "read the folder", folder);

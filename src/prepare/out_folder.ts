@@ -3,11 +3,11 @@
  * a file in it that says whose it is; a lock beside it keeps other preparations away.
  */
 
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { makeFolder } from "../files/atomic_write.ts";
 import { exists, explainFileError } from "../files/file_error.ts";
 import { Lock } from "../files/lock.ts";
-import { contentsOf, expectEmpty } from "../files/owned_folder.ts";
+import { contentsOf, expectEmpty, lockBeside } from "../files/owned_folder.ts";
 import { isTemporaryName } from "../files/temporary_file.ts";
 import { UserError } from "../user_error.ts";
 
@@ -43,7 +43,7 @@ export class OutFolder implements Disposable {
     expectEmpty(trimmed, PURPOSE);
     expectOwn(partial);
     await makeFolder(dirname(trimmed));
-    const lock = Lock.take(join(dirname(trimmed), `.${basename(trimmed)}.clickgan.lock`), trimmed);
+    const lock = Lock.take(lockBeside(trimmed), trimmed);
     try {
       expectEmpty(trimmed, PURPOSE); // another preparation may have ended since the first look
       expectOwn(partial);

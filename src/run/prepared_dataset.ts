@@ -1,7 +1,6 @@
 /** Opens a prepared data set for training: into memory, or, if it is large, packed into a file that is read user by user. */
 
 import { createHash } from "node:crypto";
-import { basename, dirname, join } from "node:path";
 import { type ClickLog, type Clicks, type ItemFeatures, NONE } from "../data/click_log.ts";
 import { joinItems } from "../data/item_catalogue.ts";
 import { type LogSource, MemoryLog, type OnProgress } from "../data/log_source.ts";
@@ -17,6 +16,7 @@ import { checksum } from "../files/checksum.ts";
 import { makeFolder } from "../files/atomic_write.ts";
 import { explainFileError } from "../files/file_error.ts";
 import { Lock } from "../files/lock.ts";
+import { lockBeside } from "../files/owned_folder.ts";
 import { removeTemporaries } from "../files/temporary_file.ts";
 
 export interface PreparedOptions {
@@ -117,7 +117,7 @@ async function openPacked<T>(
   using _lock = await inCache(
     path,
     () =>
-      Lock.wait(join(dirname(path), `.${basename(path)}.lock`), path, (holder) => {
+      Lock.wait(lockBeside(path), path, (holder) => {
         waited = true;
         onNote(`waiting for ${holder}, which packs the same data set`);
       }),

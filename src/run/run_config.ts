@@ -54,7 +54,7 @@ export const runConfigSchema = z.object({
   system: z.string(),
   /** Which kernels it runs on; the fixed table where there are none. */
   shapes: kernelShapesSchema.optional(),
-});
+}).refine(({ pretrain, adversarial }) => pretrain || adversarial, "there is no stage to train");
 export type RunConfig = z.infer<typeof runConfigSchema>;
 
 /** @throws UserError when there is no run, or its config is damaged. */

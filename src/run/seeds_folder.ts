@@ -7,7 +7,8 @@ import { readJson } from "../files/json_file.ts";
 import type { RunResult } from "./training_run.ts";
 
 const seedsSchema = z.strictObject({
-  seeds: z.array(z.int()).min(1),
+  seeds: z.array(z.int().min(0).max(2 ** 32 - 1)).min(1)
+    .refine((seeds) => new Set(seeds).size === seeds.length, "a seed stands there twice"),
   /** Of the first seed; the others differ in nothing else. */
   config: runConfigSchema,
 });

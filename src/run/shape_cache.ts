@@ -6,6 +6,7 @@ import { UserError } from "../user_error.ts";
 import { type KernelShapes, kernelShapesSchema } from "../gpu/kernel_shapes.ts";
 import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
 import { Lock } from "../files/lock.ts";
+import { lockBeside } from "../files/owned_folder.ts";
 import { readJson } from "../files/json_file.ts";
 
 /** What shapes hold for: on any other of these they are calibrated again. */
@@ -55,7 +56,7 @@ export class ShapeCache {
     try {
       await makeFolder(this.folder);
       // Another run may be adding its own: what is read and written here is not to lose it.
-      using _ = await Lock.wait(join(this.folder, ".kernel_shapes.lock"), this.file, () => {});
+      using _ = await Lock.wait(lockBeside(this.file), this.file, () => {});
       const others = (await this.#entries(() => {})).filter((entry) => !isSame(entry.for, key));
       const entry = { for: { ...key, sizes: [...key.sizes] }, shapes };
       const entries = [...others, entry].slice(-MOST_ENTRIES);

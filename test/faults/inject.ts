@@ -121,4 +121,4 @@ for (
 
 // Snapshots are due every 20 seconds: by this clock every few steps.
 let now = 0;
-performance.now = () => now += 1500;
+performance.now = () => now += 500;

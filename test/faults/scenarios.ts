@@ -52,7 +52,7 @@ async function halfTrained(folder: string): Promise<void> {
     folder,
     "train",
     ["--data", "log.tsv", "--save-dir", OUT, ...SHANNON, ...ADVERSARIAL],
-    "how=kill&at=90",
+    "how=kill&at=50",
   );
   if (!await exists(`${folder}/${OUT}/last.safetensors`)) throw new Error("the run was killed too early");
 }
