@@ -23,7 +23,7 @@ import type { GameFigures } from "../train/sums.ts";
 import { version } from "../version.ts";
 import { runMain } from "./fail.ts";
 import { DATA_HELP, memoryRowsOption, openData } from "./open_data.ts";
-import { parse, wholeNumber } from "./options.ts";
+import { LARGEST_SEED, parse, path, wholeNumber } from "./options.ts";
 import { attainedText, resultTable } from "./report_table.ts";
 import { delayedProgress } from "./step_progress.ts";
 
@@ -44,13 +44,13 @@ async function main(): Promise<void> {
       "Scores a snapshot of a user model on a click log: loss, prec@1, prec@2, beside the baselines.",
     )
     .version(version)
-    .requiredOption("--model <file>", "a snapshot (.safetensors) of a run")
-    .option("--data <path>", DATA_HELP, "demo")
+    .requiredOption("--model <file>", "a snapshot (.safetensors) of a run", path)
+    .option("--data <path>", DATA_HELP, path, "demo")
     .addOption(memoryRowsOption())
     .addOption(
       new Option("--split <users>", "users to score on").choices([...splits, "all"]).default("test"),
     )
-    .option("--seed <n>", "seed of the demo data, and of --resplit", wholeNumber(0, 2 ** 32 - 1), 1)
+    .option("--seed <n>", "seed of the demo data, and of --resplit", wholeNumber(0, LARGEST_SEED), 1)
     .option("--resplit", "deal the users out anew, as in training with the same --seed", false)
     .option(
       "--evaluation-shards <n>",

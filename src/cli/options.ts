@@ -3,6 +3,9 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { z } from "zod";
 import { UserError } from "../user_error.ts";
+import { endProcess } from "./fail.ts";
+
+export const LARGEST_SEED = 2 ** 32 - 1;
 
 /** A whole number of `least` or more. */
 export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -40,6 +43,22 @@ export function memorySize(text: string): string {
   throw new InvalidArgumentError(`Expected a size such as 2GB or 800MB, got "${text}".`);
 }
 
+/** @throws UserError where the seeds of a command go beyond what a seed may be. */
+export function checkSeeds(first: number, count: number): void {
+  const last = first + count - 1;
+  if (last <= LARGEST_SEED) return;
+  throw new UserError(
+    `Expected seeds of at most ${LARGEST_SEED}, got --seed ${first} and --seeds ${count}, whose last one is ${last}. ` +
+      "Use a smaller --seed.",
+  );
+}
+
+/** A path, of a file or a folder. */
+export function path(text: string): string {
+  if (text.trim() !== "") return text;
+  throw new InvalidArgumentError("Expected a path, got nothing.");
+}
+
 /** A folder's path. */
 export function folder(text: string): string {
   if (text.trim() !== "") return text;
@@ -68,13 +87,14 @@ export async function parseAndRun(command: Command, args: readonly string[]): Pr
 }
 
 function prepare(command: Command): void {
-  command.exitOverride().configureOutput({ outputError: () => {} }).showHelpAfterError(false);
+  const writeOut = (text: string) => console.log(text.replace(/\n$/, "")); // guarded, unlike the stream
+  command.exitOverride().configureOutput({ writeOut, outputError: () => {} }).showHelpAfterError(false);
   command.allowExcessArguments(false);
 }
 
 /** The error to throw for what commander threw, or an action. */
 function complaintOf(error: unknown): unknown {
   if (!(error instanceof Error) || !("exitCode" in error)) return error;
-  if (error.exitCode === 0) Deno.exit(0);
+  if (error.exitCode === 0) endProcess(0);
   return new UserError(`${error.message.replace(/^error: /, "")}\nSee --help for all options.`);
 }

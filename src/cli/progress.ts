@@ -160,7 +160,8 @@ function timeLeft({ iteration, total, start, seconds }: Readonly<Standing>): str
 }
 
 function figure(name: string, value: number | undefined, digits: number): string {
-  return value === undefined ? "" : `${name} ${value.toFixed(digits)}`;
+  if (value === undefined) return "";
+  return `${name} ${Number.isNaN(value) ? "-" : value.toFixed(digits)}`; // no precision without a click
 }
 
 /** Seconds as "45s", "3m05s", "2h07m" or "3d04h". */

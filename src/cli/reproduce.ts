@@ -28,7 +28,7 @@ import { version } from "../version.ts";
 import { CALIBRATION_OPTION, fitShapes } from "./calibration.ts";
 import { runMain } from "./fail.ts";
 import { DATA_HELP, openData } from "./open_data.ts";
-import { folder, parse, wholeNumber } from "./options.ts";
+import { checkSeeds, folder, LARGEST_SEED, parse, path as pathOf, wholeNumber } from "./options.ts";
 import { reportFile, reproduceFolder } from "./output_folders.ts";
 import { EXIT_INTERRUPTED, goOn, initOf, isFinished, machine, say, withGpu } from "./run_stages.ts";
 import { quoted } from "./shell_word.ts";
@@ -56,10 +56,10 @@ function parseOptions(args: readonly string[]): ReproduceOptions {
         "again: finished runs stay, an unfinished one goes on.",
     )
     .version(version)
-    .option("--data <path>", DATA_HELP, "demo")
+    .option("--data <path>", DATA_HELP, pathOf, "demo")
     .option("--resplit", "deal the users out anew (by --seed) instead of using the file's split", false)
     .option("--seeds <n>", "seeds of every model, --seed and up", wholeNumber(1, 1000), 5)
-    .option("--seed <n>", "the first seed", wholeNumber(0, 2 ** 32 - 1), 1)
+    .option("--seed <n>", "the first seed", wholeNumber(0, LARGEST_SEED), 1)
     .option("--save-dir <folder>", "where everything is written (default: runs/reproduce-<data>)", folder)
     .option("--iterations <n>", "of the Shannon stage", wholeNumber(10), defaultTraining.iterations)
     .option(
@@ -74,20 +74,27 @@ function parseOptions(args: readonly string[]): ReproduceOptions {
       modelNames,
     )
     .option(...CALIBRATION_OPTION)
-    .option("--readme <file>", "write the table into this file too, between its markers for this data")
+    .option(
+      "--readme <file>",
+      "write the table into this file too, between its markers for this data",
+      pathOf,
+    )
     .addHelpText(
       "after",
       "\nExamples:\n  deno task reproduce --data yelp.txt\n" +
         "  deno task reproduce --data yelp.txt --seeds 2 --models baseline-64-64,fine-tuned-64-64",
     );
-  return parse<ReproduceOptions>(command, args);
+  const options = parse<ReproduceOptions>(command, args);
+  checkSeeds(options.seed, options.seeds);
+  return options;
 }
 
 function modelNames(text: string): string[] {
   const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  const known = experimentModels.map(({ folder }) => folder).join(", ");
+  if (names.length === 0) throw new UserError(`Expected --models among ${known}, got none.`);
   for (const name of names) {
     if (experimentModels.some(({ folder }) => folder === name)) continue;
-    const known = experimentModels.map(({ folder }) => folder).join(", ");
     throw new UserError(`Expected --models among ${known}, got "${name}".`);
   }
   return names;

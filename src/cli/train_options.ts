@@ -1,6 +1,7 @@
 /** The options of `train`. */
 
 import { Command, Option } from "commander";
+import { quoted } from "./shell_word.ts";
 import { UserError } from "../user_error.ts";
 import { defaultModel, defaultPwModel, etaSchema, type ModelConfig } from "../model/config.ts";
 import { type AdamKind, adamKinds } from "../ops/adam.ts";
@@ -16,7 +17,16 @@ import {
 import { version } from "../version.ts";
 import { CALIBRATION_OPTION } from "./calibration.ts";
 import { DATA_HELP, memoryRowsOption } from "./open_data.ts";
-import { folder, layerSizes, numberOf, parse, wholeNumber } from "./options.ts";
+import {
+  checkSeeds,
+  folder,
+  LARGEST_SEED,
+  layerSizes,
+  numberOf,
+  parse,
+  path,
+  wholeNumber,
+} from "./options.ts";
 
 export interface TrainOptions {
   data: string;
@@ -98,12 +108,12 @@ export function parseTrainOptions(
     )
     .version(version)
     .optionsGroup("Data:")
-    .option("--data <path>", DATA_HELP, "demo")
+    .option("--data <path>", DATA_HELP, path, "demo")
     .addOption(memoryRowsOption())
     .option("--resplit", "deal the users out anew (by --seed) instead of using the file's split", false)
     .optionsGroup("Run:")
     .option("--save-dir <folder>", "where the run is written (default: runs/<data>-<time>)", folder)
-    .option("--seed <n>", "rules everything random", wholeNumber(0, 2 ** 32 - 1), t.seed)
+    .option("--seed <n>", "rules everything random", wholeNumber(0, LARGEST_SEED), t.seed)
     .option(
       "--seeds <n>",
       "train this many models, seeds --seed and up; report mean and sd",
@@ -289,7 +299,9 @@ report.html; those of the adversarial stage stand in its subfolder adversarial.`
         `Expected --resume alone or with --iterations or --adversarial, got ${
           flags.join(", ")
         } too: a resumed run keeps its settings. ` +
-          `To train further under other settings, start a new run with --init ${options.resume}/last.safetensors.`,
+          `To train further under other settings, start a new run with --init ${
+            quoted(`${options.resume}/last.safetensors`)
+          }.`,
       );
     }
   }
@@ -300,6 +312,7 @@ report.html; those of the adversarial stage stand in its subfolder adversarial.`
 /** @throws UserError for options that make no sense together. */
 function checkTogether(options: TrainOptions, given: ReadonlySet<string>): void {
   const { adversarial, pretrain, init, iterations, validateEvery, adversarialValidateEvery } = options;
+  checkSeeds(options.seed, options.seeds);
   const trains = pretrain && !(init !== undefined && adversarial > 0);
   if (trains && validateEvery > iterations) {
     throw new UserError(
