@@ -2,6 +2,7 @@
 
 import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { modelParameters } from "../model/user_model.ts";
 import { writeReport } from "../report/write_report.ts";
 import { type Dataset, fitDataset } from "../run/dataset.ts";
 import { checksum } from "../files/checksum.ts";
@@ -60,6 +61,7 @@ async function main(): Promise<number> {
     data = fitDataset(data, init.snapshot.info.items, `The model of ${init.path}`);
   }
   const trained = trainedOf(options, given, init);
+  init?.snapshot.checkShapes(modelParameters(data.source.items.shape, trained.model));
   return await withGpu(data, trained, async (gpu) => {
     const config = await runConfig(gpu, data, options, trained, init);
     const context: RunContext = { gpu, data, init: init?.snapshot.weights, signal: stop.signal };

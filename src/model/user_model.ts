@@ -127,6 +127,33 @@ export function recordModel(
 }
 
 /**
+ * Values in another order than the model's would be taken for others: a kernel that is transposed, or a flat one whose
+ * order nobody can know. How many there are is for {@link checkWeights} to say.
+ *
+ * @param shapes of the tensors by the parameters' names. @param what holds them.
+ * @throws UserError for a parameter whose tensor has as many values in another shape.
+ */
+export function checkShapes(
+  specs: readonly ParameterSpec[],
+  shapes: ReadonlyMap<string, readonly number[]>,
+  what: string,
+): void {
+  const problems = specs.flatMap(({ name, rows, columns }) => {
+    const shape = shapes.get(name);
+    if (!shape || (shape.length === 2 && shape[0] === rows && shape[1] === columns)) return [];
+    const values = shape.reduce((product, size) => product * size, 1);
+    return values === rows * columns
+      ? [`${name}: expected the shape [${rows}, ${columns}], found [${shape.join(", ")}]`]
+      : [];
+  });
+  if (problems.length === 0) return;
+  throw new UserError(
+    `${what} does not fit the model:\n  ${problems.join("\n  ")}\n` +
+      "Write each tensor with the shape that is expected (transpose it if it lies the other way).",
+  );
+}
+
+/**
  * @param what whose weights they are, for the message.
  * @throws UserError that lists what is missing, unknown, or of another size.
  */

@@ -37,11 +37,43 @@ const LONGEST_HEADER = 100_000_000;
 export async function readSafetensors(path: string): Promise<TensorFile> {
   let bytes: Uint8Array<ArrayBuffer>;
   try {
+    await checkBeginning(path);
     bytes = await Deno.readFile(path);
   } catch (error) {
     throw explainFileError(error, "read", path);
   }
   return decodeSafetensors(bytes, path);
+}
+
+/**
+ * What is no such file is not read whole: a pipe or a device may never end, and a file of another kind may be larger
+ * than the memory.
+ */
+async function checkBeginning(path: string): Promise<void> {
+  const { isFile, isDirectory, size } = await Deno.stat(path);
+  if (!isFile && !isDirectory) { // a folder is told when it is opened
+    throw new UserError(
+      `${path}: expected a regular file, found a pipe or a device. Name a snapshot (.safetensors).`,
+    );
+  }
+  using file = await Deno.open(path);
+  const begin = await bytesOf(file, LENGTH_BYTES);
+  const header = await bytesOf(file, headerEnd(begin, size, path) - LENGTH_BYTES);
+  const all = new Uint8Array(begin.length + header.length);
+  all.set(begin);
+  all.set(header, begin.length);
+  readLayout(all, size, path);
+}
+
+/** The next bytes of a file; fewer where it ends. */
+async function bytesOf(file: Deno.FsFile, count: number): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(count);
+  for (let done = 0; done < count;) {
+    const read = await file.read(bytes.subarray(done));
+    if (read === null) return bytes.slice(0, done);
+    done += read;
+  }
+  return bytes;
 }
 
 /** Writes a file that is whole or not there (see atomicWriteFile). @throws {UserError} when it cannot */
@@ -111,16 +143,26 @@ function safetensorsPieces(
  * @throws {UserError} when anything is damaged, missing, overlapping or of another type
  */
 export function decodeSafetensors(bytes: Uint8Array<ArrayBuffer>, what: string): TensorFile {
-  const { header, dataStart } = readHeader(bytes, what);
-  const { [METADATA]: rawMetadata, ...rawEntries } = header;
-  const entries = Object.entries(rawEntries).map(([name, raw]) => readEntry(name, raw, what));
-  entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
-  checkLayout(entries, bytes.length - dataStart, bytes.length, what);
+  const { entries, rawMetadata, dataStart } = readLayout(bytes, bytes.length, what);
   const tensors = new Map<string, TensorData>();
   for (const { name, dtype, shape, begin, end } of entries) {
     tensors.set(name, { shape, data: values(bytes, dtype, dataStart + begin, dataStart + end) });
   }
   return { tensors, metadata: readMetadata(rawMetadata, what) };
+}
+
+/** Where everything stands. @param bytes of the file, its header at least. @param size of the file. */
+function readLayout(
+  bytes: Uint8Array,
+  size: number,
+  what: string,
+): { entries: Entry[]; rawMetadata: unknown; dataStart: number } {
+  const { header, dataStart } = readHeader(bytes, size, what);
+  const { [METADATA]: rawMetadata, ...rawEntries } = header;
+  const entries = Object.entries(rawEntries).map(([name, raw]) => readEntry(name, raw, what));
+  entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  checkLayout(entries, size - dataStart, size, what);
+  return { entries, rawMetadata, dataStart };
 }
 
 interface Entry {
@@ -137,9 +179,10 @@ const RawObject = z.custom<Record<string, unknown>>(
   (value) => typeof value === "object" && value !== null && !Array.isArray(value),
 );
 
-function readHeader(bytes: Uint8Array, what: string): { header: Record<string, unknown>; dataStart: number } {
+/** Where the header ends and the data begin. @param bytes the first 8, at least. @param size of the file. */
+function headerEnd(bytes: Uint8Array, size: number, what: string): number {
   if (bytes.length < LENGTH_BYTES) {
-    throw damaged(what, `at least ${LENGTH_BYTES} bytes expected, ${count(bytes.length)} found`);
+    throw damaged(what, `at least ${LENGTH_BYTES} bytes expected, ${count(size)} found`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = Number(view.getBigUint64(0, true));
@@ -149,13 +192,22 @@ function readHeader(bytes: Uint8Array, what: string): { header: Record<string, u
       `its header would be ${count(length)} bytes long, at most ${count(LONGEST_HEADER)} are expected`,
     );
   }
-  const dataStart = LENGTH_BYTES + length;
-  if (dataStart > bytes.length) {
+  const end = LENGTH_BYTES + length;
+  if (end > size) {
     throw damaged(
       what,
-      `truncated in its header: at least ${count(dataStart)} bytes expected, ${count(bytes.length)} found`,
+      `truncated in its header: at least ${count(end)} bytes expected, ${count(size)} found`,
     );
   }
+  return end;
+}
+
+function readHeader(
+  bytes: Uint8Array,
+  size: number,
+  what: string,
+): { header: Record<string, unknown>; dataStart: number } {
+  const dataStart = headerEnd(bytes, size, what);
   let json: unknown;
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(LENGTH_BYTES, dataStart));

@@ -3,8 +3,10 @@
 import { z } from "zod";
 import { UserError } from "../user_error.ts";
 import { type ModelConfig, modelConfigSchema } from "../model/config.ts";
+import { checkShapes, modelParameters } from "../model/user_model.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
+import { GENERATOR_PREFIX } from "../train/networks.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "./safetensors.ts";
 
 /** The game that a snapshot was trained in: its generator, and what the losses depend on. */
@@ -35,7 +37,11 @@ const gameSchema = z.strictObject({
 
 const count = z.int().positive();
 const itemsSchema = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.enum(["one-hot", "dense"]), count, width: count }),
+  z.strictObject({ kind: z.literal("one-hot"), count, width: count }).refine(
+    (items) => items.width === items.count,
+    "expected one-hot items to be as wide as there are items",
+  ),
+  z.strictObject({ kind: z.literal("dense"), count, width: count }),
   z.strictObject({ kind: z.literal("mixed"), count, width: z.int().min(0), tokens: count }),
 ]);
 
@@ -49,8 +55,8 @@ const metadataSchema = z.object({
       itemsSchema,
     )
   ),
-  iteration: z.string().regex(/^\d+$/).transform(Number),
-  kind: z.string(),
+  iteration: z.string().regex(/^\d{1,10}$/).transform(Number),
+  kind: z.enum(["best-loss", "best-prec1", "best-prec2", "last"]),
   game: z.string().transform((text, context) => json(text, context, gameSchema)).optional(),
 });
 
@@ -95,6 +101,8 @@ export interface Snapshot {
   readonly weights: Weights;
   /** Tensors whose name starts with a prefix such as "adam.m/", without it. */
   part(prefix: string): Weights;
+  /** @throws UserError for a tensor of another shape than the parameter has, however many values there are. */
+  checkShapes(specs: readonly ParameterSpec[]): void;
   /** Undefined for a file of another program, which may still hold weights that fit. */
   readonly info: SnapshotInfo | undefined;
   readonly metadata: Readonly<Record<string, string>>;
@@ -137,10 +145,24 @@ export async function readSnapshot(path: string): Promise<Snapshot> {
     info = parsed.data;
   }
   const prefixes = Object.values(MOMENT_PREFIXES);
+  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+  if (info) checkShapes(tensorsOf(info), shapes, path);
   return {
     weights: part((name) => (prefixes.some((prefix) => name.startsWith(prefix)) ? undefined : name)),
     part: (prefix) => part((name) => (name.startsWith(prefix) ? name.slice(prefix.length) : undefined)),
+    checkShapes: (specs) => checkShapes(specs, shapes, path),
     info,
     metadata,
   };
+}
+
+/** What a snapshot that says this of itself may hold. */
+function tensorsOf({ model, items, game }: SnapshotInfo): ParameterSpec[] {
+  const under = (prefix: string, specs: readonly ParameterSpec[]) =>
+    specs.map((spec) => ({ ...spec, name: prefix + spec.name }));
+  const weights = [
+    ...modelParameters(items, model),
+    ...(game?.generator ? under(GENERATOR_PREFIX, modelParameters(items, game.generator)) : []),
+  ];
+  return ["", ...Object.values(MOMENT_PREFIXES)].flatMap((prefix) => under(prefix, weights));
 }

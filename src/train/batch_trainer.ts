@@ -65,13 +65,13 @@ export interface RunCallbacks<F extends ChoiceFigures = ChoiceFigures> {
   wantsPause?(): boolean;
 }
 
-/** The loss is no finite number any more. */
+/** A loss is no finite number any more. */
 export class DivergedError extends UserError {
-  /** @param rates the options that are too large. */
-  constructor(readonly iteration: number, rates: string) {
+  /** @param rates the options that are too large. @param loss which. */
+  constructor(readonly iteration: number, rates: string, loss = "loss") {
     super(
-      `The loss of iteration ${iteration} is not a finite number: training has diverged. ` +
-        `Use a smaller ${rates}; snapshots from before it are kept.`,
+      `The ${loss} of iteration ${iteration} is not a finite number: training has diverged. ` +
+        `Use a smaller ${rates}, or smaller weights to start from; snapshots from before it are kept.`,
     );
   }
 }
@@ -313,12 +313,21 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
     const { summary, validation } = this.parts;
     const results: StepResult<F>[] = [];
     const validations = [...group.validations];
+    // The validation before the first step is broken by weights that break that step too, as a rule: it is told first.
+    let broken: number | undefined;
+    const endIfBroken = () => {
+      if (broken !== undefined) throw new DivergedError(broken, this.parts.rates, "validation loss");
+    };
     const validated = (upTo: number) => {
       while (validations[0] !== undefined && validations[0] <= upTo) {
         const t = validations.shift() ?? 0;
         const sums = this.#sumsAt(ring, this.#validationSlot(t));
         this.#best = betterRecords(this.#best, sums.subarray(4 * summary.bestBy), t);
         const figures = summary.means(sums, validation?.evaluation.events ?? NaN);
+        if (!Number.isFinite(figures.nll)) {
+          broken ??= t;
+          continue;
+        }
         callbacks.onValidation?.({ iteration: t, ...figures, best: this.#best });
       }
     };
@@ -327,11 +336,13 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
       const iteration = group.after + 1 + k;
       const figures = summary.means(this.#sumsAt(ring, iteration % this.places), events);
       if (!Number.isFinite(figures.nll)) throw this.diverged(iteration);
+      endIfBroken();
       this.#iteration = iteration;
       const result = { iteration, ...figures };
       results.push(result);
       callbacks.onStep?.(result);
       validated(iteration);
+      endIfBroken();
     });
     return results;
   }

@@ -181,6 +181,13 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
         }
       }
     }
+    if (!all.sums.every(Number.isFinite)) {
+      throw new UserError(
+        "Expected utilities and losses that are finite numbers, but those of this model on these users are not: its " +
+          "weights are too large, so none of its figures means anything. Use another snapshot; if it was just trained, " +
+          "train with a smaller learning rate.",
+      );
+    }
     const longerPages = summary.means(longer.sums, longer.events);
     return { ...summary.means(all.sums, all.events), longerPages, events: this.events };
   }
