@@ -14,23 +14,34 @@ export interface CommandResult {
 
 export type CommandName = "train" | "evaluate" | "report" | "reproduce" | "data";
 
-/** @param env where a cache is among it, runs that begin are calibrated. */
 function prepare(
   command: CommandName,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Deno.Command {
-  const script = new URL(`../src/cli/${command}.ts`, import.meta.url).href;
-  const cache = cacheFolder((name) => env[name]);
-  const begins = (command === "train" || command === "reproduce") && !args.includes("--resume");
-  const all = begins && cache === undefined ? ["--no-calibration", ...args] : args;
+  const started = invocation(command, args, env);
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--frozen", ...permissionFlags(command, args, cache), script, ...all],
-    env: { ...GPU_ENVIRONMENT, NO_COLOR: "1", ...env },
+    ...started,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
   });
+}
+
+/** How Deno is started for a command. @param env where a cache is among it, runs that begin are calibrated. */
+export function invocation(
+  command: CommandName,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): { readonly args: string[]; readonly env: Record<string, string> } {
+  const script = new URL(`../src/cli/${command}.ts`, import.meta.url).href;
+  const cache = cacheFolder((name) => env[name]);
+  const begins = (command === "train" || command === "reproduce") && !args.includes("--resume");
+  const all = begins && cache === undefined ? ["--no-calibration", ...args] : args;
+  return {
+    args: ["run", "--frozen", ...permissionFlags(command, args, cache), script, ...all],
+    env: { ...GPU_ENVIRONMENT, NO_COLOR: "1", ...env },
+  };
 }
 
 export function runCommand(command: CommandName, ...args: string[]): Promise<CommandResult> {
@@ -43,13 +54,16 @@ export async function runCommandWithCache(
   command: CommandName,
   ...args: string[]
 ): Promise<CommandResult> {
+  return await outputOf(prepare(command, args, await cacheEnvironment(folder)));
+}
+
+/** What makes a folder the cache of a command. */
+export async function cacheEnvironment(folder: string): Promise<Record<string, string>> {
   const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
   const DENO_DIR = String(JSON.parse(new TextDecoder().decode(info.stdout)).denoDir);
   const usual = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`;
   const MESA_SHADER_CACHE_DIR = Deno.env.get("MESA_SHADER_CACHE_DIR") ?? usual;
-  const XDG_CACHE_HOME = folder;
-  const env = { DENO_DIR, MESA_SHADER_CACHE_DIR, XDG_CACHE_HOME, LOCALAPPDATA: folder };
-  return await outputOf(prepare(command, args, env));
+  return { DENO_DIR, MESA_SHADER_CACHE_DIR, XDG_CACHE_HOME: folder, LOCALAPPDATA: folder };
 }
 
 async function outputOf(process: Deno.Command): Promise<CommandResult> {

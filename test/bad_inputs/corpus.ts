@@ -1,0 +1,180 @@
+/**
+ * A corpus of bad inputs as data: what is given, and how it must end. A line in one of the files of cases adds one. Each
+ * is a process of its own, started as a user would, with the permissions that the launcher gives it.
+ *
+ * Beside what a case says, every one of them must hold: it ends in time, without a stack trace, with a message; nothing
+ * that was there is altered or gone, and nothing is left behind but what the case names.
+ */
+
+import assert from "node:assert/strict";
+import { UserError } from "../../src/user_error.ts";
+import { cacheEnvironment, type CommandName, invocation } from "../command_check.ts";
+import { pending } from "./pending.ts";
+import { treeOf } from "./tree.ts";
+
+/** Makes files in the case's folder. */
+export type Maker = (folder: string) => Promise<void> | void;
+
+export interface BadInput {
+  readonly name: string;
+  /** The command and its arguments; DIR is the case's folder. */
+  readonly run: readonly [CommandName, ...string[]];
+  /** What is in the folder before. */
+  readonly files: Maker;
+  /** What must be said; of a command that succeeds, on either output. */
+  readonly says: Words;
+  /** 1 unless given: a mistake of the user. */
+  readonly code: number;
+  /** What may be there afterwards that was not before: paths in the folder, or the beginning of them ("run/"). */
+  readonly leaves: readonly string[];
+  /** The command is run by a shell, as "$@", e.g. `exec "$@" >/dev/full`. */
+  readonly shell?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** The system must be able to make the files. */
+  readonly only?: boolean;
+}
+
+export type Words = string | RegExp | readonly (string | RegExp)[];
+export type More = Partial<Pick<BadInput, "code" | "leaves" | "shell" | "env" | "only">>;
+
+/** A case. */
+export function bad(
+  name: string,
+  run: BadInput["run"],
+  files: Maker,
+  says: Words,
+  more: More = {},
+): BadInput {
+  return { name, run, files, says, code: 1, leaves: [], ...more };
+}
+
+/** No files. */
+export const nothing: Maker = () => {};
+
+/** Makes the files of each, one after another. */
+export function all(...makers: readonly Maker[]): Maker {
+  return async (folder) => {
+    for (const make of makers) await make(folder);
+  };
+}
+
+/** Longer is a hang. */
+const LIMIT_MS = 30_000;
+
+/** Folders that the commands write to unless they are told otherwise: a case must not write into the project. */
+const OUTPUTS: Partial<Record<CommandName, readonly [option: string, folder: string]>> = {
+  train: ["--save-dir", "DIR/run"],
+  reproduce: ["--save-dir", "DIR/experiments"],
+  data: ["--out", "DIR/out"],
+};
+
+/** Runs every case as a test of its own, but those that wait for a mend: CLICKGAN_PENDING runs them as well. */
+export function testAll(theme: string, cases: readonly BadInput[]): void {
+  const names = cases.map(({ name }) => name);
+  const twice = names.find((name, k) => names.indexOf(name) !== k);
+  if (twice !== undefined) throw new Error(`two cases are called ${twice}`);
+  for (const name of Object.keys(pending[theme] ?? {})) {
+    if (!names.includes(name)) throw new Error(`${theme}: no case is called ${name}, which is said to wait`);
+  }
+  const all = Deno.env.has("CLICKGAN_PENDING");
+  for (const one of cases) {
+    const reason = pending[theme]?.[one.name];
+    Deno.test({
+      name: `${theme}: ${one.name}${reason === undefined ? "" : ` (waits: ${reason})`}`,
+      ignore: (reason !== undefined && !all) || one.only === false,
+      fn: () => check(one),
+    });
+  }
+}
+
+async function check(one: BadInput): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-bad-" });
+  try {
+    await one.files(folder);
+    const before = await treeOf(folder);
+    const { code, stdout, stderr, late } = await start(one, folder);
+    const told = `exit code ${code}\n${stdout}\n${stderr}`;
+    assert.ok(!late, `it did not end within ${LIMIT_MS / 1000} s\n${told}`);
+    assert.equal(code, one.code, told);
+    assert.doesNotMatch(stderr, /^\s+at \S/m, `a stack trace\n${told}`);
+    assert.doesNotMatch(stdout + stderr, /This is a fault in the program|\[object Object\]|Uncaught/);
+    if (one.code === 0) expectWords(one.says, stdout + stderr);
+    else {
+      assert.match(stderr, /^error: \S/m, told);
+      expectWords(one.says, stderr);
+    }
+    const after = await treeOf(folder);
+    for (const [path, entry] of before) {
+      assert.ok(after.has(path), `${path} is gone`);
+      if (!one.leaves.includes(path)) assert.equal(after.get(path), entry, `${path} was altered`);
+    }
+    const left = [...after.keys()].filter((path) => !before.has(path) && !mayStay(path, one.leaves));
+    assert.deepEqual(left, [], "something was left behind");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function mayStay(path: string, leaves: readonly string[]): boolean {
+  return leaves.some((name) => path === name || (name.endsWith("/") && `${path}/`.startsWith(name)));
+}
+
+function expectWords(words: Words, text: string): void {
+  const list: readonly (string | RegExp)[] = typeof words === "string" || words instanceof RegExp
+    ? [words]
+    : words;
+  for (const word of list) {
+    if (typeof word === "string") assert.ok(text.includes(word), `expected "${word}" in\n${text}`);
+    else assert.match(text, word);
+  }
+}
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly late: boolean;
+}
+
+async function start({ run: [command, ...args], shell, env }: BadInput, folder: string): Promise<Ended> {
+  const within = (text: string) => text.replaceAll("DIR", folder);
+  const given = withOutput(command, args).map(within);
+  const own = Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, within(value)]));
+  if (own.XDG_CACHE_HOME !== undefined) Object.assign(own, await cacheEnvironment(own.XDG_CACHE_HOME));
+  let started: ReturnType<typeof invocation>;
+  try {
+    started = invocation(command, given, own);
+  } catch (error) {
+    // The launcher's own words.
+    if (!(error instanceof UserError)) throw error;
+    return { code: 1, stdout: "", stderr: `error: ${error.message}\n`, late: false };
+  }
+  const [program, ...rest] = shell === undefined
+    ? [Deno.execPath(), ...started.args]
+    : ["sh", "-c", within(shell), "sh", Deno.execPath(), ...started.args];
+  const child = new Deno.Command(program ?? "", {
+    args: rest,
+    env: started.env,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let late = false;
+  const limit = setTimeout(() => {
+    late = true;
+    child.kill("SIGKILL");
+  }, LIMIT_MS);
+  const { code, stdout, stderr } = await child.output();
+  clearTimeout(limit);
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr), late };
+}
+
+/** The arguments with a folder of the case to write to, unless they name one. */
+function withOutput(command: CommandName, args: readonly string[]): readonly string[] {
+  const [option, folder] = OUTPUTS[command] ?? [];
+  if (option === undefined || folder === undefined) return args;
+  const names = args.some((arg) => arg.startsWith(option) || arg.startsWith("--resume"));
+  if (names || (command === "data" && (args[0] ?? "-").match(/^-|^describe$/))) return args;
+  return [...args, option, folder];
+}

@@ -1,0 +1,99 @@
+/** Files, links and folders of a case, and texts with damage. */
+
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import type { Maker } from "./corpus.ts";
+
+export type Contents = string | Uint8Array;
+
+/** A file; folders above it are made. */
+export function file(name: string, contents: Contents): Maker {
+  return (folder) => {
+    const path = `${folder}/${name}`;
+    Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+    if (typeof contents === "string") Deno.writeTextFileSync(path, contents);
+    else Deno.writeFileSync(path, contents);
+  };
+}
+
+export function folder(name: string): Maker {
+  return (folder) => Deno.mkdirSync(`${folder}/${name}`, { recursive: true });
+}
+
+/** A symbolic link; DIR in the target is the case's folder. */
+export function link(name: string, target: string): Maker {
+  return (folder) => Deno.symlinkSync(target.replaceAll("DIR", folder), `${folder}/${name}`);
+}
+
+/** A named pipe, which nobody writes to. */
+export function fifo(name: string): Maker {
+  return async (folder) => {
+    const { success } = await new Deno.Command("mkfifo", { args: [`${folder}/${name}`] }).output();
+    if (!success) throw new Error("no FIFO can be made here");
+  };
+}
+
+/** A file of zeros that takes no room. */
+export function sparse(name: string, bytes: number): Maker {
+  return async (folder) => {
+    await Deno.create(`${folder}/${name}`).then((file) => file.close());
+    await Deno.truncate(`${folder}/${name}`, bytes);
+  };
+}
+
+/** Takes a file away that another maker made. */
+export function without(name: string): Maker {
+  return (folder) => Deno.removeSync(`${folder}/${name}`, { recursive: true });
+}
+
+/** Alters a file that another maker made. */
+export function altered(name: string, change: (bytes: Uint8Array<ArrayBuffer>) => Contents): Maker {
+  return (folder) => file(name, change(Deno.readFileSync(`${folder}/${name}`)))(folder);
+}
+
+/** The same as text. */
+export function alteredText(name: string, change: (text: string) => Contents): Maker {
+  return (folder) => file(name, change(Deno.readTextFileSync(`${folder}/${name}`)))(folder);
+}
+
+/** Values of a JSON file by their paths, such as "training.seed"; undefined takes one out. */
+export function alteredJson(name: string, values: Readonly<Record<string, unknown>>): Maker {
+  return alteredText(name, (text) => {
+    const json: unknown = JSON.parse(text);
+    for (const [path, value] of Object.entries(values)) {
+      const names = path.split(".");
+      const last = names.pop() ?? "";
+      let at = json;
+      for (const name of names) at = isObject(at) ? at[name] : undefined;
+      if (!isObject(at)) throw new Error(`${name} has no ${path}`);
+      if (value === undefined) delete at[last];
+      else at[last] = value;
+    }
+    return JSON.stringify(json, null, 2) + "\n"; // as this program writes it
+  });
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+export function cut(name: string, bytes: number): Maker {
+  return altered(name, (all) => all.slice(0, bytes < 0 ? all.length + bytes : bytes));
+}
+
+export const utf16 = (text: string): Uint8Array => {
+  const out = new Uint8Array(2 + 2 * text.length);
+  out.set([0xff, 0xfe]);
+  for (let k = 0; k < text.length; k++) {
+    out[2 + 2 * k] = text.charCodeAt(k) & 255;
+    out[3 + 2 * k] = text.charCodeAt(k) >> 8;
+  }
+  return out;
+};
+export const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+export const gz = (text: string): Uint8Array => new Uint8Array(gzipSync(text));
+export const zst = (text: string): Uint8Array => new Uint8Array(zstdCompressSync(text));
+
+/** A line of a text, from 1, changed. */
+export function line(number: number, change: (line: string) => string): (text: string) => string {
+  return (text) => text.split("\n").map((own, k) => (k + 1 === number ? change(own) : own)).join("\n");
+}

@@ -1,0 +1,83 @@
+/** Options at random: they are refused in words, or make configs that a run would take. */
+
+import fc from "fast-check";
+import assert from "node:assert/strict";
+import { adversarialOf, modelOf, parseTrainOptions, trainingOf } from "../../src/cli/train_options.ts";
+import { modelConfigSchema } from "../../src/model/config.ts";
+import { adversarialConfigSchema, trainingConfigSchema } from "../../src/train/config.ts";
+import { UserError } from "../../src/user_error.ts";
+import { nasty, runs } from "./mutations.ts";
+
+const FLAGS = [
+  "--resplit",
+  "--batch-norm",
+  "--no-report",
+  "--no-pretrain",
+  "--count-no-click",
+  "--no-calibration",
+];
+const VALUED = [
+  ...["--data", "--save-dir", "--init", "--resume", "--seed", "--seeds", "--memory-rows", "--encoder"],
+  ...["--lstm-units", "--pw-lags", "--pw-weightings", "--pw-nonlinearity", "--dims", "--eta", "--kernel-sd"],
+  ...["--iterations", "--batch-size", "--learning-rate", "--validate-every", "--evaluation-shards"],
+  ...["--validation-users", "--adam", "--weight-decay", "--item-dropout", "--early-stopping", "--patience"],
+  ...["--adversarial", "--generator", "--behaviour-dims", "--generator-steps", "--reward-steps"],
+  ...["--generator-warmup", "--generator-learning-rate", "--reward-learning-rate", "--generator-eta"],
+  ...["--utility-penalty", "--adversarial-batch-size", "--adversarial-validate-every"],
+];
+
+const value = fc.oneof(
+  { weight: 4, arbitrary: fc.integer({ min: 0, max: 70 }).map(String) },
+  fc.double().map(String),
+  fc.integer().map(String),
+  nasty,
+  fc.string({ maxLength: 6 }),
+  fc.constantFrom(
+    "lstm",
+    "pw",
+    "tanh",
+    "none",
+    "exact",
+    "network",
+    "dense",
+    "row-sparse",
+    "loss",
+    "64-64",
+    "8",
+  ),
+);
+const option = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.tuple(fc.constantFrom(...VALUED), value).map(([name, text]) => [`${name}=${text}`]),
+  },
+  { weight: 2, arbitrary: fc.tuple(fc.constantFrom(...VALUED), value).map(([name, text]) => [name, text]) },
+  fc.constantFrom(...FLAGS).map((name) => [name]),
+  fc.string({ maxLength: 6 }).map((text) => [text]),
+);
+/** Help and version end the process, as they should. */
+const asks = (arg: string) => /^(-[^-]*[hV]|--help|--version)/.test(arg);
+
+Deno.test("options of train at random", () => {
+  let taken = 0;
+  fc.assert(
+    fc.property(fc.array(option, { maxLength: 4 }), (options) => {
+      const args = options.flat();
+      fc.pre(!args.some(asks));
+      try {
+        const { options } = parseTrainOptions(args);
+        taken++;
+        if (options.resume !== undefined) return;
+        const { seed, seeds } = options;
+        assert.ok(seed + seeds - 1 < 2 ** 32);
+        modelConfigSchema.parse(modelOf(options));
+        trainingConfigSchema.parse(trainingOf(options));
+        adversarialConfigSchema.nullable().parse(adversarialOf(options));
+      } catch (error) {
+        assert.ok(error instanceof UserError, error instanceof Error ? error.stack : String(error));
+      }
+    }),
+    runs(1500),
+  );
+  assert.ok(taken > 100, `only ${taken} were taken`);
+});

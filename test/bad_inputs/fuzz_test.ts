@@ -1,0 +1,212 @@
+/**
+ * Readers under random damage: what comes out is a UserError, or a value that is right; never another exception. The
+ * seeds are fixed, so that what holds today holds tomorrow.
+ */
+
+import fc from "fast-check";
+import assert from "node:assert/strict";
+import { checkLog } from "../../src/data/check_log.ts";
+import { NONE } from "../../src/data/click_log.ts";
+import { readManifest } from "../../src/data/manifest.ts";
+import { readPaperFile } from "../../src/data/paper_file.ts";
+import { readExperiment } from "../../src/experiment/models.ts";
+import { parseLog } from "../../src/report/read_log.ts";
+import { readRun } from "../../src/report/read_run.ts";
+import { CsvLog } from "../../src/run/csv_log.ts";
+import { readConfig } from "../../src/run/run_config.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/run/safetensors.ts";
+import { readSeeds } from "../../src/run/seeds_folder.ts";
+import { readSnapshot } from "../../src/run/snapshot.ts";
+import { UserError } from "../../src/user_error.ts";
+import { damagedBytes, damagedJson, damagedText, runs } from "./mutations.ts";
+import { COLUMNS, paperText } from "./paper.ts";
+import { goodManifest } from "./prepared.ts";
+import { markOf, run } from "./runs.ts";
+import { goodSnapshot } from "./snapshots.ts";
+
+/** @returns undefined where it is refused as it should be. */
+function outcome<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    expectUserError(error);
+    return undefined;
+  }
+}
+
+async function laterOutcome<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    expectUserError(error);
+    return undefined;
+  }
+}
+
+function expectUserError(error: unknown): void {
+  assert.ok(error instanceof UserError, error instanceof Error ? error.stack : String(error));
+  assert.ok(error.message.length > 20, `it says little: ${error.message}`);
+}
+
+async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-fuzz-" });
+  try {
+    await use(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** What a text in the paper's layout holds, read in the plainest way. */
+function rowsOf(text: string): { rows: number; pages: number; clicks: number } {
+  const [header = "", ...lines] = text.replace(/^\ufeff/, "").split("\n").map((line) =>
+    line.replace(/\r$/, "")
+  );
+  const names = header.split("\t").map((name) => name.trim());
+  const pages = new Map<string, Map<string, boolean>>();
+  for (const line of lines) {
+    if (line === "") continue;
+    const cells = line.split("\t");
+    const [user, time, item, click] = COLUMNS.map((name) => cells[names.indexOf(name)] ?? "");
+    const page = `${Number(user)} ${Number(time)}`;
+    const items = pages.get(page) ?? new Map<string, boolean>();
+    pages.set(page, items);
+    const key = String(Number(item));
+    items.set(key, items.get(key) === true || click === "1");
+  }
+  const all = [...pages.values()].flatMap((items) => [...items.values()]);
+  return { rows: all.length, pages: pages.size, clicks: all.filter((clicked) => clicked).length };
+}
+
+Deno.test("a damaged log in the paper's layout is refused, or read as it stands", () =>
+  inFolder((folder) => {
+    const good = paperText().split("\n").slice(0, 60).join("\n") + "\n";
+    const path = `${folder}/log.tsv`;
+    let read = 0;
+    fc.assert(
+      fc.property(damagedText("\t"), (damage) => {
+        const text = damage(good);
+        Deno.writeTextFileSync(path, text);
+        const log = outcome(() => readPaperFile(path));
+        if (!log) return;
+        read++;
+        checkLog(log);
+        const expected = rowsOf(text);
+        assert.equal(log.rowItem.length, expected.rows);
+        assert.equal(log.eventClick.length, expected.pages);
+        assert.equal(log.eventClick.filter((click) => click !== NONE).length, expected.clicks);
+      }),
+      runs(1500),
+    );
+    assert.ok(read > 100, `only ${read} were read`);
+    return Promise.resolve();
+  }));
+
+Deno.test("a damaged safetensors file is refused, or holds what its shapes say", () => {
+  const { tensors, metadata } = goodSnapshot();
+  const few = new Map(
+    [...tensors].slice(0, 3).map(([name, { shape: [, columns = 1], data }]) =>
+      [name, { shape: [1, columns], data: data.slice(0, columns) }] as const
+    ),
+  );
+  const good = encodeSafetensors(few, metadata);
+  fc.assert(
+    fc.property(damagedBytes, (damage) => {
+      const file = outcome(() => decodeSafetensors(damage(good), "model.safetensors"));
+      for (const { shape, data } of file?.tensors.values() ?? []) {
+        assert.equal(data.length, shape.reduce((product, size) => product * size, 1));
+      }
+    }),
+    runs(2000),
+  );
+});
+
+Deno.test("a snapshot whose header is damaged is refused, or says what it is", () =>
+  inFolder(async (folder) => {
+    const { tensors, metadata } = goodSnapshot();
+    const path = `${folder}/model.safetensors`;
+    await fc.assert(
+      fc.asyncProperty(damagedJson, async (damage) => {
+        const json: unknown = JSON.parse(damage(JSON.stringify(metadata)));
+        const texts = Object.fromEntries(
+          Object.entries(typeof json === "object" && json !== null ? json : {}).map(([name, value]) =>
+            [name, typeof value === "string" ? value : JSON.stringify(value)] as const
+          ),
+        );
+        Deno.writeFileSync(path, encodeSafetensors(tensors, texts));
+        const found = await laterOutcome(() => readSnapshot(path));
+        if (found?.info) assert.deepEqual(found.info.model, JSON.parse(texts.model ?? ""));
+      }),
+      runs(300),
+    );
+  }));
+
+Deno.test("damaged JSON files of a run, of seeds, of an experiment and of a data set are refused, or fit their schema", () =>
+  inFolder(async (folder) => {
+    await run()(folder);
+    const config = Deno.readTextFileSync(`${folder}/old/config.json`);
+    const seeds = JSON.stringify({ seeds: [1, 2], config: JSON.parse(config) });
+    const experiment = JSON.stringify({
+      ...{ data: "demo", resplit: false, seeds: [1, 2], iterations: 10, adversarial: 100 },
+      models: [{ name: "a", folder: "b" }],
+    });
+    const figures = { nll: 1, prec1: 0.5, prec2: null };
+    const result = JSON.stringify({
+      iteration: 4,
+      test: [{ snapshot: "last", iteration: 4, ...figures, longerPages: figures }],
+      baselines: { random: figures, clickRate: { prec1: 1, prec2: 1 }, attainable: null },
+    });
+    const manifest = JSON.stringify({ ...goodManifest, notes: ["a"], skipped: { b: 1 } });
+    const files: readonly [name: string, good: string, read: () => Promise<unknown>][] = [
+      ["config.json", config, () => readConfig(`${folder}/old`)],
+      ["seeds.json", seeds, () => readSeeds(`${folder}/old`)],
+      ["experiment.json", experiment, () => readExperiment(`${folder}/old`)],
+      ["manifest.json", manifest, () => readManifest(`${folder}/old`)],
+      ["result.json", result, () => readRun(`${folder}/old`)],
+    ];
+    for (const [name, good, read] of files) {
+      const path = `${folder}/old/${name}`;
+      await fc.assert(
+        fc.asyncProperty(fc.oneof(damagedJson, damagedText(",", 2)), async (damage) => {
+          Deno.writeTextFileSync(path, damage(good));
+          await laterOutcome(read);
+        }),
+        runs(250),
+      );
+      Deno.writeTextFileSync(path, good);
+    }
+  }));
+
+Deno.test("a damaged log of a run is refused, or drawn with ascending iterations and numbers alone", () => {
+  const good = "iteration,loss,prec1\n" +
+    Array.from({ length: 9 }, (_, k) => `${k + 1},1.${k},0.5\n`).join("");
+  fc.assert(
+    fc.property(damagedText(","), (damage) => {
+      const log = outcome(() => parseLog(damage(good), "train.csv", ["loss", "prec1"]));
+      if (!log) return;
+      log.iteration.forEach((now, k) => assert.ok(now > (log.iteration[k - 1] ?? -1)));
+      for (const values of log.columns.values()) {
+        assert.equal(values.length, log.iteration.length);
+        for (const value of values) assert.ok(value === null || Number.isFinite(value));
+      }
+    }),
+    runs(2000),
+  );
+});
+
+Deno.test("a damaged log of a run is refused before a run goes on, or is what it was", () =>
+  inFolder((folder) => {
+    const good = "iteration,loss\n" + Array.from({ length: 9 }, (_, k) => `${k + 1},1.${k}\n`).join("");
+    const path = `${folder}/train.csv`;
+    fc.assert(
+      fc.property(damagedText(","), (damage) => {
+        Deno.writeTextFileSync(path, damage(good));
+        const before = Deno.readTextFileSync(path);
+        const log = outcome(() => CsvLog.resume(path, ["iteration", "loss"], markOf(good)));
+        log?.close();
+        assert.equal(Deno.readTextFileSync(path), log ? good : before);
+      }),
+      runs(400),
+    );
+    return Promise.resolve();
+  }));

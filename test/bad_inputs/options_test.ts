@@ -1,0 +1,4 @@
+import { testAll } from "./corpus.ts";
+import { options } from "./options.ts";
+
+testAll("options", options);

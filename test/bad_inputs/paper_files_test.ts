@@ -1,0 +1,4 @@
+import { testAll } from "./corpus.ts";
+import { paperFiles } from "./paper_files.ts";
+
+testAll("paper files", paperFiles);

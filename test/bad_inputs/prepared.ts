@@ -1,0 +1,91 @@
+/** Prepared data sets, good or with damage. */
+
+import { Engine, literal } from "../../src/prepare/engine.ts";
+import { NONE } from "../../src/data/click_log.ts";
+import { smallLog } from "../small_logs.ts";
+import type { Maker } from "./corpus.ts";
+
+/** SQL that makes a table anew, from the good tables users, items and pages. */
+export interface Damage {
+  readonly users?: string;
+  readonly items?: string;
+  readonly pages?: string;
+  /** Of the manifest. */
+  readonly manifest?: string | Readonly<Record<string, unknown>>;
+}
+
+const PARTS = ["users", "items", "pages"] as const;
+
+/** A set of 90 users over 30 items with two dense features, in the folder `set`. */
+export function prepared(damage: Damage = {}, name = "set"): Maker {
+  return async (folder) => {
+    const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
+    try {
+      for (const [table, sql] of Object.entries(goodTables())) {
+        await engine.run(`CREATE TABLE ${table} AS ${sql}`);
+      }
+      Deno.mkdirSync(`${folder}/${name}`);
+      for (const part of PARTS) {
+        const path = literal(`${folder}/${name}/${part}.parquet`);
+        await engine.run(`COPY (${damage[part] ?? `FROM ${part}`}) TO ${path} (FORMAT parquet)`);
+      }
+    } finally {
+      engine.close();
+    }
+    const { manifest = {} } = damage;
+    const json = typeof manifest === "string" ? manifest : JSON.stringify({ ...goodManifest, ...manifest });
+    Deno.writeTextFileSync(`${folder}/${name}/manifest.json`, json);
+  };
+}
+
+export const goodManifest = {
+  format: "clickgan-dataset",
+  version: 1,
+  features: { dense: [{ name: "price" }, { name: "age" }], tokens: [] },
+};
+
+/** One Parquet file of a query. */
+export function parquetFile(name: string, sql: string): Maker {
+  return async (folder) => {
+    const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
+    try {
+      await engine.run(`COPY (${sql}) TO ${literal(`${folder}/${name}`)} (FORMAT parquet)`);
+    } finally {
+      engine.close();
+    }
+  };
+}
+
+let tables: Record<string, string> | undefined;
+
+function goodTables(): Record<string, string> {
+  if (tables) return tables;
+  const log = smallLog(31, { users: 90, items: 30, width: 0 });
+  const [users, pages]: [string[], string[]] = [[], []];
+  log.userSplit.forEach((split, user) => {
+    const [from, to] = [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0];
+    const shown = (log.eventRows[to] ?? 0) - (log.eventRows[from] ?? 0);
+    const part = ["train", "validation", "test"][split];
+    users.push(`(${user}::UINTEGER, 'u${user}', '${part}', ${to - from}::UINTEGER, ${shown}::UINTEGER)`);
+    for (let e = from; e < to; e++) {
+      const [row, next] = [log.eventRows[e] ?? 0, log.eventRows[e + 1] ?? 0];
+      const click = log.eventClick[e] ?? NONE;
+      const clicked = click === NONE ? "NULL" : String(click - row);
+      const items = Array.from(log.rowItem.subarray(row, next));
+      pages.push(
+        `(${user}::UINTEGER, ${e - from}::UINTEGER, make_timestamp(1600000000000000 + ${e}), ` +
+          `[${items}]::UINTEGER[], ${clicked}::UINTEGER, false)`,
+      );
+    }
+  });
+  const items = Array.from(
+    { length: 30 },
+    (_, i) => `(${i}::UINTEGER, 'i${i}', [${i / 8}, ${i % 3}]::FLOAT[], []::UINTEGER[])`,
+  );
+  tables = {
+    users: `FROM (VALUES ${users}) AS t("user", id, split, pages, rows)`,
+    items: `FROM (VALUES ${items}) AS t(item, id, dense, tokens)`,
+    pages: `FROM (VALUES ${pages}) AS t("user", page, time, items, clicked, given)`,
+  };
+  return tables;
+}

@@ -1,0 +1,310 @@
+/** Prepared data sets that do not keep to the schema, whoever wrote them. */
+
+import { all, bad, type BadInput, type Maker, type More, nothing, type Words } from "./corpus.ts";
+import { cut, file, folder, link, without } from "./files.ts";
+import { type Damage, prepared } from "./prepared.ts";
+
+const train = (name: string, files: Maker, says: Words, more: More = {}) =>
+  bad(
+    name,
+    [
+      ...["train", "--data", "DIR/set", "--batch-size", "5", "--iterations", "2"] as const,
+      ...["--validate-every", "1", "--dims", "4", "--lstm-units", "4"],
+    ],
+    files,
+    says,
+    more,
+  );
+const damaged = (name: string, damage: Damage, says: Words, more: More = {}) =>
+  train(name, prepared(damage), says, more);
+const describe = (name: string, damage: Damage, says: Words, more: More = {}) =>
+  bad(`describe: ${name}`, ["data", "describe", "DIR/set"], prepared(damage), says, more);
+
+/** A column of a table replaced where a condition holds. */
+const replaced = (table: keyof Damage, column: string, value: string, where = "true") => ({
+  [table]:
+    `SELECT * REPLACE (CASE WHEN ${where} THEN ${value} ELSE "${column}" END AS "${column}") FROM ${table}`,
+});
+
+/** Where the fault is: in a file of the set, or in how its tables fit together. */
+const place = /set(\/(users|items|pages)(\.parquet|\/)|: users says)/;
+
+export const preparedSets: readonly BadInput[] = [
+  // The manifest.
+  train(
+    "an empty folder",
+    folder("set"),
+    "Expected a prepared data set, a folder with a manifest.json, found none",
+  ),
+  train(
+    "a manifest alone",
+    file(
+      "set/manifest.json",
+      '{"format":"clickgan-dataset","version":1,"features":{"dense":[],"tokens":[]}}',
+    ),
+    /users/,
+  ),
+  damaged("a manifest that is empty", { manifest: "" }, "manifest.json is not valid JSON"),
+  damaged("a manifest that is cut", { manifest: '{"format": "clickgan-' }, "manifest.json is not valid JSON"),
+  damaged(
+    "a manifest that is an array",
+    { manifest: "[]" },
+    "manifest.json is not a manifest of a prepared data set",
+  ),
+  damaged(
+    "a manifest that is a number",
+    { manifest: "7" },
+    "manifest.json is not a manifest of a prepared data set",
+  ),
+  damaged(
+    "a manifest of another format",
+    { manifest: { format: "parquet" } },
+    "is not a manifest of a prepared data set",
+  ),
+  damaged(
+    "a manifest of another version",
+    { manifest: { version: 2 } },
+    "is not a manifest of a prepared data set",
+  ),
+  damaged(
+    "a manifest without features",
+    { manifest: { features: undefined } },
+    "is not a manifest of a prepared data set",
+  ),
+  damaged("fewer features than the items have", {
+    manifest: { features: { dense: [{ name: "price" }], tokens: [] } },
+  }, /dense/),
+  damaged("more features than the items have", {
+    manifest: { features: { dense: [{ name: "a" }, { name: "b" }, { name: "c" }], tokens: [] } },
+  }, /dense/),
+  damaged(
+    "tokens that items do not have room for",
+    {
+      manifest: {
+        features: { dense: [{ name: "a" }, { name: "b" }], tokens: [{ name: "c", first: 0, count: 1e12 }] },
+      },
+    },
+    /token|manifest/,
+  ),
+  damaged("fields of tokens that overlap", {
+    manifest: {
+      features: {
+        dense: [{ name: "a" }, { name: "b" }],
+        tokens: [{ name: "c", first: 0, count: 3 }, { name: "d", first: 2, count: 3 }],
+      },
+    },
+  }, /token|manifest/),
+  damaged("tokens below 0", {
+    manifest: { features: { dense: [], tokens: [{ name: "c", first: -1, count: 3 }] } },
+  }, "is not a manifest of a prepared data set"),
+  damaged("other checksums", {
+    manifest: { files: { users: { rows: 90, bytes: 10, sha256: "0".repeat(64) } } },
+  }, "is not what the manifest says"),
+  damaged("other counts", {
+    manifest: {
+      counts: {
+        users: { train: 1, validation: 1, test: 1 },
+        items: 30,
+        pages: 1,
+        rows: 1,
+        clicks: 1,
+        given: 0,
+      },
+    },
+  }, /manifest|expected/),
+
+  // Its files.
+  ...["users", "items", "pages"].flatMap((part) => [
+    train(`no table of ${part}`, all(prepared(), without(`set/${part}.parquet`)), part),
+    train(`a table of ${part} cut`, all(prepared(), cut(`set/${part}.parquet`, 300)), `${part}.parquet`),
+    train(
+      `${part} without their first bytes`,
+      all(prepared(), (folder) => {
+        const path = `${folder}/set/${part}.parquet`;
+        Deno.writeFileSync(path, Deno.readFileSync(path).slice(50));
+      }),
+      `${part}.parquet`,
+    ),
+    train(
+      `${part} of text`,
+      all(prepared(), file(`set/${part}.parquet`, "user,id\n0,a\n")),
+      `${part}.parquet`,
+    ),
+    train(`a table of ${part} empty`, all(prepared(), file(`set/${part}.parquet`, "")), `${part}.parquet`),
+  ]),
+  train(
+    "pages that are an empty folder",
+    all(prepared(), without("set/pages.parquet"), folder("set/pages")),
+    "pages",
+  ),
+  train(
+    "pages that are a dangling link",
+    all(prepared(), without("set/pages.parquet"), link("set/pages.parquet", "DIR/gone")),
+    "pages",
+  ),
+  train("a data set that is a loop of links", link("set", "DIR/set"), "set"),
+
+  // Columns.
+  damaged("users without parts", { users: "SELECT * EXCLUDE split FROM users" }, ["users", "split"]),
+  damaged("pages without clicked", { pages: "SELECT * EXCLUDE clicked FROM pages" }, ["pages", "clicked"]),
+  damaged("items without their numbers", { items: "SELECT * EXCLUDE item FROM items" }, ["items", "item"]),
+  damaged("items without dense", { items: "SELECT * EXCLUDE dense FROM items" }, ["items", "dense"]),
+  damaged("users as text", { users: 'SELECT * REPLACE ("user"::VARCHAR AS "user") FROM users' }, place),
+  damaged(
+    "displayed items as text",
+    { pages: "SELECT * REPLACE (items::VARCHAR AS items) FROM pages" },
+    place,
+  ),
+  damaged("displayed items as lists of text", {
+    pages: "SELECT * REPLACE (items::VARCHAR[] AS items) FROM pages",
+  }, place),
+  damaged(
+    "displayed items as lists of lists",
+    { pages: "SELECT * REPLACE ([items] AS items) FROM pages" },
+    place,
+  ),
+  damaged("dense as one number", { items: "SELECT * REPLACE (dense[1] AS dense) FROM items" }, place),
+  damaged("given as text", { pages: "SELECT * REPLACE ('no' AS given) FROM pages" }, place),
+
+  // Users.
+  damaged("users with a gap", { users: 'SELECT * FROM users WHERE "user" <> 5' }, place),
+  damaged("a user twice", {
+    users: 'FROM users UNION ALL SELECT * FROM users WHERE "user" = 5 ORDER BY "user"',
+  }, place),
+  damaged("users in another order", { users: 'FROM users ORDER BY "user" DESC' }, place),
+  damaged("a part that is none", replaced("users", "split", "'dev'", '"user" = 3'), ["split", "dev"]),
+  damaged("a part that is null", replaced("users", "split", "NULL", '"user" = 3'), "split"),
+  damaged("users of more pages than there are", replaced("users", "pages", "pages + 1", '"user" = 3'), place),
+  damaged(
+    "users of negative pages",
+    { users: "SELECT * REPLACE (-(pages::INTEGER) AS pages) FROM users" },
+    place,
+  ),
+  damaged("users of half a page", { users: "SELECT * REPLACE (pages + 0.5 AS pages) FROM users" }, place),
+  damaged(
+    "a user that is null",
+    { users: `SELECT * REPLACE (CASE WHEN "user" = 0 THEN NULL ELSE "user" END AS "user") FROM users` },
+    place,
+  ),
+  damaged("no train users", { users: "SELECT * REPLACE ('test' AS split) FROM users" }, "has no train users"),
+  damaged("nobody", { users: "FROM users WHERE false", pages: "FROM pages WHERE false" }, /user/),
+
+  // Items.
+  damaged(
+    "an item that is null",
+    { items: "SELECT * REPLACE (CASE WHEN item = 0 THEN NULL ELSE item END AS item) FROM items" },
+    place,
+  ),
+  damaged("items with a gap", { items: "FROM items WHERE item <> 5" }, place),
+  damaged("items in another order", { items: "FROM items ORDER BY item DESC" }, place),
+  damaged("no items", { items: "FROM items WHERE false" }, /item/),
+  damaged("a feature that is null", replaced("items", "dense", "[1, NULL]::FLOAT[]", "item = 5"), place),
+  damaged(
+    "a feature that is NaN",
+    replaced("items", "dense", "[1, 'nan'::FLOAT]::FLOAT[]", "item = 5"),
+    place,
+  ),
+  damaged(
+    "a feature that is infinite",
+    replaced("items", "dense", "[1, 'inf'::FLOAT]::FLOAT[]", "item = 5"),
+    place,
+  ),
+  damaged(
+    "a feature of 1e300",
+    { items: "SELECT * REPLACE ([1e300, 1]::DOUBLE[] AS dense) FROM items" },
+    /feature|dense/,
+  ),
+  damaged("an item without its features", replaced("items", "dense", "NULL", "item = 5"), place),
+  damaged("an item of too few features", replaced("items", "dense", "[1]::FLOAT[]", "item = 5"), place),
+  damaged("a token that there is not", {
+    ...replaced("items", "tokens", "[9]::UINTEGER[]", "item = 5"),
+    manifest: {
+      features: { dense: [{ name: "a" }, { name: "b" }], tokens: [{ name: "c", first: 0, count: 3 }] },
+    },
+  }, /token/),
+  damaged("a token twice", {
+    ...replaced("items", "tokens", "[1, 1]::UINTEGER[]", "item = 5"),
+    manifest: {
+      features: { dense: [{ name: "a" }, { name: "b" }], tokens: [{ name: "c", first: 0, count: 3 }] },
+    },
+  }, /token/),
+
+  // Pages.
+  damaged(
+    "a displayed item that there is not",
+    replaced("pages", "items", "[30]::UINTEGER[]", '"user" = 3 AND page = 0'),
+    place,
+  ),
+  damaged(
+    "a displayed item that is null",
+    replaced("pages", "items", "[NULL, 1]::UINTEGER[]", '"user" = 3 AND page = 0'),
+    place,
+  ),
+  damaged(
+    "displayed items of -1",
+    { pages: "SELECT * REPLACE ([-1]::INTEGER[] AS items) FROM pages" },
+    place,
+  ),
+  damaged(
+    "displayed items of 3.5",
+    { pages: "SELECT * REPLACE ([3.5]::DOUBLE[] AS items) FROM pages" },
+    place,
+  ),
+  damaged(
+    "a page of nothing",
+    replaced("pages", "items", "[]::UINTEGER[]", '"user" = 3 AND page = 0'),
+    place,
+  ),
+  damaged("a page that is null", replaced("pages", "items", "NULL", '"user" = 3 AND page = 0'), place),
+  damaged("a click beyond the page", replaced("pages", "clicked", "99", '"user" = 3 AND page = 0'), place),
+  damaged(
+    "clicks of -1",
+    { pages: "SELECT * REPLACE (coalesce(clicked::INTEGER, -1) AS clicked) FROM pages" },
+    place,
+  ),
+  damaged("clicks of 0.4", { pages: "SELECT * REPLACE (0.4::DOUBLE AS clicked) FROM pages" }, place),
+  damaged("clicks that are true or false", {
+    pages: "SELECT * REPLACE (clicked IS NOT NULL AS clicked) FROM pages",
+  }, place),
+  damaged("a user of pages that is not there", {
+    pages: "FROM pages UNION ALL SELECT 90, 0, make_timestamp(0), [1]::UINTEGER[], NULL, false",
+  }, place),
+  damaged("pages without some users", { pages: 'FROM pages WHERE "user" <> 7' }, place),
+  damaged(
+    "a user of pages that is null",
+    { pages: 'SELECT * REPLACE (CASE WHEN "user" = 0 THEN NULL ELSE "user" END AS "user") FROM pages' },
+    place,
+  ),
+  damaged("pages in another order", { pages: 'FROM pages ORDER BY "user" DESC, page' }, place),
+  damaged("pages that begin at 1", { pages: "SELECT * REPLACE (page + 1 AS page) FROM pages" }, place),
+  damaged("a page twice", {
+    pages: 'FROM pages UNION ALL SELECT * FROM pages WHERE "user" = 3 ORDER BY "user", page',
+  }, place),
+  damaged("no pages", { pages: "FROM pages WHERE false" }, place),
+  damaged("a page given of two items", { pages: "SELECT * REPLACE (true AS given) FROM pages" }, place),
+
+  // What describe says of them.
+  bad("describe: no folder", ["data", "describe", "DIR/none"], nothing, "Expected a prepared data set"),
+  bad(
+    "describe: an empty name",
+    ["data", "describe", ""],
+    nothing,
+    "Expected the path of a folder, got nothing",
+  ),
+  bad("describe: no name", ["data", "describe"], nothing, "missing required argument"),
+  bad("describe: a file", ["data", "describe", "DIR/log.csv"], file("log.csv", "a,b\n1,2\n"), "log.csv"),
+  bad(
+    "describe: a memory of nothing",
+    ["data", "describe", "DIR/set", "--memory", "lots"],
+    prepared(),
+    "Expected a size such as 2GB or 800MB",
+  ),
+  describe("items without ids", { items: "SELECT * EXCLUDE id FROM items" }, /items.*id/),
+  describe("items nested", { items: "SELECT {'a': item} AS item, id, dense, tokens FROM items" }, /items/),
+  describe(
+    "no clicks at all",
+    { pages: "SELECT * REPLACE (NULL::UINTEGER AS clicked) FROM pages" },
+    /100\.0 %/,
+    { code: 0 },
+  ),
+];

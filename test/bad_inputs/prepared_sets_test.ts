@@ -1,0 +1,4 @@
+import { testAll } from "./corpus.ts";
+import { preparedSets } from "./prepared_sets.ts";
+
+testAll("prepared sets", preparedSets);

@@ -1,0 +1,4 @@
+import { testAll } from "./corpus.ts";
+import { reports } from "./reports.ts";
+
+testAll("reports", reports);

@@ -1,0 +1,4 @@
+import { testAll } from "./corpus.ts";
+import { reproductions } from "./reproductions.ts";
+
+testAll("reproduce", reproductions);

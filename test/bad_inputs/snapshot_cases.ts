@@ -1,0 +1,352 @@
+/** Snapshots that are damaged, of another model or of other items, or whose weights are no weights. */
+
+import { all, bad, type BadInput, type Maker, type More, nothing, type Words } from "./corpus.ts";
+import { fifo, file, folder, link, sparse } from "./files.ts";
+import { paper } from "./paper.ts";
+import { prepared } from "./prepared.ts";
+import {
+  brokenSnapshot,
+  type Holds,
+  reshaped,
+  safetensorsFile,
+  SMALL_MODEL,
+  snapshot,
+  valued,
+} from "./snapshots.ts";
+
+const MODEL = "DIR/model.safetensors";
+const DATA = ["--data", "DIR/log.tsv"] as const;
+
+const evaluate = (name: string, files: Maker, says: Words, more: More = {}) =>
+  bad(name, ["evaluate", "--model", MODEL, ...DATA], all(paper(), files), says, more);
+
+/** The same to start a training from. */
+const init = (name: string, files: Maker, says: Words, args: readonly string[] = [], more: More = {}) =>
+  bad(
+    `--init: ${name}`,
+    ["train", "--init", MODEL, ...DATA, "--batch-size", "12", ...args],
+    all(paper(), files),
+    says,
+    more,
+  );
+
+const metadata = (change: Readonly<Record<string, string | undefined>>) =>
+  snapshot((holds: Holds) => {
+    for (const [name, value] of Object.entries(change)) {
+      if (value === undefined) delete holds.metadata[name];
+      else holds.metadata[name] = value;
+    }
+  });
+const model = (change: object) => metadata({ model: JSON.stringify({ ...SMALL_MODEL, ...change }) });
+
+const transposed = reshaped("utility/layer1/item_kernel", ([rows = 0, columns = 0]) => [columns, rows]);
+const flat = reshaped("utility/layer1/item_kernel", (shape) => [shape.reduce((a, b) => a * b)]);
+const flatBias = reshaped("utility/layer1/bias", ([, columns = 0]) => [columns]);
+const deep = reshaped("utility/layer1/item_kernel", (shape) => [1, ...shape]);
+const noFinite = "Expected utilities and losses that are finite numbers";
+
+export const snapshotCases: readonly BadInput[] = [
+  // Cut at many places.
+  ...[0, 1, 7, 8, 9, 100, -4, -1, -1000].map((bytes) =>
+    evaluate(
+      `cut at byte ${bytes}`,
+      brokenSnapshot((all) => all.slice(0, bytes < 0 ? all.length + bytes : bytes)),
+      /model\.safetensors.*(truncated|at least)/,
+    )
+  ),
+  evaluate(
+    "bytes behind the end",
+    brokenSnapshot((all) => Uint8Array.of(...all, 1, 2, 3, 4)),
+    "4 bytes at its end belong to no tensor",
+  ),
+  evaluate(
+    "a header of 2^63 bytes",
+    brokenSnapshot((all) => all.fill(255, 0, 8)),
+    "at most 100,000,000 are expected",
+  ),
+  evaluate(
+    "a header that is no JSON",
+    brokenSnapshot((all) => all.fill(33, 8, 12)),
+    "its header is not JSON",
+  ),
+  evaluate("a header in latin1", brokenSnapshot((all) => all.fill(0xe9, 20, 21)), /header|metadata/),
+  evaluate(
+    "text",
+    file("model.safetensors", "these are no weights, but a text"),
+    "is not a whole safetensors file",
+  ),
+  evaluate(
+    "a pickle of PyTorch",
+    file("model.safetensors", Uint8Array.of(0x80, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9)),
+    "is not a whole safetensors file",
+  ),
+  evaluate(
+    "a header that is an array",
+    file("model.safetensors", safetensorsFile("[]", 0)),
+    "its header should be a JSON object",
+  ),
+  evaluate(
+    "a tensor that is a number",
+    file("model.safetensors", safetensorsFile('{"a":3}', 0)),
+    'tensor "a"',
+  ),
+  evaluate(
+    "no tensor at all",
+    file("model.safetensors", safetensorsFile("{}", 0)),
+    "does not say what model it is",
+  ),
+  evaluate(
+    "half precision",
+    file("model.safetensors", safetensorsFile('{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}', 4)),
+    "has type F16, and only F32 and U32 can be read. Convert the file to F32",
+  ),
+  evaluate(
+    "tensors that overlap",
+    file(
+      "model.safetensors",
+      safetensorsFile(
+        '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
+        4,
+      ),
+    ),
+    /overlap/,
+  ),
+  evaluate(
+    "a name that is there twice",
+    file(
+      "model.safetensors",
+      safetensorsFile(
+        '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}',
+        8,
+      ),
+    ),
+    "belong to none",
+  ),
+  evaluate(
+    "sizes whose product is beyond any number",
+    file(
+      "model.safetensors",
+      safetensorsFile(
+        '{"a":{"dtype":"F32","shape":[9007199254740991,9007199254740991],"data_offsets":[0,4]}}',
+        4,
+      ),
+    ),
+    "is not a whole safetensors file",
+  ),
+  evaluate(
+    "a size below 0",
+    file("model.safetensors", safetensorsFile('{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}', 4)),
+    'tensor "a": shape.0',
+  ),
+
+  // Shapes that hold as many values in another order.
+  evaluate("a transposed kernel", snapshot(transposed), [
+    "utility/layer1/item_kernel: expected the shape",
+    "found [8,",
+  ]),
+  evaluate(
+    "a flat kernel",
+    snapshot(flat),
+    /utility\/layer1\/item_kernel: expected the shape \[\d+, 8\], found \[\d+\]/,
+  ),
+  evaluate("a flat bias", snapshot(flatBias), "utility/layer1/bias: expected the shape [1, 8], found [8]"),
+  evaluate(
+    "a kernel with a dimension more",
+    snapshot(deep),
+    "utility/layer1/item_kernel: expected the shape",
+  ),
+  init("a transposed kernel", snapshot(transposed), "utility/layer1/item_kernel: expected the shape"),
+  init("a flat kernel", snapshot(flat), "utility/layer1/item_kernel: expected the shape"),
+  init(
+    "a transposed kernel without metadata",
+    snapshot((holds) => {
+      transposed(holds);
+      for (const name of Object.keys(holds.metadata)) delete holds.metadata[name];
+    }),
+    "utility/layer1/item_kernel: expected the shape",
+    ["--dims", "8", "--lstm-units", "4"],
+  ),
+
+  // Values.
+  ...[NaN, Infinity, -Infinity].map((value) =>
+    evaluate(
+      `a weight of ${value}`,
+      snapshot(valued("utility/output/bias", value, 0)),
+      `expected finite numbers, found ${value} in utility/output/bias, element 0`,
+    )
+  ),
+  evaluate(
+    "weights of 3e38",
+    snapshot((holds) => {
+      for (const name of holds.tensors.keys()) valued(name, 3e38)(holds);
+    }),
+    noFinite,
+  ),
+  evaluate(
+    "one weight of 3e38, another of -3e38",
+    snapshot((holds) => {
+      valued("utility/output/kernel", 3e38, 0)(holds);
+      valued("utility/layer1/bias", 3e38, 0)(holds);
+    }),
+    noFinite,
+  ),
+  init(
+    "weights of 3e38",
+    snapshot((holds) => {
+      for (const name of holds.tensors.keys()) valued(name, 3e38)(holds);
+    }),
+    ["is not a finite number", "smaller weights to start from"],
+    [],
+    { leaves: ["run/"] },
+  ),
+  evaluate(
+    "weights of U32",
+    snapshot(({ tensors }) => {
+      const bias = tensors.get("utility/output/bias");
+      tensors.set("utility/output/bias", { shape: [1, 1], data: new Uint32Array(bias?.data.length ?? 1) });
+    }),
+    "expected utility/output/bias to be F32, found U32",
+  ),
+
+  // Names.
+  evaluate(
+    "a missing tensor",
+    snapshot(({ tensors }) => void tensors.delete("utility/output/bias")),
+    "utility/output/bias [1, 1] is missing",
+  ),
+  evaluate(
+    "a renamed tensor",
+    snapshot(({ tensors }) => {
+      const bias = tensors.get("utility/output/bias");
+      if (bias) tensors.set("utility/out/bias", bias);
+      tensors.delete("utility/output/bias");
+    }),
+    ["utility/output/bias [1, 1] is missing", "utility/out/bias is no parameter of this model"],
+  ),
+  evaluate(
+    "a tensor more",
+    snapshot(({ tensors }) => void tensors.set("head/kernel", { shape: [1], data: new Float32Array(1) })),
+    "head/kernel is no parameter of this model",
+  ),
+  evaluate(
+    "names of Object's prototype",
+    snapshot(({ tensors }) => void tensors.set("__proto__", { shape: [1], data: new Float32Array(1) })),
+    "__proto__ is no parameter of this model",
+  ),
+
+  // What it says of itself.
+  evaluate("no metadata", metadata({ format: undefined }), "does not say what model it is"),
+  evaluate(
+    "another format",
+    metadata({ format: "clickgan-9" }),
+    "its metadata is not of a clickgan-1 snapshot",
+  ),
+  evaluate("no model", metadata({ model: undefined }), "its metadata is not of a clickgan-1 snapshot"),
+  evaluate(
+    "a model that is no JSON",
+    metadata({ model: "{" }),
+    "its metadata is not of a clickgan-1 snapshot",
+  ),
+  evaluate(
+    "a model that is an array",
+    metadata({ model: "[]" }),
+    "its metadata is not of a clickgan-1 snapshot",
+  ),
+  evaluate(
+    "an encoder that is not known",
+    model({ encoder: "gru" }),
+    "its metadata is not of a clickgan-1 snapshot",
+  ),
+  evaluate("another encoder", model({ encoder: "pw" }), "its metadata is not of a clickgan-1 snapshot"),
+  evaluate("0 units", model({ lstmUnits: 0 }), "its metadata is not of a clickgan-1 snapshot"),
+  evaluate("other units", model({ lstmUnits: 5 }), /do not fit the model|does not fit the model/),
+  evaluate("other layers", model({ dims: [8, 8] }), "utility/layer2/kernel [8, 8] is missing"),
+  evaluate("layers of text", model({ dims: "8" }), "its metadata is not of a clickgan-1 snapshot"),
+  evaluate("an eta of 0", model({ eta: 0 }), "its metadata is not of a clickgan-1 snapshot"),
+  evaluate("an eta of 1e300", model({ eta: 1e300 }), "its metadata is not of a clickgan-1 snapshot"),
+  evaluate("batch normalisation that it does not have", model({ batchNorm: true }), "is missing"),
+  evaluate("a setting more", model({ heads: 8 }), "its metadata is not of a clickgan-1 snapshot"),
+  evaluate(
+    "items below 0",
+    metadata({ items: '{"kind":"one-hot","count":-1,"width":-1}' }),
+    "its metadata is not of a clickgan-1 snapshot",
+  ),
+  evaluate(
+    "10^15 items",
+    metadata({ items: '{"kind":"one-hot","count":1000000000000000,"width":1000000000000000}' }),
+    /error: /,
+  ),
+  evaluate(
+    "fewer items",
+    metadata({ items: '{"kind":"one-hot","count":29,"width":29}' }),
+    "is over 29 one-hot items, but log.tsv shows 30",
+  ),
+  evaluate(
+    "items of a width that is not theirs",
+    metadata({ items: '{"kind":"one-hot","count":30,"width":7}' }),
+    /one-hot items|metadata/,
+  ),
+  evaluate(
+    "dense items",
+    metadata({ items: '{"kind":"dense","count":30,"width":30}' }),
+    "is over 30 dense items of 30 features, but log.tsv shows 30 one-hot items",
+  ),
+  evaluate(
+    "an iteration of -1",
+    metadata({ iteration: "-1" }),
+    "its metadata is not of a clickgan-1 snapshot",
+  ),
+  evaluate("an iteration of 1e99", metadata({ iteration: "1" + "0".repeat(99) }), /iteration|metadata/),
+  evaluate("no kind", metadata({ kind: undefined }), "its metadata is not of a clickgan-1 snapshot"),
+  evaluate(
+    "a game that is no JSON",
+    metadata({ game: "no" }),
+    "its metadata is not of a clickgan-1 snapshot",
+  ),
+  evaluate(
+    "a generator that it does not have",
+    metadata({
+      game: JSON.stringify({
+        generator: SMALL_MODEL,
+        eta: 1,
+        generatorEta: 1,
+        utilityPenalty: 0,
+        skipNoClick: true,
+      }),
+    }),
+    "is missing",
+  ),
+  bad(
+    "a model over other features",
+    ["evaluate", "--model", MODEL, "--data", "DIR/set"],
+    all(prepared(), snapshot()),
+    "is over 30 one-hot items, but prepared shows 30 dense items of 2 features",
+  ),
+  init(
+    "another model than the options say",
+    snapshot(),
+    "utility/layer1/bias: expected 9 values [1, 9], got 8",
+    ["--dims", "9", "--lstm-units", "4"],
+  ),
+  init("a missing file", nothing, "no such file"),
+
+  // What is at the path.
+  evaluate("no file", nothing, "no such file or folder"),
+  evaluate("a folder", folder("model.safetensors"), "it is a folder, and a file was expected"),
+  evaluate("a dangling link", link("model.safetensors", "DIR/gone"), "no such file or folder"),
+  evaluate("a loop of links", link("model.safetensors", "DIR/model.safetensors"), "model.safetensors"),
+  evaluate("a file of a terabyte", sparse("model.safetensors", 2 ** 40), "its header is not JSON"),
+  evaluate("a FIFO", fifo("model.safetensors"), "expected a regular file"),
+  bad(
+    "/dev/zero as a snapshot",
+    ["evaluate", "--model", "/dev/zero", ...DATA],
+    paper(),
+    "/dev/zero: expected a regular file",
+  ),
+  bad(
+    "/dev/null as a snapshot",
+    ["evaluate", "--model", "/dev/null", ...DATA],
+    paper(),
+    "/dev/null: expected a regular file",
+  ),
+];

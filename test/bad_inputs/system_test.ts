@@ -1,0 +1,4 @@
+import { testAll } from "./corpus.ts";
+import { system } from "./system.ts";
+
+testAll("system", system);
