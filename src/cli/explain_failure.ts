@@ -39,23 +39,16 @@ function placeOf(error: Error): { doing: string; path: string } {
   const found = error.message.match(/[:,] (\w+) '([^]*)'$/);
   if (!found) return { doing: "use", path: ownPath(error) ?? refusedPath(error) ?? "a file" };
   const [, call = "", path = ""] = found;
-  if (/^(mkdir|mkdtemp)/.test(call)) return { doing: "make the folder", path: shown(path) };
+  if (/^(mkdir|mkdtemp)/.test(call)) return { doing: "make the folder", path };
   const writes = /^(write|rename|remove|rm|unlink|truncate|copy|sync|ftruncate)/.test(call);
-  return { doing: writes ? "write" : "read", path: shown(path) };
+  return { doing: writes ? "write" : "read", path };
 }
 
 /** What Deno's permissions keep from the process. */
 function refusedPath({ message }: Error): string | undefined {
-  const path = message.match(/access to "([^"]*)"/)?.[1];
-  return path === undefined ? undefined : shown(path);
+  return message.match(/access to "([^"]*)"/)?.[1];
 }
 
 function ownPath(error: Error): string | undefined {
-  return "path" in error && typeof error.path === "string" ? shown(error.path) : undefined;
-}
-
-/** A path for a message: an empty one is seen, an endless one ends. */
-function shown(path: string): string {
-  if (path === "") return '""';
-  return path.length <= 300 ? path : `${path.slice(0, 150)}...${path.slice(-50)}`;
+  return "path" in error && typeof error.path === "string" ? error.path : undefined;
 }

@@ -10,6 +10,7 @@
  */
 
 import { z } from "zod";
+import { expectFile } from "../data/local_file.ts";
 import { UserError } from "../user_error.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { explainFileError } from "../files/file_error.ts";
@@ -50,12 +51,8 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
  * than the memory.
  */
 async function checkBeginning(path: string): Promise<void> {
-  const { isFile, isDirectory, size } = await Deno.stat(path);
-  if (!isFile && !isDirectory) { // a folder is told when it is opened
-    throw new UserError(
-      `${path}: expected a regular file, found a pipe or a device. Name a snapshot (.safetensors).`,
-    );
-  }
+  const { isDirectory, size } = await Deno.stat(path);
+  if (!isDirectory) expectFile(path); // a folder is told when it is read
   using file = await Deno.open(path);
   const begin = await bytesOf(file, LENGTH_BYTES);
   const header = await bytesOf(file, headerEnd(begin, size, path) - LENGTH_BYTES);

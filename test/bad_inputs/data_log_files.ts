@@ -2,7 +2,7 @@
 
 import { all, bad, type BadInput, nothing } from "./corpus.ts";
 import { COLUMNS, csv, good, HEAD, json, log, ROW, rows } from "./data_log_case.ts";
-import { fifo, file, folder, gz, latin1, link, utf16, zst } from "./files.ts";
+import { fifo, file, gz, latin1, link, utf16, zst } from "./files.ts";
 import { parquetFile } from "./prepared.ts";
 
 export const dataLogFiles: readonly BadInput[] = [
@@ -86,9 +86,16 @@ export const dataLogFiles: readonly BadInput[] = [
   log("no ending", "DIR/log", file("log", good), "expected a file whose name ends in .csv"),
   log(
     "files of two formats",
-    "DIR/*",
-    all(file("a.csv", good), file("b.json", "{}")),
+    "DIR/logs/*",
+    all(file("logs/a.csv", good), file("logs/b.json", "{}")),
     "Expected files of one format",
+  ),
+  log(
+    "a pattern that all files match, with the new folder among them",
+    "DIR/*",
+    file("log.csv", good),
+    "20 pages with 40 displayed items of 2, 20 clicks",
+    { code: 0, leaves: ["out/"] },
   ),
   log(
     "files of other columns",
@@ -114,8 +121,8 @@ export const dataLogFiles: readonly BadInput[] = [
   csv(
     "columns that differ in capitals alone, the second of them asked for",
     "uid,UID,sku,ts,label\na,b,x,1600000000,1\na,c,x,1600000000,1\n",
-    /UID/,
-    {},
+    "2 pages with 2 displayed items of 1, 2 clicks",
+    { code: 0, leaves: ["out/"] },
     ["--user", "UID"],
   ),
   csv("colons for commas", good.replaceAll(",", ":"), "Separate the columns by commas"),
@@ -221,17 +228,16 @@ export const dataLogFiles: readonly BadInput[] = [
   ),
 
   // Where it goes.
-  csv("a folder that holds something", good, "holds something", {}, ["--out", "DIR"]),
+  csv("a folder that holds something", good, "holds log.csv", {}, ["--out", "DIR"]),
   csv("a file for a folder", good, "log.csv", {}, ["--out", "DIR/log.csv"]),
   csv("below a file", good, "log.csv", {}, ["--out", "DIR/log.csv/out"]),
   csv("a name too long", good, "the name is too long", {}, ["--out", `DIR/${"n".repeat(300)}`]),
   csv("a comma in the folder's name", good, "without a comma in its path", {}, ["--out", "DIR/a,b"]),
   log(
-    "a folder of the user's beside it",
+    "a folder of the user's where the set is made",
     "DIR/log.csv",
-    all(file("log.csv", good), folder("out.partial"), file("out.partial/mine.txt", "mine")),
-    /partial|20 pages/,
-    { code: 0, leaves: ["out/"] },
+    all(file("log.csv", good), file("out.partial/mine.txt", "mine")),
+    "found mine.txt in it, which this program did not write",
   ),
   log(
     "a name with a quote, which is quoted in the hints",
