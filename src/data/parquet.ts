@@ -67,12 +67,24 @@ export async function readParquet<Name extends string>(
     }
     return before;
   } catch (error) {
-    if (error instanceof UserError) throw error;
-    const cause = error instanceof Error ? error.message : String(error);
-    throw new UserError(`${path}: no Parquet file, or a damaged one (${cause}). Prepare the data again.`, {
-      cause: error,
-    });
+    throw damaged(path, error, "Prepare the data again.");
   }
+}
+
+/** @throws UserError for a file that does not begin and end as one. @param remedy what to do then. */
+export function expectParquet(path: string, remedy: string): void {
+  using handle = open(path);
+  try {
+    expectMagic(path, bufferOf(handle));
+  } catch (error) {
+    throw damaged(path, error, remedy);
+  }
+}
+
+function damaged(path: string, error: unknown, remedy: string): UserError {
+  if (error instanceof UserError) return error;
+  const cause = error instanceof Error ? error.message : String(error);
+  return new UserError(`${path}: no Parquet file, or a damaged one (${cause}). ${remedy}`, { cause: error });
 }
 
 function open(path: string): Deno.FsFile {

@@ -1,6 +1,6 @@
 /** The engine that prepares data: DuckDB, on a file of its own, within a limit of memory. */
 
-import { type DuckDBConnection, DuckDBInstance, type Json } from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBInstance, Json } from "@duckdb/node-api";
 import { UserError } from "../user_error.ts";
 import type { Step } from "./script.ts";
 
@@ -46,7 +46,9 @@ export class Engine {
       );
     }
     const file = workFolder === "" ? ":memory:" : `${workFolder}/work.duckdb`;
-    const instance = await orUserError(() => DuckDBInstance.create(file));
+    // Loaded where it is used: 60 MB that a command with a wrong option does without.
+    const duckdb = await import("@duckdb/node-api");
+    const instance = await orUserError(() => duckdb.DuckDBInstance.create(file));
     const connection = await instance.connect();
     const engine = new Engine(instance, connection);
     try {
@@ -220,7 +222,10 @@ const REMEDIES: readonly [RegExp, string][] = [
     "Change the permissions, or choose a path that this user may use.",
   ],
   [/no files found/i, "Check the path; a glob must be quoted, so that the shell leaves it alone."],
-  [/not a parquet file|no magic bytes|thrift/i, "The file is damaged or no Parquet file: write it again."],
+  [
+    /not a parquet file|no magic bytes|thrift|TProtocol/i,
+    "The file is damaged or no Parquet file: write it again.",
+  ],
   [
     /parser state machine/i,
     "Lines may end in two ways (\\n and \\r\\n), or a quote stands within a value: write the file again, with one kind " +

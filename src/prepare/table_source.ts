@@ -1,5 +1,6 @@
 /** A table in files that users bring: CSV, JSON lines or Parquet, plain or compressed; which columns it has. */
 
+import { expectParquet } from "../data/parquet.ts";
 import { UserError } from "../user_error.ts";
 import type { Engine } from "./engine.ts";
 import { checkCompressed, findFiles, firstLine, linesSql, type SourceFile } from "./sources.ts";
@@ -56,6 +57,7 @@ export async function openTable(
       );
     }
   }
+  if (format === "parquet") { for (const { path } of files) expectParquet(path, "Fetch or write it again."); }
   await checkCompressed(files, signal);
   const names = wanted.map(({ column }) => column);
   const delimiter = format === "csv" ? await delimiterOf(engine, first.path, names) : "";

@@ -97,7 +97,7 @@ export async function outcomeOf(
   return files;
 }
 
-/** Contents of all files by their path; without what tells the time, and without the cache. */
+/** Contents of all files by their path; without what tells the time or the driver, and without the cache. */
 export async function filesBelow(folder: string, path = ""): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   for await (const { name, isDirectory } of Deno.readDir(`${folder}/${path}`)) {
@@ -109,11 +109,16 @@ export async function filesBelow(folder: string, path = ""): Promise<Map<string,
   return files;
 }
 
+/** The driver's version is unknown where its file cannot be read: a run does without it. */
 function timeless(name: string, bytes: Uint8Array): string {
-  if (name !== "result.json") {
+  if (!/^(result|config|seeds)\.json$/.test(name)) {
     return `${bytes.length} bytes, ${createHash("sha256").update(bytes).digest("hex")}`;
   }
-  return new TextDecoder().decode(bytes).replace(/"sessionSeconds": [\d.e-]+/g, '"sessionSeconds": 0');
+  return new TextDecoder().decode(bytes)
+    .replace(/"sessionSeconds": [\d.e-]+/g, '"sessionSeconds": 0').replace(
+      /"driver": "[^"]*"/g,
+      '"driver": ""',
+    );
 }
 
 export function difference(
