@@ -1,0 +1,120 @@
+/** What the soak watches, and how much of it may grow. */
+
+import { trendOf } from "./trend.ts";
+import type { ProcessSample } from "./sample.ts";
+
+/** A moment of the soak. What is not known then is absent: a quantity of a process is only judged by what there is. */
+export interface Moment {
+  readonly seconds: number;
+  /** What the sessions are at. */
+  readonly phase: string;
+  /** The `train` that is never interrupted. */
+  readonly command?: ProcessSample;
+  /** This process, which trains in sessions. */
+  readonly here?: ProcessSample;
+  /** Of this process's device: MiB and count of its live buffers and textures. */
+  readonly gpu: { readonly bytes: number; readonly buffers: number };
+  /** MiB of this process's JavaScript heap that outlived the last full collection. */
+  readonly heap?: number;
+}
+
+export interface Quantity {
+  /** As a column of the CSV. */
+  readonly column: string;
+  readonly title: string;
+  readonly unit: string;
+  /** Rise per hour. */
+  readonly allowed: number;
+  readonly why: string;
+  readonly of: (moment: Moment) => number | undefined;
+}
+
+/**
+ * A day of training may end with half a GiB more than it began with. These small runs make a million steps an hour and more:
+ * that is 20 bytes a step, and no object that each step leaves behind is much smaller.
+ */
+const MEMORY = { unit: "MiB", allowed: 20, why: "half a GiB a day" };
+/** A handle that each session loses would be 30 an hour and more, one that each snapshot loses 180. */
+const HANDLES = { unit: "", allowed: 6, why: "each session losing one would be 30 or more" };
+/** The runtime keeps threads for files as long as they have had work a short while ago: they come and go. */
+const THREADS = { unit: "", allowed: 6, why: "as of file handles" };
+const COUNT = { unit: "", allowed: 0.5, why: "nothing that is made in training stays" };
+
+export const quantities: readonly Quantity[] = [
+  { ...MEMORY, column: "command_own_mib", title: "own memory", of: (m) => m.command?.own },
+  { ...HANDLES, column: "command_handles", title: "file handles", of: (m) => m.command?.handles },
+  { ...THREADS, column: "command_threads", title: "threads", of: (m) => m.command?.threads },
+  {
+    ...MEMORY,
+    allowed: 4,
+    why: "pages that a buffer has touched stay, new buffers do not",
+    column: "command_gpu_mib",
+    title: "GPU memory (as the driver maps it)",
+    of: (m) => m.command?.shared,
+  },
+  { ...MEMORY, column: "sessions_own_mib", title: "own memory", of: (m) => m.here?.own },
+  {
+    ...MEMORY,
+    allowed: 4,
+    why: "what outlives a collection is what is held",
+    column: "sessions_heap_mib",
+    title: "JavaScript heap after a collection",
+    of: (m) => m.heap,
+  },
+  { ...HANDLES, column: "sessions_handles", title: "file handles", of: (m) => m.here?.handles },
+  { ...THREADS, column: "sessions_threads", title: "threads", of: (m) => m.here?.threads },
+  { ...COUNT, column: "sessions_gpu_mib", title: "GPU memory", unit: "MiB", of: (m) => m.gpu.bytes },
+  { ...COUNT, column: "sessions_gpu_buffers", title: "GPU buffers", of: (m) => m.gpu.buffers },
+];
+
+export const CSV_HEADER = [
+  "seconds",
+  "phase",
+  "command_resident_mib",
+  "sessions_resident_mib",
+  ...quantities.map(({ column }) => column),
+].join(",") + "\n";
+
+export function csvRow(moment: Moment): string {
+  const number = (value: number | undefined) => value === undefined ? "" : String(+value.toFixed(2));
+  return [
+    moment.seconds.toFixed(1),
+    moment.phase,
+    number(moment.command?.resident),
+    number(moment.here?.resident),
+    ...quantities.map(({ of }) => number(of(moment))),
+  ].join(",") + "\n";
+}
+
+/** The verdict in words. @param moments after the warm-up. @param faults what went wrong besides. */
+export function verdict(
+  moments: readonly Moment[],
+  faults: readonly string[],
+): { text: string; passes: boolean } {
+  const lines: string[] = [];
+  let passes = faults.length === 0;
+  let of = "";
+  for (const quantity of quantities) {
+    const points = moments.flatMap((moment) => {
+      const value = quantity.of(moment);
+      return value === undefined ? [] : [{ hours: moment.seconds / 3600, value, phase: moment.phase }];
+    });
+    const process = quantity.column.startsWith("command")
+      ? "train, never interrupted"
+      : "a process that trains in sessions";
+    if (process !== of) lines.push(`Of ${process}:`);
+    of = process;
+    const { level, perHour, passes: flat } = trendOf(points, quantity.allowed);
+    const unit = quantity.unit && ` ${quantity.unit}`;
+    const sign = perHour < 0 ? "" : "+";
+    const limit = `at most +${quantity.allowed}: ${quantity.why}`;
+    lines.push(
+      `  ${flat ? "flat " : "RISES"}  ${quantity.title}: ${+level.toFixed(2)}${unit}, ` +
+        `${sign}${perHour.toFixed(2)}${unit} an hour (${limit})`,
+    );
+    passes &&= flat;
+  }
+  for (const fault of faults) lines.push(`FAULT  ${fault}`);
+  lines.push(passes ? "The soak passes: nothing grows." : "The soak FAILS.");
+  return { text: lines.join("\n"), passes };
+}

@@ -1,0 +1,130 @@
+/**
+ * Both stages in turn, in short sessions: a run is begun in this process and stopped, goes on in this process and is
+ * stopped, and goes on by the command until Ctrl-C. Then the next run is begun: so files, and what it takes to read them,
+ * stay small, and what grows is what is held.
+ */
+
+import type { Gpu } from "../../src/gpu/device.ts";
+import { OwnedFolder } from "../../src/files/owned_folder.ts";
+import { type Dataset, reopenDataset } from "../../src/run/dataset.ts";
+import { readConfig, type RunConfig } from "../../src/run/run_config.ts";
+import { adversarialStage, shannonStage, type Stage } from "../../src/run/stages.ts";
+import { resumeStage, type RunResult, startStage } from "../../src/run/training_run.ts";
+import type { ChoiceFigures } from "../../src/data/ranking.ts";
+import { LongCommand } from "./long_command.ts";
+import { sampleProcess } from "./sample.ts";
+
+/** What `train` says when Ctrl-C has stopped it. */
+const EXIT_INTERRUPTED = 130;
+
+export interface SessionOptions {
+  readonly gpu: Gpu;
+  /** A folder to work in. */
+  readonly folder: string;
+  readonly seconds: number;
+  readonly signal: AbortSignal;
+  /** Called for what should not be. */
+  readonly onFault: (text: string) => void;
+}
+
+export class Sessions {
+  #phase = "start";
+  #done = 0;
+  #iterations = 0;
+  #heap: number | undefined;
+  readonly #data: Promise<Dataset>;
+
+  /** @param config of a run of both stages, with more iterations than a session can make. */
+  constructor(readonly config: RunConfig, readonly options: SessionOptions) {
+    this.#data = reopenDataset(config.data);
+  }
+
+  get phase(): string {
+    return this.#phase;
+  }
+  get done(): number {
+    return this.#done;
+  }
+  /** In all sessions of this process. */
+  get iterations(): number {
+    return this.#iterations;
+  }
+  /** MiB of JavaScript's heap after the last session and a full collection; undefined where there is no `gc`. */
+  get heap(): number | undefined {
+    return this.#heap;
+  }
+
+  /** Ends with the signal. */
+  async run(): Promise<void> {
+    const { signal } = this.options;
+    while (!signal.aborted) {
+      await this.#runOf(shannonStage, { ...this.config, adversarial: null });
+      if (!signal.aborted) await this.#runOf(adversarialStage, { ...this.config, pretrain: false });
+    }
+  }
+
+  async #runOf<F extends ChoiceFigures>(stage: Stage<F>, config: RunConfig): Promise<void> {
+    const { folder, signal, gpu } = this.options;
+    const path = `${folder}/session`;
+    const iterations = { onStep: () => void this.#iterations++ };
+    const train = async (session: AbortSignal, begin: boolean): Promise<RunResult> => {
+      using run = begin ? await OwnedFolder.begin(path, RUN) : OwnedFolder.open(path);
+      const context = { gpu, data: await this.#data, init: undefined, signal: session };
+      return begin
+        ? await startStage(stage, context, run.path, config, iterations)
+        : await resumeStage(stage, context, run.path, await readConfig(run.path), iterations);
+    };
+    await this.#session(`${stage.name} begun`, (session) => train(session, true));
+    if (!signal.aborted) await this.#session(`${stage.name} resumed`, (session) => train(session, false));
+    if (!signal.aborted) await this.#byCommand(`${stage.name} by command`, path);
+    await Deno.remove(path, { recursive: true });
+  }
+
+  /** After it nothing of it may be left: buffers, handles. */
+  async #session(phase: string, train: (session: AbortSignal) => Promise<RunResult>): Promise<void> {
+    const { gpu, seconds, signal, onFault } = this.options;
+    this.#phase = phase;
+    const handles = sampleProcess(Deno.pid)?.handles ?? 0;
+    const end = new AbortController();
+    const stop = () => end.abort();
+    const timer = setTimeout(stop, 1000 * seconds);
+    signal.addEventListener("abort", stop);
+    const { iteration } = await train(end.signal);
+    signal.removeEventListener("abort", stop);
+    clearTimeout(timer);
+    this.#done++;
+    gpu.check();
+    if (iteration === 0) onFault(`${phase}: no iteration in ${seconds} s`);
+    if (gpu.liveBuffers > 0) onFault(`${phase}: left behind ${gpu.liveBufferLabels.join(", ")}`);
+    const left = sampleProcess(Deno.pid)?.handles ?? 0;
+    if (left > handles) onFault(`${phase}: ${handles} file handles before it, ${left} after it`);
+    this.#collect();
+  }
+
+  #collect(): void {
+    const gc: unknown = Reflect.get(globalThis, "gc"); // of --v8-flags=--expose-gc
+    if (typeof gc !== "function") return;
+    gc();
+    this.#heap = Deno.memoryUsage().heapUsed / 2 ** 20;
+  }
+
+  async #byCommand(phase: string, path: string): Promise<void> {
+    const { seconds, signal, onFault } = this.options;
+    this.#phase = phase;
+    const command = new LongCommand("--resume", path, "--no-report");
+    const end = performance.now() + 1000 * seconds;
+    while (performance.now() < end && !signal.aborted && command.code === undefined) await pause(200);
+    const early = performance.now() < end;
+    const { code, output } = await command.stop();
+    this.#done++;
+    // A soak that ends may catch it before it listens to signals.
+    if (early && signal.aborted) return;
+    if (code !== EXIT_INTERRUPTED) onFault(`${phase}: exit code ${code}\n${output}`);
+  }
+}
+
+const RUN = { what: "a session's run", option: "folder" };
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

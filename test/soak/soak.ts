@@ -1,0 +1,214 @@
+/**
+ * `deno task test:soak`: does anything grow while this program trains for an hour? Two processes train at once: the command
+ * without a break, model after model, and this one in sessions that are stopped and resumed. Both are sampled; a first part
+ * does not count, as V8 takes its young generation's memory (up to 48 MiB) step by step, and keeps what the WebGPU objects
+ * took that were waiting for its first full collections.
+ */
+
+import { Command } from "commander";
+import { dirname } from "node:path";
+import { z } from "zod";
+import { openGpu } from "../../src/gpu/device.ts";
+import { numberOf } from "../../src/cli/options.ts";
+import { readConfig } from "../../src/run/run_config.ts";
+import { UserError } from "../../src/user_error.ts";
+import { runMain } from "../../src/cli/fail.ts";
+import { writePaperFile } from "../command_check.ts";
+import { smallLog } from "../small_logs.ts";
+import { LongCommand } from "./long_command.ts";
+import { CSV_HEADER, csvRow, type Moment, verdict } from "./quantities.ts";
+import { sampleProcess } from "./sample.ts";
+import { Sessions } from "./sessions.ts";
+
+interface Options {
+  minutes: number;
+  warmUp?: number;
+  every: number;
+  session: number;
+  csv: string;
+}
+
+/** So small that a second holds hundreds of steps: what a step leaves behind adds up sooner. */
+const SMALL = [
+  ...["--batch-size", "12", "--dims", "16-8", "--lstm-units", "6", "--learning-rate", "0.0001"],
+  ...["--behaviour-dims", "8", "--adversarial-batch-size", "12", "--adversarial-validate-every", "20"],
+];
+/** FLOPs of such a step, roughly: the driver takes its threads by it. */
+const STEP_FLOPS = 1e6;
+/** Of a model that is trained without a break: a minute or so. */
+const MODEL = ["--iterations", "40000", "--adversarial", "20000"];
+/** More than there is time for. */
+const ENDLESS = ["--iterations", "100000000", "--adversarial", "100000000"];
+/** Seconds between lines where there is no terminal to redraw a line of. */
+const TELL_SECONDS = 60;
+
+function parse(args: readonly string[]): Options {
+  const positive = numberOf(z.number().positive(), "a number above 0");
+  return new Command("deno task test:soak")
+    .description(
+      "Trains for a long time and looks whether memory, handles, threads or buffers grow. Linux only.",
+    )
+    .option("--minutes <n>", "how long", positive, 60)
+    .option("--warm-up <minutes>", "that do not count (default: 10, or half of a shorter soak)", positive)
+    .option("--every <seconds>", "between samples", positive, 5)
+    .option("--session <seconds>", "of training before it is stopped and resumed", positive, 40)
+    .option("--csv <file>", "where the samples go", "runs/soak.csv")
+    .parse([...args], { from: "user" })
+    .opts<Options>();
+}
+
+async function main(): Promise<number> {
+  const options = parse(Deno.args);
+  if (Deno.build.os !== "linux") {
+    throw new UserError("The soak reads /proc, which Linux alone has. Run it on Linux, or in a container.");
+  }
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-soak-" });
+  try {
+    return await soak(options, folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function soak(options: Options, folder: string): Promise<number> {
+  const data = `${folder}/small.tsv`;
+  writePaperFile(data, smallLog(31, { users: 90, items: 30, width: 0 }));
+  const end = new AbortController();
+  const faults: string[] = [];
+  const onFault = (text: string) => {
+    console.error(`\n${text}`);
+    if (faults.length < 20) faults.push(text);
+  };
+  let given = false;
+  Deno.addSignalListener("SIGINT", () => {
+    given = true;
+    end.abort();
+  });
+  const gpu = await openGpu({ stepFlops: STEP_FLOPS });
+  const models = `${folder}/models`;
+  let command: LongCommand | undefined;
+  try {
+    console.error(
+      `adapter: ${gpu.adapter.description}; ${options.minutes} minutes, samples in ${options.csv}`,
+    );
+    const sessions = new Sessions(await templateConfig(data, folder), {
+      gpu,
+      folder,
+      seconds: options.session,
+      signal: end.signal,
+      onFault,
+    });
+    command = new LongCommand(
+      ...["--data", data, "--save-dir", models, "--seeds", "1000", "--no-report", ...SMALL, ...MODEL],
+    );
+    const watch = watcher(options, sessions, command, gpu);
+    const timer = setInterval(() => {
+      watch.sample();
+      removeFinished(models);
+      const code = command?.code;
+      if (code !== undefined) onFault(`train ended by itself, with exit code ${code}`);
+      if (code !== undefined || watch.seconds() > 60 * options.minutes) end.abort();
+    }, 1000 * options.every);
+    try {
+      await sessions.run();
+    } finally {
+      clearInterval(timer);
+    }
+    const { code, output } = await command.stop();
+    if (code !== 130) onFault(`train: exit code ${code} after Ctrl-C\n${output}`);
+    gpu.check();
+    const warmUp = 60 * (options.warmUp ?? Math.min(10, options.minutes / 2));
+    const counted = watch.moments.filter(({ seconds }) => seconds >= warmUp);
+    const { text, passes } = verdict(counted, faults);
+    console.log(
+      `\n${sessions.done} sessions, ${
+        sessions.iterations.toLocaleString("en")
+      } iterations in those of this process. ` +
+        `Slopes from minute ${+(warmUp / 60).toFixed(1)} on, ${counted.length} samples:\n${text}`,
+    );
+    return given ? 130 : passes ? 0 : 1;
+  } finally {
+    await command?.stop();
+    gpu.close();
+  }
+}
+
+/** Of a run of both stages, as the command writes it. */
+async function templateConfig(data: string, folder: string) {
+  const path = `${folder}/template`;
+  const command = new LongCommand("--data", data, "--save-dir", path, "--no-report", ...SMALL, ...ENDLESS);
+  // Its first snapshot is there as soon as it can be stopped.
+  while (command.code === undefined && !isThere(`${path}/last.safetensors`)) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const { code, output } = await command.stop();
+  if (code !== 130) throw new Error(`train: exit code ${code}\n${output}`);
+  return await readConfig(path);
+}
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+function watcher(
+  options: Options,
+  sessions: Sessions,
+  command: LongCommand,
+  gpu: { readonly liveBytes: number; readonly liveBuffers: number },
+) {
+  const began = performance.now();
+  const moments: Moment[] = [];
+  const seconds = () => (performance.now() - began) / 1000;
+  Deno.mkdirSync(dirname(options.csv), { recursive: true });
+  Deno.writeTextFileSync(options.csv, CSV_HEADER);
+  let told = -Infinity;
+  const sample = () => {
+    const moment: Moment = {
+      seconds: seconds(),
+      phase: sessions.phase,
+      command: sampleProcess(command.pid),
+      here: sampleProcess(Deno.pid),
+      gpu: { bytes: gpu.liveBytes / 2 ** 20, buffers: gpu.liveBuffers },
+      heap: sessions.heap,
+    };
+    moments.push(moment);
+    Deno.writeTextFileSync(options.csv, csvRow(moment), { append: true });
+    const terminal = Deno.stderr.isTerminal();
+    if (!terminal && moment.seconds - told < TELL_SECONDS) return;
+    told = moment.seconds;
+    const mib = (value: number | undefined) => value === undefined ? "?" : value.toFixed(0);
+    const { command: c, here: h } = moment;
+    const line = `${(moment.seconds / 60).toFixed(1)} of ${options.minutes} min` +
+      `  train ${mib(c?.resident)} MiB, ${mib(c?.handles)} handles` +
+      `  sessions ${mib(h?.resident)} MiB, ${mib(h?.handles)} handles, ${moment.gpu.buffers} buffers` +
+      `  ${sessions.done} done: ${moment.phase}`;
+    const text = terminal ? `\r\x1b[K${line.slice(0, Deno.consoleSize().columns - 1)}` : `${line}\n`;
+    Deno.stderr.writeSync(new TextEncoder().encode(text));
+  };
+  return { sample, seconds, moments };
+}
+
+/** Models that are done would fill the disk; the newest one is still written to. */
+function removeFinished(models: string): void {
+  const seeds: number[] = [];
+  try {
+    for (const { name } of Deno.readDirSync(models)) {
+      const seed = /^seed-(\d+)$/.exec(name)?.[1];
+      if (seed !== undefined) seeds.push(Number(seed));
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return; // it has not begun
+    throw error;
+  }
+  const newest = Math.max(...seeds);
+  // The one before may still be at its last words.
+  for (const seed of seeds) {
+    if (seed < newest - 1) Deno.removeSync(`${models}/seed-${seed}`, { recursive: true });
+  }
+}
+
+await runMain(main);
