@@ -86,6 +86,9 @@ export function csvRow(moment: Moment): string {
   ].join(",") + "\n";
 }
 
+/** A soak of less, without its first minutes, is said to show little. */
+const TELLING_MINUTES = 30;
+
 /** The verdict in words. @param moments after the warm-up. @param faults what went wrong besides. */
 export function verdict(
   moments: readonly Moment[],
@@ -115,6 +118,8 @@ export function verdict(
     passes &&= flat;
   }
   for (const fault of faults) lines.push(`FAULT  ${fault}`);
-  lines.push(passes ? "The soak passes: nothing grows." : "The soak FAILS.");
+  const minutes = ((moments.at(-1)?.seconds ?? 0) - (moments[0]?.seconds ?? 0)) / 60;
+  const little = minutes < TELLING_MINUTES ? `, as far as ${minutes.toFixed(1)} minutes can show` : "";
+  lines.push(passes ? `The soak passes: nothing grows${little}.` : "The soak FAILS.");
   return { text: lines.join("\n"), passes };
 }

@@ -102,7 +102,7 @@ export class Sessions {
   }
 
   #collect(): void {
-    const gc: unknown = Reflect.get(globalThis, "gc"); // of --v8-flags=--expose-gc
+    const gc: unknown = Reflect.get(globalThis, "gc"); // with V8's flag --expose-gc, which the task sets
     if (typeof gc !== "function") return;
     gc();
     this.#heap = Deno.memoryUsage().heapUsed / 2 ** 20;

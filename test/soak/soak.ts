@@ -1,8 +1,13 @@
 /**
  * `deno task test:soak`: does anything grow while this program trains for an hour? Two processes train at once: the command
- * without a break, model after model, and this one in sessions that are stopped and resumed. Both are sampled; a first part
- * does not count, as V8 takes its young generation's memory (up to 48 MiB) step by step, and keeps what the WebGPU objects
- * took that were waiting for its first full collections.
+ * without a break, model after model, and this one in sessions that are stopped and resumed. Both are sampled.
+ *
+ * V8 is not to be taken for a leak. It makes its young generation larger in steps, up to 48 MiB, some of which a slow run
+ * comes to late: in a soak it has its full size from the start, by flags that the task puts into the environment. And the
+ * WebGPU objects of the first minutes wait long for its first full collections (a pass is 5 KiB, and a step has several),
+ * whose memory is kept, and used again: those minutes do not count.
+ *
+ * Deno wants all permissions of a program that looks into /proc.
  */
 
 import { Command } from "commander";
@@ -79,11 +84,13 @@ async function soak(options: Options, folder: string): Promise<number> {
     console.error(`\n${text}`);
     if (faults.length < 20) faults.push(text);
   };
-  let given = false;
-  Deno.addSignalListener("SIGINT", () => {
-    given = true;
-    end.abort();
-  });
+  let stopped = false;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      stopped = true;
+      end.abort();
+    });
+  }
   const gpu = await openGpu({ stepFlops: STEP_FLOPS });
   const models = `${folder}/models`;
   let command: LongCommand | undefined;
@@ -121,12 +128,12 @@ async function soak(options: Options, folder: string): Promise<number> {
     const counted = watch.moments.filter(({ seconds }) => seconds >= warmUp);
     const { text, passes } = verdict(counted, faults);
     console.log(
-      `\n${sessions.done} sessions, ${
+      `\n${stopped ? "Stopped early. " : ""}${sessions.done} sessions, ${
         sessions.iterations.toLocaleString("en")
       } iterations in those of this process. ` +
         `Slopes from minute ${+(warmUp / 60).toFixed(1)} on, ${counted.length} samples:\n${text}`,
     );
-    return given ? 130 : passes ? 0 : 1;
+    return stopped ? 130 : passes ? 0 : 1;
   } finally {
     await command?.stop();
     gpu.close();
