@@ -5,6 +5,7 @@ import { type Gpu, openGpu } from "../src/gpu/device.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { openDataset } from "../src/run/dataset.ts";
+import { driverVersion } from "../src/run/driver.ts";
 import { type RunConfig, runConfigSchema } from "../src/run/run_config.ts";
 import { adversarialStage, shannonStage, type Stage } from "../src/run/stages.ts";
 import { resumeStage, startStage } from "../src/run/training_run.ts";
@@ -112,6 +113,18 @@ Deno.test("a run that is stopped and resumed leaves no buffer, open file or list
       await stopAndGoOn(adversarialStage, config);
     })
   ));
+
+Deno.test("what names the driver does not hold the driver's file", async () => {
+  const heap = async () => {
+    await collectGarbage();
+    return Deno.memoryUsage().heapUsed / 2 ** 20;
+  };
+  const before = await heap();
+  const version = await driverVersion("llvmpipe"); // 20 MB, where this driver is
+  assert.match("x", /x/); // V8 holds the text of the last match
+  const held = await heap() - before;
+  assert.ok(held < 2, `${held} MiB are held by "${version}"`);
+});
 
 /**
  * Those of this process's open files that stand in a folder; none where the system does not tell. Asked by another program,

@@ -35,7 +35,8 @@ async function mesaVersion(library: string): Promise<string | undefined> {
     try {
       const text = new TextDecoder("latin1").decode(await Deno.readFile(folder + library));
       const version = text.match(/Mesa \d+\.\d+\.\d+[-+\w.]*/);
-      if (version) return version[0];
+      // A copy: V8 makes a match a part of the text, and the text would stay as long as it, 20 MB.
+      if (version) return new TextDecoder().decode(new TextEncoder().encode(version[0]));
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
