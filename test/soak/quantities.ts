@@ -108,6 +108,11 @@ export function verdict(
     if (process !== of) lines.push(`Of ${process}:`);
     of = process;
     const { level, perHour, passes: flat } = trendOf(points, quantity.allowed);
+    if (points.length < 2) {
+      lines.push(`  ?      ${quantity.title}: too few samples`);
+      passes = false;
+      continue;
+    }
     const unit = quantity.unit && ` ${quantity.unit}`;
     const sign = perHour < 0 ? "" : "+";
     const limit = `at most +${quantity.allowed}: ${quantity.why}`;
@@ -120,6 +125,6 @@ export function verdict(
   for (const fault of faults) lines.push(`FAULT  ${fault}`);
   const minutes = ((moments.at(-1)?.seconds ?? 0) - (moments[0]?.seconds ?? 0)) / 60;
   const little = minutes < TELLING_MINUTES ? `, as far as ${minutes.toFixed(1)} minutes can show` : "";
-  lines.push(passes ? `The soak passes: nothing grows${little}.` : "The soak FAILS.");
+  lines.push(passes ? `The soak passes: nothing grows${little}.` : "The soak does not pass.");
   return { text: lines.join("\n"), passes };
 }
