@@ -239,7 +239,12 @@ Deno.test("log: files that are not what they should be are told", async () => {
       {},
       /log\.csv\.zst: the compressed file is cut off or damaged/,
     ],
-    [{ "log.parquet": csv }, "log.parquet", {}, /log\.parquet: no Parquet file, or a damaged one .it does not begin as one/],
+    [
+      { "log.parquet": csv },
+      "log.parquet",
+      {},
+      /log\.parquet: no Parquet file, or a damaged one .it does not begin as one/,
+    ],
     [
       { "a.csv": csv, "b.csv": "uid,sku,time,label\n" + row },
       "*.csv",
