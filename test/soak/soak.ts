@@ -2,10 +2,10 @@
  * `deno task test:soak`: does anything grow while this program trains for an hour? Two processes train at once: the command
  * without a break, model after model, and this one in sessions that are stopped and resumed. Both are sampled.
  *
- * V8 is not to be taken for a leak. It makes its young generation larger in steps, up to 48 MiB, some of which a slow run
- * comes to late: in a soak it has its full size from the start, by flags that the task puts into the environment. And the
- * WebGPU objects of the first minutes wait long for its first full collections (a pass is 5 KiB, and a step has several),
- * whose memory is kept, and used again: those minutes do not count.
+ * V8's garbage is not to be taken for a leak. It makes its young generation larger in steps, up to 48 MiB, some of which a
+ * slow run comes to late; and the WebGPU objects of a step (a pass is 5 KiB, and a step has several) wait for its full
+ * collections, whose memory is kept, and used again. So the task puts flags into the environment of both processes by which
+ * every collection is a full one and the young generation stays small: what is resident then is what is held.
  *
  * Deno wants all permissions of a program that looks into /proc.
  */
