@@ -1,32 +1,14 @@
 import assert from "node:assert/strict";
-import { UserError } from "../src/user_error.ts";
 import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
 import { explainFileError } from "../src/files/file_error.ts";
-
-async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-/** A check for assert.rejects: a UserError whose message matches. */
-function userError(message: RegExp): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof UserError, String(error));
-    assert.match(error.message, message);
-    return true;
-  };
-}
+import { userError, withEmptyFolder } from "./folder_check.ts";
 
 function names(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map((entry) => entry.name).sort();
 }
 
 Deno.test("atomicWriteFile writes text, bytes and pieces, and leaves nothing else", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     const path = `${folder}/file`;
     await atomicWriteFile(path, "schön");
     assert.equal(Deno.readTextFileSync(path), "schön");
@@ -38,7 +20,7 @@ Deno.test("atomicWriteFile writes text, bytes and pieces, and leaves nothing els
   }));
 
 Deno.test("atomicWriteFile keeps the old contents when it fails, and removes its temporary file", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     const path = `${folder}/file`;
     await atomicWriteFile(path, "old");
     // Bytes that cannot be had stand for a disk that is full half-way: Deno gives /dev/full to no test.
@@ -59,7 +41,7 @@ Deno.test("atomicWriteFile keeps the old contents when it fails, and removes its
   }));
 
 Deno.test("atomicWriteFile explains a place that cannot be written to", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     Deno.mkdirSync(`${folder}/taken`);
     await assert.rejects(
       atomicWriteFile(`${folder}/taken`, "x"),
@@ -79,7 +61,7 @@ Deno.test("atomicWriteFile explains a place that cannot be written to", () =>
   }));
 
 Deno.test("makeFolder makes folders, accepts those that are there, and explains what is in the way", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     await makeFolder(`${folder}/a/b`);
     await makeFolder(`${folder}/a/b`);
     assert.ok(Deno.statSync(`${folder}/a/b`).isDirectory);

@@ -1,19 +1,15 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { UserError } from "../src/user_error.ts";
+import { userError, withEmptyFolder } from "./folder_check.ts";
 import { CsvLog, type LogFile, type LogMark } from "../src/run/csv_log.ts";
 
-const columns = ["iteration", "loss", "prec@1"];
-
-/** Runs `body` with a path in a fresh folder that is removed afterwards. */
-async function withPath(body: (path: string) => void): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    body(`${folder}/log.csv`);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+/** Runs `body` with the path of a log in an empty folder. */
+function withPath(body: (path: string) => void): Promise<void> {
+  return withEmptyFolder((folder) => body(`${folder}/log.csv`));
 }
+
+const columns = ["iteration", "loss", "prec@1"];
 
 Deno.test("CsvLog writes a header and rows, and resumes from a mark", () =>
   withPath((path) => {
@@ -72,14 +68,6 @@ function markOf(text: string): LogMark {
   return new CsvLog(file, "", 1, new TextEncoder().encode(text)).mark();
 }
 
-function refused(message: RegExp): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof UserError, String(error));
-    assert.match(error.message, message);
-    return true;
-  };
-}
-
 const HEADER = "iteration,loss,prec@1\n";
 
 Deno.test("CsvLog goes on from its mark, whatever stands behind it", () =>
@@ -101,7 +89,7 @@ Deno.test("CsvLog does not go on from a log that is not as it was, and touches n
     const mark = markOf(text);
     assert.throws(
       () => CsvLog.resume(path, columns, mark),
-      refused(/is not the log .* only 0\. Put the old file/),
+      userError(/is not the log .* only 0\. Put the old file/),
     );
     const changed = [
       "",
@@ -116,7 +104,7 @@ Deno.test("CsvLog does not go on from a log that is not as it was, and touches n
       Deno.writeTextFileSync(path, other);
       assert.throws(
         () => CsvLog.resume(path, columns, mark),
-        refused(/log\.csv is not the log that the run wrote/),
+        userError(/log\.csv is not the log that the run wrote/),
       );
       assert.equal(Deno.readTextFileSync(path), other);
     }
@@ -131,10 +119,10 @@ Deno.test("CsvLog begins where nothing is, or a header that was cut short, and n
     }
     for (const other of [`${HEADER}1,2,3\n`, "a,b\n", "x", `${HEADER}\n`]) {
       Deno.writeTextFileSync(path, other);
-      assert.throws(() => CsvLog.begin(path, columns), refused(/Expected no log at .*Nothing was changed/));
+      assert.throws(() => CsvLog.begin(path, columns), userError(/Expected no log at .*Nothing was changed/));
       assert.equal(Deno.readTextFileSync(path), other);
     }
-    assert.throws(() => CsvLog.begin(`${path}/x`, columns), refused(/a part of this path is a file/));
+    assert.throws(() => CsvLog.begin(`${path}/x`, columns), userError(/a part of this path is a file/));
   }));
 
 Deno.test("CsvLog names the file when the disk is full, keeps the rows, and writes them once there is room", () => {

@@ -1,29 +1,12 @@
 import assert from "node:assert/strict";
-import { UserError } from "../src/user_error.ts";
 import { atomicWriteFile } from "../src/files/atomic_write.ts";
 import { Lock } from "../src/files/lock.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../src/files/owned_folder.ts";
 import { isTemporaryName, openTemporary, temporaryName } from "../src/files/temporary_file.ts";
 import { exists } from "../src/files/file_error.ts";
-
-async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+import { userError, withEmptyFolder } from "./folder_check.ts";
 
 const RUN = { what: "it", option: "--there" };
-
-function refused(message: RegExp): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof UserError, String(error));
-    assert.match(error.message, message);
-    return true;
-  };
-}
 
 function names(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
@@ -68,45 +51,50 @@ async function eventually<T>(work: () => T | Promise<T>): Promise<T> {
 }
 
 Deno.test("a folder has one owner, the second is told who it is, and an owner leaves nothing behind", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     const path = `${folder}/a/run`;
     {
       using _owned = await OwnedFolder.begin(path, RUN);
       assert.throws(
         () => OwnedFolder.open(path),
-        refused(new RegExp(`run is being written by process ${Deno.pid} \\(`)),
+        userError(new RegExp(`run is being written by process ${Deno.pid} \\(`)),
       );
       await Deno.writeTextFile(`${path}/x`, "");
     }
     assert.deepEqual(names(path), ["x"]);
     await assert.rejects(
       OwnedFolder.begin(path, RUN),
-      refused(/new or empty folder for it, but .*run holds x\. Choose another --there; nothing was changed/),
+      userError(
+        /new or empty folder for it, but .*run holds x\. Choose another --there; nothing was changed/,
+      ),
     );
     using again = OwnedFolder.open(path);
     assert.equal(again.path, path);
   }));
 
 Deno.test("a folder that was made for an owner goes again when nothing was written to it", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     (await OwnedFolder.begin(`${folder}/new`, RUN))[Symbol.dispose]();
     Deno.mkdirSync(`${folder}/old`);
     (await OwnedFolder.begin(`${folder}/old`, RUN))[Symbol.dispose]();
     OwnedFolder.open(`${folder}/old`)[Symbol.dispose]();
     assert.deepEqual(names(folder), ["old"]);
-    assert.throws(() => OwnedFolder.open(`${folder}/no`), refused(/a folder at .*no, found nothing/));
+    assert.throws(() => OwnedFolder.open(`${folder}/no`), userError(/a folder at .*no, found nothing/));
     Deno.writeTextFileSync(`${folder}/file`, "");
-    await assert.rejects(OwnedFolder.begin(`${folder}/file`, RUN), refused(/a part of this path is a file/));
+    await assert.rejects(
+      OwnedFolder.begin(`${folder}/file`, RUN),
+      userError(/a part of this path is a file/),
+    );
   }));
 
 Deno.test("an owner that is killed frees its folder, and the next one removes its temporary files alone", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     const [mine, theirs] = [`${folder}/.notes.tmp`, `${folder}/config.json.1a2b3c4d.tmp`];
     {
       using _other = await otherProcess(`
         OwnedFolder.open(${JSON.stringify(folder)});
         openTemporary(${JSON.stringify(`${folder}/config.json`)}).file.writeSync(new Uint8Array(9));`);
-      assert.throws(() => OwnedFolder.open(folder), refused(/is being written by process \d+ \(/));
+      assert.throws(() => OwnedFolder.open(folder), userError(/is being written by process \d+ \(/));
       for (const path of [mine, theirs]) Deno.writeTextFileSync(path, "the user's own");
       assert.ok(await exists(temporaryName(`${folder}/config.json`)));
       assert.deepEqual(
@@ -121,7 +109,7 @@ Deno.test("an owner that is killed frees its folder, and the next one removes it
   }));
 
 Deno.test("a temporary file that another process writes is neither taken nor removed", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     const path = `${folder}/page.html`;
     {
       using _other = await otherProcess(`openTemporary(${JSON.stringify(path)});`);
@@ -135,7 +123,7 @@ Deno.test("a temporary file that another process writes is neither taken nor rem
   }));
 
 Deno.test("many writers of one file: it is always one of their texts", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     const path = `${folder}/file`;
     const texts = Array.from({ length: 20 }, (_, k) => String(k).repeat(100_000));
     await Promise.all(texts.map((text) => atomicWriteFile(path, text)));
@@ -144,7 +132,7 @@ Deno.test("many writers of one file: it is always one of their texts", () =>
   }));
 
 Deno.test("a file keeps its permissions when it is replaced, and a link leads to the new one", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     const [path, link] = [`${folder}/file`, `${folder}/link`];
     Deno.writeTextFileSync(path, "old");
     if (Deno.build.os !== "windows") Deno.chmodSync(path, 0o640);
@@ -156,15 +144,18 @@ Deno.test("a file keeps its permissions when it is replaced, and a link leads to
   }));
 
 Deno.test("what has a name of ours without being ours is refused, not written through", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     const [path, victim] = [`${folder}/file`, `${folder}/victim`];
     Deno.writeTextFileSync(victim, "precious");
     Deno.symlinkSync(victim, temporaryName(path));
-    await assert.rejects(atomicWriteFile(path, "x"), refused(/clickgan-tmp to be free for a temporary file/));
+    await assert.rejects(
+      atomicWriteFile(path, "x"),
+      userError(/clickgan-tmp to be free for a temporary file/),
+    );
     Deno.symlinkSync(victim, `${folder}/lock`);
     assert.throws(
       () => Lock.take(`${folder}/lock`, "it"),
-      refused(/lock to be free for a lock, found something else/),
+      userError(/lock to be free for a lock, found something else/),
     );
     assert.equal(Deno.readTextFileSync(victim), "precious");
     OwnedFolder.open(folder)[Symbol.dispose]();
@@ -172,7 +163,7 @@ Deno.test("what has a name of ours without being ours is refused, not written th
   }));
 
 Deno.test("Lock.wait waits for its turn, and says once for whom", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     const path = `${folder}/lock`;
     const first = Lock.take(path, "the cache");
     const told: string[] = [];
@@ -186,7 +177,7 @@ Deno.test("Lock.wait waits for its turn, and says once for whom", () =>
   }));
 
 Deno.test("temporary names are of one kind, and an empty folder may hold them", () =>
-  withFolder(async (folder) => {
+  withEmptyFolder(async (folder) => {
     assert.ok(isTemporaryName(temporaryName("a/b/train.csv").split("/").at(-1) ?? ""));
     for (const name of ["train.csv", ".clickgan-tmp", "x.clickgan-tmp", ".x.tmp", ".clickgan-tmp.x"]) {
       assert.ok(!isTemporaryName(name), name);
