@@ -64,7 +64,12 @@ Deno.test("CsvLog quotes text", () =>
 
 /** What a log of this text is marked by. */
 function markOf(text: string): LogMark {
-  const file = { writeSync: (bytes: Uint8Array) => bytes.length, truncateSync() {}, close() {} };
+  const file = {
+    writeSync: (bytes: Uint8Array) => bytes.length,
+    truncateSync() {},
+    syncSync() {},
+    close() {},
+  };
   return new CsvLog(file, "", 1, new TextEncoder().encode(text)).mark();
 }
 
@@ -137,6 +142,7 @@ Deno.test("CsvLog names the file when the disk is full, keeps the rows, and writ
       return taken;
     },
     truncateSync: (length = 0) => text = text.slice(0, length),
+    syncSync() {},
     close() {},
   };
   const log = new CsvLog(file, "runs/log.csv", 2);

@@ -7,7 +7,8 @@ import { checksum } from "../files/checksum.ts";
 import { driverVersion } from "../run/driver.ts";
 import type { RunConfig } from "../run/run_config.ts";
 import type { OwnedFolder } from "../files/owned_folder.ts";
-import { expectResumable, expectUnbegun, RunFolder } from "../run/run_folder.ts";
+import { expectResumable } from "../run/run_state.ts";
+import { expectUnbegun, RunFolder } from "../run/run_folder.ts";
 import { readSnapshot } from "../run/snapshot.ts";
 import { adversarialStage, shannonStage, type Stage, stagesOf } from "../run/stages.ts";
 import {

@@ -9,7 +9,7 @@ import { UserError } from "../user_error.ts";
 import { explainFileError } from "../files/file_error.ts";
 
 /** The part of an open file that a log uses. */
-export type LogFile = Pick<Deno.FsFile, "writeSync" | "truncateSync" | "close">;
+export type LogFile = Pick<Deno.FsFile, "writeSync" | "truncateSync" | "syncSync" | "close">;
 
 /** How much of a log there was, and what: bytes from its beginning, and their SHA-256. */
 export const logMarkSchema = z.strictObject({ bytes: z.int().min(0), sha256: z.string() });
@@ -111,8 +111,18 @@ export class CsvLog {
     }
   }
 
-  /** What stands in the file now; rows that wait for `flush` do not count. */
+  /**
+   * What stands in the file, rows that wait for `flush` aside. It is forced to the disk first: a power cut must not leave a
+   * checkpoint whose log is shorter than its mark.
+   *
+   * @throws {UserError} when the disk is at fault
+   */
   mark(): LogMark {
+    try {
+      this.#file.syncSync();
+    } catch (error) {
+      throw explainFileError(error, "write", this.#path);
+    }
     return { bytes: this.#size, sha256: this.#hash.copy().digest("hex") };
   }
 

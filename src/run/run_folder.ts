@@ -4,47 +4,27 @@
  * stage's is the run's own folder, the adversarial stage's is `adversarial` in it.
  */
 
-import { z } from "zod";
-import { UserError } from "../user_error.ts";
-import { checkWeights } from "../model/user_model.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
-import { criteria, type Criterion } from "../train/best_keeper.ts";
-import type { TrainerState } from "../train/batch_trainer.ts";
-import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
 import { exists, explainFileError } from "../files/file_error.ts";
-import { parseJson } from "../files/json_file.ts";
 import { contentsOf } from "../files/owned_folder.ts";
 import { removeTemporaries } from "../files/temporary_file.ts";
-import { CsvLog, logMarkSchema } from "./csv_log.ts";
+import type { ParameterSpec } from "../tape/parameters.ts";
+import type { TrainerState } from "../train/batch_trainer.ts";
+import { criteria, type Criterion } from "../train/best_keeper.ts";
+import { UserError } from "../user_error.ts";
+import { CsvLog } from "./csv_log.ts";
 import { hasConfig, readConfig, type RunConfig, writeConfig } from "./run_config.ts";
 import {
-  MOMENT_PREFIXES,
-  readSnapshot,
-  type Snapshot,
-  type SnapshotGame,
-  type SnapshotInfo,
-  writeSnapshot,
-} from "./snapshot.ts";
-
-export type SnapshotName = `best-${Criterion}` | "last";
-
-const bestSchema = z.record(
-  z.enum(["loss", "prec1", "prec2"]),
-  z.object({ value: z.number().nullable(), iteration: z.int() }),
-);
-
-const logsSchema = z.strictObject({ train: logMarkSchema, validation: logMarkSchema });
-type LogMarks = z.infer<typeof logsSchema>;
-const LOGS = ["train", "validation"] as const;
-
-/** What `last` says beside its tensors. */
-interface LastState {
-  readonly snapshot: Snapshot;
-  readonly iteration: number;
-  readonly best: z.infer<typeof bestSchema>;
-  readonly logs: LogMarks;
-}
+  asideFile,
+  logFile,
+  LOGS,
+  readLast,
+  replaceFile,
+  snapshotFile,
+  type SnapshotName,
+} from "./run_state.ts";
+import { MOMENT_PREFIXES, type SnapshotGame, type SnapshotInfo, writeSnapshot } from "./snapshot.ts";
 
 /** The files of a stage. The caller owns the run's folder (files/owned_folder.ts) as long as it is open. */
 export class RunFolder {
@@ -234,32 +214,6 @@ export async function expectUnbegun(path: string, columns: readonly string[]): P
   if (await hasConfig(path)) await readConfig(path);
 }
 
-/**
- * Looks whether a stage can go on: its last snapshot can be read and its logs are as they were then.
- * @returns the iterations that are done.
- * @throws UserError saying what is missing or was changed.
- */
-export async function expectResumable(path: string): Promise<number> {
-  const { iteration, logs } = await readLast(path);
-  for (const log of LOGS) CsvLog.expectMarked(logFile(path, log), logs[log]);
-  return iteration;
-}
-
-/** @throws UserError for a snapshot that is damaged, or does not say what a run needs to go on. */
-async function readLast(path: string): Promise<LastState> {
-  const file = snapshotFile(path, "last");
-  const snapshot = await readSnapshot(file);
-  const best = bestSchema.safeParse(parseJson(snapshot.metadata.best));
-  const logs = logsSchema.safeParse(parseJson(snapshot.metadata.logs));
-  if (!snapshot.info || !best.success || !logs.success) {
-    throw new UserError(
-      `${file} does not hold the state of a run. Put the file back that the run wrote, or start a new run from this one's ` +
-        "weights with --init.",
-    );
-  }
-  return { snapshot, iteration: snapshot.info.iteration, best: best.data, logs: logs.data };
-}
-
 async function takeBack(path: string, before: readonly string[] | undefined): Promise<void> {
   try {
     for (const name of ["config.json", "train.csv", "validation.csv"]) {
@@ -278,80 +232,5 @@ function clean(path: string): void {
     removeTemporaries(path);
   } catch (error) {
     throw explainFileError(error, "write", path);
-  }
-}
-
-function logFile(path: string, log: typeof LOGS[number]): string {
-  return `${path}/${log}.csv`;
-}
-
-function snapshotFile(path: string, name: SnapshotName): string {
-  return `${path}/${name}.safetensors`;
-}
-
-/** Where a best snapshot stands that is newer than `last`, or that `last` belongs to while a newer one has its name. */
-function asideFile(path: string, criterion: Criterion): string {
-  return `${path}/best-${criterion}.aside.safetensors`;
-}
-
-/**
- * What `save` wrote last, checked against the model that the config describes.
- * @throws UserError when a snapshot is missing, damaged or of another shape.
- */
-export async function readRunState(path: string, specs: readonly ParameterSpec[]): Promise<TrainerState> {
-  const file = snapshotFile(path, "last");
-  const { snapshot: last, iteration, best } = await readLast(path);
-  const [m, v] = [last.part(MOMENT_PREFIXES.m), last.part(MOMENT_PREFIXES.v)];
-  for (const [weights, what] of [[last.weights, ""], [m, "Adam's m in "], [v, "Adam's v in "]] as const) {
-    checkWeights(specs, weights, `${what}${file}`);
-  }
-  const record = (criterion: Criterion) => {
-    const { value, iteration } = best[criterion] ?? { value: null, iteration: 0 };
-    // JSON has no infinities: null stands for "none yet".
-    return { value: value ?? (criterion === "loss" ? Infinity : -Infinity), iteration };
-  };
-  const snapshots: Partial<Record<Criterion, Weights>> = {};
-  for (const criterion of criteria) {
-    const { value, iteration } = record(criterion);
-    if (!Number.isFinite(value)) continue;
-    snapshots[criterion] = await readBest(path, specs, criterion, iteration);
-  }
-  return {
-    iteration,
-    weights: last.weights,
-    m,
-    v,
-    best: { loss: record("loss"), prec1: record("prec1"), prec2: record("prec2") },
-    snapshots,
-  };
-}
-
-/** The best snapshot of an iteration, which may stand aside after a crash or a divergence. */
-async function readBest(
-  path: string,
-  specs: readonly ParameterSpec[],
-  criterion: Criterion,
-  iteration: number,
-): Promise<Weights> {
-  const file = snapshotFile(path, `best-${criterion}`);
-  const aside = asideFile(path, criterion);
-  for (const name of [file, aside]) {
-    if (!await exists(name)) continue;
-    const { info, weights } = await readSnapshot(name);
-    if (info?.iteration !== iteration) continue;
-    checkWeights(specs, weights, name);
-    if (name === aside) await replaceFile(aside, file);
-    return weights;
-  }
-  throw new UserError(
-    `Expected ${file} to be the snapshot of iteration ${iteration}, found none. The run cannot go on.`,
-  );
-}
-
-async function replaceFile(from: string, to: string): Promise<void> {
-  try {
-    await Deno.rename(from, to);
-  } catch (error) {
-    throw explainFileError(error, "write", to);
   }
 }
