@@ -54,10 +54,10 @@ export class RunFolder {
   ): Promise<RunFolder> {
     await expectUnbegun(path, columns);
     const before = contentsOf(path);
-    await makeFolder(path);
-    clean(path);
-    await writeConfig(path, config);
     try {
+      await makeFolder(path);
+      clean(path);
+      await writeConfig(path, config);
       const all = ["iteration", ...columns];
       const files = RunFolder.#with(path, config, game, (log) => CsvLog.begin(log, all));
       files.#before = before;
