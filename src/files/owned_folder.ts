@@ -81,6 +81,7 @@ export class OwnedFolder implements Disposable {
     this.lock[Symbol.dispose]();
     if (!this.made) return;
     try {
+      removeTemporaries(this.path);
       Deno.removeSync(this.path); // does nothing to a folder that holds something
     } catch {
       // It holds what was written.

@@ -220,6 +220,7 @@ async function takeBack(path: string, before: readonly string[] | undefined): Pr
       const file = `${path}/${name}`;
       if (!before?.includes(name) && await exists(file)) await Deno.remove(file);
     }
+    removeTemporaries(path);
     if (before === undefined) await Deno.remove(path);
   } catch {
     // The error that led here is the one to report; --resume begins such a folder again.
