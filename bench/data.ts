@@ -4,6 +4,7 @@
  */
 
 import { Command, InvalidArgumentError } from "commander";
+import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { runMain } from "../src/cli/fail.ts";
 import { parse, wholeNumber } from "../src/cli/options.ts";
 import { permissionFlags } from "../src/cli/launch.ts";
@@ -122,7 +123,13 @@ async function run(name: string, args: string[], cache?: string): Promise<Taken>
   const script = new URL(`../src/cli/${name}.ts`, import.meta.url).href;
   const began = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--frozen", ...permissionFlags(name, args, cache && `${cache}/clickgan`), script, ...args],
+    args: [
+      "run",
+      ...DENO_FLAGS,
+      ...permissionFlags(name, args, cache && `${cache}/clickgan`),
+      script,
+      ...args,
+    ],
     env: {
       ...GPU_ENVIRONMENT,
       NO_COLOR: "1",

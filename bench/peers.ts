@@ -6,11 +6,13 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { driverThreads } from "../src/gpu/driver_threads.ts";
 import { machineText } from "./peers/machine.ts";
+import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { EXIT_USER_ERROR, runMain } from "../src/cli/fail.ts";
+import { fetchPackages } from "../src/cli/fetch_packages.ts";
 import { parse, wholeNumber } from "../src/cli/options.ts";
 import { markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { EXIT_INTERRUPTED } from "../src/cli/run_stages.ts";
-import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
+import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { stopOnSignals } from "../src/cli/stop.ts";
 import { table } from "../src/cli/table.ts";
 import { atomicWriteFile } from "../src/files/atomic_write.ts";
@@ -103,6 +105,16 @@ async function main(): Promise<number> {
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   const say = (text: string) => console.error(text);
   const python = await findTorch(options.python);
+  if (!options.wholeRun) {
+    const script = new URL("./peers/child.ts", import.meta.url).href;
+    await fetchPackages({
+      command: "bench:peers",
+      script,
+      megabytes: 340,
+      environment: CHILD_ENVIRONMENT,
+      say,
+    });
+  }
   if (options.wholeRun) {
     await wholeRun({ ...options, data: options.data, python, signal: stop.signal, say });
     return stop.signal.aborted ? EXIT_INTERRUPTED : 0;
@@ -198,7 +210,7 @@ function commandOf(
     if (python === undefined) throw new CannotError(NO_TORCH);
     return { program: python, args: [script("torch_peer.py"), ...args, file], environment };
   }
-  const flags = ["run", "--frozen", "--no-prompt", "--allow-read", "--allow-env"];
+  const flags = ["run", ...DENO_FLAGS, "--no-prompt", "--allow-read", "--allow-env"];
   return {
     program: Deno.execPath(),
     args: [...flags, script("child.ts"), ...args, file],

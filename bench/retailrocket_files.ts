@@ -1,6 +1,6 @@
 /**
  * Files in Retailrocket's exact layout with made-up contents, as large as the genuine ones or a part of them:
- * `deno run -A bench/retailrocket_files.ts --out DIR [--scale 0.1]`. At scale 1: 2,756,101 events of 1,407,580 visitors
+ * `deno run --node-modules-dir=none -A bench/retailrocket_files.ts --out DIR [--scale 0.1]`. At scale 1: 2,756,101 events of 1,407,580 visitors
  * and 235,061 items, 20,275,902 rows of properties in two files, 1,669 categories with 25 roots.
  *
  * Nothing in it is to be learned; it is there to measure how preparation and training grow.

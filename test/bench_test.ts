@@ -11,6 +11,7 @@ import { benchModels, modelsFor } from "../bench/recordings.ts";
 import { standing } from "../bench/roofline.ts";
 import { slopeCells } from "../bench/tables.ts";
 import { benchLog, type Workload } from "../bench/workloads.ts";
+import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { UserError } from "../src/user_error.ts";
 import { withGpu } from "./op_check.ts";
@@ -213,7 +214,7 @@ async function runBench(...args: string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       "run",
-      "--frozen",
+      ...DENO_FLAGS,
       "--no-prompt",
       "--allow-read",
       "--allow-env",

@@ -1,5 +1,6 @@
 /** Runs the commands as a user does: in a process of their own, with the permissions that the launcher gives them. */
 
+import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { permissionFlags } from "../src/cli/launch.ts";
 import { cacheFolder } from "../src/cli/output_folders.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
@@ -39,7 +40,7 @@ export function invocation(
   const begins = (command === "train" || command === "reproduce") && !args.includes("--resume");
   const all = begins && cache === undefined ? ["--no-calibration", ...args] : args;
   return {
-    args: ["run", "--frozen", ...permissionFlags(command, args, cache), script, ...all],
+    args: ["run", ...DENO_FLAGS, ...permissionFlags(command, args, cache), script, ...all],
     env: { ...GPU_ENVIRONMENT, NO_COLOR: "1", ...env },
   };
 }

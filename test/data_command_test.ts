@@ -1,6 +1,7 @@
 /** `data` from the outside: what it says, what it leaves behind, how it stops, and the guide's commands. */
 
 import assert from "node:assert/strict";
+import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { permissionFlags } from "../src/cli/launch.ts";
 import { cacheFolder, dataFolders } from "../src/cli/output_folders.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
@@ -294,7 +295,7 @@ Deno.test("the guide's commands run as they stand", async () => {
       const flags = permissionFlags(name, args, cacheFolder(() => undefined));
       const plain = name === "train" ? ["--no-calibration"] : [];
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: ["run", "--frozen", "--config", config, ...flags, script, ...args, ...plain],
+        args: ["run", ...DENO_FLAGS, "--config", config, ...flags, script, ...args, ...plain],
         cwd: folder,
         env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
       }).output();

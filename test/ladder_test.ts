@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { ladderCells } from "../bench/ladder.ts";
 import { checkAt, runLadder } from "../bench/ladder_run.ts";
 import { ladders } from "../bench/ladder_steps.ts";
+import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { kernel } from "../src/gpu/kernel.ts";
 import { withGpu } from "./op_check.ts";
@@ -91,7 +92,7 @@ Deno.test("a size that a step cannot do leaves it out", () =>
 async function bench(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const permissions = ["--allow-read", "--allow-env", "--allow-write"];
   const output = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--frozen", "--no-prompt", ...permissions, "bench/main.ts", ...args],
+    args: ["run", ...DENO_FLAGS, "--no-prompt", ...permissions, "bench/main.ts", ...args],
     cwd: root,
     env: GPU_ENVIRONMENT,
   }).output();

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { endOfChild } from "../src/cli/ended_child.ts";
 import { EXIT_FAULT, EXIT_USER_ERROR, exitCodeOf } from "../src/cli/fail.ts";
 import { permissionFlags, runFolders } from "../src/cli/launch.ts";
@@ -88,7 +89,7 @@ Deno.test("permissionFlags knows its commands", () => {
 
 Deno.test("the launcher ends with a message and exit code 1 when it does not know the command", async () => {
   const script = new URL("../src/cli/launch.ts", import.meta.url).href;
-  const args = ["run", "--frozen", "--no-prompt", "--allow-run", "--allow-sys=uid", script, "trian"];
+  const args = ["run", ...DENO_FLAGS, "--no-prompt", "--allow-run", "--allow-sys=uid", script, "trian"];
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
   assert.equal(code, EXIT_USER_ERROR);
   assert.equal(new TextDecoder().decode(stdout), "");
@@ -188,7 +189,7 @@ async function launchTraining(folder: string, data: string) {
   const args = ["--data", data, "--save-dir", run, "--batch-size", "12", "--dims", "8", "--no-calibration"];
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "--frozen", "--no-prompt", "--allow-run", "--allow-sys=uid", "--allow-env=npm_command"],
+      ...["run", ...DENO_FLAGS, "--no-prompt", "--allow-run", "--allow-sys=uid", "--allow-env=npm_command"],
       ...[script, "train", ...args, "--iterations", "1000000", "--no-report"],
     ],
     env: { NO_COLOR: "1", HOME: "" }, // no cache: what is begun here is not to stay

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { atomicWriteFile } from "../src/files/atomic_write.ts";
 import { Lock } from "../src/files/lock.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../src/files/owned_folder.ts";
@@ -21,6 +22,7 @@ async function otherProcess(script: string): Promise<Disposable> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
+      ...DENO_FLAGS,
       "--no-prompt",
       "--allow-read",
       "--allow-write",

@@ -11,6 +11,7 @@ import { plainPeer } from "../bench/peers/plain_typescript.ts";
 import type { PeerEntry } from "../bench/peers/roster.ts";
 import { figuresOf, problemLines, quantile, tableCells } from "../bench/peers/summary.ts";
 import { tensorflowPeer } from "../bench/peers/tensorflow_js.ts";
+import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { workloadLog } from "../bench/workloads.ts";
 import { smallLog } from "./small_logs.ts";
 
@@ -147,7 +148,7 @@ Deno.test("the command refuses what it does not know", async () => {
     [["--python", "no-such-python"], /Expected --python to be a Python that has torch/],
   ];
   await Promise.all(cases.map(async ([args, message]) => {
-    const flags = ["run", "--frozen", "--no-prompt", "--allow-read", "--allow-env", "--allow-run"];
+    const flags = ["run", ...DENO_FLAGS, "--no-prompt", "--allow-read", "--allow-env", "--allow-run"];
     const { code, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [...flags, script, ...args],
       env: { NO_COLOR: "1" },

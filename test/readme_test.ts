@@ -1,6 +1,7 @@
 /** The README's script runs as it stands. */
 
 import assert from "node:assert/strict";
+import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 
 Deno.test("the README's library example runs, and is short", async () => {
@@ -13,7 +14,7 @@ Deno.test("the README's library example runs, and is short", async () => {
     await Deno.writeTextFile(file, script.replace("./src/mod.ts", new URL("src/mod.ts", root).href));
     const config = new URL("deno.json", root).pathname;
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--frozen", "--no-prompt", "--check", "--allow-read", "--config", config, file],
+      args: ["run", ...DENO_FLAGS, "--no-prompt", "--check", "--allow-read", "--config", config, file],
       env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
     }).output();
     const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));

@@ -1,6 +1,7 @@
 /** `report`: what it reads, what it draws, the page in a browser, and the command. */
 
 import assert from "node:assert/strict";
+import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { UserError } from "../src/user_error.ts";
 import { BUNDLE, bundleClient } from "../src/report/build_client.ts";
 import type { BarChart, ChartDefinition, LineChart } from "../src/report/chart_types.ts";
@@ -389,7 +390,7 @@ Deno.test({
       for (const path of [run, experiment]) await writeReport([path], `${path}/report.html`);
       // The browser's driver looks at places of the system that no smaller permission covers.
       const script = new URL("./report_page_check.ts", import.meta.url).href;
-      const args = ["run", "--frozen", "--allow-all", script, String(chromium), run, experiment];
+      const args = ["run", ...DENO_FLAGS, "--allow-all", script, String(chromium), run, experiment];
       const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
       const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
       assert.ok(success, decode(stdout) + decode(stderr));

@@ -1,6 +1,7 @@
 /** A whole training from the start of the process to the test table: clickgan's command and the same in PyTorch. */
 
 import { UserError } from "../../src/user_error.ts";
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { table } from "../../src/cli/table.ts";
 import type { Command } from "./process.ts";
@@ -26,7 +27,14 @@ export async function wholeRun({ data, python, rounds, signal, say }: WholeRunOp
     const train = (round: number): Command => ({
       program: Deno.execPath(),
       args: [
-        ...["run", "--frozen", "--allow-run", "--allow-sys=uid", script("../../src/cli/launch.ts"), "train"],
+        ...[
+          "run",
+          ...DENO_FLAGS,
+          "--allow-run",
+          "--allow-sys=uid",
+          script("../../src/cli/launch.ts"),
+          "train",
+        ],
         ...["--data", data, "--seed", "1", "--no-report", "--no-calibration"],
         ...["--save-dir", `${folder}/${round}`],
       ],

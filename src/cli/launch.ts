@@ -1,15 +1,18 @@
 /**
- * Starts a command of this program: `deno run --allow-run --allow-sys=uid src/cli/launch.ts train --save-dir x`.
+ * Starts a command of this program: `deno task train --save-dir x`.
  *
- * The launcher may start processes, which amounts to any permission, but it does two things only: it makes sure of an
- * adapter for a command that computes, and it runs the command in a process that may read files and write to its own
- * folder and to this program's cache, and nothing else.
+ * The launcher may start processes, which amounts to any permission, but it does three things only: it fetches the
+ * packages of the command, it makes sure of an adapter for one that computes, and it runs the command in a process that
+ * may read files and write to its own folder and to this program's cache, and nothing else. It uses no package itself, so
+ * that it can say what is being fetched.
  */
 
 import { UserError } from "../user_error.ts";
 import { DRIVER_VARIABLES } from "../gpu/driver_threads.ts";
+import { DENO_FLAGS } from "../deno_flags.ts";
 import { endOfChild } from "./ended_child.ts";
 import { runMain } from "./fail.ts";
+import { fetchPackages } from "./fetch_packages.ts";
 import { LAUNCHER_VARIABLE, watchAncestors } from "./launcher_watch.ts";
 import {
   CACHE_VARIABLES,
@@ -115,14 +118,26 @@ function valueAfterEquals(arg: string, option: string): string | undefined {
   return arg.startsWith(`${option}=`) ? arg.slice(option.length + 1) : undefined;
 }
 
+/** That its packages take where none is there: the data engine is the most of it. */
+function megabytesOf(command: string): number {
+  return needsOf(command).native ? 160 : 20;
+}
+
 /** Runs the command to its end. @returns its exit code; 128 + n when signal n ended it */
 async function launch(command: string, args: readonly string[]): Promise<number> {
   const permissions = permissionFlags(command, args, cacheFolder());
   const needsAdapter = needsOf(command).adapter && !args.includes("--help") && !args.includes("-h");
-  if (needsAdapter) await ensureAdapter();
   const script = new URL(`./${command}.ts`, import.meta.url).href;
+  await fetchPackages({
+    command,
+    script,
+    megabytes: megabytesOf(command),
+    environment: CHILD_ENVIRONMENT,
+    say: (text) => console.error(text),
+  });
+  if (needsAdapter) await ensureAdapter();
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--frozen", ...permissions, script, ...args],
+    args: ["run", ...DENO_FLAGS, ...permissions, script, ...args],
     env: { ...GPU_ENVIRONMENT, ...CHILD_ENVIRONMENT, [LAUNCHER_VARIABLE]: String(Deno.pid) },
     stdin: "inherit",
     stdout: "inherit",

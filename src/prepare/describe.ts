@@ -1,6 +1,7 @@
 /** What there is in a prepared data set, by `data/describe.sql`, and warnings of what fools people. */
 
-import { Engine, type StepStanding } from "./engine.ts";
+import { Engine } from "./engine.ts";
+import type { StepStanding } from "./step_standing.ts";
 import type { Manifest } from "../data/manifest.ts";
 import { type Part, partFiles } from "../data/part_files.ts";
 import { PreparedSet } from "../data/prepared_set.ts";

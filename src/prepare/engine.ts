@@ -3,6 +3,7 @@
 import type { DuckDBConnection, DuckDBInstance, Json } from "@duckdb/node-api";
 import { UserError } from "../user_error.ts";
 import type { Step } from "./script.ts";
+import type { StepStanding } from "./step_standing.ts";
 
 /** What a script reads with getvariable(): text, a number, a truth value, or a list of them. */
 export type Variable = string | number | boolean | null | readonly Variable[];
@@ -13,17 +14,6 @@ export interface EngineOptions {
   /** In DuckDB's words, such as 2GB. */
   readonly memory: string;
   readonly threads?: number;
-}
-
-/** How far a step is. */
-export interface StepStanding {
-  readonly title: string;
-  /** Of the steps of the script, from 1; 0 of 0 for what is none of them. */
-  readonly number: number;
-  readonly of: number;
-  /** Rounds of a repeated step that are done, and all of them; 0 of 1 otherwise. */
-  readonly round: number;
-  readonly rounds: number;
 }
 
 export class StoppedError extends Error {

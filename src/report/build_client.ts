@@ -5,6 +5,7 @@
 
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
+import { DENO_FLAGS } from "../deno_flags.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 
 const ENTRY = fileURLToPath(new URL("./client/main.ts", import.meta.url));
@@ -51,7 +52,7 @@ function fromDenoCache(packages: ReadonlyMap<string, string>): esbuild.Plugin {
 /** Where the packages that the client uses are, by name. */
 async function packageFolders(): Promise<Map<string, string>> {
   const { stdout, success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", ENTRY],
+    args: ["info", "--json", ...DENO_FLAGS, ENTRY],
   }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
   const { npmPackages }: { npmPackages: Record<string, { name: string; localPath: string }> } = JSON.parse(

@@ -1,5 +1,6 @@
 /** Commands in a folder of their own, with a cache of their own, directly or by the launcher. */
 
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { permissionFlags } from "../../src/cli/launch.ts";
 import { cacheFolder } from "../../src/cli/output_folders.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
@@ -45,7 +46,7 @@ export async function launch(
 
 function start(folder: string, args: readonly string[], env: Record<string, string>): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--frozen", `--config=${new URL("deno.json", ROOT).pathname}`, ...args],
+    args: ["run", ...DENO_FLAGS, `--config=${new URL("deno.json", ROOT).pathname}`, ...args],
     cwd: folder,
     env: { ...GPU_ENVIRONMENT, ...CHILD_ENVIRONMENT, NO_COLOR: "1", ...env },
     stdin: "null",

@@ -1,0 +1,10 @@
+/** How far a preparation is. In a file of its own: who shows it does without the engine, and its 140 MB. */
+export interface StepStanding {
+  readonly title: string;
+  /** Of the steps of the script, from 1; 0 of 0 for what is none of them. */
+  readonly number: number;
+  readonly of: number;
+  /** Rounds of a repeated step that are done, and all of them; 0 of 1 otherwise. */
+  readonly round: number;
+  readonly rounds: number;
+}
