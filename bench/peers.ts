@@ -97,7 +97,13 @@ interface Measured {
   readonly workload: string;
   readonly title: string;
   readonly figures: Figures[];
-  readonly samples: { readonly peer: string; readonly settings: string; readonly turns: number[][] }[];
+  readonly samples: {
+    readonly peer: string;
+    readonly settings: string;
+    /** What it said that it runs on. */
+    readonly note?: string;
+    readonly turns: number[][];
+  }[];
 }
 
 async function main(): Promise<number> {
@@ -144,9 +150,10 @@ async function main(): Promise<number> {
         workload: nameOfSource(source),
         title,
         figures,
-        samples: results.map(({ entry, variant, turns }) => ({
+        samples: results.map(({ entry, variant, note, turns }) => ({
           peer: entry.name,
           settings: variant.settings,
+          note,
           turns,
         })),
       });

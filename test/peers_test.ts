@@ -134,6 +134,81 @@ Deno.test("a wrong loss and a failure are told in the table, and do not end the 
   assert.equal(failure, "jax-wasm: does not fit");
 });
 
+Deno.test("a peer runs without what slows OpenBLAS, with its own variables, and its note is told", async () => {
+  const names = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "CLICKGAN_AROUND"];
+  const script = `
+    const said = ${JSON.stringify(names)}.map((name) => name + "=" + Deno.env.get(name));
+    console.log("@peer " + JSON.stringify({ ready: said.join(" ") }));
+    for await (const _ of Deno.stdin.readable) console.log('@peer {"ms":1,"loss":1}');`;
+  const around = { OPENBLAS_CORETYPE: "Haswell", OPENBLAS_L2_SIZE: "262144", CLICKGAN_AROUND: "here" };
+  for (const [name, value] of Object.entries(around)) Deno.env.set(name, value);
+  const said: string[] = [];
+  try {
+    const environment = { OPENBLAS_NUM_THREADS: "2" };
+    const entry: PeerEntry = {
+      ...fakePeer("clickgan", [1]),
+      variants: [{ settings: "", args: [script], environment }],
+    };
+    const [result] = await measure([entry], {
+      rounds: 1,
+      seconds: 1,
+      signal: new AbortController().signal,
+      say: (text) => said.push(text),
+      command: () => ({ program: Deno.execPath(), args: ["eval", script], environment }),
+    });
+    const note =
+      "OPENBLAS_CORETYPE=undefined OPENBLAS_L2_SIZE=undefined OPENBLAS_NUM_THREADS=2 CLICKGAN_AROUND=here";
+    assert.equal(result?.note, note);
+    assert.match(said[0] ?? "", /^clickgan \(OPENBLAS_CORETYPE=undefined .*\): agrees, /);
+  } finally {
+    for (const name of Object.keys(around)) Deno.env.delete(name);
+  }
+});
+
+Deno.test("OpenBLAS's kernels are asked of the library that PyTorch uses", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const at = (path: string) => `7f00-7f01 r-xp 00000000 08:01 1 ${path}\n`;
+    const maps: [string, string][] = [
+      [
+        at("/usr/lib/libm.so.6") + at("/lib/openblas-pthread/libblas.so.3") + "7f02-7f03 rw-p 0 00:00 0\n",
+        "Zen",
+      ],
+      [at("/site/numpy.libs/libopenblas64.so"), "None"],
+      [at("/lib/blas/libblas.so.3"), "None"], // the reference BLAS chooses nothing
+      [at("/usr/lib/libm.so.6"), "None"],
+    ];
+    const program = [
+      "import sys, types, openblas",
+      "def load(path):",
+      "    return types.SimpleNamespace(**({'openblas_get_corename': Name()} if 'openblas' in path else {}))",
+      "class Name:",
+      "    def __call__(self): return b'Zen'",
+      "for path in sys.argv[1:]: print(openblas.chosen_kernels(path, load))",
+    ].join("\n");
+    const files: string[] = [];
+    for (const [k, [text]] of maps.entries()) {
+      files.push(`${folder}/${k}`);
+      await Deno.writeTextFile(`${folder}/${k}`, text);
+    }
+    let output: Deno.CommandOutput;
+    try {
+      output = await new Deno.Command("python3", {
+        args: ["-B", "-c", program, ...files, `${folder}/none`],
+        cwd: new URL("../bench/peers/", import.meta.url),
+      }).output();
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return; // no Python: no peer of it either
+      throw error;
+    }
+    const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    assert.equal(output.code, 0, decode(output.stderr));
+    assert.deepEqual(decode(output.stdout).trim().split("\n"), [...maps.map(([, name]) => name), "None"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("quantiles are linear between the samples", () => {
   assert.equal(quantile([4, 1, 3, 2], 0.25), 1.75);
   assert.equal(quantile([7], 0.75), 7);

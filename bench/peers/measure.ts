@@ -34,6 +34,8 @@ export interface Result {
   readonly failure?: string;
   /** Its losses are not clickgan's. */
   readonly wrong?: string;
+  /** What it said that it runs on. */
+  readonly note?: string;
 }
 
 /** A variant under way. */
@@ -63,7 +65,12 @@ export async function measure(entries: readonly PeerEntry[], options: MeasureOpt
             runner.process.stop();
             failed.push({ ...none, losses, wrong });
           }
-          say(`${label}: ${wrong ? `WRONG: ${wrong}` : `agrees, about ${stepMs.toPrecision(3)} ms a step`}`);
+          const note = runner.note ? ` (${runner.note})` : "";
+          say(
+            `${label}${note}: ${
+              wrong ? `WRONG: ${wrong}` : `agrees, about ${stepMs.toPrecision(3)} ms a step`
+            }`,
+          );
         } catch (error) {
           if (signal.aborted) break;
           const failure = reasonOf(error);
@@ -126,7 +133,9 @@ async function start(
     let steps = Math.max(1, Math.round(Math.min(block, 200) / stepMs));
     if (steps > 1) stepMs = (await process.run(steps, PATIENCE)).ms / steps;
     steps = Math.max(1, Math.round(block / stepMs));
-    return { runner: { entry, variant, process, stepsPerBlock: steps, losses, turns: [] }, losses, stepMs };
+    const { note } = process;
+    const runner: Runner = { entry, variant, process, note, stepsPerBlock: steps, losses, turns: [] };
+    return { runner, losses, stepMs };
   } catch (error) {
     process.stop();
     throw error;

@@ -1,5 +1,6 @@
 /** A peer in a process of its own, which waits for its turn. */
 
+import { peerEnvironment } from "./environment.ts";
 import { CannotError } from "./peer.ts";
 import { type Message, readMessage } from "./protocol.ts";
 
@@ -21,11 +22,14 @@ export class PeerProcess {
   readonly #lines: AsyncIterator<string>;
   readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #errors: Promise<string>;
+  /** What it runs on, or nothing. */
+  note = "";
 
   private constructor({ program, args, environment }: Command) {
     this.#child = new Deno.Command(program, {
       args: [...args],
-      env: { ...environment, NO_COLOR: "1" },
+      env: peerEnvironment(environment),
+      clearEnv: true,
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
@@ -42,7 +46,9 @@ export class PeerProcess {
   static async start(command: Command, seconds: number): Promise<PeerProcess> {
     const peer = new PeerProcess(command);
     try {
-      await peer.#answer(seconds);
+      const message = await peer.#answer(seconds);
+      if (!("ready" in message)) throw new Error("a peer answered out of turn");
+      peer.note = message.ready;
       return peer;
     } catch (error) {
       peer.stop();

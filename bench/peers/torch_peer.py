@@ -14,6 +14,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from openblas import chosen_kernels
+
 MARK = "@peer "
 NONE = 0xFFFFFFFF
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
@@ -444,7 +446,8 @@ def main():
         trainer = Pair(reward, network(generator), settings)
     else:
         trainer = Single(reward, settings)
-    say(ready=f"PyTorch {torch.__version__}, {torch.get_num_threads()} thread(s)")
+    products = f"OpenBLAS with its kernels for {kernels}" if (kernels := chosen_kernels()) else "no OpenBLAS found"
+    say(ready=f"PyTorch {torch.__version__}, {torch.get_num_threads()} thread(s), {products}")
     t = 0
     for line in sys.stdin:
         began = time.perf_counter()

@@ -4,6 +4,7 @@ import { UserError } from "../../src/user_error.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { table } from "../../src/cli/table.ts";
+import { peerEnvironment } from "./environment.ts";
 import type { Command } from "./process.ts";
 import { NO_TORCH } from "./python.ts";
 import { torchVariants } from "./roster.ts";
@@ -81,7 +82,8 @@ async function runToEnd(
   const began = performance.now();
   const command = new Deno.Command(program, {
     args: [...args],
-    env: { ...environment, NO_COLOR: "1" },
+    env: peerEnvironment(environment),
+    clearEnv: true,
     stdin: "null",
   });
   const { code, stdout, stderr } = await command.output();
