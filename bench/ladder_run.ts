@@ -27,8 +27,8 @@ export interface Step {
   readonly invocations: (size: Size) => readonly [x: number, y?: number];
   /** Of a kernel that does not split its sums: it writes the first chunk alone. */
   readonly oneChunk?: boolean;
-  /** Why the kernel cannot do a size; undefined where it can. */
-  readonly refuses?: (size: Size) => string | undefined;
+  /** Why the kernel cannot do a size; undefined where it can. @param workgroupBytes of memory that the adapter grants. */
+  readonly refuses?: (size: Size, workgroupBytes: number) => string | undefined;
 }
 
 export interface Ladder {
@@ -112,7 +112,7 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
         gainOnFirst: ratio(1, number),
         gain: ratio(before, number),
         compileMs: compiled.get(number),
-        refusal: refuses?.(size),
+        refusal: refuses?.(size, workgroupBytesOf(gpu)),
       };
     });
   } finally {
@@ -136,7 +136,7 @@ export async function checkAt(
   }
 }
 
-interface BoundStep {
+export interface BoundStep {
   readonly number: number;
   readonly step: Step;
   readonly encode: (pass: GPUComputePassEncoder) => void;
@@ -145,8 +145,12 @@ interface BoundStep {
   readonly hostMs: number;
 }
 
+function workgroupBytesOf(gpu: Gpu): number {
+  return gpu.device.limits.maxComputeWorkgroupStorageSize;
+}
+
 /** Uploads a problem and records every step that can do it. */
-async function bindSteps(
+export async function bindSteps(
   gpu: Gpu,
   ladder: Ladder,
   size: Size,
@@ -184,7 +188,7 @@ async function bindSteps(
     };
     const steps: BoundStep[] = [];
     for (const [k, step] of ladder.steps.entries()) {
-      if (step.refuses?.(size) !== undefined) continue;
+      if (step.refuses?.(size, workgroupBytesOf(gpu)) !== undefined) continue;
       const { kernel, where = {} } = step;
       const known = Object.entries(problem.constants).filter(([name]) =>
         kernel.source.includes(`const ${name} `)

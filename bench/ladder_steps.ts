@@ -45,6 +45,7 @@ import weightChunks from "../kernels/study/matmul_weight_gradient_2_chunks.wgsl"
 import weightOuter from "../kernels/study/matmul_weight_gradient_4_outer.wgsl" with { type: "text" };
 import weightWide from "../kernels/study/matmul_weight_gradient_5_wide.wgsl" with { type: "text" };
 import { kernel } from "../src/gpu/kernel.ts";
+import { panelBytes } from "../src/gpu/kernel_shapes.ts";
 import { partialChunks } from "../src/gpu/step.ts";
 import { matmulInvocations, weightGradientInvocations } from "../src/ops/matmul_kernels.ts";
 import { padded } from "../src/tape/tensor.ts";
@@ -97,7 +98,15 @@ function forwardSteps(): Step[] {
     return [Math.ceil(N4 / 4), M];
   };
   const panelBound = { where: { input: "texture" }, refuses: panelRefuses(1, PANEL.study) } as const;
-  const panelShipped = { ...panel, refuses: panelRefuses(1, PANEL.shipped) };
+  const panelShipped: Pick<Step, "kernel" | "invocations" | "refuses"> = {
+    ...panel,
+    refuses: (size, workgroupBytes) => {
+      const [, K4, N4] = inFours(size);
+      const needed = panelBytes("forward", K4, N4);
+      return panelRefuses(1, PANEL.shipped)(size) ??
+        (needed <= workgroupBytes ? undefined : `needs ${needed} bytes of workgroup memory`);
+    },
+  };
   return [
     {
       kernel: kernel("matmul_forward_1_naive", forwardNaive),

@@ -130,9 +130,9 @@ Deno.test("what exceeds a limit is refused by the limit's name", () =>
   }));
 
 Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
-  const chosen = (k4: number, n4: number, kind: "cpu" | "gpu") =>
+  const chosen = (k4: number, n4: number, kind: "cpu" | "gpu", workgroupBytes = 32768) =>
     (["forward", "input", "weight"] as const).map((direction) =>
-      matmulKernel(direction, k4, n4, 5000, fixedShapes(kind)).name
+      matmulKernel(direction, k4, n4, 5000, { shapes: fixedShapes(kind), workgroupBytes }).name
     );
   const rows = ["matmul_forward_rows", "matmul_input_gradient_rows", "matmul_weight_gradient_rows"];
   const panel = ["matmul_forward_panel", "matmul_input_gradient_panel", "matmul_weight_gradient_rows"];
@@ -141,13 +141,18 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
   assert.deepEqual(chosen(65, 64, "cpu"), [rows[0], panel[1], rows[2]]);
   assert.deepEqual(chosen(64, 65, "cpu"), [panel[0], rows[1], rows[2]]);
   assert.deepEqual(chosen(65, 16, "gpu"), rows.map((name) => name.replace("_rows", "_tiled")));
+  // Its panel and the bias behind it must fit what the adapter grants a workgroup.
+  assert.deepEqual(chosen(64, 64, "cpu"), panel);
+  assert.deepEqual(chosen(64, 64, "cpu", 16511), [rows[0], panel[1], rows[2]]);
+  assert.deepEqual(chosen(63, 64, "cpu", 16384), panel);
 
   const shapes: KernelShapes = {
     kind: "cpu",
     matmul: { "forward 64x8": "panel 64", "input 64x8": "rows", "forward 260x8": "panel 64" },
   };
+  const choice = { shapes, workgroupBytes: 32768 };
   const panelRows = (k4: number, rows: number) =>
-    constantOf(matmulKernel("forward", k4, 2, rows, shapes), "WORKGROUP");
+    constantOf(matmulKernel("forward", k4, 2, rows, choice), "WORKGROUP");
   assert.equal(panelRows(16, 5000), 64);
   // Few rows are not worth a large workgroup.
   assert.deepEqual([5000, 500, 212, 100, 58, 1].map((rows) => panelRows(15, rows)), [
@@ -158,9 +163,9 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
     64,
     64,
   ]);
-  assert.equal(matmulKernel("input", 16, 2, 5000, shapes).name, rows[1]);
+  assert.equal(matmulKernel("input", 16, 2, 5000, choice).name, rows[1]);
   assert.throws(
-    () => matmulKernel("forward", 65, 2, 5000, shapes),
+    () => matmulKernel("forward", 65, 2, 5000, choice),
     /Expected one of rows for the product forward 260x8, found panel 64/,
   );
 });

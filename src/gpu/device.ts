@@ -24,7 +24,12 @@ export interface GpuOptions {
   readonly stepFlops?: number;
   /** The most workgroups along an axis, instead of the adapter's own limit. For tests of long grids. */
   readonly maxGrid?: number;
+  /** The most workgroup memory, instead of 32 KiB. For tests of an adapter that grants no more than WebGPU promises. */
+  readonly workgroupBytes?: number;
 }
+
+/** Of workgroup memory, where the adapter grants as much. */
+const WORKGROUP_BYTES = 32768;
 
 /**
  * An open device. Everything on the GPU is made through it, so that it can say what is alive and what failed.
@@ -183,7 +188,8 @@ export class Gpu {
 /**
  * Opens the default adapter. Limits are WebGPU's defaults, which browsers have too, but for two. The size of a
  * buffer: a model over many items needs arenas of more than the default 256 MiB; they are seen through windows of
- * maxStorageBufferBindingSize (128 MiB). And workgroup memory: a panel of 256 inputs is 16.5 KiB.
+ * maxStorageBufferBindingSize (128 MiB). And workgroup memory: a panel of 256 inputs is 16.5 KiB, and where there is less
+ * another kernel does the product (see kernel_shapes.ts).
  *
  * @throws UserError when there is no adapter.
  */
@@ -204,7 +210,10 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
       maxUniformBufferBindingSize: 65536,
       maxStorageBufferBindingSize: Math.min(adapter.limits.maxStorageBufferBindingSize, 128 * 2 ** 20),
       maxBufferSize: adapter.limits.maxBufferSize,
-      maxComputeWorkgroupStorageSize: Math.min(adapter.limits.maxComputeWorkgroupStorageSize, 32768),
+      maxComputeWorkgroupStorageSize: Math.min(
+        adapter.limits.maxComputeWorkgroupStorageSize,
+        options.workgroupBytes ?? WORKGROUP_BYTES,
+      ),
       maxComputeInvocationsPerWorkgroup: 256,
     },
   });

@@ -42,6 +42,21 @@ export function matmulKey(direction: MatmulDirection, k4: number, n4: number): s
 /** What a panel kernel sums over is written out in its text, up to so many vectors; a GPU's compiler has enough of less. */
 const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
+/** What a kernel is chosen by. */
+export interface ShapeChoice {
+  readonly shapes: KernelShapes;
+  /** Of workgroup memory that the adapter grants; at least 16,384. */
+  readonly workgroupBytes: number;
+}
+
+/**
+ * What a panel takes of workgroup memory: sixteen columns of what is summed over; in the forward kernel the bias and the
+ * dot product's weights, too. So 256 inputs are 16,512 bytes, and WebGPU promises 16,384.
+ */
+export function panelBytes(direction: "forward" | "input", k4: number, n4: number): number {
+  return 16 * (direction === "forward" ? 16 * k4 + 8 : 16 * n4);
+}
+
 /** What copying a panel takes, in rows of its product. */
 const PANEL_COPY = 19;
 
@@ -59,30 +74,31 @@ function panelsBy(rows: number): MatmulVariant[] {
  * @param rows of the largest batch.
  */
 export function variantsFor(
-  kind: AdapterKind,
+  { shapes: { kind }, workgroupBytes }: ShapeChoice,
   direction: MatmulDirection,
   k4: number,
   n4: number,
   rows: number,
 ): readonly MatmulVariant[] {
   if (direction === "weight") return kind === "cpu" ? ["rows"] : ["tiled", "rows"];
-  const panel = (direction === "forward" ? k4 : n4) <= PANEL_K4[kind];
+  const panel = (direction === "forward" ? k4 : n4) <= PANEL_K4[kind] &&
+    panelBytes(direction, k4, n4) <= workgroupBytes;
   if (kind === "gpu") return panel ? ["tiled", "rows", "panel 128"] : ["tiled", "rows"];
   return panel ? [...panelsBy(rows), "rows"] : ["rows"];
 }
 
 /** @throws UserError for recorded shapes that cannot do the product. */
 export function variantOf(
-  shapes: KernelShapes,
+  choice: ShapeChoice,
   direction: MatmulDirection,
   k4: number,
   n4: number,
   rows: number,
 ): MatmulVariant {
-  const [fixed, ...others] = variantsFor(shapes.kind, direction, k4, n4, rows);
+  const [fixed, ...others] = variantsFor(choice, direction, k4, n4, rows);
   if (!fixed) throw new Error("expected a variant for every product");
   const key = matmulKey(direction, k4, n4);
-  const chosen = shapes.matmul[key] ?? fixed;
+  const chosen = choice.shapes.matmul[key] ?? fixed;
   if (chosen === fixed || others.includes(chosen)) return chosen;
   throw new UserError(
     `Expected one of ${

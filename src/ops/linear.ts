@@ -64,7 +64,7 @@ export function linear(
   let dot: Dot | undefined;
   const dotRows = (by: Tensor): RowDots | undefined => {
     const panels = panelsOf(
-      matmulKernel("forward", K4, N4, extent(rows, tape.options.capacity), tape.options.shapes),
+      matmulKernel("forward", K4, N4, extent(rows, tape.options.capacity), tape.choice),
       N4,
     );
     if (dot || panels === 0) return undefined;
@@ -91,7 +91,7 @@ export function linear(
     const specs = [weightGradient(call, { input, weights, bias, rows, gather, outputGradient })];
     const target = call.gradient(input);
     if (target) {
-      specs.push(matmulDispatch("input", K4, N4, extent(rows, call.capacity), call.shapes, (kernel) => ({
+      specs.push(matmulDispatch("input", K4, N4, extent(rows, call.capacity), call, (kernel) => ({
         kernel,
         label: `${call.label} gradient of input`,
         constants: { M: sizeIndex[rows], K4, N4, ELU: target.elu, ACCUMULATE: target.accumulate },
@@ -149,7 +149,7 @@ export function forwardProduct(
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
   /** Calibration tries other kernels, too. */
   const dotOf = (kernel: Kernel) => (panelsOf(kernel, N4) > 0 ? p.dot : undefined);
-  return matmulDispatch("forward", K4, N4, extent(p.rows, call.capacity), call.shapes, (kernel) => ({
+  return matmulDispatch("forward", K4, N4, extent(p.rows, call.capacity), call, (kernel) => ({
     kernel,
     label: `${call.label} forward`,
     constants: {
@@ -203,7 +203,7 @@ export function weightGradient(
       throw new Error(`${call.label}: the parameters used with ${g.weights.name} must be used together`);
     }
   }
-  return matmulDispatch("weight", K4, N4, extent(g.rows, call.capacity), call.shapes, (kernel) => ({
+  return matmulDispatch("weight", K4, N4, extent(g.rows, call.capacity), call, (kernel) => ({
     kernel,
     label: `${call.label} gradient of weights`,
     constants: {

@@ -1,4 +1,4 @@
-/** Which matmul kernel runs: a pure function of direction, sizes and the kernel shapes. */
+/** Which matmul kernel runs: a pure function of direction, sizes, the kernel shapes and the adapter's workgroup memory. */
 
 import forwardPanelText from "../../kernels/matmul_forward_panel.wgsl" with { type: "text" };
 import forwardRowsText from "../../kernels/matmul_forward_rows.wgsl" with { type: "text" };
@@ -10,10 +10,10 @@ import weightRowsText from "../../kernels/matmul_weight_gradient_rows.wgsl" with
 import weightTiledText from "../../kernels/matmul_weight_gradient_tiled.wgsl" with { type: "text" };
 import { constantOf, type Kernel, kernel, specialise } from "../gpu/kernel.ts";
 import {
-  type KernelShapes,
   type MatmulDirection,
   matmulKey,
   type MatmulVariant,
+  type ShapeChoice,
   variantOf,
   variantsFor,
 } from "../gpu/kernel_shapes.ts";
@@ -62,9 +62,9 @@ export function matmulKernel(
   k4: number,
   n4: number,
   rows: number,
-  shapes: KernelShapes,
+  choice: ShapeChoice,
 ): Kernel {
-  return kernelOf(direction, variantOf(shapes, direction, k4, n4, rows));
+  return kernelOf(direction, variantOf(choice, direction, k4, n4, rows));
 }
 
 /** A product by the kernel that the shapes choose, which says what else could do it. @param make for a kernel. */
@@ -73,14 +73,14 @@ export function matmulDispatch(
   k4: number,
   n4: number,
   rows: number,
-  shapes: KernelShapes,
+  choice: ShapeChoice,
   make: (kernel: Kernel) => DispatchSpec,
 ): DispatchSpec {
   return {
-    ...make(matmulKernel(direction, k4, n4, rows, shapes)),
+    ...make(matmulKernel(direction, k4, n4, rows, choice)),
     choice: {
       key: matmulKey(direction, k4, n4),
-      variants: variantsFor(shapes.kind, direction, k4, n4, rows),
+      variants: variantsFor(choice, direction, k4, n4, rows),
       by: (variant) => make(kernelOf(direction, variant)),
     },
   };

@@ -7,7 +7,7 @@
 import type { BatchBuffers } from "../batch/batch_buffers.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { Constants } from "../gpu/kernel.ts";
-import type { KernelShapes } from "../gpu/kernel_shapes.ts";
+import type { KernelShapes, ShapeChoice } from "../gpu/kernel_shapes.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { BatchSizes, Dim } from "../gpu/step.ts";
@@ -17,13 +17,11 @@ import type { Reference } from "./reference.ts";
 import { floats, padded, shapeText, type Tensor } from "./tensor.ts";
 
 /** What an op's forward and backward are given. */
-export interface Call {
+export interface Call extends ShapeChoice {
   readonly label: string;
   readonly batch: BatchBuffers;
   /** The largest batch. */
   readonly capacity: BatchSizes;
-  /** Which kernels do matrix products. */
-  readonly shapes: KernelShapes;
   /** The gradient of the output (of what went into its activation), to read. Only for a trainable output. */
   outputGradient(): Memory;
   /** Where to write the gradient of an input; undefined when nothing below it is trainable. */
@@ -127,6 +125,11 @@ export class Tape {
 
   get nodes(): readonly Node[] {
     return this.#nodes;
+  }
+  /** What kernels of matrix products are chosen by. */
+  get choice(): ShapeChoice {
+    const { arena, shapes } = this.options;
+    return { shapes, workgroupBytes: arena.gpu.device.limits.maxComputeWorkgroupStorageSize };
   }
   parameter(name: string): Tensor {
     return this.options.parameters.get(name);
@@ -248,7 +251,7 @@ export class Tape {
   }
 
   #call(node: Node): Call {
-    const { arena, batch, capacity, shapes, parameters } = this.options;
+    const { arena, batch, capacity, parameters } = this.options;
     /** Marks a tensor as written and says whether it was before. */
     const claim = (tensor: Tensor): boolean => {
       const before = this.#written.has(tensor);
@@ -259,7 +262,7 @@ export class Tape {
       label: node.output.name,
       batch,
       capacity,
-      shapes,
+      ...this.choice,
       unwritten: this.#unwritten ??= arena.allocate("unwritten", 16),
       outputGradient: () => this.gradientOf(node.output),
       gradient: (input) => {
