@@ -17,7 +17,7 @@
 const WORKGROUP = 256;  // rows
 const M = 2u;    // which of step.size counts the rows
 const K4 = 16u;  // columns of the input / 4
-const N4 = 16u;  // columns of the output / 4, at most 16
+const N4 = 16u;  // columns of the output / 4, at most 64
 const ELU = true;
 const ACCUMULATE = false;
 
