@@ -34,7 +34,8 @@ export async function killAtRandom(
           await pause(1.3 * usual * random());
           await kill(child, random() < 0.5);
           await output;
-          onKill?.(++done, runs);
+          done++;
+          onKill?.(done, runs);
         }
         const fault = await toItsEnd(scenario, base, folder, expected);
         runs++;
