@@ -229,6 +229,13 @@ Deno.test("--seeds trains each seed and reports mean and sd; --init starts from 
     const losses = json(`${path}/result.json`).runs.map((r: { test: { nll: number }[] }) => r.test[0]?.nll);
     const mean = losses.reduce((s: number, x: number) => s + x, 0) / 3;
     assert.match(stdout, new RegExp(`^best-loss .* ${mean.toFixed(4)} \\+- 0\\.\\d{4}`, "m"));
+    assert.equal(new Set(losses).size, 3);
+    for (const seed of [7, 8, 9]) assert.equal(json(`${path}/seed-${seed}/config.json`).training.seed, seed);
+    // Each is the run that its seed alone would be.
+    const alone = `${folder}/alone`;
+    const one = await runCommand("train", ...common, "--save-dir", alone, "--seed", "8");
+    assert.equal(one.code, 0, one.stderr);
+    assertSameRun(alone, `${path}/seed-8`);
 
     // Its model is the snapshot's, and its first validation is that of the weights it starts from.
     const from = `${path}/seed-7/last.safetensors`;
