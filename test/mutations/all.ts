@@ -1,0 +1,20 @@
+/** All mutations, at least half of them in kernels. */
+
+import { batchKernels } from "./kernels_batch.ts";
+import { encoderKernels } from "./kernels_encoders.ts";
+import { layerKernels } from "./kernels_layers.ts";
+import { lossKernels } from "./kernels_losses.ts";
+import type { Mutation } from "./mutation.ts";
+import { dataMutations } from "./src_data.ts";
+import { opMutations } from "./src_ops.ts";
+import { trainMutations } from "./src_train.ts";
+
+export const mutations: readonly Mutation[] = [
+  ...lossKernels,
+  ...layerKernels,
+  ...encoderKernels,
+  ...batchKernels,
+  ...opMutations,
+  ...trainMutations,
+  ...dataMutations,
+];

@@ -1,0 +1,113 @@
+/** Faults in the kernels of the encoders: the LSTM, position weights, tables that are looked up. */
+
+import { mutationsOf } from "./mutation.ts";
+
+const lstm = { tests: ["lstm"], filter: "/^lstm: (5 units, (few|given)|one-hot table)$/" };
+const beyond = { tests: ["lstm"], filter: "/^lstm: 33 units, few$/" };
+const state = { tests: ["pw"], filter: "/^pw_state: (none|tanh), (few|many)$/" };
+const looked = { tests: ["pw"], filter: "/^pw_table: (none|tanh), (few|many|several chunks)$/" };
+
+export const encoderKernels = [
+  ...mutationsOf("kernels/lstm_forward_panel.wgsl", lstm, [
+    ["sigmoid(z.f + 1.0)", "sigmoid(z.f)"],
+    ["gates[at + 2u * H4] = f;", "gates[at + 2u * H4] = o;"],
+    ["    if (fed == NONE) { continue; }\n", ""],
+    ["let c = f * before.cell + i * g;", "let c = i * before.cell + f * g;"],
+    [
+      "if (H4 > 1u) { s = add(s, (*w)[1u * H4 + j], (*h)[1]); }",
+      "if (H4 > 1u) { s = add(s, (*w)[1u * H4 + j], (*h)[0]); }",
+    ],
+    ["  workgroupBarrier();\n", ""],
+  ]),
+  ...mutationsOf("kernels/lstm_backward_panel.wgsl", lstm, [
+    ["d * g * i * (1.0 - i), d * i * (1.0 - g * g)", "d * i * (1.0 - g * g), d * g * i * (1.0 - i)"],
+    ["let e = first + end - 1u - t;", "let e = t;"],
+    ["dh * o * (1.0 - t * t);", "dh * o * (1.0 - t);"],
+    ["      dc[j] = d[j].d_cell;\n", ""],
+    ["(d.f * w.f + d.o * w.o)", "(d.f * w.o + d.o * w.f)"],
+  ]),
+  ...mutationsOf("kernels/lstm_forward.wgsl", beyond, [
+    ["let c = f * before.cell + i * g;", "let c = f * before.cell + i * f;"],
+    ["if (USERS > 2u) { z2 = add(z2, w, h2[k]); }", "if (USERS > 2u) { z2 = add(z2, w, h1[k]); }"],
+    ["input[x + 3u * H4] + bias[3u * H4 + j]", "input[x + 3u * H4] + bias[2u * H4 + j]"],
+    ["      h1[j] = next1[j];\n", ""],
+  ]),
+  ...mutationsOf("kernels/lstm_backward.wgsl", beyond, [
+    ["select(through, past, fed == NONE)", "select(past, through, fed == NONE)"],
+    ["let on3 = e3 + t <= e4;", "let on3 = e3 + t < e4;"],
+    ["d * before * f * (1.0 - f)", "d * before * (1.0 - f)"],
+    ["if (USERS > 1u) { sum1 += dz1[q] * w; }", "if (USERS > 1u) { sum1 += dz0[q] * w; }"],
+  ]),
+  ...mutationsOf("kernels/embedding_gradient.wgsl", { tests: ["lstm"], filter: "/^lstm: one-hot table$/" }, [
+    ["shown = (entry.x & bit) != 0u;", "shown = true;"],
+    [
+      "if (column + 1u < N4) { s1 += load_source(at + 1u); }",
+      "if (column + 1u < N4) { s1 += load_source(at); }",
+    ],
+    ["let end = slot_first[slot + 1u];", "let end = slot_first[slot] + 1u;"],
+  ]),
+  ...mutationsOf("kernels/embedding_gradient_rows.wgsl", {
+    tests: ["lstm"],
+    filter: "/^lstm: one-hot table, touched rows$/",
+  }, [
+    ["select(NONE, item, first == own && item != NONE)", "select(NONE, item, item != NONE)"],
+    ["if (first == own) { output[i] = sum; }", "output[i] = sum;"],
+  ]),
+  ...mutationsOf("kernels/pw_state_forward.wgsl", state, [
+    ["let lags = min(history[e].x, LAGS);", "let lags = min(history[e].x, LAGS - 1u);"],
+    ["f.y * w, f.z * w, f.w * w);", "f.z * w, f.y * w, f.w * w);"],
+    ["if (TANH) { z = squash(z + bias[column]); }", "if (TANH) { z = squash(z) + bias[column]; }"],
+    ["let w = weights[lag * BLOCKS + block];", "let w = weights[block];"],
+  ]),
+  ...mutationsOf("kernels/pw_state_backward.wgsl", state, [
+    [
+      "if (count > 2u) { products[at + 2u * BLOCKS] = d2; }",
+      "if (count > 2u) { products[at + 2u * BLOCKS] = d1; }",
+    ],
+    ["let first = 4u * ((i / BLOCKS) % LAG_BLOCKS);", "let first = 4u * ((i / BLOCKS) % LAG_BLOCKS) + 1u;"],
+  ]),
+  ...mutationsOf("kernels/pw_state_weight_gradient.wgsl", state, [
+    ["(1.0 - s * s)", "(1.0 - s)"],
+    ["if (history[e].x > lag) {", "if (history[e].x >= lag) {"],
+  ]),
+  ...mutationsOf("kernels/pw_table_forward.wgsl", looked, [
+    [" & (ends == vec4u(h.y));", ";"],
+    ["s2 += t * weighting(e2, lags.z, block, seen.z);", "s2 += t * weighting(e2, lags.y, block, seen.z);"],
+    ["if (past < e) { left--; }", "left = max(left, 1u) - 1u;"],
+    ["var s0 = bias[column];", "var s0 = vec4f(0.0);"],
+  ]),
+  ...mutationsOf("kernels/pw_table_backward.wgsl", looked, [
+    ["if (lag0 > LAGS) { return; }", "if (lag0 >= LAGS) { return; }"],
+    ["p3 += output_gradient[e3 * N4 + column] * t;", "p3 += output_gradient[e2 * N4 + column] * t;"],
+    ["put(e, lag0 - 1u, block, p0);", "put(e, lag0, block, p0);"],
+  ]),
+  ...mutationsOf("kernels/pw_table_weight_gradient.wgsl", looked, [
+    ["  sums[chunk * N4 + column] = sum;\n", ""],
+    ["if (history[e].x > lag) {", "if (history[e].x > lag + 1u) {"],
+  ]),
+  ...mutationsOf("kernels/pw_table_gradient.wgsl", looked, [
+    ["s1 = t.y * total;", "s1 = t.x * total;"],
+    [
+      "if (j + 2u < WEIGHTINGS) { s2 += source[at + 2u * N4]; }",
+      "if (j + 2u < WEIGHTINGS) { s2 += source[at + N4]; }",
+    ],
+  ]),
+  ...mutationsOf("kernels/pw_history_gradient.wgsl", looked, [
+    ["if (lag >= LAGS) { break; }", "if (lag + 1u >= LAGS) { break; }"],
+    ["for (var e = past + 1u; e < end; e++) {", "for (var e = past + 2u; e < end; e++) {"],
+    ["s2 += c.z * g;", "s2 += c.w * g;"],
+  ]),
+  ...mutationsOf("kernels/pw_item_bias_gradient.wgsl", looked, [
+    ["sum *= 1.0 - t * t;", "sum *= 1.0 - t;"],
+    ["if (e != NONE) { sum +=", "if (e != NONE) { sum -="],
+  ]),
+  ...mutationsOf("kernels/pw_base.wgsl", looked, [
+    ["sum += c.z * table", "sum += c.y * table"],
+    ["let end = min(first + STRETCH, ITEMS);", "let end = min(first + STRETCH, ITEMS - 1u);"],
+  ]),
+  ...mutationsOf("kernels/pw_window.wgsl", looked, [
+    ["repeated = repeated || lag < own;", "repeated = repeated || lag > own;"],
+    ["coefficient[at + BLOCKS] = 1.0 - y * y;", "coefficient[at + BLOCKS] = 1.0 - t * t;"],
+    ["w += weights[lag * BLOCKS + block];", "w = weights[lag * BLOCKS + block];"],
+  ]),
+];

@@ -1,0 +1,169 @@
+/** Faults in the kernels of layers: products, the first layer, the last one, batch normalisation. */
+
+import { mutationsOf } from "./mutation.ts";
+
+const few = "/^linear (20 -> 80|5 -> 17)$/";
+const walked = "/^linear 300 -> 20$/";
+
+export const layerKernels = [
+  ...mutationsOf("kernels/matmul_forward_panel.wgsl", { tests: ["linear"], filter: few }, [
+    ["panel[p + 6u], fma(vec4f(a.x), panel[p + 2u]", "panel[p + 5u], fma(vec4f(a.x), panel[p + 2u]"],
+    ["  workgroupBarrier();\n", ""],
+    ["if (K4 > first + 4u) { s = add(s, a[4], first + 4u); }", ""],
+    [
+      "fn put(row: u32, column: u32, y: vec4f) { store_output(row * N4 + min(column, N4 - 1u), y); }",
+      "fn put(row: u32, column: u32, y: vec4f) { store_output(row * N4 + column, y); }",
+    ],
+    ["bias[min(column + local, N4 - 1u)]", "bias[min(local, N4 - 1u)]"],
+  ]),
+  ...mutationsOf("kernels/matmul_forward_panel.wgsl", {
+    tests: ["ops"],
+    filter: "/made by a layer of .*, few/",
+  }, [
+    ["column + local < N4);", "true);"],
+    ["t = dotted(t, y2, 2u);", "t = dotted(t, y2, 1u);"],
+  ]),
+  ...mutationsOf("kernels/matmul_forward_rows.wgsl", { tests: ["linear"], filter: walked }, [
+    ["c13 += w3 * a1;", "c13 += w2 * a1;"],
+    ["if (m >= step.size[M] || column >= N4) { return; }", "if (column >= N4) { return; }"],
+    ["load_input(r6 + k), load_input(r7 + k)", "load_input(r7 + k), load_input(r6 + k)"],
+    ["if (BIAS) { y += bias[column]; }", "if (BIAS) { y -= bias[column]; }"],
+  ]),
+  ...mutationsOf("kernels/matmul_forward_tiled.wgsl", { tests: ["linear"], filter: "/^linear 31 -> 33$/" }, [
+    ["    workgroupBarrier();\n    for (var q", "    for (var q"],
+    ["input_tile[4u * local.y + 2u][q]", "input_tile[4u * local.y + 1u][q]"],
+    ["    if (m >= rows) { return; }\n", ""],
+    ["exp(min(y, vec4f(0.0))) - 1.0", "exp(min(y, vec4f(0.0)))"],
+    [
+      "4u * K4 && id.x < N4;",
+      "4u * K4;",
+      "columns behind the last are summed and never written",
+    ],
+  ]),
+  ...mutationsOf("kernels/matmul_input_gradient_panel.wgsl", { tests: ["linear"], filter: few }, [
+    ["let w = transpose(mat4x4f(", "let w = (mat4x4f("],
+    ["if (N4 > 16u) { s = add_part(s, at, 16u); }", ""],
+    ["(m >= step.size[M] || column >= K4)", "(m >= step.size[M])"],
+    ["z * select(x + 1.0, vec4f(1.0), x > vec4f(0.0))", "z * select(x, vec4f(1.0), x > vec4f(0.0))"],
+  ]),
+  ...mutationsOf("kernels/matmul_input_gradient_rows.wgsl", {
+    tests: ["linear"],
+    filter: "/^linear 36 -> 255$|^linear: the variants/",
+  }, [
+    ["let r3 = min(m + 3u, last) * N4;", "let r3 = min(m + 2u, last) * N4;"],
+    [
+      "d *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0));",
+      "d *= select(x + 1.0, vec4f(1.0), x < vec4f(0.0));",
+    ],
+    ["let w1 = transpose(mat4x4f(weights[v + 4u * N4]", "let w1 = transpose(mat4x4f(weights[v + 3u * N4]"],
+  ]),
+  ...mutationsOf("kernels/matmul_input_gradient_tiled.wgsl", {
+    tests: ["linear"],
+    filter: "/^linear 31 -> 33$/",
+  }, [
+    ["c += transpose(w) * mat4x4f(", "c += w * mat4x4f("],
+    ["if (ACCUMULATE) { d += input_gradient[at]; }", ""],
+    ["    workgroupBarrier();\n    for (var q", "    for (var q"],
+  ]),
+  ...mutationsOf("kernels/matmul_weight_gradient_rows.wgsl", {
+    tests: ["linear"],
+    filter: "/^linear (5 -> 17|31 -> 33)$|^linear: several chunks$/",
+  }, [
+    ["min(m, last) * N4 + column), m <= last);", "min(m, last) * N4 + column), true);"],
+    ["transpose(mat4x4f(y0, y1, y2, y3));", "transpose(mat4x4f(y0, y1, y2, x3));"],
+    ["b2 += (d2[0] + d2[1]) + (d2[2] + d2[3]);", "b2 += (d2[0] + d2[1]) + d2[2];"],
+    ["let end = min(first + stretch, rows);", "let end = rows;"],
+    ["chunk * (PARTIALS / 4u) + BIAS_AT / 4u", "chunk * (PARTIALS / 4u) + WEIGHTS_AT / 4u"],
+  ]),
+  ...mutationsOf("kernels/matmul_weight_gradient_rows.wgsl", {
+    tests: ["lstm"],
+    filter: "lstm: 5 units, few",
+  }, [
+    ["(k - 4u * K4) * N4;", "k * N4;"],
+    ["if (GATHER) { row = index[row]; }", ""],
+  ]),
+  ...mutationsOf("kernels/matmul_weight_gradient_tiled.wgsl", {
+    tests: ["linear"],
+    filter: "/^linear (5 -> 17|31 -> 33)$|^linear: several chunks$/",
+  }, [
+    ["if (m < end) {", "if (m < rows) {"],
+    ["b += g;", "b = g;"],
+    ["g * a.z, g * a.w)", "g * a.w, g * a.z)"],
+  ]),
+  ...mutationsOf("kernels/first_layer_forward.wgsl", {
+    tests: ["ops"],
+    filter: "/^first_layer: .*(few|hide)/",
+  }, [
+    ["noise(r) <= KEPT", "noise(e) <= KEPT"],
+    ["exp(min(z, vec4f(0.0))) - 1.0", "exp(min(z, vec4f(0.0)))"],
+    ["z1 += KEPT_SCALE * item[shown + 1u];", "z1 += KEPT_SCALE * item[shown];"],
+    ["z0 += KEPT_SCALE * item[shown];", "z0 += item[shown];"],
+  ]),
+  ...mutationsOf("kernels/first_layer_backward.wgsl", {
+    tests: ["ops"],
+    filter: "/^first_layer: .*(few|hide|table)/",
+  }, [
+    ["(r ^ step.noise)", "(r + step.noise)"],
+    ["r < of_event.y; r++) { add", "r + 1u < of_event.y; r++) { add"],
+    ["item_gradient[at] = KEPT_SCALE * value;", "item_gradient[at] = value;"],
+    ["shown = (entry.x & bit) != 0u;", "shown = (entry.x & bit) == 0u;"],
+    ["countOneBits(entry.x & (bit - 1u))", "countOneBits(entry.x & bit)"],
+  ]),
+  ...mutationsOf("kernels/row_dot_forward.wgsl", { tests: ["ops"], filter: "/^row_dot: .*few/" }, [
+    ["output[r] = bias[0] + (", "output[r] = ("],
+    ["load_input(r * K4 + k) * weights[k];", "load_input(r * K4 + k) * weights[0];"],
+  ]),
+  ...mutationsOf("kernels/row_dot_sum.wgsl", {
+    tests: ["ops"],
+    filter: "/^row_dot: made by a layer of .*, few/",
+  }, [
+    ["panels < vec4u(PANELS)", "panels <= vec4u(PANELS)"],
+    ["var sum = bias[0];", "var sum = 0.0;"],
+  ]),
+  ...mutationsOf("kernels/row_dot_backward.wgsl", { tests: ["ops"], filter: "/^row_dot: .*(few|chunks)/" }, [
+    ["bias_sum += du;", "bias_sum += du * x.x;"],
+    ["var dx = du * w;", "var dx = du * x;"],
+    ["let first = min(id.y * stretch, rows);", "let first = min(id.y * stretch + 1u, rows);"],
+    ["put(at + 2u, weight_sum.z);", "put(at + 2u, weight_sum.y);"],
+  ]),
+  ...mutationsOf("kernels/batch_norm_forward.wgsl", {
+    tests: ["batch_norm"],
+    filter: "/batch_norm: (5|17) columns, |running statistics|as many chunks/",
+  }, [
+    ["(f32(before) * share)", "f32(before)"],
+    [
+      "MOMENTUM * parameters[m] + (1.0 - MOMENTUM) * mean;",
+      "(1.0 - MOMENTUM) * parameters[m] + MOMENTUM * mean;",
+    ],
+    ["1.0 / sqrt(variance + EPSILON)", "1.0 / (sqrt(variance) + EPSILON)"],
+    [
+      "(load_input(r * N4 + column) - mean) * scale + shift",
+      "(load_input(r * N4 + column) - mean) * scale - shift",
+    ],
+  ]),
+  ...mutationsOf("kernels/batch_norm_statistics.wgsl", {
+    tests: ["batch_norm"],
+    filter: "/batch_norm: (5|17) columns, |as many chunks/",
+  }, [
+    ["squares += d * d;", "squares += abs(d);"],
+    ["let stretch = (rows + step.chunks - 1u) / step.chunks;", "let stretch = rows / step.chunks;"],
+  ]),
+  ...mutationsOf("kernels/batch_norm_running.wgsl", { tests: ["batch_norm"], filter: "running statistics" }, [
+    ["(1.0 / sqrt(variance[column] + EPSILON))", "(1.0 / (variance[column] + EPSILON))"],
+    ["let b = shift[column];", "let b = shift[0];"],
+  ]),
+  ...mutationsOf("kernels/batch_norm_input_gradient.wgsl", {
+    tests: ["batch_norm"],
+    filter: "/batch_norm: (5|17) columns, |as many chunks/",
+  }, [
+    ["- (x - mean) * slope);", "+ (x - mean) * slope);"],
+    ["(load_output_gradient(at) - mean_dy", "(load_output_gradient(at)"],
+  ]),
+  ...mutationsOf("kernels/batch_norm_weight_gradient.wgsl", {
+    tests: ["batch_norm"],
+    filter: "/batch_norm: (5|17) columns, |as many chunks/",
+  }, [
+    ["  scale *= inverse;\n", ""],
+    ["partials[to_shift] = shift;", "partials[to_shift] = scale;"],
+  ]),
+];

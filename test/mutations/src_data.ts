@@ -1,0 +1,93 @@
+/** Faults in data, in what prepares them, and in how files are written. */
+
+import { mutationsOf } from "./mutation.ts";
+
+export const dataMutations = [
+  ...mutationsOf("src/data/random.ts", { tests: ["random"] }, [
+    ["return x * scale;", "return this.uniform() < 0.001 ? 3 * x * scale : x * scale;"],
+    ["return x * scale;", "return 1.01 * x * scale;"],
+    ["Math.abs(x) <= 2", "Math.abs(x) <= 2.1"],
+    ["const j = i + this.integer(n - i);", "const j = i + this.integer(n - i - 1 || 1);"],
+    ["      absorb(part.length);\n", ""],
+    ["this.#spareNormal = y * scale;", "this.#spareNormal = x * scale;"],
+    [
+      "if (square === 0 || square >= 1) continue;",
+      "if (square === 0 || square > 1) continue;",
+      "no two uniform draws met have a square of exactly 1",
+    ],
+  ]),
+  ...mutationsOf("src/data/ranking.ts", { tests: ["ranking", "figures"] }, [
+    ["if (score > own) greater++;", "if (score >= own) greater++;"],
+    ["let sum = Math.exp(-top);", "let sum = 0;"],
+    ["if (end - start < 2 ||", "if (end - start < 3 ||"],
+    ["if (end - start < 2 ||", "if (end - start < 1 ||"],
+    ["return below + (same + 1) / 2;", "return below + 1;"],
+    [
+      "return greater >= k ? 0 :",
+      "return greater > k ? 0 :",
+      "with k items above, (k - greater) / same is 0",
+    ],
+  ]),
+  ...mutationsOf("src/data/baselines.ts", { tests: ["baselines", "ranking"] }, [
+    ["(clicks[item]! + 0.1) / (shown[item]! + 1)", "clicks[item]!"],
+    ['usersOf(source, "train")', 'usersOf(source, "test")'],
+    ["        if (log.eventGiven?.[event]) continue;\n", ""],
+  ]),
+  ...mutationsOf("src/data/check_log.ts", { tests: ["paper_file"], filter: "checkLog names" }, [
+    ["(click < start || click >= end)", "(click < start || click > end)"],
+    ["if (rowItem[row]! >= items.count) {", "if (rowItem[row]! > items.count) {"],
+    ["if (starts[i + 1]! < starts[i]!) {", "if (starts[i + 1]! <= starts[i]! - 2) {"],
+  ]),
+  ...mutationsOf("src/data/decimal.ts", { tests: ["paper_file"], filter: "canonical" }, [
+    ["- fraction.length + digits.length", "+ fraction.length + digits.length"],
+  ]),
+  ...mutationsOf("src/data/item_catalogue.ts", { tests: ["packed_items"], filter: "the most tokens" }, [
+    ["tokens += size * taken;", "tokens += taken;"],
+  ]),
+  ...mutationsOf("src/prepare/zstd_frames.ts", { tests: ["zstd_frames"] }, [
+    ["at += 3 + (type === RLE ? 1 : header >> 3);", "at += 3 + (header >> 3);"],
+    ["return at > size ? CUT", "return at > size + 1 ? CUT"],
+    ["if ((descriptor & 4) !== 0) at += 4;", ""],
+  ]),
+  ...mutationsOf("src/prepare/glob.ts", { tests: ["source_paths"], filter: "globs find" }, [
+    ['if (piece === "?") return ".";', 'if (piece === "?") return ".?";'],
+    ['`[${not ? "^" : ""}', '`[${not ? "" : "^"}'],
+    ['walk(base, rest.length > 0 ? rest : ["*"], found);', ""],
+    [".filter((path) => !isFolder(path)).sort()", ".filter((path) => !isFolder(path)).sort().reverse()"],
+  ]),
+  ...mutationsOf("src/prepare/bad_rows.ts", { tests: ["data_log_faults"] }, [
+    ["if (bad.total <= MOST_BAD * all) return;", "if (bad.total < MOST_BAD * all) return;"],
+    ["MOST_BAD = 0.01;", "MOST_BAD = 0.02;"],
+    ["a.line - b.line", "b.line - a.line"],
+  ]),
+  ...mutationsOf("src/prepare/log.ts", { tests: ["data_log"] }, [
+    ["with_pages: options.page !== undefined,", "with_pages: false,"],
+    ["with_positions: options.position !== undefined,", "with_positions: false,"],
+  ]),
+  ...mutationsOf("src/files/atomic_write.ts", { tests: ["atomic_write", "owned_folder"] }, [
+    ["      discardTemporary(temporary);\n      throw error;", "      throw error;"],
+    ["if (mode !== undefined) Deno.chmodSync(temporary.path, mode);", ""],
+    [
+      "if (piece.length >= RUN_BYTES) yield piece;",
+      "if (piece.length > 2 * RUN_BYTES) yield piece;",
+      "larger runs are the same bytes",
+    ],
+    ["Deno.lstatSync(path).isSymlink ? Deno.realPathSync(path) : path", "path"],
+  ]),
+  ...mutationsOf("src/files/temporary_file.ts", { tests: ["owned_folder"] }, [
+    [
+      "      if (tryLock(file) && holdsPath(file, path)) Deno.removeSync(path);",
+      "      if (holdsPath(file, path)) Deno.removeSync(path);",
+    ],
+    ["        file.truncateSync(0);\n", ""],
+    ["    expectPlainFile(temporary);\n", ""],
+  ]),
+  ...mutationsOf("src/files/lock.ts", { tests: ["owned_folder"] }, [
+    ["if (!told) onWait(taken.holder);", "onWait(taken.holder);"],
+    ["      Deno.removeSync(this.path); // while", "      // while"],
+  ]),
+  ...mutationsOf("src/files/owned_folder.ts", { tests: ["owned_folder"] }, [
+    ["if (!this.made) return;", "return;"],
+    ["      removeTemporaries(path);\n", ""],
+  ]),
+];

@@ -1,0 +1,116 @@
+/** Faults in ops, tape, device and batch. */
+
+import { mutationsOf } from "./mutation.ts";
+
+export const opMutations = [
+  // What an op says it costs.
+  ...mutationsOf("src/ops/linear.ts", { tests: ["cost"] }, [
+    ["return { flops: 2 * m * input.columns", "return { flops: 4 * m * input.columns"],
+    ["{ flops: flops + 2 * m * p.weights.columns,", "{ flops: flops + m * p.weights.columns,"],
+    ["partialChunks(s) * 4 * (K4 + secondK4) * N4", "4 * (K4 + secondK4) * N4"],
+  ]),
+  ...mutationsOf("src/ops/row_dot.ts", { tests: ["cost"] }, [[
+    "flops: 5 * s.rows * K,",
+    "flops: 10 * s.rows * K,",
+  ]]),
+  ...mutationsOf("src/ops/first_layer.ts", { tests: ["cost"] }, [
+    ["flops: 3 * s.rows * output.columns", "flops: 6 * s.rows * output.columns"],
+  ]),
+  ...mutationsOf("src/ops/pw_table.ts", { tests: ["cost"] }, [[
+    "flops: 2 * m * n * N,",
+    "flops: 4 * m * n * N,",
+  ]]),
+  ...mutationsOf("src/ops/minimax.ts", { tests: ["cost"] }, [[
+    "s.rows * (40 + 8 * K4)",
+    "s.rows * (80 + 8 * K4)",
+  ]]),
+  ...mutationsOf("src/ops/adam.ts", { tests: ["cost"] }, [[
+    "flops: 2.5 * window.size",
+    "flops: 5 * window.size",
+  ]]),
+  ...mutationsOf("src/gpu/step.ts", { tests: ["cost"] }, [[
+    "Math.ceil(sizes.rows / 256)",
+    "Math.ceil(sizes.rows / 512)",
+  ]]),
+
+  ...mutationsOf("src/ops/adam.ts", { tests: ["adam"] }, [
+    ["BETA1: 0.9,", "BETA1: 0.95,"],
+    ["BETA2: 0.999,", "BETA2: 0.99,"],
+    ["EPSILON: 1e-8", "EPSILON: 1e-7"],
+    ["Math.sqrt(1 - BETA2 ** t)", "(1 - BETA2 ** t)"],
+    ["DECAY2: inWindow(decay2.start),", "DECAY2: inWindow(decay1.start),"],
+  ]),
+  ...mutationsOf("src/ops/batch_norm.ts", { tests: ["batch_norm"], filter: "running statistics" }, [
+    ["MOMENTUM: 0.99", "MOMENTUM: 0.9"],
+    ["EPSILON: 1e-3,", "EPSILON: 1e-2,"],
+  ]),
+  ...mutationsOf("src/ops/first_layer.ts", { tests: ["iterations"], filter: "item dropout: hides" }, [
+    ["Math.round((1 - itemDropout) * 2 ** 32) - 1", "Math.round(itemDropout * 2 ** 32) - 1"],
+    ["KEPT_SCALE: 1 / (1 - itemDropout) };", "KEPT_SCALE: 1 - itemDropout };"],
+  ]),
+  ...mutationsOf("src/ops/linear.ts", { tests: ["linear"], filter: "/gathers .*, few/" }, [
+    ["GATHER: p.gather !== undefined,", "GATHER: false,"],
+    [
+      'return gather === "distinct items" ? call.batch.slotItem',
+      'return gather !== "distinct items" ? call.batch.slotItem',
+    ],
+  ]),
+  ...mutationsOf(
+    "src/ops/matmul_kernels.ts",
+    { tests: ["linear"], filter: "/^linear 31 -> 33$|many rows/" },
+    [
+      [
+        "return [owned * panels, Math.ceil(rows / owned)];",
+        "return [owned * panels, Math.floor(rows / owned) || 1];",
+      ],
+      ["[Math.ceil(k4 / 2) * Math.ceil(n4 / 4), chunks]", "[Math.floor(k4 / 2) * Math.ceil(n4 / 4), chunks]"],
+    ],
+  ),
+  ...mutationsOf("src/tape/tape.ts", { tests: ["linear"], filter: "/^linear 5 -> 17$/" }, [
+    ["const accumulate = claim(input);", "const accumulate = false;"],
+    ["const accumulate = claim(parameter);", "const accumulate = false;"],
+    ['elu: input.activation === "elu" };', "elu: false };"],
+  ]),
+  ...mutationsOf("src/tape/parameters.ts", { tests: ["adam"] }, [
+    [
+      "[summedDecaying, place((spec) => (spec.table && spec.decays) ?? false)]",
+      "[summedDecaying, place((spec) => spec.table ?? false)]",
+    ],
+    ["const step = Math.floor(most / 256) * 256;", "const step = Math.ceil(most / 256) * 256 + 256;"],
+  ]),
+  ...mutationsOf("src/gpu/step.ts", {
+    tests: ["model"],
+    filter: "ten training steps follow the f64 trajectory: LSTM, dense, cpu",
+  }, [
+    [
+      "target.setFloat32(offset + 28, step.learningRate, true);",
+      "target.setFloat32(offset + 28, 2 * step.learningRate, true);",
+    ],
+  ]),
+  ...mutationsOf("src/gpu/texture_layout.ts", { tests: ["texture_layout"] }, [
+    [
+      "Math.floor(row / lineRows) * panels + Math.floor(column / panelVectors)",
+      "Math.floor(row / lineRows) + Math.floor(column / panelVectors)",
+    ],
+    ["height: panels * Math.ceil(rows / lineRows),", "height: panels * Math.floor(rows / lineRows) + 1,"],
+  ]),
+  ...mutationsOf("src/gpu/kernel_shapes.ts", { tests: ["device"], filter: "matmul kernels are chosen" }, [
+    [
+      '(direction === "forward" ? k4 : n4) <= PANEL_K4[kind]',
+      '(direction === "forward" ? n4 : k4) <= PANEL_K4[kind]',
+    ],
+  ]),
+  ...mutationsOf("src/batch/plan.ts", { tests: ["batch", "given_events"] }, [
+    [
+      "this.#entries.set([from, events, rows, 0], 4 * (firstUser + k));",
+      "this.#entries.set([from, rows, events, 0], 4 * (firstUser + k));",
+    ],
+    ["counted: events - given };", "counted: events };"],
+  ]),
+  ...mutationsOf("src/batch/batch_buffers.ts", {
+    tests: ["model"],
+    filter: "steps by hand and steps in groups",
+  }, [
+    ["const EVENTS = apart(this.capacity.events);", "const EVENTS = 0;"],
+  ]),
+];
