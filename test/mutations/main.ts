@@ -7,7 +7,7 @@ import { table } from "../../src/cli/table.ts";
 import { mutations } from "./all.ts";
 import { mutated, type Mutation, mutationText, partOf } from "./mutation.ts";
 import { runTests, type TestRun } from "./run_tests.ts";
-import { projectFolder, WorkingCopy } from "./working_copy.ts";
+import { WorkingCopy } from "./working_copy.ts";
 
 /** Of those that change something. */
 const LEAST_NOTICED = 0.95;
@@ -37,10 +37,12 @@ async function main(options: Options): Promise<boolean> {
   if (chosen.length === 0) throw new Error(`no mutation has "${options.only}" in it`);
   const verdicts = new Map<Mutation, Verdict>();
   const passing = new Map<string, boolean>();
+  let stopped = false;
+  Deno.addSignalListener("SIGINT", () => stopped = true);
   using copy = WorkingCopy.make();
   for (const mutation of chosen) {
     try {
-      mutated(mutation, Deno.readTextFileSync(`${projectFolder}/${mutation.file}`));
+      mutated(mutation, copy.read(mutation.file));
     } catch (error) {
       faults.push(error instanceof Error ? error.message : String(error));
       continue;
@@ -50,12 +52,16 @@ async function main(options: Options): Promise<boolean> {
       console.log(`equivalent   ${mutationText(mutation)} (${mutation.equivalent})`);
       continue;
     }
-    if (!await passWithout(copy, mutation, passing, options.limit)) continue;
+    const passes = await passWithout(copy, mutation, passing, options.limit);
+    // Ctrl-C ends the tests too: what they said then is no verdict.
+    if (stopped) break;
+    if (!passes) continue;
     const run = await copy.with(
       mutation.file,
       (text) => mutated(mutation, text),
       () => runTests(copy.folder, mutation, options.limit),
     );
+    if (stopped) break;
     const verdict = verdictOf(mutation, run);
     if (verdict) verdicts.set(mutation, verdict);
     const how = run.outcome === "timed out" ? ", by its time" : "";
@@ -63,6 +69,7 @@ async function main(options: Options): Promise<boolean> {
       `${(verdict ?? run.outcome).padEnd(12)} ${mutationText(mutation)} (${run.seconds.toFixed(0)} s${how})`,
     );
   }
+  if (stopped) faults.push(`stopped after ${verdicts.size} of ${chosen.length} mutations`);
   return summary(verdicts);
 }
 

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 
-export const projectFolder = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
+const projectFolder = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
 /** What the tests read of the project. */
 const COPIED = ["deno.json", "deno.lock", "README.md", "bench", "data", "kernels", "src", "test"];
@@ -18,10 +18,14 @@ export class WorkingCopy implements Disposable {
     return copy;
   }
 
+  read(file: string): string {
+    return Deno.readTextFileSync(`${this.folder}/${file}`);
+  }
+
   /** Runs something while a file holds another text. */
   async with<T>(file: string, change: (text: string) => string, run: () => Promise<T>): Promise<T> {
     const path = `${this.folder}/${file}`;
-    const before = Deno.readTextFileSync(path);
+    const before = this.read(file);
     Deno.writeTextFileSync(path, change(before));
     try {
       return await run();
