@@ -61,13 +61,19 @@ for (const [name, b] of Object.entries(mixed)) {
     });
   }
 }
-for (const touchedOnly of [false, true]) {
-  Deno.test(`lstm: one-hot table${touchedOnly ? ", touched rows" : ""}`, () =>
+for (
+  const [name, b, rows, touchedOnly] of [
+    ["", oneHot, 70, false],
+    [", items that are not shown", rareItems, 300, false],
+    [", touched rows", rareItems, 300, true],
+  ] as const
+) {
+  Deno.test(`lstm: one-hot table${name}`, () =>
     checkOp({
-      ...(touchedOnly ? rareItems : oneHot),
+      ...b,
       leaves: [],
       parameters: [
-        { name: "x", rows: touchedOnly ? 300 : 70, columns: 24, groups: 4, table: true },
+        { name: "x", rows, columns: 24, groups: 4, table: true },
         { name: "w", rows: 6, columns: 24, groups: 4 },
         { name: "b", rows: 1, columns: 24, groups: 4 },
       ],

@@ -84,13 +84,19 @@ for (const dropout of [0.2, 0.9]) {
       tolerance: 4 * U * 64,
     }));
 }
-for (const touchedOnly of [false, true]) {
+for (
+  const [name, b, rows, touchedOnly] of [
+    ["", oneHot, 70, false],
+    [", items that are not shown", rareItems, 300, false],
+    [", touched rows", rareItems, 300, true],
+  ] as const
+) {
   for (const N of [3, 64]) {
-    Deno.test(`first_layer: one-hot table, ${N} columns${touchedOnly ? ", touched rows" : ""}`, () =>
+    Deno.test(`first_layer: one-hot table, ${N} columns${name}`, () =>
       checkOp({
-        ...(touchedOnly ? rareItems : oneHot),
+        ...b,
         leaves: [{ name: "state", rows: "events", columns: N }],
-        parameters: [{ name: "item", rows: touchedOnly ? 300 : 70, columns: N, table: true }],
+        parameters: [{ name: "item", rows, columns: N, table: true }],
         build: (tape, t) => firstLayer(tape, "h", { item: t("item"), state: t("state") }),
         touchedOnly,
         tolerance: 4 * U * 64,

@@ -106,7 +106,7 @@ export const layerKernels = [
     ["(r ^ step.noise)", "(r + step.noise)"],
     ["r < of_event.y; r++) { add", "r + 1u < of_event.y; r++) { add"],
     ["item_gradient[at] = KEPT_SCALE * value;", "item_gradient[at] = value;"],
-    ["shown = (entry.x & bit) != 0u;", "shown = (entry.x & bit) == 0u;"],
+    ["shown = (entry.x & bit) != 0u;", "shown = true;"],
     ["countOneBits(entry.x & (bit - 1u))", "countOneBits(entry.x & bit)"],
   ]),
   ...mutationsOf("kernels/row_dot_forward.wgsl", { tests: ["ops"], filter: "/^row_dot: .*few/" }, [
