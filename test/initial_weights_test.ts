@@ -28,6 +28,16 @@ const catalogues: Record<string, ItemsShape> = {
 const lstm: ModelConfig = { ...defaultModel, lstmUnits: 6, dims: [9, 4], kernelSd: 0.25, batchNorm: true };
 const pw: ModelConfig = { ...defaultPwModel, pwLags: 3, pwWeightings: 2, dims: [9, 4], kernelSd: 0.125 };
 
+Deno.test("truncatedNormal: none beyond two standard deviations", () => {
+  const [random, unit] = [randomStream(4), randomStream(4)];
+  const initial = truncatedNormal(0.5);
+  for (let k = 0; k < 2000; k++) {
+    const value = initial(random);
+    assert.equal(value, 0.5 * unit.truncatedNormal());
+    assert.ok(Math.abs(value) <= 1);
+  }
+});
+
 Deno.test("glorotUniform: in +- sqrt(6 / (fan in + fan out)), its ends included", () => {
   for (const [fanIn, fanOut] of [[1, 5], [5, 1], [20, 80], [300, 64]] as const) {
     near(limitOf(glorotUniform(fanIn, fanOut)), Math.sqrt(6 / (fanIn + fanOut)), `${fanIn} -> ${fanOut}`);

@@ -13,7 +13,7 @@ export const dataMutations = [
     [
       "if (square === 0 || square >= 1) continue;",
       "if (square === 0 || square > 1) continue;",
-      "no two uniform draws met have a square of exactly 1",
+      "only a pair on the circle itself differs, one in some 10^15",
     ],
   ]),
   ...mutationsOf("src/data/ranking.ts", { tests: ["ranking", "figures"] }, [
