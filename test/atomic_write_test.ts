@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
 import { explainFileError } from "../src/files/file_error.ts";
+import { temporaryName } from "../src/files/temporary_file.ts";
 import { userError, withEmptyFolder } from "./folder_check.ts";
 
 function names(folder: string): string[] {
@@ -37,6 +38,15 @@ Deno.test("atomicWriteFile keeps the old contents when it fails, and removes its
       userError(/file: the disk is full\. Free some space/),
     );
     assert.equal(Deno.readTextFileSync(path), "old");
+    assert.deepEqual(names(folder), ["file"]);
+  }));
+
+Deno.test("atomicWriteFile keeps nothing of a temporary file that a killed process left, be it longer", () =>
+  withEmptyFolder(async (folder) => {
+    const path = `${folder}/file`;
+    await Deno.writeTextFile(temporaryName(path), "what was to become a much longer file");
+    await atomicWriteFile(path, "short");
+    assert.equal(await Deno.readTextFile(path), "short");
     assert.deepEqual(names(folder), ["file"]);
   }));
 
