@@ -181,7 +181,16 @@ Deno.test("Lock.wait waits for its turn, and says once for whom", () =>
 Deno.test("temporary names are of one kind, and an empty folder may hold them", () =>
   withEmptyFolder(async (folder) => {
     assert.ok(isTemporaryName(temporaryName("a/b/train.csv").split("/").at(-1) ?? ""));
-    for (const name of ["train.csv", ".clickgan-tmp", "x.clickgan-tmp", ".x.tmp", ".clickgan-tmp.x"]) {
+    for (
+      const name of [
+        "train.csv",
+        "train.csv.clickgan-tmp",
+        ".clickgan-tmp",
+        "x.clickgan-tmp",
+        ".x.tmp",
+        ".clickgan-tmp.x",
+      ]
+    ) {
       assert.ok(!isTemporaryName(name), name);
     }
     Deno.writeTextFileSync(temporaryName(`${folder}/config.json`), "half");

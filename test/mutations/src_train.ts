@@ -35,7 +35,7 @@ export const trainMutations = [
   ]),
   ...mutationsOf("src/train/trainer.ts", {
     tests: ["model"],
-    filter: "ten training steps follow the f64 trajectory: LSTM, dense, cpu",
+    filter: "ten training steps follow the f64 trajectory: dense, 3 units, 6, cpu",
   }, [
     ["learningRate: adamRate(rate, t),", "learningRate: adamRate(rate, 1),"],
   ]),
