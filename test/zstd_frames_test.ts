@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { constants, zstdCompressSync } from "node:zlib";
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { faultOfZstd } from "../src/prepare/zstd_frames.ts";
 import { withFolder } from "./prepared_folder.ts";
 
@@ -31,6 +31,17 @@ Deno.test("faultOfZstd walks over a frame of many blocks", async () => {
   const noise = new Uint8Array(400_000).map((_, k) => Math.floor(256 * Math.abs(Math.sin(k * k))));
   const frame = new Uint8Array(zstdCompressSync(noise));
   await withFolder({ "x.zst": frame, "cut.zst": frame.slice(0, 200_000) }, async (folder) => {
+    assert.equal(await faultOfZstd(`${folder}/x.zst`), undefined);
+    assert.equal(await faultOfZstd(`${folder}/cut.zst`), "unexpected end of file");
+  });
+});
+
+Deno.test("faultOfZstd walks over a block that repeats one byte", async () => {
+  // A frame of one segment of 100 bytes; its only block says: so often "a".
+  const block = (100 << 3) | (1 << 1) | 1;
+  const frame = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x20, 100, block & 255, block >> 8, 0, 97);
+  assert.equal(zstdDecompressSync(frame).toString(), "a".repeat(100));
+  await withFolder({ "x.zst": frame, "cut.zst": frame.slice(0, -1) }, async (folder) => {
     assert.equal(await faultOfZstd(`${folder}/x.zst`), undefined);
     assert.equal(await faultOfZstd(`${folder}/cut.zst`), "unexpected end of file");
   });
