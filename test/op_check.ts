@@ -90,6 +90,8 @@ export interface Leaf {
   readonly trainable?: boolean;
   /** Stride 1: a utility. */
   readonly packed?: boolean;
+  /** Whole numbers, so that some are equal. */
+  readonly whole?: boolean;
 }
 
 export interface OpCase {
@@ -164,6 +166,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
         ...(leaf.packed ? { stride: 1 } : {}),
       });
       const value = draw(extent(leaf.rows, sizes), leaf.columns, leaf.activation === "elu");
+      if (leaf.whole) value.data.forEach((x, k) => value.data[k] = Math.round(x));
       values.set(leaf.name, value);
       leaves.set(leaf.name, tensor);
     }

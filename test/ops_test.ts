@@ -196,3 +196,18 @@ for (const [name, b] of Object.entries({ one, few, many, chunks, given, noClicks
       }));
   }
 }
+
+for (const [name, b] of Object.entries({ few, many, given })) {
+  Deno.test(`choice_nll: utilities that are equal, ${name}`, () =>
+    checkOp({
+      ...b,
+      leaves: [{ name: "u", rows: "rows", columns: 1, packed: true, whole: true }],
+      parameters: [],
+      build: (tape, t) => {
+        const ring = tape.options.arena.allocate("ring", 16);
+        return choiceNll(tape, "loss", t("u"), ring, { train: true, eta: 1 });
+      },
+      loss: (output) => meanOf(output, 0, b),
+      tolerance: 4 * U * 64,
+    }));
+}
