@@ -28,6 +28,7 @@ function failure(code: "ENOSPC" | "EIO"): Error {
 /** @param half does a half of it. */
 function meet(name: string, what: string, half: () => void = () => {}): void {
   if (how !== "EIO" && !CHANGING.test(name)) return;
+  if (what.startsWith("/usr/")) return; // the driver's version is read there: a run does without it, and says so
   if (full && GROWING.test(name)) throw failure("ENOSPC");
   count++;
   if (at === 0) return void writeTrace(`fault-point ${count} ${name} ${what}`);

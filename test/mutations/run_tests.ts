@@ -1,5 +1,6 @@
 /** Runs the tests that have to notice a mutation, in a process of its own, and says how that ended. */
 
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 
 export type Outcome =
@@ -29,7 +30,7 @@ export async function runTests(
 ): Promise<TestRun> {
   const began = performance.now();
   // Types are not checked: a fault is to be noticed by what the program does.
-  const flags = ["--no-check", "--fail-fast", "--frozen", "--no-prompt", "--allow-all"];
+  const flags = [...DENO_FLAGS, "--no-check", "--fail-fast", "--no-prompt", "--allow-all"];
   const chosen = filter === undefined ? [] : ["--filter", filter];
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", ...flags, ...chosen, ...tests],
