@@ -10,11 +10,11 @@ import { scenarios } from "./faults/scenarios.ts";
 /** So many points of each kind of fault, spread over a command's operations. */
 const QUICK: Readonly<Record<string, number>> = {
   "train, both stages": 61,
-  "train --seeds": 149,
-  "train, a log on disk": 97,
-  "reproduce": 199,
-  "data retailrocket": 17,
-  "data log": 13,
+  "train --seeds": 199,
+  "train, a log on disk": 199,
+  "reproduce": 211,
+  "data retailrocket": 23,
+  "data log": 19,
   "data example": 9,
 };
 
@@ -23,7 +23,7 @@ for (const [name, every] of Object.entries(QUICK)) {
     const chosen = scenarios.filter((scenario) => scenario.name === name);
     assert.equal(chosen.length, 1);
     const tried = await tryPoints(chosen, { every, first: 4, jobs: 2 });
-    assert.ok(tried.length >= 4, String(tried.length));
+    assert.ok(tried.length >= 3, String(tried.length));
     const failed = tried.filter(({ verdict }) => verdict.outcome === "failed");
     assert.deepEqual(failed.map(({ how, at, verdict }) => `${how} at ${at}: ${verdict.text}`), []);
   });
@@ -39,6 +39,6 @@ Deno.test("kills at random moments, of a training or of its launcher, cost nothi
   const scenario = scenarios.find(({ name }) => name === "train, both stages");
   assert.ok(scenario);
   const random = randomStream(7, "kills");
-  const { failures } = await killAtRandom({ scenario, kills: 4, random: () => random.uniform() });
+  const { failures } = await killAtRandom({ scenario, kills: 3, random: () => random.uniform() });
   assert.deepEqual(failures, []);
 });

@@ -59,7 +59,7 @@ export function all(...makers: readonly Maker[]): Maker {
 }
 
 /** Longer is a hang. */
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 90_000;
 
 /** Folders that the commands write to unless they are told otherwise: a case must not write into the project. */
 const OUTPUTS: Partial<Record<CommandName, readonly [option: string, folder: string]>> = {
@@ -68,8 +68,12 @@ const OUTPUTS: Partial<Record<CommandName, readonly [option: string, folder: str
   data: ["--out", "DIR/out"],
 };
 
-/** Runs every case as a test of its own, but those that wait for a mend: CLICKGAN_PENDING runs them as well. */
+/** One case in so many is run with the other tests; `deno task test:corpus`, which sets CLICKGAN_CORPUS, runs all. */
+const QUICK = 3;
+
+/** Runs cases as tests of their own, but those that wait for a mend: CLICKGAN_PENDING runs them as well. */
 export function testAll(theme: string, cases: readonly BadInput[]): void {
+  const whole = Deno.env.has("CLICKGAN_CORPUS");
   const names = cases.map(({ name }) => name);
   const twice = names.find((name, k) => names.indexOf(name) !== k);
   if (twice !== undefined) throw new Error(`two cases are called ${twice}`);
@@ -77,7 +81,8 @@ export function testAll(theme: string, cases: readonly BadInput[]): void {
     if (!names.includes(name)) throw new Error(`${theme}: no case is called ${name}, which is said to wait`);
   }
   const all = Deno.env.has("CLICKGAN_PENDING");
-  for (const one of cases) {
+  for (const [k, one] of cases.entries()) {
+    if (!whole && k % QUICK !== 0) continue;
     const reason = pending[theme]?.[one.name];
     Deno.test({
       name: `${theme}: ${one.name}${reason === undefined ? "" : ` (waits: ${reason})`}`,
