@@ -28,7 +28,8 @@ Deno.test("what the system says becomes a line with the path, the cause and the 
       ],
       [
         "a long name",
-        await thrownBy(() => Deno.readTextFile(long)),
+        // With less than all permissions Deno leaves the path out.
+        withCode("ENAMETOOLONG", `File name too long (os error 36): readfile '${long}'`),
         /^cannot read \/n+\.\.\..*: the name is too long\. \w/,
       ],
       ["an empty path", await thrownBy(() => Deno.readTextFile("")), /(empty|"")/],
