@@ -21,6 +21,8 @@ export interface Scenario {
   again?(folder: string): Promise<readonly string[]>;
   /** A second start may be refused with a message that matches, instead of ending as if nothing had been. */
   readonly refusal?: RegExp;
+  /** Also where nothing fails the clock must run fast: what is measured by it decides what is written. */
+  readonly fastClock?: boolean;
   /** What is compared; all files that are not among those that {@link prepare} wrote, by default. */
   outcome?(folder: string): Promise<Map<string, string>>;
 }
@@ -44,7 +46,7 @@ export async function countPoints(scenario: Scenario, base: string, how: How): P
 /** What comes of a scenario that nothing disturbs. */
 export async function undisturbed(scenario: Scenario, base: string): Promise<Map<string, string>> {
   return await inCopy(base, async (folder) => {
-    const { code, stderr } = await run(folder, scenario.command, scenario.args);
+    const { code, stderr } = await run(folder, scenario.command, scenario.args, calm(scenario));
     if (code !== 0) throw new Error(`${scenario.name} fails without a fault:\n${stderr}`);
     return await outcomeOf(scenario, base, folder);
   });
@@ -75,7 +77,7 @@ export async function tryPoint(
     if (how === "kill" && first.signal !== "SIGKILL") return failed("was not killed", first.stderr);
     if (how !== "kill" && !isMessage(first)) return failed("did not end with a message", first.stderr);
     const args = await scenario.again?.(folder) ?? scenario.args;
-    const second = await run(folder, scenario.command, args);
+    const second = await run(folder, scenario.command, args, calm(scenario));
     if (second.code !== 0) {
       if (!isMessage(second)) return failed("the second start did not end with a message", second.stderr);
       if (scenario.refusal?.test(second.stderr)) return { outcome: "refused", text: second.stderr };
@@ -86,6 +88,10 @@ export async function tryPoint(
       ? { outcome: "equal", text: "" }
       : failed("ends otherwise than undisturbed", text);
   });
+}
+
+function calm({ fastClock }: Scenario): string | undefined {
+  return fastClock ? "how=none" : undefined;
 }
 
 function failed(how: string, text: string): Verdict {

@@ -2,7 +2,7 @@
 
 import { writePaperFile } from "../command_check.ts";
 import { smallLog } from "../small_logs.ts";
-import type { Scenario } from "./crash_points.ts";
+import { filesBelow, type Scenario } from "./crash_points.ts";
 import { run } from "./process.ts";
 
 const OUT = "out";
@@ -116,6 +116,21 @@ export const scenarios: readonly Scenario[] = [
   trained("train", SHANNON),
   trained("train, both stages", [...SHANNON, ...ADVERSARIAL]),
   trained("train, adversarial stage alone", [...SHANNON, ...ADVERSARIAL, "--no-pretrain"]),
+  {
+    ...trained("train, kernel shapes kept in the cache", [
+      ...["--dims", "8", "--lstm-units", "4", "--batch-size", "12", "--no-report", "--iterations", "10"],
+    ]),
+    fastClock: true,
+    outcome: async (folder) => {
+      const text = await Deno.readTextFile(`${folder}/cache/clickgan/kernel_shapes.json`).catch(() =>
+        undefined
+      );
+      if (text !== undefined) JSON.parse(text); // a run does without it, but not with a part of it
+      const files = await filesBelow(folder);
+      files.delete("log.tsv");
+      return files;
+    },
+  },
   trained("train --seeds", [...SHANNON, "--seeds", "2"]),
   {
     ...trained("train --resume", []),
