@@ -141,13 +141,16 @@ async function main(): Promise<number> {
     const experiment = await openExperiment(path, options, models);
     for (const [k, model] of models.entries()) {
       for (const seed of experiment.seeds) {
-        if (await readOutcome(model, path, seed)) continue;
+        const folder = folderOfSeed(`${path}/${model.folder}`, seed);
+        if (await readOutcome(model, path, seed)) {
+          OwnedFolder.open(folder)[Symbol.dispose](); // clears what a command left that was killed behind its last word
+          continue;
+        }
         say(`${model.name} (${k + 1} of ${models.length}), seed ${seed}`);
         const seeds = await seedsOf(gpu, data, model, path, experiment, options.calibration);
         const config = await configOf(seeds, model, path, seed);
         const init = config.init ? (await readSnapshot(config.init.path)).weights : undefined;
         const context = { gpu, data, init, signal: stop.signal };
-        const folder = folderOfSeed(`${path}/${model.folder}`, seed);
         await makeFolder(folder);
         using run = OwnedFolder.open(folder);
         if (!isFinished(config, await goOn(context, run, config, stop))) {
