@@ -8,7 +8,7 @@ import process from "node:process";
 /** In the command's environment: the launcher's process id. */
 export const LAUNCHER_VARIABLE = "CLICKGAN_LAUNCHER";
 /** What npm tells the processes that it starts. */
-export const NPM_VARIABLE = "npm_command";
+const NPM_VARIABLE = "npm_command";
 
 const LOOK_MS = 500;
 /** From the launcher up to npx: the task, a shell, npx. */
