@@ -52,11 +52,16 @@ export async function undisturbed(scenario: Scenario, base: string): Promise<Map
   });
 }
 
-/** Meets a fault, and starts again. @param base what {@link Scenario.prepare} wrote. */
+/**
+ * Meets a fault, and starts again. What comes of the second start follows from the files that it finds: where they are
+ * those of an earlier point, to the byte, it has been tried.
+ * @param base what {@link Scenario.prepare} wrote. @param known what came of second starts, by the files they found.
+ */
 export async function tryPoint(
   scenario: Scenario,
   base: string,
   expected: ReadonlyMap<string, string>,
+  known: Map<string, Verdict>,
   how: How,
   at: number,
 ): Promise<Verdict> {
@@ -76,18 +81,49 @@ export async function tryPoint(
     }
     if (how === "kill" && first.signal !== "SIGKILL") return failed("was not killed", first.stderr);
     if (how !== "kill" && !isMessage(first)) return failed("did not end with a message", first.stderr);
-    const args = await scenario.again?.(folder) ?? scenario.args;
-    const second = await run(folder, scenario.command, args, calm(scenario));
-    if (second.code !== 0) {
-      if (!isMessage(second)) return failed("the second start did not end with a message", second.stderr);
-      if (scenario.refusal?.test(second.stderr)) return { outcome: "refused", text: second.stderr };
-      return failed("the second start was refused", second.stderr);
-    }
-    const text = difference(expected, await outcomeOf(scenario, base, folder));
-    return text === undefined
-      ? { outcome: "equal", text: "" }
-      : failed("ends otherwise than undisturbed", text);
+    const left = await stateOf(folder);
+    const earlier = known.get(left);
+    if (earlier) return { ...earlier, text: `${earlier.text} (as at an earlier point)` };
+    const verdict = await startAgain(scenario, base, expected, folder);
+    known.set(left, verdict);
+    return verdict;
   });
+}
+
+async function startAgain(
+  scenario: Scenario,
+  base: string,
+  expected: ReadonlyMap<string, string>,
+  folder: string,
+): Promise<Verdict> {
+  const args = await scenario.again?.(folder) ?? scenario.args;
+  const second = await run(folder, scenario.command, args, calm(scenario));
+  if (second.code !== 0) {
+    if (!isMessage(second)) return failed("the second start did not end with a message", second.stderr);
+    if (scenario.refusal?.test(second.stderr)) return { outcome: "refused", text: second.stderr };
+    return failed("the second start was refused", second.stderr);
+  }
+  const text = difference(expected, await outcomeOf(scenario, base, folder));
+  return text === undefined
+    ? { outcome: "equal", text: "" }
+    : failed("ends otherwise than undisturbed", text);
+}
+
+/** All that a second start can find: every folder and file, the cache too; of a lock that it is there, as its text is for people. */
+async function stateOf(folder: string): Promise<string> {
+  const lines: string[] = [];
+  const walk = async (path: string): Promise<void> => {
+    for await (const { name, isDirectory } of Deno.readDir(`${folder}/${path}`)) {
+      const place = `${path}/${name}`;
+      if (isDirectory) {
+        lines.push(`${place}/`);
+        await walk(place);
+      } else if (name.endsWith(".clickgan.lock")) lines.push(place);
+      else lines.push(`${place} ${timeless(name, await Deno.readFile(`${folder}/${place}`))}`);
+    }
+  };
+  await walk("");
+  return lines.sort().join("\n");
 }
 
 function calm({ fastClock }: Scenario): string | undefined {

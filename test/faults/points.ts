@@ -44,10 +44,11 @@ export async function tryPoints(
         const of = await countPoints(scenario, base, how);
         for (let at = 1 + (first + k * 7) % every; at <= of; at += every) points.push({ how, at, of });
       }
+      const known = new Map<string, Verdict>();
       const work = points[Symbol.iterator]();
       const worker = async () => {
         for (const point of work) {
-          const verdict = await tryPoint(scenario, base, expected, point.how, point.at);
+          const verdict = await tryPoint(scenario, base, expected, known, point.how, point.at);
           const tried = { scenario: scenario.name, ...point, verdict };
           all.push(tried);
           onTried?.(tried);
