@@ -5,16 +5,16 @@
 
 import choiceText from "../kernels/choice_nll.wgsl" with { type: "text" };
 import lstmBackText from "../kernels/lstm_backward.wgsl" with { type: "text" };
-import lstmBackPanel from "../kernels/lstm_backward_panel.wgsl" with { type: "text" };
+import lstmBackPanel from "../kernels/cpu/lstm_backward_panel.wgsl" with { type: "text" };
 import lstmText from "../kernels/lstm_forward.wgsl" with { type: "text" };
-import lstmPanel from "../kernels/lstm_forward_panel.wgsl" with { type: "text" };
-import forwardPanelText from "../kernels/matmul_forward_panel.wgsl" with { type: "text" };
-import forwardRowsText from "../kernels/matmul_forward_rows.wgsl" with { type: "text" };
+import lstmPanel from "../kernels/cpu/lstm_forward_panel.wgsl" with { type: "text" };
+import forwardPanelText from "../kernels/cpu/matmul_forward_panel.wgsl" with { type: "text" };
+import forwardRowsText from "../kernels/cpu/matmul_forward_rows.wgsl" with { type: "text" };
 import forwardTiledText from "../kernels/matmul_forward_tiled.wgsl" with { type: "text" };
-import inputPanelText from "../kernels/matmul_input_gradient_panel.wgsl" with { type: "text" };
-import inputRowsText from "../kernels/matmul_input_gradient_rows.wgsl" with { type: "text" };
+import inputPanelText from "../kernels/cpu/matmul_input_gradient_panel.wgsl" with { type: "text" };
+import inputRowsText from "../kernels/cpu/matmul_input_gradient_rows.wgsl" with { type: "text" };
 import inputTiledText from "../kernels/matmul_input_gradient_tiled.wgsl" with { type: "text" };
-import weightRowsText from "../kernels/matmul_weight_gradient_rows.wgsl" with { type: "text" };
+import weightRowsText from "../kernels/cpu/matmul_weight_gradient_rows.wgsl" with { type: "text" };
 import weightTiledText from "../kernels/matmul_weight_gradient_tiled.wgsl" with { type: "text" };
 import choiceNaive from "../kernels/study/choice_nll_1_naive.wgsl" with { type: "text" };
 import choiceWorkgroup from "../kernels/study/choice_nll_2_workgroup.wgsl" with { type: "text" };

@@ -14,15 +14,11 @@ import { benchLog, type Workload } from "../bench/workloads.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { UserError } from "../src/user_error.ts";
+import { kernelNames, SHIPPED } from "./kernel_files.ts";
 import { withGpu } from "./op_check.ts";
 
 const root = new URL("../", import.meta.url);
 const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
-
-function wgslFiles(folder: string): string[] {
-  return [...Deno.readDirSync(new URL(folder, root))].filter(({ isFile }) => isFile)
-    .map(({ name }) => name.replace(/\.wgsl$/, "")).sort();
-}
 
 Deno.test("the bench times every kernel, with the shapes of both kinds of adapter", async () => {
   const timed = new Set<string>();
@@ -42,8 +38,8 @@ Deno.test("the bench times every kernel, with the shapes of both kinds of adapte
       }
     });
   }
-  assert.deepEqual([...timed].sort(), wgslFiles("kernels/"));
-  assert.deepEqual(probeKernels.map(({ name }) => name).sort(), wgslFiles("kernels/probe/"));
+  assert.deepEqual([...timed].sort(), kernelNames(...SHIPPED));
+  assert.deepEqual(probeKernels.map(({ name }) => name).sort(), kernelNames("probe/"));
 });
 
 Deno.test("quartiles, a fitted line, and where work stands under the roofline", () => {

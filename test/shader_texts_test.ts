@@ -25,6 +25,7 @@ import {
 } from "../src/train/config.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { ShaderTexts, useDawn } from "./dawn.ts";
+import { kernelNames, SHIPPED } from "./kernel_files.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "./small_logs.ts";
 
@@ -136,12 +137,6 @@ async function climb(gpu: Gpu): Promise<void> {
   }
 }
 
-function kernelFiles(folder: URL): string[] {
-  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) =>
-    isDirectory ? kernelFiles(new URL(`${name}/`, folder)) : name.endsWith(".wgsl") ? [name.slice(0, -5)] : []
-  );
-}
-
 Deno.test("every shader text passes Tint, and every call Dawn, within the limits of WebGPU", {
   ignore: missing !== undefined,
 }, async () => {
@@ -177,7 +172,7 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
   const faults = texts.faults.map(({ kernel, constants, message }) => `${kernel} (${constants}): ${message}`);
   assert.equal(faults.length, 0, `${faults.length} kernels at fault:\n\n${faults.join("\n\n")}`);
   assert.ok(larger > 0, "no kernel is chosen by memory: the case is weak");
-  assert.deepEqual(texts.kernels, kernelFiles(new URL("../kernels/", import.meta.url)).sort());
+  assert.deepEqual(texts.kernels, kernelNames(...SHIPPED, "study/", "probe/"));
 });
 
 Deno.test("a barrier that some invocations may miss is found, by kernel, constants and line", {

@@ -162,7 +162,7 @@ export class Gpu {
     const pipeline = this.device.createComputePipeline({ label: kernel, layout, compute: { module } });
     const [error, info] = await Promise.all([this.device.popErrorScope(), module.getCompilationInfo()]);
     if (error) {
-      const lines = info.messages.map((m) => `kernels/${kernel}.wgsl:${m.lineNum}:${m.linePos} ${m.message}`);
+      const lines = info.messages.map((m) => `${kernel}.wgsl:${m.lineNum}:${m.linePos} ${m.message}`);
       throw new Error([`kernel ${kernel} does not compile`, ...lines, error.message].join("\n"));
     }
     this.#pipelines.set(key, pipeline);

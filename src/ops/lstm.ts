@@ -1,9 +1,9 @@
 /** lstm: the state before every event, from the items that the user clicked before it. */
 
 import backwardText from "../../kernels/lstm_backward.wgsl" with { type: "text" };
-import backwardPanelText from "../../kernels/lstm_backward_panel.wgsl" with { type: "text" };
+import backwardPanelText from "../../kernels/cpu/lstm_backward_panel.wgsl" with { type: "text" };
 import forwardText from "../../kernels/lstm_forward.wgsl" with { type: "text" };
-import forwardPanelText from "../../kernels/lstm_forward_panel.wgsl" with { type: "text" };
+import forwardPanelText from "../../kernels/cpu/lstm_forward_panel.wgsl" with { type: "text" };
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { type ItemTokens, NONE } from "../data/click_log.ts";
 import { type Constants, kernel } from "../gpu/kernel.ts";

@@ -2,7 +2,7 @@
 
 import backwardText from "../../kernels/row_dot_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/row_dot_forward.wgsl" with { type: "text" };
-import sumText from "../../kernels/row_dot_sum.wgsl" with { type: "text" };
+import sumText from "../../kernels/cpu/row_dot_sum.wgsl" with { type: "text" };
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";

@@ -8,7 +8,7 @@ const state = { tests: ["pw"], filter: "/^pw_state: (none|tanh), (few|many)$/" }
 const looked = { tests: ["pw"], filter: "/^pw_table: (none|tanh), (few|many|several chunks)$/" };
 
 export const encoderKernels = [
-  ...mutationsOf("kernels/lstm_forward_panel.wgsl", lstm, [
+  ...mutationsOf("kernels/cpu/lstm_forward_panel.wgsl", lstm, [
     ["sigmoid(z.f + 1.0)", "sigmoid(z.f)"],
     ["gates[at + 2u * H4] = f;", "gates[at + 2u * H4] = o;"],
     ["    if (fed == NONE) { continue; }\n", ""],
@@ -19,7 +19,7 @@ export const encoderKernels = [
     ],
     ["  workgroupBarrier();\n", ""],
   ]),
-  ...mutationsOf("kernels/lstm_backward_panel.wgsl", lstm, [
+  ...mutationsOf("kernels/cpu/lstm_backward_panel.wgsl", lstm, [
     ["d * g * i * (1.0 - i), d * i * (1.0 - g * g)", "d * i * (1.0 - g * g), d * g * i * (1.0 - i)"],
     ["let e = first + end - 1u - t;", "let e = t;"],
     ["dh * o * (1.0 - t * t);", "dh * o * (1.0 - t);"],

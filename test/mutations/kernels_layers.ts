@@ -6,7 +6,7 @@ const few = "/^linear (20 -> 80|5 -> 17)$/";
 const walked = "/^linear 300 -> 20$/";
 
 export const layerKernels = [
-  ...mutationsOf("kernels/matmul_forward_panel.wgsl", { tests: ["linear"], filter: few }, [
+  ...mutationsOf("kernels/cpu/matmul_forward_panel.wgsl", { tests: ["linear"], filter: few }, [
     ["panel[p + 6u], fma(vec4f(a.x), panel[p + 2u]", "panel[p + 5u], fma(vec4f(a.x), panel[p + 2u]"],
     ["  workgroupBarrier();\n", ""],
     ["if (K4 > first + 4u) { s = add(s, a[4], first + 4u); }", ""],
@@ -16,14 +16,14 @@ export const layerKernels = [
     ],
     ["bias[min(column + local, N4 - 1u)]", "bias[min(local, N4 - 1u)]"],
   ]),
-  ...mutationsOf("kernels/matmul_forward_panel.wgsl", {
+  ...mutationsOf("kernels/cpu/matmul_forward_panel.wgsl", {
     tests: ["ops"],
     filter: "/made by a layer of .*, few/",
   }, [
     ["column + local < N4);", "true);"],
     ["t = dotted(t, y2, 2u);", "t = dotted(t, y2, 1u);"],
   ]),
-  ...mutationsOf("kernels/matmul_forward_rows.wgsl", { tests: ["linear"], filter: walked }, [
+  ...mutationsOf("kernels/cpu/matmul_forward_rows.wgsl", { tests: ["linear"], filter: walked }, [
     ["c13 += w3 * a1;", "c13 += w2 * a1;"],
     ["if (m >= step.size[M] || column >= N4) { return; }", "if (column >= N4) { return; }"],
     ["load_input(r6 + k), load_input(r7 + k)", "load_input(r7 + k), load_input(r6 + k)"],
@@ -40,13 +40,13 @@ export const layerKernels = [
       "columns behind the last are summed and never written",
     ],
   ]),
-  ...mutationsOf("kernels/matmul_input_gradient_panel.wgsl", { tests: ["linear"], filter: few }, [
+  ...mutationsOf("kernels/cpu/matmul_input_gradient_panel.wgsl", { tests: ["linear"], filter: few }, [
     ["let w = transpose(mat4x4f(", "let w = (mat4x4f("],
     ["if (N4 > 16u) { s = add_part(s, at, 16u); }", ""],
     ["(m >= step.size[M] || column >= K4)", "(m >= step.size[M])"],
     ["z * select(x + 1.0, vec4f(1.0), x > vec4f(0.0))", "z * select(x, vec4f(1.0), x > vec4f(0.0))"],
   ]),
-  ...mutationsOf("kernels/matmul_input_gradient_rows.wgsl", {
+  ...mutationsOf("kernels/cpu/matmul_input_gradient_rows.wgsl", {
     tests: ["linear"],
     filter: "/^linear 36 -> 255$|^linear: the variants/",
   }, [
@@ -65,7 +65,7 @@ export const layerKernels = [
     ["if (ACCUMULATE) { d += input_gradient[at]; }", ""],
     ["    workgroupBarrier();\n    for (var q", "    for (var q"],
   ]),
-  ...mutationsOf("kernels/matmul_weight_gradient_rows.wgsl", {
+  ...mutationsOf("kernels/cpu/matmul_weight_gradient_rows.wgsl", {
     tests: ["linear"],
     filter: "/^linear (5 -> 17|31 -> 33)$|^linear: several chunks$/",
   }, [
@@ -75,7 +75,7 @@ export const layerKernels = [
     ["let end = min(first + stretch, rows);", "let end = rows;"],
     ["chunk * (PARTIALS / 4u) + BIAS_AT / 4u", "chunk * (PARTIALS / 4u) + WEIGHTS_AT / 4u"],
   ]),
-  ...mutationsOf("kernels/matmul_weight_gradient_rows.wgsl", {
+  ...mutationsOf("kernels/cpu/matmul_weight_gradient_rows.wgsl", {
     tests: ["lstm"],
     filter: "lstm: 5 units, few",
   }, [
@@ -113,7 +113,7 @@ export const layerKernels = [
     ["output[r] = bias[0] + (", "output[r] = ("],
     ["load_input(r * K4 + k) * weights[k];", "load_input(r * K4 + k) * weights[0];"],
   ]),
-  ...mutationsOf("kernels/row_dot_sum.wgsl", {
+  ...mutationsOf("kernels/cpu/row_dot_sum.wgsl", {
     tests: ["ops"],
     filter: "/^row_dot: made by a layer of .*, few/",
   }, [
