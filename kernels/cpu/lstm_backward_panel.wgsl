@@ -1,11 +1,13 @@
-// lstm_backward_panel.wgsl - lstm_backward for up to 32 units, with the weights read once, for a CPU adapter
+// lstm_backward_panel.wgsl - lstm_backward.wgsl for up to 32 units, with the weights read once
 //
-//   What it computes, and what it writes: see lstm_backward.wgsl.
+//   What it computes and writes: see lstm_backward.wgsl.
 //
-// Work split   one invocation owns one user and loops over his events, from the last to the first; the weights as in
-//              lstm_forward_panel.wgsl, which says why. 128 users x 20 events of 20 units: 0.47 ms, lstm_backward 0.66.
-// Cost         8 H^2 flops an event, 16 H^2 bytes a workgroup.      Forward   lstm_forward_panel.wgsl
-// More units, and on a GPU   lstm_backward.wgsl
+// For          a CPU adapter, up to 32 units. More units   lstm_backward.wgsl
+// On a GPU     lstm_backward.wgsl
+// Work split   one invocation owns one user and loops over the user's events, from the last to the first. The weights are read
+//              once, before the loop, as in cpu/lstm_forward_panel.wgsl.
+// On llvmpipe  why the weights are read once: cpu/lstm_forward_panel.wgsl. Figures: bench/ladder.md
+// Cost         8 H^2 flops an event, 16 H^2 bytes a workgroup.      Forward   cpu/lstm_forward_panel.wgsl
 
 const WORKGROUP = 16;
 const H4 = 5u;  // H / 4, at most 8
@@ -31,7 +33,7 @@ struct Step {
 
 var<workgroup> panel: array<vec4f, 16u * H4 * H4>;
 
-// The recurrent weights, four rows of them and four columns of each gate.
+// Four rows of the recurrent weights, four columns of each gate.
 struct Block { i: mat4x4f, g: mat4x4f, f: mat4x4f, o: mat4x4f }
 
 fn four(k: u32, column: u32) -> mat4x4f {
@@ -69,7 +71,7 @@ fn squash(x: vec4f) -> vec4f { return tanh(clamp(x, vec4f(-15.0), vec4f(15.0)));
 
 struct Unit { d_cell: vec4f, i: vec4f, g: vec4f, f: vec4f, o: vec4f }
 
-// From the gradients of a state and its cell to those of the gates before it; 0 where event e fed nothing.
+// From the gradients of a state and its cell to those of the gates that made them; 0 where event e fed nothing.
 fn unit(e: u32, fed: u32, j: u32, dc: vec4f, dh: vec4f) -> Unit {
   if (fed == NONE) { return Unit(dc, vec4f(0.0), vec4f(0.0), vec4f(0.0), vec4f(0.0)); }
   let at = e * 4u * H4 + j;
@@ -93,7 +95,7 @@ fn put(e: u32, j: u32, u: Unit) {
   gate_gradient[at + 3u * H4] = u.o;
 }
 
-// What comes through the gates of units 4j .. 4j + 3 to four units of the state before.
+// What units 4j .. 4j + 3 hand back, through their gates, to four units of the state before.
 fn through_gates(w: Block, d: Unit) -> vec4f { return (d.i * w.i + d.g * w.g) + (d.f * w.f + d.o * w.o); }
 fn through(w: ptr<function, Weights>, d: ptr<function, array<Unit, 8>>, k: u32) -> vec4f {
   var sum = through_gates((*w)[k * H4], (*d)[0]);
@@ -129,7 +131,7 @@ fn lstm_backward_panel(
       dc[j] = d[j].d_cell;
       put(e, j, d[j]);
     }
-    // Past the gates where the event fed nothing: they have no gradient then.
+    // Where the event fed nothing, the gates have no gradient, and dh passes by them unchanged.
     if (fed != NONE) {
       dh[0] = through(&w, &d, 0u);
       if (H4 > 1u) { dh[1] = through(&w, &d, 1u); }

@@ -1,17 +1,18 @@
-// lstm_forward_panel.wgsl - lstm_forward for up to 32 units, with the weights read once, for a CPU adapter
+// lstm_forward_panel.wgsl - lstm_forward.wgsl for up to 32 units, with the weights read once
 //
-//   What it computes, and what it writes: see lstm_forward.wgsl.
+//   What it computes and writes: see lstm_forward.wgsl.
 //
-// Work split   one invocation owns one user and loops over his events. The weights are copied into workgroup memory, and from
-//              there, before the loop, into variables of their own. Products are written out, so that each has its place.
-// Why so       in a loop llvmpipe reads a vec4f lane by lane, in some 115 instructions, also where all lanes want the same; a
-//              constant place in workgroup memory outside of it is one instruction (see matmul_forward_panel.wgsl). The variables
-//              are more than registers, so they wait on the stack, from where a multiplication takes them as its operand.
-// Gain         128 users x 20 events of 20 units: 0.41 ms, lstm_forward 0.60. Only the products are written out: with all else
-//              it is 0.32, but 3.5 s to compile instead of 1.6. Weights from a uniform buffer, at constant places in the loop:
-//              0.42, and 19 s.
-// Cost         8 H^2 flops an event, 16 H^2 bytes a workgroup.      Backward   lstm_backward_panel.wgsl
-// More units, and on a GPU   lstm_forward.wgsl
+// For          a CPU adapter, up to 32 units. More units   lstm_forward.wgsl
+// On a GPU     lstm_forward.wgsl
+// Work split   one invocation owns one user and loops over the user's events. The workgroup copies the weights into workgroup
+//              memory. From there, before the loop, each invocation reads them into variables of its own. The products are
+//              written out, so that each variable is named by a constant.
+// On llvmpipe  in a loop a vec4f is read lane by lane, in some 115 instructions, even where all lanes read the same place.
+//              Outside of a loop, workgroup memory at a constant place is one instruction (cpu/matmul_forward_panel.wgsl).
+//              The variables are more than there are registers, so they wait on the stack. A multiplication takes one from
+//              there as its operand. Only the products are written out: with all the rest, too, it is faster and compiles
+//              twice as long. Figures, and what else was tried: bench/ladder.md
+// Cost         8 H^2 flops an event, 16 H^2 bytes a workgroup.      Backward   cpu/lstm_backward_panel.wgsl
 
 const WORKGROUP = 16;
 const H4 = 5u;  // H / 4, at most 8
@@ -39,7 +40,7 @@ struct Step {
 
 var<workgroup> panel: array<vec4f, 16u * H4 * H4>;
 
-// The recurrent weights, four rows of them and four columns of each gate.
+// Four rows of the recurrent weights, four columns of each gate.
 struct Block { i: mat4x4f, g: mat4x4f, f: mat4x4f, o: mat4x4f }
 
 fn four(k: u32, column: u32) -> mat4x4f {
@@ -73,10 +74,11 @@ fn read_weights(w: ptr<function, Weights>) {
   if (H4 > 7u) { read_row(w, 7u); }
 }
 
-// Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
+// NaN and infinity are passed on. clamp, exp and tanh may turn them into ordinary numbers, so they are found by their
+// exponent bits.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
-// The clamps keep exp far from overflow; sigmoid is 1e-13 there.
+// The clamp keeps exp far from overflow. At its ends sigmoid is within 1e-13 of 0 or 1.
 fn sigmoid(x: vec4f) -> vec4f {
   return select(1.0 / (1.0 + exp(-clamp(x, vec4f(-30.0), vec4f(30.0)))), x, broken(x));
 }
@@ -88,7 +90,7 @@ struct Unit { cell: vec4f, state: vec4f }
 fn add(z: Gates, w: Block, h: vec4f) -> Gates {
   return Gates(z.i + w.i * h, z.g + w.g * h, z.f + w.f * h, z.o + w.o * h);
 }
-// What comes from the state before, for units 4j .. 4j + 3.
+// Adds what comes from the state before, for units 4j .. 4j + 3.
 fn add_state(z: Gates, w: ptr<function, Weights>, h: ptr<function, array<vec4f, 8>>, j: u32) -> Gates {
   var s = add(z, (*w)[j], (*h)[0]);
   if (H4 > 1u) { s = add(s, (*w)[1u * H4 + j], (*h)[1]); }
@@ -148,7 +150,7 @@ fn lstm_forward_panel(
   for (var e = first; e < end; e++) {
     let fed = event[e].w;
     for (var j = 0u; j < H4; j++) { begin(e, j, Unit(c[j], h[j])); }
-    // An event that feeds nothing hands on what was.
+    // An event that feeds nothing leaves state and cell as they are.
     if (fed == NONE) { continue; }
     for (var j = 0u; j < H4; j++) { z[j] = fed_gates(e, fed, j); }
     z[0] = add_state(z[0], &w, &h, 0u);

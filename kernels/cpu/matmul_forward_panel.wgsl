@@ -1,31 +1,29 @@
-// matmul_forward_panel.wgsl - a dense layer with up to 256 inputs, for a CPU adapter
+// matmul_forward_panel.wgsl - a dense layer with up to 256 inputs
 //
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]       M: users, events, rows or items of the batch
 //   output = act(input W + bias);   with GATHER, row m of the input is row index[m]
-//   with DOT also dots [M, panels] = output . dot_weights over the columns of a panel, rows padded to whole vectors, which
-//   row_dot_sum.wgsl adds up. What is in registers here costs row_dot_forward.wgsl a vector read for every four columns.
+//   with DOT also dots [M, panels]: dots_mp = output_m . dot_weights over the 16 columns of panel p. A row of dots is padded
+//   to whole vectors. cpu/row_dot_sum.wgsl or choice_nll.wgsl adds them up.
 //
-// Work split   a workgroup owns WORKGROUP rows x 16 columns, an invocation one of its rows. First the workgroup copies its
-//              panel of W, [K, 16], into workgroup memory; then everything is one straight line: no loop, no branch.
-// Why so       llvmpipe turns a read of *workgroup memory at a constant place* into one instruction, a broadcast that the
-//              multiplication takes along; in a loop, or at a place that is computed, it is a gather of eight lanes one
-//              after another, some 35 instructions. So k is written out: the place of W[k][n] in the panel is a constant. The
-//              input is read once a row and panel, from a texture where it can be (see src/gpu/memory.ts). 16 columns keep
-//              the code of 64 k within the first-level instruction cache; 32 columns read half as much and are slower. Beyond
-//              64 k it comes from the second level, 9 bytes a cycle: 256 x 32 runs at 53 GFLOP/s, 64 x 64 at 73 (in
-//              matmul_forward_rows 41; 128 x 160, whose weights fit no uniform, 54 and there 20). 8 columns: no faster.
-// Its place    an invocation finds itself by local_invocation_id.x: local_invocation_index, or a second axis, costs llvmpipe 16
-//              more integer divisions for eight invocations, 23 ns (6 % of 25,600 x 64 x 64). 256 rows a workgroup instead of 128
-//              copy the panel half as often: 4 %.
-// Its input    stands in panels of sixteen columns, too (src/gpu/texture_layout.ts): for the gradients, which want sixteen
-//              columns of every row; here it makes little difference.
-// Where 3.2 ms of 25,600 x 64 x 64 go   texels 0.8, products and sums 0.8, ELU 0.5, stores 0.5, starting 12,800 vectors 0.3,
-//              the barrier 0.2, copying panels 0.1. Tried and lost: all panels of a row in one invocation (with barriers
-//              between 3.5, in one straight line 3.4 to 3.9, in a loop 20), sums as a tree (no difference), a fragment shader that
-//              renders the output as a texture (10: constants of its uniform are read behind bounds checks).
+// For          a CPU adapter, up to 256 inputs. More inputs   cpu/matmul_forward_rows.wgsl
+// On a GPU     matmul_forward_tiled.wgsl
+// Work split   a workgroup owns WORKGROUP rows x 16 columns; an invocation owns one of the rows. The workgroup first copies
+//              its panel of W, [K, 16], into workgroup memory. After that barrier there is no loop and no branch.
+// Why dots     the output is in registers here. row_dot_forward.wgsl has to read it again, a vector for every four columns.
+// On llvmpipe  how the driver runs a kernel, the steps that lead to this one, and all figures: bench/ladder.md
+//   k          is written out, so that the place of W[k][n] in the panel is a constant. llvmpipe reads workgroup memory at a
+//              constant place in one instruction: the multiplication loads the number and broadcasts it. In a loop, or at a
+//              computed place, it is a gather: eight lanes, one after another, some 35 instructions.
+//   The input  is read once for each row and panel, from a texture where it stands in one (src/gpu/memory.ts).
+//   16 columns keep the code of 64 k within the first-level instruction cache. 32 columns halve the reads of the input and
+//              are slower; 8 columns are no faster. With more than 64 k the code comes from the second level, 9 bytes a cycle.
+//   One axis   an invocation finds its row by local_invocation_id.x. local_invocation_index, or a second axis, costs 16 more
+//              integer divisions for eight invocations: 23 ns, 6 % of 25,600 x 64 x 64.
+//   256 rows   copy the panel half as often as 128 would: 4 %.
+//   Panels     the input, too, stands in panels of 16 columns (src/gpu/texture_layout.ts). That is for the gradients, which
+//              read 16 columns of every row. Here it makes little difference.
 // Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
-// Backward     matmul_input_gradient_panel.wgsl, matmul_weight_gradient_rows.wgsl
-// More inputs  matmul_forward_rows.wgsl     On a GPU     matmul_forward_tiled.wgsl
+// Backward     cpu/matmul_input_gradient_panel.wgsl, cpu/matmul_weight_gradient_rows.wgsl
 
 const WORKGROUP = 256;  // rows
 const M = 2u;    // which of step.size counts the rows
@@ -57,14 +55,14 @@ struct Step {
 fn load_input(i: u32) -> vec4f { return input[i]; }
 fn store_output(i: u32, value: vec4f) { output[i] = value; }
 
-// Row k of the panel: 4k .. 4k+3; behind them the bias and the dot product's weights.
+// Row k of the panel: 4k .. 4k+3. After them come the bias and the weights of the dot product.
 var<workgroup> panel: array<vec4f, 16u * K4 + 8u>;
 const BIAS_AT = 16u * K4;
 const DOT_AT = BIAS_AT + 4u;
 
 struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
 
-// Four more inputs, a, of columns 4k .. 4k+3.
+// Adds the products of four more inputs, a: columns 4k .. 4k+3 of the row.
 fn add(s: Sums, a: vec4f, k: u32) -> Sums {
   let p = 16u * k;
   return Sums(
@@ -75,7 +73,7 @@ fn add(s: Sums, a: vec4f, k: u32) -> Sums {
   );
 }
 
-// Sixteen vectors of a row that starts at `at`, as far as it has them. All are read before the first is added.
+// Adds up to sixteen vectors, from `first` on, of the row that starts at `at`. All are read before the first is added.
 fn add_part(sums: Sums, at: u32, first: u32) -> Sums {
   var a = array<vec4f, 16>();
   a[0] = load_input(at + first);
@@ -113,12 +111,12 @@ fn add_part(sums: Sums, at: u32, first: u32) -> Sums {
   return s;
 }
 
-// Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
+// NaN and infinity are passed on. min and exp may turn them into ordinary numbers, so they are found by their exponent bits.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
-// Rows and columns past the end repeat the last one: they store the same bits at the same place (to the letter a race,
-// between equal values). An `if` would do as well, but LLVM defers all additions to the far side of a branch, and the
-// products of the whole row wait in memory: half the speed.
+// Rows and columns past the end compute the last one again and store the same bits at the same place. (In WGSL's terms that
+// is a race, but between equal values.) An `if` would do, too, at half the speed: LLVM moves all additions behind the branch,
+// and until then the products of the whole row wait in memory.
 fn put(row: u32, column: u32, y: vec4f) { store_output(row * N4 + min(column, N4 - 1u), y); }
 
 fn activated(z: vec4f) -> vec4f {
@@ -156,7 +154,7 @@ fn matmul_forward_panel(@builtin(local_invocation_id) place: vec3u, @builtin(wor
   let y1 = activated(s.c1);
   let y2 = activated(s.c2);
   let y3 = activated(s.c3);
-  // Each product comes right after the store of its vector: in one sum behind the stores they cost 0.5 ms more.
+  // Each vector's products come right after its store. As one sum after all stores they take 0.5 ms more.
   put(m, column, y0);
   var t = dotted(vec4f(0.0), y0, 0u);
   put(m, column + 1u, y1);

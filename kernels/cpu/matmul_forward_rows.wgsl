@@ -1,18 +1,18 @@
-// matmul_forward_rows.wgsl - a dense layer with more inputs than a panel holds, for a CPU adapter
+// matmul_forward_rows.wgsl - a dense layer with more inputs than a panel holds
 //
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]       M: users, events, rows or items of the batch
 //   output = act(input W + bias);   with GATHER, row m of the input is row index[m]
 //
-// Work split   one invocation owns 8 rows x 16 columns of the output in registers: 8 accumulators of 4 x 4, so a pass
-//              over 4 k loads 8 + 16 vectors for 1,024 flops. Lanes of a workgroup own neighbouring blocks of rows and
-//              ask for the same weights, which llvmpipe does not notice: it gathers them lane by lane, from a *uniform*
-//              buffer without the branches that storage costs. So what counts is how often a loaded value is used.
-// Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
-// Backward     matmul_input_gradient_rows.wgsl, matmul_weight_gradient_rows.wgsl
-// On llvmpipe  two cores, 12,800 x 64 x 64: 25 GFLOP/s, 35 with the input in a texture; matmul_forward_tiled 15,
-//              matmul_forward_panel 56. All steps: bench/ladder.md
-// Up to 256 inputs  matmul_forward_panel.wgsl
+// For          a CPU adapter. Up to 256 inputs   cpu/matmul_forward_panel.wgsl
 // On a GPU     matmul_forward_tiled.wgsl
+// Work split   one invocation owns 8 rows x 16 columns of the output, in eight 4 x 4 accumulators. For every 4 k it loads
+//              8 + 16 vectors and does 1,024 flops.
+// On llvmpipe  what counts is how often a loaded value is used. The invocations of a workgroup own neighbouring blocks of rows
+//              and all read the same weights, but llvmpipe does not notice that: it loads them lane by lane. So the weights
+//              stand in a *uniform* buffer where they fit one: there no lane branches on a bounds check, as it does for
+//              storage. Steps and figures: bench/ladder.md
+// Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
+// Backward     cpu/matmul_input_gradient_rows.wgsl, cpu/matmul_weight_gradient_rows.wgsl
 
 const WORKGROUP = 8;
 const M = 2u;    // which of step.size counts the rows
@@ -41,7 +41,7 @@ struct Step {
 fn load_input(i: u32) -> vec4f { return input[i]; }
 fn store_output(i: u32, value: vec4f) { output[i] = value; }
 
-// Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
+// NaN and infinity are passed on. min and exp may turn them into ordinary numbers, so they are found by their exponent bits.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
 // Where row m of the input starts. Rows past the end repeat the last one; they are never written.
@@ -79,7 +79,7 @@ fn matmul_forward_rows(@builtin(global_invocation_id) id: vec3u) {
   let r5 = input_row(m + 5u);
   let r6 = input_row(m + 6u);
   let r7 = input_row(m + 7u);
-  // cXj: rows 4X .. 4X+3 (one a column of the matrix), output columns 4j .. 4j+3
+  // cXj: rows 4X .. 4X+3, one in each column of the matrix; output columns 4j .. 4j+3
   var c00 = mat4x4f();
   var c01 = mat4x4f();
   var c02 = mat4x4f();

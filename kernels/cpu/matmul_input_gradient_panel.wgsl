@@ -1,18 +1,22 @@
-// matmul_input_gradient_panel.wgsl - gradient of a dense layer's input for up to 256 outputs, for a CPU adapter
+// matmul_input_gradient_panel.wgsl - gradient of a dense layer's input, for up to 256 outputs
 //
-//   output_gradient [M, N]   weights [K, N]   input [M, K]
-//   input_gradient [M, K] = output_gradient W^T  (times ELU'(input) with ELU)
+//   output_gradient [M, N]   weights [K, N]   input [M, K]   input_gradient [M, K]
+//   input_gradient = output_gradient W^T      (times ELU'(input) with ELU)
 //
-// Where input = ELU(z), ELU'(z) = 1 for z > 0 and ELU(z) + 1 otherwise: it follows from the output alone.
+// With ELU, input = ELU(z), and ELU'(z) = 1 for z > 0, else ELU(z) + 1: it follows from the input alone. The result is then
+// the gradient of z, which went into the activation, and the layer below needs no pass of its own.
 //
-// Work split   as in matmul_forward_panel.wgsl, which says why: a workgroup owns WORKGROUP rows x 16 columns of the result and
-//              copies its panel of W, turned to [N, 16], into workgroup memory; an invocation owns a row, in a straight line.
-// ELU'         wants sixteen columns of the input for a panel, 64 bytes a row. Row by row that is one cache line in four, and
-//              eight rows wait 140 ns for memory: of 25,600 x 64 x 64 it took 1.1 ms of 4.4, of 256 x 32 5.5 of 13.7. So the
-//              input stands in panels (src/gpu/texture_layout.ts): 3.3 and 9.3 ms. output_gradient, of which a row is read as a
-//              whole, stands row by row: in panels it takes 0.4 ms more.
+// For          a CPU adapter, up to 256 outputs. More outputs   cpu/matmul_input_gradient_rows.wgsl
+// On a GPU     matmul_input_gradient_tiled.wgsl
+// Work split   as in cpu/matmul_forward_panel.wgsl, which says why: a workgroup owns WORKGROUP rows x 16 columns of the
+//              result. It copies its panel of W, transposed to [N, 16], into workgroup memory. An invocation owns one row, in
+//              code without loops or branches.
+// On llvmpipe  ELU' needs 16 columns of the input, 64 bytes of each row. Row by row they are one cache line in four, and eight
+//              rows wait 140 ns for memory. So the input stands in panels of 16 columns (src/gpu/texture_layout.ts).
+//              output_gradient is read by whole rows and stands row by row; in panels it takes 0.4 ms more.
+//              Figures: bench/ladder.md
 // Cost         2 M K N flops, 4 (2 M K + K N + M N) bytes.     Accuracy   N roundings of the running sum
-// More outputs matmul_input_gradient_rows.wgsl     On a GPU     matmul_input_gradient_tiled.wgsl
+// Forward      cpu/matmul_forward_panel.wgsl
 
 const WORKGROUP = 256;  // rows
 const M = 2u;    // which of step.size counts the rows
@@ -45,7 +49,7 @@ struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
 
 fn entry(p: u32) -> vec4f { return panel[p / 4u]; }
 
-// Four more outputs, d, of columns 4n .. 4n+3.
+// Adds the products of four more gradients, d: columns 4n .. 4n+3 of the output.
 fn add(s: Sums, d: vec4f, n: u32) -> Sums {
   let p = 64u * n;
   return Sums(
@@ -56,7 +60,7 @@ fn add(s: Sums, d: vec4f, n: u32) -> Sums {
   );
 }
 
-// Sixteen vectors of a row that starts at `at`, as far as it has them. All are read before the first is added.
+// Adds up to sixteen vectors, from `first` on, of the row that starts at `at`. All are read before the first is added.
 fn add_part(sums: Sums, at: u32, first: u32) -> Sums {
   var d = array<vec4f, 16>();
   d[0] = load_output_gradient(at + first);
@@ -94,7 +98,8 @@ fn add_part(sums: Sums, at: u32, first: u32) -> Sums {
   return s;
 }
 
-// Rows and columns past the end repeat the last one, as in matmul_forward_panel.wgsl. Only what adds must not do it twice.
+// Rows and columns past the end repeat the last one, as in cpu/matmul_forward_panel.wgsl. With ACCUMULATE put leaves them
+// out, as nothing may be added twice.
 fn place(m: u32, column: u32) -> u32 { return min(m, step.size[M] - 1u) * K4 + min(column, K4 - 1u); }
 
 // The input's own element, for ELU'.

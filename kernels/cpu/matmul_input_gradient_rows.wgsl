@@ -1,13 +1,18 @@
-// matmul_input_gradient_rows.wgsl - gradient of a dense layer's input for more outputs than a panel holds, for a CPU adapter
+// matmul_input_gradient_rows.wgsl - gradient of a dense layer's input, for more outputs than a panel holds
 //
 //   output_gradient [M, N]   weights [K, N]   input [M, K]   input_gradient [M, K]
-//   input_gradient = output_gradient W^T      (times ELU'(input) with ELU: input = ELU(z), ELU' = 1 or input + 1)
+//   input_gradient = output_gradient W^T      (times ELU'(input) with ELU)
 //
-// With ELU the result is the gradient of z, what went into the activation: the layer below needs no pass of its own.
+// With ELU, input = ELU(z), and ELU'(z) = 1 for z > 0, else ELU(z) + 1: it follows from the input alone. The result is then
+// the gradient of z, which went into the activation, and the layer below needs no pass of its own.
 //
-// Work split   one invocation owns 8 rows x 16 columns, as in matmul_forward_rows. W^T costs no transposed copy: a 4 x 4
-//              block of W is transposed in registers.
-// Cost         2 M K N flops, 4 (M N + K N + 2 M K) bytes.     Forward   matmul_forward_rows.wgsl
+// For          a CPU adapter. Up to 256 outputs   cpu/matmul_input_gradient_panel.wgsl
+// On a GPU     matmul_input_gradient_tiled.wgsl
+// Work split   one invocation owns 8 rows x 16 columns, as in cpu/matmul_forward_rows.wgsl. No transposed copy of W is made:
+//              a 4 x 4 block of W is read as it stands and transposed in registers.
+// On llvmpipe  that transposition costs nothing: it only renames registers. Figures: bench/ladder.md
+// Cost         2 M K N flops, 4 (M N + K N + 2 M K) bytes.     Accuracy   N roundings of the running sum
+// Forward      cpu/matmul_forward_rows.wgsl
 
 const WORKGROUP = 8;
 const M = 2u;    // which of step.size counts the rows

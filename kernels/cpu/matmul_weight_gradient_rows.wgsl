@@ -1,18 +1,19 @@
-// matmul_weight_gradient_rows.wgsl - gradients of a dense layer's weights and bias, for a CPU adapter
+// matmul_weight_gradient_rows.wgsl - gradients of a dense layer's weights and bias
 //
 //   input [M, K]   output_gradient [M, N]
 //   partials[chunk] = sum over the rows m of a chunk of input_m^T output_gradient_m, and of output_gradient_m (bias)
 //   with GATHER, row m of the input is row index[m]
 //   with SECOND_K4, the input is [input_m ; second_m]: an LSTM's product and its recurrent product have one output gradient
 //
-// Work split   one invocation owns 8 x 16 weights in registers and walks along one chunk of rows (x: block of weights,
-//              y: chunk), four rows at a time: 24 vector loads for 1,024 flops. Lanes of a workgroup own different blocks of
-//              the same chunk, so they find the same rows in cache.
-// Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Forward   matmul_forward_panel.wgsl
-// On llvmpipe  two cores, 12,800 x 64 x 64, both inputs in textures: 1.5 ms; a row at a time 3.5, from buffers 3.7. Lanes want
-//              64 bytes of each row of the input: in panels (src/gpu/texture_layout.ts) 25,600 rows take 3.3 ms instead of 4.1.
-//              Blocks of 16 x 16: 4.0
-// Next         adam.wgsl
+// For          a CPU adapter
+// On a GPU     matmul_weight_gradient_tiled.wgsl
+// Work split   one invocation owns 8 x 16 weights and walks along one chunk of rows (x: block of weights, y: chunk), four rows
+//              at a time: 24 vector loads for 1,024 flops. The invocations of a workgroup own different blocks of the same
+//              chunk, so they find its rows in cache.
+// On llvmpipe  both operands are read from textures. The input stands in panels of 16 columns (src/gpu/texture_layout.ts): eight
+//              lanes read 64 bytes of each row. Four rows at a time, and why not 16 x 16 weights, with figures: bench/ladder.md
+// Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Accuracy   a sum of M / chunks terms
+// Forward      cpu/matmul_forward_panel.wgsl, cpu/matmul_forward_rows.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 8;
 const M = 2u;    // which of step.size counts the rows
@@ -53,7 +54,7 @@ fn put(at: u32, value: vec4f) {
   if (ACCUMULATE) { partials[at] += value; } else { partials[at] = value; }
 }
 
-// Four columns of row m of the input; past the last row that row, as what lies behind may be anything.
+// Four columns of row m of the input. Past the last row, the last row again: what stands behind it may be anything, NaN too.
 fn load(m: u32, last: u32, k4: u32) -> vec4f {
   var row = min(m, last);
   if (SECOND_K4 > 0u && k4 >= K4) { return load_second(row * SECOND_K4 + min(k4 - K4, SECOND_K4 - 1u)); }
@@ -61,7 +62,7 @@ fn load(m: u32, last: u32, k4: u32) -> vec4f {
   return load_input(row * K4 + min(k4, K4 - 1u));
 }
 
-// Four columns of the output gradient of row m; past the last row 0.
+// Four columns of the output gradient of row m; 0 past the last row.
 fn load_gradient(m: u32, last: u32, column: u32) -> vec4f {
   return select(vec4f(0.0), load_output_gradient(min(m, last) * N4 + column), m <= last);
 }
@@ -97,7 +98,7 @@ fn matmul_weight_gradient_rows(@builtin(global_invocation_id) id: vec3u) {
   let stretch = (rows + step.chunks - 1u) / step.chunks;
   let first = min(chunk * stretch, rows);
   let end = min(first + stretch, rows);
-  // cXj: weights k + 4X .. k + 4X + 3 (one a column of the matrix), output columns 4j .. 4j+3
+  // cXj: rows k + 4X .. k + 4X + 3 of the weights, one in each column of the matrix; output columns 4j .. 4j+3
   var c00 = mat4x4f();
   var c01 = mat4x4f();
   var c02 = mat4x4f();
@@ -110,8 +111,8 @@ fn matmul_weight_gradient_rows(@builtin(global_invocation_id) id: vec3u) {
   var b1 = vec4f(0.0);
   var b2 = vec4f(0.0);
   var b3 = vec4f(0.0);
-  // Four rows at a time: a product of four is summed in registers before it meets the accumulator, which llvmpipe keeps
-  // in memory. All that is read comes before the first product, as in matmul_forward_panel.wgsl.
+  // Four rows at a time: their products are summed in registers, then added to the accumulator, which llvmpipe keeps in
+  // memory. All loads come before the first product, as in cpu/matmul_forward_panel.wgsl.
   let last = max(end, 1u) - 1u;
   for (var m = first; m < end; m += 4u) {
     let x0 = load(m, last, k / 4u);

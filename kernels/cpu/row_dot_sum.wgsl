@@ -1,11 +1,14 @@
-// row_dot_sum.wgsl - one number a row from what matmul_forward_panel has made of each panel
+// row_dot_sum.wgsl - one number a row, from the dot products that cpu/matmul_forward_panel.wgsl makes of each panel
 //
-//   dots [R, PANELS]   bias [1]   output [R]        output_r = bias + sum_p dots_rp      rows of dots are padded to whole vectors
+//   dots [R, PANELS]   bias [1]   output [R]        output_r = bias + sum_p dots_rp
+//   A row of dots is padded to whole vectors.
 //
-// Why          row_dot_forward reads the layer's whole output again, [R, 64], 0.8 ms of 25,600 rows on a CPU adapter; where its
-//              columns are made they are in registers.
-// Work split   one invocation owns one row. Where the choice reads the result, it adds them up itself (choice_nll.wgsl): here they
-//              are added for the minimax game and for scores.
+// For          a CPU adapter
+// On a GPU     row_dot_forward.wgsl; on a CPU adapter, too, where no panel makes the layer before (batch normalisation)
+// Work split   one invocation owns one row.
+// Why so       row_dot_forward.wgsl reads the layer's whole output again, [R, 64]: 0.8 ms for 25,600 rows on a CPU adapter.
+//              Where the columns are made, they are in registers. For the likelihood choice_nll.wgsl adds the dots up
+//              itself; this kernel does it for the minimax game and for scores.
 // Cost         PANELS flops, 4 (PANELS + 1) bytes a row.      Backward   row_dot_backward.wgsl
 
 const WORKGROUP = 64;
