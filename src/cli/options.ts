@@ -1,6 +1,6 @@
 /** Values of command-line options: what is expected, and what to say when something else is given. */
 
-import { type Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import type { z } from "zod";
 import { UserError } from "../user_error.ts";
 import { endProcess } from "./fail.ts";
@@ -63,6 +63,26 @@ export function path(text: string): string {
 export function folder(text: string): string {
   if (text.trim() !== "") return text;
   throw new InvalidArgumentError("Expected the path of a folder, got nothing.");
+}
+
+/** The names of the options that `add` adds, as commander has their values: `batchSize` of `--batch-size`. */
+export function namesOf(add: (command: Command) => Command): string[] {
+  return add(new Command()).options.map((option) => option.attributeName());
+}
+
+/** Options that were typed: the flag of each by its name, as in {@link namesOf}, in the order of the help. */
+export type GivenOptions = ReadonlyMap<string, string>;
+
+/** The options of a command, after {@link parse}, that its arguments gave. */
+export function givenOptions(command: Command): GivenOptions {
+  const given = new Map<string, string>();
+  for (const option of command.options) {
+    const name = option.attributeName();
+    if (command.getOptionValueSource(name) !== "cli") continue;
+    const isOff = command.getOptionValue(name) === false; // by its --no- form, which may be an option beside it
+    if (option.negate === isOff) given.set(name, option.long ?? option.flags);
+  }
+  return given;
 }
 
 /** Parses with commander; its complaints become errors, --help and --version end the process. */

@@ -1,0 +1,159 @@
+/** How the adversarial stage trains. */
+
+import { type Command, Option } from "commander";
+import { etaSchema } from "../../model/config.ts";
+import { type AdversarialConfig, adversarialConfigSchema, defaultAdversarial } from "../../train/config.ts";
+import { UserError } from "../../user_error.ts";
+import { type GivenOptions, layerSizes, namesOf, numberOf, wholeNumber } from "../options.ts";
+import { learningRate, optimiserOf, type OptimiserOptions } from "./training_options.ts";
+
+export interface AdversarialOptions {
+  /** Iterations of the stage; 0 for none. */
+  adversarial: number;
+  /** Whether the Shannon stage comes first. */
+  pretrain: boolean;
+  generator: "network" | "exact";
+  behaviourDims: number[];
+  generatorSteps: number;
+  rewardSteps: number;
+  generatorWarmup: number;
+  generatorLearningRate: number;
+  rewardLearningRate: number;
+  generatorEta: number;
+  utilityPenalty: number;
+  countNoClick: boolean;
+  adversarialBatchSize: number;
+  adversarialValidateEvery: number;
+}
+
+/** The stage itself, then its players, then its loss and its steps. */
+export function addAdversarialOptions(command: Command): Command {
+  command
+    .optionsGroup("Adversarial stage (generator and reward in turn):")
+    .option(
+      "--adversarial <n>",
+      "its iterations, after the Shannon stage; 0 for none",
+      wholeNumber(0, 2 ** 31),
+      0,
+    )
+    .option("--no-pretrain", "leave the Shannon stage out: start from a random reward");
+  return addGameOptions(addPlayerOptions(command));
+}
+
+function addPlayerOptions(command: Command): Command {
+  const a = defaultAdversarial;
+  return command
+    .addOption(
+      new Option(
+        "--generator <kind>",
+        "a network of its own, or the exact inner maximum (sparsemax of the utilities)",
+      )
+        .choices(["network", "exact"]).default(a.generator),
+    )
+    .addOption(
+      new Option("--behaviour-dims <sizes>", "hidden layers of the generator").argParser(layerSizes)
+        .default(a.behaviourDims, a.behaviourDims.join("-")),
+    )
+    .option(
+      "--generator-steps <n>",
+      "of the generator, every iteration",
+      wholeNumber(1, 32),
+      a.generatorSteps,
+    )
+    .option(
+      "--reward-steps <n>",
+      "of the reward, every iteration; 0 freezes it",
+      wholeNumber(0, 32),
+      a.rewardSteps,
+    )
+    .option(
+      "--generator-warmup <n>",
+      "iterations at the start in which the generator moves alone",
+      wholeNumber(0, 2 ** 31),
+      a.generatorWarmup,
+    )
+    .option("--generator-learning-rate <x>", "of the generator's Adam", learningRate, a.generatorLearningRate)
+    .option("--reward-learning-rate <x>", "of the reward's Adam", learningRate, a.rewardLearningRate);
+}
+
+function addGameOptions(command: Command): Command {
+  const a = defaultAdversarial;
+  return command
+    .option(
+      "--generator-eta <x>",
+      "of the regulariser 1/(2 eta) sum pi^2: the generator answers u with sparsemax(eta u); the paper's is 1",
+      numberOf(etaSchema, "a number above 0 and at most 1000"),
+      a.generatorEta,
+    )
+    .option(
+      "--utility-penalty <x>",
+      "pulls the utilities of a page together: adds x/2 sum (u - mean u)^2 to the reward's loss",
+      numberOf(adversarialConfigSchema.shape.utilityPenalty, "a number from 0 to 1000"),
+      a.utilityPenalty,
+    )
+    .option("--count-no-click", "let events without a click count in the adversarial loss", false)
+    .option("--adversarial-batch-size <n>", "users an iteration", wholeNumber(1), a.batchSize)
+    .option(
+      "--adversarial-validate-every <n>",
+      "iterations between validations",
+      wholeNumber(1),
+      a.validateEvery,
+    );
+}
+
+/** Options that say nothing without an adversarial stage. */
+const STAGE_ONLY = [...namesOf(addPlayerOptions), ...namesOf(addGameOptions)];
+
+/** @throws {UserError} for options of the stage that make no sense together, or without it */
+export function checkAdversarialOptions(
+  options: AdversarialOptions & { init?: string },
+  given: GivenOptions,
+): void {
+  const { adversarial, pretrain, init, adversarialValidateEvery } = options;
+  if (adversarial > 0 && adversarialValidateEvery > adversarial) {
+    throw new UserError(
+      `Expected --adversarial-validate-every of at most the ${adversarial} iterations of --adversarial, ` +
+        `got ${adversarialValidateEvery}: without a validation there is no best snapshot.`,
+    );
+  }
+  if (!pretrain && adversarial === 0) {
+    throw new UserError(
+      "Expected --adversarial <n> with --no-pretrain, got none: without the Shannon stage there is nothing else to train.",
+    );
+  }
+  if (!pretrain && init !== undefined) {
+    throw new UserError(
+      "Expected either --no-pretrain (a random reward) or --init (a trained one), got both. Leave one out.",
+    );
+  }
+  const idle = adversarial === 0 ? STAGE_ONLY.flatMap((name) => given.get(name) ?? []) : [];
+  if (idle.length > 0) {
+    throw new UserError(
+      `Expected --adversarial <n> with ${idle.join(", ")}, got none: they are of the adversarial stage.`,
+    );
+  }
+}
+
+/** The adversarial stage that the options describe; null for none. */
+export function adversarialOf(options: AdversarialOptions & OptimiserOptions): AdversarialConfig | null {
+  if (options.adversarial === 0) return null;
+  const { generator, behaviourDims, generatorSteps, rewardSteps, generatorEta, utilityPenalty } = options;
+  const { generatorWarmup, generatorLearningRate, rewardLearningRate } = options;
+  return {
+    ...optimiserOf(options),
+    iterations: options.adversarial,
+    batchSize: options.adversarialBatchSize,
+    validateEvery: options.adversarialValidateEvery,
+    generator,
+    behaviourDims,
+    behaviourSd: defaultAdversarial.behaviourSd,
+    generatorSteps,
+    rewardSteps,
+    generatorWarmup,
+    generatorLearningRate,
+    rewardLearningRate,
+    generatorEta,
+    utilityPenalty,
+    skipNoClick: !options.countNoClick,
+  };
+}

@@ -1,0 +1,51 @@
+/** What is trained on, and where a run is written. */
+
+import type { Command } from "commander";
+import { defaultTraining } from "../../train/config.ts";
+import { CALIBRATION_OPTION } from "../calibration.ts";
+import { DATA_HELP, memoryRowsOption } from "../open_data.ts";
+import { folder, LARGEST_SEED, path, wholeNumber } from "../options.ts";
+
+export interface RunOptions {
+  data: string;
+  saveDir?: string;
+  resplit: boolean;
+  memoryRows: number;
+  seed: number;
+  seeds: number;
+  init?: string;
+  resume?: string;
+  report: boolean;
+  calibration: boolean;
+}
+
+export function addRunOptions(command: Command): Command {
+  return command
+    .optionsGroup("Data:")
+    .option("--data <path>", DATA_HELP, path, "demo")
+    .addOption(memoryRowsOption())
+    .option("--resplit", "deal the users out anew (by --seed) instead of using the file's split", false)
+    .optionsGroup("Run:")
+    .option("--save-dir <folder>", "where the run is written (default: runs/<data>-<time>)", folder)
+    .option("--seed <n>", "rules everything random", wholeNumber(0, LARGEST_SEED), defaultTraining.seed)
+    .option(
+      "--seeds <n>",
+      "train this many models, seeds --seed and up; report mean and sd",
+      wholeNumber(1, 1000),
+      1,
+    )
+    .option(
+      "--init <run or file>",
+      "start from the weights of a snapshot (.safetensors), or of a run's best prec@1; with --adversarial instead of " +
+        "the Shannon stage",
+      folder,
+    )
+    .option(
+      "--resume <run>",
+      "go on with an interrupted run (or --seeds folder), bit for bit; --iterations or " +
+        "--adversarial may extend it",
+      folder,
+    )
+    .option("--no-report", "do not write report.html at the end")
+    .option(...CALIBRATION_OPTION);
+}

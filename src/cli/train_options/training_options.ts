@@ -1,0 +1,111 @@
+/** How the Shannon stage trains, and what both stages have in common. */
+
+import { type Command, Option } from "commander";
+import { type AdamKind, adamKinds } from "../../ops/adam.ts";
+import { criteria, type Criterion } from "../../train/best_keeper.ts";
+import { defaultTraining, type TrainingConfig, trainingConfigSchema } from "../../train/config.ts";
+import { numberOf, wholeNumber } from "../options.ts";
+
+export interface ShannonOptions {
+  iterations: number;
+  batchSize: number;
+  learningRate: number;
+  validateEvery: number;
+  evaluationShards: number;
+  /** All of them if not given. */
+  validationUsers?: number;
+}
+
+/** Of both stages. */
+export interface OptimiserOptions {
+  adam: AdamKind;
+  weightDecay: number;
+  itemDropout: number;
+  earlyStopping?: Criterion;
+  patience: number;
+}
+
+export function addShannonOptions(command: Command): Command {
+  const t = defaultTraining;
+  return command
+    .optionsGroup("Training (Shannon stage: the likelihood of the clicks):")
+    .option("--iterations <n>", "steps of the optimiser", wholeNumber(1, 2 ** 31), t.iterations)
+    .option("--batch-size <n>", "users a step, with all their events", wholeNumber(1), t.batchSize)
+    .option(
+      "--learning-rate <x>",
+      "of Adam; times 0.96 after every 100,000 iterations",
+      learningRate,
+      t.learningRate,
+    )
+    .option("--validate-every <n>", "iterations between validations", wholeNumber(1), t.validateEvery)
+    .option(
+      "--evaluation-shards <n>",
+      "parts in which users are evaluated: more need less memory; 0: as few as fit",
+      wholeNumber(0),
+      t.evaluationShards,
+    )
+    .option(
+      "--validation-users <n>",
+      "validate on at most so many users, drawn once by the seed, in both stages (default: all)",
+      wholeNumber(1),
+    );
+}
+
+export const learningRate = numberOf(
+  trainingConfigSchema.shape.learningRate,
+  "a number above 0 and at most 10",
+);
+
+export function addOptimiserOptions(command: Command): Command {
+  const t = defaultTraining;
+  return command
+    .optionsGroup("Optimiser (both stages):")
+    .addOption(
+      new Option(
+        "--adam <kind>",
+        "row-sparse: with one-hot items a step moves only the rows of items that its batch shows or feeds, and no " +
+          "longer costs by the catalogue; other rows keep weights and moments, where dense Adam goes on moving them " +
+          "by their momentum",
+      ).choices(adamKinds).default(t.adam),
+    )
+    .optionsGroup("Against over-fitting (both stages):")
+    .option(
+      "--weight-decay <x>",
+      "share of a kernel that each step takes off it, times the learning rate",
+      numberOf(trainingConfigSchema.shape.weightDecay, "a number from 0 to 1000"),
+      t.weightDecay,
+    )
+    .option(
+      "--item-dropout <p>",
+      "probability that a displayed item's features are hidden, in training",
+      numberOf(trainingConfigSchema.shape.itemDropout, "a number from 0 to 0.99"),
+      t.itemDropout,
+    )
+    .addOption(
+      new Option("--early-stopping <figure>", "stop when this validation figure no longer improves")
+        .choices(criteria),
+    )
+    .option("--patience <n>", "iterations to wait for an improvement", wholeNumber(1), t.patience);
+}
+
+/** What the configs of both stages say of the optimiser. */
+export function optimiserOf(options: OptimiserOptions) {
+  const { adam, weightDecay, itemDropout, earlyStopping = null, patience } = options;
+  return { adam, weightDecay, itemDropout, earlyStopping, patience };
+}
+
+/** The training of the Shannon stage that the options describe. */
+export function trainingOf(options: ShannonOptions & OptimiserOptions & { seed: number }): TrainingConfig {
+  const { seed, iterations, batchSize, learningRate, validateEvery, evaluationShards } = options;
+  const { validationUsers = null } = options;
+  return {
+    seed,
+    iterations,
+    batchSize,
+    learningRate,
+    validateEvery,
+    evaluationShards,
+    validationUsers,
+    ...optimiserOf(options),
+  };
+}
