@@ -8,7 +8,7 @@ import { NONE } from "../src/data/click_log.ts";
 import { randomStream } from "../src/data/random.ts";
 import type { Constants } from "../src/gpu/kernel.ts";
 import type { Cost } from "../src/gpu/program.ts";
-import { type BatchSizes, partialChunks } from "../src/gpu/step.ts";
+import { type BatchSizes, partialChunks, type StepHeader } from "../src/gpu/step.ts";
 import { reference as choiceReference } from "../src/ops/choice_nll.ts";
 import { reference as linearReference } from "../src/ops/linear.ts";
 import { reference as lstmReference } from "../src/ops/lstm.ts";
@@ -23,6 +23,10 @@ export interface Output {
   dense(found: Float32Array, chunks: number): ArrayLike<number>;
   /** Relative to the largest value: c 2^-24 times the terms of the longest sum. */
   readonly tolerance: number;
+  /** What it holds before, for a kernel that reads it too; absent where nothing may be read. */
+  readonly initial?: Float32Array<ArrayBuffer>;
+  /** A kernel may leave it out. */
+  readonly optional?: boolean;
 }
 
 export interface Problem {
@@ -31,6 +35,8 @@ export interface Problem {
   /** A step is given those that its kernel has. */
   readonly constants: Constants;
   readonly sizes: BatchSizes;
+  /** Of the step's header, what is not 0. */
+  readonly header?: Partial<StepHeader>;
   readonly cost: Cost;
 }
 
@@ -38,9 +44,9 @@ export interface Problem {
 export type Size = readonly number[];
 
 /** The largest rounding error of one addition or product, relative. */
-const ROUNDING = 2 ** -24;
+export const ROUNDING = 2 ** -24;
 
-const noBatch: ReferenceBatch = {
+export const noBatch: ReferenceBatch = {
   userFirst: [],
   events: [],
   history: [],
@@ -51,13 +57,13 @@ const noBatch: ReferenceBatch = {
 };
 
 /** The values of a size, always the same: f32, so that kernel and reference compute with equal ones. */
-function drawing(size: Size): (rows: number, columns: number, scale?: number) => Matrix {
+export function drawing(size: Size): (rows: number, columns: number, scale?: number) => Matrix {
   const random = randomStream(3, "ladder", ...size);
   return (rows, columns, scale = 1) =>
     matrix(rows, columns, () => Math.fround(scale * (2 * random.uniform() - 1)));
 }
 
-function upload(m: Matrix, groups = 1): Float32Array<ArrayBuffer> {
+export function upload(m: Matrix, groups = 1): Float32Array<ArrayBuffer> {
   return padRows(m.data, m.rows, m.columns, groups);
 }
 
@@ -68,7 +74,7 @@ function uploadWeights({ rows, columns, data }: Matrix, groups = 1): Float32Arra
   return upload(whole, groups);
 }
 
-function output(expected: Matrix, terms: number, groups = 1): Output {
+export function output(expected: Matrix, terms: number, groups = 1): Output {
   const { rows, columns } = expected;
   return {
     length: rows * padded(columns, groups),

@@ -56,7 +56,7 @@ import {
   matmulProblem,
   type Size,
 } from "./ladder_problems.ts";
-import type { Ladder, Step } from "./ladder_run.ts";
+import type { Ladder, Step } from "./ladder_check.ts";
 
 type Invocations = Step["invocations"];
 

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { ladderCells } from "../bench/ladder.ts";
-import { checkAt, runLadder } from "../bench/ladder_run.ts";
+import { checkAt } from "../bench/ladder_check.ts";
+import { runLadder } from "../bench/ladder_run.ts";
 import { ladders } from "../bench/ladder_steps.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";

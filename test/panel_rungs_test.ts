@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { checkAt } from "../bench/ladder_run.ts";
+import { checkAt } from "../bench/ladder_check.ts";
 import { ladders } from "../bench/ladder_steps.ts";
 import type { Size } from "../bench/ladder_problems.ts";
 import { withGpu } from "./op_check.ts";

@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { measureAdapter } from "../bench/adapter_ceilings.ts";
-import { bindSteps } from "../bench/ladder_run.ts";
+import { bindSteps } from "../bench/ladder_check.ts";
 import { ladders } from "../bench/ladder_steps.ts";
 import type { ClickLog } from "../src/data/click_log.ts";
 import { Arena } from "../src/gpu/arena.ts";

@@ -1,0 +1,242 @@
+/** A ladder's steps on the device: what they are bound to, one run of them, and whether it gave what the reference gives. */
+
+import { Arena } from "../src/gpu/arena.ts";
+import type { Gpu } from "../src/gpu/device.ts";
+import type { Constants, Kernel } from "../src/gpu/kernel.ts";
+import { type Memory, uniformIfSmall, type View, writeMemory } from "../src/gpu/memory.ts";
+import { Program } from "../src/gpu/program.ts";
+import { readFloats } from "../src/gpu/readback.ts";
+import { partialChunks, STEP_STRIDE, writeStepHeader } from "../src/gpu/step.ts";
+import { inPanels, rowByRow } from "../src/gpu/texture_layout.ts";
+import type { Problem, Size } from "./ladder_problems.ts";
+
+/** "panels": a texture with the input's rows in panels of sixteen columns, see texture_layout.ts. */
+export type Place = "texture" | "panels" | "uniform";
+
+export interface Step {
+  readonly kernel: Kernel;
+  /** What is new, in a few words. */
+  readonly idea: string;
+  /** Number of the step that this one changes, where it is not the one before. */
+  readonly changes?: number;
+  /** Inputs that stand elsewhere than in a storage buffer. */
+  readonly where?: Readonly<Record<string, Place>>;
+  readonly constants?: (size: Size) => Constants;
+  readonly invocations: (size: Size) => readonly [x: number, y?: number];
+  /** Of a kernel that does not split its sums: it writes the first chunk alone. */
+  readonly oneChunk?: boolean;
+  /** Why the kernel cannot do a size; undefined where it can. @param workgroupBytes of memory that the adapter grants. */
+  readonly refuses?: (size: Size, workgroupBytes: number) => string | undefined;
+}
+
+export interface Ladder {
+  readonly name: string;
+  readonly title: string;
+  /** Unless another is asked for. */
+  readonly size: Size;
+  /** Small ones at which every step has to be right too. */
+  readonly oddSizes: readonly Size[];
+  readonly problem: (size: Size) => Problem;
+  readonly steps: readonly Step[];
+}
+
+export interface BoundStep {
+  readonly number: number;
+  readonly step: Step;
+  readonly encode: (pass: GPUComputePassEncoder) => void;
+  /** All that its kernel binds but the step's header. */
+  readonly views: Readonly<Record<string, Memory>>;
+  readonly outputs: Readonly<Record<string, View>>;
+  /** Milliseconds that recording took. */
+  readonly hostMs: number;
+}
+
+export function workgroupBytesOf(gpu: Gpu): number {
+  return gpu.device.limits.maxComputeWorkgroupStorageSize;
+}
+
+/**
+ * Uploads a problem and records every step that can do it.
+ * @param spare floats behind each output that no step may write.
+ */
+export async function bindSteps(
+  gpu: Gpu,
+  ladder: Ladder,
+  size: Size,
+  spare = 0,
+): Promise<{ arena: Arena; problem: Problem; steps: BoundStep[] }> {
+  const problem = ladder.problem(size);
+  const arena = new Arena(gpu, `ladder ${ladder.name}`);
+  try {
+    const header = new DataView(new ArrayBuffer(STEP_STRIDE));
+    const rest = { firstUser: 0, slot: 0, learningRate: 0, iteration: 0 };
+    writeStepHeader(header, 0, { ...problem.sizes, ...rest, ...problem.header });
+    const headers = arena.upload("step", new Uint32Array(header.buffer));
+    const outputs = Object.fromEntries(
+      Object.entries(problem.outputs).map((
+        [name, { length }],
+      ) => [name, arena.allocate(name, 4 * (length + spare))]),
+    );
+    const place = placing(arena, problem);
+    const steps: BoundStep[] = [];
+    for (const [k, step] of ladder.steps.entries()) {
+      if (step.refuses?.(size, workgroupBytesOf(gpu)) !== undefined) continue;
+      const { kernel, where = {} } = step;
+      const known = Object.entries(problem.constants).filter(([name]) =>
+        kernel.source.includes(`const ${name} `)
+      );
+      const bindings = kernel.bindings.filter(({ kind }) => kind !== "uniform");
+      const views = Object.fromEntries(
+        bindings.map(({ name }) => [name, outputs[name] ?? place(name, where[name])]),
+      );
+      const began = performance.now();
+      const program = await Program.record(gpu, ladder.name, headers.buffer, [{
+        kernel,
+        label: `ladder ${ladder.name}, step ${k + 1}`,
+        constants: { ...Object.fromEntries(known), ...step.constants?.(size) },
+        views,
+        invocations: () => step.invocations(size),
+        cost: () => problem.cost,
+      }]);
+      steps.push({
+        number: k + 1,
+        step,
+        encode: (pass) => program.encodeOne(pass, 0, problem.sizes, 0),
+        views,
+        outputs,
+        hostMs: performance.now() - began,
+      });
+    }
+    return { arena, problem, steps };
+  } catch (error) {
+    arena.destroy();
+    throw error;
+  }
+}
+
+/** Where a problem's inputs stand: each is uploaded once for each kind of place. */
+function placing(arena: Arena, { inputs, constants }: Problem): (name: string, where?: Place) => Memory {
+  const placed = new Map<string, Memory>();
+  const inTexture = (name: string, data: Problem["inputs"][string], where: Place) => {
+    const bytes = data.byteLength;
+    const layout = where === "panels" ? inPanels(bytes, Number(constants.K4)) : rowByRow(bytes);
+    const memory = arena.allocateTexture(name, bytes, undefined, layout);
+    writeMemory(arena.gpu.queue, memory, data);
+    return memory;
+  };
+  return (name, where) => {
+    const data = inputs[name];
+    if (!data) throw new Error(`${arena.purpose}: nothing is known of binding ${name}`);
+    const textured = where === "texture" || where === "panels";
+    const key = textured ? `${name}, ${where}` : name;
+    const memory = placed.get(key) ?? (textured ? inTexture(name, data, where) : arena.upload(name, data));
+    placed.set(key, memory);
+    return where === "uniform" && !("texture" in memory) ? uniformIfSmall(memory) : memory;
+  };
+}
+
+/**
+ * Runs a step once, on outputs that hold what their problem says, or NaN.
+ * @returns the floats of each output, and of what is spare behind it.
+ */
+export async function runStep(
+  gpu: Gpu,
+  problem: Problem,
+  { encode, outputs }: Pick<BoundStep, "encode" | "outputs">,
+): Promise<Record<string, Float32Array<ArrayBuffer>>> {
+  for (const [name, view] of Object.entries(outputs)) {
+    const begin = new Float32Array(view.size / 4).fill(NaN);
+    begin.set(problem.outputs[name]?.initial ?? []);
+    gpu.queue.writeBuffer(view.buffer, view.offset, begin);
+  }
+  const encoder = gpu.device.createCommandEncoder({ label: "check" });
+  const pass = encoder.beginComputePass();
+  encode(pass);
+  pass.end();
+  gpu.queue.submit([encoder.finish()]);
+  const found: Record<string, Float32Array<ArrayBuffer>> = {};
+  for (const [name, view] of Object.entries(outputs)) found[name] = await readFloats(gpu, view);
+  gpu.check();
+  return found;
+}
+
+/** The number of an output that is furthest off. */
+export interface Worst {
+  readonly output: string;
+  readonly row: number;
+  readonly column: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly expected: number;
+  readonly found: number;
+  /** How far off a number may be. */
+  readonly allowed: number;
+  /** Numbers of the output that are further off. */
+  readonly wrong: number;
+}
+
+/** The worst number of the first output that has a wrong one; undefined where all are right. */
+export function worstOf(
+  problem: Problem,
+  { kernel, oneChunk }: Step,
+  outputs: Readonly<Record<string, Float32Array>>,
+): Worst | undefined {
+  const chunks = oneChunk ? 1 : partialChunks(problem.sizes);
+  const bound = (name: string) => kernel.bindings.some((binding) => binding.name === name);
+  for (const [name, { expected, dense, tolerance, optional }] of Object.entries(problem.outputs)) {
+    const floats = outputs[name];
+    if (!floats || (optional && !bound(name))) continue;
+    const found = dense(floats, chunks);
+    const allowed = tolerance * expected.data.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-3);
+    let [at, most, wrong] = [0, -1, 0];
+    expected.data.forEach((x, k) => {
+      const off = Math.abs((found[k] ?? NaN) - x);
+      const error = Number.isNaN(off) ? Infinity : off;
+      if (error > allowed) wrong++;
+      if (error > most) [at, most] = [k, error];
+    });
+    if (wrong === 0) continue;
+    const { rows, columns } = expected;
+    return {
+      output: name,
+      row: Math.floor(at / columns),
+      column: at % columns,
+      rows,
+      columns,
+      expected: expected.data[at] ?? NaN,
+      found: found[at] ?? NaN,
+      allowed,
+      wrong,
+    };
+  }
+}
+
+export function worstText({ output, row, column, rows, columns, expected, found, allowed }: Worst): string {
+  return `${output}[${row}, ${column}] of [${rows}, ${columns}]: expected ${expected}, got ${found}, off by ${
+    Math.abs(found - expected)
+  } with ${allowed} allowed`;
+}
+
+/** @throws Error that names the worst number of a step that is wrong. */
+export async function checkStep(gpu: Gpu, problem: Problem, bound: BoundStep): Promise<void> {
+  const worst = worstOf(problem, bound.step, await runStep(gpu, problem, bound));
+  if (!worst) return;
+  const { number, step: { kernel } } = bound;
+  throw new Error(`step ${number} (${kernel.name}) is wrong and not timed: ${worstText(worst)}`);
+}
+
+/** @throws Error for a step that is wrong at a size. */
+export async function checkAt(
+  gpu: Gpu,
+  ladder: Ladder,
+  size: Size,
+  onProgress: (text: string) => void = () => {},
+): Promise<void> {
+  onProgress(`${ladder.name}: checking at ${size.join(" x ")}`);
+  const { arena, problem, steps } = await bindSteps(gpu, ladder, size);
+  try {
+    for (const step of steps) await checkStep(gpu, problem, step);
+  } finally {
+    arena.destroy();
+  }
+}
