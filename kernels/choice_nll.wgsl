@@ -1,20 +1,26 @@
 // choice_nll.wgsl - negative log-likelihood of what the user did, its gradient, and prec@1, prec@2
 //
-//   u [R]         utility of every displayed row; with PANELS it is made here from dots [R, PANELS], as row_dot_sum.wgsl would
-//   event [E]   (first row, end row, clicked row | NONE | GIVEN, -)
+//   u [R]         utility of every displayed row; with PANELS made here from dots [R, PANELS], as in cpu/row_dot_sum.wgsl
+//   event [E]     (first row, end row, clicked row | NONE | GIVEN, -)
 //   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
 //
 //   loss_e = log(1 + sum_{r in e} exp(eta u_r)) - eta u_click        (no click: the last term is 0)
 //   d mean loss / d u_r = eta (P(r) - [r clicked]) / C,   P(r) = exp(eta u_r) / (1 + sum exp(eta u))
 //   prec@k: expected share with ties broken at random: 0 if k or more rows are greater, else min(1, (k - greater) / equal)
 //
-// A given event is history: its outcome and its gradient are 0, and C, over which the mean is, counts the others.
+// A given event is history: its outcome and its gradient are 0. C counts the other events, and the mean is over those.
 //
 // The maximum that is subtracted includes the null logit 0, so nothing overflows: utilities of 80 and more do occur.
 //
-// Work split   one invocation owns one event (1 to about 50 rows); no barrier. Adding up the dots here saves a dispatch, of
-//              which an empty one takes some 45 us where threads have to wake: 0.17 ms instead of 0.13 + 0.13 for 25,600 rows.
-// Cost         about 20 flops and 16 bytes a row.      Backward   is here, with GRADIENT
+// For          both kinds of adapter
+// Work split   one invocation owns one event (1 to about 50 rows); no barrier.
+// On a GPU     (reasoned, not measured) a page is short. A reduction by a workgroup would leave most of it idle and wait at a
+//              dozen barriers, while thousands of events fill the GPU. Neighbours read pages that are neighbours, a page
+//              apart: not coalesced, but a page is a cache line or two, and stays in cache for the other passes. Loss and
+//              gradient are one dispatch, not two.
+// On llvmpipe  adding up the dots here saves a dispatch. An empty one takes some 45 us where threads have to wake: 0.17 ms
+//              instead of 0.13 + 0.13 for 25,600 rows. Other ways to do the softmax, with figures: bench/ladder.md
+// Cost         about 20 flops and 16 bytes a row.      Backward   is here, with GRADIENT      Next   outcome_sum.wgsl
 
 const WORKGROUP = 16;
 const GRADIENT = true;
@@ -83,7 +89,7 @@ fn choice_nll(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   var most = 0.0;
   var greater = 0.0;
   var equal = 0.0;
-  var broken = 0.0;  // a utility of the page that is no finite number
+  var broken = 0.0;  // a utility of the page that is NaN or infinite, if there is one
   for (var r = first; r < end; r++) {
     let x = ETA * u[r];
     if ((bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u) { broken = x; }
@@ -94,7 +100,7 @@ fn choice_nll(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   var sum = exp(-most);
   for (var r = first; r < end; r++) { sum += exp(ETA * u[r] - most); }
   var loss = (most - clicked_u) + log(sum);
-  // By exponent bits: comparisons, max and exp swallow a NaN.
+  // By the exponent bits: comparisons, max and exp may lose a NaN.
   if ((bitcast<u32>(broken) & 0x7f800000u) == 0x7f800000u) { loss = broken; }
   if (clicked) {
     outcome[e] = vec4f(loss, share_in_top(1.0, greater, equal), share_in_top(2.0, greater, equal), 1.0);

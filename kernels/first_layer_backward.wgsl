@@ -1,16 +1,20 @@
-// first_layer_backward.wgsl - gradients of both parts of first_layer_forward: sums over rows that belong together
+// first_layer_backward.wgsl - gradients of both parts of first_layer_forward.wgsl: sums over rows that belong together
 //
 //   source         [R, N]  d loss / d (item part + state part)
-//   state_gradient [E, N]  sum over the rows of an event: they are neighbours
-//   item_gradient  [D, N]  sum over the rows of a distinct item: they are found through sorted; rows that hid their item
-//                          (see first_layer_forward) count for nothing, the others DROPOUT's scale
-//                  [I, N]  with ITEMS: one-hot features, a row for every item of the catalogue, 0 for those not shown:
-//                          Adam goes on moving them by their moments, as the reference does. Row-sparse Adam takes the
-//                          gradients by distinct item, as with dense features
+//   state_gradient [E, N]  sum over the rows of an event, which are neighbours
+//   item_gradient  [D, N]  sum over the rows of a distinct item, which are found through sorted. Rows that hid their item (see
+//                          first_layer_forward.wgsl) count for nothing, the others with dropout's scale
+//                  [I, N]  with ITEMS: one-hot features, a row for every item of the catalogue. Items that the batch does not
+//                          show get 0: Adam goes on moving them by their moments, as the reference does. Row-sparse Adam
+//                          takes the gradients by distinct item, as with dense features
 //
-// Work split   one invocation owns sixteen columns of one event or one item and walks its rows in order: no atomics, the
-//              same bits every time. On a CPU adapter the walk itself costs: 25,600 rows of 64 take 1.45 ms with four columns,
-//              1.12 with eight, 1.07 with sixteen. Both sums in one dispatch: on small batches the number of dispatches counts.
+// For          both kinds of adapter
+// Work split   one invocation owns 16 columns of one event or one item and adds up its rows in order: no atomics, the same bits
+//              every time. Both sums are one dispatch: on small batches the number of dispatches is what a step costs.
+// On a GPU     (reasoned, not measured) columns and cache lines as in first_layer_forward.wgsl. An item's rows are anywhere in
+//              the batch: a gather. A popular item keeps its few invocations walking after the others have ended.
+// On llvmpipe  the walk itself costs: two cores, 25,600 rows of 64 take 1.45 ms with four columns, 1.12 with eight, 1.07 with
+//              sixteen.
 // Cost         2 flops and 8 bytes an element of source; 4 bytes an element written.      Forward   first_layer_forward.wgsl
 
 const WORKGROUP = 64;
@@ -44,7 +48,7 @@ struct Step {
 
 fn load_source(i: u32) -> vec4f { return source[i]; }
 
-// A permuted congruential generator's output function, of a row's number and the step's noise.
+// A random number for row r in this step: the output function of a permuted congruential generator (PCG).
 fn noise(r: u32) -> u32 {
   let state = (r ^ step.noise) * 747796405u + 2891336453u;
   let word = ((state >> ((state >> 28u) + 4u)) ^ state) * 277803737u;

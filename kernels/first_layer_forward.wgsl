@@ -1,20 +1,27 @@
-// first_layer_forward.wgsl - the first hidden layer of a row, from a part per item and a part per event
+// first_layer_forward.wgsl - the first hidden layer of a row, from a part for its item and a part for its event
 //
-//   item   [., N]  W1f f, one row per distinct item (or the table itself with one-hot features)
-//   state  [E, N]  W1s s + b, one row per event
+//   item   [., N]  W1f f, one row for each distinct item (or the table itself with one-hot features)
+//   state  [E, N]  W1s s + b, one row for each event
 //   output [R, N]  ELU(item[row_item[r]] + state[event of r]); the rows of an event are neighbours
 //
-// Item dropout: in training a row hides its item with a given probability, as if nothing were known of it; the others
-// scale its part, so that its mean stays. Which rows do follows from the row's number and the step's noise: nothing is
-// stored, first_layer_backward works it out again. An id that stands for itself alone is what over-fits.
+// W1 [s; f] = W1s s + W1f f. So the products are made once for each event and once for each distinct item, and a row only adds
+// two vectors.
 //
-// W1 [s; f] = W1s s + W1f f: the products are made once per event and once per item; a row only adds two vectors.
+// Item dropout: in training a row hides its item with a given probability, as if nothing were known of it. The other rows
+// scale the item's part, so that its mean stays. Which rows hide theirs follows from the row's number and the step's noise:
+// nothing is stored, and first_layer_backward.wgsl works it out again. Why dropout: an id that stands for itself alone is
+// what over-fits.
 //
-// Work split   one invocation owns sixteen columns of one event, whose part it reads once, and walks along its rows. On a CPU
-//              adapter, 25,600 rows of 64: an invocation a row and four columns 2.0 ms, as every vector that is read costs
-//              230 instructions; four columns of an event 1.3; eight 1.03; sixteen 0.93, as the walk and the row's item are
-//              read once for four vectors.
-// Cost         2 flops and an exponential, 8 bytes an element, and 4 an element of state.      Backward   first_layer_backward.wgsl
+// For          both kinds of adapter
+// Work split   one invocation owns 16 columns of one event. It reads the event's part once and walks along the event's rows.
+// On a GPU     (reasoned, not measured) four neighbours own the 64 columns of a row and read 16 bytes each, 64 bytes apart. A
+//              cache line is used up by four loads that follow one another. Four columns an invocation would coalesce and give
+//              four times the invocations; 16 come from llvmpipe.
+// On llvmpipe  two cores, 25,600 rows of 64: an invocation a row and four columns takes 2.0 ms, as every vector that is read is
+//              dear (bench/ladder.md); four columns of an event 1.3, eight 1.03, sixteen 0.93: the walk and the row's item are
+//              then read once for four vectors.
+// Cost         2 flops and an exponential, 8 bytes an element, and 4 an element of state.
+// Backward     first_layer_backward.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;  // columns / 4
@@ -42,12 +49,12 @@ struct Step {
 
 fn store_output(i: u32, value: vec4f) { output[i] = value; }
 
-// Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
+// NaN and infinity are passed on. min and exp may turn them into ordinary numbers, so they are found by their exponent bits.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
 fn elu(z: vec4f) -> vec4f { return select(exp(min(z, vec4f(0.0))) - 1.0, z, (z > vec4f(0.0)) | broken(z)); }
 
-// A permuted congruential generator's output function, of a row's number and the step's noise.
+// A random number for row r in this step: the output function of a permuted congruential generator (PCG).
 fn noise(r: u32) -> u32 {
   let state = (r ^ step.noise) * 747796405u + 2891336453u;
   let word = ((state >> ((state >> 28u) + 4u)) ^ state) * 277803737u;

@@ -1,15 +1,18 @@
-// lstm_backward.wgsl - back-propagation through time, the whole history of every user in one dispatch
+// lstm_backward.wgsl - back-propagation through time, over the whole history of every user, in one dispatch
 //
-//   state_gradient [E, H]   d loss / d state      gates [E, 4H], cell [E, H]   from lstm_forward
+//   state_gradient [E, H]   d loss / d state      gates [E, 4H], cell [E, H]   from lstm_forward.wgsl
 //   gate_gradient  [E, 4H]  d loss / d (what went into each gate); 0 for an event that fed nothing
 //
-// From it follow the gradients of the input product (it is the gradient itself), of the recurrent weights
-// (state^T gate_gradient) and of the bias (its column sums): matmul_weight_gradient.
+// gate_gradient is itself the gradient of the input product. The gradients of the recurrent weights (state^T gate_gradient)
+// and of the bias (its column sums) follow from it: matmul_weight_gradient_tiled.wgsl.
 //
-// Work split   one invocation owns USERS users and loops over their events side by side, from the last to the first: see
-//              lstm_forward.wgsl. 128 users x 20 events in 0.68 ms instead of 1.3.
+// For          both kinds of adapter
+// On a CPU adapter  cpu/lstm_backward_panel.wgsl up to 32 units, this kernel beyond
+// Work split   one invocation owns USERS users and loops over their events side by side, from the last to the first. Why so:
+//              lstm_forward.wgsl.
+// On a GPU     USERS is 1, and a workgroup a user suits better (reasoned, not measured): study/lstm_backward_2_workgroup.wgsl
+// On llvmpipe  USERS is 4. Figures: bench/ladder.md
 // Cost         8 H^2 flops an event.      Forward   lstm_forward.wgsl
-// Up to 32 units on a CPU adapter   lstm_backward_panel.wgsl
 
 const WORKGROUP = 8;
 const H4 = 5u;  // H / 4
@@ -38,7 +41,7 @@ fn squash(x: vec4f) -> vec4f { return tanh(clamp(x, vec4f(-15.0), vec4f(15.0)));
 
 struct Unit { d_cell: vec4f, i: vec4f, g: vec4f, f: vec4f, o: vec4f }
 
-// From the gradients of a state and its cell to those of the gates before it; 0 where event e fed nothing.
+// From the gradients of a state and its cell to those of the gates that made them; 0 where event e fed nothing.
 fn unit(e: u32, fed: u32, j: u32, dc: vec4f, dh: vec4f) -> Unit {
   if (fed == NONE) { return Unit(dc, vec4f(0.0), vec4f(0.0), vec4f(0.0), vec4f(0.0)); }
   let at = e * 4u * H4 + j;
@@ -53,7 +56,7 @@ fn unit(e: u32, fed: u32, j: u32, dc: vec4f, dh: vec4f) -> Unit {
     d * f, d * g * i * (1.0 - i), d * i * (1.0 - g * g), d * before * f * (1.0 - f), dh * t * o * (1.0 - o));
 }
 
-// Stores them; nothing before the user's first event.
+// Stores the gradients of the gates; nothing before the user's first event.
 fn put(e: u32, on: bool, j: u32, u: Unit) {
   if (!on) { return; }
   let at = e * 4u * H4 + j;
@@ -69,13 +72,13 @@ fn fed_by(e: u32, on: bool) -> u32 {
   return event[e].w;
 }
 
-// The gradient of the state before event e: what comes through the gates, or past them, and its own.
+// The gradient of the state before event e: what comes through the gates, or past them if e fed nothing, and its own.
 fn state_before(e: u32, on: bool, fed: u32, j: u32, through: vec4f, past: vec4f) -> vec4f {
   if (!on) { return past; }
   return select(through, past, fed == NONE) + state_gradient[e * H4 + j];
 }
 
-// The first event of a user; behind the last user the end of all.
+// The first event of a user; past the last user, the end of all events.
 fn first_event(user: u32) -> u32 { return plan[step.first_user + min(user, step.size.x)].y; }
 
 @compute @workgroup_size(WORKGROUP)

@@ -1,21 +1,25 @@
-// lstm_forward.wgsl - the whole history of every user in one dispatch
+// lstm_forward.wgsl - an LSTM over the whole history of every user, in one dispatch
 //
 //   input  [., 4H]  W_x x: row e for event e, or with TABLE row i for item i (one-hot features: a look-up)
 //   weights [H, 4H] recurrent       bias [4H]      gates in the order i, g, f, o
 //   state  [E, H]   h before the event          cell [E, H]   c before the event
-//   gates  [E, 4H]  activations, for lstm_backward
+//   gates  [E, 4H]  activations, for lstm_backward.wgsl
 //
 //   c' = sigmoid(f + 1) c + sigmoid(i) tanh(g)      h' = sigmoid(o) tanh(c')
 //
-// h and c are zero before a user's first event. An event without a click hands them on unchanged.
+// h and c are zero before a user's first event. An event without a click passes them on unchanged.
 //
-// Work split   one invocation owns USERS users and loops over their events side by side; h and c stay in private memory, no
-//              barrier. The time of a step is the longest history. For a CPU adapter; a GPU would take a workgroup a user.
-// Why USERS    inside a loop llvmpipe reads a vec4f of weights with some 115 instructions, lane by lane, to multiply and add
-//              with 8. So a block of weights that is read is used for four users: 128 users x 20 events in 0.72 ms instead of
-//              1.1. On a GPU one: it needs the invocations.
+// For          both kinds of adapter
+// On a CPU adapter  cpu/lstm_forward_panel.wgsl up to 32 units, this kernel beyond
+// Work split   one invocation owns USERS users and loops over their events side by side. h and c stay in private memory, and no
+//              barrier is needed. The dispatch takes as long as its longest history.
+// On a GPU     USERS is 1 (reasoned, not measured). One dispatch serves the whole history, where a dispatch for each event would
+//              be a chain of launches. But 128 users are 128 invocations, far too few to hide latency, and h and c, which a
+//              loop indexes, do not stay in registers. A workgroup a user, one invocation for each gate of each unit, suits
+//              a GPU better: study/lstm_forward_2_workgroup.wgsl.
+// On llvmpipe  USERS is 4. In a loop a vec4f of weights is read lane by lane, in some 115 instructions, to multiply and add with
+//              8. So each block of weights that was read serves four users. Figures: bench/ladder.md
 // Cost         8 H^2 flops an event, weights from cache.      Backward   lstm_backward.wgsl
-// Up to 32 units on a CPU adapter   lstm_forward_panel.wgsl
 
 const WORKGROUP = 8;
 const H4 = 5u;  // H / 4
@@ -42,10 +46,11 @@ struct Step {
 @group(0) @binding(7) var<storage, read_write> gates: array<vec4f>;
 @group(0) @binding(8) var<uniform> step: Step;
 
-// Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
+// NaN and infinity are passed on. clamp, exp and tanh may turn them into ordinary numbers, so they are found by their
+// exponent bits.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
-// The clamps keep exp far from overflow; sigmoid is 1e-13 there.
+// The clamp keeps exp far from overflow. At its ends sigmoid is within 1e-13 of 0 or 1.
 fn sigmoid(x: vec4f) -> vec4f {
   return select(1.0 / (1.0 + exp(-clamp(x, vec4f(-30.0), vec4f(30.0)))), x, broken(x));
 }
@@ -55,7 +60,7 @@ struct Gates { i: vec4f, g: vec4f, f: vec4f, o: vec4f }
 struct Blocks { i: mat4x4f, g: mat4x4f, f: mat4x4f, o: mat4x4f }
 struct Unit { cell: vec4f, state: vec4f }
 
-// Four rows of the recurrent weights, four columns: W^T h for four units of h.
+// Four rows and four columns of the recurrent weights. Times four units of h it is their share of W^T h.
 fn block(k: u32, column: u32) -> mat4x4f {
   let at = k * 16u * H4 + column;
   return mat4x4f(weights[at], weights[at + 4u * H4], weights[at + 8u * H4], weights[at + 12u * H4]);
@@ -75,7 +80,7 @@ fn fed_gates(e: u32, fed: u32, j: u32) -> Gates {
 fn add(z: Gates, w: Blocks, h: vec4f) -> Gates {
   return Gates(z.i + w.i * h, z.g + w.g * h, z.f + w.f * h, z.o + w.o * h);
 }
-// An event that feeds nothing hands on what was.
+// An event that feeds nothing leaves state and cell as they are.
 fn unit(z: Gates, e: u32, fed: u32, j: u32, before: Unit) -> Unit {
   if (fed == NONE) { return before; }
   let i = sigmoid(z.i);
@@ -91,7 +96,7 @@ fn unit(z: Gates, e: u32, fed: u32, j: u32, before: Unit) -> Unit {
   return Unit(c, o * squash(c));
 }
 
-// Stores the state before event e; behind the user's last one there is none.
+// Stores the state before event e; nothing past the user's last event.
 fn begin(e: u32, end: u32, j: u32, before: Unit) {
   if (e >= end) { return; }
   state[e * H4 + j] = before.state;
@@ -104,14 +109,14 @@ fn fed_by(e: u32, end: u32) -> u32 {
   return event[e].w;
 }
 
-// The first event of a user; behind the last user the end of all.
+// The first event of a user; past the last user, the end of all events.
 fn first_event(user: u32) -> u32 { return plan[step.first_user + min(user, step.size.x)].y; }
 
 @compute @workgroup_size(WORKGROUP)
 fn lstm_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let user = (id.x + id.y * (grid.x * WORKGROUP)) * USERS;
   if (user >= step.size.x) { return; }
-  // Written out for four users: an array that is indexed in a loop would be gathered lane by lane.
+  // Written out for four users: llvmpipe would gather an array that a loop indexes lane by lane.
   let e0 = first_event(user);
   let e1 = first_event(user + 1u);
   let e2 = select(e1, first_event(user + 2u), USERS > 1u);

@@ -1,14 +1,23 @@
-// matmul_forward_tiled.wgsl - a dense layer, for a GPU
+// matmul_forward_tiled.wgsl - a dense layer
 //
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]       M: users, events, rows or items of the batch
 //   output = act(input W + bias);   with GATHER, row m of the input is row index[m]
 //
-// Work split   a workgroup of 16 x 16 owns 64 rows x 64 columns; an invocation owns 4 x 4 of them. The workgroup brings
-//              16 k of both operands into workgroup memory at a time: each value loaded serves 64 products.
+// For          a GPU
+// On a CPU adapter  cpu/matmul_forward_panel.wgsl, cpu/matmul_forward_rows.wgsl (more than 256 inputs)
+// Work split   a workgroup of 16 x 16 owns 64 rows x 64 columns; an invocation owns 4 x 4 of them, in registers. The workgroup
+//              brings 16 k of both operands into workgroup memory at a time.
+// On a GPU     (reasoned, not measured)
+//   Reuse      a value in a tile serves 64 products, and a vector that an invocation takes from there serves 16.
+//   Coalescing four neighbours load 64 contiguous bytes of a row of the input, sixteen load 256 of a row of W.
+//   Banks      of weight_tile sixteen neighbours read sixteen neighbouring vectors, of input_tile all the same one, which is a
+//              broadcast: no conflicts.
+//   Occupancy  8 KiB of workgroup memory and 16 accumulators leave room for several workgroups on a compute unit. While one waits
+//              for memory or at a barrier, another computes.
+//   Grid       12,800 x 64 x 64 are 200 workgroups. Few rows give few of them, and a large GPU is then half idle.
+// On llvmpipe  barriers are dear, and a tile that is read in a loop gains nothing: bench/ladder.md
 // Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
 // Backward     matmul_input_gradient_tiled.wgsl, matmul_weight_gradient_tiled.wgsl
-// On a CPU     matmul_forward_panel.wgsl, matmul_forward_rows.wgsl: there barriers cost, and a tile that is read in a loop
-//              gains nothing. On llvmpipe with two cores, 12,800 x 64 x 64: 15 GFLOP/s here, 56 and 25 there
 
 const WORKGROUP = 16;
 const WORKGROUP_Y = 16;
@@ -38,7 +47,7 @@ struct Step {
 var<workgroup> input_tile: array<array<vec4f, 4>, 64>;    // 64 rows x 16 k
 var<workgroup> weight_tile: array<array<vec4f, 16>, 16>;  // 16 k x 64 columns
 
-// Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
+// NaN and infinity are passed on. min and exp may turn them into ordinary numbers, so they are found by their exponent bits.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
 @compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
@@ -48,13 +57,13 @@ fn matmul_forward_tiled(
   @builtin(workgroup_id) group: vec3u,
 ) {
   let rows = step.size[M];
-  // Each invocation brings one vector of each tile.
+  // Each invocation loads one vector of each tile.
   let lane = local.y * 16u + local.x;
   let load_row = lane / 4u;
   let load_k = lane % 4u;
   var source = min(group.y * 64u + load_row, rows - 1u);
   if (GATHER) { source = index[source]; }
-  var c = mat4x4f();  // one of the invocation's 4 rows a column
+  var c = mat4x4f();  // each column is one of the invocation's 4 rows
   for (var k = 0u; k < K4; k += 4u) {
     let inside = k + load_k < K4;
     input_tile[load_row][load_k] = select(vec4f(0.0), input[source * K4 + min(k + load_k, K4 - 1u)], inside);

@@ -1,13 +1,24 @@
-// matmul_input_gradient_tiled.wgsl - gradient of a dense layer's input, for a GPU
+// matmul_input_gradient_tiled.wgsl - gradient of a dense layer's input
 //
 //   output_gradient [M, N]   weights [K, N]   input [M, K]   input_gradient [M, K]
-//   input_gradient = output_gradient W^T      (times ELU'(input) with ELU: input = ELU(z), ELU' = 1 or input + 1)
+//   input_gradient = output_gradient W^T      (times ELU'(input) with ELU)
 //
-// Work split   a workgroup of 16 x 16 owns 64 rows x 64 columns of the input; an invocation owns 4 x 4 of them. 16 n of
-//              both operands are brought into workgroup memory at a time; W stays as it is, a block is transposed in
-//              registers.
-// Cost         2 M K N flops, 4 (M N + K N + 2 M K) bytes.     Forward   matmul_forward_tiled.wgsl
-// On a CPU     matmul_input_gradient_rows.wgsl
+// With ELU, input = ELU(z), and ELU'(z) = 1 for z > 0, else ELU(z) + 1: it follows from the input alone. The result is then
+// the gradient of z, which went into the activation, and the layer below needs no pass of its own.
+//
+// For          a GPU
+// On a CPU adapter  cpu/matmul_input_gradient_panel.wgsl, cpu/matmul_input_gradient_rows.wgsl (more than 256 outputs)
+// Work split   a workgroup of 16 x 16 owns 64 rows x 64 columns of the input; an invocation owns 4 x 4 of them, in registers.
+//              The workgroup brings 16 n of both operands into workgroup memory at a time. W stays as it is in memory and in
+//              the tile; an invocation transposes its 4 x 4 block in registers.
+// On a GPU     (reasoned, not measured) reuse, occupancy and grid as in matmul_forward_tiled.wgsl.
+//   Coalescing four neighbours load 64 contiguous bytes of a row, of either operand. Read along its columns, W would give a
+//              cache line to every invocation.
+//   Banks      of gradient_tile sixteen neighbours read the same vector: a broadcast. Of weight_tile they read vectors that are
+//              256 bytes apart, in the same banks: that conflict is the price of W not being transposed on its way into the
+//              tile. A padded row would lessen it.
+// Cost         2 M K N flops, 4 (M N + K N + 2 M K) bytes.     Accuracy   N roundings of the running sum
+// Forward      matmul_forward_tiled.wgsl
 
 const WORKGROUP = 16;
 const WORKGROUP_Y = 16;
@@ -47,7 +58,7 @@ fn matmul_input_gradient_tiled(
   let load_n = lane % 4u;
   let source = min(group.y * 64u + load_row, rows - 1u);
   let weight_row = group.x * 64u + load_row;
-  var c = mat4x4f();  // one of the invocation's 4 rows a column
+  var c = mat4x4f();  // each column is one of the invocation's 4 rows
   for (var n = 0u; n < N4; n += 4u) {
     let inside = n + load_n < N4;
     let at = min(n + load_n, N4 - 1u);

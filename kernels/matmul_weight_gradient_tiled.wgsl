@@ -1,14 +1,22 @@
-// matmul_weight_gradient_tiled.wgsl - gradients of a dense layer's weights and bias, for a GPU
+// matmul_weight_gradient_tiled.wgsl - gradients of a dense layer's weights and bias
 //
 //   input [M, K]   output_gradient [M, N]
 //   partials[chunk] = sum over the rows m of a chunk of input_m^T output_gradient_m, and of output_gradient_m (bias)
 //   with GATHER, row m of the input is row index[m]
-//   with SECOND_K4, the input is [input_m ; second_m]
+//   with SECOND_K4, the input is [input_m ; second_m]: an LSTM's product and its recurrent product have one output gradient
 //
-// Work split   a workgroup of 16 x 16 owns 64 x 64 weights and one chunk of rows; an invocation owns 4 x 4 weights.
-//              16 rows of both operands are brought into workgroup memory at a time.
-// Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Forward   matmul_forward_tiled.wgsl
-// Next         adam.wgsl      On a CPU   matmul_weight_gradient_rows.wgsl
+// For          a GPU
+// On a CPU adapter  cpu/matmul_weight_gradient_rows.wgsl
+// Work split   a workgroup of 16 x 16 owns 64 x 64 weights and one chunk of the rows; an invocation owns 4 x 4 weights, in
+//              registers. The workgroup brings 16 rows of both operands into workgroup memory at a time.
+// On a GPU     (reasoned, not measured)
+//   Chunks     the sum is long and the weights are few: 64 x 64 are a single workgroup. So the rows are split into up to 16
+//              chunks, a workgroup each, and adam.wgsl adds up their partial sums in order: no atomics, the same bits every
+//              time. A large GPU could use more chunks. Their number follows from the batch alone, never from the adapter.
+//   Coalescing sixteen neighbours load 256 contiguous bytes of a row, of either operand.
+//   Banks      of gradient_tile sixteen neighbours read sixteen neighbouring vectors, of input_tile the same one: no conflicts.
+// Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Accuracy   a sum of M / chunks terms
+// Forward      matmul_forward_tiled.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 16;
 const WORKGROUP_Y = 16;
@@ -62,7 +70,7 @@ fn matmul_weight_gradient_tiled(@builtin(local_invocation_id) local: vec3u, @bui
   let stretch = (rows + step.chunks - 1u) / step.chunks;
   let first = min(chunk * stretch, rows);
   let end = min(first + stretch, rows);
-  var c = mat4x4f();  // one of the invocation's 4 k a column
+  var c = mat4x4f();  // each column is one of the invocation's 4 k
   var b = vec4f(0.0);
   for (var base = first; base < end; base += 16u) {
     let m = base + local.y;

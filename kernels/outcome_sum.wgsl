@@ -1,11 +1,16 @@
 // outcome_sum.wgsl - the batch's sums of losses, precision and clicks, into a slot of the result ring
 //
-//   outcome [E, VECTORS]   from choice_nll, minimax, exact_minimax      ring [., VECTORS]   sums; the host divides
+//   outcome [E, VECTORS]   from choice_nll.wgsl, minimax.wgsl, exact_minimax.wgsl
+//   ring [., VECTORS]      sums over the batch; the host divides
 //
-// The ring is read many steps later, so that no step waits for the host.
+// The host reads the ring many steps later, so that no step waits for it.
 //
-// Work split   a workgroup for each vector; invocation i owns events i, i + WORKGROUP, ...; then one adds the sums in
-//              order.
+// For          both kinds of adapter
+// Work split   a workgroup owns one vector; invocation i adds up events i, i + WORKGROUP, ... Then one invocation adds up the
+//              sums, in order: the same bits every time.
+// On a GPU     (reasoned, not measured) neighbours read neighbouring events: coalesced. One workgroup and 64 serial additions use
+//              a corner of the GPU, but a batch has a few thousand events: a tree over more workgroups would cost a
+//              second dispatch.
 // Cost         16 bytes an event.
 
 const WORKGROUP = 64;

@@ -1,13 +1,17 @@
-// row_dot_backward.wgsl - both gradients of row_dot_forward in one walk along the rows
+// row_dot_backward.wgsl - both gradients of row_dot_forward.wgsl, in one walk along the rows
 //
 //   input [R, K]   weights [K]   output_gradient [R]
 //   input_gradient_rk = output_gradient_r weights_k  (times ELU'(input_rk) with ELU)
 //   partials[chunk]   = sum over the rows of a chunk of output_gradient_r input_rk, and of output_gradient_r (bias)
 //
-// Where input = ELU(z), ELU'(z) = 1 for z > 0 and ELU(z) + 1 otherwise: it follows from the output alone.
+// With ELU, input = ELU(z), and ELU'(z) = 1 for z > 0, else ELU(z) + 1: it follows from the input alone.
 //
-// Work split   one invocation owns four columns of one chunk of rows (x: columns, y: chunks): the input is read once.
-// Cost         5 K flops, 8 K bytes a row.      Next   adam.wgsl
+// For          both kinds of adapter
+// Work split   one invocation owns four columns of one chunk of rows (x: columns, y: chunks).
+// Why so       both gradients need the input. In one walk it is read once.
+// On a GPU     (reasoned, not measured) neighbours read neighbouring columns of the same row: coalesced, and output_gradient is a
+//              broadcast. 64 columns in 16 chunks are only 256 invocations, which is few: memory is read with little in flight.
+// Cost         5 K flops, 8 K bytes a row.      Forward   row_dot_forward.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 8;
 const K4 = 16u;                // columns / 4
