@@ -1,12 +1,16 @@
 /** Calibration by a clock that the test sets; its cache; and runs that keep the shapes they began with. */
 
 import assert from "node:assert/strict";
-import { fittedShapes, type Timeable } from "../src/cli/calibration.ts";
-import { BUDGET, calibrate, type Product } from "../src/gpu/calibrate.ts";
-import type { KernelShapes, MatmulVariant } from "../src/gpu/kernel_shapes.ts";
+import { BUDGET, calibrate, type Product } from "../src/calibration/calibrate.ts";
+import { fittedShapes, type Timeable } from "../src/calibration/fit_shapes.ts";
+import { ShapeCache, type ShapeKey } from "../src/calibration/shape_cache.ts";
+import type { LogSource } from "../src/data/log_source.ts";
+import type { Gpu } from "../src/gpu/device.ts";
+import type { AdapterKind, KernelShapes, MatmulVariant } from "../src/gpu/kernel_shapes.ts";
 import { defaultModel } from "../src/model/config.ts";
-import { StepProducts } from "../src/model/step_products.ts";
-import { ShapeCache, type ShapeKey } from "../src/run/shape_cache.ts";
+import { StepProducts } from "../src/calibration/step_products.ts";
+import { shapesFor } from "../src/cli/calibration.ts";
+import { UserError } from "../src/user_error.ts";
 import { runCommand, runCommandWithCache, withSmallLog } from "./command_check.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "./small_logs.ts";
@@ -134,10 +138,10 @@ Deno.test("the cache: a hit measures nothing, another driver, kernel text or siz
     assert.deepEqual(await fit(key, "panel 64"), { variant: "panel 64", measured: true });
     assert.match(
       said.pop() ?? "",
-      /^Kernel shapes for a card: forward 64x64 panel 64 \(2\.00x\), .*calibrated/,
+      /^Kernels for a card: forward 64x64 panel 64 \(2\.00x\), .*\(timed in \d/,
     );
     assert.deepEqual(await fit(key, "rows"), { variant: "panel 64", measured: false });
-    assert.match(said.pop() ?? "", /as calibrated before, from .*kernel_shapes\.json/);
+    assert.match(said.pop() ?? "", /timed before, kept in .*kernel_shapes\.json/);
     const others: Partial<ShapeKey>[] = [
       { driver: "2.0" },
       { sha256: "01" },
@@ -157,7 +161,7 @@ Deno.test("the cache: a hit measures nothing, another driver, kernel text or siz
       assert.deepEqual(await fit(key, "rows"), { variant: "rows", measured: true }, text);
       const [note = "", line = ""] = said.splice(0);
       assert.match(note, /^The cache of kernel shapes is not used: .*kernel_shapes\.json is damaged/);
-      assert.match(line, /^Kernel shapes for a card/);
+      assert.match(line, /^Kernels for a card/);
       assert.deepEqual(await fit(key, "panel 64"), { variant: "rows", measured: false });
       said.length = 0;
     }
@@ -172,6 +176,26 @@ Deno.test("the cache: a hit measures nothing, another driver, kernel text or siz
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("a CPU adapter takes the fixed table, a GPU is calibrated, unless an option says otherwise", async () => {
+  /** Whether it begins to time. */
+  const times = async (kind: AdapterKind, wanted?: boolean) => {
+    let began = false;
+    const gpu = { shapes: { kind, matmul: {} }, adapter: { ...gpuLike.adapter, kind } };
+    const source = new Proxy({} as LogSource, {
+      get() {
+        began = true;
+        throw new UserError("no batch of these users");
+      },
+    });
+    const sizes = { model: defaultModel, users: 12 };
+    assert.deepEqual(await shapesFor(wanted, gpu as Gpu, source, sizes, () => {}), { kind, matmul: {} });
+    return began;
+  };
+  assert.deepEqual([await times("cpu"), await times("gpu")], [false, true]);
+  assert.deepEqual([await times("cpu", true), await times("gpu", true)], [true, true]);
+  assert.deepEqual([await times("cpu", false), await times("gpu", false)], [false, false]);
 });
 
 Deno.test("the products of a step are timed by each variant, on both kinds of shapes", async () => {
@@ -201,14 +225,14 @@ Deno.test("a run keeps the shapes it began with: resumed bit for bit, whatever t
     const sizes = ["--batch-size", "12", "--dims", "16-8", "--lstm-units", "6", "--validate-every", "4"];
     const run = async (name: string, ...args: string[]) => {
       const where = ["--data", data, "--save-dir", `${folder}/${name}`, "--no-report", ...sizes];
-      const result = await runCommandWithCache(cache, "train", ...where, ...args);
+      const result = await runCommandWithCache(cache, "train", ...where, "--calibration", ...args);
       assert.equal(result.code, 0, result.stderr);
       return result.stderr;
     };
     const text = await run("measured", "--iterations", "8");
     assert.match(
       text,
-      /^Kernel shapes for .*\(calibrated in \d+\.\d s.*--no-calibration for the fixed table\)$/m,
+      /^Kernels for .*\(timed in \d+\.\d s.*--no-calibration skips this\)$/m,
     );
     const file = `${cache}/clickgan/kernel_shapes.json`;
     const { entries } = json(file);
@@ -221,7 +245,7 @@ Deno.test("a run keeps the shapes it began with: resumed bit for bit, whatever t
       return shapes;
     };
     const shapes = set("rows");
-    assert.match(await run("whole", "--iterations", "40"), /as calibrated before/);
+    assert.match(await run("whole", "--iterations", "40"), /timed before, kept in/);
     await run("part", "--iterations", "16");
     set("panel 256");
     const resumed = await runCommandWithCache(
@@ -233,7 +257,7 @@ Deno.test("a run keeps the shapes it began with: resumed bit for bit, whatever t
       "40",
     );
     assert.equal(resumed.code, 0, resumed.stderr);
-    assert.doesNotMatch(resumed.stderr, /Kernel shapes/);
+    assert.doesNotMatch(resumed.stderr, /Kernels for/);
     const config = json(`${folder}/part/config.json`);
     assert.deepEqual([config.shapes, json(`${folder}/whole/config.json`).shapes], [shapes, shapes]);
     for (const name of ["train.csv", "validation.csv", "last.safetensors", "best-loss.safetensors"]) {
@@ -244,7 +268,7 @@ Deno.test("a run keeps the shapes it began with: resumed bit for bit, whatever t
     const plain = ["--data", data, "--save-dir", `${folder}/plain`, "--no-report", ...sizes];
     const fixed = await runCommand("train", ...plain, "--iterations", "40"); // with --no-calibration
     assert.equal(fixed.code, 0, fixed.stderr);
-    assert.doesNotMatch(fixed.stderr, /Kernel shapes/);
+    assert.doesNotMatch(fixed.stderr, /Kernels for/);
     assert.deepEqual(json(`${folder}/plain/config.json`).shapes, { kind, matmul: {} });
     // The shapes matter for the bits, so that the comparison above says something.
     const last = (run: string) => Deno.readFileSync(`${folder}/${run}/last.safetensors`);
@@ -254,3 +278,20 @@ Deno.test("a run keeps the shapes it began with: resumed bit for bit, whatever t
     const scored = await runCommand("evaluate", "--model", snapshot, "--data", data, "--json");
     assert.equal(JSON.parse(scored.stdout).nll, json(`${folder}/whole/result.json`).test[0].nll);
   }));
+
+Deno.test("a command that does not calibrate loads nothing of it", async () => {
+  const src = new URL("../src", import.meta.url).pathname;
+  const files = await filesBelow(src);
+  for (const file of files.filter((file) => file.endsWith(".ts") && !file.includes("/calibration/"))) {
+    assert.doesNotMatch(await Deno.readTextFile(file), /from "[^"]*\/calibration\/[^"]*"/, file);
+  }
+});
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const files: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    files.push(...isDirectory ? await filesBelow(path) : [path]);
+  }
+  return files;
+}

@@ -29,7 +29,7 @@ function prepare(
   });
 }
 
-/** How Deno is started for a command. @param env where a cache is among it, runs that begin are calibrated. */
+/** How Deno is started for a command: a run that begins takes the fixed table of kernels, unless told otherwise. */
 export function invocation(
   command: CommandName,
   args: readonly string[],
@@ -38,7 +38,7 @@ export function invocation(
   const script = new URL(`../src/cli/${command}.ts`, import.meta.url).href;
   const cache = cacheFolder((name) => env[name]);
   const begins = (command === "train" || command === "reproduce") && !args.includes("--resume");
-  const all = begins && cache === undefined ? ["--no-calibration", ...args] : args;
+  const all = begins ? ["--no-calibration", ...args] : args;
   return {
     args: ["run", ...DENO_FLAGS, ...permissionFlags(command, args, cache), script, ...all],
     env: { ...GPU_ENVIRONMENT, NO_COLOR: "1", ...env },

@@ -14,7 +14,7 @@ import { PackedLogWriter } from "../src/data/packed_log_writer.ts";
 import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
-import { StepProducts } from "../src/model/step_products.ts";
+import { StepProducts } from "../src/calibration/step_products.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { datasetOf } from "../src/run/dataset.ts";
 import { type RunConfig, runConfigSchema } from "../src/run/run_config.ts";

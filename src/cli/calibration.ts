@@ -1,107 +1,33 @@
-/** Kernel shapes for a run that begins: from the cache, or calibrated, or those of the fixed table. */
+/** Which kernels a run that begins takes: those of the fixed table, or on a GPU those that are fastest there. */
 
 import type { LogSource } from "../data/log_source.ts";
-import { UserError } from "../user_error.ts";
-import { calibrate, type Calibration, type Meter, type Product } from "../gpu/calibrate.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { fixedShapes, type KernelShapes } from "../gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { StepProducts } from "../model/step_products.ts";
-import { matmulTexts } from "../ops/matmul_kernels.ts";
-import { driverVersion } from "../run/driver.ts";
-import { ShapeCache, type ShapeKey } from "../run/shape_cache.ts";
-import { version } from "../version.ts";
 import { cacheFolder } from "./output_folders.ts";
 
-/** What `train` and `reproduce` call `--no-calibration`. */
-export const CALIBRATION_OPTION = [
+/** The two forms of the option of `train` and `reproduce`. Where neither is given, a GPU is calibrated, a CPU is not. */
+export const CALIBRATION = [
+  "--calibration",
+  "time the kernels on this adapter, once and in under 3 s, and take the fastest (the default on a GPU)",
+] as const;
+export const NO_CALIBRATION = [
   "--no-calibration",
-  "take the fixed table of kernels, instead of timing (once, in under 3 s) which are fastest on this adapter",
+  "take the standard kernels (the default where the adapter computes on the CPU)",
 ] as const;
 
-/** The products of a run, which can be timed. */
-export interface Timeable<P> extends Meter<P> {
-  products(): readonly Product[];
-  sizes(): string[];
-}
-
 /**
- * @param wanted false: the fixed table.
- * @param users of a batch. @param say is told, in a line, what was chosen.
+ * @param wanted what the option says; undefined where it is not given.
+ * @param sizes the model, and the users of a batch. @param say is told, in a line, what was chosen.
  */
-export async function fitShapes(
-  wanted: boolean,
+export async function shapesFor(
+  wanted: boolean | undefined,
   gpu: Gpu,
   source: LogSource,
-  { model, users }: { readonly model: ModelConfig; readonly users: number },
+  sizes: { readonly model: ModelConfig; readonly users: number },
   say: (text: string) => void,
 ): Promise<KernelShapes> {
-  if (!wanted) return fixedShapes(gpu.shapes.kind);
-  const folder = cacheFolder();
-  const cache = folder === undefined ? undefined : new ShapeCache(folder, say);
-  const products = productsOf(gpu, source, model, users);
-  if (!products) return fixedShapes(gpu.shapes.kind);
-  try {
-    return await fittedShapes(gpu, products, cache, await keyOf(gpu, products.sizes()), say);
-  } finally {
-    products.destroy();
-  }
-}
-
-/** Undefined for a batch that cannot be: the training says what is wrong with it. */
-function productsOf(
-  gpu: Gpu,
-  source: LogSource,
-  model: ModelConfig,
-  users: number,
-): StepProducts | undefined {
-  try {
-    return new StepProducts(gpu, source, model, users);
-  } catch (error) {
-    if (error instanceof UserError) return undefined;
-    throw error;
-  }
-}
-
-/** The same by any meter. */
-export async function fittedShapes<P>(
-  { shapes: { kind }, adapter }: Pick<Gpu, "shapes" | "adapter">,
-  timeable: Timeable<P>,
-  cache: ShapeCache | undefined,
-  key: ShapeKey,
-  say: (text: string) => void,
-): Promise<KernelShapes> {
-  const tell = (shapes: KernelShapes, how: string, gain: Calibration["gain"] = {}) => {
-    const chosen = `Kernel shapes for ${adapter.description}: ${describe(shapes, gain)}`;
-    say(`${chosen} (${how}; --no-calibration for the fixed table)`);
-    return shapes;
-  };
-  const known = await cache?.read(key);
-  if (cache && known?.kind === kind) return tell(known, `as calibrated before, from ${cache.file}`);
-  const { matmul, gain, untried, seconds } = await calibrate(timeable.products(), timeable);
-  const shapes = { kind, matmul: { ...matmul } };
-  await cache?.write(key, shapes);
-  const rest = untried.length > 0 ? `; without ${untried.join(", ")}` : "";
-  return tell(shapes, `calibrated in ${seconds.toFixed(1)} s${rest}`, gain);
-}
-
-function describe({ matmul }: KernelShapes, gain: Calibration["gain"]): string {
-  const chosen = Object.entries(matmul).map(([key, variant]) => {
-    const times = gain[key];
-    return `${key} ${variant}${times === undefined ? "" : ` (${times.toFixed(2)}x)`}`;
-  });
-  return chosen.length === 0 ? "the fixed table" : `${chosen.join(", ")}, else the fixed table`;
-}
-
-async function keyOf(gpu: Gpu, sizes: readonly string[]): Promise<ShapeKey> {
-  const { description, runtime } = gpu.adapter;
-  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(matmulTexts()));
-  return {
-    adapter: description,
-    driver: await driverVersion(description),
-    runtime,
-    clickgan: version,
-    sha256: Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join(""),
-    sizes,
-  };
+  if (!(wanted ?? gpu.adapter.kind === "gpu")) return fixedShapes(gpu.shapes.kind);
+  const { fitShapes } = await import("../calibration/fit_shapes.ts");
+  return await fitShapes(gpu, source, sizes, cacheFolder(), say);
 }

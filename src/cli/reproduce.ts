@@ -25,7 +25,7 @@ import { configOfSeed, folderOfSeed, readSeeds, type Seeds, writeSeeds } from ".
 import { readSnapshot } from "../run/snapshot.ts";
 import { defaultTraining, paperAdversarial } from "../train/config.ts";
 import { version } from "../version.ts";
-import { CALIBRATION_OPTION, fitShapes } from "./calibration.ts";
+import { CALIBRATION, NO_CALIBRATION, shapesFor } from "./calibration.ts";
 import { runMain } from "./fail.ts";
 import { DATA_HELP, openData } from "./open_data.ts";
 import { checkSeeds, folder, LARGEST_SEED, parse, path as pathOf, wholeNumber } from "./options.ts";
@@ -45,7 +45,7 @@ interface ReproduceOptions {
   adversarial: number;
   models?: string[];
   readme?: string;
-  calibration: boolean;
+  calibration?: boolean;
 }
 
 function parseOptions(args: readonly string[]): ReproduceOptions {
@@ -73,7 +73,8 @@ function parseOptions(args: readonly string[]): ReproduceOptions {
       `only these, by folder, joined by commas: ${experimentModels.map((m) => m.folder).join(", ")}`,
       modelNames,
     )
-    .option(...CALIBRATION_OPTION)
+    .option(...CALIBRATION)
+    .option(...NO_CALIBRATION)
     .option(
       "--readme <file>",
       "write the table into this file too, between its markers for this data",
@@ -223,7 +224,7 @@ async function seedsOf(
   model: ExperimentModel,
   path: string,
   { seeds, iterations, adversarial }: Experiment,
-  calibration: boolean,
+  calibration: boolean | undefined,
 ): Promise<Seeds> {
   const own = `${path}/${model.folder}`;
   const before = await readSeeds(own);
@@ -254,7 +255,7 @@ async function seedsOf(
     adversarial: game ? { ...paperAdversarial, iterations: adversarial } : null,
     init: null,
     ...await machine(gpu),
-    shapes: await fitShapes(calibration, gpu, data.source, sizes, say),
+    shapes: await shapesFor(calibration, gpu, data.source, sizes, say),
   };
   const fresh = { seeds: [...seeds], config: runConfigSchema.parse(config) };
   await writeSeeds(own, fresh);

@@ -23,7 +23,7 @@ import { readSnapshot, type Snapshot } from "../run/snapshot.ts";
 import { adversarialStage, stagesOf } from "../run/stages.ts";
 import type { RunContext, RunResult } from "../run/training_run.ts";
 import { version } from "../version.ts";
-import { fitShapes } from "./calibration.ts";
+import { shapesFor } from "./calibration.ts";
 import { runMain } from "./fail.ts";
 import { openData, reopenData } from "./open_data.ts";
 import { reportFile } from "./output_folders.ts";
@@ -310,7 +310,7 @@ async function runConfig(
     adversarial,
     init: init ? await initOf(init.path) : null,
     ...await machine(gpu),
-    shapes: await fitShapes(options.calibration, gpu, data.source, sizes, say),
+    shapes: await shapesFor(options.calibration, gpu, data.source, sizes, say),
   });
 }
 

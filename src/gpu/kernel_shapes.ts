@@ -1,6 +1,6 @@
 /**
  * Which kernel does a matrix product, of those that can. A fixed table has an answer for each kind of adapter; a
- * calibration (see calibrate.ts) may put others beside it, for the sizes that it timed.
+ * calibration (see src/calibration) may put others beside it, for the sizes that it timed.
  */
 
 import { z } from "zod";

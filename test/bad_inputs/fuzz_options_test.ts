@@ -14,6 +14,7 @@ const FLAGS = [
   "--no-report",
   "--no-pretrain",
   "--count-no-click",
+  "--calibration",
   "--no-calibration",
 ];
 const VALUED = [

@@ -119,6 +119,7 @@ export const scenarios: readonly Scenario[] = [
   {
     ...trained("train, kernel shapes kept in the cache", [
       ...["--dims", "8", "--lstm-units", "4", "--batch-size", "12", "--no-report", "--iterations", "10"],
+      "--calibration",
     ]),
     fastClock: true,
     outcome: async (folder) => {

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { defaultTraining } from "../../train/config.ts";
-import { CALIBRATION_OPTION } from "../calibration.ts";
+import { CALIBRATION, NO_CALIBRATION } from "../calibration.ts";
 import { DATA_HELP, memoryRowsOption } from "../open_data.ts";
 import { folder, LARGEST_SEED, path, wholeNumber } from "../options.ts";
 
@@ -16,7 +16,8 @@ export interface RunOptions {
   init?: string;
   resume?: string;
   report: boolean;
-  calibration: boolean;
+  /** No default: it depends on the adapter. */
+  calibration?: boolean;
 }
 
 export function addRunOptions(command: Command): Command {
@@ -47,5 +48,6 @@ export function addRunOptions(command: Command): Command {
       folder,
     )
     .option("--no-report", "do not write report.html at the end")
-    .option(...CALIBRATION_OPTION);
+    .option(...CALIBRATION)
+    .option(...NO_CALIBRATION);
 }

@@ -3,8 +3,8 @@
  * unless another is clearly faster, twice.
  */
 
-import type { MatmulVariant } from "./kernel_shapes.ts";
-import { median } from "./profiler.ts";
+import type { MatmulVariant } from "../gpu/kernel_shapes.ts";
+import { median } from "../gpu/profiler.ts";
 
 /** A product, and the variants that can do it; the first is that of the fixed table. */
 export interface Product {

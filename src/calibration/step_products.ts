@@ -5,7 +5,7 @@ import { batchCapacity, Plan } from "../batch/plan.ts";
 import { type ClickLog, usersOf } from "../data/click_log.ts";
 import { type LogSource, readLog, rowsOf, sourceOf } from "../data/log_source.ts";
 import { Arena } from "../gpu/arena.ts";
-import type { Meter, Product } from "../gpu/calibrate.ts";
+import type { Meter, Product } from "./calibrate.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { MatmulVariant } from "../gpu/kernel_shapes.ts";
 import { type EncodePass, timePasses } from "../gpu/profiler.ts";
@@ -14,9 +14,9 @@ import { readViews } from "../gpu/readback.ts";
 import type { BatchSizes } from "../gpu/step.ts";
 import { AdamState } from "../ops/adam.ts";
 import { ParameterArena } from "../tape/parameters.ts";
-import type { ModelConfig } from "./config.ts";
-import { modelSpecs } from "./model_program.ts";
-import { modelParameters, recordModel } from "./user_model.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { modelSpecs } from "../model/model_program.ts";
+import { modelParameters, recordModel } from "../model/user_model.ts";
 
 /** A variant that is compiled. */
 export interface PreparedProduct {
