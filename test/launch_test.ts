@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { endOfChild } from "../src/cli/ended_child.ts";
 import { EXIT_FAULT, EXIT_USER_ERROR, exitCodeOf } from "../src/cli/fail.ts";
-import { permissionFlags, runFolders } from "../src/cli/launch.ts";
-import { cacheFolder, reportFolders } from "../src/cli/output_folders.ts";
+import { permissionFlags } from "../src/cli/launch.ts";
+import { cacheFolder, DEFAULT_RUN_FOLDER, reportFolders, runFolders } from "../src/cli/output_folders.ts";
+import { parseTrainOptions, type TrainOptions } from "../src/cli/train_options.ts";
 import { type AdapterSummary, CHILD_ENVIRONMENT, ensureAdapter, type Host } from "../src/cli/setup.ts";
 import { UserError } from "../src/user_error.ts";
 import { DRIVER_VARIABLES } from "../src/gpu/driver_threads.ts";
@@ -24,6 +26,25 @@ Deno.test("runFolders finds the folder to write to", () => {
     [["--", "--save-dir", "x"], ["runs"]],
   ];
   for (const [args, folders] of cases) assert.deepEqual(runFolders(args), folders, args.join(" "));
+});
+
+Deno.test("the launcher and train read the same folders", () => {
+  const words = ["--save-dir", "--save-dir=a", "--save-dir=", "--resume", "--resume=b", "--", "c", "", "-1"];
+  const word = fc.constantFrom(...words, "--seed=3", "--no-report", "--adversarial", "9");
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 6 }), (args) => {
+      let options: TrainOptions;
+      try {
+        options = parseTrainOptions(args).options;
+      } catch (error) {
+        assert.ok(error instanceof UserError, String(error));
+        return;
+      }
+      const folder = options.resume ?? options.saveDir ?? DEFAULT_RUN_FOLDER;
+      assert.deepEqual(runFolders(args), [folder], args.join(" "));
+    }),
+    { numRuns: 2000, seed: 15 },
+  );
 });
 
 Deno.test("permissionFlags lets train write to its run folder and evaluate nowhere", () => {

@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { writeExample } from "../prepare/example.ts";
+import { OUT_FOLDER } from "./arguments.ts";
 import { folder, LARGEST_SEED, wholeNumber } from "./options.ts";
 import { EXAMPLE_FOLDER } from "./output_folders.ts";
 import { quoted } from "./shell_word.ts";
@@ -9,7 +10,7 @@ import { quoted } from "./shell_word.ts";
 export function exampleCommand(): Command {
   return new Command("example")
     .description("Writes the demo shop as a raw log, log.csv and items.csv, to try data log on.")
-    .option("--out <folder>", "where to write the two files", folder, EXAMPLE_FOLDER)
+    .option(OUT_FOLDER, "where to write the two files", folder, EXAMPLE_FOLDER)
     .option("--seed <n>", "of the demo shop", wholeNumber(0, LARGEST_SEED), 1)
     .action(async ({ out, seed }: { out: string; seed: number }) => {
       const { rows, items } = await writeExample(out, seed);

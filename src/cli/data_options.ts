@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { badRowsText } from "../prepare/bad_rows.ts";
 import { StoppedError } from "../prepare/engine.ts";
 import { prepare, type PrepareOptions, type Recipe } from "../prepare/prepare.ts";
+import { OUT_FOLDER } from "./arguments.ts";
 import { folder, memorySize, wholeNumber } from "./options.ts";
 import { preparedFolder } from "./output_folders.ts";
 import { EXIT_INTERRUPTED, say } from "./run_stages.ts";
@@ -17,7 +18,7 @@ export type Prepare = (recipe: Recipe, options: PrepareOptions) => Promise<void>
 /** Adds the options of every preparation. @param name of the subcommand. */
 export function withPrepareOptions(command: Command, name: string): Command {
   return command
-    .option("--out <folder>", "the prepared data set, a new folder", folder, preparedFolder(name))
+    .option(OUT_FOLDER, "the prepared data set, a new folder", folder, preparedFolder(name))
     .addOption(
       new Option(
         "--split <by>",

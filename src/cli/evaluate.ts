@@ -22,7 +22,7 @@ import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
 import type { GameFigures } from "../train/sums.ts";
 import { version } from "../version.ts";
 import { runMain } from "./fail.ts";
-import { DATA_HELP, memoryRowsOption, openData } from "./open_data.ts";
+import { dataOption, memoryRowsOption, openData } from "./open_data.ts";
 import { LARGEST_SEED, parse, path, wholeNumber } from "./options.ts";
 import { attainedText, resultTable } from "./report_table.ts";
 import { delayedProgress } from "./step_progress.ts";
@@ -45,7 +45,7 @@ async function main(): Promise<void> {
     )
     .version(version)
     .requiredOption("--model <file>", "a snapshot (.safetensors) of a run", path)
-    .option("--data <path>", DATA_HELP, path, "demo")
+    .addOption(dataOption())
     .addOption(memoryRowsOption())
     .addOption(
       new Option("--split <users>", "users to score on").choices([...splits, "all"]).default("test"),

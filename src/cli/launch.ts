@@ -10,6 +10,7 @@
 import { UserError } from "../user_error.ts";
 import { DRIVER_VARIABLES } from "../gpu/driver_threads.ts";
 import { DENO_FLAGS } from "../deno_flags.ts";
+import { asksForHelp } from "./arguments.ts";
 import { endOfChild } from "./ended_child.ts";
 import { runMain } from "./fail.ts";
 import { fetchPackages } from "./fetch_packages.ts";
@@ -18,8 +19,10 @@ import {
   CACHE_VARIABLES,
   cacheFolder,
   dataFolders,
+  DEFAULT_RUN_FOLDER,
   reportFolders,
   reproduceFolders,
+  runFolders,
 } from "./output_folders.ts";
 import { CHILD_ENVIRONMENT, ensureAdapter, GPU_ENVIRONMENT } from "./setup.ts";
 import { quoted } from "./shell_word.ts";
@@ -42,12 +45,6 @@ const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
   report: { writes: reportFolders, adapter: false },
   reproduce: { writes: reproduceFolders, adapter: true, caches: true },
 };
-
-/** Where a run is written unless `--save-dir` or `--resume` says otherwise; relative to the working folder. */
-const DEFAULT_RUN_FOLDER = "runs";
-
-/** Options that name a folder to write to. */
-const FOLDER_OPTIONS = ["--save-dir", "--resume"];
 
 /** What the packages for terminals look at; they do without those that are not permitted. */
 const TERMINAL_VARIABLES = [
@@ -101,23 +98,6 @@ function needsOf(command: string): CommandNeeds {
   throw new UserError(`expected a command (${names}), found ${JSON.stringify(command)}`);
 }
 
-/** The folders that the arguments name, the last of each option as for the command itself, or the default. */
-export function runFolders(args: readonly string[]): string[] {
-  const folders = new Map<string, string>();
-  for (const [index, arg] of args.entries()) {
-    if (arg === "--") break;
-    for (const option of FOLDER_OPTIONS) {
-      const value = arg === option ? args[index + 1] : valueAfterEquals(arg, option);
-      if (value) folders.set(option, value); // a missing value is for the command to complain about
-    }
-  }
-  return folders.size > 0 ? [...new Set(folders.values())] : [DEFAULT_RUN_FOLDER];
-}
-
-function valueAfterEquals(arg: string, option: string): string | undefined {
-  return arg.startsWith(`${option}=`) ? arg.slice(option.length + 1) : undefined;
-}
-
 /** That its packages take where none is there: the data engine is the most of it. */
 function megabytesOf(command: string): number {
   return needsOf(command).native ? 160 : 20;
@@ -126,7 +106,7 @@ function megabytesOf(command: string): number {
 /** Runs the command to its end. @returns its exit code; 128 + n when signal n ended it */
 async function launch(command: string, args: readonly string[]): Promise<number> {
   const permissions = permissionFlags(command, args, cacheFolder());
-  const needsAdapter = needsOf(command).adapter && !args.includes("--help") && !args.includes("-h");
+  const needsAdapter = needsOf(command).adapter && !asksForHelp(args);
   const script = new URL(`./${command}.ts`, import.meta.url).href;
   await fetchPackages({
     command,

@@ -4,13 +4,17 @@ import { Option } from "commander";
 import type { Split } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
 import { type DataConfig, type Dataset, MEMORY_ROWS, openDataset, reopenDataset } from "../run/dataset.ts";
-import { wholeNumber } from "./options.ts";
+import { DATA } from "./arguments.ts";
+import { path, wholeNumber } from "./options.ts";
 import { cacheFolder } from "./output_folders.ts";
 import { delayedProgress } from "./step_progress.ts";
 
-/** What `--data` takes. */
-export const DATA_HELP =
-  'a prepared data set (a folder made by deno task data), a tab-separated click log in the paper\'s layout, or "demo"';
+export function dataOption(): Option {
+  return new Option(
+    DATA,
+    'a prepared data set (a folder made by deno task data), a tab-separated click log in the paper\'s layout, or "demo"',
+  ).argParser(path).default("demo");
+}
 
 export function memoryRowsOption(): Option {
   return new Option(

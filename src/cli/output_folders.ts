@@ -3,6 +3,7 @@
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { temporaryName } from "../files/temporary_file.ts";
 import { PARTIAL } from "../prepare/out_folder.ts";
+import { DATA, OUT_FILE, OUT_FOLDER, readArguments, README, RESUME, SAVE_DIR } from "./arguments.ts";
 
 /** What {@link cacheFolder} is found by. */
 export const CACHE_VARIABLES = ["XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"];
@@ -31,6 +32,15 @@ function permittedVariable(name: string): string | undefined {
   }
 }
 
+/** Where a run is written unless `--save-dir` or `--resume` says otherwise; relative to the working folder. */
+export const DEFAULT_RUN_FOLDER = "runs";
+
+/** What `train` with these arguments writes to: the run to go on with, the folder of a new one, or the default. */
+export function runFolders(args: readonly string[]): string[] {
+  const { values } = readArguments(args, [RESUME, SAVE_DIR]);
+  return values.size > 0 ? [...new Set(values.values())] : [DEFAULT_RUN_FOLDER];
+}
+
 /** The page about runs of which `run` is the first, unless another file is named. */
 export function reportFile(run: string): string {
   return join(run, "report.html");
@@ -38,20 +48,9 @@ export function reportFile(run: string): string {
 
 /** The folder that a report with these arguments is written to; none when neither a run nor a file is named. */
 export function reportFolders(args: readonly string[]): string[] {
-  let out: string | undefined;
-  const runs: string[] = [];
-  for (let k = 0; k < args.length; k++) {
-    const arg = args[k] ?? "";
-    if (arg === "--") {
-      runs.push(...args.slice(k + 1));
-      break;
-    }
-    if (arg === "--out") out = args[++k];
-    else if (arg.startsWith("--out=")) out = arg.slice("--out=".length);
-    else if (!arg.startsWith("-")) runs.push(arg);
-  }
-  const file = out ?? (runs[0] === undefined ? undefined : reportFile(runs[0]));
-  return file === undefined || file === "" ? [] : [dirname(file)];
+  const { values, operands: [run] } = readArguments(args, [OUT_FILE]);
+  const file = values.get(OUT_FILE) ?? (run ? reportFile(run) : undefined);
+  return file === undefined ? [] : [dirname(file)];
 }
 
 /** Where the experiments on a data set are written unless another folder is named. */
@@ -61,8 +60,9 @@ export function reproduceFolder(data: string): string {
 
 /** What `reproduce` with these arguments writes to: its folder, and the file that its table goes into. */
 export function reproduceFolders(args: readonly string[]): string[] {
-  const readme = optionValue(args, "--readme");
-  const folder = optionValue(args, "--save-dir") ?? reproduceFolder(optionValue(args, "--data") ?? "demo");
+  const { values } = readArguments(args, [SAVE_DIR, DATA, README]);
+  const readme = values.get(README);
+  const folder = values.get(SAVE_DIR) ?? reproduceFolder(values.get(DATA) ?? "demo");
   return [folder, ...(readme ? [readme, temporaryName(readme)] : [])];
 }
 
@@ -79,16 +79,6 @@ export function dataFolders(args: readonly string[]): string[] {
   const [name = ""] = args;
   if (name === "" || name.startsWith("-") || name === "describe") return [];
   const usual = name === "example" ? EXAMPLE_FOLDER : preparedFolder(name);
-  const out = (optionValue(args, "--out") ?? usual).replace(/[/\\]+$/, "");
+  const out = (readArguments(args, [OUT_FOLDER]).values.get(OUT_FOLDER) ?? usual).replace(/[/\\]+$/, "");
   return [out, out + PARTIAL, dirname(out)];
-}
-
-/** The last value of an option. */
-function optionValue(args: readonly string[], option: string): string | undefined {
-  let found: string | undefined;
-  args.forEach((arg, k) => {
-    if (arg === option) found = args[k + 1];
-    else if (arg.startsWith(`${option}=`)) found = arg.slice(option.length + 1);
-  });
-  return found || undefined;
 }

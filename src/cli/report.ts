@@ -3,6 +3,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { writeReport } from "../report/write_report.ts";
 import { version } from "../version.ts";
+import { OUT_FILE } from "./arguments.ts";
 import { runMain } from "./fail.ts";
 import { folder, parse } from "./options.ts";
 import { reportFile } from "./output_folders.ts";
@@ -18,7 +19,7 @@ async function main(): Promise<void> {
       "folders of runs, of --seeds runs, or of experiments, which are compared",
       eachFolder,
     )
-    .option("--out <file>", "the page to write (default: report.html in the first folder)", htmlFile)
+    .option(OUT_FILE, "the page to write (default: report.html in the first folder)", htmlFile)
     .addHelpText(
       "after",
       "\nExample:\n  deno task report runs/lstm runs/wide --out compared.html",

@@ -25,9 +25,10 @@ import { configOfSeed, folderOfSeed, readSeeds, type Seeds, writeSeeds } from ".
 import { readSnapshot } from "../run/snapshot.ts";
 import { defaultTraining, paperAdversarial } from "../train/config.ts";
 import { version } from "../version.ts";
+import { README, SAVE_DIR } from "./arguments.ts";
 import { CALIBRATION, NO_CALIBRATION, shapesFor } from "./calibration.ts";
 import { runMain } from "./fail.ts";
-import { DATA_HELP, openData } from "./open_data.ts";
+import { dataOption, openData } from "./open_data.ts";
 import { checkSeeds, folder, LARGEST_SEED, parse, path as pathOf, wholeNumber } from "./options.ts";
 import { reportFile, reproduceFolder } from "./output_folders.ts";
 import { EXIT_INTERRUPTED, goOn, initOf, isFinished, machine, say, withGpu } from "./run_stages.ts";
@@ -56,11 +57,11 @@ function parseOptions(args: readonly string[]): ReproduceOptions {
         "again: finished runs stay, an unfinished one goes on.",
     )
     .version(version)
-    .option("--data <path>", DATA_HELP, pathOf, "demo")
+    .addOption(dataOption())
     .option("--resplit", "deal the users out anew (by --seed) instead of using the file's split", false)
     .option("--seeds <n>", "seeds of every model, --seed and up", wholeNumber(1, 1000), 5)
     .option("--seed <n>", "the first seed", wholeNumber(0, LARGEST_SEED), 1)
-    .option("--save-dir <folder>", "where everything is written (default: runs/reproduce-<data>)", folder)
+    .option(SAVE_DIR, "where everything is written (default: runs/reproduce-<data>)", folder)
     .option("--iterations <n>", "of the Shannon stage", wholeNumber(10), defaultTraining.iterations)
     .option(
       "--adversarial <n>",
@@ -76,7 +77,7 @@ function parseOptions(args: readonly string[]): ReproduceOptions {
     .option(...CALIBRATION)
     .option(...NO_CALIBRATION)
     .option(
-      "--readme <file>",
+      README,
       "write the table into this file too, between its markers for this data",
       pathOf,
     )

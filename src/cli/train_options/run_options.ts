@@ -2,9 +2,10 @@
 
 import type { Command } from "commander";
 import { defaultTraining } from "../../train/config.ts";
+import { RESUME, SAVE_DIR } from "../arguments.ts";
 import { CALIBRATION, NO_CALIBRATION } from "../calibration.ts";
-import { DATA_HELP, memoryRowsOption } from "../open_data.ts";
-import { folder, LARGEST_SEED, path, wholeNumber } from "../options.ts";
+import { dataOption, memoryRowsOption } from "../open_data.ts";
+import { folder, LARGEST_SEED, wholeNumber } from "../options.ts";
 
 export interface RunOptions {
   data: string;
@@ -23,11 +24,11 @@ export interface RunOptions {
 export function addRunOptions(command: Command): Command {
   return command
     .optionsGroup("Data:")
-    .option("--data <path>", DATA_HELP, path, "demo")
+    .addOption(dataOption())
     .addOption(memoryRowsOption())
     .option("--resplit", "deal the users out anew (by --seed) instead of using the file's split", false)
     .optionsGroup("Run:")
-    .option("--save-dir <folder>", "where the run is written (default: runs/<data>-<time>)", folder)
+    .option(SAVE_DIR, "where the run is written (default: runs/<data>-<time>)", folder)
     .option("--seed <n>", "rules everything random", wholeNumber(0, LARGEST_SEED), defaultTraining.seed)
     .option(
       "--seeds <n>",
@@ -42,7 +43,7 @@ export function addRunOptions(command: Command): Command {
       folder,
     )
     .option(
-      "--resume <run>",
+      RESUME,
       "go on with an interrupted run (or --seeds folder), bit for bit; --iterations or " +
         "--adversarial may extend it",
       folder,
