@@ -1,23 +1,29 @@
-// adam.wgsl - the end of a step: adds up the partial gradients, and Adam on a window of the flat parameter arena
+// adam.wgsl - the end of a step: adds up the partial sums of the gradients, and does Adam on a window of the parameter arena
 //
 //   partials [chunks, P]      gradient, weights, m, v [window]      P = all parameters with a gradient that is summed
 //
-//   g  = sum over the chunks of partials, in order, written to gradient; or gradient itself behind the summed ones
+//   g  = sum over the chunks of partials, in order, written to gradient; for parameters past the summed ones, gradient itself
 //   m' = b1 m + (1 - b1) g      v' = b2 v + (1 - b2) g^2
 //   w' = w - rate m' / (sqrt(v') + epsilon),    rate = lr sqrt(1 - b2^t) / (1 - b1^t)   (made on the host, in f64)
 //          - decay w   where w decays,          decay = lr * weight decay
 //
-// A weight gradient is a sum over all rows of a batch, too long for one invocation: each chunk of rows makes a partial
-// sum. Tables have a gradient by row instead, and statistics one that stays zero.
+// A weight gradient is a sum over all rows of a batch, too long for one invocation: each chunk of rows makes a partial sum.
+// Tables have a gradient by row instead, and statistics one that stays zero.
 //
-// TensorFlow's form: epsilon is added outside the bias correction. PyTorch adds it inside, where it is not divided by
-// sqrt(1 - b2^t): in the first steps the same epsilon weighs up to 32 times more here. It matters where gradients are
+// This is TensorFlow's form: epsilon is added outside of the bias correction. PyTorch adds it inside, where it is not divided
+// by sqrt(1 - b2^t). So in the first steps the same epsilon weighs up to 32 times more here. It matters where gradients are
 // near epsilon (1e-8). Weight decay is decoupled (Loshchilov and Hutter 2019): it is no part of m and v.
 //
-// Tables may instead be moved only where the batch touches them: adam_rows.wgsl, which says what that changes.
+// Tables may be moved only where the batch touches them instead: adam_rows.wgsl, which says what that changes.
 //
-// Work split   one invocation owns four parameters; a whole model is one dispatch (one for each window of 128 MiB).
+// For          both kinds of adapter
+// Work split   one invocation owns four parameters.
+// On a GPU     (reasoned, not measured) all parameters stand in one flat arena, so a whole model is one dispatch (one for each
+//              window of 128 MiB, the most that a binding is sure to take), not one for each layer. Neighbours own neighbouring
+//              vectors of all arrays: coalesced. The sum over chunks is done here as well, so gradients are not read again by
+//              another dispatch. Memory decides: 10 flops to 28 bytes.
 // Cost         10 flops and 28 bytes a parameter, 4 more a partial sum: as fast as memory.
+// Before       matmul_weight_gradient_tiled.wgsl and the other gradients
 
 const WORKGROUP = 64;
 const BETA1 = 0.9;

@@ -1,28 +1,32 @@
 // batch_expand.wgsl - from the users that a batch names to its events and rows
 //
-//   plan   [B+1]  (first event in the log, first event in the batch, first row in the batch, -); entry B closes it
-//   log_event [.]  (first row, clicked row | NONE, clicks of the log before the event, with a top bit where it is given,
-//                  item clicked | NONE): for every event of the log, and one entry more
-//   log_row   [., 3]  bit, shown, order: the bit of the row's item, its place among the items that the log shows, the
+//   plan   [B+1]  (first event in the log, first event in the batch, first row in the batch, -); entry B closes the list
+//   log_event [.]  (first row, clicked row | NONE, clicks of the log before the event, with the top bit set where the event is
+//                  given, item clicked | NONE): for every event of the log, and one entry more
+//   log_row   [., 3]  bit, shown, order: the bit of the row's item, the item's place among those that the log shows, the
 //                  row's place among all rows of the log sorted by item
-//   event  [E]    (first row, end row, clicked row | NONE | GIVEN, item fed to the encoder | NONE), in batch numbering
-//   event_item [E]  that item, or 0: an index that may always be followed
-//   history [E]    (clicks of the user before the event, end of her events)
+//   event  [E]    (first row, end row, clicked row | NONE | GIVEN, item fed to the encoder | NONE), in the batch's numbering
+//   event_item [E]  that item, or 0: an index that is always valid
+//   history [E]    (clicks of the user before the event, end of the user's events)
 //   row    [R]    (event, shown, order, event if this row's click is fed to the encoder | NONE)
-//   bits   [.]    one bit for each item that the log shows, or for all of the catalogue where they are one-hot, as each
-//                  has a row in tables; then one for each row of the log: "is in this batch"
+//   bits   [.]    one bit for each item: of those that the log shows, or of the whole catalogue where they are one-hot, as each
+//                  has a row in tables. Then one bit for each row of the log. A bit says "is in this batch"
 //
-// The click of a user's last event is fed to nobody: no state follows it. So the items before event e stand at the fed
-// events e' < e, the last of them at lag history[e].x - history[e'].x = 1: a walk back knows where to stop.
+// The click of a user's last event is fed to nobody: no state follows it. So the clicks before event e are those of the fed
+// events e' < e. The lag of e' is history[e].x - history[e'].x, 1 for the last of them: a walk back knows where to stop.
 //
-// A given event is history that the log starts with: its click is fed as any other, but nothing is predicted of it, so the
-// losses see GIVEN in the place of its row.
+// A given event is history that the log starts a user with. Its click is fed like any other, but nothing is predicted of it,
+// so the losses see GIVEN in the place of the clicked row.
 //
-// The batches of the next steps are laid out side by side, each in a slice of every array (z): one dispatch instead of one a
-// step, as on small batches dispatches are what a step costs.
+// The batches of the next steps are laid out side by side, each in its slice of every array (z).
 //
-// Work split   one invocation owns one event of one slice; it finds its user by bisection in the plan. The bits are set by
-//              integer atomics, whose result does not depend on the order.
+// For          both kinds of adapter
+// Work split   one invocation owns one event of one slice. It finds its user by bisection in the plan and walks along its rows.
+//              The bits are set by integer atomics, whose result does not depend on the order.
+// Why slices   on small batches a step costs what its dispatches cost. Up to sixteen steps share this one.
+// On a GPU     (reasoned, not measured) the host sends 16 bytes a user; all else is read from the log on the device. An
+//              invocation's rows are contiguous, but neighbours start a page apart: the writes of row are not coalesced.
+//              Atomics on bits go to scattered words and seldom meet. More slices fill the GPU where a batch is small.
 // Cost         12 bytes read, 16 written and two bits set a row; 24 read and 28 written an event.
 // Next         batch_rank.wgsl
 
@@ -60,7 +64,7 @@ fn batch_expand(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
   let step = steps[slice * HEADERS];
   if (e >= step.size.y) { return; }
 
-  // The last user whose first event is not after e. Users without events share their successor's number.
+  // The last user whose first event is not after e. A user without events has the same first event as the next user.
   var low = step.first_user;
   var high = step.first_user + step.size.x;
   while (high - low > 1u) {

@@ -1,14 +1,17 @@
 // batch_group.wgsl - the batch's distinct items, and its rows grouped by item
 //
-//   row        [R]    from batch_expand            ranked [W]  from batch_rank
+//   row        [R]    from batch_expand.wgsl            ranked [W]  from batch_rank.wgsl
 //   log_item   [.]    of the items that the log shows: (item, place of its first row among all rows sorted by item)
 //   row_item   [R]    where the row's item stands in the table of item projections: its slot, or with ONE_HOT its id
 //   slot_item  [D]    the distinct items of the batch, ascending
 //   slot_first [D+1]  where a slot's rows start in sorted
-//   sorted     [R]    rows by item: what a gradient that is summed over the rows of an item walks along
+//   sorted     [R]    rows by item: a gradient that is summed over the rows of an item walks along it
 //
-// Work split   one invocation owns one row of one slice (z; see batch_expand.wgsl). All rows of an item write the same
-//              slot_item and slot_first.
+// For          both kinds of adapter
+// Work split   one invocation owns one row of one slice (z; see batch_expand.wgsl). All rows of an item write the same values
+//              to slot_item and slot_first.
+// On a GPU     (reasoned, not measured) two ranks a row, each a load and a bit count. Reads of row are coalesced. ranked is
+//              read at random places, but fits the cache; writes to sorted are scattered.
 // Cost         about 44 bytes a row.      Readers   first_layer_backward.wgsl, embedding_gradient.wgsl
 
 const WORKGROUP = 64;
@@ -35,7 +38,7 @@ struct Step {
 @group(0) @binding(6) var<storage, read_write> sorted: array<u32>;
 @group(0) @binding(7) var<uniform> steps: array<Step, HEADERS_SEEN>;
 
-// Bits of a slice set before one bit of a word.
+// How many bits of a slice are set before one bit of a word.
 fn rank(slice: u32, word: u32, bit: u32) -> u32 {
   let entry = ranked[slice * WORDS + word];
   return entry.y + countOneBits(entry.x & ((1u << bit) - 1u));

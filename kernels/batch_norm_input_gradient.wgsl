@@ -1,15 +1,18 @@
-// batch_norm_input_gradient.wgsl - gradient of batch norm's input, through the batch's mean and variance too
+// batch_norm_input_gradient.wgsl - gradient of batch norm's input, also through the batch's mean and variance
 //
 //   input [R, N]   normaliser [2, N] mu and 1 / sd   output_gradient dy [R, N]   scale g [N]
 //   chunk_sums [chunks, 2, N] of dy, and of dy xhat
 //   xhat = (input - mu) / sd
 //   input_gradient = g / sd (dy - mean of dy - xhat mean of (dy xhat))      means over the rows of the batch
-//   (times ELU'(input) with ELU: input = ELU(z), ELU' = 1 or input + 1)
+//   (times ELU'(input) with ELU: input = ELU(z), ELU' = 1 for input > 0, else input + 1)
 //
-// Work split   one invocation owns four columns of ROWS rows and adds the sums of the 16 or fewer chunks itself.
-// Cost         7 flops, 12 bytes an element, and 2 flops a chunk for 4 columns of a stretch.
+// For          both kinds of adapter
+// Work split   one invocation owns four columns of ROWS rows. It adds up the sums of the 16 or fewer chunks itself.
+// On a GPU     (reasoned, not measured) as in batch_norm_forward.wgsl: coalesced, no dispatch to combine, and 128 rows an
+//              invocation come from llvmpipe.
 // On llvmpipe  two cores, 25,600 x 64: 1.33 ms, 15 GB/s (with ELU)
-// Forward      batch_norm_forward.wgsl
+// Cost         7 flops, 12 bytes an element, and 2 flops a chunk for 4 columns of an invocation's rows.
+// Forward      batch_norm_forward.wgsl      Before   batch_norm_weight_gradient.wgsl
 
 const WORKGROUP = 64;
 const ROWS = 128u;  // rows of an invocation

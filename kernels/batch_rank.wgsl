@@ -1,15 +1,20 @@
 // batch_rank.wgsl - how many bits are set before each word: sorting by counting bits
 //
-//   bits    [W]  set by batch_expand; left all zero for the next step
+//   bits    [W]  set by batch_expand.wgsl or token_mark.wgsl; left all zero for the next step
 //   ranked  [W]  (the word, number of bits set in all words before it)
 //
-// The rows of the log have a fixed order by item. A batch is a subset of it, so the place of a row among the batch's
-// rows *sorted by item* is the number of marked rows before it: a prefix sum over bits, 32 rows a word. No comparison,
-// no float, no dependence on the order of execution.
+// The rows of the log have a fixed order by item. A batch is a subset of them. So a row's place among the batch's rows
+// *sorted by item* is the number of marked rows before it: a prefix sum over bits, 32 rows a word. No comparison, no float,
+// no dependence on the order of execution.
 //
-// Work split   one workgroup a slice (z); each invocation owns one stretch of words, counts it, and after a scan of the counts
-//              writes it. Serial in the length of the log / 32 / WORKGROUP: a million rows are 31,250 words.
-// Cost         4 bytes read twice, 12 written a word.      Next   batch_group.wgsl
+// For          both kinds of adapter
+// Work split   one workgroup a slice (z). Each invocation owns one stretch of words: it counts them, adds up the counts of the
+//              stretches before, and writes the ranks. That is serial in rows of the log / 32 / WORKGROUP: a million rows are
+//              31,250 words, some 490 for each invocation.
+// On a GPU     (reasoned, not measured) one workgroup, as a scan over several needs more dispatches or atomics; it is done once
+//              for up to sixteen steps. An invocation's words are contiguous, so neighbours' loads are not coalesced: lines are
+//              used up from cache. For a very long log a scan in two levels would be better.
+// Cost         4 bytes read twice, 12 written a word.      Next   batch_group.wgsl, token_group.wgsl
 
 const WORKGROUP = 64;
 const WORDS = 1u;         // W

@@ -1,14 +1,19 @@
-// embedding_gradient.wgsl - gradient of a table whose row per item is looked up by the encoder
+// embedding_gradient.wgsl - gradient of a table in which the encoder looks up a row for each clicked item
 //
 //   source [E, N]  gradients of what each event's click looked up      output [I, N]
 //   output_i = sum of source over the events whose clicked item i was fed to the encoder, and 0 without any
-//   output [D, N]  without ITEMS: the same for the distinct items of the batch, before token_gradient
+//   output [D, N]  without ITEMS: the same for the distinct items of the batch, before token_gradient.wgsl
 //
-// The clicks are found among the rows by item: those that fed nothing carry NONE.
+// The clicks are found among the rows grouped by item; rows whose click fed nothing carry NONE.
 // Items that are absent get a true zero: Adam goes on moving them by their moments, as the reference does.
 //
-// Work split   one invocation owns sixteen columns of one item; a bit of ranked tells whether the batch shows it.
-// Cost         4 bytes an element of the table written, 4 an element of source read.      Forward   a look-up
+// For          both kinds of adapter
+// Work split   one invocation owns 16 columns of one item. A bit of ranked tells whether the batch shows the item. It adds up the
+//              item's events in order: no atomics, the same bits every time.
+// On a GPU     (reasoned, not measured) neighbours own 64 bytes each of a row: see first_layer_forward.wgsl. Most items are
+//              absent, and to write their zeros is most of the work. Of the rows only clicks count, but all are looked at.
+// Cost         4 bytes an element of the table written, 4 an element of source read.
+// Forward      a look-up: lstm_forward.wgsl with TABLE      Only touched rows   embedding_gradient_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;     // columns / 4

@@ -1,17 +1,21 @@
-// embedding_gradient_rows.wgsl - embedding_gradient for the rows that a batch touches, at no cost of the others
+// embedding_gradient_rows.wgsl - embedding_gradient.wgsl for the table's rows that a batch touches; the others cost nothing
 //
 //   source [E, N]  gradients of what each event's click looked up      touched [E]   output [E, N]
 //   touched_e = the item that e feeds to the encoder, if e is the first to feed it, else NONE
 //   output_e = sum of source over the events that feed the item touched_e; not written for NONE
 //
-// Many events may feed one item. The first of them, in the order of sorted, stands for it: so adam_rows finds the item
-// once. Sums have the order of embedding_gradient, so the bits are the same.
+// Many events may feed one item. The first of them, in the order of sorted, stands for it, so adam_rows.wgsl finds the item
+// once. Sums have the order of embedding_gradient.wgsl, so the bits are the same.
 //
-// Work split   one invocation owns four columns of one event. Other events than the first leave at the first fed row.
-// Cost         4 bytes an element of source read, 4 an element of a touched row's gradient written; the rows that show the item are
-//              walked once for each four columns.
-// On llvmpipe  two cores, 2,560 events of 128 users, 80 columns, 250,000 items: 0.9 ms; embedding_gradient 25
-// Next         adam_rows.wgsl
+// For          both kinds of adapter
+// Work split   one invocation owns four columns of one event. If another event is the first to feed the item, it ends at the
+//              first fed row.
+// On a GPU     (reasoned, not measured) neighbours own neighbouring columns of one event: source and output are coalesced, and
+//              the walk along sorted and row is the same for all of them, a broadcast.
+// On llvmpipe  two cores, 2,560 events of 128 users, 80 columns, 250,000 items: 0.9 ms; embedding_gradient.wgsl 25
+// Cost         4 bytes an element of source read, 4 an element of a touched row's gradient written. The rows that show the item
+//              are walked once for each four columns.
+// Forward      a look-up: lstm_forward.wgsl with TABLE      Next   adam_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;     // columns / 4

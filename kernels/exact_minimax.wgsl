@@ -1,19 +1,23 @@
 // exact_minimax.wgsl - the game of minimax.wgsl against the exact generator: sparsemax, losses and the reward's gradient
 //
-//   u [R]  utilities      event [E]  (first row, end, clicked | NONE | GIVEN, -)
+//   u [R]  utilities      event [E]  (first row, end, clicked row | NONE | GIVEN, -)
 //   pi = argmax over the simplex of sum_r pi_r (u_r - pi_r / (2 eta)) = sparsemax(eta u), the Euclidean projection of
 //        eta u on the simplex (Martins and Astudillo 2016): pi_r = max(eta u_r - tau, 0)
 //   policy [R]     pi; 0 for a given event
 //   outcome [2 E]  as in minimax.wgsl
-//   gradient [R]   d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY (u_r - mean u of the page)) / C: at its maximum
-//                  pi moves without changing the value (envelope theorem), so no gradient passes through it
+//   gradient [R]   d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY (u_r - mean u of the page)) / C. pi is at its maximum,
+//                  where moving it does not change the value (envelope theorem), so no gradient passes through pi
 //
-// The threshold without sorting: row r with k_r rows of at least its value, of sum S_r, is in the support if
-// 1 + k_r z_r > S_r; then tau = (S - 1) / k over the support. That is K^2 comparisons, cheap for pages of up to 50.
-// z = eta u less its largest: the projection does not change, and nothing cancels when u is large.
+// The threshold tau is found without sorting: let k_r rows be at least as large as row r, with the sum S_r. Row r is in the
+// support if 1 + k_r z_r > S_r. Then tau = (S - 1) / k over the support. That is K^2 comparisons, cheap for pages of up to 50.
+// z = eta u less its largest: the projection does not change, and no digits cancel when u is large.
 //
+// For          both kinds of adapter
 // Work split   one invocation owns one event; no barrier.
-// Cost         4 K + 40 flops and 20 bytes a row.      Next   outcome_sum.wgsl
+// On a GPU     (reasoned, not measured) as choice_nll.wgsl. K^2 comparisons read the page again and again, from cache; a sort
+//              would need an array for each invocation, which does not stay in registers. Long pages diverge from short ones.
+// Cost         4 K + 40 flops and 20 bytes a row.
+// Backward     is here, with GRADIENT      Next   outcome_sum.wgsl
 
 const WORKGROUP = 16;
 const GRADIENT = true;
@@ -47,7 +51,7 @@ fn share_in_top(k: f32, greater: f32, equal: f32) -> f32 {
   return clamp((k - greater) / max(equal, 1.0), 0.0, 1.0);
 }
 
-// By exponent bits: comparisons, max and exp swallow a NaN.
+// NaN or infinite, by the exponent bits: comparisons, max and exp may lose a NaN.
 fn broken(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }
 
 @compute @workgroup_size(WORKGROUP)
@@ -72,7 +76,7 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
 
   var most_u = u[first];
   var sum_u = 0.0;
-  var bad = 0.0;  // a utility of the page that is no finite number
+  var bad = 0.0;  // a utility of the page that is NaN or infinite, if there is one
   for (var r = first; r < end; r++) {
     let x = u[r];
     if (broken(x)) { bad = x; }
@@ -106,7 +110,7 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   if (clicked) { clicked_pi = max(GENERATOR_ETA * (clicked_u - most_u) - tau, 0.0); }
   var expected = 0.0;  // of u, less its largest
   var squares = 0.0;
-  var above = vec2f(0.0);  // rows that u, pi rank above the clicked one
+  var above = vec2f(0.0);  // rows ranked above the clicked one, by u and by pi
   var equal = vec2f(0.0);
   for (var r = first; r < end; r++) {
     let x = u[r];

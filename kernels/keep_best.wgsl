@@ -1,9 +1,13 @@
-// keep_best.wgsl - copies a window of the parameters into the snapshots that best_compare found beaten
+// keep_best.wgsl - copies a window of the parameters into the snapshots that best_compare.wgsl found beaten
 //
-//   weights [P]   best [12] flags at 8..10   by_loss, by_prec1, by_prec2 [P]
+//   weights [P]   best [12], of which 8 .. 10 say what was beaten   by_loss, by_prec1, by_prec2 [P]
 //
-// Work split   one invocation owns four parameters, and of a large model every 64k-th four. Cost   nothing but the
-//              dispatch when nothing is better: an invocation for each four would cost as much as the copy.
+// For          both kinds of adapter
+// Work split   one invocation owns four parameters. In a large model it owns every 64k-th four, as the grid is limited.
+// On a GPU     (reasoned, not measured) all invocations read the same flags, so the branch is uniform; copies are coalesced. The
+//              host cannot skip the dispatch, as it does not know the result.
+// Cost         the dispatch alone, when nothing is better. That is why the grid is limited: an invocation for each four would
+//              cost as much as the copy.      Before   best_compare.wgsl
 
 const WORKGROUP = 64;
 

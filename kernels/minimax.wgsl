@@ -1,27 +1,31 @@
 // minimax.wgsl - the game of generator and reward with the L2 regulariser: losses, precision, one player's gradient
 //
-//   u [R]  utilities, of the reward        logits [R]  of the generator       event [E]  (first row, end, clicked | NONE | GIVEN, -)
+//   u [R]  utilities, of the reward    logits [R]  of the generator    event [E]  (first row, end, clicked row | NONE | GIVEN, -)
 //   pi = softmax(logits) over the rows of an event: only what is displayed, no null action
 //   loss_max_e = sum_r pi_r (u_r - pi_r / (2 eta))          the generator ascends its mean; eta is GENERATOR_ETA
 //   loss_min_e = loss_max_e - u_click                       the reward descends its mean
-//   outcome [2 E]  (nll of u as in choice_nll, prec@1, prec@2 of u, 1 if clicked),
+//   outcome [2 E]  (nll of u as in choice_nll.wgsl, prec@1, prec@2 of u, 1 if clicked),
 //                  (loss_min, prec@1, prec@2 of pi, loss_max)
 //   gradient [R]   PLAYER 1, the generator: d(-mean loss_max) / d logits = -pi_r ((u_r - pi_r / eta) - S) / C,
 //                    S = sum pi (u - pi / eta)
 //                  PLAYER 2, the reward: d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY (u_r - mean u of the page)) / C
 //                  PLAYER 0: none, to evaluate
 //
-// A given event is history: its outcome and its gradient are 0, and C, over which the means are, counts the others.
+// A given event is history: its outcome and its gradient are 0. C counts the other events, and the means are over those.
 //
-// A constant added to all u of a page changes neither gradient, so u is taken less its largest where it enters the
-// generator's. An event without a click has nothing that pi could be held against (it knows no null action): its
-// term would push the utilities of its page down for ever. With SKIP_NO_CLICK it counts for neither player.
+// A constant added to all u of a page changes neither gradient. So in the generator's, the page's largest u is subtracted
+// first. On an event without a click there is nothing to hold pi against, as pi has no null action: its term would push the
+// utilities of its page down for ever. With SKIP_NO_CLICK such an event counts for neither player.
 //
-// With K4 the generator's last layer, logits = bias + hidden . weights, is made here too: it saves a dispatch each time.
+// With K4 the generator's last layer, logits = bias + hidden . weights, is made here, too.
 //
+// For          both kinds of adapter
 // Work split   one invocation owns one event (1 to about 50 rows); no barrier.
+// On a GPU     (reasoned, not measured) pages are short and events are many: see choice_nll.wgsl. Both losses, all precisions,
+//              one gradient and, with K4, the last layer are one dispatch: that saves launches, and rows are read while they
+//              are in cache. A row of hidden is read by one invocation, so those loads are not coalesced.
 // Cost         about 40 flops and 24 bytes a row, and 2 K flops and 4 K bytes with K4.
-// Next         outcome_sum.wgsl     The exact generator   exact_minimax.wgsl
+// Backward     is here, with PLAYER      Next   outcome_sum.wgsl      The exact generator   exact_minimax.wgsl
 
 const WORKGROUP = 16;
 const K4 = 0u;         // columns of hidden / 4; 0: logits are there already
@@ -61,7 +65,7 @@ fn share_in_top(k: f32, greater: f32, equal: f32) -> f32 {
   return clamp((k - greater) / max(equal, 1.0), 0.0, 1.0);
 }
 
-// By exponent bits: comparisons, max and exp swallow a NaN.
+// NaN or infinite, by the exponent bits: comparisons, max and exp may lose a NaN.
 fn broken(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }
 
 fn logit(r: u32) -> f32 {
@@ -98,7 +102,7 @@ fn minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   var most_u = u[first];
   var most_logit = -3.0e38;
   var sum_u = 0.0;
-  var bad = 0.0;  // a value of the page that is no finite number
+  var bad = 0.0;  // a value of the page that is NaN or infinite, if there is one
   for (var r = first; r < end; r++) {
     let x = u[r];
     let z = logit(r);
@@ -116,7 +120,7 @@ fn minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let most = ETA * max(most_u, 0.0);
   var choices = exp(-most);
   var actions = 0.0;
-  var above = vec2f(0.0);  // rows that u, pi rank above the clicked one
+  var above = vec2f(0.0);  // rows ranked above the clicked one, by u and by pi
   var equal = vec2f(0.0);
   for (var r = first; r < end; r++) {
     let x = u[r];

@@ -1,13 +1,19 @@
-// pw_base.wgsl - what the items that nobody clicked add to the first layer over a state with tanh: partial sums
+// pw_base.wgsl - what the whole catalogue adds to the first layer over a state with tanh, for an event without clicks
 //
 //   table [I, n N]   item_bias [I, n]   sums [chunks, N]
-//   sums[chunk] = sum over the items k of a chunk, over j, of tanh(item_bias_kj) table_k,j
+//   sums[chunk] = sum over the items k of a chunk, over j, of tanh(item_bias_kj) table_k,j      partial sums
 //
-// With one-hot features and tanh the state of an event is dense: an item outside of its window has tanh(item_bias), not
-// 0. The sum over the whole catalogue is the same for all events; an event then only changes the items of its window.
+// With one-hot features and tanh an event's state is dense: an item outside of its window has tanh(item_bias), not 0. The sum
+// over the whole catalogue is the same for all events. An event then only changes the items of its window.
 //
-// Work split   one invocation owns four columns of one chunk of the catalogue (x: columns, y: chunk).
-// Cost         2 I n N flops, 4 I n N bytes.      Next   pw_window.wgsl adds the sums
+// For          both kinds of adapter
+// Work split   one invocation owns four columns of one chunk of the catalogue (x: columns, y: chunk; here a chunk is a part of
+//              the items).
+// On a GPU     (reasoned, not measured) neighbours own neighbouring columns: coalesced. Up to 64 chunks: enough to keep an
+//              adapter busy, few enough that one invocation of pw_window.wgsl adds them up. A workgroup is 8
+//              invocations, a part of a subgroup.
+// Cost         2 I n N flops, 4 I n N bytes.
+// Backward     pw_table_gradient.wgsl, pw_item_bias_gradient.wgsl      Next   pw_window.wgsl adds the sums
 
 const WORKGROUP = 8;
 const N4 = 16u;          // columns / 4
@@ -30,11 +36,11 @@ struct Step {
 @group(0) @binding(2) var<storage, read_write> sums: array<vec4f>;
 @group(0) @binding(3) var<uniform> step: Step;
 
-// Clamps and tanh swallow what is no finite number: by its exponent bits it is found and handed on.
+// NaN and infinity are passed on. clamp and tanh may turn them into ordinary numbers, so they are found by their exponent bits.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 fn squash(x: vec4f) -> vec4f { return select(tanh(clamp(x, vec4f(-15.0), vec4f(15.0))), x, broken(x)); }
 
-// Four weightings of a row of the table, each times its coefficient; there may be fewer.
+// Up to four weightings of a row of the table, each times its coefficient.
 fn weighted(at: u32, block: u32, c: vec4f) -> vec4f {
   let j = 4u * block;
   var sum = c.x * table[at + j * N4];

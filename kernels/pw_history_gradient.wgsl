@@ -1,19 +1,23 @@
-// pw_history_gradient.wgsl - what every click receives from the events after it: the way back of pw_table_forward
+// pw_history_gradient.wgsl - what every click receives from the events after it: the way back of pw_table_forward.wgsl
 //
-//   output_gradient [E, N]   coefficient as in pw_table_forward   products, sums   from the two kernels before
+//   output_gradient [E, N]   coefficient as in pw_table_forward.wgsl
+//   products from pw_table_backward.wgsl, sums from pw_table_weight_gradient.wgsl
 //   output [E, n N]           row e, for the click of event e: sum over later events t within m lags of
 //                             coefficient_t,lag,j output_gradient_t
-//   output [E + 1, n N + n]   with TANH; its last n are the sums of products[t, lag, 1, j], and row E starts with the
-//                             total of output_gradient over all events
+//   output [E + 1, n N + n]   with TANH; the last n of a row are the sums of products[t, lag, 1, j], and row E starts with
+//                             the total of output_gradient over all events
 //
-// Rows of events that fed nothing are not written: the sums by item do not read them. With BY_EVENT they are 0: output is
-// then the gradient of what pw_table_forward looked up by event, whose readers take all rows.
+// Rows of events that fed nothing are not written: the sums by item do not read them. With BY_EVENT they are 0: output is then
+// the gradient of what pw_table_forward.wgsl looked up by event, and its readers take all rows.
 //
-// Work split   one invocation owns four columns x four weightings of one click and walks forward over the events: three
-//              vector loads for 32 flops. With TANH further ones own the last n.
-// Cost         2 m n N flops an event.
+// For          both kinds of adapter
+// Work split   one invocation owns four columns x four weightings of one click and walks forward over the events: three vector
+//              loads for 32 flops. With TANH further invocations own the last n.
+// On a GPU     (reasoned, not measured) neighbours own neighbouring columns: gradients are read coalesced, coefficients are a
+//              broadcast. A gather by click instead of a scatter by event needs no atomics.
 // On llvmpipe  two cores, 2,560 events of 128 users, m = 20, n = 4, N = 64: 1.4 ms; with TANH 1.9
-// Next         pw_table_gradient.wgsl
+// Cost         2 m n N flops an event.
+// Forward      pw_table_forward.wgsl      Next   pw_table_gradient.wgsl, pw_item_bias_gradient.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;          // columns / 4

@@ -1,13 +1,16 @@
-// pw_item_bias_gradient.wgsl - gradient of the bias inside of tanh of pw_table_forward
+// pw_item_bias_gradient.wgsl - gradient of the item's bias, inside of the tanh of pw_window.wgsl
 //
-//   source [E + 1, n N + n] of pw_history_gradient   table [I, n N]   item_bias, output [I, n]
-//   output_kj = sum of source over the batch's clicks on item k (its last n), + (1 - tanh^2(item_bias_kj))
-//               (total of output_gradient) . table_k,j
+//   source [E + 1, n N + n] of pw_history_gradient.wgsl   table [I, n N]   item_bias, output [I, n]
+//   output_kj = sum of source over the batch's clicks on item k (the last n of a row)
+//               + (1 - tanh^2(item_bias_kj)) (total of output_gradient) . table_k,j
 //
-// The second term is that of pw_base: every item of the catalogue has a part in every event.
+// The second term is that of pw_base.wgsl: every item of the catalogue has a part in every event.
 //
+// For          both kinds of adapter
 // Work split   one invocation owns four weightings of one item and walks along the columns.
-// Cost         2 n N flops, 4 n N bytes an item.      Forward   pw_window.wgsl, pw_table_forward.wgsl
+// On a GPU     (reasoned, not measured) with n = 4 neighbours own neighbouring items, whose rows are n N floats apart: not
+//              coalesced, though each line is used up by the loads that follow. A subgroup an item would coalesce.
+// Cost         2 n N flops, 4 n N bytes an item.      Forward   pw_base.wgsl, pw_window.wgsl, pw_table_forward.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;          // columns / 4
@@ -36,7 +39,7 @@ struct Step {
 @group(0) @binding(7) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(8) var<uniform> step: Step;
 
-// Clamps and tanh swallow what is no finite number: by its exponent bits it is found and handed on.
+// NaN and infinity are passed on. clamp and tanh may turn them into ordinary numbers, so they are found by their exponent bits.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 fn squash(x: vec4f) -> vec4f { return select(tanh(clamp(x, vec4f(-15.0), vec4f(15.0))), x, broken(x)); }
 

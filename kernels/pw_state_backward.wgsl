@@ -1,16 +1,20 @@
-// pw_state_backward.wgsl - what every event adds to the gradient of the weights of pw_state_forward
+// pw_state_backward.wgsl - what every event adds to the gradient of the weights of pw_state_forward.wgsl
 //
-//   output_gradient, state [E, F n]   features [I, F]   dot [E, m, n]
-//   productse,lag,j = sum over k of dz_e,kn+j features[item at that lag before e, k]
+//   output_gradient, state [E, F n]   features [I, F]   products [E, m, n]
+//   products_e,lag,j = sum over k of dz_e,kn+j features[item at that lag before e, k]
 //   dz = output_gradient (1 - state^2) with TANH, otherwise output_gradient
 //
-// Lags that the user has no click for are not written: who sums over events knows how many she has.
+// Lags that the user has no click for are not written. The kernel that sums over events knows how many each event has.
 //
-// Work split   one invocation owns four lags x four weightings of one event and walks along the features: 8 vector
-//              loads for 128 flops (one lag alone: 5 for 32).
-// Cost         2 m F n flops, 4 (m F + m F n / 4 + m n) bytes an event.
+// For          both kinds of adapter
+// Work split   one invocation owns four lags x four weightings of one event and walks along the features: 8 vector loads for 128
+//              flops (one lag alone: 5 for 32).
+// On a GPU     (reasoned, not measured) neighbours own other lags of the same event: they share the loads of output_gradient,
+//              and read the features of other items, a cache line each. With m = 20 and n = 4 an event has only five
+//              invocations, so it takes many events to fill the GPU.
 // On llvmpipe  two cores, 2,560 events of 128 users, m = 20, n = 4, F = 64: 1.6 ms; with TANH 2.0
-// Next         pw_state_weight_gradient.wgsl
+// Cost         2 m F n flops, 4 (m F + m F n / 4 + m n) bytes an event.
+// Forward      pw_state_forward.wgsl      Next   pw_state_weight_gradient.wgsl
 
 const WORKGROUP = 64;
 const F = 16u;           // features
@@ -52,7 +56,7 @@ fn one(e: u32, k: u32, j: u32) -> f32 {
   return g * (1.0 - s * s);
 }
 
-// dz of feature k, weightings j .. j+3; weightings of whole vectors stand as vectors.
+// dz of feature k, weightings j .. j+3. Where n is a multiple of 4, they are one vector in memory.
 fn into_sigma(e: u32, k: u32, j: u32) -> vec4f {
   if (k >= F) { return vec4f(0.0); }
   if (WEIGHTINGS % 4u != 0u) { return vec4f(one(e, k, j), one(e, k, j + 1u), one(e, k, j + 2u), one(e, k, j + 3u)); }

@@ -1,11 +1,15 @@
-// pw_state_weight_gradient.wgsl - gradients of the weights and the bias of pw_state_forward, from what every event adds
+// pw_state_weight_gradient.wgsl - gradients of the weights and the bias of pw_state_forward.wgsl, from what every event adds
 //
 //   products [E, m, n]   output_gradient, state [E, F n]
-//   partials[chunk] = sum of products_e,lag,j over those events of a chunk that have as many clicks before them (weights),
-//                     and of output_gradient_e (1 - state_e^2) over all of them (bias, with TANH)
+//   partials[chunk] = sum of products_e,lag,j over those events of a chunk that have so many clicks before them (weights),
+//                     and of output_gradient_e (1 - state_e^2) over all events of the chunk (bias, with TANH)
 //
-// Work split   one invocation owns four sums of one chunk of events (x: the weights', then the bias'; y: chunk).
-// Cost         1 flop and 4 bytes an element of products; 4 flops, 8 bytes one of state.      Next   adam.wgsl
+// For          both kinds of adapter
+// Work split   one invocation owns four sums of one chunk of events (x: those of the weights, then those of the bias; y: chunk).
+// On a GPU     (reasoned, not measured) neighbours own neighbouring vectors of an event: coalesced. m n = 80 weights in 16 chunks
+//              are few invocations, each with a long sum: latency decides.
+// Cost         1 flop and 4 bytes an element of products; 4 flops, 8 bytes one of state.
+// Forward      pw_state_forward.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 8;
 const LAGS = 20u;        // m

@@ -1,18 +1,22 @@
-// pw_table_backward.wgsl - what every event and lag adds to the gradients of the weights of pw_table_forward
+// pw_table_backward.wgsl - what every event and lag adds to the gradients of the weights of pw_table_forward.wgsl
 //
 //   output_gradient [E, N]   table [I, n N]   products [E, m, n], with TANH [E, m, 2, n]
 //   products_e,lag,j = output_gradient_e . table_k,j      k = the item at that lag before e
-//   With BY_EVENT k = the event of that click, as in pw_table_forward.
-//   With TANH: 0 is that times coefficient[e, lag, 1, j] (for the weights), 1 times coefficient[e, lag, 2, j] (item bias).
+//   With BY_EVENT k = the event of that click, as in pw_table_forward.wgsl.
+//   With TANH there are two products: 0 is that times coefficient[e, lag, 1, j], for the weights; 1 is that times
+//   coefficient[e, lag, 2, j], for the item's bias.
 //
-// Lags that the user has no click for are not written: who sums over events knows how many she has.
+// Lags that the user has no click for are not written. The kernel that sums over events knows how many each event has.
 //
-// Work split   one invocation owns a click, four weightings and four of the events after it, and walks along the
-//              columns: 8 vector loads for 128 flops (one event alone: 5 for 32). A click reaches more than m events
-//              where some of them have no click: an invocation then goes on to the next four it owns.
-// Cost         2 m n N flops an event.
+// For          both kinds of adapter
+// Work split   one invocation owns a click, four weightings and four of the events after it, and walks along the columns: 8
+//              vector loads for 128 flops (one event alone: 5 for 32). Where some events have no click, a click reaches more
+//              than m events; an invocation then goes on to the next four that it owns.
+// On a GPU     (reasoned, not measured) neighbours own other events after the same click: they load the same
+//              rows of the table, and gradients that are rows apart. Events whose click fed nothing have idle invocations.
 // On llvmpipe  two cores, 2,560 events of 128 users, m = 20, n = 4, N = 64: 1.7 ms; with TANH 2.2
-// Next         pw_table_weight_gradient.wgsl
+// Cost         2 m n N flops an event.
+// Forward      pw_table_forward.wgsl      Next   pw_table_weight_gradient.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;          // columns / 4
@@ -68,7 +72,7 @@ fn pw_table_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_work
   let clicks = history[past].x;
   let end = history[past].y;
   for (var e = past + 1u + 4u * ((i / BLOCKS) % LAG_BLOCKS); e < end; e += 4u * LAG_BLOCKS) {
-    // The last lag of four events that stand one after the other is the greatest.
+    // Lags grow from event to event: if the first of four is past the window, so are the others.
     let lag0 = history[e].x - clicks;
     if (lag0 > LAGS) { return; }
     let e1 = min(e + 1u, end - 1u);

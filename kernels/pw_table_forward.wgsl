@@ -1,19 +1,22 @@
-// pw_table_forward.wgsl - the state part of the first layer, W1s s + b, from the last m clicks: one-hot features
+// pw_table_forward.wgsl - the state's part of the first layer, W1s s + b, from the last m clicks: one-hot or mixed features
 //
-//   table [I, n N]   W1s, its row of an item in n blocks of N, one a weighting      bias [N]   output [E, N]
+//   table [I, n N]   W1s, its row of an item in n blocks of N, one for each weighting      bias [N]   output [E, N]
 //   output_e = bias + sum over lags 1..m, over j, of c_e,lag,j table_k,j      k = the item at that lag before e
 //
 // c = coefficient[lag, j], the weights themselves: sigma is the identity. With TANH c = coefficient[e, lag, 0, j] of
-// pw_window and bias is its base, which has tanh(item_bias) of the whole catalogue in it.
-// With BY_EVENT table [E, n N] has a row for each event, W1s f of the item that it feeds, and k = that event: mixed features.
+// pw_window.wgsl, and bias is its base, which has tanh(item_bias) of the whole catalogue in it.
+// With BY_EVENT (mixed features) table [E, n N] has a row for each event, W1s f of the item that it feeds, and k = that event.
 // With one-hot features the state, I n numbers an event, is never made: a click adds n rows of the table.
 //
-// Work split   one invocation owns four columns of four events, mostly of one user, whose windows are nearly the same:
-//              it walks back over their union, and a click costs 8 vector loads for 128 flops (an event alone: 5 for 32).
+// For          both kinds of adapter
+// Work split   one invocation owns four columns of four events that follow one another. They are mostly of one user, and their
+//              windows are nearly the same. It walks back over the union of the windows: a click costs 8 vector loads for 128
+//              flops (for one event alone: 5 for 32).
+// On a GPU     (reasoned, not measured) neighbours own neighbouring columns of the same events: rows of the table are read
+//              coalesced, all else is a broadcast. Four events share the table's loads, but leave a quarter of the invocations.
+// On llvmpipe  two cores, 2,560 events of 128 users, m = 20, n = 4, N = 64, 5,000 items: 1.8 ms; an event an invocation 2.8
 // Cost         2 m n N flops an event, the table from cache.
-// On llvmpipe  two cores, 2,560 events of 128 users, m = 20, n = 4, N = 64, 5,000 items: 1.8 ms; an event an
-//              invocation 2.8
-// Backward     pw_table_backward.wgsl
+// Backward     pw_table_backward.wgsl, pw_history_gradient.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;          // columns / 4
@@ -73,7 +76,7 @@ fn pw_table_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workg
   var s1 = s0;
   var s2 = s0;
   var s3 = s0;
-  // The window of the first event begins before those of the others, or they are of later users.
+  // Of one user's events the first has the window that begins earliest. Windows of later users begin later still.
   var left = min(h0.x, LAGS);
   for (var past = e3; past > e || left > 0u;) {
     past--;

@@ -1,16 +1,19 @@
-// pw_table_gradient.wgsl - gradient of the table of pw_table_forward
+// pw_table_gradient.wgsl - gradient of the table of pw_table_forward.wgsl
 //
-//   source [E, n N] or, with TANH, [E + 1, n N + n] of pw_history_gradient   item_bias [I, n]   output [I, n N]
+//   source [E, n N] or, with TANH, [E + 1, n N + n] of pw_history_gradient.wgsl   item_bias [I, n]   output [I, n N]
 //   output_k,j = sum of source over the batch's clicks on item k
 //                + with TANH tanh(item_bias_kj) (total of output_gradient)
 //
-// The second term is that of pw_base: with tanh every item of the catalogue has a part in every event. Otherwise an item
+// The second term is that of pw_base.wgsl: with tanh every item of the catalogue has a part in every event. Otherwise an item
 // that nobody clicked gets a true zero: Adam goes on moving it by its moments.
 //
-// Work split   one invocation owns four columns of one item under four weightings, so that the rows that show the item,
-//              few of which are clicks, are looked at once for the four; embedding_gradient looks at them for each.
+// For          both kinds of adapter
+// Work split   one invocation owns four columns of one item under four weightings. So the rows that show the item, few of which
+//              are clicks, are looked at once for the four; embedding_gradient.wgsl looks at them for each.
+// On a GPU     (reasoned, not measured) neighbours own neighbouring columns: reads and writes are coalesced, and the walk along
+//              the item's rows is a broadcast. The whole table is written: memory decides in large catalogues.
+// On llvmpipe  two cores, 5,000 items x 4 x 64, 25,600 rows: 1.8 ms; embedding_gradient.wgsl 5.4
 // Cost         a flop and 4 bytes an element of the table, two indices a row for each N columns.
-// On llvmpipe  two cores, 5,000 items x 4 x 64, 25,600 rows: 1.8 ms; embedding_gradient 5.4
 // Forward      pw_table_forward.wgsl
 
 const WORKGROUP = 64;
@@ -40,7 +43,7 @@ struct Step {
 @group(0) @binding(6) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(7) var<uniform> step: Step;
 
-// Clamps and tanh swallow what is no finite number: by its exponent bits it is found and handed on.
+// NaN and infinity are passed on. clamp and tanh may turn them into ordinary numbers, so they are found by their exponent bits.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 fn squash(x: vec4f) -> vec4f { return select(tanh(clamp(x, vec4f(-15.0), vec4f(15.0))), x, broken(x)); }
 

@@ -1,12 +1,15 @@
-// pw_table_weight_gradient.wgsl - gradients of the weights and the bias of pw_table_forward, from what every event adds
+// pw_table_weight_gradient.wgsl - gradients of the weights and the bias of pw_table_forward.wgsl, from what every event adds
 //
 //   products [E, m, n], with TANH the first of [E, m, 2, n]   output_gradient [E, N]
-//   partials[chunk] = sum of products_e,lag,j over those events of a chunk that have as many clicks before them (weights),
-//                     and of output_gradient_e over all of them (bias)
-//   sums [chunks, N]  the bias' sums once more, without what other ops add to partials: pw_history_gradient needs them
+//   partials[chunk] = sum of products_e,lag,j over those events of a chunk that have so many clicks before them (weights),
+//                     and of output_gradient_e over all events of the chunk (bias)
+//   sums [chunks, N]  the sums of the bias once more, without what other ops add to partials: pw_history_gradient.wgsl needs them
 //
-// Work split   one invocation owns four sums of one chunk of events (x: the weights', then the bias'; y: chunk).
-// Cost         1 flop and 4 bytes an element.      Next   adam.wgsl
+// For          both kinds of adapter
+// Work split   one invocation owns four sums of one chunk of events (x: those of the weights, then those of the bias; y: chunk).
+// On a GPU     (reasoned, not measured) as pw_state_weight_gradient.wgsl: coalesced, but few invocations with long sums.
+// Cost         1 flop and 4 bytes an element.
+// Forward      pw_table_forward.wgsl      Next   pw_history_gradient.wgsl, adam.wgsl
 
 const WORKGROUP = 8;
 const N4 = 16u;          // columns / 4

@@ -1,17 +1,22 @@
 // pw_window.wgsl - with tanh: what each of the last m clicks changes, and the sum for an event without clicks
 //
-//   weights [m, n]   item_bias [I, n]   bias [N]   sums [chunks, N] of pw_base   base [N] = bias + all sums
+//   weights [m, n]   item_bias [I, n]   bias [N]   sums [chunks, N] of pw_base.wgsl   base [N] = bias + all sums
 //   coefficient [E, m, 3, n], for the item k that stands at a lag before an event, w = sum of the weights of all lags at
 //   which k stands, t = tanh(item_bias_k), y = tanh(item_bias_k + w):
-//     0: y - t, what the item adds to the state     2: (1 - y^2) - (1 - t^2), its derivative by item_bias beside base's
+//     0: y - t, what the item adds to the state     2: (1 - y^2) - (1 - t^2), its derivative by item_bias, beside base's
 //     1: 1 - y^2, its derivative by the weights
-//   An item of several lags counts once: 0 and 2 are 0 at all of its lags but the most recent.
+//   An item that stands at several lags counts once: 0 and 2 are 0 at all of its lags but the most recent.
 //
 // Lags that the user has no click for are not written: nobody reads them.
 //
-// Work split   one invocation owns one lag of one event and four weightings; it walks back to its item, then over the
-//              window once more. The first ones also add up base, so that no dispatch is needed for it.
-// Cost         2 m indices read and 2 n hyperbolic tangents a lag.      Next   pw_table_forward.wgsl
+// For          both kinds of adapter
+// Work split   one invocation owns one lag of one event and four weightings. It walks back to its item, then over the window
+//              once more. The first N / 4 invocations also add up base, so that no dispatch is needed for it.
+// On a GPU     (reasoned, not measured) neighbours own other lags of the same event, so they read the same events: a broadcast,
+//              and the window is in cache for the second walk. To find repeated items an event costs m^2 comparisons;
+//              a list of what was seen would need an array that does not stay in registers.
+// Cost         2 m indices read and 2 n hyperbolic tangents a lag.
+// Backward     pw_table_backward.wgsl, pw_item_bias_gradient.wgsl      Next   pw_table_forward.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;          // columns / 4
@@ -40,7 +45,7 @@ struct Step {
 @group(0) @binding(7) var<storage, read_write> coefficient: array<vec4f>;
 @group(0) @binding(8) var<uniform> step: Step;
 
-// Clamps and tanh swallow what is no finite number: by its exponent bits it is found and handed on.
+// NaN and infinity are passed on. clamp and tanh may turn them into ordinary numbers, so they are found by their exponent bits.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 fn squash(x: vec4f) -> vec4f { return select(tanh(clamp(x, vec4f(-15.0), vec4f(15.0))), x, broken(x)); }
 

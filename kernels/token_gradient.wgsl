@@ -1,16 +1,19 @@
-// token_gradient.wgsl - gradient of the table of token_sum
+// token_gradient.wgsl - gradient of the table of token_sum.wgsl
 //
 //   source [D, N]   gradients by distinct item        pair, ranked   see token_group.wgsl
-//   chunk [., N]    of token_gradient_chunks          token_first [V+1]  first pair of a token among those of the catalogue
+//   chunk [., N]    from token_gradient_chunks.wgsl   token_first [V+1]  first pair of a token among those of the catalogue
 //   output [V, N]   output_v = sum of source over the batch's items that have token v, and 0 without any
 //
-// A token's pairs are found by the ranks of its first place and its successor's. Tokens that are absent get a true zero:
+// A token's pairs are found by two ranks: of its first place, and of the next token's. Tokens that are absent get a true zero:
 // Adam goes on moving them by their moments, as the reference does.
 //
-// Work split   one invocation owns four columns of one token: it walks up to the first whole stretch of CHUNK pairs, over
-//              the sums of those, and along the rest: at most 2 CHUNK + pairs / CHUNK steps.
+// For          both kinds of adapter
+// Work split   one invocation owns four columns of one token. It adds up the pairs before its first whole chunk of CHUNK pairs,
+//              then the sums of its whole chunks, then the rest: at most 2 CHUNK + pairs / CHUNK steps.
+// On a GPU     (reasoned, not measured) neighbours own neighbouring columns: coalesced. All of the table is written, mostly
+//              zeros, so memory decides with many tokens.
 // Cost         4 bytes an element of the table written, a flop and 4 an element of source read.
-// Forward      token_sum.wgsl
+// Forward      token_sum.wgsl      Only touched rows   token_gradient_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;         // columns / 4
@@ -39,7 +42,7 @@ struct Step {
 
 fn load_source(i: u32) -> vec4f { return source[i]; }
 
-// Pairs of the batch before one of the catalogue's places.
+// How many pairs of the batch come before a place of the catalogue.
 fn rank(place: u32) -> u32 {
   let entry = ranked[select(0u, LIST_WORDS, FED) + (place >> 5u)];
   return entry.y + countOneBits(entry.x & ((1u << (place & 31u)) - 1u));

@@ -1,14 +1,18 @@
-// token_gradient_chunks.wgsl - sums over stretches of a popular token's items, before token_gradient
+// token_gradient_chunks.wgsl - partial sums for tokens that many items have, before token_gradient.wgsl
 //
 //   source [D, N]   gradients by distinct item        pair, ranked   see token_group.wgsl
 //   chunk [., N]    chunk c: sum of source over the items of pairs c CHUNK .. (c + 1) CHUNK, if they are all of one token
 //
-// A category that most items have would keep one invocation of token_gradient walking for as long as all others
-// together. In stretches of CHUNK pairs its sum is a matter of many. Where a stretch holds several tokens, nothing is
-// written: token_gradient walks those pairs itself. The stretches follow from the batch alone, so the sums' order does.
+// A category that most items have would keep one invocation of token_gradient.wgsl walking for as long as all others together.
+// In chunks of CHUNK pairs many invocations share its sum. Where a chunk holds several tokens, nothing is written:
+// token_gradient.wgsl walks along those pairs itself. The chunks follow from the batch alone, and so does the order of the
+// sums.
 //
-// Work split   one invocation owns four columns of one stretch.
-// Cost         a flop and 4 bytes an element of source.      Next   token_gradient.wgsl
+// For          both kinds of adapter
+// Work split   one invocation owns four columns of one chunk.
+// On a GPU     (reasoned, not measured) a serial walk over a popular token is a long tail that nothing hides; in chunks it is
+//              spread over the GPU. Neighbours own neighbouring columns: source is read coalesced, pair is a broadcast.
+// Cost         a flop and 4 bytes an element of source.      Next   token_gradient.wgsl, token_gradient_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;         // columns / 4

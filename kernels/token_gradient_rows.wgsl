@@ -1,17 +1,21 @@
-// token_gradient_rows.wgsl - token_gradient for the rows that a batch touches, at no cost of the others
+// token_gradient_rows.wgsl - token_gradient.wgsl for the table's rows that a batch touches; the others cost nothing
 //
 //   source [D, N]   gradients by distinct item        pair, ranked   see token_group.wgsl
-//   chunk [., N]    of token_gradient_chunks          token_first [V+1]  first pair of a token among those of the catalogue
-//   touched [.]     a place for each pair of the batch: the token of the first of its pairs, NONE for the others and behind
-//                   the last
+//   chunk [., N]    from token_gradient_chunks.wgsl   token_first [V+1]  first pair of a token among those of the catalogue
+//   touched [.]     a place for each pair of the batch: the pair's token at the first pair of a token, NONE at its others and
+//                   past the last pair
 //   output [., N]   at the place of a token: the sum of source over the batch's items that have it; not written for NONE
 //
-// So adam_rows finds each token once. Sums have the order of token_gradient, so the bits are the same. The host does not
-// know how many pairs a batch has, only a bound: all places up to it are written, and those that rounding adds.
+// So adam_rows.wgsl finds each token once. Sums have the order of token_gradient.wgsl, so the bits are the same. The host does
+// not know how many pairs a batch has, only a bound. All places up to that bound are written, and those that the grid's
+// rounding adds.
 //
-// Work split   one invocation owns four columns of one place. Others than a token's first leave at once.
+// For          both kinds of adapter
+// Work split   one invocation owns four columns of one place. At any place but a token's first it ends at once.
+// On a GPU     (reasoned, not measured) neighbours own neighbouring columns: coalesced. Places that end at once do so by whole
+//              rows, so subgroups seldom diverge.
 // Cost         8 bytes a pair, a flop and 4 bytes an element of source read, 4 an element of a touched row written.
-// Next         adam_rows.wgsl
+// Forward      token_sum.wgsl      Next   adam_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;         // columns / 4
@@ -42,7 +46,7 @@ struct Step {
 
 fn load_source(i: u32) -> vec4f { return source[i]; }
 
-// Pairs of the batch before one of the catalogue's places.
+// How many pairs of the batch come before a place of the catalogue.
 fn rank(place: u32) -> u32 {
   let entry = ranked[select(0u, LIST_WORDS, FED) + (place >> 5u)];
   return entry.y + countOneBits(entry.x & ((1u << (place & 31u)) - 1u));

@@ -1,11 +1,14 @@
-// token_group.wgsl - the batch's distinct items grouped by token
+// token_group.wgsl - the batch's distinct items, grouped by token
 //
-//   slot_item [D]   item_first [I+1], token, place [P]   see token_mark   ranked [2 W + 1]  from batch_rank
-//   pair [.]        (slot of an item, token): all pairs of the batch by token, those of a token by item; then those of the
-//                   items that are fed to the encoder, with V added to the token
+//   slot_item [D]   item_first [I+1], token, place [P]   see token_mark.wgsl   ranked [2 W + 1]  from batch_rank.wgsl
+//   pair [.]        (slot of an item, token): all pairs of the batch by token, and those of one token by item. Then the same for
+//                   the items that are fed to the encoder, with V added to the token
 //
+// For          both kinds of adapter
 // Work split   one invocation owns one distinct item.
-// Cost         24 bytes a pair.      Readers   token_gradient_chunks.wgsl, token_gradient.wgsl
+// On a GPU     (reasoned, not measured) a scatter of 8 bytes a pair, after two loads and a bit count: latency decides, as in
+//              token_mark.wgsl.
+// Cost         24 bytes a pair.      Readers   token_gradient_chunks.wgsl, token_gradient.wgsl, token_gradient_rows.wgsl
 
 const WORKGROUP = 64;
 const LIST_WORDS = 1u;  // W

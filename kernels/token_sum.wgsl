@@ -1,14 +1,18 @@
-// token_sum.wgsl - the product of an item's tokens with a table: a sum of few of its rows
+// token_sum.wgsl - the product of an item's tokens with a table: a sum of a few of its rows
 //
 //   table [V, N]   item_first [I+1], token [P]   the tokens of item i are token[item_first[i] .. item_first[i+1])
-//   output [D, N]  row per distinct item: output += sum of the table's rows, in the order of the item's tokens
-//   output [E, N]  with BY_EVENT: row per event, of the item that it feeds; nothing is added where it feeds none
+//   output [D, N]  a row for each distinct item: output += sum of the table's rows, in the order of the item's tokens
+//   output [E, N]  with BY_EVENT: a row for each event, of the item that it feeds; nothing is added where it feeds none
 //
 // With ADD the output holds the product of the items' dense features already; without, it is overwritten.
-// An item's tokens are a vector of V zeros and few ones: W f over it is never a matrix product.
+// An item's tokens are a vector of V numbers, a few ones and otherwise zeros: W f over it never becomes a matrix product.
 //
+// For          both kinds of adapter
 // Work split   one invocation owns four columns of one item or event.
-// Cost         a flop and 4 bytes an element of a token's row.      Backward   token_gradient.wgsl
+// On a GPU     (reasoned, not measured) neighbours own neighbouring columns, so each row of the table is read coalesced; which
+//              row it is, is random. The list of tokens is a broadcast. Items with many tokens take longer than their
+//              neighbours.
+// Cost         a flop and 4 bytes an element of a token's row.      Backward   token_gradient.wgsl, token_gradient_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;  // columns / 4
