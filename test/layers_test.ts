@@ -1,0 +1,63 @@
+/** The folders of src are layers: each uses itself and those below it, never one above. */
+
+import assert from "node:assert/strict";
+
+/** From the lowest to the highest; folders of one line may use each other. */
+const LAYERS = [
+  ["user_error.ts", "version.ts", "deno_flags.ts"],
+  ["files"],
+  ["data", "gpu"],
+  ["tape", "batch"],
+  ["ops"],
+  ["model"],
+  ["train"],
+  ["run", "prepare"],
+  ["mod.ts", "calibration", "report"],
+  ["experiment"],
+  ["cli"],
+];
+
+const SRC = new URL("../src/", import.meta.url);
+
+/** Files of src by their paths in it, each with the files there that it imports. */
+function importsOf(folder = ""): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const entry of Deno.readDirSync(new URL(folder, SRC))) {
+    const path = folder + entry.name;
+    if (entry.isDirectory) importsOf(`${path}/`).forEach((imports, file) => found.set(file, imports));
+    if (!entry.name.endsWith(".ts")) continue;
+    const text = Deno.readTextFileSync(new URL(path, SRC));
+    const names = [...text.matchAll(/\b(?:from |await import\()"(\.[^"]+)"/g)].map(([, name]) => name ?? "");
+    const urls = names.map((name) => new URL(name, new URL(path, SRC)).href);
+    found.set(path, urls.filter((url) => url.startsWith(SRC.href)).map((url) => url.slice(SRC.href.length)));
+  }
+  return found;
+}
+
+function layerOf(file: string): number {
+  const name = file.replace(/\/.*/, "");
+  const layer = LAYERS.findIndex((names) => names.includes(name));
+  assert.ok(layer >= 0, `Expected src/${name} in the list of layers in test/layers_test.ts, found none.`);
+  return layer;
+}
+
+Deno.test("no file of src imports from a layer above its own", () => {
+  const up: string[] = [];
+  for (const [file, imports] of importsOf()) {
+    for (const used of imports) if (layerOf(used) > layerOf(file)) up.push(`${file} imports ${used}`);
+  }
+  assert.deepEqual(up, []);
+});
+
+Deno.test("no file of src imports itself by way of others", () => {
+  const imports = importsOf();
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]) => {
+    const from = path.indexOf(file);
+    assert.ok(from < 0, `Expected no circle of imports, found ${[...path.slice(from), file].join(" -> ")}`);
+    if (done.has(file)) return;
+    for (const used of imports.get(file) ?? []) visit(used, [...path, file]);
+    done.add(file);
+  };
+  for (const file of imports.keys()) visit(file, []);
+});
