@@ -16,7 +16,7 @@
 //              rows of the table, and gradients that are rows apart. Events whose click fed nothing have idle invocations.
 // On llvmpipe  two cores, 2,560 events of 128 users, m = 20, n = 4, N = 64: 1.7 ms; with TANH 2.2
 // Cost         2 m n N flops an event.
-// Forward      pw_table_forward.wgsl      Next   pw_table_weight_gradient.wgsl
+// Forward      pw_window.wgsl, pw_table_forward.wgsl      Next   pw_table_weight_gradient.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;          // columns / 4

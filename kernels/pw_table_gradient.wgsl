@@ -14,7 +14,7 @@
 //              the item's rows is a broadcast. The whole table is written: memory decides in large catalogues.
 // On llvmpipe  two cores, 5,000 items x 4 x 64, 25,600 rows: 1.8 ms; embedding_gradient.wgsl 5.4
 // Cost         a flop and 4 bytes an element of the table, two indices a row for each N columns.
-// Forward      pw_table_forward.wgsl
+// Forward      pw_base.wgsl, pw_table_forward.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;          // columns / 4

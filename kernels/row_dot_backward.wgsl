@@ -11,7 +11,8 @@
 // Why so       both gradients need the input. In one walk it is read once.
 // On a GPU     (reasoned, not measured) neighbours read neighbouring columns of the same row: coalesced, and output_gradient is a
 //              broadcast. 64 columns in 16 chunks are only 256 invocations, which is few: memory is read with little in flight.
-// Cost         5 K flops, 8 K bytes a row.      Forward   row_dot_forward.wgsl      Next   adam.wgsl
+// Cost         5 K flops, 8 K bytes a row.
+// Forward      row_dot_forward.wgsl, cpu/row_dot_sum.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 8;
 const K4 = 16u;                // columns / 4

@@ -3,8 +3,8 @@
 //   input [R, K]   weights [K]   bias [1]   output [R]        output_r = bias + sum_k input_rk weights_k
 //
 // For          both kinds of adapter
-// On a CPU adapter  cpu/row_dot_sum.wgsl where cpu/matmul_forward_panel.wgsl makes the layer before: that kernel makes the
-//              products, too, and row_dot_sum adds them up. This kernel is for all other layers before.
+// On a CPU adapter  cpu/row_dot_sum.wgsl where panels make the layer before, and with it the products of each panel; this
+//              kernel where they do not (behind batch normalisation).
 // Work split   one invocation owns one row.
 // On a GPU     (reasoned, not measured) no barrier and one dispatch. But neighbours read rows that are K floats apart: each load
 //              touches a cache line for every invocation. The line's next vectors are read at once, so most of it should come

@@ -12,7 +12,8 @@
 // Work split   one invocation owns four columns of one chunk.
 // On a GPU     (reasoned, not measured) a serial walk over a popular token is a long tail that nothing hides; in chunks it is
 //              spread over the GPU. Neighbours own neighbouring columns: source is read coalesced, pair is a broadcast.
-// Cost         a flop and 4 bytes an element of source.      Next   token_gradient.wgsl, token_gradient_rows.wgsl
+// Cost         a flop and 4 bytes an element of source.
+// Forward      token_sum.wgsl      Next   token_gradient.wgsl, token_gradient_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;         // columns / 4

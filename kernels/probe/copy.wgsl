@@ -2,8 +2,9 @@
 //
 //   input [N]   output [N], vectors of four
 //
-// Work split   one invocation copies four vectors, a quarter of the array apart, so that four loads are under way at once;
-//              neighbours copy neighbours. With one vector each the launch of invocations rules, not the memory.
+// For          both kinds of adapter
+// Work split   one invocation copies four vectors, a quarter of the array apart, so that four loads are under way at once.
+//              Neighbours copy neighbours. With one vector each, the start of invocations would decide, not the memory.
 // Cost         no flops, 32 bytes a vector (16 read, 16 written): the slope of the roofline.
 
 const WORKGROUP = 64;

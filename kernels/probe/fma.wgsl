@@ -2,10 +2,11 @@
 //
 //   seeds [2]   output [invocations]        a_k = a_k x + y,    k = 0 .. 11, four times a round
 //
-// Work split   one invocation has 12 accumulators that do not wait for each other: a fused multiply-add is ready some four
-//              cycles after it began, and two begin in each cycle. With the seeds and the round they just fit 16 vector
-//              registers. Scalars, as the lanes of a CPU's vector are invocations. The seeds come from a buffer, so that
-//              nothing is known beforehand; the sum of the accumulators is written, so that nothing is left out.
+// For          both kinds of adapter
+// Work split   one invocation has 12 accumulators that do not wait for each other: a fused multiply-add is ready some four cycles
+//              after it began, and two begin in each cycle. With the seeds and the round they just fit 16 vector registers.
+//              They are scalars, as the lanes of a CPU's vector are invocations. The seeds come from a buffer, so that the
+//              compiler knows nothing beforehand. The sum of the accumulators is written, so that it can leave nothing out.
 // Cost         96 flops a round and invocation, next to no bytes: the flat part of the roofline.
 
 const WORKGROUP = 64;

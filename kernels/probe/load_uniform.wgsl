@@ -2,9 +2,10 @@
 //
 //   input [COUNT], vectors of four   output [invocations]
 //
-// Work split   every invocation reads 8 vectors a round, from a place of its own, and adds them up in four sums that do not
-//              wait for each other. The array fits the first cache: what is measured is
-//              the load, not the memory. The sum is written, so that no load can be left out.
+// For          both kinds of adapter
+// Work split   every invocation reads 8 vectors a round, from a place of its own, and adds them up in four sums that do not wait
+//              for each other. The array fits the first-level cache, so the load is measured, not the memory. The sum is
+//              written, so that the compiler can leave no load out.
 // Cost         32 floats a round and invocation.
 
 const WORKGROUP = 64;

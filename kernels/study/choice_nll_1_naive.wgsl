@@ -1,13 +1,15 @@
-// choice_nll_1_naive.wgsl - loss and gradient of a choice, every row for itself
+// choice_nll_1_naive.wgsl - loss and gradient of a choice, every row by itself
 //
 //   u [R]         utility of every displayed row          event [E]   (first row, end row, clicked row | NONE, -)
 //   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
 //   loss_e = log(1 + sum_{r in e} exp(eta u_r)) - eta u_click        (no click: the last term is 0)
 //   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,   P(r) = exp(eta u_r) / (1 + sum exp(eta u))
 //
-// Idea         one invocation, one row: it needs the whole page for its own probability, so it reads the page (largest utility, then
-//              the sum) and a page of K rows is read K times. The first row's invocation writes the event's loss as well.
-// On a GPU     not bad: K times as many invocations, and the page comes from cache; but neighbouring lanes do the same work.
+// Idea         one invocation, one row. For its own probability it needs the whole page, so it reads the page twice: for the
+//              largest utility and for the sum. A page of K rows is read K times. The first row's invocation also writes the
+//              event's loss.
+// On a GPU     (reasoned, not measured) not bad: K times as many invocations, and the page comes from cache. But neighbouring
+//              invocations do the same work.
 // On llvmpipe  loses: K times the loads and K times the exps, and nothing is idle to do them.
 
 const WORKGROUP = 8;    // rows of a page
@@ -35,7 +37,7 @@ fn choice_nll_1_naive(@builtin(global_invocation_id) id: vec3u) {
   let end = event[e].y;
   let click = event[e].z;
   if (id.x >= end - first) { return; }
-  // The largest utility, that of "no click" (0) among them, is subtracted: nothing overflows.
+  // The largest utility is subtracted, so nothing overflows. "No click", whose utility is 0, is among them.
   var most = 0.0;
   for (var r = first; r < end; r++) { most = max(most, ETA * u[r]); }
   var sum = exp(-most);

@@ -5,10 +5,10 @@
 //   loss_e = log(1 + sum_{r in e} exp(eta u_r)) - eta u_click        (no click: the last term is 0)
 //   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,   P(r) = exp(eta u_r) / (1 + sum exp(eta u))
 //
-// Idea         the rows of a page are dealt out to 32 invocations; what they found is brought together in workgroup memory by
-//              halves: 16 take from 16, 8 from 8, ... 1 from 1. Each row is read by one invocation, not by K.
-// On a GPU     the classic reduction. It wins on wide rows, such as the 50,000 words of a language model; on pages of 10 most of
-//              the 32 lanes are idle.
+// Idea         the rows of a page are dealt out to 32 invocations. Their results are combined in workgroup memory by halves: 16
+//              invocations take from 16 others, 8 from 8, ... 1 from 1. Each row is read by one invocation, not by K.
+// On a GPU     (reasoned, not measured) the classic reduction. It wins on wide rows, such as the 50,000 words of a language
+//              model. On pages of 10 most of the 32 invocations are idle.
 // On llvmpipe  loses by far: six barriers a reduction, two reductions an event, for ten numbers.
 
 const WORKGROUP = 32;  // invocations an event
@@ -40,7 +40,7 @@ fn choice_nll_2_workgroup(@builtin(local_invocation_index) local: u32, @builtin(
   var x = 0.0;
   if (clicked) { x = ETA * u[click]; }
 
-  // The largest utility, that of "no click" (0) among them, is subtracted: nothing overflows.
+  // The largest utility is subtracted, so nothing overflows. "No click", whose utility is 0, is among them.
   var most = 0.0;
   for (var r = first + local; r < end; r += WORKGROUP) { most = max(most, ETA * u[r]); }
   largest[local] = most;

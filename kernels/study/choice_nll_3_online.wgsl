@@ -5,12 +5,12 @@
 //   loss_e = log(1 + sum_{r in e} exp(eta u_r)) - eta u_click        (no click: the last term is 0)
 //   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,   P(r) = exp(eta u_r) / (1 + sum exp(eta u))
 //
-// Idea         an invocation owns an event and reads its page once for loss and largest utility together: when a larger utility
-//              turns up, the sum so far is scaled down to it (the online softmax of FlashAttention).
-// On a GPU     wins where reading is what costs: rows that do not fit a cache.
-// On llvmpipe  wins over step 1: a page is read twice instead of 2 K times. An exp more for each row is about as dear as the load
-//              that it saves. The shipped kernel, choice_nll.wgsl, reads the page once more for the largest utility, has one exp
-//              less, and looks for what is no finite number: a tenth slower, 30 us of a step of tens of milliseconds.
+// Idea         one invocation owns an event. It finds the loss's sum and the largest utility in one pass over the page: when a
+//              larger utility turns up, the sum so far is scaled down to it (the online softmax of FlashAttention).
+// On a GPU     (reasoned, not measured) wins where reading decides: rows that do not fit a cache.
+// On llvmpipe  wins over step 1: a page is read twice instead of 2 K times. One exp more for each row costs about as much as the
+//              load that it saves. The shipped kernel, choice_nll.wgsl, reads the page once more for the largest utility, has
+//              one exp less, and looks for NaN and infinity. It is a little slower: figures in bench/ladder.md.
 
 const WORKGROUP = 16;  // events
 const ETA = 1.0;
@@ -39,7 +39,7 @@ fn choice_nll_3_online(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
   var x = 0.0;
   if (clicked) { x = ETA * u[click]; }
 
-  // "No click" is there from the start: utility 0, exp(0) = 1.
+  // The sum begins with "no click": utility 0, exp(0) = 1.
   var most = 0.0;
   var sum = 1.0;
   var greater = 0.0;

@@ -5,10 +5,12 @@
 //   d = dc + dh o (1 - t^2), t = tanh(f c + i g)      dz = (d g i (1 - i), d i (1 - g^2), d c f (1 - f), dh t o (1 - o))
 //   dc' = d f      dh' = dz W^T + state_gradient
 //
-// Idea         one invocation, one user: from her last event to her first, one number after another, as forward's step 1.
-// On a GPU     loses as that does: too few invocations, and arrays that do not stay in registers.
-// On llvmpipe  W^T is read along its rows here, so the loads of one sum follow each other in memory; it is still a load, number
-//              by number, for 2 flops.
+// Idea         one invocation, one user: from the user's last event to the first, number by number, as in
+//              study/lstm_forward_1_naive.wgsl.
+// On a GPU     (reasoned, not measured) loses for the same reasons: too few invocations, and arrays that do not stay in
+//              registers.
+// On llvmpipe  W^T is read along the rows of W here, so the loads of one sum follow each other in memory. Each is still a load of
+//              one number for 2 flops.
 
 const WORKGROUP = 8;  // users
 const H4 = 5u;  // H / 4

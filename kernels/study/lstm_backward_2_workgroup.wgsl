@@ -5,10 +5,10 @@
 //   d = dc + dh o (1 - t^2), t = tanh(f c + i g)      dz = (d g i (1 - i), d i (1 - g^2), d c f (1 - f), dh t o (1 - o))
 //   dc' = d f      dh' = dz W^T + state_gradient
 //
-// Idea         4H invocations a user. H of them make dz of their unit and leave it in workgroup memory; then all of them sum
-//              a quarter of dz W^T each, and the first H add the quarters: three barriers an event.
-// On a GPU     wins, as forward's step 2 does: 80 invocations a user for H = 20.
-// On llvmpipe  loses: barriers put registers away and bring them back, and no width is there to be filled.
+// Idea         4H invocations a user. H of them make dz of their unit and put it into workgroup memory. Then each of the 4H sums
+//              a quarter of one unit's dz W^T, and the first H add up the quarters: three barriers an event.
+// On a GPU     (reasoned, not measured) wins, as study/lstm_forward_2_workgroup.wgsl does: 80 invocations a user for H = 20.
+// On llvmpipe  loses: barriers put registers away and bring them back, and the cores were busy before.
 
 const WORKGROUP = 80;  // 4H: a quarter of a unit's sum each; 16 H4, at most 256
 const H4 = 5u;  // H / 4
@@ -46,9 +46,9 @@ fn lstm_backward_2_workgroup(@builtin(local_invocation_index) local: u32, @built
   }
   let unit = local % H;
   let part = local / H;
-  var dh = 0.0;  // of the first H, as dc
+  var dh = 0.0;  // of the first H invocations, like dc
   var dc = 0.0;
-  // Barriers must be met by all invocations, so what decides on the way to them is read as a uniform value.
+  // All invocations must reach a barrier, so the values that branch on the way to it are read as uniform ones.
   let begin = workgroupUniformLoad(&first);
   let stop = workgroupUniformLoad(&end);
   for (var e = stop; e > begin;) {

@@ -4,12 +4,12 @@
 //   state [E, H] h before the event   cell [E, H] c before it      gates [E, 4H] activations, for the backward pass
 //   c' = sigmoid(f + 1) c + sigmoid(i) tanh(g)      h' = sigmoid(o) tanh(c')
 //
-// Idea         one invocation, one user: a loop over her events, one over the units, one over what a unit sums. A history in
-//              one dispatch, instead of a dispatch an event.
-// On a GPU     loses: a batch of 128 users is 128 invocations, where thousands would fit; arrays that are indexed by a loop's
-//              variable do not stay in registers.
-// On llvmpipe  128 users are 16 vectors of 8 lanes, enough for a few cores. Its price is the weights: read number by number
-//              from storage, 4 loads for 8 flops.
+// Idea         one invocation, one user: a loop over the user's events, one over the units, one over the terms of a unit's sum.
+//              A whole history is one dispatch, not a dispatch for each event.
+// On a GPU     (reasoned, not measured) loses: a batch of 128 users is 128 invocations, where thousands would fit. Arrays that a
+//              loop indexes do not stay in registers.
+// On llvmpipe  128 users are 16 vectors of 8 lanes, enough for a few cores. What costs is the weights: they are read number by
+//              number from storage, 4 loads for 8 flops.
 
 const WORKGROUP = 8;  // users
 const H4 = 5u;  // H / 4

@@ -4,11 +4,11 @@
 //   state [E, H] h before the event   cell [E, H] c before it      gates [E, 4H] activations, for the backward pass
 //   c' = sigmoid(f + 1) c + sigmoid(i) tanh(g)      h' = sigmoid(o) tanh(c')
 //
-// Idea         step 1 with four neighbouring units as a vector: a vector of weights for each gate and each h. The products
-//              per loaded float stay as they were; loops run a quarter as often.
-// On a GPU     still one invocation a user: too few of them.
-// On llvmpipe  wins: a vector costs less than its four numbers. The shipped kernel, lstm_forward.wgsl, takes four k at a time as
-//              well, a mat4x4f of weights for each gate.
+// Idea         step 1 with four neighbouring units as a vector: a vector of weights for each gate and each h. A loaded float
+//              serves as many products as before; loops run a quarter as often.
+// On a GPU     (reasoned, not measured) still one invocation a user: too few of them.
+// On llvmpipe  wins: a vector costs less than its four numbers. The shipped kernel, lstm_forward.wgsl, also takes four k at a
+//              time, a mat4x4f of weights for each gate.
 
 const WORKGROUP = 8;  // users
 const H4 = 5u;  // H / 4

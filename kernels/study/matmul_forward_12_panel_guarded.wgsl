@@ -2,13 +2,12 @@
 //
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)      K at most 64
 //
-// Idea         the panel of step 11, but in one straight line: no loop over k, so that every read of the panel is at a place
-//              that the compiler knows.
-// On a GPU     a loop of known length is unrolled by the compiler as far as it pays. Written out, the code may not fit the
-//              instruction cache.
-// On llvmpipe  a read of workgroup memory at a constant place, where all lanes are known to run, is one scalar load that the
-//              multiplication broadcasts by itself. But the row's end is still guarded by an `if`: LLVM defers the additions
-//              behind the branch and keeps all products of the row in memory until then.
+// Idea         the panel of step 11, but without a loop over k: every read of the panel is at a place that the compiler knows.
+// On a GPU     (reasoned, not measured) the compiler unrolls a loop of known length as far as it pays. Written out, the code may
+//              not fit the instruction cache.
+// On llvmpipe  a read of workgroup memory at a constant place, where all lanes are known to run, is one scalar load, which the
+//              multiplication broadcasts. But an `if` still guards the row's end: LLVM moves the additions behind the branch
+//              and keeps all products of the row in memory until then.
 
 const WORKGROUP = 1;
 const WORKGROUP_Y = 128;  // rows

@@ -2,12 +2,11 @@
 //
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)      K at most 64
 //
-// Idea         step 12, but rows and columns past the end store the last one's bits again at its place instead of being
-//              guarded by an `if`. (To the letter of WGSL a race, between equal values.)
-// On a GPU     no matter: a branch that whole groups of lanes take alike is nearly free.
-// On llvmpipe  LLVM no longer defers the additions. But the row's vectors are read between the sums, and a texel is fetched by
-//              a call: around each of 16 calls all 16 sums are saved and loaded again. Step 14 reads the whole row
-//              first.
+// Idea         step 12, but without the `if`: rows and columns past the end compute the last one again and store the same bits
+//              at its place. (In WGSL's terms that is a race, but between equal values.)
+// On a GPU     (reasoned, not measured) no matter: a branch that a whole subgroup takes alike is nearly free.
+// On llvmpipe  LLVM no longer moves the additions. But the row's vectors are read between the sums, and fetching a texel is a
+//              call: around each of 16 calls all 16 sums are saved and loaded again. Step 14 reads the whole row first.
 
 const WORKGROUP = 1;
 const WORKGROUP_Y = 128;  // rows

@@ -2,12 +2,13 @@
 //
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)
 //
-// Idea         a workgroup of 16 x 16 owns 16 x 16 numbers of the output. It brings 16 x 16 of each operand into workgroup
-//              memory together and reads each of them 16 times there: 16 times fewer loads from storage.
-// On a GPU     the classic first step: workgroup memory is on the chip, and a barrier costs tens of cycles.
-// On llvmpipe  it gains nothing, and loses with more k. Workgroup memory is plain memory, no nearer than the cache; a load from it
-//              only saves the bounds check. And a barrier makes a coroutine of every 8 invocations, whose registers are saved
-//              and restored each time: 8 barriers here for 64 k.
+// Idea         a workgroup of 16 x 16 owns 16 x 16 numbers of the output. Together it brings 16 x 16 of each operand into
+//              workgroup memory, and reads each of them 16 times there: 16 times fewer loads from storage.
+// On a GPU     (reasoned, not measured) the classic first step: workgroup memory is on the chip, and a barrier costs tens of
+//              cycles.
+// On llvmpipe  it gains nothing, and with more k it loses. Workgroup memory is plain memory, no nearer than the cache; a load
+//              from it only saves the bounds check. And a barrier makes a coroutine of every 8 invocations, whose registers
+//              are saved and restored each time: 8 barriers here for 64 k.
 
 const WORKGROUP = 16;    // columns
 const WORKGROUP_Y = 16;  // rows
@@ -34,7 +35,7 @@ fn matmul_forward_2_tile(@builtin(global_invocation_id) id: vec3u, @builtin(loca
   for (var k = 0u; k < K; k += 16u) {
     let input_k = k + local.x;
     let weight_k = k + local.y;
-    // What is outside of the matrices is 0 in the tiles. Nobody may leave before the last barrier.
+    // Outside of the matrices the tiles hold 0. No invocation may return before the last barrier.
     input_tile[local.y][local.x] = 0.0;
     weight_tile[local.y][local.x] = 0.0;
     if (id.y < rows && input_k < K) { input_tile[local.y][local.x] = input[id.y * K + input_k]; }

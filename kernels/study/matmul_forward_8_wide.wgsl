@@ -2,12 +2,12 @@
 //
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]      output = ELU(input W + bias)
 //
-// Idea         4 rows x 16 columns an invocation: the input that was loaded serves four blocks of weights. 20 vectors for
-//              512 flops, where step 7 loads 32.
-// On a GPU     64 accumulators are about as many as pay; more of them leave room for fewer invocations at a time, and then
-//              nothing hides the time that a load takes.
-// On llvmpipe  wins half as much again: nothing hides a load there in any case, so fewer of them is all that counts. 8 x 16, the
-//              shipped matmul_forward_rows.wgsl, gains nothing more while the input comes from a storage buffer, but with the
+// Idea         4 rows x 16 columns an invocation: each loaded input serves four blocks of weights. 20 vectors for 512 flops,
+//              where step 7 loads 32.
+// On a GPU     (reasoned, not measured) 64 accumulators are about as many as pay. More of them leave room for fewer invocations
+//              at a time, and then nothing hides the time that a load takes.
+// On llvmpipe  wins half as much again: nothing hides a load there in any case, so only their number counts. 8 x 16, the shipped
+//              cpu/matmul_forward_rows.wgsl, gains nothing more while the input is in a storage buffer. It does with the
 //              input in a texture.
 
 const WORKGROUP = 8;  // blocks of 4 rows
@@ -59,7 +59,7 @@ fn matmul_forward_8_wide(@builtin(global_invocation_id) id: vec3u) {
   for (var k = 0u; k < K4; k++) {
     let a = mat4x4f(input[r0 + k], input[r1 + k], input[r2 + k], input[r3 + k]);
     let w = 4u * k * N4 + column;
-    // Columns past the end read weights of others; they are not stored.
+    // Columns past the end read other columns' weights; they are not stored.
     c0 += block(w) * a;
     c1 += block(w + 1u) * a;
     c2 += block(w + 2u) * a;

@@ -3,10 +3,11 @@
 //   output_gradient [M, N]   weights [K, N]   input [M, K]
 //   input_gradient [M, K] = output_gradient W^T ELU'(input)      ELU' = 1 for input > 0, else input + 1
 //
-// Idea         one invocation, one number of the result: the product of a row of the output's gradient and a row of W. Both
-//              are read in order, but number by number.
-// On a GPU     slow: neighbours in x read rows of W that are N floats apart, a cache line for each lane.
-// On llvmpipe  slow: 2 loads for 2 flops, each lane by lane behind a bounds check.
+// Idea         one invocation, one number of the result: the product of a row of the output's gradient and a row of W. Both are
+//              read in order, number by number.
+// On a GPU     (reasoned, not measured) slow: neighbours in x read rows of W that are N floats apart, a cache line for each
+//              invocation.
+// On llvmpipe  slow: 2 loads for 2 flops, each done lane by lane behind a bounds check.
 
 const WORKGROUP = 16;   // columns
 const WORKGROUP_Y = 4;  // rows

@@ -3,11 +3,11 @@
 //   output_gradient [M, N]   weights [K, N]   input [M, K]
 //   input_gradient [M, K] = output_gradient W^T ELU'(input)      ELU' = 1 for input > 0, else input + 1
 //
-// Idea         the two rows that are multiplied are both contiguous, so they can be read as vectors: dot(d, w). The products
-//              per loaded float stay as they were.
-// On a GPU     a quarter of the load instructions; what is read from memory is the same.
-// On llvmpipe  it depends on N. With N = 256 it wins, half as much again: four products share the loop around them. With N = 64 it
-//              loses: 16 rounds of so short a loop are unrolled, it compiles 20 times as long, and the long code is slower.
+// Idea         both rows of the product are contiguous, so they can be read as vectors: dot(d, w). A loaded float serves as
+//              many products as before.
+// On a GPU     (reasoned, not measured) a quarter of the load instructions; what is read from memory is the same.
+// On llvmpipe  it depends on N. With N = 256 it wins: four products share the loop around them. With N = 64 it loses: so short a
+//              loop, 16 rounds, is unrolled. That takes long to compile, and the long code is slower. Figures: bench/ladder.md
 
 const WORKGROUP = 16;   // columns
 const WORKGROUP_Y = 4;  // rows

@@ -3,7 +3,8 @@
 //   input [M, K]   output_gradient [M, N]      partials [K, N] = input^T output_gradient
 //
 // Idea         one invocation, one weight: it walks along all rows of the batch. 2 loads for 2 flops.
-// On a GPU     slow twice: K N invocations (4,096 for 64 x 64) are few, and each has M additions that wait for one another.
+// On a GPU     (reasoned, not measured) slow for two reasons: K N invocations (4,096 for 64 x 64) are few, and each has M
+//              additions that wait for one another.
 // On llvmpipe  4,096 invocations are enough for a few cores; the loads are what costs.
 
 const WORKGROUP = 16;   // columns

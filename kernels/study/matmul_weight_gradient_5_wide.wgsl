@@ -3,10 +3,10 @@
 //   input [M, K]   output_gradient [M, N]      partials [chunk, K, N] = sum over the chunk's rows of input_m^T output_gradient_m
 //
 // Idea         8 x 16 weights an invocation: 6 vectors a row for 256 flops, where step 4 loads 16 for as much.
-// On a GPU     128 accumulators are too many: few invocations fit at a time.
-// On llvmpipe  wins, but less than the loads say: 128 accumulators of 8 lanes are more than there are vector registers, so they
-//              live in memory and are read and written back for each row. The shipped kernel, matmul_weight_gradient_rows.wgsl,
-//              sums four rows in registers first.
+// On a GPU     (reasoned, not measured) 128 accumulators are too many: few invocations fit at a time.
+// On llvmpipe  wins, but less than the number of loads suggests: 128 accumulators of 8 lanes are more than there are vector
+//              registers, so they stand in memory and are read and written back for each row. The shipped kernel,
+//              cpu/matmul_weight_gradient_rows.wgsl, sums four rows in registers first.
 
 const WORKGROUP = 8;  // blocks of 8 x 16 weights
 const K4 = 16u;  // columns of the input / 4
@@ -58,7 +58,7 @@ fn matmul_weight_gradient_5_wide(@builtin(global_invocation_id) id: vec3u) {
   var c12 = mat4x4f();
   var c13 = mat4x4f();
   for (var m = first; m < end; m++) {
-    // What is past the last column is not stored.
+    // Columns past the end are not stored.
     let x0 = load_input(m * K4 + k);
     let x1 = load_input(m * K4 + min(k + 1u, K4 - 1u));
     let d0 = load_output_gradient(m * N4 + n);
