@@ -87,7 +87,7 @@ Deno.test("a run that is stopped and resumed leaves no buffer, open file or list
         adapter: { ...gpu.adapter, driver: "unknown" },
         system: "test",
       });
-      const stopAndGoOn = async <F extends ChoiceFigures>(stage: Stage<F>, config: RunConfig) => {
+      const stopAndGoOn = async (stage: Stage, config: RunConfig) => {
         const path = `${folder}/${stage.name}`;
         await Deno.mkdir(path);
         const session = async (resumes: boolean) => {

@@ -18,7 +18,7 @@ import { StepProducts } from "../src/calibration/step_products.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { datasetOf } from "../src/run/dataset.ts";
 import { type RunConfig, runConfigSchema } from "../src/run/run_config.ts";
-import { adversarialStage, shannonStage, type Stage } from "../src/run/stages.ts";
+import { type Stage, stagesOf } from "../src/run/stages.ts";
 import { resumeStage, type RunEvents, startStage } from "../src/run/training_run.ts";
 import { AdversarialTrainer, evaluateGame, gameOptions } from "../src/train/adversarial_trainer.ts";
 import type { BatchTrainer } from "../src/train/batch_trainer.ts";
@@ -366,9 +366,9 @@ async function run(gpu: Gpu, source: LogSource, stopAt?: number): Promise<Map<st
     system: "",
   });
   const data = datasetOf(source, config.data);
-  const through = async <F extends ChoiceFigures>(stage: Stage<F>) => {
+  const through = async (stage: Stage) => {
     const stop = new AbortController();
-    const events: RunEvents<F> = {
+    const events: RunEvents = {
       onStep: ({ iteration }) => iteration === stopAt && stop.abort(),
     };
     const context = { gpu, data, init: undefined, signal: stop.signal };
@@ -378,10 +378,8 @@ async function run(gpu: Gpu, source: LogSource, stopAt?: number): Promise<Map<st
     return await resumeStage(stage, { ...context, signal: new AbortController().signal }, path, config, {});
   };
   const found = new Map<string, unknown>();
-  for (const stage of [shannonStage, adversarialStage]) {
-    const { test, baselines, iteration } = stage === shannonStage
-      ? await through(shannonStage)
-      : await through(adversarialStage);
+  for (const stage of stagesOf(config)) {
+    const { test, baselines, iteration } = await through(stage);
     assert.equal(test?.length, 4);
     found.set(stage.name, { test, baselines, iteration });
     for (const file of ["train.csv", "validation.csv", "best-prec1.safetensors", "last.safetensors"]) {

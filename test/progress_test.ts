@@ -25,6 +25,14 @@ Deno.test("progressLine shows everything where there is room", () => {
   );
 });
 
+Deno.test("progressLine names the figures as it is told to", () => {
+  const names = { loss: "loss_min", prec1: "pi prec@1" };
+  assert.equal(
+    progressLine({ ...standing, names }, 120, 0),
+    "1,500/20,000  loss_min 3.1416  pi prec@1 0.412  val loss_min 3.3000  val pi prec@1 0.400  6m10s left",
+  );
+});
+
 Deno.test("progressLine never exceeds the width and keeps what matters most", () => {
   for (let width = 5; width <= 130; width++) {
     const line = progressLine(standing, width);

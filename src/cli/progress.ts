@@ -11,6 +11,13 @@ export interface Figures {
   valPrec1?: number;
 }
 
+/** What the loss and the precision are called. */
+export interface FigureNames {
+  readonly loss: string;
+  readonly prec1: string;
+}
+const usualNames: FigureNames = { loss: "loss", prec1: "prec@1" };
+
 /** A display of progress; `stop` must be called for the process to end. */
 export interface TrainingProgress {
   /** Tells that `iteration` iterations are done; figures not given keep their last value. */
@@ -37,6 +44,7 @@ export interface Standing {
   /** Seconds that this session has taken so far. */
   seconds: number;
   figures: Figures;
+  names?: FigureNames;
 }
 
 /**
@@ -49,9 +57,10 @@ export function trainingProgress(
   total: number,
   start: number,
   output: Output = process.stderr,
+  names: FigureNames = usualNames,
 ): TrainingProgress {
   const began = performance.now();
-  const standing = { iteration: start, total, start, seconds: 0, figures: {} as Figures };
+  const standing = { iteration: start, total, start, seconds: 0, figures: {} as Figures, names };
   const display = output.isTTY ? terminalDisplay(standing, output) : plainDisplay(standing, output);
   return {
     update(iteration, figures = {}) {
@@ -128,14 +137,14 @@ const LONGEST_BAR = 30;
  * @param longestBar characters of the bar where there is room for it; 0 for none
  */
 export function progressLine(standing: Readonly<Standing>, width: number, longestBar = LONGEST_BAR): string {
-  const { iteration, total, figures } = standing;
+  const { iteration, total, figures, names = usualNames } = standing;
   // In the order shown; `rank` says what goes first (highest) when the line is too long.
   const fields = [
     { rank: 0, text: `${count(iteration)}/${count(total)}` },
-    { rank: 1, text: figure("loss", figures.loss, 4) },
-    { rank: 3, text: figure("prec@1", figures.prec1, 3) },
-    { rank: 5, text: figure("val loss", figures.valLoss, 4) },
-    { rank: 4, text: figure("val prec@1", figures.valPrec1, 3) },
+    { rank: 1, text: figure(names.loss, figures.loss, 4) },
+    { rank: 3, text: figure(names.prec1, figures.prec1, 3) },
+    { rank: 5, text: figure(`val ${names.loss}`, figures.valLoss, 4) },
+    { rank: 4, text: figure(`val ${names.prec1}`, figures.valPrec1, 3) },
     { rank: 2, text: timeLeft(standing) },
   ].filter((field) => field.text !== "");
   const known = fields.length;

@@ -1,5 +1,6 @@
 /** What `train` and `reproduce` do with a run: begin it, go on with it, show how it goes. */
 
+import process from "node:process";
 import { UserError } from "../user_error.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import { type Dataset, fitDataset } from "../run/dataset.ts";
@@ -10,7 +11,7 @@ import type { OwnedFolder } from "../files/owned_folder.ts";
 import { expectResumable } from "../run/run_state.ts";
 import { expectUnbegun, RunFolder } from "../run/run_folder.ts";
 import { readSnapshot } from "../run/snapshot.ts";
-import { adversarialStage, shannonStage, type Stage, stagesOf } from "../run/stages.ts";
+import { type Stage, stagesOf } from "../run/stages.ts";
 import {
   resumeStage,
   type RunContext,
@@ -18,10 +19,8 @@ import {
   type RunResult,
   startStage,
 } from "../run/training_run.ts";
-import type { ChoiceFigures } from "../data/ranking.ts";
-import type { GameFigures } from "../train/sums.ts";
 import { iterationFlops, type Trained } from "../train/iteration_work.ts";
-import { type Figures, trainingProgress } from "./progress.ts";
+import { trainingProgress } from "./progress.ts";
 import { delayedProgress } from "./step_progress.ts";
 import type { Stop } from "./stop.ts";
 
@@ -39,18 +38,17 @@ export async function goOn(
   run: OwnedFolder,
   config: RunConfig,
   stop: Stop,
-  report: (result: RunResult) => void = () => {},
+  report: (result: RunResult, stage: Stage) => void = () => {},
 ): Promise<RunResult[]> {
   await expectToGoOn(run.path, config);
   const results: RunResult[] = [];
-  for (const name of stagesOf(config)) {
+  const stages = stagesOf(config);
+  for (const stage of stages) {
     if (stop.signal.aborted && results.length > 0) break;
-    if (stagesOf(config).length > 1) say(`${name} stage`);
-    const result = name === "shannon"
-      ? await goOnWith(shannonStage, context, run.path, config, stop, shannonFigures)
-      : await goOnWith(adversarialStage, context, run.path, config, stop, gameFigures);
+    if (stages.length > 1) say(`${stage.name} stage`);
+    const result = await goOnWith(stage, context, run.path, config, stop);
     results.push(result);
-    report(result);
+    report(result, stage);
     if (!result.test) break;
   }
   return results;
@@ -61,18 +59,18 @@ export async function goOn(
  * @throws UserError when its files are not what they were, or more iterations are done than are asked for.
  */
 export async function expectToGoOn(path: string, config: RunConfig): Promise<void> {
-  for (const name of stagesOf(config)) {
-    const stage = name === "shannon" ? shannonStage : adversarialStage;
+  for (const stage of stagesOf(config)) {
     const folder = stage.folder(path);
     if (!await RunFolder.hasState(folder)) {
-      await expectUnbegun(folder, stage.columns);
+      await expectUnbegun(folder, Object.keys(stage.columns));
       continue;
     }
     const done = await expectResumable(folder);
     const iterations = stage.iterations(config);
     if (iterations >= done) continue;
-    const option = name === "shannon" ? "--iterations" : "--adversarial";
-    throw new UserError(`Expected ${option} of at least ${done}, which are done, got ${iterations}.`);
+    throw new UserError(
+      `Expected --${stage.option} of at least ${done}, which are done, got ${iterations}.`,
+    );
   }
 }
 
@@ -81,49 +79,57 @@ export function isFinished(config: RunConfig, results: readonly RunResult[]): bo
   return results.length === stagesOf(config).length && results.every(({ test }) => test !== undefined);
 }
 
-async function goOnWith<F extends ChoiceFigures>(
-  stage: Stage<F>,
+async function goOnWith(
+  stage: Stage,
   context: RunContext,
   path: string,
   config: RunConfig,
   stop: Stop,
-  figures: (f: F) => Figures,
 ): Promise<RunResult> {
   const folder = stage.folder(path);
-  const iterations = stage.iterations(config);
   if (!await RunFolder.hasState(folder)) {
-    const run = (events: RunEvents<F>) => startStage(stage, context, path, config, events);
-    return await withProgress(iterations, 0, stop, figures, run);
+    return await withProgress(
+      stage,
+      config,
+      0,
+      stop,
+      (events) => startStage(stage, context, path, config, events),
+    );
   }
   const { info } = await readSnapshot(`${folder}/last.safetensors`);
   const start = info?.iteration ?? 0;
   say(`going on after iteration ${start}`);
   const data = info ? fitDataset(context.data, info.items, `The run in ${path}`) : context.data;
   const fitted = { ...context, data };
-  const run = (events: RunEvents<F>) => resumeStage(stage, fitted, path, config, events);
-  return await withProgress(iterations, start, stop, figures, run);
+  return await withProgress(
+    stage,
+    config,
+    start,
+    stop,
+    (events) => resumeStage(stage, fitted, path, config, events),
+  );
 }
 
-const shannonFigures = (f: ChoiceFigures): Figures => ({ loss: f.nll, prec1: f.prec1 });
-const gameFigures = (f: GameFigures): Figures => ({ loss: f.lossMin, prec1: f.piPrec1 });
-
-async function withProgress<F extends ChoiceFigures>(
-  iterations: number,
+/** @param start iterations that were done before. */
+async function withProgress(
+  { shown, iterations }: Stage,
+  config: RunConfig,
   start: number,
   stop: Stop,
-  figures: (f: F) => Figures,
-  run: (events: RunEvents<F>) => Promise<RunResult>,
+  run: (events: RunEvents) => Promise<RunResult>,
 ): Promise<RunResult> {
-  const progress = trainingProgress(iterations, start);
+  const names = { loss: shown.loss.name, prec1: shown.prec1.name };
+  const progress = trainingProgress(iterations(config), start, process.stderr, names);
   let after: ReturnType<typeof delayedProgress> | undefined;
   stop.onStop = () =>
     progress.note("stopping: what is begun is finished and saved (Ctrl-C again to drop it)");
   try {
     return await run({
-      onStep: (r) => progress.update(r.iteration, figures(r)),
+      onStep: (r) =>
+        progress.update(r.iteration, { loss: r[shown.loss.figure], prec1: r[shown.prec1.figure] }),
       onValidation: (r) => {
-        const { loss, prec1 } = figures(r);
-        progress.update(r.iteration, { valLoss: loss, valPrec1: prec1 });
+        const figures = { valLoss: r[shown.loss.figure], valPrec1: r[shown.prec1.figure] };
+        progress.update(r.iteration, figures);
       },
       onProgress: (what, done, all) => {
         if (!after) progress.stop();

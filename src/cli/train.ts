@@ -20,7 +20,7 @@ import {
   writeSeedsResult,
 } from "../run/seeds_folder.ts";
 import { readSnapshot, type Snapshot } from "../run/snapshot.ts";
-import { adversarialStage, stagesOf } from "../run/stages.ts";
+import { type Stage, stages, stagesOf } from "../run/stages.ts";
 import type { RunContext, RunResult } from "../run/training_run.ts";
 import { version } from "../version.ts";
 import { shapesFor } from "./calibration.ts";
@@ -114,15 +114,7 @@ async function resume(
   }
   const saved = await readConfig(path);
   const config = extend(saved, options, given);
-  if (
-    config.training.iterations !== saved.training.iterations &&
-    await RunFolder.hasState(adversarialStage.folder(path))
-  ) {
-    throw new UserError(
-      `The adversarial stage of ${path} has begun from its Shannon stage, so that can no longer be extended. ` +
-        `Start a new run with --init ${quoted(`${path}/last.safetensors`)}.`,
-    );
-  }
+  await expectExtensible(path, saved, config);
   await expectToGoOn(path, config);
   const { data, init } = await reopen(config, !await hasBegun(path));
   return await withGpu(data, config, async (gpu) => {
@@ -133,27 +125,30 @@ async function resume(
 
 /** Whether a run has saved anything that it goes on from. */
 async function hasBegun(path: string): Promise<boolean> {
-  return await RunFolder.hasState(path) || await RunFolder.hasState(adversarialStage.folder(path));
+  const begun = await Promise.all(stages.map((stage) => RunFolder.hasState(stage.folder(path))));
+  return begun.includes(true);
+}
+
+/** @throws UserError where a stage is to be extended from which a later one has begun. */
+async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfig): Promise<void> {
+  const all = stagesOf(saved);
+  for (const [k, stage] of all.entries()) {
+    const next = all[k + 1];
+    if (!next || stage.iterations(saved) === stage.iterations(wanted)) continue;
+    if (!await RunFolder.hasState(next.folder(path))) continue;
+    throw new UserError(
+      `The ${next.title} of ${path} has begun from its ${stage.title}, so that can no longer be extended. ` +
+        `Start a new run with --init ${quoted(`${stage.folder(path)}/last.safetensors`)}.`,
+    );
+  }
 }
 
 /** The config with the iterations that were given. @throws UserError for a stage that the run does not have. */
 function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<string>): RunConfig {
   let extended = config;
-  if (given.has("iterations")) {
-    if (!config.pretrain) {
-      throw new UserError("This run has no Shannon stage that --iterations could extend.");
-    }
-    extended = { ...extended, training: { ...config.training, iterations: options.iterations } };
-  }
-  if (given.has("adversarial")) {
-    if (!config.adversarial) {
-      throw new UserError(
-        "This run has no adversarial stage that --adversarial could extend. " +
-          "Add one in a run of its own: --init <this run> --adversarial <n>.",
-      );
-    }
-    const adversarial = { ...config.adversarial, iterations: options.adversarial };
-    extended = { ...extended, adversarial };
+  for (const stage of stages.filter(({ option }) => given.has(option))) {
+    if (!stage.isPartOf(config)) throw new UserError(stage.absent);
+    extended = stage.withIterations(extended, options[stage.option]);
   }
   return extended;
 }
@@ -194,7 +189,7 @@ async function runSeeds(
   if (finished.length < seeds.seeds.length) {
     return interrupted(path, `${finished.length} of ${seeds.seeds.length} seeds`);
   }
-  stagesOf(seeds.config).forEach((name, k) => {
+  stagesOf(seeds.config).forEach(({ name }, k) => {
     console.log(`\nTest users, ${name} stage, mean +- sd over ${finished.length} seeds:`);
     console.log(seedsTable(finished.map((results) => results[k]?.test ?? [])));
   });
@@ -239,7 +234,7 @@ async function openInit(source: string, data: Dataset): Promise<Init> {
         `To use its weights all the same, name a snapshot in it.`,
     );
   }
-  const folder = config.pretrain ? source : adversarialStage.folder(source);
+  const folder = stagesOf(config)[0]?.folder(source) ?? source;
   const path = `${folder}/best-prec1.safetensors`;
   if (!await exists(path)) {
     throw new UserError(`Expected a run with a best-prec1 snapshot for --init, found none in ${folder}.`);
@@ -326,11 +321,11 @@ function interrupted(path: string, after: string): number {
   return EXIT_INTERRUPTED;
 }
 
-function print({ stage, test, baselines, folder }: RunResult): void {
+function print({ test, baselines, folder }: RunResult, { heading, hasLikelihood }: Stage): void {
   if (!test) return;
-  console.log(`\nTest users${stage === "adversarial" ? ", after the adversarial stage" : ""}:`);
+  console.log(`\n${heading}:`);
   console.log(resultTable(test, baselines));
-  const texts = [stage === "shannon" ? attainedText(test, baselines) : undefined, spearmanText(test)];
+  const texts = [hasLikelihood ? attainedText(test, baselines) : undefined, spearmanText(test)];
   for (const text of texts) if (text) console.log(text);
   console.log(`Results are in ${folder}`);
 }

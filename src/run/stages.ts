@@ -1,14 +1,12 @@
-/** The stages of a run: what each trains, where it writes, and what its figures are called. */
+/** The stages that a run may go through: what each trains, where it writes, and what its figures are called. */
 
-import { usersOf } from "../data/click_log.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { generatorConfig } from "../model/generator.ts";
 import type { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
-import { AdversarialTrainer, evaluateGame, gameOptions } from "../train/adversarial_trainer.ts";
+import { AdversarialTrainer } from "../train/adversarial_trainer.ts";
 import type { BatchTrainer } from "../train/batch_trainer.ts";
-import { Evaluation } from "../train/evaluation.ts";
 import type { GameFigures } from "../train/sums.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Dataset } from "./dataset.ts";
@@ -17,49 +15,93 @@ import type { SnapshotGame } from "./snapshot.ts";
 
 export type StageName = "shannon" | "adversarial";
 
-export interface Stage<F extends ChoiceFigures> {
+/** Figures of any stage: those of a game only where there is one. */
+export type StageFigures = ChoiceFigures & Partial<GameFigures>;
+
+/** A figure, and what it is called while it is shown. */
+export interface NamedFigure {
+  readonly name: string;
+  readonly figure: keyof GameFigures;
+}
+
+export interface Stage {
   readonly name: StageName;
+  /** In messages. */
+  readonly title: string;
+  /** Above its test figures. */
+  readonly heading: string;
+  /** The option of `train` that sets its iterations. */
+  readonly option: "iterations" | "adversarial";
+  /** What is said when that option is to extend a run without this stage. */
+  readonly absent: string;
+  /** Which figure each column of train.csv and validation.csv holds, after the iteration. */
+  readonly columns: Readonly<Record<string, keyof GameFigures>>;
+  /** What is shown while it trains. */
+  readonly shown: { readonly loss: NamedFigure; readonly prec1: NamedFigure };
+  /** Whether its loss is a likelihood, which compares with that of the truth. */
+  readonly hasLikelihood: boolean;
+  isPartOf(config: RunConfig): boolean;
   /** Where it is written, in the run's folder. */
   folder(run: string): string;
-  /** Of train.csv and validation.csv, after the iteration. */
-  readonly columns: readonly string[];
-  /** The values of the columns. */
-  row(figures: F): number[];
+  /** Of a run that it is part of, as for all that follows. */
   iterations(config: RunConfig): number;
+  withIterations(config: RunConfig, iterations: number): RunConfig;
   /** @param generator weights to start from, where the stage has one; drawn if not given. */
   create(
     model: UserModel,
     data: Dataset,
     config: RunConfig,
     generator: Weights | undefined,
-  ): Promise<BatchTrainer<F>>;
+  ): Promise<BatchTrainer<StageFigures>>;
   /** What the snapshots say of the generator; undefined without one. */
   game(model: ModelConfig, config: RunConfig): SnapshotGame | undefined;
-  evaluate(trainer: BatchTrainer<F>, data: Dataset, config: RunConfig): Promise<Evaluation<F>>;
 }
 
-export const shannonStage: Stage<ChoiceFigures> = {
+export const shannonStage: Stage = {
   name: "shannon",
+  title: "Shannon stage",
+  heading: "Test users",
+  option: "iterations",
+  absent: "This run has no Shannon stage that --iterations could extend.",
+  columns: { loss: "nll", prec1: "prec1", prec2: "prec2" },
+  shown: { loss: { name: "loss", figure: "nll" }, prec1: { name: "prec@1", figure: "prec1" } },
+  hasLikelihood: true,
+  isPartOf: ({ pretrain }) => pretrain,
   folder: (run) => run,
-  columns: ["loss", "prec1", "prec2"],
-  row: (f) => [f.nll, f.prec1, f.prec2],
   iterations: ({ training }) => training.iterations,
+  withIterations: (config, iterations) => ({ ...config, training: { ...config.training, iterations } }),
   create: (model, { source }, { training }) => Trainer.create(model, source, training),
   game: () => undefined,
-  evaluate(trainer, { source }, { training }) {
-    if (!(trainer instanceof Trainer)) throw new Error("expected the Shannon stage's trainer");
-    const users = usersOf(source, "test");
-    const deviceLog = source.log && trainer.deviceLog;
-    return Evaluation.ofModel(trainer.model, deviceLog, source, users, training.evaluationShards);
-  },
 };
 
-export const adversarialStage: Stage<GameFigures> = {
+export const adversarialStage: Stage = {
   name: "adversarial",
+  title: "adversarial stage",
+  heading: "Test users, after the adversarial stage",
+  option: "adversarial",
+  absent: "This run has no adversarial stage that --adversarial could extend. " +
+    "Add one in a run of its own: --init <this run> --adversarial <n>.",
+  columns: {
+    loss: "nll",
+    loss_min: "lossMin",
+    loss_max: "lossMax",
+    pi_prec1: "piPrec1",
+    pi_prec2: "piPrec2",
+    prec1: "prec1",
+    prec2: "prec2",
+  },
+  shown: {
+    loss: { name: "loss_min", figure: "lossMin" },
+    prec1: { name: "pi prec@1", figure: "piPrec1" },
+  },
+  hasLikelihood: false,
+  isPartOf: ({ adversarial }) => adversarial !== null,
   folder: (run) => `${run}/adversarial`,
-  columns: ["loss", "loss_min", "loss_max", "pi_prec1", "pi_prec2", "prec1", "prec2"],
-  row: (f) => [f.nll, f.lossMin, f.lossMax, f.piPrec1, f.piPrec2, f.prec1, f.prec2],
   iterations: (config) => adversarialOf(config).iterations,
+  withIterations: (config, iterations) => ({
+    ...config,
+    adversarial: { ...adversarialOf(config), iterations },
+  }),
   create(model, { source }, config, generatorWeights) {
     const { seed, evaluationShards, validationUsers } = config.training;
     const options = { seed, evaluationShards, validationUsers, generatorWeights };
@@ -71,14 +113,6 @@ export const adversarialStage: Stage<GameFigures> = {
     const generator = adversarial.generator === "exact" ? null : generatorConfig(model, adversarial);
     return { generator, eta: model.eta, generatorEta, utilityPenalty, skipNoClick };
   },
-  evaluate(trainer, { source }, config) {
-    if (!(trainer instanceof AdversarialTrainer)) throw new Error("expected the adversarial stage's trainer");
-    const { model, generator } = trainer;
-    const deviceLog = source.log && trainer.deviceLog;
-    const game = gameOptions(model, trainer.config);
-    const shards = config.training.evaluationShards;
-    return evaluateGame(model, generator, game, deviceLog, source, usersOf(source, "test"), { shards });
-  },
 };
 
 function adversarialOf({ adversarial }: RunConfig) {
@@ -86,10 +120,20 @@ function adversarialOf({ adversarial }: RunConfig) {
   return adversarial;
 }
 
-/** Which stages a run goes through, in order. */
-export function stagesOf(config: RunConfig): StageName[] {
-  return [
-    ...(config.pretrain ? ["shannon" as const] : []),
-    ...(config.adversarial ? ["adversarial" as const] : []),
-  ];
+/** In the order in which a run goes through them. */
+export const stages: readonly Stage[] = [shannonStage, adversarialStage];
+
+/** Which stages a run goes through, in order. Each starts from the best prec@1 of the one before. */
+export function stagesOf(config: RunConfig): Stage[] {
+  return stages.filter((stage) => stage.isPartOf(config));
+}
+
+/** The stage that another one of a run starts from; undefined for the first. */
+export function stageBefore(stage: Stage, config: RunConfig): Stage | undefined {
+  return stagesOf(config)[stagesOf(config).indexOf(stage) - 1];
+}
+
+/** The values of a stage's columns; NaN for a figure that there is none of. */
+export function rowOf({ columns }: Stage, figures: StageFigures): number[] {
+  return Object.values(columns).map((figure) => figures[figure] ?? NaN);
 }

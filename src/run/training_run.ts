@@ -17,20 +17,19 @@ import {
 import { criteria } from "../train/best_keeper.ts";
 import type { EvaluationFigures } from "../train/evaluation.ts";
 import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
-import type { GameFigures } from "../train/sums.ts";
 import type { Dataset } from "./dataset.ts";
 import { readRunState, type SnapshotName } from "./run_state.ts";
 import { RunFolder } from "./run_folder.ts";
 import { hasConfig, removeConfig, type RunConfig, writeConfig } from "./run_config.ts";
 import { readSnapshot } from "./snapshot.ts";
-import type { Stage, StageName } from "./stages.ts";
+import { rowOf, type Stage, stageBefore, type StageFigures, type StageName } from "./stages.ts";
 
 /** Seconds between the snapshots that a crash would lose nothing but. */
 const SAVE_SECONDS = 20;
 
-export interface RunEvents<F extends ChoiceFigures = ChoiceFigures> {
-  onStep?(result: StepResult<F>): void;
-  onValidation?(result: ValidationResult<F>): void;
+export interface RunEvents {
+  onStep?(result: StepResult<StageFigures>): void;
+  onValidation?(result: ValidationResult<StageFigures>): void;
   /** What is under way after the last iteration. */
   readonly onProgress?: OnProgress;
 }
@@ -38,7 +37,7 @@ export interface RunEvents<F extends ChoiceFigures = ChoiceFigures> {
 /** Test figures of one snapshot; those of a game only where there was one. */
 export type SnapshotResult =
   & EvaluationFigures
-  & Partial<GameFigures>
+  & StageFigures
   & {
     readonly snapshot: SnapshotName;
     /** Iteration that the snapshot is from. */
@@ -93,19 +92,21 @@ export interface RunContext {
 }
 
 /**
- * Starts a stage in a new folder. The adversarial stage starts from the Shannon stage's best prec@1, if there was one.
+ * Starts a stage in a new folder, from the best prec@1 of the stage before it, if there was one.
  * @param path the run's folder, which the caller owns.
  * @throws UserError; what was begun is taken back when nothing could be saved in it.
  */
-export async function startStage<F extends ChoiceFigures>(
-  stage: Stage<F>,
+export async function startStage(
+  stage: Stage,
   context: RunContext,
   path: string,
   config: RunConfig,
-  events: RunEvents<F>,
+  events: RunEvents,
 ): Promise<RunResult> {
-  const follows = stage.name === "adversarial" && config.pretrain;
-  const init = follows ? (await readSnapshot(`${path}/best-prec1.safetensors`)).weights : context.init;
+  const before = stageBefore(stage, config)?.folder(path);
+  const init = before === undefined
+    ? context.init
+    : (await readSnapshot(`${before}/best-prec1.safetensors`)).weights;
   const initial = init ? { weights: partOf(init, "") } : { seed: config.training.seed };
   const generator = init && partOf(init, GENERATOR_PREFIX);
   return await withTrainer(stage, context, config, initial, generator, async (trainer, model) => {
@@ -116,7 +117,7 @@ export async function startStage<F extends ChoiceFigures>(
     if (alone) await writeConfig(path, config);
     let files: RunFolder | undefined;
     try {
-      files = await RunFolder.begin(folder, config, stage.columns, game);
+      files = await RunFolder.begin(folder, config, Object.keys(stage.columns), game);
       // At once: a folder that cannot be written is found out now, not after hours.
       await save(trainer, model, files);
     } catch (error) {
@@ -129,12 +130,12 @@ export async function startStage<F extends ChoiceFigures>(
 }
 
 /** Goes on with a stage that was interrupted, as if it had never stopped. */
-export async function resumeStage<F extends ChoiceFigures>(
-  stage: Stage<F>,
+export async function resumeStage(
+  stage: Stage,
   context: RunContext,
   path: string,
   config: RunConfig,
-  events: RunEvents<F>,
+  events: RunEvents,
 ): Promise<RunResult> {
   const folder = stage.folder(path);
   const initial = { seed: config.training.seed };
@@ -142,20 +143,20 @@ export async function resumeStage<F extends ChoiceFigures>(
     const state = await readRunState(folder, trainer.specs);
     trainer.restore(state);
     const game = stage.game(model.config, config);
-    const files = await RunFolder.resume(folder, config, stage.columns, game);
+    const files = await RunFolder.resume(folder, config, Object.keys(stage.columns), game);
     // Only now that nothing is left to be refused: more iterations may be asked for than before.
     for (const place of new Set([path, folder])) await writeConfig(place, config);
     return await train(stage, trainer, model, context, config, files, events);
   });
 }
 
-async function withTrainer<F extends ChoiceFigures, T>(
-  stage: Stage<F>,
+async function withTrainer<T>(
+  stage: Stage,
   { gpu, data }: RunContext,
   config: RunConfig,
   initial: { seed: number } | { weights: Weights },
   generator: Weights | undefined,
-  use: (trainer: BatchTrainer<F>, model: UserModel) => Promise<T>,
+  use: (trainer: BatchTrainer<StageFigures>, model: UserModel) => Promise<T>,
 ): Promise<T> {
   // Those that it began with, so that it goes on bit for bit.
   gpu.useShapes(recordedShapes(config.shapes, gpu.shapes.kind));
@@ -173,8 +174,8 @@ async function withTrainer<F extends ChoiceFigures, T>(
   }
 }
 
-async function save<F extends ChoiceFigures>(
-  trainer: BatchTrainer<F>,
+async function save(
+  trainer: BatchTrainer<StageFigures>,
   model: UserModel,
   folder: RunFolder,
 ): Promise<void> {
@@ -186,14 +187,14 @@ async function save<F extends ChoiceFigures>(
   await folder.save(trainer.specs, model.shape, state);
 }
 
-async function train<F extends ChoiceFigures>(
-  stage: Stage<F>,
-  trainer: BatchTrainer<F>,
+async function train(
+  stage: Stage,
+  trainer: BatchTrainer<StageFigures>,
   model: UserModel,
   { data, signal }: RunContext,
   config: RunConfig,
   folder: RunFolder,
-  events: RunEvents<F>,
+  events: RunEvents,
 ): Promise<RunResult> {
   const began = performance.now();
   const iterations = stage.iterations(config);
@@ -201,11 +202,11 @@ async function train<F extends ChoiceFigures>(
   try {
     await trainer.run(iterations, {
       onStep: (result) => {
-        folder.append("train", result.iteration, stage.row(result));
+        folder.append("train", result.iteration, rowOf(stage, result));
         events.onStep?.(result);
       },
       onValidation: (result) => {
-        folder.append("validation", result.iteration, stage.row(result));
+        folder.append("validation", result.iteration, rowOf(stage, result));
         events.onValidation?.(result);
       },
       wantsPause: () => performance.now() - saved > 1000 * SAVE_SECONDS,
@@ -223,7 +224,7 @@ async function train<F extends ChoiceFigures>(
       seed: config.training.seed,
       iteration: trainer.iteration,
       sessionSeconds: (performance.now() - began) / 1000,
-      ...(finished ? { test: await testSnapshots(stage, trainer, data, config, events.onProgress) } : {}),
+      ...(finished ? { test: await testSnapshots(trainer, data, config, events.onProgress) } : {}),
       baselines: baselinesOn(data, users, events.onProgress),
     };
     if (finished) await folder.saveResult(result);
@@ -238,14 +239,13 @@ async function train<F extends ChoiceFigures>(
   }
 }
 
-async function testSnapshots<F extends ChoiceFigures>(
-  stage: Stage<F>,
-  trainer: BatchTrainer<F>,
+async function testSnapshots(
+  trainer: BatchTrainer<StageFigures>,
   data: Dataset,
   config: RunConfig,
   onProgress: OnProgress | undefined,
 ): Promise<SnapshotResult[]> {
-  const evaluation = await stage.evaluate(trainer, data, config);
+  const evaluation = await trainer.evaluation(usersOf(data.source, "test"), config.training.evaluationShards);
   const results: SnapshotResult[] = [];
   const test = async (snapshot: SnapshotName, iteration: number) => {
     const figures = await evaluation.figures((done, all) =>

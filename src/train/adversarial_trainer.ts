@@ -170,6 +170,12 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
     return this.generator ? this.config.generatorSteps : 0;
   }
 
+  evaluation(users: ArrayLike<number>, shards: number): Promise<Evaluation<GameFigures>> {
+    const { source, deviceLog } = this.parts.training;
+    const game = gameOptions(this.model, this.config);
+    return evaluateGame(this.model, this.generator, game, source.log && deviceLog, source, users, { shards });
+  }
+
   protected put(t: number, place: number, users: ArrayLike<number>, log: ClickLog): PlacedBatch {
     const { rewardSteps, generatorWarmup, generatorLearningRate, rewardLearningRate, weightDecay } =
       this.config;

@@ -140,6 +140,12 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
   /** Appends the step whose batch stands at `place`, laid out in `slice`. */
   protected abstract encode(commands: Commands, sizes: BatchSizes, place: number, slice: number): void;
 
+  /**
+   * Of the networks as they stand, on any users of the log. The caller frees it.
+   * @param shards 0 for as few as fit. @throws UserError without users with events to predict.
+   */
+  abstract evaluation(users: ArrayLike<number>, shards: number): Promise<Evaluation<F>>;
+
   get plan(): Plan {
     return this.parts.plan;
   }

@@ -109,6 +109,11 @@ export class Trainer extends BatchTrainer<ChoiceFigures> {
     }
   }
 
+  evaluation(users: ArrayLike<number>, shards: number): Promise<Evaluation> {
+    const { source, deviceLog } = this.parts.training;
+    return Evaluation.ofModel(this.model, source.log && deviceLog, source, users, shards);
+  }
+
   protected put(t: number, place: number, users: ArrayLike<number>, log: ClickLog): PlacedBatch {
     const rate = learningRateAt(this.config.learningRate, t);
     return this.plan.put(place, users, {

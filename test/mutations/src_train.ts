@@ -96,11 +96,8 @@ export const trainMutations = [
     ["        row += rows;\n", ""],
   ]),
   ...mutationsOf("src/run/stages.ts", { tests: ["figures"] }, [
-    [
-      "f.lossMax, f.piPrec1, f.piPrec2, f.prec1, f.prec2]",
-      "f.lossMax, f.piPrec2, f.piPrec1, f.prec1, f.prec2]",
-    ],
-    ["row: (f) => [f.nll, f.prec1, f.prec2],", "row: (f) => [f.nll, f.prec2, f.prec1],"],
+    ['pi_prec1: "piPrec1"', 'pi_prec1: "piPrec2"'],
+    ['prec1: "prec1", prec2: "prec2" },', 'prec1: "prec2", prec2: "prec1" },'],
   ]),
   ...mutationsOf("src/run/seeds_folder.ts", { tests: ["seeds_folder"] }, [
     ["training: { ...config.training, seed } };", "training: { ...config.training } };"],

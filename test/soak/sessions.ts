@@ -10,7 +10,6 @@ import { type Dataset, reopenDataset } from "../../src/run/dataset.ts";
 import { readConfig, type RunConfig } from "../../src/run/run_config.ts";
 import { adversarialStage, shannonStage, type Stage } from "../../src/run/stages.ts";
 import { resumeStage, type RunResult, startStage } from "../../src/run/training_run.ts";
-import type { ChoiceFigures } from "../../src/data/ranking.ts";
 import { LongCommand } from "./long_command.ts";
 import { sampleProcess } from "./sample.ts";
 
@@ -63,7 +62,7 @@ export class Sessions {
     }
   }
 
-  async #runOf<F extends ChoiceFigures>(stage: Stage<F>, config: RunConfig): Promise<void> {
+  async #runOf(stage: Stage, config: RunConfig): Promise<void> {
     const { folder, signal, gpu } = this.options;
     const path = `${folder}/session`;
     const iterations = { onStep: () => void this.#iterations++ };
