@@ -4,7 +4,7 @@
 //   gate_gradient  [E, 4H]  d loss / d (what went into each gate); 0 for an event that fed nothing
 //
 // gate_gradient is itself the gradient of the input product. The gradients of the recurrent weights (state^T gate_gradient)
-// and of the bias (its column sums) follow from it: matmul_weight_gradient_tiled.wgsl.
+// and of the bias (its column sums) follow from it: matmul_weight_gradient_tiled.wgsl, cpu/matmul_weight_gradient_rows.wgsl.
 //
 // For          both kinds of adapter
 // On a CPU adapter  cpu/lstm_backward_panel.wgsl up to 32 units, this kernel beyond

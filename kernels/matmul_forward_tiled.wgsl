@@ -10,8 +10,8 @@
 // On a GPU     (reasoned, not measured)
 //   Reuse      a value in a tile serves 64 products, and a vector that an invocation takes from there serves 16.
 //   Coalescing four neighbours load 64 contiguous bytes of a row of the input, sixteen load 256 of a row of W.
-//   Banks      of weight_tile sixteen neighbours read sixteen neighbouring vectors, of input_tile all the same one, which is a
-//              broadcast: no conflicts.
+//   Banks      sixteen neighbours read sixteen neighbouring vectors of weight_tile, and all the same vector of input_tile, which
+//              is a broadcast: no conflicts.
 //   Occupancy  8 KiB of workgroup memory and 16 accumulators leave room for several workgroups on a compute unit. While one waits
 //              for memory or at a barrier, another computes.
 //   Grid       12,800 x 64 x 64 are 200 workgroups. Few rows give few of them, and a large GPU is then half idle.

@@ -14,7 +14,8 @@
 //              chunks, a workgroup each, and adam.wgsl adds up their partial sums in order: no atomics, the same bits every
 //              time. A large GPU could use more chunks. Their number follows from the batch alone, never from the adapter.
 //   Coalescing sixteen neighbours load 256 contiguous bytes of a row, of either operand.
-//   Banks      of gradient_tile sixteen neighbours read sixteen neighbouring vectors, of input_tile the same one: no conflicts.
+//   Banks      sixteen neighbours read sixteen neighbouring vectors of gradient_tile, and all the same vector of input_tile: no
+//              conflicts.
 // Cost         2 M K N flops, 4 (M K + M N + chunks K N) bytes.     Accuracy   a sum of M / chunks terms
 // Forward      matmul_forward_tiled.wgsl      Next   adam.wgsl
 

@@ -4,11 +4,11 @@
 //
 // For          both kinds of adapter
 // On a CPU adapter  cpu/row_dot_sum.wgsl where panels make the layer before, and with it the products of each panel; this
-//              kernel where they do not (behind batch normalisation).
+//              kernel where they do not (after batch normalisation).
 // Work split   one invocation owns one row.
 // On a GPU     (reasoned, not measured) no barrier and one dispatch. But neighbours read rows that are K floats apart: each load
-//              touches a cache line for every invocation. The line's next vectors are read at once, so most of it should come
-//              from cache. A subgroup a row would coalesce, at the price of a reduction.
+//              touches a cache line for every invocation. The next loads read the rest of that line, so they should find it in
+//              cache. A subgroup a row would coalesce, at the price of a reduction.
 // Cost         2 K flops, 4 K bytes a row.      Backward   row_dot_backward.wgsl
 
 const WORKGROUP = 64;

@@ -43,7 +43,7 @@ struct Step {
 fn load_output_gradient(i: u32) -> vec4f { return output_gradient[i]; }
 fn load_input(i: u32) -> vec4f { return input[i]; }
 
-var<workgroup> panel: array<vec4f, 16u * N4>;  // row n of the panel: 16 n .. 16 n + 15
+var<workgroup> panel: array<vec4f, 16u * N4>;  // row n of the panel: numbers 16 n .. 16 n + 15, four vectors
 
 struct Sums { c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f }
 
