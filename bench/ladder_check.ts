@@ -212,9 +212,11 @@ export function worstOf(
 }
 
 export function worstText({ output, row, column, rows, columns, expected, found, allowed }: Worst): string {
-  return `${output}[${row}, ${column}] of [${rows}, ${columns}]: expected ${expected}, got ${found}, off by ${
-    Math.abs(found - expected)
-  } with ${allowed} allowed`;
+  const short = (x: number) => Number(x.toPrecision(8));
+  const off = Math.abs(found - expected);
+  return `${output}[${row}, ${column}] of [${rows}, ${columns}]: expected ${short(expected)}, got ${
+    short(found)
+  }, off by ${off.toPrecision(2)} with ${allowed.toPrecision(2)} allowed`;
 }
 
 /** @throws Error that names the worst number of a step that is wrong. */

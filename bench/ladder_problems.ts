@@ -191,7 +191,7 @@ function lstmCase(size: Size) {
     terms: (H + 16) * Math.min(most, 8),
     shared: {
       plan: Uint32Array.from(userFirst.flatMap((first, user) => [user, first, 0, 0])),
-      event: Uint32Array.from(events.flatMap(({ first, end, click, fed }) => [first, end, click, fed])),
+      event: uploadEvents(events),
       weights: uploadWeights(weights, 4),
     },
     rest: {
@@ -262,8 +262,11 @@ function lstmGates(
   return { cell, gates };
 }
 
-/** The choice on `events` pages of about `page` rows: some with ties, one with a utility of 90, some without a click. */
-export function choiceProblem(size: Size): Problem {
+/**
+ * `events` pages of about `page` rows: some with ties, one with a utility of 90, some without a click.
+ * @returns u [R, 1]
+ */
+export function choicePages(size: Size): { events: ReferenceBatch["events"]; u: Matrix } {
   const [E = 1, page = 1] = size;
   const events: ReferenceBatch["events"] = [];
   for (let e = 0, first = 0; e < E; e++) {
@@ -271,9 +274,25 @@ export function choiceProblem(size: Size): Problem {
     events.push({ first, end, click: e % 5 === 4 ? NONE : first + (e * 7) % (end - first), fed: NONE });
     first = end;
   }
-  const R = events.at(-1)?.end ?? 0;
   const random = randomStream(3, "ladder", ...size);
-  const u = matrix(R, 1, (r) => r === 0 ? 90 : Math.round(8 * random.normal()) / 4);
+  const u = matrix(
+    events.at(-1)?.end ?? 0,
+    1,
+    (r) => r === 0 ? 90 : Math.round(8 * random.normal()) / 4,
+  );
+  return { events, u };
+}
+
+/** Events as kernels read them. */
+export function uploadEvents(events: ReferenceBatch["events"]): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from(events.flatMap(({ first, end, click, fed }) => [first, end, click, fed]));
+}
+
+/** The choice on {@link choicePages}. */
+export function choiceProblem(size: Size): Problem {
+  const [E = 1, page = 1] = size;
+  const { events, u } = choicePages(size);
+  const R = u.rows;
   const result = choiceReference(1)([u], { ...noBatch, events });
   const [gradient = matrix(0, 0)] = result.backward(matrix(E, 4));
   return {
@@ -282,7 +301,7 @@ export function choiceProblem(size: Size): Problem {
       // Utilities are there: nothing is made of these.
       dots: new Float32Array(4),
       bias: new Float32Array(1),
-      event: Uint32Array.from(events.flatMap(({ first, end, click, fed }) => [first, end, click, fed])),
+      event: uploadEvents(events),
     },
     outputs: {
       outcome: output(result.output, page + 16),

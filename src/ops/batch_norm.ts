@@ -209,7 +209,7 @@ const runningReference: Reference = ([input, scale, shift, mean, variance]) => {
 };
 
 /** The biased variance, and everything that backward sends through it. */
-const trainingReference: Reference = ([input, scale, shift]) => {
+export const trainingReference: Reference = ([input, scale, shift]) => {
   if (!input || !scale || !shift) throw new Error("batch_norm: expected input, scale and shift");
   const { rows, columns } = input;
   const mean = columnMeans(input);

@@ -1,0 +1,121 @@
+/**
+ * `deno task exercise NAME`: the exercises of the course in kernels/course. Writes a file to begin with, runs the reader's
+ * kernel in it against the f64 reference, and times it beside the ladder.
+ */
+
+import { Argument, Command } from "commander";
+import { runMain } from "../src/cli/fail.ts";
+import { parseAndRun, path, wholeNumber } from "../src/cli/options.ts";
+import { table } from "../src/cli/table.ts";
+import { type Gpu, openGpu } from "../src/gpu/device.ts";
+import { UserError } from "../src/user_error.ts";
+import { version } from "../src/version.ts";
+import { checkAnswer, HOLE, stepOf } from "./exercise_check.ts";
+import { type Exercise, exercises } from "./exercises.ts";
+import { ladderCells } from "./ladder.ts";
+import type { Step } from "./ladder_check.ts";
+import { runLadder } from "./ladder_run.ts";
+import { Status } from "./status.ts";
+
+interface ExerciseOptions {
+  readonly file?: string;
+  readonly rounds: number;
+  readonly time: boolean;
+}
+
+const names = exercises.map(({ name }) => name);
+
+function exerciseCommand(): Command {
+  const command = new Command("deno task exercise")
+    .description("The course's exercises: checks a kernel of yours, and times it beside the ladder.")
+    .version(version)
+    .addArgument(new Argument("[name]", "which exercise; without one, all are listed").choices(names))
+    .option("--file <file>", "the kernel (default: exercises/NAME.wgsl, written if it is not there)", path)
+    .option("--rounds <n>", "how often the steps are timed in turn", wholeNumber(1, 1000), 3)
+    .option("--no-time", "check alone")
+    .addHelpText("after", "\nExample:\n  deno task exercise softmax");
+  command.action((name: string | undefined) => {
+    const exercise = exercises.find((one) => one.name === name);
+    return exercise ? take(exercise, command.opts<ExerciseOptions>()) : list();
+  });
+  return command;
+}
+
+function list(): void {
+  const rows = exercises.map(({ name, what, chapter }) => [name, what, `kernels/course/${chapter}`]);
+  console.log(table(["exercise", "what it computes", "chapter"], rows));
+  console.log("\nBegin with: deno task exercise softmax");
+}
+
+function starterFile({ name }: Exercise): string {
+  return `exercises/${name.replaceAll("-", "_")}.wgsl`;
+}
+
+async function take(exercise: Exercise, options: ExerciseOptions): Promise<void> {
+  const file = options.file ?? starterFile(exercise);
+  const text = await readText(file);
+  if (text === undefined) {
+    if (options.file !== undefined) throw new UserError(`there is no file ${file}.`);
+    return await begin(exercise, file);
+  }
+  if (text === exercise.starter) {
+    throw new UserError(
+      `${file} is as it was written. Its task is in its first lines; fill in what says ${HOLE}.`,
+    );
+  }
+  const step = stepOf(exercise, file, text);
+  const status = new Status();
+  const gpu = await openGpu();
+  try {
+    console.log(`${gpu.adapter.description} (${gpu.adapter.kind}), ${gpu.adapter.runtime}`);
+    const { oddSizes, size } = exercise.ladder;
+    for (const one of [...oddSizes, size]) {
+      status.show(`${exercise.name}: checking at ${one.join(" x ")}`);
+      await checkAnswer(gpu, exercise, step, one, file);
+    }
+    status.clear();
+    console.log(`${file} is right at ${[...oddSizes, size].map((one) => one.join(" x ")).join(", ")}.`);
+    if (options.time) await time(gpu, exercise, step, options.rounds, status);
+  } finally {
+    status.clear();
+    gpu.close();
+  }
+}
+
+async function readText(file: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Writes the starter, which is never written over another file. */
+async function begin(exercise: Exercise, file: string): Promise<void> {
+  await Deno.mkdir("exercises", { recursive: true });
+  await Deno.writeTextFile(file, exercise.starter, { createNew: true });
+  console.log(
+    `${file} is there now: ${exercise.what}. Its task is in its first lines; fill in what says ${HOLE}.\n` +
+      `Chapter:  kernels/course/${exercise.chapter}\n` +
+      `Check it: deno task exercise ${exercise.name}`,
+  );
+}
+
+async function time(
+  gpu: Gpu,
+  { ladder }: Exercise,
+  step: Step,
+  rounds: number,
+  status: Status,
+): Promise<void> {
+  const steps = [...ladder.steps, step];
+  const onProgress = (text: string) => status.show(text);
+  // It was checked at all sizes, and the ladder's steps are by the tests.
+  const results = await runLadder(gpu, { ...ladder, oddSizes: [], steps }, { rounds, onProgress });
+  status.clear();
+  const { head, rows } = ladderCells(results);
+  console.log(`\n${ladder.title}: ${ladder.size.join(" x ")}\n${table(head, rows)}`);
+}
+
+await runMain(() => parseAndRun(exerciseCommand(), Deno.args));

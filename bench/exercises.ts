@@ -1,0 +1,160 @@
+/** The exercises of the course: what is computed, the file to begin with, and the ladder that it is timed beside. */
+
+import adamStarter from "../kernels/exercises/adam.wgsl" with { type: "text" };
+import batchNormStarter from "../kernels/exercises/batch_norm.wgsl" with { type: "text" };
+import inputStarter from "../kernels/exercises/input_gradient.wgsl" with { type: "text" };
+import lstmBackwardStarter from "../kernels/exercises/lstm_backward.wgsl" with { type: "text" };
+import lstmStarter from "../kernels/exercises/lstm.wgsl" with { type: "text" };
+import matmulStarter from "../kernels/exercises/matmul.wgsl" with { type: "text" };
+import softmaxStarter from "../kernels/exercises/softmax.wgsl" with { type: "text" };
+import sparsemaxStarter from "../kernels/exercises/sparsemax.wgsl" with { type: "text" };
+import weightStarter from "../kernels/exercises/weight_gradient.wgsl" with { type: "text" };
+import adamText from "../kernels/adam.wgsl" with { type: "text" };
+import batchNormText from "../kernels/batch_norm_input_gradient.wgsl" with { type: "text" };
+import sparsemaxText from "../kernels/exact_minimax.wgsl" with { type: "text" };
+import { kernel } from "../src/gpu/kernel.ts";
+import { partialChunks } from "../src/gpu/step.ts";
+import { padded } from "../src/tape/tensor.ts";
+import { adamProblem, batchNormProblem, sparsemaxProblem } from "./exercise_problems.ts";
+import type { Ladder, Step } from "./ladder_check.ts";
+import type { Size } from "./ladder_problems.ts";
+import { ladders } from "./ladder_steps.ts";
+
+/** Numbers of a size, by the letters that a file's grid is written in. */
+export type Letters = Readonly<Record<string, number>>;
+
+export interface Exercise {
+  readonly name: string;
+  readonly what: string;
+  /** Of the course, in kernels/course. */
+  readonly chapter: string;
+  readonly starter: string;
+  readonly ladder: Ladder;
+  readonly letters: (size: Size) => Letters;
+  /** Kernels of it may go by the length of a buffer, so nothing can stand behind it that shows a stray write. */
+  readonly wholeBuffers?: boolean;
+}
+
+function ladderNamed(name: string): Ladder {
+  const found = ladders.find((ladder) => ladder.name === name);
+  if (!found) throw new Error(`there is no ladder ${name}`);
+  return found;
+}
+
+/** A ladder of the shipped kernel alone. */
+function shipped(step: Omit<Step, "idea">, ladder: Omit<Ladder, "name" | "steps">): Ladder {
+  return { ...ladder, name: step.kernel.name, steps: [{ ...step, idea: "shipped" }] };
+}
+
+const fours = (columns = 1) => padded(columns) / 4;
+const chunksOf = (rows = 1) => partialChunks({ users: 1, events: 1, rows, items: 1 });
+const matmulLetters = ([M = 1, K, N]: Size): Letters => ({ M, K4: fours(K), N4: fours(N), C: chunksOf(M) });
+const lstmLetters = ([B = 1, , H]: Size): Letters => ({ B, H4: fours(H) });
+/** Pages differ by a row; see {@link import("./ladder_problems.ts").choicePages}. */
+const pageLetters = ([E = 1, page = 1]: Size): Letters => ({ E, K: page + 1 });
+
+const batchNormLadder = shipped({
+  kernel: kernel("batch_norm_input_gradient", batchNormText),
+  invocations: ([R = 1, N]) => [fours(N) * Math.ceil(R / 128)],
+}, {
+  title: "batch norm, gradient of the input, R rows x N columns",
+  size: [12_800, 64],
+  oddSizes: [[3, 5], [37, 19], [1301, 68]],
+  problem: batchNormProblem,
+});
+
+const adamLadder = shipped({
+  kernel: kernel("adam", adamText),
+  invocations: ([P]) => [fours(P)],
+}, {
+  title: "Adam, one step of P parameters",
+  size: [262_144],
+  oddSizes: [[1], [37], [4099]],
+  problem: adamProblem,
+});
+
+const sparsemaxLadder = shipped({
+  kernel: kernel("exact_minimax", sparsemaxText),
+  invocations: ([E = 1]) => [E],
+}, {
+  title: "sparsemax and the reward's gradient, E events x K rows",
+  size: [2560, 10],
+  oddSizes: [[1, 1], [13, 3], [67, 41]],
+  problem: sparsemaxProblem,
+});
+
+export const exercises: readonly Exercise[] = [
+  {
+    name: "softmax",
+    what: "loss and gradient of a choice with a null option",
+    chapter: "1-softmax.md",
+    starter: softmaxStarter,
+    ladder: ladderNamed("choice"),
+    letters: pageLetters,
+  },
+  {
+    name: "matmul",
+    what: "a dense layer, ELU(X W + b)",
+    chapter: "2-matmul.md",
+    starter: matmulStarter,
+    ladder: ladderNamed("forward"),
+    letters: matmulLetters,
+  },
+  {
+    name: "input-gradient",
+    what: "the gradient of a dense layer's input",
+    chapter: "2-matmul.md",
+    starter: inputStarter,
+    ladder: ladderNamed("input"),
+    letters: matmulLetters,
+  },
+  {
+    name: "weight-gradient",
+    what: "the gradient of a dense layer's weights, in chunks",
+    chapter: "2-matmul.md",
+    starter: weightStarter,
+    ladder: ladderNamed("weight"),
+    letters: matmulLetters,
+  },
+  {
+    name: "lstm",
+    what: "an LSTM over the history of every user",
+    chapter: "3-lstm.md",
+    starter: lstmStarter,
+    ladder: ladderNamed("lstm"),
+    letters: lstmLetters,
+  },
+  {
+    name: "lstm-backward",
+    what: "back through time",
+    chapter: "3-lstm.md",
+    starter: lstmBackwardStarter,
+    ladder: ladderNamed("lstm-backward"),
+    letters: lstmLetters,
+  },
+  {
+    name: "batch-norm",
+    what: "the gradient of batch norm's input",
+    chapter: "6-batch-norm.md",
+    starter: batchNormStarter,
+    ladder: batchNormLadder,
+    letters: ([R = 1, N]) => ({ R, N4: fours(N), C: chunksOf(R) }),
+  },
+  {
+    name: "adam",
+    what: "a step of Adam, of a gradient in partial sums",
+    chapter: "7-adam.md",
+    starter: adamStarter,
+    ladder: adamLadder,
+    letters: ([P]) => ({ P4: fours(P) }),
+    wholeBuffers: true,
+  },
+  {
+    name: "sparsemax",
+    what: "the projection on the simplex: the exact generator",
+    chapter: "9-minimax.md",
+    starter: sparsemaxStarter,
+    ladder: sparsemaxLadder,
+    letters: pageLetters,
+  },
+];

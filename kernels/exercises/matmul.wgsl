@@ -1,0 +1,37 @@
+// matmul.wgsl - exercise: a dense layer                                              (read kernels/course/2-matmul.md)
+//
+//   input [M, K]   weights [K, N]   bias [N]   output [M, N]        output = ELU(input W + bias)
+//   ELU(z) = z for z > 0, else exp(z) - 1
+//   Rows are padded to whole vectors of four with zeros: K = 4 K4, N = 4 N4. So a binding may be array<f32> or array<vec4f>.
+//
+// Your task    compute the sum over k, then ELU.
+// Then         make it fast: coalesced loads, a tile in workgroup memory, 4 x 4 outputs in registers. Change the grid with it.
+//
+// Rules        Keep the names of the bindings. The workgroup's size is WORKGROUP along x and WORKGROUP_Y along y. The next
+//              line says how many invocations the host starts along x and y; letters: M, K4, N4. A / rounds up: "N4, M / 4".
+// grid: 4 N4, M
+
+const WORKGROUP = 16;
+const WORKGROUP_Y = 4;
+const K4 = 16u;
+const N4 = 16u;
+
+struct Step { size: vec4u }  // z: M
+
+@group(0) @binding(0) var<storage, read> input: array<f32>;
+@group(0) @binding(1) var<storage, read> weights: array<f32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> output: array<f32>;
+@group(0) @binding(4) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
+fn matmul(@builtin(global_invocation_id) id: vec3u) {
+  const K = 4u * K4;
+  const N = 4u * N4;
+  let n = id.x;
+  let m = id.y;
+  if (n >= N || m >= step.size.z) { return; }
+  var z = bias[n];
+  // YOUR CODE: add the sum over k of input[m, k] weights[k, n].
+  output[m * N + n] = z;  // YOUR CODE: ELU.
+}

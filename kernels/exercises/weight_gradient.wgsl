@@ -1,0 +1,44 @@
+// weight_gradient.wgsl - exercise: the gradient of a dense layer's weights           (read kernels/course/2-matmul.md)
+//
+//   input [M, K]   output_gradient [M, N]   partials [chunks, K, N]
+//   The gradient is input^T output_gradient, a sum over all M rows of the batch. M is long and K N is small, so the rows are
+//   split into step.chunks chunks of equal length: partials[chunk] is the sum over the rows of one chunk. Adam adds them up.
+//   Chunk c has the rows from c stretch to (c + 1) stretch, stretch = ceil(M / chunks); the last one may be shorter.
+//   Rows are padded to whole vectors of four with zeros: K = 4 K4, N = 4 N4. So a binding may be array<f32> or array<vec4f>.
+//
+// Your task    compute the sum over the rows of a chunk.
+// Then         let an invocation own 4 x 4 weights: 8 numbers read for 16 products. Change the grid with it.
+//
+// Rules        Keep the names of the bindings, and write every chunk, an empty one too. The workgroup's size is the constant
+//              WORKGROUP along x and, if you declare it, WORKGROUP_Y along y. The next line says how many invocations the host
+//              starts along x and y; letters: M, K4, N4, C chunks. A / rounds up: "(K4 / 2) (N4 / 4), C".
+// grid: 16 K4 N4, C
+
+const WORKGROUP = 64;
+const K4 = 16u;
+const N4 = 16u;
+
+struct Step {
+  size: vec4u,  // z: M
+  first_user: u32,
+  slot: u32,
+  chunks: u32,
+}
+
+@group(0) @binding(0) var<storage, read> input: array<f32>;
+@group(0) @binding(1) var<storage, read> output_gradient: array<f32>;
+@group(0) @binding(2) var<storage, read_write> partials: array<f32>;
+@group(0) @binding(3) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn weight_gradient(@builtin(global_invocation_id) id: vec3u) {
+  const K = 4u * K4;
+  const N = 4u * N4;
+  if (id.x >= K * N) { return; }
+  let k = id.x / N;
+  let n = id.x % N;
+  let chunk = id.y;
+  var sum = 0.0;
+  // YOUR CODE: the sum over the chunk's rows m of input[m, k] output_gradient[m, n].
+  partials[chunk * K * N + k * N + n] = sum;
+}

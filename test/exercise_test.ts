@@ -1,0 +1,235 @@
+/** The exercises: what is right passes, what is wrong is named, and the command writes a file to begin with. */
+
+import assert from "node:assert/strict";
+import { checkAnswer, HOLE, stepOf } from "../bench/exercise_check.ts";
+import { evaluate } from "../bench/exercise_grid.ts";
+import { type Exercise, exercises } from "../bench/exercises.ts";
+import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
+import { DENO_FLAGS } from "../src/deno_flags.ts";
+import type { Gpu } from "../src/gpu/device.ts";
+import { UserError } from "../src/user_error.ts";
+import { answers } from "./exercise_answers.ts";
+import { withGpu } from "./op_check.ts";
+
+const root = new URL("../", import.meta.url);
+
+function named(name: string): Exercise {
+  return exercises.find((exercise) => exercise.name === name) ?? assert.fail(`no exercise ${name}`);
+}
+
+function kernelText(path: string): string {
+  return Deno.readTextFileSync(new URL(`kernels/${path}.wgsl`, root));
+}
+
+/** Checks a text as an answer at the first odd sizes. */
+async function check(gpu: Gpu, exercise: Exercise, text: string, sizes = 2): Promise<void> {
+  const step = stepOf(exercise, "mine.wgsl", text);
+  for (const size of exercise.ladder.oddSizes.slice(0, sizes)) {
+    await checkAnswer(gpu, exercise, step, size, "mine.wgsl");
+  }
+}
+
+async function fault(gpu: Gpu, exercise: Exercise, text: string, sizes?: number): Promise<string> {
+  const error = await check(gpu, exercise, text, sizes).then(() => undefined, (error) => error);
+  assert.ok(error instanceof UserError, `${exercise.name}: ${error ?? "was taken for right"}`);
+  return error.message;
+}
+
+function replaced(text: string, from: string, to: string): string {
+  assert.ok(text.includes(from), from);
+  return text.replace(from, to);
+}
+
+/** Exercise, a kernel of the repository that solves it, and its grid. */
+const solutions: readonly (readonly [string, string, string])[] = [
+  ["softmax", "choice_nll", "E"],
+  ["softmax", "study/choice_nll_1_naive", "K, E"],
+  ["matmul", "matmul_forward_tiled", "N4, M / 4"],
+  ["input-gradient", "matmul_input_gradient_tiled", "K4, M / 4"],
+  ["weight-gradient", "matmul_weight_gradient_tiled", "16 (K4 / 16) (N4 / 16), 16 C"],
+  ["lstm", "lstm_forward", "B / 4"],
+  ["lstm", "study/lstm_forward_2_workgroup", "16 H4 B\n// workgroup: 16 H4"],
+  ["lstm-backward", "lstm_backward", "B / 4"],
+  ["batch-norm", "batch_norm_input_gradient", "N4 (R / 128)"],
+  ["adam", "adam", "P4"],
+  ["sparsemax", "exact_minimax", "E"],
+];
+
+Deno.test("exercises: the texts of the repository's kernels are right", () =>
+  withGpu(undefined, async (gpu) => {
+    for (const [name, path, grid] of solutions) {
+      await check(gpu, named(name), `// grid: ${grid}\n${kernelText(path)}`);
+    }
+    assert.deepEqual([...new Set(solutions.map(([name]) => name))], exercises.map(({ name }) => name));
+  }));
+
+Deno.test("exercises: every starter compiles, is wrong, and says where its hole is", () =>
+  withGpu(undefined, async (gpu) => {
+    for (const exercise of exercises) {
+      const message = await fault(gpu, exercise, exercise.starter);
+      assert.match(message, /^mine\.wgsl is wrong at .*: \w+\[\d+, \d+\] of .*: expected .*, got /);
+      assert.match(message, new RegExp(`Line \\d+ still says ${HOLE}\\.`));
+      assert.ok(exercise.starter.includes(`kernels/course/${exercise.chapter}`), exercise.name);
+      assert.match(exercise.starter, /^\/\/ \w+\.wgsl - exercise: /);
+      assert.ok(exercise.starter.split("\n").every((line) => line.length <= 130), exercise.name);
+    }
+  }));
+
+Deno.test("exercises: every starter is right when its holes are filled", () =>
+  withGpu(undefined, async (gpu) => {
+    for (const exercise of exercises) {
+      const holes = answers[exercise.name] ?? assert.fail(exercise.name);
+      await check(
+        gpu,
+        exercise,
+        holes.reduce((text, [from, to]) => replaced(text, from, to), exercise.starter),
+      );
+    }
+  }));
+
+/** A choice for an answer. */
+const choice = `// grid: E\n${kernelText("study/choice_nll_3_online")}`;
+
+Deno.test("exercises: a wrong answer is told by its worst number", () =>
+  withGpu(undefined, async (gpu) => {
+    const softmax = named("softmax");
+    await check(gpu, softmax, choice);
+    const forgotten = replaced(choice, "var sum = 1.0;", "var sum = 0.0;");
+    assert.match(
+      await fault(gpu, softmax, forgotten),
+      /^mine\.wgsl is wrong at 13 x 3: outcome\[\d+, 0\] of \[13, 4\]: expected [\d.]+, got [\d.]+, off by [\d.]+ with .* allowed\. \d+ of the 52 numbers are wrong\.$/,
+    );
+    const last = replaced(choice, "if (e >= step.size.y)", "if (e + 1u >= step.size.y)");
+    assert.match(await fault(gpu, softmax, last), /outcome\[0, 0\].*got NaN.*\nNaN stands where nothing was/);
+    const sometimes = replaced(
+      choice,
+      "  let loss = ",
+      "  if (e == 12u) { sum *= 2.0; }\n  let loss = ",
+    );
+    assert.match(await fault(gpu, softmax, sometimes), /outcome\[12, 0\] of \[13, 4\]/);
+  }));
+
+Deno.test("exercises: stray writes, a changed input and runs that differ are told", () =>
+  withGpu(undefined, async (gpu) => {
+    const softmax = named("softmax");
+    const stray = replaced(
+      choice,
+      "if (e >= step.size.y) { return; }",
+      "if (e >= step.size.y) {\n outcome[e] = vec4f(1.0);\n return; }",
+    );
+    assert.match(await fault(gpu, softmax, stray), /a stray write: outcome has 4 floats, and float 4 was/);
+    // Changed behind all that was read of it.
+    const open = replaced(choice, "var<storage, read> u:", "var<storage, read_write> u:");
+    const changing = `${open.trimEnd().slice(0, -1)}  if (e == 0u) { u[first] += 1.0; }\n}\n`;
+    assert.match(await fault(gpu, softmax, changing), /it writes the input u\.$/);
+    // What a kernel reads and writes is set back before the second run.
+    const adam = named("adam");
+    const adamText = `// grid: P4\n${kernelText("adam")}`;
+    await check(gpu, adam, adamText, 3);
+    const moment = replaced(adamText, "v[i] = v1;", "v[i] = v[i];");
+    assert.match(await fault(gpu, adam, moment), /: v\[0, \d+\] of \[1, 4\]/);
+  }));
+
+Deno.test("exercises: what cannot be run is told with its place", () =>
+  withGpu(undefined, async (gpu) => {
+    const softmax = named("softmax");
+    const { starter } = softmax;
+    const line = starter.split("\n").findIndex((text) => text.includes("let most = 0.0;")) + 1;
+    const broken: [string, RegExp][] = [
+      [replaced(starter, "let most = 0.0;", "let most = 0.0 +;"), new RegExp(`mine\\.wgsl:${line}:`)],
+      [replaced(starter, "let most = 0.0;", "let most = mosst;"), new RegExp(`mine\\.wgsl:${line}:`)],
+      [replaced(starter, "// grid: E\n", ""), /expected a line .* "\/\/ grid: E"/],
+      [replaced(starter, "// grid: E\n", "// grid: Q / 2\n"), /letters E, K .*: "Q" is none of them/],
+      [replaced(starter, "// grid: E\n", "// grid: E, K, 2\n"), /one axis or two/],
+      [replaced(starter, "> event:", "> events:"), /expected bindings of u, .*got "events"/],
+      [replaced(starter, "read_write> outcome", "read> outcome"), /read_write> outcome/],
+      [replaced(starter, "@binding(4)", "@binding(5)"), /binding step is @binding\(5\), expected 4/],
+      [replaced(starter, "size(WORKGROUP)", "size(64)"), /expected @workgroup_size\(WORKGROUP\)/],
+      [
+        replaced(starter, "const WORKGROUP = 64;", "const WORKGROUP = 8 * 8;"),
+        /no numeric constant WORKGROUP/,
+      ],
+    ];
+    for (const [text, message] of broken) assert.match(await fault(gpu, softmax, text), message);
+  }));
+
+Deno.test("exercises: grids are sums, products and divisions that round up", () => {
+  const letters = { M: 37, K4: 5, N4: 6 };
+  const right: [string, number][] = [
+    ["M", 37],
+    ["M / 4", 10],
+    ["4 N4", 24],
+    ["16 (K4 / 2) (N4 / 4)", 96],
+    ["K4 / 2 * N4", 18],
+    ["M + 1 / 2", 38],
+    ["(M + 1) / 2", 19],
+  ];
+  for (const [text, value] of right) assert.equal(evaluate(text, letters), value, text);
+  for (const text of ["", "M /", "(M", "M )", "M - 1", "x", "0 M", "M / 0"]) {
+    assert.throws(() => evaluate(text, letters), UserError, text);
+  }
+});
+
+async function exercise(
+  cwd: string,
+  ...args: string[]
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const permissions = ["--allow-read", "--allow-env", "--allow-write"];
+  const config = ["--config", new URL("deno.json", root).pathname];
+  const output = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      ...config,
+      ...DENO_FLAGS,
+      "--no-prompt",
+      ...permissions,
+      new URL("bench/exercise.ts", root).pathname,
+      ...args,
+    ],
+    cwd,
+    env: GPU_ENVIRONMENT,
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code: output.code, stdout: text(output.stdout), stderr: text(output.stderr) };
+}
+
+Deno.test("deno task exercise: lists, writes a file once, refuses it as it was written, and times what is right", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { starter } = named("softmax");
+    const listed = await exercise(folder);
+    assert.equal(listed.code, 0, listed.stderr);
+    for (const { name } of exercises) assert.ok(listed.stdout.includes(name), name);
+    const unknown = await exercise(folder, "stairs");
+    assert.equal(unknown.code, 1);
+    assert.match(unknown.stderr, /Allowed choices are softmax, matmul, .*sparsemax/);
+
+    const begun = await exercise(folder, "softmax");
+    assert.equal(begun.code, 0, begun.stderr);
+    assert.match(begun.stdout, /exercises\/softmax\.wgsl is there now/);
+    const file = `${folder}/exercises/softmax.wgsl`;
+    assert.equal(await Deno.readTextFile(file), starter);
+    const unfinished = await exercise(folder, "softmax");
+    assert.equal(unfinished.code, 1);
+    assert.match(unfinished.stderr, /is as it was written.*YOUR CODE/);
+    await Deno.writeTextFile(file, `${starter}\n`);
+    const wrong = await exercise(folder, "softmax");
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stderr, /^error: exercises\/softmax\.wgsl is wrong at/m);
+    assert.equal(await Deno.readTextFile(file), `${starter}\n`);
+
+    const missing = await exercise(folder, "softmax", "--file", "other.wgsl");
+    assert.equal(missing.code, 1);
+    assert.match(missing.stderr, /there is no file other\.wgsl/);
+    await Deno.writeTextFile(`${folder}/mine.wgsl`, choice);
+    const right = await exercise(folder, "softmax", "--file", "mine.wgsl", "--rounds", "1");
+    assert.equal(right.code, 0, right.stderr);
+    assert.match(right.stdout, /mine\.wgsl is right at 1 x 1, 13 x 3, 67 x 41, 2560 x 10\./);
+    assert.match(right.stdout, /5 +yours +mine /);
+    const checked = await exercise(folder, "softmax", "--file", "mine.wgsl", "--no-time");
+    assert.equal(checked.code, 0, checked.stderr);
+    assert.doesNotMatch(checked.stdout, /yours/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
