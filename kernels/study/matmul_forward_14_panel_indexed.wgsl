@@ -39,7 +39,7 @@ fn add(s: Sums, a: vec4f, k: u32) -> Sums {
   );
 }
 
-// Clamps and exp swallow what is no finite number: by its exponent bits it is found and handed on.
+// NaN and infinity are passed on. min and exp may turn them into ordinary numbers, so they are found by their exponent bits.
 fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); }
 
 fn put(row: u32, column: u32, z: vec4f) {

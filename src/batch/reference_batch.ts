@@ -7,7 +7,7 @@ export interface ReferenceBatch {
   readonly userFirst: number[];
   /** [E] first row, end row, clicked row or NONE or GIVEN, item fed to the encoder or NONE. */
   readonly events: { first: number; end: number; click: number; fed: number }[];
-  /** [E] clicks of the user before the event, and the end of her events. */
+  /** [E] clicks of the user before the event, and the end of the user's events. */
   readonly history: { clicks: number; end: number }[];
   /** [R] event, item, and the event if this row's click is fed to the encoder. */
   readonly rows: { event: number; item: number; fedEvent: number }[];

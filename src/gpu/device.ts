@@ -20,7 +20,7 @@ export interface GpuOptions {
   readonly shapesFor?: AdapterKind;
   /** Kernel shapes other than the fixed ones, whatever kind they are for. */
   readonly shapes?: KernelShapes;
-  /** FLOPs of a training step, if they are known: a software driver has its threads by it. */
+  /** FLOPs of a training step, if they are known: they decide how many threads a software driver takes. */
   readonly stepFlops?: number;
   /** The most workgroups along an axis, instead of the adapter's own limit. For tests of long grids. */
   readonly maxGrid?: number;
@@ -28,7 +28,7 @@ export interface GpuOptions {
   readonly workgroupBytes?: number;
 }
 
-/** Of workgroup memory, where the adapter grants as much. */
+/** Bytes of workgroup memory that are asked for, where the adapter grants as much. */
 const WORKGROUP_BYTES = 32768;
 
 /**
@@ -186,10 +186,12 @@ export class Gpu {
 }
 
 /**
- * Opens the default adapter. Limits are WebGPU's defaults, which browsers have too, but for two. The size of a
- * buffer: a model over many items needs arenas of more than the default 256 MiB; they are seen through windows of
- * maxStorageBufferBindingSize (128 MiB). And workgroup memory: a panel of 256 inputs is 16.5 KiB, and where there is less
- * another kernel does the product (see kernel_shapes.ts).
+ * Opens the default adapter. Limits are WebGPU's defaults, which browsers have, too, with two exceptions:
+ *
+ * - the size of a buffer. A model over many items needs arenas of more than the default 256 MiB. Kernels see them through
+ *   windows of maxStorageBufferBindingSize (128 MiB).
+ * - workgroup memory. A panel of 256 inputs takes 16.5 KiB. Where there is less, another kernel does the product (see
+ *   kernel_shapes.ts).
  *
  * @throws UserError when there is no adapter.
  */

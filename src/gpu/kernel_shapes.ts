@@ -1,6 +1,6 @@
 /**
- * Which kernel does a matrix product, of those that can. A fixed table has an answer for each kind of adapter; a
- * calibration (see src/calibration) may put others beside it, for the sizes that it timed.
+ * Which kernel does a matrix product, of those that can. A fixed table names one for each kind of adapter. A calibration
+ * (see src/calibration) may choose another, for the sizes that it timed.
  */
 
 import { z } from "zod";
@@ -39,7 +39,7 @@ export function matmulKey(direction: MatmulDirection, k4: number, n4: number): s
   return `${direction} ${4 * k4}x${4 * n4}`;
 }
 
-/** What a panel kernel sums over is written out in its text, up to so many vectors; a GPU's compiler has enough of less. */
+/** A panel kernel's sum is written out in its text, up to so many vectors; fewer for a GPU, to spare its compiler. */
 const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
 /** What a kernel is chosen by. */
@@ -50,17 +50,17 @@ export interface ShapeChoice {
 }
 
 /**
- * What a panel takes of workgroup memory: sixteen columns of what is summed over; in the forward kernel the bias and the
- * dot product's weights, too. So 256 inputs are 16,512 bytes, and WebGPU promises 16,384.
+ * Bytes of workgroup memory that a panel takes: sixteen columns of the weights, and in the forward kernel the bias and the
+ * dot product's weights. 256 inputs take 16,512 bytes there, and WebGPU promises 16,384.
  */
 export function panelBytes(direction: "forward" | "input", k4: number, n4: number): number {
   return 16 * (direction === "forward" ? 16 * k4 + 8 : 16 * n4);
 }
 
-/** What copying a panel takes, in rows of its product. */
+/** The time to copy a panel, counted in rows of its product. */
 const PANEL_COPY = 19;
 
-/** The panels, the one that takes least for so many rows first: a workgroup's rows are computed whether there or not. */
+/** The panels, the fastest for so many rows first. A workgroup computes all of its rows, also those past the batch's end. */
 function panelsBy(rows: number): MatmulVariant[] {
   const time = (own: number) => Math.ceil(rows / own) * (own + PANEL_COPY);
   return ([256, 128, 64] as const).toSorted((a, b) => time(a) - time(b)).map((own) =>
@@ -69,8 +69,8 @@ function panelsBy(rows: number): MatmulVariant[] {
 }
 
 /**
- * The variants that can do a product. The first is that of the fixed table, the others come by promise. The tiled
- * kernels read buffers alone, so they cannot do where a CPU adapter has textures.
+ * The variants that can do a product. The first is that of the fixed table; of the others, the most promising come first.
+ * The tiled kernels read only buffers, so a CPU adapter, which has textures, cannot use them.
  * @param rows of the largest batch.
  */
 export function variantsFor(

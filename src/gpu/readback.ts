@@ -4,7 +4,7 @@ import type { Gpu } from "./device.ts";
 import { isTexture, type Memory, type View } from "./memory.ts";
 import { BYTES_PER_TEXEL, takenOut } from "./texture_layout.ts";
 
-/** Copies buffers and textures to the host in one wait. Words are raw: make a Float32Array over the same buffer for floats. */
+/** Copies buffers and textures to the host in one wait. Words are raw: for floats, make a Float32Array over the same buffer. */
 export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<Uint32Array<ArrayBuffer>[]> {
   const views = memories.map((memory) => isTexture(memory) && memory.written ? memory.written.view : memory);
   const staging = views.map((view) =>
@@ -46,8 +46,8 @@ function stagingBytes(view: Memory): number {
 }
 
 /**
- * Reads of one view that are under way while later work is encoded: each is copied in queue order and waited for when
- * it is taken. Staging buffers are kept and used again.
+ * Reads of one view that go on while later work is encoded. Each is copied in the queue's order, and waited for when it is
+ * taken. Staging buffers are kept and used again.
  */
 export class ReadbackQueue {
   readonly #pending: { buffer: GPUBuffer; mapped: Promise<void> }[] = [];

@@ -1,12 +1,15 @@
 /**
  * Where vectors of four f32 stand in a texture, one a texel: row by row, or in panels of sixteen columns.
  *
- * In panels the sixteen numbers that one row has in a panel, 64 bytes, are followed by those of the next row, not by the
- * row's next panel. Why: a kernel that wants a panel's part of every row otherwise asks for one cache line in four, in
- * sixteen of a wide layer. No prefetcher of a CPU follows that, so every eight rows wait for main memory once, some
- * 140 ns. Side by side they come in time: on two cores, 25,600 rows of 64, the gradient of a layer's input takes 3.3 ms
- * instead of 4.4 (9.3 instead of 13.7 for 256 columns), that of its weights 3.3 instead of 4.1. Blocks of 512 rows gain
- * half of that, of 2,048 all. What is read by whole rows, as gradients are, stands row by row.
+ * In panels, the sixteen numbers that one row has in a panel, 64 bytes, are followed by those of the next row, not by the
+ * row's next panel.
+ *
+ * Why panels: some kernels read a panel's part of every row. Row by row, that is one cache line in four, or in a wide layer
+ * one in sixteen. No prefetcher of a CPU follows such a pattern, so every eight rows wait for main memory once, some 140 ns.
+ * Side by side the lines arrive in time. On two cores, 25,600 rows of 64, the gradient of a layer's input takes 3.3 ms
+ * instead of 4.4 (with 256 columns 9.3 instead of 13.7, 5.5 of which went to reading for ELU'), and that of its weights 3.3
+ * instead of 4.1. Blocks of 512 rows in panels gain half of that, blocks of 2,048 rows all of it. A matrix that is read by
+ * whole rows, as gradients are, stands row by row.
  */
 
 /** Texels of a line; the largest that every adapter has. */
@@ -16,19 +19,19 @@ export const BYTES_PER_TEXEL = 16;
 
 /** Vectors that a row has in a panel: 64 bytes. */
 const PANEL_VECTORS = 4;
-/** Texels of which the bytes are a multiple of 256, as copies of several lines want them. */
+/** So many texels are 256 bytes: a copy of several lines takes only multiples of that. */
 const WIDTH_STEP = 16;
 
 export interface TextureLayout {
   readonly width: number;
   readonly height: number;
-  /** Vectors of a row: columns / 4. Row by row, each vector counts as a row. */
+  /** Vectors of a row: columns / 4. Row by row it is 1: each vector counts as a row. */
   readonly rowVectors: number;
   /** Vectors of a row that stand side by side. */
   readonly panelVectors: number;
   /** Panels of a row. The last may be narrower; its place is as wide. */
   readonly panels: number;
-  /** Rows of a panel in one line; the panels of so many rows are lines that follow one another. */
+  /** Rows of a panel in one line. The panels of these rows are lines that follow one another. */
   readonly lineRows: number;
 }
 
@@ -42,7 +45,7 @@ export function inPanels(bytes: number, rowVectors: number): TextureLayout {
   return layoutOf(bytes, rowVectors, PANEL_VECTORS);
 }
 
-/** For a matrix that products read: in panels, but where two cache lines have a whole row. Parameters as {@link inPanels}. */
+/** For a matrix that products read: in panels, unless a row is shorter than two cache lines. Parameters as {@link inPanels}. */
 export function forProducts(bytes: number, rowVectors: number): TextureLayout {
   return rowVectors >= 2 * PANEL_VECTORS ? inPanels(bytes, rowVectors) : rowByRow(bytes);
 }
@@ -92,7 +95,7 @@ function texelTexts(layout: TextureLayout): { x: string; y: string } {
   };
 }
 
-/** A division in WGSL: of powers of two without one, as WGSL guards each against zero. */
+/** A division in WGSL. By a power of two it is a shift, as WGSL guards every division against zero. */
 function quotient(a: string, by: number): string {
   if (by === 1) return a;
   return Number.isInteger(Math.log2(by)) ? `(${a} >> ${Math.log2(by)}u)` : `(${a} / ${by}u)`;
@@ -102,14 +105,14 @@ function rest(a: string, by: number): string {
   return Number.isInteger(Math.log2(by)) ? `(${a} & ${by - 1}u)` : `(${a} % ${by}u)`;
 }
 
-/** Lines that begin with so many texels that count. */
+/** Lines of a texture, each of which begins with so many texels of the matrix. */
 export interface Region {
   readonly line: number;
   readonly lines: number;
   readonly texels: number;
 }
 
-/** What the first `bytes` of the matrix take. */
+/** The regions that the first `bytes` of the matrix take. */
 export function regionsOf(layout: TextureLayout, bytes: number): Region[] {
   const { width, rowVectors, panelVectors, panels, lineRows } = layout;
   const rows = Math.ceil(bytes / BYTES_PER_TEXEL / rowVectors);
@@ -123,7 +126,7 @@ export function laidOut<Words extends Float32Array<ArrayBuffer> | Uint32Array<Ar
   layout: TextureLayout,
   matrix: Words,
 ): Words {
-  // Bits are moved as bits: through a float, a NaN's may change.
+  // Moved as integers: moved as a float, a NaN may change its bits.
   const texels = new Uint32Array(4 * layout.width * layout.height);
   const given = new Uint32Array(matrix.buffer, matrix.byteOffset, matrix.length);
   eachVector(layout, given.length, (at, place) => {
@@ -145,7 +148,7 @@ export function takenOut(
   return matrix;
 }
 
-/** The word that a vector of the matrix begins with, and its place's. */
+/** Visits each vector: its first word in the matrix, and its first word among the texels. */
 function eachVector(layout: TextureLayout, words: number, visit: (at: number, place: number) => void): void {
   for (let i = 0; 4 * i < words; i++) visit(4 * i, 4 * placeOf(layout, i));
 }

@@ -12,15 +12,15 @@ export interface ParameterSpec {
   readonly name: string;
   readonly rows: number;
   readonly columns: number;
-  /** Equal parts of a row that are padded apart; 4 for the gates of an LSTM. */
+  /** Equal parts of a row that are padded separately; 4 for the gates of an LSTM. */
   readonly groups?: number;
   /** A row per item of the catalogue, or per token; see {@link import("./tensor.ts").ParameterPlace}. */
   readonly table?: boolean;
   /** A kernel: weight decay shrinks it. */
   readonly decays?: boolean;
   /**
-   * No weight but a running average that a kernel writes itself. Its gradient stays zero, so that Adam leaves it alone;
-   * snapshots carry it like any parameter.
+   * Not a weight but a running average, which a kernel writes itself. Its gradient stays zero, so that Adam leaves it alone;
+   * snapshots hold it like any parameter.
    */
   readonly statistic?: boolean;
 }
