@@ -38,7 +38,7 @@ const values: [part: string, column: string, row: number, value: string, says: R
     "5000000000::BIGINT",
     /user 3: expected rows to be a whole number .* found 5000000000/,
   ],
-  ["users", "rows", 3, "x + 1", /users says that user 3 has rows = \d+, her pages hold \d+/],
+  ["users", "rows", 3, "x + 1", /users says that user 3 has rows = \d+, their pages hold \d+/],
   [
     "items",
     "item",
@@ -283,7 +283,7 @@ const tables: [part: string, sql: string, says: RegExp][] = [
   [
     "users",
     `SELECT * REPLACE (CASE "user" WHEN 0 THEN rows + 1 WHEN 1 THEN rows - 1 ELSE rows END AS rows) FROM t`,
-    /users says that user 0 has rows = \d+, her pages hold \d+ displayed items|user 1: expected rows to be at least one/,
+    /users says that user 0 has rows = \d+, their pages hold \d+ displayed items|user 1: expected rows to be at least one/,
   ],
   [
     "pages",

@@ -37,7 +37,7 @@ export async function readItems(
     const first = new Uint32Array(count + 1);
     const token = new Growing(Uint32Array);
     for (let k = 0; k < count; k++) {
-      const fail = (expected: string, found: string): never => {
+      const fail: Fail = (expected, found) => {
         throw new UserError(
           `${path}: item ${items + k}: expected ${expected}, found ${found}. Prepare the data again.`,
         );
@@ -45,39 +45,8 @@ export async function readItems(
       if (wholeOf(columns.item[k], MOST_ITEMS) !== items + k) {
         fail("items numbered 0, 1, 2, ... in order", foundText(columns.item[k]));
       }
-      if (width > 0) {
-        const dense = columns.dense[k];
-        if (!Array.isArray(dense) || dense.length !== width) {
-          return fail(
-            `${width} dense features as in the manifest`,
-            Array.isArray(dense) ? String(dense.length) : foundText(dense),
-          );
-        }
-        for (let place = 0; place < width; place++) {
-          const value = floatOf(dense[place]);
-          if (Number.isNaN(value)) {
-            fail(
-              Number.isFinite(dense[place])
-                ? "features that a 32-bit float holds (up to 3.4e38)"
-                : "finite features",
-              `${foundText(dense[place])} for ${features.dense[place]?.name} in dense`,
-            );
-          }
-          values[k * width + place] = value;
-        }
-      }
-      if (V > 0) {
-        const tokens = columns.tokens[k];
-        if (!Array.isArray(tokens)) {
-          return fail("tokens to be a list, an empty one for none", foundText(tokens));
-        }
-        for (let place = 0; place < tokens.length; place++) {
-          const id = wholeOf(tokens[place], V);
-          if (id < 0) fail(`tokens of 0..${V - 1}`, foundText(tokens[place]));
-          token.push(id);
-        }
-        if (hasTwice(tokens)) fail("each token once", tokens.slice(0, 100).join(", "));
-      }
+      if (width > 0) readDense(columns.dense[k], features.dense, values.subarray(k * width), fail);
+      if (V > 0) readTokens(columns.tokens[k], V, token, fail);
       first[k + 1] = token.length;
     }
     const tokens = { count: V, first, token: token.values() };
@@ -87,6 +56,41 @@ export async function readItems(
     items += count;
   });
   return items;
+}
+
+/** Throws for the item that is being read. */
+type Fail = (expected: string, found: string) => never;
+
+/** Reads the numbers of an item. @param into takes them at its beginning. */
+function readDense(dense: unknown, columns: Manifest["features"]["dense"], into: Float32Array, fail: Fail) {
+  const width = columns.length;
+  if (!Array.isArray(dense) || dense.length !== width) {
+    const found = Array.isArray(dense) ? String(dense.length) : foundText(dense);
+    return fail(`${width} dense features as in the manifest`, found);
+  }
+  for (let place = 0; place < width; place++) {
+    const value = floatOf(dense[place]);
+    if (Number.isNaN(value)) {
+      fail(
+        Number.isFinite(dense[place])
+          ? "features that a 32-bit float holds (up to 3.4e38)"
+          : "finite features",
+        `${foundText(dense[place])} for ${columns[place]?.name} in dense`,
+      );
+    }
+    into[place] = value;
+  }
+}
+
+/** Adds the tokens of an item. @param V how many tokens there are. */
+function readTokens(tokens: unknown, V: number, into: Growing<Uint32Array<ArrayBuffer>>, fail: Fail) {
+  if (!Array.isArray(tokens)) return fail("tokens to be a list, an empty one for none", foundText(tokens));
+  for (let place = 0; place < tokens.length; place++) {
+    const id = wholeOf(tokens[place], V);
+    if (id < 0) fail(`tokens of 0..${V - 1}`, foundText(tokens[place]));
+    into.push(id);
+  }
+  if (hasTwice(tokens)) fail("each token once", tokens.slice(0, 100).join(", "));
 }
 
 /** Most items have few tokens: comparing them is faster than a set. */
