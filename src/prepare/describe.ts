@@ -2,6 +2,7 @@
 
 import { Engine } from "./engine.ts";
 import type { StepStanding } from "./step_standing.ts";
+import { splits } from "../data/click_log.ts";
 import type { Manifest } from "../data/manifest.ts";
 import { type Part, partFiles } from "../data/part_files.ts";
 import { PreparedSet } from "../data/prepared_set.ts";
@@ -61,49 +62,54 @@ export async function describe(
       page_files: partFiles(folder, "pages"),
     });
     await engine.runSteps(stepsOf(script), { onStep });
-    const parts = (await engine.rows("FROM part")).map((row): PartFigures => {
-      const of = (name: string) => row[name] === null ? NaN : Number(row[name]);
-      return {
-        split: String(row.split),
-        users: of("users"),
-        events: of("events"),
-        rows: of("rows"),
-        clicks: of("clicks"),
-        uniformLoss: of("uniform_loss"),
-        chance: [of("chance1"), of("chance2")],
-        clickRate: [of("rate1"), of("rate2")],
-        unseenShown: of("unseen_shown"),
-        unseenClicked: of("unseen_clicked"),
-        neverClicked: of("never_clicked"),
-      };
-    });
-    const [quartiles] = await engine.rows(
-      "SELECT quantile_disc(events, [0, 0.25, 0.5, 0.75, 1]) AS q FROM events_of_user",
-    );
-    const [suspicion = {}] = await engine.rows("FROM suspicion");
-    return {
-      manifest,
-      items: await engine.number("SELECT count(*) FROM items"),
-      ids: await engine.number("SELECT count(DISTINCT id) FROM id_of"),
-      given: await engine.number("SELECT count(*) FROM page WHERE given"),
-      parts,
-      pageSizes: (await engine.rows("FROM page_size")).map((r) => ({
-        size: Number(r.size),
-        pages: Number(r.pages),
-      })),
-      clickPlaces: (await engine.rows("FROM click_place")).map((r) => ({
-        place: Number(r.place),
-        clicks: Number(r.clicks),
-      })),
-      eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
-      warnings: warningsOf(
-        Object.fromEntries(Object.entries(suspicion).map(([k, v]) => [k, Number(v)])),
-        parts,
-      ),
-    };
+    return await descriptionOf(engine, manifest);
   } finally {
     engine.close();
   }
+}
+
+/** What the steps of data/describe.sql have counted. */
+async function descriptionOf(engine: Engine, manifest: Manifest): Promise<Description> {
+  const parts = (await engine.rows("FROM part")).map(figuresOf);
+  const [quartiles] = await engine.rows(
+    "SELECT quantile_disc(events, [0, 0.25, 0.5, 0.75, 1]) AS q FROM events_of_user",
+  );
+  const [suspicion = {}] = await engine.rows("FROM suspicion");
+  const counts = Object.fromEntries(Object.entries(suspicion).map(([k, v]) => [k, Number(v)]));
+  return {
+    manifest,
+    items: await engine.number("SELECT count(*) FROM items"),
+    ids: await engine.number("SELECT count(DISTINCT id) FROM id_of"),
+    given: await engine.number("SELECT count(*) FROM page WHERE given"),
+    parts,
+    pageSizes: (await engine.rows("FROM page_size")).map((r) => ({
+      size: Number(r.size),
+      pages: Number(r.pages),
+    })),
+    clickPlaces: (await engine.rows("FROM click_place")).map((r) => ({
+      place: Number(r.place),
+      clicks: Number(r.clicks),
+    })),
+    eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
+    warnings: warningsOf(counts, parts),
+  };
+}
+
+function figuresOf(row: Readonly<Record<string, unknown>>): PartFigures {
+  const of = (name: string) => row[name] === null ? NaN : Number(row[name]);
+  return {
+    split: String(row.split),
+    users: of("users"),
+    events: of("events"),
+    rows: of("rows"),
+    clicks: of("clicks"),
+    uniformLoss: of("uniform_loss"),
+    chance: [of("chance1"), of("chance2")],
+    clickRate: [of("rate1"), of("rate2")],
+    unseenShown: of("unseen_shown"),
+    unseenClicked: of("unseen_clicked"),
+    neverClicked: of("never_clicked"),
+  };
 }
 
 /** Read as training reads it: figures of what it would refuse mean nothing. @throws UserError as {@link PreparedSet}. */
@@ -115,68 +121,70 @@ async function checked(folder: string): Promise<PreparedSet> {
   return set;
 }
 
-/** What a model or a reader may be fooled by, in plain words. @param s see `suspicion` in data/describe.sql */
-export function warningsOf(s: Readonly<Record<string, number>>, parts: readonly PartFigures[]): string[] {
-  const share = (part: number | undefined, whole: number | undefined) => whole ? (part ?? 0) / whole : 0;
-  const percent = (x: number) => `${(100 * x).toFixed(0)} %`;
-  const warnings: string[] = [];
+/** Counts of what fools people: see `suspicion` in data/describe.sql. */
+type Suspicion = Readonly<Record<string, number>>;
+
+/** What a model or a reader may be fooled by, in plain words. */
+export function warningsOf(s: Suspicion, parts: readonly PartFigures[]): string[] {
+  return [...placeWarnings(s), ...pageWarnings(s), ...partWarnings(parts)];
+}
+
+const share = (part: number | undefined, whole: number | undefined) => whole ? (part ?? 0) / whole : 0;
+const percent = (x: number) => `${(100 * x).toFixed(0)} %`;
+
+/** Of clicks that one place of the page has more often than by chance. */
+function placeWarnings(s: Suspicion): string[] {
   const last = share(s.last_clicks, s.clicks);
   const most = share(s.most_clicks, s.clicks);
   const chance = percent(s.place_by_chance ?? 0);
   const odd = Math.min(0.9, 2 * (s.place_by_chance ?? 1));
   if (last > odd) {
-    warnings.push(
-      `The clicked item is the last of its page in ${
-        percent(last)
-      } of the clicks (${chance} by chance): a ranking that breaks ` +
-        "by place is right or wrong for that reason alone. (This program counts ties in expectation.)",
-    );
-  } else if (most > odd) {
-    warnings.push(
-      `The clicked item is in place ${s.most_place} in ${
-        percent(most)
-      } of the clicks (${chance} by chance): either people look ` +
-        "there first, which a reward should not be credited with, or the log was written so.",
-    );
+    return [
+      `The clicked item is the last of its page in ${percent(last)} of the clicks (${chance} by chance): a ranking ` +
+      "that breaks ties by place is right or wrong for that reason alone. (This program counts ties in expectation.)",
+    ];
   }
+  if (most <= odd) return [];
+  return [
+    `The clicked item is in place ${s.most_place} in ${percent(most)} of the clicks (${chance} by chance): either ` +
+    "people look there first, which a reward should not be credited with, or the log was written so.",
+  ];
+}
+
+/** Of pages that are too easy, and users of whom nothing is known. */
+function pageWarnings(s: Suspicion): string[] {
+  const warnings: string[] = [];
+  const n = (count: number | undefined) => (count ?? 0).toLocaleString("en");
   if ((s.pages_with_twice ?? 0) > 0) {
     warnings.push(
-      `${s.pages_with_twice?.toLocaleString("en")} pages show an item twice; ${
-        s.twice_clicked?.toLocaleString("en")
-      } times ` +
+      `${n(s.pages_with_twice)} pages show an item twice; ${n(s.twice_clicked)} times ` +
         "it is the clicked one: copies of a row give the click away. Keep one row an item.",
     );
   }
   const one = share(s.pages_of_one, s.pages);
   if (one > 0.1) {
-    warnings.push(
-      `${
-        percent(one)
-      } of the pages show one item: they are always ranked right. Look at the figures of longer pages.`,
-    );
+    const text = "of the pages show one item: they are always ranked right. Look at the figures of longer pages.";
+    warnings.push(`${percent(one)} ${text}`);
   }
   const single = share(s.users_of_one, s.users);
   if (single > 0.5) {
-    warnings.push(
-      `${
-        percent(single)
-      } of the users have one event: nothing is known of them before it, so a history helps few.`,
-    );
-  }
-  for (const { split, unseenClicked } of parts) {
-    if (split !== "train" && unseenClicked > 0.1) {
-      warnings.push(
-        `${
-          percent(unseenClicked)
-        } of the items clicked in the ${split} part are never shown in the train part: only ` +
-          "features can tell something of them, not their ids.",
-      );
-    }
-  }
-  for (const split of ["train", "validation", "test"]) {
-    if (!parts.some((part) => part.split === split)) {
-      warnings.push(`The ${split} part has no users: training needs all three. Prepare with other --shares.`);
-    }
+    const text = "of the users have one event: nothing is known of them before it, so a history helps few.";
+    warnings.push(`${percent(single)} ${text}`);
   }
   return warnings;
+}
+
+/** Of parts with items that the train part never shows, or without users. */
+function partWarnings(parts: readonly PartFigures[]): string[] {
+  const unseen = parts.filter(({ split, unseenClicked }) => split !== "train" && unseenClicked > 0.1);
+  const empty = splits.filter((split) => !parts.some((part) => part.split === split));
+  return [
+    ...unseen.map(({ split, unseenClicked }) =>
+      `${percent(unseenClicked)} of the items clicked in the ${split} part are never shown in the train part: only ` +
+      "features can tell something of them, not their ids."
+    ),
+    ...empty.map((split) =>
+      `The ${split} part has no users: training needs all three. Prepare with other --shares.`
+    ),
+  ];
 }

@@ -31,21 +31,12 @@ export const READING_FEATURES = "Reading item features";
 /** Makes the view feature_source. @throws UserError for a file that is not what it should be. */
 export async function openFeatures(
   engine: Engine,
-  { features, dense, tokens, itemIds }: FeatureOptions,
+  options: FeatureOptions,
   item: string,
   signal?: AbortSignal,
 ): Promise<Features> {
-  if (features === undefined) {
-    for (const [list, option] of [[dense, "--dense"], [tokens, "--tokens"]] as const) {
-      if (list !== undefined) {
-        throw new UserError(`Expected --features with ${option}: the file with the columns.`);
-      }
-    }
-    await engine.run(
-      "CREATE VIEW feature_source AS SELECT ''::VARCHAR AS item_id, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false",
-    );
-    return { source: undefined, variables: variablesOf([], [], false, itemIds), faults: undefined, ids: "" };
-  }
+  const { features, dense, tokens, itemIds } = options;
+  if (features === undefined) return await withoutFeatures(engine, options);
   const wanted = [
     { column: item, option: "--item" },
     ...(dense ?? []).map((column) => ({ column, option: "--dense" })),
@@ -55,6 +46,30 @@ export async function openFeatures(
   expectIds(source, [{ column: item, option: "--item" }]);
   const chosen = await chooseColumns(engine, source, item, dense, tokens);
   const ids = [item, ...chosen.tokens].join(" or ");
+  await makeViews(engine, source, item, chosen);
+  const variables = variablesOf(chosen.dense, chosen.tokens, true, itemIds);
+  return { source, ids, variables, faults: featureFaults(source, item, ids) };
+}
+
+/** An empty view. @throws {UserError} for options that name columns of no file */
+async function withoutFeatures(engine: Engine, { dense, tokens, itemIds }: FeatureOptions): Promise<Features> {
+  for (const [list, option] of [[dense, "--dense"], [tokens, "--tokens"]] as const) {
+    if (list === undefined) continue;
+    throw new UserError(`Expected --features with ${option}: the file with the columns.`);
+  }
+  await engine.run(
+    "CREATE VIEW feature_source AS SELECT ''::VARCHAR AS item_id, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false",
+  );
+  return { source: undefined, variables: variablesOf([], [], false, itemIds), faults: undefined, ids: "" };
+}
+
+/** The views feature_row, with the fault of each row, and feature_source of the rows without one. */
+async function makeViews(
+  engine: Engine,
+  source: TableSource,
+  item: string,
+  chosen: { readonly dense: readonly string[]; readonly tokens: readonly string[] },
+): Promise<void> {
   const places = (names: readonly string[], letter: string) =>
     names.map((column, k) => [`${letter}${k}`, column] as const);
   const [numbers, lists] = [places(chosen.dense, "d"), places(chosen.tokens, "t")];
@@ -63,34 +78,30 @@ export async function openFeatures(
     ...Object.fromEntries(numbers.map(([name, column]) => [name, { column, as: "number" as const }])),
     ...Object.fromEntries(lists.map(([name, column]) => [name, { column, as: "list" as const }])),
   });
+  const listOf = (columns: readonly (readonly [string, string])[]) => columns.map(([name]) => name).join(", ");
   await engine.run(
     `CREATE VIEW feature_row AS SELECT *, CASE WHEN broken THEN 'broken' WHEN inexact IS NOT NULL THEN 'inexact' ` +
       `WHEN coalesce(item_id, '') = '' THEN 'item' END AS fault FROM (${select});` +
-      `CREATE VIEW feature_source AS SELECT item_id, [${
-        numbers.map(([name]) => name).join(", ")
-      }]::DOUBLE[] AS dense, ` +
-      `[${
-        lists.map(([name]) => name).join(", ")
-      }]::VARCHAR[][] AS tokens FROM feature_row WHERE fault IS NULL`,
+      `CREATE VIEW feature_source AS SELECT item_id, [${listOf(numbers)}]::DOUBLE[] AS dense, ` +
+      `[${listOf(lists)}]::VARCHAR[][] AS tokens FROM feature_row WHERE fault IS NULL`,
   );
+}
+
+/** @param ids see {@link Features} */
+function featureFaults(source: TableSource, item: string, ids: string): FaultSource {
   return {
-    source,
-    ids,
-    variables: variablesOf(chosen.dense, chosen.tokens, true, itemIds),
-    faults: {
-      view: "feature_row",
-      counted: "feature_row",
-      csv: source.format === "csv"
-        ? {
-          delimiter: source.delimiter,
-          places: { item_id: source.columns.findIndex(({ name }) => name === item) },
-        }
-        : undefined,
-      texts: {
-        broken: { kind: "no JSON object", expected: "a JSON object" },
-        inexact: inexactText(ids),
-        item: { kind: `${item} is empty`, expected: `${item} to be an id`, value: "item_id" },
-      },
+    view: "feature_row",
+    counted: "feature_row",
+    csv: source.format === "csv"
+      ? {
+        delimiter: source.delimiter,
+        places: { item_id: source.columns.findIndex(({ name }) => name === item) },
+      }
+      : undefined,
+    texts: {
+      broken: { kind: "no JSON object", expected: "a JSON object" },
+      inexact: inexactText(ids),
+      item: { kind: `${item} is empty`, expected: `${item} to be an id`, value: "item_id" },
     },
   };
 }
@@ -114,12 +125,9 @@ export function expectExact({ counts, examples }: BadRows, ids: string): void {
   const example = examples.find(({ fault }) => fault.includes(expected));
   throw new UserError(
     `Expected ${ids} to be text or whole numbers, found floating point numbers beyond what they hold ` +
-      `exactly (2^53; 2^24 of 32 bits) or not whole in ${
-        lost.toLocaleString("en")
-      } rows, so that different ids may have ` +
-      `become one. Write the ids as text or integers.${
-        example ? `\n  ${example.file}:${example.line}: ${example.fault}` : ""
-      }`,
+      `exactly (2^53; 2^24 of 32 bits) or not whole in ${lost.toLocaleString("en")} rows, so that different ids may ` +
+      "have become one. Write the ids as text or integers." +
+      (example ? `\n  ${example.file}:${example.line}: ${example.fault}` : ""),
   );
 }
 
