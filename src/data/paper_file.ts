@@ -151,8 +151,9 @@ function clickedOf(path: string, rows: Rows, event: readonly number[]): number |
   if (clicked === undefined || other === undefined) return clicked;
   const exact = rest[other] === 0 ? time[other] : BigInt(time[other]!) + BigInt(rest[other]!);
   throw new UserError(
-    `${path}:${line[other]}: user ${user[other]} clicked item ${item[other]} and, in line ${line[clicked]}, ` +
-      `item ${item[clicked]} at the same Time ${exact}. Expected at most one clicked item per event; ` +
+    `${path}:${line[other]}: user ${user[other]} clicked item ${item[other]} and, ` +
+      `in line ${line[clicked]}, item ${item[clicked]} at the same Time ${exact}. ` +
+      "Expected at most one clicked item per event; " +
       "give the clicks different Times or keep one.",
   );
 }

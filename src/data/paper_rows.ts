@@ -165,7 +165,8 @@ function addRow(
     firstLine.set(user, line);
   } else if (before !== split) {
     throw new UserError(
-      `${path}:${line}: user ${user} has tr_val_tst ${split} here and ${before} in line ${firstLine.get(user)}. ` +
+      `${path}:${line}: user ${user} has tr_val_tst ${split} here ` +
+        `and ${before} in line ${firstLine.get(user)}. ` +
         "All rows of a user must be in one part.",
     );
   }

@@ -4,7 +4,7 @@ import { NONE } from "./click_log.ts";
 import { foundText, wholeOf } from "./foreign_column.ts";
 import { Growing } from "./growing.ts";
 import { ABSENT, type Column, readParquet, type RowRange } from "./parquet.ts";
-import { type PreparedUsers, MOST_PAGES } from "./prepared_users.ts";
+import { MOST_PAGES, type PreparedUsers } from "./prepared_users.ts";
 import { UserError } from "../user_error.ts";
 
 /** Pages of a row group, in their order. */

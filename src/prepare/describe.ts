@@ -140,14 +140,14 @@ function placeWarnings(s: Suspicion): string[] {
   const odd = Math.min(0.9, 2 * (s.place_by_chance ?? 1));
   if (last > odd) {
     return [
-      `The clicked item is the last of its page in ${percent(last)} of the clicks (${chance} by chance): a ranking ` +
-      "that breaks ties by place is right or wrong for that reason alone. (This program counts ties in expectation.)",
+      `The clicked item is the last of its page in ${percent(last)} of the clicks (${chance} by chance): ` +
+      "a ranking that breaks ties by place is right or wrong for that reason alone. (This program counts ties in expectation.)",
     ];
   }
   if (most <= odd) return [];
   return [
-    `The clicked item is in place ${s.most_place} in ${percent(most)} of the clicks (${chance} by chance): either ` +
-    "people look there first, which a reward should not be credited with, or the log was written so.",
+    `The clicked item is in place ${s.most_place} in ${percent(most)} of the clicks (${chance} by chance): ` +
+    "either people look there first, which a reward should not be credited with, or the log was written so.",
   ];
 }
 
@@ -163,13 +163,17 @@ function pageWarnings(s: Suspicion): string[] {
   }
   const one = share(s.pages_of_one, s.pages);
   if (one > 0.1) {
-    const text = "of the pages show one item: they are always ranked right. Look at the figures of longer pages.";
-    warnings.push(`${percent(one)} ${text}`);
+    warnings.push(
+      `${percent(one)} of the pages show one item: they are always ranked right. ` +
+        "Look at the figures of longer pages.",
+    );
   }
   const single = share(s.users_of_one, s.users);
   if (single > 0.5) {
-    const text = "of the users have one event: nothing is known of them before it, so a history helps few.";
-    warnings.push(`${percent(single)} ${text}`);
+    warnings.push(
+      `${percent(single)} of the users have one event: nothing is known of them before it, ` +
+        "so a history helps few.",
+    );
   }
   return warnings;
 }
@@ -180,8 +184,9 @@ function partWarnings(parts: readonly PartFigures[]): string[] {
   const empty = splits.filter((split) => !parts.some((part) => part.split === split));
   return [
     ...unseen.map(({ split, unseenClicked }) =>
-      `${percent(unseenClicked)} of the items clicked in the ${split} part are never shown in the train part: only ` +
-      "features can tell something of them, not their ids."
+      `${percent(unseenClicked)} of the items clicked in the ${split} part are never shown ` +
+      "in the train part: " +
+      "only features can tell something of them, not their ids."
     ),
     ...empty.map((split) =>
       `The ${split} part has no users: training needs all three. Prepare with other --shares.`

@@ -52,7 +52,10 @@ export async function openFeatures(
 }
 
 /** An empty view. @throws {UserError} for options that name columns of no file */
-async function withoutFeatures(engine: Engine, { dense, tokens, itemIds }: FeatureOptions): Promise<Features> {
+async function withoutFeatures(
+  engine: Engine,
+  { dense, tokens, itemIds }: FeatureOptions,
+): Promise<Features> {
   for (const [list, option] of [[dense, "--dense"], [tokens, "--tokens"]] as const) {
     if (list === undefined) continue;
     throw new UserError(`Expected --features with ${option}: the file with the columns.`);
@@ -78,7 +81,8 @@ async function makeViews(
     ...Object.fromEntries(numbers.map(([name, column]) => [name, { column, as: "number" as const }])),
     ...Object.fromEntries(lists.map(([name, column]) => [name, { column, as: "list" as const }])),
   });
-  const listOf = (columns: readonly (readonly [string, string])[]) => columns.map(([name]) => name).join(", ");
+  const listOf = (columns: readonly (readonly [string, string])[]) =>
+    columns.map(([name]) => name).join(", ");
   await engine.run(
     `CREATE VIEW feature_row AS SELECT *, CASE WHEN broken THEN 'broken' WHEN inexact IS NOT NULL THEN 'inexact' ` +
       `WHEN coalesce(item_id, '') = '' THEN 'item' END AS fault FROM (${select});` +
@@ -125,7 +129,8 @@ export function expectExact({ counts, examples }: BadRows, ids: string): void {
   const example = examples.find(({ fault }) => fault.includes(expected));
   throw new UserError(
     `Expected ${ids} to be text or whole numbers, found floating point numbers beyond what they hold ` +
-      `exactly (2^53; 2^24 of 32 bits) or not whole in ${lost.toLocaleString("en")} rows, so that different ids may ` +
+      `exactly (2^53; 2^24 of 32 bits) or not whole in ${lost.toLocaleString("en")} rows, ` +
+      "so that different ids may " +
       "have become one. Write the ids as text or integers." +
       (example ? `\n  ${example.file}:${example.line}: ${example.fault}` : ""),
   );
