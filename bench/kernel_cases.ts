@@ -3,11 +3,12 @@
  * differs in kernel, constants or sizes is one, so that no kernel can be forgotten.
  */
 
+import type { ClickDispatch } from "../src/batch/click_tape.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { type Constants, forManySteps, type Kernel, specialise } from "../src/gpu/kernel.ts";
 import { Commands } from "../src/gpu/commands.ts";
 import { type EncodePass, timePasses } from "../src/gpu/profiler.ts";
-import { type Cost, type DispatchSpec, onlySlice } from "../src/gpu/program.ts";
+import { type Cost, onlySlice } from "../src/gpu/program.ts";
 import type { BenchLog } from "./workloads.ts";
 import { timeRepeated, type Timing } from "./measure.ts";
 import { type BenchModel, modelsFor, type Part, type Recording } from "./recordings.ts";
@@ -16,7 +17,7 @@ import { type BenchModel, modelsFor, type Part, type Recording } from "./recordi
 export interface KernelCase extends Cost {
   /** Of the model: "utility/layer2 forward", each once in a recording. */
   readonly label: string;
-  readonly spec: DispatchSpec;
+  readonly spec: ClickDispatch;
   readonly invocations: readonly [number, number];
   /** The same for dispatches that do the same work, wherever it stands. */
   readonly key: string;
@@ -141,7 +142,7 @@ export async function benchKernels(
   return new Map([...found].map(([key, result]) => [key, { ...result, dispatches: counts.get(key) ?? 0 }]));
 }
 
-function sourceOf({ kernel, constants = {} }: DispatchSpec): string {
+function sourceOf({ kernel, constants = {} }: ClickDispatch): string {
   return specialise(kernel, constants);
 }
 

@@ -6,7 +6,8 @@ import type { Constants, Kernel } from "../src/gpu/kernel.ts";
 import { type Memory, uniformIfSmall, type View, writeMemory } from "../src/gpu/memory.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readFloats } from "../src/gpu/readback.ts";
-import { partialChunks, STEP_STRIDE, writeStepHeader } from "../src/gpu/step.ts";
+import { clickDimensions } from "../src/batch/click_sizes.ts";
+import { STEP_STRIDE, writeStepHeader } from "../src/gpu/step.ts";
 import { inPanels, rowByRow } from "../src/gpu/texture_layout.ts";
 import type { Problem, Size } from "./ladder_problems.ts";
 
@@ -69,8 +70,10 @@ export async function bindSteps(
   const arena = new Arena(gpu, `ladder ${ladder.name}`);
   try {
     const header = new DataView(new ArrayBuffer(STEP_STRIDE));
-    const rest = { firstUser: 0, slot: 0, learningRate: 0, iteration: 0 };
-    writeStepHeader(header, 0, { ...problem.sizes, ...rest, ...problem.header });
+    const { sizes } = problem;
+    const batch = { sizes, counted: sizes.events, first: 0 };
+    const purpose = { slot: 0, learningRate: 0, iteration: 0, ...problem.header };
+    writeStepHeader(header, 0, clickDimensions, batch, purpose);
     const headers = arena.upload("step", new Uint32Array(header.buffer));
     const outputs = Object.fromEntries(
       Object.entries(problem.outputs).map((
@@ -181,7 +184,7 @@ export function worstOf(
   { kernel, oneChunk }: Step,
   outputs: Readonly<Record<string, Float32Array>>,
 ): Worst | undefined {
-  const chunks = oneChunk ? 1 : partialChunks(problem.sizes);
+  const chunks = oneChunk ? 1 : clickDimensions.chunks(problem.sizes);
   const bound = (name: string) => kernel.bindings.some((binding) => binding.name === name);
   for (const [name, { expected, dense, tolerance, optional }] of Object.entries(problem.outputs)) {
     const floats = outputs[name];

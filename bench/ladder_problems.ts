@@ -8,7 +8,8 @@ import { NONE } from "../src/data/click_log.ts";
 import { randomStream } from "../src/data/random.ts";
 import type { Constants } from "../src/gpu/kernel.ts";
 import type { Cost } from "../src/gpu/program.ts";
-import { type BatchSizes, partialChunks, type StepHeader } from "../src/gpu/step.ts";
+import { clickDimensions, type ClickSizes } from "../src/batch/click_sizes.ts";
+import type { StepPurpose } from "../src/gpu/step.ts";
 import { reference as choiceReference } from "../src/ops/choice_nll.ts";
 import { reference as linearReference } from "../src/ops/linear.ts";
 import { reference as lstmReference } from "../src/ops/lstm.ts";
@@ -34,9 +35,9 @@ export interface Problem {
   readonly outputs: Readonly<Record<string, Output>>;
   /** A step is given those that its kernel has. */
   readonly constants: Constants;
-  readonly sizes: BatchSizes;
+  readonly sizes: ClickSizes;
   /** Of the step's header, what is not 0. */
-  readonly header?: Partial<StepHeader>;
+  readonly header?: Partial<StepPurpose>;
   readonly cost: Cost;
 }
 
@@ -137,7 +138,7 @@ export function matmulProblem(name: MatmulName, size: Size): Problem {
   }
   const input = draw(M, K);
   const [, expected = matrix(0, 0)] = linearReference({})([input, weights], noBatch).backward(gradient);
-  const chunks = partialChunks(sizes);
+  const chunks = clickDimensions.chunks(sizes);
   const partials = 16 * K4 * N4;
   return {
     inputs: {

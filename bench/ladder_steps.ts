@@ -46,7 +46,7 @@ import weightOuter from "../kernels/study/matmul_weight_gradient_4_outer.wgsl" w
 import weightWide from "../kernels/study/matmul_weight_gradient_5_wide.wgsl" with { type: "text" };
 import { kernel } from "../src/gpu/kernel.ts";
 import { panelBytes } from "../src/gpu/kernel_shapes.ts";
-import { partialChunks } from "../src/gpu/step.ts";
+import { clickDimensions } from "../src/batch/click_sizes.ts";
 import { matmulInvocations, weightGradientInvocations } from "../src/ops/matmul_kernels.ts";
 import { padded } from "../src/tape/tensor.ts";
 import {
@@ -221,7 +221,7 @@ function inputSteps(): Step[] {
 }
 
 function weightSteps(): Step[] {
-  const chunksOf = ([rows = 1]: Size) => partialChunks({ users: 1, events: 1, rows, items: 1 });
+  const chunksOf = ([rows = 1]: Size) => clickDimensions.chunks({ users: 1, events: 1, rows, items: 1 });
   const blocks = (k4: number, n4: number): Invocations => (size) => {
     const [, K4, N4] = inFours(size);
     return [Math.ceil(K4 / k4) * Math.ceil(N4 / n4), chunksOf(size)];

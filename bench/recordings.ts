@@ -5,7 +5,7 @@ import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import type { Program, Slice } from "../src/gpu/program.ts";
 import { largestOf } from "../src/batch/plan.ts";
-import type { BatchSizes } from "../src/gpu/step.ts";
+import type { ClickSizes } from "../src/batch/click_sizes.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
 import { GamePrograms } from "../src/model/game_programs.ts";
 import { ModelProgram } from "../src/model/model_program.ts";
@@ -21,8 +21,8 @@ import type { AdamKind } from "../src/ops/adam.ts";
 
 /** A program as a step replays it. */
 export interface Part {
-  readonly program: Program;
-  readonly sizes: BatchSizes;
+  readonly program: Program<ClickSizes>;
+  readonly sizes: ClickSizes;
   /** Of its header, in bytes. */
   readonly offset: number;
   /** With how many batches it works at once, where it is not one. */
@@ -31,7 +31,7 @@ export interface Part {
 
 /** A model on the GPU that is ready to step. Replaying its parts changes no weight: their learning rate is 0. */
 export interface Recording {
-  readonly sizes: BatchSizes;
+  readonly sizes: ClickSizes;
   /** What a step replays, in order. Puts the batch again, as training reuses its place. */
   step(): Part[];
   /** Programs of the same model beside its training: evaluation, and keeping the best. */
@@ -87,7 +87,11 @@ export function shannon(
       const trainer = made.keep(await Trainer.create(model, log, training, { validate: false }));
       const { plan } = trainer;
       const { put, layout } = batches(trainer, trainer.program.layout);
-      const part = (program: Program): Part => ({ program, sizes: put(), offset: plan.offset(0) });
+      const part = (program: Program<ClickSizes>): Part => ({
+        program,
+        sizes: put(),
+        offset: plan.offset(0),
+      });
       const others = async () => {
         const arena = made.keep(new Arena(gpu, "bench"));
         const ring = arena.allocate("ring", 16 * 2);
@@ -116,7 +120,7 @@ export function shannon(
 }
 
 /** The batches of the first steps, in the first places: as many as are laid out at once in a run of many steps. */
-function batches(trainer: Steppable, program: Program): { put(): BatchSizes; layout(): Part } {
+function batches(trainer: Steppable, program: Program<ClickSizes>): { put(): ClickSizes; layout(): Part } {
   const { plan } = trainer;
   const users = Array.from({ length: plan.slices }, (_, k) => trainer.batchOf(k + 1));
   const putAll = () => {
@@ -132,7 +136,7 @@ function batches(trainer: Steppable, program: Program): { put(): BatchSizes; lay
     },
   };
 }
-const nothing: BatchSizes = { users: 0, events: 0, rows: 0, items: 0 };
+const nothing: ClickSizes = { users: 0, events: 0, rows: 0, items: 0 };
 
 /** An iteration of the adversarial stage: the generator's step and the reward's. */
 export function game(

@@ -42,9 +42,9 @@ const GIVEN = 0xfffffffeu;
 const GIVEN_BIT = 0x80000000u;
 
 struct Step {
-  size: vec4u,           // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,       // where the batch starts in the plan
-  @size(236) rest: u32,  // up to the next header
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
+  @size(236) rest: u32, // up to the next header
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;
@@ -65,8 +65,8 @@ fn batch_expand(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
   if (e >= step.size.y) { return; }
 
   // The last user whose first event is not after e. A user without events has the same first event as the next user.
-  var low = step.first_user;
-  var high = step.first_user + step.size.x;
+  var low = step.first_entry;
+  var high = step.first_entry + step.size.x;
   while (high - low > 1u) {
     let middle = (low + high) / 2u;
     if (plan[middle].y <= e) { low = middle; } else { high = middle; }

@@ -24,9 +24,8 @@ const SLOTS = 0u;         // the same for each distinct item
 const WORDS = 0u;         // and for each word of bits
 
 struct Step {
-  size: vec4u,           // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,       // where the batch starts in the plan
-  @size(236) rest: u32,  // up to the next header
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  @size(240) rest: u32, // up to the next header
 }
 
 @group(0) @binding(0) var<storage, read> row: array<vec4u>;

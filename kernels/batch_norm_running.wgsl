@@ -14,17 +14,13 @@
 // Training     batch_norm_statistics.wgsl, batch_norm_forward.wgsl
 
 const WORKGROUP = 64;
+const M = 2u;  // which of step.size counts the rows
 const ROWS = 16u;  // rows of an invocation
 const N4 = 16u;    // columns / 4
 const EPSILON = 0.001;
 
 struct Step {
-  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,     // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
@@ -42,7 +38,7 @@ fn store_output(i: u32, value: vec4f) { output[i] = value; }
 fn batch_norm_running(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
   let column = i % N4;
-  let rows = step.size.z;
+  let rows = step.size[M];
   let first = (i / N4) * ROWS;
   if (first >= rows) { return; }
   let end = min(first + ROWS, rows);

@@ -16,6 +16,7 @@
 // Forward      batch_norm_forward.wgsl      Next   batch_norm_input_gradient.wgsl, adam.wgsl
 
 const WORKGROUP = 8;
+const M = 2u;  // which of step.size counts the rows
 const N4 = 16u;  // columns / 4
 const ACCUMULATE_SCALE = false;
 const ACCUMULATE_SHIFT = false;
@@ -24,12 +25,10 @@ const SCALE_AT = 0u;  // where scale and shift stand among them
 const SHIFT_AT = 0u;
 
 struct Step {
-  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,     // where the batch starts in the plan
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
   slot: u32,           // where its results go in the ring
   chunks: u32,         // partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
@@ -48,7 +47,7 @@ fn batch_norm_weight_gradient(@builtin(global_invocation_id) id: vec3u, @builtin
   if (i >= N4 * step.chunks) { return; }
   let column = i % N4;
   let chunk = i / N4;
-  let rows = step.size.z;
+  let rows = step.size[M];
   let stretch = (rows + step.chunks - 1u) / step.chunks;
   let first = min(chunk * stretch, rows);
   let end = min(first + stretch, rows);

@@ -22,9 +22,8 @@ const HEADERS_SEEN = 1u;  // of all slices
 const SLICE = 0u;         // words from a slice to the next; see batch_expand.wgsl
 
 struct Step {
-  size: vec4u,           // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,       // where the batch starts in the plan
-  @size(236) rest: u32,  // up to the next header
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  @size(240) rest: u32, // up to the next header
 }
 
 @group(0) @binding(0) var<storage, read_write> bits: array<u32>;

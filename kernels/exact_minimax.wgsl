@@ -29,15 +29,15 @@ const NONE = 0xffffffffu;
 const GIVEN = 0xfffffffeu;
 
 struct Step {
-  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,     // where the batch starts in the plan
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
   slot: u32,           // where its results go in the ring
   chunks: u32,         // partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,
+  iteration: u32,      // iterations before this step
   decay: f32,          // share that weight decay takes off
   noise: u32,          // rules what is random in the step
-  counted: u32,        // events that are not given
+  counted: u32,        // what means are taken over; of clicks: events that are not given
 }
 
 @group(0) @binding(0) var<storage, read> u: array<f32>;

@@ -27,13 +27,13 @@ const ACCUMULATE_STATE = false;
 const ACCUMULATE_ITEM = false;
 
 struct Step {
-  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,     // where the batch starts in the plan
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
   slot: u32,           // where its results go in the ring
   chunks: u32,         // partial sums of each weight gradient
   learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,
-  decay: f32,
+  iteration: u32,      // iterations before this step
+  decay: f32,          // share that weight decay takes off
   noise: u32,          // rules what is random in the step
 }
 

@@ -20,12 +20,8 @@ const USERS = 4u;  // of an invocation: 4, or 1 on a GPU
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,     // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;
@@ -79,7 +75,7 @@ fn state_before(e: u32, on: bool, fed: u32, j: u32, through: vec4f, past: vec4f)
 }
 
 // The first event of a user; past the last user, the end of all events.
-fn first_event(user: u32) -> u32 { return plan[step.first_user + min(user, step.size.x)].y; }
+fn first_event(user: u32) -> u32 { return plan[step.first_entry + min(user, step.size.x)].y; }
 
 @compute @workgroup_size(WORKGROUP)
 fn lstm_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {

@@ -28,12 +28,8 @@ const TABLE = false;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,     // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;
@@ -110,7 +106,7 @@ fn fed_by(e: u32, end: u32) -> u32 {
 }
 
 // The first event of a user; past the last user, the end of all events.
-fn first_event(user: u32) -> u32 { return plan[step.first_user + min(user, step.size.x)].y; }
+fn first_event(user: u32) -> u32 { return plan[step.first_entry + min(user, step.size.x)].y; }
 
 @compute @workgroup_size(WORKGROUP)
 fn lstm_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {

@@ -14,15 +14,13 @@
 // Cost         16 bytes an event.
 
 const WORKGROUP = 64;
+const M = 1u;        // which of step.size counts the events
 const VECTORS = 1u;  // vectors of four sums that an event has
 
 struct Step {
-  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,     // where the batch starts in the plan
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
   slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,
 }
 
 @group(0) @binding(0) var<storage, read> outcome: array<vec4f>;
@@ -34,7 +32,7 @@ var<workgroup> sums: array<vec4f, WORKGROUP>;
 @compute @workgroup_size(WORKGROUP)
 fn outcome_sum(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
   var sum = vec4f(0.0);
-  for (var e = local.x; e < step.size.y; e += WORKGROUP) { sum += outcome[e * VECTORS + group.x]; }
+  for (var e = local.x; e < step.size[M]; e += WORKGROUP) { sum += outcome[e * VECTORS + group.x]; }
   sums[local.x] = sum;
   workgroupBarrier();
   if (local.x == 0u) {

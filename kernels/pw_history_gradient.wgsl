@@ -30,12 +30,10 @@ const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,     // where the batch starts in the plan
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
   slot: u32,           // where its results go in the ring
   chunks: u32,         // partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,
 }
 
 @group(0) @binding(0) var<storage, read> event: array<vec4u>;

@@ -15,6 +15,7 @@
 // Forward      row_dot_forward.wgsl, cpu/row_dot_sum.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 8;
+const M = 2u;  // which of step.size counts the rows
 const K4 = 16u;                // columns / 4
 const ELU = true;
 const ACCUMULATE = false;         // input gradient
@@ -24,12 +25,10 @@ const WEIGHTS_AT = 0u;         // where the weights stand among them
 const BIAS_AT = 0u;
 
 struct Step {
-  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,     // where the batch starts in the plan
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
   slot: u32,           // where its results go in the ring
   chunks: u32,         // partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
@@ -49,7 +48,7 @@ fn put(at: u32, value: f32) {
 fn row_dot_backward(@builtin(global_invocation_id) id: vec3u) {
   let k = id.x;
   if (k >= K4) { return; }
-  let rows = step.size.z;
+  let rows = step.size[M];
   let stretch = (rows + step.chunks - 1u) / step.chunks;
   let first = min(id.y * stretch, rows);
   let end = min(first + stretch, rows);

@@ -12,15 +12,11 @@
 // Cost         2 K flops, 4 K bytes a row.      Backward   row_dot_backward.wgsl
 
 const WORKGROUP = 64;
+const M = 2u;  // which of step.size counts the rows
 const K4 = 16u;  // columns / 4
 
 struct Step {
-  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,     // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
@@ -34,7 +30,7 @@ fn load_input(i: u32) -> vec4f { return input[i]; }
 @compute @workgroup_size(WORKGROUP)
 fn row_dot_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let r = id.x + id.y * (grid.x * WORKGROUP);
-  if (r >= step.size.z) { return; }
+  if (r >= step.size[M]) { return; }
   var sum = vec4f(0.0);
   for (var k = 0u; k < K4; k++) {
     sum += load_input(r * K4 + k) * weights[k];

@@ -8,7 +8,7 @@ import type { Gpu } from "../src/gpu/device.ts";
 import { bufferOf } from "../src/gpu/memory.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readFloats } from "../src/gpu/readback.ts";
-import { partialChunks } from "../src/gpu/step.ts";
+import { clickDimensions } from "../src/batch/click_sizes.ts";
 import { adamRate, AdamState } from "../src/ops/adam.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../src/tape/parameters.ts";
 import { padRows } from "../src/tape/tensor.ts";
@@ -24,6 +24,7 @@ const specs: ParameterSpec[] = [
   { name: "decaying table", rows: 70, columns: 3, table: true, decays: true },
   { name: "gates", rows: 3, columns: 12, groups: 4, decays: true },
 ];
+const untouched = { dimensions: clickDimensions, touched: new Map() };
 const names = specs.map((spec) => spec.name);
 
 const log = smallLog(4, { users: 90, items: 40, width: 3, maxEvents: 9, maxPage: 10 });
@@ -69,14 +70,14 @@ async function run(
   const adam = new AdamState(parameters);
   try {
     parameters.write(start());
-    const program = await Program.record(gpu, "adam", plan.steps, adam.dispatches(undefined, most));
+    const program = await Program.record(gpu, "adam", plan.steps, adam.dispatches(untouched, most));
     assert.equal(program.dispatches.length, most ? Math.ceil(4 * parameters.length / most) : 1);
     let chunks = 0;
     for (let t = 1; t <= STEPS; t++) {
       const learningRate = adamRate(0.01, t);
       const sizes = plan.put(0, users, { slot: 0, learningRate, iteration: t, decay: 0.01 * decay });
       plan.upload(0, 1);
-      chunks = partialChunks(sizes);
+      chunks = clickDimensions.chunks(sizes);
       for (const spec of declared.filter((spec) => !spec.statistic)) {
         const { parameter, view } = parameters.get(spec.name);
         gradientsOf(spec, chunks)[t - 1]?.forEach((values, chunk) => {
@@ -198,6 +199,6 @@ Deno.test("adam: tables alone have no partial sums", () =>
     assert.equal(parameters.summed, 0);
     const adam = new AdamState(parameters);
     const plan = new Plan(gpu, log, { users: 1, events: 9, rows: 90, items: 40 }, 1);
-    await Program.record(gpu, "adam", plan.steps, adam.dispatches());
+    await Program.record(gpu, "adam", plan.steps, adam.dispatches(untouched));
     for (const part of [parameters, adam, plan]) part.destroy();
   }));

@@ -13,11 +13,12 @@ import { fixedShapes } from "../src/gpu/kernel_shapes.ts";
 import { writeMemory } from "../src/gpu/memory.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readFloats } from "../src/gpu/readback.ts";
-import { MAX_CHUNKS, partialChunks } from "../src/gpu/step.ts";
+import { clickDimensions } from "../src/batch/click_sizes.ts";
+import { MAX_CHUNKS } from "../src/gpu/sizes.ts";
 import { batchNorm } from "../src/ops/batch_norm.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../src/tape/parameters.ts";
 import { at, type Matrix, matrix } from "../src/tape/reference.ts";
-import { Tape } from "../src/tape/tape.ts";
+import { ClickTape } from "../src/batch/click_tape.ts";
 import { padRows, type Tensor, unpadRows } from "../src/tape/tensor.ts";
 import { checkOp, withGpu } from "./op_check.ts";
 import { shuffled, smallLog, type SmallLogOptions } from "./small_logs.ts";
@@ -42,7 +43,7 @@ function parametersOf(columns: number): ParameterSpec[] {
     { name: "shift", rows: 1, columns },
   ];
 }
-function normOf(tape: Tape, input: Tensor, training: boolean): Tensor {
+function normOf(tape: ClickTape, input: Tensor, training: boolean): Tensor {
   const [scale, shift, mean, variance] = ["scale", "shift", "mean", "variance"].map((name) =>
     tape.parameter(name)
   );
@@ -115,7 +116,7 @@ async function withNorm(
     const sizes = batches.map((b, k) => plan.put(k, b, { slot: 0, learningRate: 0, iteration: 0 }));
     plan.upload(0, batches.length);
     const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
-    const tape = new Tape({ arena, batch, parameters, capacity, shapes: gpu.shapes });
+    const tape = new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes });
     const input = tape.tensor("x", "rows", N);
     const output = normOf(tape, input, training);
     const specs = [...tape.forward(), ...(training ? tape.backward([output]) : [])];
@@ -245,7 +246,7 @@ Deno.test("batch_norm: a mean that is large against the spread costs no more dig
     const random = randomStream(6, "large mean");
     await withNorm(gpu, many.log, [many.users], 3, true, async ({ parameters, rows, run }) => {
       const [count = 0] = rows;
-      assert.ok(partialChunks({ users: 0, events: 0, rows: count, items: 0 }) > 2);
+      assert.ok(clickDimensions.chunks({ users: 0, events: 0, rows: count, items: 0 }) > 2);
       parameters.write(startOf(3));
       const x = matrix(count, 3, (_, j) => Math.fround(10 ** (j + 2) + random.normal()));
       const { variance } = momentsOf(x);
@@ -336,7 +337,7 @@ Deno.test("batch_norm: wrong inputs are named; in evaluation there is no gradien
     const plan = new Plan(gpu, log, capacity, 1);
     const parameters = new ParameterArena(gpu, parametersOf(5));
     const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
-    const tape = new Tape({ arena, batch, parameters, capacity, shapes: fixedShapes("cpu") });
+    const tape = new ClickTape(batch, { arena, parameters, capacity, shapes: fixedShapes("cpu") });
     try {
       const x = tape.tensor("x", "rows", 5);
       assert.throws(
@@ -352,7 +353,7 @@ Deno.test("batch_norm: wrong inputs are named; in evaluation there is no gradien
       );
       const y = normOf(tape, x, false);
       assert.throws(() => tape.backward([y]), /op batch_norm \(y\) has no gradient/);
-      const other = new Tape(tape.options);
+      const other = new ClickTape(batch, tape.options);
       const wrong = batchNorm(other, "y", { input: x, scale: mean, shift, mean, variance: mean }, {
         training: true,
       });

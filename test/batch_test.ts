@@ -12,7 +12,7 @@ import { Commands } from "../src/gpu/commands.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readViews } from "../src/gpu/readback.ts";
-import type { BatchSizes } from "../src/gpu/step.ts";
+import type { ClickSizes } from "../src/batch/click_sizes.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "./small_logs.ts";
 
@@ -33,13 +33,13 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
           ...batch.layout(),
           ...batch.ownDispatches(),
         ]);
-        const layOut = (sizes: BatchSizes, place: number, count: number) => {
+        const layOut = (sizes: ClickSizes, place: number, count: number) => {
           plan.upload(place, count);
           const commands = new Commands(gpu, "test");
           program.encode(commands, sizes, plan.offset(place), { index: 0, count });
           gpu.queue.submit([commands.finish()]);
         };
-        const all: { users: readonly number[]; sizes: BatchSizes }[] = [];
+        const all: { users: readonly number[]; sizes: ClickSizes }[] = [];
         for (const users of batches) {
           const place = all.length;
           const expected = referenceBatch(log, users);
@@ -83,7 +83,7 @@ async function compare(
   batch: BatchBuffers,
   slice: number,
   expected: ReferenceBatch,
-  sizes: BatchSizes,
+  sizes: ClickSizes,
 ): Promise<void> {
   const { event, eventItem, row, rowItem, slotItem, slotFirst, sorted, history } = batch;
   const arrays = [event, eventItem, row, rowItem, slotItem, slotFirst, sorted, history];

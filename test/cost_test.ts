@@ -23,7 +23,8 @@ import { pwState } from "../src/ops/pw_state.ts";
 import { pwTable } from "../src/ops/pw_table.ts";
 import { rowDot } from "../src/ops/row_dot.ts";
 import { ParameterArena, type ParameterSpec } from "../src/tape/parameters.ts";
-import { Tape } from "../src/tape/tape.ts";
+import { clickDimensions } from "../src/batch/click_sizes.ts";
+import { ClickTape } from "../src/batch/click_tape.ts";
 import type { Tensor } from "../src/tape/tensor.ts";
 import { few, mixed, oneHot, rareTokens } from "./op_batches.ts";
 import { type Leaf, withGpu } from "./op_check.ts";
@@ -48,7 +49,7 @@ interface CostCase {
   readonly touchedOnly?: boolean;
   /** Evaluates only. */
   readonly forwardOnly?: boolean;
-  build(tape: Tape, tensor: (name: string) => Tensor): Tensor;
+  build(tape: ClickTape, tensor: (name: string) => Tensor): Tensor;
   /** Of every dispatch by its label. */
   readonly expected: Readonly<Record<string, (s: Counts) => Pair>>;
 }
@@ -63,7 +64,7 @@ function assertCosts(specs: readonly DispatchSpec[], expected: CostCase["expecte
   }
 }
 
-const ring = (tape: Tape) => tape.options.arena.allocate("ring", 32);
+const ring = (tape: ClickTape) => tape.options.arena.allocate("ring", 32);
 
 function costCase(name: string, c: CostCase): void {
   Deno.test(`cost: ${name}`, () =>
@@ -76,7 +77,7 @@ function costCase(name: string, c: CostCase): void {
       const parameters = new ParameterArena(gpu, c.parameters ?? []);
       const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
       const { shapes } = gpu;
-      const tape = new Tape({ arena, batch, parameters, capacity, shapes, touchedOnly: c.touchedOnly });
+      const tape = new ClickTape(batch, { arena, parameters, capacity, shapes, touchedOnly: c.touchedOnly });
       try {
         const leaves = new Map((c.leaves ?? []).map((leaf) => {
           const { rows, columns, trainable = true, packed } = leaf;
@@ -435,14 +436,14 @@ Deno.test("cost: adam, a parameter and a partial sum at a time", () =>
     const parameters = new ParameterArena(gpu, specs);
     const adam = new AdamState(parameters);
     const { length, summed } = parameters;
-    assertCosts(adam.dispatches(), {
+    assertCosts(adam.dispatches({ dimensions: clickDimensions, touched: new Map() }), {
       adam: ({ chunks }) => [10 * length + summed * chunks, 28 * length + 4 * summed * chunks],
     });
     const arena = new Arena(gpu, "cost");
     const table = parameters.get("table");
     const view = arena.allocate("list", 1024);
     const touched = new Map([[table, { count: "items" as const, list: view, gradient: view }]]);
-    assertCosts(adam.dispatches(touched), {
+    assertCosts(adam.dispatches({ dimensions: clickDimensions, touched }), {
       // The table goes by row; what is left are the summed parameters.
       adam: ({ chunks }) => [10 * summed + summed * chunks, 28 * summed + 4 * summed * chunks],
       "adam of touched rows of table": ({ items }) => [10 * items * 8, 28 * items * 8],

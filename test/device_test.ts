@@ -19,7 +19,7 @@ const WORKGROUP = 8;
 const FACTOR = 2.0;
 const COUNT = 4u;
 const ON = true;
-struct Step { size: vec4u, first_user: u32, slot: u32, chunks: u32, learning_rate: f32, iteration: u32 }
+struct Step { size: vec4u, first_entry: u32, slot: u32, chunks: u32, learning_rate: f32, iteration: u32 }
 @group(0) @binding(0) var<storage, read_write> values: array<f32>;
 @group(0) @binding(1) var<uniform> step: Step;
 @compute @workgroup_size(WORKGROUP)

@@ -16,7 +16,7 @@ import { defaultModel } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { firstLayer } from "../src/ops/first_layer.ts";
 import { ParameterArena } from "../src/tape/parameters.ts";
-import { Tape } from "../src/tape/tape.ts";
+import { ClickTape } from "../src/batch/click_tape.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { defaultAdversarial, defaultTraining, learningRateAt } from "../src/train/config.ts";
 import { GENERATOR_PREFIX } from "../src/train/networks.ts";
@@ -150,7 +150,7 @@ async function maskOf(gpu: Gpu, itemDropout: number, noise: number): Promise<boo
   const plan = new Plan(gpu, log, capacity, 1);
   const parameters = new ParameterArena(gpu, []);
   const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
-  const tape = new Tape({ arena, batch, parameters, capacity, shapes: gpu.shapes });
+  const tape = new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes });
   try {
     const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0, noise });
     plan.upload(0, 1);

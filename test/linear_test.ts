@@ -1,6 +1,7 @@
 /** Dense layers through {@link checkOp}: sizes 1, 3, 5, 17, the tiles' and panels' edges, and other kernels than usual. */
 
 import type { AdapterKind, KernelShapes, MatmulVariant } from "../src/gpu/kernel_shapes.ts";
+import { distinctItems, fedItems } from "../src/ops/click_gather.ts";
 import { linear } from "../src/ops/linear.ts";
 import { type Batch, chunks, few, many, noClicks, one, U, widthOf } from "./op_batches.ts";
 import { checkOp, type Leaf } from "./op_check.ts";
@@ -61,15 +62,16 @@ Deno.test("linear: the variants that the fixed table does not choose", () => {
   return linearCase(many, 5, 7, { elu: true, inputElu: true, shapes });
 });
 for (const [name, b] of Object.entries({ one, few, many, noClicks })) {
-  for (const gather of ["distinct items", "fed items"] as const) {
-    Deno.test(`linear: gathers ${gather}, ${name}`, () => {
+  for (const [rows, gather] of Object.entries({ "distinct items": distinctItems, "fed items": fedItems })) {
+    Deno.test(`linear: gathers ${rows}, ${name}`, () => {
       const { items } = b.log;
       const width = widthOf(b);
       return checkOp({
         ...b,
         leaves: [{ name: "x", rows: items.count, columns: width, trainable: false }],
         parameters: [{ name: "w", rows: width, columns: 20, groups: 4 }],
-        build: (tape, t) => linear(tape, "y", { input: t("x"), weights: t("w") }, { gather }),
+        build: (tape, t) =>
+          linear(tape, "y", { input: t("x"), weights: t("w") }, { gather: gather(tape.batch) }),
         tolerance: 4 * U * 300,
       });
     });

@@ -18,11 +18,13 @@ import { Program } from "../src/gpu/program.ts";
 import { type Memory, type TextureView, type View, writeMemory } from "../src/gpu/memory.ts";
 import { readFloats } from "../src/gpu/readback.ts";
 import { inPanels, type TextureLayout } from "../src/gpu/texture_layout.ts";
-import { type BatchSizes, extent, MAX_CHUNKS } from "../src/gpu/step.ts";
+import type { ClickSizes } from "../src/batch/click_sizes.ts";
+import { ClickTape } from "../src/batch/click_tape.ts";
+import { extent, MAX_CHUNKS, type Sizes } from "../src/gpu/sizes.ts";
 import { AdamState } from "../src/ops/adam.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../src/tape/parameters.ts";
 import { add, at, type Matrix, matrix } from "../src/tape/reference.ts";
-import { placesOf, Tape } from "../src/tape/tape.ts";
+import { placesOf } from "../src/tape/tape.ts";
 import { floats, padRows, type Tensor, unpadRows } from "../src/tape/tensor.ts";
 
 const CANARY = 0x7a7a7a7a;
@@ -45,7 +47,7 @@ class CanaryArena extends Arena {
   override allocateTexture(
     name: string,
     bytes: number,
-    used?: (sizes: BatchSizes) => number,
+    used?: (sizes: Sizes) => number,
     layout?: TextureLayout,
   ): TextureView {
     const most = bytes + 4 * CANARIES;
@@ -83,7 +85,7 @@ export async function withGpu<T>(
 /** A leaf that an op is tried on: a value with a gradient, but no parameter. */
 export interface Leaf {
   readonly name: string;
-  readonly rows: keyof BatchSizes | number;
+  readonly rows: keyof ClickSizes | number;
   readonly columns: number;
   readonly groups?: number;
   readonly activation?: "elu";
@@ -100,7 +102,7 @@ export interface OpCase {
   readonly leaves: readonly Leaf[];
   readonly parameters: readonly ParameterSpec[];
   /** Records the op under test, the last one, and what comes before it; it gets leaves and parameters by name. */
-  readonly build: (tape: Tape, tensor: (name: string) => Tensor) => Tensor;
+  readonly build: (tape: ClickTape, tensor: (name: string) => Tensor) => Tensor;
   /** Standard deviation of the random values. */
   readonly scale?: number;
   /** Relative to the largest value: c 2^-24 K, from the op's longest sum. */
@@ -136,9 +138,8 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
   const parameters = new ParameterArena(gpu, c.parameters);
   const adam = new AdamState(parameters);
   const batch = new BatchBuffers(arena, plan.view, log, capacity);
-  const tape = new Tape({
+  const tape = new ClickTape(batch, {
     arena,
-    batch,
     parameters,
     capacity: sizes,
     shapes: gpu.shapes,
@@ -196,7 +197,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
     const backward = tape.backward(outputs);
     const specs = [...batch.layout(), ...batch.ownDispatches(), ...forward, ...backward];
     // At a rate of 0 Adam adds up the gradients and moves nothing.
-    if (parameters.summed > 0) specs.push(...adam.dispatches(tape.touched));
+    if (parameters.summed > 0) specs.push(...adam.dispatches(tape));
     const program = await Program.record(gpu, "op", plan.steps, specs);
 
     // The reference, and the reference against finite differences.
@@ -271,7 +272,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
 }
 
 /** The gradient of a tensor; of a table that is touched by row with zeros elsewhere. */
-async function gradientOf(tape: Tape, tensor: Tensor, sizes: BatchSizes): Promise<Float32Array> {
+async function gradientOf(tape: ClickTape, tensor: Tensor, sizes: ClickSizes): Promise<Float32Array> {
   const { gpu } = tape.options.arena;
   const touched = tape.touched.get(tensor);
   const whole = await readFloats(gpu, tape.gradientOf(tensor));
@@ -341,7 +342,7 @@ function compare(
   tensor: Tensor,
   found: Float32Array | undefined,
   expected: Matrix,
-  sizes: BatchSizes,
+  sizes: ClickSizes,
   tolerance: number,
 ): void {
   assert.ok(found);

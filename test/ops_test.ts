@@ -6,7 +6,7 @@ import { firstLayer } from "../src/ops/first_layer.ts";
 import { rowDot } from "../src/ops/row_dot.ts";
 import { mixedProduct } from "../src/ops/mixed_product.ts";
 import { choiceNll } from "../src/ops/choice_nll.ts";
-import type { Tape } from "../src/tape/tape.ts";
+import type { ClickTape } from "../src/batch/click_tape.ts";
 import type { Tensor } from "../src/tape/tensor.ts";
 import {
   chunks,
@@ -121,8 +121,8 @@ for (const [name, b] of Object.entries({ one, few, many, chunks })) {
 for (const [name, b] of Object.entries({ one, few, many, chunks })) {
   for (const [K, N] of [[5, 3], [20, 20], [64, 64], [12, 84]] as const) {
     Deno.test(`row_dot: made by a layer of ${K} x ${N}, ${name}`, () => {
-      const layers = new WeakMap<Tape, Tensor>();
-      const layer = (tape: Tape, t: (name: string) => Tensor) => {
+      const layers = new WeakMap<ClickTape, Tensor>();
+      const layer = (tape: ClickTape, t: (name: string) => Tensor) => {
         const made = layers.get(tape) ??
           linear(tape, "h", { input: t("x"), weights: t("k"), bias: t("c") }, { elu: true });
         layers.set(tape, made);

@@ -17,7 +17,7 @@ import { linear } from "../src/ops/linear.ts";
 import { lastClicks, pwState } from "../src/ops/pw_state.ts";
 import { pwTable } from "../src/ops/pw_table.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../src/tape/parameters.ts";
-import { Tape } from "../src/tape/tape.ts";
+import { ClickTape } from "../src/batch/click_tape.ts";
 import { padRows, type Tensor, unpadRows } from "../src/tape/tensor.ts";
 import { checkOp, type OpCase, withGpu } from "./op_check.ts";
 import { shuffled, smallLog, type SmallLogOptions } from "./small_logs.ts";
@@ -139,7 +139,12 @@ interface Value extends ParameterSpec {
 }
 
 /** Output and gradients by name of what is built over a batch of a log, for a fixed gradient of the output. */
-async function evaluate(gpu: Gpu, b: Batch, values: readonly Value[], build: (tape: Tape) => Tensor): Promise<
+async function evaluate(
+  gpu: Gpu,
+  b: Batch,
+  values: readonly Value[],
+  build: (tape: ClickTape) => Tensor,
+): Promise<
   { output: Float32Array; gradients: Weights }
 > {
   const capacity = batchCapacity(b.log, b.users, b.users.length);
@@ -158,14 +163,14 @@ async function evaluate(gpu: Gpu, b: Batch, values: readonly Value[], build: (ta
       ])),
     );
     const batch = new BatchBuffers(arena, plan.view, log, capacity);
-    const tape = new Tape({ arena, batch, parameters, capacity: sizes, shapes: gpu.shapes });
+    const tape = new ClickTape(batch, { arena, parameters, capacity: sizes, shapes: gpu.shapes });
     const output = build(tape);
     const specs = [
       ...batch.layout(),
       ...batch.ownDispatches(),
       ...tape.forward(),
       ...tape.backward(),
-      ...adam.dispatches().slice(0, 1),
+      ...adam.dispatches(tape).slice(0, 1),
     ];
     const program = await Program.record(gpu, "test", plan.steps, specs);
     const random = randomStream(3, "gradient of the output");
@@ -186,7 +191,7 @@ async function evaluate(gpu: Gpu, b: Batch, values: readonly Value[], build: (ta
 }
 
 /** A constant [I, F] on the device. */
-function constant(tape: Tape, rows: number, columns: number, value: Value["value"]): Tensor {
+function constant(tape: ClickTape, rows: number, columns: number, value: Value["value"]): Tensor {
   const tensor = tape.tensor("features", rows, columns, { trainable: false });
   const data = Float32Array.from(
     { length: rows * columns },
@@ -328,7 +333,7 @@ Deno.test("a number that is none is handed on through tanh", () =>
 
 Deno.test("pw ops: shapes that do not fit", () =>
   withGpu(undefined, async (gpu) => {
-    const wrong = (build: (tape: Tape) => Tensor, message: RegExp) =>
+    const wrong = (build: (tape: ClickTape) => Tensor, message: RegExp) =>
       assert.rejects(
         evaluate(gpu, one, [
           { name: "w", rows: 2, columns: 3, value: number },

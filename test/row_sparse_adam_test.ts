@@ -11,7 +11,7 @@ import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readFloats } from "../src/gpu/readback.ts";
-import type { BatchSizes } from "../src/gpu/step.ts";
+import { clickDimensions, type ClickSizes } from "../src/batch/click_sizes.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { type AdamKind, adamRate, AdamState } from "../src/ops/adam.ts";
@@ -72,7 +72,7 @@ const STEPS = 5;
 const counts = { "by event": "events", "by item": "items" } as const;
 
 /** The rows that a step touches, some places empty, and garbage behind. */
-function listOf(name: keyof typeof counts, t: number, sizes: BatchSizes): Uint32Array<ArrayBuffer> {
+function listOf(name: keyof typeof counts, t: number, sizes: ClickSizes): Uint32Array<ArrayBuffer> {
   const rows = specs.find((spec) => spec.name === name)?.rows ?? 0;
   const order = shuffled(10 * t + name.length, rows);
   const count = sizes[counts[name]];
@@ -97,7 +97,7 @@ async function runKernel(gpu: Gpu, most?: number) {
   const adam = new AdamState(parameters, "row-sparse");
   try {
     parameters.write(start());
-    const touched = new Map<Tensor, TouchedRows>();
+    const touched = new Map<Tensor, TouchedRows<ClickSizes>>();
     for (const name of ["by event", "by item"] as const) {
       const table = parameters.get(name);
       const count = counts[name];
@@ -105,10 +105,15 @@ async function runKernel(gpu: Gpu, most?: number) {
       const gradient = arena.allocate(`${name} gradient`, 8 * capacity[count] * table.stride);
       touched.set(table, { count, list, gradient });
     }
-    const program = await Program.record(gpu, "adam", plan.steps, adam.dispatches(touched, most));
+    const program = await Program.record(
+      gpu,
+      "adam",
+      plan.steps,
+      adam.dispatches({ dimensions: clickDimensions, touched }, most),
+    );
     // What is before, between and behind the two tables, and each of them.
     if (most === undefined) assert.equal(program.dispatches.length, 3 + 2);
-    const all: BatchSizes[] = [];
+    const all: ClickSizes[] = [];
     for (let t = 1; t <= STEPS; t++) {
       const header = { slot: 0, learningRate: adamRate(RATE, t), iteration: t, decay: 0.02 };
       const sizes = plan.put(0, shuffled(t, 40).slice(0, 3 + t), header);

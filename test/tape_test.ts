@@ -13,12 +13,12 @@ import { linear } from "../src/ops/linear.ts";
 import { lstm } from "../src/ops/lstm.ts";
 import { rowDot } from "../src/ops/row_dot.ts";
 import { ParameterArena, type ParameterSpec, windows } from "../src/tape/parameters.ts";
-import { Tape } from "../src/tape/tape.ts";
+import { ClickTape } from "../src/batch/click_tape.ts";
 import { padRows, unpadRows } from "../src/tape/tensor.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "./small_logs.ts";
 
-function withTape(specs: readonly ParameterSpec[], use: (tape: Tape) => void): Promise<void> {
+function withTape(specs: readonly ParameterSpec[], use: (tape: ClickTape) => void): Promise<void> {
   return withGpu(undefined, (gpu) => {
     const log = smallLog(1, { users: 3, items: 5, width: 4 });
     const arena = new Arena(gpu, "tape");
@@ -28,7 +28,7 @@ function withTape(specs: readonly ParameterSpec[], use: (tape: Tape) => void): P
     const parameters = new ParameterArena(gpu, specs);
     const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity);
     try {
-      use(new Tape({ arena, batch, parameters, capacity, shapes: fixedShapes("cpu") }));
+      use(new ClickTape(batch, { arena, parameters, capacity, shapes: fixedShapes("cpu") }));
     } finally {
       for (const part of [arena, deviceLog, plan, parameters]) part.destroy();
     }
@@ -74,7 +74,7 @@ Deno.test("tape: wrong shapes are named", () =>
   }));
 
 Deno.test("tape: an unused parameter, an unused result, a missing gradient", async () => {
-  const build = (tape: Tape) => {
+  const build = (tape: ClickTape) => {
     const x = tape.tensor("x", "rows", 4, { trainable: true });
     const h = linear(tape, "h", { input: x, weights: tape.parameter("w") });
     return { x, u: rowDot(tape, "u", { input: h, weights: tape.parameter("v"), bias: tape.parameter("c") }) };
@@ -101,8 +101,8 @@ Deno.test("tape: an unused parameter, an unused result, a missing gradient", asy
 
 Deno.test("tape: a table whose rows are touched apart is used once", () => {
   const table: ParameterSpec = { name: "table", rows: 5, columns: 8, table: true };
-  return withTape([table, ...dot], ({ options }) => {
-    const tape = new Tape({ ...options, touchedOnly: true });
+  return withTape([table, ...dot], ({ batch, options }) => {
+    const tape = new ClickTape(batch, { ...options, touchedOnly: true });
     const hidden = ["h", "again"].map((name) =>
       firstLayer(tape, name, {
         item: tape.parameter("table"),

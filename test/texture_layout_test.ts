@@ -6,6 +6,7 @@ import { Commands } from "../src/gpu/commands.ts";
 import { kernel } from "../src/gpu/kernel.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readFloats } from "../src/gpu/readback.ts";
+import { extent } from "../src/gpu/sizes.ts";
 import { writeMemory } from "../src/gpu/memory.ts";
 import { inPanels, placeOf, regionsOf, rowByRow, type TextureLayout } from "../src/gpu/texture_layout.ts";
 import { withGpu } from "./op_check.ts";
@@ -68,7 +69,12 @@ Deno.test("texture layout: kernels, copies and the host find the same numbers", 
         const bytes = 16 * rows * vectors;
         const sizes = { users: 0, events: 0, rows, items: 0 };
         const input = arena.allocateTexture("input", bytes, undefined, layout);
-        const output = arena.allocateTexture("output", bytes, (s) => 16 * s.rows * vectors, layout);
+        const output = arena.allocateTexture(
+          "output",
+          bytes,
+          (s) => 16 * extent("rows", s) * vectors,
+          layout,
+        );
         const values = Float32Array.from({ length: 4 * rows * vectors }, (_, k) => k + 1);
         writeMemory(gpu.queue, input, values);
         const header = arena.upload("step", new Uint32Array(64).fill(rows * vectors));

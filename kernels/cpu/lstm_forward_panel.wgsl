@@ -20,12 +20,8 @@ const TABLE = false;
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,     // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;
@@ -142,8 +138,8 @@ fn lstm_forward_panel(
   read_weights(&w);
   let user = (group.x + group.y * grid.x) * WORKGROUP + local.x;
   if (user >= step.size.x) { return; }
-  let first = plan[step.first_user + user].y;
-  let end = plan[step.first_user + user + 1u].y;
+  let first = plan[step.first_entry + user].y;
+  let end = plan[step.first_entry + user + 1u].y;
   var h: array<vec4f, 8>;
   var c: array<vec4f, 8>;
   var z: array<Gates, 8>;

@@ -26,12 +26,7 @@ const ELU = true;
 const ACCUMULATE = false;
 
 struct Step {
-  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,     // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> output_gradient: array<vec4f>;

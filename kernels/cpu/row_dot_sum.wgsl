@@ -12,16 +12,12 @@
 // Cost         PANELS flops, 4 (PANELS + 1) bytes a row.      Backward   row_dot_backward.wgsl
 
 const WORKGROUP = 64;
+const M = 2u;  // which of step.size counts the rows
 const PANELS = 4u;
 const DOTS4 = (PANELS + 3u) / 4u;
 
 struct Step {
-  size: vec4u,         // B users, E events, R rows, D distinct items of this batch
-  first_user: u32,     // where the batch starts in the plan
-  slot: u32,           // where its results go in the ring
-  chunks: u32,         // partial sums of each weight gradient
-  learning_rate: f32,  // Adam's bias-corrected rate
-  iteration: u32,
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> dots: array<vec4f>;
@@ -32,7 +28,7 @@ struct Step {
 @compute @workgroup_size(WORKGROUP)
 fn row_dot_sum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let r = id.x + id.y * (grid.x * WORKGROUP);
-  if (r >= step.size.z) { return; }
+  if (r >= step.size[M]) { return; }
   var sum = bias[0];
   for (var q = 0u; q < DOTS4; q++) {
     let d = dots[r * DOTS4 + q];

@@ -10,7 +10,7 @@
 const WORKGROUP = 64;
 
 struct Step {
-  size: vec4u,  // not looked at
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;

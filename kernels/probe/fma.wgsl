@@ -13,7 +13,7 @@ const WORKGROUP = 64;
 const ROUNDS = 256u;
 
 struct Step {
-  size: vec4u,  // not looked at
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> seeds: array<f32>;

@@ -13,7 +13,7 @@ const COUNT = 1024u;
 const ROUNDS = 512u;
 
 struct Step {
-  size: vec4u,  // not looked at
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;

@@ -9,7 +9,7 @@
 const WORKGROUP = 1;
 
 struct Step {
-  size: vec4u,
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
 }
 
 @group(0) @binding(0) var<storage, read_write> output: array<f32>;

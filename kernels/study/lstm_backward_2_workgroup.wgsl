@@ -15,8 +15,8 @@ const H4 = 5u;  // H / 4
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,  // x: users
-  first_user: u32,
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;   // y: a user's first event
@@ -41,8 +41,8 @@ fn squash(x: f32) -> f32 { return tanh(clamp(x, -15.0, 15.0)); }
 @compute @workgroup_size(WORKGROUP)
 fn lstm_backward_2_workgroup(@builtin(local_invocation_index) local: u32, @builtin(workgroup_id) group: vec3u) {
   if (local == 0u) {
-    first = plan[step.first_user + group.x].y;
-    end = plan[step.first_user + group.x + 1u].y;
+    first = plan[step.first_entry + group.x].y;
+    end = plan[step.first_entry + group.x + 1u].y;
   }
   let unit = local % H;
   let part = local / H;

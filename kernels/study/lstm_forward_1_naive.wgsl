@@ -16,8 +16,8 @@ const H4 = 5u;  // H / 4
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,  // x: users
-  first_user: u32,
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;   // y: a user's first event
@@ -38,7 +38,7 @@ fn squash(x: f32) -> f32 { return tanh(clamp(x, -15.0, 15.0)); }
 @compute @workgroup_size(WORKGROUP)
 fn lstm_forward_1_naive(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= step.size.x) { return; }
-  let user = step.first_user + id.x;
+  let user = step.first_entry + id.x;
   var h: array<f32, H>;
   var c: array<f32, H>;
   var next: array<f32, H>;

@@ -15,8 +15,8 @@ const H4 = 5u;  // H / 4
 const NONE = 0xffffffffu;
 
 struct Step {
-  size: vec4u,  // x: users
-  first_user: u32,
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;   // y: a user's first event
@@ -35,7 +35,7 @@ fn squash(x: vec4f) -> vec4f { return tanh(clamp(x, vec4f(-15.0), vec4f(15.0)));
 @compute @workgroup_size(WORKGROUP)
 fn lstm_forward_3_vectors(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= step.size.x) { return; }
-  let user = step.first_user + id.x;
+  let user = step.first_entry + id.x;
   var h: array<vec4f, H4>;
   var c: array<vec4f, H4>;
   var next: array<vec4f, H4>;

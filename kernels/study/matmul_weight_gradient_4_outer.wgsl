@@ -13,10 +13,10 @@ const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4
 
 struct Step {
-  size: vec4u,  // z: rows
-  first_user: u32,
-  slot: u32,
-  chunks: u32,
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;

@@ -5,9 +5,10 @@ import groupText from "../../kernels/batch_group.wgsl" with { type: "text" };
 import rankText from "../../kernels/batch_rank.wgsl" with { type: "text" };
 import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
-import type { DispatchSpec } from "../gpu/program.ts";
 import { UNIFORM_BYTES, type View } from "../gpu/memory.ts";
-import { type BatchSizes, STEP_STRIDE } from "../gpu/step.ts";
+import { STEP_STRIDE } from "../gpu/step.ts";
+import type { ClickSizes } from "./click_sizes.ts";
+import type { ClickDispatch } from "./click_tape.ts";
 import type { DeviceItems } from "./device_items.ts";
 import { bitWords, type DeviceLog } from "./device_log.ts";
 import { TokenPairs } from "./token_pairs.ts";
@@ -47,7 +48,7 @@ export class BatchBuffers {
     private readonly arena: Arena,
     readonly plan: View,
     readonly log: DeviceLog,
-    private readonly capacity: BatchSizes,
+    private readonly capacity: ClickSizes,
     steps: { readonly slices: number; readonly headersEach: number } = { slices: 1, headersEach: 1 },
   ) {
     this.#steps = steps;
@@ -83,7 +84,7 @@ export class BatchBuffers {
    */
   static slicesFor(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
-    { events, rows, items }: BatchSizes,
+    { events, rows, items }: ClickSizes,
     headersEach = 1,
   ): number {
     const bytes = 28 * (events + rows) + 8 * items + 12 * (bitWords(itemBits) + bitWords(logRows));
@@ -107,13 +108,13 @@ export class BatchBuffers {
   }
 
   /** What a step does with its own batch before all else, behind {@link layout}. */
-  ownDispatches(): DispatchSpec[] {
+  ownDispatches(): ClickDispatch[] {
     this.#dispatched = true;
     return this.#tokenPairs?.dispatches() ?? [];
   }
 
   /** Lays out the batches of as many steps at once as there are slices. */
-  layout(): DispatchSpec[] {
+  layout(): ClickDispatch[] {
     const { log, event, eventItem, history, row, ranked, rowItem, slotItem, slotFirst, sorted } = this;
     const ITEM_WORDS = this.#itemWords;
     const bits = this.#bits;

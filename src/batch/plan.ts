@@ -6,16 +6,16 @@ import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
-import { type BatchSizes, STEP_STRIDE, type StepHeader, writeStepHeader } from "../gpu/step.ts";
-
-/** What a step is besides its users. */
-export type StepPurpose = Pick<StepHeader, "slot" | "learningRate" | "iteration" | "decay" | "noise">;
+import { StepHeaders, type StepPurpose } from "../gpu/step.ts";
+import { clickDimensions, type ClickSizes } from "./click_sizes.ts";
 
 /** A batch in its place. */
-export interface PlacedBatch extends BatchSizes {
+export type PlacedBatch = ClickSizes & {
   /** Events that are not given: what means are taken over. */
   readonly counted: number;
-}
+};
+
+const NO_BATCH: ClickSizes = { users: 0, events: 0, rows: 0, items: 0 };
 
 /**
  * A ring of places for steps. Each holds the batch's users with their running numbers of events and rows (16 bytes a
@@ -25,9 +25,8 @@ export interface PlacedBatch extends BatchSizes {
 export class Plan {
   readonly #arena: Arena;
   readonly view: View;
-  readonly steps: GPUBuffer;
   readonly #entries: Uint32Array<ArrayBuffer>;
-  readonly #headers: DataView<ArrayBuffer>;
+  readonly #headers: StepHeaders<ClickSizes>;
   #itemStamps: Uint32Array;
   #userStamps: Uint32Array;
   #stamp = 0;
@@ -41,7 +40,7 @@ export class Plan {
   constructor(
     readonly gpu: Gpu,
     readonly log: ClickLog,
-    readonly capacity: BatchSizes,
+    readonly capacity: ClickSizes,
     readonly places: number,
     more = 0,
     /** Headers of a place. */
@@ -53,18 +52,20 @@ export class Plan {
     const bytes = 16 * (capacity.users + 1) * places;
     gpu.requireBindable(bytes, `a plan of ${places} x ${capacity.users} users`);
     this.#entries = new Uint32Array(bytes / 4);
-    this.#headers = new DataView(new ArrayBuffer(STEP_STRIDE * (places + more) * headersEach));
     this.view = this.#arena.allocate("users", bytes);
-    // A kernel sees a slice's worth of headers from any place on.
-    const behind = STEP_STRIDE * headersEach * slices;
-    this.steps = this.#arena.allocate("headers", this.#headers.byteLength + behind).buffer;
+    this.#headers = new StepHeaders(this.#arena, clickDimensions, places + more, headersEach, slices);
     this.#itemStamps = new Uint32Array(log.items.count);
     this.#userStamps = new Uint32Array(log.userSplit.length);
   }
 
+  /** The headers, as {@link import("../gpu/program.ts").Program.record} wants them. */
+  get steps(): GPUBuffer {
+    return this.#headers.buffer;
+  }
+
   /** Byte offset of a place's header, as {@link import("../gpu/program.ts").Program.encode} wants it. */
   offset(place: number, header = 0): number {
-    return (place * this.headersEach + header) * STEP_STRIDE;
+    return this.#headers.offset(place, header);
   }
 
   /**
@@ -127,7 +128,8 @@ export class Plan {
       );
     }
     this.#entries.set([0, events, rows, 0], 4 * (firstUser + users.length));
-    const sizes = { users: users.length, events, rows, items, counted: events - given };
+    const sizes = { users: users.length, events, rows, items };
+    const counted = events - given;
     // Writes behind a buffer vanish without a word.
     if (events > this.capacity.events || rows > this.capacity.rows || items > this.capacity.items) {
       const { capacity } = this;
@@ -136,25 +138,13 @@ export class Plan {
           `(${capacity.events}, ${capacity.rows}, ${capacity.items})`,
       );
     }
-    this.#writeHeaders(place, { ...sizes, firstUser }, purpose);
-    return sizes;
+    this.#headers.put(place, { sizes, counted, first: firstUser }, purpose);
+    return { ...sizes, counted };
   }
 
   /** Sets the header of a place whose step works on no batch. */
   putPurpose(place: number, purpose: StepPurpose): void {
-    this.#writeHeaders(place, { users: 0, events: 0, rows: 0, items: 0, firstUser: 0 }, purpose);
-  }
-
-  #writeHeaders(
-    place: number,
-    batch: BatchSizes & { firstUser: number; counted?: number },
-    purpose: StepPurpose | readonly StepPurpose[],
-  ): void {
-    const purposes = [purpose].flat();
-    for (let header = 0; header < this.headersEach; header++) {
-      const own = purposes[Math.min(header, purposes.length - 1)];
-      if (own) writeStepHeader(this.#headers, this.offset(place, header), { ...batch, ...own });
-    }
+    this.#headers.put(place, { sizes: NO_BATCH, counted: 0, first: 0 }, purpose);
   }
 
   /** Sends the places from `first` on. */
@@ -162,8 +152,7 @@ export class Plan {
     const words = 4 * (this.capacity.users + 1);
     const entries = this.#entries.subarray(first * words, (first + count) * words);
     if (entries.length > 0) this.gpu.queue.writeBuffer(this.view.buffer, 4 * first * words, entries);
-    const [from, to] = [this.offset(first), this.offset(first + count)];
-    this.gpu.queue.writeBuffer(this.steps, from, new Uint8Array(this.#headers.buffer, from, to - from));
+    this.#headers.upload(first, count);
   }
 
   /** Sends `count` places of the ring base .. base + length, from number `first` modulo length on. */
@@ -187,8 +176,8 @@ export function userTwice(user: number): UserError {
 }
 
 /** What no batch of several has more of. */
-export function largestOf(batches: readonly BatchSizes[]): BatchSizes {
-  const largest = (of: keyof BatchSizes) => Math.max(...batches.map((sizes) => sizes[of]));
+export function largestOf(batches: readonly ClickSizes[]): ClickSizes {
+  const largest = (of: keyof ClickSizes) => Math.max(...batches.map((sizes) => sizes[of]));
   return {
     users: largest("users"),
     events: largest("events"),
@@ -205,7 +194,7 @@ export function batchCapacity(
   log: ClickLog | LogSource,
   users: ArrayLike<number> | "all",
   count: number,
-): BatchSizes {
+): ClickSizes {
   const source = sourceOf(log);
   // No array of numbers: there may be millions of users.
   const sizes = new Uint32Array(users === "all" ? source.userSplit.length : users.length);

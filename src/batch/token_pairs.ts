@@ -6,8 +6,8 @@ import markText from "../../kernels/token_mark.wgsl" with { type: "text" };
 import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
-import type { DispatchSpec } from "../gpu/program.ts";
-import type { BatchSizes } from "../gpu/step.ts";
+import type { ClickSizes } from "./click_sizes.ts";
+import type { ClickDispatch } from "./click_tape.ts";
 import { bitWords } from "./device_log.ts";
 import type { DeviceTokens } from "./device_tokens.ts";
 
@@ -36,7 +36,7 @@ export class TokenPairs {
     arena: Arena,
     readonly tokens: DeviceTokens,
     private readonly batch: RowsByItem,
-    capacity: BatchSizes,
+    capacity: ClickSizes,
   ) {
     this.words = bitWords(tokens.pairs);
     this.pair = arena.allocate("token pairs", 8 * Math.max(1, this.atMost(capacity)));
@@ -49,11 +49,11 @@ export class TokenPairs {
   }
 
   /** The most pairs of both lists. */
-  atMost({ items, events }: BatchSizes): number {
+  atMost({ items, events }: ClickSizes): number {
     return this.tokens.pairsAtMost(items) + this.tokens.pairsAtMost(Math.min(items, events));
   }
 
-  dispatches(): DispatchSpec[] {
+  dispatches(): ClickDispatch[] {
     const { tokens, batch, pair, ranked } = this;
     const bits = this.#bits;
     const LIST_WORDS = this.words;

@@ -9,9 +9,10 @@ import type { Meter, Product } from "./calibrate.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { MatmulVariant } from "../gpu/kernel_shapes.ts";
 import { type EncodePass, timePasses } from "../gpu/profiler.ts";
-import { type DispatchSpec, type KernelChoice, Program } from "../gpu/program.ts";
+import { type KernelChoice, Program } from "../gpu/program.ts";
 import { readViews } from "../gpu/readback.ts";
-import type { BatchSizes } from "../gpu/step.ts";
+import type { ClickSizes } from "../batch/click_sizes.ts";
+import type { ClickDispatch } from "../batch/click_tape.ts";
 import { AdamState } from "../ops/adam.ts";
 import { ParameterArena } from "../tape/parameters.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -36,9 +37,9 @@ const MOST_REPEATS = 256;
 /** Values are zeros: they do not matter for time. */
 export class StepProducts implements Meter<PreparedProduct> {
   readonly #parts: { destroy(): void }[] = [];
-  readonly #choices = new Map<string, { choice: KernelChoice; flops: number }>();
+  readonly #choices = new Map<string, { choice: KernelChoice<ClickSizes>; flops: number }>();
   readonly #plan: Plan;
-  readonly #sizes: BatchSizes;
+  readonly #sizes: ClickSizes;
 
   /** @param users of a batch. @throws UserError for a batch beyond the adapter. */
   constructor(readonly gpu: Gpu, clicks: ClickLog | LogSource, config: ModelConfig, users: number) {
@@ -57,12 +58,12 @@ export class StepProducts implements Meter<PreparedProduct> {
       const arena = this.#keep(new Arena(gpu, "calibration"));
       const model = { gpu, config, parameters };
       const ring = arena.allocate("ring", 16);
-      const { specs } = modelSpecs(
+      const { gradients } = modelSpecs(
         { ...model, record: (tape, options) => recordModel(tape, config, options) },
         { name: "calibration", log: deviceLog, plan: this.#plan, ring, training: { adam, itemDropout: 0 } },
         arena,
       );
-      for (const spec of specs) this.#add(spec);
+      for (const spec of gradients) this.#add(spec);
     } catch (error) {
       this.destroy();
       throw error;
@@ -75,7 +76,7 @@ export class StepProducts implements Meter<PreparedProduct> {
   }
 
   /** Of products of the same sizes the one with the most rows stands for all. */
-  #add({ choice, cost }: DispatchSpec): void {
+  #add({ choice, cost }: ClickDispatch): void {
     if (!choice) return;
     const { flops } = cost(this.#sizes);
     if (flops > (this.#choices.get(choice.key)?.flops ?? 0)) this.#choices.set(choice.key, { choice, flops });

@@ -2,7 +2,7 @@
 
 import type { Gpu } from "./device.ts";
 import type { TextureView } from "./memory.ts";
-import type { BatchSizes } from "./step.ts";
+import type { Sizes } from "./sizes.ts";
 import { BYTES_PER_TEXEL, regionsOf } from "./texture_layout.ts";
 
 export class Commands {
@@ -20,7 +20,7 @@ export class Commands {
   }
 
   /** Copies what kernels wrote into the texture that others read, as much as a batch of these sizes has. */
-  copyToTexture(view: TextureView, sizes: BatchSizes): void {
+  copyToTexture(view: TextureView, sizes: Sizes): void {
     this.#endPass();
     copyWritten(this.#encoder, view, sizes);
   }
@@ -40,7 +40,7 @@ export class Commands {
 export function copyWritten(
   encoder: GPUCommandEncoder,
   { texture, layout, written }: TextureView,
-  sizes: BatchSizes,
+  sizes: Sizes,
 ): void {
   if (!written) throw new Error(`no kernel writes the texture ${texture.label}`);
   for (const { line, lines, texels } of regionsOf(layout, written.bytes(sizes))) {

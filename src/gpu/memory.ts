@@ -10,7 +10,7 @@
  */
 
 import type { Kernel } from "./kernel.ts";
-import type { BatchSizes } from "./step.ts";
+import type { Sizes } from "./sizes.ts";
 import {
   BYTES_PER_TEXEL,
   laidOut,
@@ -39,7 +39,7 @@ export interface TextureView {
   /** Bytes of the vectors that count. */
   readonly size: number;
   /** What kernels write in its place, laid out alike, and how much of it a batch has; absent for what only the host writes. */
-  readonly written?: { readonly view: View; readonly bytes: (sizes: BatchSizes) => number };
+  readonly written?: { readonly view: View; readonly bytes: (sizes: Sizes) => number };
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Gpu } from "./device.ts";
 import { forManySteps } from "./kernel.ts";
 import { type Cost, onlySlice, type Program } from "./program.ts";
 import { readViews } from "./readback.ts";
-import type { BatchSizes } from "./step.ts";
+import type { Sizes } from "./sizes.ts";
 
 /** What a pass is filled with. */
 export type EncodePass = (pass: GPUComputePassEncoder) => void;
@@ -81,9 +81,9 @@ export interface TimedWork extends Cost {
 }
 
 /** All that a program does, in order: what a profile times one by one. */
-export function workOf(
-  program: Program,
-  sizes: BatchSizes,
+export function workOf<S extends Sizes>(
+  program: Program<S>,
+  sizes: S,
   stepOffset: number,
   slice = onlySlice,
 ): TimedWork[] {
@@ -109,10 +109,10 @@ export function workOf(
 }
 
 /** Times each dispatch of a program, a pass for each, and each copy. @throws Error where the adapter has no timestamps. */
-export async function profileProgram(
+export async function profileProgram<S extends Sizes>(
   gpu: Gpu,
-  program: Program,
-  sizes: BatchSizes,
+  program: Program<S>,
+  sizes: S,
   stepOffset: number,
   repeats = 11,
 ): Promise<DispatchProfile[]> {

@@ -18,7 +18,8 @@ import {
 } from "./kernel.ts";
 import type { MatmulVariant } from "./kernel_shapes.ts";
 import { isTexture, isUniform, type Memory, placed, type TextureView } from "./memory.ts";
-import { type BatchSizes, STEP_BYTES, STEP_STRIDE } from "./step.ts";
+import type { Sizes } from "./sizes.ts";
+import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 import { TEXTURE_FORMAT } from "./texture_layout.ts";
 
 /** Work of one dispatch: floating-point operations, and bytes that have to move at least once. */
@@ -28,27 +29,28 @@ export interface Cost {
 }
 
 /** That other kernels can do a dispatch, too. */
-export interface KernelChoice {
+export interface KernelChoice<S extends Sizes = Sizes> {
   /** See {@link import("./kernel_shapes.ts").matmulKey}. */
   readonly key: string;
   /** The first is that of the fixed table. */
   readonly variants: readonly MatmulVariant[];
   /** The same dispatch by one of them. */
-  by(variant: MatmulVariant): DispatchSpec;
+  by(variant: MatmulVariant): DispatchSpec<S>;
 }
 
-export interface DispatchSpec {
+/** @typeParam S the sizes that its grid depends on; by default none, so that it fits every kind of batch */
+export interface DispatchSpec<S extends Sizes = Sizes> {
   readonly kernel: Kernel;
   readonly constants?: Constants;
   /** What each of the kernel's bindings but `step` sees, by name. */
   readonly views: Readonly<Record<string, Memory>>;
   /** Invocations wanted, as [x, y]; they are rounded up to workgroups here. */
-  readonly invocations: (sizes: BatchSizes) => readonly [x: number, y?: number];
-  readonly cost: (sizes: BatchSizes) => Cost;
+  readonly invocations: (sizes: S) => readonly [x: number, y?: number];
+  readonly cost: (sizes: S) => Cost;
   /** What the dispatch is for, e.g. "utility/layer2 forward". */
   readonly label: string;
   /** Of a matrix product. */
-  readonly choice?: KernelChoice;
+  readonly choice?: KernelChoice<S>;
 }
 
 /** The batches that are laid out side by side which a replay works on. */
@@ -60,8 +62,8 @@ export interface Slice {
 }
 export const onlySlice: Slice = { index: 0, count: 1 };
 
-interface Dispatch {
-  readonly spec: DispatchSpec;
+interface Dispatch<S extends Sizes> {
+  readonly spec: DispatchSpec<S>;
   readonly pipeline: GPUComputePipeline;
   /** One for each slice that its views have. */
   readonly bindGroups: readonly GPUBindGroup[];
@@ -72,21 +74,25 @@ interface Dispatch {
   readonly copies: readonly TextureView[];
 }
 
-export class Program {
-  private constructor(readonly gpu: Gpu, readonly name: string, readonly dispatches: readonly Dispatch[]) {}
+export class Program<S extends Sizes = Sizes> {
+  private constructor(
+    readonly gpu: Gpu,
+    readonly name: string,
+    readonly dispatches: readonly Dispatch<S>[],
+  ) {}
 
   /**
    * Compiles and binds the dispatches in order.
    * @param steps the buffer of step headers.
    * @throws Error that names the kernel: missing or unknown views, shader errors, invalid bindings.
    */
-  static async record(
+  static async record<S extends Sizes>(
     gpu: Gpu,
     name: string,
     steps: GPUBuffer,
-    specs: readonly DispatchSpec[],
-  ): Promise<Program> {
-    const dispatches: Dispatch[] = [];
+    specs: readonly DispatchSpec<S>[],
+  ): Promise<Program<S>> {
+    const dispatches: Dispatch<S>[] = [];
     for (const spec of specs) dispatches.push(await recordDispatch(gpu, steps, spec));
     return new Program(gpu, name, dispatches);
   }
@@ -95,7 +101,7 @@ export class Program {
    * Appends the whole program, with the header at `stepOffset` bytes.
    * @param sizes of the batch, or the largest of several.
    */
-  encode(commands: Commands, sizes: BatchSizes, stepOffset: number, slice = onlySlice): void {
+  encode(commands: Commands, sizes: S, stepOffset: number, slice = onlySlice): void {
     for (let k = 0; k < this.dispatches.length; k++) this.encodeStep(commands, k, sizes, stepOffset, slice);
   }
 
@@ -103,7 +109,7 @@ export class Program {
   encodeStep(
     commands: Commands,
     index: number,
-    sizes: BatchSizes,
+    sizes: S,
     stepOffset: number,
     slice = onlySlice,
   ): void {
@@ -115,7 +121,7 @@ export class Program {
   encodeOne(
     pass: GPUComputePassEncoder,
     index: number,
-    sizes: BatchSizes,
+    sizes: S,
     stepOffset: number,
     slice = onlySlice,
   ): void {
@@ -128,10 +134,10 @@ export class Program {
 /** Reused, so that a replay allocates nothing. */
 const offsets = new Uint32Array(1);
 
-function encodeDispatch(
+function encodeDispatch<S extends Sizes>(
   pass: GPUComputePassEncoder,
-  dispatch: Dispatch,
-  sizes: BatchSizes,
+  dispatch: Dispatch<S>,
+  sizes: S,
   slice: Slice,
   maxGrid: number,
 ): void {
@@ -157,7 +163,11 @@ function encodeDispatch(
   pass.dispatchWorkgroups(gridX, gridY, forManySteps(kernel) ? slice.count : 1);
 }
 
-async function recordDispatch(gpu: Gpu, steps: GPUBuffer, spec: DispatchSpec): Promise<Dispatch> {
+async function recordDispatch<S extends Sizes>(
+  gpu: Gpu,
+  steps: GPUBuffer,
+  spec: DispatchSpec<S>,
+): Promise<Dispatch<S>> {
   const { kernel, constants = {}, views, label } = spec;
   const where = `${label} (kernel ${kernel.name})`;
   const known = new Set(kernel.bindings.map((b) => b.name));

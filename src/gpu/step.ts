@@ -5,32 +5,11 @@
  * other sizes costs nothing but 256 bytes.
  */
 
-/** Sizes of a batch, by the letters of the field: users, events, rows, and distinct items. */
-export interface BatchSizes {
-  readonly users: number;
-  readonly events: number;
-  readonly rows: number;
-  readonly items: number;
-}
+import type { Arena } from "./arena.ts";
+import { type Dimensions, extent, type Sizes } from "./sizes.ts";
 
-/** A dimension of a tensor: fixed, or one of the batch's sizes. */
-export type Dim = number | keyof BatchSizes;
-
-/** Index of a size in the kernels' `step.size`. */
-export const sizeIndex: Readonly<Record<keyof BatchSizes, number>> = {
-  users: 0,
-  events: 1,
-  rows: 2,
-  items: 3,
-};
-
-export function extent(dim: Dim, sizes: BatchSizes): number {
-  return typeof dim === "number" ? dim : sizes[dim];
-}
-
-export interface StepHeader extends BatchSizes {
-  /** Where the batch's users start in the plan, in entries. */
-  readonly firstUser: number;
+/** What a step is besides its batch. */
+export interface StepPurpose {
   /** Slot of the result ring that the step writes. */
   readonly slot: number;
   /** Adam's bias-corrected rate of this iteration; 0 where nothing is trained. */
@@ -41,8 +20,15 @@ export interface StepHeader extends BatchSizes {
   readonly decay?: number;
   /** A 32-bit number that rules what is random in the step. */
   readonly noise?: number;
-  /** Events that means are taken over: those that are not given. All of them if absent. */
-  readonly counted?: number;
+}
+
+/** The batch of a step. */
+export interface StepBatch<S extends Sizes> {
+  readonly sizes: S;
+  /** What means are taken over: of clicks, the events that are not given. */
+  readonly counted: number;
+  /** Where the batch starts in its plan, in entries; 0 where there is none. */
+  readonly first: number;
 }
 
 /** Bytes from one header to the next: the least offset that every adapter takes for a uniform. */
@@ -50,30 +36,70 @@ export const STEP_STRIDE = 256;
 /** Bytes of a header that kernels see. */
 export const STEP_BYTES = 48;
 
-/**
- * Into how many partial sums the weight gradients of a step are split: one for every 256 rows, at most 16.
- * It follows from the batch alone, so that the order of every sum does too.
- */
-export function partialChunks(sizes: BatchSizes): number {
-  return Math.min(MAX_CHUNKS, Math.max(1, Math.ceil(sizes.rows / 256)));
-}
-export const MAX_CHUNKS = 16;
-
 /** Writes a header in the layout of the kernels' `struct Step`. */
-export function writeStepHeader(target: DataView, offset: number, step: StepHeader): void {
-  const words = [
-    step.users,
-    step.events,
-    step.rows,
-    step.items,
-    step.firstUser,
-    step.slot,
-    partialChunks(step),
-  ];
-  words.forEach((word, k) => target.setUint32(offset + 4 * k, word, true));
-  target.setFloat32(offset + 28, step.learningRate, true);
-  target.setUint32(offset + 32, step.iteration, true);
-  target.setFloat32(offset + 36, step.decay ?? 0, true);
-  target.setUint32(offset + 40, step.noise ?? 0, true);
-  target.setUint32(offset + 44, step.counted ?? step.events, true);
+export function writeStepHeader<S extends Sizes>(
+  target: DataView,
+  offset: number,
+  dimensions: Dimensions<S>,
+  { sizes, counted, first }: StepBatch<S>,
+  purpose: StepPurpose,
+): void {
+  dimensions.names.forEach((name, k) => target.setUint32(offset + 4 * k, extent(name, sizes), true));
+  target.setUint32(offset + 16, first, true);
+  target.setUint32(offset + 20, purpose.slot, true);
+  target.setUint32(offset + 24, dimensions.chunks(sizes), true);
+  target.setFloat32(offset + 28, purpose.learningRate, true);
+  target.setUint32(offset + 32, purpose.iteration, true);
+  target.setFloat32(offset + 36, purpose.decay ?? 0, true);
+  target.setUint32(offset + 40, purpose.noise ?? 0, true);
+  target.setUint32(offset + 44, counted, true);
+}
+
+/**
+ * The headers of steps, in places that are used again. Writes are ordered with submitted work, so a place may be set
+ * anew while earlier steps are still in flight.
+ */
+export class StepHeaders<S extends Sizes> {
+  /** As {@link import("./program.ts").Program.record} wants it. */
+  readonly buffer: GPUBuffer;
+  readonly #values: DataView<ArrayBuffer>;
+
+  /**
+   * @param places how many steps are held at once. @param each headers of a place: programs that work on one batch may
+   *   differ in the rest of it. @param seen places that a kernel for several steps sees from any place on.
+   */
+  constructor(
+    private readonly arena: Arena,
+    readonly dimensions: Dimensions<S>,
+    places: number,
+    readonly each = 1,
+    seen = 1,
+  ) {
+    this.#values = new DataView(new ArrayBuffer(STEP_STRIDE * places * each));
+    const behind = STEP_STRIDE * each * seen;
+    this.buffer = arena.allocate("headers", this.#values.byteLength + behind).buffer;
+  }
+
+  /** Byte offset of a header, as {@link import("./program.ts").Program.encode} wants it. */
+  offset(place: number, header = 0): number {
+    return (place * this.each + header) * STEP_STRIDE;
+  }
+
+  /**
+   * Sets the headers of a place; {@link upload} sends them.
+   * @param purpose of its headers, one for each that differs: the last stands for the rest.
+   */
+  put(place: number, batch: StepBatch<S>, purpose: StepPurpose | readonly StepPurpose[]): void {
+    const purposes = [purpose].flat();
+    for (let header = 0; header < this.each; header++) {
+      const own = purposes[Math.min(header, purposes.length - 1)];
+      if (own) writeStepHeader(this.#values, this.offset(place, header), this.dimensions, batch, own);
+    }
+  }
+
+  /** Sends the places from `first` on. */
+  upload(first: number, count: number): void {
+    const [from, to] = [this.offset(first), this.offset(first + count)];
+    this.arena.gpu.queue.writeBuffer(this.buffer, from, new Uint8Array(this.#values.buffer, from, to - from));
+  }
 }

@@ -4,14 +4,15 @@
  */
 
 import { BatchBuffers } from "../batch/batch_buffers.ts";
+import { type ClickDispatch, ClickTape } from "../batch/click_tape.ts";
+import type { ClickSizes } from "../batch/click_sizes.ts";
 import type { DeviceLog } from "../batch/device_log.ts";
 import type { Plan } from "../batch/plan.ts";
 import { Arena } from "../gpu/arena.ts";
-import { type DispatchSpec, Program } from "../gpu/program.ts";
+import { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { exactMinimax, type GameOptions, minimax } from "../ops/minimax.ts";
-import { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { evaluating, type RecordableModel, type RecordOptions } from "./model_program.ts";
 import type { UserModel } from "./user_model.ts";
@@ -38,17 +39,17 @@ export interface GameProgramOptions {
 /** Dispatches by what they are for. */
 interface GameSpecs {
   /** Lays out the batches of as many steps as the plan has slices. */
-  readonly layout: DispatchSpec[];
+  readonly layout: ClickDispatch[];
   /** What is left to do for the step's own. */
-  readonly batch: DispatchSpec[];
+  readonly batch: ClickDispatch[];
   /** Utilities of the reward as it stands. */
-  readonly utilities: DispatchSpec[];
+  readonly utilities: ClickDispatch[];
   /** The generator's whole step, from its own forward on. */
-  readonly generatorStep: DispatchSpec[];
+  readonly generatorStep: ClickDispatch[];
   /** Losses, and the reward's step where it has one, from the generator's forward on. */
-  readonly rewardStep: DispatchSpec[];
+  readonly rewardStep: ClickDispatch[];
   /** The same where the generator is as in the reward's step before. */
-  readonly rewardStepAgain: DispatchSpec[];
+  readonly rewardStepAgain: ClickDispatch[];
   readonly outcomes: Tensor;
   /** [rows, 1] */
   readonly u: Tensor;
@@ -56,12 +57,12 @@ interface GameSpecs {
 
 export class GamePrograms {
   private constructor(
-    readonly layout: Program,
-    readonly batch: Program,
-    readonly utilities: Program,
-    readonly generatorStep: Program,
-    readonly rewardStep: Program,
-    readonly rewardStepAgain: Program,
+    readonly layout: Program<ClickSizes>,
+    readonly batch: Program<ClickSizes>,
+    readonly utilities: Program<ClickSizes>,
+    readonly generatorStep: Program<ClickSizes>,
+    readonly rewardStep: Program<ClickSizes>,
+    readonly rewardStepAgain: Program<ClickSizes>,
     /** [events, 8]; see {@link minimax} */
     readonly outcomes: Tensor,
     readonly arena: Arena,
@@ -73,7 +74,7 @@ export class GamePrograms {
     const arena = new Arena(plan.gpu, name);
     try {
       const specs = gameSpecs(options, arena);
-      const record = (part: string, dispatches: DispatchSpec[]) =>
+      const record = (part: string, dispatches: ClickDispatch[]) =>
         Program.record(plan.gpu, `${name} ${part}`, plan.steps, dispatches);
       return new GamePrograms(
         await record("layout", specs.layout),
@@ -94,7 +95,7 @@ export class GamePrograms {
   /** One program that evaluates both players as they stand. */
   static async evaluation(
     options: Omit<GameProgramOptions, "training">,
-  ): Promise<{ program: Program; outcomes: Tensor; utilities: Tensor; destroy(): void }> {
+  ): Promise<{ program: Program<ClickSizes>; outcomes: Tensor; utilities: Tensor; destroy(): void }> {
     const { plan, name } = options;
     const arena = new Arena(plan.gpu, name);
     try {
@@ -119,7 +120,7 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   const batch = new BatchBuffers(arena, plan.view, log, capacity, plan);
   const tapeOf = ({ parameters, gpu }: RecordableModel, adam: AdamState | undefined) => {
     const touchedOnly = adam?.kind === "row-sparse";
-    return new Tape({ arena, batch, parameters, capacity, shapes: gpu.shapes, touchedOnly });
+    return new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes, touchedOnly });
   };
   const moves = training?.reward;
   const mode: RecordOptions = moves ? { training: true, itemDropout: training.itemDropout } : evaluating;
@@ -127,9 +128,9 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   const rewardTape = tapeOf(reward, moves);
   const { utilities: u } = reward.record(rewardTape, mode);
   const utilities = rewardTape.forward();
-  const lossOf = (dispatches: DispatchSpec[]) => {
+  const lossOf = (dispatches: ClickDispatch[]) => {
     if (!moves) return dispatches;
-    return [...dispatches, ...rewardTape.backward(), ...moves.dispatches(rewardTape.touched)];
+    return [...dispatches, ...rewardTape.backward(), ...moves.dispatches(rewardTape)];
   };
 
   if (!generator) {
@@ -147,14 +148,14 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
     fused: true,
   });
   const acting = generatorTape.forward();
-  let generatorStep: DispatchSpec[] = [];
+  let generatorStep: ClickDispatch[] = [];
   if (training?.generator) {
     const inputs = { u: { ...u, trainable: false }, logits, last };
     minimax(generatorTape, "minimax", inputs, undefined, "generator", game);
     generatorStep = [
       ...generatorTape.forward(),
       ...generatorTape.backward(),
-      ...training.generator.dispatches(generatorTape.touched),
+      ...training.generator.dispatches(generatorTape),
     ];
   }
   const inputs = { u, logits: { ...logits, trainable: false }, last };

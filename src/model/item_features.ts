@@ -6,7 +6,7 @@ import type { LogSource } from "../data/log_source.ts";
 import { UserError } from "../user_error.ts";
 import { mixedProduct } from "../ops/mixed_product.ts";
 import type { TokenRows } from "../ops/token_sum.ts";
-import type { Tape } from "../tape/tape.ts";
+import type { ClickTape } from "../batch/click_tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 /** V; undefined for items without tokens. */
@@ -51,7 +51,7 @@ function fitItems({ name, items }: LogSource, wanted: ItemsShape, what: string):
 }
 
 /** The constant [items that there is room for, F] of dense features; undefined without: one-hot ones and tokens never become a matrix. */
-export function itemFeatures(tape: Tape, items: DeviceItems): Tensor | undefined {
+export function itemFeatures(tape: ClickTape, items: DeviceItems): Tensor | undefined {
   if (!items.features) return undefined;
   return tape.tensor("items/features", items.capacity, items.width, {
     view: items.features,
@@ -64,7 +64,7 @@ export function itemFeatures(tape: Tape, items: DeviceItems): Tensor | undefined
  * @param names of the parameters: a token table [V, N], and a kernel [F, N] where there are dense features.
  */
 export function mixedPart(
-  tape: Tape,
+  tape: ClickTape,
   name: string,
   items: DeviceItems,
   names: { readonly table: string; readonly kernel: string },

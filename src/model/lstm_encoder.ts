@@ -3,7 +3,7 @@
 import type { DeviceItems } from "../batch/device_items.ts";
 import { linear } from "../ops/linear.ts";
 import { lstm } from "../ops/lstm.ts";
-import type { Tape } from "../tape/tape.ts";
+import type { ClickTape } from "../batch/click_tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { LstmModelConfig } from "./config.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
@@ -39,7 +39,7 @@ export function lstmParameters(
 }
 
 /** [events, N]: the state's part of the first layer, with its bias. */
-export function lstmStatePart(tape: Tape, items: DeviceItems): Tensor {
+export function lstmStatePart(tape: ClickTape, items: DeviceItems): Tensor {
   const features = itemFeatures(tape, items);
   const state = lstm(tape, "encoder/lstm/state", {
     features,

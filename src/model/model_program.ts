@@ -1,17 +1,18 @@
 /** A step of a model as a recorded program: forward over a batch, and for training all gradients and Adam. */
 
 import { BatchBuffers } from "../batch/batch_buffers.ts";
+import { type ClickDispatch, ClickTape } from "../batch/click_tape.ts";
+import type { ClickSizes } from "../batch/click_sizes.ts";
 import type { DeviceLog } from "../batch/device_log.ts";
 import type { Plan } from "../batch/plan.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { type DispatchSpec, Program } from "../gpu/program.ts";
+import { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { choiceNll } from "../ops/choice_nll.ts";
 import type { RowDotInputs } from "../ops/row_dot.ts";
 import type { ParameterArena } from "../tape/parameters.ts";
-import { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 
@@ -29,7 +30,7 @@ export interface RecordableModel {
   readonly config: ModelConfig;
   readonly parameters: ParameterArena;
   /** Records the model on a tape, over the items of its batch. */
-  record(tape: Tape, options: RecordOptions & { fused?: boolean }): ModelOutput;
+  record(tape: ClickTape, options: RecordOptions & { fused?: boolean }): ModelOutput;
 }
 
 /** What a recorded model gives for every row. */
@@ -54,8 +55,8 @@ export interface ModelProgramOptions {
 export class ModelProgram {
   private constructor(
     /** Lays out the batches of as many steps as the plan has slices; empty in an evaluation, whose program does that itself. */
-    readonly layout: Program,
-    readonly program: Program,
+    readonly layout: Program<ClickSizes>,
+    readonly program: Program<ClickSizes>,
     /** [rows, 1] */
     readonly utilities: Tensor,
     /** [events, 4] loss, prec@1, prec@2, clicked */
@@ -68,13 +69,14 @@ export class ModelProgram {
     const { plan, name } = options;
     const arena = new Arena(model.gpu, name);
     try {
-      const { layout, specs, utilities, outcomes } = modelSpecs(model, options, arena);
-      const record = (part: string, dispatches: readonly DispatchSpec[]) =>
+      const { layout, gradients, update, utilities, outcomes } = modelSpecs(model, options, arena);
+      const step = [...gradients, ...update];
+      const record = (part: string, dispatches: readonly ClickDispatch[]) =>
         Program.record(model.gpu, part, plan.steps, dispatches);
       const apart = options.training !== undefined;
       return new ModelProgram(
         await record(`${name} layout`, apart ? layout : []),
-        await record(name, apart ? specs : [...layout, ...specs]),
+        await record(name, apart ? step : [...layout, ...step]),
         utilities,
         outcomes,
         arena,
@@ -93,8 +95,11 @@ export class ModelProgram {
 /** The dispatches of a step, and where its results stand. */
 export interface ModelSpecs {
   /** Of the batch. */
-  readonly layout: readonly DispatchSpec[];
-  readonly specs: readonly DispatchSpec[];
+  readonly layout: readonly ClickDispatch[];
+  /** Forward, and in training the gradients, partial sums of them as a rule. */
+  readonly gradients: readonly ClickDispatch[];
+  /** The optimiser: what moves the parameters by the gradients. Between the two, gradients can be added to. */
+  readonly update: readonly ClickDispatch[];
   readonly utilities: Tensor;
   readonly outcomes: Tensor;
 }
@@ -110,14 +115,20 @@ export function modelSpecs(
   const { parameters } = model;
   const { shapes } = model.gpu;
   const touchedOnly = training?.adam.kind === "row-sparse";
-  const tape = new Tape({ arena, batch, parameters, capacity, shapes, touchedOnly });
+  const tape = new ClickTape(batch, { arena, parameters, capacity, shapes, touchedOnly });
   const mode = training ? { training: true, itemDropout: training.itemDropout } : evaluating;
   const { utilities, last } = model.record(tape, { ...mode, fused: true });
   const loss = { train: training !== undefined, eta: model.config.eta, last };
   const outcomes = choiceNll(tape, "choice", utilities, ring, loss);
-  const specs = tape.forward();
-  if (training) specs.push(...tape.backward(), ...training.adam.dispatches(tape.touched));
+  const forward = tape.forward();
+  const backward = training ? tape.backward() : [];
   // Last: gradients say what they need of the batch.
-  specs.unshift(...batch.ownDispatches());
-  return { layout: batch.layout(), specs, utilities, outcomes };
+  const own = batch.ownDispatches();
+  return {
+    layout: batch.layout(),
+    gradients: [...own, ...forward, ...backward],
+    update: training ? training.adam.dispatches(tape) : [],
+    utilities,
+    outcomes,
+  };
 }

@@ -5,7 +5,7 @@ import { UserError } from "../user_error.ts";
 import { linear } from "../ops/linear.ts";
 import { pwState } from "../ops/pw_state.ts";
 import { pwTable } from "../ops/pw_table.ts";
-import type { Tape } from "../tape/tape.ts";
+import type { ClickTape } from "../batch/click_tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { PwModelConfig } from "./config.ts";
 import { type ModelParameter, truncatedNormal, zeros } from "./initial_weights.ts";
@@ -60,7 +60,7 @@ export function pwParameters(items: ItemsShape, config: PwModelConfig): ModelPar
 }
 
 /** [events, N]: the state's part of the first layer, with its bias. */
-export function pwStatePart(tape: Tape, items: DeviceItems, config: PwModelConfig): Tensor {
+export function pwStatePart(tape: ClickTape, items: DeviceItems, config: PwModelConfig): Tensor {
   const weights = tape.parameter("encoder/pw/weights");
   const layerBias = tape.parameter("utility/layer1/bias");
   const names = { table: "utility/layer1/state_token_table", kernel: "utility/layer1/state_kernel" };

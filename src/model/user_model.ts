@@ -6,7 +6,7 @@ import { catalogueOf, type ItemCatalogue, type ItemsShape } from "../data/item_c
 import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
-import type { Tape } from "../tape/tape.ts";
+import type { ClickTape } from "../batch/click_tape.ts";
 import { type ModelConfig, modelConfigSchema, parseConfig } from "./config.ts";
 import { lstmParameters, lstmStatePart } from "./lstm_encoder.ts";
 import { pwParameters, pwStatePart } from "./pw_encoder.ts";
@@ -63,7 +63,7 @@ export class UserModel implements RecordableModel {
     return this.items.shape;
   }
 
-  record(tape: Tape, options: RecordOptions & { fused?: boolean }): ModelOutput {
+  record(tape: ClickTape, options: RecordOptions & { fused?: boolean }): ModelOutput {
     return recordModel(tape, this.config, options);
   }
 
@@ -117,11 +117,11 @@ export class UserModel implements RecordableModel {
 
 /** Records what a model's config describes. */
 export function recordModel(
-  tape: Tape,
+  tape: ClickTape,
   config: ModelConfig,
   options: RecordOptions & { fused?: boolean },
 ): ModelOutput {
-  const { items } = tape.options.batch;
+  const { items } = tape.batch;
   const statePart = config.encoder === "lstm" ? lstmStatePart(tape, items) : pwStatePart(tape, items, config);
   return utility(tape, items, config, statePart, options);
 }

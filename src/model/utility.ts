@@ -3,9 +3,10 @@
 import type { DeviceItems } from "../batch/device_items.ts";
 import { batchNorm } from "../ops/batch_norm.ts";
 import { firstLayer } from "../ops/first_layer.ts";
+import { distinctItems } from "../ops/click_gather.ts";
 import { linear } from "../ops/linear.ts";
 import { rowDot } from "../ops/row_dot.ts";
-import type { Tape } from "../tape/tape.ts";
+import type { ClickTape } from "../batch/click_tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
@@ -63,14 +64,16 @@ function normParameters(layer: string, columns: number): ModelParameter[] {
 }
 
 /** [items, N]: the item's part of the first layer; with one-hot features the table [I, N] itself. */
-function itemPart(tape: Tape, items: DeviceItems): Tensor {
+function itemPart(tape: ClickTape, items: DeviceItems): Tensor {
   const name = "utility/layer1/item_part";
   const names = { table: "utility/layer1/token_table", kernel: "utility/layer1/item_kernel" };
   const mixed = mixedPart(tape, name, items, names, "items");
   if (mixed) return mixed;
   const weights = tape.parameter(names.kernel);
   const features = itemFeatures(tape, items);
-  return features ? linear(tape, name, { input: features, weights }, { gather: "distinct items" }) : weights;
+  return features
+    ? linear(tape, name, { input: features, weights }, { gather: distinctItems(tape.batch) })
+    : weights;
 }
 
 /**
@@ -78,7 +81,7 @@ function itemPart(tape: Tape, items: DeviceItems): Tensor {
  * @param options.fused whoever takes the output makes it himself: {@link rowDot}
  */
 export function utility(
-  tape: Tape,
+  tape: ClickTape,
   items: DeviceItems,
   { dims, batchNorm: normalised }: ModelConfig,
   statePart: Tensor,

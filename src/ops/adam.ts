@@ -6,7 +6,7 @@ import { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import { partialChunks, sizeIndex } from "../gpu/step.ts";
+import type { Dimensions, Sizes } from "../gpu/sizes.ts";
 import { type ParameterArena, windows } from "../tape/parameters.ts";
 import { placesOf, type TouchedRows } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
@@ -24,6 +24,13 @@ const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 export const adamKinds = ["dense", "row-sparse"] as const;
 export type AdamKind = typeof adamKinds[number];
 
+/** What a tape's backward leaves for Adam. */
+export interface Gradients<S extends Sizes> {
+  readonly dimensions: Dimensions<S>;
+  /** Tables whose gradient is made by touched row. */
+  readonly touched: ReadonlyMap<Tensor, TouchedRows<S>>;
+}
+
 /** Adam's two moments of every parameter, laid out like the weights. */
 export class AdamState {
   readonly #arena: Arena;
@@ -38,21 +45,24 @@ export class AdamState {
 
   /**
    * One for each window of the arena, and one for each table of which the batch touches some rows.
-   * @param touched as {@link import("../tape/tape.ts").Tape} has it.
-   * @param most bytes of a window; as many as can be bound, but for tests.
+   * @param gradients the tape whose backward they follow. @param most bytes of a window; as many as can be bound, but for
+   *   tests.
    */
-  dispatches(
-    touched: ReadonlyMap<Tensor, TouchedRows> = new Map(),
+  dispatches<S extends Sizes>(
+    { dimensions, touched }: Gradients<S>,
     most: number = this.parameters.gpu.device.limits.maxStorageBufferBindingSize,
-  ): DispatchSpec[] {
+  ): DispatchSpec<S>[] {
     return [
       ...this.parameters.rangesWithout(touched.keys()).flatMap((range) => windows(range, most))
-        .map((window) => this.#denseDispatch(window)),
-      ...[...touched].map(([table, rows]) => this.#rowsDispatch(table, rows)),
+        .map((window) => this.#denseDispatch(dimensions, window)),
+      ...[...touched].map(([table, rows]) => this.#rowsDispatch(dimensions, table, rows)),
     ];
   }
 
-  #denseDispatch(window: { offset: number; size: number }): DispatchSpec {
+  #denseDispatch<S extends Sizes>(
+    dimensions: Dimensions<S>,
+    window: { offset: number; size: number },
+  ): DispatchSpec<S> {
     const { weights, gradient, partials, summed, decaying } = this.parameters;
     const first = window.offset / 4;
     /** A place in the arena as one of the window, in vectors of four. */
@@ -81,13 +91,17 @@ export class AdamState {
       },
       invocations: () => [window.size / 16],
       cost: (s) => ({
-        flops: 2.5 * window.size + sums * partialChunks(s),
-        bytes: 7 * window.size + 4 * sums * partialChunks(s),
+        flops: 2.5 * window.size + sums * dimensions.chunks(s),
+        bytes: 7 * window.size + 4 * sums * dimensions.chunks(s),
       }),
     };
   }
 
-  #rowsDispatch(table: Tensor, { count, list, gradient }: TouchedRows): DispatchSpec {
+  #rowsDispatch<S extends Sizes>(
+    dimensions: Dimensions<S>,
+    table: Tensor,
+    { count, list, gradient }: TouchedRows<S>,
+  ): DispatchSpec<S> {
     const { parameters } = this;
     const at = table.parameter?.offset ?? NaN;
     const of = ({ buffer }: View): View => ({ ...bufferOf(table.view), buffer });
@@ -97,7 +111,7 @@ export class AdamState {
       constants: {
         ...adamConstants,
         N4: table.stride / 4,
-        ...(typeof count === "string" ? { T: sizeIndex[count] } : { PLACES: count.most }),
+        ...(typeof count === "object" ? { PLACES: count.most } : { T: dimensions.index(count) }),
         DECAYS: parameters.decaying.some(({ start, end }) => start <= at && at < end),
       },
       views: {

@@ -8,9 +8,9 @@ import weightGradientText from "../../kernels/batch_norm_weight_gradient.wgsl" w
 import { constantOf, type Kernel, kernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
-import { type BatchSizes, MAX_CHUNKS, partialChunks } from "../gpu/step.ts";
+import { extent, MAX_CHUNKS, type Sizes } from "../gpu/sizes.ts";
 import { at, columnSums, type Matrix, matrix, type Reference } from "../tape/reference.ts";
-import { type Call, expectShape, type Tape } from "../tape/tape.ts";
+import { type Call, countedRows, expectShape, type Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 const statisticsKernel = kernel("batch_norm_statistics", statisticsText);
@@ -43,15 +43,17 @@ export interface BatchNormInputs {
  *
  * @throws Error for shapes that do not fit.
  */
-export function batchNorm(
-  tape: Tape,
+export function batchNorm<S extends Sizes, R>(
+  tape: Tape<S, R>,
   name: string,
   inputs: BatchNormInputs,
   options: { training: boolean },
 ): Tensor {
   const { input, scale, shift, mean, variance } = inputs;
   const N = input.columns;
-  expectShape("batch_norm", input, "rows", N);
+  const { dimensions } = tape;
+  const rows = countedRows("batch_norm", tape, input);
+  const M = dimensions.index(rows);
   for (const parameter of [scale, shift, mean, variance]) {
     expectShape("batch_norm", parameter, 1, N);
     if (parameter.stride !== input.stride) {
@@ -63,15 +65,15 @@ export function batchNorm(
       throw new Error(`batch_norm: expected ${running.name} to be a statistic`);
     }
   }
-  const output = tape.tensor(name, "rows", N, { textured: true });
+  const output = tape.tensor(name, rows, N, { textured: true });
   const N4 = input.stride / 4;
   const node = { op: "batch_norm", inputs: [input, scale, shift, mean, variance], output };
 
   if (!options.training) {
-    const forward = (): DispatchSpec[] => [{
+    const forward = (): DispatchSpec<S>[] => [{
       kernel: runningKernel,
       label: `${name} forward`,
-      constants: { N4, EPSILON },
+      constants: { M, N4, EPSILON },
       views: {
         input: input.view,
         scale: scale.view,
@@ -80,8 +82,8 @@ export function batchNorm(
         variance: variance.view,
         output: output.view,
       },
-      invocations: (s) => stretches(runningKernel, N4, s),
-      cost: (s) => ({ flops: 3 * s.rows * N, bytes: 32 * s.rows * N4 }),
+      invocations: (s) => stretches(runningKernel, N4, extent(rows, s)),
+      cost: (s) => ({ flops: 3 * extent(rows, s) * N, bytes: 32 * extent(rows, s) * N4 }),
     }];
     return tape.record({ ...node, forward, reference: runningReference });
   }
@@ -90,22 +92,25 @@ export function batchNorm(
   const chunkSums = tape.saved(`${name}/chunks`, 2 * MAX_CHUNKS, 4 * N4);
   const normaliser = tape.saved(`${name}/normaliser`, 2, 4 * N4);
 
-  const forward = (): DispatchSpec[] => {
+  const forward = (): DispatchSpec<S>[] => {
     const { view, at } = window([scale, shift, mean, variance]);
     const [SCALE_AT = 0, SHIFT_AT = 0, MEAN_AT = 0, VARIANCE_AT = 0] = at;
     return [
       {
         kernel: statisticsKernel,
         label: `${name} statistics`,
-        constants: { N4 },
+        constants: { M, N4 },
         views: { input: input.view, chunk_statistics: chunkSums },
-        invocations: (s) => [N4 * partialChunks(s)],
-        cost: (s) => ({ flops: 4 * s.rows * N, bytes: 16 * N4 * (s.rows + 2 * partialChunks(s)) }),
+        invocations: (s) => [N4 * dimensions.chunks(s)],
+        cost: (s) => ({
+          flops: 4 * extent(rows, s) * N,
+          bytes: 16 * N4 * (extent(rows, s) + 2 * dimensions.chunks(s)),
+        }),
       },
       {
         kernel: forwardKernel,
         label: `${name} forward`,
-        constants: { N4, EPSILON, MOMENTUM, SCALE_AT, SHIFT_AT, MEAN_AT, VARIANCE_AT },
+        constants: { M, N4, EPSILON, MOMENTUM, SCALE_AT, SHIFT_AT, MEAN_AT, VARIANCE_AT },
         views: {
           input: input.view,
           chunk_statistics: chunkSums,
@@ -113,19 +118,20 @@ export function batchNorm(
           normaliser,
           output: output.view,
         },
-        invocations: (s) => stretches(forwardKernel, N4, s),
-        cost: (s) => ({ flops: 3 * s.rows * N, bytes: 32 * s.rows * N4 }),
+        invocations: (s) => stretches(forwardKernel, N4, extent(rows, s)),
+        cost: (s) => ({ flops: 3 * extent(rows, s) * N, bytes: 32 * extent(rows, s) * N4 }),
       },
     ];
   };
 
-  const backward = (call: Call): DispatchSpec[] => {
+  const backward = (call: Call<S>): DispatchSpec<S>[] => {
     const toScale = call.partials(scale);
     const toShift = call.partials(shift);
-    const specs: DispatchSpec[] = [{
+    const specs: DispatchSpec<S>[] = [{
       kernel: weightGradientKernel,
       label: `${name} gradient of scale and shift`,
       constants: {
+        M,
         N4,
         ACCUMULATE_SCALE: toScale.accumulate,
         ACCUMULATE_SHIFT: toShift.accumulate,
@@ -140,15 +146,18 @@ export function batchNorm(
         chunk_sums: chunkSums,
         partials: toScale.view,
       },
-      invocations: (s) => [N4 * partialChunks(s)],
-      cost: (s) => ({ flops: 4 * s.rows * N, bytes: 16 * N4 * (2 * s.rows + 4 * partialChunks(s)) }),
+      invocations: (s) => [N4 * dimensions.chunks(s)],
+      cost: (s) => ({
+        flops: 4 * extent(rows, s) * N,
+        bytes: 16 * N4 * (2 * extent(rows, s) + 4 * dimensions.chunks(s)),
+      }),
     }];
     const target = call.gradient(input);
     if (target) {
       specs.push({
         kernel: inputGradientKernel,
         label: `${name} gradient of input`,
-        constants: { N4, ELU: target.elu, ACCUMULATE: target.accumulate },
+        constants: { M, N4, ELU: target.elu, ACCUMULATE: target.accumulate },
         views: {
           input: input.view,
           normaliser,
@@ -157,8 +166,8 @@ export function batchNorm(
           scale: scale.view,
           input_gradient: target.view,
         },
-        invocations: (s) => stretches(inputGradientKernel, N4, s),
-        cost: (s) => ({ flops: 7 * s.rows * N, bytes: 48 * s.rows * N4 }),
+        invocations: (s) => stretches(inputGradientKernel, N4, extent(rows, s)),
+        cost: (s) => ({ flops: 7 * extent(rows, s) * N, bytes: 48 * extent(rows, s) * N4 }),
       });
     }
     return specs;
@@ -168,7 +177,7 @@ export function batchNorm(
 }
 
 /** An invocation for four columns of each stretch of the kernel's ROWS rows. */
-function stretches(kernel: Kernel, N4: number, { rows }: BatchSizes): [number] {
+function stretches(kernel: Kernel, N4: number, rows: number): [number] {
   return [N4 * Math.ceil(rows / constantOf(kernel, "ROWS"))];
 }
 

@@ -1,13 +1,13 @@
 /** choice_nll: mean negative log-likelihood of what the users did, with "no click" as an option of utility 0. */
 
 import lossText from "../../kernels/choice_nll.wgsl" with { type: "text" };
+import type { ClickCall, ClickDispatch, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { GIVEN, NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
-import type { DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
-import { at, type Matrix, matrix, type Reference } from "../tape/reference.ts";
-import { type Call, expectShape, type Tape } from "../tape/tape.ts";
+import { at, type Matrix, matrix } from "../tape/reference.ts";
+import { expectShape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { outcomeSum } from "./outcome_sum.ts";
 import { rowDotForward, type RowDotInputs } from "./row_dot.ts";
@@ -23,7 +23,7 @@ const lossKernel = kernel("choice_nll", lossText);
  * @throws Error for another shape.
  */
 export function choiceNll(
-  tape: Tape,
+  tape: ClickTape,
   name: string,
   u: Tensor,
   ring: View,
@@ -34,10 +34,12 @@ export function choiceNll(
   const dots = last && tape.dotRows(last.input, last.weights);
   const PANELS = dots?.panels ?? 0;
 
-  const forward = (call: Call): DispatchSpec[] => {
+  const forward = (call: ClickCall): ClickDispatch[] => {
     const target = train ? call.gradient(u) : undefined;
     if (target?.accumulate) throw new Error(`choice_nll: expected ${u.name} to have no other use`);
-    const made = last && !dots ? [rowDotForward(`${u.name} forward`, last, u, undefined)] : [];
+    const made = last && !dots
+      ? [rowDotForward(tape.dimensions, `${u.name} forward`, last, u, undefined)]
+      : [];
     return [
       ...made,
       {
@@ -46,7 +48,7 @@ export function choiceNll(
         constants: { GRADIENT: train, ETA: eta, PANELS },
         views: {
           u: u.view,
-          event: call.batch.event,
+          event: tape.batch.event,
           dots: dots?.view ?? call.unwritten,
           bias: dots ? bufferOf(last.bias.view) : call.unwritten,
           outcome: output.view,
@@ -55,7 +57,7 @@ export function choiceNll(
         invocations: (s) => [s.events],
         cost: (s) => ({ flops: (20 + PANELS) * s.rows, bytes: (16 + 4 * PANELS) * s.rows + 32 * s.events }),
       },
-      outcomeSum(name, output.view, ring, 1),
+      outcomeSum(tape.dimensions, output, ring),
     ];
   };
   return tape.record({
@@ -68,7 +70,7 @@ export function choiceNll(
   });
 }
 
-export const reference = (eta: number): Reference => ([u], batch) => {
+export const reference = (eta: number): ClickReference => ([u], batch) => {
   if (!u) throw new Error("choice_nll: expected utilities");
   const output = matrix(batch.events.length, 4);
   batch.events.forEach(({ first, end, click }, e) => {

@@ -2,10 +2,10 @@
 
 import allText from "../../kernels/embedding_gradient.wgsl" with { type: "text" };
 import touchedText from "../../kernels/embedding_gradient_rows.wgsl" with { type: "text" };
+import type { ClickCall, ClickDispatch, ClickTape } from "../batch/click_tape.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { Memory, View } from "../gpu/memory.ts";
-import type { DispatchSpec } from "../gpu/program.ts";
-import type { Call, GradientTarget, Tape } from "../tape/tape.ts";
+import type { GradientTarget } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 const allKernel = kernel("embedding_gradient", allText);
@@ -13,15 +13,15 @@ const touchedKernel = kernel("embedding_gradient_rows", touchedText);
 
 /** The dispatch for all rows of the table, or those that the batch touches. @param source [events, N] */
 export function embeddingGradient(
-  tape: Tape,
-  call: Call,
+  tape: ClickTape,
+  call: ClickCall,
   table: Tensor,
   source: Memory,
   target: GradientTarget,
-): DispatchSpec {
+): ClickDispatch {
   const touched = touchedEmbeddingGradient(tape, call, table, source);
   if (touched) return touched;
-  const { ranked, slotFirst, sorted, row } = call.batch;
+  const { ranked, slotFirst, sorted, row } = tape.batch;
   const N4 = table.stride / 4;
   const items = Number(table.rows);
   return {
@@ -35,8 +35,14 @@ export function embeddingGradient(
 }
 
 /** The dispatch that sums over the events that feed each distinct item. @param source [events, N] @param output [items, N] */
-export function fedGradient(call: Call, source: Memory, stride: number, output: View): DispatchSpec {
-  const { ranked, slotFirst, sorted, row } = call.batch;
+export function fedGradient(
+  tape: ClickTape,
+  call: ClickCall,
+  source: Memory,
+  stride: number,
+  output: View,
+): ClickDispatch {
+  const { ranked, slotFirst, sorted, row } = tape.batch;
   const N4 = stride / 4;
   return {
     kernel: allKernel,
@@ -50,15 +56,15 @@ export function fedGradient(call: Call, source: Memory, stride: number, output: 
 
 /** The dispatch for the rows of fed items alone; undefined where all rows are wanted. @param source [events, N] */
 export function touchedEmbeddingGradient(
-  tape: Tape,
-  call: Call,
+  tape: ClickTape,
+  call: ClickCall,
   table: Tensor,
   source: Memory,
-): DispatchSpec | undefined {
+): ClickDispatch | undefined {
   if (!tape.options.touchedOnly) return undefined;
   const touched = call.touches(table, "events", tape.saved(`${table.name} touched`, "events", 1));
   if (!touched) return undefined;
-  const { event, ranked, slotFirst, sorted, row } = call.batch;
+  const { event, ranked, slotFirst, sorted, row } = tape.batch;
   const N4 = table.stride / 4;
   return {
     kernel: touchedKernel,

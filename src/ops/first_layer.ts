@@ -2,11 +2,11 @@
 
 import backwardText from "../../kernels/first_layer_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/first_layer_forward.wgsl" with { type: "text" };
+import type { ClickSizes } from "../batch/click_sizes.ts";
+import type { ClickCall, ClickDispatch, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { kernel } from "../gpu/kernel.ts";
-import type { DispatchSpec } from "../gpu/program.ts";
-import type { BatchSizes } from "../gpu/step.ts";
-import { add, at, elu, matrix, type Reference, throughElu } from "../tape/reference.ts";
-import { type Call, expectShape, type Tape } from "../tape/tape.ts";
+import { add, at, elu, matrix, throughElu } from "../tape/reference.ts";
+import { expectShape } from "../tape/tape.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
 
 const forwardKernel = kernel("first_layer_forward", forwardText);
@@ -26,7 +26,7 @@ export interface FirstLayerOptions {
 
 /** [rows, N]. About 2 R N flops and R N exponentials. @throws Error for shapes that do not fit. */
 export function firstLayer(
-  tape: Tape,
+  tape: ClickTape,
   name: string,
   { item, state }: FirstLayerInputs,
   { itemDropout = 0 }: FirstLayerOptions = {},
@@ -38,30 +38,30 @@ export function firstLayer(
   const N4 = output.stride / 4;
   const dropout = { KEPT: keptNoise(itemDropout), KEPT_SCALE: 1 / (1 - itemDropout) };
 
-  const forward = (call: Call): DispatchSpec[] => [{
+  const forward = (): ClickDispatch[] => [{
     kernel: forwardKernel,
     label: `${name} forward`,
     constants: { N4, ...dropout },
     views: {
       item: item.view,
       state: state.view,
-      event: call.batch.event,
-      row_item: call.batch.rowItem,
+      event: tape.batch.event,
+      row_item: tape.batch.rowItem,
       output: output.view,
     },
     invocations: (s) => [s.events * Math.ceil(N4 / 4)],
     cost: (s) => ({ flops: 3 * s.rows * output.columns, bytes: 16 * N4 * (s.events + 2 * s.rows) }),
   }];
 
-  const backward = (call: Call): DispatchSpec[] => {
-    const { event, ranked, slotFirst, slotItem, sorted } = call.batch;
+  const backward = (call: ClickCall): ClickDispatch[] => {
+    const { event, ranked, slotFirst, slotItem, sorted } = tape.batch;
     const toState = call.gradient(state);
     const toItem = call.gradient(item);
     if (!toState || !toItem) throw new Error(`first_layer: ${item.name} and ${state.name} must be trainable`);
     // By distinct item, as with dense features; or a row for every item of the catalogue.
     const touched = oneHot ? call.touches(item, "items", slotItem) : undefined;
     const ITEMS = oneHot && !touched ? Number(item.rows) : 0;
-    const itemRows = (s: BatchSizes) => ITEMS || s.items;
+    const itemRows = (s: ClickSizes) => ITEMS || s.items;
     return [{
       kernel: backwardKernel,
       label: `${name} gradients of both parts`,
@@ -118,7 +118,7 @@ export function isTable(tensor: Tensor): boolean {
   return true;
 }
 
-function reference(oneHot: boolean, itemDropout: number): Reference {
+function reference(oneHot: boolean, itemDropout: number): ClickReference {
   return ([item, state], batch) => {
     if (!item || !state) throw new Error("first_layer: expected an item and a state part");
     const place = (r: number) => (oneHot ? batch.rows[r]?.item : batch.rowSlot[r]) ?? 0;

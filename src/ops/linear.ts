@@ -3,12 +3,17 @@
 import type { Kernel } from "../gpu/kernel.ts";
 import type { Cost, DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
-import { type Dim, extent, partialChunks, sizeIndex } from "../gpu/step.ts";
+import { type DimName, extent, type Sizes } from "../gpu/sizes.ts";
 import { at, columnSums, elu, matrix, product, type Reference, throughElu } from "../tape/reference.ts";
-import { type Call, expectShape, partialConstants, type RowDots, type Tape } from "../tape/tape.ts";
+import {
+  type Call,
+  countedRows,
+  expectShape,
+  partialConstants,
+  type RowDots,
+  type Tape,
+} from "../tape/tape.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
-import type { ReferenceBatch } from "../batch/reference_batch.ts";
-import { NONE } from "../data/click_log.ts";
 import {
   matmulDispatch,
   matmulInvocations,
@@ -18,8 +23,15 @@ import {
   weightGradientInvocations,
 } from "./matmul_kernels.ts";
 
-/** Rows of the input that the output takes: its own, or the features of the batch's distinct or fed items. */
-export type Gather = "distinct items" | "fed items";
+/** Rows of a constant that the output takes, by an index of the batch, instead of one by one. */
+export interface Gather<S extends Sizes, R> {
+  /** What counts them. */
+  readonly rows: DimName<S>;
+  /** [rows] u32: of the input */
+  readonly index: View;
+  /** The same in a reference batch. */
+  readonly of: (batch: R) => readonly number[];
+}
 
 export interface LinearInputs {
   /** [M, K], or with `gather` a constant [I, K] */
@@ -34,11 +46,11 @@ export interface LinearInputs {
  * A dense layer [M, N]; FLOPs 2 M K N forward, the same again for each gradient.
  * @throws Error for shapes that do not fit.
  */
-export function linear(
-  tape: Tape,
+export function linear<S extends Sizes, R>(
+  tape: Tape<S, R>,
   name: string,
   { input, weights, bias }: LinearInputs,
-  options: { elu?: boolean; gather?: Gather } = {},
+  options: { elu?: boolean; gather?: Gather<S, R> } = {},
 ): Tensor {
   const { gather } = options;
   const K = input.columns;
@@ -47,12 +59,7 @@ export function linear(
   if (gather && input.trainable) {
     throw new Error(`linear: gathered input ${shapeText(input)} must be a constant`);
   }
-  const rows: Dim = gather ? (gather === "fed items" ? "events" : "items") : input.rows;
-  if (typeof rows === "number") {
-    throw new Error(
-      `linear: expected ${input.name} to have a row for each part of the batch, got ${shapeText(input)}`,
-    );
-  }
+  const rows = gather?.rows ?? countedRows("linear", tape, input);
   const output = tape.tensor(name, rows, weights.columns, {
     groups: weights.groups,
     activation: options.elu ? "elu" : undefined,
@@ -73,7 +80,7 @@ export function linear(
     return dot;
   };
 
-  const forward = (call: Call): DispatchSpec[] => [
+  const forward = (call: Call<S>): DispatchSpec<S>[] => [
     forwardProduct(call, {
       input,
       weights,
@@ -86,7 +93,7 @@ export function linear(
     }),
   ];
 
-  const backward = (call: Call): DispatchSpec[] => {
+  const backward = (call: Call<S>): DispatchSpec<S>[] => {
     const outputGradient = call.outputGradient();
     const specs = [weightGradient(call, { input, weights, bias, rows, gather, outputGradient })];
     const target = call.gradient(input);
@@ -94,7 +101,7 @@ export function linear(
       specs.push(matmulDispatch("input", K4, N4, extent(rows, call.capacity), call, (kernel) => ({
         kernel,
         label: `${call.label} gradient of input`,
-        constants: { M: sizeIndex[rows], K4, N4, ELU: target.elu, ACCUMULATE: target.accumulate },
+        constants: { M: call.dimensions.index(rows), K4, N4, ELU: target.elu, ACCUMULATE: target.accumulate },
         views: {
           output_gradient: outputGradient,
           weights: matmulWeights(kernel, bufferOf(weights.view)),
@@ -122,12 +129,12 @@ export function linear(
 }
 
 /** What a matmul works on. */
-interface Product {
+interface Product<S extends Sizes> {
   readonly input: Tensor;
   readonly weights: Tensor;
   readonly bias: Tensor | undefined;
-  readonly rows: Exclude<Dim, number>;
-  readonly gather: Gather | undefined;
+  readonly rows: DimName<S>;
+  readonly gather: { readonly index: View } | undefined;
 }
 
 function productCost(m: number, input: Tensor, weights: Tensor): Cost {
@@ -142,10 +149,10 @@ interface Dot extends RowDots {
 }
 
 /** The dispatch for act(input W + b); the LSTM has use for it too. @param p.dot only for a kernel of panels. */
-export function forwardProduct(
-  call: Call,
-  p: Product & { elu: boolean; output: Memory; dot?: Dot },
-): DispatchSpec {
+export function forwardProduct<S extends Sizes>(
+  call: Call<S>,
+  p: Product<S> & { elu: boolean; output: Memory; dot?: Dot },
+): DispatchSpec<S> {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
   /** Calibration tries other kernels, too. */
   const dotOf = (kernel: Kernel) => (panelsOf(kernel, N4) > 0 ? p.dot : undefined);
@@ -153,7 +160,7 @@ export function forwardProduct(
     kernel,
     label: `${call.label} forward`,
     constants: {
-      M: sizeIndex[p.rows],
+      M: call.dimensions.index(p.rows),
       K4,
       N4,
       GATHER: p.gather !== undefined,
@@ -163,7 +170,7 @@ export function forwardProduct(
     },
     views: {
       input: p.input.view,
-      index: indexView(call, p.gather, p.weights),
+      index: p.gather?.index ?? bufferOf(p.weights.view),
       weights: matmulWeights(kernel, bufferOf(p.weights.view)),
       bias: p.bias?.view ?? p.weights.view,
       output: p.output,
@@ -188,10 +195,10 @@ export function forwardProduct(
  * The dispatch for the gradients of weights and bias.
  * @param g.second an input beside the first with weights of its own and the same output gradient: two matrices at once.
  */
-export function weightGradient(
-  call: Call,
-  g: Product & { outputGradient: Memory; second?: { input: Tensor; weights: Tensor } },
-): DispatchSpec {
+export function weightGradient<S extends Sizes>(
+  call: Call<S>,
+  g: Product<S> & { outputGradient: Memory; second?: { input: Tensor; weights: Tensor } },
+): DispatchSpec<S> {
   const K4 = g.input.stride / 4;
   const N4 = g.weights.stride / 4;
   const secondK4 = g.second ? g.second.input.stride / 4 : 0;
@@ -207,7 +214,7 @@ export function weightGradient(
     kernel,
     label: `${call.label} gradient of weights`,
     constants: {
-      M: sizeIndex[g.rows],
+      M: call.dimensions.index(g.rows),
       K4,
       N4,
       GATHER: g.gather !== undefined,
@@ -219,37 +226,29 @@ export function weightGradient(
     },
     views: {
       input: g.input.view,
-      index: indexView(call, g.gather, g.weights),
+      index: g.gather?.index ?? bufferOf(g.weights.view),
       second: g.second?.input.view ?? g.input.view,
       output_gradient: g.outputGradient,
       partials: weights.view,
     },
-    invocations: (s) => weightGradientInvocations(kernel, K4 + secondK4, N4, partialChunks(s)),
+    invocations: (s) => weightGradientInvocations(kernel, K4 + secondK4, N4, call.dimensions.chunks(s)),
     cost: (s) => {
       const m = extent(g.rows, s);
       const columns = g.input.columns + (g.second?.input.columns ?? 0);
       return {
         flops: 2 * m * columns * g.weights.columns,
-        bytes: 16 * (m * (K4 + secondK4 + N4) + partialChunks(s) * 4 * (K4 + secondK4) * N4),
+        bytes: 16 * (m * (K4 + secondK4 + N4) + call.dimensions.chunks(s) * 4 * (K4 + secondK4) * N4),
       };
     },
   }));
 }
 
-/** Without a gather the kernel binds what it has, for an index that it does not read. */
-function indexView(call: Call, gather: Gather | undefined, weights: Tensor): View {
-  if (gather === undefined) return bufferOf(weights.view);
-  return gather === "distinct items" ? call.batch.slotItem : call.batch.eventItem;
-}
-
-function gathered(batch: ReferenceBatch, gather: Gather): number[] {
-  return gather === "distinct items" ? batch.slotItem : batch.events.map((e) => e.fed === NONE ? 0 : e.fed);
-}
-
-export function reference(options: { elu?: boolean; gather?: Gather }): Reference {
+export function reference<R>(
+  options: { elu?: boolean; gather?: { of(batch: R): readonly number[] } },
+): Reference<R> {
   return ([input, weights, bias], batch) => {
     if (!input || !weights) throw new Error("linear: expected an input and weights");
-    const index = options.gather && gathered(batch, options.gather);
+    const index = options.gather?.of(batch);
     const x = index ? matrix(index.length, input.columns, (i, k) => at(input, index[i] ?? 0, k)) : input;
     const z = product(x, weights);
     const biased = bias ? matrix(z.rows, z.columns, (i, j) => at(z, i, j) + at(bias, 0, j)) : z;

@@ -4,11 +4,11 @@ import backwardText from "../../kernels/lstm_backward.wgsl" with { type: "text" 
 import backwardPanelText from "../../kernels/cpu/lstm_backward_panel.wgsl" with { type: "text" };
 import forwardText from "../../kernels/lstm_forward.wgsl" with { type: "text" };
 import forwardPanelText from "../../kernels/cpu/lstm_forward_panel.wgsl" with { type: "text" };
+import type { ClickCall, ClickDispatch, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { type ItemTokens, NONE } from "../data/click_log.ts";
 import { type Constants, kernel } from "../gpu/kernel.ts";
 import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
-import type { DispatchSpec } from "../gpu/program.ts";
 import {
   add,
   at,
@@ -16,11 +16,11 @@ import {
   type Matrix,
   matrix,
   product as productOf,
-  type Reference,
   sigmoid,
 } from "../tape/reference.ts";
-import { type Call, expectShape, type Tape } from "../tape/tape.ts";
+import { expectShape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
+import { fedItems } from "./click_gather.ts";
 import { embeddingGradient } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
 import { forwardProduct, weightGradient } from "./linear.ts";
@@ -55,7 +55,7 @@ export interface LstmInputs {
  * 2 E 4H (F + H) flops forward, twice that backward. The input product is made for all events at once.
  * @throws Error for shapes that do not fit.
  */
-export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
+export function lstm(tape: ClickTape, name: string, inputs: LstmInputs): Tensor {
   const { features, inputWeights, tokenTable, weights, bias } = inputs;
   const H = Number(weights.rows);
   if (features && !inputWeights) throw new Error(`lstm: expected input weights for ${features.name}`);
@@ -79,7 +79,7 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
   if (!product) {
     throw new Error("lstm: expected features with input weights, a table of them, or a token table");
   }
-  const fed = { rows: "events", gather: "fed items" } as const;
+  const fed = { rows: "events", gather: fedItems(tape.batch) } as const;
 
   const onCpu = tape.options.shapes.kind === "cpu";
   const panel = onCpu && H <= PANEL_UNITS;
@@ -91,14 +91,14 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
   const oftenRead = ({ view }: Tensor) => onCpu ? uniformIfSmall(bufferOf(view)) : bufferOf(view);
   const recurrentWeights = panel ? bufferOf(weights.view) : oftenRead(weights);
 
-  const forward = (call: Call): DispatchSpec[] => {
-    const specs: DispatchSpec[] = [{
+  const forward = (call: ClickCall): ClickDispatch[] => {
+    const specs: ClickDispatch[] = [{
       kernel: kernels.forward,
       label: `${name} forward`,
       constants: { ...constants, TABLE: lookedUp !== undefined },
       views: {
-        plan: call.batch.plan,
-        event: call.batch.event,
+        plan: tape.batch.plan,
+        event: tape.batch.event,
         input: product,
         weights: recurrentWeights,
         bias: oftenRead(bias),
@@ -111,23 +111,23 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
     }];
     if (!made) return specs;
     const own = { ...call, label: `${name} input` };
-    const parts: DispatchSpec[] = [];
+    const parts: ClickDispatch[] = [];
     if (dense) {
       parts.push(forwardProduct(own, { ...fed, ...dense, bias: undefined, elu: false, output: made }));
     }
-    if (tokenTable) parts.push(tokenSum(own, tokenTable, made, "events", dense !== undefined));
+    if (tokenTable) parts.push(tokenSum(tape, own, tokenTable, made, "events", dense !== undefined));
     return [...parts, ...specs];
   };
 
-  const backward = (call: Call): DispatchSpec[] => {
+  const backward = (call: ClickCall): ClickDispatch[] => {
     const gateGradient = tape.savedForProducts(`${name} gate gradient`, "events", 4 * output.stride);
-    const specs: DispatchSpec[] = [{
+    const specs: ClickDispatch[] = [{
       kernel: kernels.backward,
       label: `${name} gradient of gates`,
       constants,
       views: {
-        plan: call.batch.plan,
-        event: call.batch.event,
+        plan: tape.batch.plan,
+        event: tape.batch.event,
         weights: recurrentWeights,
         cell,
         gates,
@@ -166,7 +166,7 @@ export function lstm(tape: Tape, name: string, inputs: LstmInputs): Tensor {
 }
 
 /** Tokens as the dense features that they stand for. */
-function tokenReference(tokens: ItemTokens): Reference {
+function tokenReference(tokens: ItemTokens): ClickReference {
   return (inputs, batch) => {
     const [bias, weights, table, kernel, features] = [...inputs].reverse();
     if (!table) throw new Error("lstm: expected a token table");
@@ -203,7 +203,7 @@ export function reference(
   weights: Matrix | undefined,
   bias: Matrix | undefined,
   batch: ReferenceBatch,
-): ReturnType<Reference> {
+): ReturnType<ClickReference> {
   if (!inputWeights || !weights || !bias) throw new Error("lstm: expected input weights, weights and bias");
   const H = weights.rows;
   /** What the item feeds into the gates: its features times W, or a row of W. */

@@ -19,6 +19,7 @@ import {
 } from "../gpu/kernel_shapes.ts";
 import { uniformIfSmall, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
+import type { Sizes } from "../gpu/sizes.ts";
 
 const kernels: Readonly<Record<MatmulDirection, Partial<Record<MatmulVariant, Kernel>>>> = {
   forward: {
@@ -68,14 +69,14 @@ export function matmulKernel(
 }
 
 /** A product by the kernel that the shapes choose, which says what else could do it. @param make for a kernel. */
-export function matmulDispatch(
+export function matmulDispatch<S extends Sizes>(
   direction: MatmulDirection,
   k4: number,
   n4: number,
   rows: number,
   choice: ShapeChoice,
-  make: (kernel: Kernel) => DispatchSpec,
-): DispatchSpec {
+  make: (kernel: Kernel) => DispatchSpec<S>,
+): DispatchSpec<S> {
   return {
     ...make(matmulKernel(direction, k4, n4, rows, choice)),
     choice: {

@@ -9,13 +9,13 @@
 
 import exactText from "../../kernels/exact_minimax.wgsl" with { type: "text" };
 import gameText from "../../kernels/minimax.wgsl" with { type: "text" };
+import type { ClickCall, ClickDispatch, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { GIVEN, NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
-import type { DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, uniformIfSmall, type View } from "../gpu/memory.ts";
-import { at, type Matrix, matrix, type Reference } from "../tape/reference.ts";
-import { type Call, expectShape, type Tape } from "../tape/tape.ts";
+import { at, type Matrix, matrix } from "../tape/reference.ts";
+import { expectShape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { choiceOutcome, topShares } from "./choice_nll.ts";
 import { outcomeSum } from "./outcome_sum.ts";
@@ -55,7 +55,7 @@ export type Player = "generator" | "reward" | undefined;
  * sums go there, at the step's slot. About 40 R flops. @throws Error for shapes that do not fit.
  */
 export function minimax(
-  tape: Tape,
+  tape: ClickTape,
   name: string,
   { u, logits, last }: MinimaxInputs,
   ring: View | undefined,
@@ -68,11 +68,11 @@ export function minimax(
   const moved = player === "generator" ? logits : u;
   const unused = tape.saved(`${name} unused`, 4, 4);
 
-  const forward = (call: Call): DispatchSpec[] => {
+  const forward = (call: ClickCall): ClickDispatch[] => {
     const target = player && call.gradient(moved);
     if (target?.accumulate) throw new Error(`minimax: expected ${moved.name} to have no other use`);
     const K4 = last ? last.input.stride / 4 : 0;
-    const game: DispatchSpec = {
+    const game: ClickDispatch = {
       kernel: gameKernel,
       label: `${name}${player ? ` and gradient of the ${player}` : ""}`,
       constants: {
@@ -85,7 +85,7 @@ export function minimax(
       },
       views: {
         u: u.view,
-        event: call.batch.event,
+        event: tape.batch.event,
         hidden: last?.input.view ?? u.view,
         weights: last ? uniformIfSmall(bufferOf(last.weights.view)) : u.view,
         bias: last?.bias.view ?? u.view,
@@ -99,7 +99,7 @@ export function minimax(
         bytes: s.rows * (24 + 16 * K4) + 48 * s.events,
       }),
     };
-    return ring ? [game, outcomeSum(name, output.view, ring, MINIMAX_VECTORS)] : [game];
+    return ring ? [game, outcomeSum(tape.dimensions, output, ring)] : [game];
   };
   return tape.record({
     op: "minimax",
@@ -116,7 +116,7 @@ export function minimax(
  * `policy`. @throws Error for another shape.
  */
 export function exactMinimax(
-  tape: Tape,
+  tape: ClickTape,
   name: string,
   u: Tensor,
   ring: View,
@@ -128,7 +128,7 @@ export function exactMinimax(
   const policy = tape.saved(`${name} policy`, "rows", 1);
   const unused = tape.saved(`${name} unused`, 4, 4);
 
-  const forward = (call: Call): DispatchSpec[] => {
+  const forward = (call: ClickCall): ClickDispatch[] => {
     const target = train ? call.gradient(u) : undefined;
     if (target?.accumulate) throw new Error(`exact_minimax: expected ${u.name} to have no other use`);
     return [{
@@ -143,7 +143,7 @@ export function exactMinimax(
       },
       views: {
         u: u.view,
-        event: call.batch.event,
+        event: tape.batch.event,
         policy,
         outcome: output.view,
         gradient: target?.view ?? unused,
@@ -153,7 +153,7 @@ export function exactMinimax(
         flops: 4 * s.rows * s.rows / s.events + 40 * s.rows,
         bytes: 20 * s.rows + 48 * s.events,
       }),
-    }, outcomeSum(name, output.view, ring, MINIMAX_VECTORS)];
+    }, outcomeSum(tape.dimensions, output, ring)];
   };
   const outcomes = tape.record({
     op: "exact_minimax",
@@ -264,7 +264,7 @@ function generatorGradient(pages: readonly Page[], rows: number, { generatorEta 
 }
 
 /** In f64, for checks. */
-export function gameReference(player: Player, options: GameOptions): Reference {
+export function gameReference(player: Player, options: GameOptions): ClickReference {
   return ([u, logits], batch) => {
     if (!u || !logits) throw new Error("minimax: expected utilities and logits");
     const logitsOf = (first: number, page: readonly number[]) => page.map((_, k) => at(logits, first + k, 0));
@@ -280,7 +280,7 @@ export function gameReference(player: Player, options: GameOptions): Reference {
   };
 }
 
-function exactReference(options: GameOptions): Reference {
+function exactReference(options: GameOptions): ClickReference {
   return ([u], batch) => {
     if (!u) throw new Error("exact_minimax: expected utilities");
     const pages = pagesOf(

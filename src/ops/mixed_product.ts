@@ -1,11 +1,12 @@
 /** mixed_product: W f of items with mixed features, f = tokens beside dense features. */
 
+import type { ClickCall, ClickDispatch, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { type ItemTokens, NONE } from "../data/click_log.ts";
 import { bufferOf } from "../gpu/memory.ts";
-import type { DispatchSpec } from "../gpu/program.ts";
-import { at, matrix, product, type Reference } from "../tape/reference.ts";
-import { type Call, expectShape, type Tape } from "../tape/tape.ts";
+import { at, matrix, product } from "../tape/reference.ts";
+import { expectShape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
+import { distinctItems, fedItems } from "./click_gather.ts";
 import { isTable } from "./first_layer.ts";
 import { forwardProduct, weightGradient } from "./linear.ts";
 import { above, multiHot, rowsOf, tokenGradient, type TokenRows, tokensOf, tokenSum } from "./token_sum.ts";
@@ -24,7 +25,7 @@ export interface MixedProductInputs {
  * @throws Error for shapes that do not fit, or items without tokens.
  */
 export function mixedProduct(
-  tape: Tape,
+  tape: ClickTape,
   name: string,
   { table, dense }: MixedProductInputs,
   rows: TokenRows,
@@ -43,16 +44,16 @@ export function mixedProduct(
     weights: dense.weights,
     bias: undefined,
     rows,
-    gather: rows === "events" ? "fed items" : "distinct items",
-  } as const;
+    gather: rows === "events" ? fedItems(tape.batch) : distinctItems(tape.batch),
+  };
 
-  const forward = (call: Call): DispatchSpec[] => {
+  const forward = (call: ClickCall): ClickDispatch[] => {
     const view = bufferOf(output.view);
-    const sum = tokenSum(call, table, view, rows, matmul !== undefined);
+    const sum = tokenSum(tape, call, table, view, rows, matmul !== undefined);
     return matmul ? [forwardProduct(call, { ...matmul, elu: false, output: view }), sum] : [sum];
   };
 
-  const backward = (call: Call): DispatchSpec[] => {
+  const backward = (call: ClickCall): ClickDispatch[] => {
     const outputGradient = call.outputGradient();
     return [
       ...(matmul ? [weightGradient(call, { ...matmul, outputGradient })] : []),
@@ -73,7 +74,7 @@ export function mixedProduct(
 }
 
 /** Tokens as the dense features that they stand for. */
-function reference(tokens: ItemTokens, rows: TokenRows): Reference {
+function reference(tokens: ItemTokens, rows: TokenRows): ClickReference {
   return ([table, features, kernel], batch) => {
     if (!table) throw new Error("mixed_product: expected a token table");
     const V = table.rows;

@@ -3,13 +3,12 @@
 import backwardText from "../../kernels/pw_state_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/pw_state_forward.wgsl" with { type: "text" };
 import weightText from "../../kernels/pw_state_weight_gradient.wgsl" with { type: "text" };
+import type { ClickCall, ClickDispatch, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
-import type { DispatchSpec } from "../gpu/program.ts";
-import { partialChunks } from "../gpu/step.ts";
-import { add, at, columnSums, matrix, type Reference } from "../tape/reference.ts";
-import { type Call, expectShape, partialConstants, type Tape } from "../tape/tape.ts";
+import { add, at, columnSums, matrix } from "../tape/reference.ts";
+import { expectShape, partialConstants } from "../tape/tape.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
 
 const forwardKernel = kernel("pw_state_forward", forwardText);
@@ -30,7 +29,7 @@ export interface PwStateInputs {
  * feature_k + bias). Missing clicks add nothing. At most 2 E m F n flops forward, the same backward.
  * @throws Error for shapes that do not fit.
  */
-export function pwState(tape: Tape, name: string, { features, weights, bias }: PwStateInputs): Tensor {
+export function pwState(tape: ClickTape, name: string, { features, weights, bias }: PwStateInputs): Tensor {
   const F = features.columns;
   const m = Number(weights.rows);
   const n = weights.columns;
@@ -47,13 +46,13 @@ export function pwState(tape: Tape, name: string, { features, weights, bias }: P
   const TANH = bias !== undefined;
   const sizes = { LAGS: m, WEIGHTINGS: n, COLUMNS4, TANH };
 
-  const forward = (call: Call): DispatchSpec[] => [{
+  const forward = (): ClickDispatch[] => [{
     kernel: forwardKernel,
     label: `${name} forward`,
     constants: { F4, ...sizes },
     views: {
-      event: call.batch.event,
-      history: call.batch.history,
+      event: tape.batch.event,
+      history: tape.batch.history,
       features: features.view,
       weights: weights.view,
       bias: bias?.view ?? weights.view,
@@ -63,8 +62,8 @@ export function pwState(tape: Tape, name: string, { features, weights, bias }: P
     cost: (s) => ({ flops: 2 * s.events * m * F * n, bytes: 16 * s.events * (F4 + COLUMNS4) }),
   }];
 
-  const backward = (call: Call): DispatchSpec[] => {
-    const { event, history } = call.batch;
+  const backward = (call: ClickCall): ClickDispatch[] => {
+    const { event, history } = tape.batch;
     const output_gradient = call.outputGradient();
     const products = tape.saved(`${name} products`, "events", m * weights.stride);
     const toWeights = call.partials(weights);
@@ -93,7 +92,7 @@ export function pwState(tape: Tape, name: string, { features, weights, bias }: P
           ...partialConstants(toWeights, toBias),
         },
         views: { history, products, state: output.view, output_gradient, partials: toWeights.view },
-        invocations: (s) => [m * blocks + (TANH ? COLUMNS4 : 0), partialChunks(s)],
+        invocations: (s) => [m * blocks + (TANH ? COLUMNS4 : 0), tape.dimensions.chunks(s)],
         cost: (s) => ({
           flops: s.events * (m * n + (TANH ? 4 * F * n : 0)),
           bytes: 16 * s.events * (m * blocks + (TANH ? 2 * COLUMNS4 : 0)),
@@ -118,7 +117,7 @@ export function lastClicks(batch: ReferenceBatch, m: number): number[][] {
   });
 }
 
-const reference: Reference = ([features, weights, bias], batch) => {
+const reference: ClickReference = ([features, weights, bias], batch) => {
   if (!features || !weights) throw new Error("pw_state: expected features and weights");
   const windows = lastClicks(batch, weights.rows);
   const n = weights.columns;

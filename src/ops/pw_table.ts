@@ -11,13 +11,13 @@ import forwardText from "../../kernels/pw_table_forward.wgsl" with { type: "text
 import tableText from "../../kernels/pw_table_gradient.wgsl" with { type: "text" };
 import weightText from "../../kernels/pw_table_weight_gradient.wgsl" with { type: "text" };
 import windowText from "../../kernels/pw_window.wgsl" with { type: "text" };
+import type { ClickCall, ClickDispatch, ClickReference, ClickTape } from "../batch/click_tape.ts";
+import { MAX_CHUNKS } from "../gpu/sizes.ts";
 import { NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
-import type { DispatchSpec } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
-import { MAX_CHUNKS, partialChunks } from "../gpu/step.ts";
-import { add, at, columnSums, matrix, type Reference } from "../tape/reference.ts";
-import { type Call, expectShape, partialConstants, type Tape } from "../tape/tape.ts";
+import { add, at, columnSums, matrix } from "../tape/reference.ts";
+import { expectShape, partialConstants } from "../tape/tape.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
 import { touchedEmbeddingGradient } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
@@ -52,7 +52,7 @@ export interface PwTableInputs {
  * @throws Error for shapes that do not fit.
  */
 export function pwTable(
-  tape: Tape,
+  tape: ClickTape,
   name: string,
   { table, weights, layerBias, itemBias }: PwTableInputs,
 ): Tensor {
@@ -83,10 +83,10 @@ export function pwTable(
   const coefficient = window?.coefficient ?? weights.view;
   const perEvent = { flops: 2 * m * n * N, bytes: 16 * ((n + 1) * N4 + (TANH ? m * blocks : 0)) };
 
-  const forward = (call: Call): DispatchSpec[] => {
-    const { event, history } = call.batch;
+  const forward = (): ClickDispatch[] => {
+    const { event, history } = tape.batch;
     return [
-      ...(window?.forward(call) ?? []),
+      ...(window?.forward() ?? []),
       {
         kernel: forwardKernel,
         label: `${name} forward`,
@@ -105,8 +105,8 @@ export function pwTable(
     ];
   };
 
-  const backward = (call: Call): DispatchSpec[] => {
-    const { event, history } = call.batch;
+  const backward = (call: ClickCall): ClickDispatch[] => {
+    const { event, history } = tape.batch;
     const output_gradient = call.outputGradient();
     const parts = TANH ? 2 : 1;
     const products = tape.saved(`${name} products`, "events", parts * m * weights.stride);
@@ -124,7 +124,7 @@ export function pwTable(
     const source = BY_EVENT
       ? toTable.view
       : tape.options.arena.allocate(`${name} gradient of clicks`, 16 * rows * row);
-    const specs: DispatchSpec[] = [
+    const specs: ClickDispatch[] = [
       {
         kernel: backwardKernel,
         label: `${name} gradient by event`,
@@ -142,7 +142,7 @@ export function pwTable(
           ...partialConstants(toWeights, toBias),
         },
         views: { history, products, output_gradient, partials: toWeights.view, sums },
-        invocations: (s) => [m * blocks + N4, partialChunks(s)],
+        invocations: (s) => [m * blocks + N4, tape.dimensions.chunks(s)],
         cost: (s) => ({ flops: s.events * (m * n + N), bytes: 16 * s.events * (m * blocks + N4) }),
       },
       {
@@ -158,7 +158,7 @@ export function pwTable(
     // With tanh every item of the catalogue has a gradient.
     const touched = TANH ? undefined : touchedEmbeddingGradient(tape, call, table, source);
     if (touched) return [...specs, touched];
-    const { ranked, slotFirst, sorted, row: rowTable } = call.batch;
+    const { ranked, slotFirst, sorted, row: rowTable } = tape.batch;
     const byItem = { source, ranked, slot_first: slotFirst, sorted, row: rowTable };
     specs.push({
       kernel: tableKernel,
@@ -190,10 +190,10 @@ export function pwTable(
 }
 
 /** What tanh needs before the look-up: the sum over the catalogue, and what each click of an event changes of it. */
-function windowOf(tape: Tape, name: string, inputs: Required<PwTableInputs>): {
+function windowOf(tape: ClickTape, name: string, inputs: Required<PwTableInputs>): {
   coefficient: View;
   base: View;
-  forward(call: Call): DispatchSpec[];
+  forward(): ClickDispatch[];
 } {
   const { table, weights, layerBias, itemBias } = inputs;
   const [m, n, I] = [Number(weights.rows), weights.columns, Number(table.rows)];
@@ -207,7 +207,7 @@ function windowOf(tape: Tape, name: string, inputs: Required<PwTableInputs>): {
   return {
     coefficient,
     base,
-    forward: ({ batch }): DispatchSpec[] => [
+    forward: (): ClickDispatch[] => [
       {
         kernel: baseKernel,
         label: `${name} base`,
@@ -221,8 +221,8 @@ function windowOf(tape: Tape, name: string, inputs: Required<PwTableInputs>): {
         label: `${name} window`,
         constants: { N4, LAGS: m, WEIGHTINGS: n, CHUNKS },
         views: {
-          event: batch.event,
-          history: batch.history,
+          event: tape.batch.event,
+          history: tape.batch.history,
           weights: weights.view,
           item_bias: itemBias.view,
           bias: layerBias.view,
@@ -238,7 +238,7 @@ function windowOf(tape: Tape, name: string, inputs: Required<PwTableInputs>): {
 }
 
 /** By its definition: the whole state [E, I n], then the layer. @param byEvent each event feeds an item of its own. */
-const reference = (byEvent: boolean): Reference => ([table, weights, layerBias, itemBias], batch) => {
+const reference = (byEvent: boolean): ClickReference => ([table, weights, layerBias, itemBias], batch) => {
   if (!table || !weights || !layerBias) throw new Error("pw_table: expected table, weights and bias");
   const events = byEvent
     ? batch.events.map((event, e) => ({ ...event, fed: event.fed === NONE ? NONE : e }))

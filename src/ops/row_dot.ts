@@ -6,9 +6,16 @@ import sumText from "../../kernels/cpu/row_dot_sum.wgsl" with { type: "text" };
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import { type BatchSizes, partialChunks } from "../gpu/step.ts";
+import { type Dimensions, extent, type Sizes } from "../gpu/sizes.ts";
 import { at, columnSums, matrix, product, type Reference } from "../tape/reference.ts";
-import { type Call, expectShape, partialConstants, type RowDots, type Tape } from "../tape/tape.ts";
+import {
+  type Call,
+  countedRows,
+  expectShape,
+  partialConstants,
+  type RowDots,
+  type Tape,
+} from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 const forwardKernel = kernel("row_dot_forward", forwardText);
@@ -29,24 +36,29 @@ export interface RowDotInputs {
  * @param options.fused the op that reads the output makes it too, from the same inputs: no dispatch forward.
  * @throws Error for shapes that do not fit.
  */
-export function rowDot(
-  tape: Tape,
+export function rowDot<S extends Sizes, R>(
+  tape: Tape<S, R>,
   name: string,
   { input, weights, bias }: RowDotInputs,
   options: { fused?: boolean } = {},
 ): Tensor {
-  expectShape("row_dot", input, "rows", weights.columns);
+  const rows = countedRows("row_dot", tape, input);
+  expectShape("row_dot", input, rows, weights.columns);
   expectShape("row_dot", weights, 1, input.columns);
   expectShape("row_dot", bias, 1, 1);
-  const output = tape.tensor(name, "rows", 1, { stride: 1 });
+  const output = tape.tensor(name, rows, 1, { stride: 1 });
   const K = input.columns;
   const K4 = input.stride / 4;
 
   const dots = options.fused ? undefined : tape.dotRows(input, weights);
-  const forward = (): DispatchSpec[] =>
-    options.fused ? [] : [rowDotForward(`${name} forward`, { input, weights, bias }, output, dots)];
+  const { dimensions } = tape;
+  const M = dimensions.index(rows);
+  const forward = (): DispatchSpec<S>[] =>
+    options.fused
+      ? []
+      : [rowDotForward(dimensions, `${name} forward`, { input, weights, bias }, output, dots)];
 
-  const backward = (call: Call): DispatchSpec[] => {
+  const backward = (call: Call<S>): DispatchSpec<S>[] => {
     const target = call.gradient(input);
     if (!target) throw new Error(`row_dot: ${input.name} must be trainable`);
     const toWeights = call.partials(weights);
@@ -54,6 +66,7 @@ export function rowDot(
       kernel: backwardKernel,
       label: `${name} gradients`,
       constants: {
+        M,
         K4,
         ELU: target.elu,
         ACCUMULATE: target.accumulate,
@@ -67,8 +80,8 @@ export function rowDot(
         input_gradient: target.view,
         partials: toWeights.view,
       },
-      invocations: (s) => [K4, partialChunks(s)],
-      cost: (s) => ({ flops: 5 * s.rows * K, bytes: s.rows * (32 * K4 + 4) }),
+      invocations: (s) => [K4, dimensions.chunks(s)],
+      cost: (s) => ({ flops: 5 * extent(rows, s) * K, bytes: extent(rows, s) * (32 * K4 + 4) }),
     }];
   };
 
@@ -76,29 +89,32 @@ export function rowDot(
 }
 
 /** The dispatch of the way there. @param dots of the input's rows and the weights, where there are any */
-export function rowDotForward(
+export function rowDotForward<S extends Sizes>(
+  dimensions: Dimensions<S>,
   label: string,
   { input, weights, bias }: RowDotInputs,
   output: Tensor,
   dots: RowDots | undefined,
-): DispatchSpec {
-  const invocations = ({ rows }: BatchSizes) => [rows] as const;
+): DispatchSpec<S> {
+  const rows = dimensions.named(output.rows);
+  const M = dimensions.index(rows);
+  const invocations = (s: S) => [extent(rows, s)] as const;
   if (dots) {
     const { panels, view } = dots;
     return {
       kernel: sumKernel,
       label,
-      constants: { PANELS: panels },
+      constants: { M, PANELS: panels },
       views: { dots: view, bias: bias.view, output: output.view },
       invocations,
-      cost: ({ rows }) => ({ flops: panels * rows, bytes: 4 * rows * (panels + 1) }),
+      cost: (s) => ({ flops: panels * extent(rows, s), bytes: 4 * extent(rows, s) * (panels + 1) }),
     };
   }
   const K4 = input.stride / 4;
   return {
     kernel: forwardKernel,
     label,
-    constants: { K4 },
+    constants: { M, K4 },
     views: {
       input: input.view,
       weights: uniformIfSmall(bufferOf(weights.view)),
@@ -106,7 +122,7 @@ export function rowDotForward(
       output: output.view,
     },
     invocations,
-    cost: ({ rows }) => ({ flops: 2 * rows * input.columns, bytes: rows * (16 * K4 + 4) }),
+    cost: (s) => ({ flops: 2 * extent(rows, s) * input.columns, bytes: extent(rows, s) * (16 * K4 + 4) }),
   };
 }
 

@@ -7,14 +7,13 @@ import chunksText from "../../kernels/token_gradient_chunks.wgsl" with { type: "
 import gradientText from "../../kernels/token_gradient.wgsl" with { type: "text" };
 import touchedText from "../../kernels/token_gradient_rows.wgsl" with { type: "text" };
 import sumText from "../../kernels/token_sum.wgsl" with { type: "text" };
+import type { ClickSizes } from "../batch/click_sizes.ts";
+import type { ClickCall, ClickDispatch, ClickTape } from "../batch/click_tape.ts";
 import type { DeviceTokens } from "../batch/device_tokens.ts";
 import type { ItemTokens } from "../data/click_log.ts";
 import { constantOf, kernel } from "../gpu/kernel.ts";
 import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
-import type { DispatchSpec } from "../gpu/program.ts";
-import type { BatchSizes } from "../gpu/step.ts";
 import { add, at, type Matrix, matrix } from "../tape/reference.ts";
-import type { Call, Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { fedGradient } from "./embedding.ts";
 
@@ -30,7 +29,7 @@ const CHUNK = constantOf(gradientKernel, "CHUNK");
 export type TokenRows = "items" | "events";
 
 /** @throws Error for a batch whose items have no tokens. */
-export function tokensOf({ options: { batch } }: Tape): DeviceTokens {
+export function tokensOf({ batch }: ClickTape): DeviceTokens {
   const { tokens, kind } = batch.items;
   if (!tokens) throw new Error(`expected items with tokens, got ${kind} ones`);
   return tokens;
@@ -41,16 +40,17 @@ export function tokensOf({ options: { batch } }: Tape): DeviceTokens {
  * @param table [V, N] @param output [rows, N] @param add to what is there: the product of dense features.
  */
 export function tokenSum(
-  call: Call,
+  tape: ClickTape,
+  call: ClickCall,
   table: Tensor,
   output: View,
   rows: TokenRows,
   add: boolean,
-): DispatchSpec {
-  const { slotItem, event, items: { tokens } } = call.batch;
+): ClickDispatch {
+  const { slotItem, event, items: { tokens } } = tape.batch;
   if (!tokens) throw new Error(`${call.label}: expected items with tokens`);
   const N4 = table.stride / 4;
-  const sums = (s: BatchSizes) => tokens.pairsAtMost(s[rows]);
+  const sums = (s: ClickSizes) => tokens.pairsAtMost(s[rows]);
   return {
     kernel: sumKernel,
     label: `${call.label} tokens`,
@@ -73,28 +73,28 @@ export function tokenSum(
  * @param source [rows, N] the gradient of what {@link tokenSum} gave.
  */
 export function tokenGradient(
-  tape: Tape,
-  call: Call,
+  tape: ClickTape,
+  call: ClickCall,
   table: Tensor,
   source: Memory,
   rows: TokenRows,
-): DispatchSpec[] {
+): ClickDispatch[] {
   const target = call.gradient(table);
   if (!target) return [];
-  const pairs = call.batch.tokenPairs;
+  const pairs = tape.batch.tokenPairs;
   const { tokens, pair, ranked } = pairs;
   const FED = rows === "events";
   const byItem = FED ? tape.saved(`${call.label} gradient by fed item`, "items", table.stride) : undefined;
   const V = tokens.count;
   const N4 = table.stride / 4;
-  const chunksAtMost = (s: BatchSizes) => Math.floor(pairs.atMost(s) / CHUNK);
-  const sums = (s: BatchSizes) => tokens.pairsAtMost(Math.min(s.items, s[rows]));
+  const chunksAtMost = (s: ClickSizes) => Math.floor(pairs.atMost(s) / CHUNK);
+  const sums = (s: ClickSizes) => tokens.pairsAtMost(Math.min(s.items, s[rows]));
   const { capacity } = tape.options;
   const most = Math.max(1, chunksAtMost(capacity));
   const chunk = tape.saved(`${call.label} stretches of tokens`, most, table.stride);
   const constants = { N4, TOKENS: V, LIST_WORDS: pairs.words, FED, CHUNK };
   const views = { source: byItem ?? source, pair, ranked, chunk };
-  const specs: DispatchSpec[] = [{
+  const specs: ClickDispatch[] = [{
     kernel: chunksKernel,
     label: `${call.label} stretches of ${table.name}`,
     constants,
@@ -102,7 +102,7 @@ export function tokenGradient(
     invocations: (s) => [chunksAtMost(s) * N4],
     cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * sums(s) * N4 }),
   }];
-  if (byItem) specs.unshift(fedGradient(call, source, table.stride, byItem));
+  if (byItem) specs.unshift(fedGradient(tape, call, source, table.stride, byItem));
   const label = `${call.label} gradient of ${table.name}`;
   const places = { of: sums, most: Math.max(1, sums(capacity)) };
   const touched = tape.options.touchedOnly

@@ -4,7 +4,7 @@ import { alignBinding, Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
-import { MAX_CHUNKS } from "../gpu/step.ts";
+import { MAX_CHUNKS } from "../gpu/sizes.ts";
 import { padded, padRows, type Tensor, unpadRows } from "./tensor.ts";
 
 export interface ParameterSpec {

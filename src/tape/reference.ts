@@ -1,7 +1,5 @@
 /** The ops in f64 on the CPU: written for clarity, to check kernels against. Never used to train. */
 
-import type { ReferenceBatch } from "../batch/reference_batch.ts";
-
 /** A dense matrix [rows, columns] in f64, row-major, without padding. */
 export interface Matrix {
   readonly rows: number;
@@ -12,8 +10,10 @@ export interface Matrix {
 /**
  * Computes an op from the values of its inputs, in the order of the node's `inputs`, and returns the function that
  * takes the gradient of the output (after the activation) to the gradients of the inputs (after theirs).
+ *
+ * @typeParam R what it reads of a batch; nothing by default
  */
-export type Reference = (inputs: readonly Matrix[], batch: ReferenceBatch) => {
+export type Reference<R = unknown> = (inputs: readonly Matrix[], batch: R) => {
   output: Matrix;
   backward(outputGradient: Matrix): Matrix[];
 };

@@ -4,24 +4,23 @@
  * that is recorded from them is replayed, every step, without the tape.
  */
 
-import type { BatchBuffers } from "../batch/batch_buffers.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { Constants } from "../gpu/kernel.ts";
 import type { KernelShapes, ShapeChoice } from "../gpu/kernel_shapes.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { Memory, View } from "../gpu/memory.ts";
-import type { BatchSizes, Dim } from "../gpu/step.ts";
+import { type Dim, type Dimensions, type DimName, extent, type Sizes } from "../gpu/sizes.ts";
 import { forProducts, rowByRow, type TextureLayout } from "../gpu/texture_layout.ts";
 import type { ParameterArena } from "./parameters.ts";
 import type { Reference } from "./reference.ts";
 import { floats, padded, shapeText, type Tensor } from "./tensor.ts";
 
 /** What an op's forward and backward are given. */
-export interface Call extends ShapeChoice {
+export interface Call<S extends Sizes> extends ShapeChoice {
   readonly label: string;
-  readonly batch: BatchBuffers;
+  readonly dimensions: Dimensions<S>;
   /** The largest batch. */
-  readonly capacity: BatchSizes;
+  readonly capacity: S;
   /** The gradient of the output (of what went into its activation), to read. Only for a trainable output. */
   outputGradient(): Memory;
   /** Where to write the gradient of an input; undefined when nothing below it is trainable. */
@@ -32,7 +31,7 @@ export interface Call extends ShapeChoice {
    * Where to write the gradient of a table by touched row instead: for an op of which a batch touches only some rows.
    * Undefined when the whole gradient is wanted. @param list see {@link TouchedRows}
    */
-  touches(table: Tensor, count: Places, list: View): TouchedRows | undefined;
+  touches(table: Tensor, count: Places<S>, list: View): TouchedRows<S> | undefined;
   /** For what a kernel binds to write, but its constants switch off. */
   readonly unwritten: View;
 }
@@ -41,19 +40,19 @@ export interface Call extends ShapeChoice {
  * How many places a list has: one of the batch's sizes, or what follows from them. The latter is a bound: the op writes
  * NONE to all that its invocations, and so Adam's, reach beyond the rows that are touched.
  */
-export type Places = keyof BatchSizes | {
-  readonly of: (sizes: BatchSizes) => number;
+export type Places<S extends Sizes> = DimName<S> | {
+  readonly of: (sizes: S) => number;
   /** Of the largest batch. */
   readonly most: number;
 };
 
-export function placesOf(places: Places, sizes: BatchSizes): number {
-  return typeof places === "string" ? sizes[places] : places.of(sizes);
+export function placesOf<S extends Sizes>(places: Places<S>, sizes: S): number {
+  return typeof places === "object" ? places.of(sizes) : extent(places, sizes);
 }
 
 /** The rows of a table that a batch touches, and their gradients. */
-export interface TouchedRows {
-  readonly count: Places;
+export interface TouchedRows<S extends Sizes> {
+  readonly count: Places<S>;
   /** [count] u32: a row of the table, each at most once, or NONE */
   readonly list: View;
   /** [count, N] */
@@ -84,46 +83,52 @@ export interface RowDots {
   readonly panels: number;
 }
 
-export interface Node {
+/** R: what an f64 reference reads of a batch. */
+export interface Node<S extends Sizes, R> {
   /** The op's name. */
   readonly op: string;
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
   /** Inputs that its matrix products read many times over; the output, if they do its gradient. */
   readonly rereads?: readonly Tensor[];
-  forward(call: Call): DispatchSpec[];
+  forward(call: Call<S>): DispatchSpec<S>[];
   /**
    * Asks the op to multiply each row of its output by `weights` [1, N], too, as long as it has the row at hand.
    * Undefined, and absent, where it does not do that.
    */
   dotRows?(weights: Tensor): RowDots | undefined;
   /** Absent for an op without a gradient. Runs only when the output is trainable. */
-  backward?(call: Call): DispatchSpec[];
+  backward?(call: Call<S>): DispatchSpec<S>[];
   /** The same in f64 on the CPU. */
-  readonly reference: Reference;
+  readonly reference: Reference<R>;
 }
 
-export interface TapeOptions {
+export interface TapeOptions<S extends Sizes> {
   readonly arena: Arena;
-  readonly batch: BatchBuffers;
+  /** Of its batches. */
+  readonly dimensions: Dimensions<S>;
   readonly parameters: ParameterArena;
   /** The largest batch; buffers are made for it. */
-  readonly capacity: BatchSizes;
+  readonly capacity: S;
   readonly shapes: KernelShapes;
   /** Gradients of tables are made only for the rows that the batch touches, for row-sparse Adam. */
   readonly touchedOnly?: boolean;
 }
 
-export class Tape {
-  readonly #nodes: Node[] = [];
-  readonly #touched = new Map<Tensor, TouchedRows>();
+/** @typeParam S sizes of its batches @typeParam R what f64 references read of a batch */
+export class Tape<S extends Sizes = Sizes, R = unknown> {
+  readonly #nodes: Node<S, R>[] = [];
+  readonly #touched = new Map<Tensor, TouchedRows<S>>();
   readonly #gradients = new Map<Tensor, Memory>();
   readonly #written = new Set<Tensor>();
   #unwritten: View | undefined;
 
-  constructor(readonly options: TapeOptions) {}
+  constructor(readonly options: TapeOptions<S>) {}
 
-  get nodes(): readonly Node[] {
+  get dimensions(): Dimensions<S> {
+    return this.options.dimensions;
+  }
+  get nodes(): readonly Node<S, R>[] {
     return this.#nodes;
   }
   /** What kernels of matrix products are chosen by. */
@@ -135,7 +140,7 @@ export class Tape {
     return this.options.parameters.get(name);
   }
   /** The tables whose gradient {@link backward} makes only for the rows that the batch touches. */
-  get touched(): ReadonlyMap<Tensor, TouchedRows> {
+  get touched(): ReadonlyMap<Tensor, TouchedRows<S>> {
     return this.#touched;
   }
 
@@ -145,7 +150,7 @@ export class Tape {
    */
   tensor(
     name: string,
-    rows: Dim,
+    rows: Dim<S>,
     columns: number,
     more: Partial<Tensor> & { textured?: boolean } = {},
   ): Tensor {
@@ -175,12 +180,12 @@ export class Tape {
   }
 
   /** A buffer beside the output, for what backward needs: [rows, columns] floats. */
-  saved(name: string, rows: Dim, columns: number): View {
+  saved(name: string, rows: Dim<S>, columns: number): View {
     return this.options.arena.allocate(name, 4 * floats({ rows, stride: columns }, this.options.capacity));
   }
 
   /** The same for what matrix products read again and again. */
-  savedForProducts(name: string, rows: Dim, columns: number): Memory {
+  savedForProducts(name: string, rows: Dim<S>, columns: number): Memory {
     return this.#allocate(name, { rows, stride: columns }, true);
   }
 
@@ -192,18 +197,18 @@ export class Tape {
     layout: (bytes: number, rowVectors: number) => TextureLayout = rowByRow,
   ): Memory {
     const { arena, shapes, capacity } = this.options;
-    const bytes = (sizes: BatchSizes) => 4 * floats(extent, sizes);
+    const bytes = (sizes: Sizes) => 4 * floats(extent, sizes);
     const most = bytes(capacity);
     if (!reread || shapes.kind !== "cpu") return arena.allocate(name, most);
     return arena.allocateTexture(name, most, bytes, layout(most, extent.stride / 4));
   }
 
-  record(node: Node): Tensor {
+  record(node: Node<S, R>): Tensor {
     this.#nodes.push(node);
     return node.output;
   }
 
-  forward(): DispatchSpec[] {
+  forward(): DispatchSpec<S>[] {
     return this.#nodes.flatMap((node) => node.forward(this.#call(node)));
   }
 
@@ -213,8 +218,8 @@ export class Tape {
    * @throws Error for an op without a gradient, for a node whose output nobody uses, and for a parameter that has no
    *   part in the result.
    */
-  backward(given: readonly Tensor[] = this.#nodes.slice(-1).map((node) => node.output)): DispatchSpec[] {
-    const specs: DispatchSpec[] = [];
+  backward(given: readonly Tensor[] = this.#nodes.slice(-1).map((node) => node.output)): DispatchSpec<S>[] {
+    const specs: DispatchSpec<S>[] = [];
     for (const tensor of given) this.#written.add(tensor);
     for (const node of [...this.#nodes].reverse()) {
       if (!node.output.trainable) continue;
@@ -250,8 +255,8 @@ export class Tape {
     return this.#nodes.find(({ output }) => output === input)?.dotRows?.(weights);
   }
 
-  #call(node: Node): Call {
-    const { arena, batch, capacity, parameters } = this.options;
+  #call(node: Node<S, R>): Call<S> {
+    const { arena, dimensions, capacity, parameters } = this.options;
     /** Marks a tensor as written and says whether it was before. */
     const claim = (tensor: Tensor): boolean => {
       const before = this.#written.has(tensor);
@@ -260,7 +265,7 @@ export class Tape {
     };
     return {
       label: node.output.name,
-      batch,
+      dimensions,
       capacity,
       ...this.choice,
       unwritten: this.#unwritten ??= arena.allocate("unwritten", 16),
@@ -285,7 +290,7 @@ export class Tape {
         if (this.#touched.has(table)) {
           throw new Error(`${table.name} is used twice: expected one op that says which rows are touched`);
         }
-        const places = typeof count === "string" ? count : count.most;
+        const places = typeof count === "object" ? count.most : count;
         const gradient = this.saved(`gradient of touched rows of ${table.name}`, places, table.stride);
         const rows = { count, list, gradient };
         this.#touched.set(table, rows);
@@ -299,6 +304,18 @@ export class Tape {
 /** The constants of a kernel that writes partial sums. */
 export function partialConstants(weights: PartialTarget, bias?: PartialTarget): Constants {
   return { PARTIALS: weights.stride, WEIGHTS_AT: weights.at, BIAS_AT: bias?.at ?? 0 };
+}
+
+/** The dimension that counts the rows of an op's input. @throws Error for a fixed number of rows. */
+export function countedRows<S extends Sizes>(
+  op: string,
+  { dimensions }: { readonly dimensions: Dimensions<S> },
+  input: Tensor,
+): DimName<S> {
+  if (typeof input.rows === "string") return dimensions.named(input.rows);
+  throw new Error(
+    `${op}: expected ${input.name} to have a row for each part of the batch, got ${shapeText(input)}`,
+  );
 }
 
 /** @throws Error that names the op, what it expected and what it got. */

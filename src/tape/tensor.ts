@@ -1,7 +1,7 @@
-/** What the tape computes with: matrices on the GPU whose rows are counted by the batch. */
+/** What the tape computes with: matrices on the GPU whose rows may be counted by the batch. */
 
 import type { Memory } from "../gpu/memory.ts";
-import { type BatchSizes, type Dim, extent } from "../gpu/step.ts";
+import { type Dim, extent, type Sizes } from "../gpu/sizes.ts";
 
 /**
  * A matrix [rows, columns] in f32, row-major.
@@ -44,7 +44,7 @@ export function padded(columns: number, groups = 1): number {
 }
 
 /** Floats that a tensor takes at the given sizes; rows of a parameter are padded to a multiple of 4 as well. */
-export function floats(tensor: { rows: Dim; stride: number }, sizes: BatchSizes): number {
+export function floats(tensor: { rows: Dim; stride: number }, sizes: Sizes): number {
   const rows = extent(tensor.rows, sizes);
   return tensor.stride * (typeof tensor.rows === "number" ? 4 * Math.ceil(rows / 4) : rows);
 }

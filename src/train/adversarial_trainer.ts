@@ -15,7 +15,7 @@ import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Commands } from "../gpu/commands.ts";
 import type { View } from "../gpu/memory.ts";
-import type { BatchSizes } from "../gpu/step.ts";
+import type { ClickSizes } from "../batch/click_sizes.ts";
 import { parseConfig } from "../model/config.ts";
 import { GamePrograms } from "../model/game_programs.ts";
 import { createGenerator, generatorConfig } from "../model/generator.ts";
@@ -198,11 +198,11 @@ export class AdversarialTrainer extends BatchTrainer<GameFigures> {
     ], log);
   }
 
-  protected encodeLayout(commands: Commands, largest: BatchSizes, place: number, count: number): void {
+  protected encodeLayout(commands: Commands, largest: ClickSizes, place: number, count: number): void {
     this.programs.layout.encode(commands, largest, this.plan.offset(place), { index: 0, count });
   }
 
-  protected encode(commands: Commands, sizes: BatchSizes, place: number, index: number): void {
+  protected encode(commands: Commands, sizes: ClickSizes, place: number, index: number): void {
     const { batch, utilities, generatorStep, rewardStep, rewardStepAgain } = this.programs;
     const generatorSteps = this.#generatorSteps;
     const slice = { index, count: 1 };

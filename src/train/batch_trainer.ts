@@ -4,6 +4,7 @@
  * groups run.
  */
 
+import type { ClickSizes } from "../batch/click_sizes.ts";
 import type { DeviceLog } from "../batch/device_log.ts";
 import { largestOf, type PlacedBatch, type Plan } from "../batch/plan.ts";
 import type { ClickLog } from "../data/click_log.ts";
@@ -14,7 +15,6 @@ import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
-import type { BatchSizes } from "../gpu/step.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import {
   type BestKeeper,
@@ -133,12 +133,12 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
   /** Appends what lays out the batches of `count` places from `place` on, a slice each. @param largest of their sizes. */
   protected abstract encodeLayout(
     commands: Commands,
-    largest: BatchSizes,
+    largest: ClickSizes,
     place: number,
     count: number,
   ): void;
   /** Appends the step whose batch stands at `place`, laid out in `slice`. */
-  protected abstract encode(commands: Commands, sizes: BatchSizes, place: number, slice: number): void;
+  protected abstract encode(commands: Commands, sizes: ClickSizes, place: number, slice: number): void;
 
   /**
    * Of the networks as they stand, on any users of the log. The caller frees it.

@@ -12,7 +12,7 @@ import type { Gpu } from "../gpu/device.ts";
 import type { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
-import type { BatchSizes } from "../gpu/step.ts";
+import type { ClickSizes } from "../batch/click_sizes.ts";
 import { ModelProgram, type RecordableModel } from "../model/model_program.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { choiceSummary, type Summary } from "./sums.ts";
@@ -29,7 +29,7 @@ export type EvaluationFigures<F extends ChoiceFigures = ChoiceFigures> = F & {
 
 /** A program that evaluates what stands in its plan's place. */
 export interface EvaluationProgram {
-  readonly program: Program;
+  readonly program: Program<ClickSizes>;
   /** [events, 4 vectors] what each event adds to the sums */
   readonly outcomes: Tensor;
   /** [rows, 1] of the reward */
@@ -108,7 +108,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
       throw new UserError("Expected users with events to predict, found none.");
     }
     const capacities = shardUsers.map((part) => batchCapacity(source, part, part.length));
-    const largest = (size: keyof BatchSizes) => Math.max(...capacities.map((s) => s[size]));
+    const largest = (size: keyof ClickSizes) => Math.max(...capacities.map((s) => s[size]));
     const capacity = {
       users: largest("users"),
       events: largest("events"),

@@ -9,7 +9,7 @@ import type { ChoiceFigures } from "../data/ranking.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Commands } from "../gpu/commands.ts";
 import type { View } from "../gpu/memory.ts";
-import type { BatchSizes } from "../gpu/step.ts";
+import type { ClickSizes } from "../batch/click_sizes.ts";
 import { parseConfig } from "../model/config.ts";
 import { ModelProgram } from "../model/model_program.ts";
 import type { UserModel } from "../model/user_model.ts";
@@ -125,11 +125,11 @@ export class Trainer extends BatchTrainer<ChoiceFigures> {
     }, log);
   }
 
-  protected encodeLayout(commands: Commands, largest: BatchSizes, place: number, count: number): void {
+  protected encodeLayout(commands: Commands, largest: ClickSizes, place: number, count: number): void {
     this.program.layout.encode(commands, largest, this.plan.offset(place), { index: 0, count });
   }
 
-  protected encode(commands: Commands, sizes: BatchSizes, place: number, slice: number): void {
+  protected encode(commands: Commands, sizes: ClickSizes, place: number, slice: number): void {
     this.program.program.encode(commands, sizes, this.plan.offset(place), { index: slice, count: 1 });
   }
 }

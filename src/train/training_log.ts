@@ -11,7 +11,7 @@ import { type ClickLog, splits, usersOf } from "../data/click_log.ts";
 import { randomStream } from "../data/random.ts";
 import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { BatchSizes } from "../gpu/step.ts";
+import type { ClickSizes } from "../batch/click_sizes.ts";
 import { fitSource } from "../model/item_features.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 
@@ -55,7 +55,7 @@ export class TrainingLog {
   constructor(
     gpu: Gpu,
     readonly source: LogSource,
-    capacity: BatchSizes,
+    capacity: ClickSizes,
     windowBatches: number = WINDOW_BATCHES,
   ) {
     this.log = source.log ?? readLog(source, new Uint32Array());
@@ -114,7 +114,7 @@ export class TrainingLog {
 }
 
 /** No more than the log, no less than any batch. */
-function windowCapacity(source: LogSource, batch: BatchSizes, batches: number): LogCapacity {
+function windowCapacity(source: LogSource, batch: ClickSizes, batches: number): LogCapacity {
   const share = batches * batch.users / Math.max(1, source.userSplit.length);
   const room = (least: number, all: number, most: number) =>
     Math.min(all, Math.max(least, Math.min(most, Math.ceil(share * all))));

@@ -7,11 +7,11 @@ export const opMutations = [
   ...mutationsOf("src/ops/linear.ts", { tests: ["cost"] }, [
     ["return { flops: 2 * m * input.columns", "return { flops: 4 * m * input.columns"],
     ["{ flops: flops + 2 * m * p.weights.columns,", "{ flops: flops + m * p.weights.columns,"],
-    ["partialChunks(s) * 4 * (K4 + secondK4) * N4", "4 * (K4 + secondK4) * N4"],
+    ["call.dimensions.chunks(s) * 4 * (K4 + secondK4) * N4", "4 * (K4 + secondK4) * N4"],
   ]),
   ...mutationsOf("src/ops/row_dot.ts", { tests: ["cost"] }, [[
-    "flops: 5 * s.rows * K,",
-    "flops: 10 * s.rows * K,",
+    "flops: 5 * extent(rows, s) * K,",
+    "flops: 10 * extent(rows, s) * K,",
   ]]),
   ...mutationsOf("src/ops/first_layer.ts", { tests: ["cost"] }, [
     ["flops: 3 * s.rows * output.columns", "flops: 6 * s.rows * output.columns"],
@@ -28,9 +28,9 @@ export const opMutations = [
     "flops: 2.5 * window.size",
     "flops: 5 * window.size",
   ]]),
-  ...mutationsOf("src/gpu/step.ts", { tests: ["cost"] }, [[
-    "Math.ceil(sizes.rows / 256)",
-    "Math.ceil(sizes.rows / 512)",
+  ...mutationsOf("src/gpu/sizes.ts", { tests: ["cost"] }, [[
+    "CHUNK_ROWS = 256",
+    "CHUNK_ROWS = 512",
   ]]),
 
   ...mutationsOf("src/ops/adam.ts", { tests: ["adam"] }, [
@@ -50,10 +50,10 @@ export const opMutations = [
   ]),
   ...mutationsOf("src/ops/linear.ts", { tests: ["linear"], filter: "/gathers .*, few/" }, [
     ["GATHER: p.gather !== undefined,", "GATHER: false,"],
-    [
-      'return gather === "distinct items" ? call.batch.slotItem',
-      'return gather !== "distinct items" ? call.batch.slotItem',
-    ],
+    ["index: p.gather?.index ?? bufferOf(p.weights.view),", "index: bufferOf(p.weights.view),"],
+  ]),
+  ...mutationsOf("src/ops/click_gather.ts", { tests: ["linear"], filter: "/gathers .*, few/" }, [
+    ["({ slotItem }: BatchBuffers)", "({ slotFirst: slotItem }: BatchBuffers)"],
   ]),
   ...mutationsOf(
     "src/ops/matmul_kernels.ts",
@@ -83,8 +83,8 @@ export const opMutations = [
     filter: "ten training steps follow the f64 trajectory: dense, 3 units, 6, cpu",
   }, [
     [
-      "target.setFloat32(offset + 28, step.learningRate, true);",
-      "target.setFloat32(offset + 28, 2 * step.learningRate, true);",
+      "target.setFloat32(offset + 28, purpose.learningRate, true);",
+      "target.setFloat32(offset + 28, 2 * purpose.learningRate, true);",
     ],
   ]),
   ...mutationsOf("src/gpu/texture_layout.ts", { tests: ["texture_layout"] }, [
@@ -105,7 +105,7 @@ export const opMutations = [
       "this.#entries.set([from, events, rows, 0], 4 * (firstUser + k));",
       "this.#entries.set([from, rows, events, 0], 4 * (firstUser + k));",
     ],
-    ["counted: events - given };", "counted: events };"],
+    ["const counted = events - given;", "const counted = events;"],
   ]),
   ...mutationsOf("src/batch/batch_buffers.ts", {
     tests: ["model"],

@@ -1,0 +1,58 @@
+/**
+ * What a batch counts. A kind of batch names at most four dimensions: clicks have users, events, rows and items; a
+ * replay buffer may have transitions and candidates. All below knows them by name only.
+ */
+
+/** How many there are in a batch, by dimension. A kind of batch has a type of its own, with its names. */
+export type Sizes = Readonly<Record<string, number>>;
+
+/** Rows of a tensor: a fixed number, or a dimension of the batch. */
+export type Dim<S extends Sizes = Sizes> = number | DimName<S>;
+export type DimName<S extends Sizes = Sizes> = keyof S & string;
+
+/** @throws Error for a dimension that the batch does not have. */
+export function extent(dim: Dim, sizes: Sizes): number {
+  const size = typeof dim === "number" ? dim : sizes[dim];
+  if (size === undefined) {
+    throw new Error(`a batch of ${Object.keys(sizes).join(", ")} has no dimension ${dim}`);
+  }
+  return size;
+}
+
+/** Chunks of a batch at most. */
+export const MAX_CHUNKS = 16;
+/** Rows of a chunk, as long as there are no more chunks than {@link MAX_CHUNKS}. */
+const CHUNK_ROWS = 256;
+
+/** The dimensions of a kind of batch, in the order of the kernels' `step.size`. */
+export class Dimensions<S extends Sizes = Sizes> {
+  /**
+   * @param names at most four.
+   * @param chunked the one whose size says into how many chunks the batch is cut; see {@link chunks}.
+   */
+  constructor(readonly names: readonly DimName<S>[], readonly chunked: DimName<S>) {
+    if (names.length > 4) throw new Error(`expected at most four dimensions, got ${names.join(", ")}`);
+    this.index(chunked);
+  }
+
+  /** Index of a dimension in `step.size`. @throws Error for a number of rows that is fixed, and for an unknown name. */
+  index(dim: Dim): number {
+    return this.names.indexOf(this.named(dim));
+  }
+
+  /** The dimension as one of this kind. @throws Error as {@link index}. */
+  named(dim: Dim): DimName<S> {
+    const name = this.names.find((name) => name === dim);
+    if (name === undefined) throw new Error(`expected one of ${this.names.join(", ")}, got ${dim}`);
+    return name;
+  }
+
+  /**
+   * Into how many partial sums the weight gradients of a step are split: one for every 256 rows, at most 16.
+   * It follows from the batch alone, so that the order of every sum does too.
+   */
+  chunks(sizes: S): number {
+    const rows = extent(this.chunked, sizes);
+    return Math.min(MAX_CHUNKS, Math.max(1, Math.ceil(rows / CHUNK_ROWS)));
+  }
+}
