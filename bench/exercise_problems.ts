@@ -1,7 +1,7 @@
 /** Problems of the exercises that have no ladder. */
 
 import { NONE } from "../src/data/click_log.ts";
-import { partialChunks } from "../src/gpu/step.ts";
+import { clickDimensions } from "../src/batch/click_sizes.ts";
 import { adamRate } from "../src/ops/adam.ts";
 import { batchNormConstants, trainingReference } from "../src/ops/batch_norm.ts";
 import { choiceOutcome, topShares } from "../src/ops/choice_nll.ts";
@@ -34,7 +34,7 @@ export function batchNormProblem(size: Size): Problem {
   const sizes = { users: 1, events: 1, rows: R, items: 1 };
   const normaliser = normaliserOf(input);
   const N4 = padded(N) / 4;
-  const chunks = partialChunks(sizes);
+  const chunks = clickDimensions.chunks(sizes);
   return {
     inputs: {
       input: upload(input),
@@ -90,7 +90,7 @@ export function adamProblem(size: Size): Problem {
   const P = padded(size[0] ?? 1);
   const draw = drawing(size);
   const sizes = { users: 1, events: 1, rows: ADAM.rows, items: 1 };
-  const chunks = partialChunks(sizes);
+  const chunks = clickDimensions.chunks(sizes);
   const learningRate = Math.fround(adamRate(0.001, ADAM.iteration));
   const partials = draw(chunks, P);
   const [w, m] = [draw(1, P), draw(1, P, 0.1)];

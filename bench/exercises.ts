@@ -13,7 +13,7 @@ import adamText from "../kernels/adam.wgsl" with { type: "text" };
 import batchNormText from "../kernels/batch_norm_input_gradient.wgsl" with { type: "text" };
 import sparsemaxText from "../kernels/exact_minimax.wgsl" with { type: "text" };
 import { kernel } from "../src/gpu/kernel.ts";
-import { partialChunks } from "../src/gpu/step.ts";
+import { clickDimensions } from "../src/batch/click_sizes.ts";
 import { padded } from "../src/tape/tensor.ts";
 import { adamProblem, batchNormProblem, sparsemaxProblem } from "./exercise_problems.ts";
 import type { Ladder, Step } from "./ladder_check.ts";
@@ -47,7 +47,7 @@ function shipped(step: Omit<Step, "idea">, ladder: Omit<Ladder, "name" | "steps"
 }
 
 const fours = (columns = 1) => padded(columns) / 4;
-const chunksOf = (rows = 1) => partialChunks({ users: 1, events: 1, rows, items: 1 });
+const chunksOf = (rows = 1) => clickDimensions.chunks({ users: 1, events: 1, rows, items: 1 });
 const matmulLetters = ([M = 1, K, N]: Size): Letters => ({ M, K4: fours(K), N4: fours(N), C: chunksOf(M) });
 const lstmLetters = ([B = 1, , H]: Size): Letters => ({ B, H4: fours(H) });
 /** Pages differ by a row; see {@link import("./ladder_problems.ts").choicePages}. */

@@ -3,7 +3,7 @@
  * differs in kernel, constants or sizes is one, so that no kernel can be forgotten.
  */
 
-import type { ClickDispatch } from "../src/batch/click_tape.ts";
+import type { ClickDispatch } from "../src/batch/click_sizes.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { type Constants, forManySteps, type Kernel, specialise } from "../src/gpu/kernel.ts";
 import { Commands } from "../src/gpu/commands.ts";

@@ -5,9 +5,11 @@ import assert from "node:assert/strict";
 /** From the lowest to the highest; folders of one line may use each other. */
 const LAYERS = [
   ["user_error.ts", "version.ts", "deno_flags.ts"],
+  ["gpu"],
+  ["tape"],
   ["files"],
-  ["data", "gpu"],
-  ["tape", "batch"],
+  ["data"],
+  ["batch"],
   ["ops"],
   ["model"],
   ["train"],
@@ -47,6 +49,17 @@ Deno.test("no file of src imports from a layer above its own", () => {
     for (const used of imports) if (layerOf(used) > layerOf(file)) up.push(`${file} imports ${used}`);
   }
   assert.deepEqual(up, []);
+});
+
+/** These know nothing of clicks: they work for batches of any kind. */
+const GENERAL = ["gpu", "tape"];
+
+Deno.test("the device and the tape use nothing that knows what a batch is", () => {
+  const wrong = [...importsOf()].filter(([file]) => GENERAL.includes(file.replace(/\/.*/, "")))
+    .flatMap(([file, imports]) => imports.map((used) => ({ file, used })))
+    .filter(({ used }) => used.includes("/") && !GENERAL.includes(used.replace(/\/.*/, "")))
+    .map(({ file, used }) => `${file} imports ${used}`);
+  assert.deepEqual(wrong, []);
 });
 
 Deno.test("no file of src imports itself by way of others", () => {

@@ -21,7 +21,7 @@ const EPSILON = 1e-8;
 
 struct Step {
   size: vec4u,
-  first_user: u32,
+  first_entry: u32,  // where the batch starts in the plan
   slot: u32,
   chunks: u32,
   learning_rate: f32,

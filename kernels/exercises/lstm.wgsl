@@ -20,7 +20,7 @@ const NONE = 0xffffffffu;
 
 struct Step {
   size: vec4u,  // x: B
-  first_user: u32,
+  first_entry: u32,  // where the batch starts in the plan
 }
 
 @group(0) @binding(0) var<storage, read> plan: array<vec4u>;
@@ -41,7 +41,7 @@ fn squash(x: f32) -> f32 { return tanh(clamp(x, -15.0, 15.0)); }
 @compute @workgroup_size(WORKGROUP)
 fn lstm(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= step.size.x) { return; }
-  let user = step.first_user + id.x;
+  let user = step.first_entry + id.x;
   var h: array<f32, H>;  // all 0 at first
   var c: array<f32, H>;
   var next: array<f32, H>;

@@ -20,7 +20,7 @@ const N4 = 16u;
 
 struct Step {
   size: vec4u,  // z: M
-  first_user: u32,
+  first_entry: u32,  // where the batch starts in the plan
   slot: u32,
   chunks: u32,
 }

@@ -1,6 +1,5 @@
 /** The tape over batches of clicks: ops find the batch's index arrays at it. */
 
-import type { DispatchSpec } from "../gpu/program.ts";
 import type { Reference } from "../tape/reference.ts";
 import { type Call, Tape, type TapeOptions } from "../tape/tape.ts";
 import type { BatchBuffers } from "./batch_buffers.ts";
@@ -8,7 +7,6 @@ import { clickDimensions, type ClickSizes } from "./click_sizes.ts";
 import type { ReferenceBatch } from "./reference_batch.ts";
 
 export type ClickCall = Call<ClickSizes>;
-export type ClickDispatch = DispatchSpec<ClickSizes>;
 /** An op's f64 reference that reads the batch. */
 export type ClickReference = Reference<ReferenceBatch>;
 

@@ -6,8 +6,7 @@ import markText from "../../kernels/token_mark.wgsl" with { type: "text" };
 import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
-import type { ClickSizes } from "./click_sizes.ts";
-import type { ClickDispatch } from "./click_tape.ts";
+import type { ClickDispatch, ClickSizes } from "./click_sizes.ts";
 import { bitWords } from "./device_log.ts";
 import type { DeviceTokens } from "./device_tokens.ts";
 

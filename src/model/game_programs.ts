@@ -4,8 +4,8 @@
  */
 
 import { BatchBuffers } from "../batch/batch_buffers.ts";
-import { type ClickDispatch, ClickTape } from "../batch/click_tape.ts";
-import type { ClickSizes } from "../batch/click_sizes.ts";
+import { ClickTape } from "../batch/click_tape.ts";
+import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { DeviceLog } from "../batch/device_log.ts";
 import type { Plan } from "../batch/plan.ts";
 import { Arena } from "../gpu/arena.ts";

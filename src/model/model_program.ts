@@ -1,8 +1,8 @@
 /** A step of a model as a recorded program: forward over a batch, and for training all gradients and Adam. */
 
 import { BatchBuffers } from "../batch/batch_buffers.ts";
-import { type ClickDispatch, ClickTape } from "../batch/click_tape.ts";
-import type { ClickSizes } from "../batch/click_sizes.ts";
+import { ClickTape } from "../batch/click_tape.ts";
+import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { DeviceLog } from "../batch/device_log.ts";
 import type { Plan } from "../batch/plan.ts";
 import { Arena } from "../gpu/arena.ts";

@@ -1,7 +1,8 @@
 /** choice_nll: mean negative log-likelihood of what the users did, with "no click" as an option of utility 0. */
 
 import lossText from "../../kernels/choice_nll.wgsl" with { type: "text" };
-import type { ClickCall, ClickDispatch, ClickReference, ClickTape } from "../batch/click_tape.ts";
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { GIVEN, NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";

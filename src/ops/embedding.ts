@@ -2,7 +2,8 @@
 
 import allText from "../../kernels/embedding_gradient.wgsl" with { type: "text" };
 import touchedText from "../../kernels/embedding_gradient_rows.wgsl" with { type: "text" };
-import type { ClickCall, ClickDispatch, ClickTape } from "../batch/click_tape.ts";
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import type { ClickCall, ClickTape } from "../batch/click_tape.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { GradientTarget } from "../tape/tape.ts";

@@ -2,8 +2,8 @@
 
 import backwardText from "../../kernels/first_layer_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/first_layer_forward.wgsl" with { type: "text" };
-import type { ClickSizes } from "../batch/click_sizes.ts";
-import type { ClickCall, ClickDispatch, ClickReference, ClickTape } from "../batch/click_tape.ts";
+import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
+import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { add, at, elu, matrix, throughElu } from "../tape/reference.ts";
 import { expectShape } from "../tape/tape.ts";

@@ -4,7 +4,8 @@ import backwardText from "../../kernels/lstm_backward.wgsl" with { type: "text" 
 import backwardPanelText from "../../kernels/cpu/lstm_backward_panel.wgsl" with { type: "text" };
 import forwardText from "../../kernels/lstm_forward.wgsl" with { type: "text" };
 import forwardPanelText from "../../kernels/cpu/lstm_forward_panel.wgsl" with { type: "text" };
-import type { ClickCall, ClickDispatch, ClickReference, ClickTape } from "../batch/click_tape.ts";
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { type ItemTokens, NONE } from "../data/click_log.ts";
 import { type Constants, kernel } from "../gpu/kernel.ts";

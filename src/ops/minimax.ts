@@ -9,7 +9,8 @@
 
 import exactText from "../../kernels/exact_minimax.wgsl" with { type: "text" };
 import gameText from "../../kernels/minimax.wgsl" with { type: "text" };
-import type { ClickCall, ClickDispatch, ClickReference, ClickTape } from "../batch/click_tape.ts";
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { GIVEN, NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";

@@ -1,6 +1,7 @@
 /** mixed_product: W f of items with mixed features, f = tokens beside dense features. */
 
-import type { ClickCall, ClickDispatch, ClickReference, ClickTape } from "../batch/click_tape.ts";
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { type ItemTokens, NONE } from "../data/click_log.ts";
 import { bufferOf } from "../gpu/memory.ts";
 import { at, matrix, product } from "../tape/reference.ts";

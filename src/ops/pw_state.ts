@@ -3,7 +3,8 @@
 import backwardText from "../../kernels/pw_state_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/pw_state_forward.wgsl" with { type: "text" };
 import weightText from "../../kernels/pw_state_weight_gradient.wgsl" with { type: "text" };
-import type { ClickCall, ClickDispatch, ClickReference, ClickTape } from "../batch/click_tape.ts";
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";

@@ -11,7 +11,8 @@ import forwardText from "../../kernels/pw_table_forward.wgsl" with { type: "text
 import tableText from "../../kernels/pw_table_gradient.wgsl" with { type: "text" };
 import weightText from "../../kernels/pw_table_weight_gradient.wgsl" with { type: "text" };
 import windowText from "../../kernels/pw_window.wgsl" with { type: "text" };
-import type { ClickCall, ClickDispatch, ClickReference, ClickTape } from "../batch/click_tape.ts";
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import { MAX_CHUNKS } from "../gpu/sizes.ts";
 import { NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";

@@ -7,8 +7,8 @@ import chunksText from "../../kernels/token_gradient_chunks.wgsl" with { type: "
 import gradientText from "../../kernels/token_gradient.wgsl" with { type: "text" };
 import touchedText from "../../kernels/token_gradient_rows.wgsl" with { type: "text" };
 import sumText from "../../kernels/token_sum.wgsl" with { type: "text" };
-import type { ClickSizes } from "../batch/click_sizes.ts";
-import type { ClickCall, ClickDispatch, ClickTape } from "../batch/click_tape.ts";
+import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
+import type { ClickCall, ClickTape } from "../batch/click_tape.ts";
 import type { DeviceTokens } from "../batch/device_tokens.ts";
 import type { ItemTokens } from "../data/click_log.ts";
 import { constantOf, kernel } from "../gpu/kernel.ts";
