@@ -25,7 +25,7 @@ function fieldsOf(text: string): string[] {
 }
 
 for (const folder of [...SHIPPED, "study/", "probe/", "exercises/"]) {
-  Deno.test(`step: every kernel in kernels/${folder} declares a prefix of the header, no longer than it reads`, () => {
+  Deno.test(`step: every kernel in kernels/${folder} declares the part of the header that it reads`, () => {
     for (const path of kernelFiles(folder)) {
       const text = Deno.readTextFileSync(`kernels/${path}`);
       const fields = fieldsOf(text);
@@ -34,8 +34,12 @@ for (const folder of [...SHIPPED, "study/", "probe/", "exercises/"]) {
       assert.deepEqual(own, header.slice(0, own.length), path);
       // One that sees the headers of several steps knows where the next begins.
       if (rest) assert.equal(rest, `@size(${STEP_STRIDE - bytesOf(own.length)}) rest: u32`, path);
+      // What an exercise has to read is for its reader to find.
       const last = own.at(-1)?.split(":")[0] ?? "";
-      assert.ok(own.length === 1 || text.includes(`step.${last}`), `${path} does not read step.${last}`);
+      assert.ok(
+        own.length === 1 || folder === "exercises/" || text.includes(`step.${last}`),
+        `${path} does not read step.${last}`,
+      );
     }
   });
 }
