@@ -32,9 +32,9 @@ const EPSILON = 1e-8;
 const P4 = 0u;       // P / 4
 const FIRST4 = 0u;   // where the window starts in the arena / 4
 const SUMMED4 = 0u;  // how many floats of the window are sums of partials / 4
-const DECAY1 = 0u;   // ranges of the window that decay, / 4: of the summed parameters,
+const DECAY1 = 0u;   // what decays in the window, / 4: a range of the summed parameters,
 const DECAY1_END = 0u;
-const DECAY2 = 0u;   // and of the tables
+const DECAY2 = 0u;   // and a range of the tables
 const DECAY2_END = 0u;
 
 struct Step {

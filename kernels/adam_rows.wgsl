@@ -29,8 +29,8 @@ const BETA1 = 0.9;
 const BETA2 = 0.999;
 const EPSILON = 1e-8;
 const N4 = 16u;        // columns / 4
-const T = 3u;          // which of the batch's sizes the list has
-const PLACES = 0u;     // length of the list where it is none of them, else 0
+const T = 3u;          // which of step.size is the list's length
+const PLACES = 0u;     // the list's length where it is none of these, else 0
 const DECAYS = false;
 const NONE = 0xffffffffu;
 

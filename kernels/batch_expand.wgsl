@@ -32,11 +32,11 @@
 
 const WORKGROUP = 64;
 const ITEM_WORDS = 1u;    // words of bits that the items take
-const HEADERS = 1u;       // from the header of a step to that of the next
-const HEADERS_SEEN = 1u;  // of all slices
-const EVENTS = 0u;        // from a slice to the next, of what has a place for each event
-const ROWS = 0u;          // the same for each row
-const WORDS = 0u;         // and for each word of bits
+const HEADERS = 1u;       // headers from one step's to the next step's
+const HEADERS_SEEN = 1u;  // headers of all slices
+const EVENTS = 0u;        // places from a slice to the next, in arrays by event
+const ROWS = 0u;          // the same in arrays by row
+const WORDS = 0u;         // and in arrays by word of bits
 const NONE = 0xffffffffu;
 const GIVEN = 0xfffffffeu;
 const GIVEN_BIT = 0x80000000u;

@@ -17,11 +17,11 @@
 const WORKGROUP = 64;
 const ITEM_WORDS = 1u;
 const ONE_HOT = false;
-const HEADERS = 1u;       // from the header of a step to that of the next
-const HEADERS_SEEN = 1u;  // of all slices
-const ROWS = 0u;          // from a slice to the next, of what has a place for each row
-const SLOTS = 0u;         // the same for each distinct item
-const WORDS = 0u;         // and for each word of bits
+const HEADERS = 1u;       // headers from one step's to the next step's
+const HEADERS_SEEN = 1u;  // headers of all slices
+const ROWS = 0u;          // places from a slice to the next, in arrays by row
+const SLOTS = 0u;         // the same in arrays by distinct item
+const WORDS = 0u;         // and in arrays by word of bits
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items

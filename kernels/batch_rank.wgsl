@@ -18,7 +18,7 @@
 
 const WORKGROUP = 64;
 const WORDS = 1u;         // W
-const HEADERS_SEEN = 1u;  // of all slices
+const HEADERS_SEEN = 1u;  // headers of all slices
 const SLICE = 0u;         // words from a slice to the next; see batch_expand.wgsl
 
 struct Step {

@@ -24,7 +24,7 @@
 
 const WORKGROUP = 16;
 const GRADIENT = true;
-const PANELS = 0u;  // that matmul_forward_panel made of each row's last product; 0 where u is there
+const PANELS = 0u;  // numbers in a row of dots; 0 where u is there already
 const DOTS4 = (PANELS + 3u) / 4u;
 const ETA = 1.0;  // of the Shannon regulariser: how sharply users choose by utility
 const NONE = 0xffffffffu;

@@ -20,7 +20,7 @@
 const WORKGROUP = 64;
 const N4 = 16u;     // columns / 4
 const BLOCKS = (N4 + 3u) / 4u;
-const ITEMS = 0u;   // I with one-hot features, but 0 for row-sparse Adam; else 0
+const ITEMS = 0u;   // I with one-hot features and dense Adam, else 0
 const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
 const KEPT_SCALE = 1.0;
 const ACCUMULATE_STATE = false;

@@ -28,7 +28,7 @@
 // Backward     is here, with PLAYER      Next   outcome_sum.wgsl      The exact generator   exact_minimax.wgsl
 
 const WORKGROUP = 16;
-const K4 = 0u;         // columns of hidden / 4; 0: logits are there already
+const K4 = 0u;         // columns of hidden / 4; 0 where logits are there already
 const PLAYER = 0u;
 const ETA = 1.0;            // of the choice
 const GENERATOR_ETA = 1.0;  // of the regulariser

@@ -82,7 +82,7 @@ fn unit(e: u32, fed: u32, j: u32, dc: vec4f, dh: vec4f) -> Unit {
     d * f, d * g * i * (1.0 - i), d * i * (1.0 - g * g), d * before * f * (1.0 - f), dh * t * o * (1.0 - o));
 }
 
-// Stores them.
+// Stores the gradients of the gates.
 fn put(e: u32, j: u32, u: Unit) {
   let at = e * 4u * H4 + j;
   gate_gradient[at] = u.i;

@@ -78,8 +78,8 @@ export class BatchBuffers {
   }
 
   /**
-   * How many batches are laid out side by side: as many as are worth a dispatch less, and as memory and a uniform of their
-   * headers allow. @param headersEach of a place in the plan.
+   * How many batches are laid out side by side. More of them save dispatches; memory and the uniform of their headers set a
+   * limit. @param headersEach of a place in the plan.
    */
   static slicesFor(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
@@ -92,8 +92,8 @@ export class BatchBuffers {
   }
 
   /**
-   * The batch's items by token, which gradients of token tables walk along: made for whoever asks first, so that an
-   * evaluation has none. @throws Error after {@link ownDispatches}, and for items without tokens.
+   * The batch's items by token, which gradients of token tables walk along. Made when first asked for, so an evaluation has
+   * none. @throws Error after {@link ownDispatches}, and for items without tokens.
    */
   get tokenPairs(): TokenPairs {
     const { tokens } = this.items;
@@ -106,7 +106,7 @@ export class BatchBuffers {
     return this.#tokenPairs ??= new TokenPairs(this.arena, tokens, this, this.capacity);
   }
 
-  /** What a step does with its own batch before all else, behind {@link layout}. */
+  /** What a step does with its own batch before all else, after {@link layout}. */
   ownDispatches(): ClickDispatch[] {
     this.#dispatched = true;
     return this.#tokenPairs?.dispatches() ?? [];

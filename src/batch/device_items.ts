@@ -1,4 +1,4 @@
-/** The items of a log on the GPU: what is known of them. */
+/** The items of a log on the GPU: their features and tokens. */
 
 import type { ItemFeatures } from "../data/click_log.ts";
 import { tokensAtMost } from "../data/item_catalogue.ts";

@@ -29,7 +29,7 @@ export class DeviceLog {
   readonly capacity: LogCapacity;
   /** [E+1] first row, clicked row or NONE, clicks before the event and {@link GIVEN_BIT}, item clicked or NONE */
   readonly event: View;
-  /** Of the bits that say which items a batch has: of the items shown, or of one-hot ones all. */
+  /** How many bits say which items a batch has: one for each item shown, or with one-hot items for all of the catalogue. */
   readonly itemBits: number;
   /** [R] bit of the row's item, its place among the items that the log shows, the row's place among all rows sorted by item */
   readonly row: View;
@@ -88,7 +88,7 @@ export class DeviceLog {
     }
     const { queue } = this.gpu;
     queue.writeBuffer(this.event.buffer, 0, event);
-    if (rows > 0) { // Deno breaks down on nothing to write
+    if (rows > 0) { // Deno fails on an empty write
       queue.writeBuffer(this.row.buffer, 0, row);
       queue.writeBuffer(this.item.buffer, 0, item);
     }

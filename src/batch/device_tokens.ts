@@ -68,7 +68,7 @@ export class DeviceTokens {
     const { queue } = this.gpu;
     queue.writeBuffer(this.itemFirst.buffer, 0, first);
     queue.writeBuffer(this.tokenFirst.buffer, 0, tokenFirst);
-    if (token.length === 0) return; // Deno breaks down on nothing to write
+    if (token.length === 0) return; // Deno fails on an empty write
     queue.writeBuffer(this.token.buffer, 0, token);
     queue.writeBuffer(this.place.buffer, 0, place);
   }

@@ -100,7 +100,7 @@ export class Plan {
       if (from === undefined || to === undefined) {
         throw noSuchUser(user, userEvents.length - 1);
       }
-      // Rows are sorted by item with a bit for each: twice the same rows would share it.
+      // Rows are sorted by item with one bit each: the rows of a user who comes twice would share theirs.
       if (this.#userStamps[user] === stamp) {
         throw userTwice(user);
       }
@@ -130,7 +130,7 @@ export class Plan {
     this.#entries.set([0, events, rows, 0], 4 * (firstUser + users.length));
     const sizes = { users: users.length, events, rows, items };
     const counted = events - given;
-    // Writes behind a buffer vanish without a word.
+    // A write past the end of a buffer is dropped without an error.
     if (events > this.capacity.events || rows > this.capacity.rows || items > this.capacity.items) {
       const { capacity } = this;
       throw new Error(
@@ -175,7 +175,7 @@ export function userTwice(user: number): UserError {
   return new UserError(`Expected each user once in a batch, got ${user} twice.`);
 }
 
-/** What no batch of several has more of. */
+/** Of each dimension the most that one of several batches has. */
 export function largestOf(batches: readonly ClickSizes[]): ClickSizes {
   const largest = (of: keyof ClickSizes) => Math.max(...batches.map((sizes) => sizes[of]));
   return {

@@ -14,7 +14,7 @@ const markKernel = kernel("token_mark", markText);
 const rankKernel = kernel("batch_rank", rankText);
 const groupKernel = kernel("token_group", groupText);
 
-/** What of a batch its pairs are made from; see batch_group.wgsl. */
+/** The parts of a batch that its pairs are made from; see batch_group.wgsl. */
 export interface RowsByItem {
   readonly slotItem: View;
   readonly slotFirst: View;
@@ -25,7 +25,7 @@ export interface RowsByItem {
 export class TokenPairs {
   /** [.] (slot of the item, token; V more in the list of fed items) */
   readonly pair: View;
-  /** Over two lists of {@link words} words and one word more, whose rank is the number of all pairs. */
+  /** Ranks of two lists of {@link words} words, and of one word more: its rank is the number of all pairs. */
   readonly ranked: View;
   /** Words of a list's bits. */
   readonly words: number;

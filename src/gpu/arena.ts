@@ -50,7 +50,7 @@ export class Arena {
 
   /**
    * A texture for vectors of four f32.
-   * @param used by a batch, of what kernels write; undefined for what only the host writes.
+   * @param used how much of it a batch has, where kernels write it; undefined where only the host does.
    * @throws UserError when the adapter cannot hold that many.
    */
   allocateTexture(
@@ -64,7 +64,7 @@ export class Arena {
     this.#textures.push(texture);
     this.#bytes += BYTES_PER_TEXEL * width * height;
     if (!used) return { texture, layout, size: bytes };
-    // Whole lines, as a copy takes them.
+    // Whole lines: a copy takes nothing less.
     const view = this.allocate(`${name}, as written`, BYTES_PER_TEXEL * width * height);
     return { texture, layout, size: bytes, written: { view, bytes: used } };
   }

@@ -1,12 +1,12 @@
 /**
  * Where a kernel finds its data: a range of a buffer, as storage or as a uniform, or a storage texture.
  *
- * Why textures: a CPU that poses as a GPU (llvmpipe) reads storage number by number, each behind a bounds check of its
- * own, about 200 instructions for a vec4f in 8 lanes. A texel of four f32 is fetched whole: about 60. Storing one takes
- * five times what a buffer's store takes, so kernels write a buffer, which is copied into the texture after them: 6.5 MB
- * in 1.6 + 1.0 ms where textureStore takes 4.8. On such an adapter what matrix products read again and again stands in
- * textures, and nothing else. A kernel is written for buffers; what may stand in a texture it reads and writes through
- * functions of one line, `load_NAME` and `store_NAME`, that {@link placed} turns.
+ * Why textures: a CPU that poses as a GPU (llvmpipe) reads storage number by number, each after a bounds check of its own:
+ * about 200 instructions for a vec4f in 8 lanes. It fetches a texel of four f32 whole: about 60. Storing a texel takes five
+ * times as long as storing to a buffer. So kernels write a buffer, which is copied into the texture after them: 6.5 MB take
+ * 1.6 + 1.0 ms, where textureStore takes 4.8. On such an adapter the matrices that products read again and again stand in
+ * textures, and nothing else does. A kernel is written for buffers. A binding that may stand in a texture is read and
+ * written through functions of one line, `load_NAME` and `store_NAME`, which {@link placed} rewrites.
  */
 
 import type { Kernel } from "./kernel.ts";
@@ -28,7 +28,7 @@ export interface View {
   readonly offset: number;
   /** Bytes. */
   readonly size: number;
-  /** The view is the first of several, of batches that are laid out side by side. */
+  /** The view is the first of several: batches are laid out side by side. */
   readonly slices?: { readonly count: number; /** Bytes from one to the next. */ readonly stride: number };
 }
 
@@ -38,7 +38,7 @@ export interface TextureView {
   readonly layout: TextureLayout;
   /** Bytes of the vectors that count. */
   readonly size: number;
-  /** What kernels write in its place, laid out alike, and how much of it a batch has; absent for what only the host writes. */
+  /** The buffer that kernels write instead, in the same layout, and how much of it a batch has; absent where only the host writes. */
   readonly written?: { readonly view: View; readonly bytes: (sizes: Sizes) => number };
 }
 
@@ -59,7 +59,7 @@ export function isTexture(memory: Memory): memory is TextureView {
 /** Bytes that a uniform binding may have on every adapter. */
 export const UNIFORM_BYTES = 65536;
 
-/** The view as a uniform where it fits one; as it is where not. */
+/** The view as a uniform if it fits one, otherwise as it is. */
 export function uniformIfSmall(view: View): View {
   const uniform: UniformView = { ...view, uniform: true };
   return view.size <= UNIFORM_BYTES ? uniform : view;
@@ -100,7 +100,7 @@ export function writeMemory(
 }
 
 /**
- * A kernel's text with its bindings where the views stand.
+ * A kernel's text with its bindings declared for the places where the views stand.
  * @throws Error for a binding that the kernel reads or writes without the function that this takes.
  */
 export function placed(kernel: Kernel, source: string, views: Readonly<Record<string, Memory>>): string {

@@ -75,7 +75,7 @@ export interface DispatchProfile extends Cost {
 export interface TimedWork extends Cost {
   readonly label: string;
   readonly kernel: string;
-  /** Steps that it does this for at once: what it takes is theirs together, what it costs is of one. */
+  /** For how many steps it does this at once. Its time is that of all of them, its cost that of one. */
   readonly steps: number;
   readonly encode: EncodePass | EncodeBetween;
 }

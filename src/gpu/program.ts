@@ -28,13 +28,13 @@ export interface Cost {
   readonly bytes: number;
 }
 
-/** That other kernels can do a dispatch, too. */
+/** Which other kernels can do a dispatch. */
 export interface KernelChoice<S extends Sizes = Sizes> {
   /** See {@link import("./kernel_shapes.ts").matmulKey}. */
   readonly key: string;
   /** The first is that of the fixed table. */
   readonly variants: readonly MatmulVariant[];
-  /** The same dispatch by one of them. */
+  /** The dispatch by one of them. */
   by(variant: MatmulVariant): DispatchSpec<S>;
 }
 
@@ -49,15 +49,15 @@ export interface DispatchSpec<S extends Sizes = Sizes> {
   readonly cost: (sizes: S) => Cost;
   /** What the dispatch is for, e.g. "utility/layer2 forward". */
   readonly label: string;
-  /** Of a matrix product. */
+  /** Only for a matrix product. */
   readonly choice?: KernelChoice<S>;
 }
 
-/** The batches that are laid out side by side which a replay works on. */
+/** Which of the batches that are laid out side by side a replay works on. */
 export interface Slice {
-  /** The one that kernels of a step read. */
+  /** The batch that the kernels of a step read. */
   readonly index: number;
-  /** How many there are for kernels that {@link forManySteps work for several steps} at once. */
+  /** How many batches there are for kernels that {@link forManySteps work for several steps} at once. */
   readonly count: number;
 }
 export const onlySlice: Slice = { index: 0, count: 1 };

@@ -1,6 +1,6 @@
 /**
  * The adversarial stage as recorded programs over one batch: what is shared, a step of the generator, a step of the
- * reward. Which of them an iteration replays, and how often, is the trainer's to say.
+ * reward. The trainer decides which of them an iteration replays, and how often.
  */
 
 import { BatchBuffers } from "../batch/batch_buffers.ts";
@@ -40,7 +40,7 @@ export interface GameProgramOptions {
 interface GameSpecs {
   /** Lays out the batches of as many steps as the plan has slices. */
   readonly layout: ClickDispatch[];
-  /** What is left to do for the step's own. */
+  /** What the step's own batch still needs after that. */
   readonly batch: ClickDispatch[];
   /** Utilities of the reward as it stands. */
   readonly utilities: ClickDispatch[];

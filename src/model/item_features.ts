@@ -50,7 +50,7 @@ function fitItems({ name, items }: LogSource, wanted: ItemsShape, what: string):
   );
 }
 
-/** The constant [items that there is room for, F] of dense features; undefined without: one-hot ones and tokens never become a matrix. */
+/** The constant [capacity, F] of dense features; undefined without, as one-hot ones and tokens never become a matrix. */
 export function itemFeatures(tape: ClickTape, items: DeviceItems): Tensor | undefined {
   if (!items.features) return undefined;
   return tape.tensor("items/features", items.capacity, items.width, {

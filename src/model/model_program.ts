@@ -37,7 +37,7 @@ export interface RecordableModel {
 export interface ModelOutput {
   /** [rows, 1] */
   readonly utilities: Tensor;
-  /** What they are made of in the last layer. */
+  /** The last layer's inputs, of which they are made. */
   readonly last: RowDotInputs;
 }
 
@@ -122,7 +122,7 @@ export function modelSpecs(
   const outcomes = choiceNll(tape, "choice", utilities, ring, loss);
   const forward = tape.forward();
   const backward = training ? tape.backward() : [];
-  // Last: gradients say what they need of the batch.
+  // Comes last: what gradients need of the batch is known only after they are recorded.
   const own = batch.ownDispatches();
   return {
     layout: batch.layout(),

@@ -18,8 +18,8 @@ const INITIAL_WEIGHT = 0.0001;
 /**
  * The state has a component for every feature k and weighting j, at k n + j, so the first layer's kernel for it is
  * [F n, N]. With one-hot features it stands as a table [I, n N] with the same values in the same order, and the state
- * is never made: what it would give the first layer is a weighted sum of the table's rows. With mixed features neither is
- * it: each click is looked up in the product of its item with a table [V, n N] and a kernel [F, n N].
+ * is never made: what it would give the first layer is a weighted sum of the table's rows. With mixed features it is not
+ * made, either: each click is looked up in the product of its item with a table [V, n N] and a kernel [F, n N].
  * @throws UserError for tanh with mixed features.
  */
 export function pwParameters(items: ItemsShape, config: PwModelConfig): ModelParameter[] {

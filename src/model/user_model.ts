@@ -79,8 +79,8 @@ export class UserModel implements RecordableModel {
   }
 
   /**
-   * All gradients of the last training step by name, but for tables that row-sparse Adam moves: theirs are made for the
-   * rows that the batch touches alone. Waits for the GPU.
+   * All gradients of the last training step by name, except those of tables that row-sparse Adam moves: these are made only
+   * for the rows that the batch touches. Waits for the GPU.
    */
   async gradients(): Promise<Weights> {
     const gradients = await this.parameters.read(this.parameters.gradient.buffer);
@@ -127,8 +127,8 @@ export function recordModel(
 }
 
 /**
- * Values in another order than the model's would be taken for others: a kernel that is transposed, or a flat one whose
- * order nobody can know. How many there are is for {@link checkWeights} to say.
+ * Refuses values that may stand in another order than the model's: a kernel that is transposed, or a flat one, whose order
+ * nobody can know. {@link checkWeights} checks their number.
  *
  * @param shapes of the tensors by the parameters' names. @param what holds them.
  * @throws UserError for a parameter whose tensor has as many values in another shape.

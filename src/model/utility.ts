@@ -78,7 +78,7 @@ function itemPart(tape: ClickTape, items: DeviceItems): Tensor {
 
 /**
  * @param statePart [events, N] what the state gives the first layer, with its bias; the encoder's to make
- * @param options.fused whoever takes the output makes it himself: {@link rowDot}
+ * @param options.fused the op that takes the output makes it, too: {@link rowDot}
  */
 export function utility(
   tape: ClickTape,

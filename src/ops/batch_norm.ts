@@ -88,7 +88,7 @@ export function batchNorm<S extends Sizes, R>(
     return tape.record({ ...node, forward, reference: runningReference });
   }
 
-  // Forward's chunk statistics are used up when backward writes its sums: one buffer.
+  // One buffer for both: nobody reads forward's chunk statistics any more when backward writes its sums.
   const chunkSums = tape.saved(`${name}/chunks`, 2 * MAX_CHUNKS, 4 * N4);
   const normaliser = tape.saved(`${name}/normaliser`, 2, 4 * N4);
 

@@ -104,7 +104,7 @@ function keptNoise(itemDropout: number): number {
   return Math.round((1 - itemDropout) * 2 ** 32) - 1;
 }
 
-/** The noise of a row of the batch, as the kernels have it. */
+/** The noise of a row of the batch, as the kernels compute it. */
 function noiseOf(row: number, stepNoise: number): number {
   const state = (Math.imul(row ^ stepNoise, 747796405) + 2891336453) >>> 0;
   const word = Math.imul((state >>> ((state >>> 28) + 4)) ^ state, 277803737) >>> 0;

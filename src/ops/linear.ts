@@ -23,11 +23,11 @@ import {
   weightGradientInvocations,
 } from "./matmul_kernels.ts";
 
-/** Rows of a constant that the output takes, by an index of the batch, instead of one by one. */
+/** Rows of a constant that are taken by an index of the batch, instead of one after another. */
 export interface Gather<S extends Sizes, R> {
-  /** What counts them. */
+  /** The dimension that counts them. */
   readonly rows: DimName<S>;
-  /** [rows] u32: of the input */
+  /** [rows] u32: the input's row for each */
   readonly index: View;
   /** The same in a reference batch. */
   readonly of: (batch: R) => readonly number[];
@@ -148,7 +148,7 @@ interface Dot extends RowDots {
   readonly weights: Tensor;
 }
 
-/** The dispatch for act(input W + b); the LSTM has use for it too. @param p.dot only for a kernel of panels. */
+/** The dispatch for act(input W + b); the LSTM uses it, too. @param p.dot only for a kernel of panels. */
 export function forwardProduct<S extends Sizes>(
   call: Call<S>,
   p: Product<S> & { elu: boolean; output: Memory; dot?: Dot },
@@ -193,7 +193,7 @@ export function forwardProduct<S extends Sizes>(
 
 /**
  * The dispatch for the gradients of weights and bias.
- * @param g.second an input beside the first with weights of its own and the same output gradient: two matrices at once.
+ * @param g.second another input, with weights of its own and the same output gradient: both matrices get theirs at once.
  */
 export function weightGradient<S extends Sizes>(
   call: Call<S>,

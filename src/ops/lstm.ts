@@ -35,7 +35,7 @@ const panelKernels = {
   forward: kernel("lstm_forward_panel", forwardPanelText),
   backward: kernel("lstm_backward_panel", backwardPanelText),
 };
-/** Units that a panel kernel has its products written out for. */
+/** The most units that the panel kernels' products are written out for. */
 const PANEL_UNITS = 32;
 
 export interface LstmInputs {
@@ -85,10 +85,10 @@ export function lstm(tape: ClickTape, name: string, inputs: LstmInputs): Tensor 
   const onCpu = tape.options.shapes.kind === "cpu";
   const panel = onCpu && H <= PANEL_UNITS;
   const kernels = panel ? panelKernels : loopKernels;
-  /** Of an invocation: in a loop on a CPU adapter weights that were read are used for as many. */
+  /** Users of an invocation. In the loop, on a CPU adapter, weights that were read serve all of them. */
   const users = onCpu && !panel ? 4 : 1;
   const constants: Constants = panel ? { H4 } : { H4, USERS: users };
-  // What an invocation reads at every event.
+  // An invocation reads these at every event.
   const oftenRead = ({ view }: Tensor) => onCpu ? uniformIfSmall(bufferOf(view)) : bufferOf(view);
   const recurrentWeights = panel ? bufferOf(weights.view) : oftenRead(weights);
 

@@ -43,7 +43,7 @@ function panels(panel: Kernel): Partial<Record<MatmulVariant, Kernel>> {
   return { "panel 64": of(64), "panel 128": of(128), "panel 256": of(256) };
 }
 
-/** The texts of all matmul kernels: what was timed with others says nothing of these. */
+/** The texts of all matmul kernels: timings of other texts do not hold for these. */
 export function matmulTexts(): string {
   return Object.values(kernels).flatMap((variants) => Object.values(variants).map((k) => k.source)).join("");
 }
@@ -68,7 +68,7 @@ export function matmulKernel(
   return kernelOf(direction, variantOf(choice, direction, k4, n4, rows));
 }
 
-/** A product by the kernel that the shapes choose, which says what else could do it. @param make for a kernel. */
+/** The dispatch of a product by the kernel that the shapes choose, with the kernels that could do it, too. @param make it. */
 export function matmulDispatch<S extends Sizes>(
   direction: MatmulDirection,
   k4: number,
@@ -87,7 +87,7 @@ export function matmulDispatch<S extends Sizes>(
   };
 }
 
-/** Panels of 16 columns that a kernel of panels splits what it writes into; 0 for the others. @param columns4 its width / 4. */
+/** How many panels of 16 columns a kernel splits its result into; 0 for kernels without. @param columns4 its width / 4. */
 export function panelsOf(kernel: Kernel, columns4: number): number {
   return kernel.name.endsWith("_panel") ? Math.ceil(columns4 / 4) : 0;
 }
@@ -96,7 +96,7 @@ export function panelsOf(kernel: Kernel, columns4: number): number {
 export function matmulInvocations(kernel: Kernel, rows: number, columns4: number): [number, number] {
   const panels = panelsOf(kernel, columns4);
   if (panels > 0) {
-    // Panels of the same rows follow one another: the rows are in cache.
+    // Workgroups of the same rows follow one another, so they find the rows in cache.
     const owned = constantOf(kernel, "WORKGROUP");
     return [owned * panels, Math.ceil(rows / owned)];
   }
@@ -117,7 +117,7 @@ export function weightGradientInvocations(
     : [Math.ceil(k4 / 2) * Math.ceil(n4 / 4), chunks];
 }
 
-/** How a matmul kernel of a CPU adapter that walks along k wants the weights; panels copy them. */
+/** Where a matmul kernel's weights stand: in a uniform for kernels of a CPU adapter that walk along k. Panels copy them. */
 export function matmulWeights(kernel: Kernel, weights: View): View {
   return kernel.name.endsWith("_rows") ? uniformIfSmall(weights) : weights;
 }

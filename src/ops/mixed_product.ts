@@ -66,7 +66,7 @@ export function mixedProduct(
     op: "mixed_product",
     inputs: dense ? [table, dense.features, dense.weights] : [table],
     output,
-    // Not the output: its gradient is read by token, all over the place, which textures are slow at.
+    // Not the output: its gradient is read by token, in scattered rows, and textures are slow at that.
     rereads: dense ? [dense.features] : [],
     forward,
     backward,

@@ -1,4 +1,4 @@
-/** What the losses of a batch come down to: sums over its events, in a slot of the result ring. */
+/** Sums of a batch's losses over its events, in a slot of the result ring. */
 
 import sumText from "../../kernels/outcome_sum.wgsl" with { type: "text" };
 import { constantOf, kernel } from "../gpu/kernel.ts";

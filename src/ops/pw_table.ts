@@ -190,7 +190,7 @@ export function pwTable(
   return tape.record({ op: "pw_table", inputs, output, forward, backward, reference: reference(BY_EVENT) });
 }
 
-/** What tanh needs before the look-up: the sum over the catalogue, and what each click of an event changes of it. */
+/** What tanh needs before the look-up: the sum over the catalogue, and how each click of an event changes it. */
 function windowOf(tape: ClickTape, name: string, inputs: Required<PwTableInputs>): {
   coefficient: View;
   base: View;
@@ -238,7 +238,7 @@ function windowOf(tape: ClickTape, name: string, inputs: Required<PwTableInputs>
   };
 }
 
-/** By its definition: the whole state [E, I n], then the layer. @param byEvent each event feeds an item of its own. */
+/** By definition: the whole state [E, I n], then the layer. @param byEvent each event feeds an item of its own. */
 const reference = (byEvent: boolean): ClickReference => ([table, weights, layerBias, itemBias], batch) => {
   if (!table || !weights || !layerBias) throw new Error("pw_table: expected table, weights and bias");
   const events = byEvent

@@ -88,7 +88,7 @@ export function rowDot<S extends Sizes, R>(
   return tape.record({ op: "row_dot", inputs: [input, weights, bias], output, forward, backward, reference });
 }
 
-/** The dispatch of the way there. @param dots of the input's rows and the weights, where there are any */
+/** The dispatch forward. @param dots of the input's rows with the weights, where the input's op makes them */
 export function rowDotForward<S extends Sizes>(
   dimensions: Dimensions<S>,
   label: string,

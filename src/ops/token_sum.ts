@@ -22,7 +22,7 @@ const chunksKernel = kernel("token_gradient_chunks", chunksText);
 const touchedKernel = kernel("token_gradient_rows", touchedText);
 const gradientKernel = kernel("token_gradient", gradientText);
 
-/** Pairs of a stretch that is summed apart. */
+/** Pairs of a chunk, whose sum is made apart. */
 const CHUNK = constantOf(gradientKernel, "CHUNK");
 
 /** A row for each distinct item of the batch, or for each event, of the item that it feeds. */

@@ -32,13 +32,13 @@ export interface Call<S extends Sizes> extends ShapeChoice {
    * Undefined when the whole gradient is wanted. @param list see {@link TouchedRows}
    */
   touches(table: Tensor, count: Places<S>, list: View): TouchedRows<S> | undefined;
-  /** For what a kernel binds to write, but its constants switch off. */
+  /** For a binding that a kernel writes only with constants that are off. */
   readonly unwritten: View;
 }
 
 /**
- * How many places a list has: one of the batch's sizes, or what follows from them. The latter is a bound: the op writes
- * NONE to all that its invocations, and so Adam's, reach beyond the rows that are touched.
+ * How many places a list has: one of the batch's sizes, or a bound that follows from them. Up to a bound the op writes NONE
+ * to all places past the touched rows, so that Adam, which has as many invocations, finds nothing there.
  */
 export type Places<S extends Sizes> = DimName<S> | {
   readonly of: (sizes: S) => number;
@@ -89,12 +89,12 @@ export interface Node<S extends Sizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
-  /** Inputs that its matrix products read many times over; the output, if they do its gradient. */
+  /** Inputs that its matrix products read many times over; and the output, if they read its gradient so. */
   readonly rereads?: readonly Tensor[];
   forward(call: Call<S>): DispatchSpec<S>[];
   /**
-   * Asks the op to multiply each row of its output by `weights` [1, N], too, as long as it has the row at hand.
-   * Undefined, and absent, where it does not do that.
+   * Asks the op to multiply each row of its output by `weights` [1, N] as well, while the row is in registers.
+   * Undefined, or absent, where the op does not do that.
    */
   dotRows?(weights: Tensor): RowDots | undefined;
   /** Absent for an op without a gradient. Runs only when the output is trainable. */
@@ -146,7 +146,7 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
 
   /**
    * Makes a tensor for an op's output, or a constant when `trainable` is false.
-   * @param more.textured all kernels that read it can read a texture; it gets one where that is worth while.
+   * @param more.textured all kernels that read it can read a texture; it gets one where that is faster.
    */
   tensor(
     name: string,
@@ -171,7 +171,7 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
       columns,
       groups,
       stride,
-      // Made when it is first used: by then all consumers are on the tape.
+      // Made at its first use: by then all consumers are on the tape.
       get view() {
         return view ??= allocate();
       },
@@ -184,7 +184,7 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
     return this.options.arena.allocate(name, 4 * floats({ rows, stride: columns }, this.options.capacity));
   }
 
-  /** The same for what matrix products read again and again. */
+  /** The same, for a matrix that products read again and again. */
   savedForProducts(name: string, rows: Dim<S>, columns: number): Memory {
     return this.#allocate(name, { rows, stride: columns }, true);
   }
