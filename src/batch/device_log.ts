@@ -31,7 +31,7 @@ export class DeviceLog {
   readonly event: View;
   /** How many bits say which items a batch has: one for each item shown, or with one-hot items for all of the catalogue. */
   readonly itemBits: number;
-  /** [R] bit of the row's item, its place among the items that the log shows, the row's place among all rows sorted by item */
+  /** [R] bit of the row's item, its place among the items that the log shows, the row's place among all sorted by item */
   readonly row: View;
   /** [items that the log shows] (the item, place of its first row among all rows sorted by item) */
   readonly item: View;

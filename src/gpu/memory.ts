@@ -38,7 +38,7 @@ export interface TextureView {
   readonly layout: TextureLayout;
   /** Bytes of the vectors that count. */
   readonly size: number;
-  /** The buffer that kernels write instead, in the same layout, and how much of it a batch has; absent where only the host writes. */
+  /** The buffer that kernels write instead, laid out alike, and how much of it a batch has; absent if only the host writes. */
   readonly written?: { readonly view: View; readonly bytes: (sizes: Sizes) => number };
 }
 

@@ -4,7 +4,7 @@ import type { Gpu } from "./device.ts";
 import { isTexture, type Memory, type View } from "./memory.ts";
 import { BYTES_PER_TEXEL, takenOut } from "./texture_layout.ts";
 
-/** Copies buffers and textures to the host in one wait. Words are raw: for floats, make a Float32Array over the same buffer. */
+/** Copies buffers and textures to the host in one wait. Words are raw: a Float32Array over the same buffer has the floats. */
 export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<Uint32Array<ArrayBuffer>[]> {
   const views = memories.map((memory) => isTexture(memory) && memory.written ? memory.written.view : memory);
   const staging = views.map((view) =>

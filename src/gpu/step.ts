@@ -18,14 +18,14 @@ export interface StepPurpose {
   readonly iteration: number;
   /** The share that weight decay takes off the parameters that decay: learning rate x weight decay. */
   readonly decay?: number;
-  /** A 32-bit number that rules what is random in the step. */
+  /** The seed of what is random in the step, 32 bits. */
   readonly noise?: number;
 }
 
 /** The batch of a step. */
 export interface StepBatch<S extends Sizes> {
   readonly sizes: S;
-  /** What means are taken over: of clicks, the events that are not given. */
+  /** How many things means are taken over: of clicks, the events that are not given. */
   readonly counted: number;
   /** Where the batch starts in its plan, in entries; 0 where there is none. */
   readonly first: number;
@@ -66,7 +66,7 @@ export class StepHeaders<S extends Sizes> {
 
   /**
    * @param places how many steps are held at once. @param each headers of a place: programs that work on one batch may
-   *   differ in the rest of it. @param seen places that a kernel for several steps sees from any place on.
+   *   differ in the rest of it. @param seen how many places a kernel for several steps sees, from any place on.
    */
   constructor(
     private readonly arena: Arena,

@@ -45,7 +45,7 @@ export function inPanels(bytes: number, rowVectors: number): TextureLayout {
   return layoutOf(bytes, rowVectors, PANEL_VECTORS);
 }
 
-/** For a matrix that products read: in panels, unless a row is shorter than two cache lines. Parameters as {@link inPanels}. */
+/** For a matrix that products read: in panels, unless a row is shorter than two cache lines. As {@link inPanels}. */
 export function forProducts(bytes: number, rowVectors: number): TextureLayout {
   return rowVectors >= 2 * PANEL_VECTORS ? inPanels(bytes, rowVectors) : rowByRow(bytes);
 }

@@ -1,6 +1,6 @@
 /**
  * The generator pi: how users would act, a network of the reward's build whose outputs are the logits of a softmax over
- * what is displayed. user-model section 4.2.
+ * what is displayed. See kernels/course/9-minimax.md.
  */
 
 import type { ItemCatalogue } from "../data/item_catalogue.ts";

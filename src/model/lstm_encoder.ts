@@ -1,4 +1,4 @@
-/** The LSTM encoder: from the items clicked so far to the state before each event. user-model section 2. */
+/** The LSTM encoder: from the items clicked so far to the state before each event. See kernels/course/3-lstm.md. */
 
 import type { DeviceItems } from "../batch/device_items.ts";
 import { linear } from "../ops/linear.ts";

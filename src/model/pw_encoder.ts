@@ -1,4 +1,4 @@
-/** The position-weights encoder: the last clicks under learned weightings. user-model section 2. */
+/** The position-weights encoder: the last clicks under learned weightings. See kernels/course/8-position-weights.md. */
 
 import type { DeviceItems } from "../batch/device_items.ts";
 import { UserError } from "../user_error.ts";

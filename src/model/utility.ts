@@ -1,4 +1,4 @@
-/** The utility u = MLP([s ; f]) of every displayed row. user-model section 3. */
+/** The utility u = MLP([s ; f]) of every displayed row. */
 
 import type { DeviceItems } from "../batch/device_items.ts";
 import { batchNorm } from "../ops/batch_norm.ts";

@@ -1,4 +1,4 @@
-/** The end of a step: partial sums are added up and Adam moves the parameters. One dispatch, and one for each sparse table. */
+/** The end of a step: adds up partial sums and moves the parameters by Adam. One dispatch, and one for each sparse table. */
 
 import adamText from "../../kernels/adam.wgsl" with { type: "text" };
 import rowsText from "../../kernels/adam_rows.wgsl" with { type: "text" };

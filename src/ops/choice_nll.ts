@@ -16,7 +16,7 @@ import { rowDotForward, type RowDotInputs } from "./row_dot.ts";
 const lossKernel = kernel("choice_nll", lossText);
 
 /**
- * [events, 4]: loss, prec@1, prec@2, and 1 where there was a click, of each event; zeros for a given one. Their sums go to `ring` at the
+ * [events, 4]: loss, prec@1, prec@2, and 1 where there was a click; zeros for a given event. Their sums go to `ring` at the
  * step's slot. The gradient of the mean loss is made in the same dispatch when the tape is to train.
  *
  * @param u [rows, 1] utilities. @param ring [.] vec4f. @param options.eta P(a) = exp(eta u_a) / (1 + sum exp(eta u)).

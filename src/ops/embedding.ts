@@ -35,7 +35,7 @@ export function embeddingGradient(
   };
 }
 
-/** The dispatch that sums over the events that feed each distinct item. @param source [events, N] @param output [items, N] */
+/** The dispatch that sums over the events feeding each distinct item. @param source [events, N] @param output [items, N] */
 export function fedGradient(
   tape: ClickTape,
   call: ClickCall,

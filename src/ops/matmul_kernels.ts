@@ -68,7 +68,7 @@ export function matmulKernel(
   return kernelOf(direction, variantOf(choice, direction, k4, n4, rows));
 }
 
-/** The dispatch of a product by the kernel that the shapes choose, with the kernels that could do it, too. @param make it. */
+/** A product's dispatch by the kernel that the shapes choose, and the kernels that could do it, too. @param make it. */
 export function matmulDispatch<S extends Sizes>(
   direction: MatmulDirection,
   k4: number,

@@ -1,6 +1,6 @@
 /**
- * minimax: the game of generator and reward with the L2 regulariser (user-model section 4.2), both losses and one
- * player's gradient at once.
+ * minimax: the game of generator and reward with the L2 regulariser, both losses and one player's gradient at once. See
+ * kernels/course/9-minimax.md.
  *
  *   V = 1/E { sum_e sum_{r in e} pi_r u_r - R(pi) } - 1/E sum_e u_click,   R(pi) = 1/(2 eta) sum pi^2
  *
@@ -52,8 +52,8 @@ export interface MinimaxInputs {
 export type Player = "generator" | "reward" | undefined;
 
 /**
- * [events, 8]: nll, prec@1, prec@2 of u, 1 with a click; loss_min, prec@1, prec@2 of pi, loss_max; zeros for a given event. With a ring their
- * sums go there, at the step's slot. About 40 R flops. @throws Error for shapes that do not fit.
+ * [events, 8]: nll, prec@1, prec@2 of u, 1 with a click; loss_min, prec@1, prec@2 of pi, loss_max; zeros for a given event.
+ * With a ring their sums go there, at the step's slot. About 40 R flops. @throws Error for shapes that do not fit.
  */
 export function minimax(
   tape: ClickTape,

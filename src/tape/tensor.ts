@@ -33,7 +33,7 @@ export interface Tensor {
 export interface ParameterPlace {
   /** First float in the arenas of weights, gradients and moments. */
   readonly offset: number;
-  /** The rows belong to items of the catalogue, or to their tokens: the gradient is written by row, not summed over chunks of the batch. */
+  /** The rows belong to items of the catalogue, or to tokens: the gradient is written by row, not summed over chunks. */
   readonly table: boolean;
   /** A running average that a kernel writes itself; not trainable. */
   readonly statistic: boolean;
