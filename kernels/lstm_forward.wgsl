@@ -17,8 +17,8 @@
 //              be a chain of launches. But 128 users are 128 invocations, far too few to hide latency, and h and c, which a
 //              loop indexes, do not stay in registers. A workgroup a user, one invocation for each gate of each unit, suits
 //              a GPU better: study/lstm_forward_2_workgroup.wgsl.
-// On llvmpipe  USERS is 4. In a loop a vec4f of weights is read lane by lane, in some 115 instructions, to multiply and add with
-//              8. So each block of weights that was read serves four users. Figures: bench/ladder.md
+// On llvmpipe  USERS is 4. In a loop a vec4f of weights is read lane by lane, which takes many times the instructions of the
+//              products that need it. So each block of weights that was read serves four users. Figures: bench/ladder.md
 // Cost         8 H^2 flops an event, weights from cache.      Backward   lstm_backward.wgsl
 
 const WORKGROUP = 8;

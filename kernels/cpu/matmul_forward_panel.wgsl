@@ -18,7 +18,7 @@
 //   16 columns keep the code of 64 k within the first-level instruction cache. 32 columns halve the reads of the input and
 //              are slower; 8 columns are no faster. With more than 64 k the code comes from the second level, 9 bytes a cycle.
 //   One axis   an invocation finds its row by local_invocation_id.x. local_invocation_index, or a second axis, costs 16 more
-//              integer divisions for eight invocations: 23 ns, 6 % of 25,600 x 64 x 64.
+//              integer divisions for eight invocations: 6 % of 25,600 x 64 x 64.
 //   256 rows   copy the panel half as often as 128 would: 4 %.
 //   Panels     the input, too, stands in panels of 16 columns (src/gpu/texture_layout.ts). That is for the gradients, which
 //              read 16 columns of every row. Here it makes little difference.

@@ -11,10 +11,10 @@
 // Work split   as in cpu/matmul_forward_panel.wgsl, which says why: a workgroup owns WORKGROUP rows x 16 columns of the
 //              result. It copies its panel of W, transposed to [N, 16], into workgroup memory. An invocation owns one row, in
 //              code without loops or branches.
-// On llvmpipe  ELU' needs 16 columns of the input, 64 bytes of each row. Row by row they are one cache line in four, and eight
-//              rows wait 140 ns for memory. So the input stands in panels of 16 columns (src/gpu/texture_layout.ts).
-//              output_gradient is read by whole rows and stands row by row; in panels it takes 0.4 ms more.
-//              Figures: bench/ladder.md
+// On llvmpipe  ELU' needs 16 columns of the input, 64 bytes of each row. Row by row they are one cache line in four, and every
+//              eight rows wait for memory. So the input stands in panels of 16 columns (src/gpu/texture_layout.ts).
+//              output_gradient is read by whole rows and stands row by row; panels of it are slower. Figures:
+//              bench/ladder.md
 // Cost         2 M K N flops, 4 (2 M K + K N + M N) bytes.     Accuracy   N roundings of the running sum
 // Forward      cpu/matmul_forward_panel.wgsl
 

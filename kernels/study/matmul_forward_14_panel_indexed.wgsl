@@ -5,8 +5,8 @@
 // Idea         step 13, but all texels of the row are fetched before the first sum: no call stands between the sums.
 // On a GPU     (reasoned, not measured) 16 more registers, and no gain.
 // On llvmpipe  the sums stay in their registers. What remains is the cost of starting. local_invocation_index is made of three
-//              coordinates, for which llvmpipe does 24 integer divisions for eight invocations, 23 ns. And each workgroup of
-//              128 rows copies its panel. The shipped kernel, cpu/matmul_forward_panel.wgsl, has one axis of 256 and reads
+//              coordinates, for which llvmpipe does 24 integer divisions for eight invocations. And each workgroup of 128 rows
+//              copies its panel. The shipped kernel, cpu/matmul_forward_panel.wgsl, has one axis of 256 and reads
 //              local_invocation_id.x: 8 divisions.
 
 const WORKGROUP = 1;

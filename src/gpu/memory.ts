@@ -1,12 +1,14 @@
 /**
  * Where a kernel finds its data: a range of a buffer, as storage or as a uniform, or a storage texture.
  *
- * Why textures: a CPU that poses as a GPU (llvmpipe) reads storage number by number, each after a bounds check of its own:
- * about 200 instructions for a vec4f in 8 lanes. It fetches a texel of four f32 whole: about 60. Storing a texel takes five
- * times as long as storing to a buffer. So kernels write a buffer, which is copied into the texture after them: 6.5 MB take
- * 1.6 + 1.0 ms, where textureStore takes 4.8. On such an adapter the matrices that products read again and again stand in
- * textures, and nothing else does. A kernel is written for buffers. A binding that may stand in a texture is read and
- * written through functions of one line, `load_NAME` and `store_NAME`, which {@link placed} rewrites.
+ * Why textures: a CPU that poses as a GPU (llvmpipe) reads storage number by number, each after a bounds check of its own.
+ * It fetches a texel of four f32 whole, in a third of the instructions (bench/ladder.md, "How llvmpipe runs a kernel").
+ * Storing a texel takes longer than storing to a buffer. So kernels write a buffer, which is copied into the texture after
+ * them: 6.5 MB take 1.6 + 1.0 ms, where textureStore takes 4.8.
+ *
+ * On such an adapter the matrices that products read again and again stand in textures, and nothing else does. A kernel is
+ * written for buffers. A binding that may stand in a texture is read and written through functions of one line, `load_NAME`
+ * and `store_NAME`, which {@link placed} rewrites.
  */
 
 import type { Kernel } from "./kernel.ts";
@@ -43,8 +45,8 @@ export interface TextureView {
 }
 
 /**
- * A small range of a buffer that kernels only read, as a uniform: on llvmpipe a vec4f costs about 140 instructions there
- * and 200 from storage. At most 64 KiB.
+ * A small range of a buffer that kernels only read, as a uniform: llvmpipe reads it with fewer instructions than storage. At
+ * most 64 KiB.
  */
 export interface UniformView extends View {
   readonly uniform: true;
