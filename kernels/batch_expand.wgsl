@@ -26,7 +26,8 @@
 // Why slices   on small batches a step costs what its dispatches cost. Up to sixteen steps share this one.
 // On a GPU     (reasoned, not measured) the host sends 16 bytes a user; all else is read from the log on the device. An
 //              invocation's rows are contiguous, but neighbours start a page apart: the writes of row are not coalesced.
-//              Atomics on bits go to scattered words and seldom meet. More slices fill the GPU where a batch is small.
+//              Atomics on bits go to scattered words; only those of popular items meet. More slices fill the GPU where a batch
+//              is small.
 // Cost         12 bytes read, 16 written and two bits set a row; 24 read and 28 written an event.
 // Next         batch_rank.wgsl
 

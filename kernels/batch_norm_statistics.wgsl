@@ -6,8 +6,9 @@
 //
 // For          both kinds of adapter
 // Work split   one invocation owns four columns of one chunk of rows; neighbours own neighbouring columns.
-// On a GPU     (reasoned, not measured) coalesced. 64 columns in 16 chunks are only 256 invocations: each walks along a sixteenth
-//              of the rows, twice, with little in flight. More chunks, or a tree in a workgroup, would suit a GPU better.
+// On a GPU     (reasoned, not measured) coalesced. 64 columns in 16 chunks are only 256 invocations, in workgroups of 8. Each
+//              walks along a sixteenth of the rows, twice, with little in flight. More chunks, or a tree in a workgroup, would
+//              suit a GPU better.
 // On llvmpipe  two cores, 25,600 x 64: 0.95 ms, 7 GB/s counted once (a second walk is half of it)
 // Cost         4 flops, 4 bytes an element (read twice, the second time from cache).
 // Next         batch_norm_forward.wgsl combines the chunks

@@ -10,8 +10,9 @@
 // For          both kinds of adapter
 // Work split   one invocation owns 16 columns of one item. A bit of ranked tells whether the batch shows the item. It adds up the
 //              item's events in order: no atomics, the same bits every time.
-// On a GPU     (reasoned, not measured) neighbours own 64 bytes each of a row: see first_layer_forward.wgsl. Most items are
-//              absent, and to write their zeros is most of the work. Of the rows only clicks count, but all are looked at.
+// On a GPU     (reasoned, not measured) neighbours own 64 bytes each of a row: see first_layer_forward.wgsl. In a large catalogue
+//              most items are absent, and to write their zeros is most of the work. All rows of an item are looked at, though
+//              only clicks count.
 // Cost         4 bytes an element of the table written, 4 an element of source read.
 // Forward      a look-up: lstm_forward.wgsl with TABLE      Only touched rows   embedding_gradient_rows.wgsl
 

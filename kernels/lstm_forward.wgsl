@@ -14,9 +14,9 @@
 // Work split   one invocation owns USERS users and loops over their events side by side. h and c stay in private memory, and no
 //              barrier is needed. The dispatch takes as long as its longest history.
 // On a GPU     USERS is 1 (reasoned, not measured). One dispatch serves the whole history, where a dispatch for each event would
-//              be a chain of launches. But 128 users are 128 invocations, far too few to hide latency, and h and c, which a
-//              loop indexes, do not stay in registers. A workgroup a user, one invocation for each gate of each unit, suits
-//              a GPU better: study/lstm_forward_2_workgroup.wgsl.
+//              be a chain of launches. But 128 users are 128 invocations, far too few to hide latency, in workgroups of 8, a
+//              quarter of a subgroup of 32. And h and c, which a loop indexes, do not stay in registers. A workgroup a user,
+//              one invocation for each gate of each unit, suits a GPU better: study/lstm_forward_2_workgroup.wgsl.
 // On llvmpipe  USERS is 4. In a loop a vec4f of weights is read lane by lane, which takes many times the instructions of the
 //              products that need it. So each block of weights that was read serves four users. Figures: bench/ladder.md
 // Cost         8 H^2 flops an event, weights from cache.      Backward   lstm_backward.wgsl

@@ -10,7 +10,8 @@
 // Work split   one invocation owns four columns of one chunk of rows (x: columns, y: chunks).
 // Why so       both gradients need the input. In one walk it is read once.
 // On a GPU     (reasoned, not measured) neighbours read neighbouring columns of the same row: coalesced, and output_gradient is a
-//              broadcast. 64 columns in 16 chunks are only 256 invocations, which is few: memory is read with little in flight.
+//              broadcast. 64 columns in 16 chunks are only 256 invocations, in workgroups of 8: memory is read with little in
+//              flight.
 // Cost         5 K flops, 8 K bytes a row.
 // Forward      row_dot_forward.wgsl, cpu/row_dot_sum.wgsl      Next   adam.wgsl
 
