@@ -17,14 +17,20 @@ export {
   usersOf,
 } from "./data/click_log.ts";
 export { checkLog } from "./data/check_log.ts";
-export { type LogSource, MemoryLog } from "./data/log_source.ts";
+export { type LogSource, MemoryLog, type OnProgress, type UserIndex } from "./data/log_source.ts";
 export { PackedLog } from "./data/packed_log.ts";
 export { PackedLogWriter } from "./data/packed_log_writer.ts";
 export { PackedItems } from "./data/packed_items.ts";
 export { PackedItemsWriter } from "./data/packed_items_writer.ts";
 export { readPaperFile } from "./data/paper_file.ts";
-export { attainable, type DemoShop, type DemoTruth, makeDemoShop } from "./data/demo_shop.ts";
-export { clickRateBaseline, randomBaseline } from "./data/baselines.ts";
+export {
+  attainable,
+  type DemoOptions,
+  type DemoShop,
+  type DemoTruth,
+  makeDemoShop,
+} from "./data/demo_shop.ts";
+export { clickRateBaseline, randomBaseline, type RankingBaseline } from "./data/baselines.ts";
 export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
 export { UserError } from "./user_error.ts";
 export { type AdapterDescription, Gpu, openGpu } from "./gpu/device.ts";

@@ -3,5 +3,6 @@
  * expected, what was found and what to do; the command line prints it alone, without a stack trace.
  */
 export class UserError extends Error {
+  /** Stands before the message where the error is printed whole. */
   override readonly name = "UserError";
 }

@@ -6,6 +6,7 @@ import { type ChoiceFigures, ChoiceSums, type RankingFigures, RankingSums } from
 
 /** A ranking only: it gives no probabilities, so it has no loss. */
 export interface RankingBaseline extends RankingFigures {
+  /** Always null. */
   nll: null;
 }
 

@@ -71,9 +71,11 @@ export interface Clicks {
   readonly rowItem: Uint32Array<ArrayBuffer>;
 }
 
+/** A log with the items that it shows. `checkLog` says whether its numbers fit together. */
 export interface ClickLog extends Clicks {
   /** Short name for reports, e.g. "demo" or the file's name. */
   readonly name: string;
+  /** [I] what is known of the items; rows name them by their number, 0 to I - 1. */
   readonly items: ItemFeatures;
 }
 

@@ -15,12 +15,15 @@ import { type ChoiceFigures, choiceFigures } from "./ranking.ts";
 
 /** Sizes of the shop. */
 export interface DemoOptions {
+  /** U, 7 or more: fewer would leave a part of the log without users. */
   readonly users: number;
+  /** I, as many as a page shows or more. */
   readonly items: number;
   /** Items on a page, all different. */
   readonly pageSize: number;
   /** Events of a user: uniform in minEvents..maxEvents. */
   readonly minEvents: number;
+  /** The most events of a user. */
   readonly maxEvents: number;
 }
 
@@ -38,8 +41,11 @@ export interface DemoTruth {
   readonly utility: Float64Array<ArrayBuffer>;
 }
 
+/** A shop: what a model may learn from, and what it should have learned. */
 export interface DemoShop {
+  /** What the users were shown and what they clicked. */
   readonly log: ClickLog;
+  /** Why they did. */
   readonly truth: DemoTruth;
 }
 
@@ -74,7 +80,7 @@ const categoryAppeal = [-0.3, -0.1, 0.1, 0.3];
 const brandAppeal = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];
 
 /**
- * What a user's clicks have made of her: running means of the features of the clicked items, where each click
+ * What their clicks have made of a user: running means of the features of the clicked items, where each click
  * keeps 70 % of what was there before. Zero before the first click.
  */
 class Taste {
@@ -85,8 +91,8 @@ class Taste {
   }
 
   /**
-   * She likes the style of what she clicked (the more so the further out it is, up to a limit) and dislikes
-   * prices far from those she is used to. The rest is the same for everybody: quality, novelty, category,
+   * Users like the style of what they clicked (the more so the further out it is, up to a limit) and dislike
+   * prices far from those they are used to. The rest is the same for everybody: quality, novelty, category,
    * brand, and a sale, which counts for more where the price is low.
    */
   utility(f: Float32Array): number {

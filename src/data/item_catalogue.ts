@@ -11,13 +11,16 @@ export type ItemsShape =
   | { readonly kind: "one-hot" | "dense"; readonly count: number; readonly width: number }
   | { readonly kind: "mixed"; readonly count: number; readonly width: number; readonly tokens: number };
 
+/** The shape of features that are in memory. */
 export function itemsShape(items: ItemFeatures): ItemsShape {
   const { kind, count } = items;
   if (kind === "mixed") return { kind, count, width: items.width, tokens: items.tokens.count };
   return { kind, count, width: kind === "dense" ? items.width : count };
 }
 
+/** The items of a log, read as a batch needs them: {@link MemoryItems} in memory, `PackedItems` in a file. */
 export interface ItemCatalogue {
+  /** How many items there are, and what is known of each. */
   readonly shape: ItemsShape;
   /** [most + 1] how many items have so many tokens; empty for items without. */
   readonly tokenCounts: Uint32Array;
@@ -30,20 +33,24 @@ export interface ItemCatalogue {
   read(ids: Uint32Array): ItemFeatures;
 }
 
+/** Items that are in memory, as a catalogue. */
 export class MemoryItems implements ItemCatalogue {
+  /** How many items there are, and what is known of each. */
   readonly shape: ItemsShape;
   #tokenCounts: Uint32Array | undefined;
 
-  /** @throws UserError for features that do not fit together. */
+  /** Takes features as they are. @throws {UserError} for sizes that do not fit together, or a token that there is not */
   constructor(readonly items: ItemFeatures) {
     if (items.kind !== "one-hot") checkFeatures(items);
     this.shape = itemsShape(items);
   }
 
+  /** [most + 1] how many items have so many tokens, counted when it is first asked for; empty for items without. */
   get tokenCounts(): Uint32Array {
     return this.#tokenCounts ??= this.items.kind === "mixed" ? countTokens(this.items.tokens) : NO_TOKENS;
   }
 
+  /** A copy of the features of these items, in this order; of one-hot items all of them. @param ids ascending, each once. */
   read(ids: Uint32Array): ItemFeatures {
     const { items } = this;
     if (items.kind === "one-hot") return items;

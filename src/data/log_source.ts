@@ -7,7 +7,7 @@ import { checkLog, checkSplits } from "./check_log.ts";
 import { type ClickLog, type Clicks, NONE, type Split, splits, usersOf } from "./click_log.ts";
 import { type ItemCatalogue, MemoryItems, overOwnItems } from "./item_catalogue.ts";
 
-/** Running numbers by user, and whose part she is: all of a log that is always in memory, 13 bytes a user. */
+/** Running numbers by user, and the part of each: all of a log that is always in memory, 13 bytes a user. */
 export interface UserIndex {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
@@ -19,8 +19,11 @@ export interface UserIndex {
   readonly userCounted: Uint32Array<ArrayBuffer>;
 }
 
+/** A click log that is read user by user: {@link MemoryLog} in memory, `PackedLog` in a file. */
 export interface LogSource extends UserIndex {
+  /** Short name for reports, e.g. "demo" or the file's name. */
   readonly name: string;
+  /** The items that its rows display. */
   readonly items: ItemCatalogue;
   /** The whole log, where it is in memory. */
   readonly log: ClickLog | undefined;
@@ -34,12 +37,18 @@ export interface LogSource extends UserIndex {
   with(change: { readonly items?: ItemCatalogue; readonly userSplit?: UserIndex["userSplit"] }): LogSource;
 }
 
+/** A log that is in memory, as a source. It copies nothing but the running numbers of users. */
 export class MemoryLog implements LogSource {
   readonly userRows: Uint32Array<ArrayBuffer>;
   readonly userCounted: Uint32Array<ArrayBuffer>;
 
+  /** The catalogue of the log's own items. */
   readonly items: ItemCatalogue;
 
+  /**
+   * Counts the rows of each user, and the events that are not given.
+   * @throws {UserError} for item features that do not fit together; {@link checkLog} checks the rest
+   */
   constructor(readonly log: ClickLog) {
     this.items = new MemoryItems(log.items);
     const { userEvents, eventRows, eventGiven } = log;
@@ -53,6 +62,7 @@ export class MemoryLog implements LogSource {
     }
   }
 
+  /** The log's. */
   get name(): string {
     return this.log.name;
   }
@@ -63,6 +73,7 @@ export class MemoryLog implements LogSource {
     return this.log.userEvents;
   }
 
+  /** A copy of what these users did. @param users ascending, each once. */
   read(users: Uint32Array): Clicks {
     const { log } = this;
     const window = makeWindow(this, users);
@@ -82,6 +93,7 @@ export class MemoryLog implements LogSource {
     return window;
   }
 
+  /** The same clicks. @param change its catalogue, if it has one, is in memory: another one is not taken. */
   with({ items, userSplit = this.userSplit }: Parameters<LogSource["with"]>[0]): MemoryLog {
     return new MemoryLog({ ...this.log, userSplit, items: items?.items ?? this.log.items });
   }
@@ -165,9 +177,11 @@ export function* walk(
   }
 }
 
+/** Displayed items of a user. */
 export function rowsOf({ userRows }: UserIndex, user: number): number {
   return (userRows[user + 1] ?? 0) - (userRows[user] ?? 0);
 }
+/** Events of a user. */
 export function eventsOf({ userEvents }: UserIndex, user: number): number {
   return (userEvents[user + 1] ?? 0) - (userEvents[user] ?? 0);
 }

@@ -22,8 +22,13 @@ export const KINDS = ["one-hot", "dense", "mixed"] as const;
 /** Words that are read at once: items of a batch are often close to each other. */
 const BLOCK = 4096;
 
+/**
+ * A catalogue in a file that `PackedItemsWriter` wrote. In memory are two blocks of 16 KiB, and 4 bytes for each number of
+ * tokens that an item can have.
+ */
 export class PackedItems implements ItemCatalogue, Disposable {
-  readonly items = undefined;
+  /** It is never in memory as a whole. */
+  readonly items: undefined = undefined;
   readonly #index: Block;
   readonly #words: Block;
 
@@ -39,7 +44,10 @@ export class PackedItems implements ItemCatalogue, Disposable {
     this.#index = new Block(file, HEADER_WORDS + words, kind === "mixed" ? count + 1 : 0);
   }
 
-  /** @throws UserError for a file that cannot be read, is none of these, or is cut off. */
+  /**
+   * Opens a file and checks all of it against its checksums, in a megabyte of memory.
+   * @throws {UserError} for a file that cannot be read, is none of these, or is cut off
+   */
   static open(path: string): PackedItems {
     const file = PackedFile.open(path, "catalogue");
     try {
@@ -68,6 +76,11 @@ export class PackedItems implements ItemCatalogue, Disposable {
     }
   }
 
+  /**
+   * The features of these items, in this order; of one-hot items all of them, which takes no reading.
+   * @param ids ascending, each once.
+   * @throws {UserError} for a file that cannot be read, or whose tokens do not fit together
+   */
   read(ids: Uint32Array): ItemFeatures {
     const { shape } = this;
     if (shape.kind === "one-hot") return { kind: shape.kind, count: shape.count };
@@ -102,9 +115,11 @@ export class PackedItems implements ItemCatalogue, Disposable {
     return { kind: shape.kind, count, width, values, tokens: { count: shape.tokens, first, token } };
   }
 
+  /** Closes the file; nothing can be read after it. */
   close(): void {
     this.file.close();
   }
+  /** Closes the file, at the end of the block of a `using` declaration. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -22,7 +22,11 @@ export class PackedItemsWriter implements Disposable {
     if (shape.kind === "mixed") this.#index.push(0);
   }
 
-  /** @param shape of the items; how many there are shows in the end. @throws UserError where the file cannot be made. */
+  /**
+   * Begins a file beside `path`, which takes its place when it is finished.
+   * @param shape of the items; its count is not used: how many there are shows in the end.
+   * @throws {UserError} where the file cannot be made
+   */
   static create(path: string, shape: ItemsShape): PackedItemsWriter {
     return new PackedItemsWriter(PackedFileWriter.create(path), shape);
   }

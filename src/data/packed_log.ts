@@ -33,8 +33,13 @@ function indexBytes(users: number): number {
   return 12 * (users + 1) + users;
 }
 
+/**
+ * A log in a file that `PackedLogWriter` wrote. In memory are the index, 13 bytes a user, and the longest run of users that
+ * was read at once.
+ */
 export class PackedLog implements LogSource, Disposable {
-  readonly log = undefined;
+  /** It is never in memory as a whole. */
+  readonly log: undefined = undefined;
   /** Grows to the longest run of users that was read at once. */
   #words = new Uint32Array();
 
@@ -49,8 +54,9 @@ export class PackedLog implements LogSource, Disposable {
   ) {}
 
   /**
+   * Opens a file and checks all of it against its checksums, in a megabyte of memory.
    * @param name of the log, for reports. @param items that its rows display.
-   * @throws UserError for a file that cannot be read, is none of these, or is cut off.
+   * @throws {UserError} for a file that cannot be read, is none of these, or is cut off.
    */
   static open(path: string, name: string, items: ItemFeatures | ItemCatalogue): PackedLog {
     const file = PackedFile.open(path, "click log");
@@ -91,6 +97,11 @@ export class PackedLog implements LogSource, Disposable {
     return new PackedLog(file, name, items, userSplit, userEvents, userRows, userCounted);
   }
 
+  /**
+   * What these users did, by one read of the file for each run of neighbours.
+   * @param users ascending, each once.
+   * @throws {UserError} for a file that cannot be read, or whose events and items do not fit together
+   */
   read(users: Uint32Array): Clicks {
     const window = makeWindow(this, users);
     const place = { user: 0, row: 0 };
@@ -155,9 +166,11 @@ export class PackedLog implements LogSource, Disposable {
     }
   }
 
+  /** Closes the file; nothing can be read after it. */
   close(): void {
     this.file.close();
   }
+  /** Closes the file, at the end of the block of a `using` declaration. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -31,7 +31,7 @@ export class PackedLogWriter implements Disposable {
     for (const running of [this.#events, this.#rows, this.#counted]) running.push(0);
   }
 
-  /** @throws UserError where the file cannot be made. */
+  /** Begins a file beside `path`, which takes its place when it is finished. @throws {UserError} where it cannot be made */
   static create(path: string): PackedLogWriter {
     return new PackedLogWriter(PackedFileWriter.create(path));
   }
