@@ -1,0 +1,89 @@
+/** The course: every kernel has its chapter, chapters are short, and what they name is there. */
+
+import assert from "node:assert/strict";
+import { exercises } from "../bench/exercises.ts";
+import { ladders } from "../bench/ladder_steps.ts";
+import { kernelFiles } from "./kernel_files.ts";
+
+const root = new URL("../", import.meta.url);
+const folder = new URL("kernels/course/", root);
+
+/** By the numbers in their names. */
+const chapters = [...Deno.readDirSync(folder)].map(({ name }) => ({
+  name,
+  number: Number(name.match(/^(\d+)-[a-z-]+\.md$/)?.[1]),
+  text: Deno.readTextFileSync(new URL(name, folder)),
+})).sort((a, b) => a.number - b.number);
+
+/** The paths of a text's links, without what stands behind #. */
+function links(text: string): string[] {
+  return [...text.matchAll(/\]\(([^)#]+)(#[^)]*)?\)/g)].map(([, path]) => path ?? "");
+}
+
+Deno.test("course: ten chapters in order, each with all its parts, none longer than 150 lines", () => {
+  assert.deepEqual(chapters.map(({ number }) => number), Array.from({ length: 10 }, (_, k) => k + 1));
+  for (const { name, number, text } of chapters) {
+    assert.match(text, new RegExp(`^# ${number}\\. `), name);
+    assert.ok(text.split("\n").length <= 151, `${name} is too long`);
+    const parts = ["Who owns what", "Questions", "Exercise"];
+    if (number < 10) parts.push("The mathematics");
+    for (const part of parts) assert.match(text, new RegExp(`^## ${part}`, "m"), `${name}: ${part}`);
+    assert.equal(text.match(/<details>/g)?.length, 3, `${name}: three questions`);
+    assert.equal(text.match(/<\/details>/g)?.length, 3, name);
+    if (number < 10) assert.match(text, /reasoned, not measured: no GPU has timed it\./i, name);
+  }
+});
+
+Deno.test("course: every kernel has a chapter, those for a CPU adapter the last one", () => {
+  const linked = (some: typeof chapters) => new Set(some.flatMap(({ text }) => links(text)));
+  const before = linked(chapters.slice(0, -1));
+  const missing = kernelFiles("").filter((path) => !before.has(`../${path}`));
+  const last = linked(chapters.slice(-1));
+  missing.push(...kernelFiles("cpu/").filter((path) => !last.has(`../${path}`)));
+  assert.deepEqual(missing, []);
+});
+
+Deno.test("course: links and named files are there", async () => {
+  for (const { name, text } of chapters) {
+    const named = [...text.matchAll(/\b((?:src|bench|test)\/[\w/]+\.ts)\b/g)].map(([path]) =>
+      `../../${path}`
+    );
+    for (const path of [...links(text), ...named]) {
+      await Deno.stat(new URL(path, folder)).catch(() => assert.fail(`${name} names ${path}`));
+    }
+    for (const [, path, place] of text.matchAll(/\]\(([^)#]+\.md)#([^)]+)\)/g)) {
+      const headings = Deno.readTextFileSync(new URL(path ?? "", folder)).match(/^#+ .*$/gm) ?? [];
+      const places = headings.map((text) =>
+        text.replace(/^#+ /, "").toLowerCase().replace(/[^\w -]/g, "").replaceAll(" ", "-")
+      );
+      assert.ok(places.includes(place ?? ""), `${name} names ${path}#${place}`);
+    }
+  }
+});
+
+Deno.test("course: its commands name exercises, ladders and tasks that there are", () => {
+  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
+  const named = new Set<string>();
+  for (const { name, text } of chapters) {
+    for (const [line, task = "", rest = ""] of text.matchAll(/^deno task (\S+)([^#\n]*)/gm)) {
+      assert.ok(task in tasks, `${name}: ${line}`);
+      const words = rest.trim().split(/\s+/).filter((word) => word !== "");
+      if (task === "exercise") {
+        const exercise = exercises.find((one) => one.name === words[0]) ?? assert.fail(`${name}: ${line}`);
+        assert.equal(exercise.chapter, name, line);
+        named.add(exercise.name);
+      }
+      if (task !== "bench" || words[0] !== "ladder") continue;
+      for (const word of words.slice(1).filter((word) => /^[a-z]/.test(word))) {
+        assert.ok(ladders.some((ladder) => ladder.name === word), `${name}: ${line}`);
+      }
+    }
+  }
+  const text = (number: number) => chapters[number - 1]?.text ?? "";
+  for (const { name, chapter } of exercises) {
+    assert.ok(
+      named.has(name) || text(Number.parseInt(chapter)).includes(name),
+      `${chapter} says nothing of ${name}`,
+    );
+  }
+});
