@@ -5,7 +5,8 @@
 
 import type { ClickDispatch } from "../src/batch/click_sizes.ts";
 import type { Gpu } from "../src/gpu/device.ts";
-import { type Constants, forManySteps, type Kernel, specialise } from "../src/gpu/kernel.ts";
+import { type Constants, forManySteps, type Kernel } from "../src/gpu/kernel.ts";
+import { kernelText } from "../src/gpu/kernel_text.ts";
 import { Commands } from "../src/gpu/commands.ts";
 import { type EncodePass, timePasses } from "../src/gpu/profiler.ts";
 import { type Cost, onlySlice } from "../src/gpu/program.ts";
@@ -132,7 +133,7 @@ export async function benchKernels(
           flops,
           bytes,
           ...await timeRepeated(gpu, encode, options),
-          compileMs: compiled.get(sourceOf(spec)) ?? 0,
+          compileMs: compiled.get(kernelText(spec)) ?? 0,
         });
       }
     } finally {
@@ -140,10 +141,6 @@ export async function benchKernels(
     }
   }
   return new Map([...found].map(([key, result]) => [key, { ...result, dispatches: counts.get(key) ?? 0 }]));
-}
-
-function sourceOf({ kernel, constants = {} }: ClickDispatch): string {
-  return specialise(kernel, constants);
 }
 
 /** Runs everything before a dispatch, so that it finds what it does in a step, however often others were repeated. */
@@ -168,7 +165,7 @@ async function compile(
   for (const [p, { program, sizes, offset, slice }] of parts.entries()) {
     for (const [k, { spec }] of program.dispatches.entries()) {
       if (last && (p > last.part || (p === last.part && k > last.dispatch))) break;
-      sources.push(sourceOf(spec));
+      sources.push(kernelText(spec));
       passes.push((pass) => program.encodeOne(pass, k, sizes, offset, slice));
     }
   }

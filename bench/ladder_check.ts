@@ -85,9 +85,7 @@ export async function bindSteps(
     for (const [k, step] of ladder.steps.entries()) {
       if (step.refuses?.(size, workgroupBytesOf(gpu)) !== undefined) continue;
       const { kernel, where = {} } = step;
-      const known = Object.entries(problem.constants).filter(([name]) =>
-        kernel.source.includes(`const ${name} `)
-      );
+      const known = Object.entries(problem.constants).filter(([name]) => kernel.constants.has(name));
       const bindings = kernel.bindings.filter(({ kind }) => kind !== "uniform");
       const views = Object.fromEntries(
         bindings.map(({ name }) => [name, outputs[name] ?? place(name, where[name])]),

@@ -8,14 +8,6 @@ import lstmBackText from "../kernels/lstm_backward.wgsl" with { type: "text" };
 import lstmBackPanel from "../kernels/cpu/lstm_backward_panel.wgsl" with { type: "text" };
 import lstmText from "../kernels/lstm_forward.wgsl" with { type: "text" };
 import lstmPanel from "../kernels/cpu/lstm_forward_panel.wgsl" with { type: "text" };
-import forwardPanelText from "../kernels/cpu/matmul_forward_panel.wgsl" with { type: "text" };
-import forwardRowsText from "../kernels/cpu/matmul_forward_rows.wgsl" with { type: "text" };
-import forwardTiledText from "../kernels/matmul_forward_tiled.wgsl" with { type: "text" };
-import inputPanelText from "../kernels/cpu/matmul_input_gradient_panel.wgsl" with { type: "text" };
-import inputRowsText from "../kernels/cpu/matmul_input_gradient_rows.wgsl" with { type: "text" };
-import inputTiledText from "../kernels/matmul_input_gradient_tiled.wgsl" with { type: "text" };
-import weightRowsText from "../kernels/cpu/matmul_weight_gradient_rows.wgsl" with { type: "text" };
-import weightTiledText from "../kernels/matmul_weight_gradient_tiled.wgsl" with { type: "text" };
 import choiceNaive from "../kernels/study/choice_nll_1_naive.wgsl" with { type: "text" };
 import choiceWorkgroup from "../kernels/study/choice_nll_2_workgroup.wgsl" with { type: "text" };
 import choiceOnline from "../kernels/study/choice_nll_3_online.wgsl" with { type: "text" };
@@ -47,7 +39,12 @@ import weightWide from "../kernels/study/matmul_weight_gradient_5_wide.wgsl" wit
 import { kernel } from "../src/gpu/kernel.ts";
 import { panelBytes } from "../src/gpu/kernel_shapes.ts";
 import { clickDimensions } from "../src/batch/click_sizes.ts";
-import { matmulInvocations, weightGradientInvocations } from "../src/ops/matmul_kernels.ts";
+import {
+  matmulInvocations,
+  type MatmulKernel,
+  matmulKernels,
+  weightGradientInvocations,
+} from "../src/ops/matmul_kernels.ts";
 import { padded } from "../src/tape/tensor.ts";
 import {
   choiceProblem,
@@ -81,8 +78,7 @@ function forwardSteps(): Step[] {
     const [M, , N4] = inFours(size);
     return [Math.ceil(M / rows), Math.ceil(N4 / n4)];
   };
-  const shipped = (name: string, text: string) => {
-    const own = kernel(name, text);
+  const shipped = (own: MatmulKernel) => {
     const invocations: Invocations = (size) => matmulInvocations(own, size[0] ?? 1, inFours(size)[2]);
     return { kernel: own, invocations };
   };
@@ -90,8 +86,8 @@ function forwardSteps(): Step[] {
     kernel: kernel("matmul_forward_5_lanes_over_rows", forwardLanes),
     invocations: blocks(4, 1),
   };
-  const rows = shipped("matmul_forward_rows", forwardRowsText);
-  const panel = shipped("matmul_forward_panel", forwardPanelText);
+  const rows = shipped(matmulKernels.forward.rows);
+  const panel = shipped(matmulKernels.forward.panel);
   /** Those before the shipped one: an invocation a row, by two axes. */
   const panelRows: Invocations = (size) => {
     const [M, , N4] = inFours(size);
@@ -119,7 +115,7 @@ function forwardSteps(): Step[] {
       invocations: oneEach,
     },
     {
-      ...shipped("matmul_forward_tiled", forwardTiledText),
+      ...shipped(matmulKernels.forward.tiled),
       idea: "64 x 64 tiles, 4 x 4 in registers (shipped for GPUs)",
     },
     {
@@ -178,8 +174,7 @@ function forwardSteps(): Step[] {
 
 function inputSteps(): Step[] {
   const oneEach: Invocations = (size) => [4 * inFours(size)[1], size[0]];
-  const shipped = (name: string, text: string) => {
-    const own = kernel(name, text);
+  const shipped = (own: MatmulKernel) => {
     const invocations: Invocations = (size) => matmulInvocations(own, size[0] ?? 1, inFours(size)[1]);
     return { kernel: own, invocations };
   };
@@ -190,9 +185,9 @@ function inputSteps(): Step[] {
       return [Math.ceil(M / 4), Math.ceil(K4 / 4)] as const;
     },
   };
-  const rows = shipped("matmul_input_gradient_rows", inputRowsText);
+  const rows = shipped(matmulKernels.input.rows);
   const panel = {
-    ...shipped("matmul_input_gradient_panel", inputPanelText),
+    ...shipped(matmulKernels.input.panel),
     refuses: panelRefuses(2, PANEL.shipped),
   };
   const texture = { output_gradient: "texture", input: "texture" } as const;
@@ -208,7 +203,7 @@ function inputSteps(): Step[] {
       invocations: oneEach,
     },
     {
-      ...shipped("matmul_input_gradient_tiled", inputTiledText),
+      ...shipped(matmulKernels.input.tiled),
       idea: "64 x 64 tiles, 4 x 4 in registers (shipped for GPUs)",
     },
     { ...transposed, idea: "4 x 16 in registers, W turned there", changes: 2 },
@@ -226,8 +221,7 @@ function weightSteps(): Step[] {
     const [, K4, N4] = inFours(size);
     return [Math.ceil(K4 / k4) * Math.ceil(N4 / n4), chunksOf(size)];
   };
-  const shipped = (name: string, text: string) => {
-    const own = kernel(name, text);
+  const shipped = (own: MatmulKernel) => {
     const invocations: Invocations = (size) => {
       const [, K4, N4] = inFours(size);
       return weightGradientInvocations(own, K4, N4, chunksOf(size));
@@ -235,7 +229,7 @@ function weightSteps(): Step[] {
     return { kernel: own, invocations };
   };
   const wide = { kernel: kernel("matmul_weight_gradient_5_wide", weightWide), invocations: blocks(2, 4) };
-  const four = shipped("matmul_weight_gradient_rows", weightRowsText);
+  const four = shipped(matmulKernels.weight.rows);
   const textures = { where: { input: "texture", output_gradient: "texture" } } as const;
   return [
     {
@@ -253,7 +247,7 @@ function weightSteps(): Step[] {
       invocations: blocks(1 / 4, 1 / 4),
     },
     {
-      ...shipped("matmul_weight_gradient_tiled", weightTiledText),
+      ...shipped(matmulKernels.weight.tiled),
       idea: "64 x 64 tiles, 4 x 4 in registers (shipped for GPUs)",
     },
     {

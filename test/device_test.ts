@@ -5,7 +5,8 @@ import { UserError } from "../src/user_error.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import { Commands } from "../src/gpu/commands.ts";
 import { openGpu } from "../src/gpu/device.ts";
-import { constantOf, kernel, specialise } from "../src/gpu/kernel.ts";
+import { constantOf, type Constants, kernel } from "../src/gpu/kernel.ts";
+import { kernelText } from "../src/gpu/kernel_text.ts";
 import { fixedShapes, type KernelShapes } from "../src/gpu/kernel_shapes.ts";
 import { type DispatchSpec, Program } from "../src/gpu/program.ts";
 import type { View } from "../src/gpu/memory.ts";
@@ -46,10 +47,11 @@ Deno.test("a kernel's interface and constants are read from its text", () => {
     { name: "step", index: 1, kind: "uniform" },
   ]);
   assert.equal(constantOf(double, "WORKGROUP"), 8);
-  const text = specialise(double, { FACTOR: 3, COUNT: 7, ON: false });
+  const textOf = (constants: Constants) => kernelText({ kernel: double, constants, views: {} });
+  const text = textOf({ FACTOR: 3, COUNT: 7, ON: false });
   assert.match(text, /const FACTOR = 3\.0;\nconst COUNT = 7u;\nconst ON = false;/);
-  assert.match(specialise(double, { FACTOR: 1e-8 }), /const FACTOR = 1e-8;/);
-  assert.throws(() => specialise(double, { MISSING: 1 }), /kernel double has no constant MISSING/);
+  assert.match(textOf({ FACTOR: 1e-8 }), /const FACTOR = 1e-8;/);
+  assert.throws(() => textOf({ MISSING: 1 }), /kernel double has no constant MISSING/);
   assert.throws(() => kernel("none", "fn f() {}"), /last binding must be the uniform step/);
 });
 
@@ -151,8 +153,7 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
     matmul: { "forward 64x8": "panel 64", "input 64x8": "rows", "forward 260x8": "panel 64" },
   };
   const choice = { shapes, workgroupBytes: 32768 };
-  const panelRows = (k4: number, rows: number) =>
-    constantOf(matmulKernel("forward", k4, 2, rows, choice), "WORKGROUP");
+  const panelRows = (k4: number, rows: number) => matmulKernel("forward", k4, 2, rows, choice).own.WORKGROUP;
   assert.equal(panelRows(16, 5000), 64);
   // Few rows are not worth a large workgroup.
   assert.deepEqual([5000, 500, 212, 100, 58, 1].map((rows) => panelRows(15, rows)), [

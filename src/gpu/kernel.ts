@@ -1,4 +1,4 @@
-/** A hand-written kernel: its WGSL text, what it binds, and the constants it is specialised by. */
+/** A hand-written kernel: its WGSL text, and what is read out of it, so that it is written once. The driver's text: kernel_text.ts. */
 
 export type BindingKind = "read" | "read_write" | "uniform";
 export interface KernelBinding {
@@ -12,6 +12,10 @@ export interface Kernel {
   readonly name: string;
   readonly source: string;
   readonly bindings: readonly KernelBinding[];
+  /** Defaults of its constants by name, as they are written: "8u". */
+  readonly constants: ReadonlyMap<string, string>;
+  /** Its index is x + y * (width of the grid): one long axis may be folded into two. */
+  readonly foldable: boolean;
 }
 
 export type Constants = Readonly<Record<string, number | boolean>>;
@@ -21,6 +25,7 @@ export const STEP = "step";
 /** What a kernel binds instead that works for several steps at once, an array of the same. */
 export const STEPS = "steps";
 
+const constantPattern = /^const (\w+)(?:\s*:\s*\w+)?\s*=\s*([^;]+);/gm;
 const bindingPattern = /@group\(0\)\s*@binding\((\d+)\)\s*var<([^>]+)>\s*(\w+)\s*:/g;
 
 /** Reads a kernel's interface from its text, so that it is written once, in WGSL. */
@@ -41,7 +46,10 @@ export function kernel(name: string, source: string): Kernel {
   if (bindings.at(-1)?.name !== STEP && !forManySteps({ bindings })) {
     throw new Error(`kernel ${name}: the last binding must be the uniform step, or steps`);
   }
-  return { name, source, bindings };
+  const constants = new Map(
+    [...source.matchAll(constantPattern)].map(([, constant = "", value = ""]) => [constant, value]),
+  );
+  return { name, source, bindings, constants, foldable: source.includes("num_workgroups") };
 }
 
 /** Whether a kernel works for several steps at once, a slice of its grid (z) for each. */
@@ -49,33 +57,15 @@ export function forManySteps({ bindings }: Pick<Kernel, "bindings">): boolean {
   return bindings.at(-1)?.name === STEPS;
 }
 
-/**
- * Replaces the defaults of `const NAME = ...;` lines. Nothing else in a kernel's text ever changes.
- * @throws Error for a name that the kernel does not declare.
- */
-export function specialise(kernel: Kernel, constants: Constants): string {
-  let source = kernel.source;
-  for (const [name, value] of Object.entries(constants)) {
-    const line = new RegExp(`^const ${name}(\\s*:\\s*(\\w+))?\\s*=\\s*([^;]+);`, "m");
-    const found = source.match(line);
-    if (!found) throw new Error(`kernel ${kernel.name} has no constant ${name}`);
-    source = source.replace(line, `const ${name}${found[1] ?? ""} = ${literal(value, found[3] ?? "")};`);
-  }
-  return source;
-}
-
-/** Writes a value in the type of the default that it replaces: `8u` -> u32, `0.5` -> float, `true` -> bool. */
-function literal(value: number | boolean, default_: string): string {
-  if (typeof value === "boolean") return String(value);
-  if (default_.trim().endsWith("u")) return `${value}u`;
-  return default_.includes(".") && Number.isInteger(value) ? `${value}.0` : String(value);
-}
-
 /** A number in a kernel's text, e.g. its workgroup size, so that grids follow from the kernel itself. */
-export function constantOf(kernel: Kernel, name: string, constants: Constants = {}): number {
-  const given = constants[name];
-  if (typeof given === "number") return given;
-  const found = kernel.source.match(new RegExp(`^const ${name}(?:\\s*:\\s*\\w+)?\\s*=\\s*(\\d+)u?;`, "m"));
-  if (!found) throw new Error(`kernel ${kernel.name} has no numeric constant ${name}`);
-  return Number(found[1]);
+export function constantOf(
+  { name: kernel, constants }: Pick<Kernel, "name" | "constants">,
+  name: string,
+  given: Constants = {},
+): number {
+  const value = given[name];
+  if (typeof value === "number") return value;
+  const [, number] = constants.get(name)?.match(/^(\d+)u?$/) ?? [];
+  if (number === undefined) throw new Error(`kernel ${kernel} has no numeric constant ${name}`);
+  return Number(number);
 }

@@ -6,22 +6,12 @@
  * Storing a texel takes longer than storing to a buffer. So kernels write a buffer, which is copied into the texture after
  * them: 6.5 MB take 1.6 + 1.0 ms, where textureStore takes 4.8.
  *
- * On such an adapter the matrices that products read again and again stand in textures, and nothing else does. A kernel is
- * written for buffers. A binding that may stand in a texture is read and written through functions of one line, `load_NAME`
- * and `store_NAME`, which {@link placed} rewrites.
+ * On such an adapter the matrices that products read again and again stand in textures, and nothing else does. What
+ * this changes in a kernel's text is said in kernel_text.ts.
  */
 
-import type { Kernel } from "./kernel.ts";
 import type { Sizes } from "./sizes.ts";
-import {
-  BYTES_PER_TEXEL,
-  laidOut,
-  placeText,
-  regionsOf,
-  texelText,
-  TEXTURE_FORMAT,
-  type TextureLayout,
-} from "./texture_layout.ts";
+import { BYTES_PER_TEXEL, laidOut, regionsOf, type TextureLayout } from "./texture_layout.ts";
 
 /** A range of a buffer that a kernel sees. */
 export interface View {
@@ -99,55 +89,4 @@ export function writeMemory(
       queue.writeBuffer(buffer, offset + bytesPerRow * (region.line + k), line);
     }
   }
-}
-
-/**
- * A kernel's text with its bindings declared for the places where the views stand.
- * @throws Error for a binding that the kernel reads or writes without the function that this takes.
- */
-export function placed(kernel: Kernel, source: string, views: Readonly<Record<string, Memory>>): string {
-  for (const [name, view] of Object.entries(views)) {
-    if (isUniform(view)) source = inUniform(kernel, source, name, view);
-    else if (isTexture(view) && reads(kernel, name)) source = readTexture(kernel, source, name, view);
-    else if (isTexture(view)) source = writeTexture(kernel, source, name, view);
-  }
-  return source;
-}
-
-/** Whether a kernel only reads a binding. */
-function reads(kernel: Kernel, name: string): boolean {
-  return kernel.bindings.some((binding) => binding.name === name && binding.kind === "read");
-}
-
-/** With a binding as a uniform, which has a fixed size. */
-function inUniform(kernel: Kernel, source: string, name: string, { size }: UniformView): string {
-  const declaration = `var<storage, read> ${name}: array<vec4f>;`;
-  if (!source.includes(declaration)) throw new Error(`kernel ${kernel.name}: ${name} cannot be a uniform`);
-  return source.replace(declaration, `var<uniform> ${name}: array<vec4f, ${size / 16}>;`);
-}
-
-/** With a binding as a storage texture. */
-function readTexture(kernel: Kernel, source: string, name: string, { layout }: TextureView): string {
-  const head = `fn load_${name}(i: u32) -> vec4f`;
-  const line = `${head} { return ${name}[i]; }`;
-  if (!source.includes(line)) {
-    throw new Error(`kernel ${kernel.name} has no function load_${name}, so it cannot stand in a texture`);
-  }
-  return source
-    .replace(line, `${head} { return textureLoad(${name}, ${texelText(layout)}); }`)
-    .replace(
-      `var<storage, read> ${name}: array<vec4f>;`,
-      `var ${name}: texture_storage_2d<${TEXTURE_FORMAT}, read>;`,
-    );
-}
-
-/** With a binding that is written in the order of a texture. */
-function writeTexture(kernel: Kernel, source: string, name: string, { layout }: TextureView): string {
-  if (layout.rowVectors === 1) return source; // row by row
-  const head = `fn store_${name}(i: u32, value: vec4f)`;
-  const line = `${head} { ${name}[i] = value; }`;
-  if (!source.includes(line)) {
-    throw new Error(`kernel ${kernel.name} has no function store_${name}, so it cannot stand in panels`);
-  }
-  return source.replace(line, `${head} { ${name}[${placeText(layout)}] = value; }`);
 }

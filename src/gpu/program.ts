@@ -6,18 +6,10 @@
 import { UserError } from "../user_error.ts";
 import type { Commands } from "./commands.ts";
 import type { Gpu } from "./device.ts";
-import {
-  constantOf,
-  type Constants,
-  forManySteps,
-  type Kernel,
-  type KernelBinding,
-  specialise,
-  STEP,
-  STEPS,
-} from "./kernel.ts";
+import { constantOf, forManySteps, type KernelBinding, STEP, STEPS } from "./kernel.ts";
 import type { MatmulVariant } from "./kernel_shapes.ts";
-import { isTexture, isUniform, type Memory, placed, type TextureView } from "./memory.ts";
+import { kernelText, type KernelUse } from "./kernel_text.ts";
+import { isTexture, isUniform, type Memory, type TextureView } from "./memory.ts";
 import type { Sizes } from "./sizes.ts";
 import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 import { TEXTURE_FORMAT } from "./texture_layout.ts";
@@ -39,11 +31,7 @@ export interface KernelChoice<S extends Sizes = Sizes> {
 }
 
 /** @typeParam S the sizes that its grid depends on; by default none, so that it fits every kind of batch */
-export interface DispatchSpec<S extends Sizes = Sizes> {
-  readonly kernel: Kernel;
-  readonly constants?: Constants;
-  /** What each of the kernel's bindings but `step` sees, by name. */
-  readonly views: Readonly<Record<string, Memory>>;
+export interface DispatchSpec<S extends Sizes = Sizes> extends KernelUse {
   /** Invocations wanted, as [x, y]; they are rounded up to workgroups here. */
   readonly invocations: (sizes: S) => readonly [x: number, y?: number];
   readonly cost: (sizes: S) => Cost;
@@ -68,8 +56,6 @@ interface Dispatch<S extends Sizes> {
   /** One for each slice that its views have. */
   readonly bindGroups: readonly GPUBindGroup[];
   readonly workgroup: readonly [number, number];
-  /** The kernel reads its index as x + y * (width of the grid): one long axis may be folded into two. */
-  readonly foldable: boolean;
   /** Textures whose buffers it writes. */
   readonly copies: readonly TextureView[];
 }
@@ -144,7 +130,7 @@ function encodeDispatch<S extends Sizes>(
   const [x, y = 1] = dispatch.spec.invocations(sizes);
   let gridX = Math.ceil(x / dispatch.workgroup[0]);
   let gridY = Math.ceil(y / dispatch.workgroup[1]);
-  if (gridX > maxGrid && dispatch.foldable) {
+  if (gridX > maxGrid && dispatch.spec.kernel.foldable) {
     gridY = Math.ceil(gridX / maxGrid);
     gridX = Math.ceil(gridX / gridY);
   }
@@ -206,8 +192,7 @@ async function recordDispatch<S extends Sizes>(
     entries: kernel.bindings.map((b) => layoutEntry(b, views[b.name])),
   });
   const pipelineLayout = gpu.device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] });
-  const source = placed(kernel, specialise(kernel, constants), views);
-  const pipeline = await gpu.pipeline(kernel.name, source, pipelineLayout);
+  const pipeline = await gpu.pipeline(kernel.name, kernelText(spec), pipelineLayout);
   gpu.device.pushErrorScope("validation");
   const bindGroups = Array.from(
     { length: slices },
@@ -217,7 +202,7 @@ async function recordDispatch<S extends Sizes>(
   if (error) throw new Error(`${where}: ${error.message}`);
   const workgroup = [
     constantOf(kernel, "WORKGROUP", constants),
-    kernel.source.includes("const WORKGROUP_Y") ? constantOf(kernel, "WORKGROUP_Y", constants) : 1,
+    kernel.constants.has("WORKGROUP_Y") ? constantOf(kernel, "WORKGROUP_Y", constants) : 1,
   ] as const;
   const copies = kernel.bindings.flatMap(({ name, kind }) => {
     const view = views[name];
@@ -228,7 +213,6 @@ async function recordDispatch<S extends Sizes>(
     pipeline,
     bindGroups,
     workgroup,
-    foldable: kernel.source.includes("num_workgroups"),
     copies,
   };
 }

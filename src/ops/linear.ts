@@ -1,6 +1,5 @@
 /** linear: output = act(input W + b), a dense layer. */
 
-import type { Kernel } from "../gpu/kernel.ts";
 import type { Cost, DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
 import { type DimName, extent, type Sizes } from "../gpu/sizes.ts";
@@ -17,6 +16,7 @@ import { shapeText, type Tensor } from "../tape/tensor.ts";
 import {
   matmulDispatch,
   matmulInvocations,
+  type MatmulKernel,
   matmulKernel,
   matmulWeights,
   panelsOf,
@@ -155,7 +155,7 @@ export function forwardProduct<S extends Sizes>(
 ): DispatchSpec<S> {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
   /** Calibration tries other kernels, too. */
-  const dotOf = (kernel: Kernel) => (panelsOf(kernel, N4) > 0 ? p.dot : undefined);
+  const dotOf = (kernel: MatmulKernel) => (panelsOf(kernel, N4) > 0 ? p.dot : undefined);
   return matmulDispatch("forward", K4, N4, extent(p.rows, call.capacity), call, (kernel) => ({
     kernel,
     label: `${call.label} forward`,

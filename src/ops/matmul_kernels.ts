@@ -8,7 +8,7 @@ import inputRowsText from "../../kernels/cpu/matmul_input_gradient_rows.wgsl" wi
 import inputTiledText from "../../kernels/matmul_input_gradient_tiled.wgsl" with { type: "text" };
 import weightRowsText from "../../kernels/cpu/matmul_weight_gradient_rows.wgsl" with { type: "text" };
 import weightTiledText from "../../kernels/matmul_weight_gradient_tiled.wgsl" with { type: "text" };
-import { constantOf, type Kernel, kernel, specialise } from "../gpu/kernel.ts";
+import { constantOf, type Constants, type Kernel, kernel } from "../gpu/kernel.ts";
 import {
   type MatmulDirection,
   matmulKey,
@@ -21,35 +21,59 @@ import { uniformIfSmall, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { Sizes } from "../gpu/sizes.ts";
 
-const kernels: Readonly<Record<MatmulDirection, Partial<Record<MatmulVariant, Kernel>>>> = {
+/**
+ * What a matmul kernel does: an invocation has a row of a panel of sixteen columns, a block of rows, or a part of a tile
+ * that its workgroup shares.
+ */
+export type MatmulShape = "panel" | "rows" | "tiled";
+
+export interface MatmulKernel extends Kernel {
+  readonly shape: MatmulShape;
+  /** Constants that make it the variant that it is. */
+  readonly own: Constants;
+}
+
+export const matmulKernels = {
   forward: {
-    ...panels(kernel("matmul_forward_panel", forwardPanelText)),
-    rows: kernel("matmul_forward_rows", forwardRowsText),
-    tiled: kernel("matmul_forward_tiled", forwardTiledText),
+    panel: matmul("panel", "matmul_forward_panel", forwardPanelText),
+    rows: matmul("rows", "matmul_forward_rows", forwardRowsText),
+    tiled: matmul("tiled", "matmul_forward_tiled", forwardTiledText),
   },
   input: {
-    ...panels(kernel("matmul_input_gradient_panel", inputPanelText)),
-    rows: kernel("matmul_input_gradient_rows", inputRowsText),
-    tiled: kernel("matmul_input_gradient_tiled", inputTiledText),
+    panel: matmul("panel", "matmul_input_gradient_panel", inputPanelText),
+    rows: matmul("rows", "matmul_input_gradient_rows", inputRowsText),
+    tiled: matmul("tiled", "matmul_input_gradient_tiled", inputTiledText),
   },
   weight: {
-    rows: kernel("matmul_weight_gradient_rows", weightRowsText),
-    tiled: kernel("matmul_weight_gradient_tiled", weightTiledText),
+    rows: matmul("rows", "matmul_weight_gradient_rows", weightRowsText),
+    tiled: matmul("tiled", "matmul_weight_gradient_tiled", weightTiledText),
   },
+} as const;
+
+function matmul(shape: MatmulShape, name: string, text: string): MatmulKernel {
+  return { ...kernel(name, text), shape, own: {} };
+}
+
+const variants: Readonly<Record<MatmulDirection, Partial<Record<MatmulVariant, MatmulKernel>>>> = {
+  forward: { ...matmulKernels.forward, ...panels(matmulKernels.forward.panel) },
+  input: { ...matmulKernels.input, ...panels(matmulKernels.input.panel) },
+  weight: matmulKernels.weight,
 };
 
-function panels(panel: Kernel): Partial<Record<MatmulVariant, Kernel>> {
-  const of = (rows: number): Kernel => ({ ...panel, source: specialise(panel, { WORKGROUP: rows }) });
+function panels(panel: MatmulKernel): Partial<Record<MatmulVariant, MatmulKernel>> {
+  const of = (rows: number): MatmulKernel => ({ ...panel, own: { WORKGROUP: rows } });
   return { "panel 64": of(64), "panel 128": of(128), "panel 256": of(256) };
 }
 
 /** The texts of all matmul kernels: timings of other texts do not hold for these. */
 export function matmulTexts(): string {
-  return Object.values(kernels).flatMap((variants) => Object.values(variants).map((k) => k.source)).join("");
+  return Object.values(matmulKernels).flatMap((all) => Object.values(all).map(({ source }) => source)).join(
+    "",
+  );
 }
 
-function kernelOf(direction: MatmulDirection, variant: MatmulVariant): Kernel {
-  const found = kernels[direction][variant];
+function kernelOf(direction: MatmulDirection, variant: MatmulVariant): MatmulKernel {
+  const found = variants[direction][variant];
   if (!found) throw new Error(`there is no ${variant} kernel for the direction ${direction}`);
   return found;
 }
@@ -64,7 +88,7 @@ export function matmulKernel(
   n4: number,
   rows: number,
   choice: ShapeChoice,
-): Kernel {
+): MatmulKernel {
   return kernelOf(direction, variantOf(choice, direction, k4, n4, rows));
 }
 
@@ -75,49 +99,53 @@ export function matmulDispatch<S extends Sizes>(
   n4: number,
   rows: number,
   choice: ShapeChoice,
-  make: (kernel: Kernel) => DispatchSpec<S>,
+  make: (kernel: MatmulKernel) => DispatchSpec<S>,
 ): DispatchSpec<S> {
+  const by = (kernel: MatmulKernel): DispatchSpec<S> => {
+    const spec = make(kernel);
+    return { ...spec, constants: { ...kernel.own, ...spec.constants } };
+  };
   return {
-    ...make(matmulKernel(direction, k4, n4, rows, choice)),
+    ...by(matmulKernel(direction, k4, n4, rows, choice)),
     choice: {
       key: matmulKey(direction, k4, n4),
       variants: variantsFor(choice, direction, k4, n4, rows),
-      by: (variant) => make(kernelOf(direction, variant)),
+      by: (variant) => by(kernelOf(direction, variant)),
     },
   };
 }
 
 /** How many panels of 16 columns a kernel splits its result into; 0 for kernels without. @param columns4 its width / 4. */
-export function panelsOf(kernel: Kernel, columns4: number): number {
-  return kernel.name.endsWith("_panel") ? Math.ceil(columns4 / 4) : 0;
+export function panelsOf(kernel: MatmulKernel, columns4: number): number {
+  return kernel.shape === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
 
 /** Invocations that a matmul kernel wants, from the rows of the batch and the width of what it writes (in fours). */
-export function matmulInvocations(kernel: Kernel, rows: number, columns4: number): [number, number] {
+export function matmulInvocations(kernel: MatmulKernel, rows: number, columns4: number): [number, number] {
   const panels = panelsOf(kernel, columns4);
   if (panels > 0) {
     // Workgroups of the same rows follow one another, so they find the rows in cache.
-    const owned = constantOf(kernel, "WORKGROUP");
+    const owned = constantOf(kernel, "WORKGROUP", kernel.own);
     return [owned * panels, Math.ceil(rows / owned)];
   }
-  return kernel.name.endsWith("_tiled")
+  return kernel.shape === "tiled"
     ? [16 * Math.ceil(columns4 / 16), Math.ceil(rows / 4)]
     : [Math.ceil(rows / 8), Math.ceil(columns4 / 4)];
 }
 
 /** The same for the weight gradient, which is split into blocks of weights and chunks of rows. */
 export function weightGradientInvocations(
-  kernel: Kernel,
+  kernel: MatmulKernel,
   k4: number,
   n4: number,
   chunks: number,
 ): [number, number] {
-  return kernel.name.endsWith("_tiled")
+  return kernel.shape === "tiled"
     ? [16 * Math.ceil(k4 / 16) * Math.ceil(n4 / 16), 16 * chunks]
     : [Math.ceil(k4 / 2) * Math.ceil(n4 / 4), chunks];
 }
 
 /** Where a matmul kernel's weights stand: in a uniform for kernels of a CPU adapter that walk along k. Panels copy them. */
-export function matmulWeights(kernel: Kernel, weights: View): View {
-  return kernel.name.endsWith("_rows") ? uniformIfSmall(weights) : weights;
+export function matmulWeights(kernel: MatmulKernel, weights: View): View {
+  return kernel.shape === "rows" ? uniformIfSmall(weights) : weights;
 }

@@ -1,0 +1,89 @@
+/**
+ * The text that a driver gets. It is that of the kernel's file, line by line, with three kinds of changes:
+ *
+ *   constants   `const NAME = default;` at the start of a line has the dispatch's value in place of the default
+ *   a uniform   `var<storage, read> NAME: array<vec4f>;` becomes `var<uniform> NAME: array<vec4f, its length>;`
+ *   a texture   where the kernel reads NAME: its declaration, and the body of the one line `fn load_NAME`;
+ *               where it writes NAME, a buffer that is copied to the texture: the body of the one line `fn store_NAME`
+ *
+ * So a kernel is written for buffers, and its file is valid WGSL by itself. Where its data stand (see memory.ts) is up to
+ * the dispatch. The lines keep their numbers, so messages of the driver point into the file.
+ */
+
+import type { Constants, Kernel } from "./kernel.ts";
+import { isTexture, isUniform, type Memory, type TextureView, type UniformView } from "./memory.ts";
+import { placeText, texelText, TEXTURE_FORMAT } from "./texture_layout.ts";
+
+/** What the text of a dispatch follows from. */
+export interface KernelUse {
+  readonly kernel: Kernel;
+  readonly constants?: Constants;
+  /** What each of the kernel's bindings but `step` sees, by name. */
+  readonly views: Readonly<Record<string, Memory>>;
+}
+
+/**
+ * @throws Error for a constant that the kernel does not declare, and for a binding that the kernel reads or writes
+ *   without the line that is to change.
+ */
+export function kernelText({ kernel, constants = {}, views }: KernelUse): string {
+  let text = kernel.source;
+  for (const [name, value] of Object.entries(constants)) text = withConstant(kernel, text, name, value);
+  for (const [name, view] of Object.entries(views)) {
+    if (isUniform(view)) text = inUniform(kernel, text, name, view);
+    else if (isTexture(view) && reads(kernel, name)) text = readTexture(kernel, text, name, view);
+    else if (isTexture(view)) text = writeTexture(kernel, text, name, view);
+  }
+  return text;
+}
+
+function withConstant(kernel: Kernel, text: string, name: string, value: number | boolean): string {
+  const line = new RegExp(`^const ${name}(\\s*:\\s*(\\w+))?\\s*=\\s*([^;]+);`, "m");
+  const found = text.match(line);
+  if (!found) throw new Error(`kernel ${kernel.name} has no constant ${name}`);
+  return text.replace(line, `const ${name}${found[1] ?? ""} = ${literal(value, found[3] ?? "")};`);
+}
+
+/** Writes a value in the type of the default that it replaces: `8u` -> u32, `0.5` -> float, `true` -> bool. */
+function literal(value: number | boolean, default_: string): string {
+  if (typeof value === "boolean") return String(value);
+  if (default_.trim().endsWith("u")) return `${value}u`;
+  return default_.includes(".") && Number.isInteger(value) ? `${value}.0` : String(value);
+}
+
+/** Whether a kernel only reads a binding. */
+function reads(kernel: Kernel, name: string): boolean {
+  return kernel.bindings.some((binding) => binding.name === name && binding.kind === "read");
+}
+
+/** A uniform has a fixed size. */
+function inUniform(kernel: Kernel, text: string, name: string, { size }: UniformView): string {
+  const declaration = `var<storage, read> ${name}: array<vec4f>;`;
+  if (!text.includes(declaration)) throw new Error(`kernel ${kernel.name}: ${name} cannot be a uniform`);
+  return text.replace(declaration, `var<uniform> ${name}: array<vec4f, ${size / 16}>;`);
+}
+
+function readTexture(kernel: Kernel, text: string, name: string, { layout }: TextureView): string {
+  const head = `fn load_${name}(i: u32) -> vec4f`;
+  const line = `${head} { return ${name}[i]; }`;
+  if (!text.includes(line)) {
+    throw new Error(`kernel ${kernel.name} has no function load_${name}, so it cannot stand in a texture`);
+  }
+  return text
+    .replace(line, `${head} { return textureLoad(${name}, ${texelText(layout)}); }`)
+    .replace(
+      `var<storage, read> ${name}: array<vec4f>;`,
+      `var ${name}: texture_storage_2d<${TEXTURE_FORMAT}, read>;`,
+    );
+}
+
+/** The kernel writes a buffer, in the order of the texture. */
+function writeTexture(kernel: Kernel, text: string, name: string, { layout }: TextureView): string {
+  if (layout.rowVectors === 1) return text; // row by row
+  const head = `fn store_${name}(i: u32, value: vec4f)`;
+  const line = `${head} { ${name}[i] = value; }`;
+  if (!text.includes(line)) {
+    throw new Error(`kernel ${kernel.name} has no function store_${name}, so it cannot stand in panels`);
+  }
+  return text.replace(line, `${head} { ${name}[${placeText(layout)}] = value; }`);
+}
