@@ -4,6 +4,7 @@
  */
 
 import process from "node:process";
+import { permittedVariable } from "./permitted_variable.ts";
 
 /** In the command's environment: the launcher's process id. */
 export const LAUNCHER_VARIABLE = "CLICKGAN_LAUNCHER";
@@ -24,14 +25,14 @@ export function onLauncherGone(handle: () => void): void {
 
 /** For a command: looks after the launcher that started it, if one did. */
 export function watchLauncher(): void {
-  const launcher = Number(variable(LAUNCHER_VARIABLE));
+  const launcher = Number(permittedVariable(LAUNCHER_VARIABLE));
   if (launcher > 0) watch(() => Deno.ppid === launcher, () => end());
 }
 
 /** For the launcher: looks after what started it. @param gone called once when it has ended. */
 export async function watchAncestors(gone: () => void): Promise<void> {
   const parent = Deno.ppid;
-  const npx = variable(NPM_VARIABLE) === "exec" ? await ancestorsUpToNpx(parent) : [];
+  const npx = permittedVariable(NPM_VARIABLE) === "exec" ? await ancestorsUpToNpx(parent) : [];
   watch(() => Deno.ppid === parent && npx.every(isAlive), gone);
 }
 
@@ -83,14 +84,5 @@ async function outputOf(command: string, args: string[]): Promise<string> {
     return new TextDecoder().decode(stdout);
   } catch {
     return "";
-  }
-}
-
-function variable(name: string): string | undefined {
-  try {
-    return Deno.env.get(name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return undefined;
-    throw error;
   }
 }

@@ -4,6 +4,7 @@ import { basename, dirname, isAbsolute, join } from "node:path";
 import { temporaryName } from "../files/temporary_file.ts";
 import { PARTIAL } from "../prepare/out_folder.ts";
 import { DATA, OUT_FILE, OUT_FOLDER, readArguments, README, RESUME, SAVE_DIR } from "./arguments.ts";
+import { permittedVariable } from "./permitted_variable.ts";
 
 /** What {@link cacheFolder} is found by. */
 export const CACHE_VARIABLES = ["XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"];
@@ -21,15 +22,6 @@ export function cacheFolder(
   if (cache && isAbsolute(cache)) return join(cache, "clickgan"); // a relative one is to be ignored, says XDG
   const home = variable("HOME");
   return home ? join(home, ".cache", "clickgan") : undefined;
-}
-
-function permittedVariable(name: string): string | undefined {
-  try {
-    return Deno.env.get(name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return undefined;
-    throw error;
-  }
 }
 
 /** Where a run is written unless `--save-dir` or `--resume` says otherwise; relative to the working folder. */

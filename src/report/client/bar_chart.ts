@@ -3,7 +3,7 @@
 import type { ChartConfiguration } from "chart.js";
 import type { BarChart } from "../chart_types.ts";
 import { marks } from "./marks.ts";
-import { axis, commonOptions, figure, tooltip } from "./options.ts";
+import { axis, figure, lyingBarOptions, nameAxis, tooltip } from "./options.ts";
 import { colourOf, faded, type Theme } from "./theme.ts";
 
 /** Characters of a line of a name beside its bar. */
@@ -12,6 +12,7 @@ const NAME_WIDTH = 20;
 export function barConfiguration(chart: BarChart, theme: Theme): ChartConfiguration<"bar"> {
   const { bars, lines } = chart;
   const colours = bars.map((bar) => colourOf(theme, bar.colour));
+  const names = nameAxis(theme);
   const ends = [...bars.map(({ mean, sd }) => mean + (sd ?? 0)), ...lines.map(({ value }) => value)];
   return {
     type: "bar",
@@ -26,19 +27,12 @@ export function barConfiguration(chart: BarChart, theme: Theme): ChartConfigurat
       }],
     },
     options: {
-      ...commonOptions(theme),
-      indexAxis: "y",
-      interaction: { mode: "index", axis: "y", intersect: false },
+      ...lyingBarOptions(theme),
       scales: {
         x: { ...axis(chart.xTitle, theme), beginAtZero: true, suggestedMax: Math.max(...ends) },
         y: {
-          grid: { display: false },
-          border: { color: theme.grid },
-          ticks: {
-            color: theme.text,
-            autoSkip: false,
-            callback: (_, index) => wrapped(bars[index]?.name ?? ""),
-          },
+          ...names,
+          ticks: { ...names.ticks, callback: (_, index) => wrapped(bars[index]?.name ?? "") },
         },
       },
       plugins: {

@@ -2,7 +2,7 @@
 
 import type { ChartConfiguration } from "chart.js";
 import type { StackChart } from "../chart_types.ts";
-import { axis, commonOptions, tooltip } from "./options.ts";
+import { axis, lyingBarOptions, nameAxis, tooltip } from "./options.ts";
 import { colourOf, faded, type Theme } from "./theme.ts";
 
 export function stackConfiguration(chart: StackChart, theme: Theme): ChartConfiguration<"bar"> {
@@ -20,17 +20,10 @@ export function stackConfiguration(chart: StackChart, theme: Theme): ChartConfig
       })),
     },
     options: {
-      ...commonOptions(theme),
-      indexAxis: "y",
-      interaction: { mode: "index", axis: "y", intersect: false },
+      ...lyingBarOptions(theme),
       scales: {
         x: { ...axis(chart.xTitle, theme), beginAtZero: true, stacked: true },
-        y: {
-          stacked: true,
-          grid: { display: false },
-          border: { color: theme.grid },
-          ticks: { color: theme.text, autoSkip: false },
-        },
+        y: { ...nameAxis(theme), stacked: true },
       },
       plugins: {
         tooltip: {
