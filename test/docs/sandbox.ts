@@ -1,0 +1,78 @@
+/** Runs the commands of the pages as they stand, in a folder with small files of the names that they use. */
+
+import assert from "node:assert/strict";
+import { permissionFlags } from "../../src/cli/launch.ts";
+import { cacheFolder } from "../../src/cli/output_folders.ts";
+import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { Engine, literal } from "../../src/prepare/engine.ts";
+import { writePaperFile } from "../command_check.ts";
+import { behaviors, events, longLog } from "../faults/sources.ts";
+import { smallLog } from "../small_logs.ts";
+import type { ShownCommand } from "./pages.ts";
+
+const root = new URL("../../", import.meta.url);
+
+/** What is added to a command, so that it ends soon. The last value of an option counts. */
+const SHORTER: Readonly<Record<string, readonly string[]>> = {
+  train: [
+    "--iterations",
+    "20",
+    "--validate-every",
+    "10",
+    "--batch-size",
+    "12",
+    "--no-calibration",
+    "--no-report",
+  ],
+  reproduce: ["--seeds", "1", "--iterations", "10", "--adversarial", "100", "--models", "fine-tuned-64-64"],
+};
+const SHORTER_ADVERSARIAL = [
+  ...["--adversarial", "10", "--adversarial-validate-every", "5", "--adversarial-batch-size", "12"],
+  ...["--generator-warmup", "3"],
+];
+
+/** Files and folders that the pages speak of. */
+export async function fillSandbox(folder: string): Promise<void> {
+  for (const name of ["yelp.txt", "rsc.txt", "log.tsv"]) {
+    writePaperFile(`${folder}/${name}`, smallLog(31, { users: 330, items: 30, width: 0 }));
+  }
+  await longLog(folder);
+  await Deno.mkdir(`${folder}/logs`);
+  const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
+  try {
+    const log = literal(`${folder}/log.csv`);
+    await engine.run(
+      `COPY (SELECT user AS uid, item AS sku, time AS ts, clicked AS label FROM ${log})
+       TO ${literal(`${folder}/logs/day1.parquet`)} (FORMAT parquet)`,
+    );
+  } finally {
+    engine.close();
+  }
+  const items = await Deno.readTextFile(`${folder}/items.csv`);
+  await Deno.writeTextFile(`${folder}/items.csv`, items.replace("item,", "sku,"));
+  await Deno.mkdir(`${folder}/MINDsmall_train`);
+  await Deno.writeTextFile(`${folder}/MINDsmall_train/behaviors.tsv`, behaviors(60));
+  await Deno.mkdir(`${folder}/retailrocket`);
+  await Deno.writeTextFile(`${folder}/retailrocket/events.csv`, events(60));
+  await Deno.mkdir(`${folder}/src/experiment`, { recursive: true });
+  await Deno.copyFile(new URL("src/experiment/README.md", root), `${folder}/src/experiment/README.md`);
+}
+
+/** @returns what it printed. @throws AssertionError when it fails. */
+export async function runShown(folder: string, { page, task, args, line }: ShownCommand): Promise<string> {
+  const begins = !args.includes("--resume");
+  const shorter = begins ? SHORTER[task] ?? [] : ["--no-report"];
+  const game = task === "train" && args.includes("--adversarial") ? SHORTER_ADVERSARIAL : [];
+  const all = [...args, ...shorter, ...game];
+  const script = new URL(`src/cli/${task}.ts`, root).href;
+  const flags = permissionFlags(task, all, cacheFolder(() => undefined));
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", ...DENO_FLAGS, "--config", new URL("deno.json", root).pathname, ...flags, script, ...all],
+    cwd: folder,
+    env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
+  }).output();
+  const [out = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  assert.equal(code, 0, `${page}: ${line}\n${errors}`);
+  return out;
+}

@@ -1,0 +1,96 @@
+/** The pages hold what they say: links lead somewhere, commands run as they stand, the library's example too. */
+
+import assert from "node:assert/strict";
+import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
+import { DENO_FLAGS } from "../src/deno_flags.ts";
+import { brokenLinks, pages, type ShownCommand, shownCommands } from "./docs/pages.ts";
+import { fillSandbox, runShown } from "./docs/sandbox.ts";
+
+const root = new URL("../", import.meta.url);
+
+/** Commands that are not run here, by task: the test that runs them, or why none does. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  ok: "it is what runs this test",
+  test: "it is what runs this test",
+  "test:fast": "it is a part of what runs this test",
+  "test:corpus": "bad_inputs: the same files, every third case",
+  "test:faults": "faults_test.ts: the same functions, fewer points",
+  "test:soak": "soak_trend_test.ts, held_memory_test.ts: its parts",
+  "test:mutations": "mutations_test.ts: that its data fit the files; each mutation runs tests of its own",
+  bench: "bench_test.ts, ladder_test.ts",
+  "bench:peers": "peers_test.ts",
+  "bench:stability": "docs_test.ts: its options",
+  "bench:data": "docs_test.ts: its options",
+  exercise: "exercise_test.ts",
+  "build:report": "report_test.ts: the bundle is what the sources give",
+  "build:kernels": "the ladders of the panels are what is generated",
+};
+
+/** Pages whose commands depend on one another run in one folder, in order; those of data/README.md also in data_command_test.ts. */
+const RUN = ["README.md", "data/README.md", "src/run/README.md", "src/experiment/README.md"];
+
+Deno.test("README: at most 160 lines", () => {
+  const lines = Deno.readTextFileSync(new URL("README.md", root)).trimEnd().split("\n");
+  assert.ok(lines.length <= 160, `${lines.length} lines`);
+});
+
+Deno.test("pages: every link leads to a file that is there, and to a heading of it", () => {
+  const broken = pages().flatMap((page) => brokenLinks(page).map((target) => `${page.path}: ${target}`));
+  assert.deepEqual(broken, []);
+});
+
+Deno.test("pages: every command is a task, and is run by a test", () => {
+  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
+  const strange = pages().flatMap(shownCommands).filter(({ page, task }) =>
+    !Object.hasOwn(tasks, task) || !(Object.hasOwn(ELSEWHERE, task) || RUN.includes(page))
+  );
+  assert.deepEqual(strange.map(({ page, line }) => `${page}: ${line}`), []);
+});
+
+for (const path of RUN) {
+  Deno.test(`pages: the commands of ${path} run as they stand, with fewer iterations`, async () => {
+    const page = pages().find((page) => page.path === path) ?? assert.fail(`no page ${path}`);
+    const shown = shownCommands(page).filter(({ task }) => !Object.hasOwn(ELSEWHERE, task));
+    assert.ok(shown.length > 1);
+    const folder = await Deno.makeTempDir({ prefix: "clickgan-docs-" });
+    try {
+      await fillSandbox(folder);
+      for (const command of shown) await runIn(folder, command);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
+/** A page speaks of a run that it does not make: runs/lstm. */
+async function runIn(folder: string, command: ShownCommand): Promise<void> {
+  if (command.args.includes("runs/lstm")) {
+    const train = ["--data", "log.tsv", "--save-dir", "runs/lstm"];
+    await runShown(folder, { ...command, task: "train", args: train });
+  }
+  const out = await runShown(folder, command);
+  assert.notEqual(out, "", command.line);
+}
+
+Deno.test("the library's example runs, and is short", async () => {
+  const page = await Deno.readTextFile(new URL("src/README.md", root));
+  const script = page.match(/```ts\n([^]*?)```/)?.[1] ?? assert.fail("the page has no script");
+  assert.ok(script.trim().split("\n").filter((line) => line !== "").length <= 20, "longer than twenty lines");
+  const file = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    await Deno.writeTextFile(file, script.replace("./src/mod.ts", new URL("src/mod.ts", root).href));
+    const config = new URL("deno.json", root).pathname;
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", ...DENO_FLAGS, "--no-prompt", "--check", "--allow-read", "--config", config, file],
+      env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
+    }).output();
+    const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    assert.equal(code, 0, errors);
+    const losses = [...(out ?? "").matchAll(/^step \d+: loss (\d+\.\d+)/gm)].map((m) => Number(m[1]));
+    assert.equal(losses.length, 20);
+    assert.ok((losses[19] ?? Infinity) < (losses[0] ?? 0), "the loss on the same users falls");
+    assert.match(out ?? "", /^utilities \[ -?\d[^\]]*\]$/m);
+  } finally {
+    await Deno.remove(file);
+  }
+});
