@@ -103,7 +103,7 @@ export function benchCommand(): Command {
     .option("--compare <file>", "the figures of an earlier bench, to compare with")
     .option(
       "--readme <file>",
-      "a file whose lines between <!-- bench --> and <!-- end of bench --> are replaced",
+      "a page that gets the tables, between its lines <!-- bench --> and <!-- end of bench -->, and the same of bench growth",
     )
     .addHelpText(
       "after",
@@ -260,18 +260,25 @@ async function deliver(
   const page = options.html ?? options.json.replace(/(\.json)?$/, ".html");
   await writeBenchPage(page, report, changes);
   console.log(`\nThe figures are in ${options.json}, the page is ${page}`);
-  if (options.readme !== undefined) {
-    await writeBetweenMarkers(options.readme, "bench", readmeText(report));
-    console.log(`The table is in ${options.readme}`);
-  }
+  if (options.readme !== undefined) await writeTables(options.readme, report);
 }
 
-function readmeText({ adapter, machine, figures, steps }: BenchReport): string {
-  const cells = [adapterCells(figures), stepSummaryCells(steps)].filter(({ rows }) => rows.length > 0);
-  return [
-    `${adapter.description}, ${machine.cores} cores, ${adapter.runtime}:`,
-    ...cells.flatMap(({ head, rows }) => ["", ...markdownTable(head, rows)]),
-  ].join("\n");
+async function writeTables(
+  page: string,
+  { adapter, machine, figures, steps, growth }: BenchReport,
+): Promise<void> {
+  const on = `${adapter.description}, ${machine.cores} cores, ${adapter.runtime}:`;
+  const tables = {
+    "bench": [adapterCells(figures), stepSummaryCells(steps)],
+    "bench growth": [slopeCells(growth)],
+  };
+  for (const [name, cells] of Object.entries(tables)) {
+    const filled = cells.filter(({ rows }) => rows.length > 0);
+    if (filled.length === 0) continue;
+    const lines = filled.flatMap(({ head, rows }) => ["", ...markdownTable(head, rows)]);
+    await writeBetweenMarkers(page, name, [on, ...lines].join("\n"));
+    console.log(`The tables of ${name} are in ${page}`);
+  }
 }
 
 function pattern(text: string): RegExp {

@@ -11,6 +11,7 @@ import { permissionFlags } from "../src/cli/launch.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { table } from "../src/cli/table.ts";
 import { UserError } from "../src/user_error.ts";
+import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { writeRetailrocketFiles } from "./retailrocket_files.ts";
 
 interface Options {
@@ -19,6 +20,7 @@ interface Options {
   memory: string;
   iterations: number;
   work?: string;
+  readme?: string;
 }
 
 /** What a process took. */
@@ -35,8 +37,10 @@ async function main(): Promise<void> {
     .option("--pages <how>", "session or sampled", pages, "sampled")
     .option("--memory <size>", "that the data engine may take", "2GB")
     .option("--iterations <n>", "of training on each; 0 for none", wholeNumber(0), 300)
-    .option("--work <folder>", "for the files, 3 GB at full size; kept (default: a temporary one)");
+    .option("--work <folder>", "for the files, 3 GB at full size; kept (default: a temporary one)")
+    .option("--readme <file>", "a page that gets the table, between its lines <!-- bench data PAGES -->");
   const options = parse<Options>(command, Deno.args);
+  if (options.readme !== undefined) await expectMarkers(options.readme, `bench data ${options.pages}`);
   const work = options.work ?? await Deno.makeTempDir({ prefix: "clickgan-bench-data-" });
   const rows: string[][] = [];
   try {
@@ -78,7 +82,7 @@ async function main(): Promise<void> {
   } finally {
     if (options.work === undefined) await remove(work);
   }
-  console.log(table([
+  const head = [
     "scale",
     "rows of the source",
     "pages",
@@ -88,7 +92,12 @@ async function main(): Promise<void> {
     "source rows/s",
     "MiB",
     ...(options.iterations > 0 ? ["training s, first", "again", "MiB"] : []),
-  ], rows));
+  ];
+  console.log(table(head, rows));
+  if (options.readme === undefined) return;
+  const on = `${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}, --memory ${options.memory}:`;
+  const text = [on, "", ...markdownTable(head, rows)].join("\n");
+  await writeBetweenMarkers(options.readme, `bench data ${options.pages}`, text);
 }
 
 /** Twice: the first run packs the log for reading by user, and keeps that in the cache. */

@@ -7,6 +7,7 @@ import { Argument, Command, InvalidArgumentError } from "commander";
 import { wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
 import { openGpu } from "../src/gpu/device.ts";
+import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import type { Size } from "./ladder_problems.ts";
 import type { Ladder } from "./ladder_check.ts";
 import { runLadder, type StepResult } from "./ladder_run.ts";
@@ -19,6 +20,7 @@ interface LadderCommandOptions {
   readonly lstmSize?: Size;
   readonly choiceSize?: Size;
   readonly rounds: number;
+  readonly readme?: string;
 }
 
 const names = ladders.map(({ name }) => name);
@@ -31,24 +33,36 @@ export function ladderCommand(): Command {
     .option("--lstm-size <BxTxH>", "users, events a user and units of the LSTM", sizeOf(3, 4096), undefined)
     .option("--choice-size <ExK>", "events and rows a page of the choice", sizeOf(2, 2 ** 16), undefined)
     .option("--rounds <n>", "how often the steps are timed in turn", wholeNumber(1, 1000), 7)
+    .option("--readme <file>", "a page that gets the tables, each between its lines <!-- ladder NAME -->")
     .addHelpText("after", "\nExample:\n  deno task bench ladder forward --size 25600x64x64");
   command.action((chosen: string[]) => climb(new Set(chosen), command.opts<LadderCommandOptions>()));
   return command;
 }
 
 async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions): Promise<void> {
-  const { rounds } = options;
+  const { rounds, readme } = options;
+  const climbed = ladders.filter(({ name }) => chosen.has(name));
+  if (readme !== undefined) { for (const { name } of climbed) await expectMarkers(readme, `ladder ${name}`); }
   const status = new Status();
   const gpu = await openGpu();
   try {
     const { adapter } = gpu;
     console.log(`${adapter.description} (${adapter.kind}), ${adapter.runtime}`);
-    for (const ladder of ladders.filter(({ name }) => chosen.has(name))) {
+    for (const ladder of climbed) {
       const size = sizeFor(ladder, options) ?? ladder.size;
       const results = await runLadder(gpu, ladder, { size, rounds, onProgress: (text) => status.show(text) });
       status.clear();
       const { head, rows } = ladderCells(results);
       console.log(`\n${ladder.title}: ${size.join(" x ")}\n${table(head, rows)}`);
+      if (readme === undefined) continue;
+      const on = `${
+        size.join(" x ")
+      }; ${adapter.description}, ${navigator.hardwareConcurrency} cores, ${adapter.runtime}:`;
+      await writeBetweenMarkers(
+        readme,
+        `ladder ${ladder.name}`,
+        [on, "", ...markdownTable(head, rows)].join("\n"),
+      );
     }
   } finally {
     status.clear();

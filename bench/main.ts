@@ -7,13 +7,15 @@ import type { Command } from "commander";
 import { runMain } from "../src/cli/fail.ts";
 import { parseAndRun } from "../src/cli/options.ts";
 import { benchCommand } from "./bench_command.ts";
+import { demoCommand } from "./demo.ts";
 import { ladderCommand } from "./ladder.ts";
 
 /** Benches with options of their own, beside the parts of the default one. */
-const others: readonly Command[] = [ladderCommand()];
+const others: readonly Command[] = [ladderCommand(), demoCommand()];
 
 await runMain(async () => {
-  const command = benchCommand();
+  // An option behind the name of a bench is that bench's own.
+  const command = benchCommand().enablePositionalOptions();
   for (const other of others) command.addCommand(other);
   await parseAndRun(command, Deno.args);
 });

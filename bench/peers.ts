@@ -10,7 +10,7 @@ import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { EXIT_USER_ERROR, runMain } from "../src/cli/fail.ts";
 import { fetchPackages } from "../src/cli/fetch_packages.ts";
 import { parse, wholeNumber } from "../src/cli/options.ts";
-import { markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
+import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { EXIT_INTERRUPTED } from "../src/cli/run_stages.ts";
 import { CHILD_ENVIRONMENT, GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { stopOnSignals } from "../src/cli/stop.ts";
@@ -32,7 +32,14 @@ import { CannotError } from "./peers/peer.ts";
 import type { Command as ProcessCommand } from "./peers/process.ts";
 import { findTorch, NO_TORCH } from "./peers/python.ts";
 import { type PeerEntry, roster, type Variant } from "./peers/roster.ts";
-import { type Figures, figuresOf, problemLines, TABLE_HEAD, tableCells } from "./peers/summary.ts";
+import {
+  type Figures,
+  figuresOf,
+  problemLines,
+  summaryCells,
+  TABLE_HEAD,
+  tableCells,
+} from "./peers/summary.ts";
 import { wholeRun } from "./peers/whole_run.ts";
 
 interface Options {
@@ -45,6 +52,7 @@ interface Options {
   python?: string;
   json?: string;
   readme?: string;
+  summary?: string;
   wholeRun: boolean;
 }
 
@@ -66,7 +74,11 @@ function parseOptions(args: readonly string[]): Options {
     .option("--rounds <n>", "turns that each peer has", wholeNumber(1, 100), 5)
     .option("--python <path>", "a Python that has torch")
     .option("--json <file>", "write all figures and samples there")
-    .option("--readme <file>", "write the tables between the markers of that Markdown file")
+    .option("--readme <file>", "a page that gets the tables, between its lines <!-- bench peers -->")
+    .option(
+      "--summary <file>",
+      "a page that gets each peer's times of clickgan's step, at <!-- bench peers summary -->",
+    )
     .option(
       "--whole-run",
       "instead of a step: 2,000 iterations with validations and test figures, by clickgan and by PyTorch; takes --data",
@@ -110,6 +122,8 @@ async function main(): Promise<number> {
   const options = parseOptions(Deno.args);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   const say = (text: string) => console.error(text);
+  if (options.readme !== undefined) await expectMarkers(options.readme, "bench peers");
+  if (options.summary !== undefined) await expectMarkers(options.summary, "bench peers summary");
   const python = await findTorch(options.python);
   if (!options.wholeRun) {
     const script = new URL("./peers/child.ts", import.meta.url).href;
@@ -175,6 +189,11 @@ async function main(): Promise<number> {
   if (options.readme !== undefined) {
     const text = measured.map(({ title, figures }) => blockOf(title, figures)).join("\n\n");
     await writeBetweenMarkers(options.readme, "bench peers", `${machine}, ${options.model}.\n\n${text}`);
+  }
+  if (options.summary !== undefined) {
+    const cells = summaryCells(measured);
+    const text = [`${machine}, ${options.model}:`, "", ...markdownTable(cells.head, cells.rows)].join("\n");
+    await writeBetweenMarkers(options.summary, "bench peers summary", text);
   }
   if (measured.some(({ figures }) => figures.some(({ wrong }) => wrong))) return EXIT_USER_ERROR;
   return stop.signal.aborted ? EXIT_INTERRUPTED : 0;

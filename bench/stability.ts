@@ -3,7 +3,7 @@
  * defaults less each measure. `deno task bench:stability [--data FILE] [--seeds N]`; its findings are in stability.md.
  */
 
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { runMain } from "../src/cli/fail.ts";
 import { parse, wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
@@ -13,6 +13,7 @@ import { type Gpu, openGpu } from "../src/gpu/device.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { openDataset, wholeLog } from "../src/run/dataset.ts";
+import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { DivergedError, type ValidationResult } from "../src/train/batch_trainer.ts";
@@ -61,12 +62,18 @@ const settings: [string, Partial<AdversarialConfig>][] = [
   ["exact generator, defaults", { generator: "exact" }],
 ];
 
+const COLUMNS =
+  "Validation prec@1 of pi at iteration 500, its least after it, and at the end; of u at the start and the end; the " +
+  "negative log-likelihood of u at the end. Over all seeds: the largest losses on the way; by how many points pi's least is " +
+  "below its value at iteration 500, and below the start of u.";
+
 interface Options {
   data: string;
   seeds: number;
   iterations: number;
   batchSize: number;
   only: RegExp;
+  readme?: string;
 }
 
 async function main(): Promise<void> {
@@ -76,9 +83,17 @@ async function main(): Promise<void> {
     .option("--seeds <n>", "seeds of every setting", wholeNumber(1), 1)
     .option("--iterations <n>", "of the adversarial stage", wholeNumber(1000), 3000)
     .option("--batch-size <n>", "users an iteration", wholeNumber(1), defaultAdversarial.batchSize)
-    .option("--only <pattern>", "only settings whose name matches this regular expression", pattern, /./);
+    .addOption(
+      new Option("--only <pattern>", "only settings whose name matches this regular expression")
+        .argParser(pattern).default(/./, "all"),
+    )
+    .option(
+      "--readme <file>",
+      "a page that gets the table, between its lines <!-- stability NAME of the data -->",
+    );
   const options = parse<Options>(command, Deno.args);
   const log = wholeLog(await openDataset(options.data, 1, false));
+  if (options.readme !== undefined) await expectMarkers(options.readme, `stability ${log.name}`);
   const gpu = await openGpu();
   try {
     const rewards: Weights[] = [];
@@ -124,14 +139,13 @@ async function main(): Promise<void> {
       "under u",
     ];
     const { adapter } = gpu;
-    console.log(`${adapter.description}, ${adapter.runtime}`);
-    console.log(
-      `${log.name}: ${options.iterations} iterations of ${options.batchSize} users, means over ${options.seeds} seed(s); ` +
-        "validation prec@1 of pi at iteration 500, its least after it, at the end; of u at the start and the end; " +
-        "negative log-likelihood of u at the end; of all seeds the largest losses on the way, and the points that the least of " +
-        "pi is at most under its value at iteration 500, and under the start of u",
-    );
-    console.log(table(head, rows));
+    const on = `${log.name}: ${options.iterations} iterations of ${options.batchSize} users, means over ` +
+      `${options.seeds} seed(s); ${adapter.description}, ${adapter.runtime}`;
+    console.log(`${on}\n${COLUMNS}\n${table(head, rows)}`);
+    if (options.readme !== undefined) {
+      const text = [`${on}:`, "", ...markdownTable(head, rows)].join("\n");
+      await writeBetweenMarkers(options.readme, `stability ${log.name}`, text);
+    }
   } finally {
     gpu.close();
   }

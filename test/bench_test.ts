@@ -215,6 +215,7 @@ async function runBench(...args: string[]) {
       "--allow-read",
       "--allow-env",
       "--allow-write",
+      "--allow-run",
       "bench/main.ts",
       ...args,
     ],
@@ -262,6 +263,27 @@ Deno.test("the command prints tables, and writes figures, page and a table betwe
     assert.equal(second.code, 0, second.stderr);
     assert.match(second.stdout, /Changes since[^]*W0 PW: batch rank .*(noise|better|worse)/);
     assert.match(await Deno.readTextFile(`${folder}/bench.html`), /Changes/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("demo: what train prints is kept between the markers of a page", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-bench-" });
+  try {
+    const page = `${folder}/page.md`;
+    await Deno.writeTextFile(page, "before\n<!-- bench demo -->\nold\n<!-- end of bench demo -->\nafter\n");
+    const { code, stderr } = await runBench("demo", "--iterations", "10", "--readme", page);
+    assert.equal(code, 0, stderr);
+    const text = await Deno.readTextFile(page);
+    assert.match(
+      text,
+      /^before\n[^]*```\nTest users:[^]*\nbest-loss +\d[^]*This run took \d+ s\.\n[^]*\nafter\n$/,
+    );
+    assert.doesNotMatch(text, /old|clickgan-demo/);
+    const refused = await runBench("demo", "--readme", `${folder}/none.md`);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /none\.md/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

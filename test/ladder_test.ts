@@ -104,9 +104,17 @@ async function bench(...args: string[]): Promise<{ code: number; stdout: string;
 }
 
 Deno.test("the command prints a row a step", async () => {
-  const args = ["ladder", "choice", "--choice-size", "40x4", "--rounds", "1"];
+  const page = await Deno.makeTempFile({ suffix: ".md" });
+  await Deno.writeTextFile(page, "<!-- ladder choice -->\nold\n<!-- end of ladder choice -->\n");
+  const args = ["ladder", "choice", "--choice-size", "40x4", "--rounds", "1", "--readme", page];
   const { code, stdout, stderr } = await bench(...args);
   assert.equal(code, 0, stderr);
+  const written = await Deno.readTextFile(page);
+  await Deno.remove(page);
+  assert.match(
+    written,
+    /^<!-- ladder choice -->\n\n40 x 4; [^]*\| 1 \| [^]*choice_nll[^]*<!-- end of ladder choice -->\n$/,
+  );
   assert.match(stdout, /choice softmax.*: 40 x 4\n/);
   const { steps } = ladderNamed("choice");
   const rows = stdout.split("\n").filter((line) => /^ *\d+ /.test(line));

@@ -9,7 +9,7 @@ import { measure } from "../bench/peers/measure.ts";
 import type { Peer } from "../bench/peers/peer.ts";
 import { plainPeer } from "../bench/peers/plain_typescript.ts";
 import type { PeerEntry } from "../bench/peers/roster.ts";
-import { figuresOf, problemLines, quantile, tableCells } from "../bench/peers/summary.ts";
+import { figuresOf, problemLines, quantile, summaryCells, tableCells } from "../bench/peers/summary.ts";
 import { tensorflowPeer } from "../bench/peers/tensorflow_js.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { workloadLog } from "../bench/workloads.ts";
@@ -132,6 +132,10 @@ Deno.test("a wrong loss and a failure are told in the table, and do not end the 
   const [wrong, failure] = problemLines(figures);
   assert.match(wrong ?? "", /^torch: the loss of step 7 is 2\.000000, clickgan's is 1\.940000/);
   assert.equal(failure, "jax-wasm: does not fit");
+  assert.deepEqual(summaryCells([{ workload: "W1", figures }, { workload: "W2", figures: [] }]), {
+    head: ["", "W1", "W2"],
+    rows: [["torch", "WRONG", "-"], ["jax-wasm", "-", "-"], ["typescript", "1.00", "-"]],
+  });
 });
 
 Deno.test("a peer runs without what slows OpenBLAS, with its own variables, and its note is told", async () => {

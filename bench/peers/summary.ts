@@ -111,3 +111,21 @@ function digits(ms: number): string {
 export function problemLines(figures: readonly Figures[]): string[] {
   return figures.flatMap(({ peer, problem }) => (problem === undefined ? [] : [`${peer}: ${problem}`]));
 }
+
+/** A row for each peer, a column for each workload: its time over clickgan's. */
+export function summaryCells(
+  measured: readonly { readonly workload: string; readonly figures: readonly Figures[] }[],
+): { head: string[]; rows: string[][] } {
+  const names = [...new Set(measured.flatMap(({ figures }) => figures.map(({ peer }) => peer)))];
+  const cell = (peer: string, figures: readonly Figures[]) => {
+    const own = figures.find((figure) => figure.peer === peer);
+    return own?.wrong ? "WRONG" : own?.ratio?.toFixed(2) ?? "-";
+  };
+  return {
+    head: ["", ...measured.map(({ workload }) => workload)],
+    rows: names.filter((name) => name !== "clickgan").map((peer) => [
+      peer,
+      ...measured.map(({ figures }) => cell(peer, figures)),
+    ]),
+  };
+}
