@@ -93,7 +93,9 @@ async function main(): Promise<void> {
     );
   const options = parse<Options>(command, Deno.args);
   const log = wholeLog(await openDataset(options.data, 1, false));
-  if (options.readme !== undefined) await expectMarkers(options.readme, `stability ${log.name}`);
+  // A file's name without its ending.
+  const dataName = log.name.replace(/\.\w+$/, "");
+  if (options.readme !== undefined) await expectMarkers(options.readme, `stability ${dataName}`);
   const gpu = await openGpu();
   try {
     const rewards: Weights[] = [];
@@ -133,18 +135,18 @@ async function main(): Promise<void> {
       "u start",
       "u end",
       "nll end",
-      "|loss_min|",
-      "|loss_max|",
+      "loss_min",
+      "loss_max",
       "pi falls",
       "under u",
     ];
     const { adapter } = gpu;
-    const on = `${log.name}: ${options.iterations} iterations of ${options.batchSize} users, means over ` +
+    const on = `${dataName}: ${options.iterations} iterations of ${options.batchSize} users, means over ` +
       `${options.seeds} seed(s); ${adapter.description}, ${adapter.runtime}`;
     console.log(`${on}\n${COLUMNS}\n${table(head, rows)}`);
     if (options.readme !== undefined) {
       const text = [`${on}:`, "", ...markdownTable(head, rows)].join("\n");
-      await writeBetweenMarkers(options.readme, `stability ${log.name}`, text);
+      await writeBetweenMarkers(options.readme, `stability ${dataName}`, text);
     }
   } finally {
     gpu.close();
