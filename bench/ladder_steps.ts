@@ -206,11 +206,11 @@ function inputSteps(): Step[] {
       ...shipped(matmulKernels.input.tiled),
       idea: "64 x 64 tiles, 4 x 4 in registers (shipped for GPUs)",
     },
-    { ...transposed, idea: "4 x 16 in registers, W turned there", changes: 2 },
+    { ...transposed, idea: "4 x 16 in registers, W transposed", changes: 2 },
     { ...transposed, idea: "weights in a uniform buffer", ...weightsUniform },
     { ...rows, idea: "8 x 16 in registers", where: { weights: "uniform" } },
     { ...rows, idea: "what is read in textures", where: { weights: "uniform", ...texture } },
-    { ...panel, idea: "a turned panel, n written out", where: texture },
+    { ...panel, idea: "a transposed panel, n written out", where: texture },
     { ...panel, idea: "the input in panels (shipped)", where: { ...texture, input: "panels" } },
   ];
 }
