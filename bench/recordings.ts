@@ -11,7 +11,9 @@ import { GamePrograms } from "../src/model/game_programs.ts";
 import { ModelProgram } from "../src/model/model_program.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { AdversarialTrainer, gameOptions } from "../src/train/adversarial_trainer.ts";
-import type { BatchTrainer } from "../src/train/batch_trainer.ts";
+import type { ClickTrainer } from "../src/train/click_trainer.ts";
+import { Made } from "../src/gpu/made.ts";
+import { ResultRing } from "../src/train/result_ring.ts";
 import { BestKeeper } from "../src/train/best_keeper.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import type { TrainedNetwork } from "../src/train/networks.ts";
@@ -41,7 +43,7 @@ export interface Recording {
 }
 
 /** What both stages' trainers have, whatever their figures. */
-export type Steppable = Pick<BatchTrainer<never>, "iteration" | "places" | "plan" | "batchOf"> & {
+export type Steppable = Pick<ClickTrainer<never>, "iteration" | "places" | "plan" | "batchOf"> & {
   run(to: number): Promise<void>;
 };
 
@@ -94,12 +96,12 @@ export function shannon(
       });
       const others = async () => {
         const arena = made.keep(new Arena(gpu, "bench"));
-        const ring = arena.allocate("ring", 16 * 2);
-        const options = { name: "evaluation", log: trainer.deviceLog, plan, ring };
+        const ring = new ResultRing(arena, 1, choiceSummary.vectors, 1);
+        const options = { name: "evaluation", log: trainer.deviceLog, plan, ring: ring.view };
         const evaluation = made.keep(await ModelProgram.create(model, options));
         const network: TrainedNetwork = { prefix: "", parameters: model.parameters, adam: undefined };
         const keeper = made.keep(
-          await BestKeeper.create([network], plan, ring, { firstSlot: 0, shards: 1 }, choiceSummary),
+          await BestKeeper.create([network], gpu, ring, { firstSlot: 0, shards: 1 }, choiceSummary),
         );
         return [part(evaluation.program), part(keeper.program)];
       };
@@ -193,16 +195,4 @@ export function game(
 /** The models that can be recorded over a log. */
 export function modelsFor(log: ClickLog, models: readonly BenchModel[] = benchModels): BenchModel[] {
   return models.filter(({ mixed }) => mixed || log.items.kind !== "mixed");
-}
-
-/** What was made, freed in reverse. */
-class Made {
-  readonly #parts: { destroy(): void }[] = [];
-  keep<T extends { destroy(): void }>(part: T): T {
-    this.#parts.push(part);
-    return part;
-  }
-  destroy(): void {
-    for (const part of this.#parts.splice(0).reverse()) part.destroy();
-  }
 }

@@ -16,7 +16,7 @@ import { openDataset, wholeLog } from "../src/run/dataset.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
-import { DivergedError, type ValidationResult } from "../src/train/batch_trainer.ts";
+import { DivergedError, type ValidationResult } from "../src/train/results.ts";
 import {
   type AdversarialConfig,
   defaultAdversarial,

@@ -41,7 +41,7 @@ export { type ItemCatalogue, type ItemsShape, itemsShape, MemoryItems } from "./
 export { initialWeights, type ModelParameter } from "./model/initial_weights.ts";
 export { modelParameters, UserModel } from "./model/user_model.ts";
 export type { Weights } from "./tape/parameters.ts";
-export { type BestRecords, criteria, type Criterion } from "./train/best_keeper.ts";
+export { type BestRecords, criteria, type Criterion } from "./train/best_records.ts";
 export {
   type AdversarialConfig,
   defaultAdversarial,
@@ -49,13 +49,9 @@ export {
   type TrainingConfig,
 } from "./train/config.ts";
 export { Evaluation, type EvaluationFigures } from "./train/evaluation.ts";
-export {
-  DivergedError,
-  type RunCallbacks,
-  type StepResult,
-  type TrainerState,
-  type ValidationResult,
-} from "./train/batch_trainer.ts";
+export type { RunCallbacks } from "./train/batch_trainer.ts";
+export { DivergedError, type StepResult, type ValidationResult } from "./train/results.ts";
+export type { TrainerState } from "./train/trainer_state.ts";
 export { Trainer } from "./train/trainer.ts";
 export { AdversarialTrainer } from "./train/adversarial_trainer.ts";
 export type { GameFigures } from "./train/sums.ts";

@@ -26,7 +26,7 @@ async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number
     for (const headersEach of [1, 3]) {
       const slices = headersEach === 1 ? 1 : batches.length;
       const arena = new Arena(gpu, "batch");
-      const plan = new Plan(gpu, log, capacity, batches.length, 0, headersEach, slices);
+      const plan = new Plan(gpu, log, capacity, batches.length, headersEach, slices);
       try {
         const batch = new BatchBuffers(arena, plan.view, deviceLog, capacity, plan);
         const program = await Program.record(gpu, "batch", plan.steps, [

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { UserModel } from "../src/model/user_model.ts";
 import { defaultTraining } from "../src/train/config.ts";
-import { criteria } from "../src/train/best_keeper.ts";
+import { criteria } from "../src/train/best_records.ts";
 import { defaultModel } from "../src/model/config.ts";
-import { DivergedError } from "../src/train/batch_trainer.ts";
+import { DivergedError } from "../src/train/results.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "./small_logs.ts";

@@ -153,7 +153,7 @@ Deno.test("users of whom nothing is to be predicted make no batch, and are passe
     const trainer = await Trainer.create(model, log, training, { validate: false });
     await assert.rejects(trainer.step([0]), /all 2 events of its 1 users are given as history/);
     const evaluation = await Evaluation.ofModel(model, trainer.deviceLog, log, [0, 1, 2], 0);
-    assert.equal(evaluation.events, 2);
+    assert.equal(evaluation.counted, 2);
     const before = await evaluation.figures();
     const { nll } = await trainer.step([0, 1, 2]);
     assert.ok(Math.abs(nll - before.nll) < 1e-6, `${nll} ${before.nll}`);

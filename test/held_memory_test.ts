@@ -11,7 +11,7 @@ import { adversarialStage, shannonStage, type Stage } from "../src/run/stages.ts
 import { resumeStage, startStage } from "../src/run/training_run.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
-import type { BatchTrainer } from "../src/train/batch_trainer.ts";
+import type { ClickTrainer } from "../src/train/click_trainer.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import type { ChoiceFigures } from "../src/data/ranking.ts";
 import { collectGarbage, Flock, watched } from "./collected.ts";
@@ -38,7 +38,7 @@ async function withGpu(use: (gpu: Gpu) => Promise<void>): Promise<void> {
 }
 
 /** A training of `steps` makes nothing that stands but what a short one makes, and the rest can be collected. */
-async function checkLength<F extends ChoiceFigures>(gpu: Gpu, trainer: BatchTrainer<F>): Promise<void> {
+async function checkLength<F extends ChoiceFigures>(gpu: Gpu, trainer: ClickTrainer<F>): Promise<void> {
   await trainer.run(STEPS); // its first groups are smaller, as their time is not known
   const { signal } = new AbortController();
   const train = async (steps: number) => {

@@ -21,7 +21,7 @@ import { type RunConfig, runConfigSchema } from "../src/run/run_config.ts";
 import { type Stage, stagesOf } from "../src/run/stages.ts";
 import { resumeStage, type RunEvents, startStage } from "../src/run/training_run.ts";
 import { AdversarialTrainer, evaluateGame, gameOptions } from "../src/train/adversarial_trainer.ts";
-import type { BatchTrainer } from "../src/train/batch_trainer.ts";
+import type { ClickTrainer } from "../src/train/click_trainer.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { Evaluation } from "../src/train/evaluation.ts";
 import { Trainer } from "../src/train/trainer.ts";
@@ -90,7 +90,7 @@ const adversarial = {
 
 /** All that comes of 25 steps: figures of every step and validation, weights, moments, best snapshots, test figures. */
 async function outcome<F extends ChoiceFigures>(
-  trainer: BatchTrainer<F>,
+  trainer: ClickTrainer<F>,
   evaluate: () => Promise<Evaluation<F>>,
 ) {
   const seen: unknown[] = [];

@@ -19,8 +19,8 @@ import { ParameterArena, type ParameterSpec, type Weights } from "../src/tape/pa
 import { placesOf, type TouchedRows } from "../src/tape/tape.ts";
 import { padRows, type Tensor } from "../src/tape/tensor.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
-import type { TrainerState } from "../src/train/batch_trainer.ts";
-import { criteria } from "../src/train/best_keeper.ts";
+import type { TrainerState } from "../src/train/trainer_state.ts";
+import { criteria } from "../src/train/best_records.ts";
 import {
   type AdversarialConfig,
   defaultAdversarial,

@@ -16,7 +16,7 @@ import { Program } from "../src/gpu/program.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
-import { DivergedError } from "../src/train/batch_trainer.ts";
+import { DivergedError } from "../src/train/results.ts";
 import {
   type AdversarialConfig,
   defaultAdversarial,

@@ -4,7 +4,7 @@ import { openGpu } from "../../src/gpu/device.ts";
 import { UserModel } from "../../src/model/user_model.ts";
 import { partOf } from "../../src/train/networks.ts";
 import { AdversarialTrainer } from "../../src/train/adversarial_trainer.ts";
-import type { BatchTrainer } from "../../src/train/batch_trainer.ts";
+import type { ClickTrainer } from "../../src/train/click_trainer.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
 import { adamKinds } from "../../src/ops/adam.ts";
 import { defaultTraining } from "../../src/train/config.ts";
@@ -41,7 +41,7 @@ export async function clickganPeer({ job, log, users }: ClickganJob, adam: strin
 }
 
 function runner<F extends ChoiceFigures>(
-  trainer: BatchTrainer<F>,
+  trainer: ClickTrainer<F>,
   users: readonly Uint32Array[],
   lossOf: (figures: F) => number,
 ): Peer["run"] {

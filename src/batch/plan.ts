@@ -15,8 +15,6 @@ export type PlacedBatch = ClickSizes & {
   readonly counted: number;
 };
 
-const NO_BATCH: ClickSizes = { users: 0, events: 0, rows: 0, items: 0 };
-
 /**
  * A ring of places for steps. Each holds the batch's users with their running numbers of events and rows (16 bytes a
  * user) and a header of sizes. Writes are ordered with submitted work, so a place may be reused while earlier steps
@@ -33,7 +31,7 @@ export class Plan {
 
   /**
    * @param capacity the most that a step may take: what its program's buffers are made for.
-   * @param places how many steps are held at once. @param more further places, for steps without a batch.
+   * @param places how many steps are held at once.
    * @param headersEach of a place: programs that work on one batch may differ in the rest of it.
    * @param slices batches that are laid out side by side, from places that follow one another.
    */
@@ -42,7 +40,6 @@ export class Plan {
     readonly log: ClickLog,
     readonly capacity: ClickSizes,
     readonly places: number,
-    more = 0,
     /** Headers of a place. */
     readonly headersEach = 1,
     /** Batches that are laid out side by side. */
@@ -53,7 +50,7 @@ export class Plan {
     gpu.requireBindable(bytes, `a plan of ${places} x ${capacity.users} users`);
     this.#entries = new Uint32Array(bytes / 4);
     this.view = this.#arena.allocate("users", bytes);
-    this.#headers = new StepHeaders(this.#arena, clickDimensions, places + more, headersEach, slices);
+    this.#headers = new StepHeaders(this.#arena, clickDimensions, places, headersEach, slices);
     this.#itemStamps = new Uint32Array(log.items.count);
     this.#userStamps = new Uint32Array(log.userSplit.length);
   }
@@ -142,11 +139,6 @@ export class Plan {
     return { ...sizes, counted };
   }
 
-  /** Sets the header of a place whose step works on no batch. */
-  putPurpose(place: number, purpose: StepPurpose): void {
-    this.#headers.put(place, { sizes: NO_BATCH, counted: 0, first: 0 }, purpose);
-  }
-
   /** Sends the places from `first` on. */
   upload(first: number, count: number): void {
     const words = 4 * (this.capacity.users + 1);
@@ -155,12 +147,12 @@ export class Plan {
     this.#headers.upload(first, count);
   }
 
-  /** Sends `count` places of the ring base .. base + length, from number `first` modulo length on. */
-  uploadRing(base: number, length: number, first: number, count: number): void {
-    const start = first % length;
-    const straight = Math.min(count, length - start);
-    this.upload(base + start, straight);
-    if (count > straight) this.upload(base, count - straight);
+  /** Sends `count` places, from number `first` on; behind the last place comes the first. */
+  uploadRing(first: number, count: number): void {
+    const start = first % this.places;
+    const straight = Math.min(count, this.places - start);
+    this.upload(start, straight);
+    if (count > straight) this.upload(0, count - straight);
   }
 
   destroy(): void {

@@ -6,7 +6,7 @@ import { generatorConfig } from "../model/generator.ts";
 import type { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { AdversarialTrainer } from "../train/adversarial_trainer.ts";
-import type { BatchTrainer } from "../train/batch_trainer.ts";
+import type { ClickTrainer } from "../train/click_trainer.ts";
 import type { GameFigures } from "../train/sums.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Dataset } from "./dataset.ts";
@@ -52,7 +52,7 @@ export interface Stage {
     data: Dataset,
     config: RunConfig,
     generator: Weights | undefined,
-  ): Promise<BatchTrainer<StageFigures>>;
+  ): Promise<ClickTrainer<StageFigures>>;
   /** What the snapshots say of the generator; undefined without one. */
   game(model: ModelConfig, config: RunConfig): SnapshotGame | undefined;
 }

@@ -8,15 +8,11 @@ import type { Gpu } from "../gpu/device.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
 import { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
-import {
-  type BatchTrainer,
-  DivergedError,
-  type StepResult,
-  type ValidationResult,
-} from "../train/batch_trainer.ts";
-import { criteria } from "../train/best_keeper.ts";
+import { criteria } from "../train/best_records.ts";
+import type { ClickTrainer } from "../train/click_trainer.ts";
 import type { EvaluationFigures } from "../train/evaluation.ts";
 import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
+import { DivergedError, type StepResult, type ValidationResult } from "../train/results.ts";
 import type { Dataset } from "./dataset.ts";
 import { readRunState, type SnapshotName } from "./run_state.ts";
 import { RunFolder } from "./run_folder.ts";
@@ -156,7 +152,7 @@ async function withTrainer<T>(
   config: RunConfig,
   initial: { seed: number } | { weights: Weights },
   generator: Weights | undefined,
-  use: (trainer: BatchTrainer<StageFigures>, model: UserModel) => Promise<T>,
+  use: (trainer: ClickTrainer<StageFigures>, model: UserModel) => Promise<T>,
 ): Promise<T> {
   // Those that it began with, so that it goes on bit for bit.
   gpu.useShapes(recordedShapes(config.shapes, gpu.shapes.kind));
@@ -175,7 +171,7 @@ async function withTrainer<T>(
 }
 
 async function save(
-  trainer: BatchTrainer<StageFigures>,
+  trainer: ClickTrainer<StageFigures>,
   model: UserModel,
   folder: RunFolder,
 ): Promise<void> {
@@ -189,7 +185,7 @@ async function save(
 
 async function train(
   stage: Stage,
-  trainer: BatchTrainer<StageFigures>,
+  trainer: ClickTrainer<StageFigures>,
   model: UserModel,
   { data, signal }: RunContext,
   config: RunConfig,
@@ -240,7 +236,7 @@ async function train(
 }
 
 async function testSnapshots(
-  trainer: BatchTrainer<StageFigures>,
+  trainer: ClickTrainer<StageFigures>,
   data: Dataset,
   config: RunConfig,
   onProgress: OnProgress | undefined,

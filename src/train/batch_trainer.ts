@@ -1,38 +1,20 @@
 /**
- * What both stages of training share: many steps in flight, no waiting between them. A group of steps, with the
- * validations that fall among them, is one command buffer; results come back through a ring that is read while later
- * groups run.
+ * The engine of all training: many steps in flight, no waiting between them. A group of steps, with the validations that
+ * fall among them, is one command buffer; results come back through a ring that is read while later groups run.
+ *
+ * What is trained, and on what, it does not know: see {@link import("./steps.ts").Steps}.
  */
 
-import type { ClickSizes } from "../batch/click_sizes.ts";
-import type { DeviceLog } from "../batch/device_log.ts";
-import { largestOf, type PlacedBatch, type Plan } from "../batch/plan.ts";
-import type { ClickLog } from "../data/click_log.ts";
-import { randomStream } from "../data/random.ts";
-import type { ChoiceFigures } from "../data/ranking.ts";
-import { UserError } from "../user_error.ts";
-import { Commands } from "../gpu/commands.ts";
-import type { Gpu } from "../gpu/device.ts";
-import type { View } from "../gpu/memory.ts";
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
+import type { Made } from "../gpu/made.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
-import {
-  type BestKeeper,
-  type BestRecords,
-  betterRecords,
-  criteria,
-  type Criterion,
-  noBest,
-} from "./best_keeper.ts";
-import type { Evaluation } from "./evaluation.ts";
-import { joinedSpecs, readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
+import { type BestRecords, betterRecords, type Criterion, noBest } from "./best_records.ts";
+import { encodeGroup, type Group, type GroupParts, resultsOf } from "./group.ts";
+import { joinedSpecs, type TrainedNetwork } from "./networks.ts";
+import { DivergedError, type StepResult, type ValidationResult } from "./results.ts";
 import type { Summary } from "./sums.ts";
-import type { TrainingLog } from "./training_log.ts";
+import { readState, readWeights, type TrainerState, writeState, writeWeights } from "./trainer_state.ts";
 
-/** Steps that the ring holds at most, and as many validations; fewer for batches of very many users. */
-const MOST_PLACES = 256;
-/** Users in all places of the plan, at 16 bytes. */
-const PLAN_USERS = 2 ** 20;
 /** Groups of steps in flight: one runs while the next waits in the queue. */
 const IN_FLIGHT = 2;
 /** How long a group should take: long against a read-back (11 ms), short against a user's patience. */
@@ -40,24 +22,11 @@ const GROUP_MS = 80;
 /** The first group of a run is by so much smaller, as the device waits while it is encoded. */
 const FIRST_GROUP = 8;
 
-/** One training step: the figures of its batch before the update. */
-export type StepResult<F extends ChoiceFigures = ChoiceFigures> = F & { readonly iteration: number };
-export type ValidationResult<F extends ChoiceFigures = ChoiceFigures> = StepResult<F> & {
-  readonly best: BestRecords;
-};
-
-/** Everything that a resumed training needs to go on bit for bit; the generator's names carry its prefix. */
-export interface TrainerState {
-  readonly iteration: number;
-  readonly weights: Weights;
-  readonly m: Weights;
-  readonly v: Weights;
-  readonly best: BestRecords;
-  readonly snapshots: Partial<Record<Criterion, Weights>>;
-}
-
-export interface RunCallbacks<F extends ChoiceFigures = ChoiceFigures> {
+/** What a run tells, and asks. */
+export interface RunCallbacks<F> {
+  /** Called for every step, in order. */
   onStep?(result: StepResult<F>): void;
+  /** Called for every validation, in order. */
   onValidation?(result: ValidationResult<F>): void;
   /** Called between groups, when everything up to `iteration` is done; the state may be read. */
   onPause?(iteration: number): Promise<void> | void;
@@ -65,117 +34,60 @@ export interface RunCallbacks<F extends ChoiceFigures = ChoiceFigures> {
   wantsPause?(): boolean;
 }
 
-/** A loss is no finite number any more. */
-export class DivergedError extends UserError {
-  /** @param rates the options that are too large. @param loss which. */
-  constructor(readonly iteration: number, rates: string, loss = "loss") {
-    super(
-      `The ${loss} of iteration ${iteration} is not a finite number: training has diverged. ` +
-        `Use a smaller ${rates}, or smaller weights to start from; snapshots from before it are kept.`,
-    );
-  }
-}
-
-/** How a stage draws and validates; part of its config. */
-export interface Schedule {
-  readonly seed: number;
-  readonly batchSize: number;
+/** When a training validates, and when it ends early. */
+export interface ValidationSchedule {
+  /** Iterations from one validation to the next. */
   readonly validateEvery: number;
+  /** Stop when this figure has not improved for `patience` iterations; null: never. */
   readonly earlyStopping: Criterion | null;
   readonly patience: number;
 }
 
-/** What a stage has made for its training. Places of the plan: one for each step in flight, then one a validation. */
-export interface TrainerParts<F extends ChoiceFigures> {
-  readonly gpu: Gpu;
-  readonly training: TrainingLog;
-  readonly plan: Plan;
-  readonly ring: View;
+/** What a training is made of. C: what an iteration takes. F: the figures of a batch. */
+export interface TrainerParts<C, F> extends GroupParts<C> {
   readonly summary: Summary<F>;
   readonly networks: readonly TrainedNetwork[];
-  readonly trainUsers: Uint32Array;
-  readonly validation: { evaluation: Evaluation<F>; keeper: BestKeeper } | undefined;
-  readonly schedule: Schedule;
+  readonly schedule: ValidationSchedule;
   /** The options that set its learning rates. */
   readonly rates: string;
-  /** Everything to be freed in the end, in the order it was made. */
-  readonly made: readonly { destroy(): void }[];
+  /** Everything to be freed in the end. */
+  readonly made: Made;
 }
 
-/** How many steps a ring of this batch size holds. */
-export function placesFor(batchSize: number): number {
-  return Math.max(4, Math.min(MOST_PLACES, Math.floor(PLAN_USERS / (batchSize + 1))));
-}
-
-/** @throws UserError when there are fewer train users than a batch takes. */
-export function checkBatchSize(batchSize: number, trainUsers: Uint32Array, option: string): void {
-  if (batchSize <= trainUsers.length) return;
-  throw new UserError(
-    `Expected a batch of at most ${trainUsers.length} users (there are no more train users), ` +
-      `got ${option} ${batchSize}.`,
-  );
-}
-
-export abstract class BatchTrainer<F extends ChoiceFigures> {
+/** Trains networks: step by step, or many steps at once. C: what an iteration takes. F: the figures of a batch. */
+export class BatchTrainer<C, F> {
   #iteration = 0;
   /** Steps in the last group of the last run. */
   #groupSize = 2;
   #best: BestRecords = noBest;
+  /** The last iteration after which a validation was encoded. */
   #validated = -1;
 
-  protected constructor(protected readonly parts: TrainerParts<F>) {}
+  protected constructor(protected readonly parts: TrainerParts<C, F>) {}
 
-  /**
-   * Puts the batch and the headers of iteration t. @param log where the users stand.
-   * @throws UserError for users that make no batch.
-   */
-  protected abstract put(t: number, place: number, users: ArrayLike<number>, log: ClickLog): PlacedBatch;
-  /** Appends what lays out the batches of `count` places from `place` on, a slice each. @param largest of their sizes. */
-  protected abstract encodeLayout(
-    commands: Commands,
-    largest: ClickSizes,
-    place: number,
-    count: number,
-  ): void;
-  /** Appends the step whose batch stands at `place`, laid out in `slice`. */
-  protected abstract encode(commands: Commands, sizes: ClickSizes, place: number, slice: number): void;
-
-  /**
-   * Of the networks as they stand, on any users of the log. The caller frees it.
-   * @param shards 0 for as few as fit. @throws UserError without users with events to predict.
-   */
-  abstract evaluation(users: ArrayLike<number>, shards: number): Promise<Evaluation<F>>;
-
-  get plan(): Plan {
-    return this.parts.plan;
-  }
-  get deviceLog(): DeviceLog {
-    return this.parts.training.deviceLog;
-  }
   /** Steps done. */
   get iteration(): number {
     return this.#iteration;
   }
+  /** The best validations so far. */
   get best(): BestRecords {
     return this.#best;
   }
   /** Steps that one command buffer may hold. */
   get places(): number {
-    return this.plan.places;
+    return this.parts.ring.places;
   }
   /** Of all networks' parameters, as their weights are named in {@link state}. */
   get specs(): ParameterSpec[] {
     return joinedSpecs(this.parts.networks);
   }
 
-  /** The train users of iteration t: they follow from seed and t alone, so that a resumed run draws the same. */
-  batchOf(t: number): Uint32Array {
-    const { trainUsers, schedule } = this.parts;
-    const random = randomStream(schedule.seed, "batch", t);
-    const places = random.sampleWithoutReplacement(trainUsers.length, schedule.batchSize);
-    return places.map((place) => trainUsers[place] ?? 0);
+  /** What iteration t takes. */
+  batchOf(t: number): C {
+    return this.parts.steps.draw(t);
   }
 
+  /** The error of a loss that is no finite number. */
   diverged(iteration: number): DivergedError {
     return new DivergedError(iteration, this.parts.rates);
   }
@@ -193,14 +105,15 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
   }
 
   /**
-   * One step on users of your choice, or on those of the next iteration. Waits for its result, 11 ms or more: to train,
+   * One step on a batch of your choice, or on that of the next iteration. Waits for its result, 11 ms or more: to train,
    * use {@link run}.
+   * @throws UserError for what makes no batch. @throws DivergedError when its loss is no finite number.
    */
-  async step(users: ArrayLike<number> = this.batchOf(this.#iteration + 1)): Promise<StepResult<F>> {
+  async step(batch: C = this.batchOf(this.#iteration + 1)): Promise<StepResult<F>> {
     const { gpu, ring } = this.parts;
-    const group = this.#encodeGroup(this.#iteration, 1, () => users);
+    const group = this.#encode(this.#iteration, 1, () => batch);
     gpu.queue.submit([group.commands]);
-    const [result] = this.#results(group, await readFloats(gpu, ring), {});
+    const [result] = this.#take(group, await readFloats(gpu, ring.view), {});
     if (!result) throw new Error("a step gave no result");
     return result;
   }
@@ -212,22 +125,22 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
    * @throws DivergedError when a loss is no finite number.
    */
   async run(to: number, callbacks: RunCallbacks<F> = {}, signal?: AbortSignal): Promise<void> {
-    const reads = new ReadbackQueue(this.parts.gpu, this.parts.ring);
+    const reads = new ReadbackQueue(this.parts.gpu, this.parts.ring.view);
     const groups: Group[] = [];
     let submitted = this.#iteration;
     let size = Math.max(2, Math.ceil(this.#groupSize / FIRST_GROUP));
     let last = performance.now();
     const takeOne = async () => {
-      const ring = await reads.take();
+      const values = await reads.take();
       const group = groups.shift();
       if (!group) return;
       const now = performance.now();
       // Sizes do not touch results, only how often the host looks.
-      const stepMs = (now - last) / group.count;
+      const stepMs = (now - last) / group.counted.length;
       last = now;
       size = Math.max(1, Math.min(2 * size, this.places, Math.round(GROUP_MS / Math.max(stepMs, 1e-3))));
       this.#groupSize = size;
-      this.#results(group, ring, callbacks);
+      this.#take(group, values, callbacks);
     };
     try {
       while (!signal?.aborted) {
@@ -243,10 +156,10 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
           await callbacks.onPause?.(this.#iteration);
           last = performance.now();
         }
-        const group = this.#encodeGroup(submitted, Math.min(size, end - submitted), (t) => this.batchOf(t));
+        const group = this.#encode(submitted, Math.min(size, end - submitted), (t) => this.batchOf(t));
         groups.push(group);
         reads.submit(group.commands);
-        submitted += group.count;
+        submitted += group.counted.length;
         if (reads.length >= IN_FLIGHT) await takeOne();
       }
       while (reads.length > 0) await takeOne();
@@ -255,105 +168,44 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
     }
   }
 
-  /**
-   * The steps from `after`+1 on, and validations where they are due, as one command buffer.
-   * @param most steps: fewer where the users of the next batch do not fit on the device beside those before.
-   */
-  #encodeGroup(after: number, most: number, users: (t: number) => ArrayLike<number>): Group {
-    const { gpu, plan, schedule, training, validation } = this.parts;
-    const { validateEvery } = schedule;
-    // All that can be refused comes first, so that a refused batch leaves nothing half done.
-    const taken = training.take(most, (k) => users(after + 1 + k));
-    const batches = taken.batches.map((users, k) => {
-      const t = after + 1 + k;
-      return this.put(t, t % plan.places, users, taken.log);
-    });
-    taken.send();
-    const count = batches.length;
-    plan.uploadRing(0, plan.places, after + 1, count);
-    const commands = new Commands(gpu, `iterations ${after + 1}..${after + count}`);
-    const validations: number[] = [];
-    const validateAfter = (t: number) => {
-      if (!validation || t % validateEvery !== 0 || t <= this.#validated) return;
-      const slot = this.#validationSlot(t);
-      plan.putPurpose(slot, { slot, learningRate: 0, iteration: t });
-      validation.evaluation.encode(commands);
-      const nothing = { users: 0, events: 0, rows: 0, items: 0 };
-      validation.keeper.program.encode(commands, nothing, plan.offset(slot));
-      this.#validated = t;
-      validations.push(t);
-    };
-    validateAfter(after);
-    let first = 0;
-    let laidOut = 0;
-    batches.forEach((sizes, k) => {
-      const t = after + 1 + k;
-      const place = t % plan.places;
-      if (k === laidOut) {
-        first = k;
-        laidOut += Math.min(plan.slices, count - k, plan.places - place);
-        this.encodeLayout(commands, largestOf(batches.slice(first, laidOut)), place, laidOut - first);
-      }
-      this.encode(commands, sizes, place, k - first);
-      validateAfter(t);
-    });
-    const [validated] = validations;
-    if (validated !== undefined) {
-      plan.uploadRing(plan.places, plan.places, validated / validateEvery, validations.length);
-    }
-    return { after, count, events: batches.map((b) => b.counted), validations, commands: commands.finish() };
+  #encode(after: number, most: number, draw: (t: number) => C): Group {
+    const group = encodeGroup(this.parts, { after, most, validated: this.#validated }, draw);
+    this.#validated = group.validations.at(-1) ?? this.#validated;
+    return group;
   }
 
-  /** The place of a validation's header, and its slot in the ring: behind those of the steps. */
-  #validationSlot(t: number): number {
-    return this.places + (t / this.parts.schedule.validateEvery) % this.places;
-  }
-
-  #sumsAt(ring: Float32Array, slot: number): Float32Array {
-    const words = 4 * this.parts.summary.vectors;
-    return ring.subarray(slot * words, (slot + 1) * words);
-  }
-
-  /** Takes a finished group's results from the ring. */
-  #results(group: Group, ring: Float32Array, callbacks: RunCallbacks<F>): StepResult<F>[] {
-    const { summary, validation } = this.parts;
-    const results: StepResult<F>[] = [];
-    const validations = [...group.validations];
-    // The validation before the first step is broken by weights that break that step too, as a rule: it is told first.
-    let broken: number | undefined;
-    const endIfBroken = () => {
-      if (broken !== undefined) throw new DivergedError(broken, this.parts.rates, "validation loss");
-    };
-    const validated = (upTo: number) => {
-      while (validations[0] !== undefined && validations[0] <= upTo) {
-        const t = validations.shift() ?? 0;
-        const sums = this.#sumsAt(ring, this.#validationSlot(t));
-        this.#best = betterRecords(this.#best, sums.subarray(4 * summary.bestBy), t);
-        const figures = summary.means(sums, validation?.evaluation.events ?? NaN);
-        if (!Number.isFinite(figures.nll)) {
-          broken ??= t;
+  /** Takes a finished group's results. @param values the ring as it was after the group. */
+  #take(group: Group, values: Float32Array, callbacks: RunCallbacks<F>): StepResult<F>[] {
+    const { ring, summary, validation, rates, schedule } = this.parts;
+    const steps: StepResult<F>[] = [];
+    let broken: DivergedError | undefined;
+    for (const { kind, iteration } of resultsOf(group)) {
+      if (kind === "step") {
+        const sums = ring.sumsAt(values, ring.ofStep(iteration));
+        const figures = summary.means(sums, group.counted[iteration - group.after - 1] ?? NaN);
+        if (!Number.isFinite(summary.loss(figures))) throw this.diverged(iteration);
+        if (broken) throw broken;
+        this.#iteration = iteration;
+        const result = { iteration, ...figures };
+        steps.push(result);
+        callbacks.onStep?.(result);
+      } else {
+        const sums = ring.sumsAt(values, ring.ofValidation(iteration / schedule.validateEvery));
+        this.#best = betterRecords(this.#best, sums.subarray(4 * summary.bestBy), iteration);
+        const figures = summary.means(sums, validation?.evaluation.counted ?? NaN);
+        if (Number.isFinite(summary.loss(figures))) {
+          callbacks.onValidation?.({ iteration, ...figures, best: this.#best });
           continue;
         }
-        callbacks.onValidation?.({ iteration: t, ...figures, best: this.#best });
+        broken = new DivergedError(iteration, rates, "validation loss");
+        // Weights that break the validation before the first step break that step too, as a rule: it is told first.
+        if (iteration > group.after) throw broken;
       }
-    };
-    validated(group.after);
-    group.events.forEach((events, k) => {
-      const iteration = group.after + 1 + k;
-      const figures = summary.means(this.#sumsAt(ring, iteration % this.places), events);
-      if (!Number.isFinite(figures.nll)) throw this.diverged(iteration);
-      endIfBroken();
-      this.#iteration = iteration;
-      const result = { iteration, ...figures };
-      results.push(result);
-      callbacks.onStep?.(result);
-      validated(iteration);
-      endIfBroken();
-    });
-    return results;
+    }
+    return steps;
   }
 
-  /** The weights that were best on the validation users. */
+  /** The weights that were best on the validation users. @throws Error for a trainer that does not validate. */
   snapshot(criterion: Criterion): Promise<Weights> {
     if (!this.parts.validation) throw new Error("this trainer does not validate");
     return this.parts.validation.keeper.snapshot(criterion);
@@ -361,54 +213,35 @@ export abstract class BatchTrainer<F extends ChoiceFigures> {
 
   /** All weights as they stand. Nothing may be in flight. */
   weights(): Promise<Weights> {
-    return readJoined(this.parts.networks, ({ parameters }) => parameters.weights.buffer);
+    return readWeights(this.parts.networks);
   }
 
+  /** Replaces all weights. Nothing may be in flight. */
   setWeights(weights: Weights): void {
-    writeJoined(this.parts.networks, weights, ({ parameters }) => parameters.weights.buffer);
+    writeWeights(this.parts.networks, weights);
   }
 
   /** Reads everything that {@link restore} takes. Nothing may be in flight. */
-  async state(): Promise<TrainerState> {
+  state(): Promise<TrainerState> {
     const { networks, validation } = this.parts;
-    const snapshots: Partial<Record<Criterion, Weights>> = {};
-    if (validation) {
-      for (const criterion of criteria) snapshots[criterion] = await this.snapshot(criterion);
-    }
-    return {
+    return readState({ networks, keeper: validation?.keeper }, {
       iteration: this.#iteration,
-      weights: await this.weights(),
-      m: await readJoined(networks, ({ adam }) => adam?.m.buffer),
-      v: await readJoined(networks, ({ adam }) => adam?.v.buffer),
       best: this.#best,
-      snapshots,
-    };
+    });
   }
 
+  /** Puts the training where another one, or this one, stood. Nothing may be in flight. */
   restore(state: TrainerState): void {
     const { networks, validation } = this.parts;
-    this.setWeights(state.weights);
-    writeJoined(networks, state.m, ({ adam }) => adam?.m.buffer);
-    writeJoined(networks, state.v, ({ adam }) => adam?.v.buffer);
+    writeState({ networks, keeper: validation?.keeper }, state);
     this.#iteration = state.iteration;
     this.#best = state.best;
     // The validation of this iteration belongs to the earlier session, but for that before the first step.
     this.#validated = state.iteration > 0 ? state.iteration : -1;
-    validation?.keeper.restore(state.best, state.snapshots);
   }
 
+  /** Frees what it made; the model that it trains stays. */
   destroy(): void {
-    for (const part of [...this.parts.made].reverse()) part.destroy();
+    this.parts.made.destroy();
   }
-}
-
-/** Steps that were encoded together. */
-interface Group {
-  readonly after: number;
-  readonly count: number;
-  /** Events of each step's batch that are not given. */
-  readonly events: readonly number[];
-  /** Iterations after which there was a validation. */
-  readonly validations: readonly number[];
-  readonly commands: GPUCommandBuffer;
 }

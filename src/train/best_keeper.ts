@@ -2,13 +2,18 @@
 
 import compareText from "../../kernels/best_compare.wgsl" with { type: "text" };
 import keepText from "../../kernels/keep_best.wgsl" with { type: "text" };
-import type { Plan } from "../batch/plan.ts";
 import { Arena } from "../gpu/arena.ts";
+import type { Commands } from "../gpu/commands.ts";
+import type { Gpu } from "../gpu/device.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { type DispatchSpec, Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
+import { Dimensions } from "../gpu/sizes.ts";
+import { StepHeaders } from "../gpu/step.ts";
 import { type Weights, windows } from "../tape/parameters.ts";
+import { type BestRecords, criteria, type Criterion, noBest } from "./best_records.ts";
 import { readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
+import type { ResultRing } from "./result_ring.ts";
 import type { Summary } from "./sums.ts";
 
 const compareKernel = kernel("best_compare", compareText);
@@ -17,61 +22,35 @@ const keepKernel = kernel("keep_best", keepText);
 /** At most; the kernel walks over what is more. */
 const KEEP_INVOCATIONS = 2 ** 16;
 
-/** What a snapshot is the best by: least loss, most prec@1, most prec@2 on the validation users. */
-export type Criterion = "loss" | "prec1" | "prec2";
-export const criteria = ["loss", "prec1", "prec2"] as const satisfies readonly Criterion[];
-
-/** The best value so far (a sum over the validation events, in f32 as the device compares it) and when it was reached. */
-export interface BestRecord {
-  readonly value: number;
-  readonly iteration: number;
-}
-export type BestRecords = Readonly<Record<Criterion, BestRecord>>;
-
-export const noBest: BestRecords = {
-  loss: { value: Infinity, iteration: 0 },
-  prec1: { value: -Infinity, iteration: 0 },
-  prec2: { value: -Infinity, iteration: 0 },
-};
-
-/**
- * The same comparison as `best_compare.wgsl`: the first of equals stays, a loss that is not finite is never the best.
- * @param sums of a loss, prec@1, prec@2
- */
-export function betterRecords(best: BestRecords, sums: ArrayLike<number>, iteration: number): BestRecords {
-  const [loss = NaN, prec1 = NaN, prec2 = NaN] = Array.from(sums);
-  if (!Number.isFinite(loss)) return best;
-  const pick = (criterion: Criterion, value: number, better: boolean): BestRecord =>
-    better ? { value, iteration } : best[criterion];
-  return {
-    loss: pick("loss", loss, loss < best.loss.value),
-    prec1: pick("prec1", prec1, prec1 > best.prec1.value),
-    prec2: pick("prec2", prec2, prec2 > best.prec2.value),
-  };
-}
-
 /** A copy of every network's weights. */
 type Copies = ReadonlyMap<TrainedNetwork, View>;
+
+/** A validation has no batch of its own. */
+const noBatch = new Dimensions<Record<"none", number>>(["none"], "none");
+const nothing = { sizes: { none: 0 }, counted: 0, first: 0 };
 
 export class BestKeeper {
   private constructor(
     private readonly networks: readonly TrainedNetwork[],
+    private readonly ring: ResultRing,
+    private readonly headers: StepHeaders<typeof nothing["sizes"]>,
+    /** Compares the sums of a validation with the best, and copies all weights where they are better. */
     readonly program: Program,
     private readonly record: View,
     private readonly snapshots: Readonly<Record<Criterion, Copies>>,
     private readonly arena: Arena,
   ) {}
 
-  /** @param shards where in `ring` the sums of a validation's shards stand. @param summary what they are sums of */
+  /** @param shards where in the ring the sums of a validation's shards stand. @param summary what they are sums of */
   static async create(
     networks: readonly TrainedNetwork[],
-    plan: Plan,
-    ring: View,
-    shards: { firstSlot: number; shards: number },
+    gpu: Gpu,
+    ring: ResultRing,
+    shards: Shards,
     summary: Pick<Summary<never>, "vectors" | "bestBy">,
   ): Promise<BestKeeper> {
-    const { gpu } = plan;
     const arena = new Arena(gpu, "best snapshots");
+    const headers = new StepHeaders(arena, noBatch, ring.places);
     const record = arena.allocate("record", 48);
     const copies = (criterion: Criterion): Copies =>
       new Map(networks.map((network) => {
@@ -79,45 +58,22 @@ export class BestKeeper {
         return [network, arena.allocateUnbound(name, 4 * network.parameters.length)];
       }));
     const snapshots = { loss: copies("loss"), prec1: copies("prec1"), prec2: copies("prec2") };
-    const compare: DispatchSpec = {
-      kernel: compareKernel,
-      label: "compare with the best",
-      constants: {
-        FIRST: shards.firstSlot,
-        SHARDS: shards.shards,
-        VECTORS: summary.vectors,
-        VECTOR: summary.bestBy,
-      },
-      views: { ring, best: record },
-      invocations: () => [1],
-      cost: () => ({ flops: 0, bytes: 16 * shards.shards + 96 }),
-    };
-    const keep = networks.flatMap((network) => {
-      const { parameters } = network;
-      const window = (view: View | undefined, range: { offset: number; size: number }) => ({
-        buffer: (view ?? parameters.weights).buffer,
-        ...range,
-      });
-      return windows(parameters.length, gpu.device.limits.maxStorageBufferBindingSize).map((
-        range,
-      ): DispatchSpec => ({
-        kernel: keepKernel,
-        label: "keep the best",
-        views: {
-          weights: window(parameters.weights, range),
-          best: record,
-          by_loss: window(snapshots.loss.get(network), range),
-          by_prec1: window(snapshots.prec1.get(network), range),
-          by_prec2: window(snapshots.prec2.get(network), range),
-        },
-        invocations: () => [Math.min(range.size / 16, KEEP_INVOCATIONS)],
-        cost: () => ({ flops: 0, bytes: 0 }),
-      }));
-    });
-    const program = await Program.record(gpu, "best", plan.steps, [compare, ...keep]);
-    const keeper = new BestKeeper(networks, program, record, snapshots, arena);
+    const limit = gpu.device.limits.maxStorageBufferBindingSize;
+    const program = await Program.record(gpu, "best", headers.buffer, [
+      compare(ring.view, record, shards, summary),
+      ...networks.flatMap((network) => keep(network, record, snapshots, limit)),
+    ]);
+    const keeper = new BestKeeper(networks, ring, headers, program, record, snapshots, arena);
     keeper.restore(noBest, {});
     return keeper;
+  }
+
+  /** Appends what follows the shards of validation number n, after `iteration` steps. */
+  encode(commands: Commands, n: number, iteration: number): void {
+    const place = n % this.ring.places;
+    this.headers.put(place, nothing, { slot: this.ring.ofValidation(n), learningRate: 0, iteration });
+    this.headers.upload(place, 1);
+    this.program.encode(commands, nothing.sizes, this.headers.offset(place));
   }
 
   /** Reads the weights that were best by a criterion. */
@@ -143,4 +99,53 @@ export class BestKeeper {
   destroy(): void {
     this.arena.destroy();
   }
+}
+
+/** Slots of the ring. */
+interface Shards {
+  readonly firstSlot: number;
+  readonly shards: number;
+}
+
+function compare(
+  ring: View,
+  best: View,
+  { firstSlot, shards }: Shards,
+  { vectors, bestBy }: Pick<Summary<never>, "vectors" | "bestBy">,
+): DispatchSpec {
+  return {
+    kernel: compareKernel,
+    label: "compare with the best",
+    constants: { FIRST: firstSlot, SHARDS: shards, VECTORS: vectors, VECTOR: bestBy },
+    views: { ring, best },
+    invocations: () => [1],
+    cost: () => ({ flops: 0, bytes: 16 * shards + 96 }),
+  };
+}
+
+/** @param limit bytes that a kernel sees at once. */
+function keep(
+  network: TrainedNetwork,
+  best: View,
+  snapshots: Readonly<Record<Criterion, Copies>>,
+  limit: number,
+): DispatchSpec[] {
+  const { parameters } = network;
+  const window = (view: View | undefined, range: { offset: number; size: number }) => ({
+    buffer: (view ?? parameters.weights).buffer,
+    ...range,
+  });
+  return windows(parameters.length, limit).map((range): DispatchSpec => ({
+    kernel: keepKernel,
+    label: "keep the best",
+    views: {
+      weights: window(parameters.weights, range),
+      best,
+      by_loss: window(snapshots.loss.get(network), range),
+      by_prec1: window(snapshots.prec1.get(network), range),
+      by_prec2: window(snapshots.prec2.get(network), range),
+    },
+    invocations: () => [Math.min(range.size / 16, KEEP_INVOCATIONS)],
+    cost: () => ({ flops: 0, bytes: 0 }),
+  }));
 }

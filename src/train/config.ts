@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { etaSchema } from "../model/config.ts";
 import { adamKinds } from "../ops/adam.ts";
-import { criteria } from "./best_keeper.ts";
+import { criteria } from "./best_records.ts";
 
 const learningRate = z.number().positive().max(10);
 const seed = z.int().min(0).max(2 ** 32 - 1);
@@ -56,7 +56,7 @@ export const defaultTraining: TrainingConfig = {
   validationUsers: null,
 };
 
-/** The adversarial stage: see user-model 4.2 and {@link import("./adversarial_trainer.ts")}. */
+/** The adversarial stage: see kernels/course/9-minimax.md and {@link import("./adversarial_trainer.ts")}. */
 export const adversarialConfigSchema = z.strictObject({
   ...stage,
   /** A network of its own, or the exact inner maximum. */

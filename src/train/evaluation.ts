@@ -1,7 +1,7 @@
 /** Evaluates networks on a fixed set of users, in shards that fit the device. */
 
 import { DeviceLog } from "../batch/device_log.ts";
-import { batchCapacity, type PlacedBatch, Plan } from "../batch/plan.ts";
+import { batchCapacity, largestOf, type PlacedBatch, Plan } from "../batch/plan.ts";
 import type { ClickLog } from "../data/click_log.ts";
 import { countedOf, type LogSource, readLog, rowsOf, sourceOf } from "../data/log_source.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
@@ -9,6 +9,7 @@ import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { type Made, making } from "../gpu/made.ts";
 import type { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
@@ -63,7 +64,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
   private constructor(
     private readonly options: EvaluationOptions<F>,
     /** Events of all shards, but those that are given. */
-    readonly events: number,
+    readonly counted: number,
     /** First ring slot of the shards' sums. */
     readonly firstSlot: number,
     readonly program: EvaluationProgram,
@@ -71,7 +72,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     private readonly plan: Plan,
     /** Holds one shard at a time, where the whole log is not on the device. */
     private readonly window: DeviceLog | undefined,
-    private readonly made: readonly { destroy(): void }[],
+    private readonly made: Made,
   ) {}
 
   /** Ring slots of the shards' sums. */
@@ -108,27 +109,18 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
       throw new UserError("Expected users with events to predict, found none.");
     }
     const capacities = shardUsers.map((part) => batchCapacity(source, part, part.length));
-    const largest = (size: keyof ClickSizes) => Math.max(...capacities.map((s) => s[size]));
-    const capacity = {
-      users: largest("users"),
-      events: largest("events"),
-      rows: largest("rows"),
-      items: largest("items"),
-    };
-    const made: { destroy(): void }[] = [];
-    const keep = <T extends { destroy(): void }>(part: T): T => {
-      made.push(part);
-      return part;
-    };
-    try {
-      const arena = keep(new Arena(gpu, "evaluation"));
+    const capacity = largestOf(capacities);
+    return await making(async (made) => {
+      const arena = made.keep(new Arena(gpu, "evaluation"));
       const resident = deviceLog && source.log;
       const log = resident ?? readLog(source, new Uint32Array());
-      const window = resident ? undefined : keep(new DeviceLog(gpu, log, capacity, source.items.tokenCounts));
+      const window = resident
+        ? undefined
+        : made.keep(new DeviceLog(gpu, log, capacity, source.items.tokenCounts));
       const standing = window ?? deviceLog;
       if (!standing) throw new Error("an evaluation without a log");
       const places = resident ? shardUsers.length : 1;
-      const plan = keep(new Plan(gpu, log, capacity, places));
+      const plan = made.keep(new Plan(gpu, log, capacity, places));
       const { view, firstSlot } = options.makeRing?.(places) ??
         { view: arena.allocate("ring", 16 * summary.vectors * places), firstSlot: 0 };
       const parts = shardUsers.map((users, k): Shard => ({
@@ -136,16 +128,13 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
         sizes: resident && plan.put(k, users, { slot: firstSlot + k, learningRate: 0, iteration: 0 }),
       }));
       if (resident) plan.upload(0, places);
-      const program = keep(await options.record(plan, view, standing));
-      const events = shardUsers.reduce(
+      const program = made.keep(await options.record(plan, view, standing));
+      const counted = shardUsers.reduce(
         (sum, part) => sum + sumOf(part, (user) => countedOf(source, user)),
         0,
       );
-      return new Evaluation(options, events, firstSlot, program, parts, plan, window, made);
-    } catch (error) {
-      for (const part of made.reverse()) part.destroy();
-      throw error;
-    }
+      return new Evaluation(options, counted, firstSlot, program, parts, plan, window, made);
+    });
   }
 
   /** Appends all shards to a pass. Nothing waits. @throws Error for shards that are still to be read. */
@@ -189,7 +178,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
       );
     }
     const longerPages = summary.means(longer.sums, longer.events);
-    return { ...summary.means(all.sums, all.events), longerPages, events: this.events };
+    return { ...summary.means(all.sums, all.events), longerPages, events: this.counted };
   }
 
   /**
@@ -233,7 +222,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
   }
 
   destroy(): void {
-    for (const part of [...this.made].reverse()) part.destroy();
+    this.made.destroy();
   }
 }
 

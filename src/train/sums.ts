@@ -4,12 +4,15 @@ import type { ChoiceFigures } from "../data/ranking.ts";
 import { MINIMAX_VECTORS } from "../ops/minimax.ts";
 
 /** How sums over events become figures. */
-export interface Summary<F extends ChoiceFigures> {
+export interface Summary<F> {
   /** Vectors of four sums that a slot of the ring holds. */
   readonly vectors: number;
   /** Which of them holds what snapshots are the best by: a loss, prec@1, prec@2. */
   readonly bestBy: number;
-  means(sums: ArrayLike<number>, events: number): F;
+  /** @param counted what means are taken over. */
+  means(sums: ArrayLike<number>, counted: number): F;
+  /** Finite as long as a training goes well. */
+  loss(figures: F): number;
 }
 
 /** Sums of {@link import("../ops/choice_nll.ts").choiceNll}: loss over all events, precision over those with a click. */
@@ -17,6 +20,7 @@ export const choiceSummary: Summary<ChoiceFigures> = {
   vectors: 1,
   bestBy: 0,
   means: (sums, events) => choiceMeans(sums, events),
+  loss: ({ nll }) => nll,
 };
 
 function choiceMeans(sums: ArrayLike<number>, events: number): ChoiceFigures {
@@ -40,6 +44,7 @@ export function gameSummary(skipNoClick: boolean): Summary<GameFigures> {
   return {
     vectors: MINIMAX_VECTORS,
     bestBy: 1,
+    loss: ({ nll }) => nll,
     means(sums, events) {
       const [, , , clicks = NaN, lossMin = NaN, piPrec1 = NaN, piPrec2 = NaN, lossMax = NaN] = Array.from(
         sums,

@@ -27,11 +27,17 @@ export const trainMutations = [
     ["Math.floor((t - 1) / 100000)", "Math.floor(t / 100000)"],
     ["0.96 ** Math", "0.95 ** Math"],
   ]),
-  ...mutationsOf("src/train/trainer.ts", { tests: ["iterations"], filter: "/item dropout|learning rate/" }, [
+  ...mutationsOf("src/train/click_steps.ts", { tests: ["iterations"], filter: "/item dropout|batches:/" }, [
     ['randomStream(seed, "noise", t)', 'randomStream(seed, "noise")'],
     ['randomStream(seed, "noise", t)', 'randomStream(1, "noise", t)'],
-    ["noise: noiseOf(this.config.seed, t),", "noise: noiseOf(this.config.seed, 1),"],
-    ["learningRateAt(this.config.learningRate, t)", "this.config.learningRate"],
+    ["noise: noiseOf(schedule.seed, t)", "noise: noiseOf(schedule.seed, 1)"],
+    ['randomStream(schedule.seed, "batch", t)', 'randomStream(schedule.seed, "batch")'],
+    ['randomStream(schedule.seed, "batch", t)', 'randomStream(schedule.seed, "batch", t >> 1)'],
+    ['randomStream(schedule.seed, "batch", t)', 'randomStream(1, "batch", t)'],
+    ["(place) => trainUsers[place] ?? 0", "(place) => place"],
+  ]),
+  ...mutationsOf("src/train/trainer.ts", { tests: ["iterations"], filter: "learning rate" }, [
+    ["learningRateAt(learningRate, t)", "learningRate"],
   ]),
   ...mutationsOf("src/train/trainer.ts", {
     tests: ["model"],
@@ -39,48 +45,37 @@ export const trainMutations = [
   }, [
     ["learningRate: adamRate(rate, t),", "learningRate: adamRate(rate, 1),"],
   ]),
-  ...mutationsOf("src/train/adversarial_trainer.ts", {
-    tests: ["iterations"],
-    filter: "/adversarial|learning rate/",
-  }, [
-    ["noise: noiseOf(this.seed, t) };", "noise: noiseOf(this.seed, 1) };"],
-    ["learningRateAt(generatorLearningRate, t)", "generatorLearningRate"],
-    ["learningRateAt(rewardLearningRate, t)", "rewardLearningRate"],
-  ]),
-  ...mutationsOf("src/train/adversarial_trainer.ts", {
+  ...mutationsOf(
+    "src/train/game_steps.ts",
+    { tests: ["iterations"], filter: "/adversarial|learning rate/" },
+    [
+      ["learningRateAt(generatorLearningRate, t)", "generatorLearningRate"],
+      ["learningRateAt(rewardLearningRate, t)", "rewardLearningRate"],
+    ],
+  ),
+  ...mutationsOf("src/train/game_steps.ts", {
     tests: ["adversarial"],
     filter: "/follow the f64 trajectory: LSTM, two steps each, dense, cpu|warm-up/",
   }, [
     ["t <= generatorWarmup", "t < generatorWarmup"],
     ["(t - 1) * steps + k + 1)", "(t - 1) * steps + 1)"],
-    [
-      "for (let k = 1; k < this.config.rewardSteps; k++) {",
-      "for (let k = 2; k < this.config.rewardSteps; k++) {",
-    ],
+    ["for (let k = 1; k < rewardSteps; k++) {", "for (let k = 2; k < rewardSteps; k++) {"],
   ]),
   ...mutationsOf("src/train/batch_trainer.ts", { tests: ["iterations"], filter: "batches:" }, [
-    ['randomStream(schedule.seed, "batch", t)', 'randomStream(schedule.seed, "batch")'],
-    ['randomStream(schedule.seed, "batch", t)', 'randomStream(schedule.seed, "batch", t >> 1)'],
-    ['randomStream(schedule.seed, "batch", t)', 'randomStream(1, "batch", t)'],
-    ["(place) => trainUsers[place] ?? 0", "(place) => place"],
     ["(t) => this.batchOf(t));", "() => this.batchOf(submitted + 1));"],
   ]),
   ...mutationsOf("src/train/batch_trainer.ts", { tests: ["adversarial"], filter: "early stopping" }, [
     ["iteration + patience) / validateEvery)", "iteration + patience) / validateEvery + 1)"],
   ]),
-  ...mutationsOf("src/train/batch_trainer.ts", {
+  ...mutationsOf("src/train/group.ts", { tests: ["model"], filter: "validation figures and snapshots" }, [
+    ["t % validateEvery !== 0 ||", "(t + 1) % validateEvery !== 0 ||"],
+  ]),
+  ...mutationsOf("src/train/best_records.ts", {
     tests: ["model"],
     filter: "validation figures and snapshots",
   }, [
-    ["t % validateEvery !== 0 ||", "(t + 1) % validateEvery !== 0 ||"],
+    ["prec2 > best.prec2.value", "prec2 < best.prec2.value"],
   ]),
-  ...mutationsOf(
-    "src/train/best_keeper.ts",
-    { tests: ["model"], filter: "validation figures and snapshots" },
-    [
-      ["prec2 > best.prec2.value", "prec2 < best.prec2.value"],
-    ],
-  ),
   ...mutationsOf("src/train/sums.ts", { tests: ["figures"] }, [
     ["piPrec1: piPrec1 / clicks,", "piPrec1: piPrec2 / clicks,"],
     ["lossMin = NaN, piPrec1 = NaN, piPrec2 = NaN,", "lossMin = NaN, piPrec2 = NaN, piPrec1 = NaN,"],

@@ -2,7 +2,7 @@
 
 import { type Command, Option } from "commander";
 import { type AdamKind, adamKinds } from "../../ops/adam.ts";
-import { criteria, type Criterion } from "../../train/best_keeper.ts";
+import { criteria, type Criterion } from "../../train/best_records.ts";
 import { defaultTraining, type TrainingConfig, trainingConfigSchema } from "../../train/config.ts";
 import { numberOf, wholeNumber } from "../options.ts";
 

@@ -1,0 +1,34 @@
+/** Which validations were the best, as the host knows it. */
+
+/** What a snapshot is the best by: least loss, most prec@1, most prec@2 on the validation users. */
+export type Criterion = "loss" | "prec1" | "prec2";
+export const criteria = ["loss", "prec1", "prec2"] as const satisfies readonly Criterion[];
+
+/** The best value so far (a sum over the validation events, in f32 as the device compares it) and when it was reached. */
+export interface BestRecord {
+  readonly value: number;
+  readonly iteration: number;
+}
+export type BestRecords = Readonly<Record<Criterion, BestRecord>>;
+
+export const noBest: BestRecords = {
+  loss: { value: Infinity, iteration: 0 },
+  prec1: { value: -Infinity, iteration: 0 },
+  prec2: { value: -Infinity, iteration: 0 },
+};
+
+/**
+ * The same comparison as `best_compare.wgsl`: the first of equals stays, a loss that is not finite is never the best.
+ * @param sums of a loss, prec@1, prec@2
+ */
+export function betterRecords(best: BestRecords, sums: ArrayLike<number>, iteration: number): BestRecords {
+  const [loss = NaN, prec1 = NaN, prec2 = NaN] = Array.from(sums);
+  if (!Number.isFinite(loss)) return best;
+  const pick = (criterion: Criterion, value: number, better: boolean): BestRecord =>
+    better ? { value, iteration } : best[criterion];
+  return {
+    loss: pick("loss", loss, loss < best.loss.value),
+    prec1: pick("prec1", prec1, prec1 > best.prec1.value),
+    prec2: pick("prec2", prec2, prec2 > best.prec2.value),
+  };
+}

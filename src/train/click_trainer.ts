@@ -1,0 +1,158 @@
+/** What all stages that train on clicks have in common: the log on the device, the plan, the ring, the validation. */
+
+import { BatchBuffers } from "../batch/batch_buffers.ts";
+import type { DeviceLog } from "../batch/device_log.ts";
+import { batchCapacity, Plan } from "../batch/plan.ts";
+import { type ClickLog, usersOf } from "../data/click_log.ts";
+import type { LogSource } from "../data/log_source.ts";
+import type { ChoiceFigures } from "../data/ranking.ts";
+import { Arena } from "../gpu/arena.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { Made } from "../gpu/made.ts";
+import { UserError } from "../user_error.ts";
+import { BatchTrainer, type TrainerParts, type ValidationSchedule } from "./batch_trainer.ts";
+import { BestKeeper } from "./best_keeper.ts";
+import { type ClickBatches, type ClickPrograms, ClickSteps } from "./click_steps.ts";
+import type { Evaluation, EvaluationOptions } from "./evaluation.ts";
+import type { TrainedNetwork } from "./networks.ts";
+import { ResultRing } from "./result_ring.ts";
+import type { Summary } from "./sums.ts";
+import { TrainingLog, validationLog } from "./training_log.ts";
+
+/** Steps that the ring holds at most, and as many validations; fewer for batches of very many users. */
+const MOST_PLACES = 256;
+/** Users in all places of the plan, at 16 bytes. */
+const PLAN_USERS = 2 ** 20;
+
+/** How a stage draws its batches and validates; part of its config. */
+export interface ClickSchedule extends ValidationSchedule {
+  /** Rules everything random. */
+  readonly seed: number;
+  /** Users a batch. */
+  readonly batchSize: number;
+}
+
+/** Users to evaluate a stage's networks on. */
+export interface EvaluatedUsers<F extends ChoiceFigures> {
+  readonly log: ClickLog | LogSource;
+  /** Where the whole log stands; undefined to read each shard when it is evaluated. */
+  readonly deviceLog: DeviceLog | undefined;
+  readonly users: ArrayLike<number>;
+  /** 0 for as few as fit. */
+  readonly shards: number;
+  readonly makeRing?: EvaluationOptions<F>["makeRing"];
+}
+
+/** What a stage brings. */
+export interface ClickStage<F extends ChoiceFigures> {
+  /** In messages about memory. */
+  readonly name: string;
+  readonly gpu: Gpu;
+  /** Over the items of the model: see {@link import("./training_log.ts").trainingSource}. */
+  readonly source: LogSource;
+  readonly schedule: ClickSchedule;
+  /** The option that sets the batch size. */
+  readonly batchOption: string;
+  /** The options that set its learning rates. */
+  readonly rates: string;
+  /** Headers of a step: its programs that work on one batch may differ in how they move the weights. */
+  readonly headers: number;
+  /** Of a log on disk: batches that are read at once. */
+  readonly windowBatches?: number;
+  /** Undefined for a trainer that is only stepped by hand. `users`: at most so many; null for all. */
+  readonly validation: { readonly shards: number; readonly users: number | null } | undefined;
+  readonly networks: readonly TrainedNetwork[];
+  readonly summary: Summary<F>;
+  /** An evaluation of its networks as they stand. */
+  evaluate(on: EvaluatedUsers<F>): Promise<Evaluation<F>>;
+}
+
+/** A stage with all that it needs but its programs, which are recorded over the plan, the log and the ring. */
+export interface ClickSetUp<F extends ChoiceFigures>
+  extends ClickBatches, Omit<TrainerParts<never, F>, "steps"> {
+  readonly schedule: ClickSchedule;
+  readonly evaluate: ClickStage<F>["evaluate"];
+}
+
+/** @param made takes what is made. @throws UserError for fewer train users than a batch takes, or sizes beyond the adapter. */
+export async function setUpClicks<F extends ChoiceFigures>(
+  stage: ClickStage<F>,
+  made: Made,
+): Promise<ClickSetUp<F>> {
+  const { gpu, source, schedule: { seed, batchSize }, networks, summary } = stage;
+  const trainUsers = usersOf(source, "train");
+  checkBatchSize(batchSize, trainUsers, stage.batchOption);
+  const arena = made.keep(new Arena(gpu, stage.name));
+  // Any user may be stepped on by hand, so all of them count.
+  const capacity = batchCapacity(source, "all", batchSize);
+  const training = made.keep(new TrainingLog(gpu, source, capacity, stage.windowBatches));
+  const places = placesFor(batchSize);
+  const slices = BatchBuffers.slicesFor(training.deviceLog, capacity, stage.headers);
+  const plan = made.keep(new Plan(gpu, training.log, capacity, places, stage.headers, slices));
+  const common = { ...stage, made, training, plan, trainUsers };
+  if (!stage.validation) {
+    const ring = new ResultRing(arena, places, summary.vectors, 0);
+    return { ...common, ring, validation: undefined };
+  }
+  const { shards, users: most } = stage.validation;
+  const validating = validationLog(gpu, training, { seed, most }, (log) => made.keep(log));
+  let ring: ResultRing | undefined;
+  const makeRing = (shards: number) => {
+    ring = new ResultRing(arena, places, summary.vectors, shards);
+    return { view: ring.view, firstSlot: ring.firstShard };
+  };
+  const evaluation = made.keep(await stage.evaluate({ ...validating, shards, makeRing }));
+  if (!ring) throw new Error("the validation has made no ring");
+  const keeper = made.keep(await BestKeeper.create(networks, gpu, ring, evaluation, summary));
+  return { ...common, ring, validation: { evaluation, keeper } };
+}
+
+/** How many steps a ring of this batch size holds. */
+function placesFor(batchSize: number): number {
+  return Math.max(4, Math.min(MOST_PLACES, Math.floor(PLAN_USERS / (batchSize + 1))));
+}
+
+/** @throws UserError when there are fewer train users than a batch takes. */
+function checkBatchSize(batchSize: number, trainUsers: Uint32Array, option: string): void {
+  if (batchSize <= trainUsers.length) return;
+  throw new UserError(
+    `Expected a batch of at most ${trainUsers.length} users (there are no more train users), ` +
+      `got ${option} ${batchSize}.`,
+  );
+}
+
+/** Trains on users of a click log. A batch is given as the users' numbers, all different. */
+export class ClickTrainer<F extends ChoiceFigures> extends BatchTrainer<ArrayLike<number>, F> {
+  readonly #clicks: ClickSetUp<F>;
+  readonly #steps: ClickSteps;
+
+  protected constructor(clicks: ClickSetUp<F>, programs: ClickPrograms) {
+    const steps = new ClickSteps(clicks, programs);
+    super({ ...clicks, steps });
+    this.#clicks = clicks;
+    this.#steps = steps;
+  }
+
+  /** Users of the steps in flight. */
+  get plan(): Plan {
+    return this.#clicks.plan;
+  }
+  /** Where the log stands: the whole log, or the users of the next steps of a log on disk. */
+  get deviceLog(): DeviceLog {
+    return this.#clicks.training.deviceLog;
+  }
+
+  /** The train users of iteration t. */
+  override batchOf(t: number): Uint32Array {
+    return this.#steps.draw(t);
+  }
+
+  /**
+   * Of the networks as they stand, on any users of the log. The caller frees it.
+   * @param shards 0 for as few as fit. @throws UserError without users with events to predict.
+   */
+  evaluation(users: ArrayLike<number>, shards: number): Promise<Evaluation<F>> {
+    const { source, deviceLog } = this.#clicks.training;
+    return this.#clicks.evaluate({ log: source, deviceLog: source.log && deviceLog, users, shards });
+  }
+}

@@ -1,0 +1,38 @@
+/** The seam between the engine that trains and what it trains on. */
+
+import type { Commands } from "../gpu/commands.ts";
+
+/** A batch, as far as the engine knows it. */
+export interface Counted {
+  /** What means are taken over: of clicks, the events that are not given. */
+  readonly counted: number;
+}
+
+/**
+ * The steps of a training. This is the seam: {@link import("./batch_trainer.ts").BatchTrainer} knows iterations, places
+ * of a ring, command buffers, sums, validations and snapshots, and nothing of what a batch is. That is known behind this
+ * interface alone: how a batch is drawn (C), what it holds and how it gets to the device (B), which programs make a step
+ * of it, and what its means are taken over. Clicks do it in click_steps.ts. A policy would do it with transitions of a
+ * replay buffer: draw their numbers, put them on the device, and encode a step of its Q-network.
+ *
+ * The batch of iteration t stands at place t modulo the places of the ring. For each group of steps the engine calls
+ * {@link put} once, then {@link encodeLayout} for every {@link slices} batches and {@link encode} for each batch. Nothing
+ * here may wait for the device.
+ */
+export interface Steps<C, B extends Counted = Counted> {
+  /** Batches that are laid out at once, at most. */
+  readonly slices: number;
+  /** What iteration t takes. It follows from the seed and t alone, so that a resumed run takes the same. */
+  draw(t: number): C;
+  /**
+   * Puts the batches of the iterations after + 1, after + 2, ... at their places, and sends them to the device.
+   * @param most how many: fewer where the device has no room for more, but at least one.
+   * @param draw what an iteration takes.
+   * @throws UserError for what makes no batch; then nothing was done.
+   */
+  put(after: number, most: number, draw: (t: number) => C): readonly B[];
+  /** Appends what lays out batches that stand side by side from `place` on, each in a slice: 0, 1, ... */
+  encodeLayout(commands: Commands, batches: readonly B[], place: number): void;
+  /** Appends the whole step of a batch that stands at `place` and is laid out in `slice`. */
+  encode(commands: Commands, batch: B, place: number, slice: number): void;
+}

@@ -1,0 +1,62 @@
+/** What a training stands at. */
+
+import type { Weights } from "../tape/parameters.ts";
+import type { BestKeeper } from "./best_keeper.ts";
+import { type BestRecords, criteria, type Criterion } from "./best_records.ts";
+import { readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
+
+/** Everything that a resumed training needs to go on bit for bit; the generator's names carry its prefix. */
+export interface TrainerState {
+  /** Steps done. */
+  readonly iteration: number;
+  readonly weights: Weights;
+  /** Adam's first and second moments, zeros for a network that stays as it is. */
+  readonly m: Weights;
+  readonly v: Weights;
+  readonly best: BestRecords;
+  /** The weights that were the best, of a training that validates. */
+  readonly snapshots: Partial<Record<Criterion, Weights>>;
+}
+
+/** What a state is read from, and written to. */
+interface Holders {
+  readonly networks: readonly TrainedNetwork[];
+  readonly keeper: BestKeeper | undefined;
+}
+
+/** Waits for the device. Nothing may be in flight. */
+export async function readState(
+  { networks, keeper }: Holders,
+  { iteration, best }: Pick<TrainerState, "iteration" | "best">,
+): Promise<TrainerState> {
+  const snapshots: Partial<Record<Criterion, Weights>> = {};
+  if (keeper) {
+    for (const criterion of criteria) snapshots[criterion] = await keeper.snapshot(criterion);
+  }
+  return {
+    iteration,
+    weights: await readWeights(networks),
+    m: await readJoined(networks, ({ adam }) => adam?.m.buffer),
+    v: await readJoined(networks, ({ adam }) => adam?.v.buffer),
+    best,
+    snapshots,
+  };
+}
+
+/** Puts a state back. @throws Error for a name or length that no network has. */
+export function writeState({ networks, keeper }: Holders, state: TrainerState): void {
+  writeWeights(networks, state.weights);
+  writeJoined(networks, state.m, ({ adam }) => adam?.m.buffer);
+  writeJoined(networks, state.v, ({ adam }) => adam?.v.buffer);
+  keeper?.restore(state.best, state.snapshots);
+}
+
+/** All weights as they stand. Waits for the device. */
+export function readWeights(networks: readonly TrainedNetwork[]): Promise<Weights> {
+  return readJoined(networks, ({ parameters }) => parameters.weights.buffer);
+}
+
+/** Replaces all weights. @throws Error for a name or length that no network has. */
+export function writeWeights(networks: readonly TrainedNetwork[], weights: Weights): void {
+  writeJoined(networks, weights, ({ parameters }) => parameters.weights.buffer);
+}
