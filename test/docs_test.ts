@@ -1,6 +1,7 @@
 /** The pages hold what they say: links lead somewhere, commands run as they stand, the library's example too. */
 
 import assert from "node:assert/strict";
+import { ladders } from "../bench/ladder_steps.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { brokenLinks, pages, type ShownCommand, shownCommands } from "./docs/pages.ts";
@@ -19,8 +20,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "test:mutations": "mutations_test.ts: that its data fit the files; each mutation runs tests of its own",
   bench: "bench_test.ts, ladder_test.ts",
   "bench:peers": "peers_test.ts",
-  "bench:stability": "docs_test.ts: its options",
-  "bench:data": "docs_test.ts: its options",
+  "bench:stability": "below: its options",
+  "bench:data": "below: its options",
   exercise: "exercise_test.ts",
   "build:report": "report_test.ts: the bundle is what the sources give",
   "build:kernels": "the ladders of the panels are what is generated",
@@ -73,6 +74,54 @@ async function runIn(folder: string, command: ShownCommand): Promise<void> {
   const out = await runShown(folder, command);
   assert.notEqual(out, "", command.line);
 }
+
+Deno.test("pages: what a program writes has its place", () => {
+  const places: Readonly<Record<string, readonly string[]>> = {
+    "README.md": ["bench demo", "bench peers summary"],
+    "bench/README.md": ["bench", "bench growth"],
+    "bench/peers.md": ["bench peers"],
+    "bench/ladder.md": ladders.map(({ name }) => `ladder ${name}`),
+    "bench/stability.md": ["stability yelp", "stability demo"],
+    "bench/data.md": ["bench data sampled", "bench data session"],
+    "src/experiment/README.md": ["reproduce yelp", "reproduce rsc"],
+  };
+  for (const [path, names] of Object.entries(places)) {
+    const text = Deno.readTextFileSync(new URL(path, root));
+    for (const name of names) {
+      assert.match(text, new RegExp(`<!-- ${name} -->[^]*<!-- end of ${name} -->`), path);
+    }
+  }
+});
+
+Deno.test("pages: the options of the benches that take minutes are understood", async () => {
+  const shown = pages().flatMap(shownCommands).filter(({ task }) => /^bench:(stability|data)$/.test(task));
+  assert.ok(shown.length >= 4);
+  await Promise.all(shown.map(async ({ task, args, line }) => {
+    // The page is looked for before anything is measured.
+    const rest = [
+      ...args,
+      ...(task === "bench:stability" ? ["--data", "demo"] : []),
+      "--readme",
+      "nowhere/page.md",
+    ];
+    const script = new URL(`${task.replace(":", "/")}.ts`, root).href;
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        ...DENO_FLAGS,
+        "--no-prompt",
+        "--allow-read",
+        "--allow-env",
+        "--allow-write=/tmp",
+        script,
+        ...rest,
+      ],
+      env: { NO_COLOR: "1" },
+    }).output();
+    assert.equal(code, 1, line);
+    assert.match(new TextDecoder().decode(stderr), /^error: .*nowhere\/page\.md/m, line);
+  }));
+});
 
 Deno.test("the library's example runs, and is short", async () => {
   const page = await Deno.readTextFile(new URL("src/README.md", root));
