@@ -23,7 +23,7 @@ Deno.test("bad rows: one in a hundred is let pass, more are not, and strictly no
   }
   await assert.rejects(
     async () => await judge(bad(1), () => Promise.resolve(1000), true),
-    /log\.csv:7: expected a price\. Mend or remove the row\./,
+    /log\.csv:7: expected a price\. Correct or remove the row\./,
   );
 });
 

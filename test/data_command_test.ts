@@ -103,7 +103,7 @@ Deno.test("a preparation that is stopped leaves nothing behind", async () => {
     const args = ["retailrocket", "--source", folder, "--pages", "sampled", "--out", `${folder}/out`];
     const { code, stderr } = await interrupt(/Who competes|Pages drawn/, "data", ...args);
     assert.equal(code, 130, stderr);
-    assert.match(stderr, /Stopped; nothing is left of the preparation\./);
+    assert.match(stderr, /Stopped; the unfinished data set was removed\./);
     assert.deepEqual(filesIn(folder), ["events.csv"]);
   });
 });

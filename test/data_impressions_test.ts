@@ -214,7 +214,7 @@ Deno.test("impressions: bad lines are counted by kind and shown with file and li
       'news.tsv:1: expected news as id, category and subcategory, separated by tabs, found "N1 x"',
     ]);
   });
-  await rejects({ "b.tsv": text }, "b.tsv", {}, /b\.tsv:2: expected items such as .*, found "N2"\. Mend/, {
+  await rejects({ "b.tsv": text }, "b.tsv", {}, /b\.tsv:2: expected items such as .*, found "N2"\. Correct/, {
     strict: true,
   });
   await rejects(
@@ -250,10 +250,10 @@ Deno.test("impressions: files that are not what they should be are told", async 
       { ...files, "news.tsv": twice },
       "",
       {},
-      /news\.tsv: expected one category and subcategory an item, found several for N1/,
+      /news\.tsv: expected one category and subcategory for each item, found several for N1/,
     ],
-    [files, "behaviors.tsv", { features: "x.csv" }, /--features is of the layout long/],
-    [{ "log.csv": long }, "log.csv", { layout: "long", news: "n.tsv" }, /--news is of the layout mind/],
+    [files, "behaviors.tsv", { features: "x.csv" }, /--features belongs to the layout long/],
+    [{ "log.csv": long }, "log.csv", { layout: "long", news: "n.tsv" }, /--news belongs to the layout mind/],
     [
       { "log.csv": long.replace("page", "request") },
       "log.csv",

@@ -63,7 +63,7 @@ Deno.test("log: bad rows are counted by kind and shown with file and line", asyn
     { "log.csv": log },
     "log.csv",
     more,
-    /log\.csv:4: expected uid to be an id, found nothing\. Mend/,
+    /log\.csv:4: expected uid to be an id, found nothing\. Correct/,
     {
       strict: true,
     },
@@ -72,7 +72,7 @@ Deno.test("log: bad rows are counted by kind and shown with file and line", asyn
     { "log.csv": log.slice(0, log.indexOf("u500,")) },
     "log.csv",
     more,
-    /9 of 51\d rows cannot be read, expected at most 1 %\. Mend the source\.\n.*1 x page is empty/s,
+    /9 of 51\d rows cannot be read, expected at most 1 %\. Correct the source\.\n.*1 x page is empty/s,
   );
 });
 
@@ -219,7 +219,7 @@ Deno.test("log: files that are not what they should be are told", async () => {
       { "log.csv": csv + 'a,"x,1600000000,1\n' + row.repeat(50) },
       "log.csv",
       {},
-      /log\.csv:3: a quoted value begins here that is never closed/,
+      /log\.csv:3: the quote of a value that begins here is never closed/,
     ],
     [
       { "log.csv": 'uid,"sku,ts,label\n' + row },
@@ -243,7 +243,7 @@ Deno.test("log: files that are not what they should be are told", async () => {
       { "log.parquet": csv },
       "log.parquet",
       {},
-      /log\.parquet: no Parquet file, or a damaged one .it does not begin as one/,
+      /log\.parquet: not a Parquet file, or a damaged one .it does not begin as one/,
     ],
     [
       { "a.csv": csv, "b.csv": "uid,sku,time,label\n" + row },

@@ -349,7 +349,7 @@ Deno.test("a source that is not what it should be is refused with what was found
     [{ "events.csv": good, "events_2.csv": "time,user\n" }, /events_2\.csv:1: expected the columns/],
     [
       { "events.csv": good + `${START},2,"view,3,\n${START},3,view,3,\n` },
-      /events\.csv:4: a quoted value begins here that is never closed/,
+      /events\.csv:4: the quote of a value that begins here is never closed/,
     ],
     [{ "events.csv.gz": (await gzip(good.repeat(50))).subarray(0, 90) }, /cut off or damaged/],
     [{ "events.csv": events([0, 1, "view", 1]) }, /Nothing is left of the source/],

@@ -12,17 +12,17 @@ const files: [what: string, change: (folder: string) => Promise<void> | void, sa
   [
     "without its first 50 bytes",
     (f) => cut(text(f, "pages.parquet"), 50),
-    /pages\.parquet: no Parquet file, or a damaged one \(it does not begin as one\)/,
+    /pages\.parquet: not a Parquet file, or a damaged one \(it does not begin as one\)/,
   ],
   [
     "without its first 50 bytes",
     (f) => cut(text(f, "users.parquet"), 50),
-    /users\.parquet: no Parquet file.*does not begin/,
+    /users\.parquet: not a Parquet file.*does not begin/,
   ],
   [
     "without its last byte",
     (f) => truncate(text(f, "items.parquet"), 1),
-    /items\.parquet: no Parquet file.*does not end as one/,
+    /items\.parquet: not a Parquet file.*does not end as one/,
   ],
   ["empty", (f) => Deno.writeTextFile(text(f, "pages.parquet"), ""), /pages\.parquet is empty\. Prepare/],
   [
@@ -33,7 +33,7 @@ const files: [what: string, change: (folder: string) => Promise<void> | void, sa
   [
     "of two magic words",
     (f) => Deno.writeTextFile(text(f, "pages.parquet"), "PAR1\0\0\0\0PAR1"),
-    /pages\.parquet: no Parquet file/,
+    /pages\.parquet: not a Parquet file/,
   ],
   [
     "encrypted",
@@ -48,7 +48,7 @@ const files: [what: string, change: (folder: string) => Promise<void> | void, sa
   [
     "CSV",
     (f) => Deno.writeTextFile(text(f, "users.parquet"), "user,split\n0,train\n"),
-    /users\.parquet: no Parquet file.*does not begin as one/,
+    /users\.parquet: not a Parquet file.*does not begin as one/,
   ],
   ["a folder of the file's name", async (f) => {
     await Deno.remove(text(f, "users.parquet"));
@@ -71,7 +71,7 @@ const files: [what: string, change: (folder: string) => Promise<void> | void, sa
   [
     "a link into nowhere",
     (f) => relinked(f, "items.parquet", `${f}/none`),
-    /items\.parquet is a link to .*none, which is not there\. Mend or remove the link/,
+    /items\.parquet is a link to .*none, which is not there\. Correct or remove the link/,
   ],
   [
     "a loop of links",
@@ -164,7 +164,7 @@ const manifests: [change: Record<string, unknown>, says: RegExp][] = [
   [fields({ first: 1e15, count: 1 }), /expected at most 100,000,000/],
   [
     fields({ first: 0, count: 9 }, { name: "u", first: 8, count: 3 }),
-    /expected fields of tokens with numbers of their own, but "t" has 0 to 8 and "u" begins at 8/,
+    /expected each field of tokens to have numbers of its own, but "t" has 0 to 8 and "u" begins at 8/,
   ],
   [fields({ first: 0, count: 2 ** 60 }), /is not a manifest/],
   [fields({ first: 0, count: -1 }), /is not a manifest/],

@@ -64,7 +64,7 @@ Deno.test("a file of the cache that was altered is made anew, with a line that s
         assert.equal(again.notes.length, 1, `${name}: ${what}`);
         assert.match(
           again.notes[0] ?? "",
-          /^the cache's file .* is no whole packed .*: it is made anew from the data set$/,
+          /^the cache's file .* is not a whole packed .*: it is made anew from the data set$/,
         );
         assert.deepEqual(whole(again.source), expected, `${name}: ${what}`);
         again.source[Symbol.dispose]();

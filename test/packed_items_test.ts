@@ -126,7 +126,7 @@ Deno.test("a file that is cut off, of another kind, or changed is refused", () =
       packed.read(Uint32Array.from({ length: 9 }, (_, k) => k));
     }, (error) => error instanceof UserError && says.test(error.message) || assert.fail(`got ${error}`));
   };
-  refuses(/damaged is no whole packed catalogue: it has 40 bytes/, (_, bytes) => bytes.subarray(0, 40));
+  refuses(/damaged is not a whole packed catalogue: it has 40 bytes/, (_, bytes) => bytes.subarray(0, 40));
   refuses(/expected \d+ bytes for 9 items/, (_, bytes) => bytes.subarray(0, -4));
   refuses(/does not begin as one/, (words) => void (words[0] = 1));
   refuses(/version 7, and this program reads version 2/, (words) => void (words[2] = 7));

@@ -127,7 +127,7 @@ Deno.test("Retailrocket's ids are whole numbers, exactly: nothing is rounded to 
     );
     const { bad: found, manifest } = await prepared();
     assert.deepEqual(Object.fromEntries(found.counts), {
-      "a categoryid is no exact whole number": 1,
+      "a categoryid is not an exact whole number": 1,
       "itemid cannot be read": 1,
       "categoryid cannot be read": 1,
       "parentid cannot be read": 1,

@@ -134,7 +134,7 @@ Deno.test("a source that is no readable file of this machine is refused by name"
     await Deno.mkdir(at("sub"));
     await Deno.symlink(at("none"), at("sub/gone"));
     const cases: [source: string, says: RegExp][] = [
-      [at("*.csv"), /dangling\.csv is a link to .*none, which is not there\. Mend or remove the link/],
+      [at("*.csv"), /dangling\.csv is a link to .*none, which is not there\. Correct or remove the link/],
       [at("dangling.csv"), /dangling\.csv is a link to .*none, which is not there/],
       [at("sub/*/x.csv"), /sub\/gone is a link to .*none, which is not there/],
       [at("loop.tsv"), /cannot read .*loop\.tsv: links lead to each other in a loop/],

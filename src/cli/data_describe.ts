@@ -8,9 +8,9 @@ import { table } from "./table.ts";
 
 export function describeCommand(): Command {
   return new Command("describe")
-    .description("Describes a prepared data set: sizes, baselines, and what to beware of.")
+    .description("Describes a prepared data set: sizes, baselines, and warnings.")
     .argument("<folder>", "a prepared data set", folder)
-    .option("--memory <size>", "that the data engine may take", memorySize, "2GB")
+    .option("--memory <size>", "memory of the data engine", memorySize, "2GB")
     .option("--json", "print the figures as JSON", false)
     .action(async (path: string, { memory, json }: { memory: string; json: boolean }) => {
       const progress = stepProgress();

@@ -11,14 +11,13 @@ export function exampleCommand(): Command {
   return new Command("example")
     .description("Writes the demo shop as a raw log, log.csv and items.csv, to try data log on.")
     .option(OUT_FOLDER, "where to write the two files", folder, EXAMPLE_FOLDER)
-    .option("--seed <n>", "of the demo shop", wholeNumber(0, LARGEST_SEED), 1)
+    .option("--seed <n>", "seed of the demo shop", wholeNumber(0, LARGEST_SEED), 1)
     .action(async ({ out, seed }: { out: string; seed: number }) => {
       const { rows, items } = await writeExample(out, seed);
       const n = (count: number) => count.toLocaleString("en");
       console.log(
-        `${n(rows)} displayed items in ${quoted(`${out}/log.csv`)}, ${n(items)} items in ${
-          quoted(`${out}/items.csv`)
-        }`,
+        `${n(rows)} displayed items in ${quoted(`${out}/log.csv`)}, ` +
+          `${n(items)} items in ${quoted(`${out}/items.csv`)}`,
       );
     });
 }

@@ -31,13 +31,13 @@ const LONG = {
 export function impressionsCommand(run: Prepare): Command {
   const command = new Command("impressions")
     .description(
-      "Prepares a log of impressions. MIND's layout: lines of behaviors.tsv with a user's impressions N1-0 N2-1, and the " +
-        "history of clicks that a user starts with. The long layout: a header user, time, page, item, position, clicked, " +
-        "and a row for each displayed item, read as deno task data log reads it.",
+      "Prepares a log of impressions. MIND's layout: each line of behaviors.tsv has a user's history of clicks, and " +
+        "impressions such as N1-0 N2-1. The long layout: a header user, time, page, item, position, clicked, and a row " +
+        "for each displayed item; it is read as by deno task data log.",
     )
     .requiredOption(
       "--source <path>",
-      "a file or a quoted glob; of MIND, also the folder of behaviors.tsv and news.tsv",
+      "a file or a quoted glob; with MIND's layout, also the folder of behaviors.tsv and news.tsv",
       given,
     )
     .addOption(
@@ -48,7 +48,7 @@ export function impressionsCommand(run: Prepare): Command {
       "MIND's news.tsv, for the categories of items (default: the one in the folder)",
       given,
     );
-  return withPrepareOptions(withFeatureOptions(command, "item (long layout)"), "impressions")
+  return withPrepareOptions(withFeatureOptions(command, '"item" (long layout)'), "impressions")
     .action(async (options: Options) => await run(recipeOf(options), options));
 }
 
@@ -58,14 +58,16 @@ export function recipeOf(options: Options): Recipe {
   if (layout === "long") {
     if (news !== undefined) {
       throw new UserError(
-        "--news is of the layout mind. Name what is known of items with --features in the layout long.",
+        "--news belongs to the layout mind. In the layout long, name the table of items with --features.",
       );
     }
     return logRecipe({ ...options, ...LONG }, "impressions");
   }
   for (const name of ["features", "dense", "tokens"] as const) {
     if (options[name] === undefined) continue;
-    throw new UserError(`--${name} is of the layout long. What is known of MIND's items is in --news.`);
+    throw new UserError(
+      `--${name} belongs to the layout long. In the layout mind, name the table of items with --news.`,
+    );
   }
   return mindRecipe(options);
 }

@@ -24,38 +24,39 @@ export function logCommand(run: Prepare): Command {
     .description(
       "Prepares a log with a row for each displayed item: CSV or TSV with a header, JSON lines (both plain, .gz or .zst) or " +
         "Parquet. Ids are text, exactly as written. Times are seconds, milli-, micro- or nanoseconds since 1970, or ISO " +
-        "8601, whichever most are; without a time zone they are UTC. A page with several clicks becomes a page for each.",
+        "8601: the kind that most rows have. Without a time zone they are UTC. A page with several clicks becomes a " +
+        "page for each click.",
     )
     .requiredOption("--source <files>", "a file or a quoted glob, such as 'logs/*.parquet'", given)
     .requiredOption("--user <column>", "the user's id", given)
     .requiredOption("--item <column>", "the displayed item's id", given)
     .requiredOption("--time <column>", "when the page was shown", given)
-    .requiredOption("--clicked <column>", "1 or true, 0 or false", given)
-    .option("--page <column>", "the page's id (default: a page is what a user has at one time)", given)
+    .requiredOption("--clicked <column>", "whether it was clicked: 1 or true, 0 or false", given)
+    .option("--page <column>", "the page's id (default: rows of one user at one time are a page)", given)
     .option(
       "--position <column>",
-      "the place on the page (default: items are in the order of their ids)",
+      "the item's place on the page (default: items are in the order of their ids)",
       given,
     );
-  return withPrepareOptions(withFeatureOptions(command, "named as in --item"), "log")
+  return withPrepareOptions(withFeatureOptions(command, "that --item names"), "log")
     .action(async (options: Options) => await run(logRecipe(options), options));
 }
 
 /** Adds the options for what is known of items. */
 export function withFeatureOptions(command: Command, item: string): Command {
   return command
-    .option("--features <files>", `a table with a row for each item, whose column is ${item}`, given)
+    .option("--features <files>", `a table with a row for each item; its id is in the column ${item}`, given)
     .option(
       "--dense <columns>",
-      "of it, joined by commas, that are numbers (default, without --tokens: all columns of numbers)",
+      "columns of it to use as numbers, joined by commas (default, without --tokens: all columns of numbers)",
       columns,
     )
     .option(
       "--tokens <columns>",
-      "of it, joined by commas, whose values are tokens: text, or lists of text (default, without --dense: all of them)",
+      "columns of it to use as tokens (text, or lists of text), joined by commas (default, without --dense: all of them)",
       columns,
     )
-    .option("--item-ids", "learn something of each single item, too, not only of its features", false);
+    .option("--item-ids", "learn something about each single item, too, not only about its features", false);
 }
 
 export function given(text: string): string {

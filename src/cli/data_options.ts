@@ -22,7 +22,7 @@ export function withPrepareOptions(command: Command, name: string): Command {
     .addOption(
       new Option(
         "--split <by>",
-        "how users come into parts: by a hash of their id, or by the time of their last page",
+        "how the users are split into parts: by a hash of their id, or by the time of their last page",
       )
         .choices(["hash", "time"]).default("hash"),
     )
@@ -30,14 +30,18 @@ export function withPrepareOptions(command: Command, name: string): Command {
       new Option("--shares <train-validation-test>", "percent of the users in each part")
         .argParser(shares).default({ train: 0.8, validation: 0.1 }, "80-10-10"),
     )
-    .option("--strict", "stop at the first row that cannot be read, instead of at more than 1 %", false)
+    .option(
+      "--strict",
+      "stop at the first row that cannot be read, not only when more than 1 % cannot",
+      false,
+    )
     .option(
       "--memory <size>",
-      "that the data engine may take; beyond it, it works on disk",
+      "memory of the data engine; what does not fit goes to disk",
       memorySize,
       "2GB",
     )
-    .option("--threads <n>", "of the data engine (default: one a core)", wholeNumber(1, 1024));
+    .option("--threads <n>", "threads of the data engine (default: one for each core)", wholeNumber(1, 1024));
 }
 
 /** Percentages such as 80-10-10. */
@@ -78,7 +82,7 @@ export const runPreparation: Prepare = async (recipe, options) => {
   } catch (error) {
     progress.stop();
     if (!(error instanceof StoppedError)) throw error;
-    say("Stopped; nothing is left of the preparation.");
+    say("Stopped; the unfinished data set was removed.");
     Deno.exit(EXIT_INTERRUPTED);
   }
 };

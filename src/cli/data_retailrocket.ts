@@ -26,23 +26,28 @@ export function retailrocketCommand(run: Prepare): Command {
   const command = new Command("retailrocket")
     .description(
       "Prepares the Retailrocket e-commerce data set: events*.csv, item_properties*.csv and category_tree*.csv, plain or " +
-        "compressed (.gz, .zst). What an item was like is taken as of the time of each page.",
+        "compressed (.gz, .zst). A page has the properties that its items had at that time.",
     )
     .requiredOption("--source <folder>", "the folder of the raw files", folder)
     .addOption(
       new Option(
         "--pages <how>",
-        "session: a page is what was viewed in the session so far, the click is what was put in the cart or bought; " +
-          "sampled: each view is a click, among items drawn by popularity in its category and week",
+        "session: a page is what was viewed in the session so far, and the click is what was put in the cart or bought; " +
+          "sampled: each view is a click, on a page with items drawn by popularity in its category and week",
       ).choices(["session", "sampled"]).default("session"),
     )
-    .option("--session-gap <minutes>", "without an event that end a session", wholeNumber(1), 30)
+    .option(
+      "--session-gap <minutes>",
+      "a session ends after this many minutes without an event",
+      wholeNumber(1),
+      30,
+    )
     .option(
       "--page-size <n>",
       `the most items of a page (default: ${PAGE_SIZE.session} of a session, ${PAGE_SIZE.sampled} sampled)`,
       wholeNumber(1, 1000),
     )
-    .option("--keep-no-click", "sessions without a cart or purchase become pages without a click", false)
+    .option("--keep-no-click", "keep sessions without a cart or purchase, as pages without a click", false)
     .option(
       "--numeric <properties>",
       "item properties with a number for a value, joined by commas; 790 is the price",
@@ -51,10 +56,10 @@ export function retailrocketCommand(run: Prepare): Command {
         "790",
       ],
     )
-    .option("--item-ids", "learn something of each single item, too, not only of its features", false)
-    .option("--seed <n>", "of the drawn pages", wholeNumber(0, 2 ** 32 - 1), 1)
+    .option("--item-ids", "learn something about each single item, too, not only about its features", false)
+    .option("--seed <n>", "seed of the drawn pages", wholeNumber(0, 2 ** 32 - 1), 1)
     .option("--min-events <n>", "leave out visitors with fewer events", wholeNumber(1), 1)
-    .option("--max-users <n>", "the most visitors to take, always the same ones", wholeNumber(1));
+    .option("--max-users <n>", "take at most this many visitors, always the same ones", wholeNumber(1));
   return withPrepareOptions(command, "retailrocket").action(async (options: Options) => {
     await run(
       retailrocket({

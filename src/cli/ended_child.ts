@@ -5,10 +5,10 @@ const ASKED_FOR: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 const CAUSES: Partial<Record<Deno.Signal, string>> = {
   SIGKILL: "it was killed, by somebody or by the system when memory ran out",
-  SIGABRT: "it gave up, as when memory runs out or the graphics driver finds a fault",
-  SIGTRAP: "it gave up, as when its own memory runs out",
+  SIGABRT: "it aborted: memory ran out, or the graphics driver found a fault",
+  SIGTRAP: "it aborted, most likely because its memory ran out",
   SIGSEGV: "it crashed, most likely in the graphics driver",
-  SIGBUS: "it crashed, as when a disk is full or memory faulty",
+  SIGBUS: "it crashed: a full disk or faulty memory can be the cause",
   SIGILL: "it crashed: this processor lacks an instruction that the driver uses",
   SIGXFSZ: "it wrote a file larger than the system allows",
   SIGXCPU: "its processor time is used up",
@@ -37,7 +37,7 @@ function remedy(command: string, resumed: string | undefined): string {
     case "reproduce":
       return "What was saved is whole. Go on with the same command.";
     case "data":
-      return "Nothing stands under the name of the data set. Start it again, with less --memory if that ran out.";
+      return "No data set was written. Start it again, with a smaller --memory if memory ran out.";
     default:
       return "Nothing was changed. Start it again.";
   }

@@ -31,7 +31,7 @@ export function endProcess(code: number): never {
   const cause = explainFailure(lost)?.message ?? String(lost);
   console.error(
     `error: standard output could not be written (${cause.replace(/^cannot use a file: /, "")}) ` +
-      "What should stand there stands above, on standard error.",
+      "Its lines were written to standard error instead: see above.",
   );
   return Deno.exit(code === 0 ? EXIT_USER_ERROR : code);
 }

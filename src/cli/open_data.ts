@@ -19,7 +19,7 @@ export function dataOption(): Option {
 export function memoryRowsOption(): Option {
   return new Option(
     "--memory-rows <n>",
-    "a prepared data set of more displayed items than this stays on disk, and a step reads its users alone",
+    "a prepared data set with more displayed items than this stays on disk; a step then reads its own users",
   ).argParser(wholeNumber(0)).default(MEMORY_ROWS);
 }
 

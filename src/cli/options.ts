@@ -48,7 +48,7 @@ export function checkSeeds(first: number, count: number): void {
   const last = first + count - 1;
   if (last <= LARGEST_SEED) return;
   throw new UserError(
-    `Expected seeds of at most ${LARGEST_SEED}, got --seed ${first} and --seeds ${count}, whose last one is ${last}. ` +
+    `Expected seeds of at most ${LARGEST_SEED}, got --seed ${first} and --seeds ${count}: the last one is ${last}. ` +
       "Use a smaller --seed.",
   );
 }

@@ -50,9 +50,8 @@ export function attainedText(
   if (!attainable || !loss || !prec1) return undefined;
   const share = (x: number) => `${(100 * x).toFixed(1)} %`;
   const above = loss.nll / attainable.nll - 1;
-  return `Of the best that any model could do: ${
-    share(prec1.prec1 / attainable.prec1)
-  } of its prec@1 (best-prec1); ` +
+  return "Of the best that any model could do: " +
+    `${share(prec1.prec1 / attainable.prec1)} of its prec@1 (best-prec1); ` +
     `log-likelihood ${share(Math.abs(above))} ${above >= 0 ? "below" : "above"} the truth's own (best-loss).`;
 }
 

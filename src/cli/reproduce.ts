@@ -105,8 +105,8 @@ function expectSameSettings(path: string, before: Experiment | undefined, option
     const found = before[name as keyof typeof settings];
     if (found === value) continue;
     throw new UserError(
-      `Expected the experiments in ${path} to be of the same settings, but there ${name} is ${found}, here ${value}. ` +
-        "Choose another --save-dir.",
+      `Expected the same settings as those of the experiments in ${path}, but ${name} is ${found} there and ${value} ` +
+        "here. Choose another --save-dir.",
     );
   }
 }

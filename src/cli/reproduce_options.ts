@@ -31,33 +31,47 @@ export interface ReproduceOptions {
 export function parseReproduceOptions(args: readonly string[]): ReproduceOptions {
   const command = new Command("deno task reproduce")
     .description(
-      "Trains the models of the published experiments on a data set, each with several seeds, and says for each of " +
-        "the published claims whether it holds there, by a paired test over the seeds. It may be stopped and started " +
-        "again: finished runs stay, an unfinished one goes on.",
+      "Trains the models of the published experiments on a data set, each with several seeds. It says for each " +
+        "published claim whether it holds there, by a paired test over the seeds. It may be stopped and started " +
+        "again with the same command: finished runs stay, and an unfinished one goes on.",
     )
     .version(version)
     .addOption(dataOption())
-    .option("--resplit", "deal the users out anew (by --seed) instead of using the file's split", false)
-    .option("--seeds <n>", "seeds of every model, --seed and up", wholeNumber(1, 1000), 5)
+    .option(
+      "--resplit",
+      "split the users into the three parts anew, by --seed, instead of using the file's split",
+      false,
+    )
+    .option(
+      "--seeds <n>",
+      "train every model with this many seeds: --seed and those after it",
+      wholeNumber(1, 1000),
+      5,
+    )
     .option("--seed <n>", "the first seed", wholeNumber(0, LARGEST_SEED), 1)
     .option(SAVE_DIR, "where everything is written (default: runs/reproduce-<data>)", folder)
-    .option("--iterations <n>", "of the Shannon stage", wholeNumber(10), defaultTraining.iterations)
+    .option(
+      "--iterations <n>",
+      "iterations of the Shannon stage",
+      wholeNumber(10),
+      defaultTraining.iterations,
+    )
     .option(
       "--adversarial <n>",
-      "of the adversarial stage",
+      "iterations of the adversarial stage",
       wholeNumber(paperAdversarial.validateEvery),
       paperAdversarial.iterations,
     )
     .option(
       "--models <names>",
-      `only these, by folder, joined by commas: ${experimentModels.map((m) => m.folder).join(", ")}`,
+      `train only these models, joined by commas: ${experimentModels.map((m) => m.folder).join(", ")}`,
       modelNames,
     )
     .option(...CALIBRATION)
     .option(...NO_CALIBRATION)
     .option(
       README,
-      "write the table into this file too, between its markers for this data",
+      "also write the table into this file, between its markers for this data",
       path,
     )
     .addHelpText(

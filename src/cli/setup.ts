@@ -55,10 +55,8 @@ export async function ensureAdapter(host: Host = THIS_HOST): Promise<AdapterSumm
   if (installed !== null) return installed;
   throw new UserError(
     noAdapter(
-      `The packages ${
-        PACKAGES.join(" and ")
-      } are installed, but Vulkan still finds no driver. Check that the ` +
-        "variables VK_DRIVER_FILES and VK_ICD_FILENAMES, if set, name existing files, and see what " +
+      `The packages ${PACKAGES.join(" and ")} are installed, but Vulkan still finds no driver. ` +
+        "Check that the variables VK_DRIVER_FILES and VK_ICD_FILENAMES, if set, name existing files, and see what " +
         "`vulkaninfo --summary` (package vulkan-tools) reports.",
     ),
   );

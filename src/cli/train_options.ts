@@ -37,7 +37,7 @@ Examples:
 
 A run's folder holds config.json, train.csv, validation.csv, the snapshots best-loss,
 best-prec1, best-prec2 and last (.safetensors), result.json with the test figures, and
-report.html; those of the adversarial stage stand in its subfolder adversarial.`;
+report.html; those of the adversarial stage are in its subfolder adversarial.`;
 
 /** The options, and which of them were given, by name. @throws {UserError} for anything that is not understood */
 export function parseTrainOptions(
@@ -45,7 +45,7 @@ export function parseTrainOptions(
 ): { options: TrainOptions; given: ReadonlySet<string> } {
   const command = new Command("deno task train")
     .description(
-      "Trains a user model on a click log: what a user would click, and the reward behind it.\n" +
+      "Trains a user model on a click log: what users would click, and the reward behind it.\n" +
         "Without options it trains on the built-in demo shop, whose truth is known.",
     )
     .version(version);

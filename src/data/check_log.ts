@@ -55,11 +55,8 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
     }
     const bad = values.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) {
-      fail(
-        `feature ${bad % width} of item ${Math.floor(bad / width)} is ${
-          values[bad]
-        }, expected a finite number`,
-      );
+      const [item, feature] = [Math.floor(bad / width), bad % width];
+      fail(`feature ${feature} of item ${item} is ${values[bad]}, expected a finite number`);
     }
   }
   if (items.kind === "mixed") checkTokens(items.tokens, items.count, fail);
@@ -71,9 +68,8 @@ export function checkSplits(name: string, userSplit: Uint8Array, needed: readonl
   for (const split of needed) {
     if (userSplit.includes(splits.indexOf(split))) continue;
     throw new UserError(
-      `The click log "${name}" is faulty: there are no ${split} users; ${
-        needed.join(", ")
-      } users are needed.`,
+      `The click log "${name}" is faulty: there are no ${split} users; ` +
+        `${needed.join(", ")} users are needed.`,
     );
   }
 }

@@ -79,9 +79,8 @@ function checkFeatures({ count, width, values, ...more }: Exclude<ItemFeatures, 
   if (first.length === count + 1 && first[count] === token.length && outside === undefined) return;
   throw new UserError(
     `Expected starts of ${count} items that end at ${token.length} tokens of 0..${V - 1}, got ` +
-      `${first.length - 1} items, an end of ${first.at(-1)}${
-        outside === undefined ? "" : `, and token ${outside}`
-      }.`,
+      `${first.length - 1} items, an end of ${first.at(-1)}` +
+      (outside === undefined ? "." : `, and token ${outside}.`),
   );
 }
 

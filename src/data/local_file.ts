@@ -42,7 +42,7 @@ export function explainMissing(error: unknown, path: string): unknown {
     return explainFileError(error, "read", path);
   }
   return new UserError(
-    `${shownPath(path)} is a link to ${shownPath(target)}, which is not there. Mend or remove the link.`,
+    `${shownPath(path)} is a link to ${shownPath(target)}, which is not there. Correct or remove the link.`,
     { cause: error },
   );
 }

@@ -68,19 +68,16 @@ export async function readManifest(folder: string): Promise<Manifest> {
     const { size } = expectFile(path);
     if (size > MOST_BYTES) {
       throw new UserError(
-        `${path} has ${size.toLocaleString("en")} bytes, expected at most ${
-          MOST_BYTES.toLocaleString("en")
-        }. ` +
-          "Prepare the data again.",
+        `${path} has ${size.toLocaleString("en")} bytes, ` +
+          `expected at most ${MOST_BYTES.toLocaleString("en")}. Prepare the data again.`,
       );
     }
     text = await Deno.readTextFile(path);
   } catch (error) {
     if (isMissing(error)) {
       throw new UserError(
-        `Expected a prepared data set, a folder with a ${MANIFEST}, found none in ${
-          shownPath(folder)
-        }. Make one with deno task data.`,
+        `Expected a prepared data set, a folder with a ${MANIFEST}, found none in ${shownPath(folder)}. ` +
+          "Make one with deno task data.",
       );
     }
     throw explainFileError(error, "read", path);
@@ -111,19 +108,16 @@ function expectTokens(path: string, { features: { tokens } }: Manifest): void {
     const next = fields[k + 1];
     if (next && next.first < first + count) {
       throw new UserError(
-        `${path}: expected fields of tokens with numbers of their own, but "${name}" has ${first} to ` +
-          `${
-            first + count - 1
-          } and "${next.name}" begins at ${next.first}. Number them one field behind the other.`,
+        `${path}: expected each field of tokens to have numbers of its own, ` +
+          `but "${name}" has ${first} to ${first + count - 1} and "${next.name}" begins at ${next.first}. ` +
+          "Number the fields one after the other.",
       );
     }
     if (first + count > MOST_TOKENS) {
       throw new UserError(
-        `${path}: "${name}" has the tokens ${first} to ${first + count - 1}, expected at most ` +
-          `${
-            MOST_TOKENS.toLocaleString("en")
-          } in all: a model has a row of numbers for each. Number them from 0 on, ` +
-          "and leave out rare ones.",
+        `${path}: "${name}" has the tokens ${first} to ${first + count - 1}, ` +
+          `expected at most ${MOST_TOKENS.toLocaleString("en")} in all: ` +
+          "a model has a row of numbers for each. Number them from 0 on, and leave out rare ones.",
       );
     }
   }

@@ -22,7 +22,7 @@ export class PackedFileError extends UserError {}
 export class DamagedPackedFile extends UserError {
   /** @param fault which file it is, and what is wrong with it. */
   constructor(readonly fault: string) {
-    super(`${fault}. Delete it: it is made anew from the data set.`);
+    super(`${fault}. Delete it: it will be made again from the data set.`);
   }
 }
 
@@ -113,7 +113,7 @@ export class PackedFile {
   }
 
   damaged(fault: string): DamagedPackedFile {
-    return new DamagedPackedFile(`${this.path} is no whole packed ${this.what}: ${fault}`);
+    return new DamagedPackedFile(`${this.path} is not a whole packed ${this.what}: ${fault}`);
   }
 
   close(): void {

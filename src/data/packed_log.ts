@@ -150,9 +150,8 @@ export class PackedLog implements LogSource, Disposable {
       const expected = (this.userCounted[user + 1] ?? 0) - (this.userCounted[user] ?? 0);
       if (row !== end || counted !== expected) {
         throw this.file.damaged(
-          `the events of user ${user} have ${
-            row - place.row
-          } rows and ${counted} are counted, expected ${rows} and ${expected}`,
+          `the events of user ${user} have ${row - place.row} rows and ${counted} are counted, ` +
+            `expected ${rows} and ${expected}`,
         );
       }
       for (; place.row < end; place.row++) {

@@ -59,10 +59,9 @@ export class PackedLogWriter implements Disposable {
           (given && (!clicked || next > row + 1))
         ) {
           throw new UserError(
-            `Expected pages of at least one row with the click among them, and given events of a single click, but event ` +
-              `${e - from} of user ${this.#split.length} has rows ${row}..${
-                next - 1
-              } and its click at ${click}.`,
+            "Expected pages of at least one row with the click among them, and given events of a single click, but " +
+              `event ${e - from} of user ${this.#split.length} ` +
+              `has rows ${row}..${next - 1} and its click at ${click}.`,
           );
         }
         words[at++] = next - row + (given ? GIVEN_BIT : 0);

@@ -107,7 +107,7 @@ function parseRow(path: string, line: number, content: string, { place, width }:
   if (fields.length !== width) {
     throw new UserError(
       `${path}:${line}: expected ${width} tab-separated values as in the header, found ${fields.length}. ` +
-        `Mend or remove the row.`,
+        "Correct or remove the row.",
     );
   }
   const fail = (name: Column, expected: string): never => {

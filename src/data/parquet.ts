@@ -84,7 +84,9 @@ export function expectParquet(path: string, remedy: string): void {
 function damaged(path: string, error: unknown, remedy: string): UserError {
   if (error instanceof UserError) return error;
   const cause = error instanceof Error ? error.message : String(error);
-  return new UserError(`${path}: no Parquet file, or a damaged one (${cause}). ${remedy}`, { cause: error });
+  return new UserError(`${path}: not a Parquet file, or a damaged one (${cause}). ${remedy}`, {
+    cause: error,
+  });
 }
 
 function open(path: string): Deno.FsFile {
@@ -138,11 +140,10 @@ async function expectColumns<Name extends string>(
   const needed = names.filter((name) => columns[name] && !columns[name].optional);
   const missing = needed.filter((name) => !there.includes(name));
   if (missing.length > 0) {
+    const present = found.map(({ element }) => element.name).join(", ") || "none";
     throw new UserError(
       `${path}: expected the columns ${needed.join(", ")}, ` +
-        `${missing.join(", ")} ${missing.length > 1 ? "are" : "is"} missing; found ${
-          found.map(({ element }) => element.name).join(", ") || "none"
-        }.`,
+        `${missing.join(", ")} ${missing.length > 1 ? "are" : "is"} missing; found ${present}.`,
     );
   }
   for (const name of there) {
@@ -156,10 +157,9 @@ async function expectColumns<Name extends string>(
     if (!column || !type || fits(column, type)) continue;
     const example = await exampleOf(file, metadata, name).catch(() => undefined);
     throw new UserError(
-      `${path}${example ? `: row ${example.row}` : ""}: expected ${name} to be ${
-        expectedText(type)
-      }, found ` +
-        `${example ? `${foundText(example.value)} in a column of ` : ""}the type ${typeText(column)}. ` +
+      `${path}${example ? `: row ${example.row}` : ""}: expected ${name} to be ${expectedText(type)}, ` +
+        `found ${example ? `${foundText(example.value)} in a column of ` : ""}` +
+        `the type ${typeText(column)}. ` +
         `Write it as ${remedyText(type)}.`,
     );
   }

@@ -27,9 +27,8 @@ export function readmeBlock(
   claims: readonly Claim[],
 ): ReadmeBlock {
   const text = [
-    `**${
-      nameOf(data)
-    }**, mean +- sd over ${seeds.length} seeds, each figure from its own best-validation snapshot:`,
+    `**${nameOf(data)}**, mean +- sd over ${seeds.length} seeds, ` +
+    "each figure from its own best-validation snapshot:",
     "",
     ...markdownTable(OUTCOME_HEAD, rows.map(({ name, cells }) => [name, ...cells])),
     "",

@@ -50,8 +50,8 @@ export async function takeRejects(engine: Engine): Promise<BadRows> {
   if (open[0]) {
     const [line] = await linesOf([open[0]]);
     throw new UserError(
-      `${open[0].file_path}:${line}: a quoted value begins here that is never closed: ` +
-        `${shown(String(open[0].csv_line))}. Close the quote, or double it where it is a part of the value.`,
+      `${open[0].file_path}:${line}: the quote of a value that begins here is never closed: ` +
+        `${shown(String(open[0].csv_line))}. Close the quote, or double it if it is a part of the value.`,
     );
   }
   const kinds = await engine.rows(
@@ -117,16 +117,14 @@ export function judge(bad: BadRows, rows: () => Promise<number>, strict: boolean
   if (strict) {
     const [first] = bad.examples;
     throw new UserError(
-      first ? `${first.file}:${first.line}: ${first.fault}. Mend or remove the row.` : badRowsText(bad),
+      first ? `${first.file}:${first.line}: ${first.fault}. Correct or remove the row.` : badRowsText(bad),
     );
   }
   return rows().then((all) => {
     if (bad.total <= MOST_BAD * all) return;
     throw new UserError(
-      `${bad.total.toLocaleString("en")} of ${
-        all.toLocaleString("en")
-      } rows cannot be read, expected at most ` +
-        `${100 * MOST_BAD} %. Mend the source.\n${badRowsText(bad)}`,
+      `${bad.total.toLocaleString("en")} of ${all.toLocaleString("en")} rows cannot be read, ` +
+        `expected at most ${100 * MOST_BAD} %. Correct the source.\n${badRowsText(bad)}`,
     );
   });
 }

@@ -214,19 +214,19 @@ const REMEDIES: readonly [RegExp, string][] = [
   [/no files found/i, "Check the path; a glob must be quoted, so that the shell leaves it alone."],
   [
     /not a parquet file|no magic bytes|thrift|TProtocol/i,
-    "The file is damaged or no Parquet file: write it again.",
+    "The file is damaged, or not a Parquet file: write it again.",
   ],
   [
     /parser state machine/i,
-    "Lines may end in two ways (\\n and \\r\\n), or a quote stands within a value: write the file again, with one kind " +
-    "of line ends, and values that hold a quote in quotes.",
+    "Lines may end in two ways (\\n and \\r\\n), or there is a quote inside a value: write the file again, with one " +
+    "kind of line end, and put values that contain a quote in quotes.",
   ],
   [/not utf-8/i, "Convert the file to UTF-8, such as with iconv -f latin1 -t utf-8."],
   [
     /csv error|invalid input error|sniff/i,
-    "Mend the file, or say what it is like with the options of --help.",
+    "Correct the file, or describe it by the options that --help lists.",
   ],
-  [/parquet/i, "The file is damaged or no Parquet file: write it again."],
+  [/parquet/i, "The file is damaged, or not a Parquet file: write it again."],
   [/malformed json|json/i, "Expected one JSON object a line (or one array of them)."],
   [/gzip|zstd|decompress/i, "The compressed file is damaged: fetch or write it again."],
   [

@@ -103,7 +103,7 @@ function featureFaults(source: TableSource, item: string, ids: string): FaultSou
       }
       : undefined,
     texts: {
-      broken: { kind: "no JSON object", expected: "a JSON object" },
+      broken: { kind: "not a JSON object", expected: "a JSON object" },
       inexact: inexactText(ids),
       item: { kind: `${item} is empty`, expected: `${item} to be an id`, value: "item_id" },
     },
@@ -112,7 +112,7 @@ function featureFaults(source: TableSource, item: string, ids: string): FaultSou
 
 export function inexactText(column: string) {
   return {
-    kind: `${column} is no exact id`,
+    kind: `${column} is not an exact id`,
     expected: `${column} to be text or a whole number, exactly`,
     value: "inexact",
   };
@@ -128,10 +128,9 @@ export function expectExact({ counts, examples }: BadRows, ids: string): void {
   if (lost === undefined) return;
   const example = examples.find(({ fault }) => fault.includes(expected));
   throw new UserError(
-    `Expected ${ids} to be text or whole numbers, found floating point numbers beyond what they hold ` +
-      `exactly (2^53; 2^24 of 32 bits) or not whole in ${lost.toLocaleString("en")} rows, ` +
-      "so that different ids may " +
-      "have become one. Write the ids as text or integers." +
+    `Expected ${ids} to be text or whole numbers, found floating point numbers that are not whole, or too large to ` +
+      `be exact (2^53; 2^24 with 32 bits), in ${lost.toLocaleString("en")} rows: ` +
+      "different ids may have become one. Write the ids as text or integers." +
       (example ? `\n  ${example.file}:${example.line}: ${example.fault}` : ""),
   );
 }
@@ -212,7 +211,7 @@ async function chooseColumns(
     const { kind, example } = kinds.get(name) ?? theItem;
     if (kind !== "number" && kind !== "empty") {
       throw new UserError(
-        `${path}: expected ${name} (--dense) to be numbers, found ${example}. Name it with --tokens, or mend it.`,
+        `${path}: expected ${name} (--dense) to be numbers, found ${example}. Name it with --tokens, or correct it.`,
       );
     }
   }
@@ -229,11 +228,8 @@ async function chooseColumns(
   const all = dense === undefined && tokens === undefined;
   const left = rest.filter(([, { kind }]) => kind === "other" || kind === "empty").map(([name]) => name);
   if (all && left.length > 0) {
-    await engine.run(
-      `INSERT INTO note VALUES (${
-        literal(`columns of the features without numbers or text are left out: ${left.join(", ")}`)
-      })`,
-    );
+    const note = `columns of the features without numbers or text are left out: ${left.join(", ")}`;
+    await engine.run(`INSERT INTO note VALUES (${literal(note)})`);
   }
   const ofKind = (wanted: string) => rest.filter(([, { kind }]) => kind === wanted).map(([name]) => name);
   return {

@@ -87,18 +87,17 @@ async function expectBehaviors(engine: Engine, path: string): Promise<void> {
   if (found === BEHAVIOR_FIELDS) return;
   throw new UserError(
     `${path}:1: expected ${BEHAVIOR_FIELDS} columns separated by tabs (impression id, user, time, history, impressions), ` +
-      `found ${found}: ${
-        line.slice(0, 200)
-      }. Logs with a header are prepared with --layout long, or by deno task data log.`,
+      `found ${found}: ${line.slice(0, 200)}. ` +
+      "Prepare logs with a header with --layout long, or by deno task data log.",
   );
 }
 
 /** Lines that are not blank, and what tabs separate in them. */
 function fieldsSql(files: readonly SourceFile[]): string {
+  const lines = linesSql(files.map(({ path }) => path));
   return `SELECT "clickgan file" AS file, NULL::BIGINT AS "row", line, string_split(line, chr(9)) AS fields ` +
-    `FROM (SELECT "clickgan file", rtrim(line, chr(13)) AS line FROM ${
-      linesSql(files.map(({ path }) => path))
-    } WHERE trim(coalesce(line, ''), chr(13) || ' ') <> '')`;
+    `FROM (SELECT "clickgan file", rtrim(line, chr(13)) AS line FROM ${lines} ` +
+    `WHERE trim(coalesce(line, ''), chr(13) || ' ') <> '')`;
 }
 
 function newsViews(files: readonly SourceFile[]): string {
@@ -142,10 +141,10 @@ async function newsFaults(engine: Engine, news: readonly SourceFile[]): Promise<
     "SELECT item_id FROM feature_read JOIN number_of USING (item) GROUP BY item_id HAVING count(*) > 1 ORDER BY item_id LIMIT 1",
   );
   if (twice) {
+    const files = news.map(({ path }) => path).join(", ");
     throw new UserError(
-      `${
-        news.map(({ path }) => path).join(", ")
-      }: expected one category and subcategory an item, found several for ${twice.item_id}. Keep one of its lines.`,
+      `${files}: expected one category and subcategory for each item, found several for ${twice.item_id}. ` +
+        "Keep one of its lines.",
     );
   }
   return await faultsOf(engine, {

@@ -64,11 +64,8 @@ async function begin(engine: Engine, options: LogOptions, signal?: AbortSignal):
     column: options[COLUMNS[value]],
     as: value.endsWith("_id") ? "id" as const : "text" as const,
   });
-  await engine.run(
-    `CREATE VIEW source AS ${
-      selectOf(source, Object.fromEntries(values.map((value) => [value, as(value)])))
-    }`,
-  );
+  const select = selectOf(source, Object.fromEntries(values.map((value) => [value, as(value)])));
+  await engine.run(`CREATE VIEW source AS ${select}`);
   const features = await openFeatures(engine, options, options.item, signal);
   const faults = faultsOfLog(source, options);
   return {
@@ -126,7 +123,7 @@ function faultsOfLog(source: TableSource, options: LogOptions): FaultSource {
       ? { delimiter: source.delimiter, places: Object.fromEntries(places) }
       : undefined,
     texts: {
-      broken: { kind: "no JSON object", expected: "a JSON object" },
+      broken: { kind: "not a JSON object", expected: "a JSON object" },
       inexact: inexactText(idsText(options)),
       user: empty(user, "user_id"),
       item: empty(item, "item_id"),

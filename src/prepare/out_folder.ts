@@ -99,10 +99,8 @@ function expectOwn(partial: string): void {
     : names;
   if (found.length === 0) return;
   throw new UserError(
-    `Expected ${partial} to be free for the data set while it is made, found ${
-      found[0]
-    } in it, which this program did ` +
-      "not write. Nothing was changed: move it away, or choose another --out.",
+    `Expected ${partial} to be free for the data set while it is made, found ${found[0]} in it, ` +
+      "which this program did not write. Nothing was changed: move it away, or choose another --out.",
   );
 }
 

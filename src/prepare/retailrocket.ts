@@ -62,7 +62,7 @@ const FAULTS: Readonly<Record<Kind, FaultSource>> = {
     time,
     item: whole("itemid"),
     category: {
-      kind: "a categoryid is no exact whole number",
+      kind: "a categoryid is not an exact whole number",
       expected: "the value of categoryid to be a whole number below 2^53",
       value: "value",
     },

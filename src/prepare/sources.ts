@@ -1,12 +1,12 @@
 /** The files of a source: which there are, whether they are whole, and what columns they have. */
 
 import { createReadStream } from "node:fs";
-import { type Transform, Writable } from "node:stream";
+import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createGunzip, createZstdDecompress } from "node:zlib";
 import { UserError } from "../user_error.ts";
 import { expectFile, expectLocal } from "../data/local_file.ts";
 import { shownPath } from "../files/file_error.ts";
+import { decoderOf } from "./decoder.ts";
 import { type Engine, literal } from "./engine.ts";
 import { filesOf, plainPath } from "./glob.ts";
 import { faultOfZstd } from "./zstd_frames.ts";
@@ -24,9 +24,8 @@ export function findFiles(pattern: string, what: string): SourceFile[] {
   const files = findFilesIfAny(pattern);
   if (files.length > 0) return files;
   throw new UserError(
-    `Expected ${what} at ${
-      shownPath(pattern)
-    }, found no such file. Check the path (relative ones start at ${Deno.cwd()}); ` +
+    `Expected ${what} at ${shownPath(pattern)}, found no such file. ` +
+      `Check the path (relative ones start at ${Deno.cwd()}); ` +
       "quote a glob, so that the shell leaves it alone.",
   );
 }
@@ -43,11 +42,7 @@ export function findFilesIfAny(pattern: string, folder?: string): SourceFile[] {
  */
 export async function checkCompressed(files: readonly SourceFile[], signal?: AbortSignal): Promise<void> {
   for (const { path } of files) {
-    const decoder = /\.gz$/i.test(path)
-      ? createGunzip()
-      : /\.zst$/i.test(path)
-      ? createZstdDecompress()
-      : undefined;
+    const decoder = decoderOf(path);
     if (!decoder) continue;
     const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
     try {
@@ -63,11 +58,6 @@ export async function checkCompressed(files: readonly SourceFile[], signal?: Abo
       );
     }
   }
-}
-
-function decoderOf(path: string): Transform | undefined {
-  if (/\.gz$/i.test(path)) return createGunzip();
-  return /\.zst$/i.test(path) ? createZstdDecompress() : undefined;
 }
 
 /**
@@ -101,9 +91,8 @@ export async function linesAt(path: string, starts: readonly number[]): Promise<
  * strict); where they end in both there are more blank ones.
  */
 export function linesSql(paths: readonly string[]): string {
-  return `read_csv(${
-    literal(paths.map(plainPath))
-  }, header = false, delim = chr(1), quote = '', escape = '', ` +
+  const files = literal(paths.map(plainPath));
+  return `read_csv(${files}, header = false, delim = chr(1), quote = '', escape = '', ` +
     "columns = {'line': 'VARCHAR'}, auto_detect = false, strict_mode = false, filename = 'clickgan file')";
 }
 

@@ -25,9 +25,8 @@ export interface TableSource {
 export const OWN = ["clickgan file", "file_row_number"];
 
 export function parquetOf(paths: readonly string[]): string {
-  return `read_parquet(${
-    literal(paths.map(plainPath))
-  }, filename = 'clickgan file', file_row_number = true, ` +
+  const files = literal(paths.map(plainPath));
+  return `read_parquet(${files}, filename = 'clickgan file', file_row_number = true, ` +
     "binary_as_string = true, hive_partitioning = false)";
 }
 
@@ -80,9 +79,8 @@ export function selectOf(
 
   function csvOf(): string {
     const types = columns.map((_, k) => `'c${k}': 'VARCHAR'`).join(", ");
-    return `read_csv(${literal(paths.map(plainPath))}, header = true, delim = ${
-      literal(delimiter)
-    }, quote = '"', escape = '"', ` +
+    const [files, delim] = [literal(paths.map(plainPath)), literal(delimiter)];
+    return `read_csv(${files}, header = true, delim = ${delim}, quote = '"', escape = '"', ` +
       `auto_detect = false, columns = {${types}}, nullstr = '\\N', store_rejects = true, filename = 'clickgan file')`;
   }
 }
@@ -128,19 +126,12 @@ function jsonValue(k: number, pointer: string, as: ReadAs): { value: string; ine
     };
   }
   if (as === "list") {
+    const list = `json_extract(line, ${literal(pointer)})`;
+    const large = `${isFloat("x::VARCHAR")} AND NOT ${isSmall("x::VARCHAR")}`;
     return {
-      value:
-        `CASE ${type} WHEN 'ARRAY' THEN json_transform(json_extract(line, ${
-          literal(pointer)
-        }), '["VARCHAR"]') ` +
-        `ELSE [${text}] END`,
-      inexact:
-        `CASE WHEN ${type} = 'ARRAY' THEN list_filter(json_extract(json_extract(line, ${
-          literal(pointer)
-        }), '$[*]'), ` +
-        `lambda x: json_type(x) = 'DOUBLE' AND ${isFloat("x::VARCHAR")} AND NOT ${
-          isSmall("x::VARCHAR")
-        })[1]::VARCHAR ` +
+      value: `CASE ${type} WHEN 'ARRAY' THEN json_transform(${list}, '["VARCHAR"]') ELSE [${text}] END`,
+      inexact: `CASE WHEN ${type} = 'ARRAY' THEN list_filter(json_extract(${list}, '$[*]'), ` +
+        `lambda x: json_type(x) = 'DOUBLE' AND ${large})[1]::VARCHAR ` +
         `WHEN ${float} AND NOT ${isSmall(text)} THEN ${text} END`,
     };
   }

@@ -115,9 +115,8 @@ async function expectDelimiter(
   const own = await delimiterOf(engine, path, wanted);
   if (own === delimiter) return;
   throw new UserError(
-    `The columns of ${first} are separated by ${DELIMITER_NAMES[delimiter]}, those of ${path} by ${
-      DELIMITER_NAMES[own]
-    }. Write them alike.`,
+    `The columns of ${first} are separated by ${DELIMITER_NAMES[delimiter]}, ` +
+      `those of ${path} by ${DELIMITER_NAMES[own]}. Use one of them in all files.`,
   );
 }
 
@@ -138,7 +137,7 @@ async function columnsOf(
     const { fields, open } = fieldsOf(header, delimiter);
     if (open) {
       throw new UserError(
-        `${path}:1: a quoted name begins in the header that is never closed: ${header.slice(0, 200)}`,
+        `${path}:1: the quote of a name in the header is never closed: ${header.slice(0, 200)}`,
       );
     }
     const twice = fields.find((name, k) => wanted.includes(name) && fields.indexOf(name) < k);
@@ -204,22 +203,16 @@ function expectSame(
   const lacks = names.filter((name) => !otherNames.includes(name));
   const more = otherNames.filter((name) => !names.includes(name));
   const retyped = columns.find(({ name, type }) => others.some((o) => o.name === name && o.type !== type));
+  const type = others.find(({ name }) => name === retyped?.name)?.type;
   const differences = [
     ...lacks.length > 0 ? [`${path} lacks ${lacks.join(", ")}`] : [],
     ...more.length > 0 ? [`${first} lacks ${more.join(", ")}`] : [],
-    ...retyped
-      ? [
-        `${retyped.name} is ${retyped.type} in the first, ${
-          others.find(({ name }) => name === retyped.name)?.type
-        } in the second`,
-      ]
-      : [],
+    ...retyped ? [`${retyped.name} is ${retyped.type} in the first, ${type} in the second`] : [],
   ];
+  const order = `the order is ${names.join(", ")} in the first, ${otherNames.join(", ")} in the second`;
   throw new UserError(
-    `Expected the same columns in all files, but ${first} and ${path} differ: ${
-      differences.join("; ") ||
-      `the order is ${names.join(", ")} in the first, ${otherNames.join(", ")} in the second`
-    }. Write them alike, or prepare files of one kind.`,
+    `Expected the same columns in all files, but ${first} and ${path} differ: ` +
+      `${differences.join("; ") || order}. Give all files the same columns, or name files of one kind.`,
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream";
-import { createGunzip, createZstdDecompress } from "node:zlib";
+import { decoderOf } from "./decoder.ts";
 
 export interface TextLine {
   readonly text: string;
@@ -64,11 +64,7 @@ export function fieldsOf(text: string, delimiter: string): { fields: string[]; o
 
 async function* chunksOf(path: string): AsyncGenerator<string> {
   const file = createReadStream(path);
-  const decoder = /\.gz$/i.test(path)
-    ? createGunzip()
-    : /\.zst$/i.test(path)
-    ? createZstdDecompress()
-    : undefined;
+  const decoder = decoderOf(path);
   // Whoever reads stops when everything is found; that the rest is not read is no error.
   const bytes = decoder ? pipeline(file, decoder, () => {}) : file;
   const utf8 = new TextDecoder();

@@ -29,9 +29,8 @@ function barChart(
   });
   const others = [...new Set(bars.map(({ snapshot }) => snapshot).filter((name) => name !== wanted))];
   const note = [
-    `Of each model's ${wanted} snapshot${
-      others.length > 0 ? `; where it has none, of ${others.join(" or ")}` : ""
-    }.`,
+    `Of each model's ${wanted} snapshot` +
+    (others.length > 0 ? `; where it has none, of ${others.join(" or ")}.` : "."),
     bars.some(({ sd }) => sd !== null) ? "Whiskers are one standard deviation over seeds to each side." : "",
     groups.length > 1
       ? "The models were tested on different users: compare with the baselines in the table."

@@ -134,7 +134,7 @@ export const dataLogFiles: readonly BadInput[] = [
   csv(
     "a quote that is never closed",
     good + 'a,"x,1600000000,1\n' + rows(5),
-    "a quoted value begins here that is never closed",
+    "the quote of a value that begins here is never closed",
   ),
   csv("UTF-16", utf16(good), "log.csv"),
   csv("latin1", latin1(good + "caf\xe9,x,1600000000,1\n"), ["not utf-8", "iconv"]),

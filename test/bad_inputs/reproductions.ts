@@ -88,7 +88,7 @@ export const reproductions: readonly BadInput[] = [
   reproduce(
     "an experiment of other data",
     [],
-    "to be of the same settings, but there data is other.tsv",
+    "but data is other.tsv there",
     there({ ...good, data: "other.tsv" }),
   ),
   reproduce("an experiment of no seeds", [], "experiment.json is damaged", there({ ...good, seeds: [] })),

@@ -32,11 +32,11 @@ export function addAdversarialOptions(command: Command): Command {
     .optionsGroup("Adversarial stage (generator and reward in turn):")
     .option(
       "--adversarial <n>",
-      "its iterations, after the Shannon stage; 0 for none",
+      "iterations of this stage, after the Shannon stage; 0: leave it out",
       wholeNumber(0, 2 ** 31),
       0,
     )
-    .option("--no-pretrain", "leave the Shannon stage out: start from a random reward");
+    .option("--no-pretrain", "leave out the Shannon stage: start from a random reward");
   return addGameOptions(addPlayerOptions(command));
 }
 
@@ -56,24 +56,29 @@ function addPlayerOptions(command: Command): Command {
     )
     .option(
       "--generator-steps <n>",
-      "of the generator, every iteration",
+      "steps of the generator in each iteration",
       wholeNumber(1, 32),
       a.generatorSteps,
     )
     .option(
       "--reward-steps <n>",
-      "of the reward, every iteration; 0 freezes it",
+      "steps of the reward in each iteration; 0 freezes it",
       wholeNumber(0, 32),
       a.rewardSteps,
     )
     .option(
       "--generator-warmup <n>",
-      "iterations at the start in which the generator moves alone",
+      "iterations at the start in which only the generator moves",
       wholeNumber(0, 2 ** 31),
       a.generatorWarmup,
     )
-    .option("--generator-learning-rate <x>", "of the generator's Adam", learningRate, a.generatorLearningRate)
-    .option("--reward-learning-rate <x>", "of the reward's Adam", learningRate, a.rewardLearningRate);
+    .option(
+      "--generator-learning-rate <x>",
+      "learning rate of the generator",
+      learningRate,
+      a.generatorLearningRate,
+    )
+    .option("--reward-learning-rate <x>", "learning rate of the reward", learningRate, a.rewardLearningRate);
 }
 
 function addGameOptions(command: Command): Command {
@@ -81,7 +86,7 @@ function addGameOptions(command: Command): Command {
   return command
     .option(
       "--generator-eta <x>",
-      "of the regulariser 1/(2 eta) sum pi^2: the generator answers u with sparsemax(eta u); the paper's is 1",
+      "eta in the regulariser 1/(2 eta) sum pi^2: the best answer to u is pi = sparsemax(eta u); the paper has 1",
       numberOf(etaSchema, "a number above 0 and at most 1000"),
       a.generatorEta,
     )
@@ -91,8 +96,8 @@ function addGameOptions(command: Command): Command {
       numberOf(adversarialConfigSchema.shape.utilityPenalty, "a number from 0 to 1000"),
       a.utilityPenalty,
     )
-    .option("--count-no-click", "let events without a click count in the adversarial loss", false)
-    .option("--adversarial-batch-size <n>", "users an iteration", wholeNumber(1), a.batchSize)
+    .option("--count-no-click", "count events without a click in the adversarial loss", false)
+    .option("--adversarial-batch-size <n>", "users in an iteration", wholeNumber(1), a.batchSize)
     .option(
       "--adversarial-validate-every <n>",
       "iterations between validations",
@@ -129,7 +134,8 @@ export function checkAdversarialOptions(
   const idle = adversarial === 0 ? STAGE_ONLY.flatMap((name) => given.get(name) ?? []) : [];
   if (idle.length > 0) {
     throw new UserError(
-      `Expected --adversarial <n> with ${idle.join(", ")}, got none: they are of the adversarial stage.`,
+      `Expected --adversarial <n> with ${idle.join(", ")}, got none: ` +
+        "these are options of the adversarial stage.",
     );
   }
 }

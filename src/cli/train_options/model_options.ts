@@ -27,21 +27,37 @@ export function addModelOptions(command: Command): Command {
   return command
     .optionsGroup("Model:")
     .addOption(
-      new Option("--encoder <kind>", "what makes a state of the history: an LSTM, or position weights")
+      new Option(
+        "--encoder <kind>",
+        "what turns the click history into a state: an LSTM, or position weights",
+      )
         .choices(["lstm", "pw"]).default("lstm"),
     )
     .option("--lstm-units <n>", "size of the LSTM's state", wholeNumber(1, 1024), defaultModel.lstmUnits)
-    .option("--pw-lags <n>", "how many clicks back it looks", wholeNumber(1, 64), defaultPwModel.pwLags)
-    .option("--pw-weightings <n>", "weightings of them", wholeNumber(1, 16), defaultPwModel.pwWeightings)
+    .option(
+      "--pw-lags <n>",
+      "position weights: how many of the last clicks they use",
+      wholeNumber(1, 64),
+      defaultPwModel.pwLags,
+    )
+    .option(
+      "--pw-weightings <n>",
+      "position weights: how many weighted sums of these clicks are the state",
+      wholeNumber(1, 16),
+      defaultPwModel.pwWeightings,
+    )
     .addOption(
-      new Option("--pw-nonlinearity <kind>", "none as in the paper's code, tanh with a bias as in its Eq. 4")
+      new Option(
+        "--pw-nonlinearity <kind>",
+        "position weights: none as in the paper's code, or tanh with a bias as in its Eq. 4",
+      )
         .choices(["none", "tanh"]).default(defaultPwModel.pwNonlinearity),
     )
     .addOption(
       new Option("--dims <sizes>", "hidden layers of the utility, e.g. 32-64-32").argParser(layerSizes)
         .default(defaultModel.dims, defaultModel.dims.join("-")),
     )
-    .option("--batch-norm", "normalise each hidden layer over the batch", false)
+    .option("--batch-norm", "batch normalisation after each hidden layer", false)
     .option(
       "--eta <x>",
       "how sharply users choose: P(a) = exp(eta u_a) / (1 + sum exp(eta u))",
@@ -50,7 +66,7 @@ export function addModelOptions(command: Command): Command {
     )
     .option(
       "--kernel-sd <x>",
-      "standard deviation that the utility's kernels are drawn with (default: 0.1, with pw 0.001)",
+      "standard deviation of the utility's initial kernels (default: 0.1, with pw 0.001)",
       numberOf(modelConfigSchema.options[0].shape.kernelSd, "a number above 0 and at most 10"),
     );
 }

@@ -26,25 +26,34 @@ export function addRunOptions(command: Command): Command {
     .optionsGroup("Data:")
     .addOption(dataOption())
     .addOption(memoryRowsOption())
-    .option("--resplit", "deal the users out anew (by --seed) instead of using the file's split", false)
+    .option(
+      "--resplit",
+      "split the users into the three parts anew, by --seed, instead of using the file's split",
+      false,
+    )
     .optionsGroup("Run:")
     .option(SAVE_DIR, "where the run is written (default: runs/<data>-<time>)", folder)
-    .option("--seed <n>", "rules everything random", wholeNumber(0, LARGEST_SEED), defaultTraining.seed)
+    .option(
+      "--seed <n>",
+      "seed of all that is random: weights, batches, dropout, the demo data, a new split",
+      wholeNumber(0, LARGEST_SEED),
+      defaultTraining.seed,
+    )
     .option(
       "--seeds <n>",
-      "train this many models, seeds --seed and up; report mean and sd",
+      "train this many models, with --seed and the seeds after it, and report mean and sd",
       wholeNumber(1, 1000),
       1,
     )
     .option(
       "--init <run or file>",
-      "start from the weights of a snapshot (.safetensors), or of a run's best prec@1; with --adversarial instead of " +
-        "the Shannon stage",
+      "start from the weights of a snapshot (.safetensors), or of a run's best prec@1; with --adversarial they take " +
+        "the place of the Shannon stage",
       folder,
     )
     .option(
       RESUME,
-      "go on with an interrupted run (or --seeds folder), bit for bit; --iterations or " +
+      "go on with an interrupted run (or --seeds folder), with the same result to the bit; --iterations or " +
         "--adversarial may extend it",
       folder,
     )

@@ -30,23 +30,23 @@ export function addShannonOptions(command: Command): Command {
   return command
     .optionsGroup("Training (Shannon stage: the likelihood of the clicks):")
     .option("--iterations <n>", "steps of the optimiser", wholeNumber(1, 2 ** 31), t.iterations)
-    .option("--batch-size <n>", "users a step, with all their events", wholeNumber(1), t.batchSize)
+    .option("--batch-size <n>", "users in a step, with all their events", wholeNumber(1), t.batchSize)
     .option(
       "--learning-rate <x>",
-      "of Adam; times 0.96 after every 100,000 iterations",
+      "learning rate of Adam; multiplied by 0.96 after every 100,000 iterations",
       learningRate,
       t.learningRate,
     )
     .option("--validate-every <n>", "iterations between validations", wholeNumber(1), t.validateEvery)
     .option(
       "--evaluation-shards <n>",
-      "parts in which users are evaluated: more need less memory; 0: as few as fit",
+      "number of parts in which users are evaluated: more parts need less memory; 0: as few as fit",
       wholeNumber(0),
       t.evaluationShards,
     )
     .option(
       "--validation-users <n>",
-      "validate on at most so many users, drawn once by the seed, in both stages (default: all)",
+      "validate on at most this many users, drawn once by the seed, in both stages (default: all)",
       wholeNumber(1),
     );
 }
@@ -63,21 +63,20 @@ export function addOptimiserOptions(command: Command): Command {
     .addOption(
       new Option(
         "--adam <kind>",
-        "row-sparse: with one-hot items a step moves only the rows of items that its batch shows or feeds, and no " +
-          "longer costs by the catalogue; other rows keep weights and moments, where dense Adam goes on moving them " +
-          "by their momentum",
+        "dense moves every row of a table in every step; row-sparse moves only the rows of the items in the batch, so " +
+          "that with one-hot items or tokens a step does not take longer with a larger catalogue",
       ).choices(adamKinds).default(t.adam),
     )
     .optionsGroup("Against over-fitting (both stages):")
     .option(
       "--weight-decay <x>",
-      "share of a kernel that each step takes off it, times the learning rate",
+      "each step shrinks the kernels by this share times the learning rate",
       numberOf(trainingConfigSchema.shape.weightDecay, "a number from 0 to 1000"),
       t.weightDecay,
     )
     .option(
       "--item-dropout <p>",
-      "probability that a displayed item's features are hidden, in training",
+      "probability that the features of a displayed item are hidden, in training",
       numberOf(trainingConfigSchema.shape.itemDropout, "a number from 0 to 0.99"),
       t.itemDropout,
     )
