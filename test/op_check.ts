@@ -65,22 +65,41 @@ class CanaryArena extends Arena {
   }
 }
 
-/** Opens a device, runs, and checks that nothing failed and nothing is left alive. */
+/** Open devices by their shapes. Each test file has its own, as each is run apart from the others. */
+const devices = new Map<string, Gpu>();
+
+/**
+ * Runs on a device, and checks that nothing failed and nothing is left alive. The tests of a file share it, and so the
+ * shaders that it has compiled; after a failure the next test gets a new one.
+ */
 export async function withGpu<T>(
   shapes: AdapterKind | KernelShapes | undefined,
   run: (gpu: Gpu) => Promise<T>,
   maxGrid?: number,
 ): Promise<T> {
-  const gpu = await openGpu({ shapes: typeof shapes === "string" ? fixedShapes(shapes) : shapes, maxGrid });
+  const key = JSON.stringify([shapes, maxGrid]);
+  const own = typeof shapes === "string" ? fixedShapes(shapes) : shapes;
+  const gpu = devices.get(key) ?? await openGpu({ shapes: own, maxGrid });
+  const before = gpu.shapes;
+  devices.delete(key);
+  let good = false;
   try {
     const result = await run(gpu);
     gpu.check();
     assert.equal(gpu.liveBuffers, 0, `buffers left alive: ${gpu.liveBufferLabels.join(", ")}`);
+    good = true;
     return result;
   } finally {
-    gpu.close();
+    if (good) {
+      gpu.useShapes(before);
+      devices.set(key, gpu);
+    } else gpu.close();
   }
 }
+
+addEventListener("unload", () => {
+  for (const gpu of devices.values()) gpu.close();
+});
 
 /** A leaf that an op is tried on: a value with a gradient, but no parameter. */
 export interface Leaf {
@@ -109,6 +128,8 @@ export interface OpCase {
   readonly tolerance: number;
   /** Gradients of tables are wanted for the rows alone that the batch touches. */
   readonly touchedOnly?: boolean;
+  /** Not tried with the op recorded twice, which compiles its gradients' shaders once more. For all but a few sizes. */
+  readonly once?: boolean;
   /** The op is a loss: what is differentiated, of its output and its inputs. */
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
 }
@@ -118,17 +139,21 @@ export async function checkOp(
   case_: OpCase,
   shapes: readonly KernelShapes[] = [fixedShapes("cpu"), fixedShapes("gpu")],
 ): Promise<void> {
-  for (const one of shapes) {
+  for (const [k, one] of shapes.entries()) {
     await withGpu(one, async (gpu) => {
-      await checkOn(gpu, case_, 1);
+      await checkOn(gpu, case_, 1, k === 0);
       // Adding to what is there does not depend on sizes: small cases show it.
-      if (!case_.loss && !case_.touchedOnly && case_.users.length < 10) await checkOn(gpu, case_, 2);
+      const twice = !case_.once && !case_.loss && !case_.touchedOnly && case_.users.length < 10;
+      if (twice) await checkOn(gpu, case_, 2, false);
     });
   }
 }
 
-/** @param uses how often the op is recorded on the same inputs. */
-async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
+/**
+ * @param uses how often the op is recorded on the same inputs.
+ * @param differences hold the reference against finite differences, which is the same whatever the shapes.
+ */
+async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2, differences: boolean): Promise<void> {
   const capacity = batchCapacity(c.log, c.users, c.users.length);
   const arena = new CanaryArena(gpu, "test");
   const log = new DeviceLog(gpu, c.log);
@@ -212,11 +237,13 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2): Promise<void> {
     const expected = node.reference(inputs, reference);
     const gradientOfOutput = outputGradient ?? matrix(expected.output.rows, expected.output.columns);
     const gradients = expected.backward(gradientOfOutput);
-    checkFiniteDifferences(c, node.inputs, inputs, gradients, (values) => {
-      const { output } = node.reference(values, reference);
-      if (c.loss) return c.loss(output, values);
-      return output.data.reduce((sum, y, k) => sum + y * (gradientOfOutput.data[k] ?? 0), 0);
-    });
+    if (differences) {
+      checkFiniteDifferences(c, node.inputs, inputs, gradients, (values) => {
+        const { output } = node.reference(values, reference);
+        if (c.loss) return c.loss(output, values);
+        return output.data.reduce((sum, y, k) => sum + y * (gradientOfOutput.data[k] ?? 0), 0);
+      });
+    }
     if (outputGradient) {
       // The tape's convention: the gradient of what went into the activation.
       const seed = matrix(outputGradient.rows, outputGradient.columns, (i, j) => {
