@@ -1,9 +1,9 @@
-/** Fetches the packages of a command before it runs: once a machine, in silence but for one line when it takes a while. */
+/** Fetches the packages of a command before it runs. It is needed once on a machine; one line says so if it takes long. */
 
 import { UserError } from "../user_error.ts";
 import { DENO_FLAGS } from "../deno_flags.ts";
 
-/** From then on somebody wonders why nothing happens. With all packages there it takes a tenth of it. */
+/** When it takes longer, a line says what is going on. With all packages there it takes a tenth of this. */
 const SILENT_MS = 500;
 
 export interface Fetching {

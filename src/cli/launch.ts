@@ -98,7 +98,7 @@ function needsOf(command: string): CommandNeeds {
   throw new UserError(`expected a command (${names}), found ${JSON.stringify(command)}`);
 }
 
-/** That its packages take where none is there: the data engine is the most of it. */
+/** Size of its packages; most of it is the data engine. */
 function megabytesOf(command: string): number {
   return needsOf(command).native ? 160 : 20;
 }
@@ -137,9 +137,9 @@ function resumeArguments(args: readonly string[]): string | undefined {
   return folder === undefined || folder === DEFAULT_RUN_FOLDER ? undefined : `--resume ${quoted(folder)}`;
 }
 
-/** A second signal within this time is the same one, come by another way. */
+/** A second signal within this time is the same one: it comes from the terminal and from the task. */
 const ECHO_MS = 1000;
-/** That a command which was told twice to end has for it. */
+/** Time that a command has to end when it was told twice. */
 const GRACE_MS = 3000;
 
 /**

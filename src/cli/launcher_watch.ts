@@ -1,6 +1,6 @@
 /**
- * No process outlives the one that started it: a command ends as by Ctrl-C when its launcher is gone, the launcher when
- * the task that started it is, or npx above that. (`kill -9` reaches one process and asks nobody.)
+ * No process outlives the one that started it. A command ends, as by Ctrl-C, when its launcher is gone; the launcher ends
+ * when the task that started it is gone, or npx above the task. (`kill -9` ends one process, which cannot tell others.)
  */
 
 import process from "node:process";

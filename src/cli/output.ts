@@ -1,6 +1,6 @@
 /**
- * What a command says on standard output, where that may be full (`> /dev/full`, a full disk). A run is not ended for it:
- * the lines go to standard error instead, and the command ends with a failure. A pipe that was closed is no failure.
+ * Standard output that cannot be written, such as a file on a full disk. The command goes on: its lines go to standard
+ * error instead, and it ends with an exit code of failure. A pipe that was closed is not a failure.
  */
 
 import process from "node:process";
@@ -8,7 +8,7 @@ import process from "node:process";
 /** Why standard output could not be written; the first failure. */
 let failure: unknown;
 
-/** Lines that go out are guarded from now on. Standard error is the last resort: what cannot be said there is not said. */
+/** From now on no line that cannot be written ends the command. What standard error does not take is lost. */
 export function guardOutput(): void {
   const [log, error] = [console.log, console.error];
   const write = process.stderr.write.bind(process.stderr); // of the progress

@@ -1,4 +1,4 @@
-/** Ctrl-C, and its like: the first ends training after what is in flight, a later one ends the process. */
+/** Ctrl-C and its like: the first ends training after the steps that are under way, a later one ends the process. */
 
 import { onLauncherGone } from "./launcher_watch.ts";
 
@@ -8,7 +8,7 @@ export interface Stop {
   onStop: (() => void) | undefined;
 }
 
-/** A second signal within this time is the same one, come by another way (terminal, task, launcher). */
+/** A second signal within this time is the same one: it comes from the terminal, the task and the launcher. */
 const ECHO_MS = 1000;
 
 /** @param exitCode of a process that is ended by a later signal. */

@@ -1,7 +1,7 @@
 /**
- * Columns of Parquet files that others wrote: whether a column's type will do, and whether each of its values is what it
- * is to be. Nothing is rounded, cut off, or read as 0. What a value cannot be is told apart by a number out of its range,
- * as a million values are read in a loop.
+ * Columns of Parquet files that others wrote: whether a column's type can be read, and whether each value is allowed
+ * there. Nothing is rounded, cut off, or read as 0. For a value that is not allowed the functions return -1 or NaN and
+ * throw nothing: they are called for millions of values.
  */
 
 import type { SchemaElement, SchemaTree } from "hyparquet";
@@ -51,7 +51,7 @@ export function remedyText({ of, list }: ColumnType): string {
   return list ? `list<${one}>` : one;
 }
 
-/** Whether a column of the schema holds what is expected; of numbers, whether each is whole shows in its values. */
+/** Whether a column's type can hold what is expected. Whether a number is whole shows in its value alone. */
 export function fits(column: SchemaTree, { of, list = false }: ColumnType): boolean {
   const leaf = leafOf(column);
   if (leaf === undefined || isList(column) !== list) return false;

@@ -1,10 +1,10 @@
 /**
  * Files of little-endian words that are read by position: what packed logs and packed items share.
  *
- * The last words of the header are checksums (CRC-32), which see any altered byte: of the file's name, so that one is not
- * taken for another, of all behind the header, and of the header itself. They are checked once, when the file is opened, in
- * a megabyte of memory. That costs a pass over the file: 0.03 s for 400 MB in the system's memory, else the time to read it,
- * as the checksums of the data set do that are taken before. What is read later is checked as far as it must fit together.
+ * The last words of the header are checksums (CRC-32): of the file's name, so that one file is not taken for another; of
+ * all that follows the header; and of the header itself. They are checked once, when the file is opened, in a megabyte of
+ * memory. That takes a pass over the file: 0.03 s for 400 MB that the system holds in memory, otherwise the time to read
+ * it. What is read later is only checked for numbers that do not fit together.
  */
 
 import { basename } from "node:path";

@@ -1,4 +1,4 @@
-/** The sources' five claims, held against the data at hand by paired differences over seeds. user-model section 6. */
+/** The five published claims, each tested on the data at hand by paired differences over seeds. */
 
 import { type PairedDifference, pairedDifference } from "../data/paired.ts";
 import type { ModelOutcome, SeedOutcome } from "./outcome.ts";

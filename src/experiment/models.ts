@@ -1,6 +1,6 @@
 /**
  * The published experiments on one data set: which models, in which order, and where each stands in the experiment's
- * folder. user-model section 6.
+ * folder.
  */
 
 import { z } from "zod";

@@ -35,7 +35,7 @@ export class OwnedFolder implements Disposable {
   private constructor(
     readonly path: string,
     private readonly lock: Lock,
-    /** It was not there before; without anything in it, it goes again. */
+    /** Whether the folder was made for this; it is removed again if nothing was written to it. */
     private readonly made: boolean,
   ) {}
 

@@ -1,7 +1,7 @@
 /**
- * The file that another one is until it is whole: `.train.csv.clickgan-tmp` beside `train.csv`. Its writer holds the
- * operating system's lock on it, so that one that nobody holds is left over from a process that was killed. It is
- * written over by the next who writes that file, or removed by the next who owns the folder.
+ * Temporary files: `.train.csv.clickgan-tmp` beside `train.csv`, until the new contents are whole. Its writer holds the
+ * operating system's lock on it; one that nobody holds was left by a process that was killed. The next process that
+ * writes `train.csv` overwrites it, and the next one that owns the folder removes it.
  */
 
 import { basename, dirname, join } from "node:path";

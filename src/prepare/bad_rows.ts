@@ -1,4 +1,4 @@
-/** Rows of a source that cannot be read: counted, shown by file and line, and when there are too many, the end. */
+/** Rows of a source that cannot be read. They are counted and shown by file and line; too many stop a preparation. */
 
 import { UserError } from "../user_error.ts";
 import type { Json } from "@duckdb/node-api";
@@ -7,7 +7,7 @@ import { linesAt } from "./sources.ts";
 
 /** More bad rows than this share stop a preparation. */
 export const MOST_BAD = 0.01;
-/** That are shown. */
+/** Bad rows that are shown. */
 export const MOST_EXAMPLES = 20;
 
 export interface BadRow {
@@ -89,7 +89,7 @@ async function linesOf(rows: readonly Record<string, Json>[]): Promise<number[]>
   return lines;
 }
 
-/** For who reads again what was read before: the same rows are put aside again. */
+/** Before rows are read again that were read before: the bad ones among them would be counted twice. */
 export async function forgetRejects(engine: Engine): Promise<void> {
   await engine.run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans");
 }

@@ -1,6 +1,6 @@
 /**
- * Which files a path with *, ? or [...] stands for. The engine has globs too, but leaves out what it cannot open, and takes
- * a folder's own name for a pattern: nothing is to be left out in silence.
+ * Which files a path with *, ? or [...] stands for. The engine has globs of its own, but they leave out files that cannot
+ * be opened, and read the name of a folder as a pattern. Here nothing is left out in silence.
  */
 
 import { expectFile } from "../data/local_file.ts";

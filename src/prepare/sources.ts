@@ -37,7 +37,7 @@ export function findFilesIfAny(pattern: string, folder?: string): SourceFile[] {
 }
 
 /**
- * Reads compressed files to their end: the engine takes a cut one for a shorter one.
+ * Reads compressed files to their end: the engine reads one that was cut off as if it were a shorter one.
  * @throws UserError for one that is damaged.
  */
 export async function checkCompressed(files: readonly SourceFile[], signal?: AbortSignal): Promise<void> {

@@ -1,4 +1,4 @@
-/** How far a preparation is. In a file of its own: who shows it does without the engine, and its 140 MB. */
+/** How far a preparation is. It has a file of its own so that its display does not load the engine, which has 140 MB. */
 export interface StepStanding {
   readonly title: string;
   /** Of the steps of the script, from 1; 0 of 0 for what is none of them. */

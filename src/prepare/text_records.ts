@@ -1,4 +1,4 @@
-/** Text files by record, with line numbers: to say where a row is that the engine gave without its place. */
+/** Text files by record, with line numbers: the engine hands over bad rows without them. */
 
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream";

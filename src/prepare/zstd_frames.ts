@@ -1,4 +1,4 @@
-/** Whether a zstd file is whole (RFC 8878): decoders here take a cut one for a shorter one. */
+/** Whether a zstd file is whole (RFC 8878): the decoders read a file that was cut off as if it were a shorter one. */
 
 const FRAME = 0xfd2fb528;
 /** The first of 16 numbers of frames that hold no data. */

@@ -72,7 +72,7 @@ export interface ScatterChart {
   })[];
 }
 
-/** Bars that lie, each cut into the same segments. */
+/** Horizontal bars, each cut into the same segments. */
 export interface StackChart {
   readonly kind: "stack";
   readonly id: string;

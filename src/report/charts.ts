@@ -9,7 +9,7 @@ import type { ReportData } from "./report_data.ts";
 /** Models whose adversarial stage starts from random weights; far worse, they squeeze the others' curves. */
 const NO_PRETRAINING = /no[^a-z]?pre-?train/i;
 
-/** First what came of it, then how it went. */
+/** First the test figures, then the learning curves. */
 export function chartsOf({ models }: ReportData): ReportChart[] {
   const losses = lossParts(models);
   const adversarial = losses.filter(({ stage }) => stage === "adversarial");

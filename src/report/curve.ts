@@ -4,7 +4,7 @@ import { meanAndSd } from "../data/mean_sd.ts";
 import type { Curve } from "./chart_types.ts";
 import type { RunLog } from "./report_data.ts";
 
-/** More points than these are fewer than a pixel apart on a phone. */
+/** With more points they would be less than a pixel apart on a phone. */
 export const MAX_POINTS = 300;
 
 /**

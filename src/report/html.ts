@@ -1,4 +1,4 @@
-/** HTML as a value of its own, so that text from the data cannot be taken for it. */
+/** HTML as a type of its own, so that text from the data is always escaped. */
 
 export class Html {
   /** @param text is HTML already */

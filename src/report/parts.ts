@@ -1,4 +1,4 @@
-/** What of a model is drawn as a curve or bar of its own: its stages, and in the adversarial one pi and u. */
+/** The parts of a model with a curve or bar of their own: its stages, and in the adversarial stage pi and u. */
 
 import type { Look } from "./chart_types.ts";
 import { type Model, type Stage, type StageName, stageNames } from "./report_data.ts";

@@ -1,4 +1,4 @@
-/** What a report must not leave unsaid: that a run has not ended, or not begun. */
+/** Notes on runs that have not ended, or not begun. */
 
 import type { Model, Run, StageName } from "./report_data.ts";
 

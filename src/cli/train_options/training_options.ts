@@ -64,7 +64,7 @@ export function addOptimiserOptions(command: Command): Command {
       new Option(
         "--adam <kind>",
         "dense moves every row of a table in every step; row-sparse moves only the rows of the items in the batch, so " +
-          "that with one-hot items or tokens a step does not take longer with a larger catalogue",
+          "that with one-hot items or tokens a larger catalogue does not slow a step down",
       ).choices(adamKinds).default(t.adam),
     )
     .optionsGroup("Against over-fitting (both stages):")

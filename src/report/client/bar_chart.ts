@@ -1,9 +1,9 @@
-/** Test figures as bars that lie, so that long names have room on a phone. */
+/** Test figures as horizontal bars, so that long names have room on a phone. */
 
 import type { ChartConfiguration } from "chart.js";
 import type { BarChart } from "../chart_types.ts";
 import { marks } from "./marks.ts";
-import { axis, figure, lyingBarOptions, nameAxis, tooltip } from "./options.ts";
+import { axis, figure, horizontalBarOptions, nameAxis, tooltip } from "./options.ts";
 import { colourOf, faded, type Theme } from "./theme.ts";
 
 /** Characters of a line of a name beside its bar. */
@@ -27,7 +27,7 @@ export function barConfiguration(chart: BarChart, theme: Theme): ChartConfigurat
       }],
     },
     options: {
-      ...lyingBarOptions(theme),
+      ...horizontalBarOptions(theme),
       scales: {
         x: { ...axis(chart.xTitle, theme), beginAtZero: true, suggestedMax: Math.max(...ends) },
         y: {

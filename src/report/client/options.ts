@@ -25,8 +25,8 @@ export function commonOptions(theme: Theme) {
   };
 }
 
-/** Of bars that lie: the pointer chooses a bar by its height alone. */
-export function lyingBarOptions(theme: Theme) {
+/** Of horizontal bars: the pointer chooses a bar by its height alone. */
+export function horizontalBarOptions(theme: Theme) {
   return {
     ...commonOptions(theme),
     indexAxis: "y" as const,
@@ -34,7 +34,7 @@ export function lyingBarOptions(theme: Theme) {
   };
 }
 
-/** The names beside bars that lie, all of them. */
+/** The names beside horizontal bars, all of them. */
 export function nameAxis(theme: Theme) {
   return {
     grid: { display: false },

@@ -1,8 +1,8 @@
-/** Bars that lie, cut into segments. */
+/** Horizontal bars, cut into segments. */
 
 import type { ChartConfiguration } from "chart.js";
 import type { StackChart } from "../chart_types.ts";
-import { axis, lyingBarOptions, nameAxis, tooltip } from "./options.ts";
+import { axis, horizontalBarOptions, nameAxis, tooltip } from "./options.ts";
 import { colourOf, faded, type Theme } from "./theme.ts";
 
 export function stackConfiguration(chart: StackChart, theme: Theme): ChartConfiguration<"bar"> {
@@ -20,7 +20,7 @@ export function stackConfiguration(chart: StackChart, theme: Theme): ChartConfig
       })),
     },
     options: {
-      ...lyingBarOptions(theme),
+      ...horizontalBarOptions(theme),
       scales: {
         x: { ...axis(chart.xTitle, theme), beginAtZero: true, stacked: true },
         y: { ...nameAxis(theme), stacked: true },
