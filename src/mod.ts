@@ -40,20 +40,30 @@ export { defaultModel, defaultPwModel, type ModelConfig } from "./model/config.t
 export { type ItemCatalogue, type ItemsShape, itemsShape, MemoryItems } from "./data/item_catalogue.ts";
 export { initialWeights, type ModelParameter } from "./model/initial_weights.ts";
 export { modelParameters, UserModel } from "./model/user_model.ts";
-export type { Weights } from "./tape/parameters.ts";
-export { type BestRecords, criteria, type Criterion } from "./train/best_records.ts";
+export type { ParameterSpec, Weights } from "./tape/parameters.ts";
+export { type BestRecord, type BestRecords, criteria, type Criterion } from "./train/best_records.ts";
 export {
   type AdversarialConfig,
+  adversarialConfigSchema,
   defaultAdversarial,
   defaultTraining,
   type TrainingConfig,
+  trainingConfigSchema,
 } from "./train/config.ts";
 export { Evaluation, type EvaluationFigures } from "./train/evaluation.ts";
-export type { RunCallbacks } from "./train/batch_trainer.ts";
+export { BatchTrainer, type RunCallbacks } from "./train/batch_trainer.ts";
+export { ClickTrainer } from "./train/click_trainer.ts";
 export { DivergedError, type StepResult, type ValidationResult } from "./train/results.ts";
 export type { TrainerState } from "./train/trainer_state.ts";
 export { Trainer } from "./train/trainer.ts";
 export { AdversarialTrainer } from "./train/adversarial_trainer.ts";
 export type { GameFigures } from "./train/sums.ts";
 export { DeviceLog } from "./batch/device_log.ts";
-export { readSnapshot, type Snapshot, type SnapshotInfo, writeSnapshot } from "./run/snapshot.ts";
+export {
+  gameSchema,
+  readSnapshot,
+  type Snapshot,
+  type SnapshotGame,
+  type SnapshotInfo,
+  writeSnapshot,
+} from "./run/snapshot.ts";

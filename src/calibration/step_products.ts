@@ -7,6 +7,7 @@ import { type LogSource, readLog, rowsOf, sourceOf } from "../data/log_source.ts
 import { Arena } from "../gpu/arena.ts";
 import type { Meter, Product } from "./calibrate.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { Made } from "../gpu/made.ts";
 import type { MatmulVariant } from "../gpu/kernel_shapes.ts";
 import { type EncodePass, timePasses } from "../gpu/profiler.ts";
 import { type KernelChoice, Program } from "../gpu/program.ts";
@@ -35,7 +36,7 @@ const MOST_REPEATS = 256;
 
 /** Values are zeros: they do not matter for time. */
 export class StepProducts implements Meter<PreparedProduct> {
-  readonly #parts: { destroy(): void }[] = [];
+  readonly #made = new Made();
   readonly #choices = new Map<string, { choice: KernelChoice<ClickSizes>; flops: number }>();
   readonly #plan: Plan;
   readonly #sizes: ClickSizes;
@@ -48,13 +49,15 @@ export class StepProducts implements Meter<PreparedProduct> {
       const log = source.log ?? readLog(source, Uint32Array.from(chosen));
       const batch = source.log ? chosen : [...chosen.keys()];
       const capacity = batchCapacity(log, batch, batch.length);
-      const deviceLog = this.#keep(new DeviceLog(gpu, log));
-      this.#plan = this.#keep(new Plan(gpu, log, capacity, 1));
+      const deviceLog = this.#made.keep(new DeviceLog(gpu, log));
+      this.#plan = this.#made.keep(new Plan(gpu, log, capacity, 1));
       this.#sizes = this.#plan.put(0, batch, { slot: 0, learningRate: 0, iteration: 0 });
       this.#plan.upload(0, 1);
-      const parameters = this.#keep(new ParameterArena(gpu, modelParameters(source.items.shape, config)));
-      const adam = this.#keep(new AdamState(parameters));
-      const arena = this.#keep(new Arena(gpu, "calibration"));
+      const parameters = this.#made.keep(
+        new ParameterArena(gpu, modelParameters(source.items.shape, config)),
+      );
+      const adam = this.#made.keep(new AdamState(parameters));
+      const arena = this.#made.keep(new Arena(gpu, "calibration"));
       const model = { gpu, config, parameters };
       const ring = arena.allocate("ring", 16);
       const { gradients } = modelSpecs(
@@ -67,11 +70,6 @@ export class StepProducts implements Meter<PreparedProduct> {
       this.destroy();
       throw error;
     }
-  }
-
-  #keep<T extends { destroy(): void }>(part: T): T {
-    this.#parts.push(part);
-    return part;
   }
 
   /** Of products of the same sizes the one with the most rows stands for all. */
@@ -140,7 +138,7 @@ export class StepProducts implements Meter<PreparedProduct> {
   }
 
   destroy(): void {
-    for (const part of this.#parts.splice(0).reverse()) part.destroy();
+    this.#made.destroy();
   }
 }
 

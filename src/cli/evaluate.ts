@@ -9,6 +9,7 @@ import type { LogSource } from "../data/log_source.ts";
 import { UserError } from "../user_error.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import { type KernelShapes, kernelShapesSchema, recordedShapes } from "../gpu/kernel_shapes.ts";
+import { Made } from "../gpu/made.ts";
 import { createGenerator } from "../model/generator.ts";
 import { UserModel } from "../model/user_model.ts";
 import { fitDataset } from "../run/dataset.ts";
@@ -38,7 +39,7 @@ interface EvaluateOptions {
   json: boolean;
 }
 
-async function main(): Promise<void> {
+function parseOptions(args: readonly string[]): EvaluateOptions {
   const command = new Command("deno task evaluate")
     .description(
       "Scores a snapshot of a user model on a click log: loss, prec@1, prec@2, beside the baselines.",
@@ -63,7 +64,11 @@ async function main(): Promise<void> {
       "after",
       "\nExample:\n  deno task evaluate --model runs/yelp/best-loss.safetensors --data yelp.txt",
     );
-  const options = parse<EvaluateOptions>(command, Deno.args);
+  return parse<EvaluateOptions>(command, args);
+}
+
+async function main(): Promise<void> {
+  const options = parseOptions(Deno.args);
   const snapshot = await readSnapshot(options.model);
   if (!snapshot.info) {
     throw new UserError(
@@ -133,25 +138,23 @@ async function figuresOf(
   shards: number,
   onShard: (done: number, all: number) => void,
 ): Promise<EvaluationFigures & Partial<GameFigures>> {
-  const made: { destroy(): void }[] = [];
-  const keep = <T extends { destroy(): void }>(part: T): T => {
-    made.push(part);
-    return part;
-  };
+  const made = new Made();
   try {
-    const model = keep(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
-    const deviceLog = source.log && keep(new DeviceLog(gpu, source.log));
+    const model = made.keep(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
+    const deviceLog = source.log && made.keep(new DeviceLog(gpu, source.log));
     if (!game) {
-      return await keep(await Evaluation.ofModel(model, deviceLog, source, users, shards)).figures(onShard);
+      return await made.keep(await Evaluation.ofModel(model, deviceLog, source, users, shards)).figures(
+        onShard,
+      );
     }
     const own = { weights: partOf(weights, GENERATOR_PREFIX) };
     const generator = game.generator
-      ? keep(createGenerator(gpu, source.items, game.generator, own))
+      ? made.keep(createGenerator(gpu, source.items, game.generator, own))
       : undefined;
     const evaluation = await evaluateGame(model, generator, game, deviceLog, source, users, { shards });
-    return await keep(evaluation).figures(onShard);
+    return await made.keep(evaluation).figures(onShard);
   } finally {
-    for (const part of made.reverse()) part.destroy();
+    made.destroy();
   }
 }
 

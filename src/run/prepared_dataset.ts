@@ -1,24 +1,20 @@
 /** Opens a prepared data set for training: into memory, or, if it is large, packed into a file that is read user by user. */
 
 import { createHash } from "node:crypto";
-import { type ClickLog, type Clicks, type ItemFeatures, NONE } from "../data/click_log.ts";
+import type { Clicks, ItemFeatures } from "../data/click_log.ts";
 import { joinItems } from "../data/item_catalogue.ts";
 import { type LogSource, MemoryLog, type OnProgress } from "../data/log_source.ts";
-import { DamagedPackedFile, PackedFileError } from "../data/packed_file.ts";
+import { PackedFileError } from "../data/packed_file.ts";
 import { PackedLog } from "../data/packed_log.ts";
 import { PackedItems } from "../data/packed_items.ts";
 import { PackedItemsWriter } from "../data/packed_items_writer.ts";
 import { PackedLogWriter } from "../data/packed_log_writer.ts";
 import { partFiles } from "../data/part_files.ts";
-import type { PageChunk } from "../data/prepared_pages.ts";
 import { PreparedSet } from "../data/prepared_set.ts";
 import { UserError } from "../user_error.ts";
 import { checksum } from "../files/checksum.ts";
-import { makeFolder } from "../files/atomic_write.ts";
-import { explainFileError } from "../files/file_error.ts";
-import { Lock } from "../files/lock.ts";
-import { lockBeside } from "../files/owned_folder.ts";
-import { removeTemporaries } from "../files/temporary_file.ts";
+import { makeCache, openPacked } from "./packed_cache.ts";
+import { inMemory, readUsers } from "./prepared_users.ts";
 
 export interface PreparedOptions {
   readonly memoryRows: number;
@@ -39,23 +35,8 @@ export async function openPrepared(
   const set = await PreparedSet.open(folder, (done, all) => onProgress?.("Reading users", done, all));
   onProgress?.("Checking files", 0, 1);
   const sha256 = await digest(set);
-  const readItems = async (take: (chunk: ItemFeatures) => void) => {
-    const all = set.manifest.counts?.items;
-    await set.readItems((chunk, before) => {
-      onProgress?.("Reading items", before + chunk.count, all ?? before + chunk.count);
-      take(chunk);
-    });
-  };
-  const readClicks = (items: number, take: (chunk: Clicks) => void) =>
-    readUsers(set, items, take, (done, all) => onProgress?.("Reading pages", done, all));
-  if (set.rows <= memoryRows) {
-    const chunks: ItemFeatures[] = [];
-    await readItems((chunk) => chunks.push(chunk));
-    const items = joinItems(set.shape(0), chunks);
-    const log = inMemory(set, items);
-    await readClicks(items.count, log.take);
-    return { source: new MemoryLog(log.whole()), sha256 };
-  }
+  const reader = readerOf(set, onProgress);
+  if (set.rows <= memoryRows) return { source: await readWhole(set, reader), sha256 };
   if (cache === undefined) {
     throw new UserError(
       `${folder} has ${
@@ -64,26 +45,9 @@ export async function openPrepared(
         "to pack it into: set HOME or XDG_CACHE_HOME, or raise --memory-rows.",
     );
   }
-  const path = `${cache}/logs/${sha256.slice(0, 32)}`;
   try {
     await makeCache(`${cache}/logs`);
-    const items = await openPacked(`${path}.items`, PackedItems.open, onNote, async (path) => {
-      using writer = PackedItemsWriter.create(path, set.shape(0));
-      await readItems((chunk) => writer.write(chunk));
-      writer.finish();
-    });
-    try {
-      const open = (path: string) => PackedLog.open(path, set.name, items);
-      const source = await openPacked(`${path}.clicks`, open, onNote, async (path) => {
-        using writer = PackedLogWriter.create(path);
-        await readClicks(items.shape.count, (chunk) => writer.write(chunk));
-        writer.finish();
-      });
-      return { source, sha256 };
-    } catch (error) {
-      items.close();
-      throw error;
-    }
+    return { source: await pack(set, reader, `${cache}/logs/${sha256.slice(0, 32)}`, onNote), sha256 };
   } catch (error) {
     if (!(error instanceof PackedFileError)) throw error;
     throw new UserError(
@@ -94,57 +58,58 @@ export async function openPrepared(
   }
 }
 
-/** Opens a file of the cache: it is made where there is none, and made anew where it is not as it was written. */
-async function openPacked<T>(
-  path: string,
-  open: (path: string) => T,
-  onNote: (text: string) => void,
-  make: (path: string) => Promise<void>,
-): Promise<T> {
-  const usable = async () => {
-    if (!await exists(path)) return undefined;
-    try {
-      return open(path);
-    } catch (error) {
-      if (!(error instanceof DamagedPackedFile)) throw error;
-      onNote(`the cache's file ${error.fault}: it is made anew from the data set`);
-      return undefined;
-    }
+/** Reads a data set part by part. */
+interface SetReader {
+  items(take: (chunk: ItemFeatures) => void): Promise<void>;
+  /** @param items how many there are. */
+  clicks(items: number, take: (chunk: Clicks) => void): Promise<void>;
+}
+
+function readerOf(set: PreparedSet, onProgress: OnProgress | undefined): SetReader {
+  return {
+    async items(take) {
+      const all = set.manifest.counts?.items;
+      await set.readItems((chunk, before) => {
+        onProgress?.("Reading items", before + chunk.count, all ?? before + chunk.count);
+        take(chunk);
+      });
+    },
+    clicks: (items, take) =>
+      readUsers(set, items, take, (done, all) => onProgress?.("Reading pages", done, all)),
   };
-  const found = await usable();
-  if (found !== undefined) return found;
-  // Another process may be packing the same data set: it is waited for, and its file taken.
-  let waited = false;
-  using _lock = await inCache(
-    path,
-    () =>
-      Lock.wait(lockBeside(path), path, (holder) => {
-        waited = true;
-        onNote(`waiting for ${holder}, which packs the same data set`);
-      }),
-  );
-  const theirs = waited ? await usable() : undefined;
-  if (theirs !== undefined) return theirs;
-  await make(path);
-  return open(path);
 }
 
-async function makeCache(folder: string): Promise<void> {
-  await inCache(folder, async () => {
-    await makeFolder(folder);
-    removeTemporaries(folder); // of processes that were killed while they packed
+async function readWhole(set: PreparedSet, reader: SetReader): Promise<LogSource> {
+  const chunks: ItemFeatures[] = [];
+  await reader.items((chunk) => chunks.push(chunk));
+  const items = joinItems(set.shape(0), chunks);
+  const log = inMemory(set, items);
+  await reader.clicks(items.count, log.take);
+  return new MemoryLog(log.whole());
+}
+
+/** @param path of its two files in the cache, without their endings. */
+async function pack(
+  set: PreparedSet,
+  reader: SetReader,
+  path: string,
+  onNote: (text: string) => void,
+): Promise<LogSource> {
+  const items = await openPacked(`${path}.items`, PackedItems.open, onNote, async (path) => {
+    using writer = PackedItemsWriter.create(path, set.shape(0));
+    await reader.items((chunk) => writer.write(chunk));
+    writer.finish();
   });
-}
-
-/** Has what the system says of the cache told as such. */
-async function inCache<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
-    return await work();
+    const open = (path: string) => PackedLog.open(path, set.name, items);
+    return await openPacked(`${path}.clicks`, open, onNote, async (path) => {
+      using writer = PackedLogWriter.create(path);
+      await reader.clicks(items.shape.count, (chunk) => writer.write(chunk));
+      writer.finish();
+    });
   } catch (error) {
-    const explained = explainFileError(error, "write", path);
-    throw explained instanceof UserError
-      ? new PackedFileError(explained.message, { cause: error })
-      : explained;
+    items.close();
+    throw error;
   }
 }
 
@@ -172,124 +137,4 @@ async function digest(set: PreparedSet): Promise<string> {
     }
   }
   return hash.digest("hex");
-}
-
-/** Hands over the pages as whole users; memory is that of a row group. */
-async function readUsers(
-  set: PreparedSet,
-  items: number,
-  take: (chunk: Clicks) => void,
-  onRead?: (done: number, all: number) => void,
-): Promise<void> {
-  let user = 0;
-  let kept: PageChunk[] = [];
-  let events = 0;
-  const users = set.userSplit.length;
-  const flush = (end: number) => {
-    if (end > user) take(chunkOf(set, user, end, kept));
-    user = end;
-    kept = [];
-  };
-  await set.readPages(items, (chunk, before) => {
-    events = before + chunk.sizes.length;
-    onRead?.(events, set.events);
-    // The last user of the chunk may go on in the next.
-    let end = user;
-    while (end < users && (set.userEvents[end + 1] ?? Infinity) <= events) end++;
-    const whole = (set.userEvents[end] ?? 0) - before;
-    if (whole <= 0) {
-      kept.push(chunk);
-      return;
-    }
-    kept.push(part(chunk, 0, whole));
-    flush(end);
-    if (whole < chunk.sizes.length) kept.push(part(chunk, whole, chunk.sizes.length));
-  });
-  flush(users);
-}
-
-/** Pages from `first` to `end` of a chunk. */
-function part({ sizes, clicks, given, items }: PageChunk, first: number, end: number): PageChunk {
-  const rows = (from: number, to: number) => sizes.subarray(from, to).reduce((sum, size) => sum + size, 0);
-  const start = rows(0, first);
-  return {
-    sizes: sizes.subarray(first, end),
-    clicks: clicks.subarray(first, end),
-    given: given.subarray(first, end),
-    items: items.subarray(start, start + rows(first, end)),
-  };
-}
-
-/** Users `first` to `end` with all of their pages. */
-function chunkOf(set: PreparedSet, first: number, end: number, chunks: readonly PageChunk[]): Clicks {
-  const from = set.userEvents[first] ?? 0;
-  const events = (set.userEvents[end] ?? 0) - from;
-  const eventRows = new Uint32Array(events + 1);
-  const eventClick = new Uint32Array(events);
-  const eventGiven = new Uint8Array(events);
-  const rowItem = new Uint32Array((set.userRows[end] ?? 0) - (set.userRows[first] ?? 0));
-  let [event, row] = [0, 0];
-  for (const { sizes, clicks, given, items } of chunks) {
-    rowItem.set(items, row);
-    sizes.forEach((size, k) => {
-      eventRows[event] = row;
-      const click = clicks[k] ?? NONE;
-      eventClick[event] = click === NONE ? NONE : row + click;
-      eventGiven[event] = given[k] ?? 0;
-      row += size;
-      event++;
-    });
-  }
-  eventRows[events] = row;
-  return {
-    userSplit: set.userSplit.slice(first, end),
-    userEvents: set.userEvents.slice(first, end + 1).map((running) => running - from),
-    eventRows,
-    eventClick,
-    ...(eventGiven.includes(1) ? { eventGiven } : {}),
-    rowItem,
-  };
-}
-
-/** Collects chunks into one log. */
-function inMemory(
-  set: PreparedSet,
-  items: ItemFeatures,
-): { take: (chunk: Clicks) => void; whole: () => ClickLog } {
-  const eventRows = new Uint32Array(set.events + 1);
-  const eventClick = new Uint32Array(set.events);
-  const eventGiven = new Uint8Array(set.events);
-  const rowItem = new Uint32Array(set.rows);
-  let [events, rows] = [0, 0];
-  return {
-    take(chunk) {
-      chunk.eventClick.forEach((click, k) => {
-        eventRows[events + k] = rows + (chunk.eventRows[k] ?? 0);
-        eventClick[events + k] = click === NONE ? NONE : rows + click;
-      });
-      if (chunk.eventGiven) eventGiven.set(chunk.eventGiven, events);
-      rowItem.set(chunk.rowItem, rows);
-      events += chunk.eventClick.length;
-      rows += chunk.rowItem.length;
-      eventRows[events] = rows;
-    },
-    whole: () => ({
-      name: set.name,
-      items,
-      userSplit: set.userSplit,
-      userEvents: set.userEvents,
-      eventRows,
-      eventClick,
-      ...(eventGiven.includes(1) ? { eventGiven } : {}),
-      rowItem,
-    }),
-  };
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch {
-    return false;
-  }
 }

@@ -9,12 +9,27 @@ import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { GENERATOR_PREFIX } from "../train/networks.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "./safetensors.ts";
 
+/**
+ * What a {@link SnapshotGame} must be.
+ * @internal
+ */
+export const gameSchema = z.strictObject({
+  /** Null for the exact one. */
+  generator: modelConfigSchema.nullable(),
+  eta: z.number(),
+  generatorEta: z.number().default(1),
+  utilityPenalty: z.number(),
+  skipNoClick: z.boolean(),
+});
+
 /** The game that a snapshot was trained in: its generator, and what the losses depend on. */
 export type SnapshotGame = z.infer<typeof gameSchema>;
 
 /** What a snapshot says of itself, beside its tensors. */
 export interface SnapshotInfo {
+  /** Of the reward. */
   readonly model: ModelConfig;
+  /** That the model is over. */
   readonly items: ItemsShape;
   /** Iterations that made it. */
   readonly iteration: number;
@@ -25,15 +40,6 @@ export interface SnapshotInfo {
 }
 
 const FORMAT = "clickgan-1";
-
-const gameSchema = z.strictObject({
-  /** Null for the exact one. */
-  generator: modelConfigSchema.nullable(),
-  eta: z.number(),
-  generatorEta: z.number().default(1),
-  utilityPenalty: z.number(),
-  skipNoClick: z.boolean(),
-});
 
 const count = z.int().positive();
 const itemsSchema = z.discriminatedUnion("kind", [
@@ -69,7 +75,12 @@ function json<T>(text: string, context: z.RefinementCtx, schema: z.ZodType<T>): 
   }
 }
 
-/** @param more further tensors (the optimiser's), by their full names. @param extra further metadata. */
+/**
+ * Writes a snapshot: a file of that name appears whole, or not at all.
+ * @param specs of all networks' parameters. @param weights [rows, columns] each, by name.
+ * @param more further tensors (the optimiser's), by their prefix. @param extra further metadata.
+ * @throws UserError when the file cannot be written.
+ */
 export function writeSnapshot(
   path: string,
   specs: readonly ParameterSpec[],
@@ -97,21 +108,30 @@ export function writeSnapshot(
   });
 }
 
+/** What a snapshot holds. */
 export interface Snapshot {
+  /** By name, those of a generator with its prefix. */
   readonly weights: Weights;
   /** Tensors whose name starts with a prefix such as "adam.m/", without it. */
   part(prefix: string): Weights;
-  /** @throws UserError for a tensor of another shape than the parameter has, however many values there are. */
+  /**
+   * Looks whether the tensors have the shapes of these parameters, [rows, columns].
+   * @throws UserError for a tensor of another shape, however many values there are.
+   */
   checkShapes(specs: readonly ParameterSpec[]): void;
   /** Undefined for a file of another program, which may still hold weights that fit. */
   readonly info: SnapshotInfo | undefined;
+  /** All that the file says of itself. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** Prefixes of the optimiser's tensors; they are no weights. */
 export const MOMENT_PREFIXES = { m: "adam.m/", v: "adam.v/" } as const;
 
-/** @throws UserError for a file that is missing, damaged, or says something unreadable of its model. */
+/**
+ * Reads a snapshot, or a safetensors file of another program.
+ * @throws UserError for a file that is missing, damaged, or says something unreadable of its model.
+ */
 export async function readSnapshot(path: string): Promise<Snapshot> {
   const { tensors, metadata } = await readSafetensors(path);
   const part = (wanted: (name: string) => string | undefined): Weights => {

@@ -55,8 +55,12 @@ export class AdversarialTrainer extends ClickTrainer<GameFigures> {
     readonly model: UserModel,
     /** Undefined for the exact one. */
     readonly generator: UserModel | undefined,
+    /** What it was made with. */
     readonly config: AdversarialConfig,
-    /** Parts of an iteration, recorded. */
+    /**
+     * Parts of an iteration, recorded.
+     * @internal
+     */
     readonly programs: GamePrograms,
     clicks: ClickSetUp<GameFigures>,
   ) {
@@ -64,6 +68,7 @@ export class AdversarialTrainer extends ClickTrainer<GameFigures> {
   }
 
   /**
+   * Puts the log on the device and records an iteration.
    * @param model the reward, as it starts.
    * @throws UserError for a config out of range, a log that does not fit together or has no clicks to learn from, or
    *   sizes beyond the adapter.

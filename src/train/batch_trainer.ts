@@ -63,7 +63,14 @@ export class BatchTrainer<C, F> {
   /** The last iteration after which a validation was encoded. */
   #validated = -1;
 
-  protected constructor(protected readonly parts: TrainerParts<C, F>) {}
+  /** @internal */
+  protected constructor(
+    /**
+     * What it is made of.
+     * @internal
+     */
+    protected readonly parts: TrainerParts<C, F>,
+  ) {}
 
   /** Steps done. */
   get iteration(): number {

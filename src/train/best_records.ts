@@ -2,13 +2,17 @@
 
 /** What a snapshot is the best by: least loss, most prec@1, most prec@2 on the validation users. */
 export type Criterion = "loss" | "prec1" | "prec2";
+/** All criteria, in the order of the device's record. */
 export const criteria = ["loss", "prec1", "prec2"] as const satisfies readonly Criterion[];
 
 /** The best value so far (a sum over the validation events, in f32 as the device compares it) and when it was reached. */
 export interface BestRecord {
+  /** Infinite before the first validation. */
   readonly value: number;
+  /** The weights were those after so many steps. */
   readonly iteration: number;
 }
+/** The best value by each criterion. */
 export type BestRecords = Readonly<Record<Criterion, BestRecord>>;
 
 export const noBest: BestRecords = {

@@ -126,6 +126,7 @@ export class ClickTrainer<F extends ChoiceFigures> extends BatchTrainer<ArrayLik
   readonly #clicks: ClickSetUp<F>;
   readonly #steps: ClickSteps;
 
+  /** @internal */
   protected constructor(clicks: ClickSetUp<F>, programs: ClickPrograms) {
     const steps = new ClickSteps(clicks, programs);
     super({ ...clicks, steps });
@@ -133,7 +134,10 @@ export class ClickTrainer<F extends ChoiceFigures> extends BatchTrainer<ArrayLik
     this.#steps = steps;
   }
 
-  /** Users of the steps in flight. */
+  /**
+   * Users of the steps in flight.
+   * @internal
+   */
   get plan(): Plan {
     return this.#clicks.plan;
   }

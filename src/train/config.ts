@@ -28,6 +28,10 @@ const stage = {
   patience: z.int().min(1).default(500),
 };
 
+/**
+ * What a {@link TrainingConfig} must be.
+ * @internal
+ */
 export const trainingConfigSchema = z.strictObject({
   /** Rules everything random: weights, batches, the demo data, a new split. */
   seed,
@@ -39,8 +43,10 @@ export const trainingConfigSchema = z.strictObject({
   /** At most so many validation users, drawn once by the seed; null: all. Of both stages. */
   validationUsers: z.int().min(1).nullable().default(null),
 });
+/** How the Shannon stage is trained. */
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
 
+/** The Shannon stage of the paper's scripts. */
 export const defaultTraining: TrainingConfig = {
   seed: 1,
   iterations: 2000,
@@ -56,7 +62,11 @@ export const defaultTraining: TrainingConfig = {
   validationUsers: null,
 };
 
-/** The adversarial stage: see kernels/course/9-minimax.md and {@link import("./adversarial_trainer.ts")}. */
+/**
+ * What an {@link AdversarialConfig} must be; see kernels/course/9-minimax.md and
+ * {@link import("./adversarial_trainer.ts")}.
+ * @internal
+ */
 export const adversarialConfigSchema = z.strictObject({
   ...stage,
   /** A network of its own, or the exact inner maximum. */
@@ -78,8 +88,10 @@ export const adversarialConfigSchema = z.strictObject({
   utilityPenalty: z.number().min(0).max(1000),
   skipNoClick: z.boolean(),
 });
+/** How the adversarial stage is trained. */
 export type AdversarialConfig = z.infer<typeof adversarialConfigSchema>;
 
+/** An adversarial stage that stays stable: bench/stability.md says by what. */
 export const defaultAdversarial: AdversarialConfig = {
   iterations: 5000,
   batchSize: 100,

@@ -60,6 +60,10 @@ interface Shard {
   readonly sizes: PlacedBatch | undefined;
 }
 
+/**
+ * Networks on a fixed set of users. Events that are given are not evaluated. A shard's users are evaluated at once;
+ * where the whole log is not on the device, each shard is read when it is its turn.
+ */
 export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
   private constructor(
     private readonly options: EvaluationOptions<F>,
@@ -67,6 +71,10 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     readonly counted: number,
     /** First ring slot of the shards' sums. */
     readonly firstSlot: number,
+    /**
+     * What evaluates a shard.
+     * @internal
+     */
     readonly program: EvaluationProgram,
     private readonly parts: readonly Shard[],
     private readonly plan: Plan,
@@ -101,7 +109,11 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     });
   }
 
-  /** @throws UserError without users with events to predict. */
+  /**
+   * Records the program and cuts the users into shards.
+   * @throws UserError without users with events to predict, or for shards beyond the adapter.
+   * @internal
+   */
   static async create<F extends ChoiceFigures>(options: EvaluationOptions<F>): Promise<Evaluation<F>> {
     const { gpu, source, deviceLog, users, shards, summary } = options;
     const shardUsers = splitIntoShards(source, users, shards);
@@ -137,7 +149,11 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     });
   }
 
-  /** Appends all shards to a pass. Nothing waits. @throws Error for shards that are still to be read. */
+  /**
+   * Appends all shards to a pass. Nothing waits.
+   * @throws Error for shards that are still to be read.
+   * @internal
+   */
   encode(commands: Commands): void {
     this.parts.forEach(({ sizes }, k) => {
       if (!sizes) throw new Error("this evaluation reads its shards one by one: it cannot be part of a pass");
@@ -221,6 +237,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     return { log, users };
   }
 
+  /** Frees what it made; the log and the networks stay. */
   destroy(): void {
     this.made.destroy();
   }

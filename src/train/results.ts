@@ -18,11 +18,17 @@ export type ValidationResult<F> = StepResult<F> & {
 /** A loss is no finite number any more. */
 export class DivergedError extends UserError {
   /**
-   * @param iteration whose loss it is.
+   * An error whose message says which loss it is, and what to do.
+   * @param iteration the one of that loss.
    * @param rates the options that are too large.
    * @param loss which.
    */
-  constructor(readonly iteration: number, rates: string, loss = "loss") {
+  constructor(
+    /** Whose loss it is. */
+    readonly iteration: number,
+    rates: string,
+    loss = "loss",
+  ) {
     super(
       `The ${loss} of iteration ${iteration} is not a finite number: training has diverged. ` +
         `Use a smaller ${rates}, or smaller weights to start from; snapshots from before it are kept.`,

@@ -34,8 +34,9 @@ export interface GameFigures extends ChoiceFigures {
   readonly lossMin: number;
   /** What the generator ascends. */
   readonly lossMax: number;
-  /** prec@1 and prec@2 of the generator. */
+  /** prec@1 of the generator. */
   readonly piPrec1: number;
+  /** prec@2 of the generator. */
   readonly piPrec2: number;
 }
 

@@ -20,8 +20,12 @@ export class Trainer extends ClickTrainer<ChoiceFigures> {
   private constructor(
     /** What it trains; it stays when the trainer is freed. */
     readonly model: UserModel,
+    /** What it was made with. */
     readonly config: TrainingConfig,
-    /** A step, recorded. */
+    /**
+     * A step, recorded.
+     * @internal
+     */
     readonly program: ModelProgram,
     clicks: ClickSetUp<ChoiceFigures>,
   ) {
@@ -29,6 +33,9 @@ export class Trainer extends ClickTrainer<ChoiceFigures> {
   }
 
   /**
+   * Puts the log on the device and records the step.
+   * @param model what is trained, from its weights as they stand.
+   * @param clicks train users, and validation users where it validates.
    * @param options.validate false for a trainer that is only stepped by hand.
    * @param options.windowBatches of a log on disk: batches that are read at once.
    * @throws UserError for a config out of range, a log that does not fit together, or sizes beyond the adapter.

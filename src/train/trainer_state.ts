@@ -9,10 +9,13 @@ import { readJoined, type TrainedNetwork, writeJoined } from "./networks.ts";
 export interface TrainerState {
   /** Steps done. */
   readonly iteration: number;
+  /** Of all networks. */
   readonly weights: Weights;
-  /** Adam's first and second moments, zeros for a network that stays as it is. */
+  /** Adam's first moments; zeros of a network that stays as it is. */
   readonly m: Weights;
+  /** Adam's second moments; zeros of a network that stays as it is. */
   readonly v: Weights;
+  /** The best validations so far. */
   readonly best: BestRecords;
   /** The weights that were the best, of a training that validates. */
   readonly snapshots: Partial<Record<Criterion, Weights>>;
