@@ -307,7 +307,7 @@ Deno.test("impressions: the order of lines, files and compression do not change 
             assert.ok(clicked === null || items.includes(clicked));
             assert.equal(new Set(items).size, items.length);
           }
-          // The given pages of a user are the history of her first impression, in order, before everything else.
+          // The given pages of a user are the history of their first impression, in order, before everything else.
           const given = await query(
             one.folder,
             "SELECT u.id AS user, list(i.id ORDER BY page) AS clicked, max(p.time) < min(first_time) AS before " +

@@ -120,7 +120,7 @@ Deno.test("demo shop: the best attainable is in its range and far above the base
   }
 });
 
-Deno.test("demo shop: before her first click every user has the same taste", () => {
+Deno.test("demo shop: before the first click every user has the same taste", () => {
   const first = new Map<number, number>();
   log.userSplit.forEach((_, user) => {
     const event = log.userEvents[user]!;

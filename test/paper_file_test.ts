@@ -33,7 +33,7 @@ Deno.test("readPaperFile: users, events and rows", () => {
     "7 20 3 0 0", // user 7's later page
     "7 20 1 1 0",
     "9 1.5 0 1 2",
-    "7 10 2 0 0", // her earlier page, without a click
+    "7 10 2 0 0", // the earlier page, without a click
     "8 3 1 1 1",
     "7 10 0 0 0",
     "9 -1 1 1 2",

@@ -3,20 +3,9 @@
 import assert from "node:assert/strict";
 import { retailrocket } from "../src/prepare/retailrocket.ts";
 import type { LogOptions } from "../src/prepare/log.ts";
-import { good, parquet, recipe } from "./data_log_check.ts";
+import { good, parquet, rawRetailrocket as raw, recipe } from "./data_log_check.ts";
 import { pagesOf, prepareIn, refuses, withFolder } from "./prepared_folder.ts";
 
-const raw = {
-  pages: "session",
-  sessionGap: 30,
-  pageSize: 50,
-  keepNoClick: true,
-  numeric: [],
-  itemIds: false,
-  seed: 1,
-  minEvents: 1,
-  maxUsers: undefined,
-} as const;
 const csv = "uid,sku,ts,label\n" + good(9);
 /** Ids as floats that may have been others: a file, its name, and how it is read. */
 const lost: [what: string, more: Partial<LogOptions>, says: RegExp][] = [

@@ -10,23 +10,12 @@ import { retailrocket } from "../src/prepare/retailrocket.ts";
 import type { Recipe } from "../src/prepare/prepare.ts";
 import { findFiles } from "../src/prepare/sources.ts";
 import { UserError } from "../src/user_error.ts";
-import { good, parquet, recipe } from "./data_log_check.ts";
+import { good, parquet, rawRetailrocket as raw, recipe } from "./data_log_check.ts";
 import { rewrite, writeSet } from "./foreign_set.ts";
 import { prepareIn, refuses, withFolder } from "./prepared_folder.ts";
 import { smallLog } from "./small_logs.ts";
 
 const csv = "uid,sku,ts,label\n" + good(9);
-const raw = {
-  pages: "session",
-  sessionGap: 30,
-  pageSize: 50,
-  keepNoClick: true,
-  numeric: [],
-  itemIds: false,
-  seed: 1,
-  minEvents: 1,
-  maxUsers: undefined,
-} as const;
 const events = "timestamp,visitorid,event,itemid,transactionid\n1433000000000,1,view,5,\n";
 const behaviors = "1\tU1\t11/11/2019 9:05:58 AM\t\tN1-0 N2-1\n";
 
