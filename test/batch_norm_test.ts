@@ -119,6 +119,7 @@ async function withNorm(
     const tape = new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes });
     const input = tape.tensor("x", "rows", N);
     const output = normOf(tape, input, training);
+    tape.place();
     const specs = [...tape.forward(), ...(training ? tape.backward([output]) : [])];
     const program = await Program.record(gpu, "norm", plan.steps, specs);
     assert.equal(program.dispatches.length, training ? 4 : 1);
@@ -355,11 +356,13 @@ Deno.test("batch_norm: wrong inputs are named; in evaluation there is no gradien
         /expected shift to be a statistic/,
       );
       const y = normOf(tape, x, false);
+      tape.place();
       assert.throws(() => tape.backward([y]), /op batch_norm \(y\) has no gradient/);
       const other = new ClickTape(batch, tape.options);
       const wrong = batchNorm(other, "y", { input: x, scale: mean, shift, mean, variance: mean }, {
         training: true,
       });
+      other.place();
       assert.throws(() => other.backward([wrong]), /mean is no parameter that is summed over the batch/);
     } finally {
       for (const part of [arena, deviceLog, plan, parameters]) part.destroy();

@@ -85,6 +85,7 @@ function costCase(name: string, c: CostCase): void {
           return [leaf.name, tape.tensor(leaf.name, rows, columns, more)];
         }));
         const output = c.build(tape, (name) => leaves.get(name) ?? tape.parameter(name));
+        tape.place();
         const forward = tape.forward();
         assertCosts(c.forwardOnly ? forward : [...forward, ...tape.backward([output])], c.expected);
       } finally {

@@ -160,6 +160,7 @@ async function maskOf(gpu: Gpu, itemDropout: number, noise: number): Promise<boo
     const state = tape.tensor("state", "events", 1, { view: arena.allocate("state", 16 * capacity.events) });
     gpu.queue.writeBuffer(view.buffer, view.offset, new Float32Array(4 * capacity.items).fill(1));
     const output = firstLayer(tape, "h", { item, state }, { itemDropout });
+    tape.place();
     const program = await Program.record(gpu, "mask", plan.steps, [...batch.layout(), ...tape.forward()]);
     const commands = new Commands(gpu, "mask");
     program.encode(commands, sizes, plan.offset(0));

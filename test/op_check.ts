@@ -211,6 +211,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2, differences: boolean): 
       { length: uses },
       () => c.build(tape, (name) => leaves.get(name) ?? tape.parameter(name)),
     );
+    tape.place();
     for (const [name, tensor] of leaves) {
       upload(gpu, tensor, values.get(name) ?? assert.fail(name), tensor.view);
     }

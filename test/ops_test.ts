@@ -164,8 +164,8 @@ for (const [name, b] of Object.entries({ one, few, many, given, noClicks })) {
           const ring = tape.options.arena.allocate("ring", 16);
           const hidden = linear(tape, "h", { input: t("x"), weights: t("k"), bias: t("c") }, { elu: true });
           const last = { input: hidden, weights: t("w"), bias: t("b") };
-          const u = rowDot(tape, "u", last, { fused: true });
-          return choiceNll(tape, "loss", u, ring, { train: true, eta: 1, last });
+          const u = rowDot(tape, "u", last, "adds dots");
+          return choiceNll(tape, "loss", u, ring, { train: true, eta: 1 });
         },
         scale: 0.5,
         loss: (output) => meanOf(output, 0, b),

@@ -16,7 +16,7 @@ import { StepHeaders } from "../src/gpu/step.ts";
 import { adamRate, AdamState } from "../src/ops/adam.ts";
 import { batchNorm } from "../src/ops/batch_norm.ts";
 import { linear } from "../src/ops/linear.ts";
-import { outcomeSum } from "../src/ops/outcome_sum.ts";
+import { recordLoss } from "../src/ops/loss.ts";
 import { rowDot } from "../src/ops/row_dot.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../src/tape/parameters.ts";
 import { at, type Matrix, matrix, type Reference } from "../src/tape/reference.ts";
@@ -51,7 +51,7 @@ fn squared_error(@builtin(global_invocation_id) id: vec3u) {
 }`,
 );
 
-/** [transitions, 4]: half of the squared error, and its mean's gradient. @param target [transitions] */
+/** [transitions, 4]: half of the squared error. @param target [transitions] */
 function squaredErrorOf(tape: ReplayTape, value: Tensor, target: View, ring: View): Tensor {
   const output = tape.tensor("squared error", "transitions", 4);
   const reference: Reference<Targets> = ([value], targets) => {
@@ -62,27 +62,20 @@ function squaredErrorOf(tape: ReplayTape, value: Tensor, target: View, ring: Vie
       backward: () => [matrix(value.rows, 1, (r) => difference(r) / value.rows)],
     };
   };
-  return tape.record({
+  return recordLoss(tape, {
     op: "squared_error",
     inputs: [value],
     output,
-    forward: (call) => [
-      {
-        kernel: squaredError,
-        label: "squared error",
-        constants: { M: dimensions.index("transitions") },
-        views: {
-          value: value.view,
-          target_value: target,
-          outcome: output.view,
-          gradient: call.gradient(value)?.view ?? assert.fail(),
-        },
-        invocations: (s) => [s.transitions],
-        cost: () => ({ flops: 0, bytes: 0 }),
-      },
-      outcomeSum(dimensions, output, ring),
-    ],
-    backward: () => [],
+    moved: value,
+    dispatch: (_, gradient) => ({
+      kernel: squaredError,
+      label: "squared error",
+      constants: { M: dimensions.index("transitions") },
+      views: { value: value.view, target_value: target, outcome: output.view, gradient },
+      invocations: (s) => [s.transitions],
+      cost: () => ({ flops: 0, bytes: 0 }),
+    }),
+    ring,
     reference,
   });
 }
@@ -192,6 +185,7 @@ for (const kind of ["cpu", "gpu"] as const) {
         const tape: ReplayTape = new Tape({ arena, dimensions, parameters, capacity, shapes: gpu.shapes });
         const features = tape.tensor("features", "transitions", F, { trainable: false, textured: true });
         squaredErrorOf(tape, network(tape, features), targets, ring);
+        tape.place();
         const step = [...tape.forward(), ...tape.backward(), ...adam.dispatches(tape)];
         const program = await Program.record(gpu, "step", headers.buffer, step);
         const weights: Weights = new Map(

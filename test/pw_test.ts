@@ -165,6 +165,7 @@ async function evaluate(
     const batch = new BatchBuffers(arena, plan.view, log, capacity);
     const tape = new ClickTape(batch, { arena, parameters, capacity: sizes, shapes: gpu.shapes });
     const output = build(tape);
+    tape.place();
     const specs = [
       ...batch.layout(),
       ...batch.ownDispatches(),
@@ -192,13 +193,12 @@ async function evaluate(
 
 /** A constant [I, F] on the device. */
 function constant(tape: ClickTape, rows: number, columns: number, value: Value["value"]): Tensor {
-  const tensor = tape.tensor("features", rows, columns, { trainable: false });
   const data = Float32Array.from(
     { length: rows * columns },
     (_, k) => value(Math.floor(k / columns), k % columns),
   );
-  writeMemory(tape.options.arena.gpu.queue, tensor.view, padRows(data, rows, columns, 1));
-  return tensor;
+  const view = tape.options.arena.upload("features", padRows(data, rows, columns, 1));
+  return tape.tensor("features", rows, columns, { view, trainable: false });
 }
 
 const number = (row: number, column: number) => Math.fround(Math.sin(1 + 7 * row + column));

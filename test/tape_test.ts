@@ -82,6 +82,7 @@ Deno.test("tape: an unused parameter, an unused result, a missing gradient", asy
   await withTape([w, ...dot, { name: "spare", rows: 1, columns: 1 }], (tape) => {
     const { u } = build(tape);
     choiceNll(tape, "loss", u, tape.options.arena.allocate("ring", 16), loss);
+    tape.place();
     tape.forward();
     assert.throws(() => tape.backward(), /parameter spare is unused: no op of the tape reads it/);
   });
@@ -89,15 +90,37 @@ Deno.test("tape: an unused parameter, an unused result, a missing gradient", asy
     const { x, u } = build(tape);
     linear(tape, "aside", { input: x, weights: tape.parameter("w") });
     choiceNll(tape, "loss", u, tape.options.arena.allocate("ring", 16), loss);
+    tape.place();
     tape.forward();
     assert.throws(() => tape.backward(), /aside \[rows, 8\] has no part in the loss/);
   });
   await withTape([], (tape) => {
     const output = tape.tensor("y", "rows", 1);
     tape.record({ op: "round", inputs: [], output, forward: () => [], reference: () => assert.fail() });
+    tape.place();
     assert.throws(() => tape.backward(), /op round \(y\) has no gradient/);
   });
 });
+
+Deno.test("tape: recorded, then placed, then dispatched, each node once", () =>
+  withTape([w, ...dot], (tape) => {
+    const x = tape.tensor("x", "rows", 4);
+    const h = linear(tape, "h", { input: x, weights: tape.parameter("w") });
+    const u = rowDot(tape, "u", { input: h, weights: tape.parameter("v"), bias: tape.parameter("c") });
+    assert.throws(() => h.view, /h has no memory: expected the tape to be placed before/);
+    assert.throws(() => tape.forward({ upTo: h }), /h has no memory/);
+    tape.place();
+    assert.equal(h.view, h.view);
+    assert.throws(
+      () => linear(tape, "again", { input: x, weights: tape.parameter("w") }),
+      /again: expected all ops to be recorded before the tape is placed/,
+    );
+    assert.equal(tape.forward({ upTo: h }).length, 1);
+    assert.throws(() => tape.forward(), /h was computed before/);
+    assert.deepEqual(tape.forward({ after: h }).map(({ label }) => label), ["u forward"]);
+    assert.throws(() => tape.forward({ after: h }), /u was computed before/);
+    assert.ok(u.view);
+  }));
 
 Deno.test("tape: a table whose rows are touched apart is used once", () => {
   const table: ParameterSpec = { name: "table", rows: 5, columns: 8, table: true };
@@ -109,6 +132,7 @@ Deno.test("tape: a table whose rows are touched apart is used once", () => {
         state: tape.tensor(`${name} state`, "events", 8),
       })
     );
+    tape.place();
     tape.forward();
     assert.throws(() => tape.backward(hidden), /table is used twice: expected one op that says which rows/);
   });

@@ -126,41 +126,28 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   const mode: RecordOptions = moves ? { training: true, itemDropout: training.itemDropout } : evaluating;
 
   const rewardTape = tapeOf(reward, moves);
-  const { utilities: u } = reward.record(rewardTape, mode);
-  const utilities = rewardTape.forward();
-  const lossOf = (dispatches: ClickDispatch[]) => {
-    if (!moves) return dispatches;
-    return [...dispatches, ...rewardTape.backward(), ...moves.dispatches(rewardTape)];
-  };
-
-  if (!generator) {
-    const { outcomes } = exactMinimax(rewardTape, "exact minimax", u, ring, moves !== undefined, game);
-    const step = lossOf(rewardTape.forward().slice(utilities.length));
-    const own = { layout: batch.layout(), batch: batch.ownDispatches() };
-    const specs = { ...own, utilities, generatorStep: [], outcomes, u };
-    return { ...specs, rewardStep: step, rewardStepAgain: step };
+  const u = reward.record(rewardTape, mode);
+  const generatorTape = generator && tapeOf(generator, training?.generator);
+  const logits = generatorTape &&
+    generator.record(generatorTape, { ...mode, itemDropout: 0, reader: "multiplies" });
+  if (generatorTape && logits && training?.generator) {
+    minimax(generatorTape, "minimax", { u, logits }, undefined, "generator", game);
   }
+  const outcomes = logits
+    ? minimax(rewardTape, "minimax", { u, logits }, ring, moves ? "reward" : undefined, game)
+    : exactMinimax(rewardTape, "exact minimax", u, ring, moves !== undefined, game).outcomes;
 
-  const generatorTape = tapeOf(generator, training?.generator);
-  const { utilities: logits, last } = generator.record(generatorTape, {
-    ...mode,
-    itemDropout: 0,
-    fused: true,
-  });
-  const acting = generatorTape.forward();
-  let generatorStep: ClickDispatch[] = [];
-  if (training?.generator) {
-    const inputs = { u: { ...u, trainable: false }, logits, last };
-    minimax(generatorTape, "minimax", inputs, undefined, "generator", game);
-    generatorStep = [
-      ...generatorTape.forward(),
-      ...generatorTape.backward(),
-      ...training.generator.dispatches(generatorTape),
-    ];
-  }
-  const inputs = { u, logits: { ...logits, trainable: false }, last };
-  const outcomes = minimax(rewardTape, "minimax", inputs, ring, moves ? "reward" : undefined, game);
-  const rewardStepAgain = lossOf(rewardTape.forward().slice(utilities.length));
+  rewardTape.place();
+  generatorTape?.place();
+  const utilities = rewardTape.forward({ upTo: u });
+  const acting = generatorTape?.forward({ upTo: logits }) ?? [];
+  const generatorStep = generatorTape && training?.generator
+    ? [...acting, ...generatorTape.forward({ after: logits }), ...learning(generatorTape, training.generator)]
+    : [];
+  const rewardStepAgain = [
+    ...rewardTape.forward({ after: u }),
+    ...(moves ? learning(rewardTape, moves) : []),
+  ];
   return {
     layout: batch.layout(),
     batch: batch.ownDispatches(),
@@ -171,4 +158,11 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
     outcomes,
     u,
   };
+}
+
+/** Gradients, then what moves the parameters by them: between the two, gradients can be added to. */
+function learning(tape: ClickTape, adam: AdamState): ClickDispatch[] {
+  const gradients = tape.backward();
+  const update = adam.dispatches(tape);
+  return [...gradients, ...update];
 }

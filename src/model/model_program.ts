@@ -11,7 +11,7 @@ import { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { choiceNll } from "../ops/choice_nll.ts";
-import type { RowDotInputs } from "../ops/row_dot.ts";
+import type { RowDot, RowDotReader } from "../ops/row_dot.ts";
 import type { ParameterArena } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
@@ -21,6 +21,8 @@ export interface RecordOptions {
   /** In training batch normalisation takes the batch's statistics, and rows may hide their items. */
   readonly training: boolean;
   readonly itemDropout: number;
+  /** How the op that reads the utilities makes them on its way; undefined where it does not. */
+  readonly reader?: RowDotReader;
 }
 export const evaluating: RecordOptions = { training: false, itemDropout: 0 };
 
@@ -29,16 +31,8 @@ export interface RecordableModel {
   readonly gpu: Gpu;
   readonly config: ModelConfig;
   readonly parameters: ParameterArena;
-  /** Records the model on a tape, over the items of its batch. */
-  record(tape: ClickTape, options: RecordOptions & { fused?: boolean }): ModelOutput;
-}
-
-/** What a recorded model gives for every row. */
-export interface ModelOutput {
-  /** [rows, 1] */
-  readonly utilities: Tensor;
-  /** The last layer's inputs, of which they are made. */
-  readonly last: RowDotInputs;
+  /** Records the model on a tape, over the items of its batch. @returns [rows, 1] utilities */
+  record(tape: ClickTape, options: RecordOptions): RowDot;
 }
 
 export interface ModelProgramOptions {
@@ -117,9 +111,10 @@ export function modelSpecs(
   const touchedOnly = training?.adam.kind === "row-sparse";
   const tape = new ClickTape(batch, { arena, parameters, capacity, shapes, touchedOnly });
   const mode = training ? { training: true, itemDropout: training.itemDropout } : evaluating;
-  const { utilities, last } = model.record(tape, { ...mode, fused: true });
-  const loss = { train: training !== undefined, eta: model.config.eta, last };
+  const utilities = model.record(tape, { ...mode, reader: "adds dots" });
+  const loss = { train: training !== undefined, eta: model.config.eta };
   const outcomes = choiceNll(tape, "choice", utilities, ring, loss);
+  tape.place();
   const forward = tape.forward();
   const backward = training ? tape.backward() : [];
   // Comes last: what gradients need of the batch is known only after they are recorded.

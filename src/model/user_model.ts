@@ -5,13 +5,14 @@ import type { ItemFeatures } from "../data/click_log.ts";
 import { catalogueOf, type ItemCatalogue, type ItemsShape } from "../data/item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
+import type { RowDot } from "../ops/row_dot.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
 import { type ModelConfig, modelConfigSchema, parseConfig } from "./config.ts";
 import { lstmParameters, lstmStatePart } from "./lstm_encoder.ts";
 import { pwParameters, pwStatePart } from "./pw_encoder.ts";
 import { initialWeights, type ModelParameter } from "./initial_weights.ts";
-import type { ModelOutput, RecordableModel, RecordOptions } from "./model_program.ts";
+import type { RecordableModel, RecordOptions } from "./model_program.ts";
 import { checkPage, Scorer } from "./scorer.ts";
 import { utility, utilityParameters } from "./utility.ts";
 
@@ -63,7 +64,7 @@ export class UserModel implements RecordableModel {
     return this.items.shape;
   }
 
-  record(tape: ClickTape, options: RecordOptions & { fused?: boolean }): ModelOutput {
+  record(tape: ClickTape, options: RecordOptions): RowDot {
     return recordModel(tape, this.config, options);
   }
 
@@ -119,8 +120,8 @@ export class UserModel implements RecordableModel {
 export function recordModel(
   tape: ClickTape,
   config: ModelConfig,
-  options: RecordOptions & { fused?: boolean },
-): ModelOutput {
+  options: RecordOptions,
+): RowDot {
   const { items } = tape.batch;
   const statePart = config.encoder === "lstm" ? lstmStatePart(tape, items) : pwStatePart(tape, items, config);
   return utility(tape, items, config, statePart, options);

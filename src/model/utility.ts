@@ -5,14 +5,14 @@ import { batchNorm } from "../ops/batch_norm.ts";
 import { firstLayer } from "../ops/first_layer.ts";
 import { distinctItems } from "../ops/click_gather.ts";
 import { linear } from "../ops/linear.ts";
-import { rowDot } from "../ops/row_dot.ts";
+import { type RowDot, rowDot } from "../ops/row_dot.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { itemFeatures, mixedPart, tokenCount } from "./item_features.ts";
 import { type ModelParameter, ones, truncatedNormal, zeros } from "./initial_weights.ts";
-import type { ModelOutput, RecordOptions } from "./model_program.ts";
+import type { RecordOptions } from "./model_program.ts";
 
 /**
  * Hidden layers of `dims`, ELU after each (and batch normalisation after that, as an option), and a linear scalar. The
@@ -78,15 +78,15 @@ function itemPart(tape: ClickTape, items: DeviceItems): Tensor {
 
 /**
  * @param statePart [events, N] what the state gives the first layer, with its bias; the encoder's to make
- * @param options.fused the op that takes the output makes it, too: {@link rowDot}
+ * @returns [rows, 1]
  */
 export function utility(
   tape: ClickTape,
   items: DeviceItems,
   { dims, batchNorm: normalised }: ModelConfig,
   statePart: Tensor,
-  options: RecordOptions & { fused?: boolean },
-): ModelOutput {
+  options: RecordOptions,
+): RowDot {
   const parameter = (name: string) => tape.parameter(`utility/${name}`);
   const item = itemPart(tape, items);
   const normalise = (input: Tensor, layer: number) => {
@@ -110,5 +110,5 @@ export function utility(
     hidden = normalise(dense, layer);
   }
   const last = { input: hidden, weights: parameter("output/kernel"), bias: parameter("output/bias") };
-  return { utilities: rowDot(tape, "utility/output", last, options), last };
+  return rowDot(tape, "utility/output", last, options.reader);
 }

@@ -1,8 +1,7 @@
 /** choice_nll: mean negative log-likelihood of what the users did, with "no click" as an option of utility 0. */
 
 import lossText from "../../kernels/choice_nll.wgsl" with { type: "text" };
-import type { ClickDispatch } from "../batch/click_sizes.ts";
-import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
+import type { ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { GIVEN, NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
@@ -10,63 +9,53 @@ import { bufferOf, type View } from "../gpu/memory.ts";
 import { at, type Matrix, matrix } from "../tape/reference.ts";
 import { expectShape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
-import { outcomeSum } from "./outcome_sum.ts";
-import { rowDotForward, type RowDotInputs } from "./row_dot.ts";
+import { recordLoss } from "./loss.ts";
+import type { RowDot } from "./row_dot.ts";
 
 const lossKernel = kernel("choice_nll", lossText);
 
 /**
  * [events, 4]: loss, prec@1, prec@2, and 1 where there was a click; zeros for a given event. Their sums go to `ring` at the
- * step's slot. The gradient of the mean loss is made in the same dispatch when the tape is to train.
+ * step's slot. With `train` the gradient of the mean loss is made as well.
  *
- * @param u [rows, 1] utilities. @param ring [.] vec4f. @param options.eta P(a) = exp(eta u_a) / (1 + sum exp(eta u)).
- * @param options.last what `u` is made of, where it is fused into this op: see {@link import("./row_dot.ts").rowDot}
+ * @param u [rows, 1] utilities; where they are left to this op, it adds up their dots. @param ring [.] vec4f.
+ * @param options.eta P(a) = exp(eta u_a) / (1 + sum exp(eta u)).
  * @throws Error for another shape.
  */
 export function choiceNll(
   tape: ClickTape,
   name: string,
-  u: Tensor,
+  u: RowDot,
   ring: View,
-  { train, eta, last }: { train: boolean; eta: number; last?: RowDotInputs },
+  { train, eta }: { train: boolean; eta: number },
 ): Tensor {
   expectShape("choice_nll", u, "rows", 1);
-  const output = tape.tensor(name, "events", 4);
-  const dots = last && tape.dotRows(last.input, last.weights);
+  const { unmade } = u;
+  const dots = unmade?.dots;
+  if (unmade && !dots) throw new Error(`choice_nll: expected ${u.name} to be left to it in dots alone`);
   const PANELS = dots?.panels ?? 0;
-
-  const forward = (call: ClickCall): ClickDispatch[] => {
-    const target = train ? call.gradient(u) : undefined;
-    if (target?.accumulate) throw new Error(`choice_nll: expected ${u.name} to have no other use`);
-    const made = last && !dots
-      ? [rowDotForward(tape.dimensions, `${u.name} forward`, last, u, undefined)]
-      : [];
-    return [
-      ...made,
-      {
-        kernel: lossKernel,
-        label: `${name} forward${train ? " and gradient" : ""}`,
-        constants: { GRADIENT: train, ETA: eta, PANELS },
-        views: {
-          u: u.view,
-          event: tape.batch.event,
-          dots: dots?.view ?? call.unwritten,
-          bias: dots ? bufferOf(last.bias.view) : call.unwritten,
-          outcome: output.view,
-          u_gradient: target?.view ?? tape.gradientOf(u),
-        },
-        invocations: (s) => [s.events],
-        cost: (s) => ({ flops: (20 + PANELS) * s.rows, bytes: (16 + 4 * PANELS) * s.rows + 32 * s.events }),
-      },
-      outcomeSum(tape.dimensions, output, ring),
-    ];
-  };
-  return tape.record({
+  const output = tape.tensor(name, "events", 4);
+  return recordLoss(tape, {
     op: "choice_nll",
     inputs: [u],
     output,
-    forward,
-    backward: () => [],
+    moved: train ? u : undefined,
+    dispatch: (call, gradient) => ({
+      kernel: lossKernel,
+      label: `${name} forward${train ? " and gradient" : ""}`,
+      constants: { GRADIENT: train, ETA: eta, PANELS },
+      views: {
+        u: u.view,
+        event: tape.batch.event,
+        dots: dots?.view ?? call.unwritten,
+        bias: unmade ? bufferOf(unmade.bias.view) : call.unwritten,
+        outcome: output.view,
+        u_gradient: gradient,
+      },
+      invocations: (s) => [s.events],
+      cost: (s) => ({ flops: (20 + PANELS) * s.rows, bytes: (16 + 4 * PANELS) * s.rows + 32 * s.events }),
+    }),
+    ring,
     reference: reference(eta),
   });
 }

@@ -9,18 +9,17 @@
 
 import exactText from "../../kernels/exact_minimax.wgsl" with { type: "text" };
 import gameText from "../../kernels/minimax.wgsl" with { type: "text" };
-import type { ClickDispatch } from "../batch/click_sizes.ts";
-import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
+import type { ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { GIVEN, NONE } from "../data/click_log.ts";
-import { kernel } from "../gpu/kernel.ts";
+import { type Constants, kernel } from "../gpu/kernel.ts";
 import { bufferOf, uniformIfSmall, type View } from "../gpu/memory.ts";
 import { at, type Matrix, matrix } from "../tape/reference.ts";
 import { expectShape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { choiceOutcome, topShares } from "./choice_nll.ts";
-import { outcomeSum } from "./outcome_sum.ts";
-import type { RowDotInputs } from "./row_dot.ts";
+import { recordLoss } from "./loss.ts";
+import type { RowDot } from "./row_dot.ts";
 
 const gameKernel = kernel("minimax", gameText);
 const exactKernel = kernel("exact_minimax", exactText);
@@ -42,10 +41,8 @@ export interface GameOptions {
 export interface MinimaxInputs {
   /** [rows, 1] utilities, of the reward */
   readonly u: Tensor;
-  /** [rows, 1] of the generator */
-  readonly logits: Tensor;
-  /** What `logits` are made of, where they are {@link RowDotInputs fused} into this op. */
-  readonly last?: RowDotInputs;
+  /** [rows, 1] of the generator; where they are left to this op, it multiplies the last layer itself */
+  readonly logits: RowDot;
 }
 
 /** Who moves; the other one's output is taken as it is. Undefined to evaluate. */
@@ -58,31 +55,28 @@ export type Player = "generator" | "reward" | undefined;
 export function minimax(
   tape: ClickTape,
   name: string,
-  { u, logits, last }: MinimaxInputs,
+  { u, logits }: MinimaxInputs,
   ring: View | undefined,
   player: Player,
   options: GameOptions,
 ): Tensor {
   expectShape("minimax", u, "rows", 1);
   expectShape("minimax", logits, "rows", 1);
-  const output = tape.tensor(name, "events", 8);
-  const moved = player === "generator" ? logits : u;
-  const unused = tape.saved(`${name} unused`, 4, 4);
-
-  const forward = (call: ClickCall): ClickDispatch[] => {
-    const target = player && call.gradient(moved);
-    if (target?.accumulate) throw new Error(`minimax: expected ${moved.name} to have no other use`);
-    const K4 = last ? last.input.stride / 4 : 0;
-    const game: ClickDispatch = {
+  const last = logits.unmade;
+  const K4 = last ? last.input.stride / 4 : 0;
+  const output = tape.tensor(name, "events", 4 * MINIMAX_VECTORS);
+  return recordLoss(tape, {
+    op: "minimax",
+    inputs: [u, logits],
+    output,
+    moved: player && (player === "generator" ? logits : u),
+    dispatch: (_, gradient) => ({
       kernel: gameKernel,
       label: `${name}${player ? ` and gradient of the ${player}` : ""}`,
       constants: {
         K4,
         PLAYER: player === "generator" ? 1 : player === "reward" ? 2 : 0,
-        ETA: options.eta,
-        GENERATOR_ETA: options.generatorEta,
-        PENALTY: options.utilityPenalty,
-        SKIP_NO_CLICK: options.skipNoClick,
+        ...gameConstants(options),
       },
       views: {
         u: u.view,
@@ -92,24 +86,21 @@ export function minimax(
         bias: last?.bias.view ?? u.view,
         logits: logits.view,
         outcome: output.view,
-        gradient: target?.view ?? unused,
+        gradient,
       },
       invocations: (s) => [s.events],
       cost: (s) => ({
         flops: s.rows * (40 + 8 * K4),
         bytes: s.rows * (24 + 16 * K4) + 48 * s.events,
       }),
-    };
-    return ring ? [game, outcomeSum(tape.dimensions, output, ring)] : [game];
-  };
-  return tape.record({
-    op: "minimax",
-    inputs: [u, logits],
-    output,
-    forward,
-    backward: () => [],
+    }),
+    ring,
     reference: gameReference(player, options),
   });
+}
+
+function gameConstants({ eta, generatorEta, utilityPenalty, skipNoClick }: GameOptions): Constants {
+  return { ETA: eta, GENERATOR_ETA: generatorEta, PENALTY: utilityPenalty, SKIP_NO_CLICK: skipNoClick };
 }
 
 /**
@@ -125,43 +116,25 @@ export function exactMinimax(
   options: GameOptions,
 ): { outcomes: Tensor; policy: View } {
   expectShape("exact_minimax", u, "rows", 1);
-  const output = tape.tensor(name, "events", 8);
+  const output = tape.tensor(name, "events", 4 * MINIMAX_VECTORS);
   const policy = tape.saved(`${name} policy`, "rows", 1);
-  const unused = tape.saved(`${name} unused`, 4, 4);
-
-  const forward = (call: ClickCall): ClickDispatch[] => {
-    const target = train ? call.gradient(u) : undefined;
-    if (target?.accumulate) throw new Error(`exact_minimax: expected ${u.name} to have no other use`);
-    return [{
+  const outcomes = recordLoss(tape, {
+    op: "exact_minimax",
+    inputs: [u],
+    output,
+    moved: train ? u : undefined,
+    dispatch: (_, gradient) => ({
       kernel: exactKernel,
       label: `${name}${train ? " and gradient of the reward" : ""}`,
-      constants: {
-        GRADIENT: train,
-        ETA: options.eta,
-        GENERATOR_ETA: options.generatorEta,
-        PENALTY: options.utilityPenalty,
-        SKIP_NO_CLICK: options.skipNoClick,
-      },
-      views: {
-        u: u.view,
-        event: tape.batch.event,
-        policy,
-        outcome: output.view,
-        gradient: target?.view ?? unused,
-      },
+      constants: { GRADIENT: train, ...gameConstants(options) },
+      views: { u: u.view, event: tape.batch.event, policy, outcome: output.view, gradient },
       invocations: (s) => [s.events],
       cost: (s) => ({
         flops: 4 * s.rows * s.rows / s.events + 40 * s.rows,
         bytes: 20 * s.rows + 48 * s.events,
       }),
-    }, outcomeSum(tape.dimensions, output, ring)];
-  };
-  const outcomes = tape.record({
-    op: "exact_minimax",
-    inputs: [u],
-    output,
-    forward,
-    backward: () => [],
+    }),
+    ring,
     reference: exactReference(options),
   });
   return { outcomes, policy };

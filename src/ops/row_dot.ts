@@ -31,32 +31,44 @@ export interface RowDotInputs {
   readonly bias: Tensor;
 }
 
+/** The last layer's output, made by a dispatch of its own, or left to the one op that reads it. */
+export interface RowDot extends Tensor {
+  /** What the reader makes it of, where it is left to it: the dots of the layer below, if there are any to be added. */
+  readonly unmade?: RowDotInputs & { readonly dots?: RowDots };
+}
+
+/**
+ * How the reader makes the output on its way, which saves a dispatch. `adds dots`: of the products that the layer below
+ * has made already; where it makes none, row_dot keeps its dispatch. `multiplies`: of the inputs.
+ */
+export type RowDotReader = "adds dots" | "multiplies";
+
 /**
  * [rows, 1]: bias + input . weights. 2 R K flops forward, 5 R K backward.
- * @param options.fused the op that reads the output makes it too, from the same inputs: no dispatch forward.
+ * @param reader the op that reads it makes it; undefined for a dispatch of its own.
  * @throws Error for shapes that do not fit.
  */
 export function rowDot<S extends Sizes, R>(
   tape: Tape<S, R>,
   name: string,
   { input, weights, bias }: RowDotInputs,
-  options: { fused?: boolean } = {},
-): Tensor {
+  reader?: RowDotReader,
+): RowDot {
   const rows = countedRows("row_dot", tape, input);
   expectShape("row_dot", input, rows, weights.columns);
   expectShape("row_dot", weights, 1, input.columns);
   expectShape("row_dot", bias, 1, 1);
-  const output = tape.tensor(name, rows, 1, { stride: 1 });
+  const dots = reader === "multiplies" ? undefined : tape.dotRows(input, weights);
+  const left = reader === "multiplies" || (reader === "adds dots" && dots !== undefined);
+  const unmade = left ? { input, weights, bias, dots } : undefined;
+  const output: RowDot = Object.assign(tape.tensor(name, rows, 1, { stride: 1 }), { unmade });
   const K = input.columns;
   const K4 = input.stride / 4;
 
-  const dots = options.fused ? undefined : tape.dotRows(input, weights);
   const { dimensions } = tape;
   const M = dimensions.index(rows);
   const forward = (): DispatchSpec<S>[] =>
-    options.fused
-      ? []
-      : [rowDotForward(dimensions, `${name} forward`, { input, weights, bias }, output, dots)];
+    left ? [] : [forwardDispatch(dimensions, { input, weights, bias }, output, dots)];
 
   const backward = (call: Call<S>): DispatchSpec<S>[] => {
     const target = call.gradient(input);
@@ -85,19 +97,20 @@ export function rowDot<S extends Sizes, R>(
     }];
   };
 
-  return tape.record({ op: "row_dot", inputs: [input, weights, bias], output, forward, backward, reference });
+  tape.record({ op: "row_dot", inputs: [input, weights, bias], output, forward, backward, reference });
+  return output;
 }
 
 /** The dispatch forward. @param dots of the input's rows with the weights, where the input's op makes them */
-export function rowDotForward<S extends Sizes>(
+function forwardDispatch<S extends Sizes>(
   dimensions: Dimensions<S>,
-  label: string,
   { input, weights, bias }: RowDotInputs,
   output: Tensor,
   dots: RowDots | undefined,
 ): DispatchSpec<S> {
   const rows = dimensions.named(output.rows);
   const M = dimensions.index(rows);
+  const label = `${output.name} forward`;
   const invocations = (s: S) => [extent(rows, s)] as const;
   if (dots) {
     const { panels, view } = dots;

@@ -1,7 +1,11 @@
 /**
- * The autodiff tape. An op appends a node: how its output is computed and how gradients flow back through it.
- * `forward` walks the nodes in order, `backward` in reverse; both only *collect dispatches*. They run when the program
- * that is recorded from them is replayed, every step, without the tape.
+ * The autodiff tape. It is used in three stages:
+ *
+ *   record     an op appends a node: how its output is computed and how gradients flow back through it
+ *   place      tensors get their memory, which depends on who reads them
+ *   dispatch   `forward` walks the nodes in order, `backward` in reverse; both only *collect dispatches*
+ *
+ * The dispatches run when the program that is recorded from them is replayed, every step, without the tape.
  */
 
 import type { Arena } from "../gpu/arena.ts";
@@ -121,6 +125,11 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
   readonly #touched = new Map<Tensor, TouchedRows<S>>();
   readonly #gradients = new Map<Tensor, Memory>();
   readonly #written = new Set<Tensor>();
+  /** Gives tensors their memory. */
+  readonly #unplaced: (() => void)[] = [];
+  #placed = false;
+  /** Nodes whose dispatches forward are made. */
+  readonly #run = new Set<Node<S, R>>();
   #unwritten: View | undefined;
 
   constructor(readonly options: TapeOptions<S>) {}
@@ -145,7 +154,8 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
   }
 
   /**
-   * Makes a tensor for an op's output, or a constant when `trainable` is false.
+   * Makes a tensor for an op's output, or a constant when `trainable` is false. {@link place} gives it memory, unless it
+   * is given with its view.
    * @param more.textured all kernels that read it can read a texture; it gets one where that is faster.
    */
   tensor(
@@ -156,13 +166,7 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
   ): Tensor {
     const groups = more.groups ?? 1;
     const stride = more.stride ?? padded(columns, groups);
-    let { view } = more;
-    const allocate = () => {
-      const reread = this.#nodes.some((node) =>
-        node.inputs.includes(tensor) && node.rereads?.includes(tensor)
-      );
-      return this.#allocate(name, tensor, reread && (more.textured ?? false), forProducts);
-    };
+    let memory = more.view;
     const tensor: Tensor = {
       trainable: true,
       ...more,
@@ -171,11 +175,18 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
       columns,
       groups,
       stride,
-      // Made at its first use: by then all consumers are on the tape.
       get view() {
-        return view ??= allocate();
+        if (!memory) throw new Error(`${name} has no memory: expected the tape to be placed before`);
+        return memory;
       },
     };
+    if (!memory) {
+      this.#expectUnplaced(name);
+      this.#unplaced.push(() => {
+        const textured = (more.textured ?? false) && this.#isReread(tensor);
+        memory = this.#allocate(name, tensor, textured, forProducts);
+      });
+    }
     return tensor;
   }
 
@@ -203,13 +214,44 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
     return arena.allocateTexture(name, most, bytes, layout(most, extent.stride / 4));
   }
 
+  #isReread(tensor: Tensor): boolean {
+    return this.#nodes.some(({ inputs, rereads }) => inputs.includes(tensor) && rereads?.includes(tensor));
+  }
+
+  /** @throws Error when the tape is placed. */
   record(node: Node<S, R>): Tensor {
+    this.#expectUnplaced(node.op);
     this.#nodes.push(node);
     return node.output;
   }
 
-  forward(): DispatchSpec<S>[] {
-    return this.#nodes.flatMap((node) => node.forward(this.#call(node)));
+  /** Gives all tensors memory. Where one stands depends on who reads it, so all ops are recorded before. */
+  place(): void {
+    for (const place of this.#unplaced.splice(0)) place();
+    this.#placed = true;
+  }
+
+  #expectUnplaced(what: string): void {
+    if (this.#placed) throw new Error(`${what}: expected all ops to be recorded before the tape is placed`);
+  }
+
+  /**
+   * The dispatches that compute the outputs of nodes, in their order. Each node is asked once.
+   * @param part of the tape: the nodes behind one output, or up to one; all by default.
+   * @throws Error for a node that was asked before.
+   */
+  forward(part: { readonly after?: Tensor; readonly upTo?: Tensor } = {}): DispatchSpec<S>[] {
+    const endOf = (tensor: Tensor) => 1 + this.#nodes.findIndex(({ output }) => output === tensor);
+    const nodes = this.#nodes.slice(
+      part.after ? endOf(part.after) : 0,
+      part.upTo ? endOf(part.upTo) : this.#nodes.length,
+    );
+    return nodes.flatMap((node) => {
+      if (this.#run.has(node)) throw new Error(`${node.output.name} was computed before`);
+      const dispatches = node.forward(this.#call(node));
+      this.#run.add(node);
+      return dispatches;
+    });
   }
 
   /**

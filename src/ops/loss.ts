@@ -1,0 +1,61 @@
+/**
+ * Losses: the last op of a tape. A loss and its gradient are one dispatch. Both need the same softmax of a page, which is
+ * at hand only there, and a dispatch of its own for the gradient would read the page again. So the gradient is made on the
+ * way forward, and backward has nothing left to do.
+ */
+
+import sumText from "../../kernels/outcome_sum.wgsl" with { type: "text" };
+import { constantOf, kernel } from "../gpu/kernel.ts";
+import type { Memory, View } from "../gpu/memory.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
+import { type Dimensions, extent, type Sizes } from "../gpu/sizes.ts";
+import type { Reference } from "../tape/reference.ts";
+import type { Call, Tape } from "../tape/tape.ts";
+import type { Tensor } from "../tape/tensor.ts";
+
+const sumKernel = kernel("outcome_sum", sumText);
+
+export interface Loss<S extends Sizes, R> {
+  readonly op: string;
+  readonly inputs: readonly Tensor[];
+  /** [events, 4 v]: what each event adds to v vectors of four sums. */
+  readonly output: Tensor;
+  /** The input that it is differentiated by, with no other use; undefined to evaluate. */
+  readonly moved: Tensor | undefined;
+  /** The dispatch of loss and gradient. @param gradient of `moved`; in an evaluation a few bytes, not to be written. */
+  dispatch(call: Call<S>, gradient: Memory): DispatchSpec<S>;
+  /** [., v] vec4f: where the sums go, at the step's slot; undefined where nobody reads them. */
+  readonly ring: View | undefined;
+  readonly reference: Reference<R>;
+}
+
+/** @throws Error, when dispatches are made, where something else has a gradient for what is moved. */
+export function recordLoss<S extends Sizes, R>(tape: Tape<S, R>, loss: Loss<S, R>): Tensor {
+  const { op, inputs, output, moved, ring, reference } = loss;
+  const unused = tape.saved(`${output.name} unused`, 4, 4);
+  const forward = (call: Call<S>): DispatchSpec<S>[] => {
+    const target = moved && call.gradient(moved);
+    if (target?.accumulate) throw new Error(`${op}: expected ${moved?.name} to have no other use`);
+    const dispatch = loss.dispatch(call, target?.view ?? unused);
+    return ring ? [dispatch, outcomeSum(tape.dimensions, output, ring)] : [dispatch];
+  };
+  return tape.record({ op, inputs, output, forward, backward: () => [], reference });
+}
+
+/** The batch's sums of a loss's output. */
+function outcomeSum<S extends Sizes>(
+  dimensions: Dimensions<S>,
+  outcome: Tensor,
+  ring: View,
+): DispatchSpec<S> {
+  const vectors = outcome.columns / 4;
+  const rows = dimensions.named(outcome.rows);
+  return {
+    kernel: sumKernel,
+    label: `${outcome.name} sum`,
+    constants: { M: dimensions.index(rows), VECTORS: vectors },
+    views: { outcome: outcome.view, ring },
+    invocations: () => [vectors * constantOf(sumKernel, "WORKGROUP")],
+    cost: (s) => ({ flops: 4 * vectors * extent(rows, s), bytes: 16 * vectors * extent(rows, s) }),
+  };
+}
