@@ -72,6 +72,7 @@ fn add(s: Sums, a: vec4f, k: u32) -> Sums {
 fn add_part(sums: Sums, at: u32, first: u32) -> Sums {
   var a = array<vec4f, 16>();
   a[0] = load_input(at + first);
+  // unrolled, n = 1 to 15: if (K4 > first + {n}u) { a[{n}] = load_input(at + first + {n}u); }
   if (K4 > first + 1u) { a[1] = load_input(at + first + 1u); }
   if (K4 > first + 2u) { a[2] = load_input(at + first + 2u); }
   if (K4 > first + 3u) { a[3] = load_input(at + first + 3u); }
@@ -87,7 +88,9 @@ fn add_part(sums: Sums, at: u32, first: u32) -> Sums {
   if (K4 > first + 13u) { a[13] = load_input(at + first + 13u); }
   if (K4 > first + 14u) { a[14] = load_input(at + first + 14u); }
   if (K4 > first + 15u) { a[15] = load_input(at + first + 15u); }
+  // end of n
   var s = add(sums, a[0], first);
+  // unrolled, n = 1 to 15: if (K4 > first + {n}u) { s = add(s, a[{n}], first + {n}u); }
   if (K4 > first + 1u) { s = add(s, a[1], first + 1u); }
   if (K4 > first + 2u) { s = add(s, a[2], first + 2u); }
   if (K4 > first + 3u) { s = add(s, a[3], first + 3u); }
@@ -103,6 +106,7 @@ fn add_part(sums: Sums, at: u32, first: u32) -> Sums {
   if (K4 > first + 13u) { s = add(s, a[13], first + 13u); }
   if (K4 > first + 14u) { s = add(s, a[14], first + 14u); }
   if (K4 > first + 15u) { s = add(s, a[15], first + 15u); }
+  // end of n
   return s;
 }
 
@@ -142,9 +146,11 @@ fn matmul_forward_panel(@builtin(local_invocation_id) place: vec3u, @builtin(wor
   var s = Sums();
   if (BIAS) { s = Sums(panel[BIAS_AT], panel[BIAS_AT + 1u], panel[BIAS_AT + 2u], panel[BIAS_AT + 3u]); }
   s = add_part(s, at, 0u);
+  // unrolled, n = 16 to 48 by 16: if (K4 > {n}u) { s = add_part(s, at, {n}u); }
   if (K4 > 16u) { s = add_part(s, at, 16u); }
   if (K4 > 32u) { s = add_part(s, at, 32u); }
   if (K4 > 48u) { s = add_part(s, at, 48u); }
+  // end of n
   let y0 = activated(s.c0);
   let y1 = activated(s.c1);
   let y2 = activated(s.c2);

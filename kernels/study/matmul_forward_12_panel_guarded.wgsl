@@ -57,6 +57,7 @@ fn matmul_forward_12_panel_guarded(@builtin(local_invocation_index) local: u32, 
   let at = min(m, step.size.z - 1u) * K4;
   var s = Sums(panel[16u * K4], panel[16u * K4 + 1u], panel[16u * K4 + 2u], panel[16u * K4 + 3u]);
   s = add(s, at, 0u);
+  // unrolled, n = 1 to 15: if (K4 > {n}u) { s = add(s, at, {n}u); }
   if (K4 > 1u) { s = add(s, at, 1u); }
   if (K4 > 2u) { s = add(s, at, 2u); }
   if (K4 > 3u) { s = add(s, at, 3u); }
@@ -72,6 +73,7 @@ fn matmul_forward_12_panel_guarded(@builtin(local_invocation_index) local: u32, 
   if (K4 > 13u) { s = add(s, at, 13u); }
   if (K4 > 14u) { s = add(s, at, 14u); }
   if (K4 > 15u) { s = add(s, at, 15u); }
+  // end of n
   put(m, column, s.c0);
   put(m, column + 1u, s.c1);
   put(m, column + 2u, s.c2);

@@ -58,6 +58,7 @@ fn matmul_forward_14_panel_indexed(@builtin(local_invocation_index) local: u32, 
   let at = m * K4;
   var a = array<vec4f, 16>();
   a[0] = load_input(at);
+  // unrolled, n = 1 to 15: if (K4 > {n}u) { a[{n}] = load_input(at + {n}u); }
   if (K4 > 1u) { a[1] = load_input(at + 1u); }
   if (K4 > 2u) { a[2] = load_input(at + 2u); }
   if (K4 > 3u) { a[3] = load_input(at + 3u); }
@@ -73,8 +74,10 @@ fn matmul_forward_14_panel_indexed(@builtin(local_invocation_index) local: u32, 
   if (K4 > 13u) { a[13] = load_input(at + 13u); }
   if (K4 > 14u) { a[14] = load_input(at + 14u); }
   if (K4 > 15u) { a[15] = load_input(at + 15u); }
+  // end of n
   var s = Sums(panel[16u * K4], panel[16u * K4 + 1u], panel[16u * K4 + 2u], panel[16u * K4 + 3u]);
   s = add(s, a[0], 0u);
+  // unrolled, n = 1 to 15: if (K4 > {n}u) { s = add(s, a[{n}], {n}u); }
   if (K4 > 1u) { s = add(s, a[1], 1u); }
   if (K4 > 2u) { s = add(s, a[2], 2u); }
   if (K4 > 3u) { s = add(s, a[3], 3u); }
@@ -90,6 +93,7 @@ fn matmul_forward_14_panel_indexed(@builtin(local_invocation_index) local: u32, 
   if (K4 > 13u) { s = add(s, a[13], 13u); }
   if (K4 > 14u) { s = add(s, a[14], 14u); }
   if (K4 > 15u) { s = add(s, a[15], 15u); }
+  // end of n
   put(m, column, s.c0);
   put(m, column + 1u, s.c1);
   put(m, column + 2u, s.c2);

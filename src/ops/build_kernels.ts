@@ -1,0 +1,52 @@
+/**
+ * Unrolls loops in the files of kernels. `deno task build:kernels` runs it.
+ *
+ * Some kernels for a CPU driver are fast only where every index is a number in the text, not the counter of a loop (why is
+ * in the headers of kernels/cpu). Such a kernel has, between two comments, a line for each turn:
+ *
+ *     // unrolled, n = 1 to 3: if (K4 > {n}u) { s = add(s, a[{n}], {n}u); }
+ *     if (K4 > 1u) { s = add(s, a[1], 1u); }
+ *     if (K4 > 2u) { s = add(s, a[2], 2u); }
+ *     if (K4 > 3u) { s = add(s, a[3], 3u); }
+ *     // end of n
+ *
+ * The first comment is the loop; the lines behind it are made from it, and are valid WGSL as they stand. To change them,
+ * change the comment and run the task.
+ */
+
+const loop = /^( *)\/\/ unrolled, n = (\d+) to (\d+)(?: by (\d+))?: (.*)$/;
+const END = "// end of n";
+
+/** A kernel's text with all its loops written out. @throws Error for a loop without an end. */
+export function unrolled(text: string): string {
+  const out: string[] = [];
+  let open = false;
+  for (const line of text.split("\n")) {
+    if (open && line.trim() !== END) continue;
+    open = false;
+    out.push(line);
+    const [, indent = "", first, last, step = "1", turn = ""] = line.match(loop) ?? [];
+    if (first === undefined) continue;
+    for (let n = Number(first); n <= Number(last); n += Number(step)) {
+      out.push(indent + turn.replaceAll("{n}", String(n)));
+    }
+    open = true;
+  }
+  if (open) throw new Error(`expected "${END}" behind an unrolled loop, found none`);
+  return out.join("\n");
+}
+
+if (import.meta.main) {
+  const kernels = new URL("../../kernels/", import.meta.url);
+  for (const folder of ["", "cpu/", "study/"]) {
+    for (const { name } of Deno.readDirSync(new URL(folder, kernels))) {
+      if (!name.endsWith(".wgsl")) continue;
+      const file = new URL(folder + name, kernels);
+      const text = Deno.readTextFileSync(file);
+      const built = unrolled(text);
+      if (built === text) continue;
+      Deno.writeTextFileSync(file, built);
+      console.log(`wrote kernels/${folder}${name}`);
+    }
+  }
+}
