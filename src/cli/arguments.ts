@@ -7,9 +7,9 @@ export const DATA = "--data <path>";
 export const SAVE_DIR = "--save-dir <folder>";
 export const RESUME = "--resume <run>";
 export const README = "--readme <file>";
-/** Of `report`. */
+/** The page that `report` writes. */
 export const OUT_FILE = "--out <file>";
-/** Of `data`. */
+/** The data set that `data` makes. */
 export const OUT_FOLDER = "--out <folder>";
 
 /** The values of some options, by their definitions, and the arguments that belong to none of them. */

@@ -7,7 +7,7 @@ import { DENO_FLAGS } from "../deno_flags.ts";
 const SILENT_MS = 500;
 
 export interface Fetching {
-  /** Of the launcher. */
+  /** Its name, such as "train". */
   readonly command: string;
   /** The URL of its module. */
   readonly script: string;

@@ -31,9 +31,9 @@ interface CommandNeeds {
   /** The folders that it writes to. */
   readonly writes: (args: readonly string[]) => string[];
   readonly adapter: boolean;
-  /** It keeps something in the user's cache folder. */
+  /** Whether it keeps something in the user's cache folder. */
   readonly caches?: boolean;
-  /** It runs native code: the data engine, which no permission holds back. */
+  /** Whether it runs native code: the data engine, which no permission holds back. */
   readonly native?: boolean;
 }
 

@@ -160,7 +160,7 @@ export function progressLine(standing: Readonly<Standing>, width: number, longes
   return `[${"=".repeat(done)}${"-".repeat(barLength - done)}]  ${line}`;
 }
 
-/** From the mean speed of this session. */
+/** Reckoned from the mean speed of this session. */
 function timeLeft({ iteration, total, start, seconds }: Readonly<Standing>): string {
   const done = iteration - start;
   if (done <= 0) return "";

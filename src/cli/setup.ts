@@ -105,7 +105,7 @@ function driverOf(os: Host["os"]): string {
   }
 }
 
-/** By hand: the launcher runs before any package is there. */
+/** Checks by hand, without a package: the launcher runs before any is there. */
 function readProbe(text: string): AdapterSummary | null {
   const value: unknown = JSON.parse(text);
   if (value === null) return null;

@@ -72,7 +72,7 @@ function isList({ element, children }: SchemaTree): boolean {
   return element.repetition_type === "REPEATED" || children.length > 0;
 }
 
-/** Of a plain column or of a list of plain values; undefined for what is nested otherwise. */
+/** The values of a plain column, or of a list of plain values; undefined for what is nested otherwise. */
 function leafOf(column: SchemaTree): SchemaElement | undefined {
   const { element, children } = column;
   if (children.length === 0) return element;

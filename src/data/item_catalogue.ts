@@ -157,7 +157,7 @@ export function overOwnItems(
   return { rowItem: rowItem.map((id) => placeOf(ids, id)), items: catalogue.read(ids) };
 }
 
-/** Of a number in ascending ones, by bisection. */
+/** Place of a number among ascending ones, by bisection. */
 function placeOf(ascending: Uint32Array, number: number): number {
   let [low, high] = [0, ascending.length];
   while (high - low > 1) {

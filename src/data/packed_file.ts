@@ -16,9 +16,9 @@ import { UserError } from "../user_error.ts";
 
 type Words = Uint32Array | Uint8Array | Float32Array;
 
-/** The system cannot read or write such a file. */
+/** The system cannot read or write the file. */
 export class PackedFileError extends UserError {}
-/** It is not as it was written. */
+/** The file is not as it was written. */
 export class DamagedPackedFile extends UserError {
   /** @param fault which file it is, and what is wrong with it. */
   constructor(readonly fault: string) {

@@ -14,7 +14,7 @@ import type { ItemFeatures } from "./click_log.ts";
 import type { ItemCatalogue, ItemsShape } from "./item_catalogue.ts";
 import { HEADER_WORDS, PackedFile } from "./packed_file.ts";
 
-/** Of the file, as is all that follows. */
+/** Magic, version and kinds of the file, which packed_items_writer.ts writes. */
 export const MAGIC = [0x63696c63, 0x6d657469]; // "clicitem"
 export const VERSION = 2;
 export const KINDS = ["one-hot", "dense", "mixed"] as const;

@@ -16,10 +16,10 @@ import { catalogueOf, type ItemCatalogue } from "./item_catalogue.ts";
 import { type LogSource, makeWindow, type UserIndex } from "./log_source.ts";
 import { HEADER_WORDS, PackedFile } from "./packed_file.ts";
 
-/** Of the file, as is all that follows. */
+/** Magic and version of the file, which packed_log_writer.ts writes. */
 export const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
 export const VERSION = 2;
-/** Of the rows of a page. */
+/** Set in the rows of a page whose event is given. */
 export const GIVEN_BIT = 0x80000000;
 
 function positionOf(

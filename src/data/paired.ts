@@ -3,7 +3,7 @@
 import jstat from "jstat";
 import { meanAndSd } from "./mean_sd.ts";
 
-/** Of the differences a - b, one a seed: their mean, and the 95 % confidence interval of Student's t. */
+/** The mean of the differences a - b, one for each seed, and its 95 % confidence interval by Student's t. */
 export interface PairedDifference {
   readonly mean: number;
   /** Both infinite for a single seed, which says nothing of the spread. */

@@ -19,7 +19,7 @@ export interface Rows {
   /** The double next to the Time, and what a whole number has beyond it. */
   readonly time: number[];
   readonly rest: number[];
-  /** Of rows whose Time is no whole number and has more digits than a double: all of them. */
+  /** All digits of a Time that is not a whole number and has more digits than a double, by its row. */
   readonly digits: Map<number, string>;
   readonly item: number[];
   readonly click: number[];

@@ -103,7 +103,7 @@ const ENCRYPTED = "PARE";
 /** Magic, length of the metadata, magic: less is no file of the kind. */
 const LEAST_BYTES = 12;
 
-/** Without the first bytes, the metadata at the end point to other places. */
+/** Where the first bytes are missing, the metadata at the end point to wrong places. */
 function expectMagic(path: string, file: ReturnType<typeof bufferOf>): void {
   const { byteLength } = file;
   if (byteLength === 0) throw new UserError(`${path} is empty. Prepare the data again.`);

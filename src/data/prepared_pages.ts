@@ -33,7 +33,7 @@ type PageColumns = Readonly<Record<keyof typeof PAGE_COLUMNS, Column>>;
 type Fail = (k: number, expected: string, found: string) => never;
 
 export class PageReader {
-  /** Of all pages so far. */
+  /** Counts of all pages so far. */
   events = 0;
   rows = 0;
   clicks = 0;

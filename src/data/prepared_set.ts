@@ -56,7 +56,7 @@ export class PreparedSet implements PreparedUsers {
     return this.manifest.name;
   }
 
-  /** Of so many items. */
+  /** What its features say of so many items. */
   shape(count: number): ItemsShape {
     const { dense: { length: width }, tokens: fields } = this.manifest.features;
     const tokens = fields.reduce((most, { first, count }) => Math.max(most, first + count), 0);

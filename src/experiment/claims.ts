@@ -78,7 +78,7 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, x) => sum + x, 0) / values.length;
 }
 
-/** In percentage points. */
+/** The difference in percentage points. */
 function points(a: readonly number[], b: readonly number[]): PairedDifference & { points: true } {
   return { ...pairedDifference(a.map((x) => 100 * x), b.map((x) => 100 * x)), points: true };
 }

@@ -72,7 +72,7 @@ const experimentSchema = z.strictObject({
   data: z.string(),
   resplit: z.boolean(),
   seeds: z.array(z.int()).min(1),
-  /** Of the Shannon stage, and of the adversarial one. */
+  /** Iterations of the Shannon stage, and of the adversarial one. */
   iterations: z.int(),
   adversarial: z.int(),
   models: z.array(z.strictObject({ name: z.string(), folder: z.string() })).min(1),

@@ -8,11 +8,11 @@ import { readJson } from "../files/json_file.ts";
 import { folderOfSeed } from "../run/seeds_folder.ts";
 import type { ExperimentModel } from "./models.ts";
 
-/** Of one model with one seed. Each figure is from its own best-validation snapshot. */
+/** Figures of one model with one seed, each from its own best-validation snapshot. */
 export interface SeedOutcome {
   readonly validation: FigureSet;
   readonly test: FigureSet;
-  /** Of the generator, where there is one. */
+  /** Figures of the generator, where there is one. */
   readonly pi:
     | { readonly validation: Omit<FigureSet, "loss">; readonly test: Omit<FigureSet, "loss"> }
     | undefined;

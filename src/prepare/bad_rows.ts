@@ -12,7 +12,7 @@ export const MOST_EXAMPLES = 20;
 
 export interface BadRow {
   readonly file: string;
-  /** From 1, the header's too; of a Parquet file, the row. */
+  /** Number of the line, from 1 with the header; in a Parquet file, of the row. */
   readonly line: number;
   /** What was expected and found. */
   readonly fault: string;
@@ -21,7 +21,7 @@ export interface BadRow {
 /** Bad rows of one reading. */
 export interface BadRows {
   readonly total: number;
-  /** By kind. */
+  /** How many there are, by kind. */
   readonly counts: ReadonlyMap<string, number>;
   /** The first ones by file and line. */
   readonly examples: readonly BadRow[];

@@ -132,7 +132,7 @@ export function warningsOf(s: Suspicion, parts: readonly PartFigures[]): string[
 const share = (part: number | undefined, whole: number | undefined) => whole ? (part ?? 0) / whole : 0;
 const percent = (x: number) => `${(100 * x).toFixed(0)} %`;
 
-/** Of clicks that one place of the page has more often than by chance. */
+/** Warns of a place of the page that is clicked more often than by chance. */
 function placeWarnings(s: Suspicion): string[] {
   const last = share(s.last_clicks, s.clicks);
   const most = share(s.most_clicks, s.clicks);
@@ -151,7 +151,7 @@ function placeWarnings(s: Suspicion): string[] {
   ];
 }
 
-/** Of pages that are too easy, and users of whom nothing is known. */
+/** Warns of pages that are too easy, and users of whom nothing is known. */
 function pageWarnings(s: Suspicion): string[] {
   const warnings: string[] = [];
   const n = (count: number | undefined) => (count ?? 0).toLocaleString("en");
@@ -178,7 +178,7 @@ function pageWarnings(s: Suspicion): string[] {
   return warnings;
 }
 
-/** Of parts with items that the train part never shows, or without users. */
+/** Warns of parts with items that the train part never shows, and of parts without users. */
 function partWarnings(parts: readonly PartFigures[]): string[] {
   const unseen = parts.filter(({ split, unseenClicked }) => split !== "train" && unseenClicked > 0.1);
   const empty = splits.filter((split) => !parts.some((part) => part.split === split));

@@ -11,7 +11,7 @@ export type Variable = string | number | boolean | null | readonly Variable[];
 export interface EngineOptions {
   /** Folder for the database and for what does not fit in memory; "" for a database in memory alone. */
   readonly workFolder: string;
-  /** In DuckDB's words, such as 2GB. */
+  /** What it may use, as DuckDB writes it: 2GB. */
   readonly memory: string;
   readonly threads?: number;
 }

@@ -240,7 +240,7 @@ async function chooseColumns(
 
 interface ColumnKind {
   readonly kind: "number" | "token" | "empty" | "other";
-  /** Of what is in it, for a message. */
+  /** An example of what is in it, for a message. */
   readonly example: string;
 }
 

@@ -15,7 +15,7 @@ import { UserError } from "../user_error.ts";
 export const PARTIAL = ".partial";
 /** What the engine works in. */
 const WORK = "work";
-/** In a folder that is not whole; it is the first file there, and the last one to go. */
+/** Marks a folder that is not whole: it is the first file there, and the last one to go. */
 export const SIGN = ".clickgan-partial";
 const SIGN_TEXT = "A data set that `deno task data` is making, or did not finish: the next one removes it.\n";
 

@@ -21,14 +21,14 @@ export interface PrepareOptions {
   readonly shares: { readonly train: number; readonly validation: number };
   /** The first bad row ends it. */
   readonly strict: boolean;
-  /** Of DuckDB, such as 2GB. */
+  /** What DuckDB may use, such as 2GB. */
   readonly memory: string;
   readonly threads?: number;
 }
 
 /** How one kind of source is read. */
 export interface Recipe {
-  /** Of the data set, e.g. "retailrocket". */
+  /** Name of the data set, e.g. "retailrocket". */
   readonly name: string;
   /** Looks at the source before anything is read. @throws UserError for a source that is not what it should be. */
   begin(engine: Engine, workFolder: string, signal?: AbortSignal): Promise<Begun>;

@@ -14,11 +14,11 @@ export interface FaultText {
 }
 
 export interface FaultSource {
-  /** With file, row (from 1) or line (its text) or neither, fault (NULL for a good row), and the values. */
+  /** A view with the columns file, row (from 1) or line (its text) or neither, fault (NULL for a good row), and values. */
   readonly view: string;
   /** A table or view of the same rows with the column fault. */
   readonly counted: string;
-  /** Of CSV: what separates values, and which column of the file holds which value of the view. */
+  /** For CSV: what separates values, and which column of the file holds which value of the view. */
   readonly csv?: { readonly delimiter: string; readonly places: Readonly<Record<string, number>> };
   readonly texts: Readonly<Record<string, FaultText>>;
 }

@@ -8,7 +8,7 @@ export type Format = "csv" | "json" | "parquet";
 
 export interface Column {
   readonly name: string;
-  /** In the engine's words; of CSV and JSON, VARCHAR. */
+  /** As the engine writes it; VARCHAR for CSV and JSON. */
   readonly type: string;
 }
 
@@ -17,7 +17,7 @@ export interface TableSource {
   readonly files: readonly SourceFile[];
   readonly format: Format;
   readonly columns: readonly Column[];
-  /** Of CSV. */
+  /** What separates the columns of CSV. */
   readonly delimiter: string;
 }
 

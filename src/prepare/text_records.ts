@@ -6,13 +6,13 @@ import { decoderOf } from "./decoder.ts";
 
 export interface TextLine {
   readonly text: string;
-  /** From 1. */
+  /** Number of the line, from 1. */
   readonly line: number;
 }
 
 export interface TextRecord {
   readonly fields: readonly string[];
-  /** Of its beginning, from 1. */
+  /** Number of its first line, from 1. */
   readonly line: number;
 }
 

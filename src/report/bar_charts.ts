@@ -39,7 +39,7 @@ function barChart(
   return { kind: "bar", id: `test-${figure}`, title: `Test ${label}`, note, xTitle: label, bars, lines };
 }
 
-/** Of the snapshot that was chosen for this figure, or of the next best one that there is. */
+/** The bar of the snapshot that was chosen for this figure, or of the next best one that there is. */
 function barOf(part: Part, figure: FigureName, wanted: string): Bar | undefined {
   const present = snapshotsOf(part);
   for (const snapshot of [wanted, "best-prec1", "last", ...present]) {

@@ -23,7 +23,7 @@ export function chartSummary(chart: ChartDefinition): string {
   }
 }
 
-/** Of a bar, with two decimals. */
+/** Length of a bar, with two decimals. */
 function lengthOf({ segments }: StackChart, bar: number): string {
   return segments.reduce((sum, { values }) => sum + (values[bar] ?? 0), 0).toFixed(2);
 }

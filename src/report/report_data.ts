@@ -17,9 +17,9 @@ export interface Figures {
 export interface SnapshotFigures extends Figures {
   readonly snapshot: string;
   readonly iteration: number;
-  /** Without pages of one item. */
+  /** The same without pages of one item. */
   readonly longerPages: Partial<Figures>;
-  /** Of the generator pi, in the adversarial stage. */
+  /** Those of the generator pi, in the adversarial stage. */
   readonly piPrec1?: number | null;
   readonly piPrec2?: number | null;
 }

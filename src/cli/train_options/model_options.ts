@@ -71,7 +71,7 @@ export function addModelOptions(command: Command): Command {
     );
 }
 
-/** With --init, those that are not given are the snapshot's. */
+/** Where none of them is given, --init takes the model of the snapshot. */
 export const MODEL_OPTIONS: readonly string[] = namesOf(addModelOptions);
 
 /** The model that the options describe. */

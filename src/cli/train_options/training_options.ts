@@ -16,7 +16,7 @@ export interface ShannonOptions {
   validationUsers?: number;
 }
 
-/** Of both stages. */
+/** How both stages train. */
 export interface OptimiserOptions {
   adam: AdamKind;
   weightDecay: number;

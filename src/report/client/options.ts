@@ -25,7 +25,7 @@ export function commonOptions(theme: Theme) {
   };
 }
 
-/** Of horizontal bars: the pointer chooses a bar by its height alone. */
+/** For horizontal bars: the pointer chooses a bar by its height alone. */
 export function horizontalBarOptions(theme: Theme) {
   return {
     ...commonOptions(theme),

@@ -49,7 +49,7 @@ export function scatterConfiguration(chart: ScatterChart, theme: Theme): ChartCo
   };
 }
 
-/** Of 1, 3, 10, 30 and so on; others have their line alone. */
+/** Ticks at 1, 3, 10, 30 and so on have a label; others have their line alone. */
 function logarithmicLabel(tick: number | string): string {
   const value = Number(tick);
   const first = value / 10 ** Math.floor(Math.log10(value) + 1e-9);
