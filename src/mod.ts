@@ -33,12 +33,19 @@ export {
 export { clickRateBaseline, randomBaseline, type RankingBaseline } from "./data/baselines.ts";
 export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
 export { UserError } from "./user_error.ts";
-export { type AdapterDescription, Gpu, openGpu } from "./gpu/device.ts";
-export { type AdapterKind, fixedShapes, type KernelShapes } from "./gpu/kernel_shapes.ts";
-export { type DispatchProfile, profileProgram } from "./gpu/profiler.ts";
-export { defaultModel, defaultPwModel, type ModelConfig } from "./model/config.ts";
+export { type AdapterDescription, Gpu, type GpuOptions, openGpu } from "./gpu/device.ts";
+export { type AdapterKind, fixedShapes, type KernelShapes, kernelShapesSchema } from "./gpu/kernel_shapes.ts";
+export {
+  defaultModel,
+  defaultPwModel,
+  type LstmModelConfig,
+  type ModelConfig,
+  modelConfigSchema,
+  type PwModelConfig,
+} from "./model/config.ts";
 export { type ItemCatalogue, type ItemsShape, itemsShape, MemoryItems } from "./data/item_catalogue.ts";
 export { initialWeights, type ModelParameter } from "./model/initial_weights.ts";
+export type { RecordableModel } from "./model/model_program.ts";
 export { modelParameters, UserModel } from "./model/user_model.ts";
 export type { ParameterSpec, Weights } from "./tape/parameters.ts";
 export { type BestRecord, type BestRecords, criteria, type Criterion } from "./train/best_records.ts";
@@ -58,7 +65,7 @@ export type { TrainerState } from "./train/trainer_state.ts";
 export { Trainer } from "./train/trainer.ts";
 export { AdversarialTrainer } from "./train/adversarial_trainer.ts";
 export type { GameFigures } from "./train/sums.ts";
-export { DeviceLog } from "./batch/device_log.ts";
+export { DeviceLog, type LogCapacity } from "./batch/device_log.ts";
 export {
   gameSchema,
   readSnapshot,

@@ -9,7 +9,9 @@ import { DeviceItems } from "./device_items.ts";
 
 /** How large a log may become; buffers are made for it. */
 export interface LogCapacity {
+  /** Of all users. */
   readonly events: number;
+  /** Displayed items, of all events. */
   readonly rows: number;
   /** Distinct items that its rows show. */
   readonly items: number;
@@ -23,20 +25,36 @@ export function bitWords(count: number): number {
   return Math.ceil(count / 32);
 }
 
+/** All users' events and rows, and the items that they show. Kernels lay out a batch of it. */
 export class DeviceLog {
   readonly #arena: Arena;
+  /**
+   * What is known of the items.
+   * @internal
+   */
   readonly items: DeviceItems;
+  /** What there is room for. */
   readonly capacity: LogCapacity;
-  /** [E+1] first row, clicked row or NONE, clicks before the event and {@link GIVEN_BIT}, item clicked or NONE */
+  /**
+   * [E+1] first row, clicked row or NONE, clicks before the event and {@link GIVEN_BIT}, item clicked or NONE
+   * @internal
+   */
   readonly event: View;
   /** How many bits say which items a batch has: one for each item shown, or with one-hot items for all of the catalogue. */
   readonly itemBits: number;
-  /** [R] bit of the row's item, its place among the items that the log shows, the row's place among all sorted by item */
+  /**
+   * [R] bit of the row's item, its place among the items that the log shows, the row's place among all sorted by item
+   * @internal
+   */
   readonly row: View;
-  /** [items that the log shows] (the item, place of its first row among all rows sorted by item) */
+  /**
+   * [items that the log shows] (the item, place of its first row among all rows sorted by item)
+   * @internal
+   */
   readonly item: View;
 
   /**
+   * Uploads a log.
    * @param capacity by default, the log's own. @param tokenCounts of the catalogue that further logs are over.
    * @throws UserError when the log exceeds what a kernel can see at once.
    */
@@ -95,6 +113,7 @@ export class DeviceLog {
     this.items.write(log.items);
   }
 
+  /** Frees the GPU. */
   destroy(): void {
     this.items.destroy();
     this.#arena.destroy();

@@ -7,14 +7,19 @@ import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./texture_layout.ts";
 
 /** Names what a run was computed on; part of every run's config. */
 export interface AdapterDescription {
+  /** What its kernels are shaped for. */
   readonly kind: AdapterKind;
+  /** As the driver has it, e.g. "llvmpipe (LLVM 19.1.7, 256 bits)". */
   readonly description: string;
+  /** As the driver has it; may be empty. */
   readonly vendor: string;
+  /** As the driver has it; may be empty. */
   readonly architecture: string;
   /** Runtime that drives the adapter, e.g. "Deno/2.9.6". */
   readonly runtime: string;
 }
 
+/** How a device is opened; nothing is needed outside of tests. */
 export interface GpuOptions {
   /** The fixed kernel shapes for this kind of adapter, whatever the adapter is. For tests of both. */
   readonly shapesFor?: AdapterKind;
@@ -38,6 +43,7 @@ const WORKGROUP_BYTES = 32768;
  * and the program computes garbage. Here they are kept, and {@link Gpu.check} throws them.
  */
 export class Gpu {
+  /** What it computes on. */
   readonly adapter: AdapterDescription;
   readonly #held = new Map<GPUBuffer | GPUTexture, string>();
   readonly #errors: string[] = [];
@@ -45,6 +51,7 @@ export class Gpu {
   #shapes: KernelShapes;
   #closed = false;
 
+  /** Of a device that is open: {@link openGpu} makes one. @param maxGrid workgroups along an axis, at most. */
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
@@ -82,9 +89,11 @@ export class Gpu {
     this.#shapes = shapes;
   }
 
+  /** Where work is submitted; writes are in order with it. */
   get queue(): GPUQueue {
     return this.device.queue;
   }
+  /** Whether passes can be timed. */
   get hasTimestamps(): boolean {
     return this.device.features.has("timestamp-query");
   }
@@ -104,6 +113,7 @@ export class Gpu {
   }
 
   /**
+   * Makes a buffer that counts as live until {@link destroyBuffer}.
    * @param bytes size; at least 4 and rounded up to a multiple of 4 here.
    * @throws UserError when the adapter cannot hold a buffer of that size.
    */
@@ -115,6 +125,7 @@ export class Gpu {
     return buffer;
   }
 
+  /** Frees a buffer that was made here; does nothing when it is freed already. */
   destroyBuffer(buffer: GPUBuffer): void {
     if (this.#held.delete(buffer)) buffer.destroy();
   }
@@ -128,11 +139,12 @@ export class Gpu {
     return texture;
   }
 
+  /** Frees a texture that was made here; does nothing when it is freed already. */
   destroyTexture(texture: GPUTexture): void {
     if (this.#held.delete(texture)) texture.destroy();
   }
 
-  /** @throws UserError when a binding of that size exceeds what a kernel can see at once. */
+  /** Makes sure that kernels can see so much at once. @param what for the message. @throws UserError when a binding of that size exceeds what a kernel can see at once. */
   requireBindable(bytes: number, what: string): void {
     this.#require("maxStorageBufferBindingSize", bytes, what);
   }
@@ -169,7 +181,7 @@ export class Gpu {
     return pipeline;
   }
 
-  /** @throws Error with all that WebGPU has reported so far. Cheap: call it wherever results are read. */
+  /** Looks for errors that nobody was told. @throws Error with all that WebGPU has reported so far. Cheap: call it wherever results are read. */
   check(): void {
     if (this.#errors.length === 0) return;
     const errors = this.#errors.splice(0);

@@ -16,6 +16,10 @@ export type MatmulDirection = "forward" | "input" | "weight";
 export const matmulVariants = ["panel 64", "panel 128", "panel 256", "rows", "tiled"] as const;
 export type MatmulVariant = typeof matmulVariants[number];
 
+/**
+ * What {@link KernelShapes} must be.
+ * @internal
+ */
 export const kernelShapesSchema = z.strictObject({
   /** It also decides what stands in storage textures and uniforms. */
   kind: z.enum(["cpu", "gpu"]),
@@ -25,6 +29,7 @@ export const kernelShapesSchema = z.strictObject({
 /** Another variant may sum in another order: with other shapes, results may differ in their last bits. */
 export type KernelShapes = Readonly<z.infer<typeof kernelShapesSchema>>;
 
+/** The fixed table for a kind of adapter. */
 export function fixedShapes(kind: AdapterKind): KernelShapes {
   return { kind, matmul: {} };
 }

@@ -64,13 +64,6 @@ export async function timePasses(
   }
 }
 
-export interface DispatchProfile extends Cost {
-  readonly label: string;
-  readonly kernel: string;
-  /** Median over the repeats. */
-  readonly microseconds: number;
-}
-
 /** A dispatch, or the copies into textures that follow it. */
 export interface TimedWork extends Cost {
   readonly label: string;
@@ -106,25 +99,6 @@ export function workOf<S extends Sizes>(
       encode: { between },
     }];
   });
-}
-
-/** Times each dispatch of a program, a pass for each, and each copy. @throws Error where the adapter has no timestamps. */
-export async function profileProgram<S extends Sizes>(
-  gpu: Gpu,
-  program: Program<S>,
-  sizes: S,
-  stepOffset: number,
-  repeats = 11,
-): Promise<DispatchProfile[]> {
-  const work = workOf(program, sizes, stepOffset);
-  const times: number[][] = work.map(() => []);
-  for (let repeat = 0; repeat < repeats; repeat++) {
-    (await timePasses(gpu, work.map(({ encode }) => encode))).forEach((time, k) => times[k]?.push(time));
-  }
-  return work.map(({ encode: _, steps: __, ...what }, k) => ({
-    ...what,
-    microseconds: median(times[k] ?? []),
-  }));
 }
 
 export function median(values: readonly number[]): number {

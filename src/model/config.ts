@@ -33,10 +33,16 @@ const pwSchema = z.strictObject({
   ...common,
 });
 
-/** How the history becomes a state, and the state and an item a utility. */
+/**
+ * What a {@link ModelConfig} must be: how the history becomes a state, and the state and an item a utility.
+ * @internal
+ */
 export const modelConfigSchema = z.discriminatedUnion("encoder", [lstmSchema, pwSchema]);
-export type LstmModelConfig = z.infer<typeof lstmSchema>;
-export type PwModelConfig = z.infer<typeof pwSchema>;
+/** A model with an LSTM over all clicks. */
+export type LstmModelConfig = Extract<ModelConfig, { encoder: "lstm" }>;
+/** A model with position weights over the last clicks. */
+export type PwModelConfig = Extract<ModelConfig, { encoder: "pw" }>;
+/** What a model is; {@link defaultModel} and {@link defaultPwModel} are two. */
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
 /** @throws UserError that says what is wrong where. */
@@ -46,6 +52,7 @@ export function parseConfig<T>(schema: z.ZodType<T>, config: unknown, what: stri
   throw new UserError(`The ${what} config is not valid: ${z.prettifyError(parsed.error)}`);
 }
 
+/** The LSTM encoder's defaults. */
 export const defaultModel: LstmModelConfig = {
   encoder: "lstm",
   lstmUnits: 20,

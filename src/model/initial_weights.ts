@@ -3,8 +3,12 @@
 import { type Random, randomStream } from "../data/random.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 
+/** A parameter of a model, and its start. */
 export interface ModelParameter extends ParameterSpec {
-  /** Draws one initial value. */
+  /**
+   * Draws one initial value.
+   * @internal
+   */
   readonly initial: (random: Random) => number;
 }
 

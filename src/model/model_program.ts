@@ -26,12 +26,21 @@ export interface RecordOptions {
 }
 export const evaluating: RecordOptions = { training: false, itemDropout: 0 };
 
-/** What a program needs of a model. */
+/** What programs and evaluations need of a model. */
 export interface RecordableModel {
+  /** Where it stands. */
   readonly gpu: Gpu;
+  /** What it is. */
   readonly config: ModelConfig;
+  /**
+   * Its weights.
+   * @internal
+   */
   readonly parameters: ParameterArena;
-  /** Records the model on a tape, over the items of its batch. @returns [rows, 1] utilities */
+  /**
+   * Records the model on a tape, over the items of its batch. @returns [rows, 1] utilities
+   * @internal
+   */
   record(tape: ClickTape, options: RecordOptions): RowDot;
 }
 

@@ -34,14 +34,22 @@ export function modelParameters(items: ItemsShape, config: ModelConfig): ModelPa
  * ```
  */
 export class UserModel implements RecordableModel {
+  /** With all defaults filled in. */
   readonly config: ModelConfig;
+  /** What {@link score} reads the features of items from. */
   readonly items: ItemCatalogue;
+  /**
+   * Its weights, on the GPU.
+   * @internal
+   */
   readonly parameters: ParameterArena;
   #scorer: Scorer | undefined;
   /** Ends with the last score asked for: one at a time, as they share the scorer's buffers. */
   #scores: Promise<unknown> = Promise.resolve();
 
   /**
+   * A model of this config, with the weights of a seed or your own.
+   *
    * @param items what {@link score} reads; the weights depend on its shape alone.
    * @param initial a seed to draw the weights from, or the weights by name, [rows, columns] each.
    * @throws UserError for a config out of range, weights of another shape, or a model beyond the adapter.
@@ -60,10 +68,12 @@ export class UserModel implements RecordableModel {
     this.parameters.write("weights" in initial ? initial.weights : initialWeights(specs, initial.seed));
   }
 
+  /** Kind, count and widths of the items that it is over. */
   get shape(): ItemsShape {
     return this.items.shape;
   }
 
+  /** @internal */
   record(tape: ClickTape, options: RecordOptions): RowDot {
     return recordModel(tape, this.config, options);
   }

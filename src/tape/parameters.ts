@@ -7,10 +7,13 @@ import { readFloats } from "../gpu/readback.ts";
 import { MAX_CHUNKS } from "../gpu/sizes.ts";
 import { padded, padRows, type Tensor, unpadRows } from "./tensor.ts";
 
+/** A parameter of a model: a matrix [rows, columns]. */
 export interface ParameterSpec {
   /** Path-like, e.g. "utility/layer1/bias"; the name of the tensor in snapshots. */
   readonly name: string;
+  /** 1 for a vector. */
   readonly rows: number;
+  /** Without padding. */
   readonly columns: number;
   /** Equal parts of a row that are padded separately; 4 for the gates of an LSTM. */
   readonly groups?: number;
