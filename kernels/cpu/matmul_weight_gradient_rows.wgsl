@@ -74,17 +74,6 @@ fn gradients(m: u32, last: u32, column: u32) -> mat4x4f {
   );
 }
 
-fn store_row(chunk: u32, k: u32, column: u32, z0: vec4f, z1: vec4f, z2: vec4f, z3: vec4f) {
-  if (k >= 4u * ALL_K4) { return; }
-  var weights_at = WEIGHTS_AT / 4u + k * N4;
-  if (SECOND_K4 > 0u && k >= 4u * K4) { weights_at = SECOND_AT / 4u + (k - 4u * K4) * N4; }
-  let at = chunk * (PARTIALS / 4u) + weights_at + column;
-  put(at, z0);
-  if (column + 1u < N4) { put(at + 1u, z1); }
-  if (column + 2u < N4) { put(at + 2u, z2); }
-  if (column + 3u < N4) { put(at + 3u, z3); }
-}
-
 @compute @workgroup_size(WORKGROUP)
 fn matmul_weight_gradient_rows(@builtin(global_invocation_id) id: vec3u) {
   const COLUMN_BLOCKS = (N4 + 3u) / 4u;
@@ -142,19 +131,28 @@ fn matmul_weight_gradient_rows(@builtin(global_invocation_id) id: vec3u) {
       b3 += (d3[0] + d3[1]) + (d3[2] + d3[3]);
     }
   }
-  store_row(chunk, k, column, c00[0], c01[0], c02[0], c03[0]);
-  store_row(chunk, k + 1u, column, c00[1], c01[1], c02[1], c03[1]);
-  store_row(chunk, k + 2u, column, c00[2], c01[2], c02[2], c03[2]);
-  store_row(chunk, k + 3u, column, c00[3], c01[3], c02[3], c03[3]);
-  store_row(chunk, k + 4u, column, c10[0], c11[0], c12[0], c13[0]);
-  store_row(chunk, k + 5u, column, c10[1], c11[1], c12[1], c13[1]);
-  store_row(chunk, k + 6u, column, c10[2], c11[2], c12[2], c13[2]);
-  store_row(chunk, k + 7u, column, c10[3], c11[3], c12[3], c13[3]);
-  if (BIAS && k == 0u) {
-    let at = chunk * (PARTIALS / 4u) + BIAS_AT / 4u + column;
-    put(at, b0);
-    if (column + 1u < N4) { put(at + 1u, b1); }
-    if (column + 2u < N4) { put(at + 2u, b2); }
-    if (column + 3u < N4) { put(at + 3u, b3); }
+  // Stored in a loop: written out, 36 stores of eight lanes each are most of what llvmpipe has to compile.
+  let sums = array<vec4f, 36>(
+    c00[0], c01[0], c02[0], c03[0],
+    c00[1], c01[1], c02[1], c03[1],
+    c00[2], c01[2], c02[2], c03[2],
+    c00[3], c01[3], c02[3], c03[3],
+    c10[0], c11[0], c12[0], c13[0],
+    c10[1], c11[1], c12[1], c13[1],
+    c10[2], c11[2], c12[2], c13[2],
+    c10[3], c11[3], c12[3], c13[3],
+    b0, b1, b2, b3,
+  );
+  for (var i = 0u; i < 36u; i++) {
+    let row = k + i / 4u;
+    let own = column + i % 4u;
+    let bias = i >= 32u;
+    let there = select(row < 4u * ALL_K4, BIAS && k == 0u, bias);
+    if (own < N4 && there) {
+      var at = WEIGHTS_AT / 4u + row * N4;
+      if (SECOND_K4 > 0u && row >= 4u * K4) { at = SECOND_AT / 4u + (row - 4u * K4) * N4; }
+      if (bias) { at = BIAS_AT / 4u; }
+      put(chunk * (PARTIALS / 4u) + at + own, sums[i]);
+    }
   }
 }
