@@ -49,6 +49,15 @@ export function runCommand(command: CommandName, ...args: string[]): Promise<Com
   return outputOf(prepare(command, args));
 }
 
+/** The same with variables of its environment. */
+export function runCommandWith(
+  env: Readonly<Record<string, string>>,
+  command: CommandName,
+  ...args: string[]
+): Promise<CommandResult> {
+  return outputOf(prepare(command, args, env));
+}
+
 /** The same with a cache of its own, in a folder; those of Deno and of the driver stay. */
 export async function runCommandWithCache(
   folder: string,

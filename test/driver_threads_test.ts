@@ -1,4 +1,4 @@
-/** How many threads the software driver gets, and by what. */
+/** How many threads the software driver gets, by what, and that results do not depend on it. */
 
 import assert from "node:assert/strict";
 import { sourceOf } from "../src/data/log_source.ts";
@@ -6,6 +6,7 @@ import { threadsFor } from "../src/gpu/driver_threads.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { iterationFlops, type Trained } from "../src/train/iteration_work.ts";
+import { runCommandWith, withSmallLog } from "./command_check.ts";
 import { smallLog } from "./small_logs.ts";
 
 Deno.test("two threads a core, none for small steps, and what the user says", () => {
@@ -16,6 +17,37 @@ Deno.test("two threads a core, none for small steps, and what the user says", ()
   assert.equal(threadsFor(2, "3"), "3");
   assert.equal(threadsFor(2, "3", 1e6), "3");
 });
+
+Deno.test("the bits of a training do not depend on the driver's threads", () =>
+  withSmallLog(async (folder, data) => {
+    // The tests run without threads. Here workgroups run at once, as in a user's training.
+    const args = [
+      "--data",
+      data,
+      "--batch-size",
+      "30",
+      "--iterations",
+      "6",
+      "--validate-every",
+      "3",
+      "--no-report",
+    ];
+    const files = ["train.csv", "validation.csv", "last.safetensors"];
+    const results = [];
+    for (const threads of ["0", "8"]) {
+      const run = `${folder}/threads-${threads}`;
+      const { code, stderr } = await runCommandWith(
+        { LP_NUM_THREADS: threads },
+        "train",
+        "--save-dir",
+        run,
+        ...args,
+      );
+      assert.equal(code, 0, stderr);
+      results.push(files.map((name) => Deno.readFileSync(`${run}/${name}`)));
+    }
+    assert.deepEqual(results[0], results[1]);
+  }));
 
 Deno.test("a step's work counts its rows, its layers, its validation and its generator", () => {
   const log = smallLog(1, { users: 40, items: 20, width: 3, maxEvents: 3, maxPage: 4 });
