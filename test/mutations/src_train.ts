@@ -100,6 +100,8 @@ export const trainMutations = [
   ]),
   ...mutationsOf("src/cli/train.ts", { tests: ["train_command"], filter: "--seeds trains each seed" }, [
     ["(_, k) => options.seed + k)", "(_, k) => options.seed + 2 * k)"],
+  ]),
+  ...mutationsOf("src/cli/train_runs.ts", { tests: ["train_command"], filter: "--seeds trains each seed" }, [
     ["const config = configOfSeed(seeds, seed);", "const config = configOfSeed(seeds, seeds.seeds[0]!);"],
   ]),
   ...mutationsOf("src/run/csv_log.ts", { tests: ["csv_log"] }, [

@@ -1,0 +1,88 @@
+/** What `train` does with a run that is open, or with one for each seed, and what it says at the end. */
+
+import { makeFolder } from "../files/atomic_write.ts";
+import { OwnedFolder } from "../files/owned_folder.ts";
+import { writeReport } from "../report/write_report.ts";
+import type { RunConfig } from "../run/run_config.ts";
+import { configOfSeed, folderOfSeed, type Seeds, writeSeedsResult } from "../run/seeds_folder.ts";
+import { type Stage, stagesOf } from "../run/stages.ts";
+import type { RunContext, RunResult } from "../run/training_run.ts";
+import { reportFile } from "./output_folders.ts";
+import { attainedText, resultTable, seedsTable, spearmanText } from "./report_table.ts";
+import { EXIT_INTERRUPTED, goOn, isFinished, say } from "./run_stages.ts";
+import { quoted } from "./shell_word.ts";
+import type { Stop } from "./stop.ts";
+
+/** Begins a run, or goes on with it. @returns the exit code */
+export async function runOne(
+  context: RunContext,
+  run: OwnedFolder,
+  config: RunConfig,
+  report: boolean,
+  stop: Stop,
+): Promise<number> {
+  const results = await goOn(context, run, config, stop, print);
+  if (!isFinished(config, results)) return interrupted(run.path, where(config, results));
+  if (report) await tellReport(run.path);
+  return 0;
+}
+
+/** Trains each seed, or goes on with it where it has begun. @returns the exit code */
+export async function runSeeds(
+  context: RunContext,
+  { path }: OwnedFolder,
+  seeds: Seeds,
+  report: boolean,
+  stop: Stop,
+): Promise<number> {
+  const finished: RunResult[][] = [];
+  for (const seed of seeds.seeds) {
+    if (stop.signal.aborted) break;
+    say(`seed ${seed}`);
+    const config = configOfSeed(seeds, seed);
+    const folder = folderOfSeed(path, seed);
+    await makeFolder(folder);
+    using run = OwnedFolder.open(folder);
+    const results = await goOn(context, run, config, stop, print);
+    if (!isFinished(config, results)) break;
+    finished.push(results);
+  }
+  if (finished.length < seeds.seeds.length) {
+    return interrupted(path, `${finished.length} of ${seeds.seeds.length} seeds`);
+  }
+  stagesOf(seeds.config).forEach(({ name }, k) => {
+    console.log(`\nTest users, ${name} stage, mean +- sd over ${finished.length} seeds:`);
+    console.log(seedsTable(finished.map((results) => results[k]?.test ?? [])));
+  });
+  await writeSeedsResult(path, finished.flat());
+  console.log(`Results are in ${path}`);
+  if (report) await tellReport(path);
+  return 0;
+}
+
+async function tellReport(path: string): Promise<void> {
+  const file = reportFile(path);
+  await writeReport([path], file);
+  console.log(`The report is ${file}`);
+}
+
+function where(config: RunConfig, results: readonly RunResult[]): string {
+  const last = results.at(-1);
+  const stage = stagesOf(config).length > 1 ? ` of the ${last?.stage} stage` : "";
+  return `iteration ${last?.iteration ?? 0}${stage}`;
+}
+
+function interrupted(path: string, after: string): number {
+  say(`Stopped after ${after}; everything is saved in ${path}.`);
+  say(`Go on with: deno task train --resume ${quoted(path)}`);
+  return EXIT_INTERRUPTED;
+}
+
+function print({ test, baselines, folder }: RunResult, { heading, hasLikelihood }: Stage): void {
+  if (!test) return;
+  console.log(`\n${heading}:`);
+  console.log(resultTable(test, baselines));
+  const texts = [hasLikelihood ? attainedText(test, baselines) : undefined, spearmanText(test)];
+  for (const text of texts) if (text) console.log(text);
+  console.log(`Results are in ${folder}`);
+}
