@@ -83,9 +83,9 @@ function isFolder(path: string): boolean {
   if (!isThere(path)) return false;
   try {
     return Deno.statSync(path).isDirectory;
-  } catch {
+  } catch (error) {
     expectFile(path);
-    throw new Error(`${path} cannot be looked at, and can`);
+    throw explainFileError(error, "read", path); // it can be opened by now
   }
 }
 
