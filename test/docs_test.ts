@@ -18,6 +18,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "test:faults": "faults_test.ts: the same functions, fewer points",
   "test:soak": "soak_trend_test.ts, held_memory_test.ts: its parts",
   "test:mutations": "mutations_test.ts: that its data fit the files; each mutation runs tests of its own",
+  "test:times": "parts_test.ts: that each file of tests is in a part",
   bench: "bench_test.ts, ladder_test.ts",
   "bench:peers": "peers_test.ts",
   "bench:stability": "below: its options",
@@ -79,6 +80,7 @@ Deno.test("pages: what a program writes has its place", () => {
   const places: Readonly<Record<string, readonly string[]>> = {
     "README.md": ["bench demo", "bench peers summary"],
     "bench/README.md": ["bench", "bench growth"],
+    "test/README.md": ["test times"],
     "bench/peers.md": ["bench peers"],
     "bench/ladder.md": ladders.map(({ name }) => `ladder ${name}`),
     "bench/stability.md": ["stability yelp", "stability demo"],

@@ -1,0 +1,62 @@
+/** The parts of the tests: what each is about, and its files. A test looks that every file of tests is in one of them. */
+
+export interface Part {
+  readonly name: string;
+  readonly about: string;
+  /** Files of tests by their names, or folders, below test/. */
+  readonly files: readonly string[];
+}
+
+const named = (names: string) => names.split(" ").map((name) => `${name}_test.ts`);
+
+export const parts: readonly Part[] = [
+  {
+    name: "ops",
+    about: "every kernel and op: forward, gradients, canaries, two runs",
+    files: named(
+      "adam batch_norm layers linear lstm minimax ops other_batches panel_rungs pw tape texture_layout " +
+        "workgroup_memory",
+    ),
+  },
+  {
+    name: "kernel texts",
+    about: "their headers, constants and costs, and Tint's opinion of all of them",
+    files: named(
+      "build_kernels cost course course_formulas kernel_headers kernel_text shader_texts step_prefix",
+    ),
+  },
+  {
+    name: "training",
+    about: "whole models against float64, the adversarial stage, resuming",
+    files: named(
+      "adversarial batch broken_numbers calibration device driver_threads figures given_events held_memory " +
+        "initial_weights iterations large_catalogue log_on_disk mixed_features model other_training " +
+        "row_sparse_adam",
+    ),
+  },
+  { name: "learning", about: "what models learn, beside a reference", files: named("demo_shop learning") },
+  {
+    name: "data",
+    about: "logs, prepared data sets and their faults",
+    files: named(
+      "bad_rows baselines csv_log data_command data_impressions data_log data_log_faults data_log_laws " +
+        "data_retailrocket foreign_files foreign_laws foreign_set packed_cache packed_items packed_log paper_file " +
+        "prepared_set random ranking source_ids source_paths zstd_frames",
+    ),
+  },
+  {
+    name: "commands",
+    about: "commands as a user runs them, their files, messages and pages",
+    files: named(
+      "adversarial_command atomic_write bad_input docs explain_failure fetch file_error launch owned_folder progress " +
+        "promises report reproduce run_folder safetensors seeds_folder shell_word table train_command",
+    ),
+  },
+  { name: "benches", about: "benches, ladders and exercises", files: named("bench exercise ladder peers") },
+  { name: "corpus", about: "bad inputs, every third, and random ones", files: ["bad_inputs"] },
+  {
+    name: "faults",
+    about: "commands that are killed or meet a full disk, at some points",
+    files: named("faults mutations parts soak_trend"),
+  },
+];
