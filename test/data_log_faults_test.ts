@@ -133,7 +133,7 @@ Deno.test("log: features that cannot be used are told", async () => {
     [
       "sku,x\n1,2\n1,3\n",
       {},
-      /f\.csv: expected one row an item, found several with different values for the item "1"/,
+      /f\.csv: expected one row for each item, found several with different values for the item "1"/,
     ],
     [
       "sku,x\n1,2\n2,inf\n",
@@ -267,7 +267,7 @@ Deno.test("log: files that are not what they should be are told", async () => {
       { "log.json": `[${'{"uid": 1}'}]` },
       "log.json",
       {},
-      /log\.json: expected JSON lines \(one object a line\), found an array/,
+      /log\.json: expected JSON lines \(one object on each line\), found an array/,
     ],
     [
       { "log.json": '{"uid": 1, "sku": 2}\n' },

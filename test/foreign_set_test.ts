@@ -269,11 +269,11 @@ Deno.test("a column of a wrong type is refused, with a value of it", async () =>
 const tables: [part: string, sql: string, says: RegExp][] = [
   ["users", "FROM t LIMIT 0", /expected at least one user, found none/],
   ["items", "FROM t LIMIT 0", /expected at least one item, found none/],
-  ["pages", "FROM t LIMIT 0", /users says \d+ pages .* pages holds 0/],
+  ["pages", "FROM t LIMIT 0", /users has \d+ pages .* but pages has 0/],
   [
     "pages",
     `FROM t UNION ALL SELECT 30, 0, [1], 0, false`,
-    /expected no more pages than the \d+ that users says, found one/,
+    /expected no more than the \d+ pages that users has, found one/,
   ],
   [
     "users",

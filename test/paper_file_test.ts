@@ -152,7 +152,7 @@ for (const { name, lines, says } of faults) {
 Deno.test("readPaperFile refuses a missing file and a directory", () => {
   const folder = Deno.makeTempDirSync();
   assert.throws(() => readPaperFile(`${folder}/none.txt`), /UserError: .*none\.txt: there is no such file/);
-  assert.throws(() => readPaperFile(folder), /UserError: .*found a directory/);
+  assert.throws(() => readPaperFile(folder), /UserError: .*found a folder/);
   Deno.removeSync(folder);
 });
 

@@ -114,7 +114,7 @@ Deno.test("a set that is damaged or does not fit together is refused, with the p
   );
   await spoil(
     (f) => rewrite(f, "pages", "SELECT * FROM t LIMIT 20"),
-    /users says \d+ pages .* pages holds 20 with/,
+    /users has \d+ pages .* but pages has 20 with/,
   );
   await spoil(
     (f) => rewrite(f, "pages", "SELECT * REPLACE (99 AS clicked) FROM t"),

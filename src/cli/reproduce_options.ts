@@ -132,7 +132,7 @@ export function expectTrainUsers(data: Dataset, models: readonly ExperimentModel
     if (found >= users) continue;
     throw new UserError(
       `Expected at least ${users} train users, as many as the published batch of ${model.name} takes, found ${found} in ` +
-        `${data.source.name}. Bring more users, or leave models out with --models.`,
+        `${data.source.name}. Use data with more users, or leave models out with --models.`,
     );
   }
 }

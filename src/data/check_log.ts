@@ -88,7 +88,7 @@ function checkTokens(
       const id = token[p]!;
       if (id >= count) fail(`item ${item} has token ${id}, but there are ${count} tokens (ids start at 0)`);
       if (seen[id] === item + 1) {
-        fail(`item ${item} has token ${id} twice, expected each at most once an item`);
+        fail(`item ${item} has token ${id} twice, expected each token at most once`);
       }
       seen[id] = item + 1;
     }

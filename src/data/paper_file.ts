@@ -52,7 +52,7 @@ function readText(path: string): string {
   try {
     if (Deno.statSync(path).isDirectory) {
       throw new UserError(
-        `${path}: expected a tab-separated file, found a directory. Give the path of a file in it.`,
+        `${path}: expected a tab-separated file, found a folder. Give the path of a file in it.`,
       );
     }
     const { size } = expectFile(path);

@@ -67,7 +67,7 @@ export class PageReader {
     const [events, rows] = [userEvents.at(-1) ?? 0, userRows.at(-1) ?? 0];
     if (this.events === events && this.rows === rows) return;
     throw new UserError(
-      `${this.folder}: users says ${events} pages with ${rows} displayed items, pages holds ${this.events} with ` +
+      `${this.folder}: users has ${events} pages with ${rows} displayed items, but pages has ${this.events} with ` +
         `${this.rows}. Prepare the data again.`,
     );
   }
@@ -102,9 +102,9 @@ export class PageReader {
     const event = this.events + k;
     while (this.#user < users && event >= (userEvents[this.#user + 1] ?? 0)) this.#expectRows(rows);
     const user = this.#user;
-    if (user === users) fail(k, `no more pages than the ${userEvents.at(-1) ?? 0} that users says`, "one");
+    if (user === users) fail(k, `no more than the ${userEvents.at(-1) ?? 0} pages that users has`, "one");
     if (wholeOf(columns.user[k], users) !== user) {
-      fail(k, `user ${user} (pages are sorted by user, as many as users says)`, foundText(columns.user[k]));
+      fail(k, `user ${user} (pages are sorted by user, as many as users has)`, foundText(columns.user[k]));
     }
     const number = event - (userEvents[user] ?? 0);
     if (columns.page === ABSENT || wholeOf(columns.page[k], MOST_PAGES) === number) return;

@@ -147,7 +147,7 @@ function placeWarnings(s: Suspicion): string[] {
   if (most <= odd) return [];
   return [
     `The clicked item is in place ${s.most_place} in ${percent(most)} of the clicks (${chance} by chance): ` +
-    "either people look there first, which a reward should not be credited with, or the log was written so.",
+    "either people look there first, which is no merit of a reward, or the log was written in this order.",
   ];
 }
 
@@ -158,7 +158,7 @@ function pageWarnings(s: Suspicion): string[] {
   if ((s.pages_with_twice ?? 0) > 0) {
     warnings.push(
       `${n(s.pages_with_twice)} pages show an item twice; ${n(s.twice_clicked)} times ` +
-        "it is the clicked one: copies of a row give the click away. Keep one row an item.",
+        "it is the clicked one: repeated rows give the click away. Keep one row for each item of a page.",
     );
   }
   const one = share(s.pages_of_one, s.pages);
@@ -171,8 +171,8 @@ function pageWarnings(s: Suspicion): string[] {
   const single = share(s.users_of_one, s.users);
   if (single > 0.5) {
     warnings.push(
-      `${percent(single)} of the users have one event: nothing is known of them before it, ` +
-        "so a history helps few.",
+      `${percent(single)} of the users have one event: they have no history before it, ` +
+        "so that a model of the history helps few of them.",
     );
   }
   return warnings;

@@ -32,7 +32,7 @@ export class Engine {
       // It would take what is behind it for settings, and look for its log elsewhere.
       throw new UserError(
         `Expected a path without a ? for the prepared data, found ${workFolder}. Choose another --out: the data engine ` +
-          "works there.",
+          "cannot work in such a folder.",
       );
     }
     const file = workFolder === "" ? ":memory:" : `${workFolder}/work.duckdb`;

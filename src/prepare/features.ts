@@ -169,7 +169,7 @@ export async function checkFeatures(
   );
   if (twice) {
     throw new UserError(
-      `${path}: expected one row an item, found several with different values for the item "${twice.item_id}". ` +
+      `${path}: expected one row for each item, found several with different values for the item "${twice.item_id}". ` +
         "Keep one of them.",
     );
   }

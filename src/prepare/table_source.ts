@@ -89,8 +89,8 @@ function formatOf(path: string): Format {
   const format = ENDINGS[ending.toLowerCase()];
   if (format && !(format === "parquet" && compression)) return format;
   throw new UserError(
-    `${path}: expected a file whose name ends in .csv, .tsv, .txt, .json, .jsonl or .ndjson (with .gz or .zst behind ` +
-      "it where it is compressed), or in .parquet. Rename or convert the file.",
+    `${path}: expected a file whose name ends in .csv, .tsv, .txt, .json, .jsonl or .ndjson (and then in .gz or .zst if ` +
+      "it is compressed), or in .parquet. Rename or convert the file.",
   );
 }
 
@@ -153,7 +153,7 @@ async function columnsOf(
   );
   if (String(start ?? "").startsWith("[")) {
     throw new UserError(
-      `${path}: expected JSON lines (one object a line), found an array. Write each object on a line of its own, ` +
+      `${path}: expected JSON lines (one object on each line), found an array. Write each object on a line of its own, ` +
         "without brackets and commas around it.",
     );
   }

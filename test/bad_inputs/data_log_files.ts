@@ -209,7 +209,7 @@ export const dataLogFiles: readonly BadInput[] = [
     "JSON that is an array",
     "DIR/log.json",
     file("log.json", `[${json(ROW)}]`),
-    "expected JSON lines (one object a line), found an array",
+    "expected JSON lines (one object on each line), found an array",
   ),
   log("JSON over several lines", "DIR/log.json", file("log.json", JSON.stringify(ROW, null, 2)), "log.json"),
   log("JSON that is empty", "DIR/log.json", file("log.json", ""), "found no columns"),

@@ -98,7 +98,7 @@ export const dataLogRows: readonly BadInput[] = [
   // What is known of the items.
   features("no file", "sku,x\na,1\n", "none.csv", {}, ["--features", "DIR/none.csv"]),
   features("no column of items", "id,x\na,1\n", 'expected a column "sku" (--item)'),
-  features("an item twice", "sku,x\na,1\na,2\n", "expected one row an item"),
+  features("an item twice", "sku,x\na,1\na,2\n", "expected one row for each item"),
   features("infinity", "sku,x\na,1\nb,inf\n", "found inf"),
   features("1e39", "sku,x\na,1\nb,1e39\n", /found 1e\+?39/),
   features("NaN", "sku,x\na,1\nb,nan\n", "found nan"),
