@@ -107,7 +107,7 @@ Deno.test("a set that is damaged or does not fit together is refused, with the p
     (f) => Deno.remove(`${f}/pages.parquet`),
     /Expected pages\.parquet, or a folder pages of Parquet files/,
   );
-  await spoil((f) => Deno.truncate(`${f}/pages.parquet`, 500), /no Parquet file, or a damaged one/);
+  await spoil((f) => Deno.truncate(`${f}/pages.parquet`, 500), /not a Parquet file, or a damaged one/);
   await spoil(
     (f) => rewrite(f, "pages", 'SELECT * FROM t ORDER BY "user" DESC, page'),
     /pages\.parquet: page 1: expected user 0 \(pages are sorted by user.*found 59/,

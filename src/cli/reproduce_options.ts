@@ -64,9 +64,8 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
     )
     .option(
       "--models <names>",
-      `train only these models and those that they start from, joined by commas: ${
-        experimentModels.map((m) => m.folder).join(", ")
-      }`,
+      "train only these models and those that they start from, joined by commas: " +
+        experimentModels.map((m) => m.folder).join(", "),
       modelNames,
     )
     .option(...CALIBRATION)
