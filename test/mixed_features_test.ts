@@ -369,7 +369,7 @@ Deno.test("checkLog names what does not fit among tokens", () => {
     [tokens({ token: token.with(at, 13) }), new RegExp(`item ${item} has token 13, but there are 13 tokens`)],
     [
       tokens({ token: token.with(at + 1, token[at] ?? 0) }),
-      new RegExp(`item ${item} has token ${token[at]} twice, expected each at most once`),
+      new RegExp(`item ${item} has token ${token[at]} twice, expected each token at most once`),
     ],
     [
       { ...both, items: { ...items, values: items.values.slice(1) } },
