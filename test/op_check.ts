@@ -24,7 +24,7 @@ import { extent, MAX_CHUNKS, type Sizes } from "../src/gpu/sizes.ts";
 import { AdamState } from "../src/ops/adam.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../src/tape/parameters.ts";
 import { add, at, type Matrix, matrix } from "../src/tape/reference.ts";
-import { placesOf } from "../src/tape/tape.ts";
+import { placesOf } from "../src/tape/node.ts";
 import { floats, padRows, type Tensor, unpadRows } from "../src/tape/tensor.ts";
 
 const CANARY = 0x7a7a7a7a;

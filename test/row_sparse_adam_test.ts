@@ -16,7 +16,7 @@ import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/con
 import { UserModel } from "../src/model/user_model.ts";
 import { type AdamKind, adamRate, AdamState } from "../src/ops/adam.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../src/tape/parameters.ts";
-import { placesOf, type TouchedRows } from "../src/tape/tape.ts";
+import { placesOf, type TouchedRows } from "../src/tape/node.ts";
 import { padRows, type Tensor } from "../src/tape/tensor.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import type { TrainerState } from "../src/train/trainer_state.ts";

@@ -132,11 +132,7 @@ export class BatchBuffers {
           plan: this.plan,
           log_event: log.event,
           log_row: log.row,
-          event: whole(event),
-          event_item: whole(eventItem),
-          row: whole(row),
-          bits: whole(bits),
-          history: whole(history),
+          ...wholes({ event, event_item: eventItem, row, bits, history }),
         },
         invocations: (s) => [s.events],
         cost: (s) => ({ flops: 0, bytes: 52 * s.events + 36 * s.rows }),
@@ -145,7 +141,7 @@ export class BatchBuffers {
         kernel: rankKernel,
         label: "batch rank",
         constants: { WORDS: this.#words, HEADERS_SEEN, SLICE: WORDS },
-        views: { bits: whole(bits), ranked: whole(ranked) },
+        views: wholes({ bits, ranked }),
         invocations: () => [1],
         cost: () => ({ flops: 0, bytes: 20 * this.#words }),
       },
@@ -162,13 +158,8 @@ export class BatchBuffers {
           WORDS,
         },
         views: {
-          row: whole(row),
-          ranked: whole(ranked),
           log_item: log.item,
-          row_item: whole(rowItem),
-          slot_item: whole(slotItem),
-          slot_first: whole(slotFirst),
-          sorted: whole(sorted),
+          ...wholes({ row, ranked, row_item: rowItem, slot_item: slotItem, slot_first: slotFirst, sorted }),
         },
         invocations: (s) => [s.rows],
         cost: (s) => ({ flops: 0, bytes: 44 * s.rows }),
@@ -182,7 +173,10 @@ function apart(places: number): number {
   return SLICE_PLACES * Math.ceil(places / SLICE_PLACES);
 }
 
-/** All slices of a view. */
-function whole({ buffer, offset, size, slices }: View): View {
-  return { buffer, offset, size: size + (slices ? slices.stride * (slices.count - 1) : 0) };
+/** All slices of views. */
+function wholes(views: Readonly<Record<string, View>>): Record<string, View> {
+  const whole = ({ buffer, offset, size, slices }: View): View => {
+    return { buffer, offset, size: size + (slices ? slices.stride * (slices.count - 1) : 0) };
+  };
+  return Object.fromEntries(Object.entries(views).map(([name, view]) => [name, whole(view)]));
 }

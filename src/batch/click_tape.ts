@@ -1,7 +1,8 @@
 /** The tape over batches of clicks: ops find the batch's index arrays at it. */
 
 import type { Reference } from "../tape/reference.ts";
-import { type Call, Tape, type TapeOptions } from "../tape/tape.ts";
+import type { Call } from "../tape/node.ts";
+import { Tape, type TapeOptions } from "../tape/tape.ts";
 import type { BatchBuffers } from "./batch_buffers.ts";
 import { clickDimensions, type ClickSizes } from "./click_sizes.ts";
 import type { ReferenceBatch } from "./reference_batch.ts";

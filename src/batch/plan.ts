@@ -82,8 +82,34 @@ export class Plan {
     if (users.length > this.capacity.users) {
       throw new UserError(`Expected at most ${this.capacity.users} users a batch, got ${users.length}.`);
     }
-    const { userEvents, eventRows, eventGiven, rowItem } = log;
-    const firstUser = place * (this.capacity.users + 1);
+    const first = place * (this.capacity.users + 1);
+    const { sizes, given } = this.#putUsers(first, users, log);
+    const { events, rows, items } = sizes;
+    if (events === 0) {
+      throw new UserError(`Expected a batch with events; its ${users.length} users have none.`);
+    }
+    if (given === events) {
+      throw new UserError(
+        `Expected a batch with events to predict; all ${events} events of its ${users.length} users are given ` +
+          `as history.`,
+      );
+    }
+    const counted = events - given;
+    // A write past the end of a buffer is dropped without an error.
+    if (events > this.capacity.events || rows > this.capacity.rows || items > this.capacity.items) {
+      const { capacity } = this;
+      throw new Error(
+        `the batch (${events} events, ${rows} rows, ${items} items) exceeds its program's capacity ` +
+          `(${capacity.events}, ${capacity.rows}, ${capacity.items})`,
+      );
+    }
+    this.#headers.put(place, { sizes, counted, first }, purpose);
+    return { ...sizes, counted };
+  }
+
+  /** Sets the users' entries, and one behind them, from entry `first` on. @returns what is in the batch */
+  #putUsers(first: number, users: ArrayLike<number>, log: ClickLog): { sizes: ClickSizes; given: number } {
+    const { userEvents, eventRows, eventGiven } = log;
     if (log.userSplit.length > this.#userStamps.length) {
       this.#userStamps = new Uint32Array(2 * log.userSplit.length);
     }
@@ -94,49 +120,31 @@ export class Plan {
       const user = users[k] ?? -1;
       const from = userEvents[user];
       const to = userEvents[user + 1];
-      if (from === undefined || to === undefined) {
-        throw noSuchUser(user, userEvents.length - 1);
-      }
+      if (from === undefined || to === undefined) throw noSuchUser(user, userEvents.length - 1);
       // Rows are sorted by item with one bit each: the rows of a user who comes twice would share theirs.
-      if (this.#userStamps[user] === stamp) {
-        throw userTwice(user);
-      }
+      if (this.#userStamps[user] === stamp) throw userTwice(user);
       this.#userStamps[user] = stamp;
-      this.#entries.set([from, events, rows, 0], 4 * (firstUser + k));
+      this.#entries.set([from, events, rows, 0], 4 * (first + k));
       const [firstRow, endRow] = [eventRows[from] ?? 0, eventRows[to] ?? 0];
       events += to - from;
       if (eventGiven) { for (let e = from; e < to; e++) given += eventGiven[e] ?? 0; }
       rows += endRow - firstRow;
-      for (let r = firstRow; r < endRow; r++) {
-        const item = rowItem[r] ?? 0;
-        if (this.#itemStamps[item] !== stamp) {
-          this.#itemStamps[item] = stamp;
-          items++;
-        }
-      }
+      items += this.#newItems(log.rowItem, firstRow, endRow, stamp);
     }
-    if (events === 0) {
-      throw new UserError(`Expected a batch with events; its ${users.length} users have none.`);
+    this.#entries.set([0, events, rows, 0], 4 * (first + users.length));
+    return { sizes: { users: users.length, events, rows, items }, given };
+  }
+
+  /** How many items of these rows have not had this stamp before; now they have it. */
+  #newItems(rowItem: Uint32Array, from: number, to: number, stamp: number): number {
+    let items = 0;
+    for (let r = from; r < to; r++) {
+      const item = rowItem[r] ?? 0;
+      if (this.#itemStamps[item] === stamp) continue;
+      this.#itemStamps[item] = stamp;
+      items++;
     }
-    if (given === events) {
-      throw new UserError(
-        `Expected a batch with events to predict; all ${events} events of its ${users.length} users are given ` +
-          `as history.`,
-      );
-    }
-    this.#entries.set([0, events, rows, 0], 4 * (firstUser + users.length));
-    const sizes = { users: users.length, events, rows, items };
-    const counted = events - given;
-    // A write past the end of a buffer is dropped without an error.
-    if (events > this.capacity.events || rows > this.capacity.rows || items > this.capacity.items) {
-      const { capacity } = this;
-      throw new Error(
-        `the batch (${events} events, ${rows} rows, ${items} items) exceeds its program's capacity ` +
-          `(${capacity.events}, ${capacity.rows}, ${capacity.items})`,
-      );
-    }
-    this.#headers.put(place, { sizes, counted, first: firstUser }, purpose);
-    return { ...sizes, counted };
+    return items;
   }
 
   /** Sends the places from `first` on. */

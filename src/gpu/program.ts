@@ -162,27 +162,6 @@ async function recordDispatch<S extends Sizes>(
       throw new Error(`${where}: no binding is called ${name}; there are ${[...known].join(", ")}`);
     }
   }
-  const entries = (slice: number) =>
-    kernel.bindings.map((binding): GPUBindGroupEntry => {
-      if (binding.name === STEP) {
-        return { binding: binding.index, resource: { buffer: steps, offset: 0, size: STEP_BYTES } };
-      }
-      if (binding.name === STEPS) {
-        const size = STEP_STRIDE * constantOf(kernel, "HEADERS_SEEN", constants);
-        return { binding: binding.index, resource: { buffer: steps, offset: 0, size } };
-      }
-      const view = views[binding.name];
-      if (!view) throw new Error(`${where}: nothing is given for binding ${binding.name}`);
-      if (isTexture(view)) {
-        if (binding.kind === "read") return { binding: binding.index, resource: view.texture.createView() };
-        const { written } = view;
-        if (!written) throw new Error(`${where}: ${binding.name} stands in a texture that is only read`);
-        return { binding: binding.index, resource: { buffer: written.view.buffer, size: written.view.size } };
-      }
-      if (!isUniform(view)) gpu.requireBindable(view.size, `${label}: ${binding.name}`);
-      const offset = view.offset + slice * (view.slices?.stride ?? 0);
-      return { binding: binding.index, resource: { buffer: view.buffer, offset, size: view.size } };
-    });
   const slices = Math.max(
     1,
     ...Object.values(views).map((view) => isTexture(view) ? 1 : view.slices?.count ?? 1),
@@ -196,7 +175,12 @@ async function recordDispatch<S extends Sizes>(
   gpu.device.pushErrorScope("validation");
   const bindGroups = Array.from(
     { length: slices },
-    (_, slice) => gpu.device.createBindGroup({ label: where, layout, entries: entries(slice) }),
+    (_, slice) =>
+      gpu.device.createBindGroup({
+        label: where,
+        layout,
+        entries: kernel.bindings.map((b) => bound(gpu, steps, spec, b, slice)),
+      }),
   );
   const error = await gpu.device.popErrorScope();
   if (error) throw new Error(`${where}: ${error.message}`);
@@ -208,13 +192,34 @@ async function recordDispatch<S extends Sizes>(
     const view = views[name];
     return kind !== "read" && view && isTexture(view) ? [view] : [];
   });
-  return {
-    spec,
-    pipeline,
-    bindGroups,
-    workgroup,
-    copies,
-  };
+  return { spec, pipeline, bindGroups, workgroup, copies };
+}
+
+/** What a binding of a dispatch sees. @param slice of its views. @throws Error for a binding without a view. */
+function bound<S extends Sizes>(
+  gpu: Gpu,
+  steps: GPUBuffer,
+  { kernel, constants, views, label }: DispatchSpec<S>,
+  { name, index: binding, kind }: KernelBinding,
+  slice: number,
+): GPUBindGroupEntry {
+  if (name === STEP) return { binding, resource: { buffer: steps, offset: 0, size: STEP_BYTES } };
+  if (name === STEPS) {
+    const size = STEP_STRIDE * constantOf(kernel, "HEADERS_SEEN", constants);
+    return { binding, resource: { buffer: steps, offset: 0, size } };
+  }
+  const where = `${label} (kernel ${kernel.name})`;
+  const view = views[name];
+  if (!view) throw new Error(`${where}: nothing is given for binding ${name}`);
+  if (isTexture(view)) {
+    if (kind === "read") return { binding, resource: view.texture.createView() };
+    const { written } = view;
+    if (!written) throw new Error(`${where}: ${name} stands in a texture that is only read`);
+    return { binding, resource: { buffer: written.view.buffer, size: written.view.size } };
+  }
+  if (!isUniform(view)) gpu.requireBindable(view.size, `${label}: ${name}`);
+  const offset = view.offset + slice * (view.slices?.stride ?? 0);
+  return { binding, resource: { buffer: view.buffer, offset, size: view.size } };
 }
 
 function layoutEntry(binding: KernelBinding, memory: Memory | undefined): GPUBindGroupLayoutEntry {

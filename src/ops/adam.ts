@@ -8,7 +8,7 @@ import { bufferOf, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { Dimensions, Sizes } from "../gpu/sizes.ts";
 import { type ParameterArena, windows } from "../tape/parameters.ts";
-import { placesOf, type TouchedRows } from "../tape/tape.ts";
+import { placesOf, type TouchedRows } from "../tape/node.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 const adamKernel = kernel("adam", adamText);

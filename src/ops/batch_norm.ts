@@ -8,9 +8,10 @@ import weightGradientText from "../../kernels/batch_norm_weight_gradient.wgsl" w
 import { constantOf, type Kernel, kernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
-import { extent, MAX_CHUNKS, type Sizes } from "../gpu/sizes.ts";
+import { type Dimensions, type DimName, extent, MAX_CHUNKS, type Sizes } from "../gpu/sizes.ts";
 import { at, columnSums, type Matrix, matrix, type Reference } from "../tape/reference.ts";
-import { type Call, countedRows, expectShape, type Tape } from "../tape/tape.ts";
+import { type Call, countedRows, expectShape } from "../tape/node.ts";
+import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 const statisticsKernel = kernel("batch_norm_statistics", statisticsText);
@@ -49,11 +50,47 @@ export function batchNorm<S extends Sizes, R>(
   inputs: BatchNormInputs,
   options: { training: boolean },
 ): Tensor {
+  const norm = normOf(tape, name, inputs);
+  const { input, scale, shift, mean, variance, output } = norm;
+  const node = { op: "batch_norm", inputs: [input, scale, shift, mean, variance], output };
+  if (!options.training) {
+    return tape.record({ ...node, forward: () => runningForward(norm), reference: runningReference });
+  }
+  // One buffer for both: nobody reads forward's chunk statistics any more when backward writes its sums.
+  const chunkSums = tape.saved(`${name}/chunks`, 2 * MAX_CHUNKS, input.stride);
+  const normaliser = tape.saved(`${name}/normaliser`, 2, input.stride);
+  const training = { ...norm, chunkSums, normaliser };
+  return tape.record({
+    ...node,
+    forward: () => trainingForward(training),
+    backward: (call) => backward(training, call),
+    reference: trainingReference,
+  });
+}
+
+/** What its dispatches follow from. */
+interface Norm<S extends Sizes> extends BatchNormInputs {
+  readonly name: string;
+  readonly output: Tensor;
+  readonly dimensions: Dimensions<S>;
+  readonly rows: DimName<S>;
+  /** Which of step.size counts the rows. */
+  readonly M: number;
+  readonly N: number;
+  readonly N4: number;
+}
+
+interface TrainingNorm<S extends Sizes> extends Norm<S> {
+  /** [2 MAX_CHUNKS, N] */
+  readonly chunkSums: View;
+  /** [2, N] mean, and 1 / sqrt(variance + EPSILON) */
+  readonly normaliser: View;
+}
+
+function normOf<S extends Sizes, R>(tape: Tape<S, R>, name: string, inputs: BatchNormInputs): Norm<S> {
   const { input, scale, shift, mean, variance } = inputs;
   const N = input.columns;
-  const { dimensions } = tape;
   const rows = countedRows("batch_norm", tape, input);
-  const M = dimensions.index(rows);
   for (const parameter of [scale, shift, mean, variance]) {
     expectShape("batch_norm", parameter, 1, N);
     if (parameter.stride !== input.stride) {
@@ -65,115 +102,112 @@ export function batchNorm<S extends Sizes, R>(
       throw new Error(`batch_norm: expected ${running.name} to be a statistic`);
     }
   }
+  const { dimensions } = tape;
   const output = tape.tensor(name, rows, N, { textured: true });
-  const N4 = input.stride / 4;
-  const node = { op: "batch_norm", inputs: [input, scale, shift, mean, variance], output };
+  return { ...inputs, name, output, dimensions, rows, M: dimensions.index(rows), N, N4: input.stride / 4 };
+}
 
-  if (!options.training) {
-    const forward = (): DispatchSpec<S>[] => [{
-      kernel: runningKernel,
+function runningForward<S extends Sizes>(norm: Norm<S>): DispatchSpec<S>[] {
+  const { name, input, scale, shift, mean, variance, output, rows, M, N, N4 } = norm;
+  return [{
+    kernel: runningKernel,
+    label: `${name} forward`,
+    constants: { M, N4, EPSILON },
+    views: {
+      input: input.view,
+      scale: scale.view,
+      shift: shift.view,
+      mean: mean.view,
+      variance: variance.view,
+      output: output.view,
+    },
+    invocations: (s) => stretches(runningKernel, N4, extent(rows, s)),
+    cost: (s) => ({ flops: 3 * extent(rows, s) * N, bytes: 32 * extent(rows, s) * N4 }),
+  }];
+}
+
+function trainingForward<S extends Sizes>(norm: TrainingNorm<S>): DispatchSpec<S>[] {
+  const { name, input, scale, shift, mean, variance, output, chunkSums, normaliser } = norm;
+  const { dimensions, rows, M, N, N4 } = norm;
+  const { view, at } = window([scale, shift, mean, variance]);
+  const [SCALE_AT = 0, SHIFT_AT = 0, MEAN_AT = 0, VARIANCE_AT = 0] = at;
+  return [
+    {
+      kernel: statisticsKernel,
+      label: `${name} statistics`,
+      constants: { M, N4 },
+      views: { input: input.view, chunk_statistics: chunkSums },
+      invocations: (s) => [N4 * dimensions.chunks(s)],
+      cost: (s) => ({
+        flops: 4 * extent(rows, s) * N,
+        bytes: 16 * N4 * (extent(rows, s) + 2 * dimensions.chunks(s)),
+      }),
+    },
+    {
+      kernel: forwardKernel,
       label: `${name} forward`,
-      constants: { M, N4, EPSILON },
+      constants: { M, N4, EPSILON, MOMENTUM, SCALE_AT, SHIFT_AT, MEAN_AT, VARIANCE_AT },
       views: {
         input: input.view,
-        scale: scale.view,
-        shift: shift.view,
-        mean: mean.view,
-        variance: variance.view,
+        chunk_statistics: chunkSums,
+        parameters: view,
+        normaliser,
         output: output.view,
       },
-      invocations: (s) => stretches(runningKernel, N4, extent(rows, s)),
+      invocations: (s) => stretches(forwardKernel, N4, extent(rows, s)),
       cost: (s) => ({ flops: 3 * extent(rows, s) * N, bytes: 32 * extent(rows, s) * N4 }),
-    }];
-    return tape.record({ ...node, forward, reference: runningReference });
-  }
+    },
+  ];
+}
 
-  // One buffer for both: nobody reads forward's chunk statistics any more when backward writes its sums.
-  const chunkSums = tape.saved(`${name}/chunks`, 2 * MAX_CHUNKS, 4 * N4);
-  const normaliser = tape.saved(`${name}/normaliser`, 2, 4 * N4);
-
-  const forward = (): DispatchSpec<S>[] => {
-    const { view, at } = window([scale, shift, mean, variance]);
-    const [SCALE_AT = 0, SHIFT_AT = 0, MEAN_AT = 0, VARIANCE_AT = 0] = at;
-    return [
-      {
-        kernel: statisticsKernel,
-        label: `${name} statistics`,
-        constants: { M, N4 },
-        views: { input: input.view, chunk_statistics: chunkSums },
-        invocations: (s) => [N4 * dimensions.chunks(s)],
-        cost: (s) => ({
-          flops: 4 * extent(rows, s) * N,
-          bytes: 16 * N4 * (extent(rows, s) + 2 * dimensions.chunks(s)),
-        }),
-      },
-      {
-        kernel: forwardKernel,
-        label: `${name} forward`,
-        constants: { M, N4, EPSILON, MOMENTUM, SCALE_AT, SHIFT_AT, MEAN_AT, VARIANCE_AT },
-        views: {
-          input: input.view,
-          chunk_statistics: chunkSums,
-          parameters: view,
-          normaliser,
-          output: output.view,
-        },
-        invocations: (s) => stretches(forwardKernel, N4, extent(rows, s)),
-        cost: (s) => ({ flops: 3 * extent(rows, s) * N, bytes: 32 * extent(rows, s) * N4 }),
-      },
-    ];
-  };
-
-  const backward = (call: Call<S>): DispatchSpec<S>[] => {
-    const toScale = call.partials(scale);
-    const toShift = call.partials(shift);
-    const specs: DispatchSpec<S>[] = [{
-      kernel: weightGradientKernel,
-      label: `${name} gradient of scale and shift`,
-      constants: {
-        M,
-        N4,
-        ACCUMULATE_SCALE: toScale.accumulate,
-        ACCUMULATE_SHIFT: toShift.accumulate,
-        PARTIALS: toScale.stride,
-        SCALE_AT: toScale.at,
-        SHIFT_AT: toShift.at,
-      },
+function backward<S extends Sizes>(norm: TrainingNorm<S>, call: Call<S>): DispatchSpec<S>[] {
+  const { name, input, scale, shift, chunkSums, normaliser, dimensions, rows, M, N, N4 } = norm;
+  const toScale = call.partials(scale);
+  const toShift = call.partials(shift);
+  const specs: DispatchSpec<S>[] = [{
+    kernel: weightGradientKernel,
+    label: `${name} gradient of scale and shift`,
+    constants: {
+      M,
+      N4,
+      ACCUMULATE_SCALE: toScale.accumulate,
+      ACCUMULATE_SHIFT: toShift.accumulate,
+      PARTIALS: toScale.stride,
+      SCALE_AT: toScale.at,
+      SHIFT_AT: toShift.at,
+    },
+    views: {
+      input: input.view,
+      normaliser,
+      output_gradient: call.outputGradient(),
+      chunk_sums: chunkSums,
+      partials: toScale.view,
+    },
+    invocations: (s) => [N4 * dimensions.chunks(s)],
+    cost: (s) => ({
+      flops: 4 * extent(rows, s) * N,
+      bytes: 16 * N4 * (2 * extent(rows, s) + 4 * dimensions.chunks(s)),
+    }),
+  }];
+  const target = call.gradient(input);
+  if (target) {
+    specs.push({
+      kernel: inputGradientKernel,
+      label: `${name} gradient of input`,
+      constants: { M, N4, ELU: target.elu, ACCUMULATE: target.accumulate },
       views: {
         input: input.view,
         normaliser,
         output_gradient: call.outputGradient(),
         chunk_sums: chunkSums,
-        partials: toScale.view,
+        scale: scale.view,
+        input_gradient: target.view,
       },
-      invocations: (s) => [N4 * dimensions.chunks(s)],
-      cost: (s) => ({
-        flops: 4 * extent(rows, s) * N,
-        bytes: 16 * N4 * (2 * extent(rows, s) + 4 * dimensions.chunks(s)),
-      }),
-    }];
-    const target = call.gradient(input);
-    if (target) {
-      specs.push({
-        kernel: inputGradientKernel,
-        label: `${name} gradient of input`,
-        constants: { M, N4, ELU: target.elu, ACCUMULATE: target.accumulate },
-        views: {
-          input: input.view,
-          normaliser,
-          output_gradient: call.outputGradient(),
-          chunk_sums: chunkSums,
-          scale: scale.view,
-          input_gradient: target.view,
-        },
-        invocations: (s) => stretches(inputGradientKernel, N4, extent(rows, s)),
-        cost: (s) => ({ flops: 7 * extent(rows, s) * N, bytes: 48 * extent(rows, s) * N4 }),
-      });
-    }
-    return specs;
-  };
-
-  return tape.record({ ...node, forward, backward, reference: trainingReference });
+      invocations: (s) => stretches(inputGradientKernel, N4, extent(rows, s)),
+      cost: (s) => ({ flops: 7 * extent(rows, s) * N, bytes: 48 * extent(rows, s) * N4 }),
+    });
+  }
+  return specs;
 }
 
 /** An invocation for four columns of each stretch of the kernel's ROWS rows. */

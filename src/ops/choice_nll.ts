@@ -7,7 +7,7 @@ import { GIVEN, NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
 import { at, type Matrix, matrix } from "../tape/reference.ts";
-import { expectShape } from "../tape/tape.ts";
+import { expectShape } from "../tape/node.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { recordLoss } from "./loss.ts";
 import type { RowDot } from "./row_dot.ts";

@@ -6,7 +6,7 @@ import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickTape } from "../batch/click_tape.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { Memory, View } from "../gpu/memory.ts";
-import type { GradientTarget } from "../tape/tape.ts";
+import type { GradientTarget } from "../tape/node.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 const allKernel = kernel("embedding_gradient", allText);

@@ -4,9 +4,9 @@ import backwardText from "../../kernels/first_layer_backward.wgsl" with { type: 
 import forwardText from "../../kernels/first_layer_forward.wgsl" with { type: "text" };
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
-import { kernel } from "../gpu/kernel.ts";
+import { type Constants, kernel } from "../gpu/kernel.ts";
 import { add, at, elu, matrix, throughElu } from "../tape/reference.ts";
-import { expectShape } from "../tape/tape.ts";
+import { expectShape } from "../tape/node.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
 
 const forwardKernel = kernel("first_layer_forward", forwardText);
@@ -53,50 +53,57 @@ export function firstLayer(
     cost: (s) => ({ flops: 3 * s.rows * output.columns, bytes: 16 * N4 * (s.events + 2 * s.rows) }),
   }];
 
-  const backward = (call: ClickCall): ClickDispatch[] => {
-    const { event, ranked, slotFirst, slotItem, sorted } = tape.batch;
-    const toState = call.gradient(state);
-    const toItem = call.gradient(item);
-    if (!toState || !toItem) throw new Error(`first_layer: ${item.name} and ${state.name} must be trainable`);
-    // By distinct item, as with dense features; or a row for every item of the catalogue.
-    const touched = oneHot ? call.touches(item, "items", slotItem) : undefined;
-    const ITEMS = oneHot && !touched ? Number(item.rows) : 0;
-    const itemRows = (s: ClickSizes) => ITEMS || s.items;
-    return [{
-      kernel: backwardKernel,
-      label: `${name} gradients of both parts`,
-      constants: {
-        N4,
-        ITEMS,
-        ...dropout,
-        ACCUMULATE_STATE: toState.accumulate,
-        ACCUMULATE_ITEM: toItem.accumulate,
-      },
-      views: {
-        source: call.outputGradient(),
-        event,
-        ranked,
-        slot_first: slotFirst,
-        sorted,
-        state_gradient: toState.view,
-        item_gradient: touched?.gradient ?? toItem.view,
-      },
-      invocations: (s) => [(s.events + itemRows(s)) * Math.ceil(N4 / 4)],
-      cost: (s) => ({
-        flops: 2 * s.rows * output.columns,
-        bytes: 16 * N4 * (2 * s.rows + s.events + itemRows(s)),
-      }),
-    }];
-  };
-
   return tape.record({
     op: "first_layer",
     inputs: [item, state],
     output,
     forward,
-    backward,
+    backward: (call) => backward(tape, call, { item, state }, dropout),
     reference: reference(oneHot, itemDropout),
   });
+}
+
+function backward(
+  tape: ClickTape,
+  call: ClickCall,
+  { item, state }: FirstLayerInputs,
+  dropout: Constants,
+): ClickDispatch[] {
+  const N4 = state.stride / 4;
+  const { event, ranked, slotFirst, slotItem, sorted } = tape.batch;
+  const toState = call.gradient(state);
+  const toItem = call.gradient(item);
+  if (!toState || !toItem) throw new Error(`first_layer: ${item.name} and ${state.name} must be trainable`);
+  const table = isTable(item);
+  // By distinct item, as with dense features; or a row for every item of the catalogue.
+  const touched = table ? call.touches(item, "items", slotItem) : undefined;
+  const ITEMS = table && !touched ? Number(item.rows) : 0;
+  const itemRows = (s: ClickSizes) => ITEMS || s.items;
+  return [{
+    kernel: backwardKernel,
+    label: `${call.label} gradients of both parts`,
+    constants: {
+      N4,
+      ITEMS,
+      ...dropout,
+      ACCUMULATE_STATE: toState.accumulate,
+      ACCUMULATE_ITEM: toItem.accumulate,
+    },
+    views: {
+      source: call.outputGradient(),
+      event,
+      ranked,
+      slot_first: slotFirst,
+      sorted,
+      state_gradient: toState.view,
+      item_gradient: touched?.gradient ?? toItem.view,
+    },
+    invocations: (s) => [(s.events + itemRows(s)) * Math.ceil(N4 / 4)],
+    cost: (s) => ({
+      flops: 2 * s.rows * state.columns,
+      bytes: 16 * N4 * (2 * s.rows + s.events + itemRows(s)),
+    }),
+  }];
 }
 
 /** The largest noise of a row that keeps its item: a share of all 2^32. */

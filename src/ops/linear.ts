@@ -4,14 +4,8 @@ import type { Cost, DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
 import { type DimName, extent, type Sizes } from "../gpu/sizes.ts";
 import { at, columnSums, elu, matrix, product, type Reference, throughElu } from "../tape/reference.ts";
-import {
-  type Call,
-  countedRows,
-  expectShape,
-  partialConstants,
-  type RowDots,
-  type Tape,
-} from "../tape/tape.ts";
+import { type Call, countedRows, expectShape, partialConstants, type RowDots } from "../tape/node.ts";
+import type { Tape } from "../tape/tape.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
 import {
   matmulDispatch,
@@ -80,39 +74,16 @@ export function linear<S extends Sizes, R>(
     return dot;
   };
 
-  const forward = (call: Call<S>): DispatchSpec<S>[] => [
-    forwardProduct(call, {
-      input,
-      weights,
-      bias,
-      rows,
-      gather,
-      elu: options.elu ?? false,
-      output: output.view,
-      dot,
-    }),
+  const product = { input, weights, bias, rows, gather };
+  const forward = (call: Call<S>) => [
+    forwardProduct(call, { ...product, elu: options.elu ?? false, output: output.view, dot }),
   ];
-
-  const backward = (call: Call<S>): DispatchSpec<S>[] => {
+  const backward = (call: Call<S>) => {
     const outputGradient = call.outputGradient();
-    const specs = [weightGradient(call, { input, weights, bias, rows, gather, outputGradient })];
-    const target = call.gradient(input);
-    if (target) {
-      specs.push(matmulDispatch("input", K4, N4, extent(rows, call.capacity), call, (kernel) => ({
-        kernel,
-        label: `${call.label} gradient of input`,
-        constants: { M: call.dimensions.index(rows), K4, N4, ELU: target.elu, ACCUMULATE: target.accumulate },
-        views: {
-          output_gradient: outputGradient,
-          weights: matmulWeights(kernel, bufferOf(weights.view)),
-          input: input.view,
-          input_gradient: target.view,
-        },
-        invocations: (s) => matmulInvocations(kernel, extent(rows, s), K4),
-        cost: (s) => productCost(extent(rows, s), input, weights),
-      })));
-    }
-    return specs;
+    return [
+      weightGradient(call, { ...product, outputGradient }),
+      ...inputGradient(call, product, outputGradient),
+    ];
   };
 
   const inputs = bias ? [input, weights, bias] : [input, weights];
@@ -140,6 +111,30 @@ interface Product<S extends Sizes> {
 function productCost(m: number, input: Tensor, weights: Tensor): Cost {
   const [K4, N4] = [input.stride / 4, weights.stride / 4];
   return { flops: 2 * m * input.columns * weights.columns, bytes: 16 * (m * (K4 + N4) + 4 * K4 * N4) };
+}
+
+/** The dispatch for the gradient of the input; none where nothing below it is trainable. */
+function inputGradient<S extends Sizes>(
+  call: Call<S>,
+  { input, weights, rows }: Product<S>,
+  outputGradient: Memory,
+): DispatchSpec<S>[] {
+  const target = call.gradient(input);
+  if (!target) return [];
+  const [K4, N4] = [input.stride / 4, weights.stride / 4];
+  return [matmulDispatch("input", K4, N4, extent(rows, call.capacity), call, (kernel) => ({
+    kernel,
+    label: `${call.label} gradient of input`,
+    constants: { M: call.dimensions.index(rows), K4, N4, ELU: target.elu, ACCUMULATE: target.accumulate },
+    views: {
+      output_gradient: outputGradient,
+      weights: matmulWeights(kernel, bufferOf(weights.view)),
+      input: input.view,
+      input_gradient: target.view,
+    },
+    invocations: (s) => matmulInvocations(kernel, extent(rows, s), K4),
+    cost: (s) => productCost(extent(rows, s), input, weights),
+  }))];
 }
 
 /** A vector that each row of the output is multiplied by. */

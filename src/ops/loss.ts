@@ -10,7 +10,8 @@ import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { type Dimensions, extent, type Sizes } from "../gpu/sizes.ts";
 import type { Reference } from "../tape/reference.ts";
-import type { Call, Tape } from "../tape/tape.ts";
+import type { Call } from "../tape/node.ts";
+import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 const sumKernel = kernel("outcome_sum", sumText);

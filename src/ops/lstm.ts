@@ -9,7 +9,7 @@ import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.t
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { type ItemTokens, NONE } from "../data/click_log.ts";
 import { type Constants, kernel } from "../gpu/kernel.ts";
-import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
+import { bufferOf, type Memory, uniformIfSmall, type View } from "../gpu/memory.ts";
 import {
   add,
   at,
@@ -19,7 +19,7 @@ import {
   product as productOf,
   sigmoid,
 } from "../tape/reference.ts";
-import { expectShape } from "../tape/tape.ts";
+import { expectShape } from "../tape/node.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { fedItems } from "./click_gather.ts";
 import { embeddingGradient } from "./embedding.ts";
@@ -58,6 +58,46 @@ export interface LstmInputs {
  */
 export function lstm(tape: ClickTape, name: string, inputs: LstmInputs): Tensor {
   const { features, inputWeights, tokenTable, weights, bias } = inputs;
+  const cell = cellOf(tape, name, inputs);
+  const own = [features, inputWeights, tokenTable].filter((tensor) => tensor !== undefined);
+  return tape.record({
+    op: "lstm",
+    inputs: [...own, weights, bias],
+    output: cell.output,
+    forward: (call) => forward(cell, call),
+    backward: (call) => backward(cell, call),
+    reference: tokenTable
+      ? tokenReference(tokensOf(tape).host)
+      : features
+      ? ([x, inputs, weights, bias], batch) => reference(x, inputs, weights, bias, batch)
+      : ([inputs, weights, bias], batch) => reference(undefined, inputs, weights, bias, batch),
+  });
+}
+
+/** What its dispatches follow from. */
+interface Cell extends LstmInputs {
+  readonly tape: ClickTape;
+  readonly name: string;
+  readonly output: Tensor;
+  readonly H: number;
+  readonly H4: number;
+  /** Dense features and their weights. */
+  readonly dense: { readonly input: Tensor; readonly weights: Tensor } | undefined;
+  /** One-hot features' table, which is looked up by item. */
+  readonly lookedUp: Tensor | undefined;
+  /** [events, 4H] the products of the items that the events feed, where they are made. */
+  readonly made: View | undefined;
+  /** These, or the table that is looked up. */
+  readonly input: Memory;
+  /** [events, H] */
+  readonly cells: View;
+  /** [events, 4H] */
+  readonly gates: View;
+}
+
+/** @throws Error for shapes that do not fit. */
+function cellOf(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
+  const { features, inputWeights, tokenTable, weights, bias } = inputs;
   const H = Number(weights.rows);
   if (features && !inputWeights) throw new Error(`lstm: expected input weights for ${features.name}`);
   const dense = features && inputWeights && { input: features, weights: inputWeights };
@@ -67,103 +107,105 @@ export function lstm(tape: ClickTape, name: string, inputs: LstmInputs): Tensor 
       throw new Error(`lstm: expected ${table.name} to be a table of ${4 * H} columns`);
     }
   }
-  /** One-hot features, whose table is looked up by item. */
   const lookedUp = dense || tokenTable ? undefined : inputWeights;
   expectShape("lstm", weights, H, 4 * H);
   expectShape("lstm", bias, 1, 4 * H);
   const output = tape.tensor(name, "events", H);
-  const H4 = output.stride / 4;
-  const cell = tape.saved(`${name} cell`, "events", output.stride);
+  const cells = tape.saved(`${name} cell`, "events", output.stride);
   const gates = tape.saved(`${name} gates`, "events", 4 * output.stride);
   const made = dense || tokenTable ? tape.saved(`${name} input`, "events", 4 * output.stride) : undefined;
-  const product = lookedUp?.view ?? made;
-  if (!product) {
+  const input = lookedUp?.view ?? made;
+  if (!input) {
     throw new Error("lstm: expected features with input weights, a table of them, or a token table");
   }
-  const fed = { rows: "events", gather: fedItems(tape.batch) } as const;
+  const H4 = output.stride / 4;
+  return { ...inputs, tape, name, output, H, H4, dense, lookedUp, made, input, cells, gates };
+}
 
+/** The kernels of a cell, and how they want it. */
+function shapeOf({ tape, weights, bias, H, H4 }: Cell) {
   const onCpu = tape.options.shapes.kind === "cpu";
   const panel = onCpu && H <= PANEL_UNITS;
-  const kernels = panel ? panelKernels : loopKernels;
   /** Users of an invocation. In the loop, on a CPU adapter, weights that were read serve all of them. */
   const users = onCpu && !panel ? 4 : 1;
   const constants: Constants = panel ? { H4 } : { H4, USERS: users };
   // An invocation reads these at every event.
   const oftenRead = ({ view }: Tensor) => onCpu ? uniformIfSmall(bufferOf(view)) : bufferOf(view);
-  const recurrentWeights = panel ? bufferOf(weights.view) : oftenRead(weights);
-
-  const forward = (call: ClickCall): ClickDispatch[] => {
-    const specs: ClickDispatch[] = [{
-      kernel: kernels.forward,
-      label: `${name} forward`,
-      constants: { ...constants, TABLE: lookedUp !== undefined },
-      views: {
-        plan: tape.batch.plan,
-        event: tape.batch.event,
-        input: product,
-        weights: recurrentWeights,
-        bias: oftenRead(bias),
-        state: output.view,
-        cell,
-        gates,
-      },
-      invocations: (s) => [Math.ceil(s.users / users)],
-      cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
-    }];
-    if (!made) return specs;
-    const own = { ...call, label: `${name} input` };
-    const parts: ClickDispatch[] = [];
-    if (dense) {
-      parts.push(forwardProduct(own, { ...fed, ...dense, bias: undefined, elu: false, output: made }));
-    }
-    if (tokenTable) parts.push(tokenSum(tape, own, tokenTable, made, "events", dense !== undefined));
-    return [...parts, ...specs];
+  return {
+    kernels: panel ? panelKernels : loopKernels,
+    users,
+    constants,
+    weights: panel ? bufferOf(weights.view) : oftenRead(weights),
+    bias: oftenRead(bias),
   };
+}
 
-  const backward = (call: ClickCall): ClickDispatch[] => {
-    const gateGradient = tape.savedForProducts(`${name} gate gradient`, "events", 4 * output.stride);
-    const specs: ClickDispatch[] = [{
-      kernel: kernels.backward,
-      label: `${name} gradient of gates`,
-      constants,
-      views: {
-        plan: tape.batch.plan,
-        event: tape.batch.event,
-        weights: recurrentWeights,
-        cell,
-        gates,
-        state_gradient: call.outputGradient(),
-        gate_gradient: gateGradient,
-      },
-      invocations: (s) => [Math.ceil(s.users / users)],
-      cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
-    }];
-    const recurrent = { input: output, weights };
-    const rest = { bias, outputGradient: gateGradient };
-    if (dense) {
-      specs.push(weightGradient(call, { ...fed, ...dense, second: recurrent, ...rest }));
-    } else {
-      specs.push(weightGradient(call, { ...recurrent, rows: fed.rows, gather: undefined, ...rest }));
-    }
-    const target = lookedUp && call.gradient(lookedUp);
-    if (lookedUp && target) specs.push(embeddingGradient(tape, call, lookedUp, gateGradient, target));
-    if (tokenTable) specs.push(...tokenGradient(tape, call, tokenTable, gateGradient, "events"));
-    return specs;
-  };
+/** The rows of the input product: an item for each event. */
+function fed({ batch }: ClickTape) {
+  return { rows: "events", gather: fedItems(batch) } as const;
+}
 
-  const own = [features, inputWeights, tokenTable].filter((tensor) => tensor !== undefined);
-  return tape.record({
-    op: "lstm",
-    inputs: [...own, weights, bias],
-    output,
-    forward,
-    backward,
-    reference: tokenTable
-      ? tokenReference(tokensOf(tape).host)
-      : features
-      ? ([x, inputs, weights, bias], batch) => reference(x, inputs, weights, bias, batch)
-      : ([inputs, weights, bias], batch) => reference(undefined, inputs, weights, bias, batch),
-  });
+function forward(lstm: Cell, call: ClickCall): ClickDispatch[] {
+  const { tape, name, output, H, H4, dense, lookedUp, tokenTable, input, made, cells: cell, gates } = lstm;
+  const { kernels, users, constants, weights, bias } = shapeOf(lstm);
+  const specs: ClickDispatch[] = [{
+    kernel: kernels.forward,
+    label: `${name} forward`,
+    constants: { ...constants, TABLE: lookedUp !== undefined },
+    views: {
+      plan: tape.batch.plan,
+      event: tape.batch.event,
+      input,
+      weights,
+      bias,
+      state: output.view,
+      cell,
+      gates,
+    },
+    invocations: (s) => [Math.ceil(s.users / users)],
+    cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
+  }];
+  if (!made) return specs;
+  const own = { ...call, label: `${name} input` };
+  const parts: ClickDispatch[] = [];
+  if (dense) {
+    parts.push(forwardProduct(own, { ...fed(tape), ...dense, bias: undefined, elu: false, output: made }));
+  }
+  if (tokenTable) parts.push(tokenSum(tape, own, tokenTable, made, "events", dense !== undefined));
+  return [...parts, ...specs];
+}
+
+function backward(lstm: Cell, call: ClickCall): ClickDispatch[] {
+  const { tape, name, output, H, H4, dense, lookedUp, tokenTable, cells: cell, gates } = lstm;
+  const { kernels, users, constants, weights: recurrentWeights } = shapeOf(lstm);
+  const gateGradient = tape.savedForProducts(`${name} gate gradient`, "events", 4 * output.stride);
+  const specs: ClickDispatch[] = [{
+    kernel: kernels.backward,
+    label: `${name} gradient of gates`,
+    constants,
+    views: {
+      plan: tape.batch.plan,
+      event: tape.batch.event,
+      weights: recurrentWeights,
+      cell,
+      gates,
+      state_gradient: call.outputGradient(),
+      gate_gradient: gateGradient,
+    },
+    invocations: (s) => [Math.ceil(s.users / users)],
+    cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
+  }];
+  const recurrent = { input: output, weights: lstm.weights };
+  const rest = { bias: lstm.bias, outputGradient: gateGradient };
+  if (dense) {
+    specs.push(weightGradient(call, { ...fed(tape), ...dense, second: recurrent, ...rest }));
+  } else {
+    specs.push(weightGradient(call, { ...recurrent, rows: "events", gather: undefined, ...rest }));
+  }
+  const target = lookedUp && call.gradient(lookedUp);
+  if (lookedUp && target) specs.push(embeddingGradient(tape, call, lookedUp, gateGradient, target));
+  if (tokenTable) specs.push(...tokenGradient(tape, call, tokenTable, gateGradient, "events"));
+  return specs;
 }
 
 /** Tokens as the dense features that they stand for. */

@@ -9,7 +9,7 @@ import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { add, at, columnSums, matrix } from "../tape/reference.ts";
-import { expectShape, partialConstants } from "../tape/tape.ts";
+import { expectShape, partialConstants } from "../tape/node.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
 
 const forwardKernel = kernel("pw_state_forward", forwardText);
@@ -40,17 +40,38 @@ export function pwState(tape: ClickTape, name: string, { features, weights, bias
   expectShape("pw_state", weights, m, n);
   if (bias) expectShape("pw_state", bias, 1, F * n);
   const output = tape.tensor(name, "events", F * n);
-  const F4 = features.stride / 4;
-  const COLUMNS4 = output.stride / 4;
-  const blocks = weights.stride / 4;
-  const lagBlocks = Math.ceil(m / 4);
-  const TANH = bias !== undefined;
-  const sizes = { LAGS: m, WEIGHTINGS: n, COLUMNS4, TANH };
+  const state: PwState = { tape, name, features, weights, bias, output };
+  return tape.record({
+    op: "pw_state",
+    inputs: bias ? [features, weights, bias] : [features, weights],
+    output,
+    forward: () => forward(state),
+    backward: (call) => backward(state, call),
+    reference,
+  });
+}
 
-  const forward = (): ClickDispatch[] => [{
+/** What its dispatches follow from. */
+interface PwState extends PwStateInputs {
+  readonly tape: ClickTape;
+  readonly name: string;
+  readonly output: Tensor;
+}
+
+function sizesOf({ features, weights, bias, output }: PwState) {
+  const [F, F4, COLUMNS4] = [features.columns, features.stride / 4, output.stride / 4];
+  const [m, n, blocks] = [Number(weights.rows), weights.columns, weights.stride / 4];
+  const TANH = bias !== undefined;
+  return { F, F4, COLUMNS4, m, n, blocks, TANH, constants: { LAGS: m, WEIGHTINGS: n, COLUMNS4, TANH } };
+}
+
+function forward(state: PwState): ClickDispatch[] {
+  const { tape, name, features, weights, bias, output } = state;
+  const { F, F4, COLUMNS4, m, n, constants } = sizesOf(state);
+  return [{
     kernel: forwardKernel,
     label: `${name} forward`,
-    constants: { F4, ...sizes },
+    constants: { F4, ...constants },
     views: {
       event: tape.batch.event,
       history: tape.batch.history,
@@ -62,48 +83,47 @@ export function pwState(tape: ClickTape, name: string, { features, weights, bias
     invocations: (s) => [s.events * F4],
     cost: (s) => ({ flops: 2 * s.events * m * F * n, bytes: 16 * s.events * (F4 + COLUMNS4) }),
   }];
+}
 
-  const backward = (call: ClickCall): ClickDispatch[] => {
-    const { event, history } = tape.batch;
-    const output_gradient = call.outputGradient();
-    const products = tape.saved(`${name} products`, "events", m * weights.stride);
-    const toWeights = call.partials(weights);
-    const toBias = bias && call.partials(bias);
-    if (toBias && toBias.accumulate !== toWeights.accumulate) {
-      throw new Error(`${name}: ${bias.name} and ${weights.name} must be used together`);
-    }
-    return [
-      {
-        kernel: backwardKernel,
-        label: `${name} gradient by event`,
-        constants: { F, F4, ...sizes },
-        views: { event, history, features: features.view, state: output.view, output_gradient, products },
-        invocations: (s) => [s.events * lagBlocks * blocks],
-        cost: (s) => ({
-          flops: 2 * s.events * m * F * n,
-          bytes: 16 * s.events * (F4 + COLUMNS4 + m * blocks),
-        }),
+function backward(state: PwState, call: ClickCall): ClickDispatch[] {
+  const { tape, name, features, weights, bias, output } = state;
+  const { F, F4, COLUMNS4, m, n, blocks, TANH, constants } = sizesOf(state);
+  const { event, history } = tape.batch;
+  const output_gradient = call.outputGradient();
+  const products = tape.saved(`${name} products`, "events", m * weights.stride);
+  const toWeights = call.partials(weights);
+  const toBias = bias && call.partials(bias);
+  if (toBias && toBias.accumulate !== toWeights.accumulate) {
+    throw new Error(`${name}: ${bias.name} and ${weights.name} must be used together`);
+  }
+  return [
+    {
+      kernel: backwardKernel,
+      label: `${name} gradient by event`,
+      constants: { F, F4, ...constants },
+      views: { event, history, features: features.view, state: output.view, output_gradient, products },
+      invocations: (s) => [s.events * Math.ceil(m / 4) * blocks],
+      cost: (s) => ({
+        flops: 2 * s.events * m * F * n,
+        bytes: 16 * s.events * (F4 + COLUMNS4 + m * blocks),
+      }),
+    },
+    {
+      kernel: weightKernel,
+      label: `${name} gradient of weights`,
+      constants: {
+        ...constants,
+        ACCUMULATE: toWeights.accumulate,
+        ...partialConstants(toWeights, toBias),
       },
-      {
-        kernel: weightKernel,
-        label: `${name} gradient of weights`,
-        constants: {
-          ...sizes,
-          ACCUMULATE: toWeights.accumulate,
-          ...partialConstants(toWeights, toBias),
-        },
-        views: { history, products, state: output.view, output_gradient, partials: toWeights.view },
-        invocations: (s) => [m * blocks + (TANH ? COLUMNS4 : 0), tape.dimensions.chunks(s)],
-        cost: (s) => ({
-          flops: s.events * (m * n + (TANH ? 4 * F * n : 0)),
-          bytes: 16 * s.events * (m * blocks + (TANH ? 2 * COLUMNS4 : 0)),
-        }),
-      },
-    ];
-  };
-
-  const inputs = bias ? [features, weights, bias] : [features, weights];
-  return tape.record({ op: "pw_state", inputs, output, forward, backward, reference });
+      views: { history, products, state: output.view, output_gradient, partials: toWeights.view },
+      invocations: (s) => [m * blocks + (TANH ? COLUMNS4 : 0), tape.dimensions.chunks(s)],
+      cost: (s) => ({
+        flops: s.events * (m * n + (TANH ? 4 * F * n : 0)),
+        bytes: 16 * s.events * (m * blocks + (TANH ? 2 * COLUMNS4 : 0)),
+      }),
+    },
+  ];
 }
 
 /** The items of the last m clicks before every event, the most recent first. */

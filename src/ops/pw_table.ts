@@ -16,9 +16,10 @@ import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.t
 import { MAX_CHUNKS } from "../gpu/sizes.ts";
 import { NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
-import type { View } from "../gpu/memory.ts";
+import type { Memory, View } from "../gpu/memory.ts";
+import type { Cost } from "../gpu/program.ts";
 import { add, at, columnSums, matrix } from "../tape/reference.ts";
-import { expectShape, partialConstants } from "../tape/tape.ts";
+import { expectShape, type GradientTarget, partialConstants } from "../tape/node.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
 import { touchedEmbeddingGradient } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
@@ -52,11 +53,42 @@ export interface PwTableInputs {
  * features, without the state. At most 2 E m n N flops forward, twice that backward; with tanh 2 I n N more each way.
  * @throws Error for shapes that do not fit.
  */
-export function pwTable(
-  tape: ClickTape,
-  name: string,
-  { table, weights, layerBias, itemBias }: PwTableInputs,
-): Tensor {
+export function pwTable(tape: ClickTape, name: string, inputs: PwTableInputs): Tensor {
+  const { table, weights, layerBias, itemBias } = inputs;
+  const sum = sumOf(tape, name, inputs);
+  return tape.record({
+    op: "pw_table",
+    inputs: itemBias ? [table, weights, layerBias, itemBias] : [table, weights, layerBias],
+    output: sum.output,
+    forward: () => forward(sum),
+    backward: (call) => backward(sum, call),
+    reference: reference(sum.BY_EVENT),
+  });
+}
+
+/** What its dispatches follow from. */
+interface TableSum extends PwTableInputs {
+  readonly tape: ClickTape;
+  readonly name: string;
+  readonly output: Tensor;
+  /** The table has a row for each event, not for each item. */
+  readonly BY_EVENT: boolean;
+  readonly TANH: boolean;
+  /** With tanh. */
+  readonly window: Window | undefined;
+  readonly coefficient: Memory;
+  readonly I: number;
+  readonly m: number;
+  readonly n: number;
+  readonly N: number;
+  readonly N4: number;
+  /** Vectors of four that the weights of a lag take. */
+  readonly blocks: number;
+}
+
+/** @throws Error for shapes that do not fit. */
+function sumOf(tape: ClickTape, name: string, inputs: PwTableInputs): TableSum {
+  const { table, weights, layerBias, itemBias } = inputs;
   const m = Number(weights.rows);
   const n = weights.columns;
   const N = layerBias.columns;
@@ -76,126 +108,160 @@ export function pwTable(
     isTable(itemBias);
   }
   const output = tape.tensor(name, "events", N);
-  const N4 = output.stride / 4;
-  const blocks = weights.stride / 4;
-  const TANH = itemBias !== undefined;
-  const sizes = { N4, LAGS: m, WEIGHTINGS: n, TANH };
   const window = itemBias && windowOf(tape, name, { table, weights, layerBias, itemBias });
   const coefficient = window?.coefficient ?? weights.view;
-  const perEvent = { flops: 2 * m * n * N, bytes: 16 * ((n + 1) * N4 + (TANH ? m * blocks : 0)) };
+  const flags = { BY_EVENT, TANH: itemBias !== undefined };
+  const widths = { I, m, n, N, N4: output.stride / 4, blocks: weights.stride / 4 };
+  return { ...inputs, tape, name, output, window, coefficient, ...flags, ...widths };
+}
 
-  const forward = (): ClickDispatch[] => {
-    const { event, history } = tape.batch;
-    return [
-      ...(window?.forward() ?? []),
-      {
-        kernel: forwardKernel,
-        label: `${name} forward`,
-        constants: { ...sizes, BY_EVENT },
-        views: {
-          event,
-          history,
-          table: table.view,
-          coefficient,
-          bias: window?.base ?? layerBias.view,
-          output: output.view,
-        },
-        invocations: (s) => [Math.ceil(s.events / 4) * N4],
-        cost: (s) => ({ flops: s.events * perEvent.flops, bytes: s.events * perEvent.bytes }),
-      },
-    ];
-  };
+function constantsOf({ N4, m, n, TANH }: TableSum) {
+  return { N4, LAGS: m, WEIGHTINGS: n, TANH };
+}
 
-  const backward = (call: ClickCall): ClickDispatch[] => {
-    const { event, history } = tape.batch;
-    const output_gradient = call.outputGradient();
-    const parts = TANH ? 2 : 1;
-    const products = tape.saved(`${name} products`, "events", parts * m * weights.stride);
-    const sums = tape.saved(`${name} gradient sums`, MAX_CHUNKS, output.stride);
-    // One row more with tanh: the total over all events.
-    const row = n * N4 + (TANH ? blocks : 0);
-    const rows = tape.options.capacity.events + (TANH ? 1 : 0);
-    const toWeights = call.partials(weights);
-    const toBias = call.partials(layerBias);
-    const toTable = call.gradient(table);
-    if (toBias.accumulate !== toWeights.accumulate) {
-      throw new Error(`${name}: ${layerBias.name} and ${weights.name} must be used together`);
-    }
-    if (!toTable) throw new Error(`pw_table: ${table.name} must be trainable`);
-    const source = BY_EVENT
-      ? toTable.view
-      : tape.options.arena.allocate(`${name} gradient of clicks`, 16 * rows * row);
-    const specs: ClickDispatch[] = [
-      {
-        kernel: backwardKernel,
-        label: `${name} gradient by event`,
-        constants: { ...sizes, BY_EVENT },
-        views: { event, history, table: table.view, coefficient, output_gradient, products },
-        invocations: (s) => [s.events * Math.ceil(m / 4) * blocks],
-        cost: (s) => ({ flops: s.events * perEvent.flops, bytes: s.events * perEvent.bytes }),
+/** What an event costs to sum. */
+function perEvent({ m, n, N, N4, blocks, TANH }: TableSum): Cost {
+  return { flops: 2 * m * n * N, bytes: 16 * ((n + 1) * N4 + (TANH ? m * blocks : 0)) };
+}
+
+function forward(sum: TableSum): ClickDispatch[] {
+  const { tape, name, table, layerBias, output, window, coefficient, BY_EVENT, N4 } = sum;
+  const { event, history } = tape.batch;
+  const each = perEvent(sum);
+  return [
+    ...(window?.forward() ?? []),
+    {
+      kernel: forwardKernel,
+      label: `${name} forward`,
+      constants: { ...constantsOf(sum), BY_EVENT },
+      views: {
+        event,
+        history,
+        table: table.view,
+        coefficient,
+        bias: window?.base ?? layerBias.view,
+        output: output.view,
       },
-      {
-        kernel: weightKernel,
-        label: `${name} gradient of weights`,
-        constants: {
-          ...sizes,
-          ACCUMULATE: toWeights.accumulate,
-          ...partialConstants(toWeights, toBias),
-        },
-        views: { history, products, output_gradient, partials: toWeights.view, sums },
-        invocations: (s) => [m * blocks + N4, tape.dimensions.chunks(s)],
-        cost: (s) => ({ flops: s.events * (m * n + N), bytes: 16 * s.events * (m * blocks + N4) }),
+      invocations: (s) => [Math.ceil(s.events / 4) * N4],
+      cost: (s) => ({ flops: s.events * each.flops, bytes: s.events * each.bytes }),
+    },
+  ];
+}
+
+function backward(sum: TableSum, call: ClickCall): ClickDispatch[] {
+  const { tape, name, table, BY_EVENT, TANH, n, N4, blocks } = sum;
+  const toTable = call.gradient(table);
+  if (!toTable) throw new Error(`pw_table: ${table.name} must be trainable`);
+  // One row more with tanh: the total over all events.
+  const row = n * N4 + (TANH ? blocks : 0);
+  const rows = tape.options.capacity.events + (TANH ? 1 : 0);
+  const source = BY_EVENT
+    ? toTable.view
+    : tape.options.arena.allocate(`${name} gradient of clicks`, 16 * rows * row);
+  const specs = eventGradients(sum, call, source, BY_EVENT && toTable.accumulate, row);
+  if (BY_EVENT) return specs;
+  // With tanh every item of the catalogue has a gradient.
+  const touched = TANH ? undefined : touchedEmbeddingGradient(tape, call, table, source);
+  return [...specs, ...(touched ? [touched] : itemGradients(sum, call, source, toTable))];
+}
+
+/** The dispatches for the gradients by event, by weight, and by click. @param source where those by click go */
+function eventGradients(
+  sum: TableSum,
+  call: ClickCall,
+  source: Memory,
+  ACCUMULATE: boolean,
+  row: number,
+): ClickDispatch[] {
+  const { tape, name, table, weights, layerBias, output, coefficient, BY_EVENT, TANH, m, n, N, N4, blocks } =
+    sum;
+  const { event, history } = tape.batch;
+  const each = perEvent(sum);
+  const constants = constantsOf(sum);
+  const output_gradient = call.outputGradient();
+  const products = tape.saved(`${name} products`, "events", (TANH ? 2 : 1) * m * weights.stride);
+  const sums = tape.saved(`${name} gradient sums`, MAX_CHUNKS, output.stride);
+  const toWeights = call.partials(weights);
+  const toBias = call.partials(layerBias);
+  if (toBias.accumulate !== toWeights.accumulate) {
+    throw new Error(`${name}: ${layerBias.name} and ${weights.name} must be used together`);
+  }
+  return [
+    {
+      kernel: backwardKernel,
+      label: `${name} gradient by event`,
+      constants: { ...constants, BY_EVENT },
+      views: { event, history, table: table.view, coefficient, output_gradient, products },
+      invocations: (s) => [s.events * Math.ceil(m / 4) * blocks],
+      cost: (s) => ({ flops: s.events * each.flops, bytes: s.events * each.bytes }),
+    },
+    {
+      kernel: weightKernel,
+      label: `${name} gradient of weights`,
+      constants: {
+        ...constants,
+        ACCUMULATE: toWeights.accumulate,
+        ...partialConstants(toWeights, toBias),
       },
-      {
-        kernel: historyKernel,
-        label: `${name} gradient of clicks`,
-        constants: { ...sizes, BY_EVENT, ACCUMULATE: BY_EVENT && toTable.accumulate },
-        views: { event, history, coefficient, output_gradient, products, sums, output: source },
-        invocations: (s) => [TANH ? (s.events + 1) * (N4 + 1) * blocks : s.events * N4 * blocks],
-        cost: (s) => ({ flops: s.events * perEvent.flops, bytes: s.events * (perEvent.bytes + 16 * row) }),
-      },
-    ];
-    if (BY_EVENT) return specs;
-    // With tanh every item of the catalogue has a gradient.
-    const touched = TANH ? undefined : touchedEmbeddingGradient(tape, call, table, source);
-    if (touched) return [...specs, touched];
-    const { ranked, slotFirst, sorted, row: rowTable } = tape.batch;
-    const byItem = { source, ranked, slot_first: slotFirst, sorted, row: rowTable };
+      views: { history, products, output_gradient, partials: toWeights.view, sums },
+      invocations: (s) => [m * blocks + N4, tape.dimensions.chunks(s)],
+      cost: (s) => ({ flops: s.events * (m * n + N), bytes: 16 * s.events * (m * blocks + N4) }),
+    },
+    {
+      kernel: historyKernel,
+      label: `${name} gradient of clicks`,
+      constants: { ...constants, BY_EVENT, ACCUMULATE },
+      views: { event, history, coefficient, output_gradient, products, sums, output: source },
+      invocations: (s) => [TANH ? (s.events + 1) * (N4 + 1) * blocks : s.events * N4 * blocks],
+      cost: (s) => ({ flops: s.events * each.flops, bytes: s.events * (each.bytes + 16 * row) }),
+    },
+  ];
+}
+
+/** The dispatches that sum the gradients of clicks by item: for the table, and with tanh for the items' biases. */
+function itemGradients(
+  { tape, name, table, itemBias, TANH, I, n, N, N4, blocks }: TableSum,
+  call: ClickCall,
+  source: Memory,
+  toTable: GradientTarget,
+): ClickDispatch[] {
+  const { ranked, slotFirst, sorted, row } = tape.batch;
+  const byItem = { source, ranked, slot_first: slotFirst, sorted, row };
+  const specs: ClickDispatch[] = [{
+    kernel: tableKernel,
+    label: `${name} gradient of ${table.name}`,
+    constants: { N4, WEIGHTINGS: n, ITEMS: I, TANH, ACCUMULATE: toTable.accumulate },
+    views: { ...byItem, item_bias: itemBias?.view ?? table.view, output: toTable.view },
+    invocations: () => [I * blocks * N4],
+    cost: (s) => ({ flops: (s.events + (TANH ? 2 * I : 0)) * n * N, bytes: 16 * (s.events + I) * n * N4 }),
+  }];
+  const toItemBias = itemBias && call.gradient(itemBias);
+  if (itemBias && toItemBias) {
     specs.push({
-      kernel: tableKernel,
-      label: `${name} gradient of ${table.name}`,
-      constants: { N4, WEIGHTINGS: n, ITEMS: I, TANH, ACCUMULATE: toTable.accumulate },
-      views: { ...byItem, item_bias: itemBias?.view ?? table.view, output: toTable.view },
-      invocations: () => [I * blocks * N4],
-      cost: (s) => ({ flops: (s.events + (TANH ? 2 * I : 0)) * n * N, bytes: 16 * (s.events + I) * n * N4 }),
+      kernel: itemBiasKernel,
+      label: `${name} gradient of ${itemBias.name}`,
+      constants: { N4, WEIGHTINGS: n, ITEMS: I, ACCUMULATE: toItemBias.accumulate },
+      views: { ...byItem, item_bias: itemBias.view, table: table.view, output: toItemBias.view },
+      invocations: () => [I * blocks],
+      cost: (s) => ({
+        flops: (2 * I * N + s.events) * n,
+        bytes: 16 * (I * n * N4 + (s.events + 2 * I) * blocks),
+      }),
     });
-    const toItemBias = itemBias && call.gradient(itemBias);
-    if (itemBias && toItemBias) {
-      specs.push({
-        kernel: itemBiasKernel,
-        label: `${name} gradient of ${itemBias.name}`,
-        constants: { N4, WEIGHTINGS: n, ITEMS: I, ACCUMULATE: toItemBias.accumulate },
-        views: { ...byItem, item_bias: itemBias.view, table: table.view, output: toItemBias.view },
-        invocations: () => [I * blocks],
-        cost: (s) => ({
-          flops: (2 * I * N + s.events) * n,
-          bytes: 16 * (I * n * N4 + (s.events + 2 * I) * blocks),
-        }),
-      });
-    }
-    return specs;
-  };
+  }
+  return specs;
+}
 
-  const inputs = itemBias ? [table, weights, layerBias, itemBias] : [table, weights, layerBias];
-  return tape.record({ op: "pw_table", inputs, output, forward, backward, reference: reference(BY_EVENT) });
+interface Window {
+  /** [events, 3 m n] */
+  readonly coefficient: View;
+  /** [1, N] */
+  readonly base: View;
+  forward(): ClickDispatch[];
 }
 
 /** What tanh needs before the look-up: the sum over the catalogue, and how each click of an event changes it. */
-function windowOf(tape: ClickTape, name: string, inputs: Required<PwTableInputs>): {
-  coefficient: View;
-  base: View;
-  forward(): ClickDispatch[];
-} {
+function windowOf(tape: ClickTape, name: string, inputs: Required<PwTableInputs>): Window {
   const { table, weights, layerBias, itemBias } = inputs;
   const [m, n, I] = [Number(weights.rows), weights.columns, Number(table.rows)];
   const N4 = layerBias.stride / 4;

@@ -8,14 +8,8 @@ import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { type Dimensions, extent, type Sizes } from "../gpu/sizes.ts";
 import { at, columnSums, matrix, product, type Reference } from "../tape/reference.ts";
-import {
-  type Call,
-  countedRows,
-  expectShape,
-  partialConstants,
-  type RowDots,
-  type Tape,
-} from "../tape/tape.ts";
+import { type Call, countedRows, expectShape, partialConstants, type RowDots } from "../tape/node.ts";
+import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 const forwardKernel = kernel("row_dot_forward", forwardText);

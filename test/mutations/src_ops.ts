@@ -102,8 +102,8 @@ export const opMutations = [
   ]),
   ...mutationsOf("src/batch/plan.ts", { tests: ["batch", "given_events"] }, [
     [
-      "this.#entries.set([from, events, rows, 0], 4 * (firstUser + k));",
-      "this.#entries.set([from, rows, events, 0], 4 * (firstUser + k));",
+      "this.#entries.set([from, events, rows, 0], 4 * (first + k));",
+      "this.#entries.set([from, rows, events, 0], 4 * (first + k));",
     ],
     ["const counted = events - given;", "const counted = events;"],
   ]),

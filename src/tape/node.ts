@@ -1,0 +1,123 @@
+/** What an op is to the tape: a node, what the tape asks of it, and what it is given. */
+
+import type { Constants } from "../gpu/kernel.ts";
+import type { ShapeChoice } from "../gpu/kernel_shapes.ts";
+import type { Memory, View } from "../gpu/memory.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
+import { type Dim, type Dimensions, type DimName, extent, type Sizes } from "../gpu/sizes.ts";
+import type { Reference } from "./reference.ts";
+import { shapeText, type Tensor } from "./tensor.ts";
+
+/** What an op's forward and backward are given. */
+export interface Call<S extends Sizes> extends ShapeChoice {
+  readonly label: string;
+  readonly dimensions: Dimensions<S>;
+  /** The largest batch. */
+  readonly capacity: S;
+  /** The gradient of the output (of what went into its activation), to read. Only for a trainable output. */
+  outputGradient(): Memory;
+  /** Where to write the gradient of an input; undefined when nothing below it is trainable. */
+  gradient(input: Tensor): GradientTarget | undefined;
+  /** Where to write partial sums of the gradient of a parameter that all rows of the batch add to. */
+  partials(parameter: Tensor): PartialTarget;
+  /**
+   * Where to write the gradient of a table by touched row instead: for an op of which a batch touches only some rows.
+   * Undefined when the whole gradient is wanted. @param list see {@link TouchedRows}
+   */
+  touches(table: Tensor, count: Places<S>, list: View): TouchedRows<S> | undefined;
+  /** For a binding that a kernel writes only with constants that are off. */
+  readonly unwritten: View;
+}
+
+/**
+ * How many places a list has: one of the batch's sizes, or a bound that follows from them. Up to a bound the op writes NONE
+ * to all places past the touched rows, so that Adam, which has as many invocations, finds nothing there.
+ */
+export type Places<S extends Sizes> = DimName<S> | {
+  readonly of: (sizes: S) => number;
+  /** Of the largest batch. */
+  readonly most: number;
+};
+
+export function placesOf<S extends Sizes>(places: Places<S>, sizes: S): number {
+  return typeof places === "object" ? places.of(sizes) : extent(places, sizes);
+}
+
+/** The rows of a table that a batch touches, and their gradients. */
+export interface TouchedRows<S extends Sizes> {
+  readonly count: Places<S>;
+  /** [count] u32: a row of the table, each at most once, or NONE */
+  readonly list: View;
+  /** [count, N] */
+  readonly gradient: View;
+}
+
+export interface GradientTarget {
+  readonly view: Memory;
+  /** Another consumer has written before: add to what is there. */
+  readonly accumulate: boolean;
+  /** Multiply by ELU' of the input's value. */
+  readonly elu: boolean;
+}
+
+export interface PartialTarget {
+  readonly view: View;
+  /** Floats from one chunk's sums to the next. */
+  readonly stride: number;
+  /** The parameter's first float among a chunk's sums. */
+  readonly at: number;
+  readonly accumulate: boolean;
+}
+
+/** Products of a row with one vector, in parts: the columns of each of `panels` equal parts of the row. */
+export interface RowDots {
+  /** [rows, panels] f32, rows padded to whole vectors */
+  readonly view: View;
+  readonly panels: number;
+}
+
+/** R: what an f64 reference reads of a batch. */
+export interface Node<S extends Sizes, R> {
+  /** The op's name. */
+  readonly op: string;
+  readonly inputs: readonly Tensor[];
+  readonly output: Tensor;
+  /** Inputs that its matrix products read many times over; and the output, if they read its gradient so. */
+  readonly rereads?: readonly Tensor[];
+  forward(call: Call<S>): DispatchSpec<S>[];
+  /**
+   * Asks the op to multiply each row of its output by `weights` [1, N] as well, while the row is in registers.
+   * Undefined, or absent, where the op does not do that.
+   */
+  dotRows?(weights: Tensor): RowDots | undefined;
+  /** Absent for an op without a gradient. Runs only when the output is trainable. */
+  backward?(call: Call<S>): DispatchSpec<S>[];
+  /** The same in f64 on the CPU. */
+  readonly reference: Reference<R>;
+}
+
+/** The constants of a kernel that writes partial sums. */
+export function partialConstants(weights: PartialTarget, bias?: PartialTarget): Constants {
+  return { PARTIALS: weights.stride, WEIGHTS_AT: weights.at, BIAS_AT: bias?.at ?? 0 };
+}
+
+/** The dimension that counts the rows of an op's input. @throws Error for a fixed number of rows. */
+export function countedRows<S extends Sizes>(
+  op: string,
+  { dimensions }: { readonly dimensions: Dimensions<S> },
+  input: Tensor,
+): DimName<S> {
+  if (typeof input.rows === "string") return dimensions.named(input.rows);
+  throw new Error(
+    `${op}: expected ${input.name} to have a row for each part of the batch, got ${shapeText(input)}`,
+  );
+}
+
+/** @throws Error that names the op, what it expected and what it got. */
+export function expectShape(op: string, tensor: Tensor, rows: Dim, columns: number): void {
+  if (tensor.rows !== rows || tensor.columns !== columns) {
+    throw new Error(
+      `${op}: expected ${tensor.name} to be [${rows}, ${columns}], but got ${shapeText(tensor)}`,
+    );
+  }
+}
