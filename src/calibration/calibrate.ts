@@ -1,6 +1,6 @@
 /**
- * Fits kernel shapes to the adapter: times the variants of each product against that of the fixed table, which stays
- * unless another is clearly faster, twice.
+ * Fits kernel shapes to the adapter. It times the variants of each product beside that of the fixed table. Another one is
+ * taken only if it is clearly faster in two comparisons.
  */
 
 import type { MatmulVariant } from "../gpu/kernel_shapes.ts";
@@ -37,10 +37,13 @@ export interface Calibration {
 export const BUDGET = 2300;
 /** The share of the fixed variant's time that another must save. */
 export const MARGIN = 0.1;
-/** Rounds in turn of all variants, then of the fixed one and the fastest: one of several is fastest by chance, too. */
+/**
+ * Rounds of the first comparison, of all variants, and of the second, of the fixed one and the fastest: of several
+ * variants one is the fastest by chance, too.
+ */
 const ROUNDS = { first: 5, again: 9 };
 
-/** Shares of the budget: what a kernel of a sort that was not compiled yet may take, and what timing takes. */
+/** Shares of the budget: for the first kernel of a sort, which nothing is known of, and for timing. */
 const SHARE = { unknown: 0.65, timing: 0.1 };
 
 interface Ready<P> {

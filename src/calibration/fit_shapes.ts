@@ -39,7 +39,7 @@ export async function fitShapes(
   }
 }
 
-/** Undefined for a batch that cannot be: the training says what is wrong with it. */
+/** Undefined where there can be no batch: the training says what is wrong with it. */
 function productsOf(
   gpu: Gpu,
   source: LogSource,
@@ -54,7 +54,7 @@ function productsOf(
   }
 }
 
-/** The same by any meter. */
+/** The same with any meter. */
 export async function fittedShapes<P>(
   { shapes: { kind }, adapter }: Pick<Gpu, "shapes" | "adapter">,
   timeable: Timeable<P>,

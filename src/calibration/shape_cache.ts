@@ -9,7 +9,7 @@ import { Lock } from "../files/lock.ts";
 import { lockBeside } from "../files/owned_folder.ts";
 import { readJson } from "../files/json_file.ts";
 
-/** What shapes hold for: on any other of these they are calibrated again. */
+/** What shapes depend on. Where any of it differs, they are calibrated again. */
 export interface ShapeKey {
   readonly adapter: string;
   readonly driver: string;
@@ -39,7 +39,7 @@ type Entries = z.infer<typeof cacheSchema>["entries"];
 /** Older ones make room. */
 const MOST_ENTRIES = 100;
 
-/** A cache that cannot be used is as good as none: nothing here throws for a file. */
+/** Nothing here throws for a file: with a cache that cannot be used, a run calibrates again. */
 export class ShapeCache {
   /** @param say is told, in a line, why a cache was not used. */
   constructor(readonly folder: string, private readonly say: (text: string) => void) {}
@@ -55,7 +55,7 @@ export class ShapeCache {
   async write(key: ShapeKey, shapes: KernelShapes): Promise<void> {
     try {
       await makeFolder(this.folder);
-      // Another run may be adding its own: what is read and written here is not to lose it.
+      // Another run may add its own shapes at the same time: they must not be lost.
       using _ = await Lock.wait(lockBeside(this.file), this.file, () => {});
       const others = (await this.#entries(() => {})).filter((entry) => !isSame(entry.for, key));
       const entry = { for: { ...key, sizes: [...key.sizes] }, shapes };

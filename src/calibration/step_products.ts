@@ -22,7 +22,7 @@ import { modelParameters, recordModel } from "../model/user_model.ts";
 /** A variant that is compiled. */
 export interface PreparedProduct {
   readonly encode: EncodePass;
-  /** Dispatches in the pass: so many that it lasts. */
+  /** Dispatches in a pass: enough for it to last. */
   readonly repeats: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A growing CSV file of numbers, such as the losses of a run: a fixed header, one row an append. What stands in it can be
- * marked, and a log that goes on from a mark is checked to be the same up to there.
+ * A growing CSV file of numbers, such as the losses of a run: a fixed header, and a row for each append. A point in it can
+ * be marked, and a log that goes on from a mark is checked to be the same up to there.
  */
 
 import { createHash } from "node:crypto";
@@ -11,7 +11,7 @@ import { explainFileError } from "../files/file_error.ts";
 /** The part of an open file that a log uses. */
 export type LogFile = Pick<Deno.FsFile, "writeSync" | "truncateSync" | "syncSync" | "close">;
 
-/** How much of a log there was, and what: bytes from its beginning, and their SHA-256. */
+/** A point in a log: the bytes before it, and their SHA-256. */
 export const logMarkSchema = z.strictObject({ bytes: z.int().min(0), sha256: z.string() });
 export type LogMark = z.infer<typeof logMarkSchema>;
 
@@ -112,7 +112,7 @@ export class CsvLog {
   }
 
   /**
-   * What stands in the file, rows that wait for `flush` aside. It is forced to the disk first: a power cut must not leave a
+   * The end of the file as it stands, without rows that wait for `flush`. It is forced to the disk first: a power cut must not leave a
    * checkpoint whose log is shorter than its mark.
    *
    * @throws {UserError} when the disk is at fault

@@ -15,7 +15,7 @@ import type { RunConfig } from "./run_config.ts";
 
 export type DataConfig = RunConfig["data"];
 
-/** Displayed items that a prepared data set may have to be read into memory: 12 bytes each there, as many on the device. */
+/** A prepared data set of at most so many displayed items is read into memory: 12 bytes each, there and on the device. */
 export const MEMORY_ROWS = 4_000_000;
 
 export interface Dataset {
@@ -36,7 +36,7 @@ export interface OpenOptions {
   readonly memoryRows?: number;
   /** Where such a set is kept in the layout that training reads; undefined where the system names no place. */
   readonly cache?: string;
-  /** Told what of a prepared data set is being read, and how much of how much. */
+  /** Told which part of a prepared data set is being read, how much of it is done, and how much there is. */
   readonly onProgress?: OnProgress;
 }
 

@@ -1,6 +1,6 @@
 /**
- * What a stage goes on from: its last snapshot, the best ones that belong to it, and how long its logs were then; what these
- * files are called.
+ * What a stage goes on from: its last snapshot, the best ones that belong to it, and how long its logs were at that time;
+ * and the names of these files.
  */
 
 import { z } from "zod";

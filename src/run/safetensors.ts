@@ -15,7 +15,7 @@ import { UserError } from "../user_error.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { explainFileError } from "../files/file_error.ts";
 
-/** A tensor: its shape, and its product-of-shape values in row-major order. */
+/** A tensor: its shape, and its values in row-major order, as many as the shape says. */
 export interface TensorData {
   shape: readonly number[];
   data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;

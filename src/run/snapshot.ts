@@ -29,11 +29,11 @@ export type SnapshotGame = z.infer<typeof gameSchema>;
 export interface SnapshotInfo {
   /** Of the reward. */
   readonly model: ModelConfig;
-  /** That the model is over. */
+  /** The items that the model is over. */
   readonly items: ItemsShape;
   /** Iterations that made it. */
   readonly iteration: number;
-  /** What it is the best by, or "last". */
+  /** The criterion by which it is the best, or "last". */
   readonly kind: string;
   /** Of a snapshot of the adversarial stage; the generator's weights carry a prefix. */
   readonly game?: SnapshotGame;
@@ -176,7 +176,7 @@ export async function readSnapshot(path: string): Promise<Snapshot> {
   };
 }
 
-/** What a snapshot that says this of itself may hold. */
+/** The tensors that a snapshot may hold, by what it says of itself. */
 function tensorsOf({ model, items, game }: SnapshotInfo): ParameterSpec[] {
   const under = (prefix: string, specs: readonly ParameterSpec[]) =>
     specs.map((spec) => ({ ...spec, name: prefix + spec.name }));

@@ -20,13 +20,13 @@ import { hasConfig, removeConfig, type RunConfig, writeConfig } from "./run_conf
 import { readSnapshot } from "./snapshot.ts";
 import { rowOf, type Stage, stageBefore, type StageFigures, type StageName } from "./stages.ts";
 
-/** Seconds between the snapshots that a crash would lose nothing but. */
+/** Seconds between two saves. A crash loses what was done since the last one. */
 const SAVE_SECONDS = 20;
 
 export interface RunEvents {
   onStep?(result: StepResult<StageFigures>): void;
   onValidation?(result: ValidationResult<StageFigures>): void;
-  /** What is under way after the last iteration. */
+  /** Told what goes on after the last iteration. */
   readonly onProgress?: OnProgress;
 }
 
@@ -140,7 +140,7 @@ export async function resumeStage(
     trainer.restore(state);
     const game = stage.game(model.config, config);
     const files = await RunFolder.resume(folder, config, Object.keys(stage.columns), game);
-    // Only now that nothing is left to be refused: more iterations may be asked for than before.
+    // Only now, as nothing can be refused any more: the new config may ask for more iterations.
     for (const place of new Set([path, folder])) await writeConfig(place, config);
     return await train(stage, trainer, model, context, config, files, events);
   });
@@ -154,7 +154,7 @@ async function withTrainer<T>(
   generator: Weights | undefined,
   use: (trainer: ClickTrainer<StageFigures>, model: UserModel) => Promise<T>,
 ): Promise<T> {
-  // Those that it began with, so that it goes on bit for bit.
+  // The kernel shapes that the run began with, so that it goes on bit for bit.
   gpu.useShapes(recordedShapes(config.shapes, gpu.shapes.kind));
   const model = new UserModel(gpu, data.source.items, config.model, initial);
   try {
@@ -176,7 +176,7 @@ async function save(
   folder: RunFolder,
 ): Promise<void> {
   const state = await trainer.state();
-  // A loss is seen one step before the weights that made it: never write weights that are no numbers.
+  // The last step may have broken the weights, which only the next loss would show: broken weights are never written.
   for (const values of state.weights.values()) {
     if (!values.every(Number.isFinite)) throw trainer.diverged(state.iteration + 1);
   }

@@ -1,4 +1,7 @@
-/** Keeps the weights of the best validations on the device, decided there: the host learns of them many steps later. */
+/**
+ * Keeps the weights of the best validations on the device. The device decides which are the best; the host learns it many
+ * steps later.
+ */
 
 import compareText from "../../kernels/best_compare.wgsl" with { type: "text" };
 import keepText from "../../kernels/keep_best.wgsl" with { type: "text" };
@@ -19,7 +22,7 @@ import type { Summary } from "./sums.ts";
 const compareKernel = kernel("best_compare", compareText);
 const keepKernel = kernel("keep_best", keepText);
 
-/** At most; the kernel walks over what is more. */
+/** At most. Where there are more vectors, an invocation takes several. */
 const KEEP_INVOCATIONS = 2 ** 16;
 
 /** A copy of every network's weights. */

@@ -40,7 +40,7 @@ export const trainingConfigSchema = z.strictObject({
   learningRate,
   /** Parts in which validation and test users are evaluated; more parts need less memory. 0: as few as fit. */
   evaluationShards: z.int().min(0),
-  /** At most so many validation users, drawn once by the seed; null: all. Of both stages. */
+  /** At most so many validation users, drawn once by the seed; null: all. It holds for both stages. */
   validationUsers: z.int().min(1).nullable().default(null),
 });
 /** How the Shannon stage is trained. */

@@ -28,12 +28,12 @@ export type EvaluationFigures<F extends ChoiceFigures = ChoiceFigures> = F & {
   readonly events: number;
 };
 
-/** A program that evaluates what stands in its plan's place. */
+/** A program that evaluates the batch in a place of its plan. */
 export interface EvaluationProgram {
   readonly program: Program<ClickSizes>;
   /** [events, 4 vectors] what each event adds to the sums */
   readonly outcomes: Tensor;
-  /** [rows, 1] of the reward */
+  /** [rows, 1] the reward's utilities */
   readonly utilities: Tensor;
   destroy(): void;
 }
@@ -43,7 +43,7 @@ export interface EvaluationOptions<F extends ChoiceFigures> {
   readonly source: LogSource;
   /** Where the whole log stands. If undefined, each shard is read from the source when it is evaluated. */
   readonly deviceLog: DeviceLog | undefined;
-  /** At least one event among them that is not given. */
+  /** They have at least one event that is not given. */
   readonly users: ArrayLike<number>;
   /** 0 for as few as fit. */
   readonly shards: number;

@@ -1,4 +1,7 @@
-/** How much arithmetic an iteration is, before anything is on a device: by it the software driver gets its threads. */
+/**
+ * How much arithmetic an iteration takes, known before anything is on a device. The threads of the software driver are
+ * chosen by it.
+ */
 
 import { usersOf } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";

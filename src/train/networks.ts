@@ -1,4 +1,4 @@
-/** The networks that a trainer moves, as one set of named weights: those of the second carry a prefix. */
+/** The networks that a trainer moves, as one set of named weights. The names of the second network carry a prefix. */
 
 import type { AdamState } from "../ops/adam.ts";
 import type { ParameterArena, ParameterSpec, Weights } from "../tape/parameters.ts";

@@ -1,7 +1,7 @@
 /**
- * The log as training takes it: all of it on the device, or, of a log on disk, the users of the next steps alone. Writes to
- * the device are ordered with the steps, so one window is enough: the next users overwrite it when all steps before are
- * encoded.
+ * The log as training reads it. A log in memory is on the device as a whole; of a log on disk, only the users of the next
+ * steps are. Writes to the device are ordered with the steps, so one window is enough: the next users overwrite it once
+ * all steps before them are encoded.
  */
 
 import { DeviceLog, type LogCapacity } from "../batch/device_log.ts";
@@ -45,7 +45,7 @@ export interface TakenBatches {
 
 export class TrainingLog {
   readonly deviceLog: DeviceLog;
-  /** The whole log, or one of nobody. */
+  /** The whole log; of a log on disk, one without users. */
   readonly log: ClickLog;
 
   /**
@@ -96,7 +96,7 @@ export class TrainingLog {
     return { log, batches, send: () => deviceLog.write(log) };
   }
 
-  /** @throws UserError for users that are none, or come twice. */
+  /** @throws UserError for a user that the log does not have, or that comes twice. */
   #distinct(batch: ArrayLike<number>): number[] {
     const users = this.source.userSplit.length;
     const seen = new Set<number>();
@@ -126,7 +126,7 @@ function windowCapacity(source: LogSource, batch: ClickSizes, batches: number): 
   };
 }
 
-/** Those whose figures say which weights are the best. */
+/** The users by whom the best weights are chosen. */
 export interface ValidationLog {
   readonly log: ClickLog;
   readonly deviceLog: DeviceLog;
