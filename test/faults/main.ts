@@ -1,11 +1,11 @@
 /** `deno task test:faults`: crash points, random kills, and races. */
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { parseAndRun, wholeNumber } from "../../src/cli/options.ts";
 import { runMain } from "../../src/cli/fail.ts";
 import { table } from "../../src/cli/table.ts";
 import { randomStream } from "../../src/data/random.ts";
-import { hows } from "./crash_points.ts";
+import { type How, hows } from "./crash_points.ts";
 import { killAtRandom } from "./kills.ts";
 import { tryPoints } from "./points.ts";
 import { raceRounds, races } from "./races.ts";
@@ -31,7 +31,7 @@ async function points({ only, ...options }: PointOptions): Promise<void> {
     },
   });
   const rows = chosen.flatMap(({ name }) =>
-    hows.map((how) => {
+    (options.how ?? hows).map((how) => {
       const own = all.filter((t) => t.scenario === name && t.how === how);
       const count = (outcome: string) => String(own.filter((t) => t.verdict.outcome === outcome).length);
       return [
@@ -53,6 +53,7 @@ interface PointOptions {
   every: number;
   first: number;
   jobs: number;
+  how?: How[];
   only: string;
 }
 
@@ -92,6 +93,9 @@ await runMain(async () => {
     .option("--every <n>", "one crash point in so many", wholeNumber(1), 1)
     .option("--first <n>", "the first of them", wholeNumber(0), 0)
     .option("--jobs <n>", "how many at once", wholeNumber(1, 64), navigator.hardwareConcurrency)
+    .addOption(
+      new Option("--how <fault...>", "kinds of faults (default: all)").choices(hows),
+    )
     .option("--only <text>", "commands whose name contains this", "")
     .action(points);
   command.command("kills")

@@ -23,6 +23,8 @@ export interface PointOptions {
   readonly every: number;
   /** The first of them. */
   readonly first: number;
+  /** Kinds of faults; all of them if absent. */
+  readonly how?: readonly How[];
   /** How many at once. */
   readonly jobs: number;
   readonly onTried?: (tried: Tried) => void;
@@ -31,7 +33,7 @@ export interface PointOptions {
 /** @returns all that was tried. */
 export async function tryPoints(
   scenarios: readonly Scenario[],
-  { every, first, jobs, onTried }: PointOptions,
+  { every, first, jobs, how: chosen = hows, onTried }: PointOptions,
 ): Promise<Tried[]> {
   const all: Tried[] = [];
   for (const scenario of scenarios) {
@@ -41,6 +43,7 @@ export async function tryPoints(
       const expected = await undisturbed(scenario, base);
       const points: { how: How; at: number; of: number }[] = [];
       for (const [k, how] of hows.entries()) {
+        if (!chosen.includes(how)) continue;
         const of = await countPoints(scenario, base, how);
         for (let at = 1 + (first + k * 7) % every; at <= of; at += every) points.push({ how, at, of });
       }
