@@ -72,7 +72,7 @@ async function main(): Promise<void> {
   const snapshot = await readSnapshot(options.model);
   if (!snapshot.info) {
     throw new UserError(
-      `${options.model} does not say what model it is: expected a snapshot written by train.`,
+      `Expected a snapshot written by train, got ${options.model}, which does not say what model it is.`,
     );
   }
   const needed = options.split === "all" ? [] : [options.split];

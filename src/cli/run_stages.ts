@@ -69,7 +69,7 @@ export async function expectToGoOn(path: string, config: RunConfig): Promise<voi
     const iterations = stage.iterations(config);
     if (iterations >= done) continue;
     throw new UserError(
-      `Expected --${stage.option} of at least ${done}, which are done, got ${iterations}.`,
+      `Expected --${stage.option} of at least ${done}, as so many are done, got ${iterations}.`,
     );
   }
 }
@@ -122,7 +122,9 @@ async function withProgress(
   const progress = trainingProgress(iterations(config), start, process.stderr, names);
   let after: ReturnType<typeof delayedProgress> | undefined;
   stop.onStop = () =>
-    progress.note("stopping: what is begun is finished and saved (Ctrl-C again to drop it)");
+    progress.note(
+      "stopping: the steps that are under way are finished and saved (Ctrl-C again to drop them)",
+    );
   try {
     return await run({
       onStep: (r) =>

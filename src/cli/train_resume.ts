@@ -68,7 +68,7 @@ async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfi
     if (!next || stage.iterations(saved) === stage.iterations(wanted)) continue;
     if (!await RunFolder.hasState(next.folder(path))) continue;
     throw new UserError(
-      `The ${next.title} of ${path} has begun from its ${stage.title}, so that can no longer be extended. ` +
+      `The ${next.title} of ${path} has begun from its ${stage.title}, which can no longer be extended. ` +
         `Start a new run with --init ${quoted(`${stage.folder(path)}/last.safetensors`)}.`,
     );
   }
@@ -109,6 +109,8 @@ async function compareMachine(gpu: Gpu, config: RunConfig): Promise<void> {
   const found: Record<string, string> = { system: now.system, ...now.adapter, clickgan: now.clickgan };
   const changed = Object.entries(then).filter(([name, value]) => found[name] !== value);
   if (changed.length === 0) return;
-  say("This is not what the run began on, so it goes on, but not bit for bit as it would have there:");
+  say(
+    "The run began elsewhere. It goes on, but not with the same bits as it would have there. What differs:",
+  );
   for (const [name, value] of changed) say(`  ${name}: ${found[name]} (was ${value})`);
 }

@@ -118,7 +118,7 @@ export const runFolders: readonly BadInput[] = [
   config(
     "of fewer iterations than are done",
     { "training.iterations": 2 },
-    "Expected --iterations of at least 4, which are done, got 2",
+    "Expected --iterations of at least 4, as so many are done, got 2",
   ),
   resume("a config that is empty", [file("old/config.json", "")], "config.json is damaged"),
   resume("a config that is cut", [cut("old/config.json", 200)], "config.json is damaged"),
@@ -206,7 +206,7 @@ export const runFolders: readonly BadInput[] = [
     "--resume: fewer iterations than are done",
     ["train", "--resume", "DIR/old", "--iterations", "2"],
     run(),
-    "Expected --iterations of at least 4, which are done, got 2",
+    "Expected --iterations of at least 4, as so many are done, got 2",
   ),
   bad(
     "--resume: a failing extension leaves the config",

@@ -35,7 +35,7 @@ export const stages: readonly BadInput[] = [
   ofSeeds(
     "fewer iterations than are done",
     seeds([1]),
-    "Expected --iterations of at least 4, which are done, got 2",
+    "Expected --iterations of at least 4, as so many are done, got 2",
     ["--iterations", "2"],
   ),
   ofSeeds("an adversarial stage that there is not", seeds([1]), "This run has no adversarial stage", [
@@ -120,7 +120,7 @@ export const stages: readonly BadInput[] = [
   ofStages(
     "a Shannon stage that can no longer be extended",
     beforeAdversarial(snapshot(undefined, "old/adversarial/last.safetensors")),
-    ["has begun from its Shannon stage, so that can no longer be extended", "--init "],
+    ["has begun from its Shannon stage, which can no longer be extended", "--init "],
     ["--iterations", "9"],
   ),
   ofStages(
