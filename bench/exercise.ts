@@ -11,14 +11,16 @@ import { type Gpu, openGpu } from "../src/gpu/device.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
 import { checkAnswer, HOLE, stepOf } from "./exercise_check.ts";
-import { type Exercise, exercises } from "./exercises.ts";
+import { casesOf, type Exercise, exercises } from "./exercises.ts";
 import { ladderCells } from "./ladder.ts";
-import type { Step } from "./ladder_check.ts";
+import type { Ladder, Step } from "./ladder_check.ts";
+import type { Size } from "./ladder_problems.ts";
 import { runLadder } from "./ladder_run.ts";
 import { Status } from "./status.ts";
 
 interface ExerciseOptions {
   readonly file?: string;
+  readonly size?: string;
   readonly rounds: number;
   readonly time: boolean;
 }
@@ -31,6 +33,7 @@ function exerciseCommand(): Command {
     .version(version)
     .addArgument(new Argument("[name]", "which exercise; without one, all are listed").choices(names))
     .option("--file <file>", "the kernel (default: exercises/NAME.wgsl, written if it is not there)", path)
+    .option("--size <sizes>", "check and time it at another size, such as 64x1000 for softmax")
     .option("--rounds <n>", "how often the steps are timed in turn", wholeNumber(1, 1000), 3)
     .option("--no-time", "check alone")
     .addHelpText("after", "\nExample:\n  deno task exercise softmax");
@@ -53,6 +56,7 @@ function starterFile({ name }: Exercise): string {
 
 async function take(exercise: Exercise, options: ExerciseOptions): Promise<void> {
   const file = options.file ?? starterFile(exercise);
+  const size = sizeOf(exercise, options.size);
   const text = await readText(file);
   if (text === undefined) {
     if (options.file !== undefined) throw new UserError(`there is no file ${file}.`);
@@ -68,18 +72,28 @@ async function take(exercise: Exercise, options: ExerciseOptions): Promise<void>
   const gpu = await openGpu();
   try {
     console.log(`${gpu.adapter.description} (${gpu.adapter.kind}), ${gpu.adapter.runtime}`);
-    const { oddSizes, size } = exercise.ladder;
-    for (const one of [...oddSizes, size]) {
-      status.show(`${exercise.name}: checking at ${one.join(" x ")}`);
+    const cases = casesOf(exercise, size);
+    for (const one of cases) {
+      status.show(`${exercise.name}: checking at ${one.name}`);
       await checkAnswer(gpu, exercise, step, one, file);
     }
     status.clear();
-    console.log(`${file} is right at ${[...oddSizes, size].map((one) => one.join(" x ")).join(", ")}.`);
-    if (options.time) await time(gpu, exercise, step, options.rounds, status);
+    console.log([`${file} is right at`, ...cases.map(({ name }) => `  ${name}`)].join("\n"));
+    if (options.time) await time(gpu, { ...exercise.ladder, size }, step, options.rounds, status);
   } finally {
     status.clear();
     gpu.close();
   }
+}
+
+/** @throws UserError for another count of numbers than the exercise has, or for one that is out of range. */
+function sizeOf({ ladder }: Exercise, text = ladder.size.join("x")): Size {
+  const size = text.split("x").map(Number);
+  const right = /^\d+(x\d+)*$/.test(text) && size.every((n) => n >= 1 && n <= 2 ** 20);
+  if (right && size.length === ladder.size.length) return size;
+  throw new UserError(
+    `Expected --size of numbers in 1..${2 ** 20} joined by x, such as ${ladder.size.join("x")}, got "${text}".`,
+  );
 }
 
 async function readText(file: string): Promise<string | undefined> {
@@ -104,7 +118,7 @@ async function begin(exercise: Exercise, file: string): Promise<void> {
 
 async function time(
   gpu: Gpu,
-  { ladder }: Exercise,
+  ladder: Ladder,
   step: Step,
   rounds: number,
   status: Status,

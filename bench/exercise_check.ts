@@ -6,9 +6,9 @@ import { isTexture } from "../src/gpu/memory.ts";
 import { readFloats } from "../src/gpu/readback.ts";
 import { UserError } from "../src/user_error.ts";
 import { evaluate } from "./exercise_grid.ts";
-import type { Exercise } from "./exercises.ts";
+import type { Case, Exercise } from "./exercises.ts";
 import { bindSteps, type BoundStep, runStep, type Step, worstOf, worstText } from "./ladder_check.ts";
-import type { Problem, Size } from "./ladder_problems.ts";
+import type { Problem } from "./ladder_problems.ts";
 
 /** Stands where a starter has a hole. */
 export const HOLE = "YOUR CODE";
@@ -78,17 +78,17 @@ function checkBindings({ ladder }: Exercise, file: string, { bindings }: Kernel)
 }
 
 /**
- * Runs a step twice at a size: its results are the reference's, and the same bits twice, and nothing else is written.
+ * Runs a step twice on a case: its results are the reference's, and the same bits twice, and nothing else is written.
  * @throws UserError that says what is wrong, with the worst number.
  */
 export async function checkAnswer(
   gpu: Gpu,
   exercise: Exercise,
   step: Step,
-  size: Size,
+  { size, problem: make, name }: Case,
   file: string,
 ): Promise<void> {
-  const ladder = { ...exercise.ladder, steps: [step] };
+  const ladder = { ...exercise.ladder, problem: make, steps: [step] };
   const spare = exercise.wholeBuffers ? 0 : SPARE;
   // All that fails here is what the reader's text brings with it.
   const { arena, problem, steps } = await bindSteps(gpu, ladder, size, spare).catch((error) => {
@@ -102,7 +102,7 @@ export async function checkAnswer(
     if (!fault) return;
     const hole = step.kernel.source.split("\n").findIndex((text) => text.includes(HOLE));
     const hint = hole < 0 ? "" : `\nLine ${hole + 1} still says ${HOLE}.`;
-    throw new UserError(`${file} is wrong at ${size.join(" x ")}: ${fault}${hint}`);
+    throw new UserError(`${file} is wrong at ${name}: ${fault}${hint}`);
   } finally {
     arena.destroy();
   }

@@ -19,13 +19,20 @@ import {
   type Size,
   upload,
   uploadEvents,
+  type Utility,
 } from "./ladder_problems.ts";
 
-/** Batch norm's gradient of its input. @param size [rows, columns] */
-export function batchNormProblem(size: Size): Problem {
+/**
+ * Batch norm's gradient of its input.
+ * @param size [rows, columns]
+ * @param hard of three columns, one is constant, and one is 1,000 and varies little; for a multiple of three rows.
+ */
+export function batchNormProblem(size: Size, hard = false): Problem {
   const [R = 1, N = 1] = size;
   const draw = drawing(size);
-  const [input, gradient] = [draw(R, N), draw(R, N)];
+  const [drawn, gradient] = [draw(R, N), draw(R, N)];
+  const kinds = [() => 0.5, (r: number) => 1000 + (r % 3 - 1) / 64];
+  const input = hard ? matrix(R, N, (r, j) => kinds[j % 3]?.(r) ?? at(drawn, r, j)) : drawn;
   const scale = matrix(1, N, (_, j) => 1 + j % 3);
   const { backward } = trainingReference([input, scale, matrix(1, N)], noBatch);
   const [dx = matrix(0, 0)] = backward(gradient);
@@ -85,15 +92,23 @@ function chunkSums(input: Matrix, gradient: Matrix, normaliser: Matrix, chunks: 
 /** A batch whose gradient comes in several partial sums, and the iteration of the step. */
 const ADAM = { rows: 1027, iteration: 3 };
 
-/** One step of Adam. @param size [parameters] */
-export function adamProblem(size: Size): Problem {
+/**
+ * One step of Adam.
+ * @param size [parameters]
+ * @param hard of three parameters, one never had a gradient, and one has had gradients of about epsilon.
+ */
+export function adamProblem(size: Size, hard = false): Problem {
   const P = padded(size[0] ?? 1);
   const draw = drawing(size);
   const sizes = { users: 1, events: 1, rows: ADAM.rows, items: 1 };
   const chunks = clickDimensions.chunks(sizes);
   const learningRate = Math.fround(adamRate(0.001, ADAM.iteration));
-  const partials = draw(chunks, P);
-  const [w, m] = [draw(1, P), draw(1, P, 0.1)];
+  const scaled = ({ rows, columns, data }: Matrix) => {
+    const scale = (k: number) => hard ? [0, 1e-8, 1][k % 3] ?? NaN : 1;
+    return matrix(rows, columns, (i, k) => Math.fround(scale(k) * (data[i * columns + k] ?? NaN)));
+  };
+  const partials = scaled(draw(chunks, P));
+  const [w, m] = [draw(1, P), scaled(draw(1, P, 0.1))];
   const v = matrix(1, P, (_, k) => Math.fround(at(m, 0, k) ** 2));
   const gradient = matrix(1, P, (_, k) => {
     let sum = 0;
@@ -127,9 +142,9 @@ export function adamProblem(size: Size): Problem {
 const SPARSEMAX_ETA = 0.5;
 
 /** The exact generator of the game, and the reward's gradient against it. @param size [events, rows of a page] */
-export function sparsemaxProblem(size: Size): Problem {
+export function sparsemaxProblem(size: Size, utility?: Utility): Problem {
   const [E = 1, page = 1] = size;
-  const { events, u } = choicePages(size);
+  const { events, u } = choicePages(size, utility);
   const R = u.rows;
   const [policy, gradient, outcome] = [matrix(R, 1), matrix(R, 1), matrix(E, 8)];
   events.forEach(({ first, end, click }, e) => {

@@ -15,6 +15,7 @@ import sparsemaxText from "../kernels/exact_minimax.wgsl" with { type: "text" };
 import { kernel } from "../src/gpu/kernel.ts";
 import { clickDimensions } from "../src/batch/click_sizes.ts";
 import { padded } from "../src/tape/tensor.ts";
+import { type HardCase, hardCases } from "./exercise_hard_cases.ts";
 import { adamProblem, batchNormProblem, sparsemaxProblem } from "./exercise_problems.ts";
 import type { Ladder, Step } from "./ladder_check.ts";
 import type { Size } from "./ladder_problems.ts";
@@ -30,6 +31,8 @@ export interface Exercise {
   readonly chapter: string;
   readonly starter: string;
   readonly ladder: Ladder;
+  /** Checked besides the ladder's sizes. */
+  readonly hard: readonly HardCase[];
   readonly letters: (size: Size) => Letters;
   /** Kernels of it may go by the length of a buffer, so nothing can stand behind it that shows a stray write. */
   readonly wholeBuffers?: boolean;
@@ -60,7 +63,7 @@ const batchNormLadder = shipped({
   title: "batch norm, gradient of the input, R rows x N columns",
   size: [12_800, 64],
   oddSizes: [[3, 5], [37, 19], [1301, 68]],
-  problem: batchNormProblem,
+  problem: (size) => batchNormProblem(size),
 });
 
 const adamLadder = shipped({
@@ -70,7 +73,7 @@ const adamLadder = shipped({
   title: "Adam, one step of P parameters",
   size: [262_144],
   oddSizes: [[1], [37], [4099]],
-  problem: adamProblem,
+  problem: (size) => adamProblem(size),
 });
 
 const sparsemaxLadder = shipped({
@@ -80,7 +83,7 @@ const sparsemaxLadder = shipped({
   title: "sparsemax and the reward's gradient, E events x K rows",
   size: [2560, 10],
   oddSizes: [[1, 1], [13, 3], [67, 41]],
-  problem: sparsemaxProblem,
+  problem: (size) => sparsemaxProblem(size),
 });
 
 export const exercises: readonly Exercise[] = [
@@ -90,6 +93,7 @@ export const exercises: readonly Exercise[] = [
     chapter: "1-softmax.md",
     starter: softmaxStarter,
     ladder: ladderNamed("choice"),
+    hard: hardCases.softmax,
     letters: pageLetters,
   },
   {
@@ -98,6 +102,7 @@ export const exercises: readonly Exercise[] = [
     chapter: "2-matmul.md",
     starter: matmulStarter,
     ladder: ladderNamed("forward"),
+    hard: hardCases.matmul,
     letters: matmulLetters,
   },
   {
@@ -106,6 +111,7 @@ export const exercises: readonly Exercise[] = [
     chapter: "2-matmul.md",
     starter: inputStarter,
     ladder: ladderNamed("input"),
+    hard: [],
     letters: matmulLetters,
   },
   {
@@ -114,6 +120,7 @@ export const exercises: readonly Exercise[] = [
     chapter: "2-matmul.md",
     starter: weightStarter,
     ladder: ladderNamed("weight"),
+    hard: [],
     letters: matmulLetters,
   },
   {
@@ -122,6 +129,7 @@ export const exercises: readonly Exercise[] = [
     chapter: "3-lstm.md",
     starter: lstmStarter,
     ladder: ladderNamed("lstm"),
+    hard: hardCases.lstm,
     letters: lstmLetters,
   },
   {
@@ -130,6 +138,7 @@ export const exercises: readonly Exercise[] = [
     chapter: "3-lstm.md",
     starter: lstmBackwardStarter,
     ladder: ladderNamed("lstm-backward"),
+    hard: hardCases.lstmBackward,
     letters: lstmLetters,
   },
   {
@@ -138,6 +147,7 @@ export const exercises: readonly Exercise[] = [
     chapter: "6-batch-norm.md",
     starter: batchNormStarter,
     ladder: batchNormLadder,
+    hard: hardCases.batchNorm,
     letters: ([R = 1, N]) => ({ R, N4: fours(N), C: chunksOf(R) }),
   },
   {
@@ -146,6 +156,7 @@ export const exercises: readonly Exercise[] = [
     chapter: "7-adam.md",
     starter: adamStarter,
     ladder: adamLadder,
+    hard: hardCases.adam,
     letters: ([P]) => ({ P4: fours(P) }),
     wholeBuffers: true,
   },
@@ -155,6 +166,22 @@ export const exercises: readonly Exercise[] = [
     chapter: "9-minimax.md",
     starter: sparsemaxStarter,
     ladder: sparsemaxLadder,
+    hard: hardCases.sparsemax,
     letters: pageLetters,
   },
 ];
+
+/** What a kernel is checked on. */
+export interface Case {
+  readonly size: Size;
+  readonly problem: Ladder["problem"];
+  /** Such as "7 x 3, all utilities about -200". */
+  readonly name: string;
+}
+
+/** All that the answer to an exercise must get right: odd sizes, hard cases, and at last the size that is timed. */
+export function casesOf({ ladder, hard }: Exercise, size: Size = ladder.size): Case[] {
+  const ordinary = (one: Size): Case => ({ size: one, problem: ladder.problem, name: one.join(" x ") });
+  const special = hard.map(({ what, ...rest }): Case => ({ ...rest, name: `${rest.size.join(" x ")}, ${what}` }));
+  return [...ladder.oddSizes.map(ordinary), ...special, ordinary(size)];
+}

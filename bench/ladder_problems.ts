@@ -87,8 +87,8 @@ export function output(expected: Matrix, terms: number, groups = 1): Output {
 
 export type MatmulName = "forward" | "input" | "weight";
 
-/** A dense layer [M, K] x [K, N], or one of its gradients. */
-export function matmulProblem(name: MatmulName, size: Size): Problem {
+/** A dense layer [M, K] x [K, N], or one of its gradients. @param scale of the forward layer's input. */
+export function matmulProblem(name: MatmulName, size: Size, scale = 1): Problem {
   const [M = 1, K = 1, N = 1] = size;
   const draw = drawing(size);
   const weights = draw(K, N);
@@ -97,7 +97,7 @@ export function matmulProblem(name: MatmulName, size: Size): Problem {
   const sizes = { users: 1, events: 1, rows: M, items: 1 };
   const flops = 2 * M * K * N;
   if (name === "forward") {
-    const input = draw(M, K);
+    const input = draw(M, K, scale);
     const { output: expected } = linearReference({ elu: true })([input, weights, bias], noBatch);
     return {
       inputs: {
@@ -167,13 +167,17 @@ export function matmulProblem(name: MatmulName, size: Size): Problem {
   };
 }
 
-/** An LSTM of H units over [users, events]; every third user has an event less, and now and then nothing was clicked. */
-function lstmCase(size: Size) {
+/**
+ * An LSTM of H units over [users, events]; every third user has an event less, and now and then nothing was clicked.
+ * @param hard every second column of what goes into the gates is up to 100, and every fourth user has no events.
+ */
+function lstmCase(size: Size, hard: boolean) {
   const [users = 1, most = 1, H = 1] = size;
   const draw = drawing(size);
   const userFirst = [0];
   for (let user = 0; user < users; user++) {
-    userFirst.push((userFirst.at(-1) ?? 0) + Math.max(1, most - (user % 3 === 1 ? 1 : 0)));
+    const own = hard && user % 4 === 2 ? 0 : Math.max(1, most - (user % 3 === 1 ? 1 : 0));
+    userFirst.push((userFirst.at(-1) ?? 0) + own);
   }
   const E = userFirst.at(-1) ?? 0;
   const last = new Set(userFirst.map((first) => first - 1));
@@ -181,6 +185,7 @@ function lstmCase(size: Size) {
   const fed = Array.from({ length: E }, (_, e) => last.has(e) || e % 7 === 3 ? NONE : e);
   const events = fed.map((fed) => ({ first: 0, end: 0, click: NONE, fed }));
   const input = draw(E, 4 * H);
+  if (hard) input.data.forEach((x, k) => input.data[k] = k % 2 === 1 ? Math.fround(100 * x) : x);
   const weights = draw(H, 4 * H, 1 / Math.sqrt(H));
   const bias = draw(1, 4 * H);
   const batch = { ...noBatch, userFirst, events };
@@ -203,8 +208,8 @@ function lstmCase(size: Size) {
   };
 }
 
-export function lstmProblem(size: Size): Problem {
-  const { H, fed, input, bias, state, cell, gates, terms, shared, rest } = lstmCase(size);
+export function lstmProblem(size: Size, hard = false): Problem {
+  const { H, fed, input, bias, state, cell, gates, terms, shared, rest } = lstmCase(size, hard);
   const fedOnly = output(gates, terms, 4);
   return {
     inputs: { ...shared, input: upload(input, 4), bias: upload(bias, 4) },
@@ -223,8 +228,8 @@ export function lstmProblem(size: Size): Problem {
 }
 
 /** The way back through the same LSTM, from gradients of its states. */
-export function lstmBackwardProblem(size: Size): Problem {
-  const { E, H, backward, cell, gates, terms, shared, rest, draw } = lstmCase(size);
+export function lstmBackwardProblem(size: Size, hard = false): Problem {
+  const { E, H, backward, cell, gates, terms, shared, rest, draw } = lstmCase(size, hard);
   const gradient = draw(E, H);
   // Event e is fed row e of the input, so the input's gradient is that of the gates.
   const [gateGradient = matrix(0, 0)] = backward(gradient);
@@ -263,25 +268,26 @@ function lstmGates(
   return { cell, gates };
 }
 
+/** The utility of row k of page e, which has `length` rows; an f32. */
+export type Utility = (k: number, e: number, length: number) => number;
+
 /**
- * `events` pages of about `page` rows: some with ties, one with a utility of 90, some without a click.
+ * `events` pages of about `page` rows, some without a click.
+ * @param utility without one: some with ties, one of 90.
  * @returns u [R, 1]
  */
-export function choicePages(size: Size): { events: ReferenceBatch["events"]; u: Matrix } {
+export function choicePages(size: Size, utility?: Utility): { events: ReferenceBatch["events"]; u: Matrix } {
   const [E = 1, page = 1] = size;
-  const events: ReferenceBatch["events"] = [];
-  for (let e = 0, first = 0; e < E; e++) {
-    const end = first + Math.max(1, page + e % 3 - 1);
-    events.push({ first, end, click: e % 5 === 4 ? NONE : first + (e * 7) % (end - first), fed: NONE });
-    first = end;
-  }
   const random = randomStream(3, "ladder", ...size);
-  const u = matrix(
-    events.at(-1)?.end ?? 0,
-    1,
-    (r) => r === 0 ? 90 : Math.round(8 * random.normal()) / 4,
-  );
-  return { events, u };
+  const drawn: Utility = (k, e) => k === 0 && e === 0 ? 90 : Math.round(8 * random.normal()) / 4;
+  const events: ReferenceBatch["events"] = [];
+  const u: number[] = [];
+  for (let e = 0; e < E; e++) {
+    const [first, length] = [u.length, Math.max(1, page + e % 3 - 1)];
+    for (let k = 0; k < length; k++) u.push((utility ?? drawn)(k, e, length));
+    events.push({ first, end: u.length, click: e % 5 === 4 ? NONE : first + (e * 7) % length, fed: NONE });
+  }
+  return { events, u: matrix(u.length, 1, (r) => u[r] ?? NaN) };
 }
 
 /** Events as kernels read them. */
@@ -290,9 +296,9 @@ export function uploadEvents(events: ReferenceBatch["events"]): Uint32Array<Arra
 }
 
 /** The choice on {@link choicePages}. */
-export function choiceProblem(size: Size): Problem {
+export function choiceProblem(size: Size, utility?: Utility): Problem {
   const [E = 1, page = 1] = size;
-  const { events, u } = choicePages(size);
+  const { events, u } = choicePages(size, utility);
   const R = u.rows;
   const result = choiceReference(1)([u], { ...noBatch, events });
   const [gradient = matrix(0, 0)] = result.backward(matrix(E, 4));

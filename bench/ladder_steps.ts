@@ -366,7 +366,7 @@ export const ladders: readonly Ladder[] = [
     title: "LSTM forward, B users x T events, H units",
     size: [128, 20, 20],
     oddSizes: [[1, 1, 7], [11, 5, 6], [3, 9, 21]],
-    problem: lstmProblem,
+    problem: (size) => lstmProblem(size),
     steps: lstmSteps(
       "forward",
       [lstmNaive, lstmWorkgroup, lstmVectors, lstmText, lstmPanel],
@@ -379,7 +379,7 @@ export const ladders: readonly Ladder[] = [
     title: "LSTM backward, B users x T events, H units",
     size: [128, 20, 20],
     oddSizes: [[1, 1, 7], [11, 5, 6], [3, 9, 21]],
-    problem: lstmBackwardProblem,
+    problem: (size) => lstmBackwardProblem(size),
     steps: lstmSteps(
       "backward",
       [lstmBackNaive, lstmBackWorkgroup, lstmBackVectors, lstmBackText, lstmBackPanel],
@@ -392,7 +392,7 @@ export const ladders: readonly Ladder[] = [
     title: "choice softmax, loss and gradient, E events x K rows",
     size: [2560, 10],
     oddSizes: [[1, 1], [13, 3], [67, 41]],
-    problem: choiceProblem,
+    problem: (size) => choiceProblem(size),
     steps: choiceSteps(),
   },
 ];

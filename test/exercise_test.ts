@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { checkAnswer, HOLE, stepOf } from "../bench/exercise_check.ts";
 import { evaluate } from "../bench/exercise_grid.ts";
-import { type Exercise, exercises } from "../bench/exercises.ts";
+import { type Case, casesOf, type Exercise, exercises } from "../bench/exercises.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import type { Gpu } from "../src/gpu/device.ts";
@@ -21,16 +21,23 @@ function kernelText(path: string): string {
   return Deno.readTextFileSync(new URL(`kernels/${path}.wgsl`, root));
 }
 
-/** Checks a text as an answer at the first odd sizes. */
-async function check(gpu: Gpu, exercise: Exercise, text: string, sizes = 2): Promise<void> {
+type Which = (exercise: Exercise) => readonly Case[];
+
+/** The first two odd sizes. */
+const odd: Which = (exercise) => casesOf(exercise).slice(0, 2);
+/** The hard cases alone. */
+const hard: Which = (exercise) =>
+  casesOf(exercise).slice(exercise.ladder.oddSizes.length).slice(0, exercise.hard.length);
+const oddAndHard: Which = (exercise) => [...odd(exercise), ...hard(exercise)];
+
+/** Checks a text as an answer. */
+async function check(gpu: Gpu, exercise: Exercise, text: string, which = odd): Promise<void> {
   const step = stepOf(exercise, "mine.wgsl", text);
-  for (const size of exercise.ladder.oddSizes.slice(0, sizes)) {
-    await checkAnswer(gpu, exercise, step, size, "mine.wgsl");
-  }
+  for (const one of which(exercise)) await checkAnswer(gpu, exercise, step, one, "mine.wgsl");
 }
 
-async function fault(gpu: Gpu, exercise: Exercise, text: string, sizes?: number): Promise<string> {
-  const error = await check(gpu, exercise, text, sizes).then(() => undefined, (error) => error);
+async function fault(gpu: Gpu, exercise: Exercise, text: string, which?: Which): Promise<string> {
+  const error = await check(gpu, exercise, text, which).then(() => undefined, (error) => error);
   assert.ok(error instanceof UserError, `${exercise.name}: ${error ?? "was taken for right"}`);
   return error.message;
 }
@@ -58,7 +65,7 @@ const solutions: readonly (readonly [string, string, string])[] = [
 Deno.test("exercises: the texts of the repository's kernels are right", () =>
   withGpu(undefined, async (gpu) => {
     for (const [name, path, grid] of solutions) {
-      await check(gpu, named(name), `// grid: ${grid}\n${kernelText(path)}`);
+      await check(gpu, named(name), `// grid: ${grid}\n${kernelText(path)}`, oddAndHard);
     }
     assert.deepEqual([...new Set(solutions.map(([name]) => name))], exercises.map(({ name }) => name));
   }));
@@ -79,12 +86,64 @@ Deno.test("exercises: every starter is right when its holes are filled", () =>
   withGpu(undefined, async (gpu) => {
     for (const exercise of exercises) {
       const holes = answers[exercise.name] ?? assert.fail(exercise.name);
-      await check(
-        gpu,
-        exercise,
-        holes.reduce((text, [from, to]) => replaced(text, from, to), exercise.starter),
-      );
+      await check(gpu, exercise, filled(exercise.name, holes), oddAndHard);
     }
+  }));
+
+/** A starter with its holes filled. */
+function filled(name: string, holes = answers[name] ?? assert.fail(name)): string {
+  return holes.reduce((text, [from, to]) => replaced(text, from, to), named(name).starter);
+}
+
+/** Answers that are right at odd sizes, and wrong: exercise, what it forgets, and what of a right answer is replaced. */
+const nearlyRight: readonly (readonly [string, string, RegExp, ...(readonly [string, string])[]])[] = [
+  ["softmax", "no click in the maximum", /, all utilities about -200/, [
+    "var most = 0.0;",
+    "var most = u[first];",
+  ]],
+  [
+    "softmax",
+    "all rows but the first in the maximum",
+    /, the last row of each page/,
+    ["most = max(most, u[r]);", "most = max(most, u[first]);"],
+  ],
+  [
+    "matmul",
+    "that infinity less infinity is NaN",
+    /, sums of several hundred/,
+    ["select(exp(min(z, 0.0)) - 1.0, z, z > 0.0)", "max(z, 0.0) + exp(z) - exp(max(z, 0.0))"],
+  ],
+  [
+    "batch-norm",
+    "to take the mean away first",
+    /, constant columns/,
+    ["(x - mean) * inverse * product", "(x * inverse - mean * inverse) * product"],
+  ],
+  ["adam", "epsilon", /, gradients of 0/, ["(sqrt(v[i]) + EPSILON)", "sqrt(v[i])"]],
+  [
+    "sparsemax",
+    "to take the largest away",
+    /, utilities about 10,000/,
+    ["for (var r = first; r < end; r++) { most = max(most, u[r]); }", "most = 0.0;"],
+  ],
+];
+
+Deno.test("exercises: what is right at odd sizes alone fails a hard case", () =>
+  withGpu(undefined, async (gpu) => {
+    for (const [name, what, where, ...changes] of nearlyRight) {
+      const text = changes.reduce((text, [from, to]) => replaced(text, from, to), filled(name));
+      await check(gpu, named(name), text);
+      assert.match(await fault(gpu, named(name), text, hard), where, `${name} forgets ${what}`);
+    }
+    // A workgroup an event that deals out one row to each invocation.
+    const workgroup = kernelText("study/choice_nll_2_workgroup").replace(
+      "const WORKGROUP = 32;",
+      "const WORKGROUP = 64;",
+    );
+    const once = `// grid: 64 E\n${workgroup.replaceAll("r += WORKGROUP", "r = end")}`;
+    await check(gpu, named("softmax"), once);
+    assert.match(await fault(gpu, named("softmax"), once, hard), /3 x 300, long pages/);
+    await check(gpu, named("softmax"), `// grid: 64 E\n${workgroup}`, hard);
   }));
 
 /** A choice for an answer. */
@@ -125,7 +184,7 @@ Deno.test("exercises: stray writes, a changed input and runs that differ are tol
     // What a kernel reads and writes is set back before the second run.
     const adam = named("adam");
     const adamText = `// grid: P4\n${kernelText("adam")}`;
-    await check(gpu, adam, adamText, 3);
+    await check(gpu, adam, adamText, (one) => casesOf(one).slice(0, 3));
     const moment = replaced(adamText, "v[i] = v1;", "v[i] = v[i];");
     assert.match(await fault(gpu, adam, moment), /: v\[0, \d+\] of \[1, 4\]/);
   }));
@@ -224,11 +283,20 @@ Deno.test("deno task exercise: lists, writes a file once, refuses it as it was w
     await Deno.writeTextFile(`${folder}/mine.wgsl`, choice);
     const right = await exercise(folder, "softmax", "--file", "mine.wgsl", "--rounds", "1");
     assert.equal(right.code, 0, right.stderr);
-    assert.match(right.stdout, /mine\.wgsl is right at 1 x 1, 13 x 3, 67 x 41, 2560 x 10\./);
+    assert.match(
+      right.stdout,
+      /mine\.wgsl is right at\n +1 x 1\n +13 x 3\n +67 x 41\n +7 x 3, all[^]*\n +2560 x 10\n/,
+    );
     assert.match(right.stdout, /5 +yours +mine /);
     const checked = await exercise(folder, "softmax", "--file", "mine.wgsl", "--no-time");
     assert.equal(checked.code, 0, checked.stderr);
     assert.doesNotMatch(checked.stdout, /yours/);
+    const long = await exercise(folder, "softmax", "--file", "mine.wgsl", "--no-time", "--size", "3x10000");
+    assert.equal(long.code, 0, long.stderr);
+    assert.match(long.stdout, /\n +3 x 10000\n/);
+    const none = await exercise(folder, "softmax", "--size", "3");
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /Expected --size of numbers in .* such as 2560x10, got "3"/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
