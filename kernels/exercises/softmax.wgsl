@@ -5,9 +5,10 @@
 //   loss_e = log(1 + sum over the rows r of e of exp(u_r)) - u_click             (no click: the last term is 0)
 //   u_gradient_r = (P(r) - [r was clicked]) / E,   P(r) = exp(u_r) / (1 + sum exp(u))
 //
-// Your task    compute `most`, `sum`, the loss and the gradient. Row 0 has a utility of 90, and exp(90) is infinite in f32:
-//              subtract the largest logit first. "No click" is one of the logits; it is 0.
-// Then         try an invocation a row, or a workgroup an event. Which of them suits pages of 10 rows, which 10,000?
+// Your task    compute `most`, `sum`, the loss and the gradient. Some rows have a utility of 90, and exp(90) is infinite in f32:
+//              subtract the largest logit first. "No click" is one of the logits; it is 0, and on some pages all others are -200.
+// Then         try an invocation a row, or a workgroup an event. Which of them suits pages of 10 rows, which 1,000? To check and
+//              time another size: deno task exercise softmax --size 64x1000
 //
 // Rules        Keep the names of the bindings. The workgroup's size is the constant WORKGROUP along x and, if you declare it,
 //              WORKGROUP_Y along y. The next line says how many invocations the host starts, along x or along x and y, such as
