@@ -92,7 +92,9 @@ function sizeOf({ ladder }: Exercise, text = ladder.size.join("x")): Size {
   const right = /^\d+(x\d+)*$/.test(text) && size.every((n) => n >= 1 && n <= 2 ** 20);
   if (right && size.length === ladder.size.length) return size;
   throw new UserError(
-    `Expected --size of numbers in 1..${2 ** 20} joined by x, such as ${ladder.size.join("x")}, got "${text}".`,
+    `Expected --size of numbers in 1..${2 ** 20} joined by x, such as ${
+      ladder.size.join("x")
+    }, got "${text}".`,
   );
 }
 

@@ -182,6 +182,9 @@ export interface Case {
 /** All that the answer to an exercise must get right: odd sizes, hard cases, and at last the size that is timed. */
 export function casesOf({ ladder, hard }: Exercise, size: Size = ladder.size): Case[] {
   const ordinary = (one: Size): Case => ({ size: one, problem: ladder.problem, name: one.join(" x ") });
-  const special = hard.map(({ what, ...rest }): Case => ({ ...rest, name: `${rest.size.join(" x ")}, ${what}` }));
+  const special = hard.map(({ what, ...rest }): Case => ({
+    ...rest,
+    name: `${rest.size.join(" x ")}, ${what}`,
+  }));
   return [...ladder.oddSizes.map(ordinary), ...special, ordinary(size)];
 }
