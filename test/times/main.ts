@@ -22,7 +22,7 @@ interface Options {
 }
 
 const MARKERS = "test times";
-const CHECKS = ["check:format", "check:lint", "check:types"];
+const CHECKS = ["check:format", "check:lint", "check:types", "check:docs"];
 
 /** Runs a task. @throws UserError if it fails: what it took says nothing then. */
 async function timed(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Took> {
