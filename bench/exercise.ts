@@ -114,7 +114,8 @@ async function begin(exercise: Exercise, file: string): Promise<void> {
   console.log(
     `${file} is there now: ${exercise.what}. Its task is in its first lines; fill in what says ${HOLE}.\n` +
       `Chapter:  kernels/course/${exercise.chapter}\n` +
-      `Check it: deno task exercise ${exercise.name}`,
+      `Check it: deno task exercise ${exercise.name}\n` +
+      `Solution: kernels/README.md says which kernels are one`,
   );
 }
 
