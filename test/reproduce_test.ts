@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { pairedDifference } from "../src/data/paired.ts";
 import { claimsOn } from "../src/experiment/claims.ts";
 import { experimentModels, worksOver } from "../src/experiment/models.ts";
-import type { ModelOutcome, SeedOutcome } from "../src/experiment/outcome.ts";
+import { type ModelOutcome, readOutcome, type SeedOutcome } from "../src/experiment/outcome.ts";
+import { folderOfSeed } from "../src/run/seeds_folder.ts";
+import { UserError } from "../src/user_error.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
 import { modelParameters } from "../src/model/user_model.ts";
 import { filesIn, interrupt, runCommand, withSmallLog, writePaperFile } from "./command_check.ts";
@@ -36,6 +38,40 @@ function outcome(of: { prec1: number; loss?: number; pi?: number; curve?: number
 function model(folder: string, seeds: SeedOutcome[]): ModelOutcome {
   return { model: experimentModels.find((m) => m.folder === folder) ?? assert.fail(folder), seeds };
 }
+
+Deno.test("a finished run that lacks a figure is refused, with the file and what to do", async () => {
+  const path = await Deno.makeTempDir({ prefix: "clickgan-outcome-" });
+  try {
+    const [model] = experimentModels;
+    assert.ok(model);
+    const folder = folderOfSeed(`${path}/${model.folder}`, 1);
+    await Deno.mkdir(folder, { recursive: true });
+    const figures = { iteration: 10, nll: 1, prec1: 0.5, prec2: 0.7 };
+    const write = async (snapshots: readonly string[], iteration: number) => {
+      const test = snapshots.map((snapshot) => ({ snapshot, ...figures }));
+      await Deno.writeTextFile(`${folder}/result.json`, JSON.stringify({ test }));
+      const lines = ["iteration,loss,prec1,prec2", `${iteration},1.5,0.25,0.5`];
+      await Deno.writeTextFile(`${folder}/validation.csv`, lines.join("\n") + "\n");
+    };
+    const refused = (says: RegExp) => (error: unknown) =>
+      error instanceof UserError && says.test(error.message);
+    const all = ["best-loss", "best-prec1", "best-prec2"];
+    await write(all, 10);
+    assert.equal((await readOutcome(model, path, 1))?.validation.loss, 1.5);
+    await write(all.slice(0, 2), 10);
+    await assert.rejects(
+      readOutcome(model, path, 1),
+      refused(/result\.json to have figures of best-prec2.*Remove/),
+    );
+    await write(all, 20);
+    await assert.rejects(
+      readOutcome(model, path, 1),
+      refused(/validation\.csv to have loss of iteration 10/),
+    );
+  } finally {
+    await Deno.remove(path, { recursive: true });
+  }
+});
 
 Deno.test("claims: what holds, what does not, what is not decided, in plain words", () => {
   const baseline = model("baseline-64-64", [

@@ -6,6 +6,7 @@ import type { RunLog } from "../report/report_data.ts";
 import { readLog } from "../report/read_log.ts";
 import { readJson } from "../files/json_file.ts";
 import { folderOfSeed } from "../run/seeds_folder.ts";
+import { UserError } from "../user_error.ts";
 import type { ExperimentModel } from "./models.ts";
 
 /** Figures of one model with one seed, each from its own best-validation snapshot. */
@@ -68,11 +69,14 @@ export async function readOutcome(
   ]);
   const test = (by: string) => {
     const found = result.test.find(({ snapshot }) => snapshot === `best-${by}`);
-    if (!found) throw new Error(`${folder}/result.json has no figures of best-${by}`);
-    return found;
+    return found ?? damaged(`Expected ${folder}/result.json to have figures of best-${by}, found none.`);
   };
   const valueAt = (column: string, iteration: number) =>
-    log.columns.get(column)?.[log.iteration.indexOf(iteration)] ?? NaN;
+    log.columns.get(column)?.[log.iteration.indexOf(iteration)] ??
+      damaged(`Expected ${folder}/validation.csv to have ${column} of iteration ${iteration}, found none.`);
+  const damaged = (text: string): never => {
+    throw new UserError(`${text} Remove the folder ${folder}, and it is trained again.`);
+  };
   const [loss, prec1, prec2] = [test("loss"), test("prec1"), test("prec2")];
   return {
     validation: {
