@@ -119,6 +119,12 @@ const nearlyRight: readonly (readonly [string, string, RegExp, ...(readonly [str
     /, constant columns/,
     ["(x - mean) * inverse * product", "(x * inverse - mean * inverse) * product"],
   ],
+  [
+    "lstm",
+    "that infinity by infinity is NaN",
+    /, gates of up to 100/,
+    ["1.0 / (1.0 + exp(-clamp(x, -30.0, 30.0)))", "exp(x) / (1.0 + exp(x))"],
+  ],
   ["adam", "epsilon", /, gradients of 0/, ["(sqrt(v[i]) + EPSILON)", "sqrt(v[i])"]],
   [
     "sparsemax",
