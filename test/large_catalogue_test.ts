@@ -126,7 +126,7 @@ Deno.test("a model beyond the adapter is refused: which limit, how much, what to
         assert.ok(error instanceof UserError);
         assert.match(error.message, /encoder\/lstm\/input_kernel \[1000000, 80\] needs 320,000,000 bytes/);
         assert.match(error.message, /maxStorageBufferBindingSize is 134,217,728/);
-        assert.match(error.message, /Use fewer users a batch, smaller layers or fewer items/);
+        assert.match(error.message, /Use smaller batches, smaller layers or fewer items/);
         return true;
       },
     );

@@ -160,7 +160,7 @@ export class Gpu {
     throw new UserError(
       `${what} needs ${amount.toLocaleString("en")} ${unit}, but this adapter's ${limit} is ` +
         `${most.toLocaleString("en")} (${this.adapter.description}). ` +
-        `Use fewer users a batch, smaller layers or fewer items, or an adapter with a higher limit.`,
+        `Use smaller batches, smaller layers or fewer items, or an adapter with a higher limit.`,
     );
   }
 

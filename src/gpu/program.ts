@@ -137,7 +137,7 @@ function encodeDispatch<S extends Sizes>(
   if (gridX > maxGrid || gridY > maxGrid) {
     throw new UserError(
       `${dispatch.spec.label} needs ${gridX} x ${gridY} workgroups, but this adapter takes ${maxGrid} along an ` +
-        `axis. Use fewer users a batch, or more evaluation shards.`,
+        `axis. Use smaller batches, and more shards to evaluate.`,
     );
   }
   if (gridX === 0 || gridY === 0) return;
