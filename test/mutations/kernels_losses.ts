@@ -38,7 +38,11 @@ export const lossKernels = [
     tests: ["minimax"],
     filter: "/exact_minimax: .*, (few|given)$/",
   }, [
-    ["if (other >= z) {", "if (other > z) {"],
+    [
+      "if (other >= z) {",
+      "if (other > z) {",
+      "an item as far up as this one adds z to both sides of the comparison that follows",
+    ],
     ["(support_sum - 1.0)", "(support_sum + 1.0)"],
     ["let z = GENERATOR_ETA * (u[r] - most_u);", "let z = u[r] - most_u;"],
     [
@@ -53,8 +57,8 @@ export const lossKernels = [
     ],
   ]),
   ...mutationsOf("kernels/outcome_sum.wgsl", {
-    tests: ["adversarial"],
-    filter: "pairs follow the f64 trajectory: LSTM, dense, cpu",
+    tests: ["minimax"],
+    filter: "/^minimax: reward, game 0, many$/",
   }, [
     ["sum += outcome[e * VECTORS + group.x];", "sum += outcome[e * VECTORS];"],
     ["for (var k = 0u; k < WORKGROUP; k++) { total", "for (var k = 1u; k < WORKGROUP; k++) { total"],
