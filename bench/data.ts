@@ -35,7 +35,7 @@ async function main(): Promise<void> {
     .description("Measures how the preparation of a large log, and training on it, grow with the log.")
     .option("--scales <list>", "shares of Retailrocket's full size", scales, [0.1, 0.3333, 1])
     .option("--pages <how>", "session or sampled", pages, "sampled")
-    .option("--memory <size>", "that the data engine may take", "2GB")
+    .option("--memory <size>", "memory of the data engine; what does not fit goes to disk", "2GB")
     .option("--iterations <n>", "of training on each; 0 for none", wholeNumber(0), 300)
     .option("--work <folder>", "for the files, 3 GB at full size; kept (default: a temporary one)")
     .option("--readme <file>", "a page that gets the table, between its lines <!-- bench data PAGES -->");

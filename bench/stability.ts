@@ -82,7 +82,7 @@ async function main(): Promise<void> {
     .option("--data <file>", 'a tab-separated click log in the paper\'s layout, or "demo"', "demo")
     .option("--seeds <n>", "seeds of every setting", wholeNumber(1), 1)
     .option("--iterations <n>", "of the adversarial stage", wholeNumber(1000), 3000)
-    .option("--batch-size <n>", "users an iteration", wholeNumber(1), defaultAdversarial.batchSize)
+    .option("--batch-size <n>", "users in an iteration", wholeNumber(1), defaultAdversarial.batchSize)
     .addOption(
       new Option("--only <pattern>", "only settings whose name matches this regular expression")
         .argParser(pattern).default(/./, "all"),

@@ -1,4 +1,4 @@
-/** The figures of a bench as tables, for the terminal, the page and the README. */
+/** The figures of a bench as tables, for the terminal, the report and the Markdown pages. */
 
 import type { AdapterFigure } from "./adapter_ceilings.ts";
 import type { Change } from "./compare.ts";

@@ -1,7 +1,7 @@
 /**
  * clickgan as a library: what its commands are made of.
  *
- * A click log becomes a model by way of a {@link Trainer}; the README shows it in twenty lines.
+ * A click log becomes a model by way of a {@link Trainer}; src/README.md shows it in twenty lines.
  *
  * @module
  */
