@@ -27,7 +27,7 @@ const replaced = (table: keyof Damage, column: string, value: string, where = "t
 });
 
 /** Where the fault is: in a file of the set, or in how its tables fit together. */
-const place = /set(\/(users|items|pages)(\.parquet|\/)|: users has)/;
+const place = /set(\/(users|items|pages)(\.parquet|\/)|: users (says|has))/;
 
 export const preparedSets: readonly BadInput[] = [
   // The manifest.
