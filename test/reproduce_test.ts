@@ -181,7 +181,7 @@ Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refu
       "2",
     );
     assert.equal(other.code, 1);
-    assert.match(other.stderr, /there iterations is 20, here 30\. Choose another --save-dir/);
+    assert.match(other.stderr, /iterations is 20 there and 30 here\. Choose another --save-dir/);
   }));
 
 Deno.test("reproduce says what is wrong with its options", async () => {
