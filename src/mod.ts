@@ -57,7 +57,7 @@ export {
   type TrainingConfig,
   trainingConfigSchema,
 } from "./train/config.ts";
-export { Evaluation, type EvaluationFigures } from "./train/evaluation.ts";
+export { Evaluation, type EvaluationFigures, type ScoredUsers } from "./train/evaluation.ts";
 export { BatchTrainer, type RunCallbacks } from "./train/batch_trainer.ts";
 export { ClickTrainer } from "./train/click_trainer.ts";
 export { DivergedError, type StepResult, type ValidationResult } from "./train/results.ts";

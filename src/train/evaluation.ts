@@ -60,6 +60,17 @@ interface Shard {
   readonly sizes: PlacedBatch | undefined;
 }
 
+/** Users of an evaluation, and the utilities of what they were shown. */
+export interface ScoredUsers {
+  /** Their numbers in the whole log. */
+  readonly users: Uint32Array;
+  /** A log that holds them, and where each of them stands in it. */
+  readonly log: ClickLog;
+  readonly places: Uint32Array;
+  /** Of the rows of these users, one user after the other; more behind them means nothing. */
+  readonly utilities: Float32Array;
+}
+
 /**
  * Networks on a fixed set of users. Events that are given are not evaluated. A shard's users are evaluated at once;
  * where the whole log is not on the device, each shard is read when it is its turn.
@@ -198,17 +209,28 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
   }
 
   /**
+   * The reward's utilities, shard by shard, so that memory does not follow the log. Waits for the GPU, once a shard.
+   * @param onShard told how many shards are behind it.
+   */
+  async *scored(onShard?: (done: number, all: number) => void): AsyncGenerator<ScoredUsers> {
+    for (const [k, shard] of this.parts.entries()) {
+      onShard?.(k, this.parts.length);
+      const { log, users } = this.#submit(k, shard);
+      const utilities = await readFloats(this.options.gpu, this.program.utilities.view);
+      yield { users: shard.users, log, places: Uint32Array.from(users), utilities };
+    }
+  }
+
+  /**
    * [R of the log] the reward's utilities of the rows of the users with events to predict, NaN for all others. Waits for
    * the GPU, once a shard.
    */
   async utilities(): Promise<Float32Array> {
-    const { gpu, source } = this.options;
+    const { source } = this.options;
     const all = new Float32Array(source.userRows.at(-1) ?? 0).fill(NaN);
-    for (const [k, shard] of this.parts.entries()) {
-      this.#submit(k, shard);
-      const utilities = await readFloats(gpu, this.program.utilities.view);
+    for await (const { users, utilities } of this.scored()) {
       let row = 0;
-      for (const user of shard.users) {
+      for (const user of users) {
         const rows = rowsOf(source, user);
         all.set(utilities.subarray(row, row + rows), source.userRows[user]);
         row += rows;
