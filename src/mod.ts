@@ -22,6 +22,7 @@ export { PackedLog } from "./data/packed_log.ts";
 export { PackedLogWriter } from "./data/packed_log_writer.ts";
 export { PackedItems } from "./data/packed_items.ts";
 export { PackedItemsWriter } from "./data/packed_items_writer.ts";
+export type { Ids } from "./data/ids.ts";
 export { readPaperFile } from "./data/paper_file.ts";
 export {
   attainable,
@@ -46,6 +47,8 @@ export {
 export { type ItemCatalogue, type ItemsShape, itemsShape, MemoryItems } from "./data/item_catalogue.ts";
 export { initialWeights, type ModelParameter } from "./model/initial_weights.ts";
 export type { RecordableModel } from "./model/model_program.ts";
+export { type ChoiceProbabilities, choiceProbabilities } from "./model/choice.ts";
+export type { PageRequest } from "./model/scorer.ts";
 export { modelParameters, UserModel } from "./model/user_model.ts";
 export type { ParameterSpec, Weights } from "./tape/parameters.ts";
 export { type BestRecord, type BestRecords, criteria, type Criterion } from "./train/best_records.ts";
@@ -74,3 +77,5 @@ export {
   type SnapshotInfo,
   writeSnapshot,
 } from "./run/snapshot.ts";
+export { openDataset, OpenedDataset } from "./run/open_dataset.ts";
+export { OpenedRun, openRun } from "./run/open_run.ts";

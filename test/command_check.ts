@@ -13,7 +13,16 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-export type CommandName = "train" | "evaluate" | "report" | "reproduce" | "data";
+export type CommandName =
+  | "train"
+  | "evaluate"
+  | "predict"
+  | "recommend"
+  | "serve"
+  | "export"
+  | "report"
+  | "reproduce"
+  | "data";
 
 function prepare(
   command: CommandName,

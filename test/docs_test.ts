@@ -23,6 +23,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "bench:peers": "peers_test.ts",
   "bench:stability": "below: its options",
   "bench:data": "below: its options",
+  "bench:serve": "serve_command_test.ts: its load, with fewer requests",
+  serve: "serve_command_test.ts",
   exercise: "exercise_test.ts",
   "build:report": "report_test.ts: the bundle is what the sources give",
   "build:kernels": "the ladders of the panels are what is generated",
@@ -60,10 +62,18 @@ for (const path of RUN) {
     try {
       await fillSandbox(folder);
       for (const command of shown) await runIn(folder, command);
+      if (path === "README.md") await useFolders(folder);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
   });
+}
+
+/** The library's second example, with the data set and the run that the README's commands made. */
+async function useFolders(folder: string): Promise<void> {
+  const { code, stdout, stderr } = await runScript(1, folder);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^recommended \S+ -?\d\S*\nreward's loss -?\d/);
 }
 
 /** A page speaks of a run that it does not make: runs/lstm. */
@@ -84,6 +94,7 @@ Deno.test("pages: what a program writes has its place", () => {
     "bench/peers.md": ["bench peers"],
     "bench/ladder.md": ladders.map(({ name }) => `ladder ${name}`),
     "bench/stability.md": ["stability yelp", "stability demo"],
+    "bench/serve.md": ["bench serve"],
     "bench/data.md": ["bench data sampled", "bench data session"],
     "src/experiment/README.md": ["reproduce yelp", "reproduce rsc"],
   };
@@ -125,9 +136,11 @@ Deno.test("pages: the options of the benches that take minutes are understood", 
   }));
 });
 
-Deno.test("the library's example runs, and is short", async () => {
+/** Runs a script of the library's page. @param number which of them. @param cwd where its relative paths start. */
+async function runScript(number: number, cwd?: string) {
   const page = await Deno.readTextFile(new URL("src/README.md", root));
-  const script = page.match(/```ts\n([^]*?)```/)?.[1] ?? assert.fail("the page has no script");
+  const script = [...page.matchAll(/```ts\n([^]*?)```/g)][number]?.[1] ??
+    assert.fail("the page has no script");
   assert.ok(script.trim().split("\n").filter((line) => line !== "").length <= 20, "longer than twenty lines");
   const file = await Deno.makeTempFile({ suffix: ".ts" });
   try {
@@ -136,14 +149,20 @@ Deno.test("the library's example runs, and is short", async () => {
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", ...DENO_FLAGS, "--no-prompt", "--check", "--allow-read", "--config", config, file],
       env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
+      cwd,
     }).output();
-    const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-    assert.equal(code, 0, errors);
-    const losses = [...(out ?? "").matchAll(/^step \d+: loss (\d+\.\d+)/gm)].map((m) => Number(m[1]));
-    assert.equal(losses.length, 20);
-    assert.ok((losses[19] ?? Infinity) < (losses[0] ?? 0), "the loss on the same users falls");
-    assert.match(out ?? "", /^utilities \[ -?\d[^\]]*\]$/m);
+    const [out = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    return { code, stdout: out, stderr: errors };
   } finally {
     await Deno.remove(file);
   }
+}
+
+Deno.test("the library's example runs, and is short", async () => {
+  const { code, stdout, stderr } = await runScript(0);
+  assert.equal(code, 0, stderr);
+  const losses = [...stdout.matchAll(/^step \d+: loss (\d+\.\d+)/gm)].map((m) => Number(m[1]));
+  assert.equal(losses.length, 20);
+  assert.ok((losses[19] ?? Infinity) < (losses[0] ?? 0), "the loss on the same users falls");
+  assert.match(stdout, /^utilities \[ -?\d[^\]]*\]$/m);
 });

@@ -79,11 +79,13 @@ function nameOf(key: string): string {
 }
 
 const HEAVY =
-  /^(@duckdb\/|@tensorflow\/|@jax-js\/|@esbuild\/)|^(esbuild|playwright-core|chart\.js|fast-check)$/;
+  /^(@duckdb\/|@tensorflow\/|@jax-js\/|@esbuild\/|onnxruntime-)|^(esbuild|playwright-core|chart\.js|fast-check)$/;
 const heavy = (packages: readonly string[]) => packages.filter((name) => HEAVY.test(name));
 
 Deno.test("training, evaluation, reports and experiments use small packages, and few", async () => {
-  for (const name of ["train", "evaluate", "report", "reproduce"]) {
+  for (
+    const name of ["train", "evaluate", "predict", "recommend", "serve", "export", "report", "reproduce"]
+  ) {
     const packages = await packagesOf(`src/cli/${name}.ts`);
     assert.deepEqual(heavy(packages), [], name);
     assert.ok(packages.includes("zod"));

@@ -103,7 +103,7 @@ Deno.test("permissionFlags knows its commands", () => {
   for (const command of ["", "launch", "constructor"]) {
     assert.throws(
       () => permissionFlags(command, []),
-      /expected a command \(train or data or evaluate or report or reproduce\), found/,
+      /expected a command \(train or .* or serve or .* or reproduce\), found/,
     );
   }
 });
@@ -116,7 +116,7 @@ Deno.test("the launcher ends with a message and exit code 1 when it does not kno
   assert.equal(new TextDecoder().decode(stdout), "");
   assert.match(
     new TextDecoder().decode(stderr),
-    /error: expected a command \(train or data or evaluate or report or reproduce\), found "trian"\n$/,
+    /error: expected a command \(train or .* or serve or .* or reproduce\), found "trian"\n$/,
   );
 });
 
@@ -275,8 +275,27 @@ Deno.test(
     }),
 );
 
-Deno.test("no command may use the network, and no task asks for updates", async () => {
-  for (const command of ["train", "evaluate", "data", "report", "reproduce"]) {
+Deno.test("serve may listen on its port of this machine alone", () => {
+  const net = (...args: string[]) =>
+    permissionFlags("serve", args).filter((flag) => /^--allow-(net|all|run|sys)/.test(flag));
+  assert.deepEqual(net(), ["--allow-net=127.0.0.1:8750"]);
+  assert.deepEqual(net("--port", "0"), ["--allow-net=127.0.0.1:0"]);
+  assert.deepEqual(net("--port=9,example.org"), ["--allow-net=127.0.0.1:8750"]);
+  assert.deepEqual(net("--port", "70000"), ["--allow-net=127.0.0.1:8750"]);
+});
+
+Deno.test("predict and export may write the file that is named, and the one that stands for it", () => {
+  const write = (command: string, ...args: string[]) =>
+    permissionFlags(command, args).filter((flag) => flag.startsWith("--allow-write"));
+  assert.deepEqual(write("predict", "--out", "a/b.csv"), ["--allow-write=a/b.csv,a/.b.csv.clickgan-tmp"]);
+  assert.deepEqual(write("predict"), []);
+  assert.deepEqual(write("export", "--onnx=m.onnx"), ["--allow-write=m.onnx,.m.onnx.clickgan-tmp"]);
+});
+
+Deno.test("no other command may use the network, and no task asks for updates", async () => {
+  for (
+    const command of ["train", "evaluate", "predict", "recommend", "export", "data", "report", "reproduce"]
+  ) {
     const flags = permissionFlags(command, ["log", "--save-dir", "x", "--out", "y", "z"], "/cache");
     assert.ok(!flags.some((flag) => /allow-(net|all|run|sys)|^-[AN]$/.test(flag)), flags.join(" "));
   }

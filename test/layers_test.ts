@@ -14,8 +14,8 @@ const LAYERS = [
   ["model"],
   ["train"],
   ["run", "prepare"],
-  ["mod.ts", "calibration", "report"],
-  ["experiment"],
+  ["mod.ts", "calibration", "report", "predict", "onnx"],
+  ["experiment", "serve"],
   ["cli"],
 ];
 

@@ -7,10 +7,16 @@ export const DATA = "--data <path>";
 export const SAVE_DIR = "--save-dir <folder>";
 export const RESUME = "--resume <run>";
 export const README = "--readme <file>";
-/** The page that `report` writes. */
+/** The page that `report` writes, or the file of `predict`. */
 export const OUT_FILE = "--out <file>";
 /** The data set that `data` makes. */
 export const OUT_FOLDER = "--out <folder>";
+
+/** The model's file that `export` writes. */
+export const ONNX = "--onnx <file>";
+/** Where `serve` listens. */
+export const PORT = "--port <n>";
+export const DEFAULT_PORT = 8750;
 
 /** The values of some options, by their definitions, and the arguments that belong to none of them. */
 export interface ReadArguments {

@@ -3,14 +3,15 @@
  *
  * The launcher may start processes, which amounts to any permission, but it does three things only: it fetches the
  * packages of the command, it makes sure of an adapter for one that computes, and it runs the command in a process that
- * may read files and write to its own folder and to this program's cache, and nothing else. It uses no package itself, so
+ * may read files and write to its own folder and to this program's cache, or listen on a port of this machine, and nothing
+ * else. It uses no package itself, so
  * that it can say what is being fetched.
  */
 
 import { UserError } from "../user_error.ts";
 import { DRIVER_VARIABLES } from "../gpu/driver_threads.ts";
 import { DENO_FLAGS } from "../deno_flags.ts";
-import { asksForHelp } from "./arguments.ts";
+import { asksForHelp, DEFAULT_PORT, ONNX, OUT_FILE, PORT, readArguments } from "./arguments.ts";
 import { endOfChild } from "./ended_child.ts";
 import { runMain } from "./fail.ts";
 import { fetchPackages } from "./fetch_packages.ts";
@@ -23,6 +24,7 @@ import {
   reportFolders,
   reproduceFolders,
   runFolders,
+  singleFile,
 } from "./output_folders.ts";
 import { CHILD_ENVIRONMENT, ensureAdapter, GPU_ENVIRONMENT } from "./setup.ts";
 import { quoted } from "./shell_word.ts";
@@ -35,6 +37,8 @@ interface CommandNeeds {
   readonly caches?: boolean;
   /** Whether it runs native code: the data engine, which no permission holds back. */
   readonly native?: boolean;
+  /** Whether it listens on a port of this machine, and on nothing else. */
+  readonly listens?: boolean;
 }
 
 /** The commands, each in `src/cli/<name>.ts`. */
@@ -42,6 +46,10 @@ const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
   train: { writes: runFolders, adapter: true, caches: true },
   data: { writes: dataFolders, adapter: false, native: true },
   evaluate: { writes: () => [], adapter: true, caches: true },
+  predict: { writes: (args) => singleFile(OUT_FILE, args), adapter: true, caches: true },
+  recommend: { writes: () => [], adapter: true, caches: true },
+  serve: { writes: () => [], adapter: true, caches: true, listens: true },
+  export: { writes: (args) => singleFile(ONNX, args), adapter: false, caches: true },
   report: { writes: reportFolders, adapter: false },
   reproduce: { writes: reproduceFolders, adapter: true, caches: true },
 };
@@ -63,13 +71,13 @@ const TERMINAL_VARIABLES = [
 
 /**
  * The permission flags for a command with these arguments: reading, the terminal's variables, and for a command that
- * writes, its folders alone. A command that trains may write to the cache too.
+ * writes, its folders alone. Those that read a large data set may write to the cache too. `serve` listens on its port of 127.0.0.1.
  *
  * @param cache the user's cache folder of this program
  * @throws {UserError} for an unknown command or a folder that no flag can name
  */
 export function permissionFlags(command: string, args: readonly string[], cache?: string): string[] {
-  const { writes, adapter, caches, native } = needsOf(command);
+  const { writes, adapter, caches, native, listens } = needsOf(command);
   const variables = [
     ...TERMINAL_VARIABLES,
     LAUNCHER_VARIABLE,
@@ -78,6 +86,7 @@ export function permissionFlags(command: string, args: readonly string[], cache?
   ];
   const flags = ["--no-prompt", "--allow-read", `--allow-env=${variables.join(",")}`];
   if (native) flags.push("--allow-ffi");
+  if (listens) flags.push(`--allow-net=127.0.0.1:${portOf(args)}`);
   const folders = writes(args);
   const odd = folders.find((folder) => folder.includes(","));
   if (odd !== undefined) { // a comma would end the path in the flag
@@ -89,6 +98,12 @@ export function permissionFlags(command: string, args: readonly string[], cache?
   if (caches && cache !== undefined && !cache.includes(",")) folders.push(cache);
   if (folders.length > 0) flags.push(`--allow-write=${folders.join(",")}`);
   return flags;
+}
+
+/** The port that a command listens on; the usual one where what is given is none, as the command says then. */
+function portOf(args: readonly string[]): number {
+  const text = readArguments(args, [PORT]).values.get(PORT) ?? "";
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65535 ? Number(text) : DEFAULT_PORT;
 }
 
 function needsOf(command: string): CommandNeeds {

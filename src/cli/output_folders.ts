@@ -3,7 +3,16 @@
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { temporaryName } from "../files/temporary_file.ts";
 import { PARTIAL } from "../prepare/out_folder.ts";
-import { DATA, OUT_FILE, OUT_FOLDER, readArguments, README, RESUME, SAVE_DIR } from "./arguments.ts";
+import {
+  DATA,
+  type ONNX,
+  OUT_FILE,
+  OUT_FOLDER,
+  readArguments,
+  README,
+  RESUME,
+  SAVE_DIR,
+} from "./arguments.ts";
 import { permittedVariable } from "./permitted_variable.ts";
 
 /** What {@link cacheFolder} is found by. */
@@ -73,4 +82,10 @@ export function dataFolders(args: readonly string[]): string[] {
   const usual = name === "example" ? EXAMPLE_FOLDER : preparedFolder(name);
   const out = (readArguments(args, [OUT_FOLDER]).values.get(OUT_FOLDER) ?? usual).replace(/[/\\]+$/, "");
   return [out, out + PARTIAL, dirname(out)];
+}
+
+/** What a command with these arguments writes to that makes one file: its name, and the one that stands for it until it is whole. */
+export function singleFile(option: typeof OUT_FILE | typeof ONNX, args: readonly string[]): string[] {
+  const file = readArguments(args, [option]).values.get(option);
+  return file === undefined ? [] : [file, temporaryName(file)];
 }

@@ -44,6 +44,11 @@ export function readPaperFile(path: string, needed: readonly Split[] = splits): 
   return log;
 }
 
+/** The ids of its users, in the order of their numbers. @throws UserError as {@link readPaperFile}. */
+export function readPaperUsers(path: string): number[] {
+  return [...parseRows(path, readText(path)).splitOf.keys()].sort((a, b) => a - b);
+}
+
 function readText(path: string): string {
   expectLocal(path);
   if (path === "") {

@@ -20,20 +20,41 @@ const RUN_BYTES = 2 ** 20;
  *
  * @throws {UserError} naming the path, the cause and the remedy; the temporary file is removed
  */
-export async function atomicWriteFile(path: string, contents: FileContents): Promise<void> {
+export function atomicWriteFile(path: string, contents: FileContents): Promise<void> {
+  return atomicWrite(path, async (write) => {
+    for (const run of runs(pieces(contents))) await write(run);
+  });
+}
+
+/**
+ * The same for contents that are made piece by piece, as they may be larger than memory.
+ * @param make hands over the pieces in order; what it throws takes the file back.
+ */
+export async function atomicWrite(
+  path: string,
+  make: (write: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const { target, mode, temporary } = await orExplained(path, async () => {
+    const found = replaced(path);
+    return { ...found, temporary: await waitForTemporary(found.target) };
+  });
   try {
-    const { target, mode } = replaced(path);
-    const temporary = await waitForTemporary(target);
-    try {
-      for (const run of runs(pieces(contents))) await writeAll(temporary.file, run);
+    await make((bytes) => orExplained(path, () => writeAll(temporary.file, bytes)));
+    await orExplained(path, async () => {
       if (mode !== undefined) Deno.chmodSync(temporary.path, mode);
       await temporary.file.sync(); // otherwise a power cut could leave the new name with old or empty blocks
       await Deno.rename(temporary.path, target);
-    } catch (error) {
-      discardTemporary(temporary);
-      throw error;
-    }
-    temporary.file.close(); // only now: until it has its name, it is locked
+    });
+  } catch (error) {
+    discardTemporary(temporary);
+    throw error;
+  }
+  temporary.file.close(); // only now: until it has its name, it is locked
+}
+
+async function orExplained<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (error) {
     throw explainFileError(error, "write", path);
   }

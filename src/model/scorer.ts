@@ -1,4 +1,4 @@
-/** Scores one page for one history: the model's forward program over a log of a single user. */
+/** Scores pages for histories, several at once: the model's forward program over a log of as many users. */
 
 import { DeviceLog } from "../batch/device_log.ts";
 import { Plan } from "../batch/plan.ts";
@@ -7,11 +7,49 @@ import { type ItemCatalogue, overOwnItems } from "../data/item_catalogue.ts";
 import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
+import { isTexture } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { ModelProgram, type RecordableModel } from "./model_program.ts";
 
 export interface ScorableModel extends RecordableModel {
   readonly items: ItemCatalogue;
+}
+
+/** What is to be scored: items by their numbers. */
+export interface PageRequest {
+  /** Items clicked, oldest first; may be empty. */
+  readonly history: ArrayLike<number>;
+  /** Items displayed, at least one. */
+  readonly page: ArrayLike<number>;
+}
+
+/** How much is scored at once. */
+export interface ScorerRoom {
+  /** Pages. */
+  readonly users: number;
+  /** Clicks of all histories, and a page for each user. */
+  readonly events: number;
+  /** Clicks of all histories, and items of all pages. */
+  readonly rows: number;
+}
+
+/** The room that these requests take. */
+export function roomOf(requests: readonly PageRequest[]): ScorerRoom {
+  let [events, rows] = [0, 0];
+  for (const { history, page } of requests) {
+    events += history.length + 1;
+    rows += history.length + page.length;
+  }
+  return { users: requests.length, events, rows };
+}
+
+/** Rounded up to powers of two, and no smaller than it was: what grows slowly does not compile anew each time. */
+export function rounded(
+  room: ScorerRoom,
+  before: ScorerRoom = { users: 1, events: 32, rows: 32 },
+): ScorerRoom {
+  const up = (of: keyof ScorerRoom) => 2 ** Math.ceil(Math.log2(Math.max(before[of], room[of])));
+  return { users: up("users"), events: up("events"), rows: up("rows") };
 }
 
 export class Scorer {
@@ -20,19 +58,13 @@ export class Scorer {
   #plan: Plan | undefined;
   #program: ModelProgram | undefined;
 
-  private constructor(
-    readonly model: ScorableModel,
-    /** The most clicks of a history, and items of a page. */
-    readonly history: number,
-    readonly page: number,
-  ) {
+  private constructor(readonly model: ScorableModel, readonly room: ScorerRoom) {
     this.#arena = new Arena(model.gpu, "scorer");
   }
 
-  /** Room for at least these; rounded up, so that growing histories do not compile anew each time. */
-  static async create(model: ScorableModel, history: number, page: number): Promise<Scorer> {
-    const room = (n: number) => 2 ** Math.ceil(Math.log2(Math.max(16, n)));
-    const scorer = new Scorer(model, room(history), room(page));
+  /** @throws UserError for more room than the adapter has. */
+  static async create(model: ScorableModel, room: ScorerRoom): Promise<Scorer> {
+    const scorer = new Scorer(model, room);
     try {
       await scorer.#prepare();
     } catch (error) {
@@ -42,18 +74,17 @@ export class Scorer {
     return scorer;
   }
 
-  holds(history: number, page: number): boolean {
-    return history <= this.history && page <= this.page;
+  holds({ users, events, rows }: ScorerRoom): boolean {
+    return users <= this.room.users && events <= this.room.events && rows <= this.room.rows;
   }
 
   async #prepare(): Promise<void> {
-    const events = this.history + 1;
-    const rows = this.history + this.page;
+    const { users, events, rows } = this.room;
     const { gpu, items: { shape, tokenCounts } } = this.model;
-    const log = pageLog(this.model.items, [], [0]);
+    const log = logOf(this.model.items, [{ history: [], page: [0] }]);
     const items = Math.min(rows, shape.count);
     this.#log = new DeviceLog(gpu, log, { events, rows, items }, tokenCounts);
-    this.#plan = new Plan(gpu, log, { users: 1, events, rows, items }, 1);
+    this.#plan = new Plan(gpu, log, { users, events, rows, items }, 1);
     this.#program = await ModelProgram.create(this.model, {
       name: "scorer",
       log: this.#log,
@@ -62,20 +93,29 @@ export class Scorer {
     });
   }
 
-  /** Utilities of the page. Waits for the GPU. */
-  async score(history: readonly number[], page: readonly number[]): Promise<number[]> {
+  /**
+   * The utilities of each page. One call at a time; waits for the GPU.
+   * @param requests at least one, within the room; {@link checkPage} checks their items.
+   */
+  async score(requests: readonly PageRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
     const { gpu } = this.model;
     const program = this.#program;
     if (!program || !this.#log || !this.#plan) throw new Error("the scorer is destroyed");
-    const log = pageLog(this.model.items, history, page);
+    const log = logOf(this.model.items, requests);
     this.#log.write(log);
-    const sizes = this.#plan.put(0, [0], { slot: 0, learningRate: 0, iteration: 0 }, log);
+    const users = requests.map((_, user) => user);
+    const sizes = this.#plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 }, log);
     this.#plan.upload(0, 1);
     const commands = new Commands(gpu, "score");
     program.program.encode(commands, sizes, this.#plan.offset(0));
     gpu.queue.submit([commands.finish()]);
-    const utilities = await readFloats(gpu, program.utilities.view);
-    return Array.from(utilities.subarray(history.length, history.length + page.length));
+    const { view } = program.utilities;
+    const utilities = await readFloats(gpu, isTexture(view) ? view : { ...view, size: 4 * sizes.rows });
+    let row = 0;
+    return requests.map(({ history, page }) => {
+      row += history.length;
+      return utilities.slice(row, row += page.length);
+    });
   }
 
   destroy(): void {
@@ -87,27 +127,36 @@ export class Scorer {
 }
 
 /** @throws UserError for an empty page or an item that the catalogue does not have. */
-export function checkPage(items: number, history: readonly number[], page: readonly number[]): void {
+export function checkPage(items: number, { history, page }: PageRequest): void {
   if (page.length === 0) throw new UserError("Expected a page of at least one item, got an empty one.");
-  for (const item of [...history, ...page]) {
-    if (!Number.isInteger(item) || item < 0 || item >= items) {
-      throw new UserError(`Expected an item in 0..${items - 1}, got ${item}.`);
+  for (const list of [history, page]) {
+    for (let k = 0; k < list.length; k++) {
+      const item = list[k] ?? NaN;
+      if (!Number.isInteger(item) || item < 0 || item >= items) {
+        throw new UserError(`Expected an item in 0..${items - 1}, got ${item}.`);
+      }
     }
   }
 }
 
-/** One user: a page of one item for each click of the history, then the page in question. */
-function pageLog(items: ItemCatalogue, history: readonly number[], page: readonly number[]): ClickLog {
-  const events = history.length + 1;
-  const clicks = {
-    userSplit: Uint8Array.of(0),
-    userEvents: Uint32Array.of(0, events),
-    eventRows: Uint32Array.from(
-      { length: events + 1 },
-      (_, e) => (e < events ? e : history.length + page.length),
-    ),
-    eventClick: Uint32Array.from({ length: events }, (_, e) => (e < history.length ? e : NONE)),
-    rowItem: Uint32Array.from([...history, ...page]),
-  };
-  return { ...clicks, name: "page", ...overOwnItems(clicks, items) };
+/** A user a request: a page of one item for each click of the history, then the page in question. */
+function logOf(items: ItemCatalogue, requests: readonly PageRequest[]): ClickLog {
+  const { users, events, rows } = roomOf(requests);
+  const userEvents = new Uint32Array(users + 1);
+  const eventRows = new Uint32Array(events + 1);
+  const eventClick = new Uint32Array(events).fill(NONE);
+  const rowItem = new Uint32Array(rows);
+  let [event, row] = [0, 0];
+  requests.forEach(({ history, page }, user) => {
+    for (let k = 0; k < history.length; k++, event++) {
+      rowItem[row] = history[k] ?? 0;
+      eventClick[event] = row++;
+      eventRows[event + 1] = row;
+    }
+    for (let k = 0; k < page.length; k++) rowItem[row++] = page[k] ?? 0;
+    eventRows[++event] = row;
+    userEvents[user + 1] = event;
+  });
+  const clicks = { userSplit: new Uint8Array(users), userEvents, eventRows, eventClick, rowItem };
+  return { ...clicks, name: "pages", ...overOwnItems(clicks, items) };
 }

@@ -13,7 +13,7 @@ import { lstmParameters, lstmStatePart } from "./lstm_encoder.ts";
 import { pwParameters, pwStatePart } from "./pw_encoder.ts";
 import { initialWeights, type ModelParameter } from "./initial_weights.ts";
 import type { RecordableModel, RecordOptions } from "./model_program.ts";
-import { checkPage, Scorer } from "./scorer.ts";
+import { checkPage, type PageRequest, roomOf, rounded, Scorer } from "./scorer.ts";
 import { utility, utilityParameters } from "./utility.ts";
 
 /** The parameters of a model of this shape, in the order of its arenas and snapshots. */
@@ -102,18 +102,30 @@ export class UserModel implements RecordableModel {
   /**
    * The utilities of a page for a user with this history. P(click a) = exp(u_a) / (1 + sum exp(u)).
    *
-   * @param history items clicked, oldest first; may be empty. @param page items displayed, at least one.
+   * @param request items clicked, oldest first, may be none; items displayed, at least one.
    * @throws UserError for an item that the catalogue does not have.
    */
-  async score({ history, page }: { history: readonly number[]; page: readonly number[] }): Promise<number[]> {
-    checkPage(this.shape.count, history, page);
+  async score(request: PageRequest): Promise<number[]> {
+    const [utilities = new Float32Array()] = await this.scoreAll([request]);
+    return Array.from(utilities);
+  }
+
+  /**
+   * The utilities of several pages, each for a user of its own, in one dispatch.
+   * @throws UserError as {@link score}, or for more than the adapter holds at once.
+   */
+  async scoreAll(requests: readonly PageRequest[]): Promise<Float32Array<ArrayBuffer>[]> {
+    for (const request of requests) checkPage(this.shape.count, request);
+    if (requests.length === 0) return [];
+    const room = roomOf(requests);
     const next = this.#scores.then(async () => {
-      if (this.#scorer && !this.#scorer.holds(history.length, page.length)) {
-        this.#scorer.destroy();
+      const old = this.#scorer;
+      if (old && !old.holds(room)) {
         this.#scorer = undefined;
+        old.destroy();
       }
-      this.#scorer ??= await Scorer.create(this, history.length, page.length);
-      return await this.#scorer.score(history, page);
+      this.#scorer ??= await Scorer.create(this, rounded(room, old?.room));
+      return await this.#scorer.score(requests);
     });
     this.#scores = next.catch(() => {});
     return await next;

@@ -1,0 +1,191 @@
+/**
+ * Load on `deno task serve`: requests a second and latency at several sizes, and whether each of very many requests gets its
+ * own answer. Findings are in serve.md.
+ */
+
+import { Command, InvalidArgumentError } from "commander";
+import { DENO_FLAGS } from "../src/deno_flags.ts";
+import { runMain } from "../src/cli/fail.ts";
+import { permissionFlags } from "../src/cli/launch.ts";
+import { parse, wholeNumber } from "../src/cli/options.ts";
+import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
+import { table } from "../src/cli/table.ts";
+import { makeDemoShop } from "../src/data/demo_shop.ts";
+import { itemsShape } from "../src/data/item_catalogue.ts";
+import { randomStream } from "../src/data/random.ts";
+import { openGpu } from "../src/gpu/device.ts";
+import { defaultModel } from "../src/model/config.ts";
+import { initialWeights } from "../src/model/initial_weights.ts";
+import type { PageRequest } from "../src/model/scorer.ts";
+import { modelParameters, UserModel } from "../src/model/user_model.ts";
+import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
+import { writeSnapshot } from "../src/run/snapshot.ts";
+import { UserError } from "../src/user_error.ts";
+import { type Call, load, type LoadResult } from "./serve_load.ts";
+
+const MARKERS = "bench serve";
+
+interface Options {
+  requests: number;
+  clients: number[];
+  check: number;
+  readme?: string;
+}
+
+/** What is asked, by name. */
+const SIZES: readonly { readonly name: string; readonly history: number; readonly page: number }[] = [
+  { name: "score 10 items after 5 clicks", history: 5, page: 10 },
+  { name: "score 10 items after 50 clicks", history: 50, page: 10 },
+  { name: "score 100 items after 20 clicks", history: 20, page: 100 },
+];
+/** Requests that are computed alone, to compare with. */
+const ALONE = 400;
+
+async function main(): Promise<number> {
+  const command = new Command("deno task bench:serve")
+    .description("Measures the service under load, and looks whether each request gets its own answer.")
+    .option("--requests <n>", "of each size and number of clients", wholeNumber(1), 3000)
+    .option("--clients <list>", "clients that ask at once", counts, [1, 16, 128])
+    .option(
+      "--check <n>",
+      "requests of mixed sizes that are compared with utilities computed alone",
+      wholeNumber(1),
+      100_000,
+    )
+    .option("--readme <file>", `a page that gets the table, between its lines <!-- ${MARKERS} -->`);
+  const { requests, clients, check, readme } = parse<Options>(command, Deno.args);
+  if (readme !== undefined) await expectMarkers(readme, MARKERS);
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-bench-serve-" });
+  try {
+    const model = `${folder}/model.safetensors`;
+    const { mixed, adapter } = await prepare(model);
+    const service = await start(model);
+    const rows: string[][] = [];
+    let checked: LoadResult;
+    try {
+      await load(service.url, mixed, { requests: 200, clients: 16 });
+      for (const size of sizes()) {
+        for (const count of clients) {
+          const result = await load(service.url, size.calls, {
+            requests: Math.ceil(requests * Math.min(1, count / 16)),
+            clients: count,
+          });
+          rows.push(cells(size.name, count, result));
+          console.error(rows.at(-1)?.join("  "));
+        }
+      }
+      checked = await load(service.url, mixed, { requests: check, clients: Math.max(...clients) });
+    } finally {
+      await service.stop();
+    }
+    const lines = [
+      `${adapter}, ${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}; clients on the same machine:`,
+      "",
+      ...markdownTable(HEAD, rows),
+      "",
+      `Of ${check.toLocaleString("en")} requests of mixed sizes by ${Math.max(...clients)} clients ` +
+      `(${
+        checked.rate.toFixed(0)
+      } a second), ${checked.lost} were lost and ${checked.mixedUp} mixed up; the largest ` +
+      `difference of a utility to the one computed alone is ${checked.difference.toExponential(0)}.`,
+    ];
+    console.log(table(HEAD, rows));
+    console.log(lines.at(-1));
+    if (readme !== undefined) await writeBetweenMarkers(readme, MARKERS, lines.join("\n"));
+    return checked.lost + checked.mixedUp === 0 ? 0 : 1;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const HEAD = ["request", "clients", "requests/s", "median ms", "p99 ms", "most ms", "lost"];
+
+function cells(name: string, clients: number, { rate, median, p99, most, lost }: LoadResult): string[] {
+  const times = [median, p99, most].map((ms) => ms.toFixed(1));
+  return [name, String(clients), rate.toFixed(0), ...times, String(lost)];
+}
+
+function counts(text: string): number[] {
+  const values = text.split(",").map(Number);
+  if (values.every((count) => Number.isInteger(count) && count >= 1 && count <= 1000)) return values;
+  throw new InvalidArgumentError(`Expected numbers of clients of 1..1000, such as 1,16,128, got "${text}".`);
+}
+
+/** Random items of the demo shop. */
+function request(random: ReturnType<typeof randomStream>, history: number, page: number): PageRequest {
+  const items = (n: number) => Array.from({ length: n }, () => random.integer(ITEMS));
+  return { history: items(history), page: items(page) };
+}
+const { log } = makeDemoShop(1);
+const ITEMS = log.items.count;
+
+function sizes(): { name: string; calls: Call[] }[] {
+  const random = randomStream(2, "bench serve");
+  const scores = SIZES.map(({ name, history, page }) => ({
+    name,
+    calls: Array.from({ length: 100 }, () => ({
+      path: "/score",
+      body: JSON.stringify(request(random, history, page)),
+    })),
+  }));
+  const recommend = Array.from({ length: 100 }, () => {
+    const { history } = request(random, 20, 1);
+    return { path: "/recommend", body: JSON.stringify({ history, top: 10 }) };
+  });
+  return [...scores, { name: `recommend 10 of ${ITEMS} items after 20 clicks`, calls: recommend }];
+}
+
+/** Writes a model, and computes requests of mixed sizes alone. */
+async function prepare(path: string): Promise<{ mixed: Call[]; adapter: string }> {
+  const items = itemsShape(log.items);
+  const specs = modelParameters(items, defaultModel);
+  const weights = initialWeights(specs, 3);
+  await writeSnapshot(path, specs, weights, { model: defaultModel, items, iteration: 0, kind: "last" });
+  const random = randomStream(1, "bench serve");
+  const gpu = await openGpu();
+  const model = new UserModel(gpu, log.items, defaultModel, { weights });
+  try {
+    const mixed: Call[] = [];
+    for (let k = 0; k < ALONE; k++) {
+      const one = request(random, random.integer(60), 1 + random.integer(40));
+      mixed.push({ path: "/score", body: JSON.stringify(one), utilities: await model.score(one) });
+    }
+    return { mixed, adapter: gpu.adapter.description };
+  } finally {
+    model.destroy();
+    gpu.close();
+  }
+}
+
+/** Starts the service as a user does. */
+async function start(model: string): Promise<{ url: string; stop: () => Promise<void> }> {
+  const args = ["--model", model, "--data", "demo", "--port", "0"];
+  const script = new URL("../src/cli/serve.ts", import.meta.url).href;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", ...DENO_FLAGS, ...permissionFlags("serve", args), script, ...args],
+    env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let said = "";
+  for (let next = await output.read(); !next.done; next = await output.read()) {
+    said += next.value;
+    const [, url] = said.match(/answers on (http:\S+)/) ?? [];
+    if (url === undefined) continue;
+    return {
+      url,
+      async stop() {
+        child.kill("SIGTERM");
+        await output.cancel();
+        const { code } = await child.status;
+        if (code !== 0) {
+          throw new UserError(`Expected the service to end well, it ended with exit code ${code}.`);
+        }
+      },
+    };
+  }
+  throw new UserError("Expected the service to start, it ended. What it said stands above.");
+}
+
+await runMain(main);

@@ -1,0 +1,89 @@
+/** Load on the service: requests by so many clients at once, and what each took. */
+
+import { z } from "zod";
+
+/** A request, and what its answer must be. */
+export interface Call {
+  readonly path: string;
+  readonly body: string;
+  /** Utilities that were computed alone; undefined where only the time counts. */
+  readonly utilities?: ArrayLike<number>;
+}
+
+export interface LoadResult {
+  readonly requests: number;
+  /** A second. */
+  readonly rate: number;
+  /** Milliseconds from sending a request to having its answer. */
+  readonly median: number;
+  readonly p99: number;
+  readonly most: number;
+  /** Answers other than 200, or none. */
+  readonly lost: number;
+  /** Answers with other utilities than were computed alone. */
+  readonly mixedUp: number;
+  /** The largest difference of a utility. */
+  readonly difference: number;
+}
+
+const answerSchema = z.object({ utilities: z.array(z.number()) });
+/** Utilities that differ by more belong to another request. */
+const TOLERANCE = 1e-5;
+
+/**
+ * Sends requests, drawn from `calls` in turn, by `clients` that each wait for their answer before the next.
+ * @param url of the service, such as http://127.0.0.1:8750.
+ */
+export async function load(
+  url: string,
+  calls: readonly Call[],
+  { requests, clients }: { readonly requests: number; readonly clients: number },
+): Promise<LoadResult> {
+  const times = new Float64Array(requests);
+  let [next, lost, mixedUp, difference] = [0, 0, 0, 0];
+  const client = async () => {
+    while (next < requests) {
+      const number = next++;
+      const call = calls[number % calls.length];
+      if (!call) throw new Error("no calls");
+      const began = performance.now();
+      const answer = await ask(url, call);
+      times[number] = performance.now() - began;
+      if (answer === undefined) lost++;
+      else if (call.utilities) {
+        const gap = largestGap(answer, call.utilities);
+        if (!(gap <= TOLERANCE)) mixedUp++;
+        else difference = Math.max(difference, gap);
+      }
+    }
+  };
+  const began = performance.now();
+  await Promise.all(Array.from({ length: clients }, client));
+  const seconds = (performance.now() - began) / 1000;
+  times.sort();
+  const at = (share: number) => times[Math.min(requests - 1, Math.floor(share * requests))] ?? NaN;
+  const rate = requests / seconds;
+  return { requests, rate, median: at(0.5), p99: at(0.99), most: at(1), lost, mixedUp, difference };
+}
+
+/** Undefined where there is no good answer; [] for one without utilities. */
+async function ask(url: string, { path, body }: Call): Promise<readonly number[] | undefined> {
+  try {
+    const response = await fetch(url + path, { method: "POST", body });
+    const text = await response.text();
+    if (!response.ok) return undefined;
+    const parsed = answerSchema.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data.utilities : [];
+  } catch {
+    return undefined;
+  }
+}
+
+function largestGap(found: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (found.length !== expected.length) return Infinity;
+  let gap = 0;
+  for (let k = 0; k < found.length; k++) {
+    gap = Math.max(gap, Math.abs((found[k] ?? NaN) - (expected[k] ?? NaN)));
+  }
+  return gap;
+}

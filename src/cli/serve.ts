@@ -1,0 +1,108 @@
+/** `serve`: a model behind HTTP, on this machine alone. */
+
+import { Command } from "commander";
+import { Made } from "../gpu/made.ts";
+import { defaultService, Service, serviceScorer } from "../serve/service.ts";
+import { UserError } from "../user_error.ts";
+import { version } from "../version.ts";
+import { DEFAULT_PORT, PORT } from "./arguments.ts";
+import { EXIT_FAULT, runMain } from "./fail.ts";
+import { type ModelDataOptions, type OpenedModel, withModel, withModelAndData } from "./open_model.ts";
+import { parse, wholeNumber } from "./options.ts";
+import { EXIT_INTERRUPTED, say } from "./run_stages.ts";
+import { type Stop, stopOnSignals } from "./stop.ts";
+
+const HOST = "127.0.0.1";
+/** How long requests that are under way are waited for at the end. */
+const GRACE_MS = 10_000;
+
+interface ServeOptions extends ModelDataOptions {
+  port: number;
+  maxRequests: number;
+  maxBody: number;
+  maxBatch: number;
+}
+
+function parseOptions(args: readonly string[]): ServeOptions {
+  const { maxRequests, maxBody, maxBatch } = defaultService;
+  const command = withModelAndData(
+    new Command("deno task serve")
+      .description(
+        `Answers requests over HTTP on ${HOST}: scores pages and recommends items, by the data set's ids.`,
+      )
+      .version(version),
+  )
+    .option(PORT, "port to listen on; 0 for any that is free", wholeNumber(0, 65535), DEFAULT_PORT)
+    .option("--max-requests <n>", "requests that are answered at once", wholeNumber(1, 100_000), maxRequests)
+    .option("--max-body <bytes>", "the largest body", wholeNumber(64, 2 ** 26), maxBody)
+    .option("--max-batch <n>", "requests that are scored in one dispatch", wholeNumber(1, 4096), maxBatch)
+    .addHelpText(
+      "after",
+      `
+Addresses:
+  POST /score      {"history": ["B07", "B11"], "page": ["B02", "B03"]}   or "user": "u17" in place of the history
+  POST /recommend  {"user": "u17", "top": 10, "newOnly": true}
+  GET  /health     200 as long as it can answer
+  GET  /metrics    counts and times, in Prometheus' text form
+
+Ctrl-C or SIGTERM: what is under way is answered, then the command ends.
+
+Example:
+  deno task serve --model runs/mine --data runs/data/mine
+  curl http://${HOST}:${DEFAULT_PORT}/recommend -d '{"history": [], "top": 3}'`,
+    );
+  return parse<ServeOptions>(command, args);
+}
+
+async function main(): Promise<number> {
+  const options = parseOptions(Deno.args);
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  return await withModel(options, (opened) => serve(opened, options, stop));
+}
+
+async function serve({ data, model, run }: OpenedModel, options: ServeOptions, stop: Stop): Promise<number> {
+  const made = new Made();
+  try {
+    const scorer = made.keep(await serviceScorer(model, options));
+    await scorer.score([{ history: [], page: [0] }]); // the first request is not to wait for what is set up once
+    const failed = Promise.withResolvers<unknown>();
+    const service = new Service(model, data, scorer, options, failed.resolve);
+    if (stop.signal.aborted) return 0;
+    const server = listen(service, options.port);
+    console.log(`${run.path} answers on http://${HOST}:${server.addr.port}`);
+    const stopped = new Promise<void>((resolve) => stop.onStop = resolve);
+    const failure = await Promise.race([failed.promise, stopped]);
+    service.close();
+    const ended = await Promise.race([server.shutdown().then(() => true), after(GRACE_MS)]);
+    if (failure !== undefined) {
+      say(failure instanceof Error ? failure.stack ?? failure.message : String(failure));
+      return EXIT_FAULT;
+    }
+    say(ended ? "Ended." : `Ended; some requests were not answered within ${GRACE_MS / 1000} seconds.`);
+    return 0;
+  } finally {
+    made.destroy();
+  }
+}
+
+function listen(service: Service, port: number): Deno.HttpServer<Deno.NetAddr> {
+  try {
+    return Deno.serve({ hostname: HOST, port, onListen: () => {} }, service.handle);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.PermissionDenied)) {
+      throw error;
+    }
+    throw new UserError(
+      `cannot listen on ${HOST}:${port}: ${
+        error instanceof Deno.errors.AddrInUse ? "another program does" : "the system does not permit it"
+      }. Choose another --port; 0 takes any that is free.`,
+      { cause: error },
+    );
+  }
+}
+
+function after(ms: number): Promise<false> {
+  return new Promise((resolve) => Deno.unrefTimer(setTimeout(() => resolve(false), ms)));
+}
+
+await runMain(main);

@@ -1,0 +1,70 @@
+/** What users and items are called in the source of a log, and their numbers in it. */
+
+import type { TextList } from "./text_list.ts";
+
+/** Ids of the users, or of the items, by their numbers. */
+export interface Ids {
+  /** How many numbers there are. */
+  readonly count: number;
+  /** The source's id of a number. */
+  of(number: number): string;
+  /** The number of an id; of an item in several versions the latest one's. Undefined for an id that there is not. */
+  numberOf(id: string): number | undefined;
+  /** The numbers of all ids, ascending: of an item in several versions the latest one's. */
+  latest(): Uint32Array<ArrayBuffer>;
+}
+
+/** Ids that are the numbers themselves. */
+export class NumberIds implements Ids {
+  /** Of so many. */
+  constructor(readonly count: number) {}
+
+  /** The number as text. */
+  of(number: number): string {
+    return String(number);
+  }
+
+  /** Takes a number as it is written. */
+  numberOf(id: string): number | undefined {
+    return /^(0|[1-9]\d{0,9})$/.test(id) && Number(id) < this.count ? Number(id) : undefined;
+  }
+
+  /** All of them. */
+  latest(): Uint32Array<ArrayBuffer> {
+    return Uint32Array.from({ length: this.count }, (_, number) => number);
+  }
+}
+
+/** Ids as a source has them. */
+export class TextIds implements Ids {
+  #numbers: Map<string, number> | undefined;
+
+  /** In the order of the numbers; later versions of an item have larger ones. */
+  constructor(private readonly list: TextList) {}
+
+  get count(): number {
+    return this.list.length;
+  }
+
+  /** The source's id; of a number beyond the list, which a wider model may have, the number. */
+  of(number: number): string {
+    return this.list.at(number) ?? String(number);
+  }
+
+  numberOf(id: string): number | undefined {
+    return this.#byId().get(id);
+  }
+
+  latest(): Uint32Array<ArrayBuffer> {
+    return Uint32Array.from(this.#byId().values()).sort();
+  }
+
+  /** Made when it is first asked for: some 100 bytes an id. */
+  #byId(): Map<string, number> {
+    if (this.#numbers) return this.#numbers;
+    const numbers = new Map<string, number>();
+    let number = 0;
+    for (const id of this.list) numbers.set(id, number++);
+    return this.#numbers = numbers;
+  }
+}

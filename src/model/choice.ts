@@ -1,0 +1,22 @@
+/** From the utilities of a page to the probabilities of its clicks, on the host. */
+
+import type { ModelConfig } from "./config.ts";
+
+/** How likely each item of a page is clicked, and that none is. They add up to 1. */
+export interface ChoiceProbabilities {
+  readonly items: Float64Array<ArrayBuffer>;
+  readonly noClick: number;
+}
+
+/** P(a) = exp(eta u_a) / (1 + sum exp(eta u)), with the largest exponent taken out, so that nothing overflows. */
+export function choiceProbabilities(
+  { eta }: Pick<ModelConfig, "eta">,
+  utilities: ArrayLike<number>,
+): ChoiceProbabilities {
+  let most = 0; // no click
+  for (let k = 0; k < utilities.length; k++) most = Math.max(most, eta * (utilities[k] ?? NaN));
+  const items = Float64Array.from(utilities, (u) => Math.exp(eta * u - most));
+  let sum = Math.exp(-most);
+  for (const value of items) sum += value;
+  return { items: items.map((value) => value / sum), noClick: Math.exp(-most) / sum };
+}

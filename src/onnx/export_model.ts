@@ -1,0 +1,168 @@
+/** A trained model as an ONNX file: from the numbers of items clicked and displayed to utilities and probabilities. */
+
+import type { ItemCatalogue } from "../data/item_catalogue.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { batchNormConstants } from "../ops/batch_norm.ts";
+import type { Weights } from "../tape/parameters.ts";
+import { UserError } from "../user_error.ts";
+import { version } from "../version.ts";
+import { type EncoderInputs, lstmState, pwState } from "./encoders.ts";
+import { foldItems } from "./fold_items.ts";
+import { encodeModel, FLOAT, INT64 } from "./proto.ts";
+import { GraphBuilder, type Name, value } from "./graph.ts";
+
+/** Operators of ONNX 1.12, which runtimes have had since 2022. */
+const OPSET = 17;
+const IR_VERSION = 8;
+/** A protobuf message is smaller than 2 GiB. */
+const MOST_BYTES = 2 ** 31 - 2 ** 20;
+
+export interface ExportedModel {
+  readonly config: ModelConfig;
+  readonly catalogue: ItemCatalogue;
+  /** Of the reward, by name. */
+  readonly weights: Weights;
+  /** What is to stand in the file beside the graph. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * The bytes of the file.
+ * @throws UserError for a model that is larger than such a file may be.
+ */
+export function exportModel({ config, catalogue, weights, metadata }: ExportedModel): Uint8Array {
+  const graph = new GraphBuilder();
+  const optional = (name: string) => weights.get(name) as Float32Array<ArrayBuffer> | undefined;
+  const weight = (name: string) => {
+    const values = optional(name);
+    if (!values) throw new Error(`the model has no ${name}`);
+    return values;
+  };
+  const history = paddedHistory(graph);
+  const clicks = graph.op("ReduceSum", [
+    graph.op("Cast", [graph.op("GreaterOrEqual", ["history", graph.ints(0)])], { to: INT64 }),
+    graph.ints(1),
+  ], { keepdims: 0 });
+  const inputs: EncoderInputs = { graph, catalogue, weight, optional, history, clicks };
+  const state = config.encoder === "lstm" ? lstmState(inputs, config) : pwState(inputs, config);
+  outputs(graph, config, utility(inputs, config, state));
+  const bytes = graph.initializers.reduce((sum, { rawData }) => sum + rawData.length, 0);
+  if (bytes > MOST_BYTES) {
+    throw new UserError(
+      `The model's tables over ${catalogue.shape.count.toLocaleString("en")} items have ` +
+        `${bytes.toLocaleString("en")} bytes, but an ONNX file holds at most ${
+          MOST_BYTES.toLocaleString("en")
+        }. ` +
+        "Export a model with smaller layers, or over fewer items.",
+    );
+  }
+  return encodeModel({
+    irVersion: IR_VERSION,
+    producerName: "clickgan",
+    producerVersion: version,
+    docString: "Utilities and click probabilities of items on a page, for users by what they clicked before.",
+    graph: {
+      name: "user_model",
+      node: graph.nodes,
+      initializer: graph.initializers,
+      input: [
+        value("history", INT64, ["users", "clicks"], "items clicked, oldest first, then -1"),
+        value("page", INT64, ["users", "items"], "items displayed, -1 for none"),
+      ],
+      output: [
+        value("utilities", FLOAT, ["users", "items"], "-infinity for no item"),
+        value("probabilities", FLOAT, ["users", "items"], "of a click on each item"),
+        value("no_click", FLOAT, ["users"], "the probability of no click"),
+      ],
+    },
+    opsetImport: [{ domain: "", version: OPSET }],
+    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+  });
+}
+
+/** [users, clicks + 1] with a column of -1 more, so that there is one at least. */
+function paddedHistory(graph: GraphBuilder): Name {
+  const users = graph.op("Shape", ["history"], { start: 0, end: 1 });
+  const column = graph.op("Concat", [users, graph.ints(1)], { axis: 0 });
+  return graph.op("Concat", ["history", graph.op("Expand", [graph.ints(-1), column])], { axis: 1 });
+}
+
+/** [users, items, 1]; -1 on a page counts as item 0 here. */
+function utility(
+  { graph, catalogue, weight, optional }: EncoderInputs,
+  config: ModelConfig,
+  state: Name,
+): Name {
+  const { dims } = config;
+  const N = dims[0] ?? 0;
+  const items = foldItems(catalogue, {
+    kernel: optional("utility/layer1/item_kernel"),
+    tokens: optional("utility/layer1/token_table"),
+    columns: N,
+  });
+  const item = graph.op("Gather", [
+    graph.floats("utility/layer1/item_table", [catalogue.shape.count, N], items),
+    graph.op("Max", ["page", graph.ints(0)]),
+  ]);
+  let hidden = graph.op("Add", [item, graph.op("Unsqueeze", [state, graph.ints(1)])]);
+  hidden = normalised(graph, config, weight, graph.op("Elu", [hidden]), 1);
+  for (let layer = 2; layer <= dims.length; layer++) {
+    const [rows, columns] = [dims[layer - 2] ?? 0, dims[layer - 1] ?? 0];
+    const [kernel, bias] = [`utility/layer${layer}/kernel`, `utility/layer${layer}/bias`];
+    const product = graph.op("MatMul", [hidden, graph.floats(kernel, [rows, columns], weight(kernel))]);
+    const biased = graph.op("Add", [product, graph.floats(bias, [columns], weight(bias))]);
+    hidden = normalised(graph, config, weight, graph.op("Elu", [biased]), layer);
+  }
+  const [kernel, bias] = ["utility/output/kernel", "utility/output/bias"];
+  const product = graph.op("MatMul", [hidden, graph.floats(kernel, [dims.at(-1) ?? 0, 1], weight(kernel))]);
+  return graph.op("Add", [product, graph.floats(bias, [1], weight(bias))]);
+}
+
+/** Batch normalisation by its running averages: a factor and a shift a column. */
+function normalised(
+  graph: GraphBuilder,
+  { batchNorm, dims }: ModelConfig,
+  weight: EncoderInputs["weight"],
+  input: Name,
+  layer: number,
+): Name {
+  if (!batchNorm) return input;
+  const columns = dims[layer - 1] ?? 0;
+  const name = `utility/layer${layer}/batch_norm`;
+  const [scale, shift, mean, variance] = ["scale", "shift", "mean", "variance"].map((of) =>
+    weight(`${name}/${of}`)
+  );
+  const factors = Array.from(
+    { length: columns },
+    (_, c) => (scale?.[c] ?? NaN) / Math.sqrt((variance?.[c] ?? NaN) + batchNormConstants.EPSILON),
+  );
+  const shifts = factors.map((factor, c) => (shift?.[c] ?? NaN) - factor * (mean?.[c] ?? NaN));
+  const scaled = graph.op("Mul", [
+    input,
+    graph.floats(`${name}/factor`, [columns], Float32Array.from(factors)),
+  ]);
+  return graph.op("Add", [scaled, graph.floats(`${name}/shift`, [columns], Float32Array.from(shifts))]);
+}
+
+/** A softmax over the page and no click, whose utility is 0. */
+function outputs(graph: GraphBuilder, { eta }: ModelConfig, utility: Name): void {
+  const shown = graph.op("GreaterOrEqual", ["page", graph.ints(0)]);
+  const flat = graph.op("Squeeze", [utility, graph.ints(2)]);
+  const utilities = graph.op("Where", [shown, flat, graph.float(-Infinity)], {}, ["utilities"]);
+  const exponents = graph.op("Mul", [utilities, graph.float(eta)]);
+  const users = graph.op("Concat", [graph.op("Shape", ["page"], { start: 0, end: 1 }), graph.ints(1)], {
+    axis: 0,
+  });
+  const zeros = graph.op("Expand", [graph.float(0), users]);
+  const all = graph.op("Softmax", [graph.op("Concat", [zeros, exponents], { axis: 1 })], { axis: 1 });
+  graph.op("Slice", [all, graph.ints(1), graph.ints(2 ** 31), graph.ints(1)], {}, ["probabilities"]);
+  graph.op(
+    "Squeeze",
+    [
+      graph.op("Slice", [all, graph.ints(0), graph.ints(1), graph.ints(1)]),
+      graph.ints(1),
+    ],
+    {},
+    ["no_click"],
+  );
+}

@@ -1,0 +1,71 @@
+/** A data set for whoever works with users and items by the ids that they have in its source. */
+
+import type { LogSource } from "../data/log_source.ts";
+import type { Ids } from "../data/ids.ts";
+import { NONE } from "../data/click_log.ts";
+import { UserError } from "../user_error.ts";
+import { type Dataset, openDataset as openAny } from "./dataset.ts";
+import { idsOf } from "./dataset_ids.ts";
+
+/** Users, pages and items of a data set, with their ids. */
+export class OpenedDataset {
+  /** Use {@link openDataset}. @internal */
+  constructor(
+    /** @internal */
+    readonly dataset: Dataset,
+    /** The users' ids by their numbers in the log. */
+    readonly users: Ids,
+    /** The items' ids by their numbers. */
+    readonly items: Ids,
+  ) {}
+
+  /** Opens a data set and reads its ids. @internal */
+  static async of(dataset: Dataset): Promise<OpenedDataset> {
+    const { users, items } = await idsOf(dataset);
+    return new OpenedDataset(dataset, users, items);
+  }
+
+  /** The log: what trainers and evaluations take. */
+  get source(): LogSource {
+    return this.dataset.source;
+  }
+
+  /** The number of a user. @throws UserError for an id that no user has. */
+  user(id: string): number {
+    return this.users.numberOf(id) ?? this.#missing("user", id, this.users);
+  }
+
+  /** The number of an item, of several versions the latest one's. @throws UserError for an id that no item has. */
+  item(id: string): number {
+    return this.items.numberOf(id) ?? this.#missing("item", id, this.items);
+  }
+
+  /** The items that a user clicked, oldest first. @param user their number. */
+  historyOf(user: number): Uint32Array<ArrayBuffer> {
+    const { eventClick, rowItem } = this.source.read(Uint32Array.of(user));
+    return Uint32Array.from(eventClick.filter((row) => row !== NONE), (row) => rowItem[row] ?? 0);
+  }
+
+  #missing(what: string, id: string, ids: Ids): never {
+    throw new UserError(
+      `Expected the id of a ${what} of ${this.source.name}, got ${
+        JSON.stringify(id)
+      }, which it does not have. ` +
+        `It has ${ids.count.toLocaleString("en")} ${what}s; the first is ${JSON.stringify(ids.of(0))}.`,
+    );
+  }
+}
+
+/**
+ * Opens a data set: the built-in "demo", a prepared one (a folder), or a file in the paper's layout.
+ *
+ * @param options.cache a folder that a prepared set of more than four million displayed items is packed into; nothing else is
+ *   written. @param options.memoryRows another limit.
+ * @throws UserError for data that cannot be used.
+ */
+export async function openDataset(
+  path: string,
+  options: { readonly cache?: string; readonly memoryRows?: number } = {},
+): Promise<OpenedDataset> {
+  return await OpenedDataset.of(await openAny(path, 1, false, { ...options, needed: [] }));
+}

@@ -1,0 +1,103 @@
+/** A trained model, from a run's folder or a snapshot's file, as whoever uses it needs it. */
+
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { exists } from "../files/file_error.ts";
+import { readJson } from "../files/json_file.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { type KernelShapes, kernelShapesSchema, recordedShapes } from "../gpu/kernel_shapes.ts";
+import { UserModel } from "../model/user_model.ts";
+import type { Weights } from "../tape/parameters.ts";
+import { partOf } from "../train/networks.ts";
+import { UserError } from "../user_error.ts";
+import { type Dataset, fitDataset } from "./dataset.ts";
+import type { OpenedDataset } from "./open_dataset.ts";
+import { readSnapshot, type SnapshotInfo } from "./snapshot.ts";
+
+/** Where a run's model is looked for, best first. */
+const SNAPSHOTS = ["best-loss", "adversarial/best-prec1", "last", "adversarial/last"] as const;
+
+/** A model that was trained: its weights, and what it was trained on. */
+export class OpenedRun {
+  /** Use {@link openRun}. @internal */
+  constructor(
+    /** The snapshot's file. */
+    readonly path: string,
+    /** What the snapshot says of itself. */
+    readonly info: SnapshotInfo,
+    /** Of the reward, by name. */
+    readonly weights: Weights,
+    private readonly shapes: KernelShapes | undefined,
+  ) {}
+
+  /**
+   * The model over the items of a data set, on the GPU, with the kernels of the run.
+   * @throws UserError for a data set over other items than the model's.
+   */
+  model(gpu: Gpu, data: OpenedDataset): UserModel {
+    return this.modelOver(gpu, this.fit(data.dataset));
+  }
+
+  /** A data set over the model's items. @throws UserError for one over others. @internal */
+  fit(data: Dataset): Dataset {
+    return fitDataset(data, this.info.items, `The model of ${this.path}`);
+  }
+
+  /** The model over a data set that {@link fit} gave. @internal */
+  modelOver(gpu: Gpu, { source }: Dataset): UserModel {
+    gpu.useShapes(recordedShapes(this.shapes, gpu.shapes.kind));
+    return new UserModel(gpu, source.items, this.info.model, { weights: this.weights });
+  }
+}
+
+/**
+ * Opens a trained model.
+ * @param path a snapshot, or the folder of a run, whose best-loss snapshot is taken (after an adversarial stage alone its
+ *   best-prec1).
+ * @throws UserError for a path without a model that this program trained, or a damaged one.
+ */
+export async function openRun(path: string): Promise<OpenedRun> {
+  const file = await snapshotOf(path);
+  const { info, weights } = await readSnapshot(file);
+  if (!info) {
+    throw new UserError(
+      `Expected a snapshot written by train, got ${file}, which does not say what model it is.`,
+    );
+  }
+  return new OpenedRun(file, info, partOf(weights, ""), await shapesBeside(file));
+}
+
+async function snapshotOf(path: string): Promise<string> {
+  if (!await isFolder(path)) return path; // what is wrong with a file is said where it is read
+  for (const name of SNAPSHOTS) {
+    const file = join(path, `${name}.safetensors`);
+    if (await exists(file)) return file;
+  }
+  if (await exists(join(path, "seeds.json"))) {
+    throw new UserError(`Expected one run, got ${path}, which holds several: name one of its seeds.`);
+  }
+  throw new UserError(
+    `Expected a run with snapshots, or a snapshot (.safetensors), got ${path}, a folder without them. Name the folder that ` +
+      "train wrote.",
+  );
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+const runShapesSchema = z.looseObject({ shapes: kernelShapesSchema.optional() });
+
+/** What the run of a snapshot ran on: utilities are then its own bit for bit. A snapshot does without a run. */
+async function shapesBeside(snapshot: string): Promise<KernelShapes | undefined> {
+  try {
+    return (await readJson(join(dirname(snapshot), "config.json"), runShapesSchema))?.shapes;
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}

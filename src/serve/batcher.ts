@@ -1,0 +1,83 @@
+/** Requests that wait together are scored together, in one dispatch. */
+
+import type { PageRequest, ScorerRoom } from "../model/scorer.ts";
+import { roomOf } from "../model/scorer.ts";
+
+/** What scores: {@link import("../model/scorer.ts").Scorer}. */
+export interface BatchScorer {
+  /** How much it takes at once. */
+  readonly room: ScorerRoom;
+  score(requests: readonly PageRequest[]): Promise<Float32Array<ArrayBuffer>[]>;
+}
+
+interface Waiting {
+  readonly request: PageRequest;
+  readonly resolve: (utilities: Float32Array<ArrayBuffer>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * One batch is on the device at a time. What arrives meanwhile waits, and makes the next one: alone a request waits for
+ * nobody, and under load batches grow by themselves.
+ */
+export class Batcher {
+  #queue: Waiting[] = [];
+  #running = false;
+
+  /** @param onBatch told of each batch that was scored. */
+  constructor(
+    private readonly scorer: BatchScorer,
+    private readonly onBatch: (requests: number, rows: number, seconds: number) => void = () => {},
+  ) {}
+
+  /** Requests that are not on the device yet. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** The utilities of a page. @throws Error for a request that does not fit the scorer's room, or what scoring threw. */
+  submit(request: PageRequest): Promise<Float32Array<ArrayBuffer>> {
+    if (!fits(roomOf([request]), this.scorer.room)) throw new Error("a request that does not fit a batch");
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ request, resolve, reject });
+      if (!this.#running) this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    while (this.#queue.length > 0) {
+      const batch = this.#take();
+      const requests = batch.map(({ request }) => request);
+      const began = performance.now();
+      try {
+        const utilities = await this.scorer.score(requests);
+        this.onBatch(batch.length, roomOf(requests).rows, (performance.now() - began) / 1000);
+        batch.forEach(({ resolve }, k) => resolve(utilities[k] ?? new Float32Array()));
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.#running = false;
+  }
+
+  /** As many of the first that wait as fit. */
+  #take(): Waiting[] {
+    let count = 0;
+    let room: ScorerRoom = { users: 0, events: 0, rows: 0 };
+    for (const { request } of this.#queue) {
+      room = sum(room, roomOf([request]));
+      if (!fits(room, this.scorer.room)) break;
+      count++;
+    }
+    return this.#queue.splice(0, count);
+  }
+}
+
+function fits(wanted: ScorerRoom, room: ScorerRoom): boolean {
+  return wanted.users <= room.users && wanted.events <= room.events && wanted.rows <= room.rows;
+}
+
+function sum(a: ScorerRoom, b: ScorerRoom): ScorerRoom {
+  return { users: a.users + b.users, events: a.events + b.events, rows: a.rows + b.rows };
+}

@@ -1,0 +1,81 @@
+/** Counts and times of the service, in Prometheus' text form. */
+
+/** Values by their labels, such as `endpoint="/score"`; "" without. */
+type Series = Map<string, number>;
+
+/** Upper bounds of the buckets of times, in seconds. */
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** Of the requests of a batch. */
+const REQUESTS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+
+export class Counter {
+  readonly #values: Series = new Map();
+  constructor(readonly name: string, readonly help: string) {}
+
+  add(labels = "", amount = 1): void {
+    this.#values.set(labels, (this.#values.get(labels) ?? 0) + amount);
+  }
+
+  text(): string {
+    const values = this.#values.size > 0 ? this.#values : new Map([["", 0]]);
+    return head(this, "counter") +
+      [...values].map(([labels, value]) => line(this.name, labels, value)).join("");
+  }
+}
+
+export class Histogram {
+  readonly #series = new Map<string, { readonly buckets: number[]; sum: number; count: number }>();
+  constructor(readonly name: string, readonly help: string, readonly bounds: readonly number[]) {}
+
+  add(value: number, labels = ""): void {
+    const found = this.#series.get(labels) ?? { buckets: this.bounds.map(() => 0), sum: 0, count: 0 };
+    this.#series.set(labels, found);
+    this.bounds.forEach((bound, k) => found.buckets[k] = (found.buckets[k] ?? 0) + (value <= bound ? 1 : 0));
+    found.sum += value;
+    found.count++;
+  }
+
+  text(): string {
+    const lines = [...this.#series].flatMap(([labels, { buckets, sum, count }]) => {
+      const bucket = (bound: string) => `${labels}${labels === "" ? "" : ","}le="${bound}"`;
+      return [
+        ...this.bounds.map((bound, k) => line(`${this.name}_bucket`, bucket(String(bound)), buckets[k] ?? 0)),
+        line(`${this.name}_bucket`, bucket("+Inf"), count),
+        line(`${this.name}_sum`, labels, sum),
+        line(`${this.name}_count`, labels, count),
+      ];
+    });
+    return head(this, "histogram") + lines.join("");
+  }
+}
+
+function head({ name, help }: { readonly name: string; readonly help: string }, type: string): string {
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+}
+
+function line(name: string, labels: string, value: number): string {
+  return `${name}${labels === "" ? "" : `{${labels}}`} ${value}\n`;
+}
+
+/** All that the service counts. */
+export class Metrics {
+  readonly requests = new Counter("clickgan_requests_total", "Requests that were answered, by status.");
+  readonly seconds = new Histogram(
+    "clickgan_request_seconds",
+    "Time from a request's arrival to its answer.",
+    SECONDS,
+  );
+  readonly batches = new Histogram("clickgan_batch_requests", "Requests scored in one dispatch.", REQUESTS);
+  readonly batchSeconds = new Histogram("clickgan_batch_seconds", "Time of a dispatch.", SECONDS);
+  readonly rows = new Counter("clickgan_rows_total", "Rows scored: clicks of histories and items of pages.");
+
+  /** @param gauges what holds now, by name: a help text and a value. */
+  text(gauges: Readonly<Record<string, readonly [help: string, value: number]>>): string {
+    const now = Object.entries(gauges).map(([name, [help, value]]) =>
+      head({ name, help }, "gauge") + line(name, "", value)
+    );
+    const { requests, seconds, batches, batchSeconds, rows } = this;
+    return [requests, seconds, batches, batchSeconds, rows].map((series) => series.text()).join("") +
+      now.join("");
+  }
+}

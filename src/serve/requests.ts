@@ -1,0 +1,79 @@
+/** What the service is asked: JSON bodies, and the user's own ids in them. */
+
+import { z } from "zod";
+import type { PageRequest } from "../model/scorer.ts";
+import type { OpenedDataset } from "../run/open_dataset.ts";
+import { UserError } from "../user_error.ts";
+
+/** The most items that a request may have. */
+export const LIMITS = { history: 4096, page: 4096, top: 1000 } as const;
+
+const id = z.union([z.string(), z.number().int()], "expected an id, a text or a whole number").transform(
+  String,
+);
+const ids = (most: number) => z.array(id).max(most, `expected at most ${most} ids`);
+const whose = {
+  /** A user of the data set, whose clicks there are the history; of many the last ones. */
+  user: id.optional(),
+  /** The items clicked, oldest first. */
+  history: ids(LIMITS.history).optional(),
+};
+type Whose = { readonly user?: string; readonly history?: readonly string[] };
+const oneOf = ({ user, history }: Whose) => (user === undefined) !== (history === undefined);
+const ONE_OF = 'expected either "user" (an id) or "history" (a list of ids, [] for none)';
+
+const scoreSchema = z.strictObject({
+  ...whose,
+  page: ids(LIMITS.page).min(1, "expected at least one id"),
+}).refine(oneOf, ONE_OF);
+const recommendSchema = z.strictObject({
+  ...whose,
+  top: z.int().min(1).max(LIMITS.top).default(10),
+  newOnly: z.boolean().default(false),
+}).refine(oneOf, ONE_OF);
+
+/** A body as JSON of a form. @throws UserError that says what is wrong where. */
+function parse<T>(schema: z.ZodType<T>, body: string): T {
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch (error) {
+    throw new UserError(`the body is not JSON: ${error instanceof Error ? error.message : error}`);
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const where = issue?.path.join(".") ?? "";
+  throw new UserError(`${where === "" ? "" : `${where}: `}${issue?.message ?? "not as expected"}`);
+}
+
+/** @throws UserError for a body that is none, or ids that the data set does not have. */
+export function readScore(data: OpenedDataset, body: string): PageRequest {
+  const { page, ...rest } = parse(scoreSchema, body);
+  return { history: historyOf(data, rest), page: numbersOf(data, "page", page) };
+}
+
+export interface RecommendRequest {
+  readonly history: ArrayLike<number>;
+  readonly top: number;
+  readonly newOnly: boolean;
+}
+
+/** @throws UserError as {@link readScore}. */
+export function readRecommend(data: OpenedDataset, body: string): RecommendRequest {
+  const { top, newOnly, ...rest } = parse(recommendSchema, body);
+  return { history: historyOf(data, rest), top, newOnly };
+}
+
+function historyOf(data: OpenedDataset, { user, history = [] }: Whose): ArrayLike<number> {
+  if (user === undefined) return numbersOf(data, "history", history);
+  return data.historyOf(data.user(user)).slice(-LIMITS.history);
+}
+
+function numbersOf(data: OpenedDataset, what: string, ids: readonly string[]): Uint32Array {
+  return Uint32Array.from(ids, (id, k) => {
+    const number = data.items.numberOf(id);
+    if (number !== undefined) return number;
+    throw new UserError(`${what}.${k}: the data set has no item ${JSON.stringify(id)}`);
+  });
+}

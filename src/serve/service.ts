@@ -1,0 +1,208 @@
+/** The HTTP service: what each address answers. It listens nowhere itself, so tests call it as a function. */
+
+import { choiceProbabilities } from "../model/choice.ts";
+import type { UserModel } from "../model/user_model.ts";
+import { Scorer } from "../model/scorer.ts";
+import { recommend } from "../predict/recommend.ts";
+import type { OpenedDataset } from "../run/open_dataset.ts";
+import { UserError } from "../user_error.ts";
+import { version } from "../version.ts";
+import { Batcher, type BatchScorer } from "./batcher.ts";
+import { Metrics } from "./metrics.ts";
+import { LIMITS, readRecommend, readScore } from "./requests.ts";
+
+export interface ServiceOptions {
+  /** Requests that are answered at once; more are turned away. */
+  readonly maxRequests: number;
+  /** Bytes of a body. */
+  readonly maxBody: number;
+  /** Requests that are scored in one dispatch. */
+  readonly maxBatch: number;
+}
+
+export const defaultService: ServiceOptions = { maxRequests: 1024, maxBody: 2 ** 18, maxBatch: 256 };
+
+/** Rows of a dispatch: at least one request of the largest size, and a few of usual ones. */
+const ROWS = 2 ** 15;
+/** How long a body may take to arrive. */
+const BODY_MS = 10_000;
+
+/** An answer other than 200. */
+class Refusal extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(message);
+  }
+}
+
+/** The scorer that a service batches for. */
+export function serviceScorer(model: UserModel, { maxBatch }: ServiceOptions): Promise<Scorer> {
+  return Scorer.create(model, { users: maxBatch, events: ROWS / 2, rows: ROWS });
+}
+
+export class Service {
+  readonly metrics = new Metrics();
+  readonly #batcher: Batcher;
+  readonly #candidates: Uint32Array;
+  #inFlight = 0;
+  #closing = false;
+  /** What scoring failed with; the service cannot go on. */
+  #failure: unknown;
+
+  /** @param onFailure told when scoring fails, which is a fault of the program or of the driver. */
+  constructor(
+    private readonly model: UserModel,
+    private readonly data: OpenedDataset,
+    scorer: BatchScorer,
+    private readonly options: ServiceOptions,
+    private readonly onFailure: (error: unknown) => void = () => {},
+  ) {
+    this.#candidates = data.items.latest();
+    this.#batcher = new Batcher(scorer, (requests, rows, seconds) => {
+      this.metrics.batches.add(requests);
+      this.metrics.rows.add("", rows);
+      this.metrics.batchSeconds.add(seconds);
+    });
+  }
+
+  /** From now on new requests are turned away; those that are under way are answered. */
+  close(): void {
+    this.#closing = true;
+  }
+
+  readonly handle = async (request: Request): Promise<Response> => {
+    const began = performance.now();
+    const { pathname } = new URL(request.url);
+    const route = ROUTES[pathname];
+    const response = await this.#answer(request, pathname, route);
+    const labels = `endpoint="${route ? pathname : "other"}"`;
+    this.metrics.requests.add(`${labels},status="${response.status}"`);
+    this.metrics.seconds.add((performance.now() - began) / 1000, labels);
+    return response;
+  };
+
+  async #answer(request: Request, pathname: string, route: Route | undefined): Promise<Response> {
+    try {
+      if (!route) {
+        throw new Refusal(404, `there is no ${pathname} here; there is ${Object.keys(ROUTES).join(", ")}`);
+      }
+      if (request.method !== route.method) {
+        throw new Refusal(405, `${pathname} takes ${route.method}, not ${request.method}`, {
+          Allow: route.method,
+        });
+      }
+      if (route.method === "GET") return await route.answer(this, "");
+      return await this.#admitted(async () => await route.answer(this, await this.#bodyOf(request)));
+    } catch (error) {
+      await request.body?.cancel().catch(() => {}); // what nobody reads would keep the connection
+      if (error instanceof Refusal) return json({ error: error.message }, error.status, error.headers);
+      if (error instanceof UserError) return json({ error: error.message }, 400);
+      this.#failure ??= error;
+      this.onFailure(error);
+      return json({ error: "scoring failed; the service's own output says why" }, 500);
+    }
+  }
+
+  /** Bounds what is under way. @throws Refusal for a request too many. */
+  async #admitted(work: () => Promise<Response>): Promise<Response> {
+    if (this.#closing) throw new Refusal(503, "the service is ending", { Connection: "close" });
+    const { maxRequests } = this.options;
+    if (this.#inFlight >= maxRequests) {
+      throw new Refusal(503, `${maxRequests} requests are under way, which is the most; try again`, {
+        "Retry-After": "1",
+      });
+    }
+    this.#inFlight++;
+    try {
+      return await work();
+    } finally {
+      this.#inFlight--;
+    }
+  }
+
+  /** @throws Refusal for a body that is too large, or takes too long. */
+  async #bodyOf(request: Request): Promise<string> {
+    const { maxBody } = this.options;
+    const tooLarge = () => new Refusal(413, `expected a body of at most ${maxBody} bytes, got a larger one`);
+    if (Number(request.headers.get("content-length") ?? 0) > maxBody) throw tooLarge();
+    if (!request.body) return "";
+    const reader = request.body.getReader();
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      reader.cancel().catch(() => {});
+    }, BODY_MS);
+    const decoder = new TextDecoder();
+    let [text, bytes] = ["", 0];
+    try {
+      for (let next = await reader.read(); !next.done; next = await reader.read()) {
+        bytes += next.value.length;
+        if (bytes > maxBody) throw tooLarge();
+        text += decoder.decode(next.value, { stream: true });
+      }
+    } finally {
+      clearTimeout(timer);
+      reader.releaseLock();
+    }
+    if (late) throw new Refusal(408, `the body did not arrive within ${BODY_MS / 1000} seconds`);
+    return text + decoder.decode();
+  }
+
+  async score(body: string): Promise<Response> {
+    const request = readScore(this.data, body);
+    const utilities = await this.#batcher.submit(request);
+    const { items, noClick } = choiceProbabilities(this.model.config, utilities);
+    return json({ utilities: Array.from(utilities), probabilities: Array.from(items), noClick });
+  }
+
+  async recommend(body: string): Promise<Response> {
+    const request = readRecommend(this.data, body);
+    const score = (pages: Parameters<BatchScorer["score"]>[0]) =>
+      Promise.all(pages.map((page) => this.#batcher.submit(page)));
+    const best = await recommend(score, { ...request, candidates: this.#candidates });
+    return json({ items: best.map(({ item, utility }) => ({ item: this.data.items.of(item), utility })) });
+  }
+
+  health(): Response {
+    const { data, options } = this;
+    const status = this.#failure !== undefined ? "failed" : this.#closing ? "ending" : "ok";
+    const limits = { ...LIMITS, requests: options.maxRequests, body: options.maxBody };
+    return json(
+      { status, clickgan: version, data: data.source.name, items: this.#candidates.length, limits },
+      status === "ok" ? 200 : 503,
+    );
+  }
+
+  metricsPage(): Response {
+    const text = this.metrics.text({
+      clickgan_requests_in_flight: ["Requests to score that are under way.", this.#inFlight],
+      clickgan_requests_waiting: ["Pages that wait for the next dispatch.", this.#batcher.waiting],
+    });
+    return new Response(text, { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
+  }
+}
+
+interface Route {
+  readonly method: "GET" | "POST";
+  readonly answer: (service: Service, body: string) => Response | Promise<Response>;
+}
+
+const ROUTES: Readonly<Record<string, Route>> = Object.assign(
+  Object.create(null),
+  {
+    "/score": { method: "POST", answer: (service, body) => service.score(body) },
+    "/recommend": { method: "POST", answer: (service, body) => service.recommend(body) },
+    "/health": { method: "GET", answer: (service) => service.health() },
+    "/metrics": { method: "GET", answer: (service) => service.metricsPage() },
+  } satisfies Record<string, Route>,
+);
+
+function json(value: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(JSON.stringify(value) + "\n", {
+    status,
+    headers: { "content-type": "application/json", ...headers },
+  });
+}

@@ -1,0 +1,8 @@
+/** Asks a service: `serve_client.ts URL CALLS.json REQUESTS CLIENTS`. Prints the result of the load as JSON. */
+
+import { load } from "../bench/serve_load.ts";
+
+const [url = "", file = "", requests = "", clients = ""] = Deno.args;
+const calls = JSON.parse(await Deno.readTextFile(file));
+const result = await load(url, calls, { requests: Number(requests), clients: Number(clients) });
+console.log(JSON.stringify(result));
