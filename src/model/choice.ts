@@ -4,7 +4,9 @@ import type { ModelConfig } from "./config.ts";
 
 /** How likely each item of a page is clicked, and that none is. They add up to 1. */
 export interface ChoiceProbabilities {
+  /** Of each item, in the page's order. */
   readonly items: Float64Array<ArrayBuffer>;
+  /** That nothing is clicked. */
   readonly noClick: number;
 }
 

@@ -38,7 +38,11 @@ export class OpenedRun {
     return this.modelOver(gpu, this.fit(data.dataset));
   }
 
-  /** A data set over the model's items. @throws UserError for one over others. @internal */
+  /**
+   * A data set over the model's items.
+   * @throws UserError for one over others.
+   * @internal
+   */
   fit(data: Dataset): Dataset {
     return fitDataset(data, this.info.items, `The model of ${this.path}`);
   }

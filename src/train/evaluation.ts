@@ -64,8 +64,9 @@ interface Shard {
 export interface ScoredUsers {
   /** Their numbers in the whole log. */
   readonly users: Uint32Array;
-  /** A log that holds them, and where each of them stands in it. */
+  /** A log that holds them. */
   readonly log: ClickLog;
+  /** Where each of them stands in it. */
   readonly places: Uint32Array;
   /** Of the rows of these users, one user after the other; more behind them means nothing. */
   readonly utilities: Float32Array;
