@@ -79,7 +79,7 @@ function interrupted(path: string, after: string): number {
 }
 
 function print({ test, baselines, folder }: RunResult, { heading, hasLikelihood }: Stage): void {
-  if (!test) return;
+  if (!test || !baselines) return;
   console.log(`\n${heading}:`);
   console.log(resultTable(test, baselines));
   const texts = [hasLikelihood ? attainedText(test, baselines) : undefined, spearmanText(test)];

@@ -50,9 +50,10 @@ export interface RunResult {
   readonly iteration: number;
   /** Of this session alone, without set-up. */
   readonly sessionSeconds: number;
-  /** Absent when the run was interrupted. */
+  /** Absent when the run was interrupted, or is not to be tested. */
   readonly test?: readonly SnapshotResult[];
-  readonly baselines: Baselines;
+  /** Beside the test figures. */
+  readonly baselines?: Baselines;
 }
 
 export interface Baselines {
@@ -85,6 +86,8 @@ export interface RunContext {
   readonly init: Weights | undefined;
   /** Ends the run after what is in flight. */
   readonly signal: AbortSignal;
+  /** For a command that chooses among runs by their validation: none of them gets test figures yet. */
+  readonly untested?: boolean;
 }
 
 /**
@@ -187,7 +190,7 @@ async function train(
   stage: Stage,
   trainer: ClickTrainer<StageFigures>,
   model: UserModel,
-  { data, signal }: RunContext,
+  { data, signal, untested = false }: RunContext,
   config: RunConfig,
   folder: RunFolder,
   events: RunEvents,
@@ -212,18 +215,21 @@ async function train(
       },
     }, signal);
     await save(trainer, model, folder);
-    const users = usersOf(data.source, "test");
-    const finished = trainer.iteration >= iterations || trainer.stopped;
+    const tested = !untested && (trainer.iteration >= iterations || trainer.stopped);
     const result: RunResult = {
       stage: stage.name,
       folder: folder.path,
       seed: config.training.seed,
       iteration: trainer.iteration,
       sessionSeconds: (performance.now() - began) / 1000,
-      ...(finished ? { test: await testSnapshots(trainer, data, config, events.onProgress) } : {}),
-      baselines: baselinesOn(data, users, events.onProgress),
+      ...(tested
+        ? {
+          test: await testSnapshots(trainer, data, config, events.onProgress),
+          baselines: baselinesOn(data, usersOf(data.source, "test"), events.onProgress),
+        }
+        : {}),
     };
-    if (finished) await folder.saveResult(result);
+    if (tested) await folder.saveResult(result);
     return result;
   } catch (error) {
     if (error instanceof DivergedError) {
