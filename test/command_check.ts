@@ -22,6 +22,7 @@ export type CommandName =
   | "export"
   | "report"
   | "reproduce"
+  | "tune"
   | "data";
 
 function prepare(
@@ -46,7 +47,7 @@ export function invocation(
 ): { readonly args: string[]; readonly env: Record<string, string> } {
   const script = new URL(`../src/cli/${command}.ts`, import.meta.url).href;
   const cache = cacheFolder((name) => env[name]);
-  const begins = (command === "train" || command === "reproduce") && !args.includes("--resume");
+  const begins = ["train", "reproduce", "tune"].includes(command) && !args.includes("--resume");
   const all = begins ? ["--no-calibration", ...args] : args;
   return {
     args: ["run", ...DENO_FLAGS, ...permissionFlags(command, args, cache), script, ...all],

@@ -84,7 +84,17 @@ const heavy = (packages: readonly string[]) => packages.filter((name) => HEAVY.t
 
 Deno.test("training, evaluation, reports and experiments use small packages, and few", async () => {
   for (
-    const name of ["train", "evaluate", "predict", "recommend", "serve", "export", "report", "reproduce"]
+    const name of [
+      "train",
+      "evaluate",
+      "predict",
+      "recommend",
+      "serve",
+      "export",
+      "report",
+      "reproduce",
+      "tune",
+    ]
   ) {
     const packages = await packagesOf(`src/cli/${name}.ts`);
     assert.deepEqual(heavy(packages), [], name);

@@ -103,7 +103,7 @@ Deno.test("permissionFlags knows its commands", () => {
   for (const command of ["", "launch", "constructor"]) {
     assert.throws(
       () => permissionFlags(command, []),
-      /expected a command \(train or .* or serve or .* or reproduce\), found/,
+      /expected a command \(train or .* or serve or .* or reproduce or tune\), found/,
     );
   }
 });
@@ -116,7 +116,7 @@ Deno.test("the launcher ends with a message and exit code 1 when it does not kno
   assert.equal(new TextDecoder().decode(stdout), "");
   assert.match(
     new TextDecoder().decode(stderr),
-    /error: expected a command \(train or .* or serve or .* or reproduce\), found "trian"\n$/,
+    /error: expected a command \(train or .* or serve or .* or reproduce or tune\), found "trian"\n$/,
   );
 });
 
@@ -294,7 +294,17 @@ Deno.test("predict and export may write the file that is named, and the one that
 
 Deno.test("no other command may use the network, and no task asks for updates", async () => {
   for (
-    const command of ["train", "evaluate", "predict", "recommend", "export", "data", "report", "reproduce"]
+    const command of [
+      "train",
+      "evaluate",
+      "predict",
+      "recommend",
+      "export",
+      "data",
+      "report",
+      "reproduce",
+      "tune",
+    ]
   ) {
     const flags = permissionFlags(command, ["log", "--save-dir", "x", "--out", "y", "z"], "/cache");
     assert.ok(!flags.some((flag) => /allow-(net|all|run|sys)|^-[AN]$/.test(flag)), flags.join(" "));

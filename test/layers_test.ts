@@ -15,7 +15,7 @@ const LAYERS = [
   ["train"],
   ["run", "prepare"],
   ["mod.ts", "calibration", "report", "predict", "onnx"],
-  ["experiment", "serve"],
+  ["experiment", "serve", "tune"],
   ["cli"],
 ];
 

@@ -50,6 +50,17 @@ function flagOf(option: string): string {
   return option.replace(/ .*/, "");
 }
 
+/** The arguments without some options and their values, in their order. @param options by their definitions. */
+export function withoutOptions(args: readonly string[], options: readonly string[]): string[] {
+  const rest: string[] = [];
+  for (let k = 0; k < args.length; k++) {
+    const arg = args[k] ?? "";
+    if (options.some((option) => arg === flagOf(option))) k++;
+    else if (!options.some((option) => arg.startsWith(`${flagOf(option)}=`))) rest.push(arg);
+  }
+  return rest;
+}
+
 /** Whether a command would only print how it is used. */
 export function asksForHelp(args: readonly string[]): boolean {
   return args.includes("--help") || args.includes("-h");

@@ -35,6 +35,7 @@ function remedy(command: string, resumed: string | undefined): string {
       return "What was saved is whole. Go on with: deno task train " +
         (resumed ?? "--resume and the folder that it named above");
     case "reproduce":
+    case "tune":
       return "What was saved is whole. Go on with the same command.";
     case "data":
       return "No data set was written. Start it again, with a smaller --memory if memory ran out.";

@@ -25,6 +25,7 @@ import {
   reproduceFolders,
   runFolders,
   singleFile,
+  tuneFolders,
 } from "./output_folders.ts";
 import { CHILD_ENVIRONMENT, ensureAdapter, GPU_ENVIRONMENT } from "./setup.ts";
 import { quoted } from "./shell_word.ts";
@@ -52,6 +53,7 @@ const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
   export: { writes: (args) => singleFile(ONNX, args), adapter: false, caches: true },
   report: { writes: reportFolders, adapter: false },
   reproduce: { writes: reproduceFolders, adapter: true, caches: true },
+  tune: { writes: tuneFolders, adapter: true, caches: true },
 };
 
 /** What the packages for terminals look at; they do without those that are not permitted. */

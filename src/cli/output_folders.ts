@@ -67,6 +67,17 @@ export function reproduceFolders(args: readonly string[]): string[] {
   return [folder, ...(readme ? [readme, temporaryName(readme)] : [])];
 }
 
+/** Where a search on a data set is written unless another folder is named. */
+export function tuneFolder(data: string): string {
+  return join("runs", `tune-${basename(data).replace(/[^\w.-]+/g, "_")}`);
+}
+
+/** What `tune` with these arguments writes to. */
+export function tuneFolders(args: readonly string[]): string[] {
+  const { values } = readArguments(args, [SAVE_DIR, DATA]);
+  return [values.get(SAVE_DIR) ?? tuneFolder(values.get(DATA) ?? "demo")];
+}
+
 /** Where `data NAME` writes unless another folder is named. */
 export function preparedFolder(name: string): string {
   return join("runs", "data", name);

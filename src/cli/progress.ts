@@ -174,7 +174,7 @@ function figure(name: string, value: number | undefined, digits: number): string
 }
 
 /** Seconds as "45s", "3m05s", "2h07m" or "3d04h". */
-function duration(seconds: number): string {
+export function duration(seconds: number): string {
   const s = Math.round(seconds);
   if (s < 60) return `${s}s`;
   const two = (value: number) => String(value).padStart(2, "0");

@@ -65,6 +65,7 @@ const LIMIT_MS = 90_000;
 const OUTPUTS: Partial<Record<CommandName, readonly [option: string, folder: string]>> = {
   train: ["--save-dir", "DIR/run"],
   reproduce: ["--save-dir", "DIR/experiments"],
+  tune: ["--save-dir", "DIR/tune"],
   data: ["--out", "DIR/out"],
 };
 

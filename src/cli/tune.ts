@@ -1,0 +1,186 @@
+/** `tune`: which options of `train` fit a data set, by its validation users and within a budget of time. */
+
+import { expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { KernelShapes } from "../gpu/kernel_shapes.ts";
+import type { Dataset } from "../run/dataset.ts";
+import { type RunConfig, runConfigSchema } from "../run/run_config.ts";
+import type { RunContext } from "../run/training_run.ts";
+import { search } from "../tune/search.ts";
+import { argumentsOf, type Setting, settingOf, type Space } from "../tune/space.ts";
+import type { Standing } from "../tune/standing.ts";
+import { expectRun, trainCandidate } from "../tune/train_candidate.ts";
+import { folderOfSetting, readTune, standingOf, type Tune, writeTune } from "../tune/tune_folder.ts";
+import { UserError } from "../user_error.ts";
+import { version } from "../version.ts";
+import { shapesFor } from "./calibration.ts";
+import { runMain } from "./fail.ts";
+import { openData } from "./open_data.ts";
+import { tuneFolder } from "./output_folders.ts";
+import { EXIT_INTERRUPTED, machine, say, withGpu } from "./run_stages.ts";
+import { type Stop, stopOnSignals } from "./stop.ts";
+import { parseTuneOptions, trainedBy, type TuneOptions } from "./tune_options.ts";
+import { searchProgress } from "./tune_progress.ts";
+import { tellTune } from "./tune_results.ts";
+
+const PURPOSE = { what: "the search", option: "--save-dir" };
+
+type About = Pick<Tune, "clickgan" | "options" | "data" | "criterion">;
+
+async function main(): Promise<number> {
+  const { options, trainArguments, given } = parseTuneOptions(Deno.args);
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const path = options.saveDir ?? tuneFolder(options.data);
+  const known = await readTune(path);
+  if (!known) expectEmpty(path, PURPOSE);
+  const data = await openData(options);
+  const about = {
+    clickgan: version,
+    options: trainArguments,
+    data: data.config,
+    criterion: options.criterion,
+  };
+  if (known) expectSame(path, known, about);
+  const base = trainedBy(trainArguments);
+  return await withGpu(data, base, async (gpu) => {
+    using _folder = known ? OwnedFolder.open(path) : await OwnedFolder.begin(path, PURPOSE);
+    const before = await readTune(path); // another process may have gone on with it since the first look
+    if (before) expectSame(path, before, about);
+    const standing = before
+      ? await standingOf(path, before)
+      : { criterion: options.criterion, rungs: [], candidates: [] };
+    for (const [number, candidate] of standing.candidates.entries()) {
+      await expectRun(folderOfSetting(path, number), candidate);
+    }
+    const space: Space = {
+      seed: options.seed,
+      fixed: given,
+      encoder: base.model.encoder,
+      learningRate: base.training.learningRate,
+      tanh: data.source.items.shape.kind !== "mixed",
+      stopping: options.criterion,
+    };
+    const work: Work = { gpu, data, path, options, about, space, stop };
+    const found = await searchOn(work, standing, before?.spentSeconds ?? 0);
+    if (stop.signal.aborted) {
+      say(`Stopped; everything is saved in ${path}. Go on with the same command.`);
+      return EXIT_INTERRUPTED;
+    }
+    await tellTune({
+      path,
+      options,
+      trainArguments,
+      iterations: base.training.iterations,
+      context: contextOf(work, stop.signal),
+      configOf: (setting, iterations) => configOf(work, setting, iterations),
+    }, found);
+    return 0;
+  });
+}
+
+/** What all of a search has in common. */
+interface Work {
+  readonly gpu: Gpu;
+  readonly data: Dataset;
+  readonly path: string;
+  readonly options: TuneOptions;
+  readonly about: About;
+  readonly space: Space;
+  readonly stop: Stop;
+}
+
+/** @throws UserError for a folder of another search. */
+function expectSame(path: string, before: Tune, now: About): void {
+  const refuse = (what: string) =>
+    new UserError(
+      `Expected the search in ${path} to be the same one, but ${what}. Choose another --save-dir; nothing was changed.`,
+    );
+  const { data, criterion, options } = before;
+  if (data.kind !== now.data.kind || ("path" in data && "path" in now.data && data.path !== now.data.path)) {
+    throw refuse("it is on other data");
+  }
+  if (JSON.stringify(data) !== JSON.stringify(now.data)) {
+    throw refuse("its data have changed since it began, or are split or read in another way");
+  }
+  if (criterion !== now.criterion) throw refuse(`its --criterion is ${criterion}`);
+  if (JSON.stringify(options) !== JSON.stringify(now.options)) {
+    throw refuse(`its options of train are "${options.join(" ")}" instead of "${now.options.join(" ")}"`);
+  }
+}
+
+function contextOf({ gpu, data }: Work, signal: AbortSignal): RunContext {
+  return { gpu, data, init: undefined, signal };
+}
+
+/** Goes on with the search until its budget is spent, or it is stopped. */
+async function searchOn(
+  work: Work,
+  standing: Standing,
+  spent: number,
+): Promise<{ readonly standing: Standing; readonly spentSeconds: number }> {
+  const { path, options, about, space, stop } = work;
+  const { training } = trainedBy(about.options);
+  const progress = searchProgress(standing, 60 * options.budget, spent);
+  stop.onStop = () => progress.note("stopping: the steps that are under way are finished and saved");
+  try {
+    return await search(standing, spent, {
+      budgetSeconds: 60 * options.budget,
+      iterations: training.iterations,
+      validateEvery: training.validateEvery,
+      draw: (number, before) => settingOf(number, space, before),
+      async train(number, candidate, iterations, seconds) {
+        const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(Math.ceil(1000 * seconds))]);
+        const config = await configOf(work, candidate.setting, iterations);
+        const events = progress.begin(number, candidate, iterations);
+        const folder = folderOfSetting(path, number);
+        return await trainCandidate(
+          contextOf(work, signal),
+          folder,
+          config,
+          candidate,
+          options.criterion,
+          events,
+        );
+      },
+      async keep(now, spentSeconds) {
+        await writeTune(path, about, now, spentSeconds);
+        progress.done(now);
+      },
+      now: () => performance.now() / 1000,
+      signal: stop.signal,
+    });
+  } finally {
+    stop.onStop = undefined;
+    progress.stop();
+  }
+}
+
+/** Kernel shapes by the sizes that they depend on: a search asks again and again. */
+const shapes = new Map<string, KernelShapes>();
+
+async function configOf(
+  { gpu, data, options, about }: Work,
+  setting: Setting,
+  iterations: number,
+): Promise<RunConfig> {
+  const args = [...about.options, ...argumentsOf(setting)];
+  const { model, training } = trainedBy(args);
+  const sizes = { model, users: training.batchSize };
+  const key = JSON.stringify(sizes);
+  const own = shapes.get(key) ?? await shapesFor(options.calibration, gpu, data.source, sizes, () => {});
+  shapes.set(key, own);
+  return runConfigSchema.parse({
+    clickgan: version,
+    command: args,
+    data: data.config,
+    model,
+    training: { ...training, iterations },
+    pretrain: true,
+    adversarial: null,
+    init: null,
+    ...await machine(gpu),
+    shapes: own,
+  });
+}
+
+await runMain(main);

@@ -1,0 +1,113 @@
+/**
+ * What `tune` tries: settings, each a few options of `train` as they would be typed. The first is the default, then come a
+ * few that are known to do well, then random ones.
+ */
+
+import { type Random, randomStream } from "../data/random.ts";
+
+/** Options of `train` by their flags, as typed: { "--encoder": "pw" }. Without one that is absent, it has its default. */
+export type Setting = Readonly<Record<string, string>>;
+
+/** What is searched on a data set, and with which options held fixed. */
+export interface Space {
+  readonly seed: number;
+  /** Flags of options that the user has set: they are the same in all settings, and not searched. */
+  readonly fixed: ReadonlySet<string>;
+  /** Of the default setting. */
+  readonly encoder: string;
+  readonly learningRate: number;
+  /** Whether position weights with tanh work over these items. */
+  readonly tanh: boolean;
+  /** The figure by which all but the default stop early. */
+  readonly stopping: string;
+}
+
+/** Settings worth a try on any log, most of all where the time is too short for many random ones. */
+const KNOWN: readonly Setting[] = [
+  { "--weight-decay": "10" },
+  { "--encoder": "pw", "--weight-decay": "10" },
+  { "--learning-rate": "0.002" },
+  { "--encoder": "pw", "--learning-rate": "0.002", "--weight-decay": "3", "--item-dropout": "0.2" },
+];
+
+const ENCODERS = ["lstm", "pw"];
+/** Few, as each is compiled anew. */
+const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
+const LEARNING_RATE = [2e-4, 1e-2] as const;
+/** What a step takes off the kernels: the decay times the learning rate. */
+const SHRINKAGE = [1e-4, 2e-2] as const;
+const DROPOUT = ["0.1", "0.2", "0.3", "0.5"];
+
+/** Draws of a setting that is already there, before the space counts as used up. */
+const MOST_DRAWS = 100;
+
+/**
+ * Setting `number` of a search; 0 is the default. @param before the settings so far.
+ * @returns undefined where all settings have been tried, as so much is fixed.
+ */
+export function settingOf(number: number, space: Space, before: readonly Setting[]): Setting | undefined {
+  if (number === 0) return {};
+  const taken = new Set(before.map(textOf));
+  const isNew = (setting: Setting) => !taken.has(textOf(setting));
+  const known = KNOWN.map((setting) => finish(setting, space)).find(isNew);
+  // Each known one is either taken or next, so this is as certain after a stop as before it.
+  if (known) return known;
+  const random = randomStream(space.seed, "tune", number);
+  for (let k = 0; k < MOST_DRAWS; k++) {
+    const setting = finish(drawn(random, space), space);
+    if (isNew(setting)) return setting;
+  }
+  return undefined;
+}
+
+/** The options of a setting, as arguments. */
+export function argumentsOf(setting: Setting): string[] {
+  return Object.entries(setting).flat();
+}
+
+/** A setting in words, for tables: "pw, weight-decay 10". */
+export function textOf(setting: Setting): string {
+  const parts = Object.entries(setting).filter(([flag]) => !STOPPING.includes(flag)).map(([flag, value]) =>
+    flag === "--encoder" ? value : `${flag.slice(2)} ${value}`
+  );
+  return parts.length === 0 ? "default" : parts.join(", ");
+}
+
+const STOPPING = ["--early-stopping"];
+
+/** Leaves out what is fixed, and says when the setting stops early. */
+function finish(setting: Setting, { fixed, stopping }: Space): Setting {
+  const searched = { ...setting, "--early-stopping": stopping };
+  return Object.fromEntries(Object.entries(searched).filter(([flag]) => !fixed.has(flag)));
+}
+
+function drawn(random: Random, space: Space): Setting {
+  const { fixed, learningRate, tanh } = space;
+  const setting: Record<string, string> = {};
+  const encoder = fixed.has("--encoder") ? space.encoder : oneOf(random, ENCODERS);
+  if (encoder !== "lstm") setting["--encoder"] = encoder;
+  if (encoder === "pw" && tanh && random.uniform() < 0.3) setting["--pw-nonlinearity"] = "tanh";
+  if (encoder === "lstm" && random.uniform() < 0.25) setting["--lstm-units"] = "40";
+  const dims = oneOf(random, DIMS);
+  if (dims !== "64-64") setting["--dims"] = dims;
+  const rate = short(logUniform(random, LEARNING_RATE));
+  setting["--learning-rate"] = rate;
+  const step = fixed.has("--learning-rate") ? learningRate : Number(rate);
+  const shrinkage = logUniform(random, SHRINKAGE);
+  if (random.uniform() < 2 / 3) setting["--weight-decay"] = short(shrinkage / step);
+  if (random.uniform() < 0.5) setting["--item-dropout"] = oneOf(random, DROPOUT);
+  return setting;
+}
+
+function logUniform(random: Random, [low, high]: readonly [number, number]): number {
+  return low * (high / low) ** random.uniform();
+}
+
+/** Two digits, as a person would type it. */
+function short(value: number): string {
+  return String(Number(value.toPrecision(2)));
+}
+
+function oneOf(random: Random, values: readonly string[]): string {
+  return values[random.integer(values.length)] ?? "";
+}

@@ -1,0 +1,77 @@
+/**
+ * The folder of a search: `tune.json` (its settings and where it stands), an ordinary run for each setting that was tried,
+ * `table.csv` and, when test users were looked at, `result.json`.
+ */
+
+import { z } from "zod";
+import { atomicWriteFile } from "../files/atomic_write.ts";
+import { readJson } from "../files/json_file.ts";
+import { readLog } from "../report/read_log.ts";
+import { runConfigSchema } from "../run/run_config.ts";
+import { criteria, type Criterion } from "../train/best_records.ts";
+import type { Candidate, Curve, Standing } from "./standing.ts";
+
+const tuneSchema = z.strictObject({
+  clickgan: z.string(),
+  /** Options of train that hold for all settings, as typed. */
+  options: z.array(z.string()),
+  data: runConfigSchema.shape.data,
+  criterion: z.enum(criteria),
+  /** Of all sessions. */
+  spentSeconds: z.number().min(0),
+  rungs: z.array(z.int().min(1)),
+  settings: z.array(z.strictObject({
+    options: z.record(z.string(), z.string()),
+    iterations: z.int().min(0),
+    seconds: z.number().min(0),
+    setUpSeconds: z.number().min(0),
+    end: z.enum(["open", "stopped", "diverged"]),
+  })),
+});
+/** What a search is, and where it stands but for the curves, which are in the logs of its runs. */
+export type Tune = z.infer<typeof tuneSchema>;
+
+function tuneFile(path: string): string {
+  return `${path}/tune.json`;
+}
+
+/** Undefined for a folder of another kind. @throws UserError when tune.json is damaged. */
+export function readTune(path: string): Promise<Tune | undefined> {
+  return readJson(tuneFile(path), tuneSchema);
+}
+
+export async function writeTune(
+  path: string,
+  about: Pick<Tune, "clickgan" | "options" | "data" | "criterion">,
+  { rungs, candidates }: Standing,
+  spentSeconds: number,
+): Promise<void> {
+  const settings = candidates.map(({ setting, iterations, seconds, setUpSeconds, end }) => ({
+    options: setting,
+    iterations,
+    seconds,
+    setUpSeconds,
+    end,
+  }));
+  const tune = { ...about, spentSeconds, rungs, settings };
+  await atomicWriteFile(tuneFile(path), JSON.stringify(tune, null, 2) + "\n");
+}
+
+/** Where a search stands. @throws UserError for a log that is damaged. */
+export async function standingOf(path: string, { criterion, rungs, settings }: Tune): Promise<Standing> {
+  const candidates = settings.map(async ({ options, ...rest }, number): Promise<Candidate> => {
+    return { ...rest, setting: options, curve: await readCurve(folderOfSetting(path, number), criterion) };
+  });
+  return { criterion, rungs, candidates: await Promise.all(candidates) };
+}
+
+/** Where the run of a setting stands. */
+export function folderOfSetting(path: string, number: number): string {
+  return `${path}/setting-${String(number).padStart(3, "0")}`;
+}
+
+/** The validation figures of a run. */
+export async function readCurve(run: string, criterion: Criterion): Promise<Curve> {
+  const { iteration, columns } = await readLog(`${run}/validation.csv`, [criterion]);
+  return { iteration, value: columns.get(criterion) ?? iteration.map(() => null) };
+}

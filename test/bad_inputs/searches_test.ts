@@ -1,0 +1,4 @@
+import { testAll } from "./corpus.ts";
+import { searches } from "./searches.ts";
+
+testAll("tune", searches);

@@ -1,0 +1,279 @@
+/** The search of `tune` without a device: what it tries, in which order, in how much time, and what it says at the end. */
+
+import assert from "node:assert/strict";
+import { parseTuneOptions, trainedBy } from "../src/cli/tune_options.ts";
+import { budgetText, cautions, verdictText } from "../src/cli/tune_words.ts";
+import { randomStream } from "../src/data/random.ts";
+import type { Baselines, SnapshotResult } from "../src/run/training_run.ts";
+import { type SettingRow, tableCsv, trainArguments, verdictOn } from "../src/tune/outcome.ts";
+import { search } from "../src/tune/search.ts";
+import { argumentsOf, type Setting, settingOf, type Space, textOf } from "../src/tune/space.ts";
+import {
+  bestOf,
+  type Candidate,
+  hasReached,
+  rungsUpTo,
+  type Standing,
+  winnerOf,
+} from "../src/tune/standing.ts";
+import { UserError } from "../src/user_error.ts";
+
+const space: Space = {
+  seed: 3,
+  fixed: new Set(),
+  encoder: "lstm",
+  learningRate: 5e-4,
+  tanh: true,
+  stopping: "loss",
+};
+
+function settings(count: number, space: Space): Setting[] {
+  const all: Setting[] = [];
+  for (let k = 0; k < count; k++) {
+    const setting = settingOf(k, space, all);
+    if (setting) all.push(setting);
+  }
+  return all;
+}
+
+Deno.test("tune: the first setting is the default, and all are different and understood by train", () => {
+  const all = settings(60, space);
+  assert.deepEqual(all[0], {});
+  assert.equal(new Set(all.map(textOf)).size, 60);
+  assert.deepEqual(settings(60, space), all);
+  assert.notDeepEqual(settings(60, { ...space, seed: 4 }), all);
+  for (const setting of all.slice(1)) {
+    const { model, training } = trainedBy(argumentsOf(setting));
+    assert.equal(training.earlyStopping, "loss");
+    // What a step takes off the kernels is never much.
+    assert.ok(training.weightDecay * training.learningRate < 0.025, textOf(setting));
+    assert.equal(setting["--encoder"] ?? "lstm", model.encoder);
+  }
+  assert.ok(all.some((setting) => setting["--pw-nonlinearity"] === "tanh"));
+  const mixed = settings(60, { ...space, tanh: false });
+  assert.ok(!mixed.some((setting) => setting["--pw-nonlinearity"] !== undefined));
+});
+
+Deno.test("tune: what is fixed is in no setting, and a space that is used up has an end", () => {
+  const fixed = new Set(["--encoder", "--dims", "--lstm-units", "--learning-rate", "--weight-decay"]);
+  const all = settings(60, { ...space, fixed });
+  // Only the dropout is left: 0.1, 0.2, 0.3, 0.5, and none.
+  assert.equal(all.length, 5);
+  for (const setting of all) for (const flag of fixed) assert.equal(setting[flag], undefined);
+  const pw = settings(60, { ...space, encoder: "pw", fixed: new Set(["--encoder"]) });
+  assert.ok(!pw.some((setting) => setting["--lstm-units"] !== undefined));
+  assert.ok(pw.some((setting) => setting["--pw-nonlinearity"] === "tanh"));
+});
+
+Deno.test("tune: rungs are multiples of the validations, the last is the whole training", () => {
+  assert.deepEqual(rungsUpTo(2000, 10), [230, 670, 2000]);
+  assert.deepEqual(rungsUpTo(90, 10), [10, 30, 90]);
+  assert.deepEqual(rungsUpTo(10, 10), [10]);
+});
+
+/** Settings whose loss falls to a floor of their own, on a machine that is as fast as it is. */
+interface World {
+  readonly secondsEach: number;
+  readonly setUp: number;
+  readonly budget: number;
+  readonly iterations: number;
+  /** Stops the search once so many trainings are done. */
+  readonly stopAfter?: number;
+}
+
+const STEP = 10;
+
+async function searched(world: World, before?: { standing: Standing; spent: number }) {
+  let clock = 0;
+  const stop = new AbortController();
+  const kept: { standing: Standing; spent: number }[] = [];
+  const trained: { number: number; from: number; to: number }[] = [];
+  const train = (number: number, candidate: Candidate, iterations: number, seconds: number) => {
+    const random = randomStream(17, "world", number);
+    const [floor, pace, speed] = [1 + random.uniform(), 50 + 400 * random.uniform(), 0.5 + random.uniform()];
+    const diverges = number > 0 && random.uniform() < 0.1;
+    const each = world.secondsEach * (number === 0 ? 1 : speed);
+    const room = Math.max(0, Math.floor((seconds - world.setUp) / each));
+    const to = Math.min(iterations, candidate.iterations + room);
+    clock += world.setUp + (to - candidate.iterations) * each;
+    const at = Array.from({ length: Math.floor(to / STEP) + 1 }, (_, k) => STEP * k);
+    trained.push({ number, from: candidate.iterations, to });
+    if (trained.length === world.stopAfter) stop.abort();
+    return Promise.resolve<Candidate>({
+      ...candidate,
+      iterations: to,
+      seconds: candidate.seconds + (to - candidate.iterations) * each,
+      setUpSeconds: world.setUp,
+      curve: { iteration: at, value: at.map((t) => floor + Math.exp(-t / pace)) },
+      end: diverges && to > 100 ? "diverged" : "open",
+    });
+  };
+  const result = await search(
+    before?.standing ?? { criterion: "loss", rungs: [], candidates: [] },
+    before?.spent ?? 0,
+    {
+      budgetSeconds: world.budget,
+      iterations: world.iterations,
+      validateEvery: STEP,
+      draw: (number, all) => settingOf(number, space, all),
+      train,
+      keep: (standing, spent) => Promise.resolve(void kept.push({ standing, spent })),
+      now: () => clock,
+      signal: stop.signal,
+    },
+  );
+  return { ...result, kept, trained };
+}
+
+const WORLDS: readonly World[] = [
+  { secondsEach: 0.01, setUp: 0.3, budget: 600, iterations: 2000 },
+  { secondsEach: 0.1, setUp: 2, budget: 600, iterations: 2000 },
+  { secondsEach: 1, setUp: 10, budget: 600, iterations: 2000 },
+  { secondsEach: 0.005, setUp: 0.1, budget: 30, iterations: 500 },
+  { secondsEach: 5, setUp: 1, budget: 60, iterations: 2000 },
+];
+
+for (const world of WORLDS) {
+  Deno.test(`tune: ${world.budget} s at ${world.secondsEach} s an iteration are held, and the default is beaten or equalled`, async () => {
+    const { standing, spentSeconds, trained } = await searched(world);
+    const { candidates, rungs, criterion } = standing;
+    assert.ok(spentSeconds <= world.budget + world.setUp, `${spentSeconds}`);
+    // Time that is left over would not have trained another setting.
+    assert.ok(spentSeconds >= 0.8 * world.budget || world.secondsEach === 5, `${spentSeconds}`);
+    const winner = winnerOf(standing) ?? assert.fail("no winner");
+    const ranks = candidates.map((candidate) => bestOf(candidate, criterion).rank);
+    assert.equal(ranks[winner], Math.min(...ranks));
+    assert.ok((ranks[winner] ?? NaN) <= (ranks[0] ?? NaN));
+    assert.ok(
+      hasReached(candidates[0] ?? assert.fail(), rungs.at(-1) ?? Infinity) || world.secondsEach === 5,
+    );
+    // No iteration is trained twice.
+    const reached = new Map<number, number>();
+    for (const { number, from, to } of trained) {
+      assert.equal(from, reached.get(number) ?? 0);
+      reached.set(number, to);
+    }
+    // About a third goes on.
+    const at = (rung: number) =>
+      candidates.filter((one) => one.end === "open" && hasReached(one, rung)).length;
+    for (const [k, rung] of rungs.slice(1).entries()) assert.ok(at(rung) <= 0.45 * at(rungs[k] ?? 0) + 2);
+  });
+}
+
+Deno.test("tune: a search that is stopped at any moment goes on as if it had not been", async () => {
+  const world = { secondsEach: 0.01, setUp: 0.3, budget: 120, iterations: 900 };
+  const whole = await searched(world);
+  assert.ok(whole.trained.length > 20);
+  for (const stopAfter of [1, 2, 5, 13]) {
+    const first = await searched({ ...world, stopAfter });
+    assert.equal(first.trained.length, stopAfter);
+    const last = first.kept.at(-1) ?? assert.fail();
+    const rest = await searched(world, last);
+    assert.deepEqual(rest.standing, whole.standing);
+  }
+  // One that has ended does nothing more, and goes on with a larger budget.
+  const ended = { standing: whole.standing, spent: whole.spentSeconds };
+  assert.deepEqual((await searched(world, ended)).trained, []);
+  const longer = await searched({ ...world, budget: 240 }, ended);
+  assert.ok(longer.standing.candidates.length > whole.standing.candidates.length);
+  assert.ok(longer.trained.every(({ number }) => number > 0), "the default is at its end");
+});
+
+Deno.test("tune: its options are its own and those of train, which hold for all settings", () => {
+  const args = ["--data", "x.txt", "--budget=3", "--dims", "8", "--criterion", "prec1", "--save-dir", "here"];
+  const { options, trainArguments: rest, given } = parseTuneOptions(args);
+  assert.equal(options.budget, 3);
+  assert.equal(options.criterion, "prec1");
+  assert.deepEqual(rest, ["--data", "x.txt", "--dims", "8"]);
+  assert.ok(given.has("--dims") && !given.has("--encoder"));
+  for (
+    const [wrong, says] of [
+      [["--budget", "0"], /a number of minutes above 0/],
+      [["--budget", "soon"], /a number of minutes above 0/],
+      [["--budget", ""], /a number of minutes above 0/],
+      [["--criterion", "auc"], /Allowed choices are loss, prec1, prec2/],
+      [["--resume", "x"], /unknown option '--resume'/],
+      [["--adversarial", "5"], /unknown option '--adversarial'/],
+      [["--iterations", "5"], /--validate-every of at most the 5 iterations/],
+      [["runs/x"], /too many arguments/],
+    ] as const
+  ) {
+    assert.throws(
+      () => parseTuneOptions(wrong),
+      (error) => error instanceof UserError && says.test(error.message),
+    );
+  }
+});
+
+const row = (more: Partial<SettingRow>): SettingRow => ({
+  number: 1,
+  setting: { "--encoder": "pw", "--early-stopping": "loss" },
+  text: "pw",
+  folder: "runs/x/setting-001",
+  iterations: 2000,
+  bestIteration: 500,
+  seconds: 3,
+  end: "open",
+  validation: { loss: 1.25, prec1: 0.5, prec2: 0.75 },
+  ...more,
+});
+
+Deno.test("tune: the table and the command of a setting", () => {
+  const usual = row({ number: 0, setting: {}, validation: { loss: 1.5, prec1: null, prec2: null } });
+  assert.equal(
+    tableCsv([row({}), usual]),
+    "setting,validation_loss,validation_prec1,validation_prec2,best_iteration,iterations,end,seconds,early-stopping,encoder\n" +
+      "1,1.25,0.5,0.75,500,2000,open,3.0,loss,pw\n0,1.5,,,500,2000,open,3.0,,\n",
+  );
+  const args = trainArguments(["--data", "x.txt"], row({ iterations: 670 }), 2000);
+  assert.deepEqual(args, [
+    "--data",
+    "x.txt",
+    "--encoder",
+    "pw",
+    "--early-stopping",
+    "loss",
+    "--iterations",
+    "670",
+  ]);
+  assert.ok(!trainArguments([], row({}), 2000).includes("--iterations"));
+});
+
+const figures = (prec1: number) => ({ nll: 1, prec1, prec2: prec1 });
+const tested = (prec1: number) =>
+  [{ snapshot: "best-prec1", iteration: 5, ...figures(prec1) }] as unknown as SnapshotResult[];
+const baselines = { random: figures(0.1), clickRate: figures(0.3), attainable: figures(0.9) } as Baselines;
+
+Deno.test("tune: says whether the best setting beats the baselines, whatever the truth would score", () => {
+  const better = verdictOn(tested(0.4), baselines, "loss");
+  assert.match(
+    verdictText(better).join(),
+    /beats every baseline .* prec@1 \.4000 .* against \.3000 of the click rate/,
+  );
+  const worse = verdictOn(tested(0.3), baselines, "loss");
+  assert.deepEqual(worse?.unbeaten, ["click rate"]);
+  assert.match(verdictText(worse).join(), /NO SETTING BEATS THE BASELINES/);
+  assert.match(verdictText(worse).join(), /Rank by the click rate instead/);
+  assert.deepEqual(verdictText(verdictOn(tested(NaN), baselines, "loss")), []);
+});
+
+Deno.test("tune: says how far its figures may be trusted", () => {
+  const usual = row({ number: 0, setting: {} });
+  const text = (rows: SettingRow[], winner: SettingRow) =>
+    cautions(rows, winner, { criterion: "loss", iterations: 2000 }).join("\n");
+  assert.match(
+    text([row({}), usual], row({})),
+    /best of 2 settings was chosen by its validation loss, which flatters/,
+  );
+  assert.match(
+    text([usual, row({})], usual),
+    /None of 1 other settings has a better validation loss than the default/,
+  );
+  assert.equal(text([usual], usual), "");
+  const short = row({ number: 0, iterations: 400 });
+  assert.match(text([short], short), /default came to 400 of 2000 iterations: the budget allows no more/);
+  const late = row({ bestIteration: 1990 });
+  assert.match(text([late, usual], late), /--resume runs\/x\/setting-001 --iterations 4000/);
+  assert.equal(budgetText(59.6, 60), "The search took 1m00s of 1m00s.");
+  assert.match(budgetText(61.5, 60), /1\.5 s more than its budget/);
+});
