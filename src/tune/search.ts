@@ -5,7 +5,7 @@ import { nextJob } from "./next_job.ts";
 import { bestOf, type Candidate, rungsUpTo, type Standing } from "./standing.ts";
 
 /** The most of the budget that the default takes; if it is not at its end then, neither will the others be. */
-const DEFAULT_SHARE = 0.4;
+const DEFAULT_SHARE = 0.3;
 
 /** What a search is told, and what it asks. */
 export interface Search {
