@@ -71,7 +71,7 @@ async function main(): Promise<number> {
       options,
       trainArguments,
       iterations: base.training.iterations,
-      context: contextOf(work, stop.signal),
+      context: contextOf(work),
       configOf: (setting, iterations) => configOf(work, setting, iterations),
     }, found);
     return 0;
@@ -108,8 +108,8 @@ function expectSame(path: string, before: Tune, now: About): void {
   }
 }
 
-function contextOf({ gpu, data }: Work, signal: AbortSignal): RunContext {
-  return { gpu, data, init: undefined, signal };
+function contextOf({ gpu, data, stop }: Work): RunContext {
+  return { gpu, data, init: undefined, signal: stop.signal };
 }
 
 /** Goes on with the search until its budget is spent, or it is stopped. */
@@ -129,18 +129,11 @@ async function searchOn(
       validateEvery: training.validateEvery,
       draw: (number, before) => settingOf(number, space, before),
       async train(number, candidate, iterations, seconds) {
-        const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(Math.ceil(1000 * seconds))]);
         const config = await configOf(work, candidate.setting, iterations);
         const events = progress.begin(number, candidate, iterations);
         const folder = folderOfSetting(path, number);
-        return await trainCandidate(
-          contextOf(work, signal),
-          folder,
-          config,
-          candidate,
-          options.criterion,
-          events,
-        );
+        const extent = { config, seconds };
+        return await trainCandidate(contextOf(work), folder, extent, candidate, options.criterion, events);
       },
       async keep(now, spentSeconds) {
         await writeTune(path, about, now, spentSeconds);

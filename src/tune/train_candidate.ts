@@ -19,21 +19,38 @@ import { DivergedError } from "../train/results.ts";
 import type { Candidate } from "./standing.ts";
 import { readCurve } from "./tune_folder.ts";
 
+/** How far, and how long, a setting is trained. */
+export interface Extent {
+  /** Iterations and all else of its run. */
+  readonly config: RunConfig;
+  /** It is cut short after so many, but not before its first validation. */
+  readonly seconds: number;
+}
+
 /**
- * Trains a setting up to the iterations of its config, or until the context's signal ends it.
- * @param path the folder of its run, which begins where nothing was saved in it.
+ * Trains a setting further.
+ * @param common its signal ends the run as well. @param path the run's folder; it begins where nothing was saved in it.
  * @throws UserError for files that are not what they were, or cannot be written.
  */
 export async function trainCandidate(
-  context: RunContext,
+  common: RunContext,
   path: string,
-  config: RunConfig,
+  { config, seconds: limit }: Extent,
   candidate: Candidate,
   criterion: Criterion,
-  events: RunEvents,
+  told: RunEvents,
 ): Promise<Candidate> {
   await makeFolder(path);
   using _run = OwnedFolder.open(path);
+  using clock = new Clock(limit);
+  const context = { ...common, signal: AbortSignal.any([common.signal, clock.signal]) };
+  const events: RunEvents = {
+    ...told,
+    onValidation(result) {
+      if (result.iteration > 0) clock.allow();
+      told.onValidation?.(result);
+    },
+  };
   const began = performance.now();
   const seconds = () => (performance.now() - began) / 1000;
   try {
@@ -56,6 +73,37 @@ export async function trainCandidate(
       curve: await readCurve(path, criterion),
       end: "diverged",
     };
+  }
+}
+
+/** Ends a run when its time is up and it has shown something. */
+class Clock implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #timer: ReturnType<typeof setTimeout>;
+  #late = false;
+  #allowed = false;
+
+  constructor(seconds: number) {
+    this.#timer = setTimeout(() => this.#end({ late: true }), Math.ceil(1000 * seconds));
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** From now on the run may end. */
+  allow(): void {
+    this.#end({ allowed: true });
+  }
+
+  #end({ late = this.#late, allowed = this.#allowed }): void {
+    this.#late = late;
+    this.#allowed = allowed;
+    if (late && allowed) this.#controller.abort();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
   }
 }
 

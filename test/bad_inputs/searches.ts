@@ -35,6 +35,12 @@ export const searches: readonly BadInput[] = [
   tune("no file", [], "log.tsv"),
   tune("a folder that holds something else", [], "holds notes.txt", all(log, file("tune/notes.txt", "x"))),
   tune("a search of other data", [], "it is on other data. Choose another --save-dir", there(good)),
+  tune(
+    "a search of the demo shop",
+    [],
+    "it is on other data",
+    there({ ...good, data: { kind: "demo", seed: 1 } }),
+  ),
   tune("a search that is an array", [], "tune.json is damaged", there([])),
   tune(
     "a search of an iteration below nothing",
