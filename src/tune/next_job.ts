@@ -76,11 +76,13 @@ function jobOf(standing: Standing, number: number, rung: number): Job {
   return { number, iterations, seconds };
 }
 
-/** What the first rung takes, on average over the settings so far. */
+/** What the first rung takes: the median of the settings so far, as one of them may have met a busy machine. */
 function firstSeconds({ candidates, rungs }: Standing): number {
   const iterations = rungs[0] ?? 0;
-  const all = candidates.map((one) => one.setUpSeconds + iterations * perIteration(one));
-  return all.reduce((sum, seconds) => sum + seconds, 0) / Math.max(1, all.length);
+  const all = candidates.map((one) => one.setUpSeconds + iterations * perIteration(one)).sort((a, b) =>
+    a - b
+  );
+  return all[all.length >> 1] ?? 0;
 }
 
 function perIteration({ seconds, iterations }: Candidate): number {

@@ -87,7 +87,6 @@ function drawn(random: Random, space: Space): Setting {
   const encoder = fixed.has("--encoder") ? space.encoder : oneOf(random, ENCODERS);
   if (encoder !== "lstm") setting["--encoder"] = encoder;
   if (encoder === "pw" && tanh && random.uniform() < 0.3) setting["--pw-nonlinearity"] = "tanh";
-  if (encoder === "lstm" && random.uniform() < 0.25) setting["--lstm-units"] = "40";
   const dims = oneOf(random, DIMS);
   if (dims !== "64-64") setting["--dims"] = dims;
   const rate = short(logUniform(random, LEARNING_RATE));
