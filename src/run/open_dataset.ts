@@ -9,7 +9,10 @@ import { idsOf } from "./dataset_ids.ts";
 
 /** Users, pages and items of a data set, with their ids. */
 export class OpenedDataset {
-  /** Use {@link openDataset}. @internal */
+  /**
+   * Use {@link openDataset}.
+   * @internal
+   */
   constructor(
     /** @internal */
     readonly dataset: Dataset,
@@ -19,7 +22,10 @@ export class OpenedDataset {
     readonly items: Ids,
   ) {}
 
-  /** Opens a data set and reads its ids. @internal */
+  /**
+   * Opens a data set and reads its ids.
+   * @internal
+   */
   static async of(dataset: Dataset): Promise<OpenedDataset> {
     const { users, items } = await idsOf(dataset);
     return new OpenedDataset(dataset, users, items);

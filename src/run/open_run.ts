@@ -19,7 +19,10 @@ const SNAPSHOTS = ["best-loss", "adversarial/best-prec1", "last", "adversarial/l
 
 /** A model that was trained: its weights, and what it was trained on. */
 export class OpenedRun {
-  /** Use {@link openRun}. @internal */
+  /**
+   * Use {@link openRun}.
+   * @internal
+   */
   constructor(
     /** The snapshot's file. */
     readonly path: string,
@@ -47,7 +50,10 @@ export class OpenedRun {
     return fitDataset(data, this.info.items, `The model of ${this.path}`);
   }
 
-  /** The model over a data set that {@link fit} gave. @internal */
+  /**
+   * The model over a data set that {@link fit} gave.
+   * @internal
+   */
   modelOver(gpu: Gpu, { source }: Dataset): UserModel {
     gpu.useShapes(recordedShapes(this.shapes, gpu.shapes.kind));
     return new UserModel(gpu, source.items, this.info.model, { weights: this.weights });
