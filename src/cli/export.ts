@@ -3,13 +3,10 @@
 import { Command } from "commander";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { exportModel } from "../onnx/export_model.ts";
-import { OpenedDataset } from "../run/open_dataset.ts";
-import { openRun } from "../run/open_run.ts";
 import { version } from "../version.ts";
 import { ONNX } from "./arguments.ts";
 import { runMain } from "./fail.ts";
-import { type ModelDataOptions, withModelAndData } from "./open_model.ts";
-import { openData } from "./open_data.ts";
+import { type ModelDataOptions, openModel, withModelAndData } from "./open_model.ts";
 import { parse, path } from "./options.ts";
 
 interface ExportOptions extends ModelDataOptions {
@@ -45,10 +42,7 @@ Example:
 
 async function main(): Promise<void> {
   const options = parseOptions(Deno.args);
-  const run = await openRun(options.model);
-  const own = await openData(options, []);
-  const { items } = await OpenedDataset.of(own);
-  const { source } = run.fit(own);
+  const { run, data: { source, items } } = await openModel(options);
   const { model: config, iteration, kind } = run.info;
   const { count } = source.items.shape;
   const bytes = exportModel({

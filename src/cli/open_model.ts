@@ -7,28 +7,29 @@ import { Made } from "../gpu/made.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { OpenedDataset } from "../run/open_dataset.ts";
 import { type OpenedRun, openRun } from "../run/open_run.ts";
-import { dataOption, memoryRowsOption, openData } from "./open_data.ts";
+import { UserError } from "../user_error.ts";
+import { DATA } from "./arguments.ts";
+import { memoryRowsOption, openData } from "./open_data.ts";
 import { LARGEST_SEED, path, wholeNumber } from "./options.ts";
 
 export interface ModelDataOptions {
   model: string;
-  data: string;
+  data?: string;
   seed: number;
   resplit: boolean;
   memoryRows: number;
 }
 
-export function modelOption(): Option {
-  return new Option(
-    "--model <run>",
-    "a run's folder, whose best-loss snapshot is taken, or a snapshot (.safetensors)",
-  ).argParser(path).makeOptionMandatory();
-}
-
 export function withModelAndData(command: Command): Command {
   return command
-    .addOption(modelOption())
-    .addOption(dataOption())
+    .requiredOption(
+      "--model <run>",
+      "a run's folder, whose best-loss snapshot is taken, or a snapshot (.safetensors)",
+      path,
+    )
+    .addOption(
+      new Option(DATA, "as of train; without it, what the run was trained on").argParser(path),
+    )
     .addOption(memoryRowsOption())
     .option("--seed <n>", "seed of the demo data, and of --resplit", wholeNumber(0, LARGEST_SEED), 1)
     .option("--resplit", "deal the users out anew, as in training with the same --seed", false);
@@ -42,20 +43,35 @@ export interface OpenedModel {
   readonly model: UserModel;
 }
 
-/** Opens both, and the device, for as long as it is used. @throws UserError for a model over other items. */
+/** The model of a command, and its data set over the model's items. @throws UserError for a model over other items. */
+export async function openModel(options: ModelDataOptions): Promise<{ run: OpenedRun; data: OpenedDataset }> {
+  const run = await openRun(options.model);
+  const own = await openData({ ...options, ...dataOf(run, options) }, []);
+  const { users, items } = await OpenedDataset.of(own); // before a model over more items widens the set
+  return { run, data: new OpenedDataset(run.fit(own), users, items) };
+}
+
+/** @throws UserError where nothing says which data. */
+function dataOf({ path, trainedOn }: OpenedRun, { data, seed, resplit }: ModelDataOptions) {
+  if (data !== undefined) return { data, seed, resplit };
+  if (trainedOn?.kind === "demo") return { data: "demo", seed: trainedOn.seed, resplit: false };
+  if (trainedOn) {
+    return { data: trainedOn.path, seed: trainedOn.resplit ?? seed, resplit: trainedOn.resplit !== null };
+  }
+  throw new UserError(`Expected --data: ${path} stands in no run that says what it was trained on.`);
+}
+
+/** Opens both, and the device, for as long as it is used. @throws UserError as {@link openModel}. */
 export async function withModel<T>(
   options: ModelDataOptions,
   use: (opened: OpenedModel) => Promise<T>,
 ): Promise<T> {
-  const run = await openRun(options.model);
-  const own = await openData(options, []);
-  const { users, items } = await OpenedDataset.of(own);
-  const dataset = run.fit(own);
+  const { run, data } = await openModel(options);
   const made = new Made();
   const gpu = await openGpu();
   try {
-    const model = made.keep(run.modelOver(gpu, dataset));
-    return await use({ run, data: new OpenedDataset(dataset, users, items), gpu, model });
+    const model = made.keep(run.model(gpu, data));
+    return await use({ run, data, gpu, model });
   } finally {
     made.destroy();
     gpu.close();

@@ -54,7 +54,7 @@ export class OpenedDataset {
 
   #missing(what: string, id: string, ids: Ids): never {
     throw new UserError(
-      `Expected the id of a ${what} of ${this.source.name}, got ${
+      `Expected the id of ${what === "item" ? "an" : "a"} ${what} of ${this.source.name}, got ${
         JSON.stringify(id)
       }, which it does not have. ` +
         `It has ${ids.count.toLocaleString("en")} ${what}s; the first is ${JSON.stringify(ids.of(0))}.`,

@@ -10,8 +10,9 @@ import { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { partOf } from "../train/networks.ts";
 import { UserError } from "../user_error.ts";
-import { type Dataset, fitDataset } from "./dataset.ts";
+import { type DataConfig, type Dataset, fitDataset } from "./dataset.ts";
 import type { OpenedDataset } from "./open_dataset.ts";
+import { runConfigSchema } from "./run_config.ts";
 import { readSnapshot, type SnapshotInfo } from "./snapshot.ts";
 
 /** Where a run's model is looked for, best first. */
@@ -31,14 +32,21 @@ export class OpenedRun {
     /** Of the reward, by name. */
     readonly weights: Weights,
     private readonly shapes: KernelShapes | undefined,
+    /**
+     * The data that it was trained on; undefined for a snapshot without its run.
+     * @internal
+     */
+    readonly trainedOn: DataConfig | undefined,
   ) {}
 
   /**
    * The model over the items of a data set, on the GPU, with the kernels of the run.
    * @throws UserError for a data set over other items than the model's.
    */
-  model(gpu: Gpu, data: OpenedDataset): UserModel {
-    return this.modelOver(gpu, this.fit(data.dataset));
+  model(gpu: Gpu, { dataset }: OpenedDataset): UserModel {
+    const { source } = this.fit(dataset);
+    gpu.useShapes(recordedShapes(this.shapes, gpu.shapes.kind));
+    return new UserModel(gpu, source.items, this.info.model, { weights: this.weights });
   }
 
   /**
@@ -48,15 +56,6 @@ export class OpenedRun {
    */
   fit(data: Dataset): Dataset {
     return fitDataset(data, this.info.items, `The model of ${this.path}`);
-  }
-
-  /**
-   * The model over a data set that {@link fit} gave.
-   * @internal
-   */
-  modelOver(gpu: Gpu, { source }: Dataset): UserModel {
-    gpu.useShapes(recordedShapes(this.shapes, gpu.shapes.kind));
-    return new UserModel(gpu, source.items, this.info.model, { weights: this.weights });
   }
 }
 
@@ -74,7 +73,8 @@ export async function openRun(path: string): Promise<OpenedRun> {
       `Expected a snapshot written by train, got ${file}, which does not say what model it is.`,
     );
   }
-  return new OpenedRun(file, info, partOf(weights, ""), await shapesBeside(file));
+  const { shapes, data } = await configBeside(file);
+  return new OpenedRun(file, info, partOf(weights, ""), shapes, data);
 }
 
 async function snapshotOf(path: string): Promise<string> {
@@ -100,14 +100,19 @@ async function isFolder(path: string): Promise<boolean> {
   }
 }
 
-const runShapesSchema = z.looseObject({ shapes: kernelShapesSchema.optional() });
+const configSchema = z.looseObject({
+  shapes: kernelShapesSchema.optional().catch(undefined),
+  data: runConfigSchema.shape.data.optional().catch(undefined),
+});
 
-/** What the run of a snapshot ran on: utilities are then its own bit for bit. A snapshot does without a run. */
-async function shapesBeside(snapshot: string): Promise<KernelShapes | undefined> {
+/**
+ * What the run of a snapshot ran on: with its kernels utilities are its own bit for bit. A snapshot does without a run.
+ */
+async function configBeside(snapshot: string): Promise<z.infer<typeof configSchema>> {
   try {
-    return (await readJson(join(dirname(snapshot), "config.json"), runShapesSchema))?.shapes;
+    return (await readJson(join(dirname(snapshot), "config.json"), configSchema)) ?? {};
   } catch (error) {
-    if (error instanceof UserError) return undefined;
+    if (error instanceof UserError) return {};
     throw error;
   }
 }

@@ -48,9 +48,9 @@ export const parts: readonly Part[] = [
     name: "commands",
     about: "commands as a user runs them, their files, messages and pages",
     files: named(
-      "adversarial_command atomic_write bad_input docs explain_failure fetch file_error ids launch onnx owned_folder " +
-        "predict progress promises report reproduce run_folder safetensors scorer seeds_folder serve serve_command " +
-        "shell_word table train_command tune tune_command",
+      "adversarial_command atomic_write bad_input docs explain_failure fetch file_error ids launch onnx open_run " +
+        "owned_folder predict progress promises report reproduce run_folder safetensors scorer seeds_folder serve " +
+        "serve_command shell_word table train_command tune tune_command",
     ),
   },
   { name: "benches", about: "benches, ladders and exercises", files: named("bench exercise ladder peers") },
