@@ -31,7 +31,10 @@ export {
   type DemoTruth,
   makeDemoShop,
 } from "./data/demo_shop.ts";
-export { clickRateBaseline, randomBaseline, type RankingBaseline } from "./data/baselines.ts";
+export { type BaselineName, baselineNames, Baselines, type TestedBaseline } from "./baselines/baselines.ts";
+export type { TokenField } from "./baselines/category_rate.ts";
+export { Collector, type CollectorOptions, type ScoredPart } from "./figures/collector.ts";
+export type { Bootstrap, Interval } from "./figures/bootstrap.ts";
 export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
 export { UserError } from "./user_error.ts";
 export { type AdapterDescription, Gpu, type GpuOptions, openGpu } from "./gpu/device.ts";

@@ -1,8 +1,16 @@
 import assert from "node:assert/strict";
-import { clickRateBaseline, randomBaseline } from "../src/data/baselines.ts";
+import { type BaselineName, Baselines, type TestedBaseline } from "../src/baselines/baselines.ts";
+import { categoryRate } from "../src/baselines/category_rate.ts";
+import { itemKnn } from "../src/baselines/item_knn.ts";
+import { lastClick } from "../src/baselines/last_click.ts";
+import { PairCounts } from "../src/baselines/pair_counts.ts";
+import { countTrain, rateOf } from "../src/baselines/train_counts.ts";
 import { type ClickLog, NONE, usersOf } from "../src/data/click_log.ts";
+import { MemoryLog } from "../src/data/log_source.ts";
 import { readPaperFile } from "../src/data/paper_file.ts";
+import { randomStream } from "../src/data/random.ts";
 import { realData } from "./real_data.ts";
+import { smallLog } from "./small_logs.ts";
 
 /** Train: item 1 clicked in {0, 1}, nothing in {0, 2}. Test: item 2 clicked in {0, 1, 2}. */
 const log: ClickLog = {
@@ -15,16 +23,197 @@ const log: ClickLog = {
   rowItem: Uint32Array.of(0, 1, 0, 2, 0, 1, 2),
 };
 
-Deno.test("randomBaseline: chance, and the log of the number of choices", () => {
-  const all = randomBaseline(log, [0, 1]);
-  assert.ok(Math.abs(all.nll - (2 * Math.log(3) + Math.log(4)) / 3) < 1e-12);
-  assert.ok(Math.abs(all.prec1 - (1 / 2 + 1 / 3) / 2) < 1e-12);
-  assert.ok(Math.abs(all.prec2 - (1 + 2 / 3) / 2) < 1e-12);
+function tested(
+  of: ClickLog,
+  users: ArrayLike<number>,
+  name: BaselineName,
+): TestedBaseline["details"]["figures"] {
+  return Baselines.of(of).test(users).get(name)?.details.figures ?? assert.fail(`no ${name}`);
+}
+
+Deno.test("chance, and the log of the number of choices", () => {
+  const all = tested(log, [0, 1], "random");
+  assert.ok(Math.abs((all.nll ?? NaN) - (2 * Math.log(3) + Math.log(4)) / 3) < 1e-12);
+  assert.ok(Math.abs((all.prec1 ?? NaN) - (1 / 2 + 1 / 3) / 2) < 1e-12);
+  assert.ok(Math.abs((all.prec2 ?? NaN) - (1 + 2 / 3) / 2) < 1e-12);
 });
 
-Deno.test("clickRateBaseline: counts train users only", () => {
+Deno.test("the click rate counts train users only", () => {
   // Rates: item 0: .1/3, item 1: 1.1/2, item 2: .1/2 (the test user's click is not counted).
-  assert.deepEqual(clickRateBaseline(log, [1]), { nll: null, prec1: 0, prec2: 1 });
+  const { nll, prec1, prec2 } = tested(log, [1], "clickRate");
+  assert.deepEqual({ nll, prec1, prec2 }, { nll: undefined, prec1: 0, prec2: 1 });
+  const nobody = Baselines.of({ ...log, userSplit: Uint8Array.of(2, 2) }).test([0, 1]);
+  assert.deepEqual([...nobody.keys()], ["random"]);
+});
+
+/** Clicks of a user before each event, the latest last, and where its rows are. */
+function* pagesOf(of: ClickLog) {
+  for (let user = 0; user < of.userSplit.length; user++) {
+    const history: number[] = [];
+    for (let e = of.userEvents[user]!; e < of.userEvents[user + 1]!; e++) {
+      for (let row = of.eventRows[e]!; row < of.eventRows[e + 1]!; row++) {
+        yield { user, row, item: of.rowItem[row]!, history: [...history] };
+      }
+      if (of.eventClick[e] !== NONE) history.push(of.rowItem[of.eventClick[e]!]!);
+    }
+  }
+}
+
+const small = smallLog(11, { users: 60, items: 12, width: 0, maxEvents: 8, given: 0.1 });
+const everyone = Array.from(small.userSplit.keys());
+
+function assertScores(found: Float64Array, expected: (page: { item: number; history: number[] }) => number) {
+  for (const page of pagesOf(small)) {
+    const value = expected(page);
+    assert.ok(Math.abs(found[page.row]! - value) < 1e-9, `row ${page.row}: ${found[page.row]}, ${value}`);
+  }
+}
+
+Deno.test("last click: the latest clicked items first, the others by their click rate", () => {
+  const counts = countTrain(small);
+  const scorer = lastClick(counts);
+  const [one, three] = scorer.score(small, everyone, [0, 1]);
+  for (const [found, most] of [[one!, 1], [three!, 3]] as const) {
+    assertScores(found, ({ item, history }) => {
+      const place = history.lastIndexOf(item);
+      return place >= 0 && history.length - place <= most ? 1 + place : rateOf(counts, item);
+    });
+  }
+});
+
+Deno.test("item-kNN: the mean cosine of clicks of the same train users", () => {
+  const counts = countTrain(small);
+  const scorer = itemKnn(new MemoryLog(small), counts);
+  // By the definition, over sets of users.
+  const clickers = Array.from({ length: 12 }, () => new Set<number>());
+  for (let user = 0; user < small.userSplit.length; user++) {
+    if (small.userSplit[user] !== 0) continue;
+    for (let e = small.userEvents[user]!; e < small.userEvents[user + 1]!; e++) {
+      if (small.eventClick[e] !== NONE) clickers[small.rowItem[small.eventClick[e]!]!]?.add(user);
+    }
+  }
+  const cosine = (a: number, b: number) => {
+    const [left, right] = [clickers[a]!, clickers[b]!];
+    const both = left.intersection(right).size;
+    return both === 0 ? 0 : both / Math.sqrt(left.size * right.size);
+  };
+  const similarity = (item: number, history: number[], most: number, own: number) => {
+    const recent = [...new Set(history.toReversed())].slice(0, most);
+    if (recent.length === 0) return 0;
+    return recent.reduce((sum, other) => sum + (other === item ? own : cosine(item, other)), 0) /
+      recent.length;
+  };
+  const at = (text: string) => scorer.settings.indexOf(text);
+  const chosen = [
+    at("the last click, before the click rate"),
+    at("the last 5 clicks, weight 3, with the item itself"),
+  ];
+  const [first, times] = scorer.score(small, everyone, chosen);
+  assertScores(first!, ({ item, history }) => {
+    const mean = similarity(item, history, 1, 0);
+    return mean > 0 ? 1 + mean : rateOf(counts, item);
+  });
+  assertScores(
+    times!,
+    ({ item, history }) => rateOf(counts, item) * (1 + 3 * similarity(item, history, 5, 1)),
+  );
+});
+
+Deno.test("category rate: the user's share of a category beside everybody's", () => {
+  const items = 12;
+  const colour = Array.from({ length: items }, (_, item) => item % 3);
+  const token = Uint32Array.from(colour.flatMap((c, item) => [c, 3 + (item % 2)]));
+  const first = Uint32Array.from({ length: items + 1 }, (_, item) => 2 * item);
+  const values = new Float32Array();
+  const mixed: ClickLog = {
+    ...small,
+    items: { kind: "mixed", count: items, width: 0, values, tokens: { count: 5, first, token } },
+  };
+  const source = new MemoryLog(mixed);
+  const counts = countTrain(source);
+  const fields = [
+    { name: "colour", first: 0, count: 3 },
+    { name: "size", first: 3, count: 2 },
+    { name: "item", first: 5, count: items },
+  ];
+  const scorer = categoryRate(source.items, counts, fields) ?? assert.fail();
+  assert.ok(scorer.settings.every((text) => !text.includes("item")), "an item is no category");
+  const share = (c: number) => {
+    const own = [0, 1, 2].map((c) =>
+      1 + colour.reduce((sum, other, item) => other === c ? sum + counts.clicks[item]! : sum, 0)
+    );
+    return own[c]! / own.reduce((a, b) => a + b);
+  };
+  const [found] = scorer.score(mixed, everyone, [scorer.settings.indexOf("by colour, prior 3")]);
+  assertScores(found!, ({ item, history }) => {
+    const c = colour[item]!;
+    const clicks = history.filter((other) => colour[other] === c).length;
+    return rateOf(counts, item) * (clicks + 3 * share(c)) / ((history.length + 3) * share(c));
+  });
+  assert.ok(scorer.settings.includes("by colour and size, prior 3"));
+  assert.equal(categoryRate(new MemoryLog(small).items, countTrain(small), []), undefined);
+});
+
+Deno.test("the setting that is best on validation users is taken", () => {
+  // Users click what they clicked two pages before: the last click alone is wrong, the last three are right.
+  const count = 30, pages = 12;
+  const users = Uint32Array.from({ length: count + 1 }, (_, k) => k * pages);
+  const rows = Uint32Array.from({ length: count * pages + 1 }, (_, k) => 4 * k);
+  const rowItem = Uint32Array.from({ length: 4 * count * pages }, (_, row) => row % 4);
+  const random = randomStream(1, "pairs");
+  const pair = Array.from({ length: count }, () => Array.from(random.sampleWithoutReplacement(4, 2)));
+  const turns: ClickLog = {
+    name: "turns",
+    items: { kind: "one-hot", count: 4 },
+    userSplit: Uint8Array.from({ length: count }, (_, k) => k % 3),
+    userEvents: users,
+    eventRows: rows,
+    // Of two items that take turns, the one that was not clicked last.
+    eventClick: Uint32Array.from(
+      { length: count * pages },
+      (_, e) => 4 * e + pair[Math.floor(e / pages)]![e % 3 === 0 ? 1 : 0]!,
+    ),
+    rowItem,
+  };
+  const found = Baselines.of(turns).test(usersOf(turns, "test")).get("lastClick");
+  assert.notEqual(found?.setting, "");
+  const scorer = lastClick(countTrain(turns));
+  const validation = usersOf(turns, "validation");
+  const precision = (setting: string) => {
+    const [scores] = scorer.score(turns, validation, [scorer.settings.indexOf(setting)]);
+    let hits = 0;
+    validation.forEach((user, k) => {
+      for (let e = 0; e < pages; e++) {
+        const page = Array.from(scores!.subarray(4 * (k * pages + e), 4 * (k * pages + e + 1)));
+        const best = Math.max(...page);
+        const clicked = turns.eventClick[user * pages + e]! % 4;
+        if (page[clicked] === best) hits += 1 / page.filter((x) => x === best).length;
+      }
+    });
+    return hits;
+  };
+  const best = Math.max(...scorer.settings.map(precision));
+  assert.equal(precision(found?.setting ?? ""), best);
+});
+
+Deno.test("counts of pairs: exact while there is room, then the most frequent are kept", () => {
+  const random = randomStream(2, "pairs");
+  const exact = new Map<string, number>();
+  const [roomy, narrow] = [new PairCounts(), new PairCounts(2 ** 12)];
+  for (let k = 0; k < 40_000; k++) {
+    const [a, b] = [random.integer(300), 300 + Math.floor(300 * random.uniform() ** 6)];
+    for (const counts of [roomy, narrow]) counts.add(...(k % 2 === 0 ? [a, b] as const : [b, a] as const));
+    exact.set(`${a} ${b}`, (exact.get(`${a} ${b}`) ?? 0) + 1);
+  }
+  assert.equal(roomy.size, exact.size);
+  for (const [pair, count] of exact) {
+    const [a = NaN, b = NaN] = pair.split(" ").map(Number);
+    assert.equal(roomy.get(b, a), count);
+    assert.ok(narrow.get(a, b) <= count);
+    if (count >= 20) assert.ok(narrow.get(a, b) > count / 2, `${pair}: ${narrow.get(a, b)} of ${count}`);
+  }
+  assert.ok(exact.size > 0.6 * 2 ** 12 && narrow.size <= 0.6 * 2 ** 12);
+  assert.equal(roomy.get(1, 2), 0);
 });
 
 for (
@@ -39,14 +228,12 @@ for (
     ignore: path === undefined,
     fn() {
       const real = readPaperFile(path!);
-      const test = usersOf(real, "test");
-      const chance = randomBaseline(real, test);
-      assert.equal(chance.nll.toFixed(3), nll.toFixed(3));
-      for (
-        const [figures, expected] of [[chance, random], [clickRateBaseline(real, test), clickRate]] as const
-      ) {
-        assert.equal(figures.prec1.toFixed(3), expected[0]!.toFixed(3));
-        assert.equal(figures.prec2.toFixed(3), expected[1]!.toFixed(3));
+      const found = Baselines.of(real).test(usersOf(real, "test"));
+      assert.equal(found.get("random")?.details.figures.nll?.toFixed(3), nll.toFixed(3));
+      for (const [name, expected] of [["random", random], ["clickRate", clickRate]] as const) {
+        const figures = found.get(name)?.details.figures;
+        assert.equal(figures?.prec1?.toFixed(3), expected[0]!.toFixed(3));
+        assert.equal(figures?.prec2?.toFixed(3), expected[1]!.toFixed(3));
       }
     },
   });

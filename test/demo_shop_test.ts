@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { clickRateBaseline, randomBaseline } from "../src/data/baselines.ts";
+import { type BaselineName, Baselines } from "../src/baselines/baselines.ts";
 import { checkLog } from "../src/data/check_log.ts";
 import { NONE, type Split, splits, usersOf } from "../src/data/click_log.ts";
 import { attainable, demoFeatures, makeDemoShop } from "../src/data/demo_shop.ts";
@@ -111,13 +111,18 @@ Deno.test("demo shop: the best attainable is in its range and far above the base
     const users = usersOf(log, split);
     const best = attainable(log, truth, users);
     between(best.nll, 1.3, 1.43, "nll");
-    const chance = randomBaseline(log, users);
-    assert.ok(Math.abs(chance.nll - Math.log(11)) < 1e-9);
-    assert.ok(Math.abs(chance.prec1 - 0.1) < 1e-9);
     between(best.prec1, 0.54, 0.6, "prec@1");
     between(best.prec2, 0.75, 0.8, "prec@2");
-    assert.ok(clickRateBaseline(log, users).prec1 < best.prec1 - 0.2);
   }
+  const users = usersOf(log, "test");
+  const tested = Baselines.of(log).test(users);
+  const best = attainable(log, truth, users).prec1;
+  const prec1 = (name: BaselineName) => tested.get(name)?.details.figures.prec1 ?? NaN;
+  assert.ok(Math.abs((tested.get("random")?.details.figures.nll ?? NaN) - Math.log(11)) < 1e-9);
+  assert.ok(Math.abs(prec1("random") - 0.1) < 1e-9);
+  assert.ok(prec1("clickRate") < best - 0.2);
+  // Users like what they clicked: neighbours of it are better than chance, and far from the truth.
+  assert.ok(prec1("itemKnn") > prec1("clickRate") + 0.1 && prec1("itemKnn") < best - 0.08);
 });
 
 Deno.test("demo shop: before the first click every user has the same taste", () => {

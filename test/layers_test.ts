@@ -9,6 +9,8 @@ const LAYERS = [
   ["tape"],
   ["files"],
   ["data"],
+  ["figures"],
+  ["baselines"],
   ["batch"],
   ["ops"],
   ["model"],

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
-import { clickRateBaseline, randomBaseline } from "../src/data/baselines.ts";
+import { Baselines } from "../src/baselines/baselines.ts";
 import { type ClickLog, type Clicks, usersOf } from "../src/data/click_log.ts";
 import { makeDemoShop } from "../src/data/demo_shop.ts";
 import { type ItemCatalogue, MemoryItems } from "../src/data/item_catalogue.ts";
@@ -338,8 +338,8 @@ Deno.test("baselines and the products to be calibrated are those of the log in m
       using files = packed(log);
       const disk = files.source;
       const users = usersOf(log, "test");
-      assert.deepEqual(randomBaseline(disk, users), randomBaseline(log, users));
-      assert.deepEqual(clickRateBaseline(disk, users), clickRateBaseline(log, users));
+      const tested = (clicks: ClickLog | LogSource) => [...Baselines.of(clicks).test(users)];
+      assert.deepEqual(tested(disk), tested(log));
       const sizes = (clicks: ClickLog | LogSource) => {
         const products = new StepProducts(gpu, clicks, models.LSTM ?? assert.fail(), 12);
         const found = [products.sizes(), products.products()];

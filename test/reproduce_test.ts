@@ -29,6 +29,7 @@ function outcome(of: { prec1: number; loss?: number; pi?: number; curve?: number
   return {
     validation: set,
     test: set,
+    sampling: { reward: NaN, pi: NaN },
     pi: pi === undefined
       ? undefined
       : { validation: { prec1: pi, prec2: pi }, test: { prec1: pi, prec2: pi } },

@@ -48,9 +48,11 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test figure
     assert.match(stderr, /^adapter: .+/m);
     assert.match(stderr, /^data: small\.tsv, 90 users/m);
     assert.match(stderr, /30\/30 {2}loss \d/);
-    for (const row of ["best-loss", "best-prec1", "best-prec2", "last", "random", "click rate"]) {
+    for (const row of ["best-loss", "best-prec1", "best-prec2", "last", "random", "click rate", "item-kNN"]) {
       assert.match(stdout, new RegExp(`^${row} `, "m"));
     }
+    assert.match(stdout, /^best-prec1 .*\.\d{3}-\.\d{3}/m);
+    assert.match(stdout, /^best-prec1 (ranks|cannot be told apart)/m);
     assert.match(stdout, new RegExp(`Results are in ${run}`));
     assert.deepEqual(filesIn(run), RUN_FILES);
 
@@ -74,20 +76,45 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test figure
     assert.deepEqual(tensors.get("utility/layer2/kernel")?.shape, [16, 8]);
     assert.deepEqual(tensors.get("encoder/lstm/recurrent_kernel")?.shape, [6, 24]);
 
-    const [result] = json(`${run}/result.json`).test;
+    const { test: [result], baselines, snapshots, verdict } = json(`${run}/result.json`);
+    assert.deepEqual(Object.keys(result.against), ["random", "clickRate", "lastClick", "itemKnn"]);
+    assert.equal(baselines.categoryRate, null);
+    assert.equal(snapshots.length, 6);
+    assert.ok(verdict.length > 0);
+    const { figures: { prec1 }, intervals, calibration, slices } = result.details;
+    assert.ok(
+      Math.abs(prec1 - result.prec1) < 1e-6 && intervals.prec1[0] < prec1 && prec1 < intervals.prec1[1],
+    );
+    assert.ok(calibration.click.bins.length > 1 && calibration.noClick.bins.length > 0);
+    assert.deepEqual(Object.keys(slices), ["page length", "history", "position", "item"]);
+    const page = Deno.readTextFileSync(`${run}/report.html`);
+    for (
+      const text of ["reliability-click", "best-loss minus click rate", "history 1-2", "by chance alone"]
+    ) {
+      assert.ok(page.includes(text), text);
+    }
     const scored = await runCommand(
       "evaluate",
       "--model",
       `${run}/best-loss.safetensors`,
+      "--against",
+      `${run}/last.safetensors`,
       "--data",
       data,
       "--json",
     );
     assert.equal(scored.code, 0, scored.stderr);
     const figures = JSON.parse(scored.stdout);
-    for (const key of ["nll", "prec1", "prec2", "iteration", "snapshot", "longerPages"]) {
+    for (
+      const key of ["nll", "prec1", "prec2", "iteration", "snapshot", "longerPages", "details", "against"]
+    ) {
       assert.deepEqual(figures[key], result[key], key);
     }
+    const paired = snapshots.find((s: { snapshot: string; minus: string }) =>
+      s.snapshot === "best-loss" && s.minus === "last"
+    );
+    assert.deepEqual(figures.minus.differences, paired.differences);
+    assert.deepEqual(figures.baselines, baselines);
     // A log of test users alone, which need not show every item of the catalogue.
     const some = Deno.readTextFileSync(data).split("\n").filter((line, k) => k === 0 || /\t2$/.test(line));
     const shortened = some.filter((line) => !/\t29\t/.test(line)).join("\n");

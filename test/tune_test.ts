@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { parseTuneOptions, trainedBy } from "../src/cli/tune_options.ts";
 import { budgetText, cautions, verdictText } from "../src/cli/tune_words.ts";
 import { randomStream } from "../src/data/random.ts";
-import type { Baselines, SnapshotResult } from "../src/run/training_run.ts";
+import type { SnapshotResult } from "../src/run/snapshot_result.ts";
+import type { BaselineResults } from "../src/run/tested_users.ts";
 import { type SettingRow, tableCsv, trainArguments, verdictOn } from "../src/tune/outcome.ts";
 import { search } from "../src/tune/search.ts";
 import { argumentsOf, type Setting, settingOf, type Space, textOf } from "../src/tune/space.ts";
@@ -242,7 +243,11 @@ Deno.test("tune: the table and the command of a setting", () => {
 const figures = (prec1: number) => ({ nll: 1, prec1, prec2: prec1 });
 const tested = (prec1: number) =>
   [{ snapshot: "best-prec1", iteration: 5, ...figures(prec1) }] as unknown as SnapshotResult[];
-const baselines = { random: figures(0.1), clickRate: figures(0.3), attainable: figures(0.9) } as Baselines;
+const baselines = {
+  random: figures(0.1),
+  clickRate: figures(0.3),
+  attainable: figures(0.9),
+} as unknown as BaselineResults;
 
 Deno.test("tune: says whether the best setting beats the baselines, whatever the truth would score", () => {
   const better = verdictOn(tested(0.4), baselines, "loss");

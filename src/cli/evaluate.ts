@@ -5,31 +5,35 @@ import { Command, Option } from "commander";
 import { z } from "zod";
 import { DeviceLog } from "../batch/device_log.ts";
 import { type Split, splits, usersOf } from "../data/click_log.ts";
-import type { LogSource } from "../data/log_source.ts";
+import type { LogSource, OnProgress } from "../data/log_source.ts";
+import type { ChoiceFigures } from "../data/ranking.ts";
+import { differences, type Tested } from "../figures/tested.ts";
 import { UserError } from "../user_error.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import { type KernelShapes, kernelShapesSchema, recordedShapes } from "../gpu/kernel_shapes.ts";
 import { Made } from "../gpu/made.ts";
 import { createGenerator } from "../model/generator.ts";
 import { UserModel } from "../model/user_model.ts";
-import { fitDataset } from "../run/dataset.ts";
+import { type Dataset, fitDataset } from "../run/dataset.ts";
 import { readJson } from "../files/json_file.ts";
 import { readSnapshot, type SnapshotInfo } from "../run/snapshot.ts";
-import { baselinesOn, type SnapshotResult } from "../run/training_run.ts";
+import { type SnapshotResult, snapshotResult } from "../run/snapshot_result.ts";
+import { TestedUsers } from "../run/tested_users.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { evaluateGame } from "../train/adversarial_trainer.ts";
-import { Evaluation, type EvaluationFigures } from "../train/evaluation.ts";
+import { Evaluation } from "../train/evaluation.ts";
 import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
 import type { GameFigures } from "../train/sums.ts";
 import { version } from "../version.ts";
 import { runMain } from "./fail.ts";
 import { dataOption, memoryRowsOption, openData } from "./open_data.ts";
 import { LARGEST_SEED, parse, path, wholeNumber } from "./options.ts";
-import { attainedText, resultTable } from "./report_table.ts";
+import { attainedText, differencesTable, resultTable, settingsText } from "./report_table.ts";
 import { delayedProgress } from "./step_progress.ts";
 
 interface EvaluateOptions {
   model: string;
+  against?: string;
   data: string;
   split: Split | "all";
   seed: number;
@@ -42,10 +46,16 @@ interface EvaluateOptions {
 function parseOptions(args: readonly string[]): EvaluateOptions {
   const command = new Command("deno task evaluate")
     .description(
-      "Scores a snapshot of a user model on a click log: loss, prec@1, prec@2, beside the baselines.",
+      "Scores a snapshot of a user model on a click log, beside the baselines: loss, precision, NDCG and AUC within the " +
+        "page, with the range in which 95 % of the resamples of the users are.",
     )
     .version(version)
     .requiredOption("--model <file>", "a snapshot (.safetensors) of a run", path)
+    .option(
+      "--against <file>",
+      "another snapshot, to say how far the first is above it on the same users",
+      path,
+    )
     .addOption(dataOption())
     .addOption(memoryRowsOption())
     .addOption(
@@ -59,61 +69,121 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
       wholeNumber(0),
       0,
     )
-    .option("--json", "print the figures as JSON", false)
+    .option(
+      "--json",
+      "print all figures as JSON: also calibration, and by page length, history, position and item",
+      false,
+    )
     .addHelpText(
       "after",
-      "\nExample:\n  deno task evaluate --model runs/yelp/best-loss.safetensors --data yelp.txt",
+      "\nExamples:\n  deno task evaluate --model runs/yelp/best-loss.safetensors --data yelp.txt\n" +
+        "  deno task evaluate --model runs/b/best-prec1.safetensors --against runs/a/best-prec1.safetensors --data yelp.txt",
     );
   return parse<EvaluateOptions>(command, args);
 }
 
+/** A snapshot that says what model it is. */
+interface OpenSnapshot {
+  readonly path: string;
+  readonly weights: Weights;
+  readonly info: SnapshotInfo;
+}
+
+async function openSnapshot(path: string): Promise<OpenSnapshot> {
+  const { weights, info } = await readSnapshot(path);
+  if (info) return { path, weights, info };
+  throw new UserError(
+    `Expected a snapshot written by train, got ${path}, which does not say what model it is.`,
+  );
+}
+
 async function main(): Promise<void> {
   const options = parseOptions(Deno.args);
-  const snapshot = await readSnapshot(options.model);
-  if (!snapshot.info) {
-    throw new UserError(
-      `Expected a snapshot written by train, got ${options.model}, which does not say what model it is.`,
-    );
-  }
+  const snapshot = await openSnapshot(options.model);
+  const other = options.against === undefined ? undefined : await openSnapshot(options.against);
   const needed = options.split === "all" ? [] : [options.split];
   const opened = await openData(options, needed);
-  const data = fitDataset(opened, snapshot.info.items, `The model of ${options.model}`);
-  const { source } = data;
+  const data = fit(opened, snapshot);
+  if (other) fit(opened, other);
   const users = options.split === "all"
-    ? Uint32Array.from(source.userSplit, (_, user) => user)
-    : usersOf(source, options.split);
+    ? Uint32Array.from(data.source.userSplit, (_, user) => user)
+    : usersOf(data.source, options.split);
   const gpu = await openGpu();
   const progress = delayedProgress();
   try {
-    gpu.useShapes(recordedShapes(await shapesOfRun(options.model), gpu.shapes.kind));
-    const figures = await figuresOf(
-      gpu,
-      source,
-      users,
-      snapshot.weights,
-      snapshot.info,
-      options.evaluationShards,
-      (done, all) => progress.onProgress("Users", done, all),
-    );
-    const baselines = baselinesOn(data, users, progress.onProgress);
+    const tested = TestedUsers.of(data, users, progress.onProgress);
+    const test = async (snapshot: OpenSnapshot) =>
+      await score(
+        gpu,
+        snapshot,
+        fit(opened, snapshot),
+        tested,
+        options.evaluationShards,
+        progress.onProgress,
+      );
+    const found = await test(snapshot);
+    const against = other && await test(other);
     progress.stop();
-    const result: SnapshotResult = {
-      snapshot: (snapshot.info.kind) as SnapshotResult["snapshot"],
-      iteration: snapshot.info.iteration,
-      ...figures,
-    };
-    if (options.json) {
-      console.log(JSON.stringify({ data: data.config, split: options.split, ...result, baselines }, null, 2));
-      return;
-    }
-    console.log(`${options.split === "all" ? "All" : options.split} users of ${source.name}:`);
-    console.log(resultTable([result], baselines));
-    const attained = attainedText([result], baselines);
-    if (attained) console.log(attained);
+    tell(options, data, tested, found, against);
   } finally {
     progress.stop();
     gpu.close();
   }
+}
+
+function fit(data: Dataset, { info, path }: OpenSnapshot): Dataset {
+  return fitDataset(data, info.items, `The model of ${path}`);
+}
+
+/** A snapshot's figures, as they are told and as they are compared. */
+interface Scored {
+  readonly result: SnapshotResult;
+  readonly tested: Tested;
+}
+
+function tell(
+  { json, split, against: path, model }: EvaluateOptions,
+  data: Dataset,
+  users: TestedUsers,
+  { result, tested }: Scored,
+  other: Scored | undefined,
+): void {
+  const baselines = users.results();
+  const minus = other && { model: path, ...other.result, differences: differences(tested, other.tested) };
+  if (json) {
+    const all = { data: data.config, split, ...result, baselines, ...(minus ? { minus } : {}) };
+    return console.log(JSON.stringify(all, null, 2));
+  }
+  console.log(`${split === "all" ? "All" : split} users of ${data.source.name}:`);
+  console.log(resultTable([result, ...(other ? [other.result] : [])], baselines));
+  const texts = [settingsText(baselines), attainedText([result], baselines)];
+  for (const text of texts) if (text) console.log(text);
+  if (minus) {
+    console.log(`\n${model} minus ${path}, on the same users:\n${differencesTable(minus.differences)}`);
+  }
+}
+
+async function score(
+  gpu: Gpu,
+  { weights, info, path }: OpenSnapshot,
+  { source }: Dataset,
+  users: TestedUsers,
+  shards: number,
+  onProgress: OnProgress,
+): Promise<Scored> {
+  gpu.useShapes(recordedShapes(await shapesOfRun(path), gpu.shapes.kind));
+  const onShard = (done: number, all: number) => onProgress("Users", done, all);
+  const found = await withEvaluation(
+    gpu,
+    source,
+    users.users,
+    weights,
+    info,
+    shards,
+    (evaluation) => users.test(evaluation, info.model.eta, onShard),
+  );
+  const name = info.kind as SnapshotResult["snapshot"];
+  return { result: snapshotResult(name, info.iteration, found, users), tested: found.tested };
 }
 
 /** What the run of a snapshot ran on: the figures then repeat its own bit for bit. A snapshot does without a run. */
@@ -128,31 +198,27 @@ async function shapesOfRun(snapshot: string): Promise<KernelShapes | undefined> 
 
 const runShapesSchema = z.looseObject({ shapes: kernelShapesSchema.optional() });
 
-/** Of the reward, and of the generator where the snapshot has one. */
-async function figuresOf(
+/** The reward, and the generator where the snapshot has one, on these users. */
+async function withEvaluation<T>(
   gpu: Gpu,
   source: LogSource,
   users: Uint32Array,
   weights: Weights,
   { model: config, game }: SnapshotInfo,
   shards: number,
-  onShard: (done: number, all: number) => void,
-): Promise<EvaluationFigures & Partial<GameFigures>> {
+  use: (evaluation: Evaluation<ChoiceFigures & Partial<GameFigures>>) => Promise<T>,
+): Promise<T> {
   const made = new Made();
   try {
     const model = made.keep(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
     const deviceLog = source.log && made.keep(new DeviceLog(gpu, source.log));
-    if (!game) {
-      return await made.keep(await Evaluation.ofModel(model, deviceLog, source, users, shards)).figures(
-        onShard,
-      );
-    }
+    if (!game) return await use(made.keep(await Evaluation.ofModel(model, deviceLog, source, users, shards)));
     const own = { weights: partOf(weights, GENERATOR_PREFIX) };
     const generator = game.generator
       ? made.keep(createGenerator(gpu, source.items, game.generator, own))
       : undefined;
     const evaluation = await evaluateGame(model, generator, game, deviceLog, source, users, { shards });
-    return await made.keep(evaluation).figures(onShard);
+    return await use(made.keep(evaluation));
   } finally {
     made.destroy();
   }

@@ -8,6 +8,7 @@ import {
   type OutcomeRow,
   outcomeRows,
   readOutcome,
+  SAMPLING_NOTE,
 } from "../experiment/outcome.ts";
 import { readmeBlock } from "../experiment/readme_table.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
@@ -38,6 +39,7 @@ export async function tellResults(
     `\nMean +- sd over ${count} seed${count === 1 ? "" : "s"}, each figure from its best validation:`,
   );
   console.log(outcomeTable(rows));
+  console.log(SAMPLING_NOTE);
   console.log("\nThe published claims on this data:");
   for (const { claim, text } of claims) console.log(`  ${claim}\n      ${text}`);
   const result = { table: rows.map(({ name, cells }) => ({ model: name, figures: cells })), claims };
@@ -59,5 +61,5 @@ function outcomeTable(rows: readonly OutcomeRow[]): string {
   if (wide.split("\n").every((line) => line.length <= outputWidth())) return wide;
   const part = (columns: readonly number[]) =>
     table(columns.map((c) => OUTCOME_HEAD[c] ?? ""), cells.map((row) => columns.map((c) => row[c] ?? "")));
-  return `${part([0, 1, 2, 3])}\n\n${part([0, 4, 5, 6])}`;
+  return `${part([0, 1, 2, 3])}\n\n${part([0, 4, 5, 6, 7])}`;
 }

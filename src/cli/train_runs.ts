@@ -8,7 +8,7 @@ import { configOfSeed, folderOfSeed, type Seeds, writeSeedsResult } from "../run
 import { type Stage, stagesOf } from "../run/stages.ts";
 import type { RunContext, RunResult } from "../run/training_run.ts";
 import { reportFile } from "./output_folders.ts";
-import { attainedText, resultTable, seedsTable, spearmanText } from "./report_table.ts";
+import { attainedText, resultTable, seedsTable, settingsText, spearmanText } from "./report_table.ts";
 import { EXIT_INTERRUPTED, goOn, isFinished, say } from "./run_stages.ts";
 import { quoted } from "./shell_word.ts";
 import type { Stop } from "./stop.ts";
@@ -52,7 +52,8 @@ export async function runSeeds(
   }
   stagesOf(seeds.config).forEach(({ name }, k) => {
     console.log(`\nTest users, ${name} stage, mean +- sd over ${finished.length} seeds:`);
-    console.log(seedsTable(finished.map((results) => results[k]?.test ?? [])));
+    const of = finished.map((results) => results[k]);
+    console.log(seedsTable(of.map((result) => result?.test ?? []), of[0]?.baselines));
   });
   await writeSeedsResult(path, finished.flat());
   console.log(`Results are in ${path}`);
@@ -78,11 +79,19 @@ function interrupted(path: string, after: string): number {
   return EXIT_INTERRUPTED;
 }
 
-function print({ test, baselines, folder }: RunResult, { heading, hasLikelihood }: Stage): void {
+function print(
+  { test, baselines, verdict = [], folder }: RunResult,
+  { heading, hasLikelihood }: Stage,
+): void {
   if (!test || !baselines) return;
   console.log(`\n${heading}:`);
   console.log(resultTable(test, baselines));
-  const texts = [hasLikelihood ? attainedText(test, baselines) : undefined, spearmanText(test)];
+  const texts = [
+    settingsText(baselines),
+    hasLikelihood ? attainedText(test, baselines) : undefined,
+    spearmanText(test),
+    ...verdict,
+  ];
   for (const text of texts) if (text) console.log(text);
   console.log(`Results are in ${folder}`);
 }

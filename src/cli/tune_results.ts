@@ -3,7 +3,8 @@
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { writeReport } from "../report/write_report.ts";
 import type { RunConfig } from "../run/run_config.ts";
-import type { RunContext, RunResult, SnapshotResult } from "../run/training_run.ts";
+import type { SnapshotResult } from "../run/snapshot_result.ts";
+import type { RunContext, RunResult } from "../run/training_run.ts";
 import { defaultTraining } from "../train/config.ts";
 import { type SettingRow, settingRows, tableCsv, trainArguments, verdictOn } from "../tune/outcome.ts";
 import type { Setting } from "../tune/space.ts";

@@ -1,6 +1,23 @@
-/** Precision of a ranking of displayed items, with ties counted in expectation. */
+/** Figures of a ranking of displayed items, with ties counted in expectation. */
 
 import { type Clicks, NONE } from "./click_log.ts";
+
+/** How many rows of a page are scored higher than the clicked one, and how many the same, itself included. */
+function standingOf(
+  scores: ArrayLike<number>,
+  start: number,
+  end: number,
+  clicked: number,
+): { greater: number; same: number } {
+  const own = scores[clicked]!;
+  let greater = 0, same = 0;
+  for (let row = start; row < end; row++) {
+    const score = scores[row]!;
+    if (score > own) greater++;
+    else if (score === own) same++;
+  }
+  return { greater, same };
+}
 
 /**
  * The probability that row `clicked` is among the top k of the rows `start..end-1` when they are ranked by
@@ -19,15 +36,64 @@ export function precisionAt(
   clicked: number,
   k: 1 | 2,
 ): number {
-  const own = scores[clicked]!;
-  let greater = 0, same = 0;
-  for (let row = start; row < end; row++) {
-    const score = scores[row]!;
-    if (score > own) greater++;
-    else if (score === own) same++;
-  }
+  const { greater, same } = standingOf(scores, start, end, clicked);
+  return atTop(greater, same, k);
+}
+
+function atTop(greater: number, same: number, k: number): number {
   return greater >= k ? 0 : Math.min(1, (k - greater) / same);
 }
+
+/** How a page with a click is ranked. Every figure is the mean over the orders in which ties can be broken. */
+export interface PageRanking {
+  /** Whether the clicked item is ranked first. */
+  readonly prec1: number;
+  /** Whether it is ranked first or second. */
+  readonly prec2: number;
+  /** 1 / rank of the clicked item. */
+  readonly mrr: number;
+  /** 1 / log2(1 + rank): one item of the page is relevant, the clicked one. */
+  readonly ndcg: number;
+  /** Share of the other items that are ranked below it; NaN on a page of one item. */
+  readonly auc: number;
+}
+
+/** Ranks the rows `start..end-1`. @param scores [R] higher is better; not NaN */
+export function pageRanking(
+  scores: ArrayLike<number>,
+  start: number,
+  end: number,
+  clicked: number,
+): PageRanking {
+  const { greater, same } = standingOf(scores, start, end, clicked);
+  const others = end - start - 1;
+  return {
+    prec1: atTop(greater, same, 1),
+    prec2: atTop(greater, same, 2),
+    mrr: reciprocals.mean(greater, same),
+    ndcg: discounts.mean(greater, same),
+    auc: others === 0 ? NaN : (others - greater - (same - 1) / 2) / others,
+  };
+}
+
+/** Sums of what a rank is worth, for ranks 1, 2, 3, ..., computed as far as they are asked for. */
+class RankWorths {
+  readonly #upTo = [0];
+
+  constructor(private readonly worth: (rank: number) => number) {}
+
+  /** Mean over the ranks before + 1 .. before + count. */
+  mean(before: number, count: number): number {
+    if (count === 1) return this.worth(before + 1);
+    const upTo = this.#upTo;
+    for (let rank = upTo.length; rank <= before + count; rank++) {
+      upTo.push(upTo[rank - 1]! + this.worth(rank));
+    }
+    return (upTo[before + count]! - upTo[before]!) / count;
+  }
+}
+const reciprocals = new RankWorths((rank) => 1 / rank);
+const discounts = new RankWorths((rank) => 1 / Math.log2(1 + rank));
 
 /** Means over the events of some users, but those that are given; NaN where there is no event to take a mean of. */
 export interface RankingFigures {
@@ -92,6 +158,15 @@ export function choiceFigures(
   return sums.figures();
 }
 
+/** log(1 + sum exp(u)) of a page: minus the log of the probability that nothing is clicked. */
+export function logSumExp(utility: ArrayLike<number>, start: number, end: number): number {
+  let top = 0;
+  for (let row = start; row < end; row++) top = Math.max(top, utility[row]!);
+  let sum = Math.exp(-top);
+  for (let row = start; row < end; row++) sum += Math.exp(utility[row]! - top);
+  return top + Math.log(sum);
+}
+
 /** {@link choiceFigures} of a log that comes in parts. */
 export class ChoiceSums {
   readonly #ranking = new RankingSums();
@@ -105,11 +180,7 @@ export class ChoiceSums {
         if (log.eventGiven?.[event]) continue;
         const clicked = log.eventClick[event]!;
         const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
-        let top = 0;
-        for (let row = start; row < end; row++) top = Math.max(top, utility[row]!);
-        let sum = Math.exp(-top);
-        for (let row = start; row < end; row++) sum += Math.exp(utility[row]! - top);
-        this.#nll += top + Math.log(sum) - (clicked === NONE ? 0 : utility[clicked]!);
+        this.#nll += logSumExp(utility, start, end) - (clicked === NONE ? 0 : utility[clicked]!);
         this.#events++;
       }
     }

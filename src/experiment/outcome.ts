@@ -13,6 +13,8 @@ import type { ExperimentModel } from "./models.ts";
 export interface SeedOutcome {
   readonly validation: FigureSet;
   readonly test: FigureSet;
+  /** Half the range of 95 % of the resamples of the test users, of the test prec@1: the reward's, and the generator's. */
+  readonly sampling: { readonly reward: number; readonly pi: number };
   /** Figures of the generator, where there is one. */
   readonly pi:
     | { readonly validation: Omit<FigureSet, "loss">; readonly test: Omit<FigureSet, "loss"> }
@@ -42,6 +44,9 @@ const resultSchema = z.looseObject({
     prec2: z.number(),
     piPrec1: z.number().optional(),
     piPrec2: z.number().optional(),
+    details: z.looseObject({
+      intervals: z.record(z.string(), z.tuple([z.number(), z.number()]).nullable()),
+    }).optional(),
   })),
 });
 
@@ -78,7 +83,12 @@ export async function readOutcome(
     throw new UserError(`${text} Remove the folder ${folder}, and it is trained again.`);
   };
   const [loss, prec1, prec2] = [test("loss"), test("prec1"), test("prec2")];
+  const sampling = (name: string) => {
+    const interval = prec1.details?.intervals[name];
+    return interval ? (interval[1] - interval[0]) / 2 : NaN;
+  };
   return {
+    sampling: { reward: sampling("prec1"), pi: sampling("piPrec1") },
     validation: {
       // The best loss of a game is not that of the likelihood: its reward is judged where pi ranks best.
       loss: valueAt("loss", (game ? prec1 : loss).iteration),
@@ -112,7 +122,11 @@ export const OUTCOME_HEAD = [
   "test loss",
   "test prec@1",
   "test prec@2",
+  "sampling",
 ];
+/** What the last column is. */
+export const SAMPLING_NOTE =
+  "sampling: what other test users would change in test prec@1, as half the range of 95 % of their resamples";
 
 /** Mean and sd over the seeds. */
 export function outcomeRows(outcomes: readonly ModelOutcome[]): OutcomeRow[] {
@@ -129,6 +143,7 @@ export function outcomeRows(outcomes: readonly ModelOutcome[]): OutcomeRow[] {
       of((s) => s.test.loss),
       of((s) => s.test.prec1),
       of((s) => s.test.prec2),
+      samplingOf(seeds.map(({ sampling }) => sampling.reward)),
     ];
     if (model.adversarialAfter === undefined) return [{ name: model.name, cells: reward }];
     const ofPi = (figure: (s: NonNullable<SeedOutcome["pi"]>) => number) =>
@@ -144,10 +159,17 @@ export function outcomeRows(outcomes: readonly ModelOutcome[]): OutcomeRow[] {
           "-",
           ofPi((s) => s.test.prec1),
           ofPi((s) => s.test.prec2),
+          samplingOf(seeds.map(({ sampling }) => sampling.pi)),
         ],
       },
     ];
   });
+}
+
+/** The mean over seeds; their test users are the same. */
+function samplingOf(values: readonly number[]): string {
+  const { mean } = meanAndSd(values.filter((value) => !Number.isNaN(value)));
+  return Number.isNaN(mean) ? "-" : `+- ${fixed(mean)}`;
 }
 
 /** .8737 */

@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import { markdownTable } from "../run/markers.ts";
 import type { Claim } from "./claims.ts";
 import type { Experiment } from "./models.ts";
-import { OUTCOME_HEAD, type OutcomeRow } from "./outcome.ts";
+import { OUTCOME_HEAD, type OutcomeRow, SAMPLING_NOTE } from "./outcome.ts";
 
 export interface ReadmeBlock {
   /** What the markers name; see {@link import("../run/markers.ts").writeBetweenMarkers}. */
@@ -31,6 +31,8 @@ export function readmeBlock(
     "each figure from its own best-validation snapshot:",
     "",
     ...markdownTable(OUTCOME_HEAD, rows.map(({ name, cells }) => [name, ...cells])),
+    "",
+    `${SAMPLING_NOTE}.`,
     "",
     ...claims.map(({ claim, text }) => `- ${claim}. ${text}`),
   ].join("\n");

@@ -2,7 +2,8 @@
 
 import { type Html, markup } from "./html.ts";
 import { type Part, rankingParts } from "./parts.ts";
-import type { Figures, Model } from "./report_data.ts";
+import type { BaselineFigures, Model } from "./report_data.ts";
+import type { DetailFigures } from "./schemas.ts";
 import {
   baselineGroups,
   type FigureName,
@@ -14,9 +15,14 @@ import {
 } from "./test_figures.ts";
 
 /** Stands where there is no figure. */
-const MISSING = "–";
+export const MISSING = "–";
 
 const FIGURES: readonly FigureName[] = ["nll", "prec1", "prec2"];
+/** Figures that stand in the details alone: of the reward, and of a baseline. */
+const MORE = ["mrr", "ndcg", "auc"];
+const COLUMNS = ["loss", "prec@1", "prec@2", "prec@1*", "prec@2*", "MRR", "NDCG", "AUC"];
+/** What the generator's figures are called in the details. */
+const PI: Readonly<Record<string, string>> = { prec1: "piPrec1", prec2: "piPrec2" };
 
 /** Undefined while no run is finished. */
 export function figuresTable(models: readonly Model[]): Html | undefined {
@@ -25,12 +31,12 @@ export function figuresTable(models: readonly Model[]): Html | undefined {
   const groups = baselineGroups(models);
   const several = models.some(({ runs }) => runs.length > 1);
   return markup`<p>${several ? "Means over the seeds ± one standard deviation." : ""}
-* without pages of one item, which are always ranked right.</p>
+Small figures are the range in which 95 % of the resamples of the test users are.
+* and AUC are without pages of one item, which are always ranked right.</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Table of test figures">
 <table class="figures">
-<thead><tr><th scope="col">snapshot</th><th scope="col">iteration</th><th scope="col">loss</th>
-<th scope="col">prec@1</th><th scope="col">prec@2</th>
-<th scope="col">prec@1*</th><th scope="col">prec@2*</th></tr></thead>
+<thead><tr><th scope="col">snapshot</th><th scope="col">iteration</th>
+${COLUMNS.map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead>
 ${parts.map(partRows)}
 ${groups.map((group) => baselineRows(group, groups.length > 1))}
 </table></div>`;
@@ -45,44 +51,58 @@ function partRows(part: Part): Html {
 }
 
 function groupHead(title: string): Html {
-  return markup`<tr><th colspan="7" scope="rowgroup">${title}</th></tr>`;
+  return markup`<tr><th colspan="${2 + COLUMNS.length}" scope="rowgroup">${title}</th></tr>`;
 }
 
 function snapshotRow(part: Part, snapshot: string): Html {
   const tests = testsWith(part, snapshot);
   const iterations = tests.map(({ iteration }) => iteration);
   const [first, last] = [Math.min(...iterations), Math.max(...iterations)];
-  const longer = (name: FigureName) =>
-    part.ranking === "generator" ? [] : tests.map(({ longerPages }) => longerPages[name]);
+  const isReward = part.ranking === "reward";
+  // Of several runs the spread over seeds stands in the place of the interval.
+  const details = tests.length === 1 ? tests[0]?.details : undefined;
+  const range = (name: string) => rangeOf(details, isReward ? name : PI[name]);
+  const longer = (name: FigureName) => isReward ? tests.map(({ longerPages }) => longerPages[name]) : [];
+  const more = (name: string) => isReward ? tests.map((test) => test.details?.figures[name]) : [];
   return markup`
 <tr><th scope="row">${snapshot}</th>
 <td>${first === last ? String(first) : `${first}–${last}`}</td>
-${FIGURES.map((name) => cell(tests.map((test) => figureOf(test, part.ranking, name))))}
-${cell(longer("prec1"))}${cell(longer("prec2"))}</tr>`;
+${FIGURES.map((name) => cell(tests.map((test) => figureOf(test, part.ranking, name)), range(name)))}
+${cell(longer("prec1"), isReward ? range("longerPrec1") : undefined)}
+${cell(longer("prec2"), isReward ? range("longerPrec2") : undefined)}
+${MORE.map((name) => cell(more(name), isReward ? range(name) : undefined))}</tr>`;
 }
 
-function cell(values: readonly (number | null | undefined)[]): Html {
+function rangeOf(details: DetailFigures | undefined, name: string | undefined): Html | undefined {
+  const interval = name === undefined ? undefined : details?.intervals[name];
+  return interval ? rangeText(interval) : undefined;
+}
+
+/** An interval below a figure. */
+export function rangeText([low, high]: readonly [number, number]): Html {
+  return markup`<br><small>${low.toFixed(3)} to ${high.toFixed(3)}</small>`;
+}
+
+function cell(values: readonly (number | null | undefined)[], range: Html | undefined): Html {
   const found = spread(values);
   if (!found) return markup`<td>${MISSING}</td>`;
   const sd = found.sd === null ? "" : ` ± ${digits(found.sd)}`;
-  return markup`<td>${digits(found.mean)}${sd}</td>`;
+  return markup`<td>${digits(found.mean)}${sd}${range ?? ""}</td>`;
 }
 
 function baselineRows({ models, baselines }: SharedBaselines, named: boolean): Html {
   const title = named ? `baselines of ${models.map(({ name }) => name).join(", ")}` : "baselines";
-  const row = (name: string, figures: Figures) => {
-    const cells = FIGURES.map((figure) => {
-      const value = figures[figure];
-      return markup`<td>${value === null ? MISSING : digits(value)}</td>`;
-    });
+  const row = ({ name, figures, longerPages = {}, setting, details }: BaselineFigures) => {
+    const range = (figure: string) => rangeOf(details, figure);
     return markup`
-<tr><th scope="row">${name}</th><td></td>${cells}<td></td><td></td></tr>`;
+<tr><th scope="row">${name}${setting === undefined ? "" : markup`<br><small>${setting}</small>`}</th><td></td>
+${FIGURES.map((figure) => cell([figures[figure]], range(figure)))}
+${cell([longerPages.prec1], range("longerPrec1"))}${cell([longerPages.prec2], range("longerPrec2"))}
+${MORE.map((figure) => cell([details?.figures[figure]], range(figure)))}</tr>`;
   };
-  return markup`<tbody>${groupHead(title)}${
-    baselines.map(({ name, figures }) => row(name, figures))
-  }</tbody>`;
+  return markup`<tbody>${groupHead(title)}${baselines.map(row)}</tbody>`;
 }
 
-function digits(value: number): string {
+export function digits(value: number): string {
   return value.toFixed(4);
 }

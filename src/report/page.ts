@@ -1,21 +1,24 @@
 /** The report as one HTML page that needs nothing beside it. */
 
 import type { ChartDefinition } from "./chart_types.ts";
+import { figureDetails } from "./figure_details.ts";
 import { figuresTable } from "./figures_table.ts";
 import { type Html, markup } from "./html.ts";
 import { chartFigure, noScript, note, type PageParts, pageShell, section } from "./page_shell.ts";
 import { progressNotes } from "./progress_notes.ts";
+import { reliabilityCharts } from "./reliability.ts";
 import type { Model, ReportData } from "./report_data.ts";
 import { settingsTables } from "./settings_table.ts";
 
 export function pageOf(data: ReportData, charts: readonly ChartDefinition[], parts: PageParts): string {
   const { models } = data;
+  const reliability = reliabilityCharts(models);
   const header = markup`<h1>${data.title}</h1>
 ${models.map((model) => modelLine(model, models.length > 1))}
 ${data.notes.map(note)}`;
   const main = markup`${claimsSection(data)}
 ${section("charts", "Charts", chartFigures(charts))}
-${section("test-figures", "Test figures", figuresTable(models) ?? markup`<p>No run is finished yet.</p>`)}
+${section("test-figures", "Test figures", testFigures(models, reliability))}
 ${
     section(
       "configuration",
@@ -24,7 +27,18 @@ ${
     )
   }
 ${section("machine", "Machine", settingsTables(models, ({ machine }) => machine, "machine"))}`;
-  return pageShell({ title: `${data.title} - clickgan report`, header, main, charts }, parts);
+  const all = [...charts, ...reliability];
+  return pageShell({ title: `${data.title} - clickgan report`, header, main, charts: all }, parts);
+}
+
+function testFigures(models: readonly Model[], reliability: readonly ChartDefinition[]): Html {
+  const table = figuresTable(models);
+  if (!table) return markup`<p>No run is finished yet.</p>`;
+  const charts = reliability.length === 0 ? markup`` : markup`
+<div class="charts">${reliability.map(chartFigure)}
+</div>`;
+  return markup`${table}${charts}
+${figureDetails(models)}`;
 }
 
 function modelLine(model: Model, named: boolean): Html {

@@ -3,7 +3,8 @@
 import { UserError } from "../user_error.ts";
 import { readJson } from "../files/json_file.ts";
 import { readLog } from "./read_log.ts";
-import type { BaselineFigures, Figures, Run, Settings, Stage } from "./report_data.ts";
+import { shownBaselines } from "../run/tested_users.ts";
+import type { BaselineFigures, Run, Settings, Stage, StageResult } from "./report_data.ts";
 import { type Config, configSchema, type Result, resultSchema } from "./schemas.ts";
 
 /** What the charts draw; a log has some of them. */
@@ -48,17 +49,14 @@ async function readStage(folder: string, planned: number | undefined): Promise<S
   return { train, validation, iteration, planned, result: finished ? figuresOf(result) : undefined };
 }
 
-function figuresOf({ test = [], baselines = {} }: Result): NonNullable<Stage["result"]> {
-  const { random, clickRate, attainable } = baselines;
-  const found: [string, Partial<Figures> | null | undefined][] = [
-    ["random", random],
-    ["click rate", clickRate],
-    ["best attainable", attainable],
-  ];
-  const named = found.flatMap(([name, figures]): BaselineFigures[] =>
-    figures ? [{ name, figures: { nll: null, prec1: null, prec2: null, ...figures } }] : []
-  );
-  return { test, baselines: named };
+function figuresOf({ test = [], baselines = {}, snapshots, verdict }: Result): StageResult {
+  const named = shownBaselines.flatMap(([key, name]): BaselineFigures[] => {
+    const found = baselines[key];
+    if (!found) return [];
+    const { nll = null, prec1, prec2, longerPages, setting, details } = found;
+    return [{ name, figures: { nll, prec1, prec2 }, longerPages, setting, details }];
+  });
+  return { test, baselines: named, snapshots, verdict };
 }
 
 /** What a run was made with, and on; both by the path of the setting. The seed is the runs' own matter. */

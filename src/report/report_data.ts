@@ -1,5 +1,7 @@
 /** What a report is made from: runs as they stand in their folders. */
 
+import type { DetailFigures, FigureDifferences } from "./schemas.ts";
+
 /** A log's columns by name, [rows] each; null where the file has no finite number. */
 export interface RunLog {
   readonly iteration: readonly number[];
@@ -22,11 +24,35 @@ export interface SnapshotFigures extends Figures {
   /** Those of the generator pi, in the adversarial stage. */
   readonly piPrec1?: number | null;
   readonly piPrec2?: number | null;
+  /** All figures with their intervals; not in results of earlier versions. */
+  readonly details?: DetailFigures;
+  /** How far it is above each baseline, by the baseline's name in result.json. */
+  readonly against?: Readonly<Record<string, FigureDifferences>>;
 }
 
 export interface BaselineFigures {
   readonly name: string;
   readonly figures: Figures;
+  readonly longerPages?: Partial<Figures>;
+  /** The setting that was best on validation users, in words. */
+  readonly setting?: string;
+  readonly details?: DetailFigures;
+}
+
+/** How far one snapshot is above another. */
+export interface SnapshotDifferences {
+  readonly snapshot: string;
+  readonly minus: string;
+  readonly differences: FigureDifferences;
+}
+
+/** What a stage ended with. */
+export interface StageResult {
+  readonly test: readonly SnapshotFigures[];
+  readonly baselines: readonly BaselineFigures[];
+  readonly snapshots: readonly SnapshotDifferences[];
+  /** What follows from the figures, in sentences. */
+  readonly verdict: readonly string[];
 }
 
 /** A part of a run's training that has logs of its own. */
@@ -38,7 +64,7 @@ export interface Stage {
   /** Iterations that it is to have; undefined when that is not known. */
   readonly planned: number | undefined;
   /** Undefined until the stage is finished. */
-  readonly result: { test: readonly SnapshotFigures[]; baselines: readonly BaselineFigures[] } | undefined;
+  readonly result: StageResult | undefined;
 }
 
 export const stageNames = ["likelihood", "adversarial"] as const;

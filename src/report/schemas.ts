@@ -7,6 +7,39 @@ const figure = z.number().nullable();
 
 const figuresSchema = z.object({ nll: figure, prec1: figure, prec2: figure });
 
+/** Where 95 % of the resamples of users are. */
+const interval = z.tuple([z.number(), z.number()]).nullable();
+
+const named = <T extends z.ZodType>(schema: T) => z.record(z.string(), schema);
+
+const calibrationSchema = z.looseObject({
+  ece: z.number(),
+  eceByChance: z.number().nullable(),
+  bins: z.array(z.looseObject({ cases: z.number(), predicted: z.number(), observed: z.number(), interval })),
+});
+
+const measuredSchema = z.looseObject({ figures: named(figure), intervals: named(interval) });
+
+/** All figures of a scoring of the test users: `Details` of figures/tested.ts. */
+export const detailsSchema = measuredSchema.extend({
+  calibration: z.looseObject({ click: calibrationSchema.optional(), noClick: calibrationSchema.optional() })
+    .optional(),
+  slices: named(z.array(measuredSchema.extend({
+    name: z.string(),
+    events: z.number(),
+    ece: z.number().optional(),
+  }))).default({}),
+});
+
+const differencesSchema = named(z.looseObject({ value: z.number(), interval }));
+
+const baselineSchema = figuresSchema.partial({ nll: true }).extend({
+  longerPages: figuresSchema.partial().default({}),
+  setting: z.string().optional(),
+  details: detailsSchema.optional(),
+});
+
+/** What earlier versions did not write has a default, or may be left out. */
 export const resultSchema = z.looseObject({
   iteration: z.int(),
   test: z.array(z.looseObject({
@@ -16,14 +49,20 @@ export const resultSchema = z.looseObject({
     longerPages: figuresSchema.partial().default({}),
     piPrec1: figure.optional(),
     piPrec2: figure.optional(),
+    details: detailsSchema.optional(),
+    /** By the name of the baseline. */
+    against: named(differencesSchema).default({}),
   })).optional(),
-  baselines: z.looseObject({
-    random: figuresSchema.nullish(),
-    clickRate: figuresSchema.partial({ nll: true }).nullish(),
-    attainable: figuresSchema.nullish(),
-  }).optional(),
+  baselines: named(baselineSchema.nullable()).optional(),
+  snapshots: z.array(
+    z.looseObject({ snapshot: z.string(), minus: z.string(), differences: differencesSchema }),
+  )
+    .default([]),
+  verdict: z.array(z.string()).default([]),
 });
 export type Result = z.infer<typeof resultSchema>;
+export type DetailFigures = z.infer<typeof detailsSchema>;
+export type FigureDifferences = z.infer<typeof differencesSchema>;
 
 export const configSchema = z.looseObject({
   training: z.looseObject({ seed: z.int(), iterations: z.int() }),

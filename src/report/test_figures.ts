@@ -58,7 +58,7 @@ export function baselineGroups(models: readonly Model[]): SharedBaselines[] {
   for (const model of models) {
     for (const baselines of distinctBaselines(model)) {
       const key = JSON.stringify(
-        baselines,
+        baselines.map(({ name, figures }) => ({ name, figures })),
         (_, value) => typeof value === "number" ? value.toFixed(9) : value,
       );
       const group = groups.get(key) ?? { models: [], baselines };

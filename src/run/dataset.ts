@@ -1,11 +1,11 @@
 /** The data set of a run, from what its config says of it: in memory, or on disk if it is large. */
 
+import type { TokenField } from "../baselines/category_rate.ts";
 import { type ClickLog, type Split, splits, usersOf } from "../data/click_log.ts";
-import { attainable, type DemoShop, makeDemoShop } from "../data/demo_shop.ts";
+import { type DemoShop, makeDemoShop } from "../data/demo_shop.ts";
 import { checkSource, type LogSource, MemoryLog, type OnProgress } from "../data/log_source.ts";
 import { readPaperFile } from "../data/paper_file.ts";
 import { randomStream } from "../data/random.ts";
-import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../user_error.ts";
 import { fitSource } from "../model/item_features.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
@@ -22,8 +22,8 @@ export interface Dataset {
   readonly config: DataConfig;
   /** Its `log` is there only where the whole log is in memory. */
   readonly source: LogSource;
-  /** The figures of the truth on these users, where the truth is known. */
-  readonly attainable: ((users: Uint32Array) => ChoiceFigures) | undefined;
+  /** Which tokens of its items are of one kind, where that is known. */
+  readonly fields?: readonly TokenField[];
   /** [R] the true utility of every row, where it is known: of a log in memory. */
   readonly truth: Float64Array | undefined;
 }
@@ -54,7 +54,7 @@ export async function openDataset(
   if (source === "demo") return demo(makeDemoShop(seed), { kind: "demo", seed });
   const dealt = resplit ? seed : null;
   if (isFolder(source)) {
-    const { source: log, sha256 } = await openPrepared(source, { ...options, memoryRows });
+    const { source: log, sha256, fields } = await openPrepared(source, { ...options, memoryRows });
     for (const split of needed) {
       if (usersOf(log, split).length > 0) continue;
       throw new UserError(
@@ -65,7 +65,8 @@ export async function openDataset(
       );
     }
     checkSource(log, needed);
-    return dealtOut(log, { kind: "prepared", path: source, sha256, resplit: dealt, memoryRows });
+    const config = { kind: "prepared", path: source, sha256, resplit: dealt, memoryRows } as const;
+    return { ...dealtOut(log, config), fields };
   }
   const log = readPaperFile(source, needed);
   const { sha256 } = await checksum(source);
@@ -94,7 +95,6 @@ function demo(shop: DemoShop, config: DataConfig): Dataset {
   const { log, truth } = shop;
   return {
     ...datasetOf(new MemoryLog(log), config),
-    attainable: (users) => attainable(log, truth, users),
     truth: truth.utility,
   };
 }
@@ -117,7 +117,7 @@ function isFolder(path: string): boolean {
 
 /** A data set whose truth is not known. @param config what a run records of it, to open it again. */
 export function datasetOf(source: LogSource, config: DataConfig): Dataset {
-  return { config, source, attainable: undefined, truth: undefined };
+  return { config, source, truth: undefined };
 }
 
 /** The data set over a model's items. @param what the model. @throws UserError for a log over other items. */

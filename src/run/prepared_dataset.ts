@@ -1,6 +1,7 @@
 /** Opens a prepared data set for training: into memory, or, if it is large, packed into a file that is read user by user. */
 
 import { createHash } from "node:crypto";
+import type { TokenField } from "../baselines/category_rate.ts";
 import type { Clicks, ItemFeatures } from "../data/click_log.ts";
 import { joinItems } from "../data/item_catalogue.ts";
 import { type LogSource, MemoryLog, type OnProgress } from "../data/log_source.ts";
@@ -25,18 +26,19 @@ export interface PreparedOptions {
 }
 
 /**
- * @returns the log, and a checksum of all that it was read from.
+ * @returns the log, a checksum of all that it was read from, and which tokens are of one kind.
  * @throws UserError for a folder that is no prepared data set, was damaged, or does not fit together.
  */
 export async function openPrepared(
   folder: string,
   { memoryRows, cache, onProgress, onNote = console.error }: PreparedOptions,
-): Promise<{ source: LogSource; sha256: string }> {
+): Promise<{ source: LogSource; sha256: string; fields: readonly TokenField[] }> {
   const set = await PreparedSet.open(folder, (done, all) => onProgress?.("Reading users", done, all));
   onProgress?.("Checking files", 0, 1);
   const sha256 = await digest(set);
   const reader = readerOf(set, onProgress);
-  if (set.rows <= memoryRows) return { source: await readWhole(set, reader), sha256 };
+  const fields = set.manifest.features.tokens;
+  if (set.rows <= memoryRows) return { source: await readWhole(set, reader), sha256, fields };
   if (cache === undefined) {
     throw new UserError(
       `${folder} has ${
@@ -47,7 +49,8 @@ export async function openPrepared(
   }
   try {
     await makeCache(`${cache}/logs`);
-    return { source: await pack(set, reader, `${cache}/logs/${sha256.slice(0, 32)}`, onNote), sha256 };
+    const source = await pack(set, reader, `${cache}/logs/${sha256.slice(0, 32)}`, onNote);
+    return { source, sha256, fields };
   } catch (error) {
     if (!(error instanceof PackedFileError)) throw error;
     throw new UserError(

@@ -31,6 +31,12 @@ export function folderOfSeed(path: string, seed: number): string {
   return `${path}/seed-${seed}`;
 }
 
-export async function writeSeedsResult(path: string, runs: readonly RunResult[]): Promise<void> {
+/** The figures of each run; its details are in its own folder. */
+export async function writeSeedsResult(path: string, results: readonly RunResult[]): Promise<void> {
+  const runs = results.map(({ stage, folder, seed, iteration, test = [], verdict }) => ({
+    ...{ stage, folder, seed, iteration },
+    test: test.map(({ details: _, against: __, ...figures }) => figures),
+    verdict,
+  }));
   await atomicWriteFile(`${path}/result.json`, JSON.stringify({ runs }, null, 2) + "\n");
 }

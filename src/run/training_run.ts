@@ -1,24 +1,20 @@
 /** A run from its first iteration, or from where it stopped, to its test figures; all of it in its folder. */
 
-import { clickRateBaseline, randomBaseline } from "../data/baselines.ts";
-import { usersOf } from "../data/click_log.ts";
-import { type ChoiceFigures, meanSpearman, type RankingFigures } from "../data/ranking.ts";
 import type { OnProgress } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
 import { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
-import { criteria } from "../train/best_records.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
-import type { EvaluationFigures } from "../train/evaluation.ts";
 import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
 import { DivergedError, type StepResult, type ValidationResult } from "../train/results.ts";
 import type { Dataset } from "./dataset.ts";
-import { readRunState, type SnapshotName } from "./run_state.ts";
+import { readRunState } from "./run_state.ts";
 import { RunFolder } from "./run_folder.ts";
 import { hasConfig, removeConfig, type RunConfig, writeConfig } from "./run_config.ts";
 import { readSnapshot } from "./snapshot.ts";
 import { rowOf, type Stage, stageBefore, type StageFigures, type StageName } from "./stages.ts";
+import { type StageTest, testStage } from "./test_stage.ts";
 
 /** Seconds between two saves. A crash loses what was done since the last one. */
 const SAVE_SECONDS = 20;
@@ -30,52 +26,14 @@ export interface RunEvents {
   readonly onProgress?: OnProgress;
 }
 
-/** Test figures of one snapshot; those of a game only where there was one. */
-export type SnapshotResult =
-  & EvaluationFigures
-  & StageFigures
-  & {
-    readonly snapshot: SnapshotName;
-    /** Iteration that the snapshot is from. */
-    readonly iteration: number;
-    /** How alike the reward and the truth rank a page's items, where the truth is known: {@link meanSpearman}. */
-    readonly spearman?: number;
-  };
-
 /** Of one stage of a run. */
-export interface RunResult {
+export interface RunResult extends Partial<StageTest> {
   readonly stage: StageName;
   readonly folder: string;
   readonly seed: number;
   readonly iteration: number;
   /** Of this session alone, without set-up. */
   readonly sessionSeconds: number;
-  /** Absent when the run was interrupted, or is not to be tested. */
-  readonly test?: readonly SnapshotResult[];
-  /** Beside the test figures. */
-  readonly baselines?: Baselines;
-}
-
-export interface Baselines {
-  readonly random: ChoiceFigures;
-  /** Null without train users to count. */
-  readonly clickRate: RankingFigures | null;
-  /** What the truth itself scores, on data whose truth is known. */
-  readonly attainable: ChoiceFigures | null;
-}
-
-export function baselinesOn(
-  data: Dataset,
-  users: Uint32Array<ArrayBuffer>,
-  onProgress?: OnProgress,
-): Baselines {
-  const { source } = data;
-  const { prec1, prec2 } = clickRateBaseline(source, users, onProgress);
-  return {
-    random: randomBaseline(source, users, onProgress),
-    clickRate: usersOf(source, "train").length > 0 ? { prec1, prec2 } : null,
-    attainable: data.attainable?.(users) ?? null,
-  };
 }
 
 /** What the runs of a command share. */
@@ -222,12 +180,7 @@ async function train(
       seed: config.training.seed,
       iteration: trainer.iteration,
       sessionSeconds: (performance.now() - began) / 1000,
-      ...(tested
-        ? {
-          test: await testSnapshots(trainer, data, config, events.onProgress),
-          baselines: baselinesOn(data, usersOf(data.source, "test"), events.onProgress),
-        }
-        : {}),
+      ...(tested ? await testStage(stage, trainer, data, config, events.onProgress) : {}),
     };
     if (tested) await folder.saveResult(result);
     return result;
@@ -239,38 +192,4 @@ async function train(
   } finally {
     folder.close();
   }
-}
-
-async function testSnapshots(
-  trainer: ClickTrainer<StageFigures>,
-  data: Dataset,
-  config: RunConfig,
-  onProgress: OnProgress | undefined,
-): Promise<SnapshotResult[]> {
-  const evaluation = await trainer.evaluation(usersOf(data.source, "test"), config.training.evaluationShards);
-  const results: SnapshotResult[] = [];
-  const test = async (snapshot: SnapshotName, iteration: number) => {
-    const figures = await evaluation.figures((done, all) =>
-      onProgress?.(`Test users, ${snapshot}`, done, all)
-    );
-    const result = { snapshot, iteration, ...figures };
-    const { source: { log }, truth } = data;
-    if (!truth || !log) return void results.push(result);
-    const utilities = await evaluation.utilities();
-    results.push({ ...result, spearman: meanSpearman(log, usersOf(log, "test"), utilities, truth) });
-  };
-  try {
-    const last = await trainer.weights();
-    for (const criterion of criteria) {
-      const { value, iteration } = trainer.best[criterion];
-      if (!Number.isFinite(value)) continue;
-      trainer.setWeights(await trainer.snapshot(criterion));
-      await test(`best-${criterion}`, iteration);
-    }
-    trainer.setWeights(last);
-    await test("last", trainer.iteration);
-  } finally {
-    evaluation.destroy();
-  }
-  return results;
 }

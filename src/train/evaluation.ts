@@ -72,6 +72,13 @@ export interface ScoredUsers {
   readonly utilities: Float32Array;
 }
 
+/** The same, with what the device found of each event. */
+export interface EvaluatedUsers extends ScoredUsers {
+  /** [events of these users, given ones too, words] what each adds to the sums; see train/sums.ts. */
+  readonly outcomes: Float32Array;
+  readonly words: number;
+}
+
 /**
  * Networks on a fixed set of users. Events that are given are not evaluated. A shard's users are evaluated at once;
  * where the whole log is not on the device, each shard is read when it is its turn.
@@ -176,8 +183,12 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
   /**
    * Evaluates the networks as they stand, and sums in f64. Waits for the GPU, once a shard.
    * @param onShard told how many shards are behind it.
+   * @param onUsers handed what the figures are made of, shard by shard.
    */
-  async figures(onShard?: (done: number, all: number) => void): Promise<EvaluationFigures<F>> {
+  async figures(
+    onShard?: (done: number, all: number) => void,
+    onUsers?: (part: EvaluatedUsers) => void,
+  ): Promise<EvaluationFigures<F>> {
     const { gpu, summary } = this.options;
     const words = 4 * summary.vectors;
     const all = new Sums(words);
@@ -186,6 +197,10 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
       onShard?.(k, this.parts.length);
       const { log, users } = this.#submit(k, shard);
       const outcomes = await readFloats(gpu, this.program.outcomes.view);
+      if (onUsers) {
+        const utilities = await readFloats(gpu, this.program.utilities.view);
+        onUsers({ users: shard.users, log, places: Uint32Array.from(users), utilities, outcomes, words });
+      }
       let e = 0;
       for (const user of Array.from(users)) {
         for (let event = log.userEvents[user] ?? 0; event < (log.userEvents[user + 1] ?? 0); event++) {

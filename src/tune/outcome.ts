@@ -2,7 +2,8 @@
 
 import type { RankingFigures } from "../data/ranking.ts";
 import { readLog } from "../report/read_log.ts";
-import type { Baselines, SnapshotResult } from "../run/training_run.ts";
+import type { SnapshotResult } from "../run/snapshot_result.ts";
+import { type BaselineResults, shownBaselines } from "../run/tested_users.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
 import { argumentsOf, type Setting, textOf } from "./space.ts";
 import { bestOf, type Candidate, ranked, type Standing } from "./standing.ts";
@@ -112,7 +113,7 @@ export interface Verdict {
 /** @param criterion of the search. @returns undefined on test users without a click. */
 export function verdictOn(
   test: readonly SnapshotResult[],
-  baselines: Baselines,
+  baselines: BaselineResults,
   criterion: Criterion,
 ): Verdict | undefined {
   const figure = criterion === "prec2" ? "prec2" : "prec1";
@@ -126,9 +127,9 @@ export function verdictOn(
 }
 
 /** What a model has to beat; what no model could beat is not among them. */
-function rivalsOf({ random, clickRate }: Baselines): { name: string; figures: RankingFigures }[] {
-  return [
-    { name: "random", figures: random },
-    ...(clickRate ? [{ name: "click rate", figures: clickRate }] : []),
-  ];
+function rivalsOf(baselines: BaselineResults): { name: string; figures: RankingFigures }[] {
+  return shownBaselines.flatMap(([key, name]) => {
+    const figures = baselines[key];
+    return figures && key !== "attainable" ? [{ name, figures }] : [];
+  });
 }

@@ -28,10 +28,24 @@ export const dataMutations = [
       "with k items above, (k - greater) / same is 0",
     ],
   ]),
-  ...mutationsOf("src/data/baselines.ts", { tests: ["baselines", "ranking"] }, [
+  ...mutationsOf("src/baselines/train_counts.ts", { tests: ["baselines", "ranking"] }, [
     ["(clicks[item]! + 0.1) / (shown[item]! + 1)", "clicks[item]!"],
     ['usersOf(source, "train")', 'usersOf(source, "test")'],
-    ["        if (log.eventGiven?.[event]) continue;\n", ""],
+    ["      if (log.eventGiven?.[event]) continue;\n", ""],
+  ]),
+  ...mutationsOf("src/baselines/item_knn.ts", { tests: ["baselines"], filter: "item-kNN" }, [
+    ["Math.sqrt(users[item]! * users[other]!)", "users[item]!"],
+    ['const train = usersOf(source, "train");', 'const train = usersOf(source, "test");'],
+  ]),
+  ...mutationsOf("src/figures/collector.ts", { tests: ["collector"] }, [
+    ["      if (click !== NONE) history++;", "      history++;"],
+    ["    if (counted) this.#users++;", "    this.#users++;"],
+    ["(eta ?? 1) * scores[from + shift + k]!", "scores[from + shift + k]!"],
+    ["positions.placeOf(k + 1)", "positions.placeOf(k)"],
+  ]),
+  ...mutationsOf("src/figures/bootstrap.ts", { tests: ["collector"] }, [
+    ["quantile(present, 0.975)", "quantile(present, 0.95)"],
+    ["weight * sums[g * columns + c]!", "sums[g * columns + c]!"],
   ]),
   ...mutationsOf("src/data/check_log.ts", { tests: ["paper_file"], filter: "checkLog names" }, [
     ["(click < start || click >= end)", "(click < start || click > end)"],

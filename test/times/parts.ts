@@ -39,7 +39,7 @@ export const parts: readonly Part[] = [
     name: "data",
     about: "logs, prepared data sets and their faults",
     files: named(
-      "bad_rows baselines csv_log data_command data_impressions data_log data_log_faults data_log_laws " +
+      "bad_rows baselines collector csv_log data_command data_impressions data_log data_log_faults data_log_laws " +
         "data_retailrocket foreign_files foreign_laws foreign_set packed_cache packed_items packed_log paper_file " +
         "prepared_set random ranking source_ids source_paths zstd_frames",
     ),
@@ -50,7 +50,7 @@ export const parts: readonly Part[] = [
     files: named(
       "adversarial_command atomic_write bad_input docs explain_failure fetch file_error ids launch onnx open_run " +
         "owned_folder predict progress promises report reproduce run_folder safetensors scorer seeds_folder serve " +
-        "serve_command shell_word table train_command tune tune_command",
+        "serve_command shell_word table train_command tune tune_command verdict",
     ),
   },
   { name: "benches", about: "benches, ladders and exercises", files: named("bench exercise ladder peers") },

@@ -1,0 +1,274 @@
+/** Collects the figures of a scoring of users, part by part of a log, in memory that does not grow with the users. */
+
+import { type Clicks, NONE } from "../data/click_log.ts";
+import { logSumExp, pageRanking } from "../data/ranking.ts";
+import { Bootstrap, MOST_GROUPS } from "./bootstrap.ts";
+import { CalibrationSums, cellOf } from "./calibration.ts";
+import { column, columns, type FigureName, figureNames } from "./columns.ts";
+import {
+  firstSlice,
+  historyLengths,
+  pageLengths,
+  positions,
+  seen,
+  sliceCount,
+  type SlicedBy,
+  slicings,
+} from "./slices.ts";
+import { type Figures, type Intervals, measure, type Slice, type Tested } from "./tested.ts";
+
+/** Slices have fewer events each: coarser groups, and fewer resamples, are enough for them. */
+const SLICE_GROUPS = 200;
+const SLICE_RESAMPLES = 500;
+
+/** Users, what they did, and the scores of what they were shown. */
+export interface ScoredPart {
+  /** With the catalogue's numbers of items. */
+  readonly log: Clicks;
+  /** Places of the users in it, in the order of all users. */
+  readonly places: ArrayLike<number>;
+  /** Scores of all rows of the log, or with `compact` of the rows of these users, one user after the other. */
+  readonly scores: ArrayLike<number>;
+  readonly compact?: boolean;
+  /** What the device found of each event of these users, given ones too: loss, prec@1, prec@2, ...; see train/sums.ts. */
+  readonly outcomes?: { readonly values: Float32Array; readonly words: number };
+}
+
+export interface CollectorOptions {
+  /** Users that have an event to predict: all of them are to be added, in the same order for all that is compared. */
+  readonly users: number;
+  /** P(a) = exp(eta u_a) / (1 + sum exp(eta u)) of the scores; undefined for a ranking, which has no probabilities. */
+  readonly eta?: number;
+  /** Whether train users were shown an item; undefined where that is not known. */
+  readonly isSeen?: (item: number) => boolean;
+}
+
+/** Place of the generator's precision among the outcomes of a game: see gameSummary of train/sums.ts. */
+const PI = 5;
+
+/** One event while it is added. */
+interface Page {
+  /** Place of the clicked item on the page, or NONE. */
+  readonly clicked: number;
+  /** Clicks of the user before it. */
+  readonly history: number;
+  /** What it displays. */
+  readonly items: Uint32Array;
+  /** Scores of the items; where they give probabilities, eta times the utilities. */
+  readonly scores: Float64Array;
+  /** log(1 + sum exp(scores)); NaN without probabilities. */
+  readonly logSum: number;
+}
+
+/** Adds up users; {@link Collector.tested} gives their figures. */
+export class Collector {
+  readonly #groups: number;
+  readonly #sliceGroups: number;
+  readonly #all: Float64Array;
+  readonly #slices: Float64Array;
+  readonly #clicks: CalibrationSums;
+  readonly #noClicks: CalibrationSums;
+  readonly #sliceClicks: readonly CalibrationSums[];
+  #users = 0;
+
+  constructor(private readonly options: CollectorOptions) {
+    this.#groups = Math.max(1, Math.min(MOST_GROUPS, options.users));
+    this.#sliceGroups = Math.min(SLICE_GROUPS, this.#groups);
+    this.#all = new Float64Array(this.#groups * columns);
+    this.#slices = new Float64Array(sliceCount * this.#sliceGroups * columns);
+    this.#clicks = new CalibrationSums(this.#sliceGroups);
+    this.#noClicks = new CalibrationSums(this.#sliceGroups);
+    this.#sliceClicks = Array.from({ length: sliceCount }, () => new CalibrationSums(1));
+  }
+
+  /** Adds users, after those that were added before. */
+  add({ log, places, scores, compact, outcomes }: ScoredPart): void {
+    let [row, event] = [0, 0];
+    for (const place of Array.from(places)) {
+      const [first, end] = [log.userEvents[place]!, log.userEvents[place + 1]!];
+      const rows = log.eventRows[first]!;
+      const shift = compact ? row - rows : 0;
+      row += log.eventRows[end]! - rows;
+      const own = outcomes?.values.subarray(event * outcomes.words, (event + end - first) * outcomes.words);
+      event += end - first;
+      this.#addUser(log, first, end, scores, shift, own, outcomes?.words ?? 0);
+    }
+  }
+
+  #addUser(
+    log: Clicks,
+    first: number,
+    end: number,
+    scores: ArrayLike<number>,
+    shift: number,
+    outcomes: Float32Array | undefined,
+    words: number,
+  ): void {
+    const { eta } = this.options;
+    let [history, counted] = [0, false];
+    for (let e = first; e < end; e++) {
+      const click = log.eventClick[e]!;
+      if (!log.eventGiven?.[e]) {
+        counted = true;
+        const [from, to] = [log.eventRows[e]!, log.eventRows[e + 1]!];
+        const own = Float64Array.from(
+          { length: to - from },
+          (_, k) => (eta ?? 1) * scores[from + shift + k]!,
+        );
+        const page: Page = {
+          clicked: click === NONE ? NONE : click - from,
+          history,
+          items: log.rowItem.subarray(from, to),
+          scores: own,
+          logSum: eta === undefined ? NaN : logSumExp(own, 0, own.length),
+        };
+        this.#addPage(page, outcomes?.subarray(words * (e - first), words * (e - first + 1)));
+      }
+      if (click !== NONE) history++;
+    }
+    if (counted) this.#users++;
+  }
+
+  #addPage(page: Page, outcome: Float32Array | undefined): void {
+    const { isSeen } = this.options;
+    const sums = this.#sumsOf(page, outcome);
+    addTo(this.#all, this.#users % this.#groups, sums);
+    const ofPage = [
+      firstSlice["page length"] + pageLengths.placeOf(page.items.length),
+      firstSlice.history + historyLengths.placeOf(page.history),
+    ];
+    for (const slice of ofPage) this.#addSlice(slice, sums);
+    // The other slices have the rows that are theirs, of any page.
+    sums[column.rows] = 0;
+    sums[column.pClick] = 0;
+    const ofRow = Array.from(page.items, (item, k) => [
+      firstSlice.position + positions.placeOf(k + 1),
+      ...(isSeen ? [firstSlice.item + seen.placeOf(isSeen(item))] : []),
+    ]);
+    for (const slice of ofRow[page.clicked] ?? []) this.#addSlice(slice, sums);
+    this.#addRows(page, ofPage, ofRow);
+  }
+
+  /** What an event adds to the columns. */
+  #sumsOf({ scores, clicked, logSum }: Page, outcome: Float32Array | undefined): Float64Array {
+    const hasClick = clicked !== NONE;
+    const sums = event.fill(0);
+    sums[column.events] = 1;
+    sums[column.rows] = scores.length;
+    sums[column.noClick] = hasClick ? 0 : 1;
+    sums[column.pNoClick] = Math.exp(-logSum);
+    sums[column.pClick] = 1 - Math.exp(-logSum);
+    sums[column.nll] = outcome?.[0] ?? logSum - (hasClick ? scores[clicked]! : 0);
+    if (!hasClick) return sums;
+    const ranking = pageRanking(scores, 0, scores.length, clicked);
+    const [prec1, prec2] = [outcome?.[1] ?? ranking.prec1, outcome?.[2] ?? ranking.prec2];
+    sums[column.clicks] = 1;
+    sums[column.prec1] = prec1;
+    sums[column.prec2] = prec2;
+    sums[column.mrr] = ranking.mrr;
+    sums[column.ndcg] = ranking.ndcg;
+    sums[column.piPrec1] = outcome?.[PI] ?? NaN;
+    sums[column.piPrec2] = outcome?.[PI + 1] ?? NaN;
+    if (scores.length === 1) return sums;
+    sums[column.longerClicks] = 1;
+    sums[column.longerPrec1] = prec1;
+    sums[column.longerPrec2] = prec2;
+    sums[column.auc] = ranking.auc;
+    return sums;
+  }
+
+  /** The probabilities of the rows, to the calibration and to the slices by position and item. */
+  #addRows(
+    { scores, clicked, logSum }: Page,
+    ofPage: readonly number[],
+    ofRow: readonly (readonly number[])[],
+  ): void {
+    const group = this.#users % this.#sliceGroups;
+    const hasProbabilities = !Number.isNaN(logSum);
+    if (hasProbabilities) {
+      const p = Math.exp(-logSum);
+      this.#noClicks.add(group, cellOf(p), p, clicked === NONE);
+    }
+    scores.forEach((score, k) => {
+      const p = Math.exp(score - logSum);
+      const cell = cellOf(p);
+      for (const slice of ofRow[k] ?? []) {
+        const at = (slice * this.#sliceGroups + group) * columns;
+        this.#slices[at + column.rows] = this.#slices[at + column.rows]! + 1;
+        this.#slices[at + column.pClick] = this.#slices[at + column.pClick]! + p;
+        if (hasProbabilities) this.#sliceClicks[slice]!.add(0, cell, p, k === clicked);
+      }
+      if (!hasProbabilities) return;
+      this.#clicks.add(group, cell, p, k === clicked);
+      for (const slice of ofPage) this.#sliceClicks[slice]!.add(0, cell, p, k === clicked);
+    });
+  }
+
+  #addSlice(slice: number, sums: Float64Array): void {
+    addTo(this.#slices, slice * this.#sliceGroups + this.#users % this.#sliceGroups, sums);
+  }
+
+  /** The figures of all users that were added. */
+  tested(): Tested {
+    const names = this.#names();
+    const measured = measure(this.#all, columns, bootstrapOf(this.#groups), names);
+    const bootstrap = bootstrapOf(this.#sliceGroups, SLICE_RESAMPLES);
+    const click = this.#clicks.calibration(bootstrap);
+    const noClick = this.#noClicks.calibration(bootstrap);
+    const slices = Object.fromEntries(slicings.map(({ by }) => [by, this.#slicesBy(by, names, bootstrap)]));
+    const { figures, intervals } = measured;
+    const calibration = this.options.eta === undefined ? undefined : { click, noClick };
+    return {
+      measured,
+      groups: this.#groups,
+      details: { figures, intervals, ...(calibration ? { calibration } : {}), slices },
+    };
+  }
+
+  /** Figures that this scoring has. */
+  #names(): FigureName[] {
+    const { eta } = this.options;
+    const none = eta === undefined ? ["nll", "pNoClick", "pClick"] : [];
+    return figureNames.filter((name) => !none.includes(name));
+  }
+
+  #slicesBy(by: SlicedBy, names: readonly FigureName[], bootstrap: Bootstrap): Slice[] {
+    const byRow = by === "position" || by === "item";
+    const left = ["longerPrec1", "longerPrec2", ...(byRow ? ["noClick", "pNoClick"] : [])];
+    const own = names.filter((name) => !left.includes(name));
+    const all = slicings.find((slicing) => slicing.by === by)?.names ?? [];
+    return all.flatMap((name, place): Slice[] => {
+      const slice = firstSlice[by] + place;
+      const size = this.#sliceGroups * columns;
+      const sums = this.#slices.subarray(slice * size, (slice + 1) * size);
+      const total = (column: number) => {
+        let sum = 0;
+        for (let k = column; k < sums.length; k += columns) sum += sums[k]!;
+        return sum;
+      };
+      if (total(column.rows) === 0) return [];
+      const measured: { figures: Figures; intervals: Intervals } = measure(sums, columns, bootstrap, own);
+      const { figures, intervals } = measured;
+      const ece = this.#sliceClicks[slice]?.calibration()?.ece;
+      const events = total(column.events);
+      return [{ name, events, figures, intervals, ...(ece === undefined ? {} : { ece }) }];
+    });
+  }
+}
+
+/** The event that is being added: one at a time. */
+const event = new Float64Array(columns);
+
+function addTo(sums: Float64Array, row: number, added: Float64Array): void {
+  for (let c = 0; c < columns; c++) sums[row * columns + c] = sums[row * columns + c]! + added[c]!;
+}
+
+/** The same groups get the same resamples: all that is compared on them is paired. */
+const bootstraps = new Map<string, Bootstrap>();
+
+function bootstrapOf(groups: number, resamples?: number): Bootstrap {
+  const key = `${groups} ${resamples}`;
+  const found = bootstraps.get(key) ?? new Bootstrap(groups, resamples);
+  bootstraps.set(key, found);
+  return found;
+}

@@ -1,0 +1,72 @@
+/** What is summed over the events of users, and the figures that are ratios of such sums. */
+
+/** Sums of a group of users. */
+const COLUMNS = [
+  "events",
+  "clicks",
+  /** Clicks on pages of two items or more. */
+  "longerClicks",
+  "rows",
+  "nll",
+  "prec1",
+  "prec2",
+  "longerPrec1",
+  "longerPrec2",
+  "mrr",
+  "ndcg",
+  "auc",
+  "piPrec1",
+  "piPrec2",
+  "noClick",
+  /** The model's probabilities of no click, and of a click on a displayed item. */
+  "pNoClick",
+  "pClick",
+] as const;
+type Column = typeof COLUMNS[number];
+
+/** Place of each column. */
+export const column = Object.fromEntries(COLUMNS.map((name, k) => [name, k])) as Readonly<
+  Record<Column, number>
+>;
+export const columns = COLUMNS.length;
+
+/** A figure: a sum, and what it is divided by. */
+interface Ratio {
+  readonly sum: Column;
+  readonly per: Column;
+}
+
+/**
+ * The figures of test users. `longer` are without pages of one item, as is `auc`: share of the other items of a page that
+ * are ranked below the clicked one. `pi` are the generator's.
+ */
+export const ratios = {
+  nll: { sum: "nll", per: "events" },
+  prec1: { sum: "prec1", per: "clicks" },
+  prec2: { sum: "prec2", per: "clicks" },
+  longerPrec1: { sum: "longerPrec1", per: "longerClicks" },
+  longerPrec2: { sum: "longerPrec2", per: "longerClicks" },
+  mrr: { sum: "mrr", per: "clicks" },
+  ndcg: { sum: "ndcg", per: "clicks" },
+  auc: { sum: "auc", per: "longerClicks" },
+  piPrec1: { sum: "piPrec1", per: "clicks" },
+  piPrec2: { sum: "piPrec2", per: "clicks" },
+  /** Shares of events and of displayed items, and what the model says of them. */
+  noClick: { sum: "noClick", per: "events" },
+  pNoClick: { sum: "pNoClick", per: "events" },
+  clicked: { sum: "clicks", per: "rows" },
+  pClick: { sum: "pClick", per: "rows" },
+} as const satisfies Record<string, Ratio>;
+export type FigureName = keyof typeof ratios;
+export const figureNames = Object.keys(ratios) as readonly FigureName[];
+
+/** A figure of each row of sums [rows, columns]. */
+export function ratioOf(name: FigureName, totals: Float64Array): Float64Array {
+  const { sum, per } = ratios[name];
+  const [above, below] = [column[sum], column[per]];
+  const values = new Float64Array(totals.length / columns);
+  for (let row = 0; row < values.length; row++) {
+    values[row] = totals[row * columns + above]! / totals[row * columns + below]!;
+  }
+  return values;
+}

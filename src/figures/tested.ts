@@ -1,0 +1,95 @@
+/** Figures of one scoring of test users with their intervals, and differences of two scorings of the same users. */
+
+import { type Bootstrap, type Interval, intervalOf } from "./bootstrap.ts";
+import type { Calibration } from "./calibration.ts";
+import { type FigureName, figureNames, ratioOf } from "./columns.ts";
+import type { SlicedBy } from "./slices.ts";
+
+/** Figures that there are; a ranking has no loss and no probabilities. */
+export type Figures = Readonly<Partial<Record<FigureName, number>>>;
+
+/** Where 95 % of the resamples of users are; null where there are too few users to say. */
+export type Intervals = Readonly<Partial<Record<FigureName, Interval | null>>>;
+
+/** Figures of a part of the events. */
+export interface Slice {
+  readonly name: string;
+  readonly events: number;
+  readonly figures: Figures;
+  readonly intervals: Intervals;
+  /** Of the probabilities of a click on a displayed item. */
+  readonly ece?: number;
+}
+
+/** All figures of a scoring, as result.json has them beside the first few. */
+export interface Details {
+  readonly figures: Figures;
+  readonly intervals: Intervals;
+  /** Of P(click on a displayed item) and P(no click); absent for a ranking. */
+  readonly calibration?: { readonly click?: Calibration; readonly noClick?: Calibration };
+  readonly slices: Readonly<Partial<Record<SlicedBy, readonly Slice[]>>>;
+}
+
+/** One minus the other, on the same users. */
+export interface Difference {
+  readonly value: number;
+  readonly interval: Interval | null;
+}
+export type Differences = Readonly<Partial<Record<FigureName, Difference>>>;
+
+/** What the sums of groups of users give. */
+export interface Measured {
+  readonly figures: Figures;
+  readonly intervals: Intervals;
+  /** Values of each figure in the resamples. */
+  readonly resampled: ReadonlyMap<FigureName, Float64Array>;
+}
+
+/** @param sums [groups, columns] @param names of the figures; those without a value are left out. */
+export function measure(
+  sums: Float64Array,
+  columns: number,
+  bootstrap: Bootstrap,
+  names: readonly FigureName[],
+): Measured {
+  const totals = new Float64Array(columns);
+  sums.forEach((value, k) => totals[k % columns] = totals[k % columns]! + value);
+  const drawn = bootstrap.totals(sums, columns);
+  const figures: Partial<Record<FigureName, number>> = {};
+  const intervals: Partial<Record<FigureName, Interval | null>> = {};
+  const resampled = new Map<FigureName, Float64Array>();
+  for (const name of names) {
+    const [value = NaN] = ratioOf(name, totals);
+    if (Number.isNaN(value)) continue;
+    const values = ratioOf(name, drawn);
+    figures[name] = value;
+    intervals[name] = intervalOf(values, bootstrap.groups);
+    resampled.set(name, values);
+  }
+  return { figures, intervals, resampled };
+}
+
+/** A scoring of test users. */
+export interface Tested {
+  readonly details: Details;
+  readonly measured: Measured;
+  readonly groups: number;
+}
+
+/** What a generator is compared with where the other scoring has none. */
+const INSTEAD: Readonly<Partial<Record<FigureName, FigureName>>> = { piPrec1: "prec1", piPrec2: "prec2" };
+/** These say what happened: they are the same in all scorings. */
+const FACTS: readonly FigureName[] = ["noClick", "clicked"];
+
+/** How far one scoring is above another; both are of the same users. */
+export function differences(one: Tested, other: Tested): Differences {
+  const found: Partial<Record<FigureName, Difference>> = {};
+  for (const name of figureNames.filter((name) => !FACTS.includes(name))) {
+    const to = other.measured.resampled.has(name) ? name : INSTEAD[name] ?? name;
+    const [a, b] = [one.measured.figures[name], other.measured.figures[to]];
+    const [ofA, ofB] = [one.measured.resampled.get(name), other.measured.resampled.get(to)];
+    if (a === undefined || b === undefined || !ofA || !ofB) continue;
+    found[name] = { value: a - b, interval: intervalOf(ofA.map((x, k) => x - ofB[k]!), one.groups) };
+  }
+  return found;
+}

@@ -1,0 +1,47 @@
+/** Reliability diagrams: what is said to happen with a probability of p, and how often it happened. */
+
+import type { Look, ScatterChart } from "./chart_types.ts";
+import { detailedResult } from "./figure_details.ts";
+import { lossParts } from "./parts.ts";
+import type { Model } from "./report_data.ts";
+
+/** The snapshot that is to be used for its probabilities. */
+const SNAPSHOT = "best-loss";
+/** The palette's last colour is no model's. */
+const DIAGONAL: Look = { name: "as often as predicted", colour: 6, dash: 1 };
+
+/** Of the likelihood's stage: the utilities of the other are no log-odds. */
+export function reliabilityCharts(models: readonly Model[]): ScatterChart[] {
+  const parts = lossParts(models).filter(({ stage }) => stage === "likelihood");
+  const chart = (key: "click" | "noClick", id: string, title: string) => {
+    const drawn = parts.flatMap(({ name, colour, dash, ...part }) => {
+      const test = detailedResult({ name, colour, dash, ...part })?.test;
+      const bins = test?.find(({ snapshot }) => snapshot === SNAPSHOT)?.details?.calibration?.[key]?.bins ??
+        [];
+      const points = bins.map(({ predicted, observed, cases, interval }) => ({
+        x: predicted,
+        y: observed,
+        name: `${cases} cases` +
+          (interval ? `, 95 % of resamples from ${interval[0].toFixed(3)} to ${interval[1].toFixed(3)}` : ""),
+      }));
+      return points.length === 0 ? [] : [{ name, colour, dash, joined: true, points }];
+    });
+    if (drawn.length === 0) return [];
+    const end = Math.max(...drawn.flatMap(({ points }) => points.flatMap(({ x, y }) => [x, y])));
+    const diagonal = [0, end].map((x) => ({ x, y: x, name: DIAGONAL.name }));
+    return [{
+      kind: "scatter" as const,
+      id,
+      title,
+      note: `Of the ${SNAPSHOT} snapshot; each point is a bin with about a tenth of the cases.`,
+      xTitle: "predicted probability",
+      yTitle: "share that came about",
+      logarithmic: [],
+      series: [{ ...DIAGONAL, joined: true, points: diagonal }, ...drawn],
+    }];
+  };
+  return [
+    ...chart("click", "reliability-click", "Reliability of P(click)"),
+    ...chart("noClick", "reliability-no-click", "Reliability of P(no click)"),
+  ];
+}

@@ -1,0 +1,73 @@
+/** The test figures of a stage that is finished: of its snapshots, beside the baselines, and what follows from them. */
+
+import { usersOf } from "../data/click_log.ts";
+import type { LogSource, OnProgress } from "../data/log_source.ts";
+import { differences, type Tested } from "../figures/tested.ts";
+import { criteria } from "../train/best_records.ts";
+import type { ClickTrainer } from "../train/click_trainer.ts";
+import type { Dataset } from "./dataset.ts";
+import type { RunConfig } from "./run_config.ts";
+import type { SnapshotName } from "./run_state.ts";
+import { type SnapshotDifferences, type SnapshotResult, snapshotResult } from "./snapshot_result.ts";
+import type { Stage, StageFigures } from "./stages.ts";
+import { type BaselineResults, TestedUsers } from "./tested_users.ts";
+import { verdictOf } from "./verdict.ts";
+
+/** What the test users say of a stage that is finished. */
+export interface StageTest {
+  readonly test: readonly SnapshotResult[];
+  readonly baselines: BaselineResults;
+  readonly snapshots: readonly SnapshotDifferences[];
+  /** What follows from it, a sentence or two each. */
+  readonly verdict: readonly string[];
+}
+
+/** The test users of a data set: its runs, and their stages, share the baselines. */
+const testUsers = new WeakMap<LogSource, TestedUsers>();
+
+/**
+ * Tests the snapshots of a stage.
+ * @param trainer keeps the weights that it has.
+ */
+export async function testStage(
+  stage: Stage,
+  trainer: ClickTrainer<StageFigures>,
+  data: Dataset,
+  config: RunConfig,
+  onProgress: OnProgress | undefined,
+): Promise<StageTest> {
+  const users = usersOf(data.source, "test");
+  const tested = testUsers.get(data.source) ?? TestedUsers.of(data, users, onProgress);
+  testUsers.set(data.source, tested);
+  const evaluation = await trainer.evaluation(users, config.training.evaluationShards);
+  const test: SnapshotResult[] = [];
+  const all: { snapshot: SnapshotName; tested: Tested }[] = [];
+  const take = async (snapshot: SnapshotName, iteration: number) => {
+    const onShard = (done: number, all: number) => onProgress?.(`Test users, ${snapshot}`, done, all);
+    const found = await tested.test(evaluation, config.model.eta, onShard);
+    test.push(snapshotResult(snapshot, iteration, found, tested));
+    all.push({ snapshot, tested: found.tested });
+  };
+  try {
+    const last = await trainer.weights();
+    for (const criterion of criteria) {
+      const { value, iteration } = trainer.best[criterion];
+      if (!Number.isFinite(value)) continue;
+      trainer.setWeights(await trainer.snapshot(criterion));
+      await take(`best-${criterion}`, iteration);
+    }
+    trainer.setWeights(last);
+    await take("last", trainer.iteration);
+  } finally {
+    evaluation.destroy();
+  }
+  const snapshots = all.flatMap(({ snapshot, tested }, k) =>
+    all.slice(k + 1).map((other) => ({
+      snapshot,
+      minus: other.snapshot,
+      differences: differences(tested, other.tested),
+    }))
+  );
+  const found = { test, baselines: tested.results(), snapshots };
+  return { ...found, verdict: verdictOf(found, stage, config, trainer.iteration) };
+}

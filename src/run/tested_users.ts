@@ -1,0 +1,132 @@
+/** The figures of users: of the snapshots and baselines that are tested on them, all on the same resamples. */
+
+import {
+  type BaselineName,
+  baselineNames,
+  Baselines,
+  baselineTitles,
+  type TestedBaseline,
+} from "../baselines/baselines.ts";
+import type { Clicks } from "../data/click_log.ts";
+import type { LogSource, OnProgress } from "../data/log_source.ts";
+import { meanSpearman, type RankingFigures } from "../data/ranking.ts";
+import { Collector } from "../figures/collector.ts";
+import { type Details, type Differences, differences, type Tested } from "../figures/tested.ts";
+import type { EvaluatedUsers, Evaluation, EvaluationFigures } from "../train/evaluation.ts";
+import type { Dataset } from "./dataset.ts";
+import type { StageFigures } from "./stages.ts";
+
+/** Figures of a baseline. A ranking has no loss. */
+export interface BaselineResult extends RankingFigures {
+  readonly nll?: number;
+  readonly longerPages: RankingFigures;
+  /** Which of its settings was the best on the validation users, in words. */
+  readonly setting?: string;
+  /** All figures with their intervals. */
+  readonly details: Details;
+}
+
+/** By their names; null for one that the data do not give. */
+export type BaselineResults = Readonly<Record<BaselineName | "attainable", BaselineResult | null>>;
+
+/** What all tables show beside a model, with the names of the rows. */
+export const shownBaselines: readonly (readonly [keyof BaselineResults, string])[] = [
+  ...baselineNames.map((name) => [name, baselineTitles[name]] as const),
+  ["attainable", "best attainable"],
+];
+
+/** What is known of a scoring beside the figures that the device sums. */
+export interface TestedModel<F extends StageFigures> {
+  readonly figures: EvaluationFigures<F>;
+  readonly tested: Tested;
+  /** How alike the reward and the truth rank a page's items, where the truth is known. */
+  readonly spearman: number | undefined;
+}
+
+/** Users with the baselines that were tested on them. */
+export class TestedUsers {
+  private constructor(
+    private readonly data: Dataset,
+    readonly users: Uint32Array,
+    private readonly counted: Baselines,
+    private readonly baselines: ReadonlyMap<string, TestedBaseline>,
+  ) {}
+
+  /** Counts the baselines on the data set's train users, and tests them on these. @param users ascending. */
+  static of(data: Dataset, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
+    const counted = Baselines.of(data.source, data.fields, onProgress);
+    const baselines = new Map<string, TestedBaseline>(counted.test(users, onProgress));
+    const { truth, source: { log } } = data;
+    if (truth && log) {
+      const collector = new Collector(counted.collectorOptions(users, 1));
+      collector.add({ log, places: users, scores: truth });
+      baselines.set("attainable", { ...collector.tested(), setting: "" });
+    }
+    return new TestedUsers(data, users, counted, baselines);
+  }
+
+  /** Evaluates the networks as they stand. @param eta of the reward. */
+  async test<F extends StageFigures>(
+    evaluation: Evaluation<F>,
+    eta: number,
+    onShard?: (done: number, all: number) => void,
+  ): Promise<TestedModel<F>> {
+    const { source, truth } = this.data;
+    const collector = new Collector(this.counted.collectorOptions(this.users, eta));
+    let utilities: Float32Array | undefined;
+    if (truth && source.log) utilities = new Float32Array(truth.length).fill(NaN);
+    const figures = await evaluation.figures(onShard, (part) => {
+      const { places, utilities: scores, outcomes: values, words } = part;
+      const log = catalogueClicks(source, part);
+      collector.add({ log, places, scores, compact: true, outcomes: { values, words } });
+      if (utilities) spread(source, part, utilities);
+    });
+    const spearman = utilities && truth && source.log &&
+      meanSpearman(source.log, this.users, utilities, truth);
+    return { figures, tested: collector.tested(), spearman };
+  }
+
+  /** How far a scoring is above each baseline. */
+  against(tested: Tested): Partial<Record<BaselineName, Differences>> {
+    return Object.fromEntries(baselineNames.flatMap((name) => {
+      const baseline = this.baselines.get(name);
+      return baseline ? [[name, differences(tested, baseline)]] : [];
+    }));
+  }
+
+  /** The figures of the baselines. */
+  results(): BaselineResults {
+    const result = (name: string): BaselineResult | null => {
+      const found = this.baselines.get(name);
+      return found ? resultOf(found) : null;
+    };
+    return Object.fromEntries(shownBaselines.map(([name]) => [name, result(name)])) as BaselineResults;
+  }
+}
+
+function resultOf({ details, setting }: TestedBaseline): BaselineResult {
+  const { nll, prec1 = NaN, prec2 = NaN, longerPrec1 = NaN, longerPrec2 = NaN } = details.figures;
+  return {
+    ...(nll === undefined ? {} : { nll }),
+    prec1,
+    prec2,
+    longerPages: { prec1: longerPrec1, prec2: longerPrec2 },
+    ...(setting === "" ? {} : { setting }),
+    details,
+  };
+}
+
+/** The clicks of a part with the catalogue's numbers of items: what is read for the device has numbers of its own. */
+function catalogueClicks(source: LogSource, { log, users }: EvaluatedUsers): Clicks {
+  return log === source.log || source.items.shape.kind === "one-hot" ? log : source.read(users);
+}
+
+/** Puts the utilities of a part where its rows are in the whole log. */
+function spread(source: LogSource, { users, utilities }: EvaluatedUsers, into: Float32Array): void {
+  let row = 0;
+  for (const user of users) {
+    const [from, to] = [source.userRows[user] ?? 0, source.userRows[user + 1] ?? 0];
+    into.set(utilities.subarray(row, row + to - from), from);
+    row += to - from;
+  }
+}

@@ -1,0 +1,265 @@
+/** Figures of test users: against the definitions, and intervals against what is known of them. */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type ClickLog, NONE } from "../src/data/click_log.ts";
+import { pageRanking } from "../src/data/ranking.ts";
+import { randomStream } from "../src/data/random.ts";
+import { Bootstrap, intervalOf, MOST_GROUPS } from "../src/figures/bootstrap.ts";
+import { CalibrationSums, cellOf } from "../src/figures/calibration.ts";
+import { Collector } from "../src/figures/collector.ts";
+import type { FigureName } from "../src/figures/columns.ts";
+import { differences, type Tested } from "../src/figures/tested.ts";
+import { smallLog } from "./small_logs.ts";
+
+function near(found: number | undefined, expected: number, what = "", tolerance = 1e-9): void {
+  assert.ok(Math.abs((found ?? NaN) - expected) <= tolerance, `${what}: expected ${expected}, got ${found}`);
+}
+
+/** Every order of the rows. */
+function permutations(rows: number[]): number[][] {
+  if (rows.length === 0) return [[]];
+  return rows.flatMap((row) =>
+    permutations(rows.filter((other) => other !== row)).map((rest) => [row, ...rest])
+  );
+}
+
+Deno.test("MRR, NDCG and AUC of a page are means over all orders in which ties can be broken", () => {
+  fc.assert(fc.property(
+    fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 5 }),
+    fc.nat(),
+    (scores, pick) => {
+      const clicked = pick % scores.length;
+      const ranks = permutations([...scores.keys()]).filter((order) =>
+        order.every((row, place) => place === 0 || scores[order[place - 1]!]! >= scores[row]!)
+      ).map((order) => order.indexOf(clicked) + 1);
+      const mean = (of: (rank: number) => number) =>
+        ranks.reduce((sum, rank) => sum + of(rank), 0) / ranks.length;
+      const found = pageRanking(scores, 0, scores.length, clicked);
+      near(found.mrr, mean((rank) => 1 / rank), "MRR");
+      near(found.ndcg, mean((rank) => 1 / Math.log2(1 + rank)), "NDCG");
+      if (scores.length === 1) assert.ok(Number.isNaN(found.auc));
+      else near(found.auc, mean((rank) => (scores.length - rank) / (scores.length - 1)), "AUC");
+    },
+  ));
+});
+
+/** Pages of one to five items, some without a click, some given. */
+const log = smallLog(43, { users: 80, items: 30, width: 0, maxPage: 5, given: 0.1 });
+const users = Array.from(log.userSplit.keys());
+const random = randomStream(7, "scores");
+const scores = Float64Array.from(log.rowItem, () => random.normal());
+const isSeen = (item: number) => item % 3 > 0;
+const ETA = 1.5;
+
+function tested(values: Float64Array, eta: number | undefined, of: ClickLog = log): Tested {
+  const counted = of.userSplit.length - usersWithoutEvents(of).length;
+  const collector = new Collector({ users: counted, eta, isSeen });
+  collector.add({ log: of, places: Array.from(of.userSplit.keys()), scores: values });
+  return collector.tested();
+}
+
+function usersWithoutEvents(of: ClickLog): number[] {
+  return Array.from(of.userSplit.keys()).filter((user) => {
+    const given = of.eventGiven?.subarray(of.userEvents[user], of.userEvents[user + 1]);
+    return given?.every((x) => x === 1);
+  });
+}
+
+/** An event with its page, by itself. */
+interface Event {
+  readonly scores: number[];
+  /** Place on the page, -1 for none. */
+  readonly click: number;
+  readonly history: number;
+  readonly items: number[];
+}
+
+function events(): Event[] {
+  return users.flatMap((user) => {
+    const found: Event[] = [];
+    let history = 0;
+    for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
+      const [start, end, clicked] = [log.eventRows[e]!, log.eventRows[e + 1]!, log.eventClick[e]!];
+      const click = clicked === NONE ? -1 : clicked - start;
+      const items = Array.from(log.rowItem.subarray(start, end));
+      if (!log.eventGiven?.[e]) {
+        found.push({ scores: Array.from(scores.subarray(start, end)), click, history, items });
+      }
+      if (click >= 0) history++;
+    }
+    return found;
+  });
+}
+
+const mean = (values: number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
+
+/** P of each item, and of no click at the end. */
+function probabilities({ scores }: Event): number[] {
+  const weights = [...scores.map((u) => Math.exp(ETA * u)), 1];
+  const sum = weights.reduce((a, b) => a + b);
+  return weights.map((w) => w / sum);
+}
+
+/** The figures of some events by their definitions; the scores have no ties. */
+function byDefinition(some: readonly Event[]): Partial<Record<FigureName, number>> {
+  const rank = ({ scores, click }: Event) => scores.filter((u) => u > scores[click]!).length + 1;
+  const clicked = some.filter(({ click }) => click >= 0);
+  const longer = clicked.filter(({ scores }) => scores.length > 1);
+  return {
+    nll: mean(some.map((e) => -Math.log(probabilities(e).at(e.click)!))),
+    prec1: mean(clicked.map((e) => rank(e) === 1 ? 1 : 0)),
+    prec2: mean(clicked.map((e) => rank(e) <= 2 ? 1 : 0)),
+    longerPrec1: mean(longer.map((e) => rank(e) === 1 ? 1 : 0)),
+    mrr: mean(clicked.map((e) => 1 / rank(e))),
+    ndcg: mean(clicked.map((e) => 1 / Math.log2(1 + rank(e)))),
+    auc: mean(longer.map((e) => (e.scores.length - rank(e)) / (e.scores.length - 1))),
+    noClick: mean(some.map(({ click }) => click < 0 ? 1 : 0)),
+    pNoClick: mean(some.map((e) => probabilities(e).at(-1)!)),
+    clicked: mean(some.flatMap(({ scores, click }) => scores.map((_, k) => k === click ? 1 : 0))),
+    pClick: mean(some.flatMap((e) => probabilities(e).slice(0, -1))),
+  };
+}
+
+Deno.test("all figures are those of their definitions, also by page length, history, position and item", () => {
+  const { details } = tested(scores, ETA);
+  const all = events();
+  const check = (found: typeof details.figures, some: readonly Event[], what: string) => {
+    for (const [name, value] of Object.entries(byDefinition(some))) {
+      if (name === "longerPrec1" && some !== all) continue; // a slice is by length, or too small for it
+      if (Number.isNaN(value)) assert.equal(found[name as FigureName], undefined, `${what} ${name}`);
+      else near(found[name as FigureName], value, `${what} ${name}`);
+    }
+  };
+  check(details.figures, all, "all");
+  const within = (range: string, value: number) => {
+    const [low = NaN, high = range.endsWith("+") ? Infinity : low] = range.split(/[-+]/).filter((x) =>
+      x !== ""
+    )
+      .map(Number);
+    return value >= low && value <= high;
+  };
+  for (const { name, figures, events } of details.slices["page length"] ?? []) {
+    const some = all.filter(({ scores }) => within(name, scores.length));
+    check(figures, some, name);
+    assert.equal(events, some.length);
+  }
+  for (const { name, figures } of details.slices.history ?? []) {
+    check(figures, all.filter(({ history }) => within(name, history)), `history ${name}`);
+  }
+  const byRow = (by: "position" | "item", isIn: (name: string, e: Event, k: number) => boolean) => {
+    for (const { name, figures, events } of details.slices[by] ?? []) {
+      const own = all.filter((e) => e.click >= 0 && isIn(name, e, e.click));
+      const { nll, prec1, auc } = byDefinition(own);
+      assert.equal(events, own.length);
+      near(figures.nll, nll!, name);
+      near(figures.prec1, prec1!, name);
+      if (!Number.isNaN(auc)) near(figures.auc, auc!, name);
+      const rows = all.flatMap((e) => e.scores.flatMap((_, k) => isIn(name, e, k) ? [{ e, k }] : []));
+      near(figures.pClick, mean(rows.map(({ e, k }) => probabilities(e)[k]!)), name);
+      near(figures.clicked, mean(rows.map(({ e, k }) => e.click === k ? 1 : 0)), name);
+    }
+  };
+  byRow("position", (name, _, k) => within(name, k + 1));
+  byRow("item", (name, { items }, k) => isSeen(items[k]!) === (name !== "new"));
+  assert.deepEqual(Object.values(details.slices).map((slices) => slices.length > 1), [
+    true,
+    true,
+    true,
+    true,
+  ]);
+});
+
+Deno.test("a ranking has no loss and no probabilities; parts of a log are as the whole", () => {
+  const { details } = tested(scores, undefined);
+  assert.equal(details.figures.nll, undefined);
+  assert.equal(details.figures.pClick, undefined);
+  assert.equal(details.calibration, undefined);
+  near(details.figures.ndcg, byDefinition(events()).ndcg!);
+  const whole = tested(scores, ETA);
+  const collector = new Collector({ users: 80 - usersWithoutEvents(log).length, eta: ETA, isSeen });
+  for (const places of [users.slice(0, 31), users.slice(31)]) {
+    const rows = places.flatMap((user) => {
+      const [from, to] = [log.eventRows[log.userEvents[user]!]!, log.eventRows[log.userEvents[user + 1]!]!];
+      return Array.from(scores.subarray(from, to));
+    });
+    collector.add({ log, places, scores: rows, compact: true });
+  }
+  assert.deepEqual(collector.tested().details, whole.details);
+});
+
+Deno.test("differences are paired: equal scorings do not differ, and a small change is told from chance", () => {
+  const one = tested(scores, ETA);
+  const same = differences(one, tested(scores.slice(), ETA));
+  assert.deepEqual(same.prec1, { value: 0, interval: [0, 0] });
+  // Utilities that are a little sharper everywhere move each user's loss by about the same.
+  const other = tested(scores.map((u) => u - 0.02), ETA);
+  const { nll } = differences(one, other);
+  const width = ([low, high]: readonly [number, number]) => high - low;
+  near(nll?.value, one.details.figures.nll! - other.details.figures.nll!);
+  assert.ok(width(nll!.interval!) < 0.1 * width(one.details.intervals.nll!));
+});
+
+/** Users with one page of one item each, which are clicked or not: the loss is a mean of two values. */
+function coins(count: number): { log: ClickLog; values: Float64Array } {
+  const random = randomStream(3, "coins", count);
+  const rows = Uint32Array.from({ length: count + 1 }, (_, k) => k);
+  const log: ClickLog = {
+    name: "coins",
+    items: { kind: "one-hot", count: 1 },
+    userSplit: new Uint8Array(count),
+    userEvents: rows,
+    eventRows: rows,
+    eventClick: Uint32Array.from({ length: count }, (_, k) => random.uniform() < 0.3 ? k : NONE),
+    rowItem: new Uint32Array(count),
+  };
+  return { log, values: new Float64Array(count).fill(Math.log(0.3 / 0.7)) };
+}
+
+Deno.test("an interval is as wide as the standard error says, also where users share a group", () => {
+  for (const count of [400, 20 * MOST_GROUPS]) {
+    const { log, values } = coins(count);
+    const { details, groups } = tested(values, 1, log);
+    assert.equal(groups, Math.min(count, MOST_GROUPS));
+    const share = details.figures.noClick!;
+    const error = Math.sqrt(share * (1 - share) / count);
+    const [low, high] = details.intervals.noClick!;
+    near((high - low) / 2 / (1.96 * error), 1, `${count} users`, 0.12);
+    near((high + low) / 2, share, `${count} users`, 0.3 * error);
+    // The probabilities are right: what is left of the error is chance.
+    const { ece, eceByChance } = details.calibration!.click!;
+    assert.ok(ece < 4 * eceByChance! && eceByChance! < 2 * error, `${ece}, ${eceByChance}`);
+  }
+});
+
+Deno.test("too few users for an interval have none", () => {
+  const { log, values } = coins(1);
+  assert.equal(tested(values, 1, log).details.intervals.noClick, null);
+  assert.equal(intervalOf(Float64Array.of(1, NaN, NaN, NaN), 4), null);
+  const drawn = new Bootstrap(3, 50).totals(Float64Array.of(1, 1, 1), 1);
+  assert.ok(drawn.every((total) => total === 3), "each resample has as many users");
+});
+
+Deno.test("calibration: bins hold about as many cases, and probabilities that are too high are told", () => {
+  const random = randomStream(5, "calibration");
+  const sums = new CalibrationSums(50);
+  const wrong = new CalibrationSums(50);
+  for (let k = 0; k < 20_000; k++) {
+    const p = random.uniform() ** 3;
+    const happened = random.uniform() < p;
+    sums.add(k % 50, cellOf(p), p, happened);
+    wrong.add(k % 50, cellOf(p ** 0.5), p ** 0.5, happened);
+  }
+  const right = sums.calibration(new Bootstrap(50))!;
+  assert.ok(right.bins.length >= 5 && right.bins.length <= 10, `${right.bins.length}`);
+  assert.equal(right.bins.reduce((sum, { cases }) => sum + cases, 0), 20_000);
+  const inside = right.bins.filter(({ predicted, interval }) =>
+    interval && interval[0] <= predicted && predicted <= interval[1]
+  );
+  assert.ok(inside.length >= right.bins.length - 2);
+  assert.ok(right.ece < 0.02 && right.ece < 3 * right.eceByChance!, `${right.ece} ${right.eceByChance}`);
+  const { ece } = wrong.calibration(new Bootstrap(50))!;
+  // The mean of p^(1/2) - p, for p the cube of a uniform number: 1/2.5 - 1/4.
+  near(ece, 0.15, "too high", 0.01);
+  assert.equal(new CalibrationSums(1).calibration(), undefined);
+});
