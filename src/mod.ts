@@ -34,7 +34,20 @@ export {
 export { type BaselineName, baselineNames, Baselines, type TestedBaseline } from "./baselines/baselines.ts";
 export type { TokenField } from "./baselines/category_rate.ts";
 export { Collector, type CollectorOptions, type ScoredPart } from "./figures/collector.ts";
-export type { Bootstrap, Interval } from "./figures/bootstrap.ts";
+export type { Interval } from "./figures/bootstrap.ts";
+export type { Calibration, ReliabilityBin } from "./figures/calibration.ts";
+export type { FigureName } from "./figures/columns.ts";
+export type { SlicedBy } from "./figures/slices.ts";
+export {
+  type Details,
+  type Difference,
+  type Differences,
+  differences,
+  type Figures,
+  type Intervals,
+  type Slice,
+  type Tested,
+} from "./figures/tested.ts";
 export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
 export { UserError } from "./user_error.ts";
 export { type AdapterDescription, Gpu, type GpuOptions, openGpu } from "./gpu/device.ts";
@@ -63,7 +76,12 @@ export {
   type TrainingConfig,
   trainingConfigSchema,
 } from "./train/config.ts";
-export { Evaluation, type EvaluationFigures, type ScoredUsers } from "./train/evaluation.ts";
+export {
+  type EvaluatedUsers,
+  Evaluation,
+  type EvaluationFigures,
+  type ScoredUsers,
+} from "./train/evaluation.ts";
 export { BatchTrainer, type RunCallbacks } from "./train/batch_trainer.ts";
 export { ClickTrainer } from "./train/click_trainer.ts";
 export { DivergedError, type StepResult, type ValidationResult } from "./train/results.ts";

@@ -14,6 +14,7 @@ import { countTrain, told, type TrainCounts } from "./train_counts.ts";
 
 /** In the order in which they are shown; by the names that they have in result.json. */
 export const baselineNames = ["random", "clickRate", "lastClick", "categoryRate", "itemKnn"] as const;
+/** One of them. */
 export type BaselineName = typeof baselineNames[number];
 
 /** What they are called where people read it. */

@@ -7,8 +7,11 @@ import { rateOf, type TrainCounts } from "./train_counts.ts";
 
 /** A field of tokens: the tokens first .. first + count - 1 are its values. */
 export interface TokenField {
+  /** What people call it. */
   readonly name: string;
+  /** Its first token. */
   readonly first: number;
+  /** How many it has. */
   readonly count: number;
 }
 

@@ -22,6 +22,7 @@ export class Bootstrap {
   /** [resamples, groups] how often each group is drawn. */
   readonly #weights: Uint8Array;
 
+  /** Draws: each resample has as many groups as there are, some of them several times. */
   constructor(readonly groups: number, readonly resamples: number = RESAMPLES) {
     this.#weights = new Uint8Array(resamples * groups);
     const random = randomStream(SEED, "bootstrap", groups);

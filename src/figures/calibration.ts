@@ -12,14 +12,17 @@ const SUMS = 3;
 
 /** A bin of a reliability diagram. */
 export interface ReliabilityBin {
+  /** How many cases it holds. */
   readonly cases: number;
   /** Mean of the probabilities. */
   readonly predicted: number;
   /** Share that came about. */
   readonly observed: number;
+  /** Of `observed`. */
   readonly interval: Interval | null;
 }
 
+/** How far probabilities are from what came about. */
 export interface Calibration {
   /** Expected calibration error: the mean of |predicted - observed| of the bins, by their cases. */
   readonly ece: number;

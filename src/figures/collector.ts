@@ -29,11 +29,13 @@ export interface ScoredPart {
   readonly places: ArrayLike<number>;
   /** Scores of all rows of the log, or with `compact` of the rows of these users, one user after the other. */
   readonly scores: ArrayLike<number>;
+  /** Which of the two the scores are of. */
   readonly compact?: boolean;
   /** What the device found of each event of these users, given ones too: loss, prec@1, prec@2, ...; see train/sums.ts. */
   readonly outcomes?: { readonly values: Float32Array; readonly words: number };
 }
 
+/** What a {@link Collector} needs to know before it is given users. */
 export interface CollectorOptions {
   /** Users that have an event to predict: all of them are to be added, in the same order for all that is compared. */
   readonly users: number;
@@ -71,6 +73,7 @@ export class Collector {
   readonly #sliceClicks: readonly CalibrationSums[];
   #users = 0;
 
+  /** Without users yet. */
   constructor(private readonly options: CollectorOptions) {
     this.#groups = Math.max(1, Math.min(MOST_GROUPS, options.users));
     this.#sliceGroups = Math.min(SLICE_GROUPS, this.#groups);
@@ -211,15 +214,14 @@ export class Collector {
   /** The figures of all users that were added. */
   tested(): Tested {
     const names = this.#names();
-    const measured = measure(this.#all, columns, bootstrapOf(this.#groups), names);
+    const { figures, intervals, resampled } = measure(this.#all, columns, bootstrapOf(this.#groups), names);
     const bootstrap = bootstrapOf(this.#sliceGroups, SLICE_RESAMPLES);
     const click = this.#clicks.calibration(bootstrap);
     const noClick = this.#noClicks.calibration(bootstrap);
     const slices = Object.fromEntries(slicings.map(({ by }) => [by, this.#slicesBy(by, names, bootstrap)]));
-    const { figures, intervals } = measured;
     const calibration = this.options.eta === undefined ? undefined : { click, noClick };
     return {
-      measured,
+      resampled,
       groups: this.#groups,
       details: { figures, intervals, ...(calibration ? { calibration } : {}), slices },
     };

@@ -36,11 +36,28 @@ interface Ratio {
   readonly per: Column;
 }
 
+/** What a figure is called in result.json. */
+export type FigureName =
+  | "nll"
+  | "prec1"
+  | "prec2"
+  | "longerPrec1"
+  | "longerPrec2"
+  | "mrr"
+  | "ndcg"
+  | "auc"
+  | "piPrec1"
+  | "piPrec2"
+  | "noClick"
+  | "pNoClick"
+  | "clicked"
+  | "pClick";
+
 /**
  * The figures of test users. `longer` are without pages of one item, as is `auc`: share of the other items of a page that
  * are ranked below the clicked one. `pi` are the generator's.
  */
-export const ratios = {
+const ratios = {
   nll: { sum: "nll", per: "events" },
   prec1: { sum: "prec1", per: "clicks" },
   prec2: { sum: "prec2", per: "clicks" },
@@ -56,8 +73,7 @@ export const ratios = {
   pNoClick: { sum: "pNoClick", per: "events" },
   clicked: { sum: "clicks", per: "rows" },
   pClick: { sum: "pClick", per: "rows" },
-} as const satisfies Record<string, Ratio>;
-export type FigureName = keyof typeof ratios;
+} as const satisfies Record<FigureName, Ratio>;
 export const figureNames = Object.keys(ratios) as readonly FigureName[];
 
 /** A figure of each row of sums [rows, columns]. */

@@ -29,14 +29,16 @@ export const positions = new Ranges([1, 2, 3, 4, 6, 11, 21]);
 /** Whether train users were shown the item. */
 export const seen = { names: ["seen in training", "new"], placeOf: (isSeen: boolean) => isSeen ? 0 : 1 };
 
-/** What events are told apart by. In a slice by position or by item an event is where its clicked row is. */
+/** What events are told apart by. */
+export type SlicedBy = "page length" | "history" | "position" | "item";
+
+/** All slices. In a slice by position or by item an event is where its clicked row is. */
 export const slicings = [
   { by: "page length", names: pageLengths.names },
   { by: "history", names: historyLengths.names },
   { by: "position", names: positions.names },
   { by: "item", names: seen.names },
-] as const;
-export type SlicedBy = typeof slicings[number]["by"];
+] as const satisfies readonly { by: SlicedBy; names: readonly string[] }[];
 
 /** Number of the first slice of each, in one list of all. */
 export const firstSlice = (() => {

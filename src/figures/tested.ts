@@ -13,9 +13,13 @@ export type Intervals = Readonly<Partial<Record<FigureName, Interval | null>>>;
 
 /** Figures of a part of the events. */
 export interface Slice {
+  /** Which part, such as "3-4" of the page lengths. */
   readonly name: string;
+  /** How many events it has. */
   readonly events: number;
+  /** Of these events. */
   readonly figures: Figures;
+  /** Of the figures. */
   readonly intervals: Intervals;
   /** Of the probabilities of a click on a displayed item. */
   readonly ece?: number;
@@ -23,18 +27,24 @@ export interface Slice {
 
 /** All figures of a scoring, as result.json has them beside the first few. */
 export interface Details {
+  /** Of all events. */
   readonly figures: Figures;
+  /** Of the figures. */
   readonly intervals: Intervals;
   /** Of P(click on a displayed item) and P(no click); absent for a ranking. */
   readonly calibration?: { readonly click?: Calibration; readonly noClick?: Calibration };
+  /** By what they are told apart, those that have events. */
   readonly slices: Readonly<Partial<Record<SlicedBy, readonly Slice[]>>>;
 }
 
 /** One minus the other, on the same users. */
 export interface Difference {
+  /** Of the figures themselves. */
   readonly value: number;
+  /** Of the difference. */
   readonly interval: Interval | null;
 }
+/** By figure; those that both scorings have. */
 export type Differences = Readonly<Partial<Record<FigureName, Difference>>>;
 
 /** What the sums of groups of users give. */
@@ -71,8 +81,11 @@ export function measure(
 
 /** A scoring of test users. */
 export interface Tested {
+  /** Its figures. */
   readonly details: Details;
-  readonly measured: Measured;
+  /** Values of each figure in the resamples. */
+  readonly resampled: ReadonlyMap<FigureName, Float64Array>;
+  /** Groups of users that are resampled. */
   readonly groups: number;
 }
 
@@ -85,9 +98,9 @@ const FACTS: readonly FigureName[] = ["noClick", "clicked"];
 export function differences(one: Tested, other: Tested): Differences {
   const found: Partial<Record<FigureName, Difference>> = {};
   for (const name of figureNames.filter((name) => !FACTS.includes(name))) {
-    const to = other.measured.resampled.has(name) ? name : INSTEAD[name] ?? name;
-    const [a, b] = [one.measured.figures[name], other.measured.figures[to]];
-    const [ofA, ofB] = [one.measured.resampled.get(name), other.measured.resampled.get(to)];
+    const to = other.resampled.has(name) ? name : INSTEAD[name] ?? name;
+    const [a, b] = [one.details.figures[name], other.details.figures[to]];
+    const [ofA, ofB] = [one.resampled.get(name), other.resampled.get(to)];
     if (a === undefined || b === undefined || !ofA || !ofB) continue;
     found[name] = { value: a - b, interval: intervalOf(ofA.map((x, k) => x - ofB[k]!), one.groups) };
   }

@@ -76,6 +76,7 @@ export interface ScoredUsers {
 export interface EvaluatedUsers extends ScoredUsers {
   /** [events of these users, given ones too, words] what each adds to the sums; see train/sums.ts. */
   readonly outcomes: Float32Array;
+  /** Numbers of an event in `outcomes`. */
   readonly words: number;
 }
 

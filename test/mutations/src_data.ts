@@ -44,8 +44,8 @@ export const dataMutations = [
     ["positions.placeOf(k + 1)", "positions.placeOf(k)"],
   ]),
   ...mutationsOf("src/figures/bootstrap.ts", { tests: ["collector"] }, [
-    ["quantile(present, 0.975)", "quantile(present, 0.95)"],
-    ["weight * sums[g * columns + c]!", "sums[g * columns + c]!"],
+    ["quantile(numbers, 0.975)", "quantile(numbers, 0.95)"],
+    ["weight * sums[from + c]!", "sums[from + c]!"],
   ]),
   ...mutationsOf("src/data/check_log.ts", { tests: ["paper_file"], filter: "checkLog names" }, [
     ["(click < start || click >= end)", "(click < start || click > end)"],
