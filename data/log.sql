@@ -1,13 +1,15 @@
--- Any log with a row for each displayed item, to the items of its pages. data/README.md says what a prepared data set is.
+-- Any log of what was displayed and clicked, to rows of pages. data/README.md says what a prepared data set is.
 --
--- Takes   source   a view of the log: user_id, item_id, time, clicked, page_id, position as text, as they are written (NULL: no value);
---                  broken, inexact: what is no row, an id that a float has lost
+-- Takes   source   a view of the log, and of the table of clicks where there is one (is_clicks): as text, as they are written (NULL: no
+--                  value), user_id, item_id, page_id, time, clicked, position, event; of a list of items a page, item_list, clicked_list,
+--                  position_list; broken, inexact: what is no row, an id that a float has lost
 --
--- Options by getvariable(): with_pages, with_positions: whether page_id and position are there.
+-- Options by getvariable(): with_pages, with_lists, with_marks, with_positions, with_events, clicks_with_users, clicks_with_times: what there
+-- is; shown_events, click_events; click_from, click_words: what a click is; click_form: how those of lists are written (NULL: find out);
+-- all_clicked: each row is a click.
 --
--- Ends with   displayed (user_id, page, time, place, item_id, clicked)   each item of a page once
---             history (user_id, place, item_id)                          what was clicked before the log: nothing
--- which item_features.sql and split_clicks.sql take.
+-- Ends with   row_read (kind, user_id, page, item_id, time, place, clicked)   a view: an item that was shown, or a click that is told apart
+-- which log_gap.sql, log_pages.sql, log_clicks.sql and log_sampled.sql take.
 
 -- step: How values are read
 -- Time zones reach from -18:00 to +18:00. 2019-11-11, 2019-11-11 09:05, 2019-11-11T09:05:58.123+0200, 2019-11-11 09:05:58 UTC
@@ -48,62 +50,135 @@ END;
 CREATE MACRO page_time(t, kind) AS
   time_ms(t, kind)::VARCHAR || CASE WHEN below_ms(t, kind) <> 0 THEN '.' || lpad(below_ms(t, kind)::VARCHAR, 6, '0') ELSE '' END;
 
-SET VARIABLE time_kind = NULL::VARCHAR; -- is known when the log is read
+-- What a click is: a number from some value on, one of some words, or yes and no as they are usually written.
+CREATE MACRO is_click(t) AS CASE
+  WHEN getvariable('all_clicked') THEN true
+  WHEN getvariable('click_from') IS NOT NULL THEN CASE WHEN NOT isnan(TRY_CAST(t AS DOUBLE)) THEN TRY_CAST(t AS DOUBLE) >= getvariable('click_from')::DOUBLE END
+  WHEN getvariable('click_words') IS NOT NULL THEN coalesce(list_contains(getvariable('click_words')::VARCHAR[], trim(t)), false)
+  WHEN lower(trim(t)) IN ('1', 'true', 'yes', 't', 'y', '1.0') THEN true
+  WHEN lower(trim(t)) IN ('0', 'false', 'no', 'f', 'n', '0.0') THEN false
+END;
+
+-- The click of a list of items: its id (or several), its index from 0, its place from 1, or a yes or no for each item.
+CREATE MACRO plain(x) AS regexp_replace(x, '^(\d+)\.0$', '\1'); -- whole numbers of programs that know floats only
+CREATE MACRO said(c) AS list_transform(
+  list_filter(c, lambda x: lower(trim(coalesce(x, ''))) NOT IN ('', 'null', 'none', 'nan', '-1')), lambda x: plain(trim(x))
+);
+CREATE MACRO wholes(c) AS list_transform(said(c), lambda x: TRY_CAST(x AS BIGINT));
+CREATE MACRO fits(form, items, c) AS CASE form
+  WHEN 'id' THEN list_has_all(list_transform(items, lambda x: plain(x)), said(c))
+  WHEN 'index' THEN len(list_filter(wholes(c), lambda k: k BETWEEN 0 AND len(items) - 1)) = len(said(c))
+  WHEN 'place' THEN len(list_filter(wholes(c), lambda k: k BETWEEN 1 AND len(items))) = len(said(c))
+  WHEN 'marks' THEN len(c) = len(items) AND len(list_filter(c, lambda x: is_click(x) IS NOT NULL)) = len(items)
+END;
+CREATE MACRO marks_of(form, items, c) AS CASE form
+  WHEN 'id' THEN list_transform(items, lambda x: list_contains(said(c), plain(x)))
+  WHEN 'index' THEN list_transform(range(len(items)), lambda k: list_contains(wholes(c), k))
+  WHEN 'place' THEN list_transform(range(len(items)), lambda k: list_contains(wholes(c), k + 1))
+  WHEN 'marks' THEN list_transform(c, lambda x: is_click(x))
+END;
+
+SET VARIABLE time_kind = NULL::VARCHAR; -- these two are known when the log is read
+SET VARIABLE click_time_kind = NULL::VARCHAR;
+CREATE MACRO usual_kind(is_clicks) AS if(is_clicks, getvariable('click_time_kind'), getvariable('time_kind'));
 CREATE VIEW checked AS
 SELECT
-  * EXCLUDE (time, clicked, position, clean),
-  time AS time_text, clicked AS clicked_text, position AS position_text,
-  time_ms(clean.time, time_kind) AS time,
-  CASE WHEN getvariable('with_pages') THEN page_id ELSE page_time(clean.time, time_kind) END AS page,
-  clean.clicked IN ('1', 'true') AS clicked,
-  clean.position AS position,
+  *,
   CASE
     WHEN broken THEN 'broken'
+    WHEN kind = 'other' THEN NULL
     WHEN inexact IS NOT NULL THEN 'inexact'
-    WHEN coalesce(user_id, '') = '' THEN 'user'
-    WHEN coalesce(item_id, '') = '' THEN 'item'
+    WHEN coalesce(user_id, '') = '' AND (NOT is_clicks OR getvariable('clicks_with_users')) THEN 'user'
+    WHEN is_list AND (coalesce(len(item_list), 0) = 0 OR list_contains(list_transform(item_list, lambda x: coalesce(x, '')), '')) THEN 'items'
+    WHEN NOT is_list AND coalesce(item_id, '') = '' THEN 'item'
     WHEN getvariable('with_pages') AND coalesce(page_id, '') = '' THEN 'page'
-    WHEN time_kind IS NULL THEN 'time'
-    WHEN coalesce(clean.clicked, '') NOT IN ('0', '1', 'true', 'false') THEN 'clicked'
-    WHEN getvariable('with_positions') AND NOT coalesce(isfinite(clean.position), false) THEN 'position'
-    WHEN time_kind <> getvariable('time_kind') THEN 'kind of time'
+    WHEN time_kind IS NULL AND (NOT is_clicks OR getvariable('clicks_with_times')) THEN 'time'
+    WHEN getvariable('with_marks') AND kind = 'shown' AND NOT is_list AND clicked IS NULL THEN 'clicked'
+    WHEN getvariable('with_positions') AND kind = 'shown' AND NOT is_list AND NOT coalesce(isfinite(position), false) THEN 'position'
+    WHEN getvariable('with_positions') AND is_list AND len(list_filter(places, lambda x: isfinite(x))) IS DISTINCT FROM len(item_list) THEN 'positions'
+    WHEN time_kind <> usual_kind(is_clicks) THEN 'kind of time'
+    WHEN getvariable('with_marks') AND is_list AND len(said(clicked_list)) > 0
+      AND NOT coalesce(fits(getvariable('click_form')::VARCHAR, item_list, clicked_list), true) THEN 'marks'
   END AS fault
 FROM (
-  SELECT *, time_kind(clean.time) AS time_kind
+  SELECT
+    * EXCLUDE (time, clicked, position),
+    time AS time_text, clicked AS clicked_text, position AS position_text,
+    kind = 'shown' AND getvariable('with_lists') AS is_list,
+    time_ms(trim(time), time_kind(trim(time))) AS time,
+    time_kind(trim(time)) AS time_kind,
+    -- Without ids, rows of a list at one time are pages of their own where they show other items.
+    CASE
+      WHEN getvariable('with_pages') THEN page_id
+      WHEN kind = 'shown' AND getvariable('with_lists') THEN page_time(trim(time), time_kind(trim(time))) || chr(31) || md5(item_list::VARCHAR)
+      ELSE page_time(trim(time), time_kind(trim(time)))
+    END AS page,
+    is_click(clicked) AS clicked,
+    TRY_CAST(position AS DOUBLE) AS position,
+    list_transform(position_list, lambda x: TRY_CAST(x AS DOUBLE)) AS places
   FROM (
-    SELECT *, {time: trim(time), clicked: lower(trim(clicked)), position: TRY_CAST(position AS DOUBLE)} AS clean
+    SELECT
+      *,
+      CASE
+        WHEN is_clicks THEN 'click'
+        WHEN NOT getvariable('with_events') THEN 'shown'
+        WHEN list_contains(getvariable('shown_events')::VARCHAR[], trim(event)) THEN 'shown'
+        WHEN list_contains(getvariable('click_events')::VARCHAR[], trim(event)) THEN 'click'
+        ELSE 'other'
+      END AS kind
     FROM source
   )
 );
 
 -- step: Reading the log
 CREATE TABLE log_read AS
-SELECT user_id, item_id, page, time_kind, time, clicked, position, fault
+SELECT
+  kind, is_clicks, event, user_id, item_id, page, time_kind, time, clicked, position, item_list, clicked_list, places, fault
 FROM checked;
 
 -- Times are of the kind that most are of; others are bad rows.
-SET VARIABLE time_kind = (
-  SELECT time_kind FROM log_read WHERE fault IS NULL GROUP BY time_kind ORDER BY count(*) DESC, time_kind LIMIT 1
+CREATE MACRO most_kind(of_clicks) AS (
+  SELECT time_kind FROM log_read WHERE fault IS NULL AND kind <> 'other' AND is_clicks = of_clicks AND time_kind IS NOT NULL
+  GROUP BY time_kind ORDER BY count(*) DESC, time_kind LIMIT 1
 );
+SET VARIABLE time_kind = most_kind(false);
+SET VARIABLE click_time_kind = most_kind(true);
 INSERT INTO note
 SELECT 'times are read as ' || getvariable('time_kind') WHERE getvariable('time_kind') IS NOT NULL;
-UPDATE log_read SET fault = 'kind of time' WHERE fault IS NULL AND time_kind <> getvariable('time_kind');
+INSERT INTO note
+SELECT 'times of the clicks are read as ' || getvariable('click_time_kind') WHERE getvariable('click_time_kind') <> getvariable('time_kind');
+UPDATE log_read SET fault = 'kind of time'
+WHERE fault IS NULL AND kind <> 'other' AND time_kind <> usual_kind(is_clicks);
 
--- step: Items of pages
--- A page is what a user has under one page id; where there are none, at one time.
-CREATE TABLE displayed AS
-SELECT
-  user_id,
-  page,
-  item_id,
-  min(time) AS time,
-  min(coalesce(position, 0)) AS place,
-  bool_or(clicked) AS clicked
-FROM log_read
-WHERE fault IS NULL
-GROUP BY ALL;
+-- How the clicks of lists are written, where only one way fits. A list of 0 and 1 that is as long as the page is marks.
+CREATE TABLE click_form AS
+SELECT form, count(*) AS pages, count(*) FILTER (fits(form, item_list, clicked_list)) AS fitting
+FROM (FROM log_read WHERE getvariable('with_lists') AND getvariable('with_marks') AND kind = 'shown' AND fault IS NULL AND len(said(clicked_list)) > 0),
+  (SELECT unnest(['id', 'index', 'place', 'marks']) AS form)
+GROUP BY form;
+SET VARIABLE click_form = coalesce(
+  getvariable('click_form')::VARCHAR,
+  (SELECT if(count(*) = 1 OR bool_or(form = 'marks'), max_by(form, form = 'marks'), NULL) FROM click_form WHERE fitting >= 0.99 * pages)
+);
+UPDATE log_read SET fault = 'marks'
+WHERE getvariable('with_lists') AND getvariable('with_marks') AND kind = 'shown' AND fault IS NULL AND len(said(clicked_list)) > 0
+  AND NOT coalesce(fits(getvariable('click_form')::VARCHAR, item_list, clicked_list), true);
+
 INSERT INTO skipped
-SELECT 'rows of an item that is on its page already',
-  (SELECT count(*) FROM log_read WHERE fault IS NULL) - (SELECT count(*) FROM displayed);
-DROP TABLE log_read;
-CREATE TABLE history (user_id VARCHAR, place BIGINT, item_id VARCHAR);
+SELECT 'rows of other events: ' || string_agg(event, ', ' ORDER BY event), sum(n)::BIGINT
+FROM (SELECT coalesce(event, 'none') AS event, count(*) AS n FROM log_read WHERE kind = 'other' AND fault IS NULL GROUP BY event)
+HAVING count(*) > 0;
+
+CREATE VIEW row_read AS
+SELECT kind, user_id, page, item_id, time, coalesce(position, 0) AS place, coalesce(clicked, false) AS clicked
+FROM log_read
+WHERE fault IS NULL AND kind <> 'other' AND NOT (kind = 'shown' AND getvariable('with_lists'))
+UNION ALL
+SELECT
+  kind, user_id, page, unnest(item_list), time, unnest(coalesce(places, range(len(item_list))::DOUBLE[])),
+  unnest(if(
+    len(said(clicked_list)) > 0 AND getvariable('with_marks'), marks_of(getvariable('click_form')::VARCHAR, item_list, clicked_list),
+    list_transform(item_list, lambda x: false)
+  ))
+FROM log_read
+WHERE fault IS NULL AND kind = 'shown' AND getvariable('with_lists');

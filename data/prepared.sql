@@ -4,7 +4,7 @@
 --         user_id, given, time and tie; places order its items
 --         item (item, id, valid_from, dense, tokens)   items are numbered 0, 1, 2, ...
 --
--- Options by getvariable(): split (hash | time); train_share, validation_share; out (folder).
+-- Options by getvariable(): split (hash | time); train_share, validation_share; max_events (NULL: all); out (folder).
 
 -- step: Users and their parts
 CREATE TABLE person AS
@@ -61,6 +61,16 @@ FROM (
   WHERE bucket = getvariable('bucket')
   GROUP BY user, given, time, tie
 );
+
+-- step: Last events of each user | for most in (SELECT getvariable('max_events') WHERE getvariable('max_events') IS NOT NULL)
+-- What was given as history came before all others, so it goes first.
+CREATE TABLE last_page AS
+FROM page
+QUALIFY row_number() OVER (PARTITION BY user ORDER BY given, time DESC, tie DESC) <= getvariable('most');
+INSERT INTO skipped
+SELECT 'events before the last ' || getvariable('most')::INTEGER || ' of their user', (SELECT count(*) FROM page) - (SELECT count(*) FROM last_page);
+DROP TABLE page;
+ALTER TABLE last_page RENAME TO page;
 
 -- step: Writing users, items and pages
 -- Row groups are small, as training holds one at a time in memory.

@@ -74,7 +74,7 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
     ];
     const run = await runCommand("train", "--data", out, "--save-dir", `${folder}/memory`, ...options);
     assert.equal(run.code, 0, run.stderr);
-    assert.match(run.stderr, /^data: retailrocket, 200 users, 200 events, 600 displayed items/m);
+    assert.match(run.stderr, /^data: prepared, 200 users, 200 events, 600 displayed items/m);
     const evaluated = await runCommand(
       "evaluate",
       "--model",

@@ -8,8 +8,9 @@ import type { Prepared, PrepareOptions } from "../src/prepare/prepare.ts";
 import { prepareIn, withFolder } from "./prepared_folder.ts";
 
 const columns = { user: "uid", item: "sku", time: "ts", clicked: "label", itemIds: false };
+/** Pages as they stand: small logs have pages of one item. */
 export const recipe = (source: string, more: Partial<LogOptions> = {}) =>
-  logRecipe({ ...columns, source, ...more });
+  logRecipe({ ...columns, source, pages: "as-is", ...more });
 
 export type Files = Readonly<Record<string, string | Uint8Array>>;
 

@@ -15,7 +15,7 @@ Deno.test("log: bad rows are counted by kind and shown with file and line", asyn
     "a,x,yesterday,1,1\n" + // 7
     "a,x,1600000000123,1,1\n" +
     "a,x,2020-01-01,1,1\n" +
-    "a,x,1600000000,yes,1\n" + // 10
+    "a,x,1600000000,perhaps,1\n" + // 10
     "a,x,1600000000,,1\n" +
     "a,x,1600000000,1,\n" +
     "a,x,2020-02-30,1,1\n" + // 13
@@ -26,8 +26,8 @@ Deno.test("log: bad rows are counted by kind and shown with file and line", asyn
     /log\.csv:7: expected ts to be a time \(.*\), found "yesterday"/,
     /log\.csv:8: expected ts to be a time of the kind that most rows have, found "1600000000123"/,
     /log\.csv:9: expected ts to be a time of the kind that most rows have, found "2020-01-01"/,
-    /log\.csv:10: expected label to be 0, 1, true or false, found "yes"/,
-    /log\.csv:11: expected label to be 0, 1, true or false, found nothing/,
+    /log\.csv:10: expected label to be 0, 1, true, false, yes or no .*, found "perhaps"/,
+    /log\.csv:11: expected label to be 0, 1, true, false, yes or no .*, found nothing/,
     /log\.csv:12: expected page to be an id, found nothing/,
     /log\.csv:13: expected ts to be a time \(.*\), found "2020-02-30"/,
   ];
@@ -88,7 +88,10 @@ Deno.test("log: rows with too few or too many values have the right lines, behin
   await withPrepared({ "log.csv": log }, "log.csv", {}, ({ bad }) => {
     assert.deepEqual(bad.examples.map(({ line, fault }) => [line, fault]), [
       [7, "expected 4 values as in the header, found 2: a,x"],
-      [8, 'expected label to be 0, 1, true or false, found "maybe"'],
+      [
+        8,
+        'expected label to be 0, 1, true, false, yes or no (other words: --clicked-values; ratings: --clicked-from), found "maybe"',
+      ],
       [10, "expected 4 values as in the header, found 5: a,x,1600000000,1,1"],
     ]);
     assert.equal(bad.total, 3);
@@ -117,7 +120,10 @@ Deno.test("log: bad rows of JSON lines and Parquet have lines and row numbers", 
     const { bad } = await prepareIn(folder, recipe(`${folder}/log.parquet`));
     assert.deepEqual(bad.examples.map(({ line, fault }) => [line, fault]), [
       [7, "expected uid to be an id, found nothing"],
-      [9, 'expected label to be 0, 1, true or false, found "2"'],
+      [
+        9,
+        'expected label to be 0, 1, true, false, yes or no (other words: --clicked-values; ratings: --clicked-from), found "2"',
+      ],
     ]);
   });
 });
@@ -128,7 +134,7 @@ Deno.test("log: features that cannot be used are told", async () => {
     [
       "id,x\n1,2\n",
       {},
-      /f\.csv:1: expected a column "sku" \(--item\), found id, x\. Name the column with --item/,
+      /f\.csv:1: expected a column "sku" \(--features-key\), found id, x\. Name the column with --features-key/,
     ],
     [
       "sku,x\n1,2\n1,3\n",

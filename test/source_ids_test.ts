@@ -55,7 +55,7 @@ Deno.test("keys and tokens of features that floats do not hold are refused, howe
     await refuses(
       folder,
       recipe(`${folder}/log.csv`, more),
-      /expected sku \(--item\) to be text or whole numbers, found BIGINT\[\]|found INTEGER\[\]/,
+      /expected sku \(--features-key\) to be text or whole numbers, found BIGINT\[\]|found INTEGER\[\]/,
     );
     const lines = (brand: string) =>
       [`{"sku": "i1", "brand": ${brand}}`, ...Array(500).fill('{"sku": "i2", "brand": ["x"]}')].join("\n");

@@ -63,9 +63,21 @@ function text(path: string, d: Description): string {
     "",
     `items of a page:    ${histogram(d.pageSizes.map(({ size, pages }) => [size, pages]))}`,
     `place of the click: ${histogram(d.clickPlaces.map(({ place, clicks }) => [place, clicks]))}`,
+    ...placeLines(d.placeEffect),
     ...(d.warnings.length > 0 ? ["", "Beware:"] : []),
     ...d.warnings.map((warning) => `- ${warning}`),
   ].join("\n");
+}
+
+/** Whether the place matters, and at each place how often items are clicked beside the same items at all places. */
+function placeLines({ text, places }: Description["placeEffect"]): string[] {
+  const shown = places.filter(({ error }) => error > 0).map(({ place, ratio, error }) =>
+    `${place}: ${ratio.toFixed(2)} ± ${error.toFixed(2)}`
+  );
+  return [
+    ...shown.length > 0 ? [`the same items:     ${shown.join(", ")} (1: as at all places; 95 %)`] : [],
+    text,
+  ];
 }
 
 /** The ten most frequent values by size, with their shares. */

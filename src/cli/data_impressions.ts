@@ -4,6 +4,7 @@ import { Command, Option } from "commander";
 import { UserError } from "../user_error.ts";
 import { mindRecipe } from "../prepare/impressions.ts";
 import { logRecipe } from "../prepare/log.ts";
+import { flag } from "../prepare/log_options.ts";
 import type { PrepareOptions, Recipe } from "../prepare/prepare.ts";
 import { given, withFeatureOptions } from "./data_log.ts";
 import { type Prepare, withPrepareOptions } from "./data_options.ts";
@@ -13,6 +14,8 @@ interface Options extends PrepareOptions {
   layout: "mind" | "long";
   news?: string;
   features?: string;
+  featuresKey?: string;
+  pages?: "log" | "as-is";
   dense?: string[];
   tokens?: string[];
   itemIds: boolean;
@@ -43,6 +46,9 @@ export function impressionsCommand(run: Prepare): Command {
     .addOption(
       new Option("--layout <name>", "what the log looks like").choices(["mind", "long"]).default("mind"),
     )
+    .addOption(
+      new Option("--pages <how>", "of the long layout, as of deno task data log").choices(["log", "as-is"]),
+    )
     .option(
       "--news <files>",
       "MIND's news.tsv, for the categories of items (default: the one in the folder)",
@@ -61,12 +67,13 @@ export function recipeOf(options: Options): Recipe {
         "--news belongs to the layout mind. In the layout long, name the table of items with --features.",
       );
     }
-    return logRecipe({ ...options, ...LONG }, "impressions");
+    return logRecipe({ ...options, ...LONG });
   }
-  for (const name of ["features", "dense", "tokens"] as const) {
+  for (const name of ["features", "featuresKey", "dense", "tokens", "pages"] as const) {
     if (options[name] === undefined) continue;
     throw new UserError(
-      `--${name} belongs to the layout long. In the layout mind, name the table of items with --news.`,
+      `${flag(name)} belongs to the layout long. ` +
+        (name === "pages" ? "Leave it out." : "In the layout mind, name the table of items with --news."),
     );
   }
   return mindRecipe(options);

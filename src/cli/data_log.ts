@@ -1,51 +1,122 @@
-/** `data log`: from any log with a row for each displayed item. */
+/** `data log`: from any log of what was displayed and clicked. */
 
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { logRecipe } from "../prepare/log.ts";
+import {
+  clickForms,
+  type ClicksColumn,
+  clicksColumns,
+  DEFAULT_CLICK_WITHIN,
+  DEFAULT_PAGE_SIZE,
+  DEFAULT_SAMPLED_WINDOW,
+  type LogOptions,
+} from "../prepare/log_options.ts";
 import type { PrepareOptions } from "../prepare/prepare.ts";
 import { type Prepare, withPrepareOptions } from "./data_options.ts";
+import { LARGEST_SEED, wholeNumber } from "./options.ts";
 
-interface Options extends PrepareOptions {
-  source: string;
-  user: string;
-  item: string;
-  time: string;
-  clicked: string;
-  page?: string;
-  position?: string;
-  features?: string;
-  dense?: string[];
-  tokens?: string[];
-  itemIds: boolean;
-}
+interface Options extends PrepareOptions, LogOptions {}
 
 export function logCommand(run: Prepare): Command {
   const command = new Command("log")
     .description(
-      "Prepares a log with a row for each displayed item: CSV or TSV with a header, JSON lines (both plain, .gz or .zst) or " +
-        "Parquet. Ids are text, exactly as written. Times are seconds, milli-, micro- or nanoseconds since 1970, or ISO " +
-        "8601: the kind that most rows have. Without a time zone they are UTC. A page with several clicks becomes a " +
-        "page for each click.",
+      "Prepares a log with a row for each displayed item, a row for each page, or a row for each click: CSV or TSV with a " +
+        "header, JSON lines (both plain, .gz or .zst) or Parquet. Ids are text, exactly as written. Times are seconds, " +
+        "milli-, micro- or nanoseconds since 1970, or ISO 8601: the kind that most rows have. Without a time zone they are " +
+        "UTC. A page with several clicks becomes a page for each click. Columns within JSON objects and Parquet structs have " +
+        "dotted names, such as user.id.",
     )
     .requiredOption("--source <files>", "a file or a quoted glob, such as 'logs/*.parquet'", given)
     .requiredOption("--user <column>", "the user's id", given)
-    .requiredOption("--item <column>", "the displayed item's id", given)
     .requiredOption("--time <column>", "when the page was shown", given)
-    .requiredOption("--clicked <column>", "whether it was clicked: 1 or true, 0 or false", given)
+    .option("--item <column>", "the displayed item's id", given)
+    .option("--items <column>", "or, in a log with a row for each page, the list of its items", given)
     .option("--page <column>", "the page's id (default: rows of one user at one time are a page)", given)
     .option(
       "--position <column>",
-      "the item's place on the page (default: items are in the order of their ids)",
+      "the item's place on the page; it orders the items (default: by their ids, those of a list as they stand)",
       given,
     );
-  return withPrepareOptions(withFeatureOptions(command, "that --item names"), "log")
+  for (const add of [withClickOptions, withPageOptions]) add(command);
+  return withPrepareOptions(withFeatureOptions(command, "as in the log"), "log")
     .action(async (options: Options) => await run(logRecipe(options), options));
+}
+
+/** How a log says what was clicked. */
+function withClickOptions(command: Command): void {
+  command
+    .option("--clicked <column>", "whether it was clicked: 1, true or yes; 0, false or no", given)
+    .option(
+      "--clicked-from <number>",
+      "a click is a value of --clicked of at least this, such as 4 of a rating",
+      number,
+    )
+    .option(
+      "--clicked-values <values>",
+      "the values of --clicked that are clicks, joined by commas; all else is none",
+      list,
+    )
+    .addOption(
+      new Option(
+        "--clicked-as <form>",
+        "how --clicked says which of --items it was: by id, by index (from 0), by place (from 1), or by marks, a yes or " +
+          "no for each (default: the one that fits)",
+      ).choices(clickForms),
+    )
+    .option(
+      "--clicks <files>",
+      "a table with a row for each click, joined by --page, or by user, item and time",
+      given,
+    )
+    .option(
+      "--clicks-columns <names>",
+      "its columns that have other names than in the log, such as item=sku,time=clicked_at",
+      clicksNames,
+    )
+    .option("--event <column>", "or a column that tells rows of displayed items from rows of clicks", given)
+    .option("--event-shown <values>", "its values for a displayed item, joined by commas", list)
+    .option("--event-clicked <values>", "its values for a click, joined by commas", list)
+    .option(
+      "--click-within <minutes>",
+      "without --page, a click is of what was shown at most so long before " +
+        `(default: ${DEFAULT_CLICK_WITHIN})`,
+      positive,
+    );
+}
+
+/** What a page is. */
+function withPageOptions(command: Command): void {
+  command
+    .option(
+      "--page-gap <seconds>",
+      "without --page: rows of a user less than this apart are one page (default: those at one time)",
+      positive,
+    )
+    .addOption(
+      new Option(
+        "--pages <how>",
+        "log: as the log has them, refused where they cannot be what was displayed; as-is: the same, unchecked; sampled: " +
+          "for a log of clicks, each with items drawn by popularity to stand beside it",
+      ).choices(["log", "as-is", "sampled"]).default("log"),
+    )
+    .option(
+      "--page-size <n>",
+      `items of a sampled page (default: ${DEFAULT_PAGE_SIZE})`,
+      wholeNumber(2, 1000),
+    )
+    .option(
+      "--sampled-window <days>",
+      `how long the items of a sampled page are drawn from (default: ${DEFAULT_SAMPLED_WINDOW})`,
+      positive,
+    )
+    .option("--seed <n>", "seed of sampled pages", wholeNumber(0, LARGEST_SEED), 1);
 }
 
 /** Adds the options for what is known of items. */
 export function withFeatureOptions(command: Command, item: string): Command {
   return command
-    .option("--features <files>", `a table with a row for each item; its id is in the column ${item}`, given)
+    .option("--features <files>", "a table with a row for each item", given)
+    .option("--features-key <column>", `its column with the item's id (default: ${item})`, given)
     .option(
       "--dense <columns>",
       "columns of it to use as numbers, joined by commas (default, without --tokens: all columns of numbers)",
@@ -64,9 +135,43 @@ export function given(text: string): string {
   throw new InvalidArgumentError("Expected a name, got nothing.");
 }
 
+function number(text: string): number {
+  const value = text.trim() === "" ? NaN : Number(text);
+  if (Number.isFinite(value)) return value;
+  throw new InvalidArgumentError(`Expected a number, got "${text}".`);
+}
+
+function positive(text: string): number {
+  const value = number(text);
+  if (value > 0 && value < 1e9) return value;
+  throw new InvalidArgumentError(`Expected a number above 0, got "${text}".`);
+}
+
 /** Names of columns; none for an empty text. */
 function columns(text: string): string[] {
   const list = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
   if (new Set(list).size === list.length) return list;
   throw new InvalidArgumentError(`Expected different columns joined by commas, got "${text}".`);
+}
+
+function list(text: string): string[] {
+  const values = columns(text);
+  if (values.length > 0) return values;
+  throw new InvalidArgumentError("Expected values joined by commas, got nothing.");
+}
+
+/** Pairs such as item=sku,time=clicked_at. */
+function clicksNames(text: string): Partial<Record<ClicksColumn, string>> {
+  const names: Partial<Record<ClicksColumn, string>> = {};
+  for (const pair of list(text)) {
+    const [, name, column] = /^(\w+)=(.+)$/.exec(pair) ?? [];
+    const known = clicksColumns.find((one) => one === name);
+    if (known === undefined || column === undefined) {
+      throw new InvalidArgumentError(
+        `Expected pairs such as item=sku,time=clicked_at, of ${clicksColumns.join(", ")}; got "${pair}".`,
+      );
+    }
+    names[known] = column.trim();
+  }
+  return names;
 }

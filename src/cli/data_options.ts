@@ -30,6 +30,7 @@ export function withPrepareOptions(command: Command, name: string): Command {
       new Option("--shares <train-validation-test>", "percent of the users in each part")
         .argParser(shares).default({ train: 0.8, validation: 0.1 }, "80-10-10"),
     )
+    .option("--max-events <n>", "keep the last n events of a user with more", wholeNumber(1))
     .option(
       "--strict",
       "stop at the first row that cannot be read, not only when more than 1 % cannot",

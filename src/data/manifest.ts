@@ -40,6 +40,8 @@ export const manifestSchema = z.object({
     /** Pages that are given as history: they start the state and are not predicted. */
     given: count,
   }).optional(),
+  /** Whether the items of a page are in the order in which they were shown; left out where nobody said. */
+  places: z.enum(["shown", "arbitrary"]).optional(),
   /** What of the source is not in the data set, and how often. */
   skipped: z.record(z.string(), count).default({}),
   /** How the source was understood, where that was inferred. */

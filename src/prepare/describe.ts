@@ -8,7 +8,9 @@ import { type Part, partFiles } from "../data/part_files.ts";
 import { PreparedSet } from "../data/prepared_set.ts";
 import { plainPath } from "./glob.ts";
 import { stepsOf } from "./script.ts";
+import { type PlaceEffect, placeEffect } from "./place_effect.ts";
 import script from "../../data/describe.sql" with { type: "text" };
+import placesScript from "../../data/describe_places.sql" with { type: "text" };
 
 /** Figures of the users of one part; NaN where there is nothing to take a mean of. */
 export interface PartFigures {
@@ -39,6 +41,7 @@ export interface Description {
   readonly pageSizes: readonly { size: number; pages: number }[];
   /** Clicks by place on the page, of pages of two items or more. */
   readonly clickPlaces: readonly { place: number; clicks: number }[];
+  readonly placeEffect: PlaceEffect;
   /** Least, quartiles and most. */
   readonly eventsPerUser: readonly number[];
   readonly warnings: readonly string[];
@@ -61,7 +64,7 @@ export async function describe(
       pages: files("pages"),
       page_files: partFiles(folder, "pages"),
     });
-    await engine.runSteps(stepsOf(script), { onStep });
+    await engine.runSteps([...stepsOf(script), ...stepsOf(placesScript)], { onStep });
     return await descriptionOf(engine, manifest);
   } finally {
     engine.close();
@@ -90,6 +93,7 @@ async function descriptionOf(engine: Engine, manifest: Manifest): Promise<Descri
       place: Number(r.place),
       clicks: Number(r.clicks),
     })),
+    placeEffect: await placeEffect(engine, manifest.places),
     eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
     warnings: warningsOf(counts, parts),
   };

@@ -10,6 +10,8 @@ import { type BadRows, forgetRejects, shown } from "./bad_rows.ts";
 export interface FeatureOptions {
   /** A file with one row an item; none: items are known by their number alone. */
   readonly features?: string;
+  /** The column with the item's id, where it is not called as in the log. */
+  readonly featuresKey?: string;
   /** Columns that are numbers, and that are tokens; by default all, by their types. */
   readonly dense?: readonly string[];
   readonly tokens?: readonly string[];
@@ -38,12 +40,12 @@ export async function openFeatures(
   const { features, dense, tokens, itemIds } = options;
   if (features === undefined) return await withoutFeatures(engine, options);
   const wanted = [
-    { column: item, option: "--item" },
+    { column: item, option: "--features-key" },
     ...(dense ?? []).map((column) => ({ column, option: "--dense" })),
     ...(tokens ?? []).map((column) => ({ column, option: "--tokens" })),
   ];
   const source = await openTable(engine, features, "features of items", wanted, signal);
-  expectIds(source, [{ column: item, option: "--item" }]);
+  expectIds(source, [{ column: item, option: "--features-key" }]);
   const chosen = await chooseColumns(engine, source, item, dense, tokens);
   const ids = [item, ...chosen.tokens].join(" or ");
   await makeViews(engine, source, item, chosen);

@@ -27,7 +27,7 @@ export interface ImpressionsOptions {
 }
 
 export function mindRecipe(options: ImpressionsOptions): Recipe {
-  return { name: "impressions", begin: (engine, _work, signal) => begin(engine, options, signal) };
+  return { begin: (engine, _work, signal) => begin(engine, options, signal) };
 }
 
 const BEHAVIOR_FIELDS = 5;
@@ -42,6 +42,7 @@ async function begin(engine: Engine, options: ImpressionsOptions, signal?: Abort
   return {
     sources: [...behaviors, ...news],
     steps: [...stepsOf(script), ...itemsAndClicks()],
+    places: "shown",
     variables: {
       with_features: news.length > 0,
       dense: [],

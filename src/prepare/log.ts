@@ -1,147 +1,107 @@
-/** Any log with a row for each displayed item, by `data/log.sql`. */
+/** Any log of what was displayed and clicked, by `data/log.sql` and what follows it. */
 
-import type { Engine } from "./engine.ts";
+import type { Engine, Variable } from "./engine.ts";
+import { checkFeatures, expectExact, openFeatures, READING_FEATURES } from "./features.ts";
+import { expectClickForm, expectClicksFound, expectEvents, expectPages } from "./log_checks.ts";
 import {
-  checkFeatures,
-  expectExact,
-  expectIds,
-  type FeatureOptions,
-  inexactText,
-  openFeatures,
-  READING_FEATURES,
-} from "./features.ts";
+  DEFAULT_CLICK_WITHIN,
+  DEFAULT_PAGE_SIZE,
+  DEFAULT_SAMPLED_WINDOW,
+  expectShape,
+  type LogOptions,
+} from "./log_options.ts";
+import { clicksColumnsOf, openLog, rowsOf, rowsOfLog } from "./log_source.ts";
 import type { Begun, Recipe } from "./prepare.ts";
-import { stepsOf } from "./script.ts";
-import { faultsOf, type FaultSource } from "./source_faults.ts";
-import { rowsOfCsv } from "./sources.ts";
-import { selectOf, type TableSource } from "./table_select.ts";
-import { openTable } from "./table_source.ts";
+import { type Step, stepsOf } from "./script.ts";
+import { faultsOf } from "./source_faults.ts";
 import logScript from "../../data/log.sql" with { type: "text" };
+import gapScript from "../../data/log_gap.sql" with { type: "text" };
+import pagesScript from "../../data/log_pages.sql" with { type: "text" };
+import clicksApartScript from "../../data/log_clicks.sql" with { type: "text" };
+import sampledScript from "../../data/log_sampled.sql" with { type: "text" };
 import featuresScript from "../../data/item_features.sql" with { type: "text" };
 import clicksScript from "../../data/split_clicks.sql" with { type: "text" };
 
-export interface LogOptions extends FeatureOptions {
-  /** A file or glob: CSV, JSON lines or Parquet. */
-  readonly source: string;
-  /** Columns of the log. */
-  readonly user: string;
-  readonly item: string;
-  readonly time: string;
-  readonly clicked: string;
-  /** Without it, a page is what a user has at one time. */
-  readonly page?: string;
-  /** Without it, items of a page are in the order of their ids. */
-  readonly position?: string;
-}
+export type { LogOptions } from "./log_options.ts";
 
-export function logRecipe(options: LogOptions, name = "log"): Recipe {
-  return { name, begin: (engine, _work, signal) => begin(engine, options, signal) };
+/** @throws UserError for options that do not fit together. */
+export function logRecipe(options: LogOptions): Recipe {
+  expectShape(options);
+  return { begin: (engine, _work, signal) => begin(engine, options, signal) };
 }
-
-/** Which option names which column of the view. */
-const COLUMNS = {
-  user_id: "user",
-  item_id: "item",
-  page_id: "page",
-  time: "time",
-  clicked: "clicked",
-  position: "position",
-} as const;
-type Value = keyof typeof COLUMNS;
-const values = Object.keys(COLUMNS) as Value[];
 
 /** The end of the scripts of all logs: features of items, and pages with one click. */
 export const itemsAndClicks = () => [...stepsOf(featuresScript), ...stepsOf(clicksScript)];
 
 async function begin(engine: Engine, options: LogOptions, signal?: AbortSignal): Promise<Begun> {
-  const wanted = values.flatMap((value) => {
-    const column = options[COLUMNS[value]];
-    return column === undefined ? [] : [{ column, option: `--${COLUMNS[value]}` }];
-  });
-  const source = await openTable(engine, options.source, "a log", wanted, signal);
-  expectIds(source, wanted.filter(({ option }) => ["--user", "--item", "--page"].includes(option)));
-  const as = (value: Value) => ({
-    column: options[COLUMNS[value]],
-    as: value.endsWith("_id") ? "id" as const : "text" as const,
-  });
-  const select = selectOf(source, Object.fromEntries(values.map((value) => [value, as(value)])));
-  await engine.run(`CREATE VIEW source AS ${select}`);
-  const features = await openFeatures(engine, options, options.item, signal);
-  const faults = faultsOfLog(source, options);
+  const source = await openLog(engine, options, signal);
+  const key = options.featuresKey ?? options.item ?? "";
+  const features = await openFeatures(engine, options, key, signal);
   return {
-    sources: [...source.files, ...features.source?.files ?? []],
-    steps: [...stepsOf(logScript), ...itemsAndClicks()],
-    variables: {
-      with_pages: options.page !== undefined,
-      with_positions: options.position !== undefined,
-      ...features.variables,
-    },
+    sources: [
+      ...source.log.files,
+      ...source.clicks?.files ?? [],
+      ...features.source?.files ?? [],
+    ],
+    steps: [...stepsOfLog(options), ...itemsAndClicks()],
+    variables: { ...variablesOf(options), ...features.variables },
+    places: options.position !== undefined || options.items !== undefined ? "shown" : "arbitrary",
     rowsRead: (engine, { title }) =>
       title === READING_FEATURES && features.source
         ? rowsOf(engine, features.source, "feature_row")
-        : rowsOf(engine, source, "log_read"),
+        : rowsOfLog(engine, source),
     badRows: async (engine, { title }) => {
       if (title === READING_FEATURES) return await checkFeatures(engine, features);
-      const bad = await faultsOf(engine, faults);
-      expectExact(bad, idsText(options));
+      const bad = await faultsOf(engine, source.faults);
+      expectExact(bad, source.ids);
+      await expectClickForm(engine, options);
+      await expectEvents(engine, options);
       return bad;
     },
-  };
-}
-
-const idsText = ({ user, item, page }: LogOptions) =>
-  [user, item, ...page === undefined ? [] : [page]].join(" or ");
-
-function faultsOfLog(source: TableSource, options: LogOptions): FaultSource {
-  const { user, item, time, clicked, page = "", position = "" } = options;
-  const read: Record<Value, string> = {
-    user_id: "user_id",
-    item_id: "item_id",
-    page_id: "page_id",
-    time: "time_text",
-    clicked: "clicked_text",
-    position: "position_text",
-  };
-  const places = values.map((value): [string, number] => [
-    read[value],
-    source.columns.findIndex(({ name }) => name === options[COLUMNS[value]]),
-  ]).filter(([, place]) => place >= 0);
-  const empty = (column: string, value: Value) => ({
-    kind: `${column} is empty`,
-    expected: `${column} to be an id`,
-    value: read[value],
-  });
-  const unreadable = (column: string, expected: string, value: Value) => ({
-    kind: `${column} cannot be read`,
-    expected: `${column} to be ${expected}`,
-    value: read[value],
-  });
-  return {
-    view: "checked",
-    counted: "log_read",
-    csv: source.format === "csv"
-      ? { delimiter: source.delimiter, places: Object.fromEntries(places) }
-      : undefined,
-    texts: {
-      broken: { kind: "not a JSON object", expected: "a JSON object" },
-      inexact: inexactText(idsText(options)),
-      user: empty(user, "user_id"),
-      item: empty(item, "item_id"),
-      page: empty(page, "page_id"),
-      time: unreadable(time, "a time (a number since 1970, or ISO 8601)", "time"),
-      "kind of time": {
-        kind: `${time} is another kind of time than in most rows`,
-        expected: `${time} to be a time of the kind that most rows have`,
-        value: read.time,
-      },
-      clicked: unreadable(clicked, "0, 1, true or false", "clicked"),
-      position: unreadable(position, "a number", "position"),
+    after: async (engine, { title }) => {
+      if (title === CLICKS_APART) await expectClicksFound(engine, options);
+      if (title === PAGES_DONE) await expectPages(engine, options);
     },
   };
 }
 
-/** Rows of a source, the bad ones among them. */
-async function rowsOf(engine: Engine, { format, files }: TableSource, table: string): Promise<number> {
-  if (format === "csv") return await rowsOfCsv(engine, files.map(({ path }) => path));
-  return await engine.number(`SELECT count(*) FROM ${table}`);
+/** The steps after which the pages are looked at. */
+const CLICKS_APART = "Which displayed items were clicked";
+const PAGES_DONE = "Looking at the pages";
+
+function stepsOfLog(options: LogOptions): Step[] {
+  const scripts = options.pages === "sampled" ? [sampledScript] : [
+    ...options.pageGap === undefined ? [] : [gapScript],
+    pagesScript,
+    ...isClickApart(options) ? [clicksApartScript] : [],
+  ];
+  const done = "DROP VIEW IF EXISTS row_read; DROP TABLE IF EXISTS row_of_gap; DROP TABLE log_read";
+  return [logScript, ...scripts].flatMap(stepsOf).concat({ title: PAGES_DONE, sql: done });
+}
+
+const isClickApart = ({ clicks, event }: LogOptions) => clicks !== undefined || event !== undefined;
+
+function variablesOf(options: LogOptions): Record<string, Variable> {
+  const ofClicks = options.clicks === undefined ? {} : clicksColumnsOf(options);
+  const sampled = options.pages === "sampled";
+  return {
+    with_pages: options.page !== undefined,
+    with_lists: options.items !== undefined,
+    with_marks: options.clicked !== undefined,
+    with_positions: options.position !== undefined,
+    with_events: options.event !== undefined,
+    clicks_with_users: options.clicks === undefined || ofClicks.user !== undefined,
+    clicks_with_times: options.clicks === undefined || ofClicks.time !== undefined,
+    shown_events: options.eventShown ?? [],
+    click_events: options.eventClicked ?? [],
+    click_from: options.clickedFrom ?? null,
+    click_words: options.clickedValues ?? null,
+    click_form: options.clickedAs ?? null,
+    all_clicked: sampled && options.clicked === undefined && options.event === undefined,
+    click_within_ms: Math.round(60_000 * (options.clickWithin ?? DEFAULT_CLICK_WITHIN)),
+    page_gap_ms: Math.round(1000 * (options.pageGap ?? 0)),
+    page_size: options.pageSize ?? DEFAULT_PAGE_SIZE,
+    window_ms: Math.round(86_400_000 * (options.sampledWindow ?? DEFAULT_SAMPLED_WINDOW)),
+    seed: options.seed ?? 1,
+  };
 }

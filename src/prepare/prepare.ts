@@ -1,5 +1,6 @@
 /** From a source to a prepared data set: what every preparation does around its own SQL. */
 
+import { basename, resolve } from "node:path";
 import { UserError } from "../user_error.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { version } from "../version.ts";
@@ -24,12 +25,12 @@ export interface PrepareOptions {
   /** What DuckDB may use, such as 2GB. */
   readonly memory: string;
   readonly threads?: number;
+  /** Of a longer user, the last events are kept. */
+  readonly maxEvents?: number;
 }
 
 /** How one kind of source is read. */
 export interface Recipe {
-  /** Name of the data set, e.g. "retailrocket". */
-  readonly name: string;
   /** Looks at the source before anything is read. @throws UserError for a source that is not what it should be. */
   begin(engine: Engine, workFolder: string, signal?: AbortSignal): Promise<Begun>;
 }
@@ -43,6 +44,10 @@ export interface Begun {
   rowsRead(engine: Engine, step: Step): Promise<number>;
   /** Bad rows that a step's own SQL found. */
   badRows?(engine: Engine, step: Step): Promise<BadRows>;
+  /** Looks at what a step has made. @throws UserError for what cannot be learned from. */
+  after?(engine: Engine, step: Step): Promise<void>;
+  /** Whether the items of a page are in the order in which they were shown. */
+  readonly places: Manifest["places"];
 }
 
 export interface PrepareEvents {
@@ -82,6 +87,7 @@ export async function prepare(
       split: options.split,
       train_share: options.shares.train,
       validation_share: options.shares.validation,
+      max_events: options.maxEvents ?? null,
     });
     let bad = noBadRows;
     const steps = [...begun.steps, ...stepsOf(preparedScript)];
@@ -95,11 +101,12 @@ export async function prepare(
           await judge(found, () => begun.rowsRead(own, step), options.strict);
           bad = joined([bad, found]);
         }
+        await begun.after?.(own, step);
         if (step.title === "Users and their parts") await expectUsers(own);
       },
     });
     onStep?.(outside("Checksums"));
-    const manifest = await manifestOf(engine, recipe.name, begun.sources, out.partial, command, bad);
+    const manifest = await manifestOf(engine, nameOf(out.path), begun, out.partial, command, bad);
     engine.close();
     engine = undefined;
     await atomicWriteFile(`${out.partial}/${MANIFEST}`, JSON.stringify(manifest, null, 2) + "\n");
@@ -110,6 +117,11 @@ export async function prepare(
     await out.abandon();
     throw error;
   }
+}
+
+/** A data set is called by its folder. */
+function nameOf(path: string): string {
+  return basename(resolve(path)) || "prepared";
 }
 
 /** Work that is no step of a script. */
@@ -129,7 +141,7 @@ async function expectUsers(engine: Engine): Promise<void> {
 async function manifestOf(
   engine: Engine,
   name: string,
-  sources: readonly SourceFile[],
+  { sources, places }: Begun,
   folder: string,
   command: readonly string[],
   bad: BadRows,
@@ -155,6 +167,7 @@ async function manifestOf(
     format: "clickgan-dataset",
     version: 1,
     name,
+    places,
     features,
     files: {
       users: await file("users", inPart("train") + inPart("validation") + inPart("test")),

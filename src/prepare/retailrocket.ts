@@ -92,7 +92,7 @@ const READS: Readonly<Record<string, Kind>> = {
 };
 
 export function retailrocket(options: RetailrocketOptions): Recipe {
-  return { name: "retailrocket", begin: (engine, work, signal) => begin(engine, options, work, signal) };
+  return { begin: (engine, work, signal) => begin(engine, options, work, signal) };
 }
 
 async function begin(
@@ -129,6 +129,7 @@ async function begin(
   return {
     sources: kinds.flatMap((kind) => files[kind]),
     steps: stepsOf(script),
+    places: options.pages === "session" ? "shown" : "arbitrary",
     variables: {
       ...Object.fromEntries(kinds.map((kind) => [kind, paths[kind].map(plainPath)])),
       page_mode: options.pages,

@@ -13,13 +13,19 @@ export interface FaultText {
   readonly value?: string;
 }
 
+/** Of a CSV file: what separates values, and which column of it holds which value of the view. */
+export interface CsvPlaces {
+  readonly delimiter: string;
+  readonly places: Readonly<Record<string, number>>;
+}
+
 export interface FaultSource {
   /** A view with the columns file, row (from 1) or line (its text) or neither, fault (NULL for a good row), and values. */
   readonly view: string;
   /** A table or view of the same rows with the column fault. */
   readonly counted: string;
-  /** For CSV: what separates values, and which column of the file holds which value of the view. */
-  readonly csv?: { readonly delimiter: string; readonly places: Readonly<Record<string, number>> };
+  /** For CSV; a function of the path where a view has files of several kinds. */
+  readonly csv?: CsvPlaces | ((path: string) => CsvPlaces | undefined);
   readonly texts: Readonly<Record<string, FaultText>>;
 }
 
@@ -70,7 +76,8 @@ async function examplesOf(engine: Engine, source: FaultSource): Promise<BadRow[]
 }
 
 /** Finds the lines of the rows: by their text, or by the values of the columns that were read. */
-async function locate(path: string, missing: Found[], { csv }: FaultSource): Promise<void> {
+async function locate(path: string, missing: Found[], source: FaultSource): Promise<void> {
+  const csv = typeof source.csv === "function" ? source.csv(path) : source.csv;
   const wanted = new Map<string, Found[]>();
   for (const found of missing) {
     const key = csv

@@ -2,6 +2,7 @@
 
 import { identifier, literal } from "./engine.ts";
 import { plainPath } from "./glob.ts";
+import { type NestedPath, parquetPath, pointerOf } from "./nested_names.ts";
 import { linesSql, type SourceFile } from "./sources.ts";
 
 export type Format = "csv" | "json" | "parquet";
@@ -10,6 +11,8 @@ export interface Column {
   readonly name: string;
   /** As the engine writes it; VARCHAR for CSV and JSON. */
   readonly type: string;
+  /** Where it stands, if its name is a dotted one: behind the columns of the file. */
+  readonly path?: NestedPath;
 }
 
 /** Files of one format with the same columns. */
@@ -30,8 +33,11 @@ export function parquetOf(paths: readonly string[]): string {
     "binary_as_string = true, hive_partitioning = false)";
 }
 
-/** What a value is read as: an id must be exact, a list may be one, numbers and times are text to be cast. */
-export type ReadAs = "id" | "text" | "list" | "number";
+/**
+ * What a value is read as: an id must be exact, a list may be one, items are a list, also where it is written as text
+ * ("3 17 5", "[3, 17]", "a|b"), numbers and times are text to be cast.
+ */
+export type ReadAs = "id" | "text" | "list" | "items" | "number";
 
 /**
  * A query with a row for each row of the files:
@@ -51,17 +57,22 @@ export function selectOf(
   const pointers: string[] = [];
   for (const [name, { column, as }] of Object.entries(values)) {
     const place = columns.findIndex((one) => one.name === column);
-    const none = as === "list" ? "NULL::VARCHAR[]" : as === "number" ? "NULL::DOUBLE" : "NULL::VARCHAR";
+    const none = as === "list" || as === "items"
+      ? "NULL::VARCHAR[]"
+      : as === "number"
+      ? "NULL::DOUBLE"
+      : "NULL::VARCHAR";
     if (column === undefined || (place < 0 && format !== "json")) {
       read.push({ name, value: none, inexact: "" });
     } else if (format === "csv") {
       read.push({ name, ...csvValue(`c${place}`, as) });
     } else if (format === "parquet") {
-      read.push({ name, ...parquetValue(identifier(column), columns[place]?.type ?? "VARCHAR", as) });
+      const { type, path }: Column = columns[place] ?? { name, type: "VARCHAR" };
+      read.push({ name, ...parquetValue(path ? parquetPath(path) : identifier(column), type, as) });
     } else {
-      // A JSON pointer, which can name any key.
-      pointers.push(`/${column.replaceAll("~", "~0").replaceAll("/", "~1")}`);
-      read.push({ name, ...jsonValue(pointers.length, pointers.at(-1) ?? "", as) });
+      const { names, each }: NestedPath = columns[place]?.path ?? { names: [column] };
+      pointers.push(pointerOf(names));
+      read.push({ name, ...jsonValue(pointers.length, pointers.at(-1) ?? "", as, each) });
     }
   }
   const place = format === "csv"
@@ -86,8 +97,23 @@ export function selectOf(
 }
 
 function csvValue(column: string, as: ReadAs): { value: string; inexact: string } {
-  const value = as === "number" ? `TRY_CAST(${column} AS DOUBLE)` : as === "list" ? `[${column}]` : column;
+  const value = as === "number"
+    ? `TRY_CAST(${column} AS DOUBLE)`
+    : as === "list"
+    ? `[${column}]`
+    : as === "items"
+    ? splitText(column)
+    : column;
   return { value, inexact: "" };
+}
+
+/** A list that is written as text: a JSON array, or values between spaces, commas, semicolons or |, and brackets around. */
+function splitText(text: string): string {
+  const parts =
+    `list_filter(regexp_split_to_array(trim(${text}, '[](){} '), '[\\s,;|]+'), lambda x: x <> '')`;
+  return `CASE WHEN starts_with(trim(${text}), '[') AND json_valid(${text}) ` +
+    `THEN json_transform(CASE WHEN json_valid(${text}) THEN ${text} END, '["VARCHAR"]') ` +
+    `ELSE list_transform(${parts}, lambda x: trim(x, ${literal(`"'`)})) END`;
 }
 
 function parquetValue(column: string, type: string, as: ReadAs): { value: string; inexact: string } {
@@ -97,6 +123,7 @@ function parquetValue(column: string, type: string, as: ReadAs): { value: string
   // Behind the last exact one, the next number is the same.
   const small = `abs(${column}) < ${type === "FLOAT" ? 2 ** 24 : 2 ** 53}`;
   if (as === "number") return { value: `CAST(${column} AS DOUBLE)`, inexact: "" };
+  if (as === "items") return parquetItems(column, type);
   if (as === "list") {
     return {
       value: type.endsWith("[]") ? `CAST(${column} AS VARCHAR[])` : `[${text}]`,
@@ -112,8 +139,26 @@ function parquetValue(column: string, type: string, as: ReadAs): { value: string
     : { value: `${value}ELSE ${text} END`, inexact: "" };
 }
 
-/** @param k of the pointers, from 1. */
-function jsonValue(k: number, pointer: string, as: ReadAs): { value: string; inexact: string } {
+function parquetItems(column: string, type: string): { value: string; inexact: string } {
+  if (!type.endsWith("]")) return { value: splitText(parquetValue(column, type, "text").value), inexact: "" };
+  const { value, inexact } = parquetValue("x", type.replace(/\[\d*\]$/, ""), "id");
+  const each = (x: string) => `list_transform(${column}, lambda x: ${x})`;
+  return {
+    value: each(value),
+    inexact: inexact === "" ? "" : `list_filter(${each(inexact)}, lambda x: x IS NOT NULL)[1]`,
+  };
+}
+
+/**
+ * @param k of the pointers, from 1.
+ * @param each the names within each element of the list that is there.
+ */
+function jsonValue(
+  k: number,
+  pointer: string,
+  as: ReadAs,
+  each?: readonly string[],
+): { value: string; inexact: string } {
   const [text, type] = [`v[${k}]`, `t[${k}]`];
   // Whole numbers of any length come as they are written.
   const isFloat = (text: string) => `NOT regexp_full_match(${text}, '-?[0-9]+')`;
@@ -125,12 +170,20 @@ function jsonValue(k: number, pointer: string, as: ReadAs): { value: string; ine
       inexact: "",
     };
   }
-  if (as === "list") {
+  if (as === "list" || as === "items") {
     const list = `json_extract(line, ${literal(pointer)})`;
+    const all = `json_extract(${list}, '$[*]')`;
+    const within = (name: string) =>
+      `list_transform(${all}, lambda x: ${name}(x, ${literal(pointerOf(each ?? []))}))`;
+    const elements = each === undefined ? all : within("json_extract");
+    const values = each === undefined
+      ? `json_transform(${list}, '["VARCHAR"]')`
+      : within("json_extract_string");
     const large = `${isFloat("x::VARCHAR")} AND NOT ${isSmall("x::VARCHAR")}`;
+    const other = as === "items" ? splitText(text) : `[${text}]`;
     return {
-      value: `CASE ${type} WHEN 'ARRAY' THEN json_transform(${list}, '["VARCHAR"]') ELSE [${text}] END`,
-      inexact: `CASE WHEN ${type} = 'ARRAY' THEN list_filter(json_extract(${list}, '$[*]'), ` +
+      value: `CASE ${type} WHEN 'ARRAY' THEN ${values} ELSE ${other} END`,
+      inexact: `CASE WHEN ${type} = 'ARRAY' THEN list_filter(${elements}, ` +
         `lambda x: json_type(x) = 'DOUBLE' AND ${large})[1]::VARCHAR ` +
         `WHEN ${float} AND NOT ${isSmall(text)} THEN ${text} END`,
     };

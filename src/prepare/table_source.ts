@@ -3,6 +3,7 @@
 import { expectParquet } from "../data/parquet.ts";
 import { UserError } from "../user_error.ts";
 import type { Engine } from "./engine.ts";
+import { findInJson, namesWithin, objectLines, pathsOf, typeAt } from "./nested_names.ts";
 import { checkCompressed, findFiles, firstLine, linesSql, type SourceFile } from "./sources.ts";
 import { type Column, type Format, OWN, parquetOf, type TableSource } from "./table_select.ts";
 import { fieldsOf } from "./text_records.ts";
@@ -25,8 +26,6 @@ const DELIMITER_NAMES: Readonly<Record<string, string>> = {
   ";": "semicolons",
   "|": "|",
 };
-/** How many JSON lines of a file are looked at for the columns that there are. */
-const JSON_SAMPLE = 10_000;
 
 /** A column that the user named by an option. */
 export interface Wanted {
@@ -63,15 +62,15 @@ export async function openTable(
   const delimiter = format === "csv" ? await delimiterOf(engine, first.path, names) : "";
   const columnsAt = (path: string) => columnsOf(engine, path, format, names, delimiter);
   const columns = await columnsAt(first.path);
-  expectColumns(first.path, columns, wanted, format);
+  const nested = await expectColumns(engine, first.path, columns, wanted, format);
   for (const { path } of files.slice(1)) {
     if (format === "csv") await expectDelimiter(engine, first.path, path, names, delimiter);
     const others = await columnsAt(path);
     // Keys of JSON may be left out where there is nothing to say.
-    if (format === "json") expectColumns(path, others, wanted, format);
+    if (format === "json") await expectColumns(engine, path, others, wanted, format);
     else expectSame(first.path, columns, path, others);
   }
-  return { files, format, columns, delimiter };
+  return { files, format, columns: [...columns, ...nested], delimiter };
 }
 
 async function filesOf(pattern: string, what: string): Promise<SourceFile[]> {
@@ -158,36 +157,69 @@ async function columnsOf(
     );
   }
   const rows = await engine.rows(
-    `SELECT DISTINCT unnest(json_keys(line)) AS name FROM (SELECT line FROM ${linesSql([path])} ` +
-      `WHERE json_valid(line) AND json_type(line) = 'OBJECT' LIMIT ${JSON_SAMPLE}) ORDER BY name`,
+    `SELECT DISTINCT unnest(json_keys(line)) AS name FROM (${objectLines(path)}) ORDER BY name`,
   );
   return rows.map(({ name }) => ({ name: String(name), type: "VARCHAR" }));
 }
 
-/** @throws UserError for a wanted column that is not there. */
-function expectColumns(
+/** @returns the wanted columns with dotted names. @throws UserError for a wanted column that is not there. */
+async function expectColumns(
+  engine: Engine,
   path: string,
   columns: readonly Column[],
   wanted: readonly Wanted[],
   format: Format,
-): void {
-  const names = columns.map(({ name }) => name);
-  for (const { column, option } of wanted) {
-    if (names.includes(column)) continue;
-    const place = format === "csv" ? `${path}:1` : path;
-    const there = names.length === 0
-      ? "no columns"
-      : names.length === 1 && format === "csv"
-      ? `one column, ${names[0]?.slice(0, 200)}`
-      : `${names.slice(0, 40).join(", ")}${names.length > 40 ? ", ..." : ""}`;
-    const near = nearest(column, names);
-    const hint = near !== undefined
-      ? `Is it "${near}"?`
-      : names.length === 1 && format === "csv"
-      ? "Separate the columns by commas, tabs, semicolons or |."
-      : `Name the column with ${option}.`;
-    throw new UserError(`${place}: expected a column "${column}" (${option}), found ${there}. ${hint}`);
+): Promise<Column[]> {
+  const nested = new Map<string, Column>();
+  for (const one of wanted) {
+    if (columns.some(({ name }) => name === one.column) || nested.has(one.column)) continue;
+    const column = await nestedColumn(engine, path, columns, one.column, format);
+    if (!column) throw new UserError(await missingText(engine, path, columns, one, format));
+    nested.set(one.column, column);
   }
+  return [...nested.values()];
+}
+
+/** The column of a dotted name, such as user.id. */
+async function nestedColumn(
+  engine: Engine,
+  file: string,
+  columns: readonly Column[],
+  name: string,
+  format: Format,
+): Promise<Column | undefined> {
+  if (format === "json") {
+    const path = await findInJson(engine, file, name);
+    return path && { name, type: path.each ? "VARCHAR[]" : "VARCHAR", path };
+  }
+  if (format === "csv") return undefined;
+  const path = pathsOf(name).find((path) => typeAt(columns, path) !== undefined);
+  return path && { name, type: typeAt(columns, path) ?? "VARCHAR", path };
+}
+
+async function missingText(
+  engine: Engine,
+  path: string,
+  columns: readonly Column[],
+  { column, option }: Wanted,
+  format: Format,
+): Promise<string> {
+  const names = format === "csv"
+    ? columns.map(({ name }) => name)
+    : await namesWithin(engine, path, columns, format === "json");
+  const place = format === "csv" ? `${path}:1` : path;
+  const there = names.length === 0
+    ? "no columns"
+    : names.length === 1 && format === "csv"
+    ? `one column, ${names[0]?.slice(0, 200)}`
+    : `${names.slice(0, 40).join(", ")}${names.length > 40 ? ", ..." : ""}`;
+  const near = nearest(column, names);
+  const hint = near !== undefined
+    ? `Is it "${near}"?`
+    : names.length === 1 && format === "csv"
+    ? "Separate the columns by commas, tabs, semicolons or |."
+    : `Name the column with ${option}.`;
+  return `${place}: expected a column "${column}" (${option}), found ${there}. ${hint}`;
 }
 
 function expectSame(
@@ -219,7 +251,9 @@ function expectSame(
 /** The name that was probably meant. */
 function nearest(name: string, names: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
+  const last = (text: string) => plain(text.split(".").at(-1) ?? "");
   return names.find((other) => plain(other) === plain(name)) ??
+    names.find((other) => other.includes(".") && last(other) === plain(name)) ??
     names.find((other) => distance(plain(other), plain(name)) <= Math.min(2, name.length / 3));
 }
 

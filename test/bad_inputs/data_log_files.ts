@@ -123,7 +123,7 @@ export const dataLogFiles: readonly BadInput[] = [
     "uid,UID,sku,ts,label\na,b,x,1600000000,1\na,c,x,1600000000,1\n",
     "2 pages with 2 displayed items of 1, 2 clicks",
     { code: 0, leaves: ["out/"] },
-    ["--user", "UID"],
+    ["--user", "UID", "--pages", "as-is"],
   ),
   csv("colons for commas", good.replaceAll(",", ":"), "Separate the columns by commas"),
   csv(

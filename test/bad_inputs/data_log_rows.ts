@@ -15,12 +15,15 @@ const values: [column: keyof typeof ROW, value: string, says: string][] = [
   ["ts", "2020-01-01T00:00:00+99:99", 'found "2020-01-01T00:00:00+99:99"'],
   ["ts", "1e400", 'found "1e400"'],
   ["ts", "NaN", 'found "NaN"'],
-  ["label", "", "expected label to be 0, 1, true or false, found nothing"],
+  ["label", "", "expected label to be 0, 1, true, false, yes or no"],
   ["label", "2", 'found "2"'],
-  ["label", "yes", 'found "yes"'],
+  ["label", "perhaps", 'found "perhaps"'],
   ["label", "-1", 'found "-1"'],
   ["label", "0.5", 'found "0.5"'],
 ];
+
+/** For pages of one item, and what else a preparation would refuse. */
+const AS_IS = ["--pages", "as-is"];
 
 const features = (name: string, text: string, says: Words, more: More = {}, args: readonly string[] = []) =>
   log(
@@ -53,10 +56,18 @@ export const dataLogRows: readonly BadInput[] = [
     {},
     ["--strict"],
   ),
-  csv("one user of one page", HEAD + "a,x,1600000000,1\n", "1 pages with 1 displayed items of 1, 1 clicks", {
-    code: 0,
-    leaves: ["out/"],
-  }),
+  fine(
+    "one user of one page",
+    HEAD + "a,x,1600000000,1\n",
+    "1 pages with 1 displayed items of 1, 1 clicks",
+    AS_IS,
+  ),
+  csv(
+    "pages of one item, all clicked",
+    HEAD + "a,x,1600000000,1\nb,y,1600000000,1\n",
+    "this is a log of clicks",
+  ),
+  csv("days for times", good.replaceAll(/16000000\d\d/g, "2020-09-13"), "The times (ts) are whole days"),
   fine("one bad row of 201", many(",x,1600000000,1\n"), [
     "1 rows could not be read and are left out",
     "log.csv:202: expected uid to be an id, found nothing",
@@ -71,11 +82,13 @@ export const dataLogRows: readonly BadInput[] = [
     "users that differ in a space alone stay apart",
     HEAD + "a,x,1600000000,1\na ,x,1600000000,1\n",
     "2 pages with 2 displayed items of 1, 2 clicks",
+    AS_IS,
   ),
   fine(
     "users beyond 2^53 stay apart",
     HEAD + "9007199254740992,x,1600000000,1\n9007199254740993,x,1600000000,1\n",
     "2 pages with 2 displayed items",
+    AS_IS,
   ),
   fine("a byte order mark", "\ufeff" + good, "20 pages with 40 displayed items of 2, 20 clicks"),
   fine(
@@ -87,17 +100,20 @@ export const dataLogRows: readonly BadInput[] = [
     "ids of any text",
     HEAD + `"$(touch x)","'; DROP TABLE users; --",1600000000,1\n`.repeat(2),
     "1 pages with 1 displayed items of 1, 1 clicks",
+    AS_IS,
   ),
-  fine("nobody clicks", good.replaceAll(",1\n", ",0\n"), "0 clicks"),
+  csv("nobody clicks", good.replaceAll(",1\n", ",0\n"), "Expected clicks, found none on 20 pages"),
+  fine("nobody clicks, as it is", good.replaceAll(",1\n", ",0\n"), "0 clicks", AS_IS),
   fine(
     "times in nanoseconds stay apart",
     HEAD + "a,x,1600000000000000001,1\na,y,1600000000000000002,1\n",
     "2 pages with 2 displayed items of 2, 2 clicks",
+    AS_IS,
   ),
 
   // What is known of the items.
   features("no file", "sku,x\na,1\n", "none.csv", {}, ["--features", "DIR/none.csv"]),
-  features("no column of items", "id,x\na,1\n", 'expected a column "sku" (--item)'),
+  features("no column of items", "id,x\na,1\n", 'expected a column "sku" (--features-key)'),
   features("an item twice", "sku,x\na,1\na,2\n", "expected one row for each item"),
   features("infinity", "sku,x\na,1\nb,inf\n", "found inf"),
   features("1e39", "sku,x\na,1\nb,1e39\n", /found 1e\+?39/),

@@ -1,0 +1,81 @@
+-- Whether the place on the page matters: how often items are clicked at each place, beside what their strengths say.
+--
+-- Takes   shown, page   of describe.sql
+--
+-- Ends with   place_effect (place, shown, clicks, expected, sd, users)   of the first ten places
+--
+-- Without an effect of the place, P(click on i) = w_i / (w_none + sum of w over the page), where each item has a strength w_i, and no
+-- click one for each length of a page. What stands beside an item matters: on sorted pages, the first one is beside weaker ones.
+
+-- step: Pages to compare
+-- Of large logs a sample of the users, some million rows.
+SET VARIABLE every = (SELECT greatest(1, count(*) // 1000000) FROM shown);
+CREATE TABLE choice AS
+SELECT row_number() OVER (ORDER BY user, page) AS choice, user, page, size, clicked IS NULL AS no_click
+FROM page
+WHERE NOT given AND size > 1 AND user % getvariable('every') = 0;
+CREATE TABLE placed AS
+SELECT choice, c.user, size, id, least(place, 11) AS place, is_clicked::INTEGER AS clicked
+FROM shown JOIN choice c USING (user, page);
+CREATE TABLE strength AS
+SELECT id, count(*) AS n, sum(clicked) AS clicks, sum(clicked) / count(*) AS w FROM placed GROUP BY id;
+CREATE TABLE no_click AS
+SELECT size, count(*) FILTER (no_click) AS clicks, avg(no_click::INTEGER) AS w FROM choice GROUP BY size;
+CREATE TABLE total (choice BIGINT, size INTEGER, total DOUBLE);
+
+-- step: Strengths of items | for round in (SELECT unnest(range(15)))
+-- The most likely ones: each update makes the clicks more likely (Hunter, MM algorithms for generalized Bradley-Terry models, 2004).
+CREATE OR REPLACE TABLE total AS
+SELECT choice, size, any_value(no_click.w) + sum(strength.w) AS total
+FROM placed JOIN strength USING (id) JOIN no_click USING (size)
+GROUP BY choice, size;
+CREATE OR REPLACE TABLE strength AS
+SELECT id, any_value(n) AS n, any_value(clicks) AS clicks, any_value(clicks) / sum(1 / total) AS w
+FROM (SELECT choice, id, s.n, s.clicks FROM placed JOIN strength s USING (id)) JOIN total USING (choice)
+GROUP BY id;
+CREATE OR REPLACE TABLE no_click AS
+SELECT size, any_value(clicks) AS clicks, any_value(clicks) / sum(1 / total) AS w
+FROM no_click JOIN total USING (size)
+GROUP BY size;
+
+-- step: Clicks by place
+CREATE TABLE expectation AS
+SELECT user, id, place, clicked, n, w / total AS p
+FROM placed JOIN strength USING (id) JOIN total USING (choice)
+WHERE clicks > 0 AND n > 1;
+-- An item that always stands in one place tells nothing.
+CREATE TABLE item_at AS
+SELECT id, place, count(*) AS n, sum(clicked) AS clicks, sum(p) AS expected, sum(p * (1 - p)) AS weight
+FROM expectation
+GROUP BY id, place;
+CREATE TABLE moving AS
+SELECT id, sum(weight) AS weight FROM item_at GROUP BY id HAVING count(*) > 1 AND sum(weight) > 0;
+-- The variance is taken over users, whose clicks are not independent: what each adds to the difference from what is expected, less what the
+-- item's own strength takes up. With n / (n - 1), as an item's own clicks are in its strength.
+CREATE TABLE residual AS
+SELECT user, id, place, sum((clicked - p) * sqrt(n / (n - 1))) AS r
+FROM expectation JOIN moving USING (id)
+GROUP BY user, id, place;
+CREATE TABLE of_user AS
+SELECT user, place, sum(r) AS r
+FROM (
+  SELECT user, place, r FROM residual
+  UNION ALL
+  SELECT user, a.place, -r.r * a.weight / m.weight
+  FROM (SELECT user, id, sum(r) AS r FROM residual GROUP BY user, id) r
+  JOIN moving m USING (id)
+  JOIN item_at a USING (id)
+)
+GROUP BY user, place;
+CREATE TABLE place_effect AS
+SELECT place, e.shown, e.clicks, e.expected, sqrt(u.variance) AS sd, u.users
+FROM (
+  SELECT place, sum(n) AS shown, sum(clicks) AS clicks, sum(expected) AS expected
+  FROM item_at JOIN moving USING (id)
+  GROUP BY place
+) e
+LEFT JOIN (SELECT place, sum(r * r) AS variance, count(*) FILTER (r <> 0) AS users FROM of_user GROUP BY place) u USING (place)
+WHERE place <= 10
+ORDER BY place;
+DROP TABLE choice; DROP TABLE placed; DROP TABLE strength; DROP TABLE no_click; DROP TABLE total;
+DROP TABLE expectation; DROP TABLE item_at; DROP TABLE moving; DROP TABLE residual; DROP TABLE of_user;

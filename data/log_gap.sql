@@ -1,0 +1,15 @@
+-- Pages of rows that each have a time of their own: what a user is shown without a pause is one page.
+--
+-- Takes row_read of log.sql, and replaces its pages. Option by getvariable(): page_gap_ms, the shortest pause.
+
+-- step: Rows without a pause between them
+CREATE TABLE row_of_gap AS
+SELECT * EXCLUDE (begins), sum(begins) OVER (PARTITION BY user_id ORDER BY time, item_id ROWS UNBOUNDED PRECEDING)::VARCHAR AS page
+FROM (
+  SELECT * EXCLUDE (page), (time - lag(time) OVER (PARTITION BY user_id ORDER BY time, item_id) < getvariable('page_gap_ms') IS NOT TRUE)::INTEGER AS begins
+  FROM row_read
+  WHERE kind = 'shown'
+)
+UNION ALL BY NAME
+SELECT * FROM row_read WHERE kind <> 'shown';
+CREATE OR REPLACE VIEW row_read AS FROM row_of_gap;

@@ -1,0 +1,213 @@
+/** The rows of a log as the view `source` of data/log.sql, from one table or two; and what is said of bad ones. */
+
+import type { Engine } from "./engine.ts";
+import { expectIds, inexactText } from "./features.ts";
+import { type ClicksColumn, flag, type LogOptions } from "./log_options.ts";
+import type { CsvPlaces, FaultSource, FaultText } from "./source_faults.ts";
+import { rowsOfCsv } from "./sources.ts";
+import { type ReadAs, selectOf, type TableSource } from "./table_select.ts";
+import { openTable, type Wanted } from "./table_source.ts";
+
+export interface LogSource {
+  readonly log: TableSource;
+  readonly clicks?: TableSource;
+  /** The columns with ids, in words. */
+  readonly ids: string;
+  readonly faults: FaultSource;
+}
+
+/** A column of the view: the option that names its column of the log, and how it is read. */
+interface Value {
+  readonly option: keyof LogOptions;
+  readonly as: ReadAs;
+  /** The column of `checked` that has it as it is written. */
+  readonly read: string;
+}
+
+/** Of a log with a row for each displayed item. */
+const ROWS: Readonly<Record<string, Value>> = {
+  user_id: { option: "user", as: "id", read: "user_id" },
+  item_id: { option: "item", as: "id", read: "item_id" },
+  page_id: { option: "page", as: "id", read: "page_id" },
+  time: { option: "time", as: "text", read: "time_text" },
+  clicked: { option: "clicked", as: "text", read: "clicked_text" },
+  position: { option: "position", as: "text", read: "position_text" },
+  event: { option: "event", as: "text", read: "event" },
+};
+/** Of one with a list of items a page: the lists, and the same as text to find the line of a bad one by. */
+const LISTS: Readonly<Record<string, Value>> = {
+  item_list: { option: "items", as: "items", read: "items_text" },
+  clicked_list: { option: "clicked", as: "items", read: "clicked_text" },
+  position_list: { option: "position", as: "items", read: "position_text" },
+  items_text: { option: "items", as: "text", read: "items_text" },
+};
+const CLICKS: Readonly<Partial<Record<string, ClicksColumn>>> = {
+  user_id: "user",
+  item_id: "item",
+  page_id: "page",
+  time: "time",
+};
+const ID_OPTIONS = ["user", "item", "page"] as const;
+
+/** Makes the view. @throws UserError for files that are not what they should be. */
+export async function openLog(engine: Engine, options: LogOptions, signal?: AbortSignal): Promise<LogSource> {
+  const values = { ...ROWS, ...LISTS };
+  const wanted = wantedOf(options, Object.values(values).map(({ option }) => option));
+  const log = await openTable(engine, options.source, "a log", wanted, signal);
+  expectIds(log, wanted.filter(({ option }) => ID_OPTIONS.some((name) => option === flag(name))));
+  const selects = [
+    `SELECT *, false AS is_clicks FROM (${
+      selectOf(log, columnsOf(values, ({ option }) => column(options, option)))
+    })`,
+  ];
+  let clicks: TableSource | undefined;
+  if (options.clicks !== undefined) {
+    const named = clicksColumnsOf(options);
+    const wanted = Object.entries(named).map(([name, column]) => ({
+      column,
+      option: `--clicks-columns ${name}=`,
+    }));
+    clicks = await openTable(engine, options.clicks, "a table of clicks", wanted, signal);
+    expectIds(clicks, wanted.filter(({ option }) => !option.includes("time")));
+    const of = (name: string) => named[CLICKS[name] ?? ""];
+    selects.push(`SELECT *, true AS is_clicks FROM (${
+      selectOf(
+        clicks,
+        Object.fromEntries(Object.entries(values).map(([name, { as }]) => [name, { column: of(name), as }])),
+      )
+    })`);
+  }
+  await engine.run(`CREATE VIEW source AS ${selects.join(" UNION ALL ")}`);
+  const ids = [...new Set([...ID_OPTIONS, "items" as const].flatMap((name) => options[name] ?? []))].join(
+    " or ",
+  );
+  return { log, clicks, ids, faults: faultsOfLog(options, values, log, clicks, ids) };
+}
+
+const column = (options: LogOptions, option: keyof LogOptions) => {
+  const name = options[option];
+  return typeof name === "string" ? name : undefined;
+};
+
+function columnsOf(
+  values: Readonly<Record<string, Value>>,
+  of: (value: Value) => string | undefined,
+): Record<string, { column: string | undefined; as: ReadAs }> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, { column: of(value), as: value.as }]),
+  );
+}
+
+/** The columns that the log must have. With a table of clicks, the item may be a column of that table alone. */
+function wantedOf(options: LogOptions, names: readonly (keyof LogOptions)[]): Wanted[] {
+  const ofClicks = options.clicks !== undefined && options.items !== undefined;
+  return [...new Set(names)].filter((name) => name !== "item" || !ofClicks).flatMap((name) => {
+    const named = column(options, name);
+    return named === undefined ? [] : [{ column: named, option: flag(name) }];
+  });
+}
+
+/** The columns that the table of clicks must have: with pages' ids, user and time only where they are named for it. */
+export function clicksColumnsOf(options: LogOptions): Record<string, string> {
+  const { page, clicksColumns = {} } = options;
+  const needed: readonly ClicksColumn[] = page === undefined ? ["user", "item", "time"] : ["item", "page"];
+  return {
+    ...Object.fromEntries(needed.map((name) => [name, clicksColumns[name] ?? options[name] ?? ""])),
+    ...clicksColumns,
+  };
+}
+
+function faultsOfLog(
+  options: LogOptions,
+  values: Readonly<Record<string, Value>>,
+  log: TableSource,
+  clicks: TableSource | undefined,
+  ids: string,
+): FaultSource {
+  const named = options.clicks === undefined ? {} : clicksColumnsOf(options);
+  const ofLog = placesOf(values, log, ({ option }) => column(options, option));
+  const ofClicks = clicks && placesOf(ROWS, clicks, ({ option }) => named[option]);
+  return {
+    view: "checked",
+    counted: "log_read",
+    csv: (path) => clicks?.files.some((file) => file.path === path) ? ofClicks : ofLog,
+    texts: textsOf(options, named, ids),
+  };
+}
+
+/** Which column of a CSV file holds which one of `checked`. */
+function placesOf(
+  values: Readonly<Record<string, Value>>,
+  { format, columns, delimiter }: TableSource,
+  of: (value: Value) => string | undefined,
+): CsvPlaces | undefined {
+  if (format !== "csv") return undefined;
+  const places = Object.values(values).map((value): [string, number] => [
+    value.read,
+    columns.findIndex(({ name }) => name === of(value)),
+  ]);
+  return { delimiter, places: Object.fromEntries(places.filter(([, place]) => place >= 0)) };
+}
+
+/** What a click looks like, for a message. */
+function clickText({ clickedFrom, clickedAs }: LogOptions): { expected: string; remedy: string } {
+  if (clickedFrom !== undefined) return { expected: "a number", remedy: "" };
+  return {
+    expected: "0, 1, true, false, yes or no",
+    remedy: clickedAs === undefined ? " (other words: --clicked-values; ratings: --clicked-from)" : "",
+  };
+}
+
+function textsOf(
+  options: LogOptions,
+  named: Readonly<Record<string, string>>,
+  ids: string,
+): Record<string, FaultText> {
+  const { items = "items", clicked = "clicked", position = "position" } = options;
+  const click = clickText(options);
+  const either = (name: ClicksColumn) => {
+    const [own = name, other = own] = [options[name], named[name]];
+    return own === other ? own : `${own} (of clicks: ${other})`;
+  };
+  const empty = (name: ClicksColumn, value: string) => ({
+    kind: `${either(name)} is empty`,
+    expected: `${either(name)} to be an id`,
+    value,
+  });
+  const unreadable = (column: string, expected: string, value: string) => ({
+    kind: `${column} cannot be read`,
+    expected: `${column} to be ${expected}`,
+    value,
+  });
+  const time = either("time");
+  return {
+    broken: { kind: "not a JSON object", expected: "a JSON object" },
+    inexact: inexactText(ids),
+    user: empty("user", "user_id"),
+    item: empty("item", "item_id"),
+    page: empty("page", "page_id"),
+    items: unreadable(items, "a list of ids, at least one", "items_text"),
+    time: unreadable(time, "a time (a number since 1970, or ISO 8601)", "time_text"),
+    "kind of time": {
+      kind: `${time} is another kind of time than in most rows`,
+      expected: `${time} to be a time of the kind that most rows have`,
+      value: "time_text",
+    },
+    clicked: unreadable(clicked, click.expected + click.remedy, "clicked_text"),
+    marks: unreadable(clicked, `the click of the list in ${items}, written as in most rows`, "clicked_text"),
+    position: unreadable(position, "a number", "position_text"),
+    positions: unreadable(position, `a list of numbers, one for each of ${items}`, "position_text"),
+  };
+}
+
+/** Rows of the log and the clicks, the bad ones among them. */
+export async function rowsOfLog(engine: Engine, { log, clicks }: LogSource): Promise<number> {
+  return await rowsOf(engine, log, "log_read WHERE NOT is_clicks") +
+    (clicks ? await rowsOf(engine, clicks, "log_read WHERE is_clicks") : 0);
+}
+
+/** @param rows a table, and which of its rows are of the source. */
+export async function rowsOf(engine: Engine, { format, files }: TableSource, rows: string): Promise<number> {
+  if (format === "csv") return await rowsOfCsv(engine, files.map(({ path }) => path));
+  return await engine.number(`SELECT count(*) FROM ${rows}`);
+}

@@ -1,0 +1,129 @@
+/** One small log in every shape that `data log` reads: the same pages, written in other ways. */
+
+/** A page as it was shown: items in their order, and the clicked one. */
+interface Page {
+  readonly user: string;
+  readonly page: string;
+  /** In seconds. */
+  readonly time: number;
+  readonly items: readonly string[];
+  readonly clicked: string | null;
+}
+
+/** Pages of 3 and 4 items out of 7, in no order of their ids; each third without a click. */
+export const shownPages: readonly Page[] = Array.from({ length: 24 }, (_, k) => {
+  const items = Array.from({ length: 3 + k % 2 }, (_, place) => `i${(5 * place + 2 * k) % 7}`);
+  return {
+    user: `u${k % 6}`,
+    page: `p${k}`,
+    time: 1_600_000_000 + 3607 * k,
+    items,
+    clicked: k % 3 === 2 ? null : items[k % items.length] ?? null,
+  };
+});
+
+/** As pagesOf of prepared_folder.ts has them. */
+export const expectedPages = () =>
+  shownPages.toSorted((a, b) => a.user < b.user ? -1 : a.user > b.user ? 1 : a.time - b.time).map((
+    { user, time, items, clicked },
+  ) => ({
+    user,
+    time: new Date(1000 * time).toISOString().replace("T", " ").slice(0, 19),
+    items: [...items],
+    clicked,
+  }));
+
+type Row = Readonly<Record<string, string | number>>;
+
+/** A row for each displayed item. */
+const rows = shownPages.flatMap(({ items, clicked, ...page }) =>
+  items.map((item, place) => ({ ...page, item, place, clicked: item === clicked }))
+);
+const clicks = shownPages.flatMap(({ clicked, ...page }) =>
+  clicked === null ? [] : [{ ...page, item: clicked }]
+);
+
+function csv(rows: readonly Row[]): string {
+  const names = Object.keys(rows[0] ?? {});
+  const quoted = (value: string | number | undefined) => {
+    const text = String(value ?? "");
+    return /[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return [names.join(","), ...rows.map((row) => names.map((name) => quoted(row[name])).join(","))].join(
+    "\n",
+  ) + "\n";
+}
+
+const json = (rows: readonly unknown[]) => rows.map((row) => JSON.stringify(row)).join("\n") + "\n";
+const iso = (time: number) => new Date(1000 * time).toISOString();
+
+const who = ({ user, page, time }: { user: string; page: string; time: number }) => ({
+  uid: user,
+  request: page,
+  ts: time,
+});
+const shown = ({ item, place, ...row }: (typeof rows)[number]) => ({ ...who(row), sku: item, pos: place });
+
+/** Files of each shape by their names. Those of Parquet are made of the JSON lines of the same name. */
+export const shapeFiles: Readonly<Record<string, string>> = {
+  "log.csv": csv(rows.map((row) => ({ ...shown(row), label: row.clicked ? 1 : 0 }))),
+  "answers.csv": csv(rows.map((row) => ({ ...shown(row), label: row.clicked ? "Yes" : "No" }))),
+  "ratings.csv": csv(rows.map((row) => ({ ...shown(row), stars: row.clicked ? 4.5 : row.place })))
+    .replaceAll(/,3\.?0?$/gm, ",3.5"),
+  "actions.csv": csv(
+    rows.map((row) => ({
+      ...shown(row),
+      action: row.clicked ? ["buy", "open"][row.place % 2] ?? "" : "skip",
+    })),
+  ),
+  "products.csv": csv(
+    Array.from({ length: 7 }, (_, k) => ({ product_id: `i${k}`, price: 10 + 3 * k, brand: `b${k % 2}` })),
+  ),
+  "nested.jsonl": json(rows.map(({ user, page, time, item, place, clicked }) => ({
+    user: { id: user, country: "x" },
+    request: { id: page, at: iso(time) },
+    shown: { product: { id: item }, place, clicked },
+  }))),
+  "pages.jsonl": json(shownPages.map((page) => ({ ...who(page), shown: page.items, clicked: page.clicked }))),
+  "index.csv": csv(shownPages.map((page) => ({
+    ...who(page),
+    shown: `[${page.items.join(", ")}]`,
+    clicked: page.clicked === null ? -1 : page.items.indexOf(page.clicked),
+  }))),
+  "marks.csv": csv(shownPages.map((page) => ({
+    ...who(page),
+    shown: page.items.join(" "),
+    clicked: page.items.map((item) => item === page.clicked ? 1 : 0).join(" "),
+  }))),
+  "objects.jsonl": json(shownPages.map(({ items, clicked, ...page }) => ({
+    user: { id: page.user },
+    ts: page.time,
+    products: items.map((id) => ({ id, clicked: id === clicked })),
+  }))),
+  "impressions.csv": csv(rows.map(shown)),
+  "clicks.csv": csv(clicks.map(({ item, ...click }) => ({ ...who(click), sku: item }))),
+  // Some seconds later, by other names and in another kind of time.
+  "later.csv": csv(
+    clicks.map(({ user, item, time }, k) => ({ who: user, what: item, at: iso(time + 5 + k % 60) })),
+  ),
+  "events.csv": csv([
+    ...rows.map((row) => ({ ...shown(row), kind: "view" })),
+    ...clicks.map(({ item, ...click }) => ({ ...who(click), sku: item, pos: "", kind: "click" })),
+    ...clicks.slice(0, 5).map(({ item, ...click }) => ({ ...who(click), sku: item, pos: "", kind: "hover" })),
+  ]),
+  // A beacon each, with a time of its own.
+  "beacons.csv": csv(rows.map((row) => ({
+    ...shown(row),
+    ts: row.time + row.place,
+    label: row.clicked ? "t" : "f",
+  }))),
+};
+
+/** A log of clicks: 40 users with 10 clicks each over three weeks, of items whose popularity falls. */
+export const clicksOnly = csv(
+  Array.from({ length: 400 }, (_, k) => ({
+    uid: `u${k % 40}`,
+    sku: `i${Math.floor(30 * ((k * 0.618034) % 1) ** 2)}`,
+    ts: 1_600_000_000 + 4536 * k,
+  })),
+);
