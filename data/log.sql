@@ -5,11 +5,10 @@
 --                  position_list; broken, inexact: what is no row, an id that a float has lost
 --
 -- Options by getvariable(): with_pages, with_lists, with_marks, with_positions, with_events, clicks_with_users, clicks_with_times: what there
--- is; shown_events, click_events; click_from, click_words: what a click is; click_form: how those of lists are written (NULL: find out);
--- all_clicked: each row is a click.
+-- is; shown_events, click_events; click_from, click_words: what a click is; all_clicked: each row is a click.
 --
 -- Ends with   row_read (kind, user_id, page, item_id, time, place, clicked)   a view: an item that was shown, or a click that is told apart
--- which log_gap.sql, log_pages.sql, log_clicks.sql and log_sampled.sql take.
+-- which log_lists.sql, log_gap.sql, log_pages.sql, log_clicks.sql and log_sampled.sql take.
 
 -- step: How values are read
 -- Time zones reach from -18:00 to +18:00. 2019-11-11, 2019-11-11 09:05, 2019-11-11T09:05:58.123+0200, 2019-11-11 09:05:58 UTC
@@ -59,63 +58,39 @@ CREATE MACRO is_click(t) AS CASE
   WHEN lower(trim(t)) IN ('0', 'false', 'no', 'f', 'n', '0.0') THEN false
 END;
 
--- The click of a list of items: its id (or several), its index from 0, its place from 1, or a yes or no for each item.
-CREATE MACRO plain(x) AS regexp_replace(x, '^(\d+)\.0$', '\1'); -- whole numbers of programs that know floats only
-CREATE MACRO said(c) AS list_transform(
-  list_filter(c, lambda x: lower(trim(coalesce(x, ''))) NOT IN ('', 'null', 'none', 'nan', '-1')), lambda x: plain(trim(x))
-);
-CREATE MACRO wholes(c) AS list_transform(said(c), lambda x: TRY_CAST(x AS BIGINT));
-CREATE MACRO fits(form, items, c) AS CASE form
-  WHEN 'id' THEN list_has_all(list_transform(items, lambda x: plain(x)), said(c))
-  WHEN 'index' THEN len(list_filter(wholes(c), lambda k: k BETWEEN 0 AND len(items) - 1)) = len(said(c))
-  WHEN 'place' THEN len(list_filter(wholes(c), lambda k: k BETWEEN 1 AND len(items))) = len(said(c))
-  WHEN 'marks' THEN len(c) = len(items) AND len(list_filter(c, lambda x: is_click(x) IS NOT NULL)) = len(items)
-END;
-CREATE MACRO marks_of(form, items, c) AS CASE form
-  WHEN 'id' THEN list_transform(items, lambda x: list_contains(said(c), plain(x)))
-  WHEN 'index' THEN list_transform(range(len(items)), lambda k: list_contains(wholes(c), k))
-  WHEN 'place' THEN list_transform(range(len(items)), lambda k: list_contains(wholes(c), k + 1))
-  WHEN 'marks' THEN list_transform(c, lambda x: is_click(x))
-END;
+-- Of lists of items, log_lists.sql replaces these.
+CREATE MACRO list_fault(items, clicked, positions) AS NULL::VARCHAR;
+CREATE MACRO list_key(items) AS '';
 
 SET VARIABLE time_kind = NULL::VARCHAR; -- these two are known when the log is read
 SET VARIABLE click_time_kind = NULL::VARCHAR;
 CREATE MACRO usual_kind(is_clicks) AS if(is_clicks, getvariable('click_time_kind'), getvariable('time_kind'));
 CREATE VIEW checked AS
 SELECT
-  *,
+  * EXCLUDE (clean_time),
+  time_ms(clean_time, time_kind) AS time,
+  CASE WHEN getvariable('with_pages') THEN page_id ELSE page_time(clean_time, time_kind) || list_key(item_list) END AS page,
   CASE
     WHEN broken THEN 'broken'
     WHEN kind = 'other' THEN NULL
     WHEN inexact IS NOT NULL THEN 'inexact'
     WHEN coalesce(user_id, '') = '' AND (NOT is_clicks OR getvariable('clicks_with_users')) THEN 'user'
-    WHEN is_list AND (coalesce(len(item_list), 0) = 0 OR list_contains(list_transform(item_list, lambda x: coalesce(x, '')), '')) THEN 'items'
+    WHEN is_list AND list_fault(item_list, clicked_list, position_list) IS NOT NULL THEN list_fault(item_list, clicked_list, position_list)
     WHEN NOT is_list AND coalesce(item_id, '') = '' THEN 'item'
     WHEN getvariable('with_pages') AND coalesce(page_id, '') = '' THEN 'page'
     WHEN time_kind IS NULL AND (NOT is_clicks OR getvariable('clicks_with_times')) THEN 'time'
     WHEN getvariable('with_marks') AND kind = 'shown' AND NOT is_list AND clicked IS NULL THEN 'clicked'
     WHEN getvariable('with_positions') AND kind = 'shown' AND NOT is_list AND NOT coalesce(isfinite(position), false) THEN 'position'
-    WHEN getvariable('with_positions') AND is_list AND len(list_filter(places, lambda x: isfinite(x))) IS DISTINCT FROM len(item_list) THEN 'positions'
     WHEN time_kind <> usual_kind(is_clicks) THEN 'kind of time'
-    WHEN getvariable('with_marks') AND is_list AND len(said(clicked_list)) > 0
-      AND NOT coalesce(fits(getvariable('click_form')::VARCHAR, item_list, clicked_list), true) THEN 'marks'
   END AS fault
 FROM (
   SELECT
     * EXCLUDE (time, clicked, position),
     time AS time_text, clicked AS clicked_text, position AS position_text,
     kind = 'shown' AND getvariable('with_lists') AS is_list,
-    time_ms(trim(time), time_kind(trim(time))) AS time,
-    time_kind(trim(time)) AS time_kind,
-    -- Without ids, rows of a list at one time are pages of their own where they show other items.
-    CASE
-      WHEN getvariable('with_pages') THEN page_id
-      WHEN kind = 'shown' AND getvariable('with_lists') THEN page_time(trim(time), time_kind(trim(time))) || chr(31) || md5(item_list::VARCHAR)
-      ELSE page_time(trim(time), time_kind(trim(time)))
-    END AS page,
+    trim(time) AS clean_time, time_kind(trim(time)) AS time_kind,
     is_click(clicked) AS clicked,
-    TRY_CAST(position AS DOUBLE) AS position,
-    list_transform(position_list, lambda x: TRY_CAST(x AS DOUBLE)) AS places
+    TRY_CAST(position AS DOUBLE) AS position
   FROM (
     SELECT
       *,
@@ -133,7 +108,7 @@ FROM (
 -- step: Reading the log
 CREATE TABLE log_read AS
 SELECT
-  kind, is_clicks, event, user_id, item_id, page, time_kind, time, clicked, position, item_list, clicked_list, places, fault
+  kind, is_clicks, event, user_id, item_id, page, time_kind, time, clicked, position, item_list, clicked_list, position_list, fault
 FROM checked;
 
 -- Times are of the kind that most are of; others are bad rows.
@@ -150,20 +125,6 @@ SELECT 'times of the clicks are read as ' || getvariable('click_time_kind') WHER
 UPDATE log_read SET fault = 'kind of time'
 WHERE fault IS NULL AND kind <> 'other' AND time_kind <> usual_kind(is_clicks);
 
--- How the clicks of lists are written, where only one way fits. A list of 0 and 1 that is as long as the page is marks.
-CREATE TABLE click_form AS
-SELECT form, count(*) AS pages, count(*) FILTER (fits(form, item_list, clicked_list)) AS fitting
-FROM (FROM log_read WHERE getvariable('with_lists') AND getvariable('with_marks') AND kind = 'shown' AND fault IS NULL AND len(said(clicked_list)) > 0),
-  (SELECT unnest(['id', 'index', 'place', 'marks']) AS form)
-GROUP BY form;
-SET VARIABLE click_form = coalesce(
-  getvariable('click_form')::VARCHAR,
-  (SELECT if(count(*) = 1 OR bool_or(form = 'marks'), max_by(form, form = 'marks'), NULL) FROM click_form WHERE fitting >= 0.99 * pages)
-);
-UPDATE log_read SET fault = 'marks'
-WHERE getvariable('with_lists') AND getvariable('with_marks') AND kind = 'shown' AND fault IS NULL AND len(said(clicked_list)) > 0
-  AND NOT coalesce(fits(getvariable('click_form')::VARCHAR, item_list, clicked_list), true);
-
 INSERT INTO skipped
 SELECT 'rows of other events: ' || string_agg(event, ', ' ORDER BY event), sum(n)::BIGINT
 FROM (SELECT coalesce(event, 'none') AS event, count(*) AS n FROM log_read WHERE kind = 'other' AND fault IS NULL GROUP BY event)
@@ -172,13 +133,4 @@ HAVING count(*) > 0;
 CREATE VIEW row_read AS
 SELECT kind, user_id, page, item_id, time, coalesce(position, 0) AS place, coalesce(clicked, false) AS clicked
 FROM log_read
-WHERE fault IS NULL AND kind <> 'other' AND NOT (kind = 'shown' AND getvariable('with_lists'))
-UNION ALL
-SELECT
-  kind, user_id, page, unnest(item_list), time, unnest(coalesce(places, range(len(item_list))::DOUBLE[])),
-  unnest(if(
-    len(said(clicked_list)) > 0 AND getvariable('with_marks'), marks_of(getvariable('click_form')::VARCHAR, item_list, clicked_list),
-    list_transform(item_list, lambda x: false)
-  ))
-FROM log_read
-WHERE fault IS NULL AND kind = 'shown' AND getvariable('with_lists');
+WHERE fault IS NULL AND kind <> 'other';

@@ -1,5 +1,6 @@
 /** Any log of what was displayed and clicked, by `data/log.sql` and what follows it. */
 
+import { noBadRows } from "./bad_rows.ts";
 import type { Engine, Variable } from "./engine.ts";
 import { checkFeatures, expectExact, openFeatures, READING_FEATURES } from "./features.ts";
 import { expectClickForm, expectClicksFound, expectEvents, expectPages } from "./log_checks.ts";
@@ -15,6 +16,7 @@ import type { Begun, Recipe } from "./prepare.ts";
 import { type Step, stepsOf } from "./script.ts";
 import { faultsOf } from "./source_faults.ts";
 import logScript from "../../data/log.sql" with { type: "text" };
+import listsScript from "../../data/log_lists.sql" with { type: "text" };
 import gapScript from "../../data/log_gap.sql" with { type: "text" };
 import pagesScript from "../../data/log_pages.sql" with { type: "text" };
 import clicksApartScript from "../../data/log_clicks.sql" with { type: "text" };
@@ -52,6 +54,8 @@ async function begin(engine: Engine, options: LogOptions, signal?: AbortSignal):
         : rowsOfLog(engine, source),
     badRows: async (engine, { title }) => {
       if (title === READING_FEATURES) return await checkFeatures(engine, features);
+      // Of lists, the next step tells which clicks are none.
+      if (options.items !== undefined && title !== CLICKS_OF_LISTS) return noBadRows;
       const bad = await faultsOf(engine, source.faults);
       expectExact(bad, source.ids);
       await expectClickForm(engine, options);
@@ -65,6 +69,7 @@ async function begin(engine: Engine, options: LogOptions, signal?: AbortSignal):
   };
 }
 
+const CLICKS_OF_LISTS = "Reading the clicks of lists";
 /** The steps after which the pages are looked at. */
 const CLICKS_APART = "Which displayed items were clicked";
 const PAGES_DONE = "Looking at the pages";
@@ -75,8 +80,16 @@ function stepsOfLog(options: LogOptions): Step[] {
     pagesScript,
     ...isClickApart(options) ? [clicksApartScript] : [],
   ];
+  const [values, ...reading] = stepsOf(logScript);
+  const [lists, ...clicksOfLists] = options.items === undefined ? [] : stepsOf(listsScript);
   const done = "DROP VIEW IF EXISTS row_read; DROP TABLE IF EXISTS row_of_gap; DROP TABLE log_read";
-  return [logScript, ...scripts].flatMap(stepsOf).concat({ title: PAGES_DONE, sql: done });
+  return [
+    ...[values, lists].filter((step) => step !== undefined),
+    ...reading,
+    ...clicksOfLists,
+    ...scripts.flatMap(stepsOf),
+    { title: PAGES_DONE, sql: done },
+  ];
 }
 
 const isClickApart = ({ clicks, event }: LogOptions) => clicks !== undefined || event !== undefined;
