@@ -52,6 +52,9 @@ Deno.test("probabilities of a page and of no click add up to 1, for utilities of
     const sum = items.reduce((a, b) => a + b, noClick);
     assert.ok(Math.abs(sum - 1) < 1e-12, `${utilities}: ${sum}`);
   }
+  for (const wrong of [[1, NaN], [Infinity], [-Infinity, 3]]) {
+    assert.throws(() => choiceProbabilities({ eta: 1 }, wrong), /finite numbers, got .*Use another snapshot/);
+  }
 });
 
 Deno.test("recommend ranks the whole catalogue, page by page", async () => {

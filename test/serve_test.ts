@@ -159,6 +159,16 @@ Deno.test("what the service cannot answer is refused with a reason", async () =>
   });
   const request = new Request("http://127.0.0.1/score", { method: "POST", body: parts });
   assert.equal((await service.handle(request)).status, 413);
+  const breaksOff = new ReadableStream({
+    start: (controller) => controller.enqueue(new TextEncoder().encode('{"hist')),
+    pull: (controller) => controller.error(new Error("the client is gone")),
+  });
+  const broken = await service.handle(
+    new Request("http://127.0.0.1/score", { method: "POST", body: breaksOff }),
+  );
+  assert.equal(broken.status, 400);
+  assert.equal((await broken.json()).error, "the body broke off");
+  assert.equal((await get(service, "/health")).status, 200);
   const long = { history: Array(4097).fill(7), page: [1] };
   assert.match(
     (await (await post(serviceOf(new FakeScorer()), "/score", long)).json()).error,
@@ -227,5 +237,6 @@ Deno.test("when scoring fails, requests hear of it, and the service says that it
   assert.equal(answer.status, 500);
   assert.doesNotMatch((await answer.json()).error, /device/);
   assert.match(String(failures[0]), /the device was lost/);
+  assert.ok(service.failed);
   assert.equal((await (await get(service, "/health")).json()).status, "failed");
 });

@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { Made } from "../gpu/made.ts";
+import { expectFinite } from "../model/choice.ts";
 import { defaultService, Service, serviceScorer } from "../serve/service.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
@@ -15,6 +16,10 @@ import { type Stop, stopOnSignals } from "./stop.ts";
 const HOST = "127.0.0.1";
 /** How long requests that are under way are waited for at the end. */
 const GRACE_MS = 10_000;
+
+const LOOK_MS = 100;
+/** In a row, so that the last answers have left. */
+const FREE_LOOKS = 5;
 
 interface ServeOptions extends ModelDataOptions {
   port: number;
@@ -64,21 +69,26 @@ async function serve({ data, model, run }: OpenedModel, options: ServeOptions, s
   const made = new Made();
   try {
     const scorer = made.keep(await serviceScorer(model, options));
-    await scorer.score([{ history: [], page: [0] }]); // the first request is not to wait for what is set up once
-    const failed = Promise.withResolvers<unknown>();
-    const service = new Service(model, data, scorer, options, failed.resolve);
+    // The first request is not to wait for what is set up once.
+    const [utilities = []] = await scorer.score([{ history: [], page: [0] }]);
+    expectFinite(utilities);
+    const failed = Promise.withResolvers<void>();
+    const service = new Service(model, data, scorer, options, (error) => {
+      say(error instanceof Error ? error.stack ?? error.message : String(error));
+      if (service.failed) failed.resolve();
+    });
     if (stop.signal.aborted) return 0;
     const server = listen(service, options.port);
     console.log(`${run.path} answers on http://${HOST}:${server.addr.port}`);
     const stopped = new Promise<void>((resolve) => stop.onStop = resolve);
-    const failure = await Promise.race([failed.promise, stopped]);
+    await Promise.race([failed.promise, stopped]);
     service.close();
-    const ended = await Promise.race([server.shutdown().then(() => true), after(GRACE_MS)]);
-    if (failure !== undefined) {
-      say(failure instanceof Error ? failure.stack ?? failure.message : String(failure));
-      return EXIT_FAULT;
-    }
-    say(ended ? "Ended." : `Ended; some requests were not answered within ${GRACE_MS / 1000} seconds.`);
+    await Promise.race([server.shutdown(), answered(service)]);
+    if (service.failed) return EXIT_FAULT;
+    const left = service.underWay;
+    say(
+      left === 0 ? "Ended." : `Ended; ${left} requests were not answered within ${GRACE_MS / 1000} seconds.`,
+    );
     return 0;
   } finally {
     made.destroy();
@@ -101,8 +111,14 @@ function listen(service: Service, port: number): Deno.HttpServer<Deno.NetAddr> {
   }
 }
 
-function after(ms: number): Promise<false> {
-  return new Promise((resolve) => Deno.unrefTimer(setTimeout(() => resolve(false), ms)));
+/** When nothing is under way any more; a client that keeps its connection open is not waited for. */
+async function answered(service: Service): Promise<void> {
+  const began = performance.now();
+  let free = 0;
+  while (free < FREE_LOOKS && performance.now() - began < GRACE_MS) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    free = service.underWay === 0 ? free + 1 : 0;
+  }
 }
 
 await runMain(main);

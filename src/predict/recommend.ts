@@ -1,5 +1,6 @@
 /** The best items of a catalogue for a history. */
 
+import { expectFinite } from "../model/choice.ts";
 import type { PageRequest } from "../model/scorer.ts";
 
 /** An item by its number. */
@@ -24,7 +25,7 @@ export const PAGE = 4096;
 
 /**
  * The items of the largest utilities, best first; of equal ones the smaller number first.
- * @param score utilities of pages, such as a model's.
+ * @param score utilities of pages, such as a model's. @throws UserError for utilities that are no finite numbers.
  */
 export async function recommend(
   score: (requests: readonly PageRequest[]) => Promise<Float32Array[]>,
@@ -35,8 +36,9 @@ export async function recommend(
   let best: Recommendation[] = [];
   for (let first = 0; first < wanted.length; first += PAGE) {
     const page = wanted.subarray(first, first + PAGE);
-    const [utilities] = await score([{ history, page }]);
-    const found = Array.from(page, (item, k) => ({ item, utility: utilities?.[k] ?? NaN }));
+    const [utilities = new Float32Array()] = await score([{ history, page }]);
+    expectFinite(utilities);
+    const found = Array.from(page, (item, k) => ({ item, utility: utilities[k] ?? NaN }));
     best = [...best, ...found].sort((a, b) => b.utility - a.utility || a.item - b.item).slice(0, top);
   }
   return best;

@@ -2,7 +2,7 @@
 
 import { choiceProbabilities } from "../model/choice.ts";
 import type { UserModel } from "../model/user_model.ts";
-import { Scorer } from "../model/scorer.ts";
+import { type PageRequest, Scorer } from "../model/scorer.ts";
 import { recommend } from "../predict/recommend.ts";
 import type { OpenedDataset } from "../run/open_dataset.ts";
 import { UserError } from "../user_error.ts";
@@ -25,7 +25,7 @@ export const defaultService: ServiceOptions = { maxRequests: 1024, maxBody: 2 **
 /** Rows of a dispatch: at least one request of the largest size, and a few of usual ones. */
 const ROWS = 2 ** 15;
 /** How long a body may take to arrive. */
-const BODY_MS = 10_000;
+const BODY_MS = 5000;
 
 /** An answer other than 200. */
 class Refusal extends Error {
@@ -49,16 +49,18 @@ export class Service {
   readonly #candidates: Uint32Array;
   #inFlight = 0;
   #closing = false;
-  /** What scoring failed with; the service cannot go on. */
-  #failure: unknown;
+  #failed = false;
 
-  /** @param onFailure told when scoring fails, which is a fault of the program or of the driver. */
+  /**
+   * @param onFault told of what goes wrong here rather than in a request. After a fault in scoring, such as a device that
+   *   was lost, {@link failed} says so.
+   */
   constructor(
     private readonly model: UserModel,
     private readonly data: OpenedDataset,
     scorer: BatchScorer,
     private readonly options: ServiceOptions,
-    private readonly onFailure: (error: unknown) => void = () => {},
+    private readonly onFault: (error: unknown) => void = () => {},
   ) {
     this.#candidates = data.items.latest();
     this.#batcher = new Batcher(scorer, (requests, rows, seconds) => {
@@ -66,6 +68,16 @@ export class Service {
       this.metrics.rows.add("", rows);
       this.metrics.batchSeconds.add(seconds);
     });
+  }
+
+  /** Requests to score that are under way. */
+  get underWay(): number {
+    return this.#inFlight;
+  }
+
+  /** Whether scoring failed: the service cannot go on. */
+  get failed(): boolean {
+    return this.#failed;
   }
 
   /** From now on new requests are turned away; those that are under way are answered. */
@@ -97,12 +109,11 @@ export class Service {
       if (route.method === "GET") return await route.answer(this, "");
       return await this.#admitted(async () => await route.answer(this, await this.#bodyOf(request)));
     } catch (error) {
-      await request.body?.cancel().catch(() => {}); // what nobody reads would keep the connection
+      request.body?.cancel().catch(() => {}); // what nobody reads would keep the connection
       if (error instanceof Refusal) return json({ error: error.message }, error.status, error.headers);
       if (error instanceof UserError) return json({ error: error.message }, 400);
-      this.#failure ??= error;
-      this.onFailure(error);
-      return json({ error: "scoring failed; the service's own output says why" }, 500);
+      this.onFault(error);
+      return json({ error: "the service failed; its own output says why" }, 500);
     }
   }
 
@@ -123,37 +134,49 @@ export class Service {
     }
   }
 
-  /** @throws Refusal for a body that is too large, or takes too long. */
+  /** @throws Refusal for a body that is too large, takes too long, or breaks off. */
   async #bodyOf(request: Request): Promise<string> {
     const { maxBody } = this.options;
     const tooLarge = () => new Refusal(413, `expected a body of at most ${maxBody} bytes, got a larger one`);
     if (Number(request.headers.get("content-length") ?? 0) > maxBody) throw tooLarge();
     if (!request.body) return "";
     const reader = request.body.getReader();
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      reader.cancel().catch(() => {});
-    }, BODY_MS);
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => late.reject(new Refusal(408, `the body did not arrive within ${BODY_MS / 1000} seconds`)),
+      BODY_MS,
+    );
     const decoder = new TextDecoder();
     let [text, bytes] = ["", 0];
     try {
-      for (let next = await reader.read(); !next.done; next = await reader.read()) {
-        bytes += next.value.length;
+      for (;;) {
+        const { value, done } = await Promise.race([reader.read(), late.promise]);
+        if (done) break;
+        bytes += value.length;
         if (bytes > maxBody) throw tooLarge();
-        text += decoder.decode(next.value, { stream: true });
+        text += decoder.decode(value, { stream: true });
       }
+    } catch (error) {
+      throw error instanceof Refusal ? error : new Refusal(400, "the body broke off");
     } finally {
       clearTimeout(timer);
       reader.releaseLock();
     }
-    if (late) throw new Refusal(408, `the body did not arrive within ${BODY_MS / 1000} seconds`);
     return text + decoder.decode();
+  }
+
+  async #utilities(request: PageRequest): Promise<Float32Array<ArrayBuffer>> {
+    try {
+      return await this.#batcher.submit(request);
+    } catch (error) {
+      this.#failed = true;
+      throw error;
+    }
   }
 
   async score(body: string): Promise<Response> {
     const request = readScore(this.data, body);
-    const utilities = await this.#batcher.submit(request);
+    const utilities = await this.#utilities(request);
     const { items, noClick } = choiceProbabilities(this.model.config, utilities);
     return json({ utilities: Array.from(utilities), probabilities: Array.from(items), noClick });
   }
@@ -161,14 +184,14 @@ export class Service {
   async recommend(body: string): Promise<Response> {
     const request = readRecommend(this.data, body);
     const score = (pages: Parameters<BatchScorer["score"]>[0]) =>
-      Promise.all(pages.map((page) => this.#batcher.submit(page)));
+      Promise.all(pages.map((page) => this.#utilities(page)));
     const best = await recommend(score, { ...request, candidates: this.#candidates });
     return json({ items: best.map(({ item, utility }) => ({ item: this.data.items.of(item), utility })) });
   }
 
   health(): Response {
     const { data, options } = this;
-    const status = this.#failure !== undefined ? "failed" : this.#closing ? "ending" : "ok";
+    const status = this.#failed ? "failed" : this.#closing ? "ending" : "ok";
     const limits = { ...LIMITS, requests: options.maxRequests, body: options.maxBody };
     return json(
       { status, clickgan: version, data: data.source.name, items: this.#candidates.length, limits },
