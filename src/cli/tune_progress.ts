@@ -38,16 +38,15 @@ export function searchProgress(
   const left = () => `${duration(Math.max(0, (1 - share()) * budgetSeconds))} left`;
   let [current, running, tenth] = [standing, "", Math.floor(10 * share())];
   let winner = winnerOf(standing);
-  const line = () => [left(), bestText(current), running].filter((text) => text !== "").join("  ");
+  const line = () => [left(), running, bestText(current)].filter((text) => text !== "").join("  ");
   const draw = () => output.write(CLEAR_LINE + line().slice(0, Math.max(0, (output.columns || 80) - 1)));
   const timer = output.isTTY ? setInterval(draw, REFRESH_MS) : undefined;
   const note = (text: string) => void output.write(`${output.isTTY ? CLEAR_LINE : ""}${text}\n`);
   return {
-    begin(number, { setting }, iterations) {
-      const told = (at: number, value: string) =>
-        running = `setting ${number}: ${at}/${iterations}${value}  ${textOf(setting)}`;
+    begin(number, { iterations: done }, iterations) {
+      const told = (at: number, value: string) => running = `setting ${number}: ${at}/${iterations}${value}`;
       let value = "";
-      told(0, value);
+      told(done, value);
       return {
         onStep: ({ iteration }) => void told(iteration, value),
         onValidation(figures) {

@@ -59,7 +59,11 @@ export function cautions(
   if (usual?.end === "diverged") {
     lines.push("The default diverged: its learning rate is too large for this log.");
   }
-  if (winner.end === "open" && winner.bestIteration > STILL_IMPROVING * winner.iterations) {
+  if (winner.bestIteration === 0) {
+    lines.push(
+      `Training made the ${figure} of the best setting no better than chance had it: nothing was learned.`,
+    );
+  } else if (winner.end === "open" && winner.bestIteration > STILL_IMPROVING * winner.iterations) {
     lines.push(
       `The best setting was still improving at its end. It goes on with: deno task train --resume ` +
         `${quoted(winner.folder)} --iterations ${2 * winner.iterations}`,
