@@ -4,8 +4,6 @@ import assert from "node:assert/strict";
 import { parseTuneOptions, trainedBy } from "../src/cli/tune_options.ts";
 import { budgetText, cautions, verdictText } from "../src/cli/tune_words.ts";
 import { randomStream } from "../src/data/random.ts";
-import type { SnapshotResult } from "../src/run/snapshot_result.ts";
-import type { BaselineResults } from "../src/run/tested_users.ts";
 import { type SettingRow, tableCsv, trainArguments, verdictOn } from "../src/tune/outcome.ts";
 import { search } from "../src/tune/search.ts";
 import { argumentsOf, type Setting, settingOf, type Space, textOf } from "../src/tune/space.ts";
@@ -240,26 +238,35 @@ Deno.test("tune: the table and the command of a setting", () => {
   assert.ok(!trainArguments([], row({}), 2000).includes("--iterations"));
 });
 
-const figures = (prec1: number) => ({ nll: 1, prec1, prec2: prec1 });
-const tested = (prec1: number) =>
-  [{ snapshot: "best-prec1", iteration: 5, ...figures(prec1) }] as unknown as SnapshotResult[];
-const baselines = {
-  random: figures(0.1),
-  clickRate: figures(0.3),
-  attainable: figures(0.9),
-} as unknown as BaselineResults;
+/** A snapshot with prec@1 .4 beside two baselines. */
+const tested = (click: readonly [number, number] | null, rate: readonly [number, number]) => {
+  const against = (value: number, interval: readonly [number, number] | null) => ({
+    prec1: { value, interval },
+  });
+  return [{
+    snapshot: "best-prec1" as const,
+    prec1: 0.4,
+    prec2: 0.6,
+    against: { clickRate: against(0.1, click), categoryRate: against(0.05, rate) },
+  }];
+};
 
-Deno.test("tune: says whether the best setting beats the baselines, whatever the truth would score", () => {
-  const better = verdictOn(tested(0.4), baselines, "loss");
+Deno.test("tune: says whether the best setting beats the baselines, and by how much", () => {
+  const text = (...of: Parameters<typeof tested>) => verdictText(verdictOn(tested(...of), "loss")).join("\n");
+  const all = text([0.05, 0.15], [0.01, 0.09]);
   assert.match(
-    verdictText(better).join(),
-    /beats every baseline .* prec@1 \.4000 .* against \.3000 of the click rate/,
+    all,
+    /better than every baseline: prec@1 \.4000 \(best-prec1\)\. The nearest: category rate \.3500/,
   );
-  const worse = verdictOn(tested(0.3), baselines, "loss");
-  assert.deepEqual(worse?.unbeaten, ["click rate"]);
-  assert.match(verdictText(worse).join(), /NO SETTING BEATS THE BASELINES/);
-  assert.match(verdictText(worse).join(), /Rank by the click rate instead/);
-  assert.deepEqual(verdictText(verdictOn(tested(NaN), baselines, "loss")), []);
+  assert.match(all, /\(\+0\.050, 95 %: \+0\.010 to \+0\.090\)/);
+  const near = text([0.05, 0.15], [-0.01, 0.09]);
+  assert.match(near, /NO SETTING BEATS EVERY BASELINE[^]*cannot be told apart from category rate \.35/);
+  assert.match(near, /rank by the category rate: it is simpler/);
+  assert.doesNotMatch(near, /WORSE/);
+  assert.match(text([-0.15, -0.05], [0.01, 0.09]), /It is WORSE than click rate \.3000/);
+  assert.match(text(null, [0.01, 0.09]), /cannot be told apart from click rate/, "too few users to say");
+  const none = tested(null, [0, 1]).map((result) => ({ ...result, prec1: NaN }));
+  assert.deepEqual(verdictText(verdictOn(none, "loss")), []);
 });
 
 Deno.test("tune: says how far its figures may be trusted", () => {

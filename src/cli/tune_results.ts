@@ -13,7 +13,7 @@ import { testCandidate } from "../tune/train_candidate.ts";
 import { UserError } from "../user_error.ts";
 import { withoutOptions } from "./arguments.ts";
 import { reportFile } from "./output_folders.ts";
-import { attainedText, resultTable } from "./report_table.ts";
+import { attainedText, resultTable, settingsText } from "./report_table.ts";
 import { quoted, shellWord } from "./shell_word.ts";
 import { delayedProgress } from "./step_progress.ts";
 import { table } from "./table.ts";
@@ -64,12 +64,12 @@ export async function tellTune(
   console.log("\nTest users:");
   const shown = [...named("best", tested), ...(own ? named("default", own) : [])];
   console.log(resultTable(shown, tested.baselines));
-  const verdict = verdictOn(tested.test, tested.baselines, options.criterion);
+  const verdict = verdictOn(tested.test, options.criterion);
   const args = trainArguments(withoutIterations(results.trainArguments), winner, defaultTraining.iterations);
   const command = ["deno task train", ...args.map(shellWord)].join(" ");
-  const attained = attainedText(tested.test, tested.baselines);
+  const known = [settingsText(tested.baselines), attainedText(tested.test, tested.baselines)];
   const words = [
-    ...(attained ? [attained] : []),
+    ...known.filter((text) => text !== undefined),
     ...verdictText(verdict),
     ...cautions(rows, winner, { criterion: options.criterion, iterations: results.iterations }),
     budgetText(spentSeconds, 60 * options.budget),

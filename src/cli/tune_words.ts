@@ -1,7 +1,8 @@
 /** What `tune` says in words: whether the model is worth its use, and how far its figures may be trusted. */
 
 import type { Criterion } from "../train/best_records.ts";
-import type { SettingRow, Verdict } from "../tune/outcome.ts";
+import { signed } from "../run/verdict.ts";
+import type { Rival, SettingRow, Verdict } from "../tune/outcome.ts";
 import { duration } from "./progress.ts";
 import { quoted } from "./shell_word.ts";
 import { CRITERION_NAMES } from "./tune_progress.ts";
@@ -10,21 +11,31 @@ const digits = (x: number) => x.toFixed(4).replace(/^0/, "");
 
 /** Whether the model is worth its use. */
 export function verdictText(verdict: Verdict | undefined): string[] {
-  if (!verdict) return [];
-  const { figure, snapshot, value, baselines: [strongest], unbeaten } = verdict;
-  if (!strongest) return [];
+  const strongest = verdict?.rivals[0];
+  if (!verdict || !strongest) return [];
+  const { figure, snapshot, value, rivals } = verdict;
   const own = `${CRITERION_NAMES[figure]} ${digits(value)} (${snapshot})`;
-  const rival = `${digits(strongest.value)} of the ${strongest.name}`;
-  if (unbeaten.length === 0) {
-    return [`The best setting beats every baseline on the test users: ${own}, against ${rival}.`];
+  const that = (is: Rival["is"]) => rivals.filter((rival) => rival.is === is).map(rivalText).join("; ");
+  if (rivals.every(({ is }) => is === "beaten")) {
+    return [
+      `The best setting ranks better than every baseline: ${own}. The nearest: ${rivalText(strongest)}.`,
+    ];
   }
+  const [better, near] = [that("better"), that("near")];
+  const simple = rivals.find(({ is }) => is !== "beaten") ?? strongest;
   return [
-    `NO SETTING BEATS THE BASELINES on the test users: the best one has ${own}, against ${rival}. ` +
-    `Not beaten: ${
-      unbeaten.join(", ")
-    }. Rank by the ${strongest.name} instead, or give the model more: features of the ` +
-    "items, item ids, more users (deno task data describe says what the log lacks).",
+    `NO SETTING BEATS EVERY BASELINE on the test users. The best one has ${own}.`,
+    ...(better === "" ? [] : [`It is WORSE than ${better}.`]),
+    ...(near === "" ? [] : [`It cannot be told apart from ${near}.`]),
+    `Until a model beats it, rank by the ${simple.name}: it is simpler. Try more features of the items, item ids, or more ` +
+    "users; deno task data describe says what the log lacks.",
   ];
+}
+
+/** "click rate .3442 (+.0120, 95 %: +.0010 to +.0230)" */
+function rivalText({ name, value, difference, interval }: Rival): string {
+  const range = interval ? `, 95 %: ${signed(interval[0])} to ${signed(interval[1])}` : "";
+  return `${name} ${digits(value)} (${signed(difference)}${range})`;
 }
 
 /** A best figure so near to the end says that training was not at its end. */

@@ -1,9 +1,8 @@
 /** What came of a search: a row for each setting, the command of the best one, and whether it beats the baselines. */
 
-import type { RankingFigures } from "../data/ranking.ts";
+import { baselineNames, baselineTitles } from "../baselines/baselines.ts";
 import { readLog } from "../report/read_log.ts";
 import type { SnapshotResult } from "../run/snapshot_result.ts";
-import { type BaselineResults, shownBaselines } from "../run/tested_users.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
 import { argumentsOf, type Setting, textOf } from "./space.ts";
 import { bestOf, type Candidate, ranked, type Standing } from "./standing.ts";
@@ -98,38 +97,43 @@ export function trainArguments(
   return [...options, ...own, ...(iterations === usual ? [] : ["--iterations", String(iterations)])];
 }
 
+/** A baseline beside a model. */
+export interface Rival {
+  /** As tables call it. */
+  readonly name: string;
+  readonly value: number;
+  /** How far the model is above it, and where 95 % of the resamples of the users are; null where there are too few. */
+  readonly difference: number;
+  readonly interval: readonly [number, number] | null;
+  /** Of the baseline: "near" where the users do not tell the two apart. */
+  readonly is: "beaten" | "near" | "better";
+}
+
 /** A model beside what it has to beat, by a precision on the test users. */
 export interface Verdict {
   readonly figure: "prec1" | "prec2";
   /** The snapshot that is compared: the best on validation by the same figure. */
   readonly snapshot: SnapshotResult["snapshot"];
   readonly value: number;
-  /** By name, the best first. */
-  readonly baselines: readonly { readonly name: string; readonly value: number }[];
-  /** Names of those that the model does not beat. */
-  readonly unbeaten: readonly string[];
+  /** The strongest first. */
+  readonly rivals: readonly Rival[];
 }
 
 /** @param criterion of the search. @returns undefined on test users without a click. */
 export function verdictOn(
-  test: readonly SnapshotResult[],
-  baselines: BaselineResults,
+  test: readonly Pick<SnapshotResult, "snapshot" | "prec1" | "prec2" | "against">[],
   criterion: Criterion,
 ): Verdict | undefined {
   const figure = criterion === "prec2" ? "prec2" : "prec1";
   const snapshot = `best-${figure}` as const;
-  const value = test.find((result) => result.snapshot === snapshot)?.[figure];
-  if (value === undefined || Number.isNaN(value)) return undefined;
-  const rivals = rivalsOf(baselines).map(({ name, figures }) => ({ name, value: figures[figure] }))
-    .sort((a, b) => b.value - a.value);
-  const unbeaten = rivals.filter((rival) => rival.value >= value).map(({ name }) => name);
-  return { figure, snapshot, value, baselines: rivals, unbeaten };
-}
-
-/** What a model has to beat; what no model could beat is not among them. */
-function rivalsOf(baselines: BaselineResults): { name: string; figures: RankingFigures }[] {
-  return shownBaselines.flatMap(([key, name]) => {
-    const figures = baselines[key];
-    return figures && key !== "attainable" ? [{ name, figures }] : [];
+  const own = test.find((result) => result.snapshot === snapshot);
+  if (!own || Number.isNaN(own[figure])) return undefined;
+  const rivals = baselineNames.flatMap((name): Rival[] => {
+    const found = own.against[name]?.[figure];
+    if (!found) return [];
+    const { value: difference, interval } = found;
+    const is = (interval?.[0] ?? 0) > 0 ? "beaten" : (interval?.[1] ?? 0) < 0 ? "better" : "near";
+    return [{ name: baselineTitles[name], value: own[figure] - difference, difference, interval, is }];
   });
+  return { figure, snapshot, value: own[figure], rivals: rivals.sort((a, b) => b.value - a.value) };
 }
