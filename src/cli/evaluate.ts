@@ -19,6 +19,7 @@ import { readJson } from "../files/json_file.ts";
 import { readSnapshot, type SnapshotInfo } from "../run/snapshot.ts";
 import { type SnapshotResult, snapshotResult } from "../run/snapshot_result.ts";
 import { TestedUsers } from "../run/tested_users.ts";
+import { baselineWords } from "../run/verdict.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { evaluateGame } from "../train/adversarial_trainer.ts";
 import { Evaluation } from "../train/evaluation.ts";
@@ -156,7 +157,11 @@ function tell(
   }
   console.log(`${split === "all" ? "All" : split} users of ${data.source.name}:`);
   console.log(resultTable([result, ...(other ? [other.result] : [])], baselines));
-  const texts = [settingsText(baselines), attainedText([result], baselines)];
+  const texts = [
+    settingsText(baselines),
+    attainedText([result], baselines),
+    ...baselineWords([result], data.source.items.shape),
+  ];
   for (const text of texts) if (text) console.log(text);
   if (minus) {
     console.log(`\n${model} minus ${path}, on the same users:\n${differencesTable(minus.differences)}`);

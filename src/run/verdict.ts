@@ -1,6 +1,7 @@
 /** What the figures of a run say, in words, and what to try. */
 
 import { type BaselineName, baselineNames, baselineTitles } from "../baselines/baselines.ts";
+import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { Difference } from "../figures/tested.ts";
 import type { RunConfig } from "./run_config.ts";
 import type { Stage } from "./stages.ts";
@@ -15,10 +16,16 @@ interface Found {
 /** Of the iterations that were done, the share in which a best validation is early. */
 const EARLY = 0.05;
 
-/** Sentences about a stage that is finished. @param iterations that it has made. */
-export function verdictOf(found: Found, stage: Stage, config: RunConfig, iterations: number): string[] {
+/** Sentences about a stage that is finished. @param items what is known of them. @param iterations that it has made. */
+export function verdictOf(
+  found: Found,
+  stage: Stage,
+  config: RunConfig,
+  items: ItemsShape,
+  iterations: number,
+): string[] {
   return [
-    ...baselineWords(found.test),
+    ...baselineWords(found.test, items),
     ...lossWords(found),
     ...(stage.hasLikelihood ? trainingWords(found.test, config, iterations) : []),
   ];
@@ -31,7 +38,7 @@ interface Rival {
 }
 
 /** Which baselines the best ranking beats: its reward's, or where there is a generator the better of the two. */
-function baselineWords(test: readonly SnapshotResult[]): string[] {
+export function baselineWords(test: readonly SnapshotResult[], items: ItemsShape): string[] {
   const best = test.find(({ snapshot }) => snapshot === "best-prec1") ?? test.at(-1);
   if (!best) return [];
   const { figures } = best.details;
@@ -41,10 +48,10 @@ function baselineWords(test: readonly SnapshotResult[]): string[] {
     return difference ? [{ name, difference }] : [];
   });
   const who = byPi ? `The generator of ${best.snapshot}` : best.snapshot;
-  return compare(who, rivals);
+  return compare(who, rivals, items);
 }
 
-function compare(who: string, rivals: readonly Rival[]): string[] {
+function compare(who: string, rivals: readonly Rival[], items: ItemsShape): string[] {
   if (rivals.length === 0) return [];
   const low = ({ difference }: Rival) => difference.interval?.[0] ?? NaN;
   const high = ({ difference }: Rival) => difference.interval?.[1] ?? NaN;
@@ -60,22 +67,26 @@ function compare(who: string, rivals: readonly Rival[]): string[] {
   if (beaten.length === rivals.length && nearest) {
     return [`${who} ranks better than every baseline. The nearest is ${named([nearest])}.`];
   }
+  const more = items.kind === "one-hot" ? "features of the items" : "item ids beside the features";
   return [
-    ...(better.length > 0 ? [`${who} ranks WORSE than a baseline: ${named(better)}.`] : []),
-    ...(near.length > 0
-      ? [`${who} cannot be told apart from a baseline on these test users: ${named(near)}.`]
-      : []),
-    "Try: features of the items, other options by deno task tune, and what deno task data describe " +
-    "says of the log. Until the model beats it, the baseline is the simpler choice.",
+    ...(better.length > 0 ? [`${who} ranks WORSE than ${named(better)}.`] : []),
+    ...(near.length > 0 ? [`On these test users ${who} cannot be told apart from ${named(near)}.`] : []),
+    `Try ${more}, other options by deno task tune, and look at what deno task data describe says of the log. Until the ` +
+    "model beats a baseline, that is the simpler choice.",
   ];
 }
 
-/** "click rate (prec@1 +0.0120, 95 % of resamples from +0.0010 to +0.0230)" */
+/** "click rate (prec@1 -0.120, 95 %: -0.140 to -0.100), last click, random": the strongest first, and how far it is. */
 function named(rivals: readonly Rival[]): string {
-  return rivals.map(({ name, difference: { value, interval } }) => {
-    const range = interval ? `, 95 %: ${signed(interval[0])} to ${signed(interval[1])}` : "";
-    return `${baselineTitles[name]} (prec@1 ${signed(value)}${range})`;
-  }).join(", ");
+  const [first, ...others] = rivals.toSorted((a, b) => a.difference.value - b.difference.value);
+  if (!first) return "";
+  const { name, difference: { value, interval } } = first;
+  const range = interval ? `, 95 %: ${signed(interval[0])} to ${signed(interval[1])}` : "";
+  return [
+    `${baselineTitles[name]} (prec@1 ${signed(value)}${range})`,
+    ...others.map(({ name }) => baselineTitles[name]),
+  ]
+    .join(", ");
 }
 
 export function signed(value: number, digits = 3): string {
