@@ -28,6 +28,8 @@ export interface SnapshotFigures extends Figures {
   readonly details?: DetailFigures;
   /** How far it is above each baseline, by the baseline's name in result.json. */
   readonly against?: Readonly<Record<string, FigureDifferences>>;
+  /** Events that it was tested on. */
+  readonly events?: number;
 }
 
 export interface BaselineFigures {
@@ -53,6 +55,12 @@ export interface StageResult {
   readonly snapshots: readonly SnapshotDifferences[];
   /** What follows from the figures, in sentences. */
   readonly verdict: readonly string[];
+  /** ISO 8601; undefined in runs of older versions. */
+  readonly finished: string | undefined;
+  /** Of its last session, without set-up. */
+  readonly seconds: number | undefined;
+  /** Whether there were sessions before the last one. */
+  readonly resumed: boolean;
 }
 
 /** A part of a run's training that has logs of its own. */
@@ -85,6 +93,8 @@ export interface Model {
   /** Unique in the report. */
   readonly name: string;
   readonly folder: string;
+  /** What it was trained on, in words. */
+  readonly data: string;
   /** Never empty, by rising seed. */
   readonly runs: readonly Run[];
   /** Seeds that are to be run and have no row yet. */

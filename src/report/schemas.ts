@@ -42,6 +42,10 @@ const baselineSchema = figuresSchema.partial({ nll: true }).extend({
 /** What earlier versions did not write has a default, or may be left out. */
 export const resultSchema = z.looseObject({
   iteration: z.int(),
+  /** When it was written, ISO 8601; older runs do not say it. */
+  finished: z.iso.datetime().optional(),
+  sessionSeconds: z.number().nonnegative().optional(),
+  resumed: z.boolean().optional(),
   test: z.array(z.looseObject({
     snapshot: z.string(),
     iteration: z.int(),
@@ -52,6 +56,7 @@ export const resultSchema = z.looseObject({
     details: detailsSchema.optional(),
     /** By the name of the baseline. */
     against: named(differencesSchema).default({}),
+    events: z.int().optional(),
   })).optional(),
   baselines: named(baselineSchema.nullable()).optional(),
   snapshots: z.array(
@@ -65,6 +70,12 @@ export type DetailFigures = z.infer<typeof detailsSchema>;
 export type FigureDifferences = z.infer<typeof differencesSchema>;
 
 export const configSchema = z.looseObject({
+  data: z.looseObject({
+    kind: z.string(),
+    path: z.string().optional(),
+    seed: z.int().optional(),
+    resplit: z.int().nullish(),
+  }).optional(),
   training: z.looseObject({ seed: z.int(), iterations: z.int() }),
   adversarial: z.looseObject({ iterations: z.int().optional() }).nullish(),
 });

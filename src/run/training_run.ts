@@ -32,8 +32,12 @@ export interface RunResult extends Partial<StageTest> {
   readonly folder: string;
   readonly seed: number;
   readonly iteration: number;
+  /** When it was reached, ISO 8601. */
+  readonly finished: string;
   /** Of this session alone, without set-up. */
   readonly sessionSeconds: number;
+  /** Whether there were sessions before this one. */
+  readonly resumed: boolean;
 }
 
 /** What the runs of a command share. */
@@ -154,6 +158,7 @@ async function train(
   events: RunEvents,
 ): Promise<RunResult> {
   const began = performance.now();
+  const first = trainer.iteration;
   const iterations = stage.iterations(config);
   let saved = began;
   try {
@@ -179,7 +184,9 @@ async function train(
       folder: folder.path,
       seed: config.training.seed,
       iteration: trainer.iteration,
+      finished: new Date().toISOString(),
       sessionSeconds: (performance.now() - began) / 1000,
+      resumed: first > 0,
       ...(tested ? await testStage(stage, trainer, data, config, events.onProgress) : {}),
     };
     if (tested) await folder.saveResult(result);
