@@ -1,14 +1,19 @@
 /** A bench as one HTML page with charts, which needs nothing beside it. */
 
 import { dirname } from "node:path";
-import type { ChartDefinition, ScatterChart, StackChart } from "../src/report/chart_types.ts";
+import {
+  type ChartDefinition,
+  NEUTRAL,
+  type ScatterChart,
+  type StackChart,
+} from "../src/report/chart_types.ts";
 import { type Html, markup } from "../src/report/html.ts";
 import { chartFigure, noScript, note, pageShell, readPageParts, section } from "../src/report/page_shell.ts";
 import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
 import { ceilingsOf } from "./adapter_ceilings.ts";
 import type { BenchReport } from "./bench_json.ts";
 import type { Change } from "./compare.ts";
-import { growthAxes, type GrowthPoint } from "./growth.ts";
+import { growthCharts } from "./growth_charts.ts";
 import type { KernelResult } from "./kernel_cases.ts";
 import { attainable, type Ceilings, standing } from "./roofline.ts";
 import { dispatchTime, type StepResult } from "./step_profile.ts";
@@ -77,17 +82,26 @@ function figuresOf(charts: readonly ChartDefinition[]): Html {
 }
 
 function tableOf({ head, rows }: Cells, what: string): Html {
+  const align = head.map((_, k) => rows.some((row) => isWord(row[k] ?? "")) ? "text" : "number");
   const cells = rows.map(([first = "", ...others]) =>
     markup`
-<tr><th scope="row">${first}</th>${others.map((text) => markup`<td>${text}</td>`)}</tr>`
+<tr><th scope="row">${first}</th>${
+      others.map((text, k) => markup`<td class="${align[k + 1] ?? ""}">${text}</td>`)
+    }</tr>`
   );
+  const heads = head.map((text, k) => markup`<th scope="col" class="${align[k] ?? ""}">${text}</th>`);
   return markup`<div class="scroll" tabindex="0" role="region" aria-label="${what}">
-<table class="figures"><thead><tr>${head.map((text) => markup`<th scope="col">${text}</th>`)}</tr></thead>
+<table class="figures"><thead><tr>${heads}</tr></thead>
 <tbody>${cells}</tbody></table></div>`;
 }
 
-/** The dash that looks like points, for the legend. */
-const DOTS = 2;
+/** Such as the name of a kernel; what begins with a digit or a sign is a figure. */
+function isWord(text: string): boolean {
+  return /^[a-z]/i.test(text);
+}
+
+/** Kernels whose names stand in the roofline: those of the dispatches that take the most time. */
+const NAMED = 12;
 
 /** Kernels under the adapter's ceilings; one that does no arithmetic or moves nothing has no place. */
 function rooflineChart(kernels: readonly KernelResult[], ceilings: Ceilings): ScatterChart | undefined {
@@ -101,11 +115,17 @@ function rooflineChart(kernels: readonly KernelResult[], ceilings: Ceilings): Sc
     Math.min(ridge, ...placed.map(({ x }) => x)) / 2,
     Math.max(ridge, ...placed.map(({ x }) => x)) * 2,
   ];
-  const roof = [ends[0] ?? ridge, ridge, ends[1] ?? ridge].map((x) => ({
+  const [flops, bandwidth] = [
+    `${ceilings.flops.toFixed(0)} GFLOP/s`,
+    `${ceilings.bandwidth.toFixed(1)} GB/s`,
+  ];
+  const roof = [ends[0] ?? ridge, ridge, ends[1] ?? ridge].map((x, k) => ({
     x,
     y: attainable(x, ceilings),
-    name: `${ceilings.flops.toFixed(0)} GFLOP/s, ${ceilings.bandwidth.toFixed(1)} GB/s`,
+    name: `${flops}, ${bandwidth}`,
+    label: [bandwidth, undefined, flops][k],
   }));
+  const named = namedIn(placed.map(({ kernel }) => kernel));
   const workloads = [...new Set(kernels.map(({ workload }) => workload))];
   return {
     kind: "scatter",
@@ -113,22 +133,34 @@ function rooflineChart(kernels: readonly KernelResult[], ceilings: Ceilings): Sc
     title: "Roofline",
     note:
       "Each kernel of each workload; the line is the most that this adapter does. Bytes are those that must " +
-      "move at least once.",
+      "move at least once. Names are those of the slowest dispatches; point at others for theirs.",
     xTitle: "FLOPs a byte",
     yTitle: "GFLOP/s",
     logarithmic: ["x", "y"],
     series: [
-      { name: "ceiling", colour: 6, dash: 0, joined: true, points: roof },
+      { name: "ceiling", colour: NEUTRAL, dash: 0, joined: true, points: roof },
       ...workloads.flatMap((workload, k) => {
         const points = placed.filter(({ kernel }) => kernel.workload === workload)
-          .map(({ kernel, x, y }) => ({ x, y, name: `${kernel.id} (${kernel.kernel})` }));
-        return points.length === 0 ? [] : [{ name: workload, colour: k, dash: DOTS, joined: false, points }];
+          .map(({ kernel, x, y }) => {
+            const name = `${kernel.id} (${kernel.kernel})`;
+            return { x, y, name, label: named.has(kernel) ? kernel.kernel : undefined };
+          });
+        return points.length === 0 ? [] : [{ name: workload, colour: k, dash: 0, joined: false, points }];
       }),
     ],
   };
 }
 
-/** Kernels that have a colour of their own; the palette holds two more, for the others and the rest of the step. */
+/** The slowest dispatches, one of each kernel. */
+function namedIn(kernels: readonly KernelResult[]): Set<KernelResult> {
+  const slowest = new Map<string, KernelResult>();
+  for (const result of [...kernels].sort((a, b) => b.median - a.median)) {
+    if (!slowest.has(result.kernel)) slowest.set(result.kernel, result);
+  }
+  return new Set([...slowest.values()].slice(0, NAMED));
+}
+
+/** Kernels that have a colour of their own. */
 const COLOURED = 5;
 
 function stackChart(steps: readonly StepResult[]): StackChart | undefined {
@@ -149,8 +181,10 @@ function stackChart(steps: readonly StepResult[]): StackChart | undefined {
     kind: "stack",
     id: "steps-stack",
     title: "Where a step's time goes",
-    note: "Dispatches by kernel; the rest is what a step in a run takes longer than its dispatches.",
-    xTitle: "ms a step",
+    note:
+      "Shares of a step, whose milliseconds stand beside its name: dispatches by kernel; the rest is what a step in " +
+      "a run takes longer than its dispatches.",
+    unit: "ms",
     bars: steps.map(({ workload, model }) => `${workload} ${model}`),
     segments: [
       ...largest.map((name, colour) => ({
@@ -167,56 +201,10 @@ function stackChart(steps: readonly StepResult[]): StackChart | undefined {
       },
       {
         name: "rest",
-        colour: COLOURED + 1,
+        colour: NEUTRAL,
         dash: 0,
         values: steps.map((step) => Math.max(0, step.wall.median - dispatchTime(step)) / 1000),
       },
     ],
   };
-}
-
-/** Time and memory: of the axes that add rows in one chart each, of the others in their own. */
-function growthCharts(points: readonly GrowthPoint[]): ScatterChart[] {
-  const rowAxes = growthAxes.filter(({ unit }) => unit === "row");
-  const others = growthAxes.filter(({ unit }) => unit !== "row");
-  const charts = [
-    { id: "rows", title: "rows of the batch", axes: rowAxes },
-    ...others.map((axis) => ({ id: axis.name.replace(/\W+/g, "-"), title: axis.name, axes: [axis] })),
-  ];
-  const quantities = [
-    {
-      id: "time",
-      title: "Time of a step",
-      yTitle: "ms",
-      of: ({ time }: GrowthPoint) => time && time.median / 1000,
-    },
-    {
-      id: "memory",
-      title: "Memory",
-      yTitle: "MiB",
-      of: ({ gpuBytes }: GrowthPoint) => gpuBytes && gpuBytes / 2 ** 20,
-    },
-  ];
-  return charts.flatMap(({ id, title, axes }) =>
-    quantities.flatMap((quantity): ScatterChart[] => {
-      const series = axes.flatMap(({ name }, colour) => {
-        const own = points.filter(({ axis }) => axis === name).flatMap((point) => {
-          const y = quantity.of(point);
-          return y === undefined ? [] : [{ x: point.x, y, name: `${name} ${point.value}` }];
-        });
-        return own.length === 0 ? [] : [{ name, colour, dash: colour, joined: true, points: own }];
-      });
-      if (series.length === 0) return [];
-      return [{
-        kind: "scatter",
-        id: `growth-${quantity.id}-${id}`,
-        title: `${quantity.title} by ${title}`,
-        note: "",
-        xTitle: title,
-        yTitle: quantity.yTitle,
-        logarithmic: ["x", "y"],
-        series,
-      }];
-    })
-  );
 }

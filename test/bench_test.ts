@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { measureAdapter, probeKernels } from "../bench/adapter_ceilings.ts";
 import { type BenchReport, readBench, writeBench } from "../bench/bench_json.ts";
 import { compare } from "../bench/compare.ts";
+import { growthCharts } from "../bench/growth_charts.ts";
 import { fitLine, type GrowthAxis, measureGrowth } from "../bench/growth.ts";
 import { casesOf, partsOf } from "../bench/kernel_cases.ts";
 import { timeRepeated, timingOf } from "../bench/measure.ts";
@@ -110,6 +111,27 @@ const report: BenchReport = {
     { axis: "items, one-hot", value: 1e6, x: 1e6, refusal: { limit: "maxBufferSize", message: "too large" } },
   ],
 };
+
+Deno.test("charts of growth: whiskers of the times, and logarithmic axes where sizes span a decade", () => {
+  const point = (axis: string, value: number, x: number, median: number) => ({
+    ...{ axis, value, x, time: timing(median, median / 10), gpuBytes: 2 ** 20 },
+  });
+  const charts = growthCharts([
+    point("users a batch", 32, 1600, 5000),
+    point("users a batch", 512, 25_600, 50_000),
+    point("hidden units", 16, 16, 5000),
+    point("hidden units", 64, 64, 6000),
+    { axis: "items, one-hot", value: 1e6, x: 1e6, refusal: { limit: "maxBufferSize", message: "too large" } },
+  ]);
+  assert.deepEqual(charts.map(({ id, logarithmic }) => [id, logarithmic.join("")]), [
+    ["growth-time-rows", "xy"],
+    ["growth-memory-rows", "x"],
+    ["growth-time-hidden-units", ""],
+    ["growth-memory-hidden-units", ""],
+  ]);
+  const [first] = charts[0]?.series[0]?.points ?? [];
+  assert.deepEqual(first, { x: 1600, name: "users a batch 32", y: 5, low: 4.75, high: 5.25 });
+});
 
 Deno.test("figures are read as they were written; others are refused", async () => {
   const folder = await Deno.makeTempDir({ prefix: "clickgan-bench-" });

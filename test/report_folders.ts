@@ -68,7 +68,11 @@ function writeStage(
   Deno.writeTextFileSync(`${folder}/validation.csv`, csv(validation));
   if (!test) return;
   const done = iteration ?? Number(train.at(-1)?.[0] ?? 0);
-  writeJson(`${folder}/result.json`, { folder, seed: 1, iteration: done, test, baselines: BASELINES });
+  const session = { finished: "2026-11-26T10:03:04.567Z", sessionSeconds: 90.6, resumed: false };
+  writeJson(`${folder}/result.json`, {
+    ...{ folder, seed: 1, iteration: done, ...session },
+    ...{ test, baselines: BASELINES },
+  });
 }
 
 export function writeSeedsFolder(folder: string, seeds: readonly number[], runs: readonly RunFiles[]): void {

@@ -1,8 +1,8 @@
 /** The test figures of all models beside each other, and the baselines. */
 
-import type { Bar, BarChart } from "./chart_types.ts";
+import { type Bar, type BarChart, NEUTRAL } from "./chart_types.ts";
 import { lossParts, type Part, rankingParts } from "./parts.ts";
-import type { Model } from "./report_data.ts";
+import type { BaselineFigures, Model } from "./report_data.ts";
 import { baselineGroups, type FigureName, figureOf, snapshotsOf, spread, testsWith } from "./test_figures.ts";
 
 export function barCharts(models: readonly Model[]): BarChart[] {
@@ -23,10 +23,6 @@ function barChart(
   const bars = parts.flatMap((part) => barOf(part, figure, wanted) ?? []);
   if (bars.length === 0) return undefined;
   const groups = baselineGroups(models);
-  const lines = groups.length !== 1 ? [] : (groups[0]?.baselines ?? []).flatMap(({ name, figures }) => {
-    const value = figures[figure];
-    return value === null ? [] : [{ name, value }];
-  });
   const others = [...new Set(bars.map(({ snapshot }) => snapshot).filter((name) => name !== wanted))];
   const note = [
     `Of each model's ${wanted} snapshot` +
@@ -36,7 +32,16 @@ function barChart(
       ? "The models were tested on different users: compare with the baselines in the table."
       : "",
   ].filter((sentence) => sentence !== "").join(" ");
-  return { kind: "bar", id: `test-${figure}`, title: `Test ${label}`, note, xTitle: label, bars, lines };
+  const baselines = groups.length === 1 ? baselineBars(groups[0]?.baselines ?? [], figure) : [];
+  const title = `Test ${label}`;
+  return { kind: "bar", id: `test-${figure}`, title, note, xTitle: label, bars: [...bars, ...baselines] };
+}
+
+function baselineBars(baselines: readonly BaselineFigures[], figure: FigureName): Bar[] {
+  return baselines.flatMap(({ name, figures }): Bar[] => {
+    const mean = figures[figure];
+    return mean === null ? [] : [{ name, colour: NEUTRAL, mean, sd: null, runs: 1, snapshot: "baseline" }];
+  });
 }
 
 /** The bar of the snapshot that was chosen for this figure, or of the next best one that there is. */
@@ -45,8 +50,8 @@ function barOf(part: Part, figure: FigureName, wanted: string): Bar | undefined 
   for (const snapshot of [wanted, "best-prec1", "last", ...present]) {
     const found = spread(testsWith(part, snapshot).map((test) => figureOf(test, part.ranking, figure)));
     if (!found) continue;
-    const { name, colour, dash } = part;
-    return { name, colour, dash, snapshot, ...found };
+    const { name, colour } = part;
+    return { name, colour, snapshot, ...found };
   }
   return undefined;
 }

@@ -2,7 +2,7 @@
 
 /** A learning curve over runs that differ in their seed; all arrays are of one length, the points'. */
 export interface Curve {
-  /** Iteration, or the middle one of a window of iterations; rising. */
+  /** Iteration, or the middle of those in a window of iterations; rising. */
   readonly x: readonly number[];
   /** Mean over the runs; null is a gap. */
   readonly mean: readonly (number | null)[];
@@ -10,15 +10,40 @@ export interface Curve {
   readonly sd: readonly (number | null)[];
   /** Runs that have a value here. */
   readonly runs: readonly number[];
-  /** Rows of a log that a point is the mean of; 1 when nothing is smoothed. */
-  readonly window: number;
 }
+
+/** Colours are places in the page's palette. This one is grey, for what is no model: baselines, ceilings, the rest. */
+export const NEUTRAL = -1;
+
+/** Dashes of curves. Each means the same in every chart. */
+export const dashes = {
+  reward: 0,
+  generator: 1,
+  rewardTrain: 2,
+  generatorTrain: 3,
+} as const;
 
 /** Colours and dashes are numbers that the page's theme knows what to make of. */
 export interface Look {
   readonly name: string;
   readonly colour: number;
   readonly dash: number;
+}
+
+/** A curve of a model. Its name in the chart is made of both. */
+export interface Series extends Curve {
+  /** The model, which has the colour. */
+  readonly model: string;
+  readonly colour: number;
+  /** What of the model it is, such as "train"; it has the dash. */
+  readonly part: string;
+  readonly dash: number;
+  /** A curve that stays in the background: thin and pale. */
+  readonly faint: boolean;
+  /** x at which its stage begins, where it stands behind another one. */
+  readonly offset: number;
+  /** Best snapshots, one for each run. */
+  readonly marks: readonly { readonly x: number; readonly y: number }[];
 }
 
 export interface LineChart {
@@ -29,17 +54,23 @@ export interface LineChart {
   readonly note: string;
   readonly xTitle: string;
   readonly yTitle: string;
+  /** Whether y is logarithmic: all values are above 0 and span a decade or more. */
+  readonly logarithmic: boolean;
+  /** Where the adversarial stage begins: one for all models, or one each, in its colour. */
+  readonly dividers: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
   /** Never empty, and no curve is all gaps. */
-  readonly series: readonly (Look & Curve)[];
+  readonly series: readonly Series[];
 }
 
-export interface Bar extends Look {
+export interface Bar {
+  readonly name: string;
+  readonly colour: number;
   /** Mean over runs. */
   readonly mean: number;
   /** Null for fewer than two runs. */
   readonly sd: number | null;
   readonly runs: number;
-  /** Snapshot that the figure is of. */
+  /** Snapshot that the figure is of; "baseline" for what is no model. */
   readonly snapshot: string;
 }
 
@@ -49,10 +80,19 @@ export interface BarChart {
   readonly title: string;
   readonly note: string;
   readonly xTitle: string;
-  /** Never empty. */
+  /** Never empty. Models first, then the baselines that they are compared with. */
   readonly bars: readonly Bar[];
-  /** Baselines that all bars are compared with. */
-  readonly lines: readonly { readonly name: string; readonly value: number }[];
+}
+
+export interface ScatterPoint {
+  readonly x: number;
+  readonly y: number;
+  readonly name: string;
+  /** Quartiles of y, where it was measured several times. */
+  readonly low?: number;
+  readonly high?: number;
+  /** Written beside the point where there is room. */
+  readonly label?: string;
 }
 
 /** Points in a plane, such as kernels under a roofline; either axis may be logarithmic. */
@@ -68,23 +108,39 @@ export interface ScatterChart {
   readonly series: readonly (Look & {
     /** Whether a line joins the points, in their order. */
     readonly joined: boolean;
-    readonly points: readonly { readonly x: number; readonly y: number; readonly name: string }[];
+    readonly points: readonly ScatterPoint[];
   })[];
 }
 
-/** Horizontal bars, each cut into the same segments. */
+/** Horizontal bars, each cut into the same segments; all are of one length, and their sizes stand beside them. */
 export interface StackChart {
   readonly kind: "stack";
   readonly id: string;
   readonly title: string;
   readonly note: string;
-  readonly xTitle: string;
+  /** What the values are. */
+  readonly unit: string;
   /** Names of the bars; never empty. */
   readonly bars: readonly string[];
-  /** Their lengths, one for each bar. */
+  /** Their values, one for each bar; drawn as shares of the bar's sum. */
   readonly segments: readonly (Look & { readonly values: readonly number[] })[];
 }
 
 /** What a report on runs draws. */
 export type ReportChart = LineChart | BarChart;
 export type ChartDefinition = ReportChart | ScatterChart | StackChart;
+
+/** A curve's name: its part alone where the chart has one model, its model alone where all are the same part. */
+export function seriesName({ series }: LineChart, { model, part }: Series): string {
+  if (new Set(series.map((one) => one.model)).size === 1) return part;
+  return new Set(series.map((one) => one.part)).size === 1 ? model : `${model}: ${part}`;
+}
+
+/** Values that differ by a decade are hard to see beside each other on a linear axis. */
+const DECADE = 10;
+
+/** Whether an axis of these values should be logarithmic. */
+export function spansDecade(values: readonly number[]): boolean {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  return values.length > 1 && least > 0 && most >= DECADE * least;
+}

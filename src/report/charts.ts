@@ -1,57 +1,54 @@
 /** From runs to charts, as plain data. A chart that nothing is known for is left out. */
 
 import { barCharts } from "./bar_charts.ts";
-import type { Curve, LineChart, Look, ReportChart } from "./chart_types.ts";
-import { curveOf } from "./curve.ts";
+import {
+  dashes,
+  type LineChart,
+  NEUTRAL,
+  type ReportChart,
+  type Series,
+  spansDecade,
+} from "./chart_types.ts";
+import { curveOf, windowFor } from "./curve.ts";
+import { marksOf } from "./marks.ts";
 import { lossParts, type Part, rankingParts, stageRuns } from "./parts.ts";
-import type { ReportData } from "./report_data.ts";
+import type { Model, ReportData } from "./report_data.ts";
 
 /** Models whose adversarial stage starts from random weights; far worse, they squeeze the others' curves. */
 const NO_PRETRAINING = /no[^a-z]?pre-?train/i;
 
 /** First the test figures, then the learning curves. */
 export function chartsOf({ models }: ReportData): ReportChart[] {
+  const window = windowFor(Math.max(...models.map(lengthOf)));
   const losses = lossParts(models);
   const adversarial = losses.filter(({ stage }) => stage === "adversarial");
   const lines = [
-    lineChart("train-loss", "Training loss", "loss", losses.map((part) => curve(part, "train", "loss"))),
+    lineChart("loss", "Loss", "loss", losses.flatMap((part) => curves(part, "loss", window))),
+    ...precisionCharts(rankingParts(models), window),
     lineChart(
-      "validation-loss",
-      "Validation loss",
-      "loss",
-      losses.map((part) => curve(part, "validation", "loss")),
-    ),
-    lineChart(
-      "validation-min-max",
-      "Validation loss_min and loss_max",
-      "adversarial loss",
+      "adversarial-losses",
+      "Losses of the adversarial stage",
+      "loss_min of u, loss_max of \u03c0",
       adversarial.flatMap((part) => [
-        curve(renamed(part, "loss_min", 0), "validation", "loss_min"),
-        curve(renamed(part, "loss_max", 2), "validation", "loss_max"),
+        ...curves(part, "loss_min", window, 0),
+        ...curves({ ...part, ranking: "generator" }, "loss_max", window, 0),
       ]),
     ),
-    lineChart(
-      "train-max",
-      "Training loss_max",
-      "adversarial loss",
-      adversarial.map((part) => curve(part, "train", "loss_max")),
-    ),
-    ...precisionCharts(rankingParts(models)),
   ];
   return [...barCharts(models), ...lines.flatMap((chart) => chart ?? [])];
 }
 
 /** Both precisions of all models, and once more without those that were not pre-trained. */
-function precisionCharts(parts: readonly Part[]): (LineChart | undefined)[] {
+function precisionCharts(parts: readonly Part[], window: number): (LineChart | undefined)[] {
   const pretrained = parts.filter(({ model }) => !NO_PRETRAINING.test(model.name));
   const charts = (chosen: readonly Part[], id: string, title: string) =>
     (["1", "2"] as const).map((k) =>
       lineChart(
-        `validation-prec${k}${id}`,
-        `Validation prec@${k}${title}`,
+        `prec${k}${id}`,
+        `prec@${k}${title}`,
         `prec@${k}`,
-        chosen.map((part) =>
-          curve(part, "validation", part.ranking === "generator" ? `pi_prec${k}` : `prec${k}`)
+        chosen.flatMap((part) =>
+          curves(part, part.ranking === "generator" ? `pi_prec${k}` : `prec${k}`, window)
         ),
       )
     );
@@ -59,43 +56,81 @@ function precisionCharts(parts: readonly Part[]): (LineChart | undefined)[] {
   return [...charts(parts, "", ""), ...charts(pretrained, "-pretrained", ", pre-trained models")];
 }
 
-type Drawn = Part & Curve;
-
-function curve(part: Part, log: "train" | "validation", column: string): Drawn | undefined {
-  const found = curveOf(stageRuns(part).map((stage) => stage[log]), column);
-  return found && { ...part, ...found };
+interface Drawn extends Series {
+  readonly stage: Part["stage"];
+  readonly window: number;
 }
 
-/** A part that is in a chart twice, as two quantities. */
-function renamed(part: Part, quantity: string, dashes: number): Part {
-  return { ...part, name: `${part.model.name}: ${quantity}`, dash: part.dash + dashes };
+/** A part's curve on the validation users, and that of its batches. */
+function curves(part: Part, column: string, window: number, offset = offsetOf(part)): Drawn[] {
+  const { model, colour, stage, ranking } = part;
+  return (["validation", "train"] as const).flatMap((log) => {
+    const curve = curveOf(stageRuns(part).map((run) => run[log]), column, window, offset);
+    if (!curve) return [];
+    const faint = log === "train";
+    const dash = ranking === "generator"
+      ? (faint ? dashes.generatorTrain : dashes.generator)
+      : (faint ? dashes.rewardTrain : dashes.reward);
+    const marks = faint ? [] : marksOf(part, column).map(({ x, y }) => ({ x: x + offset, y }));
+    const look = { model: model.name, colour, part: log, dash, faint, offset, marks };
+    return [{ ...curve, ...look, stage, window }];
+  });
+}
+
+/** An adversarial stage stands behind the stage before it, where there was one. */
+function offsetOf({ model, stage }: Pick<Part, "model" | "stage">): number {
+  if (stage === "likelihood") return 0;
+  return Math.max(0, ...model.runs.map(({ stages }) => stages.likelihood?.iteration ?? 0));
+}
+
+/** Iterations of a model's stages, one after the other. */
+function lengthOf(model: Model): number {
+  const adversarial = Math.max(0, ...model.runs.map(({ stages }) => stages.adversarial?.iteration ?? 0));
+  return offsetOf({ model, stage: "adversarial" }) + adversarial;
 }
 
 function lineChart(
   id: string,
   title: string,
   yTitle: string,
-  drawn: readonly (Drawn | undefined)[],
+  drawn: readonly Drawn[],
 ): LineChart | undefined {
-  const found = drawn.flatMap((curve) => curve ?? []);
-  if (found.length === 0) return undefined;
-  const series = found.map(({ name, colour, dash, x, mean, sd, runs, window }): Look & Curve => (
-    { name, colour, dash, x, mean, sd, runs, window }
-  ));
-  return { kind: "line", id, title, note: noteOn(found), xTitle: "iteration", yTitle, series };
+  if (drawn.length === 0) return undefined;
+  // Where there is a generator, it is said whose curve is whose.
+  const generator = drawn.some(({ dash }) => dash === dashes.generator || dash === dashes.generatorTrain);
+  const series = drawn.map(({ stage: _, window: __, part, dash, ...series }): Series => {
+    const who = dash === dashes.generator || dash === dashes.generatorTrain ? "generator \u03c0" : "reward u";
+    return { ...series, dash, part: generator ? `${who}, ${part}` : part };
+  });
+  return {
+    kind: "line",
+    id,
+    title,
+    note: noteOn(drawn),
+    xTitle: "iteration",
+    yTitle,
+    logarithmic: spansDecade(drawn.flatMap(({ mean }) => mean.flatMap((value) => value ?? []))),
+    dividers: dividersOf(drawn),
+    series,
+  };
+}
+
+function dividersOf(drawn: readonly Drawn[]): LineChart["dividers"] {
+  const behind = drawn.filter(({ offset }) => offset > 0);
+  const name = "adversarial stage";
+  const places = new Set(behind.map(({ offset }) => offset));
+  if (places.size <= 1) return [...places].map((x) => ({ x, colour: NEUTRAL, name }));
+  const byColour = new Map(behind.map(({ offset, colour }) => [colour, offset]));
+  return [...byColour].map(([colour, x]) => ({ x, colour, name }));
 }
 
 function noteOn(drawn: readonly Drawn[]): string {
   const window = Math.max(...drawn.map((curve) => curve.window));
   const several = drawn.some(({ runs }) => Math.max(...runs) > 1);
-  const stages = new Set(drawn.map(({ stage }) => stage));
   return [
     several ? "Lines are means over seeds, bands one standard deviation to each side." : "",
-    window > 1 ? `Smoothed: a point is the mean of ${upTo(drawn, window)} rows of the log.` : "",
-    stages.size > 1 ? "The adversarial stage counts its own iterations." : "",
+    drawn.some(({ marks }) => marks.length > 0) ? "Circles are the best snapshots." : "",
+    window > 1 ? `A point is the mean of ${window} iterations, in all charts.` : "",
+    drawn.some(({ offset }) => offset > 0) ? "Right of the divider is the adversarial stage." : "",
   ].filter((sentence) => sentence !== "").join(" ");
-}
-
-function upTo(drawn: readonly Drawn[], window: number): string {
-  return drawn.every((curve) => curve.window === window) ? String(window) : `up to ${window}`;
 }

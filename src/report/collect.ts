@@ -5,7 +5,7 @@ import { UserError } from "../user_error.ts";
 import { explainFileError } from "../files/file_error.ts";
 import { readJson } from "../files/json_file.ts";
 import { folderOfSeed } from "../run/seeds_folder.ts";
-import { readRun, settingsOf } from "./read_run.ts";
+import { dataOf, readRun, settingsOf } from "./read_run.ts";
 import type { Claim, Model, ReportData, Run } from "./report_data.ts";
 import { experimentResultSchema, experimentSchema, seedsSchema } from "./schemas.ts";
 
@@ -68,8 +68,10 @@ async function readModel(folder: string, name: string): Promise<Model | "none" |
   const seeds = await readJson(`${folder}/seeds.json`, seedsSchema);
   if (!seeds) {
     const found = await readRun(folder);
-    if (!found?.run) return found ? "empty" : "none";
-    return { name, folder, runs: [found.run], missingSeeds: [], ...settingsOf(found.config) };
+    if (!found) return "none";
+    const { run, config } = found;
+    if (!run) return "empty";
+    return { name, folder, data: dataOf(config), runs: [run], missingSeeds: [], ...settingsOf(config) };
   }
   const runs: Run[] = [];
   const missingSeeds: number[] = [];
@@ -78,7 +80,8 @@ async function readModel(folder: string, name: string): Promise<Model | "none" |
     if (found?.run) runs.push(found.run);
     else missingSeeds.push(seed);
   }
-  return runs.length === 0 ? "empty" : { name, folder, runs, missingSeeds, ...settingsOf(seeds.config) };
+  if (runs.length === 0) return "empty";
+  return { name, folder, data: dataOf(seeds.config), runs, missingSeeds, ...settingsOf(seeds.config) };
 }
 
 /** Undefined for a folder of another kind. Models that have not begun are noted. */

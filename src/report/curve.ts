@@ -4,29 +4,46 @@ import { meanAndSd } from "../data/mean_sd.ts";
 import type { Curve } from "./chart_types.ts";
 import type { RunLog } from "./report_data.ts";
 
-/** With more points they would be less than a pixel apart on a phone. */
-export const MAX_POINTS = 300;
+/** With more points a phone would have less than two pixels for each. */
+export const MAX_POINTS = 150;
 
 /**
- * The mean of a column over runs, with its spread. Logs of more rows than `most` are smoothed first: iterations are put
- * into windows of equally many, and a run's value in a window is its mean there. Runs may have stopped at different
- * iterations, and a value that is no number counts nowhere.
+ * Iterations that a point is the mean of: 1, 2, 5, 10, 20 and so on. All curves of a page have the same, whatever their
+ * length, so that what looks smoother is smoother.
  *
+ * @param iterations of the longest run
+ */
+export function windowFor(iterations: number, most = MAX_POINTS): number {
+  for (let decade = 1;; decade *= 10) {
+    const found = [1, 2, 5].find((digit) => digit * decade * most >= iterations);
+    if (found !== undefined) return found * decade;
+  }
+}
+
+/**
+ * The mean of a column over runs, with its spread. A run's value in a window of iterations is its mean there. Runs may
+ * have stopped at different iterations, and a value that is no number counts nowhere.
+ *
+ * @param window iterations 1 to `window` are the first one, with iteration 0 apart
+ * @param offset is added to the iterations
  * @returns undefined when no log has a value of that column
  */
-export function curveOf(logs: readonly RunLog[], column: string, most = MAX_POINTS): Curve | undefined {
+export function curveOf(
+  logs: readonly RunLog[],
+  column: string,
+  window: number,
+  offset = 0,
+): Curve | undefined {
   const runs = logs.map((log) => valuesOf(log, column));
   const iterations = [...new Set(runs.flatMap((values) => [...values.keys()]))].sort((a, b) => a - b);
-  const window = Math.ceil(iterations.length / most);
   const points: { x: number; mean: number | null; sd: number | null; runs: number }[] = [];
-  for (let start = 0; start < iterations.length; start += window) {
-    const part = iterations.slice(start, start + window);
+  for (const part of windowsOf(iterations, window)) {
     const means = runs.flatMap((values) => {
       const present = part.flatMap((iteration) => values.get(iteration) ?? []);
       return present.length > 0 ? [meanAndSd(present).mean] : [];
     });
     const { mean, sd } = meanAndSd(means);
-    const x = ((part[0] ?? 0) + (part.at(-1) ?? 0)) / 2;
+    const x = offset + ((part[0] ?? 0) + (part.at(-1) ?? 0)) / 2;
     points.push({ x, mean: finite(mean), sd: finite(sd), runs: means.length });
   }
   if (points.every(({ mean }) => mean === null)) return undefined;
@@ -35,8 +52,18 @@ export function curveOf(logs: readonly RunLog[], column: string, most = MAX_POIN
     mean: points.map(({ mean }) => mean),
     sd: points.map(({ sd }) => sd),
     runs: points.map(({ runs }) => runs),
-    window,
   };
+}
+
+function windowsOf(iterations: readonly number[], window: number): number[][] {
+  const windows = new Map<number, number[]>();
+  for (const iteration of iterations) {
+    const key = Math.ceil(iteration / window);
+    const found = windows.get(key);
+    if (found) found.push(iteration);
+    else windows.set(key, [iteration]);
+  }
+  return [...windows.values()];
 }
 
 /** By iteration; an iteration whose value is no number is kept, so that it is a gap. */

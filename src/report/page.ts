@@ -3,9 +3,9 @@
 import type { ChartDefinition } from "./chart_types.ts";
 import { figureDetails } from "./figure_details.ts";
 import { figuresTable } from "./figures_table.ts";
+import { headerOf } from "./header.ts";
 import { type Html, markup } from "./html.ts";
-import { chartFigure, noScript, note, type PageParts, pageShell, section } from "./page_shell.ts";
-import { progressNotes } from "./progress_notes.ts";
+import { chartFigure, noScript, type PageParts, pageShell, section } from "./page_shell.ts";
 import { reliabilityCharts } from "./reliability.ts";
 import type { Model, ReportData } from "./report_data.ts";
 import { settingsTables } from "./settings_table.ts";
@@ -13,9 +13,6 @@ import { settingsTables } from "./settings_table.ts";
 export function pageOf(data: ReportData, charts: readonly ChartDefinition[], parts: PageParts): string {
   const { models } = data;
   const reliability = reliabilityCharts(models);
-  const header = markup`<h1>${data.title}</h1>
-${models.map((model) => modelLine(model, models.length > 1))}
-${data.notes.map(note)}`;
   const main = markup`${claimsSection(data)}
 ${section("charts", "Charts", chartFigures(charts))}
 ${section("test-figures", "Test figures", testFigures(models, reliability))}
@@ -28,7 +25,8 @@ ${
   }
 ${section("machine", "Machine", settingsTables(models, ({ machine }) => machine, "machine"))}`;
   const all = [...charts, ...reliability];
-  return pageShell({ title: `${data.title} - clickgan report`, header, main, charts: all }, parts);
+  const title = `${data.title} - clickgan report`;
+  return pageShell({ title, header: headerOf(data), main, charts: all }, parts);
 }
 
 function testFigures(models: readonly Model[], reliability: readonly ChartDefinition[]): Html {
@@ -39,14 +37,6 @@ function testFigures(models: readonly Model[], reliability: readonly ChartDefini
 </div>`;
   return markup`${table}${charts}
 ${figureDetails(models)}`;
-}
-
-function modelLine(model: Model, named: boolean): Html {
-  const seeds = model.runs.map(({ seed }) => seed).join(", ");
-  const name = named ? markup`<b>${model.name}</b>: ` : markup``;
-  return markup`
-<p>${name}<span class="path">${model.folder}, ${model.runs.length > 1 ? "seeds" : "seed"} ${seeds}</span></p>
-${progressNotes(model).map((text) => note(named ? `${model.name}: ${text}` : text))}`;
 }
 
 const VERDICTS: Readonly<Record<string, string>> = {

@@ -1,5 +1,6 @@
 /** A run's folder as it stands, finished or not. */
 
+import { basename } from "node:path";
 import { UserError } from "../user_error.ts";
 import { readJson } from "../files/json_file.ts";
 import { readLog } from "./read_log.ts";
@@ -49,14 +50,24 @@ async function readStage(folder: string, planned: number | undefined): Promise<S
   return { train, validation, iteration, planned, result: finished ? figuresOf(result) : undefined };
 }
 
-function figuresOf({ test = [], baselines = {}, snapshots, verdict }: Result): StageResult {
+function figuresOf(result: Result): StageResult {
+  const { test = [], baselines = {}, snapshots, verdict, finished, sessionSeconds, resumed = false } = result;
   const named = shownBaselines.flatMap(([key, name]): BaselineFigures[] => {
     const found = baselines[key];
     if (!found) return [];
     const { nll = null, prec1, prec2, longerPages, setting, details } = found;
     return [{ name, figures: { nll, prec1, prec2 }, longerPages, setting, details }];
   });
-  return { test, baselines: named, snapshots, verdict };
+  return { test, baselines: named, snapshots, verdict, finished, seconds: sessionSeconds, resumed };
+}
+
+/** What a run was trained on, e.g. "yelp.txt". */
+export function dataOf({ data }: Config): string {
+  if (!data) return "unknown data";
+  const seed = data.seed === undefined ? "" : `, seed ${data.seed}`;
+  if (data.kind === "demo") return `the demo shop${seed}`;
+  const split = typeof data.resplit === "number" ? `, split anew with seed ${data.resplit}` : "";
+  return basename(data.path ?? data.kind) + split;
 }
 
 /** What a run was made with, and on; both by the path of the setting. The seed is the runs' own matter. */

@@ -1,30 +1,30 @@
 /** Reliability diagrams: what is said to happen with a probability of p, and how often it happened. */
 
-import type { Look, ScatterChart } from "./chart_types.ts";
+import { type Look, NEUTRAL, type ScatterChart, type ScatterPoint } from "./chart_types.ts";
 import { detailedResult } from "./figure_details.ts";
 import { lossParts } from "./parts.ts";
 import type { Model } from "./report_data.ts";
 
 /** The snapshot that is to be used for its probabilities. */
 const SNAPSHOT = "best-loss";
-/** The palette's last colour is no model's. */
-const DIAGONAL: Look = { name: "as often as predicted", colour: 6, dash: 1 };
+const DIAGONAL: Look = { name: "as often as predicted", colour: NEUTRAL, dash: 0 };
 
 /** Of the likelihood's stage: the utilities of the other are no log-odds. */
 export function reliabilityCharts(models: readonly Model[]): ScatterChart[] {
   const parts = lossParts(models).filter(({ stage }) => stage === "likelihood");
   const chart = (key: "click" | "noClick", id: string, title: string) => {
-    const drawn = parts.flatMap(({ name, colour, dash, ...part }) => {
-      const test = detailedResult({ name, colour, dash, ...part })?.test;
+    const drawn = parts.flatMap((part) => {
+      const test = detailedResult(part)?.test;
       const bins = test?.find(({ snapshot }) => snapshot === SNAPSHOT)?.details?.calibration?.[key]?.bins ??
         [];
-      const points = bins.map(({ predicted, observed, cases, interval }) => ({
+      const points = bins.map(({ predicted, observed, cases, interval }): ScatterPoint => ({
         x: predicted,
         y: observed,
-        name: `${cases} cases` +
-          (interval ? `, 95 % of resamples from ${interval[0].toFixed(3)} to ${interval[1].toFixed(3)}` : ""),
+        name: `${cases} cases`,
+        ...(interval ? { low: interval[0], high: interval[1] } : {}),
       }));
-      return points.length === 0 ? [] : [{ name, colour, dash, joined: true, points }];
+      const { name, colour } = part;
+      return points.length === 0 ? [] : [{ name, colour, dash: 0, joined: true, points }];
     });
     if (drawn.length === 0) return [];
     const end = Math.max(...drawn.flatMap(({ points }) => points.flatMap(({ x, y }) => [x, y])));
@@ -33,7 +33,8 @@ export function reliabilityCharts(models: readonly Model[]): ScatterChart[] {
       kind: "scatter" as const,
       id,
       title,
-      note: `Of the ${SNAPSHOT} snapshot; each point is a bin with about a tenth of the cases.`,
+      note: `Of the ${SNAPSHOT} snapshot; each point is a bin with about a tenth of the cases, ` +
+        "whiskers the range of 95 % of the resamples of users.",
       xTitle: "predicted probability",
       yTitle: "share that came about",
       logarithmic: [],

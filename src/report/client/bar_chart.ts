@@ -10,17 +10,17 @@ import { colourOf, faded, type Theme } from "./theme.ts";
 const NAME_WIDTH = 20;
 
 export function barConfiguration(chart: BarChart, theme: Theme): ChartConfiguration<"bar"> {
-  const { bars, lines } = chart;
+  const { bars } = chart;
   const colours = bars.map((bar) => colourOf(theme, bar.colour));
   const names = nameAxis(theme);
-  const ends = [...bars.map(({ mean, sd }) => mean + (sd ?? 0)), ...lines.map(({ value }) => value)];
+  const ends = bars.map(({ mean, sd }) => mean + (sd ?? 0));
   return {
     type: "bar",
     data: {
       labels: bars.map(({ name }) => name),
       datasets: [{
         data: bars.map(({ mean }) => mean),
-        backgroundColor: colours.map((colour) => faded(colour, 0.55)),
+        backgroundColor: colours.map((colour) => faded(colour, 0.4)),
         borderColor: colours,
         borderWidth: 1,
         maxBarThickness: 26,

@@ -11,6 +11,8 @@ export class Card {
   readonly #definition: ChartDefinition;
   readonly #canvas: HTMLCanvasElement;
   readonly #legend: HTMLElement;
+  /** Entries of the legend that are switched off. */
+  readonly #off = new Set<number>();
   #chart: Chart;
 
   constructor(definition: ChartDefinition, theme: Theme) {
@@ -27,15 +29,14 @@ export class Card {
     figure.querySelector("[data-save=csv]")?.addEventListener("click", () => saveCsv(definition));
     figure.querySelector("[data-save=png]")?.addEventListener(
       "click",
-      () => savePng(definition, this.#chart),
+      () => savePng(definition, this.#chart, this.#off),
     );
   }
 
   /** Draws anew in other colours; what is switched off stays so. */
   redraw(theme: Theme): void {
-    const visible = this.#chart.data.datasets.map((_, index) => this.#chart.isDatasetVisible(index));
     this.#chart.destroy();
-    this.#chart = this.#make(theme, visible);
+    this.#chart = this.#make(theme);
   }
 
   /** Gives the chart a width in CSS pixels, or without one again that of its box. */
@@ -44,11 +45,9 @@ export class Card {
     else this.#chart.resize(width, this.#chart.height);
   }
 
-  #make(theme: Theme, visible: readonly boolean[] = []): Chart {
+  #make(theme: Theme): Chart {
     const chart = new Chart(this.#canvas, configurationOf(this.#definition, theme));
-    visible.forEach((shown, index) => chart.setDatasetVisibility(index, shown));
-    if (visible.includes(false)) chart.update();
-    drawLegend(this.#legend, this.#definition, chart, theme);
+    drawLegend(this.#legend, this.#definition, chart, theme, this.#off);
     return chart;
   }
 }

@@ -1,6 +1,6 @@
 /** A chart's data as CSV: what is drawn, one point or bar a row. */
 
-import type { ChartDefinition } from "../chart_types.ts";
+import { type ChartDefinition, seriesName } from "../chart_types.ts";
 
 type Row = (string | number | null | undefined)[];
 
@@ -12,27 +12,29 @@ function rowsOf(chart: ChartDefinition): Row[] {
   switch (chart.kind) {
     case "line":
       return [
-        ["series", chart.xTitle, "mean", "sd", "runs"],
-        ...chart.series.flatMap(({ name, x, mean, sd, runs }) =>
-          x.map((at, k): Row => [name, at, mean[k], sd[k], runs[k]])
+        ["series", chart.xTitle, "mean", "sd", "runs", "stage begins at"],
+        ...chart.series.flatMap((series) =>
+          series.x.map((at, k): Row => {
+            const { mean, sd, runs, offset } = series;
+            return [seriesName(chart, series), at, mean[k], sd[k], runs[k], offset];
+          })
         ),
       ];
     case "bar":
       return [
         ["series", "snapshot", "mean", "sd", "runs"],
         ...chart.bars.map(({ name, snapshot, mean, sd, runs }): Row => [name, snapshot, mean, sd, runs]),
-        ...chart.lines.map(({ name, value }): Row => [name, "baseline", value, null, null]),
       ];
     case "scatter":
       return [
-        ["series", "point", chart.xTitle, chart.yTitle],
+        ["series", "point", chart.xTitle, chart.yTitle, "lower quartile", "upper quartile"],
         ...chart.series.flatMap(({ name, points }) =>
-          points.map((point): Row => [name, point.name, point.x, point.y])
+          points.map((point): Row => [name, point.name, point.x, point.y, point.low, point.high])
         ),
       ];
     case "stack":
       return [
-        ["bar", "segment", chart.xTitle],
+        ["bar", "segment", chart.unit],
         ...chart.bars.flatMap((bar, k) =>
           chart.segments.map(({ name, values }): Row => [bar, name, values[k]])
         ),

@@ -4,7 +4,7 @@ import { Chart, type ChartConfiguration, type LegendItem } from "chart.js";
 import type { ChartDefinition } from "../chart_types.ts";
 import { configurationOf } from "./configuration.ts";
 import { csvOf } from "./csv.ts";
-import { datasetsOf, seriesOf } from "./legend.ts";
+import { legendOf } from "./legend.ts";
 import { colourOf, dashOf, light } from "./theme.ts";
 
 /** CSS pixels of a saved picture; it has twice as many of its own. */
@@ -16,9 +16,9 @@ export function saveCsv(definition: ChartDefinition): void {
 }
 
 /** Draws the chart anew, for paper: light, of one size wherever the page is read, with title and legend. */
-export function savePng(definition: ChartDefinition, shown: Chart): void {
+export function savePng(definition: ChartDefinition, shown: Chart, off: ReadonlySet<number>): void {
   const canvas = document.createElement("canvas");
-  const configuration = forPaper(definition);
+  const configuration = forPaper(definition, off);
   canvas.width = SIZE.width;
   canvas.height = SIZE.height;
   const copy = new Chart(canvas, configuration);
@@ -32,11 +32,8 @@ export function savePng(definition: ChartDefinition, shown: Chart): void {
   }, "image/png");
 }
 
-function forPaper(definition: ChartDefinition): ChartConfiguration {
+function forPaper(definition: ChartDefinition, off: ReadonlySet<number>): ChartConfiguration {
   const configuration = configurationOf(definition, light);
-  const names = definition.kind === "bar"
-    ? definition.lines.map(({ name, value }) => `${name} ${value.toFixed(4)}`)
-    : [];
   return {
     ...configuration,
     options: {
@@ -47,12 +44,6 @@ function forPaper(definition: ChartDefinition): ChartConfiguration {
       plugins: {
         ...configuration.options?.plugins,
         title: { display: true, text: definition.title, color: light.text, font: { size: 16 } },
-        subtitle: {
-          display: names.length > 0,
-          text: `Lines: ${names.join(", ")}`,
-          color: light.text,
-          padding: { bottom: 8 },
-        },
         legend: {
           display: definition.kind !== "bar",
           position: "bottom",
@@ -60,7 +51,7 @@ function forPaper(definition: ChartDefinition): ChartConfiguration {
             color: light.text,
             usePointStyle: true,
             pointStyleWidth: 40,
-            generateLabels: (chart) => legendItems(definition, chart),
+            generateLabels: () => legendItems(definition, off),
           },
         },
       },
@@ -78,15 +69,15 @@ function forPaper(definition: ChartDefinition): ChartConfiguration {
 }
 
 /** The library's own items would have no dashes. */
-function legendItems(definition: ChartDefinition, chart: Chart): LegendItem[] {
-  return seriesOf(definition).map(({ name, colour, dash }, index) => ({
+function legendItems(definition: ChartDefinition, off: ReadonlySet<number>): LegendItem[] {
+  return legendOf(definition).map(({ name, colour, dash }, k) => ({
     text: name,
     fontColor: light.text,
-    strokeStyle: colourOf(light, colour),
+    strokeStyle: colour === undefined ? light.text : colourOf(light, colour),
     lineDash: dashOf(dash),
     lineWidth: 2,
     pointStyle: "line",
-    hidden: datasetsOf(definition, index).some((dataset) => !chart.isDatasetVisible(dataset)),
+    hidden: off.has(k),
   }));
 }
 

@@ -1,72 +1,103 @@
 /** A legend in HTML: it wraps, and curves are switched off and on with the keyboard too. */
 
 import type { Chart } from "chart.js";
-import type { ChartDefinition, Look } from "../chart_types.ts";
-import { DATASETS_A_SERIES } from "./line_chart.ts";
-import { baselineDash } from "./marks.ts";
+import type { ChartDefinition } from "../chart_types.ts";
+import { DATASETS_A_SERIES } from "./datasets.ts";
 import { colourOf, dashOf, type Theme } from "./theme.ts";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Fills `into`, for a theme; what is switched off stays so. */
-export function drawLegend(into: HTMLElement, definition: ChartDefinition, chart: Chart, theme: Theme): void {
-  into.replaceChildren(
-    ...(definition.kind === "bar"
-      ? definition.lines.map(({ name, value }, index) => {
-        const item = document.createElement("span");
-        item.append(...entry(`${name} ${value.toFixed(4)}`, theme.text, baselineDash(index)));
-        return item;
-      })
-      : seriesOf(definition).map(({ name, colour, dash }, index) =>
-        toggle(chart, datasetsOf(definition, index), entry(name, colourOf(theme, colour), dashOf(dash)))
-      )),
-  );
+/** What is switched off and on together. */
+export interface LegendEntry {
+  readonly name: string;
+  /** Undefined for a dash that curves of several colours have. */
+  readonly colour: number | undefined;
+  readonly dash: number;
+  /** Places of its series in the chart. */
+  readonly series: readonly number[];
 }
 
-/** What is switched off and on, in the order of its datasets. */
-export function seriesOf(definition: ChartDefinition): readonly Look[] {
+/**
+ * Of learning curves the models, by their colours, and then the parts, by their dashes; one of them where the other has
+ * one member only. Of other charts the series.
+ */
+export function legendOf(definition: ChartDefinition): LegendEntry[] {
   switch (definition.kind) {
-    case "line":
-    case "scatter":
-      return definition.series;
-    case "stack":
-      return definition.segments;
     case "bar":
       return [];
+    case "scatter":
+      return definition.series.map(({ name, colour, dash }, k) => ({ name, colour, dash, series: [k] }));
+    case "stack":
+      return definition.segments.map(({ name, colour, dash }, k) => ({ name, colour, dash, series: [k] }));
+    case "line": {
+      const { series } = definition;
+      const models = grouped(series.map(({ model, colour }) => ({ name: model, colour, dash: 0 })));
+      const one = models.length === 1 ? models[0]?.colour : undefined;
+      const parts = grouped(series.map(({ part, dash }) => ({ name: part, colour: one, dash })));
+      if (models.length === 1) return parts;
+      return parts.length === 1 ? models : [...models, ...parts];
+    }
   }
 }
 
-/** The datasets of a series: a learning curve has a band too. */
-export function datasetsOf({ kind }: ChartDefinition, series: number): number[] {
+function grouped(series: readonly Omit<LegendEntry, "series">[]): LegendEntry[] {
+  const names = [...new Set(series.map(({ name }) => name))];
+  return names.flatMap((name) => {
+    const members = series.flatMap((one, k) => one.name === name ? [k] : []);
+    const first = series[members[0] ?? -1];
+    return first ? [{ ...first, series: members }] : [];
+  });
+}
+
+/** Fills `into`, for a theme; what is switched off stays so. @param off places of the entries that are switched off */
+export function drawLegend(
+  into: HTMLElement,
+  definition: ChartDefinition,
+  chart: Chart,
+  theme: Theme,
+  off: Set<number>,
+): void {
+  const entries = legendOf(definition);
+  const show = () => {
+    const count = definition.kind === "line" ? definition.series.length : entries.length;
+    for (let series = 0; series < count; series++) {
+      const hidden = entries.some((entry, k) => entry.series.includes(series) && off.has(k));
+      for (const dataset of datasetsOf(definition, series)) chart.setDatasetVisibility(dataset, !hidden);
+    }
+    chart.update();
+  };
+  into.replaceChildren(...entries.map((entry, k) => {
+    const button = document.createElement("button");
+    const tell = () => button.setAttribute("aria-pressed", String(!off.has(k)));
+    button.type = "button";
+    button.append(...sampleOf(entry, theme));
+    button.addEventListener("click", () => {
+      if (!off.delete(k)) off.add(k);
+      tell();
+      show();
+    });
+    tell();
+    return button;
+  }));
+  if (off.size > 0) show();
+}
+
+/** The datasets of a series: a learning curve has several. */
+function datasetsOf({ kind }: ChartDefinition, series: number): number[] {
   if (kind !== "line") return [series];
   return Array.from({ length: DATASETS_A_SERIES }, (_, k) => DATASETS_A_SERIES * series + k);
 }
 
-function toggle(chart: Chart, datasets: readonly number[], content: readonly Element[]): HTMLButtonElement {
-  const button = document.createElement("button");
-  const isVisible = () => datasets.every((dataset) => chart.isDatasetVisible(dataset));
-  const show = () => button.setAttribute("aria-pressed", String(isVisible()));
-  button.type = "button";
-  button.append(...content);
-  button.addEventListener("click", () => {
-    const visible = !isVisible();
-    for (const dataset of datasets) chart.setDatasetVisibility(dataset, visible);
-    chart.update();
-    show();
-  });
-  show();
-  return button;
-}
-
-function entry(name: string, colour: string, dash: readonly number[]): Element[] {
+function sampleOf({ name, colour, dash }: LegendEntry, theme: Theme): Element[] {
   const sample = document.createElementNS(SVG, "svg");
   const line = document.createElementNS(SVG, "line");
   const set = (element: Element, attributes: Record<string, string | number>) => {
     for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
   };
+  const stroke = colour === undefined ? theme.text : colourOf(theme, colour);
   set(sample, { width: 34, height: 10, "aria-hidden": "true" });
-  set(line, { x1: 1, x2: 33, y1: 5, y2: 5, stroke: colour, "stroke-width": 2.5 });
-  set(line, { "stroke-dasharray": dash.join(" ") });
+  set(line, { x1: 1, x2: 33, y1: 5, y2: 5, stroke, "stroke-width": 2.5 });
+  set(line, { "stroke-dasharray": dashOf(dash).join(" ") });
   sample.append(line);
   const text = document.createElement("span");
   text.textContent = name;

@@ -13,7 +13,6 @@ import {
   LogarithmicScale,
   PointElement,
   ScatterController,
-  SubTitle,
   Title,
   Tooltip,
 } from "chart.js";
@@ -30,7 +29,7 @@ const paper = matchMedia("print");
 
 function main(): void {
   Chart.register(BarController, BarElement, CategoryScale, Filler, Legend, LinearScale, LineController);
-  Chart.register(LineElement, LogarithmicScale, PointElement, ScatterController, SubTitle, Title, Tooltip);
+  Chart.register(LineElement, LogarithmicScale, PointElement, ScatterController, Title, Tooltip);
   registerNearestX();
   // A chart draws its legend only when it is saved: in the page it is HTML.
   Object.assign(Chart.defaults.plugins.legend, { display: false });

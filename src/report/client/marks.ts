@@ -1,49 +1,52 @@
-/** Draws on bars what the library has not: whiskers of one standard deviation, and lines of the baselines. */
+/** Draws on bars what the library has not: their values, and whiskers of one standard deviation. */
 
 import type { Chart, Plugin } from "chart.js";
 import type { BarChart } from "../chart_types.ts";
-import { dashOf, type Theme } from "./theme.ts";
+import { figure, FONT } from "./options.ts";
+import type { Theme } from "./theme.ts";
 
 /** Pixels from a whisker's middle to the ends of its strokes. */
 const CAP = 5;
+/** Pixels around a value. */
+const GAP = 6;
 
-export function marks({ bars, lines }: BarChart, theme: Theme): Plugin<"bar"> {
+export function marks({ bars }: BarChart, theme: Theme): Plugin<"bar"> {
   return {
     id: "marks",
     afterDatasetsDraw(chart) {
       const { ctx } = chart;
       ctx.save();
       ctx.strokeStyle = theme.text;
+      ctx.fillStyle = theme.text;
       ctx.lineWidth = 1.5;
-      lines.forEach(({ value }, index) => drawLine(chart, value, baselineDash(index)));
-      ctx.setLineDash([]);
+      ctx.font = `12px ${FONT}`;
+      ctx.textBaseline = "middle";
       bars.forEach(({ mean, sd }, index) => {
         const element = chart.getDatasetMeta(0).data[index];
-        if (element && sd !== null) drawWhisker(chart, mean - sd, mean + sd, element.y);
+        if (!element) return;
+        const ends = sd === null ? [element.x, element.x] as const : drawWhisker(chart, mean, sd, element.y);
+        drawValue(chart, figure(mean, sd), ends, element.y);
       });
       ctx.restore();
     },
   };
 }
 
-/** Baselines have no colour of their own: they are told apart by their dashes. */
-export function baselineDash(index: number): number[] {
-  return dashOf(index + 1);
-}
-
-function drawLine(chart: Chart<"bar">, value: number, dash: number[]): void {
+/** In its bar where it has room there, else behind it. @param ends of what stands at the bar's end */
+function drawValue(chart: Chart<"bar">, text: string, ends: readonly [number, number], y: number): void {
   const { ctx, chartArea } = chart;
-  const x = chart.scales.x?.getPixelForValue(value) ?? NaN;
-  ctx.setLineDash(dash);
-  ctx.beginPath();
-  ctx.moveTo(x, chartArea.top);
-  ctx.lineTo(x, chartArea.bottom);
-  ctx.stroke();
+  const width = ctx.measureText(text).width;
+  const start = Math.max(chartArea.left, chart.scales.x?.getPixelForValue(0) ?? 0);
+  const inside = ends[0] - start > width + 2 * GAP;
+  ctx.textAlign = "left";
+  ctx.fillText(text, inside ? start + GAP : Math.min(ends[1] + GAP, chartArea.right - width), y);
 }
 
-function drawWhisker(chart: Chart<"bar">, from: number, to: number, y: number): void {
+/** @returns its ends */
+function drawWhisker(chart: Chart<"bar">, mean: number, sd: number, y: number): readonly [number, number] {
   const { ctx, scales: { x } } = chart;
-  const [left, right] = [x?.getPixelForValue(from) ?? NaN, x?.getPixelForValue(to) ?? NaN];
+  const left = x?.getPixelForValue(mean - sd) ?? NaN;
+  const right = x?.getPixelForValue(mean + sd) ?? NaN;
   ctx.beginPath();
   ctx.moveTo(left, y);
   ctx.lineTo(right, y);
@@ -52,4 +55,5 @@ function drawWhisker(chart: Chart<"bar">, from: number, to: number, y: number): 
     ctx.lineTo(end, y + CAP);
   }
   ctx.stroke();
+  return [left, right];
 }

@@ -1,7 +1,7 @@
 /** What a pointer over learning curves points at: of each curve the point nearest in x, as their x differ. */
 
 import { type Chart, type ChartEvent, Interaction, type InteractionItem } from "chart.js";
-import { DATASETS_A_SERIES } from "./line_chart.ts";
+import { CURVE, DATASETS_A_SERIES } from "./datasets.ts";
 
 declare module "chart.js" {
   interface InteractionModeMap {
@@ -15,7 +15,7 @@ const REACH = 24;
 export function registerNearestX(): void {
   Interaction.modes.nearestX = (chart, event) => {
     const items = chart.getSortedVisibleDatasetMetas().flatMap((meta): InteractionItem[] => {
-      if (meta.index % DATASETS_A_SERIES !== DATASETS_A_SERIES - 1) return []; // a band's edge
+      if (meta.index % DATASETS_A_SERIES !== CURVE) return [];
       let best: InteractionItem | undefined;
       meta.data.forEach((element, index) => {
         const isGap = Number.isNaN(element.y) || ("skip" in element && element.skip === true);

@@ -1,19 +1,22 @@
-/** Points in a plane, some of them joined by a line. */
+/** Points in a plane, some of them joined by a line, with whiskers and names. */
 
 import type { ChartConfiguration } from "chart.js";
 import type { ScatterChart } from "../chart_types.ts";
+import { logarithmicAxis, shortNumber } from "./logarithmic.ts";
 import { axis, commonOptions, tooltip } from "./options.ts";
+import { pointMarks } from "./point_marks.ts";
 import { colourOf, dashOf, faded, type Theme } from "./theme.ts";
 
 export function scatterConfiguration(chart: ScatterChart, theme: Theme): ChartConfiguration<"scatter"> {
   const scale = (name: "x" | "y", title: string) => {
-    const common = axis(title, theme);
-    if (!chart.logarithmic.includes(name)) return { type: "linear" as const, ...common };
-    return {
-      type: "logarithmic" as const,
-      ...common,
-      ticks: { ...common.ticks, callback: logarithmicLabel },
-    };
+    const points = chart.series.flatMap((series) => series.points);
+    const ends = points.flatMap(({ y, low = y, high = y }) => [low, high]);
+    const common = name === "x"
+      ? axis(title, theme)
+      : { ...axis(title, theme), suggestedMin: Math.min(...ends), suggestedMax: Math.max(...ends) };
+    return chart.logarithmic.includes(name)
+      ? logarithmicAxis(common)
+      : { type: "linear" as const, ...common, beginAtZero: true };
   };
   return {
     type: "scatter",
@@ -40,23 +43,20 @@ export function scatterConfiguration(chart: ScatterChart, theme: Theme): ChartCo
           callbacks: {
             title: ([item]) =>
               item ? chart.series[item.datasetIndex]?.points[item.dataIndex]?.name ?? "" : "",
-            label: ({ datasetIndex, parsed }) =>
-              ` ${chart.series[datasetIndex]?.name}: ${short(parsed.x)}, ${short(parsed.y)}`,
+            label: ({ datasetIndex, dataIndex, parsed }) => {
+              const series = chart.series[datasetIndex];
+              const { low, high } = series?.points[dataIndex] ?? {};
+              const quartiles = low === undefined || high === undefined
+                ? ""
+                : ` (${shortNumber(low)} to ${shortNumber(high)})`;
+              return ` ${series?.name}: ${shortNumber(parsed.x ?? NaN)}, ${
+                shortNumber(parsed.y ?? NaN)
+              }${quartiles}`;
+            },
           },
         },
       },
     },
+    plugins: [pointMarks(chart, theme)],
   };
-}
-
-/** Ticks at 1, 3, 10, 30 and so on have a label; others have their line alone. */
-function logarithmicLabel(tick: number | string): string {
-  const value = Number(tick);
-  const first = value / 10 ** Math.floor(Math.log10(value) + 1e-9);
-  const labelled = [1, 3].some((digit) => Math.abs(first - digit) < 1e-6);
-  return labelled ? value.toLocaleString("en-US", { maximumSignificantDigits: 2 }) : "";
-}
-
-function short(value: number | null): string {
-  return Number((value ?? NaN).toPrecision(4)).toLocaleString("en-US", { maximumSignificantDigits: 4 });
 }

@@ -1,18 +1,23 @@
-/** Horizontal bars, cut into segments. */
+/** Horizontal bars, cut into segments. All are of one length, as their sizes may span decades. */
 
 import type { ChartConfiguration } from "chart.js";
+import { sumOf } from "../chart_summary.ts";
 import type { StackChart } from "../chart_types.ts";
+import { shortNumber } from "./logarithmic.ts";
 import { axis, horizontalBarOptions, nameAxis, tooltip } from "./options.ts";
 import { colourOf, faded, type Theme } from "./theme.ts";
 
 export function stackConfiguration(chart: StackChart, theme: Theme): ChartConfiguration<"bar"> {
+  const sums = chart.bars.map((_, bar) => sumOf(chart, bar));
+  const share = (value: number, bar: number) => 100 * value / (sums[bar] ?? NaN);
+  const names = nameAxis(theme);
   return {
     type: "bar",
     data: {
       labels: [...chart.bars],
       datasets: chart.segments.map(({ name, colour, values }) => ({
         label: name,
-        data: [...values],
+        data: values.map(share),
         backgroundColor: faded(colourOf(theme, colour), 0.7),
         borderColor: colourOf(theme, colour),
         borderWidth: 1,
@@ -22,13 +27,27 @@ export function stackConfiguration(chart: StackChart, theme: Theme): ChartConfig
     options: {
       ...horizontalBarOptions(theme),
       scales: {
-        x: { ...axis(chart.xTitle, theme), beginAtZero: true, stacked: true },
-        y: { ...nameAxis(theme), stacked: true },
+        x: { ...axis(`% of the bar's ${chart.unit}`, theme), beginAtZero: true, max: 100, stacked: true },
+        y: {
+          ...names,
+          stacked: true,
+          ticks: {
+            ...names.ticks,
+            callback: (_, bar) => [chart.bars[bar] ?? "", `${shortNumber(sums[bar] ?? NaN)} ${chart.unit}`],
+          },
+        },
       },
       plugins: {
         tooltip: {
           ...tooltip(theme),
-          callbacks: { label: ({ dataset, parsed }) => ` ${dataset.label}: ${(parsed.x ?? NaN).toFixed(3)}` },
+          callbacks: {
+            label: ({ datasetIndex, dataIndex, parsed }) => {
+              const { name, values } = chart.segments[datasetIndex] ?? { name: "", values: [] };
+              return ` ${name}: ${shortNumber(values[dataIndex] ?? NaN)} ${chart.unit}, ${
+                (parsed.x ?? NaN).toFixed(1)
+              } %`;
+            },
+          },
         },
       },
     },

@@ -1,0 +1,121 @@
+/** The head of a report: what came of the runs, on which data, when, and how long it took. */
+
+import { type Html, markup } from "./html.ts";
+import { note } from "./page_shell.ts";
+import { progressNotes } from "./progress_notes.ts";
+import type { Model, ReportData, StageResult } from "./report_data.ts";
+import { type Verdict, verdictsOn } from "./verdict.ts";
+
+export function headerOf(data: ReportData): Html {
+  const { title, models, notes } = data;
+  const [only] = models;
+  return markup`<h1>${title}</h1>
+${only && models.length === 1 ? oneModel(only) : severalModels(models)}
+${
+    models.flatMap((model) => {
+      const several = models.length > 1;
+      return progressNotes(model).map((text) => note(several ? `${model.name}: ${text}` : text));
+    })
+  }
+${notes.map(note)}`;
+}
+
+function oneModel(model: Model): Html {
+  const facts = factsOf(model).map(([name, value]) =>
+    markup`<div><dt>${name}</dt><dd class="${classOf(name)}">${value}</dd></div>`
+  );
+  const verdicts = verdictsOn(model).map((one) => markup`<p class="outcome">${verdictHtml(one, "long")}</p>`);
+  return markup`${verdicts}
+${adviceOn(model).map((text) => markup`<p>${text}</p>`)}
+<dl class="facts">${facts}</dl>`;
+}
+
+/** What train says of the figures, and what to try. */
+function adviceOn({ runs }: Model): string[] {
+  const [run] = runs;
+  if (!run || runs.length > 1) return [];
+  return Object.values(run.stages).flatMap(({ result }) => result?.verdict ?? []);
+}
+
+/** What is the same for all stands above the table. */
+function severalModels(models: readonly Model[]): Html {
+  const facts = models.map(factsOf);
+  const names = (facts[0] ?? []).map(([name]) => name);
+  const values = (k: number) => facts.map((own) => own[k]?.[1] ?? "");
+  const isShared = (k: number) => new Set(values(k)).size === 1 && names[k] !== "duration";
+  const shared = names.flatMap((name, k) =>
+    isShared(k)
+      ? [markup`<div><dt>${name}</dt><dd class="${classOf(name)}">${values(k)[0] ?? ""}</dd></div>`]
+      : []
+  );
+  const own = names.flatMap((name, k) => isShared(k) ? [] : [{ name, k }]);
+  const rows = models.map((model, row) =>
+    markup`
+<tr><th scope="row">${model.name}</th><td class="verdicts">${
+      verdictsOn(model).map((verdict) => markup`<div>${verdictHtml(verdict, "short")}</div>`)
+    }</td>${own.map(({ name, k }) => markup`<td class="${classOf(name)}">${values(k)[row] ?? ""}</td>`)}</tr>`
+  );
+  const head = ["model", "verdict", ...own.map(({ name }) => name)];
+  return markup`<dl class="facts">${shared}</dl>
+<div class="scroll" tabindex="0" role="region" aria-label="The models">
+<table class="models"><thead><tr>${head.map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead>
+<tbody>${rows}</tbody></table></div>
+<p>${SIGNS.better} better than every baseline, ${SIGNS.alike} not told apart from the best one,
+${SIGNS.worse} worse than a baseline</p>`;
+}
+
+const SIGNS: Readonly<Record<Verdict["outcome"], string>> = {
+  better: "\u2713",
+  alike: "=",
+  worse: "\u2717",
+};
+
+function verdictHtml({ part, outcome, text, figures }: Verdict, length: "long" | "short"): Html {
+  const who = part === undefined ? markup`` : markup`<b>${part}</b>: `;
+  return markup`<span class="${outcome}">${SIGNS[outcome]}</span> ${who}${
+    length === "long" ? text : figures
+  }`;
+}
+
+/** What tells the time is marked, for those who compare pages. */
+function classOf(name: string): string {
+  return ["finished", "duration"].includes(name) ? "time" : name;
+}
+
+/** Stands where a run of an older version does not say it. */
+const UNKNOWN = "\u2013";
+
+function factsOf(model: Model): [name: string, value: string][] {
+  const { runs, missingSeeds, data, folder } = model;
+  const results = runs.flatMap(({ stages }) => Object.values(stages).map(({ result }) => result));
+  const finished = missingSeeds.length === 0 && results.every((result) => result !== undefined);
+  const known = results.flatMap((result) => result ?? []);
+  return [
+    ["data", data],
+    ["finished", finished ? dateOf(known) : "not yet"],
+    ["duration", durationOf(known, runs.length)],
+    [runs.length > 1 ? "seeds" : "seed", runs.map(({ seed }) => seed).join(", ")],
+    ["folder", folder],
+  ];
+}
+
+/** Of the result that was written last, to the minute. */
+function dateOf(results: readonly StageResult[]): string {
+  const last = results.flatMap(({ finished }) => finished ?? []).sort().at(-1);
+  return last === undefined ? UNKNOWN : `${last.slice(0, 10)} ${last.slice(11, 16)} UTC`;
+}
+
+function durationOf(results: readonly StageResult[], runs: number): string {
+  const times = results.flatMap(({ seconds }) => seconds ?? []);
+  if (times.length === 0) return UNKNOWN;
+  const total = secondsInWords(times.reduce((sum, seconds) => sum + seconds, 0));
+  const session = results.some(({ resumed }) => resumed) ? ", the last session alone" : "";
+  return runs > 1 ? `${total} for ${runs} runs${session}` : `${total}${session}`;
+}
+
+function secondsInWords(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
+}
