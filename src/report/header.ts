@@ -42,7 +42,7 @@ function severalModels(models: readonly Model[]): Html {
   const facts = models.map(factsOf);
   const names = (facts[0] ?? []).map(([name]) => name);
   const values = (k: number) => facts.map((own) => own[k]?.[1] ?? "");
-  const isShared = (k: number) => new Set(values(k)).size === 1 && names[k] !== "duration";
+  const isShared = (k: number) => new Set(values(k)).size === 1 && classOf(names[k] ?? "") !== "time";
   const shared = names.flatMap((name, k) =>
     isShared(k)
       ? [markup`<div><dt>${name}</dt><dd class="${classOf(name)}">${values(k)[0] ?? ""}</dd></div>`]
