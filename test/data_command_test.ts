@@ -55,6 +55,10 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
     assert.match(described.stdout, /^place of the click: 2: 100\.0 %$/m);
     assert.match(
       described.stdout,
+      /last click +category rate +item-kNN\n.*\n(train .* -\n)?(\w+ .* \d\.\d{3}\n)+/,
+    );
+    assert.match(
+      described.stdout,
       /^- The clicked item is in place 2 in 100 % of the clicks \(33 % by chance\)/m,
     );
     assert.match(described.stdout, /^- 100 % of the users have one event/m);

@@ -1,6 +1,7 @@
 /** `data describe`: what there is in a prepared data set. */
 
 import { Command } from "commander";
+import { baselineTitles } from "../baselines/baselines.ts";
 import { describe, type Description } from "../prepare/describe.ts";
 import { folder, memorySize } from "./options.ts";
 import { stepProgress } from "./step_progress.ts";
@@ -24,6 +25,9 @@ export function describeCommand(): Command {
     });
 }
 
+/** Baselines that are counted beside the click rate. */
+const COUNTED = ["lastClick", "categoryRate", "itemKnn"] as const;
+
 function text(path: string, d: Description): string {
   const n = (count: number) => count.toLocaleString("en");
   const f = (value: number, digits = 3) => Number.isNaN(value) ? "-" : value.toFixed(digits);
@@ -43,6 +47,7 @@ function text(path: string, d: Description): string {
     f(part.uniformLoss),
     ...part.chance.map((x) => f(x)),
     ...part.clickRate.map((x) => f(x)),
+    ...COUNTED.map((name) => f(d.baselines.find(({ split }) => split === part.split)?.prec1[name] ?? NaN)),
   ]);
   const { dense, tokens } = d.manifest.features;
   const features = [
@@ -58,8 +63,11 @@ function text(path: string, d: Description): string {
     "",
     table(head, rows),
     "",
-    "Without learning: the loss of a uniform guess, prec@1 and prec@2 by chance and by click rate",
-    table(["", "loss", "chance @1", "chance @2", "rate @1", "rate @2"], baselines),
+    "Without learning: the loss of a uniform guess, prec@1 and prec@2 by chance and by click rate, prec@1 of other baselines",
+    table(
+      ["", "loss", "chance @1", "@2", "click rate @1", "@2", ...COUNTED.map((name) => baselineTitles[name])],
+      baselines,
+    ),
     "",
     `items of a page:    ${histogram(d.pageSizes.map(({ size, pages }) => [size, pages]))}`,
     `place of the click: ${histogram(d.clickPlaces.map(({ place, clicks }) => [place, clicks]))}`,

@@ -2,10 +2,15 @@
 
 import { Engine } from "./engine.ts";
 import type { StepStanding } from "./step_standing.ts";
-import { splits } from "../data/click_log.ts";
+import { type BaselineName, Baselines } from "../baselines/baselines.ts";
+import { type ItemFeatures, type Split, splits, usersOf } from "../data/click_log.ts";
+import { joinItems } from "../data/item_catalogue.ts";
+import { type LogSource, MemoryLog } from "../data/log_source.ts";
 import type { Manifest } from "../data/manifest.ts";
 import { type Part, partFiles } from "../data/part_files.ts";
 import { PreparedSet } from "../data/prepared_set.ts";
+import { MEMORY_ROWS } from "../run/dataset.ts";
+import { inMemory, readUsers } from "../run/prepared_users.ts";
 import { plainPath } from "./glob.ts";
 import { stepsOf } from "./script.ts";
 import { type PlaceEffect, placeEffect } from "./place_effect.ts";
@@ -30,6 +35,12 @@ export interface PartFigures {
   readonly neverClicked: number;
 }
 
+/** prec@1 on a part of what is counted on the train users; absent where the data do not give it. */
+export interface BaselineFigures {
+  readonly split: Split;
+  readonly prec1: Readonly<Partial<Record<BaselineName, number>>>;
+}
+
 export interface Description {
   readonly manifest: Manifest;
   readonly items: number;
@@ -37,6 +48,8 @@ export interface Description {
   readonly ids: number;
   readonly given: number;
   readonly parts: readonly PartFigures[];
+  /** prec@1 of the baselines of whole parts but the train part; empty for a set that is too large for memory. */
+  readonly baselines: readonly BaselineFigures[];
   /** Pages by number of items. */
   readonly pageSizes: readonly { size: number; pages: number }[];
   /** Clicks by place on the page, of pages of two items or more. */
@@ -54,7 +67,9 @@ export async function describe(
   onStep?: (standing: StepStanding) => void,
 ): Promise<Description> {
   onStep?.({ title: "Checking users, items and pages", number: 0, of: 0, round: 0, rounds: 1 });
-  const { manifest } = await checked(folder);
+  const { set: { manifest }, log } = await checked(folder);
+  onStep?.({ title: "Baselines", number: 0, of: 0, round: 0, rounds: 1 });
+  const baselines = log ? baselinesOn(log, manifest) : [];
   const engine = await Engine.open({ workFolder: "", memory });
   try {
     const files = (part: Part) => partFiles(folder, part).map(plainPath);
@@ -65,14 +80,17 @@ export async function describe(
       page_files: partFiles(folder, "pages"),
     });
     await engine.runSteps([...stepsOf(script), ...stepsOf(placesScript)], { onStep });
-    return await descriptionOf(engine, manifest);
+    return { ...await descriptionOf(engine, manifest), baselines };
   } finally {
     engine.close();
   }
 }
 
 /** What the steps of data/describe.sql have counted. */
-async function descriptionOf(engine: Engine, manifest: Manifest): Promise<Description> {
+async function descriptionOf(
+  engine: Engine,
+  manifest: Manifest,
+): Promise<Omit<Description, "baselines">> {
   const parts = (await engine.rows("FROM part")).map(figuresOf);
   const [quartiles] = await engine.rows(
     "SELECT quantile_disc(events, [0, 0.25, 0.5, 0.75, 1]) AS q FROM events_of_user",
@@ -116,13 +134,36 @@ function figuresOf(row: Readonly<Record<string, unknown>>): PartFigures {
   };
 }
 
-/** Read as training reads it: figures of what it would refuse mean nothing. @throws UserError as {@link PreparedSet}. */
-async function checked(folder: string): Promise<PreparedSet> {
+/**
+ * Read as training reads it: figures of what it would refuse mean nothing.
+ * @returns with the log, where it goes into memory. @throws UserError as {@link PreparedSet}.
+ */
+async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSource | undefined }> {
   const set = await PreparedSet.open(folder);
+  const keeps = set.rows <= MEMORY_ROWS;
+  const chunks: ItemFeatures[] = [];
   let items = 0;
-  await set.readItems((chunk, before) => items = before + chunk.count);
-  await set.readPages(items, () => {});
-  return set;
+  await set.readItems((chunk, before) => {
+    items = before + chunk.count;
+    if (keeps) chunks.push(chunk);
+  });
+  if (!keeps) {
+    await set.readPages(items, () => {});
+    return { set, log: undefined };
+  }
+  const log = inMemory(set, joinItems(set.shape(0), chunks));
+  await readUsers(set, items, log.take);
+  return { set, log: new MemoryLog(log.whole()) };
+}
+
+function baselinesOn(log: LogSource, { features }: Manifest): BaselineFigures[] {
+  const counted = Baselines.of(log, features.tokens);
+  return splits.filter((split) => split !== "train").flatMap((split): BaselineFigures[] => {
+    const users = usersOf(log, split);
+    if (users.length === 0) return [];
+    const figures = [...counted.test(users)].map(([name, { details }]) => [name, details.figures.prec1]);
+    return [{ split, prec1: Object.fromEntries(figures) }];
+  });
 }
 
 /** Counts of what fools people: see `suspicion` in data/describe.sql. */
