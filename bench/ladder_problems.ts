@@ -305,9 +305,10 @@ export function choiceProblem(size: Size, utility?: Utility): Problem {
   return {
     inputs: {
       u: new Float32Array(u.data),
-      // Utilities are there: nothing is made of these.
+      // Utilities are there, and places have no effect: nothing is made of these.
       dots: new Float32Array(4),
       bias: new Float32Array(1),
+      place: new Float32Array(1),
       event: uploadEvents(events),
     },
     outputs: {

@@ -2,11 +2,14 @@
 //
 //   u [R]         utility of every displayed row; with PANELS made here from dots [R, PANELS], as in cpu/row_dot_sum.wgsl
 //   event [E]     (first row, end row, clicked row | NONE | GIVEN, -)
+//   place [PLACES]  effect of the second place of a page, the third, ...; rows behind them share the last. The first has none
 //   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
 //
-//   loss_e = log(1 + sum_{r in e} exp(eta u_r)) - eta u_click        (no click: the last term is 0)
-//   d mean loss / d u_r = eta (P(r) - [r clicked]) / C,   P(r) = exp(eta u_r) / (1 + sum exp(eta u))
-//   prec@k: expected share with ties broken at random: 0 if k or more rows are greater, else min(1, (k - greater) / equal)
+//   loss_e = log(1 + sum_{r in e} exp(z_r)) - z_click,   z_r = eta (u_r + place of r)         (no click: the last term is 0)
+//   d mean loss / d u_r = eta (P(r) - [r clicked]) / C,   P(r) = exp(z_r) / (1 + sum exp(z))
+//   LOGISTIC: u_gradient is that of another loss, in which each row is clicked or not by itself: P(r) = 1 / (1 + exp(-z_r)).
+//          The outcome stays that of the choice.
+//   prec@k: by u, ties broken at random: expected share, 0 if k or more rows are greater, else min(1, (k - greater) / equal)
 //
 // A given event is history: its outcome and its gradient are 0. C counts the other events, and the mean is over those.
 //
@@ -20,12 +23,15 @@
 //              a subgroup of 32. Loss and gradient are one dispatch, not two.
 // On llvmpipe  adding up the dots here saves a dispatch. An empty one takes some 45 us where threads have to wake: 0.17 ms
 //              instead of 0.13 + 0.13 for 25,600 rows. Other ways to do the softmax, with figures: bench/ladder.md
-// Cost         about 20 flops and 16 bytes a row.      Backward   is here, with GRADIENT      Next   outcome_sum.wgsl
+// Cost         about 20 flops and 16 bytes a row.
+// Backward     is here, with GRADIENT; of the places in place_gradient.wgsl      Next   outcome_sum.wgsl
 
 const WORKGROUP = 16;
 const GRADIENT = true;
 const PANELS = 0u;  // numbers in a row of dots; 0 where u is there already
 const DOTS4 = (PANELS + 3u) / 4u;
+const PLACES = 0u;
+const LOGISTIC = false;
 const ETA = 1.0;  // of the Shannon regulariser: how sharply users choose by utility
 const NONE = 0xffffffffu;
 const GIVEN = 0xfffffffeu;
@@ -46,9 +52,10 @@ struct Step {
 @group(0) @binding(1) var<storage, read> event: array<vec4u>;
 @group(0) @binding(2) var<storage, read> dots: array<vec4f>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> outcome: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> u_gradient: array<f32>;
-@group(0) @binding(6) var<uniform> step: Step;
+@group(0) @binding(4) var<storage, read> place: array<f32>;
+@group(0) @binding(5) var<storage, read_write> outcome: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> u_gradient: array<f32>;
+@group(0) @binding(7) var<uniform> step: Step;
 
 // The utility of row r from its dots.
 fn utility(r: u32) -> f32 {
@@ -59,6 +66,12 @@ fn utility(r: u32) -> f32 {
     sum += (known.x + known.y) + (known.z + known.w);
   }
   return sum;
+}
+
+// What row r of a page is chosen by.
+fn logit(r: u32, first: u32) -> f32 {
+  if (PLACES == 0u || r == first) { return ETA * u[r]; }
+  return ETA * (u[r] + place[min(r - first - 1u, PLACES - 1u)]);
 }
 
 fn share_in_top(k: f32, greater: f32, equal: f32) -> f32 {
@@ -84,22 +97,27 @@ fn choice_nll(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   }
   let clicked = click != NONE;
   var clicked_u = 0.0;
-  if (clicked) { clicked_u = ETA * u[click]; }
+  var clicked_z = 0.0;
+  if (clicked) {
+    clicked_u = ETA * u[click];
+    clicked_z = logit(click, first);
+  }
 
   var most = 0.0;
   var greater = 0.0;
   var equal = 0.0;
-  var broken = 0.0;  // a utility of the page that is NaN or infinite, if there is one
+  var broken = 0.0;  // a logit of the page that is NaN or infinite, if there is one
   for (var r = first; r < end; r++) {
     let x = ETA * u[r];
-    if ((bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u) { broken = x; }
-    most = max(most, x);
+    let z = logit(r, first);
+    if ((bitcast<u32>(z) & 0x7f800000u) == 0x7f800000u) { broken = z; }
+    most = max(most, z);
     greater += select(0.0, 1.0, x > clicked_u);
     equal += select(0.0, 1.0, x == clicked_u);
   }
   var sum = exp(-most);
-  for (var r = first; r < end; r++) { sum += exp(ETA * u[r] - most); }
-  var loss = (most - clicked_u) + log(sum);
+  for (var r = first; r < end; r++) { sum += exp(logit(r, first) - most); }
+  var loss = (most - clicked_z) + log(sum);
   // By the exponent bits: comparisons, max and exp may lose a NaN.
   if ((bitcast<u32>(broken) & 0x7f800000u) == 0x7f800000u) { loss = broken; }
   if (clicked) {
@@ -110,7 +128,10 @@ fn choice_nll(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   if (GRADIENT) {
     let events = f32(step.counted);
     for (var r = first; r < end; r++) {
-      u_gradient[r] = ETA * (exp(ETA * u[r] - most) / sum - select(0.0, 1.0, r == click)) / events;
+      let z = logit(r, first);
+      var p = exp(z - most) / sum;
+      if (LOGISTIC) { p = 1.0 / (1.0 + exp(-clamp(z, -30.0, 30.0))); }
+      u_gradient[r] = ETA * (p - select(0.0, 1.0, r == click)) / events;
     }
   }
 }

@@ -16,6 +16,7 @@ import { batchNorm } from "../src/ops/batch_norm.ts";
 import { choiceNll } from "../src/ops/choice_nll.ts";
 import { firstLayer } from "../src/ops/first_layer.ts";
 import { linear } from "../src/ops/linear.ts";
+import { itemTerm } from "../src/ops/item_term.ts";
 import { lstm } from "../src/ops/lstm.ts";
 import { exactMinimax, type GameOptions, minimax } from "../src/ops/minimax.ts";
 import { mixedProduct } from "../src/ops/mixed_product.ts";
@@ -160,6 +161,31 @@ costCase("choice_nll", {
     "loss sum": ({ events }) => [4 * events, 16 * events],
   },
 });
+costCase("choice_nll with places", {
+  leaves: [utilities],
+  parameters: [{ name: "p", rows: 1, columns: 6 }],
+  build: (tape, t) => choiceNll(tape, "loss", t("u"), ring(tape), { train: true, eta: 1, place: t("p") }),
+  expected: {
+    "loss forward and gradient": ({ rows, events }) => [20 * rows, 16 * rows + 32 * events],
+    "loss gradient of p": ({ rows, events }) => [rows, 4 * rows + 8 * events * 6],
+    "loss sum": ({ events }) => [4 * events, 16 * events],
+  },
+});
+for (const N of [1, 6]) {
+  costCase(`item_term of ${N}`, {
+    leaves: [
+      { name: "i", rows: "items", columns: N },
+      { name: "s", rows: "events", columns: N },
+      { ...utilities, name: "b" },
+    ],
+    build: (tape, t) => itemTerm(tape, "y", { item: t("i"), state: t("s"), base: t("b") }),
+    expected: {
+      "y forward": ({ rows }) => [2 * rows * N, rows * (4 * p(N) + 12)],
+      "y gradients by event": ({ rows }) => [2 * rows * N, rows * (4 * p(N) + 12)],
+      "y gradient by item": ({ rows, items }) => [2 * rows * N, rows * (4 * p(N) + 24) + 4 * items * p(N)],
+    },
+  });
+}
 costCase("minimax", {
   leaves: [utilities, { ...logits, trainable: false }],
   build: (tape, t) => minimax(tape, "game", { u: t("u"), logits: t("z") }, ring(tape), "reward", game),

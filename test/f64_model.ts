@@ -16,13 +16,21 @@ export interface Shape64 {
   readonly dims: readonly number[];
   /** Position weights in its place: m lags, n weightings. */
   readonly pw?: { readonly m: number; readonly n: number; readonly tanh: boolean };
+  /** No history in its place. */
+  readonly none?: boolean;
+  /** Columns of the wide part; without hidden layers 0 is the linear model. */
+  readonly wide?: number;
+  /** The gradient is that of the logistic loss. */
+  readonly logistic?: boolean;
 }
 
 export function shape64(config: ModelConfig): Shape64 {
-  const { dims } = config;
-  if (config.encoder === "lstm") return { H: config.lstmUnits, dims };
+  const { dims, wide } = config;
+  const common = { dims, wide, logistic: config.loss === "logistic" };
+  if (config.encoder === "lstm") return { H: config.lstmUnits, ...common };
+  if (config.encoder === "none") return { H: 0, none: true, ...common };
   const { pwLags: m, pwWeightings: n, pwNonlinearity } = config;
-  return { H: 0, dims, pw: { m, n, tanh: pwNonlinearity === "tanh" } };
+  return { H: 0, pw: { m, n, tanh: pwNonlinearity === "tanh" }, ...common };
 }
 
 export function toParameters64(
@@ -83,7 +91,7 @@ export function network64(log: ClickLog, users: ArrayLike<number>, p: Parameters
   return { pages, gradients: (slopes: Slopes) => walk64(log, users, p, shape, slopes) };
 }
 
-/** Mean loss of a batch, the utilities of its rows in order, and the gradient of every parameter. */
+/** Mean loss of a batch, the utilities of its rows in order, and the gradient of every parameter by what training makes small. */
 export function lossAndGradients64(
   log: ClickLog,
   users: ArrayLike<number>,
@@ -92,15 +100,30 @@ export function lossAndGradients64(
 ) {
   const { pages, gradients } = network64(log, users, p, shape);
   const counted = pages.filter(({ given }) => !given);
-  const sumOf = (u: readonly number[]) => u.reduce((s, x) => s + Math.exp(x), 1);
-  const loss = counted.reduce((s, { u, clicked }) => s + Math.log(sumOf(u)) - (u[clicked] ?? 0), 0) /
-    counted.length;
+  const sumOf = (z: readonly number[]) => z.reduce((s, x) => s + Math.exp(x), 1);
+  const effects = p.get("position/effect")?.[0] ?? [];
+  const effectAt = (place: number) => Math.min(place, effects.length) - 1;
+  const logits = ({ u }: Page64) => u.map((x, k) => x + (effects[effectAt(k)] ?? 0));
+  const lossOf = (z: readonly number[], clicked: number) => Math.log(sumOf(z)) - (z[clicked] ?? 0);
+  const slopes: Slopes = (page) => {
+    const z = logits(page);
+    const probability = (x: number) => shape.logistic ? sigmoid(x) : Math.exp(x) / sumOf(z);
+    return z.map((x, k) => (probability(x) - (k === page.clicked ? 1 : 0)) / counted.length);
+  };
+  const found = gradients(slopes);
+  if (effects.length > 0) {
+    const dEffects = effects.map(() => 0);
+    for (const page of counted) {
+      slopes(page, 0).forEach((slope, k) => {
+        if (k > 0) dEffects[effectAt(k)] = (dEffects[effectAt(k)] ?? NaN) + slope;
+      });
+    }
+    found.set("position/effect", [dEffects]);
+  }
   return {
-    loss,
+    loss: counted.reduce((s, page) => s + lossOf(logits(page), page.clicked), 0) / counted.length,
     utilities: pages.flatMap(({ u }) => u),
-    gradients: gradients(({ u, clicked }) =>
-      u.map((x, k) => (Math.exp(x) / sumOf(u) - (k === clicked ? 1 : 0)) / counted.length)
-    ),
+    gradients: found,
   };
 }
 
@@ -109,7 +132,7 @@ function walk64(
   log: ClickLog,
   users: ArrayLike<number>,
   p: Parameters64,
-  { H, dims, pw }: Shape64,
+  { H, dims, pw, none, wide = 0 }: Shape64,
   slopes: Slopes,
 ): Parameters64 {
   const get = (name: string) => p.get(name) ?? [];
@@ -117,12 +140,14 @@ function walk64(
   const stack = (a: number[][], b: number[][]) => [...a, ...b];
   const N = dims[0] ?? 0;
   const F = log.items.kind === "one-hot" ? log.items.count : log.items.width;
-  const D = pw ? F * pw.n : H;
+  const D = none ? 0 : pw ? F * pw.n : H;
   // [D, N]; a table [I, n N] holds the same values in the same order.
   const flat = get("utility/layer1/state_kernel").flat();
   const stateW = Array.from({ length: D }, (_, k) => flat.slice(k * N, (k + 1) * N));
   // The concatenated kernels.
-  const lstmW = pw ? [] : stack(get("encoder/lstm/input_kernel"), get("encoder/lstm/recurrent_kernel"));
+  const lstmW = pw || none
+    ? []
+    : stack(get("encoder/lstm/input_kernel"), get("encoder/lstm/recurrent_kernel"));
   const layerW = dims.map((_, k) =>
     k === 0 ? stack(stateW, get("utility/layer1/item_kernel")) : get(`utility/layer${k + 1}/kernel`)
   );
@@ -139,6 +164,7 @@ function walk64(
   const dLayerB = layerB.map((b) => b.map(() => 0));
   const dOutW = outW.map(() => 0);
   let dOutB = 0;
+  const wideTerm = wide > 0 || dims.length === 0 ? new Wide64(p, Math.max(1, wide)) : undefined;
 
   let index = 0;
   for (const user of Array.from(users)) {
@@ -150,9 +176,10 @@ function walk64(
       const click = log.eventClick[e] ?? NONE;
       const [first, end] = [log.eventRows[e] ?? 0, log.eventRows[e + 1] ?? 0];
       const recent = pw ? clicks.slice(-pw.m).reverse() : [];
-      const state = pw ? pwState64(recent, F, pw.n, pwW, pw.tanh ? pwB : undefined) : h;
+      const state = none ? [] : pw ? pwState64(recent, F, pw.n, pwW, pw.tanh ? pwB : undefined) : h;
       // Forward over the page.
       const rows: { inputs: number[][]; u: number }[] = [];
+      const wideState = wideTerm?.state(clicks);
       for (let r = first; r < end; r++) {
         let x = [...state, ...featuresOf(log, log.rowItem[r] ?? 0)];
         const inputs = [x];
@@ -160,7 +187,8 @@ function walk64(
           x = affine(x, W, layerB[k] ?? []).map((z) => (z > 0 ? z : Math.expm1(z)));
           inputs.push(x);
         });
-        rows.push({ inputs, u: x.reduce((sum, value, j) => sum + value * (outW[j] ?? NaN), outB) });
+        const deep = dims.length > 0 ? x.reduce((sum, value, j) => sum + value * (outW[j] ?? NaN), 0) : 0;
+        rows.push({ inputs, u: outB + deep + (wideState?.term(featuresOf(log, log.rowItem[r] ?? 0)) ?? 0) });
       }
       const page = {
         u: rows.map(({ u }) => u),
@@ -175,6 +203,8 @@ function walk64(
         const du = slope[k] ?? NaN;
         const top = inputs.at(-1) ?? [];
         dOutB += du;
+        wideState?.backward(featuresOf(log, log.rowItem[first + k] ?? 0), du);
+        if (dims.length === 0) return;
         top.forEach((value, j) => dOutW[j] = (dOutW[j] ?? NaN) + du * value);
         let d = outW.map((w) => du * w);
         for (let layer = layerW.length - 1; layer >= 0; layer--) {
@@ -207,7 +237,7 @@ function walk64(
       // The state moves on a click.
       const fed = click !== NONE;
       if (fed) clicks.push(featuresOf(log, log.rowItem[click] ?? 0));
-      if (pw) continue;
+      if (pw || none) continue;
       const x = fed ? [...featuresOf(log, log.rowItem[click] ?? 0), ...h] : [];
       const z = fed ? affine(x, lstmW, only("encoder/lstm/bias")) : [];
       const before = c;
@@ -245,18 +275,21 @@ function walk64(
     return get(name).map((_, row) => values.slice(row * columns, (row + 1) * columns));
   };
   const gradients: Parameters64 = new Map([
-    [
-      "utility/layer1/state_kernel",
-      shaped("utility/layer1/state_kernel", (dLayerW[0] ?? []).slice(0, D).flat()),
-    ],
-    ["utility/layer1/item_kernel", (dLayerW[0] ?? []).slice(D)],
-    ["utility/output/kernel", [dOutW]],
     ["utility/output/bias", [[dOutB]]],
+    ...wideTerm?.gradients() ?? [],
   ]);
+  if (dims.length > 0) {
+    gradients.set("utility/layer1/item_kernel", (dLayerW[0] ?? []).slice(D));
+    gradients.set("utility/output/kernel", [dOutW]);
+  }
+  if (!none) {
+    const name = "utility/layer1/state_kernel";
+    gradients.set(name, shaped(name, (dLayerW[0] ?? []).slice(0, D).flat()));
+  }
   if (pw) {
     gradients.set("encoder/pw/weights", dPwW);
     if (pw.tanh) gradients.set("encoder/pw/bias", shaped("encoder/pw/bias", dPwB));
-  } else {
+  } else if (!none) {
     gradients.set("encoder/lstm/input_kernel", dLstmW.slice(0, F));
     gradients.set("encoder/lstm/recurrent_kernel", dLstmW.slice(F));
     gradients.set("encoder/lstm/bias", [dLstmB]);
@@ -281,6 +314,56 @@ function pwState64(
     const sum = recent.reduce((s, f, lag) => s + (f[k] ?? NaN) * (W[lag]?.[j] ?? NaN), bias?.[column] ?? 0);
     return bias ? Math.tanh(sum) : sum;
   });
+}
+
+/** The wide part, (b + A h) . (B f), h = sum over the last clicks of w_lag f_lag; without A it is b . (B f), b = 1. */
+class Wide64 {
+  readonly #gradients: Parameters64 = new Map();
+
+  constructor(private readonly p: Parameters64, private readonly K: number) {
+    for (const name of ["weights", "bias", "state_kernel", "item_kernel"]) {
+      const values = p.get(`wide/${name}`);
+      if (values) this.#gradients.set(`wide/${name}`, zerosLike(values));
+    }
+  }
+
+  gradients(): Parameters64 {
+    return this.#gradients;
+  }
+
+  /** @param clicks features of what was clicked, the latest last. */
+  state(clicks: readonly number[][]) {
+    const { p, K } = this;
+    const of = (name: string) => p.get(`wide/${name}`) ?? [];
+    const recent = clicks.slice(-20).reverse();
+    const columns = Array.from({ length: K }, (_, k) => k);
+    const dot = (W: number[][], k: number, f: readonly number[]) =>
+      f.reduce((sum, x, i) => sum + x * (W[i]?.[k] ?? NaN), 0);
+    const [bias = columns.map(() => 1)] = of("bias");
+    const h = (recent[0] ?? []).map((_, i) =>
+      recent.reduce((sum, f, lag) => sum + (of("weights")[lag]?.[0] ?? NaN) * (f[i] ?? NaN), 0)
+    );
+    const crossed = of("weights").length > 0;
+    const a = columns.map((k) => (bias[k] ?? NaN) + (crossed ? dot(of("state_kernel"), k, h) : 0));
+    const add = (name: string, row: number, column: number, value: number) => {
+      const to = this.#gradients.get(`wide/${name}`)?.[row];
+      if (to) to[column] = (to[column] ?? NaN) + value;
+    };
+    return {
+      term: (f: number[]) =>
+        columns.reduce((sum, k) => sum + (a[k] ?? NaN) * dot(of("item_kernel"), k, f), 0),
+      backward: (f: number[], slope: number) => {
+        for (const k of columns) {
+          f.forEach((x, i) => add("item_kernel", i, k, slope * (a[k] ?? NaN) * x));
+          if (!crossed) continue;
+          const da = slope * dot(of("item_kernel"), k, f);
+          add("bias", 0, k, da);
+          h.forEach((x, i) => add("state_kernel", i, k, da * x));
+          recent.forEach((clicked, lag) => add("weights", lag, 0, da * dot(of("state_kernel"), k, clicked)));
+        }
+      },
+    };
+  }
 }
 
 /** Adam in TensorFlow's form, in f64. */

@@ -34,10 +34,16 @@ const logs: Record<string, ClickLog> = {
 };
 const both = logs["tokens and dense features"] ?? assert.fail();
 const lstm: ModelConfig = { ...defaultModel, lstmUnits: 5, dims: [7, 18, 5] };
+const { lstmUnits: _, ...common } = defaultModel;
+const noHistory: ModelConfig = { ...common, encoder: "none" };
 const models: Record<string, ModelConfig> = {
   LSTM: lstm,
   PW: { ...defaultPwModel, pwLags: 3, kernelSd: 0.3, dims: [9, 5] },
   "PW of 3 weightings": { ...defaultPwModel, pwLags: 4, pwWeightings: 3, kernelSd: 0.3, dims: [6] },
+};
+const rivals: Record<string, ModelConfig> = {
+  "wide & deep": { ...noHistory, dims: [6], wide: 5 },
+  "conditional logit": { ...noHistory, dims: [] },
 };
 const training: TrainingConfig = { ...defaultTraining, batchSize: 13, learningRate: 0.01 };
 
@@ -46,6 +52,8 @@ const parts = [
   ["encoder/lstm/token_table", "encoder/lstm/input_kernel"],
   ["utility/layer1/token_table", "utility/layer1/item_kernel"],
   ["utility/layer1/state_token_table", "utility/layer1/state_kernel"],
+  ["wide/token_table", "wide/item_kernel"],
+  ["wide/state_token_table", "wide/state_kernel"],
 ] as const;
 
 /** Weights of a model over mixed features, or their gradients, as those of the dense model over the wide matrix. */
@@ -96,7 +104,7 @@ async function withPositionWeights(model: UserModel, config: ModelConfig): Promi
 
 for (const kind of ["cpu", "gpu"] as const) {
   for (const [name, log] of Object.entries(logs)) {
-    for (const [shape, config] of Object.entries(models)) {
+    for (const [shape, config] of Object.entries(log === both ? { ...models, ...rivals } : models)) {
       Deno.test(`ten training steps follow the f64 trajectory: ${name}, ${shape}, ${kind} shapes`, () =>
         withGpu(kind, async (gpu) => {
           const model = await withPositionWeights(modelOf(gpu, log, config), config);
@@ -227,7 +235,9 @@ function touchedTokens(log: ClickLog, users: ArrayLike<number>, fed: boolean): S
 }
 
 const rare = smallLog(25, { ...size, items: 200, width: 4, tokens: 150 });
-for (const [name, config] of Object.entries(models)) {
+/** Tables of displayed items; those of the others are of fed ones. */
+const DISPLAYED = ["utility/layer1/token_table", "wide/token_table"];
+for (const [name, config] of Object.entries({ ...models, ...rivals })) {
   Deno.test(`row-sparse Adam moves the rows of a batch's tokens as dense Adam does, and no others: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       // From the first step on, where moments are zero, dense Adam leaves what is not touched as it is, but for decay.
@@ -242,7 +252,7 @@ for (const [name, config] of Object.entries(models)) {
       const [found, expected] = [await sparse.state(), await dense.state()];
       for (const { name, rows, columns } of model.parameters.specs) {
         const touched = name.endsWith("token_table")
-          ? touchedTokens(rare, users, name !== "utility/layer1/token_table")
+          ? touchedTokens(rare, users, !DISPLAYED.includes(name))
           : undefined;
         assert.ok(!touched || (touched.size > 5 && touched.size < 140), `${name}: ${touched?.size} touched`);
         for (let row = 0; row < rows; row++) {
@@ -262,7 +272,7 @@ for (const [name, config] of Object.entries(models)) {
       const later = await sparse.state();
       for (const { name, rows, columns } of model.parameters.specs) {
         if (!name.endsWith("token_table")) continue;
-        const touched = touchedTokens(rare, next, name !== "utility/layer1/token_table");
+        const touched = touchedTokens(rare, next, !DISPLAYED.includes(name));
         for (let row = 0; row < rows; row++) {
           if (touched.has(row)) continue;
           for (const part of ["weights", "m", "v"] as const) {
@@ -277,6 +287,7 @@ for (const [name, config] of Object.entries(models)) {
       for (const part of [sparse, dense, model, twin]) part.destroy();
     }));
 
+  if (name in rivals) continue;
   Deno.test(`row-sparse Adam is dense Adam, bit for bit, where every step touches every token: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
       const log = smallLog(26, { ...size, width: 2, tokens: 4 });

@@ -6,6 +6,10 @@ import { firstLayer } from "../src/ops/first_layer.ts";
 import { rowDot } from "../src/ops/row_dot.ts";
 import { mixedProduct } from "../src/ops/mixed_product.ts";
 import { choiceNll } from "../src/ops/choice_nll.ts";
+import { itemTerm } from "../src/ops/item_term.ts";
+import { at, type Matrix } from "../src/tape/reference.ts";
+import { referenceBatch } from "../src/batch/reference_batch.ts";
+import { GIVEN } from "../src/data/click_log.ts";
 import type { ClickTape } from "../src/batch/click_tape.ts";
 import type { Tensor } from "../src/tape/tensor.ts";
 import {
@@ -209,5 +213,107 @@ for (const [name, b] of Object.entries({ few, many, given })) {
       },
       loss: (output) => meanOf(output, 0, b),
       tolerance: 4 * U * 64,
+    }));
+}
+
+// Effects of places two to four: pages of one item have none, and long pages share the last.
+for (const [name, b] of Object.entries({ one, few, many, chunks, given, noClicks })) {
+  Deno.test(`choice_nll: places, ${name}`, () =>
+    checkOp({
+      ...b,
+      leaves: [{ name: "u", rows: "rows", columns: 1, packed: true }],
+      parameters: [{ name: "place", rows: 1, columns: 3 }],
+      build: (tape, t) => {
+        const ring = tape.options.arena.allocate("ring", 16);
+        return choiceNll(tape, "loss", t("u"), ring, { train: true, eta: 2, place: t("place") });
+      },
+      loss: (output) => meanOf(output, 0, b),
+      tolerance: 4 * U * 400,
+    }));
+}
+
+/** Each row by itself, summed over a page, in the mean over the pages that are not given. */
+function logisticLoss({ log, users }: typeof few, [u]: readonly Matrix[], eta: number): number {
+  const events = referenceBatch(log, users).events.filter(({ click }) => click !== GIVEN);
+  let sum = 0;
+  for (const { first, end, click } of events) {
+    for (let r = first; r < end; r++) {
+      const z = eta * (u ? at(u, r, 0) : NaN);
+      sum += Math.log1p(Math.exp(-Math.abs(z))) + Math.max(0, r === click ? -z : z);
+    }
+  }
+  return sum / events.length;
+}
+for (const [name, b] of Object.entries({ one, few, many, given, noClicks })) {
+  for (const [scale, eta] of [[1, 2], [100, 1]] as const) {
+    Deno.test(`choice_nll: logistic, utilities of ${scale}, eta ${eta}, ${name}`, () =>
+      checkOp({
+        ...b,
+        leaves: [{ name: "u", rows: "rows", columns: 1, packed: true }],
+        parameters: [],
+        build: (tape, t) => {
+          const ring = tape.options.arena.allocate("ring", 16);
+          return choiceNll(tape, "loss", t("u"), ring, { train: true, eta, loss: "logistic" });
+        },
+        scale,
+        loss: (_, inputs) => logisticLoss(b, inputs, eta),
+        tolerance: 4 * U * 64,
+      }));
+  }
+}
+
+for (const [name, b] of Object.entries({ one, few, many, chunks, noClicks })) {
+  for (const N of name === "many" ? [1, 5, 8, 17] : [5]) {
+    Deno.test(`item_term: ${N} columns, ${name}`, () =>
+      checkOp({
+        ...b,
+        leaves: [
+          { name: "item", rows: "items", columns: N },
+          { name: "state", rows: "events", columns: N },
+          { name: "base", rows: "rows", columns: 1, packed: true },
+        ],
+        parameters: [],
+        build: (tape, t) => itemTerm(tape, "u", { item: t("item"), state: t("state"), base: t("base") }),
+        tolerance: 4 * U * 64,
+      }));
+  }
+  Deno.test(`item_term: an item's number and a bias, ${name}`, () =>
+    checkOp({
+      ...b,
+      leaves: [{ name: "item", rows: "items", columns: 1 }],
+      parameters: [{ name: "b", rows: 1, columns: 1 }],
+      build: (tape, t) => itemTerm(tape, "u", { item: t("item"), base: t("b") }),
+      tolerance: 4 * U * 400,
+    }));
+}
+for (const dropout of [0.2, 0.9]) {
+  Deno.test(`item_term: rows hide their items, ${dropout}`, () =>
+    checkOp({
+      ...chunks,
+      leaves: [
+        { name: "item", rows: "items", columns: 5 },
+        { name: "state", rows: "events", columns: 5 },
+        { name: "base", rows: "rows", columns: 1, packed: true },
+      ],
+      parameters: [],
+      build: (tape, t) =>
+        itemTerm(tape, "u", { item: t("item"), state: t("state"), base: t("base") }, dropout),
+      tolerance: 4 * U * 64,
+    }));
+}
+for (
+  const [name, b, rows, touchedOnly] of [
+    ["items that are not shown", rareItems, 300, false],
+    ["touched rows", rareItems, 300, true],
+  ] as const
+) {
+  Deno.test(`item_term: one-hot table, ${name}`, () =>
+    checkOp({
+      ...b,
+      leaves: [{ name: "state", rows: "events", columns: 3 }],
+      parameters: [{ name: "item", rows, columns: 3, table: true }, { name: "b", rows: 1, columns: 1 }],
+      build: (tape, t) => itemTerm(tape, "u", { item: t("item"), state: t("state"), base: t("b") }),
+      touchedOnly,
+      tolerance: 4 * U * 400,
     }));
 }

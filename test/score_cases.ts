@@ -24,6 +24,8 @@ const logs = {
 };
 const lstm: ModelConfig = { ...defaultModel, lstmUnits: 5, dims: [7, 18, 5] };
 const pw: ModelConfig = { ...defaultPwModel, pwLags: 3, kernelSd: 0.3, dims: [9, 5] };
+const { lstmUnits: _, ...common } = defaultModel;
+const none: ModelConfig = { ...common, encoder: "none" };
 const tanh: ModelConfig = { ...pw, pwNonlinearity: "tanh", pwWeightings: 3 };
 
 export const scoreCases: Readonly<Record<string, ScoreCase>> = {
@@ -35,6 +37,9 @@ export const scoreCases: Readonly<Record<string, ScoreCase>> = {
   "PW, one-hot, batch norm": { log: logs["one-hot"], config: { ...pw, batchNorm: true } },
   "PW, mixed": { log: logs.mixed, config: pw },
   "PW tanh, dense": { log: logs.dense, config: tanh },
+  "no history, wide, dense": { log: logs.dense, config: { ...none, dims: [9, 5], wide: 3, positions: 3 } },
+  "wide alone, mixed": { log: logs.mixed, config: { ...none, dims: [], wide: 5 } },
+  "conditional logit, one-hot": { log: logs["one-hot"], config: { ...none, dims: [], loss: "logistic" } },
   "PW tanh, one-hot": { log: logs["one-hot"], config: tanh },
 };
 

@@ -44,7 +44,9 @@ const logs = {
   tokens: smallLog(6, { ...size, width: 0, tokens: 12 }),
 };
 const lstm = { ...defaultModel, dims: [8, 8] };
+const { lstmUnits: _, ...noHistory } = lstm;
 const pw = { ...defaultPwModel, dims: [8, 8] };
+const none: ModelConfig = { ...noHistory, encoder: "none", dims: [], wide: 3, positions: 4 };
 const pwTanh: ModelConfig = { ...pw, pwNonlinearity: "tanh", pwLags: 3, pwWeightings: 16 };
 
 interface Case {
@@ -81,6 +83,11 @@ const cases: Case[] = [
       { log, model, game: { behaviourDims: [256, 8] } },
     ]);
   }),
+  ...[logs.dense, logs.oneHot, logs.mixed].flatMap((log): Case[] => [
+    { log, model: none, training: { itemDropout: 0.2 } },
+    { log, model: { ...none, wide: 0 }, training: { adam: "row-sparse" } },
+    { log, model: { ...pw, wide: 3, loss: "logistic" } },
+  ]),
   ...[logs.dense, logs.oneHot, logs.mixed].flatMap((log) =>
     [lstm, pw].flatMap((model): Case[] => [
       { log, model, game: { generator: "exact", rewardSteps: 2, itemDropout: 0.2, skipNoClick: false } },

@@ -34,7 +34,8 @@ export function logCommand(run: Prepare): Command {
     .option("--page <column>", "the page's id (default: rows of one user at one time are a page)", given)
     .option(
       "--position <column>",
-      "the item's place on the page; it orders the items (default: by their ids, those of a list as they stand)",
+      "the item's place on the page; it orders the items, which train --position-effect looks at (default: by their ids, " +
+        "those of a list as they stand)",
       given,
     );
   for (const add of [withClickOptions, withPageOptions]) add(command);

@@ -27,6 +27,7 @@ import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
 import type { GameFigures } from "../train/sums.ts";
 import { version } from "../version.ts";
 import { runMain } from "./fail.ts";
+import { modelNotes } from "./model_notes.ts";
 import { dataOption, memoryRowsOption, openData } from "./open_data.ts";
 import { LARGEST_SEED, parse, path, wholeNumber } from "./options.ts";
 import { attainedText, differencesTable, resultTable, settingsText } from "./report_table.ts";
@@ -126,6 +127,9 @@ async function main(): Promise<void> {
     const against = other && await test(other);
     progress.stop();
     tell(options, data, tested, found, against);
+    if (!options.json) {
+      for (const note of modelNotes(snapshot.info.model, snapshot.weights)) console.log(note);
+    }
   } finally {
     progress.stop();
     gpu.close();

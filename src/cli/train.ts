@@ -38,6 +38,13 @@ async function main(): Promise<number> {
     data = fitDataset(data, init.snapshot.info.items, `The model of ${init.path}`);
   }
   const trained = trainedOf(options, given, init);
+  if (trained.model.positions > 0 && data.config.kind === "paper") {
+    throw new UserError(
+      `Expected data whose places are known with --position-effect, got ${options.data}: a file in the paper's layout has ` +
+        "no places, and in the paper's own the click is always the last row. Prepare the log with deno task data log " +
+        "--position <column>.",
+    );
+  }
   init?.snapshot.checkShapes(modelParameters(data.source.items.shape, trained.model));
   return await withGpu(data, trained, async (gpu) => {
     const config = await runConfig(gpu, data, options, trained, init);

@@ -10,7 +10,7 @@ import {
   type AdversarialOptions,
   checkAdversarialOptions,
 } from "./train_options/adversarial_options.ts";
-import { addModelOptions, type ModelOptions } from "./train_options/model_options.ts";
+import { addModelOptions, checkModelOptions, type ModelOptions } from "./train_options/model_options.ts";
 import { addRunOptions, type RunOptions } from "./train_options/run_options.ts";
 import {
   addOptimiserOptions,
@@ -32,6 +32,8 @@ Examples:
   deno task train --data log.txt --dims 32-64-32 --iterations 500
   deno task train --resume runs/demo-20260101-120000  after Ctrl-C
   deno task train --data yelp.txt --encoder pw --pw-nonlinearity tanh --early-stopping loss
+  deno task train --data yelp.txt --encoder none --dims none    the conditional logit
+  deno task train --data yelp.txt --encoder pw --wide --loss logistic
   deno task train --data yelp.txt --adversarial 5000  both stages
   deno task train --data yelp.txt --init runs/yelp --adversarial 5000 --generator exact
 
@@ -88,5 +90,6 @@ function checkTogether(options: TrainOptions, given: GivenOptions): void {
         "without a validation there is no best snapshot.",
     );
   }
+  checkModelOptions(options);
   checkAdversarialOptions(options, given);
 }

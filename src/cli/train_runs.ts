@@ -7,6 +7,8 @@ import type { RunConfig } from "../run/run_config.ts";
 import { configOfSeed, folderOfSeed, type Seeds, writeSeedsResult } from "../run/seeds_folder.ts";
 import { type Stage, stagesOf } from "../run/stages.ts";
 import type { RunContext, RunResult } from "../run/training_run.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { modelNotes } from "./model_notes.ts";
 import { reportFile } from "./output_folders.ts";
 import { attainedText, resultTable, seedsTable, settingsText, spearmanText } from "./report_table.ts";
 import { EXIT_INTERRUPTED, goOn, isFinished, say } from "./run_stages.ts";
@@ -21,7 +23,7 @@ export async function runOne(
   report: boolean,
   stop: Stop,
 ): Promise<number> {
-  const results = await goOn(context, run, config, stop, print);
+  const results = await goOn(context, run, config, stop, printing(config.model));
   if (!isFinished(config, results)) return interrupted(run.path, where(config, results));
   if (report) await tellReport(run.path);
   return 0;
@@ -43,7 +45,7 @@ export async function runSeeds(
     const folder = folderOfSeed(path, seed);
     await makeFolder(folder);
     using run = OwnedFolder.open(folder);
-    const results = await goOn(context, run, config, stop, print);
+    const results = await goOn(context, run, config, stop, printing(config.model));
     if (!isFinished(config, results)) break;
     finished.push(results);
   }
@@ -79,19 +81,19 @@ function interrupted(path: string, after: string): number {
   return EXIT_INTERRUPTED;
 }
 
-function print(
-  { test, baselines, verdict = [], folder }: RunResult,
-  { heading, hasLikelihood }: Stage,
-): void {
-  if (!test || !baselines) return;
-  console.log(`\n${heading}:`);
-  console.log(resultTable(test, baselines));
-  const texts = [
-    settingsText(baselines),
-    hasLikelihood ? attainedText(test, baselines) : undefined,
-    spearmanText(test),
-    ...verdict,
-  ];
-  for (const text of texts) if (text) console.log(text);
-  console.log(`Results are in ${folder}`);
+function printing(model: ModelConfig) {
+  return ({ test, baselines, verdict = [], folder }: RunResult, { heading, hasLikelihood }: Stage): void => {
+    if (!test || !baselines) return;
+    console.log(`\n${heading}:`);
+    console.log(resultTable(test, baselines));
+    const texts = [
+      settingsText(baselines),
+      hasLikelihood ? attainedText(test, baselines) : undefined,
+      spearmanText(test),
+      ...verdict,
+      ...modelNotes(model),
+    ];
+    for (const text of texts) if (text) console.log(text);
+    console.log(`Results are in ${folder}`);
+  };
 }

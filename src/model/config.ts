@@ -5,15 +5,26 @@ import { UserError } from "../user_error.ts";
 
 export const etaSchema = z.number().positive().max(1000);
 
+const layers = z.array(z.int().min(1).max(4096)).max(8);
+
 const common = {
   /** Sizes of the utility's hidden layers. */
-  dims: z.array(z.int().min(1).max(4096)).min(1).max(8),
+  dims: layers.min(1),
   /** Batch normalisation after each hidden layer. */
   batchNorm: z.boolean().default(false),
   /** Standard deviation that the utility's kernels are drawn with. */
   kernelSd: z.number().positive().max(10).default(0.1),
   /** How sharply users choose by utility: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   eta: etaSchema.default(1),
+  /** K, columns of the wide part, a product of the last clicks with the item; 0 for none. */
+  wide: z.int().min(0).max(64).default(0),
+  /** Whose gradient trains it; the figures are those of the choice in any case. */
+  loss: z.enum(["choice", "logistic"]).default("choice"),
+  /** P, places of a page with an effect of their own on what is clicked, which utilities are without; 0 for none. */
+  positions: z.int().min(0).max(1000).default(0).refine(
+    (places) => places !== 1,
+    "expected 0, or at least 2 places",
+  ),
 };
 
 const lstmSchema = z.strictObject({
@@ -32,16 +43,20 @@ const pwSchema = z.strictObject({
   pwNonlinearity: z.enum(["none", "tanh"]),
   ...common,
 });
+/** No history. Without hidden layers it is the conditional logit. */
+const noneSchema = z.strictObject({ encoder: z.literal("none"), ...common, dims: layers });
 
 /**
  * What a {@link ModelConfig} must be: how the history becomes a state, and the state and an item a utility.
  * @internal
  */
-export const modelConfigSchema = z.discriminatedUnion("encoder", [lstmSchema, pwSchema]);
+export const modelConfigSchema = z.discriminatedUnion("encoder", [lstmSchema, pwSchema, noneSchema]);
 /** A model with an LSTM over all clicks. */
 export type LstmModelConfig = Extract<ModelConfig, { encoder: "lstm" }>;
 /** A model with position weights over the last clicks. */
 export type PwModelConfig = Extract<ModelConfig, { encoder: "pw" }>;
+/** A model without a history; with `dims: []` the conditional logit. */
+export type NoneModelConfig = Extract<ModelConfig, { encoder: "none" }>;
 /** What a model is; {@link defaultModel} and {@link defaultPwModel} are two. */
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
@@ -52,23 +67,24 @@ export function parseConfig<T>(schema: z.ZodType<T>, config: unknown, what: stri
   throw new UserError(`The ${what} config is not valid: ${z.prettifyError(parsed.error)}`);
 }
 
-/** The LSTM encoder's defaults. */
-export const defaultModel: LstmModelConfig = {
-  encoder: "lstm",
-  lstmUnits: 20,
+const defaults = {
   dims: [64, 64],
   batchNorm: false,
   kernelSd: 0.1,
   eta: 1,
-};
+  wide: 0,
+  loss: "choice",
+  positions: 0,
+} as const satisfies Partial<ModelConfig>;
+
+/** The LSTM encoder's defaults. */
+export const defaultModel: LstmModelConfig = { encoder: "lstm", lstmUnits: 20, ...defaults };
 /** The position-weights encoder's defaults; its kernels start small. */
 export const defaultPwModel: PwModelConfig = {
   encoder: "pw",
   pwLags: 20,
   pwWeightings: 4,
   pwNonlinearity: "none",
-  dims: [64, 64],
-  batchNorm: false,
+  ...defaults,
   kernelSd: 0.001,
-  eta: 1,
 };

@@ -8,6 +8,7 @@ import { ClickTape } from "../batch/click_tape.ts";
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { DeviceLog } from "../batch/device_log.ts";
 import type { Plan } from "../batch/plan.ts";
+import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
@@ -114,9 +115,16 @@ export class GamePrograms {
   }
 }
 
+/** @throws UserError for a reward that the game is not defined for. */
 function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   const { plan, log, ring, game, reward, generator, training } = options;
   const { capacity } = plan;
+  if (reward.config.positions > 0) {
+    throw new UserError(
+      "Expected a reward without a position effect for the adversarial stage, as its game knows no places; got " +
+        `--position-effect ${reward.config.positions}. Leave one of the two out.`,
+    );
+  }
   const batch = new BatchBuffers(arena, plan.view, log, capacity, plan);
   const tapeOf = ({ parameters, gpu }: RecordableModel, adam: AdamState | undefined) => {
     const touchedOnly = adam?.kind === "row-sparse";

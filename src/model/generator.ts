@@ -10,12 +10,20 @@ import type { ModelConfig } from "./config.ts";
 import { initialWeights } from "./initial_weights.ts";
 import { modelParameters, UserModel } from "./user_model.ts";
 
-/** The generator beside a reward model: the same encoder, layers of its own. */
+/** The generator beside a reward model: the same encoder, layers of its own, and nothing else. */
 export function generatorConfig(
   reward: ModelConfig,
   { behaviourDims, behaviourSd }: { behaviourDims: number[]; behaviourSd: number },
 ): ModelConfig {
-  return { ...reward, dims: behaviourDims, kernelSd: behaviourSd, batchNorm: false };
+  return {
+    ...reward,
+    dims: behaviourDims,
+    kernelSd: behaviourSd,
+    batchNorm: false,
+    wide: 0,
+    loss: "choice",
+    positions: 0,
+  };
 }
 
 /** @param initial a seed to draw the weights from, or the weights. */

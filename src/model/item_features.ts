@@ -4,10 +4,13 @@ import type { DeviceItems } from "../batch/device_items.ts";
 import { catalogueOf, type ItemCatalogue, type ItemsShape } from "../data/item_catalogue.ts";
 import type { LogSource } from "../data/log_source.ts";
 import { UserError } from "../user_error.ts";
+import { distinctItems } from "../ops/click_gather.ts";
+import { linear } from "../ops/linear.ts";
 import { mixedProduct } from "../ops/mixed_product.ts";
 import type { TokenRows } from "../ops/token_sum.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
+import type { ModelParameter } from "./initial_weights.ts";
 
 /** V; undefined for items without tokens. */
 export function tokenCount(items: ItemsShape): number | undefined {
@@ -74,4 +77,34 @@ export function mixedPart(
   const features = itemFeatures(tape, items);
   const dense = features && { features, weights: tape.parameter(names.kernel) };
   return mixedProduct(tape, name, { table: tape.parameter(names.table), dense }, rows);
+}
+
+/** The parameters of {@link itemPart}: a kernel [F, N], a table of tokens [V, N], or with one-hot features a table [I, N]. */
+export function itemKernels(
+  items: ItemsShape,
+  part: string,
+  columns: number,
+  initial: ModelParameter["initial"],
+): ModelParameter[] {
+  const item = { columns, decays: true, initial };
+  const V = tokenCount(items);
+  return [
+    ...(items.width > 0
+      ? [{ name: `${part}/item_kernel`, rows: items.width, table: items.kind === "one-hot", ...item }]
+      : []),
+    ...(V === undefined ? [] : [{ name: `${part}/token_table`, rows: V, table: true, ...item }]),
+  ];
+}
+
+/** W f [items, N], a row for each distinct item of the batch; with one-hot features the table [I, N] itself. */
+export function itemPart(tape: ClickTape, items: DeviceItems, part: string): Tensor {
+  const name = `${part}/item_part`;
+  const names = { table: `${part}/token_table`, kernel: `${part}/item_kernel` };
+  const mixed = mixedPart(tape, name, items, names, "items");
+  if (mixed) return mixed;
+  const weights = tape.parameter(names.kernel);
+  const features = itemFeatures(tape, items);
+  return features
+    ? linear(tape, name, { input: features, weights }, { gather: distinctItems(tape.batch) })
+    : weights;
 }

@@ -15,6 +15,7 @@ import type { RowDot, RowDotReader } from "../ops/row_dot.ts";
 import type { ParameterArena } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
+import { positionEffect } from "./position_effect.ts";
 
 /** How a model is recorded. */
 export interface RecordOptions {
@@ -121,7 +122,9 @@ export function modelSpecs(
   const tape = new ClickTape(batch, { arena, parameters, capacity, shapes, touchedOnly });
   const mode = training ? { training: true, itemDropout: training.itemDropout } : evaluating;
   const utilities = model.record(tape, { ...mode, reader: "adds dots" });
-  const loss = { train: training !== undefined, eta: model.config.eta };
+  const { eta, loss: kind } = model.config;
+  const place = positionEffect(tape, model.config);
+  const loss = { train: training !== undefined, eta, loss: kind, place };
   const outcomes = choiceNll(tape, "choice", utilities, ring, loss);
   tape.place();
   const forward = tape.forward();

@@ -25,52 +25,88 @@ const INITIAL_WEIGHT = 0.0001;
 export function pwParameters(items: ItemsShape, config: PwModelConfig): ModelParameter[] {
   const { pwLags: m, pwWeightings: n, pwNonlinearity, kernelSd } = config;
   const F = items.width;
-  const N = config.dims[0] ?? 0;
-  const oneHot = items.kind === "one-hot";
+  if (items.kind === "mixed" && pwNonlinearity !== "none") {
+    throw new UserError(
+      `Expected one-hot or dense features for position weights with ${pwNonlinearity}, got mixed ones. ` +
+        "Use --pw-nonlinearity none or --encoder lstm.",
+    );
+  }
+  const bias = items.kind === "one-hot"
+    ? { rows: F, columns: n, table: true, initial: zeros }
+    : { rows: 1, columns: F * n, initial: zeros };
+  return [
+    { name: FIRST_LAYER.weights, rows: m, columns: n, initial: () => INITIAL_WEIGHT },
+    ...(pwNonlinearity === "none" ? [] : [{ name: "encoder/pw/bias", ...bias }]),
+    ...clickKernels(items, FIRST_LAYER, n, config.dims[0] ?? 0, truncatedNormal(kernelSd)),
+  ];
+}
+
+/** The names of the parameters of a product with the last clicks, and of what is made on the way to it. */
+export interface ClickProduct {
+  /** [m, n] */
+  readonly weights: string;
+  /** [1, N] */
+  readonly bias: string;
+  readonly kernel: string;
+  readonly tokenTable: string;
+  readonly state: string;
+  readonly clickPart: string;
+}
+
+/** Of the first layer. */
+export const FIRST_LAYER: ClickProduct = {
+  weights: "encoder/pw/weights",
+  bias: "utility/layer1/bias",
+  kernel: "utility/layer1/state_kernel",
+  tokenTable: "utility/layer1/state_token_table",
+  state: "encoder/pw/state",
+  clickPart: "utility/layer1/click_part",
+};
+
+/** The kernel of the dense features, or of one-hot ones, and the table of the tokens. */
+export function clickKernels(
+  items: ItemsShape,
+  { kernel, tokenTable }: Pick<ClickProduct, "kernel" | "tokenTable">,
+  n: number,
+  N: number,
+  initial: ModelParameter["initial"],
+): ModelParameter[] {
+  const F = items.width;
   const V = tokenCount(items);
-  const initial = truncatedNormal(kernelSd);
-  const name = "utility/layer1/state_kernel";
-  const biasName = "encoder/pw/bias";
-  const own = { name: "encoder/pw/weights", rows: m, columns: n, initial: () => INITIAL_WEIGHT };
+  const byItem = { columns: n * N, groups: n, decays: true, initial };
   if (V !== undefined) {
-    if (pwNonlinearity !== "none") {
-      throw new UserError(
-        `Expected one-hot or dense features for position weights with ${pwNonlinearity}, got mixed ones. ` +
-          "Use --pw-nonlinearity none or --encoder lstm.",
-      );
-    }
-    const state = { columns: n * N, groups: n, decays: true, initial };
     return [
-      own,
-      ...(F > 0 ? [{ name, rows: F, ...state }] : []),
-      { name: "utility/layer1/state_token_table", rows: V, table: true, ...state },
+      ...(F > 0 ? [{ name: kernel, rows: F, ...byItem }] : []),
+      { name: tokenTable, rows: V, table: true, ...byItem },
     ];
   }
-  return [
-    own,
-    ...(pwNonlinearity === "none" ? [] : [
-      oneHot
-        ? { name: biasName, rows: F, columns: n, table: true, initial: zeros }
-        : { name: biasName, rows: 1, columns: F * n, initial: zeros },
-    ]),
-    oneHot
-      ? { name, rows: F, columns: n * N, groups: n, table: true, decays: true, initial }
-      : { name, rows: F * n, columns: N, decays: true, initial },
-  ];
+  return items.kind === "one-hot"
+    ? [{ name: kernel, rows: F, table: true, ...byItem }]
+    : [{ name: kernel, rows: F * n, columns: N, decays: true, initial }];
+}
+
+/** [events, N]: the product of the last clicks, each with its position's weights, and a bias. @param itemBias for tanh */
+export function clickProduct(
+  tape: ClickTape,
+  name: string,
+  items: DeviceItems,
+  names: ClickProduct,
+  itemBias?: Tensor,
+): Tensor {
+  const weights = tape.parameter(names.weights);
+  const layerBias = tape.parameter(names.bias);
+  const tables = { table: names.tokenTable, kernel: names.kernel };
+  const features = itemFeatures(tape, items);
+  const mixed = mixedPart(tape, names.clickPart, items, tables, "events");
+  if (mixed) return pwTable(tape, name, { table: mixed, weights, layerBias });
+  const kernel = tape.parameter(names.kernel);
+  if (!features) return pwTable(tape, name, { table: kernel, weights, layerBias, itemBias });
+  const state = pwState(tape, names.state, { features, weights, bias: itemBias });
+  return linear(tape, name, { input: state, weights: kernel, bias: layerBias });
 }
 
 /** [events, N]: the state's part of the first layer, with its bias. */
 export function pwStatePart(tape: ClickTape, items: DeviceItems, config: PwModelConfig): Tensor {
-  const weights = tape.parameter("encoder/pw/weights");
-  const layerBias = tape.parameter("utility/layer1/bias");
-  const names = { table: "utility/layer1/state_token_table", kernel: "utility/layer1/state_kernel" };
   const bias = config.pwNonlinearity === "tanh" ? tape.parameter("encoder/pw/bias") : undefined;
-  const features = itemFeatures(tape, items);
-  const name = "utility/layer1/state_part";
-  const mixed = mixedPart(tape, "utility/layer1/click_part", items, names, "events");
-  if (mixed) return pwTable(tape, name, { table: mixed, weights, layerBias });
-  const kernel = tape.parameter(names.kernel);
-  if (!features) return pwTable(tape, name, { table: kernel, weights, layerBias, itemBias: bias });
-  const state = pwState(tape, "encoder/pw/state", { features, weights, bias });
-  return linear(tape, name, { input: state, weights: kernel, bias: layerBias });
+  return clickProduct(tape, "utility/layer1/state_part", items, FIRST_LAYER, bias);
 }

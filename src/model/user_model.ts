@@ -7,19 +7,38 @@ import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { RowDot } from "../ops/row_dot.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
+import type { Tensor } from "../tape/tensor.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
 import { type ModelConfig, modelConfigSchema, parseConfig } from "./config.ts";
 import { lstmParameters, lstmStatePart } from "./lstm_encoder.ts";
+import { noStatePart } from "./no_encoder.ts";
+import { positionParameters } from "./position_effect.ts";
 import { pwParameters, pwStatePart } from "./pw_encoder.ts";
 import { initialWeights, type ModelParameter } from "./initial_weights.ts";
 import type { RecordableModel, RecordOptions } from "./model_program.ts";
 import { checkPage, type PageRequest, roomOf, rounded, Scorer } from "./scorer.ts";
 import { utility, utilityParameters } from "./utility.ts";
+import { isWide, wideParameters, wideUtility } from "./wide.ts";
 
 /** The parameters of a model of this shape, in the order of its arenas and snapshots. */
 export function modelParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
-  const encoder = config.encoder === "lstm" ? lstmParameters(items, config) : pwParameters(items, config);
-  return [...encoder, ...utilityParameters(items, config)];
+  return [
+    ...encoderParameters(items, config),
+    ...utilityParameters(items, config),
+    ...wideParameters(items, config),
+    ...positionParameters(config),
+  ];
+}
+
+function encoderParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
+  switch (config.encoder) {
+    case "lstm":
+      return lstmParameters(items, config);
+    case "pw":
+      return pwParameters(items, config);
+    case "none":
+      return [];
+  }
 }
 
 /**
@@ -145,8 +164,24 @@ export function recordModel(
   options: RecordOptions,
 ): RowDot {
   const { items } = tape.batch;
-  const statePart = config.encoder === "lstm" ? lstmStatePart(tape, items) : pwStatePart(tape, items, config);
-  return utility(tape, items, config, statePart, options);
+  if (!isWide(config)) return utility(tape, items, config, statePart(tape, config), options);
+  const base = config.dims.length > 0
+    ? utility(tape, items, config, statePart(tape, config), { ...options, reader: undefined })
+    : tape.parameter("utility/output/bias");
+  return wideUtility(tape, items, config, base, options);
+}
+
+/** [events, N]: what the history gives the first layer, with its bias. */
+function statePart(tape: ClickTape, config: ModelConfig): Tensor {
+  const { items } = tape.batch;
+  switch (config.encoder) {
+    case "lstm":
+      return lstmStatePart(tape, items);
+    case "pw":
+      return pwStatePart(tape, items, config);
+    case "none":
+      return noStatePart(tape);
+  }
 }
 
 /**

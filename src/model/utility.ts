@@ -3,36 +3,31 @@
 import type { DeviceItems } from "../batch/device_items.ts";
 import { batchNorm } from "../ops/batch_norm.ts";
 import { firstLayer } from "../ops/first_layer.ts";
-import { distinctItems } from "../ops/click_gather.ts";
 import { linear } from "../ops/linear.ts";
 import { type RowDot, rowDot } from "../ops/row_dot.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
-import { itemFeatures, mixedPart, tokenCount } from "./item_features.ts";
+import { itemKernels, itemPart } from "./item_features.ts";
 import { type ModelParameter, ones, truncatedNormal, zeros } from "./initial_weights.ts";
 import type { RecordOptions } from "./model_program.ts";
 
 /**
  * Hidden layers of `dims`, ELU after each (and batch normalisation after that, as an option), and a linear scalar. The
  * first kernel [D + F, N] stands in two parts: the item's here, with a table of its own for tokens, the state's with the
- * encoder.
+ * encoder. Without hidden layers a bias is left.
  */
 export function utilityParameters(
   items: ItemsShape,
   { dims, kernelSd, batchNorm }: ModelConfig,
 ): ModelParameter[] {
   const initial = truncatedNormal(kernelSd);
-  const first = dims[0] ?? 0;
-  const oneHot = items.kind === "one-hot";
-  const V = tokenCount(items);
-  const item = { columns: first, decays: true, initial };
+  const outputBias = { name: "utility/output/bias", rows: 1, columns: 1, initial: zeros };
+  const [first] = dims;
+  if (first === undefined) return [outputBias];
   const parameters: ModelParameter[] = [
-    ...(items.width > 0
-      ? [{ name: "utility/layer1/item_kernel", rows: items.width, table: oneHot, ...item }]
-      : []),
-    ...(V === undefined ? [] : [{ name: "utility/layer1/token_table", rows: V, table: true, ...item }]),
+    ...itemKernels(items, "utility/layer1", first, initial),
     { name: "utility/layer1/bias", rows: 1, columns: first, initial: zeros },
     ...(batchNorm ? normParameters("utility/layer1", first) : []),
   ];
@@ -49,7 +44,7 @@ export function utilityParameters(
     decays: true,
     initial,
   });
-  parameters.push({ name: "utility/output/bias", rows: 1, columns: 1, initial: zeros });
+  parameters.push(outputBias);
   return parameters;
 }
 
@@ -61,19 +56,6 @@ function normParameters(layer: string, columns: number): ModelParameter[] {
     { name: `${name}/mean`, rows: 1, columns, statistic: true, initial: zeros },
     { name: `${name}/variance`, rows: 1, columns, statistic: true, initial: ones },
   ];
-}
-
-/** [items, N]: the item's part of the first layer; with one-hot features the table [I, N] itself. */
-function itemPart(tape: ClickTape, items: DeviceItems): Tensor {
-  const name = "utility/layer1/item_part";
-  const names = { table: "utility/layer1/token_table", kernel: "utility/layer1/item_kernel" };
-  const mixed = mixedPart(tape, name, items, names, "items");
-  if (mixed) return mixed;
-  const weights = tape.parameter(names.kernel);
-  const features = itemFeatures(tape, items);
-  return features
-    ? linear(tape, name, { input: features, weights }, { gather: distinctItems(tape.batch) })
-    : weights;
 }
 
 /**
@@ -88,7 +70,7 @@ export function utility(
   options: RecordOptions,
 ): RowDot {
   const parameter = (name: string) => tape.parameter(`utility/${name}`);
-  const item = itemPart(tape, items);
+  const item = itemPart(tape, items, "utility/layer1");
   const normalise = (input: Tensor, layer: number) => {
     if (!normalised) return input;
     const of = (name: string) => parameter(`layer${layer}/batch_norm/${name}`);

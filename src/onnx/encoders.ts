@@ -1,7 +1,8 @@
 /** The encoders as ONNX: from the numbers of the items clicked to the state's part of the first layer, [users, N]. */
 
 import type { ItemCatalogue } from "../data/item_catalogue.ts";
-import type { LstmModelConfig, PwModelConfig } from "../model/config.ts";
+import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../model/config.ts";
+import { type ClickProduct, FIRST_LAYER } from "../model/pw_encoder.ts";
 import { foldItems } from "./fold_items.ts";
 import { FLOAT } from "./proto.ts";
 import type { GraphBuilder, Name } from "./graph.ts";
@@ -83,8 +84,38 @@ export function lstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmMod
 }
 const INT32 = 6;
 
-function addBias({ graph, weight }: EncoderInputs, product: Name, N: number): Name {
-  return graph.op("Add", [product, graph.floats("utility/layer1/bias", [N], weight("utility/layer1/bias"))]);
+function addBias(
+  { graph, weight }: EncoderInputs,
+  product: Name,
+  N: number,
+  bias: string = LAYER_BIAS,
+): Name {
+  return graph.op("Add", [product, graph.floats(bias, [N], weight(bias))]);
+}
+const LAYER_BIAS = "utility/layer1/bias";
+
+/** No history: the bias alone, [1, N]. */
+export function noState({ graph, weight }: EncoderInputs, { dims }: ModelConfig): Name {
+  return graph.floats(LAYER_BIAS, [1, dims[0] ?? 0], weight(LAYER_BIAS));
+}
+
+/** Without a nonlinearity: [users, N] the weighted sum of the last clicks' products, and a bias. */
+export function clickProduct(
+  inputs: EncoderInputs,
+  names: ClickProduct,
+  { m, n, N }: { m: number; n: number; N: number },
+): Name {
+  const { graph, catalogue, weight, optional } = inputs;
+  const last = lastClicks(inputs, m);
+  const weights = graph.op("Mul", [graph.floats(names.weights, [m, n], weight(names.weights)), last.there]);
+  // A kernel [F n, N] holds the same values in the same order as [F, n N].
+  const table = foldItems(catalogue, {
+    kernel: optional(names.kernel),
+    tokens: optional(names.tokenTable),
+    columns: n * N,
+  });
+  const rows = graph.floats(names.clickPart, [catalogue.shape.count, n, N], table);
+  return weightedRows(inputs, rows, last.item, weights, { N, bias: names.bias });
 }
 
 /** The last clicks: their items, most recent first, and which of them there are. */
@@ -101,35 +132,36 @@ function lastClicks({ graph, history, clicks }: EncoderInputs, m: number): { ite
 
 /** Position weights: a weighted sum of rows of a table [I, n N], or with tanh what the nonlinearity makes of it. */
 export function pwState(inputs: EncoderInputs, config: PwModelConfig): Name {
-  const { graph, catalogue, weight, optional } = inputs;
+  const { graph, catalogue, weight } = inputs;
   const { pwLags: m, pwWeightings: n, pwNonlinearity } = config;
   const N = config.dims[0] ?? 0;
   const { kind } = catalogue.shape;
+  if (pwNonlinearity === "none") return clickProduct(inputs, FIRST_LAYER, { m, n, N });
   const last = lastClicks(inputs, m);
   const weights = graph.op("Mul", [
     graph.floats("encoder/pw/weights", [m, n], weight("encoder/pw/weights")),
     last.there,
   ]);
-  if (pwNonlinearity === "tanh" && kind === "dense") return tanhOfDense(inputs, config, last.item, weights);
-  // A kernel [F n, N] holds the same values in the same order as [F, n N].
-  const table = foldItems(catalogue, {
-    kernel: optional("utility/layer1/state_kernel"),
-    tokens: optional("utility/layer1/state_token_table"),
-    columns: n * N,
-  });
+  if (kind === "dense") return tanhOfDense(inputs, config, last.item, weights);
+  const table = weight(FIRST_LAYER.kernel);
   const rows = graph.floats("utility/layer1/click_table", [catalogue.shape.count, n, N], table);
-  if (pwNonlinearity === "none") return weightedRows(inputs, rows, last.item, weights, N);
   const { delta, base } = tanhOfOneHot(inputs, config, { ...last, weights, table });
-  const product = weightedRows(inputs, rows, last.item, delta, N);
+  const product = weightedRows(inputs, rows, last.item, delta, { N });
   return graph.op("Add", [product, graph.floats("encoder/pw/base", [N], base)]);
 }
 
 /** [users, N] sum over lags and weightings of weights [users, m, n] times rows [I, n, N] of the items, and the bias. */
-function weightedRows(inputs: EncoderInputs, rows: Name, item: Name, weights: Name, N: number): Name {
+function weightedRows(
+  inputs: EncoderInputs,
+  rows: Name,
+  item: Name,
+  weights: Name,
+  { N, bias }: { N: number; bias?: string },
+): Name {
   const { graph } = inputs;
   const own = graph.op("Gather", [rows, item]);
   const product = graph.op("Mul", [own, graph.op("Unsqueeze", [weights, graph.ints(3)])]);
-  return addBias(inputs, graph.op("ReduceSum", [product, graph.ints(1, 2)], { keepdims: 0 }), N);
+  return addBias(inputs, graph.op("ReduceSum", [product, graph.ints(1, 2)], { keepdims: 0 }), N, bias);
 }
 
 /** tanh(sum over lags of W f + bias), [users, F n], times the kernel. */

@@ -6,7 +6,8 @@ import { batchNormConstants } from "../ops/batch_norm.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
-import { type EncoderInputs, lstmState, pwState } from "./encoders.ts";
+import { HISTORY, isWide, LAGS, PART } from "../model/wide.ts";
+import { clickProduct, type EncoderInputs, lstmState, noState, pwState } from "./encoders.ts";
 import { foldItems } from "./fold_items.ts";
 import { encodeModel, FLOAT, INT64 } from "./proto.ts";
 import { GraphBuilder, type Name, value } from "./graph.ts";
@@ -44,8 +45,7 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
     graph.ints(1),
   ], { keepdims: 0 });
   const inputs: EncoderInputs = { graph, catalogue, weight, optional, history, clicks };
-  const state = config.encoder === "lstm" ? lstmState(inputs, config) : pwState(inputs, config);
-  outputs(graph, config, utility(inputs, config, state));
+  outputs(graph, config, utility(inputs, config));
   const bytes = graph.initializers.reduce((sum, { rawData }) => sum + rawData.length, 0);
   if (bytes > MOST_BYTES) {
     throw new UserError(
@@ -88,22 +88,59 @@ function paddedHistory(graph: GraphBuilder): Name {
 }
 
 /** [users, items, 1]; -1 on a page counts as item 0 here. */
-function utility(
-  { graph, catalogue, weight, optional }: EncoderInputs,
-  config: ModelConfig,
-  state: Name,
-): Name {
-  const { dims } = config;
-  const N = dims[0] ?? 0;
+function utility(inputs: EncoderInputs, config: ModelConfig): Name {
+  const { graph, weight } = inputs;
+  const bias = graph.floats("utility/output/bias", [1], weight("utility/output/bias"));
+  const parts = [
+    ...(config.dims.length > 0 ? [hiddenLayers(inputs, config, state(inputs, config))] : []),
+    ...(isWide(config) ? [widePart(inputs, config)] : []),
+  ];
+  return parts.reduce((sum, part) => graph.op("Add", [part, sum]), bias);
+}
+
+/** [users or 1, N] */
+function state(inputs: EncoderInputs, config: ModelConfig): Name {
+  switch (config.encoder) {
+    case "lstm":
+      return lstmState(inputs, config);
+    case "pw":
+      return pwState(inputs, config);
+    case "none":
+      return noState(inputs, config);
+  }
+}
+
+/** [users, items, K] what the displayed items give a part of the model. */
+function displayed(inputs: EncoderInputs, part: string, columns: number): Name {
+  const { graph, catalogue, optional } = inputs;
   const items = foldItems(catalogue, {
-    kernel: optional("utility/layer1/item_kernel"),
-    tokens: optional("utility/layer1/token_table"),
-    columns: N,
+    kernel: optional(`${part}/item_kernel`),
+    tokens: optional(`${part}/token_table`),
+    columns,
   });
-  const item = graph.op("Gather", [
-    graph.floats("utility/layer1/item_table", [catalogue.shape.count, N], items),
+  return graph.op("Gather", [
+    graph.floats(`${part}/item_table`, [catalogue.shape.count, columns], items),
     graph.op("Max", ["page", graph.ints(0)]),
   ]);
+}
+
+/** [users, items, 1] */
+function widePart(inputs: EncoderInputs, { wide: K }: ModelConfig): Name {
+  const { graph } = inputs;
+  if (K === 0) return displayed(inputs, PART, 1);
+  const clicked = clickProduct(inputs, HISTORY, { m: LAGS, n: 1, N: K });
+  const crossed = graph.op("Mul", [
+    displayed(inputs, PART, K),
+    graph.op("Unsqueeze", [clicked, graph.ints(1)]),
+  ]);
+  return graph.op("ReduceSum", [crossed, graph.ints(2)], { keepdims: 1 });
+}
+
+/** [users, items, 1], without the last bias */
+function hiddenLayers(inputs: EncoderInputs, config: ModelConfig, state: Name): Name {
+  const { graph, weight } = inputs;
+  const { dims } = config;
+  const item = displayed(inputs, "utility/layer1", dims[0] ?? 0);
   let hidden = graph.op("Add", [item, graph.op("Unsqueeze", [state, graph.ints(1)])]);
   hidden = normalised(graph, config, weight, graph.op("Elu", [hidden]), 1);
   for (let layer = 2; layer <= dims.length; layer++) {
@@ -113,9 +150,8 @@ function utility(
     const biased = graph.op("Add", [product, graph.floats(bias, [columns], weight(bias))]);
     hidden = normalised(graph, config, weight, graph.op("Elu", [biased]), layer);
   }
-  const [kernel, bias] = ["utility/output/kernel", "utility/output/bias"];
-  const product = graph.op("MatMul", [hidden, graph.floats(kernel, [dims.at(-1) ?? 0, 1], weight(kernel))]);
-  return graph.op("Add", [product, graph.floats(bias, [1], weight(bias))]);
+  const kernel = "utility/output/kernel";
+  return graph.op("MatMul", [hidden, graph.floats(kernel, [dims.at(-1) ?? 0, 1], weight(kernel))]);
 }
 
 /** Batch normalisation by its running averages: a factor and a shift a column. */

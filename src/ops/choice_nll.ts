@@ -1,4 +1,7 @@
-/** choice_nll: mean negative log-likelihood of what the users did, with "no click" as an option of utility 0. */
+/**
+ * choice_nll: mean negative log-likelihood of what the users did, with "no click" as an option of utility 0. As an option
+ * the gradient is that of the logistic loss, and a row's place on its page has an effect on what is clicked.
+ */
 
 import lossText from "../../kernels/choice_nll.wgsl" with { type: "text" };
 import type { ClickReference, ClickTape } from "../batch/click_tape.ts";
@@ -6,20 +9,40 @@ import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { GIVEN, NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
-import { at, type Matrix, matrix } from "../tape/reference.ts";
+import { at, type Matrix, matrix, sigmoid } from "../tape/reference.ts";
 import { expectShape } from "../tape/node.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { recordLoss } from "./loss.ts";
+import { effectOf, placeGradient, placeGradient64 } from "./place_gradient.ts";
 import type { RowDot } from "./row_dot.ts";
 
 const lossKernel = kernel("choice_nll", lossText);
+
+/**
+ * What training makes small: the choice's loss, one choice a page; or the logistic one, in which each row is clicked or
+ * not by itself: sum over the rows of a page of -log P(what happened), P(click) = 1 / (1 + exp(-eta u)).
+ */
+export type LossKind = "choice" | "logistic";
+
+export interface ChoiceOptions {
+  /** Whether the gradient is made as well. */
+  readonly train: boolean;
+  /** P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
+  readonly eta: number;
+  /** Whose gradient is made; the output is that of the choice in any case. */
+  readonly loss?: LossKind;
+  /**
+   * Parameter [1, P]: added to the utility of a page's second row, its third, ..., the last to all rows behind; in the loss
+   * and its gradient. Ranks are by utility alone.
+   */
+  readonly place?: Tensor;
+}
 
 /**
  * [events, 4]: loss, prec@1, prec@2, and 1 where there was a click; zeros for a given event. Their sums go to `ring` at the
  * step's slot. With `train` the gradient of the mean loss is made as well.
  *
  * @param u [rows, 1] utilities; where they are left to this op, it adds up their dots. @param ring [.] vec4f.
- * @param options.eta P(a) = exp(eta u_a) / (1 + sum exp(eta u)).
  * @throws Error for another shape.
  */
 export function choiceNll(
@@ -27,9 +50,10 @@ export function choiceNll(
   name: string,
   u: RowDot,
   ring: View,
-  { train, eta }: { train: boolean; eta: number },
+  { train, eta, loss = "choice", place }: ChoiceOptions,
 ): Tensor {
   expectShape("choice_nll", u, "rows", 1);
+  if (place) expectShape("choice_nll", place, 1, place.columns);
   const { unmade } = u;
   const dots = unmade?.dots;
   if (unmade && !dots) throw new Error(`choice_nll: expected ${u.name} to be left to it in dots alone`);
@@ -37,18 +61,26 @@ export function choiceNll(
   const output = tape.tensor(name, "events", 4);
   return recordLoss(tape, {
     op: "choice_nll",
-    inputs: [u],
+    inputs: place ? [u, place] : [u],
     output,
     moved: train ? u : undefined,
+    backward: (call) => place ? [placeGradient(tape, call, place, tape.gradientOf(u), SKIP)] : [],
     dispatch: (call, gradient) => ({
       kernel: lossKernel,
       label: `${name} forward${train ? " and gradient" : ""}`,
-      constants: { GRADIENT: train, ETA: eta, PANELS },
+      constants: {
+        GRADIENT: train,
+        ETA: eta,
+        PANELS,
+        PLACES: place?.columns ?? 0,
+        LOGISTIC: loss === "logistic",
+      },
       views: {
         u: u.view,
         event: tape.batch.event,
         dots: dots?.view ?? call.unwritten,
         bias: unmade ? bufferOf(unmade.bias.view) : call.unwritten,
+        place: place?.view ?? call.unwritten,
         outcome: output.view,
         u_gradient: gradient,
       },
@@ -56,27 +88,49 @@ export function choiceNll(
       cost: (s) => ({ flops: (20 + PANELS) * s.rows, bytes: (16 + 4 * PANELS) * s.rows + 32 * s.events }),
     }),
     ring,
-    reference: reference(eta),
+    reference: reference(eta, loss),
   });
 }
 
-export const reference = (eta: number): ClickReference => ([u], batch) => {
+/** Effects of places are relative to the first, which has none. */
+const SKIP = 1;
+
+export const reference = (eta: number, loss: LossKind = "choice"): ClickReference => ([u, place], batch) => {
   if (!u) throw new Error("choice_nll: expected utilities");
+  const z = matrix(u.rows, 1, (r) => {
+    const effect = place && effectOf(batch, r, place.columns, SKIP);
+    return eta * (at(u, r, 0) + (place && effect !== undefined ? at(place, 0, effect) : 0));
+  });
   const output = matrix(batch.events.length, 4);
   batch.events.forEach(({ first, end, click }, e) => {
     if (click === GIVEN) return;
-    const page = Array.from({ length: end - first }, (_, k) => at(u, first + k, 0));
-    output.data.set(choiceOutcome(page, click === NONE ? undefined : click - first, eta), 4 * e);
+    const of = (m: Matrix) => Array.from({ length: end - first }, (_, k) => at(m, first + k, 0));
+    const clicked = click === NONE ? undefined : click - first;
+    output.data.set(
+      [choiceLoss(of(z), clicked), ...topShares(of(u), clicked), clicked === undefined ? 0 : 1],
+      4 * e,
+    );
   });
-  return { output, backward: () => [meanLossGradient(u, batch, eta)] };
+  return {
+    output,
+    backward() {
+      const gradient = meanLossGradient(z, batch, eta, loss);
+      return place ? [gradient, placeGradient64(batch, gradient, place.columns, SKIP)] : [gradient];
+    },
+  };
 };
 
 /** Loss, prec@1, prec@2, and 1 with a click, of one page. @param clicked its place on the page */
 export function choiceOutcome(page: readonly number[], clicked: number | undefined, eta: number): number[] {
-  const most = Math.max(0, ...page.map((x) => eta * x));
-  const sum = page.reduce((s, x) => s + Math.exp(eta * x - most), Math.exp(-most));
-  const nll = most + Math.log(sum) - (clicked === undefined ? 0 : eta * (page[clicked] ?? NaN));
-  return [nll, ...topShares(page, clicked), clicked === undefined ? 0 : 1];
+  const loss = choiceLoss(page.map((x) => eta * x), clicked);
+  return [loss, ...topShares(page, clicked), clicked === undefined ? 0 : 1];
+}
+
+/** -log P(what happened) of one page of logits. */
+function choiceLoss(z: readonly number[], clicked: number | undefined): number {
+  const most = Math.max(0, ...z);
+  const sum = z.reduce((s, x) => s + Math.exp(x - most), Math.exp(-most));
+  return most + Math.log(sum) - (clicked === undefined ? 0 : z[clicked] ?? NaN);
 }
 
 /** prec@1 and prec@2 of a ranking of one page, ties in expectation; 0 without a click. */
@@ -94,16 +148,16 @@ function countedEvents({ events }: ReferenceBatch): number {
   return events.filter(({ click }) => click !== GIVEN).length;
 }
 
-/** d (mean of column 0) / d u: the op is a loss, so no gradient flows into it. */
-function meanLossGradient(u: Matrix, batch: ReferenceBatch, eta: number): Matrix {
-  const gradient = matrix(u.rows, 1);
+/** d (mean loss) / d u: the op is a loss, so no gradient flows into it. @param z [rows, 1] logits */
+function meanLossGradient(z: Matrix, batch: ReferenceBatch, eta: number, loss: LossKind): Matrix {
+  const gradient = matrix(z.rows, 1);
   const counted = countedEvents(batch);
   for (const { first, end, click } of batch.events) {
     if (click === GIVEN) continue;
     let sum = 1;
-    for (let r = first; r < end; r++) sum += Math.exp(eta * at(u, r, 0));
+    for (let r = first; r < end; r++) sum += Math.exp(at(z, r, 0));
     for (let r = first; r < end; r++) {
-      const p = Math.exp(eta * at(u, r, 0)) / sum;
+      const p = loss === "choice" ? Math.exp(at(z, r, 0)) / sum : sigmoid(at(z, r, 0));
       gradient.data[r] = eta * (p - (r === click ? 1 : 0)) / counted;
     }
   }

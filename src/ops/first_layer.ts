@@ -36,7 +36,7 @@ export function firstLayer(
   expectShape("first_layer", state, "events", item.columns);
   const output = tape.tensor(name, "rows", state.columns, { activation: "elu", textured: true });
   const N4 = output.stride / 4;
-  const dropout = { KEPT: keptNoise(itemDropout), KEPT_SCALE: 1 / (1 - itemDropout) };
+  const dropout = dropoutConstants(itemDropout);
 
   const forward = (): ClickDispatch[] => [{
     kernel: forwardKernel,
@@ -106,6 +106,16 @@ function backward(
   }];
 }
 
+/** What kernels know of item dropout. */
+export function dropoutConstants(itemDropout: number): Constants {
+  return { KEPT: keptNoise(itemDropout), KEPT_SCALE: 1 / (1 - itemDropout) };
+}
+
+/** What a row's item counts in a step: 0 where it is hidden. */
+export function keptScale(row: number, stepNoise: number, itemDropout: number): number {
+  return noiseOf(row, stepNoise) <= keptNoise(itemDropout) ? 1 / (1 - itemDropout) : 0;
+}
+
 /** The largest noise of a row that keeps its item: a share of all 2^32. */
 function keptNoise(itemDropout: number): number {
   return Math.round((1 - itemDropout) * 2 ** 32) - 1;
@@ -130,9 +140,7 @@ function reference(oneHot: boolean, itemDropout: number): ClickReference {
     if (!item || !state) throw new Error("first_layer: expected an item and a state part");
     const place = (r: number) => (oneHot ? batch.rows[r]?.item : batch.rowSlot[r]) ?? 0;
     const event = (r: number) => batch.rows[r]?.event ?? 0;
-    const scale = (
-      r: number,
-    ) => (noiseOf(r, batch.noise) <= keptNoise(itemDropout) ? 1 / (1 - itemDropout) : 0);
+    const scale = (r: number) => keptScale(r, batch.noise, itemDropout);
     const output = matrix(
       batch.rows.length,
       item.columns,

@@ -1,7 +1,7 @@
 /**
  * Losses: the last op of a tape. A loss and its gradient are one dispatch. Both need the same softmax of a page, which is
  * at hand only there, and a dispatch of its own for the gradient would read the page again. So the gradient is made on the
- * way forward, and backward has nothing left to do.
+ * way forward, and backward has little left to do.
  */
 
 import sumText from "../../kernels/outcome_sum.wgsl" with { type: "text" };
@@ -23,6 +23,8 @@ export interface Loss<S extends Sizes, R> {
   readonly output: Tensor;
   /** The input that it is differentiated by, with no other use; undefined to evaluate. */
   readonly moved: Tensor | undefined;
+  /** Further gradients, made on the way back. */
+  readonly backward?: (call: Call<S>) => DispatchSpec<S>[];
   /** The dispatch of loss and gradient. @param gradient of `moved`; in an evaluation a few bytes, not to be written. */
   dispatch(call: Call<S>, gradient: Memory): DispatchSpec<S>;
   /** [., v] vec4f: where the sums go, at the step's slot; undefined where nobody reads them. */
@@ -32,7 +34,7 @@ export interface Loss<S extends Sizes, R> {
 
 /** @throws Error, when dispatches are made, where something else has a gradient for what is moved. */
 export function recordLoss<S extends Sizes, R>(tape: Tape<S, R>, loss: Loss<S, R>): Tensor {
-  const { op, inputs, output, moved, ring, reference } = loss;
+  const { op, inputs, output, moved, ring, reference, backward = () => [] } = loss;
   const unused = tape.saved(`${output.name} unused`, 4, 4);
   const forward = (call: Call<S>): DispatchSpec<S>[] => {
     const target = moved && call.gradient(moved);
@@ -40,7 +42,7 @@ export function recordLoss<S extends Sizes, R>(tape: Tape<S, R>, loss: Loss<S, R
     const dispatch = loss.dispatch(call, target?.view ?? unused);
     return ring ? [dispatch, outcomeSum(tape.dimensions, output, ring)] : [dispatch];
   };
-  return tape.record({ op, inputs, output, forward, backward: () => [], reference });
+  return tape.record({ op, inputs, output, forward, backward, reference });
 }
 
 /** The batch's sums of a loss's output. */

@@ -91,6 +91,29 @@ export const layerKernels = [
     ["b += g;", "b = g;"],
     ["g * a.z, g * a.w)", "g * a.w, g * a.z)"],
   ]),
+  ...mutationsOf("kernels/item_term_forward.wgsl", { tests: ["ops"], filter: "/^item_term: .*(few|hide)/" }, [
+    ["sum += state[e * N4 + k] * c;", "sum += state[k] * c;"],
+    ["base[select(0u, r, BASE)]", "base[r]"],
+    ["noise(r) <= KEPT)", "noise(r) > KEPT)"],
+  ]),
+  ...mutationsOf(
+    "kernels/item_term_backward.wgsl",
+    { tests: ["ops"], filter: "/^item_term: .*(few|hide)/" },
+    [
+      ["sum += g * item[row_item[r] * N4 + column];", "sum += g * item[r * N4 + column];"],
+      ["sum *= KEPT_SCALE;", ""],
+      ["base_gradient[r] += g;", "base_gradient[r] = g;"],
+    ],
+  ),
+  ...mutationsOf("kernels/item_term_gradient.wgsl", {
+    tests: ["ops"],
+    filter: "/^item_term: .*(few|hide|table)/",
+  }, [
+    ["state[row[r].x * N4 + column]", "state[row[r].x * N4]"],
+    ["else { sum.x += source[r]; }", "else { sum.x += 1.0; }"],
+    ["entry.y + countOneBits(entry.x & (bit - 1u));", "entry.y;"],
+    ["if (ACCUMULATE) {", "if (false) {"],
+  ]),
   ...mutationsOf("kernels/first_layer_forward.wgsl", {
     tests: ["ops"],
     filter: "/^first_layer: .*(few|hide)/",

@@ -10,7 +10,9 @@ export const lossKernels = [
     ["share_in_top(2.0, greater, equal), 1.0)", "share_in_top(1.0, greater, equal), 1.0)"],
     ["clamp((k - greater) / max(equal, 1.0), 0.0, 1.0)", "clamp(k - greater, 0.0, 1.0)"],
     ["- select(0.0, 1.0, r == click)) / events", "+ select(0.0, 1.0, r == click)) / events"],
-    ["u_gradient[r] = ETA * (exp", "u_gradient[r] = (exp"],
+    ["u_gradient[r] = ETA * (p", "u_gradient[r] = (p"],
+    ["place[min(r - first - 1u,", "place[min(r - first,"],
+    ["if (LOGISTIC) {", "if (false) {"],
     ["x == clicked_u);", "x == clicked_u && r != click);"],
     ["panels < vec4u(PANELS));", "panels <= vec4u(PANELS));"],
     [
@@ -18,6 +20,14 @@ export const lossKernels = [
       "const ETA = 2.0;",
       "the op writes its own value over the default",
     ],
+  ]),
+  ...mutationsOf("kernels/place_gradient.wgsl", {
+    tests: ["ops"],
+    filter: "/(choice_nll: places|item_term: .* bias), (few|many)$/",
+  }, [
+    ["let start = of_event.x + SKIP + place;", "let start = of_event.x + place;"],
+    ["place + 1u == PLACES)", "false)"],
+    ["if (ACCUMULATE) { partials[at] += sum; }", "if (false) { partials[at] += sum; }"],
   ]),
   ...mutationsOf("kernels/minimax.wgsl", { tests: ["minimax"], filter: "/^minimax: .*, (few|given)$/" }, [
     ["gradient[r] = -share * pi *", "gradient[r] = share * pi *"],

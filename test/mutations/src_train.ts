@@ -17,7 +17,7 @@ export const trainMutations = [
     ["glorotUniform((V ?? 0) + F + H, 4 * H)", "glorotUniform((V ?? 0) + F, 4 * H)"],
   ]),
   ...mutationsOf("src/model/generator.ts", { tests: ["initial_weights"] }, [
-    ["kernelSd: behaviourSd, ", ""],
+    ["    kernelSd: behaviourSd,\n", ""],
   ]),
   ...mutationsOf("src/model/pw_encoder.ts", { tests: ["initial_weights"] }, [
     ["INITIAL_WEIGHT = 0.0001", "INITIAL_WEIGHT = 0.001"],

@@ -8,16 +8,23 @@ import {
   type ModelConfig,
   modelConfigSchema,
 } from "../../model/config.ts";
+import type { LossKind } from "../../ops/choice_nll.ts";
+import { UserError } from "../../user_error.ts";
 import { layerSizes, namesOf, numberOf, wholeNumber } from "../options.ts";
 
 export interface ModelOptions {
-  encoder: "lstm" | "pw";
+  encoder: "lstm" | "pw" | "none";
   lstmUnits: number;
   pwLags: number;
   pwWeightings: number;
   pwNonlinearity: "none" | "tanh";
   dims: number[];
   batchNorm: boolean;
+  /** Columns; 0 for none. */
+  wide: number;
+  loss: LossKind;
+  /** Places; 0 for none. */
+  positionEffect: number;
   eta: number;
   /** No default: it depends on the encoder. */
   kernelSd?: number;
@@ -29,14 +36,14 @@ export function addModelOptions(command: Command): Command {
     .addOption(
       new Option(
         "--encoder <kind>",
-        "what turns the click history into a state: an LSTM, or position weights",
+        "what turns the click history into a state: an LSTM, position weights, or none: no history",
       )
-        .choices(["lstm", "pw"]).default("lstm"),
+        .choices(["lstm", "pw", "none"]).default("lstm"),
     )
     .option("--lstm-units <n>", "size of the LSTM's state", wholeNumber(1, 1024), defaultModel.lstmUnits)
     .option(
       "--pw-lags <n>",
-      "position weights: how many of the last clicks they use",
+      "position weights: how many of the last clicks they use; the paper says 20, its code uses 19",
       wholeNumber(1, 64),
       defaultPwModel.pwLags,
     )
@@ -54,10 +61,32 @@ export function addModelOptions(command: Command): Command {
         .choices(["none", "tanh"]).default(defaultPwModel.pwNonlinearity),
     )
     .addOption(
-      new Option("--dims <sizes>", "hidden layers of the utility, e.g. 32-64-32").argParser(layerSizes)
+      new Option(
+        "--dims <sizes>",
+        "hidden layers of the utility, e.g. 32-64-32; none with --encoder none: the conditional logit",
+      ).argParser((text) => (text === "none" ? [] : layerSizes(text)))
         .default(defaultModel.dims, defaultModel.dims.join("-")),
     )
     .option("--batch-norm", "batch normalisation after each hidden layer", false)
+    .addOption(
+      new Option(
+        "--wide [columns]",
+        "add a linear part over the item and its crosses with the last 20 clicks, of rank <columns>: wide & deep",
+      ).argParser(wholeNumber(0, 64)).preset("8").default(0),
+    )
+    .addOption(
+      new Option(
+        "--loss <kind>",
+        "what training makes small: the loss of one choice a page, or the logistic one of each item by itself",
+      ).choices(["choice", "logistic"]).default(defaultModel.loss),
+    )
+    .addOption(
+      new Option(
+        "--position-effect [places]",
+        "learn what each of the first places of a page adds to a click's chance; utilities are without it " +
+          "(--position of deno task data only orders rows)",
+      ).argParser(wholeNumber(2, 1000)).preset("20").default(0, "none"),
+    )
     .option(
       "--eta <x>",
       "how sharply users choose: P(a) = exp(eta u_a) / (1 + sum exp(eta u))",
@@ -66,7 +95,7 @@ export function addModelOptions(command: Command): Command {
     )
     .option(
       "--kernel-sd <x>",
-      "standard deviation of the utility's initial kernels (default: 0.1, with pw 0.001)",
+      "standard deviation of the hidden layers' initial kernels (default: 0.1, with pw 0.001)",
       numberOf(modelConfigSchema.options[0].shape.kernelSd, "a number above 0 and at most 10"),
     );
 }
@@ -74,14 +103,36 @@ export function addModelOptions(command: Command): Command {
 /** Where none of them is given, --init takes the model of the snapshot. */
 export const MODEL_OPTIONS: readonly string[] = namesOf(addModelOptions);
 
+/** @throws {UserError} for options that make no sense together */
+export function checkModelOptions(options: ModelOptions & { adversarial: number }): void {
+  const { encoder, dims, batchNorm, positionEffect, adversarial } = options;
+  if (dims.length === 0 && encoder !== "none") {
+    throw new UserError(
+      `Expected --encoder none with --dims none, got --encoder ${encoder}: without hidden layers its state would not ` +
+        "change the order of a page. For a linear model with a history: --encoder none --dims none --wide.",
+    );
+  }
+  if (dims.length === 0 && batchNorm) {
+    throw new UserError(
+      "Expected hidden layers with --batch-norm, got --dims none. Leave one of the two out.",
+    );
+  }
+  if (positionEffect > 0 && adversarial > 0) {
+    throw new UserError(
+      "Expected either --position-effect or --adversarial, got both: the game of the adversarial stage knows no " +
+        "places. Leave one of the two out.",
+    );
+  }
+}
+
 /** The model that the options describe. */
 export function modelOf(options: ModelOptions): ModelConfig {
-  const { dims, batchNorm, eta } = options;
-  if (options.encoder === "lstm") {
-    const kernelSd = options.kernelSd ?? defaultModel.kernelSd;
-    return { encoder: "lstm", lstmUnits: options.lstmUnits, dims, batchNorm, eta, kernelSd };
-  }
+  const { encoder, dims, batchNorm, eta, wide, loss, positionEffect: positions } = options;
+  const ofPw = encoder === "pw";
+  const kernelSd = options.kernelSd ?? (ofPw ? defaultPwModel : defaultModel).kernelSd;
+  const common = { dims, batchNorm, eta, kernelSd, wide, loss, positions };
+  if (encoder === "none") return { encoder, ...common };
+  if (!ofPw) return { encoder, lstmUnits: options.lstmUnits, ...common };
   const { pwLags, pwWeightings, pwNonlinearity } = options;
-  const kernelSd = options.kernelSd ?? defaultPwModel.kernelSd;
-  return { encoder: "pw", pwLags, pwWeightings, pwNonlinearity, dims, batchNorm, eta, kernelSd };
+  return { encoder, pwLags, pwWeightings, pwNonlinearity, ...common };
 }

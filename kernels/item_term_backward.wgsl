@@ -1,0 +1,68 @@
+// item_term_backward.wgsl - gradients of item_term_forward.wgsl by event: of the event's vector, and of the base
+//
+//   source [R]             d loss / d output
+//   state_gradient [E, N]  with STATE: sum over the rows of an event of source_r item_i, those that hide their item left out
+//   base_gradient [R]      with BASE: source
+//
+// For          both kinds of adapter
+// Work split   one invocation owns four columns of one event; that of the first four copies the event's rows of source, too.
+// On a GPU     (reasoned, not measured) neighbours own neighbouring columns of few; rows of an event are neighbours. The gather
+//              of items is that of the way forward.
+// Cost         2 N flops, 4 N + 12 bytes a row.      Forward   item_term_forward.wgsl
+
+const WORKGROUP = 16;
+const N4 = 1u;  // columns / 4
+const STATE = false;
+const BASE = false;
+const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
+const KEPT_SCALE = 1.0;
+const ACCUMULATE_STATE = false;
+const ACCUMULATE_BASE = false;
+
+struct Step {
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,      // iterations before this step
+  decay: f32,          // share that weight decay takes off
+  noise: u32,          // rules what is random in the step
+}
+
+@group(0) @binding(0) var<storage, read> source: array<f32>;
+@group(0) @binding(1) var<storage, read> item: array<vec4f>;
+@group(0) @binding(2) var<storage, read> event: array<vec4u>;
+@group(0) @binding(3) var<storage, read> row_item: array<u32>;
+@group(0) @binding(4) var<storage, read_write> state_gradient: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> base_gradient: array<f32>;
+@group(0) @binding(6) var<uniform> step: Step;
+
+// A random number for row r in this step: the output function of a permuted congruential generator (PCG).
+fn noise(r: u32) -> u32 {
+  let state = (r ^ step.noise) * 747796405u + 2891336453u;
+  let word = ((state >> ((state >> 28u) + 4u)) ^ state) * 277803737u;
+  return (word >> 22u) ^ word;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn item_term_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  if (i >= step.size.y * N4) { return; }
+  let e = i / N4;
+  let column = i % N4;
+  let of_event = event[e];
+  var sum = vec4f(0.0);
+  for (var r = of_event.x; r < of_event.y; r++) {
+    let g = source[r];
+    if (BASE && column == 0u) {
+      if (ACCUMULATE_BASE) { base_gradient[r] += g; } else { base_gradient[r] = g; }
+    }
+    if (STATE && (KEPT == 4294967295u || noise(r) <= KEPT)) { sum += g * item[row_item[r] * N4 + column]; }
+  }
+  if (STATE) {
+    sum *= KEPT_SCALE;
+    if (ACCUMULATE_STATE) { sum += state_gradient[i]; }
+    state_gradient[i] = sum;
+  }
+}

@@ -1,0 +1,30 @@
+/** What has to be said beside the figures of some models. */
+
+import type { ModelConfig } from "../model/config.ts";
+import { positionEffects } from "../model/position_effect.ts";
+import type { Weights } from "../tape/parameters.ts";
+
+/** Sentences below a table of figures; none for most models. @param weights of a snapshot, if they are at hand. */
+export function modelNotes({ loss, positions }: ModelConfig, weights?: Weights): string[] {
+  const notes: string[] = [];
+  if (loss === "logistic") {
+    notes.push(
+      "Trained by the logistic loss, each item by itself. The loss shown is not that, but the choice's of the same " +
+        "utilities: it compares with other models.",
+    );
+  }
+  if (positions > 0) {
+    notes.push("The loss counts what places add; rankings and utilities are without it.");
+    const effects = weights && positionEffects(weights);
+    notes.push(
+      effects
+        ? `What places add to the utility, from the first on: ${effects.map(digits).join(" ")}`
+        : "deno task evaluate prints what they add.",
+    );
+  }
+  return notes;
+}
+
+function digits(effect: number): string {
+  return effect.toFixed(2).replace(/^-0\.00$/, "0.00");
+}

@@ -1,0 +1,28 @@
+/**
+ * What a place on the page adds to a click's chance, whatever stands there. It takes part in the likelihood of a logged page,
+ * in training and in every loss that is reported. Utilities, and what ranks by them, are without: as if each item stood in
+ * the first place, whose effect is 0.
+ */
+
+import type { ClickTape } from "../batch/click_tape.ts";
+import type { Weights } from "../tape/parameters.ts";
+import type { Tensor } from "../tape/tensor.ts";
+import type { ModelConfig } from "./config.ts";
+import { type ModelParameter, zeros } from "./initial_weights.ts";
+
+const NAME = "position/effect";
+
+/** [1, P - 1]: of the second place, the third, ...; those behind the last of P share its effect. */
+export function positionParameters({ positions }: ModelConfig): ModelParameter[] {
+  return positions > 0 ? [{ name: NAME, rows: 1, columns: positions - 1, initial: zeros }] : [];
+}
+
+export function positionEffect(tape: ClickTape, { positions }: ModelConfig): Tensor | undefined {
+  return positions > 0 ? tape.parameter(NAME) : undefined;
+}
+
+/** The effects that a model has learned, of the first place, the second, ...; undefined for a model without. */
+export function positionEffects(weights: Weights): number[] | undefined {
+  const effects = weights.get(NAME);
+  return effects && [0, ...effects];
+}

@@ -1,0 +1,173 @@
+/** item_term: a term of the utility that is a product of two short vectors, of the event and of the item. */
+
+import backwardText from "../../kernels/item_term_backward.wgsl" with { type: "text" };
+import forwardText from "../../kernels/item_term_forward.wgsl" with { type: "text" };
+import gradientText from "../../kernels/item_term_gradient.wgsl" with { type: "text" };
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
+import { type Constants, kernel } from "../gpu/kernel.ts";
+import { add, at, columnSums, matrix } from "../tape/reference.ts";
+import { expectShape } from "../tape/node.ts";
+import type { Tensor } from "../tape/tensor.ts";
+import { dropoutConstants, isTable, keptScale } from "./first_layer.ts";
+import { placeGradient } from "./place_gradient.ts";
+
+const forwardKernel = kernel("item_term_forward", forwardText);
+const backwardKernel = kernel("item_term_backward", backwardText);
+const gradientKernel = kernel("item_term_gradient", gradientText);
+
+export interface ItemTermInputs {
+  /** [items, N]: a row per distinct item of the batch; or a table parameter [I, N] with one-hot features */
+  readonly item: Tensor;
+  /** [events, N]; without it N is 1, and the term is the item's number alone */
+  readonly state?: Tensor;
+  /** [rows, 1] what the term is added to, or parameter [1, 1] */
+  readonly base: Tensor;
+}
+
+/**
+ * [rows, 1]: base + state . item. 2 R N flops forward, 4 R N backward.
+ * @param itemDropout probability, in training, that a row hides its item: it then has no term.
+ * @throws Error for shapes that do not fit.
+ */
+export function itemTerm(
+  tape: ClickTape,
+  name: string,
+  { item, state, base }: ItemTermInputs,
+  itemDropout = 0,
+): Tensor {
+  const N = item.columns;
+  const oneHot = isTable(item);
+  if (!oneHot) expectShape("item_term", item, "items", N);
+  if (state) expectShape("item_term", state, "events", N);
+  else expectShape("item_term", item, item.rows, 1);
+  if (base.parameter) expectShape("item_term", base, 1, 1);
+  else expectShape("item_term", base, "rows", 1);
+  const output = tape.tensor(name, "rows", 1, { stride: 1 });
+  const N4 = item.stride / 4;
+  const constants = { N4, STATE: state !== undefined, ...dropoutConstants(itemDropout) };
+  const term: ItemTerm = { tape, item, state, base, N4, constants };
+
+  const forward = (): ClickDispatch[] => [{
+    kernel: forwardKernel,
+    label: `${name} forward`,
+    constants: { ...constants, BASE: !base.parameter },
+    views: {
+      item: item.view,
+      state: (state ?? item).view,
+      event: tape.batch.event,
+      row_item: tape.batch.rowItem,
+      base: base.view,
+      output: output.view,
+    },
+    invocations: (s) => [s.events],
+    cost: (s) => ({ flops: 2 * s.rows * N, bytes: s.rows * (16 * N4 + 12) }),
+  }];
+
+  return tape.record({
+    op: "item_term",
+    inputs: state ? [item, base, state] : [item, base],
+    output,
+    forward,
+    backward: (call) => [...byEvent(term, call), byItem(term, call), ...ofBias(term, call)],
+    reference: reference(oneHot, itemDropout),
+  });
+}
+
+interface ItemTerm extends ItemTermInputs {
+  readonly tape: ClickTape;
+  readonly N4: number;
+  readonly constants: Constants;
+}
+
+/** The gradients of the event's vector and of what the term is added to; none where neither is a tensor of the batch. */
+function byEvent({ tape, item, state, base, N4, constants }: ItemTerm, call: ClickCall): ClickDispatch[] {
+  const toState = state && call.gradient(state);
+  const toBase = base.parameter ? undefined : call.gradient(base);
+  if (!toState && !toBase) return [];
+  return [{
+    kernel: backwardKernel,
+    label: `${call.label} gradients by event`,
+    constants: {
+      ...constants,
+      STATE: toState !== undefined,
+      BASE: toBase !== undefined,
+      ACCUMULATE_STATE: toState?.accumulate ?? false,
+      ACCUMULATE_BASE: toBase?.accumulate ?? false,
+    },
+    views: {
+      source: call.outputGradient(),
+      item: item.view,
+      event: tape.batch.event,
+      row_item: tape.batch.rowItem,
+      state_gradient: toState?.view ?? call.unwritten,
+      base_gradient: toBase?.view ?? call.unwritten,
+    },
+    invocations: (s) => [s.events * N4],
+    cost: (s) => ({ flops: 2 * s.rows * item.columns, bytes: s.rows * (16 * N4 + 12) }),
+  }];
+}
+
+function byItem({ tape, item, state, N4, constants }: ItemTerm, call: ClickCall): ClickDispatch {
+  const toItem = call.gradient(item);
+  if (!toItem) throw new Error(`item_term: ${item.name} must be trainable`);
+  const { row, ranked, slotFirst, slotItem, sorted } = tape.batch;
+  const table = isTable(item);
+  // By distinct item, as with dense features; or a row for every item of the catalogue.
+  const touched = table ? call.touches(item, "items", slotItem) : undefined;
+  const ITEMS = table && !touched ? Number(item.rows) : 0;
+  return {
+    kernel: gradientKernel,
+    label: `${call.label} gradient by item`,
+    constants: { ...constants, ITEMS, ACCUMULATE: !touched && toItem.accumulate },
+    views: {
+      source: call.outputGradient(),
+      state: (state ?? item).view,
+      row,
+      ranked,
+      slot_first: slotFirst,
+      sorted,
+      item_gradient: touched?.gradient ?? toItem.view,
+    },
+    invocations: (s) => [(ITEMS || s.items) * N4],
+    cost: (s) => ({
+      flops: 2 * s.rows * item.columns,
+      bytes: s.rows * (16 * N4 + 24) + 16 * (ITEMS || s.items) * N4,
+    }),
+  };
+}
+
+function ofBias({ tape, base }: ItemTerm, call: ClickCall): ClickDispatch[] {
+  return base.parameter ? [placeGradient(tape, call, base, call.outputGradient())] : [];
+}
+
+function reference(oneHot: boolean, itemDropout: number): ClickReference {
+  return ([item, base, state], batch) => {
+    if (!item || !base) throw new Error("item_term: expected an item's part and a base");
+    const place = (r: number) => (oneHot ? batch.rows[r]?.item : batch.rowSlot[r]) ?? 0;
+    const event = (r: number) => batch.rows[r]?.event ?? 0;
+    const bias = base.rows === 1 && batch.rows.length !== 1;
+    const scale = (r: number) => keptScale(r, batch.noise, itemDropout);
+    const factor = (r: number, k: number) => scale(r) * (state ? at(state, event(r), k) : 1);
+    const output = matrix(batch.rows.length, 1, (r) => {
+      let sum = at(base, bias ? 0 : r, 0);
+      for (let k = 0; k < item.columns; k++) sum += factor(r, k) * at(item, place(r), k);
+      return sum;
+    });
+    return {
+      output,
+      backward(gradient) {
+        const dItem = matrix(item.rows, item.columns);
+        const dState = state && matrix(state.rows, state.columns);
+        for (let r = 0; r < gradient.rows; r++) {
+          for (let k = 0; k < item.columns; k++) {
+            add(dItem, place(r), k, factor(r, k) * at(gradient, r, 0));
+            if (dState) add(dState, event(r), k, scale(r) * at(item, place(r), k) * at(gradient, r, 0));
+          }
+        }
+        const dBase = bias ? columnSums(gradient) : gradient;
+        return dState ? [dItem, dBase, dState] : [dItem, dBase];
+      },
+    };
+  };
+}
