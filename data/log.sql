@@ -4,8 +4,8 @@
 --                  value), user_id, item_id, page_id, time, clicked, position, event; of a list of items a page, item_list, clicked_list,
 --                  position_list; broken, inexact: what is no row, an id that a float has lost
 --
--- Options by getvariable(): with_pages, with_lists, with_marks, with_positions, with_events, clicks_with_users, clicks_with_times: what there
--- is; shown_events, click_events; click_from, click_words: what a click is; all_clicked: each row is a click.
+-- Options by getvariable(): with_pages, with_lists, with_marks, with_positions, with_events, click_lists, clicks_with_users, clicks_with_times: what there
+-- is; shown_events, click_events; click_any, click_from, click_words: what a click is; all_clicked: each row is a click.
 --
 -- Ends with   row_read (kind, user_id, page, item_id, time, place, clicked)   a view: an item that was shown, or a click that is told apart
 -- which log_lists.sql, log_gap.sql, log_pages.sql, log_clicks.sql and log_sampled.sql take.
@@ -49,18 +49,22 @@ END;
 CREATE MACRO page_time(t, kind) AS
   time_ms(t, kind)::VARCHAR || CASE WHEN below_ms(t, kind) <> 0 THEN '.' || lpad(below_ms(t, kind)::VARCHAR, 6, '0') ELSE '' END;
 
--- What a click is: a number from some value on, one of some words, or yes and no as they are usually written.
+-- What a click is: any value, a number from some value on, one of some words, or yes and no as they are usually written.
 CREATE MACRO is_click(t) AS CASE
   WHEN getvariable('all_clicked') THEN true
-  WHEN getvariable('click_from') IS NOT NULL THEN CASE WHEN NOT isnan(TRY_CAST(t AS DOUBLE)) THEN TRY_CAST(t AS DOUBLE) >= getvariable('click_from')::DOUBLE END
+  WHEN getvariable('click_any') THEN coalesce(trim(t), '') <> ''
+  WHEN getvariable('click_from') IS NOT NULL THEN CASE
+    WHEN coalesce(trim(t), '') = '' THEN false
+    WHEN NOT isnan(TRY_CAST(t AS DOUBLE)) THEN TRY_CAST(t AS DOUBLE) >= getvariable('click_from')::DOUBLE
+  END
   WHEN getvariable('click_words') IS NOT NULL THEN coalesce(list_contains(getvariable('click_words')::VARCHAR[], trim(t)), false)
   WHEN lower(trim(t)) IN ('1', 'true', 'yes', 't', 'y', '1.0') THEN true
   WHEN lower(trim(t)) IN ('0', 'false', 'no', 'f', 'n', '0.0') THEN false
 END;
 
 -- Of lists of items, log_lists.sql replaces these.
-CREATE MACRO list_fault(items, clicked, positions) AS NULL::VARCHAR;
-CREATE MACRO list_key(items) AS '';
+CREATE MACRO list_fault(kind, items, clicked, positions) AS NULL::VARCHAR;
+CREATE MACRO list_key(kind, items) AS '';
 
 SET VARIABLE time_kind = NULL::VARCHAR; -- these two are known when the log is read
 SET VARIABLE click_time_kind = NULL::VARCHAR;
@@ -69,13 +73,14 @@ CREATE VIEW checked AS
 SELECT
   * EXCLUDE (clean_time),
   time_ms(clean_time, time_kind) AS time,
-  CASE WHEN getvariable('with_pages') THEN page_id ELSE page_time(clean_time, time_kind) || list_key(item_list) END AS page,
+  CASE WHEN getvariable('with_pages') THEN page_id ELSE page_time(clean_time, time_kind) || list_key(kind, item_list) END AS page,
   CASE
     WHEN broken THEN 'broken'
     WHEN kind = 'other' THEN NULL
     WHEN inexact IS NOT NULL THEN 'inexact'
     WHEN coalesce(user_id, '') = '' AND (NOT is_clicks OR getvariable('clicks_with_users')) THEN 'user'
-    WHEN is_list AND list_fault(item_list, clicked_list, position_list) IS NOT NULL THEN list_fault(item_list, clicked_list, position_list)
+    WHEN is_list AND list_fault(kind, item_list, clicked_list, position_list) IS NOT NULL
+      THEN list_fault(kind, item_list, clicked_list, position_list)
     WHEN NOT is_list AND coalesce(item_id, '') = '' THEN 'item'
     WHEN getvariable('with_pages') AND coalesce(page_id, '') = '' THEN 'page'
     WHEN time_kind IS NULL AND (NOT is_clicks OR getvariable('clicks_with_times')) THEN 'time'
@@ -87,7 +92,7 @@ FROM (
   SELECT
     * EXCLUDE (time, clicked, position),
     time AS time_text, clicked AS clicked_text, position AS position_text,
-    kind = 'shown' AND getvariable('with_lists') AS is_list,
+    getvariable('with_lists') AND (kind = 'shown' OR (NOT is_clicks AND getvariable('click_lists'))) AS is_list,
     trim(time) AS clean_time, time_kind(trim(time)) AS time_kind,
     is_click(clicked) AS clicked,
     TRY_CAST(position AS DOUBLE) AS position

@@ -26,13 +26,13 @@ CREATE MACRO marks_of(form, items, c) AS CASE form
 END;
 
 CREATE MACRO numbers(positions) AS list_filter(list_transform(positions, lambda x: TRY_CAST(x AS DOUBLE)), lambda x: isfinite(x));
-CREATE OR REPLACE MACRO list_fault(items, clicked, positions) AS CASE
+CREATE OR REPLACE MACRO list_fault(kind, items, clicked, positions) AS CASE
   WHEN coalesce(len(items), 0) = 0 OR list_contains(list_transform(items, lambda x: coalesce(x, '')), '') THEN 'items'
-  WHEN getvariable('with_positions') AND len(numbers(positions)) IS DISTINCT FROM len(items) THEN 'positions'
-  WHEN getvariable('with_marks') AND len(said(clicked)) > 0 AND NOT coalesce(fits(getvariable('click_form')::VARCHAR, items, clicked), true) THEN 'marks'
+  WHEN kind = 'shown' AND getvariable('with_positions') AND len(numbers(positions)) IS DISTINCT FROM len(items) THEN 'positions'
+  WHEN kind = 'shown' AND getvariable('with_marks') AND len(said(clicked)) > 0 AND NOT coalesce(fits(getvariable('click_form')::VARCHAR, items, clicked), true) THEN 'marks'
 END;
 -- Without ids, rows of a user at one time are pages of their own where they show other items.
-CREATE OR REPLACE MACRO list_key(items) AS CASE WHEN items IS NULL THEN '' ELSE chr(31) || md5(items::VARCHAR) END;
+CREATE OR REPLACE MACRO list_key(kind, items) AS CASE WHEN kind <> 'shown' THEN '' ELSE chr(31) || md5(items::VARCHAR) END;
 
 -- step: Reading the clicks of lists
 -- How the clicks of lists are written, where only one way fits. A list of 0 and 1 that is as long as the page is marks.
@@ -50,9 +50,14 @@ WHERE getvariable('with_marks') AND kind = 'shown' AND fault IS NULL AND len(sai
   AND NOT coalesce(fits(getvariable('click_form')::VARCHAR, item_list, clicked_list), true);
 
 CREATE OR REPLACE VIEW row_read AS
-SELECT kind, user_id, page, item_id, time, coalesce(position, 0) AS place, coalesce(clicked, false) AS clicked
+-- The items of a click are in a column of their own, or the list of its row.
+SELECT kind, user_id, page, item_id, time, 0 AS place, false AS clicked
 FROM log_read
-WHERE fault IS NULL AND kind = 'click'
+WHERE fault IS NULL AND kind = 'click' AND NOT (getvariable('click_lists') AND NOT is_clicks)
+UNION ALL
+SELECT kind, user_id, page, unnest(item_list), time, 0, false
+FROM log_read
+WHERE fault IS NULL AND kind = 'click' AND getvariable('click_lists') AND NOT is_clicks
 UNION ALL
 SELECT
   kind, user_id, page, unnest(item_list), time,

@@ -90,7 +90,7 @@ Deno.test("log: rows with too few or too many values have the right lines, behin
       [7, "expected 4 values as in the header, found 2: a,x"],
       [
         8,
-        'expected label to be 0, 1, true, false, yes or no (other words: --clicked-values; ratings: --clicked-from), found "maybe"',
+        'expected label to be 0, 1, true, false, yes or no (other words: --clicked-values; ratings: --clicked-from; any value: --clicked-any), found "maybe"',
       ],
       [10, "expected 4 values as in the header, found 5: a,x,1600000000,1,1"],
     ]);
@@ -122,7 +122,7 @@ Deno.test("log: bad rows of JSON lines and Parquet have lines and row numbers", 
       [7, "expected uid to be an id, found nothing"],
       [
         9,
-        'expected label to be 0, 1, true, false, yes or no (other words: --clicked-values; ratings: --clicked-from), found "2"',
+        'expected label to be 0, 1, true, false, yes or no (other words: --clicked-values; ratings: --clicked-from; any value: --clicked-any), found "2"',
       ],
     ]);
   });

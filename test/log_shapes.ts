@@ -76,6 +76,9 @@ export const shapeFiles: Readonly<Record<string, string>> = {
       action: row.clicked ? ["buy", "open"][row.place % 2] ?? "" : "skip",
     })),
   ),
+  "times.csv": csv(
+    rows.map((row) => ({ ...shown(row), clicked_at: row.clicked ? iso(row.time + 9) : "" })),
+  ),
   "products.csv": csv(
     Array.from({ length: 7 }, (_, k) => ({ product_id: `i${k}`, price: 10 + 3 * k, brand: `b${k % 2}` })),
   ),
@@ -110,6 +113,22 @@ export const shapeFiles: Readonly<Record<string, string>> = {
     ...rows.map((row) => ({ ...shown(row), kind: "view" })),
     ...clicks.map(({ item, ...click }) => ({ ...who(click), sku: item, pos: "", kind: "click" })),
     ...clicks.slice(0, 5).map(({ item, ...click }) => ({ ...who(click), sku: item, pos: "", kind: "hover" })),
+  ]),
+  // Events with lists: what was displayed, and later the one that was selected.
+  "lists.jsonl": json([
+    ...shownPages.map(({ user, time, items }) => ({
+      uid: user,
+      at: time * 1_000_000,
+      name: "view_list",
+      shown: items.map((id) => ({ id, price: 1 })),
+    })),
+    ...clicks.map(({ user, time, item }) => ({
+      uid: user,
+      at: (time + 11) * 1_000_000,
+      name: "select",
+      shown: [{ id: item }],
+    })),
+    { uid: "u1", at: 1_600_000_000_000_000, name: "scroll" },
   ]),
   // A beacon each, with a time of its own.
   "beacons.csv": csv(rows.map((row) => ({

@@ -48,6 +48,10 @@ function withClickOptions(command: Command): void {
   command
     .option("--clicked <column>", "whether it was clicked: 1, true or yes; 0, false or no", given)
     .option(
+      "--clicked-any",
+      "a click is any value of --clicked, such as its time, and none where it is empty",
+    )
+    .option(
       "--clicked-from <number>",
       "a click is a value of --clicked of at least this, such as 4 of a rating",
       number,

@@ -102,6 +102,8 @@ function variablesOf(options: LogOptions): Record<string, Variable> {
     with_lists: options.items !== undefined,
     with_marks: options.clicked !== undefined,
     with_positions: options.position !== undefined,
+    click_lists: options.event !== undefined && options.items !== undefined && options.item === undefined,
+    click_any: options.clickedAny === true,
     with_events: options.event !== undefined,
     clicks_with_users: options.clicks === undefined || ofClicks.user !== undefined,
     clicks_with_times: options.clicks === undefined || ofClicks.time !== undefined,

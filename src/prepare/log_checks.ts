@@ -89,7 +89,7 @@ export async function expectPages(engine: Engine, options: LogOptions): Promise<
       `Expected clicks, found none on ${n(count)} pages: there is nothing to learn. ` +
         `Is ${
           options.clicked ?? "the table"
-        } what says so? Ratings: --clicked-from; other words: --clicked-values. ${AS_IS}.`,
+        } what says so? Ratings: --clicked-from; other words: --clicked-values; any value: --clicked-any. ${AS_IS}.`,
     );
   }
   const byTime = page === undefined && items === undefined && pageGap === undefined && pages !== "sampled";

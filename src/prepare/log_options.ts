@@ -12,7 +12,7 @@ export interface LogOptions extends FeatureOptions {
   /** Columns of the log. */
   readonly user: string;
   readonly time: string;
-  /** A row for each displayed item. Beside `items`, the item of a click that is told apart. */
+  /** A row for each displayed item. Beside `items`, the item of a click that is told apart (without it: the list of its row). */
   readonly item?: string;
   /** A row for each page: a list of its items. */
   readonly items?: string;
@@ -22,7 +22,8 @@ export interface LogOptions extends FeatureOptions {
   /** Without it, items of a page are in the order of their ids; those of a list in its own. */
   readonly position?: string;
 
-  /** A click is a number from this one on, or one of these words; otherwise a yes or no. */
+  /** A click is any value, a number from this one on, or one of these words; otherwise a yes or no. */
+  readonly clickedAny?: boolean;
   readonly clickedFrom?: number;
   readonly clickedValues?: readonly string[];
   /** How the click of a list is written; without it, found out. */
@@ -63,12 +64,15 @@ const APART: readonly [first: keyof LogOptions, second: keyof LogOptions, why: s
   ["event", "clicked", "the event tells what is a click"],
   ["clicks", "event", "the clicks are in a table of their own"],
   ["clickedFrom", "clickedValues", "a click is a number or a word"],
+  ["clickedAny", "clickedFrom", "any value is a click"],
+  ["clickedAny", "clickedValues", "any value is a click"],
   ["page", "pageGap", "the id tells pages apart"],
   ["items", "pageGap", "a row is a page"],
 ];
 
 /** Options that need another one. */
 const NEEDS: readonly [option: keyof LogOptions, needs: readonly (keyof LogOptions)[]][] = [
+  ["clickedAny", ["clicked"]],
   ["clickedFrom", ["clicked"]],
   ["clickedValues", ["clicked"]],
   ["clickedAs", ["items"]],
@@ -139,11 +143,10 @@ function expectItem({ item, items, clicks, clicksColumns, event, features, featu
     );
   }
   if (items === undefined) return;
-  const apart = clicks !== undefined || event !== undefined;
-  if (item !== undefined && !apart) {
+  if (item !== undefined && clicks === undefined && event === undefined) {
     throw new UserError(`Expected --item or --items, found both. ${WHERE}`);
   }
-  if (apart && item === undefined && clicksColumns?.item === undefined) {
+  if (clicks !== undefined && item === undefined && clicksColumns?.item === undefined) {
     throw new UserError("Expected --item with --items: the column with the item of a click.");
   }
   if (features !== undefined && featuresKey === undefined && item === undefined) {

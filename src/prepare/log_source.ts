@@ -154,7 +154,9 @@ function clickText({ clickedFrom, clickedAs }: LogOptions): { expected: string; 
   if (clickedFrom !== undefined) return { expected: "a number", remedy: "" };
   return {
     expected: "0, 1, true, false, yes or no",
-    remedy: clickedAs === undefined ? " (other words: --clicked-values; ratings: --clicked-from)" : "",
+    remedy: clickedAs === undefined
+      ? " (other words: --clicked-values; ratings: --clicked-from; any value: --clicked-any)"
+      : "",
   };
 }
 
