@@ -166,7 +166,7 @@ const REFUSED: readonly [args: string, says: RegExp][] = [
   ],
   [
     `--source ratings.csv ${COLUMNS} --clicked stars`,
-    /expected stars to be 0, 1, true, false, yes or no .*--clicked-from/,
+    /stars cannot be read \(.*--clicked-from.*expected stars to be 0, 1, true, false, yes or no, found/s,
   ],
   [`--source actions.csv ${COLUMNS} --clicked action`, /--clicked-values/],
   [

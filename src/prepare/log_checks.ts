@@ -138,7 +138,8 @@ function oneItemText({ page, clicked: column, pages }: LogOptions, count: number
   }
   const why = page === undefined
     ? "no two rows of a user have the same time. Name the column with the id of the page by --page; or let rows of a user " +
-      "less than some seconds apart be one page, with --page-gap 5"
+      "less than some seconds apart be one page, with --page-gap 5; or, where the log does not say what stood beside a click, " +
+      "draw it with --pages sampled"
     : `no two rows of a user have the same ${page}. Name the column that all rows of one page share by --page`;
   return `Each of the ${
     n(count)

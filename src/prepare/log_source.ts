@@ -195,7 +195,11 @@ function textsOf(
       expected: `${time} to be a time of the kind that most rows have`,
       value: "time_text",
     },
-    clicked: unreadable(clicked, click.expected + click.remedy, "clicked_text"),
+    clicked: {
+      kind: `${clicked} cannot be read${click.remedy}`,
+      expected: `${clicked} to be ${click.expected}`,
+      value: "clicked_text",
+    },
     marks: unreadable(clicked, `the click of the list in ${items}, written as in most rows`, "clicked_text"),
     position: unreadable(position, "a number", "position_text"),
     positions: unreadable(position, `a list of numbers, one for each of ${items}`, "position_text"),

@@ -58,8 +58,8 @@ export function effectOf(places: readonly PlaceFigures[], order: Manifest["place
     return {
       verdict: "unknown",
       text:
-        "The order of the items on a page is not known, so nothing is said of an effect of the place. Name the column " +
-        "with the place by --position when you prepare the log.",
+        "The order of the items on a page means nothing here, so no effect of the place can be seen. If the log has the " +
+        "place, name its column by --position when you prepare it.",
       places: [],
     };
   }
