@@ -232,6 +232,23 @@ Deno.test("an interval is as wide as the standard error says, also where users s
   }
 });
 
+Deno.test("an interval is the middle 95 % of the values", () => {
+  const values = Float64Array.from({ length: 1001 }, (_, k) => (k * 5) % 1001);
+  assert.deepEqual(intervalOf(values, 9), [25, 975]);
+  assert.deepEqual(intervalOf(Float64Array.of(...values, NaN, NaN), 9), [25, 975]);
+});
+
+Deno.test("users without an event to predict have no part in the resamples", () => {
+  const given = smallLog(5, { users: 40, items: 9, width: 0, maxEvents: 2, given: 0.5 });
+  const idle = usersWithoutEvents(given);
+  assert.ok(idle.length > 2);
+  const values = Float64Array.from(given.rowItem, (item) => item / 3);
+  const places = Array.from(given.userSplit.keys()).filter((user) => !idle.includes(user));
+  const collector = new Collector({ users: places.length, eta: 1, isSeen });
+  collector.add({ log: given, places, scores: values });
+  assert.deepEqual(collector.tested().details, tested(values, 1, given).details);
+});
+
 Deno.test("too few users for an interval have none", () => {
   const { log, values } = coins(1);
   assert.equal(tested(values, 1, log).details.intervals.noClick, null);
