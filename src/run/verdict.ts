@@ -26,7 +26,8 @@ export function verdictOf(
 ): string[] {
   return [
     ...baselineWords(found.test, items),
-    ...lossWords(found),
+    // Other utilities are no log-odds of a choice: their loss is shown, and says nothing against them.
+    ...(stage.hasLikelihood && config.model.loss === "choice" ? lossWords(found) : []),
     ...(stage.hasLikelihood ? trainingWords(found.test, config, iterations) : []),
   ];
 }

@@ -79,7 +79,7 @@ export const dataMutations = [
     ["with_positions: options.position !== undefined,", "with_positions: false,"],
   ]),
   ...mutationsOf("src/files/atomic_write.ts", { tests: ["atomic_write", "owned_folder"] }, [
-    ["      discardTemporary(temporary);\n      throw error;", "      throw error;"],
+    ["    discardTemporary(temporary);\n    throw error;", "    throw error;"],
     ["if (mode !== undefined) Deno.chmodSync(temporary.path, mode);", ""],
     [
       "if (piece.length >= RUN_BYTES) yield piece;",
