@@ -1,6 +1,7 @@
 /** The service: what it answers, what it refuses and why, and how it ends. */
 
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { MemoryLog } from "../src/data/log_source.ts";
 import { choiceProbabilities } from "../src/model/choice.ts";
 import { type PageRequest, roomOf, Scorer } from "../src/model/scorer.ts";
@@ -174,6 +175,44 @@ Deno.test("what the service cannot answer is refused with a reason", async () =>
     (await (await post(serviceOf(new FakeScorer()), "/score", long)).json()).error,
     /at most 4096 ids/,
   );
+});
+
+Deno.test("any body is answered, or refused as the client's fault", async () => {
+  const service = serviceOf(new FakeScorer());
+  const id = fc.oneof(
+    fc.integer({ min: -2, max: 45 }),
+    fc.string({ maxLength: 3 }),
+    fc.double(),
+    fc.anything(),
+  );
+  const field = fc.oneof({ weight: 5, arbitrary: fc.array(id, { maxLength: 4 }) }, id);
+  const names = fc.constantFrom("history", "user", "page", "top", "newOnly", "__proto__", "x");
+  const body = fc.oneof(
+    { weight: 6, arbitrary: fc.array(fc.tuple(names, field), { maxLength: 4 }).map(Object.fromEntries) },
+    fc.anything(),
+    fc.json(),
+  );
+  const seen = new Set<number>();
+  await fc.assert(
+    fc.asyncProperty(body, fc.constantFrom("/score", "/recommend"), async (value, path) => {
+      let text: string | undefined;
+      try {
+        text = JSON.stringify(value);
+      } catch {
+        text = String(value);
+      }
+      const answer = await post(service, path, text ?? "");
+      const { error } = await answer.json();
+      assert.ok(
+        answer.status === 200 ? error === undefined : answer.status === 400,
+        `${answer.status} ${error}`,
+      );
+      seen.add(answer.status);
+    }),
+    { numRuns: 2000, seed: 16 },
+  );
+  assert.deepEqual([...seen].sort(), [200, 400]);
+  assert.ok(!service.failed);
 });
 
 Deno.test("requests beyond the limit are turned away at once; those under way are answered, also at the end", async () => {

@@ -1,0 +1,4 @@
+import { testAll } from "./corpus.ts";
+import { uses } from "./uses.ts";
+
+testAll("uses", uses);
