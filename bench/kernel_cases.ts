@@ -86,7 +86,7 @@ export function casesOf(parts: readonly Part[], steps: number): KernelCase[] {
 }
 
 /** Constants that only say where something stands; with others the work is the same. */
-const PLACE = /(_AT|^PARTIALS|^FIRST\d?|^P4)$/;
+const PLACE = /(_AT|^FIRST\d?|^P4)$/;
 
 function keyOf({ name }: Kernel, constants: Constants, sizes: readonly number[]): string {
   const own = Object.entries(constants).filter(([constant]) => !PLACE.test(constant));

@@ -2,7 +2,7 @@
 
 import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
-import type { Constants, Kernel } from "../src/gpu/kernel.ts";
+import { type Constants, type Kernel, STEP } from "../src/gpu/kernel.ts";
 import { type Memory, uniformIfSmall, type View, writeMemory } from "../src/gpu/memory.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readFloats } from "../src/gpu/readback.ts";
@@ -86,7 +86,7 @@ export async function bindSteps(
       if (step.refuses?.(size, workgroupBytesOf(gpu)) !== undefined) continue;
       const { kernel, where = {} } = step;
       const known = Object.entries(problem.constants).filter(([name]) => kernel.constants.has(name));
-      const bindings = kernel.bindings.filter(({ kind }) => kind !== "uniform");
+      const bindings = kernel.bindings.filter(({ name }) => name !== STEP);
       const views = Object.fromEntries(
         bindings.map(({ name }) => [name, outputs[name] ?? place(name, where[name])]),
       );

@@ -146,6 +146,7 @@ export function matmulProblem(name: MatmulName, size: Size, scale = 1): Problem 
       index: new Uint32Array(1),
       second: new Float32Array(4),
       output_gradient: upload(gradient),
+      places: Uint32Array.of(partials, 0, 0, 0),
     },
     outputs: {
       partials: {
@@ -161,7 +162,7 @@ export function matmulProblem(name: MatmulName, size: Size, scale = 1): Problem 
         tolerance: 4 * ROUNDING * (M + 8),
       },
     },
-    constants: { K4, N4, BIAS: false, PARTIALS: partials },
+    constants: { K4, N4, BIAS: false },
     sizes,
     cost: { flops, bytes: 16 * (M * (K4 + N4) + chunks * 4 * K4 * N4) },
   };

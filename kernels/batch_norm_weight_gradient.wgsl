@@ -20,9 +20,6 @@ const M = 2u;  // which of step.size counts the rows
 const N4 = 16u;  // columns / 4
 const ACCUMULATE_SCALE = false;
 const ACCUMULATE_SHIFT = false;
-const PARTIALS = 0u;  // f32 from one chunk's partial sums to the next
-const SCALE_AT = 0u;  // where scale and shift stand among them
-const SHIFT_AT = 0u;
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -31,12 +28,21 @@ struct Step {
   chunks: u32,         // partial sums of each weight gradient
 }
 
+// In floats of the partial sums.
+struct Places {
+  chunk: u32,   // from one chunk's sums to the next
+  scale: u32,   // where those of the scale stand among a chunk's
+  second: u32,  // not used here
+  shift: u32,   // where those of the shift stand
+}
+
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
 @group(0) @binding(1) var<storage, read> normaliser: array<vec4f>;
 @group(0) @binding(2) var<storage, read> output_gradient: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> chunk_sums: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> partials: array<vec4f>;
-@group(0) @binding(5) var<uniform> step: Step;
+@group(0) @binding(5) var<uniform> places: Places;
+@group(0) @binding(6) var<uniform> step: Step;
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
 fn load_output_gradient(i: u32) -> vec4f { return output_gradient[i]; }
@@ -64,8 +70,8 @@ fn batch_norm_weight_gradient(@builtin(global_invocation_id) id: vec3u, @builtin
   let at = 2u * chunk * N4 + column;
   chunk_sums[at] = shift;
   chunk_sums[at + N4] = scale;
-  let to_scale = chunk * (PARTIALS / 4u) + SCALE_AT / 4u + column;
-  let to_shift = chunk * (PARTIALS / 4u) + SHIFT_AT / 4u + column;
+  let to_scale = chunk * (places.chunk / 4u) + places.scale / 4u + column;
+  let to_shift = chunk * (places.chunk / 4u) + places.shift / 4u + column;
   if (ACCUMULATE_SCALE) { scale += partials[to_scale]; }
   if (ACCUMULATE_SHIFT) { shift += partials[to_shift]; }
   partials[to_scale] = scale;

@@ -28,10 +28,6 @@ const GATHER = false;
 const SECOND_K4 = 0u;   // columns of the second input / 4; its rows are taken as they stand
 const BIAS = true;
 const ACCUMULATE = false;
-const PARTIALS = 0u;    // f32 from one chunk's partial sums to the next
-const WEIGHTS_AT = 0u;  // where the weights stand among them
-const SECOND_AT = 0u;   // those of the second input
-const BIAS_AT = 0u;
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -40,12 +36,21 @@ struct Step {
   chunks: u32,         // partial sums of each weight gradient
 }
 
+// In floats of the partial sums.
+struct Places {
+  chunk: u32,    // from one chunk's sums to the next
+  weights: u32,  // where those of the weights stand among a chunk's
+  second: u32,   // those of the second input's weights
+  bias: u32,
+}
+
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
 @group(0) @binding(1) var<storage, read> index: array<u32>;
 @group(0) @binding(2) var<storage, read> second: array<vec4f>;
 @group(0) @binding(3) var<storage, read> output_gradient: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> partials: array<vec4f>;
-@group(0) @binding(5) var<uniform> step: Step;
+@group(0) @binding(5) var<uniform> places: Places;
+@group(0) @binding(6) var<uniform> step: Step;
 
 const ALL_K4 = K4 + SECOND_K4;
 
@@ -95,11 +100,11 @@ fn matmul_weight_gradient_tiled(@builtin(local_invocation_id) local: vec3u, @bui
     workgroupBarrier();
   }
   if (column >= N4) { return; }
-  let at = chunk * (PARTIALS / 4u);
+  let at = chunk * (places.chunk / 4u);
   if (k < ALL_K4) {
-    var weights_at = WEIGHTS_AT / 4u + 4u * k * N4;
-    if (SECOND_K4 > 0u && k >= K4) { weights_at = SECOND_AT / 4u + 4u * (k - K4) * N4; }
+    var weights_at = places.weights / 4u + 4u * k * N4;
+    if (SECOND_K4 > 0u && k >= K4) { weights_at = places.second / 4u + 4u * (k - K4) * N4; }
     for (var i = 0u; i < 4u; i++) { put(at + weights_at + i * N4 + column, c[i]); }
   }
-  if (BIAS && k == 0u) { put(at + BIAS_AT / 4u + column, b); }
+  if (BIAS && k == 0u) { put(at + places.bias / 4u + column, b); }
 }

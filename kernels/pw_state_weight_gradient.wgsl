@@ -17,9 +17,6 @@ const WEIGHTINGS = 4u;   // n
 const COLUMNS4 = 16u;    // F n / 4, rounded up
 const TANH = false;
 const ACCUMULATE = false;
-const PARTIALS = 0u;     // f32 from one chunk's partial sums to the next
-const WEIGHTS_AT = 0u;   // where the weights stand among them
-const BIAS_AT = 0u;
 const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 
 struct Step {
@@ -29,12 +26,21 @@ struct Step {
   chunks: u32,         // partial sums of each weight gradient
 }
 
+// In floats of the partial sums.
+struct Places {
+  chunk: u32,    // from one chunk's sums to the next
+  weights: u32,  // where those of the weights stand among a chunk's
+  second: u32,   // not used here
+  bias: u32,     // where those of the bias stand
+}
+
 @group(0) @binding(0) var<storage, read> history: array<vec2u>;
 @group(0) @binding(1) var<storage, read> products: array<vec4f>;
 @group(0) @binding(2) var<storage, read> state: array<vec4f>;
 @group(0) @binding(3) var<storage, read> output_gradient: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> partials: array<vec4f>;
-@group(0) @binding(5) var<uniform> step: Step;
+@group(0) @binding(5) var<uniform> places: Places;
+@group(0) @binding(6) var<uniform> step: Step;
 
 fn put(at: u32, value: vec4f) {
   if (ACCUMULATE) { partials[at] += value; } else { partials[at] = value; }
@@ -53,7 +59,7 @@ fn pw_state_weight_gradient(@builtin(global_invocation_id) id: vec3u) {
     for (var e = first; e < end; e++) {
       if (history[e].x > lag) { sum += products[e * LAGS * BLOCKS + id.x]; }
     }
-    put(chunk * (PARTIALS / 4u) + WEIGHTS_AT / 4u + id.x, sum);
+    put(chunk * (places.chunk / 4u) + places.weights / 4u + id.x, sum);
     return;
   }
   let column = id.x - LAGS * BLOCKS;
@@ -62,5 +68,5 @@ fn pw_state_weight_gradient(@builtin(global_invocation_id) id: vec3u) {
     let s = state[e * COLUMNS4 + column];
     sum += output_gradient[e * COLUMNS4 + column] * (1.0 - s * s);
   }
-  put(chunk * (PARTIALS / 4u) + BIAS_AT / 4u + column, sum);
+  put(chunk * (places.chunk / 4u) + places.bias / 4u + column, sum);
 }

@@ -17,9 +17,6 @@ const LAGS = 20u;        // m
 const WEIGHTINGS = 4u;   // n
 const TANH = false;
 const ACCUMULATE = false;
-const PARTIALS = 0u;     // f32 from one chunk's partial sums to the next
-const WEIGHTS_AT = 0u;   // where the weights stand among them
-const BIAS_AT = 0u;
 const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 
 struct Step {
@@ -29,12 +26,21 @@ struct Step {
   chunks: u32,         // partial sums of each weight gradient
 }
 
+// In floats of the partial sums.
+struct Places {
+  chunk: u32,    // from one chunk's sums to the next
+  weights: u32,  // where those of the weights stand among a chunk's
+  second: u32,   // not used here
+  bias: u32,     // where those of the bias stand
+}
+
 @group(0) @binding(0) var<storage, read> history: array<vec2u>;
 @group(0) @binding(1) var<storage, read> products: array<vec4f>;
 @group(0) @binding(2) var<storage, read> output_gradient: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> partials: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> sums: array<vec4f>;
-@group(0) @binding(5) var<uniform> step: Step;
+@group(0) @binding(5) var<uniform> places: Places;
+@group(0) @binding(6) var<uniform> step: Step;
 
 fn put(at: u32, value: vec4f) {
   if (ACCUMULATE) { partials[at] += value; } else { partials[at] = value; }
@@ -55,12 +61,12 @@ fn pw_table_weight_gradient(@builtin(global_invocation_id) id: vec3u) {
     for (var e = first; e < end; e++) {
       if (history[e].x > lag) { sum += products[e * LAGS * PARTS * BLOCKS + at]; }
     }
-    put(chunk * (PARTIALS / 4u) + WEIGHTS_AT / 4u + id.x, sum);
+    put(chunk * (places.chunk / 4u) + places.weights / 4u + id.x, sum);
     return;
   }
   let column = id.x - LAGS * BLOCKS;
   if (column >= N4) { return; }
   for (var e = first; e < end; e++) { sum += output_gradient[e * N4 + column]; }
-  put(chunk * (PARTIALS / 4u) + BIAS_AT / 4u + column, sum);
+  put(chunk * (places.chunk / 4u) + places.bias / 4u + column, sum);
   sums[chunk * N4 + column] = sum;
 }

@@ -21,9 +21,6 @@ const K4 = 16u;                // columns / 4
 const ELU = true;
 const ACCUMULATE = false;         // input gradient
 const ACCUMULATE_WEIGHTS = false;
-const PARTIALS = 0u;           // f32 from one chunk's partial sums to the next
-const WEIGHTS_AT = 0u;         // where the weights stand among them
-const BIAS_AT = 0u;
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -32,12 +29,21 @@ struct Step {
   chunks: u32,         // partial sums of each weight gradient
 }
 
+// In floats of the partial sums.
+struct Places {
+  chunk: u32,    // from one chunk's sums to the next
+  weights: u32,  // where those of the weights stand among a chunk's
+  second: u32,   // not used here
+  bias: u32,     // where those of the bias stand
+}
+
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(2) var<storage, read> output_gradient: array<f32>;
 @group(0) @binding(3) var<storage, read_write> input_gradient: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> partials: array<f32>;
-@group(0) @binding(5) var<uniform> step: Step;
+@group(0) @binding(5) var<uniform> places: Places;
+@group(0) @binding(6) var<uniform> step: Step;
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
 
@@ -66,10 +72,10 @@ fn row_dot_backward(@builtin(global_invocation_id) id: vec3u) {
     let at = r * K4 + k;
     if (ACCUMULATE) { input_gradient[at] += dx; } else { input_gradient[at] = dx; }
   }
-  let at = id.y * PARTIALS + WEIGHTS_AT + 4u * k;
+  let at = id.y * places.chunk + places.weights + 4u * k;
   put(at, weight_sum.x);
   put(at + 1u, weight_sum.y);
   put(at + 2u, weight_sum.z);
   put(at + 3u, weight_sum.w);
-  if (k == 0u) { put(id.y * PARTIALS + BIAS_AT, bias_sum); }
+  if (k == 0u) { put(id.y * places.chunk + places.bias, bias_sum); }
 }

@@ -23,10 +23,6 @@ const GATHER = false;
 const SECOND_K4 = 0u;   // columns of the second input / 4; its rows are taken as they stand
 const BIAS = true;
 const ACCUMULATE = false;
-const PARTIALS = 0u;    // f32 from one chunk's partial sums to the next
-const WEIGHTS_AT = 0u;  // where the weights stand among them
-const SECOND_AT = 0u;   // those of the second input
-const BIAS_AT = 0u;
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -35,12 +31,21 @@ struct Step {
   chunks: u32,         // partial sums of each weight gradient
 }
 
+// In floats of the partial sums.
+struct Places {
+  chunk: u32,    // from one chunk's sums to the next
+  weights: u32,  // where those of the weights stand among a chunk's
+  second: u32,   // those of the second input's weights
+  bias: u32,
+}
+
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
 @group(0) @binding(1) var<storage, read> index: array<u32>;
 @group(0) @binding(2) var<storage, read> second: array<vec4f>;
 @group(0) @binding(3) var<storage, read> output_gradient: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> partials: array<vec4f>;
-@group(0) @binding(5) var<uniform> step: Step;
+@group(0) @binding(5) var<uniform> places: Places;
+@group(0) @binding(6) var<uniform> step: Step;
 
 fn load_second(i: u32) -> vec4f { return second[i]; }
 fn load_output_gradient(i: u32) -> vec4f { return output_gradient[i]; }
@@ -150,10 +155,10 @@ fn matmul_weight_gradient_rows(@builtin(global_invocation_id) id: vec3u) {
     let bias = i >= 32u;
     let there = select(row < 4u * ALL_K4, BIAS && k == 0u, bias);
     if (own < N4 && there) {
-      var at = WEIGHTS_AT / 4u + row * N4;
-      if (SECOND_K4 > 0u && row >= 4u * K4) { at = SECOND_AT / 4u + (row - 4u * K4) * N4; }
-      if (bias) { at = BIAS_AT / 4u; }
-      put(chunk * (PARTIALS / 4u) + at + own, sums[i]);
+      var at = places.weights / 4u + row * N4;
+      if (SECOND_K4 > 0u && row >= 4u * K4) { at = places.second / 4u + (row - 4u * K4) * N4; }
+      if (bias) { at = places.bias / 4u; }
+      put(chunk * (places.chunk / 4u) + at + own, sums[i]);
     }
   }
 }

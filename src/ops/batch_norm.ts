@@ -10,7 +10,7 @@ import type { DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
 import { type Dimensions, type DimName, extent, MAX_CHUNKS, type Sizes } from "../gpu/sizes.ts";
 import { at, columnSums, type Matrix, matrix, type Reference } from "../tape/reference.ts";
-import { type Call, countedRows, expectShape } from "../tape/node.ts";
+import { type Call, countedRows, expectShape, partialViews } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
@@ -172,16 +172,13 @@ function backward<S extends Sizes>(norm: TrainingNorm<S>, call: Call<S>): Dispat
       N4,
       ACCUMULATE_SCALE: toScale.accumulate,
       ACCUMULATE_SHIFT: toShift.accumulate,
-      PARTIALS: toScale.stride,
-      SCALE_AT: toScale.at,
-      SHIFT_AT: toShift.at,
     },
     views: {
       input: input.view,
       normaliser,
       output_gradient: call.outputGradient(),
       chunk_sums: chunkSums,
-      partials: toScale.view,
+      ...partialViews(call, toScale, { bias: toShift }),
     },
     invocations: (s) => [N4 * dimensions.chunks(s)],
     cost: (s) => ({

@@ -4,7 +4,7 @@ import type { Cost, DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
 import { type DimName, extent, type Sizes } from "../gpu/sizes.ts";
 import { at, columnSums, elu, matrix, product, type Reference, throughElu } from "../tape/reference.ts";
-import { type Call, countedRows, expectShape, partialConstants, type RowDots } from "../tape/node.ts";
+import { type Call, countedRows, expectShape, partialViews, type RowDots } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
 import {
@@ -214,17 +214,15 @@ export function weightGradient<S extends Sizes>(
       N4,
       GATHER: g.gather !== undefined,
       SECOND_K4: secondK4,
-      SECOND_AT: second?.at ?? 0,
       BIAS: bias !== undefined,
       ACCUMULATE: weights.accumulate,
-      ...partialConstants(weights, bias),
     },
     views: {
       input: g.input.view,
       index: g.gather?.index ?? bufferOf(g.weights.view),
       second: g.second?.input.view ?? g.input.view,
       output_gradient: g.outputGradient,
-      partials: weights.view,
+      ...partialViews(call, weights, { second, bias }),
     },
     invocations: (s) => weightGradientInvocations(kernel, K4 + secondK4, N4, call.dimensions.chunks(s)),
     cost: (s) => {

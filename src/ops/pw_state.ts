@@ -9,7 +9,7 @@ import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { add, at, columnSums, matrix } from "../tape/reference.ts";
-import { expectShape, partialConstants } from "../tape/node.ts";
+import { expectShape, partialViews } from "../tape/node.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
 
 const forwardKernel = kernel("pw_state_forward", forwardText);
@@ -114,9 +114,14 @@ function backward(state: PwState, call: ClickCall): ClickDispatch[] {
       constants: {
         ...constants,
         ACCUMULATE: toWeights.accumulate,
-        ...partialConstants(toWeights, toBias),
       },
-      views: { history, products, state: output.view, output_gradient, partials: toWeights.view },
+      views: {
+        history,
+        products,
+        state: output.view,
+        output_gradient,
+        ...partialViews(call, toWeights, { bias: toBias }),
+      },
       invocations: (s) => [m * blocks + (TANH ? COLUMNS4 : 0), tape.dimensions.chunks(s)],
       cost: (s) => ({
         flops: s.events * (m * n + (TANH ? 4 * F * n : 0)),

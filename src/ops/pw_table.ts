@@ -19,7 +19,7 @@ import { kernel } from "../gpu/kernel.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { Cost } from "../gpu/program.ts";
 import { add, at, columnSums, matrix } from "../tape/reference.ts";
-import { expectShape, type GradientTarget, partialConstants } from "../tape/node.ts";
+import { expectShape, type GradientTarget, partialViews } from "../tape/node.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
 import { touchedEmbeddingGradient } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
@@ -201,9 +201,8 @@ function eventGradients(
       constants: {
         ...constants,
         ACCUMULATE: toWeights.accumulate,
-        ...partialConstants(toWeights, toBias),
       },
-      views: { history, products, output_gradient, partials: toWeights.view, sums },
+      views: { history, products, output_gradient, sums, ...partialViews(call, toWeights, { bias: toBias }) },
       invocations: (s) => [m * blocks + N4, tape.dimensions.chunks(s)],
       cost: (s) => ({ flops: s.events * (m * n + N), bytes: 16 * s.events * (m * blocks + N4) }),
     },

@@ -8,7 +8,7 @@ import { bufferOf, uniformIfSmall } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { type Dimensions, extent, type Sizes } from "../gpu/sizes.ts";
 import { at, columnSums, matrix, product, type Reference } from "../tape/reference.ts";
-import { type Call, countedRows, expectShape, partialConstants, type RowDots } from "../tape/node.ts";
+import { type Call, countedRows, expectShape, partialViews, type RowDots } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
@@ -77,14 +77,13 @@ export function rowDot<S extends Sizes, R>(
         ELU: target.elu,
         ACCUMULATE: target.accumulate,
         ACCUMULATE_WEIGHTS: toWeights.accumulate,
-        ...partialConstants(toWeights, call.partials(bias)),
       },
       views: {
         input: input.view,
         weights: uniformIfSmall(bufferOf(weights.view)),
         output_gradient: call.outputGradient(),
         input_gradient: target.view,
-        partials: toWeights.view,
+        ...partialViews(call, toWeights, { bias: call.partials(bias) }),
       },
       invocations: (s) => [K4, dimensions.chunks(s)],
       cost: (s) => ({ flops: 5 * extent(rows, s) * K, bytes: extent(rows, s) * (32 * K4 + 4) }),

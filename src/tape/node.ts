@@ -1,6 +1,5 @@
 /** What an op is to the tape: a node, what the tape asks of it, and what it is given. */
 
-import type { Constants } from "../gpu/kernel.ts";
 import type { ShapeChoice } from "../gpu/kernel_shapes.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
@@ -25,6 +24,8 @@ export interface Call<S extends Sizes> extends ShapeChoice {
    * Undefined when the whole gradient is wanted. @param list see {@link TouchedRows}
    */
   touches(table: Tensor, count: Places<S>, list: View): TouchedRows<S> | undefined;
+  /** A small buffer that kernels read, and nothing writes after. */
+  upload(name: string, data: Uint32Array<ArrayBuffer>): View;
   /** For a binding that a kernel writes only with constants that are off. */
   readonly unwritten: View;
 }
@@ -96,9 +97,17 @@ export interface Node<S extends Sizes, R> {
   readonly reference: Reference<R>;
 }
 
-/** The constants of a kernel that writes partial sums. */
-export function partialConstants(weights: PartialTarget, bias?: PartialTarget): Constants {
-  return { PARTIALS: weights.stride, WEIGHTS_AT: weights.at, BIAS_AT: bias?.at ?? 0 };
+/**
+ * What a kernel that writes partial sums binds. The places are data, not constants of the kernel: layers of one size then share
+ * a shader, wherever their weights stand.
+ */
+export function partialViews(
+  call: { upload(name: string, data: Uint32Array<ArrayBuffer>): View },
+  weights: PartialTarget,
+  { second, bias }: { readonly second?: PartialTarget; readonly bias?: PartialTarget } = {},
+): { partials: View; places: View } {
+  const places = Uint32Array.of(weights.stride, weights.at, second?.at ?? 0, bias?.at ?? 0);
+  return { partials: weights.view, places: call.upload("places of partial sums", places) };
 }
 
 /** The dimension that counts the rows of an op's input. @throws Error for a fixed number of rows. */

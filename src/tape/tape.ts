@@ -221,6 +221,7 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
       dimensions,
       capacity,
       ...this.choice,
+      upload: (name, data) => arena.upload(`${node.output.name}: ${name}`, data),
       unwritten: this.#unwritten ??= arena.allocate("unwritten", 16),
       outputGradient: () => this.gradientOf(node.output),
       gradient: (input) => {

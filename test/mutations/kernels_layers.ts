@@ -73,7 +73,7 @@ export const layerKernels = [
     ["transpose(mat4x4f(y0, y1, y2, y3));", "transpose(mat4x4f(y0, y1, y2, x3));"],
     ["b2 += (d2[0] + d2[1]) + (d2[2] + d2[3]);", "b2 += (d2[0] + d2[1]) + d2[2];"],
     ["let end = min(first + stretch, rows);", "let end = rows;"],
-    ["if (bias) { at = BIAS_AT / 4u; }", ""],
+    ["if (bias) { at = places.bias / 4u; }", ""],
     ["select(row < 4u * ALL_K4, BIAS && k == 0u, bias)", "select(true, BIAS && k == 0u, bias)"],
   ]),
   ...mutationsOf("kernels/cpu/matmul_weight_gradient_rows.wgsl", {
