@@ -17,12 +17,22 @@ import {
 } from "../src/tune/standing.ts";
 import { UserError } from "../src/user_error.ts";
 
+/** Undefined where train refuses the arguments. */
+function trainedOn(args: readonly string[]): ReturnType<typeof trainedBy> | undefined {
+  try {
+    return trainedBy(args);
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
 const space: Space = {
   seed: 3,
   fixed: new Set(),
   encoder: "lstm",
   learningRate: 5e-4,
-  tanh: true,
+  accepts: (setting) => trainedOn(argumentsOf(setting)) !== undefined,
   stopping: "loss",
 };
 
@@ -49,18 +59,23 @@ Deno.test("tune: the first setting is the default, and all are different and und
     assert.equal(setting["--encoder"] ?? "lstm", model.encoder);
   }
   assert.ok(all.some((setting) => setting["--pw-nonlinearity"] === "tanh"));
-  const mixed = settings(60, { ...space, tanh: false });
-  assert.ok(!mixed.some((setting) => setting["--pw-nonlinearity"] !== undefined));
+  assert.ok(all.some((setting) => setting["--encoder"] === "none" && setting["--dims"] === "none"));
 });
 
 Deno.test("tune: what is fixed is in no setting, and a space that is used up has an end", () => {
-  const fixed = new Set(["--encoder", "--dims", "--learning-rate", "--weight-decay"]);
+  const fixed = new Set(["--encoder", "--dims", "--wide", "--learning-rate", "--weight-decay"]);
   const all = settings(60, { ...space, fixed });
   // Only the dropout is left: 0.1, 0.2, 0.3, 0.5, and none.
   assert.equal(all.length, 5);
   for (const setting of all) for (const flag of fixed) assert.equal(setting[flag], undefined);
-  const pw = settings(60, { ...space, encoder: "pw", fixed: new Set(["--encoder"]) });
-  assert.ok(!pw.some((setting) => setting["--encoder"] !== undefined));
+  const accepts = (setting: Setting) => trainedOn(["--encoder", "pw", ...argumentsOf(setting)]) !== undefined;
+  const pw = settings(60, { ...space, encoder: "pw", fixed: new Set(["--encoder"]), accepts });
+  assert.equal(pw.length, 60);
+  for (const setting of pw) {
+    assert.equal(setting["--encoder"], undefined);
+    // Without hidden layers the state of position weights would change nothing.
+    assert.notEqual(setting["--dims"], "none");
+  }
   assert.ok(pw.some((setting) => setting["--pw-nonlinearity"] === "tanh"));
 });
 

@@ -3,6 +3,7 @@
 import { expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { KernelShapes } from "../gpu/kernel_shapes.ts";
+import { modelParameters } from "../model/user_model.ts";
 import type { Dataset } from "../run/dataset.ts";
 import { type RunConfig, runConfigSchema } from "../run/run_config.ts";
 import type { RunContext } from "../run/training_run.ts";
@@ -57,7 +58,7 @@ async function main(): Promise<number> {
       fixed: given,
       encoder: base.model.encoder,
       learningRate: base.training.learningRate,
-      tanh: data.source.items.shape.kind !== "mixed",
+      accepts: (setting) => accepts(gpu, data, [...trainArguments, ...argumentsOf(setting)]),
       stopping: options.criterion,
     };
     const work: Work = { gpu, data, path, options, about, space, stop };
@@ -76,6 +77,20 @@ async function main(): Promise<number> {
     }, found);
     return 0;
   });
+}
+
+/** Whether `train` takes these arguments for a model of these items. */
+function accepts(gpu: Gpu, { source }: Dataset, args: readonly string[]): boolean {
+  const most = gpu.device.limits.maxStorageBufferBindingSize;
+  try {
+    const { model } = trainedBy(args);
+    return modelParameters(source.items.shape, model).every(({ rows, columns }) =>
+      4 * rows * columns <= most
+    );
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
+  }
 }
 
 /** What all of a search has in common. */

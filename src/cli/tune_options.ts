@@ -31,8 +31,9 @@ const BUDGET = "--budget <minutes>";
 const CRITERION = "--criterion <figure>";
 
 const HELP = `
-Searched are the encoder, the hidden layers, the learning rate, the weight decay and the item
-dropout. What you give of the options of train is the same in all runs, and not searched.
+Searched are the encoder, the hidden layers, the wide part, the learning rate, the weight decay
+and the item dropout. What you give of the options of train is the same in all runs, and not
+searched.
 
 Examples:
   deno task tune --data runs/data/mine --budget 10

@@ -16,23 +16,27 @@ export interface Space {
   /** Of the default setting. */
   readonly encoder: string;
   readonly learningRate: number;
-  /** Whether position weights with tanh work over these items. */
-  readonly tanh: boolean;
+  /** Whether a setting makes sense with what is fixed, on these items and this adapter. */
+  readonly accepts: (setting: Setting) => boolean;
   /** The figure by which all but the default stop early. */
   readonly stopping: string;
 }
 
-/** Settings worth a try on any log, most of all where the time is too short for many random ones. */
+/** Settings worth a try on any log, most of all where the time is too short for many random ones: quick learners first. */
 const KNOWN: readonly Setting[] = [
-  { "--weight-decay": "10" },
-  { "--encoder": "pw", "--weight-decay": "10" },
   { "--learning-rate": "0.002" },
+  { "--encoder": "none", "--dims": "none", "--wide": "8", "--learning-rate": "0.005", "--weight-decay": "1" },
   { "--encoder": "pw", "--learning-rate": "0.002", "--weight-decay": "3", "--item-dropout": "0.2" },
+  { "--wide": "8", "--learning-rate": "0.002", "--weight-decay": "3" },
+  { "--weight-decay": "10" },
 ];
 
-const ENCODERS = ["lstm", "pw"];
+const ENCODERS = ["lstm", "pw", "none"];
 /** Few, as each is compiled anew. */
 const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
+/** Without a history, there need be no hidden layers either. */
+const LINEAR = "none";
+const WIDE = "8";
 const LEARNING_RATE = [2e-4, 1e-2] as const;
 /** What a step takes off the kernels: the decay times the learning rate. */
 const SHRINKAGE = [1e-4, 2e-2] as const;
@@ -48,7 +52,7 @@ const MOST_DRAWS = 100;
 export function settingOf(number: number, space: Space, before: readonly Setting[]): Setting | undefined {
   if (number === 0) return {};
   const taken = new Set(before.map(textOf));
-  const isNew = (setting: Setting) => !taken.has(textOf(setting));
+  const isNew = (setting: Setting) => !taken.has(textOf(setting)) && space.accepts(setting);
   const known = KNOWN.map((setting) => finish(setting, space)).find(isNew);
   // Each known one is either taken or next, so this is as certain after a stop as before it.
   if (known) return known;
@@ -82,13 +86,14 @@ function finish(setting: Setting, { fixed, stopping }: Space): Setting {
 }
 
 function drawn(random: Random, space: Space): Setting {
-  const { fixed, learningRate, tanh } = space;
+  const { fixed, learningRate } = space;
   const setting: Record<string, string> = {};
   const encoder = fixed.has("--encoder") ? space.encoder : oneOf(random, ENCODERS);
   if (encoder !== "lstm") setting["--encoder"] = encoder;
-  if (encoder === "pw" && tanh && random.uniform() < 0.3) setting["--pw-nonlinearity"] = "tanh";
-  const dims = oneOf(random, DIMS);
+  if (encoder === "pw" && random.uniform() < 0.3) setting["--pw-nonlinearity"] = "tanh";
+  const dims = encoder === "none" && random.uniform() < 0.5 ? LINEAR : oneOf(random, DIMS);
   if (dims !== "64-64") setting["--dims"] = dims;
+  if (random.uniform() < 0.5) setting["--wide"] = WIDE;
   const rate = short(logUniform(random, LEARNING_RATE));
   setting["--learning-rate"] = rate;
   const step = fixed.has("--learning-rate") ? learningRate : Number(rate);
