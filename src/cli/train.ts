@@ -38,13 +38,7 @@ async function main(): Promise<number> {
     data = fitDataset(data, init.snapshot.info.items, `The model of ${init.path}`);
   }
   const trained = trainedOf(options, given, init);
-  if (trained.model.positions > 0 && data.config.kind === "paper") {
-    throw new UserError(
-      `Expected data whose places are known with --position-effect, got ${options.data}: a file in the paper's layout has ` +
-        "no places, and in the paper's own the click is always the last row. Prepare the log with deno task data log " +
-        "--position <column>.",
-    );
-  }
+  if (trained.model.positions > 0) expectPlaces(options.data, data);
   init?.snapshot.checkShapes(modelParameters(data.source.items.shape, trained.model));
   return await withGpu(data, trained, async (gpu) => {
     const config = await runConfig(gpu, data, options, trained, init);
@@ -61,6 +55,18 @@ async function main(): Promise<number> {
 }
 
 const NEW_RUN = { what: "the run", option: "--save-dir" };
+
+/** @throws UserError for data that do not say in which order the items of a page stood. */
+function expectPlaces(name: string, { config, places }: Dataset): void {
+  if (config.kind !== "paper" && places !== "arbitrary") return;
+  const why = config.kind === "paper"
+    ? "a file in the paper's layout has no places, and in the paper's own the click is always the last row"
+    : "the items of its pages stand in no order that was shown";
+  throw new UserError(
+    `Expected data whose places are known with --position-effect, got ${name}: ${why}. Prepare the log with deno task ` +
+      "data log --position <column>, or leave --position-effect out.",
+  );
+}
 
 /** @throws UserError for a folder that holds something: it says how to go on with what this program wrote there. */
 function expectNewRun(path: string): void {

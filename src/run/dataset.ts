@@ -3,6 +3,7 @@
 import type { TokenField } from "../baselines/category_rate.ts";
 import { type ClickLog, type Split, splits, usersOf } from "../data/click_log.ts";
 import { type DemoShop, makeDemoShop } from "../data/demo_shop.ts";
+import type { Manifest } from "../data/manifest.ts";
 import { checkSource, type LogSource, MemoryLog, type OnProgress } from "../data/log_source.ts";
 import { readPaperFile } from "../data/paper_file.ts";
 import { randomStream } from "../data/random.ts";
@@ -24,6 +25,8 @@ export interface Dataset {
   readonly source: LogSource;
   /** Which tokens of its items are of one kind, where that is known. */
   readonly fields?: readonly TokenField[];
+  /** Whether the items of its pages are in the order in which they were shown, where that is known. */
+  readonly places?: Manifest["places"];
   /** [R] the true utility of every row, where it is known: of a log in memory. */
   readonly truth: Float64Array | undefined;
 }
@@ -54,7 +57,7 @@ export async function openDataset(
   if (source === "demo") return demo(makeDemoShop(seed), { kind: "demo", seed });
   const dealt = resplit ? seed : null;
   if (isFolder(source)) {
-    const { source: log, sha256, fields } = await openPrepared(source, { ...options, memoryRows });
+    const { source: log, sha256, fields, places } = await openPrepared(source, { ...options, memoryRows });
     for (const split of needed) {
       if (usersOf(log, split).length > 0) continue;
       throw new UserError(
@@ -66,7 +69,7 @@ export async function openDataset(
     }
     checkSource(log, needed);
     const config = { kind: "prepared", path: source, sha256, resplit: dealt, memoryRows } as const;
-    return { ...dealtOut(log, config), fields };
+    return { ...dealtOut(log, config), fields, places };
   }
   const log = readPaperFile(source, needed);
   const { sha256 } = await checksum(source);

@@ -11,6 +11,7 @@ import { PackedItems } from "../data/packed_items.ts";
 import { PackedItemsWriter } from "../data/packed_items_writer.ts";
 import { PackedLogWriter } from "../data/packed_log_writer.ts";
 import { partFiles } from "../data/part_files.ts";
+import type { Manifest } from "../data/manifest.ts";
 import { PreparedSet } from "../data/prepared_set.ts";
 import { UserError } from "../user_error.ts";
 import { checksum } from "../files/checksum.ts";
@@ -32,13 +33,13 @@ export interface PreparedOptions {
 export async function openPrepared(
   folder: string,
   { memoryRows, cache, onProgress, onNote = console.error }: PreparedOptions,
-): Promise<{ source: LogSource; sha256: string; fields: readonly TokenField[] }> {
+): Promise<{ source: LogSource; sha256: string; fields: readonly TokenField[]; places: Manifest["places"] }> {
   const set = await PreparedSet.open(folder, (done, all) => onProgress?.("Reading users", done, all));
   onProgress?.("Checking files", 0, 1);
   const sha256 = await digest(set);
   const reader = readerOf(set, onProgress);
-  const fields = set.manifest.features.tokens;
-  if (set.rows <= memoryRows) return { source: await readWhole(set, reader), sha256, fields };
+  const { features: { tokens: fields }, places } = set.manifest;
+  if (set.rows <= memoryRows) return { source: await readWhole(set, reader), sha256, fields, places };
   if (cache === undefined) {
     throw new UserError(
       `${folder} has ${
@@ -50,7 +51,7 @@ export async function openPrepared(
   try {
     await makeCache(`${cache}/logs`);
     const source = await pack(set, reader, `${cache}/logs/${sha256.slice(0, 32)}`, onNote);
-    return { source, sha256, fields };
+    return { source, sha256, fields, places };
   } catch (error) {
     if (!(error instanceof PackedFileError)) throw error;
     throw new UserError(

@@ -94,6 +94,12 @@ export const preparedSets: readonly BadInput[] = [
       },
     },
   }, /token|manifest/),
+  bad(
+    "--position-effect where the order of a page is none",
+    ["train", "--data", "DIR/set", "--position-effect"],
+    prepared({ manifest: { places: "arbitrary" } }),
+    "the items of its pages stand in no order that was shown",
+  ),
   damaged("tokens below 0", {
     manifest: { features: { dense: [], tokens: [{ name: "c", first: -1, count: 3 }] } },
   }, "is not a manifest of a prepared data set"),
