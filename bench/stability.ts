@@ -14,6 +14,7 @@ import { defaultModel } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { openDataset, wholeLog } from "../src/run/dataset.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
+import { pagedShop } from "./paged_shop.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { DivergedError, type ValidationResult } from "../src/train/results.ts";
@@ -33,11 +34,12 @@ const plain: Partial<AdversarialConfig> = {
   generatorLearningRate: 5e-4,
   rewardLearningRate: 5e-4,
   generatorEta: 1,
+  etaByPage: false,
   utilityPenalty: 0,
 };
-const { generatorEta, utilityPenalty } = paperAdversarial;
+const { generatorEta, etaByPage, utilityPenalty } = paperAdversarial;
 /** What `reproduce` plays. */
-const paper = { generatorEta, utilityPenalty };
+const paper = { generatorEta, etaByPage, utilityPenalty };
 const fastGenerator = { generatorLearningRate: defaultAdversarial.generatorLearningRate };
 const slowReward = { rewardLearningRate: defaultAdversarial.rewardLearningRate, ...fastGenerator };
 
@@ -46,17 +48,18 @@ const settings: [string, Partial<AdversarialConfig>][] = [
   ["plain, no-click events counted", { ...plain, skipNoClick: false }],
   ["plain, 5 generator steps", { ...plain, generatorSteps: 5 }],
   ["plain, weight decay 10", { ...plain, weightDecay: 10 }],
-  ["plain, penalty 0.1", { ...plain, utilityPenalty: 0.1 }],
+  ["plain, penalty 0.4", { ...plain, utilityPenalty }],
   ["plain, warm-up", { ...plain, generatorWarmup: 500 }],
   ["plain, rates 1e-3 and 2e-5", { ...plain, ...slowReward }],
   ["plain, reward frozen", { ...plain, rewardSteps: 0 }],
-  ["eta 1, penalty 0.1", paper],
+  ["eta 1, penalty 0.4", paper],
   ["eta 1 without penalty", { ...paper, utilityPenalty: 0 }],
   ["eta 1 without warm-up", { ...paper, generatorWarmup: 0 }],
   ["eta 1, rates 5e-4 and 5e-4", { ...paper, generatorLearningRate: 5e-4, rewardLearningRate: 5e-4 }],
   ["defaults", {}],
   ["defaults without penalty", { utilityPenalty: 0 }],
-  ["defaults, penalty 0.1", { utilityPenalty }],
+  ["defaults, penalty 0.4", { utilityPenalty }],
+  ["defaults, eta 0.2 on all pages", { generatorEta: 0.2, etaByPage: false }],
   ["exact generator, plain", { ...plain, generator: "exact" }],
   ["exact generator, eta 1", { ...paper, generator: "exact" }],
   ["exact generator, defaults", { generator: "exact" }],
@@ -73,6 +76,7 @@ interface Options {
   iterations: number;
   batchSize: number;
   only: RegExp;
+  pages?: number[][];
   readme?: string;
 }
 
@@ -80,6 +84,11 @@ async function main(): Promise<void> {
   const command = new Command("deno task bench:stability")
     .description("Measures what keeps the adversarial stage stable.")
     .option("--data <file>", 'a tab-separated click log in the paper\'s layout, or "demo"', "demo")
+    .option(
+      "--pages <lengths>",
+      "instead of --data: made-up shops with pages of so many items, such as 2,5,10,40,2-5-10-40 (the last has all four)",
+      pageLengths,
+    )
     .option("--seeds <n>", "seeds of every setting", wholeNumber(1), 1)
     .option("--iterations <n>", "of the adversarial stage", wholeNumber(1000), 3000)
     .option("--batch-size <n>", "users in an iteration", wholeNumber(1), defaultAdversarial.batchSize)
@@ -92,65 +101,85 @@ async function main(): Promise<void> {
       "a page that gets the table, between its lines <!-- stability NAME of the data -->",
     );
   const options = parse<Options>(command, Deno.args);
-  const log = wholeLog(await openDataset(options.data, 1, false));
+  const logs = options.pages
+    ? options.pages.map((sizes) => pagedShop(1, sizes).log)
+    : [wholeLog(await openDataset(options.data, 1, false))];
   // A file's name without its ending.
-  const dataName = log.name.replace(/\.\w+$/, "");
+  const dataName = options.pages ? "pages" : logs[0]?.name.replace(/\.\w+$/, "") ?? "";
   if (options.readme !== undefined) await expectMarkers(options.readme, `stability ${dataName}`);
   const gpu = await openGpu();
   try {
-    const rewards: Weights[] = [];
-    for (let seed = 1; seed <= options.seeds; seed++) rewards.push(await pretrain(gpu, log, seed));
     const rows: string[][] = [];
-    const chosen = settings.filter(([name]) => options.only.test(name));
-    for (const [name, setting] of chosen) {
-      const runs: Outcome[] = [];
-      for (const [k, reward] of rewards.entries()) {
-        const run = await play(gpu, log, k + 1, reward, setting, options);
-        console.error(`${name}, seed ${k + 1}: ${JSON.stringify(run)}`);
-        runs.push(run);
+    for (const log of logs) {
+      for (const row of await measure(gpu, log, options)) {
+        rows.push(options.pages ? [`${log.name}: ${row[0]}`, ...row.slice(1)] : row);
       }
-      const of = (figure: (o: Outcome) => number, digits: number) =>
-        meanAndSd(runs.map(figure)).mean.toFixed(digits);
-      const most = (figure: (o: Outcome) => number) => Math.max(...runs.map(figure)).toFixed(1);
-      rows.push([
-        name,
-        of((o) => o.piStart, 3),
-        of((o) => o.piLeast, 3),
-        of((o) => o.piEnd, 3),
-        of((o) => o.uStart, 3),
-        of((o) => o.uEnd, 3),
-        of((o) => o.nllEnd, 2),
-        most((o) => o.lossMin),
-        most((o) => o.lossMax),
-        most((o) => o.piFall),
-        most((o) => o.underReward),
-      ]);
-      console.error(`${rows.length}/${chosen.length} ${rows.at(-1)?.join("  ")}`);
     }
-    const head = [
-      "",
-      "pi 500",
-      "pi least",
-      "pi end",
-      "u start",
-      "u end",
-      "nll end",
-      "loss_min",
-      "loss_max",
-      "pi falls",
-      "under u",
-    ];
     const { adapter } = gpu;
     const on = `${dataName}: ${options.iterations} iterations of ${options.batchSize} users, means over ` +
       `${options.seeds} seed(s); ${adapter.description}, ${adapter.runtime}`;
-    console.log(`${on}\n${COLUMNS}\n${table(head, rows)}`);
+    console.log(`${on}\n${COLUMNS}\n${table(HEAD, rows)}`);
     if (options.readme !== undefined) {
-      const text = [`${on}:`, "", ...markdownTable(head, rows)].join("\n");
+      const text = [`${on}:`, "", ...markdownTable(HEAD, rows)].join("\n");
       await writeBetweenMarkers(options.readme, `stability ${dataName}`, text);
     }
   } finally {
     gpu.close();
   }
+}
+
+const HEAD = [
+  "",
+  "pi 500",
+  "pi least",
+  "pi end",
+  "u start",
+  "u end",
+  "nll end",
+  "loss_min",
+  "loss_max",
+  "pi falls",
+  "under u",
+];
+
+/** A row for each setting. */
+async function measure(gpu: Gpu, log: ClickLog, options: Options): Promise<string[][]> {
+  const rewards: Weights[] = [];
+  for (let seed = 1; seed <= options.seeds; seed++) rewards.push(await pretrain(gpu, log, seed));
+  const rows: string[][] = [];
+  const chosen = settings.filter(([name]) => options.only.test(name));
+  for (const [name, setting] of chosen) {
+    const runs: Outcome[] = [];
+    for (const [k, reward] of rewards.entries()) {
+      const run = await play(gpu, log, k + 1, reward, setting, options);
+      console.error(`${log.name}, ${name}, seed ${k + 1}: ${JSON.stringify(run)}`);
+      runs.push(run);
+    }
+    const of = (figure: (o: Outcome) => number, digits: number) =>
+      meanAndSd(runs.map(figure)).mean.toFixed(digits);
+    const most = (figure: (o: Outcome) => number) => Math.max(...runs.map(figure)).toFixed(1);
+    rows.push([
+      name,
+      of((o) => o.piStart, 3),
+      of((o) => o.piLeast, 3),
+      of((o) => o.piEnd, 3),
+      of((o) => o.uStart, 3),
+      of((o) => o.uEnd, 3),
+      of((o) => o.nllEnd, 2),
+      most((o) => o.lossMin),
+      most((o) => o.lossMax),
+      most((o) => o.piFall),
+      most((o) => o.underReward),
+    ]);
+    console.error(`${rows.length}/${chosen.length} ${rows.at(-1)?.join("  ")}`);
+  }
+  return rows;
+}
+
+/** Page lengths of shops: 2,10,2-5-40 are three shops, the last of mixed pages. */
+function pageLengths(text: string): number[][] {
+  if (/^\d+([,-]\d+)*$/.test(text)) return text.split(",").map((shop) => shop.split("-").map(Number));
+  throw new InvalidArgumentError(`Expected lengths of pages such as 2,10,2-5-40, got "${text}".`);
 }
 
 function pattern(text: string): RegExp {

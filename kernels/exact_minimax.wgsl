@@ -2,11 +2,11 @@
 //
 //   u [R]  utilities      event [E]  (first row, end, clicked row | NONE | GIVEN, -)
 //   pi = argmax over the simplex of sum_r pi_r (u_r - pi_r / (2 eta)) = sparsemax(eta u), the Euclidean projection of
-//        eta u on the simplex (Martins and Astudillo 2016): pi_r = max(eta u_r - tau, 0)
+//        eta u on the simplex (Martins and Astudillo 2016): pi_r = max(eta u_r - tau, 0); eta as in minimax.wgsl
 //   policy [R]     pi; 0 for a given event
 //   outcome [2 E]  as in minimax.wgsl
-//   gradient [R]   d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY (u_r - mean u of the page)) / C. pi is at its maximum,
-//                  where moving it does not change the value (envelope theorem), so no gradient passes through pi
+//   gradient [R]   d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY / K (u_r - mean u of the page)) / C, K rows a page. pi
+//                  is at its maximum, where moving it does not change the value (envelope theorem): no gradient through pi
 //
 // The threshold tau is found without sorting: let k_r rows be at least as large as row r, with the sum S_r. Row r is in the
 // support if 1 + k_r z_r > S_r. Then tau = (S - 1) / k over the support. That is K^2 comparisons, cheap for pages of up to 50.
@@ -23,6 +23,7 @@ const WORKGROUP = 16;
 const GRADIENT = true;
 const ETA = 1.0;            // of the choice
 const GENERATOR_ETA = 1.0;  // of the regulariser
+const ETA_BY_PAGE = false;  // divides it by the items of the page
 const PENALTY = 0.0;
 const SKIP_NO_CLICK = true;
 const NONE = 0xffffffffu;
@@ -74,6 +75,8 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   var clicked_u = 0.0;
   if (clicked) { clicked_u = u[click]; }
 
+  let items = f32(end - first);
+  let eta = select(GENERATOR_ETA, GENERATOR_ETA / items, ETA_BY_PAGE);
   var most_u = u[first];
   var sum_u = 0.0;
   var bad = 0.0;  // a utility of the page that is NaN or infinite, if there is one
@@ -83,18 +86,18 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
     most_u = max(most_u, x);
     sum_u += x;
   }
-  let mean_u = sum_u / f32(end - first);
+  let mean_u = sum_u / items;
   let most = ETA * max(most_u, 0.0);
   var choices = exp(-most);
   var support = 0.0;
   var support_sum = 0.0;
   for (var r = first; r < end; r++) {
-    let z = GENERATOR_ETA * (u[r] - most_u);
+    let z = eta * (u[r] - most_u);
     choices += exp(ETA * u[r] - most);
     var count = 0.0;
     var sum = 0.0;
     for (var q = first; q < end; q++) {
-      let other = GENERATOR_ETA * (u[q] - most_u);
+      let other = eta * (u[q] - most_u);
       if (other >= z) {
         count += 1.0;
         sum += other;
@@ -107,14 +110,14 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   }
   let tau = (support_sum - 1.0) / max(support, 1.0);
   var clicked_pi = 0.0;
-  if (clicked) { clicked_pi = max(GENERATOR_ETA * (clicked_u - most_u) - tau, 0.0); }
+  if (clicked) { clicked_pi = max(eta * (clicked_u - most_u) - tau, 0.0); }
   var expected = 0.0;  // of u, less its largest
   var squares = 0.0;
   var above = vec2f(0.0);  // rows ranked above the clicked one, by u and by pi
   var equal = vec2f(0.0);
   for (var r = first; r < end; r++) {
     let x = u[r];
-    let pi = max(GENERATOR_ETA * (x - most_u) - tau, 0.0);
+    let pi = max(eta * (x - most_u) - tau, 0.0);
     policy[r] = pi;
     expected += pi * (x - most_u);
     squares += pi * pi;
@@ -122,8 +125,8 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
     equal += select(vec2f(0.0), vec2f(1.0), vec2(x == clicked_u, pi == clicked_pi));
   }
   var nll = (most - ETA * clicked_u) + log(choices);
-  var loss_max = most_u + (expected - 0.5 / GENERATOR_ETA * squares);
-  var loss_min = (most_u - clicked_u) + (expected - 0.5 / GENERATOR_ETA * squares);
+  var loss_max = most_u + (expected - 0.5 / eta * squares);
+  var loss_min = (most_u - clicked_u) + (expected - 0.5 / eta * squares);
   let counts = clicked || !SKIP_NO_CLICK;
   if (!counts) {
     loss_max = 0.0;
@@ -146,7 +149,7 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   if (GRADIENT) {
     let share = select(0.0, 1.0 / f32(step.counted), counts);
     for (var r = first; r < end; r++) {
-      gradient[r] = share * (policy[r] - select(0.0, 1.0, r == click) + PENALTY * (u[r] - mean_u));
+      gradient[r] = share * (policy[r] - select(0.0, 1.0, r == click) + PENALTY / items * (u[r] - mean_u));
     }
   }
 }

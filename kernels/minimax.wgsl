@@ -2,13 +2,14 @@
 //
 //   u [R]  utilities, of the reward    logits [R]  of the generator    event [E]  (first row, end, clicked row | NONE | GIVEN, -)
 //   pi = softmax(logits) over the rows of an event: only what is displayed, no null action
-//   loss_max_e = sum_r pi_r (u_r - pi_r / (2 eta))          the generator ascends its mean; eta is GENERATOR_ETA
+//   loss_max_e = sum_r pi_r (u_r - pi_r / (2 eta))          the generator ascends its mean; eta is GENERATOR_ETA,
+//                                                            or with ETA_BY_PAGE that over the K rows of the event
 //   loss_min_e = loss_max_e - u_click                       the reward descends its mean
 //   outcome [2 E]  (nll of u as in choice_nll.wgsl, prec@1, prec@2 of u, 1 if clicked),
 //                  (loss_min, prec@1, prec@2 of pi, loss_max)
 //   gradient [R]   PLAYER 1, the generator: d(-mean loss_max) / d logits = -pi_r ((u_r - pi_r / eta) - S) / C,
 //                    S = sum pi (u - pi / eta)
-//                  PLAYER 2, the reward: d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY (u_r - mean u of the page)) / C
+//                  PLAYER 2, the reward: d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY / K (u_r - mean u of the page)) / C
 //                  PLAYER 0: none, to evaluate
 //
 // A given event is history: its outcome and its gradient are 0. C counts the other events, and the means are over those.
@@ -32,6 +33,7 @@ const K4 = 0u;         // columns of hidden / 4; 0 where logits are there alread
 const PLAYER = 0u;
 const ETA = 1.0;            // of the choice
 const GENERATOR_ETA = 1.0;  // of the regulariser
+const ETA_BY_PAGE = false;  // divides it by the items of the page
 const PENALTY = 0.0;
 const SKIP_NO_CLICK = true;
 const NONE = 0xffffffffu;
@@ -116,7 +118,9 @@ fn minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     most_logit = max(most_logit, z);
     sum_u += x;
   }
-  let mean_u = sum_u / f32(end - first);
+  let items = f32(end - first);
+  let eta = select(GENERATOR_ETA, GENERATOR_ETA / items, ETA_BY_PAGE);
+  let mean_u = sum_u / items;
   let most = ETA * max(most_u, 0.0);
   var choices = exp(-most);
   var actions = 0.0;
@@ -138,8 +142,8 @@ fn minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     squares += pi * pi;
   }
   var nll = (most - ETA * clicked_u) + log(choices);
-  var loss_max = most_u + (expected - 0.5 / GENERATOR_ETA * squares);
-  var loss_min = (most_u - clicked_u) + (expected - 0.5 / GENERATOR_ETA * squares);
+  var loss_max = most_u + (expected - 0.5 / eta * squares);
+  var loss_min = (most_u - clicked_u) + (expected - 0.5 / eta * squares);
   let counts = clicked || !SKIP_NO_CLICK;
   if (!counts) {
     loss_max = 0.0;
@@ -162,13 +166,13 @@ fn minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 
   if (PLAYER == 0u) { return; }
   let share = select(0.0, 1.0 / f32(step.counted), counts);
-  let slope = expected - squares / GENERATOR_ETA;
+  let slope = expected - squares / eta;
   for (var r = first; r < end; r++) {
     let pi = exp(logits[r] - most_logit) / actions;
     if (PLAYER == 1u) {
-      gradient[r] = -share * pi * (((u[r] - most_u) - pi / GENERATOR_ETA) - slope);
+      gradient[r] = -share * pi * (((u[r] - most_u) - pi / eta) - slope);
     } else {
-      gradient[r] = share * (pi - select(0.0, 1.0, r == click) + PENALTY * (u[r] - mean_u));
+      gradient[r] = share * (pi - select(0.0, 1.0, r == click) + PENALTY / items * (u[r] - mean_u));
     }
   }
 }

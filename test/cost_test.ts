@@ -152,7 +152,13 @@ for (const K of [1, 6, 64]) {
 
 const utilities: Leaf = { name: "u", rows: "rows", columns: 1, packed: true };
 const logits: Leaf = { name: "z", rows: "rows", columns: 1, packed: true };
-const game: GameOptions = { eta: 1, generatorEta: 1, utilityPenalty: 0, skipNoClick: false };
+const game: GameOptions = {
+  eta: 1,
+  generatorEta: 1,
+  etaByPage: false,
+  utilityPenalty: 0,
+  skipNoClick: false,
+};
 costCase("choice_nll", {
   leaves: [utilities],
   build: (tape, t) => choiceNll(tape, "loss", t("u"), ring(tape), { train: true, eta: 1 }),

@@ -113,7 +113,13 @@ Deno.test("the figures of longer pages leave out pages of one item, and no other
 Deno.test("prec@1 and prec@2 of the exact generator are those of sparsemax, the one no larger than the other", () =>
   withGpu(undefined, async (gpu) => {
     const model = new UserModel(gpu, log.items, { ...defaultModel, dims: [6], kernelSd: 1 }, { seed: 1 });
-    const game: GameOptions = { eta: 1, generatorEta: 0.3, utilityPenalty: 0, skipNoClick: true };
+    const game: GameOptions = {
+      eta: 1,
+      generatorEta: 0.3,
+      etaByPage: false,
+      utilityPenalty: 0,
+      skipNoClick: true,
+    };
     const evaluation = await evaluateGame(model, undefined, game, undefined, log, users, { shards: 2 });
     const utility = await evaluation.utilities();
     const { longerPages, ...all } = await evaluation.figures();

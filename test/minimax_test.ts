@@ -25,10 +25,19 @@ const batches = {
   given: batchOf(7, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 17, given: 0.4 }),
   noClicks: batchOf(6, { users: 9, items: 5, width: 2, noClick: 1 }),
 };
-const plain: GameOptions = { eta: 1, generatorEta: 1, utilityPenalty: 0, skipNoClick: false };
-const games: GameOptions[] = [plain, { eta: 3, generatorEta: 0.4, utilityPenalty: 0.2, skipNoClick: true }];
+const plain: GameOptions = {
+  eta: 1,
+  generatorEta: 1,
+  etaByPage: false,
+  utilityPenalty: 0,
+  skipNoClick: false,
+};
+const games: GameOptions[] = [
+  plain,
+  { eta: 3, generatorEta: 1.6, etaByPage: true, utilityPenalty: 0.8, skipNoClick: true },
+];
 
-/** utilityPenalty / 2 sum (u - mean u)^2, a mean over events. */
+/** utilityPenalty / 2 times the mean over the page of (u - mean u)^2, a mean over events. */
 function penaltyOf(u: Matrix, { log, users }: Pick<OpCase, "log" | "users">, game: GameOptions): number {
   const { events } = referenceBatch(log, users);
   let sum = 0;
@@ -36,7 +45,7 @@ function penaltyOf(u: Matrix, { log, users }: Pick<OpCase, "log" | "users">, gam
     if (click === GIVEN || (game.skipNoClick && click === NONE)) continue;
     const page = Array.from({ length: end - first }, (_, k) => at(u, first + k, 0));
     const mean = page.reduce((s, x) => s + x, 0) / page.length;
-    sum += page.reduce((s, x) => s + (x - mean) ** 2, 0);
+    sum += page.reduce((s, x) => s + (x - mean) ** 2, 0) / page.length;
   }
   return game.utilityPenalty / 2 * sum / countedOf(log, users);
 }

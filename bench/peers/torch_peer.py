@@ -348,11 +348,12 @@ class Pair:
         counted = len(batch.clicked_events)
         game = (policy * (pages - policy / 2)).sum() - u[batch.clicked_rows].sum()
         if batch.page is not None:
-            spread = (pages - pages.mean(1, keepdim=True)).square().sum()
+            spread = (pages - pages.mean(1, keepdim=True)).square().mean(1).sum()
         else:
             present = (batch.page_rows[batch.clicked_events] < batch.rows).float()
-            means = pages.sum(1, keepdim=True) / present.sum(1, keepdim=True)
-            spread = ((pages - means) * present).square().sum()
+            items = present.sum(1, keepdim=True)
+            means = pages.sum(1, keepdim=True) / items
+            spread = (((pages - means) * present).square() / items).sum()
         self.reward_adam.step((game + self.penalty / 2 * spread) / batch.events)
         return game.detach() / counted
 

@@ -32,7 +32,9 @@ export interface GameOptions {
   readonly eta: number;
   /** Of the regulariser, eta above: the larger, the sharper the generator, which answers u with sparsemax(eta u). */
   readonly generatorEta: number;
-  /** Pulls the utilities of a page together: adds penalty / 2 sum (u - mean u of the page)^2 to the reward's loss. */
+  /** {@link generatorEta} is divided by the items of a page, so that the regulariser is K / (2 eta) sum pi^2. */
+  readonly etaByPage: boolean;
+  /** Pulls the utilities of a page together: adds penalty / 2 mean (u - mean u of the page)^2 to the reward's loss. */
   readonly utilityPenalty: number;
   /** Leave events without a click out: pi has no null action to hold against them. */
   readonly skipNoClick: boolean;
@@ -99,8 +101,24 @@ export function minimax(
   });
 }
 
-function gameConstants({ eta, generatorEta, utilityPenalty, skipNoClick }: GameOptions): Constants {
-  return { ETA: eta, GENERATOR_ETA: generatorEta, PENALTY: utilityPenalty, SKIP_NO_CLICK: skipNoClick };
+function gameConstants(
+  { eta, generatorEta, etaByPage, utilityPenalty, skipNoClick }: GameOptions,
+): Constants {
+  return {
+    ETA: eta,
+    GENERATOR_ETA: generatorEta,
+    ETA_BY_PAGE: etaByPage,
+    PENALTY: utilityPenalty,
+    SKIP_NO_CLICK: skipNoClick,
+  };
+}
+
+/** The generator's eta on a page of so many items. */
+export function etaOnPage(
+  { generatorEta, etaByPage }: Pick<GameOptions, "generatorEta" | "etaByPage">,
+  items: number,
+): number {
+  return etaByPage ? generatorEta / items : generatorEta;
 }
 
 /**
@@ -193,7 +211,7 @@ function outcomesOf(
   pages.forEach((page, e) => {
     const { u, pi, clicked, counts, given } = page;
     if (given) return;
-    const lossMax = counts ? u.reduce((sum, x, k) => sum + valueOf(x, pi[k] ?? NaN, options), 0) : 0;
+    const lossMax = counts ? valueOf(u, pi, options) : 0;
     const lossMin = counts ? lossMax - (clicked === undefined ? 0 : u[clicked] ?? NaN) : 0;
     const own = [lossMin, ...topShares(ranking(page), clicked), lossMax];
     output.data.set([...choiceOutcome(u, clicked, options.eta), ...own], 8 * e);
@@ -201,8 +219,12 @@ function outcomesOf(
   return output;
 }
 
-function valueOf(u: number, pi: number, { generatorEta }: GameOptions): number {
-  return pi * u - pi * pi / (2 * generatorEta);
+function valueOf(u: readonly number[], pi: readonly number[], options: GameOptions): number {
+  const eta = etaOnPage(options, u.length);
+  return u.reduce((sum, x, k) => {
+    const p = pi[k] ?? NaN;
+    return sum + p * x - p * p / (2 * eta);
+  }, 0);
 }
 
 function countedOf(pages: readonly Page[]): number {
@@ -216,7 +238,7 @@ function rewardGradient(pages: readonly Page[], rows: number, { utilityPenalty }
   for (const { first, clicked, u, pi, counts } of pages) {
     const mean = u.reduce((sum, x) => sum + x, 0) / u.length;
     u.forEach((x, k) => {
-      const slope = (pi[k] ?? NaN) - (k === clicked ? 1 : 0) + utilityPenalty * (x - mean);
+      const slope = (pi[k] ?? NaN) - (k === clicked ? 1 : 0) + utilityPenalty / u.length * (x - mean);
       gradient.data[first + k] = counts ? slope / counted : 0;
     });
   }
@@ -224,11 +246,12 @@ function rewardGradient(pages: readonly Page[], rows: number, { utilityPenalty }
 }
 
 /** d (-mean loss_max) / d logits through the softmax. */
-function generatorGradient(pages: readonly Page[], rows: number, { generatorEta }: GameOptions): Matrix {
+function generatorGradient(pages: readonly Page[], rows: number, options: GameOptions): Matrix {
   const gradient = matrix(rows, 1);
   const counted = countedOf(pages);
   for (const { first, u, pi, counts } of pages) {
-    const slopes = u.map((x, k) => x - (pi[k] ?? NaN) / generatorEta);
+    const eta = etaOnPage(options, u.length);
+    const slopes = u.map((x, k) => x - (pi[k] ?? NaN) / eta);
     const mean = slopes.reduce((sum, slope, k) => sum + slope * (pi[k] ?? NaN), 0);
     slopes.forEach((slope, k) => {
       gradient.data[first + k] = counts ? -(pi[k] ?? NaN) * (slope - mean) / counted : 0;
@@ -260,7 +283,7 @@ function exactReference(options: GameOptions): ClickReference {
     const pages = pagesOf(
       batch,
       u,
-      (_, page) => sparsemax(page.map((x) => options.generatorEta * x)),
+      (_, page) => sparsemax(page.map((x) => etaOnPage(options, page.length) * x)),
       options,
     );
     return {

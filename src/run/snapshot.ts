@@ -18,6 +18,7 @@ export const gameSchema = z.strictObject({
   generator: modelConfigSchema.nullable(),
   eta: z.number(),
   generatorEta: z.number().default(1),
+  etaByPage: z.boolean().default(false),
   utilityPenalty: z.number(),
   skipNoClick: z.boolean(),
 });

@@ -109,9 +109,9 @@ export const adversarialStage: Stage = {
   },
   game(model, config) {
     const adversarial = adversarialOf(config);
-    const { generatorEta, utilityPenalty, skipNoClick } = adversarial;
+    const { generatorEta, etaByPage, utilityPenalty, skipNoClick } = adversarial;
     const generator = adversarial.generator === "exact" ? null : generatorConfig(model, adversarial);
-    return { generator, eta: model.eta, generatorEta, utilityPenalty, skipNoClick };
+    return { generator, eta: model.eta, generatorEta, etaByPage, utilityPenalty, skipNoClick };
   },
 };
 
