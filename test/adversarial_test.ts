@@ -7,7 +7,7 @@ import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/con
 import { generatorConfig } from "../src/model/generator.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
 import { modelParameters, UserModel } from "../src/model/user_model.ts";
-import { sparsemax } from "../src/ops/minimax.ts";
+import { etaOnPage, sparsemax } from "../src/ops/minimax.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { GENERATOR_PREFIX, partOf } from "../src/train/networks.ts";
@@ -41,7 +41,8 @@ function softmax(z: readonly number[]): number[] {
 }
 
 /** What the generator ascends, of one page. */
-function valueOf({ u }: Page64, pi: readonly number[], eta: number): number {
+function valueOf({ u }: Page64, pi: readonly number[], config: AdversarialConfig): number {
+  const eta = etaOnPage(config, u.length);
   return u.reduce((sum, x, k) => sum + (pi[k] ?? NaN) * (x - (pi[k] ?? NaN) / (2 * eta)), 0);
 }
 
@@ -90,7 +91,7 @@ async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig
       const slopes = ({ u: logits, clicked }: Page64, e: number) => {
         if (clicked < 0) return logits.map(() => 0);
         const pi = softmax(logits);
-        const slope = pi.map((p, i) => (pages[e]?.u[i] ?? NaN) - p / config.generatorEta);
+        const slope = pi.map((p, i) => (pages[e]?.u[i] ?? NaN) - p / etaOnPage(config, pi.length));
         const mean = slope.reduce((sum, x, i) => sum + x * (pi[i] ?? NaN), 0);
         return pi.map((p, i) => -p * ((slope[i] ?? NaN) - mean) / events);
       };
@@ -98,7 +99,9 @@ async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig
     }
     const acting = logitsNow();
     const policyOf = (page: Page64, e: number) =>
-      acting ? softmax(acting.pages[e]?.u ?? []) : sparsemax(page.u.map((x) => config.generatorEta * x));
+      acting
+        ? softmax(acting.pages[e]?.u ?? [])
+        : sparsemax(page.u.map((x) => etaOnPage(config, page.u.length) * x));
     // The figures are of the last reward step.
     for (let k = 0; k < Math.max(1, config.rewardSteps); k++) {
       if (k > 0) ({ pages, gradients } = network64(log, users, reward, shape64(model.config)));
@@ -106,7 +109,7 @@ async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig
         page,
         e,
       ) => (page.clicked < 0 || page.given ? [] : [{ page, pi: policyOf(page, e) }]));
-      const lossMax = counted.reduce((sum, { page, pi }) => sum + valueOf(page, pi, config.generatorEta), 0) /
+      const lossMax = counted.reduce((sum, { page, pi }) => sum + valueOf(page, pi, config), 0) /
         counted.length;
       const lossMin = lossMax -
         counted.reduce((sum, { page }) => sum + (page.u[page.clicked] ?? NaN), 0) / counted.length;
@@ -125,7 +128,8 @@ async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig
           const pi = policyOf(page, e);
           const mean = page.u.reduce((a, b) => a + b, 0) / page.u.length;
           return page.u.map((x, i) =>
-            ((pi[i] ?? NaN) - (i === page.clicked ? 1 : 0) + config.utilityPenalty * (x - mean)) /
+            ((pi[i] ?? NaN) - (i === page.clicked ? 1 : 0) +
+              config.utilityPenalty / page.u.length * (x - mean)) /
             events
           );
         }),

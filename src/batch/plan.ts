@@ -69,15 +69,17 @@ export class Plan {
    * Sets a place; {@link upload} sends it.
    * @param purpose of its headers, one for each that differs: the last stands for the rest.
    * @param log where the users stand, if it is not the plan's own.
+   * @param of what means are taken over, of a batch that these users are only a part of.
    * @returns the sizes of the batch.
    * @throws UserError for a user that the log does not have or that comes twice, or for users without a single event to
-   *   predict.
+   *   predict, unless others of the batch have some.
    */
   put(
     place: number,
     users: ArrayLike<number>,
     purpose: StepPurpose | readonly StepPurpose[],
     log = this.log,
+    of?: number,
   ): PlacedBatch {
     if (users.length > this.capacity.users) {
       throw new UserError(`Expected at most ${this.capacity.users} users a batch, got ${users.length}.`);
@@ -88,13 +90,13 @@ export class Plan {
     if (events === 0) {
       throw new UserError(`Expected a batch with events; its ${users.length} users have none.`);
     }
-    if (given === events) {
+    if (given === events && !of) {
       throw new UserError(
         `Expected a batch with events to predict; all ${events} events of its ${users.length} users are given ` +
           `as history.`,
       );
     }
-    const counted = events - given;
+    const counted = of ?? events - given;
     // A write past the end of a buffer is dropped without an error.
     if (events > this.capacity.events || rows > this.capacity.rows || items > this.capacity.items) {
       const { capacity } = this;

@@ -20,6 +20,7 @@ import {
   startStage,
 } from "../run/training_run.ts";
 import { iterationFlops, type Trained } from "../train/iteration_work.ts";
+import { RewardWatch } from "../train/reward_watch.ts";
 import { trainingProgress } from "./progress.ts";
 import { delayedProgress } from "./step_progress.ts";
 import type { Stop } from "./stop.ts";
@@ -112,7 +113,7 @@ async function goOnWith(
 
 /** @param start iterations that were done before. */
 async function withProgress(
-  { shown, iterations }: Stage,
+  { name, shown, iterations }: Stage,
   config: RunConfig,
   start: number,
   stop: Stop,
@@ -121,17 +122,25 @@ async function withProgress(
   const names = { loss: shown.loss.name, prec1: shown.prec1.name };
   const progress = trainingProgress(iterations(config), start, process.stderr, names);
   let after: ReturnType<typeof delayedProgress> | undefined;
+  let verdict: string | undefined;
+  const watch = name === "adversarial" ? new RewardWatch() : undefined;
   stop.onStop = () =>
     progress.note(
       "stopping: the steps that are under way are finished and saved (Ctrl-C again to drop them)",
     );
   try {
-    return await run({
+    const result = await run({
+      onParts: (parts) =>
+        progress.note(
+          `a batch is cut into up to ${parts} parts of whole users, as it does not fit the adapter or --part-rows`,
+        ),
       onStep: (r) =>
         progress.update(r.iteration, { loss: r[shown.loss.figure], prec1: r[shown.prec1.figure] }),
       onValidation: (r) => {
         const figures = { valLoss: r[shown.loss.figure], valPrec1: r[shown.prec1.figure] };
         progress.update(r.iteration, figures);
+        const warning = watch?.take(r);
+        if (warning) progress.note(warning);
       },
       onProgress: (what, done, all) => {
         if (!after) progress.stop();
@@ -139,10 +148,13 @@ async function withProgress(
         after.onProgress(what, done, all);
       },
     });
+    verdict = watch?.verdict();
+    return result;
   } finally {
     stop.onStop = undefined;
     if (after) after.stop();
     else progress.stop();
+    if (verdict) say(verdict);
   }
 }
 

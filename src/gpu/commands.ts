@@ -1,7 +1,7 @@
 /** The commands of a submission: compute passes, and copies between them. */
 
 import type { Gpu } from "./device.ts";
-import type { TextureView } from "./memory.ts";
+import type { TextureView, View } from "./memory.ts";
 import type { Sizes } from "./sizes.ts";
 import { BYTES_PER_TEXEL, regionsOf } from "./texture_layout.ts";
 
@@ -23,6 +23,12 @@ export class Commands {
   copyToTexture(view: TextureView, sizes: Sizes): void {
     this.#endPass();
     copyWritten(this.#encoder, view, sizes);
+  }
+
+  /** Copies the bytes of a view to one of the same size. */
+  copy(from: View, to: View): void {
+    this.#endPass();
+    this.#encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, from.size);
   }
 
   finish(): GPUCommandBuffer {

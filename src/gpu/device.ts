@@ -5,6 +5,17 @@ import { setDriverThreads } from "./driver_threads.ts";
 import { type AdapterKind, fixedShapes, type KernelShapes } from "./kernel_shapes.ts";
 import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./texture_layout.ts";
 
+/** More than the adapter can hold, or see at once. */
+export class LimitError extends UserError {
+  /**
+   * An error whose message says what to do.
+   * @param share of what was asked for that the adapter has room for, below 1.
+   */
+  constructor(message: string, readonly share: number) {
+    super(message);
+  }
+}
+
 /** Names what a run was computed on; part of every run's config. */
 export interface AdapterDescription {
   /** What its kernels are shaped for. */
@@ -157,10 +168,11 @@ export class Gpu {
   ): void {
     const most = this.device.limits[limit];
     if (amount <= most) return;
-    throw new UserError(
+    throw new LimitError(
       `${what} needs ${amount.toLocaleString("en")} ${unit}, but this adapter's ${limit} is ` +
         `${most.toLocaleString("en")} (${this.adapter.description}). ` +
         `Use smaller batches, smaller layers or fewer items, or an adapter with a higher limit.`,
+      most / amount,
     );
   }
 

@@ -13,6 +13,7 @@ import { Arena } from "../gpu/arena.ts";
 import { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
+import { GradientSum } from "../ops/gradient_sum.ts";
 import { exactMinimax, type GameOptions, minimax } from "../ops/minimax.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { evaluating, type RecordableModel, type RecordOptions } from "./model_program.ts";
@@ -34,6 +35,8 @@ export interface GameProgramOptions {
     readonly reward: AdamState | undefined;
     readonly generator: AdamState | undefined;
     readonly itemDropout: number;
+    /** Whether there are batches in several parts. */
+    readonly inParts?: boolean;
   };
 }
 
@@ -51,9 +54,22 @@ interface GameSpecs {
   readonly rewardStep: ClickDispatch[];
   /** The same where the generator is as in the reward's step before. */
   readonly rewardStepAgain: ClickDispatch[];
+  /** The generator's gradients alone, from its own forward on; of a part of a batch. */
+  readonly generatorGradients: ClickDispatch[];
+  /** Losses, and the reward's gradients alone, from the generator's forward on; of a part of a batch. */
+  readonly rewardGradients: ClickDispatch[];
+  readonly generatorTape: ClickTape | undefined;
+  readonly rewardTape: ClickTape;
   readonly outcomes: Tensor;
   /** [rows, 1] */
   readonly u: Tensor;
+}
+
+/** What one player does on a batch in several parts. */
+export interface PlayerParts {
+  readonly gradients: Program<ClickSizes>;
+  /** Undefined of a player that stays as it is. */
+  readonly sum: GradientSum<ClickSizes> | undefined;
 }
 
 export class GamePrograms {
@@ -64,6 +80,8 @@ export class GamePrograms {
     readonly generatorStep: Program<ClickSizes>,
     readonly rewardStep: Program<ClickSizes>,
     readonly rewardStepAgain: Program<ClickSizes>,
+    /** Of a training with batches in several parts. */
+    readonly parts: { readonly generator: PlayerParts; readonly reward: PlayerParts } | undefined,
     /** [events, 8]; see {@link minimax} */
     readonly outcomes: Tensor,
     readonly arena: Arena,
@@ -84,6 +102,7 @@ export class GamePrograms {
         await record("generator step", specs.generatorStep),
         await record("reward step", specs.rewardStep),
         await record("another reward step", specs.rewardStepAgain),
+        options.training?.inParts ? await partsOf(options, specs, arena, record) : undefined,
         specs.outcomes,
         arena,
       );
@@ -113,6 +132,26 @@ export class GamePrograms {
   destroy(): void {
     this.arena.destroy();
   }
+}
+
+async function partsOf(
+  { plan, training }: GameProgramOptions,
+  { generatorGradients, rewardGradients, generatorTape, rewardTape }: GameSpecs,
+  arena: Arena,
+  record: (part: string, dispatches: ClickDispatch[]) => Promise<Program<ClickSizes>>,
+): Promise<GamePrograms["parts"]> {
+  const sumOf = async (adam: AdamState | undefined, tape: ClickTape | undefined) =>
+    adam && tape ? await GradientSum.create(adam, tape, plan.steps, arena) : undefined;
+  return {
+    generator: {
+      gradients: await record("generator, a part", generatorGradients),
+      sum: await sumOf(training?.generator, generatorTape),
+    },
+    reward: {
+      gradients: await record("reward, a part", rewardGradients),
+      sum: await sumOf(training?.reward, rewardTape),
+    },
+  };
 }
 
 /** @throws UserError for a reward that the game is not defined for. */
@@ -149,28 +188,24 @@ function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   generatorTape?.place();
   const utilities = rewardTape.forward({ upTo: u });
   const acting = generatorTape?.forward({ upTo: logits }) ?? [];
-  const generatorStep = generatorTape && training?.generator
-    ? [...acting, ...generatorTape.forward({ after: logits }), ...learning(generatorTape, training.generator)]
+  const generatorGradients = generatorTape && training?.generator
+    ? [...acting, ...generatorTape.forward({ after: logits }), ...generatorTape.backward()]
     : [];
-  const rewardStepAgain = [
-    ...rewardTape.forward({ after: u }),
-    ...(moves ? learning(rewardTape, moves) : []),
-  ];
+  const generatorUpdate = generatorTape ? training?.generator?.dispatches(generatorTape) ?? [] : [];
+  const losses = [...rewardTape.forward({ after: u }), ...(moves ? rewardTape.backward() : [])];
+  const rewardUpdate = moves?.dispatches(rewardTape) ?? [];
   return {
     layout: batch.layout(),
     batch: batch.ownDispatches(),
     utilities,
-    generatorStep,
-    rewardStep: [...acting, ...rewardStepAgain],
-    rewardStepAgain,
+    generatorStep: [...generatorGradients, ...generatorUpdate],
+    rewardStep: [...acting, ...losses, ...rewardUpdate],
+    rewardStepAgain: [...losses, ...rewardUpdate],
+    generatorGradients,
+    rewardGradients: [...acting, ...losses],
+    generatorTape,
+    rewardTape,
     outcomes,
     u,
   };
-}
-
-/** Gradients, then what moves the parameters by them: between the two, gradients can be added to. */
-function learning(tape: ClickTape, adam: AdamState): ClickDispatch[] {
-  const gradients = tape.backward();
-  const update = adam.dispatches(tape);
-  return [...gradients, ...update];
 }

@@ -11,6 +11,7 @@ import { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
 import { choiceNll } from "../ops/choice_nll.ts";
+import { GradientSum } from "../ops/gradient_sum.ts";
 import type { RowDot, RowDotReader } from "../ops/row_dot.ts";
 import type { ParameterArena } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
@@ -53,7 +54,20 @@ export interface ModelProgramOptions {
   /** vec4f slots for sums of loss, prec@1, prec@2, clicks. */
   readonly ring: View;
   /** Absent: only evaluate. */
-  readonly training?: { readonly adam: AdamState; readonly itemDropout: number };
+  readonly training?: ModelTraining;
+}
+
+export interface ModelTraining {
+  readonly adam: AdamState;
+  readonly itemDropout: number;
+  /** Whether there are batches in several parts. */
+  readonly inParts?: boolean;
+}
+
+/** A step by parts of its batch: the gradients of a part, and what adds them up and moves the weights. */
+export interface PartPrograms {
+  readonly gradients: Program<ClickSizes>;
+  readonly sum: GradientSum<ClickSizes>;
 }
 
 export class ModelProgram {
@@ -61,6 +75,8 @@ export class ModelProgram {
     /** Lays out the batches of as many steps as the plan has slices; empty in an evaluation, whose program does that itself. */
     readonly layout: Program<ClickSizes>,
     readonly program: Program<ClickSizes>,
+    /** Of a training with batches in several parts. */
+    readonly parts: PartPrograms | undefined,
     /** [rows, 1] */
     readonly utilities: Tensor,
     /** [events, 4] loss, prec@1, prec@2, clicked */
@@ -73,14 +89,22 @@ export class ModelProgram {
     const { plan, name } = options;
     const arena = new Arena(model.gpu, name);
     try {
-      const { layout, gradients, update, utilities, outcomes } = modelSpecs(model, options, arena);
+      const { layout, gradients, update, utilities, outcomes, tape } = modelSpecs(model, options, arena);
       const step = [...gradients, ...update];
       const record = (part: string, dispatches: readonly ClickDispatch[]) =>
         Program.record(model.gpu, part, plan.steps, dispatches);
-      const apart = options.training !== undefined;
+      const { training } = options;
+      const apart = training !== undefined;
+      const parts = training?.inParts
+        ? {
+          gradients: await record(`${name} of a part`, gradients),
+          sum: await GradientSum.create(training.adam, tape, plan.steps, arena),
+        }
+        : undefined;
       return new ModelProgram(
         await record(`${name} layout`, apart ? layout : []),
         await record(name, apart ? step : [...layout, ...step]),
+        parts,
         utilities,
         outcomes,
         arena,
@@ -106,6 +130,7 @@ export interface ModelSpecs {
   readonly update: readonly ClickDispatch[];
   readonly utilities: Tensor;
   readonly outcomes: Tensor;
+  readonly tape: ClickTape;
 }
 
 /** @param arena for everything that the step writes. */
@@ -137,5 +162,6 @@ export function modelSpecs(
     update: training ? training.adam.dispatches(tape) : [],
     utilities,
     outcomes,
+    tape,
   };
 }

@@ -20,6 +20,8 @@ import { type StageTest, testStage } from "./test_stage.ts";
 const SAVE_SECONDS = 20;
 
 export interface RunEvents {
+  /** Told before the first step, where batches are cut: into how many parts at most. */
+  onParts?(parts: number): void;
   onStep?(result: StepResult<StageFigures>): void;
   onValidation?(result: ValidationResult<StageFigures>): void;
   /** Told what goes on after the last iteration. */
@@ -161,6 +163,7 @@ async function train(
   const first = trainer.iteration;
   const iterations = stage.iterations(config);
   let saved = began;
+  if (trainer.batchParts > 1) events.onParts?.(trainer.batchParts);
   try {
     await trainer.run(iterations, {
       onStep: (result) => {

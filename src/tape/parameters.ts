@@ -1,10 +1,11 @@
 /** All parameters of a model in one flat arena, and its twins: gradients, and partial sums of gradients. */
 
 import { alignBinding, Arena } from "../gpu/arena.ts";
-import type { Gpu } from "../gpu/device.ts";
+import { type Gpu, LimitError } from "../gpu/device.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { MAX_CHUNKS } from "../gpu/sizes.ts";
+import { UserError } from "../user_error.ts";
 import { padded, padRows, type Tensor, unpadRows } from "./tensor.ts";
 
 /** A parameter of a model: a matrix [rows, columns]. */
@@ -84,9 +85,7 @@ export class ParameterArena {
     this.decaying = [summedDecaying, place((spec) => (spec.table && spec.decays) ?? false)];
     this.length = place((spec) => (spec.table && !spec.decays) ?? false).end;
     this.#arena = new Arena(gpu, "parameters");
-    for (const spec of specs) {
-      gpu.requireBindable(bytesOf(spec), `parameter ${spec.name} [${spec.rows}, ${spec.columns}]`);
-    }
+    for (const spec of specs) requireParameter(gpu, spec);
     this.weights = this.#arena.allocateUnbound("weights", 4 * this.length);
     for (const spec of specs) {
       const start = places.get(spec.name) ?? 0;
@@ -174,6 +173,22 @@ export class ParameterArena {
 
   destroy(): void {
     this.#arena.destroy();
+  }
+}
+
+/** @throws UserError for a parameter that no kernel can see at once: it says how large it may be. */
+function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
+  const { name, rows, columns, table } = spec;
+  try {
+    gpu.requireBindable(bytesOf(spec), `parameter ${name} [${rows}, ${columns}]`);
+  } catch (error) {
+    if (!(error instanceof LimitError)) throw error;
+    const most = Math.floor(error.share * (table ? rows : columns)).toLocaleString("en");
+    throw new UserError(
+      table
+        ? `${error.message} At this width at most ${most} items or tokens fit; --dims and --lstm-units set the width.`
+        : `${error.message} At most ${most} columns fit; --dims, --behaviour-dims and --lstm-units set them.`,
+    );
   }
 }
 

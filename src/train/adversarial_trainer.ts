@@ -22,6 +22,7 @@ import { UserError } from "../user_error.ts";
 import { type ClickSetUp, ClickTrainer, setUpClicks } from "./click_trainer.ts";
 import { type AdversarialConfig, adversarialConfigSchema } from "./config.ts";
 import { Evaluation, type EvaluationOptions } from "./evaluation.ts";
+import { fitting } from "./fit.ts";
 import { gameHeaders, gameSteps } from "./game_steps.ts";
 import { GENERATOR_PREFIX, type TrainedNetwork } from "./networks.ts";
 import { type GameFigures, gameSummary } from "./sums.ts";
@@ -44,8 +45,8 @@ export interface AdversarialOptions {
 
 /** What the game's kernels need of the configs. */
 export function gameOptions(model: UserModel, config: AdversarialConfig): GameOptions {
-  const { generatorEta, utilityPenalty, skipNoClick } = config;
-  return { eta: model.config.eta, generatorEta, utilityPenalty, skipNoClick };
+  const { generatorEta, etaByPage, utilityPenalty, skipNoClick } = config;
+  return { eta: model.config.eta, generatorEta, etaByPage, utilityPenalty, skipNoClick };
 }
 
 /** Trains a reward and a generator against each other. */
@@ -83,34 +84,33 @@ export class AdversarialTrainer extends ClickTrainer<GameFigures> {
     const { seed, validate = true, windowBatches, evaluationShards, validationUsers = null } = options;
     const source = trainingSource(clicks, model.shape, validate);
     checkClicks(source);
-    return await making(async (made) => {
-      const { networks, generator, adam } = playersOf(model, config, options, made);
-      const game = gameOptions(model, config);
-      const setUp = await setUpClicks({
-        name: "adversarial trainer",
-        gpu: model.gpu,
-        source,
-        schedule: { ...config, seed },
-        batchOption: "--adversarial-batch-size",
-        rates: "--reward-learning-rate or --generator-learning-rate",
-        headers: gameHeaders(config),
-        windowBatches,
-        validation: validate ? { shards: evaluationShards, users: validationUsers } : undefined,
-        networks,
-        summary: gameSummary(config.skipNoClick),
-        evaluate: ({ log, deviceLog, users, ...on }) =>
-          evaluateGame(model, generator, game, deviceLog, log, users, on),
-      }, made);
-      const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
-      const programs = made.keep(
-        await GamePrograms.create({
-          ...{ name: "game", log, plan, ring, game, generator },
-          reward: model,
-          training: { ...adam, itemDropout: config.itemDropout },
-        }),
-      );
-      return new AdversarialTrainer(model, generator, config, programs, setUp);
-    });
+    const make = (partRows: number) =>
+      making(async (made) => {
+        const { networks, generator, adam } = playersOf(model, config, options, made);
+        const game = gameOptions(model, config);
+        const setUp = await setUpClicks({
+          name: "adversarial trainer",
+          gpu: model.gpu,
+          source,
+          schedule: { ...config, seed },
+          partRows,
+          batchOption: "--adversarial-batch-size",
+          rates: "--reward-learning-rate or --generator-learning-rate",
+          headers: gameHeaders(config),
+          windowBatches,
+          validation: validate ? { shards: evaluationShards, users: validationUsers } : undefined,
+          networks,
+          summary: gameSummary(config.skipNoClick),
+          evaluate: ({ log, deviceLog, users, ...on }) =>
+            evaluateGame(model, generator, game, deviceLog, log, users, on),
+        }, made);
+        const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
+        const training = { ...adam, itemDropout: config.itemDropout, inParts: setUp.cut.parts > 1 };
+        const recording = { name: "game", log, plan, ring, game, generator, reward: model, training };
+        const programs = made.keep(await setUp.record(() => GamePrograms.create(recording)));
+        return new AdversarialTrainer(model, generator, config, programs, setUp);
+      });
+    return await fitting(config.partRows, make);
   }
 }
 

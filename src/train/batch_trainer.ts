@@ -143,7 +143,7 @@ export class BatchTrainer<C, F> {
       if (!group) return;
       const now = performance.now();
       // Sizes do not touch results, only how often the host looks.
-      const stepMs = (now - last) / group.counted.length;
+      const stepMs = (now - last) / group.batches.length;
       last = now;
       size = Math.max(1, Math.min(2 * size, this.places, Math.round(GROUP_MS / Math.max(stepMs, 1e-3))));
       this.#groupSize = size;
@@ -166,7 +166,7 @@ export class BatchTrainer<C, F> {
         const group = this.#encode(submitted, Math.min(size, end - submitted), (t) => this.batchOf(t));
         groups.push(group);
         reads.submit(group.commands);
-        submitted += group.counted.length;
+        submitted += group.batches.length;
         if (reads.length >= IN_FLIGHT) await takeOne();
       }
       while (reads.length > 0) await takeOne();
@@ -188,8 +188,8 @@ export class BatchTrainer<C, F> {
     let broken: DivergedError | undefined;
     for (const { kind, iteration } of resultsOf(group)) {
       if (kind === "step") {
-        const sums = ring.sumsAt(values, ring.ofStep(iteration));
-        const figures = summary.means(sums, group.counted[iteration - group.after - 1] ?? NaN);
+        const { counted, parts } = group.batches[iteration - group.after - 1] ?? { counted: NaN };
+        const figures = summary.means(ring.sumsAt(values, ring.ofStep(iteration), parts), counted);
         if (!Number.isFinite(summary.loss(figures))) throw this.diverged(iteration);
         if (broken) throw broken;
         this.#iteration = iteration;
@@ -199,9 +199,10 @@ export class BatchTrainer<C, F> {
       } else {
         const sums = ring.sumsAt(values, ring.ofValidation(iteration / schedule.validateEvery));
         this.#best = betterRecords(this.#best, sums.subarray(4 * summary.bestBy), iteration);
-        const figures = summary.means(sums, validation?.evaluation.counted ?? NaN);
+        const counted = validation?.evaluation.counted ?? NaN;
+        const figures = summary.means(sums, counted);
         if (Number.isFinite(summary.loss(figures))) {
-          callbacks.onValidation?.({ iteration, ...figures, best: this.#best });
+          callbacks.onValidation?.({ iteration, ...figures, best: this.#best, counted });
           continue;
         }
         broken = new DivergedError(iteration, rates, "validation loss");

@@ -1,11 +1,14 @@
 /** Steps on batches of clicks: users are drawn, put into the plan, and laid out before a stage's programs run on them. */
 
 import type { ClickSizes } from "../batch/click_sizes.ts";
+import { countedIn, type Cut, cutUsers } from "../batch/cut.ts";
 import { largestOf, type PlacedBatch, type Plan } from "../batch/plan.ts";
+import type { ClickLog } from "../data/click_log.ts";
 import { randomStream } from "../data/random.ts";
 import type { Commands } from "../gpu/commands.ts";
 import type { Program, Slice } from "../gpu/program.ts";
 import type { StepPurpose } from "../gpu/step.ts";
+import type { GradientSum } from "../ops/gradient_sum.ts";
 import type { Steps } from "./steps.ts";
 import type { TrainingLog } from "./training_log.ts";
 
@@ -20,18 +23,39 @@ export interface ClickPrograms {
   moves(t: number): readonly Move[];
   /** Appends an iteration. @param offset in the plan's headers, of each header of its place. */
   encode(commands: Commands, sizes: ClickSizes, offset: (header: number) => number, slice: Slice): void;
+  /** An iteration on a batch in several parts; each phase goes through all of them. */
+  readonly phases: readonly Phase[];
+}
+
+/** What an iteration does to one network. */
+export interface Phase {
+  /** Of its place: says how the weights move. */
+  readonly header: number;
+  /** Forward, and the gradients of a part. */
+  readonly gradients: readonly Program<ClickSizes>[];
+  /** Moves the weights; undefined of a network that stays as it is. */
+  readonly sum: GradientSum<ClickSizes> | undefined;
 }
 
 /** Where the batches come from, and where they go. */
 export interface ClickBatches {
   readonly training: TrainingLog;
   readonly plan: Plan;
+  /** How batches are cut that are too large. */
+  readonly cut: Cut;
   readonly trainUsers: Uint32Array;
   /** `batchSize`: users that an iteration draws. */
   readonly schedule: { readonly seed: number; readonly batchSize: number };
 }
 
-export class ClickSteps implements Steps<ArrayLike<number>, PlacedBatch> {
+/** A batch in the plan, in one part as a rule: they stand in places that follow one another. */
+export interface PlacedStep {
+  readonly counted: number;
+  readonly parts: number;
+  readonly batches: readonly PlacedBatch[];
+}
+
+export class ClickSteps implements Steps<ArrayLike<number>, PlacedStep> {
   constructor(private readonly batches: ClickBatches, private readonly programs: ClickPrograms) {}
 
   get slices(): number {
@@ -47,38 +71,63 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlacedBatch> {
   }
 
   /** @throws UserError for a user that the log does not have or that comes twice, or users without events to predict. */
-  put(after: number, most: number, draw: (t: number) => ArrayLike<number>): PlacedBatch[] {
-    const { training, plan, schedule } = this.batches;
+  put(after: number, most: number, draw: (t: number) => ArrayLike<number>): PlacedStep[] {
+    const { training, plan, cut } = this.batches;
     // All that can be refused comes first, so that a refused batch leaves nothing half done.
     const taken = training.take(most, (k) => draw(after + 1 + k));
-    const placed = taken.batches.map((users, k) => {
-      const t = after + 1 + k;
-      const place = t % plan.places;
-      const common = { slot: place, iteration: t, noise: noiseOf(schedule.seed, t) };
-      return plan.put(
-        place,
-        users,
-        this.programs.moves(t).map((move) => ({ ...common, ...move })),
-        taken.log,
-      );
-    });
+    const placed = taken.batches.map((users, k) => this.#putStep(after + 1 + k, users, taken.log));
     taken.send();
-    plan.uploadRing(after + 1, placed.length);
+    plan.uploadRing((after + 1) * cut.parts, placed.length * cut.parts);
     return placed;
   }
 
-  encodeLayout(commands: Commands, batches: readonly PlacedBatch[], place: number): void {
-    const slices = { index: 0, count: batches.length };
-    this.programs.layout.encode(commands, largestOf(batches), this.batches.plan.offset(place), slices);
+  /** Sets the places of iteration t. */
+  #putStep(t: number, users: ArrayLike<number>, log: ClickLog): PlacedStep {
+    const { plan, cut, schedule } = this.batches;
+    const first = t * cut.parts % plan.places;
+    const parts = cut.parts > 1 ? cutUsers(log, users, cut.limit) : [users];
+    const of = parts.length > 1 ? countedIn(log, users) : undefined;
+    const batches = parts.map((own, part) => {
+      const common = { slot: first + part, iteration: t, noise: noiseOf(schedule.seed, t, part) };
+      return plan.put(
+        first + part,
+        own,
+        this.programs.moves(t).map((move) => ({ ...common, ...move })),
+        log,
+        of,
+      );
+    });
+    return { counted: batches[0]?.counted ?? NaN, parts: batches.length, batches };
   }
 
-  encode(commands: Commands, batch: PlacedBatch, place: number, slice: number): void {
-    const { plan } = this.batches;
-    this.programs.encode(commands, batch, (header) => plan.offset(place, header), { index: slice, count: 1 });
+  encodeLayout(commands: Commands, steps: readonly PlacedStep[], place: number): void {
+    const { plan, cut } = this.batches;
+    const batches = steps.flatMap((step) => (step.parts === 1 ? step.batches : []));
+    if (batches.length === 0) return;
+    const slices = { index: 0, count: batches.length };
+    this.programs.layout.encode(commands, largestOf(batches), plan.offset(place * cut.parts), slices);
+  }
+
+  encode(commands: Commands, { batches }: PlacedStep, place: number, slice: number): void {
+    const { plan, cut } = this.batches;
+    const first = place * cut.parts;
+    const [only] = batches;
+    if (only && batches.length === 1) {
+      const offset = (header: number) => plan.offset(first, header);
+      return this.programs.encode(commands, only, offset, { index: slice, count: 1 });
+    }
+    for (const { header, gradients, sum } of this.programs.phases) {
+      batches.forEach((part, k) => {
+        const offset = plan.offset(first + k, header);
+        this.programs.layout.encode(commands, part, plan.offset(first + k));
+        for (const program of gradients) program.encode(commands, part, offset);
+        sum?.encode(commands, part, offset, { first: k === 0, last: k === batches.length - 1 });
+      });
+    }
   }
 }
 
-/** What rules item dropout in iteration t. */
-export function noiseOf(seed: number, t: number): number {
-  return randomStream(seed, "noise", t).integer(2 ** 32);
+/** What rules item dropout in iteration t; parts of a batch have noise of their own. */
+export function noiseOf(seed: number, t: number, part = 0): number {
+  return randomStream(seed, "noise", t, ...(part > 0 ? [part] : [])).integer(2 ** 32);
 }

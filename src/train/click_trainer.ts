@@ -2,6 +2,7 @@
 
 import { BatchBuffers } from "../batch/batch_buffers.ts";
 import type { DeviceLog } from "../batch/device_log.ts";
+import { cutFor } from "../batch/cut.ts";
 import { batchCapacity, Plan } from "../batch/plan.ts";
 import { type ClickLog, usersOf } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
@@ -14,6 +15,7 @@ import { BatchTrainer, type TrainerParts, type ValidationSchedule } from "./batc
 import { BestKeeper } from "./best_keeper.ts";
 import { type ClickBatches, type ClickPrograms, ClickSteps } from "./click_steps.ts";
 import type { Evaluation, EvaluationOptions } from "./evaluation.ts";
+import { forParts } from "./fit.ts";
 import type { TrainedNetwork } from "./networks.ts";
 import { ResultRing } from "./result_ring.ts";
 import type { Summary } from "./sums.ts";
@@ -51,6 +53,8 @@ export interface ClickStage<F extends ChoiceFigures> {
   /** Over the items of the model: see {@link import("./training_log.ts").trainingSource}. */
   readonly source: LogSource;
   readonly schedule: ClickSchedule;
+  /** Rows of a part at most: a batch with more is cut. */
+  readonly partRows: number;
   /** The option that sets the batch size. */
   readonly batchOption: string;
   /** The options that set its learning rates. */
@@ -72,6 +76,8 @@ export interface ClickSetUp<F extends ChoiceFigures>
   extends ClickBatches, Omit<TrainerParts<never, F>, "steps"> {
   readonly schedule: ClickSchedule;
   readonly evaluate: ClickStage<F>["evaluate"];
+  /** Makes what computes batches or parts of them. @throws as {@link forParts}. */
+  record<T>(make: () => Promise<T>): Promise<T>;
 }
 
 /** @param made takes what is made. @throws UserError for fewer train users than a batch takes, or sizes beyond the adapter. */
@@ -79,26 +85,31 @@ export async function setUpClicks<F extends ChoiceFigures>(
   stage: ClickStage<F>,
   made: Made,
 ): Promise<ClickSetUp<F>> {
-  const { gpu, source, schedule: { seed, batchSize }, networks, summary } = stage;
+  const { gpu, source, schedule: { seed, batchSize }, networks, summary, partRows } = stage;
   const trainUsers = usersOf(source, "train");
   checkBatchSize(batchSize, trainUsers, stage.batchOption);
   const arena = made.keep(new Arena(gpu, stage.name));
   // Any user may be stepped on by hand, so all of them count.
-  const capacity = batchCapacity(source, "all", batchSize);
-  const training = made.keep(new TrainingLog(gpu, source, capacity, stage.windowBatches));
-  const places = placesFor(batchSize);
-  const slices = BatchBuffers.slicesFor(training.deviceLog, capacity, stage.headers);
-  const plan = made.keep(new Plan(gpu, training.log, capacity, places, stage.headers, slices));
-  const common = { ...stage, made, training, plan, trainUsers };
+  const whole = batchCapacity(source, "all", batchSize);
+  const single = batchCapacity(source, "all", 1);
+  const cut = cutFor(whole, single, partRows);
+  const { capacity, parts } = cut;
+  const training = made.keep(new TrainingLog(gpu, source, whole, stage.batchOption, stage.windowBatches));
+  const places = placesFor(batchSize * parts);
+  // Parts of one batch are laid out one by one, as each is added to what came before.
+  const slices = parts > 1 ? 1 : BatchBuffers.slicesFor(training.deviceLog, capacity, stage.headers);
+  const plan = made.keep(new Plan(gpu, training.log, capacity, places * parts, stage.headers, slices));
+  const record = <T>(make: () => Promise<T>) => forParts(cut, single, make);
+  const common = { ...stage, made, training, plan, cut, trainUsers, record };
   if (!stage.validation) {
-    const ring = new ResultRing(arena, places, summary.vectors, 0);
+    const ring = new ResultRing(arena, places, summary.vectors, 0, parts);
     return { ...common, ring, validation: undefined };
   }
   const { shards, users: most } = stage.validation;
   const validating = validationLog(gpu, training, { seed, most }, (log) => made.keep(log));
   let ring: ResultRing | undefined;
   const makeRing = (shards: number) => {
-    ring = new ResultRing(arena, places, summary.vectors, shards);
+    ring = new ResultRing(arena, places, summary.vectors, shards, parts);
     return { view: ring.view, firstSlot: ring.firstShard };
   };
   const evaluation = made.keep(await stage.evaluate({ ...validating, shards, makeRing }));
@@ -107,9 +118,9 @@ export async function setUpClicks<F extends ChoiceFigures>(
   return { ...common, ring, validation: { evaluation, keeper } };
 }
 
-/** How many steps a ring of this batch size holds. */
-function placesFor(batchSize: number): number {
-  return Math.max(4, Math.min(MOST_PLACES, Math.floor(PLAN_USERS / (batchSize + 1))));
+/** How many steps a ring holds whose plan takes so many users a step. */
+function placesFor(users: number): number {
+  return Math.max(4, Math.min(MOST_PLACES, Math.floor(PLAN_USERS / (users + 1))));
 }
 
 /** @throws UserError when there are fewer train users than a batch takes. */
@@ -140,6 +151,10 @@ export class ClickTrainer<F extends ChoiceFigures> extends BatchTrainer<ArrayLik
    */
   get plan(): Plan {
     return this.#clicks.plan;
+  }
+  /** Parts that its largest batch is computed in: 1 where it fits the device as a whole. */
+  get batchParts(): number {
+    return this.#clicks.cut.parts;
   }
   /** Where the log stands: the whole log, or the users of the next steps of a log on disk. */
   get deviceLog(): DeviceLog {

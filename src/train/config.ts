@@ -15,6 +15,8 @@ const stage = {
   iterations,
   /** B, users a batch; all events of a sampled user are in the batch. */
   batchSize: z.int().min(1),
+  /** Rows that are computed at once at most: a batch with more is cut into parts of whole users. Null: as many as fit. */
+  partRows: z.int().min(1).nullable().default(null),
   /** Iterations from one validation to the next. */
   validateEvery: z.int().min(1),
   /** Which rows of the items' tables a step moves: see {@link import("../ops/adam.ts").AdamKind}. */
@@ -51,6 +53,7 @@ export const defaultTraining: TrainingConfig = {
   seed: 1,
   iterations: 2000,
   batchSize: 50,
+  partRows: null,
   learningRate: 5e-4,
   validateEvery: 10,
   adam: "dense",
@@ -85,6 +88,7 @@ export const adversarialConfigSchema = z.strictObject({
   rewardLearningRate: learningRate,
   /** See {@link import("../ops/minimax.ts").GameOptions}, as of all that follows. 1 is the paper's. */
   generatorEta: etaSchema.default(1),
+  etaByPage: z.boolean().default(false),
   utilityPenalty: z.number().min(0).max(1000),
   skipNoClick: z.boolean(),
 });
@@ -95,6 +99,7 @@ export type AdversarialConfig = z.infer<typeof adversarialConfigSchema>;
 export const defaultAdversarial: AdversarialConfig = {
   iterations: 5000,
   batchSize: 100,
+  partRows: null,
   validateEvery: 100,
   adam: "dense",
   weightDecay: 0,
@@ -109,8 +114,9 @@ export const defaultAdversarial: AdversarialConfig = {
   generatorWarmup: 500,
   generatorLearningRate: 1e-3,
   rewardLearningRate: 2e-5,
-  generatorEta: 0.2,
-  utilityPenalty: 0.02,
+  generatorEta: 2,
+  etaByPage: true,
+  utilityPenalty: 0.1,
   skipNoClick: true,
 };
 
@@ -118,7 +124,8 @@ export const defaultAdversarial: AdversarialConfig = {
 export const paperAdversarial: AdversarialConfig = {
   ...defaultAdversarial,
   generatorEta: 1,
-  utilityPenalty: 0.1,
+  etaByPage: false,
+  utilityPenalty: 0.4,
 };
 
 /** The rate of iteration t = 1, 2, ...: the released code's staircase. */

@@ -6,9 +6,10 @@ import type { ClickLog } from "../data/click_log.ts";
 import { countedOf, type LogSource, readLog, rowsOf, sourceOf } from "../data/log_source.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../user_error.ts";
+import { tooLargeUser } from "./fit.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
-import type { Gpu } from "../gpu/device.ts";
+import { type Gpu, LimitError } from "../gpu/device.ts";
 import { type Made, making } from "../gpu/made.ts";
 import type { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
@@ -135,11 +136,25 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
    * @internal
    */
   static async create<F extends ChoiceFigures>(options: EvaluationOptions<F>): Promise<Evaluation<F>> {
-    const { gpu, source, deviceLog, users, shards, summary } = options;
-    const shardUsers = splitIntoShards(source, users, shards);
-    if (shardUsers.length === 0) {
-      throw new UserError("Expected users with events to predict, found none.");
+    const { source, shards } = options;
+    const users = Uint32Array.from(options.users).filter((user) => countedOf(source, user) > 0);
+    if (users.length === 0) throw new UserError("Expected users with events to predict, found none.");
+    let rows = shards > 0 ? Math.ceil(sumOf(users, (user) => rowsOf(source, user)) / shards) : SHARD_ROWS;
+    for (;;) {
+      try {
+        return await Evaluation.#ofShards(options, splitIntoShards(source, users, rows));
+      } catch (error) {
+        if (!(error instanceof LimitError)) throw error;
+        rows = smallerShards(error, source, users, rows, shards);
+      }
     }
+  }
+
+  static async #ofShards<F extends ChoiceFigures>(
+    options: EvaluationOptions<F>,
+    shardUsers: readonly Uint32Array[],
+  ): Promise<Evaluation<F>> {
+    const { gpu, source, deviceLog, summary } = options;
     const capacities = shardUsers.map((part) => batchCapacity(source, part, part.length));
     const capacity = largestOf(capacities);
     return await making(async (made) => {
@@ -294,15 +309,36 @@ class Sums {
   }
 }
 
-/** Users with events to predict, in their order, cut so that no shard exceeds its share of the rows by more than one user. */
-function splitIntoShards(source: LogSource, users: ArrayLike<number>, shards: number): Uint32Array[] {
-  const present = Uint32Array.from(users).filter((user) => countedOf(source, user) > 0);
-  const total = sumOf(present, (user) => rowsOf(source, user));
-  const share = shards > 0 ? Math.ceil(total / shards) : SHARD_ROWS;
+/**
+ * Rows of a shard that fit, as far as is known.
+ * @param rows that did not. @throws UserError where the number of shards is given, or one user does not fit.
+ */
+function smallerShards(
+  error: LimitError,
+  source: LogSource,
+  users: Uint32Array,
+  rows: number,
+  shards: number,
+): number {
+  if (shards > 0) {
+    throw new UserError(
+      `Expected --evaluation-shards of at least ${
+        Math.ceil(shards / error.share)
+      }, or 0 for as few as fit, ` +
+        `got ${shards}: ${error.message}`,
+    );
+  }
+  const single = batchCapacity(source, users, 1);
+  if (single.rows >= rows) throw tooLargeUser(error, single);
+  return Math.max(1, Math.floor(error.share * rows));
+}
+
+/** The users in their order, cut so that no shard has more than so many rows, but for a user with more. */
+function splitIntoShards(source: LogSource, users: Uint32Array, most: number): Uint32Array[] {
   const out: number[][] = [];
   let rows = Infinity;
-  for (const user of present) {
-    if (rows + rowsOf(source, user) > share && rows > 0) {
+  for (const user of users) {
+    if (rows + rowsOf(source, user) > most && rows > 0) {
       out.push([]);
       rows = 0;
     }

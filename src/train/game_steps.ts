@@ -1,8 +1,8 @@
 /** An iteration of the game: the generator steps against the reward as it stands, then the reward against the generator. */
 
-import type { GamePrograms } from "../model/game_programs.ts";
+import type { GamePrograms, PlayerParts } from "../model/game_programs.ts";
 import { adamRate } from "../ops/adam.ts";
-import type { ClickPrograms, Move } from "./click_steps.ts";
+import type { ClickPrograms, Move, Phase } from "./click_steps.ts";
 import { type AdversarialConfig, learningRateAt } from "./config.ts";
 
 /** Steps of the generator in an iteration: none of the exact one. */
@@ -33,7 +33,27 @@ export function gameSteps(config: AdversarialConfig, programs: GamePrograms): Cl
         rewardStepAgain.encode(commands, sizes, offset(generatorSteps + k), slice);
       }
     },
+    phases: gamePhases(config, programs),
   };
+}
+
+/** A phase for each step of a player, with a header each. */
+function gamePhases(config: AdversarialConfig, programs: GamePrograms): Phase[] {
+  const { parts, batch, utilities } = programs;
+  if (!parts) return [];
+  const generatorSteps = generatorStepsOf(config);
+  const phase = ({ gradients, sum }: PlayerParts, header: number): Phase => ({
+    header,
+    gradients: [batch, utilities, gradients],
+    sum,
+  });
+  return [
+    ...Array.from({ length: generatorSteps }, (_, k) => phase(parts.generator, k)),
+    ...Array.from(
+      { length: Math.max(1, config.rewardSteps) },
+      (_, k) => phase(parts.reward, generatorSteps + k),
+    ),
+  ];
 }
 
 /** One for each header. The reward waits while the generator warms up. */

@@ -4,7 +4,7 @@ import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { BestKeeper } from "./best_keeper.ts";
 import type { ResultRing } from "./result_ring.ts";
-import type { Steps } from "./steps.ts";
+import type { Counted, Steps } from "./steps.ts";
 
 /** Says which weights are the best: evaluates them between two steps, on the device. */
 export interface Validation {
@@ -30,8 +30,8 @@ export interface GroupParts<C> {
 export interface Group {
   /** The iteration before its first. */
   readonly after: number;
-  /** What the means of each step are taken over. */
-  readonly counted: readonly number[];
+  /** The batches of its steps, in order. */
+  readonly batches: readonly Counted[];
   /** Iterations after which there was a validation. */
   readonly validations: readonly number[];
   readonly commands: GPUCommandBuffer;
@@ -69,7 +69,7 @@ export function encodeGroup<C>(
     });
     first += slices.length;
   }
-  return { after, counted: batches.map((batch) => batch.counted), validations, commands: commands.finish() };
+  return { after, batches, validations, commands: commands.finish() };
 }
 
 /** A result of a group. */
@@ -79,8 +79,8 @@ export interface GroupResult {
 }
 
 /** The results of a group in the order in which they came to be. */
-export function* resultsOf({ after, counted, validations }: Group): Generator<GroupResult> {
-  for (let iteration = after; iteration <= after + counted.length; iteration++) {
+export function* resultsOf({ after, batches, validations }: Group): Generator<GroupResult> {
+  for (let iteration = after; iteration <= after + batches.length; iteration++) {
     if (iteration > after) yield { kind: "step", iteration };
     if (validations.includes(iteration)) yield { kind: "validation", iteration };
   }

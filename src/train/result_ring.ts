@@ -4,39 +4,52 @@ import type { Arena } from "../gpu/arena.ts";
 import type { View } from "../gpu/memory.ts";
 
 /**
- * Sums on the device, in slots of some vectors of four f32: one slot for each of the last steps, as many for the last
- * validations, and behind them one for each shard of a validation. A slot is used again after `places` steps.
+ * Sums on the device, in slots of some vectors of four f32: one slot for each part of the last steps' batches, one for each
+ * of as many validations, and behind them one for each shard of a validation. A slot is used again after `places` steps.
  */
 export class ResultRing {
-  /** [2 places + shards, 4 vectors] f32 */
+  /** [(parts + 1) places + shards, 4 vectors] f32 */
   readonly view: View;
 
   /**
    * @param places steps whose sums are held at once, and as many validations.
-   * @param vectors of a slot. @param shards of a validation; 0 without one.
+   * @param vectors of a slot. @param shards of a validation; 0 without one. @param parts of a batch at most.
    */
-  constructor(arena: Arena, readonly places: number, private readonly vectors: number, shards: number) {
-    this.view = arena.allocate("ring", 16 * vectors * (2 * places + shards));
+  constructor(
+    arena: Arena,
+    readonly places: number,
+    private readonly vectors: number,
+    shards: number,
+    private readonly parts = 1,
+  ) {
+    this.view = arena.allocate("ring", 16 * vectors * ((parts + 1) * places + shards));
   }
 
   /** Slot of the first shard. */
   get firstShard(): number {
-    return 2 * this.places;
+    return (this.parts + 1) * this.places;
   }
 
-  /** Slot of the step of iteration t. */
+  /** Slot of the step of iteration t, or of the first part of its batch; those of the others follow. */
   ofStep(t: number): number {
-    return t % this.places;
+    return t % this.places * this.parts;
   }
 
   /** Slot of validation number n. */
   ofValidation(n: number): number {
-    return this.places + n % this.places;
+    return this.parts * this.places + n % this.places;
   }
 
-  /** @param values the whole ring, as it was read. @returns [4 vectors] the sums of a slot */
-  sumsAt(values: Float32Array, slot: number): Float32Array {
+  /**
+   * @param values the whole ring, as it was read. @param slots that are added up, from this one on.
+   * @returns [4 vectors] the sums
+   */
+  sumsAt(values: Float32Array, slot: number, slots = 1): Float32Array {
     const words = 4 * this.vectors;
-    return values.subarray(slot * words, (slot + 1) * words);
+    const sums = values.slice(slot * words, (slot + 1) * words);
+    for (let k = words; k < slots * words; k++) {
+      sums[k % words] = (sums[k % words] ?? NaN) + (values[slot * words + k] ?? NaN);
+    }
+    return sums;
   }
 }

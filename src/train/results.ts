@@ -13,6 +13,8 @@ export type StepResult<F> = F & {
 export type ValidationResult<F> = StepResult<F> & {
   /** The best validations so far, this one included. */
   readonly best: BestRecords;
+  /** Events that the figures are means over; of precisions, those of them with a click. */
+  readonly counted: number;
 };
 
 /** A loss is no finite number any more. */

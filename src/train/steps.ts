@@ -6,6 +6,8 @@ import type { Commands } from "../gpu/commands.ts";
 export interface Counted {
   /** What means are taken over: of clicks, the events that are not given. */
   readonly counted: number;
+  /** Slots of the ring that its sums are spread over; 1 if absent. More of a batch that is computed in parts. */
+  readonly parts?: number;
 }
 
 /**

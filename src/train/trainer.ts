@@ -12,6 +12,7 @@ import type { ClickPrograms } from "./click_steps.ts";
 import { type ClickSetUp, ClickTrainer, setUpClicks } from "./click_trainer.ts";
 import { learningRateAt, type TrainingConfig, trainingConfigSchema } from "./config.ts";
 import { Evaluation } from "./evaluation.ts";
+import { fitting } from "./fit.ts";
 import { choiceSummary } from "./sums.ts";
 import { trainingSource } from "./training_log.ts";
 
@@ -48,35 +49,40 @@ export class Trainer extends ClickTrainer<ChoiceFigures> {
   ): Promise<Trainer> {
     parseConfig(trainingConfigSchema, config, "training");
     const source = trainingSource(clicks, model.shape, validate);
-    return await making(async (made) => {
-      const adam = made.keep(new AdamState(model.parameters, config.adam));
-      const setUp = await setUpClicks({
-        name: "trainer",
-        gpu: model.gpu,
-        source,
-        schedule: config,
-        batchOption: "--batch-size",
-        rates: "--learning-rate",
-        headers: 1,
-        windowBatches,
-        validation: validate ? { shards: config.evaluationShards, users: config.validationUsers } : undefined,
-        networks: [{ prefix: "", parameters: model.parameters, adam }],
-        summary: choiceSummary,
-        evaluate: ({ log, deviceLog, users, shards, makeRing }) =>
-          Evaluation.ofModel(model, deviceLog, log, users, shards, makeRing),
-      }, made);
-      const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
-      const training = { adam, itemDropout: config.itemDropout };
-      const options = { name: "training", log, plan, ring, training };
-      const program = made.keep(await ModelProgram.create(model, options));
-      return new Trainer(model, config, program, setUp);
-    });
+    const make = (partRows: number) =>
+      making(async (made) => {
+        const adam = made.keep(new AdamState(model.parameters, config.adam));
+        const setUp = await setUpClicks({
+          name: "trainer",
+          gpu: model.gpu,
+          source,
+          schedule: config,
+          partRows,
+          batchOption: "--batch-size",
+          rates: "--learning-rate",
+          headers: 1,
+          windowBatches,
+          validation: validate
+            ? { shards: config.evaluationShards, users: config.validationUsers }
+            : undefined,
+          networks: [{ prefix: "", parameters: model.parameters, adam }],
+          summary: choiceSummary,
+          evaluate: ({ log, deviceLog, users, shards, makeRing }) =>
+            Evaluation.ofModel(model, deviceLog, log, users, shards, makeRing),
+        }, made);
+        const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
+        const training = { adam, itemDropout: config.itemDropout, inParts: setUp.cut.parts > 1 };
+        const options = { name: "training", log, plan, ring, training };
+        const program = made.keep(await setUp.record(() => ModelProgram.create(model, options)));
+        return new Trainer(model, config, program, setUp);
+      });
+    return await fitting(config.partRows, make);
   }
 }
 
 function stepsOf(
   { learningRate, weightDecay }: TrainingConfig,
-  { layout, program }: ModelProgram,
+  { layout, program, parts }: ModelProgram,
 ): ClickPrograms {
   return {
     layout,
@@ -85,5 +91,6 @@ function stepsOf(
       return [{ learningRate: adamRate(rate, t), decay: rate * weightDecay }];
     },
     encode: (commands, sizes, offset, slice) => program.encode(commands, sizes, offset(0), slice),
+    phases: parts ? [{ header: 0, gradients: [parts.gradients], sum: parts.sum }] : [],
   };
 }

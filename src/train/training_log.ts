@@ -10,7 +10,7 @@ import { checkSource, eventsOf, type LogSource, readLog, rowsOf, sourceOf } from
 import { type ClickLog, splits, usersOf } from "../data/click_log.ts";
 import { randomStream } from "../data/random.ts";
 import { UserError } from "../user_error.ts";
-import type { Gpu } from "../gpu/device.ts";
+import { type Gpu, LimitError } from "../gpu/device.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import { fitSource } from "../model/item_features.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
@@ -49,18 +49,31 @@ export class TrainingLog {
   readonly log: ClickLog;
 
   /**
-   * @param capacity of a batch of any users.
+   * @param capacity of a batch of any users. @param batchOption the option that sets its users.
    * @param windowBatches how many batches of mean size a window holds; it always holds one of any size.
    */
   constructor(
     gpu: Gpu,
     readonly source: LogSource,
     capacity: ClickSizes,
+    batchOption: string,
     windowBatches: number = WINDOW_BATCHES,
   ) {
     this.log = source.log ?? readLog(source, new Uint32Array());
     const window = source.log ? undefined : windowCapacity(source, capacity, windowBatches);
-    this.deviceLog = new DeviceLog(gpu, this.log, window, source.items.tokenCounts);
+    try {
+      this.deviceLog = new DeviceLog(gpu, this.log, window, source.items.tokenCounts);
+    } catch (error) {
+      if (!(error instanceof LimitError)) throw error;
+      throw new UserError(
+        window
+          ? `Expected batches that fit the adapter: ${error.message} ` +
+            `So many users fit: ${batchOption} ${Math.max(1, Math.floor(error.share * capacity.users))}`
+          : `Expected a log that fits the adapter as a whole, as it is kept in memory: ${error.message} ` +
+            `A prepared data set of more displayed items than --memory-rows ` +
+            `${Math.floor(error.share * this.log.rowItem.length)} stays on disk.`,
+      );
+    }
   }
 
   /**

@@ -32,17 +32,18 @@ export const lossKernels = [
   ...mutationsOf("kernels/minimax.wgsl", { tests: ["minimax"], filter: "/^minimax: .*, (few|given)$/" }, [
     ["gradient[r] = -share * pi *", "gradient[r] = share * pi *"],
     [
-      "var loss_max = most_u + (expected - 0.5 / GENERATOR_ETA * squares);",
-      "var loss_max = most_u + (expected - 1.0 / GENERATOR_ETA * squares);",
+      "var loss_max = most_u + (expected - 0.5 / eta * squares);",
+      "var loss_max = most_u + (expected - 1.0 / eta * squares);",
     ],
-    ["let slope = expected - squares / GENERATOR_ETA;", "let slope = expected - squares;"],
+    ["let slope = expected - squares / eta;", "let slope = expected - squares;"],
     [
       "share_in_top(1.0, above.y, equal.y), share_in_top(2.0, above.y, equal.y)",
       "share_in_top(2.0, above.y, equal.y), share_in_top(1.0, above.y, equal.y)",
     ],
     ["vec2(x > clicked_u, z > clicked_logit)", "vec2(x > clicked_u, x > clicked_u)"],
     ["let counts = clicked || !SKIP_NO_CLICK;", "let counts = true;"],
-    ["PENALTY * (u[r] - mean_u)", "PENALTY * u[r]"],
+    ["PENALTY / items * (u[r] - mean_u)", "PENALTY / items * u[r]"],
+    ["PENALTY / items * (u[r] - mean_u)", "PENALTY * (u[r] - mean_u)"],
   ]),
   ...mutationsOf("kernels/exact_minimax.wgsl", {
     tests: ["minimax"],
@@ -54,10 +55,10 @@ export const lossKernels = [
       "an item as far up as this one adds z to both sides of the comparison that follows",
     ],
     ["(support_sum - 1.0)", "(support_sum + 1.0)"],
-    ["let z = GENERATOR_ETA * (u[r] - most_u);", "let z = u[r] - most_u;"],
+    ["let z = eta * (u[r] - most_u);", "let z = u[r] - most_u;"],
     [
-      "(most_u - clicked_u) + (expected - 0.5 / GENERATOR_ETA * squares);",
-      "most_u + (expected - 0.5 / GENERATOR_ETA * squares);",
+      "(most_u - clicked_u) + (expected - 0.5 / eta * squares);",
+      "most_u + (expected - 0.5 / eta * squares);",
     ],
     ["policy[r] - select(0.0, 1.0, r == click)", "policy[r] - select(0.0, 1.0, r == first)"],
     [
@@ -90,6 +91,20 @@ export const lossKernels = [
     ["let g = gradient[k];", "let g = gradient[k % N4];"],
     ["if (DECAYS) { w1 -= step.decay * w; }", "w1 -= step.decay * w;"],
     ["BETA2 * v[i] + (1.0 - BETA2) * g * g;", "BETA1 * v[i] + (1.0 - BETA1) * g * g;"],
+  ]),
+  ...mutationsOf("kernels/gradient_add.wgsl", {
+    tests: ["cut_batches"],
+    filter: "/parts.*: (dense|one-hot)$/",
+  }, [
+    ["if (!FIRST) { g += total[i]; }", "g += total[i];"],
+    ["if (!FIRST) { g += total[i]; }", ""],
+    ["partials[FIRST4 + i] = g;", "partials[FIRST4 + i] += g;"],
+    ["    gradient[i] = g;\n", ""],
+  ]),
+  ...mutationsOf("kernels/gradient_rows_add.wgsl", { tests: ["cut_batches"], filter: "row-sparse" }, [
+    ["if (before) { sum += total[row * N4 + c]; }", ""],
+    ["  mark[row] = row;\n", ""],
+    ["let before = mark[row] == row;", "let before = true;"],
   ]),
   ...mutationsOf("kernels/best_compare.wgsl", {
     tests: ["model"],

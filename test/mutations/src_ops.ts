@@ -105,7 +105,7 @@ export const opMutations = [
       "this.#entries.set([from, events, rows, 0], 4 * (first + k));",
       "this.#entries.set([from, rows, events, 0], 4 * (first + k));",
     ],
-    ["const counted = events - given;", "const counted = events;"],
+    ["const counted = of ?? events - given;", "const counted = of ?? events;"],
   ]),
   ...mutationsOf("src/batch/batch_buffers.ts", {
     tests: ["model"],

@@ -28,13 +28,31 @@ export const trainMutations = [
     ["0.96 ** Math", "0.95 ** Math"],
   ]),
   ...mutationsOf("src/train/click_steps.ts", { tests: ["iterations"], filter: "/item dropout|batches:/" }, [
-    ['randomStream(seed, "noise", t)', 'randomStream(seed, "noise")'],
-    ['randomStream(seed, "noise", t)', 'randomStream(1, "noise", t)'],
-    ["noise: noiseOf(schedule.seed, t)", "noise: noiseOf(schedule.seed, 1)"],
+    ['randomStream(seed, "noise", t, ', 'randomStream(seed, "noise", '],
+    ['randomStream(seed, "noise", t, ', 'randomStream(1, "noise", t, '],
+    ["noise: noiseOf(schedule.seed, t, part)", "noise: noiseOf(schedule.seed, 1, part)"],
     ['randomStream(schedule.seed, "batch", t)', 'randomStream(schedule.seed, "batch")'],
     ['randomStream(schedule.seed, "batch", t)', 'randomStream(schedule.seed, "batch", t >> 1)'],
     ['randomStream(schedule.seed, "batch", t)', 'randomStream(1, "batch", t)'],
     ["(place) => trainUsers[place] ?? 0", "(place) => place"],
+  ]),
+  ...mutationsOf("src/train/click_steps.ts", { tests: ["cut_batches"], filter: "six steps in parts" }, [
+    ["parts.length > 1 ? countedIn(log, users)", "parts.length > 9 ? countedIn(log, users)"],
+    ["const offset = plan.offset(first + k, header);", "const offset = plan.offset(first + k);"],
+  ]),
+  ...mutationsOf("src/batch/cut.ts", { tests: ["cut_batches"], filter: "a cut keeps" }, [
+    [
+      "return { limit: whole, capacity: whole, parts: 1 };",
+      "return { limit: whole, capacity: whole, parts: 2 };",
+    ],
+    ["rows + ownRows > limit.rows ||", ""],
+    ["Math.max(single.events, Math.ceil(share * whole.events))", "Math.ceil(share * whole.events)"],
+    ["eventGiven?.[e] ? 0 : 1", "1"],
+  ]),
+  ...mutationsOf("src/train/reward_watch.ts", { tests: ["reward_watch"] }, [
+    ["this.#start ??= validation;", "this.#start = validation;"],
+    ["Math.max(FALL * prec1, ERRORS * error)", "FALL * prec1"],
+    ["    this.#told = true;\n", ""],
   ]),
   ...mutationsOf("src/train/trainer.ts", { tests: ["iterations"], filter: "learning rate" }, [
     ["learningRateAt(learningRate, t)", "learningRate"],

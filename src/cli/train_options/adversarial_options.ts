@@ -20,6 +20,7 @@ export interface AdversarialOptions {
   generatorLearningRate: number;
   rewardLearningRate: number;
   generatorEta: number;
+  etaByPage: boolean;
   utilityPenalty: number;
   countNoClick: boolean;
   adversarialBatchSize: number;
@@ -90,9 +91,10 @@ function addGameOptions(command: Command): Command {
       numberOf(etaSchema, "a number above 0 and at most 1000"),
       a.generatorEta,
     )
+    .option("--no-eta-by-page", "the same eta on pages of any length, as the paper has it")
     .option(
       "--utility-penalty <x>",
-      "pulls the utilities of a page together: adds x/2 sum (u - mean u)^2 to the reward's loss",
+      "pulls the utilities of a page together: adds x/2 times the mean of (u - mean u)^2 to the reward's loss",
       numberOf(adversarialConfigSchema.shape.utilityPenalty, "a number from 0 to 1000"),
       a.utilityPenalty,
     )
@@ -143,7 +145,8 @@ export function checkAdversarialOptions(
 /** The adversarial stage that the options describe; null for none. */
 export function adversarialOf(options: AdversarialOptions & OptimiserOptions): AdversarialConfig | null {
   if (options.adversarial === 0) return null;
-  const { generator, behaviourDims, generatorSteps, rewardSteps, generatorEta, utilityPenalty } = options;
+  const { generator, behaviourDims, generatorSteps, rewardSteps, generatorEta, utilityPenalty, etaByPage } =
+    options;
   const { generatorWarmup, generatorLearningRate, rewardLearningRate } = options;
   return {
     ...optimiserOf(options),
@@ -159,6 +162,7 @@ export function adversarialOf(options: AdversarialOptions & OptimiserOptions): A
     generatorLearningRate,
     rewardLearningRate,
     generatorEta,
+    etaByPage,
     utilityPenalty,
     skipNoClick: !options.countNoClick,
   };

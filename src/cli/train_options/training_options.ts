@@ -19,6 +19,8 @@ export interface ShannonOptions {
 /** How both stages train. */
 export interface OptimiserOptions {
   adam: AdamKind;
+  /** As many as fit if not given. */
+  partRows?: number;
   weightDecay: number;
   itemDropout: number;
   earlyStopping?: Criterion;
@@ -67,6 +69,12 @@ export function addOptimiserOptions(command: Command): Command {
           "that with one-hot items or tokens a larger catalogue does not slow a step down",
       ).choices(adamKinds).default(t.adam),
     )
+    .option(
+      "--part-rows <n>",
+      "displayed items that are computed at once: a batch with more is cut into parts of whole users, whose gradients are " +
+        "added up (default: as many as fit the adapter)",
+      wholeNumber(1),
+    )
     .optionsGroup("Against over-fitting (both stages):")
     .option(
       "--weight-decay <x>",
@@ -89,8 +97,8 @@ export function addOptimiserOptions(command: Command): Command {
 
 /** What the configs of both stages say of the optimiser. */
 export function optimiserOf(options: OptimiserOptions) {
-  const { adam, weightDecay, itemDropout, earlyStopping = null, patience } = options;
-  return { adam, weightDecay, itemDropout, earlyStopping, patience };
+  const { adam, partRows = null, weightDecay, itemDropout, earlyStopping = null, patience } = options;
+  return { adam, partRows, weightDecay, itemDropout, earlyStopping, patience };
 }
 
 /** The training of the Shannon stage that the options describe. */

@@ -1,0 +1,60 @@
+// gradient_add.wgsl - adds up the gradients of a batch that is cut into parts, after each part, for a window of the arena
+//
+//   partials [chunks, P]      gradient, total [window]      P = all parameters with a gradient that is summed
+//
+//   g      = sum over the part's chunks of partials, in order; for parameters past the summed ones, gradient itself
+//   total' = g of the first part, total + g after it
+//   after the last part total' is written where adam.wgsl reads a gradient: to the first chunk, the others become 0;
+//   and to gradient for parameters past the summed ones
+//
+// The gradients of all parts have the factor 1 / C of the whole batch, so their sum is the gradient of its mean loss.
+//
+// For          both kinds of adapter
+// Work split   one invocation owns four parameters.
+// On a GPU     (reasoned, not measured) as adam.wgsl: neighbours own neighbouring vectors, and memory decides.
+// Cost         4 flops and 48 bytes for four parameters, 4 and 16 more for each chunk.
+// Before       matmul_weight_gradient_tiled.wgsl and the other gradients      Next   adam.wgsl
+// Only touched rows   gradient_rows_add.wgsl
+
+const WORKGROUP = 64;
+const FIRST = false;  // of the parts
+const LAST = false;
+const P4 = 0u;        // P / 4
+const FIRST4 = 0u;    // where the window starts in the arena / 4
+const SUMMED4 = 0u;   // how many floats of the window are sums of partials / 4
+
+struct Step {
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+}
+
+@group(0) @binding(0) var<storage, read_write> partials: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> gradient: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> total: array<vec4f>;
+@group(0) @binding(3) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn gradient_add(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  if (i >= arrayLength(&total)) { return; }
+  let summed = i < SUMMED4;
+  var g = vec4f(0.0);
+  if (summed) {
+    for (var chunk = 0u; chunk < step.chunks; chunk++) { g += partials[chunk * P4 + FIRST4 + i]; }
+  } else {
+    g = gradient[i];
+  }
+  if (!FIRST) { g += total[i]; }
+  if (!LAST) {
+    total[i] = g;
+    return;
+  }
+  if (!summed) {
+    gradient[i] = g;
+    return;
+  }
+  partials[FIRST4 + i] = g;
+  for (var chunk = 1u; chunk < step.chunks; chunk++) { partials[chunk * P4 + FIRST4 + i] = vec4f(0.0); }
+}

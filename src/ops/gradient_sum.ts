@@ -1,0 +1,144 @@
+/**
+ * The gradient of a batch that is cut into parts: the sum over the parts, and Adam by it. A part leaves its gradients where
+ * the next part writes its own, so they are added up after each.
+ */
+
+import addText from "../../kernels/gradient_add.wgsl" with { type: "text" };
+import rowsText from "../../kernels/gradient_rows_add.wgsl" with { type: "text" };
+import { NONE } from "../data/click_log.ts";
+import type { Arena } from "../gpu/arena.ts";
+import type { Commands } from "../gpu/commands.ts";
+import { kernel } from "../gpu/kernel.ts";
+import type { View } from "../gpu/memory.ts";
+import { type DispatchSpec, Program } from "../gpu/program.ts";
+import type { Dimensions, Sizes } from "../gpu/sizes.ts";
+import { placesOf, type TouchedRows } from "../tape/node.ts";
+import { windows } from "../tape/parameters.ts";
+import type { Tensor } from "../tape/tensor.ts";
+import type { AdamState, Gradients } from "./adam.ts";
+
+const addKernel = kernel("gradient_add", addText);
+const rowsKernel = kernel("gradient_rows_add", rowsText);
+
+/** Which of a batch's parts. */
+interface Part {
+  readonly first: boolean;
+  readonly last: boolean;
+}
+
+/** What adds up the gradients of a batch's parts, and moves the weights by the sum. */
+export class GradientSum<S extends Sizes> {
+  private constructor(
+    private readonly programs: Readonly<Record<"first" | "inner" | "last" | "update", Program<S>>>,
+    private readonly marks: readonly { readonly blank: View; readonly mark: View }[],
+  ) {}
+
+  /**
+   * @param gradients the tape whose backward it follows. @param steps the buffer of step headers.
+   * @param arena for the sums. @param most bytes of a window; as many as can be bound, but for tests.
+   */
+  static async create<S extends Sizes>(
+    adam: AdamState,
+    gradients: Gradients<S>,
+    steps: GPUBuffer,
+    arena: Arena,
+    most: number = arena.gpu.device.limits.maxStorageBufferBindingSize,
+  ): Promise<GradientSum<S>> {
+    const { parameters } = adam;
+    const { dimensions, touched } = gradients;
+    const total = arena.allocateUnbound("gradient of the parts before", 4 * parameters.length);
+    const tables = [...touched].map(([table, rows]) => ({ table, rows, marks: marksOf(table, arena) }));
+    const dense = parameters.rangesWithout(touched.keys()).flatMap((range) => windows(range, most));
+    const record = (name: string, specs: readonly DispatchSpec<S>[]) =>
+      Program.record(arena.gpu, name, steps, specs);
+    const adding = (part: Part) =>
+      record("gradients of a part", [
+        ...dense.map((window) => addDispatch(adam, dimensions, total, window, part)),
+        ...tables.map(({ table, rows, marks }) =>
+          rowsDispatch(dimensions, table, rows, marks.mark, adam.parameters.gradientView(table))
+        ),
+      ]);
+    const sums = new Map(tables.map(({ table, marks }) => [table, summedRows<S>(adam, table, marks.mark)]));
+    return new GradientSum(
+      {
+        first: await adding({ first: true, last: false }),
+        inner: await adding({ first: false, last: false }),
+        last: await adding({ first: false, last: true }),
+        update: await record("update", adam.dispatches({ dimensions, touched: sums }, most)),
+      },
+      tables.map(({ marks }) => marks),
+    );
+  }
+
+  /** Appends what follows the gradients of a part; behind the last one the weights are moved. */
+  encode(commands: Commands, sizes: S, offset: number, { first, last }: Part): void {
+    const { programs } = this;
+    if (first) { for (const { blank, mark } of this.marks) commands.copy(blank, mark); }
+    programs[first ? "first" : last ? "last" : "inner"].encode(commands, sizes, offset);
+    if (last) programs.update.encode(commands, sizes, offset);
+  }
+}
+
+function addDispatch<S extends Sizes>(
+  { parameters }: AdamState,
+  dimensions: Dimensions<S>,
+  total: View,
+  window: { readonly offset: number; readonly size: number },
+  { first, last }: Part,
+): DispatchSpec<S> {
+  const { gradient, partials, summed } = parameters;
+  const start = window.offset / 4;
+  const summed4 = Math.min(Math.max(summed - start, 0), window.size / 4) / 4;
+  return {
+    kernel: addKernel,
+    label: "add gradients of a part",
+    constants: { FIRST: first, LAST: last, P4: summed / 4, FIRST4: start / 4, SUMMED4: summed4 },
+    views: {
+      partials,
+      gradient: { buffer: gradient.buffer, ...window },
+      total: { buffer: total.buffer, ...window },
+    },
+    invocations: () => [window.size / 16],
+    cost: (s) => ({
+      flops: window.size / 4 + 4 * summed4 * dimensions.chunks(s),
+      bytes: 3 * window.size + 16 * summed4 * dimensions.chunks(s),
+    }),
+  };
+}
+
+function rowsDispatch<S extends Sizes>(
+  dimensions: Dimensions<S>,
+  table: Tensor,
+  { count, list, gradient }: TouchedRows<S>,
+  mark: View,
+  total: View,
+): DispatchSpec<S> {
+  return {
+    kernel: rowsKernel,
+    label: `add gradients of touched rows of ${table.name}`,
+    constants: {
+      N4: table.stride / 4,
+      ...(typeof count === "object" ? { PLACES: count.most } : { T: dimensions.index(count) }),
+    },
+    views: { touched: list, gradient, mark, total },
+    invocations: (s) => [placesOf(count, s) * table.stride / 4],
+    cost: (s) => ({
+      flops: placesOf(count, s) * table.stride,
+      bytes: 12 * placesOf(count, s) * table.stride,
+    }),
+  };
+}
+
+/** The rows that any part has touched: each stands at its own place of the list. */
+function summedRows<S extends Sizes>({ parameters }: AdamState, table: Tensor, mark: View): TouchedRows<S> {
+  const rows = Number(table.rows);
+  return { count: { of: () => rows, most: rows }, list: mark, gradient: parameters.gradientView(table) };
+}
+
+function marksOf(table: Tensor, arena: Arena): { blank: View; mark: View } {
+  const none = new Uint32Array(Number(table.rows)).fill(NONE);
+  return {
+    blank: arena.upload(`no touched rows of ${table.name}`, none),
+    mark: arena.upload(`touched rows of ${table.name}`, none),
+  };
+}
