@@ -9,7 +9,8 @@
 //                  (loss_min, prec@1, prec@2 of pi, loss_max)
 //   gradient [R]   PLAYER 1, the generator: d(-mean loss_max) / d logits = -pi_r ((u_r - pi_r / eta) - S) / C,
 //                    S = sum pi (u - pi / eta)
-//                  PLAYER 2, the reward: d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY / K (u_r - mean u of the page)) / C
+//                  PLAYER 2, the reward: d(mean loss_min) / d u = (pi_r - [r clicked] + PENALTY / K (u_r - mean u)) / C,
+//                    K rows and the mean u of the page
 //                  PLAYER 0: none, to evaluate
 //
 // A given event is history: its outcome and its gradient are 0. C counts the other events, and the means are over those.
