@@ -160,11 +160,18 @@ function tell(
     return console.log(JSON.stringify(all, null, 2));
   }
   console.log(`${split === "all" ? "All" : split} users of ${data.source.name}:`);
-  console.log(resultTable([result, ...(other ? [other.result] : [])], baselines));
+  const named = other && `${other.result.snapshot} (against)` as SnapshotResult["snapshot"];
+  console.log(
+    resultTable([result, ...(other && named ? [{ ...other.result, snapshot: named }] : [])], baselines),
+  );
   const texts = [
     settingsText(baselines),
     attainedText([result], baselines),
-    ...baselineWords([result], data.source.items.shape),
+    ...(split === "train" || split === "all"
+      ? [
+        "Train users are among these: the baselines are counted on them, so their figures are too good here.",
+      ]
+      : baselineWords([result], data.source.items.shape)),
   ];
   for (const text of texts) if (text) console.log(text);
   if (minus) {

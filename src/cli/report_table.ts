@@ -66,7 +66,9 @@ export function resultTable(
   const heads = shown.map(({ head }) => head);
   return [
     lines(),
-    ...(heads.includes("95 %") ? ["95 %: of resamples of the users, of the figure before it"] : []),
+    ...(heads.includes("95 %")
+      ? ["95 %: the range of the figure before it in 95 % of the resamples of the users"]
+      : []),
     ...(heads.includes(LONGER) ? ["* without pages of one item, which are always ranked right"] : []),
   ].join("\n");
 }
