@@ -259,7 +259,7 @@ const tested = (click: readonly [number, number] | null, rate: readonly [number,
     prec1: { value, interval },
   });
   return [{
-    snapshot: "best-prec1" as const,
+    snapshot: "best-loss" as const,
     prec1: 0.4,
     prec2: 0.6,
     against: { clickRate: against(0.1, click), categoryRate: against(0.05, rate) },
@@ -271,7 +271,7 @@ Deno.test("tune: says whether the best setting beats the baselines, and by how m
   const all = text([0.05, 0.15], [0.01, 0.09]);
   assert.match(
     all,
-    /better than every baseline: prec@1 \.4000 \(best-prec1\)\. The nearest: category rate \.3500/,
+    /better than every baseline: prec@1 \.4000 \(best-loss\)\. The nearest: category rate \.3500/,
   );
   assert.match(all, /\(\+0\.050, 95 %: \+0\.010 to \+0\.090\)/);
   const near = text([0.05, 0.15], [-0.01, 0.09]);

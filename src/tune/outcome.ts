@@ -112,7 +112,7 @@ export interface Rival {
 /** A model beside what it has to beat, by a precision on the test users. */
 export interface Verdict {
   readonly figure: "prec1" | "prec2";
-  /** The snapshot that is compared: the best on validation by the same figure. */
+  /** The snapshot that is compared: the best on validation by the criterion of the search. */
   readonly snapshot: SnapshotResult["snapshot"];
   readonly value: number;
   /** The strongest first. */
@@ -125,7 +125,7 @@ export function verdictOn(
   criterion: Criterion,
 ): Verdict | undefined {
   const figure = criterion === "prec2" ? "prec2" : "prec1";
-  const snapshot = `best-${figure}` as const;
+  const snapshot = `best-${criterion}` as const;
   const own = test.find((result) => result.snapshot === snapshot);
   if (!own || Number.isNaN(own[figure])) return undefined;
   const rivals = baselineNames.flatMap((name): Rival[] => {
