@@ -78,20 +78,18 @@ async function main(): Promise<number> {
     } finally {
       await service.stop();
     }
-    const lines = [
-      `${adapter}, ${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}; clients on the same machine:`,
-      "",
-      ...markdownTable(HEAD, rows),
-      "",
-      `Of ${check.toLocaleString("en")} requests of mixed sizes by ${Math.max(...clients)} clients ` +
-      `(${
-        checked.rate.toFixed(0)
-      } a second), ${checked.lost} were lost and ${checked.mixedUp} mixed up; the largest ` +
-      `difference of a utility to the one computed alone is ${checked.difference.toExponential(0)}.`,
-    ];
+    const found = checkedText(checked, Math.max(...clients));
+    const on =
+      `${adapter}, ${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}; clients on the same machine:`;
     console.log(table(HEAD, rows));
-    console.log(lines.at(-1));
-    if (readme !== undefined) await writeBetweenMarkers(readme, MARKERS, lines.join("\n"));
+    console.log(found);
+    if (readme !== undefined) {
+      await writeBetweenMarkers(
+        readme,
+        MARKERS,
+        [on, "", ...markdownTable(HEAD, rows), "", found].join("\n"),
+      );
+    }
     return checked.lost + checked.mixedUp === 0 ? 0 : 1;
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -99,6 +97,16 @@ async function main(): Promise<number> {
 }
 
 const HEAD = ["request", "clients", "requests/s", "median ms", "p99 ms", "most ms", "lost"];
+
+function checkedText({ requests, rate, lost, mixedUp, difference }: LoadResult, clients: number): string {
+  return `Of ${requests.toLocaleString("en")} requests of mixed sizes by ${clients} clients (${
+    rate.toFixed(0)
+  } a second), ` +
+    `${lost} were lost and ${mixedUp} mixed up. ` +
+    (difference === 0
+      ? "Every utility has the bits of the one computed alone."
+      : `The largest difference of a utility to the one computed alone is ${difference.toExponential(0)}.`);
+}
 
 function cells(name: string, clients: number, { rate, median, p99, most, lost }: LoadResult): string[] {
   const times = [median, p99, most].map((ms) => ms.toFixed(1));
