@@ -97,7 +97,10 @@ WHERE NOT given AND clicked IS NOT NULL AND size > 1
 GROUP BY place
 ORDER BY place;
 CREATE TABLE events_of_user AS
-SELECT user, count(*) AS events FROM page WHERE NOT given GROUP BY user;
+SELECT user, count(*) FILTER (NOT given) AS events, bool_or(given) AS is_known
+FROM page
+GROUP BY user
+HAVING events > 0;
 
 -- step: What fools people
 CREATE TABLE twice AS
@@ -116,6 +119,7 @@ SELECT
   (SELECT coalesce(sum(last), 0) FROM click_place) AS last_clicks,
   (SELECT count(*) FROM page WHERE NOT given AND size = 1) AS pages_of_one,
   (SELECT count(*) FROM events_of_user) AS users,
-  (SELECT count(*) FROM events_of_user WHERE events = 1) AS users_of_one,
+  -- What a user clicked before the log is a history, too.
+  (SELECT count(*) FROM events_of_user WHERE events = 1 AND NOT is_known) AS users_of_one,
   (SELECT count(DISTINCT (user, page)) FROM twice) AS pages_with_twice,
   (SELECT count(*) FROM twice WHERE is_clicked) AS twice_clicked;

@@ -1,51 +1,123 @@
--- Items: their numbers, and what is known of them.
+-- What the model is told of each item: numbers on one scale, and tokens. data/README.md says how they are made.
 --
--- Takes   displayed, history   for item_id
---         feature_source       a view of the features: item_id, dense (list of numbers), tokens (for each field a list of text);
---                              empty where there are none
+-- Takes   number_of, feature_read     of item_numbers.sql
+--         shown, users                as prepared.sql has them: statistics are those of what train users were shown
+--         like_scale, like_vocabulary what another set has made of its columns, in the shape of number_scale and vocabulary;
+--                                     empty where there is none
 --
--- Options by getvariable(): with_features; dense, tokens (names); item_ids.
+-- Options by getvariable(): with_features; dense, tokens (names of columns); times (for each of dense whether it is a time, in ms);
+-- splits (for each of tokens whether its texts were split);
+-- item_ids (true, false, or NULL: where most of what is displayed has no features); rare_below; is_like; like_name.
 --
--- Ends with number_of (item_id, item), and item, dense_feature, token_field as prepared.sql takes them.
+-- Ends with item, dense_feature, token_field as prepared.sql takes them, and vocabulary (k, value, token): of field k, the last one
+-- being the items themselves; value is NULL for all that have no token of their own.
 
--- step: Numbers of items
-CREATE TABLE number_of AS
-SELECT item_id, (row_number() OVER (ORDER BY item_id) - 1)::UINTEGER AS item
-FROM (SELECT item_id FROM displayed UNION SELECT item_id FROM history);
+-- step: What train users were shown
+CREATE TABLE train_item AS
+SELECT item, count(*) AS rows
+FROM shown
+WHERE user_id IN (SELECT id FROM users WHERE split = 'train')
+GROUP BY item;
+-- A set without train users is only looked at.
+INSERT INTO train_item
+SELECT item, count(*) FROM shown WHERE NOT EXISTS (FROM train_item) GROUP BY item;
 
--- step: Reading item features
-CREATE TABLE feature_read AS
-SELECT DISTINCT item, dense, tokens
-FROM feature_source JOIN number_of USING (item_id);
+-- The age of an item is that at the end of its log, in days.
+SET VARIABLE log_end = (SELECT max(time) FROM shown WHERE NOT given);
+CREATE VIEW feature AS
+SELECT
+  item, tokens,
+  list_transform(dense, lambda x, k: if(getvariable('times')[k], (getvariable('log_end') - x) / 86400000, x)) AS dense
+FROM feature_read;
 
--- step: Numbers of features
-INSERT INTO skipped
-SELECT 'items on pages that have no row of features', (SELECT count(*) FROM number_of ANTI JOIN feature_read USING (item))
-WHERE getvariable('with_features');
-
--- Where a number is not known of some item, a second one says of which it is.
-CREATE TABLE number_field AS
-WITH field AS (
-  SELECT unnest(getvariable('dense')::VARCHAR[]) AS name, unnest(range(1, len(getvariable('dense')) + 1)) AS k
-),
-known AS (
-  SELECT k, count(x) AS items
-  FROM (SELECT unnest(dense) AS x, unnest(range(1, len(dense) + 1)) AS k FROM feature_read)
-  GROUP BY k
-)
-SELECT k, name, coalesce(items, 0) < (SELECT count(*) FROM number_of) AS partly
-FROM field LEFT JOIN known USING (k);
-SET VARIABLE partly = (SELECT coalesce(list(partly ORDER BY k), []) FROM number_field);
-CREATE TABLE dense_feature AS
-SELECT (row_number() OVER (ORDER BY k, indicator) - 1)::INTEGER AS place, name, meaning
+-- step: Scales of numbers
+-- Sums are taken in the order of the values, so that they do not depend on the order of rows or on threads.
+CREATE TABLE number_value AS
+SELECT k, x
 FROM (
-  SELECT k, 0 AS indicator, name, name || ' of the features' || if(partly, ', 0 where it is not known', '') AS meaning
-  FROM number_field
+  SELECT unnest(dense) AS x, unnest(range(1, len(dense) + 1)) AS k
+  FROM feature SEMI JOIN train_item USING (item)
+)
+WHERE x IS NOT NULL AND NOT getvariable('is_like');
+CREATE MACRO squeezed(x, scale) AS sign(x) * ln(1 + abs(x) / scale);
+
+CREATE TABLE number_scale AS
+WITH known AS (
+  SELECT
+    k, count(*) AS items, min(x) AS low, max(x) AS high, avg(x ORDER BY x) AS mean, bool_and(x IN (0, 1)) AS is_flag,
+    quantile_disc(abs(x), 0.05) FILTER (x <> 0) AS scale
+  FROM number_value
+  GROUP BY k
+),
+spread AS (
+  SELECT k, avg(power(x - mean, 2) ORDER BY x) AS variance, avg(power(x - mean, 4) ORDER BY x) AS fourth
+  FROM number_value JOIN known USING (k)
+  GROUP BY k
+),
+log_value AS (SELECT k, squeezed(x, scale) AS x FROM number_value JOIN known USING (k) WHERE scale > 0),
+log_known AS (SELECT k, avg(x ORDER BY x) AS mean FROM log_value GROUP BY k),
+log_spread AS (
+  SELECT k, any_value(mean) AS mean, avg(power(x - mean, 2) ORDER BY x) AS variance, avg(power(x - mean, 4) ORDER BY x) AS fourth
+  FROM log_value JOIN log_known USING (k)
+  GROUP BY k
+),
+field AS (SELECT unnest(range(1, len(getvariable('dense')) + 1)) AS k),
+judged AS (
+  SELECT
+    k, getvariable('dense')[k]::VARCHAR AS name, getvariable('times')[k]::BOOLEAN AS is_time,
+    coalesce(items, 0) AS items, low, high, is_flag, scale,
+    known.mean, sqrt(s.variance) AS sd, l.mean AS log_mean, sqrt(l.variance) AS log_sd,
+    -- A normal distribution has 3, an exponential one 9.
+    l.variance > 0 AND (is_time OR (s.fourth / power(s.variance, 2) > 6
+      AND l.fourth / power(l.variance, 2) < s.fourth / power(s.variance, 2) / 2)) AS is_heavy
+  FROM field LEFT JOIN known USING (k) LEFT JOIN spread s USING (k) LEFT JOIN log_spread l USING (k)
+)
+SELECT
+  k, name, is_time,
+  items > 0 AND low < high AS is_used,
+  items > 0 AND items < (SELECT count(*) FROM train_item) AS is_partly,
+  low, high,
+  if(is_heavy, scale, NULL) AS scale,
+  CASE WHEN is_heavy THEN log_mean WHEN is_flag THEN 0 ELSE mean END AS mean,
+  CASE WHEN is_heavy THEN log_sd WHEN is_flag THEN 1 ELSE sd END AS sd
+FROM judged
+WHERE NOT getvariable('is_like')
+UNION ALL
+SELECT k, name, is_time, is_used, is_partly, low, high, scale, mean, sd FROM like_scale;
+DROP TABLE number_value;
+
+SET VARIABLE scales = (SELECT list(s ORDER BY k) FROM number_scale s);
+CREATE TABLE dense_feature AS
+SELECT (row_number() OVER (ORDER BY k, is_indicator) - 1)::INTEGER AS place, *
+FROM (
+  SELECT
+    k, false AS is_indicator, name, name AS "column", is_time, scale, mean, sd, low, high,
+    CASE
+      WHEN scale IS NULL AND mean = 0 AND sd = 1 THEN name || ', 0 or 1'
+      WHEN is_time THEN 'logarithm of the age in days, standardised'
+      WHEN scale IS NOT NULL THEN 'logarithm of ' || name || ', standardised'
+      ELSE name || ', standardised'
+    END || if(is_partly, ', 0 where it is not known', '') AS meaning
+  FROM number_scale WHERE is_used
   UNION ALL
-  SELECT k, 1, name || '_known', '1 if ' || name || ' is known'
-  FROM number_field WHERE partly
+  SELECT k, true, name || '_known', name, false, NULL, NULL, NULL, NULL, NULL, '1 if ' || name || ' is known'
+  FROM number_scale WHERE is_partly
 );
 
+INSERT INTO note
+SELECT 'numbers are standardised, to mean 0 and sd 1 over the items that train users were shown: ' || string_agg(name, ', ' ORDER BY k)
+FROM number_scale WHERE is_used AND NOT getvariable('is_like') HAVING count(*) > 0;
+INSERT INTO note
+SELECT 'numbers with a heavy tail are taken as logarithms: ' || string_agg(name, ', ' ORDER BY k)
+FROM number_scale WHERE is_used AND scale IS NOT NULL AND NOT is_time AND NOT getvariable('is_like') HAVING count(*) > 0;
+INSERT INTO note
+SELECT 'times are taken as ages, the logarithm of the days up to the last page of the log: ' || string_agg(name, ', ' ORDER BY k)
+FROM number_scale WHERE is_used AND is_time AND NOT getvariable('is_like') HAVING count(*) > 0;
+INSERT INTO note
+SELECT 'columns of the features that have one value for all items are left out: ' || string_agg(name, ', ' ORDER BY k)
+FROM number_scale WHERE NOT is_used AND NOT is_partly AND NOT getvariable('is_like') HAVING count(*) > 0;
+
+-- step: Values of tokens
 CREATE TABLE token_value AS
 SELECT DISTINCT item, k, value
 FROM (
@@ -53,36 +125,123 @@ FROM (
   FROM (SELECT item, unnest(tokens) AS tokens_of_field, unnest(range(1, len(tokens) + 1)) AS k FROM feature_read)
 )
 WHERE value <> '';
+
+-- Items of which nothing is known are only told apart by a token of their own.
+CREATE TABLE described AS
+SELECT item FROM token_value
+UNION
+SELECT item FROM feature WHERE len(list_filter(dense, lambda x: x IS NOT NULL)) > 0;
+SET VARIABLE undescribed = (
+  SELECT coalesce(sum(rows) FILTER (d.item IS NULL), 0) / sum(rows) FROM train_item LEFT JOIN described d USING (item)
+);
+SET VARIABLE with_item_ids = CASE
+  WHEN getvariable('is_like') THEN (SELECT count(*) > 0 FROM like_vocabulary WHERE k = len(getvariable('tokens')) + 1)
+  ELSE coalesce(getvariable('item_ids')::BOOLEAN, getvariable('undescribed') > 0.5)
+END;
+INSERT INTO note
+SELECT if(
+  getvariable('with_features'),
+  printf('%.0f %% of the items on the pages of train users have no features: each item has a token of its own', 100 * getvariable('undescribed')),
+  'there are no features: each item has a token of its own'
+) || ' (--no-item-ids leaves it out)'
+WHERE getvariable('with_item_ids') AND getvariable('item_ids') IS NULL AND NOT getvariable('is_like');
+INSERT INTO token_value
+SELECT item, len(getvariable('tokens')) + 1, item_id FROM number_of WHERE getvariable('with_item_ids');
+
+CREATE TABLE value_count AS
+SELECT k, value, count(t.item) AS items, coalesce(sum(rows), 0) AS rows
+FROM token_value LEFT JOIN train_item t USING (item)
+GROUP BY k, value;
+
+-- step: Vocabulary
+-- Text with nearly a value an item tells nothing of other items; a column with one value tells nothing at all.
+CREATE TABLE text_column AS
+SELECT
+  k, getvariable('tokens')[k]::VARCHAR AS name, count(*) AS count, sum(items)::BIGINT AS items,
+  count(*) > 50 AND sum(items) < 2 * count(*) AS is_free,
+  count(*) = 1 AND sum(items) = (SELECT count(*) FROM train_item) AS is_constant
+FROM value_count
+WHERE rows > 0 AND k <= len(getvariable('tokens')) AND NOT getvariable('is_like')
+GROUP BY k;
+INSERT INTO note
+SELECT printf('text with nearly a value an item is left out: %s (%d values for %d items)', name, count, items)
+FROM text_column WHERE is_free;
+INSERT INTO note
+SELECT 'columns of the features that have one value for all items are left out: ' || string_agg(name, ', ' ORDER BY k)
+FROM text_column WHERE is_constant HAVING count(*) > 0;
+DELETE FROM value_count WHERE k IN (SELECT k FROM text_column WHERE is_free OR is_constant);
+
+-- Values that train users were rarely shown share the last token of their field: what is new later has a trained row there.
+-- So do those of one or two items, where a column has many values: a row of theirs would learn the item and nothing else.
+CREATE TABLE judged_value AS
+SELECT
+  k, value, rows,
+  rows < getvariable('rare_below') OR (k <= len(getvariable('tokens')) AND items < 3 AND count_if(rows > 0) OVER (PARTITION BY k) > 50) AS is_rare
+FROM value_count;
 CREATE TABLE vocabulary AS
-SELECT k, value, (row_number() OVER (ORDER BY k, value) - 1)::UINTEGER AS token
-FROM (SELECT DISTINCT k, value FROM token_value);
-CREATE TABLE token_field AS
-SELECT (getvariable('tokens')::VARCHAR[])[k] AS name, min(token)::INTEGER AS first, count(*)::INTEGER AS count,
-  'values of ' || name || ' in the order of the text' AS meaning
-FROM vocabulary
-GROUP BY k
+SELECT k, value, (row_number() OVER (ORDER BY k, value NULLS LAST) - 1)::UINTEGER AS token
+FROM (
+  SELECT k, value FROM judged_value WHERE NOT is_rare
+  UNION ALL
+  SELECT k, NULL FROM judged_value WHERE is_rare GROUP BY k HAVING sum(rows) > 0
+)
+WHERE NOT getvariable('is_like')
 UNION ALL
-SELECT 'item', (SELECT count(*) FROM vocabulary), (SELECT count(*) FROM number_of), 'the item itself'
-WHERE getvariable('item_ids');
+SELECT k, value, token FROM like_vocabulary;
+CREATE TABLE token_field AS
+SELECT
+  CASE WHEN k > len(getvariable('tokens')) THEN 'item' ELSE getvariable('tokens')[k]::VARCHAR END AS name,
+  CASE WHEN k > len(getvariable('tokens')) THEN NULL ELSE getvariable('tokens')[k]::VARCHAR END AS "column",
+  k <= len(getvariable('tokens')) AND getvariable('splits')[k] AS split,
+  min(token)::INTEGER AS first, count(*)::INTEGER AS count, bool_or(value IS NULL) AS other,
+  CASE WHEN k > len(getvariable('tokens')) THEN 'the item itself' ELSE 'values of ' || getvariable('tokens')[k] END ||
+    if(bool_or(value IS NULL), ', the last one for all others', '') AS meaning,
+  if(count(*) <= 1000, list(value ORDER BY token) FILTER (value IS NOT NULL), NULL) AS values,
+  sha256(coalesce(string_agg(length(value) || ' ' || value, chr(10) ORDER BY token), '')) AS sha256
+FROM vocabulary
+GROUP BY k;
+CREATE TABLE item_token AS
+SELECT DISTINCT item, coalesce(own.token, other.token) AS token
+FROM token_value v
+LEFT JOIN vocabulary own ON own.k = v.k AND own.value = v.value
+LEFT JOIN vocabulary other ON other.k = v.k AND other.value IS NULL
+WHERE coalesce(own.token, other.token) IS NOT NULL;
+INSERT INTO note
+SELECT printf('values of %s that %s does not have: %d of %d items', name, getvariable('like_name'), count(*), (SELECT count(*) FROM number_of))
+  || if(bool_or(other), ', which take its token for all others', ', which have no token of this field')
+FROM (SELECT DISTINCT item, k FROM token_value v ANTI JOIN vocabulary USING (k, value) WHERE getvariable('is_like'))
+JOIN (SELECT DISTINCT v.k, f.* FROM vocabulary v JOIN token_field f ON v.token = f.first) USING (k)
+GROUP BY k, name;
+DROP TABLE token_value;
 
 CREATE TABLE item (item UINTEGER, id VARCHAR, valid_from TIMESTAMP, dense FLOAT[], tokens UINTEGER[]);
 
 -- step: Items | for bucket in (SELECT DISTINCT item // 1000000 AS bucket FROM number_of ORDER BY bucket)
+-- Numbers beyond those that train users were shown are taken as the nearest of them.
 INSERT INTO item
 WITH tokens_of AS (
   SELECT item, list(token ORDER BY token) AS tokens
-  FROM token_value JOIN vocabulary USING (k, value)
+  FROM item_token
   WHERE item // 1000000 = getvariable('bucket')
   GROUP BY item
 )
 SELECT
   item, item_id, NULL,
-  flatten(list_transform(
-    getvariable('partly')::BOOLEAN[],
-    lambda partly, k: if(partly, [coalesce(dense[k], 0), (dense[k] IS NOT NULL)::DOUBLE], [dense[k]])
-  )),
-  list_concat(
-    coalesce(t.tokens, []), if(getvariable('item_ids'), [(SELECT count(*) FROM vocabulary) + item], [])
-  )
-FROM number_of LEFT JOIN feature_read f USING (item) LEFT JOIN tokens_of t USING (item)
+  coalesce(flatten(list_transform(
+    getvariable('scales'),
+    lambda s: list_concat(
+      -- least() and greatest() pass over NULL.
+      if(s.is_used, [if(
+        dense[s.k] IS NULL, 0,
+        (if(
+          s.scale IS NULL,
+          greatest(least(dense[s.k], s.high), s.low),
+          squeezed(greatest(least(dense[s.k], s.high), s.low), s.scale)
+        ) - s.mean) / s.sd
+      )], []::DOUBLE[]),
+      if(s.is_partly, [(dense[s.k] IS NOT NULL)::DOUBLE], []::DOUBLE[])
+    )
+  )), []),
+  coalesce(t.tokens, [])
+FROM number_of LEFT JOIN feature f USING (item) LEFT JOIN tokens_of t USING (item)
 WHERE item // 1000000 = getvariable('bucket');

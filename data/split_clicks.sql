@@ -42,4 +42,4 @@ SELECT
 FROM history
 JOIN number_of USING (item_id)
 JOIN (SELECT user_id, min(time) AS first_time FROM page_of GROUP BY user_id) USING (user_id);
-DROP TABLE history; DROP TABLE page_of; DROP TABLE number_of;
+DROP TABLE history; DROP TABLE page_of;

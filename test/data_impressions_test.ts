@@ -24,12 +24,14 @@ function prepareFiles(folder: string, source: string, more: More, options: Parti
     out: "",
     layout: "mind",
     itemIds: false,
+    rareBelow: 1,
     ...more,
     source: source === "" ? folder : `${folder}/${source}`,
     news: below(more.news),
     features: below(more.features),
   });
-  return prepareIn(folder, recipe, options);
+  // Both users of the cases are train users.
+  return prepareIn(folder, recipe, { shares: { train: 0.98, validation: 0.01 }, ...options });
 }
 
 async function withPrepared(
@@ -97,7 +99,7 @@ Deno.test("impressions: MIND's behaviors; the first history starts the state", a
       "pages with several clicks, split into one page a click": 1,
       "rows of an item that is on its page already": 1,
     });
-    assert.deepEqual(manifest.features, { dense: [], tokens: [] });
+    assert.deepEqual([manifest.features.dense, manifest.features.tokens], [[], []]);
     assert.equal(manifest.counts?.given, 2);
     assert.match(manifest.name, /^out-/);
   });

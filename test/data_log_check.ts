@@ -7,7 +7,7 @@ import { type LogOptions, logRecipe } from "../src/prepare/log.ts";
 import type { Prepared, PrepareOptions } from "../src/prepare/prepare.ts";
 import { prepareIn, withFolder } from "./prepared_folder.ts";
 
-const columns = { user: "uid", item: "sku", time: "ts", clicked: "label", itemIds: false };
+const columns = { user: "uid", item: "sku", time: "ts", clicked: "label", itemIds: false, rareBelow: 1 };
 /** Pages as they stand: small logs have pages of one item. */
 export const recipe = (source: string, more: Partial<LogOptions> = {}) =>
   logRecipe({ ...columns, source, pages: "as-is", ...more });

@@ -2,6 +2,7 @@
 
 import { Command, Option } from "commander";
 import { UserError } from "../user_error.ts";
+import type { ItemOptions } from "../prepare/features.ts";
 import { mindRecipe } from "../prepare/impressions.ts";
 import { logRecipe } from "../prepare/log.ts";
 import { flag } from "../prepare/log_options.ts";
@@ -9,7 +10,7 @@ import type { PrepareOptions, Recipe } from "../prepare/prepare.ts";
 import { given, withFeatureOptions } from "./data_log.ts";
 import { type Prepare, withPrepareOptions } from "./data_options.ts";
 
-interface Options extends PrepareOptions {
+interface Options extends PrepareOptions, ItemOptions {
   source: string;
   layout: "mind" | "long";
   news?: string;
@@ -18,7 +19,6 @@ interface Options extends PrepareOptions {
   pages?: "log" | "as-is";
   dense?: string[];
   tokens?: string[];
-  itemIds: boolean;
 }
 
 /** The columns of the long layout. */

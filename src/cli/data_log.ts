@@ -11,9 +11,10 @@ import {
   DEFAULT_SAMPLED_WINDOW,
   type LogOptions,
 } from "../prepare/log_options.ts";
+import { RARE_BELOW } from "../prepare/features.ts";
 import type { PrepareOptions } from "../prepare/prepare.ts";
 import { type Prepare, withPrepareOptions } from "./data_options.ts";
-import { LARGEST_SEED, wholeNumber } from "./options.ts";
+import { folder, LARGEST_SEED, wholeNumber } from "./options.ts";
 
 interface Options extends PrepareOptions, LogOptions {}
 
@@ -132,7 +133,22 @@ export function withFeatureOptions(command: Command, item: string): Command {
       "columns of it to use as tokens (text, or lists of text), joined by commas (default, without --dense: all of them)",
       columns,
     )
-    .option("--item-ids", "learn something about each single item, too, not only about its features", false);
+    .option(
+      "--item-ids",
+      "learn something about each single item, too (default: where most items have no features)",
+    )
+    .option("--no-item-ids", "learn about items by their features alone; without features they are one-hot")
+    .option(
+      "--rare-below <n>",
+      "values that train users were shown fewer times share one token",
+      wholeNumber(1),
+      RARE_BELOW,
+    )
+    .option(
+      "--like <folder>",
+      "prepare the items as this prepared set has them, with its columns, tokens and scales: for models that were trained on it",
+      folder,
+    );
 }
 
 export function given(text: string): string {

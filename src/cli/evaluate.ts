@@ -137,7 +137,7 @@ async function main(): Promise<void> {
 }
 
 function fit(data: Dataset, { info, path }: OpenSnapshot): Dataset {
-  return fitDataset(data, info.items, `The model of ${path}`);
+  return fitDataset(data, info, `The model of ${path}`);
 }
 
 /** A snapshot's figures, as they are told and as they are compared. */

@@ -100,7 +100,10 @@ async function goOnWith(
   const { info } = await readSnapshot(`${folder}/last.safetensors`);
   const start = info?.iteration ?? 0;
   say(`going on after iteration ${start}`);
-  const data = info ? fitDataset(context.data, info.items, `The run in ${path}`) : context.data;
+  // The data are those that the run began with: only the shape is to be fitted.
+  const data = info
+    ? fitDataset(context.data, { items: info.items, features: context.data.features }, `The run in ${path}`)
+    : context.data;
   const fitted = { ...context, data };
   return await withProgress(
     stage,

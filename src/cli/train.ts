@@ -35,7 +35,7 @@ async function main(): Promise<number> {
   let data = await openData(options);
   const init = options.init === undefined ? undefined : await openInit(options.init, data);
   if (init?.snapshot.info) {
-    data = fitDataset(data, init.snapshot.info.items, `The model of ${init.path}`);
+    data = fitDataset(data, init.snapshot.info, `The model of ${init.path}`);
   }
   const trained = trainedOf(options, given, init);
   if (trained.model.positions > 0) expectPlaces(options.data, data);

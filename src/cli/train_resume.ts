@@ -98,7 +98,7 @@ async function reopen(
       `${path}, which the run starts from, has changed since it began. Put the old file back.`,
     );
   }
-  const fitted = init.info ? fitDataset(data, init.info.items, `The model of ${path}`) : data;
+  const fitted = init.info ? fitDataset(data, init.info, `The model of ${path}`) : data;
   return { data: fitted, init: init.weights };
 }
 

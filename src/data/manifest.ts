@@ -14,6 +14,59 @@ const fileSchema = z.object({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
+const number = z.number();
+
+/** How a dense feature is made of a column of the items, where that is known. */
+const transformSchema = z.discriminatedUnion("of", [
+  /** 1 where the column has a value, else 0. */
+  z.object({ of: z.literal("known"), column: z.string() }),
+  /**
+   * (t(x) - mean) / sd of the column's number, or of the item's age in days at the end of the log; 0 where there is no
+   * value. x is first brought to low..high. t(x) is x, or sign(x) ln(1 + |x| / log).
+   */
+  z.object({
+    of: z.enum(["number", "age"]),
+    column: z.string(),
+    log: number.positive().nullable(),
+    mean: number,
+    sd: number.positive(),
+    low: number,
+    high: number,
+  }),
+]);
+export type Transform = z.infer<typeof transformSchema>;
+
+/** What the features of a set mean. Whoever makes a set with another engine may leave out all but names and numbers. */
+export const featuresSchema = z.object({
+  /** The meaning of each place of `dense`. */
+  dense: z.array(z.object({
+    name: z.string(),
+    meaning: z.string().default(""),
+    transform: transformSchema.optional(),
+  })),
+  /** Which tokens mean what: field k has the tokens first .. first + count. */
+  tokens: z.array(z.object({
+    name: z.string(),
+    first: count,
+    count,
+    meaning: z.string().default(""),
+    /** The column that the values are of; null for the ids of the items. */
+    column: z.string().nullable().optional(),
+    /** Whether a text of the column is several values, separated by |. */
+    split: z.boolean().optional(),
+    /** Whether the last token is that of all other values. */
+    other: z.boolean().optional(),
+    /** The values in the order of their tokens, where they are few. */
+    values: z.array(z.string()).optional(),
+    /** Of all values in this order. */
+    sha256: z.string().optional(),
+  })),
+  /** Of the items' ids in their order, where items are known by their number alone. */
+  idsSha256: z.string().optional(),
+});
+/** What the features of a set mean. */
+export type Features = z.infer<typeof featuresSchema>;
+
 /**
  * Only `format`, `version` and `features` are needed to read a data set: whoever makes one with another engine may leave
  * out the rest.
@@ -22,14 +75,9 @@ export const manifestSchema = z.object({
   format: z.literal("clickgan-dataset"),
   version: z.literal(1),
   name: z.string().min(1).default("prepared"),
-  features: z.object({
-    /** The meaning of each place of `dense`. */
-    dense: z.array(z.object({ name: z.string(), meaning: z.string().default("") })),
-    /** Which tokens mean what: field k has the tokens first .. first + count. */
-    tokens: z.array(z.object({ name: z.string(), first: count, count, meaning: z.string().default("") })),
-  }),
+  features: featuresSchema,
   /** The files, without .parquet; what is listed is checked. */
-  files: z.partialRecord(z.enum(["users", "items", "pages"]), fileSchema).default({}),
+  files: z.partialRecord(z.enum(["users", "items", "pages", "vocabulary"]), fileSchema).default({}),
   counts: z.object({
     users: z.object({ train: count, validation: count, test: count }),
     items: count,

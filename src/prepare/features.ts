@@ -1,13 +1,31 @@
-/** What a table says of items: which of its columns are numbers and which are tokens, as a view for item_features.sql. */
+/** What is known of items: a table's columns as a view for item_features.sql, or what another set has made of such columns. */
 
 import { UserError } from "../user_error.ts";
-import { type Engine, identifier, literal, type Variable } from "./engine.ts";
+import { type Engine, literal, type Variable } from "./engine.ts";
+import { chooseColumns, type FeatureColumns, makeTimeMacros, NO_COLUMNS } from "./feature_columns.ts";
+import { expectKnownItems, type Like, openLike } from "./like.ts";
+import { type Step, stepsOf } from "./script.ts";
 import { faultsOf, type FaultSource } from "./source_faults.ts";
 import { selectOf, type TableSource } from "./table_select.ts";
 import { openTable, type Wanted } from "./table_source.ts";
-import { type BadRows, forgetRejects, shown } from "./bad_rows.ts";
+import type { BadRows } from "./bad_rows.ts";
+import numbersScript from "../../data/item_numbers.sql" with { type: "text" };
+import featuresScript from "../../data/item_features.sql" with { type: "text" };
 
-export interface FeatureOptions {
+/** What every preparation of items has options for. */
+export interface ItemOptions {
+  /** Each item has a token for itself, too; by default where most of what is displayed has no features. */
+  readonly itemIds?: boolean;
+  /** Values that train users were shown fewer times share a token; by default {@link RARE_BELOW}. */
+  readonly rareBelow?: number;
+  /** A prepared set whose vocabulary and scales are taken. */
+  readonly like?: string;
+}
+
+/** As many gradients as an embedding row needs to be more than its random start. */
+export const RARE_BELOW = 10;
+
+export interface FeatureOptions extends ItemOptions {
   /** A file with one row an item; none: items are known by their number alone. */
   readonly features?: string;
   /** The column with the item's id, where it is not called as in the log. */
@@ -15,20 +33,42 @@ export interface FeatureOptions {
   /** Columns that are numbers, and that are tokens; by default all, by their types. */
   readonly dense?: readonly string[];
   readonly tokens?: readonly string[];
-  /** Each item has a token for itself, too. */
-  readonly itemIds: boolean;
 }
 
 export interface Features {
   readonly source: TableSource | undefined;
-  readonly variables: Readonly<Record<string, Variable>>;
+  readonly columns: FeatureColumns;
   readonly faults: FaultSource | undefined;
   /** The columns whose values must be exact, in words. */
   readonly ids: string;
+  readonly like: Like | undefined;
+  /** Whether the user chose the columns of tokens. */
+  readonly areTokensNamed: boolean;
+  readonly variables: Readonly<Record<string, Variable>>;
 }
 
-/** The step of item_features.sql that reads them. */
+/** The step of item_numbers.sql that reads them. */
 export const READING_FEATURES = "Reading item features";
+
+/** The steps of a log before the users have their parts, and behind that. */
+export const itemNumberSteps = (): Step[] => stepsOf(numbersScript);
+export const itemFeatureSteps = (): Step[] => stepsOf(featuresScript);
+
+/** What a preparation looks at when a step is done. @throws UserError for items or text that cannot be features. */
+export async function checkItems(
+  engine: Engine,
+  { like, areTokensNamed }: Pick<Features, "like" | "areTokensNamed">,
+  { title }: Step,
+): Promise<void> {
+  if (title === "Numbers of items" && like?.isOneHot) await expectKnownItems(engine, like);
+  if (title !== "Vocabulary" || !areTokensNamed) return;
+  const [free] = await engine.rows("FROM text_column WHERE is_free ORDER BY k LIMIT 1");
+  if (!free) return;
+  throw new UserError(
+    `Expected ${free.name} (--tokens) to have values that several items share, found ${free.count} values for ` +
+      `${free.items} items. Leave it out; to learn something about each single item, give --item-ids.`,
+  );
+}
 
 /** Makes the view feature_source. @throws UserError for a file that is not what it should be. */
 export async function openFeatures(
@@ -37,59 +77,125 @@ export async function openFeatures(
   item: string,
   signal?: AbortSignal,
 ): Promise<Features> {
-  const { features, dense, tokens, itemIds } = options;
-  if (features === undefined) return await withoutFeatures(engine, options);
+  await makeTimeMacros(engine);
+  const like = await openLike(engine, options);
+  const named = namedColumns(options, like);
+  const { features } = options;
+  if (features === undefined) return await withoutFeatures(engine, options, like);
   const wanted = [
     { column: item, option: "--features-key" },
-    ...(dense ?? []).map((column) => ({ column, option: "--dense" })),
-    ...(tokens ?? []).map((column) => ({ column, option: "--tokens" })),
+    ...(named.dense ?? []).map((column) => ({ column, option: named.options.dense })),
+    ...(named.tokens ?? []).map((column) => ({ column, option: named.options.tokens })),
   ];
   const source = await openTable(engine, features, "features of items", wanted, signal);
   expectIds(source, [{ column: item, option: "--features-key" }]);
-  const chosen = await chooseColumns(engine, source, item, dense, tokens);
-  const ids = [item, ...chosen.tokens].join(" or ");
-  await makeViews(engine, source, item, chosen);
-  const variables = variablesOf(chosen.dense, chosen.tokens, true, itemIds);
-  return { source, ids, variables, faults: featureFaults(source, item, ids) };
+  const chosen = await chooseColumns(engine, source, item, named);
+  const columns = like?.columns ?? chosen;
+  const ids = [item, ...columns.tokens].join(" or ");
+  await makeViews(engine, source, item, columns);
+  const variables = itemVariables(columns, true, options, like);
+  const faults = featureFaults(source, item, ids);
+  return { source, columns, ids, like, variables, faults, areTokensNamed: options.tokens !== undefined };
+}
+
+/** The columns that options name. @throws UserError for options that name them where another set does. */
+function namedColumns({ dense, tokens }: FeatureOptions, like: Like | undefined) {
+  if (!like) return { dense, tokens, options: { dense: "--dense", tokens: "--tokens" } };
+  for (
+    const [given, option] of [
+      [dense !== undefined, "--dense"],
+      [tokens !== undefined, "--tokens"],
+    ] as const
+  ) {
+    if (!given) continue;
+    throw new UserError(
+      `Expected --like without ${option}: it takes the columns and tokens of ${like.folder}.`,
+    );
+  }
+  return {
+    dense: like.columns.dense,
+    tokens: like.columns.tokens,
+    options: { dense: "--like", tokens: "--like" },
+  };
+}
+
+/** The options of item_numbers.sql and item_features.sql. */
+export function itemVariables(
+  { dense, times, tokens, splits }: FeatureColumns,
+  withFeatures: boolean,
+  { itemIds, rareBelow = RARE_BELOW }: ItemOptions,
+  like: Like | undefined,
+): Record<string, Variable> {
+  return {
+    dense,
+    times,
+    tokens,
+    splits,
+    with_features: withFeatures,
+    item_ids: itemIds ?? null,
+    rare_below: rareBelow,
+    is_like: like !== undefined,
+    like_name: like?.folder ?? "",
+  };
 }
 
 /** An empty view. @throws {UserError} for options that name columns of no file */
 async function withoutFeatures(
   engine: Engine,
-  { dense, tokens, itemIds }: FeatureOptions,
+  options: FeatureOptions,
+  like: Like | undefined,
 ): Promise<Features> {
-  for (const [list, option] of [[dense, "--dense"], [tokens, "--tokens"]] as const) {
+  for (const [list, option] of [[options.dense, "--dense"], [options.tokens, "--tokens"]] as const) {
     if (list === undefined) continue;
     throw new UserError(`Expected --features with ${option}: the file with the columns.`);
   }
-  await engine.run(
-    "CREATE VIEW feature_source AS SELECT ''::VARCHAR AS item_id, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false",
-  );
-  return { source: undefined, variables: variablesOf([], [], false, itemIds), faults: undefined, ids: "" };
+  const missing = [...like?.columns.dense ?? [], ...like?.columns.tokens ?? []];
+  if (like && missing.length > 0) {
+    throw new UserError(
+      `Expected --features with --like: the items of ${like.folder} have the columns ${missing.join(", ")}.`,
+    );
+  }
+  await engine.run(NO_FEATURES);
+  const columns = like?.columns ?? NO_COLUMNS;
+  const variables = itemVariables(columns, false, options, like);
+  return {
+    source: undefined,
+    columns,
+    like,
+    variables,
+    faults: undefined,
+    ids: "",
+    areTokensNamed: false,
+  };
 }
+
+/** The view feature_source where there is no table of items. */
+export const NO_FEATURES = "CREATE VIEW feature_source AS " +
+  "SELECT ''::VARCHAR AS item_id, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false";
 
 /** The views feature_row, with the fault of each row, and feature_source of the rows without one. */
 async function makeViews(
   engine: Engine,
   source: TableSource,
   item: string,
-  chosen: { readonly dense: readonly string[]; readonly tokens: readonly string[] },
+  { dense, times, tokens, splits }: FeatureColumns,
 ): Promise<void> {
-  const places = (names: readonly string[], letter: string) =>
-    names.map((column, k) => [`${letter}${k}`, column] as const);
-  const [numbers, lists] = [places(chosen.dense, "d"), places(chosen.tokens, "t")];
+  const values = (names: readonly string[], letter: string, as: (k: number) => "number" | "text" | "list") =>
+    Object.fromEntries(names.map((column, k) => [`${letter}${k}`, { column, as: as(k) }]));
   const select = selectOf(source, {
     item_id: { column: item, as: "id" },
-    ...Object.fromEntries(numbers.map(([name, column]) => [name, { column, as: "number" as const }])),
-    ...Object.fromEntries(lists.map(([name, column]) => [name, { column, as: "list" as const }])),
+    ...values(dense, "d", (k) => times[k] ? "text" : "number"),
+    ...values(tokens, "t", () => "list"),
   });
-  const listOf = (columns: readonly (readonly [string, string])[]) =>
-    columns.map(([name]) => name).join(", ");
+  const numbers = dense.map((_, k) => times[k] ? `item_ms(d${k})` : `d${k}`).join(", ");
+  const lists = tokens.map((_, k) =>
+    splits[k] ? `flatten(list_transform(t${k}, lambda x: string_split(x, '|')))` : `t${k}`
+  ).join(", ");
   await engine.run(
     `CREATE VIEW feature_row AS SELECT *, CASE WHEN broken THEN 'broken' WHEN inexact IS NOT NULL THEN 'inexact' ` +
       `WHEN coalesce(item_id, '') = '' THEN 'item' END AS fault FROM (${select});` +
-      `CREATE VIEW feature_source AS SELECT item_id, [${listOf(numbers)}]::DOUBLE[] AS dense, ` +
-      `[${listOf(lists)}]::VARCHAR[][] AS tokens FROM feature_row WHERE fault IS NULL`,
+      `CREATE VIEW feature_source AS SELECT item_id, [${numbers}]::DOUBLE[] AS dense, ` +
+      `[${lists}]::VARCHAR[][] AS tokens FROM feature_row WHERE fault IS NULL`,
   );
 }
 
@@ -148,19 +254,10 @@ export function expectIds({ files, columns }: TableSource, ids: readonly Wanted[
   }
 }
 
-function variablesOf(
-  dense: readonly string[],
-  tokens: readonly string[],
-  withFeatures: boolean,
-  itemIds: boolean,
-): Record<string, Variable> {
-  return { dense, tokens, with_features: withFeatures, item_ids: itemIds };
-}
-
 /** Bad rows of the features. @throws UserError for an item that is there with different values, or a number without end. */
 export async function checkFeatures(
   engine: Engine,
-  { source, variables, faults, ids }: Features,
+  { source, columns, faults, ids }: Features,
 ): Promise<BadRows> {
   if (!source || !faults) return { total: 0, counts: new Map(), examples: [] };
   const bad = await faultsOf(engine, faults);
@@ -175,7 +272,7 @@ export async function checkFeatures(
         "Keep one of them.",
     );
   }
-  const names = literal(variables.dense ?? []);
+  const names = literal(columns.dense);
   const [infinite] = await engine.rows(
     `SELECT item_id, (${names}::VARCHAR[])[k] AS name, x::VARCHAR AS x FROM (` +
       "SELECT item, unnest(dense) AS x, unnest(range(1, len(dense) + 1)) AS k FROM feature_read) " +
@@ -188,99 +285,4 @@ export async function checkFeatures(
     );
   }
   return bad;
-}
-
-const NUMBER = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL\(.*\))$/;
-const TOKEN = /^(VARCHAR|BOOLEAN|UUID|ENUM\(.*\))$/;
-
-const theItem: ColumnKind = { kind: "other", example: "the items themselves (their tokens: --item-ids)" };
-
-/** The columns that are features. @throws UserError for one that was named and cannot be what it should. */
-async function chooseColumns(
-  engine: Engine,
-  source: TableSource,
-  item: string,
-  dense: readonly string[] | undefined,
-  tokens: readonly string[] | undefined,
-): Promise<{ dense: string[]; tokens: string[] }> {
-  const both = dense?.find((name) => tokens?.includes(name));
-  if (both !== undefined) {
-    throw new UserError(`${both} is named by --dense and by --tokens. Choose one of them.`);
-  }
-  const kinds = await kindsOf(engine, source, item);
-  const path = source.files[0]?.path ?? "";
-  for (const name of dense ?? []) {
-    const { kind, example } = kinds.get(name) ?? theItem;
-    if (kind !== "number" && kind !== "empty") {
-      throw new UserError(
-        `${path}: expected ${name} (--dense) to be numbers, found ${example}. Name it with --tokens, or correct it.`,
-      );
-    }
-  }
-  for (const name of tokens ?? []) {
-    const { kind, example } = kinds.get(name) ?? theItem;
-    if (kind === "other") {
-      throw new UserError(
-        `${path}: expected ${name} (--tokens) to be text or lists of text, found ${example}.`,
-      );
-    }
-  }
-  const named = [...dense ?? [], ...tokens ?? []];
-  const rest = [...kinds].filter(([name]) => !named.includes(name));
-  const all = dense === undefined && tokens === undefined;
-  const left = rest.filter(([, { kind }]) => kind === "other" || kind === "empty").map(([name]) => name);
-  if (all && left.length > 0) {
-    const note = `columns of the features without numbers or text are left out: ${left.join(", ")}`;
-    await engine.run(`INSERT INTO note VALUES (${literal(note)})`);
-  }
-  const ofKind = (wanted: string) => rest.filter(([, { kind }]) => kind === wanted).map(([name]) => name);
-  return {
-    dense: [...dense ?? (all ? ofKind("number") : [])],
-    tokens: [...tokens ?? (all ? ofKind("token") : [])],
-  };
-}
-
-interface ColumnKind {
-  readonly kind: "number" | "token" | "empty" | "other";
-  /** An example of what is in it, for a message. */
-  readonly example: string;
-}
-
-/** What is in each column but the item's, of the whole file. */
-async function kindsOf(engine: Engine, source: TableSource, item: string): Promise<Map<string, ColumnKind>> {
-  const columns = source.columns.filter(({ name }) => name !== item);
-  if (source.format === "parquet") {
-    return new Map(columns.map(({ name, type }) => {
-      const kind = NUMBER.test(type) ? "number" : TOKEN.test(type.replace(/\[\]$/, "")) ? "token" : "other";
-      return [name, { kind, example: `the type ${type}` }];
-    }));
-  }
-  // Text: numbers are what all values can be read as.
-  const kinds = new Map<string, ColumnKind>();
-  const select = selectOf(
-    source,
-    Object.fromEntries(columns.map(({ name }, k) => [`x${k}`, { column: name, as: "text" as const }])),
-  );
-  const figures = columns.map((_, k) => {
-    const x = identifier(`x${k}`);
-    const wrong = `${x} <> '' AND TRY_CAST(${x} AS DOUBLE) IS NULL`;
-    return `count(*) FILTER (${x} <> '') AS n${k}, min(${x}) FILTER (${wrong}) AS wrong${k}, ` +
-      `count(*) FILTER (starts_with(trim(${x}), '{')) AS objects${k}`;
-  });
-  if (figures.length === 0) return kinds;
-  const [row = {}] = await engine.rows(`SELECT ${figures.join(", ")} FROM (${select})`);
-  await forgetRejects(engine);
-  for (const [k, { name }] of columns.entries()) {
-    const wrong = row[`wrong${k}`];
-    const example = wrong === null || wrong === undefined ? "no text" : `"${shown(String(wrong))}"`;
-    const kind = source.format === "json" && Number(row[`objects${k}`]) > 0
-      ? "other"
-      : Number(row[`n${k}`]) === 0
-      ? "empty"
-      : wrong === null
-      ? "number"
-      : "token";
-    kinds.set(name, { kind, example });
-  }
-  return kinds;
 }

@@ -3,7 +3,15 @@
 import { UserError } from "../user_error.ts";
 import type { BadRows } from "./bad_rows.ts";
 import type { Engine } from "./engine.ts";
-import { READING_FEATURES } from "./features.ts";
+import {
+  checkItems,
+  itemFeatureSteps,
+  type ItemOptions,
+  itemVariables,
+  NO_FEATURES,
+  READING_FEATURES,
+} from "./features.ts";
+import { type Like, openLike } from "./like.ts";
 import { itemsAndClicks } from "./log.ts";
 import type { Begun, Recipe } from "./prepare.ts";
 import { stepsOf } from "./script.ts";
@@ -18,12 +26,11 @@ import {
 } from "./sources.ts";
 import script from "../../data/impressions_mind.sql" with { type: "text" };
 
-export interface ImpressionsOptions {
+export interface ImpressionsOptions extends ItemOptions {
   /** behaviors.tsv, a glob of such files, or the folder of behaviors.tsv and news.tsv. */
   readonly source: string;
   /** news.tsv: the categories of the items. */
   readonly news?: string;
-  readonly itemIds: boolean;
 }
 
 export function mindRecipe(options: ImpressionsOptions): Recipe {
@@ -38,22 +45,41 @@ async function begin(engine: Engine, options: ImpressionsOptions, signal?: Abort
   await checkCompressed([...behaviors, ...news], signal);
   for (const { path } of behaviors) await expectBehaviors(engine, path);
   await engine.run(`CREATE VIEW behavior_source AS ${fieldsSql(behaviors)}`);
-  await engine.run(newsViews(news));
+  const like = await openLike(engine, options);
+  const tokens = tokensOf(news, like);
+  await engine.run(newsViews(news, tokens));
+  const columns = { dense: [], times: [], tokens, splits: tokens.map(() => false) };
   return {
     sources: [...behaviors, ...news],
     steps: [...stepsOf(script), ...itemsAndClicks()],
     places: "shown",
-    variables: {
-      with_features: news.length > 0,
-      dense: [],
-      tokens: news.length > 0 ? TOKENS : [],
-      item_ids: options.itemIds,
-    },
+    itemSteps: itemFeatureSteps(),
+    after: (engine, step) => checkItems(engine, { like, areTokensNamed: false }, step),
+    variables: itemVariables(columns, news.length > 0, options, like),
     rowsRead: (engine, { title }) =>
       engine.number(`SELECT count(*) FROM ${title === READING_FEATURES ? "news_row" : "behavior_read"}`),
     badRows: async (engine, { title }) =>
       title === READING_FEATURES ? await newsFaults(engine, news) : await faultsOf(engine, behaviorFaults),
   };
+}
+
+/** The fields of news.tsv that become tokens. @throws UserError where they are not those of the set that is followed. */
+function tokensOf(news: readonly SourceFile[], like: Like | undefined): readonly string[] {
+  if (!like) return news.length > 0 ? TOKENS : [];
+  const { dense, tokens } = like.columns;
+  const other = [...dense, ...tokens.filter((name) => !TOKENS.includes(name))];
+  if (other.length > 0) {
+    throw new UserError(
+      `Expected --like with a set of impressions in MIND's layout, but the items of ${like.folder} have ${
+        other.join(", ")
+      }. ` +
+        "Prepare this log with deno task data log and --features.",
+    );
+  }
+  if (tokens.length === 0 || news.length > 0) return tokens;
+  throw new UserError(
+    `Expected --news with --like: the items of ${like.folder} have the columns ${tokens.join(", ")}.`,
+  );
 }
 
 async function filesOf(
@@ -101,15 +127,13 @@ function fieldsSql(files: readonly SourceFile[]): string {
     `WHERE trim(coalesce(line, ''), chr(13) || ' ') <> '')`;
 }
 
-function newsViews(files: readonly SourceFile[]): string {
-  if (files.length === 0) {
-    return "CREATE VIEW feature_source AS " +
-      "SELECT ''::VARCHAR AS item_id, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false";
-  }
+function newsViews(files: readonly SourceFile[], tokens: readonly string[]): string {
+  if (files.length === 0) return NO_FEATURES;
+  const lists = tokens.map((name) => `[fields[${TOKENS.indexOf(name) + 2}]]`).join(", ");
   return `CREATE VIEW news_row AS SELECT *, CASE WHEN len(fields) < 3 OR fields[1] = '' THEN 'fields' END AS fault ` +
     `FROM (${fieldsSql(files)});` +
     "CREATE VIEW feature_source AS SELECT fields[1] AS item_id, []::DOUBLE[] AS dense, " +
-    "[[fields[2]], [fields[3]]] AS tokens FROM news_row WHERE fault IS NULL";
+    `[${lists}]::VARCHAR[][] AS tokens FROM news_row WHERE fault IS NULL`;
 }
 
 const behaviorFaults: FaultSource = {

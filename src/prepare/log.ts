@@ -2,7 +2,15 @@
 
 import { noBadRows } from "./bad_rows.ts";
 import type { Engine, Variable } from "./engine.ts";
-import { checkFeatures, expectExact, openFeatures, READING_FEATURES } from "./features.ts";
+import {
+  checkFeatures,
+  checkItems,
+  expectExact,
+  itemFeatureSteps,
+  itemNumberSteps,
+  openFeatures,
+  READING_FEATURES,
+} from "./features.ts";
 import { expectClickForm, expectClicksFound, expectEvents, expectPages } from "./log_checks.ts";
 import {
   DEFAULT_CLICK_WITHIN,
@@ -21,7 +29,6 @@ import gapScript from "../../data/log_gap.sql" with { type: "text" };
 import pagesScript from "../../data/log_pages.sql" with { type: "text" };
 import clicksApartScript from "../../data/log_clicks.sql" with { type: "text" };
 import sampledScript from "../../data/log_sampled.sql" with { type: "text" };
-import featuresScript from "../../data/item_features.sql" with { type: "text" };
 import clicksScript from "../../data/split_clicks.sql" with { type: "text" };
 
 export type { LogOptions } from "./log_options.ts";
@@ -32,8 +39,8 @@ export function logRecipe(options: LogOptions): Recipe {
   return { begin: (engine, _work, signal) => begin(engine, options, signal) };
 }
 
-/** The end of the scripts of all logs: features of items, and pages with one click. */
-export const itemsAndClicks = () => [...stepsOf(featuresScript), ...stepsOf(clicksScript)];
+/** The end of the scripts of all logs: numbers of items, and pages with one click. */
+export const itemsAndClicks = () => [...itemNumberSteps(), ...stepsOf(clicksScript)];
 
 async function begin(engine: Engine, options: LogOptions, signal?: AbortSignal): Promise<Begun> {
   const source = await openLog(engine, options, signal);
@@ -46,6 +53,7 @@ async function begin(engine: Engine, options: LogOptions, signal?: AbortSignal):
       ...features.source?.files ?? [],
     ],
     steps: [...stepsOfLog(options), ...itemsAndClicks()],
+    itemSteps: itemFeatureSteps(),
     variables: { ...variablesOf(options), ...features.variables },
     places: options.position !== undefined || options.items !== undefined ? "shown" : "arbitrary",
     rowsRead: (engine, { title }) =>
@@ -62,7 +70,9 @@ async function begin(engine: Engine, options: LogOptions, signal?: AbortSignal):
       await expectEvents(engine, options);
       return bad;
     },
-    after: async (engine, { title }) => {
+    after: async (engine, step) => {
+      const { title } = step;
+      await checkItems(engine, features, step);
       if (title === CLICKS_APART) await expectClicksFound(engine, options);
       if (title === PAGES_DONE) await expectPages(engine, options);
     },

@@ -7,11 +7,13 @@ import { version } from "../version.ts";
 import { type BadRows, joined, judge, noBadRows, takeRejects } from "./bad_rows.ts";
 import { checksum } from "../files/checksum.ts";
 import { Engine, type Variable } from "./engine.ts";
+import { featuresOf, VOCABULARY, writeVocabulary } from "./feature_manifest.ts";
 import type { StepStanding } from "./step_standing.ts";
 import { MANIFEST, type Manifest, manifestSchema } from "../data/manifest.ts";
 import { OutFolder } from "./out_folder.ts";
 import { type Step, stepsOf } from "./script.ts";
 import type { SourceFile } from "./sources.ts";
+import usersScript from "../../data/users.sql" with { type: "text" };
 import preparedScript from "../../data/prepared.sql" with { type: "text" };
 
 /** What all preparations have options for. */
@@ -38,8 +40,10 @@ export interface Recipe {
 export interface Begun {
   readonly sources: readonly SourceFile[];
   readonly variables: Readonly<Record<string, Variable>>;
-  /** Ends with the tables that `data/prepared.sql` takes. */
+  /** Ends with the pages that `data/users.sql` takes. */
   readonly steps: readonly Step[];
+  /** Run when the parts of the users are known; ends with the tables of items that `data/prepared.sql` takes. */
+  readonly itemSteps?: readonly Step[];
   /** Rows of the source that a step read, the bad ones among them; asked for only where there are bad ones. */
   rowsRead(engine: Engine, step: Step): Promise<number>;
   /** Bad rows that a step's own SQL found. */
@@ -90,7 +94,12 @@ export async function prepare(
       max_events: options.maxEvents ?? null,
     });
     let bad = noBadRows;
-    const steps = [...begun.steps, ...stepsOf(preparedScript)];
+    const steps = [
+      ...begun.steps,
+      ...stepsOf(usersScript),
+      ...begun.itemSteps ?? [],
+      ...stepsOf(preparedScript),
+    ];
     const own = engine;
     await engine.runSteps(steps, {
       signal,
@@ -154,11 +163,7 @@ async function manifestOf(
   const inPart = (split: string) => Number(users.find((row) => row.split === split)?.n ?? 0);
   const items = await engine.number("SELECT count(*) FROM item");
   const skipped = await engine.rows("SELECT kind, count FROM skipped WHERE count > 0");
-  const features = {
-    dense: await engine.rows("SELECT name, meaning FROM dense_feature ORDER BY place"),
-    tokens: (await engine.rows("SELECT name, first, count, meaning FROM token_field ORDER BY first"))
-      .map(({ first, count, ...rest }) => ({ ...rest, first: Number(first), count: Number(count) })),
-  };
+  const tokens = await writeVocabulary(engine, folder);
   const file = async (name: string, rows: number) => ({
     rows,
     ...await checksum(`${folder}/${name}.parquet`),
@@ -168,11 +173,12 @@ async function manifestOf(
     version: 1,
     name,
     places,
-    features,
+    features: await featuresOf(engine),
     files: {
       users: await file("users", inPart("train") + inPart("validation") + inPart("test")),
       items: await file("items", items),
       pages: await file("pages", Number(pages?.pages)),
+      ...(tokens > 0 ? { vocabulary: await file(VOCABULARY, tokens) } : {}),
     },
     counts: {
       users: { train: inPart("train"), validation: inPart("validation"), test: inPart("test") },

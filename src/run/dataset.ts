@@ -1,15 +1,16 @@
 /** The data set of a run, from what its config says of it: in memory, or on disk if it is large. */
 
-import type { TokenField } from "../baselines/category_rate.ts";
 import { type ClickLog, type Split, splits, usersOf } from "../data/click_log.ts";
 import { type DemoShop, makeDemoShop } from "../data/demo_shop.ts";
-import type { Manifest } from "../data/manifest.ts";
+
 import { checkSource, type LogSource, MemoryLog, type OnProgress } from "../data/log_source.ts";
 import { readPaperFile } from "../data/paper_file.ts";
 import { randomStream } from "../data/random.ts";
 import { UserError } from "../user_error.ts";
 import { fitSource } from "../model/item_features.ts";
+import { differenceOf, unknownOf } from "../data/feature_meaning.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
+import type { Features, Manifest } from "../data/manifest.ts";
 import { checksum } from "../files/checksum.ts";
 import { openPrepared } from "./prepared_dataset.ts";
 import type { RunConfig } from "./run_config.ts";
@@ -23,8 +24,8 @@ export interface Dataset {
   readonly config: DataConfig;
   /** Its `log` is there only where the whole log is in memory. */
   readonly source: LogSource;
-  /** Which tokens of its items are of one kind, where that is known. */
-  readonly fields?: readonly TokenField[];
+  /** What the features of its items mean, where it says so: of a prepared data set. */
+  readonly features: Features | undefined;
   /** Whether the items of its pages are in the order in which they were shown, where that is known. */
   readonly places?: Manifest["places"];
   /** [R] the true utility of every row, where it is known: of a log in memory. */
@@ -57,7 +58,7 @@ export async function openDataset(
   if (source === "demo") return demo(makeDemoShop(seed), { kind: "demo", seed });
   const dealt = resplit ? seed : null;
   if (isFolder(source)) {
-    const { source: log, sha256, fields, places } = await openPrepared(source, { ...options, memoryRows });
+    const { source: log, sha256, manifest } = await openPrepared(source, { ...options, memoryRows });
     for (const split of needed) {
       if (usersOf(log, split).length > 0) continue;
       throw new UserError(
@@ -69,7 +70,7 @@ export async function openDataset(
     }
     checkSource(log, needed);
     const config = { kind: "prepared", path: source, sha256, resplit: dealt, memoryRows } as const;
-    return { ...dealtOut(log, config), fields, places };
+    return { ...dealtOut(log, config), features: manifest.features, places: manifest.places };
   }
   const log = readPaperFile(source, needed);
   const { sha256 } = await checksum(source);
@@ -120,12 +121,54 @@ function isFolder(path: string): boolean {
 
 /** A data set whose truth is not known. @param config what a run records of it, to open it again. */
 export function datasetOf(source: LogSource, config: DataConfig): Dataset {
-  return { config, source, truth: undefined };
+  return { config, source, features: undefined, truth: undefined };
 }
 
-/** The data set over a model's items. @param what the model. @throws UserError for a log over other items. */
-export function fitDataset(data: Dataset, items: ItemsShape, what: string): Dataset {
-  return { ...data, source: fitSource(data.source, items, what) };
+/** What a model says of the items that it was trained on. */
+export interface ModelItems {
+  readonly items: ItemsShape;
+  /** Undefined where the data did not say it. */
+  readonly features?: Features;
+}
+
+/**
+ * The data set over a model's items.
+ * @param what the model. @param onNote told what cannot be compared.
+ * @throws UserError for a log over other items, or items whose features mean something else.
+ */
+export function fitDataset(
+  data: Dataset,
+  { items, features }: ModelItems,
+  what: string,
+  onNote: (text: string) => void = console.error,
+): Dataset {
+  const { name } = data.source;
+  const difference = features && data.features && differenceOf(features, data.features);
+  if (difference !== undefined) {
+    throw new UserError(
+      `${what} was trained on items whose features mean something else than those of ${name}: ${difference}. ` +
+        "Prepare this log with --like and the set that the model was trained on.",
+    );
+  }
+  // Items that are known by features may be others, and as many as there are, if the features mean the same.
+  const anyCount = features !== undefined && data.features !== undefined && items.kind !== "one-hot";
+  const wanted = anyCount ? { ...items, count: data.source.items.shape.count } : items;
+  const source = fitSource(data.source, wanted, what);
+  const unknown = features && data.features ? unknownOf(features, data.features) : [];
+  if (unknown.length > 0) {
+    onNote(
+      `note: it is not known whether ${
+        unknown.join(", ")
+      } mean the same in ${name} as in training: the manifest does not ` +
+        "say it (sha256).",
+    );
+  } else if ((features === undefined) !== (data.features === undefined)) {
+    onNote(
+      `note: it is not known whether the features of ${name} mean the same as in training: ` +
+        `${features ? "this log" : "the model"} does not say it.`,
+    );
+  }
+  return { ...data, source };
 }
 
 /** The whole log of a data set. @throws UserError where it stays on disk. */

@@ -55,7 +55,7 @@ export class OpenedRun {
    * @internal
    */
   fit(data: Dataset): Dataset {
-    return fitDataset(data, this.info.items, `The model of ${this.path}`);
+    return fitDataset(data, this.info, `The model of ${this.path}`);
   }
 }
 

@@ -1,7 +1,6 @@
 /** Opens a prepared data set for training: into memory, or, if it is large, packed into a file that is read user by user. */
 
 import { createHash } from "node:crypto";
-import type { TokenField } from "../baselines/category_rate.ts";
 import type { Clicks, ItemFeatures } from "../data/click_log.ts";
 import { joinItems } from "../data/item_catalogue.ts";
 import { type LogSource, MemoryLog, type OnProgress } from "../data/log_source.ts";
@@ -27,19 +26,19 @@ export interface PreparedOptions {
 }
 
 /**
- * @returns the log, a checksum of all that it was read from, and which tokens are of one kind.
+ * @returns the log, a checksum of all that it was read from, and what its manifest says.
  * @throws UserError for a folder that is no prepared data set, was damaged, or does not fit together.
  */
 export async function openPrepared(
   folder: string,
   { memoryRows, cache, onProgress, onNote = console.error }: PreparedOptions,
-): Promise<{ source: LogSource; sha256: string; fields: readonly TokenField[]; places: Manifest["places"] }> {
+): Promise<{ source: LogSource; sha256: string; manifest: Manifest }> {
   const set = await PreparedSet.open(folder, (done, all) => onProgress?.("Reading users", done, all));
   onProgress?.("Checking files", 0, 1);
   const sha256 = await digest(set);
   const reader = readerOf(set, onProgress);
-  const { features: { tokens: fields }, places } = set.manifest;
-  if (set.rows <= memoryRows) return { source: await readWhole(set, reader), sha256, fields, places };
+  const { manifest } = set;
+  if (set.rows <= memoryRows) return { source: await readWhole(set, reader), sha256, manifest };
   if (cache === undefined) {
     throw new UserError(
       `${folder} has ${
@@ -51,7 +50,7 @@ export async function openPrepared(
   try {
     await makeCache(`${cache}/logs`);
     const source = await pack(set, reader, `${cache}/logs/${sha256.slice(0, 32)}`, onNote);
-    return { source, sha256, fields, places };
+    return { source, sha256, manifest };
   } catch (error) {
     if (!(error instanceof PackedFileError)) throw error;
     throw new UserError(

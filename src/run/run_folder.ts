@@ -5,6 +5,7 @@
  */
 
 import type { ItemsShape } from "../data/item_catalogue.ts";
+import type { Features } from "../data/manifest.ts";
 import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
 import { exists, explainFileError } from "../files/file_error.ts";
 import { contentsOf } from "../files/owned_folder.ts";
@@ -37,6 +38,7 @@ export class RunFolder {
     readonly path: string,
     readonly config: RunConfig,
     private readonly game: SnapshotGame | undefined,
+    private readonly features: Features | undefined,
     private readonly train: CsvLog,
     private readonly validation: CsvLog,
   ) {}
@@ -44,6 +46,7 @@ export class RunFolder {
   /**
    * Starts a stage, also where an earlier start was killed before its first snapshot.
    * @param columns of its logs, after the iteration. @param game what its snapshots say of the generator.
+   * @param features what they say of the items.
    * @throws UserError when the folder cannot be written, or holds what would be lost.
    */
   static async begin(
@@ -51,6 +54,7 @@ export class RunFolder {
     config: RunConfig,
     columns: readonly string[],
     game?: SnapshotGame,
+    features?: Features,
   ): Promise<RunFolder> {
     await expectUnbegun(path, columns);
     const before = contentsOf(path);
@@ -59,7 +63,7 @@ export class RunFolder {
       clean(path);
       await writeConfig(path, config);
       const all = ["iteration", ...columns];
-      const files = RunFolder.#with(path, config, game, (log) => CsvLog.begin(log, all));
+      const files = RunFolder.#with(path, config, game, features, (log) => CsvLog.begin(log, all));
       files.#before = before;
       return files;
     } catch (error) {
@@ -82,24 +86,26 @@ export class RunFolder {
     config: RunConfig,
     columns: readonly string[],
     game: SnapshotGame | undefined,
+    features?: Features,
   ): Promise<RunFolder> {
     const { logs } = await readLast(path);
     for (const log of LOGS) CsvLog.expectMarked(logFile(path, log), logs[log]);
     clean(path);
     const all = ["iteration", ...columns];
-    return RunFolder.#with(path, config, game, (file, log) => CsvLog.resume(file, all, logs[log]));
+    return RunFolder.#with(path, config, game, features, (file, log) => CsvLog.resume(file, all, logs[log]));
   }
 
   static #with(
     path: string,
     config: RunConfig,
     game: SnapshotGame | undefined,
+    features: Features | undefined,
     open: (file: string, log: typeof LOGS[number]) => CsvLog,
   ): RunFolder {
     const train = open(logFile(path, "train"), "train");
     try {
       const validation = open(logFile(path, "validation"), "validation");
-      return new RunFolder(path, config, game, train, validation);
+      return new RunFolder(path, config, game, features, train, validation);
     } catch (error) {
       train.close();
       throw error;
@@ -172,7 +178,7 @@ export class RunFolder {
   }
 
   #info(items: ItemsShape, iteration: number, kind: string): SnapshotInfo {
-    return { model: this.config.model, items, iteration, kind, game: this.game };
+    return { model: this.config.model, items, iteration, kind, game: this.game, features: this.features };
   }
 
   close(): void {

@@ -5,6 +5,7 @@ import { UserError } from "../user_error.ts";
 import { type ModelConfig, modelConfigSchema } from "../model/config.ts";
 import { checkShapes, modelParameters } from "../model/user_model.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
+import { type Features, featuresSchema } from "../data/manifest.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { GENERATOR_PREFIX } from "../train/networks.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "./safetensors.ts";
@@ -32,6 +33,8 @@ export interface SnapshotInfo {
   readonly model: ModelConfig;
   /** The items that the model is over. */
   readonly items: ItemsShape;
+  /** What the features of the items mean, where the data said it: names, order, scales, values and checksums. */
+  readonly features?: Features;
   /** Iterations that made it. */
   readonly iteration: number;
   /** The criterion by which it is the best, or "last". */
@@ -62,6 +65,7 @@ const metadataSchema = z.object({
       itemsSchema,
     )
   ),
+  features: z.string().transform((text, context) => json(text, context, featuresSchema)).optional(),
   iteration: z.string().regex(/^\d{1,10}$/).transform(Number),
   kind: z.enum(["best-loss", "best-prec1", "best-prec2", "last"]),
   game: z.string().transform((text, context) => json(text, context, gameSchema)).optional(),
@@ -104,6 +108,7 @@ export function writeSnapshot(
     iteration: String(info.iteration),
     model: JSON.stringify(info.model),
     items: JSON.stringify(info.items),
+    ...(info.features ? { features: JSON.stringify(info.features) } : {}),
     ...(info.game ? { game: JSON.stringify(info.game) } : {}),
     ...extra,
   });

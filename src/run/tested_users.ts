@@ -54,7 +54,7 @@ export class TestedUsers {
 
   /** Counts the baselines on the data set's train users, and tests them on these. @param users ascending. */
   static of(data: Dataset, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
-    const counted = Baselines.of(data.source, data.fields, onProgress);
+    const counted = Baselines.of(data.source, data.features?.tokens, onProgress);
     const baselines = new Map<string, TestedBaseline>(counted.test(users, onProgress));
     const { truth, source: { log } } = data;
     if (truth && log) {

@@ -80,7 +80,7 @@ export async function startStage(
     if (alone) await writeConfig(path, config);
     let files: RunFolder | undefined;
     try {
-      files = await RunFolder.begin(folder, config, Object.keys(stage.columns), game);
+      files = await RunFolder.begin(folder, config, Object.keys(stage.columns), game, context.data.features);
       // At once: a folder that cannot be written is found out now, not after hours.
       await save(trainer, model, files);
     } catch (error) {
@@ -106,7 +106,13 @@ export async function resumeStage(
     const state = await readRunState(folder, trainer.specs);
     trainer.restore(state);
     const game = stage.game(model.config, config);
-    const files = await RunFolder.resume(folder, config, Object.keys(stage.columns), game);
+    const files = await RunFolder.resume(
+      folder,
+      config,
+      Object.keys(stage.columns),
+      game,
+      context.data.features,
+    );
     // Only now, as nothing can be refused any more: the new config may ask for more iterations.
     for (const place of new Set([path, folder])) await writeConfig(place, config);
     return await train(stage, trainer, model, context, config, files, events);

@@ -1,0 +1,104 @@
+/** Whether the features of two sets mean the same: names, order, scales and vocabularies, as their manifests say. */
+
+import type { Features, Transform } from "./manifest.ts";
+
+type Dense = Features["dense"][number];
+type Field = Features["tokens"][number];
+
+/**
+ * What differs first, in words, as "there, here"; undefined where nothing does.
+ * @param there what a model was trained on. @param here what it is to score.
+ */
+export function differenceOf(there: Features, here: Features): string | undefined {
+  return namesText("numbers", there.dense, here.dense) ??
+    first(there.dense, here.dense, denseText) ??
+    namesText("fields of tokens", there.tokens, here.tokens) ??
+    first(there.tokens, here.tokens, fieldText) ??
+    idsText(there.idsSha256, here.idsSha256);
+}
+
+/** Names of what one of the two does not say enough of to compare it. */
+export function unknownOf(there: Features, here: Features): string[] {
+  const lacks = (own: Features) => [
+    ...own.tokens.filter(({ sha256 }) => sha256 === undefined).map(({ name }) => name),
+    ...(isOneHot(own) && own.idsSha256 === undefined ? ["the numbers of items"] : []),
+  ];
+  return [...new Set([...lacks(there), ...lacks(here)])];
+}
+
+const isOneHot = ({ dense, tokens }: Features) => dense.length === 0 && tokens.length === 0;
+
+function first<T>(
+  there: readonly T[],
+  here: readonly T[],
+  text: (there: T, here: T) => string | undefined,
+): string | undefined {
+  for (const [k, one] of there.entries()) {
+    const other = here[k];
+    const found = other && text(one, other);
+    if (found !== undefined) return found;
+  }
+}
+
+function namesText(
+  what: string,
+  there: readonly { readonly name: string }[],
+  here: readonly { readonly name: string }[],
+): string | undefined {
+  const [theirs, ours] = [there, here].map((list) => list.map(({ name }) => name)) as [string[], string[]];
+  if (JSON.stringify(theirs) === JSON.stringify(ours)) return undefined;
+  const list = (names: readonly string[]) => names.length > 0 ? names.join(", ") : "none";
+  return `the ${what} are ${list(theirs)} there, ${list(ours)} here`;
+}
+
+function denseText(there: Dense, here: Dense): string | undefined {
+  if (!there.transform || !here.transform) {
+    return there.meaning === here.meaning
+      ? undefined
+      : `${there.name} is "${there.meaning}" there, "${here.meaning}" here`;
+  }
+  if (JSON.stringify(entries(there.transform)) === JSON.stringify(entries(here.transform))) return undefined;
+  return `${there.name} is ${scaleText(there.transform)} there, ${scaleText(here.transform)} here`;
+}
+
+const entries = (transform: Transform) => Object.entries(transform).sort(([a], [b]) => (a < b ? -1 : 1));
+
+function scaleText(transform: Transform): string {
+  const { of, column } = transform;
+  if (of === "known") return `whether ${column} is known`;
+  const { log, mean, sd } = transform;
+  const what = `${of === "age" ? "the age by " : ""}${column}`;
+  const f = (x: number) => x.toPrecision(4);
+  return `(${log === null ? what : `the logarithm of ${what} / ${f(log)}`} - ${f(mean)}) / ${f(sd)}`;
+}
+
+function fieldText(there: Field, here: Field): string | undefined {
+  if (there.first !== here.first || there.count !== here.count) {
+    const text = ({ first, count }: Field) => `the tokens ${first} to ${first + count - 1}`;
+    return `${there.name} has ${text(there)} there, ${text(here)} here${valuesText(there, here)}`;
+  }
+  if (there.sha256 === undefined || here.sha256 === undefined) return undefined;
+  if (there.sha256 === here.sha256 && there.other === here.other) return undefined;
+  return `the tokens of ${there.name} are of other values${valuesText(there, here)}`;
+}
+
+/** Some of the values that only one of them has. */
+function valuesText(there: Field, here: Field): string {
+  if (!there.values || !here.values) return "";
+  const only = (own: readonly string[], other: readonly string[]) => {
+    const more = own.filter((value) => !other.includes(value));
+    const some = more.slice(0, 3).map((value) => `"${value}"`).join(", ");
+    return more.length > 3 ? `${some} and ${more.length - 3} more` : some;
+  };
+  const [theirs, ours] = [only(there.values, here.values), only(here.values, there.values)];
+  const parts = [
+    ...(theirs === "" ? [] : [`only there: ${theirs}`]),
+    ...(ours === "" ? [] : [`only here: ${ours}`]),
+  ];
+  return parts.length > 0 ? ` (${parts.join("; ")})` : "";
+}
+
+function idsText(there: string | undefined, here: string | undefined): string | undefined {
+  if (there === here || there === undefined || here === undefined) return undefined;
+  return "the items are one-hot, and their numbers are those of other ids";
+}
