@@ -44,6 +44,7 @@ Deno.test("the click rate counts train users only", () => {
   assert.deepEqual({ nll, prec1, prec2 }, { nll: undefined, prec1: 0, prec2: 1 });
   const nobody = Baselines.of({ ...log, userSplit: Uint8Array.of(2, 2) }).test([0, 1]);
   assert.deepEqual([...nobody.keys()], ["random"]);
+  assert.match(Baselines.of(log).test([1]).get("lastClick")?.setting ?? "", /the last click \(not chosen/);
 });
 
 /** Clicks of a user before each event, the latest last, and where its rows are. */

@@ -92,9 +92,12 @@ export class Baselines {
         collector.add({ log, places, scores, compact: true });
       }
     }
+    const hasValidation = usersOf(this.source, "validation").length > 0;
     return new Map([...collectors].map(([name, collector]) => {
       const { scorer, chosen } = this.scorers.get(name)!;
-      return [name, { ...collector.tested(), setting: scorer.settings[chosen] ?? "" }];
+      const setting = scorer.settings[chosen] ?? "";
+      const note = setting === "" || hasValidation ? "" : " (not chosen: there are no validation users)";
+      return [name, { ...collector.tested(), setting: setting + note }];
     }));
   }
 }
