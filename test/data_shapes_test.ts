@@ -223,7 +223,17 @@ Deno.test("shapes: whole days, and clicks of lists that can be read in two ways"
   const either = "uid,ts,shown,clicked\n" +
     Array.from({ length: 9 }, (_, k) => `u${k},${1_600_000_000 + k},a b c d,${1 + k % 3}\n`).join("");
   const none = either.replaceAll(/,\d\n/g, ",e\n");
-  const files = { "days.csv": days, "hours.csv": hours, "either.csv": either, "none.csv": none };
+  // Whole numbers that were written as floats; no value is no item.
+  const floats = '{"uid":1,"ts":1600000000,"shown":[3.0,4.0,"5.0"],"clicked":4.0}\n' +
+    '{"uid":1,"ts":1600000001,"shown":"[3.0, 4.0]","clicked":[3]}\n';
+  const files = {
+    "floats.jsonl": floats,
+    "gap.jsonl": floats.replace("4.0,", "null,"),
+    "days.csv": days,
+    "hours.csv": hours,
+    "either.csv": either,
+    "none.csv": none,
+  };
   await withFolder(files, async (folder) => {
     const args = `${COLUMNS} --clicked label`;
     await refuses(
@@ -251,6 +261,16 @@ Deno.test("shapes: whole days, and clicks of lists that can be read in two ways"
       "b",
       "c",
     ]);
+    const whole = await prepared(folder, `--source floats.jsonl ${list}`.split(" "));
+    assert.deepEqual((await pagesOf(whole.folder)).map(({ items, clicked }) => [items, clicked]), [
+      [["3", "4", "5.0"], "4"],
+      [["3", "4"], "3"],
+    ]);
+    await refuses(
+      folder,
+      `--source gap.jsonl ${list}`,
+      /gap\.jsonl:1: expected shown to be a list of ids, at least one/,
+    );
     await refuses(folder, `--source none.csv ${list}`, /None fits/);
     await refuses(
       folder,

@@ -107,12 +107,18 @@ function csvValue(column: string, as: ReadAs): { value: string; inexact: string 
   return { value, inexact: "" };
 }
 
+/** An element x of a JSON array as an id: whole numbers of programs that know floats only are whole. */
+const idOfJson =
+  `CASE WHEN json_type(x) = 'DOUBLE' AND x::DOUBLE = floor(x::DOUBLE) AND abs(x::DOUBLE) < ${2 ** 53} ` +
+  "THEN x::DOUBLE::BIGINT::VARCHAR ELSE json_extract_string(x, '$') END";
+
 /** A list that is written as text: a JSON array, or values between spaces, commas, semicolons or |, and brackets around. */
 function splitText(text: string): string {
   const parts =
     `list_filter(regexp_split_to_array(trim(${text}, '[](){} '), '[\\s,;|]+'), lambda x: x <> '')`;
+  const json = `CASE WHEN json_valid(${text}) THEN ${text} END`;
   return `CASE WHEN starts_with(trim(${text}), '[') AND json_valid(${text}) ` +
-    `THEN json_transform(CASE WHEN json_valid(${text}) THEN ${text} END, '["VARCHAR"]') ` +
+    `THEN list_transform(json_extract(${json}, '$[*]'), lambda x: ${idOfJson}) ` +
     `ELSE list_transform(${parts}, lambda x: trim(x, ${literal(`"'`)})) END`;
 }
 
@@ -173,12 +179,12 @@ function jsonValue(
   if (as === "list" || as === "items") {
     const list = `json_extract(line, ${literal(pointer)})`;
     const all = `json_extract(${list}, '$[*]')`;
-    const within = (name: string) =>
-      `list_transform(${all}, lambda x: ${name}(x, ${literal(pointerOf(each ?? []))}))`;
-    const elements = each === undefined ? all : within("json_extract");
-    const values = each === undefined
-      ? `json_transform(${list}, '["VARCHAR"]')`
-      : within("json_extract_string");
+    const elements = each === undefined
+      ? all
+      : `list_transform(${all}, lambda x: json_extract(x, ${literal(pointerOf(each))}))`;
+    const values = as === "items"
+      ? `list_transform(${elements}, lambda x: ${idOfJson})`
+      : `json_transform(${list}, '["VARCHAR"]')`;
     const large = `${isFloat("x::VARCHAR")} AND NOT ${isSmall("x::VARCHAR")}`;
     const other = as === "items" ? splitText(text) : `[${text}]`;
     return {
