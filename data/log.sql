@@ -110,11 +110,13 @@ FROM (
   )
 );
 
--- step: Reading the log
-CREATE TABLE log_read AS
-SELECT
-  kind, is_clicks, event, user_id, item_id, page, time_kind, time, clicked, position, item_list, clicked_list, position_list, fault
+-- What is kept of a row; of lists, log_lists.sql keeps these as well.
+CREATE VIEW kept AS
+SELECT kind, is_clicks, event, user_id, item_id, page, time_kind, time, clicked, position, fault
 FROM checked;
+
+-- step: Reading the log
+CREATE TABLE log_read AS FROM kept;
 
 -- Times are of the kind that most are of; others are bad rows.
 CREATE MACRO most_kind(of_clicks) AS (
