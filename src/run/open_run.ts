@@ -20,6 +20,8 @@ const SNAPSHOTS = ["best-loss", "adversarial/best-prec1", "last", "adversarial/l
 
 /** A model that was trained: its weights, and what it was trained on. */
 export class OpenedRun {
+  readonly #fitted = new WeakSet<Dataset>();
+
   /**
    * Use {@link openRun}.
    * @internal
@@ -55,7 +57,10 @@ export class OpenedRun {
    * @internal
    */
   fit(data: Dataset): Dataset {
-    return fitDataset(data, this.info, `The model of ${this.path}`);
+    if (this.#fitted.has(data)) return data; // what cannot be compared is said once
+    const fitted = fitDataset(data, this.info, `The model of ${this.path}`);
+    this.#fitted.add(fitted);
+    return fitted;
   }
 }
 
