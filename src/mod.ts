@@ -23,6 +23,7 @@ export { PackedLogWriter } from "./data/packed_log_writer.ts";
 export { PackedItems } from "./data/packed_items.ts";
 export { PackedItemsWriter } from "./data/packed_items_writer.ts";
 export type { Ids } from "./data/ids.ts";
+export { type Features, featuresSchema } from "./data/manifest.ts";
 export { readPaperFile } from "./data/paper_file.ts";
 export {
   attainable,

@@ -36,7 +36,10 @@ const transformSchema = z.discriminatedUnion("of", [
 ]);
 export type Transform = z.infer<typeof transformSchema>;
 
-/** What the features of a set mean. Whoever makes a set with another engine may leave out all but names and numbers. */
+/**
+ * What {@link Features} must be. Whoever makes a set with another engine may leave out all but names and numbers.
+ * @internal
+ */
 export const featuresSchema = z.object({
   /** The meaning of each place of `dense`. */
   dense: z.array(z.object({
