@@ -59,6 +59,7 @@ export {
   type LstmModelConfig,
   type ModelConfig,
   modelConfigSchema,
+  type NoneModelConfig,
   type PwModelConfig,
 } from "./model/config.ts";
 export { type ItemCatalogue, type ItemsShape, itemsShape, MemoryItems } from "./data/item_catalogue.ts";

@@ -18,7 +18,7 @@ import { type Dataset, fitDataset } from "../run/dataset.ts";
 import { readJson } from "../files/json_file.ts";
 import { readSnapshot, type SnapshotInfo } from "../run/snapshot.ts";
 import { type SnapshotResult, snapshotResult } from "../run/snapshot_result.ts";
-import { TestedUsers } from "../run/tested_users.ts";
+import { choiceOf, TestedUsers } from "../run/tested_users.ts";
 import { baselineWords } from "../run/verdict.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { evaluateGame } from "../train/adversarial_trainer.ts";
@@ -196,7 +196,7 @@ async function score(
     weights,
     info,
     shards,
-    (evaluation) => users.test(evaluation, info.model.eta, onShard),
+    (evaluation) => users.test(evaluation, choiceOf(info.model, weights), onShard),
   );
   const name = info.kind as SnapshotResult["snapshot"];
   return { result: snapshotResult(name, info.iteration, found, users), tested: found.tested };

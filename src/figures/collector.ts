@@ -41,6 +41,8 @@ export interface CollectorOptions {
   readonly users: number;
   /** P(a) = exp(eta u_a) / (1 + sum exp(eta u)) of the scores; undefined for a ranking, which has no probabilities. */
   readonly eta?: number;
+  /** What a place adds to a utility in probabilities, from the first on; those behind share the last. Ranks are without. */
+  readonly placeEffects?: readonly number[];
   /** Whether train users were shown an item; undefined where that is not known. */
   readonly isSeen?: (item: number) => boolean;
 }
@@ -58,7 +60,9 @@ interface Page {
   readonly items: Uint32Array;
   /** Scores of the items; where they give probabilities, eta times the utilities. */
   readonly scores: Float64Array;
-  /** log(1 + sum exp(scores)); NaN without probabilities. */
+  /** The same with what places add. */
+  readonly logits: Float64Array;
+  /** log(1 + sum exp(logits)); NaN without probabilities. */
   readonly logSum: number;
 }
 
@@ -107,7 +111,7 @@ export class Collector {
     outcomes: Float32Array | undefined,
     words: number,
   ): void {
-    const { eta } = this.options;
+    const { eta, placeEffects = [] } = this.options;
     let [history, counted] = [0, false];
     for (let e = first; e < end; e++) {
       const click = log.eventClick[e]!;
@@ -118,12 +122,15 @@ export class Collector {
           { length: to - from },
           (_, k) => (eta ?? 1) * scores[from + shift + k]!,
         );
+        const effect = (k: number) => placeEffects[Math.min(k, placeEffects.length - 1)] ?? 0;
+        const logits = placeEffects.length > 0 ? own.map((x, k) => x + (eta ?? 1) * effect(k)) : own;
         const page: Page = {
           clicked: click === NONE ? NONE : click - from,
           history,
           items: log.rowItem.subarray(from, to),
           scores: own,
-          logSum: eta === undefined ? NaN : logSumExp(own, 0, own.length),
+          logits,
+          logSum: eta === undefined ? NaN : logSumExp(logits, 0, logits.length),
         };
         this.#addPage(page, outcomes?.subarray(words * (e - first), words * (e - first + 1)));
       }
@@ -153,7 +160,7 @@ export class Collector {
   }
 
   /** What an event adds to the columns. */
-  #sumsOf({ scores, clicked, logSum }: Page, outcome: Float32Array | undefined): Float64Array {
+  #sumsOf({ scores, logits, clicked, logSum }: Page, outcome: Float32Array | undefined): Float64Array {
     const hasClick = clicked !== NONE;
     const sums = event.fill(0);
     sums[column.events] = 1;
@@ -161,7 +168,7 @@ export class Collector {
     sums[column.noClick] = hasClick ? 0 : 1;
     sums[column.pNoClick] = Math.exp(-logSum);
     sums[column.pClick] = 1 - Math.exp(-logSum);
-    sums[column.nll] = outcome?.[0] ?? logSum - (hasClick ? scores[clicked]! : 0);
+    sums[column.nll] = outcome?.[0] ?? logSum - (hasClick ? logits[clicked]! : 0);
     if (!hasClick) return sums;
     const ranking = pageRanking(scores, 0, scores.length, clicked);
     const [prec1, prec2] = [outcome?.[1] ?? ranking.prec1, outcome?.[2] ?? ranking.prec2];
@@ -182,7 +189,7 @@ export class Collector {
 
   /** The probabilities of the rows, to the calibration and to the slices by position and item. */
   #addRows(
-    { scores, clicked, logSum }: Page,
+    { logits, clicked, logSum }: Page,
     ofPage: readonly number[],
     ofRow: readonly (readonly number[])[],
   ): void {
@@ -192,8 +199,8 @@ export class Collector {
       const p = Math.exp(-logSum);
       this.#noClicks.add(group, cellOf(p), p, clicked === NONE);
     }
-    scores.forEach((score, k) => {
-      const p = Math.exp(score - logSum);
+    logits.forEach((logit, k) => {
+      const p = Math.exp(logit - logSum);
       const cell = cellOf(p);
       for (const slice of ofRow[k] ?? []) {
         const at = (slice * this.#sliceGroups + group) * columns;

@@ -5,12 +5,13 @@ import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { differences, type Tested } from "../figures/tested.ts";
 import { criteria } from "../train/best_records.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
+import type { Weights } from "../tape/parameters.ts";
 import type { Dataset } from "./dataset.ts";
 import type { RunConfig } from "./run_config.ts";
 import type { SnapshotName } from "./run_state.ts";
 import { type SnapshotDifferences, type SnapshotResult, snapshotResult } from "./snapshot_result.ts";
 import type { Stage, StageFigures } from "./stages.ts";
-import { type BaselineResults, TestedUsers } from "./tested_users.ts";
+import { type BaselineResults, choiceOf, TestedUsers } from "./tested_users.ts";
 import { verdictOf } from "./verdict.ts";
 
 /** What the test users say of a stage that is finished. */
@@ -42,9 +43,9 @@ export async function testStage(
   const evaluation = await trainer.evaluation(users, config.training.evaluationShards);
   const test: SnapshotResult[] = [];
   const all: { snapshot: SnapshotName; tested: Tested }[] = [];
-  const take = async (snapshot: SnapshotName, iteration: number) => {
+  const take = async (snapshot: SnapshotName, iteration: number, weights: Weights) => {
     const onShard = (done: number, all: number) => onProgress?.(`Test users, ${snapshot}`, done, all);
-    const found = await tested.test(evaluation, config.model.eta, onShard);
+    const found = await tested.test(evaluation, choiceOf(config.model, weights), onShard);
     test.push(snapshotResult(snapshot, iteration, found, tested));
     all.push({ snapshot, tested: found.tested });
   };
@@ -53,11 +54,12 @@ export async function testStage(
     for (const criterion of criteria) {
       const { value, iteration } = trainer.best[criterion];
       if (!Number.isFinite(value)) continue;
-      trainer.setWeights(await trainer.snapshot(criterion));
-      await take(`best-${criterion}`, iteration);
+      const weights = await trainer.snapshot(criterion);
+      trainer.setWeights(weights);
+      await take(`best-${criterion}`, iteration, weights);
     }
     trainer.setWeights(last);
-    await take("last", trainer.iteration);
+    await take("last", trainer.iteration, last);
   } finally {
     evaluation.destroy();
   }

@@ -13,6 +13,9 @@ import { meanSpearman, type RankingFigures } from "../data/ranking.ts";
 import { Collector } from "../figures/collector.ts";
 import { type Details, type Differences, differences, type Tested } from "../figures/tested.ts";
 import type { EvaluatedUsers, Evaluation, EvaluationFigures } from "../train/evaluation.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { positionEffects } from "../model/position_effect.ts";
+import type { Weights } from "../tape/parameters.ts";
 import type { Dataset } from "./dataset.ts";
 import type { StageFigures } from "./stages.ts";
 
@@ -34,6 +37,17 @@ export const shownBaselines: readonly (readonly [keyof BaselineResults, string])
   ...baselineNames.map((name) => [name, baselineTitles[name]] as const),
   ["attainable", "best attainable"],
 ];
+
+/** How utilities become probabilities: see {@link import("../figures/collector.ts").CollectorOptions}. */
+export interface Choice {
+  readonly eta: number;
+  readonly placeEffects?: readonly number[];
+}
+
+/** Of a model with these weights. */
+export function choiceOf({ eta }: Pick<ModelConfig, "eta">, weights: Weights): Choice {
+  return { eta, placeEffects: positionEffects(weights) };
+}
 
 /** What is known of a scoring beside the figures that the device sums. */
 export interface TestedModel<F extends StageFigures> {
@@ -65,14 +79,14 @@ export class TestedUsers {
     return new TestedUsers(data, users, counted, baselines);
   }
 
-  /** Evaluates the networks as they stand. @param eta of the reward. */
+  /** Evaluates the networks as they stand. @param choice of the reward. */
   async test<F extends StageFigures>(
     evaluation: Evaluation<F>,
-    eta: number,
+    { eta, placeEffects }: Choice,
     onShard?: (done: number, all: number) => void,
   ): Promise<TestedModel<F>> {
     const { source, truth } = this.data;
-    const collector = new Collector(this.counted.collectorOptions(this.users, eta));
+    const collector = new Collector({ ...this.counted.collectorOptions(this.users, eta), placeEffects });
     let utilities: Float32Array | undefined;
     if (truth && source.log) utilities = new Float32Array(truth.length).fill(NaN);
     const figures = await evaluation.figures(onShard, (part) => {

@@ -34,7 +34,11 @@ export const parts: readonly Part[] = [
         "row_sparse_adam",
     ),
   },
-  { name: "learning", about: "what models learn, beside a reference", files: named("demo_shop learning") },
+  {
+    name: "learning",
+    about: "what models learn, beside a reference",
+    files: named("demo_shop learning rivals"),
+  },
   {
     name: "data",
     about: "logs, prepared data sets and their faults",
