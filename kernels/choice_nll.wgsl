@@ -7,8 +7,8 @@
 //
 //   loss_e = log(1 + sum_{r in e} exp(z_r)) - z_click,   z_r = eta (u_r + place of r)         (no click: the last term is 0)
 //   d mean loss / d u_r = eta (P(r) - [r clicked]) / C,   P(r) = exp(z_r) / (1 + sum exp(z))
-//   LOGISTIC: u_gradient is that of another loss, in which each row is clicked or not by itself: P(r) = 1 / (1 + exp(-z_r)).
-//          The outcome stays that of the choice.
+//   LOGISTIC: each row is clicked or not by itself, P(r) = 1 / (1 + exp(-z_r)), and
+//   loss_e = sum_{r in e} log(1 + exp(z_r)) - z_click
 //   prec@k: by u, ties broken at random: expected share, 0 if k or more rows are greater, else min(1, (k - greater) / equal)
 //
 // A given event is history: its outcome and its gradient are 0. C counts the other events, and the mean is over those.
@@ -118,6 +118,13 @@ fn choice_nll(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   var sum = exp(-most);
   for (var r = first; r < end; r++) { sum += exp(logit(r, first) - most); }
   var loss = (most - clicked_z) + log(sum);
+  if (LOGISTIC) {
+    loss = 0.0;
+    for (var r = first; r < end; r++) {
+      let z = logit(r, first);
+      loss += log(1.0 + exp(-abs(z))) + max(select(z, -z, r == click), 0.0);
+    }
+  }
   // By the exponent bits: comparisons, max and exp may lose a NaN.
   if ((bitcast<u32>(broken) & 0x7f800000u) == 0x7f800000u) { loss = broken; }
   if (clicked) {

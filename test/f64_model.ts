@@ -20,7 +20,7 @@ export interface Shape64 {
   readonly none?: boolean;
   /** Columns of the wide part; without hidden layers 0 is the linear model. */
   readonly wide?: number;
-  /** The gradient is that of the logistic loss. */
+  /** Each row is clicked or not by itself. */
   readonly logistic?: boolean;
 }
 
@@ -91,7 +91,7 @@ export function network64(log: ClickLog, users: ArrayLike<number>, p: Parameters
   return { pages, gradients: (slopes: Slopes) => walk64(log, users, p, shape, slopes) };
 }
 
-/** Mean loss of a batch, the utilities of its rows in order, and the gradient of every parameter by what training makes small. */
+/** Mean loss of a batch, the utilities of its rows in order, and the gradient of every parameter . */
 export function lossAndGradients64(
   log: ClickLog,
   users: ArrayLike<number>,
@@ -104,7 +104,10 @@ export function lossAndGradients64(
   const effects = p.get("position/effect")?.[0] ?? [];
   const effectAt = (place: number) => Math.min(place, effects.length) - 1;
   const logits = ({ u }: Page64) => u.map((x, k) => x + (effects[effectAt(k)] ?? 0));
-  const lossOf = (z: readonly number[], clicked: number) => Math.log(sumOf(z)) - (z[clicked] ?? 0);
+  const lossOf = (z: readonly number[], clicked: number) => {
+    const all = shape.logistic ? z.reduce((sum, x) => sum + Math.log1p(Math.exp(x)), 0) : Math.log(sumOf(z));
+    return all - (z[clicked] ?? 0);
+  };
   const slopes: Slopes = (page) => {
     const z = logits(page);
     const probability = (x: number) => shape.logistic ? sigmoid(x) : Math.exp(x) / sumOf(z);

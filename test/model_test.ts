@@ -123,7 +123,7 @@ Deno.test("the f64 model's gradients agree with finite differences", () => {
     { ...defaultPwModel, pwLags: 2, dims: [5, 4] },
     { ...defaultPwModel, pwNonlinearity: "tanh", pwWeightings: 2, dims: [5], positions: 3 },
     { ...noHistory, dims: [5], wide: 2 },
-    { ...noHistory, dims: [], positions: 2 },
+    { ...noHistory, dims: [], positions: 2, loss: "logistic" },
   ];
   for (const [log, config] of Object.values(logs).flatMap((log) => configs.map((c) => [log, c] as const))) {
     const shape = shape64(config);

@@ -9,8 +9,8 @@ export function modelNotes({ loss, positions }: ModelConfig, weights?: Weights):
   const notes: string[] = [];
   if (loss === "logistic") {
     notes.push(
-      "Trained by the logistic loss, each item by itself. The loss shown is not that, but the choice's of the same " +
-        "utilities: it compares with other models.",
+      "By the logistic loss each item is clicked or not by itself. So its probabilities leave room for several clicks on " +
+        "a page, which costs loss; the ranking is not touched by that.",
     );
   }
   if (positions > 0) {

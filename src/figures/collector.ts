@@ -41,6 +41,8 @@ export interface CollectorOptions {
   readonly users: number;
   /** P(a) = exp(eta u_a) / (1 + sum exp(eta u)) of the scores; undefined for a ranking, which has no probabilities. */
   readonly eta?: number;
+  /** Each item is clicked or not by itself: P(a) = 1 / (1 + exp(-eta u_a)), P(no click) is the product of 1 - P(a). */
+  readonly single?: boolean;
   /** What a place adds to a utility in probabilities, from the first on; those behind share the last. Ranks are without. */
   readonly placeEffects?: readonly number[];
   /** Whether train users were shown an item; undefined where that is not known. */
@@ -62,7 +64,9 @@ interface Page {
   readonly scores: Float64Array;
   /** The same with what places add. */
   readonly logits: Float64Array;
-  /** log(1 + sum exp(logits)); NaN without probabilities. */
+  /** Of each item. */
+  readonly chances: Float64Array;
+  /** -log P(no click); NaN without probabilities. */
   readonly logSum: number;
 }
 
@@ -130,13 +134,23 @@ export class Collector {
           items: log.rowItem.subarray(from, to),
           scores: own,
           logits,
-          logSum: eta === undefined ? NaN : logSumExp(logits, 0, logits.length),
+          ...this.#chancesOf(logits),
         };
         this.#addPage(page, outcomes?.subarray(words * (e - first), words * (e - first + 1)));
       }
       if (click !== NONE) history++;
     }
     if (counted) this.#users++;
+  }
+
+  #chancesOf(logits: Float64Array): Pick<Page, "chances" | "logSum"> {
+    const { eta, single } = this.options;
+    if (single) {
+      const logSum = logits.reduce((sum, z) => sum + Math.max(0, z) + Math.log1p(Math.exp(-Math.abs(z))), 0);
+      return { chances: logits.map((z) => 1 / (1 + Math.exp(-z))), logSum };
+    }
+    const logSum = eta === undefined ? NaN : logSumExp(logits, 0, logits.length);
+    return { chances: logits.map((z) => Math.exp(z - logSum)), logSum };
   }
 
   #addPage(page: Page, outcome: Float32Array | undefined): void {
@@ -160,14 +174,19 @@ export class Collector {
   }
 
   /** What an event adds to the columns. */
-  #sumsOf({ scores, logits, clicked, logSum }: Page, outcome: Float32Array | undefined): Float64Array {
+  #sumsOf(
+    { scores, logits, chances, clicked, logSum }: Page,
+    outcome: Float32Array | undefined,
+  ): Float64Array {
     const hasClick = clicked !== NONE;
     const sums = event.fill(0);
     sums[column.events] = 1;
     sums[column.rows] = scores.length;
     sums[column.noClick] = hasClick ? 0 : 1;
     sums[column.pNoClick] = Math.exp(-logSum);
-    sums[column.pClick] = 1 - Math.exp(-logSum);
+    sums[column.pClick] = this.options.single
+      ? chances.reduce((sum, p) => sum + p, 0)
+      : 1 - Math.exp(-logSum);
     sums[column.nll] = outcome?.[0] ?? logSum - (hasClick ? logits[clicked]! : 0);
     if (!hasClick) return sums;
     const ranking = pageRanking(scores, 0, scores.length, clicked);
@@ -189,7 +208,7 @@ export class Collector {
 
   /** The probabilities of the rows, to the calibration and to the slices by position and item. */
   #addRows(
-    { logits, clicked, logSum }: Page,
+    { chances, clicked, logSum }: Page,
     ofPage: readonly number[],
     ofRow: readonly (readonly number[])[],
   ): void {
@@ -199,8 +218,7 @@ export class Collector {
       const p = Math.exp(-logSum);
       this.#noClicks.add(group, cellOf(p), p, clicked === NONE);
     }
-    logits.forEach((logit, k) => {
-      const p = Math.exp(logit - logSum);
+    chances.forEach((p, k) => {
       const cell = cellOf(p);
       for (const slice of ofRow[k] ?? []) {
         const at = (slice * this.#sliceGroups + group) * columns;

@@ -3,7 +3,7 @@
 import { UserError } from "../user_error.ts";
 import type { ModelConfig } from "./config.ts";
 
-/** How likely each item of a page is clicked, and that none is. They add up to 1. */
+/** How likely each item of a page is clicked, and that none is. Of a model of choices they add up to 1. */
 export interface ChoiceProbabilities {
   /** Of each item, in the page's order. */
   readonly items: Float64Array<ArrayBuffer>;
@@ -25,14 +25,19 @@ export function expectFinite(utilities: ArrayLike<number>): void {
 }
 
 /**
- * P(a) = exp(eta u_a) / (1 + sum exp(eta u)), with the largest exponent taken out, so that nothing overflows.
+ * P(a) = exp(eta u_a) / (1 + sum exp(eta u)), with the largest exponent taken out, so that nothing overflows. With the
+ * logistic loss each item is clicked or not by itself: P(a) = 1 / (1 + exp(-eta u_a)), P(no click) = product of 1 - P(a).
  * @throws UserError for utilities that are no finite numbers.
  */
 export function choiceProbabilities(
-  { eta }: Pick<ModelConfig, "eta">,
+  { eta, loss }: Pick<ModelConfig, "eta"> & Partial<Pick<ModelConfig, "loss">>,
   utilities: ArrayLike<number>,
 ): ChoiceProbabilities {
   expectFinite(utilities);
+  if (loss === "logistic") {
+    const items = Float64Array.from(utilities, (u) => 1 / (1 + Math.exp(-eta * u)));
+    return { items, noClick: items.reduce((product, p) => product * (1 - p), 1) };
+  }
   let most = 0; // no click
   for (let k = 0; k < utilities.length; k++) most = Math.max(most, eta * (utilities[k] ?? NaN));
   const items = Float64Array.from(utilities, (u) => Math.exp(eta * u - most));

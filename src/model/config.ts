@@ -18,7 +18,7 @@ const common = {
   eta: etaSchema.default(1),
   /** K, columns of the wide part, a product of the last clicks with the item; 0 for none. */
   wide: z.int().min(0).max(64).default(0),
-  /** Whose gradient trains it; the figures are those of the choice in any case. */
+  /** What P(what happened on a page) follows from: one choice a page, or each item clicked or not by itself. */
   loss: z.enum(["choice", "logistic"]).default("choice"),
   /** P, places of a page with an effect of their own on what is clicked, which utilities are without; 0 for none. */
   positions: z.int().min(0).max(1000).default(0).refine(

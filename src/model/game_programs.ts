@@ -158,10 +158,12 @@ async function partsOf(
 function gameSpecs(options: GameProgramOptions, arena: Arena): GameSpecs {
   const { plan, log, ring, game, reward, generator, training } = options;
   const { capacity } = plan;
-  if (reward.config.positions > 0) {
+  const { positions, loss } = reward.config;
+  if (positions > 0 || loss !== "choice") {
+    const found = positions > 0 ? `--position-effect ${positions}` : `--loss ${loss}`;
     throw new UserError(
-      "Expected a reward without a position effect for the adversarial stage, as its game knows no places; got " +
-        `--position-effect ${reward.config.positions}. Leave one of the two out.`,
+      "Expected a reward of choices, whatever their places, for the adversarial stage: its game knows nothing else. Got " +
+        `one with ${found}. Leave that or the stage out.`,
     );
   }
   const batch = new BatchBuffers(arena, plan.view, log, capacity, plan);

@@ -181,11 +181,17 @@ function normalised(
 }
 
 /** A softmax over the page and no click, whose utility is 0. */
-function outputs(graph: GraphBuilder, { eta }: ModelConfig, utility: Name): void {
+function outputs(graph: GraphBuilder, { eta, loss }: ModelConfig, utility: Name): void {
   const shown = graph.op("GreaterOrEqual", ["page", graph.ints(0)]);
   const flat = graph.op("Squeeze", [utility, graph.ints(2)]);
   const utilities = graph.op("Where", [shown, flat, graph.float(-Infinity)], {}, ["utilities"]);
   const exponents = graph.op("Mul", [utilities, graph.float(eta)]);
+  if (loss === "logistic") {
+    const clicked = graph.op("Sigmoid", [exponents], {}, ["probabilities"]);
+    const none = graph.op("Sub", [graph.float(1), clicked]);
+    graph.op("ReduceProd", [none], { axes: [1], keepdims: 0 }, ["no_click"]);
+    return;
+  }
   const users = graph.op("Concat", [graph.op("Shape", ["page"], { start: 0, end: 1 }), graph.ints(1)], {
     axis: 0,
   });

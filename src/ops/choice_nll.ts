@@ -1,6 +1,6 @@
 /**
- * choice_nll: mean negative log-likelihood of what the users did, with "no click" as an option of utility 0. As an option
- * the gradient is that of the logistic loss, and a row's place on its page has an effect on what is clicked.
+ * choice_nll: mean negative log-likelihood of what the users did, with "no click" as an option of utility 0. Other kinds:
+ * each row is clicked or not by itself, and a row's place on its page has an effect.
  */
 
 import lossText from "../../kernels/choice_nll.wgsl" with { type: "text" };
@@ -19,8 +19,8 @@ import type { RowDot } from "./row_dot.ts";
 const lossKernel = kernel("choice_nll", lossText);
 
 /**
- * What training makes small: the choice's loss, one choice a page; or the logistic one, in which each row is clicked or
- * not by itself: sum over the rows of a page of -log P(what happened), P(click) = 1 / (1 + exp(-eta u)).
+ * What the loss, -log P(what happened on a page), takes for granted: one choice a page; or that each row is clicked or not
+ * by itself, P(click) = 1 / (1 + exp(-eta u)), the logistic loss.
  */
 export type LossKind = "choice" | "logistic";
 
@@ -29,7 +29,6 @@ export interface ChoiceOptions {
   readonly train: boolean;
   /** P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   readonly eta: number;
-  /** Whose gradient is made; the output is that of the choice in any case. */
   readonly loss?: LossKind;
   /**
    * Parameter [1, P]: added to the utility of a page's second row, its third, ..., the last to all rows behind; in the loss
@@ -107,7 +106,7 @@ export const reference = (eta: number, loss: LossKind = "choice"): ClickReferenc
     const of = (m: Matrix) => Array.from({ length: end - first }, (_, k) => at(m, first + k, 0));
     const clicked = click === NONE ? undefined : click - first;
     output.data.set(
-      [choiceLoss(of(z), clicked), ...topShares(of(u), clicked), clicked === undefined ? 0 : 1],
+      [lossOf[loss](of(z), clicked), ...topShares(of(u), clicked), clicked === undefined ? 0 : 1],
       4 * e,
     );
   });
@@ -122,16 +121,23 @@ export const reference = (eta: number, loss: LossKind = "choice"): ClickReferenc
 
 /** Loss, prec@1, prec@2, and 1 with a click, of one page. @param clicked its place on the page */
 export function choiceOutcome(page: readonly number[], clicked: number | undefined, eta: number): number[] {
-  const loss = choiceLoss(page.map((x) => eta * x), clicked);
+  const loss = lossOf.choice(page.map((x) => eta * x), clicked);
   return [loss, ...topShares(page, clicked), clicked === undefined ? 0 : 1];
 }
 
 /** -log P(what happened) of one page of logits. */
-function choiceLoss(z: readonly number[], clicked: number | undefined): number {
-  const most = Math.max(0, ...z);
-  const sum = z.reduce((s, x) => s + Math.exp(x - most), Math.exp(-most));
-  return most + Math.log(sum) - (clicked === undefined ? 0 : z[clicked] ?? NaN);
-}
+const lossOf: Record<LossKind, (z: readonly number[], clicked: number | undefined) => number> = {
+  choice(z, clicked) {
+    const most = Math.max(0, ...z);
+    const sum = z.reduce((s, x) => s + Math.exp(x - most), Math.exp(-most));
+    return most + Math.log(sum) - (clicked === undefined ? 0 : z[clicked] ?? NaN);
+  },
+  logistic: (z, clicked) =>
+    z.reduce(
+      (sum, x, k) => sum + Math.log1p(Math.exp(-Math.abs(x))) + Math.max(0, k === clicked ? -x : x),
+      0,
+    ),
+};
 
 /** prec@1 and prec@2 of a ranking of one page, ties in expectation; 0 without a click. */
 export function topShares(page: readonly number[], clicked: number | undefined): [number, number] {

@@ -41,12 +41,13 @@ export const shownBaselines: readonly (readonly [keyof BaselineResults, string])
 /** How utilities become probabilities: see {@link import("../figures/collector.ts").CollectorOptions}. */
 export interface Choice {
   readonly eta: number;
+  readonly single?: boolean;
   readonly placeEffects?: readonly number[];
 }
 
 /** Of a model with these weights. */
-export function choiceOf({ eta }: Pick<ModelConfig, "eta">, weights: Weights): Choice {
-  return { eta, placeEffects: positionEffects(weights) };
+export function choiceOf({ eta, loss }: Pick<ModelConfig, "eta" | "loss">, weights: Weights): Choice {
+  return { eta, single: loss === "logistic", placeEffects: positionEffects(weights) };
 }
 
 /** What is known of a scoring beside the figures that the device sums. */
@@ -82,11 +83,11 @@ export class TestedUsers {
   /** Evaluates the networks as they stand. @param choice of the reward. */
   async test<F extends StageFigures>(
     evaluation: Evaluation<F>,
-    { eta, placeEffects }: Choice,
+    { eta, ...choice }: Choice,
     onShard?: (done: number, all: number) => void,
   ): Promise<TestedModel<F>> {
     const { source, truth } = this.data;
-    const collector = new Collector({ ...this.counted.collectorOptions(this.users, eta), placeEffects });
+    const collector = new Collector({ ...this.counted.collectorOptions(this.users, eta), ...choice });
     let utilities: Float32Array | undefined;
     if (truth && source.log) utilities = new Float32Array(truth.length).fill(NaN);
     const figures = await evaluation.figures(onShard, (part) => {

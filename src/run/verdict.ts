@@ -26,8 +26,8 @@ export function verdictOf(
 ): string[] {
   return [
     ...baselineWords(found.test, items),
-    // Other utilities are no log-odds of a choice: their loss is shown, and says nothing against them.
-    ...(stage.hasLikelihood && config.model.loss === "choice" ? lossWords(found) : []),
+    // A game's utilities are no log-odds: their loss is shown, and says nothing against them.
+    ...(stage.hasLikelihood ? lossWords(found) : []),
     ...(stage.hasLikelihood ? trainingWords(found.test, config, iterations) : []),
   ];
 }

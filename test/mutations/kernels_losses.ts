@@ -12,7 +12,8 @@ export const lossKernels = [
     ["- select(0.0, 1.0, r == click)) / events", "+ select(0.0, 1.0, r == click)) / events"],
     ["u_gradient[r] = ETA * (p", "u_gradient[r] = (p"],
     ["place[min(r - first - 1u,", "place[min(r - first,"],
-    ["if (LOGISTIC) {", "if (false) {"],
+    ["max(select(z, -z, r == click), 0.0)", "max(z, 0.0)"],
+    ["if (LOGISTIC) { p =", "if (false) { p ="],
     ["x == clicked_u);", "x == clicked_u && r != click);"],
     ["panels < vec4u(PANELS));", "panels <= vec4u(PANELS));"],
     [

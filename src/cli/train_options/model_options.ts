@@ -77,7 +77,7 @@ export function addModelOptions(command: Command): Command {
     .addOption(
       new Option(
         "--loss <kind>",
-        "what training makes small: the loss of one choice a page, or the logistic one of each item by itself",
+        "-log P(what happened) with one choice a page, or the logistic loss: each item is clicked or not by itself",
       ).choices(["choice", "logistic"]).default(defaultModel.loss),
     )
     .addOption(
@@ -105,7 +105,7 @@ export const MODEL_OPTIONS: readonly string[] = namesOf(addModelOptions);
 
 /** @throws {UserError} for options that make no sense together */
 export function checkModelOptions(options: ModelOptions & { adversarial: number }): void {
-  const { encoder, dims, batchNorm, positionEffect, adversarial } = options;
+  const { encoder, dims, batchNorm, positionEffect, loss, adversarial } = options;
   if (dims.length === 0 && encoder !== "none") {
     throw new UserError(
       `Expected --encoder none with --dims none, got --encoder ${encoder}: without hidden layers its state would not ` +
@@ -117,10 +117,11 @@ export function checkModelOptions(options: ModelOptions & { adversarial: number 
       "Expected hidden layers with --batch-norm, got --dims none. Leave one of the two out.",
     );
   }
-  if (positionEffect > 0 && adversarial > 0) {
+  if ((positionEffect > 0 || loss !== "choice") && adversarial > 0) {
+    const other = positionEffect > 0 ? "--position-effect" : `--loss ${loss}`;
     throw new UserError(
-      "Expected either --position-effect or --adversarial, got both: the game of the adversarial stage knows no " +
-        "places. Leave one of the two out.",
+      `Expected either ${other} or --adversarial, got both: the game of the adversarial stage is of choices, whatever ` +
+        "their places. Leave one of the two out.",
     );
   }
 }
