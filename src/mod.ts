@@ -17,13 +17,20 @@ export {
   usersOf,
 } from "./data/click_log.ts";
 export { checkLog } from "./data/check_log.ts";
+export type {
+  DenseFeature,
+  Features,
+  KnownTransform,
+  NumberTransform,
+  TokenFeature,
+  Transform,
+} from "./data/manifest.ts";
 export { type LogSource, MemoryLog, type OnProgress, type UserIndex } from "./data/log_source.ts";
 export { PackedLog } from "./data/packed_log.ts";
 export { PackedLogWriter } from "./data/packed_log_writer.ts";
 export { PackedItems } from "./data/packed_items.ts";
 export { PackedItemsWriter } from "./data/packed_items_writer.ts";
 export type { Ids } from "./data/ids.ts";
-export { type Features, featuresSchema } from "./data/manifest.ts";
 export { readPaperFile } from "./data/paper_file.ts";
 export {
   attainable,
@@ -52,15 +59,17 @@ export {
 export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
 export { UserError } from "./user_error.ts";
 export { type AdapterDescription, Gpu, type GpuOptions, openGpu } from "./gpu/device.ts";
-export { type AdapterKind, fixedShapes, type KernelShapes, kernelShapesSchema } from "./gpu/kernel_shapes.ts";
+export { type AdapterKind, fixedShapes, type KernelShapes, type MatmulVariant } from "./gpu/kernel_shapes.ts";
 export {
+  type CommonModelConfig,
   defaultModel,
   defaultPwModel,
   type LstmModelConfig,
   type ModelConfig,
-  modelConfigSchema,
+  type ModelOptions,
   type NoneModelConfig,
   type PwModelConfig,
+  type WithDefaults,
 } from "./model/config.ts";
 export { type ItemCatalogue, type ItemsShape, itemsShape, MemoryItems } from "./data/item_catalogue.ts";
 export { initialWeights, type ModelParameter } from "./model/initial_weights.ts";
@@ -72,11 +81,10 @@ export type { ParameterSpec, Weights } from "./tape/parameters.ts";
 export { type BestRecord, type BestRecords, criteria, type Criterion } from "./train/best_records.ts";
 export {
   type AdversarialConfig,
-  adversarialConfigSchema,
   defaultAdversarial,
   defaultTraining,
+  type StageConfig,
   type TrainingConfig,
-  trainingConfigSchema,
 } from "./train/config.ts";
 export {
   type EvaluatedUsers,
@@ -91,9 +99,9 @@ export type { TrainerState } from "./train/trainer_state.ts";
 export { Trainer } from "./train/trainer.ts";
 export { AdversarialTrainer } from "./train/adversarial_trainer.ts";
 export type { GameFigures } from "./train/sums.ts";
+export type { AdamKind } from "./ops/adam.ts";
 export { DeviceLog, type LogCapacity } from "./batch/device_log.ts";
 export {
-  gameSchema,
   readSnapshot,
   type Snapshot,
   type SnapshotGame,

@@ -27,6 +27,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   serve: "serve_command_test.ts",
   exercise: "exercise_test.ts",
   "build:report": "report_test.ts: the bundle is what the sources give",
+  "build:package": "package_test.ts",
   "build:kernels": "the ladders of the panels are what is generated",
 };
 

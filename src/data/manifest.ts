@@ -16,14 +16,79 @@ const fileSchema = z.object({
 
 const number = z.number();
 
-/** How a dense feature is made of a column of the items, where that is known. */
+/** How a dense feature is made of a column of the items: 1 where the column has a value, else 0. */
+export interface KnownTransform {
+  /** What it is of. */
+  of: "known";
+  /** Name of the column. */
+  column: string;
+}
+
+/** How a dense feature is made of a column of the items: (t(x) - mean) / sd; 0 where there is no value. */
+export interface NumberTransform {
+  /** x is the column's number, or the item's age in days at the end of the log. */
+  of: "number" | "age";
+  /** Name of the column. */
+  column: string;
+  /** t(x) = sign(x) ln(1 + |x| / log); null for t(x) = x. */
+  log: number | null;
+  /** Of t(x). */
+  mean: number;
+  /** Of t(x). */
+  sd: number;
+  /** What x is at least brought to. */
+  low: number;
+  /** What x is at most brought to. */
+  high: number;
+}
+
+/** How a dense feature is made of a column of the items. */
+export type Transform = KnownTransform | NumberTransform;
+
+/** What a place of `dense` means. */
+export interface DenseFeature {
+  /** Of the feature. */
+  name: string;
+  /** In words. */
+  meaning: string;
+  /** Where that is known. */
+  transform?: Transform;
+}
+
+/** What some tokens mean: those from `first` to `first + count`. */
+export interface TokenFeature {
+  /** Of the feature. */
+  name: string;
+  /** The first of its tokens. */
+  first: number;
+  /** How many it has. */
+  count: number;
+  /** In words. */
+  meaning: string;
+  /** The column that the values are of; null for the ids of the items. */
+  column?: string | null;
+  /** Whether a text of the column is several values, separated by |. */
+  split?: boolean;
+  /** Whether the last token is that of all other values. */
+  other?: boolean;
+  /** The values in the order of their tokens, where they are few. */
+  values?: string[];
+  /** Of all values in this order. */
+  sha256?: string;
+}
+
+/** What the features of a set mean. Whoever makes a set with another engine may leave out all but names and numbers. */
+export interface Features {
+  /** In the order of their places. */
+  dense: DenseFeature[];
+  /** Each with tokens of its own. */
+  tokens: TokenFeature[];
+  /** Of the items' ids in their order, where items are known by their number alone. */
+  idsSha256?: string;
+}
+
 const transformSchema = z.discriminatedUnion("of", [
-  /** 1 where the column has a value, else 0. */
   z.object({ of: z.literal("known"), column: z.string() }),
-  /**
-   * (t(x) - mean) / sd of the column's number, or of the item's age in days at the end of the log; 0 where there is no
-   * value. x is first brought to low..high. t(x) is x, or sign(x) ln(1 + |x| / log).
-   */
   z.object({
     of: z.enum(["number", "age"]),
     column: z.string(),
@@ -34,41 +99,27 @@ const transformSchema = z.discriminatedUnion("of", [
     high: number,
   }),
 ]);
-export type Transform = z.infer<typeof transformSchema>;
 
-/**
- * What {@link Features} must be. Whoever makes a set with another engine may leave out all but names and numbers.
- * @internal
- */
+/** What {@link Features} must be. */
 export const featuresSchema = z.object({
-  /** The meaning of each place of `dense`. */
   dense: z.array(z.object({
     name: z.string(),
     meaning: z.string().default(""),
     transform: transformSchema.optional(),
   })),
-  /** Which tokens mean what: field k has the tokens first .. first + count. */
   tokens: z.array(z.object({
     name: z.string(),
     first: count,
     count,
     meaning: z.string().default(""),
-    /** The column that the values are of; null for the ids of the items. */
     column: z.string().nullable().optional(),
-    /** Whether a text of the column is several values, separated by |. */
     split: z.boolean().optional(),
-    /** Whether the last token is that of all other values. */
     other: z.boolean().optional(),
-    /** The values in the order of their tokens, where they are few. */
     values: z.array(z.string()).optional(),
-    /** Of all values in this order. */
     sha256: z.string().optional(),
   })),
-  /** Of the items' ids in their order, where items are known by their number alone. */
   idsSha256: z.string().optional(),
 });
-/** What the features of a set mean. */
-export type Features = z.infer<typeof featuresSchema>;
 
 /**
  * Only `format`, `version` and `features` are needed to read a data set: whoever makes one with another engine may leave
@@ -104,6 +155,8 @@ export const manifestSchema = z.object({
   duckdb: z.string().optional(),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
+/** Whether the items of a page are in the order in which they were shown. */
+export type Places = "shown" | "arbitrary";
 
 export const MANIFEST = "manifest.json";
 

@@ -12,22 +12,28 @@ export type AdapterKind = "cpu" | "gpu";
 /** forward: act(input W + b); input: output_gradient W^T; weight: input^T output_gradient. */
 export type MatmulDirection = "forward" | "input" | "weight";
 
-/** The number of a panel is its workgroup's rows. */
-export const matmulVariants = ["panel 64", "panel 128", "panel 256", "rows", "tiled"] as const;
-export type MatmulVariant = typeof matmulVariants[number];
+/** How a matrix product is computed. The number of a panel is its workgroup's rows. */
+export type MatmulVariant = "panel 64" | "panel 128" | "panel 256" | "rows" | "tiled";
+export const matmulVariants = [
+  "panel 64",
+  "panel 128",
+  "panel 256",
+  "rows",
+  "tiled",
+] as const satisfies readonly MatmulVariant[];
 
-/**
- * What {@link KernelShapes} must be.
- * @internal
- */
+/** What {@link KernelShapes} must be. */
 export const kernelShapesSchema = z.strictObject({
-  /** It also decides what stands in storage textures and uniforms. */
   kind: z.enum(["cpu", "gpu"]),
-  /** What differs from the fixed table, by {@link matmulKey}. */
   matmul: z.record(z.string(), z.enum(matmulVariants)),
 });
 /** Another variant may sum in another order: with other shapes, results may differ in their last bits. */
-export type KernelShapes = Readonly<z.infer<typeof kernelShapesSchema>>;
+export interface KernelShapes {
+  /** It also decides what stands in storage textures and uniforms. */
+  readonly kind: AdapterKind;
+  /** What differs from the fixed table, by {@link matmulKey}. */
+  readonly matmul: Record<string, MatmulVariant>;
+}
 
 /** The fixed table for a kind of adapter. */
 export function fixedShapes(kind: AdapterKind): KernelShapes {

@@ -8,19 +8,12 @@ export const etaSchema = z.number().positive().max(1000);
 const layers = z.array(z.int().min(1).max(4096)).max(8);
 
 const common = {
-  /** Sizes of the utility's hidden layers. */
   dims: layers.min(1),
-  /** Batch normalisation after each hidden layer. */
   batchNorm: z.boolean().default(false),
-  /** Standard deviation that the utility's kernels are drawn with. */
   kernelSd: z.number().positive().max(10).default(0.1),
-  /** How sharply users choose by utility: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   eta: etaSchema.default(1),
-  /** K, columns of the wide part, a product of the last clicks with the item; 0 for none. */
   wide: z.int().min(0).max(64).default(0),
-  /** What P(what happened on a page) follows from: one choice a page, or each item clicked or not by itself. */
   loss: z.enum(["choice", "logistic"]).default("choice"),
-  /** P, places of a page with an effect of their own on what is clicked, which utilities are without; 0 for none. */
   positions: z.int().min(0).max(1000).default(0).refine(
     (places) => places !== 1,
     "expected 0, or at least 2 places",
@@ -29,36 +22,77 @@ const common = {
 
 const lstmSchema = z.strictObject({
   encoder: z.literal("lstm"),
-  /** H, size of the LSTM's state. */
   lstmUnits: z.int().min(1).max(1024),
   ...common,
 });
 const pwSchema = z.strictObject({
   encoder: z.literal("pw"),
-  /** m, how many clicks back the state looks. */
   pwLags: z.int().min(1).max(64),
-  /** n, how many learned weightings of them make up the state. */
   pwWeightings: z.int().min(1).max(16),
-  /** none: as the paper's code has it; tanh: with a bias, as its Eq. 4. */
   pwNonlinearity: z.enum(["none", "tanh"]),
   ...common,
 });
-/** No history. Without hidden layers it is the conditional logit. */
 const noneSchema = z.strictObject({ encoder: z.literal("none"), ...common, dims: layers });
 
-/**
- * What a {@link ModelConfig} must be: how the history becomes a state, and the state and an item a utility.
- * @internal
- */
+/** What a {@link ModelConfig} must be; what may be left out has a default. test/config_types_test.ts holds them together. */
 export const modelConfigSchema = z.discriminatedUnion("encoder", [lstmSchema, pwSchema, noneSchema]);
+
+/** What all models have. */
+export interface CommonModelConfig {
+  /** Sizes of the utility's hidden layers. */
+  dims: number[];
+  /** Batch normalisation after each hidden layer. */
+  batchNorm: boolean;
+  /** Standard deviation that the utility's kernels are drawn with. */
+  kernelSd: number;
+  /** How sharply users choose by utility: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
+  eta: number;
+  /** K, columns of the wide part, a product of the last clicks with the item; 0 for none. */
+  wide: number;
+  /** What P(what happened on a page) follows from: one choice a page, or each item clicked or not by itself. */
+  loss: "choice" | "logistic";
+  /** P, places of a page with an effect of their own on what is clicked, which utilities are without; 0 for none. */
+  positions: number;
+}
+
 /** A model with an LSTM over all clicks. */
-export type LstmModelConfig = Extract<ModelConfig, { encoder: "lstm" }>;
+export interface LstmModelConfig extends CommonModelConfig {
+  /** How the history becomes a state. */
+  encoder: "lstm";
+  /** H, size of the LSTM's state. */
+  lstmUnits: number;
+}
+
 /** A model with position weights over the last clicks. */
-export type PwModelConfig = Extract<ModelConfig, { encoder: "pw" }>;
+export interface PwModelConfig extends CommonModelConfig {
+  /** How the history becomes a state. */
+  encoder: "pw";
+  /** m, how many clicks back the state looks. */
+  pwLags: number;
+  /** n, how many learned weightings of them make up the state. */
+  pwWeightings: number;
+  /** none: as the paper's code has it; tanh: with a bias, as its Eq. 4. */
+  pwNonlinearity: "none" | "tanh";
+}
+
 /** A model without a history; with `dims: []` the conditional logit. */
-export type NoneModelConfig = Extract<ModelConfig, { encoder: "none" }>;
+export interface NoneModelConfig extends CommonModelConfig {
+  /** How the history becomes a state. */
+  encoder: "none";
+}
+
 /** What a model is; {@link defaultModel} and {@link defaultPwModel} are two. */
-export type ModelConfig = z.infer<typeof modelConfigSchema>;
+export type ModelConfig = LstmModelConfig | PwModelConfig | NoneModelConfig;
+
+/** A config in which what has a default may be left out. */
+export type WithDefaults<T extends CommonModelConfig> =
+  & Omit<T, Exclude<keyof CommonModelConfig, "dims">>
+  & Partial<Pick<T, Exclude<keyof CommonModelConfig, "dims">>>;
+/** What a model is made with; {@link modelConfigSchema} has the defaults. */
+export type ModelOptions =
+  | WithDefaults<LstmModelConfig>
+  | WithDefaults<PwModelConfig>
+  | WithDefaults<NoneModelConfig>;
 
 /** @throws UserError that says what is wrong where. */
 export function parseConfig<T>(schema: z.ZodType<T>, config: unknown, what: string): T {

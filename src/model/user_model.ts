@@ -1,6 +1,5 @@
 /** The user model: parameters on the GPU, and how they become utilities. */
 
-import type { z } from "zod";
 import type { ItemFeatures } from "../data/click_log.ts";
 import { catalogueOf, type ItemCatalogue, type ItemsShape } from "../data/item_catalogue.ts";
 import { UserError } from "../user_error.ts";
@@ -9,7 +8,7 @@ import type { RowDot } from "../ops/row_dot.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
-import { type ModelConfig, modelConfigSchema, parseConfig } from "./config.ts";
+import { type ModelConfig, modelConfigSchema, type ModelOptions, parseConfig } from "./config.ts";
 import { lstmParameters, lstmStatePart } from "./lstm_encoder.ts";
 import { noStatePart } from "./no_encoder.ts";
 import { positionParameters } from "./position_effect.ts";
@@ -76,7 +75,7 @@ export class UserModel implements RecordableModel {
   constructor(
     readonly gpu: Gpu,
     items: ItemFeatures | ItemCatalogue,
-    config: z.input<typeof modelConfigSchema>,
+    config: ModelOptions,
     initial: { readonly seed: number } | { readonly weights: Weights },
   ) {
     this.config = parseConfig(modelConfigSchema, config, "model");

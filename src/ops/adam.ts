@@ -21,8 +21,8 @@ const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
  * `row-sparse`: of a table with a row per item or token, only the rows that the batch touches; the others keep weights and
  * moments, and the step's cost does not depend on the catalogue. See `adam_rows.wgsl` for what this changes.
  */
-export const adamKinds = ["dense", "row-sparse"] as const;
-export type AdamKind = typeof adamKinds[number];
+export type AdamKind = "dense" | "row-sparse";
+export const adamKinds = ["dense", "row-sparse"] as const satisfies readonly AdamKind[];
 
 /** What a tape's backward leaves for Adam. */
 export interface Gradients<S extends Sizes> {

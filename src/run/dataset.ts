@@ -10,12 +10,12 @@ import { UserError } from "../user_error.ts";
 import { fitSource } from "../model/item_features.ts";
 import { differenceOf, unknownOf } from "../data/feature_meaning.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
-import type { Features, Manifest } from "../data/manifest.ts";
+import type { Features, Places } from "../data/manifest.ts";
 import { checksum } from "../files/checksum.ts";
 import { openPrepared } from "./prepared_dataset.ts";
-import type { RunConfig } from "./run_config.ts";
+import type { DataConfig } from "./run_config.ts";
 
-export type DataConfig = RunConfig["data"];
+export type { DataConfig };
 
 /** A prepared data set of at most so many displayed items is read into memory: 12 bytes each, there and on the device. */
 export const MEMORY_ROWS = 4_000_000;
@@ -27,7 +27,7 @@ export interface Dataset {
   /** What the features of its items mean, where it says so: of a prepared data set. */
   readonly features: Features | undefined;
   /** Whether the items of its pages are in the order in which they were shown, where that is known. */
-  readonly places?: Manifest["places"];
+  readonly places?: Places;
   /** [R] the true utility of every row, where it is known: of a log in memory. */
   readonly truth: Float64Array | undefined;
 }

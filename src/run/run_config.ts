@@ -9,29 +9,43 @@ import { modelConfigSchema } from "../model/config.ts";
 import { adversarialConfigSchema, trainingConfigSchema } from "../train/config.ts";
 import { UserError } from "../user_error.ts";
 
+/** What a run is trained on. */
+export type DataConfig =
+  | { kind: "demo"; seed: number }
+  | {
+    kind: "paper";
+    path: string;
+    sha256: string;
+    /** Seed of a new split of the users, or null for the file's own. */
+    resplit: number | null;
+  }
+  | {
+    kind: "prepared";
+    path: string;
+    /** Of its files, all together. */
+    sha256: string;
+    resplit: number | null;
+    /** A log of more displayed items than this stays on disk. */
+    memoryRows: number;
+  };
+
+const file = { path: z.string(), sha256: z.string() };
+const dataSchema: z.ZodType<DataConfig> = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("demo"), seed: z.int() }),
+  z.strictObject({ kind: z.literal("paper"), ...file, resplit: z.int().nullable() }),
+  z.strictObject({
+    kind: z.literal("prepared"),
+    ...file,
+    resplit: z.int().nullable(),
+    memoryRows: z.int().min(0),
+  }),
+]);
+
 export const runConfigSchema = z.object({
   clickgan: z.string(),
   /** The arguments as given, for the reader. */
   command: z.array(z.string()),
-  data: z.discriminatedUnion("kind", [
-    z.strictObject({ kind: z.literal("demo"), seed: z.int() }),
-    z.strictObject({
-      kind: z.literal("paper"),
-      path: z.string(),
-      sha256: z.string(),
-      /** Seed of a new split of the users, or null for the file's own. */
-      resplit: z.int().nullable(),
-    }),
-    z.strictObject({
-      kind: z.literal("prepared"),
-      path: z.string(),
-      /** Of its files, all together. */
-      sha256: z.string(),
-      resplit: z.int().nullable(),
-      /** A log of more displayed items than this stays on disk. */
-      memoryRows: z.int().min(0),
-    }),
-  ]),
+  data: dataSchema,
   model: modelConfigSchema,
   /** Of the Shannon stage; its seed is the run's. */
   training: trainingConfigSchema,
@@ -40,7 +54,7 @@ export const runConfigSchema = z.object({
   /** The adversarial stage after it, or alone. */
   adversarial: adversarialConfigSchema.nullable().default(null),
   /** File that the weights start from, or null for drawn ones. */
-  init: z.strictObject({ path: z.string(), sha256: z.string() }).nullable(),
+  init: z.strictObject(file).nullable(),
   adapter: z.object({
     kind: z.enum(["cpu", "gpu"]),
     description: z.string(),

@@ -10,10 +10,7 @@ import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { GENERATOR_PREFIX } from "../train/networks.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "./safetensors.ts";
 
-/**
- * What a {@link SnapshotGame} must be.
- * @internal
- */
+/** What a {@link SnapshotGame} must be. */
 export const gameSchema = z.strictObject({
   /** Null for the exact one. */
   generator: modelConfigSchema.nullable(),
@@ -25,7 +22,20 @@ export const gameSchema = z.strictObject({
 });
 
 /** The game that a snapshot was trained in: its generator, and what the losses depend on. */
-export type SnapshotGame = z.infer<typeof gameSchema>;
+export interface SnapshotGame {
+  /** Of its network; null for the exact one. */
+  generator: ModelConfig | null;
+  /** Of the reward; see {@link import("../train/config.ts").AdversarialConfig}, as of all that follows. */
+  eta: number;
+  /** Of the generator. */
+  generatorEta: number;
+  /** Whether generatorEta is divided by the items of a page. */
+  etaByPage: boolean;
+  /** Weight of how far the utilities of a page are apart. */
+  utilityPenalty: number;
+  /** Whether events without a click do not count. */
+  skipNoClick: boolean;
+}
 
 /** What a snapshot says of itself, beside its tensors. */
 export interface SnapshotInfo {

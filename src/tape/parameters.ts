@@ -57,7 +57,7 @@ export class ParameterArena {
   readonly decaying: readonly [summed: ArenaRange, tables: ArenaRange];
   readonly weights: View;
   /** Names of tables whose gradient the last recorded training makes for touched rows alone, not in {@link gradient}. */
-  readonly touchedOnly = new Set<string>();
+  readonly touchedOnly: Set<string> = new Set();
   #gradient: View | undefined;
   #partials: View | undefined;
 

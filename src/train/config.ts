@@ -2,51 +2,67 @@
 
 import { z } from "zod";
 import { etaSchema } from "../model/config.ts";
-import { adamKinds } from "../ops/adam.ts";
-import { criteria } from "./best_records.ts";
+import { type AdamKind, adamKinds } from "../ops/adam.ts";
+import { criteria, type Criterion } from "./best_records.ts";
 
 const learningRate = z.number().positive().max(10);
 const seed = z.int().min(0).max(2 ** 32 - 1);
-/** Steps of the optimiser. */
 const iterations = z.int().min(1).max(2 ** 31);
 
 /** What both stages have. */
 const stage = {
   iterations,
-  /** B, users a batch; all events of a sampled user are in the batch. */
   batchSize: z.int().min(1),
-  /** Rows that are computed at once at most: a batch with more is cut into parts of whole users. Null: as many as fit. */
   partRows: z.int().min(1).nullable().default(null),
-  /** Iterations from one validation to the next. */
   validateEvery: z.int().min(1),
-  /** Which rows of the items' tables a step moves: see {@link import("../ops/adam.ts").AdamKind}. */
   adam: z.enum(adamKinds).default("dense"),
-  /** Share of a kernel that every step takes off it, times the learning rate (AdamW's decoupled form). */
   weightDecay: z.number().min(0).max(1000).default(0),
-  /** Probability that a displayed row hides its item in training. */
   itemDropout: z.number().min(0).max(0.99).default(0),
-  /** Stop when this validation figure has not improved for `patience` iterations; null: never. */
   earlyStopping: z.enum(criteria).nullable().default(null),
   patience: z.int().min(1).default(500),
 };
 
-/**
- * What a {@link TrainingConfig} must be.
- * @internal
- */
+/** What a {@link TrainingConfig} must be. */
 export const trainingConfigSchema = z.strictObject({
-  /** Rules everything random: weights, batches, the demo data, a new split. */
   seed,
   ...stage,
-  /** Of Adam; times 0.96 after every 100,000 iterations. */
   learningRate,
-  /** Parts in which validation and test users are evaluated; more parts need less memory. 0: as few as fit. */
   evaluationShards: z.int().min(0),
-  /** At most so many validation users, drawn once by the seed; null: all. It holds for both stages. */
   validationUsers: z.int().min(1).nullable().default(null),
 });
+/** What both stages have. */
+export interface StageConfig {
+  /** Steps of the optimiser. */
+  iterations: number;
+  /** B, users a batch; all events of a sampled user are in the batch. */
+  batchSize: number;
+  /** Rows that are computed at once at most: a batch with more is cut into parts of whole users. Null: as many as fit. */
+  partRows: number | null;
+  /** Iterations from one validation to the next. */
+  validateEvery: number;
+  /** Which rows of the items' tables a step moves: see {@link import("../ops/adam.ts").AdamKind}. */
+  adam: AdamKind;
+  /** Share of a kernel that every step takes off it, times the learning rate (AdamW's decoupled form). */
+  weightDecay: number;
+  /** Probability that a displayed row hides its item in training. */
+  itemDropout: number;
+  /** Stop when this validation figure has not improved for `patience` iterations; null: never. */
+  earlyStopping: Criterion | null;
+  /** Iterations without a better validation after which early stopping stops. */
+  patience: number;
+}
+
 /** How the Shannon stage is trained. */
-export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
+export interface TrainingConfig extends StageConfig {
+  /** Rules everything random: weights, batches, the demo data, a new split. */
+  seed: number;
+  /** Of Adam; times 0.96 after every 100,000 iterations. */
+  learningRate: number;
+  /** Parts in which validation and test users are evaluated; more parts need less memory. 0: as few as fit. */
+  evaluationShards: number;
+  /** At most so many validation users, drawn once by the seed; null: all. It holds for both stages. */
+  validationUsers: number | null;
+}
 
 /** The Shannon stage of the paper's scripts. */
 export const defaultTraining: TrainingConfig = {
@@ -72,28 +88,46 @@ export const defaultTraining: TrainingConfig = {
  */
 export const adversarialConfigSchema = z.strictObject({
   ...stage,
-  /** A network of its own, or the exact inner maximum. */
   generator: z.enum(["network", "exact"]),
-  /** Sizes of the generator's hidden layers. */
   behaviourDims: z.array(z.int().min(1).max(4096)).min(1).max(8),
-  /** Standard deviation that the generator's kernels are drawn with. */
   behaviourSd: z.number().positive().max(10),
-  /** Steps of the generator, then of the reward, in every iteration, on the same batch. */
   generatorSteps: z.int().min(1).max(32),
-  /** 0 freezes the reward, as the paper's code does. */
   rewardSteps: z.int().min(0).max(32),
-  /** Iterations at the start in which the generator moves alone, to catch up with the reward. */
   generatorWarmup: z.int().min(0).max(2 ** 31),
   generatorLearningRate: learningRate,
   rewardLearningRate: learningRate,
-  /** See {@link import("../ops/minimax.ts").GameOptions}, as of all that follows. 1 is the paper's. */
   generatorEta: etaSchema.default(1),
   etaByPage: z.boolean().default(false),
   utilityPenalty: z.number().min(0).max(1000),
   skipNoClick: z.boolean(),
 });
 /** How the adversarial stage is trained. */
-export type AdversarialConfig = z.infer<typeof adversarialConfigSchema>;
+export interface AdversarialConfig extends StageConfig {
+  /** A network of its own, or the exact inner maximum. */
+  generator: "network" | "exact";
+  /** Sizes of the generator's hidden layers. */
+  behaviourDims: number[];
+  /** Standard deviation that the generator's kernels are drawn with. */
+  behaviourSd: number;
+  /** Steps of the generator, then of the reward, in every iteration, on the same batch. */
+  generatorSteps: number;
+  /** 0 freezes the reward, as the paper's code does. */
+  rewardSteps: number;
+  /** Iterations at the start in which the generator moves alone, to catch up with the reward. */
+  generatorWarmup: number;
+  /** Of the generator's Adam. */
+  generatorLearningRate: number;
+  /** Of the reward's Adam. */
+  rewardLearningRate: number;
+  /** See {@link import("../ops/minimax.ts").GameOptions}, as of all that follows. 1 is the paper's. */
+  generatorEta: number;
+  /** Whether generatorEta is divided by the items of a page. */
+  etaByPage: boolean;
+  /** Weight of how far the utilities of a page are apart. */
+  utilityPenalty: number;
+  /** Whether events without a click do not count. */
+  skipNoClick: boolean;
+}
 
 /** An adversarial stage that stays stable: bench/stability.md says by what. */
 export const defaultAdversarial: AdversarialConfig = {

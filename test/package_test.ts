@@ -1,0 +1,104 @@
+/** The library as a package: what JSR and npm ask of it, and that it runs from there. */
+
+import assert from "node:assert/strict";
+import type { z } from "zod";
+import config from "../deno.json" with { type: "json" };
+import type { Features, featuresSchema, manifestSchema, Places } from "../src/data/manifest.ts";
+import { buildPackage } from "../src/cli/build_package.ts";
+import type { KernelShapes, kernelShapesSchema } from "../src/gpu/kernel_shapes.ts";
+import { defaultModel, type ModelConfig, modelConfigSchema, type ModelOptions } from "../src/model/config.ts";
+import type { gameSchema, SnapshotGame } from "../src/run/snapshot.ts";
+import {
+  type AdversarialConfig,
+  adversarialConfigSchema,
+  defaultAdversarial,
+  defaultTraining,
+  type TrainingConfig,
+  trainingConfigSchema,
+} from "../src/train/config.ts";
+
+/** Fails to compile for types that are not the same. */
+function same<A, B>(_: [A] extends [B] ? ([B] extends [A] ? true : never) : never): void {}
+
+Deno.test("the configs that are documented are those that are checked", () => {
+  same<z.infer<typeof modelConfigSchema>, ModelConfig>(true);
+  same<z.input<typeof modelConfigSchema>, ModelOptions>(true);
+  same<z.infer<typeof trainingConfigSchema>, TrainingConfig>(true);
+  same<z.infer<typeof adversarialConfigSchema>, AdversarialConfig>(true);
+  same<z.infer<typeof kernelShapesSchema>, KernelShapes>(true);
+  same<z.infer<typeof gameSchema>, SnapshotGame>(true);
+  same<z.infer<typeof featuresSchema>, Features>(true);
+  same<z.infer<typeof manifestSchema>["places"], Places | undefined>(true);
+  assert.deepEqual(modelConfigSchema.parse(defaultModel), defaultModel);
+  assert.deepEqual(trainingConfigSchema.parse(defaultTraining), defaultTraining);
+  assert.deepEqual(adversarialConfigSchema.parse(defaultAdversarial), defaultAdversarial);
+});
+
+Deno.test("the package passes what Deno checks before publishing, packs with types and licence, and runs", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-package-" });
+  try {
+    const { tarball } = await buildPackage(folder);
+    await run(folder, "tar", "-xzf", tarball); // into package/, over what it was made from
+    const { name, version, license, dependencies } = JSON.parse(
+      await Deno.readTextFile(`${folder}/package/package.json`),
+    );
+    assert.deepEqual({ name, version, license }, {
+      name: config.name,
+      version: config.version,
+      license: "MIT",
+    });
+    assert.deepEqual(Object.keys(dependencies).sort(), [
+      "hyparquet",
+      "hyparquet-compressors",
+      "pure-rand",
+      "zod",
+    ]);
+    const lost = ["LICENSE", "README.md", "src/mod.js", "src/mod.d.ts", "kernels/adam.wgsl.js"].filter((
+      file,
+    ) => !exists(`${folder}/package/${file}`));
+    assert.deepEqual(lost, []);
+    const { imports } = config;
+    await Deno.writeTextFile(
+      `${folder}/deno.json`,
+      JSON.stringify({ imports: { ...imports, [config.name]: "./package/src/mod.js" } }),
+    );
+    await Deno.writeTextFile(
+      `${folder}/use.ts`,
+      `import { makeDemoShop, modelParameters, defaultModel, itemsShape } from "${config.name}";
+const { log } = makeDemoShop(1);
+console.log(modelParameters(itemsShape(log.items), defaultModel).length > 3);`,
+    );
+    assert.equal(
+      await run(folder, Deno.execPath(), "run", "--quiet", "--allow-env", "use.ts"),
+      "true\n",
+    );
+    if (await hasNpm()) {
+      const [packed] = JSON.parse(await run(`${folder}/package`, "npm", "pack", "--dry-run", "--json"));
+      assert.equal(packed.version, config.version);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+async function run(cwd: string, command: string, ...args: string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(command, { args, cwd }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  assert.ok(success, `${command} ${args.join(" ")}: ${text(stderr)}`);
+  return text(stdout);
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+function hasNpm(): Promise<boolean> {
+  return new Deno.Command("npm", { args: ["--version"] }).output().then(
+    ({ success }) => success,
+    () => false,
+  );
+}
