@@ -170,7 +170,7 @@ Deno.test("folders and files whose names hold *, ? or [ are read as they are nam
     await Deno.writeTextFile(`${odd}/events.csv`, events);
     await Deno.writeTextFile(`${odd}/behaviors.tsv`, behaviors);
     await Deno.writeTextFile(`${odd}/log[2].csv`, csv);
-    await Deno.writeTextFile(`${odd}/bad.csv`, csv + good(300) + "a,x,1600000000,yes\nshort\n");
+    await Deno.writeTextFile(`${odd}/bad.csv`, csv + good(300) + "a,x,1600000000,perhaps\nshort\n");
     await Deno.writeTextFile(`${odd}/log.ndjson`, '{"uid": 1, "sku": "x", "ts": 1600000000, "label": 1}\n');
     await parquet(`${odd}/log.parquet`, "SELECT 1 AS uid, 2 AS sku, 1600000000 AS ts, 1 AS label");
     const users = async (recipe: Recipe) => {
