@@ -1,8 +1,6 @@
 /** `evaluate`: scores a snapshot on a click log. */
 
-import { dirname, join } from "node:path";
 import { Command, Option } from "commander";
-import { z } from "zod";
 import { DeviceLog } from "../batch/device_log.ts";
 import { type Split, splits, usersOf } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
@@ -10,12 +8,12 @@ import type { ChoiceFigures } from "../data/ranking.ts";
 import { differences, type Tested } from "../figures/tested.ts";
 import { UserError } from "../user_error.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
-import { type KernelShapes, kernelShapesSchema, recordedShapes } from "../gpu/kernel_shapes.ts";
+import { recordedShapes } from "../gpu/kernel_shapes.ts";
 import { Made } from "../gpu/made.ts";
 import { createGenerator } from "../model/generator.ts";
 import { UserModel } from "../model/user_model.ts";
 import { type Dataset, fitDataset } from "../run/dataset.ts";
-import { readJson } from "../files/json_file.ts";
+import { configBeside } from "../run/open_run.ts";
 import { readSnapshot, type SnapshotInfo } from "../run/snapshot.ts";
 import { type SnapshotResult, snapshotResult } from "../run/snapshot_result.ts";
 import { choiceOf, TestedUsers } from "../run/tested_users.ts";
@@ -187,7 +185,7 @@ async function score(
   shards: number,
   onProgress: OnProgress,
 ): Promise<Scored> {
-  gpu.useShapes(recordedShapes(await shapesOfRun(path), gpu.shapes.kind));
+  gpu.useShapes(recordedShapes((await configBeside(path)).shapes, gpu.shapes.kind));
   const onShard = (done: number, all: number) => onProgress("Users", done, all);
   const found = await withEvaluation(
     gpu,
@@ -201,18 +199,6 @@ async function score(
   const name = info.kind as SnapshotResult["snapshot"];
   return { result: snapshotResult(name, info.iteration, found, users), tested: found.tested };
 }
-
-/** What the run of a snapshot ran on: the figures then repeat its own bit for bit. A snapshot does without a run. */
-async function shapesOfRun(snapshot: string): Promise<KernelShapes | undefined> {
-  try {
-    return (await readJson(join(dirname(snapshot), "config.json"), runShapesSchema))?.shapes;
-  } catch (error) {
-    if (error instanceof UserError) return undefined;
-    throw error;
-  }
-}
-
-const runShapesSchema = z.looseObject({ shapes: kernelShapesSchema.optional() });
 
 /** The reward, and the generator where the snapshot has one, on these users. */
 async function withEvaluation<T>(

@@ -113,7 +113,7 @@ const configSchema = z.looseObject({
 /**
  * What the run of a snapshot ran on: with its kernels utilities are its own bit for bit. A snapshot does without a run.
  */
-async function configBeside(snapshot: string): Promise<z.infer<typeof configSchema>> {
+export async function configBeside(snapshot: string): Promise<z.infer<typeof configSchema>> {
   try {
     return (await readJson(join(dirname(snapshot), "config.json"), configSchema)) ?? {};
   } catch (error) {

@@ -8,6 +8,7 @@ import type { Mutation } from "./mutation.ts";
 import { dataMutations } from "./src_data.ts";
 import { opMutations } from "./src_ops.ts";
 import { trainMutations } from "./src_train.ts";
+import { useMutations } from "./src_use.ts";
 
 export const mutations: readonly Mutation[] = [
   ...lossKernels,
@@ -17,4 +18,5 @@ export const mutations: readonly Mutation[] = [
   ...opMutations,
   ...trainMutations,
   ...dataMutations,
+  ...useMutations,
 ];
