@@ -114,8 +114,9 @@ Deno.test("a best validation at the end or at the beginning is told with what to
   ) => [snapshot("best-loss", iteration, ALL), snapshot("best-prec1", 900, ALL)];
   assert.match(
     verdict(best(1990)),
-    /still falling in the end.*1,990 of 2,000.*--resume and --iterations 4000/,
+    /best near the end.*1,990 of 2,000.*--resume with --iterations 4000/,
   );
+  assert.match(verdict(best(1800)), /best near the end/);
   assert.match(verdict(best(40)), /best at iteration 40 of 2,000.*over-fits at once.*--weight-decay 10/);
   assert.match(verdict(best(40)), /--early-stopping loss/);
   const tried = verdict(best(0), { weightDecay: 10, itemDropout: 0.2, earlyStopping: "loss" });

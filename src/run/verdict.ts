@@ -15,6 +15,8 @@ interface Found {
 
 /** Of the iterations that were done, the share in which a best validation is early. */
 const EARLY = 0.05;
+/** And from which on it is late: validations jump about, so that the best is seldom the very last. */
+const LATE = 0.9;
 
 /** Sentences about a stage that is finished. @param items what is known of them. @param iterations that it has made. */
 export function verdictOf(
@@ -114,10 +116,10 @@ function trainingWords(
   const best = test.find(({ snapshot }) => snapshot === "best-loss");
   if (!best || iterations < 2 * training.validateEvery) return [];
   const of = `iteration ${count(best.iteration)} of ${count(iterations)}`;
-  if (best.iteration + training.validateEvery >= iterations) {
+  if (best.iteration >= LATE * iterations) {
     return [
-      `The validation loss was still falling in the end (best-loss is of ${of}): train longer, ` +
-      `with --resume and --iterations ${2 * iterations}, or with a larger --learning-rate.`,
+      `The validation loss was best near the end (best-loss is of ${of}). Training longer may help: ` +
+      `--resume with --iterations ${2 * iterations}, or a larger --learning-rate.`,
     ];
   }
   if (best.iteration > EARLY * iterations) return [];
