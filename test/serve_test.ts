@@ -177,6 +177,21 @@ Deno.test("what the service cannot answer is refused with a reason", async () =>
   );
 });
 
+Deno.test("ids that the data set does not have are left out where that is asked for", async () => {
+  const service = serviceOf(new FakeScorer());
+  const known = await (await post(service, "/score", { history: [3, 4], page: [7, 5] })).json();
+  const body = { history: [3, "new", 4], page: ["newer", 7, 5, "new"], skipUnknown: true };
+  const { utilities, probabilities, noClick } = await (await post(service, "/score", body)).json();
+  assert.deepEqual(utilities, [null, ...known.utilities, null]);
+  assert.deepEqual(probabilities, [null, ...known.probabilities, null]);
+  assert.equal(noClick, known.noClick);
+  const none = await post(service, "/score", { ...body, page: ["new"] });
+  assert.equal(none.status, 400);
+  assert.match((await none.json()).error, /^page: the data set has none of these items/);
+  const answer = await post(service, "/recommend", { history: ["new"], top: 2, skipUnknown: true });
+  assert.deepEqual((await answer.json()).items.map(({ item }: { item: string }) => item), ["40", "39"]);
+});
+
 Deno.test("any body is answered, or refused as the client's fault", async () => {
   const service = serviceOf(new FakeScorer());
   const id = fc.oneof(
@@ -186,7 +201,7 @@ Deno.test("any body is answered, or refused as the client's fault", async () => 
     fc.anything(),
   );
   const field = fc.oneof({ weight: 5, arbitrary: fc.array(id, { maxLength: 4 }) }, id);
-  const names = fc.constantFrom("history", "user", "page", "top", "newOnly", "__proto__", "x");
+  const names = fc.constantFrom("history", "user", "page", "top", "newOnly", "skipUnknown", "__proto__", "x");
   const body = fc.oneof(
     { weight: 6, arbitrary: fc.array(fc.tuple(names, field), { maxLength: 4 }).map(Object.fromEntries) },
     fc.anything(),

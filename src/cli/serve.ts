@@ -47,6 +47,7 @@ function parseOptions(args: readonly string[]): ServeOptions {
 Addresses:
   POST /score      {"history": ["B07", "B11"], "page": ["B02", "B03"]}   or "user": "u17" in place of the history
   POST /recommend  {"user": "u17", "top": 10, "newOnly": true}
+                   "skipUnknown": true leaves out ids that the data set lacks, in place of a refusal
   GET  /health     200 as long as it can answer
   GET  /metrics    counts and times, in Prometheus' text form
 

@@ -17,9 +17,16 @@ const whose = {
   user: id.optional(),
   /** The items clicked, oldest first. */
   history: ids(LIMITS.history).optional(),
+  /** Whether ids that the data set does not have are left out instead of refused: items that came after it. */
+  skipUnknown: z.boolean().default(false),
 };
-type Whose = { readonly user?: string; readonly history?: readonly string[] };
-const oneOf = ({ user, history }: Whose) => (user === undefined) !== (history === undefined);
+type Whose = {
+  readonly user?: string;
+  readonly history?: readonly string[];
+  readonly skipUnknown: boolean;
+};
+const oneOf = ({ user, history }: Pick<Whose, "user" | "history">) =>
+  (user === undefined) !== (history === undefined);
 const ONE_OF = 'expected either "user" (an id) or "history" (a list of ids, [] for none)';
 
 const scoreSchema = z.strictObject({
@@ -47,10 +54,25 @@ function parse<T>(schema: z.ZodType<T>, body: string): T {
   throw new UserError(`${where === "" ? "" : `${where}: `}${issue?.message ?? "not as expected"}`);
 }
 
+/** A page to score. */
+export interface ScoreRequest extends PageRequest {
+  /** Places on the page as it was asked for of the items that are scored; the others are unknown. */
+  readonly places: readonly number[];
+  /** How many items it was asked for. */
+  readonly asked: number;
+}
+
 /** @throws UserError for a body that is none, or ids that the data set does not have. */
-export function readScore(data: OpenedDataset, body: string): PageRequest {
+export function readScore(data: OpenedDataset, body: string): ScoreRequest {
   const { page, ...rest } = parse(scoreSchema, body);
-  return { history: historyOf(data, rest), page: numbersOf(data, "page", page) };
+  const found = numbersOf(data, "page", page, rest.skipUnknown);
+  if (found.length === 0) throw new UserError("page: the data set has none of these items");
+  return {
+    history: historyOf(data, rest),
+    page: found.map(({ number }) => number),
+    places: found.map(({ place }) => place),
+    asked: page.length,
+  };
 }
 
 export interface RecommendRequest {
@@ -65,15 +87,22 @@ export function readRecommend(data: OpenedDataset, body: string): RecommendReque
   return { history: historyOf(data, rest), top, newOnly };
 }
 
-function historyOf(data: OpenedDataset, { user, history = [] }: Whose): ArrayLike<number> {
-  if (user === undefined) return numbersOf(data, "history", history);
-  return data.historyOf(data.user(user)).slice(-LIMITS.history);
+function historyOf(data: OpenedDataset, { user, history = [], skipUnknown }: Whose): ArrayLike<number> {
+  if (user !== undefined) return data.historyOf(data.user(user)).slice(-LIMITS.history);
+  return numbersOf(data, "history", history, skipUnknown).map(({ number }) => number);
 }
 
-function numbersOf(data: OpenedDataset, what: string, ids: readonly string[]): Uint32Array {
-  return Uint32Array.from(ids, (id, k) => {
+/** The numbers of ids, and their places among them. */
+function numbersOf(
+  data: OpenedDataset,
+  what: string,
+  ids: readonly string[],
+  skipUnknown: boolean,
+): { number: number; place: number }[] {
+  return ids.flatMap((id, place) => {
     const number = data.items.numberOf(id);
-    if (number !== undefined) return number;
-    throw new UserError(`${what}.${k}: the data set has no item ${JSON.stringify(id)}`);
+    if (number !== undefined) return [{ number, place }];
+    if (skipUnknown) return [];
+    throw new UserError(`${what}.${place}: the data set has no item ${JSON.stringify(id)}`);
   });
 }

@@ -178,7 +178,13 @@ export class Service {
     const request = readScore(this.data, body);
     const utilities = await this.#utilities(request);
     const { items, noClick } = choiceProbabilities(this.model.config, utilities);
-    return json({ utilities: Array.from(utilities), probabilities: Array.from(items), noClick });
+    /** The values of the items as they were asked for; null for those that are unknown. */
+    const asked = (values: ArrayLike<number>) => {
+      const all = Array<number | null>(request.asked).fill(null);
+      request.places.forEach((place, k) => all[place] = values[k] ?? null);
+      return all;
+    };
+    return json({ utilities: asked(utilities), probabilities: asked(items), noClick });
   }
 
   async recommend(body: string): Promise<Response> {
