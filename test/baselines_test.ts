@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type BaselineName, Baselines, type TestedBaseline } from "../src/baselines/baselines.ts";
 import { categoryRate } from "../src/baselines/category_rate.ts";
 import { itemKnn } from "../src/baselines/item_knn.ts";
+import { fitLogOdds } from "../src/baselines/log_odds.ts";
 import { lastClick } from "../src/baselines/last_click.ts";
 import { PairCounts } from "../src/baselines/pair_counts.ts";
 import { countTrain, rateOf } from "../src/baselines/train_counts.ts";
@@ -215,6 +216,55 @@ Deno.test("counts of pairs: exact while there is room, then the most frequent ar
   }
   assert.ok(exact.size > 0.6 * 2 ** 12 && narrow.size <= 0.6 * 2 ** 12);
   assert.equal(roomy.get(1, 2), 0);
+});
+
+Deno.test("scores have the log-odds that make what validation users did most likely, in their order", () => {
+  const random = randomStream(9, "log-odds");
+  const start = [0], clicked: number[] = [], logScores: number[] = [];
+  for (let page = 0; page < 2000; page++) {
+    const scores = Array.from({ length: 1 + random.integer(6) }, () => random.normal());
+    const weights = [...scores.map((x) => Math.exp(-1 + 0.7 * x)), 1];
+    let left = random.uniform() * weights.reduce((a, b) => a + b);
+    const chosen = weights.findIndex((w) => (left -= w) < 0);
+    clicked.push(chosen === scores.length ? -1 : logScores.length + chosen);
+    logScores.push(...scores);
+    start.push(logScores.length);
+  }
+  const pages = { logScores: Float64Array.from(logScores), start, clicked };
+  const found = fitLogOdds(pages) ?? assert.fail();
+  // Within three standard errors of the truth, and no neighbour is more likely.
+  assert.ok(Math.abs(found.offset + 1) < 0.15 && Math.abs(found.slope - 0.7) < 0.15, JSON.stringify(found));
+  const loss = (offset: number, slope: number) =>
+    clicked.reduce((sum, click, page) => {
+      const own = logScores.slice(start[page], start[page + 1]).map((x) => offset + slope * x);
+      const all = Math.log(1 + own.reduce((sum, u) => sum + Math.exp(u), 0));
+      return sum + all - (click < 0 ? 0 : offset + slope * logScores[click]!);
+    }, 0);
+  const least = loss(found.offset, found.slope);
+  for (const [da, db] of [[0.02, 0], [-0.02, 0], [0, 0.02], [0, -0.02]] as const) {
+    assert.ok(loss(found.offset + da, found.slope + db) > least);
+  }
+  assert.equal(fitLogOdds({ logScores: new Float64Array(), start: [0], clicked: [] }), undefined);
+  // Scores that are the wrong way round say nothing; nobody who clicks has finite log-odds.
+  assert.equal(fitLogOdds({ ...pages, logScores: pages.logScores.map((x) => -x) })?.slope, 0);
+  const never = fitLogOdds({ ...pages, clicked: clicked.map(() => -1) });
+  assert.ok(never && Number.isFinite(never.offset) && never.offset < -3);
+});
+
+Deno.test("a baseline with probabilities ranks as its scores do, and beats a constant on its own validation users", () => {
+  const validation = usersOf(small, "validation");
+  const found = Baselines.of(small).test(validation);
+  const rate = found.get("clickRate")?.details.figures;
+  const uniform = found.get("random")?.details.figures;
+  assert.ok((rate?.nll ?? NaN) < (uniform?.nll ?? NaN));
+  assert.ok(
+    Math.abs((rate?.pNoClick ?? NaN) - (rate?.noClick ?? NaN)) < 0.01,
+    "as many pages without a click",
+  );
+  const none = Baselines.of({ ...small, userSplit: small.userSplit.map((part) => part === 1 ? 2 : part) });
+  const without = none.test(validation).get("clickRate")?.details.figures;
+  assert.equal(without?.nll, undefined);
+  assert.equal(without?.prec1, rate?.prec1);
 });
 
 for (

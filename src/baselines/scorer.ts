@@ -9,7 +9,7 @@ export interface Scorer {
    * Scores what users were shown, from what they clicked before it.
    * @param log with the catalogue's numbers of items. @param users their places in it.
    * @param chosen places in `settings`.
-   * @returns for each of them the scores of the rows of these users, one user after the other.
+   * @returns for each of them the scores, above 0, of the rows of these users, one user after the other.
    */
   score(log: Clicks, users: ArrayLike<number>, chosen: readonly number[]): Float64Array[];
 }

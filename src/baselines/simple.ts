@@ -3,10 +3,10 @@
 import { rowsIn, type Scorer, visitPages } from "./scorer.ts";
 import { rateOf, type TrainCounts } from "./train_counts.ts";
 
-/** Every utility 0: each item of a page, and no click, are equally likely. */
+/** All scores the same: each item of a page, and no click, are equally likely. */
 export const chance: Scorer = {
   settings: [""],
-  score: (log, users, chosen) => chosen.map(() => new Float64Array(rowsIn(log, users))),
+  score: (log, users, chosen) => chosen.map(() => new Float64Array(rowsIn(log, users)).fill(1)),
 };
 
 /** Items by their clicks per display. */

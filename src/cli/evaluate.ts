@@ -17,7 +17,7 @@ import { configBeside } from "../run/open_run.ts";
 import { readSnapshot, type SnapshotInfo } from "../run/snapshot.ts";
 import { type SnapshotResult, snapshotResult } from "../run/snapshot_result.ts";
 import { choiceOf, TestedUsers } from "../run/tested_users.ts";
-import { baselineWords } from "../run/verdict.ts";
+import { baselineWords, lossWords } from "../run/verdict.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { evaluateGame } from "../train/adversarial_trainer.ts";
 import { Evaluation } from "../train/evaluation.ts";
@@ -140,6 +140,8 @@ function fit(data: Dataset, { info, path }: OpenSnapshot): Dataset {
 
 /** A snapshot's figures, as they are told and as they are compared. */
 interface Scored {
+  /** Whether its utilities are the log-odds of a choice. */
+  readonly isChoice: boolean;
   readonly result: SnapshotResult;
   readonly tested: Tested;
 }
@@ -148,7 +150,7 @@ function tell(
   { json, split, against: path, model }: EvaluateOptions,
   data: Dataset,
   users: TestedUsers,
-  { result, tested }: Scored,
+  { result, tested, isChoice }: Scored,
   other: Scored | undefined,
 ): void {
   const baselines = users.results();
@@ -169,7 +171,10 @@ function tell(
       ? [
         "Train users are among these: the baselines are counted on them, so their figures are too good here.",
       ]
-      : baselineWords([result], data.source.items.shape)),
+      : [
+        ...baselineWords([result], data.source.items.shape),
+        ...(isChoice ? lossWords({ test: [result], baselines }) : []),
+      ]),
   ];
   for (const text of texts) if (text) console.log(text);
   if (minus) {
@@ -197,7 +202,8 @@ async function score(
     (evaluation) => users.test(evaluation, choiceOf(info.model, weights), onShard),
   );
   const name = info.kind as SnapshotResult["snapshot"];
-  return { result: snapshotResult(name, info.iteration, found, users), tested: found.tested };
+  const isChoice = !info.game && info.model.loss === "choice";
+  return { isChoice, result: snapshotResult(name, info.iteration, found, users), tested: found.tested };
 }
 
 /** The reward, and the generator where the snapshot has one, on these users. */

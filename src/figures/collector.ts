@@ -31,6 +31,8 @@ export interface ScoredPart {
   readonly scores: ArrayLike<number>;
   /** Which of the two the scores are of. */
   readonly compact?: boolean;
+  /** Ranks the rows in the place of the scores, which then are utilities alone; of the same rows. */
+  readonly ranking?: ArrayLike<number>;
   /** What the device found of each event of these users, given ones too: loss, prec@1, prec@2, ...; see train/sums.ts. */
   readonly outcomes?: { readonly values: Float32Array; readonly words: number };
 }
@@ -52,6 +54,13 @@ export interface CollectorOptions {
 /** Place of the generator's precision among the outcomes of a game: see gameSummary of train/sums.ts. */
 const PI = 5;
 
+/** Scores of rows, and how far a row's place is from its place in the log. */
+interface OfRows {
+  readonly scores: ArrayLike<number>;
+  readonly ranking: ArrayLike<number>;
+  readonly shift: number;
+}
+
 /** One event while it is added. */
 interface Page {
   /** Place of the clicked item on the page, or NONE. */
@@ -60,9 +69,9 @@ interface Page {
   readonly history: number;
   /** What it displays. */
   readonly items: Uint32Array;
-  /** Scores of the items; where they give probabilities, eta times the utilities. */
-  readonly scores: Float64Array;
-  /** The same with what places add. */
+  /** What the items are ranked by. */
+  readonly ranking: Float64Array;
+  /** Where there are probabilities, eta times the utilities, with what places add. */
   readonly logits: Float64Array;
   /** Of each item. */
   readonly chances: Float64Array;
@@ -93,7 +102,7 @@ export class Collector {
   }
 
   /** Adds users, after those that were added before. */
-  add({ log, places, scores, compact, outcomes }: ScoredPart): void {
+  add({ log, places, scores, ranking = scores, compact, outcomes }: ScoredPart): void {
     let [row, event] = [0, 0];
     for (const place of Array.from(places)) {
       const [first, end] = [log.userEvents[place]!, log.userEvents[place + 1]!];
@@ -102,7 +111,7 @@ export class Collector {
       row += log.eventRows[end]! - rows;
       const own = outcomes?.values.subarray(event * outcomes.words, (event + end - first) * outcomes.words);
       event += end - first;
-      this.#addUser(log, first, end, scores, shift, own, outcomes?.words ?? 0);
+      this.#addUser(log, first, end, { scores, ranking, shift }, own, outcomes?.words ?? 0);
     }
   }
 
@@ -110,8 +119,7 @@ export class Collector {
     log: Clicks,
     first: number,
     end: number,
-    scores: ArrayLike<number>,
-    shift: number,
+    { scores, ranking, shift }: OfRows,
     outcomes: Float32Array | undefined,
     words: number,
   ): void {
@@ -122,17 +130,14 @@ export class Collector {
       if (!log.eventGiven?.[e]) {
         counted = true;
         const [from, to] = [log.eventRows[e]!, log.eventRows[e + 1]!];
-        const own = Float64Array.from(
-          { length: to - from },
-          (_, k) => (eta ?? 1) * scores[from + shift + k]!,
-        );
         const effect = (k: number) => placeEffects[Math.min(k, placeEffects.length - 1)] ?? 0;
-        const logits = placeEffects.length > 0 ? own.map((x, k) => x + (eta ?? 1) * effect(k)) : own;
+        const of = (own: (k: number) => number) => Float64Array.from({ length: to - from }, (_, k) => own(k));
+        const logits = of((k) => (eta ?? 1) * (scores[from + shift + k]! + effect(k)));
         const page: Page = {
           clicked: click === NONE ? NONE : click - from,
           history,
           items: log.rowItem.subarray(from, to),
-          scores: own,
+          ranking: of((k) => ranking[from + shift + k]!),
           logits,
           ...this.#chancesOf(logits),
         };
@@ -175,13 +180,13 @@ export class Collector {
 
   /** What an event adds to the columns. */
   #sumsOf(
-    { scores, logits, chances, clicked, logSum }: Page,
+    { ranking: order, logits, chances, clicked, logSum }: Page,
     outcome: Float32Array | undefined,
   ): Float64Array {
     const hasClick = clicked !== NONE;
     const sums = event.fill(0);
     sums[column.events] = 1;
-    sums[column.rows] = scores.length;
+    sums[column.rows] = order.length;
     sums[column.noClick] = hasClick ? 0 : 1;
     sums[column.pNoClick] = Math.exp(-logSum);
     sums[column.pClick] = this.options.single
@@ -189,7 +194,7 @@ export class Collector {
       : 1 - Math.exp(-logSum);
     sums[column.nll] = outcome?.[0] ?? logSum - (hasClick ? logits[clicked]! : 0);
     if (!hasClick) return sums;
-    const ranking = pageRanking(scores, 0, scores.length, clicked);
+    const ranking = pageRanking(order, 0, order.length, clicked);
     const [prec1, prec2] = [outcome?.[1] ?? ranking.prec1, outcome?.[2] ?? ranking.prec2];
     sums[column.clicks] = 1;
     sums[column.prec1] = prec1;
@@ -198,7 +203,7 @@ export class Collector {
     sums[column.ndcg] = ranking.ndcg;
     sums[column.piPrec1] = outcome?.[PI] ?? NaN;
     sums[column.piPrec2] = outcome?.[PI + 1] ?? NaN;
-    if (scores.length === 1) return sums;
+    if (order.length === 1) return sums;
     sums[column.longerClicks] = 1;
     sums[column.longerPrec1] = prec1;
     sums[column.longerPrec2] = prec2;

@@ -96,14 +96,20 @@ export function signed(value: number, digits = 3): string {
   return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(digits)}`;
 }
 
-/** Whether the probabilities are worth anything. */
-function lossWords({ test, baselines }: Found): string[] {
-  const best = test.find(({ snapshot }) => snapshot === "best-loss");
-  const interval = best?.against.random?.nll?.interval;
-  if (!best || !interval || interval[1] < 0) return [];
+/** Whether the probabilities are worth anything: the loss of best-loss, or of one alone, beside those of the baselines. */
+export function lossWords({ test, baselines }: Found): string[] {
+  const best = test.find(({ snapshot }) => snapshot === "best-loss") ??
+    (test.length === 1 ? test[0] : undefined);
+  if (!best) return [];
+  const unbeaten = baselineNames.flatMap((name) => {
+    const interval = best.against[name]?.nll?.interval;
+    const loss = baselines[name]?.nll;
+    return interval && loss !== undefined && interval[1] >= 0 ? [{ name, loss }] : [];
+  }).sort((a, b) => a.loss - b.loss);
+  if (unbeaten.length === 0) return [];
+  const list = unbeaten.map(({ name, loss }) => `${baselineTitles[name]} (${loss.toFixed(4)})`).join(", ");
   return [
-    `The loss of best-loss (${best.nll.toFixed(4)}) is no better than that of a uniform guess ` +
-    `(${baselines.random?.nll?.toFixed(4) ?? "-"}): its probabilities say nothing.`,
+    `The loss of ${best.snapshot} (${best.nll.toFixed(4)}) is not clearly lower than that of ${list}.`,
   ];
 }
 
