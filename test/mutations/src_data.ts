@@ -40,7 +40,7 @@ export const dataMutations = [
   ...mutationsOf("src/figures/collector.ts", { tests: ["collector"] }, [
     ["      if (click !== NONE) history++;", "      history++;"],
     ["    if (counted) this.#users++;", "    this.#users++;"],
-    ["(eta ?? 1) * scores[from + shift + k]!", "scores[from + shift + k]!"],
+    ["(eta ?? 1) * (scores", "(scores"],
     ["positions.placeOf(k + 1)", "positions.placeOf(k)"],
   ]),
   ...mutationsOf("src/figures/bootstrap.ts", { tests: ["collector"] }, [
