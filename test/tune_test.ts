@@ -6,7 +6,7 @@ import { budgetText, cautions, verdictText } from "../src/cli/tune_words.ts";
 import { randomStream } from "../src/data/random.ts";
 import { type SettingRow, tableCsv, trainArguments, verdictOn } from "../src/tune/outcome.ts";
 import { search } from "../src/tune/search.ts";
-import { argumentsOf, type Setting, settingOf, type Space, textOf } from "../src/tune/space.ts";
+import { argumentsOf, NO_ITEM_IDS, type Setting, settingOf, type Space, textOf } from "../src/tune/space.ts";
 import {
   bestOf,
   type Candidate,
@@ -32,6 +32,7 @@ const space: Space = {
   fixed: new Set(),
   encoder: "lstm",
   learningRate: 5e-4,
+  itemIds: false,
   accepts: (setting) => trainedOn(argumentsOf(setting)) !== undefined,
   stopping: "loss",
 };
@@ -60,6 +61,10 @@ Deno.test("tune: the first setting is the default, and all are different and und
   }
   assert.ok(all.some((setting) => setting["--pw-nonlinearity"] === "tanh"));
   assert.ok(all.some((setting) => setting["--encoder"] === "none" && setting["--dims"] === "none"));
+  assert.ok(all.every((setting) => setting[NO_ITEM_IDS] === undefined), "a set that has none");
+  const less = settings(60, { ...space, itemIds: true }).filter((setting) => setting[NO_ITEM_IDS] === "");
+  assert.ok(less.length > 15 && less.every((setting) => argumentsOf(setting).includes(NO_ITEM_IDS)));
+  assert.match(textOf(less[0] ?? {}), /^no item-ids, wide 8/);
 });
 
 Deno.test("tune: what is fixed is in no setting, and a space that is used up has an end", () => {

@@ -23,11 +23,24 @@ export function memoryRowsOption(): Option {
   ).argParser(wholeNumber(0)).default(MEMORY_ROWS);
 }
 
+export const NO_ITEM_IDS = [
+  "--no-item-ids",
+  "know the items by their features alone, though the data set has a token for each item, too",
+] as const;
+
 export function openData(
-  { data, seed, resplit, memoryRows }: { data: string; seed: number; resplit: boolean; memoryRows?: number },
+  { data, seed, resplit, memoryRows, itemIds }: {
+    data: string;
+    seed: number;
+    resplit: boolean;
+    memoryRows?: number;
+    itemIds?: boolean;
+  },
   needed?: readonly Split[],
 ): Promise<Dataset> {
-  return withProgress((options) => openDataset(data, seed, resplit, { ...options, needed, memoryRows }));
+  return withProgress((options) =>
+    openDataset(data, seed, resplit, { ...options, needed, memoryRows, itemIds })
+  );
 }
 
 export function reopenData(config: DataConfig): Promise<Dataset> {

@@ -1,28 +1,22 @@
 /** `tune`: which options of `train` fit a data set, by its validation users and within a budget of time. */
 
 import { expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
-import type { Gpu } from "../gpu/device.ts";
-import type { KernelShapes } from "../gpu/kernel_shapes.ts";
-import { modelParameters } from "../model/user_model.ts";
-import type { Dataset } from "../run/dataset.ts";
-import { type RunConfig, runConfigSchema } from "../run/run_config.ts";
-import type { RunContext } from "../run/training_run.ts";
 import { search } from "../tune/search.ts";
-import { argumentsOf, type Setting, settingOf, type Space } from "../tune/space.ts";
+import { settingOf, type Space } from "../tune/space.ts";
 import type { Standing } from "../tune/standing.ts";
 import { expectRun, trainCandidate } from "../tune/train_candidate.ts";
 import { folderOfSetting, readTune, standingOf, type Tune, writeTune } from "../tune/tune_folder.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
-import { shapesFor } from "./calibration.ts";
 import { runMain } from "./fail.ts";
 import { openData } from "./open_data.ts";
 import { tuneFolder } from "./output_folders.ts";
-import { EXIT_INTERRUPTED, machine, say, withGpu } from "./run_stages.ts";
+import { EXIT_INTERRUPTED, say, withGpu } from "./run_stages.ts";
 import { type Stop, stopOnSignals } from "./stop.ts";
 import { parseTuneOptions, trainedBy, type TuneOptions } from "./tune_options.ts";
 import { searchProgress } from "./tune_progress.ts";
 import { tellTune } from "./tune_results.ts";
+import { TuneRuns } from "./tune_runs.ts";
 
 const PURPOSE = { what: "the search", option: "--save-dir" };
 
@@ -53,50 +47,30 @@ async function main(): Promise<number> {
     for (const [number, candidate] of standing.candidates.entries()) {
       await expectRun(folderOfSetting(path, number), candidate);
     }
+    const runs = new TuneRuns(gpu, data, trainArguments, options.calibration, stop.signal);
     const space: Space = {
       seed: options.seed,
       fixed: given,
       encoder: base.model.encoder,
       learningRate: base.training.learningRate,
-      accepts: (setting) => accepts(gpu, data, [...trainArguments, ...argumentsOf(setting)]),
+      itemIds: runs.haveItemIds,
+      accepts: (setting) => runs.accepts(setting),
       stopping: options.criterion,
     };
-    const work: Work = { gpu, data, path, options, about, space, stop };
+    const work: Work = { runs, path, options, about, space, stop };
     const found = await searchOn(work, standing, before?.spentSeconds ?? 0);
     if (stop.signal.aborted) {
       say(`Stopped; everything is saved in ${path}. Go on with the same command.`);
       return EXIT_INTERRUPTED;
     }
-    await tellTune({
-      path,
-      options,
-      trainArguments,
-      iterations: base.training.iterations,
-      context: contextOf(work),
-      configOf: (setting, iterations) => configOf(work, setting, iterations),
-    }, found);
+    await tellTune({ path, options, trainArguments, iterations: base.training.iterations, runs }, found);
     return 0;
   });
 }
 
-/** Whether `train` takes these arguments for a model of these items. */
-function accepts(gpu: Gpu, { source }: Dataset, args: readonly string[]): boolean {
-  const most = gpu.device.limits.maxStorageBufferBindingSize;
-  try {
-    const { model } = trainedBy(args);
-    return modelParameters(source.items.shape, model).every(({ rows, columns }) =>
-      4 * rows * columns <= most
-    );
-  } catch (error) {
-    if (error instanceof UserError) return false;
-    throw error;
-  }
-}
-
 /** What all of a search has in common. */
 interface Work {
-  readonly gpu: Gpu;
-  readonly data: Dataset;
+  readonly runs: TuneRuns;
   readonly path: string;
   readonly options: TuneOptions;
   readonly about: About;
@@ -123,17 +97,13 @@ function expectSame(path: string, before: Tune, now: About): void {
   }
 }
 
-function contextOf({ gpu, data, stop }: Work): RunContext {
-  return { gpu, data, init: undefined, signal: stop.signal };
-}
-
 /** Goes on with the search until its budget is spent, or it is stopped. */
 async function searchOn(
   work: Work,
   standing: Standing,
   spent: number,
 ): Promise<{ readonly standing: Standing; readonly spentSeconds: number }> {
-  const { path, options, about, space, stop } = work;
+  const { runs, path, options, about, space, stop } = work;
   const { training } = trainedBy(about.options);
   const progress = searchProgress(standing, 60 * options.budget, spent);
   stop.onStop = () => progress.note("stopping: the steps that are under way are finished and saved");
@@ -144,11 +114,18 @@ async function searchOn(
       validateEvery: training.validateEvery,
       draw: (number, before) => settingOf(number, space, before),
       async train(number, candidate, iterations, seconds) {
-        const config = await configOf(work, candidate.setting, iterations);
+        const { setting } = candidate;
+        const extent = { config: await runs.configOf(setting, iterations), seconds };
         const events = progress.begin(number, candidate, iterations);
         const folder = folderOfSetting(path, number);
-        const extent = { config, seconds };
-        return await trainCandidate(contextOf(work), folder, extent, candidate, options.criterion, events);
+        return await trainCandidate(
+          runs.contextOf(setting),
+          folder,
+          extent,
+          candidate,
+          options.criterion,
+          events,
+        );
       },
       async keep(now, spentSeconds) {
         await writeTune(path, about, now, spentSeconds);
@@ -161,34 +138,6 @@ async function searchOn(
     stop.onStop = undefined;
     progress.stop();
   }
-}
-
-/** Kernel shapes by the sizes that they depend on: a search asks again and again. */
-const shapes = new Map<string, KernelShapes>();
-
-async function configOf(
-  { gpu, data, options, about }: Work,
-  setting: Setting,
-  iterations: number,
-): Promise<RunConfig> {
-  const args = [...about.options, ...argumentsOf(setting)];
-  const { model, training } = trainedBy(args);
-  const sizes = { model, users: training.batchSize };
-  const key = JSON.stringify(sizes);
-  const own = shapes.get(key) ?? await shapesFor(options.calibration, gpu, data.source, sizes, () => {});
-  shapes.set(key, own);
-  return runConfigSchema.parse({
-    clickgan: version,
-    command: args,
-    data: data.config,
-    model,
-    training: { ...training, iterations },
-    pretrain: true,
-    adversarial: null,
-    init: null,
-    ...await machine(gpu),
-    shapes: own,
-  });
 }
 
 await runMain(main);

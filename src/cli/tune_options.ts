@@ -8,7 +8,7 @@ import { defaultTraining, type TrainingConfig } from "../train/config.ts";
 import { version } from "../version.ts";
 import { SAVE_DIR, withoutOptions } from "./arguments.ts";
 import { CALIBRATION, NO_CALIBRATION } from "./calibration.ts";
-import { dataOption, memoryRowsOption } from "./open_data.ts";
+import { dataOption, memoryRowsOption, NO_ITEM_IDS } from "./open_data.ts";
 import { folder, givenOptions, LARGEST_SEED, numberOf, parse, wholeNumber } from "./options.ts";
 import { modelOf, parseTrainOptions, trainingOf } from "./train_options.ts";
 import { addModelOptions } from "./train_options/model_options.ts";
@@ -17,6 +17,7 @@ import { addOptimiserOptions, addShannonOptions } from "./train_options/training
 export interface TuneOptions {
   readonly data: string;
   readonly memoryRows: number;
+  readonly itemIds: boolean;
   readonly resplit: boolean;
   readonly seed: number;
   /** Minutes. */
@@ -31,8 +32,8 @@ const BUDGET = "--budget <minutes>";
 const CRITERION = "--criterion <figure>";
 
 const HELP = `
-Searched are the encoder, the hidden layers, the wide part, the learning rate, the weight decay
-and the item dropout. What you give of the options of train is the same in all runs, and not
+Searched are the encoder, the hidden layers, the wide part, the learning rate, the weight decay,
+the item dropout and, where the data set has them, whether item ids are used. What you give of the options of train is the same in all runs, and not
 searched.
 
 Examples:
@@ -82,6 +83,7 @@ function addSearchOptions(command: Command): Command {
     .optionsGroup("Data:")
     .addOption(dataOption())
     .addOption(memoryRowsOption())
+    .option(...NO_ITEM_IDS)
     .option(
       "--resplit",
       "split the users into the three parts anew, by --seed, instead of using the file's split",

@@ -2,12 +2,10 @@
 
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { writeReport } from "../report/write_report.ts";
-import type { RunConfig } from "../run/run_config.ts";
 import type { SnapshotResult } from "../run/snapshot_result.ts";
-import type { RunContext, RunResult } from "../run/training_run.ts";
+import type { RunResult } from "../run/training_run.ts";
 import { defaultTraining } from "../train/config.ts";
 import { type SettingRow, settingRows, tableCsv, trainArguments, verdictOn } from "../tune/outcome.ts";
-import type { Setting } from "../tune/space.ts";
 import { type Standing, winnerOf } from "../tune/standing.ts";
 import { testCandidate } from "../tune/train_candidate.ts";
 import { UserError } from "../user_error.ts";
@@ -18,6 +16,7 @@ import { quoted, shellWord } from "./shell_word.ts";
 import { delayedProgress } from "./step_progress.ts";
 import { table } from "./table.ts";
 import type { TuneOptions } from "./tune_options.ts";
+import type { TuneRuns } from "./tune_runs.ts";
 import { budgetText, cautions, verdictText } from "./tune_words.ts";
 
 /** What the results are made of. */
@@ -28,8 +27,7 @@ interface Results {
   readonly trainArguments: readonly string[];
   /** Iterations of a setting that is trained to its end. */
   readonly iterations: number;
-  readonly context: RunContext;
-  readonly configOf: (setting: Setting, iterations: number) => Promise<RunConfig>;
+  readonly runs: TuneRuns;
 }
 
 type Tested = Required<Pick<RunResult, "test" | "baselines">>;
@@ -62,7 +60,7 @@ export async function tellTune(
     ? await testOf(results, usual)
     : undefined;
   console.log("\nTest users:");
-  const shown = [...named("best", tested), ...(own ? named("default", own) : [])];
+  const shown = [...named("best", tested, options), ...(own ? named("default", own, options) : [])];
   console.log(resultTable(shown, tested.baselines));
   const verdict = verdictOn(tested.test, options.criterion);
   const args = trainArguments(withoutIterations(results.trainArguments), winner, defaultTraining.iterations);
@@ -98,21 +96,22 @@ function noWinner({ candidates }: Standing): UserError {
 }
 
 async function testOf(
-  { context, configOf }: Results,
+  { runs }: Results,
   { setting, iterations, folder }: SettingRow,
 ): Promise<Tested> {
   const progress = delayedProgress();
   try {
-    const config = await configOf(setting, Math.max(1, iterations));
-    return await testCandidate(context, folder, config, { onProgress: progress.onProgress });
+    const config = await runs.configOf(setting, Math.max(1, iterations));
+    return await testCandidate(runs.contextOf(setting), folder, config, { onProgress: progress.onProgress });
   } finally {
     progress.stop();
   }
 }
 
 /** The snapshots that a choice can be made among, under the setting's name. */
-function named(name: string, { test }: Tested): SnapshotResult[] {
-  return test.filter(({ snapshot }) => snapshot !== "last" && snapshot !== "best-prec2").map((result) => ({
+function named(name: string, { test }: Tested, { criterion }: TuneOptions): SnapshotResult[] {
+  const shown = ["best-loss", "best-prec1", `best-${criterion}`];
+  return test.filter(({ snapshot }) => shown.includes(snapshot)).map((result) => ({
     ...result,
     snapshot: `${name}: ${result.snapshot}` as SnapshotResult["snapshot"],
   }));

@@ -12,6 +12,7 @@ import { differenceOf, unknownOf } from "../data/feature_meaning.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { Features, Places } from "../data/manifest.ts";
 import { checksum } from "../files/checksum.ts";
+import { itemIdsOf, withoutItemIds } from "./item_ids.ts";
 import { openPrepared } from "./prepared_dataset.ts";
 import type { DataConfig } from "./run_config.ts";
 
@@ -38,6 +39,8 @@ export interface OpenOptions {
   readonly needed?: readonly Split[];
   /** A prepared data set of more displayed items than this stays on disk. */
   readonly memoryRows?: number;
+  /** False: items are known by their features alone. */
+  readonly itemIds?: boolean;
   /** Where such a set is kept in the layout that training reads; undefined where the system names no place. */
   readonly cache?: string;
   /** Told which part of a prepared data set is being read, how much of it is done, and how much there is. */
@@ -54,6 +57,17 @@ export async function openDataset(
   resplit: boolean,
   options: OpenOptions = {},
 ): Promise<Dataset> {
+  const { itemIds = true, ...others } = options;
+  const data = await openWhole(source, seed, resplit, others);
+  return itemIds ? data : withoutItemIds(data);
+}
+
+async function openWhole(
+  source: string,
+  seed: number,
+  resplit: boolean,
+  options: OpenOptions,
+): Promise<Dataset> {
   const { needed = splits, memoryRows = MEMORY_ROWS } = options;
   if (source === "demo") return demo(makeDemoShop(seed), { kind: "demo", seed });
   const dealt = resplit ? seed : null;
@@ -69,7 +83,14 @@ export async function openDataset(
       );
     }
     checkSource(log, needed);
-    const config = { kind: "prepared", path: source, sha256, resplit: dealt, memoryRows } as const;
+    const config = {
+      kind: "prepared",
+      path: source,
+      sha256,
+      resplit: dealt,
+      memoryRows,
+      itemIds: true,
+    } as const;
     return { ...dealtOut(log, config), features: manifest.features, places: manifest.places };
   }
   const log = readPaperFile(source, needed);
@@ -83,7 +104,7 @@ export async function reopenDataset(config: DataConfig, options: OpenOptions = {
   const { path, resplit } = config;
   const found = await openDataset(path, resplit ?? 0, resplit !== null, {
     ...options,
-    memoryRows: config.kind === "prepared" ? config.memoryRows : MEMORY_ROWS,
+    ...(config.kind === "prepared" ? { memoryRows: config.memoryRows, itemIds: config.itemIds } : {}),
   });
   const sha256 = "sha256" in found.config ? found.config.sha256 : "none";
   if (found.config.kind !== config.kind || sha256 !== config.sha256) {
@@ -137,11 +158,13 @@ export interface ModelItems {
  * @throws UserError for a log over other items, or items whose features mean something else.
  */
 export function fitDataset(
-  data: Dataset,
+  whole: Dataset,
   { items, features }: ModelItems,
   what: string,
   onNote: (text: string) => void = console.error,
 ): Dataset {
+  // A model that was trained without them does without them here.
+  const data = features && !itemIdsOf(features) && itemIdsOf(whole.features) ? withoutItemIds(whole) : whole;
   const { name } = data.source;
   const difference = features && data.features && differenceOf(features, data.features);
   if (difference !== undefined) {

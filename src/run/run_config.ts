@@ -38,6 +38,8 @@ const dataSchema: z.ZodType<DataConfig> = z.discriminatedUnion("kind", [
     ...file,
     resplit: z.int().nullable(),
     memoryRows: z.int().min(0),
+    /** Whether items are known one by one, where the set says so, or by their features alone. */
+    itemIds: z.boolean().default(true),
   }),
 ]);
 

@@ -79,7 +79,7 @@ export function tableCsv(rows: readonly SettingRow[]): string {
     row.iterations,
     row.end,
     row.seconds.toFixed(1),
-    ...flags.map((flag) => row.setting[flag] ?? ""),
+    ...flags.map((flag) => row.setting[flag] === "" ? "yes" : row.setting[flag] ?? ""),
   ]);
   return [head, ...lines].map((line) => `${line.join(",")}\n`).join("");
 }

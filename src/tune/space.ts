@@ -5,7 +5,10 @@
 
 import { type Random, randomStream } from "../data/random.ts";
 
-/** Options of `train` by their flags, as typed: { "--encoder": "pw" }. Without one that is absent, it has its default. */
+/**
+ * Options of `train` by their flags, as typed: { "--encoder": "pw", "--no-item-ids": "" }. One that is absent has its
+ * default.
+ */
 export type Setting = Readonly<Record<string, string>>;
 
 /** What is searched on a data set, and with which options held fixed. */
@@ -16,6 +19,8 @@ export interface Space {
   /** Of the default setting. */
   readonly encoder: string;
   readonly learningRate: number;
+  /** Whether the data set has item ids that can be left out. */
+  readonly itemIds: boolean;
   /** Whether a setting makes sense with what is fixed, on these items and this adapter. */
   readonly accepts: (setting: Setting) => boolean;
   /** The figure by which all but the default stop early. */
@@ -24,10 +29,11 @@ export interface Space {
 
 /** Settings worth a try on any log, most of all where the time is too short for many random ones: quick learners first. */
 const KNOWN: readonly Setting[] = [
-  { "--learning-rate": "0.002" },
+  { "--wide": "8", "--learning-rate": "0.002", "--weight-decay": "3" },
+  { "--no-item-ids": "", "--wide": "8", "--learning-rate": "0.002", "--weight-decay": "3" },
+  { "--no-item-ids": "", "--learning-rate": "0.002" },
   { "--encoder": "none", "--dims": "none", "--wide": "8", "--learning-rate": "0.005", "--weight-decay": "1" },
   { "--encoder": "pw", "--learning-rate": "0.002", "--weight-decay": "3", "--item-dropout": "0.2" },
-  { "--wide": "8", "--learning-rate": "0.002", "--weight-decay": "3" },
   { "--weight-decay": "10" },
 ];
 
@@ -37,6 +43,7 @@ const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
 /** Without a history, there need be no hidden layers either. */
 const LINEAR = "none";
 const WIDE = "8";
+export const NO_ITEM_IDS = "--no-item-ids";
 const LEARNING_RATE = [2e-4, 1e-2] as const;
 /** What a step takes off the kernels: the decay times the learning rate. */
 const SHRINKAGE = [1e-4, 2e-2] as const;
@@ -66,23 +73,24 @@ export function settingOf(number: number, space: Space, before: readonly Setting
 
 /** The options of a setting, as arguments. */
 export function argumentsOf(setting: Setting): string[] {
-  return Object.entries(setting).flat();
+  return Object.entries(setting).flatMap(([flag, value]) => value === "" ? [flag] : [flag, value]);
 }
 
 /** A setting in words, for tables: "pw, weight-decay 10". */
 export function textOf(setting: Setting): string {
   const parts = Object.entries(setting).filter(([flag]) => !STOPPING.includes(flag)).map(([flag, value]) =>
-    flag === "--encoder" ? value : `${flag.slice(2)} ${value}`
+    flag === "--encoder" ? value : `${flag.slice(2).replace(/^no-/, "no ")} ${value}`.trim()
   );
   return parts.length === 0 ? "default" : parts.join(", ");
 }
 
 const STOPPING = ["--early-stopping"];
 
-/** Leaves out what is fixed, and says when the setting stops early. */
-function finish(setting: Setting, { fixed, stopping }: Space): Setting {
+/** Leaves out what is fixed or makes no sense, and says when the setting stops early. */
+function finish(setting: Setting, { fixed, stopping, itemIds }: Space): Setting {
   const searched = { ...setting, "--early-stopping": stopping };
-  return Object.fromEntries(Object.entries(searched).filter(([flag]) => !fixed.has(flag)));
+  const isOn = (flag: string) => !fixed.has(flag) && (itemIds || flag !== NO_ITEM_IDS);
+  return Object.fromEntries(Object.entries(searched).filter(([flag]) => isOn(flag)));
 }
 
 function drawn(random: Random, space: Space): Setting {
@@ -94,6 +102,7 @@ function drawn(random: Random, space: Space): Setting {
   const dims = encoder === "none" && random.uniform() < 0.5 ? LINEAR : oneOf(random, DIMS);
   if (dims !== "64-64") setting["--dims"] = dims;
   if (random.uniform() < 0.5) setting["--wide"] = WIDE;
+  if (random.uniform() < 0.5) setting[NO_ITEM_IDS] = "";
   const rate = short(logUniform(random, LEARNING_RATE));
   setting["--learning-rate"] = rate;
   const step = fixed.has("--learning-rate") ? learningRate : Number(rate);

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { defaultTraining } from "../../train/config.ts";
 import { RESUME, SAVE_DIR } from "../arguments.ts";
 import { CALIBRATION, NO_CALIBRATION } from "../calibration.ts";
-import { dataOption, memoryRowsOption } from "../open_data.ts";
+import { dataOption, memoryRowsOption, NO_ITEM_IDS } from "../open_data.ts";
 import { folder, LARGEST_SEED, wholeNumber } from "../options.ts";
 
 export interface RunOptions {
@@ -12,6 +12,7 @@ export interface RunOptions {
   saveDir?: string;
   resplit: boolean;
   memoryRows: number;
+  itemIds: boolean;
   seed: number;
   seeds: number;
   init?: string;
@@ -26,6 +27,7 @@ export function addRunOptions(command: Command): Command {
     .optionsGroup("Data:")
     .addOption(dataOption())
     .addOption(memoryRowsOption())
+    .option(...NO_ITEM_IDS)
     .option(
       "--resplit",
       "split the users into the three parts anew, by --seed, instead of using the file's split",
