@@ -131,9 +131,12 @@ function resultOf({ details, setting }: TestedBaseline): BaselineResult {
   };
 }
 
-/** The clicks of a part with the catalogue's numbers of items: what is read for the device has numbers of its own. */
+/**
+ * The clicks of a part with the catalogue's numbers of items. A log in memory is evaluated as a whole, whichever features of
+ * its items the model knows; what is read for the device has numbers of its own.
+ */
 function catalogueClicks(source: LogSource, { log, users }: EvaluatedUsers): Clicks {
-  return log === source.log || source.items.shape.kind === "one-hot" ? log : source.read(users);
+  return source.log ?? (source.items.shape.kind === "one-hot" ? log : source.read(users));
 }
 
 /** Puts the utilities of a part where its rows are in the whole log. */

@@ -80,6 +80,12 @@ const values: [option: string, expected: string, values: string[]][] = [
 const together: readonly BadInput[] = [
   bad("an unknown option", ["train", "--epochs", "3"], nothing, "unknown option '--epochs'"),
   bad("an option of evaluate", ["train", "--split", "test"], nothing, "unknown option '--split'"),
+  bad(
+    "data without item ids",
+    ["train", "--data", "demo", "--no-item-ids"],
+    nothing,
+    "Expected a data set with item ids and other features",
+  ),
   bad("an option of reproduce", ["train", "--readme", "x"], nothing, "unknown option '--readme'"),
   bad("a stray word", ["train", "log.tsv"], nothing, "too many arguments"),
   bad("a stray empty word", ["train", ""], nothing, "too many arguments"),
