@@ -3,10 +3,11 @@
  * without another data set.
  */
 
+import type { LogSource } from "../data/log_source.ts";
 import type { Features } from "../data/manifest.ts";
 import { withoutTokens } from "../data/without_tokens.ts";
 import { UserError } from "../user_error.ts";
-import type { Dataset } from "./dataset.ts";
+import type { RunConfig } from "./run_config.ts";
 
 type Field = Features["tokens"][number];
 
@@ -21,8 +22,15 @@ export function itemIdsOf(features: Features | undefined): Field | undefined {
   return isLast ? field : undefined;
 }
 
+/** What of a data set says something of its items. */
+interface ItemData {
+  readonly config: RunConfig["data"];
+  readonly source: LogSource;
+  readonly features: Features | undefined;
+}
+
 /** A set whose items are known by their features alone. @throws UserError for one without item ids, or without features. */
-export function withoutItemIds(data: Dataset): Dataset {
+export function withoutItemIds<T extends ItemData>(data: T): T {
   const { source, features, config } = data;
   const field = itemIdsOf(features);
   if (!features || !field || config.kind !== "prepared") {
