@@ -7,7 +7,7 @@ import type { LogSource } from "../data/log_source.ts";
 import type { Features } from "../data/manifest.ts";
 import { withoutTokens } from "../data/without_tokens.ts";
 import { UserError } from "../user_error.ts";
-import type { RunConfig } from "./run_config.ts";
+import type { DataConfig } from "./run_config.ts";
 
 type Field = Features["tokens"][number];
 
@@ -24,7 +24,7 @@ export function itemIdsOf(features: Features | undefined): Field | undefined {
 
 /** What of a data set says something of its items. */
 interface ItemData {
-  readonly config: RunConfig["data"];
+  readonly config: DataConfig;
   readonly source: LogSource;
   readonly features: Features | undefined;
 }

@@ -27,6 +27,8 @@ export type DataConfig =
     resplit: number | null;
     /** A log of more displayed items than this stays on disk. */
     memoryRows: number;
+    /** Whether items are known one by one, where the set says so, or by their features alone. */
+    itemIds: boolean;
   };
 
 const file = { path: z.string(), sha256: z.string() };
@@ -38,7 +40,6 @@ const dataSchema: z.ZodType<DataConfig> = z.discriminatedUnion("kind", [
     ...file,
     resplit: z.int().nullable(),
     memoryRows: z.int().min(0),
-    /** Whether items are known one by one, where the set says so, or by their features alone. */
     itemIds: z.boolean().default(true),
   }),
 ]);
