@@ -2,7 +2,7 @@
 --
 -- Takes   number_of, feature_read     of item_numbers.sql
 --         shown, users                as prepared.sql has them: statistics are those of what train users were shown
---         like_scale, like_vocabulary what another set has made of its columns, in the shape of number_scale and vocabulary;
+--         like_scale, like_vocabulary, like_other what another set has made of its columns, in the shape of number_scale and vocabulary;
 --                                     empty where there is none
 --
 -- Options by getvariable(): with_features; dense, tokens (names of columns); times (for each of dense whether it is a time, in ms);
@@ -178,12 +178,21 @@ SELECT
   k, value, rows,
   rows < getvariable('rare_below') OR (k <= len(getvariable('tokens')) AND items < 3 AND count_if(rows > 0) OVER (PARTITION BY k) > 50) AS is_rare
 FROM value_count;
+-- Where there are none of them, no item has that token: a snapshot has the mean of the field's rows there.
+CREATE TABLE other_token AS
+SELECT k, if(coalesce(sum(rows) FILTER (is_rare), 0) > 0, 'trained', 'mean') AS kind
+FROM judged_value
+WHERE NOT getvariable('is_like')
+GROUP BY k
+HAVING sum(rows) > 0
+UNION ALL
+SELECT k, kind FROM like_other;
 CREATE TABLE vocabulary AS
 SELECT k, value, (row_number() OVER (ORDER BY k, value NULLS LAST) - 1)::UINTEGER AS token
 FROM (
   SELECT k, value FROM judged_value WHERE NOT is_rare
   UNION ALL
-  SELECT k, NULL FROM judged_value WHERE is_rare GROUP BY k HAVING sum(rows) > 0
+  SELECT k, NULL FROM other_token
 )
 WHERE NOT getvariable('is_like')
 UNION ALL
@@ -193,22 +202,28 @@ SELECT
   CASE WHEN k > len(getvariable('tokens')) THEN 'item' ELSE getvariable('tokens')[k]::VARCHAR END AS name,
   CASE WHEN k > len(getvariable('tokens')) THEN NULL ELSE getvariable('tokens')[k]::VARCHAR END AS "column",
   k <= len(getvariable('tokens')) AND getvariable('splits')[k] AS split,
-  min(token)::INTEGER AS first, count(*)::INTEGER AS count, bool_or(value IS NULL) AS other,
+  min(token)::INTEGER AS first, count(*)::INTEGER AS count, any_value(kind) AS other,
   CASE WHEN k > len(getvariable('tokens')) THEN 'the item itself' ELSE 'values of ' || getvariable('tokens')[k] END ||
-    if(bool_or(value IS NULL), ', the last one for all others', '') AS meaning,
+    ', the last one for all others' AS meaning,
   if(count(*) <= 1000, list(value ORDER BY token) FILTER (value IS NOT NULL), NULL) AS values,
   sha256(coalesce(string_agg(length(value) || ' ' || value, chr(10) ORDER BY token), '')) AS sha256
-FROM vocabulary
+FROM vocabulary JOIN other_token USING (k)
 GROUP BY k;
 CREATE TABLE item_token AS
 SELECT DISTINCT item, coalesce(own.token, other.token) AS token
 FROM token_value v
 LEFT JOIN vocabulary own ON own.k = v.k AND own.value = v.value
-LEFT JOIN vocabulary other ON other.k = v.k AND other.value IS NULL
+LEFT JOIN (
+  SELECT k, token
+  FROM vocabulary JOIN other_token USING (k)
+  WHERE value IS NULL AND (kind = 'trained' OR getvariable('is_like'))
+) other ON other.k = v.k
 WHERE coalesce(own.token, other.token) IS NOT NULL;
 INSERT INTO note
-SELECT printf('values of %s that %s does not have: %d of %d items', name, getvariable('like_name'), count(*), (SELECT count(*) FROM number_of))
-  || if(bool_or(other), ', which take its token for all others', ', which have no token of this field')
+SELECT printf(
+  'values of %s that %s does not have: %d of %d items, which take its token for all others',
+  name, getvariable('like_name'), count(*), (SELECT count(*) FROM number_of)
+)
 FROM (SELECT DISTINCT item, k FROM token_value v ANTI JOIN vocabulary USING (k, value) WHERE getvariable('is_like'))
 JOIN (SELECT DISTINCT v.k, f.* FROM vocabulary v JOIN token_field f ON v.token = f.first) USING (k)
 GROUP BY k, name;

@@ -196,13 +196,13 @@ i9,7,green,4,true,
       { name: "weight_known", meaning: "1 if weight is known" },
     ]);
     assert.deepEqual(tokens.map(({ name, first, count, values }) => ({ name, first, count, values })), [
-      { name: "colour", first: 0, count: 2, values: ["blue", "red"] },
-      { name: "sold", first: 2, count: 2, values: ["false", "true"] },
+      { name: "colour", first: 0, count: 3, values: ["blue", "red"] },
+      { name: "sold", first: 3, count: 3, values: ["false", "true"] },
     ]);
     assert.deepEqual(await query(folder, "SELECT id, dense, tokens FROM items"), [
-      { id: "i1", dense: [0, 0, 0, 1], tokens: [0, 2] },
-      { id: "i2", dense: [-1, 1, z, 1], tokens: [3] },
-      { id: "i3", dense: [1, 1, -z, 1], tokens: [1, 3] },
+      { id: "i1", dense: [0, 0, 0, 1], tokens: [0, 3] },
+      { id: "i2", dense: [-1, 1, z, 1], tokens: [4] },
+      { id: "i3", dense: [1, 1, -z, 1], tokens: [1, 4] },
       { id: "i4", dense: [0, 0, 0, 0], tokens: [] },
     ]);
     assert.equal(manifest.skipped["items on pages that have no row of features"], 1);
@@ -213,13 +213,13 @@ i9,7,green,4,true,
   await withPrepared(three, "log.csv", some, async ({ folder, manifest }) => {
     assert.deepEqual(manifest.features.dense.map(({ name }) => name), ["weight"]); // known of all
     assert.deepEqual(manifest.features.tokens.map(({ name, first, count }) => [name, first, count]), [
-      ["price", 0, 2],
-      ["item", 2, 3],
+      ["price", 0, 3],
+      ["item", 3, 4],
     ]);
     assert.deepEqual(await query(folder, "SELECT id, dense, tokens FROM items"), [
-      { id: "i1", dense: [0], tokens: [2] },
-      { id: "i2", dense: [z], tokens: [0, 3] },
-      { id: "i3", dense: [-z], tokens: [1, 4] },
+      { id: "i1", dense: [0], tokens: [3] },
+      { id: "i2", dense: [z], tokens: [0, 4] },
+      { id: "i3", dense: [-z], tokens: [1, 5] },
     ]);
   });
 });

@@ -8,6 +8,7 @@ import { defaultModel } from "../src/model/config.ts";
 import { initialWeights } from "../src/model/initial_weights.ts";
 import { modelParameters } from "../src/model/user_model.ts";
 import { fitDataset, type ModelItems, openDataset } from "../src/run/dataset.ts";
+import { withMeanRows } from "../src/run/mean_rows.ts";
 import { readSnapshot, writeSnapshot } from "../src/run/snapshot.ts";
 import { recipeOf } from "../src/cli/data_impressions.ts";
 import { logRecipe } from "../src/prepare/log.ts";
@@ -103,7 +104,7 @@ Deno.test("items: rare values share the last token of their field; a model never
     const items = await itemsOf(prepared);
     const seen = await trainRows(prepared);
     const brand = field(features, "brand");
-    assert.equal(brand.other, true);
+    assert.equal(brand.other, "trained");
     const rowsOf = new Map<string, number>();
     for (const { item = "", brand: value = "" } of shop.items) {
       rowsOf.set(value, (rowsOf.get(value) ?? 0) + (seen.get(item) ?? 0));
@@ -222,7 +223,7 @@ Deno.test("items: --like prepares another log with the columns, scales and token
       const about = shop.items.find((one) => one.item === id.replace("new-", ""));
       if (!before || !about) continue;
       assert.deepEqual(row.dense.with(age, 0), before.dense.with(age, 0), id);
-      const others = category.other ? [category.first + category.count - 1] : [];
+      const others = [category.first + category.count - 1];
       assert.deepEqual(
         own(row, category),
         about.category === "category-0" ? others : own(before, category),
@@ -322,4 +323,21 @@ Deno.test("items: a model scores a set whose features mean the same, and refuses
     await fit(first, { items: shape });
     assert.match(notes.join(), /the model does not say it/);
   });
+});
+
+Deno.test("items: a snapshot has the mean of a field's rows where no train user was shown another value", () => {
+  const tokens = [
+    { name: "category", first: 0, count: 3, meaning: "", other: "mean" as const },
+    { name: "brand", first: 3, count: 2, meaning: "", other: "trained" as const },
+  ];
+  const specs = [
+    { name: "table", rows: 5, columns: 2, table: true },
+    { name: "kernel", rows: 5, columns: 2 },
+  ];
+  const values = Float32Array.of(1, 2, 3, 4, 9, 9, 7, 7, 8, 8);
+  const weights = new Map(specs.map(({ name }) => [name, values.slice()]));
+  const filled = withMeanRows(specs, weights, { dense: [], tokens }, 5);
+  assert.deepEqual(filled.get("table"), Float32Array.of(1, 2, 3, 4, 2, 3, 7, 7, 8, 8));
+  assert.deepEqual([filled.get("kernel"), weights.get("table")], [values, values]);
+  assert.equal(withMeanRows(specs, weights, undefined, 5), weights);
 });

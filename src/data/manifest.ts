@@ -69,8 +69,11 @@ export interface TokenFeature {
   column?: string | null;
   /** Whether a text of the column is several values, separated by |. */
   split?: boolean;
-  /** Whether the last token is that of all other values. */
-  other?: boolean;
+  /**
+   * Whether the last token is that of all other values. It is trained where train users were shown some of them; else a
+   * snapshot has the mean of the field's rows there, and no item of the set has it.
+   */
+  other?: "trained" | "mean";
   /** The values in the order of their tokens, where they are few. */
   values?: string[];
   /** Of all values in this order. */
@@ -114,7 +117,7 @@ export const featuresSchema = z.object({
     meaning: z.string().default(""),
     column: z.string().nullable().optional(),
     split: z.boolean().optional(),
-    other: z.boolean().optional(),
+    other: z.enum(["trained", "mean"]).optional(),
     values: z.array(z.string()).optional(),
     sha256: z.string().optional(),
   })),

@@ -47,7 +47,7 @@ function transformOf(row: Row): Transform {
 function vocabularyOf(row: Row) {
   return {
     column: row.column === null ? null : String(row.column),
-    other: row.other === true,
+    other: row.other === "trained" ? "trained" as const : "mean" as const,
     ...(row.split === true ? { split: true } : {}),
     ...(Array.isArray(row.values) ? { values: row.values.map(String) } : {}),
     sha256: String(row.sha256),

@@ -24,10 +24,11 @@ CREATE TABLE like_scale (
   low DOUBLE, high DOUBLE, scale DOUBLE, mean DOUBLE, sd DOUBLE
 );
 CREATE TABLE like_vocabulary (k BIGINT, value VARCHAR, token UINTEGER);
+CREATE TABLE like_other (k BIGINT, kind VARCHAR);
 CREATE TABLE like_item (item UINTEGER, item_id VARCHAR);`;
 
 /**
- * Makes the tables like_scale, like_vocabulary and like_item; they are empty without a folder.
+ * Makes the tables like_scale, like_vocabulary, like_other and like_item; they are empty without a folder.
  * @throws UserError for a set that does not say how its features were made, or options that say it anew.
  */
 export async function openLike(
@@ -47,6 +48,9 @@ export async function openLike(
   const numbers = numbersOf(features);
   for (const [k, row] of numbers.entries()) {
     await engine.run(`INSERT INTO like_scale VALUES (${[k + 1, ...row].map(literal).join(", ")})`);
+  }
+  for (const [k, { other = null }] of features.tokens.entries()) {
+    await engine.run(`INSERT INTO like_other VALUES (${k + 1}, ${literal(other)})`);
   }
   const fields = features.tokens.filter(({ column }) => column !== null);
   const isOneHot = features.dense.length === 0 && features.tokens.length === 0;

@@ -10,12 +10,13 @@ import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
 import { exists, explainFileError } from "../files/file_error.ts";
 import { contentsOf } from "../files/owned_folder.ts";
 import { removeTemporaries } from "../files/temporary_file.ts";
-import type { ParameterSpec } from "../tape/parameters.ts";
+import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog } from "./csv_log.ts";
 import { hasConfig, readConfig, type RunConfig, writeConfig } from "./run_config.ts";
+import { withMeanRows } from "./mean_rows.ts";
 import {
   asideFile,
   logFile,
@@ -138,7 +139,7 @@ export class RunFolder {
     }
     const moments = new Map([[MOMENT_PREFIXES.m, state.m], [MOMENT_PREFIXES.v, state.v]]);
     const info = this.#info(items, state.iteration, "last");
-    await writeSnapshot(this.file("last"), specs, state.weights, info, moments, {
+    await writeSnapshot(this.file("last"), specs, this.#filled(specs, items, state.weights), info, moments, {
       best: JSON.stringify(state.best),
       logs: JSON.stringify({ train: this.train.mark(), validation: this.validation.mark() }),
     });
@@ -169,12 +170,17 @@ export class RunFolder {
     const weights = snapshots[criterion];
     const { value, iteration } = best[criterion];
     if (!weights || !Number.isFinite(value)) return;
-    await writeSnapshot(path, specs, weights, this.#info(items, iteration, `best-${criterion}`));
+    const info = this.#info(items, iteration, `best-${criterion}`);
+    await writeSnapshot(path, specs, this.#filled(specs, items, weights), info);
   }
 
   async saveResult(result: unknown): Promise<void> {
     this.flush();
     await atomicWriteFile(`${this.path}/result.json`, JSON.stringify(result, null, 2) + "\n");
+  }
+
+  #filled(specs: readonly ParameterSpec[], items: ItemsShape, weights: Weights): Weights {
+    return items.kind === "mixed" ? withMeanRows(specs, weights, this.features, items.tokens) : weights;
   }
 
   #info(items: ItemsShape, iteration: number, kind: string): SnapshotInfo {
