@@ -1,6 +1,8 @@
 /** `train`: from a click log to a trained user model. */
 
 import type { Gpu } from "../gpu/device.ts";
+import { NONE } from "../data/click_log.ts";
+import type { LogSource } from "../data/log_source.ts";
 import { modelParameters } from "../model/user_model.ts";
 import { type Dataset, fitDataset } from "../run/dataset.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
@@ -33,6 +35,7 @@ async function main(): Promise<number> {
   if (options.resume !== undefined) return await resume(options.resume, options, given, stop);
   if (options.saveDir !== undefined) expectNewRun(options.saveDir); // now, not when the data are read
   let data = await openData(options);
+  checkPages(options.data, data.source);
   const init = options.init === undefined ? undefined : await openInit(options.init, data);
   if (init?.snapshot.info) {
     data = fitDataset(data, init.snapshot.info, `The model of ${init.path}`);
@@ -55,6 +58,21 @@ async function main(): Promise<number> {
 }
 
 const NEW_RUN = { what: "the run", option: "--save-dir" };
+
+/** Says that pages of one item are always ranked right. @throws UserError where each is clicked, too: nothing can be learned. */
+function checkPages(name: string, { userRows, userEvents, log }: LogSource): void {
+  if ((userRows.at(-1) ?? 0) > (userEvents.at(-1) ?? 0)) return;
+  if (log?.eventClick.every((click) => click !== NONE)) {
+    throw new UserError(
+      `Expected pages of several items in ${name}, found only pages of one item, which is clicked: there is nothing to ` +
+        "tell apart, and prec@1 would be 1.000. Prepare a log of clicks with deno task data log --pages sampled.",
+    );
+  }
+  say(
+    "Each page shows one item: prec@1, prec@2 and all ranks are always right and say nothing. The loss tells how well " +
+      "clicks are foreseen; without learning it is that of the share of clicks.",
+  );
+}
 
 /** @throws UserError for data that do not say in which order the items of a page stood. */
 function expectPlaces(name: string, { config, places }: Dataset): void {

@@ -207,7 +207,12 @@ function pageWarnings(s: Suspicion): string[] {
     );
   }
   const one = share(s.pages_of_one, s.pages);
-  if (one > 0.1) {
+  if (one === 1) {
+    warnings.push(
+      "Each page shows one item: it is always ranked right, whatever the model, and prec@1 says nothing. " +
+        "Only the probability of a click can be learned.",
+    );
+  } else if (one > 0.1) {
     warnings.push(
       `${percent(one)} of the pages show one item: they are always ranked right. ` +
         "Look at the figures of longer pages.",

@@ -73,23 +73,28 @@ const GUIDE = "data/README.md shows which command fits which log.";
 export async function expectPages(engine: Engine, options: LogOptions): Promise<void> {
   const { pages = "log", page, items, pageGap } = options;
   const [row = {}] = await engine.rows(
-    `SELECT count(*) AS pages, count(*) FILTER (n > 1) AS longer, count(*) FILTER (clicked) AS clicked, ${TIMES} ` +
+    "SELECT count(*) AS pages, count(*) FILTER (n > 1) AS longer, count(*) FILTER (clicked) AS clicked, " +
+      `min(time) = max(time) AS "one time", ${TIMES} ` +
       "FROM (SELECT count(*) AS n, min(time) AS time, bool_or(clicked) AS clicked FROM displayed GROUP BY user_id, page)",
   );
   const [count, longer, clicked] = [Number(row.pages), Number(row.longer), Number(row.clicked)];
   if (count === 0) return; // told where users are counted
   const step = STEPS.find(({ name }) => row[name] === true);
   const note = async (text: string) => await engine.run(`INSERT INTO note VALUES (${literal(text)})`);
+  if (count > 1 && row["one time"] === true) {
+    await note("all pages have the same time: those of a user go by their ids");
+  }
   if (step?.order) {
     await note(`times are whole ${step.name}s: pages of a user in one ${step.name} go by their ids`);
   }
   if (pages === "as-is") return;
   if (clicked === 0) {
+    const { clicked: column } = options;
+    const remedy = column === undefined
+      ? ""
+      : `Is ${column} what says so? Ratings: --clicked-from; other words: --clicked-values; any value: --clicked-any. `;
     throw new UserError(
-      `Expected clicks, found none on ${n(count)} pages: there is nothing to learn. ` +
-        `Is ${
-          options.clicked ?? "the table"
-        } what says so? Ratings: --clicked-from; other words: --clicked-values; any value: --clicked-any. ${AS_IS}.`,
+      `Expected clicks, found none on ${n(count)} pages: there is nothing to learn. ${remedy}${AS_IS}.`,
     );
   }
   const byTime = page === undefined && items === undefined && pageGap === undefined && pages !== "sampled";

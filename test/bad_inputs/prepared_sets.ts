@@ -94,6 +94,14 @@ export const preparedSets: readonly BadInput[] = [
       },
     },
   }, /token|manifest/),
+  damaged(
+    "pages of one item, each clicked",
+    {
+      pages: "SELECT * REPLACE (items[1:1] AS items, 0 AS clicked) FROM pages",
+      users: "SELECT * REPLACE (pages AS rows) FROM users",
+    },
+    "found only pages of one item, which is clicked",
+  ),
   bad(
     "--position-effect where the order of a page is none",
     ["train", "--data", "DIR/set", "--position-effect"],
