@@ -28,8 +28,9 @@ export function verdictOf(
 ): string[] {
   return [
     ...baselineWords(found.test, items),
-    // A game's utilities are no log-odds: their loss is shown, and says nothing against them.
-    ...(stage.hasLikelihood ? lossWords(found) : []),
+    // A game's utilities are no log-odds, and a uniform guess knows that a page has one click, which the logistic loss does
+    // not: their losses are shown, and say nothing against them.
+    ...(stage.hasLikelihood && config.model.loss === "choice" ? lossWords(found) : []),
     ...(stage.hasLikelihood ? trainingWords(found.test, config, iterations) : []),
   ];
 }
