@@ -3,11 +3,12 @@
 import assert from "node:assert/strict";
 import type { ClickSizes } from "../src/batch/click_sizes.ts";
 import { countedIn, cutFor, cutUsers } from "../src/batch/cut.ts";
+import { DeviceLog } from "../src/batch/device_log.ts";
 import { batchCapacity } from "../src/batch/plan.ts";
 import type { ClickLog } from "../src/data/click_log.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
 import { randomStream } from "../src/data/random.ts";
-import { type Gpu, LimitError } from "../src/gpu/device.ts";
+import { type Gpu, LimitError, openGpu } from "../src/gpu/device.ts";
 import { defaultModel, type ModelConfig } from "../src/model/config.ts";
 import { modelParameters, UserModel } from "../src/model/user_model.ts";
 import type { Weights } from "../src/tape/parameters.ts";
@@ -207,3 +208,44 @@ Deno.test("in parts: gradients are those of f64, a batch of one part has the bit
       model.destroy();
     }
   }));
+
+Deno.test("an adapter with little room gets smaller parts and shards by itself; what cannot be cut says what fits", async () => {
+  const log = smallLog(31, { users: 60, items: 41, width: 9, maxEvents: 9, maxPage: 9 });
+  const wide: ModelConfig = { ...defaultModel, lstmUnits: 3, dims: [8, 64] };
+  const training = { ...defaultTraining, batchSize: 13, validateEvery: 3 };
+  const losses: number[][] = [];
+  for (const bindingBytes of [undefined, 120_000]) {
+    const gpu = await openGpu({ bindingBytes });
+    const model = new UserModel(gpu, log.items, wide, { seed: 5 });
+    const trainer = await Trainer.create(model, log, training);
+    assert.equal(trainer.batchParts > 1, bindingBytes !== undefined);
+    const seen: number[] = [];
+    await trainer.run(3, { onStep: ({ nll }) => seen.push(nll), onValidation: ({ nll }) => seen.push(nll) });
+    losses.push(seen);
+    if (bindingBytes) {
+      await assert.rejects(
+        Trainer.create(model, log, { ...training, evaluationShards: 1 }),
+        /Expected --evaluation-shards of at least [2-9], or 0 for as few as fit, got 1: /,
+      );
+    }
+    for (const part of [trainer, model]) part.destroy();
+    gpu.check();
+    assert.equal(gpu.liveBuffers, 0, gpu.liveBufferLabels.join(", "));
+    gpu.close();
+  }
+  const [whole = [], cut = []] = losses;
+  assert.ok(whole.length === 5 && whole.every((x, k) => Math.abs(x - (cut[k] ?? NaN)) < 1e-4), `${losses}`);
+
+  const gpu = await openGpu({ bindingBytes: 9000 });
+  const { rowItem: { length: rows } } = log;
+  const fits = Math.floor(9000 / 12);
+  assert.throws(
+    () => new DeviceLog(gpu, log),
+    (error) => error instanceof UserError && rows > fits && error.message.includes(`--memory-rows ${fits}`),
+  );
+  assert.throws(
+    () => new UserModel(gpu, { kind: "one-hot", count: 1000 }, config, { seed: 1 }),
+    /input_kernel \[1000, 12\] needs 64,000 bytes.*At this width at most 140 items or tokens fit/,
+  );
+  gpu.close();
+});

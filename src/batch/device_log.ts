@@ -3,8 +3,9 @@
 import { type ClickLog, type ItemFeatures, NONE } from "../data/click_log.ts";
 import { MemoryItems } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";
-import type { Gpu } from "../gpu/device.ts";
+import { type Gpu, LimitError } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
+import { UserError } from "../user_error.ts";
 import { DeviceItems } from "./device_items.ts";
 
 /** How large a log may become; buffers are made for it. */
@@ -77,7 +78,7 @@ export class DeviceLog {
       this.write(log);
     } catch (error) {
       this.destroy();
-      throw error;
+      throw error instanceof LimitError && !capacity ? tooLargeLog(error, rows) : error;
     }
   }
 
@@ -118,6 +119,14 @@ export class DeviceLog {
     this.items.destroy();
     this.#arena.destroy();
   }
+}
+
+/** Of a log that is kept in memory. */
+function tooLargeLog({ message, share }: LimitError, rows: number): UserError {
+  return new UserError(
+    `Expected a log that fits the adapter as a whole, as it is kept in memory: ${message} A prepared data set (deno task ` +
+      `data) stays on disk with --memory-rows ${Math.floor(share * rows)}`,
+  );
 }
 
 /** The rows in a fixed order by item, by a counting sort: rows of an item keep their order. See {@link DeviceLog}. */

@@ -42,6 +42,8 @@ export interface GpuOptions {
   readonly maxGrid?: number;
   /** The most workgroup memory, instead of 32 KiB. For tests of an adapter that grants no more than WebGPU promises. */
   readonly workgroupBytes?: number;
+  /** The most bytes that a kernel may see at once, instead of the adapter's own limit. For tests of what does not fit. */
+  readonly bindingBytes?: number;
 }
 
 /** Bytes of workgroup memory that are asked for, where the adapter grants as much. */
@@ -62,12 +64,13 @@ export class Gpu {
   #shapes: KernelShapes;
   #closed = false;
 
-  /** Of a device that is open: {@link openGpu} makes one. @param maxGrid workgroups along an axis, at most. */
+  /** Of a device that is open: {@link openGpu} makes one. @param maxGrid workgroups along an axis, at most. @param bindingBytes that a kernel sees at once. */
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
     shapes: KernelShapes,
     readonly maxGrid: number,
+    private readonly bindingBytes: number = device.limits.maxStorageBufferBindingSize,
   ) {
     this.#shapes = shapes;
     this.adapter = {
@@ -166,7 +169,7 @@ export class Gpu {
     what: string,
     unit = "bytes",
   ): void {
-    const most = this.device.limits[limit];
+    const most = limit === "maxStorageBufferBindingSize" ? this.bindingBytes : this.device.limits[limit];
     if (amount <= most) return;
     throw new LimitError(
       `${what} needs ${amount.toLocaleString("en")} ${unit}, but this adapter's ${limit} is ` +
@@ -246,5 +249,5 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   const kind: AdapterKind = adapter.info.isFallbackAdapter ? "cpu" : "gpu";
   const maxGrid = options.maxGrid ?? device.limits.maxComputeWorkgroupsPerDimension;
   const shapes = options.shapes ?? fixedShapes(options.shapesFor ?? kind);
-  return new Gpu(device, adapter.info, shapes, maxGrid);
+  return new Gpu(device, adapter.info, shapes, maxGrid, options.bindingBytes);
 }

@@ -109,8 +109,20 @@ export class ParameterArena {
   }
   /** [MAX_CHUNKS, summed]; a vector at least, so that it can be bound where all parameters are tables. */
   get partials(): View {
-    const bytes = Math.max(16, 4 * this.summed * MAX_CHUNKS);
-    return this.#partials ??= this.#arena.allocate("partial gradients", bytes);
+    return this.#partials ??= this.#allocatePartials();
+  }
+
+  /** @throws UserError for layers that are too large together. */
+  #allocatePartials(): View {
+    try {
+      return this.#arena.allocate("partial gradients", Math.max(16, 4 * this.summed * MAX_CHUNKS));
+    } catch (error) {
+      if (!(error instanceof LimitError)) throw error;
+      const most = Math.floor(error.share * this.summed).toLocaleString("en");
+      throw new UserError(
+        `${error.message} At most ${most} weights outside of tables fit; --dims, --behaviour-dims and --lstm-units set them.`,
+      );
+    }
   }
 
   /** @throws Error for a name that the model does not have. */

@@ -95,7 +95,7 @@ export async function setUpClicks<F extends ChoiceFigures>(
   const cut = cutFor(whole, single, partRows);
   const { capacity, parts } = cut;
   const training = made.keep(new TrainingLog(gpu, source, whole, stage.batchOption, stage.windowBatches));
-  const places = placesFor(batchSize * parts);
+  const places = placesFor(batchSize, parts);
   // Parts of one batch are laid out one by one, as each is added to what came before.
   const slices = parts > 1 ? 1 : BatchBuffers.slicesFor(training.deviceLog, capacity, stage.headers);
   const plan = made.keep(new Plan(gpu, training.log, capacity, places * parts, stage.headers, slices));
@@ -118,9 +118,10 @@ export async function setUpClicks<F extends ChoiceFigures>(
   return { ...common, ring, validation: { evaluation, keeper } };
 }
 
-/** How many steps a ring holds whose plan takes so many users a step. */
-function placesFor(users: number): number {
-  return Math.max(4, Math.min(MOST_PLACES, Math.floor(PLAN_USERS / (users + 1))));
+/** How many steps a ring holds: each part of a batch has a place of its own in the plan. */
+function placesFor(batchSize: number, parts: number): number {
+  const inPlan = Math.min(MOST_PLACES, Math.floor(PLAN_USERS / (batchSize + 1)));
+  return Math.max(4, Math.floor(inPlan / parts));
 }
 
 /** @throws UserError when there are fewer train users than a batch takes. */

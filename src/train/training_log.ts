@@ -66,12 +66,8 @@ export class TrainingLog {
     } catch (error) {
       if (!(error instanceof LimitError)) throw error;
       throw new UserError(
-        window
-          ? `Expected batches that fit the adapter: ${error.message} ` +
-            `So many users fit: ${batchOption} ${Math.max(1, Math.floor(error.share * capacity.users))}`
-          : `Expected a log that fits the adapter as a whole, as it is kept in memory: ${error.message} ` +
-            `A prepared data set of more displayed items than --memory-rows ` +
-            `${Math.floor(error.share * this.log.rowItem.length)} stays on disk.`,
+        `Expected batches whose pages fit the adapter: ${error.message} ` +
+          `So many users fit: ${batchOption} ${Math.max(1, Math.floor(error.share * capacity.users))}`,
       );
     }
   }

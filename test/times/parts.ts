@@ -37,7 +37,7 @@ export const parts: readonly Part[] = [
   {
     name: "learning",
     about: "what models learn, beside a reference",
-    files: named("demo_shop learning rivals"),
+    files: named("demo_shop learning page_lengths rivals"),
   },
   {
     name: "data",
