@@ -103,9 +103,16 @@ async function outcome<F extends ChoiceFigures>(
   return { seen, state, test };
 }
 
-async function shannon(gpu: Gpu, clicks: ClickLog | LogSource, config: ModelConfig, windowBatches?: number) {
+async function shannon(
+  gpu: Gpu,
+  clicks: ClickLog | LogSource,
+  config: ModelConfig,
+  windowBatches?: number,
+  partRows: number | null = null,
+) {
   const model = new UserModel(gpu, clicks.items, config, { seed: 4 });
-  const trainer = await Trainer.create(model, clicks, training, { windowBatches });
+  const trainer = await Trainer.create(model, clicks, { ...training, partRows }, { windowBatches });
+  assert.equal(trainer.batchParts > 1, partRows !== null);
   const resident = "read" in clicks ? undefined : trainer.deviceLog;
   const result = await outcome(
     trainer,
@@ -161,6 +168,15 @@ for (const [data, log] of Object.entries(logs)) {
       }));
   }
 }
+
+Deno.test("batches in parts from disk as from memory", () =>
+  withGpu(undefined, async (gpu) => {
+    const [log, config] = [logs["events given"], models.LSTM];
+    if (!log || !config) return assert.fail();
+    using files = packed(log);
+    const memory = await shannon(gpu, log, config, undefined, 60);
+    checkEqual(await shannon(gpu, files.source, config, 2, 60), memory, "in parts");
+  }));
 
 /** A source that says what is read of it. */
 class Watched implements LogSource {

@@ -135,7 +135,7 @@ async function withProgress(
     const result = await run({
       onParts: (parts) =>
         progress.note(
-          `a batch is cut into up to ${parts} parts of whole users, as it does not fit the adapter or --part-rows`,
+          `a batch is computed in up to ${parts} parts of whole users, as it is larger than the adapter or --part-rows allows`,
         ),
       onStep: (r) =>
         progress.update(r.iteration, { loss: r[shown.loss.figure], prec1: r[shown.prec1.figure] }),
