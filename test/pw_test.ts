@@ -1,4 +1,4 @@
-/** The ops of the position-weights encoder: each through {@link checkOp}, facts that hold exactly, and each other. */
+/** The ops of the position-weights encoder: facts that hold exactly, and each beside the other. */
 
 import assert from "node:assert/strict";
 import { BatchBuffers } from "../src/batch/batch_buffers.ts";
@@ -19,119 +19,9 @@ import { pwTable } from "../src/ops/pw_table.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../src/tape/parameters.ts";
 import { ClickTape } from "../src/batch/click_tape.ts";
 import { padRows, type Tensor, unpadRows } from "../src/tape/tensor.ts";
-import { checkOp, type OpCase, withGpu } from "./op_check.ts";
-import { shuffled, smallLog, type SmallLogOptions } from "./small_logs.ts";
-
-const U = 2 ** -24;
-
-type Batch = Pick<OpCase, "log" | "users">;
-function batchOf(seed: number, options: SmallLogOptions): Batch {
-  return { log: smallLog(seed, options), users: shuffled(seed, options.users) };
-}
-
-/** Both kinds of features: the ops do not look at the log's own. */
-const one = batchOf(1, { users: 1, items: 1, width: 0, maxEvents: 1, maxPage: 1 });
-/** Items repeat in a window; histories are longer than m. */
-const long = batchOf(2, { users: 5, items: 4, width: 0, maxEvents: 30, maxPage: 3 });
-const wide = batchOf(3, { users: 9, items: 13, width: 0, maxEvents: 12 });
-const noClicks = batchOf(6, { users: 9, items: 5, width: 0, noClick: 1 });
-/** More rows than a chunk of partial sums holds, more items than a chunk of the catalogue. */
-const chunks = batchOf(4, { users: 30, items: 35, width: 0, maxEvents: 25, maxPage: 6, noClick: 0.4 });
-/** No user has a second event. */
-const fresh = batchOf(5, { users: 12, items: 6, width: 0, maxEvents: 1 });
-const batches = { one, long, wide, noClicks, fresh };
-
-interface StateSizes {
-  readonly F: number;
-  readonly m: number;
-  readonly n: number;
-}
-function stateCase(b: Batch, { F, m, n }: StateSizes, tanh: boolean): Promise<void> {
-  return checkOp({
-    ...b,
-    leaves: [{ name: "x", rows: b.log.items.count, columns: F, trainable: false }],
-    parameters: [
-      { name: "w", rows: m, columns: n },
-      ...(tanh ? [{ name: "b", rows: 1, columns: F * n }] : []),
-    ],
-    build: (tape, t) =>
-      pwState(tape, "s", { features: t("x"), weights: t("w"), bias: tanh ? t("b") : undefined }),
-    scale: 0.7,
-    tolerance: 4 * U * 400,
-  });
-}
-
-interface TableSizes {
-  readonly N: number;
-  readonly m: number;
-  readonly n: number;
-}
-function tableCase(b: Batch, { N, m, n }: TableSizes, tanh: boolean, touchedOnly = false): Promise<void> {
-  const I = b.log.items.count;
-  return checkOp({
-    ...b,
-    leaves: [],
-    parameters: [
-      { name: "table", rows: I, columns: n * N, groups: n, table: true },
-      { name: "w", rows: m, columns: n },
-      { name: "b", rows: 1, columns: N },
-      ...(tanh ? [{ name: "c", rows: I, columns: n, table: true }] : []),
-    ],
-    build: (tape, t) =>
-      pwTable(tape, "z", {
-        table: t("table"),
-        weights: t("w"),
-        layerBias: t("b"),
-        itemBias: tanh ? t("c") : undefined,
-      }),
-    touchedOnly,
-    scale: 0.7,
-    tolerance: 4 * U * 400,
-  });
-}
-const rareItems = batchOf(7, { users: 30, items: 300, width: 0, maxEvents: 9, maxPage: 6 });
-Deno.test("pw_table: none, touched rows", () => tableCase(rareItems, { N: 5, m: 6, n: 3 }, false, true));
-// With tanh every row has a gradient, whatever the batch touches.
-Deno.test("pw_table: tanh, all rows", () => tableCase(chunks, { N: 5, m: 6, n: 3 }, true, true));
-
-/** Every event's click is looked up by event: mixed features. */
-function eventCase(b: Batch, { N, m, n }: TableSizes): Promise<void> {
-  return checkOp({
-    ...b,
-    leaves: [{ name: "clicks", rows: "events", columns: n * N, groups: n }],
-    parameters: [{ name: "w", rows: m, columns: n }, { name: "b", rows: 1, columns: N }],
-    build: (tape, t) => pwTable(tape, "z", { table: t("clicks"), weights: t("w"), layerBias: t("b") }),
-    scale: 0.7,
-    tolerance: 4 * U * 400,
-  });
-}
-for (const [name, b] of Object.entries({ ...batches, chunks })) {
-  Deno.test(`pw_table: by event, ${name}`, () => eventCase(b, { N: 5, m: 6, n: 3 }));
-}
-Deno.test("pw_table: by event, 64 columns", () => eventCase(long, { N: 64, m: 20, n: 4 }));
-Deno.test("pw_table: by event, 8 weightings", () => eventCase(wide, { N: 6, m: 3, n: 8 }));
-
-for (const tanh of [false, true]) {
-  const sigma = tanh ? "tanh" : "none";
-  for (const [name, b] of Object.entries(batches)) {
-    Deno.test(`pw_state: ${sigma}, ${name}`, () => stateCase(b, { F: 5, m: 20, n: 4 }, tanh));
-    Deno.test(`pw_table: ${sigma}, ${name}`, () => tableCase(b, { N: 5, m: 20, n: 4 }, tanh));
-  }
-  for (const [m, n] of [[1, 1], [1, 3], [2, 1], [2, 4], [20, 1], [20, 3], [64, 16]] as const) {
-    Deno.test(`pw_state: ${sigma}, ${m} lags, ${n} weightings`, () => stateCase(long, { F: 3, m, n }, tanh));
-    Deno.test(`pw_table: ${sigma}, ${m} lags, ${n} weightings`, () => tableCase(long, { N: 3, m, n }, tanh));
-  }
-  for (const n of [5, 8]) {
-    Deno.test(`pw_state: ${sigma}, ${n} weightings`, () => stateCase(wide, { F: 6, m: 3, n }, tanh));
-    Deno.test(`pw_table: ${sigma}, ${n} weightings`, () => tableCase(wide, { N: 6, m: 3, n }, tanh));
-  }
-  for (const width of [1, 16, 17, 64]) {
-    Deno.test(`pw_state: ${sigma}, ${width} features`, () => stateCase(wide, { F: width, m: 7, n: 3 }, tanh));
-    Deno.test(`pw_table: ${sigma}, ${width} columns`, () => tableCase(wide, { N: width, m: 7, n: 4 }, tanh));
-  }
-  Deno.test(`pw_state: ${sigma}, several chunks`, () => stateCase(chunks, { F: 4, m: 6, n: 4 }, tanh));
-  Deno.test(`pw_table: ${sigma}, several chunks`, () => tableCase(chunks, { N: 8, m: 6, n: 4 }, tanh));
-}
+import { batchOf } from "./op_batches.ts";
+import { withGpu } from "./op_check.ts";
+import { type Batch, chunks, long, one } from "./pw_batches.ts";
 
 /** Values of a parameter by row and column. */
 interface Value extends ParameterSpec {

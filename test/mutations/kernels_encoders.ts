@@ -4,8 +4,8 @@ import { mutationsOf } from "./mutation.ts";
 
 const lstm = { tests: ["lstm"], filter: "/^lstm: (5 units, (few|given)|one-hot table)$/" };
 const beyond = { tests: ["lstm"], filter: "/^lstm: 33 units, longer$/" };
-const state = { tests: ["pw"], filter: "/^pw_state: (none|tanh), (long|wide)$/" };
-const looked = { tests: ["pw"], filter: "/^pw_table: (none|tanh), (long|wide|several chunks)$/" };
+const state = { tests: ["pw_state"], filter: "/^pw_state: (none|tanh), (long|wide)$/" };
+const looked = { tests: ["pw_table"], filter: "/^pw_table: (none|tanh), (long|wide|several chunks)$/" };
 
 export const encoderKernels = [
   ...mutationsOf("kernels/cpu/lstm_forward_panel.wgsl", lstm, [

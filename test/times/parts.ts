@@ -14,7 +14,7 @@ export const parts: readonly Part[] = [
     name: "ops",
     about: "every kernel and op: forward, gradients, canaries, two runs",
     files: named(
-      "adam batch_norm layers linear lstm minimax ops other_batches panel_rungs pw tape texture_layout " +
+      "adam batch_norm layers linear lstm minimax ops other_batches panel_rungs pw pw_state pw_table tape texture_layout " +
         "workgroup_memory",
     ),
   },

@@ -1,0 +1,73 @@
+/** Position weights over tables of what was clicked, through {@link checkOp}. */
+
+import { pwTable } from "../src/ops/pw_table.ts";
+import { batchOf, U } from "./op_batches.ts";
+import { checkOp } from "./op_check.ts";
+import { type Batch, batches, chunks, long, wide } from "./pw_batches.ts";
+
+interface TableSizes {
+  readonly N: number;
+  readonly m: number;
+  readonly n: number;
+}
+function tableCase(b: Batch, { N, m, n }: TableSizes, tanh: boolean, touchedOnly = false): Promise<void> {
+  const I = b.log.items.count;
+  return checkOp({
+    ...b,
+    leaves: [],
+    parameters: [
+      { name: "table", rows: I, columns: n * N, groups: n, table: true },
+      { name: "w", rows: m, columns: n },
+      { name: "b", rows: 1, columns: N },
+      ...(tanh ? [{ name: "c", rows: I, columns: n, table: true }] : []),
+    ],
+    build: (tape, t) =>
+      pwTable(tape, "z", {
+        table: t("table"),
+        weights: t("w"),
+        layerBias: t("b"),
+        itemBias: tanh ? t("c") : undefined,
+      }),
+    touchedOnly,
+    scale: 0.7,
+    tolerance: 4 * U * 400,
+  });
+}
+const rareItems = batchOf(7, { users: 30, items: 300, width: 0, maxEvents: 9, maxPage: 6 });
+Deno.test("pw_table: none, touched rows", () => tableCase(rareItems, { N: 5, m: 6, n: 3 }, false, true));
+// With tanh every row has a gradient, whatever the batch touches.
+Deno.test("pw_table: tanh, all rows", () => tableCase(chunks, { N: 5, m: 6, n: 3 }, true, true));
+
+/** Every event's click is looked up by event: mixed features. */
+function eventCase(b: Batch, { N, m, n }: TableSizes): Promise<void> {
+  return checkOp({
+    ...b,
+    leaves: [{ name: "clicks", rows: "events", columns: n * N, groups: n }],
+    parameters: [{ name: "w", rows: m, columns: n }, { name: "b", rows: 1, columns: N }],
+    build: (tape, t) => pwTable(tape, "z", { table: t("clicks"), weights: t("w"), layerBias: t("b") }),
+    scale: 0.7,
+    tolerance: 4 * U * 400,
+  });
+}
+for (const [name, b] of Object.entries({ ...batches, chunks })) {
+  Deno.test(`pw_table: by event, ${name}`, () => eventCase(b, { N: 5, m: 6, n: 3 }));
+}
+Deno.test("pw_table: by event, 64 columns", () => eventCase(long, { N: 64, m: 20, n: 4 }));
+Deno.test("pw_table: by event, 8 weightings", () => eventCase(wide, { N: 6, m: 3, n: 8 }));
+
+for (const tanh of [false, true]) {
+  const sigma = tanh ? "tanh" : "none";
+  for (const [name, b] of Object.entries(batches)) {
+    Deno.test(`pw_table: ${sigma}, ${name}`, () => tableCase(b, { N: 5, m: 20, n: 4 }, tanh));
+  }
+  for (const [m, n] of [[1, 1], [1, 3], [2, 1], [2, 4], [20, 1], [20, 3], [64, 16]] as const) {
+    Deno.test(`pw_table: ${sigma}, ${m} lags, ${n} weightings`, () => tableCase(long, { N: 3, m, n }, tanh));
+  }
+  for (const n of [5, 8]) {
+    Deno.test(`pw_table: ${sigma}, ${n} weightings`, () => tableCase(wide, { N: 6, m: 3, n }, tanh));
+  }
+  for (const width of [1, 16, 17, 64]) {
+    Deno.test(`pw_table: ${sigma}, ${width} columns`, () => tableCase(wide, { N: width, m: 7, n: 4 }, tanh));
+  }
+  Deno.test(`pw_table: ${sigma}, several chunks`, () => tableCase(chunks, { N: 8, m: 6, n: 4 }, tanh));
+}
