@@ -136,7 +136,7 @@ SET VARIABLE undescribed = (
 );
 SET VARIABLE with_item_ids = CASE
   WHEN getvariable('is_like') THEN (SELECT count(*) > 0 FROM like_vocabulary WHERE k = len(getvariable('tokens')) + 1)
-  ELSE coalesce(getvariable('item_ids')::BOOLEAN, getvariable('undescribed') > 0.5)
+  ELSE coalesce(getvariable('item_ids')::BOOLEAN, getvariable('undescribed') > 0.33)
 END;
 INSERT INTO note
 SELECT if(
@@ -221,8 +221,8 @@ LEFT JOIN (
 WHERE coalesce(own.token, other.token) IS NOT NULL;
 INSERT INTO note
 SELECT printf(
-  'values of %s that %s does not have: %d of %d items, which take its token for all others',
-  name, getvariable('like_name'), count(*), (SELECT count(*) FROM number_of)
+  '%d of %d items have values of %s that %s has no token for: they take its token for all others',
+  count(*), (SELECT count(*) FROM number_of), name, getvariable('like_name')
 )
 FROM (SELECT DISTINCT item, k FROM token_value v ANTI JOIN vocabulary USING (k, value) WHERE getvariable('is_like'))
 JOIN (SELECT DISTINCT v.k, f.* FROM vocabulary v JOIN token_field f ON v.token = f.first) USING (k)

@@ -237,7 +237,7 @@ Deno.test("items: --like prepares another log with the columns, scales and token
     }
     assert.match(
       like.manifest.notes.join("\n"),
-      /values of category that .* does not have: \d+ of \d+ items/,
+      /\d+ of \d+ items have values of category that .* has no token for/,
     );
     const rejects = (options: FeatureOptions, says: RegExp) =>
       refuses(folder, recipe(folder, { ...more, ...options }, "next.csv"), says);
