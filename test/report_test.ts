@@ -301,6 +301,19 @@ Deno.test("the verdict compares with the best baseline, and knows the sampling e
       /^alike: Not told apart from the best.*between -0\.0\d+ and 0\.1\d+, by the sampling error/,
     );
     assert.match(await verdict(0.25, 3000) ?? "", /^worse: Worse than a baseline/);
+    // What train said stands there in its words, each sentence once.
+    const result = JSON.parse(await Deno.readTextFile(`${folder}/run/result.json`));
+    writeJson(`${folder}/run/result.json`, {
+      ...result,
+      verdict: ["It ranks badly.", "Try <this>.", "Try <this>."],
+    });
+    const said = await collect([`${folder}/run`]);
+    const page = pageOf(said, chartsOf(said), { style: "", script: "" });
+    assert.match(
+      page,
+      /<p class="outcome"><span class="worse">.<\/span> It ranks badly\.<\/p><p>Try &lt;this&gt;\.<\/p>/,
+    );
+    assert.equal(page.match(/Try &lt;this/g)?.length, 1);
     writeRun(`${folder}/other`, { likelihood: { train: TRAIN, validation: VALIDATION } });
     const unfinished = await collect([`${folder}/other`]);
     assert.deepEqual(unfinished.models.map(verdictsOn), [[]]);

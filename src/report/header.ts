@@ -2,6 +2,7 @@
 
 import { type Html, markup } from "./html.ts";
 import { note } from "./page_shell.ts";
+import { stagesOf } from "./parts.ts";
 import { progressNotes } from "./progress_notes.ts";
 import type { Model, ReportData, StageResult } from "./report_data.ts";
 import { type Verdict, verdictsOn } from "./verdict.ts";
@@ -24,17 +25,32 @@ function oneModel(model: Model): Html {
   const facts = factsOf(model).map(([name, value]) =>
     markup`<div><dt>${name}</dt><dd class="${classOf(name)}">${value}</dd></div>`
   );
-  const verdicts = verdictsOn(model).map((one) => markup`<p class="outcome">${verdictHtml(one, "long")}</p>`);
-  return markup`${verdicts}
-${adviceOn(model).map((text) => markup`<p>${text}</p>`)}
+  return markup`${outcomeOf(model)}
 <dl class="facts">${facts}</dl>`;
 }
 
-/** What train says of the figures, and what to try. */
-function adviceOn({ runs }: Model): string[] {
-  const [run] = runs;
-  if (!run || runs.length > 1) return [];
-  return Object.values(run.stages).flatMap(({ result }) => result?.verdict ?? []);
+/** What train said of the figures and what to try, or of several runs and older ones, how they stand. */
+function outcomeOf(model: Model): readonly Html[] {
+  const verdicts = verdictsOn(model);
+  const [run] = model.runs;
+  const said = run && model.runs.length === 1 ? stagesOf(model).map((stage) => ({ stage, run })) : [];
+  const sentences = said.map(({ stage, run }) => ({
+    stage,
+    texts: run.stages[stage]?.result?.verdict ?? [],
+  }));
+  if (sentences.every(({ texts }) => texts.length === 0)) {
+    return verdicts.map((one) => markup`<p class="outcome">${verdictHtml(one, "long")}</p>`);
+  }
+  const heads = sentences.flatMap(({ stage, texts: [first] }) => {
+    // Of the reward and the generator, train speaks of the better one.
+    const outcomes = verdicts.filter((one) => one.stage === stage).map(({ outcome }) => outcome);
+    const outcome = (["better", "alike", "worse"] as const).find((one) => outcomes.includes(one));
+    const sign = outcome ? markup`<span class="${outcome}">${SIGNS[outcome]}</span> ` : markup``;
+    const who = sentences.length > 1 ? `${stage === "likelihood" ? "pre-training" : stage}: ` : "";
+    return first === undefined ? [] : [markup`<p class="outcome">${sign}${who}${first}</p>`];
+  });
+  const advice = new Set(sentences.flatMap(({ texts }) => texts.slice(1)));
+  return [...heads, ...[...advice].map((text) => markup`<p>${text}</p>`)];
 }
 
 /** What is the same for all stands above the table. */

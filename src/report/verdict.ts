@@ -2,10 +2,11 @@
 
 import { type Part, rankingParts } from "./parts.ts";
 import { shownBaselines } from "../run/tested_users.ts";
-import type { BaselineFigures, Model, SnapshotFigures } from "./report_data.ts";
+import type { BaselineFigures, Model, SnapshotFigures, StageName } from "./report_data.ts";
 import { baselineGroups, figureOf, spread, testsWith } from "./test_figures.ts";
 
 export interface Verdict {
+  readonly stage: StageName;
   /** The part of the model that it is about; undefined where there is one alone. */
   readonly part: string | undefined;
   readonly outcome: "better" | "alike" | "worse";
@@ -30,11 +31,14 @@ export function verdictsOn(model: Model): Verdict[] {
   return parts.flatMap((part) => {
     const found = verdictOn(part, rivals);
     const name = parts.length > 1 ? part.name.slice(model.name.length + 2) : undefined;
-    return found ? [{ ...found, part: name }] : [];
+    return found ? [{ ...found, stage: part.stage, part: name }] : [];
   });
 }
 
-function verdictOn(part: Part, rivals: readonly BaselineFigures[]): Omit<Verdict, "part"> | undefined {
+function verdictOn(
+  part: Part,
+  rivals: readonly BaselineFigures[],
+): Omit<Verdict, "stage" | "part"> | undefined {
   const tests = testsWith(part, SNAPSHOT);
   const model = spread(tests.map((test) => figureOf(test, part.ranking, "prec1")));
   const known = rivals.flatMap(({ name, figures: { prec1 } }) => prec1 === null ? [] : [{ name, prec1 }]);
