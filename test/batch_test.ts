@@ -14,7 +14,7 @@ import { Program } from "../src/gpu/program.ts";
 import { readViews } from "../src/gpu/readback.ts";
 import type { ClickSizes } from "../src/batch/click_sizes.ts";
 import { withGpu } from "./op_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { shuffled, smallLog } from "./small_logs.ts";
 
 /** Lays the batches out one after another in the same place, then side by side, and compares each with its twin. */
 async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number[])[]): Promise<void> {
@@ -158,6 +158,14 @@ Deno.test("batch kernels: any log, any users, two batches of one program", () =>
       ),
       { numRuns: 12, seed: 5 },
     )));
+
+// batch_rank.wgsl has 64 invocations; each owns several words of 32 rows here.
+Deno.test("batch kernels: a log of thousands of rows", () =>
+  withGpu(undefined, (gpu) => {
+    const log = smallLog(9, { users: 150, items: 90, width: 0, maxEvents: 9, maxPage: 12 });
+    assert.ok(log.rowItem.length > 2 * 32 * 64, String(log.rowItem.length));
+    return check(gpu, log, [shuffled(3, 150), shuffled(4, 150).slice(0, 40)]);
+  }));
 
 Deno.test("batch kernels: users without events", () =>
   withGpu(undefined, (gpu) => {

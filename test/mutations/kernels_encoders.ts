@@ -4,8 +4,11 @@ import { mutationsOf } from "./mutation.ts";
 
 const lstm = { tests: ["lstm"], filter: "/^lstm: (5 units, (few|given)|one-hot table)$/" };
 const beyond = { tests: ["lstm"], filter: "/^lstm: 33 units, longer$/" };
-const state = { tests: ["pw_state"], filter: "/^pw_state: (none|tanh), (long|wide)$/" };
-const looked = { tests: ["pw_table"], filter: "/^pw_table: (none|tanh), (long|wide|several chunks)$/" };
+const state = { tests: ["pw_state"], filter: "/^pw_state: (none|tanh), (long|wide|2 lags, 4 weightings)$/" };
+const looked = {
+  tests: ["pw_table"],
+  filter: "/^pw_table: (none|tanh), (long|wide|several chunks|2 lags, 4 weightings)$/",
+};
 
 export const encoderKernels = [
   ...mutationsOf("kernels/cpu/lstm_forward_panel.wgsl", lstm, [
@@ -109,7 +112,12 @@ export const encoderKernels = [
     ["let end = min(first + STRETCH, ITEMS);", "let end = min(first + STRETCH, ITEMS - 1u);"],
   ]),
   ...mutationsOf("kernels/pw_window.wgsl", looked, [
-    ["repeated = repeated || lag < own;", "repeated = repeated || lag > own;"],
+    [
+      "repeated = repeated || lag < own;",
+      "repeated = repeated || lag > own;",
+      "an item counts once as before, at the oldest of its lags instead of the most recent",
+    ],
+    ["      repeated = repeated || lag < own;\n", ""],
     ["coefficient[at + BLOCKS] = 1.0 - y * y;", "coefficient[at + BLOCKS] = 1.0 - t * t;"],
     ["w += weights[lag * BLOCKS + block];", "w = weights[lag * BLOCKS + block];"],
   ]),
