@@ -20,7 +20,11 @@ export const SIGN = ".clickgan-partial";
 const SIGN_TEXT = "A data set that `deno task data` is making, or did not finish: the next one removes it.\n";
 
 /** All that this program and its engine write there. */
-const OWN_NAMES = [SIGN, "manifest.json", "users.parquet", "items.parquet", "pages.parquet"];
+const OWN_NAMES = [
+  SIGN,
+  "manifest.json",
+  ...["users", "items", "pages", "vocabulary"].map((part) => `${part}.parquet`),
+];
 const OWN_WORK = /^(work\.duckdb.*|no_\w+\.csv|spill)$/;
 const OWN_SPILL = /^duckdb/;
 
