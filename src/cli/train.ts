@@ -1,8 +1,6 @@
 /** `train`: from a click log to a trained user model. */
 
 import type { Gpu } from "../gpu/device.ts";
-import { NONE } from "../data/click_log.ts";
-import type { LogSource } from "../data/log_source.ts";
 import { modelParameters } from "../model/user_model.ts";
 import { type Dataset, fitDataset } from "../run/dataset.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
@@ -12,6 +10,7 @@ import type { RunContext } from "../run/training_run.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { shapesFor } from "./calibration.ts";
+import { checkPages, expectPlaces } from "./check_data.ts";
 import { runMain } from "./fail.ts";
 import { openData } from "./open_data.ts";
 import { EXIT_INTERRUPTED, initOf, machine, say, timestamp, withGpu } from "./run_stages.ts";
@@ -41,7 +40,7 @@ async function main(): Promise<number> {
     data = fitDataset(data, init.snapshot.info, `The model of ${init.path}`);
   }
   const trained = trainedOf(options, given, init);
-  if (trained.model.positions > 0) expectPlaces(options.data, data);
+  expectPlaces(options.data, data, trained.model);
   init?.snapshot.checkShapes(modelParameters(data.source.items.shape, trained.model));
   return await withGpu(data, trained, async (gpu) => {
     const config = await runConfig(gpu, data, options, trained, init);
@@ -58,33 +57,6 @@ async function main(): Promise<number> {
 }
 
 const NEW_RUN = { what: "the run", option: "--save-dir" };
-
-/** Says that pages of one item are always ranked right. @throws UserError where each is clicked, too: nothing can be learned. */
-function checkPages(name: string, { userRows, userEvents, log }: LogSource): void {
-  if ((userRows.at(-1) ?? 0) > (userEvents.at(-1) ?? 0)) return;
-  if (log?.eventClick.every((click) => click !== NONE)) {
-    throw new UserError(
-      `Expected pages of several items in ${name}, found only pages of one item, which is clicked: there is nothing to ` +
-        "tell apart, and prec@1 would be 1.000. Prepare a log of clicks with deno task data log --pages sampled.",
-    );
-  }
-  say(
-    "Each page shows one item: prec@1, prec@2 and all ranks are always right and say nothing. The loss tells how well " +
-      "clicks are foreseen; without learning it is that of the share of clicks.",
-  );
-}
-
-/** @throws UserError for data that do not say in which order the items of a page stood. */
-function expectPlaces(name: string, { config, places }: Dataset): void {
-  if (config.kind !== "paper" && places !== "arbitrary") return;
-  const why = config.kind === "paper"
-    ? "a file in the paper's layout has no places, and in the paper's own the click is always the last row"
-    : "the items of its pages stand in no order that was shown";
-  throw new UserError(
-    `Expected data whose places are known with --position-effect, got ${name}: ${why}. Prepare the log with deno task ` +
-      "data log --position <column>, or leave --position-effect out.",
-  );
-}
 
 /** @throws UserError for a folder that holds something: it says how to go on with what this program wrote there. */
 function expectNewRun(path: string): void {

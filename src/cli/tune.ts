@@ -8,6 +8,7 @@ import { expectRun, trainCandidate } from "../tune/train_candidate.ts";
 import { folderOfSetting, readTune, standingOf, type Tune, writeTune } from "../tune/tune_folder.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
+import { checkPages, expectPlaces } from "./check_data.ts";
 import { runMain } from "./fail.ts";
 import { openData } from "./open_data.ts";
 import { tuneFolder } from "./output_folders.ts";
@@ -37,6 +38,8 @@ async function main(): Promise<number> {
   };
   if (known) expectSame(path, known, about);
   const base = trainedBy(trainArguments);
+  checkPages(options.data, data.source);
+  expectPlaces(options.data, data, base.model);
   return await withGpu(data, base, async (gpu) => {
     using _folder = known ? OwnedFolder.open(path) : await OwnedFolder.begin(path, PURPOSE);
     const before = await readTune(path); // another process may have gone on with it since the first look
