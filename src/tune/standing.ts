@@ -31,9 +31,10 @@ export interface Standing {
   readonly candidates: readonly Candidate[];
 }
 
-/** A share of the settings of a rung goes on to the next one. */
+/** One in so many settings of a rung goes on to the next one, which is so many times as long. */
 export const HALVING = 3;
-const RUNGS = 3;
+/** More would compare the settings earlier, when those that learn, and over-fit, fast are ahead of all others. */
+const RUNGS = 2;
 
 /** @param top iterations of the last rung. @param step iterations between validations, of which each is a multiple. */
 export function rungsUpTo(top: number, step: number): number[] {
