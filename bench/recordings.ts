@@ -56,12 +56,15 @@ export interface BenchModel {
   record(gpu: Gpu, log: ClickLog, users: number): Promise<Recording>;
 }
 
+const { lstmUnits: _, ...common } = defaultModel;
+const wideAlone: ModelConfig = { ...common, encoder: "none", dims: [], wide: 8, positions: 20 };
 const pwTanh: ModelConfig = { ...defaultPwModel, pwNonlinearity: "tanh" };
 
 export const benchModels: readonly BenchModel[] = [
   shannon("LSTM", defaultModel, { step: true }),
   shannon("PW", defaultPwModel, { step: true }),
   shannon("PW tanh", pwTanh),
+  shannon("wide alone", wideAlone),
   shannon("LSTM batch norm", { ...defaultModel, batchNorm: true }),
   shannon("LSTM item dropout", defaultModel, { itemDropout: 0.2 }),
   shannon("LSTM row-sparse Adam", defaultModel, { adam: "row-sparse" }),
