@@ -11,6 +11,7 @@ import { fitDataset, type ModelItems, openDataset } from "../src/run/dataset.ts"
 import { withMeanRows } from "../src/run/mean_rows.ts";
 import { readSnapshot, writeSnapshot } from "../src/run/snapshot.ts";
 import { recipeOf } from "../src/cli/data_impressions.ts";
+import { describe } from "../src/prepare/describe.ts";
 import { logRecipe } from "../src/prepare/log.ts";
 import type { Prepared } from "../src/prepare/prepare.ts";
 import type { FeatureOptions } from "../src/prepare/features.ts";
@@ -178,6 +179,23 @@ Deno.test("items: most without features have a token each by default, with one f
     assert.deepEqual(oneHot.manifest.features.tokens, []);
     assert.match(oneHot.manifest.features.idsSha256 ?? "", /^[0-9a-f]{64}$/);
   });
+});
+
+Deno.test("describe: who comes with a history does not begin with nothing", async () => {
+  const warned = async (log: MadeLog) => {
+    let warnings: readonly string[] = [];
+    await withFolder(mindFiles(log), async (folder) => {
+      const { folder: set } = await prepareIn(
+        folder,
+        recipeOf({ ...defaults, out: "", layout: "mind", source: folder }),
+      );
+      ({ warnings } = await describe(set, "500MB"));
+    });
+    return warnings.some((text) => text.includes("have one event and no history before it"));
+  };
+  const news = madeNews(2, { users: 30, items: 60, events: 1 });
+  assert.equal(await warned(news), false);
+  assert.equal(await warned({ ...news, history: new Map() }), true);
 });
 
 /** Another month: other columns first, one category renamed, half of the items new. */

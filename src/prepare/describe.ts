@@ -221,7 +221,7 @@ function pageWarnings(s: Suspicion): string[] {
   const single = share(s.users_of_one, s.users);
   if (single > 0.5) {
     warnings.push(
-      `${percent(single)} of the users have one event: they have no history before it, ` +
+      `${percent(single)} of the users have one event and no history before it, ` +
         "so that a model of the history helps few of them.",
     );
   }
