@@ -83,6 +83,9 @@ const cases: Case[] = [
       { log, model, game: { behaviourDims: [256, 8] } },
     ]);
   }),
+  // Batches that are cut into parts.
+  { log: logs.dense, model: lstm, training: { partRows: 12 } },
+  { log: logs.oneHot, model: lstm, training: { partRows: 12, adam: "row-sparse" } },
   ...[logs.dense, logs.oneHot, logs.mixed].flatMap((log): Case[] => [
     { log, model: none, training: { itemDropout: 0.2 } },
     { log, model: { ...none, wide: 0 }, training: { adam: "row-sparse" } },
