@@ -14,6 +14,10 @@ const header = [
   "decay: f32",
   "noise: u32",
   "counted: u32",
+  "page: u32",
+  "episode: u32",
+  "first_user: u32",
+  "epsilon: f32",
 ];
 const bytesOf = (fields: number) => (fields === 0 ? 0 : 16 + 4 * (fields - 1));
 

@@ -7,6 +7,7 @@ import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { UNIFORM_BYTES, type View } from "../gpu/memory.ts";
 import { STEP_STRIDE } from "../gpu/step.ts";
+import type { ClickBatch } from "./click_batch.ts";
 import type { ClickDispatch, ClickSizes } from "./click_sizes.ts";
 import type { DeviceItems } from "./device_items.ts";
 import { bitWords, type DeviceLog } from "./device_log.ts";
@@ -26,7 +27,7 @@ const SLICE_PLACES = 64;
  * Index arrays of the batches of the next steps, side by side, as many as the plan has slices; see the headers of the
  * batch kernels for their layouts.
  */
-export class BatchBuffers {
+export class BatchBuffers implements ClickBatch {
   readonly event: View;
   readonly eventItem: View;
   readonly history: View;

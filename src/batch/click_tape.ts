@@ -3,7 +3,7 @@
 import type { Reference } from "../tape/reference.ts";
 import type { Call } from "../tape/node.ts";
 import { Tape, type TapeOptions } from "../tape/tape.ts";
-import type { BatchBuffers } from "./batch_buffers.ts";
+import type { ClickBatch } from "./click_batch.ts";
 import { clickDimensions, type ClickSizes } from "./click_sizes.ts";
 import type { ReferenceBatch } from "./reference_batch.ts";
 
@@ -12,7 +12,7 @@ export type ClickCall = Call<ClickSizes>;
 export type ClickReference = Reference<ReferenceBatch>;
 
 export class ClickTape extends Tape<ClickSizes, ReferenceBatch> {
-  constructor(readonly batch: BatchBuffers, options: Omit<TapeOptions<ClickSizes>, "dimensions">) {
+  constructor(readonly batch: ClickBatch, options: Omit<TapeOptions<ClickSizes>, "dimensions">) {
     super({ dimensions: clickDimensions, ...options });
   }
 }

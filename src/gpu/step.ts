@@ -20,6 +20,19 @@ export interface StepPurpose {
   readonly decay?: number;
   /** The seed of what is random in the step, 32 bits. */
   readonly noise?: number;
+  /** Of a step that simulates users. */
+  readonly page?: SimulatedPage;
+}
+
+/** The page that a step shows to all simulated users. */
+export interface SimulatedPage {
+  /** From 0 on, of the episode. */
+  readonly page: number;
+  readonly episode: number;
+  /** The number of the first user: random numbers follow from a user's own number. */
+  readonly firstUser: number;
+  /** Probability that a slate is drawn at random instead of chosen. */
+  readonly epsilon?: number;
 }
 
 /** The batch of a step. */
@@ -34,7 +47,7 @@ export interface StepBatch<S extends Sizes> {
 /** Bytes from one header to the next: the least offset that every adapter takes for a uniform. */
 export const STEP_STRIDE = 256;
 /** Bytes of a header that kernels see. */
-export const STEP_BYTES = 48;
+export const STEP_BYTES = 64;
 
 /** Writes a header in the layout of the kernels' `struct Step`. */
 export function writeStepHeader<S extends Sizes>(
@@ -53,6 +66,10 @@ export function writeStepHeader<S extends Sizes>(
   target.setFloat32(offset + 36, purpose.decay ?? 0, true);
   target.setUint32(offset + 40, purpose.noise ?? 0, true);
   target.setUint32(offset + 44, counted, true);
+  target.setUint32(offset + 48, purpose.page?.page ?? 0, true);
+  target.setUint32(offset + 52, purpose.page?.episode ?? 0, true);
+  target.setUint32(offset + 56, purpose.page?.firstUser ?? 0, true);
+  target.setFloat32(offset + 60, purpose.page?.epsilon ?? 0, true);
 }
 
 /**

@@ -53,7 +53,7 @@ export const opMutations = [
     ["index: p.gather?.index ?? bufferOf(p.weights.view),", "index: bufferOf(p.weights.view),"],
   ]),
   ...mutationsOf("src/ops/click_gather.ts", { tests: ["linear"], filter: "/gathers .*, few/" }, [
-    ["({ slotItem }: BatchBuffers)", "({ slotFirst: slotItem }: BatchBuffers)"],
+    ["({ slotItem }: ClickBatch)", "({ slotFirst: slotItem }: ClickBatch)"],
   ]),
   ...mutationsOf(
     "src/ops/matmul_kernels.ts",

@@ -1,0 +1,23 @@
+/** What ops read of a batch of clicks on the device, whoever lays it out. */
+
+import type { View } from "../gpu/memory.ts";
+import type { DeviceItems } from "./device_items.ts";
+import type { TokenPairs } from "./token_pairs.ts";
+
+/** Index arrays of a batch: of a log's users as a rule (batch_buffers.ts). Their layouts stand in the headers of the batch kernels. */
+export interface ClickBatch {
+  /** The batch's users in the plan. */
+  readonly plan: View;
+  readonly items: DeviceItems;
+  readonly event: View;
+  readonly eventItem: View;
+  readonly history: View;
+  readonly row: View;
+  readonly rowItem: View;
+  readonly slotItem: View;
+  readonly slotFirst: View;
+  readonly sorted: View;
+  readonly ranked: View;
+  /** The batch's items by token. @throws Error where there are none. */
+  readonly tokenPairs: TokenPairs;
+}
