@@ -8,6 +8,7 @@ import loadUniformText from "../kernels/probe/load_uniform.wgsl" with { type: "t
 import loadWorkgroupText from "../kernels/probe/load_workgroup.wgsl" with { type: "text" };
 import loadWorkgroupVec4Text from "../kernels/probe/load_workgroup_vec4.wgsl" with { type: "text" };
 import noOpText from "../kernels/probe/no_op.wgsl" with { type: "text" };
+import philoxText from "../kernels/probe/philox.wgsl" with { type: "text" };
 import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { constantOf, type Kernel, kernel } from "../src/gpu/kernel.ts";
@@ -20,7 +21,7 @@ import type { Ceilings } from "./roofline.ts";
 /** What was measured of an adapter: times, or rates, of which more is better. */
 export interface AdapterFigure {
   readonly name: string;
-  readonly unit: "GFLOP/s" | "GB/s" | "G f32/s" | "us";
+  readonly unit: "GFLOP/s" | "GB/s" | "G f32/s" | "G words/s" | "us";
   readonly median: number;
   /** Quartiles. */
   readonly lower: number;
@@ -33,6 +34,7 @@ const probes = {
   noOp: kernel("no_op", noOpText),
   fma: kernel("fma", fmaText),
   copy: kernel("copy", copyText),
+  philox: kernel("philox", philoxText),
 };
 const loads: readonly [name: string, probe: Kernel][] = [
   ["storage, f32", kernel("load_storage", loadStorageText)],
@@ -53,6 +55,8 @@ const FLOOR = "empty dispatch in a pass";
 /** Of a round of fma.wgsl and of the load probes. */
 const FLOPS_A_ROUND = 96;
 const LOADS_A_ROUND = 8;
+/** Of philox.wgsl. */
+const COUNTERS = 2 ** 16;
 /** Invocations of a probe: as many as take this long, in microseconds, between these bounds. */
 const PROBE = 2000;
 const INVOCATIONS = { least: 2 ** 11, most: 2 ** 20 };
@@ -128,6 +132,12 @@ export async function measureAdapter(
       const each = LOADS_A_ROUND * constantOf(probe, "ROUNDS") * (name.endsWith("vec4f") ? 4 : 1);
       rate(`load from ${name}`, "G f32/s", each * invocations, timing);
     }
+
+    onProgress("random words");
+    const counters = arena.upload("counters", Uint32Array.from({ length: 4 * COUNTERS }, (_, k) => k));
+    const words = arena.allocate("words", 16 * COUNTERS);
+    const drawn = await time(probes.philox, { counters, key: seeds, words }, COUNTERS);
+    rate("random words by counter", "G words/s", 4 * COUNTERS, drawn);
 
     onProgress("host");
     cost(FLOOR, await time(probes.noOp, { output }, 1));

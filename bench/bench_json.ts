@@ -52,7 +52,7 @@ const benchSchema: z.ZodType<BenchReport> = z.strictObject({
   machine: z.strictObject({ cores: count, timestamps: z.boolean(), shaderCache: z.boolean() }),
   figures: z.array(z.strictObject({
     name: z.string(),
-    unit: z.enum(["GFLOP/s", "GB/s", "G f32/s", "us"]),
+    unit: z.enum(["GFLOP/s", "GB/s", "G f32/s", "G words/s", "us"]),
     median: time,
     lower: time,
     upper: time,
