@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { type BaselineName, Baselines } from "../src/baselines/baselines.ts";
 import { checkLog } from "../src/data/check_log.ts";
 import { NONE, type Split, splits, usersOf } from "../src/data/click_log.ts";
-import { attainable, demoFeatures, makeDemoShop } from "../src/data/demo_shop.ts";
+import { attainable, makeDemoShop } from "../src/data/demo_shop.ts";
+import { demoFeatures } from "../src/data/shops/items.ts";
 
 const shop = makeDemoShop(1);
 const { log, truth } = shop;
@@ -46,7 +47,7 @@ Deno.test("demo shop: other sizes, and sizes that cannot be", () => {
   assert.equal(small.log.rowItem.length, 3 * small.log.eventClick.length);
   assert.throws(
     () => makeDemoShop(1, { items: 9 }),
-    /Expected items of the demo shop to be .* 10 or more, got 9/,
+    /Expected items of a made-up shop to be .* 10 or more, got 9/,
   );
   assert.throws(() => makeDemoShop(1, { maxEvents: 7 }), /Expected maxEvents .* 8 or more, got 7/);
   assert.throws(() => makeDemoShop(1, { users: 10.5 }), RangeError);

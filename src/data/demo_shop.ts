@@ -1,6 +1,6 @@
 /**
  * A made-up shop whose click log comes with its truth, so that a learned model can be held against the best
- * one there is. Made in the process from a seed: the same seed gives the same log.
+ * one there is. Made in the process from a seed: the same seed gives the same log. Which shops there are: shops.ts.
  *
  * Each user sees pages of items drawn at random and clicks one item or none, by the choice model
  *   P(a | s, page) = exp(u_a) / (1 + sum_i exp(u_i)),   u = utility(s, f_a),
@@ -12,6 +12,9 @@
 import { type ClickLog, NONE, splits } from "./click_log.ts";
 import { type Random, randomStream } from "./random.ts";
 import { type ChoiceFigures, choiceFigures } from "./ranking.ts";
+import { demo } from "./shops/demo.ts";
+import { demoFeatures, featuresOf, makeItems } from "./shops/items.ts";
+import { firstState, nextState, type ShopTruth, shopUtility } from "./shops/truth.ts";
 
 /** Sizes of the shop. */
 export interface DemoOptions {
@@ -49,88 +52,6 @@ export interface DemoShop {
   readonly truth: DemoTruth;
 }
 
-const categories = 4, styles = 2, brands = 6;
-const style = categories;
-const price = style + styles, quality = price + 1, novelty = price + 2, sale = price + 3;
-const brand = sale + 1;
-/**
- * F = 16 item features, in order: 4 categories (1 for the item's own, else 0), 2 style coordinates in -2..2
- * (say plain to ornate, classic to modern), price and quality in -1..1, novelty in 0..1, on sale (0 or 1),
- * 6 brands (as categories).
- */
-export const demoFeatures = brand + brands;
-
-/** What is known of an item, by name: its category and brand as numbers from 0, the rest as in {@link demoFeatures}. */
-export function demoItem(values: Float32Array, item: number): Record<string, number> {
-  const f = values.subarray(item * demoFeatures, (item + 1) * demoFeatures);
-  return {
-    category: f.subarray(0, categories).indexOf(1),
-    style_1: f[style] ?? 0,
-    style_2: f[style + 1] ?? 0,
-    price: f[price] ?? 0,
-    quality: f[quality] ?? 0,
-    novelty: f[novelty] ?? 0,
-    sale: f[sale] ?? 0,
-    brand: f.subarray(brand, brand + brands).indexOf(1),
-  };
-}
-
-/** Utility that the category and the brand of an item add to it. */
-const categoryAppeal = [-0.3, -0.1, 0.1, 0.3];
-const brandAppeal = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];
-
-/**
- * What their clicks have made of a user: running means of the features of the clicked items, where each click
- * keeps 70 % of what was there before. Zero before the first click.
- */
-class Taste {
-  readonly #mean = new Float64Array(demoFeatures);
-
-  click(f: Float32Array): void {
-    for (let k = 0; k < demoFeatures; k++) this.#mean[k] = 0.7 * this.#mean[k]! + 0.3 * f[k]!;
-  }
-
-  /**
-   * Users like the style of what they clicked (the more so the further out it is, up to a limit) and dislike
-   * prices far from those they are used to. The rest is the same for everybody: quality, novelty, category,
-   * brand, and a sale, which counts for more where the price is low.
-   */
-  utility(f: Float32Array): number {
-    const mean = this.#mean;
-    let match = 0, appeal = 0;
-    for (let k = style; k < style + styles; k++) match += mean[k]! * f[k]!;
-    for (let k = 0; k < categories; k++) appeal += categoryAppeal[k]! * f[k]!;
-    for (let k = 0; k < brands; k++) appeal += brandAppeal[k]! * f[brand + k]!;
-    const gap = f[price]! - mean[price]!;
-    // The constant makes one event in five end without a click.
-    return -2.93 + 6 * Math.tanh(0.3 * match) - 0.3 * gap * gap + appeal + 2.2 * f[quality]! + f[novelty]! +
-      0.5 * f[sale]! * (0.5 - f[price]!);
-  }
-}
-
-/**
- * [I, F] features. Each number is spread evenly over its range and each category and brand has its equal
- * share, in an order of its own, so that shops of different seeds are alike as a whole.
- */
-function makeItems(count: number, random: Random): Float32Array<ArrayBuffer> {
-  const values = new Float32Array(count * demoFeatures);
-  const order = () => random.sampleWithoutReplacement(count, count);
-  const oneOf = (first: number, choices: number) =>
-    order().forEach((place, item) => values[item * demoFeatures + first + place % choices] = 1);
-  const spread = (k: number, from: number, to: number) =>
-    order().forEach((place, item) => {
-      values[item * demoFeatures + k] = from + (to - from) * (place + random.uniform()) / count;
-    });
-  oneOf(0, categories);
-  for (let k = style; k < style + styles; k++) spread(k, -2, 2);
-  spread(price, -1, 1);
-  spread(quality, -1, 1);
-  spread(novelty, 0, 1);
-  order().forEach((place, item) => values[item * demoFeatures + sale] = place < 0.3 * count ? 1 : 0);
-  oneOf(brand, brands);
-  return values;
-}
-
 function checkSizes(sizes: DemoOptions): void {
   const atLeast: DemoOptions = {
     users: 7, // fewer would leave a split empty
@@ -143,7 +64,7 @@ function checkSizes(sizes: DemoOptions): void {
     const least = atLeast[name], found = sizes[name];
     if (!Number.isInteger(found) || found < least) {
       throw new RangeError(
-        `Expected ${name} of the demo shop to be a whole number, ${least} or more, got ${found}`,
+        `Expected ${name} of a made-up shop to be a whole number, ${least} or more, got ${found}`,
       );
     }
   }
@@ -171,8 +92,16 @@ function splitUsers(users: number, random: Random): Uint8Array<ArrayBuffer> {
   return split;
 }
 
+/** Which shop of a kind is made: shops with the same `items` sell the same things, to others where `users` differ. */
+export interface ShopSeeds {
+  /** Of the items. */
+  readonly items: number;
+  /** Of the users, the pages that they see, their clicks, and which of them train, validate and test. */
+  readonly users: number;
+}
+
 /**
- * Makes the shop of a seed (well under a second with the default sizes).
+ * Makes the demo shop of a seed (well under a second with the default sizes).
  *
  * @example
  * ```ts
@@ -182,34 +111,50 @@ function splitUsers(users: number, random: Random): Uint8Array<ArrayBuffer> {
  * @throws RangeError for sizes that are not whole numbers or do not fit together
  */
 export function makeDemoShop(seed: number, options: Partial<DemoOptions> = {}): DemoShop {
+  return makeShop(demo, { items: seed, users: seed }, options);
+}
+
+/** [I, F] the items of a seed: the same in all shops. */
+export function shopItems(seed: number, count: number = demoDefaults.items): Float32Array<ArrayBuffer> {
+  return makeItems(count, randomStream(seed, "demo", "items"));
+}
+
+/**
+ * Makes a shop of the list in shops.ts. All shops draw from the same streams of random numbers.
+ * @throws RangeError for sizes that are not whole numbers or do not fit together
+ */
+export function makeShop(
+  shop: ShopTruth,
+  seeds: ShopSeeds,
+  options: Partial<DemoOptions> = {},
+): DemoShop {
   const sizes = { ...demoDefaults, ...options };
   checkSizes(sizes);
   const { users, items, pageSize, minEvents, maxEvents } = sizes;
-  const values = makeItems(items, randomStream(seed, "demo", "items"));
+  const values = shopItems(seeds.items, items);
   const userEvents = new Uint32Array(users + 1);
   const eventClick: number[] = [];
   const rowItem: number[] = [];
   const rowUtility: number[] = [];
   for (let user = 0; user < users; user++) {
-    const random = randomStream(seed, "demo", "user", user);
-    const taste = new Taste();
+    const random = randomStream(seeds.users, "demo", "user", user);
+    let state = firstState;
     const events = minEvents + random.integer(maxEvents - minEvents + 1);
     userEvents[user + 1] = userEvents[user]! + events;
     for (let event = 0; event < events; event++) {
       const page = random.sampleWithoutReplacement(items, pageSize);
-      const features = (item: number) => values.subarray(item * demoFeatures, (item + 1) * demoFeatures);
-      const utility = Float64Array.from(page, (item) => taste.utility(features(item)));
+      const utility = Float64Array.from(page, (item) => shopUtility(shop, state, featuresOf(values, item)));
       const k = choose(utility, random);
       eventClick.push(k < pageSize ? rowItem.length + k : NONE);
       rowItem.push(...page);
       rowUtility.push(...utility);
-      if (k < pageSize) taste.click(features(page[k]!));
+      if (k < pageSize) state = nextState(state, featuresOf(values, page[k]!));
     }
   }
   const log: ClickLog = {
-    name: "demo",
+    name: shop.name,
     items: { kind: "dense", count: items, width: demoFeatures, values },
-    userSplit: splitUsers(users, randomStream(seed, "demo", "split")),
+    userSplit: splitUsers(users, randomStream(seeds.users, "demo", "split")),
     userEvents,
     eventRows: Uint32Array.from({ length: eventClick.length + 1 }, (_, event) => event * pageSize),
     eventClick: Uint32Array.from(eventClick),

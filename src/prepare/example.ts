@@ -1,7 +1,8 @@
 /** A raw log to try things with: the demo shop as a company would have logged it, in two CSV files. */
 
 import { NONE } from "../data/click_log.ts";
-import { demoItem, makeDemoShop } from "../data/demo_shop.ts";
+import { makeDemoShop } from "../data/demo_shop.ts";
+import { demoItem } from "../data/shops/items.ts";
 import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
 import { exists } from "../files/file_error.ts";
 import { OwnedFolder } from "../files/owned_folder.ts";
