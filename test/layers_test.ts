@@ -16,6 +16,8 @@ const LAYERS = [
   ["model"],
   ["train"],
   ["run", "prepare"],
+  ["simulate"],
+  ["policy"],
   ["mod.ts", "calibration", "report", "predict", "onnx"],
   ["experiment", "serve", "tune"],
   ["cli"],

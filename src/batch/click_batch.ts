@@ -12,6 +12,11 @@ export interface ClickBatch {
   readonly event: View;
   readonly eventItem: View;
   readonly history: View;
+  /**
+   * Where the clicks before an event stand, if not in `event` before it: a list in which `history` says where they end. An
+   * entry is that of an event that was clicked.
+   */
+  readonly clicks?: View;
   readonly row: View;
   readonly rowItem: View;
   readonly slotItem: View;

@@ -1,0 +1,142 @@
+/** A page of all simulated users: where it stands on the device. */
+
+import { bitWords } from "../batch/device_log.ts";
+import type { ClickBatch } from "../batch/click_batch.ts";
+import type { ClickSizes } from "../batch/click_sizes.ts";
+import type { DeviceItems } from "../batch/device_items.ts";
+import type { TokenPairs } from "../batch/token_pairs.ts";
+import { NONE } from "../data/click_log.ts";
+import type { Arena } from "../gpu/arena.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { View } from "../gpu/memory.ts";
+
+/** How large a page is. */
+export interface PageRoom {
+  /** U, users that are stepped together. */
+  readonly users: number;
+  /** k, items of a slate. */
+  readonly slate: number;
+  /** I, items of the catalogue. */
+  readonly items: number;
+  /** T, pages of an episode. */
+  readonly pages: number;
+  /** The most clicks that a user starts with. */
+  readonly startClicks: number;
+}
+
+/** The sizes of a page of so many users. */
+export function pageSizes({ slate, items }: Pick<PageRoom, "slate" | "items">, users: number): ClickSizes {
+  return { users, events: users, rows: users * slate, items };
+}
+
+/**
+ * The buffers of a page, one set for all who work on it: the policy, whoever clicks, and observers.
+ *
+ * Bits of items stand by panels of 32: bit i of word[panel * U + u] is item 32 * panel + i of user u.
+ */
+export class Page implements PageRoom {
+  readonly users: number;
+  readonly slate: number;
+  readonly items: number;
+  readonly pages: number;
+  readonly startClicks: number;
+  /** ceil(I / 32), words of bits a user. */
+  readonly panels: number;
+  /** [U] vec4u: first row u k, end u k + k, clicked row or NONE, clicked item or NONE. */
+  readonly event: View;
+  /** [U, k] u32: the items shown. */
+  readonly slates: View;
+  /** [I] u32: 0, 1, 2, ... All items are the items of a page's batch. */
+  readonly allItems: View;
+  /** [panels, U] bits: what a user has clicked in this episode, and before it. */
+  readonly clicked: View;
+  /** [panels, U] bits: what may not be shown on this page. Who picks an item sets its bit. */
+  readonly masked: View;
+  /** [U] u32: 0 for a user who has left, otherwise 1 + pages in a row without a click. After `choose`: at the page's end. */
+  readonly alive: View;
+
+  /** @throws UserError for more than the adapter holds. */
+  constructor(readonly gpu: Gpu, readonly arena: Arena, room: PageRoom) {
+    const { users, slate, items, pages, startClicks } = room;
+    [this.users, this.slate, this.items, this.pages] = [users, slate, items, pages];
+    this.startClicks = startClicks;
+    this.panels = bitWords(items);
+    this.event = arena.upload(
+      "event",
+      Uint32Array.from({ length: 4 * users }, (_, k) => {
+        const user = Math.floor(k / 4);
+        return [user * slate, (user + 1) * slate, NONE, NONE][k % 4] ?? NONE;
+      }),
+    );
+    this.slates = arena.allocate("slates", 4 * users * slate);
+    this.allItems = arena.upload("all items", Uint32Array.from({ length: items }, (_, item) => item));
+    this.clicked = arena.allocate("clicked", 4 * this.panels * users);
+    this.masked = arena.allocate("masked", 4 * this.panels * users);
+    this.alive = arena.allocate("alive", 4 * users);
+  }
+
+  /** The sizes of a page of all users. */
+  get sizes(): ClickSizes {
+    return pageSizes(this, this.users);
+  }
+}
+
+/** Where the clicks of users stand who are carried from page to page. */
+export interface ClickLists {
+  /** [U] (clicks so far, place behind the last of them in `clicks`) */
+  readonly history: View;
+  /** vec4u a click, the item in its last number; a user's stand one after another. */
+  readonly clicks: View;
+}
+
+/** What ops read of a page: user u is event u, and its rows are those of the slate. */
+export class PageBatch implements ClickBatch {
+  readonly event: View;
+  readonly rowItem: View;
+  readonly slotItem: View;
+
+  /** @param deviceItems of the model whose ops read the page. @param lists where its encoder looks back at clicks. */
+  constructor(
+    readonly page: Page,
+    private readonly deviceItems: DeviceItems | undefined,
+    private readonly lists?: ClickLists,
+  ) {
+    [this.event, this.rowItem, this.slotItem] = [page.event, page.slates, page.allItems];
+  }
+
+  get items(): DeviceItems {
+    return this.deviceItems ?? missing("items");
+  }
+  get history(): View {
+    return this.lists?.history ?? missing("history");
+  }
+  get clicks(): View | undefined {
+    return this.lists?.clicks;
+  }
+  // What only a batch of a log has: the ops that are recorded over pages never ask for it.
+  get plan(): View {
+    return missing("plan");
+  }
+  get eventItem(): View {
+    return missing("event_item");
+  }
+  get row(): View {
+    return missing("row");
+  }
+  get slotFirst(): View {
+    return missing("slot_first");
+  }
+  get sorted(): View {
+    return missing("sorted");
+  }
+  get ranked(): View {
+    return missing("ranked");
+  }
+  get tokenPairs(): TokenPairs {
+    return missing("token pairs");
+  }
+}
+
+function missing(what: string): never {
+  throw new Error(`a page of simulated users has no ${what}: expected an op that does without`);
+}

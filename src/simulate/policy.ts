@@ -1,0 +1,57 @@
+/** What chooses slates. Adding a policy is a file that implements this. */
+
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import type { Arena } from "../gpu/arena.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { View } from "../gpu/memory.ts";
+import type { Tensor } from "../tape/tensor.ts";
+import type { Page, PageBatch } from "./page.ts";
+import type { Observer, Users, UsersSource } from "./users.ts";
+
+/** Dispatches that run once for each chunk of the users, from `step.first_entry` on. */
+export interface ChunkedDispatches {
+  /** Users of a chunk, at most. */
+  readonly chunk: number;
+  /** Rows of a user in the sizes that its dispatches see. */
+  readonly rows: number;
+  readonly dispatches: readonly ClickDispatch[];
+}
+
+/** A dispatch for all users of a page, or dispatches by chunks of them. */
+export type PageDispatch = ClickDispatch | ChunkedDispatches;
+
+/** What a policy is recorded with. */
+export interface PageContext {
+  readonly gpu: Gpu;
+  /** For the policy's own buffers; it lives as long as the page. */
+  readonly arena: Arena;
+  readonly page: Page;
+  /** The page as ops read it. */
+  readonly batch: PageBatch;
+  /** U, k, I, T: users, slate, items, pages. The page's number is `step.page`. */
+  readonly users: number;
+  readonly slate: number;
+  readonly items: number;
+  readonly pages: number;
+  /** [U, k] u32: what the policy writes. */
+  readonly slates: View;
+  /** [panels, U] bits of what may not be shown; the policy sets the bits of what it picks. */
+  readonly masked: View;
+  /** How the policy sees the users. */
+  readonly observer: Observer;
+  /** Who clicks. */
+  readonly environment: Users;
+  /** [I, G] the observer's. */
+  readonly itemVectors: Tensor;
+}
+
+/** What writes a slate for every user of a page. */
+export interface Policy {
+  readonly name: string;
+  /** Whose encoder it sees the users through; by default that of whoever clicks. */
+  readonly observes?: UsersSource;
+  /** Dispatches that write `slates`. Called once for each page of other buffers. */
+  record(page: PageContext): readonly PageDispatch[];
+  /** Once after {@link record}, and again after its weights changed: tables. */
+  prepare(): readonly ClickDispatch[];
+}

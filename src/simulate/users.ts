@@ -1,0 +1,64 @@
+/** Who is simulated, and how others see them: the interfaces. Adding a kind of users is a file that implements one. */
+
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import type { View } from "../gpu/memory.ts";
+import type { Tensor } from "../tape/tensor.ts";
+import type { Page } from "./page.ts";
+
+/** What is known of users from their clicks, a row a user. It lives as long as the page that it was made for. */
+export interface Observer {
+  readonly name: string;
+  /** [events, S]: before the page is shown; what policies see. */
+  readonly state: Tensor;
+  /** [I, G], a constant: what is known of items. Dense features, otherwise what the model makes of an item, frozen. */
+  readonly itemVectors: Tensor;
+  /** Once, after weights were set: tables of the items. */
+  prepare(): ClickDispatch[];
+  /** Users without a click. */
+  reset(): ClickDispatch[];
+  /** Moves users by what they clicked, `page.event[u].w`; who clicked nothing stays. */
+  step(): ClickDispatch[];
+  /** Frees what does not stand in the page's arena. */
+  destroy(): void;
+}
+
+/** What the users of a page think of their slates. */
+export interface SlateUtilities {
+  readonly dispatches: readonly ClickDispatch[];
+  /** [rows, 1], stride 1: row u k + j for the item in slot j of user u. */
+  readonly utilities: Tensor;
+}
+
+/** What some of the users think of all items: users are taken in chunks, as U I rows are many. */
+export interface CatalogueUtilities {
+  /** Users of a chunk, at most. */
+  readonly users: number;
+  /**
+   * For the users from `step.first_entry` on. The sizes of a chunk of c users are c users, c events, c I rows, I items.
+   * Places: see {@link Users.placeEffects}; utilities are without.
+   */
+  readonly dispatches: readonly ClickDispatch[];
+  /** [users, I] f32 */
+  readonly utilities: View;
+}
+
+/** Who clicks: a learned model, or the truth of a made-up shop. */
+export interface Users extends Observer {
+  /** P(item) is proportional to exp(eta (u + effect of its place)), P(no click) to 1. */
+  readonly eta: number;
+  /** [P - 1] what the second place, the third, ... add to a utility; undefined where places do not count. */
+  readonly placeEffects: Tensor | undefined;
+  /** In the state that they are in. */
+  utilities(): SlateUtilities;
+  /** In the state that they are in. May be asked for several times: the buffers are the same. */
+  catalogue(): CatalogueUtilities;
+}
+
+/** What users are made of, for pages of any size: a model, or a shop. */
+export interface UsersSource {
+  readonly name: string;
+  /** I, items of the catalogue. */
+  readonly itemCount: number;
+  /** Users on a page, with memory of their own in its arena. */
+  users(page: Page): Users;
+}
