@@ -1,0 +1,172 @@
+/** What a comparison says, in words. No figure stands without the name of its environment. */
+
+import {
+  type Comparison,
+  differenceIn,
+  type Environment,
+  overTrainings,
+  policiesOf,
+  trainingsOf,
+  unitOf,
+} from "./comparison.ts";
+import type { PolicyDifference } from "./difference.ts";
+
+export interface PolicyVerdict {
+  readonly claim: string;
+  /** undecided: the interval holds both signs. */
+  readonly holds: "yes" | "no" | "undecided";
+  readonly text: string;
+}
+
+/** The policy that plans nothing: who does not beat it has gained nothing by planning. */
+export const RIVAL = "greedy";
+/** Where the optimum is less than this share above greedy, planning has nothing to gain. */
+const NOTHING = 0.02;
+
+/** One a learned policy. */
+export function verdictsOn(comparison: Comparison): PolicyVerdict[] {
+  const truth = comparison.environments.find(({ role }) => role === "truth");
+  return policiesOf(comparison).filter(({ learned }) => learned).map(({ name }) =>
+    truth ? onTruth(comparison, name, truth) : inSimulators(comparison, name)
+  );
+}
+
+function onTruth(comparison: Comparison, policy: string, truth: Environment): PolicyVerdict {
+  const difference = differenceIn(comparison, policy, RIVAL, truth.name);
+  const claim = `${policy} beats ${RIVAL} on the truth (${truth.name})`;
+  if (!difference) {
+    return { claim, holds: "undecided", text: `Nothing is said: ${RIVAL} was not tried there.` };
+  }
+  const holds = decided(difference);
+  const words = {
+    yes: "It holds",
+    no: "The opposite holds",
+    undecided: "These users and trainings do not decide it",
+  }[holds];
+  return {
+    claim,
+    holds,
+    text: [
+      `${words}: ${differenceWords(comparison, difference)}.`,
+      ...(holds === "yes" ? [] : simulatorOnly(comparison, policy)),
+      ...headroomWords(truth, policy, difference),
+      ...promiseWords(comparison, policy, truth),
+    ].join(" "),
+  };
+}
+
+/** Where the truth does not bear out what a simulator shows. */
+function simulatorOnly(comparison: Comparison, policy: string): string[] {
+  const names = comparison.environments.filter(({ role, name }) => {
+    const difference = differenceIn(comparison, policy, RIVAL, name);
+    return role !== "truth" && difference !== undefined && decided(difference) === "yes";
+  }).map(({ name }) => name);
+  return names.length === 0 ? [] : [`It beats ${RIVAL} in the simulator only (${names.join(", ")}).`];
+}
+
+/** Without a truth nothing holds: the best that can be said is what the simulators say. */
+function inSimulators(comparison: Comparison, policy: string): PolicyVerdict {
+  const found = comparison.environments.flatMap(({ name }) => {
+    const difference = differenceIn(comparison, policy, RIVAL, name);
+    return difference ? [{ name, difference, holds: decided(difference) }] : [];
+  });
+  const sentences = found.map(({ name, difference, holds }) =>
+    `${
+      {
+        yes: `It beats ${RIVAL} in ${name}`,
+        no: `${RIVAL} beats it in ${name}`,
+        undecided: `In ${name} the two are not told apart`,
+      }[holds]
+    }: ${differenceWords(comparison, difference)}.`
+  );
+  const all = found.map(({ holds }) => holds);
+  const holds = all.length > 0 && all.every((one) => one === all[0]) ? all[0]! : "undecided";
+  return {
+    claim: `${policy} beats ${RIVAL} in the simulator`,
+    holds,
+    text: [
+      ...sentences,
+      found.length > 1
+        ? "Both are models of the same kind of log: where the log is silent they guess alike, so the second does not reveal " +
+          "a policy that exploits the first. Only users can tell."
+        : "Whether users do the same is not known: only users can tell.",
+    ].join(" "),
+  };
+}
+
+export function decided({ interval }: PolicyDifference): PolicyVerdict["holds"] {
+  if (!interval) return "undecided";
+  return interval[0] > 0 ? "yes" : interval[1] < 0 ? "no" : "undecided";
+}
+
+/** "+4.21 clicks a user (+40.8 %; 95 %: +4.10 to +4.32 over training seeds, the wider interval)". */
+export function differenceWords(comparison: Comparison, difference: PolicyDifference): string {
+  const { mean, rival, interval, wider, trainings, overSeeds } = difference;
+  const share = comparison.reward === "click" && rival > 0 ? `${percent(mean / rival)}; ` : "";
+  const range = interval && wider
+    ? `95 %: ${signed(interval[0])} to ${signed(interval[1])} over ${
+      wider === "users" ? "users" : `${trainings} training seeds`
+    }${overSeeds ? ", the wider interval" : ", of one training"}`
+    : "no interval";
+  return `${signed(mean)} ${unitOf(comparison)} a user (${share}${range})`;
+}
+
+function headroomWords(
+  { name, optimum }: Environment,
+  policy: string,
+  difference: PolicyDifference,
+): string[] {
+  const { mean, rival } = difference;
+  if (optimum === undefined || !(rival > 0)) return [];
+  const headroom = optimum / rival - 1;
+  const optimal = `the best policy that is known is ${percent(headroom)} above ${RIVAL}`;
+  if (headroom >= NOTHING) {
+    return [
+      `${optimal[0]!.toUpperCase()}${optimal.slice(1)}; ${policy} reaches ${
+        (100 * (rival + mean) / optimum).toFixed(0)
+      } % of it.`,
+    ];
+  }
+  const behind = mean < 0
+    ? `${policy} stays ${(-100 * mean / rival).toFixed(1)} % behind ${RIVAL}`
+    : `${policy} stays level with ${RIVAL}`;
+  return [`Planning has nothing to gain in ${name}: ${optimal}. ${behind}.`];
+}
+
+/** What the model that the policy was trained on promised, and what came of it. */
+function promiseWords(comparison: Comparison, policy: string, truth: Environment): string[] {
+  const returnIn = (name: string) => {
+    const cells = trainingsOf(comparison, policy, name);
+    return cells.length === 0 ? undefined : overTrainings(cells, (figures) => figures.return.mean).mean;
+  };
+  const real = returnIn(truth.name);
+  const of = (role: Environment["role"]) =>
+    comparison.environments.flatMap((environment) => {
+      const value = environment.role === role ? returnIn(environment.name) : undefined;
+      return value === undefined ? [] : [{ name: environment.name, value }];
+    });
+  const [promised] = of("trained on");
+  if (!promised || real === undefined || !(real > 0)) return [];
+  const unit = unitOf(comparison);
+  const gap = promised.value / real - 1;
+  const second = of("second model").map(({ name, value }) =>
+    ` ${name}, which never saw the policy, says ${value.toFixed(2)} (${percent(value / real - 1)}).`
+  );
+  return [
+    `${promised.name} promised ${promised.value.toFixed(2)} ${unit} a user, ${truth.name} gave ${
+      real.toFixed(2)
+    }: the promise is ${Math.abs(100 * gap).toFixed(0)} % too ${gap >= 0 ? "high" : "low"}.${
+      second.join("")
+    }`,
+  ];
+}
+
+function percent(share: number): string {
+  const points = 100 * share;
+  const digits = Math.abs(points) < 0.1 ? 2 : Math.abs(points) < 10 ? 1 : 0;
+  return `${points < 0 ? "-" : "+"}${Math.abs(points).toFixed(digits)} %`;
+}
+
+export function signed(value: number, digits = 2): string {
+  return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(digits)}`;
+}

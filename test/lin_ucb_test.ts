@@ -1,0 +1,138 @@
+/** LinUCB against the ridge estimate that it is, solved at once. */
+
+import assert from "node:assert/strict";
+import { randomStream } from "../src/data/random.ts";
+import { choleskyOf, inverseOf, quadratic, solve } from "../src/policy/cholesky.ts";
+import { LinUcb } from "../src/policy/lin_ucb.ts";
+
+const near = (a: number, b: number, tolerance = 1e-9) =>
+  assert.ok(Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(b)), `${a} is not ${b}`);
+
+/** A'A + I of random numbers. */
+function positive(n: number, seed: number): Float64Array {
+  const random = randomStream(seed, "positive");
+  const root = Float64Array.from({ length: n * n }, () => random.uniform() - 0.5);
+  const a = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < n; j++) {
+      for (let k = 0; k < n; k++) a[i * n + j]! += root[k * n + i]! * root[k * n + j]!;
+    }
+    a[i * n + i]! += 1;
+  }
+  return a;
+}
+
+Deno.test("Cholesky: a known factor, A A^-1 = I, solutions, and a matrix that has none", () => {
+  assert.deepEqual([...choleskyOf(Float64Array.of(4, 2, 2, 10), 2)], [2, 0, 1, 3]);
+  for (const n of [1, 2, 7]) {
+    const a = positive(n, n);
+    const factor = choleskyOf(a, n);
+    const inverse = inverseOf(factor, n);
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < n; j++) {
+        let sum = 0;
+        for (let k = 0; k < n; k++) sum += a[i * n + k]! * inverse[k * n + j]!;
+        near(sum, i === j ? 1 : 0);
+        assert.equal(inverse[i * n + j], inverse[j * n + i]);
+      }
+    }
+    const x = Float64Array.from({ length: n }, (_, k) => k - 1.5);
+    const b = x.map((_, i) => x.reduce((sum, value, k) => sum + a[i * n + k]! * value, 0));
+    near(quadratic(a, n, x), x.reduce((sum, value, k) => sum + value * b[k]!, 0));
+    solve(factor, n, b).forEach((value, k) => near(value, x[k]!));
+  }
+  assert.throws(() => choleskyOf(Float64Array.of(1, 2, 2, 1), 2), /expected a positive definite matrix/);
+});
+
+/** Random rewards of shown items. */
+function story(items: number, width: number, count: number) {
+  const random = randomStream(3, "lin ucb", items);
+  const vectors = Float32Array.from({ length: items * width }, () => random.uniform() * 2 - 1);
+  const shown = Array.from({ length: count }, () => ({
+    mean: Float64Array.from({ length: width }, () => random.uniform() * 2 - 1),
+    item: random.integer(items - 1), // the last one is never shown
+    reward: random.uniform() < 0.3 ? 1 : 0,
+  }));
+  return { vectors, shown };
+}
+
+Deno.test("LinUCB: beta, theta and the standard errors are those of one ridge regression", () => {
+  const [items, width, count] = [5, 3, 60];
+  const { vectors, shown } = story(items, width, count);
+  const bandit = new LinUcb(vectors, width, { alpha: 1 });
+  for (const { mean, item, reward } of shown) bandit.learn(mean, item, reward);
+  // All weights in one vector: beta, then theta of each item.
+  const [d, p] = [1 + width, 2 * width];
+  const n = p + items * d;
+  const rowOf = (mean: Float64Array, item: number) => {
+    const row = new Float64Array(n);
+    for (let k = 0; k < width; k++) {
+      const f = vectors[item * width + k]!;
+      row[k] = f * mean[k]!;
+      row[width + k] = f;
+      row[p + item * d + 1 + k] = mean[k]!;
+    }
+    row[p + item * d] = 1;
+    return row;
+  };
+  const a = new Float64Array(n * n);
+  const b = new Float64Array(n);
+  for (let k = 0; k < n; k++) a[k * n + k] = 1;
+  for (const { mean, item, reward } of shown) {
+    const row = rowOf(mean, item);
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < n; j++) a[i * n + j]! += row[i]! * row[j]!;
+      b[i]! += reward * row[i]!;
+    }
+  }
+  const factor = choleskyOf(a, n);
+  const inverse = inverseOf(factor, n);
+  const weights = solve(factor, n, b);
+  bandit.beta.forEach((value, k) => near(value, weights[k]!));
+  for (let item = 0; item < items; item++) {
+    bandit.theta(item).forEach((value, k) => near(value, weights[p + item * d + k]!));
+    const { mean } = shown[item]!;
+    const row = rowOf(mean, item);
+    const { expected, error } = bandit.estimate(mean, item);
+    near(expected, row.reduce((sum, value, k) => sum + value * weights[k]!, 0));
+    near(error, Math.sqrt(quadratic(inverse, n, row)));
+  }
+  assert.ok(bandit.theta(items - 1).every((value) => value === 0));
+  const a0 = bandit.a0;
+  for (let i = 0; i < p; i++) for (let j = 0; j < i; j++) near(a0[i * p + j]!, a0[j * p + i]!);
+  choleskyOf(a0, p); // positive definite
+});
+
+Deno.test("LinUCB: one item, one reward, by hand; what is unknown is tried first", () => {
+  // Without clicks x = [1, 0], z = [0, f]: after reward 1 of f = 1, ridge with features z2 and x1 gives 1/3 each.
+  const bandit = new LinUcb(Float32Array.of(1, 1, 0), 1, { alpha: 2 });
+  assert.deepEqual([...bandit.slate([0], 2, () => true)], [0, 1], "equal scores: the smaller number");
+  bandit.learn([0], 0, 1);
+  near(bandit.beta[1]!, 1 / 3);
+  near(bandit.theta(0)[0]!, 1 / 3);
+  near(bandit.estimate([0], 0).expected, 2 / 3);
+  near(bandit.estimate([0], 0).error, Math.sqrt(2 / 3));
+  near(bandit.estimate([0], 1).expected, 1 / 3);
+  near(bandit.estimate([0], 1).error, Math.sqrt(2 / 3 + 1));
+  assert.deepEqual([...bandit.slate([0], 3, () => true)], [1, 0, 2]);
+  assert.deepEqual([...bandit.slate([0], 1, (item) => item !== 1)], [0]);
+  assert.deepEqual([...new LinUcb(Float32Array.of(1, 1), 1, { alpha: 0 }).slate([0], 2, () => true)], [0, 1]);
+  assert.throws(() => bandit.slate([0], 3, (item) => item > 0), /expected 3 items that may be shown, got 2/);
+  assert.throws(() => new LinUcb(Float32Array.of(1), 1, { alpha: -1 }), /alpha of at least 0/);
+});
+
+Deno.test("LinUCB learns which of two kinds of items is clicked, and by whom", () => {
+  // Users who clicked +1 like +1, others -1: only z can tell.
+  const vectors = Float32Array.from({ length: 20 }, (_, item) => item % 2 === 0 ? 1 : -1);
+  const bandit = new LinUcb(vectors, 1, { alpha: 0.5 });
+  const random = randomStream(1, "bandit");
+  let late = 0;
+  for (let page = 0; page < 600; page++) {
+    const taste = page % 2 === 0 ? 1 : -1;
+    const [item = 0] = bandit.slate([taste], 1, () => true);
+    const reward = random.uniform() < (vectors[item] === taste ? 0.8 : 0.1) ? 1 : 0;
+    if (page >= 300) late += reward;
+    bandit.learn([taste], item, reward);
+  }
+  assert.ok(late / 300 > 0.7, `click rate ${late / 300}`);
+});
