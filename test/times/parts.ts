@@ -40,6 +40,11 @@ export const parts: readonly Part[] = [
     files: named("demo_shop learning page_lengths rivals"),
   },
   {
+    name: "comparing policies",
+    about: "figures of policies, intervals, verdicts, and a bandit beside its ridge regression",
+    files: named("comparison lin_ucb"),
+  },
+  {
     name: "data",
     about: "logs, prepared data sets and their faults",
     files: named(
