@@ -22,7 +22,12 @@ const root = new URL("../", import.meta.url);
 const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
 
 /** They run only where a batch does not fit the device: cut_batches_test.ts. */
-const NOT_TIMED = ["gradient_add", "gradient_rows_add"];
+const NOT_TIMED = [
+  "gradient_add",
+  "gradient_rows_add",
+  // Of simulated users, who have a bench of their own.
+  ...["gradient_clip", "gradient_norm", "recall", "recall_masks", "remember", "replay_draw", "replay_starts"],
+];
 
 Deno.test("the bench times every kernel of a step, with the shapes of both kinds of adapter", async () => {
   const timed = new Set<string>();

@@ -34,7 +34,8 @@ const CANARIES = 64;
 /** Of the step: any number. */
 const NOISE = 0x9e3779b9;
 
-class CanaryArena extends Arena {
+/** Buffers whose end no kernel may touch. */
+export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
   override allocate(name: string, bytes: number): View {
     const view = super.allocate(name, Math.ceil(bytes / 4) * 4 + 4 * CANARIES);

@@ -13,8 +13,14 @@ import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { kernel } from "../src/gpu/kernel.ts";
 import { Program } from "../src/gpu/program.ts";
+import { Dimensions } from "../src/gpu/sizes.ts";
+import { StepHeaders } from "../src/gpu/step.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
+import { gradientClip } from "../src/ops/gradient_clip.ts";
+import { Recall } from "../src/policy/recall.ts";
+import { Replay } from "../src/policy/replay.ts";
+import { ParameterArena } from "../src/tape/parameters.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { DivergedError } from "../src/train/results.ts";
 import {
@@ -147,6 +153,26 @@ async function climb(gpu: Gpu): Promise<void> {
   }
 }
 
+/** What learns from simulated users. */
+async function learnFromUsers(gpu: Gpu): Promise<void> {
+  const arena = new Arena(gpu, "replay");
+  const parameters = new ParameterArena(gpu, [{ name: "kernel", rows: 4, columns: 4 }]);
+  const dimensions = new Dimensions<Record<"rows", number>>(["rows"], "rows");
+  const headers = new StepHeaders(arena, dimensions, 1);
+  const size = { users: 70, pages: 3, slate: 2, stateStride: 8, episodes: 2 };
+  const replay = new Replay(arena, size);
+  const view = arena.allocate("anything", 8192);
+  const state = { name: "state", rows: 70, columns: 6, groups: 1, stride: 8, view, trainable: false };
+  const seen = { state, slates: view, outcomes: view, alive: view };
+  const recall = new Recall(arena, replay, { rows: 64, items: 70, stateColumns: 6, repeats: false });
+  await Program.record(gpu, "learn", headers.buffer, [
+    ...[...replay.begin(seen), ...replay.remember(seen), ...recall.dispatches()],
+    ...gradientClip(parameters, dimensions, 1, arena),
+  ]);
+  arena.destroy();
+  parameters.destroy();
+}
+
 Deno.test("every shader text passes Tint, and every call Dawn, within the limits of WebGPU", {
   ignore: missing !== undefined,
 }, async () => {
@@ -162,6 +188,7 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
       if (kind === "cpu") {
         await climb(gpu);
         await measureAdapter(gpu, 0);
+        await learnFromUsers(gpu);
       }
     });
   }

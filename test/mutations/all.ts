@@ -3,6 +3,7 @@
 import { batchKernels } from "./kernels_batch.ts";
 import { encoderKernels } from "./kernels_encoders.ts";
 import { layerKernels } from "./kernels_layers.ts";
+import { learnKernels } from "./kernels_learn.ts";
 import { lossKernels } from "./kernels_losses.ts";
 import type { Mutation } from "./mutation.ts";
 import { dataMutations } from "./src_data.ts";
@@ -15,6 +16,7 @@ export const mutations: readonly Mutation[] = [
   ...layerKernels,
   ...encoderKernels,
   ...batchKernels,
+  ...learnKernels,
   ...opMutations,
   ...trainMutations,
   ...dataMutations,

@@ -35,6 +35,11 @@ export const parts: readonly Part[] = [
     ),
   },
   {
+    name: "simulation",
+    about: "simulated users, and the policies that are trained on them",
+    files: named("gradient_clip replay"),
+  },
+  {
     name: "learning",
     about: "what models learn, beside a reference",
     files: named("demo_shop learning page_lengths rivals"),

@@ -1,0 +1,60 @@
+// recall.wgsl - the pages that were drawn: the states before and after, the slate, and what came of it
+//
+//   drawn [B] (slot, page, user, -)
+//   states [SLOTS, T + 1, USERS, S4 vectors]      shown [SLOTS, T, USERS, K]      happened [SLOTS, T, USERS], as remember.wgsl
+//                              leaves them
+//   inputs [2 B, X4 vectors]   what a network reads: the state, with page / T in column TIME; rows 0 .. B - 1 are before the
+//                              page, B .. 2 B - 1 after it
+//   slates [B, K]      outcome [B] (slot of the clicked item or K, reward, 1; 0 if the user left, page)
+//
+// For          both kinds of adapter
+// Work split   one invocation owns a vector of a drawn page's two inputs; the first also does the rest.
+// On a GPU     (reasoned, not measured) rows are far apart, so loads of narrow ones waste a part of each memory transaction;
+//              stores are coalesced. Some hundred rows: the launch decides.
+// Cost         64 X4 + 8 K + 40 bytes a page.      Before   replay_draw.wgsl
+
+const WORKGROUP = 64;
+const S4 = 1u;
+const X4 = 1u;
+const TIME = 3u;   // the input's column with page / T; past the last one: none
+const K = 1u;
+const T = 1u;
+const USERS = 1u;
+const LEFT = 0x80000000u;
+
+struct Step {
+  size: vec4u,         // of the batch: B rows, I items
+}
+
+@group(0) @binding(0) var<storage, read> drawn: array<vec4u>;
+@group(0) @binding(1) var<storage, read> states: array<vec4f>;
+@group(0) @binding(2) var<storage, read> shown: array<u32>;
+@group(0) @binding(3) var<storage, read> happened: array<vec2u>;
+@group(0) @binding(4) var<storage, read_write> inputs: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> slates: array<u32>;
+@group(0) @binding(6) var<storage, read_write> outcome: array<vec4f>;
+@group(0) @binding(7) var<uniform> step: Step;
+
+fn input(page: vec4u, after: u32, v: u32) -> vec4f {
+  var x = vec4f(0.0);
+  if (v < S4) { x = states[((page.x * (T + 1u) + page.y + after) * USERS + page.z) * S4 + v]; }
+  if (v == TIME / 4u) { x[TIME % 4u] = f32(page.y + after) / f32(T); }
+  return x;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn recall(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  let rows = step.size.x;
+  if (i >= rows * X4) { return; }
+  let b = i / X4;
+  let page = drawn[b];
+  inputs[i] = input(page, 0u, i % X4);
+  inputs[rows * X4 + i] = input(page, 1u, i % X4);
+  if (i % X4 != 0u) { return; }
+  let at = (page.x * T + page.y) * USERS + page.z;
+  for (var j = 0u; j < K; j++) { slates[b * K + j] = shown[at * K + j]; }
+  let what = happened[at];
+  let stays = select(1.0, 0.0, (what.x & LEFT) != 0u);
+  outcome[b] = vec4f(f32(what.x & ~LEFT), bitcast<f32>(what.y), stays, f32(page.y));
+}

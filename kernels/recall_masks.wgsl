@@ -1,0 +1,54 @@
+// recall_masks.wgsl - which items the users of drawn pages could not be shown: what they had clicked before, and after the page
+//
+//   drawn [B] (slot, page, user, -)      shown [SLOTS, T, USERS, K]      happened [SLOTS, T, USERS] (slot, LEFT | reward)
+//   left_out [PANELS]          bits of items that nobody is shown; bit i of word p is item 32 p + i
+//   masks [2, PANELS, B]       before the page, and after it
+//
+// The clicks before a page are in the same episode: its bits need not be remembered. With REPEATS nothing but left_out.
+//
+// For          both kinds of adapter
+// Work split   one invocation owns the words of one drawn page, before and after.
+// On a GPU     (reasoned, not measured) neighbours own neighbouring words of a panel: stores are coalesced. Loads of earlier
+//              pages are scattered, at most T of them.
+// Cost         8 (PANELS + page) bytes a drawn page and 4 a click.      Before   replay_draw.wgsl
+
+const WORKGROUP = 64;
+const K = 1u;
+const T = 1u;
+const USERS = 1u;
+const PANELS = 1u;
+const REPEATS = false;
+const LEFT = 0x80000000u;
+
+struct Step {
+  size: vec4u,         // of the batch: B rows, I items
+}
+
+@group(0) @binding(0) var<storage, read> drawn: array<vec4u>;
+@group(0) @binding(1) var<storage, read> shown: array<u32>;
+@group(0) @binding(2) var<storage, read> happened: array<vec2u>;
+@group(0) @binding(3) var<storage, read> left_out: array<u32>;
+@group(0) @binding(4) var<storage, read_write> masks: array<u32>;
+@group(0) @binding(5) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn recall_masks(@builtin(global_invocation_id) id: vec3u) {
+  let b = id.x;
+  let rows = step.size.x;
+  if (b >= rows) { return; }
+  for (var p = 0u; p < PANELS; p++) {
+    masks[p * rows + b] = left_out[p];
+    masks[(PANELS + p) * rows + b] = left_out[p];
+  }
+  if (REPEATS) { return; }
+  let page = drawn[b];
+  for (var t = 0u; t <= page.y; t++) {
+    let at = (page.x * T + t) * USERS + page.z;
+    let slot = happened[at].x & ~LEFT;
+    if (slot >= K) { continue; }
+    let item = shown[at * K + slot];
+    let bit = 1u << (item & 31u);
+    if (t < page.y) { masks[(item >> 5u) * rows + b] |= bit; }
+    masks[(PANELS + (item >> 5u)) * rows + b] |= bit;
+  }
+}

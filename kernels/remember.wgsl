@@ -1,0 +1,72 @@
+// remember.wgsl - puts a page that all simulated users have seen into the ring of remembered episodes
+//
+//   state [U, S4 vectors]      slates [U, K]      outcome [T, U] (slot of the clicked item or K, reward, -, -)
+//   alive [U]                  after the page; 0 of users who have left
+//   states [SLOTS, T + 1, U, S4]      shown [SLOTS, T, U, K]
+//   happened [SLOTS, T, U]     (slot, with LEFT where the user left after the page; the reward's bits)
+//   lengths [SLOTS, U]         pages of the episode that the user has seen so far
+//
+//   slot = episode mod SLOTS: an episode overwrites the oldest
+//   AFTER   the page was shown, and state is the one after it: states[page + 1]; all else of the page
+//   else    state is what users start from: states[0], and nothing else
+//
+// Users step together, so an episode is a block of T + 1 states, and the state after a page is the next entry: half of what
+// pairs of states would take. The clicks before a page are in the episode too; recall_masks.wgsl makes the masks of them.
+//
+// For          both kinds of adapter
+// Work split   one invocation owns four numbers of a user's state; the first of a user also does the rest.
+// On a GPU     (reasoned, not measured) neighbours own neighbouring vectors: coalesced, bound by memory.
+// Cost         32 S4 + 8 K + 44 bytes a user.      Next   replay_starts.wgsl
+
+const WORKGROUP = 64;
+const S4 = 1u;
+const K = 1u;
+const T = 1u;
+const SLOTS = 1u;
+const AFTER = true;
+const LEFT = 0x80000000u;
+
+struct Step {
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,      // iterations before this step
+  decay: f32,          // share that weight decay takes off
+  noise: u32,          // the seed of what is random in the step
+  counted: u32,        // what means are taken over
+  page: u32,           // of the episode
+  episode: u32,
+}
+
+@group(0) @binding(0) var<storage, read> state: array<vec4f>;
+@group(0) @binding(1) var<storage, read> slates: array<u32>;
+@group(0) @binding(2) var<storage, read> outcome: array<vec4f>;
+@group(0) @binding(3) var<storage, read> alive: array<u32>;
+@group(0) @binding(4) var<storage, read_write> states: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> shown: array<u32>;
+@group(0) @binding(6) var<storage, read_write> happened: array<vec2u>;
+@group(0) @binding(7) var<storage, read_write> lengths: array<u32>;
+@group(0) @binding(8) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn remember(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  let users = step.size.x;
+  if (i >= users * S4) { return; }
+  let slot = step.episode % SLOTS;
+  let page = step.page + select(0u, 1u, AFTER);
+  states[(slot * (T + 1u) + page) * users * S4 + i] = state[i];
+  if (!AFTER || i % S4 != 0u) { return; }
+  let u = i / S4;
+  let of_page = outcome[step.page * users + u];
+  let at = (slot * T + step.page) * users + u;
+  for (var j = 0u; j < K; j++) { shown[at * K + j] = slates[u * K + j]; }
+  happened[at] = vec2u(u32(of_page.x) | select(LEFT, 0u, alive[u] > 0u), bitcast<u32>(of_page.y));
+  let of_user = slot * users + u;
+  // The first page begins a new episode in the place of an old one. Who left has no more pages.
+  var here = step.page == 0u;
+  if (!here) { here = lengths[of_user] == step.page && (happened[at - users].x & LEFT) == 0u; }
+  if (here) { lengths[of_user] = step.page + 1u; }
+}
