@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { randomStream } from "../src/data/random.ts";
+import { adaptationCurve, adaptationDifferences } from "../src/policy/adaptation.ts";
 import { type Cell, type Comparison, differenceIn, policiesOf } from "../src/policy/comparison.ts";
 import { consistencyOf } from "../src/policy/consistency.ts";
 import { differenceOf, PLACES } from "../src/policy/difference.ts";
@@ -189,9 +190,9 @@ Deno.test("verdict: on the truth it holds, the opposite holds, or it is not deci
   );
   assert.match(
     found?.text ?? "",
-    /A promised 14\.8\d clicks a user, restless shop gave 14\.1\d: the promise is 5 % too high\./,
+    /Promised by A: 14\.8\d clicks a user\. restless shop gave 14\.1\d, so the promise is 5 % too high\./,
   );
-  assert.match(found?.text ?? "", /B, which never saw the policy, says 14\.8\d \(\+5\.0 %\)\.$/);
+  assert.match(found?.text ?? "", /By B, which never saw the policy: 14\.8\d \(\+5\.0 %\)\.$/);
   assert.doesNotMatch(found?.text ?? "", /in the simulator only/);
   const exploits = comparison([A, B, restless], { A: [11, 14], B: [11, 14], "restless shop": [9, 8] });
   assert.equal(verdictsOn(exploits)[0]?.holds, "no");
@@ -228,4 +229,25 @@ Deno.test("comparison: learned policies first; a policy that was not tried somew
   const found = comparison([A], { A: [1, 2] });
   assert.deepEqual(policiesOf(found), [{ name: "cdqn", learned: true }, { name: "greedy", learned: false }]);
   assert.equal(differenceIn(found, "cdqn", "random", "A"), undefined);
+});
+
+Deno.test("adaptation: click rates of each window, their spread over runs, and differences paired by run", () => {
+  const run = (...values: number[]) => Float64Array.from(values);
+  const learns = { name: "cdqn", runs: [run(0, 0.2, 0.4, 0.6, 1), run(0.2, 0.4, 0.6, 0.8, 1)] };
+  const curve = adaptationCurve(learns, 2); // the last interaction fills no window
+  assert.deepEqual(curve.map(({ interactions, runs }) => [interactions, runs]), [[2, 2], [4, 2]]);
+  near(curve[0]?.mean ?? NaN, 0.2);
+  near(curve[1]?.mean ?? NaN, 0.6);
+  near(curve[1]?.sd ?? NaN, 0.2 / Math.SQRT2);
+  const [difference] = adaptationDifferences([learns, {
+    name: "random",
+    runs: learns.runs.map((r) => r.map((x) => x - 0.1)),
+  }]);
+  near(difference?.mean ?? NaN, 0.1);
+  near(difference?.interval?.[0] ?? NaN, 0.1, 1e-6);
+  assert.equal(adaptationCurve({ name: "one", runs: [run(1)] }, 100)[0]?.sd, null);
+  assert.throws(
+    () => adaptationCurve({ name: "odd", runs: [run(1), run(1, 2)] }, 1),
+    /same number of interactions/,
+  );
 });

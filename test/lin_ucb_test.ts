@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { randomStream } from "../src/data/random.ts";
 import { choleskyOf, inverseOf, quadratic, solve } from "../src/policy/cholesky.ts";
 import { LinUcb } from "../src/policy/lin_ucb.ts";
+import { LinUcbAgent } from "../src/policy/lin_ucb_agent.ts";
 
 const near = (a: number, b: number, tolerance = 1e-9) =>
   assert.ok(Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(b)), `${a} is not ${b}`);
@@ -135,4 +136,32 @@ Deno.test("LinUCB learns which of two kinds of items is clicked, and by whom", (
     bandit.learn([taste], item, reward);
   }
   assert.ok(late / 300 > 0.7, `click rate ${late / 300}`);
+});
+
+Deno.test("LinUCB with users: each has a mean of its own clicks, which are not shown again; the absent teach nothing", () => {
+  const vectors = Float32Array.of(1, 2, 4, 8);
+  const agent = new LinUcbAgent(vectors, 1, 3, 2, { alpha: 0, repeats: false });
+  assert.deepEqual([...agent.slates()], [0, 1, 0, 1, 0, 1]);
+  agent.learn([0, 1, 2, 3, 2, 3], [1, 2, 0], (user) => user < 2);
+  const alone = new LinUcb(vectors, 1, { alpha: 0 });
+  for (const [item, reward] of [[0, 0], [1, 1], [2, 0], [3, 0]] as const) alone.learn([0], item, reward);
+  agent.bandit.beta.forEach((value, k) => near(value, alone.beta[k]!));
+  const allowed = (item: number) => item !== 1;
+  assert.deepEqual([...agent.slates()], [
+    ...alone.slate([2], 2, allowed),
+    ...alone.slate([0], 2, () => true),
+    ...alone.slate([0], 2, () => true),
+  ]);
+  agent.learn(agent.slates(), [0, 0, 0], (user) => user === 0); // the mean of two clicks
+  const [second = 0] = alone.slate([2], 2, allowed);
+  for (const [j, item] of [...alone.slate([2], 2, allowed)].entries()) {
+    alone.learn([2], item, j === 0 ? 1 : 0);
+  }
+  const mean = (2 + vectors[second]!) / 2;
+  assert.deepEqual(
+    [...agent.slates().subarray(0, 2)],
+    [...alone.slate([mean], 2, (item) => item !== 1 && item !== second)],
+  );
+  agent.newUsers();
+  assert.deepEqual([...agent.slates().subarray(0, 2)], [...alone.slate([0], 2, () => true)]);
 });

@@ -1,4 +1,4 @@
-/** Opens reports in Chromium: `deno run ... report_page_check.ts CHROMIUM RUN EXPERIMENT`, each with a report.html. */
+/** Opens reports in Chromium: `deno run ... report_page_check.ts CHROMIUM RUN EXPERIMENT POLICIES`, each with a report.html. */
 
 import assert from "node:assert/strict";
 import { type Browser, chromium, type Page } from "playwright-core";
@@ -6,7 +6,7 @@ import { type ReportChart, seriesName } from "../src/report/chart_types.ts";
 import { CURVE, DATASETS_A_SERIES } from "../src/report/client/datasets.ts";
 import { dark, light } from "../src/report/client/theme.ts";
 
-const [executablePath = "", run = "", experiment = ""] = Deno.args;
+const [executablePath = "", run = "", experiment = "", policies = ""] = Deno.args;
 
 /** What the page's charts hold; the library's own objects do not leave the browser. */
 interface Shown {
@@ -204,6 +204,9 @@ try {
         );
       }
     }
+  }
+  for (const view of [{ width: 1280, colorScheme: "light" }, { width: 390, colorScheme: "dark" }] as const) {
+    await withPage(browser, policies, view, (page) => checkDrawn(page, { light, dark }[view.colorScheme]));
   }
   const view = { width: 1280, colorScheme: "light" } as const;
   await withPage(browser, run, view, checkValues);

@@ -1,6 +1,8 @@
 /** `report`: what it reads, what it draws, the page in a browser, and the command. */
 
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
+import { makeFolder } from "../src/files/atomic_write.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { UserError } from "../src/user_error.ts";
 import { BUNDLE, bundleClient } from "../src/report/build_client.ts";
@@ -16,12 +18,15 @@ import { shortNumber, ticksBetween } from "../src/report/client/logarithmic.ts";
 import { collect } from "../src/report/collect.ts";
 import { curveOf, windowFor } from "../src/report/curve.ts";
 import { pageOf } from "../src/report/page.ts";
+import { readPageParts } from "../src/report/page_shell.ts";
+import { policyPageOf } from "../src/report/policy_page.ts";
 import { progressNotes } from "../src/report/progress_notes.ts";
 import { parseLog } from "../src/report/read_log.ts";
 import { verdictsOn } from "../src/report/verdict.ts";
 import { writeReport } from "../src/report/write_report.ts";
 import { findChromium } from "./chromium.ts";
 import { filesIn, runCommand } from "./command_check.ts";
+import { madeComparison } from "./made_comparison.ts";
 import {
   configOf,
   type RunFiles,
@@ -477,15 +482,24 @@ Deno.test({
   ignore: typeof chromium !== "string",
   fn: () =>
     withFolder(async (folder) => {
-      const [run, experiment] = [`${folder}/run`, `${folder}/experiment`];
+      const [run, experiment, policies] = [`${folder}/run`, `${folder}/experiment`, `${folder}/policies`];
       writeRun(run, { likelihood: FINISHED, adversarial: ADVERSARIAL });
       writeExperiment(experiment, [1, 2, 3]);
       for (const path of [run, experiment]) await writeReport([path], `${path}/report.html`);
+      await writePolicyPage(`${policies}/report.html`);
       // The browser's driver looks at places of the system that no smaller permission covers.
       const script = new URL("./report_page_check.ts", import.meta.url).href;
-      const args = ["run", ...DENO_FLAGS, "--allow-all", script, String(chromium), run, experiment];
+      const args = ["run", ...DENO_FLAGS, "--allow-all", script, String(chromium), run, experiment, policies];
       const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
       const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
       assert.ok(success, decode(stdout) + decode(stderr));
     }),
 });
+
+/** Of made-up figures. */
+async function writePolicyPage(file: string): Promise<void> {
+  const head = { title: "Policies", facts: [], notes: [] };
+  const page = policyPageOf(head, [madeComparison(3)], await readPageParts());
+  await makeFolder(dirname(file));
+  await Deno.writeTextFile(file, page);
+}

@@ -150,12 +150,12 @@ function promiseWords(comparison: Comparison, policy: string, truth: Environment
   const unit = unitOf(comparison);
   const gap = promised.value / real - 1;
   const second = of("second model").map(({ name, value }) =>
-    ` ${name}, which never saw the policy, says ${value.toFixed(2)} (${percent(value / real - 1)}).`
+    ` By ${name}, which never saw the policy: ${value.toFixed(2)} (${percent(value / real - 1)}).`
   );
   return [
-    `${promised.name} promised ${promised.value.toFixed(2)} ${unit} a user, ${truth.name} gave ${
+    `Promised by ${promised.name}: ${promised.value.toFixed(2)} ${unit} a user. ${truth.name} gave ${
       real.toFixed(2)
-    }: the promise is ${Math.abs(100 * gap).toFixed(0)} % too ${gap >= 0 ? "high" : "low"}.${
+    }, so the promise is ${Math.abs(100 * gap).toFixed(0)} % too ${gap >= 0 ? "high" : "low"}.${
       second.join("")
     }`,
   ];

@@ -1,0 +1,269 @@
+/** What is drawn of a comparison of policies. Every chart says in which environment. */
+
+import {
+  type Bar,
+  type BarChart,
+  type LineChart,
+  NEUTRAL,
+  type ScatterChart,
+  type Series,
+} from "./chart_types.ts";
+import {
+  type Cell,
+  type Comparison,
+  differenceIn,
+  type Environment,
+  overTrainings,
+  policiesOf,
+  trainingsOf,
+  unitOf,
+} from "../policy/comparison.ts";
+import { adaptationCurve, type AdaptingPolicy } from "../policy/adaptation.ts";
+import { meanAndSd } from "../data/mean_sd.ts";
+
+/** Dashes of the curves here. */
+const REALISED = 0;
+const PREDICTED = 2;
+const spreadOf = (what: string, over: string) =>
+  `${what} are one standard deviation over ${over} to each side.`;
+
+/** Letters, digits and hyphens. */
+export function chartId(...names: readonly (string | number)[]): string {
+  return names.join("-").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+}
+
+/** "k = 3, restless shop (the truth)". */
+export function environmentWords({ name, role }: Environment): string {
+  return `${name} (${
+    role === "truth" ? "the truth" : role === "trained on" ? "the policies' own model" : role
+  })`;
+}
+
+/** Return and click rate of all policies, a chart for each environment. */
+export function returnCharts(comparison: Comparison): BarChart[] {
+  return comparison.environments.map((environment) => {
+    const bars = policiesOf(comparison).map(({ name }, colour): Bar => {
+      const cells = trainingsOf(comparison, name, environment.name);
+      const { mean, sd } = overTrainings(cells, (figures) => figures.return.mean);
+      return { name, colour, mean, sd, runs: cells.length, snapshot: environment.name };
+    });
+    const optimum: Bar[] = environment.optimum === undefined ? [] : [{
+      ...{ name: "best policy known", colour: NEUTRAL, mean: environment.optimum, sd: null },
+      ...{ runs: 1, snapshot: environment.name },
+    }];
+    return {
+      kind: "bar",
+      id: chartId("return", comparison.slate, environment.name),
+      title: `Return in ${environmentWords(environment)}`,
+      note: `Mean ${unitOf(comparison)} a user over ${comparison.pages} pages of ${comparison.slate}. ${
+        bars.some(({ sd }) => sd !== null) ? spreadOf("Whiskers", "trainings") : ""
+      }`.trim(),
+      xTitle: `${unitOf(comparison)} a user`,
+      bars: [...bars, ...optimum],
+    };
+  });
+}
+
+/** Click rate by page, a chart for each environment. */
+export function pageCharts(comparison: Comparison): LineChart[] {
+  return comparison.environments.flatMap((environment) => {
+    const series = policiesOf(comparison).map(({ name }, colour) =>
+      seriesOf(
+        { model: name, colour, part: "click rate", dash: REALISED },
+        trainingsOf(comparison, name, environment.name).map(({ figures }) =>
+          figures.byPage.map(({ clickRate }) => clickRate)
+        ),
+      )
+    );
+    return lineChart(
+      chartId("pages", comparison.slate, environment.name),
+      `Click rate by page in ${environmentWords(environment)}`,
+      "",
+      "page",
+      "click rate",
+      series,
+    );
+  });
+}
+
+/** What the policy's own model said of its pages, beside what the users did; where the model is itself who clicks, they agree. */
+export function calibrationCharts(comparison: Comparison): LineChart[] {
+  return comparison.environments.filter(({ role }) => role !== "trained on").flatMap((environment) => {
+    const series = policiesOf(comparison).flatMap(({ name }, colour) => {
+      const found = trainingsOf(comparison, name, environment.name).flatMap(({ calibration }) =>
+        calibration ?? []
+      );
+      if (found.length === 0) return [];
+      const look = { model: name, colour };
+      return [
+        seriesOf(
+          { ...look, part: "predicted", dash: PREDICTED },
+          found.map(({ pages }) => pages.map(({ predicted }) => predicted)),
+        ),
+        seriesOf(
+          { ...look, part: "realised", dash: REALISED },
+          found.map(({ pages }) => pages.map(({ realised }) => realised)),
+        ),
+      ];
+    });
+    return lineChart(
+      chartId("calibration", comparison.slate, environment.name),
+      `Predicted and realised clicks in ${environmentWords(environment)}`,
+      "What the model that the policies learned on says of the pages that they showed here, and what was clicked.",
+      "page",
+      "P(any click), click rate",
+      series,
+    );
+  });
+}
+
+/** Differences of users, sorted: a learned policy less each of its rivals, in the truth, or without one in the first model. */
+export function userCharts(comparison: Comparison): LineChart[] {
+  const policies = policiesOf(comparison);
+  const truth = comparison.environments.filter(({ role }) => role === "truth");
+  return policies.filter(({ learned }) => learned).flatMap(({ name: policy }) =>
+    (truth.length > 0 ? truth : comparison.environments.slice(0, 1)).flatMap((environment) => {
+      const found = policies.flatMap(({ name }, colour) => {
+        const difference = name === policy
+          ? undefined
+          : differenceIn(comparison, policy, name, environment.name);
+        return difference ? [{ name, colour, difference }] : [];
+      });
+      return lineChart(
+        chartId("users", comparison.slate, policy, environment.name),
+        `${policy} less its rivals, user by user, in ${environmentWords(environment)}`,
+        `Lose with ${policy}: ${
+          found.map(({ name, difference }) => `${(100 * difference.lose).toFixed(0)} % against ${name}`).join(
+            ", ",
+          )
+        }.`,
+        "% of the users",
+        `difference in ${unitOf(comparison)} a user`,
+        found.map(({ name, colour, difference: { sorted } }): Series => ({
+          ...{
+            model: `less ${name}`,
+            colour,
+            part: "difference",
+            dash: REALISED,
+            faint: false,
+            offset: 0,
+            marks: [],
+          },
+          x: Array.from(sorted, (_, k) => 100 * k / Math.max(1, sorted.length - 1)),
+          mean: [...sorted],
+          sd: Array.from(sorted, () => null),
+          runs: Array.from(sorted, () => 1),
+        })),
+      );
+    })
+  );
+}
+
+/** Q^1, Q^2, ... over Q^k in the states that the policy visited; of the first training. */
+export function consistencyCharts(comparison: Comparison): ScatterChart[] {
+  const seen = new Set<string>();
+  return comparison.cells.flatMap((cell: Cell): ScatterChart[] => {
+    const found = cell.consistency ?? [];
+    if (found.length === 0 || seen.has(cell.policy)) return [];
+    seen.add(cell.policy);
+    const ends = found.flatMap(({ points }) => points.flat());
+    const diagonal = [Math.min(0, ...ends), Math.max(0, ...ends)];
+    const k = comparison.slate;
+    return [{
+      kind: "scatter",
+      id: chartId("consistency", k, cell.policy),
+      title: `Do the values of ${cell.policy} agree?`,
+      note:
+        `Visited states in ${cell.environment}. Root mean square of the difference to Q${k}, by the mean of Q${k}: ${
+          found.map(({ position, relative }) => `Q${position} ${(100 * relative).toFixed(1)} %`).join(", ")
+        }.`,
+      xTitle: `Q${k}`,
+      yTitle: found.map(({ position }) => `Q${position}`).join(", "),
+      logarithmic: [],
+      series: [
+        {
+          ...{ name: "in agreement", colour: NEUTRAL, dash: 0, joined: true },
+          points: diagonal.map((x) => ({ x, y: x, name: "in agreement" })),
+        },
+        ...found.map(({ position, points }, colour) => ({
+          ...{ name: `Q${position}`, colour, dash: 0, joined: false },
+          points: points.map(([x, y]) => ({ x, y, name: `Q${position}` })),
+        })),
+      ],
+    }];
+  });
+}
+
+/** Click rate against interactions with users that nobody has met. @param window interactions of a point. */
+export function adaptationChart(
+  environment: string,
+  policies: readonly AdaptingPolicy[],
+  users: number,
+  window: number,
+): LineChart[] {
+  return lineChart(
+    "adaptation",
+    `Click rate while a policy adapts, in ${environment}`,
+    `An interaction is one page of each of ${users} users; a point is the click rate of ${window} of them.`,
+    "interactions",
+    "click rate",
+    policies.map((policy, colour): Series => {
+      const curve = adaptationCurve(policy, window);
+      return {
+        ...{
+          model: policy.name,
+          colour,
+          part: "click rate",
+          dash: REALISED,
+          faint: false,
+          offset: 0,
+          marks: [],
+        },
+        x: curve.map(({ interactions }) => interactions),
+        mean: curve.map(({ mean }) => mean),
+        sd: curve.map(({ sd }) => sd),
+        runs: curve.map(({ runs }) => runs),
+      };
+    }),
+    "runs",
+  );
+}
+
+/** Mean and spread over trainings of curves over pages, the first of which is 1. */
+function seriesOf(
+  look: Pick<Series, "model" | "colour" | "part" | "dash">,
+  curves: readonly (readonly number[])[],
+): Series {
+  const pages = curves[0]?.length ?? 0;
+  const spreads = Array.from(
+    { length: pages },
+    (_, page) => meanAndSd(curves.map((curve) => curve[page] ?? NaN).filter((value) => !Number.isNaN(value))),
+  );
+  const known = (value: number) => Number.isNaN(value) ? null : value;
+  return {
+    ...look,
+    ...{ faint: false, offset: 0, marks: [] },
+    x: spreads.map((_, page) => page + 1),
+    mean: spreads.map(({ mean }) => known(mean)),
+    sd: spreads.map(({ sd }) => known(sd)),
+    runs: spreads.map(() => curves.length),
+  };
+}
+
+function lineChart(
+  id: string,
+  title: string,
+  note: string,
+  xTitle: string,
+  yTitle: string,
+  series: readonly Series[],
+  over: "trainings" | "runs" = "trainings",
+): LineChart[] {
+  const drawn = series.filter(({ mean }) => mean.some((value) => value !== null));
+  if (drawn.length === 0) return [];
+  const spread = drawn.some(({ sd }) => sd.some((value) => value !== null));
+  return [{
+    ...{ kind: "line", id, title, xTitle, yTitle, logarithmic: false, dividers: [], series: drawn },
+    note: [note, spread ? spreadOf("Bands", over) : ""].filter((sentence) => sentence !== "").join(" "),
+  }];
+}

@@ -1,0 +1,237 @@
+/** The page about a comparison of policies: verdicts, tables and charts, each figure with its environment's name. */
+
+import type { ChartDefinition } from "./chart_types.ts";
+import { type Html, markup } from "./html.ts";
+import { chartFigure, noScript, note, type PageParts, pageShell, section } from "./page_shell.ts";
+import {
+  calibrationCharts,
+  consistencyCharts,
+  environmentWords,
+  pageCharts,
+  returnCharts,
+  userCharts,
+} from "./policy_charts.ts";
+import {
+  type Cell,
+  type Comparison,
+  differenceIn,
+  type Environment,
+  overTrainings,
+  policiesOf,
+  trainingsOf,
+  unitOf,
+} from "../policy/comparison.ts";
+import type { PolicyDifference } from "../policy/difference.ts";
+import type { EpisodeFigures, Estimate } from "../policy/episodes.ts";
+import { decided, verdictsOn } from "../policy/verdict.ts";
+import { meanAndSd } from "../data/mean_sd.ts";
+
+/** Stands where there is no figure. */
+const MISSING = "\u2013";
+const SIGNS = { yes: "\u2713 holds", no: "\u2717 the opposite holds", undecided: "? not decided" } as const;
+
+/** What stands at the head of the page. */
+export interface PolicyPageHead {
+  readonly title: string;
+  /** Names and values, e.g. the folders of the policies. */
+  readonly facts: readonly (readonly [string, string])[];
+  /** What a reader must know before they believe a figure. */
+  readonly notes: readonly string[];
+}
+
+/** @param comparisons of different slates, of one kind each. */
+export function policyPageOf(
+  head: PolicyPageHead,
+  comparisons: readonly Comparison[],
+  parts: PageParts,
+): string {
+  const charts: ChartDefinition[] = [];
+  const drawn = (found: readonly ChartDefinition[]) => {
+    charts.push(...found);
+    return markup`${found.map(chartFigure)}`;
+  };
+  const sections = comparisons.map((comparison) => {
+    const several = comparisons.length > 1 ? ` of slates of ${comparison.slate}` : "";
+    const id = (name: string) => `${name}-${comparison.slate}`;
+    return markup`${section(id("verdict"), `Verdict${several}`, verdicts(comparison))}
+${
+      section(
+        id("figures"),
+        `Figures${several}`,
+        markup`${figuresTable(comparison)}
+<div class="charts bars">${drawn(returnCharts(comparison))}
+</div>`,
+      )
+    }
+${
+      section(
+        id("differences"),
+        `Differences${several}`,
+        markup`${differencesTable(comparison)}
+<div class="charts">${drawn(userCharts(comparison))}
+</div>`,
+      )
+    }
+${
+      section(
+        id("pages"),
+        `By page${several}`,
+        markup`<div class="charts">${drawn(pageCharts(comparison))}
+</div>`,
+      )
+    }
+${
+      section(
+        id("trust"),
+        `What to believe${several}`,
+        markup`${trustTable(comparison)}
+<div class="charts">${drawn([...calibrationCharts(comparison), ...consistencyCharts(comparison)])}
+</div>`,
+      )
+    }`;
+  });
+  const header = markup`<h1>${head.title}</h1>
+<dl class="facts">${
+    head.facts.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)
+  }</dl>
+${head.notes.map(note)}${noScript}`;
+  return pageShell(
+    { title: `${head.title} - clickgan report`, header, main: markup`${sections}`, charts },
+    parts,
+  );
+}
+
+function verdicts(comparison: Comparison): Html {
+  const found = verdictsOn(comparison);
+  if (found.length === 0) return markup`<p>No policy here has learned anything.</p>`;
+  const items = found.map(({ claim, holds, text }) =>
+    markup`<li><b>${claim}</b> <span class="verdict">${SIGNS[holds]}</span><br>${text}</li>`
+  );
+  return markup`<ul class="claims">${items}</ul>`;
+}
+
+function tableOf(label: string, head: readonly string[], groups: readonly Html[]): Html {
+  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${label}">
+<table class="figures"><thead><tr>${
+    head.map((name) =>
+      name === "verdict"
+        ? markup`<th scope="col" class="text">${name}</th>`
+        : markup`<th scope="col">${name}</th>`
+    )
+  }</tr></thead>${groups}</table></div>`;
+}
+
+function group(environment: Environment, columns: number, rows: readonly Html[]): Html {
+  return markup`<tbody><tr><th colspan="${columns}" scope="rowgroup">${
+    environmentWords(environment)
+  }</th></tr>${rows}</tbody>`;
+}
+
+/** The paper's table, for each environment. */
+function figuresTable(comparison: Comparison): Html {
+  const head = ["policy", `${unitOf(comparison)} a user`, "reward a page", "click rate", "coverage"];
+  const groups = comparison.environments.map((environment) => {
+    const rows = policiesOf(comparison).map(({ name }) => {
+      const cells = trainingsOf(comparison, name, environment.name);
+      const trainings = cells.length > 1 ? ` (${cells.length} trainings)` : "";
+      return markup`<tr><th scope="row">${name}${trainings}</th>${
+        estimateCell(cells, (figures) => figures.return, 2)
+      }${estimateCell(cells, (figures) => figures.rewardAPage, 3)}${
+        estimateCell(cells, (figures) => figures.clickRate, 3)
+      }<td>${share(overTrainings(cells, (figures) => figures.coverage).mean)}</td></tr>`;
+    });
+    return group(environment, head.length, rows);
+  });
+  return markup`<p>Means over trainings \u00b1 one standard deviation, or where there is one, the range of 95 % of the
+resamples of users. Coverage is the share of the catalogue that was shown at all.</p>
+${tableOf("Figures of policies", head, groups)}`;
+}
+
+function estimateCell(
+  cells: readonly Cell[],
+  of: (figures: EpisodeFigures) => Estimate,
+  digits: number,
+): Html {
+  const { mean, sd } = overTrainings(cells, (figures) => of(figures).mean);
+  if (sd !== null) return markup`<td>${mean.toFixed(digits)} \u00b1 ${sd.toFixed(digits)}</td>`;
+  const interval = cells[0] ? of(cells[0].figures).interval : null;
+  return markup`<td>${mean.toFixed(digits)}${interval ? rangeText(interval, digits) : ""}</td>`;
+}
+
+function rangeText([low, high]: readonly [number, number], digits: number): Html {
+  return markup`<br><small>${low.toFixed(digits)} to ${high.toFixed(digits)}</small>`;
+}
+
+function differencesTable(comparison: Comparison): Html {
+  const policies = policiesOf(comparison);
+  const head = ["policy less rival", "difference", "wider interval over", "lose", "gain", "verdict"];
+  const groups = comparison.environments.map((environment) => {
+    const rows = policies.filter(({ learned }) => learned).flatMap(({ name: policy }) =>
+      policies.filter(({ name }) => name !== policy).flatMap(({ name }) => {
+        const difference = differenceIn(comparison, policy, name, environment.name);
+        return difference ? [differenceRow(`${policy} less ${name}`, difference)] : [];
+      })
+    );
+    return group(environment, head.length, rows);
+  });
+  return markup`<p>In ${
+    unitOf(comparison)
+  } a user, on the same users with the same random numbers. Of the interval over users and the
+one over trainings the wider one is printed. Users lose whose return, as a mean over trainings, is lower.</p>
+${tableOf("Differences of policies", head, groups)}`;
+}
+
+function differenceRow(name: string, difference: PolicyDifference): Html {
+  const { mean, interval, wider, trainings, lose, gain } = difference;
+  const over = wider === "users" ? "users" : wider ? `${trainings} trainings` : MISSING;
+  const word = { yes: "better", no: "worse", undecided: "not told apart" }[decided(difference)];
+  return markup`<tr><th scope="row">${name}</th><td>${mean > 0 ? "+" : ""}${mean.toFixed(2)}${
+    interval ? rangeText(interval, 2) : ""
+  }</td><td>${over}</td><td>${share(lose)}</td><td>${share(gain)}</td><td class="text">${word}</td></tr>`;
+}
+
+/** Calibration and support. */
+function trustTable(comparison: Comparison): Html {
+  const head = [
+    "policy",
+    "clicks predicted",
+    "clicks made",
+    "predicted less made",
+    "states beyond the log",
+    "items hardly logged",
+  ];
+  const groups = comparison.environments.flatMap((environment) => {
+    const rows = policiesOf(comparison).flatMap(({ name }) => {
+      const cells = trainingsOf(comparison, name, environment.name);
+      const calibrations = cells.flatMap(({ calibration }) => calibration ?? []);
+      const supports = cells.flatMap(({ support }) => support ?? []);
+      if (calibrations.length + supports.length === 0) return [];
+      const mean = <T>(of: readonly T[], value: (one: T) => number, show: (value: number) => string) =>
+        of.length === 0 ? MISSING : show(meanAndSd(of.map(value)).mean);
+      const two = (value: number) => value.toFixed(2);
+      const [only] = calibrations;
+      const range = calibrations.length === 1 && only?.gap.interval ? rangeText(only.gap.interval, 2) : "";
+      return [
+        markup`<tr><th scope="row">${name}</th><td>${
+          mean(calibrations, (one) => one.predicted, two)
+        }</td><td>${mean(calibrations, (one) => one.realised, two)}</td><td>${
+          mean(calibrations, (one) => one.gap.mean, two)
+        }${range}</td><td>${mean(supports, (one) => one.statesBeyond, share)}</td><td>${
+          mean(supports, (one) => one.rareSlots, share)
+        }</td></tr>`,
+      ];
+    });
+    return rows.length === 0 ? [] : [group(environment, head.length, rows)];
+  });
+  if (groups.length === 0) return markup``;
+  return markup`<p>Clicks a user on the pages that the policy showed: those that the model predicts which it learned on, and
+those that were made. A state is beyond the log where it is farther out than 99 % of the logged ones (Mahalanobis), an item
+hardly logged with fewer than 20 displays: there the model has guessed. A second model is made of the same kind of log, and
+guesses alike: it does not reveal a policy that exploits the first.</p>
+${tableOf("What to believe", head, groups)}`;
+}
+
+function share(value: number): string {
+  const percent = 100 * value;
+  return `${percent.toFixed(percent > 0 && percent < 10 ? 1 : 0)} %`;
+}

@@ -1,0 +1,63 @@
+/** A comparison of made-up policies: nobody was simulated, the numbers only look like it. */
+
+import { type Random, randomStream } from "../src/data/random.ts";
+import type { Cell, Comparison } from "../src/policy/comparison.ts";
+import { consistencyOf } from "../src/policy/consistency.ts";
+import { type EpisodeLog, figuresOf } from "../src/policy/episodes.ts";
+import { pageCalibrationOf } from "../src/policy/page_calibration.ts";
+
+/** Click rates of policies by environment, the same on all pages. */
+const RATES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  "model A": { cdqn: 0.7, slateq: 0.74, greedy: 0.55, random: 0.26 },
+  "model B": { cdqn: 0.7, slateq: 0.74, greedy: 0.57, random: 0.25 },
+  "restless shop": { cdqn: 0.62, slateq: 0.71, greedy: 0.46, random: 0.26 },
+};
+const LEARNED = ["cdqn", "slateq"];
+
+export const madeSizes = { users: 60, pages: 6, items: 50 };
+
+function madeLog(slate: number, rate: number, random: Random): EpisodeLog {
+  const { users, pages, items } = madeSizes;
+  const outcomes = new Float32Array(4 * users * pages);
+  for (let at = 0; at < users * pages; at++) {
+    const clicked = random.uniform() < rate;
+    outcomes.set([clicked ? random.integer(slate) : slate, clicked ? 1 : 0, rate, 1], 4 * at);
+  }
+  const slates = Uint32Array.from({ length: users * pages * slate }, () => random.integer(items));
+  return { users, pages, slate, slates, outcomes };
+}
+
+export function madeComparison(slate: number): Comparison {
+  const cells = Object.entries(RATES).flatMap(([environment, rates]) =>
+    Object.entries(rates).flatMap(([policy, rate]) => {
+      const learned = LEARNED.includes(policy);
+      return (learned ? [1, 2, 3] : [null]).map((seed): Cell => {
+        const random = randomStream(1, "made", environment, policy, seed ?? 0);
+        const log = madeLog(slate, rate + 0.01 * (seed ?? 0), random);
+        const promised = RATES["model A"]?.[policy] ?? 0;
+        const q = Float32Array.from(
+          { length: 200 * slate },
+          (_, k) => 15 - k / slate / 20 + 0.5 * random.uniform(),
+        );
+        return {
+          ...{ policy, seed, environment },
+          figures: figuresOf(log, madeSizes.items),
+          calibration: pageCalibrationOf(
+            log,
+            new Float32Array(madeSizes.users * madeSizes.pages).fill(promised),
+          ),
+          support: { statesBeyond: 0.042, rareSlots: 0.31 },
+          ...(policy === "cdqn" ? { consistency: consistencyOf(q, slate) } : {}),
+        };
+      });
+    })
+  );
+  return {
+    ...{ slate, pages: madeSizes.pages, users: madeSizes.users, seed: 1, reward: "click", cells },
+    environments: [
+      { name: "model A", role: "trained on" },
+      { name: "model B", role: "second model" },
+      { name: "restless shop", role: "truth", optimum: 4.5 },
+    ],
+  };
+}

@@ -1,0 +1,51 @@
+/** The page about policies: what stands on it, and that every figure has its environment beside it. In a browser: report_test.ts. */
+
+import assert from "node:assert/strict";
+import { adaptationChart } from "../src/report/policy_charts.ts";
+import type { ChartDefinition } from "../src/report/chart_types.ts";
+import { policyPageOf } from "../src/report/policy_page.ts";
+import { madeComparison } from "./made_comparison.ts";
+
+const ENVIRONMENTS = ["model A", "model B", "restless shop"];
+const parts = { style: "", script: "" };
+
+Deno.test("the page about policies: verdicts, tables and charts of every environment, by slate", () => {
+  const head = { title: "Policies <compared>", facts: [["users", "60"]] as const, notes: ["Read this."] };
+  const page = policyPageOf(head, [madeComparison(3), madeComparison(5)], parts);
+  const json = page.match(/<script type="application\/json" id="chart-data">(.*?)<\/script>/)?.[1] ?? "";
+  const charts: ChartDefinition[] = JSON.parse(json);
+  const ids = charts.map(({ id }) => id);
+  assert.equal(new Set(ids).size, ids.length);
+  for (const id of ids) {
+    assert.match(id, /^[a-z0-9-]+$/);
+    assert.ok(page.includes(`<figure id="${id}">`), id);
+  }
+  for (const { title, note } of charts) {
+    assert.ok(ENVIRONMENTS.some((name) => `${title} ${note}`.includes(name)), title);
+  }
+  const count = (kind: string, start: string) =>
+    charts.filter((chart) => chart.kind === kind && chart.id.startsWith(start)).length;
+  assert.deepEqual(
+    [
+      count("bar", "return-3"),
+      count("line", "pages-3"),
+      count("line", "calibration-3"),
+      count("line", "users-3"),
+    ],
+    [3, 3, 2, 2], // users: both learned policies, in the truth
+  );
+  assert.equal(count("scatter", "consistency-3"), 1);
+  assert.match(page, /<h1>Policies &lt;compared&gt;<\/h1>/);
+  assert.equal(page.match(/beats greedy on the truth \(restless shop\)/g)?.length, 4);
+  assert.match(page, /<th scope="row">slateq \(3 trainings\)<\/th><td>\d\.\d\d ± 0\.\d\d/);
+  assert.match(page, /<th scope="row">cdqn less greedy<\/th><td>\+\d\.\d\d<br><small>/);
+  assert.match(page, /does not reveal a policy that exploits the first/);
+});
+
+Deno.test("the chart of adaptation has its environment in the title and says what an interaction is", () => {
+  const runs = [new Float64Array(200).fill(0.5), new Float64Array(200).fill(0.6)];
+  const [chart] = adaptationChart("restless shop (the truth)", [{ name: "LinUCB", runs }], 100, 100);
+  assert.match(chart?.title ?? "", /restless shop \(the truth\)$/);
+  assert.match(chart?.note ?? "", /one page of each of 100 users.*over runs/);
+  assert.deepEqual(chart?.series[0]?.x, [100, 200]);
+});
