@@ -2,8 +2,12 @@ import assert from "node:assert/strict";
 import { type BaselineName, Baselines } from "../src/baselines/baselines.ts";
 import { checkLog } from "../src/data/check_log.ts";
 import { NONE, type Split, splits, usersOf } from "../src/data/click_log.ts";
-import { attainable, makeDemoShop } from "../src/data/demo_shop.ts";
-import { demoFeatures } from "../src/data/shops/items.ts";
+import { attainable, makeDemoShop, makeShop } from "../src/data/demo_shop.ts";
+import { demoFeatures, demoItem } from "../src/data/shops/items.ts";
+import { demo } from "../src/data/shops/demo.ts";
+import { restless } from "../src/data/shops/restless.ts";
+import { runConfigSchema } from "../src/run/run_config.ts";
+import { openDataset, reopenDataset } from "../src/run/dataset.ts";
 
 const shop = makeDemoShop(1);
 const { log, truth } = shop;
@@ -138,4 +142,84 @@ Deno.test("demo shop: before the first click every user has the same taste", () 
     }
   });
   assert.equal(first.size, 500);
+});
+
+Deno.test("shops: the truth of each is its formula, walked along the clicks of the log", () => {
+  const category = [-0.3, -0.1, 0.1, 0.3], brand = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];
+  for (
+    const { shop, constant, fatigue } of [
+      { shop: demo, constant: -2.93, fatigue: 0 },
+      { shop: restless, constant: -2.93, fatigue: 1.5 },
+    ]
+  ) {
+    const { log, truth } = makeShop(shop, { items: 1, users: 1 }, { users: 40 });
+    assert.equal(log.name, shop.name);
+    assert.ok(log.items.kind === "dense");
+    const { values } = log.items;
+    let worst = 0;
+    for (let user = 0; user < 40; user++) {
+      const mean = { style_1: 0, style_2: 0, price: 0 };
+      for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
+        for (let row = log.eventRows[event]!; row < log.eventRows[event + 1]!; row++) {
+          const f = demoItem(values, log.rowItem[row]!) as Record<string, number> & typeof mean;
+          const match = mean.style_1 * f.style_1 + mean.style_2 * f.style_2;
+          const u = constant + 6 * Math.tanh(0.3 * match) - 0.3 * (f.price - mean.price) ** 2 +
+            category[f.category!]! + brand[f.brand!]! + 2.2 * f.quality! + f.novelty! +
+            0.5 * f.sale! * (0.5 - f.price) - fatigue * (mean.style_1 ** 2 + mean.style_2 ** 2);
+          worst = Math.max(worst, Math.abs(u - truth.utility[row]!));
+        }
+        const click = log.eventClick[event]!;
+        if (click === NONE) continue;
+        const clicked = demoItem(values, log.rowItem[click]!) as typeof mean;
+        for (const key of Object.keys(mean) as (keyof typeof mean)[]) {
+          mean[key] = 0.7 * mean[key] + 0.3 * clicked[key];
+        }
+      }
+    }
+    assert.ok(worst < 1e-12, `${shop.name}: ${worst}`);
+  }
+});
+
+Deno.test("shops: restless has the demo shop's items, other clicks, and more pages without one", () => {
+  const other = makeShop(restless, { items: 1, users: 1 });
+  checkLog(other.log);
+  assert.deepEqual(other.log.items, log.items);
+  assert.deepEqual(other.log.userSplit, log.userSplit);
+  const { eventClick } = other.log;
+  const none = (clicks: Uint32Array) => clicks.filter((click) => click === NONE).length / clicks.length;
+  between(none(eventClick), none(log.eventClick) + 0.1, 0.6, "the no-click share");
+  const best = attainable(other.log, other.truth, usersOf(other.log, "test"));
+  const byRate = Baselines.of(other.log).test(usersOf(other.log, "test")).get("clickRate");
+  assert.ok(best.prec1 > (byRate?.details.figures.prec1 ?? NaN) + 0.05, "the truth beats the click rate");
+});
+
+Deno.test("shops: users of another seed visit the same items", () => {
+  const sizes = { users: 50 };
+  const one = makeShop(restless, { items: 1, users: 1 }, sizes).log;
+  const two = makeShop(restless, { items: 1, users: 2 }, sizes).log;
+  const three = makeShop(restless, { items: 2, users: 1 }, sizes).log;
+  assert.deepEqual(two.items, one.items);
+  for (const key of ["rowItem", "eventClick", "userSplit"] as const) assert.notDeepEqual(two[key], one[key]);
+  assert.notDeepEqual(three.items, one.items);
+  assert.deepEqual(three.userSplit, one.userSplit);
+  const pages = (log: typeof one) => log.rowItem.subarray(0, 10);
+  assert.deepEqual(pages(three), pages(one)); // the first page is drawn before anybody clicks
+});
+
+Deno.test("shops: data sets by name, with seeds of their own, and what a run records of them", async () => {
+  const open = async (name: string, options = {}) => (await openDataset(name, 5, false, options));
+  assert.deepEqual((await open("demo")).config, { kind: "demo", seed: 5 });
+  assert.deepEqual((await open("demo", { dataSeed: 3 })).config, { kind: "demo", seed: 3 });
+  const own = await open("restless", { dataSeed: 3, usersSeed: 4 });
+  assert.deepEqual(own.config, { kind: "demo", seed: 3, shop: "restless", usersSeed: 4 });
+  assert.equal(own.source.name, "restless");
+  assert.deepEqual(own.truth, makeShop(restless, { items: 3, users: 4 }).truth.utility);
+  const recorded = runConfigSchema.shape.data.parse(JSON.parse(JSON.stringify(own.config)));
+  assert.deepEqual((await reopenDataset(recorded)).truth, own.truth);
+  assert.throws(() => runConfigSchema.shape.data.parse({ kind: "demo", seed: 1, shop: "shop" }));
+  await assert.rejects(
+    open("log.tsv", { dataSeed: 3 }),
+    /Expected --data-seed with the data of a made-up shop \(demo or restless\), got it with log\.tsv/,
+  );
+  await assert.rejects(open("log.tsv", { usersSeed: 3 }), /Expected --data-users-seed with/);
 });

@@ -26,12 +26,12 @@ import type { GameFigures } from "../train/sums.ts";
 import { version } from "../version.ts";
 import { runMain } from "./fail.ts";
 import { modelNotes } from "./model_notes.ts";
-import { dataOption, memoryRowsOption, openData } from "./open_data.ts";
+import { addShopSeeds, dataOption, memoryRowsOption, openData, type ShopSeedOptions } from "./open_data.ts";
 import { LARGEST_SEED, parse, path, wholeNumber } from "./options.ts";
 import { attainedText, differencesTable, resultTable, settingsText } from "./report_table.ts";
 import { delayedProgress } from "./step_progress.ts";
 
-interface EvaluateOptions {
+interface EvaluateOptions extends ShopSeedOptions {
   model: string;
   against?: string;
   data: string;
@@ -60,8 +60,9 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
     .addOption(memoryRowsOption())
     .addOption(
       new Option("--split <users>", "users to score on").choices([...splits, "all"]).default("test"),
-    )
-    .option("--seed <n>", "seed of the demo data, and of --resplit", wholeNumber(0, LARGEST_SEED), 1)
+    );
+  addShopSeeds(command)
+    .option("--seed <n>", "seed of a made-up shop, and of --resplit", wholeNumber(0, LARGEST_SEED), 1)
     .option("--resplit", "deal the users out anew, as in training with the same --seed", false)
     .option(
       "--evaluation-shards <n>",

@@ -1,19 +1,41 @@
 /** Opens the data of a command: with progress, and with the cache folder for what stays on disk. */
 
-import { Option } from "commander";
+import { type Command, Option } from "commander";
 import type { Split } from "../data/click_log.ts";
 import type { OnProgress } from "../data/log_source.ts";
+import { shops } from "../data/shops.ts";
 import { type DataConfig, type Dataset, MEMORY_ROWS, openDataset, reopenDataset } from "../run/dataset.ts";
 import { DATA } from "./arguments.ts";
-import { path, wholeNumber } from "./options.ts";
+import { LARGEST_SEED, path, wholeNumber } from "./options.ts";
 import { cacheFolder } from "./output_folders.ts";
 import { delayedProgress } from "./step_progress.ts";
 
 export function dataOption(): Option {
   return new Option(
     DATA,
-    'a prepared data set (a folder made by deno task data), a tab-separated click log in the paper\'s layout, or "demo"',
+    "a prepared data set (a folder made by deno task data), a tab-separated click log in the paper's layout, or a " +
+      `made-up shop: ${shops.map(({ name, about }) => `"${name}" (${about})`).join(", ")}`,
   ).argParser(path).default("demo");
+}
+
+/** Which made-up shop of a kind. */
+export interface ShopSeedOptions {
+  dataSeed?: number;
+  dataUsersSeed?: number;
+}
+
+export function addShopSeeds(command: Command): Command {
+  return command
+    .option(
+      "--data-seed <n>",
+      "seed of a made-up shop, of its items and its users (default: that of --seed)",
+      wholeNumber(0, LARGEST_SEED),
+    )
+    .option(
+      "--data-users-seed <n>",
+      "seed of a made-up shop's users and their clicks alone: others visit the same items (default: the shop's seed)",
+      wholeNumber(0, LARGEST_SEED),
+    );
 }
 
 export function memoryRowsOption(): Option {
@@ -29,17 +51,19 @@ export const NO_ITEM_IDS = [
 ] as const;
 
 export function openData(
-  { data, seed, resplit, memoryRows, itemIds }: {
-    data: string;
-    seed: number;
-    resplit: boolean;
-    memoryRows?: number;
-    itemIds?: boolean;
-  },
+  { data, seed, resplit, memoryRows, itemIds, dataSeed, dataUsersSeed: usersSeed }:
+    & {
+      data: string;
+      seed: number;
+      resplit: boolean;
+      memoryRows?: number;
+      itemIds?: boolean;
+    }
+    & ShopSeedOptions,
   needed?: readonly Split[],
 ): Promise<Dataset> {
   return withProgress((options) =>
-    openDataset(data, seed, resplit, { ...options, needed, memoryRows, itemIds })
+    openDataset(data, seed, resplit, { ...options, needed, memoryRows, itemIds, dataSeed, usersSeed })
   );
 }
 

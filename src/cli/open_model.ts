@@ -9,10 +9,10 @@ import { OpenedDataset } from "../run/open_dataset.ts";
 import { type OpenedRun, openRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
 import { DATA } from "./arguments.ts";
-import { memoryRowsOption, openData } from "./open_data.ts";
+import { addShopSeeds, memoryRowsOption, openData, type ShopSeedOptions } from "./open_data.ts";
 import { LARGEST_SEED, path, wholeNumber } from "./options.ts";
 
-export interface ModelDataOptions {
+export interface ModelDataOptions extends ShopSeedOptions {
   model: string;
   data?: string;
   seed: number;
@@ -21,7 +21,7 @@ export interface ModelDataOptions {
 }
 
 export function withModelAndData(command: Command): Command {
-  return command
+  command
     .requiredOption(
       "--model <run>",
       "a run's folder, whose best-loss snapshot is taken, or a snapshot (.safetensors)",
@@ -30,8 +30,9 @@ export function withModelAndData(command: Command): Command {
     .addOption(
       new Option(DATA, "as of train; without it, what the run was trained on").argParser(path),
     )
-    .addOption(memoryRowsOption())
-    .option("--seed <n>", "seed of the demo data, and of --resplit", wholeNumber(0, LARGEST_SEED), 1)
+    .addOption(memoryRowsOption());
+  return addShopSeeds(command)
+    .option("--seed <n>", "seed of a made-up shop, and of --resplit", wholeNumber(0, LARGEST_SEED), 1)
     .option("--resplit", "deal the users out anew, as in training with the same --seed", false);
 }
 
@@ -52,9 +53,14 @@ export async function openModel(options: ModelDataOptions): Promise<{ run: Opene
 }
 
 /** @throws UserError where nothing says which data. */
-function dataOf({ path, trainedOn }: OpenedRun, { data, seed, resplit }: ModelDataOptions) {
+function dataOf({ path, trainedOn }: OpenedRun, options: ModelDataOptions) {
+  const { data, seed, resplit, dataSeed, dataUsersSeed } = options;
   if (data !== undefined) return { data, seed, resplit };
-  if (trainedOn?.kind === "demo") return { data: "demo", seed: trainedOn.seed, resplit: false };
+  if (trainedOn?.kind === "demo") {
+    const { shop = "demo", seed: ofShop, usersSeed } = trainedOn;
+    const seeds = { dataSeed: dataSeed ?? ofShop, dataUsersSeed: dataUsersSeed ?? (dataSeed ?? usersSeed) };
+    return { data: shop, seed: ofShop, resplit: false, ...seeds };
+  }
   if (trainedOn) {
     return { data: trainedOn.path, seed: trainedOn.resplit ?? seed, resplit: trainedOn.resplit !== null };
   }

@@ -93,8 +93,9 @@ async function train(work: Work, model: ExperimentModel, seed: number): Promise<
 }
 
 /** What the experiments in a folder must have in common, whenever they were begun. */
-function settingsOf({ data, resplit, iterations, adversarial }: ReproduceOptions) {
-  return { data, resplit, iterations, adversarial };
+function settingsOf(options: ReproduceOptions) {
+  const { data, dataSeed, dataUsersSeed, resplit, iterations, adversarial } = options;
+  return { data, dataSeed, dataUsersSeed, resplit, iterations, adversarial };
 }
 
 /** @throws UserError for a folder of other settings. */
@@ -105,8 +106,10 @@ function expectSameSettings(path: string, before: Experiment | undefined, option
     const found = before[name as keyof typeof settings];
     if (found === value) continue;
     throw new UserError(
-      `Expected the same settings as those of the experiments in ${path}, but ${name} is ${found} there and ${value} ` +
-        "here. Choose another --save-dir.",
+      `Expected the same settings as those of the experiments in ${path}, but ${name} is ${
+        found ?? "not given"
+      } there and ` +
+        `${value ?? "not given"} here. Choose another --save-dir.`,
     );
   }
 }

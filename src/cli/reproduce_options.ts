@@ -9,11 +9,11 @@ import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { README, SAVE_DIR } from "./arguments.ts";
 import { CALIBRATION, NO_CALIBRATION } from "./calibration.ts";
-import { dataOption } from "./open_data.ts";
+import { addShopSeeds, dataOption, type ShopSeedOptions } from "./open_data.ts";
 import { checkSeeds, folder, LARGEST_SEED, parse, path, wholeNumber } from "./options.ts";
 import { say } from "./run_stages.ts";
 
-export interface ReproduceOptions {
+export interface ReproduceOptions extends ShopSeedOptions {
   data: string;
   resplit: boolean;
   seeds: number;
@@ -36,7 +36,8 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
         "again with the same command: finished runs stay, and an unfinished one goes on.",
     )
     .version(version)
-    .addOption(dataOption())
+    .addOption(dataOption());
+  addShopSeeds(command)
     .option(
       "--resplit",
       "split the users into the three parts anew, by --seed, instead of using the file's split",

@@ -8,13 +8,19 @@ import { defaultTraining, type TrainingConfig } from "../train/config.ts";
 import { version } from "../version.ts";
 import { SAVE_DIR, withoutOptions } from "./arguments.ts";
 import { CALIBRATION, NO_CALIBRATION } from "./calibration.ts";
-import { dataOption, memoryRowsOption, NO_ITEM_IDS } from "./open_data.ts";
+import {
+  addShopSeeds,
+  dataOption,
+  memoryRowsOption,
+  NO_ITEM_IDS,
+  type ShopSeedOptions,
+} from "./open_data.ts";
 import { folder, givenOptions, LARGEST_SEED, numberOf, parse, wholeNumber } from "./options.ts";
 import { modelOf, parseTrainOptions, trainingOf } from "./train_options.ts";
 import { addModelOptions } from "./train_options/model_options.ts";
 import { addOptimiserOptions, addShannonOptions } from "./train_options/training_options.ts";
 
-export interface TuneOptions {
+export interface TuneOptions extends ShopSeedOptions {
   readonly data: string;
   readonly memoryRows: number;
   readonly itemIds: boolean;
@@ -68,7 +74,7 @@ export function parseTuneOptions(
 }
 
 function addSearchOptions(command: Command): Command {
-  return command
+  command
     .optionsGroup("Search:")
     .option(
       BUDGET,
@@ -81,7 +87,8 @@ function addSearchOptions(command: Command): Command {
     )
     .option(SAVE_DIR, "where everything is written (default: runs/tune-<data>)", folder)
     .optionsGroup("Data:")
-    .addOption(dataOption())
+    .addOption(dataOption());
+  return addShopSeeds(command)
     .addOption(memoryRowsOption())
     .option(...NO_ITEM_IDS)
     .option(
@@ -92,7 +99,7 @@ function addSearchOptions(command: Command): Command {
     .optionsGroup("Run:")
     .option(
       "--seed <n>",
-      "seed of all that is random: settings, weights, batches, dropout, the demo data, a new split",
+      "seed of all that is random: settings, weights, batches, dropout, a made-up shop, a new split",
       wholeNumber(0, LARGEST_SEED),
       defaultTraining.seed,
     )

@@ -7,6 +7,9 @@ import type { ShopTruth } from "./shops/truth.ts";
 /** In the order of the help. */
 export const shops: readonly ShopTruth[] = [demo, restless];
 
+/** Their names, for messages. */
+export const shopNames = shops.map(({ name }) => name).join(" or ");
+
 /** The shop of a name, undefined where there is none. */
 export function shopNamed(name: string): ShopTruth | undefined {
   return shops.find((shop) => shop.name === name);

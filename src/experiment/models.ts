@@ -68,8 +68,11 @@ export function worksOver({ model }: ExperimentModel, items: ItemFeatures["kind"
 }
 
 const experimentSchema = z.strictObject({
-  /** As given: a file, or "demo". */
+  /** As given: a file, or a made-up shop. */
   data: z.string(),
+  /** Of a made-up shop, and of its users alone, where they were given. */
+  dataSeed: z.int().optional(),
+  dataUsersSeed: z.int().optional(),
   resplit: z.boolean(),
   seeds: z.array(z.int()).min(1),
   /** Iterations of the Shannon stage, and of the adversarial one. */

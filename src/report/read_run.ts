@@ -65,7 +65,10 @@ function figuresOf(result: Result): StageResult {
 export function dataOf({ data }: Config): string {
   if (!data) return "unknown data";
   const seed = data.seed === undefined ? "" : `, seed ${data.seed}`;
-  if (data.kind === "demo") return `the demo shop${seed}`;
+  if (data.kind === "demo") {
+    const users = data.usersSeed === undefined ? "" : `, users of seed ${data.usersSeed}`;
+    return `the ${data.shop ?? "demo"} shop${seed}${users}`;
+  }
   const split = typeof data.resplit === "number" ? `, split anew with seed ${data.resplit}` : "";
   return basename(data.path ?? data.kind) + split;
 }

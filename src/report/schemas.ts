@@ -74,6 +74,8 @@ export const configSchema = z.looseObject({
     kind: z.string(),
     path: z.string().optional(),
     seed: z.int().optional(),
+    shop: z.string().optional(),
+    usersSeed: z.int().optional(),
     resplit: z.int().nullish(),
   }).optional(),
   training: z.looseObject({ seed: z.int(), iterations: z.int() }),

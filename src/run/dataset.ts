@@ -1,8 +1,8 @@
 /** The data set of a run, from what its config says of it: in memory, or on disk if it is large. */
 
 import { type ClickLog, type Split, splits, usersOf } from "../data/click_log.ts";
-import { type DemoShop, makeDemoShop } from "../data/demo_shop.ts";
-
+import { makeShop } from "../data/demo_shop.ts";
+import { shopNamed, shopNames } from "../data/shops.ts";
 import { checkSource, type LogSource, MemoryLog, type OnProgress } from "../data/log_source.ts";
 import { readPaperFile } from "../data/paper_file.ts";
 import { randomStream } from "../data/random.ts";
@@ -39,6 +39,10 @@ export interface OpenOptions {
   readonly needed?: readonly Split[];
   /** A prepared data set of more displayed items than this stays on disk. */
   readonly memoryRows?: number;
+  /** Of a made-up shop: the seed of its items and users; without it, `seed`. */
+  readonly dataSeed?: number;
+  /** Of a made-up shop: the seed of its users alone, so that others visit the same items. */
+  readonly usersSeed?: number;
   /** False: items are known by their features alone. */
   readonly itemIds?: boolean;
   /** Where such a set is kept in the layout that training reads; undefined where the system names no place. */
@@ -48,8 +52,8 @@ export interface OpenOptions {
 }
 
 /**
- * The built-in demo data, a prepared data set (a folder), or a file in the paper's layout.
- * @throws UserError for data that cannot be used.
+ * A made-up shop by its name, a prepared data set (a folder), or a file in the paper's layout.
+ * @param seed of a made-up shop, and of a new split. @throws UserError for data that cannot be used.
  */
 export async function openDataset(
   source: string,
@@ -68,8 +72,18 @@ async function openWhole(
   resplit: boolean,
   options: OpenOptions,
 ): Promise<Dataset> {
-  const { needed = splits, memoryRows = MEMORY_ROWS } = options;
-  if (source === "demo") return demo(makeDemoShop(seed), { kind: "demo", seed });
+  const { needed = splits, memoryRows = MEMORY_ROWS, dataSeed, usersSeed } = options;
+  if (shopNamed(source)) {
+    const shop = source === "demo" ? {} : { shop: source };
+    const users = usersSeed === undefined ? {} : { usersSeed };
+    return madeUp({ kind: "demo", seed: dataSeed ?? seed, ...shop, ...users });
+  }
+  for (const [option, value] of Object.entries({ "--data-seed": dataSeed, "--data-users-seed": usersSeed })) {
+    if (value === undefined) continue;
+    throw new UserError(
+      `Expected ${option} with the data of a made-up shop (${shopNames}), got it with ${source}. Leave it out.`,
+    );
+  }
   const dealt = resplit ? seed : null;
   if (isFolder(source)) {
     const { source: log, sha256, manifest } = await openPrepared(source, { ...options, memoryRows });
@@ -100,7 +114,7 @@ async function openWhole(
 
 /** Opens the data of a run again. @throws UserError when they have changed since. */
 export async function reopenDataset(config: DataConfig, options: OpenOptions = {}): Promise<Dataset> {
-  if (config.kind === "demo") return demo(makeDemoShop(config.seed), config);
+  if (config.kind === "demo") return madeUp(config);
   const { path, resplit } = config;
   const found = await openDataset(path, resplit ?? 0, resplit !== null, {
     ...options,
@@ -116,15 +130,17 @@ export async function reopenDataset(config: DataConfig, options: OpenOptions = {
   return { ...found, config };
 }
 
-function demo(shop: DemoShop, config: DataConfig): Dataset {
-  const { log, truth } = shop;
-  return {
-    ...datasetOf(new MemoryLog(log), config),
-    truth: truth.utility,
-  };
+type MadeUp = Extract<DataConfig, { kind: "demo" }>;
+
+function madeUp(config: MadeUp): Dataset {
+  const { shop: name = "demo", seed, usersSeed = seed } = config;
+  const shop = shopNamed(name);
+  if (!shop) throw new UserError(`Expected a made-up shop (${shopNames}), got ${name}.`);
+  const { log, truth } = makeShop(shop, { items: seed, users: usersSeed });
+  return { ...datasetOf(new MemoryLog(log), config), truth: truth.utility };
 }
 
-function dealtOut(source: LogSource, config: Exclude<DataConfig, { kind: "demo" }>): Dataset {
+function dealtOut(source: LogSource, config: Exclude<DataConfig, MadeUp>): Dataset {
   const { resplit } = config;
   return datasetOf(
     resplit === null ? source : source.with({ userSplit: resplitUsers(source, resplit) }),

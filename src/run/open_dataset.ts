@@ -63,15 +63,23 @@ export class OpenedDataset {
 }
 
 /**
- * Opens a data set: the built-in "demo", a prepared one (a folder), or a file in the paper's layout.
+ * Opens a data set: a made-up shop ("demo" or "restless"), a prepared one (a folder), or a file in the paper's layout.
  *
+ * @param options.seed of a made-up shop; 1 by default. @param options.usersSeed of its users alone, so that others visit the
+ *   same items.
  * @param options.cache a folder that a prepared set of more than four million displayed items is packed into; nothing else is
  *   written. @param options.memoryRows another limit.
  * @throws UserError for data that cannot be used.
  */
 export async function openDataset(
   path: string,
-  options: { readonly cache?: string; readonly memoryRows?: number } = {},
+  options: {
+    readonly cache?: string;
+    readonly memoryRows?: number;
+    readonly seed?: number;
+    readonly usersSeed?: number;
+  } = {},
 ): Promise<OpenedDataset> {
-  return await OpenedDataset.of(await openAny(path, 1, false, { ...options, needed: [] }));
+  const { seed: dataSeed, ...others } = options;
+  return await OpenedDataset.of(await openAny(path, 1, false, { ...others, dataSeed, needed: [] }));
 }

@@ -1,6 +1,7 @@
 /** config.json of a run: all that is needed to repeat it. */
 
 import { z } from "zod";
+import { shops } from "../data/shops.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { exists } from "../files/file_error.ts";
 import { readJson } from "../files/json_file.ts";
@@ -11,7 +12,15 @@ import { UserError } from "../user_error.ts";
 
 /** What a run is trained on. */
 export type DataConfig =
-  | { kind: "demo"; seed: number }
+  | {
+    /** A made-up shop. */
+    kind: "demo";
+    /** Of its items, and of its users unless `usersSeed` is given. */
+    seed: number;
+    /** Which one of the shops; "demo" where it is not given. */
+    shop?: string;
+    usersSeed?: number;
+  }
   | {
     kind: "paper";
     path: string;
@@ -33,7 +42,12 @@ export type DataConfig =
 
 const file = { path: z.string(), sha256: z.string() };
 const dataSchema: z.ZodType<DataConfig> = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("demo"), seed: z.int() }),
+  z.strictObject({
+    kind: z.literal("demo"),
+    seed: z.int(),
+    shop: z.enum(shops.map(({ name }) => name)).optional(),
+    usersSeed: z.int().optional(),
+  }),
   z.strictObject({ kind: z.literal("paper"), ...file, resplit: z.int().nullable() }),
   z.strictObject({
     kind: z.literal("prepared"),

@@ -4,10 +4,16 @@ import type { Command } from "commander";
 import { defaultTraining } from "../../train/config.ts";
 import { RESUME, SAVE_DIR } from "../arguments.ts";
 import { CALIBRATION, NO_CALIBRATION } from "../calibration.ts";
-import { dataOption, memoryRowsOption, NO_ITEM_IDS } from "../open_data.ts";
+import {
+  addShopSeeds,
+  dataOption,
+  memoryRowsOption,
+  NO_ITEM_IDS,
+  type ShopSeedOptions,
+} from "../open_data.ts";
 import { folder, LARGEST_SEED, wholeNumber } from "../options.ts";
 
-export interface RunOptions {
+export interface RunOptions extends ShopSeedOptions {
   data: string;
   saveDir?: string;
   resplit: boolean;
@@ -23,9 +29,8 @@ export interface RunOptions {
 }
 
 export function addRunOptions(command: Command): Command {
-  return command
-    .optionsGroup("Data:")
-    .addOption(dataOption())
+  command.optionsGroup("Data:").addOption(dataOption());
+  return addShopSeeds(command)
     .addOption(memoryRowsOption())
     .option(...NO_ITEM_IDS)
     .option(
@@ -37,7 +42,7 @@ export function addRunOptions(command: Command): Command {
     .option(SAVE_DIR, "where the run is written (default: runs/<data>-<time>)", folder)
     .option(
       "--seed <n>",
-      "seed of all that is random: weights, batches, dropout, the demo data, a new split",
+      "seed of all that is random: weights, batches, dropout, a made-up shop, a new split",
       wholeNumber(0, LARGEST_SEED),
       defaultTraining.seed,
     )
