@@ -5,11 +5,12 @@
 --                              empty where there are none
 --         like_item            item and item_id of a set whose numbers are kept; empty where there is none
 --
--- Ends with number_of (item_id, item), feature_read (item, dense, tokens).
+-- Ends with number_of (item, item_id, valid_from), feature_read (item, dense, tokens).
 
 -- step: Numbers of items
 CREATE TABLE number_of AS
-SELECT item_id, (row_number() OVER (ORDER BY item, item_id) - 1)::UINTEGER AS item
+SELECT
+  (row_number() OVER (ORDER BY item, item_id) - 1)::UINTEGER AS item, item_id, NULL::TIMESTAMP AS valid_from
 FROM (SELECT item_id FROM displayed UNION SELECT item_id FROM history UNION SELECT item_id FROM like_item)
 LEFT JOIN like_item USING (item_id);
 

@@ -5,12 +5,12 @@
 --   category_tree*.csv    categoryid, parentid (empty for a root)
 --
 -- Options come by getvariable(): events, properties, tree (lists of files); gap_ms; page_mode (session | sampled); page_size; keep_no_click;
--- numeric (properties whose value is one number); item_ids; seed; min_events; max_users.
+-- numeric (properties whose value is one number); dense, tokens (names of the features); seed; min_events; max_users.
 --
 -- No look-ahead: a page at time t sees properties of time <= t and counts of events before t.
 -- All orders are by content, so that rows, files and compression of the source can be in any order.
 --
--- Ends with what prepared.sql takes: shown (a row for each item of a page), item, dense_feature, token_field.
+-- Ends with shown (a row for each item of a page), number_of and feature_read, as users.sql and item_features.sql take them.
 
 -- step: Reading events
 -- How values are read. A cast alone would round 3.5 and take 1e3 and 0x10: different ids would become one. Most are written as they are.
@@ -44,6 +44,8 @@ FROM (
 
 -- Numbers are written n277.200, categories and availability plainly.
 CREATE MACRO property_number(t) AS TRY_CAST(ltrim(t, 'n') AS DOUBLE);
+-- What a 32-bit float holds.
+CREATE MACRO is_number(x) AS abs(x) <= 3.4028234e38;
 CREATE VIEW checked_property AS
 SELECT
   *, NULL::BIGINT AS "row", NULL::VARCHAR AS line,
@@ -111,16 +113,21 @@ LIMIT getvariable('max_users');
 CREATE TABLE known AS
 SELECT item, property AS feature, time AS valid_from, max(property_number(value)) AS value
 FROM property_read
-WHERE fault IS NULL AND isfinite(property_number(value))
+WHERE fault IS NULL AND is_number(property_number(value))
   AND (property <> 'categoryid' OR property_number(value) = floor(property_number(value)))
 GROUP BY item, property, time;
 INSERT INTO skipped
 SELECT 'categories of an item that are no whole number',
   (SELECT count(*) FROM property_read WHERE property = 'categoryid' AND property_number(value) <> floor(property_number(value)));
+INSERT INTO skipped
+SELECT 'values of an item that are no number within 32-bit floats', (
+  SELECT count(*) FROM property_read
+  WHERE fault IS NULL AND property <> 'categoryid' AND value <> '' AND NOT coalesce(is_number(property_number(value)), false)
+);
 DROP TABLE property_read;
 
 -- step: Counts of views, carts and purchases over time
--- A count enters as floor(log2(1 + n)), so it changes at n = 1, 3, 7, 15, ...; an event counts from the next ms on.
+-- A count enters as floor(log2(1 + n)), log_views and so on, so it changes at n = 1, 3, 7, 15, ...; an event counts from the next ms on.
 INSERT INTO known
 SELECT item, feature, valid_from, max(log2(n + 1)) AS value
 FROM (
@@ -309,11 +316,15 @@ FROM drawn d JOIN clicked_place c USING (visitor, time, clicked);
 -- step: Numbers of items
 -- An item of the prepared data is a version that is on some page.
 DROP TABLE viewed; DROP TABLE to_draw; DROP TABLE competitor; DROP TABLE category_size;
-CREATE TABLE number_of AS
+CREATE TABLE numbered AS
 SELECT item, valid_from, (row_number() OVER (ORDER BY item, valid_from) - 1)::UINTEGER AS number
 FROM (SELECT DISTINCT item, valid_from FROM page_row);
+CREATE TABLE number_of AS
+SELECT number AS item, item::VARCHAR AS item_id, if(valid_from < 0, NULL, epoch_ms(valid_from)) AS valid_from
+FROM numbered;
 
--- Categories from an item's own up to the root; a parent that is not in the file is a root.
+-- step: Categories up to the root
+-- From an item's own on; a parent that is not in the file is a root.
 CREATE TABLE category_path AS
 WITH RECURSIVE
 known AS (
@@ -331,74 +342,43 @@ path AS (
   FROM path p JOIN known k ON k.category = p.path[-1]
   WHERE k.parent IS NOT NULL AND NOT list_contains(p.path, k.parent)
 )
-SELECT category, arg_max(path, len(path)) AS path, row_number() OVER (ORDER BY category) - 1 AS place
+SELECT category, arg_max(path, len(path))::VARCHAR[] AS path
 FROM path
 GROUP BY category;
 
-CREATE TABLE token_field AS
-SELECT 'category' AS name, 0 AS first, (SELECT count(*) FROM category_path) AS count,
-  'the item''s category and those above it, up to the root' AS meaning
-UNION ALL
-SELECT 'item', (SELECT count(*) FROM category_path), (SELECT count(DISTINCT item) FROM number_of), 'the item itself'
-WHERE getvariable('item_ids');
-
 -- step: Features of items
-CREATE TABLE dense_feature (place INTEGER, name VARCHAR, meaning VARCHAR);
-INSERT INTO dense_feature VALUES
-  (0, 'available', '1 if the item could be bought, 0 if not or if that was not known'),
-  (1, 'available_known', '1 if it was known whether the item could be bought'),
-  (2, 'log_views', 'floor(log2(1 + n)), n views of the item before'),
-  (3, 'log_carts', 'floor(log2(1 + n)), n times that the item was put in a cart before'),
-  (4, 'log_buys', 'floor(log2(1 + n)), n purchases of the item before');
-INSERT INTO dense_feature
-SELECT 5 + 2 * k, 'property_' || p, 'sign(x) log10(1 + |x|) of property ' || p || ' as known then, 0 if it was not'
-FROM (SELECT unnest(getvariable('numeric')::VARCHAR[]) AS p, unnest(range(len(getvariable('numeric')::VARCHAR[]))) AS k)
-UNION ALL
-SELECT 6 + 2 * k, 'property_' || p || '_known', '1 if property ' || p || ' was known'
-FROM (SELECT unnest(getvariable('numeric')::VARCHAR[]) AS p, unnest(range(len(getvariable('numeric')::VARCHAR[]))) AS k);
-
-CREATE TABLE item AS
-WITH path AS (
-  SELECT c.category, list_sort(list(own.place::UINTEGER)) AS tokens
-  FROM (SELECT category, unnest(path) AS member FROM category_path) c
-  JOIN category_path own ON own.category = c.member
-  GROUP BY c.category
-),
+-- Each by its name, of those that are wanted: all, or what another set was made of.
+CREATE TABLE feature_read AS
 -- The category comes first so that the list is never empty; it is cut off below.
-of_version AS (
+WITH of_version AS (
   SELECT
-    item, valid_from, categoryid, available, views, carts, buys,
+    number, categoryid, [available, coalesce(views, 0), coalesce(carts, 0), coalesce(buys, 0)] AS counts,
     [*COLUMNS(c -> c = 'categoryid' OR list_contains(getvariable('numeric')::VARCHAR[], c))] AS numbers
-  FROM version
+  FROM version JOIN numbered USING (item, valid_from)
 ),
-own_token AS (
-  SELECT item, (SELECT count(*) FROM category_path) + row_number() OVER (ORDER BY item) - 1 AS token
-  FROM (SELECT DISTINCT item FROM number_of)
+named AS (
+  SELECT
+    number, categoryid,
+    map(
+      list_concat(
+        ['available', 'log_views', 'log_carts', 'log_buys'],
+        list_transform(getvariable('numeric')::VARCHAR[], lambda property: 'property_' || property)
+      ),
+      list_concat(counts, numbers[2:])
+    ) AS by_name
+  FROM of_version
 )
 SELECT
-  n.number AS item,
-  n.item::VARCHAR AS id,
-  if(valid_from < 0, NULL, epoch_ms(valid_from)) AS valid_from,
-  list_concat(
-    [coalesce(available, 0), (available IS NOT NULL)::INTEGER, coalesce(views, 0), coalesce(carts, 0), coalesce(buys, 0)],
-    flatten(list_transform(
-      numbers[2:],
-      lambda x: [coalesce(sign(x) * log10(1 + abs(x)), 0), (x IS NOT NULL)::INTEGER]
-    ))
-  )::FLOAT[] AS dense,
-  list_concat(
-    coalesce(path.tokens, []), if(getvariable('item_ids'), [own_token.token::UINTEGER], [])
-  )::UINTEGER[] AS tokens
-FROM number_of n
-JOIN of_version USING (item, valid_from)
-LEFT JOIN path ON path.category = categoryid
-JOIN own_token ON own_token.item = n.item;
-DROP TABLE version;
+  number AS item,
+  list_transform(getvariable('dense')::VARCHAR[], lambda name: by_name[name])::DOUBLE[] AS dense,
+  list_transform(getvariable('tokens')::VARCHAR[], lambda name: coalesce(path, []))::VARCHAR[][] AS tokens
+FROM named LEFT JOIN category_path ON category = categoryid;
+DROP TABLE version; DROP TABLE category_path;
 
 -- step: Rows of pages
 CREATE TABLE shown AS
 SELECT
   visitor::VARCHAR AS user_id, time, coalesce(clicked::VARCHAR, '') AS tie, place, number AS item, is_clicked AS clicked,
   false AS given
-FROM page_row JOIN number_of USING (item, valid_from);
-DROP TABLE page_row; DROP TABLE number_of;
+FROM page_row JOIN numbered USING (item, valid_from);
+DROP TABLE page_row; DROP TABLE numbered;

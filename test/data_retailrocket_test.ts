@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { retailrocket, type RetailrocketOptions } from "../src/prepare/retailrocket.ts";
-import { gzip, pagesOf, prepareIn, query, sums, withFolder } from "./prepared_folder.ts";
+import type { Features } from "../src/data/manifest.ts";
+import { gzip, pagesOf, prepareIn, query, refuses, sums, withFolder } from "./prepared_folder.ts";
 import { realData } from "./real_data.ts";
 
 const MINUTE = 60_000;
@@ -14,8 +15,6 @@ const options: Omit<RetailrocketOptions, "source"> = {
   sessionGap: 30,
   pageSize: 50,
   keepNoClick: false,
-  numeric: ["790"],
-  itemIds: false,
   seed: 1,
   minEvents: 1,
   maxUsers: undefined,
@@ -35,6 +34,21 @@ function properties(...rows: [minutes: number, item: number, property: string, v
     `${START + minutes * MINUTE},${item},${property},${value}`
   );
   return ["timestamp,itemid,property,value", ...lines].join("\n") + "\n";
+}
+/** What was known of an item, by the columns of the source, of the features of a prepared set. */
+function columnsOf({ dense }: Features, values: readonly number[]): Record<string, number | null> {
+  const known: Record<string, number | null> = {};
+  for (const [k, { transform }] of dense.entries()) {
+    const z = values[k] ?? NaN;
+    if (!transform) assert.fail("without a transform");
+    if (transform.of !== "known") {
+      const { column, log, mean, sd } = transform;
+      const x = mean + sd * z;
+      const found = log === null ? x : Math.sign(x) * log * Math.expm1(Math.abs(x));
+      known[column] = Math.round(1e4 * found) / 1e4;
+    } else if (z === 0) known[transform.column] = null;
+  }
+  return known;
 }
 const tree = "categoryid,parentid\n7,5\n5,1\n1,\n9,\n";
 const iso = (minutes: number) =>
@@ -114,13 +128,15 @@ Deno.test("items are as they were at the time of the page: properties from their
     [5, 10, "available", "1"],
     [5, 10, "categoryid", "7"],
     [5, 10, "888", "523 n12.000 8"],
+    [30, 10, "790", "n49.000"],
     [41, 10, "available", "0"], // at the page's own ms: known then
     [41, 10, "categoryid", "9"],
     [42, 10, "790", "n1.000"], // later: not to be seen
   );
   const files = { "events.csv": log, "item_properties_part1.csv": known, "category_tree.csv": tree };
   await withFolder(files, async (folder) => {
-    const { folder: out, manifest } = await prepareIn(folder, recipe(folder));
+    const shares = { train: 1, validation: 0 };
+    const { folder: out, manifest } = await prepareIn(folder, recipe(folder, { rareBelow: 1 }), { shares });
     assert.deepEqual(manifest.features.dense.map(({ name }) => name), [
       "available",
       "available_known",
@@ -130,31 +146,126 @@ Deno.test("items are as they were at the time of the page: properties from their
       "property_790",
       "property_790_known",
     ]);
-    // Categories in the order of their numbers: 1, 5, 7, 9.
-    assert.deepEqual(manifest.features.tokens.map(({ name, first, count }) => [name, first, count]), [[
-      "category",
-      0,
-      4,
-    ]]);
+    // The categories 1, 5, 7, 9, and all others.
+    assert.deepEqual(
+      manifest.features.tokens.map(({ name, first, count, values }) => [name, first, count, values]),
+      [["category", 0, 5, ["1", "5", "7", "9"]]],
+    );
     const rows = await query(
       out,
       "SELECT u.id AS user, i.dense, i.tokens FROM pages p JOIN users u USING (user) JOIN items i ON i.item = p.items[1] ORDER BY u.id",
     );
-    const price = Math.fround(2);
-    assert.deepEqual(rows.map(({ user, dense, tokens }) => [user, dense, tokens]), [
-      ["1", [0, 0, 1, 0, 0, 0, 0], []],
-      ["2", [1, 1, 1, 1, 0, price, 1], [0, 1, 2]],
-      ["3", [1, 1, 2, 1, 0, price, 1], [0, 1, 2]],
-      ["4", [1, 1, 2, 1, 0, price, 1], [0, 1, 2]],
-      ["5", [0, 1, 2, 2, 1, price, 1], [3]],
-    ]);
-    const ids = await prepareIn(folder, recipe(folder, { itemIds: true }));
+    const item = (...values: (number | null)[]) =>
+      Object.fromEntries(
+        ["available", "log_views", "log_carts", "log_buys", "property_790"].map((name, k) => [
+          name,
+          values[k] ?? null,
+        ]),
+      );
+    assert.deepEqual(
+      rows.map(({ user, dense, tokens }) => [
+        user,
+        columnsOf(manifest.features, Array.isArray(dense) ? dense.map(Number) : []),
+        tokens,
+      ]),
+      [
+        ["1", item(null, 1, 0, 0, null), []],
+        ["2", item(1, 1, 1, 0, 99), [0, 1, 2]],
+        ["3", item(1, 2, 1, 0, 99), [0, 1, 2]],
+        ["4", item(1, 2, 1, 0, 99), [0, 1, 2]],
+        ["5", item(0, 2, 2, 1, 49), [3]],
+      ],
+    );
+    const ids = await prepareIn(folder, recipe(folder, { itemIds: true, rareBelow: 1 }), { shares });
     assert.deepEqual(
       ids.manifest.features.tokens.map(({ name, first, count }) => [name, first, count]),
-      [["category", 0, 4], ["item", 4, 1]],
+      [["category", 0, 5], ["item", 5, 2]],
     );
     const [own] = await query(ids.folder, "SELECT tokens FROM items ORDER BY item LIMIT 1");
-    assert.deepEqual(own?.tokens, [4]);
+    assert.deepEqual(own?.tokens, [5]);
+  });
+});
+
+/** 600 visitors who each view two of 40 items and put one in the cart, 39 seldom; prices over five decades, three categories and rare ones. */
+function catalogue(months: number): Record<string, string> {
+  const rows: Parameters<typeof events> = [];
+  const known: Parameters<typeof properties> = [];
+  const begin = months * 43_200;
+  for (let visitor = 0; visitor < 600; visitor++) {
+    const item = visitor * 7 % 39;
+    const minutes = begin + 10 * visitor;
+    rows.push([minutes, visitor, "view", item], [minutes + 1, visitor, "view", item + 1]);
+    rows.push([minutes + 2, visitor, "addtocart", item]);
+  }
+  for (let item = 0; item < 40; item++) {
+    if (item % 5 > 0) known.push([begin - 1, item, "790", `n${(Math.exp(item / 3) + months).toFixed(3)}`]);
+    known.push([begin - 1, item, "available", `${item % 3 > 0 ? 1 : 0}`]);
+    known.push([begin - 1, item, "categoryid", `${item < 39 ? 7 - item % 3 : 9 + months}`]);
+  }
+  return {
+    "events.csv": events(...rows),
+    "item_properties.csv": properties(...known),
+    "category_tree.csv": "categoryid,parentid\n7,1\n6,1\n5,2\n1,\n2,\n9,\n",
+  };
+}
+
+Deno.test("features are standardised over what train users were shown, and the manifest says how", async () => {
+  await withFolder(catalogue(0), async (folder) => {
+    const { folder: out, manifest } = await prepareIn(folder, recipe(folder));
+    const { dense, tokens } = manifest.features;
+    const shown =
+      "SELECT DISTINCT unnest(items) AS item FROM pages JOIN users USING (user) WHERE split = 'train'";
+    for (const [k, { name, transform }] of dense.entries()) {
+      const [of] = await query(
+        out,
+        `SELECT avg(x) AS mean, stddev_pop(x) AS sd FROM (SELECT dense[${k + 1}]::DOUBLE AS x FROM items ` +
+          `JOIN (${shown}) USING (item) WHERE ${name !== "property_790"} OR dense[${k + 2}] = 1)`,
+      );
+      // 0 and 1 stay what they are.
+      if (name === "available" || transform?.of === "known") continue;
+      assert.ok(Math.abs(Number(of?.mean)) < 1e-5, `${name} ${of?.mean}`);
+      assert.ok(Math.abs(Number(of?.sd) - 1) < 1e-5, `${name} ${of?.sd}`);
+    }
+    const price = dense.find(({ name }) => name === "property_790")?.transform;
+    assert.ok(price?.of === "number" && price.log !== null, "a heavy tail is taken by its logarithm");
+    assert.ok(dense.some(({ name }) => name === "property_790_known"));
+    // One item is in category 9: it shares the token of the rare ones.
+    assert.deepEqual(tokens.map(({ values, other, count }) => [values, other, count]), [
+      [["1", "2", "5", "6", "7"], "trained", 6],
+    ]);
+    assert.ok(manifest.files.vocabulary, "which token means what is in a file");
+    assert.match(manifest.notes.join("\n"), /heavy tail are taken as logarithms: property_790/);
+  });
+});
+
+Deno.test("--like prepares the next events with the scales and tokens of an earlier set", async () => {
+  await withFolder(catalogue(0), async (folder) => {
+    const first = await prepareIn(folder, recipe(folder, { itemIds: true }));
+    const like = first.folder;
+    await withFolder(catalogue(1), async (next) => {
+      const { folder: out, manifest } = await prepareIn(next, recipe(next, { like }));
+      assert.deepEqual(manifest.features, first.manifest.features);
+      const [row] = await query(
+        out,
+        "SELECT dense, tokens FROM items WHERE id = '39' ORDER BY item DESC LIMIT 1",
+      );
+      // Category 10 is new, and takes the token of all others: the last one of its field.
+      assert.ok(Array.isArray(row?.tokens) && row.tokens[0] === 5, JSON.stringify(row));
+      const known = columnsOf(manifest.features, Array.isArray(row.dense) ? row.dense.map(Number) : []);
+      const dearest = Math.exp(39 / 3); // that there was: the new price is brought to it
+      assert.ok(Math.abs((known.property_790 ?? 0) / dearest - 1) < 1e-4, `${known.property_790}`);
+      assert.match(manifest.notes.join("\n"), /values of category that .* has no token for/);
+      // The same events give the same set.
+      const same = await prepareIn(folder, recipe(folder, { like }));
+      assert.deepEqual(sums(same), sums(first));
+      await refuses(next, recipe(next, { like, numeric: ["790"] }), /--like without --numeric/);
+      await refuses(next, recipe(next, { like, itemIds: true }), /--like without --item-ids/);
+      // A set of other columns.
+      const path = `${like}/manifest.json`;
+      const text = await Deno.readTextFile(path);
+      await Deno.writeTextFile(path, text.replaceAll('"log_views"', '"sold"'));
+      await refuses(next, recipe(next, { like }), /a set of deno task data retailrocket, but .* have sold/);
+    });
   });
 });
 
@@ -379,7 +490,8 @@ Deno.test({
       for (const pages of ["session", "sampled"] as const) {
         const { manifest, bad } = await prepareIn(folder, recipe(source, { pages }));
         assert.equal(bad.total, 0);
-        assert.deepEqual(manifest.features.tokens.map(({ count }) => count), [1669]);
+        // No item is in a category without its properties.
+        assert.deepEqual(manifest.features.tokens, []);
         if (pages === "sampled") assert.equal(manifest.counts?.pages, manifest.counts?.clicks);
       }
     });

@@ -120,7 +120,7 @@ function withPageOptions(command: Command): void {
 
 /** Adds the options for what is known of items. */
 export function withFeatureOptions(command: Command, item: string): Command {
-  return command
+  command
     .option("--features <files>", "a table with a row for each item", given)
     .option("--features-key <column>", `its column with the item's id (default: ${item})`, given)
     .option(
@@ -132,7 +132,13 @@ export function withFeatureOptions(command: Command, item: string): Command {
       "--tokens <columns>",
       "columns of it to use as tokens (text, or lists of text), joined by commas (default, without --dense: all of them)",
       columns,
-    )
+    );
+  return withItemOptions(command);
+}
+
+/** Adds the options for how what is known of items becomes features. */
+export function withItemOptions(command: Command): Command {
+  return command
     .option(
       "--item-ids",
       "learn something about each single item, too (default: where most items have no features)",

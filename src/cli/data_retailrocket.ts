@@ -2,18 +2,19 @@
 
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { PrepareOptions } from "../prepare/prepare.ts";
+import type { ItemOptions } from "../prepare/features.ts";
 import { retailrocket } from "../prepare/retailrocket.ts";
+import { withItemOptions } from "./data_log.ts";
 import { type Prepare, withPrepareOptions } from "./data_options.ts";
 import { folder, wholeNumber } from "./options.ts";
 
-interface Options extends PrepareOptions {
+interface Options extends PrepareOptions, ItemOptions {
   source: string;
   pages: "session" | "sampled";
   sessionGap: number;
   pageSize?: number;
   keepNoClick: boolean;
-  numeric: string[];
-  itemIds: boolean;
+  numeric?: string[];
   seed: number;
   minEvents: number;
   maxUsers?: number;
@@ -50,17 +51,13 @@ export function retailrocketCommand(run: Prepare): Command {
     .option("--keep-no-click", "keep sessions without a cart or purchase, as pages without a click", false)
     .option(
       "--numeric <properties>",
-      "item properties with a number for a value, joined by commas; 790 is the price",
+      "item properties with a number for a value, joined by commas (default: 790, which is the price)",
       names,
-      [
-        "790",
-      ],
     )
-    .option("--item-ids", "learn something about each single item, too, not only about its features", false)
     .option("--seed <n>", "seed of the drawn pages", wholeNumber(0, 2 ** 32 - 1), 1)
     .option("--min-events <n>", "leave out visitors with fewer events", wholeNumber(1), 1)
     .option("--max-users <n>", "take at most this many visitors, always the same ones", wholeNumber(1));
-  return withPrepareOptions(command, "retailrocket").action(async (options: Options) => {
+  return withPrepareOptions(withItemOptions(command), "retailrocket").action(async (options: Options) => {
     await run(
       retailrocket({
         ...options,

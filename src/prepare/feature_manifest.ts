@@ -6,19 +6,19 @@ import { type Engine, literal } from "./engine.ts";
 
 type Row = Readonly<Record<string, Json>>;
 
-/** Of the tables that data/prepared.sql takes. Retailrocket's say no more of a feature than name and meaning. */
+/** Of the tables that data/item_features.sql makes. */
 export async function featuresOf(engine: Engine): Promise<Features> {
   const dense = (await engine.rows("FROM dense_feature ORDER BY place")).map((row) => ({
     name: String(row.name),
     meaning: String(row.meaning),
-    ...("column" in row ? { transform: transformOf(row) } : {}),
+    transform: transformOf(row),
   }));
   const tokens = (await engine.rows("FROM token_field ORDER BY first")).map((row) => ({
     name: String(row.name),
     first: Number(row.first),
     count: Number(row.count),
     meaning: String(row.meaning),
-    ...("sha256" in row ? vocabularyOf(row) : {}),
+    ...vocabularyOf(row),
   }));
   if (dense.length > 0 || tokens.length > 0) return { dense, tokens };
   const ids = await engine.value(`SELECT ${sumOf("id", "item")} FROM item`);
@@ -59,11 +59,9 @@ export const VOCABULARY = "vocabulary";
 /**
  * Writes which token means what: a row for each token, with the place of its field in the manifest, and the value; NULL
  * for all others.
- * @returns the rows; 0 where there are no tokens whose values are known.
+ * @returns the rows; 0 where there are no tokens.
  */
 export async function writeVocabulary(engine: Engine, folder: string): Promise<number> {
-  const made = await engine.number("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'vocabulary'");
-  if (made === 0) return 0;
   const rows = await engine.number("SELECT count(*) FROM vocabulary");
   if (rows === 0) return 0;
   await engine.run(

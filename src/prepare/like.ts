@@ -82,7 +82,7 @@ function expectMeaning(folder: string, { dense, tokens, idsSha256 }: Features): 
     tokens.find(({ column, sha256 }) => column === undefined || sha256 === undefined)?.name;
   if (unknown === undefined && (dense.length + tokens.length > 0 || idsSha256 !== undefined)) return;
   throw new UserError(
-    `${folder}: expected a set that deno task data log or data impressions made, but its manifest does not say how ` +
+    `${folder}: expected a set that this version of deno task data made, but its manifest does not say how ` +
       `${unknown ?? "its items"} came about. Prepare that set again, then name it with --like.`,
   );
 }

@@ -2,14 +2,16 @@
 
 import { UserError } from "../user_error.ts";
 import type { Engine } from "./engine.ts";
+import { itemFeatureSteps, type ItemOptions, itemVariables } from "./features.ts";
 import { plainPath } from "./glob.ts";
+import { type Like, openLike } from "./like.ts";
 import type { Begun, Recipe } from "./prepare.ts";
 import { type Step, stepsOf } from "./script.ts";
 import { faultsOf, type FaultSource } from "./source_faults.ts";
 import { checkCompressed, expectHeader, findFilesIfAny, rowsOfCsv, type SourceFile } from "./sources.ts";
 import script from "../../data/retailrocket.sql" with { type: "text" };
 
-export interface RetailrocketOptions {
+export interface RetailrocketOptions extends ItemOptions {
   /** Folder of events*.csv, item_properties*.csv and category_tree*.csv; .gz and .zst as well. */
   readonly source: string;
   /** A page is what was viewed in the session, clicked by cart or purchase; or a view, with drawn competitors. */
@@ -20,14 +22,19 @@ export interface RetailrocketOptions {
   readonly pageSize: number;
   /** Sessions without a cart or purchase become pages without a click. */
   readonly keepNoClick: boolean;
-  /** Properties whose value is one number. */
-  readonly numeric: readonly string[];
-  /** Each item has a row of the embedding for itself. */
-  readonly itemIds: boolean;
+  /** Properties whose value is one number; by default {@link NUMERIC}, or those of `like`. */
+  readonly numeric?: readonly string[];
   readonly seed: number;
   readonly minEvents: number;
   readonly maxUsers: number | undefined;
 }
+
+/** The price. */
+const NUMERIC = ["790"];
+/** What is known of every item, beside its properties; data/retailrocket.sql fills them in. */
+const COUNTS = ["available", "log_views", "log_carts", "log_buys"];
+const PROPERTY = "property_";
+const CATEGORY = "category";
 
 const HEADERS = {
   events: ["timestamp", "visitorid", "event", "itemid", "transactionid"],
@@ -126,9 +133,13 @@ async function begin(
       paths[kind] = [empty];
     }
   }
+  const like = await openLike(engine, options);
+  const { dense, tokens, numeric } = columnsOf(options.numeric, like);
+  const features = { dense, times: dense.map(() => false), tokens, splits: tokens.map(() => false) };
   return {
     sources: kinds.flatMap((kind) => files[kind]),
     steps: stepsOf(script),
+    itemSteps: itemFeatureSteps(),
     places: options.pages === "session" ? "shown" : "arbitrary",
     variables: {
       ...Object.fromEntries(kinds.map((kind) => [kind, paths[kind].map(plainPath)])),
@@ -136,8 +147,8 @@ async function begin(
       gap_ms: Math.round(60_000 * options.sessionGap),
       page_size: options.pageSize,
       keep_no_click: options.keepNoClick,
-      numeric: options.numeric,
-      item_ids: options.itemIds,
+      numeric,
+      ...itemVariables(features, true, options, like),
       seed: options.seed,
       min_events: options.minEvents,
       max_users: options.maxUsers ?? Number.MAX_SAFE_INTEGER,
@@ -145,6 +156,31 @@ async function begin(
     badRows: (engine, step) => faultsOf(engine, FAULTS[kindOf(step)]),
     rowsRead: (engine, step) => rowsOfCsv(engine, paths[kindOf(step)]),
   };
+}
+
+/** The features, and the properties that they need. @throws UserError for a set that was made of other columns. */
+function columnsOf(numeric: readonly string[] | undefined, like: Like | undefined) {
+  if (!like) {
+    const properties = numeric ?? NUMERIC;
+    const dense = [...COUNTS, ...properties.map((name) => PROPERTY + name)];
+    return { dense, tokens: [CATEGORY], numeric: properties };
+  }
+  if (numeric !== undefined) {
+    throw new UserError(`Expected --like without --numeric: it takes the properties of ${like.folder}.`);
+  }
+  const { dense, tokens } = like.columns;
+  const isProperty = (name: string) => /^property_\d+$/.test(name);
+  const other = [
+    ...dense.filter((name) => !COUNTS.includes(name) && !isProperty(name)),
+    ...tokens.filter((name) => name !== CATEGORY),
+  ];
+  if (other.length > 0 || like.isOneHot) {
+    throw new UserError(
+      `Expected --like with a set of deno task data retailrocket, but the items of ${like.folder} have ` +
+        `${like.isOneHot ? "no features" : other.join(", ")}.`,
+    );
+  }
+  return { dense, tokens, numeric: dense.filter(isProperty).map((name) => name.slice(PROPERTY.length)) };
 }
 
 function kindOf({ title }: Step): Kind {
