@@ -6,7 +6,7 @@ import { adaptationCurve, adaptationDifferences } from "../src/policy/adaptation
 import { type Cell, type Comparison, differenceIn, policiesOf } from "../src/policy/comparison.ts";
 import { consistencyOf } from "../src/policy/consistency.ts";
 import { differenceOf, PLACES } from "../src/policy/difference.ts";
-import { type EpisodeLog, figuresOf, ratioOf } from "../src/policy/episodes.ts";
+import { type Episodes, figuresOf, ratioOf } from "../src/policy/episodes.ts";
 import { pageCalibrationOf } from "../src/policy/page_calibration.ts";
 import { LoggedStates, rareSlots } from "../src/policy/support.ts";
 import { verdictsOn } from "../src/policy/verdict.ts";
@@ -15,20 +15,19 @@ const near = (a: number, b: number, tolerance = 1e-9) =>
   assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
 
 /** Two users, three pages of two items; the second leaves after the second page. */
-const log: EpisodeLog = {
+const log: Episodes = {
   users: 2,
   pages: 3,
   slate: 2,
   slates: Uint32Array.of(0, 1, 0, 2, 3, 4, 0, 1, 5, 6, 9, 9), // the last slate was never seen
-  outcomes: Float32Array.of(
-    ...[1, 0.5, 0.75, 1, 2, 0, 0.25, 1],
-    ...[0, 2, 0.5, 1, 2, 0, 0.5, 1],
-    ...[2, 0, 0.5, 1, 0, 0, 0, 0],
-  ),
+  choices: Uint32Array.of(1, 2, 0, 2, 2, 0),
+  rewards: Float32Array.of(0.5, 0, 2, 0, 0, 0),
+  probabilities: Float32Array.of(0.75, 0.25, 0.5, 0.5, 0.5, 0),
+  present: Uint8Array.of(1, 1, 1, 1, 1, 0),
 };
 
 Deno.test("episodes: returns, click rate, reward a page, pages and coverage by hand; who left counts no more", () => {
-  const { returns, return: mean, rewardAPage, clickRate, byPage, coverage } = figuresOf(log, 20);
+  const { returns, return: mean, rewardAPage, clickRate, byPage, coverage } = figuresOf([log], 20);
   assert.deepEqual([...returns], [2.5, 0]);
   assert.equal(mean.mean, 1.25);
   near(rewardAPage.mean, 2.5 / 5);
@@ -39,12 +38,17 @@ Deno.test("episodes: returns, click rate, reward a page, pages and coverage by h
     { users: 1, clickRate: 0, reward: 0, clickChance: 0.5 },
   ]);
   near(coverage, 7 / 20);
-  assert.throws(
-    () => figuresOf({ ...log, slates: log.slates.subarray(1) }, 20),
-    /expected 12 and 24 numbers/,
-  );
-  const gone = figuresOf({ ...log, outcomes: log.outcomes.map((value, k) => k >= 16 ? 0 : value) }, 20);
-  assert.ok(Number.isNaN(gone.byPage[2]?.clickRate));
+  assert.throws(() => figuresOf([{ ...log, slates: log.slates.subarray(1) }], 20), /expected 12 slates/);
+  assert.throws(() => figuresOf([], 20), /expected episodes/);
+  const gone = { ...log, present: Uint8Array.of(1, 1, 1, 1, 0, 0) };
+  assert.ok(Number.isNaN(figuresOf([gone], 20).byPage[2]?.clickRate));
+});
+
+Deno.test("episodes of users who follow one another are those of all of them", () => {
+  const two = figuresOf([log, { ...log, rewards: log.rewards.map((reward) => 2 * reward) }], 20);
+  assert.deepEqual([...two.returns], [2.5, 0, 5, 0]);
+  assert.deepEqual(two.byPage.map(({ users, reward }) => [users, reward]), [[4, 0.375], [4, 1.5], [2, 0]]);
+  near(two.clickRate.mean, 2 / 5);
 });
 
 Deno.test("intervals over users: as wide as theory has it, none for one user", () => {
@@ -115,12 +119,18 @@ Deno.test("consistency: the root mean square of Q^j - Q^k, beside the mean of Q^
 
 Deno.test("calibration: predicted less realised, by page and a user, of those who were there", () => {
   const predicted = Float32Array.of(0.75, 0.25, 0.5, 0.5, 0.5, 123); // the last was never seen
-  const { pages, predicted: said, realised, gap } = pageCalibrationOf(log, predicted);
+  const { pages, predicted: said, realised, gap } = pageCalibrationOf([{ log, predicted }]);
   assert.deepEqual(pages.map((page) => [page.predicted, page.realised]), [[0.5, 0.5], [0.5, 0.5], [0.5, 0]]);
   near(said, 2.5 / 2);
   near(realised, 1);
   near(gap.mean, 0.25);
-  assert.throws(() => pageCalibrationOf(log, predicted.subarray(1)), /expected 6 predictions/);
+  const twice = pageCalibrationOf([{ log, predicted }, { log, predicted: predicted.map((p) => p / 2) }]);
+  near(twice.predicted, (2.5 + 1.25) / 4);
+  near(twice.gap.mean, (0.5 - 0.75) / 4);
+  assert.throws(
+    () => pageCalibrationOf([{ log, predicted: predicted.subarray(1) }]),
+    /expected 6 predictions/,
+  );
 });
 
 Deno.test("support: one state in a hundred of the log's own is far out; correlated numbers are known as such", () => {
@@ -148,15 +158,13 @@ Deno.test("support: one state in a hundred of the log's own is far out; correlat
 /** Cells with returns around a mean, so that all users agree on the difference. */
 function cell(policy: string, seed: number | null, environment: string, mean: number): Cell {
   const users = 40;
-  const outcomes = new Float32Array(4 * users);
-  for (let user = 0; user < users; user++) {
-    outcomes.set([0, mean + (user % 2 === 0 ? 0.5 : -0.5), 0.5, 1], 4 * user);
-  }
-  const slates = new Uint32Array(users);
-  return {
-    ...{ policy, seed, environment },
-    figures: figuresOf({ users, pages: 1, slate: 1, slates, outcomes }, 10),
+  const log: Episodes = {
+    ...{ users, pages: 1, slate: 1, slates: new Uint32Array(users), choices: new Uint32Array(users) },
+    rewards: Float32Array.from({ length: users }, (_, user) => mean + (user % 2 === 0 ? 0.5 : -0.5)),
+    probabilities: new Float32Array(users).fill(0.5),
+    present: new Uint8Array(users).fill(1),
   };
+  return { policy, seed, environment, figures: figuresOf([log], 10) };
 }
 
 function comparison(

@@ -3,7 +3,7 @@
 import { type Random, randomStream } from "../src/data/random.ts";
 import type { Cell, Comparison } from "../src/policy/comparison.ts";
 import { consistencyOf } from "../src/policy/consistency.ts";
-import { type EpisodeLog, figuresOf } from "../src/policy/episodes.ts";
+import { type Episodes, figuresOf } from "../src/policy/episodes.ts";
 import { pageCalibrationOf } from "../src/policy/page_calibration.ts";
 
 /** Click rates of policies by environment, the same on all pages. */
@@ -16,15 +16,17 @@ const LEARNED = ["cdqn", "slateq"];
 
 export const madeSizes = { users: 60, pages: 6, items: 50 };
 
-function madeLog(slate: number, rate: number, random: Random): EpisodeLog {
+function madeLog(slate: number, rate: number, random: Random): Episodes {
   const { users, pages, items } = madeSizes;
-  const outcomes = new Float32Array(4 * users * pages);
-  for (let at = 0; at < users * pages; at++) {
-    const clicked = random.uniform() < rate;
-    outcomes.set([clicked ? random.integer(slate) : slate, clicked ? 1 : 0, rate, 1], 4 * at);
-  }
-  const slates = Uint32Array.from({ length: users * pages * slate }, () => random.integer(items));
-  return { users, pages, slate, slates, outcomes };
+  const clicked = Array.from({ length: users * pages }, () => random.uniform() < rate);
+  return {
+    ...{ users, pages, slate },
+    slates: Uint32Array.from({ length: users * pages * slate }, () => random.integer(items)),
+    choices: Uint32Array.from(clicked, (click) => click ? random.integer(slate) : slate),
+    rewards: Float32Array.from(clicked, Number),
+    probabilities: new Float32Array(clicked.length).fill(rate),
+    present: new Uint8Array(clicked.length).fill(1),
+  };
 }
 
 export function madeComparison(slate: number): Comparison {
@@ -41,11 +43,11 @@ export function madeComparison(slate: number): Comparison {
         );
         return {
           ...{ policy, seed, environment },
-          figures: figuresOf(log, madeSizes.items),
-          calibration: pageCalibrationOf(
+          figures: figuresOf([log], madeSizes.items),
+          calibration: pageCalibrationOf([{
             log,
-            new Float32Array(madeSizes.users * madeSizes.pages).fill(promised),
-          ),
+            predicted: new Float32Array(madeSizes.users * madeSizes.pages).fill(promised),
+          }]),
           support: { statesBeyond: 0.042, rareSlots: 0.31 },
           ...(policy === "cdqn" ? { consistency: consistencyOf(q, slate) } : {}),
         };

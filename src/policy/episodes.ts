@@ -2,8 +2,8 @@
 
 import { Bootstrap, type Interval, intervalOf, MOST_GROUPS } from "../figures/bootstrap.ts";
 
-/** Whole episodes of users who were stepped together. Those who left see no more pages. */
-export interface EpisodeLog {
+/** An episode of users who were stepped together, by pages. Those who left see no more pages. */
+export interface Episodes {
   /** U. */
   readonly users: number;
   /** T, the most pages of a user. */
@@ -12,14 +12,18 @@ export interface EpisodeLog {
   readonly slate: number;
   /** [T, U, k] item numbers. */
   readonly slates: Uint32Array;
-  /** [T, U, 4]: the slot that was clicked (k for none), the reward, P(any click) in this environment, 1 where the user was there. */
-  readonly outcomes: Float32Array;
+  /** [T, U] the slot that was clicked, k for none. */
+  readonly choices: Uint32Array;
+  /** [T, U] */
+  readonly rewards: Float32Array;
+  /** [T, U] P(any click), as those who click have it. */
+  readonly probabilities: Float32Array;
+  /** [T, U] 1 where the user was there, 0 after the user had left. */
+  readonly present: Uint8Array;
 }
 
-/** Numbers of an outcome. */
-export const OUTCOME = { slot: 0, reward: 1, clickChance: 2, present: 3, size: 4 } as const;
-
-export interface Estimate {
+/** A mean and how far it would differ on other users. */
+export interface MeanFigure {
   readonly mean: number;
   /** In which 95 % of the resamples of users are; null for fewer than two users. */
   readonly interval: Interval | null;
@@ -30,11 +34,11 @@ export interface EpisodeFigures {
   /** [U] sum of the rewards of a user. */
   readonly returns: Float64Array;
   /** Reward of a user over all pages. */
-  readonly return: Estimate;
+  readonly return: MeanFigure;
   /** Reward of a page that was seen. */
-  readonly rewardAPage: Estimate;
+  readonly rewardAPage: MeanFigure;
   /** Clicks of a page that was seen. */
-  readonly clickRate: Estimate;
+  readonly clickRate: MeanFigure;
   /** By page, from the first. */
   readonly byPage: readonly PageFigures[];
   /** Share of the catalogue that was displayed at least once. */
@@ -50,7 +54,7 @@ export interface PageFigures {
   readonly clickChance: number;
 }
 
-/** Resamples of users, as design figures ask for; see {@link resamplesOf}. */
+/** Resamples of users. */
 const RESAMPLES = 2000;
 const bootstraps = new Map<number, Bootstrap>();
 
@@ -66,7 +70,7 @@ function resamplesOf(users: number): Bootstrap {
  * The ratio of the sums of two columns over users, e.g. clicks by pages, and its interval.
  * @param over [U]; without it, the mean over users.
  */
-export function ratioOf(values: Float64Array, over?: Float64Array): Estimate {
+export function ratioOf(values: Float64Array, over?: Float64Array): MeanFigure {
   const bootstrap = resamplesOf(values.length);
   const { groups } = bootstrap;
   const sums = new Float64Array(2 * groups);
@@ -83,30 +87,40 @@ export function ratioOf(values: Float64Array, over?: Float64Array): Estimate {
   return { mean: sum(values) / (over ? sum(over) : values.length), interval: intervalOf(resampled, groups) };
 }
 
-/** @param items how many the catalogue has. @throws RangeError for arrays that do not fit the sizes. */
-export function figuresOf(log: EpisodeLog, items: number): EpisodeFigures {
-  checkSizes(log);
-  const { users, pages, slate, slates, outcomes } = log;
-  const [returns, clicks, seen] = [users, users, users].map((n) => new Float64Array(n)) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
+/**
+ * @param episodes of users who follow one another, with as many pages. @param items how many the catalogue has.
+ * @throws RangeError for arrays that do not fit the sizes, or no users.
+ */
+export function figuresOf(episodes: readonly Episodes[], items: number): EpisodeFigures {
+  episodes.forEach(checkSizes);
+  const users = episodes.reduce((sum, log) => sum + log.users, 0);
+  const pages = episodes[0]?.pages ?? 0;
+  if (users === 0 || episodes.some((log) => log.pages !== pages)) {
+    throw new RangeError("expected episodes of users with the same number of pages");
+  }
+  const [returns, clicks, seen] = [
+    new Float64Array(users),
+    new Float64Array(users),
+    new Float64Array(users),
   ];
   const shown = new Uint8Array(items);
   const byPage = Array.from({ length: pages }, (_, page): PageFigures => {
-    let [present, clicked, reward, chance] = [0, 0, 0, 0];
-    for (let user = 0; user < users; user++) {
-      const at = OUTCOME.size * (page * users + user);
-      if (outcomes[at + OUTCOME.present] === 0) continue;
-      const isClick = outcomes[at + OUTCOME.slot]! < slate ? 1 : 0;
-      present++;
-      clicked += isClick;
-      reward += outcomes[at + OUTCOME.reward]!;
-      chance += outcomes[at + OUTCOME.clickChance]!;
-      returns[user] = returns[user]! + outcomes[at + OUTCOME.reward]!;
-      clicks[user] = clicks[user]! + isClick;
-      seen[user] = seen[user]! + 1;
-      for (let j = 0; j < slate; j++) shown[slates[(page * users + user) * slate + j]!] = 1;
+    let [present, clicked, reward, chance, first] = [0, 0, 0, 0, 0];
+    for (const log of episodes) {
+      for (let user = 0; user < log.users; user++) {
+        const at = page * log.users + user;
+        if (log.present[at] === 0) continue;
+        const isClick = log.choices[at]! < log.slate ? 1 : 0;
+        present++;
+        clicked += isClick;
+        reward += log.rewards[at]!;
+        chance += log.probabilities[at]!;
+        returns[first + user] = returns[first + user]! + log.rewards[at]!;
+        clicks[first + user] = clicks[first + user]! + isClick;
+        seen[first + user] = seen[first + user]! + 1;
+        for (let j = 0; j < log.slate; j++) shown[log.slates[at * log.slate + j]!] = 1;
+      }
+      first += log.users;
     }
     return {
       users: present,
@@ -125,18 +139,20 @@ export function figuresOf(log: EpisodeLog, items: number): EpisodeFigures {
   };
 }
 
-function checkSizes({ users, pages, slate, slates, outcomes }: EpisodeLog): void {
-  const expected = [pages * users * slate, OUTCOME.size * pages * users];
-  const found = [slates.length, outcomes.length];
-  if (expected[0] === found[0] && expected[1] === found[1]) return;
-  throw new RangeError(
-    `expected ${expected.join(" and ")} numbers of ${pages} pages of ${slate} items for ${users} users, got ${
-      found.join(" and ")
-    }`,
-  );
+/** @throws RangeError for arrays of other sizes. */
+export function checkSizes({ users, pages, slate, ...log }: Episodes): void {
+  const each = pages * users;
+  const expected = { slates: each * slate, choices: each, rewards: each, probabilities: each, present: each };
+  for (const [name, length] of Object.entries(expected)) {
+    const found = log[name as keyof typeof expected].length;
+    if (found === length) continue;
+    throw new RangeError(
+      `expected ${length} ${name} of ${pages} pages of ${slate} items for ${users} users, got ${found}`,
+    );
+  }
 }
 
-export function sum(values: Float64Array | Uint8Array): number {
+function sum(values: Float64Array | Uint8Array): number {
   let total = 0;
   for (const value of values) total += value;
   return total;

@@ -1,7 +1,7 @@
 /** Whether users do on a policy's own pages what a model says they do: predicted beside realised clicks. */
 
 import type { Interval } from "../figures/bootstrap.ts";
-import { type EpisodeLog, type Estimate, OUTCOME, ratioOf } from "./episodes.ts";
+import { type Episodes, type MeanFigure, ratioOf } from "./episodes.ts";
 
 export interface PredictedPage {
   /** Mean of the predicted P(any click) of the users who saw the page; NaN where nobody did. */
@@ -20,36 +20,44 @@ export interface PageCalibration {
   /** And those that were made. */
   readonly realised: number;
   /** Predicted less realised. */
-  readonly gap: Estimate;
+  readonly gap: MeanFigure;
 }
 
-/** @param predicted [T, U] the model's P(any click) on the pages of the log. @throws RangeError for other pages. */
-export function pageCalibrationOf(log: EpisodeLog, predicted: Float32Array): PageCalibration {
-  const { users, pages, slate, outcomes } = log;
-  if (predicted.length !== pages * users) {
-    throw new RangeError(`expected ${pages * users} predictions, one a page, got ${predicted.length}`);
+/** Episodes, and what a model says of their pages. */
+export interface PredictedEpisodes {
+  readonly log: Episodes;
+  /** [T, U] P(any click). */
+  readonly predicted: Float32Array;
+}
+
+/** @param episodes of users who follow one another. @throws RangeError for predictions of other pages. */
+export function pageCalibrationOf(episodes: readonly PredictedEpisodes[]): PageCalibration {
+  const users = episodes.reduce((sum, { log }) => sum + log.users, 0);
+  const pages = episodes[0]?.log.pages ?? 0;
+  for (const { log, predicted } of episodes) {
+    if (predicted.length === pages * log.users) continue;
+    throw new RangeError(`expected ${pages * log.users} predictions, one a page, got ${predicted.length}`);
   }
-  const [said, done, all] = [users, users, users].map((n) => new Float64Array(n)) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ];
+  const [said, done, all] = [new Float64Array(users), new Float64Array(users), new Float64Array(users)];
   const byPage = Array.from({ length: pages }, (_, page): PredictedPage => {
     const [gap, present] = [new Float64Array(users), new Float64Array(users)];
-    let [predictedHere, clicked, count] = [0, 0, 0];
-    for (let user = 0; user < users; user++) {
-      const at = page * users + user;
-      const outcome = OUTCOME.size * at;
-      if (outcomes[outcome + OUTCOME.present] === 0) continue;
-      const isClick = outcomes[outcome + OUTCOME.slot]! < slate ? 1 : 0;
-      gap[user] = predicted[at]! - isClick;
-      present[user] = 1;
-      count++;
-      predictedHere += predicted[at]!;
-      clicked += isClick;
-      said[user] = said[user]! + predicted[at]!;
-      done[user] = done[user]! + isClick;
-      all[user] = all[user]! + gap[user]!;
+    let [predictedHere, clicked, count, first] = [0, 0, 0, 0];
+    for (const { log, predicted } of episodes) {
+      for (let user = 0; user < log.users; user++) {
+        const at = page * log.users + user;
+        if (log.present[at] === 0) continue;
+        const own = first + user;
+        const isClick = log.choices[at]! < log.slate ? 1 : 0;
+        gap[own] = predicted[at]! - isClick;
+        present[own] = 1;
+        count++;
+        predictedHere += predicted[at]!;
+        clicked += isClick;
+        said[own] = said[own]! + predicted[at]!;
+        done[own] = done[own]! + isClick;
+        all[own] = all[own]! + gap[own]!;
+      }
+      first += log.users;
     }
     return {
       predicted: predictedHere / count,

@@ -22,7 +22,7 @@ import {
   unitOf,
 } from "../policy/comparison.ts";
 import type { PolicyDifference } from "../policy/difference.ts";
-import type { EpisodeFigures, Estimate } from "../policy/episodes.ts";
+import type { EpisodeFigures, MeanFigure } from "../policy/episodes.ts";
 import { decided, verdictsOn } from "../policy/verdict.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 
@@ -149,7 +149,7 @@ ${tableOf("Figures of policies", head, groups)}`;
 
 function estimateCell(
   cells: readonly Cell[],
-  of: (figures: EpisodeFigures) => Estimate,
+  of: (figures: EpisodeFigures) => MeanFigure,
   digits: number,
 ): Html {
   const { mean, sd } = overTrainings(cells, (figures) => of(figures).mean);
