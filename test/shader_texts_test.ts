@@ -9,6 +9,8 @@ import { measureAdapter } from "../bench/adapter_ceilings.ts";
 import { bindSteps } from "../bench/ladder_check.ts";
 import { ladders } from "../bench/ladder_steps.ts";
 import type { ClickLog } from "../src/data/click_log.ts";
+import { shopItems } from "../src/data/demo_shop.ts";
+import { restless } from "../src/data/shops/restless.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { kernel } from "../src/gpu/kernel.ts";
@@ -18,8 +20,13 @@ import { StepHeaders } from "../src/gpu/step.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { gradientClip } from "../src/ops/gradient_clip.ts";
+import { greedyPolicy } from "../src/policy/greedy.ts";
+import { popularPolicy } from "../src/policy/popular.ts";
+import { randomPolicy } from "../src/policy/random.ts";
 import { Recall } from "../src/policy/recall.ts";
 import { Replay } from "../src/policy/replay.ts";
+import { ShopSource } from "../src/simulate/shop_users.ts";
+import { Simulator } from "../src/simulate/simulator.ts";
 import { ParameterArena } from "../src/tape/parameters.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { DivergedError } from "../src/train/results.ts";
@@ -153,6 +160,19 @@ async function climb(gpu: Gpu): Promise<void> {
   }
 }
 
+/** Users of a made-up shop under every policy. */
+async function simulate(gpu: Gpu): Promise<void> {
+  const source = new ShopSource(restless, shopItems(1, 40));
+  const room = { users: 5, slate: 3, pages: 2, start: [[1, 2], []] };
+  for (const pool of ["all", { random: 20 }] as const) {
+    const simulator = await Simulator.create(gpu, source, { ...room, pool });
+    for (const policy of [randomPolicy, popularPolicy(new Float64Array(40)), greedyPolicy()]) {
+      await simulator.run(policy);
+    }
+    simulator.destroy();
+  }
+}
+
 /** What learns from simulated users. */
 async function learnFromUsers(gpu: Gpu): Promise<void> {
   const arena = new Arena(gpu, "replay");
@@ -189,6 +209,7 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
         await climb(gpu);
         await measureAdapter(gpu, 0);
         await learnFromUsers(gpu);
+        await simulate(gpu);
       }
     });
   }

@@ -1,6 +1,7 @@
 /** Who is simulated, and how others see them: the interfaces. Adding a kind of users is a file that implements one. */
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
+import type { Arena } from "../gpu/arena.ts";
 import type { View } from "../gpu/memory.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { Page } from "./page.ts";
@@ -18,7 +19,7 @@ export interface Observer {
   reset(): ClickDispatch[];
   /** Moves users by what they clicked, `page.event[u].w`; who clicked nothing stays. */
   step(): ClickDispatch[];
-  /** Frees what does not stand in the page's arena. */
+  /** Frees what does not stand in the arena that it was made with. */
   destroy(): void;
 }
 
@@ -59,6 +60,6 @@ export interface UsersSource {
   readonly name: string;
   /** I, items of the catalogue. */
   readonly itemCount: number;
-  /** Users on a page, with memory of their own in its arena. */
-  users(page: Page): Users;
+  /** Users on a page. @param arena for their memory; the page's by default. */
+  users(page: Page, arena?: Arena): Users;
 }

@@ -5,6 +5,7 @@ import { encoderKernels } from "./kernels_encoders.ts";
 import { layerKernels } from "./kernels_layers.ts";
 import { learnKernels } from "./kernels_learn.ts";
 import { lossKernels } from "./kernels_losses.ts";
+import { simulateKernels } from "./kernels_simulate.ts";
 import type { Mutation } from "./mutation.ts";
 import { dataMutations } from "./src_data.ts";
 import { opMutations } from "./src_ops.ts";
@@ -17,6 +18,7 @@ export const mutations: readonly Mutation[] = [
   ...encoderKernels,
   ...batchKernels,
   ...learnKernels,
+  ...simulateKernels,
   ...opMutations,
   ...trainMutations,
   ...dataMutations,

@@ -40,6 +40,11 @@ export const parts: readonly Part[] = [
     files: named("gradient_clip replay"),
   },
   {
+    name: "simulated users",
+    about: "who clicks on which slate: every kernel beside the host, and the laws of what is drawn",
+    files: named("simulate_kernels"),
+  },
+  {
     name: "learning",
     about: "what models learn, beside a reference",
     files: named("demo_shop learning page_lengths rivals"),

@@ -1,0 +1,161 @@
+// choose.wgsl - every user clicks an item of their slate, or none; the log of the page
+//
+//   utility [U, k]   slate [U, k] items   place [P - 1] what the second place, the third, ... add; the last for all behind it
+//   z_j = ETA (utility_j + place_j)      P(j) = exp(z_j) / (1 + sum exp(z))      P(no click) = 1 / (1 + sum exp(z))
+//
+//   event   [U]  .z the clicked row, .w the clicked item, NONE for none
+//   clicked [panels, U]  the clicked item's bit is set
+//   alive   [U]  0 for a user who has left, otherwise 1 + pages in a row without a click
+//   log_slate   [T, U, k] items
+//   log_outcome [T, U] (slot, or k for none; reward; P(any click); 1), zeros for a user who has left
+//
+// One draw a page: the inverse of the distribution function at a uniform number, over no click first and then the slots in
+// order. So policies that are simulated with the same numbers share what they can of the pages without a click. What is
+// summed are exp(z_j - most), where most includes the 0 of no click: nothing overflows. The number is word 0 of the counter
+// (user, episode, page, 0). After a page without a click a user leaves with probability LEAVE (word 0 of purpose 3), and
+// after PATIENCE such pages in a row. The reward is 1 for a click, or with UTILITY its utility.
+//
+// A logit that is NaN or infinite is passed on as P(any click); nothing is clicked then.
+//
+// For          both kinds of adapter
+// Work split   one invocation owns one user: a slate is short.
+// On a GPU     (reasoned, not measured) as in choice_nll.wgsl a page is a cache line or two, k numbers from the next.
+// Cost         two exponentials an item and 300 integer operations a user; 12 bytes an item, 40 a user.
+// Next         whoever carries users on by what they clicked: lstm_step.wgsl, push_click.wgsl, shop_step.wgsl
+
+const WORKGROUP = 64;
+const SLATE = 1u;     // k
+const USERS = 1u;     // from a page of the log to the next, from a panel to the next
+const ETA = 1.0;
+const PLACES = 0u;    // numbers of place
+const UTILITY = false;
+const LEAVE = 0.0;
+const PATIENCE = 0u;  // 0: users stay
+const NONE = 0xffffffffu;
+const CHOICE_PURPOSE = 0u;
+const LEAVE_PURPOSE = 3u;
+
+struct Step {
+  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
+  first_entry: u32,    // the first user of a chunk
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,      // iterations before this step
+  decay: f32,          // share that weight decay takes off
+  noise: u32,          // the seed
+  counted: u32,        // what means are taken over
+  page: u32,           // of the episode, from 0 on
+  episode: u32,
+  first_user: u32,     // number of the first user
+}
+
+@group(0) @binding(0) var<storage, read> utility: array<f32>;
+@group(0) @binding(1) var<storage, read> slate: array<u32>;
+@group(0) @binding(2) var<storage, read> place: array<f32>;
+@group(0) @binding(3) var<storage, read_write> event: array<vec4u>;
+@group(0) @binding(4) var<storage, read_write> clicked: array<u32>;
+@group(0) @binding(5) var<storage, read_write> alive: array<u32>;
+@group(0) @binding(6) var<storage, read_write> log_slate: array<u32>;
+@group(0) @binding(7) var<storage, read_write> log_outcome: array<vec4f>;
+@group(0) @binding(8) var<uniform> step: Step;
+
+// ---- Random words by counter, as src/data/philox.ts has them.
+
+// The upper 32 bits of a product, by four products of 16 bits.
+fn mulhi(a: u32, b: u32) -> u32 {
+  let a0 = a & 0xffffu;
+  let a1 = a >> 16u;
+  let b0 = b & 0xffffu;
+  let b1 = b >> 16u;
+  let middle0 = a0 * b1;
+  let middle1 = a1 * b0;
+  let carry = ((a0 * b0) >> 16u) + (middle0 & 0xffffu) + (middle1 & 0xffffu);
+  return a1 * b1 + (middle0 >> 16u) + (middle1 >> 16u) + (carry >> 16u);
+}
+
+// Philox4x32-10. The counter is (user, episode, page, purpose), the key is the seed.
+fn philox(counter: vec4u, key: vec2u) -> vec4u {
+  var c = counter;
+  var k = key;
+  for (var round = 0u; round < 10u; round++) {
+    let high0 = mulhi(0xd2511f53u, c.x);
+    let high1 = mulhi(0xcd9e8d57u, c.z);
+    c = vec4u(high1 ^ c.y ^ k.x, 0xcd9e8d57u * c.z, high0 ^ c.w ^ k.y, 0xd2511f53u * c.x);
+    k += vec2u(0x9e3779b9u, 0xbb67ae85u);
+  }
+  return c;
+}
+
+// A word's upper 24 bits in [0, 1): a multiple of 2^-24, exact.
+fn uniform24(word: u32) -> f32 {
+  return f32(word >> 8u) * 5.9604644775390625e-8;
+}
+
+// ---- End of random words by counter.
+
+fn drawn(u: u32, purpose: u32) -> f32 {
+  let words = philox(vec4u(step.first_user + u, step.episode, step.page, purpose), vec2u(step.noise, 0u));
+  return uniform24(words.x);
+}
+
+// What slot j of a page that begins at a row is chosen by.
+fn logit(first: u32, j: u32) -> f32 {
+  if (PLACES == 0u || j == 0u) { return ETA * utility[first + j]; }
+  return ETA * (utility[first + j] + place[min(j - 1u, PLACES - 1u)]);
+}
+
+// By the exponent bits: comparisons, max and exp may lose a NaN.
+fn broken(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }
+
+@compute @workgroup_size(WORKGROUP)
+fn choose(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let u = id.x + id.y * (grid.x * WORKGROUP);
+  if (u >= step.size.x) { return; }
+  let first = u * SLATE;
+  let logged = step.page * USERS + u;
+  for (var j = 0u; j < SLATE; j++) { log_slate[logged * SLATE + j] = slate[first + j]; }
+  let patience = alive[u];
+  if (patience == 0u) {
+    event[u] = vec4u(first, first + SLATE, NONE, NONE);
+    log_outcome[logged] = vec4f(0.0);
+    return;
+  }
+  var most = 0.0;
+  var wrong = 0.0;
+  for (var j = 0u; j < SLATE; j++) {
+    let z = logit(first, j);
+    if (broken(z)) { wrong = z; }
+    most = max(most, z);
+  }
+  let none = exp(-most);
+  var clicks = 0.0;
+  for (var j = 0u; j < SLATE; j++) { clicks += exp(logit(first, j) - most); }
+  let threshold = drawn(u, CHOICE_PURPOSE) * (none + clicks);
+  var slot = SLATE;
+  if (threshold >= none && !broken(wrong)) {
+    // The last slot takes what rounding leaves.
+    slot = 0u;
+    var sum = none + exp(logit(first, 0u) - most);
+    for (var j = 1u; j < SLATE; j++) {
+      if (threshold >= sum) { slot = j; }
+      sum += exp(logit(first, j) - most);
+    }
+  }
+  var any = clicks / (none + clicks);
+  if (broken(wrong)) { any = wrong; }
+  if (slot == SLATE) {
+    let leaves = (LEAVE > 0.0 && drawn(u, LEAVE_PURPOSE) < LEAVE) || patience == PATIENCE;
+    alive[u] = select(patience + 1u, 0u, leaves);
+    event[u] = vec4u(first, first + SLATE, NONE, NONE);
+    log_outcome[logged] = vec4f(f32(SLATE), 0.0, any, 1.0);
+    return;
+  }
+  let item = slate[first + slot];
+  var reward = 1.0;
+  if (UTILITY) { reward = utility[first + slot]; }
+  alive[u] = 1u;
+  event[u] = vec4u(first, first + SLATE, first + slot, item);
+  clicked[(item / 32u) * USERS + u] |= 1u << (item % 32u);
+  log_outcome[logged] = vec4f(f32(slot), reward, any, 1.0);
+}

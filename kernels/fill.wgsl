@@ -1,0 +1,26 @@
+// fill.wgsl - one value in all words of a buffer
+//
+//   words [COUNT]
+//
+// For          both kinds of adapter
+// Work split   one invocation owns one word of each user's: of step.size.x COUNT words, those that users have side by side.
+// On a GPU     (reasoned, not measured) a clear, coalesced.
+// Cost         4 bytes a word.
+
+const WORKGROUP = 64;
+const COUNT = 1u;  // words a user
+const VALUE = 0u;
+
+struct Step {
+  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
+}
+
+@group(0) @binding(0) var<storage, read_write> words: array<u32>;
+@group(0) @binding(1) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn fill(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  if (i >= step.size.x * COUNT) { return; }
+  words[i] = VALUE;
+}

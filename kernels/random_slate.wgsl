@@ -1,0 +1,134 @@
+// random_slate.wgsl - slates drawn at random: every item that is not masked in every slot equally often, none twice
+//
+//   masked [panels, U] bits of what may not be shown; those of the items drawn are set      slate [U, k] items
+//
+// With EXPLORE only some users get one, each with probability step.epsilon (word 0 of purpose 1), in the place of the slate
+// that a policy has written: the bits of that are taken back before.
+//
+// Slot j has the words of the counter (user, episode, page, 2 + 16 j). The first three are tries: an item of the whole
+// catalogue, taken if it is not masked. If all three are masked, the fourth is a rank among the items that are not. Either
+// way all of these are equally likely (up to I / 2^32), and with few masked items no walk along the catalogue is needed.
+//
+// For          both kinds of adapter
+// Work split   one invocation owns one user.
+// On a GPU     (reasoned, not measured) tries read scattered words, as different users try different items. Only the walk of a
+//              rank is coalesced, by panels; users of a subgroup wait for the longest.
+// Cost         300 integer operations a slot; where most items are masked, two walks of I / 32 words a slot.
+// Next         choose.wgsl, by way of the utilities of the slate
+
+const WORKGROUP = 64;
+const SLATE = 1u;    // k
+const USERS = 1u;    // from a panel's word to the next panel's
+const PANELS = 1u;
+const ITEMS = 1u;    // I
+const EXPLORE = false;
+const NONE = 0xffffffffu;
+const EXPLORE_PURPOSE = 1u;
+const SLATE_PURPOSE = 2u;
+
+struct Step {
+  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
+  first_entry: u32,    // the first user of a chunk
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,      // iterations before this step
+  decay: f32,          // share that weight decay takes off
+  noise: u32,          // the seed
+  counted: u32,        // what means are taken over
+  page: u32,           // of the episode, from 0 on
+  episode: u32,
+  first_user: u32,     // number of the first user
+  epsilon: f32,        // probability of a random slate
+}
+
+@group(0) @binding(0) var<storage, read_write> masked: array<u32>;
+@group(0) @binding(1) var<storage, read_write> slate: array<u32>;
+@group(0) @binding(2) var<uniform> step: Step;
+
+// ---- Random words by counter, as src/data/philox.ts has them.
+
+// The upper 32 bits of a product, by four products of 16 bits.
+fn mulhi(a: u32, b: u32) -> u32 {
+  let a0 = a & 0xffffu;
+  let a1 = a >> 16u;
+  let b0 = b & 0xffffu;
+  let b1 = b >> 16u;
+  let middle0 = a0 * b1;
+  let middle1 = a1 * b0;
+  let carry = ((a0 * b0) >> 16u) + (middle0 & 0xffffu) + (middle1 & 0xffffu);
+  return a1 * b1 + (middle0 >> 16u) + (middle1 >> 16u) + (carry >> 16u);
+}
+
+// Philox4x32-10. The counter is (user, episode, page, purpose), the key is the seed.
+fn philox(counter: vec4u, key: vec2u) -> vec4u {
+  var c = counter;
+  var k = key;
+  for (var round = 0u; round < 10u; round++) {
+    let high0 = mulhi(0xd2511f53u, c.x);
+    let high1 = mulhi(0xcd9e8d57u, c.z);
+    c = vec4u(high1 ^ c.y ^ k.x, 0xcd9e8d57u * c.z, high0 ^ c.w ^ k.y, 0xd2511f53u * c.x);
+    k += vec2u(0x9e3779b9u, 0xbb67ae85u);
+  }
+  return c;
+}
+
+// A word's upper 24 bits in [0, 1): a multiple of 2^-24, exact.
+fn uniform24(word: u32) -> f32 {
+  return f32(word >> 8u) * 5.9604644775390625e-8;
+}
+
+// ---- End of random words by counter.
+
+fn words(u: u32, purpose: u32) -> vec4u {
+  return philox(vec4u(step.first_user + u, step.episode, step.page, purpose), vec2u(step.noise, 0u));
+}
+
+fn word_of(u: u32, item: u32) -> u32 { return (item / 32u) * USERS + u; }
+
+// An item of the whole catalogue, or NONE if it is masked.
+fn tried(u: u32, word: u32) -> u32 {
+  let item = mulhi(word, ITEMS);
+  let bit = (masked[word_of(u, item)] >> (item % 32u)) & 1u;
+  return select(item, NONE, bit == 1u);
+}
+
+// The item of a rank among those that are not masked.
+fn ranked(u: u32, word: u32) -> u32 {
+  var free = 0u;
+  for (var panel = 0u; panel < PANELS; panel++) { free += countOneBits(~masked[panel * USERS + u]); }
+  var rank = mulhi(word, free);
+  for (var panel = 0u; panel < PANELS; panel++) {
+    var bits = ~masked[panel * USERS + u];
+    let count = countOneBits(bits);
+    if (rank >= count) {
+      rank -= count;
+      continue;
+    }
+    for (; rank > 0u; rank--) { bits &= bits - 1u; }
+    return 32u * panel + countTrailingZeros(bits);
+  }
+  return 0u;  // nothing is free: whoever sets up a page sees to it that this does not happen
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn random_slate(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let u = id.x + id.y * (grid.x * WORKGROUP);
+  if (u >= step.size.x) { return; }
+  if (EXPLORE) {
+    if (uniform24(words(u, EXPLORE_PURPOSE).x) >= step.epsilon) { return; }
+    for (var j = 0u; j < SLATE; j++) {
+      let item = slate[u * SLATE + j];
+      masked[word_of(u, item)] &= ~(1u << (item % 32u));
+    }
+  }
+  for (var j = 0u; j < SLATE; j++) {
+    let drawn = words(u, SLATE_PURPOSE + 16u * j);
+    var item = tried(u, drawn.x);
+    if (item == NONE) { item = tried(u, drawn.y); }
+    if (item == NONE) { item = tried(u, drawn.z); }
+    if (item == NONE) { item = ranked(u, drawn.w); }
+    slate[u * SLATE + j] = item;
+    masked[word_of(u, item)] |= 1u << (item % 32u);
+  }
+}

@@ -1,0 +1,76 @@
+/** Users click. */
+
+import chooseText from "../../kernels/choose.wgsl" with { type: "text" };
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import { purposes } from "../data/philox.ts";
+import { kernel } from "../gpu/kernel.ts";
+import { bufferOf, type View } from "../gpu/memory.ts";
+import type { Tensor } from "../tape/tensor.ts";
+import type { Page } from "./page.ts";
+import type { Users } from "./users.ts";
+
+const chooseKernel = kernel("choose", chooseText);
+
+/** What counts, and when users leave. */
+export interface Rules {
+  /** `click`: 1 a click. `utility`: the utility of the clicked item. */
+  readonly reward: "click" | "utility";
+  /** Probability, 0 to 1, that a user leaves after a page without a click. */
+  readonly leave: number;
+  /** A user leaves after so many pages in a row without a click; 0: never. */
+  readonly patience: number;
+}
+
+/** The log of an episode on the device. */
+export interface LogViews {
+  /** [T, U, k] u32 */
+  readonly slates: View;
+  /** [T, U] vec4f: slot or k for none, reward, P(any click), 1; zeros for a user who has left. */
+  readonly outcomes: View;
+}
+
+/** Room for the log of an episode. @throws UserError for more than the adapter holds. */
+export function logViews({ arena, users, slate, pages }: Page): LogViews {
+  return {
+    slates: arena.allocate("log of slates", 4 * pages * users * slate),
+    outcomes: arena.allocate("log of outcomes", 16 * pages * users),
+  };
+}
+
+/** Each user clicks an item of the slate or none. @param utilities [rows, 1] of the slates */
+export function choose(
+  page: Page,
+  { eta, placeEffects }: Pick<Users, "eta" | "placeEffects">,
+  utilities: Tensor,
+  log: LogViews,
+  { reward, leave, patience }: Rules,
+): ClickDispatch {
+  const { slate: SLATE, users: USERS } = page;
+  return {
+    kernel: chooseKernel,
+    label: "choose",
+    constants: {
+      SLATE,
+      USERS,
+      ETA: eta,
+      PLACES: placeEffects?.columns ?? 0,
+      UTILITY: reward === "utility",
+      LEAVE: leave,
+      PATIENCE: patience,
+      CHOICE_PURPOSE: purposes.CHOICE,
+      LEAVE_PURPOSE: purposes.LEAVE,
+    },
+    views: {
+      utility: bufferOf(utilities.view),
+      slate: page.slates,
+      place: bufferOf((placeEffects ?? utilities).view),
+      event: page.event,
+      clicked: page.clicked,
+      alive: page.alive,
+      log_slate: log.slates,
+      log_outcome: log.outcomes,
+    },
+    invocations: (s) => [s.users],
+    cost: (s) => ({ flops: 30 * s.rows, bytes: 12 * s.rows + 40 * s.users }),
+  };
+}

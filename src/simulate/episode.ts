@@ -1,0 +1,118 @@
+/** An episode of all users of a page: recorded once, replayed without a wait between pages. */
+
+import type { Arena } from "../gpu/arena.ts";
+import type { Commands } from "../gpu/commands.ts";
+import { keyOf } from "../data/philox.ts";
+import { choose, type LogViews, type Rules } from "./choose.ts";
+import { fill, pageMask } from "./masks.ts";
+import { type Page, PageBatch } from "./page.ts";
+import { type EpisodeKey, PageHeaders } from "./page_headers.ts";
+import { PageProgram } from "./page_program.ts";
+import type { PageContext, PageDispatch, Policy } from "./policy.ts";
+import type { Pool } from "./pool.ts";
+import type { Starts } from "./start.ts";
+import type { Observer, Users } from "./users.ts";
+
+/** What an episode is made of. */
+export interface EpisodeParts {
+  /** For the policy's buffers and the headers. */
+  readonly arena: Arena;
+  readonly page: Page;
+  readonly environment: Users;
+  readonly policy: Policy;
+  /** How the policy sees the users; the environment itself by default. */
+  readonly observer?: Observer;
+  readonly rules: Rules;
+  readonly pool: Pool;
+  readonly repeats: boolean;
+  readonly starts: Starts;
+  readonly log: LogViews;
+  /** What else runs on every page: before the policy, when states and masks are those it sees, and at the page's end. */
+  readonly before?: (context: PageContext) => readonly PageDispatch[];
+  readonly after?: (context: PageContext) => readonly PageDispatch[];
+}
+
+export class Episode {
+  #prepared = false;
+
+  private constructor(
+    readonly context: PageContext,
+    private readonly starts: Starts,
+    private readonly headers: PageHeaders,
+    private readonly programs: Record<"prepare" | "begin" | "feed" | "page", PageProgram>,
+  ) {}
+
+  /** Records everything. @throws Error that names the kernel that fails. */
+  static async create(parts: EpisodeParts): Promise<Episode> {
+    const { arena, page, environment, policy, starts } = parts;
+    const { gpu } = page;
+    const observer = parts.observer ?? environment;
+    const observers = observer === environment ? [environment] : [environment, observer];
+    const context = contextOf(parts, observer);
+    const slates = policy.record(context);
+    const slate = environment.utilities();
+    const step = observers.flatMap((one) => one.step());
+    const dispatches: PageDispatch[] = [
+      pageMask(page, parts.pool, parts.repeats),
+      ...parts.before?.(context) ?? [],
+      ...slates,
+      ...slate.dispatches,
+      choose(page, environment, slate.utilities, parts.log, parts.rules),
+      ...step,
+      ...parts.after?.(context) ?? [],
+    ];
+    const headers = new PageHeaders(arena, page, 1 + page.startClicks + page.pages, dispatches);
+    const record = (name: string, own: readonly PageDispatch[]) =>
+      PageProgram.record(gpu, `${policy.name}: ${name}`, headers, own);
+    const begin = [
+      fill("no clicks yet", page.clicked, page.panels),
+      fill("all are there", page.alive, 1, 1),
+      ...observers.flatMap((one) => one.reset()),
+    ];
+    const programs = {
+      prepare: await record("tables", [...observers.flatMap((one) => one.prepare()), ...policy.prepare()]),
+      begin: await record("begin", begin),
+      feed: await record("start", page.startClicks > 0 ? [starts.feed(), ...step] : []),
+      page: await record("page", dispatches),
+    };
+    return new Episode(context, starts, headers, programs);
+  }
+
+  /** What a bench looks at. */
+  get pageProgram(): PageProgram {
+    return this.programs.page;
+  }
+
+  /** Weights were set anew: tables are made again before the next episode. */
+  weightsChanged(): void {
+    this.#prepared = false;
+  }
+
+  /** Appends what comes before the first page, and sends what its kernels read. Earlier episodes may still be in flight. */
+  begin(commands: Commands, key: EpisodeKey): void {
+    const { starts, headers, programs, context: { page } } = this;
+    starts.put(key.users, key.firstUser, key.episode, keyOf(key.seed));
+    // The first place clears the buffers of all users, whoever takes part. The next feed what users start with.
+    headers.put(
+      key,
+      (place) => Math.max(0, place <= page.startClicks ? place - 1 : place - 1 - page.startClicks),
+    );
+    if (!this.#prepared) programs.prepare.encode(commands, 0);
+    this.#prepared = true;
+    programs.begin.encode(commands, 0);
+    for (let s = 0; s < page.startClicks; s++) programs.feed.encode(commands, 1 + s);
+  }
+
+  /** Appends a page, 0 to T - 1, of the episode that was begun last. */
+  page(commands: Commands, page: number): void {
+    this.programs.page.encode(commands, 1 + this.context.page.startClicks + page);
+  }
+}
+
+function contextOf({ arena, page, environment }: EpisodeParts, observer: Observer): PageContext {
+  const { gpu, users, slate, items, pages, slates, masked } = page;
+  const batch = new PageBatch(page, undefined);
+  const { itemVectors } = observer;
+  const sizes = { users, slate, items, pages };
+  return { gpu, arena, page, batch, ...sizes, slates, masked, observer, environment, itemVectors };
+}

@@ -1,0 +1,120 @@
+/** What happened in an episode: the slates that users saw, and what they did. */
+
+import { type ClickLog, type ItemFeatures, NONE } from "../data/click_log.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { readViews } from "../gpu/readback.ts";
+import type { LogViews } from "./choose.ts";
+import type { Page } from "./page.ts";
+
+/** An episode of users who were stepped together, by pages. */
+export interface EpisodeLog {
+  readonly episode: number;
+  /** The number of the first user. */
+  readonly firstUser: number;
+  /** How many there are. */
+  readonly users: number;
+  readonly pages: number;
+  /** Items of a slate. */
+  readonly slate: number;
+  /** [T, U, k] the items shown. */
+  readonly slates: Uint32Array<ArrayBuffer>;
+  /** [T, U] the slot that was clicked, k for none. */
+  readonly choices: Uint32Array<ArrayBuffer>;
+  /** [T, U] */
+  readonly rewards: Float32Array<ArrayBuffer>;
+  /** [T, U] P(any click), as those who click have it. */
+  readonly probabilities: Float32Array<ArrayBuffer>;
+  /** [T, U] 1 where the user was there, 0 after the user had left. */
+  readonly present: Uint8Array<ArrayBuffer>;
+}
+
+/** Reads the log of the episode that was played last; one wait. */
+export async function readLog(
+  gpu: Gpu,
+  page: Page,
+  views: LogViews,
+  { episode, firstUser, users }: Pick<EpisodeLog, "episode" | "firstUser" | "users">,
+): Promise<EpisodeLog> {
+  const [slateWords, outcomeWords] = await readViews(gpu, [views.slates, views.outcomes]);
+  const { pages, slate: k, users: U } = page;
+  const outcomes = new Float32Array(outcomeWords?.buffer ?? new ArrayBuffer(0));
+  const count = pages * users;
+  const log: EpisodeLog = {
+    episode,
+    firstUser,
+    users,
+    pages,
+    slate: k,
+    slates: new Uint32Array(count * k),
+    choices: new Uint32Array(count),
+    rewards: new Float32Array(count),
+    probabilities: new Float32Array(count),
+    present: new Uint8Array(count),
+  };
+  for (let t = 0; t < pages; t++) {
+    const from = t * U * k;
+    log.slates.set(slateWords?.subarray(from, from + users * k) ?? [], t * users * k);
+    for (let u = 0; u < users; u++) {
+      const [own, at] = [4 * (t * U + u), t * users + u];
+      log.choices[at] = outcomes[own] ?? k;
+      log.rewards[at] = outcomes[own + 1] ?? 0;
+      log.probabilities[at] = outcomes[own + 2] ?? NaN;
+      log.present[at] = outcomes[own + 3] ?? 0;
+    }
+  }
+  return log;
+}
+
+/** What a click log of episodes needs beside them. */
+export interface EpisodeLogOptions {
+  readonly name: string;
+  readonly items: ItemFeatures;
+  /** The part of the log, 0 to 2, that a user belongs to, by the user's place among all; by default all train. */
+  readonly split?: (user: number) => number;
+  /** What the users of an episode started with: given events, before the pages. */
+  readonly startOf?: (user: number, episode: number) => ArrayLike<number>;
+}
+
+/** Episodes as a log of clicks that a model can be trained on: each user of an episode is a user of the log. */
+export function episodeLog(episodes: readonly EpisodeLog[], options: EpisodeLogOptions): ClickLog {
+  const { name, items, split = () => 0, startOf = () => [] } = options;
+  const userEvents = [0];
+  const eventRows = [0];
+  const eventClick: number[] = [];
+  const eventGiven: number[] = [];
+  const rowItem: number[] = [];
+  const event = (click: number, given: number) => {
+    eventClick.push(click);
+    eventGiven.push(given);
+    eventRows.push(rowItem.length);
+  };
+  for (const log of episodes) {
+    const { users, pages, slate: k } = log;
+    for (let u = 0; u < users; u++) {
+      const start = startOf(log.firstUser + u, log.episode);
+      for (let s = 0; s < start.length; s++) {
+        rowItem.push(start[s] ?? 0);
+        event(rowItem.length - 1, 1);
+      }
+      for (let t = 0; t < pages; t++) {
+        const at = t * users + u;
+        if (!log.present[at]) continue;
+        const [first, choice] = [rowItem.length, log.choices[at] ?? k];
+        for (let j = 0; j < k; j++) rowItem.push(log.slates[at * k + j] ?? 0);
+        event(choice < k ? first + choice : NONE, 0);
+      }
+      userEvents.push(eventClick.length);
+    }
+  }
+  const users = userEvents.length - 1;
+  return {
+    name,
+    items,
+    userSplit: Uint8Array.from({ length: users }, (_, user) => split(user)),
+    userEvents: Uint32Array.from(userEvents),
+    eventRows: Uint32Array.from(eventRows),
+    eventClick: Uint32Array.from(eventClick),
+    ...(eventGiven.includes(1) && { eventGiven: Uint8Array.from(eventGiven) }),
+    rowItem: Uint32Array.from(rowItem),
+  };
+}

@@ -1,0 +1,120 @@
+/** What came of episodes, in numbers. */
+
+import { UserError } from "../user_error.ts";
+import type { EpisodeLog } from "./episode_log.ts";
+
+/** Sums over the users who were there on a page. */
+export interface PageFigures {
+  /** Users who were there. */
+  readonly shown: number;
+  readonly clicks: number;
+  readonly reward: number;
+  /** Sum of P(any click): what those who click expected of themselves. */
+  readonly predicted: number;
+}
+
+/** What came of the episodes of all users. */
+export interface SimulationFigures {
+  readonly users: number;
+  readonly episodes: number;
+  readonly pages: number;
+  readonly slate: number;
+  /** [episodes, users] sum of the rewards of an episode. */
+  readonly returns: Float64Array<ArrayBuffer>;
+  /** [episodes, users] clicks of an episode. */
+  readonly clicks: Uint32Array<ArrayBuffer>;
+  /** [episodes, users] pages until the user left. */
+  readonly seen: Uint32Array<ArrayBuffer>;
+  /** [pages] over all users and episodes. */
+  readonly byPage: readonly PageFigures[];
+  /** [I] how often each item was shown, and clicked. */
+  readonly itemShown: Uint32Array<ArrayBuffer>;
+  readonly itemClicked: Uint32Array<ArrayBuffer>;
+}
+
+/** The share of the catalogue that was shown at least once. */
+export function coverage({ itemShown }: Pick<SimulationFigures, "itemShown">): number {
+  return itemShown.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0) / itemShown.length;
+}
+
+export function meanReturn({ returns }: Pick<SimulationFigures, "returns">): number {
+  return returns.reduce((sum, own) => sum + own, 0) / returns.length;
+}
+
+/** Clicks a page that was seen. */
+export function clickRate({ byPage }: Pick<SimulationFigures, "byPage">): number {
+  const sum = (of: (page: PageFigures) => number) => byPage.reduce((total, page) => total + of(page), 0);
+  return sum(({ clicks }) => clicks) / sum(({ shown }) => shown);
+}
+
+/** Adds up episodes as they come. */
+export class FigureSums {
+  readonly #figures: SimulationFigures;
+  readonly #byPage: { shown: number; clicks: number; reward: number; predicted: number }[];
+
+  constructor(
+    { users, episodes, pages, slate, items }: Record<
+      "users" | "episodes" | "pages" | "slate" | "items",
+      number
+    >,
+    private readonly firstEpisode: number,
+  ) {
+    this.#byPage = Array.from({ length: pages }, () => ({ shown: 0, clicks: 0, reward: 0, predicted: 0 }));
+    this.#figures = {
+      users,
+      episodes,
+      pages,
+      slate,
+      returns: new Float64Array(users * episodes),
+      clicks: new Uint32Array(users * episodes),
+      seen: new Uint32Array(users * episodes),
+      byPage: this.#byPage,
+      itemShown: new Uint32Array(items),
+      itemClicked: new Uint32Array(items),
+    };
+  }
+
+  get figures(): SimulationFigures {
+    return this.#figures;
+  }
+
+  /** @param firstUser of all users that figures are taken over. @throws UserError for a probability that is no number. */
+  add(log: EpisodeLog, firstUser: number): void {
+    const { users, pages, slate: k, present, choices, rewards, probabilities, slates } = log;
+    const { returns, clicks, seen, itemShown, itemClicked } = this.#figures;
+    const from = (log.episode - this.firstEpisode) * this.#figures.users + log.firstUser - firstUser;
+    for (let t = 0; t < pages; t++) {
+      const page = this.#byPage[t];
+      if (!page) throw new Error(`expected ${this.#byPage.length} pages, got ${pages}`);
+      for (let u = 0; u < users; u++) {
+        const [at, own] = [t * users + u, from + u];
+        if (!present[at]) continue;
+        const [predicted, reward] = [probabilities[at] ?? NaN, rewards[at] ?? NaN];
+        if (!Number.isFinite(predicted) || !Number.isFinite(reward)) {
+          throw notFinite(log.firstUser + u, t, log.episode);
+        }
+        const choice = choices[at] ?? k;
+        page.shown++;
+        page.predicted += predicted;
+        page.reward += reward;
+        returns[own] = (returns[own] ?? 0) + reward;
+        seen[own] = (seen[own] ?? 0) + 1;
+        for (let j = 0; j < k; j++) {
+          const item = slates[at * k + j] ?? 0;
+          itemShown[item] = (itemShown[item] ?? 0) + 1;
+          if (j !== choice) continue;
+          page.clicks++;
+          clicks[own] = (clicks[own] ?? 0) + 1;
+          itemClicked[item] = (itemClicked[item] ?? 0) + 1;
+        }
+      }
+    }
+  }
+}
+
+function notFinite(user: number, page: number, episode: number): UserError {
+  return new UserError(
+    `Expected utilities that are numbers, got NaN or infinity for user ${user} on page ${page} of episode ${episode}: the ` +
+      "weights of the model are broken. Train it again, with a smaller --learning-rate if it diverged.",
+  );
+}

@@ -1,0 +1,67 @@
+/** Which items a page may show: all, some that are drawn for each page, or a list. */
+
+import { bitWords } from "../batch/device_log.ts";
+import { type Key, philox, purposes, slotOf } from "../data/philox.ts";
+import { UserError } from "../user_error.ts";
+
+/**
+ * `all` items; a `random` pool of some n items a page, each in it with probability n / I; or the items of a list. A random
+ * pool that leaves a user fewer items than a slate counts for nothing on that page.
+ */
+export type PoolOptions =
+  | "all"
+  | { readonly random: number }
+  | { readonly items: ArrayLike<number> };
+
+/** A pool as the page's kernels see it. */
+export interface Pool {
+  /** 0 without a random pool: an item is in the page's pool where its random word is below this. */
+  readonly threshold: number;
+  /** [panels] bits of items that are shown to nobody, those behind the last item among them. */
+  readonly excluded: Uint32Array<ArrayBuffer>;
+  /** How many items are left. */
+  readonly size: number;
+}
+
+/** @throws UserError for items that there are not, one that comes twice, or a random pool that no catalogue has. */
+export function poolOf(options: PoolOptions, items: number): Pool {
+  const listed = typeof options === "object" && "items" in options ? options.items : undefined;
+  const excluded = new Uint32Array(bitWords(items)).fill(listed ? 0xffffffff : 0);
+  if (!listed && items % 32 > 0) excluded[excluded.length - 1] = (0xffffffff << (items % 32)) >>> 0;
+  let size = items;
+  if (listed) {
+    size = listed.length;
+    for (let k = 0; k < listed.length; k++) {
+      const item = listed[k] ?? NaN;
+      if (!Number.isInteger(item) || item < 0 || item >= items) {
+        throw new UserError(`Expected the pool's items to be in 0..${items - 1}, got ${item}.`);
+      }
+      const bit = (1 << (item % 32)) >>> 0;
+      const word = excluded[item >>> 5] ?? 0;
+      if ((word & bit) === 0) throw new UserError(`Expected each item once in the pool, got ${item} twice.`);
+      excluded[item >>> 5] = (word & ~bit) >>> 0;
+    }
+  }
+  return {
+    threshold: typeof options === "object" && "random" in options ? thresholdOf(options.random, items) : 0,
+    excluded,
+    size,
+  };
+}
+
+function thresholdOf(count: number, items: number): number {
+  if (!Number.isInteger(count) || count < 1 || count > items) {
+    throw new UserError(`Expected a random pool of 1 to ${items} items, got ${count}.`);
+  }
+  return count === items ? 0 : Math.max(1, Math.floor(2 ** 32 * (count / items)));
+}
+
+/** Whether an item is in the random pool of a user's page, as the kernel finds it. */
+export function inRandomPool(
+  { threshold }: Pick<Pool, "threshold">,
+  { user, episode, page, item }: Record<"user" | "episode" | "page" | "item", number>,
+  key: Key,
+): boolean {
+  const words = philox([user, episode, page, slotOf(purposes.POOL, item >>> 2)], key);
+  return threshold === 0 || (words[item & 3] ?? 0) < threshold;
+}

@@ -1,0 +1,133 @@
+/** The users of a made-up shop as they are: the truth. */
+
+import stepText from "../../kernels/shop_step.wgsl" with { type: "text" };
+import utilityText from "../../kernels/shop_utility.wgsl" with { type: "text" };
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import { demoFeatures, featuresOf, places } from "../data/shops/items.ts";
+import { firstState, type ShopTruth, shopUtility } from "../data/shops/truth.ts";
+import type { Arena } from "../gpu/arena.ts";
+import { kernel } from "../gpu/kernel.ts";
+import { bufferOf, type View } from "../gpu/memory.ts";
+import { padRows, type Tensor } from "../tape/tensor.ts";
+import { fill } from "./masks.ts";
+import type { Page } from "./page.ts";
+import type { CatalogueUtilities, SlateUtilities, Users, UsersSource } from "./users.ts";
+
+const utilityKernel = kernel("shop_utility", utilityText);
+const stepKernel = kernel("shop_step", stepText);
+
+/** Rows of a chunk of users whose utilities of all items are wanted. */
+const CHUNK_ROWS = 2 ** 18;
+
+/** A constant, or what a kernel writes, that no gradient flows into. */
+function plain(name: string, rows: Tensor["rows"], columns: number, stride: number, view: View): Tensor {
+  return { name, rows, columns, groups: 1, stride, view, trainable: false };
+}
+
+/** [I, 4] style1, style2, price, and what is the same for everybody: the appeal and the shop's constant. */
+export function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuffer> {
+  const { style, price } = places;
+  const count = values.length / demoFeatures;
+  const table = new Float32Array(4 * count);
+  for (let item = 0; item < count; item++) {
+    const f = featuresOf(values, item);
+    const p = f[price] ?? 0;
+    // Before the first click nothing but the price depends on the user.
+    const appeal = shopUtility(shop, firstState, f) + 0.3 * p * p;
+    table.set([f[style] ?? 0, f[style + 1] ?? 0, p, appeal], 4 * item);
+  }
+  return table;
+}
+
+/** The truth of a made-up shop, for pages of any size. */
+export class ShopSource implements UsersSource {
+  readonly name: string;
+  readonly itemCount: number;
+
+  /** @param values [I, F] the shop's items, as its log has them. */
+  constructor(readonly shop: ShopTruth, readonly values: Float32Array) {
+    this.name = `the ${shop.name} shop`;
+    this.itemCount = values.length / demoFeatures;
+  }
+
+  users(page: Page, arena = page.arena): Users {
+    return new ShopUsers(page, arena, this);
+  }
+}
+
+class ShopUsers implements Users {
+  readonly name: string;
+  /** [events, 3]: running means of both style coordinates and of the price of what was clicked. */
+  readonly state: Tensor;
+  readonly itemVectors: Tensor;
+  readonly eta = 1;
+  readonly placeEffects = undefined;
+  readonly #state: View;
+  readonly #table: View;
+  readonly #utilities: Tensor;
+  #catalogue: CatalogueUtilities | undefined;
+
+  constructor(
+    private readonly page: Page,
+    private readonly arena: Arena,
+    private readonly source: ShopSource,
+  ) {
+    const { users, slate } = page;
+    const { name, shop, values, itemCount } = source;
+    this.name = name;
+    this.#state = arena.allocate("shop state", 16 * users);
+    this.state = plain("shop/state", "events", 3, 4, this.#state);
+    this.#table = arena.upload("shop table", shopTable(shop, values));
+    const features = arena.upload("shop features", padRows(values, itemCount, demoFeatures, 1));
+    this.itemVectors = plain("shop/features", itemCount, demoFeatures, demoFeatures, features);
+    const utilities = arena.allocate("shop utilities", 4 * users * slate);
+    this.#utilities = plain("shop/utilities", "rows", 1, 1, utilities);
+  }
+
+  prepare(): ClickDispatch[] {
+    return [];
+  }
+
+  reset(): ClickDispatch[] {
+    return [fill("shop reset", this.#state, 4)];
+  }
+
+  step(): ClickDispatch[] {
+    return [{
+      kernel: stepKernel,
+      label: "shop step",
+      views: { event: this.page.event, item: this.#table, state: this.#state },
+      invocations: (s) => [s.users],
+      cost: (s) => ({ flops: 9 * s.users, bytes: 64 * s.users }),
+    }];
+  }
+
+  utilities(): SlateUtilities {
+    const utility = bufferOf(this.#utilities.view);
+    return { dispatches: [this.#score(this.page.slate, false, utility)], utilities: this.#utilities };
+  }
+
+  catalogue(): CatalogueUtilities {
+    return this.#catalogue ??= this.#makeCatalogue();
+  }
+
+  #makeCatalogue(): CatalogueUtilities {
+    const { arena, page: { items } } = this;
+    const users = Math.max(1, Math.min(this.page.users, Math.floor(CHUNK_ROWS / items)));
+    const utilities = arena.allocate("shop utilities of all items", 4 * users * items);
+    return { users, dispatches: [this.#score(items, true, utilities)], utilities };
+  }
+
+  #score(EACH: number, ALL: boolean, utility: View): ClickDispatch {
+    return {
+      kernel: utilityKernel,
+      label: ALL ? "shop utilities of all items" : "shop utilities",
+      constants: { EACH, ALL, FATIGUE: this.source.shop.fatigue },
+      views: { state: this.#state, item: this.#table, row_item: this.page.slates, utility },
+      invocations: (s) => [s.rows],
+      cost: (s) => ({ flops: 40 * s.rows, bytes: 24 * s.rows }),
+    };
+  }
+
+  destroy(): void {}
+}

@@ -1,0 +1,304 @@
+/** Simulated users: all are stepped together on the device, under a policy or page by page. */
+
+import { keyOf } from "../data/philox.ts";
+import { Arena } from "../gpu/arena.ts";
+import { Commands } from "../gpu/commands.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { readFloats, readViews } from "../gpu/readback.ts";
+import { bufferOf } from "../gpu/memory.ts";
+import { unpadRows } from "../tape/tensor.ts";
+import { UserError } from "../user_error.ts";
+import { type LogViews, logViews } from "./choose.ts";
+import { Episode } from "./episode.ts";
+import { type EpisodeLog, readLog } from "./episode_log.ts";
+import { FigureSums, type SimulationFigures } from "./figures.ts";
+import { settingsOf, type SimulationSettings, type SimulatorOptions } from "./options.ts";
+import { Page } from "./page.ts";
+import type { EpisodeKey } from "./page_headers.ts";
+import type { Policy } from "./policy.ts";
+import { startClicks, startOf, Starts } from "./start.ts";
+import type { Users, UsersSource } from "./users.ts";
+
+/** How {@link Simulator.run} is run. */
+export interface RunOptions {
+  /** Episodes of each user; 1 by default. */
+  readonly episodes?: number;
+  /** The number of the first; 0 by default. Random numbers follow from it. */
+  readonly firstEpisode?: number;
+  /** Told after each group of pages; also what is awaited, so that it may stop the run by throwing. */
+  readonly onProgress?: (done: number, of: number) => void | Promise<void>;
+  /** Gets the log of each episode of users who were stepped together, in order. */
+  readonly onLog?: (log: EpisodeLog) => void | Promise<void>;
+}
+
+/** What a page of {@link Simulator.step} came to, by user. */
+export interface StepOutcome {
+  /** [U] */
+  readonly reward: Float32Array<ArrayBuffer>;
+  /** [U] the slot that was clicked, k for none. */
+  readonly choice: Uint32Array<ArrayBuffer>;
+  /** [U] P(any click), as those who click have it. */
+  readonly probability: Float32Array<ArrayBuffer>;
+  /** [U] 1 where the user has left, on this page or before. */
+  readonly terminated: Uint8Array<ArrayBuffer>;
+  /** Whether this was the last page. */
+  readonly truncated: boolean;
+}
+
+/** Pages that are submitted at once. A wait for them costs nothing, as the next are under way. */
+const PAGES_A_SUBMIT = 8;
+/** The most bytes that the bits of items take. */
+const BIT_BYTES = 64 * 2 ** 20;
+
+/**
+ * Simulated users: a learned model's, or those of a made-up shop.
+ *
+ * @example
+ * ```ts
+ * const simulator = await Simulator.create(gpu, source, { users: 4096, slate: 5, pages: 20, seed: 1 });
+ * const figures = await simulator.run(randomPolicy, { episodes: 10 });
+ * simulator.destroy();
+ * ```
+ */
+export class Simulator {
+  readonly #arena: Arena;
+  readonly #page: Page;
+  readonly #environment: Users;
+  readonly #log: LogViews;
+  readonly #starts: Starts;
+  #given: { readonly arena: Arena; readonly episode: Episode } | undefined;
+  /** Of {@link step}. */
+  #standing: { readonly episode: number; page: number } | undefined;
+  #clicked: Set<number>[] = [];
+
+  private constructor(
+    readonly gpu: Gpu,
+    /** Who is simulated. */
+    readonly source: UsersSource,
+    /** With all defaults filled in. */
+    readonly settings: SimulationSettings,
+  ) {
+    this.#arena = new Arena(gpu, "simulator");
+    const { users, together, slate, pages, start } = settings;
+    try {
+      const items = source.itemCount;
+      const most = Math.max(1, Math.floor(BIT_BYTES / 4 / Math.ceil(items / 32)));
+      const room = { users: Math.min(users, together, most), slate, items, pages };
+      this.#page = new Page(gpu, this.#arena, { ...room, startClicks: startClicks(start) });
+      this.#log = logViews(this.#page);
+      this.#starts = new Starts(this.#page, start);
+      this.#environment = source.users(this.#page);
+    } catch (error) {
+      this.#arena.destroy();
+      throw error;
+    }
+  }
+
+  /**
+   * Users of a source, on the device.
+   * @throws UserError for options that do not fit the catalogue or each other, and for more than the adapter holds.
+   */
+  // deno-lint-ignore require-await -- so that what it refuses is a rejection, and recording may come in later
+  static async create(gpu: Gpu, source: UsersSource, options: SimulatorOptions): Promise<Simulator> {
+    return new Simulator(gpu, source, settingsOf(options, source.itemCount));
+  }
+
+  /** Users that are stepped together. */
+  get together(): number {
+    return this.#page.users;
+  }
+
+  /**
+   * All users under a policy, each for some episodes. Nothing is waited for between pages.
+   * @throws UserError for utilities that are no numbers, and what the policy throws.
+   */
+  async run(policy: Policy, options: RunOptions = {}): Promise<SimulationFigures> {
+    const { episodes = 1, firstEpisode = 0, onProgress, onLog } = options;
+    if (!Number.isInteger(episodes) || episodes < 1) {
+      throw new UserError(`Expected 1 episode or more, got ${episodes}.`);
+    }
+    const { users, seed } = this.settings;
+    const { pages, slate, items } = this.#page;
+    const sums = new FigureSums({ users, episodes, pages, slate, items }, firstEpisode);
+    const windows = Math.ceil(users / this.together);
+    const groups = Math.ceil(pages / PAGES_A_SUBMIT);
+    const all = episodes * windows * groups;
+    let done = 0;
+    await this.#recorded(policy, async (episode) => {
+      for (let e = 0; e < episodes; e++) {
+        for (let firstUser = 0; firstUser < users; firstUser += this.together) {
+          const own = Math.min(this.together, users - firstUser);
+          const key: EpisodeKey = { users: own, firstUser, episode: firstEpisode + e, seed };
+          await this.#play(episode, key, () => onProgress?.(++done, all));
+          const log = await readLog(this.gpu, this.#page, this.#log, key);
+          sums.add(log, 0);
+          await onLog?.(log);
+        }
+      }
+    });
+    return sums.figures;
+  }
+
+  /** Starts an episode for {@link step}. @param episode its number: random numbers follow from it. */
+  async reset(episode = 0): Promise<void> {
+    const { users, seed } = this.settings;
+    if (users > this.together) {
+      throw new UserError(
+        `Expected at most ${this.together} users to step page by page, got ${users}. Use fewer, or raise \`together\`.`,
+      );
+    }
+    this.#given ??= await this.#record({ name: "given slates", record: () => [], prepare: () => [] });
+    const commands = new Commands(this.gpu, "reset");
+    this.#given.episode.begin(commands, { users, firstUser: 0, episode, seed });
+    this.gpu.queue.submit([commands.finish()]);
+    this.#standing = { episode, page: 0 };
+    const { start } = this.settings;
+    this.#clicked = Array.from(
+      { length: users },
+      (_, user) => new Set(Array.from(startOf(start, user, episode, keyOf(seed)))),
+    );
+  }
+
+  /**
+   * Shows a slate to every user. One wait.
+   * @param slates [U, k] items. Those of users who have left are not looked at.
+   * @throws UserError before {@link reset} and after the last page, and for slates that no user may see.
+   */
+  async step(slates: ArrayLike<number>): Promise<StepOutcome> {
+    const { users, pages, slate: k } = this.settings;
+    const standing = this.#standing;
+    if (!standing || !this.#given) throw new UserError("Expected reset() before the first step().");
+    if (standing.page >= pages) {
+      throw new UserError(`Expected at most ${pages} pages an episode: call reset() for the next.`);
+    }
+    const words = this.#checked(slates);
+    this.gpu.queue.writeBuffer(this.#page.slates.buffer, this.#page.slates.offset, words);
+    const commands = new Commands(this.gpu, "step");
+    this.#given.episode.page(commands, standing.page);
+    this.gpu.queue.submit([commands.finish()]);
+    const U = this.#page.users;
+    const [logged, alive] = await readViews(this.gpu, [this.#log.outcomes, this.#page.alive]);
+    const values = new Float32Array(logged?.buffer ?? new ArrayBuffer(0), 16 * standing.page * U, 4 * users);
+    const choice = Uint32Array.from({ length: users }, (_, u) => values[4 * u] ?? k);
+    const present = (u: number) => values[4 * u + 3] === 1;
+    choice.forEach((slot, u) => {
+      if (present(u) && slot < k) this.#clicked[u]?.add(words[u * k + slot] ?? 0);
+      if (!present(u)) choice[u] = k;
+    });
+    const probability = Float32Array.from({ length: users }, (_, u) => values[4 * u + 2] ?? NaN);
+    const broken = probability.findIndex((p) => !Number.isFinite(p));
+    if (broken >= 0) {
+      throw new UserError(`Expected utilities that are numbers, got others for user ${broken}.`);
+    }
+    standing.page++;
+    return {
+      reward: Float32Array.from({ length: users }, (_, u) => values[4 * u + 1] ?? 0),
+      choice,
+      probability,
+      terminated: Uint8Array.from({ length: users }, (_, u) => (alive?.[u] === 0 ? 1 : 0)),
+      truncated: standing.page === pages,
+    };
+  }
+
+  /** [U, S] what is known of each user from their clicks, as the encoder of whoever clicks has it. Waits for the GPU. */
+  async states(): Promise<Float32Array<ArrayBuffer>> {
+    const { state } = this.#environment;
+    const { users } = this.settings;
+    const values = await readFloats(this.gpu, bufferOf(state.view));
+    return unpadRows(values, Math.min(users, this.together), state.columns, state.groups);
+  }
+
+  /** Frees the GPU. Nothing may be under way. */
+  destroy(): void {
+    this.#given?.arena.destroy();
+    this.#environment.destroy();
+    this.#arena.destroy();
+  }
+
+  /** Submits an episode, and waits for no more than the group of pages before the last. */
+  async #play(episode: Episode, key: EpisodeKey, onGroup: () => void | Promise<void>): Promise<void> {
+    const { pages } = this.#page;
+    const { queue } = this.gpu;
+    let before: Promise<unknown> | undefined;
+    for (let from = 0; from < pages; from += PAGES_A_SUBMIT) {
+      const commands = new Commands(this.gpu, "pages");
+      if (from === 0) episode.begin(commands, key);
+      for (let t = from; t < Math.min(pages, from + PAGES_A_SUBMIT); t++) episode.page(commands, t);
+      queue.submit([commands.finish()]);
+      await before;
+      before = from + PAGES_A_SUBMIT < pages ? this.#reached() : undefined;
+      await onGroup();
+    }
+    await before;
+  }
+
+  /** Resolves when the device has done what was submitted so far. */
+  async #reached(): Promise<void> {
+    await readViews(this.gpu, [{ ...this.#page.alive, size: 4 }]);
+  }
+
+  /** Records a policy, with an arena of its own that is freed at the end. */
+  async #recorded<T>(policy: Policy, use: (episode: Episode) => Promise<T>): Promise<T> {
+    const { arena, episode } = await this.#record(policy);
+    try {
+      return await use(episode);
+    } finally {
+      arena.destroy();
+      if (episode.context.observer !== this.#environment) episode.context.observer.destroy();
+    }
+  }
+
+  async #record(policy: Policy): Promise<{ arena: Arena; episode: Episode }> {
+    const arena = new Arena(this.gpu, policy.name);
+    try {
+      const { repeats, pool } = this.settings;
+      const environment = this.#environment;
+      const { observes } = policy;
+      if (observes && observes.itemCount !== this.source.itemCount) {
+        throw new UserError(
+          `Expected a policy over the ${this.source.itemCount} items of ${this.source.name}, got ${policy.name} over ` +
+            `${observes.itemCount}.`,
+        );
+      }
+      const observer = observes && observes !== this.source ? observes.users(this.#page, arena) : environment;
+      const shared = { page: this.#page, starts: this.#starts, log: this.#log, rules: this.settings };
+      const parts = { ...shared, arena, environment, observer, policy, repeats, pool };
+      return { arena, episode: await Episode.create(parts) };
+    } catch (error) {
+      arena.destroy();
+      throw error;
+    }
+  }
+
+  /** The slates of users who are still there, checked. */
+  #checked(slates: ArrayLike<number>): Uint32Array<ArrayBuffer> {
+    const { users, slate: k, repeats } = this.settings;
+    const { items } = this.#page;
+    if (slates.length !== users * k) {
+      throw new UserError(
+        `Expected ${users} slates of ${k} items = ${users * k} numbers, got ${slates.length}.`,
+      );
+    }
+    const words = new Uint32Array(users * k);
+    for (let u = 0; u < users; u++) {
+      const seen = new Set<number>();
+      for (let j = 0; j < k; j++) {
+        const item = slates[u * k + j] ?? NaN;
+        if (!Number.isInteger(item) || item < 0 || item >= items) {
+          throw new UserError(`Expected items in 0..${items - 1}, got ${item} for user ${u}.`);
+        }
+        if (seen.has(item)) {
+          throw new UserError(`Expected each item once in a slate, got ${item} twice for user ${u}.`);
+        }
+        if (!repeats && this.#clicked[u]?.has(item)) {
+          throw new UserError(
+            `Expected no item that was clicked before, got ${item} for user ${u}. Let items repeat, or leave them out.`,
+          );
+        }
+        seen.add(item);
+        words[u * k + j] = item;
+      }
+    }
+    return words;
+  }
+}

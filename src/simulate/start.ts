@@ -1,0 +1,63 @@
+/** What users start with: nothing, or the clicks of users who were logged. */
+
+import feedText from "../../kernels/feed_click.wgsl" with { type: "text" };
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import { NONE } from "../data/click_log.ts";
+import { type Key, philox, purposes } from "../data/philox.ts";
+import { kernel } from "../gpu/kernel.ts";
+import type { View } from "../gpu/memory.ts";
+import type { Page } from "./page.ts";
+
+const feedKernel = kernel("feed_click", feedText);
+
+/** `empty`, or histories, items clicked, oldest first: each simulated user draws one of them for each episode. */
+export type StartOptions = "empty" | readonly ArrayLike<number>[];
+
+/** The most clicks that a user starts with. */
+export function startClicks(start: StartOptions): number {
+  return start === "empty" ? 0 : start.reduce((most, { length }) => Math.max(most, length), 0);
+}
+
+/** What a user starts an episode with. */
+export function startOf(start: StartOptions, user: number, episode: number, key: Key): ArrayLike<number> {
+  if (start === "empty" || start.length === 0) return [];
+  const [word] = philox([user, episode, 0, purposes.START], key);
+  return start[Math.floor(word / 2 ** 32 * start.length)] ?? [];
+}
+
+/** The clicks that users start with, on the device. */
+export class Starts {
+  /** [S, U] item or NONE; a word at least. */
+  readonly view: View;
+  readonly #items: Uint32Array<ArrayBuffer>;
+
+  constructor(private readonly page: Page, private readonly start: StartOptions) {
+    this.#items = new Uint32Array(Math.max(1, page.startClicks * page.users));
+    this.view = page.arena.allocate("starts", this.#items.byteLength);
+  }
+
+  /** Sends what these users start an episode with. */
+  put(users: number, firstUser: number, episode: number, key: Key): void {
+    const { page } = this;
+    if (page.startClicks === 0) return;
+    this.#items.fill(NONE);
+    for (let u = 0; u < users; u++) {
+      const own = startOf(this.start, firstUser + u, episode, key);
+      for (let s = 0; s < own.length; s++) this.#items[s * page.users + u] = own[s] ?? NONE;
+    }
+    page.gpu.queue.writeBuffer(this.view.buffer, this.view.offset, this.#items);
+  }
+
+  /** Users click what they start with in the place `step.page`. */
+  feed(): ClickDispatch {
+    const { users: USERS, event, clicked } = this.page;
+    return {
+      kernel: feedKernel,
+      label: "feed click",
+      constants: { USERS },
+      views: { start: this.view, event, clicked },
+      invocations: (s) => [s.users],
+      cost: (s) => ({ flops: 0, bytes: 36 * s.users }),
+    };
+  }
+}

@@ -1,0 +1,72 @@
+/** Faults in the kernels of simulated users: masks, slates, choices, and what carries users on. */
+
+import { mutationsOf } from "./mutation.ts";
+
+const of = (filter: string) => ({ tests: ["simulate_kernels"], filter });
+
+export const simulateKernels = [
+  ...mutationsOf("kernels/page_mask.wgsl", of("/^page_mask/"), [
+    ["if (!REPEATS) { bits |= clicked[at]; }\n    if (POOL", "bits |= clicked[at];\n    if (POOL"],
+    ["vec4u(POOL));", "vec4u(POOL / 2u));"],
+    ["16u * (8u * panel + slot)", "16u * (4u * panel + slot)"],
+    ["(out.w << 3u)", "(out.w << 2u)"],
+    ["free >= SLATE", "free > SLATE"],
+    ["var bits = excluded[panel];\n    if (!REPEATS) { bits |= clicked[at]; }\n    if (POOL", "var bits = 0u;\n    if (!REPEATS) { bits |= clicked[at]; }\n    if (POOL"],
+  ]),
+  ...mutationsOf("kernels/choose.wgsl", of("/^choose/"), [
+    ["ETA * (utility[first + j] + place", "(utility[first + j] + place"],
+    ["var most = 0.0;", "var most = -3.0e38;"],
+    ["if (threshold >= none && !broken(wrong)) {", "if (threshold > none + clicks * 0.01 && !broken(wrong)) {"],
+    ["if (threshold >= sum) { slot = j; }", "if (threshold > sum + none) { slot = j; }"],
+    ["patience == PATIENCE;", "patience > PATIENCE;"],
+    ["drawn(u, LEAVE_PURPOSE) < LEAVE", "drawn(u, CHOICE_PURPOSE) < LEAVE"],
+    ["clicked[(item / 32u) * USERS + u] |=", "clicked[(item / 32u) * USERS + u] ="],
+    ["  alive[u] = 1u;\n", ""],
+    ["if (UTILITY) { reward = utility[first + slot]; }", ""],
+    ["let logged = step.page * USERS + u;", "let logged = u;"],
+    ["if (broken(wrong)) { any = wrong; }", ""],
+    ["step.first_user + u, step.episode, step.page, purpose)", "u, step.episode, step.page, purpose)"],
+    ["place[min(j - 1u, PLACES - 1u)]", "place[0] * f32(j)", "one place behind the first: there is no other"],
+  ]),
+  ...mutationsOf("kernels/random_slate.wgsl", of("/^(random_slate|explore)/"), [
+    ["if (item == NONE) { item = tried(u, drawn.z); }\n", ""],
+    ["for (; rank > 0u; rank--) { bits &= bits - 1u; }", ""],
+    ["if (rank >= count) {", "if (rank > count) {"],
+    ["masked[word_of(u, item)] |= 1u << (item % 32u);", ""],
+    ["masked[word_of(u, item)] &= ~(1u << (item % 32u));", ""],
+    [">= step.epsilon) { return; }", "> step.epsilon) { return; }", "a draw is equal to neither .3, 0 nor 1 here, or does as well"],
+    ["EXPLORE_PURPOSE).x) >=", "EXPLORE_PURPOSE).y) >="],
+    ["SLATE_PURPOSE + 16u * j", "SLATE_PURPOSE + j"],
+  ]),
+  ...mutationsOf("kernels/popular_slate.wgsl", of("/^top_slate/"), [
+    ["if ((masked[at] & bit) != 0u) { continue; }", ""],
+    ["    masked[at] |= bit;\n", ""],
+    ["    j++;\n", "    j += 2u;\n"],
+  ]),
+  ...mutationsOf("kernels/top_slate.wgsl", of("/^top_slate/"), [
+    ["(s == last_score && i > last)", "(s == last_score && i >= last)"],
+    ["s > best_score)", "s >= best_score)"],
+    ["let u = step.first_entry + e;", "let u = e;"],
+    ["score[e * ITEMS + i]", "score[u * ITEMS + i]"],
+    ["return select(x, LOWEST,", "return select(x, x,"],
+    ["masked[(item / 32u) * USERS + u] |=", "masked[(item / 32u) * USERS + u] ="],
+  ]),
+  ...mutationsOf("kernels/shop_utility.wgsl", of("/^shop_utility/"), [
+    ["0.3 * gap * gap", "0.3 * gap"],
+    ["FATIGUE * (s.x * s.x + s.y * s.y)", "FATIGUE * (s.x * s.x)"],
+    ["state[step.first_entry + r / EACH]", "state[r / EACH]"],
+  ]),
+  ...mutationsOf("kernels/shop_step.wgsl", of("/^shop_utility/"), [
+    ["  if (clicked == NONE) { return; }\n", ""],
+    ["0.7 * state[u].xyz + 0.3", "0.3 * state[u].xyz + 0.7"],
+  ]),
+  ...mutationsOf("kernels/feed_click.wgsl", of("/^feed_click/"), [
+    ["start[step.page * USERS + u]", "start[u]"],
+    ["  if (item == NONE) { return; }\n", ""],
+    ["clicked[(item / 32u) * USERS + u] |=", "clicked[(item / 32u) * USERS + u] ="],
+  ]),
+  ...mutationsOf("kernels/fill.wgsl", of("/^(page_mask: a random|shop_utility)/"), [
+    ["step.size.x * COUNT", "step.size.x"],
+    ["words[i] = VALUE;", "words[i] = VALUE + 1u;"],
+  ]),
+];
