@@ -27,7 +27,17 @@ const NOT_TIMED = [
   "gradient_rows_add",
   // Of simulated users, who have a bench of their own.
   ...["gradient_clip", "gradient_norm", "recall", "recall_masks", "remember", "replay_draw", "replay_starts"],
-  ...["choose", "feed_click", "fill", "page_mask", "popular_slate", "random_slate", "shop_step", "shop_utility", "top_slate"],
+  ...[
+    "choose",
+    "feed_click",
+    "fill",
+    "page_mask",
+    "popular_slate",
+    "random_slate",
+    "shop_step",
+    "shop_utility",
+    "top_slate",
+  ],
 ];
 
 Deno.test("the bench times every kernel of a step, with the shapes of both kinds of adapter", async () => {

@@ -11,12 +11,18 @@ export const simulateKernels = [
     ["16u * (8u * panel + slot)", "16u * (4u * panel + slot)"],
     ["(out.w << 3u)", "(out.w << 2u)"],
     ["free >= SLATE", "free > SLATE"],
-    ["var bits = excluded[panel];\n    if (!REPEATS) { bits |= clicked[at]; }\n    if (POOL", "var bits = 0u;\n    if (!REPEATS) { bits |= clicked[at]; }\n    if (POOL"],
+    [
+      "var bits = excluded[panel];\n    if (!REPEATS) { bits |= clicked[at]; }\n    if (POOL",
+      "var bits = 0u;\n    if (!REPEATS) { bits |= clicked[at]; }\n    if (POOL",
+    ],
   ]),
   ...mutationsOf("kernels/choose.wgsl", of("/^choose/"), [
     ["ETA * (utility[first + j] + place", "(utility[first + j] + place"],
     ["var most = 0.0;", "var most = -3.0e38;"],
-    ["if (threshold >= none && !broken(wrong)) {", "if (threshold > none + clicks * 0.01 && !broken(wrong)) {"],
+    [
+      "if (threshold >= none && !broken(wrong)) {",
+      "if (threshold > none + clicks * 0.01 && !broken(wrong)) {",
+    ],
     ["if (threshold >= sum) { slot = j; }", "if (threshold > sum + none) { slot = j; }"],
     ["patience == PATIENCE;", "patience > PATIENCE;"],
     ["drawn(u, LEAVE_PURPOSE) < LEAVE", "drawn(u, CHOICE_PURPOSE) < LEAVE"],
@@ -34,7 +40,11 @@ export const simulateKernels = [
     ["if (rank >= count) {", "if (rank > count) {"],
     ["masked[word_of(u, item)] |= 1u << (item % 32u);", ""],
     ["masked[word_of(u, item)] &= ~(1u << (item % 32u));", ""],
-    [">= step.epsilon) { return; }", "> step.epsilon) { return; }", "a draw is equal to neither .3, 0 nor 1 here, or does as well"],
+    [
+      ">= step.epsilon) { return; }",
+      "> step.epsilon) { return; }",
+      "a draw is equal to neither .3, 0 nor 1 here, or does as well",
+    ],
     ["EXPLORE_PURPOSE).x) >=", "EXPLORE_PURPOSE).y) >="],
     ["SLATE_PURPOSE + 16u * j", "SLATE_PURPOSE + j"],
   ]),
