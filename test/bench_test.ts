@@ -25,6 +25,8 @@ const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, 
 const NOT_TIMED = [
   "gradient_add",
   "gradient_rows_add",
+  // Of slates, likewise.
+  ...["slate_pick", "slate_score_panel", "slate_score_tiled"],
   // Of simulated users, who have a bench of their own.
   ...["gradient_clip", "gradient_norm", "recall", "recall_masks", "remember", "replay_draw", "replay_starts"],
   ...[

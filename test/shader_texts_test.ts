@@ -40,6 +40,7 @@ import { Trainer } from "../src/train/trainer.ts";
 import { ShaderTexts, useDawn } from "./dawn.ts";
 import { kernelNames, SHIPPED } from "./kernel_files.ts";
 import { withGpu } from "./op_check.ts";
+import { compileSlateKernels } from "./policy_texts.ts";
 import { smallLog } from "./small_logs.ts";
 
 const missing = await useDawn();
@@ -205,6 +206,7 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
         await train(gpu, one, 3);
         gpu.check();
       }
+      await compileSlateKernels(gpu);
       if (kind === "cpu") {
         await climb(gpu);
         await measureAdapter(gpu, 0);

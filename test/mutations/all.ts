@@ -6,6 +6,7 @@ import { layerKernels } from "./kernels_layers.ts";
 import { learnKernels } from "./kernels_learn.ts";
 import { lossKernels } from "./kernels_losses.ts";
 import { simulateKernels } from "./kernels_simulate.ts";
+import { slateKernels } from "./kernels_slates.ts";
 import type { Mutation } from "./mutation.ts";
 import { dataMutations } from "./src_data.ts";
 import { opMutations } from "./src_ops.ts";
@@ -18,6 +19,7 @@ export const mutations: readonly Mutation[] = [
   ...encoderKernels,
   ...batchKernels,
   ...learnKernels,
+  ...slateKernels,
   ...simulateKernels,
   ...opMutations,
   ...trainMutations,

@@ -1,0 +1,221 @@
+/**
+ * The kernels that choose slates, each alone: scores, the best of them, exact slates. The kernels of both kinds of adapter
+ * against f64, with canaries behind every buffer and two runs bit for bit.
+ */
+
+import assert from "node:assert/strict";
+import { NONE } from "../src/data/click_log.ts";
+import { PANEL, panelsOf, uploadPlace } from "../src/policy/place.ts";
+import { slatePick } from "../src/policy/slate_pick.ts";
+import { slateScore } from "../src/policy/slate_score.ts";
+import { withGpu } from "./op_check.ts";
+import { floatsOf, maskBits, normals, withBench } from "./policy_check.ts";
+
+/** Score of an item for a row in f64, and a bound of the kernel's rounding. */
+function score64(base: ArrayLike<number>, table: ArrayLike<number>, weights: ArrayLike<number>) {
+  const units = weights.length;
+  return (row: number, item: number) => {
+    let [score, most] = [0, 0];
+    for (let n = 0; n < units; n++) {
+      const h = Math.max(0, (base[row * units + n] ?? NaN) + (table[item * units + n] ?? NaN));
+      score += (weights[n] ?? NaN) * h;
+      most += Math.abs((weights[n] ?? NaN) * h);
+    }
+    return { score, bound: 2 ** -24 * (units + 2) * most };
+  };
+}
+
+/** Bits past the catalogue are noise, as nobody has to clear them. */
+function withNoise(words: Uint32Array<ArrayBuffer>, rows: number, items: number): Uint32Array<ArrayBuffer> {
+  if (items % PANEL === 0) return words;
+  return words.map((word, k) =>
+    k < words.length - rows ? word : (word | (0x55555555 << (items % PANEL))) >>> 0
+  );
+}
+
+for (const kind of ["cpu", "gpu"] as const) {
+  for (const units of [64, 20]) {
+    Deno.test(`slate_score: the best of each panel is that of f64, ${units} units, kernels for a ${kind}`, () =>
+      withGpu(kind, async (gpu) => {
+        for (const items of [1, 31, 32, 33, 500]) {
+          const R = items === 500 ? 131 : 5;
+          // Of some rows all items but one are masked, of others some, of others none; and all.
+          const taken = (row: number, item: number) =>
+            [
+              item !== (7 * row) % items,
+              (item * 7 + row) % 3 === 0,
+              false,
+              true,
+              item < items - 1,
+            ][row % 5] ?? false;
+          await withBench(gpu, { rows: R, items }, async ({ rows, upload, textured, arena, run }) => {
+            const base = normals(R * units, "base", units);
+            const table = normals(items * units, "table", units);
+            const weights = normals(units, "weights", units);
+            // Two equal items: the lower one wins.
+            if (items > 2) table.copyWithin(units, 0, units);
+            const masked = withNoise(maskBits(R, items, taken), R, items);
+            const panels = panelsOf(items);
+            const best = arena.allocate("best", 8 * panels * R);
+            const scores = arena.allocate("scores", 4 * PANEL * panels * R);
+            const place = uploadPlace(arena, "score", {
+              items,
+              maskStride: R,
+              tableStride4: units / 4,
+              scoresStride4: 8 * panels,
+            });
+            const views = {
+              base: textured("base", base),
+              table: upload("table", table),
+              weights: upload("weights", weights),
+              place,
+            };
+            const label = "score";
+            const [found, all] = await run([
+              slateScore(rows, {
+                label,
+                items,
+                units,
+                views,
+                to: { best, masked: upload("masked", masked) },
+              }),
+              slateScore(rows, { label, items, units, views, to: { scores } }),
+            ], [best, scores]);
+            const of = score64(base, table, weights);
+            const values = floatsOf(found);
+            const stored = floatsOf(all);
+            for (let row = 0; row < R; row++) {
+              for (let panel = 0; panel < panels; panel++) {
+                const own = Array.from(
+                  { length: Math.min(PANEL, items - PANEL * panel) },
+                  (_, i) => PANEL * panel + i,
+                );
+                for (const item of own) {
+                  const { score, bound } = of(row, item);
+                  const x = stored[row * PANEL * panels + item] ?? NaN;
+                  assert.ok(Math.abs(x - score) <= bound, `score of ${item}: ${x}, expected ${score}`);
+                }
+                const free = own.filter((item) => !taken(row, item));
+                const at = 2 * (panel * R + row);
+                const winner = found?.[at + 1] ?? assert.fail();
+                if (free.length === 0) {
+                  assert.equal(winner, NONE);
+                  continue;
+                }
+                assert.ok(free.includes(winner), `${winner} of panel ${panel} for row ${row} is masked`);
+                const { score, bound } = of(row, winner);
+                for (const item of free) {
+                  const other = of(row, item);
+                  assert.ok(other.score <= score + bound + other.bound, `${item} beats ${winner}`);
+                  if (item < winner) {
+                    assert.ok((stored[row * PANEL * panels + item] ?? NaN) < (values[at] ?? NaN));
+                  }
+                }
+                assert.equal(values[at], stored[row * PANEL * panels + winner]);
+              }
+            }
+          });
+        }
+      }));
+  }
+}
+
+for (const kind of ["cpu", "gpu"] as const) {
+  Deno.test(`slate_pick: the slot, its bit, its value, and what later positions get, kernels for a ${kind}`, () =>
+    withGpu(kind, async (gpu) => {
+      const [R, items, units, k, position] = [70, 71, 8, 4, 2];
+      const panels = panelsOf(items);
+      const U4 = units / 4;
+      await withBench(gpu, { rows: R, items }, async ({ rows, upload, arena, run }) => {
+        // A table of an item's own part and of those of two later positions; bases of four positions; a bias of each.
+        const table = normals(items * 2 * units, "table");
+        const bases = normals(R * 4 * units, "bases");
+        const weights = normals(8 * units, "weights");
+        const q = normals(R * k, "q");
+        const slates = Uint32Array.from(
+          { length: R * k },
+          (_, i) => i % k < position ? (i % k) + (i % 3) : 77,
+        );
+        const masked = maskBits(R, items, (row, item) => (row + item) % 5 === 0);
+        const best = new Uint32Array(2 * panels * R);
+        const values = new Float32Array(best.buffer);
+        // Whole numbers, so that some are equal; some panels have no item left, some rows none at all.
+        const random = normals(panels * R, "best");
+        for (let i = 0; i < panels * R; i++) {
+          const [panel, row] = [Math.floor(i / R), i % R];
+          const none = row % 7 === 0 || (row + panel) % 4 === 0;
+          values[2 * i] = none ? -3.4e38 : Math.round(random[i] ?? 0);
+          best[2 * i + 1] = none ? NONE : PANEL * panel + row % 7;
+        }
+        const write = (
+          view: { buffer: GPUBuffer },
+          data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
+        ) => gpu.queue.writeBuffer(view.buffer, 0, data);
+        const views = {
+          best: upload("best", best),
+          table: upload("table", table),
+          weights: upload("weights", weights),
+          bases: upload("bases", bases),
+          masked: upload("masked", masked),
+          slates: upload("slates", slates),
+          q: upload("q", q),
+          current: arena.allocate("current", 4 * R * units),
+          place: uploadPlace(arena, "pick", {
+            items,
+            maskStride: R,
+            slate: k,
+            position,
+            baseStride4: 4 * U4,
+            nextAt4: 3 * U4,
+            tableStride4: 2 * U4,
+            chosenAt4: U4,
+            laterAt4: 3 * U4,
+            later4: U4,
+            nextBias4: 5 * U4,
+            qStride: k,
+            panels,
+          }),
+        };
+        const reset = () => {
+          write(views.bases, bases);
+          write(views.masked, masked);
+          write(views.slates, slates);
+          write(views.q, q);
+        };
+        const spec = slatePick(rows, { label: "pick", units, panels, later4: U4, views });
+        const found = await run([spec], [views.bases, views.masked, views.slates, views.q, views.current], {
+          reset,
+        });
+        for (let row = 0; row < R; row++) {
+          let [value, winner] = [-Infinity, NONE];
+          for (let panel = 0; panel < panels; panel++) {
+            const i = panel * R + row;
+            if (best[2 * i + 1] !== NONE && (values[2 * i] ?? NaN) > value) {
+              [value, winner] = [values[2 * i] ?? NaN, best[2 * i + 1] ?? NONE];
+            }
+          }
+          const shown = slates.slice(row * k, row * k + position);
+          if (winner === NONE) [value, winner] = [0, [0, 1, 2].find((item) => !shown.includes(item)) ?? NONE];
+          slates[row * k + position] = winner;
+          const word = Math.floor(winner / PANEL) * R + row;
+          masked[word] = ((masked[word] ?? 0) | (1 << (winner % PANEL))) >>> 0;
+          q[row * k + position] = (q[row * k + position] ?? 0) + value;
+          for (let n = 0; n < units; n++) {
+            const at = row * 4 * units + 3 * units + n;
+            bases[at] = (bases[at] ?? 0) + (table[winner * 2 * units + units + n] ?? 0);
+          }
+        }
+        const current = Float32Array.from(
+          { length: R * units },
+          (_, i) =>
+            (bases[Math.floor(i / units) * 4 * units + 3 * units + i % units] ?? 0) +
+            (weights[5 * units + i % units] ?? 0),
+        );
+        assert.deepEqual(floatsOf(found[0]).subarray(0, bases.length), bases);
+        assert.deepEqual(found[1]?.subarray(0, masked.length), masked);
+        assert.deepEqual(found[2]?.subarray(0, slates.length), slates);
+        assert.deepEqual(floatsOf(found[3]).subarray(0, q.length), q);
+        assert.deepEqual(floatsOf(found[4]).subarray(0, current.length), current);
+      });
+    }));
+}
