@@ -1,4 +1,4 @@
-/** The made-up logs from their raw files to a trained model, with the defaults of `data` and a quick training. */
+/** The made-up logs from their raw files to a trained model and a search, with the defaults of `data` and a quick training. */
 
 import assert from "node:assert/strict";
 import { z } from "zod";
@@ -49,6 +49,101 @@ for (const [name, log] of logs) {
       const way = (from: number, found: number, to: number) => (found - from) / (to - from);
       assert.ok(way(random.nll, best.nll, truth.loss) > 0.1, `loss ${best.nll} of ${truth.loss}`);
       assert.ok(way(random.prec1, best.prec1, truth.prec1) > 0.1, `prec@1 ${best.prec1} of ${truth.prec1}`);
+      await searchOn(set, `${folder}/search`);
     });
   });
+}
+
+const besideSchema = z.looseObject({
+  difference: z.number(),
+  interval: z.tuple([z.number(), z.number()]).nullable(),
+  is: z.enum(["beaten", "near", "better"]),
+});
+const comparisonSchema = z.looseObject({
+  snapshot: z.string(),
+  value: z.number(),
+  rivals: z.array(besideSchema.extend({ name: z.string(), value: z.number() })),
+});
+const searchSchema = z.looseObject({
+  verdict: comparisonSchema.extend({
+    loss: comparisonSchema,
+    usual: z.looseObject({ prec1: besideSchema, nll: besideSchema }).optional(),
+  }),
+  winner: z.number(),
+  words: z.array(z.string()),
+  test: z.array(figures.extend({ snapshot: z.string() })),
+  baselines: z.record(z.string(), figures.nullable()),
+});
+
+/** Five settings that differ in their dropout: what is said of the best one is what its figures say. */
+async function searchOn(set: string, path: string): Promise<void> {
+  const run = await runCommand(
+    "tune",
+    ...["--data", set, "--save-dir", path, "--budget", "20", "--iterations", "60", "--batch-size", "30"],
+    ...[
+      "--encoder",
+      "none",
+      "--dims",
+      "none",
+      "--wide",
+      "0",
+      "--learning-rate",
+      "3e-3",
+      "--weight-decay",
+      "0",
+    ],
+  );
+  assert.equal(run.code, 0, run.stderr);
+  const result = searchSchema.parse(JSON.parse(await Deno.readTextFile(`${path}/result.json`)));
+  const { verdict, words, test, baselines, winner } = result;
+  const text = words.join("\n");
+  for (const line of words) assert.ok(run.stdout.includes(line), line);
+  const best = test.find(({ snapshot }) => snapshot === "best: best-loss");
+  assert.ok(best);
+  const said: readonly [typeof verdict.loss, "prec1" | "nll", RegExp, RegExp][] = [
+    [verdict, "prec1", /ranks better than every baseline/, /^NO SETTING BEATS EVERY BASELINE/m],
+    [verdict.loss, "nll", /probabilities are better than those/, /By its probabilities NO SETTING BEATS/],
+  ];
+  for (const [{ value, rivals }, figure, all, none] of said) {
+    assert.equal(value, best[figure]);
+    assert.ok(rivals.length >= 4);
+    const known = Object.values(baselines).map((baseline) => baseline?.[figure]);
+    for (const rival of rivals) {
+      assert.ok(known.some((other) => Math.abs((other ?? NaN) - rival.value) < 1e-6), rival.name);
+      expectBeside(rival, value - rival.value, figure);
+    }
+    const isBeaten = rivals.every(({ is }) => is === "beaten");
+    assert.match(text, isBeaten ? all : none);
+    assert.doesNotMatch(text, isBeaten ? none : all);
+    // Each that is not beaten is named, with what it is.
+    const after = text.split(none)[1]?.split("\n") ?? [];
+    for (const { is, name } of rivals) {
+      const says = is === "better" ? "It is WORSE than" : "It cannot be told apart from";
+      if (is !== "beaten") {
+        assert.ok(after.some((line) => line.startsWith(says) && line.includes(name)), `${name}: ${text}`);
+      }
+    }
+  }
+  assert.equal(verdict.usual === undefined, winner === 0);
+  if (!verdict.usual) return;
+  assert.match(
+    text,
+    /minus the default, on the same test users: prec@1 [^;]*: (better|worse|not told apart); loss/,
+  );
+  const usual = test.find(({ snapshot }) => snapshot === "default: best-loss");
+  for (const figure of ["prec1", "nll"] as const) {
+    expectBeside(verdict.usual[figure], best[figure] - (usual?.[figure] ?? NaN), figure);
+  }
+}
+
+function expectBeside(
+  { difference, interval, is }: z.infer<typeof besideSchema>,
+  value: number,
+  figure: string,
+) {
+  assert.ok(Math.abs(difference - value) < 1e-5, `${figure}: ${difference}, ${value}`);
+  const [low, high] = interval ?? assert.fail("users enough for a range");
+  assert.ok(low <= difference && difference <= high);
+  const [isAbove, isBelow] = figure === "nll" ? [high < 0, low > 0] : [low > 0, high < 0];
+  assert.equal(is, isAbove ? "beaten" : isBelow ? "better" : "near");
 }

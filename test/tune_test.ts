@@ -4,7 +4,10 @@ import assert from "node:assert/strict";
 import { parseTuneOptions, trainedBy } from "../src/cli/tune_options.ts";
 import { budgetText, cautions, verdictText } from "../src/cli/tune_words.ts";
 import { randomStream } from "../src/data/random.ts";
-import { type SettingRow, tableCsv, trainArguments, verdictOn } from "../src/tune/outcome.ts";
+import { column, columns } from "../src/figures/columns.ts";
+import { type Paired, pairedOf } from "../src/figures/paired.ts";
+import { type SettingRow, tableCsv, trainArguments } from "../src/tune/outcome.ts";
+import { verdictOn } from "../src/tune/verdict.ts";
 import { search } from "../src/tune/search.ts";
 import { argumentsOf, NO_ITEM_IDS, type Setting, settingOf, type Space, textOf } from "../src/tune/space.ts";
 import {
@@ -258,27 +261,34 @@ Deno.test("tune: the table and the command of a setting", () => {
   assert.ok(!trainArguments([], row({}), 2000).includes("--iterations"));
 });
 
-/** A snapshot with prec@1 .4 beside two baselines. */
-const tested = (click: readonly [number, number] | null, rate: readonly [number, number]) => {
-  const against = (value: number, interval: readonly [number, number] | null) => ({
+type Bounds = readonly [number, number] | null;
+
+/** A snapshot with prec@1 .4 and loss 1.5 beside two baselines. @param loss of the range of its loss minus theirs. */
+const tested = (click: Bounds, rate: Bounds, loss: Bounds = [-0.4, -0.2]) => {
+  const against = (value: number, interval: Bounds) => ({
     prec1: { value, interval },
+    nll: { value: -0.3, interval: loss },
   });
   return [{
     snapshot: "best-loss" as const,
+    nll: 1.5,
     prec1: 0.4,
     prec2: 0.6,
     against: { clickRate: against(0.1, click), categoryRate: against(0.05, rate) },
   }];
 };
+const CHOICE = { criterion: "loss", isChoice: true } as const;
 
 Deno.test("tune: says whether the best setting beats the baselines, and by how much", () => {
-  const text = (...of: Parameters<typeof tested>) => verdictText(verdictOn(tested(...of), "loss")).join("\n");
+  const text = (...of: Parameters<typeof tested>) =>
+    verdictText(verdictOn(tested(...of), { ...CHOICE, isChoice: false })).join("\n");
   const all = text([0.05, 0.15], [0.01, 0.09]);
   assert.match(
     all,
     /better than every baseline: prec@1 \.4000 \(best-loss\)\. The nearest: category rate \.3500/,
   );
   assert.match(all, /\(\+0\.050, 95 %: \+0\.010 to \+0\.090\)/);
+  assert.doesNotMatch(all, /probabilities/, "the logistic loss is no loss of a choice");
   const near = text([0.05, 0.15], [-0.01, 0.09]);
   assert.match(near, /NO SETTING BEATS EVERY BASELINE[^]*cannot be told apart from category rate \.35/);
   assert.match(near, /rank by the category rate: it is simpler/);
@@ -286,7 +296,61 @@ Deno.test("tune: says whether the best setting beats the baselines, and by how m
   assert.match(text([-0.15, -0.05], [0.01, 0.09]), /It is WORSE than click rate \.3000/);
   assert.match(text(null, [0.01, 0.09]), /cannot be told apart from click rate/, "too few users to say");
   const none = tested(null, [0, 1]).map((result) => ({ ...result, prec1: NaN }));
-  assert.deepEqual(verdictText(verdictOn(none, "loss")), []);
+  assert.deepEqual(verdictText(verdictOn(none, CHOICE)), []);
+});
+
+Deno.test("tune: says the same of the probabilities, by the loss", () => {
+  const text = (loss: Bounds) =>
+    verdictText(verdictOn(tested([0.05, 0.15], [0.01, 0.09], loss), CHOICE)).join("\n");
+  assert.match(
+    text([-0.4, -0.2]),
+    /probabilities are better than those of every baseline: loss 1\.5000 \(best-loss\)\. The nearest: \w+ rate 1\.8000/,
+  );
+  assert.match(text([-0.4, -0.2]), /1\.8000 \(-0\.300, 95 %: -0\.400 to -0\.200\)/);
+  assert.match(
+    text([-0.6, 0.1]),
+    /By its probabilities NO SETTING BEATS EVERY BASELINE[^]*cannot be told apart from/,
+  );
+  assert.match(text([0.1, 0.3]), /It is WORSE than/);
+});
+
+/** Sums of users with four pages each, of which some are ranked right. */
+function paired(right: (user: number) => number): Paired {
+  const groups = 200;
+  const sums = new Float64Array(groups * columns);
+  for (let g = 0; g < groups; g++) {
+    sums[g * columns + column.events] = 4;
+    sums[g * columns + column.clicks] = 4;
+    sums[g * columns + column.prec1] = right(g);
+    sums[g * columns + column.nll] = 8 - right(g);
+  }
+  return pairedOf({
+    groups,
+    sums,
+    users: "a",
+    details: { figures: {}, intervals: {}, slices: {} },
+    resampled: new Map(),
+  });
+}
+
+Deno.test("tune: says how far the best setting is from the default, on the same users", () => {
+  const text = (best: Paired, usual: Paired) => {
+    const [own] = tested([0.05, 0.15], [0.01, 0.09]);
+    assert.ok(own);
+    const verdict = verdictOn([{ ...own, paired: best }], { ...CHOICE, usual: [{ ...own, paired: usual }] });
+    return verdictText(verdict).join("\n");
+  };
+  const usual = paired((user) => user % 4);
+  // One page more of every third user: +.083 of the precision, and as much less of the loss.
+  const better = text(paired((user) => user % 4 + (user % 3 === 0 ? 1 : 0)), usual);
+  assert.match(
+    better,
+    /minus the default, on the same test users: prec@1 \+0\.084 \(95 %: \+0\.0\d+ to \+0\.1\d+\): better; loss -0\.084/,
+  );
+  const shifted = text(paired((user) => user % 4 + (user % 2 === 0 ? 1 : user % 4 > 0 ? -1 : 0)), usual);
+  assert.match(shifted, /prec@1 [-+]0\.000 \([^)]*\): not told apart/);
+  assert.match(text(usual, paired(() => 4)), /: worse; loss \+[^]*: worse\./);
+  assert.doesNotMatch(text(usual, { ...usual, users: "b" }), /minus the default/, "other users are no pairs");
 });
 
 Deno.test("tune: says how far its figures may be trusted", () => {

@@ -5,9 +5,10 @@ import { writeReport } from "../report/write_report.ts";
 import type { SnapshotResult } from "../run/snapshot_result.ts";
 import type { RunResult } from "../run/training_run.ts";
 import { defaultTraining } from "../train/config.ts";
-import { type SettingRow, settingRows, tableCsv, trainArguments, verdictOn } from "../tune/outcome.ts";
+import { type SettingRow, settingRows, tableCsv, trainArguments } from "../tune/outcome.ts";
 import { type Standing, winnerOf } from "../tune/standing.ts";
 import { testCandidate } from "../tune/train_candidate.ts";
+import { verdictOn } from "../tune/verdict.ts";
 import { UserError } from "../user_error.ts";
 import { withoutOptions } from "./arguments.ts";
 import { reportFile } from "./output_folders.ts";
@@ -15,7 +16,7 @@ import { attainedText, resultTable, settingsText } from "./report_table.ts";
 import { quoted, shellWord } from "./shell_word.ts";
 import { delayedProgress } from "./step_progress.ts";
 import { table } from "./table.ts";
-import type { TuneOptions } from "./tune_options.ts";
+import { trainedBy, type TuneOptions } from "./tune_options.ts";
 import type { TuneRuns } from "./tune_runs.ts";
 import { budgetText, cautions, verdictText } from "./tune_words.ts";
 
@@ -62,7 +63,8 @@ export async function tellTune(
   console.log("\nTest users:");
   const shown = [...named("best", tested, options), ...(own ? named("default", own, options) : [])];
   console.log(resultTable(shown, tested.baselines));
-  const verdict = verdictOn(tested.test, options.criterion);
+  const isChoice = trainedBy(results.trainArguments).model.loss === "choice";
+  const verdict = verdictOn(tested.test, { criterion: options.criterion, isChoice, usual: own?.test });
   const args = trainArguments(withoutIterations(results.trainArguments), winner, defaultTraining.iterations);
   const command = ["deno task train", ...args.map(shellWord)].join(" ");
   const known = [settingsText(tested.baselines), attainedText(tested.test, tested.baselines)];
@@ -111,7 +113,7 @@ async function testOf(
 /** The snapshots that a choice can be made among, under the setting's name. */
 function named(name: string, { test }: Tested, { criterion }: TuneOptions): SnapshotResult[] {
   const shown = ["best-loss", "best-prec1", `best-${criterion}`];
-  return test.filter(({ snapshot }) => shown.includes(snapshot)).map((result) => ({
+  return test.filter(({ snapshot }) => shown.includes(snapshot)).map(({ paired: _, ...result }) => ({
     ...result,
     snapshot: `${name}: ${result.snapshot}` as SnapshotResult["snapshot"],
   }));

@@ -2,40 +2,94 @@
 
 import type { Criterion } from "../train/best_records.ts";
 import { signed } from "../run/verdict.ts";
-import type { Rival, SettingRow, Verdict } from "../tune/outcome.ts";
+import type { SettingRow } from "../tune/outcome.ts";
+import type { Beside, ComparedBy, Comparison, Rival, Verdict } from "../tune/verdict.ts";
 import { duration } from "./progress.ts";
 import { quoted } from "./shell_word.ts";
 import { CRITERION_NAMES } from "./tune_progress.ts";
 
 const digits = (x: number) => x.toFixed(4).replace(/^0/, "");
 
+const NAMES: Readonly<Record<ComparedBy, string>> = {
+  nll: CRITERION_NAMES.loss,
+  prec1: CRITERION_NAMES.prec1,
+  prec2: CRITERION_NAMES.prec2,
+};
+
 /** Whether the model is worth its use. */
 export function verdictText(verdict: Verdict | undefined): string[] {
-  const strongest = verdict?.rivals[0];
-  if (!verdict || !strongest) return [];
-  const { figure, snapshot, value, rivals } = verdict;
-  const own = `${CRITERION_NAMES[figure]} ${digits(value)} (${snapshot})`;
-  const that = (is: Rival["is"]) => rivals.filter((rival) => rival.is === is).map(rivalText).join("; ");
-  if (rivals.every(({ is }) => is === "beaten")) {
+  if (!verdict) return [];
+  return [...rankingText(verdict), ...lossText(verdict), ...usualText(verdict)];
+}
+
+function rankingText(verdict: Verdict): string[] {
+  const strongest = verdict.rivals[0];
+  if (!strongest) return [];
+  if (verdict.rivals.every(({ is }) => is === "beaten")) {
     return [
-      `The best setting ranks better than every baseline: ${own}. The nearest: ${rivalText(strongest)}.`,
+      `The best setting ranks better than every baseline: ${ownText(verdict)}. The nearest: ${
+        rivalText(strongest)
+      }.`,
     ];
   }
-  const [better, near] = [that("better"), that("near")];
-  const simple = rivals.find(({ is }) => is !== "beaten") ?? strongest;
+  const simple = verdict.rivals.find(({ is }) => is !== "beaten") ?? strongest;
   return [
-    `NO SETTING BEATS EVERY BASELINE on the test users. The best one has ${own}.`,
-    ...(better === "" ? [] : [`It is WORSE than ${better}.`]),
-    ...(near === "" ? [] : [`It cannot be told apart from ${near}.`]),
+    `NO SETTING BEATS EVERY BASELINE on the test users. The best one has ${ownText(verdict)}.`,
+    ...unbeatenText(verdict),
     `Until a model beats it, rank by the ${simple.name}: it is simpler. Try more features of the items, item ids, or more ` +
     "users; deno task data describe says what the log lacks.",
   ];
 }
 
+/** Whether its probabilities are worth anything. */
+function lossText({ loss }: Verdict): string[] {
+  const nearest = loss?.rivals[0];
+  if (!loss || !nearest) return [];
+  if (loss.rivals.every(({ is }) => is === "beaten")) {
+    return [
+      `Its probabilities are better than those of every baseline: ${ownText(loss)}. The nearest: ${
+        rivalText(nearest)
+      }.`,
+    ];
+  }
+  return [`By its probabilities NO SETTING BEATS EVERY BASELINE: ${ownText(loss)}.`, ...unbeatenText(loss)];
+}
+
+/** "prec@1 .5712 (best-loss)" */
+function ownText({ figure, value, snapshot }: Comparison): string {
+  return `${NAMES[figure]} ${digits(value)} (${snapshot})`;
+}
+
+function unbeatenText({ rivals }: Comparison): string[] {
+  const that = (is: Rival["is"]) => rivals.filter((rival) => rival.is === is).map(rivalText).join("; ");
+  const [better, near] = [that("better"), that("near")];
+  return [
+    ...(better === "" ? [] : [`It is WORSE than ${better}.`]),
+    ...(near === "" ? [] : [`It cannot be told apart from ${near}.`]),
+  ];
+}
+
+/** What the search was worth. */
+function usualText({ usual = {} }: Verdict): string[] {
+  const says = { beaten: "better", near: "not told apart", better: "worse" } as const;
+  const parts = (["prec1", "prec2", "nll"] as const).flatMap((figure) => {
+    const found = usual[figure];
+    return found ? [`${NAMES[figure]} ${differenceText(found)}: ${says[found.is]}`] : [];
+  });
+  if (parts.length === 0) return [];
+  return [`The best setting minus the default, on the same test users: ${parts.join("; ")}.`];
+}
+
 /** "click rate .3442 (+.0120, 95 %: +.0010 to +.0230)" */
-function rivalText({ name, value, difference, interval }: Rival): string {
-  const range = interval ? `, 95 %: ${signed(interval[0])} to ${signed(interval[1])}` : "";
-  return `${name} ${digits(value)} (${signed(difference)}${range})`;
+function rivalText(rival: Rival): string {
+  return `${rival.name} ${digits(rival.value)} (${differenceText(rival, "")})`;
+}
+
+/** "+.0120 (95 %: +.0010 to +.0230)" */
+function differenceText({ difference, interval }: Beside, bracket = "("): string {
+  if (!interval) return signed(difference);
+  const range = `95 %: ${signed(interval[0])} to ${signed(interval[1])}`;
+  return signed(difference) + (bracket === "" ? `, ${range}` : ` (${range})`);
 }
 
 /** A best figure so near to the end says that training was not at its end. */

@@ -54,6 +54,16 @@ export class Bootstrap {
   }
 }
 
+const bootstraps = new Map<string, Bootstrap>();
+
+/** The same groups get the same resamples: all that is compared on them is paired. */
+export function bootstrapOf(groups: number, resamples?: number): Bootstrap {
+  const key = `${groups} ${resamples}`;
+  const found = bootstraps.get(key) ?? new Bootstrap(groups, resamples);
+  bootstraps.set(key, found);
+  return found;
+}
+
 /** The middle 95 % of resampled values; null for fewer than two groups, or a figure that most resamples have none of. */
 export function intervalOf(values: Float64Array, groups: number): Interval | null {
   if (groups < 2) return null;

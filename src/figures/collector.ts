@@ -2,9 +2,10 @@
 
 import { type Clicks, NONE } from "../data/click_log.ts";
 import { logSumExp, pageRanking } from "../data/ranking.ts";
-import { Bootstrap, MOST_GROUPS } from "./bootstrap.ts";
+import { type Bootstrap, bootstrapOf, MOST_GROUPS } from "./bootstrap.ts";
 import { CalibrationSums, cellOf } from "./calibration.ts";
 import { column, columns, type FigureName, figureNames } from "./columns.ts";
+import { UsersHash } from "./paired.ts";
 import {
   firstSlice,
   historyLengths,
@@ -88,6 +89,7 @@ export class Collector {
   readonly #clicks: CalibrationSums;
   readonly #noClicks: CalibrationSums;
   readonly #sliceClicks: readonly CalibrationSums[];
+  readonly #hash = new UsersHash();
   #users = 0;
 
   /** Without users yet. */
@@ -129,6 +131,7 @@ export class Collector {
       const click = log.eventClick[e]!;
       if (!log.eventGiven?.[e]) {
         counted = true;
+        this.#hash.add(this.#users);
         const [from, to] = [log.eventRows[e]!, log.eventRows[e + 1]!];
         const effect = (k: number) => placeEffects[Math.min(k, placeEffects.length - 1)] ?? 0;
         const of = (own: (k: number) => number) => Float64Array.from({ length: to - from }, (_, k) => own(k));
@@ -161,6 +164,8 @@ export class Collector {
   #addPage(page: Page, outcome: Float32Array | undefined): void {
     const { isSeen } = this.options;
     const sums = this.#sumsOf(page, outcome);
+    this.#hash.add(page.items.length);
+    this.#hash.add(page.clicked);
     addTo(this.#all, this.#users % this.#groups, sums);
     const ofPage = [
       firstSlice["page length"] + pageLengths.placeOf(page.items.length),
@@ -253,6 +258,8 @@ export class Collector {
     return {
       resampled,
       groups: this.#groups,
+      sums: this.#all,
+      users: this.#hash.text,
       details: { figures, intervals, ...(calibration ? { calibration } : {}), slices },
     };
   }
@@ -293,14 +300,4 @@ const event = new Float64Array(columns);
 
 function addTo(sums: Float64Array, row: number, added: Float64Array): void {
   for (let c = 0; c < columns; c++) sums[row * columns + c] = sums[row * columns + c]! + added[c]!;
-}
-
-/** The same groups get the same resamples: all that is compared on them is paired. */
-const bootstraps = new Map<string, Bootstrap>();
-
-function bootstrapOf(groups: number, resamples?: number): Bootstrap {
-  const key = `${groups} ${resamples}`;
-  const found = bootstraps.get(key) ?? new Bootstrap(groups, resamples);
-  bootstraps.set(key, found);
-  return found;
 }

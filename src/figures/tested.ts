@@ -79,14 +79,23 @@ export function measure(
   return { figures, intervals, resampled };
 }
 
-/** A scoring of test users. */
-export interface Tested {
+/** What differences are made of. */
+export interface Comparable {
   /** Its figures. */
-  readonly details: Details;
+  readonly details: Pick<Details, "figures">;
   /** Values of each figure in the resamples. */
   readonly resampled: ReadonlyMap<FigureName, Float64Array>;
   /** Groups of users that are resampled. */
   readonly groups: number;
+}
+
+/** A scoring of test users. */
+export interface Tested extends Comparable {
+  readonly details: Details;
+  /** [groups, columns] */
+  readonly sums: Float64Array;
+  /** Tells the users apart from others. */
+  readonly users: string;
 }
 
 /** What a generator is compared with where the other scoring has none. */
@@ -95,7 +104,7 @@ const INSTEAD: Readonly<Partial<Record<FigureName, FigureName>>> = { piPrec1: "p
 const FACTS: readonly FigureName[] = ["noClick", "clicked"];
 
 /** How far one scoring is above another; both are of the same users. */
-export function differences(one: Tested, other: Tested): Differences {
+export function differences(one: Comparable, other: Comparable): Differences {
   const found: Partial<Record<FigureName, Difference>> = {};
   for (const name of figureNames.filter((name) => !FACTS.includes(name))) {
     const to = other.resampled.has(name) ? name : INSTEAD[name] ?? name;

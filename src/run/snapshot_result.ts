@@ -1,6 +1,7 @@
 /** What result.json says of a snapshot. */
 
 import type { BaselineName } from "../baselines/baselines.ts";
+import type { Paired } from "../figures/paired.ts";
 import type { Details, Differences } from "../figures/tested.ts";
 import type { EvaluationFigures } from "../train/evaluation.ts";
 import type { SnapshotName } from "./run_state.ts";
@@ -21,6 +22,8 @@ export type SnapshotResult =
     readonly details: Details;
     /** How far it is above each baseline. */
     readonly against: Readonly<Partial<Record<BaselineName, Differences>>>;
+    /** What other runs are compared with. */
+    readonly paired?: Paired;
   };
 
 /** How far one snapshot is above another. */

@@ -2,6 +2,7 @@
 
 import { usersOf } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
+import { pairedOf } from "../figures/paired.ts";
 import { differences, type Tested } from "../figures/tested.ts";
 import { criteria } from "../train/best_records.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
@@ -46,7 +47,10 @@ export async function testStage(
   const take = async (snapshot: SnapshotName, iteration: number, weights: Weights) => {
     const onShard = (done: number, all: number) => onProgress?.(`Test users, ${snapshot}`, done, all);
     const found = await tested.test(evaluation, choiceOf(config.model, weights), onShard);
-    test.push(snapshotResult(snapshot, iteration, found, tested));
+    test.push({
+      ...snapshotResult(snapshot, iteration, found, tested),
+      paired: pairedOf(found.tested),
+    });
     all.push({ snapshot, tested: found.tested });
   };
   try {

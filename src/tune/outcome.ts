@@ -1,8 +1,6 @@
-/** What came of a search: a row for each setting, the command of the best one, and whether it beats the baselines. */
+/** What came of a search: a row for each setting, and the command of the best one. */
 
-import { baselineNames, baselineTitles } from "../baselines/baselines.ts";
 import { readLog } from "../report/read_log.ts";
-import type { SnapshotResult } from "../run/snapshot_result.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
 import { argumentsOf, type Setting, textOf } from "./space.ts";
 import { bestOf, type Candidate, ranked, type Standing } from "./standing.ts";
@@ -95,45 +93,4 @@ export function trainArguments(
 ): string[] {
   const own = argumentsOf(setting);
   return [...options, ...own, ...(iterations === usual ? [] : ["--iterations", String(iterations)])];
-}
-
-/** A baseline beside a model. */
-export interface Rival {
-  /** As tables call it. */
-  readonly name: string;
-  readonly value: number;
-  /** How far the model is above it, and where 95 % of the resamples of the users are; null where there are too few. */
-  readonly difference: number;
-  readonly interval: readonly [number, number] | null;
-  /** Of the baseline: "near" where the users do not tell the two apart. */
-  readonly is: "beaten" | "near" | "better";
-}
-
-/** A model beside what it has to beat, by a precision on the test users. */
-export interface Verdict {
-  readonly figure: "prec1" | "prec2";
-  /** The snapshot that is compared: the best on validation by the criterion of the search. */
-  readonly snapshot: SnapshotResult["snapshot"];
-  readonly value: number;
-  /** The strongest first. */
-  readonly rivals: readonly Rival[];
-}
-
-/** @param criterion of the search. @returns undefined on test users without a click. */
-export function verdictOn(
-  test: readonly Pick<SnapshotResult, "snapshot" | "prec1" | "prec2" | "against">[],
-  criterion: Criterion,
-): Verdict | undefined {
-  const figure = criterion === "prec2" ? "prec2" : "prec1";
-  const snapshot = `best-${criterion}` as const;
-  const own = test.find((result) => result.snapshot === snapshot);
-  if (!own || Number.isNaN(own[figure])) return undefined;
-  const rivals = baselineNames.flatMap((name): Rival[] => {
-    const found = own.against[name]?.[figure];
-    if (!found) return [];
-    const { value: difference, interval } = found;
-    const is = (interval?.[0] ?? 0) > 0 ? "beaten" : (interval?.[1] ?? 0) < 0 ? "better" : "near";
-    return [{ name: baselineTitles[name], value: own[figure] - difference, difference, interval, is }];
-  });
-  return { figure, snapshot, value: own[figure], rivals: rivals.sort((a, b) => b.value - a.value) };
 }
