@@ -29,6 +29,7 @@ const NOT_TIMED = [
   ...["slate_pick", "slate_score_panel", "slate_score_tiled"],
   // Of simulated users, who have a bench of their own.
   ...["gradient_clip", "gradient_norm", "recall", "recall_masks", "remember", "replay_draw", "replay_starts"],
+  ...["page_reward", "q_target"],
   ...[
     "choose",
     "feed_click",

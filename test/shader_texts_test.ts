@@ -23,8 +23,10 @@ import { gradientClip } from "../src/ops/gradient_clip.ts";
 import { greedyPolicy } from "../src/policy/greedy.ts";
 import { popularPolicy } from "../src/policy/popular.ts";
 import { randomPolicy } from "../src/policy/random.ts";
+import { defaultPolicyTraining } from "../src/policy/config.ts";
 import { Recall } from "../src/policy/recall.ts";
 import { Replay } from "../src/policy/replay.ts";
+import { pageReward, qTarget } from "../src/policy/targets.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
 import { Simulator } from "../src/simulate/simulator.ts";
 import { ParameterArena } from "../src/tape/parameters.ts";
@@ -189,6 +191,8 @@ async function learnFromUsers(gpu: Gpu): Promise<void> {
   await Program.record(gpu, "learn", headers.buffer, [
     ...[...replay.begin(seen), ...replay.remember(seen), ...recall.dispatches()],
     ...gradientClip(parameters, dimensions, 1, arena),
+    qTarget(defaultPolicyTraining, { outcome: view, next: view, wanted: arena.allocate("wanted", 256) }),
+    pageReward(defaultPolicyTraining, { outcome: view, ring: arena.allocate("ring", 256) }),
   ]);
   arena.destroy();
   parameters.destroy();

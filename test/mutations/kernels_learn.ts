@@ -4,6 +4,7 @@ import { mutationsOf } from "./mutation.ts";
 
 const seen = { tests: ["replay"], filter: "/^replay: (a drawn|read)/" };
 const drawn = { tests: ["replay"], filter: "/^replay: pages are drawn/" };
+const values = { tests: ["policy_training"], filter: "/values are/" };
 const clip = { tests: ["gradient_clip"] };
 
 export const learnKernels = [
@@ -37,6 +38,16 @@ export const learnKernels = [
     ["masks[(PANELS + p) * rows + b] = left_out[p];", "masks[(PANELS + p) * rows + b] = 0u;"],
     ["if (slot >= K) { continue; }", ""],
     ["if (REPEATS) { return; }", ""],
+  ]),
+  ...mutationsOf("kernels/q_target.wgsl", values, [
+    ["+ 1u < T)) {", "< T)) {"],
+    ["of_page.z > 0.5 &&", ""],
+    ["y += DISCOUNT * next[id.x];", "y += next[id.x];"],
+    ["var y = of_page.y;", "var y = 0.0;"],
+  ]),
+  ...mutationsOf("kernels/page_reward.wgsl", { tests: ["policy_training"], filter: "/resumed/" }, [
+    ["outcome[step.page * USERS + u].yw", "outcome[u].yw"],
+    ["for (var k = 1u; k < WORKGROUP; k++) { sum += sums[k]; }", ""],
   ]),
   ...mutationsOf("kernels/gradient_norm.wgsl", clip, [
     ["for (var k = 1u; k < WORKGROUP; k++) { sum += sums[k]; }", ""],

@@ -1,0 +1,33 @@
+// q_target.wgsl - what the value of a remembered page is to become: its reward, and the value of the best that can follow
+//
+//   outcome [B] (-, reward, 1; 0 if the user left, page)      next [B]      wanted [B]
+//   wanted = reward + DISCOUNT x next, or the reward alone where no page follows: the user left, or the page was the last
+//   With BOOTSTRAP a page follows the last one, too: a horizon that is only cut. A user who left has no page in either case.
+//
+// For          both kinds of adapter
+// Work split   one invocation owns a row.
+// On a GPU     (reasoned, not measured) the launch decides.
+// Cost         2 flops and 24 bytes a row.      Before   recall.wgsl
+
+const WORKGROUP = 64;
+const T = 1u;
+const DISCOUNT = 1.0;
+const BOOTSTRAP = false;
+
+struct Step {
+  size: vec4u,         // of the batch: B rows, I items
+}
+
+@group(0) @binding(0) var<storage, read> outcome: array<vec4f>;
+@group(0) @binding(1) var<storage, read> next: array<f32>;
+@group(0) @binding(2) var<storage, read_write> wanted: array<f32>;
+@group(0) @binding(3) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn q_target(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= step.size.x) { return; }
+  let of_page = outcome[id.x];
+  var y = of_page.y;
+  if (of_page.z > 0.5 && (BOOTSTRAP || u32(of_page.w) + 1u < T)) { y += DISCOUNT * next[id.x]; }
+  wanted[id.x] = y;
+}

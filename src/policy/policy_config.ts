@@ -1,0 +1,83 @@
+/** policy.json of a trained policy: all that is needed to repeat its training, and whom it was trained on. */
+
+import { z } from "zod";
+import { atomicWriteFile } from "../files/atomic_write.ts";
+import { exists } from "../files/file_error.ts";
+import { readJson } from "../files/json_file.ts";
+import { runConfigSchema } from "../run/run_config.ts";
+import { UserError } from "../user_error.ts";
+import { policyTrainingSchema } from "./config.ts";
+
+const madeUpSchema = z.strictObject({
+  kind: z.literal("truth"),
+  /** The made-up shop. */
+  shop: z.string(),
+  /** Seed of its items. */
+  dataSeed: z.int(),
+});
+const modelSchema = z.strictObject({
+  kind: z.literal("model"),
+  /** The snapshot's file, when the policy was trained. */
+  path: z.string(),
+  /** Of that file: a policy fits no other model. */
+  sha256: z.string(),
+  /** What the model was opened over. */
+  data: runConfigSchema.shape.data,
+});
+
+/** Whom a policy was trained on: a learned model, or the truth of a made-up shop. */
+export const subjectSchema = z.discriminatedUnion("kind", [madeUpSchema, modelSchema]);
+export type PolicySubject = z.infer<typeof subjectSchema>;
+
+export const policyConfigSchema = z.object({
+  clickgan: z.string(),
+  /** The arguments as given, for the reader. */
+  command: z.array(z.string()),
+  trainedOn: subjectSchema,
+  /** I */
+  items: z.int().positive(),
+  training: policyTrainingSchema,
+  adapter: runConfigSchema.shape.adapter,
+  system: z.string(),
+  shapes: runConfigSchema.shape.shapes,
+});
+export type PolicyConfig = z.infer<typeof policyConfigSchema>;
+
+const NAME = "policy.json";
+
+/** @throws UserError when there is no policy, or its file is damaged. */
+export async function readPolicyConfig(path: string): Promise<PolicyConfig> {
+  const config = await readJson(`${path}/${NAME}`, policyConfigSchema);
+  if (!config) {
+    throw new UserError(`Expected the folder of a policy, with a ${NAME}, found none at ${path}.`);
+  }
+  return config;
+}
+
+export function hasPolicy(path: string): Promise<boolean> {
+  return exists(`${path}/${NAME}`);
+}
+
+export async function writePolicyConfig(path: string, config: PolicyConfig): Promise<void> {
+  await atomicWriteFile(`${path}/${NAME}`, JSON.stringify(config, null, 2) + "\n");
+}
+
+/** A subject in words: "the truth of the restless shop of --data-seed 1". */
+export function subjectText(subject: PolicySubject): string {
+  if (subject.kind === "truth") {
+    return `the truth of the ${subject.shop} shop of --data-seed ${subject.dataSeed}`;
+  }
+  return `the model ${subject.path} (sha256 ${subject.sha256.slice(0, 12)})`;
+}
+
+/** @throws UserError where a policy was trained on somebody else: what it knows of users and items would mean nothing. */
+export function expectTrainedOn(path: string, { trainedOn }: PolicyConfig, given: PolicySubject): void {
+  const same = trainedOn.kind === "truth"
+    ? given.kind === "truth" && given.shop === trainedOn.shop && given.dataSeed === trainedOn.dataSeed
+    : given.kind === "model" && given.sha256 === trainedOn.sha256;
+  if (same) return;
+  throw new UserError(
+    `Expected the policy of ${path} to see users through ${subjectText(given)}, but it was trained on ` +
+      `${subjectText(trainedOn)}. Use what it was trained on, or train a policy on this one.`,
+  );
+}
