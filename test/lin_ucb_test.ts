@@ -60,7 +60,7 @@ function story(items: number, width: number, count: number) {
 Deno.test("LinUCB: beta, theta and the standard errors are those of one ridge regression", () => {
   const [items, width, count] = [5, 3, 60];
   const { vectors, shown } = story(items, width, count);
-  const bandit = new LinUcb(vectors, width, { alpha: 1 });
+  const bandit = new LinUcb(vectors, width, 1);
   for (const { mean, item, reward } of shown) bandit.learn(mean, item, reward);
   // All weights in one vector: beta, then theta of each item.
   const [d, p] = [1 + width, 2 * width];
@@ -94,9 +94,8 @@ Deno.test("LinUCB: beta, theta and the standard errors are those of one ridge re
     bandit.theta(item).forEach((value, k) => near(value, weights[p + item * d + k]!));
     const { mean } = shown[item]!;
     const row = rowOf(mean, item);
-    const { expected, error } = bandit.estimate(mean, item);
-    near(expected, row.reduce((sum, value, k) => sum + value * weights[k]!, 0));
-    near(error, Math.sqrt(quadratic(inverse, n, row)));
+    near(bandit.expected(mean, item), row.reduce((sum, value, k) => sum + value * weights[k]!, 0));
+    near(bandit.error(mean, item), Math.sqrt(quadratic(inverse, n, row)));
   }
   assert.ok(bandit.theta(items - 1).every((value) => value === 0));
   const a0 = bandit.a0;
@@ -106,26 +105,26 @@ Deno.test("LinUCB: beta, theta and the standard errors are those of one ridge re
 
 Deno.test("LinUCB: one item, one reward, by hand; what is unknown is tried first", () => {
   // Without clicks x = [1, 0], z = [0, f]: after reward 1 of f = 1, ridge with features z2 and x1 gives 1/3 each.
-  const bandit = new LinUcb(Float32Array.of(1, 1, 0), 1, { alpha: 2 });
+  const bandit = new LinUcb(Float32Array.of(1, 1, 0), 1, 2);
   assert.deepEqual([...bandit.slate([0], 2, () => true)], [0, 1], "equal scores: the smaller number");
   bandit.learn([0], 0, 1);
   near(bandit.beta[1]!, 1 / 3);
   near(bandit.theta(0)[0]!, 1 / 3);
-  near(bandit.estimate([0], 0).expected, 2 / 3);
-  near(bandit.estimate([0], 0).error, Math.sqrt(2 / 3));
-  near(bandit.estimate([0], 1).expected, 1 / 3);
-  near(bandit.estimate([0], 1).error, Math.sqrt(2 / 3 + 1));
+  near(bandit.expected([0], 0), 2 / 3);
+  near(bandit.error([0], 0), Math.sqrt(2 / 3));
+  near(bandit.expected([0], 1), 1 / 3);
+  near(bandit.error([0], 1), Math.sqrt(2 / 3 + 1));
   assert.deepEqual([...bandit.slate([0], 3, () => true)], [1, 0, 2]);
   assert.deepEqual([...bandit.slate([0], 1, (item) => item !== 1)], [0]);
-  assert.deepEqual([...new LinUcb(Float32Array.of(1, 1), 1, { alpha: 0 }).slate([0], 2, () => true)], [0, 1]);
+  assert.deepEqual([...new LinUcb(Float32Array.of(1, 1), 1, 0).slate([0], 2, () => true)], [0, 1]);
   assert.throws(() => bandit.slate([0], 3, (item) => item > 0), /expected 3 items that may be shown, got 2/);
-  assert.throws(() => new LinUcb(Float32Array.of(1), 1, { alpha: -1 }), /alpha of at least 0/);
+  assert.throws(() => new LinUcb(Float32Array.of(1), 1, -1), /alpha of at least 0/);
 });
 
 Deno.test("LinUCB learns which of two kinds of items is clicked, and by whom", () => {
   // Users who clicked +1 like +1, others -1: only z can tell.
   const vectors = Float32Array.from({ length: 20 }, (_, item) => item % 2 === 0 ? 1 : -1);
-  const bandit = new LinUcb(vectors, 1, { alpha: 0.5 });
+  const bandit = new LinUcb(vectors, 1, 0.5);
   const random = randomStream(1, "bandit");
   let late = 0;
   for (let page = 0; page < 600; page++) {
@@ -140,10 +139,10 @@ Deno.test("LinUCB learns which of two kinds of items is clicked, and by whom", (
 
 Deno.test("LinUCB with users: each has a mean of its own clicks, which are not shown again; the absent teach nothing", () => {
   const vectors = Float32Array.of(1, 2, 4, 8);
-  const agent = new LinUcbAgent(vectors, 1, 3, 2, { alpha: 0, repeats: false });
+  const agent = new LinUcbAgent(new LinUcb(vectors, 1, 0), vectors, 1, 3, 2, false);
   assert.deepEqual([...agent.slates()], [0, 1, 0, 1, 0, 1]);
-  agent.learn([0, 1, 2, 3, 2, 3], [1, 2, 0], (user) => user < 2);
-  const alone = new LinUcb(vectors, 1, { alpha: 0 });
+  agent.tell([0, 1, 2, 3, 2, 3], [1, 2, 0], (user) => user < 2, true);
+  const alone = new LinUcb(vectors, 1, 0);
   for (const [item, reward] of [[0, 0], [1, 1], [2, 0], [3, 0]] as const) alone.learn([0], item, reward);
   agent.bandit.beta.forEach((value, k) => near(value, alone.beta[k]!));
   const allowed = (item: number) => item !== 1;
@@ -152,7 +151,7 @@ Deno.test("LinUCB with users: each has a mean of its own clicks, which are not s
     ...alone.slate([0], 2, () => true),
     ...alone.slate([0], 2, () => true),
   ]);
-  agent.learn(agent.slates(), [0, 0, 0], (user) => user === 0); // the mean of two clicks
+  agent.tell(agent.slates(), [0, 0, 0], (user) => user === 0, true); // the mean of two clicks
   const [second = 0] = alone.slate([2], 2, allowed);
   for (const [j, item] of [...alone.slate([2], 2, allowed)].entries()) {
     alone.learn([2], item, j === 0 ? 1 : 0);

@@ -10,11 +10,6 @@
 
 import { choleskyOf, inverseOf, quadratic, solve } from "./cholesky.ts";
 
-export interface LinUcbOptions {
-  /** Standard errors that are added to what is expected of an item; 0 never explores. */
-  readonly alpha: number;
-}
-
 /** What is known of an item that was shown. */
 interface Arm {
   /** A_a^-1 [d, d]. */
@@ -44,13 +39,16 @@ export class LinUcb {
   readonly #arms = new Map<number, Arm>();
   #estimate: Estimate | undefined;
 
-  /** @param vectors [I, width] of the items. */
+  /**
+   * @param vectors [I, width] of the items. @param alpha standard errors that are added to what is expected of an item; 0
+   *   never explores. It may be set anew.
+   */
   constructor(
     private readonly vectors: Float32Array,
     private readonly width: number,
-    private readonly options: LinUcbOptions,
+    public alpha: number,
   ) {
-    if (!(options.alpha >= 0)) throw new RangeError(`expected alpha of at least 0, got ${options.alpha}`);
+    if (!(alpha >= 0)) throw new RangeError(`expected alpha of at least 0, got ${alpha}`);
     [this.#d, this.#p] = [1 + width, 2 * width];
     this.#a0 = identity(this.#p);
     this.#b0 = new Float64Array(this.#p);
@@ -89,23 +87,31 @@ export class LinUcb {
     return theta;
   }
 
-  /** What is expected of an item, and its standard error. @param mean [width] of the items that the user clicked. */
-  estimate(mean: ArrayLike<number>, item: number): { expected: number; error: number } {
+  /** What is expected of an item: z'beta + x'theta. @param mean [width] of the items that the user clicked. */
+  expected(mean: ArrayLike<number>, item: number): number {
+    const { width, vectors } = this;
+    const { beta } = this.#estimated();
+    const theta = this.theta(item);
+    let sum = theta[0]!;
+    for (let k = 0; k < width; k++) {
+      sum += vectors[item * width + k]! * (mean[k]! * beta[k]! + beta[width + k]!) + mean[k]! * theta[1 + k]!;
+    }
+    return sum;
+  }
+
+  /** And its standard error. @param mean as of {@link expected}. */
+  error(mean: ArrayLike<number>, item: number): number {
     const [d, p] = [this.#d, this.#p];
-    const { beta, inverse } = this.#estimated();
+    const { inverse } = this.#estimated();
     const x = this.#x(mean);
     const z = this.#z(mean, item);
     const arm = this.#arms.get(item);
-    let expected = 0;
-    for (let j = 0; j < p; j++) expected += z[j]! * beta[j]!;
-    if (!arm) return { expected, error: Math.sqrt(quadratic(inverse, p, z) + dot(x, x)) };
-    const theta = this.theta(item);
-    expected += dot(x, theta);
+    if (!arm) return Math.sqrt(quadratic(inverse, p, z) + dot(x, x));
     // z'A0^-1 z - 2 z'A0^-1 w + w'A0^-1 w with w = B'A^-1 x
     for (let i = 0; i < d; i++) {
       for (let j = 0; j < p; j++) z[j] = z[j]! - arm.solved[i * p + j]! * x[i]!;
     }
-    return { expected, error: Math.sqrt(quadratic(inverse, p, z) + quadratic(arm.inverse, d, x)) };
+    return Math.sqrt(quadratic(inverse, p, z) + quadratic(arm.inverse, d, x));
   }
 
   /**
@@ -114,11 +120,12 @@ export class LinUcb {
    * @throws RangeError where fewer than `size` are.
    */
   slate(mean: ArrayLike<number>, size: number, allowed: (item: number) => boolean): Uint32Array {
+    const { alpha } = this;
     const best: { item: number; score: number }[] = [];
     for (let item = 0; item < this.items; item++) {
       if (!allowed(item)) continue;
-      const { expected, error } = this.estimate(mean, item);
-      const score = expected + this.options.alpha * error;
+      const bonus = alpha === 0 ? 0 : alpha * this.error(mean, item);
+      const score = this.expected(mean, item) + bonus;
       if (best.length === size && !(score > best[size - 1]!.score)) continue;
       let place = best.length;
       while (place > 0 && score > best[place - 1]!.score) place--;

@@ -3,22 +3,24 @@
 import { LinUcb } from "./lin_ucb.ts";
 
 export class LinUcbAgent {
-  readonly bandit: LinUcb;
   /** [U, width] sums of the vectors of clicked items. */
   readonly #sums: Float64Array;
   /** [U] clicks. */
   readonly #counts: Uint32Array;
   readonly #clicked: Set<number>[];
 
-  /** @param vectors [I, width] of the items. @param repeats whether what a user clicked may be shown to them again. */
+  /**
+   * @param bandit over these vectors. @param vectors [I, width] of the items. @param repeats whether what a user clicked may be
+   *   shown to them again.
+   */
   constructor(
+    readonly bandit: LinUcb,
     private readonly vectors: Float32Array,
     private readonly width: number,
     private readonly users: number,
     private readonly slate: number,
-    private readonly options: { readonly alpha: number; readonly repeats: boolean },
+    private readonly repeats: boolean,
   ) {
-    this.bandit = new LinUcb(vectors, width, options);
     this.#sums = new Float64Array(users * width);
     this.#counts = new Uint32Array(users);
     this.#clicked = Array.from({ length: users }, () => new Set<number>());
@@ -36,18 +38,26 @@ export class LinUcbAgent {
     const slates = new Uint32Array(this.users * this.slate);
     for (let user = 0; user < this.users; user++) {
       const clicked = this.#clicked[user]!;
-      const allowed = (item: number) => this.options.repeats || !clicked.has(item);
+      const allowed = (item: number) => this.repeats || !clicked.has(item);
       slates.set(this.bandit.slate(this.#mean(user), this.slate, allowed), user * this.slate);
     }
     return slates;
   }
 
-  /** What became of the slates: the slot that was clicked, k or more for none, and who was there. */
-  learn(slates: ArrayLike<number>, slots: ArrayLike<number>, present: (user: number) => boolean): void {
+  /**
+   * Moves users by what became of the slates. @param slots [U] that were clicked, k or more for none.
+   * @param present who saw them. @param learns whether the bandit gets to know.
+   */
+  tell(
+    slates: ArrayLike<number>,
+    slots: ArrayLike<number>,
+    present: (user: number) => boolean,
+    learns: boolean,
+  ): void {
     for (let user = 0; user < this.users; user++) {
       if (!present(user)) continue;
       const mean = this.#mean(user);
-      for (let j = 0; j < this.slate; j++) {
+      for (let j = 0; j < this.slate && learns; j++) {
         this.bandit.learn(mean, slates[user * this.slate + j]!, slots[user] === j ? 1 : 0);
       }
       const slot = slots[user]!;

@@ -1,0 +1,188 @@
+/**
+ * A policy tried in an environment: what the users do, and what a witness says of it, the model that the policy was trained
+ * on. The witness follows the clicks, and tells how likely it holds a click on each page, and in which state each user is.
+ */
+
+import { bufferOf, type View } from "../gpu/memory.ts";
+import { readViews } from "../gpu/readback.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { EpisodeLog } from "../simulate/episode_log.ts";
+import type { SimulatorOptions } from "../simulate/options.ts";
+import type { PageContext, PageDispatch, Policy } from "../simulate/policy.ts";
+import { Simulator } from "../simulate/simulator.ts";
+import type { Observer, Users, UsersSource } from "../simulate/users.ts";
+import { type Tensor, unpadRows } from "../tape/tensor.ts";
+
+/** An episode, and what the witness says of it. */
+export interface Trial {
+  readonly log: EpisodeLog;
+  readonly witness?: Testimony;
+  /** [T, U, k] the values of the slots, as the policy had them when it chose; of policies with such values alone. */
+  readonly values?: Float32Array<ArrayBuffer>;
+}
+
+/** What a witness says of the pages of an episode. */
+export interface Testimony {
+  /** [T, U, k] the utilities of the items shown. */
+  readonly utilities: Float32Array<ArrayBuffer>;
+  /** [T, U] P(any click) of the pages shown. */
+  readonly predicted: Float32Array<ArrayBuffer>;
+  /** S, numbers of a state. */
+  readonly width: number;
+  /** [T, U, S] the state in which each page left its user. */
+  readonly states: Float32Array<ArrayBuffer>;
+}
+
+/** A policy that tells the values of what it chose. */
+export interface ValuedPolicy extends Policy {
+  /** [U, k], of the page that was recorded last. */
+  readonly values: View;
+}
+
+/**
+ * @param witness whose encoder the policy sees the users through; also when others click.
+ * @param onPage told after each page.
+ * @throws UserError for options that do not fit, and for utilities that are no numbers.
+ */
+export async function tryPolicy(
+  gpu: Gpu,
+  environment: UsersSource,
+  witness: UsersSource,
+  policy: Policy | ValuedPolicy,
+  options: SimulatorOptions,
+  onPage?: (done: number, of: number) => void | Promise<void>,
+): Promise<Trial[]> {
+  const simulator = await Simulator.create(gpu, environment, options);
+  try {
+    const watched = new WatchedPolicy(policy, witness);
+    const trials: Trial[] = [];
+    const { users, pages } = simulator.settings;
+    const all = pages * Math.ceil(users / simulator.together);
+    let done = 0;
+    await simulator.run(watched, {
+      onPage: async ({ users, page }) => {
+        await watched.look(gpu, users, page);
+        await onPage?.(++done, all);
+      },
+      onLog: (log) => void trials.push(watched.trialOf(log)),
+    });
+    return trials;
+  } finally {
+    simulator.destroy();
+  }
+}
+
+/** A policy, and behind it the utilities of its slates as the witness has them. */
+class WatchedPolicy implements Policy {
+  readonly name: string;
+  readonly observes: UsersSource;
+  #users: Users | undefined;
+  #utilities: Tensor | undefined;
+  #context: PageContext | undefined;
+  #places: Float32Array | undefined;
+  #pages: (Omit<Testimony, "width"> & { readonly values?: Float32Array })[] = [];
+
+  constructor(private readonly policy: Policy | ValuedPolicy, witness: UsersSource) {
+    if (policy.observes !== undefined && policy.observes !== witness) {
+      throw new Error(`expected ${policy.name} to see users through ${witness.name}`);
+    }
+    [this.name, this.observes] = [policy.name, witness];
+  }
+
+  record(page: PageContext): readonly PageDispatch[] {
+    const chosen = this.policy.record(page);
+    const users = this.#users = asUsers(page.observer);
+    this.#context = page;
+    const { dispatches, utilities } = users.utilities();
+    this.#utilities = utilities;
+    // Where the witness is who clicks, its utilities are wanted there anyway.
+    return page.observer === page.environment ? chosen : [...chosen, ...dispatches];
+  }
+
+  prepare() {
+    return this.policy.prepare();
+  }
+
+  /** Reads what a page came to. One wait. */
+  async look(gpu: Gpu, users: number, page: number): Promise<void> {
+    const { context, utilities, witness } = this.#recorded();
+    if (page === 0) this.#pages = [];
+    this.#places ??= await placesOf(gpu, witness);
+    const { slate } = context;
+    const views = [bufferOf(utilities.view), bufferOf(witness.state.view), ...this.#valueViews()];
+    const [u, state, values] = (await readViews(gpu, views)).map((words) => new Float32Array(words.buffer));
+    if (!u || !state) throw new Error("expected utilities and states");
+    this.#pages.push({
+      utilities: u.slice(0, users * slate),
+      predicted: Float32Array.from(
+        { length: users },
+        (_, user) => clickChance(u.subarray(user * slate, (user + 1) * slate), witness.eta, this.#places),
+      ),
+      states: unpadRows(state, users, witness.state.columns, witness.state.groups),
+      ...(values && { values: values.slice(0, users * slate) }),
+    });
+  }
+
+  trialOf(log: EpisodeLog): Trial {
+    const pages = this.#pages;
+    const values = pages.flatMap(({ values }) => values ?? []);
+    const all = (name: "utilities" | "predicted" | "states") => joined(pages.map((page) => page[name]));
+    const { columns: width } = this.#recorded().witness.state;
+    return {
+      log,
+      witness: { utilities: all("utilities"), predicted: all("predicted"), states: all("states"), width },
+      ...(values.length > 0 && { values: joined(values) }),
+    };
+  }
+
+  #valueViews(): View[] {
+    return "values" in this.policy ? [this.policy.values] : [];
+  }
+
+  #recorded(): { context: PageContext; utilities: Tensor; witness: Users } {
+    const [context, utilities, witness] = [this.#context, this.#utilities, this.#users];
+    if (!context || !utilities || !witness) throw new Error("expected a policy that was recorded");
+    return { context, utilities, witness };
+  }
+}
+
+function asUsers(observer: Observer): Users {
+  if ("utilities" in observer) return observer as Users;
+  throw new Error(`expected a witness with utilities, got ${observer.name}`);
+}
+
+async function placesOf(gpu: Gpu, { placeEffects }: Users): Promise<Float32Array> {
+  if (!placeEffects) return new Float32Array();
+  const [words] = await readViews(gpu, [bufferOf(placeEffects.view)]);
+  return new Float32Array(words?.buffer ?? new ArrayBuffer(0)).slice(0, placeEffects.columns);
+}
+
+/**
+ * P(any click) = sum exp(eta (u_j + e_j)) / (1 + the same), in float64 and without overflow.
+ * @param places what the second slot, the third, ... add; those behind the last one as much as it.
+ */
+export function clickChance(
+  utilities: ArrayLike<number>,
+  eta: number,
+  places: ArrayLike<number> = [],
+): number {
+  let most = 0; // no click
+  const logits = Array.from(utilities, (utility, slot) => {
+    const place = Math.min(slot, places.length);
+    const logit = eta * (utility + (place > 0 ? places[place - 1]! : 0));
+    most = Math.max(most, logit);
+    return logit;
+  });
+  const clicks = logits.reduce((sum, logit) => sum + Math.exp(logit - most), 0);
+  return clicks / (clicks + Math.exp(-most));
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
