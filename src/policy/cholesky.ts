@@ -24,37 +24,3 @@ export function solveLower(l: Float64Array, n: number, b: Float64Array): Float64
   }
   return b;
 }
-
-/** x of L L' x = b, written over b. */
-export function solve(l: Float64Array, n: number, b: Float64Array): Float64Array {
-  solveLower(l, n, b);
-  for (let i = n - 1; i >= 0; i--) {
-    let sum = b[i]!;
-    for (let k = i + 1; k < n; k++) sum -= l[k * n + i]! * b[k]!;
-    b[i] = sum / l[i * n + i]!;
-  }
-  return b;
-}
-
-/** A^-1 [n, n] from its factor, symmetric bit for bit. */
-export function inverseOf(l: Float64Array, n: number): Float64Array {
-  const inverse = new Float64Array(n * n);
-  for (let j = 0; j < n; j++) {
-    const column = new Float64Array(n);
-    column[j] = 1;
-    solve(l, n, column);
-    for (let i = j; i < n; i++) inverse[i * n + j] = inverse[j * n + i] = column[i]!;
-  }
-  return inverse;
-}
-
-/** v'A v for a symmetric A [n, n]. */
-export function quadratic(a: Float64Array, n: number, v: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < n; i++) {
-    let row = 0;
-    for (let j = 0; j < i; j++) row += a[i * n + j]! * v[j]!;
-    sum += v[i]! * (2 * row + a[i * n + i]! * v[i]!);
-  }
-  return sum;
-}

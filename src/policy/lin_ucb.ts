@@ -3,54 +3,53 @@
  * recommends, and knows nothing beforehand.
  *
  *   r = z'beta + x'theta_a,   x = [1; m],   z = [f_a * m; f_a]      m: the mean vector of the clicked items, f_a: the item's
+ *   an item's score: z'beta + x'theta_a + alpha sqrt(s_a),
+ *   s_a = (z - w)' A_0^-1 (z - w) + x' A_a^-1 x,   w = B_a' A_a^-1 x
  *
- * beta is shared by all items, theta_a is an item's own. Both are ridge estimates (penalty 1), written so that a reward
- * changes little: A_a^-1 by Sherman and Morrison, A_0 and b_0 by what the item added before and adds now.
+ * beta is shared by all items, theta_a is an item's own: both are ridge estimates with penalty 1. The paper's updates, put
+ * into each other, are of rank one. With K = A_a^-1 before, q = K x, c = 1 / (1 + x'q), v = z - w, e = r - x' K b_a:
+ *
+ *   A_0 += c v v',   b_0 += c e v,   K -= c q q',   K B_a += c q v',   K b_a += c e q
  */
-
-import { choleskyOf, inverseOf, quadratic, solve } from "./cholesky.ts";
 
 /** What is known of an item that was shown. */
 interface Arm {
   /** A_a^-1 [d, d]. */
   readonly inverse: Float64Array;
-  /** B_a [d, p]. */
-  readonly shared: Float64Array;
-  /** b_a [d]. */
-  readonly rewards: Float64Array;
   /** A_a^-1 B_a [d, p]. */
-  readonly solved: Float64Array;
+  readonly shared: Float64Array;
+  /** A_a^-1 b_a [d]. */
+  readonly rewards: Float64Array;
 }
 
-/** What the rewards so far say; made when it is asked for. */
-interface Estimate {
-  readonly beta: Float64Array;
-  /** A_0^-1. */
-  readonly inverse: Float64Array;
-  /** theta of the items that were asked for. */
-  readonly thetas: Map<number, Float64Array>;
+/** What an item's score is for a user, in x alone, as z is linear in it: (own'x, x' spread x). */
+interface Score {
+  /** [d] */
+  readonly own: Float64Array;
+  /** [d, d] */
+  readonly spread: Float64Array | undefined;
 }
 
 export class LinUcb {
   readonly #d: number;
   readonly #p: number;
-  readonly #a0: Float64Array;
+  /** A_0^-1 [p, p]. */
+  readonly #inverse: Float64Array;
   readonly #b0: Float64Array;
   readonly #arms = new Map<number, Arm>();
-  #estimate: Estimate | undefined;
+  /** Of this moment: a reward undoes them. */
+  #beta: Float64Array | undefined;
+  #scores: (Score | undefined)[] = [];
+  #alpha: number;
 
   /**
    * @param vectors [I, width] of the items. @param alpha standard errors that are added to what is expected of an item; 0
-   *   never explores. It may be set anew.
+   *   never explores.
    */
-  constructor(
-    private readonly vectors: Float32Array,
-    private readonly width: number,
-    public alpha: number,
-  ) {
+  constructor(private readonly vectors: Float32Array, private readonly width: number, alpha: number) {
     if (!(alpha >= 0)) throw new RangeError(`expected alpha of at least 0, got ${alpha}`);
-    [this.#d, this.#p] = [1 + width, 2 * width];
-    this.#a0 = identity(this.#p);
+    [this.#d, this.#p, this.#alpha] = [1 + width, 2 * width, alpha];
+    this.#inverse = identity(this.#p);
     this.#b0 = new Float64Array(this.#p);
   }
 
@@ -58,60 +57,41 @@ export class LinUcb {
     return this.vectors.length / this.width;
   }
 
-  /** beta [2 width], the shared weights. */
-  get beta(): Float64Array {
-    return this.#estimated().beta;
+  /** From now on it only shows what it holds best. */
+  stopExploring(): void {
+    this.#alpha = 0;
   }
 
-  /** A_0 [2 width, 2 width], for those who check it. */
-  get a0(): Float64Array {
-    return this.#a0;
+  /** beta [2 width], the shared weights. */
+  get beta(): Float64Array {
+    return this.#beta ??= times(this.#inverse, this.#b0, this.#p);
+  }
+
+  /** A_0^-1 [2 width, 2 width]. */
+  get inverse(): Float64Array {
+    return this.#inverse;
   }
 
   /** theta_a [1 + width]; zeros for an item that was never shown. */
   theta(item: number): Float64Array {
-    const { beta, thetas } = this.#estimated();
-    const known = thetas.get(item);
-    if (known) return known;
-    const theta = new Float64Array(this.#d);
-    thetas.set(item, theta);
     const arm = this.#arms.get(item);
-    if (!arm) return theta;
-    const left = arm.rewards.slice();
-    for (let i = 0; i < this.#d; i++) {
-      for (let j = 0; j < this.#p; j++) left[i] = left[i]! - arm.shared[i * this.#p + j]! * beta[j]!;
-    }
-    for (let i = 0; i < this.#d; i++) {
-      for (let j = 0; j < this.#d; j++) theta[i] = theta[i]! + arm.inverse[i * this.#d + j]! * left[j]!;
-    }
-    return theta;
+    if (!arm) return new Float64Array(this.#d);
+    const { beta } = this;
+    return arm.rewards.map((reward, i) => {
+      let sum = reward;
+      for (let j = 0; j < this.#p; j++) sum -= arm.shared[i * this.#p + j]! * beta[j]!;
+      return sum;
+    });
   }
 
   /** What is expected of an item: z'beta + x'theta. @param mean [width] of the items that the user clicked. */
   expected(mean: ArrayLike<number>, item: number): number {
-    const { width, vectors } = this;
-    const { beta } = this.#estimated();
-    const theta = this.theta(item);
-    let sum = theta[0]!;
-    for (let k = 0; k < width; k++) {
-      sum += vectors[item * width + k]! * (mean[k]! * beta[k]! + beta[width + k]!) + mean[k]! * theta[1 + k]!;
-    }
-    return sum;
+    return dot(this.#score(item).own, this.#x(mean));
   }
 
-  /** And its standard error. @param mean as of {@link expected}. */
+  /** Its standard error. @param mean as of {@link expected}. */
   error(mean: ArrayLike<number>, item: number): number {
-    const [d, p] = [this.#d, this.#p];
-    const { inverse } = this.#estimated();
-    const x = this.#x(mean);
-    const z = this.#z(mean, item);
-    const arm = this.#arms.get(item);
-    if (!arm) return Math.sqrt(quadratic(inverse, p, z) + dot(x, x));
-    // z'A0^-1 z - 2 z'A0^-1 w + w'A0^-1 w with w = B'A^-1 x
-    for (let i = 0; i < d; i++) {
-      for (let j = 0; j < p; j++) z[j] = z[j]! - arm.solved[i * p + j]! * x[i]!;
-    }
-    return Math.sqrt(quadratic(inverse, p, z) + quadratic(arm.inverse, d, x));
+    return Math.sqrt(quadratic(this.#score(item).spread ?? this.#spread(item), this.#d, this.#x(mean)));
   }
 
   /**
@@ -120,12 +100,13 @@ export class LinUcb {
    * @throws RangeError where fewer than `size` are.
    */
   slate(mean: ArrayLike<number>, size: number, allowed: (item: number) => boolean): Uint32Array {
-    const { alpha } = this;
     const best: { item: number; score: number }[] = [];
+    const x = this.#x(mean);
     for (let item = 0; item < this.items; item++) {
       if (!allowed(item)) continue;
-      const bonus = alpha === 0 ? 0 : alpha * this.error(mean, item);
-      const score = this.expected(mean, item) + bonus;
+      const { own, spread } = this.#score(item);
+      const bonus = spread ? this.#alpha * Math.sqrt(quadratic(spread, this.#d, x)) : 0;
+      const score = dot(own, x) + bonus;
       if (best.length === size && !(score > best[size - 1]!.score)) continue;
       let place = best.length;
       while (place > 0 && score > best[place - 1]!.score) place--;
@@ -141,48 +122,61 @@ export class LinUcb {
   /** A shown item and its reward. @param mean as it was when the item was shown. */
   learn(mean: ArrayLike<number>, item: number, reward: number): void {
     const [d, p] = [this.#d, this.#p];
-    const [x, z] = [this.#x(mean), this.#z(mean, item)];
     const arm = this.#arms.get(item) ?? newArm(d, p);
     this.#arms.set(item, arm);
-    this.#addArm(arm, 1);
-    shermanMorrison(arm.inverse, d, x);
+    const x = this.#x(mean);
+    const v = this.#z(mean, item);
     for (let i = 0; i < d; i++) {
-      for (let j = 0; j < p; j++) arm.shared[i * p + j] = arm.shared[i * p + j]! + x[i]! * z[j]!;
-      arm.rewards[i] = arm.rewards[i]! + reward * x[i]!;
+      for (let j = 0; j < p; j++) v[j] = v[j]! - arm.shared[i * p + j]! * x[i]!;
     }
-    multiply(arm.inverse, arm.shared, d, p, arm.solved);
-    for (let i = 0; i < p; i++) {
-      for (let j = 0; j < p; j++) this.#a0[i * p + j] = this.#a0[i * p + j]! + z[i]! * z[j]!;
-      this.#b0[i] = this.#b0[i]! + reward * z[i]!;
-    }
-    this.#addArm(arm, -1);
-    this.#estimate = undefined;
+    const q = times(arm.inverse, x, d);
+    const c = 1 / (1 + dot(x, q));
+    const e = reward - dot(x, arm.rewards);
+    const moved = times(this.#inverse, v, p);
+    addOuter(this.#inverse, p, p, -c / (1 + c * dot(v, moved)), moved, moved);
+    for (let j = 0; j < p; j++) this.#b0[j] = this.#b0[j]! + c * e * v[j]!;
+    addOuter(arm.inverse, d, d, -c, q, q);
+    addOuter(arm.shared, d, p, c, q, v);
+    for (let i = 0; i < d; i++) arm.rewards[i] = arm.rewards[i]! + c * e * q[i]!;
+    this.#beta = undefined;
+    this.#scores = [];
   }
 
-  /** Adds sign times B'A^-1 B to A_0, and sign times B'A^-1 b to b_0. */
-  #addArm({ shared, solved, rewards }: Arm, sign: 1 | -1): void {
+  #score(item: number): Score {
+    const known = this.#scores[item];
+    if (known) return known;
+    const { width, vectors, beta } = this;
+    const own = this.theta(item);
+    for (let k = 0; k < width; k++) {
+      const f = vectors[item * width + k]!;
+      own[0] = own[0]! + f * beta[width + k]!;
+      own[1 + k] = own[1 + k]! + f * beta[k]!;
+    }
+    return this.#scores[item] = { own, spread: this.#alpha === 0 ? undefined : this.#spread(item) };
+  }
+
+  /** T' A_0^-1 T + A_a^-1 [d, d], where z - w = T x. */
+  #spread(item: number): Float64Array {
     const [d, p] = [this.#d, this.#p];
-    for (let k = 0; k < d; k++) {
-      for (let i = 0; i < p; i++) {
-        const b = sign * shared[k * p + i]!;
-        if (b !== 0) {
-          for (let j = 0; j < p; j++) this.#a0[i * p + j] = this.#a0[i * p + j]! + b * solved[k * p + j]!;
-        }
-        this.#b0[i] = this.#b0[i]! + sign * solved[k * p + i]! * rewards[k]!;
+    const { width, vectors } = this;
+    const arm = this.#arms.get(item);
+    const rows = new Float64Array(d * p); // T'
+    for (let k = 0; k < width; k++) {
+      const f = vectors[item * width + k]!;
+      rows[width + k] = f;
+      rows[(1 + k) * p + k] = f;
+    }
+    if (arm) { for (let k = 0; k < d * p; k++) rows[k] = rows[k]! - arm.shared[k]!; }
+    const spread = arm ? arm.inverse.slice() : identity(d);
+    for (let i = 0; i < d; i++) {
+      const moved = times(this.#inverse, rows.subarray(i * p, (i + 1) * p), p);
+      for (let j = 0; j <= i; j++) {
+        let sum = 0;
+        for (let k = 0; k < p; k++) sum += moved[k]! * rows[j * p + k]!;
+        spread[i * d + j] = spread[i * d + j]! + sum;
       }
     }
-  }
-
-  #estimated(): Estimate {
-    if (!this.#estimate) {
-      const factor = choleskyOf(this.#a0, this.#p);
-      this.#estimate = {
-        beta: solve(factor, this.#p, this.#b0.slice()),
-        inverse: inverseOf(factor, this.#p),
-        thetas: new Map(),
-      };
-    }
-    return this.#estimate;
+    return spread; // the lower half, which is what a quadratic form reads
   }
 
   #x(mean: ArrayLike<number>): Float64Array {
@@ -205,12 +199,7 @@ export class LinUcb {
 }
 
 function newArm(d: number, p: number): Arm {
-  return {
-    inverse: identity(d),
-    shared: new Float64Array(d * p),
-    rewards: new Float64Array(d),
-    solved: new Float64Array(d * p),
-  };
+  return { inverse: identity(d), shared: new Float64Array(d * p), rewards: new Float64Array(d) };
 }
 
 function identity(n: number): Float64Array {
@@ -225,25 +214,39 @@ function dot(a: Float64Array, b: Float64Array): number {
   return sum;
 }
 
-/** Makes A^-1 the inverse of A + x x'. */
-function shermanMorrison(inverse: Float64Array, n: number, x: Float64Array): void {
-  const v = new Float64Array(n);
+/** A x of A [n, n]. */
+function times(a: Float64Array, x: Float64Array, n: number): Float64Array {
+  const out = new Float64Array(n);
   for (let i = 0; i < n; i++) {
-    for (let j = 0; j < n; j++) v[i] = v[i]! + inverse[i * n + j]! * x[j]!;
+    let sum = 0;
+    for (let k = 0; k < n; k++) sum += a[i * n + k]! * x[k]!;
+    out[i] = sum;
   }
-  const scale = 1 / (1 + dot(x, v));
+  return out;
+}
+
+/** A [n, m] += scale a b'. */
+function addOuter(
+  into: Float64Array,
+  n: number,
+  m: number,
+  scale: number,
+  a: Float64Array,
+  b: Float64Array,
+): void {
   for (let i = 0; i < n; i++) {
-    for (let j = 0; j < n; j++) inverse[i * n + j] = inverse[i * n + j]! - scale * (v[i]! * v[j]!);
+    const factor = scale * a[i]!;
+    for (let j = 0; j < m; j++) into[i * m + j] = into[i * m + j]! + factor * b[j]!;
   }
 }
 
-/** out [n, p] = A [n, n] B [n, p]. */
-function multiply(a: Float64Array, b: Float64Array, n: number, p: number, out: Float64Array): void {
-  out.fill(0);
+/** v'A v for a symmetric A [n, n], of which the lower half is read. */
+function quadratic(a: Float64Array, n: number, v: Float64Array): number {
+  let sum = 0;
   for (let i = 0; i < n; i++) {
-    for (let k = 0; k < n; k++) {
-      const value = a[i * n + k]!;
-      for (let j = 0; j < p; j++) out[i * p + j] = out[i * p + j]! + value * b[k * p + j]!;
-    }
+    let row = 0;
+    for (let j = 0; j < i; j++) row += a[i * n + j]! * v[j]!;
+    sum += v[i]! * (2 * row + a[i * n + i]! * v[i]!);
   }
+  return sum;
 }
