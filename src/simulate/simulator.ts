@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly firstEpisode?: number;
   /** Told after each group of pages; also what is awaited, so that it may stop the run by throwing. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
+  /** Told after each page, alone in its submission and awaited: what it reads of the device is what the page left there. */
+  readonly onPage?: (page: { readonly users: number; readonly page: number }) => void | Promise<void>;
   /** Gets the log of each episode of users who were stepped together, in order. */
   readonly onLog?: (log: EpisodeLog) => void | Promise<void>;
 }
@@ -113,7 +115,7 @@ export class Simulator {
    * @throws UserError for utilities that are no numbers, and what the policy throws.
    */
   async run(policy: Policy, options: RunOptions = {}): Promise<SimulationFigures> {
-    const { episodes = 1, firstEpisode = 0, onProgress, onLog } = options;
+    const { episodes = 1, firstEpisode = 0, onProgress, onPage, onLog } = options;
     if (!Number.isInteger(episodes) || episodes < 1) {
       throw new UserError(`Expected 1 episode or more, got ${episodes}.`);
     }
@@ -121,7 +123,8 @@ export class Simulator {
     const { pages, slate, items } = this.#page;
     const sums = new FigureSums({ users, episodes, pages, slate, items }, firstEpisode);
     const windows = Math.ceil(users / this.together);
-    const groups = Math.ceil(pages / PAGES_A_SUBMIT);
+    const submit = onPage ? 1 : PAGES_A_SUBMIT;
+    const groups = Math.ceil(pages / submit);
     const all = episodes * windows * groups;
     let done = 0;
     await this.#recorded(policy, async (episode) => {
@@ -129,7 +132,10 @@ export class Simulator {
         for (let firstUser = 0; firstUser < users; firstUser += this.together) {
           const own = Math.min(this.together, users - firstUser);
           const key: EpisodeKey = { users: own, firstUser, episode: firstEpisode + e, seed };
-          await this.#play(episode, key, () => onProgress?.(++done, all));
+          await this.#play(episode, key, submit, async (page) => {
+            await onPage?.({ users: own, page });
+            await onProgress?.(++done, all);
+          });
           const log = await readLog(this.gpu, this.#page, this.#log, key);
           sums.add(log, 0);
           await onLog?.(log);
@@ -216,18 +222,23 @@ export class Simulator {
   }
 
   /** Submits an episode, and waits for no more than the group of pages before the last. */
-  async #play(episode: Episode, key: EpisodeKey, onGroup: () => void | Promise<void>): Promise<void> {
+  async #play(
+    episode: Episode,
+    key: EpisodeKey,
+    submit: number,
+    onGroup: (firstPage: number) => Promise<void>,
+  ): Promise<void> {
     const { pages } = this.#page;
     const { queue } = this.gpu;
     let before: Promise<unknown> | undefined;
-    for (let from = 0; from < pages; from += PAGES_A_SUBMIT) {
+    for (let from = 0; from < pages; from += submit) {
       const commands = new Commands(this.gpu, "pages");
       if (from === 0) episode.begin(commands, key);
-      for (let t = from; t < Math.min(pages, from + PAGES_A_SUBMIT); t++) episode.page(commands, t);
+      for (let t = from; t < Math.min(pages, from + submit); t++) episode.page(commands, t);
       queue.submit([commands.finish()]);
       await before;
-      before = from + PAGES_A_SUBMIT < pages ? this.#reached() : undefined;
-      await onGroup();
+      before = from + submit < pages ? this.#reached() : undefined;
+      await onGroup(from);
     }
     await before;
   }

@@ -1,0 +1,160 @@
+/** A policy tried on simulated users, with a witness who follows what they click. */
+
+import assert from "node:assert/strict";
+import { shopItems } from "../src/data/demo_shop.ts";
+import { featuresOf } from "../src/data/shops/items.ts";
+import { restless } from "../src/data/shops/restless.ts";
+import { firstState, nextState, type ShopState } from "../src/data/shops/truth.ts";
+import { sourceOf } from "../src/data/log_source.ts";
+import { cellOf, loggedStates } from "../src/policy/cells.ts";
+import { trainHistories } from "../src/policy/histories.ts";
+import { LinUcb } from "../src/policy/lin_ucb.ts";
+import { playLinUcb } from "../src/policy/lin_ucb_play.ts";
+import { LoggedStates } from "../src/policy/support.ts";
+import { clickChance, tryPolicy } from "../src/policy/trial.ts";
+import { randomPolicy } from "../src/policy/random.ts";
+import { ShopSource } from "../src/simulate/shop_users.ts";
+import { withGpu } from "./op_check.ts";
+import { smallLog } from "./small_logs.ts";
+
+const ITEMS = 40;
+const values = shopItems(1, ITEMS);
+const shop = new ShopSource(restless, values);
+const options = { users: 9, slate: 2, pages: 4, seed: 3 };
+
+const near = (a: number, b: number, tolerance: number) =>
+  assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
+
+Deno.test("P(any click) from utilities: by hand, with places, and beyond what exp can hold", () => {
+  near(clickChance([0, 0], 1), 2 / 3, 1e-12);
+  near(clickChance([Math.log(2)], 2), 4 / 5, 1e-12);
+  near(clickChance([0, 0, 0], 1, [Math.log(2)]), 5 / 6, 1e-12); // slots behind the last place count as it
+  assert.equal(clickChance([800, 0], 1), 1);
+  assert.equal(clickChance([-800], 1), 0);
+});
+
+Deno.test("a witness that is the truth agrees with it on every page, and has the states that clicks lead to", () =>
+  withGpu(undefined, async (gpu) => {
+    const witness = new ShopSource(restless, values);
+    const [trial, ...others] = await tryPolicy(gpu, shop, witness, randomPolicy, options);
+    assert.deepEqual(others, []);
+    const { log, witness: said } = trial ?? assert.fail("no trial");
+    assert.ok(said);
+    const { users, pages, slate } = options;
+    assert.equal(said.predicted.length, users * pages);
+    said.predicted.forEach((chance, at) => near(chance, log.probabilities[at] ?? NaN, 1e-5));
+    assert.equal(said.width, 3);
+    let clicks = 0;
+    for (let user = 0; user < users; user++) {
+      let state: ShopState = firstState;
+      for (let page = 0; page < pages; page++) {
+        const at = page * users + user;
+        const slot = log.choices[at] ?? slate;
+        if (slot < slate) {
+          clicks++;
+          state = nextState(state, featuresOf(values, log.slates[at * slate + slot] ?? 0));
+        }
+        const found = said.states.subarray(3 * at, 3 * at + 3);
+        [state.m1, state.m2, state.p].forEach((value, k) => near(found[k] ?? NaN, value, 1e-6));
+      }
+    }
+    assert.ok(clicks > 3 && clicks < users * pages);
+    // Users who are stepped in groups are the same users.
+    const groups = await tryPolicy(gpu, shop, witness, randomPolicy, { ...options, together: 5 });
+    assert.deepEqual(groups.map(({ log }) => log.users), [5, 4]);
+    assert.deepEqual(
+      groups.flatMap((
+        { witness },
+      ) => [...witness?.predicted.subarray(0, witness.predicted.length / pages) ?? []]),
+      [...said.predicted.subarray(0, users)],
+    );
+  }));
+
+Deno.test("a witness that is wrong is told from the truth by the calibration on the policy's pages", () =>
+  withGpu(undefined, async (gpu) => {
+    const content = new ShopSource({ ...restless, constant: 3, fatigue: 0 }, values);
+    let told = 0;
+    const trials = await tryPolicy(gpu, shop, content, randomPolicy, options, (done, of) => {
+      told++;
+      assert.deepEqual([done, of], [told, options.pages]);
+    });
+    const cell = cellOf(
+      { policy: "random", seed: null },
+      { name: "the restless shop", role: "truth" },
+      trials,
+      ITEMS,
+      {
+        states: new LoggedStates(Float32Array.of(0, 0, 0, 0.1, 0.1, 0.1), 3),
+        displays: new Uint32Array(ITEMS),
+      },
+    );
+    assert.equal(told, options.pages);
+    assert.ok((cell.calibration?.gap.mean ?? 0) > 0.5, "it predicts more clicks than there are");
+    assert.equal(cell.support?.rareSlots, 1);
+    assert.ok((cell.support?.statesBeyond ?? 0) > 0);
+    assert.equal(cell.figures.returns.length, options.users);
+    const elsewhere = { ...randomPolicy, observes: new ShopSource(restless, values) };
+    await assert.rejects(tryPolicy(gpu, shop, content, elsewhere, options), /see users through/);
+  }));
+
+Deno.test("states of a log: those that its histories lead to, none of them far out but one in a hundred", () =>
+  withGpu(undefined, async (gpu) => {
+    const logged = await loggedStates(gpu, shop, [[], [3], [3, 14], [15, 9, 2]], 1);
+    assert.equal(logged.width, 3);
+    assert.equal(logged.beyond(Float32Array.of(0, 0, 0), () => true).beyond, 0);
+    assert.equal(logged.beyond(Float32Array.of(2, -2, 1), () => true).beyond, 1);
+  }));
+
+Deno.test("histories of a log: a page of a train user each, with the clicks up to it", () => {
+  const log = smallLog(31, { users: 12, items: 30, width: 0 });
+  const all = trainHistories(sourceOf(log), 10_000, 1);
+  const events = Array.from(
+    log.userSplit,
+    (split, user) => split === 0 ? (log.userEvents[user + 1] ?? 0) - (log.userEvents[user] ?? 0) : 0,
+  );
+  assert.equal(all.length, events.reduce((sum, count) => sum + count, 0));
+  const few = trainHistories(sourceOf(log), 5, 1);
+  assert.equal(few.length, 5);
+  const texts = all.map((history) => history.join());
+  for (const history of few) assert.ok(texts.includes(history.join()));
+  assert.throws(
+    () => trainHistories(sourceOf({ ...log, userSplit: log.userSplit.map(() => 2) }), 5, 1),
+    /train users/,
+  );
+});
+
+Deno.test("LinUCB plays with simulated users: legal slates, one log an episode, and it learns only when told to", () =>
+  withGpu(undefined, async (gpu) => {
+    const bandit = new LinUcb(values, 16, 0.5);
+    const play = { ...options, leave: 0.5, episodes: 2, learns: false };
+    await playLinUcb(gpu, shop, bandit, { values, width: 16 }, play);
+    assert.ok(bandit.beta.every((value) => value === 0));
+    const logs = await playLinUcb(gpu, shop, bandit, { values, width: 16 }, { ...play, learns: true });
+    assert.ok(bandit.beta.some((value) => value !== 0));
+    assert.deepEqual(logs.map(({ episode }) => episode), [0, 1]);
+    const { users, pages, slate } = options;
+    for (const log of logs) {
+      for (let user = 0; user < users; user++) {
+        const clicked = new Set<number>();
+        for (let page = 0; page < pages; page++) {
+          const at = page * users + user;
+          if (!log.present[at]) continue;
+          assert.ok(page === 0 || log.present[at - users], "who left stays away");
+          const shown = [...log.slates.subarray(at * slate, (at + 1) * slate)];
+          assert.equal(new Set(shown).size, slate);
+          assert.ok(!shown.some((item) => clicked.has(item)));
+          const slot = log.choices[at] ?? slate;
+          assert.equal(log.rewards[at], slot < slate ? 1 : 0);
+          if (slot < slate) clicked.add(shown[slot] ?? -1);
+        }
+      }
+    }
+    assert.ok(logs.some(({ present }) => present.includes(0)));
+    const cell = cellOf(
+      { policy: "LinUCB", seed: null },
+      { name: "A", role: "truth" },
+      [{ log: logs[0]! }],
+      ITEMS,
+    );
+    assert.equal(cell.calibration, undefined);
+  }));
