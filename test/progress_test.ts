@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { delayedProgress } from "../src/cli/step_progress.ts";
 import { type Figures, progressLine, trainingProgress } from "../src/cli/progress.ts";
 
 const figures: Figures = { loss: 3.14159, prec1: 0.41234, valLoss: 3.3, valPrec1: 0.4 };
@@ -16,6 +17,25 @@ function recorder(isTTY: boolean, columns?: number) {
   const texts: string[] = [];
   return { isTTY, columns, texts, write: (text: string) => texts.push(text) };
 }
+
+Deno.test("what takes long is shown on a terminal, whose line it leaves, and not in a pipe", () => {
+  const [terminal, pipe] = [recorder(true, 80), recorder(false)];
+  for (const output of [terminal, pipe]) {
+    const progress = delayedProgress(output, 0);
+    progress.onProgress("Test users, best-loss", 1, 2);
+    progress.onProgress("Test users, best-prec1", 1, 2);
+    progress.stop();
+  }
+  assert.deepEqual(pipe.texts, []);
+  assert.match(terminal.texts.join(""), /Test users, best-prec1 {2}1\/2/);
+  const [last = ""] = terminal.texts.join("").split(LINE_START).slice(-1);
+  assert.equal(last.replaceAll(CONTROLS, ""), "", "nothing of it stays");
+  const sooner = recorder(true, 80);
+  const progress = delayedProgress(sooner);
+  progress.onProgress("Test users, best-loss", 1, 2);
+  progress.stop();
+  assert.deepEqual(sooner.texts, []);
+});
 
 Deno.test("progressLine shows everything where there is room", () => {
   assert.equal(

@@ -39,15 +39,16 @@ export function stepProgress(output: Output = process.stderr): StepProgress {
 /** What is done sooner is not worth a line. */
 const SILENT_MS = 1000;
 
-/** Shows what takes long, from one second after it began. */
+/** Shows what takes long on a terminal, from one second after it began. Elsewhere its lines would stay behind. */
 export function delayedProgress(
   output: Output = process.stderr,
+  silentMs: number = SILENT_MS,
 ): { readonly onProgress: OnProgress; stop(): void } {
   const began = performance.now();
   let progress: StepProgress | undefined;
   return {
     onProgress(title, round, rounds) {
-      if (performance.now() - began < SILENT_MS) return;
+      if (!output.isTTY || performance.now() - began < silentMs) return;
       progress ??= stepProgress(output);
       progress.begin({ title, number: 0, of: 0, round, rounds });
     },
