@@ -9,7 +9,7 @@ import { Bootstrap, intervalOf, MOST_GROUPS } from "../src/figures/bootstrap.ts"
 import { CalibrationSums, cellOf } from "../src/figures/calibration.ts";
 import { Collector } from "../src/figures/collector.ts";
 import type { FigureName } from "../src/figures/columns.ts";
-import { pairedDifferences, pairedOf } from "../src/figures/paired.ts";
+import { keptDifference, keptOf, pairedOf } from "../src/figures/paired.ts";
 import { differences, type Tested } from "../src/figures/tested.ts";
 import { smallLog } from "./small_logs.ts";
 
@@ -203,23 +203,22 @@ Deno.test("differences are paired: equal scorings do not differ, and a small cha
 
 Deno.test("scorings that were kept in files are compared as those at hand are, where they are of the same users", () => {
   const [one, other] = [tested(scores, ETA), tested(scores.map((u) => 0.9 * u + 0.1), ETA)];
-  const keep = (of: Tested) => pairedOf(of);
-  const found = pairedDifferences([keep(one)], [keep(other)]) ?? assert.fail("the same users");
+  const keep = (...of: Tested[]) => keptOf(of.map(pairedOf));
   const wanted = differences(one, other);
   for (const name of ["nll", "prec1", "prec2"] as const) {
-    const [is, should] = [found[name], wanted[name]];
+    const [is, should] = [keptDifference(keep(one), name, keep(other)), wanted[name]];
     near(is?.value, should?.value ?? NaN, name, 1e-6);
     for (const k of [0, 1]) near(is?.interval?.[k], should?.interval?.[k] ?? NaN, name, 1e-6);
   }
-  assert.equal(found.piPrec1, undefined, "there is no generator");
+  assert.equal(keptDifference(keep(one), "piPrec1", keep(other)), undefined, "there is no generator");
   // Of several scorings the mean is compared.
-  const mean = pairedDifferences([keep(one), keep(other)], [keep(other)]);
-  near(mean?.nll?.value, (wanted.nll?.value ?? NaN) / 2, "the mean of two", 1e-6);
+  const mean = keptDifference(keep(one, other), "nll", keep(other));
+  near(mean?.value, (wanted.nll?.value ?? NaN) / 2, "the mean of two", 1e-6);
   const elsewhere = smallLog(44, { users: 80, items: 30, width: 0, maxPage: 5, given: 0.1 });
-  const random = Float64Array.from(elsewhere.rowItem, () => 0);
-  assert.equal(pairedDifferences([keep(one)], [keep(tested(random, ETA, elsewhere))]), undefined);
-  assert.equal(pairedDifferences([keep(one)], [{ ...keep(other), sums: "AAAA" }]), undefined);
-  assert.equal(pairedDifferences([keep(one)], [{ ...keep(other), sums: "?" }]), undefined);
+  const strange = tested(Float64Array.from(elsewhere.rowItem, () => 0), ETA, elsewhere);
+  assert.equal(keptDifference(keep(one), "nll", keep(strange)), undefined);
+  assert.equal(keep(one, strange), undefined);
+  for (const sums of ["AAAA", "?"]) assert.equal(keptOf([{ ...pairedOf(other), sums }]), undefined);
 });
 
 /** Users with one page of one item each, which are clicked or not: the loss is a mean of two values. */

@@ -27,6 +27,9 @@ import { writeReport } from "../src/report/write_report.ts";
 import { findChromium } from "./chromium.ts";
 import { filesIn, runCommand } from "./command_check.ts";
 import { madeComparison } from "./made_comparison.ts";
+import { column, columns } from "../src/figures/columns.ts";
+import { pairedOf } from "../src/figures/paired.ts";
+import { comparisonTable } from "../src/report/comparison.ts";
 import {
   configOf,
   type RunFiles,
@@ -344,6 +347,52 @@ Deno.test("logarithmic axes have ticks whatever they span, and losses that span 
       },
     });
     assert.equal(lineIn(chartsOf(await collect([folder])), "loss").logarithmic, true);
+  }));
+
+/** What is kept of 200 users with four pages each. @param right pages of a user that are ranked right. */
+function kept(right: (user: number) => number, users = "a") {
+  const groups = 200;
+  const sums = new Float64Array(groups * columns);
+  for (let g = 0; g < groups; g++) {
+    for (const name of ["events", "clicks"] as const) sums[g * columns + column[name]] = 4;
+    sums[g * columns + column.prec1] = right(g);
+    sums[g * columns + column.nll] = 8 - right(g);
+  }
+  const details = { figures: {}, intervals: {}, slices: {} };
+  return pairedOf({ groups, sums, users, details, resampled: new Map() });
+}
+
+Deno.test("models that were tested on the same users are compared in pairs", () =>
+  withFolder(async (folder) => {
+    const test = (prec1: number, paired?: unknown) => ({
+      ...FINISHED,
+      test: ["best-loss", "best-prec1"].map((name) => ({ ...figures(name, 1.5, prec1, 0.6), paired })),
+    });
+    const usual = kept((user) => user % 4);
+    const better = kept((user) => user % 4 + (user % 3 === 0 ? 1 : 0));
+    writeRun(`${folder}/usual`, { likelihood: test(0.375, usual) });
+    writeRun(`${folder}/better`, { likelihood: test(0.459, better) });
+    writeRun(`${folder}/elsewhere`, { likelihood: test(0.1, kept(() => 0, "b")) });
+    writeRun(`${folder}/older`, { likelihood: test(0.1) });
+    writeSeedsFolder(`${folder}/seeds`, [1, 2], [
+      { seed: 1, likelihood: test(0.375, usual) },
+      { seed: 2, likelihood: test(0.459, better) },
+    ]);
+    const all = ["usual", "better", "elsewhere", "older", "seeds"].map((name) => `${folder}/${name}`);
+    const text = comparisonTable((await collect(all)).models)?.text ?? assert.fail("no table");
+    assert.match(text, /better minus the others/);
+    const rows = text.split("<tr>").slice(2).map((row) =>
+      row.replace(/<[^>]*>/g, " ").replace(/\s+/g, " ").trim()
+    );
+    assert.equal(rows.length, 2, "others were tested on other users, or keep nothing");
+    // One page of four more for every third user: 67 of 800.
+    assert.match(
+      rows[0] ?? "",
+      /^seeds \+0\.0419 0\.03\d to 0\.05\d better -0\.0419 -0\.05\d to -0\.03\d better$/,
+    );
+    assert.match(rows[1] ?? "", /^usual \+0\.0837 0\.0\d+ to 0\.1\d+ better -0\.0837 .* better$/);
+    const alone = await collect([`${folder}/better`, `${folder}/elsewhere`]);
+    assert.equal(comparisonTable(alone.models), undefined);
   }));
 
 Deno.test("an experiment has its models' names, its claims, and what has not begun", () =>

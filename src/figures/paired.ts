@@ -5,7 +5,7 @@
 
 import { bootstrapOf } from "./bootstrap.ts";
 import { column, columns, type FigureName } from "./columns.ts";
-import { type Comparable, type Differences, differences, measure, type Tested } from "./tested.ts";
+import { type Comparable, type Difference, difference, measure, type Tested } from "./tested.ts";
 
 /** The sums that are kept, in their order. */
 const KEPT = ["events", "clicks", "nll", "prec1", "prec2", "piPrec1"] as const;
@@ -50,37 +50,46 @@ export function pairedOf({ users, groups, sums }: Tested): Paired {
   return { users, groups, sums: new Uint8Array(kept.buffer).toBase64() };
 }
 
-/**
- * How far one model is above another; each is the mean of its scorings, such as those of several seeds.
- * @returns undefined where they are not all of the same users.
- */
-export function pairedDifferences(
-  one: readonly Paired[],
-  other: readonly Paired[],
-): Differences | undefined {
-  const [first] = one;
-  const all = [...one, ...other];
-  if (!first || other.length === 0) return undefined;
-  if (all.some(({ users, groups }) => users !== first.users || groups !== first.groups)) return undefined;
-  const [a, b] = [comparable(one, first.groups), comparable(other, first.groups)];
-  return a && b ? differences(a, b) : undefined;
+/** What was kept of a model's scorings, ready to be compared. */
+export interface Kept extends Comparable {
+  readonly users: string;
 }
 
-/** Undefined for sums of another size than said. */
-function comparable(scorings: readonly Paired[], groups: number): Comparable | undefined {
-  const sums = new Float64Array(groups * columns);
-  for (const { sums: text } of scorings) {
-    const kept = floatsOf(text);
-    if (kept?.length !== groups * KEPT.length) return undefined;
+/**
+ * The mean of scorings, such as those of several seeds.
+ * @returns undefined where they are not all of the same users, or their sums are damaged.
+ */
+export function keptOf(scorings: readonly Paired[]): Kept | undefined {
+  const [first] = scorings;
+  if (!first) return undefined;
+  const { users, groups } = first;
+  const all = new Float64Array(groups * columns);
+  for (const scoring of scorings) {
+    const kept = floatsOf(scoring.sums);
+    if (scoring.users !== users || kept?.length !== groups * KEPT.length) return undefined;
     for (let g = 0; g < groups; g++) {
       KEPT.forEach((name, k) => {
         const at = g * columns + column[name];
-        sums[at] = sums[at]! + kept[g * KEPT.length + k]!;
+        all[at] = all[at]! + kept[g * KEPT.length + k]!;
       });
     }
   }
-  const { figures, resampled } = measure(sums, columns, bootstrapOf(groups), FIGURES);
-  return { details: { figures }, resampled, groups };
+  const { figures, resampled } = measure(all, columns, bootstrapOf(groups), FIGURES);
+  return { users, groups, details: { figures }, resampled };
+}
+
+/**
+ * How far a figure of one model is above a figure of another.
+ * @returns undefined where one has no such figure, or they are not of the same users.
+ */
+export function keptDifference(
+  one: Kept | undefined,
+  name: FigureName,
+  other: Kept | undefined,
+  to: FigureName = name,
+): Difference | undefined {
+  if (!one || !other || one.users !== other.users || one.groups !== other.groups) return undefined;
+  return difference(one, name, other, to);
 }
 
 /** Undefined for what is no base64 of floats. */

@@ -108,10 +108,21 @@ export function differences(one: Comparable, other: Comparable): Differences {
   const found: Partial<Record<FigureName, Difference>> = {};
   for (const name of figureNames.filter((name) => !FACTS.includes(name))) {
     const to = other.resampled.has(name) ? name : INSTEAD[name] ?? name;
-    const [a, b] = [one.details.figures[name], other.details.figures[to]];
-    const [ofA, ofB] = [one.resampled.get(name), other.resampled.get(to)];
-    if (a === undefined || b === undefined || !ofA || !ofB) continue;
-    found[name] = { value: a - b, interval: intervalOf(ofA.map((x, k) => x - ofB[k]!), one.groups) };
+    const own = difference(one, name, other, to);
+    if (own) found[name] = own;
   }
   return found;
+}
+
+/** How far a figure of one scoring is above a figure of another; undefined where one of them has none. */
+export function difference(
+  one: Comparable,
+  name: FigureName,
+  other: Comparable,
+  to: FigureName,
+): Difference | undefined {
+  const [a, b] = [one.details.figures[name], other.details.figures[to]];
+  const [ofA, ofB] = [one.resampled.get(name), other.resampled.get(to)];
+  if (a === undefined || b === undefined || !ofA || !ofB) return undefined;
+  return { value: a - b, interval: intervalOf(ofA.map((x, k) => x - ofB[k]!), one.groups) };
 }

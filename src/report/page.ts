@@ -1,6 +1,7 @@
 /** The report as one HTML page that needs nothing beside it. */
 
 import type { ChartDefinition } from "./chart_types.ts";
+import { comparisonTable } from "./comparison.ts";
 import { figureDetails } from "./figure_details.ts";
 import { figuresTable } from "./figures_table.ts";
 import { headerOf } from "./header.ts";
@@ -35,7 +36,7 @@ function testFigures(models: readonly Model[], reliability: readonly ChartDefini
   const charts = reliability.length === 0 ? markup`` : markup`
 <div class="charts">${reliability.map(chartFigure)}
 </div>`;
-  return markup`${table}${charts}
+  return markup`${table}${comparisonTable(models) ?? ""}${charts}
 ${figureDetails(models)}`;
 }
 

@@ -1,5 +1,6 @@
 /** What a report is made from: runs as they stand in their folders. */
 
+import type { Paired } from "../figures/paired.ts";
 import type { DetailFigures, FigureDifferences } from "./schemas.ts";
 
 /** A log's columns by name, [rows] each; null where the file has no finite number. */
@@ -30,6 +31,8 @@ export interface SnapshotFigures extends Figures {
   readonly against?: Readonly<Record<string, FigureDifferences>>;
   /** Events that it was tested on. */
   readonly events?: number;
+  /** What other models are compared with; not in results of earlier versions. */
+  readonly paired?: Paired;
 }
 
 export interface BaselineFigures {

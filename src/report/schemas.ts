@@ -1,6 +1,7 @@
 /** The JSON files of a run, as far as a report needs them: what else is in them does no harm. */
 
 import { z } from "zod";
+import { MOST_GROUPS } from "../figures/bootstrap.ts";
 
 /** JSON has no NaN: null stands for it. */
 const figure = z.number().nullable();
@@ -31,6 +32,13 @@ export const detailsSchema = measuredSchema.extend({
   }))).default({}),
 });
 
+/** `Paired` of figures/paired.ts. */
+const pairedSchema = z.looseObject({
+  users: z.string(),
+  groups: z.int().min(1).max(MOST_GROUPS),
+  sums: z.string(),
+});
+
 const differencesSchema = named(z.looseObject({ value: z.number(), interval }));
 
 const baselineSchema = figuresSchema.partial({ nll: true }).extend({
@@ -57,6 +65,7 @@ export const resultSchema = z.looseObject({
     /** By the name of the baseline. */
     against: named(differencesSchema).default({}),
     events: z.int().optional(),
+    paired: pairedSchema.optional(),
   })).optional(),
   baselines: named(baselineSchema.nullable()).optional(),
   snapshots: z.array(

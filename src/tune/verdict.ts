@@ -1,7 +1,7 @@
 /** Whether the best setting of a search beats the baselines, and the default, on the test users. */
 
 import { baselineNames, baselineTitles } from "../baselines/baselines.ts";
-import { type Paired, pairedDifferences } from "../figures/paired.ts";
+import { keptDifference, keptOf, type Paired } from "../figures/paired.ts";
 import type { Difference } from "../figures/tested.ts";
 import type { SnapshotResult } from "../run/snapshot_result.ts";
 import type { Criterion } from "../train/best_records.ts";
@@ -116,6 +116,6 @@ function besideOf(
 ): Partial<Record<ComparedBy, Beside>> {
   const of = (all: readonly Tested[]) => all.find((result) => result.snapshot === snapshot)?.paired;
   const [best, other] = [of(test), of(usual)];
-  const found = best && other && pairedDifferences([best], [other])?.[figure];
+  const found = best && other && keptDifference(keptOf([best]), figure, keptOf([other]));
   return found ? { [figure]: besideBy(figure, found) } : {};
 }
