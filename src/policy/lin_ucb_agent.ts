@@ -1,6 +1,6 @@
 /** LinUCB with users: it keeps what they clicked, writes slates for all of them, and learns from what became of these. */
 
-import { LinUcb } from "./lin_ucb.ts";
+import type { LinUcb } from "./lin_ucb.ts";
 
 export class LinUcbAgent {
   /** [U, width] sums of the vectors of clicked items. */
