@@ -15,9 +15,10 @@ import { Trainer } from "../src/train/trainer.ts";
 import { Adam64, network64, type Page64, shape64, toParameters64 } from "./f64_model.ts";
 import { countedOf, withGpu } from "./op_check.ts";
 import { smallLog } from "./small_logs.ts";
+import { smallLstm, smallPw, WIDTH } from "./small_models.ts";
 
 const logs: Record<string, ClickLog> = {
-  dense: smallLog(21, { users: 60, items: 41, width: 9, maxEvents: 6, maxPage: 7 }),
+  dense: smallLog(21, { users: 60, items: 41, width: WIDTH, maxEvents: 6, maxPage: 7 }),
   "one-hot": smallLog(22, { users: 60, items: 41, width: 0, maxEvents: 6, maxPage: 7 }),
 };
 const small: AdversarialConfig = {
@@ -47,14 +48,14 @@ function valueOf({ u }: Page64, pi: readonly number[], config: AdversarialConfig
 }
 
 const cases: [string, ModelConfig, Partial<AdversarialConfig>][] = [
-  ["LSTM", { ...defaultModel, lstmUnits: 5, dims: [9, 6] }, {}],
-  ["LSTM, two steps each", { ...defaultModel, lstmUnits: 3, dims: [6] }, {
+  ["LSTM", smallLstm, {}],
+  ["LSTM, two steps each", { ...smallLstm, dims: [6] }, {
     generatorSteps: 2,
     rewardSteps: 2,
   }],
-  ["position weights", { ...defaultPwModel, kernelSd: 0.3, dims: [7, 5] }, {}],
-  ["LSTM, reward frozen", { ...defaultModel, lstmUnits: 3, dims: [6] }, { rewardSteps: 0 }],
-  ["LSTM, exact generator", { ...defaultModel, lstmUnits: 3, dims: [6] }, { generator: "exact" }],
+  ["position weights", smallPw, {}],
+  ["LSTM, reward frozen", { ...smallLstm, dims: [6] }, { rewardSteps: 0 }],
+  ["LSTM, exact generator", { ...smallLstm, dims: [6] }, { generator: "exact" }],
 ];
 const given = smallLog(23, { users: 60, items: 41, width: 0, maxEvents: 6, maxPage: 7, given: 0.4 });
 for (const [data, log] of Object.entries({ ...logs, "events given": given })) {
@@ -179,7 +180,7 @@ Deno.test("a stage that is resumed is the stage that never stopped; the state ho
   withGpu(undefined, async (gpu) => {
     const log = logs.dense ?? assert.fail();
     const make = async () => {
-      const model = new UserModel(gpu, log.items, { ...defaultModel, dims: [9] }, { seed: 5 });
+      const model = new UserModel(gpu, log.items, smallLstm, { seed: 5 });
       const config = { ...small, itemDropout: 0.3, weightDecay: 0.1, generatorWarmup: 4 };
       return { model, trainer: await AdversarialTrainer.create(model, log, config, options) };
     };
@@ -203,7 +204,7 @@ Deno.test("warm-up and --reward-steps 0 leave the reward as it is", () =>
   withGpu(undefined, async (gpu) => {
     const log = logs["one-hot"] ?? assert.fail();
     for (const more of [{ generatorWarmup: 6 }, { rewardSteps: 0 }]) {
-      const model = new UserModel(gpu, log.items, { ...defaultModel, dims: [9] }, { seed: 5 });
+      const model = new UserModel(gpu, log.items, smallLstm, { seed: 5 });
       const before = await model.weights();
       const trainer = await AdversarialTrainer.create(model, log, { ...small, ...more }, options);
       await trainer.run(6);
@@ -218,11 +219,11 @@ Deno.test("warm-up and --reward-steps 0 leave the reward as it is", () =>
 
 Deno.test("pages of one item, nobody with a history, no clicks at all: figures or a refusal, never NaN", () =>
   withGpu(undefined, async (gpu) => {
-    const single = smallLog(3, { users: 40, items: 9, width: 3, maxPage: 1 });
+    const single = smallLog(3, { users: 40, items: 9, width: WIDTH, maxPage: 1 });
     const noHistory = smallLog(4, { users: 40, items: 9, width: 0, maxEvents: 1 });
     for (const log of [single, noHistory]) {
       for (const generator of ["network", "exact"] as const) {
-        const model = new UserModel(gpu, log.items, { ...defaultModel, dims: [9] }, { seed: 5 });
+        const model = new UserModel(gpu, log.items, smallLstm, { seed: 5 });
         const trainer = await AdversarialTrainer.create(
           model,
           log,
@@ -238,7 +239,7 @@ Deno.test("pages of one item, nobody with a history, no clicks at all: figures o
       }
     }
     const log = { ...single, eventClick: new Uint32Array(single.eventClick.length).fill(NONE) };
-    const model = new UserModel(gpu, log.items, { ...defaultModel, dims: [9] }, { seed: 5 });
+    const model = new UserModel(gpu, log.items, smallLstm, { seed: 5 });
     await assert.rejects(
       AdversarialTrainer.create(model, log, { ...small, batchSize: 10 }, options),
       /Expected clicks among the train users/,
@@ -261,7 +262,7 @@ Deno.test("early stopping ends at the same iteration whatever the pace, and item
     const log = logs["one-hot"] ?? assert.fail();
     const ends: number[] = [];
     for (const pause of [false, true]) {
-      const model = new UserModel(gpu, log.items, { ...defaultModel, dims: [9] }, { seed: 5 });
+      const model = new UserModel(gpu, log.items, smallLstm, { seed: 5 });
       const config = {
         ...defaultTraining,
         batchSize: 13,

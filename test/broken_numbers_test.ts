@@ -4,18 +4,18 @@ import assert from "node:assert/strict";
 import { UserModel } from "../src/model/user_model.ts";
 import { defaultTraining } from "../src/train/config.ts";
 import { criteria } from "../src/train/best_records.ts";
-import { defaultModel } from "../src/model/config.ts";
 import { DivergedError } from "../src/train/results.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "./small_logs.ts";
+import { smallLstm, WIDTH } from "./small_models.ts";
 
 for (const kind of ["cpu", "gpu"] as const) {
-  for (const width of [0, 4]) {
+  for (const width of [0, WIDTH]) {
     Deno.test(`NaN and infinity reach the loss: ${width ? "dense" : "one-hot"}, ${kind} shapes`, () =>
       withGpu(kind, async (gpu) => {
         const log = smallLog(1, { users: 30, items: 12, width, maxEvents: 6 });
-        const config = { ...defaultModel, lstmUnits: 5, dims: [6, 7, 5] };
+        const config = { ...smallLstm, dims: [6, 7, 5] };
         const model = new UserModel(gpu, log.items, { ...config, dims: [...config.dims] }, { seed: 1 });
         const good = await model.weights();
         for (const value of [NaN, Infinity]) {
@@ -46,7 +46,7 @@ for (const kind of ["cpu", "gpu"] as const) {
 Deno.test("one broken utility of a page is enough", () =>
   withGpu(undefined, async (gpu) => {
     const log = smallLog(1, { users: 30, items: 12, width: 0, maxPage: 6, noClick: 0.5 });
-    const config = { ...defaultModel, lstmUnits: 3, dims: [6] };
+    const config = { ...smallLstm, dims: [6] };
     const model = new UserModel(gpu, log.items, config, { seed: 1 });
     const good = await model.weights();
     const kernel = good.get("utility/layer1/item_kernel") ?? assert.fail();

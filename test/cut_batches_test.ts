@@ -9,7 +9,7 @@ import type { ClickLog } from "../src/data/click_log.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
 import { randomStream } from "../src/data/random.ts";
 import { type Gpu, LimitError, openGpu } from "../src/gpu/device.ts";
-import { defaultModel, type ModelConfig } from "../src/model/config.ts";
+import type { ModelConfig } from "../src/model/config.ts";
 import { modelParameters, UserModel } from "../src/model/user_model.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
@@ -25,15 +25,16 @@ import { UserError } from "../src/user_error.ts";
 import { lossAndGradients64, shape64, toParameters64 } from "./f64_model.ts";
 import { withGpu } from "./op_check.ts";
 import { shuffled, smallLog } from "./small_logs.ts";
+import { smallLstm, WIDTH } from "./small_models.ts";
 
 const sizes = { users: 60, items: 41, maxEvents: 6, maxPage: 7 };
 const logs: Record<string, ClickLog> = {
-  dense: smallLog(21, { ...sizes, width: 9 }),
+  dense: smallLog(21, { ...sizes, width: WIDTH }),
   "one-hot": smallLog(22, { ...sizes, width: 0 }),
-  mixed: smallLog(5, { ...sizes, width: 3, tokens: 7 }),
+  mixed: smallLog(5, { ...sizes, width: WIDTH, tokens: 7 }),
   "events given": smallLog(24, { ...sizes, width: 0, given: 0.4 }),
 };
-const config: ModelConfig = { ...defaultModel, lstmUnits: 3, dims: [6] };
+const config: ModelConfig = { ...smallLstm, dims: [6] };
 
 function rowsIn({ userEvents, eventRows }: ClickLog, users: readonly number[]): number {
   const rowsBefore = (user: number) => eventRows[userEvents[user] ?? 0] ?? 0;
@@ -210,8 +211,8 @@ Deno.test("in parts: gradients are those of f64, a batch of one part has the bit
   }));
 
 Deno.test("an adapter with little room gets smaller parts and shards by itself; what cannot be cut says what fits", async () => {
-  const log = smallLog(31, { users: 60, items: 41, width: 9, maxEvents: 9, maxPage: 9 });
-  const wide: ModelConfig = { ...defaultModel, lstmUnits: 3, dims: [8, 64] };
+  const log = smallLog(31, { users: 60, items: 41, width: WIDTH, maxEvents: 9, maxPage: 9 });
+  const wide: ModelConfig = { ...smallLstm, dims: [8, 64] };
   const training = { ...defaultTraining, batchSize: 13, validateEvery: 3 };
   const losses: number[][] = [];
   for (const bindingBytes of [undefined, 120_000]) {

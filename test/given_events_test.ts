@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { type ClickLog, NONE, usersOf } from "../src/data/click_log.ts";
 import { choiceFigures } from "../src/data/ranking.ts";
-import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
+import type { ModelConfig } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { AdversarialTrainer, evaluateGame, gameOptions } from "../src/train/adversarial_trainer.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
@@ -11,12 +11,13 @@ import { Evaluation } from "../src/train/evaluation.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "./small_logs.ts";
+import { smallLstm, smallPw, WIDTH } from "./small_models.ts";
 
 const models: Record<string, ModelConfig> = {
-  LSTM: { ...defaultModel, lstmUnits: 5, dims: [9, 6] },
-  PW: { ...defaultPwModel, pwLags: 3, kernelSd: 0.3, dims: [9, 5] },
+  LSTM: smallLstm,
+  PW: smallPw,
 };
-const given = smallLog(31, { users: 60, items: 41, width: 6, maxEvents: 6, maxPage: 7, given: 0.4 });
+const given = smallLog(31, { users: 60, items: 41, width: WIDTH, maxEvents: 6, maxPage: 7, given: 0.4 });
 
 /** Users with a history that is given, and one page. */
 function pagesAfterHistory(

@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { type Gpu, openGpu } from "../src/gpu/device.ts";
-import { defaultModel } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { openDataset } from "../src/run/dataset.ts";
 import { driverVersion } from "../src/run/driver.ts";
@@ -17,8 +16,8 @@ import type { ChoiceFigures } from "../src/data/ranking.ts";
 import { collectGarbage, Flock, watched } from "./collected.ts";
 import { withSmallLog } from "./command_check.ts";
 import { smallLog } from "./small_logs.ts";
+import { smallLstm } from "./small_models.ts";
 
-const MODEL = { ...defaultModel, lstmUnits: 6, dims: [16, 8] };
 const SHORT = { batchSize: 12, validateEvery: 10 };
 const TRAINING = { ...defaultTraining, ...SHORT };
 const GAME = { ...defaultAdversarial, ...SHORT, behaviourDims: [8] };
@@ -61,7 +60,7 @@ async function checkLength<F extends ChoiceFigures>(gpu: Gpu, trainer: ClickTrai
 Deno.test("four times the training makes no more buffers, and nothing that its steps made is held", () =>
   withGpu(async (gpu) => {
     const log = smallLog(31, { users: 90, items: 30, width: 0 });
-    const model = new UserModel(gpu, log.items, MODEL, { seed: 1 });
+    const model = new UserModel(gpu, log.items, smallLstm, { seed: 1 });
     const shannon = await Trainer.create(model, log, TRAINING);
     await checkLength(gpu, shannon);
     shannon.destroy();
@@ -79,7 +78,7 @@ Deno.test("a run that is stopped and resumed leaves no buffer, open file or list
         clickgan: "test",
         command: [],
         data: data.config,
-        model: MODEL,
+        model: smallLstm,
         training: TRAINING,
         adversarial: GAME,
         pretrain: false,

@@ -13,7 +13,7 @@ import { PackedLog } from "../src/data/packed_log.ts";
 import { PackedLogWriter } from "../src/data/packed_log_writer.ts";
 import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
-import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
+import type { ModelConfig } from "../src/model/config.ts";
 import { StepProducts } from "../src/calibration/step_products.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { datasetOf } from "../src/run/dataset.ts";
@@ -28,6 +28,7 @@ import { Trainer } from "../src/train/trainer.ts";
 import type { ChoiceFigures } from "../src/data/ranking.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "./small_logs.ts";
+import { smallLstm, smallPw } from "./small_models.ts";
 
 const folder = Deno.makeTempDirSync();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -69,8 +70,8 @@ const logs: Record<string, ClickLog> = {
   "events given": smallLog(9, { users: 150, items: 60, width: 0, maxEvents: 6, given: 0.4 }),
 };
 const models: Record<string, ModelConfig> = {
-  LSTM: { ...defaultModel, lstmUnits: 5, dims: [9, 6] },
-  PW: { ...defaultPwModel, pwLags: 3, kernelSd: 0.3, dims: [9, 5] },
+  LSTM: smallLstm,
+  PW: smallPw,
 };
 const training = {
   ...defaultTraining,

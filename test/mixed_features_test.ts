@@ -26,23 +26,21 @@ import { Trainer } from "../src/train/trainer.ts";
 import { Adam64, lossAndGradients64, shape64, toParameters64 } from "./f64_model.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog, widened } from "./small_logs.ts";
+import { noHistory, smallLstm, smallPw, WIDTH } from "./small_models.ts";
 
 const size = { users: 60, items: 41, maxEvents: 6, maxPage: 7 };
 const logs: Record<string, ClickLog> = {
-  "tokens and dense features": smallLog(21, { ...size, width: 9, tokens: 13 }),
+  "tokens and dense features": smallLog(21, { ...size, width: WIDTH, tokens: 13 }),
   "tokens alone": smallLog(22, { ...size, width: 0, tokens: 30 }),
 };
 const both = logs["tokens and dense features"] ?? assert.fail();
-const lstm: ModelConfig = { ...defaultModel, lstmUnits: 5, dims: [7, 18, 5] };
-const { lstmUnits: _, ...common } = defaultModel;
-const noHistory: ModelConfig = { ...common, encoder: "none" };
 const models: Record<string, ModelConfig> = {
-  LSTM: lstm,
-  PW: { ...defaultPwModel, pwLags: 3, kernelSd: 0.3, dims: [9, 5] },
-  "PW of 3 weightings": { ...defaultPwModel, pwLags: 4, pwWeightings: 3, kernelSd: 0.3, dims: [6] },
+  LSTM: smallLstm,
+  PW: smallPw,
+  "PW of 3 weightings": { ...smallPw, pwWeightings: 3, dims: [6] },
 };
 const rivals: Record<string, ModelConfig> = {
-  "wide & deep": { ...noHistory, dims: [6], wide: 5 },
+  "wide & deep": { ...noHistory, dims: [7, 5], wide: 5 },
   "conditional logit": { ...noHistory, dims: [] },
 };
 const training: TrainingConfig = { ...defaultTraining, batchSize: 13, learningRate: 0.01 };
@@ -234,7 +232,7 @@ function touchedTokens(log: ClickLog, users: ArrayLike<number>, fed: boolean): S
   return new Set(shown.flatMap((item) => Array.from(token.subarray(first[item], first[item + 1]))));
 }
 
-const rare = smallLog(25, { ...size, items: 200, width: 4, tokens: 150 });
+const rare = smallLog(25, { ...size, items: 200, width: WIDTH, tokens: 150 });
 /** Tables of displayed items; those of the others are of fed ones. */
 const DISPLAYED = ["utility/layer1/token_table", "wide/token_table"];
 for (const [name, config] of Object.entries({ ...models, ...rivals })) {
@@ -290,7 +288,7 @@ for (const [name, config] of Object.entries({ ...models, ...rivals })) {
   if (name in rivals) continue;
   Deno.test(`row-sparse Adam is dense Adam, bit for bit, where every step touches every token: ${name}`, () =>
     withGpu(undefined, async (gpu) => {
-      const log = smallLog(26, { ...size, width: 2, tokens: 4 });
+      const log = smallLog(26, { ...size, width: WIDTH, tokens: 4 });
       const run = async (adam: AdamKind, game: boolean) => {
         const model = await withPositionWeights(new UserModel(gpu, log.items, config, { seed: 3 }), config);
         const more = { adam, batchSize: 13, validateEvery: 5 };
@@ -344,17 +342,17 @@ Deno.test("what mixed features cannot do is refused", () =>
       () => new UserModel(gpu, both.items, tanh, { seed: 1 }),
       /Expected one-hot or dense features[^]*tanh, got mixed[^]*--encoder lstm/,
     );
-    const model = new UserModel(gpu, both.items, lstm, { seed: 1 });
+    const model = new UserModel(gpu, both.items, smallLstm, { seed: 1 });
     const other = logs["tokens alone"] ?? assert.fail();
     await assert.rejects(
       Trainer.create(model, other, training),
-      /over 41 mixed items of 13 tokens and 9 features, but small shows 41 mixed items of 30 tokens\./,
+      /over 41 mixed items of 13 tokens and 7 features, but small shows 41 mixed items of 30 tokens\./,
     );
     model.destroy();
     const { items } = both;
     assert.ok(items.kind === "mixed");
     for (const tokens of [{ ...items.tokens, count: 3 }, { ...items.tokens, first: Uint32Array.of(0, 1) }]) {
-      assert.throws(() => new UserModel(gpu, { ...items, tokens }, lstm, { seed: 1 }), UserError);
+      assert.throws(() => new UserModel(gpu, { ...items, tokens }, smallLstm, { seed: 1 }), UserError);
     }
   }));
 
@@ -384,7 +382,7 @@ Deno.test("checkLog names what does not fit among tokens", () => {
     ],
     [
       { ...both, items: { ...items, values: items.values.slice(1) } },
-      /368 feature values, expected 41 items x 9/,
+      /286 feature values, expected 41 items x 7/,
     ],
     [{ ...both, items: { ...items, values: items.values.with(10, NaN) } }, /feature 1 of item 1 is NaN/],
   ];
@@ -402,12 +400,12 @@ Deno.test("a snapshot says of how many tokens its model is", async () => {
   try {
     for (const log of Object.values(logs)) {
       const items = itemsShape(log.items);
-      const specs = modelParameters(items, lstm);
+      const specs = modelParameters(items, smallLstm);
       const weights: Weights = new Map(
         specs.map(({ name, rows, columns }) => [name, new Float32Array(rows * columns).fill(0.5)]),
       );
       const path = `${folder}/model.safetensors`;
-      await writeSnapshot(path, specs, weights, { model: lstm, items, iteration: 3, kind: "last" });
+      await writeSnapshot(path, specs, weights, { model: smallLstm, items, iteration: 3, kind: "last" });
       const { info, weights: read } = await readSnapshot(path);
       assert.deepEqual(info?.items, items);
       assert.deepEqual(read, weights);

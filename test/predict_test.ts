@@ -15,7 +15,7 @@ import { withGpu } from "./op_check.ts";
 import { withFolder } from "./prepared_folder.ts";
 
 const { signal } = new AbortController();
-const config = { encoder: "lstm" as const, lstmUnits: 5, dims: [7, 18, 5] };
+const config = { encoder: "lstm" as const, lstmUnits: 3, dims: [7, 5] };
 
 async function collected(lists: AsyncIterable<Prediction[]>): Promise<Prediction[]> {
   return (await Array.fromAsync(lists)).flat();

@@ -12,7 +12,7 @@ import type { Gpu } from "../src/gpu/device.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readFloats } from "../src/gpu/readback.ts";
 import { clickDimensions, type ClickSizes } from "../src/batch/click_sizes.ts";
-import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
+import { defaultModel, type ModelConfig } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { type AdamKind, adamRate, AdamState } from "../src/ops/adam.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../src/tape/parameters.ts";
@@ -31,6 +31,7 @@ import { GENERATOR_PREFIX } from "../src/train/networks.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { withGpu } from "./op_check.ts";
 import { shuffled, smallLog } from "./small_logs.ts";
+import { smallLstm, smallPw } from "./small_models.ts";
 
 const RATE = 0.01;
 
@@ -201,9 +202,9 @@ Deno.test(`adam_rows: ${STEPS} steps follow f64; what is not touched keeps its b
 // In training.
 
 const models: Record<string, ModelConfig> = {
-  LSTM: { ...defaultModel, lstmUnits: 5, dims: [9, 6] },
-  PW: { ...defaultPwModel, kernelSd: 0.3, pwWeightings: 3, dims: [7, 5] },
-  "PW tanh": { ...defaultPwModel, kernelSd: 0.3, pwNonlinearity: "tanh", dims: [7, 5] },
+  LSTM: smallLstm,
+  PW: { ...smallPw, pwWeightings: 3 },
+  "PW tanh": { ...smallPw, pwNonlinearity: "tanh", pwWeightings: 3 },
 };
 const training: TrainingConfig = {
   ...defaultTraining,
@@ -344,13 +345,14 @@ for (const generator of ["network", "exact"] as const) {
         batchSize: 8,
         validateEvery: 2,
         behaviourDims: [8, 5],
+        behaviourSd: 0.3,
         generatorSteps: 2,
         rewardSteps: 2,
         generatorWarmup: 0,
         adam: "row-sparse",
       };
       const make = async () => {
-        const model = new UserModel(gpu, rare.items, models.LSTM ?? defaultModel, { seed: 5 });
+        const model = new UserModel(gpu, rare.items, { ...smallLstm, kernelSd: 0.3 }, { seed: 5 });
         const options = { seed: 5, evaluationShards: 0 };
         return { model, trainer: await AdversarialTrainer.create(model, rare, config, options) };
       };

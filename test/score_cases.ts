@@ -3,11 +3,12 @@
 import type { ClickLog } from "../src/data/click_log.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
 import { randomStream } from "../src/data/random.ts";
-import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
+import type { ModelConfig } from "../src/model/config.ts";
 import type { PageRequest } from "../src/model/scorer.ts";
 import { modelParameters } from "../src/model/user_model.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { smallLog } from "./small_logs.ts";
+import { noHistory, smallLstm, smallPw, WIDTH } from "./small_models.ts";
 
 export interface ScoreCase {
   readonly log: ClickLog;
@@ -15,31 +16,32 @@ export interface ScoreCase {
 }
 
 const size = { users: 60, items: 41, maxEvents: 6, maxPage: 7 };
-// The sizes of model_test.ts and mixed_features_test.ts, whose shaders are there.
 const logs = {
-  dense: smallLog(21, { ...size, width: 9 }),
+  dense: smallLog(21, { ...size, width: WIDTH }),
   "one-hot": smallLog(22, { ...size, width: 0 }),
-  mixed: smallLog(21, { ...size, width: 9, tokens: 13 }),
+  mixed: smallLog(21, { ...size, width: WIDTH, tokens: 13 }),
   tokens: smallLog(22, { ...size, width: 0, tokens: 30 }),
 };
-const lstm: ModelConfig = { ...defaultModel, lstmUnits: 5, dims: [7, 18, 5] };
-const pw: ModelConfig = { ...defaultPwModel, pwLags: 3, kernelSd: 0.3, dims: [9, 5] };
-const { lstmUnits: _, ...common } = defaultModel;
-const none: ModelConfig = { ...common, encoder: "none" };
-const tanh: ModelConfig = { ...pw, pwNonlinearity: "tanh", pwWeightings: 3 };
+const tanh: ModelConfig = { ...smallPw, pwNonlinearity: "tanh", pwWeightings: 3 };
 
 export const scoreCases: Readonly<Record<string, ScoreCase>> = {
-  "LSTM, dense": { log: logs.dense, config: lstm },
-  "LSTM, one-hot": { log: logs["one-hot"], config: lstm },
-  "LSTM, mixed, batch norm, eta 2": { log: logs.mixed, config: { ...lstm, batchNorm: true, eta: 2 } },
-  "LSTM, tokens": { log: logs.tokens, config: lstm },
-  "PW, dense": { log: logs.dense, config: pw },
-  "PW, one-hot, batch norm": { log: logs["one-hot"], config: { ...pw, batchNorm: true } },
-  "PW, mixed": { log: logs.mixed, config: pw },
+  "LSTM, dense": { log: logs.dense, config: smallLstm },
+  "LSTM, one-hot": { log: logs["one-hot"], config: smallLstm },
+  "LSTM, mixed, batch norm, eta 2": { log: logs.mixed, config: { ...smallLstm, batchNorm: true, eta: 2 } },
+  "LSTM, tokens": { log: logs.tokens, config: smallLstm },
+  "PW, dense": { log: logs.dense, config: smallPw },
+  "PW, one-hot, batch norm": { log: logs["one-hot"], config: { ...smallPw, batchNorm: true } },
+  "PW, mixed": { log: logs.mixed, config: smallPw },
   "PW tanh, dense": { log: logs.dense, config: tanh },
-  "no history, wide, dense": { log: logs.dense, config: { ...none, dims: [9, 5], wide: 3, positions: 3 } },
-  "wide alone, mixed": { log: logs.mixed, config: { ...none, dims: [], wide: 5 } },
-  "conditional logit, one-hot": { log: logs["one-hot"], config: { ...none, dims: [], loss: "logistic" } },
+  "no history, wide, dense": {
+    log: logs.dense,
+    config: { ...noHistory, dims: [7, 5], wide: 3, positions: 3 },
+  },
+  "wide alone, mixed": { log: logs.mixed, config: { ...noHistory, dims: [], wide: 5 } },
+  "conditional logit, one-hot": {
+    log: logs["one-hot"],
+    config: { ...noHistory, dims: [], loss: "logistic" },
+  },
   "PW tanh, one-hot": { log: logs["one-hot"], config: tanh },
 };
 
