@@ -52,18 +52,38 @@ function featuresOf(log: ClickLog, item: number): number[] {
   return Array.from(items.values.subarray(item * items.width, (item + 1) * items.width));
 }
 
-/** y = x W + b */
-function affine(x: number[], W: number[][], b: number[]): number[] {
-  return b.map((value, j) => x.reduce((sum, xi, i) => sum + xi * (W[i]?.[j] ?? NaN), value));
+/** Adds factor times x to y. */
+function addScaled(y: number[], factor: number, x: readonly number[]): void {
+  for (let j = 0; j < y.length; j++) y[j] = (y[j] ?? NaN) + factor * (x[j] ?? NaN);
 }
-/** Adds x^T dy to dW and dy to db; returns dx. */
-function affineBackward(x: number[], W: number[][], dy: number[], dW: number[][], db: number[]): number[] {
-  dy.forEach((d, j) => db[j] = (db[j] ?? NaN) + d);
-  return x.map((xi, i) => {
-    const [row, grad] = [W[i] ?? [], dW[i] ?? []];
-    dy.forEach((d, j) => grad[j] = (grad[j] ?? NaN) + xi * d);
-    return row.reduce((sum, w, j) => sum + w * (dy[j] ?? NaN), 0);
+function dot(a: readonly number[], b: readonly number[]): number {
+  let sum = 0;
+  for (let j = 0; j < a.length; j++) sum += (a[j] ?? NaN) * (b[j] ?? NaN);
+  return sum;
+}
+
+/** y = x W + b; most of a one-hot x is 0. */
+function affine(x: number[], W: number[][], b: number[]): number[] {
+  const y = [...b];
+  x.forEach((xi, i) => {
+    if (xi !== 0) addScaled(y, xi, W[i] ?? []);
   });
+  return y;
+}
+/** Adds x^T dy to dW and dy to db. @returns of dx the first `wanted`. */
+function affineBackward(
+  x: number[],
+  W: number[][],
+  dy: number[],
+  dW: number[][],
+  db: number[],
+  wanted: number,
+): number[] {
+  addScaled(db, 1, dy);
+  x.forEach((xi, i) => {
+    if (xi !== 0) addScaled(dW[i] ?? [], xi, dy);
+  });
+  return W.slice(0, wanted).map((row) => dot(row, dy));
 }
 
 /** What a batch's pages are, and where their clicks. */
@@ -75,8 +95,8 @@ export interface Page64 {
   readonly given: boolean;
 }
 
-/** d loss / d output for every row of a page. */
-type Slopes = (page: Page64, index: number) => number[];
+/** d loss / d output for every row of a page; none where gradients are not asked for. */
+type Slopes = (page: Page64, index: number) => number[] | undefined;
 
 /**
  * A network over a batch: its output for every row of every page, and the gradient of every parameter for given slopes
@@ -84,10 +104,7 @@ type Slopes = (page: Page64, index: number) => number[];
  */
 export function network64(log: ClickLog, users: ArrayLike<number>, p: Parameters64, shape: Shape64) {
   const pages: Page64[] = [];
-  walk64(log, users, p, shape, (page) => {
-    pages.push(page);
-    return page.u.map(() => 0);
-  });
+  walk64(log, users, p, shape, (page) => void pages.push(page));
   return { pages, gradients: (slopes: Slopes) => walk64(log, users, p, shape, slopes) };
 }
 
@@ -108,7 +125,7 @@ export function lossAndGradients64(
     const all = shape.logistic ? z.reduce((sum, x) => sum + Math.log1p(Math.exp(x)), 0) : Math.log(sumOf(z));
     return all - (z[clicked] ?? 0);
   };
-  const slopes: Slopes = (page) => {
+  const slopes = (page: Page64) => {
     const z = logits(page);
     const probability = (x: number) => shape.logistic ? sigmoid(x) : Math.exp(x) / sumOf(z);
     return z.map((x, k) => (probability(x) - (k === page.clicked ? 1 : 0)) / counted.length);
@@ -117,7 +134,7 @@ export function lossAndGradients64(
   if (effects.length > 0) {
     const dEffects = effects.map(() => 0);
     for (const page of counted) {
-      slopes(page, 0).forEach((slope, k) => {
+      slopes(page).forEach((slope, k) => {
         if (k > 0) dEffects[effectAt(k)] = (dEffects[effectAt(k)] ?? NaN) + slope;
       });
     }
@@ -169,6 +186,12 @@ function walk64(
   let dOutB = 0;
   const wideTerm = wide > 0 || dims.length === 0 ? new Wide64(p, Math.max(1, wide)) : undefined;
 
+  const features = new Map<number, number[]>();
+  const ofItem = (item: number) => {
+    const found = features.get(item) ?? featuresOf(log, item);
+    features.set(item, found);
+    return found;
+  };
   let index = 0;
   for (const user of Array.from(users)) {
     let [h, c] = [new Array<number>(H).fill(0), new Array<number>(H).fill(0)];
@@ -184,14 +207,14 @@ function walk64(
       const rows: { inputs: number[][]; u: number }[] = [];
       const wideState = wideTerm?.state(clicks);
       for (let r = first; r < end; r++) {
-        let x = [...state, ...featuresOf(log, log.rowItem[r] ?? 0)];
+        let x = [...state, ...ofItem(log.rowItem[r] ?? 0)];
         const inputs = [x];
         layerW.forEach((W, k) => {
           x = affine(x, W, layerB[k] ?? []).map((z) => (z > 0 ? z : Math.expm1(z)));
           inputs.push(x);
         });
-        const deep = dims.length > 0 ? x.reduce((sum, value, j) => sum + value * (outW[j] ?? NaN), 0) : 0;
-        rows.push({ inputs, u: outB + deep + (wideState?.term(featuresOf(log, log.rowItem[r] ?? 0)) ?? 0) });
+        const deep = dims.length > 0 ? dot(x, outW) : 0;
+        rows.push({ inputs, u: outB + deep + (wideState?.term(ofItem(log.rowItem[r] ?? 0)) ?? 0) });
       }
       const page = {
         u: rows.map(({ u }) => u),
@@ -199,16 +222,16 @@ function walk64(
         given: log.eventGiven?.[e] === 1,
       };
       const wanted = slopes(page, index++);
-      const slope = page.given ? wanted.map(() => 0) : wanted;
+      const slope = page.given ? [] : wanted ?? [];
       // Backward over the page, down to the state.
       const ds = state.map(() => 0);
-      rows.forEach(({ inputs }, k) => {
-        const du = slope[k] ?? NaN;
+      slope.forEach((du, k) => {
+        const { inputs } = rows[k] ?? { inputs: [] };
         const top = inputs.at(-1) ?? [];
         dOutB += du;
-        wideState?.backward(featuresOf(log, log.rowItem[first + k] ?? 0), du);
+        wideState?.backward(ofItem(log.rowItem[first + k] ?? 0), du);
         if (dims.length === 0) return;
-        top.forEach((value, j) => dOutW[j] = (dOutW[j] ?? NaN) + du * value);
+        addScaled(dOutW, du, top);
         let d = outW.map((w) => du * w);
         for (let layer = layerW.length - 1; layer >= 0; layer--) {
           const dz = d.map((value, j) => {
@@ -221,11 +244,12 @@ function walk64(
             dz,
             dLayerW[layer] ?? [],
             dLayerB[layer] ?? [],
+            layer > 0 ? dims[layer - 1] ?? NaN : D,
           );
         }
-        ds.forEach((value, j) => ds[j] = value + (d[j] ?? NaN));
+        addScaled(ds, 1, d);
       });
-      if (pw) {
+      if (pw && slope.length > 0) {
         const { n } = pw;
         ds.forEach((value, column) => {
           const [k, j] = [Math.floor(column / n), column % n];
@@ -239,9 +263,9 @@ function walk64(
       }
       // The state moves on a click.
       const fed = click !== NONE;
-      if (fed) clicks.push(featuresOf(log, log.rowItem[click] ?? 0));
+      if (fed) clicks.push(ofItem(log.rowItem[click] ?? 0));
       if (pw || none) continue;
-      const x = fed ? [...featuresOf(log, log.rowItem[click] ?? 0), ...h] : [];
+      const x = fed ? [...ofItem(log.rowItem[click] ?? 0), ...h] : [];
       const z = fed ? affine(x, lstmW, only("encoder/lstm/bias")) : [];
       const before = c;
       if (fed) {
@@ -250,7 +274,7 @@ function walk64(
         );
         h = c.map((value, j) => sigmoid(z[3 * H + j] ?? NaN) * Math.tanh(value));
       }
-      trace.push({ x, z, c: before, cNext: c, fed, ds });
+      if (wanted) trace.push({ x, z, c: before, cNext: c, fed, ds });
     }
     // Back through time.
     let [dh, dc] = [h.map(() => 0), h.map(() => 0)];
@@ -268,7 +292,7 @@ function walk64(
           dz[3 * H + j] = (dh[j] ?? NaN) * t * o * (1 - o);
           return d * f;
         });
-        dh = affineBackward(x, lstmW, dz, dLstmW, dLstmB).slice(-H);
+        dh = affineBackward(x, lstmW, dz, dLstmW, dLstmB, F + H).slice(-H);
       }
       dh = dh.map((value, j) => value + (ds[j] ?? NaN));
     }
@@ -314,7 +338,10 @@ function pwState64(
 ): number[] {
   return Array.from({ length: F * n }, (_, column) => {
     const [k, j] = [Math.floor(column / n), column % n];
-    const sum = recent.reduce((s, f, lag) => s + (f[k] ?? NaN) * (W[lag]?.[j] ?? NaN), bias?.[column] ?? 0);
+    let sum = bias?.[column] ?? 0;
+    recent.forEach((f, lag) => {
+      if (f[k] !== 0) sum += (f[k] ?? NaN) * (W[lag]?.[j] ?? NaN);
+    });
     return bias ? Math.tanh(sum) : sum;
   });
 }
@@ -340,29 +367,31 @@ class Wide64 {
     const of = (name: string) => p.get(`wide/${name}`) ?? [];
     const recent = clicks.slice(-20).reverse();
     const columns = Array.from({ length: K }, (_, k) => k);
-    const dot = (W: number[][], k: number, f: readonly number[]) =>
-      f.reduce((sum, x, i) => sum + x * (W[i]?.[k] ?? NaN), 0);
+    const product = (W: number[][], k: number, f: readonly number[]) =>
+      f.reduce((sum, x, i) => x === 0 ? sum : sum + x * (W[i]?.[k] ?? NaN), 0);
     const [bias = columns.map(() => 1)] = of("bias");
     const h = (recent[0] ?? []).map((_, i) =>
       recent.reduce((sum, f, lag) => sum + (of("weights")[lag]?.[0] ?? NaN) * (f[i] ?? NaN), 0)
     );
     const crossed = of("weights").length > 0;
-    const a = columns.map((k) => (bias[k] ?? NaN) + (crossed ? dot(of("state_kernel"), k, h) : 0));
+    const a = columns.map((k) => (bias[k] ?? NaN) + (crossed ? product(of("state_kernel"), k, h) : 0));
     const add = (name: string, row: number, column: number, value: number) => {
       const to = this.#gradients.get(`wide/${name}`)?.[row];
       if (to) to[column] = (to[column] ?? NaN) + value;
     };
     return {
       term: (f: number[]) =>
-        columns.reduce((sum, k) => sum + (a[k] ?? NaN) * dot(of("item_kernel"), k, f), 0),
+        columns.reduce((sum, k) => sum + (a[k] ?? NaN) * product(of("item_kernel"), k, f), 0),
       backward: (f: number[], slope: number) => {
         for (const k of columns) {
           f.forEach((x, i) => add("item_kernel", i, k, slope * (a[k] ?? NaN) * x));
           if (!crossed) continue;
-          const da = slope * dot(of("item_kernel"), k, f);
+          const da = slope * product(of("item_kernel"), k, f);
           add("bias", 0, k, da);
           h.forEach((x, i) => add("state_kernel", i, k, da * x));
-          recent.forEach((clicked, lag) => add("weights", lag, 0, da * dot(of("state_kernel"), k, clicked)));
+          recent.forEach((clicked, lag) =>
+            add("weights", lag, 0, da * product(of("state_kernel"), k, clicked))
+          );
         }
       },
     };
