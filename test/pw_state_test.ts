@@ -10,7 +10,10 @@ interface StateSizes {
   readonly m: number;
   readonly n: number;
 }
-function stateCase(b: Batch, { F, m, n }: StateSizes, tanh: boolean): Promise<void> {
+/** Of all that are about something else. */
+const usual: StateSizes = { F: 5, m: 20, n: 4 };
+function stateCase(b: Batch, sizes: StateSizes, tanh: boolean): Promise<void> {
+  const { F, m, n } = sizes;
   return checkOp({
     ...b,
     leaves: [{ name: "x", rows: b.log.items.count, columns: F, trainable: false }],
@@ -22,22 +25,23 @@ function stateCase(b: Batch, { F, m, n }: StateSizes, tanh: boolean): Promise<vo
       pwState(tape, "s", { features: t("x"), weights: t("w"), bias: tanh ? t("b") : undefined }),
     scale: 0.7,
     tolerance: 4 * U * 400,
+    once: sizes !== usual,
   });
 }
 
 for (const tanh of [false, true]) {
   const sigma = tanh ? "tanh" : "none";
   for (const [name, b] of Object.entries(batches)) {
-    Deno.test(`pw_state: ${sigma}, ${name}`, () => stateCase(b, { F: 5, m: 20, n: 4 }, tanh));
+    Deno.test(`pw_state: ${sigma}, ${name}`, () => stateCase(b, usual, tanh));
   }
-  for (const [m, n] of [[1, 1], [1, 3], [2, 1], [2, 4], [20, 1], [20, 3], [64, 16]] as const) {
+  for (const [m, n] of tanh ? [[2, 4], [64, 16]] as const : [[1, 1], [2, 4], [20, 3], [64, 16]] as const) {
     Deno.test(`pw_state: ${sigma}, ${m} lags, ${n} weightings`, () => stateCase(long, { F: 3, m, n }, tanh));
   }
-  for (const n of [5, 8]) {
+  for (const n of tanh ? [5] : [5, 8]) {
     Deno.test(`pw_state: ${sigma}, ${n} weightings`, () => stateCase(wide, { F: 6, m: 3, n }, tanh));
   }
-  for (const width of [1, 16, 17, 64]) {
-    Deno.test(`pw_state: ${sigma}, ${width} features`, () => stateCase(wide, { F: width, m: 7, n: 3 }, tanh));
+  for (const F of tanh ? [17] : [1, 16, 17, 64]) {
+    Deno.test(`pw_state: ${sigma}, ${F} features`, () => stateCase(wide, { ...usual, F }, tanh));
   }
-  Deno.test(`pw_state: ${sigma}, several chunks`, () => stateCase(chunks, { F: 4, m: 6, n: 4 }, tanh));
+  Deno.test(`pw_state: ${sigma}, several chunks`, () => stateCase(chunks, usual, tanh));
 }

@@ -10,7 +10,10 @@ interface TableSizes {
   readonly m: number;
   readonly n: number;
 }
-function tableCase(b: Batch, { N, m, n }: TableSizes, tanh: boolean, touchedOnly = false): Promise<void> {
+/** Of all that are about something else: each other size has eight texts of its own to compile. */
+const usual: TableSizes = { N: 5, m: 20, n: 4 };
+function tableCase(b: Batch, sizes: TableSizes, tanh: boolean, touchedOnly = false): Promise<void> {
+  const { N, m, n } = sizes;
   const I = b.log.items.count;
   return checkOp({
     ...b,
@@ -31,15 +34,17 @@ function tableCase(b: Batch, { N, m, n }: TableSizes, tanh: boolean, touchedOnly
     touchedOnly,
     scale: 0.7,
     tolerance: 4 * U * 400,
+    once: sizes !== usual,
   });
 }
 const rareItems = batchOf(7, { users: 30, items: 300, width: 0, maxEvents: 9, maxPage: 6 });
-Deno.test("pw_table: none, touched rows", () => tableCase(rareItems, { N: 5, m: 6, n: 3 }, false, true));
+Deno.test("pw_table: none, touched rows", () => tableCase(rareItems, usual, false, true));
 // With tanh every row has a gradient, whatever the batch touches.
-Deno.test("pw_table: tanh, all rows", () => tableCase(chunks, { N: 5, m: 6, n: 3 }, true, true));
+Deno.test("pw_table: tanh, all rows", () => tableCase(chunks, usual, true, true));
 
 /** Every event's click is looked up by event: mixed features. */
-function eventCase(b: Batch, { N, m, n }: TableSizes): Promise<void> {
+function eventCase(b: Batch, sizes: TableSizes): Promise<void> {
+  const { N, m, n } = sizes;
   return checkOp({
     ...b,
     leaves: [{ name: "clicks", rows: "events", columns: n * N, groups: n }],
@@ -47,27 +52,28 @@ function eventCase(b: Batch, { N, m, n }: TableSizes): Promise<void> {
     build: (tape, t) => pwTable(tape, "z", { table: t("clicks"), weights: t("w"), layerBias: t("b") }),
     scale: 0.7,
     tolerance: 4 * U * 400,
+    once: sizes !== usual,
   });
 }
 for (const [name, b] of Object.entries({ ...batches, chunks })) {
-  Deno.test(`pw_table: by event, ${name}`, () => eventCase(b, { N: 5, m: 6, n: 3 }));
+  Deno.test(`pw_table: by event, ${name}`, () => eventCase(b, usual));
 }
-Deno.test("pw_table: by event, 64 columns", () => eventCase(long, { N: 64, m: 20, n: 4 }));
+Deno.test("pw_table: by event, 64 columns", () => eventCase(long, { ...usual, N: 64 }));
 Deno.test("pw_table: by event, 8 weightings", () => eventCase(wide, { N: 6, m: 3, n: 8 }));
 
 for (const tanh of [false, true]) {
   const sigma = tanh ? "tanh" : "none";
   for (const [name, b] of Object.entries(batches)) {
-    Deno.test(`pw_table: ${sigma}, ${name}`, () => tableCase(b, { N: 5, m: 20, n: 4 }, tanh));
+    Deno.test(`pw_table: ${sigma}, ${name}`, () => tableCase(b, usual, tanh));
   }
-  for (const [m, n] of [[1, 1], [1, 3], [2, 1], [2, 4], [20, 1], [20, 3], [64, 16]] as const) {
+  for (const [m, n] of tanh ? [[2, 4], [64, 16]] as const : [[1, 1], [2, 4], [20, 3], [64, 16]] as const) {
     Deno.test(`pw_table: ${sigma}, ${m} lags, ${n} weightings`, () => tableCase(long, { N: 3, m, n }, tanh));
   }
-  for (const n of [5, 8]) {
+  for (const n of tanh ? [5] : [5, 8]) {
     Deno.test(`pw_table: ${sigma}, ${n} weightings`, () => tableCase(wide, { N: 6, m: 3, n }, tanh));
   }
-  for (const width of [1, 16, 17, 64]) {
-    Deno.test(`pw_table: ${sigma}, ${width} columns`, () => tableCase(wide, { N: width, m: 7, n: 4 }, tanh));
+  for (const N of tanh ? [17] : [1, 17, 64]) {
+    Deno.test(`pw_table: ${sigma}, ${N} columns`, () => tableCase(wide, { ...usual, N }, tanh));
   }
-  Deno.test(`pw_table: ${sigma}, several chunks`, () => tableCase(chunks, { N: 8, m: 6, n: 4 }, tanh));
+  Deno.test(`pw_table: ${sigma}, several chunks`, () => tableCase(chunks, { ...usual, N: 8 }, tanh));
 }
