@@ -20,7 +20,7 @@ const logs = {
   dense: smallLog(21, { ...size, width: WIDTH }),
   "one-hot": smallLog(22, { ...size, width: 0 }),
   mixed: smallLog(21, { ...size, width: WIDTH, tokens: 13 }),
-  tokens: smallLog(22, { ...size, width: 0, tokens: 30 }),
+  tokens: smallLog(22, { ...size, width: 0, tokens: 20 }),
 };
 const tanh: ModelConfig = { ...smallPw, pwNonlinearity: "tanh", pwWeightings: 3 };
 
