@@ -6,7 +6,11 @@ import { featuresOf } from "../src/data/shops/items.ts";
 import { restless } from "../src/data/shops/restless.ts";
 import { firstState, nextState, type ShopState } from "../src/data/shops/truth.ts";
 import { sourceOf } from "../src/data/log_source.ts";
+import type { Gpu } from "../src/gpu/device.ts";
+import type { View } from "../src/gpu/memory.ts";
 import { cellOf, loggedStates } from "../src/policy/cells.ts";
+import { compare, linUcb, onDevice } from "../src/policy/compare.ts";
+import { differenceIn } from "../src/policy/comparison.ts";
 import { trainHistories } from "../src/policy/histories.ts";
 import { LinUcb } from "../src/policy/lin_ucb.ts";
 import { playLinUcb } from "../src/policy/lin_ucb_play.ts";
@@ -80,12 +84,14 @@ Deno.test("a witness that is wrong is told from the truth by the calibration on 
     });
     const cell = cellOf(
       { policy: "random", seed: null },
-      { name: "the restless shop", role: "truth" },
+      "the restless shop",
       trials,
-      ITEMS,
       {
-        states: new LoggedStates(Float32Array.of(0, 0, 0, 0.1, 0.1, 0.1), 3),
-        displays: new Uint32Array(ITEMS),
+        ...{ items: ITEMS, learnedHere: false },
+        logged: {
+          states: new LoggedStates(Float32Array.of(0, 0, 0, 0.1, 0.1, 0.1), 3),
+          displays: new Uint32Array(ITEMS),
+        },
       },
     );
     assert.equal(told, options.pages);
@@ -152,9 +158,56 @@ Deno.test("LinUCB plays with simulated users: legal slates, one log an episode, 
     assert.ok(logs.some(({ present }) => present.includes(0)));
     const cell = cellOf(
       { policy: "LinUCB", seed: null },
-      { name: "A", role: "truth" },
+      "A",
       [{ log: logs[0]! }],
-      ITEMS,
+      { items: ITEMS, learnedHere: true },
     );
     assert.equal(cell.calibration, undefined);
   }));
+
+Deno.test("a comparison has a cell for each policy in each environment, with the same users and random numbers", () =>
+  withGpu(undefined, async (gpu) => {
+    const content = new ShopSource({ ...restless, fatigue: 0 }, values);
+    const environments = [
+      { name: "A", role: "trained on", source: content },
+      { name: "the restless shop", role: "truth", source: shop, optimum: 3 },
+    ] as const;
+    const view = valuesOf(gpu);
+    const valued = { ...randomPolicy, name: "valued", values: view };
+    const told = new Set<string>();
+    const found = await compare(environments, [
+      onDevice(gpu, { policy: "valued", seed: 7 }, valued, content, options),
+      onDevice(gpu, { policy: "random", seed: null }, randomPolicy, content, options),
+      onDevice(gpu, { policy: "exact", seed: null, only: "truth" }, randomPolicy, content, options),
+      linUcb(gpu, content, { values, width: 16 }, { alpha: 0.5, episodes: 1, users: 3 }, options),
+    ], { ...options, reward: "click", onProgress: (what) => void told.add(what) });
+    assert.deepEqual(found.environments[1], { name: "the restless shop", role: "truth", optimum: 3 });
+    assert.deepEqual(found.cells.map(({ policy, environment }) => [policy, environment]), [
+      ...["valued", "random", "LinUCB"].map((policy) => [policy, "A"]),
+      ...["valued", "random", "exact", "LinUCB"].map((policy) => [policy, "the restless shop"]),
+    ]);
+    assert.ok(told.has("valued, seed 7 in A") && told.has("LinUCB in the restless shop"));
+    const [valuedCell, randomCell] = found.cells;
+    assert.deepEqual(valuedCell?.figures, randomCell?.figures, "the same slates, the same users");
+    assert.equal(differenceIn(found, "valued", "random", "A")?.mean, 0);
+    assert.equal(differenceIn(found, "exact", "random", "the restless shop")?.lose, 0);
+    // Values are told where the policy learned, and nowhere else: here 1 and 2 on all pages.
+    assert.deepEqual(found.cells.map(({ consistency }) => consistency?.map(({ rmse }) => rmse)), [
+      [1],
+      ...Array.from({ length: 6 }, () => undefined),
+    ]);
+    gpu.destroyBuffer(view.buffer);
+  }));
+
+/** [U, k] the values 1, 2 of every slate. */
+function valuesOf(gpu: Gpu): View {
+  const { users, slate } = options;
+  const data = Float32Array.from({ length: users * slate }, (_, k) => 1 + k % slate);
+  const buffer = gpu.createBuffer(
+    "values",
+    data.byteLength,
+    GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+  );
+  gpu.queue.writeBuffer(buffer, 0, data);
+  return { buffer, offset: 0, size: data.byteLength };
+}

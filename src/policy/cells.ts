@@ -3,12 +3,12 @@
 import type { Gpu } from "../gpu/device.ts";
 import { Simulator } from "../simulate/simulator.ts";
 import type { UsersSource } from "../simulate/users.ts";
-import type { Cell, Environment, Support } from "./comparison.ts";
+import type { Cell, Support } from "./comparison.ts";
 import { consistencyOf } from "./consistency.ts";
 import { figuresOf } from "./episodes.ts";
 import { pageCalibrationOf } from "./page_calibration.ts";
 import { LoggedStates, rareSlots } from "./support.ts";
-import type { Trial } from "./trial.ts";
+import { joined, type Trial } from "./trial.ts";
 
 /** What the log of the model that the policies learned on knows. */
 export interface Logged {
@@ -22,13 +22,21 @@ const MOST_STATES = 50_000;
 /** Users whose states stand for those of the log. */
 const LOGGED_USERS = 4096;
 
+/** What a cell is made with. */
+export interface CellOptions {
+  /** I */
+  readonly items: number;
+  /** Whether it is the environment that the policies learned in: what their values are about. */
+  readonly learnedHere: boolean;
+  readonly logged?: Logged;
+}
+
 /** @throws RangeError for no trial. */
 export function cellOf(
   { policy, seed }: Pick<Cell, "policy" | "seed">,
-  { name, role }: Environment,
+  environment: string,
   trials: readonly Trial[],
-  items: number,
-  logged?: Logged,
+  { items, learnedHere, logged }: CellOptions,
 ): Cell {
   const predicted = trials.flatMap(({ log, witness }) =>
     witness ? [{ log, predicted: witness.predicted }] : []
@@ -38,13 +46,11 @@ export function cellOf(
   );
   const slate = trials[0]?.log.slate ?? 0;
   return {
-    ...{ policy, seed, environment: name },
+    ...{ policy, seed, environment },
     figures: figuresOf(trials.map(({ log }) => log), items),
     ...(predicted.length > 0 && { calibration: pageCalibrationOf(predicted) }),
     ...(logged && predicted.length > 0 && { support: supportOf(trials, logged) }),
-    // Where the policy learned, its values are about these very users.
-    ...(role === "trained on" && slate > 1 && seen.length > 0 &&
-      { consistency: consistencyOf(Float32Array.from(seen.flatMap((part) => [...part])), slate) }),
+    ...(learnedHere && slate > 1 && seen.length > 0 && { consistency: consistencyOf(joined(seen), slate) }),
   };
 }
 

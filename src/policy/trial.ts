@@ -13,6 +13,9 @@ import { Simulator } from "../simulate/simulator.ts";
 import type { Observer, Users, UsersSource } from "../simulate/users.ts";
 import { type Tensor, unpadRows } from "../tape/tensor.ts";
 
+/** The episode that policies are tried in: its random numbers are those of no training. */
+export const EVALUATION_EPISODE = 2 ** 30;
+
 /** An episode, and what the witness says of it. */
 export interface Trial {
   readonly log: EpisodeLog;
@@ -60,6 +63,7 @@ export async function tryPolicy(
     const all = pages * Math.ceil(users / simulator.together);
     let done = 0;
     await simulator.run(watched, {
+      firstEpisode: EVALUATION_EPISODE,
       onPage: async ({ users, page }) => {
         await watched.look(gpu, users, page);
         await onPage?.(++done, all);
@@ -177,7 +181,7 @@ export function clickChance(
   return clicks / (clicks + Math.exp(-most));
 }
 
-function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+export function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
   const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {

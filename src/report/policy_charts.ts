@@ -42,10 +42,11 @@ export function environmentWords({ name, role }: Environment): string {
 /** Return and click rate of all policies, a chart for each environment. */
 export function returnCharts(comparison: Comparison): BarChart[] {
   return comparison.environments.map((environment) => {
-    const bars = policiesOf(comparison).map(({ name }, colour): Bar => {
+    const bars = policiesOf(comparison).flatMap(({ name }, colour): Bar[] => {
       const cells = trainingsOf(comparison, name, environment.name);
+      if (cells.length === 0) return [];
       const { mean, sd } = overTrainings(cells, (figures) => figures.return.mean);
-      return { name, colour, mean, sd, runs: cells.length, snapshot: environment.name };
+      return [{ name, colour, mean, sd, runs: cells.length, snapshot: environment.name }];
     });
     const optimum: Bar[] = environment.optimum === undefined ? [] : [{
       ...{ name: "best policy known", colour: NEUTRAL, mean: environment.optimum, sd: null },

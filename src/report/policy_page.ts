@@ -131,14 +131,17 @@ function group(environment: Environment, columns: number, rows: readonly Html[])
 function figuresTable(comparison: Comparison): Html {
   const head = ["policy", `${unitOf(comparison)} a user`, "reward a page", "click rate", "coverage"];
   const groups = comparison.environments.map((environment) => {
-    const rows = policiesOf(comparison).map(({ name }) => {
+    const rows = policiesOf(comparison).flatMap(({ name }) => {
       const cells = trainingsOf(comparison, name, environment.name);
+      if (cells.length === 0) return [];
       const trainings = cells.length > 1 ? ` (${cells.length} trainings)` : "";
-      return markup`<tr><th scope="row">${name}${trainings}</th>${
-        estimateCell(cells, (figures) => figures.return, 2)
-      }${estimateCell(cells, (figures) => figures.rewardAPage, 3)}${
-        estimateCell(cells, (figures) => figures.clickRate, 3)
-      }<td>${share(overTrainings(cells, (figures) => figures.coverage).mean)}</td></tr>`;
+      return [
+        markup`<tr><th scope="row">${name}${trainings}</th>${
+          estimateCell(cells, (figures) => figures.return, 2)
+        }${estimateCell(cells, (figures) => figures.rewardAPage, 3)}${
+          estimateCell(cells, (figures) => figures.clickRate, 3)
+        }<td>${share(overTrainings(cells, (figures) => figures.coverage).mean)}</td></tr>`,
+      ];
     });
     return group(environment, head.length, rows);
   });
