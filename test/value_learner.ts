@@ -115,6 +115,8 @@ export const config: PolicyTrainingConfig = {
   ...{ targetEvery: 10, learningRate: 0.05, evaluationUsers: 100, evaluateEvery: 64 * 4 * 10 },
 };
 
+export const makeValueLearner = (subject: LearnerSubject): Learner => new ValueLearner(subject);
+
 export function trainer(gpu: Gpu, more: Partial<PolicyTrainingConfig> = {}): Promise<PolicyTrainer> {
-  return PolicyTrainer.create(gpu, source, { ...config, ...more }, (subject) => new ValueLearner(subject));
+  return PolicyTrainer.create(gpu, source, { ...config, ...more }, makeValueLearner);
 }

@@ -65,6 +65,7 @@ interface Parts {
   readonly episode: Episode;
   readonly policySteps: PolicySteps;
   readonly source: UsersSource;
+  readonly observes: UsersSource;
   readonly trainerParts: TrainerParts<number, PolicyFigures>;
 }
 
@@ -79,6 +80,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
   /**
    * Puts users, network and replay on the device and records the steps.
    * @param source who is learned from. @param makeLearner what learns.
+   * @param observes through whom the policy sees them; a policy goes on with other users as it saw those before.
    * @throws UserError for a config out of range, options that do not fit the catalogue, or sizes beyond the adapter.
    */
   static create(
@@ -86,6 +88,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
     source: UsersSource,
     config: PolicyTrainingConfig,
     makeLearner: MakeLearner,
+    observes: UsersSource = source,
   ): Promise<PolicyTrainer> {
     return making(async (made) => {
       const checked = policyTrainingSchema.safeParse(config);
@@ -101,14 +104,15 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
       const page = new Page(gpu, arena, { users, slate, items, pages, startClicks: 0 });
       const environment = source.users(page);
       made.keep(environment);
+      const observer = observes === source ? environment : made.keep(observes.users(page));
       const log = logViews(page);
       const starts = new Starts(page, "empty");
-      const learner = made.keep(makeLearner({ gpu, config, observer: environment, items }));
+      const learner = made.keep(makeLearner({ gpu, config, observer, items }));
       const adam = made.keep(new AdamState(learner.parameters));
-      const stateStride = environment.state.stride;
+      const stateStride = observer.state.stride;
       const episodes = episodesFor(remembered, config);
       const replay = new Replay(arena, { users, pages, slate, stateStride, episodes });
-      const stateColumns = environment.state.columns;
+      const stateColumns = observer.state.columns;
       const { excluded: leftOut } = settings.pool;
       const recall = new Recall(arena, replay, {
         rows,
@@ -123,14 +127,14 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
       });
       const episode = await Episode.create({
         ...{ arena, page, environment, policy: learner.policy, rules: settings, pool: settings.pool },
-        ...{ repeats: config.repeats, starts, log },
+        ...{ repeats: config.repeats, starts, log, observer },
         before: (context) => replay.begin(seen(context)),
         after: (context) => replay.remember(seen(context)),
       });
       const shared = { gpu, arena, schedule, ring, learner, adam, recall, episode, items };
       const steps = await PolicySteps.create({ ...shared, outcomes: log.outcomes });
       return new PolicyTrainer({
-        ...{ schedule, learner, replay, episode, policySteps: steps, source },
+        ...{ schedule, learner, replay, episode, policySteps: steps, source, observes },
         trainerParts: {
           ...{ gpu, steps, ring, made, validation: undefined, summary: policySummary },
           networks: [{ prefix: "", parameters: learner.parameters, adam }],
@@ -143,7 +147,12 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
 
   /** What chooses by the weights as they stand. */
   get policy(): Policy {
-    return this.own.learner.policy;
+    const { learner: { policy }, observes } = this.own;
+    return {
+      ...{ name: policy.name, observes },
+      record: (page) => policy.record(page),
+      prepare: () => policy.prepare(),
+    };
   }
 
   /** What the policy brings when it does not explore. Nothing may be in flight. @param episode its random numbers. */

@@ -52,7 +52,7 @@ export const parts: readonly Part[] = [
   {
     name: "comparing policies",
     about: "figures of policies, intervals, verdicts, and a bandit beside its ridge regression",
-    files: named("comparison lin_ucb policy_page trial"),
+    files: named("adapt comparison lin_ucb policy_page trial"),
   },
   {
     name: "data",
