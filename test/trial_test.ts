@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { shopItems } from "../src/data/demo_shop.ts";
 import { featuresOf } from "../src/data/shops/items.ts";
 import { restless } from "../src/data/shops/restless.ts";
-import { firstState, nextState, type ShopState } from "../src/data/shops/truth.ts";
+import { firstState, nextState, type ShopState, shopUtility } from "../src/data/shops/truth.ts";
 import { sourceOf } from "../src/data/log_source.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import type { View } from "../src/gpu/memory.ts";
@@ -15,8 +15,10 @@ import { trainHistories } from "../src/policy/histories.ts";
 import { LinUcb } from "../src/policy/lin_ucb.ts";
 import { playLinUcb } from "../src/policy/lin_ucb_play.ts";
 import { LoggedStates } from "../src/policy/support.ts";
-import { clickChance, tryPolicy } from "../src/policy/trial.ts";
+import { clickChances, tryPolicy } from "../src/policy/trial.ts";
+import { greedyPolicy } from "../src/policy/greedy.ts";
 import { randomPolicy } from "../src/policy/random.ts";
+import { rank } from "../src/policy/rank.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "./small_logs.ts";
@@ -29,12 +31,18 @@ const options = { users: 9, slate: 2, pages: 4, seed: 3 };
 const near = (a: number, b: number, tolerance: number) =>
   assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
 
-Deno.test("P(any click) from utilities: by hand, with places, and beyond what exp can hold", () => {
-  near(clickChance([0, 0], 1), 2 / 3, 1e-12);
-  near(clickChance([Math.log(2)], 2), 4 / 5, 1e-12);
-  near(clickChance([0, 0, 0], 1, [Math.log(2)]), 5 / 6, 1e-12); // slots behind the last place count as it
-  assert.equal(clickChance([800, 0], 1), 1);
-  assert.equal(clickChance([-800], 1), 0);
+Deno.test("chances of a slate: by hand, with places, and beyond what exp can hold", () => {
+  const chances = (utilities: number[], eta = 1, places: number[] = []) => {
+    const { items, none } = clickChances(utilities, { eta, places });
+    return [...items, none];
+  };
+  const same = (found: number[], wanted: number[]) =>
+    found.forEach((value, k) => near(value, wanted[k] ?? NaN, 1e-12));
+  same(chances([0, 0]), [1 / 3, 1 / 3, 1 / 3]);
+  same(chances([Math.log(2)], 2), [4 / 5, 1 / 5]);
+  same(chances([0, 0, 0], 1, [Math.log(2)]), [1 / 6, 2 / 6, 2 / 6, 1 / 6]); // slots behind the last place count as it
+  same(chances([800, 0]), [1, 0, 0]);
+  same(chances([-800]), [0, 1]);
 });
 
 Deno.test("a witness that is the truth agrees with it on every page, and has the states that clicks lead to", () =>
@@ -101,6 +109,42 @@ Deno.test("a witness that is wrong is told from the truth by the calibration on 
     assert.equal(cell.figures.returns.length, options.users);
     const elsewhere = { ...randomPolicy, observes: new ShopSource(restless, values) };
     await assert.rejects(tryPolicy(gpu, shop, content, elsewhere, options), /see users through/);
+  }));
+
+Deno.test("a slate for a history: what the policy shows next, what it is held for, and nothing that was clicked", () =>
+  withGpu(undefined, async (gpu) => {
+    const history = [3, 14, 15];
+    const best = await rank(gpu, shop, greedyPolicy(shop), { history, slate: 2, pages: 4 });
+    let state: ShopState = firstState;
+    for (const item of history) state = nextState(state, featuresOf(values, item));
+    const utilities = Array.from(
+      { length: ITEMS },
+      (_, item) => shopUtility(restless, state, featuresOf(values, item)),
+    );
+    const order = utilities.map((_, item) => item).filter((item) => !history.includes(item))
+      .sort((a, b) => (utilities[b] ?? 0) - (utilities[a] ?? 0));
+    assert.deepEqual(best.items.map(({ item }) => item), order.slice(0, 2));
+    const weights = best.items.map(({ item }) => Math.exp(utilities[item] ?? NaN));
+    const all = weights.reduce((sum, weight) => sum + weight, 1);
+    best.items.forEach(({ item, utility, probability, value }, k) => {
+      near(utility, utilities[item] ?? NaN, 1e-5);
+      near(probability, (weights[k] ?? NaN) / all, 1e-5);
+      assert.equal(value, undefined);
+    });
+    near(best.noClick, 1 / all, 1e-5);
+    const view = valuesOf(gpu);
+    const valued = { ...randomPolicy, values: { ...view, size: 8 } };
+    const { items } = await rank(gpu, shop, valued, { history: [], slate: 2, pages: 4 });
+    assert.deepEqual(items.map(({ value }) => value), [1, 2]);
+    gpu.destroyBuffer(view.buffer);
+    await assert.rejects(
+      rank(gpu, shop, randomPolicy, { history: [ITEMS], slate: 2, pages: 4 }),
+      /items in 0\.\.39/,
+    );
+    await assert.rejects(
+      rank(gpu, shop, randomPolicy, { history: [], slate: 41, pages: 4 }),
+      /a pool of 44 items/,
+    );
   }));
 
 Deno.test("states of a log: those that its histories lead to, none of them far out but one in a hundred", () =>

@@ -24,12 +24,21 @@ export interface Trial {
   readonly values?: Float32Array<ArrayBuffer>;
 }
 
+/** P(item) is proportional to exp(eta (u + effect of its place)), P(no click) to 1. */
+export interface ChoiceRule {
+  readonly eta: number;
+  /** What the second slot, the third, ... add; those behind the last one as much as it. */
+  readonly places: ArrayLike<number>;
+}
+
 /** What a witness says of the pages of an episode. */
 export interface Testimony {
   /** [T, U, k] the utilities of the items shown. */
   readonly utilities: Float32Array<ArrayBuffer>;
   /** [T, U] P(any click) of the pages shown. */
   readonly predicted: Float32Array<ArrayBuffer>;
+  /** By which utilities and places become probabilities: {@link clickChances}. */
+  readonly choice: ChoiceRule;
   /** S, numbers of a state. */
   readonly width: number;
   /** [T, U, S] the state in which each page left its user. */
@@ -83,8 +92,8 @@ class WatchedPolicy implements Policy {
   #users: Users | undefined;
   #utilities: Tensor | undefined;
   #context: PageContext | undefined;
-  #places: Float32Array | undefined;
-  #pages: (Omit<Testimony, "width"> & { readonly values?: Float32Array })[] = [];
+  #choice: ChoiceRule | undefined;
+  #pages: (Omit<Testimony, "width" | "choice"> & { readonly values?: Float32Array })[] = [];
 
   constructor(private readonly policy: Policy | ValuedPolicy, witness: UsersSource) {
     if (policy.observes !== undefined && policy.observes !== witness) {
@@ -111,7 +120,7 @@ class WatchedPolicy implements Policy {
   async look(gpu: Gpu, users: number, page: number): Promise<void> {
     const { context, utilities, witness } = this.#recorded();
     if (page === 0) this.#pages = [];
-    this.#places ??= await placesOf(gpu, witness);
+    const rule = this.#choice ??= { eta: witness.eta, places: await placesOf(gpu, witness) };
     const { slate } = context;
     const views = [bufferOf(utilities.view), bufferOf(witness.state.view), ...this.#valueViews()];
     const [u, state, values] = (await readViews(gpu, views)).map((words) => new Float32Array(words.buffer));
@@ -120,7 +129,7 @@ class WatchedPolicy implements Policy {
       utilities: u.slice(0, users * slate),
       predicted: Float32Array.from(
         { length: users },
-        (_, user) => clickChance(u.subarray(user * slate, (user + 1) * slate), witness.eta, this.#places),
+        (_, user) => 1 - clickChances(u.subarray(user * slate, (user + 1) * slate), rule).none,
       ),
       states: unpadRows(state, users, witness.state.columns, witness.state.groups),
       ...(values && { values: values.slice(0, users * slate) }),
@@ -132,9 +141,16 @@ class WatchedPolicy implements Policy {
     const values = pages.flatMap(({ values }) => values ?? []);
     const all = (name: "utilities" | "predicted" | "states") => joined(pages.map((page) => page[name]));
     const { columns: width } = this.#recorded().witness.state;
+    const choice = this.#choice ?? { eta: 1, places: [] };
     return {
       log,
-      witness: { utilities: all("utilities"), predicted: all("predicted"), states: all("states"), width },
+      witness: {
+        choice,
+        utilities: all("utilities"),
+        predicted: all("predicted"),
+        states: all("states"),
+        width,
+      },
       ...(values.length > 0 && { values: joined(values) }),
     };
   }
@@ -161,15 +177,11 @@ async function placesOf(gpu: Gpu, { placeEffects }: Users): Promise<Float32Array
   return new Float32Array(words?.buffer ?? new ArrayBuffer(0)).slice(0, placeEffects.columns);
 }
 
-/**
- * P(any click) = sum exp(eta (u_j + e_j)) / (1 + the same), in float64 and without overflow.
- * @param places what the second slot, the third, ... add; those behind the last one as much as it.
- */
-export function clickChance(
+/** P(item in slot j) and P(no click) of a slate, in float64 and without overflow. */
+export function clickChances(
   utilities: ArrayLike<number>,
-  eta: number,
-  places: ArrayLike<number> = [],
-): number {
+  { eta, places }: ChoiceRule,
+): { items: number[]; none: number } {
   let most = 0; // no click
   const logits = Array.from(utilities, (utility, slot) => {
     const place = Math.min(slot, places.length);
@@ -177,8 +189,10 @@ export function clickChance(
     most = Math.max(most, logit);
     return logit;
   });
-  const clicks = logits.reduce((sum, logit) => sum + Math.exp(logit - most), 0);
-  return clicks / (clicks + Math.exp(-most));
+  const weights = logits.map((logit) => Math.exp(logit - most));
+  const none = Math.exp(-most);
+  const all = weights.reduce((sum, weight) => sum + weight, none);
+  return { items: weights.map((weight) => weight / all), none: none / all };
 }
 
 export function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {

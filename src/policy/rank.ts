@@ -1,0 +1,58 @@
+/** What a policy shows a user next, by what they clicked. */
+
+import type { Gpu } from "../gpu/device.ts";
+import type { Policy } from "../simulate/policy.ts";
+import type { UsersSource } from "../simulate/users.ts";
+import { clickChances, tryPolicy, type ValuedPolicy } from "./trial.ts";
+
+/** Whom a slate is for. */
+export interface RankRequest {
+  /** Items that the user clicked, oldest first; they are not shown again. */
+  readonly history: ArrayLike<number>;
+  /** k, items of the slate. */
+  readonly slate: number;
+  /** T, pages that the policy plans for; this one is the first of them. */
+  readonly pages: number;
+}
+
+/** An item of a slate. */
+export interface RankedItem {
+  readonly item: number;
+  /** As the model has it. */
+  readonly utility: number;
+  /** P(click) on this slate. */
+  readonly probability: number;
+  /** What the policy expects of this page and all later ones, as of this slot; of policies with such values alone. */
+  readonly value?: number;
+}
+
+/** A slate, in the order in which it is shown. */
+export interface RankedSlate {
+  readonly items: readonly RankedItem[];
+  /** P(no click). */
+  readonly noClick: number;
+}
+
+/**
+ * @param users whom the policy was trained on: through them it sees this user, too.
+ * @throws UserError for items that there are not, and a slate larger than what is left to show.
+ */
+export async function rank(
+  gpu: Gpu,
+  users: UsersSource,
+  policy: Policy | ValuedPolicy,
+  { history, slate, pages }: RankRequest,
+): Promise<RankedSlate> {
+  const options = { users: 1, slate, pages, ...(history.length > 0 && { start: [history] }) };
+  // The user of a whole episode, of which the first page is the one that was asked for.
+  const [trial] = await tryPolicy(gpu, users, users, policy, options);
+  if (!trial?.witness) throw new Error("expected a user");
+  const { log, values, witness: { utilities, choice } } = trial;
+  const own = utilities.subarray(0, slate);
+  const { items: chances, none } = clickChances(own, choice);
+  const items = Array.from(log.slates.subarray(0, slate), (item, k): RankedItem => ({
+    ...{ item, utility: own[k] ?? NaN, probability: chances[k] ?? NaN },
+    ...(values && { value: values[k] }),
+  }));
+  return { items, noClick: none };
+}
