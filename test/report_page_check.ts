@@ -88,6 +88,21 @@ async function checkDrawn(page: Page, theme: typeof light): Promise<void> {
   assert.ok(scroll <= inner, `the page is ${scroll} wide in a window of ${inner}`);
 }
 
+/** On A4 between the page's margins nothing is cut off, with all folds open. */
+async function checkPaper(page: Page): Promise<void> {
+  const size = page.viewportSize();
+  await page.setViewportSize({ width: Math.floor((210 - 2 * 12) / 25.4 * 96), height: 900 });
+  const wide = await page.evaluate<string[]>(
+    `[...document.querySelectorAll("details")].map((fold) => fold.open = true),
+    [...document.querySelectorAll("table")].filter((table) => table.getBoundingClientRect().right > innerWidth)
+      .map((table) => table.closest("[aria-label]")?.getAttribute("aria-label"))`,
+  );
+  assert.deepEqual(wide, []);
+  assert.ok(await page.locator("details table").count() > 0, "there are folds");
+  await page.evaluate(`[...document.querySelectorAll("details")].map((fold) => fold.open = false)`);
+  if (size) await page.setViewportSize(size);
+}
+
 /** What is drawn is what the run's logs hold. */
 async function checkValues(page: Page): Promise<void> {
   const shown = await shownIn(page);
@@ -171,6 +186,7 @@ async function checkThemes(page: Page): Promise<void> {
   assert.equal(await visible(), false);
   await page.emulateMedia({ media: "print" });
   await checkDrawn(page, light);
+  await checkPaper(page);
   await page.emulateMedia({ media: null });
   await checkDrawn(page, dark);
   const pdf = await page.pdf({ format: "A4" });
