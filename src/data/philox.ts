@@ -48,7 +48,7 @@ export function keyOf(seed: number): Key {
 }
 
 /** The upper 32 bits of a product, by four products of 16 bits, as a device has no longer ones. */
-function mulhi(a: number, b: number): number {
+export function mulhi(a: number, b: number): number {
   const [a0, a1, b0, b1] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
   const low = Math.imul(a0, b0) >>> 0;
   const middle0 = Math.imul(a0, b1) >>> 0;

@@ -42,8 +42,8 @@ export const firstState: ShopState = { m1: 0, m2: 0, p: 0 };
 const categoryAppeal = [-0.3, -0.1, 0.1, 0.3];
 const brandAppeal = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];
 
-/** What each click keeps of the means. */
-export const KEPT = 0.7;
+
+
 
 /** The utility of an item. @param f [F] its features, see items.ts */
 export function shopUtility({ constant, fatigue }: ShopTruth, state: ShopState, f: Float32Array): number {
@@ -61,6 +61,6 @@ export function shopUtility({ constant, fatigue }: ShopTruth, state: ShopState, 
 /** The state after a click on an item. Without a click it stays. @param f [F] the item's features */
 export function nextState({ m1, m2, p }: ShopState, f: Float32Array): ShopState {
   const { style, price } = places;
-  const mean = (before: number, value: number) => KEPT * before + 0.3 * value;
+  const mean = (before: number, value: number) => 0.7 * before + 0.3 * value;
   return { m1: mean(m1, f[style]!), m2: mean(m2, f[style + 1]!), p: mean(p, f[price]!) };
 }

@@ -1,0 +1,191 @@
+/**
+ * Simulated users on the host: in f64, one user after another, straight from the definition. It draws by the words that the
+ * device draws by (data/philox.ts), so that both can be compared click by click.
+ */
+
+import { type Key, keyOf, philox, purposes, uniform24, type Words } from "../../data/philox.ts";
+import { type Choice, choose, slateLogits } from "./choice.ts";
+import type { HostDynamics } from "./dynamics.ts";
+
+/** What a policy sees of a user before a page. */
+export interface HostPage<S> {
+  readonly dynamics: HostDynamics<S>;
+  readonly state: S;
+  /** Number of the user, and of the page in the episode. */
+  readonly user: number;
+  readonly page: number;
+  /** T, pages of an episode. */
+  readonly pages: number;
+  /** k */
+  readonly slate: number;
+  /** [I] 1 for what may not be shown. */
+  readonly masked: Uint8Array;
+  /** Four random words of this page, for a purpose (see data/philox.ts). */
+  readonly words: (purpose: number) => Words;
+}
+
+/** What chooses the slates. */
+export interface HostPolicy<S> {
+  readonly name: string;
+  /** k different items that are not masked. */
+  slate(page: HostPage<S>): ArrayLike<number>;
+}
+
+/** A draw, as it is made. */
+export interface Drawn extends Choice {
+  readonly user: number;
+  readonly page: number;
+  /** [k] */
+  readonly slate: ArrayLike<number>;
+}
+
+export interface HostOptions {
+  /** U, users that are simulated. */
+  readonly users: number;
+  /** T, the most pages of a user. */
+  readonly pages: number;
+  /** k, items of a slate. */
+  readonly slate: number;
+  readonly seed: number;
+  readonly episode?: number;
+  /** Number of the first user: users have the same numbers, and so the same draws, whatever others are simulated. */
+  readonly firstUser?: number;
+  /** "click": 1 a click. "utility": the utility of the clicked item, without the effect of its place. */
+  readonly reward?: "click" | "utility";
+  /** What a reward counts that comes a page later. 1 by default. */
+  readonly discount?: number;
+  /** Whether clicked items may be shown again. */
+  readonly repeats?: boolean;
+  /** The probability that a user leaves after a page without a click. */
+  readonly leave?: number;
+  /** Users leave after so many pages in a row without a click; 0: never. */
+  readonly patience?: number;
+  /** Items that a user has clicked before, oldest first. */
+  readonly history?: (user: number) => ArrayLike<number>;
+  /** The slot that counts as clicked, k for none, in the place of what was drawn: to follow a log. */
+  readonly follow?: (drawn: Drawn) => number;
+}
+
+/** What happened. */
+export interface HostEpisodes<S> {
+  readonly users: number;
+  readonly pages: number;
+  readonly slate: number;
+  /** [T, U, k] item numbers. */
+  readonly slates: Uint32Array<ArrayBuffer>;
+  /** [T, U, 4]: the slot that was clicked (k for none), the reward, P(any click), 1 where the user was there. */
+  readonly outcomes: Float32Array<ArrayBuffer>;
+  /** [T, U] see {@link Choice.margin}; 1 where the user was not there. */
+  readonly margins: Float64Array;
+  /** [U] sum of the discounted rewards. */
+  readonly returns: Float64Array;
+  /** [U] pages seen. */
+  readonly length: Uint32Array;
+  /** [U] 1 for users who left before the pages were over: nothing comes behind. 0: the pages ended, the user would go on. */
+  readonly terminated: Uint8Array;
+  /** [U] behind the last page. */
+  readonly states: readonly S[];
+}
+
+/** Simulates an episode of every user. @throws RangeError for slates of the wrong length or with items that are masked or shown twice. */
+export function simulateOnHost<S>(
+  dynamics: HostDynamics<S>,
+  policy: HostPolicy<S>,
+  options: HostOptions,
+): HostEpisodes<S> {
+  const { users, pages, slate: k, firstUser = 0 } = options;
+  const found = {
+    ...{ users, pages, slate: k },
+    slates: new Uint32Array(pages * users * k),
+    outcomes: new Float32Array(pages * users * 4),
+    margins: new Float64Array(pages * users).fill(1),
+    returns: new Float64Array(users),
+    length: new Uint32Array(users),
+    terminated: new Uint8Array(users),
+    states: [] as S[],
+  };
+  const key = keyOf(options.seed);
+  for (let u = 0; u < users; u++) {
+    const one = new OneUser(dynamics, options, key, firstUser + u);
+    while (!one.left && one.page < pages) {
+      const at = one.page * users + u;
+      const { slate, slot, reward, clickChance, margin } = one.step(policy);
+      found.slates.set(slate, at * k);
+      found.outcomes.set([slot, reward, clickChance, 1], at * 4);
+      found.margins[at] = margin;
+    }
+    found.returns[u] = one.sum;
+    found.length[u] = one.page;
+    found.terminated[u] = one.left ? 1 : 0;
+    found.states.push(one.state);
+  }
+  return found;
+}
+
+/** A user in an episode. */
+class OneUser<S> {
+  state: S;
+  page = 0;
+  /** Sum of the discounted rewards. */
+  sum = 0;
+  left = false;
+  #withoutClick = 0;
+  readonly #masked: Uint8Array;
+
+  constructor(
+    private readonly dynamics: HostDynamics<S>,
+    private readonly options: HostOptions,
+    private readonly key: Key,
+    private readonly user: number,
+  ) {
+    this.state = dynamics.initial();
+    this.#masked = new Uint8Array(dynamics.items);
+    for (const item of Array.from(options.history?.(user) ?? [])) this.#click(item);
+  }
+
+  /** Shows a page. */
+  step(policy: HostPolicy<S>): Drawn & { readonly reward: number } {
+    const { dynamics, options, user, page } = this;
+    const { pages, slate: k, discount = 1, reward: kind = "click" } = options;
+    const words = (purpose: number) => philox([user, options.episode ?? 0, page, purpose], this.key);
+    const { state } = this;
+    const slate = policy.slate({ dynamics, state, user, page, pages, slate: k, masked: this.#masked, words });
+    this.#check(slate, policy.name);
+    const utilities = dynamics.utilities(state, slate);
+    const logits = slateLogits(utilities, dynamics.eta, dynamics.placeEffects);
+    const drawn = { user, page, slate, ...choose(logits, uniform24(words(purposes.CHOICE)[0])) };
+    const slot = options.follow?.(drawn) ?? drawn.slot;
+    const clicked = slate[slot];
+    const reward = clicked === undefined ? 0 : kind === "click" ? 1 : utilities[slot]!;
+    this.sum += discount ** page * reward;
+    if (clicked === undefined) this.#pass(words);
+    else {
+      this.#click(clicked);
+      this.#withoutClick = 0;
+    }
+    this.page++;
+    return { ...drawn, slot, reward };
+  }
+
+  #click(item: number): void {
+    this.state = this.dynamics.next(this.state, item);
+    if (!this.options.repeats) this.#masked[item] = 1;
+  }
+
+  /** A page without a click: the state stays, and the user may leave. */
+  #pass(words: (purpose: number) => Words): void {
+    const { leave = 0, patience = 0 } = this.options;
+    this.#withoutClick++;
+    this.left = uniform24(words(purposes.LEAVE)[0]) < leave || this.#withoutClick === patience;
+  }
+
+  #check(slate: ArrayLike<number>, policy: string): void {
+    const items = Array.from(slate);
+    const { slate: k } = this.options;
+    const wrong = items.find((item) => this.#masked[item] !== 0);
+    if (items.length === k && new Set(items).size === k && wrong === undefined) return;
+    throw new RangeError(
+      `Expected of ${policy} a slate of ${k} different items that may be shown, got ${items.join(", ")}`,
+    );
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * The slate of the highest expected value, exactly.
+ *
+ *   Q(A) = (w0 q0 + sum_A w_i q_i) / (w0 + sum_A w_i)      w_i = exp(logit of i), w0 = 1: no click; over all A of k items
+ *
+ * Fractional programming (Dinkelbach): A is the best one if no slate has sum_A w_i (q_i - Q(A)) above that of A, and the best
+ * slate by this sum is a top-k. So one goes from slate to slate by top-k until Q grows no more; each round raises it.
+ */
+
+import { type Masked, topSlate } from "./top_slate.ts";
+
+export interface SlateValues {
+  /** [I] weights of the items, relative to that of no click or scaled together with it. */
+  readonly weights: ArrayLike<number>;
+  /** Of no click; 1 by default. */
+  readonly noneWeight?: number;
+  /** [I] what is gained if the item is clicked, of either sign. */
+  readonly values: ArrayLike<number>;
+  /** What is gained if nothing is clicked. */
+  readonly noneValue: number;
+}
+
+export interface BestSlate {
+  /** Of the highest weight x (value - Q), that first. */
+  readonly slate: number[];
+  /** Q of the slate. */
+  readonly value: number;
+  /** Q of the slates on the way, growing; the last is `value`. */
+  readonly path: number[];
+  /** How often the catalogue was gone through. */
+  readonly rounds: number;
+}
+
+/** @param k items of a slate, 1 or more. @throws RangeError for fewer than k items that may be shown. */
+export function slateRatio(problem: SlateValues, k: number, masked?: Masked): BestSlate {
+  const { weights, noneWeight = 1, values, noneValue } = problem;
+  const valueOf = (slate: readonly number[]) => {
+    let [above, below] = [noneWeight * noneValue, noneWeight];
+    for (const item of slate) {
+      above += weights[item]! * values[item]!;
+      below += weights[item]!;
+    }
+    return above / below;
+  };
+  let slate = topSlate(weights, k, masked);
+  let value = valueOf(slate);
+  const path = [value];
+  const scores = new Float64Array(weights.length);
+  for (let rounds = 2;; rounds++) {
+    for (let item = 0; item < scores.length; item++) scores[item] = weights[item]! * (values[item]! - value);
+    const next = topSlate(scores, k, masked);
+    const found = valueOf(next);
+    if (!(found > value)) return { slate, value, path, rounds };
+    [slate, value] = [next, found];
+    path.push(value);
+  }
+}
