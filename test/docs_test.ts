@@ -24,6 +24,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "bench:stability": "below: its options",
   "bench:data": "below: its options",
   "bench:serve": "serve_command_test.ts: its load, with fewer requests",
+  "bench:truth": "exact_shop_test.ts: a row, with fewer users",
   serve: "serve_command_test.ts",
   exercise: "exercise_test.ts",
   "build:report": "report_test.ts: the bundle is what the sources give",
@@ -96,6 +97,7 @@ Deno.test("pages: what a program writes has its place", () => {
     "bench/ladder.md": ladders.map(({ name }) => `ladder ${name}`),
     "bench/stability.md": ["stability yelp", "stability demo"],
     "bench/serve.md": ["bench serve"],
+    "bench/truth.md": ["bench truth"],
     "bench/data.md": ["bench data sampled", "bench data session"],
     "src/experiment/README.md": ["reproduce yelp", "reproduce rsc"],
   };

@@ -4,7 +4,7 @@
  * the kernels or the tape but the names of the parameters.
  */
 
-import { type ClickLog, NONE } from "../src/data/click_log.ts";
+import { type ClickLog, type ItemFeatures, NONE } from "../src/data/click_log.ts";
 import type { ModelConfig } from "../src/model/config.ts";
 
 /** [rows][columns] by name. */
@@ -44,10 +44,14 @@ export function toParameters64(
 }
 
 const zerosLike = (m: number[][]) => m.map((row) => row.map(() => 0));
-const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+export const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
-function featuresOf(log: ClickLog, item: number): number[] {
-  const { items } = log;
+function featuresOf({ items }: ClickLog, item: number): number[] {
+  return featuresOfItem(items, item);
+}
+
+/** What the model sees of an item: its features, or a one-hot vector. */
+export function featuresOfItem(items: ItemFeatures, item: number): number[] {
   if (items.kind === "one-hot") return Array.from({ length: items.count }, (_, k) => (k === item ? 1 : 0));
   return Array.from(items.values.subarray(item * items.width, (item + 1) * items.width));
 }
@@ -63,7 +67,7 @@ function dot(a: readonly number[], b: readonly number[]): number {
 }
 
 /** y = x W + b; most of a one-hot x is 0. */
-function affine(x: number[], W: number[][], b: number[]): number[] {
+export function affine(x: number[], W: number[][], b: number[]): number[] {
   const y = [...b];
   x.forEach((xi, i) => {
     if (xi !== 0) addScaled(y, xi, W[i] ?? []);
@@ -329,7 +333,7 @@ function walk64(
 }
 
 /** [F n], feature k under weighting j at k n + j. @param recent features of the last clicks, the latest first. */
-function pwState64(
+export function pwState64(
   recent: readonly number[][],
   F: number,
   n: number,
@@ -347,7 +351,7 @@ function pwState64(
 }
 
 /** The wide part, (b + A h) . (B f), h = sum over the last clicks of w_lag f_lag; without A it is b . (B f), b = 1. */
-class Wide64 {
+export class Wide64 {
   readonly #gradients: Parameters64 = new Map();
 
   constructor(private readonly p: Parameters64, private readonly K: number) {

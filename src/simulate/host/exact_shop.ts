@@ -10,7 +10,13 @@
  */
 
 import { demoFeatures, featuresOf } from "../../data/shops/items.ts";
-import { firstState, nextState, type ShopState, type ShopTruth, shopUtility } from "../../data/shops/truth.ts";
+import {
+  firstState,
+  nextState,
+  type ShopState,
+  type ShopTruth,
+  shopUtility,
+} from "../../data/shops/truth.ts";
 import { ShopDynamics } from "./dynamics.ts";
 import { Grid } from "./grid.ts";
 import { catalogueOf } from "./host_policies.ts";
@@ -123,7 +129,9 @@ class Sweep {
     this.#cell = moved.map((all) => Uint32Array.from(all, ({ cell }) => cell));
     this.#share = moved.map((all) => Float64Array.from(all, ({ share }) => share));
     const { slate } = options;
-    if (slate < 1 || slate > items) throw new RangeError(`Expected a slate of 1..${items} items, got ${slate}`);
+    if (slate < 1 || slate > items) {
+      throw new RangeError(`Expected a slate of 1..${items} items, got ${slate}`);
+    }
     this.#slates = Uint32Array.from({ length: grid.size * slate }, (_, k) => k % slate);
   }
 

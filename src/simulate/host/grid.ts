@@ -27,7 +27,9 @@ export class Grid {
   /** Calls with the number and the coordinates of every point, in order. */
   each(use: (point: number, x: number, y: number, z: number) => void): void {
     let point = 0;
-    for (const x of this.axes[0]) for (const y of this.axes[1]) for (const z of this.axes[2]) use(point++, x, y, z);
+    for (const x of this.axes[0]) {
+      for (const y of this.axes[1]) for (const z of this.axes[2]) use(point++, x, y, z);
+    }
   }
 
   /** In which cell of an axis a coordinate is, and how far into it, 0..1; what is outside counts as the nearest end. */

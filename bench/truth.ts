@@ -1,0 +1,153 @@
+/**
+ * What can be gained in the made-up shops: `deno task bench:truth` simulates policies on the truth itself, and computes the
+ * optimum. Findings are in truth.md.
+ */
+
+import { Command, Option } from "commander";
+import { runMain } from "../src/cli/fail.ts";
+import { LARGEST_SEED, parse, path, wholeNumber } from "../src/cli/options.ts";
+import { table } from "../src/cli/table.ts";
+import { shopItems } from "../src/data/demo_shop.ts";
+import { demo } from "../src/data/shops/demo.ts";
+import { restless } from "../src/data/shops/restless.ts";
+import type { ShopState, ShopTruth } from "../src/data/shops/truth.ts";
+import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
+import { optimumPolicy, ShopPlan, usualPoints } from "../src/simulate/host/exact_shop.ts";
+import { greedyPolicy, randomPolicy } from "../src/simulate/host/host_policies.ts";
+import { type HostPolicy, simulateOnHost } from "../src/simulate/host/host_simulator.ts";
+import { UserError } from "../src/user_error.ts";
+
+const MARKERS = "bench truth";
+
+interface Options {
+  users: number;
+  seed: number;
+  dataSeed: number;
+  points: "fine" | "coarse";
+  only?: string;
+  readme?: string;
+}
+
+/** A row of the table: a shop, and what is asked of it. */
+interface Case {
+  readonly name: string;
+  readonly shop: ShopTruth;
+  readonly slate: number;
+  readonly pages: number;
+  readonly reward: "click" | "utility";
+}
+
+const usual = { slate: 3, pages: 20, reward: "click" } as const;
+
+const cases: readonly Case[] = [
+  { ...usual, name: "demo", shop: demo },
+  { ...usual, name: "demo, k = 5", shop: demo, slate: 5 },
+  { ...usual, name: "demo, k = 10", shop: demo, slate: 10 },
+  { ...usual, name: "demo, reward u", shop: demo, reward: "utility" },
+  { ...usual, name: "demo, constant lowered by 4", shop: { ...demo, constant: demo.constant - 4 } },
+  { ...usual, name: "restless", shop: restless },
+  { ...usual, name: "restless, k = 5", shop: restless, slate: 5 },
+  { ...usual, name: "restless, k = 10", shop: restless, slate: 10 },
+  { ...usual, name: "restless, T = 50", shop: restless, pages: 50 },
+  { ...usual, name: "restless, fatigue 1.25", shop: { ...restless, fatigue: 1.25 } },
+  { ...usual, name: "restless, fatigue 1.0", shop: { ...restless, fatigue: 1 } },
+];
+
+const HEAD = [
+  "shop",
+  "random",
+  "greedy",
+  "optimum's policy",
+  "above greedy",
+  "bound",
+  "users that gain / lose",
+];
+
+async function main(): Promise<void> {
+  const command = new Command("deno task bench:truth")
+    .description(
+      "Simulates users of the made-up shops under random slates, under the slates that are best on each page, and under those " +
+        "that are best for the whole episode, which are computed.",
+    )
+    .option("--users <n>", "users of every policy", wholeNumber(2), 4000)
+    .option(
+      "--seed <n>",
+      "seed of the users' draws, the same for all policies",
+      wholeNumber(0, LARGEST_SEED),
+      1,
+    )
+    .option("--data-seed <n>", "seed of the shop's items", wholeNumber(0, LARGEST_SEED), 1)
+    .addOption(
+      new Option("--points <grid>", `of the optimum: ${usualPoints.join(" x ")}, or 17 x 17 x 7`)
+        .choices(["fine", "coarse"]).default("fine"),
+    )
+    .option("--only <pattern>", "only the rows whose name matches this regular expression")
+    .option("--readme <file>", `a page that gets the table, between its lines <!-- ${MARKERS} -->`, path);
+  const options = parse<Options>(command, Deno.args);
+  if (options.readme !== undefined) await expectMarkers(options.readme, MARKERS);
+  const chosen = cases.filter(({ name }) => new RegExp(options.only ?? "").test(name));
+  if (chosen.length === 0) {
+    const known = cases.map(({ name }) => name).join("; ");
+    throw new UserError(`Expected --only to match a row (${known}), got ${options.only}.`);
+  }
+  const values = shopItems(options.dataSeed);
+  const rows = chosen.map((one, k) => rowOf(one, values, options, `${k + 1} of ${chosen.length}`));
+  console.log(table(HEAD, rows));
+  if (options.readme === undefined) return;
+  const under = `Shop of seed ${options.dataSeed}, ${options.users.toLocaleString("en")} users a policy, ` +
+    `grid of ${pointsOf(options).join(" x ")}:`;
+  await writeBetweenMarkers(options.readme, MARKERS, [under, "", ...markdownTable(HEAD, rows)].join("\n"));
+}
+
+function pointsOf({ points }: Options): readonly [number, number, number] {
+  return points === "fine" ? usualPoints : [17, 17, 7];
+}
+
+function rowOf(
+  { name, shop, ...asked }: Case,
+  values: Float32Array,
+  options: Options,
+  which: string,
+): string[] {
+  const told = (what: string) => console.error(`${which}, ${name}: ${what}`);
+  told("computing the optimum");
+  const plan = new ShopPlan(shop, values, { ...asked, points: pointsOf(options) });
+  const { users, seed } = options;
+  const run = (policy: HostPolicy<ShopState>) => {
+    told(`simulating ${policy.name}`);
+    return simulateOnHost(plan.dynamics, policy, { ...asked, users, seed }).returns;
+  };
+  const random = run(randomPolicy());
+  const greedy = run(greedyPolicy(asked.reward));
+  const best = run(optimumPolicy(plan));
+  const gain = best.map((value, u) => value - greedy[u]!);
+  const share = (count: number) => `${Math.round(100 * count / users)}`;
+  const above = 100 * mean(gain) / mean(greedy);
+  const range = 100 * halfRange(gain) / mean(greedy);
+  return [
+    name,
+    figure(random),
+    figure(greedy),
+    figure(best),
+    `${above >= 0 ? "+" : ""}${above.toFixed(2)} ± ${range.toFixed(2)} %`,
+    plan.bound.toFixed(2),
+    `${share(gain.filter((g) => g > 0).length)} / ${share(gain.filter((g) => g < 0).length)} %`,
+  ];
+}
+
+function mean(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Half of the range in which the mean of other users is, 19 times in 20. */
+function halfRange(values: Float64Array): number {
+  const m = mean(values);
+  const variance = values.reduce((sum, value) => sum + (value - m) ** 2, 0) / (values.length - 1);
+  return 1.96 * Math.sqrt(variance / values.length);
+}
+
+function figure(values: Float64Array): string {
+  return `${mean(values).toFixed(3)} ± ${halfRange(values).toFixed(3)}`;
+}
+
+await runMain(main);
