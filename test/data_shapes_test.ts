@@ -72,6 +72,30 @@ Deno.test("shapes: every command of the guide makes the same pages, but for the 
   });
 });
 
+Deno.test("shapes: date and time of day in two columns, of the clicks as well; a bad one is told by its line", async () => {
+  const lines = Array.from(
+    { length: 200 },
+    (_, k) => `u${k % 9},i${k % 7},2024-03-0${1 + k % 7},${8 + k % 12}:0${k % 6}`,
+  );
+  const head = "uid,sku,day,clock\n";
+  const shown = `${head}${lines.join("\n")}\nu1,i1,2024-03-01,25:00\n`;
+  const clicks = `${head}${lines.slice(0, 9).join("\n")}\n`;
+  await withFolder({ "shown.csv": shown, "clicks.csv": clicks }, async (folder) => {
+    const args = "--source shown.csv --user uid --item sku --time clock --clicks clicks.csv --pages as-is";
+    const { folder: out, bad } = await prepared(folder, [...args.split(" "), "--date", "day"]);
+    const pages = await pagesOf(out);
+    assert.equal(pages.filter(({ clicked }) => clicked !== null).length, 9);
+    assert.ok(pages.some(({ time }) => time === "2024-03-01 08:00:00"), JSON.stringify(pages[0]));
+    assert.deepEqual(bad.examples.map(({ line, fault }) => [line, fault]), [[
+      202,
+      "expected day and clock to be a time (a date such as 2024-03-01, and a time of day such as 09:05:58), " +
+      'found "2024-03-01 25:00"',
+    ]]);
+    await refuses(folder, args, /cannot be read[^]*name a date that stands apart with --date/);
+    await refuses(folder, `${args} --date date`, /date/);
+  });
+});
+
 Deno.test("shapes: sampled pages show the click among items by popularity, whatever the order of the rows", async () => {
   const args = "--source clicks_only.csv --user uid --item sku --time ts --pages sampled --page-size 5".split(
     " ",

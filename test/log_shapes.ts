@@ -64,9 +64,17 @@ const who = ({ user, page, time }: { user: string; page: string; time: number })
 });
 const shown = ({ item, place, ...row }: (typeof rows)[number]) => ({ ...who(row), sku: item, pos: place });
 
+/** The date, and the time of day as many write it. */
+const onDay = (row: (typeof rows)[number]) => {
+  const { ts: _, ...rest } = shown(row);
+  const [day = "", clock = ""] = iso(row.time).slice(0, 19).split("T");
+  return { ...rest, day, clock: clock.replace(/^0/, "") };
+};
+
 /** Files of each shape by their names. Those of Parquet are made of the JSON lines of the same name. */
 export const shapeFiles: Readonly<Record<string, string>> = {
   "log.csv": csv(rows.map((row) => ({ ...shown(row), label: row.clicked ? 1 : 0 }))),
+  "days.csv": csv(rows.map((row) => ({ ...onDay(row), label: row.clicked ? 1 : 0 }))),
   "answers.csv": csv(rows.map((row) => ({ ...shown(row), label: row.clicked ? "Yes" : "No" }))),
   "ratings.csv": csv(rows.map((row) => ({ ...shown(row), stars: row.clicked ? 4.5 : row.place })))
     .replaceAll(/,3\.?0?$/gm, ",3.5"),

@@ -30,6 +30,7 @@ export function logCommand(run: Prepare): Command {
     .requiredOption("--source <files>", "a file or a quoted glob, such as 'logs/*.parquet'", given)
     .requiredOption("--user <column>", "the user's id", given)
     .requiredOption("--time <column>", "when the page was shown", given)
+    .option("--date <column>", "the date, where --time has the time of day alone", given)
     .option("--item <column>", "the displayed item's id", given)
     .option("--items <column>", "or, in a log with a row for each page, the list of its items", given)
     .option("--page <column>", "the page's id (default: rows of one user at one time are a page)", given)

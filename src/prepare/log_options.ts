@@ -12,6 +12,8 @@ export interface LogOptions extends FeatureOptions {
   /** Columns of the log. */
   readonly user: string;
   readonly time: string;
+  /** The column with the date, where `time` has the time of day alone. */
+  readonly date?: string;
   /** A row for each displayed item. Beside `items`, the item of a click that is told apart (without it: the list of its row). */
   readonly item?: string;
   /** A row for each page: a list of its items. */
@@ -49,7 +51,7 @@ export interface LogOptions extends FeatureOptions {
   readonly seed?: number;
 }
 
-export const clicksColumns = ["user", "item", "time", "page"] as const;
+export const clicksColumns = ["user", "item", "time", "date", "page"] as const;
 export type ClicksColumn = (typeof clicksColumns)[number];
 
 export const DEFAULT_CLICK_WITHIN = 30;

@@ -30,6 +30,7 @@ const ROWS: Readonly<Record<string, Value>> = {
   item_id: { option: "item", as: "id", read: "item_id" },
   page_id: { option: "page", as: "id", read: "page_id" },
   time: { option: "time", as: "text", read: "time_text" },
+  date: { option: "date", as: "text", read: "date" },
   clicked: { option: "clicked", as: "text", read: "clicked_text" },
   position: { option: "position", as: "text", read: "position_text" },
   event: { option: "event", as: "text", read: "event" },
@@ -46,6 +47,7 @@ const CLICKS: Readonly<Partial<Record<string, ClicksColumn>>> = {
   item_id: "item",
   page_id: "page",
   time: "time",
+  date: "date",
 };
 const ID_OPTIONS = ["user", "item", "page"] as const;
 
@@ -57,7 +59,7 @@ export async function openLog(engine: Engine, options: LogOptions, signal?: Abor
   expectIds(log, wanted.filter(({ option }) => ID_OPTIONS.some((name) => option === flag(name))));
   const selects = [
     `SELECT *, false AS is_clicks FROM (${
-      selectOf(log, columnsOf(values, ({ option }) => column(options, option)))
+      joined(selectOf(log, columnsOf(values, ({ option }) => column(options, option))), options.date)
     })`,
   ];
   let clicks: TableSource | undefined;
@@ -70,18 +72,25 @@ export async function openLog(engine: Engine, options: LogOptions, signal?: Abor
     clicks = await openTable(engine, options.clicks, "a table of clicks", wanted, signal);
     expectIds(clicks, wanted.filter(({ option }) => !option.includes("time")));
     const of = (name: string) => named[CLICKS[name] ?? ""];
-    selects.push(`SELECT *, true AS is_clicks FROM (${
-      selectOf(
-        clicks,
-        Object.fromEntries(Object.entries(values).map(([name, { as }]) => [name, { column: of(name), as }])),
-      )
-    })`);
+    const select = selectOf(
+      clicks,
+      Object.fromEntries(Object.entries(values).map(([name, { as }]) => [name, { column: of(name), as }])),
+    );
+    selects.push(`SELECT *, true AS is_clicks FROM (${joined(select, named.date)})`);
   }
   await engine.run(`CREATE VIEW source AS ${selects.join(" UNION ALL ")}`);
   const ids = [...new Set([...ID_OPTIONS, "items" as const].flatMap((name) => options[name] ?? []))].join(
     " or ",
   );
   return { log, clicks, ids, faults: faultsOfLog(options, values, log, clicks, ids) };
+}
+
+/** Puts date and time of day together; what the time was written like goes on as time_of_day. */
+function joined(select: string, date: string | undefined): string {
+  if (date === undefined) return `SELECT *, time AS time_of_day FROM (${select})`;
+  const day = "regexp_replace(trim(date), '[T ]00:00:00(\\.0+)?$', '')"; // a timestamp may stand for a date
+  const clock = "regexp_replace(trim(time), '^(\\d:)', '0\\1')";
+  return `SELECT * REPLACE (${day} || ' ' || ${clock} AS time), time AS time_of_day FROM (${select})`;
 }
 
 const column = (options: LogOptions, option: keyof LogOptions) => {
@@ -109,8 +118,12 @@ function wantedOf(options: LogOptions, names: readonly (keyof LogOptions)[]): Wa
 
 /** The columns that the table of clicks must have: with pages' ids, user and time only where they are named for it. */
 export function clicksColumnsOf(options: LogOptions): Record<string, string> {
-  const { page, clicksColumns = {} } = options;
-  const needed: readonly ClicksColumn[] = page === undefined ? ["user", "item", "time"] : ["item", "page"];
+  const { page, date, clicksColumns = {} } = options;
+  // A time that has a name of its own there is a whole one, unless its date is named as well.
+  const day = date === undefined || clicksColumns.time !== undefined ? [] : ["date" as const];
+  const needed: readonly ClicksColumn[] = page === undefined
+    ? ["user", "item", "time", ...day]
+    : ["item", "page"];
   return {
     ...Object.fromEntries(needed.map((name) => [name, clicksColumns[name] ?? options[name] ?? ""])),
     ...clicksColumns,
@@ -143,7 +156,7 @@ function placesOf(
 ): CsvPlaces | undefined {
   if (format !== "csv") return undefined;
   const places = Object.values(values).map((value): [string, number] => [
-    value.read,
+    value.option === "time" ? "time_of_day" : value.read,
     columns.findIndex(({ name }) => name === of(value)),
   ]);
   return { delimiter, places: Object.fromEntries(places.filter(([, place]) => place >= 0)) };
@@ -181,7 +194,10 @@ function textsOf(
     expected: `${column} to be ${expected}`,
     value,
   });
-  const time = either("time");
+  const time = options.date === undefined ? either("time") : `${either("date")} and ${either("time")}`;
+  const kinds = options.date === undefined
+    ? "a number since 1970, or ISO 8601; name a date that stands apart with --date"
+    : "a date such as 2024-03-01, and a time of day such as 09:05:58";
   return {
     broken: { kind: "not a JSON object", expected: "a JSON object" },
     inexact: inexactText(ids),
@@ -189,7 +205,7 @@ function textsOf(
     item: empty("item", "item_id"),
     page: empty("page", "page_id"),
     items: unreadable(items, "a list of ids, at least one", "items_text"),
-    time: unreadable(time, "a time (a number since 1970, or ISO 8601)", "time_text"),
+    time: unreadable(time, `a time (${kinds})`, "time_text"),
     "kind of time": {
       kind: `${time} is another kind of time than in most rows`,
       expected: `${time} to be a time of the kind that most rows have`,
