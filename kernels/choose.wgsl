@@ -21,7 +21,7 @@
 // Work split   one invocation owns one user: a slate is short.
 // On a GPU     (reasoned, not measured) as in choice_nll.wgsl a page is a cache line or two, k numbers from the next.
 // Cost         two exponentials an item and 300 integer operations a user; 12 bytes an item, 40 a user.
-// Next         whoever carries users on by what they clicked: shop_step.wgsl
+// Next         whoever carries users on by what they clicked: lstm_step.wgsl, push_click.wgsl, shop_step.wgsl
 
 const WORKGROUP = 64;
 const SLATE = 1u;     // k

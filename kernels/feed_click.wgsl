@@ -7,7 +7,7 @@
 // Work split   one invocation owns one user.
 // On a GPU     (reasoned, not measured) coalesced but for the bits, which go to scattered panels.
 // Cost         36 bytes a user.
-// Next         whoever carries users on by what they clicked: shop_step.wgsl
+// Next         whoever carries users on by what they clicked: lstm_step.wgsl, push_click.wgsl, shop_step.wgsl
 
 const WORKGROUP = 64;
 const USERS = 1u;  // from a place of start to the next, from a panel's word to the next panel's

@@ -4,7 +4,9 @@
 //   state_e,kn+j = sigma( sum over lags 1..m of weights[lag-1, j] features[item at that lag before e, k] + bias_kn+j )
 //
 // With TANH sigma is tanh; otherwise there is neither sigma nor bias. A lag that the user has no click for adds nothing.
-// The last m clicks are found by walking back from the event over the fed ones: there is no matrix of lags.
+// The last m clicks are found by walking back from the event over the fed ones: there is no matrix of lags. With LISTS, for
+// users who are carried from page to page, the walk is along a list of each user's clicks that ends at history[e].y, and event
+// is that list.
 //
 // For          both kinds of adapter
 // Work split   one invocation owns four features under all weightings of one event: 4 n columns, which are n whole vectors of
@@ -23,6 +25,7 @@ const LAGS = 20u;        // m
 const WEIGHTINGS = 4u;   // n
 const COLUMNS4 = 16u;    // F n / 4, rounded up
 const TANH = false;
+const LISTS = false;
 const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 const NONE = 0xffffffffu;
 
@@ -63,7 +66,7 @@ fn pw_state_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workg
   var sums: array<mat4x4f, BLOCKS>;
   for (var block = 0u; block < BLOCKS; block++) {
     var sum = mat4x4f();
-    var past = e;
+    var past = select(e, history[e].y, LISTS);
     for (var lag = 0u; lag < lags;) {
       past--;
       let item = event[past].w;

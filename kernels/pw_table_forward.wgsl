@@ -6,6 +6,7 @@
 // c = coefficient[lag, j], the weights themselves: sigma is the identity. With TANH c = coefficient[e, lag, 0, j] of
 // pw_window.wgsl, and bias is its base, which has tanh(item_bias) of the whole catalogue in it.
 // With BY_EVENT (mixed features) table [E, n N] has a row for each event, W1s f of the item that it feeds, and k = that event.
+// With LISTS (see pw_state_forward.wgsl) the events are of four users, each with a list of their own: four walks, lag by lag.
 // With one-hot features the state, I n numbers an event, is never made: a click adds n rows of the table.
 //
 // For          both kinds of adapter
@@ -24,6 +25,7 @@ const LAGS = 20u;        // m
 const WEIGHTINGS = 4u;   // n
 const TANH = false;
 const BY_EVENT = false;
+const LISTS = false;
 const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 const NONE = 0xffffffffu;
 
@@ -51,6 +53,22 @@ fn weighting(e: u32, lag: u32, block: u32, seen: bool) -> vec4f {
   return coefficient[lag * BLOCKS + block];
 }
 
+// What the click at a lag of event e, whose list of clicks has an end, adds to its sum.
+fn listed(e: u32, end: u32, lag: u32, column: u32) -> vec4f {
+  var sum = vec4f(0.0);
+  let at = event[end - 1u - lag].w * WEIGHTINGS * N4 + column;
+  for (var block = 0u; block < BLOCKS; block++) {
+    let t = mat4x4f(
+      of_table(at, 4u * block),
+      of_table(at, 4u * block + 1u),
+      of_table(at, 4u * block + 2u),
+      of_table(at, 4u * block + 3u),
+    );
+    sum += t * weighting(e, lag, block, true);
+  }
+  return sum;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn pw_table_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * (grid.x * WORKGROUP);
@@ -71,9 +89,17 @@ fn pw_table_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workg
   var s1 = s0;
   var s2 = s0;
   var s3 = s0;
+  if (LISTS) {
+    for (var lag = 0u; lag < LAGS; lag++) {
+      if (lag < h0.x) { s0 += listed(e, h0.y, lag, column); }
+      if (lag < h1.x) { s1 += listed(e1, h1.y, lag, column); }
+      if (lag < h2.x) { s2 += listed(e2, h2.y, lag, column); }
+      if (lag < h3.x) { s3 += listed(e3, h3.y, lag, column); }
+    }
+  }
   // Of one user's events the first has the window that begins earliest. Windows of later users begin later still.
   var left = min(h0.x, LAGS);
-  for (var past = e3; past > e || left > 0u;) {
+  for (var past = e3; !LISTS && (past > e || left > 0u);) {
     past--;
     let item = event[past].w;
     if (item == NONE) { continue; }

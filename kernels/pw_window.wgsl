@@ -7,7 +7,7 @@
 //     1: 1 - y^2, its derivative by the weights
 //   An item that stands at several lags counts once: 0 and 2 are 0 at all of its lags but the most recent.
 //
-// Lags that the user has no click for are not written: nobody reads them.
+// Lags that the user has no click for are not written: nobody reads them. LISTS: see pw_state_forward.wgsl.
 //
 // For          both kinds of adapter
 // Work split   one invocation owns one lag of one event and four weightings. It walks back to its item, then over the window
@@ -23,6 +23,7 @@ const N4 = 16u;          // columns / 4
 const LAGS = 20u;        // m
 const WEIGHTINGS = 4u;   // n
 const CHUNKS = 1u;
+const LISTS = false;
 const BLOCKS = (WEIGHTINGS + 3u) / 4u;
 const NONE = 0xffffffffu;
 
@@ -67,7 +68,8 @@ fn pw_window(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
   let lags = min(history[e].x, LAGS);
   if (own >= lags) { return; }
   var item = NONE;
-  var past = e;
+  let behind = select(e, history[e].y, LISTS);
+  var past = behind;
   for (var lag = 0u; lag <= own;) {
     past--;
     item = event[past].w;
@@ -75,7 +77,7 @@ fn pw_window(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
   }
   var w = vec4f(0.0);
   var repeated = false;
-  past = e;
+  past = behind;
   for (var lag = 0u; lag < lags;) {
     past--;
     let other = event[past].w;

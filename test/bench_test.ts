@@ -32,6 +32,9 @@ const NOT_TIMED = [
   ...["page_reward", "q_target"],
   ...[
     "choose",
+    "lstm_step",
+    "push_click",
+    "take_rows",
     "feed_click",
     "fill",
     "page_mask",

@@ -27,6 +27,7 @@ import { defaultPolicyTraining } from "../src/policy/config.ts";
 import { Recall } from "../src/policy/recall.ts";
 import { Replay } from "../src/policy/replay.ts";
 import { pageReward, qTarget } from "../src/policy/targets.ts";
+import { LearnedSource } from "../src/simulate/learned_source.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
 import { Simulator } from "../src/simulate/simulator.ts";
 import { ParameterArena } from "../src/tape/parameters.ts";
@@ -163,17 +164,22 @@ async function climb(gpu: Gpu): Promise<void> {
   }
 }
 
-/** Users of a made-up shop under every policy. */
+/** Users of a made-up shop and of models, under every policy. */
 async function simulate(gpu: Gpu): Promise<void> {
-  const source = new ShopSource(restless, shopItems(1, 40));
-  const room = { users: 5, slate: 3, pages: 2, start: [[1, 2], []] };
-  for (const pool of ["all", { random: 20 }] as const) {
-    const simulator = await Simulator.create(gpu, source, { ...room, pool });
-    for (const policy of [randomPolicy, popularPolicy(new Float64Array(40)), greedyPolicy()]) {
+  const shop = new ShopSource(restless, shopItems(1, 40));
+  const models: readonly UserModel[] = [
+    new UserModel(gpu, logs.oneHot.items, { ...pw, pwNonlinearity: "tanh", pwWeightings: 3 }, { seed: 1 }),
+    new UserModel(gpu, logs.mixed.items, { ...lstm, wide: 2, positions: 3 }, { seed: 1 }),
+  ];
+  const room = { users: 5, slate: 3, pages: 2, start: [[1, 2], []], pool: { random: 20 } };
+  for (const source of [shop, ...models.map((model) => new LearnedSource(model))]) {
+    const simulator = await Simulator.create(gpu, source, room);
+    for (const policy of [randomPolicy, popularPolicy(new Float64Array(source.itemCount)), greedyPolicy()]) {
       await simulator.run(policy);
     }
     simulator.destroy();
   }
+  for (const model of models) model.destroy();
 }
 
 /** What learns from simulated users. */

@@ -98,8 +98,17 @@ export function itemKernels(
 
 /** W f [items, N], a row for each distinct item of the batch; with one-hot features the table [I, N] itself. */
 export function itemPart(tape: ClickTape, items: DeviceItems, part: string): Tensor {
-  const name = `${part}/item_part`;
   const names = { table: `${part}/token_table`, kernel: `${part}/item_kernel` };
+  return itemProduct(tape, `${part}/item_part`, items, names);
+}
+
+/** The same with parameters of other names. */
+export function itemProduct(
+  tape: ClickTape,
+  name: string,
+  items: DeviceItems,
+  names: { readonly table: string; readonly kernel: string },
+): Tensor {
   const mixed = mixedPart(tape, name, items, names, "items");
   if (mixed) return mixed;
   const weights = tape.parameter(names.kernel);

@@ -38,15 +38,23 @@ export function lstmParameters(
   ];
 }
 
-/** [events, N]: the state's part of the first layer, with its bias. */
-export function lstmStatePart(tape: ClickTape, items: DeviceItems): Tensor {
+/** The names of the encoder's parameters. */
+export const LSTM = {
+  input: "encoder/lstm/input_kernel",
+  tokens: "encoder/lstm/token_table",
+  recurrent: "encoder/lstm/recurrent_kernel",
+  bias: "encoder/lstm/bias",
+} as const;
+
+/** [events, N]: the state's part of the first layer, with its bias. @param carried [events, H] a state that is there. */
+export function lstmStatePart(tape: ClickTape, items: DeviceItems, carried?: Tensor): Tensor {
   const features = itemFeatures(tape, items);
-  const state = lstm(tape, "encoder/lstm/state", {
+  const state = carried ?? lstm(tape, "encoder/lstm/state", {
     features,
-    inputWeights: features || !items.tokens ? tape.parameter("encoder/lstm/input_kernel") : undefined,
-    tokenTable: items.tokens && tape.parameter("encoder/lstm/token_table"),
-    weights: tape.parameter("encoder/lstm/recurrent_kernel"),
-    bias: tape.parameter("encoder/lstm/bias"),
+    inputWeights: features || !items.tokens ? tape.parameter(LSTM.input) : undefined,
+    tokenTable: items.tokens && tape.parameter(LSTM.tokens),
+    weights: tape.parameter(LSTM.recurrent),
+    bias: tape.parameter(LSTM.bias),
   });
   return linear(tape, "utility/layer1/state_part", {
     input: state,

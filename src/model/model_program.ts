@@ -25,6 +25,18 @@ export interface RecordOptions {
   readonly itemDropout: number;
   /** How the op that reads the utilities makes them on its way; undefined where it does not. */
   readonly reader?: RowDotReader;
+  /** What of the history is there already. */
+  readonly given?: GivenState;
+}
+
+/** What is made of the history, where that is not left to the model's encoder. */
+export interface GivenState {
+  /** [events, H] an LSTM's state. */
+  readonly lstm?: Tensor;
+  /** [events, N] what the history gives the first layer, with its bias. */
+  readonly first?: Tensor;
+  /** [events, K] the same of the wide part. */
+  readonly wide?: Tensor;
 }
 export const evaluating: RecordOptions = { training: false, itemDropout: 0 };
 

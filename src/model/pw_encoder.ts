@@ -97,7 +97,9 @@ export function clickProduct(
   const layerBias = tape.parameter(names.bias);
   const tables = { table: names.tokenTable, kernel: names.kernel };
   const features = itemFeatures(tape, items);
-  const mixed = mixedPart(tape, names.clickPart, items, tables, "events");
+  // Where clicks stand in lists, the items of the batch are the catalogue, whose products are made once.
+  const rows = tape.batch.clicks ? "items" : "events";
+  const mixed = mixedPart(tape, names.clickPart, items, tables, rows);
   if (mixed) return pwTable(tape, name, { table: mixed, weights, layerBias });
   const kernel = tape.parameter(names.kernel);
   if (!features) return pwTable(tape, name, { table: kernel, weights, layerBias, itemBias });

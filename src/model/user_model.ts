@@ -163,19 +163,20 @@ export function recordModel(
   options: RecordOptions,
 ): RowDot {
   const { items } = tape.batch;
-  if (!isWide(config)) return utility(tape, items, config, statePart(tape, config), options);
+  if (!isWide(config)) return utility(tape, items, config, statePart(tape, config, options), options);
   const base = config.dims.length > 0
-    ? utility(tape, items, config, statePart(tape, config), { ...options, reader: undefined })
+    ? utility(tape, items, config, statePart(tape, config, options), { ...options, reader: undefined })
     : tape.parameter("utility/output/bias");
   return wideUtility(tape, items, config, base, options);
 }
 
 /** [events, N]: what the history gives the first layer, with its bias. */
-function statePart(tape: ClickTape, config: ModelConfig): Tensor {
+function statePart(tape: ClickTape, config: ModelConfig, { given }: RecordOptions): Tensor {
   const { items } = tape.batch;
+  if (given?.first) return given.first;
   switch (config.encoder) {
     case "lstm":
-      return lstmStatePart(tape, items);
+      return lstmStatePart(tape, items, given?.lstm);
     case "pw":
       return pwStatePart(tape, items, config);
     case "none":

@@ -61,8 +61,10 @@ export function wideUtility(
   items: DeviceItems,
   { wide: K }: ModelConfig,
   base: Tensor,
-  { itemDropout }: RecordOptions,
+  { itemDropout, given }: RecordOptions,
 ): Tensor {
-  const state = K > 0 ? clickProduct(tape, `${PART}/state_part`, items, HISTORY) : undefined;
+  const state = K > 0
+    ? given?.wide ?? clickProduct(tape, `${PART}/state_part`, items, HISTORY)
+    : undefined;
   return itemTerm(tape, `${PART}/utility`, { item: itemPart(tape, items, PART), state, base }, itemDropout);
 }

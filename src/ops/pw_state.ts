@@ -71,9 +71,9 @@ function forward(state: PwState): ClickDispatch[] {
   return [{
     kernel: forwardKernel,
     label: `${name} forward`,
-    constants: { F4, ...constants },
+    constants: { F4, ...constants, LISTS: tape.batch.clicks !== undefined },
     views: {
-      event: tape.batch.event,
+      event: tape.batch.clicks ?? tape.batch.event,
       history: tape.batch.history,
       features: features.view,
       weights: weights.view,

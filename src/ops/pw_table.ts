@@ -37,7 +37,8 @@ const itemBiasKernel = kernel("pw_item_bias_gradient", itemBiasText);
 export interface PwTableInputs {
   /**
    * table parameter [I, n N] of n groups: the first layer's weights of item i under weighting j are group j of row i; or
-   * [events, n N], for each event the product of these weights with the features of the item that it feeds
+   * [events, n N], for each event the product of these weights with the features of the item that it feeds. Over a batch
+   * whose clicks stand in lists, [items, n N], such a product for every item
    */
   readonly table: Tensor;
   /** parameter [m, n], row 0 for the most recent click */
@@ -93,17 +94,18 @@ function sumOf(tape: ClickTape, name: string, inputs: PwTableInputs): TableSum {
   const n = weights.columns;
   const N = layerBias.columns;
   const BY_EVENT = table.rows === "events";
-  const I = Number(table.rows);
-  if (!(BY_EVENT || isTable(table)) || table.groups !== n) {
+  const byItem = table.rows === "items" && tape.batch.clicks !== undefined;
+  const I = byItem ? tape.options.capacity.items : Number(table.rows);
+  if (!(BY_EVENT || byItem || isTable(table)) || table.groups !== n) {
     throw new Error(
       `pw_table: expected ${shapeText(table)} to be a table of ${n} groups, got ${table.groups}`,
     );
   }
-  expectShape("pw_table", table, BY_EVENT ? "events" : I, n * N);
+  expectShape("pw_table", table, BY_EVENT || byItem ? table.rows : I, n * N);
   expectShape("pw_table", weights, m, n);
   expectShape("pw_table", layerBias, 1, N);
   if (itemBias) {
-    if (BY_EVENT) throw new Error(`pw_table: expected a table for tanh, got ${shapeText(table)}`);
+    if (BY_EVENT || byItem) throw new Error(`pw_table: expected a table for tanh, got ${shapeText(table)}`);
     expectShape("pw_table", itemBias, I, n);
     isTable(itemBias);
   }
@@ -126,14 +128,15 @@ function perEvent({ m, n, N, N4, blocks, TANH }: TableSum): Cost {
 
 function forward(sum: TableSum): ClickDispatch[] {
   const { tape, name, table, layerBias, output, window, coefficient, BY_EVENT, N4 } = sum;
-  const { event, history } = tape.batch;
+  const { clicks, history } = tape.batch;
+  const event = clicks ?? tape.batch.event;
   const each = perEvent(sum);
   return [
     ...(window?.forward() ?? []),
     {
       kernel: forwardKernel,
       label: `${name} forward`,
-      constants: { ...constantsOf(sum), BY_EVENT },
+      constants: { ...constantsOf(sum), BY_EVENT, LISTS: clicks !== undefined },
       views: {
         event,
         history,
@@ -285,9 +288,9 @@ function windowOf(tape: ClickTape, name: string, inputs: Required<PwTableInputs>
       {
         kernel: windowKernel,
         label: `${name} window`,
-        constants: { N4, LAGS: m, WEIGHTINGS: n, CHUNKS },
+        constants: { N4, LAGS: m, WEIGHTINGS: n, CHUNKS, LISTS: tape.batch.clicks !== undefined },
         views: {
-          event: tape.batch.event,
+          event: tape.batch.clicks ?? tape.batch.event,
           history: tape.batch.history,
           weights: weights.view,
           item_bias: itemBias.view,

@@ -95,13 +95,17 @@ export class PageBatch implements ClickBatch {
   readonly rowItem: View;
   readonly slotItem: View;
 
-  /** @param deviceItems of the model whose ops read the page. @param lists where its encoder looks back at clicks. */
+  /**
+   * @param deviceItems of the model whose ops read the page. @param lists where its encoder looks back at clicks.
+   * @param shown other events and rows than the page's: those of all items for some of its users.
+   */
   constructor(
     readonly page: Page,
     private readonly deviceItems: DeviceItems | undefined,
     private readonly lists?: ClickLists,
+    shown: { readonly event: View; readonly rowItem: View } = { event: page.event, rowItem: page.slates },
   ) {
-    [this.event, this.rowItem, this.slotItem] = [page.event, page.slates, page.allItems];
+    [this.event, this.rowItem, this.slotItem] = [shown.event, shown.rowItem, page.allItems];
   }
 
   get items(): DeviceItems {

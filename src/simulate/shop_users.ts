@@ -8,6 +8,7 @@ import { firstState, type ShopTruth, shopUtility } from "../data/shops/truth.ts"
 import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
+import { plain } from "./plain.ts";
 import { padRows, type Tensor } from "../tape/tensor.ts";
 import { fill } from "./masks.ts";
 import type { Page } from "./page.ts";
@@ -18,11 +19,6 @@ const stepKernel = kernel("shop_step", stepText);
 
 /** Rows of a chunk of users whose utilities of all items are wanted. */
 const CHUNK_ROWS = 2 ** 18;
-
-/** A constant, or what a kernel writes, that no gradient flows into. */
-function plain(name: string, rows: Tensor["rows"], columns: number, stride: number, view: View): Tensor {
-  return { name, rows, columns, groups: 1, stride, view, trainable: false };
-}
 
 /** [I, 4] style1, style2, price, and what is the same for everybody: the appeal and the shop's constant. */
 export function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuffer> {

@@ -148,16 +148,19 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
 
   /**
    * The dispatches that compute the outputs of nodes, in their order. Each node is asked once.
-   * @param part of the tape: the nodes behind one output, or up to one; all by default.
+   * @param part of the tape: the nodes behind one output, or up to one, or with so many rows; all by default.
    * @throws Error for a node that was asked before.
    */
-  forward(part: { readonly after?: Tensor; readonly upTo?: Tensor } = {}): DispatchSpec<S>[] {
+  forward(
+    part: { readonly after?: Tensor; readonly upTo?: Tensor; readonly rows?: Dim<S> } = {},
+  ): DispatchSpec<S>[] {
     const endOf = (tensor: Tensor) => 1 + this.#nodes.findIndex(({ output }) => output === tensor);
     const nodes = this.#nodes.slice(
       part.after ? endOf(part.after) : 0,
       part.upTo ? endOf(part.upTo) : this.#nodes.length,
     );
     return nodes.flatMap((node) => {
+      if (part.rows !== undefined && node.output.rows !== part.rows) return [];
       if (this.#run.has(node)) throw new Error(`${node.output.name} was computed before`);
       const dispatches = node.forward(this.#call(node));
       this.#run.add(node);

@@ -3,6 +3,7 @@
 import { mutationsOf } from "./mutation.ts";
 
 const of = (filter: string) => ({ tests: ["simulate_kernels"], filter });
+const users = (filter: string) => ({ tests: ["simulate_users"], filter });
 
 export const simulateKernels = [
   ...mutationsOf("kernels/page_mask.wgsl", of("/^page_mask/"), [
@@ -78,5 +79,56 @@ export const simulateKernels = [
   ...mutationsOf("kernels/fill.wgsl", of("/^(page_mask: a random|shop_utility)/"), [
     ["step.size.x * COUNT", "step.size.x"],
     ["words[i] = VALUE;", "words[i] = VALUE + 1u;"],
+  ]),
+  ...mutationsOf("kernels/lstm_step.wgsl", users("/^trajectories: LSTM, dense items, cpu/"), [
+    ["  if (item == NONE) { return; }\n", ""],
+    ["load_product(p + 2u * H4) + 1.0)", "load_product(p + 2u * H4))"],
+    ["f * cell[at] + i * g", "f * cell[at] + o * g"],
+    ["let x = item * 4u * H4", "let x = u * 4u * H4"],
+    ["  cell[at] = c;\n", ""],
+  ]),
+  ...mutationsOf("kernels/push_click.wgsl", users("/^trajectories: PW, (dense|one-hot) items, cpu/"), [
+    ["clicks[u * LIST + count] =", "clicks[u * LIST] ="],
+    ["if (item == NONE || count", "if (count"],
+    ["vec2u(count + 1u, u * LIST", "vec2u(count + 1u, 0u * LIST"],
+    ["item == NONE || count >= LIST", "item == NONE", "a list has room for all clicks of an episode"],
+  ]),
+  ...mutationsOf("kernels/take_rows.wgsl", users("/^greedy: .*, dense items/"), [
+    ["input[step.first_entry * N4 + i]", "input[i]"],
+  ]),
+  ...mutationsOf(
+    "kernels/pw_table_forward.wgsl",
+    users("/^trajectories: PW( with tanh)?, (one-hot|mixed) items, cpu/"),
+    [
+      ["event[end - 1u - lag].w", "event[end - lag].w"],
+      ["if (lag < h2.x) { s2 +=", "if (lag < h1.x) { s2 +="],
+      ["weighting(e, lag, block, true)", "weighting(e, 0u, block, true)"],
+    ],
+  ),
+  ...mutationsOf("kernels/pw_state_forward.wgsl", users("/^trajectories: PW, dense items/"), [
+    ["select(e, history[e].y, LISTS)", "e"],
+  ]),
+  ...mutationsOf("kernels/pw_window.wgsl", users("/^trajectories: PW with tanh, one-hot items/"), [
+    ["select(e, history[e].y, LISTS)", "e"],
+  ]),
+  ...mutationsOf(
+    "src/simulate/learned_users.ts",
+    users("/^(trajectories: (LSTM|PW), dense items, cpu|greedy: .*, one-hot)/"),
+    [
+      ["return [...lists, ...zeros, ...this.#dispatches.events];", "return [...lists, ...zeros];"],
+      [
+        "...(this.#lstm ? [...product, lstmStep(this.page, this.#lstm)] : []),",
+        "...(this.#lstm ? [lstmStep(this.page, this.#lstm)] : []),",
+      ],
+      [
+        "return [...this.#dispatches.items, ...this.#catalogue?.tables ?? []];",
+        "return [...this.#dispatches.items];",
+      ],
+    ],
+  ),
+  ...mutationsOf("src/simulate/page_headers.ts", users("/^bits/"), [
+    ["this.sizes(place), 0);", "pageSizes(this.room, key.users), 0);"],
+    ["Math.min(most, this.#users - first)", "most"],
+    ["episode, firstUser, epsilon:", "episode, firstUser: 0, epsilon:"],
   ]),
 ];

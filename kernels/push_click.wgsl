@@ -1,0 +1,35 @@
+// push_click.wgsl - the item that each user clicked goes to the end of the user's list
+//
+//   event [U] (.w the clicked item, or NONE)
+//   history [U] (clicks so far, place behind the last of them in clicks)
+//   clicks [U, LIST] the item in .w, where kernels that walk back along events look for it
+//
+// For          both kinds of adapter
+// Work split   one invocation owns one user.
+// On a GPU     (reasoned, not measured) neighbours write LIST entries apart: scattered, but 16 bytes a user.
+// Cost         40 bytes a user who clicked.
+// Next         pw_state_forward.wgsl, pw_table_forward.wgsl with LISTS
+
+const WORKGROUP = 64;
+const LIST = 1u;  // entries a user
+const NONE = 0xffffffffu;
+
+struct Step {
+  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
+}
+
+@group(0) @binding(0) var<storage, read> event: array<vec4u>;
+@group(0) @binding(1) var<storage, read_write> history: array<vec2u>;
+@group(0) @binding(2) var<storage, read_write> clicks: array<vec4u>;
+@group(0) @binding(3) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn push_click(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let u = id.x + id.y * (grid.x * WORKGROUP);
+  if (u >= step.size.x) { return; }
+  let item = event[u].w;
+  let count = history[u].x;
+  if (item == NONE || count >= LIST) { return; }
+  clicks[u * LIST + count] = vec4u(NONE, NONE, NONE, item);
+  history[u] = vec2u(count + 1u, u * LIST + count + 1u);
+}

@@ -1,0 +1,27 @@
+// take_rows.wgsl - the rows of a chunk of users, from those of all
+//
+//   input [U, N]   output [C, N] the rows from step.first_entry on
+//
+// For          both kinds of adapter
+// Work split   one invocation owns four columns of one row.
+// On a GPU     (reasoned, not measured) a copy, coalesced.
+// Cost         32 bytes for each four columns.
+
+const WORKGROUP = 64;
+const N4 = 16u;  // columns / 4
+
+struct Step {
+  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
+  first_entry: u32,    // the first user of a chunk
+}
+
+@group(0) @binding(0) var<storage, read> input: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(2) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn take_rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  if (i >= step.size.y * N4) { return; }
+  output[i] = input[step.first_entry * N4 + i];
+}

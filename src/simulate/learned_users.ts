@@ -1,0 +1,192 @@
+/** Users as a learned model has them: its encoder is carried from page to page, and its utility says what they click. */
+
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import { ClickTape } from "../batch/click_tape.ts";
+import { DeviceItems } from "../batch/device_items.ts";
+import { NONE } from "../data/click_log.ts";
+import type { Arena } from "../gpu/arena.ts";
+import { bufferOf } from "../gpu/memory.ts";
+import { itemFeatures, itemProduct } from "../model/item_features.ts";
+import { LSTM } from "../model/lstm_encoder.ts";
+import { evaluating, type GivenState } from "../model/model_program.ts";
+import { positionEffect } from "../model/position_effect.ts";
+import type { UserModel } from "../model/user_model.ts";
+import { linear } from "../ops/linear.ts";
+import { padded, type Tensor } from "../tape/tensor.ts";
+import { clickLists, type LstmStep, lstmStep, pushClick, takeRows } from "./carried.ts";
+import { fill } from "./masks.ts";
+import { type ClickLists, type Page, PageBatch } from "./page.ts";
+import { plain } from "./plain.ts";
+import type { CatalogueUtilities, SlateUtilities, Users } from "./users.ts";
+
+/** Rows of a chunk of users whose utilities of all items are wanted. On a GPU (reasoned, not measured) more fill it. */
+const CHUNK_ROWS = { cpu: 2 ** 15, gpu: 2 ** 18 } as const;
+
+export class LearnedUsers implements Users {
+  readonly state: Tensor;
+  readonly itemVectors: Tensor;
+  readonly placeEffects: Tensor | undefined;
+  readonly #items: DeviceItems;
+  readonly #tape: ClickTape;
+  readonly #utilities: Tensor;
+  readonly #lists: ClickLists | undefined;
+  readonly #lstm: LstmStep | undefined;
+  /** Of the model: the dispatches by what their rows are counted by. */
+  readonly #dispatches: Record<"items" | "product" | "events" | "rows", readonly ClickDispatch[]>;
+  #catalogue: { readonly tables: readonly ClickDispatch[]; readonly utilities: CatalogueUtilities } | undefined;
+
+  constructor(
+    private readonly page: Page,
+    private readonly arena: Arena,
+    private readonly model: UserModel,
+    readonly name: string,
+  ) {
+    const { config, items: catalogue, gpu, parameters } = model;
+    const all = Uint32Array.from({ length: catalogue.shape.count }, (_, item) => item);
+    this.#items = new DeviceItems(gpu, catalogue.read(all), all.length, catalogue.tokenCounts);
+    try {
+      this.#lists = config.encoder === "pw" || config.wide > 0 ? clickLists(page, arena) : undefined;
+      const batch = new PageBatch(page, this.#items, this.#lists);
+      this.#tape = new ClickTape(batch, { arena, parameters, capacity: page.sizes, shapes: gpu.shapes });
+      this.#lstm = config.encoder === "lstm" ? this.#carriedLstm(config.lstmUnits) : undefined;
+      this.#utilities = model.record(this.#tape, { ...evaluating, given: { lstm: this.#lstm?.state } });
+      this.placeEffects = positionEffect(this.#tape, config);
+      this.#tape.place();
+      this.#dispatches = this.#byRows(this.#tape, this.#lstm?.product);
+      this.state = this.#stateForPolicies();
+      this.itemVectors = this.#vectorsForPolicies();
+    } catch (error) {
+      this.#items.destroy();
+      throw error;
+    }
+  }
+
+  get eta(): number {
+    return this.model.config.eta;
+  }
+
+  prepare(): ClickDispatch[] {
+    return [...this.#dispatches.items, ...this.#catalogue?.tables ?? []];
+  }
+
+  reset(): ClickDispatch[] {
+    const lists = this.#lists ? [fill("no clicks", this.#lists.history, 2)] : [];
+    const { state, cell } = this.#lstm ?? {};
+    const zeros = state && cell
+      ? [bufferOf(state.view), cell].map((view) => fill("reset", view, state.stride))
+      : [];
+    return [...lists, ...zeros, ...this.#dispatches.events];
+  }
+
+  step(): ClickDispatch[] {
+    const { product, events } = this.#dispatches;
+    return [
+      ...(this.#lists ? [pushClick(this.page, this.#lists)] : []),
+      ...(this.#lstm ? [...product, lstmStep(this.page, this.#lstm)] : []),
+      ...events,
+    ];
+  }
+
+  utilities(): SlateUtilities {
+    return { dispatches: this.#dispatches.rows, utilities: this.#utilities };
+  }
+
+  catalogue(): CatalogueUtilities {
+    return (this.#catalogue ??= this.#makeCatalogue()).utilities;
+  }
+
+  destroy(): void {
+    this.#items.destroy();
+  }
+
+  /** The state and the cell of an LSTM, and the products that a step reads. */
+  #carriedLstm(units: number): LstmStep {
+    const stride = padded(units);
+    const { users } = this.page;
+    const [state, cell] = ["state", "cell"].map((what) =>
+      this.arena.allocate(`encoder/lstm/${what}`, 4 * stride * users)
+    );
+    if (!state || !cell) throw new Error("expected room for an LSTM");
+    const h = plain("encoder/lstm/state", "events", units, stride, state);
+    const names = { table: LSTM.tokens, kernel: LSTM.input };
+    const input = itemProduct(this.#tape, "encoder/lstm/item_part", this.#items, names);
+    const weights = this.#tape.parameter(LSTM.recurrent);
+    const bias = this.#tape.parameter(LSTM.bias);
+    const product = linear(this.#tape, "encoder/lstm/product", { input: h, weights, bias });
+    return { input, product, state: h, cell };
+  }
+
+  /** @param product what the step of an LSTM reads, apart from what follows from its state */
+  #byRows(tape: ClickTape, product: Tensor | undefined) {
+    return {
+      items: tape.forward({ rows: "items" }),
+      product: product ? tape.forward({ upTo: product, rows: "events" }) : [],
+      events: tape.forward({ after: product, rows: "events" }),
+      rows: tape.forward({ rows: "rows" }),
+    };
+  }
+
+  /** The output of a node, if there is one of that name. */
+  #output(name: string): Tensor | undefined {
+    return this.#tape.nodes.find(({ output }) => output.name === name)?.output;
+  }
+
+  /** [events, S]: an LSTM's h; of position weights the state, or what it gives the first layer where it is never made. */
+  #stateForPolicies(): Tensor {
+    const { encoder } = this.model.config;
+    const made = this.#lstm?.state ?? this.#output("encoder/pw/state") ??
+      (encoder === "pw" ? this.#output("utility/layer1/state_part") : undefined) ??
+      this.#output("wide/state_part");
+    if (made) return { ...made, trainable: false };
+    // Without a history all users are alike.
+    return plain("no state", "events", 1, 4, this.arena.upload("no state", new Float32Array(4 * this.page.users)));
+  }
+
+  /** [I, G]: dense features, otherwise what the model makes of an item. */
+  #vectorsForPolicies(): Tensor {
+    const { items } = this.page;
+    const features = this.model.shape.kind === "dense" ? itemFeatures(this.#tape, this.#items) : undefined;
+    const part = this.model.config.dims.length > 0 ? "utility/layer1" : "wide";
+    const made = features ?? this.#output(`${part}/item_part`) ?? this.#tape.parameter(`${part}/item_kernel`);
+    const { name, columns, stride, view } = made;
+    return plain(name, items, columns, stride, view);
+  }
+
+  #makeCatalogue() {
+    const { page, arena, model: { gpu, parameters } } = this;
+    const { items } = page;
+    const users = Math.max(1, Math.min(page.users, Math.floor(CHUNK_ROWS[gpu.shapes.kind] / items)));
+    const shown = {
+      event: arena.upload(
+        "events of all items",
+        Uint32Array.from({ length: 4 * users }, (_, k) => {
+          const user = Math.floor(k / 4);
+          return [user * items, (user + 1) * items, NONE, NONE][k % 4] ?? NONE;
+        }),
+      ),
+      rowItem: arena.upload("rows of all items", Uint32Array.from({ length: users * items }, (_, r) => r % items)),
+    };
+    const capacity = { users, events: users, rows: users * items, items };
+    const batch = new PageBatch(page, this.#items, undefined, shown);
+    const tape = new ClickTape(batch, { arena, parameters, capacity, shapes: gpu.shapes });
+    const taken: ClickDispatch[] = [];
+    const take = (name: string): Tensor | undefined => {
+      const whole = this.#output(name);
+      if (!whole) return undefined;
+      const view = arena.allocate(`${name} of some users`, 4 * whole.stride * users);
+      taken.push(takeRows(whole, view));
+      return plain(name, "events", whole.columns, whole.stride, view);
+    };
+    const given: GivenState = {
+      first: take("utility/layer1/state_part"),
+      wide: take("wide/state_part"),
+    };
+    const utilities = this.model.record(tape, { ...evaluating, given });
+    tape.place();
+    const { items: tables, rows } = this.#byRows(tape, undefined);
+    return {
+      tables,
+      utilities: { users, dispatches: [...taken, ...rows], utilities: bufferOf(utilities.view) },
+    };
+  }
+}
