@@ -129,6 +129,6 @@ export const simulateKernels = [
   ...mutationsOf("src/simulate/page_headers.ts", users("/^bits/"), [
     ["this.sizes(place), 0);", "pageSizes(this.room, key.users), 0);"],
     ["Math.min(most, this.#users - first)", "most"],
-    ["episode, firstUser, epsilon:", "episode, firstUser: 0, epsilon:"],
+    ["const { episode, firstUser, seed", "const { episode, users: firstUser, seed"],
   ]),
 ];
