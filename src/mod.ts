@@ -110,3 +110,26 @@ export {
 } from "./run/snapshot.ts";
 export { openDataset, OpenedDataset } from "./run/open_dataset.ts";
 export { OpenedRun, openRun } from "./run/open_run.ts";
+export { type ShopTruth } from "./data/shops/truth.ts";
+export { shopNamed, shops } from "./data/shops.ts";
+export { shopItems } from "./data/demo_shop.ts";
+export { type RunOptions, Simulator, type StepOutcome } from "./simulate/simulator.ts";
+export type { SimulationSettings, SimulatorOptions } from "./simulate/options.ts";
+export type { Rules } from "./simulate/choose.ts";
+export type { Pool, PoolOptions } from "./simulate/pool.ts";
+export type { StartOptions } from "./simulate/start.ts";
+export { type EpisodeLog, episodeLog, type EpisodeLogOptions } from "./simulate/episode_log.ts";
+export {
+  clickRate,
+  coverage,
+  meanReturn,
+  type PageFigures,
+  type SimulationFigures,
+} from "./simulate/figures.ts";
+export { LearnedSource } from "./simulate/learned_source.ts";
+export { ShopSource } from "./simulate/shop_users.ts";
+export type { Policy } from "./simulate/policy.ts";
+export type { UsersSource } from "./simulate/users.ts";
+export { greedyPolicy } from "./policy/greedy.ts";
+export { popularity, popularPolicy } from "./policy/popular.ts";
+export { randomPolicy } from "./policy/random.ts";

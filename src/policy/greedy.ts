@@ -8,7 +8,7 @@ import { topSlate } from "../simulate/slates.ts";
 import type { Users, UsersSource } from "../simulate/users.ts";
 import { UserError } from "../user_error.ts";
 
-/** @param by the model whose utilities are believed; by default whoever clicks, so that it is greedy in truth. */
+/** The greedy policy. @param by the model whose utilities are believed; by default whoever clicks, so that it is greedy in truth. */
 export function greedyPolicy(by?: UsersSource): Policy {
   return {
     name: by ? `greedy by ${by.name}` : "greedy",

@@ -35,7 +35,7 @@ export function popularity(log: ClickLog, users: Iterable<number>): Float64Array
   return clicked.map((clicks, item) => (clicks + prior) / ((shown[item] ?? 0) + PRIOR_DISPLAYS));
 }
 
-/** @param score [I] of each item; of equal scores the lowest item comes first. */
+/** Shows the items of the highest score. @param score [I] of each item; of equal scores the lowest item comes first. */
 export function popularPolicy(score: ArrayLike<number>): Policy {
   const order = Uint32Array.from({ length: score.length }, (_, item) => item)
     .sort((a, b) => (score[b] ?? 0) - (score[a] ?? 0) || a - b);

@@ -8,11 +8,13 @@ import type { Page } from "./page.ts";
 
 /** An episode of users who were stepped together, by pages. */
 export interface EpisodeLog {
+  /** Its number. */
   readonly episode: number;
   /** The number of the first user. */
   readonly firstUser: number;
   /** How many there are. */
   readonly users: number;
+  /** T, pages of the episode. */
   readonly pages: number;
   /** Items of a slate. */
   readonly slate: number;
@@ -67,7 +69,9 @@ export async function readLog(
 
 /** What a click log of episodes needs beside them. */
 export interface EpisodeLogOptions {
+  /** Of the log. */
   readonly name: string;
+  /** The catalogue. */
   readonly items: ItemFeatures;
   /** The part of the log, 0 to 2, that a user belongs to, by the user's place among all; see {@link everyFewUsers}. */
   readonly split?: (user: number) => number;

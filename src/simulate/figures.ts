@@ -7,7 +7,9 @@ import type { EpisodeLog } from "./episode_log.ts";
 export interface PageFigures {
   /** Users who were there. */
   readonly shown: number;
+  /** Clicks of these users. */
   readonly clicks: number;
+  /** Their rewards. */
   readonly reward: number;
   /** Sum of P(any click): what those who click expected of themselves. */
   readonly predicted: number;
@@ -15,9 +17,13 @@ export interface PageFigures {
 
 /** What came of the episodes of all users. */
 export interface SimulationFigures {
+  /** How many users. */
   readonly users: number;
+  /** Episodes of each user. */
   readonly episodes: number;
+  /** T, pages of an episode. */
   readonly pages: number;
+  /** k, items of a slate. */
   readonly slate: number;
   /** [episodes, users] sum of the rewards of an episode. */
   readonly returns: Float64Array<ArrayBuffer>;
@@ -27,8 +33,9 @@ export interface SimulationFigures {
   readonly seen: Uint32Array<ArrayBuffer>;
   /** [pages] over all users and episodes. */
   readonly byPage: readonly PageFigures[];
-  /** [I] how often each item was shown, and clicked. */
+  /** [I] how often each item was shown. */
   readonly itemShown: Uint32Array<ArrayBuffer>;
+  /** [I] how often it was clicked. */
   readonly itemClicked: Uint32Array<ArrayBuffer>;
 }
 
@@ -37,6 +44,7 @@ export function coverage({ itemShown }: Pick<SimulationFigures, "itemShown">): n
   return itemShown.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0) / itemShown.length;
 }
 
+/** The mean return of an episode. */
 export function meanReturn({ returns }: Pick<SimulationFigures, "returns">): number {
   return returns.reduce((sum, own) => sum + own, 0) / returns.length;
 }

@@ -11,9 +11,11 @@ import type { Users, UsersSource } from "./users.ts";
 
 /** Users of a learned model, for pages of any size. */
 export class LearnedSource implements UsersSource {
+  /** I, items of the catalogue. */
   readonly itemCount: number;
 
   /**
+   * The users of a model.
    * @param name for reports. @throws UserError for a model of clicks that are independent of each other, which are no choice.
    */
   constructor(readonly model: UserModel, readonly name = "the model") {
@@ -52,6 +54,10 @@ export class LearnedSource implements UsersSource {
     }
   }
 
+  /**
+   * Users on a page.
+   * @internal
+   */
   users(page: Page, arena = page.arena): Users {
     return new LearnedUsers(page, arena, this.model, this.name);
   }

@@ -33,12 +33,19 @@ export interface SimulatorOptions {
 
 /** The options with all defaults, checked. */
 export interface SimulationSettings extends Rules {
+  /** How many users. */
   readonly users: number;
+  /** k, items of a slate. */
   readonly slate: number;
+  /** T, pages of an episode. */
   readonly pages: number;
+  /** 32 bits. */
   readonly seed: number;
+  /** Whether clicked items may be shown again. */
   readonly repeats: boolean;
+  /** Which items may be shown. */
   readonly pool: Pool;
+  /** What users start with. */
   readonly start: StartOptions;
   /** Users that are stepped together. */
   readonly together: number;

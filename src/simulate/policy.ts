@@ -47,11 +47,18 @@ export interface PageContext {
 
 /** What writes a slate for every user of a page. */
 export interface Policy {
+  /** For reports. */
   readonly name: string;
   /** Whose encoder it sees the users through; by default that of whoever clicks. */
   readonly observes?: UsersSource;
-  /** Dispatches that write `slates`. Called once for each page of other buffers. */
+  /**
+   * Dispatches that write `slates`. Called once for each page of other buffers.
+   * @internal
+   */
   record(page: PageContext): readonly PageDispatch[];
-  /** Once after {@link record}, and again after its weights changed: tables. */
+  /**
+   * Once after {@link record}, and again after its weights changed: tables.
+   * @internal
+   */
   prepare(): readonly ClickDispatch[];
 }

@@ -37,15 +37,21 @@ export function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<A
 
 /** The truth of a made-up shop, for pages of any size. */
 export class ShopSource implements UsersSource {
+  /** For reports. */
   readonly name: string;
+  /** I, items of the catalogue. */
   readonly itemCount: number;
 
-  /** @param values [I, F] the shop's items, as its log has them. */
+  /** The users of a shop. @param values [I, F] the shop's items, as its log has them. */
   constructor(readonly shop: ShopTruth, readonly values: Float32Array) {
     this.name = `the ${shop.name} shop`;
     this.itemCount = values.length / demoFeatures;
   }
 
+  /**
+   * Users on a page.
+   * @internal
+   */
   users(page: Page, arena = page.arena): Users {
     return new ShopUsers(page, arena, this);
   }

@@ -57,9 +57,13 @@ export interface Users extends Observer {
 
 /** What users are made of, for pages of any size: a model, or a shop. */
 export interface UsersSource {
+  /** For reports. */
   readonly name: string;
   /** I, items of the catalogue. */
   readonly itemCount: number;
-  /** Users on a page. @param arena for their memory; the page's by default. */
+  /**
+   * Users on a page. @param arena for their memory; the page's by default.
+   * @internal
+   */
   users(page: Page, arena?: Arena): Users;
 }
