@@ -111,6 +111,7 @@ export {
 export { openDataset, OpenedDataset } from "./run/open_dataset.ts";
 export { OpenedRun, openRun } from "./run/open_run.ts";
 export { type ShopTruth } from "./data/shops/truth.ts";
+export { restless as restlessShop } from "./data/shops/restless.ts";
 export { shopNamed, shops } from "./data/shops.ts";
 export { shopItems } from "./data/demo_shop.ts";
 export { type RunOptions, Simulator, type StepOutcome } from "./simulate/simulator.ts";
