@@ -63,8 +63,6 @@ export function wideUtility(
   base: Tensor,
   { itemDropout, given }: RecordOptions,
 ): Tensor {
-  const state = K > 0
-    ? given?.wide ?? clickProduct(tape, `${PART}/state_part`, items, HISTORY)
-    : undefined;
+  const state = K > 0 ? given?.wide ?? clickProduct(tape, `${PART}/state_part`, items, HISTORY) : undefined;
   return itemTerm(tape, `${PART}/utility`, { item: itemPart(tape, items, PART), state, base }, itemDropout);
 }

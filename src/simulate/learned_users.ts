@@ -33,7 +33,9 @@ export class LearnedUsers implements Users {
   readonly #lstm: LstmStep | undefined;
   /** Of the model: the dispatches by what their rows are counted by. */
   readonly #dispatches: Record<"items" | "product" | "events" | "rows", readonly ClickDispatch[]>;
-  #catalogue: { readonly tables: readonly ClickDispatch[]; readonly utilities: CatalogueUtilities } | undefined;
+  #catalogue:
+    | { readonly tables: readonly ClickDispatch[]; readonly utilities: CatalogueUtilities }
+    | undefined;
 
   constructor(
     private readonly page: Page,
@@ -139,7 +141,13 @@ export class LearnedUsers implements Users {
       this.#output("wide/state_part");
     if (made) return { ...made, trainable: false };
     // Without a history all users are alike.
-    return plain("no state", "events", 1, 4, this.arena.upload("no state", new Float32Array(4 * this.page.users)));
+    return plain(
+      "no state",
+      "events",
+      1,
+      4,
+      this.arena.upload("no state", new Float32Array(4 * this.page.users)),
+    );
   }
 
   /** [I, G]: dense features, otherwise what the model makes of an item. */
@@ -164,7 +172,10 @@ export class LearnedUsers implements Users {
           return [user * items, (user + 1) * items, NONE, NONE][k % 4] ?? NONE;
         }),
       ),
-      rowItem: arena.upload("rows of all items", Uint32Array.from({ length: users * items }, (_, r) => r % items)),
+      rowItem: arena.upload(
+        "rows of all items",
+        Uint32Array.from({ length: users * items }, (_, r) => r % items),
+      ),
     };
     const capacity = { users, events: users, rows: users * items, items };
     const batch = new PageBatch(page, this.#items, undefined, shown);
