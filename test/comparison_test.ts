@@ -176,7 +176,7 @@ function comparison(
     cell("cdqn", 1, name, cdqn),
     cell("cdqn", 2, name, cdqn + 0.01),
   ]);
-  return { slate: 3, pages: 20, users: 40, seed: 1, reward: "click", environments, cells };
+  return { slate: 3, pages: 20, users: 40, seed: 1, reward: "click", clickRates: true, environments, cells };
 }
 const A = { name: "A", role: "trained on" } as const;
 const B = { name: "B", role: "second model" } as const;

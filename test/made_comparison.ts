@@ -55,7 +55,15 @@ export function madeComparison(slate: number): Comparison {
     })
   );
   return {
-    ...{ slate, pages: madeSizes.pages, users: madeSizes.users, seed: 1, reward: "click", cells },
+    ...{
+      slate,
+      pages: madeSizes.pages,
+      users: madeSizes.users,
+      seed: 1,
+      reward: "click",
+      clickRates: true,
+      cells,
+    },
     environments: [
       { name: "model A", role: "trained on" },
       { name: "model B", role: "second model" },

@@ -49,3 +49,14 @@ Deno.test("the chart of adaptation has its environment in the title and says wha
   assert.match(chart?.note ?? "", /one page of each of 100 users.*over runs/);
   assert.deepEqual(chart?.series[0]?.x, [100, 200]);
 });
+
+Deno.test("where every page of the log has a click, the page has no click rates", () => {
+  const head = { title: "Policies", facts: [], notes: [] };
+  const page = policyPageOf(head, [{ ...madeComparison(3), clickRates: false, reward: "utility" }], parts);
+  assert.doesNotMatch(page, /click rate|Click rate|Predicted and realised/);
+  assert.match(page, /Reward by page in restless shop/);
+  assert.match(
+    page,
+    /<th scope="col">utility a user<\/th><th scope="col">reward a page<\/th><th scope="col">coverage/,
+  );
+});

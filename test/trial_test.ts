@@ -12,6 +12,7 @@ import { cellOf, loggedStates } from "../src/policy/cells.ts";
 import { compare, linUcb, onDevice } from "../src/policy/compare.ts";
 import { differenceIn } from "../src/policy/comparison.ts";
 import { trainHistories } from "../src/policy/histories.ts";
+import { itemVectorsOf } from "../src/policy/item_vectors.ts";
 import { LinUcb } from "../src/policy/lin_ucb.ts";
 import { playLinUcb } from "../src/policy/lin_ucb_play.ts";
 import { LoggedStates } from "../src/policy/support.ts";
@@ -147,6 +148,13 @@ Deno.test("a slate for a history: what the policy shows next, what it is held fo
     );
   }));
 
+Deno.test("vectors of items, as policies see them", () =>
+  withGpu(undefined, async (gpu) => {
+    const found = await itemVectorsOf(gpu, shop);
+    assert.equal(found.width, 16);
+    assert.deepEqual(found.values, values);
+  }));
+
 Deno.test("states of a log: those that its histories lead to, none of them far out but one in a hundred", () =>
   withGpu(undefined, async (gpu) => {
     const logged = await loggedStates(gpu, shop, [[], [3], [3, 14], [15, 9, 2]], 1);
@@ -224,7 +232,7 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
       onDevice(gpu, { policy: "random", seed: null }, randomPolicy, content, options),
       onDevice(gpu, { policy: "exact", seed: null, only: "truth" }, randomPolicy, content, options),
       linUcb(gpu, content, { values, width: 16 }, { alpha: 0.5, episodes: 1, users: 3 }, options),
-    ], { ...options, reward: "click", onProgress: (what) => void told.add(what) });
+    ], { ...options, reward: "click", clickRates: true, onProgress: (what) => void told.add(what) });
     assert.deepEqual(found.environments[1], { name: "the restless shop", role: "truth", optimum: 3 });
     assert.deepEqual(found.cells.map(({ policy, environment }) => [policy, environment]), [
       ...["valued", "random", "LinUCB"].map((policy) => [policy, "A"]),

@@ -31,6 +31,7 @@ export interface Contender {
 export interface CompareOptions extends SimulatorOptions {
   readonly reward: "click" | "utility";
   readonly seed: number;
+  readonly clickRates: boolean;
   /** What the log of the first model knows; without it nothing is said of support. */
   readonly logged?: Logged;
   /** Told of every page; may stop the work by throwing. */
@@ -44,7 +45,7 @@ export interface CompareOptions extends SimulatorOptions {
 export async function compare(
   environments: readonly TriedEnvironment[],
   contenders: readonly Contender[],
-  { logged, onProgress, ...options }: CompareOptions,
+  { logged, onProgress, clickRates, ...options }: CompareOptions,
 ): Promise<Comparison> {
   const { users, slate, pages, seed, reward } = options;
   const cells: Cell[] = [];
@@ -64,7 +65,7 @@ export async function compare(
     ...{ name, role },
     ...(optimum !== undefined && { optimum }),
   }));
-  return { slate, pages, users, seed, reward, environments: known, cells };
+  return { slate, pages, users, seed, reward, clickRates, environments: known, cells };
 }
 
 /** A policy that acts on the device. @param witness the model that the policies learned on. */

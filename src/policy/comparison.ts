@@ -47,6 +47,8 @@ export interface Comparison {
   readonly users: number;
   readonly seed: number;
   readonly reward: "click" | "utility";
+  /** Whether clicks can be counted: not where the log has no page without one. */
+  readonly clickRates: boolean;
   /** Those of the policies that learned first; see {@link policiesOf}. */
   readonly environments: readonly Environment[];
   /** In every environment the same policies and seeds. */

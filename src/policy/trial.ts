@@ -3,7 +3,7 @@
  * on. The witness follows the clicks, and tells how likely it holds a click on each page, and in which state each user is.
  */
 
-import { bufferOf, type View } from "../gpu/memory.ts";
+import type { View } from "../gpu/memory.ts";
 import { readViews } from "../gpu/readback.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { EpisodeLog } from "../simulate/episode_log.ts";
@@ -122,7 +122,7 @@ class WatchedPolicy implements Policy {
     if (page === 0) this.#pages = [];
     const rule = this.#choice ??= { eta: witness.eta, places: await placesOf(gpu, witness) };
     const { slate } = context;
-    const views = [bufferOf(utilities.view), bufferOf(witness.state.view), ...this.#valueViews()];
+    const views = [utilities.view, witness.state.view, ...this.#valueViews()];
     const [u, state, values] = (await readViews(gpu, views)).map((words) => new Float32Array(words.buffer));
     if (!u || !state) throw new Error("expected utilities and states");
     this.#pages.push({
@@ -173,7 +173,7 @@ function asUsers(observer: Observer): Users {
 
 async function placesOf(gpu: Gpu, { placeEffects }: Users): Promise<Float32Array> {
   if (!placeEffects) return new Float32Array();
-  const [words] = await readViews(gpu, [bufferOf(placeEffects.view)]);
+  const [words] = await readViews(gpu, [placeEffects.view]);
   return new Float32Array(words?.buffer ?? new ArrayBuffer(0)).slice(0, placeEffects.columns);
 }
 

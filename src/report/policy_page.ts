@@ -129,7 +129,9 @@ function group(environment: Environment, columns: number, rows: readonly Html[])
 
 /** The paper's table, for each environment. */
 function figuresTable(comparison: Comparison): Html {
-  const head = ["policy", `${unitOf(comparison)} a user`, "reward a page", "click rate", "coverage"];
+  const { clickRates } = comparison;
+  const rate = clickRates ? ["click rate"] : [];
+  const head = ["policy", `${unitOf(comparison)} a user`, "reward a page", ...rate, "coverage"];
   const groups = comparison.environments.map((environment) => {
     const rows = policiesOf(comparison).flatMap(({ name }) => {
       const cells = trainingsOf(comparison, name, environment.name);
@@ -139,7 +141,7 @@ function figuresTable(comparison: Comparison): Html {
         markup`<tr><th scope="row">${name}${trainings}</th>${
           estimateCell(cells, (figures) => figures.return, 2)
         }${estimateCell(cells, (figures) => figures.rewardAPage, 3)}${
-          estimateCell(cells, (figures) => figures.clickRate, 3)
+          clickRates ? estimateCell(cells, (figures) => figures.clickRate, 3) : ""
         }<td>${share(overTrainings(cells, (figures) => figures.coverage).mean)}</td></tr>`,
       ];
     });
@@ -206,7 +208,7 @@ function trustTable(comparison: Comparison): Html {
   const groups = comparison.environments.flatMap((environment) => {
     const rows = policiesOf(comparison).flatMap(({ name }) => {
       const cells = trainingsOf(comparison, name, environment.name);
-      const calibrations = cells.flatMap(({ calibration }) => calibration ?? []);
+      const calibrations = comparison.clickRates ? cells.flatMap(({ calibration }) => calibration ?? []) : [];
       const supports = cells.flatMap(({ support }) => support ?? []);
       if (calibrations.length + supports.length === 0) return [];
       const mean = <T>(of: readonly T[], value: (one: T) => number, show: (value: number) => string) =>
