@@ -98,7 +98,7 @@ export function matmulProblem(name: MatmulName, size: Size, scale = 1): Problem 
   const flops = 2 * M * K * N;
   if (name === "forward") {
     const input = draw(M, K, scale);
-    const { output: expected } = linearReference({ elu: true })([input, weights, bias], noBatch);
+    const { output: expected } = linearReference({ activation: "elu" })([input, weights, bias], noBatch);
     return {
       inputs: {
         input: upload(input),

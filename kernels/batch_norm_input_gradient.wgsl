@@ -19,6 +19,7 @@ const M = 2u;  // which of step.size counts the rows
 const ROWS = 128u;  // rows of an invocation
 const N4 = 16u;     // columns / 4
 const ELU = true;
+const RELU = false;  // with ELU: ReLU takes its place, and its slope is 0 where the output is
 const ACCUMULATE = false;
 
 struct Step {
@@ -63,6 +64,7 @@ fn batch_norm_input_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(
     let at = r * N4 + column;
     let x = load_input(at);
     var dx = factor * (load_output_gradient(at) - mean_dy - (x - mean) * slope);
+    if (RELU) { dx *= select(vec4f(0.0), vec4f(1.0), x > vec4f(0.0)); }
     if (ELU) { dx *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0)); }
     if (ACCUMULATE) { input_gradient[at] += dx; } else { input_gradient[at] = dx; }
   }

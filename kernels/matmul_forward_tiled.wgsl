@@ -27,6 +27,7 @@ const N4 = 16u;  // columns of the output / 4
 const GATHER = false;
 const BIAS = true;
 const ELU = true;
+const RELU = false;
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -89,6 +90,7 @@ fn matmul_forward_tiled(
     if (m >= rows) { return; }
     var y = c[i];
     if (BIAS) { y += bias[id.x]; }
+    if (RELU) { y = select(vec4f(0.0), y, (y > vec4f(0.0)) | broken(y)); }
     if (ELU) { y = select(exp(min(y, vec4f(0.0))) - 1.0, y, (y > vec4f(0.0)) | broken(y)); }
     output[m * N4 + id.x] = y;
   }

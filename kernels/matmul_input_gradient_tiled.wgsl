@@ -26,6 +26,7 @@ const M = 2u;    // which of step.size counts the rows
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4
 const ELU = true;
+const RELU = false;  // with ELU: ReLU takes its place, and its slope is 0 where the output is
 const ACCUMULATE = false;
 
 struct Step {
@@ -85,6 +86,7 @@ fn matmul_input_gradient_tiled(
     var d = c[i];
     if (ELU) {
       let x = input[at];
+      if (RELU) { d *= select(vec4f(0.0), vec4f(1.0), x > vec4f(0.0)); }
       d *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0));
     }
     if (ACCUMULATE) { d += input_gradient[at]; }

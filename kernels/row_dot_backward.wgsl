@@ -19,6 +19,7 @@ const WORKGROUP = 8;
 const M = 2u;  // which of step.size counts the rows
 const K4 = 16u;                // columns / 4
 const ELU = true;
+const RELU = false;  // with ELU: ReLU takes its place, and its slope is 0 where the output is
 const ACCUMULATE = false;         // input gradient
 const ACCUMULATE_WEIGHTS = false;
 
@@ -68,6 +69,7 @@ fn row_dot_backward(@builtin(global_invocation_id) id: vec3u) {
     weight_sum += du * x;
     bias_sum += du;
     var dx = du * w;
+    if (RELU) { dx *= select(vec4f(0.0), vec4f(1.0), x > vec4f(0.0)); }
     if (ELU) { dx *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0)); }
     let at = r * K4 + k;
     if (ACCUMULATE) { input_gradient[at] += dx; } else { input_gradient[at] = dx; }

@@ -65,6 +65,14 @@ for (const [name, b] of Object.entries({ one, few, many })) {
     }
   }
 }
+Deno.test("batch_norm: 5 columns of ReLU", () =>
+  checkOp({
+    ...few,
+    leaves: [{ name: "x", rows: "rows", columns: 5, activation: "relu" }],
+    parameters: parametersOf(5),
+    build: (tape, t) => normOf(tape, t("x"), true),
+    tolerance: 4 * U * 400,
+  }));
 Deno.test("batch_norm: as many chunks as there can be", () => {
   const { rows } = batchCapacity(most.log, most.users, most.users.length);
   assert.ok(rows > 256 * MAX_CHUNKS);

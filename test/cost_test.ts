@@ -107,7 +107,8 @@ for (const kind of ["cpu", "gpu"] as const) {
       kind,
       leaves: [{ name: "x", rows: "rows", columns: K }],
       parameters: [{ name: "w", rows: K, columns: N }, { name: "b", rows: 1, columns: N }],
-      build: (tape, t) => linear(tape, "y", { input: t("x"), weights: t("w"), bias: t("b") }, { elu: true }),
+      build: (tape, t) =>
+        linear(tape, "y", { input: t("x"), weights: t("w"), bias: t("b") }, { activation: "elu" }),
       expected: {
         "y forward": ({ rows }) => product(rows, K, N),
         "y gradient of weights": ({ rows, chunks }) => product(rows, K, N, chunks),

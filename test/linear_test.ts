@@ -15,17 +15,27 @@ function linearCase(
   b: Batch,
   K: number,
   N: number,
-  o: { elu?: boolean; inputElu?: boolean; bias?: boolean; once?: boolean; shapes?: readonly KernelShapes[] } =
-    {},
+  o: {
+    elu?: boolean;
+    inputElu?: boolean;
+    /** In the places of ELU. */
+    relu?: boolean;
+    bias?: boolean;
+    once?: boolean;
+    shapes?: readonly KernelShapes[];
+  } = {},
 ) {
-  const input: Leaf = { name: "x", rows: "rows", columns: K, activation: o.inputElu ? "elu" : undefined };
+  const activationOf = (applied = false) => applied ? (o.relu ? "relu" : "elu") : undefined;
+  const input: Leaf = { name: "x", rows: "rows", columns: K, activation: activationOf(o.inputElu) };
   const bias = o.bias ?? true;
   return checkOp({
     ...b,
     leaves: [input],
     parameters: [{ name: "w", rows: K, columns: N }, ...(bias ? [{ name: "b", rows: 1, columns: N }] : [])],
     build: (tape, t) =>
-      linear(tape, "y", { input: t("x"), weights: t("w"), bias: bias ? t("b") : undefined }, { elu: o.elu }),
+      linear(tape, "y", { input: t("x"), weights: t("w"), bias: bias ? t("b") : undefined }, {
+        activation: activationOf(o.elu),
+      }),
     tolerance: 4 * U * (K + N + 300),
     once: o.once,
   }, o.shapes);
@@ -69,6 +79,11 @@ Deno.test("linear: several chunks", () => linearCase(chunks, 64, 32, { inputElu:
 Deno.test("linear: no bias", () => linearCase(many, 9, 12, { bias: false }));
 Deno.test("linear: weights beyond a uniform binding", () =>
   linearCase(few, 260, 72, { elu: true, inputElu: true, once: true }));
+Deno.test("linear: ReLU", () => {
+  const rows: KernelShapes = { kind: "cpu", matmul: { "forward 8x8": "rows", "input 8x8": "rows" } };
+  const shapes = [fixedShapes("cpu"), rows, fixedShapes("gpu")];
+  return linearCase(few, 5, 7, { elu: true, inputElu: true, relu: true, once: true, shapes });
+});
 Deno.test("linear: the variants that the fixed table does not choose", () => {
   const of = (kind: AdapterKind, forward: MatmulVariant, input: MatmulVariant): KernelShapes => ({
     kind,

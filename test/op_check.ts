@@ -23,9 +23,9 @@ import { ClickTape } from "../src/batch/click_tape.ts";
 import { extent, MAX_CHUNKS, type Sizes } from "../src/gpu/sizes.ts";
 import { AdamState } from "../src/ops/adam.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../src/tape/parameters.ts";
-import { add, at, type Matrix, matrix } from "../src/tape/reference.ts";
+import { activated, add, at, type Matrix, matrix, slopeOf } from "../src/tape/reference.ts";
 import { placesOf } from "../src/tape/node.ts";
-import { floats, padRows, type Tensor, unpadRows } from "../src/tape/tensor.ts";
+import { type Activation, floats, padRows, type Tensor, unpadRows } from "../src/tape/tensor.ts";
 
 const CANARY = 0x7a7a7a7a;
 /** Words behind every buffer of an arena that no kernel may write. They are inside of the binding: a stray write lands. */
@@ -112,7 +112,7 @@ export interface Leaf {
   readonly rows: keyof ClickSizes | number;
   readonly columns: number;
   readonly groups?: number;
-  readonly activation?: "elu";
+  readonly activation?: Activation;
   readonly trainable?: boolean;
   /** Stride 1: a utility. */
   readonly packed?: boolean;
@@ -180,10 +180,10 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2, differences: boolean): 
     const random = randomStream(7, "op check", c.users.length);
     const values = new Map<string, Matrix>();
     const scale = c.scale ?? 1;
-    const draw = (rows: number, columns: number, elu: boolean) =>
+    const draw = (rows: number, columns: number, activation?: Activation) =>
       matrix(rows, columns, () => {
         const x = Math.fround(scale * random.normal());
-        return elu ? Math.max(x, Math.fround(Math.expm1(x))) : x;
+        return Math.fround(activated(activation, x));
       });
     const leaves = new Map<string, Tensor>();
     for (const leaf of c.leaves) {
@@ -196,14 +196,14 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2, differences: boolean): 
         textured: true,
         ...(leaf.packed ? { stride: 1 } : {}),
       });
-      const value = draw(extent(leaf.rows, sizes), leaf.columns, leaf.activation === "elu");
+      const value = draw(extent(leaf.rows, sizes), leaf.columns, leaf.activation);
       if (leaf.whole) value.data.forEach((x, k) => value.data[k] = Math.round(x));
       values.set(leaf.name, value);
       leaves.set(leaf.name, tensor);
     }
     const weights: Weights = new Map();
     for (const spec of c.parameters) {
-      const value = draw(spec.rows, spec.columns, false);
+      const value = draw(spec.rows, spec.columns);
       values.set(spec.name, value);
       weights.set(spec.name, new Float32Array(value.data));
     }
@@ -224,7 +224,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2, differences: boolean): 
     const node = tape.nodes.at(-1);
     assert.ok(node && node.output === output);
     const forward = tape.forward();
-    const outputGradient = c.loss ? undefined : draw(extent(output.rows, sizes), output.columns, false);
+    const outputGradient = c.loss ? undefined : draw(extent(output.rows, sizes), output.columns);
     const backward = tape.backward(outputs);
     const specs = [...batch.layout(), ...batch.ownDispatches(), ...forward, ...backward];
     // At a rate of 0 Adam adds up the gradients and moves nothing.
@@ -254,7 +254,7 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2, differences: boolean): 
       // The tape's convention: the gradient of what went into the activation.
       const seed = matrix(outputGradient.rows, outputGradient.columns, (i, j) => {
         const y = at(expected.output, i, j);
-        return at(outputGradient, i, j) * (output.activation === "elu" && y <= 0 ? y + 1 : 1);
+        return at(outputGradient, i, j) * slopeOf(output.activation, y);
       });
       for (const tensor of outputs) upload(gpu, tensor, seed, tape.gradientOf(tensor));
     }
@@ -285,11 +285,10 @@ async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2, differences: boolean): 
       const index = node.inputs.indexOf(t);
       const input = inputs[index] ?? assert.fail();
       const gradient = gradients[index] ?? assert.fail();
-      const slope = (x: number) => (t.activation === "elu" && x <= 0 ? x + 1 : 1);
       const wanted = matrix(
         gradient.rows,
         gradient.columns,
-        (i, j) => uses * at(gradient, i, j) * slope(at(input, i, j)),
+        (i, j) => uses * at(gradient, i, j) * slopeOf(t.activation, at(input, i, j)),
       );
       compare(
         `${node.op} gradient of ${t.name} on ${gpu.shapes.kind}`,

@@ -102,7 +102,7 @@ function network(tape: ReplayTape, features: Tensor): Tensor {
     "layer",
     { input: features, weights: p("layer/kernel"), bias: p("layer/bias") },
     {
-      elu: true,
+      activation: "elu",
     },
   );
   const normed = batchNorm(tape, "norm", {
@@ -117,7 +117,7 @@ function network(tape: ReplayTape, features: Tensor): Tensor {
     weights: p("second/kernel"),
     bias: p("second/bias"),
   }, {
-    elu: true,
+    activation: "elu",
   });
   return rowDot(tape, "value", { input: second, weights: p("output/kernel"), bias: p("output/bias") });
 }

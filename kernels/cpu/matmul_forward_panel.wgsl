@@ -32,6 +32,7 @@ const N4 = 16u;  // columns of the output / 4
 const GATHER = false;
 const BIAS = true;
 const ELU = true;
+const RELU = false;
 const DOT = false;
 
 struct Step {
@@ -119,6 +120,7 @@ fn broken(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7f800000
 fn put(row: u32, column: u32, y: vec4f) { store_output(row * N4 + min(column, N4 - 1u), y); }
 
 fn activated(z: vec4f) -> vec4f {
+  if (RELU) { return select(vec4f(0.0), z, (z > vec4f(0.0)) | broken(z)); }
   if (ELU) { return select(exp(min(z, vec4f(0.0))) - 1.0, z, (z > vec4f(0.0)) | broken(z)); }
   return z;
 }

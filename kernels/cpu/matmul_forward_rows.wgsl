@@ -21,6 +21,7 @@ const N4 = 16u;  // columns of the output / 4
 const GATHER = false;
 const BIAS = true;
 const ELU = true;
+const RELU = false;
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -50,6 +51,7 @@ fn store(m: u32, column: u32, z: vec4f) {
   if (m >= step.size[M] || column >= N4) { return; }
   var y = z;
   if (BIAS) { y += bias[column]; }
+  if (RELU) { y = select(vec4f(0.0), y, (y > vec4f(0.0)) | broken(y)); }
   if (ELU) { y = select(exp(min(y, vec4f(0.0))) - 1.0, y, (y > vec4f(0.0)) | broken(y)); }
   store_output(m * N4 + column, y);
 }

@@ -23,6 +23,7 @@ const M = 2u;    // which of step.size counts the rows
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4, at most 64
 const ELU = true;
+const RELU = false;  // with ELU: ReLU takes its place, and its slope is 0 where the output is
 const ACCUMULATE = false;
 
 struct Step {
@@ -103,6 +104,7 @@ fn place(m: u32, column: u32) -> u32 { return min(m, step.size[M] - 1u) * K4 + m
 
 // The input's own element, for ELU'.
 fn load_own(m: u32, column: u32) -> vec4f {
+  if (RELU) { return select(vec4f(-1.0), vec4f(1.0), load_input(place(m, column)) > vec4f(0.0)); }
   if (ELU) { return load_input(place(m, column)); }
   return vec4f(1.0);
 }

@@ -19,6 +19,7 @@ const M = 2u;    // which of step.size counts the rows
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4
 const ELU = true;
+const RELU = false;  // with ELU: ReLU takes its place, and its slope is 0 where the output is
 const ACCUMULATE = false;
 
 struct Step {
@@ -40,6 +41,7 @@ fn store(m: u32, column: u32, sum: vec4f) {
   var d = sum;
   if (ELU) {
     let x = load_input(at);
+    if (RELU) { d *= select(vec4f(0.0), vec4f(1.0), x > vec4f(0.0)); }
     d *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0));
   }
   if (ACCUMULATE) { input_gradient[at] += d; } else { input_gradient[at] = d; }

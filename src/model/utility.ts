@@ -88,7 +88,7 @@ export function utility(
       input: hidden,
       weights: parameter(`layer${layer}/kernel`),
       bias: parameter(`layer${layer}/bias`),
-    }, { elu: true });
+    }, { activation: "elu" });
     hidden = normalise(dense, layer);
   }
   const last = { input: hidden, weights: parameter("output/kernel"), bias: parameter("output/bias") };

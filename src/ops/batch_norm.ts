@@ -5,6 +5,7 @@ import inputGradientText from "../../kernels/batch_norm_input_gradient.wgsl" wit
 import runningText from "../../kernels/batch_norm_running.wgsl" with { type: "text" };
 import statisticsText from "../../kernels/batch_norm_statistics.wgsl" with { type: "text" };
 import weightGradientText from "../../kernels/batch_norm_weight_gradient.wgsl" with { type: "text" };
+import { slopeConstants } from "./activation.ts";
 import { constantOf, type Kernel, kernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
@@ -191,7 +192,7 @@ function backward<S extends Sizes>(norm: TrainingNorm<S>, call: Call<S>): Dispat
     specs.push({
       kernel: inputGradientKernel,
       label: `${name} gradient of input`,
-      constants: { M, N4, ELU: target.elu, ACCUMULATE: target.accumulate },
+      constants: { M, N4, ...slopeConstants(target), ACCUMULATE: target.accumulate },
       views: {
         input: input.view,
         normaliser,

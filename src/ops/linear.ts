@@ -3,10 +3,11 @@
 import type { Cost, DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
 import { type DimName, extent, type Sizes } from "../gpu/sizes.ts";
-import { at, columnSums, elu, matrix, product, type Reference, throughElu } from "../tape/reference.ts";
+import { activated, at, columnSums, matrix, product, type Reference, through } from "../tape/reference.ts";
 import { type Call, countedRows, expectShape, partialViews, type RowDots } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
-import { shapeText, type Tensor } from "../tape/tensor.ts";
+import { type Activation, shapeText, type Tensor } from "../tape/tensor.ts";
+import { activationConstants, slopeConstants } from "./activation.ts";
 import {
   matmulDispatch,
   matmulInvocations,
@@ -27,6 +28,10 @@ export interface Gather<S extends Sizes, R> {
   readonly of: (batch: R) => readonly number[];
 }
 
+export interface LinearOptions {
+  readonly activation?: Activation;
+}
+
 export interface LinearInputs {
   /** [M, K], or with `gather` a constant [I, K] */
   readonly input: Tensor;
@@ -44,9 +49,9 @@ export function linear<S extends Sizes, R>(
   tape: Tape<S, R>,
   name: string,
   { input, weights, bias }: LinearInputs,
-  options: { elu?: boolean; gather?: Gather<S, R> } = {},
+  options: LinearOptions & { gather?: Gather<S, R> } = {},
 ): Tensor {
-  const { gather } = options;
+  const { gather, activation } = options;
   const K = input.columns;
   expectShape("linear", weights, K, weights.columns);
   if (bias) expectShape("linear", bias, 1, weights.columns);
@@ -56,7 +61,7 @@ export function linear<S extends Sizes, R>(
   const rows = gather?.rows ?? countedRows("linear", tape, input);
   const output = tape.tensor(name, rows, weights.columns, {
     groups: weights.groups,
-    activation: options.elu ? "elu" : undefined,
+    activation,
     textured: true,
   });
   const K4 = input.stride / 4;
@@ -76,7 +81,7 @@ export function linear<S extends Sizes, R>(
 
   const product = { input, weights, bias, rows, gather };
   const forward = (call: Call<S>) => [
-    forwardProduct(call, { ...product, elu: options.elu ?? false, output: output.view, dot }),
+    forwardProduct(call, { ...product, activation, output: output.view, dot }),
   ];
   const backward = (call: Call<S>) => {
     const outputGradient = call.outputGradient();
@@ -125,7 +130,7 @@ function inputGradient<S extends Sizes>(
   return [matmulDispatch("input", K4, N4, extent(rows, call.capacity), call, (kernel) => ({
     kernel,
     label: `${call.label} gradient of input`,
-    constants: { M: call.dimensions.index(rows), K4, N4, ELU: target.elu, ACCUMULATE: target.accumulate },
+    constants: { M: call.dimensions.index(rows), K4, N4, ...slopeConstants(target), ACCUMULATE: target.accumulate },
     views: {
       output_gradient: outputGradient,
       weights: matmulWeights(kernel, bufferOf(weights.view)),
@@ -146,7 +151,7 @@ interface Dot extends RowDots {
 /** The dispatch for act(input W + b); the LSTM uses it, too. @param p.dot only for a kernel of panels. */
 export function forwardProduct<S extends Sizes>(
   call: Call<S>,
-  p: Product<S> & { elu: boolean; output: Memory; dot?: Dot },
+  p: Product<S> & LinearOptions & { output: Memory; dot?: Dot },
 ): DispatchSpec<S> {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
   /** Calibration tries other kernels, too. */
@@ -160,7 +165,7 @@ export function forwardProduct<S extends Sizes>(
       N4,
       GATHER: p.gather !== undefined,
       BIAS: p.bias !== undefined,
-      ELU: p.elu,
+      ...activationConstants(p.activation),
       ...(dotOf(kernel) && { DOT: true }),
     },
     views: {
@@ -237,7 +242,7 @@ export function weightGradient<S extends Sizes>(
 }
 
 export function reference<R>(
-  options: { elu?: boolean; gather?: { of(batch: R): readonly number[] } },
+  options: LinearOptions & { gather?: { of(batch: R): readonly number[] } },
 ): Reference<R> {
   return ([input, weights, bias], batch) => {
     if (!input || !weights) throw new Error("linear: expected an input and weights");
@@ -245,11 +250,11 @@ export function reference<R>(
     const x = index ? matrix(index.length, input.columns, (i, k) => at(input, index[i] ?? 0, k)) : input;
     const z = product(x, weights);
     const biased = bias ? matrix(z.rows, z.columns, (i, j) => at(z, i, j) + at(bias, 0, j)) : z;
-    const output = options.elu ? matrix(z.rows, z.columns, (i, j) => elu(at(biased, i, j))) : biased;
+    const output = matrix(z.rows, z.columns, (i, j) => activated(options.activation, at(biased, i, j)));
     return {
       output,
       backward(gradient) {
-        const dz = options.elu ? throughElu(output, gradient) : gradient;
+        const dz = through(options.activation, output, gradient);
         const dInput = index ? matrix(input.rows, input.columns) : product(dz, weights, false, true);
         const dWeights = product(x, dz, true);
         return bias ? [dInput, dWeights, columnSums(dz)] : [dInput, dWeights];

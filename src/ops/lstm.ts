@@ -169,7 +169,7 @@ function forward(lstm: Cell, call: ClickCall): ClickDispatch[] {
   const own = { ...call, label: `${name} input` };
   const parts: ClickDispatch[] = [];
   if (dense) {
-    parts.push(forwardProduct(own, { ...fed(tape), ...dense, bias: undefined, elu: false, output: made }));
+    parts.push(forwardProduct(own, { ...fed(tape), ...dense, bias: undefined, output: made }));
   }
   if (tokenTable) parts.push(tokenSum(tape, own, tokenTable, made, "events", dense !== undefined));
   return [...parts, ...specs];

@@ -51,7 +51,7 @@ export function mixedProduct(
   const forward = (call: ClickCall): ClickDispatch[] => {
     const view = bufferOf(output.view);
     const sum = tokenSum(tape, call, table, view, rows, matmul !== undefined);
-    return matmul ? [forwardProduct(call, { ...matmul, elu: false, output: view }), sum] : [sum];
+    return matmul ? [forwardProduct(call, { ...matmul, output: view }), sum] : [sum];
   };
 
   const backward = (call: ClickCall): ClickDispatch[] => {

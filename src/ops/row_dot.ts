@@ -1,5 +1,6 @@
 /** row_dot: one number a row, the last layer of the utility. */
 
+import { slopeConstants } from "./activation.ts";
 import backwardText from "../../kernels/row_dot_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/row_dot_forward.wgsl" with { type: "text" };
 import sumText from "../../kernels/cpu/row_dot_sum.wgsl" with { type: "text" };
@@ -74,7 +75,7 @@ export function rowDot<S extends Sizes, R>(
       constants: {
         M,
         K4,
-        ELU: target.elu,
+        ...slopeConstants(target),
         ACCUMULATE: target.accumulate,
         ACCUMULATE_WEIGHTS: toWeights.accumulate,
       },

@@ -5,7 +5,7 @@ import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { type Dim, type Dimensions, type DimName, extent, type Sizes } from "../gpu/sizes.ts";
 import type { Reference } from "./reference.ts";
-import { shapeText, type Tensor } from "./tensor.ts";
+import { type Activation, shapeText, type Tensor } from "./tensor.ts";
 
 /** What an op's forward and backward are given. */
 export interface Call<S extends Sizes> extends ShapeChoice {
@@ -57,8 +57,8 @@ export interface GradientTarget {
   readonly view: Memory;
   /** Another consumer has written before: add to what is there. */
   readonly accumulate: boolean;
-  /** Multiply by ELU' of the input's value. */
-  readonly elu: boolean;
+  /** Multiply by its slope at the input's value. */
+  readonly activation: Activation | undefined;
 }
 
 export interface PartialTarget {

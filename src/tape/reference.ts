@@ -1,5 +1,7 @@
 /** The ops in f64 on the CPU: written for clarity, to check kernels against. Never used to train. */
 
+import type { Activation } from "./tensor.ts";
+
 /** A dense matrix [rows, columns] in f64, row-major, without padding. */
 export interface Matrix {
   readonly rows: number;
@@ -75,5 +77,23 @@ export function sigmoid(z: number): number {
 
 /** The gradient of what went into ELU, from the gradient of its output. */
 export function throughElu(output: Matrix, gradient: Matrix): Matrix {
-  return matrix(output.rows, output.columns, (i, j) => at(gradient, i, j) * eluSlope(at(output, i, j)));
+  return through("elu", output, gradient);
+}
+
+/** An activation of a number; without one, the number. */
+export function activated(activation: Activation | undefined, z: number): number {
+  return activation === "elu" ? elu(z) : activation === "relu" ? Math.max(0, z) : z;
+}
+/** Its slope, from its output. */
+export function slopeOf(activation: Activation | undefined, y: number): number {
+  return activation === "elu" ? eluSlope(y) : activation === "relu" && y <= 0 ? 0 : 1;
+}
+
+/** The gradient of what went into an activation, from the gradient of its output. */
+export function through(activation: Activation | undefined, output: Matrix, gradient: Matrix): Matrix {
+  return matrix(
+    output.rows,
+    output.columns,
+    (i, j) => at(gradient, i, j) * slopeOf(activation, at(output, i, j)),
+  );
 }

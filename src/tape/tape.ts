@@ -231,7 +231,7 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
         if (!input.trainable) return undefined;
         const accumulate = claim(input);
         parameters.touchedOnly.delete(input.name);
-        return { view: this.gradientOf(input), accumulate, elu: input.activation === "elu" };
+        return { view: this.gradientOf(input), accumulate, activation: input.activation };
       },
       partials: (parameter) => {
         const place = parameter.parameter;

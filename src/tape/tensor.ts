@@ -3,6 +3,8 @@
 import type { Memory } from "../gpu/memory.ts";
 import { type Dim, extent, type Sizes } from "../gpu/sizes.ts";
 
+export type Activation = "elu" | "relu";
+
 /**
  * A matrix [rows, columns] in f32, row-major.
  *
@@ -21,9 +23,10 @@ export interface Tensor {
   readonly view: Memory;
   /**
    * The tensor is the output of this activation. Its gradient buffer then holds the gradient of what went *into* the
-   * activation: whoever produces it multiplies by the derivative, which follows from the output, ELU' = min(y, 0) + 1.
+   * activation: whoever produces it multiplies by the derivative, which follows from the output: ELU' = min(y, 0) + 1, and
+   * ReLU' = 1 where y > 0, else 0.
    */
-  readonly activation?: "elu";
+  readonly activation?: Activation;
   /** A parameter's place in the arena; absent for activations and constants. */
   readonly parameter?: ParameterPlace;
   /** Whether anything trainable lies below. */
