@@ -5,7 +5,7 @@
 //   q_r,position += value                             (q holds the part of the state alone before)
 //   bases_r += table_item's part for later positions
 //   current_r = bases_r of the next position, + its bias: what cpu/slate_score_panel.wgsl reads next
-//   With no panels only the last line: before the first position.
+//   With no panels only the last line: before the first position.      With GIVEN the item is the one in the slot already.
 //
 // Where all items are masked, the lowest item that is not in the slate yet takes the slot, with the value 0.
 //
@@ -17,6 +17,7 @@
 const WORKGROUP = 64;
 const M = 1u;    // which of step.size counts the rows
 const L4 = 16u;  // hidden units / 4
+const GIVEN = false;
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -74,8 +75,9 @@ fn pick(row: u32) -> u32 {
     let other = best[p * rows + row];
     if (other.y != NONE && (most.y == NONE || bitcast<f32>(other.x) > bitcast<f32>(most.x))) { most = other; }
   }
+  let slot = row * place.slate + place.position;
   if (most.y == NONE) { most = vec2u(0u, unused(row)); }
-  slates[row * place.slate + place.position] = most.y;
+  if (GIVEN) { most.y = slates[slot]; } else { slates[slot] = most.y; }
   masked[most.y / 32u * place.mask_stride + row] |= 1u << (most.y % 32u);
   q[row * place.q_stride + place.position] += bitcast<f32>(most.x);
   return most.y;

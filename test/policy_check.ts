@@ -50,7 +50,13 @@ export async function withBench<T>(
     return await use({
       gpu,
       arena,
-      rows: { arena, dimensions: testDimensions, rows: "rows", most },
+      rows: {
+        arena,
+        dimensions: testDimensions,
+        rows: "rows",
+        items: "items",
+        capacity: { ...sizes, rows: most },
+      },
       sizes,
       upload: (name, data) => {
         const view = arena.allocate(name, data.byteLength);

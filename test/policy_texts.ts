@@ -14,7 +14,14 @@ const units = Array.from({ length: 16 }, (_, k) => 4 * (k + 1));
 
 export async function compileSlateKernels(gpu: Gpu): Promise<void> {
   const arena = new Arena(gpu, "slates");
-  const rows: SlateRows<TestSizes> = { arena, dimensions: testDimensions, rows: "rows", most: 64 };
+  const capacity = { users: 64, rows: 64, slots: 64, items: 70 };
+  const rows: SlateRows<TestSizes> = {
+    arena,
+    dimensions: testDimensions,
+    rows: "rows",
+    items: "items",
+    capacity,
+  };
   const headers = new StepHeaders(arena, testDimensions, 1);
   const view = (name: string) => arena.allocate(name, 4096);
   const textured = gpu.shapes.kind === "cpu" ? arena.allocateTexture("base", 4096, () => 4096) : view("base");

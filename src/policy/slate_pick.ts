@@ -16,6 +16,8 @@ export interface SlatePick {
   readonly panels: number;
   /** Vectors that an item adds to later positions. */
   readonly later4: number;
+  /** The slates are there already. */
+  readonly given?: boolean;
   readonly views: {
     /** [panels, R] of {@link import("./slate_score.ts").slateScore}; any buffer without panels */
     readonly best: View;
@@ -37,11 +39,11 @@ export interface SlatePick {
 
 /** The dispatch. */
 export function slatePick<S extends Sizes>(rows: SlateRows<S>, pick: SlatePick): DispatchSpec<S> {
-  const { units, panels, later4, views, label } = pick;
+  const { units, panels, later4, views, label, given } = pick;
   return {
     kernel: pickKernel,
     label,
-    constants: { M: rowsIndex(rows), L4: units / 4 },
+    constants: { M: rowsIndex(rows), L4: units / 4, ...(given && { GIVEN: true }) },
     views,
     invocations: (sizes) => [rowsOf(rows, sizes)],
     cost: (sizes) => ({

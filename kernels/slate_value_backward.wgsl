@@ -1,0 +1,128 @@
+// slate_value_backward.wgsl - the gradients of the values of given slates
+//
+//   q_gradient [R, .]   hidden [R, k, L]   weights: all of the network
+//   d_rj = q_gradient_rj weights_j where hidden_rj > 0, else 0: of what went into ReLU
+//   base_gradient: d_rj at position j; with SHARED the sum over j     values_gradient: q_gradient, as the values were used
+//   parts: for slot m of each row what the product of the item in it has to get: d_rm for its own part, and with CHOSEN behind
+//   it d_rj of each later position j, or with SHARED their sum.  [R, width] for each slot, MOST rows apart
+//   partials[chunk] = sum over the rows of a chunk of q_gradient_rj hidden_rj (weights), and of d_rj (bias of positions)
+//
+// For          both kinds of adapter
+// Work split   one invocation owns four units of one chunk of rows (x: units, y: chunks), position by position.
+// On a GPU     (reasoned, not measured) few invocations, each with a long walk: as row_dot_backward.wgsl.
+// Cost         6 R k L flops, 4 R k L (2 + (k + 1) / 2) bytes.     Accuracy   a chunk's rows are roundings of a running sum
+// Forward      slate_value_forward.wgsl
+
+const WORKGROUP = 64;
+const M = 1u;             // which of step.size counts the rows
+const L4 = 16u;           // hidden units / 4: L
+const SLATE = 3u;         // k
+const MOST = 64u;         // rows of the largest batch
+const Q_STRIDE = 4u;
+const VALUE_STRIDE = 4u;
+const OUTPUT4 = 0u;       // the first position's weights among all
+const SHARED = false;     // one base and one set of weights for all positions
+const CHOSEN = true;      // later positions know what was chosen
+const ZERO = false;       // behind the positions stands the value without a click
+const BIAS = false;       // positions have a bias
+
+struct Step {
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // where the batch starts in the plan
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+}
+
+struct Places { chunk: u32, weights: u32, second: u32, bias: u32 }
+
+@group(0) @binding(0) var<storage, read> q_gradient: array<f32>;
+@group(0) @binding(1) var<storage, read> hidden: array<vec4f>;
+@group(0) @binding(2) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> base_gradient: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> values_gradient: array<f32>;
+@group(0) @binding(5) var<storage, read_write> parts: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> partials: array<f32>;
+@group(0) @binding(7) var<uniform> places: Places;
+@group(0) @binding(8) var<uniform> step: Step;
+
+fn put(at: u32, x: vec4f) {
+  partials[at] = x.x;
+  partials[at + 1u] = x.y;
+  partials[at + 2u] = x.z;
+  partials[at + 3u] = x.w;
+}
+
+// Vectors of a row of slot m, and of all slots before it.
+fn width4(m: u32) -> u32 {
+  if (!CHOSEN) { return L4; }
+  if (SHARED) { return 2u * L4; }
+  return (SLATE - m) * L4;
+}
+fn before4(m: u32) -> u32 {
+  if (!CHOSEN) { return m * L4; }
+  if (SHARED) { return 2u * m * L4; }
+  return (m * SLATE - m * (m - min(m, 1u)) / 2u) * L4;
+}
+
+fn to_parts(row: u32, j: u32, v: u32, d: vec4f) {
+  parts[MOST * before4(j) + row * width4(j) + v] = d;
+  if (!CHOSEN) { return; }
+  if (SHARED) {
+    let behind = L4 + v;
+    parts[MOST * before4(j) + row * width4(j) + behind] = vec4f(0.0);
+    for (var m = 0u; m < j; m++) { parts[MOST * before4(m) + row * width4(m) + behind] += d; }
+    return;
+  }
+  for (var m = 0u; m < j; m++) { parts[MOST * before4(m) + row * width4(m) + (j - m) * L4 + v] = d; }
+}
+
+// The gradient of the part of the state alone.
+fn to_values(row: u32) {
+  let source = row * Q_STRIDE;
+  let to = row * VALUE_STRIDE;
+  var sum = 0.0;
+  for (var c = 0u; c < VALUE_STRIDE; c++) { values_gradient[to + c] = 0.0; }
+  for (var j = 0u; j < SLATE; j++) {
+    if (CHOSEN) { values_gradient[to + j] = q_gradient[source + j]; }
+    sum += q_gradient[source + j];
+  }
+  if (!CHOSEN) { values_gradient[to] = sum; }
+  if (ZERO) { values_gradient[to + 1u] = q_gradient[source + SLATE]; }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn slate_value_backward(@builtin(global_invocation_id) id: vec3u) {
+  let v = id.x;
+  let rows = step.size[M];
+  if (v >= L4 || id.y >= step.chunks) { return; }
+  let each = (rows + step.chunks - 1u) / step.chunks;
+  let first = min(id.y * each, rows);
+  let end = min(first + each, rows);
+  let chunk = id.y * places.chunk + 4u * v;
+  var shared_sum = vec4f(0.0);
+  for (var j = 0u; j < SLATE; j++) {
+    let own = select(j * L4, 0u, SHARED);
+    let w = weights[OUTPUT4 + own + v];
+    var weight_sum = vec4f(0.0);
+    var bias_sum = vec4f(0.0);
+    for (var row = first; row < end; row++) {
+      let dq = q_gradient[row * Q_STRIDE + j];
+      let h = hidden[(row * SLATE + j) * L4 + v];
+      let d = select(vec4f(0.0), dq * w, h > vec4f(0.0));
+      weight_sum += dq * h;
+      bias_sum += d;
+      if (SHARED) {
+        let before = select(base_gradient[row * L4 + v], vec4f(0.0), j == 0u);
+        base_gradient[row * L4 + v] = before + d;
+      } else {
+        base_gradient[(row * SLATE + j) * L4 + v] = d;
+      }
+      to_parts(row, j, v, d);
+      if (v == 0u && j == 0u) { to_values(row); }
+    }
+    shared_sum += weight_sum;
+    if (!SHARED) { put(chunk + places.weights + 4u * own, weight_sum); }
+    if (BIAS) { put(chunk + places.bias + 4u * j * L4, bias_sum); }
+  }
+  if (SHARED) { put(chunk + places.weights, shared_sum); }
+}

@@ -1,0 +1,46 @@
+// state_input.wgsl - what a network is told of users on a page: their state, and how far the episode is
+//
+//   state [R, S]   input [R, S + 1]: the state, and page / T behind it
+//
+// For          both kinds of adapter
+// Work split   one invocation owns four columns of a row.
+// On a GPU     (reasoned, not measured) a copy, coalesced.
+// Cost         32 bytes a vector.
+
+const WORKGROUP = 64;
+const M = 1u;      // which of step.size counts the rows
+const S4 = 5u;     // vectors of a row of states
+const X4 = 6u;     // and of a row of inputs
+const TIME = 20u;  // column of page / T
+const T = 20u;     // pages of an episode
+
+struct Step {
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+  first_entry: u32,    // the first user of a chunk
+  slot: u32,           // where its results go in the ring
+  chunks: u32,         // partial sums of each weight gradient
+  learning_rate: f32,  // Adam's bias-corrected rate
+  iteration: u32,      // iterations before this step
+  decay: f32,          // share that weight decay takes off
+  noise: u32,          // the seed
+  counted: u32,        // what means are taken over
+  page: u32,           // of the episode, from 0 on
+}
+
+@group(0) @binding(0) var<storage, read> state: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> input: array<vec4f>;
+@group(0) @binding(2) var<uniform> step: Step;
+
+fn load_state(i: u32) -> vec4f { return state[i]; }
+fn store_input(i: u32, value: vec4f) { input[i] = value; }
+
+@compute @workgroup_size(WORKGROUP)
+fn state_input(@builtin(global_invocation_id) id: vec3u) {
+  let row = id.x / X4;
+  let v = id.x % X4;
+  if (row >= step.size[M]) { return; }
+  var x = vec4f(0.0);
+  if (v < S4) { x = load_state(row * S4 + v); }
+  if (v == TIME / 4u) { x[TIME % 4u] = f32(step.page) / f32(T); }
+  store_input(id.x, x);
+}
