@@ -69,15 +69,15 @@ fn slate_value_forward(@builtin(global_invocation_id) id: vec3u) {
     sum = fma(weights[place.output4 + v], h, sum);
   }
   let to = row * place.q_stride;
-  let of = row * place.value_stride;
-  q[to + place.position] = values[of + place.value_at] + ((sum.x + sum.y) + (sum.z + sum.w));
+  let given = row * place.value_stride;
+  q[to + place.position] = values[given + place.value_at] + ((sum.x + sum.y) + (sum.z + sum.w));
   for (var v = 0u; v < place.later4; v++) {
     bases[base + place.later_at4 + v] += table[own + place.chosen_at4 + v];
   }
   if (place.position + 1u < place.slate) { return; }
   for (var c = place.slate; c < place.q_stride; c++) {
     var rest = 0.0;
-    if (c == place.slate && place.zero_at != NONE) { rest = values[of + place.zero_at]; }
+    if (c == place.slate && place.zero_at != NONE) { rest = values[given + place.zero_at]; }
     q[to + c] = rest;
   }
 }

@@ -26,7 +26,15 @@ const NOT_TIMED = [
   "gradient_add",
   "gradient_rows_add",
   // Of slates, likewise.
-  ...["slate_pick", "slate_score_panel", "slate_score_tiled"],
+  ...[
+    "q_loss",
+    "slate_pick",
+    "slate_score_panel",
+    "slate_score_tiled",
+    "slate_value_backward",
+    "slate_value_forward",
+  ],
+  "state_input",
   // Of simulated users, who have a bench of their own.
   ...["gradient_clip", "gradient_norm", "recall", "recall_masks", "remember", "replay_draw", "replay_starts"],
   ...["page_reward", "q_target"],

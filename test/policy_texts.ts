@@ -4,9 +4,15 @@ import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { type DispatchSpec, Program } from "../src/gpu/program.ts";
 import { StepHeaders } from "../src/gpu/step.ts";
+import { chooseByPosition } from "../src/policy/q_act.ts";
+import { qLoss, type QLossBatch } from "../src/policy/q_loss.ts";
+import { QNetwork } from "../src/policy/q_network.ts";
+import type { QShape } from "../src/policy/q_shape.ts";
 import { slatePick } from "../src/policy/slate_pick.ts";
-import type { SlateRows } from "../src/policy/slate_rows.ts";
+import { type SlateRows, tapeOf } from "../src/policy/slate_rows.ts";
 import { slateScore } from "../src/policy/slate_score.ts";
+import { slateValue } from "../src/policy/slate_value.ts";
+import { stateInput } from "../src/policy/state_input.ts";
 import { testDimensions, type TestSizes } from "./policy_check.ts";
 
 /** Hidden units: all that the score kernels' sums are written out for. */
@@ -44,4 +50,49 @@ export async function compileSlateKernels(gpu: Gpu): Promise<void> {
   });
   await Program.record(gpu, "slates", headers.buffer, specs);
   arena.destroy();
+  const all: QShape[] = [
+    ...[1, 3].flatMap((slate) => (["cascade", "shared", "item"] as const).map((kind) => ({ kind, slate }))),
+    { kind: "item" as const, slate: 2, zero: true },
+  ].map((shape) => ({ ...shape, units: 8, trunk: 8, inputs: 6, itemColumns: 5 }));
+  for (const shape of all) await compileNetwork(gpu, shape);
+}
+
+/** All that a network acts and learns by. */
+async function compileNetwork(gpu: Gpu, shape: QShape): Promise<void> {
+  const arena = new Arena(gpu, "network");
+  const capacity = { users: 64, rows: 64, slots: 64, items: 70 };
+  const rows: SlateRows<TestSizes> = {
+    arena,
+    dimensions: testDimensions,
+    rows: "rows",
+    items: "items",
+    capacity,
+  };
+  const headers = new StepHeaders(arena, testDimensions, 1);
+  const network = new QNetwork(gpu, shape, 70, 1);
+  const view = (name: string) => arena.allocate(name, 16384);
+  const plain = { groups: 1, stride: 8, trainable: false };
+  const state = { ...plain, name: "state", rows: "rows", columns: 5, view: view("state") };
+  const itemVectors = { ...plain, name: "item vectors", rows: 70, columns: 5, view: view("item vectors") };
+  const { input, dispatch } = stateInput(rows, state, 20);
+  const slates = view("slates");
+  const specs = [dispatch, ...network.makeTables(rows, "online", itemVectors)];
+  if (shape.kind !== "item") {
+    for (const given of [false, true]) {
+      const masked = { view: view("masked"), stride: 64 };
+      specs.push(
+        ...chooseByPosition(network, rows, { copy: "older", input, slates, masked, given }).dispatches,
+      );
+    }
+  }
+  const tape = tapeOf<TestSizes, QLossBatch>(rows, network.parameters);
+  const own = network.state(tape, "online", input);
+  const q = slateValue(tape, rows, network, { copy: "online", state: own, slates, itemVectors });
+  const counts = shape.kind !== "item" ? "each" : shape.zero ? "outcome" : "sum";
+  qLoss(tape, rows, { q, counts, wanted: view("wanted"), outcome: view("outcome"), ring: undefined });
+  tape.place();
+  specs.push(...tape.forward(), ...tape.backward());
+  await Program.record(gpu, "network", headers.buffer, specs);
+  arena.destroy();
+  network.destroy();
 }

@@ -1,14 +1,21 @@
-/** Q-networks: what they choose beside f64, position by position. */
+/** Q-networks: what they choose beside f64, position by position, and the gradients of what they learn. */
 
 import assert from "node:assert/strict";
+import { randomStream } from "../src/data/random.ts";
 import type { Gpu } from "../src/gpu/device.ts";
+import { AdamState } from "../src/ops/adam.ts";
 import { chooseByPosition } from "../src/policy/q_act.ts";
+import { type QCounts, qLoss, type QLossBatch } from "../src/policy/q_loss.ts";
 import { QNetwork } from "../src/policy/q_network.ts";
-import { qParameters, type QShape } from "../src/policy/q_shape.ts";
+import { columnsOf, qParameters, type QShape } from "../src/policy/q_shape.ts";
+import { tapeOf } from "../src/policy/slate_rows.ts";
+import { stateInput } from "../src/policy/state_input.ts";
+import { slateValue } from "../src/policy/slate_value.ts";
+import { at, type Matrix, matrix } from "../src/tape/reference.ts";
 import { initialWeights } from "../src/model/initial_weights.ts";
 import { padRows } from "../src/tape/tensor.ts";
 import { withGpu } from "./op_check.ts";
-import { type Bench, floatsOf, maskBits, normals, withBench } from "./policy_check.ts";
+import { type Bench, floatsOf, maskBits, normals, type TestSizes, withBench } from "./policy_check.ts";
 import { Q64 } from "./q_reference.ts";
 
 const shapeOf = (kind: QShape["kind"], slate: number): QShape => ({
@@ -32,7 +39,7 @@ function made(gpu: Gpu, { upload, rows, arena }: Bench, shape: QShape, count: nu
   };
   const itemVectors = plain("item vectors", items, shape.itemColumns, vectors);
   const input = plain("states", "rows", shape.inputs, states);
-  const q64 = new Q64(shape, drawn, vectors);
+  const q64 = new Q64(shape, new Map([...drawn].map(([name, w]) => [name, Float64Array.from(w)])), vectors);
   const x = (row: number) => Array.from(states.subarray(row * shape.inputs, (row + 1) * shape.inputs));
   return { network, itemVectors, input, q64, x, rows, arena };
 }
@@ -98,4 +105,209 @@ for (const kind of ["cpu", "gpu"] as const) {
         });
       }));
   }
+}
+
+for (const kind of ["cpu", "gpu"] as const) {
+  Deno.test(`state input: the state, and how far the episode is, kernels for a ${kind}`, () =>
+    withGpu(kind, async (gpu) => {
+      for (const columns of [3, 4]) {
+        await withBench(gpu, { rows: 70, items: 1 }, async ({ rows, textured, run }) => {
+          const values = normals(70 * columns, "states", columns);
+          const state = {
+            ...{ name: "state", rows: "rows", columns, groups: 1, stride: 4, trainable: false },
+            view: textured("state", padRows(values, 70, columns, 1)),
+          };
+          const { input, dispatch } = stateInput(rows, state, 20);
+          const page = { page: 5, episode: 0, firstUser: 0 };
+          const [found] = await run([dispatch], [input.view], { purpose: { page } });
+          const expected = Float32Array.from({ length: 70 * (columns + 1) }, (_, i) => {
+            const [row, c] = [Math.floor(i / (columns + 1)), i % (columns + 1)];
+            return c === columns ? 0.25 : values[row * columns + c] ?? NaN;
+          });
+          const padded = padRows(expected, 70, columns + 1, 1);
+          assert.deepEqual(floatsOf(found).subarray(0, padded.length), padded);
+        });
+      }
+    }));
+}
+
+interface Learned {
+  readonly shape: QShape;
+  readonly counts: QCounts;
+  readonly huber?: boolean;
+  readonly chained?: boolean;
+  readonly count: number;
+}
+const learned: Readonly<Record<string, Learned>> = {
+  "by position": { shape: shapeOf("cascade", 3), counts: "each", count: 70 },
+  "by position, several chunks": { shape: shapeOf("cascade", 3), counts: "each", count: 300 },
+  "by position, chained, of large errors": {
+    ...{ shape: shapeOf("cascade", 3), counts: "each", count: 70, huber: true, chained: true },
+  },
+  "one net for all positions": { shape: shapeOf("shared", 4), counts: "each", count: 70 },
+  "sum of items": { shape: shapeOf("item", 3), counts: "sum", count: 70 },
+  "the outcome": { shape: { ...shapeOf("item", 3), zero: true }, counts: "outcome", count: 70 },
+};
+
+for (const kind of ["cpu", "gpu"] as const) {
+  for (const [name, { shape, counts, huber, chained, count }] of Object.entries(learned)) {
+    // Their own kernels are the same for both; those of products have tests of their own.
+    if (kind === "gpu" && counts !== "outcome") continue;
+    Deno.test(`learn: gradients of the loss, ${name}, kernels for a ${kind}`, () =>
+      withGpu(kind, async (gpu) => {
+        const [items, most] = [37, 64 * Math.ceil(count / 64)];
+        await withBench(gpu, { rows: count, items, most }, async (bench) => {
+          const { network, itemVectors, input, q64, x, rows, arena } = made(gpu, bench, shape, count, items);
+          const { parameters } = network;
+          const adam = new AdamState(parameters);
+          const { slate } = shape;
+          const columns = columnsOf(shape);
+          const slates = Array.from(
+            { length: count },
+            (_, row) => Array.from({ length: slate }, (_, j) => (row * 7 + j * 11) % items),
+          );
+          const wanted = normals(count, "wanted").map((y) => 2 * y);
+          const outcome = Array.from({ length: count }, (_, row) => row % columns);
+          const chain = normals(count * 4, "chained");
+          const batch: QLossBatch = {
+            ...{ slates, outcome, wanted: Array.from(wanted) },
+            ...(chained &&
+              { chained: slates.map((_, row) => Array.from(chain.subarray(4 * row, 4 * row + 4))) }),
+          };
+          const tape = tapeOf<TestSizes, QLossBatch>(rows, parameters);
+          const state = network.state(tape, "online", input);
+          const views = {
+            slates: bench.upload("slates", Uint32Array.from(slates.flat())),
+            wanted: bench.upload("wanted", wanted),
+            outcome: bench.upload("outcome", Float32Array.from(outcome.flatMap((slot) => [slot, 0, 0, 0]))),
+          };
+          const ring = arena.allocate("ring", 16);
+          const q = slateValue(tape, rows, network, {
+            copy: "online",
+            state,
+            slates: views.slates,
+            itemVectors,
+          });
+          const loss = qLoss(tape, rows, {
+            ...{ q, counts, huber, ring, wanted: views.wanted, outcome: views.outcome },
+            ...(chained && { chained: { view: bench.upload("chained", chain), stride: 4 } }),
+          });
+          tape.place();
+          const found = await bench.run([
+            ...network.makeTables(rows, "online", itemVectors),
+            ...[...tape.forward(), ...tape.backward(), ...adam.dispatches(tape)],
+          ], [q.view, loss.view, ring]);
+
+          // The same in f64 by the nodes' references, and by the formula alone.
+          const values = new Map<string, Matrix>([
+            ["states", matrix(count, shape.inputs, (r, c) => x(r)[c] ?? NaN)],
+            ["item vectors", matrix(items, shape.itemColumns, (i, c) => q64.item(i)[c] ?? NaN)],
+          ]);
+          for (const { name, rows, columns } of parameters.specs) {
+            values.set(
+              name,
+              matrix(rows, columns, (r, c) => q64.weights.get(name)?.[r * columns + c] ?? NaN),
+            );
+          }
+          const of = ({ name }: { name: string }) => values.get(name) ?? assert.fail(name);
+          const done = tape.nodes.map((node) => {
+            const result = node.reference(node.inputs.map(of), batch);
+            values.set(node.output.name, result.output);
+            return { node, ...result };
+          });
+          const stride = q.stride;
+          const onDevice = floatsOf(found[0]);
+          slates.forEach((slate, row) => {
+            for (let j = 0; j < columns; j++) {
+              const z = q64.trunk(x(row));
+              const formula = j === slate.length ? q64.value(z, 1) : q64.q(x(row), slate.slice(0, j + 1));
+              assert.ok(
+                Math.abs(at(of(q), row, j) - formula) < 1e-12,
+                "the op's reference is not the formula",
+              );
+              assert.ok(Math.abs((onDevice[row * stride + j] ?? NaN) - formula) < 2e-5, `value ${row}, ${j}`);
+            }
+            for (let c = columns; c < stride; c++) assert.equal(onDevice[row * stride + c], 0);
+          });
+          const gradients = new Map<string, Matrix>();
+          for (const { node, output, backward } of [...done].reverse()) {
+            const own = gradients.get(node.output.name) ?? matrix(output.rows, output.columns);
+            backward(own).forEach((gradient, i) => {
+              const name = node.inputs[i]?.name ?? "";
+              const before = gradients.get(name);
+              gradients.set(
+                name,
+                before
+                  ? matrix(gradient.rows, gradient.columns, (r, c) => at(before, r, c) + at(gradient, r, c))
+                  : gradient,
+              );
+            });
+          }
+          const mean = () => meanLoss(q64, x, batch, { counts, huber, columns });
+          const [sum, shown] = floatsOf(found[2]);
+          const total = Array.from({ length: count }, (_, r) => at(of(loss), r, 0)).reduce(
+            (a, b) => a + b,
+            0,
+          );
+          assert.ok(
+            Math.abs((sum ?? NaN) - total) < 1e-4 * total && Math.abs(mean() * count - total) < 1e-9 * total,
+          );
+          const values64 = Array.from({ length: count }, (_, r) => at(of(loss), r, 1)).reduce(
+            (a, b) => a + b,
+            0,
+          );
+          assert.ok(Math.abs((shown ?? NaN) - values64) < 1e-3, "the sum of values shown");
+          const all = await parameters.read(parameters.gradient.buffer);
+          for (const { name, rows, columns } of parameters.specs) {
+            const wanted = gradients.get(name) ?? assert.fail(name);
+            const largest = wanted.data.reduce((most, g) => Math.max(most, Math.abs(g)), 1e-3);
+            all.get(name)?.forEach((g, i) => {
+              assert.ok(
+                Math.abs(g - (wanted.data[i] ?? NaN)) < 2e-5 * largest + 1e-6,
+                `gradient of ${name}, ${i}: ${g}`,
+              );
+            });
+            const weights = q64.weights.get(name) as Float64Array;
+            const random = randomStream(1, name);
+            for (let trial = 0; trial < 3; trial++) {
+              const i = random.integer(rows * columns);
+              const [own, h] = [weights[i] ?? NaN, 1e-5];
+              weights[i] = own + h;
+              const up = mean();
+              weights[i] = own - h;
+              const slope = (up - mean()) / (2 * h);
+              weights[i] = own;
+              assert.ok(
+                Math.abs(slope - (wanted.data[i] ?? NaN)) < 2e-3 * largest,
+                `slope of ${name}, ${i}: ${slope}`,
+              );
+            }
+          }
+          adam.destroy();
+          network.destroy();
+        });
+      }));
+  }
+}
+
+/** The mean of the loss by the formula alone. */
+function meanLoss(
+  q64: Q64,
+  x: (row: number) => number[],
+  { slates, wanted, outcome, chained }: QLossBatch,
+  { counts, huber, columns }: { counts: QCounts; huber?: boolean; columns: number },
+): number {
+  const rho = (d: number) => huber && Math.abs(d) > 1 ? 2 * Math.abs(d) - 1 : d * d;
+  let sum = 0;
+  slates.forEach((slate, row) => {
+    const q = Array.from(
+      { length: columns },
+      (_, j) => j === slate.length ? q64.value(q64.trunk(x(row)), 1) : q64.q(x(row), slate.slice(0, j + 1)),
+    );
+    const y = wanted[row] ?? NaN;
+    if (counts === "sum") sum += rho(q.reduce((a, b) => a + b, 0) - y);
+    else if (counts === "outcome") sum += rho((q[outcome[row] ?? NaN] ?? NaN) - y);
+    else q.forEach((value, j) => sum += rho(value - (j + 1 < columns ? chained?.[row]?.[j + 1] ?? y : y)));
+  });
+  return sum / slates.length;
 }

@@ -6,6 +6,9 @@ const cpu = { tests: ["slate_kernels"], filter: "/^slate_score: .* 20 units, ker
 const gpu = { tests: ["slate_kernels"], filter: "/^slate_score: .* 20 units, kernels for a gpu/" };
 const pick = { tests: ["slate_kernels"], filter: "/^slate_pick/" };
 
+const act = { tests: ["q_network"], filter: "/^act: .* kernels for a cpu/" };
+const learn = { tests: ["q_network"], filter: "/^learn: .* kernels for a cpu/" };
+
 export const slateKernels = [
   ...mutationsOf("kernels/cpu/slate_score_panel.wgsl", cpu, [
     ["let wins = value > b.value && !taken;", "let wins = value >= b.value && !taken;"],
@@ -41,5 +44,45 @@ export const slateKernels = [
     ["+= bitcast<f32>(most.x);", "= bitcast<f32>(most.x);"],
     ["v < place.later4; v++", "v + 1u < place.later4; v++"],
     ["if (place.next_bias4 != NONE) {", "if (false) {"],
+  ]),
+  ...mutationsOf("kernels/slate_pick.wgsl", act, [
+    [
+      "let source = item * place.table_stride4 + place.chosen_at4;",
+      "let source = item * place.table_stride4;",
+    ],
+    ["slates[slot] = most.y; }", "slates[slot] = most.x; }"],
+  ]),
+  ...mutationsOf("kernels/slate_value_forward.wgsl", learn, [
+    ["if (place.bias4 != NONE) {", "if (false) {"],
+    ["slot_item[row] = item;", "slot_item[row] = 0u;"],
+    ["let h = max(z, vec4f(0.0));", "let h = z;"],
+    ["v < place.later4; v++", "v + 1u < place.later4; v++"],
+    ["if (c == place.slate && place.zero_at != NONE) {", "if (false) {"],
+    ["var rest = 0.0;", "var rest = 1.0;"],
+  ]),
+  ...mutationsOf("kernels/slate_value_backward.wgsl", learn, [
+    ["let d = select(vec4f(0.0), dq * w, h > vec4f(0.0));", "let d = dq * w;"],
+    ["let end = min(first + each, rows);", "let end = min(first + each, rows - 1u);"],
+    ["base_gradient[row * L4 + v] = before + d;", "base_gradient[row * L4 + v] = d;"],
+    ["for (var m = 0u; m < j; m++) { parts[MOST * before4(m) + row * width4(m) + behind] += d; }", ""],
+    ["+ (j - m) * L4 + v] = d; }", "+ v] = d; }"],
+    ["if (ZERO) { values_gradient", "if (false) { values_gradient"],
+    ["if (!CHOSEN) { values_gradient[to] = sum; }", ""],
+    ["if (BIAS) { put(", "if (false) { put("],
+    ["if (SHARED) { put(chunk + places.weights, shared_sum); }", ""],
+    ["c < VALUE_STRIDE; c++) { values_gradient[to + c] = 0.0; }", "c < 0u; c++) { }"],
+  ]),
+  ...mutationsOf("kernels/q_loss.wgsl", learn, [
+    ["return vec2f(d * d, 2.0 * d);", "return vec2f(d * d, d);"],
+    ["if (HUBER && abs(d) > 1.0) {", "if (false) {"],
+    ["select(COLUMNS - 1u, u32(outcome[row].x), CHOICE)", "COLUMNS - 1u"],
+    ["CHAINED_STRIDE + c + 1u]", "CHAINED_STRIDE + c]"],
+    ["if (CHAINED && c + 1u < COLUMNS)", "if (CHAINED)"],
+    ["gradient[at + c] = slope;", "gradient[at + c] = slope + 0.001;"],
+  ]),
+  ...mutationsOf("kernels/state_input.wgsl", { tests: ["q_network"], filter: "state input" }, [
+    ["x[TIME % 4u] = f32(step.page) / f32(T);", "x[TIME % 4u] = f32(step.page);"],
+    ["if (v < S4) { x = load_state(row * S4 + v); }", "x = load_state(row * S4 + min(v, S4 - 1u));"],
+    ["if (v == TIME / 4u) {", "if (false) {"],
   ]),
 ];
