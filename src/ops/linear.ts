@@ -130,7 +130,13 @@ function inputGradient<S extends Sizes>(
   return [matmulDispatch("input", K4, N4, extent(rows, call.capacity), call, (kernel) => ({
     kernel,
     label: `${call.label} gradient of input`,
-    constants: { M: call.dimensions.index(rows), K4, N4, ...slopeConstants(target), ACCUMULATE: target.accumulate },
+    constants: {
+      M: call.dimensions.index(rows),
+      K4,
+      N4,
+      ...slopeConstants(target),
+      ACCUMULATE: target.accumulate,
+    },
     views: {
       output_gradient: outputGradient,
       weights: matmulWeights(kernel, bufferOf(weights.view)),

@@ -78,7 +78,8 @@ export function chooseByPosition<S extends Sizes>(
     qStride: values.stride,
     panels,
   });
-  const later4 = (position: number) => units4 * (position + 1 === slate ? 0 : shared ? 1 : slate - position - 1);
+  const later4 = (position: number) =>
+    units4 * (position + 1 === slate ? 0 : shared ? 1 : slate - position - 1);
   const pick = (position: number, own: Place) =>
     slatePick(rows, {
       label: own.panels ? `pick ${position + 1}` : "first base",

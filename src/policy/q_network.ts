@@ -77,7 +77,9 @@ export class QNetwork {
     const { shape, items } = this;
     if (itemsOf(rows) !== items || itemVectors.columns !== shape.itemColumns) {
       throw new Error(
-        `expected vectors [${items}, ${shape.itemColumns}] of items, got [${itemsOf(rows)}, ${itemVectors.columns}]`,
+        `expected vectors [${items}, ${shape.itemColumns}] of items, got [${
+          itemsOf(rows)
+        }, ${itemVectors.columns}]`,
       );
     }
     const tape = tapeOf<S, unknown>(rows, this.parameters);
@@ -93,7 +95,14 @@ export class QNetwork {
         inputs: [input, weights],
         output,
         forward: (call) => [
-          forwardProduct(call, { input, weights, bias: undefined, rows: rows.items, gather: undefined, output: view }),
+          forwardProduct(call, {
+            input,
+            weights,
+            bias: undefined,
+            rows: rows.items,
+            gather: undefined,
+            output: view,
+          }),
         ],
         reference: () => ({ output: matrix(0, 0), backward: () => [] }),
       });

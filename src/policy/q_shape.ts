@@ -72,7 +72,12 @@ export function qParameters(shape: QShape): ModelParameter[] {
     ...{ name, rows, columns },
     initial: glorotUniform(...fan),
   });
-  const bias = (name: string, columns: number): ModelParameter => ({ name, rows: 1, columns, initial: zeros });
+  const bias = (name: string, columns: number): ModelParameter => ({
+    name,
+    rows: 1,
+    columns,
+    initial: zeros,
+  });
   const hidden = [trunk + itemColumns, units] as const;
   return [
     kernel("trunk/kernel", inputs, trunk, inputs, trunk),

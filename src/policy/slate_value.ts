@@ -99,7 +99,10 @@ export function slateValue<S extends Sizes, R extends SlateBatch>(
   const output = tape.tensor(name, rows.rows, columnsOf(shape), { trainable });
   const weights = network.parameter("output/kernel", copy);
   const bias = kind === "shared" ? network.parameter("position/bias", copy) : undefined;
-  const products = Array.from({ length: productsOf(shape) }, (_, m) => network.parameter(itemKernel(m), copy));
+  const products = Array.from(
+    { length: productsOf(shape) },
+    (_, m) => network.parameter(itemKernel(m), copy),
+  );
   const hidden = tape.saved(`${name} hidden`, rows.rows, slate * units);
   const slots = rows.arena.allocate(`${name} slots`, 4 * most * slate);
   /** The items in slot m of all rows. */
@@ -132,7 +135,17 @@ export function slateValue<S extends Sizes, R extends SlateBatch>(
     inputs: [bases, values, itemVectors, weights, ...products, ...(bias ? [bias] : [])],
     output,
     forward,
-    backward: (call) => backward(call, rows, network, { state, itemVectors, weights, bias, products, hidden, slotItems, output }),
+    backward: (call) =>
+      backward(call, rows, network, {
+        state,
+        itemVectors,
+        weights,
+        bias,
+        products,
+        hidden,
+        slotItems,
+        output,
+      }),
     reference: slateValueReference(shape),
   });
 }
@@ -162,7 +175,9 @@ function backward<S extends Sizes>(
   }
   const most = rowsOf(rows);
   const widths = Array.from({ length: slate }, (_, slot) => widthOf(shape, slot));
-  const firsts = widths.map((_, slot) => 4 * most * widths.slice(0, slot).reduce((sum, width) => sum + width, 0));
+  const firsts = widths.map((_, slot) =>
+    4 * most * widths.slice(0, slot).reduce((sum, width) => sum + width, 0)
+  );
   const all = widths.reduce((sum, width) => sum + width, 0);
   const parts = rows.arena.allocate(`${call.label} gradients of parts`, 4 * most * all);
   const constants: Constants = {
@@ -268,7 +283,9 @@ export function slateValueReference({ kind, slate, units, zero }: QShape): Refer
               for (const { m, product, column } of terms(j, n)) {
                 const to = dProducts[product];
                 const item = slates[row]?.[m] ?? NaN;
-                if (to) for (let c = 0; c < vectors.columns; c++) add(to, c, column, d * at(vectors, item, c));
+                if (to) {
+                  for (let c = 0; c < vectors.columns; c++) add(to, c, column, d * at(vectors, item, c));
+                }
               }
             }
           }
