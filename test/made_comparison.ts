@@ -10,7 +10,14 @@ import { pageCalibrationOf } from "../src/policy/page_calibration.ts";
 const RATES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   "model A": { cdqn: 0.7, slateq: 0.74, greedy: 0.55, random: 0.26 },
   "model B": { cdqn: 0.7, slateq: 0.74, greedy: 0.57, random: 0.25 },
-  "restless shop": { cdqn: 0.62, slateq: 0.71, greedy: 0.46, random: 0.26, "greedy on the truth": 0.5 },
+  "restless shop": {
+    cdqn: 0.62,
+    slateq: 0.71,
+    greedy: 0.46,
+    random: 0.26,
+    "greedy on the truth": 0.5,
+    "optimum's policy": 0.75,
+  },
 };
 const LEARNED = ["cdqn", "slateq"];
 

@@ -19,6 +19,7 @@ import { LoggedStates } from "../src/policy/support.ts";
 import { clickChances, tryPolicy } from "../src/policy/trial.ts";
 import { greedyPolicy } from "../src/policy/greedy.ts";
 import { randomPolicy } from "../src/policy/random.ts";
+import { optimum } from "../src/policy/optimum.ts";
 import { rank } from "../src/policy/rank.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
 import { withGpu } from "./op_check.ts";
@@ -222,7 +223,7 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
     const content = new ShopSource({ ...restless, fatigue: 0 }, values);
     const environments = [
       { name: "A", role: "trained on", source: content },
-      { name: "the restless shop", role: "truth", source: shop, optimum: 3 },
+      { name: "the restless shop", role: "truth", source: shop },
     ] as const;
     const view = valuesOf(gpu);
     const valued = { ...randomPolicy, name: "valued", values: view };
@@ -231,12 +232,21 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
       onDevice(gpu, { policy: "valued", seed: 7 }, valued, content, options),
       onDevice(gpu, { policy: "random", seed: null }, randomPolicy, content, options),
       onDevice(gpu, { policy: "exact", seed: null, only: "truth" }, randomPolicy, content, options),
+      optimum(shop, options, [5, 5, 3]),
       linUcb(gpu, content, { values, width: 16 }, { alpha: 0.5, episodes: 1, users: 3 }, options),
     ], { ...options, reward: "click", clickRates: true, onProgress: (what) => void told.add(what) });
-    assert.deepEqual(found.environments[1], { name: "the restless shop", role: "truth", optimum: 3 });
+    const best = found.cells.find(({ policy }) => policy === "optimum's policy");
+    assert.deepEqual(found.environments, [
+      { name: "A", role: "trained on" },
+      { name: "the restless shop", role: "truth", optimum: best?.figures.return.mean },
+    ]);
+    // It has the users of all others: the first page is full of the best items, and they click on more than of random ones.
+    assert.ok((differenceIn(found, "optimum's policy", "random", "the restless shop")?.mean ?? 0) > 0.5);
     assert.deepEqual(found.cells.map(({ policy, environment }) => [policy, environment]), [
       ...["valued", "random", "LinUCB"].map((policy) => [policy, "A"]),
-      ...["valued", "random", "exact", "LinUCB"].map((policy) => [policy, "the restless shop"]),
+      ...["valued", "random", "exact", "optimum's policy", "LinUCB"].map((
+        policy,
+      ) => [policy, "the restless shop"]),
     ]);
     assert.ok(told.has("valued, seed 7 in A") && told.has("LinUCB in the restless shop"));
     const [valuedCell, randomCell] = found.cells;
@@ -246,7 +256,7 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
     // Values are told where the policy learned, and nowhere else: here 1 and 2 on all pages.
     assert.deepEqual(found.cells.map(({ consistency }) => consistency?.map(({ rmse }) => rmse)), [
       [1],
-      ...Array.from({ length: 6 }, () => undefined),
+      ...Array.from({ length: 7 }, () => undefined),
     ]);
     gpu.destroyBuffer(view.buffer);
   }));

@@ -24,6 +24,8 @@ export interface Contender {
   readonly seed: number | null;
   /** The environments that it is tried in; all without it. */
   readonly only?: Environment["role"];
+  /** Whether it is the best that is known where it is tried. */
+  readonly isOptimum?: boolean;
   try(environment: UsersSource, onPage: OnPage): Promise<Trial[]>;
 }
 
@@ -61,10 +63,11 @@ export async function compare(
       cells.push(cellOf(contender, environment.name, trials, about));
     }
   }
-  const known = environments.map(({ name, role, optimum }): Environment => ({
-    ...{ name, role },
-    ...(optimum !== undefined && { optimum }),
-  }));
+  const best = contenders.find(({ isOptimum }) => isOptimum)?.policy;
+  const known = environments.map(({ name, role }): Environment => {
+    const cell = cells.find(({ policy, environment }) => policy === best && environment === name);
+    return { name, role, ...(cell && { optimum: cell.figures.return.mean }) };
+  });
   return { slate, pages, users, seed, reward, clickRates, environments: known, cells };
 }
 

@@ -48,10 +48,6 @@ export function returnCharts(comparison: Comparison): BarChart[] {
       const { mean, sd } = overTrainings(cells, (figures) => figures.return.mean);
       return [{ name, colour, mean, sd, runs: cells.length, snapshot: environment.name }];
     });
-    const optimum: Bar[] = environment.optimum === undefined ? [] : [{
-      ...{ name: "best policy known", colour: NEUTRAL, mean: environment.optimum, sd: null },
-      ...{ runs: 1, snapshot: environment.name },
-    }];
     return {
       kind: "bar",
       id: chartId("return", comparison.slate, environment.name),
@@ -60,7 +56,7 @@ export function returnCharts(comparison: Comparison): BarChart[] {
         bars.some(({ sd }) => sd !== null) ? spreadOf("Whiskers", "trainings") : ""
       }`.trim(),
       xTitle: `${unitOf(comparison)} a user`,
-      bars: [...bars, ...optimum],
+      bars,
     };
   });
 }
