@@ -62,7 +62,15 @@ Deno.test("predictions are the utilities of each page by the ids of the log, in 
           }
         }
         assert.equal(k, rows.length);
+        const read: number[] = [];
+        const { source } = onDisk;
+        const readNow = source.read.bind(source);
+        Object.defineProperty(source, "read", {
+          value: (users: Uint32Array) => (read.push(...users), readNow(users)),
+        });
         assert.deepEqual(await collected(predictions(model, onDisk, users, { shards: 4, signal })), rows);
+        assert.ok(read.length > 20);
+        assert.equal(new Set(read).size, read.length, "each user is read once");
         const some = await collected(predictions(model, data, [3, 7], { shards: 0, signal }));
         assert.deepEqual(some, rows.filter(({ user }) => user === "u3" || user === "u7"));
       } finally {

@@ -106,7 +106,11 @@ export function sourceOf(clicks: ClickLog | LogSource): LogSource {
 
 /** A log of these users alone, over the items that they were shown. @throws UserError as {@link LogSource.read}. */
 export function readLog(source: LogSource, users: Uint32Array): ClickLog {
-  const clicks = source.read(users);
+  return logOf(source, source.read(users));
+}
+
+/** Clicks of a source as a log over the items that they show. @param clicks with the catalogue's numbers of items. */
+export function logOf(source: LogSource, clicks: Clicks): ClickLog {
   return { ...clicks, name: source.name, ...overOwnItems(clicks, source.items) };
 }
 

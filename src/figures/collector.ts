@@ -1,10 +1,10 @@
 /** Collects the figures of a scoring of users, part by part of a log, in memory that does not grow with the users. */
 
 import { type Clicks, NONE } from "../data/click_log.ts";
-import { logSumExp, pageRanking } from "../data/ranking.ts";
 import { type Bootstrap, bootstrapOf, MOST_GROUPS } from "./bootstrap.ts";
 import { CalibrationSums, cellOf } from "./calibration.ts";
 import { column, columns, type FigureName, figureNames } from "./columns.ts";
+import { chancesOf, type Page, sumsOf } from "./page_sums.ts";
 import { UsersHash } from "./paired.ts";
 import {
   firstSlice,
@@ -52,32 +52,11 @@ export interface CollectorOptions {
   readonly isSeen?: (item: number) => boolean;
 }
 
-/** Place of the generator's precision among the outcomes of a game: see gameSummary of train/sums.ts. */
-const PI = 5;
-
 /** Scores of rows, and how far a row's place is from its place in the log. */
 interface OfRows {
   readonly scores: ArrayLike<number>;
   readonly ranking: ArrayLike<number>;
   readonly shift: number;
-}
-
-/** One event while it is added. */
-interface Page {
-  /** Place of the clicked item on the page, or NONE. */
-  readonly clicked: number;
-  /** Clicks of the user before it. */
-  readonly history: number;
-  /** What it displays. */
-  readonly items: Uint32Array;
-  /** What the items are ranked by. */
-  readonly ranking: Float64Array;
-  /** Where there are probabilities, eta times the utilities, with what places add. */
-  readonly logits: Float64Array;
-  /** Of each item. */
-  readonly chances: Float64Array;
-  /** -log P(no click); NaN without probabilities. */
-  readonly logSum: number;
 }
 
 /** Adds up users; {@link Collector.tested} gives their figures. */
@@ -142,7 +121,7 @@ export class Collector {
           items: log.rowItem.subarray(from, to),
           ranking: of((k) => ranking[from + shift + k]!),
           logits,
-          ...this.#chancesOf(logits),
+          ...chancesOf(logits, this.options),
         };
         this.#addPage(page, outcomes?.subarray(words * (e - first), words * (e - first + 1)));
       }
@@ -151,19 +130,9 @@ export class Collector {
     if (counted) this.#users++;
   }
 
-  #chancesOf(logits: Float64Array): Pick<Page, "chances" | "logSum"> {
-    const { eta, single } = this.options;
-    if (single) {
-      const logSum = logits.reduce((sum, z) => sum + Math.max(0, z) + Math.log1p(Math.exp(-Math.abs(z))), 0);
-      return { chances: logits.map((z) => 1 / (1 + Math.exp(-z))), logSum };
-    }
-    const logSum = eta === undefined ? NaN : logSumExp(logits, 0, logits.length);
-    return { chances: logits.map((z) => Math.exp(z - logSum)), logSum };
-  }
-
   #addPage(page: Page, outcome: Float32Array | undefined): void {
     const { isSeen } = this.options;
-    const sums = this.#sumsOf(page, outcome);
+    const sums = sumsOf(page, this.options.single, outcome);
     this.#hash.add(page.items.length);
     this.#hash.add(page.clicked);
     addTo(this.#all, this.#users % this.#groups, sums);
@@ -181,39 +150,6 @@ export class Collector {
     ]);
     for (const slice of ofRow[page.clicked] ?? []) this.#addSlice(slice, sums);
     this.#addRows(page, ofPage, ofRow);
-  }
-
-  /** What an event adds to the columns. */
-  #sumsOf(
-    { ranking: order, logits, chances, clicked, logSum }: Page,
-    outcome: Float32Array | undefined,
-  ): Float64Array {
-    const hasClick = clicked !== NONE;
-    const sums = event.fill(0);
-    sums[column.events] = 1;
-    sums[column.rows] = order.length;
-    sums[column.noClick] = hasClick ? 0 : 1;
-    sums[column.pNoClick] = Math.exp(-logSum);
-    sums[column.pClick] = this.options.single
-      ? chances.reduce((sum, p) => sum + p, 0)
-      : 1 - Math.exp(-logSum);
-    sums[column.nll] = outcome?.[0] ?? logSum - (hasClick ? logits[clicked]! : 0);
-    if (!hasClick) return sums;
-    const ranking = pageRanking(order, 0, order.length, clicked);
-    const [prec1, prec2] = [outcome?.[1] ?? ranking.prec1, outcome?.[2] ?? ranking.prec2];
-    sums[column.clicks] = 1;
-    sums[column.prec1] = prec1;
-    sums[column.prec2] = prec2;
-    sums[column.mrr] = ranking.mrr;
-    sums[column.ndcg] = ranking.ndcg;
-    sums[column.piPrec1] = outcome?.[PI] ?? NaN;
-    sums[column.piPrec2] = outcome?.[PI + 1] ?? NaN;
-    if (order.length === 1) return sums;
-    sums[column.longerClicks] = 1;
-    sums[column.longerPrec1] = prec1;
-    sums[column.longerPrec2] = prec2;
-    sums[column.auc] = ranking.auc;
-    return sums;
   }
 
   /** The probabilities of the rows, to the calibration and to the slices by position and item. */
@@ -294,9 +230,6 @@ export class Collector {
     });
   }
 }
-
-/** The event that is being added: one at a time. */
-const event = new Float64Array(columns);
 
 function addTo(sums: Float64Array, row: number, added: Float64Array): void {
   for (let c = 0; c < columns; c++) sums[row * columns + c] = sums[row * columns + c]! + added[c]!;

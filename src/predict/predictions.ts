@@ -46,10 +46,9 @@ export async function* predictions(
   const rowsOf = rowsWith(model.config, items);
   const evaluation = await Evaluation.ofModel(model, undefined, source, users, shards);
   try {
-    for await (const { users: own, utilities } of evaluation.scored(onShard)) {
+    for await (const { users: own, log, utilities } of evaluation.scored(onShard)) {
       signal.throwIfAborted();
-      const clicks = source.read(own); // with the catalogue's numbers of items
-      for (const [k, user] of own.entries()) yield rowsOf(k, userIds.of(user), clicks, utilities);
+      for (const [k, user] of own.entries()) yield rowsOf(k, userIds.of(user), log, utilities);
     }
   } finally {
     evaluation.destroy();

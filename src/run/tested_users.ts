@@ -7,7 +7,6 @@ import {
   baselineTitles,
   type TestedBaseline,
 } from "../baselines/baselines.ts";
-import type { Clicks } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { meanSpearman, type RankingFigures } from "../data/ranking.ts";
 import { Collector } from "../figures/collector.ts";
@@ -91,8 +90,7 @@ export class TestedUsers {
     let utilities: Float32Array | undefined;
     if (truth && source.log) utilities = new Float32Array(truth.length).fill(NaN);
     const figures = await evaluation.figures(onShard, (part) => {
-      const { places, utilities: scores, outcomes: values, words } = part;
-      const log = catalogueClicks(source, part);
+      const { log, places, utilities: scores, outcomes: values, words } = part;
       collector.add({ log, places, scores, compact: true, outcomes: { values, words } });
       if (utilities) spread(source, part, utilities);
     });
@@ -129,14 +127,6 @@ function resultOf({ details, setting }: TestedBaseline): BaselineResult {
     ...(setting === "" ? {} : { setting }),
     details,
   };
-}
-
-/**
- * The clicks of a part with the catalogue's numbers of items. A log in memory is evaluated as a whole, whichever features of
- * its items the model knows; what is read for the device has numbers of its own.
- */
-function catalogueClicks(source: LogSource, { log, users }: EvaluatedUsers): Clicks {
-  return source.log ?? (source.items.shape.kind === "one-hot" ? log : source.read(users));
 }
 
 /** Puts the utilities of a part where its rows are in the whole log. */

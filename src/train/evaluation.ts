@@ -2,14 +2,14 @@
 
 import { DeviceLog } from "../batch/device_log.ts";
 import { batchCapacity, largestOf, type PlacedBatch, Plan } from "../batch/plan.ts";
-import type { ClickLog } from "../data/click_log.ts";
-import { countedOf, type LogSource, readLog, rowsOf, sourceOf } from "../data/log_source.ts";
+import type { ClickLog, Clicks } from "../data/click_log.ts";
+import { countedOf, logOf, type LogSource, readLog, rowsOf, sourceOf } from "../data/log_source.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
 import { UserError } from "../user_error.ts";
-import { tooLargeUser } from "./fit.ts";
+import { inShards, sumOf } from "./shards.ts";
 import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
-import { type Gpu, LimitError } from "../gpu/device.ts";
+import type { Gpu } from "../gpu/device.ts";
 import { type Made, making } from "../gpu/made.ts";
 import type { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
@@ -18,9 +18,6 @@ import type { ClickSizes } from "../batch/click_sizes.ts";
 import { ModelProgram, type RecordableModel } from "../model/model_program.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { choiceSummary, type Summary } from "./sums.ts";
-
-/** A shard without an explicit count takes at most this many rows: 32 MiB for each hidden layer of 64. */
-const SHARD_ROWS = 2 ** 17;
 
 /** Figures over the events of some users. */
 export type EvaluationFigures<F extends ChoiceFigures = ChoiceFigures> = F & {
@@ -65,8 +62,8 @@ interface Shard {
 export interface ScoredUsers {
   /** Their numbers in the whole log. */
   readonly users: Uint32Array;
-  /** A log that holds them. */
-  readonly log: ClickLog;
+  /** What they did, with the catalogue's numbers of items; of other users as well, where all are in memory. */
+  readonly log: Clicks;
   /** Where each of them stands in it. */
   readonly places: Uint32Array;
   /** Of the rows of these users, one user after the other; more behind them means nothing. */
@@ -139,15 +136,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     const { source, shards } = options;
     const users = Uint32Array.from(options.users).filter((user) => countedOf(source, user) > 0);
     if (users.length === 0) throw new UserError("Expected users with events to predict, found none.");
-    let rows = shards > 0 ? Math.ceil(sumOf(users, (user) => rowsOf(source, user)) / shards) : SHARD_ROWS;
-    for (;;) {
-      try {
-        return await Evaluation.#ofShards(options, splitIntoShards(source, users, rows));
-      } catch (error) {
-        if (!(error instanceof LimitError)) throw error;
-        rows = smallerShards(error, source, users, rows, shards);
-      }
-    }
+    return await inShards(source, users, shards, (parts) => Evaluation.#ofShards(options, parts));
   }
 
   static async #ofShards<F extends ChoiceFigures>(
@@ -271,18 +260,19 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     return all;
   }
 
-  /** Evaluates a shard. @returns the log that its users stand in, and their places there. */
-  #submit(k: number, shard: Shard): { log: ClickLog; users: ArrayLike<number> } {
+  /** Evaluates a shard. @returns the clicks that its users stand in, and their places there. */
+  #submit(k: number, shard: Shard): { log: Clicks; users: ArrayLike<number> } {
     const { gpu, source } = this.options;
     let { users, sizes } = shard;
-    let { log } = this.plan;
+    let log: Clicks = this.plan.log;
     let place = k;
     if (this.window) {
-      log = readLog(source, users);
+      log = source.read(users);
+      const own = logOf(source, log);
       users = Uint32Array.from(users.keys());
-      this.window.write(log);
+      this.window.write(own);
       place = 0;
-      sizes = this.plan.put(place, users, { slot: this.firstSlot, learningRate: 0, iteration: 0 }, log);
+      sizes = this.plan.put(place, users, { slot: this.firstSlot, learningRate: 0, iteration: 0 }, own);
       this.plan.upload(place, 1);
     }
     const commands = new Commands(gpu, "evaluation");
@@ -307,47 +297,4 @@ class Sums {
     this.events++;
     outcome.forEach((value, k) => this.sums[k] = (this.sums[k] ?? NaN) + value);
   }
-}
-
-/**
- * Rows of a shard that fit, as far as is known.
- * @param rows that did not. @throws UserError where the number of shards is given, or one user does not fit.
- */
-function smallerShards(
-  error: LimitError,
-  source: LogSource,
-  users: Uint32Array,
-  rows: number,
-  shards: number,
-): number {
-  if (shards > 0) {
-    throw new UserError(
-      `Expected --evaluation-shards of at least ${
-        Math.ceil(shards / error.share)
-      }, or 0 for as few as fit, ` +
-        `got ${shards}: ${error.message}`,
-    );
-  }
-  const single = batchCapacity(source, users, 1);
-  if (single.rows >= rows) throw tooLargeUser(error, single);
-  return Math.max(1, Math.floor(error.share * rows));
-}
-
-/** The users in their order, cut so that no shard has more than so many rows, but for a user with more. */
-function splitIntoShards(source: LogSource, users: Uint32Array, most: number): Uint32Array[] {
-  const out: number[][] = [];
-  let rows = Infinity;
-  for (const user of users) {
-    if (rows + rowsOf(source, user) > most && rows > 0) {
-      out.push([]);
-      rows = 0;
-    }
-    out.at(-1)?.push(user);
-    rows += rowsOf(source, user);
-  }
-  return out.map((part) => Uint32Array.from(part));
-}
-
-function sumOf(users: Uint32Array, of: (user: number) => number): number {
-  return users.reduce((sum, user) => sum + of(user), 0);
 }
