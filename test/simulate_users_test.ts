@@ -22,6 +22,14 @@ import { clickRate, coverage, meanReturn } from "../src/simulate/figures.ts";
 import { LearnedSource } from "../src/simulate/learned_source.ts";
 import type { SimulatorOptions } from "../src/simulate/options.ts";
 import type { Policy } from "../src/simulate/policy.ts";
+import { ShopDynamics } from "../src/simulate/host/dynamics.ts";
+import {
+  greedyPolicy as greedyOnHost,
+  popularPolicy as popularByOrder,
+  randomPolicy as randomOnHost,
+} from "../src/simulate/host/host_policies.ts";
+import { type HostPolicy, simulateOnHost } from "../src/simulate/host/host_simulator.ts";
+import type { ShopState } from "../src/data/shops/truth.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
 import { Simulator } from "../src/simulate/simulator.ts";
 import { startOf } from "../src/simulate/start.ts";
@@ -91,6 +99,12 @@ function joined(weights: Weights): Weights {
   return all;
 }
 
+/** By the same score as in the test. */
+function popularOnHost<S>(): HostPolicy<S> {
+  const items = Array.from({ length: 160 }, (_, item) => item);
+  return popularByOrder(items.sort((a, b) => b * 7 % 160 - a * 7 % 160));
+}
+
 /** Logs of a run. */
 async function played(simulator: Simulator, policy: Policy, options = {}): Promise<EpisodeLog[]> {
   const found: EpisodeLog[] = [];
@@ -140,7 +154,7 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
       const effects = [0, ...weights.get("position/effect") ?? [0]];
       const [episode] = episodes;
       assert.ok(episode);
-      let [at, near, clicked] = [0, 0, 0];
+      let [at, near, clicked, surprise, variance] = [0, 0, 0, 0, 0];
       const seen = new Set<number>();
       for (const user of users) {
         at += startedWith(user, 2).length;
@@ -159,6 +173,11 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
           if (margin / total < 1e-5) near++;
           else assert.equal(found, slot, `user ${user}, page ${t}`);
           const chance = 1 - 1 / total;
+          // What happened is as likely as the model says, by its own entropy.
+          const logs = [...z, 0].map((x) => x - Math.log(total));
+          const entropy = -logs.reduce((sum, x) => sum + Math.exp(x) * x, 0);
+          surprise += -(logs[found] ?? NaN) - entropy;
+          variance += logs.reduce((sum, x) => sum + Math.exp(x) * (x + entropy) ** 2, 0);
           assert.ok(
             Math.abs((episode.probabilities[own] ?? NaN) - chance) < 1e-4,
             `P ${episode.probabilities[own]}, ${chance}`,
@@ -174,9 +193,70 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
         }
       }
       assert.equal(at, pages.length);
+      assert.ok(
+        Math.abs(surprise) < 3.7 * Math.sqrt(variance),
+        `NLL is off by ${surprise}, se ${Math.sqrt(variance)}`,
+      );
       assert.ok(near <= 3, `${near} draws near a bound`);
       assert.ok(clicked > 100 && seen.size === run.slate, "users click here and there");
       model.destroy();
+    }));
+}
+
+for (
+  const [name, policy, host] of [
+    ["random", randomPolicy, randomOnHost<ShopState>()],
+    [
+      "popular",
+      popularPolicy(Float64Array.from({ length: 160 }, (_, item) => item * 7 % 160)),
+      popularOnHost<ShopState>(),
+    ],
+    ["greedy", greedyPolicy(), greedyOnHost<ShopState>()],
+  ] as const
+) {
+  Deno.test(`trajectories: a shop, ${name}: 256 users, 50 pages, as on the host in float64`, () =>
+    withGpu("cpu", async (gpu) => {
+      const values = shopItems(1, 160);
+      const options = { users: 256, pages: 50, slate: 3, seed: 9, leave: 0.02 };
+      const [device] = await simulated(
+        new ShopSource(restless, values),
+        gpu,
+        options,
+        (simulator) => played(simulator, policy, { firstEpisode: 4 }),
+      );
+      assert.ok(device);
+      const dynamics = new ShopDynamics(restless, values);
+      let [near, nearTies] = [0, 0];
+      const at = (user: number, page: number) => page * 256 + user;
+      /** The device's slate: the host's, but for items whose utilities f32 cannot tell apart. */
+      const follows: HostPolicy<ShopState> = {
+        name,
+        slate(page) {
+          const found = device.slates.slice(3 * at(page.user, page.page), 3 * at(page.user, page.page) + 3);
+          const wanted = Array.from(host.slate(page));
+          if (wanted.some((item, j) => item !== found[j])) {
+            nearTies++;
+            const [u, v] = [wanted, found].map((items) => page.dynamics.utilities(page.state, items));
+            u?.forEach((x, j) => assert.ok(Math.abs(x - (v?.[j] ?? NaN)) < 1e-5, `${wanted}, but ${found}`));
+          }
+          return found;
+        },
+      };
+      const episodes = simulateOnHost(dynamics, follows, {
+        ...options,
+        episode: 4,
+        follow({ user, page, slot, margin, clickChance }) {
+          const found = device.choices[at(user, page)] ?? NaN;
+          if (margin < 1e-5) near++;
+          else assert.equal(found, slot, `user ${user}, page ${page}`);
+          assert.ok(Math.abs((device.probabilities[at(user, page)] ?? NaN) - clickChance) < 1e-5);
+          return found;
+        },
+      });
+      const pages = device.present.reduce((sum, own) => sum + own, 0);
+      assert.equal(pages, episodes.length.reduce((sum, own) => sum + own, 0));
+      assert.ok(near <= 3 && nearTies <= 5, `${near} draws near a bound, ${nearTies} slates with near ties`);
+      assert.ok(pages < 256 * 50);
     }));
 }
 
