@@ -449,6 +449,11 @@ Deno.test("step: given slates come to the same as a policy's, and what no user m
         await assert.rejects(simulator.step(new Uint32Array(40)), /at most 4 pages an episode/);
       }
       assert.equal((await simulator.states()).length, 20 * 3);
+      const held = gpu.liveBytes;
+      await simulator.reset();
+      await simulator.run(randomPolicy);
+      assert.equal(gpu.liveBytes, held, "a run leaves nothing behind");
+      await assert.rejects(simulator.step(new Uint32Array(40)), /Expected reset\(\) before/);
       await simulator.reset();
       const slates = Array.from({ length: 40 }, (_, r) => (r % 2 === 0 ? 30 : 31));
       const refused = (changed: Record<number, number>, message: RegExp) =>
@@ -497,6 +502,20 @@ Deno.test("what cannot be simulated is refused, with what was expected", () =>
         /utilities that are numbers, got NaN or infinity for user 0 on page 0/,
       ));
     const other = new LearnedSource(model);
+    const half = new LearnedSource(model);
+    const unusable: Policy = {
+      name: "unusable",
+      observes: half,
+      record: () => {
+        throw new Error("no slates");
+      },
+      prepare: () => [],
+    };
+    await simulated(new ShopSource(restless, shopItems(1, 41)), gpu, good, async (simulator) => {
+      const held = gpu.liveBytes;
+      await assert.rejects(simulator.run(unusable), /no slates/);
+      assert.equal(gpu.liveBytes, held, "what fails leaves nothing behind");
+    });
     await simulated(new ShopSource(restless, shopItems(1, 40)), gpu, good, async (simulator) => {
       await assert.rejects(
         simulator.run(greedyPolicy(other)),

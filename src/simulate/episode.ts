@@ -53,7 +53,7 @@ export class Episode {
     const slate = environment.utilities();
     const step = observers.flatMap((one) => one.step());
     const dispatches: PageDispatch[] = [
-      pageMask(page, parts.pool, parts.repeats),
+      pageMask(page, parts.pool, parts.repeats, arena),
       ...parts.before?.(context) ?? [],
       ...slates,
       ...slate.dispatches,

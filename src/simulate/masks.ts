@@ -25,7 +25,7 @@ export function fill(label: string, words: View, count: number, value = 0): Clic
 }
 
 /** What a page begins with: `masked` says what may not be shown. @param repeats clicked items may be shown again. */
-export function pageMask(page: Page, pool: Pool, repeats: boolean): ClickDispatch {
+export function pageMask(page: Page, pool: Pool, repeats: boolean, arena = page.arena): ClickDispatch {
   const { users: USERS, panels: PANELS, slate: SLATE, clicked, masked } = page;
   return {
     kernel: maskKernel,
@@ -38,7 +38,7 @@ export function pageMask(page: Page, pool: Pool, repeats: boolean): ClickDispatc
       POOL: pool.threshold,
       PURPOSE: purposes.POOL,
     },
-    views: { clicked, excluded: page.arena.upload("excluded", pool.excluded), masked },
+    views: { clicked, excluded: arena.upload("excluded", pool.excluded), masked },
     invocations: (s) => [s.users],
     cost: (s) => ({ flops: 0, bytes: 12 * s.users * PANELS }),
   };

@@ -10,6 +10,7 @@ import { unpadRows } from "../tape/tensor.ts";
 import { UserError } from "../user_error.ts";
 import { type LogViews, logViews } from "./choose.ts";
 import { Episode } from "./episode.ts";
+import { checkedSlates } from "./given_slates.ts";
 import { type EpisodeLog, readLog } from "./episode_log.ts";
 import { FigureSums, type SimulationFigures } from "./figures.ts";
 import { settingsOf, type SimulationSettings, type SimulatorOptions } from "./options.ts";
@@ -127,6 +128,7 @@ export class Simulator {
     const groups = Math.ceil(pages / submit);
     const all = episodes * windows * groups;
     let done = 0;
+    this.#standing = undefined; // the users of step() are those of this run from here on
     await this.#recorded(policy, async (episode) => {
       for (let e = 0; e < episodes; e++) {
         for (let firstUser = 0; firstUser < users; firstUser += this.together) {
@@ -177,7 +179,8 @@ export class Simulator {
     if (standing.page >= pages) {
       throw new UserError(`Expected at most ${pages} pages an episode: call reset() for the next.`);
     }
-    const words = this.#checked(slates);
+    const room = { users, slate: k, items: this.#page.items };
+    const words = checkedSlates(slates, room, this.settings.repeats ? undefined : this.#clicked);
     this.gpu.queue.writeBuffer(this.#page.slates.buffer, this.#page.slates.offset, words);
     const commands = new Commands(this.gpu, "step");
     this.#given.episode.page(commands, standing.page);
@@ -261,6 +264,7 @@ export class Simulator {
 
   async #record(policy: Policy): Promise<{ arena: Arena; episode: Episode }> {
     const arena = new Arena(this.gpu, policy.name);
+    let own: Users | undefined;
     try {
       const { repeats, pool } = this.settings;
       const environment = this.#environment;
@@ -271,45 +275,14 @@ export class Simulator {
             `${observes.itemCount}.`,
         );
       }
-      const observer = observes && observes !== this.source ? observes.users(this.#page, arena) : environment;
+      own = observes && observes !== this.source ? observes.users(this.#page, arena) : undefined;
       const shared = { page: this.#page, starts: this.#starts, log: this.#log, rules: this.settings };
-      const parts = { ...shared, arena, environment, observer, policy, repeats, pool };
+      const parts = { ...shared, arena, environment, observer: own, policy, repeats, pool };
       return { arena, episode: await Episode.create(parts) };
     } catch (error) {
+      own?.destroy();
       arena.destroy();
       throw error;
     }
-  }
-
-  /** The slates of users who are still there, checked. */
-  #checked(slates: ArrayLike<number>): Uint32Array<ArrayBuffer> {
-    const { users, slate: k, repeats } = this.settings;
-    const { items } = this.#page;
-    if (slates.length !== users * k) {
-      throw new UserError(
-        `Expected ${users} slates of ${k} items = ${users * k} numbers, got ${slates.length}.`,
-      );
-    }
-    const words = new Uint32Array(users * k);
-    for (let u = 0; u < users; u++) {
-      const seen = new Set<number>();
-      for (let j = 0; j < k; j++) {
-        const item = slates[u * k + j] ?? NaN;
-        if (!Number.isInteger(item) || item < 0 || item >= items) {
-          throw new UserError(`Expected items in 0..${items - 1}, got ${item} for user ${u}.`);
-        }
-        if (seen.has(item)) {
-          throw new UserError(`Expected each item once in a slate, got ${item} twice for user ${u}.`);
-        }
-        if (!repeats && this.#clicked[u]?.has(item)) {
-          throw new UserError(
-            `Expected no item that was clicked before, got ${item} for user ${u}. Let items repeat, or leave them out.`,
-          );
-        }
-        seen.add(item);
-        words[u * k + j] = item;
-      }
-    }
-    return words;
   }
 }
