@@ -47,6 +47,7 @@ export type { Calibration, ReliabilityBin } from "./figures/calibration.ts";
 export type { FigureName } from "./figures/columns.ts";
 export type { SlicedBy } from "./figures/slices.ts";
 export {
+  type Comparable,
   type Details,
   type Difference,
   type Differences,

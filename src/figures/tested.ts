@@ -91,6 +91,7 @@ export interface Comparable {
 
 /** A scoring of test users. */
 export interface Tested extends Comparable {
+  /** All of its figures. */
   readonly details: Details;
   /** [groups, columns] */
   readonly sums: Float64Array;
