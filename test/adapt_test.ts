@@ -14,7 +14,7 @@ Deno.test("adaptation of a policy: click rates of all interactions, repeated by 
     const trained = {
       config,
       makeLearner: makeValueLearner,
-      weights: new Map([["value", Float32Array.of(4, 3, 2, 1)]]),
+      weights: () => new Map([["value", Float32Array.of(4, 3, 2, 1)]]),
     };
     const options = { interactions: 10, users: 64, seed: 5 };
     const told: number[] = [];

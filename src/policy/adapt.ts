@@ -5,7 +5,7 @@
 
 import type { Gpu } from "../gpu/device.ts";
 import type { UsersSource } from "../simulate/users.ts";
-import type { Weights } from "../tape/parameters.ts";
+import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import { UserError } from "../user_error.ts";
 import type { PolicyTrainingConfig } from "./config.ts";
 import type { MakeLearner } from "./learner.ts";
@@ -40,7 +40,7 @@ export async function adaptPolicy(
   { config, makeLearner, weights }: {
     readonly config: PolicyTrainingConfig;
     readonly makeLearner: MakeLearner;
-    readonly weights?: Weights;
+    readonly weights?: (specs: readonly ParameterSpec[]) => Weights;
   },
   { interactions, users: together, seed, onProgress }: AdaptOptions,
 ): Promise<Float64Array> {
@@ -57,7 +57,7 @@ export async function adaptPolicy(
   };
   const trainer = await PolicyTrainer.create(gpu, users, own, makeLearner, observes);
   try {
-    if (weights) trainer.setWeights(weights);
+    if (weights) trainer.setWeights(weights(trainer.specs));
     const rates = new Float64Array(interactions);
     const { iterations } = trainer.schedule;
     while (trainer.iteration < iterations) {
