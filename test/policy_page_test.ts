@@ -1,6 +1,7 @@
 /** The page about policies: what stands on it, and that every figure has its environment beside it. In a browser: report_test.ts. */
 
 import assert from "node:assert/strict";
+import { adaptationPageOf } from "../src/report/adaptation_page.ts";
 import { adaptationChart } from "../src/report/policy_charts.ts";
 import type { ChartDefinition } from "../src/report/chart_types.ts";
 import { policyPageOf } from "../src/report/policy_page.ts";
@@ -59,4 +60,17 @@ Deno.test("where every page of the log has a click, the page has no click rates"
     page,
     /<th scope="col">utility a user<\/th><th scope="col">reward a page<\/th><th scope="col">coverage/,
   );
+});
+
+Deno.test("the page about adaptation: the curve, and differences with the environment's name", () => {
+  const rising = (from: number) => Float64Array.from({ length: 200 }, (_, k) => from + k / 1000);
+  const policies = [
+    { name: "cdqn, trained before", runs: [rising(0.5), rising(0.51)] },
+    { name: "LinUCB", runs: [rising(0.2), rising(0.21)] },
+  ];
+  const facts = [["new users", "the restless shop"]] as const;
+  const page = adaptationPageOf(facts, "the restless shop", policies, { users: 100, window: 50 }, parts);
+  assert.match(page, /<figure id="adaptation">/);
+  assert.match(page, /over all interactions with the restless shop/);
+  assert.match(page, /cdqn, trained before less LinUCB<\/th><td>\+0\.300<br><small>0\.300 to 0\.300.*better/);
 });
