@@ -29,6 +29,7 @@ const NOT_TIMED = [
   ...[
     "q_loss",
     "slate_pick",
+    "slate_ratio",
     "slate_score_panel",
     "slate_score_tiled",
     "slate_value_backward",

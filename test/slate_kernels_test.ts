@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { NONE } from "../src/data/click_log.ts";
 import { PANEL, panelsOf, uploadPlace } from "../src/policy/place.ts";
 import { slatePick } from "../src/policy/slate_pick.ts";
+import { slateRatio } from "../src/policy/slate_ratio.ts";
 import { slateScore } from "../src/policy/slate_score.ts";
 import { withGpu } from "./op_check.ts";
 import { floatsOf, maskBits, normals, withBench } from "./policy_check.ts";
@@ -218,4 +219,118 @@ for (const kind of ["cpu", "gpu"] as const) {
         assert.deepEqual(floatsOf(found[4]).subarray(0, current.length), current);
       });
     }));
+}
+
+/** All slates of k of these items. */
+function* slatesOf(
+  items: readonly number[],
+  k: number,
+  chosen: readonly number[] = [],
+): Generator<readonly number[]> {
+  if (chosen.length === k) return yield chosen;
+  for (let i = 0; i + k - chosen.length <= items.length; i++) {
+    yield* slatesOf(items.slice(i + 1), k, [...chosen, items[i] ?? NaN]);
+  }
+}
+
+for (const k of [1, 2, 3, 4]) {
+  for (const utility of k === 2 ? [false, true] : [false]) {
+    const what = utility ? ", a click is worth its utility" : "";
+    Deno.test(`slate_ratio: the best of all slates of ${k}${what}`, () =>
+      withGpu(undefined, async (gpu) => {
+        const [R, items] = [500, 12];
+        await withBench(gpu, { rows: R, items }, async ({ rows, upload, arena, run }) => {
+          const random = normals(R * items, "u", k);
+          // In every fourth row all items are alike in pairs, in every fifth chances differ a lot.
+          const u = random.map((x, i) => {
+            const [row, item] = [Math.floor(i / items), i % items];
+            const pair = row % 4 === 0 ? random[row * items + item - item % 2] ?? NaN : x;
+            return Math.fround(pair * (row % 5 === 0 ? 40 : 2));
+          });
+          const stride = PANEL * panelsOf(items);
+          const scores = new Float32Array(R * stride);
+          const drawn = normals(R * items, "q", k);
+          for (let i = 0; i < R * items; i++) {
+            const [row, item] = [Math.floor(i / items), i % items];
+            scores[row * stride + item] = 3 * (drawn[row % 4 === 0 ? i - item % 2 : i] ?? NaN);
+          }
+          const values = normals(R * 4, "values", k).map((x, i) => i % 4 === 1 ? 3 * x : x);
+          // In some rows as many items are left as are shown.
+          const taken = (row: number, item: number) =>
+            row % 7 === 0 ? item >= k : row % 3 === 0 && (item * 5 + row) % 4 === 0;
+          const bits = maskBits(R, items, taken);
+          const masked = { view: upload("masked", bits), stride: R };
+          const [slates, worth, again] = [4 * k, 4, 4].map((bytes, i) =>
+            arena.allocate(`out ${i}`, bytes * R)
+          );
+          if (!slates || !worth || !again) assert.fail();
+          const worthOf = utility
+            ? "utility" as const
+            : { scores: upload("scores", scores), stride, values: upload("values", values), valueStride: 4 };
+          const ratio = { slate: k, eta: 0.5, utilities: upload("u", u), worthOf, masked, slates, worth };
+          const [shown, lambda, valued, after] = await run(
+            [
+              slateRatio(rows, { ...ratio, label: "ratio" }),
+              slateRatio(rows, { ...ratio, label: "given", worth: again, given: true }),
+            ],
+            [slates, worth, again, masked.view],
+            {
+              reset: () => gpu.queue.writeBuffer(masked.view.buffer, 0, bits),
+            },
+          );
+          const chosen = (row: number) => Array.from(shown?.subarray(row * k, (row + 1) * k) ?? []);
+          let rounds = 0;
+          for (let row = 0; row < R; row++) {
+            const uOf = (item: number) => u[row * items + item] ?? NaN;
+            const qOf = (item: number) =>
+              utility ? uOf(item) : (scores[row * stride + item] ?? NaN) + (values[4 * row] ?? NaN);
+            const zero = utility ? 0 : values[4 * row + 1] ?? NaN;
+            const worthOf = (slate: readonly number[]) => {
+              let [sum, share] = [zero, 1];
+              for (const item of slate) {
+                const v = Math.exp(0.5 * uOf(item));
+                sum += v * qOf(item);
+                share += v;
+              }
+              return sum / share;
+            };
+            const free = Array.from({ length: items }, (_, item) => item).filter((item) => !taken(row, item));
+            const best = Math.max(...[...slatesOf(free, k)].map(worthOf));
+            const own = chosen(row);
+            assert.equal(new Set(own).size, k);
+            assert.ok(own.every((item) => free.includes(item)), `row ${row}: ${own} of ${free}`);
+            const largest = Math.max(Math.abs(zero), ...free.map((item) => Math.abs(qOf(item))));
+            const bound = 2 ** -20 * largest;
+            assert.ok(
+              worthOf(own) >= best - bound,
+              `row ${row}: ${own} is worth ${worthOf(own)}, the best ${best}`,
+            );
+            for (const found of [lambda, valued]) {
+              const x = floatsOf(found)[row] ?? NaN;
+              assert.ok(Math.abs(x - worthOf(own)) <= bound, `row ${row}: ${x}, expected ${worthOf(own)}`);
+            }
+            // The method in f64: each round is worth more than the one before, and there are few. Where chances differ by
+            // 1e17 one f64 is not enough for it, either.
+            if (row % 5 === 0) continue;
+            const topBy = (key: (item: number) => number) =>
+              [...free].sort((a, b) => key(b) - key(a) || a - b).slice(0, k);
+            let [slate, lower] = [topBy(uOf), -Infinity];
+            for (let round = 1;; round++) {
+              const now = worthOf(slate);
+              if (!(now > lower + 1e-12)) break;
+              rounds = Math.max(rounds, round);
+              lower = now;
+              slate = topBy((item) => Math.exp(0.5 * uOf(item)) * (qOf(item) - now));
+            }
+            assert.ok(
+              Math.abs(lower - best) < 1e-9 * largest + 1e-12,
+              `row ${row}: the method found ${lower} of ${best}`,
+            );
+          }
+          assert.ok(rounds >= 2 && rounds <= 8, `${rounds} rounds`);
+          const expected = maskBits(R, items, (row, item) => taken(row, item) || chosen(row).includes(item));
+          assert.deepEqual(after?.subarray(0, expected.length), expected);
+        });
+      }));
+  }
 }

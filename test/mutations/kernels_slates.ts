@@ -85,4 +85,19 @@ export const slateKernels = [
     ["if (v < S4) { x = load_state(row * S4 + v); }", "x = load_state(row * S4 + min(v, S4 - 1u));"],
     ["if (v == TIME / 4u) {", "if (false) {"],
   ]),
+  ...mutationsOf("kernels/slate_ratio.wgsl", { tests: ["slate_kernels"], filter: "/^slate_ratio/" }, [
+    ["if (!by_chance) { key =", "if (false) { key ="],
+    ["round < ROUNDS;", "round < 2u;"],
+    ["    w.y += gain(at, most, w);\n", ""],
+    ["| id.z);", ");"],
+    [
+      "key > keys[j - 1u]); j--)",
+      "key >= keys[j - 1u]); j--)",
+      "pairs of equal items are worth the same, whichever is taken",
+    ],
+    ["if (((bits >> (item % 32u)) & 1u) == 1u) { continue; }", ""],
+    ["none = values[row * VALUE_STRIDE + 1u];", ""],
+    ["let u = ETA * utility(at.own, item);", "let u = utility(at.own, item);"],
+    ["masked[slate[j] / 32u * MASK_STRIDE + row] |=", "masked[slate[j] / 32u * MASK_STRIDE + row] ="],
+  ]),
 ];
