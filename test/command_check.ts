@@ -23,6 +23,7 @@ export type CommandName =
   | "report"
   | "reproduce"
   | "tune"
+  | "simulate"
   | "data";
 
 function prepare(

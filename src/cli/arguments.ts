@@ -12,6 +12,9 @@ export const OUT_FILE = "--out <file>";
 /** The data set that `data` makes. */
 export const OUT_FOLDER = "--out <folder>";
 
+/** The data set of the pages that `simulate` makes. */
+export const WRITE_LOG = "--write-log <folder>";
+
 /** The model's file that `export` writes. */
 export const ONNX = "--onnx <file>";
 /** Where `serve` listens. */

@@ -24,6 +24,7 @@ import {
   reportFolders,
   reproduceFolders,
   runFolders,
+  simulateFolders,
   singleFile,
   tuneFolders,
 } from "./output_folders.ts";
@@ -54,6 +55,7 @@ const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
   report: { writes: reportFolders, adapter: false },
   reproduce: { writes: reproduceFolders, adapter: true, caches: true },
   tune: { writes: tuneFolders, adapter: true, caches: true },
+  simulate: { writes: simulateFolders, adapter: true, caches: true },
 };
 
 /** What the packages for terminals look at; they do without those that are not permitted. */

@@ -12,6 +12,7 @@ import {
   README,
   RESUME,
   SAVE_DIR,
+  WRITE_LOG,
 } from "./arguments.ts";
 import { permittedVariable } from "./permitted_variable.ts";
 
@@ -93,6 +94,11 @@ export function dataFolders(args: readonly string[]): string[] {
   const usual = name === "example" ? EXAMPLE_FOLDER : preparedFolder(name);
   const out = (readArguments(args, [OUT_FOLDER]).values.get(OUT_FOLDER) ?? usual).replace(/[/\\]+$/, "");
   return [out, out + PARTIAL, dirname(out)];
+}
+
+/** What `simulate` with these arguments writes to: nothing unless it is named. */
+export function simulateFolders(args: readonly string[]): string[] {
+  return [...new Set(readArguments(args, [SAVE_DIR, WRITE_LOG]).values.values())];
 }
 
 /** What a command with these arguments writes to that makes one file: its name, and the one that stands for it until it is whole. */

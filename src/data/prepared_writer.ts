@@ -1,5 +1,6 @@
 /** Writes clicks as a prepared data set, whole users one after another: what `PreparedSet` reads. */
 
+import { createHash } from "node:crypto";
 import { ParquetWriter } from "hyparquet-writer";
 import { atomicWrite, atomicWriteFile } from "../files/atomic_write.ts";
 import { checksum } from "../files/checksum.ts";
@@ -47,7 +48,7 @@ export async function writePrepared(
   const pages = await writePart(`${folder}/pages.parquet`, PAGE_SCHEMA, pageGroups(chunks, users));
   await writePart(`${folder}/users.parquet`, USER_SCHEMA, users.groups());
   const { items } = contents;
-  const features = contents.features ?? namesOnly(items, contents.name);
+  const features = contents.features ?? namesOnly(contents);
   await writePart(`${folder}/items.parquet`, itemSchema(items), itemGroups(contents));
   const rows = { pages, users: users.count, items: items.shape.count };
   const file = async (part: (typeof PARTS)[number]) => ({
@@ -232,11 +233,18 @@ function tokensOf({ count, tokens: { first, token } }: Extract<ItemFeatures, { k
   return Array.from({ length: count }, (_, k) => Array.from(token.subarray(first[k], first[k + 1])));
 }
 
-/** Features that nobody has named. */
-function namesOnly({ shape }: ItemCatalogue, name: string): Features {
-  const width = shape.kind === "one-hot" ? 0 : shape.width;
+/** Features that nobody has named; one-hot items by a checksum of their ids, as `deno task data` has it. */
+function namesOnly({ items: { shape }, itemIds, name }: PreparedContents): Features {
+  if (shape.kind === "one-hot") {
+    const hash = createHash("sha256");
+    for (let item = 0; item < shape.count; item++) {
+      const id = itemIds.of(item);
+      hash.update(`${item > 0 ? "\n" : ""}${[...id].length} ${id}`);
+    }
+    return { dense: [], tokens: [], idsSha256: hash.digest("hex") };
+  }
   return {
-    dense: Array.from({ length: width }, (_, k) => ({
+    dense: Array.from({ length: shape.width }, (_, k) => ({
       name: `feature-${k}`,
       meaning: `number ${k} of the items of ${name}`,
     })),

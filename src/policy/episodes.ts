@@ -55,7 +55,7 @@ export interface PageFigures {
 }
 
 /** Resamples of users. */
-const RESAMPLES = 2000;
+export const RESAMPLES = 2000;
 const bootstraps = new Map<number, Bootstrap>();
 
 /** The same resamples for the same number of users, so that differences are paired. */

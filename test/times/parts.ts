@@ -52,7 +52,7 @@ export const parts: readonly Part[] = [
   {
     name: "comparing policies",
     about: "figures of policies, intervals, verdicts, and a bandit beside its ridge regression",
-    files: named("adapt comparison lin_ucb policy_page trial"),
+    files: named("adapt comparison lin_ucb policy_page simulated_figures trial"),
   },
   {
     name: "data",
@@ -70,7 +70,7 @@ export const parts: readonly Part[] = [
     files: named(
       "adversarial_command atomic_write bad_input docs explain_failure fetch file_error ids launch onnx open_run " +
         "owned_folder package predict progress promises report reproduce run_folder safetensors scorer seeds_folder serve " +
-        "serve_command shell_word table train_command tune tune_command verdict",
+        "serve_command shell_word simulate_command simulated_log table train_command tune tune_command verdict",
     ),
   },
   { name: "benches", about: "benches, ladders and exercises", files: named("bench exercise ladder peers") },

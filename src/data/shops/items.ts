@@ -17,6 +17,13 @@ export const places = { categories, style, price, quality, novelty, sale, brand,
  */
 export const demoFeatures = brand + brands;
 
+/** What the {@link demoFeatures} are called. */
+export const featureNames: readonly string[] = [
+  ...Array.from({ length: categories }, (_, k) => `category-${k}`),
+  ...["style_1", "style_2", "price", "quality", "novelty", "sale"],
+  ...Array.from({ length: brands }, (_, k) => `brand-${k}`),
+];
+
 /** What is known of an item, by name: its category and brand as numbers from 0, the rest as in {@link demoFeatures}. */
 export function demoItem(values: Float32Array, item: number): Record<string, number> {
   const f = featuresOf(values, item);

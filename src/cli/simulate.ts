@@ -1,0 +1,137 @@
+/** `simulate`: slates for simulated users, and what came of them. */
+
+import { atomicWriteFile } from "../files/atomic_write.ts";
+import { checksum } from "../files/checksum.ts";
+import { expectEmpty, OwnedFolder, type Purpose } from "../files/owned_folder.ts";
+import { version } from "../version.ts";
+import { settingOf } from "./episode_setting.ts";
+import { runMain } from "./fail.ts";
+import { trainingProgress } from "./progress.ts";
+import { EXIT_INTERRUPTED, machine, say } from "./run_stages.ts";
+import { quoted } from "./shell_word.ts";
+import { expectEnoughUsers, sinksOf, writeReturns } from "./simulate_files.ts";
+import { parseSimulateOptions, type SimulateOptions } from "./simulate_options.ts";
+import { type ChosenPolicy, expectPolicy, policyOf, RIVALS } from "./simulate_policies.ts";
+import { resultsOf, resultText, type Told } from "./simulate_results.ts";
+import { type PolicyRun, runPolicies } from "./simulate_runs.ts";
+import { type Simulated, withSimulated } from "./simulated.ts";
+import { delayedProgress } from "./step_progress.ts";
+import { stopOnSignals } from "./stop.ts";
+import { UserError } from "../user_error.ts";
+import process from "node:process";
+
+const FOLDERS = {
+  saveDir: { what: "the figures", option: "--save-dir" },
+  writeLog: { what: "the simulated log", option: "--write-log" },
+} as const satisfies Record<string, Purpose>;
+
+/** What is done sooner is not worth a line in a pipe. */
+const SILENT_MS = 2000;
+
+async function main(): Promise<number> {
+  const options = parseSimulateOptions(Deno.args);
+  expectPolicy(options.policy);
+  expectEnoughUsers(options);
+  const folders = Object.entries(FOLDERS).flatMap(([name, purpose]) => {
+    const path = options[name as keyof typeof FOLDERS];
+    return path === undefined ? [] : [{ path, purpose }];
+  });
+  for (const { path, purpose } of folders) expectEmpty(path, purpose);
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  return await withSimulated(options, async (simulated) => {
+    const setting = settingOf(options, simulated.data);
+    const { policies, notes } = chosen(options, simulated);
+    using owned = new DisposableStack();
+    for (const { path, purpose } of folders) owned.use(await OwnedFolder.begin(path, purpose));
+    const sinks = sinksOf({ options, simulated, setting });
+    const progress = trainingProgress(options.users * policies.length, 0, process.stderr);
+    const began = performance.now();
+    let runs: PolicyRun[];
+    try {
+      runs = await runPolicies(simulated, setting, policies, {
+        signal: stop.signal,
+        onUsers: (done) => {
+          if (process.stderr.isTTY || performance.now() - began > SILENT_MS) progress.update(done);
+        },
+        onLog: async (log) => {
+          for (const sink of sinks) await sink.put(log);
+        },
+      });
+      simulated.gpu.check();
+      for (const sink of sinks) await sink.finish();
+    } catch (error) {
+      for (const sink of sinks) await sink.abandon(error);
+      if (!stop.signal.aborted) throw error;
+      progress.stop();
+      say("Stopped; nothing was written.");
+      return EXIT_INTERRUPTED;
+    } finally {
+      progress.stop();
+    }
+    const { words, noClickRate, environment: { itemCount: items } } = simulated;
+    const told: Told = { options, words, items, noClickRate, notes };
+    console.log(resultText(told, runs));
+    if (options.saveDir !== undefined) {
+      await writeReturns(`${options.saveDir}/returns.csv`, setting, runs);
+      await writeResult(options.saveDir, options, simulated, told, runs);
+    }
+    for (const { path, purpose: { what } } of folders) {
+      console.log(`${what[0]?.toUpperCase()}${what.slice(1)}: ${quoted(path)}`);
+    }
+    return 0;
+  });
+}
+
+/** The policy that is asked for, and its rivals. A rival that the data say too little for is left out. */
+function chosen(
+  { policy, rivals, reward }: SimulateOptions,
+  simulated: Simulated,
+): { policies: ChosenPolicy[]; notes: string[] } {
+  const progress = delayedProgress();
+  const notes: string[] = [];
+  try {
+    const policies = [policyOf(policy, simulated, progress.onProgress)];
+    for (const name of rivals ? RIVALS : []) {
+      if (name === policy) continue;
+      try {
+        policies.push(policyOf(name, simulated, progress.onProgress));
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        notes.push(`Without ${name} slates: ${error.message}`);
+      }
+    }
+    if (policy === "greedy" && reward === "utility") {
+      notes.push("greedy shows what is clicked with the highest probability, whatever the reward.");
+    }
+    return { policies, notes };
+  } finally {
+    progress.stop();
+  }
+}
+
+async function writeResult(
+  folder: string,
+  { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed }: SimulateOptions,
+  { gpu, data: { dataset }, environment, known, run }: Simulated,
+  told: Told,
+  runs: readonly PolicyRun[],
+): Promise<void> {
+  const model = run && { path: run.path, ...await checksum(run.path) };
+  const result = {
+    clickgan: version,
+    command: Deno.args,
+    finished: new Date().toISOString(),
+    users: {
+      clicks: environment.name,
+      ...(known ? { knownBy: known.name } : {}),
+      ...(model ? { model } : {}),
+      data: dataset.config,
+    },
+    settings: { users, pages, slate, start, repeats, pool, leave, patience, reward, seed },
+    ...resultsOf(told, runs),
+    ...await machine(gpu),
+  };
+  await atomicWriteFile(`${folder}/result.json`, JSON.stringify(result, null, 2) + "\n");
+}
+
+await runMain(main);

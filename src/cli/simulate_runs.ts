@@ -1,0 +1,63 @@
+/** Simulated users under one policy after another: the same users, and the same random numbers. */
+
+import type { EpisodeLog } from "../simulate/episode_log.ts";
+import { Simulator } from "../simulate/simulator.ts";
+import { FigureGroups, type PolicyFigures } from "../policy/simulated_figures.ts";
+import type { EpisodeSetting } from "./episode_setting.ts";
+import type { ChosenPolicy } from "./simulate_policies.ts";
+import type { Simulated } from "./simulated.ts";
+
+/** What came of a policy. */
+export interface PolicyRun {
+  readonly name: string;
+  readonly figures: PolicyFigures;
+  /** [U] */
+  readonly returns: Float64Array;
+}
+
+export interface RunEvents {
+  readonly signal: AbortSignal;
+  /** How many users of all policies are done, and how many there are. */
+  onUsers(done: number, of: number): void;
+  /** Gets the pages of the first policy, in the order of the users. */
+  readonly onLog?: (log: EpisodeLog) => Promise<void>;
+}
+
+/** Users x items that are scored between two looks at the progress, about. */
+const SCORES = 2 ** 21;
+/** Users that are stepped together, at most and at least. */
+const MOST = 4096;
+const LEAST = 64;
+
+/** @throws UserError as {@link Simulator.create}; what `signal` was aborted with. */
+export async function runPolicies(
+  { gpu, environment }: Pick<Simulated, "gpu" | "environment">,
+  { options }: Pick<EpisodeSetting, "options">,
+  policies: readonly ChosenPolicy[],
+  { signal, onUsers, onLog }: RunEvents,
+): Promise<PolicyRun[]> {
+  const runs: PolicyRun[] = [];
+  const { users, pages } = options;
+  for (const [number, { name, policy, scores }] of policies.entries()) {
+    const fit = Math.floor(SCORES / environment.itemCount);
+    const together = scores ? Math.max(LEAST, Math.min(MOST, fit)) : MOST;
+    const simulator = await Simulator.create(gpu, environment, { ...options, together });
+    try {
+      const groups = new FigureGroups(users, pages);
+      const found = await simulator.run(policy, {
+        onProgress: (done, of) => {
+          signal.throwIfAborted();
+          onUsers(Math.floor(users * (number + done / of)), users * policies.length);
+        },
+        onLog: async (log) => {
+          groups.add(log);
+          if (number === 0) await onLog?.(log);
+        },
+      });
+      runs.push({ name, figures: groups.figures(found), returns: found.returns });
+    } finally {
+      simulator.destroy();
+    }
+  }
+  return runs;
+}
