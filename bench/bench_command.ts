@@ -87,7 +87,10 @@ export function benchCommand(): Command {
       new Option("--workload <name>", `a workload, instead of the usual ones; may be repeated`)
         .argParser(workloadNames).default([], `${KERNEL_WORKLOADS.join(", ")}`),
     )
-    .option("--data <file>", 'a log in the paper\'s layout, or "demo", instead of the workloads')
+    .option(
+      "--data <file>",
+      'a log in the paper\'s layout, or a made-up shop such as "demo", instead of the workloads',
+    )
     .option(
       "--seconds <n>",
       "time for each kernel, probe and step, but for the least number of samples",

@@ -83,7 +83,7 @@ interface Options {
 async function main(): Promise<void> {
   const command = new Command("deno task bench:stability")
     .description("Measures what keeps the adversarial stage stable.")
-    .option("--data <file>", 'a tab-separated click log in the paper\'s layout, or "demo"', "demo")
+    .option("--data <file>", "a tab-separated click log in the paper's layout, or a made-up shop", "demo")
     .option(
       "--pages <lengths>",
       "instead of --data: made-up shops with pages of so many items, such as 2,5,10,40,2-5-10-40 (the last has all four)",

@@ -9,6 +9,7 @@ import { simulateKernels } from "./kernels_simulate.ts";
 import { slateKernels } from "./kernels_slates.ts";
 import type { Mutation } from "./mutation.ts";
 import { dataMutations } from "./src_data.ts";
+import { hostMutations } from "./src_host.ts";
 import { opMutations } from "./src_ops.ts";
 import { trainMutations } from "./src_train.ts";
 import { useMutations } from "./src_use.ts";
@@ -25,4 +26,5 @@ export const mutations: readonly Mutation[] = [
   ...trainMutations,
   ...dataMutations,
   ...useMutations,
+  ...hostMutations,
 ];
