@@ -35,7 +35,7 @@ Deno.test("choice: cells as often as the formula says, for utilities of all kind
     [-80],
     [80],
     [80, 80],
-    [-80, -80, -80],
+    [-800, -801, -800],
     [80, -80, 0],
     [0, 0, 0, 0, 0],
     [2, 2, 2],
