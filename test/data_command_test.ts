@@ -129,6 +129,7 @@ Deno.test("what a killed preparation leaves is removed by the next one", async (
     );
     assert.ok(filesIn(`${folder}/out.partial`).includes("pages.parquet"));
     await Deno.remove(`${folder}/out.partial/work/notes.txt`);
+    await Deno.writeTextFile(`${folder}/events.csv`, eventsOf(200)); // it is soon done
     const { code, stderr } = await runCommand("data", ...args);
     assert.equal(code, 0, stderr);
     assert.deepEqual(filesIn(folder), ["events.csv", "out"]);
@@ -297,7 +298,7 @@ Deno.test("the guide's commands run as they stand", async () => {
     for (const [name = "", ...args] of commands) {
       const script = new URL(`../src/cli/${name}.ts`, import.meta.url).href;
       const flags = permissionFlags(name, args, cacheFolder(() => undefined));
-      const plain = name === "train" ? ["--no-calibration"] : [];
+      const plain = name === "train" ? ["--no-calibration", "--iterations", "250"] : [];
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
         args: ["run", ...DENO_FLAGS, "--config", config, ...flags, script, ...args, ...plain],
         cwd: folder,

@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
 import { choiceFigures, meanSpearman, precisionAt } from "../src/data/ranking.ts";
-import { defaultModel } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { type GameOptions, sparsemax } from "../src/ops/minimax.ts";
 import { rowOf, stages } from "../src/run/stages.ts";
@@ -12,6 +11,7 @@ import { Evaluation } from "../src/train/evaluation.ts";
 import { choiceSummary, gameSummary } from "../src/train/sums.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "./small_logs.ts";
+import { smallLstm, WIDTH } from "./small_models.ts";
 
 Deno.test("sums become means: each over its own events, none in another's place", () => {
   // nll, prec@1, prec@2, clicks of the reward; loss_min, prec@1, prec@2 of pi, loss_max.
@@ -56,7 +56,7 @@ Deno.test("every column of a log holds the figure of its name", () => {
 });
 
 /** Pages of one to five items, some without a click, some given. */
-const log = smallLog(43, { users: 80, items: 30, width: 4, maxPage: 5, given: 0.1 });
+const log = smallLog(43, { users: 80, items: 30, width: WIDTH, maxPage: 5, given: 0.1 });
 const users = Array.from(log.userSplit.keys());
 
 /** The events whose page is at least so long. */
@@ -92,7 +92,7 @@ Deno.test("the figures of longer pages leave out pages of one item, and no other
   withGpu(undefined, async (gpu) => {
     const lengths = [1, 2, 3].map((least) => [...longEvents(log, least)].length);
     assert.ok((lengths[0] ?? 0) > (lengths[1] ?? 0) && (lengths[1] ?? 0) > (lengths[2] ?? 0), `${lengths}`);
-    const model = new UserModel(gpu, log.items, { ...defaultModel, dims: [6], kernelSd: 1 }, { seed: 1 });
+    const model = new UserModel(gpu, log.items, { ...smallLstm, dims: [6], kernelSd: 1 }, { seed: 1 });
     const evaluation = await Evaluation.ofModel(model, undefined, log, users, 3);
     const utility = await evaluation.utilities();
     const { longerPages, ...all } = await evaluation.figures();
@@ -112,7 +112,7 @@ Deno.test("the figures of longer pages leave out pages of one item, and no other
 
 Deno.test("prec@1 and prec@2 of the exact generator are those of sparsemax, the one no larger than the other", () =>
   withGpu(undefined, async (gpu) => {
-    const model = new UserModel(gpu, log.items, { ...defaultModel, dims: [6], kernelSd: 1 }, { seed: 1 });
+    const model = new UserModel(gpu, log.items, { ...smallLstm, dims: [6], kernelSd: 1 }, { seed: 1 });
     const game: GameOptions = {
       eta: 1,
       generatorEta: 0.3,

@@ -5,13 +5,13 @@ import { referenceBatch } from "../src/batch/reference_batch.ts";
 import { GIVEN, NONE } from "../src/data/click_log.ts";
 import { randomStream } from "../src/data/random.ts";
 import { UserModel } from "../src/model/user_model.ts";
-import { defaultModel } from "../src/model/config.ts";
 import { exactMinimax, type GameOptions, gameReference, minimax, sparsemax } from "../src/ops/minimax.ts";
 import { at, type Matrix, matrix } from "../src/tape/reference.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultAdversarial } from "../src/train/config.ts";
 import { checkOp, countedOf, meanOf, type OpCase, withGpu } from "./op_check.ts";
 import { shuffled, smallLog, type SmallLogOptions } from "./small_logs.ts";
+import { smallLstm, WIDTH } from "./small_models.ts";
 
 const U = 2 ** -24;
 
@@ -180,9 +180,9 @@ Deno.test("with the Shannon regulariser the inner maximum is the log-sum-exp", (
 
 Deno.test("a generator step raises the objective, a reward step lowers it", () =>
   withGpu(undefined, async (gpu) => {
-    const log = smallLog(8, { users: 40, items: 12, width: 4, maxPage: 7 });
+    const log = smallLog(8, { users: 40, items: 12, width: WIDTH, maxPage: 7 });
     for (const moves of ["generator", "reward"] as const) {
-      const model = new UserModel(gpu, log.items, { ...defaultModel, dims: [9] }, { seed: 3 });
+      const model = new UserModel(gpu, log.items, smallLstm, { seed: 3 });
       // A rate of 1e-9 leaves the other player where it is.
       const trainer = await AdversarialTrainer.create(model, log, {
         ...small,

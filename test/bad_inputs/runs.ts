@@ -89,6 +89,12 @@ export function seeds(list: unknown = [1, 2], ...changes: readonly Maker[]): Mak
 
 /** The folder `old` of a run whose Shannon stage is done and whose adversarial stage is to come. */
 export function beforeAdversarial(...changes: readonly Maker[]): Maker {
-  const adversarial = { ...defaultAdversarial, iterations: 4, batchSize: 12, validateEvery: 2 };
+  const adversarial = {
+    ...defaultAdversarial,
+    iterations: 4,
+    batchSize: 12,
+    validateEvery: 2,
+    behaviourDims: [8],
+  };
   return run(alteredJson("old/config.json", { adversarial, "training.iterations": 4 }), ...changes);
 }
