@@ -1,6 +1,8 @@
 /** Bad input ends with a message that says what was expected, found and to do, exit code 1, and nothing half-written. */
 
 import assert from "node:assert/strict";
+import { parseTrainOptions } from "../src/cli/train_options.ts";
+import { UserError } from "../src/user_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../src/run/safetensors.ts";
 import { filesIn, runCommand, withSmallLog } from "./command_check.ts";
 
@@ -26,18 +28,8 @@ const badOptions: [string, string[], RegExp][] = [
     ["--data", "FILE", "--batch-size", "31"],
     /at most 30 users[^]*--batch-size 31/,
   ],
-  ["dims with a 0", ["--dims", "64-0"], /Expected 1 to 8 sizes of 1\.\.4096[^]*got "64-0"/],
-  ["dims with a letter", ["--dims", "64-x"], /got "64-x"/],
-  ["no dims", ["--dims", ""], /got ""/],
-  ["an unknown encoder", ["--encoder", "gru"], /lstm/],
-  ["a batch of nobody", ["--batch-size", "0"], /whole number of at least 1, got "0"/],
-  ["half an iteration", ["--iterations", "1.5"], /whole number.*got "1\.5"/],
-  ["a negative rate", ["--learning-rate", "-1"], /a number above 0/],
-  ["a rate that is no number", ["--learning-rate", "fast"], /got "fast"/],
-  ["a negative seed", ["--seed", "-1"], /whole number/],
   ["an unknown option", ["--learning-rat", "1"], /unknown option[^]*--learning-rate/],
-  ["a stray word", ["yelp.txt"], /too many arguments/],
-  ["an option without its value", ["--data"], /argument missing/],
+  ["an unknown encoder", ["--encoder", "gru"], /lstm/],
   ["no run to resume", ["--resume", "DIR/none"], /Expected a run folder with a config\.json, found none at/],
   [
     "--resume with a setting",
@@ -45,12 +37,26 @@ const badOptions: [string, string[], RegExp][] = [
     /Expected --resume alone or with --iterations or --adversarial, got --dims/,
   ],
   ["a missing snapshot", ["--data", "FILE", "--init", "DIR/none.safetensors"], /none\.safetensors/],
+  ["a folder without a name", ["--save-dir", ""], /Expected the path of a folder, got nothing/],
+];
+
+/** The same, seen before anything is opened: the process that ends by it is that of the others. */
+const badTexts: [string, string[], RegExp][] = [
+  ["dims with a 0", ["--dims", "64-0"], /Expected 1 to 8 sizes of 1\.\.4096[^]*got "64-0"/],
+  ["dims with a letter", ["--dims", "64-x"], /got "64-x"/],
+  ["no dims", ["--dims", ""], /got ""/],
+  ["a batch of nobody", ["--batch-size", "0"], /whole number of at least 1, got "0"/],
+  ["half an iteration", ["--iterations", "1.5"], /whole number.*got "1\.5"/],
+  ["a negative rate", ["--learning-rate", "-1"], /a number above 0/],
+  ["a rate that is no number", ["--learning-rate", "fast"], /got "fast"/],
+  ["a negative seed", ["--seed", "-1"], /whole number/],
+  ["a stray word", ["yelp.txt"], /too many arguments/],
+  ["an option without its value", ["--data"], /argument missing/],
   [
     "validations that never come",
     ["--iterations", "5", "--validate-every", "6"],
     /--validate-every of at most the 5/,
   ],
-  ["a folder without a name", ["--save-dir", ""], /Expected the path of a folder, got nothing/],
 ];
 
 for (const [what, args, message] of badOptions) {
@@ -66,6 +72,14 @@ for (const [what, args, message] of badOptions) {
       assert.equal(stdout, "");
       assert.deepEqual(filesIn(folder), ["small.tsv"], "something was written");
     }));
+}
+
+for (const [what, args, message] of badTexts) {
+  Deno.test(`train does not understand ${what}`, () =>
+    assert.throws(
+      () => parseTrainOptions(args),
+      (error) => error instanceof UserError && message.test(error.message),
+    ));
 }
 
 Deno.test("train reports a bad line of a log by file and line", () =>

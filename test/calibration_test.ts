@@ -222,7 +222,7 @@ Deno.test("a run keeps the shapes it began with: resumed bit for bit, whatever t
   withSmallLog(async (folder, data) => {
     const cache = `${folder}/cache`;
     const json = (path: string) => JSON.parse(Deno.readTextFileSync(path));
-    const sizes = ["--batch-size", "12", "--dims", "16-8", "--lstm-units", "6", "--validate-every", "4"];
+    const sizes = ["--batch-size", "12", "--dims", "8-8", "--lstm-units", "4", "--validate-every", "4"];
     const run = async (name: string, ...args: string[]) => {
       const where = ["--data", data, "--save-dir", `${folder}/${name}`, "--no-report", ...sizes];
       const result = await runCommandWithCache(cache, "train", ...where, "--calibration", ...args);
