@@ -16,7 +16,7 @@ const RUN_FILES = [
   "train.csv",
   "validation.csv",
 ];
-const SMALL = ["--batch-size", "12", "--dims", "16-8", "--lstm-units", "6", "--validate-every", "4"];
+const SMALL = ["--batch-size", "12", "--dims", "8-5", "--lstm-units", "3", "--validate-every", "4"];
 
 function rows(path: string): string[] {
   return Deno.readTextFileSync(path).trim().split("\n");
@@ -67,14 +67,14 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test figure
       [0, 4, 8, 12, 16, 20, 24, 28],
     );
     const config = json(`${run}/config.json`);
-    assert.deepEqual(config.model, { ...defaultModel, lstmUnits: 6, dims: [16, 8] });
+    assert.deepEqual(config.model, { ...defaultModel, lstmUnits: 3, dims: [8, 5] });
     assert.equal(config.data.sha256.length, 64);
     assert.deepEqual([typeof config.adapter.driver, typeof config.system], ["string", "string"]);
     assert.match(config.adapter.runtime, /^Deno\/\d/);
 
     const { tensors } = decodeSafetensors(Deno.readFileSync(`${run}/best-loss.safetensors`), "best-loss");
-    assert.deepEqual(tensors.get("utility/layer2/kernel")?.shape, [16, 8]);
-    assert.deepEqual(tensors.get("encoder/lstm/recurrent_kernel")?.shape, [6, 24]);
+    assert.deepEqual(tensors.get("utility/layer2/kernel")?.shape, [8, 5]);
+    assert.deepEqual(tensors.get("encoder/lstm/recurrent_kernel")?.shape, [3, 12]);
 
     const { test: [result], baselines, snapshots, verdict } = json(`${run}/result.json`);
     assert.deepEqual(Object.keys(result.against), ["random", "clickRate", "lastClick", "itemKnn"]);
@@ -145,26 +145,26 @@ Deno.test("a run that is extended or interrupted and resumed is the run that nev
   withSmallLog(async (folder, data) => {
     const whole = `${folder}/whole`;
     const common = ["--data", data, "--seed", "5", ...SMALL];
-    assert.equal((await runCommand("train", ...common, "--save-dir", whole, "--iterations", "2000")).code, 0);
+    assert.equal((await runCommand("train", ...common, "--save-dir", whole, "--iterations", "700")).code, 0);
 
     const extended = `${folder}/extended`;
     assert.equal(
       (await runCommand("train", ...common, "--save-dir", extended, "--iterations", "25")).code,
       0,
     );
-    const more = await runCommand("train", "--resume", extended, "--iterations", "2000");
+    const more = await runCommand("train", "--resume", extended, "--iterations", "700");
     assert.equal(more.code, 0, more.stderr);
     assert.match(more.stderr, /going on after iteration 25/);
     assertSameRun(whole, extended);
 
     const stopped = `${folder}/stopped`;
-    const interrupted = ["train", ...common, "--save-dir", stopped, "--iterations", "2000"] as const;
-    const { code, stderr: text } = await interrupt(/\d+\/2,000/, ...interrupted);
+    const interrupted = ["train", ...common, "--save-dir", stopped, "--iterations", "700"] as const;
+    const { code, stderr: text } = await interrupt(/\d+\/700/, ...interrupted);
     assert.equal(code, 130, text);
     assert.match(text, /Stopped after iteration \d+; everything is saved/);
     assert.match(text, new RegExp(`Go on with: deno task train --resume ${stopped}`));
     const at = rows(`${stopped}/train.csv`).length - 1;
-    assert.ok(at > 0 && at < 2000, `stopped at ${at}`);
+    assert.ok(at > 0 && at < 700, `stopped at ${at}`);
     const resumed = await runCommand("train", "--resume", stopped);
     assert.equal(resumed.code, 0, resumed.stderr);
     assertSameRun(whole, stopped);
@@ -178,7 +178,7 @@ Deno.test("--adam row-sparse stands in the run's config, and such a run is resum
   withSmallLog(async (folder, data) => {
     const game = ["--adversarial-batch-size", "12", "--adversarial-validate-every", "5"];
     const common = ["--data", data, ...SMALL, "--no-report"];
-    const sparse = [...common, ...game, "--adam", "row-sparse", "--adversarial"];
+    const sparse = [...common, ...game, "--behaviour-dims", "8", "--adam", "row-sparse", "--adversarial"];
     const [whole, part, dense] = ["whole", "part", "dense"].map((name) => `${folder}/${name}`);
     assert.ok(whole && part && dense);
     const run = async (...args: string[]) => {
@@ -284,7 +284,7 @@ Deno.test("--seeds trains each seed and reports mean and sd; --init starts from 
       next,
     );
     assert.equal(started.code, 0, started.stderr);
-    assert.deepEqual(json(`${next}/config.json`).model.dims, [16, 8]);
+    assert.deepEqual(json(`${next}/config.json`).model.dims, [8, 5]);
     assert.equal(
       rows(`${next}/validation.csv`)[1]?.slice(1),
       rows(`${path}/seed-7/validation.csv`).at(-1)?.slice(2),
@@ -293,12 +293,12 @@ Deno.test("--seeds trains each seed and reports mean and sd; --init starts from 
 
 Deno.test("seeds that are interrupted go on, and end as if they had not been", () =>
   withSmallLog(async (folder, data) => {
-    const common = ["--data", data, "--seeds", "2", "--iterations", "600", ...SMALL];
+    const common = ["--data", data, "--seeds", "2", "--iterations", "400", ...SMALL];
     const whole = `${folder}/whole`;
     assert.equal((await runCommand("train", ...common, "--save-dir", whole)).code, 0);
     const stopped = `${folder}/stopped`;
     const { code, stderr } = await interrupt(
-      /seed 2\n[^]*\d+\/600/,
+      /seed 2\n[^]*\d+\/400/,
       "train",
       ...common,
       "--save-dir",
