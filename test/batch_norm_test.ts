@@ -144,8 +144,10 @@ async function withNorm(
         const commands = new Commands(gpu, "test");
         program.encode(commands, size, plan.offset(place));
         gpu.queue.submit([commands.finish()]);
-        const raw = await readFloats(gpu, output.view);
-        const dx = await readFloats(gpu, tape.gradientOf(input));
+        const [raw, dx] = await Promise.all([
+          readFloats(gpu, output.view),
+          readFloats(gpu, tape.gradientOf(input)),
+        ]);
         const dense = (values: Float32Array) => ({
           rows: x.rows,
           columns: N,

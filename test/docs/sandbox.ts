@@ -30,7 +30,7 @@ const SHORTER: Readonly<Record<string, readonly string[]>> = {
 };
 const SHORTER_ADVERSARIAL = [
   ...["--adversarial", "10", "--adversarial-validate-every", "5", "--adversarial-batch-size", "12"],
-  ...["--generator-warmup", "3"],
+  ...["--generator-warmup", "3", "--behaviour-dims", "8"],
 ];
 
 /** Files and folders that the pages speak of. */
@@ -65,7 +65,8 @@ export async function runShown(folder: string, { page, task, args, line }: Shown
   const begins = !args.includes("--resume");
   const shorter = begins ? SHORTER[task] ?? [] : ["--no-report"];
   const game = task === "train" && args.includes("--adversarial") ? SHORTER_ADVERSARIAL : [];
-  const all = [...args, ...shorter, ...game];
+  const seeds = task === "train" && args.includes("--seeds") ? ["--seeds", "2"] : [];
+  const all = [...args, ...shorter, ...game, ...seeds];
   const script = new URL(`src/cli/${task}.ts`, root).href;
   const flags = permissionFlags(task, all, cacheFolder(() => undefined));
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {

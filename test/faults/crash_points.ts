@@ -34,12 +34,21 @@ export interface Verdict {
   readonly text: string;
 }
 
-/** How many operations a fault of a kind can meet. */
-export async function countPoints(scenario: Scenario, base: string, how: How): Promise<number> {
+/**
+ * How many operations a fault of each kind can meet, and what comes of a scenario without one. Its clock runs fast; a second
+ * start, whose clock does not, must give the same.
+ */
+export async function traced(
+  scenario: Scenario,
+  base: string,
+): Promise<{ counts: Record<How, number>; expected: Map<string, string> }> {
   return await inCopy(base, async (folder) => {
-    const { code, stderr } = await run(folder, scenario.command, scenario.args, `how=${how}`);
+    const { code, stderr } = await run(folder, scenario.command, scenario.args, "how=count");
     if (code !== 0) throw new Error(`${scenario.name} fails without a fault:\n${stderr}`);
-    return stderr.split("\n").filter((line) => line.startsWith("fault-point ")).length;
+    const met = [...stderr.matchAll(/^fault-point ([^:]*):/gm)].map(([, kinds]) => kinds?.split(" "));
+    const of = (how: How) => met.filter((kinds) => kinds?.includes(how)).length;
+    const counts = { kill: of("kill"), ENOSPC: of("ENOSPC"), EIO: of("EIO") };
+    return { counts, expected: await outcomeOf(scenario, base, folder) };
   });
 }
 

@@ -6,7 +6,8 @@
  *          ENOSPC  no space from it on: nothing grows and nothing new appears; a write has written a half
  *          EIO     it fails with an input/output error, once
  *          none    nothing fails: the clock alone runs fast
- *   at     its number; without it nothing fails, and each operation is a line of standard error
+ *          count   nothing fails, and each operation is a line of standard error for each kind of fault that it can meet
+ *   at     its number
  */
 
 const request = new URL(import.meta.url).searchParams;
@@ -26,13 +27,22 @@ function failure(code: "ENOSPC" | "EIO"): Error {
   return Object.assign(new Error(text), { code });
 }
 
+/** Whether an operation can meet a kind of fault. */
+function counts(how: string | null, name: string): boolean {
+  return how === "EIO" || CHANGING.test(name);
+}
+
 /** @param half does a half of it. */
 function meet(name: string, what: string, half: () => void = () => {}): void {
-  if (how === "none" || (how !== "EIO" && !CHANGING.test(name))) return;
+  if (how === "none") return;
   if (what.startsWith("/usr/")) return; // the driver's version is read there: a run does without it, and says so
+  if (how === "count") {
+    const met = ["kill", "ENOSPC", "EIO"].filter((one) => counts(one, name));
+    return void writeTrace(`fault-point ${met.join(" ")}: ${name} ${what}`);
+  }
+  if (!counts(how, name)) return;
   if (full && GROWING.test(name)) throw failure("ENOSPC");
   count++;
-  if (at === 0) return void writeTrace(`fault-point ${count} ${name} ${what}`);
   if (count !== at) return;
   if (how === "EIO") throw failure("EIO");
   if (how === "ENOSPC") {

@@ -1,14 +1,6 @@
 /** Tries crash points of scenarios, several at once, and counts what came of them. */
 
-import {
-  countPoints,
-  type How,
-  hows,
-  type Scenario,
-  tryPoint,
-  undisturbed,
-  type Verdict,
-} from "./crash_points.ts";
+import { type How, hows, type Scenario, traced, tryPoint, type Verdict } from "./crash_points.ts";
 
 export interface Tried {
   readonly scenario: string;
@@ -40,11 +32,11 @@ export async function tryPoints(
     const base = await Deno.makeTempDir({ prefix: "clickgan-base-" });
     try {
       await scenario.prepare(base);
-      const expected = await undisturbed(scenario, base);
+      const { counts, expected } = await traced(scenario, base);
       const points: { how: How; at: number; of: number }[] = [];
       for (const [k, how] of hows.entries()) {
         if (!chosen.includes(how)) continue;
-        const of = await countPoints(scenario, base, how);
+        const of = counts[how];
         for (let at = 1 + (first + k * 7) % every; at <= of; at += every) points.push({ how, at, of });
       }
       const known = new Map<string, Verdict>();

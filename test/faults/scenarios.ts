@@ -11,7 +11,7 @@ const SMALL = ["--dims", "8", "--lstm-units", "4", "--batch-size", "12", "--no-c
 const SHANNON = [...SMALL, "--iterations", "20", "--validate-every", "5"];
 const ADVERSARIAL = [
   ...["--adversarial", "10", "--adversarial-validate-every", "5", "--adversarial-batch-size", "12"],
-  ...["--generator-warmup", "3"],
+  ...["--generator-warmup", "3", "--behaviour-dims", "8"],
 ];
 
 async function paperLog(folder: string): Promise<void> {
