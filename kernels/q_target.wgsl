@@ -1,7 +1,7 @@
 // q_target.wgsl - what the value of a remembered page is to become: its reward, and the value of the best that can follow
 //
-//   outcome [B] (-, reward, 1; 0 if the user left, page)      next [B]      wanted [B]
-//   wanted = reward + DISCOUNT x next, or the reward alone where no page follows: the user left, or the page was the last
+//   outcome [B] (-, reward, 1; 0 if the user left, page)      next [B, STRIDE]      wanted [B]
+//   wanted = reward + DISCOUNT x (sum of COUNT columns of next, from FIRST on), or the reward alone where no page follows: the user left, or the page was the last
 //   With BOOTSTRAP a page follows the last one, too: a horizon that is only cut. A user who left has no page in either case.
 //
 // For          both kinds of adapter
@@ -13,6 +13,9 @@ const WORKGROUP = 64;
 const T = 1u;
 const DISCOUNT = 1.0;
 const BOOTSTRAP = false;
+const STRIDE = 1u;
+const FIRST = 0u;
+const COUNT = 1u;
 
 struct Step {
   size: vec4u,         // of the batch: B rows, I items
@@ -28,6 +31,10 @@ fn q_target(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= step.size.x) { return; }
   let of_page = outcome[id.x];
   var y = of_page.y;
-  if (of_page.z > 0.5 && (BOOTSTRAP || u32(of_page.w) + 1u < T)) { y += DISCOUNT * next[id.x]; }
+  if (of_page.z > 0.5 && (BOOTSTRAP || u32(of_page.w) + 1u < T)) {
+    var value = 0.0;
+    for (var c = FIRST; c < FIRST + COUNT; c++) { value += next[id.x * STRIDE + c]; }
+    y += DISCOUNT * value;
+  }
   wanted[id.x] = y;
 }

@@ -42,7 +42,8 @@ fn recall_masks(@builtin(global_invocation_id) id: vec3u) {
   }
   if (REPEATS) { return; }
   let page = drawn[b];
-  for (var t = 0u; t <= page.y; t++) {
+  // A page that is none must not keep the device for hours.
+  for (var t = 0u; t <= min(page.y, T - 1u); t++) {
     let at = (page.x * T + t) * USERS + page.z;
     let slot = happened[at].x & ~LEFT;
     if (slot >= K) { continue; }

@@ -20,6 +20,7 @@ export type CommandName =
   | "recommend"
   | "serve"
   | "export"
+  | "policy"
   | "report"
   | "reproduce"
   | "tune"

@@ -53,9 +53,9 @@ Deno.test("policy run: stopped and gone on with, its files are those of a run th
       let files;
       if (done === 0) files = await PolicyFolder.begin(stopped, config);
       else {
-        const snapshot = await readPolicy(stopped, one.specs);
+        const snapshot = await readPolicy(stopped);
         assert.equal(snapshot.iteration, done);
-        one.restoreAll(snapshot.state(), stopped);
+        one.restoreAll(snapshot.state(one.specs), stopped);
         files = await PolicyFolder.resume(stopped, config, snapshot);
       }
       const stop = new AbortController();
@@ -87,7 +87,7 @@ async function refuses(gpu: Gpu, path: string): Promise<void> {
     change(own);
     copy.set(name, { shape, data: own });
     await writeSafetensors(policyFile(path), copy, metadata);
-    return async () => one.restoreAll((await readPolicy(path, one.specs)).state(), path);
+    return async () => one.restoreAll((await readPolicy(path)).state(one.specs), path);
   };
   await assert.rejects(
     await damaged("older/value", (data) => data[1] = NaN),
@@ -103,14 +103,17 @@ async function refuses(gpu: Gpu, path: string): Promise<void> {
     metadata,
   );
   await assert.rejects(
-    async () => (await readPolicy(path, one.specs)).state(),
+    async () => (await readPolicy(path)).state(one.specs),
     /replay\/lengths, found none/,
   );
   await writeSafetensors(policyFile(path), tensors, { ...metadata, format: "clickgan-1" });
-  await assert.rejects(readPolicy(path, one.specs), /Expected the snapshot of a policy/);
+  await assert.rejects(readPolicy(path), /Expected the snapshot of a policy/);
   const other = [{ name: "value", rows: 1, columns: 5 }];
   await writeSafetensors(policyFile(path), tensors, metadata);
-  await assert.rejects(readPolicy(path, other), /value to be F32 \[1, 5\], found F32 \[1,4\]/);
+  await assert.rejects(
+    async () => (await readPolicy(path)).weights(other),
+    /value to be F32 \[1, 5\], found F32 \[1,4\]/,
+  );
   await assert.rejects(readPolicyConfig(`${path}/nowhere`), /Expected the folder of a policy/);
   one.destroy();
 }

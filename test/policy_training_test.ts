@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { PolicySchedule } from "../src/policy/schedule.ts";
+import { DivergedError } from "../src/train/results.ts";
 import { withGpu } from "./op_check.ts";
 import { config, trainer } from "./value_learner.ts";
 
@@ -18,6 +19,7 @@ Deno.test("policy training: resumed between two episodes it gives the same bits,
         rewards.push(result.reward);
       },
     });
+    assert.ok(new Set(rewards.slice(0, 4)).size > 1, "each page has its own");
     // Slates are random in training, too: pages bring what those of an evaluation bring.
     const { byPage } = await whole.evaluate(4000);
     byPage.forEach(({ reward, shown }, page) => {
@@ -83,3 +85,17 @@ for (const { leave, discount } of [{ leave: 0, discount: 0.9 }, { leave: 0.5, di
       learned.destroy();
     }));
 }
+
+Deno.test("policy training: values that are no numbers end it", () =>
+  withGpu(undefined, async (gpu) => {
+    const one = await trainer(gpu);
+    await one.run(8);
+    one.setWeights(new Map([["value", Float32Array.of(1, NaN, 1, 1)]]));
+    await assert.rejects(one.run(one.schedule.iterations), (error) => {
+      assert.ok(error instanceof DivergedError);
+      assert.equal(error.iteration, 9);
+      assert.match(error.message, /Use a smaller --learning-rate/);
+      return true;
+    });
+    one.destroy();
+  }));

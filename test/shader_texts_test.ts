@@ -194,10 +194,11 @@ async function learnFromUsers(gpu: Gpu): Promise<void> {
   const state = { name: "state", rows: 70, columns: 6, groups: 1, stride: 8, view, trainable: false };
   const seen = { state, slates: view, outcomes: view, alive: view };
   const recall = new Recall(arena, replay, { rows: 64, items: 70, stateColumns: 6, repeats: false });
+  const next = { view, stride: 1, first: 0, count: 1 };
   await Program.record(gpu, "learn", headers.buffer, [
     ...[...replay.begin(seen), ...replay.remember(seen), ...recall.dispatches()],
     ...gradientClip(parameters, dimensions, 1, arena),
-    qTarget(defaultPolicyTraining, { outcome: view, next: view, wanted: arena.allocate("wanted", 256) }),
+    qTarget(defaultPolicyTraining, { outcome: view, next, wanted: arena.allocate("wanted", 256) }),
     pageReward(defaultPolicyTraining, { outcome: view, ring: arena.allocate("ring", 256) }),
   ]);
   arena.destroy();

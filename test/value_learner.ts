@@ -19,9 +19,9 @@ import { ParameterArena } from "../src/tape/parameters.ts";
 
 const step = `struct Step { size: vec4u, first_entry: u32, slot: u32 }`;
 
-/** The value of a row is the weight of its page, which stands behind the state as page / T. */
+/** The value of a row is the weight of its page, which stands behind the state as page / T; past the last page that of the last. */
 const ofPage =
-  `fn mask(input: vec4f) -> vec4f { return vec4f(vec4u(u32(input.w * 4.0 + 0.5)) == vec4u(0, 1, 2, 3)); }`;
+  `fn mask(input: vec4f) -> vec4f { return vec4f(vec4u(min(u32(input.w * 4.0 + 0.5), 3u)) == vec4u(0, 1, 2, 3)); }`;
 const valueKernel = kernel(
   "value",
   `const WORKGROUP = 64;
@@ -86,7 +86,7 @@ class ValueLearner implements Learner {
     const cost = () => ({ flops: 0, bytes: 0 });
     const rows = () => [recall.options.rows] as const;
     return {
-      nextValue,
+      nextValue: { view: nextValue, stride: 1, first: 0, count: 1 },
       next: [{
         ...{ kernel: valueKernel, label: "next value", invocations: rows, cost },
         views: { inputs: recall.after, weights: { ...this.older, size: 16 }, value: nextValue },

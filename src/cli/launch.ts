@@ -21,6 +21,7 @@ import {
   cacheFolder,
   dataFolders,
   DEFAULT_RUN_FOLDER,
+  policyFolders,
   reportFolders,
   reproduceFolders,
   runFolders,
@@ -53,6 +54,7 @@ const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
   serve: { writes: () => [], adapter: true, caches: true, listens: true },
   export: { writes: (args) => singleFile(ONNX, args), adapter: false, caches: true },
   report: { writes: reportFolders, adapter: false },
+  policy: { writes: policyFolders, adapter: true, caches: true },
   reproduce: { writes: reproduceFolders, adapter: true, caches: true },
   tune: { writes: tuneFolders, adapter: true, caches: true },
   simulate: { writes: simulateFolders, adapter: true, caches: true },
@@ -145,9 +147,14 @@ async function launch(command: string, args: readonly string[]): Promise<number>
   passSignalsTo(child);
   await watchAncestors(() => send(child, "SIGTERM"));
   const { code, signal } = await child.status;
-  const end = endOfChild(command, signal, command === "train" ? resumeArguments(args) : undefined);
+  const end = endOfChild(command, signal, resumes(command, args) ? resumeArguments(args) : undefined);
   if (end !== undefined) console.error(end);
   return code;
+}
+
+/** Whether what it does can be gone on with. */
+function resumes(command: string, [subcommand]: readonly string[]): boolean {
+  return command === "train" || (command === "policy" && subcommand === "train");
 }
 
 /** How a training with these arguments is gone on with, where they name its folder. */

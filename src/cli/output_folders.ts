@@ -43,6 +43,12 @@ export function runFolders(args: readonly string[]): string[] {
   return values.size > 0 ? [...new Set(values.values())] : [DEFAULT_RUN_FOLDER];
 }
 
+/** What `policy SUBCOMMAND` with these arguments writes to: as `train`, and the folder of a page that it is asked for. */
+export function policyFolders(args: readonly string[]): string[] {
+  const file = readArguments(args, [OUT_FILE]).values.get(OUT_FILE);
+  return [...runFolders(args), ...(file === undefined ? [] : [dirname(file)])];
+}
+
 /** The page about runs of which `run` is the first, unless another file is named. */
 export function reportFile(run: string): string {
   return join(run, "report.html");

@@ -10,11 +10,19 @@ import type { ParameterArena } from "../tape/parameters.ts";
 import type { PolicyTrainingConfig } from "./config.ts";
 import type { Recall } from "./recall.ts";
 
-/** Remembered pages that are learned from at once, and items of the catalogue: B, I. */
-export type LearnSizes = Readonly<Record<"rows" | "items", number>>;
+/**
+ * Remembered pages that are learned from at once, rows of them, one a page, the rows' slots, and items of the catalogue: B, B,
+ * B k, I. They stand where clicks count users, events, rows and items, so that both share shaders.
+ */
+export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 export type LearnDispatch = DispatchSpec<LearnSizes>;
 
-export const learnDimensions = new Dimensions<LearnSizes>(["rows", "items"], "rows");
+export const learnDimensions = new Dimensions<LearnSizes>(["pages", "rows", "slots", "items"], "rows");
+
+/** The sizes of a batch of so many remembered pages. */
+export function learnSizes(rows: number, slate: number, items: number): LearnSizes {
+  return { pages: rows, rows, slots: rows * slate, items };
+}
 
 /** What a learner learns from. */
 export interface Lesson {
@@ -25,10 +33,18 @@ export interface Lesson {
   readonly ring: View;
 }
 
+/** [B, stride] f32: the value of a row is the sum of `count` columns from `first` on. */
+export interface NextValue {
+  readonly view: View;
+  readonly stride: number;
+  readonly first: number;
+  readonly count: number;
+}
+
 /** The dispatches of a step of the optimiser, without the optimiser. */
 export interface RecordedLesson {
-  /** [B] f32: the value of the best slate after each page. */
-  readonly nextValue: View;
+  /** The value of the best slate after each page. */
+  readonly nextValue: NextValue;
   /** What computes it. */
   readonly next: readonly LearnDispatch[];
   /** The loss, and the gradients of all parameters. */

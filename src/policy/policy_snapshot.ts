@@ -57,19 +57,19 @@ export async function writePolicy(
 /** What a policy's file holds. */
 export interface PolicySnapshot {
   readonly iteration: number;
-  /** By name. */
-  readonly weights: Weights;
   readonly marks: PolicyMarks;
-  /** What its training goes on from. @throws UserError for a part that is missing. */
-  state(): PolicyState;
+  /** By name. @param specs of its network. @throws UserError for weights of another network, or damaged ones. */
+  weights(specs: readonly ParameterSpec[]): Weights;
+  /** What its training goes on from. @throws UserError as {@link weights}, and for a part that is missing. */
+  state(specs: readonly ParameterSpec[]): PolicyState;
 }
 
 /**
  * Reads a policy's snapshot.
- * @param specs of its network, by its config.
- * @throws UserError for a file that is missing, damaged, of another network, or no policy's.
+ * @param path the policy's folder.
+ * @throws UserError for a file that is missing, damaged, or no policy's.
  */
-export async function readPolicy(path: string, specs: readonly ParameterSpec[]): Promise<PolicySnapshot> {
+export async function readPolicy(path: string): Promise<PolicySnapshot> {
   const file = policyFile(path);
   const { tensors, metadata } = await readSafetensors(file);
   const marks = marksSchema.safeParse(parseJson(metadata.logs));
@@ -79,19 +79,19 @@ export async function readPolicy(path: string, specs: readonly ParameterSpec[]):
       `Expected the snapshot of a policy, as deno task policy train writes it, got ${file}, which is none.`,
     );
   }
-  const weights = (prefix: string) => weightsOf(file, tensors, specs, prefix);
   return {
     iteration,
-    weights: weights(""),
     marks: marks.data,
-    state: () => ({
-      trainer: {
-        ...{ iteration, weights: weights(""), m: weights(PREFIXES.m), v: weights(PREFIXES.v) },
-        ...{ best: noBest, snapshots: {} },
-      },
-      older: weights(PREFIXES.older),
-      replay: replayOf(file, tensors),
-    }),
+    weights: (specs) => weightsOf(file, tensors, specs, ""),
+    state(specs) {
+      const weights = (prefix: string) => weightsOf(file, tensors, specs, prefix);
+      const [m, v] = [weights(PREFIXES.m), weights(PREFIXES.v)];
+      return {
+        trainer: { iteration, weights: weights(""), m, v, best: noBest, snapshots: {} },
+        older: weights(PREFIXES.older),
+        replay: replayOf(file, tensors),
+      };
+    },
   };
 }
 

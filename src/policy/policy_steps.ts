@@ -12,7 +12,7 @@ import type { Episode } from "../simulate/episode.ts";
 import type { ResultRing } from "../train/result_ring.ts";
 import type { Counted, Steps } from "../train/steps.ts";
 import type { PolicyTrainingConfig } from "./config.ts";
-import { learnDimensions, type Learner, type LearnSizes } from "./learner.ts";
+import { learnDimensions, type Learner, type LearnSizes, learnSizes } from "./learner.ts";
 import type { Recall } from "./recall.ts";
 import type { PolicySchedule } from "./schedule.ts";
 import { pageReward, qTarget } from "./targets.ts";
@@ -95,7 +95,8 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
     const { config } = schedule;
     // The headers of an episode's pages are sent when it begins, before its commands: one episode a group.
     const count = Math.min(most, schedule.endOfEpisode(after + 1) - after);
-    const { rows, seed: noise, stepsPerPage } = config;
+    const { rows, seed: noise, stepsPerPage, slate } = config;
+    const sizes = learnSizes(rows, slate, items);
     return Array.from({ length: count }, (_, k) => {
       const iteration = draw(after + 1 + k);
       const place = iteration % ring.places;
@@ -114,7 +115,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
           page,
         };
       });
-      this.headers.put(place, { sizes: { rows, items }, counted: rows, first: 0 }, purposes);
+      this.headers.put(place, { sizes, counted: rows, first: 0 }, purposes);
       this.headers.upload(place, 1);
       return { iteration, counted: rows * schedule.stepsIn(iteration), parts: stepsPerPage + 1 };
     });
@@ -130,7 +131,7 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
   encode(commands: Commands, { iteration }: PolicyBatch, place: number): void {
     const { schedule, episode, learner: { parameters, older }, items } = this.parts;
     const { config } = schedule;
-    const sizes = { rows: config.rows, items };
+    const sizes = learnSizes(config.rows, config.slate, items);
     const page = schedule.pageOf(iteration);
     if (page === 0) {
       episode.begin(commands, {

@@ -34,6 +34,10 @@ export interface RecallOptions {
 export class Recall {
   /** [2 B, S + 1] f32, padded: states and page / T before the pages, and behind them those after. */
   readonly inputs: View;
+  /** k */
+  get slate(): number {
+    return this.replay.size.slate;
+  }
   /** Floats from one row of the inputs to the next. */
   readonly inputStride: number;
   /** [B, S + 1] before the pages, a part of the inputs. */

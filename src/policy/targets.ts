@@ -6,22 +6,27 @@ import { kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { PolicyTrainingConfig } from "./config.ts";
+import type { NextValue } from "./learner.ts";
 
 const targetKernel = kernel("q_target", qTargetText);
 const rewardKernel = kernel("page_reward", pageRewardText);
 
-/** @param views [B] each: outcomes of remembered pages, the value of what can follow, and what is wanted. */
+/** What the values of remembered pages are to become: `wanted` [B], of their outcomes [B] and the values of what can follow. */
 export function qTarget(
   { rows, pages, discount, bootstrapAtEnd }: PolicyTrainingConfig,
-  views: { readonly outcome: View; readonly next: View; readonly wanted: View },
+  { outcome, next, wanted }: { readonly outcome: View; readonly next: NextValue; readonly wanted: View },
 ): DispatchSpec {
+  const { view, stride, first, count } = next;
   return {
     kernel: targetKernel,
     label: "wanted values",
-    constants: { T: pages, DISCOUNT: discount, BOOTSTRAP: bootstrapAtEnd },
-    views,
+    constants: {
+      ...{ T: pages, DISCOUNT: discount, BOOTSTRAP: bootstrapAtEnd },
+      ...{ STRIDE: stride, FIRST: first, COUNT: count },
+    },
+    views: { outcome, next: view, wanted },
     invocations: () => [rows],
-    cost: () => ({ flops: 2 * rows, bytes: 24 * rows }),
+    cost: () => ({ flops: 2 * rows, bytes: (20 + 4 * count) * rows }),
   };
 }
 

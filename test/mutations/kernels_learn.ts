@@ -10,7 +10,7 @@ const clip = { tests: ["gradient_clip"] };
 export const learnKernels = [
   ...mutationsOf("kernels/remember.wgsl", seen, [
     ["let page = step.page + select(0u, 1u, AFTER);", "let page = step.page;"],
-    ["if (!AFTER || i % S4 != 0u) { return; }", "if (i % S4 != 0u) { return; }"],
+    ["let u = i / S4;", "let u = i;"],
     ["select(LEFT, 0u, alive[u] > 0u)", "0u"],
     ["&& (happened[at - users].x & LEFT) == 0u;", ";"],
     ["let of_page = outcome[step.page * users + u];", "let of_page = outcome[u];"],
@@ -42,7 +42,7 @@ export const learnKernels = [
   ...mutationsOf("kernels/q_target.wgsl", values, [
     ["+ 1u < T)) {", "< T)) {"],
     ["of_page.z > 0.5 &&", ""],
-    ["y += DISCOUNT * next[id.x];", "y += next[id.x];"],
+    ["y += DISCOUNT * value;", "y += value;"],
     ["var y = of_page.y;", "var y = 0.0;"],
   ]),
   ...mutationsOf("kernels/page_reward.wgsl", { tests: ["policy_training"], filter: "/resumed/" }, [

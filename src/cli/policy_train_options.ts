@@ -1,0 +1,171 @@
+/** The options of `policy train`. */
+
+import { type Command, Option } from "commander";
+import { z } from "zod";
+import {
+  algorithmNames,
+  defaultPolicyTraining,
+  type PolicyTrainingConfig,
+  policyTrainingSchema,
+  targetKinds,
+} from "../policy/config.ts";
+import { UserError } from "../user_error.ts";
+import { RESUME, SAVE_DIR } from "./arguments.ts";
+import { folder, type GivenOptions, LARGEST_SEED, numberOf, wholeNumber } from "./options.ts";
+import { addSubjectOptions, type SubjectOptions } from "./policy_subject.ts";
+
+export interface PolicyTrainOptions
+  extends SubjectOptions, Omit<PolicyTrainingConfig, "clip" | "steps" | "seed"> {
+  steps: number;
+  seed: number;
+  clip: number;
+  saveDir?: string;
+  resume?: string;
+}
+
+const probability = numberOf(policyTrainingSchema.shape.discount, "a number from 0 to 1");
+const rate = numberOf(policyTrainingSchema.shape.learningRate, "a number above 0 and at most 10");
+
+export function addPolicyTrainOptions(command: Command): Command {
+  const d = defaultPolicyTraining;
+  const { shape } = policyTrainingSchema;
+  command
+    .addOption(
+      new Option(
+        "--algorithm <name>",
+        "cdqn: a cascade of values, one a position; gdqn: a value an item, added up",
+      ).choices(algorithmNames).default(d.algorithm),
+    )
+    .option(
+      "--steps <n>",
+      "pages of users to learn from, in all; whole episodes are played",
+      wholeNumber(1),
+      d.steps,
+    )
+    .option("--seed <n>", "rules everything random", wholeNumber(0, LARGEST_SEED), d.seed)
+    .option(SAVE_DIR, "new or empty folder for the policy", folder)
+    .option(RESUME, "go on with the training in this folder, bit for bit; --steps may ask for more", folder);
+  addSubjectOptions(command);
+  command
+    .optionsGroup("Pages:")
+    .option("--slate <k>", "items that a page shows", wholeNumber(1, 1024), d.slate)
+    .option("--pages <n>", "pages of an episode", wholeNumber(1, 100_000), d.pages)
+    .option("--users <n>", "users stepped together", wholeNumber(1, 2 ** 24), d.users)
+    .addOption(
+      new Option("--reward <what>", "1 a click, or the utility of the clicked item")
+        .choices(shape.reward.options).default(d.reward),
+    )
+    .option("--repeats", "show clicked items again", d.repeats)
+    .option(
+      "--leave <p>",
+      "probability that a user leaves after a page without a click",
+      probability,
+      d.leave,
+    )
+    .option(
+      "--patience <n>",
+      "a user leaves after so many pages in a row without a click; 0: never",
+      wholeNumber(0),
+      d.patience,
+    )
+    .optionsGroup("Network:")
+    .option("--hidden <units>", "hidden units of Q: 4, 8, ... 64", hiddenUnits, d.hidden)
+    .option("--trunk <units>", "units that the state goes through first", wholeNumber(4, 1024), d.trunk)
+    .option("--share-positions", "cdqn: one network for all positions of a slate", d.sharePositions)
+    .optionsGroup("Learning:")
+    .addOption(
+      new Option(
+        "--target <kind>",
+        "cdqn: what positions are regressed on. common: the value of the whole slate, as published; chained: the best that " +
+          "the next position can do",
+      ).choices(targetKinds).default(d.target),
+    )
+    .option("--no-double-q", "the older copy picks the next slate, too, not the weights that learn")
+    .option(
+      "--target-every <n>",
+      "steps of the optimiser from one copy of the weights to the next; 1: no copy to speak of",
+      wholeNumber(1),
+      d.targetEvery,
+    )
+    .option("--discount <x>", "worth of the next page", probability, d.discount)
+    .option(
+      "--bootstrap-at-end",
+      "the last page is only cut off: a next one follows it in the values",
+      d.bootstrapAtEnd,
+    )
+    .option("--learning-rate <x>", "of Adam; a fifth of it in the last quarter", rate, d.learningRate)
+    .option("--rows <n>", "remembered pages of a step of the optimiser, a multiple of 64", rows, d.rows)
+    .option(
+      "--steps-per-page <n>",
+      "steps of the optimiser after each page of all users",
+      wholeNumber(1, 256),
+      d.stepsPerPage,
+    )
+    .option(
+      "--clip <x>",
+      "the most that a gradient's length may be; 0: any",
+      numberOf(z.number().min(0), "a number of at least 0"),
+      d.clip ?? 0,
+    )
+    .option("--replay <n>", "pages of users that are remembered, at least", wholeNumber(1), d.replay)
+    .option(
+      "--epsilon-start <p>",
+      "probability of a random slate in the beginning",
+      probability,
+      d.epsilonStart,
+    )
+    .option("--epsilon-end <p>", "and later", probability, d.epsilonEnd)
+    .option(
+      "--epsilon-share <x>",
+      "share of the training until then, in a straight line",
+      probability,
+      d.epsilonShare,
+    )
+    .optionsGroup("Evaluation:")
+    .option(
+      "--evaluate-every <n>",
+      "pages of users from one evaluation, and snapshot, to the next",
+      wholeNumber(1),
+      d.evaluateEvery,
+    )
+    .option(
+      "--evaluation-users <n>",
+      "users of an evaluation, who see the best slates",
+      wholeNumber(1, 2 ** 24),
+      d.evaluationUsers,
+    );
+  return command;
+}
+
+function hiddenUnits(text: string): number {
+  return numberOf(policyTrainingSchema.shape.hidden, "4, 8, 12, ... or 64 units")(text);
+}
+function rows(text: string): number {
+  return numberOf(policyTrainingSchema.shape.rows, "a multiple of 64")(text);
+}
+
+/** The training that the options ask for. @throws UserError for options that make no sense together. */
+export function policyTrainingOf(options: PolicyTrainOptions): PolicyTrainingConfig {
+  const config = { ...options, clip: options.clip === 0 ? null : options.clip };
+  const names = Object.keys(defaultPolicyTraining) as (keyof PolicyTrainingConfig)[];
+  const training = policyTrainingSchema.parse(Object.fromEntries(names.map((name) => [name, config[name]])));
+  if (training.algorithm !== "cdqn" && (training.target !== "common" || training.sharePositions)) {
+    throw new UserError(
+      `Expected --target and --share-positions with --algorithm cdqn, got them with ${training.algorithm}, which has no ` +
+        "positions.",
+    );
+  }
+  return training;
+}
+
+/** @throws UserError for other options beside --resume. */
+export function checkPolicyResume(given: GivenOptions): void {
+  const allowed = ["resume", "steps", "memoryRows"];
+  const extra = [...given].filter(([name]) => !allowed.includes(name)).map(([, flag]) => flag);
+  if (extra.length === 0) return;
+  throw new UserError(
+    `Expected --resume alone or with --steps, got ${
+      extra.join(", ")
+    } too: a resumed training keeps its settings.`,
+  );
+}

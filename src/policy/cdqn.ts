@@ -1,0 +1,17 @@
+/**
+ * CDQN: a cascade of values, one a position of the slate. Each position takes the best item, given those before it. All are
+ * regressed on what the whole slate came to: the common target, as published.
+ */
+
+import type { MakeLearner } from "./learner.ts";
+import { chooseByPosition } from "./q_act.ts";
+import { QLearner } from "./q_learner.ts";
+
+export const cdqn: MakeLearner = (subject) =>
+  new QLearner(subject, {
+    name: "cdqn",
+    kind: ({ config }) => ({ kind: config.sharePositions ? "shared" : "cascade" }),
+    counts: "each",
+    choose: ({ network, rows, ...act }) => chooseByPosition(network, rows, act).dispatches,
+    worth: (slate) => ({ first: slate - 1, count: 1 }),
+  });

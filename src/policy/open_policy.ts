@@ -1,0 +1,63 @@
+/** A trained policy, from its folder, as whoever uses it needs it. */
+
+import type { Policy } from "../simulate/policy.ts";
+import type { UsersSource } from "../simulate/users.ts";
+import { UserError } from "../user_error.ts";
+import { algorithms } from "./algorithms.ts";
+import type { Learner } from "./learner.ts";
+import { type PolicyConfig, readPolicyConfig } from "./policy_config.ts";
+import { type PolicySnapshot, readPolicy } from "./policy_snapshot.ts";
+
+/** A policy that was trained: its settings, whom it was trained on, and its weights. */
+export class OpenedPolicy {
+  /** Use {@link openPolicy}. */
+  constructor(readonly path: string, readonly config: PolicyConfig, readonly snapshot: PolicySnapshot) {}
+
+  /** What it is called in tables: its algorithm. */
+  get name(): string {
+    return this.config.training.algorithm;
+  }
+
+  /**
+   * The policy on simulated users. Free it by `destroy` when nothing runs any more.
+   * @param observes whom it was trained on: it sees users through them, whoever clicks. See
+   *   {@link import("./policy_config.ts").expectTrainedOn}.
+   * @throws UserError for another catalogue, and, when it is recorded, for slates or pages that it was not trained for.
+   */
+  policy(observes: UsersSource): Policy & { destroy(): void } {
+    const { path, config: { items, training }, snapshot } = this;
+    if (observes.itemCount !== items) {
+      throw new UserError(
+        `Expected the policy of ${path} over its ${items} items, got ${observes.name} with ${observes.itemCount}.`,
+      );
+    }
+    const learners: Learner[] = [];
+    return {
+      name: this.name,
+      observes,
+      record(page) {
+        if (page.slate !== training.slate || page.pages !== training.pages) {
+          throw new UserError(
+            `Expected slates of ${training.slate} on ${training.pages} pages, for which the policy of ${path} was trained, ` +
+              `got slates of ${page.slate} on ${page.pages}.`,
+          );
+        }
+        const { gpu, observer } = page;
+        const learner = algorithms[training.algorithm]({ gpu, config: training, observer, items });
+        learners.push(learner);
+        learner.parameters.write(snapshot.weights(learner.parameters.specs));
+        return learner.policy.record(page);
+      },
+      prepare: () => learners.at(-1)?.policy.prepare() ?? [],
+      destroy() {
+        for (const learner of learners.splice(0)) learner.destroy();
+      },
+    };
+  }
+}
+
+/** Opens a policy's folder. @throws UserError for a folder without one, or a damaged one. */
+export async function openPolicy(path: string): Promise<OpenedPolicy> {
+  const config = await readPolicyConfig(path);
+  return new OpenedPolicy(path, config, await readPolicy(path));
+}

@@ -1,0 +1,37 @@
+/** Options of `policy`, and the folders of policies. */
+
+import { bad, type BadInput, type Maker, nothing, type Words } from "./corpus.ts";
+import { file } from "./files.ts";
+
+const TRUTH = ["--shop", "restless", "--truth"];
+
+const train = (name: string, args: readonly string[], says: Words, files: Maker = nothing) =>
+  bad(name, ["policy", "train", "--save-dir", "DIR/policy", ...args], files, says);
+const resume = (name: string, args: readonly string[], says: Words, files: Maker = nothing) =>
+  bad(name, ["policy", "train", "--resume", "DIR/policy", ...args], files, says);
+
+export const policies: readonly BadInput[] = [
+  train("nobody to learn from", [], "Expected --model RUN, or --shop NAME --truth"),
+  train("a slate larger than the pool", [...TRUTH, "--slate", "490"], "Expected a pool of 509 items or more"),
+  train("no pages", [...TRUTH, "--pages", "0"], "Expected a whole number in 1..100000"),
+  train("two kinds of users", [...TRUTH, "--model", "DIR/a"], "Expected --model or --shop, got both"),
+  train("a shop that there is not", ["--shop", "x", "--truth"], "Expected a made-up shop, demo or restless"),
+  train("a shop without its truth", ["--shop", "demo"], "Expected --truth with --shop demo"),
+  train("users who leave too often", [...TRUTH, "--leave", "1.5"], "Expected a number from 0 to 1"),
+  train("a leave that is no number", [...TRUTH, "--leave", "NaN"], "Expected a number from 0 to 1"),
+  train("an algorithm that there is not", [...TRUTH, "--algorithm", "ppo"], "Allowed choices are cdqn"),
+  train("a truth of a model", ["--model", "DIR/a", "--truth"], "Expected --truth with --shop"),
+  train("rows that fit no kernel", [...TRUTH, "--rows", "100"], "Expected a multiple of 64"),
+  train("units that fit no kernel", [...TRUTH, "--hidden", "65"], "Expected 4, 8, 12, ... or 64 units"),
+  train(
+    "positions of what has none",
+    [...TRUTH, "--algorithm", "gdqn", "--target", "chained"],
+    "Expected --target and --share-positions with --algorithm cdqn",
+  ),
+  train("a folder that holds something", TRUTH, "holds notes.txt", file("policy/notes.txt", "x")),
+  train("a model that is not there", ["--model", "DIR/a"], "a"),
+  resume("no policy", [], "Expected the folder of a policy, with a policy.json"),
+  resume("other settings", ["--slate", "5"], "Expected --resume alone or with --steps, got --slate"),
+  resume("a damaged policy.json", [], "policy.json is damaged", file("policy/policy.json", "{}")),
+  bad("an unknown subcommand", ["policy", "play"], nothing, "unknown command 'play'"),
+];
