@@ -134,7 +134,9 @@ async function withTrainer(
     const { kind, description } = gpu.adapter;
     say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
     say(`users: ${subjectText(found.subject)}, ${source.itemCount.toLocaleString("en")} items`);
-    const trainer = made.keep(await PolicyTrainer.create(gpu, source, config.training, algorithms[config.training.algorithm]));
+    const trainer = made.keep(
+      await PolicyTrainer.create(gpu, source, config.training, algorithms[config.training.algorithm]),
+    );
     const code = await use(trainer, config);
     gpu.check();
     return code;

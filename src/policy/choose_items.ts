@@ -56,7 +56,10 @@ export function chooseItems<S extends Sizes>(
       place: uploadPlace(arena, `score ${position + 1}`, place(position)),
     };
     const to = { best, masked: masked.view };
-    dispatches.push(slateScore(rows, { label: `score ${position + 1}`, items, units, views, to }), pick(position));
+    dispatches.push(
+      slateScore(rows, { label: `score ${position + 1}`, items, units, views, to }),
+      pick(position),
+    );
   }
   return dispatches;
 }

@@ -1,6 +1,6 @@
 /** What learners of Q-networks have in common: how they act on a page, and how they learn from remembered ones. */
 
-import { type ClickDispatch, clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
+import { clickDimensions, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import { Arena } from "../gpu/arena.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
@@ -65,7 +65,13 @@ export function learnRows(arena: Arena, { options: { rows, items }, slate }: Rec
 /** The inputs of the network, before pages or after them. */
 export function inputOf({ options, inputStride, before, after }: Recall, when: "before" | "after"): Tensor {
   return {
-    ...{ name: `input ${when}`, rows: "rows", columns: options.stateColumns + 1, groups: 1, stride: inputStride },
+    ...{
+      name: `input ${when}`,
+      rows: "rows",
+      columns: options.stateColumns + 1,
+      groups: 1,
+      stride: inputStride,
+    },
     ...{ view: when === "before" ? before : after, trainable: false },
   };
 }
