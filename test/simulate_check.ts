@@ -51,7 +51,7 @@ export class CheckedPage {
       gpu.queue.submit([commands.finish()]);
       results.push(await readViews(gpu, views));
     }
-    assert.deepEqual(results[0], results[1], "two runs differ");
+    results[0]?.forEach((words, k) => assert.ok(sameWords(words, results[1]?.[k]), "two runs differ"));
     await arena.checkCanaries();
     return (results[0] ?? []).map((words) => words.slice(0, words.length - 64));
   }
@@ -59,6 +59,11 @@ export class CheckedPage {
   destroy(): void {
     this.arena.destroy();
   }
+}
+
+/** For millions of words: a loop takes a part of what deepEqual does. */
+export function sameWords(one: Uint32Array, other: ArrayLike<number> | undefined): boolean {
+  return one.length === other?.length && one.every((word, k) => word === other[k]);
 }
 
 /** Random words, each bit set with a probability. */

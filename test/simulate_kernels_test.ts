@@ -37,7 +37,7 @@ for (const { users, items } of sizes) {
       const { page } = checked;
       const clicked = randomBits(page.panels * users, 0.2);
       const list = range(items).filter((item) => item % 3 !== 1);
-      const pools = ["all", { items: list }, ...(items > 10 ? [{ random: 10 }] : [])] as const;
+      const pools = ["all", { items: list }, ...(items > 10 ? [{ random: 5 }] : [])] as const;
       for (const options of pools) {
         for (const repeats of [false, true]) {
           const pool = poolOf(options, items);
@@ -114,7 +114,12 @@ for (const slate of [1, 4]) {
       const checked = new CheckedPage(gpu, { users, pages, slate, items: 40 });
       const { page } = checked;
       const random = randomStream(5, "choose", slate);
-      const special = [[0, 0, 0, 0], [80, -80, 80, 79], [-80, -80, -80, -80], [3, 3, 3, 3], [-20, 20, 0, 1]];
+      const special = [[0, 0, 0, 0], [80, -80, 80, 79], [-120, -120, -120, -120], [3, 3, 3, 3], [
+        -20,
+        20,
+        0,
+        1,
+      ]];
       const pool = range(vectors).map((k) => special[k] ?? range(4).map(() => 3 * random.normal() - 1));
       const u = Float32Array.from(
         range(users).flatMap((user) => pool[user % vectors]?.slice(0, slate) ?? []),
@@ -132,29 +137,30 @@ for (const slate of [1, 4]) {
         checked.write(page.clicked, new Uint32Array(page.panels * users));
       };
       const dispatch = choose(page, { eta, placeEffects: undefined }, utilities, log, rules);
-      const at = { firstUser: 100, episode: 2, set };
+      const episode = { firstUser: 100, episode: 2, set };
       const views = [log.outcomes, page.event, page.clicked, log.slates, page.alive];
-      const [words, event, clicked, slates, alive] = await checked.run([dispatch], views, at);
+      const [words, event, clicked, slates, alive] = await checked.run([dispatch], views, episode);
       const outcomes = floats(words);
       const counts = pool.map(() => new Array<number>(slate + 1).fill(0));
       const wanted = new Uint32Array(page.panels * users);
       let near = 0;
       for (let t = 0; t < pages; t++) {
         for (let user = 0; user < users; user++) {
-          const z = Array.from(u.subarray(user * slate, (user + 1) * slate), (x) => eta * x);
-          const own = outcomes.subarray(4 * (t * users + user), 4 * (t * users + user) + 4);
-          const slot = own[0] ?? NaN;
+          const at = 4 * (t * users + user);
+          const slot = outcomes[at] ?? NaN;
           const count = counts[user % vectors] ?? [];
           count[slot] = (count[slot] ?? 0) + 1;
           const item = shown[user * slate + slot] ?? 0;
           if (slot < slate) wanted[(item >>> 5) * users + user]! |= 1 << (item & 31);
           if (t % 16 > 0) continue; // the host takes longer than the device
+          const z = Array.from(u.subarray(user * slate, (user + 1) * slate), (x) => eta * x);
           const draw = uniform24(philox([100 + user, 2, t, purposes.CHOICE], key)[0]);
           const host = chosen(z, draw);
           if (host.margin < 1e-6) near++;
           else assert.equal(slot, host.slot, `user ${user}, page ${t}`);
-          assert.equal(own[1], slot < slate ? 1 : 0);
-          assert.ok(Math.abs((own[2] ?? NaN) - host.any) < 1e-6, `P(any) ${own[2]}, ${host.any}`);
+          assert.equal(outcomes[at + 1], slot < slate ? 1 : 0);
+          const any = outcomes[at + 2] ?? NaN;
+          assert.ok(Math.abs(any - host.any) < 1e-6, `P(any) ${any}, ${host.any}`);
         }
       }
       assert.ok(near < 5 + users * pages / 16 * 1e-4, `${near} draws near a bound`);
@@ -176,9 +182,9 @@ for (const slate of [1, 4]) {
         }
       }
       assert.deepEqual(clicked, wanted);
-      assert.deepEqual(
-        slates,
-        Uint32Array.from({ length: pages * users * slate }, (_, k) => shown[k % shown.length] ?? 0),
+      assert.ok(
+        slates?.every((item, k) => item === shown[k % shown.length]) &&
+          slates.length === pages * shown.length,
       );
       const last = (pages - 1) * users;
       for (let user = 0; user < users; user++) {
