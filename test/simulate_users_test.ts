@@ -6,13 +6,16 @@
 import assert from "node:assert/strict";
 import { checkLog } from "../src/data/check_log.ts";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
-import { shopItems } from "../src/data/demo_shop.ts";
+import { makeDemoShop, shopItems } from "../src/data/demo_shop.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
 import { keyOf, philox, purposes, uniform24 } from "../src/data/philox.ts";
 import { randomStream } from "../src/data/random.ts";
 import { restless } from "../src/data/shops/restless.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
+import { initialWeights } from "../src/model/initial_weights.ts";
+import { openDataset } from "../src/run/open_dataset.ts";
+import { OpenedRun } from "../src/run/open_run.ts";
 import { modelParameters, UserModel } from "../src/model/user_model.ts";
 import { greedyPolicy } from "../src/policy/greedy.ts";
 import { popularity, popularPolicy } from "../src/policy/popular.ts";
@@ -35,6 +38,7 @@ import { Simulator } from "../src/simulate/simulator.ts";
 import { startOf } from "../src/simulate/start.ts";
 import type { UsersSource } from "../src/simulate/users.ts";
 import type { Weights } from "../src/tape/parameters.ts";
+import { modelDynamics } from "./f64_dynamics.ts";
 import { network64, shape64, toParameters64 } from "./f64_model.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog, widened } from "./small_logs.ts";
@@ -138,11 +142,14 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
       const weights = someWeights(log, config);
       const model = new UserModel(gpu, log.items, config, { weights });
       const options = { ...run, reward: "utility", repeats: kind === "dense" } as const;
-      const episodes = await simulated(
+      const { episodes, states } = await simulated(
         new LearnedSource(model),
         gpu,
         options,
-        (simulator) => played(simulator, randomPolicy, { firstEpisode: 2 }),
+        async (simulator) => ({
+          episodes: await played(simulator, randomPolicy, { firstEpisode: 2 }),
+          states: await simulator.states(),
+        }),
       );
       const clicks = episodeLog(episodes, { name: "simulated", items: log.items, startOf: startedWith });
       checkLog(clicks);
@@ -193,6 +200,19 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
         }
       }
       assert.equal(at, pages.length);
+      if (config.encoder === "lstm") {
+        const dynamics = modelDynamics(dense.items, parameters, shape64(config));
+        for (const user of users) {
+          let state = dynamics.initial();
+          for (let e = dense.userEvents[user] ?? 0; e < (dense.userEvents[user + 1] ?? 0); e++) {
+            const click = dense.eventClick[e] ?? NONE;
+            if (click !== NONE) state = dynamics.next(state, dense.rowItem[click] ?? 0);
+          }
+          state.h.forEach((x, j) =>
+            assert.ok(Math.abs((states[user * config.lstmUnits + j] ?? NaN) - x) < 1e-4, `h of user ${user}`)
+          );
+        }
+      }
       assert.ok(
         Math.abs(surprise) < 3.7 * Math.sqrt(variance),
         `NLL is off by ${surprise}, se ${Math.sqrt(variance)}`,
@@ -466,6 +486,26 @@ Deno.test("step: given slates come to the same as a policy's, and what no user m
       );
       await refused({ [2 * (user ?? 0)]: 5 }, /no item that was clicked before, got 5/);
     });
+  }));
+
+Deno.test("weights of the adversarial stage are refused, unless they are asked for", () =>
+  withGpu("cpu", async (gpu) => {
+    const data = await openDataset("demo");
+    const items = itemsShape(makeDemoShop(1, { users: 7 }).log.items);
+    const weights = initialWeights(modelParameters(items, lstm), 1);
+    const game = {
+      ...{ generator: null, eta: 1, generatorEta: 1, etaByPage: false, utilityPenalty: 0, skipNoClick: true },
+    };
+    const info = { model: lstm, items, iteration: 1, kind: "last" };
+    const opened = (own: object) =>
+      new OpenedRun("runs/a/last", { ...info, ...own }, weights, undefined, undefined);
+    const made = (own: object, uncalibrated?: boolean) =>
+      LearnedSource.ofRun(gpu, opened(own), data, { uncalibrated });
+    assert.throws(() => made({ game }), /got runs\/a\/last, of the adversarial stage.* or --uncalibrated/);
+    for (const source of [made({}), made({ game }, true)]) {
+      assert.equal(source.itemCount, 500);
+      source.model.destroy();
+    }
   }));
 
 Deno.test("what cannot be simulated is refused, with what was expected", () =>
