@@ -113,7 +113,7 @@ export const simulateKernels = [
   ]),
   ...mutationsOf(
     "src/simulate/learned_users.ts",
-    users("/^(trajectories: (LSTM|PW), dense items, cpu|greedy: .*, one-hot)/"),
+    users("/^(trajectories: PW, one-hot items, cpu|trajectories: LSTM, dense items, cpu|greedy: .*, dense)/"),
     [
       ["return [...lists, ...zeros, ...this.#dispatches.events];", "return [...lists, ...zeros];"],
       [
@@ -128,7 +128,9 @@ export const simulateKernels = [
   ),
   ...mutationsOf("src/simulate/page_headers.ts", users("/^bits/"), [
     ["this.sizes(place), 0);", "pageSizes(this.room, key.users), 0);"],
-    ["Math.min(most, this.#users - first)", "most"],
     ["const { episode, firstUser, seed", "const { episode, users: firstUser, seed"],
+  ]),
+  ...mutationsOf("src/simulate/page_headers.ts", of("/^top_slate/"), [
+    ["Math.min(most, this.#users - first)", "most"],
   ]),
 ];
