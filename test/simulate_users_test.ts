@@ -34,8 +34,9 @@ import {
 import { type HostPolicy, simulateOnHost } from "../src/simulate/host/host_simulator.ts";
 import type { ShopState } from "../src/data/shops/truth.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
+import { topSlate } from "../src/simulate/slates.ts";
 import { Simulator } from "../src/simulate/simulator.ts";
-import { startOf } from "../src/simulate/start.ts";
+import { startOf, type StartOptions } from "../src/simulate/start.ts";
 import type { UsersSource } from "../src/simulate/users.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { modelDynamics } from "./f64_dynamics.ts";
@@ -133,7 +134,10 @@ async function simulated<T>(
 const start = [[3, 17], [], [40, 2, 2, 9, 31], [8]];
 const run: SimulatorOptions = { users: 45, slate: 3, pages: 11, seed: 5, start };
 const key = keyOf(5);
-const startedWith = (user: number, episode: number) => startOf(start, user, episode, key);
+/** Users over one-hot items start without a click. */
+const startFor = (kind: Kind) => (kind === "one-hot" ? "empty" : start);
+const startedWith = (user: number, episode: number, from: StartOptions = start) =>
+  startOf(from, user, episode, key);
 
 for (const [name, config, kind, shapes = "cpu"] of cases) {
   Deno.test(`trajectories: ${name}, ${kind} items, ${shapes} shapes: as the model in float64`, () =>
@@ -141,7 +145,8 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
       const log = logs[kind];
       const weights = someWeights(log, config);
       const model = new UserModel(gpu, log.items, config, { weights });
-      const options = { ...run, reward: "utility", repeats: kind === "dense" } as const;
+      const from = startFor(kind);
+      const options = { ...run, start: from, reward: "utility", repeats: kind === "dense" } as const;
       const { episodes, states } = await simulated(
         new LearnedSource(model),
         gpu,
@@ -151,7 +156,11 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
           states: await simulator.states(),
         }),
       );
-      const clicks = episodeLog(episodes, { name: "simulated", items: log.items, startOf: startedWith });
+      const clicks = episodeLog(episodes, {
+        name: "simulated",
+        items: log.items,
+        startOf: (user, episode) => startedWith(user, episode, from),
+      });
       checkLog(clicks);
       const dense = kind === "mixed" ? widened(clicks) : clicks;
       const specs = modelParameters(itemsShape(dense.items), config);
@@ -164,7 +173,7 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
       let [at, near, clicked, surprise, variance] = [0, 0, 0, 0, 0];
       const seen = new Set<number>();
       for (const user of users) {
-        at += startedWith(user, 2).length;
+        at += startedWith(user, 2, from).length;
         for (let t = 0; t < run.pages; t++, at++) {
           const page = pages[at] ?? assert.fail();
           const z = page.u.map((u, j) => config.eta * (u + (effects[Math.min(j, effects.length - 1)] ?? 0)));
@@ -224,7 +233,7 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
 }
 
 for (
-  const [name, policy, host] of [
+  const [name, policy, host, reward = "click"] of [
     ["random", randomPolicy, randomOnHost<ShopState>()],
     [
       "popular",
@@ -232,12 +241,13 @@ for (
       popularOnHost<ShopState>(),
     ],
     ["greedy", greedyPolicy(), greedyOnHost<ShopState>()],
+    ["greedy for utility", greedyPolicy(), greedyOnHost<ShopState>("utility"), "utility"],
   ] as const
 ) {
   Deno.test(`trajectories: a shop, ${name}: 256 users, 50 pages, as on the host in float64`, () =>
     withGpu("cpu", async (gpu) => {
       const values = shopItems(1, 160);
-      const options = { users: 256, pages: 50, slate: 3, seed: 9, leave: 0.02 };
+      const options = { users: 256, pages: 50, slate: 3, seed: 9, leave: 0.02, reward } as const;
       const [device] = await simulated(
         new ShopSource(restless, values),
         gpu,
@@ -256,8 +266,14 @@ for (
           const wanted = Array.from(host.slate(page));
           if (wanted.some((item, j) => item !== found[j])) {
             nearTies++;
-            const [u, v] = [wanted, found].map((items) => page.dynamics.utilities(page.state, items));
-            u?.forEach((x, j) => assert.ok(Math.abs(x - (v?.[j] ?? NaN)) < 1e-5, `${wanted}, but ${found}`));
+            const worth = (items: ArrayLike<number>) => {
+              const u = page.dynamics.utilities(page.state, items);
+              const v = u.map(Math.exp);
+              const total = v.reduce((a, b) => a + b, 1);
+              return v.reduce((sum, x, j) => sum + x * (reward === "click" ? 1 : u[j] ?? NaN), 0) / total;
+            };
+            const behind = worth(wanted) - worth(found);
+            assert.ok(Math.abs(behind) < 1e-5, `${found} is ${behind} behind ${wanted}`);
           }
           return found;
         },
@@ -283,7 +299,7 @@ for (
 Deno.test("bits: the same however many are stepped together, twice, and for episodes alone", () =>
   withGpu("cpu", async (gpu) => {
     const model = new UserModel(gpu, logs.dense.items, lstm, { weights: someWeights(logs.dense, lstm) });
-    const options = { ...run, leave: 0.2, pool: { random: 20 }, repeats: true } as const;
+    const options = { ...run, leave: 0.2, pool: { random: 20 } } as const;
     const shop = new ShopSource(restless, shopItems(1, 41));
     for (const source of [new LearnedSource(model), shop]) {
       for (const policy of [randomPolicy, greedyPolicy()]) {
@@ -320,6 +336,18 @@ Deno.test("bits: the same however many are stepped together, twice, and for epis
     model.destroy();
   }));
 
+/** Greedy, with smaller chunks of users than there is room for. */
+function greedyInChunks(chunk: number): Policy {
+  return {
+    name: "greedy in chunks",
+    record({ environment, page }) {
+      const { dispatches, utilities } = environment.catalogue();
+      return [{ chunk, rows: page.items, dispatches: [...dispatches, topSlate(page, utilities)] }];
+    },
+    prepare: () => [],
+  };
+}
+
 for (const [kind, config] of [["dense", lstm], ["one-hot", pw], ["mixed", { ...lstm, wide: 3 }]] as const) {
   Deno.test(`greedy: the best items that were not clicked, ${kind} items`, () =>
     withGpu("cpu", async (gpu) => {
@@ -333,6 +361,13 @@ for (const [kind, config] of [["dense", lstm], ["one-hot", pw], ["mixed", { ...l
         (simulator) => played(simulator, greedyPolicy(), { firstEpisode: 2 }),
       );
       assert.ok(episode);
+      const inFours = await simulated(
+        new LearnedSource(model),
+        gpu,
+        options,
+        (simulator) => played(simulator, greedyInChunks(4), { firstEpisode: 2 }),
+      );
+      assert.deepEqual(inFours, [episode]);
       const page = Array.from({ length: log.items.count }, (_, item) => item);
       for (let u = 0; u < 9; u++) {
         const history = Array.from(startedWith(u, 2));

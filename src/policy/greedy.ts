@@ -1,24 +1,47 @@
 /**
  * The slate that is best for this page alone, as those who click think, or as another model does. With a click as the reward
- * it is the k items of the highest utility: the chance of a click grows with each of them.
+ * it is the k items of the highest utility: the chance of a click grows with each of them. With the utility as the reward an
+ * item of low utility takes clicks from better ones, so the best slate is found by slate_ratio. Effects of places are left out.
  */
 
+import { type ClickDispatch, clickDimensions } from "../batch/click_sizes.ts";
+import type { View } from "../gpu/memory.ts";
 import type { PageContext, PageDispatch, Policy } from "../simulate/policy.ts";
 import { topSlate } from "../simulate/slates.ts";
 import type { Users, UsersSource } from "../simulate/users.ts";
 import { UserError } from "../user_error.ts";
+import { slateRatio } from "./slate_ratio.ts";
 
 /** The greedy policy. @param by the model whose utilities are believed; by default whoever clicks, so that it is greedy in truth. */
 export function greedyPolicy(by?: UsersSource): Policy {
   return {
     name: by ? `greedy by ${by.name}` : "greedy",
     ...(by && { observes: by }),
-    record({ page, observer, environment }: PageContext): readonly PageDispatch[] {
-      const { users, dispatches, utilities } = (by ? asUsers(observer) : environment).catalogue();
-      return [{ chunk: users, rows: page.items, dispatches: [...dispatches, topSlate(page, utilities)] }];
+    record(context: PageContext): readonly PageDispatch[] {
+      const { page, observer, environment, rules } = context;
+      const users = by ? asUsers(observer) : environment;
+      const { users: chunk, dispatches, utilities } = users.catalogue();
+      const best = rules.reward === "click"
+        ? topSlate(page, utilities)
+        : ratioSlate(context, users, utilities);
+      return [{ chunk, rows: page.items, dispatches: [...dispatches, best] }];
     },
     prepare: () => [],
   };
+}
+
+function ratioSlate({ page, arena }: PageContext, { eta }: Users, utilities: View): ClickDispatch {
+  const rows = { arena, dimensions: clickDimensions, rows: "users", items: "items", capacity: page.sizes } as const;
+  return slateRatio(rows, {
+    label: "greedy slate",
+    slate: page.slate,
+    eta,
+    utilities,
+    worthOf: "utility",
+    masked: { view: page.masked, stride: page.users },
+    slates: page.slates,
+    worth: arena.allocate("worth of greedy slates", 4 * page.users),
+  });
 }
 
 /** An observer that was made of a source can be asked what users think. */

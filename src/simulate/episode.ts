@@ -109,10 +109,10 @@ export class Episode {
   }
 }
 
-function contextOf({ arena, page, environment }: EpisodeParts, observer: Observer): PageContext {
+function contextOf({ arena, page, environment, rules }: EpisodeParts, observer: Observer): PageContext {
   const { gpu, users, slate, items, pages, slates, masked } = page;
   const batch = new PageBatch(page, undefined);
   const { itemVectors } = observer;
   const sizes = { users, slate, items, pages };
-  return { gpu, arena, page, batch, ...sizes, slates, masked, observer, environment, itemVectors };
+  return { gpu, arena, page, batch, ...sizes, slates, masked, observer, environment, itemVectors, rules };
 }

@@ -5,6 +5,7 @@ import type { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
 import type { Tensor } from "../tape/tensor.ts";
+import type { Rules } from "./choose.ts";
 import type { Page, PageBatch } from "./page.ts";
 import type { Observer, Users, UsersSource } from "./users.ts";
 
@@ -43,6 +44,8 @@ export interface PageContext {
   readonly environment: Users;
   /** [I, G] the observer's. */
   readonly itemVectors: Tensor;
+  /** What a click counts, and when users leave. */
+  readonly rules: Rules;
 }
 
 /** What writes a slate for every user of a page. */
