@@ -31,13 +31,22 @@ export const rareTokens = batchOf(7, {
 /** Items with tokens, alone or beside dense features. */
 export const mixed = {
   "no item has a token": bare(batchOf(2, { users: 5, items: 7, width: 5, tokens: 3 })),
-  one: batchOf(1, { users: 1, items: 1, width: 3, tokens: 1, maxEvents: 1, maxPage: 1 }),
+  one: batchOf(1, { users: 1, items: 1, width: 5, tokens: 1, maxEvents: 1, maxPage: 1 }),
   few: batchOf(2, { users: 5, items: 7, width: 5, tokens: 6 }),
   "tokens alone": batchOf(3, { users: 67, items: 33, width: 0, tokens: 11, maxEvents: 7, maxPage: 9 }),
   // The first token has several stretches of items.
   many: batchOf(4, { users: 90, items: 400, width: 17, tokens: 63, maxEvents: 9, maxPage: 10 }),
-  noClicks: batchOf(6, { users: 9, items: 5, width: 2, tokens: 4, noClick: 1 }),
+  noClicks: batchOf(6, { users: 9, items: 5, width: 5, tokens: 4, noClick: 1 }),
 };
+/** As many as `mixed.many`, without the dense features, whose products are those of a dense layer. */
+export const manyTokens = batchOf(4, {
+  users: 90,
+  items: 400,
+  width: 0,
+  tokens: 63,
+  maxEvents: 9,
+  maxPage: 10,
+});
 export const noClicks = batchOf(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
 export type Batch = Pick<OpCase, "log" | "users">;
