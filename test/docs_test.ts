@@ -33,7 +33,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 };
 
 /** Pages whose commands run here, each page in one folder, in order. */
-const RUN = ["README.md", "src/run/README.md", "src/experiment/README.md"];
+const RUN = ["README.md", "src/run/README.md", "src/experiment/README.md", "src/simulate/README.md"];
 /** Its commands train as long as they say: data_command_test.ts. */
 const GUIDE = "data/README.md";
 

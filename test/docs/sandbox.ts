@@ -25,6 +25,7 @@ const SHORTER: Readonly<Record<string, readonly string[]>> = {
     "--no-calibration",
     "--no-report",
   ],
+  simulate: ["--users", "30", "--pages", "3"],
   tune: ["--iterations", "20", "--batch-size", "12", "--budget", "0.02", "--no-calibration"],
   reproduce: ["--seeds", "1", "--iterations", "10", "--adversarial", "100", "--models", "fine-tuned-64-64"],
 };
