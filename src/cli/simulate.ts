@@ -84,7 +84,7 @@ async function main(): Promise<number> {
 
 /** The policy that is asked for, and its rivals. A rival that the data say too little for is left out. */
 function chosen(
-  { policy, rivals, reward }: SimulateOptions,
+  { policy, rivals }: SimulateOptions,
   simulated: Simulated,
 ): { policies: ChosenPolicy[]; notes: string[] } {
   const progress = delayedProgress();
@@ -99,9 +99,6 @@ function chosen(
         if (!(error instanceof UserError)) throw error;
         notes.push(`Without ${name} slates: ${error.message}`);
       }
-    }
-    if (policy === "greedy" && reward === "utility") {
-      notes.push("greedy shows what is clicked with the highest probability, whatever the reward.");
     }
     return { policies, notes };
   } finally {

@@ -4,7 +4,7 @@
  * item of low utility takes clicks from better ones, so the best slate is found by slate_ratio. Effects of places are left out.
  */
 
-import { type ClickDispatch, clickDimensions } from "../batch/click_sizes.ts";
+import { clickDimensions, type ClickDispatch } from "../batch/click_sizes.ts";
 import type { View } from "../gpu/memory.ts";
 import type { PageContext, PageDispatch, Policy } from "../simulate/policy.ts";
 import { topSlate } from "../simulate/slates.ts";
@@ -31,7 +31,13 @@ export function greedyPolicy(by?: UsersSource): Policy {
 }
 
 function ratioSlate({ page, arena }: PageContext, { eta }: Users, utilities: View): ClickDispatch {
-  const rows = { arena, dimensions: clickDimensions, rows: "users", items: "items", capacity: page.sizes } as const;
+  const rows = {
+    arena,
+    dimensions: clickDimensions,
+    rows: "users",
+    items: "items",
+    capacity: page.sizes,
+  } as const;
   return slateRatio(rows, {
     label: "greedy slate",
     slate: page.slate,
