@@ -31,7 +31,7 @@ export interface BestSlate {
   readonly rounds: number;
 }
 
-/** @param k items of a slate, 1 or more. @throws RangeError for fewer than k items that may be shown. */
+/** Up to rounding: what changes Q by less than its last bits decides nothing. @param k items of a slate, 1 or more. @throws RangeError for fewer than k items that may be shown. */
 export function slateRatio(problem: SlateValues, k: number, masked?: Masked): BestSlate {
   const { weights, noneWeight = 1, values, noneValue } = problem;
   const valueOf = (slate: readonly number[]) => {
