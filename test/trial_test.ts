@@ -135,7 +135,7 @@ Deno.test("a slate for a history: what the policy shows next, what it is held fo
     });
     near(best.noClick, 1 / all, 1e-5);
     const view = valuesOf(gpu);
-    const valued = { ...randomPolicy, values: { ...view, size: 8 } };
+    const valued = { ...randomPolicy, values: () => ({ view: { ...view, size: 12 }, stride: 3 }) };
     const { items } = await rank(gpu, shop, valued, { history: [], slate: 2, pages: 4 });
     assert.deepEqual(items.map(({ value }) => value), [1, 2]);
     gpu.destroyBuffer(view.buffer);
@@ -226,7 +226,7 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
       { name: "the restless shop", role: "truth", source: shop },
     ] as const;
     const view = valuesOf(gpu);
-    const valued = { ...randomPolicy, name: "valued", values: view };
+    const valued = { ...randomPolicy, name: "valued", values: () => ({ view, stride: 2 }) };
     const told = new Set<string>();
     const found = await compare(environments, [
       onDevice(gpu, { policy: "valued", seed: 7 }, valued, content, options),

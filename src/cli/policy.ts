@@ -4,13 +4,21 @@ import { Command } from "commander";
 import { version } from "../version.ts";
 import { runMain } from "./fail.ts";
 import { parseAndRun } from "./options.ts";
+import { policyAdaptCommand } from "./policy_adapt.ts";
+import { policyCompareCommand } from "./policy_compare.ts";
+import { policyRankCommand } from "./policy_rank.ts";
 import { policyTrainCommand } from "./policy_train.ts";
 
 /** Does what it says; returns the exit code. */
 export type PolicyAction = (run: () => Promise<number>) => Promise<void>;
 
 /** The subcommands. Each ends by `action`. */
-const subcommands: readonly ((action: PolicyAction) => Command)[] = [policyTrainCommand];
+const subcommands: readonly ((action: PolicyAction) => Command)[] = [
+  policyTrainCommand,
+  policyCompareCommand,
+  policyAdaptCommand,
+  policyRankCommand,
+];
 
 async function main(): Promise<number> {
   let code = 0;
@@ -18,7 +26,9 @@ async function main(): Promise<number> {
     code = await run();
   };
   const command = new Command("deno task policy")
-    .description("Trains policies that choose slates on simulated users.")
+    .description(
+      "Trains policies that choose slates on simulated users, compares them, and asks them for a user's next slate.",
+    )
     .version(version)
     .addHelpText(
       "after",
@@ -26,6 +36,8 @@ async function main(): Promise<number> {
         "  deno task policy train --shop restless --truth --algorithm gdqn --save-dir runs/gdqn\n" +
         "  deno task policy train --model runs/a --algorithm cdqn --slate 5 --save-dir runs/cdqn\n" +
         "  deno task policy train --resume runs/cdqn\n" +
+        "  deno task policy compare runs/cdqn runs/gdqn --test-model runs/b --out compared.html\n" +
+        "  deno task policy rank runs/cdqn --history 3,141,59\n" +
         "\nA subcommand's options: deno task policy train --help. The guide is src/policy/README.md.",
     );
   for (const subcommand of subcommands) command.addCommand(subcommand(action));

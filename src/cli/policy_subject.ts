@@ -7,6 +7,7 @@ import { checksum } from "../files/checksum.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Made } from "../gpu/made.ts";
 import type { PolicySubject } from "../policy/policy_config.ts";
+import type { OpenedDataset } from "../run/open_dataset.ts";
 import { LearnedSource } from "../simulate/learned_source.ts";
 import { ShopSource } from "../simulate/shop_users.ts";
 import type { UsersSource } from "../simulate/users.ts";
@@ -49,6 +50,8 @@ export function addSubjectOptions(command: Command): Command {
 /** Whom the options name, before there is a device. */
 export interface FoundSubject {
   readonly subject: PolicySubject;
+  /** The data set of a model, over its items. */
+  readonly data?: OpenedDataset;
   /** On the device, over the catalogue. */
   open(gpu: Gpu, made: Made): UsersSource;
 }
@@ -101,6 +104,7 @@ async function foundModel(model: string, options: SubjectOptions): Promise<Found
   const { sha256 } = await checksum(run.path);
   return {
     subject: { kind: "model", path: run.path, sha256, data: data.dataset.config },
+    data,
     open(gpu, made) {
       const source = LearnedSource.ofRun(gpu, run, data, options);
       made.keep(source.model);

@@ -12,6 +12,10 @@ export const cdqn: MakeLearner = (subject) =>
     name: "cdqn",
     kind: ({ config }) => ({ kind: config.sharePositions ? "shared" : "cascade" }),
     counts: "each",
-    choose: ({ network, rows, ...act }) => chooseByPosition(network, rows, act).dispatches,
+    choose: ({ network, rows, onValues, ...act }) => {
+      const { dispatches, q: view, stride } = chooseByPosition(network, rows, act);
+      onValues?.({ view, stride });
+      return dispatches;
+    },
     worth: (slate) => ({ first: slate - 1, count: 1 }),
   });

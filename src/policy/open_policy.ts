@@ -49,6 +49,7 @@ export class OpenedPolicy {
         return learner.policy.record(page);
       },
       prepare: () => learners.at(-1)?.policy.prepare() ?? [],
+      values: () => learners.at(-1)?.policy.values?.(),
       destroy() {
         for (const learner of learners.splice(0)) learner.destroy();
       },

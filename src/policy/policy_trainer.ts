@@ -152,6 +152,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
       ...{ name: policy.name, observes },
       record: (page) => policy.record(page),
       prepare: () => policy.prepare(),
+      values: () => policy.values?.(),
     };
   }
 

@@ -5,7 +5,7 @@ import { Arena } from "../gpu/arena.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { Sizes } from "../gpu/sizes.ts";
-import type { PageContext, Policy } from "../simulate/policy.ts";
+import type { PageContext, Policy, SlotValues } from "../simulate/policy.ts";
 import { randomSlate } from "../simulate/slates.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import {
@@ -37,6 +37,8 @@ export interface Choosing<S extends Sizes> {
   /** [R, k] u32 */
   readonly slates: View;
   readonly masked: Mask;
+  /** Told where the values of the slots are written, where an algorithm has them. */
+  readonly onValues?: (values: SlotValues) => void;
 }
 
 /** What an algorithm is. */
@@ -83,6 +85,7 @@ export class QLearner implements Learner {
   readonly #arena: Arena;
   /** Of the page that was recorded last: what makes the tables of the weights that learn. */
   #tables: readonly ClickDispatch[] = [];
+  #values: SlotValues | undefined;
 
   constructor(private readonly subject: LearnerSubject, private readonly algorithm: QAlgorithm) {
     const { gpu, config, observer, items } = subject;
@@ -95,6 +98,7 @@ export class QLearner implements Learner {
       name: algorithm.name,
       record: (page) => this.#act(page),
       prepare: () => this.#tables,
+      values: () => this.#values,
     };
   }
 
@@ -111,7 +115,18 @@ export class QLearner implements Learner {
     const rows = pageRows(context);
     const { input, dispatch } = stateInput(rows, observer.state, pages);
     const mask = { view: masked, stride: users };
-    const best = this.algorithm.choose({ network, rows, copy: "online", input, slates, masked: mask });
+    const onValues = (values: SlotValues) => {
+      this.#values = values;
+    };
+    const best = this.algorithm.choose({
+      network,
+      rows,
+      copy: "online",
+      input,
+      slates,
+      masked: mask,
+      onValues,
+    });
     this.#tables = network.makeTables(rows, "online", itemVectors);
     return [dispatch, ...best, randomSlate(page, true)];
   }

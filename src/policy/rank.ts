@@ -3,7 +3,7 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Policy } from "../simulate/policy.ts";
 import type { UsersSource } from "../simulate/users.ts";
-import { clickChances, tryPolicy, type ValuedPolicy } from "./trial.ts";
+import { clickChances, tryPolicy } from "./trial.ts";
 
 /** Whom a slate is for. */
 export interface RankRequest {
@@ -40,7 +40,7 @@ export interface RankedSlate {
 export async function rank(
   gpu: Gpu,
   users: UsersSource,
-  policy: Policy | ValuedPolicy,
+  policy: Policy,
   { history, slate, pages }: RankRequest,
 ): Promise<RankedSlate> {
   const options = { users: 1, slate, pages, ...(history.length > 0 && { start: [history] }) };

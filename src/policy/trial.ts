@@ -3,7 +3,6 @@
  * on. The witness follows the clicks, and tells how likely it holds a click on each page, and in which state each user is.
  */
 
-import type { View } from "../gpu/memory.ts";
 import { readViews } from "../gpu/readback.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { EpisodeLog } from "../simulate/episode_log.ts";
@@ -45,12 +44,6 @@ export interface Testimony {
   readonly states: Float32Array<ArrayBuffer>;
 }
 
-/** A policy that tells the values of what it chose. */
-export interface ValuedPolicy extends Policy {
-  /** [U, k], of the page that was recorded last. */
-  readonly values: View;
-}
-
 /**
  * @param witness whose encoder the policy sees the users through; also when others click.
  * @param onPage told after each page.
@@ -60,7 +53,7 @@ export async function tryPolicy(
   gpu: Gpu,
   environment: UsersSource,
   witness: UsersSource,
-  policy: Policy | ValuedPolicy,
+  policy: Policy,
   options: SimulatorOptions,
   onPage?: (done: number, of: number) => void | Promise<void>,
 ): Promise<Trial[]> {
@@ -95,7 +88,7 @@ class WatchedPolicy implements Policy {
   #choice: ChoiceRule | undefined;
   #pages: (Omit<Testimony, "width" | "choice"> & { readonly values?: Float32Array })[] = [];
 
-  constructor(private readonly policy: Policy | ValuedPolicy, witness: UsersSource) {
+  constructor(private readonly policy: Policy, witness: UsersSource) {
     if (policy.observes !== undefined && policy.observes !== witness) {
       throw new Error(`expected ${policy.name} to see users through ${witness.name}`);
     }
@@ -122,7 +115,8 @@ class WatchedPolicy implements Policy {
     if (page === 0) this.#pages = [];
     const rule = this.#choice ??= { eta: witness.eta, places: await placesOf(gpu, witness) };
     const { slate } = context;
-    const views = [utilities.view, witness.state.view, ...this.#valueViews()];
+    const slots = this.policy.values?.();
+    const views = [utilities.view, witness.state.view, ...(slots ? [slots.view] : [])];
     const [u, state, values] = (await readViews(gpu, views)).map((words) => new Float32Array(words.buffer));
     if (!u || !state) throw new Error("expected utilities and states");
     this.#pages.push({
@@ -132,7 +126,7 @@ class WatchedPolicy implements Policy {
         (_, user) => 1 - clickChances(u.subarray(user * slate, (user + 1) * slate), rule).none,
       ),
       states: unpadRows(state, users, witness.state.columns, witness.state.groups),
-      ...(values && { values: values.slice(0, users * slate) }),
+      ...(values && slots && { values: firstOf(values, users, slots.stride, slate) }),
     });
   }
 
@@ -153,10 +147,6 @@ class WatchedPolicy implements Policy {
       },
       ...(values.length > 0 && { values: joined(values) }),
     };
-  }
-
-  #valueViews(): View[] {
-    return "values" in this.policy ? [this.policy.values] : [];
   }
 
   #recorded(): { context: PageContext; utilities: Tensor; witness: Users } {
@@ -193,6 +183,14 @@ export function clickChances(
   const none = Math.exp(-most);
   const all = weights.reduce((sum, weight) => sum + weight, none);
   return { items: weights.map((weight) => weight / all), none: none / all };
+}
+
+/** The first numbers of rows [.., stride]. */
+function firstOf(values: Float32Array, rows: number, stride: number, count: number): Float32Array {
+  return Float32Array.from(
+    { length: rows * count },
+    (_, k) => values[Math.floor(k / count) * stride + k % count] ?? NaN,
+  );
 }
 
 export function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {

@@ -64,4 +64,15 @@ export interface Policy {
    * @internal
    */
   prepare(): readonly ClickDispatch[];
+  /**
+   * What the slots of the page that was recorded last were chosen for; of policies that value a slate slot by slot.
+   * @internal
+   */
+  values?(): SlotValues | undefined;
+}
+
+/** [U, stride] f32, of which the first k: the value of the slate up to and with each slot, as the policy chose it. */
+export interface SlotValues {
+  readonly view: View;
+  readonly stride: number;
 }

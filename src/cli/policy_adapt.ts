@@ -1,0 +1,189 @@
+/** `policy adapt`: how fast policies get good with users that they have never met. */
+
+import { dirname } from "node:path";
+import { Command } from "commander";
+import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
+import { openGpu } from "../gpu/device.ts";
+import { Made } from "../gpu/made.ts";
+import { adaptLinUcb, adaptPolicy } from "../policy/adapt.ts";
+import { adaptationCurve, adaptationDifferences, type AdaptingPolicy } from "../policy/adaptation.ts";
+import { algorithms } from "../policy/algorithms.ts";
+import { itemVectorsOf } from "../policy/item_vectors.ts";
+import { type OpenedPolicy, openPolicy } from "../policy/open_policy.ts";
+import { subjectText } from "../policy/policy_config.ts";
+import { signed } from "../policy/verdict.ts";
+import { adaptationPageOf } from "../report/adaptation_page.ts";
+import { readPageParts } from "../report/page_shell.ts";
+import { UserError } from "../user_error.ts";
+import { OUT_FILE } from "./arguments.ts";
+import { memoryRowsOption } from "./open_data.ts";
+import { folder, LARGEST_SEED, path, wholeNumber } from "./options.ts";
+import type { PolicyAction } from "./policy.ts";
+import { type EnvironmentOptions, findEnvironments } from "./policy_environments.ts";
+import { stepProgress } from "./step_progress.ts";
+import { table } from "./table.ts";
+
+const DEFAULT_PAGE = "runs/adapted.html";
+const LINUCB_ALPHA = 0.5;
+
+interface Options extends EnvironmentOptions {
+  interactions: number;
+  users: number;
+  window: number;
+  runs: number;
+  seed: number;
+  linucb: boolean;
+  out: string;
+  json: boolean;
+}
+
+export function policyAdaptCommand(action: PolicyAction): Command {
+  const command = new Command("adapt")
+    .description(
+      "Lets a policy go on learning with users that it has never met, beside the same algorithm from scratch and LinUCB: the " +
+        "click rate against interactions. An interaction is one page of each of some users.",
+    )
+    .argument("<policy>", "a folder that policy train wrote", folder)
+    .option("--shop <name>", "the new users: those of the made-up shop that the model's log is of", path)
+    .option(
+      "--data-seed <n>",
+      "seed of that shop, where the model does not say it",
+      wholeNumber(0, LARGEST_SEED),
+    )
+    .option("--test-model <run>", "or those of a second model over the same items", path)
+    .option("--interactions <n>", "how many", wholeNumber(1, 1_000_000), 1000)
+    .option("--users <n>", "users of an interaction", wholeNumber(1, 2 ** 20), 100)
+    .option("--window <n>", "interactions that a point of the curve is over", wholeNumber(1), 100)
+    .option("--runs <n>", "runs that the curve is a mean over", wholeNumber(1, 1000), 3)
+    .option("--seed <n>", "of the first run", wholeNumber(0, LARGEST_SEED), 1)
+    .option("--no-linucb", "leave out LinUCB, which learns on the host, item by item")
+    .option("--uncalibrated", "take a second model of the adversarial stage all the same", false)
+    .option(OUT_FILE, "the page to write", path, DEFAULT_PAGE)
+    .option("--json", "print JSON", false)
+    .addOption(memoryRowsOption())
+    .addHelpText("after", "\nExample:\n  deno task policy adapt runs/cdqn --shop restless --runs 5");
+  return command.action((folder: string, options: Options) =>
+    action(async () => {
+      await run(folder, options);
+      return 0;
+    })
+  );
+}
+
+async function run(folder: string, options: Options): Promise<void> {
+  const { shop, testModel, out, runs, seed } = options;
+  if (!/[^/\\]\.html?$/i.test(out)) {
+    throw new UserError(`Expected --out to be a file that ends in .html, got "${out}".`);
+  }
+  const policy = await openPolicy(folder);
+  const { trainedOn } = policy.config;
+  if (trainedOn.kind === "model" && (shop === undefined) === (testModel === undefined)) {
+    throw new UserError(
+      `Expected --shop or --test-model, whose users the policy meets, got ${
+        shop === undefined ? "neither" : "both"
+      }.`,
+    );
+  }
+  const found = await findEnvironments(trainedOn, options);
+  if (!found.clickRates) {
+    throw new UserError(
+      "Expected a log that has pages without a click, to tell how often something is clicked.",
+    );
+  }
+  const gpu = await openGpu();
+  const made = new Made();
+  const progress = stepProgress();
+  try {
+    const { environments, witness } = await found.open(gpu, made);
+    const environment = environments.at(-1);
+    if (!environment) throw new Error("expected users");
+    const own = (what: string, k: number) => ({
+      ...{ interactions: options.interactions, users: options.users, seed: seed + k },
+      onProgress: (round: number, rounds: number) =>
+        progress.begin({ title: `${what}, run ${k + 1} of ${runs}`, number: 0, of: 0, round, rounds }),
+    });
+    const over = async (name: string, one: (k: number) => Promise<Float64Array>): Promise<AdaptingPolicy> => {
+      const all: Float64Array[] = [];
+      for (let k = 0; k < runs; k++) all.push(await one(k));
+      return { name, runs: all };
+    };
+    const { training } = policy.config;
+    const learned = (name: string, trained: boolean) =>
+      over(name, (k) =>
+        adaptPolicy(gpu, environment.source, witness, {
+          ...{ config: training, makeLearner: algorithms[training.algorithm] },
+          ...(trained && { weights: (specs) => policy.snapshot.weights(specs) }),
+        }, own(name, k)));
+    const adapted = [
+      await learned(`${policy.name}, trained before`, true),
+      await learned(`${policy.name} from scratch`, false),
+    ];
+    if (options.linucb) {
+      const vectors = await itemVectorsOf(gpu, witness);
+      adapted.push(
+        await over(
+          "LinUCB",
+          (k) =>
+            adaptLinUcb(
+              gpu,
+              environment.source,
+              vectors,
+              { ...training, alpha: LINUCB_ALPHA },
+              own("LinUCB", k),
+            ),
+        ),
+      );
+    }
+    progress.stop();
+    gpu.check();
+    await tell(adapted, policy, environment.name, options);
+  } finally {
+    progress.stop();
+    made.destroy();
+    gpu.close();
+  }
+}
+
+async function tell(
+  policies: readonly AdaptingPolicy[],
+  policy: OpenedPolicy,
+  environment: string,
+  { users, window, out, json, interactions }: Options,
+): Promise<void> {
+  const facts = [
+    ["policy", policy.path],
+    ["trained on", subjectText(policy.config.trainedOn)],
+    ["new users", environment],
+    ["users of an interaction", String(users)],
+  ] as const;
+  const page = adaptationPageOf(facts, environment, policies, { users, window }, await readPageParts());
+  await makeFolder(dirname(out));
+  await atomicWriteFile(out, page);
+  const curves = policies.map((one) => ({ name: one.name, points: adaptationCurve(one, window) }));
+  const differences = adaptationDifferences(policies);
+  if (json) {
+    console.log(JSON.stringify({ environment, users, interactions, window, curves, differences }, null, 2));
+    return;
+  }
+  console.log(`Click rate of ${environment}, by interactions of ${users} users:`);
+  const places = curves[0]?.points.map(({ interactions }) => interactions) ?? [];
+  console.log(table(
+    ["interactions", ...curves.map(({ name }) => name)],
+    places.map((place, k) => [
+      place.toLocaleString("en"),
+      ...curves.map(({ points }) => {
+        const { mean = NaN, sd = null } = points[k] ?? {};
+        return mean.toFixed(3) + (sd === null ? "" : ` +- ${sd.toFixed(3)}`);
+      }),
+    ]),
+  ));
+  for (const { policy, rival, mean, interval } of differences) {
+    const range = interval
+      ? ` (95 %: ${signed(interval[0], 3)} to ${signed(interval[1], 3)} over runs)`
+      : " (one run has no interval)";
+    console.log(
+      `${policy} less ${rival}, over all interactions with ${environment}: ${signed(mean, 3)}${range}`,
+    );
+  }
+  console.log(`\nThe page is ${out}`);
+}

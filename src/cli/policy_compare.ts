@@ -1,0 +1,255 @@
+/** `policy compare`: policies with users that they learned on, with others, and with those of the truth. */
+
+import { dirname } from "node:path";
+import { Command, Option } from "commander";
+import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
+import { openGpu } from "../gpu/device.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { Made } from "../gpu/made.ts";
+import { compare, type CompareOptions, type Contender, linUcb, onDevice } from "../policy/compare.ts";
+import type { Comparison } from "../policy/comparison.ts";
+import { greedyPolicy } from "../policy/greedy.ts";
+import { itemVectorsOf } from "../policy/item_vectors.ts";
+import { type OpenedPolicy, openPolicy } from "../policy/open_policy.ts";
+import { optimum } from "../policy/optimum.ts";
+import { groupsOf, type PolicyGroup } from "../policy/opened_groups.ts";
+import { subjectText } from "../policy/policy_config.ts";
+import { popularPolicy } from "../policy/popular.ts";
+import { randomPolicy } from "../policy/random.ts";
+import { verdictsOn } from "../policy/verdict.ts";
+import { readPageParts } from "../report/page_shell.ts";
+import { policyPageOf } from "../report/policy_page.ts";
+import { usualPoints } from "../simulate/host/exact_shop.ts";
+import { ShopSource } from "../simulate/shop_users.ts";
+import { UserError } from "../user_error.ts";
+import { OUT_FILE } from "./arguments.ts";
+import { memoryRowsOption } from "./open_data.ts";
+import { folder, LARGEST_SEED, path, wholeNumber } from "./options.ts";
+import type { PolicyAction } from "./policy.ts";
+import { figuresText } from "./policy_compare_text.ts";
+import {
+  type EnvironmentOptions,
+  findEnvironments,
+  type FoundEnvironments,
+  type OpenedEnvironments,
+} from "./policy_environments.ts";
+import { stepProgress } from "./step_progress.ts";
+
+/** What policies are compared with. */
+const RIVALS = ["greedy", "popular", "random", "linucb"] as const;
+type Rival = typeof RIVALS[number];
+
+/** How LinUCB learns on the first model before it is compared. */
+const LINUCB = { alpha: 0.5, episodes: 10, users: 100 } as const;
+/** Points of (m1, m2, p): 10 s of CPU for 20 pages of a shop of 500 items, or one. */
+const GRIDS = { fine: usualPoints, coarse: [17, 17, 7], none: undefined } as const;
+const DEFAULT_PAGE = "runs/compared.html";
+
+interface Options extends EnvironmentOptions {
+  with: readonly Rival[];
+  users: number;
+  optimum: keyof typeof GRIDS;
+  seed: number;
+  out: string;
+  json: boolean;
+}
+
+export function policyCompareCommand(action: PolicyAction): Command {
+  const command = new Command("compare")
+    .description(
+      "Compares policies with each other and with simple ones: on the model that they learned on, on a second one, and on the " +
+        "truth of a made-up shop; everywhere with the same users and the same random numbers.",
+    )
+    .argument(
+      "<policy...>",
+      "folders that policy train wrote; several seeds of a training count as one policy",
+      eachFolder,
+    )
+    .option(
+      "--with <names>",
+      `rivals, of ${RIVALS.join(", ")}: greedy shows what the model holds best for this page alone`,
+      rivals,
+      ["greedy", "popular", "random"] as const,
+    )
+    .option("--test-model <run>", "a second model over the same items, of other users", path)
+    .option("--shop <name>", "the truth of the made-up shop that the model's log is of", path)
+    .option(
+      "--data-seed <n>",
+      "seed of that shop, where the model does not say it",
+      wholeNumber(0, LARGEST_SEED),
+    )
+    .option("--users <n>", "users of each policy in each environment", wholeNumber(2, 2 ** 24), 10_000)
+    .addOption(
+      new Option(
+        "--optimum <grid>",
+        "with a shop: the grid that the values of its states stand on, to compute the best policy",
+      )
+        .choices(["fine", "coarse", "none"]).default("fine"),
+    )
+    .option("--seed <n>", "of the users and what they draw", wholeNumber(0, LARGEST_SEED), 1)
+    .option("--uncalibrated", "take a second model of the adversarial stage all the same", false)
+    .option(OUT_FILE, "the page to write", path, DEFAULT_PAGE)
+    .option("--json", "print all figures as JSON", false)
+    .addOption(memoryRowsOption())
+    .addHelpText(
+      "after",
+      "\nExample:\n  deno task policy compare runs/slateq runs/cdqn --test-model runs/b --shop restless --out compared.html",
+    );
+  return command.action((folders: readonly string[], options: Options) =>
+    action(async () => {
+      await run(folders, options);
+      return 0;
+    })
+  );
+}
+
+function eachFolder(text: string, before: readonly string[] = []): string[] {
+  return [...before, folder(text)];
+}
+
+function rivals(text: string): Rival[] {
+  const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  return names.map((name) => {
+    const known = RIVALS.find((rival) => rival === name);
+    if (known) return known;
+    throw new UserError(
+      `Expected --with of ${RIVALS.join(", ")}, joined by commas, got ${JSON.stringify(name)}.`,
+    );
+  });
+}
+
+async function run(folders: readonly string[], options: Options): Promise<void> {
+  if (!/[^/\\]\.html?$/i.test(options.out)) {
+    throw new UserError(`Expected --out to be a file that ends in .html, got "${options.out}".`);
+  }
+  const opened = await Promise.all(folders.map((path) => openPolicy(path)));
+  const groups = groupsOf(opened);
+  const [first] = opened;
+  if (!first) throw new Error("expected a policy");
+  const subject = first.config.trainedOn;
+  const found = await findEnvironments(subject, options);
+  expectRewards(found, groups);
+  const gpu = await openGpu();
+  const made = new Made();
+  const progress = stepProgress();
+  try {
+    const tried = await found.open(gpu, made);
+    const comparisons: Comparison[] = [];
+    for (const group of groups) {
+      const own: CompareOptions = {
+        ...group.task,
+        ...{ users: options.users, seed: options.seed, logged: tried.logged, clickRates: found.clickRates },
+        onProgress: (title, round, rounds) =>
+          progress.begin({ title: titleOf(title, group, groups), number: 0, of: 0, round, rounds }),
+      };
+      const contenders = await contendersOf(gpu, made, group, tried, options, own);
+      comparisons.push(await compare(tried.environments, contenders, own));
+    }
+    progress.stop();
+    gpu.check();
+    await tell(comparisons, opened, options);
+  } finally {
+    progress.stop();
+    made.destroy();
+    gpu.close();
+  }
+}
+
+function titleOf(title: string, { task }: PolicyGroup, groups: readonly PolicyGroup[]): string {
+  return groups.length > 1 ? `slates of ${task.slate}: ${title}` : title;
+}
+
+/** @throws UserError where clicks are the reward and every page of the log has one. */
+function expectRewards({ clickRates }: FoundEnvironments, groups: readonly PolicyGroup[]): void {
+  if (clickRates || groups.every(({ task }) => task.reward === "utility")) return;
+  throw new UserError(
+    "Expected a log that has pages without a click, to tell how often something is clicked: on every page of this one there is " +
+      "a click, so that the model knows no page on which there is none, and all policies would look alike. Compare policies that " +
+      "were trained with --reward utility; deno task policy rank works as it is.",
+  );
+}
+
+async function contendersOf(
+  gpu: Gpu,
+  made: Made,
+  { policies, task }: PolicyGroup,
+  { witness, popularity, environments }: OpenedEnvironments,
+  options: Options,
+  simulated: CompareOptions,
+): Promise<Contender[]> {
+  const device = (policy: string, chooses: Parameters<typeof onDevice>[2], only?: "truth") =>
+    onDevice(gpu, { policy, seed: null, ...(only && { only }) }, chooses, witness, simulated);
+  const learned = policies.map(({ name, seed, policy }) =>
+    onDevice(gpu, { policy: name, seed }, made.keep(policy.policy(witness)), witness, simulated)
+  );
+  const others: Contender[] = [];
+  for (const rival of options.with) {
+    if (rival === "greedy") {
+      others.push(device("greedy", greedyPolicy(witness)));
+      if (environments.some(({ role, source }) => role === "truth" && source !== witness)) {
+        others.push(device("greedy on the truth", greedyPolicy(), "truth"));
+      }
+    } else if (rival === "popular") {
+      if (popularity) others.push(device("popular", popularPolicy(popularity)));
+    } else if (rival === "random") others.push(device("random", randomPolicy));
+    else {
+      if (task.reward !== "click") {
+        throw new UserError(
+          "Expected --with linucb among policies trained with --reward click: it learns from clicks.",
+        );
+      }
+      others.push(linUcb(gpu, witness, await itemVectorsOf(gpu, witness), LINUCB, simulated));
+    }
+  }
+  const truth = environments.find(({ role }) => role === "truth")?.source;
+  const points = GRIDS[options.optimum];
+  if (truth instanceof ShopSource && points) others.push(optimum(truth, simulated, points));
+  return [...learned, ...others];
+}
+
+async function tell(
+  comparisons: readonly Comparison[],
+  policies: readonly OpenedPolicy[],
+  { out, json, users, seed }: Options,
+): Promise<void> {
+  const [first] = policies;
+  const page = policyPageOf(
+    {
+      title: "Policies compared",
+      facts: [
+        ["policies", policies.map(({ path }) => path).join(", ")],
+        ["trained on", first ? subjectText(first.config.trainedOn) : ""],
+        ["users", users.toLocaleString("en")],
+        ["seed", String(seed)],
+      ],
+      notes: [],
+    },
+    comparisons,
+    await readPageParts(),
+  );
+  await makeFolder(dirname(out));
+  await atomicWriteFile(out, page);
+  const verdicts = comparisons.map((comparison) => verdictsOn(comparison));
+  if (json) {
+    console.log(
+      JSON.stringify(
+        comparisons.map((comparison, k) => ({ ...comparison, verdicts: verdicts[k] })),
+        plain,
+        2,
+      ),
+    );
+    return;
+  }
+  comparisons.forEach((comparison, k) => {
+    if (k > 0) console.log("");
+    console.log(figuresText(comparison));
+    for (const { claim, text } of verdicts[k] ?? []) console.log(`\n${claim}\n    ${text}`);
+  });
+  console.log(`\nThe page is ${out}`);
+}
+
+/** Returns of all users, and NaN, are no use in JSON. */
+function plain(key: string, value: unknown): unknown {
+  if (key === "returns" || key === "points") return undefined;
+  return value;
+}

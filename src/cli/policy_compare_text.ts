@@ -1,0 +1,67 @@
+/** What `policy compare` prints: the figures of each environment, and differences with the interval that is the wider one. */
+
+import {
+  type Comparison,
+  differenceIn,
+  overTrainings,
+  policiesOf,
+  trainingsOf,
+  unitOf,
+} from "../policy/comparison.ts";
+import { RIVAL, signed } from "../policy/verdict.ts";
+import { environmentWords } from "../report/policy_charts.ts";
+import { table } from "./table.ts";
+
+export function figuresText(comparison: Comparison): string {
+  const { slate, pages, users, environments } = comparison;
+  const head = [
+    "",
+    `${unitOf(comparison)} a user`,
+    "a page",
+    "click rate",
+    "coverage",
+    "predicted",
+    `less ${RIVAL}`,
+    "95 %",
+  ];
+  const columns = comparison.clickRates
+    ? head
+    : head.filter((name) => name !== "click rate" && name !== "predicted");
+  const parts = environments.map((environment) => {
+    const rows = policiesOf(comparison).flatMap(({ name }) => {
+      const cells = trainingsOf(comparison, name, environment.name);
+      if (cells.length === 0) return [];
+      const mean = (of: Parameters<typeof overTrainings>[1], digits: number) => {
+        const found = overTrainings(cells, of);
+        return found.mean.toFixed(digits) + (found.sd === null ? "" : ` +- ${found.sd.toFixed(digits)}`);
+      };
+      const predicted = cells.flatMap(({ calibration }) => calibration?.predicted ?? []);
+      const difference = name === RIVAL ? undefined : differenceIn(comparison, name, RIVAL, environment.name);
+      const range = difference?.interval;
+      return [[
+        cells.length > 1 ? `${name} (${cells.length} trainings)` : name,
+        mean((figures) => figures.return.mean, 2),
+        mean((figures) => figures.rewardAPage.mean, 3),
+        ...(comparison.clickRates ? [mean((figures) => figures.clickRate.mean, 3)] : []),
+        mean((figures) => 100 * figures.coverage, 0) + " %",
+        ...(comparison.clickRates
+          ? [
+            predicted.length > 0
+              ? (predicted.reduce((sum, x) => sum + x, 0) / predicted.length).toFixed(2)
+              : "-",
+          ]
+          : []),
+        difference ? signed(difference.mean) : "-",
+        range ? `${signed(range[0])} to ${signed(range[1])}, ${difference.wider}` : "-",
+      ]];
+    });
+    return `In ${environmentWords(environment)}:\n${table(columns, rows)}`;
+  });
+  return [
+    `${users.toLocaleString("en")} users, ${pages} pages of ${slate} items:`,
+    ...parts,
+    ...(comparison.clickRates
+      ? ["predicted: the clicks that the model which the policies learned on expects of these very pages"]
+      : []),
+  ].join("\n\n");
+}

@@ -1,0 +1,187 @@
+/** Where policies are compared: with the users that they learned on, those of a second model, and the truth of a made-up shop. */
+
+import { countTrain, rateOf } from "../baselines/train_counts.ts";
+import { NONE, usersOf } from "../data/click_log.ts";
+import { shopItems } from "../data/demo_shop.ts";
+import { type LogSource, walk } from "../data/log_source.ts";
+import { shopNamed, shopNames } from "../data/shops.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { Made } from "../gpu/made.ts";
+import { type Logged, loggedStates } from "../policy/cells.ts";
+import type { TriedEnvironment } from "../policy/compare.ts";
+import { trainHistories } from "../policy/histories.ts";
+import type { PolicySubject } from "../policy/policy_config.ts";
+import type { OpenedDataset } from "../run/open_dataset.ts";
+import { ShopSource } from "../simulate/shop_users.ts";
+import type { UsersSource } from "../simulate/users.ts";
+import { UserError } from "../user_error.ts";
+import { findAgain, findSubject, type FoundSubject } from "./policy_subject.ts";
+
+export interface EnvironmentOptions {
+  testModel?: string;
+  shop?: string;
+  dataSeed?: number;
+  memoryRows: number;
+  uncalibrated: boolean;
+}
+
+/** Environments before there is a device. */
+export interface FoundEnvironments {
+  /** Whether a click rate means anything: whether the log has pages without a click. */
+  readonly clickRates: boolean;
+  open(gpu: Gpu, made: Made): Promise<OpenedEnvironments>;
+}
+
+export interface OpenedEnvironments {
+  /** The one that the policies learned in comes first. */
+  readonly environments: readonly TriedEnvironment[];
+  /** Through whom policies see users. */
+  readonly witness: UsersSource;
+  /** What the log of the witness knows; undefined where it is a truth, which has none. */
+  readonly logged: Logged | undefined;
+  /** [I] the click rate of each item in that log. */
+  readonly popularity: Float64Array | undefined;
+}
+
+/** Pages of a log whose states stand for all. */
+const MOST_HISTORIES = 4096;
+
+/**
+ * @param subject whom the policies were trained on.
+ * @throws UserError for a subject that has changed, and for environments over other items, or given twice.
+ */
+export async function findEnvironments(
+  subject: PolicySubject,
+  options: EnvironmentOptions,
+): Promise<FoundEnvironments> {
+  const own = await findAgain(subject, { ...asSubject(options), truth: false });
+  const second = options.testModel === undefined
+    ? undefined
+    : await secondModel(options.testModel, subject, options);
+  const truth = truthOf(subject, own, options);
+  const { data } = own;
+  const clickRates = !data || hasNoClicks(data.source);
+  if (second?.data && data) expectSameItems(data, second.data, options.testModel ?? "");
+  return {
+    clickRates,
+    async open(gpu, made) {
+      const witness = own.open(gpu, made);
+      const environments: TriedEnvironment[] = [{
+        name: nameOf(subject),
+        role: subject.kind === "truth" ? "truth" : "trained on",
+        source: witness,
+      }];
+      if (second) {
+        const source = second.open(gpu, made);
+        environments.push({ name: nameOf(second.subject), role: "second model", source });
+      }
+      if (truth) environments.push({ name: `the ${truth.shop.name} shop`, role: "truth", source: truth });
+      const counts = data && countTrain(data.source);
+      return {
+        ...{ environments, witness },
+        logged: data && counts && {
+          states: await loggedStates(gpu, witness, trainHistories(data.source, MOST_HISTORIES, 1), 1),
+          displays: counts.shown,
+        },
+        popularity: counts &&
+          Float64Array.from({ length: counts.shown.length }, (_, item) => rateOf(counts, item)),
+      };
+    },
+  };
+}
+
+function asSubject({ memoryRows, uncalibrated }: EnvironmentOptions) {
+  return { memoryRows, uncalibrated };
+}
+
+/** "the model runs/a", "the restless shop". */
+function nameOf(subject: PolicySubject): string {
+  if (subject.kind === "truth") return `the ${subject.shop} shop`;
+  return `the model ${subject.path.replace(/[/\\]best-loss\.safetensors$/, "")}`;
+}
+
+async function secondModel(
+  model: string,
+  subject: PolicySubject,
+  options: EnvironmentOptions,
+): Promise<FoundSubject> {
+  const found = await findSubject({ ...asSubject(options), model });
+  if (found.subject.kind !== "model" || subject.kind !== "model" || found.subject.sha256 !== subject.sha256) {
+    return found;
+  }
+  throw new UserError(
+    `Expected --test-model to be another model, got ${model}, which the policies were trained on. Train a second one on other ` +
+      "users: of a made-up shop by --data-users-seed.",
+  );
+}
+
+/** @throws UserError for a shop whose items are not those of the model's log. */
+function truthOf(
+  subject: PolicySubject,
+  { data }: FoundSubject,
+  { shop: name, dataSeed }: EnvironmentOptions,
+): ShopSource | undefined {
+  if (name === undefined) return undefined;
+  const shop = shopNamed(name);
+  if (!shop) throw new UserError(`Expected a made-up shop, ${shopNames}, got --shop ${name}.`);
+  if (subject.kind === "truth") {
+    if (subject.shop === name && subject.dataSeed === (dataSeed ?? subject.dataSeed)) return undefined;
+    throw new UserError(
+      `Expected no --shop ${name}: the policies were trained on the truth of the ${subject.shop} shop of --data-seed ` +
+        `${subject.dataSeed}, and are compared there.`,
+    );
+  }
+  const trained = subject.data.kind === "demo" ? subject.data : undefined;
+  const values = shopItems(dataSeed ?? trained?.seed ?? 1);
+  const own = data && featuresOf(data.source);
+  if (!own || !sameNumbers(own, values)) {
+    throw new UserError(
+      `Expected a shop with the items of the model's log, got --shop ${name}${
+        dataSeed === undefined ? "" : ` --data-seed ${dataSeed}`
+      }, which has others: its users would click on what the policies do not know.`,
+    );
+  }
+  return new ShopSource(shop, values);
+}
+
+/** [I, F] dense features of items that are in memory. */
+function featuresOf({ items: { items } }: LogSource): Float32Array | undefined {
+  return items?.kind === "dense" ? items.values : undefined;
+}
+
+function sameNumbers(a: Float32Array, b: Float32Array): boolean {
+  return a.length === b.length && a.every((value, k) => value === b[k]);
+}
+
+/** Whether train users saw pages without a click. */
+export function hasNoClicks(source: LogSource): boolean {
+  for (const { log, users } of walk(source, usersOf(source, "train"))) {
+    for (const user of users) {
+      for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
+        if (log.eventClick[event] === NONE && !log.eventGiven?.[event]) return true;
+      }
+    }
+  }
+  return false;
+}
+
+/** @throws UserError where an item of the one is another one of the other. */
+function expectSameItems(one: OpenedDataset, other: OpenedDataset, model: string): void {
+  const [a, b] = [one.items, other.items];
+  const counts = [one.source.items.shape.count, other.source.items.shape.count];
+  const odd = counts[0] === counts[1]
+    ? Array.from({ length: a.count }, (_, item) => item).find((item) => a.of(item) !== b.of(item))
+    : 0;
+  const [ours, theirs] = [featuresOf(one.source), featuresOf(other.source)];
+  const alike = !ours || !theirs || sameNumbers(ours, theirs);
+  if (odd === undefined && alike) return;
+  throw new UserError(
+    `Expected --test-model over the same items, got ${model} over others: ${
+      counts[1]?.toLocaleString("en")
+    } items in the place of ` +
+      `${
+        counts[0]?.toLocaleString("en")
+      }, or the same number in another order. Train it on the same data set; of a made-up shop with ` +
+      "the same --data-seed and another --data-users-seed.",
+  );
+}

@@ -1,0 +1,116 @@
+/** `policy rank`: what a policy shows a user next, by the items that they clicked. */
+
+import { Command } from "commander";
+import { openGpu } from "../gpu/device.ts";
+import { Made } from "../gpu/made.ts";
+import { openPolicy } from "../policy/open_policy.ts";
+import { rank, type RankedSlate } from "../policy/rank.ts";
+import { UserError } from "../user_error.ts";
+import { memoryRowsOption } from "./open_data.ts";
+import { folder, wholeNumber } from "./options.ts";
+import type { PolicyAction } from "./policy.ts";
+import { findAgain, type FoundSubject } from "./policy_subject.ts";
+import { table } from "./table.ts";
+
+interface Options {
+  history: string;
+  slate?: number;
+  memoryRows: number;
+  json: boolean;
+}
+
+export function policyRankCommand(action: PolicyAction): Command {
+  const command = new Command("rank")
+    .description(
+      "Prints the slate that a policy shows a user next: each item's utility and P(click) as the model has them, and the " +
+        "value that the policy expects, of this page and all later ones.",
+    )
+    .argument("<policy>", "a folder that policy train wrote", folder)
+    .option(
+      "--history <ids>",
+      'the items that the user clicked, oldest first, joined by commas; "" for none',
+      "",
+    )
+    .option(
+      "--slate <k>",
+      "items to show: as many as the policy was trained for, which is the default",
+      wholeNumber(1, 1024),
+    )
+    .option("--json", "print JSON", false)
+    .addOption(memoryRowsOption())
+    .addHelpText("after", "\nExample:\n  deno task policy rank runs/slateq --history 3,141,59");
+  return command.action((path: string, options: Options) =>
+    action(async () => {
+      await run(path, options);
+      return 0;
+    })
+  );
+}
+
+/** Items by their ids, of a model's data or of a made-up shop, whose ids are numbers. */
+interface Names {
+  number(id: string): number;
+  id(item: number): string;
+}
+
+function namesOf({ data, subject }: FoundSubject, items: number): Names {
+  if (data) return { number: (id) => data.item(id), id: (item) => data.items.of(item) };
+  const shop = subject.kind === "truth" ? `the ${subject.shop} shop` : "the model";
+  return {
+    id: String,
+    number(id) {
+      const item = Number(id);
+      if (/^\d+$/.test(id) && item < items) return item;
+      throw new UserError(`Expected an item of ${shop}, 0..${items - 1}, got ${JSON.stringify(id)}.`);
+    },
+  };
+}
+
+async function run(path: string, { history: ids, slate, memoryRows, json }: Options): Promise<void> {
+  const policy = await openPolicy(path);
+  const { trainedOn, items, training: { slate: own, pages } } = policy.config;
+  if (slate !== undefined && slate !== own) {
+    throw new UserError(
+      `Expected --slate ${own}, for which the policy of ${path} was trained, got ${slate}: its values are those of slates of ${own}. ` +
+        "Train one with another --slate.",
+    );
+  }
+  const found = await findAgain(trainedOn, { memoryRows, uncalibrated: true });
+  const names = namesOf(found, items);
+  const history = ids.trim() === "" ? [] : ids.split(",").map((id) => names.number(id.trim()));
+  const gpu = await openGpu();
+  const made = new Made();
+  try {
+    const users = found.open(gpu, made);
+    const chosen = await rank(gpu, users, made.keep(policy.policy(users)), { history, slate: own, pages });
+    gpu.check();
+    tell(chosen, history.length, pages, names, json);
+  } finally {
+    made.destroy();
+    gpu.close();
+  }
+}
+
+function tell(
+  { items, noClick }: RankedSlate,
+  clicks: number,
+  pages: number,
+  names: Names,
+  json: boolean,
+): void {
+  const shown = items.map(({ item, ...figures }) => ({ item: names.id(item), ...figures }));
+  if (json) {
+    console.log(JSON.stringify({ clicks, items: shown, noClick }, null, 2));
+    return;
+  }
+  const valued = shown.some(({ value }) => value !== undefined);
+  console.log(`After ${clicks} clicks, with ${pages} pages to come:`);
+  console.log(table(
+    ["", "item", "utility", "P(click)", ...(valued ? ["value"] : [])],
+    shown.map(({ item, utility, probability, value }, k) => [
+      ...[String(k + 1), item, utility.toFixed(4), probability.toFixed(4)],
+      ...(valued ? [value?.toFixed(3) ?? "-"] : []),
+    ]),
+  ));
+  console.log(`P(no click): ${noClick.toFixed(4)}, as the model has it.`);
+}

@@ -1,0 +1,96 @@
+/** `policy compare`, `adapt` and `rank` from the outside: what they print, leave and refuse. */
+
+import assert from "node:assert/strict";
+import { runCommand, withSmallLog } from "./command_check.ts";
+
+const TRAIN =
+  "--slate 2 --pages 4 --users 64 --hidden 8 --trunk 8 --rows 64 --evaluation-users 50 --steps 1024";
+
+Deno.test("policies of a model: compared with a second one, ranked by ids, and refused where they do not belong", () =>
+  withSmallLog(async (folder, file) => {
+    const [a, b, policy] = [`${folder}/a`, `${folder}/b`, `${folder}/cdqn`];
+    const run = async (...args: string[]) => {
+      const found = await runCommand("policy", ...args);
+      assert.equal(found.code, 0, found.stderr);
+      return found.stdout;
+    };
+    const refused = async (message: RegExp, ...args: string[]) => {
+      const { code, stderr } = await runCommand("policy", ...args);
+      assert.equal(code, 1);
+      assert.match(stderr, message);
+    };
+    for (const [k, path] of [a, b].entries()) {
+      const args = [
+        "--data",
+        file,
+        "--iterations",
+        "2",
+        "--validate-every",
+        "1",
+        "--batch-size",
+        "12",
+        "--seed",
+        String(k + 1),
+        "--resplit",
+        "--no-report",
+      ];
+      const { code, stderr } = await runCommand("train", ...args, "--save-dir", path);
+      assert.equal(code, 0, stderr);
+    }
+    await run("train", "--model", a, "--algorithm", "cdqn", ...TRAIN.split(" "), "--save-dir", policy);
+
+    const page = `${folder}/compared.html`;
+    const compare = ["compare", policy, "--users", "20"];
+    const text = await run(...compare, "--test-model", b, "--with", "greedy,random", "--out", page);
+    assert.match(text, /^In the model \S+\/a \(the policies' own model\):$/m);
+    assert.match(text, /^In the model \S+\/b \(second model\):$/m);
+    assert.match(text, /^cdqn +\d\.\d\d +0\.\d{3} +0\.\d{3} +\d+ % +\d\.\d\d +[-+]\d\.\d\d/m);
+    assert.match(text, /^cdqn beats greedy in the simulator\n.*Only users can tell\.$/ms);
+    const html = Deno.readTextFileSync(page);
+    assert.match(html, /Do the values of cdqn agree\?/);
+    assert.match(html, /states beyond the log/);
+    const ranked = JSON.parse(await run("rank", policy, "--history", "3,14", "--json"));
+    assert.equal(ranked.clicks, 2);
+    assert.equal(ranked.items.length, 2);
+    const sum = ranked.items.reduce(
+      (sum: number, { probability }: { probability: number }) => sum + probability,
+      ranked.noClick,
+    );
+    assert.ok(Math.abs(sum - 1) < 1e-9);
+
+    const adapted = `${folder}/adapted.html`;
+    const adapt = [
+      "adapt",
+      policy,
+      "--test-model",
+      b,
+      "--interactions",
+      "8",
+      "--users",
+      "10",
+      "--window",
+      "4",
+    ];
+    const curve = await run(...adapt, "--runs", "2", "--no-linucb", "--out", adapted);
+    assert.match(curve, /^ +8 +0\.\d{3} \+- 0\.\d{3} +0\.\d{3} \+- 0\.\d{3}$/m);
+    assert.match(
+      curve,
+      /^cdqn, trained before less cdqn from scratch, over all interactions with the model \S+\/b: /m,
+    );
+    assert.match(Deno.readTextFileSync(adapted), /<canvas/);
+
+    await refused(/Expected the id of an item .* got "no-item"/, "rank", policy, "--history", "3,no-item");
+    await refused(
+      /Expected --slate 2, for which the policy .* was trained, got 3/,
+      "rank",
+      policy,
+      "--slate",
+      "3",
+    );
+    await refused(/Expected --test-model to be another model/, ...compare, "--test-model", a);
+    await refused(/Expected a shop with the items of the model's log/, ...compare, "--shop", "restless");
+    await refused(/Expected trainings of other seeds/, ...compare, policy);
+    // Another model in the place of the one that the policy was trained on.
+    Deno.copyFileSync(`${b}/best-loss.safetensors`, `${a}/best-loss.safetensors`);
+    await refused(/has changed since its training began/, "rank", policy);
+  }));
