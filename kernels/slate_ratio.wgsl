@@ -3,7 +3,8 @@
 //   utilities [C, I]   scores [C, .]   values [R, .] (V, Q0)   masked [panels, R] bits   slates [R, k]   worth [R]
 //   v_i = exp(ETA u_i): the chance of item i beside that of no click, 1      Q_i = scores_i + V;  with UTILITY Q_i = u_i, Q0 = 0
 //   worth(A) = (Q0 + sum over A of v_i Q_i) / (1 + sum over A of v_i)        slates_r = the A of k items that are not masked
-//   whose worth is the largest, worth_r = its worth.      With GIVEN only worth_r, of the slates that are there.
+//   whose worth is the largest, worth_r = its worth.
+//   With GIVEN only worth_r, of a slate that is there: utilities [C, k] and scores [C, .] stand by slot, Q0 behind the slots
 //
 // The k items of the largest v_i (Q_i - w) make a slate that is worth more than w, if there is one: begin with those of the
 // largest v_i, take w = the worth of what was found, and go on until w does not grow. (Dinkelbach's method for a ratio.) Of
@@ -122,13 +123,15 @@ fn slate_ratio(@builtin(global_invocation_id) id: vec3u) {
   let row = step.first_entry + own;
   var shared_part = 0.0;
   var none = 0.0;
-  if (!UTILITY) {
+  if (GIVEN) {
+    none = scores[own * SCORES_STRIDE + SLATE];
+  } else if (!UTILITY) {
     shared_part = values[row * VALUE_STRIDE];
     none = values[row * VALUE_STRIDE + 1u];
   }
   let at = Row(own, shared_part, none);
   if (GIVEN) {
-    for (var j = 0u; j < SLATE; j++) { found[j] = slates[row * SLATE + j]; }
+    for (var j = 0u; j < SLATE; j++) { found[j] = j; }
     var most = 0.0;
     for (var j = 0u; j < SLATE; j++) { most = max(most, ETA * utility(own, found[j])); }
     let w = gain(at, most, vec2f(0.0));

@@ -10,7 +10,7 @@ import { QNetwork } from "../src/policy/q_network.ts";
 import type { QShape } from "../src/policy/q_shape.ts";
 import { slatePick } from "../src/policy/slate_pick.ts";
 import { type SlateRows, tapeOf } from "../src/policy/slate_rows.ts";
-import { slateRatio } from "../src/policy/slate_ratio.ts";
+import { bestSlate, slateWorth } from "../src/policy/slate_ratio.ts";
 import { slateScore } from "../src/policy/slate_score.ts";
 import { slateValue } from "../src/policy/slate_value.ts";
 import { stateInput } from "../src/policy/state_input.ts";
@@ -49,13 +49,14 @@ export async function compileSlateKernels(gpu: Gpu): Promise<void> {
       }),
     ];
   });
-  for (const given of [false, true]) {
-    for (const worthOf of ["utility" as const, { scores: best, stride: 96, values: place, valueStride: 4 }]) {
-      const ratio = { slate: 3, eta: 0.5, masked: { view: masked, stride: 64 }, given };
-      const views = { utilities: table, worthOf, slates: view("slates"), worth: view("worth") };
-      specs.push(slateRatio(rows, { label: "ratio", ...ratio, ...views }));
-    }
+  const choice = { label: "ratio", slate: 3, eta: 0.5 };
+  for (const worthOf of ["utility" as const, { scores: best, stride: 96, values: place, valueStride: 4 }]) {
+    const views = { utilities: table, worthOf, slates: view("slates"), worth: view("worth") };
+    specs.push(bestSlate(rows, { ...choice, ...views, masked: { view: masked, stride: 64 } }));
   }
+  specs.push(
+    slateWorth(rows, { ...choice, utilities: table, values: best, stride: 4, worth: view("worth") }),
+  );
   await Program.record(gpu, "slates", headers.buffer, specs);
   arena.destroy();
   const all: QShape[] = [

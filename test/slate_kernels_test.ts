@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { NONE } from "../src/data/click_log.ts";
 import { PANEL, panelsOf, uploadPlace } from "../src/policy/place.ts";
 import { slatePick } from "../src/policy/slate_pick.ts";
-import { slateRatio } from "../src/policy/slate_ratio.ts";
+import { bestSlate, slateWorth } from "../src/policy/slate_ratio.ts";
 import { slateScore } from "../src/policy/slate_score.ts";
 import { withGpu } from "./op_check.ts";
 import { floatsOf, maskBits, normals, withBench } from "./policy_check.ts";
@@ -53,8 +53,11 @@ for (const kind of ["cpu", "gpu"] as const) {
             const base = normals(R * units, "base", units);
             const table = normals(items * units, "table", units);
             const weights = normals(units, "weights", units);
-            // Two equal items: the lower one wins.
-            if (items > 2) table.copyWithin(units, 0, units);
+            // Items 0, 1, 4 and 5 of every eight are equal, and so are the other four: the lowest one wins.
+            for (let item = 0; item < items; item++) {
+              const same = item & ~5;
+              table.copyWithin(item * units, same * units, (same + 1) * units);
+            }
             const masked = withNoise(maskBits(R, items, taken), R, items);
             const panels = panelsOf(items);
             const best = arena.allocate("best", 8 * panels * R);
@@ -267,17 +270,41 @@ for (const k of [1, 2, 3, 4]) {
           const worthOf = utility
             ? "utility" as const
             : { scores: upload("scores", scores), stride, values: upload("values", values), valueStride: 4 };
-          const ratio = { slate: k, eta: 0.5, utilities: upload("u", u), worthOf, masked, slates, worth };
-          const [shown, lambda, valued, after] = await run(
+          const ratio = { slate: k, eta: 0.5, label: "ratio" };
+          const [shown, lambda, after] = await run(
             [
-              slateRatio(rows, { ...ratio, label: "ratio" }),
-              slateRatio(rows, { ...ratio, label: "given", worth: again, given: true }),
+              bestSlate(rows, { ...ratio, utilities: upload("u", u), worthOf, masked, slates, worth }),
             ],
-            [slates, worth, again, masked.view],
-            {
-              reset: () => gpu.queue.writeBuffer(masked.view.buffer, 0, bits),
-            },
+            [slates, worth, masked.view],
+            { reset: () => gpu.queue.writeBuffer(masked.view.buffer, 0, bits) },
           );
+          // The same of the slates that it found, by slot.
+          const bySlot = (of: (row: number, item: number) => number) =>
+            Float32Array.from(
+              { length: R * k },
+              (_, i) => of(Math.floor(i / k), shown?.[i] ?? NaN),
+            );
+          const utilities = bySlot((row, item) => u[row * items + item] ?? NaN);
+          const own = bySlot((row, item) =>
+            utility
+              ? u[row * items + item] ?? NaN
+              : (scores[row * stride + item] ?? NaN) + (values[4 * row] ?? NaN)
+          );
+          const columns = Float32Array.from(
+            { length: R * (k + 1) },
+            (_, i) =>
+              i % (k + 1) < k
+                ? own[Math.floor(i / (k + 1)) * k + i % (k + 1)] ?? NaN
+                : utility
+                ? 0
+                : values[4 * Math.floor(i / (k + 1)) + 1] ?? NaN,
+          );
+          const [valued] = await run([
+            slateWorth(rows, {
+              ...{ ...ratio, stride: k + 1, worth: again },
+              ...{ utilities: upload("slots", utilities), values: upload("columns", columns) },
+            }),
+          ], [again]);
           const chosen = (row: number) => Array.from(shown?.subarray(row * k, (row + 1) * k) ?? []);
           let rounds = 0;
           for (let row = 0; row < R; row++) {
