@@ -150,11 +150,9 @@ fn slate_ratio(@builtin(global_invocation_id) id: vec3u) {
     for (var j = 0u; j < SLATE; j++) { same = same && found[j] == slate[j]; }
     if (same) { break; }
     slate = found;
-    // The sum of two numbers, and what is lost of it. A compiler that knew the sum would say that nothing is: id.z is 0.
-    let sum = bitcast<f32>(bitcast<u32>(w.x + (w.y + more)) | id.z);
-    w = vec2f(sum, (w.y + more) - (sum - w.x));
     // As near to its own worth the slate says exactly how far it is.
-    w.y += gain(at, most, w);
+    w = vec2f(w.x + (w.y + more), 0.0);
+    w.y = gain(at, most, w);
   }
   worth[row] = w.x + w.y;
   for (var j = 0u; j < SLATE; j++) {

@@ -28,6 +28,7 @@ const NOT_TIMED = [
   // Of slates, likewise.
   ...[
     "q_loss",
+    "input_state",
     "slate_pick",
     "slate_ratio",
     "slate_score_panel",

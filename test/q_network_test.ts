@@ -3,13 +3,14 @@
 import assert from "node:assert/strict";
 import { randomStream } from "../src/data/random.ts";
 import type { Gpu } from "../src/gpu/device.ts";
+import { readFloats } from "../src/gpu/readback.ts";
 import { AdamState } from "../src/ops/adam.ts";
 import { chooseByPosition } from "../src/policy/q_act.ts";
 import { type QCounts, qLoss, type QLossBatch } from "../src/policy/q_loss.ts";
 import { QNetwork } from "../src/policy/q_network.ts";
 import { columnsOf, qParameters, type QShape } from "../src/policy/q_shape.ts";
 import { tapeOf } from "../src/policy/slate_rows.ts";
-import { stateInput } from "../src/policy/state_input.ts";
+import { inputState, stateInput } from "../src/policy/state_input.ts";
 import { slateValue } from "../src/policy/slate_value.ts";
 import { at, type Matrix, matrix } from "../src/tape/reference.ts";
 import { initialWeights } from "../src/model/initial_weights.ts";
@@ -111,7 +112,7 @@ for (const kind of ["cpu", "gpu"] as const) {
   Deno.test(`state input: the state, and how far the episode is, kernels for a ${kind}`, () =>
     withGpu(kind, async (gpu) => {
       for (const columns of [3, 4]) {
-        await withBench(gpu, { rows: 70, items: 1 }, async ({ rows, textured, run }) => {
+        await withBench(gpu, { rows: 70, items: 1 }, async ({ rows, textured, arena, run }) => {
           const values = normals(70 * columns, "states", columns);
           const state = {
             ...{ name: "state", rows: "rows", columns, groups: 1, stride: 4, trainable: false },
@@ -119,7 +120,10 @@ for (const kind of ["cpu", "gpu"] as const) {
           };
           const { input, dispatch } = stateInput(rows, state, 20);
           const page = { page: 5, episode: 0, firstUser: 0 };
-          const [found] = await run([dispatch], [input.view], { purpose: { page } });
+          const back = { ...state, view: arena.allocate("back", 4 * 4 * 70) };
+          const specs = [dispatch, inputState(rows, input, back)];
+          const [found, again] = await run(specs, [input.view, back.view], { purpose: { page } });
+          assert.deepEqual(floatsOf(again).subarray(0, 280), padRows(values, 70, columns, 1));
           const expected = Float32Array.from({ length: 70 * (columns + 1) }, (_, i) => {
             const [row, c] = [Math.floor(i / (columns + 1)), i % (columns + 1)];
             return c === columns ? 0.25 : values[row * columns + c] ?? NaN;
@@ -267,6 +271,9 @@ for (const kind of ["cpu", "gpu"] as const) {
                 `gradient of ${name}, ${i}: ${g}`,
               );
             });
+            const raw = await readFloats(gpu, parameters.gradientView(parameters.get(name)));
+            const padded = padRows(all.get(name) ?? assert.fail(), rows, columns, 1);
+            assert.deepEqual(raw.subarray(0, padded.length), padded, `padding of ${name} is not zero`);
             const weights = q64.weights.get(name) as Float64Array;
             const random = randomStream(1, name);
             for (let trial = 0; trial < 3; trial++) {

@@ -13,6 +13,7 @@ import { positionEffect } from "../model/position_effect.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { linear } from "../ops/linear.ts";
 import { padded, type Tensor } from "../tape/tensor.ts";
+import { UserError } from "../user_error.ts";
 import { clickLists, type LstmStep, lstmStep, pushClick, takeRows } from "./carried.ts";
 import { fill } from "./masks.ts";
 import { type ClickLists, type Page, PageBatch } from "./page.ts";
@@ -32,7 +33,10 @@ export class LearnedUsers implements Users {
   readonly #lists: ClickLists | undefined;
   readonly #lstm: LstmStep | undefined;
   /** Of the model: the dispatches by what their rows are counted by. */
-  readonly #dispatches: Record<"items" | "product" | "events" | "rows", readonly ClickDispatch[]>;
+  readonly #dispatches: Record<
+    "items" | "product" | "events" | "following" | "rows",
+    readonly ClickDispatch[]
+  >;
   #catalogue:
     | { readonly tables: readonly ClickDispatch[]; readonly utilities: CatalogueUtilities }
     | undefined;
@@ -54,7 +58,7 @@ export class LearnedUsers implements Users {
       this.#utilities = model.record(this.#tape, { ...evaluating, given: { lstm: this.#lstm?.state } });
       this.placeEffects = positionEffect(this.#tape, config);
       this.#tape.place();
-      this.#dispatches = this.#byRows(this.#tape, this.#lstm?.product);
+      this.#dispatches = this.#byRows(this.#tape, this.#lstm?.product, this.#madeState());
       this.state = this.#stateForPolicies();
       this.itemVectors = this.#vectorsForPolicies();
     } catch (error) {
@@ -77,16 +81,29 @@ export class LearnedUsers implements Users {
     const zeros = state && cell
       ? [bufferOf(state.view), cell].map((view) => fill("reset", view, state.stride))
       : [];
-    return [...lists, ...zeros, ...this.#dispatches.events];
+    const { events, following } = this.#dispatches;
+    return [...lists, ...zeros, ...events, ...following];
   }
 
   step(): ClickDispatch[] {
-    const { product, events } = this.#dispatches;
+    const { product, events, following } = this.#dispatches;
     return [
       ...(this.#lists ? [pushClick(this.page, this.#lists)] : []),
       ...(this.#lstm ? [...product, lstmStep(this.page, this.#lstm)] : []),
       ...events,
+      ...following,
     ];
+  }
+
+  fromState(): readonly ClickDispatch[] {
+    const { encoder, wide } = this.model.config;
+    if (wide > 0 && encoder !== "none") {
+      throw new UserError(
+        `Expected utilities that follow from the state of ${encoder} alone, but the wide part of ${this.name} looks back ` +
+          "at clicks. Train a model without --wide, or another policy.",
+      );
+    }
+    return this.#dispatches.following;
   }
 
   utilities(): SlateUtilities {
@@ -119,11 +136,13 @@ export class LearnedUsers implements Users {
   }
 
   /** @param product what the step of an LSTM reads, apart from what follows from its state */
-  #byRows(tape: ClickTape, product: Tensor | undefined) {
+  #byRows(tape: ClickTape, product: Tensor | undefined, state?: Tensor) {
     return {
       items: tape.forward({ rows: "items" }),
       product: product ? tape.forward({ upTo: product, rows: "events" }) : [],
-      events: tape.forward({ after: product, rows: "events" }),
+      // Up to the state, where the tape makes it, and what follows from it.
+      events: state ? tape.forward({ after: product, upTo: state, rows: "events" }) : [],
+      following: tape.forward({ after: state ?? product, rows: "events" }),
       rows: tape.forward({ rows: "rows" }),
     };
   }
@@ -133,12 +152,17 @@ export class LearnedUsers implements Users {
     return this.#tape.nodes.find(({ output }) => output.name === name)?.output;
   }
 
+  /** The state that policies see, where the tape makes it. */
+  #madeState(): Tensor | undefined {
+    if (this.#lstm) return undefined;
+    return this.#output("encoder/pw/state") ??
+      (this.model.config.encoder === "pw" ? this.#output("utility/layer1/state_part") : undefined) ??
+      this.#output("wide/state_part");
+  }
+
   /** [events, S]: an LSTM's h; of position weights the state, or what it gives the first layer where it is never made. */
   #stateForPolicies(): Tensor {
-    const { encoder } = this.model.config;
-    const made = this.#lstm?.state ?? this.#output("encoder/pw/state") ??
-      (encoder === "pw" ? this.#output("utility/layer1/state_part") : undefined) ??
-      this.#output("wide/state_part");
+    const made = this.#lstm?.state ?? this.#madeState();
     if (made) return { ...made, trainable: false };
     // Without a history all users are alike.
     return plain(

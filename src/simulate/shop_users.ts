@@ -104,6 +104,10 @@ class ShopUsers implements Users {
     }];
   }
 
+  fromState(): readonly ClickDispatch[] {
+    return [];
+  }
+
   utilities(): SlateUtilities {
     const utility = bufferOf(this.#utilities.view);
     return { dispatches: [this.#score(this.page.slate, false, utility)], utilities: this.#utilities };

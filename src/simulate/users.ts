@@ -49,6 +49,11 @@ export interface Users extends Observer {
   readonly eta: number;
   /** [P - 1] what the second place, the third, ... add to a utility; undefined where places do not count. */
   readonly placeEffects: Tensor | undefined;
+  /**
+   * After states were written into `state` from outside: what utilities follow from.
+   * @throws UserError where they do not follow from the state alone.
+   */
+  fromState(): readonly ClickDispatch[];
   /** In the state that they are in. */
   utilities(): SlateUtilities;
   /** In the state that they are in. May be asked for several times: the buffers are the same. */

@@ -37,7 +37,7 @@ export const slateKernels = [
   ]),
   ...mutationsOf("kernels/slate_pick.wgsl", pick, [
     ["bitcast<f32>(other.x) > bitcast<f32>(most.x)", "bitcast<f32>(other.x) >= bitcast<f32>(most.x)"],
-    ["other.y != NONE && (", "("],
+    ["other.y != NONE && (", "(", "a panel without an item has the lowest value of all"],
     ["if (slates[row * place.slate + j] == item) { item++; }", ""],
     ["most = vec2u(0u, unused(row));", "most.y = unused(row);"],
     ["masked[most.y / 32u * place.mask_stride + row] |=", "masked[most.y / 32u * place.mask_stride + row] ="],
@@ -88,8 +88,7 @@ export const slateKernels = [
   ...mutationsOf("kernels/slate_ratio.wgsl", { tests: ["slate_kernels"], filter: "/^slate_ratio/" }, [
     ["if (!by_chance) { key =", "if (false) { key ="],
     ["round < ROUNDS;", "round < 2u;"],
-    ["    w.y += gain(at, most, w);\n", ""],
-    ["| id.z);", ");"],
+    ["(w.y + more), 0.0);\n    w.y = gain(at, most, w);", "(w.y + more), 0.0);"],
     [
       "key > keys[j - 1u]); j--)",
       "key >= keys[j - 1u]); j--)",
@@ -99,5 +98,9 @@ export const slateKernels = [
     ["none = values[row * VALUE_STRIDE + 1u];", ""],
     ["let u = ETA * utility(at.own, item);", "let u = utility(at.own, item);"],
     ["masked[slate[j] / 32u * MASK_STRIDE + row] |=", "masked[slate[j] / 32u * MASK_STRIDE + row] ="],
+  ]),
+  ...mutationsOf("kernels/input_state.wgsl", { tests: ["q_network"], filter: "state input" }, [
+    ["if (v == TIME / 4u) { x[TIME % 4u] = 0.0; }", ""],
+    ["load_input(row * X4 + v)", "load_input(row * S4 + v)"],
   ]),
 ];
