@@ -10,7 +10,7 @@ import type { PageContext, PageDispatch, Policy } from "../simulate/policy.ts";
 import { topSlate } from "../simulate/slates.ts";
 import type { Users, UsersSource } from "../simulate/users.ts";
 import { UserError } from "../user_error.ts";
-import { slateRatio } from "./slate_ratio.ts";
+import { bestSlate } from "./slate_ratio.ts";
 
 /** The greedy policy. @param by the model whose utilities are believed; by default whoever clicks, so that it is greedy in truth. */
 export function greedyPolicy(by?: UsersSource): Policy {
@@ -38,7 +38,7 @@ function ratioSlate({ page, arena }: PageContext, { eta }: Users, utilities: Vie
     items: "items",
     capacity: page.sizes,
   } as const;
-  return slateRatio(rows, {
+  return bestSlate(rows, {
     label: "greedy slate",
     slate: page.slate,
     eta,
@@ -51,7 +51,7 @@ function ratioSlate({ page, arena }: PageContext, { eta }: Users, utilities: Vie
 }
 
 /** An observer that was made of a source can be asked what users think. */
-function asUsers(observer: PageContext["observer"]): Users {
+export function asUsers(observer: PageContext["observer"]): Users {
   if (isUsers(observer)) return observer;
   throw new UserError(`Expected utilities to be greedy by, got ${observer.name}, which has none.`);
 }

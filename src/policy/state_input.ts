@@ -45,7 +45,11 @@ export function stateInput<S extends Sizes>(
 }
 
 /** The way back: what a network was told of becomes the state of users, in the place of what they had. */
-export function inputState<S extends Sizes>(rows: SlateRows<S>, input: Tensor, state: Tensor): DispatchSpec<S> {
+export function inputState<S extends Sizes>(
+  rows: SlateRows<S>,
+  input: Tensor,
+  state: Tensor,
+): DispatchSpec<S> {
   if (input.columns !== inputColumns(state)) {
     throw new Error(`expected ${inputColumns(state)} columns for ${state.name}, got ${input.columns}`);
   }

@@ -115,7 +115,7 @@ export const simulateKernels = [
     "src/simulate/learned_users.ts",
     users("/^(trajectories: PW, one-hot items, cpu|trajectories: LSTM, dense items, cpu|greedy: .*, dense)/"),
     [
-      ["return [...lists, ...zeros, ...this.#dispatches.events];", "return [...lists, ...zeros];"],
+      ["return [...lists, ...zeros, ...events, ...following];", "return [...lists, ...zeros];"],
       [
         "...(this.#lstm ? [...product, lstmStep(this.page, this.#lstm)] : []),",
         "...(this.#lstm ? [lstmStep(this.page, this.#lstm)] : []),",
