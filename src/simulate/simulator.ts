@@ -52,6 +52,8 @@ export interface StepOutcome {
 const PAGES_A_SUBMIT = 8;
 /** The most bytes that the bits of items take. */
 const BIT_BYTES = 64 * 2 ** 20;
+/** The most rows of all slates: hidden layers have a row for each. */
+const SLATE_ROWS = 2 ** 18;
 
 /**
  * Simulated users: a learned model's, or those of a made-up shop.
@@ -85,7 +87,8 @@ export class Simulator {
     const { users, together, slate, pages, start } = settings;
     try {
       const items = source.itemCount;
-      const most = Math.max(1, Math.floor(BIT_BYTES / 4 / Math.ceil(items / 32)));
+      const byBits = Math.floor(BIT_BYTES / 4 / Math.ceil(items / 32));
+      const most = Math.max(1, Math.min(byBits, Math.floor(SLATE_ROWS / slate)));
       const room = { users: Math.min(users, together, most), slate, items, pages };
       this.#page = new Page(gpu, this.#arena, { ...room, startClicks: startClicks(start) });
       this.#log = logViews(this.#page);

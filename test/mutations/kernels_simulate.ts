@@ -4,6 +4,7 @@ import { mutationsOf } from "./mutation.ts";
 
 const of = (filter: string) => ({ tests: ["simulate_kernels"], filter });
 const users = (filter: string) => ({ tests: ["simulate_users"], filter });
+const simulator = (filter: string) => ({ tests: ["simulator"], filter });
 
 export const simulateKernels = [
   ...mutationsOf("kernels/page_mask.wgsl", of("/^page_mask/"), [
@@ -93,7 +94,7 @@ export const simulateKernels = [
     ["vec2u(count + 1u, u * LIST", "vec2u(count + 1u, 0u * LIST"],
     ["item == NONE || count >= LIST", "item == NONE", "a list has room for all clicks of an episode"],
   ]),
-  ...mutationsOf("kernels/take_rows.wgsl", users("/^greedy: .*, dense items/"), [
+  ...mutationsOf("kernels/take_rows.wgsl", simulator("/^greedy: .*, dense items/"), [
     ["input[step.first_entry * N4 + i]", "input[i]"],
   ]),
   ...mutationsOf(
@@ -113,7 +114,11 @@ export const simulateKernels = [
   ]),
   ...mutationsOf(
     "src/simulate/learned_users.ts",
-    users("/^(trajectories: PW, one-hot items, cpu|trajectories: LSTM, dense items, cpu|greedy: .*, dense)/"),
+    {
+      tests: ["simulate_users", "simulator"],
+      filter:
+        "/^(trajectories: PW, one-hot items, cpu|trajectories: LSTM, dense items, cpu|greedy: .*, dense)/",
+    },
     [
       ["return [...lists, ...zeros, ...events, ...following];", "return [...lists, ...zeros];"],
       [
@@ -126,7 +131,7 @@ export const simulateKernels = [
       ],
     ],
   ),
-  ...mutationsOf("src/simulate/page_headers.ts", users("/^bits/"), [
+  ...mutationsOf("src/simulate/page_headers.ts", simulator("/^bits/"), [
     ["this.sizes(place), 0);", "pageSizes(this.room, key.users), 0);"],
     ["const { episode, firstUser, seed", "const { episode, users: firstUser, seed"],
   ]),

@@ -42,7 +42,9 @@ export const parts: readonly Part[] = [
   {
     name: "simulated users",
     about: "who clicks on which slate: every kernel beside the host, and the laws of what is drawn",
-    files: named("exact_shop f64_dynamics host_simulator simulate_kernels simulate_users slate_ratio"),
+    files: named(
+      "exact_shop f64_dynamics host_simulator simulate_kernels simulate_users simulator slate_ratio",
+    ),
   },
   {
     name: "learning",
