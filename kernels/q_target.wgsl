@@ -1,7 +1,8 @@
 // q_target.wgsl - what the value of a remembered page is to become: its reward, and the value of the best that can follow
 //
 //   outcome [B] (-, reward, 1; 0 if the user left, page)      next [B, STRIDE]      wanted [B]
-//   wanted = reward + DISCOUNT x (sum of COUNT columns of next, from FIRST on), or the reward alone where no page follows: the user left, or the page was the last
+//   wanted = reward + DISCOUNT x (sum of COUNT columns of next, from FIRST on), or the reward alone where
+//   no page follows: the user left, or the page was the last
 //   With BOOTSTRAP a page follows the last one, too: a horizon that is only cut. A user who left has no page in either case.
 //
 // For          both kinds of adapter
