@@ -4,13 +4,11 @@ import { Command } from "commander";
 import { version } from "../version.ts";
 import { runMain } from "./fail.ts";
 import { parseAndRun } from "./options.ts";
+import type { PolicyAction } from "./policy_action.ts";
 import { policyAdaptCommand } from "./policy_adapt.ts";
 import { policyCompareCommand } from "./policy_compare.ts";
 import { policyRankCommand } from "./policy_rank.ts";
 import { policyTrainCommand } from "./policy_train.ts";
-
-/** Does what it says; returns the exit code. */
-export type PolicyAction = (run: () => Promise<number>) => Promise<void>;
 
 /** The subcommands. Each ends by `action`. */
 const subcommands: readonly ((action: PolicyAction) => Command)[] = [

@@ -18,7 +18,7 @@ import { UserError } from "../user_error.ts";
 import { OUT_FILE } from "./arguments.ts";
 import { memoryRowsOption } from "./open_data.ts";
 import { folder, LARGEST_SEED, path, wholeNumber } from "./options.ts";
-import type { PolicyAction } from "./policy.ts";
+import type { PolicyAction } from "./policy_action.ts";
 import { type EnvironmentOptions, findEnvironments } from "./policy_environments.ts";
 import { stepProgress } from "./step_progress.ts";
 import { table } from "./table.ts";

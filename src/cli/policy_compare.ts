@@ -25,7 +25,7 @@ import { UserError } from "../user_error.ts";
 import { OUT_FILE } from "./arguments.ts";
 import { memoryRowsOption } from "./open_data.ts";
 import { folder, LARGEST_SEED, path, wholeNumber } from "./options.ts";
-import type { PolicyAction } from "./policy.ts";
+import type { PolicyAction } from "./policy_action.ts";
 import { figuresText } from "./policy_compare_text.ts";
 import {
   type EnvironmentOptions,

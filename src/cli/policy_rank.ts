@@ -8,7 +8,7 @@ import { rank, type RankedSlate } from "../policy/rank.ts";
 import { UserError } from "../user_error.ts";
 import { memoryRowsOption } from "./open_data.ts";
 import { folder, wholeNumber } from "./options.ts";
-import type { PolicyAction } from "./policy.ts";
+import type { PolicyAction } from "./policy_action.ts";
 import { findAgain, type FoundSubject } from "./policy_subject.ts";
 import { table } from "./table.ts";
 

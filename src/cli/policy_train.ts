@@ -21,7 +21,7 @@ import { PolicyTrainer } from "../policy/policy_trainer.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { givenOptions } from "./options.ts";
-import type { PolicyAction } from "./policy.ts";
+import type { PolicyAction } from "./policy_action.ts";
 import { findAgain, findSubject, type FoundSubject } from "./policy_subject.ts";
 import {
   addPolicyTrainOptions,
