@@ -39,6 +39,19 @@ Deno.test("policy train is stopped, goes on, and leaves what a training leaves t
     const head = (path: string) => Deno.readTextFileSync(`${path}/train.csv`).split("\n").slice(0, 2);
     assert.deepEqual(head(stopped)[0], head(straight)[0]);
   }
+  // It shows users slates of the size that it was trained for, through those that it was trained on.
+  const shop = ["--shop", "restless", "--truth", "--users", "50", "--no-rivals"];
+  const shown = await runCommand("simulate", ...shop, "--policy", straight);
+  assert.equal(shown.code, 0, shown.stderr);
+  assert.match(shown.stdout, /^50 users, 4 pages of 2 of 500 items; [^]*\ngdqn +\d\.\d\d /);
+  const wider = await runCommand("simulate", ...shop, "--policy", straight, "--slate", "3");
+  assert.match(
+    wider.stderr,
+    /^error: Expected slates of 2 on 4 pages, for which the policy of .* was trained/m,
+  );
+  const others = await runCommand("simulate", ...shop, "--policy", straight, "--data-seed", "2");
+  assert.match(others.stderr, /^error: Expected a policy over the items of restless, got .* with others\./m);
+
   const taken = await runCommand("policy", ...args, "--steps", "5120", "--save-dir", straight);
   assert.equal(taken.code, 1);
   assert.match(taken.stderr, /but .* holds one\. Continue it with --resume/);

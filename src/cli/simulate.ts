@@ -3,7 +3,9 @@
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { checksum } from "../files/checksum.ts";
 import { expectEmpty, OwnedFolder, type Purpose } from "../files/owned_folder.ts";
+import type { OpenedPolicy } from "../policy/open_policy.ts";
 import { version } from "../version.ts";
+import type { GivenOptions } from "./options.ts";
 import { settingOf } from "./episode_setting.ts";
 import { runMain } from "./fail.ts";
 import { trainingProgress } from "./progress.ts";
@@ -11,7 +13,7 @@ import { EXIT_INTERRUPTED, machine, say } from "./run_stages.ts";
 import { quoted } from "./shell_word.ts";
 import { expectEnoughUsers, sinksOf, writeReturns } from "./simulate_files.ts";
 import { parseSimulateOptions, type SimulateOptions } from "./simulate_options.ts";
-import { type ChosenPolicy, expectPolicy, policyOf, RIVALS } from "./simulate_policies.ts";
+import { type ChosenPolicy, findPolicy, namedPolicy, RIVALS, trainedPolicy } from "./simulate_policies.ts";
 import { resultsOf, resultText, type Told } from "./simulate_results.ts";
 import { type PolicyRun, runPolicies } from "./simulate_runs.ts";
 import { type Simulated, withSimulated } from "./simulated.ts";
@@ -29,8 +31,9 @@ const FOLDERS = {
 const SILENT_MS = 2000;
 
 async function main(): Promise<number> {
-  const options = parseSimulateOptions(Deno.args);
-  expectPolicy(options.policy);
+  const { options: asked, given } = parseSimulateOptions(Deno.args);
+  const opened = await findPolicy(asked.policy);
+  const options = opened ? asTrained(asked, given, opened) : asked;
   expectEnoughUsers(options);
   const folders = Object.entries(FOLDERS).flatMap(([name, purpose]) => {
     const path = options[name as keyof typeof FOLDERS];
@@ -40,7 +43,7 @@ async function main(): Promise<number> {
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   return await withSimulated(options, async (simulated) => {
     const setting = settingOf(options, simulated.data);
-    const { policies, notes } = chosen(options, simulated);
+    const { policies, notes } = await chosen(options, opened, simulated);
     using owned = new DisposableStack();
     for (const { path, purpose } of folders) owned.use(await OwnedFolder.begin(path, purpose));
     const sinks = sinksOf({ options, simulated, setting });
@@ -73,7 +76,7 @@ async function main(): Promise<number> {
     console.log(resultText(told, runs));
     if (options.saveDir !== undefined) {
       await writeReturns(`${options.saveDir}/returns.csv`, setting, runs);
-      await writeResult(options.saveDir, options, simulated, told, runs);
+      await writeResult(options.saveDir, options, opened, simulated, told, runs);
     }
     for (const { path, purpose: { what } } of folders) {
       console.log(`${what[0]?.toUpperCase()}${what.slice(1)}: ${quoted(path)}`);
@@ -82,19 +85,39 @@ async function main(): Promise<number> {
   });
 }
 
+/** A trained policy shows slates, and as many pages, as it was trained for, unless others are asked for. */
+function asTrained(
+  options: SimulateOptions,
+  given: GivenOptions,
+  { config: { training } }: OpenedPolicy,
+): SimulateOptions {
+  const { slate, pages } = training;
+  return {
+    ...options,
+    ...(given.has("slate") ? {} : { slate }),
+    ...(given.has("pages") ? {} : { pages }),
+  };
+}
+
 /** The policy that is asked for, and its rivals. A rival that the data say too little for is left out. */
-function chosen(
-  { policy, rivals }: SimulateOptions,
+async function chosen(
+  options: SimulateOptions,
+  opened: OpenedPolicy | undefined,
   simulated: Simulated,
-): { policies: ChosenPolicy[]; notes: string[] } {
+): Promise<{ policies: ChosenPolicy[]; notes: string[] }> {
+  const { policy, rivals } = options;
   const progress = delayedProgress();
   const notes: string[] = [];
   try {
-    const policies = [policyOf(policy, simulated, progress.onProgress)];
+    const policies = [
+      opened
+        ? await trainedPolicy(opened, simulated, options)
+        : namedPolicy(policy, simulated, progress.onProgress),
+    ];
     for (const name of rivals ? RIVALS : []) {
       if (name === policy) continue;
       try {
-        policies.push(policyOf(name, simulated, progress.onProgress));
+        policies.push(namedPolicy(name, simulated, progress.onProgress));
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         notes.push(`Without ${name} slates: ${error.message}`);
@@ -108,7 +131,8 @@ function chosen(
 
 async function writeResult(
   folder: string,
-  { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed }: SimulateOptions,
+  { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed, policy }: SimulateOptions,
+  opened: OpenedPolicy | undefined,
   { gpu, data: { dataset }, environment, known, run }: Simulated,
   told: Told,
   runs: readonly PolicyRun[],
@@ -124,6 +148,7 @@ async function writeResult(
       ...(model ? { model } : {}),
       data: dataset.config,
     },
+    policy: opened ? { path: opened.path, ...opened.config } : policy,
     settings: { users, pages, slate, start, repeats, pool, leave, patience, reward, seed },
     ...resultsOf(told, runs),
     ...await machine(gpu),

@@ -7,7 +7,16 @@ import { ROW_FORMATS, type RowFormat } from "../data/row_file.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { SAVE_DIR, WRITE_LOG } from "./arguments.ts";
-import { folder, LARGEST_SEED, numberOf, parse, path, wholeNumber } from "./options.ts";
+import {
+  folder,
+  type GivenOptions,
+  givenOptions,
+  LARGEST_SEED,
+  numberOf,
+  parse,
+  path,
+  wholeNumber,
+} from "./options.ts";
 import { addSimulatedOptions, checkSimulated, type SimulatedOptions } from "./simulated_options.ts";
 
 /** `all` items, some `random` ones for each page, or those of a file. */
@@ -102,7 +111,9 @@ function pool(text: string): PoolArgument {
 }
 
 /** @throws UserError for anything that is not understood, or makes no sense together. */
-export function parseSimulateOptions(args: readonly string[]): SimulateOptions {
+export function parseSimulateOptions(
+  args: readonly string[],
+): { options: SimulateOptions; given: GivenOptions } {
   const command = new Command("deno task simulate")
     .description(
       "Shows slates to simulated users, page after page, and says what came of it: return, click rate, the curve by page and " +
@@ -113,7 +124,8 @@ export function parseSimulateOptions(args: readonly string[]): SimulateOptions {
     .optionsGroup("Who chooses:")
     .option(
       "--policy <which>",
-      "random; popular: the items of the highest click rate in the log; greedy: those that a user likes best now",
+      "random; popular: the items of the highest click rate in the log; greedy: the best slate for this page; or the folder of " +
+        "a trained policy",
       path,
       "random",
     )
@@ -139,5 +151,5 @@ export function parseSimulateOptions(args: readonly string[]): SimulateOptions {
   if (options.saveDir !== undefined && options.saveDir === options.writeLog) {
     throw new UserError("Expected two folders for --save-dir and --write-log, got the same one twice.");
   }
-  return options;
+  return { options, given: givenOptions(command) };
 }

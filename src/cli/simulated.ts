@@ -18,6 +18,8 @@ import type { SimulatedOptions } from "./simulated_options.ts";
 /** A command's users, opened. */
 export interface Simulated {
   readonly gpu: Gpu;
+  /** What is freed in the end, before the device is. */
+  readonly made: Made;
   readonly data: OpenedDataset;
   /** Who clicks. */
   readonly environment: UsersSource;
@@ -53,7 +55,7 @@ export async function withSimulated<T>(
     const words = shop
       ? `${shop.name} itself${known ? `, whose users policies know through ${known.name}` : ""}`
       : `the users of ${run?.path}`;
-    return await use({ gpu, data, environment, known, run, words, noClickRate });
+    return await use({ gpu, made, data, environment, known, run, words, noClickRate });
   } finally {
     made.destroy();
     gpu.close();

@@ -104,6 +104,13 @@ export const simulations: readonly BadInput[] = [
   ),
   // Who chooses.
   shop("a policy that there is not", ["--policy", "best"], "Expected a policy"),
+  shop("a folder without a policy", ["--policy", "DIR"], "or the folder of a trained one"),
+  shop(
+    "a policy that is damaged",
+    ["--policy", "DIR/p"],
+    "policy.json",
+    file("p/policy.json", '{"clickgan": 1'),
+  ),
   // Whose model it is.
   model(
     "weights of the adversarial stage",
