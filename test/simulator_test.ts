@@ -292,6 +292,15 @@ Deno.test("what cannot be simulated is refused, with what was expected", () =>
     const good = { users: 5, slate: 3, pages: 4 };
     const refused = (options: Partial<SimulatorOptions>, message: RegExp) =>
       assert.rejects(Simulator.create(gpu, source, { ...good, ...options }), message);
+    await simulated(source, gpu, { ...good, together: 2, pages: 20 }, async (simulator) => {
+      const held = gpu.liveBytes;
+      const stops = (what: string) => () => {
+        throw new Error(what);
+      };
+      await assert.rejects(simulator.run(randomPolicy, { onProgress: stops("enough") }), /enough/);
+      await assert.rejects(simulator.run(randomPolicy, { episodes: 3, onLog: stops("full") }), /full/);
+      assert.equal(gpu.liveBytes, held, "what is stopped leaves nothing behind");
+    });
     await refused({ pages: 0 }, /pages to be a whole number from 1 .* got 0/);
     await refused({ users: 0 }, /users .* got 0/);
     await refused({ slate: 42, repeats: true }, /a pool of 42 items or more, got 41: a slate of 42/);

@@ -132,19 +132,33 @@ export class Simulator {
     const all = episodes * windows * groups;
     let done = 0;
     this.#standing = undefined; // the users of step() are those of this run from here on
+    /** What became of the log of the episode before, which is read while the next is played. */
+    let before: Promise<void> | undefined;
+    const take = async (reading: Promise<EpisodeLog>, earlier: Promise<void> | undefined) => {
+      const log = await reading;
+      await earlier;
+      sums.add(log, 0);
+      await onLog?.(log);
+    };
     await this.#recorded(policy, async (episode) => {
-      for (let e = 0; e < episodes; e++) {
-        for (let firstUser = 0; firstUser < users; firstUser += this.together) {
-          const own = Math.min(this.together, users - firstUser);
-          const key: EpisodeKey = { users: own, firstUser, episode: firstEpisode + e, seed };
-          await this.#play(episode, key, submit, async (page) => {
-            await onPage?.({ users: own, page });
-            await onProgress?.(++done, all);
-          });
-          const log = await readLog(this.gpu, this.#page, this.#log, key);
-          sums.add(log, 0);
-          await onLog?.(log);
+      try {
+        for (let e = 0; e < episodes; e++) {
+          for (let firstUser = 0; firstUser < users; firstUser += this.together) {
+            const own = Math.min(this.together, users - firstUser);
+            const key: EpisodeKey = { users: own, firstUser, episode: firstEpisode + e, seed };
+            await this.#play(episode, key, submit, async (page) => {
+              await onPage?.({ users: own, page });
+              await onProgress?.(++done, all);
+            });
+            const earlier = before;
+            before = take(readLog(this.gpu, this.#page, this.#log, key), earlier);
+            before.catch(() => {}); // whoever waits for it learns of it
+            await earlier;
+          }
         }
+        await before;
+      } finally {
+        await before?.catch(() => {});
       }
     });
     return sums.figures;
@@ -237,16 +251,19 @@ export class Simulator {
     const { pages } = this.#page;
     const { queue } = this.gpu;
     let before: Promise<unknown> | undefined;
-    for (let from = 0; from < pages; from += submit) {
-      const commands = new Commands(this.gpu, "pages");
-      if (from === 0) episode.begin(commands, key);
-      for (let t = from; t < Math.min(pages, from + submit); t++) episode.page(commands, t);
-      queue.submit([commands.finish()]);
+    try {
+      for (let from = 0; from < pages; from += submit) {
+        const commands = new Commands(this.gpu, "pages");
+        if (from === 0) episode.begin(commands, key);
+        for (let t = from; t < Math.min(pages, from + submit); t++) episode.page(commands, t);
+        queue.submit([commands.finish()]);
+        await before;
+        before = from + submit < pages ? this.#reached() : undefined;
+        await onGroup(from);
+      }
+    } finally {
       await before;
-      before = from + submit < pages ? this.#reached() : undefined;
-      await onGroup(from);
     }
-    await before;
   }
 
   /** Resolves when the device has done what was submitted so far. */
