@@ -32,8 +32,15 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "build:kernels": "the ladders of the panels are what is generated",
 };
 
+const POLICIES = "src/policy/README.md";
 /** Pages whose commands run here, each page in one folder, in order. */
-const RUN = ["README.md", "src/run/README.md", "src/experiment/README.md", "src/simulate/README.md"];
+const RUN = [
+  "README.md",
+  "src/run/README.md",
+  "src/experiment/README.md",
+  "src/simulate/README.md",
+  POLICIES,
+];
 /** Its commands train as long as they say: data_command_test.ts. */
 const GUIDE = "data/README.md";
 
@@ -70,6 +77,7 @@ for (const path of RUN) {
       await fillSandbox(folder);
       for (const command of shown) await runIn(folder, command);
       if (path === "README.md") await useFolders(folder);
+      if (path === POLICIES) await usePolicy(folder);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
@@ -81,6 +89,13 @@ async function useFolders(folder: string): Promise<void> {
   const { code, stdout, stderr } = await runScript(1, folder);
   assert.equal(code, 0, stderr);
   assert.match(stdout, /^recommended \S+ -?\d\S*\nreward's loss -?\d/);
+}
+
+/** The script of the page about policies, with what its commands made. */
+async function usePolicy(folder: string): Promise<void> {
+  const { code, stdout, stderr } = await runScript(0, folder, POLICIES);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^(show \d+ -?\d\S* 0\.\d+ -?\d\S*\n){3}no click 0\.\d+/);
 }
 
 /** A page speaks of a run that it does not make: runs/lstm. */
@@ -189,8 +204,9 @@ Deno.test("the example of simulated users runs: to plan for this page beats chan
 
 Deno.test("the scripts of the pages are short, and their types are right", async () => {
   // In one process, as the types of one alone take 8 s, most of them those of the library.
-  const texts = (await Promise.all(["src/README.md", "src/simulate/README.md"].map(scripts))).flat();
-  assert.equal(texts.length, 3);
+  const texts = (await Promise.all(["src/README.md", "src/simulate/README.md", POLICIES].map(scripts)))
+    .flat();
+  assert.equal(texts.length, 4);
   for (const text of texts) {
     assert.ok(text.trim().split("\n").filter((line) => line !== "").length <= 20, "longer than twenty lines");
   }

@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { openGpu } from "../gpu/device.ts";
 import { Made } from "../gpu/made.ts";
 import { openPolicy } from "../policy/open_policy.ts";
-import { rank, type RankedSlate } from "../policy/rank.ts";
+import type { RankedSlate } from "../policy/rank.ts";
 import { UserError } from "../user_error.ts";
 import { memoryRowsOption } from "./open_data.ts";
 import { folder, wholeNumber } from "./options.ts";
@@ -82,7 +82,7 @@ async function run(path: string, { history: ids, slate, memoryRows, json }: Opti
   const made = new Made();
   try {
     const users = found.open(gpu, made);
-    const chosen = await rank(gpu, users, made.keep(policy.policy(users)), { history, slate: own, pages });
+    const chosen = await policy.rank(gpu, users, history);
     gpu.check();
     tell(chosen, history.length, pages, names, json);
   } finally {

@@ -1,5 +1,6 @@
 /** A trained policy, from its folder, as whoever uses it needs it. */
 
+import type { Gpu } from "../gpu/device.ts";
 import type { Policy } from "../simulate/policy.ts";
 import type { UsersSource } from "../simulate/users.ts";
 import { UserError } from "../user_error.ts";
@@ -7,11 +8,22 @@ import { algorithms } from "./algorithms.ts";
 import type { Learner } from "./learner.ts";
 import { type PolicyConfig, readPolicyConfig } from "./policy_config.ts";
 import { type PolicySnapshot, readPolicy } from "./policy_snapshot.ts";
+import { rank, type RankedSlate } from "./rank.ts";
 
 /** A policy that was trained: its settings, whom it was trained on, and its weights. */
 export class OpenedPolicy {
-  /** Use {@link openPolicy}. */
-  constructor(readonly path: string, readonly config: PolicyConfig, readonly snapshot: PolicySnapshot) {}
+  /**
+   * Use {@link openPolicy}.
+   * @internal
+   */
+  constructor(
+    /** Its folder. */
+    readonly path: string,
+    /** @internal */
+    readonly config: PolicyConfig,
+    /** @internal */
+    readonly snapshot: PolicySnapshot,
+  ) {}
 
   /** What it is called in tables: its algorithm. */
   get name(): string {
@@ -55,9 +67,24 @@ export class OpenedPolicy {
       },
     };
   }
+
+  /**
+   * The slate that it shows a user next, as the first of the pages that it was trained for.
+   * @param users whom it was trained on. @param history items that the user clicked, oldest first, by their numbers.
+   * @throws UserError for items that there are not, and too few that are left to show.
+   */
+  async rank(gpu: Gpu, users: UsersSource, history: ArrayLike<number>): Promise<RankedSlate> {
+    const { slate, pages } = this.config.training;
+    const policy = this.policy(users);
+    try {
+      return await rank(gpu, users, policy, { history, slate, pages });
+    } finally {
+      policy.destroy();
+    }
+  }
 }
 
-/** Opens a policy's folder. @throws UserError for a folder without one, or a damaged one. */
+/** Opens the folder of a policy that was trained. @throws UserError for a folder without one, or a damaged one. */
 export async function openPolicy(path: string): Promise<OpenedPolicy> {
   const config = await readPolicyConfig(path);
   return new OpenedPolicy(path, config, await readPolicy(path));

@@ -17,6 +17,7 @@ export interface RankRequest {
 
 /** An item of a slate. */
 export interface RankedItem {
+  /** Its number. */
   readonly item: number;
   /** As the model has it. */
   readonly utility: number;
@@ -28,6 +29,7 @@ export interface RankedItem {
 
 /** A slate, in the order in which it is shown. */
 export interface RankedSlate {
+  /** k of them. */
   readonly items: readonly RankedItem[];
   /** P(no click). */
   readonly noClick: number;

@@ -26,6 +26,13 @@ const SHORTER: Readonly<Record<string, readonly string[]>> = {
     "--no-report",
   ],
   simulate: ["--users", "30", "--pages", "3"],
+  "policy train": [
+    ...["--steps", "384", "--users", "64", "--pages", "3", "--rows", "64", "--hidden", "8", "--trunk", "8"],
+    ...["--evaluation-users", "30"],
+  ],
+  "policy compare": ["--users", "30", "--optimum", "coarse"],
+  "policy adapt": ["--interactions", "6", "--users", "10", "--window", "3", "--runs", "2", "--no-linucb"],
+  "policy rank": [],
   tune: ["--iterations", "20", "--batch-size", "12", "--budget", "0.02", "--no-calibration"],
   reproduce: ["--seeds", "1", "--iterations", "10", "--adversarial", "100", "--models", "fine-tuned-64-64"],
 };
@@ -64,7 +71,8 @@ export async function fillSandbox(folder: string): Promise<void> {
 /** @returns what it printed. @throws AssertionError when it fails. */
 export async function runShown(folder: string, { page, task, args, line }: ShownCommand): Promise<string> {
   const begins = !args.includes("--resume");
-  const shorter = begins ? SHORTER[task] ?? [] : ["--no-report"];
+  const name = task === "policy" ? `policy ${args[0]}` : task;
+  const shorter = begins ? SHORTER[name] ?? [] : task === "policy" ? [] : ["--no-report"];
   const game = task === "train" && args.includes("--adversarial") ? SHORTER_ADVERSARIAL : [];
   const seeds = task === "train" && args.includes("--seeds") ? ["--seeds", "2"] : [];
   const all = [...args, ...shorter, ...game, ...seeds];
