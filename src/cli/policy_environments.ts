@@ -1,20 +1,21 @@
 /** Where policies are compared: with the users that they learned on, those of a second model, and the truth of a made-up shop. */
 
-import { countTrain, rateOf } from "../baselines/train_counts.ts";
-import { NONE, usersOf } from "../data/click_log.ts";
+import { countTrain } from "../baselines/train_counts.ts";
 import { shopItems } from "../data/demo_shop.ts";
-import { type LogSource, walk } from "../data/log_source.ts";
+import type { LogSource } from "../data/log_source.ts";
 import { shopNamed, shopNames } from "../data/shops.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Made } from "../gpu/made.ts";
 import { type Logged, loggedStates } from "../policy/cells.ts";
 import type { TriedEnvironment } from "../policy/compare.ts";
 import { trainHistories } from "../policy/histories.ts";
+import { popularity } from "../policy/popular.ts";
 import type { PolicySubject } from "../policy/policy_config.ts";
 import type { OpenedDataset } from "../run/open_dataset.ts";
 import { ShopSource } from "../simulate/shop_users.ts";
 import type { UsersSource } from "../simulate/users.ts";
 import { UserError } from "../user_error.ts";
+import { hasPagesWithoutClick } from "./simulated.ts";
 import { findAgain, findSubject, type FoundSubject } from "./policy_subject.ts";
 
 export interface EnvironmentOptions {
@@ -60,7 +61,7 @@ export async function findEnvironments(
     : await secondModel(options.testModel, subject, options);
   const truth = truthOf(subject, own, options);
   const { data } = own;
-  const clickRates = !data || hasNoClicks(data.source);
+  const clickRates = !data || hasPagesWithoutClick(data.source);
   if (second?.data && data) expectSameItems(data, second.data, options.testModel ?? "");
   return {
     clickRates,
@@ -83,8 +84,7 @@ export async function findEnvironments(
           states: await loggedStates(gpu, witness, trainHistories(data.source, MOST_HISTORIES, 1), 1),
           displays: counts.shown,
         },
-        popularity: counts &&
-          Float64Array.from({ length: counts.shown.length }, (_, item) => rateOf(counts, item)),
+        popularity: data && popularity(data.source),
       };
     },
   };
@@ -151,18 +151,6 @@ function featuresOf({ items: { items } }: LogSource): Float32Array | undefined {
 
 function sameNumbers(a: Float32Array, b: Float32Array): boolean {
   return a.length === b.length && a.every((value, k) => value === b[k]);
-}
-
-/** Whether train users saw pages without a click. */
-export function hasNoClicks(source: LogSource): boolean {
-  for (const { log, users } of walk(source, usersOf(source, "train"))) {
-    for (const user of users) {
-      for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
-        if (log.eventClick[event] === NONE && !log.eventGiven?.[event]) return true;
-      }
-    }
-  }
-  return false;
 }
 
 /** @throws UserError where an item of the one is another one of the other. */

@@ -83,7 +83,8 @@ function shopOf({ dataset: { config }, source }: OpenedDataset): ShopSource {
   );
 }
 
-function hasPagesWithoutClick(source: LogSource): boolean {
+/** Whether users were ever shown a page and clicked nothing; of the train users, where there are some. */
+export function hasPagesWithoutClick(source: LogSource): boolean {
   const train = usersOf(source, "train");
   const users = train.length > 0 ? train : Uint32Array.from(source.userSplit, (_, user) => user);
   for (const { log, users: places } of walk(source, users)) {

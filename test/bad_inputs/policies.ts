@@ -10,6 +10,9 @@ const train = (name: string, args: readonly string[], says: Words, files: Maker 
 const resume = (name: string, args: readonly string[], says: Words, files: Maker = nothing) =>
   bad(name, ["policy", "train", "--resume", "DIR/policy", ...args], files, says);
 
+const compared = (name: string, args: readonly string[], says: Words) =>
+  bad(`compare: ${name}`, ["policy", "compare", "DIR/policy", ...args], nothing, says);
+
 export const policies: readonly BadInput[] = [
   train("nobody to learn from", [], "Expected --model RUN, or --shop NAME --truth"),
   train("a slate larger than the pool", [...TRUTH, "--slate", "490"], "Expected a pool of 509 items or more"),
@@ -33,5 +36,19 @@ export const policies: readonly BadInput[] = [
   resume("no policy", [], "Expected the folder of a policy, with a policy.json"),
   resume("other settings", ["--slate", "5"], "Expected --resume alone or with --steps, got --slate"),
   resume("a damaged policy.json", [], "policy.json is damaged", file("policy/policy.json", "{}")),
+  ...["compare", "adapt", "rank"].map((name) =>
+    bad(`${name}: no policy`, ["policy", name, "DIR/policy"], nothing, "Expected the folder of a policy")
+  ),
+  bad("compare: nothing", ["policy", "compare"], nothing, "missing required argument 'policy'"),
+  compared("a rival that there is not", ["--with", "greedy,best"], "Expected --with of greedy, popular"),
+  compared("no page", ["--out", "DIR/x.txt"], "Expected --out to be a file that ends in .html"),
+  compared("one user", ["--users", "1"], "Expected a whole number in 2.."),
+  bad(
+    "adapt: no interactions",
+    ["policy", "adapt", "DIR/policy", "--interactions", "0"],
+    nothing,
+    "in 1..1000000",
+  ),
+  bad("rank: an empty slate", ["policy", "rank", "DIR/policy", "--slate", "0"], nothing, "in 1..1024"),
   bad("an unknown subcommand", ["policy", "play"], nothing, "unknown command 'play'"),
 ];
