@@ -49,6 +49,8 @@ async function main(): Promise<number> {
     const sinks = sinksOf({ options, simulated, setting });
     const progress = trainingProgress(options.users * policies.length, 0, process.stderr);
     const began = performance.now();
+    stop.onStop = () =>
+      progress.note("stopping: the pages that are under way are finished (Ctrl-C again to drop them)");
     let runs: PolicyRun[];
     try {
       runs = await runPolicies(simulated, setting, policies, {

@@ -12,19 +12,32 @@ import { seenBy } from "./policy_sight.ts";
 import type { Simulated } from "./simulated.ts";
 import type { SimulatedOptions } from "./simulated_options.ts";
 
+/** How many users are stepped together: the more an item costs them, the fewer, so that progress is seen. */
+export interface Pace {
+  /** Users x items between two looks at the progress, about, on a CPU; Infinity for a policy that does not score all items. */
+  readonly scores: number;
+  /** Fewer would leave the kernels idle. */
+  readonly least: number;
+}
+
+const NO_SCORES: Pace = { scores: Infinity, least: 1 };
+/** The layers of the utility for each item. */
+const BY_UTILITY: Pace = { scores: 2 ** 19, least: 8 };
+/** A few operations a unit of the network for each item, for 128 users at a time. */
+const BY_VALUES: Pace = { scores: 2 ** 23, least: 128 };
+
 interface Named {
-  /** Whether it scores the whole catalogue on every page. */
-  readonly scores: boolean;
+  readonly pace: Pace;
   make(simulated: Simulated, onProgress?: OnProgress): Policy;
 }
 
 const POLICIES: Readonly<Record<string, Named>> = {
-  random: { scores: false, make: () => randomPolicy },
+  random: { pace: NO_SCORES, make: () => randomPolicy },
   popular: {
-    scores: false,
+    pace: NO_SCORES,
     make: ({ data: { source } }, onProgress) => popularPolicy(popularity(source, onProgress)),
   },
-  greedy: { scores: true, make: ({ known }) => greedyPolicy(known) },
+  greedy: { pace: BY_UTILITY, make: ({ known }) => greedyPolicy(known) },
 };
 
 /** What every policy is held against. */
@@ -35,7 +48,7 @@ export interface ChosenPolicy {
   /** As it is called in tables and files. */
   readonly name: string;
   readonly policy: Policy;
-  readonly scores: boolean;
+  readonly pace: Pace;
 }
 
 /**
@@ -57,8 +70,8 @@ export async function findPolicy(name: string): Promise<OpenedPolicy | undefined
 export function namedPolicy(name: string, simulated: Simulated, onProgress?: OnProgress): ChosenPolicy {
   const named = Object.hasOwn(POLICIES, name) ? POLICIES[name] : undefined;
   if (!named) throw new UserError(`Expected a policy, got ${JSON.stringify(name)}.`);
-  const { scores, make } = named;
-  return { name, policy: make(simulated, onProgress), scores };
+  const { pace, make } = named;
+  return { name, policy: make(simulated, onProgress), pace };
 }
 
 /** A policy that was trained sees users through whom it was trained on. @throws UserError where those are gone, or have other items. */
@@ -69,5 +82,5 @@ export async function trainedPolicy(
 ): Promise<ChosenPolicy> {
   const policy = opened.policy(await seenBy(opened, simulated, options));
   simulated.made.keep(policy);
-  return { name: opened.name, policy, scores: true };
+  return { name: opened.name, policy, pace: BY_VALUES };
 }

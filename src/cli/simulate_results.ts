@@ -31,6 +31,9 @@ interface Column {
 const WIDEST = 100;
 const RANGE = "95 %";
 const percent = (share: number) => Number.isNaN(share) ? "-" : `${(100 * share).toFixed(1)} %`;
+/** A share that may be tiny. */
+const small = (share: number) =>
+  share > 0 && share < 0.001 ? `${(100 * share).toPrecision(1)} %` : percent(share);
 const number = (value: number) => Number.isNaN(value) ? "-" : value.toFixed(2).replace(/^-0\.00$/, "0.00");
 const range = ({ interval }: MeanFigure, text: (value: number) => string) =>
   interval ? `${text(interval[0])} to ${text(interval[1])}` : "-";
@@ -51,7 +54,7 @@ function columnsOf({ options, noClickRate }: Told): Column[] {
       cell: ({ figures }) => range(figures.clickRate, (x) => (100 * x).toFixed(1)),
     },
     leaves && { head: "pages", goes: 3, cell: ({ figures }) => number(figures.pages.mean) },
-    { head: "coverage", goes: 4, cell: ({ figures }) => percent(figures.coverage) },
+    { head: "coverage", goes: 4, cell: ({ figures }) => small(figures.coverage) },
   ];
   return columns.filter((column) => column !== false);
 }

@@ -1,10 +1,11 @@
 /** Simulated users under one policy after another: the same users, and the same random numbers. */
 
 import type { EpisodeLog } from "../simulate/episode_log.ts";
+import type { Gpu } from "../gpu/device.ts";
 import { Simulator } from "../simulate/simulator.ts";
 import { FigureGroups, type PolicyFigures } from "../policy/simulated_figures.ts";
 import type { EpisodeSetting } from "./episode_setting.ts";
-import type { ChosenPolicy } from "./simulate_policies.ts";
+import type { ChosenPolicy, Pace } from "./simulate_policies.ts";
 import type { Simulated } from "./simulated.ts";
 
 /** What came of a policy. */
@@ -23,11 +24,15 @@ export interface RunEvents {
   readonly onLog?: (log: EpisodeLog) => Promise<void>;
 }
 
-/** Users x items that are scored between two looks at the progress, about. */
-const SCORES = 2 ** 21;
-/** Users that are stepped together, at most and at least. */
+/** Users that are stepped together, at most. */
 const MOST = 4096;
-const LEAST = 64;
+/** On a GPU (reasoned, not measured) so many times as many fill it, and are done as soon. */
+const ON_GPU = 64;
+
+function together(gpu: Gpu, items: number, { scores, least }: Pace): number {
+  const fit = scores * (gpu.adapter.kind === "gpu" ? ON_GPU : 1) / items;
+  return Math.max(least, Math.min(MOST, Math.floor(fit)));
+}
 
 /** @throws UserError as {@link Simulator.create}; what `signal` was aborted with. */
 export async function runPolicies(
@@ -38,10 +43,11 @@ export async function runPolicies(
 ): Promise<PolicyRun[]> {
   const runs: PolicyRun[] = [];
   const { users, pages } = options;
-  for (const [number, { name, policy, scores }] of policies.entries()) {
-    const fit = Math.floor(SCORES / environment.itemCount);
-    const together = scores ? Math.max(LEAST, Math.min(MOST, fit)) : MOST;
-    const simulator = await Simulator.create(gpu, environment, { ...options, together });
+  for (const [number, { name, policy, pace }] of policies.entries()) {
+    const simulator = await Simulator.create(gpu, environment, {
+      ...options,
+      together: together(gpu, environment.itemCount, pace),
+    });
     try {
       const groups = new FigureGroups(users, pages);
       const found = await simulator.run(policy, {
