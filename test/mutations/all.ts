@@ -11,6 +11,7 @@ import type { Mutation } from "./mutation.ts";
 import { dataMutations } from "./src_data.ts";
 import { hostMutations } from "./src_host.ts";
 import { opMutations } from "./src_ops.ts";
+import { simulateMutations } from "./src_simulate.ts";
 import { trainMutations } from "./src_train.ts";
 import { useMutations } from "./src_use.ts";
 
@@ -26,5 +27,6 @@ export const mutations: readonly Mutation[] = [
   ...trainMutations,
   ...dataMutations,
   ...useMutations,
+  ...simulateMutations,
   ...hostMutations,
 ];
