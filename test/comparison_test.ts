@@ -198,7 +198,7 @@ Deno.test("verdict: on the truth it holds, the opposite holds, or it is not deci
   );
   assert.match(
     found?.text ?? "",
-    /Promised by A: 14\.8\d clicks a user\. restless shop gave 14\.1\d, so the promise is 5 % too high\./,
+    /Promised by A: 14\.8\d clicks a user; given by restless shop: 14\.1\d, so the promise is 5 % too high\./,
   );
   assert.match(found?.text ?? "", /By B, which never saw the policy: 14\.8\d \(\+5\.0 %\)\.$/);
   assert.doesNotMatch(found?.text ?? "", /in the simulator only/);

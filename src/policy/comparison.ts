@@ -91,6 +91,29 @@ export function differenceIn(
   return mine.length > 0 && theirs.length > 0 ? differenceOf(mine, theirs) : undefined;
 }
 
+/** A difference, with who differs and where. */
+export interface NamedDifference {
+  readonly environment: string;
+  readonly policy: string;
+  readonly rival: string;
+  readonly difference: PolicyDifference;
+}
+
+/** Of every learned policy and each of the others, in every environment. */
+export function differencesOf(comparison: Comparison): NamedDifference[] {
+  const policies = policiesOf(comparison);
+  return comparison.environments.flatMap(({ name: environment }) =>
+    policies.filter(({ learned }) => learned).flatMap(({ name: policy }) =>
+      policies.flatMap(({ name: rival }) => {
+        const difference = rival === policy
+          ? undefined
+          : differenceIn(comparison, policy, rival, environment);
+        return difference ? [{ environment, policy, rival, difference }] : [];
+      })
+    )
+  );
+}
+
 /** What a reward is called in a sentence. */
 export function unitOf({ reward }: Comparison): string {
   return reward === "click" ? "clicks" : "utility";

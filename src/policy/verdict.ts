@@ -153,7 +153,7 @@ function promiseWords(comparison: Comparison, policy: string, truth: Environment
     ` By ${name}, which never saw the policy: ${value.toFixed(2)} (${percent(value / real - 1)}).`
   );
   return [
-    `Promised by ${promised.name}: ${promised.value.toFixed(2)} ${unit} a user. ${truth.name} gave ${
+    `Promised by ${promised.name}: ${promised.value.toFixed(2)} ${unit} a user; given by ${truth.name}: ${
       real.toFixed(2)
     }, so the promise is ${Math.abs(100 * gap).toFixed(0)} % too ${gap >= 0 ? "high" : "low"}.${
       second.join("")

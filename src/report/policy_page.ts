@@ -14,7 +14,7 @@ import {
 import {
   type Cell,
   type Comparison,
-  differenceIn,
+  differencesOf,
   type Environment,
   overTrainings,
   policiesOf,
@@ -168,15 +168,12 @@ function rangeText([low, high]: readonly [number, number], digits: number): Html
 }
 
 function differencesTable(comparison: Comparison): Html {
-  const policies = policiesOf(comparison);
   const head = ["policy less rival", "difference", "wider interval over", "lose", "gain", "verdict"];
+  const all = differencesOf(comparison);
   const groups = comparison.environments.map((environment) => {
-    const rows = policies.filter(({ learned }) => learned).flatMap(({ name: policy }) =>
-      policies.filter(({ name }) => name !== policy).flatMap(({ name }) => {
-        const difference = differenceIn(comparison, policy, name, environment.name);
-        return difference ? [differenceRow(`${policy} less ${name}`, difference)] : [];
-      })
-    );
+    const rows = all.filter((one) => one.environment === environment.name).map((
+      { policy, rival, difference },
+    ) => differenceRow(`${policy} less ${rival}`, difference));
     return group(environment, head.length, rows);
   });
   return markup`<p>In ${
