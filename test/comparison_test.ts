@@ -3,7 +3,13 @@
 import assert from "node:assert/strict";
 import { randomStream } from "../src/data/random.ts";
 import { adaptationCurve, adaptationDifferences } from "../src/policy/adaptation.ts";
-import { type Cell, type Comparison, differenceIn, policiesOf } from "../src/policy/comparison.ts";
+import {
+  type Cell,
+  type Comparison,
+  differenceIn,
+  differencesOf,
+  policiesOf,
+} from "../src/policy/comparison.ts";
 import { consistencyOf } from "../src/policy/consistency.ts";
 import { differenceOf, PLACES } from "../src/policy/difference.ts";
 import { type Episodes, figuresOf, ratioOf } from "../src/policy/episodes.ts";
@@ -237,6 +243,10 @@ Deno.test("comparison: learned policies first; a policy that was not tried somew
   const found = comparison([A], { A: [1, 2] });
   assert.deepEqual(policiesOf(found), [{ name: "cdqn", learned: true }, { name: "greedy", learned: false }]);
   assert.equal(differenceIn(found, "cdqn", "random", "A"), undefined);
+  assert.deepEqual(
+    differencesOf(found).map(({ environment, policy, rival }) => [environment, policy, rival]),
+    [["A", "cdqn", "greedy"]],
+  );
 });
 
 Deno.test("adaptation: click rates of each window, their spread over runs, and differences paired by run", () => {

@@ -7,7 +7,7 @@ import { openGpu } from "../gpu/device.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Made } from "../gpu/made.ts";
 import { compare, type CompareOptions, type Contender, linUcb, onDevice } from "../policy/compare.ts";
-import type { Comparison } from "../policy/comparison.ts";
+import { type Comparison, differencesOf } from "../policy/comparison.ts";
 import { greedyPolicy } from "../policy/greedy.ts";
 import { itemVectorsOf } from "../policy/item_vectors.ts";
 import { type OpenedPolicy, openPolicy } from "../policy/open_policy.ts";
@@ -231,13 +231,12 @@ async function tell(
   await atomicWriteFile(out, page);
   const verdicts = comparisons.map((comparison) => verdictsOn(comparison));
   if (json) {
-    console.log(
-      JSON.stringify(
-        comparisons.map((comparison, k) => ({ ...comparison, verdicts: verdicts[k] })),
-        plain,
-        2,
-      ),
-    );
+    const all = comparisons.map((comparison, k) => ({
+      ...comparison,
+      differences: differencesOf(comparison),
+      verdicts: verdicts[k],
+    }));
+    console.log(JSON.stringify(all, plain, 2));
     return;
   }
   comparisons.forEach((comparison, k) => {
@@ -248,8 +247,7 @@ async function tell(
   console.log(`\nThe page is ${out}`);
 }
 
-/** Returns of all users, and NaN, are no use in JSON. */
+/** Without what is of every user. */
 function plain(key: string, value: unknown): unknown {
-  if (key === "returns" || key === "points") return undefined;
-  return value;
+  return ["returns", "points", "sorted"].includes(key) ? undefined : value;
 }
