@@ -45,16 +45,22 @@ export async function rank(
   policy: Policy,
   { history, slate, pages }: RankRequest,
 ): Promise<RankedSlate> {
-  const options = { users: 1, slate, pages, ...(history.length > 0 && { start: [history] }) };
+  const clicked = new Set(Array.from(history));
+  const items = Array.from({ length: users.itemCount }, (_, item) => item).filter((item) =>
+    !clicked.has(item)
+  );
+  // What was clicked leaves the pool by the list, so that it need not last for all pages.
+  const pool = { repeats: true, ...(clicked.size > 0 && { start: [history], pool: { items } }) };
+  const options = { users: 1, slate, pages, ...pool };
   // The user of a whole episode, of which the first page is the one that was asked for.
   const [trial] = await tryPolicy(gpu, users, users, policy, options);
   if (!trial?.witness) throw new Error("expected a user");
   const { log, values, witness: { utilities, choice } } = trial;
   const own = utilities.subarray(0, slate);
   const { items: chances, none } = clickChances(own, choice);
-  const items = Array.from(log.slates.subarray(0, slate), (item, k): RankedItem => ({
+  const shown = Array.from(log.slates.subarray(0, slate), (item, k): RankedItem => ({
     ...{ item, utility: own[k] ?? NaN, probability: chances[k] ?? NaN },
     ...(values && { value: values[k] }),
   }));
-  return { items, noClick: none };
+  return { items: shown, noClick: none };
 }

@@ -86,7 +86,8 @@ class WatchedPolicy implements Policy {
   #utilities: Tensor | undefined;
   #context: PageContext | undefined;
   #choice: ChoiceRule | undefined;
-  #pages: (Omit<Testimony, "width" | "choice"> & { readonly values?: Float32Array })[] = [];
+  /** Pages by the users who were stepped together: their log may come when the next ones are under way. */
+  readonly #windows: (Omit<Testimony, "width" | "choice"> & { readonly values?: Float32Array })[][] = [];
 
   constructor(private readonly policy: Policy, witness: UsersSource) {
     if (policy.observes !== undefined && policy.observes !== witness) {
@@ -112,14 +113,14 @@ class WatchedPolicy implements Policy {
   /** Reads what a page came to. One wait. */
   async look(gpu: Gpu, users: number, page: number): Promise<void> {
     const { context, utilities, witness } = this.#recorded();
-    if (page === 0) this.#pages = [];
+    if (page === 0) this.#windows.push([]);
     const rule = this.#choice ??= { eta: witness.eta, places: await placesOf(gpu, witness) };
     const { slate } = context;
     const slots = this.policy.values?.();
     const views = [utilities.view, witness.state.view, ...(slots ? [slots.view] : [])];
     const [u, state, values] = (await readViews(gpu, views)).map((words) => new Float32Array(words.buffer));
     if (!u || !state) throw new Error("expected utilities and states");
-    this.#pages.push({
+    this.#windows.at(-1)?.push({
       utilities: u.slice(0, users * slate),
       predicted: Float32Array.from(
         { length: users },
@@ -131,7 +132,7 @@ class WatchedPolicy implements Policy {
   }
 
   trialOf(log: EpisodeLog): Trial {
-    const pages = this.#pages;
+    const pages = this.#windows.shift() ?? [];
     const values = pages.flatMap(({ values }) => values ?? []);
     const all = (name: "utilities" | "predicted" | "states") => joined(pages.map((page) => page[name]));
     const { columns: width } = this.#recorded().witness.state;
