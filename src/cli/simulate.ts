@@ -125,6 +125,12 @@ async function chosen(
         notes.push(`Without ${name} slates: ${error.message}`);
       }
     }
+    if (simulated.run?.info.game) {
+      notes.push(
+        "These utilities are those of the adversarial stage, and no log-odds (--uncalibrated): levels of returns and click " +
+          "rates mean nothing.",
+      );
+    }
     return { policies, notes };
   } finally {
     progress.stop();

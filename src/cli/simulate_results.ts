@@ -34,6 +34,8 @@ const percent = (share: number) => Number.isNaN(share) ? "-" : `${(100 * share).
 /** A share that may be tiny. */
 const small = (share: number) =>
   share > 0 && share < 0.001 ? `${(100 * share).toPrecision(1)} %` : percent(share);
+const some = (count: number, what: string) =>
+  `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
 const number = (value: number) => Number.isNaN(value) ? "-" : value.toFixed(2).replace(/^-0\.00$/, "0.00");
 const range = ({ interval }: MeanFigure, text: (value: number) => string) =>
   interval ? `${text(interval[0])} to ${text(interval[1])}` : "-";
@@ -68,11 +70,12 @@ function hasReturn({ options, noClickRate }: Pick<Told, "options" | "noClickRate
 export function resultText(told: Told, runs: readonly PolicyRun[], width: number = outputWidth()): string {
   const { options, words, items } = told;
   const { users, pages, slate } = options;
-  const n = (count: number) => count.toLocaleString("en");
   const most = Math.min(width, WIDEST);
   const figures = fitted(columnsOf(told), runs, most);
   return [
-    `${n(users)} users, ${pages} pages of ${slate} of ${n(items)} items; who clicks: ${words}`,
+    `${some(users, "user")}, ${some(pages, "page")} of ${slate} of ${
+      some(items, "item")
+    }; who clicks: ${words}`,
     figures,
     ...curveText(told, runs, most),
     ...sentences(told, runs, figures.includes(RANGE)),
@@ -131,15 +134,15 @@ function sentences(told: Told, runs: readonly PolicyRun[], ranges: boolean): str
   const of = reward === "click" ? "clicks of a user" : "utility of what a user clicked";
   if (hasReturn(told)) {
     texts.push(
-      `return: ${of} over ${pages} pages${ranges ? `; ${RANGE}: of the resamples of the users` : ""}`,
+      `return: ${of} over ${some(pages, "page")}${ranges ? `; ${RANGE}: of the resamples of the users` : ""}`,
     );
   }
   texts.push(...differenceWords(told, runs));
   if (noClickRate !== undefined) texts.push(noClickRate);
   if (reward === "utility") {
-    const some = runs.filter(({ figures }) => figures.negativeClicks > 0);
-    const shares = some.map(({ name, figures }) => `${percent(figures.negativeClicks)} under ${name}`);
-    if (some.length > 0) {
+    const negative = runs.filter(({ figures }) => figures.negativeClicks > 0);
+    const shares = negative.map(({ name, figures }) => `${percent(figures.negativeClicks)} under ${name}`);
+    if (negative.length > 0) {
       texts.push(
         `Clicks with a utility below 0: ${
           shares.join(", ")
