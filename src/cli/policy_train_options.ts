@@ -33,7 +33,8 @@ export function addPolicyTrainOptions(command: Command): Command {
     .addOption(
       new Option(
         "--algorithm <name>",
-        "cdqn: a cascade of values, one a position; gdqn: a value an item, added up",
+        "cdqn: a cascade of values, one a position; gdqn: a value an item, added up; slateq: the value of a click on each item " +
+          "and of none, and the slate that is best by them",
       ).choices(algorithmNames).default(d.algorithm),
     )
     .option(

@@ -3,7 +3,7 @@
 import { z } from "zod";
 
 /** What learns: see {@link import("./algorithms.ts")}. */
-export const algorithmNames = ["cdqn", "gdqn"] as const;
+export const algorithmNames = ["cdqn", "gdqn", "slateq"] as const;
 export type AlgorithmName = typeof algorithmNames[number];
 
 /** What the position before the last is regressed on. See {@link PolicyTrainingConfig.target}. */

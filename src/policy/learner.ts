@@ -1,11 +1,12 @@
 /** What an algorithm is to the training: a network that acts, and that learns from remembered pages. */
 
+import type { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { Dimensions } from "../gpu/sizes.ts";
 import type { Policy } from "../simulate/policy.ts";
-import type { Observer } from "../simulate/users.ts";
+import type { Observer, UsersSource } from "../simulate/users.ts";
 import type { ParameterArena } from "../tape/parameters.ts";
 import type { PolicyTrainingConfig } from "./config.ts";
 import type { Recall } from "./recall.ts";
@@ -45,6 +46,11 @@ export interface NextValue {
 export interface RecordedLesson {
   /** The value of the best slate after each page. */
   readonly nextValue: NextValue;
+  /**
+   * Programs over batches of another kind, that run between the recall of the pages and {@link next}.
+   * @returns what appends them
+   */
+  readonly between?: () => Promise<(commands: Commands) => void>;
   /** What computes it. */
   readonly next: readonly LearnDispatch[];
   /** The loss, and the gradients of all parameters. */
@@ -61,6 +67,8 @@ export interface LearnerSubject {
   readonly config: PolicyTrainingConfig;
   /** How the policy sees users: its states, and what is known of items. */
   readonly observer: Observer;
+  /** Whom the observer sees users as. */
+  readonly source: UsersSource;
   /** I */
   readonly items: number;
 }

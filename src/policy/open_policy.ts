@@ -55,7 +55,13 @@ export class OpenedPolicy {
           );
         }
         const { gpu, observer } = page;
-        const learner = algorithms[training.algorithm]({ gpu, config: training, observer, items });
+        const learner = algorithms[training.algorithm]({
+          gpu,
+          config: training,
+          observer,
+          source: observes,
+          items,
+        });
         learners.push(learner);
         learner.parameters.write(snapshot.weights(learner.parameters.specs));
         return learner.policy.record(page);

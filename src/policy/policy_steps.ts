@@ -44,6 +44,9 @@ export function ringParts({ stepsPerPage }: Pick<PolicyTrainingConfig, "stepsPer
 }
 
 interface Programs {
+  readonly recall: Program<LearnSizes>;
+  /** See {@link RecordedLesson.between}. */
+  readonly between: ((commands: Commands) => void) | undefined;
   readonly learn: Program<LearnSizes>;
   readonly copied: Program<LearnSizes>;
   readonly reward: Program<LearnSizes>;
@@ -73,8 +76,9 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
       ...adam.dispatches({ dimensions: learnDimensions, touched: new Map() }),
     ];
     return new PolicySteps(parts, headers, {
+      recall: await record("recall", recall.dispatches()),
+      between: await lesson.between?.(),
       learn: await record("learn", [
-        ...recall.dispatches(),
         ...lesson.next,
         qTarget(config, { outcome: recall.outcome, next: lesson.nextValue, wanted }),
         ...lesson.fit,
@@ -147,7 +151,10 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
     this.#stale = false;
     const learned = schedule.learnedBefore(iteration);
     for (let step = 0; step < schedule.stepsIn(iteration); step++) {
-      this.programs.learn.encode(commands, sizes, this.headers.offset(place, step));
+      const offset = this.headers.offset(place, step);
+      this.programs.recall.encode(commands, sizes, offset);
+      this.programs.between?.(commands);
+      this.programs.learn.encode(commands, sizes, offset);
       if ((learned + step + 1) % config.targetEvery !== 0) continue;
       commands.copy(parameters.weights, older);
       this.programs.copied.encode(commands, sizes, this.headers.offset(place, step));

@@ -107,7 +107,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
       const observer = observes === source ? environment : made.keep(observes.users(page));
       const log = logViews(page);
       const starts = new Starts(page, "empty");
-      const learner = made.keep(makeLearner({ gpu, config, observer, items }));
+      const learner = made.keep(makeLearner({ gpu, config, observer, source: observes, items }));
       const adam = made.keep(new AdamState(learner.parameters));
       const stateStride = observer.state.stride;
       const episodes = episodesFor(remembered, config);
