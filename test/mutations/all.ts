@@ -8,6 +8,7 @@ import { lossKernels } from "./kernels_losses.ts";
 import { simulateKernels } from "./kernels_simulate.ts";
 import { slateKernels } from "./kernels_slates.ts";
 import type { Mutation } from "./mutation.ts";
+import { compareMutations } from "./src_compare.ts";
 import { dataMutations } from "./src_data.ts";
 import { hostMutations } from "./src_host.ts";
 import { opMutations } from "./src_ops.ts";
@@ -29,4 +30,5 @@ export const mutations: readonly Mutation[] = [
   ...useMutations,
   ...simulateMutations,
   ...hostMutations,
+  ...compareMutations,
 ];
