@@ -11,10 +11,14 @@ import { config, makeValueLearner, source } from "./value_learner.ts";
 Deno.test("adaptation of a policy: click rates of all interactions, repeated by the seed, seen through another encoder", () =>
   withGpu(undefined, async (gpu) => {
     const observes = new ShopSource({ ...restless, fatigue: 0 }, source.values);
+    const asked: string[] = [];
     const trained = {
       config,
       makeLearner: makeValueLearner,
-      weights: () => new Map([["value", Float32Array.of(4, 3, 2, 1)]]),
+      weights: (specs: readonly { readonly name: string }[]) => {
+        asked.push(...specs.map(({ name }) => name));
+        return new Map([["value", Float32Array.of(4, 3, 2, 1)]]);
+      },
     };
     const options = { interactions: 10, users: 64, seed: 5 };
     const told: number[] = [];
@@ -25,6 +29,7 @@ Deno.test("adaptation of a policy: click rates of all interactions, repeated by 
     assert.equal(rates.length, 10);
     assert.ok(rates.every((rate) => rate > 0 && rate < 1), rates.join());
     assert.deepEqual(told, [4, 8, 10]);
+    assert.deepEqual(asked, ["value"], "it begins with its weights");
     assert.deepEqual(await adaptPolicy(gpu, source, observes, trained, options), rates);
     assert.notDeepEqual(await adaptPolicy(gpu, source, observes, trained, { ...options, seed: 6 }), rates);
     // The slates of this learner are random whatever it has learned: from scratch they are the same.
