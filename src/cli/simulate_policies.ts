@@ -82,5 +82,6 @@ export async function trainedPolicy(
 ): Promise<ChosenPolicy> {
   const policy = opened.policy(await seenBy(opened, simulated, options));
   simulated.made.keep(policy);
-  return { name: opened.name, policy, pace: BY_VALUES };
+  const byUtility = opened.config.training.algorithm === "slateq"; // beside the values
+  return { name: opened.name, policy, pace: byUtility ? BY_UTILITY : BY_VALUES };
 }
