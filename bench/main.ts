@@ -1,6 +1,6 @@
 /**
- * The bench: `deno task bench [adapter|kernels|steps|growth]...`. What it measures and how to read it is in
- * bench/README.md.
+ * The bench: `deno task bench [adapter|kernels|steps|growth]...`, and others by their names. What it measures and how to read
+ * it is in bench/README.md.
  */
 
 import type { Command } from "commander";
@@ -9,9 +9,10 @@ import { parseAndRun } from "../src/cli/options.ts";
 import { benchCommand } from "./bench_command.ts";
 import { demoCommand } from "./demo.ts";
 import { ladderCommand } from "./ladder.ts";
+import { simulateCommand } from "./simulate.ts";
 
 /** Benches with options of their own, beside the parts of the default one. */
-const others: readonly Command[] = [ladderCommand(), demoCommand()];
+const others: readonly Command[] = [ladderCommand(), demoCommand(), simulateCommand()];
 
 await runMain(async () => {
   // An option behind the name of a bench is that bench's own.

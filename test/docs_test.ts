@@ -19,7 +19,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "test:soak": "soak_trend_test.ts, held_memory_test.ts: its parts",
   "test:mutations": "mutations_test.ts: that its data fit the files; each mutation runs tests of its own",
   "test:times": "parts_test.ts: that each file of tests is in a part",
-  bench: "bench_test.ts, ladder_test.ts",
+  bench: "bench_test.ts, bench_simulate_test.ts, ladder_test.ts",
   "bench:peers": "peers_test.ts",
   "bench:stability": "below: its options",
   "bench:data": "below: its options",
@@ -118,6 +118,7 @@ Deno.test("pages: what a program writes has its place", () => {
     "bench/stability.md": ["stability yelp", "stability demo"],
     "bench/serve.md": ["bench serve"],
     "bench/truth.md": ["bench truth"],
+    "bench/simulate.md": ["bench simulate"],
     "bench/data.md": ["bench data sampled", "bench data session"],
     "src/experiment/README.md": ["reproduce yelp", "reproduce rsc"],
   };

@@ -56,9 +56,14 @@ export class PeerProcess {
     }
   }
 
-  /** Takes steps, each from where the last one ended. @param seconds that they may take. @throws as {@link start}. */
-  async run(steps: number, seconds: number): Promise<Timing> {
-    await this.#input.write(new TextEncoder().encode(`${steps}\n`));
+  /**
+   * Takes steps, each from where the last one ended. @param seconds that they may take. @param kind of them, where a peer has
+   * several. @throws as {@link start}.
+   */
+  async run(steps: number, seconds: number, kind?: string): Promise<Timing> {
+    await this.#input.write(
+      new TextEncoder().encode(kind === undefined ? `${steps}\n` : `${steps} ${kind}\n`),
+    );
     const message = await this.#answer(seconds);
     if (!("ms" in message)) throw new Error("a peer answered out of turn");
     return { ms: message.ms, loss: message.loss ?? NaN };

@@ -13,6 +13,13 @@ interface Part {
   readonly chunked: ChunkedDispatches | undefined;
 }
 
+/** A program, the sizes that it sees, and where its header stands, in bytes. */
+export interface PageCall {
+  readonly program: Program<ClickSizes>;
+  readonly sizes: ClickSizes;
+  readonly offset: number;
+}
+
 export class PageProgram {
   private constructor(readonly headers: PageHeaders, private readonly parts: readonly Part[]) {}
 
@@ -42,19 +49,19 @@ export class PageProgram {
     return new PageProgram(headers, parts);
   }
 
-  /** All dispatches, for a bench: what each is, and what it costs by the sizes that it sees. */
-  get programs(): readonly Program<ClickSizes>[] {
-    return this.parts.map(({ program }) => program);
+  /** What the page of a place runs, in order; of users by chunks, a program for each chunk. */
+  calls(place: number): PageCall[] {
+    const { headers } = this;
+    return this.parts.flatMap(({ program, chunked }) => {
+      const seen = chunked
+        ? headers.chunks(chunked, place)
+        : [{ sizes: headers.sizes(place), offset: headers.offset(place) }];
+      return seen.map((own) => ({ program, ...own }));
+    });
   }
 
   /** Appends the page of a place. */
   encode(commands: Commands, place: number): void {
-    const { headers } = this;
-    for (const { program, chunked } of this.parts) {
-      if (!chunked) program.encode(commands, headers.sizes(place), headers.offset(place));
-      else {for (const { sizes, offset } of headers.chunks(chunked, place)) {
-          program.encode(commands, sizes, offset);
-        }}
-    }
+    for (const { program, sizes, offset } of this.calls(place)) program.encode(commands, sizes, offset);
   }
 }

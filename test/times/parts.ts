@@ -75,7 +75,11 @@ export const parts: readonly Part[] = [
         "serve_command shell_word simulate_command simulated_log table train_command tune tune_command verdict",
     ),
   },
-  { name: "benches", about: "benches, ladders and exercises", files: named("bench exercise ladder peers") },
+  {
+    name: "benches",
+    about: "benches, ladders and exercises",
+    files: named("bench bench_simulate exercise ladder peers"),
+  },
   { name: "corpus", about: "bad inputs, every third, and random ones", files: ["bad_inputs"] },
   {
     name: "faults",

@@ -1,0 +1,101 @@
+"""Simulated users and a CDQN as PyTorch or NumPy have them: simulate_peer.py plain|tuned|loop JOB. See protocol.ts.
+
+plain  a batch of users as one first writes it: inputs joined, masks copied, large temporaries.
+tuned  as fast as PyTorch was found to go: parts of items made once, buffers reused, tiles and threads by trial.
+loop   one user at a time in NumPy, with the same parts of items made once.
+
+A line "N KIND" asks for N pages: random, cdqn, greedy, or learn (a page of all users, and a step of the optimiser).
+Before anything is timed the pages of clickgan in the job are gone through: `ready` says how far this is from them.
+"""
+
+import json
+import math
+import os
+import sys
+import time
+
+import numpy as np
+
+MARK = "@peer "
+# What a large temporary may take, in floats.
+MOST = 2**26
+
+
+class Cannot(Exception):
+    """The job cannot be done, for a reason that belongs in the table."""
+
+
+def say(**message):
+    print(MARK + json.dumps(message), flush=True)
+
+
+def read_job(path):
+    """Settings and tensors by name of a safetensors file."""
+    with open(path, "rb") as file:
+        data = bytearray(file.read())
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    settings = json.loads(header.pop("__metadata__")["settings"])
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = (8 + length + offset for offset in entry["data_offsets"])
+        dtype = np.float32 if entry["dtype"] == "F32" else np.uint32
+        tensors[name] = np.frombuffer(data, dtype, (end - begin) // 4, begin).reshape(entry["shape"])
+    return settings, tensors
+
+
+def part_of(tensors, prefix):
+    return {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
+
+
+def checked(users, logs, slate):
+    """Goes through clickgan's pages. How far P(any click) is off at most, and the share of slates that differ."""
+    worst, differ, count = 0.0, 0, 0
+    for kind in sorted({name.split("/")[0] for name in logs}):
+        log = part_of(logs, kind + "/")
+        users.reset()
+        for t in range(len(log["slates"])):
+            shown = log["slates"][t].astype(np.int64)
+            own = users.slates(kind, t)
+            differ += int((own != shown).any(1).sum())
+            count += len(shown)
+            worst = max(worst, float(np.abs(users.chances(shown) - log["probabilities"][t]).max()))
+            users.follow(shown, log["choices"][t].astype(np.int64))
+    return {"probability": worst, "slates": differ / max(1, count)}
+
+
+def main():
+    variant, path = sys.argv[1:]
+    settings, tensors = read_job(path)
+    if variant == "loop":
+        from simulate_loop import Loop as Peer
+    else:
+        from simulate_torch import Plain, Tuned
+
+        Peer = Plain if variant == "plain" else Tuned
+    logs = part_of(tensors, "check/")
+    peer = Peer(settings, tensors, len(next(iter(logs.values()))[0]))
+    agreement = checked(peer, logs, settings["slate"])
+    replay = part_of(tensors, "replay/")
+    if replay and variant != "loop":
+        agreement["loss"], agreement["q"] = peer.lesson_of(replay)
+    peer.take(settings["users"])
+    say(ready=json.dumps({"note": peer.note, "agreement": agreement}))
+    for line in sys.stdin:
+        count, kind = line.split()
+        began = time.perf_counter()
+        value = peer.play(int(count), kind)
+        say(ms=1000 * (time.perf_counter() - began), loss=value if math.isfinite(value) else None)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    sys.modules["simulate_peer"] = sys.modules["__main__"]
+    try:
+        main()
+    except Cannot as reason:
+        say(failed=str(reason), cannot=True)
+        sys.exit(1)
+    except Exception as error:
+        say(failed=f"{type(error).__name__}: {error}", cannot=False)
+        raise

@@ -1,0 +1,261 @@
+/** The measurements of `bench simulate`: all who play the same pages, in turn. */
+
+import type { Gpu } from "../src/gpu/device.ts";
+import { Made } from "../src/gpu/made.ts";
+import type { UserModel } from "../src/model/user_model.ts";
+import { fitLine, type Line } from "./growth.ts";
+import { type Timing, timingOf } from "./measure.ts";
+import { CannotError } from "./peers/peer.ts";
+import { type LessonFigures, writeSimulateJob } from "./simulate_job.ts";
+import { PagePlayer, type PageSizes, type PageWork, untrainedModel } from "./simulate_pages.ts";
+import {
+  disagreement,
+  type Kind,
+  ownRunner,
+  type PeerName,
+  peerNames,
+  PeerRunner,
+  type Runner,
+} from "./simulate_runners.ts";
+
+/** How one who plays pages did. */
+export interface Played {
+  readonly name: Runner["name"];
+  /** That are stepped together. */
+  readonly users: number;
+  /** Microseconds a page of all of them. */
+  readonly timing: Timing;
+}
+
+/** Pages of one kind and size. */
+export interface SimulateResult extends PageSizes {
+  readonly kind: Kind;
+  readonly played: readonly Played[];
+  /** Of a page of clickgan's; 0 for pages that are learned from, of which nobody counts. */
+  readonly flops: number;
+  readonly work: readonly PageWork[];
+}
+
+/** How a peer compares with clickgan on the same pages, or why it was not timed. */
+export interface PeerNote {
+  readonly peer: PeerName;
+  readonly items: number;
+  readonly slate: number;
+  readonly note: string;
+  readonly wrong: boolean;
+}
+
+export interface MeasurePlan {
+  readonly kinds: readonly Kind[];
+  readonly items: readonly number[];
+  readonly slates: readonly number[];
+  /** Users that are stepped together, at most. */
+  readonly users: number;
+  /** For all rounds of one who plays. */
+  readonly seconds: number;
+  readonly rounds: number;
+  /** With torch and NumPy; without it there are no peers. */
+  readonly python: string | undefined;
+  readonly profile: boolean;
+}
+
+/** Users x items of a page, at most, unless users would be fewer than {@link LEAST_USERS}. */
+const MOST_PAIRS = 6e6;
+const LEAST_USERS = 128;
+
+/** Users that are stepped together: a page of many items takes long enough with fewer. */
+export function usersFor(most: number, items: number): number {
+  return Math.min(most, Math.max(LEAST_USERS, 2 ** Math.floor(Math.log2(MOST_PAIRS / items))));
+}
+
+/** All that is planned. */
+export async function measureSimulate(
+  gpu: Gpu,
+  plan: MeasurePlan,
+  folder: string,
+  say: (text: string) => void,
+): Promise<{ results: SimulateResult[]; notes: PeerNote[] }> {
+  const results: SimulateResult[] = [];
+  const notes: PeerNote[] = [];
+  for (const items of plan.items) {
+    const model = untrainedModel(gpu, items);
+    try {
+      for (const slate of plan.slates) {
+        const sizes = { items, slate, users: usersFor(plan.users, items) };
+        const at = `${items.toLocaleString("en-US")} items, slates of ${slate}`;
+        const peers = plan.python === undefined ? [] : await startPeers(
+          gpu,
+          model,
+          sizes,
+          plan,
+          plan.python,
+          `${folder}/job.safetensors`,
+          notes,
+          (text) => say(`${at}: ${text}`),
+        );
+        try {
+          for (const kind of plan.kinds) {
+            results.push(
+              await measureKind(gpu, model, kind, sizes, plan, peers, (text) => say(`${at}: ${text}`)),
+            );
+          }
+        } finally {
+          for (const peer of peers) peer.stop();
+        }
+      }
+    } finally {
+      model.destroy();
+    }
+  }
+  return { results, notes };
+}
+
+/** Those that compute what clickgan does. */
+async function startPeers(
+  gpu: Gpu,
+  model: UserModel,
+  sizes: PageSizes,
+  plan: MeasurePlan,
+  python: string,
+  file: string,
+  notes: PeerNote[],
+  say: (text: string) => void,
+): Promise<PeerRunner[]> {
+  say("what peers are given");
+  const lesson = await writeSimulateJob(file, gpu, model, sizes, plan.kinds.includes("learn"));
+  const peers: PeerRunner[] = [];
+  for (const name of peerNames) {
+    say(`${name} starts`);
+    const { items, slate } = sizes;
+    const note = (note: string, wrong: boolean) => void notes.push({ peer: name, items, slate, note, wrong });
+    try {
+      const peer = await PeerRunner.start(name, python, file);
+      const wrong = disagreement(peer.agreement, lesson);
+      note(wrong ?? `${peer.note}; ${agreementText(peer, lesson)}`, wrong !== undefined);
+      if (wrong === undefined) peers.push(peer);
+      else peer.stop();
+    } catch (error) {
+      note(error instanceof Error ? error.message : String(error), !(error instanceof CannotError));
+    }
+  }
+  await Deno.remove(file);
+  return peers;
+}
+
+function agreementText({ agreement }: PeerRunner, lesson: LessonFigures | undefined): string {
+  const { probability, slates, loss } = agreement;
+  const text = `P(any click) within ${probability.toPrecision(2)}, ${
+    (100 * slates).toFixed(1)
+  } % of slates differ`;
+  return lesson && loss !== undefined
+    ? `${text}, loss of a lesson ${loss.toPrecision(4)} of all its pages, ${
+      lesson.loss.toPrecision(4)
+    } of those drawn`
+    : text;
+}
+
+async function measureKind(
+  gpu: Gpu,
+  model: UserModel,
+  kind: Kind,
+  sizes: PageSizes,
+  { seconds, rounds, profile }: MeasurePlan,
+  peers: readonly PeerRunner[],
+  say: (text: string) => void,
+): Promise<SimulateResult> {
+  say(`${kind}, clickgan`);
+  const made = new Made();
+  try {
+    const { runner, player } = await ownRunner(gpu, model, kind, sizes, made);
+    const runners = [runner, ...peers.flatMap((peer) => peer.runner(kind, runner.users) ?? [])];
+    const turn = 1000 * seconds / rounds;
+    const pages: number[] = [];
+    for (const one of runners) {
+      say(`${kind}, first pages of ${one.name}`);
+      pages.push(await pagesFor(one, turn));
+    }
+    const samples: number[][] = runners.map(() => []);
+    // In turn, as a machine that others use is now slower, now faster.
+    for (let round = 1; round <= rounds; round++) {
+      for (const [k, one] of runners.entries()) {
+        if (round > SLOW_ROUNDS && (samples[k] ?? []).every((time) => time > 1000 * SLOW * turn)) continue;
+        say(`${kind}, round ${round} of ${rounds}, ${one.name}`);
+        samples[k]?.push(1000 * await one.play(pages[k] ?? 1) / (pages[k] ?? 1));
+      }
+    }
+    const work = profile && player ? await player.profile(rounds) : [];
+    return {
+      ...{ ...sizes, users: runner.users, kind, work, flops: player?.flops ?? 0 },
+      played: runners.map(({ name, users }, k) => ({ name, users, timing: timingOf(samples[k] ?? []) })),
+    };
+  } finally {
+    made.destroy();
+  }
+}
+
+/** Pages that take about a turn; the first ones, which compile or try out, are done. @param turn milliseconds */
+async function pagesFor({ play }: Runner, turn: number): Promise<number> {
+  let ms = await play(1);
+  let pages = 1;
+  if (ms > SLOW * turn) return pages;
+  ms = await play(pages);
+  while (ms < turn / 3 && pages < MOST_PAGES) {
+    pages = Math.min(MOST_PAGES, Math.max(2 * pages, Math.ceil(Math.min(8 * pages, pages * turn / ms))));
+    ms = await play(pages);
+  }
+  return Math.max(1, Math.min(MOST_PAGES, Math.round(pages * turn / ms)));
+}
+/** A page of so many turns is slow: it is not tried again, and has fewer rounds. */
+const SLOW = 10;
+const SLOW_ROUNDS = 3;
+const MOST_PAGES = 2 ** 16;
+
+/** One size after another, all others fixed, and the line through it. */
+export interface SimulateGrowth {
+  readonly axis: string;
+  readonly points: readonly { readonly x: number; readonly microseconds: number }[];
+  /** Microseconds a page by what is counted along the axis. */
+  readonly line: Line;
+}
+
+/** @param base the smallest sizes: each axis goes on from there. */
+export async function measureSimulateGrowth(
+  gpu: Gpu,
+  base: PageSizes,
+  seconds: number,
+  rounds: number,
+  say: (text: string) => void,
+): Promise<SimulateGrowth[]> {
+  const axes: [axis: keyof PageSizes, values: number[]][] = [
+    ["users", [1, 2, 4, 8].map((times) => times * base.users)],
+    ["items", [1, 2, 4, 8].map((times) => times * base.items)],
+    ["slate", [1, 2, 3, 4].map((times) => times * base.slate)],
+  ];
+  const growth: SimulateGrowth[] = [];
+  for (const [axis, values] of axes) {
+    const made = new Made();
+    try {
+      const players: { play: PagePlayer["play"]; pages: number; samples: number[] }[] = [];
+      for (const value of values) {
+        say(`growth in ${axis}: ${value}`);
+        const sizes = { ...base, [axis]: value };
+        const model = made.keep(untrainedModel(gpu, sizes.items));
+        const player = made.keep(await PagePlayer.create(gpu, model, "cdqn", sizes));
+        const play = (pages: number) => player.play(pages);
+        const pages = await pagesFor({ name: "clickgan", users: sizes.users, play }, 1000 * seconds / rounds);
+        players.push({ play, pages, samples: [] });
+      }
+      for (let round = 1; round <= rounds; round++) {
+        for (const { play, pages, samples } of players) samples.push(1000 * await play(pages) / pages);
+      }
+      const points = players.map(({ samples }, k) => ({
+        x: values[k] ?? NaN,
+        microseconds: timingOf(samples).median,
+      }));
+      growth.push({ axis, points, line: fitLine(points.map(({ x, microseconds: y }) => ({ x, y }))) });
+    } finally {
+      made.destroy();
+    }
+  }
+  return growth;
+}

@@ -1,0 +1,112 @@
+/** Who plays pages in `bench simulate`: clickgan, and the processes of its peers. */
+
+import { z } from "zod";
+import type { Gpu } from "../src/gpu/device.ts";
+import type { Made } from "../src/gpu/made.ts";
+import type { UserModel } from "../src/model/user_model.ts";
+import { cdqn } from "../src/policy/cdqn.ts";
+import { PolicyTrainer } from "../src/policy/policy_trainer.ts";
+import { LearnedSource } from "../src/simulate/learned_source.ts";
+import { PeerProcess } from "./peers/process.ts";
+import { torchVariants } from "./peers/roster.ts";
+import type { LessonFigures } from "./simulate_job.ts";
+import { type ActingKind, PagePlayer, PAGES, type PageSizes, trainingConfig } from "./simulate_pages.ts";
+
+/** What is timed: pages of a policy, or pages that are learned from. */
+export type Kind = ActingKind | "learn";
+
+export const peerNames = ["tuned", "plain", "loop"] as const;
+export type PeerName = typeof peerNames[number];
+
+/** One who plays pages, of as many users as it has. */
+export interface Runner {
+  readonly name: PeerName | "clickgan";
+  readonly users: number;
+  /** @returns milliseconds */
+  play(pages: number): Promise<number>;
+}
+
+/** Seconds that a peer may take for anything. */
+const PATIENCE = 300;
+
+/** clickgan's. @param made frees it */
+export async function ownRunner(gpu: Gpu, model: UserModel, kind: Kind, sizes: PageSizes, made: Made) {
+  if (kind !== "learn") {
+    const player = made.keep(await PagePlayer.create(gpu, model, kind, sizes));
+    const runner: Runner = { name: "clickgan", users: sizes.users, play: (pages) => player.play(pages) };
+    return { runner, player };
+  }
+  const config = trainingConfig(sizes.slate);
+  const trainer = made.keep(await PolicyTrainer.create(gpu, new LearnedSource(model), config, cdqn));
+  // Of the first episode nothing is learned.
+  await trainer.run(PAGES);
+  const play = async (pages: number) => {
+    const began = performance.now();
+    await trainer.run(trainer.iteration + pages);
+    return performance.now() - began;
+  };
+  const runner: Runner = { name: "clickgan", users: config.users, play };
+  return { runner, player: undefined };
+}
+
+const readySchema = z.object({
+  note: z.string(),
+  agreement: z.object({
+    probability: z.number(),
+    slates: z.number(),
+    loss: z.number().optional(),
+    q: z.number().optional(),
+  }),
+});
+/** How far a peer is from clickgan on the same pages. */
+export type Agreement = z.infer<typeof readySchema>["agreement"];
+
+/** What may be between two that compute the same, in float32 and by other orders of summing. */
+const TOLERANCE = { probability: 1e-4, slates: 0.01, lesson: 0.05 };
+
+/** Why a peer does not compute what clickgan does; nothing if it does. */
+export function disagreement(
+  { probability, slates, loss, q }: Agreement,
+  lesson: LessonFigures | undefined,
+): string | undefined {
+  if (!(probability <= TOLERANCE.probability)) return `P(any click) is off by ${probability.toPrecision(2)}`;
+  if (!(slates <= TOLERANCE.slates)) return `${(100 * slates).toFixed(1)} % of the slates differ`;
+  if (!lesson || loss === undefined || q === undefined) return undefined;
+  const off = (own: number, other: number) => !(Math.abs(other / own - 1) <= TOLERANCE.lesson);
+  if (off(lesson.loss, loss)) return `the loss of a lesson is ${loss}, not ${lesson.loss}`;
+  return off(lesson.q, q) ? `values in a lesson are ${q}, not ${lesson.q}` : undefined;
+}
+
+/** A peer that is ready, and what it says of itself. */
+export class PeerRunner {
+  private constructor(
+    readonly name: PeerName,
+    private readonly process: PeerProcess,
+    readonly note: string,
+    readonly agreement: Agreement,
+  ) {}
+
+  /** @param file of the job. @throws CannotError where it cannot be had, Error where it fails. */
+  static async start(name: PeerName, python: string, file: string): Promise<PeerRunner> {
+    const script = new URL("./peers/simulate_peer.py", import.meta.url).pathname;
+    const [{ environment = {} } = {}] = torchVariants();
+    const process = await PeerProcess.start(
+      { program: python, args: [script, name, file], environment },
+      PATIENCE,
+    );
+    const { note, agreement } = readySchema.parse(JSON.parse(process.note));
+    return new PeerRunner(name, process, note, agreement);
+  }
+
+  /** Nothing for what it does not do. */
+  runner(kind: Kind, users: number): Runner | undefined {
+    const { name, process } = this;
+    if (name === "loop" && kind === "learn") return undefined;
+    const play = async (pages: number) => (await process.run(pages, PATIENCE, kind)).ms;
+    return { name, users: name === "loop" ? 1 : users, play };
+  }
+
+  stop(): void {
+    this.process.stop();
+  }
+}

@@ -1,0 +1,112 @@
+/** The figures of `bench simulate` as tables. */
+
+import type { Ceilings } from "./roofline.ts";
+import { standing } from "./roofline.ts";
+import type { PeerNote, Played, SimulateGrowth, SimulateResult } from "./simulate_measure.ts";
+import { type Kind, type PeerName, peerNames } from "./simulate_runners.ts";
+import { type Cells, short } from "./tables.ts";
+
+/** What is timed, in words. */
+export const kindTitles: Readonly<Record<Kind, string>> = {
+  random: "Random slates",
+  cdqn: "Acting by CDQN",
+  greedy: "Greedy slates, by the utilities of all items",
+  learn: "Learning by CDQN, users explore",
+};
+const peerTitles: Readonly<Record<PeerName, string>> = {
+  tuned: "PyTorch, tuned",
+  plain: "PyTorch, plain",
+  loop: "a user at a time, NumPy",
+};
+const count = (value: number) => value.toLocaleString("en-US");
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+/** Pages of a user a second. */
+export function userSteps({ users, timing }: Played): number {
+  return 1e6 * users / timing.median;
+}
+
+/** How often faster clickgan is than a peer; undefined for one that was not timed. */
+export function timesOf({ played }: SimulateResult, name: PeerName): number | undefined {
+  const [own, other] = (["clickgan", name] as const).map((name) => played.find((one) => one.name === name));
+  return own && other ? userSteps(own) / userSteps(other) : undefined;
+}
+
+/** A row a size: pages of a user a second, and the peers' beside it. */
+export function kindCells(
+  kind: Kind,
+  results: readonly SimulateResult[],
+  ceilings: Ceilings | undefined,
+): Cells {
+  const own = results.filter((result) => result.kind === kind);
+  const peers = peerNames.filter((name) => own.some(({ played }) => played.some((one) => one.name === name)));
+  const share = ceilings && kind !== "learn";
+  return {
+    head: [
+      ...["items", "slate", "users", "ms a page", "user-steps/s"],
+      ...(share ? ["of the multiply-add ceiling"] : []),
+      ...peers.flatMap((name) => [`${peerTitles[name]}, user-steps/s`, "times"]),
+    ],
+    rows: own.map((result) => {
+      const clickgan = result.played.find(({ name }) => name === "clickgan");
+      const microseconds = clickgan?.timing.median ?? NaN;
+      return [
+        ...[count(result.items), String(result.slate), count(result.users), short(microseconds / 1000)],
+        clickgan ? steps(clickgan) : "-",
+        ...(share ? [percent(result.flops / microseconds / 1000 / ceilings.flops)] : []),
+        ...peers.flatMap((name) => {
+          const peer = result.played.find((one) => one.name === name);
+          const times = timesOf(result, name);
+          return [peer ? steps(peer) : "-", times === undefined ? "-" : `${short(times)}x`];
+        }),
+      ];
+    }),
+  };
+}
+
+const steps = (played: Played) => count(Number(userSteps(played).toPrecision(3)));
+
+/** A row a dispatch of a page. */
+export function workCells({ work }: SimulateResult, ceilings: Ceilings | undefined): Cells {
+  const all = work.reduce((sum, { timing }) => sum + timing.median, 0);
+  return {
+    head: ["dispatch", "kernel", "ms", "of the page", "GFLOP/s", ...(ceilings ? ["roofline"] : [])],
+    rows: work.map(({ label, kernel, timing, flops, bytes }) => {
+      const own = ceilings && standing({ flops, bytes }, timing.median, ceilings);
+      return [
+        ...[label, kernel, short(timing.median / 1000), percent(timing.median / all)],
+        short(flops / timing.median / 1000),
+        ...(own ? [own.share === undefined ? "-" : percent(own.share)] : []),
+      ];
+    }),
+  };
+}
+
+/** A row an axis. */
+export function growthCells(growth: readonly SimulateGrowth[]): Cells {
+  return {
+    head: [
+      "grows",
+      "from, to",
+      "ms a page",
+      "us for one more",
+      "us besides",
+      "a point is off the line by at most",
+    ],
+    rows: growth.map(({ axis, points, line }) => [
+      axis,
+      points.map(({ x }) => count(x)).join(", "),
+      points.map(({ microseconds }) => short(microseconds / 1000)).join(", "),
+      short(line.slope),
+      short(line.constant),
+      percent(line.error),
+    ]),
+  };
+}
+
+/** What peers say of themselves, the same only once. */
+export function noteLines(notes: readonly PeerNote[]): string[] {
+  return notes.map(({ peer, items, slate, note, wrong }) =>
+    `${peerTitles[peer]}, ${count(items)} items, slates of ${slate}: ${wrong ? "not timed, " : ""}${note}`
+  );
+}
