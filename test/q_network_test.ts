@@ -135,6 +135,43 @@ for (const kind of ["cpu", "gpu"] as const) {
     }));
 }
 
+for (const shape of shapes) {
+  Deno.test(`act: the best that could follow the beginning of a given slate, ${shape.kind}`, () =>
+    withGpu("cpu", async (gpu) => {
+      const [R, items] = [70, 37];
+      await withBench(gpu, { rows: R, items }, async (bench) => {
+        const { network, itemVectors, input, q64, x, rows } = made(gpu, bench, shape, R, items);
+        const taken = (row: number, item: number) => (item + row) % 3 === 0;
+        const free = (row: number) =>
+          Array.from({ length: items }, (_, i) => i).filter((i) => !taken(row, i));
+        const given = Array.from({ length: R }, (_, row) => free(row).slice(row % 5, row % 5 + shape.slate));
+        const bits = maskBits(R, items, taken);
+        const masked = { view: bench.upload("masked", bits), stride: R };
+        const slates = bench.upload("slates", Uint32Array.from(given.flat()));
+        const act = { copy: "online", input, slates, masked, given: true } as const;
+        const { dispatches, q, stride } = chooseByPosition(network, rows, act);
+        const tables = network.makeTables(rows, "online", itemVectors);
+        const reset = () => gpu.queue.writeBuffer(masked.view.buffer, 0, bits);
+        const [values, after] = await bench.run([...tables, ...dispatches], [q, slates], { reset });
+        assert.deepEqual(
+          Array.from(after?.subarray(0, R * shape.slate) ?? []),
+          given.flat(),
+          "the slates stay",
+        );
+        given.forEach((slate, row) => {
+          for (let j = 0; j < shape.slate; j++) {
+            const before = slate.slice(0, j);
+            const others = free(row).filter((item) => !before.includes(item));
+            const best = Math.max(...others.map((item) => q64.q(x(row), [...before, item])));
+            const found = floatsOf(values)[row * stride + j] ?? NaN;
+            assert.ok(Math.abs(found - best) < 1e-5, `row ${row}, ${j}: ${found}, expected ${best}`);
+          }
+        });
+        network.destroy();
+      });
+    }));
+}
+
 interface Learned {
   readonly shape: QShape;
   readonly counts: QCounts;

@@ -1,6 +1,7 @@
 /**
  * CDQN: a cascade of values, one a position of the slate. Each position takes the best item, given those before it. All are
- * regressed on what the whole slate came to: the common target, as published.
+ * regressed on what the whole slate came to: the common target, as published. Or, chained, each on the best that the next
+ * position could have done by the older weights, and only the last on what the slate came to.
  */
 
 import type { MakeLearner } from "./learner.ts";
@@ -17,5 +18,6 @@ export const cdqn: MakeLearner = (subject) =>
       onValues?.({ view, stride });
       return dispatches;
     },
+    chain: ({ network, rows, ...act }) => chooseByPosition(network, rows, act),
     worth: (slate) => ({ first: slate - 1, count: 1 }),
   });

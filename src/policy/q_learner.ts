@@ -18,7 +18,7 @@ import {
   type NextValue,
   type RecordedLesson,
 } from "./learner.ts";
-import type { Mask } from "./q_act.ts";
+import type { Mask, QChoice } from "./q_act.ts";
 import { type QCounts, qLoss, type QLossBatch } from "./q_loss.ts";
 import { type QCopy, QNetwork } from "./q_network.ts";
 import type { QShape } from "./q_shape.ts";
@@ -49,6 +49,8 @@ export interface QAlgorithm {
   readonly counts: QCounts;
   /** The dispatches that write the best slates, and set their bits. */
   choose<S extends Sizes>(choosing: Choosing<S>): readonly DispatchSpec<S>[];
+  /** The best that each next position could have done, for chained targets; absent where positions do not differ. */
+  readonly chain?: <S extends Sizes>(choosing: Choosing<S> & { readonly given: true }) => QChoice<S>;
   /** The value of slates: which columns of their values [R, k]. */
   worth(slate: number): Pick<NextValue, "first" | "count">;
 }
@@ -132,11 +134,12 @@ export class QLearner implements Learner {
   }
 
   record({ recall, wanted, ring }: Lesson): RecordedLesson {
-    const { config: { slate, doubleQ, rows: count }, observer: { itemVectors } } = this.subject;
+    const { config, observer: { itemVectors } } = this.subject;
+    const { slate, doubleQ, rows: count } = config;
     const { algorithm } = this;
     const network = this.#network;
     const rows = learnRows(this.#arena, recall);
-    const after = inputOf(recall, "after");
+    const [before, after] = [inputOf(recall, "before"), inputOf(recall, "after")];
     const slates = this.#arena.allocate("best slates after", 4 * count * slate);
     const masked = { view: recall.maskAfter, stride: count };
     const copy = doubleQ ? "online" : "older";
@@ -149,13 +152,23 @@ export class QLearner implements Learner {
     };
     const next = valued("older", after, slates);
     next.tape.place();
-    const { tape, q } = valued("online", inputOf(recall, "before"), recall.slates);
-    qLoss(tape, rows, { q, counts: algorithm.counts, wanted, outcome: recall.outcome, ring });
+    const { tape, q } = valued("online", before, recall.slates);
+    const maskedBefore = { view: recall.maskBefore, stride: count };
+    const chained = config.target === "chained"
+      ? algorithm.chain?.({
+        ...{ network, rows, copy: "older", input: before },
+        ...{ slates: recall.slates, masked: maskedBefore, given: true },
+      })
+      : undefined;
+    qLoss(tape, rows, {
+      ...{ q, counts: algorithm.counts, wanted, outcome: recall.outcome, ring },
+      ...(chained && { chained: { view: chained.q, stride: chained.stride } }),
+    });
     tape.place();
     return {
       nextValue: { view: bufferOf(next.q.view), stride: next.q.stride, ...algorithm.worth(slate) },
       next: [...best, ...next.tape.forward()],
-      fit: [...tape.forward(), ...tape.backward()],
+      fit: [...(chained?.dispatches ?? []), ...tape.forward(), ...tape.backward()],
       moved: network.makeTables(rows, "online", itemVectors),
       copied: network.makeTables(rows, "older", itemVectors),
     };

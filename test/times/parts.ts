@@ -37,7 +37,9 @@ export const parts: readonly Part[] = [
   {
     name: "simulation",
     about: "simulated users, and the policies that are trained on them",
-    files: named("gradient_clip policy_run policy_training replay q_network slate_kernels slateq"),
+    files: named(
+      "cascade_law gradient_clip policy_run policy_training replay q_network slate_kernels slateq",
+    ),
   },
   {
     name: "simulated users",
