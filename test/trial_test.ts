@@ -128,16 +128,17 @@ Deno.test("a slate for a history: what the policy shows next, what it is held fo
     assert.deepEqual(best.items.map(({ item }) => item), order.slice(0, 2));
     const weights = best.items.map(({ item }) => Math.exp(utilities[item] ?? NaN));
     const all = weights.reduce((sum, weight) => sum + weight, 1);
-    best.items.forEach(({ item, utility, probability, value }, k) => {
+    best.items.forEach(({ item, utility, probability }, k) => {
       near(utility, utilities[item] ?? NaN, 1e-5);
       near(probability, (weights[k] ?? NaN) / all, 1e-5);
-      assert.equal(value, undefined);
     });
     near(best.noClick, 1 / all, 1e-5);
     const view = valuesOf(gpu);
-    const valued = { ...randomPolicy, values: () => ({ view: { ...view, size: 12 }, stride: 3 }) };
-    const { items } = await rank(gpu, shop, valued, { history: [], slate: 2, pages: 4 });
+    const valued = { ...randomPolicy, values: () => ({ view: { ...view, size: 12 }, stride: 3, count: 2 }) };
+    const { items, value } = await rank(gpu, shop, valued, { history: [], slate: 2, pages: 4 });
+    assert.equal(value, 2, "that of the last slot");
     assert.deepEqual(items.map(({ value }) => value), [1, 2]);
+    assert.equal(best.value, undefined);
     gpu.destroyBuffer(view.buffer);
     // What is left need not last for all pages.
     const long = Array.from({ length: 38 }, (_, k) => k < 5 ? k : k + 1);
@@ -230,7 +231,7 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
       { name: "the restless shop", role: "truth", source: shop },
     ] as const;
     const view = valuesOf(gpu);
-    const valued = { ...randomPolicy, name: "valued", values: () => ({ view, stride: 2 }) };
+    const valued = { ...randomPolicy, name: "valued", values: () => ({ view, stride: 2, count: 2 }) };
     const told = new Set<string>();
     const found = await compare(environments, [
       onDevice(gpu, { policy: "valued", seed: 7 }, valued, content, options),

@@ -92,7 +92,7 @@ async function run(path: string, { history: ids, slate, memoryRows, json }: Opti
 }
 
 function tell(
-  { items, noClick }: RankedSlate,
+  { items, noClick, value }: RankedSlate,
   clicks: number,
   pages: number,
   names: Names,
@@ -100,17 +100,19 @@ function tell(
 ): void {
   const shown = items.map(({ item, ...figures }) => ({ item: names.id(item), ...figures }));
   if (json) {
-    console.log(JSON.stringify({ clicks, items: shown, noClick }, null, 2));
+    console.log(JSON.stringify({ clicks, items: shown, noClick, value }, null, 2));
     return;
   }
-  const valued = shown.some(({ value }) => value !== undefined);
+  const cascade = shown.some(({ value }) => value !== undefined);
   console.log(`After ${clicks} clicks, with ${pages} pages to come:`);
   console.log(table(
-    ["", "item", "utility", "P(click)", ...(valued ? ["value"] : [])],
+    ["", "item", "utility", "P(click)", ...(cascade ? ["Q"] : [])],
     shown.map(({ item, utility, probability, value }, k) => [
       ...[String(k + 1), item, utility.toFixed(4), probability.toFixed(4)],
-      ...(valued ? [value?.toFixed(3) ?? "-"] : []),
+      ...(cascade ? [value?.toFixed(3) ?? "-"] : []),
     ]),
   ));
   console.log(`P(no click): ${noClick.toFixed(4)}, as the model has it.`);
+  if (value === undefined) return;
+  console.log(`The policy expects ${value.toFixed(3)} of this page and all later ones.`);
 }

@@ -15,7 +15,7 @@ export const cdqn: MakeLearner = (subject) =>
     counts: "each",
     choose: ({ network, rows, onValues, ...act }) => {
       const { dispatches, q: view, stride } = chooseByPosition(network, rows, act);
-      onValues?.({ view, stride });
+      onValues?.({ view, stride, count: network.shape.slate });
       return dispatches;
     },
     chain: ({ network, rows, ...act }) => chooseByPosition(network, rows, act),

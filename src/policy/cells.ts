@@ -42,7 +42,7 @@ export function cellOf(
     witness ? [{ log, predicted: witness.predicted }] : []
   );
   const seen = trials.flatMap(({ log, values }) =>
-    values ? [presentRows(values, log.slate, log.present)] : []
+    values?.count === log.slate ? [presentRows(values.values, log.slate, log.present)] : []
   );
   const slate = trials[0]?.log.slate ?? 0;
   return {

@@ -5,7 +5,7 @@ import { Arena } from "../gpu/arena.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { Sizes } from "../gpu/sizes.ts";
-import type { PageContext, Policy, SlotValues } from "../simulate/policy.ts";
+import type { PageContext, Policy, SlateValues } from "../simulate/policy.ts";
 import { randomSlate } from "../simulate/slates.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import {
@@ -37,8 +37,8 @@ export interface Choosing<S extends Sizes> {
   /** [R, k] u32 */
   readonly slates: View;
   readonly masked: Mask;
-  /** Told where the values of the slots are written, where an algorithm has them. */
-  readonly onValues?: (values: SlotValues) => void;
+  /** Told where the values of the chosen slates are written, by an algorithm that has them. */
+  readonly onValues?: (values: SlateValues) => void;
 }
 
 /** What an algorithm is. */
@@ -87,7 +87,7 @@ export class QLearner implements Learner {
   readonly #arena: Arena;
   /** Of the page that was recorded last: what makes the tables of the weights that learn. */
   #tables: readonly ClickDispatch[] = [];
-  #values: SlotValues | undefined;
+  #values: SlateValues | undefined;
 
   constructor(private readonly subject: LearnerSubject, private readonly algorithm: QAlgorithm) {
     const { gpu, config, observer, items } = subject;
@@ -117,7 +117,7 @@ export class QLearner implements Learner {
     const rows = pageRows(context);
     const { input, dispatch } = stateInput(rows, observer.state, pages);
     const mask = { view: masked, stride: users };
-    const onValues = (values: SlotValues) => {
+    const onValues = (values: SlateValues) => {
       this.#values = values;
     };
     const best = this.algorithm.choose({

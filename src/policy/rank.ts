@@ -23,7 +23,7 @@ export interface RankedItem {
   readonly utility: number;
   /** P(click) on this slate. */
   readonly probability: number;
-  /** What the policy expects of this page and all later ones, as of this slot; of policies with such values alone. */
+  /** Of a cascade, Q^j: what it expects of the slate up to and with this item, and of all later pages. */
   readonly value?: number;
 }
 
@@ -33,6 +33,8 @@ export interface RankedSlate {
   readonly items: readonly RankedItem[];
   /** P(no click). */
   readonly noClick: number;
+  /** The rewards that the policy expects of this page and all later ones, where it has such values. */
+  readonly value?: number;
 }
 
 /**
@@ -60,7 +62,8 @@ export async function rank(
   const { items: chances, none } = clickChances(own, choice);
   const shown = Array.from(log.slates.subarray(0, slate), (item, k): RankedItem => ({
     ...{ item, utility: own[k] ?? NaN, probability: chances[k] ?? NaN },
-    ...(values && { value: values[k] }),
+    ...(values?.count === slate && { value: values.values[k] }),
   }));
-  return { items: shown, noClick: none };
+  const value = values?.values[values.count - 1];
+  return { items: shown, noClick: none, ...(value !== undefined && { value }) };
 }

@@ -10,7 +10,7 @@ import { bufferOf, type View } from "../gpu/memory.ts";
 import { Page } from "../simulate/page.ts";
 import { PageHeaders } from "../simulate/page_headers.ts";
 import { PageProgram } from "../simulate/page_program.ts";
-import type { PageContext, PageDispatch, Policy } from "../simulate/policy.ts";
+import type { PageContext, PageDispatch, Policy, SlateValues } from "../simulate/policy.ts";
 import { randomSlate } from "../simulate/slates.ts";
 import type { Users } from "../simulate/users.ts";
 import { chooseExactly } from "./exact_slates.ts";
@@ -32,6 +32,7 @@ class SlateQLearner implements Learner {
   readonly #network: QNetwork;
   readonly #arena: Arena;
   #tables: readonly ClickDispatch[] = [];
+  #values: SlateValues | undefined;
   /** Remembered states, as users who are in them. */
   #users: Users | undefined;
 
@@ -46,6 +47,7 @@ class SlateQLearner implements Learner {
       name: "slateq",
       record: (page) => this.#act(page),
       prepare: () => this.#tables,
+      values: () => this.#values,
     };
   }
 
@@ -63,6 +65,7 @@ class SlateQLearner implements Learner {
     const { input, dispatch } = stateInput(rows, observer.state, pages);
     const mask = { view: masked, stride: users };
     const worth = arena.allocate("worth of slates", 4 * users);
+    this.#values = { view: worth, stride: 1, count: 1 };
     this.#tables = network.makeTables(rows, "online", itemVectors);
     const act = { copy: "online", input, slates, masked: mask, worth } as const;
     return [dispatch, ...chooseExactly(network, rows, asUsers(observer), act), randomSlate(page, true)];

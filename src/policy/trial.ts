@@ -19,8 +19,8 @@ export const EVALUATION_EPISODE = 2 ** 30;
 export interface Trial {
   readonly log: EpisodeLog;
   readonly witness?: Testimony;
-  /** [T, U, k] the values of the slots, as the policy had them when it chose; of policies with such values alone. */
-  readonly values?: Float32Array<ArrayBuffer>;
+  /** The values of the slates, as the policy had them when it chose; of policies that have such values. */
+  readonly values?: ChosenValues;
 }
 
 /** P(item) is proportional to exp(eta (u + effect of its place)), P(no click) to 1. */
@@ -28,6 +28,14 @@ export interface ChoiceRule {
   readonly eta: number;
   /** What the second slot, the third, ... add; those behind the last one as much as it. */
   readonly places: ArrayLike<number>;
+}
+
+/** Values of slates, see {@link import("../simulate/policy.ts").SlateValues}. */
+export interface ChosenValues {
+  /** k, or 1. */
+  readonly count: number;
+  /** [T, U, count] */
+  readonly values: Float32Array<ArrayBuffer>;
 }
 
 /** What a witness says of the pages of an episode. */
@@ -127,7 +135,7 @@ class WatchedPolicy implements Policy {
         (_, user) => 1 - clickChances(u.subarray(user * slate, (user + 1) * slate), rule).none,
       ),
       states: unpadRows(state, users, witness.state.columns, witness.state.groups),
-      ...(values && slots && { values: firstOf(values, users, slots.stride, slate) }),
+      ...(values && slots && { values: firstOf(values, users, slots.stride, slots.count) }),
     });
   }
 
@@ -146,7 +154,8 @@ class WatchedPolicy implements Policy {
         states: all("states"),
         width,
       },
-      ...(values.length > 0 && { values: joined(values) }),
+      ...(values.length > 0 &&
+        { values: { count: this.policy.values?.()?.count ?? 1, values: joined(values) } }),
     };
   }
 

@@ -65,14 +65,18 @@ export interface Policy {
    */
   prepare(): readonly ClickDispatch[];
   /**
-   * What the slots of the page that was recorded last were chosen for; of policies that value a slate slot by slot.
+   * What the slates of the page that was recorded last were chosen for; of policies that have such values.
    * @internal
    */
-  values?(): SlotValues | undefined;
+  values?(): SlateValues | undefined;
 }
 
-/** [U, stride] f32, of which the first k: the value of the slate up to and with each slot, as the policy chose it. */
-export interface SlotValues {
+/**
+ * [U, stride] f32, of which the first `count`: k values of the slate, as the policy saw it with each slot, or the one of the
+ * whole slate. The last one is the value of the slate: the rewards of this page and of all later ones.
+ */
+export interface SlateValues {
   readonly view: View;
   readonly stride: number;
+  readonly count: number;
 }
