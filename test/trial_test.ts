@@ -19,6 +19,11 @@ import { LoggedStates } from "../src/policy/support.ts";
 import { clickChances, tryPolicy } from "../src/policy/trial.ts";
 import { greedyPolicy } from "../src/policy/greedy.ts";
 import { randomPolicy } from "../src/policy/random.ts";
+import { defaultPolicyTraining, type PolicyTrainingConfig } from "../src/policy/config.ts";
+import { OpenedPolicy } from "../src/policy/open_policy.ts";
+import { groupsOf } from "../src/policy/opened_groups.ts";
+import type { PolicyConfig } from "../src/policy/policy_config.ts";
+import type { PolicySnapshot } from "../src/policy/policy_snapshot.ts";
 import { optimum } from "../src/policy/optimum.ts";
 import { rank } from "../src/policy/rank.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
@@ -278,3 +283,35 @@ function valuesOf(gpu: Gpu): View {
   gpu.queue.writeBuffer(buffer, 0, data);
   return { buffer, offset: 0, size: data.byteLength };
 }
+
+/** A trained policy as its folder says it is; it is not opened. */
+function opened(path: string, training: Partial<PolicyTrainingConfig>, dataSeed = 1): OpenedPolicy {
+  const config = {
+    ...{ clickgan: "0", command: [], items: ITEMS, system: "", shapes: undefined },
+    adapter: { kind: "cpu", description: "", vendor: "", architecture: "", runtime: "", driver: "" },
+    trainedOn: { kind: "truth", shop: "restless", dataSeed },
+    training: { ...defaultPolicyTraining, ...training },
+  };
+  const snapshot = { iteration: 1 } as unknown as PolicySnapshot;
+  return new OpenedPolicy(path, config as unknown as PolicyConfig, snapshot);
+}
+
+Deno.test("trainings that differ in their seed alone are one policy; slates of another size are another comparison", () => {
+  const groups = groupsOf([
+    opened("runs/five", { slate: 5 }),
+    opened("runs/a1", { seed: 1 }),
+    opened("runs/a2", { seed: 2 }),
+    opened("runs/chained", { target: "chained" }),
+    opened("runs/g", { algorithm: "gdqn" }),
+  ]);
+  assert.deepEqual(
+    groups.map(({ task, policies }) => [task.slate, policies.map(({ name, seed }) => `${name}, ${seed}`)]),
+    [
+      [3, ["cdqn (a1), 1", "cdqn (a1), 2", "cdqn (chained), 1", "gdqn, 1"]],
+      [5, ["cdqn, 1"]],
+    ],
+  );
+  assert.throws(() => groupsOf([opened("a", {}), opened("b", {})]), /trainings of other seeds, got a and b/);
+  assert.throws(() => groupsOf([opened("a", {}), opened("b", { seed: 2 }, 9)]), /but it was trained on .* 9/);
+  assert.throws(() => groupsOf([]), /got none/);
+});
