@@ -1,7 +1,15 @@
 /** `policy train` from the outside: what it leaves and says, Ctrl-C, and going on bit for bit. */
 
 import assert from "node:assert/strict";
+import { shopItems } from "../src/data/demo_shop.ts";
+import { shopNamed } from "../src/data/shops.ts";
+import { openPolicy } from "../src/policy/open_policy.ts";
+import { EVALUATION_EPISODE } from "../src/policy/policy_trainer.ts";
+import { meanReturn } from "../src/simulate/figures.ts";
+import { ShopSource } from "../src/simulate/shop_users.ts";
+import { Simulator } from "../src/simulate/simulator.ts";
 import { filesIn, interrupt, runCommand } from "./command_check.ts";
+import { withGpu } from "./op_check.ts";
 
 const SMALL = ["policy", "train", "--shop", "restless", "--truth", "--algorithm", "gdqn"] as const;
 const SIZES =
@@ -22,7 +30,7 @@ Deno.test("policy train is stopped, goes on, and leaves what a training leaves t
   assert.deepEqual(filesIn(straight), files);
 
   const halted = await interrupt(
-    /^0 pages of users/m,
+    /^2,560 pages of users/m,
     "policy",
     ...args,
     "--steps",
@@ -32,13 +40,14 @@ Deno.test("policy train is stopped, goes on, and leaves what a training leaves t
   );
   assert.equal(halted.code, 130, halted.stderr);
   assert.match(halted.stderr, /everything is saved in .*\nGo on with: deno task policy train --resume/);
-  const again = await runCommand("policy", "train", "--resume", stopped, "--steps", "5120");
-  if (again.code !== 0) assert.match(again.stderr, /Expected --steps of at least \d+, as so many are done/);
-  else {
-    // Epsilon and the rate depend on how long a training is: only the first episode, without them, is the same.
-    const head = (path: string) => Deno.readTextFileSync(`${path}/train.csv`).split("\n").slice(0, 2);
-    assert.deepEqual(head(stopped)[0], head(straight)[0]);
-  }
+  // A row of train.csv is a page of 64 users. Two more episodes of 4 pages follow.
+  const done = 64 * (Deno.readTextFileSync(`${stopped}/train.csv`).trim().split("\n").length - 1);
+  const fewer = await runCommand("policy", "train", "--resume", stopped, "--steps", `${done - 256}`);
+  assert.match(fewer.stderr, new RegExp(`Expected --steps of at least ${done}, as so many are done`));
+  const again = await runCommand("policy", "train", "--resume", stopped, "--steps", `${done + 512}`);
+  assert.equal(again.code, 0, again.stderr);
+  assert.match(again.stderr, /^going on after [\d,]+ pages of users/m);
+  assert.deepEqual(filesIn(stopped), files);
   // It shows users slates of the size that it was trained for, through those that it was trained on.
   const shop = ["--shop", "restless", "--truth", "--users", "50", "--no-rivals"];
   const shown = await runCommand("simulate", ...shop, "--policy", straight);
@@ -55,5 +64,26 @@ Deno.test("policy train is stopped, goes on, and leaves what a training leaves t
   const taken = await runCommand("policy", ...args, "--steps", "5120", "--save-dir", straight);
   assert.equal(taken.code, 1);
   assert.match(taken.stderr, /but .* holds one\. Continue it with --resume/);
+  await opens(straight);
   await Deno.remove(folder, { recursive: true });
 });
+
+/** Opened again, the policy brings what the curve says. */
+async function opens(path: string): Promise<void> {
+  await withGpu(undefined, async (gpu) => {
+    const opened = await openPolicy(path);
+    const shop = shopNamed("restless") ?? assert.fail();
+    const policy = opened.policy(new ShopSource(shop, shopItems(1)));
+    const simulated = { users: 50, slate: 2, pages: 4, seed: 1 };
+    const judge = new ShopSource(shop, shopItems(1));
+    const simulator = await Simulator.create(gpu, judge, simulated);
+    const figures = await simulator.run(policy, { firstEpisode: EVALUATION_EPISODE });
+    const last = Deno.readTextFileSync(`${path}/curve.csv`).trim().split("\n").at(-1)?.split(",");
+    assert.equal(String(meanReturn(figures)), last?.[1]);
+    const longer = await Simulator.create(gpu, judge, { ...simulated, pages: 5 });
+    await assert.rejects(longer.run(policy), /got slates of 2 on 5/);
+    const other = new ShopSource(shop, shopItems(1, 400));
+    assert.throws(() => opened.policy(other), /over its 500 items, got .* with 400/);
+    for (const one of [simulator, longer, policy]) one.destroy();
+  });
+}

@@ -157,7 +157,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
   }
 
   /** What the policy brings when it does not explore. Nothing may be in flight. @param episode its random numbers. */
-  async evaluate(users = this.config.evaluationUsers, episode = EVALUATION): Promise<SimulationFigures> {
+  async evaluate(users = this.config.evaluationUsers, episode = EVALUATION_EPISODE): Promise<SimulationFigures> {
     const { source, trainerParts: { gpu } } = this.own;
     const simulator = await Simulator.create(gpu, source, {
       ...simulationOf(this.config, users),
@@ -208,8 +208,8 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
   }
 }
 
-/** Of evaluations: episodes that no training reaches. */
-const EVALUATION = 2 ** 31;
+/** The number of the episode of evaluations: random numbers that no training reaches. */
+export const EVALUATION_EPISODE = 2 ** 31;
 
 function simulationOf(
   { slate, pages, seed, reward, repeats, leave, patience }: PolicyTrainingConfig,
