@@ -135,5 +135,5 @@ export type { UsersSource } from "./simulate/users.ts";
 export { greedyPolicy } from "./policy/greedy.ts";
 export { popularity, popularPolicy } from "./policy/popular.ts";
 export { randomPolicy } from "./policy/random.ts";
-export { type OpenedPolicy, openPolicy } from "./policy/open_policy.ts";
+export { openPolicy, type TrainedPolicy } from "./policy/trained_policy.ts";
 export type { RankedItem, RankedSlate } from "./policy/rank.ts";

@@ -256,7 +256,7 @@ Deno.test("growth: a refusal by the adapter is a point with the limit's name, an
 Deno.test("the adapter's figures are all there and finite", () =>
   withGpu(undefined, async (gpu) => {
     const figures = await measureAdapter(gpu, 0.001);
-    assert.equal(figures.length, 1 + 2 + 5 + 4);
+    assert.equal(figures.length, 1 + 2 + 6 + 4);
     for (const { name, median, lower, upper, best } of figures) {
       assert.ok([median, lower, upper, best].every((value) => value > 0 && Number.isFinite(value)), name);
       assert.ok(lower <= median && median <= upper, name);

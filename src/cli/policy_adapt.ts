@@ -9,7 +9,7 @@ import { adaptLinUcb, adaptPolicy } from "../policy/adapt.ts";
 import { adaptationCurve, adaptationDifferences, type AdaptingPolicy } from "../policy/adaptation.ts";
 import { algorithms } from "../policy/algorithms.ts";
 import { itemVectorsOf } from "../policy/item_vectors.ts";
-import { type OpenedPolicy, openPolicy } from "../policy/open_policy.ts";
+import { OpenedPolicy } from "../policy/open_policy.ts";
 import { subjectText } from "../policy/policy_config.ts";
 import { signed } from "../policy/verdict.ts";
 import { adaptationPageOf } from "../report/adaptation_page.ts";
@@ -75,7 +75,7 @@ async function run(folder: string, options: Options): Promise<void> {
   if (!/[^/\\]\.html?$/i.test(out)) {
     throw new UserError(`Expected --out to be a file that ends in .html, got "${out}".`);
   }
-  const policy = await openPolicy(folder);
+  const policy = await OpenedPolicy.open(folder);
   const { trainedOn } = policy.config;
   if (trainedOn.kind === "model" && (shop === undefined) === (testModel === undefined)) {
     throw new UserError(

@@ -10,7 +10,7 @@ import { compare, type CompareOptions, type Contender, linUcb, onDevice } from "
 import { type Comparison, differencesOf } from "../policy/comparison.ts";
 import { greedyPolicy } from "../policy/greedy.ts";
 import { itemVectorsOf } from "../policy/item_vectors.ts";
-import { type OpenedPolicy, openPolicy } from "../policy/open_policy.ts";
+import { OpenedPolicy } from "../policy/open_policy.ts";
 import { optimum } from "../policy/optimum.ts";
 import { groupsOf, type PolicyGroup } from "../policy/opened_groups.ts";
 import { subjectText } from "../policy/policy_config.ts";
@@ -122,7 +122,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   if (!/[^/\\]\.html?$/i.test(options.out)) {
     throw new UserError(`Expected --out to be a file that ends in .html, got "${options.out}".`);
   }
-  const opened = await Promise.all(folders.map((path) => openPolicy(path)));
+  const opened = await Promise.all(folders.map((path) => OpenedPolicy.open(path)));
   const groups = groupsOf(opened);
   const [first] = opened;
   if (!first) throw new Error("expected a policy");

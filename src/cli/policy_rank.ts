@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import { openGpu } from "../gpu/device.ts";
 import { Made } from "../gpu/made.ts";
-import { openPolicy } from "../policy/open_policy.ts";
+import { OpenedPolicy } from "../policy/open_policy.ts";
 import type { RankedSlate } from "../policy/rank.ts";
 import { UserError } from "../user_error.ts";
 import { memoryRowsOption } from "./open_data.ts";
@@ -67,7 +67,7 @@ function namesOf({ data, subject }: FoundSubject, items: number): Names {
 }
 
 async function run(path: string, { history: ids, slate, memoryRows, json }: Options): Promise<void> {
-  const policy = await openPolicy(path);
+  const policy = await OpenedPolicy.open(path);
   const { trainedOn, items, training: { slate: own, pages } } = policy.config;
   if (slate !== undefined && slate !== own) {
     throw new UserError(

@@ -2,7 +2,7 @@
 
 import type { OnProgress } from "../data/log_source.ts";
 import { greedyPolicy } from "../policy/greedy.ts";
-import { type OpenedPolicy, openPolicy } from "../policy/open_policy.ts";
+import { OpenedPolicy } from "../policy/open_policy.ts";
 import { hasPolicy } from "../policy/policy_config.ts";
 import { popularity, popularPolicy } from "../policy/popular.ts";
 import { randomPolicy } from "../policy/random.ts";
@@ -57,7 +57,7 @@ export interface ChosenPolicy {
  */
 export async function findPolicy(name: string): Promise<OpenedPolicy | undefined> {
   if (Object.hasOwn(POLICIES, name)) return undefined;
-  if (await hasPolicy(name)) return await openPolicy(name);
+  if (await hasPolicy(name)) return await OpenedPolicy.open(name);
   throw new UserError(
     `Expected a policy, ${Object.keys(POLICIES).join(", ")} or the folder of a trained one, got ${
       JSON.stringify(name)

@@ -12,18 +12,18 @@ import { rank, type RankedSlate } from "./rank.ts";
 
 /** A policy that was trained: its settings, whom it was trained on, and its weights. */
 export class OpenedPolicy {
-  /**
-   * Use {@link openPolicy}.
-   * @internal
-   */
+  /** Use {@link OpenedPolicy.open}. */
   constructor(
     /** Its folder. */
     readonly path: string,
-    /** @internal */
     readonly config: PolicyConfig,
-    /** @internal */
     readonly snapshot: PolicySnapshot,
   ) {}
+
+  /** Opens the folder of a policy that was trained. @throws UserError for a folder without one, or a damaged one. */
+  static async open(path: string): Promise<OpenedPolicy> {
+    return new OpenedPolicy(path, await readPolicyConfig(path), await readPolicy(path));
+  }
 
   /** What it is called in tables: its algorithm. */
   get name(): string {
@@ -88,10 +88,4 @@ export class OpenedPolicy {
       policy.destroy();
     }
   }
-}
-
-/** Opens the folder of a policy that was trained. @throws UserError for a folder without one, or a damaged one. */
-export async function openPolicy(path: string): Promise<OpenedPolicy> {
-  const config = await readPolicyConfig(path);
-  return new OpenedPolicy(path, config, await readPolicy(path));
 }
