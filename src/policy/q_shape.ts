@@ -1,6 +1,6 @@
 /** The parts of a Q-network, and its parameters. */
 
-import { glorotUniform, type ModelParameter, zeros } from "../model/initial_weights.ts";
+import type { ModelParameter } from "../model/initial_weights.ts";
 import { padded } from "../tape/tensor.ts";
 import { expectUnits } from "./slate_score.ts";
 
@@ -67,30 +67,25 @@ export function qParameters(shape: QShape): ModelParameter[] {
   if (zero && kind !== "item") throw new Error("only a network of single items has a value of no click");
   if (padded(trunk) !== trunk) throw new Error(`expected a multiple of 4 units of the trunk, got ${trunk}`);
   const bases = basesOf(shape);
-  /** @param fan into and out of a unit of one position's net */
-  const kernel = (name: string, rows: number, columns: number, ...fan: [number, number]): ModelParameter => ({
+  const drawn = (name: string, rows: number, columns: number, fanIn: number): ModelParameter => ({
     ...{ name, rows, columns },
-    initial: glorotUniform(...fan),
+    initial: (random) => (2 * random.uniform() - 1) / Math.sqrt(fanIn),
   });
-  const bias = (name: string, columns: number): ModelParameter => ({
-    name,
-    rows: 1,
-    columns,
-    initial: zeros,
-  });
-  const hidden = [trunk + itemColumns, units] as const;
+  /** A dense layer of one position's net. Its biases are drawn, too: with zeros, all kinks of ReLU go through the origin. */
+  const layer = (name: string, rows: number, columns: number, fanIn = rows): ModelParameter[] => [
+    drawn(`${name}/kernel`, rows, columns, fanIn),
+    drawn(`${name}/bias`, 1, columns, fanIn),
+  ];
+  const hidden = trunk + itemColumns;
   return [
-    kernel("trunk/kernel", inputs, trunk, inputs, trunk),
-    bias("trunk/bias", trunk),
-    kernel("state/kernel", trunk, bases * units, ...hidden),
-    bias("state/bias", bases * units),
+    ...layer("trunk", inputs, trunk),
+    ...layer("state", trunk, bases * units, hidden),
     ...Array.from(
       { length: productsOf(shape) },
-      (_, m) => kernel(itemKernel(m), itemColumns, widthOf(shape, m), ...hidden),
+      (_, m) => drawn(itemKernel(m), itemColumns, widthOf(shape, m), hidden),
     ),
-    ...(kind === "shared" ? [bias("position/bias", slate * units)] : []),
-    kernel("output/kernel", 1, bases * units, units, 1),
-    kernel("value/kernel", trunk, valuesOf(shape), trunk, 1),
-    bias("value/bias", valuesOf(shape)),
+    ...(kind === "shared" ? [drawn("position/bias", 1, slate * units, hidden)] : []),
+    drawn("output/kernel", 1, bases * units, units),
+    ...layer("value", trunk, valuesOf(shape)),
   ];
 }
