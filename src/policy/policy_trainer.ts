@@ -157,7 +157,10 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
   }
 
   /** What the policy brings when it does not explore. Nothing may be in flight. @param episode its random numbers. */
-  async evaluate(users = this.config.evaluationUsers, episode = EVALUATION_EPISODE): Promise<SimulationFigures> {
+  async evaluate(
+    users = this.config.evaluationUsers,
+    episode = EVALUATION_EPISODE,
+  ): Promise<SimulationFigures> {
     const { source, trainerParts: { gpu } } = this.own;
     const simulator = await Simulator.create(gpu, source, {
       ...simulationOf(this.config, users),
