@@ -1,6 +1,9 @@
 /** The folder of a policy: what a training leaves, goes on from, and refuses. */
 
 import assert from "node:assert/strict";
+import { expectRewards } from "../src/cli/policy_train.ts";
+import { NONE } from "../src/data/click_log.ts";
+import { sourceOf } from "../src/data/log_source.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import {
   expectTrainedOn,
@@ -15,6 +18,7 @@ import { policyFile, readPolicy } from "../src/policy/policy_snapshot.ts";
 import type { PolicyTrainer } from "../src/policy/policy_trainer.ts";
 import { readSafetensors, writeSafetensors } from "../src/run/safetensors.ts";
 import { withGpu } from "./op_check.ts";
+import { smallLog } from "./small_logs.ts";
 import { config as training, trainer } from "./value_learner.ts";
 
 function configOf(gpu: Gpu, one: PolicyTrainer): PolicyConfig {
@@ -150,3 +154,16 @@ Deno.test("policy run: settings out of range are refused", () =>
       await assert.rejects(trainer(gpu, { ...training, ...more }), message);
     }
   }));
+
+Deno.test("policy run: where every page has a click, clicks are no reward", () => {
+  const log = smallLog(4, { users: 9, items: 12, width: 3, maxEvents: 4, maxPage: 4 });
+  assert.ok(log.eventClick.includes(NONE), "the case is weak");
+  const clicked = {
+    ...log,
+    eventClick: log.eventClick.map((row, e) => row === NONE ? log.eventRows[e] ?? 0 : row),
+  };
+  expectRewards({ reward: "click" }, sourceOf(log));
+  expectRewards({ reward: "click" }, undefined);
+  expectRewards({ reward: "utility" }, sourceOf(clicked));
+  assert.throws(() => expectRewards({ reward: "click" }, sourceOf(clicked)), /Use --reward utility/);
+});

@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import process from "node:process";
+import type { LogSource } from "../data/log_source.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
 import { openGpu } from "../gpu/device.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
@@ -18,6 +19,7 @@ import { PolicyFolder } from "../policy/policy_folder.ts";
 import { type PolicyResult, runPolicy } from "../policy/policy_run.ts";
 import { readPolicy } from "../policy/policy_snapshot.ts";
 import { PolicyTrainer } from "../policy/policy_trainer.ts";
+import type { PolicyTrainingConfig } from "../policy/config.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { givenOptions } from "./options.ts";
@@ -32,6 +34,7 @@ import {
 import { trainingProgress } from "./progress.ts";
 import { EXIT_INTERRUPTED, machine, say, timestamp } from "./run_stages.ts";
 import { quoted } from "./shell_word.ts";
+import { hasPagesWithoutClick } from "./simulated.ts";
 import { type Stop, stopOnSignals } from "./stop.ts";
 
 export function policyTrainCommand(action: PolicyAction): Command {
@@ -75,6 +78,7 @@ async function begin(options: PolicyTrainOptions, stop: Stop): Promise<number> {
   const training = policyTrainingOf(options);
   if (options.saveDir !== undefined) expectNewPolicy(options.saveDir);
   const found = await findSubject(options);
+  expectRewards(training, found.data?.source);
   const path = options.saveDir ?? `runs/policy-${training.algorithm}-${timestamp()}`;
   return await withTrainer(found, undefined, (items, about) =>
     policyConfigSchema.parse({
@@ -116,6 +120,18 @@ async function resume(
     say(`going on after ${(snapshot.iteration * training.users).toLocaleString("en")} pages of users`);
     return await train(trainer, await PolicyFolder.resume(path, config, snapshot), stop);
   });
+}
+
+/** @throws UserError where clicks are the reward, and the model's log has one on every page. */
+export function expectRewards(
+  { reward }: Pick<PolicyTrainingConfig, "reward">,
+  log: LogSource | undefined,
+): void {
+  if (reward === "utility" || !log || hasPagesWithoutClick(log)) return;
+  throw new UserError(
+    "Expected a log that has pages without a click, to learn how often something is clicked: on every page of this one there is " +
+      "a click, so all slates of this model's users bring the same. Use --reward utility.",
+  );
 }
 
 async function withTrainer(
