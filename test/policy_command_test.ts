@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { shopItems } from "../src/data/demo_shop.ts";
 import { shopNamed } from "../src/data/shops.ts";
-import { openPolicy } from "../src/policy/open_policy.ts";
+import { openPolicy } from "../src/policy/trained_policy.ts";
 import { EVALUATION_EPISODE } from "../src/policy/policy_trainer.ts";
 import { meanReturn } from "../src/simulate/figures.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
