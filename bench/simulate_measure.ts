@@ -82,6 +82,7 @@ export async function measureSimulate(
     try {
       for (const slate of plan.slates) {
         const sizes = { items, slate, users: usersFor(plan.users, items) };
+        const gone = new Set<PeerName>();
         const at = `${items.toLocaleString("en-US")} items, slates of ${slate}`;
         const peers = plan.python === undefined ? [] : await startPeers(
           gpu,
@@ -95,8 +96,14 @@ export async function measureSimulate(
         );
         try {
           for (const kind of plan.kinds) {
+            const left = peers.filter(({ name }) => !gone.has(name));
+            const lost = (name: Runner["name"], why: string) => {
+              if (name === "clickgan") return;
+              gone.add(name);
+              notes.push({ peer: name, items, slate, note: `${kind} ${why}`, wrong: false });
+            };
             results.push(
-              await measureKind(gpu, model, kind, sizes, plan, peers, (text) => say(`${at}: ${text}`)),
+              await measureKind(gpu, model, kind, sizes, plan, left, lost, (text) => say(`${at}: ${text}`)),
             );
           }
         } finally {
@@ -161,35 +168,60 @@ async function measureKind(
   sizes: PageSizes,
   { seconds, rounds, profile }: MeasurePlan,
   peers: readonly PeerRunner[],
+  lost: (name: Runner["name"], why: string) => void,
   say: (text: string) => void,
 ): Promise<SimulateResult> {
   say(`${kind}, clickgan`);
   const made = new Made();
   try {
     const { runner, player } = await ownRunner(gpu, model, kind, sizes, made);
-    const runners = [runner, ...peers.flatMap((peer) => peer.runner(kind, runner.users) ?? [])];
     const turn = 1000 * seconds / rounds;
+    const runners: Runner[] = [];
     const pages: number[] = [];
-    for (const one of runners) {
+    for (const one of [runner, ...peers.flatMap((peer) => peer.runner(kind, runner.users) ?? [])]) {
       say(`${kind}, first pages of ${one.name}`);
-      pages.push(await pagesFor(one, turn));
+      const own = await orLost(one, () => pagesFor(one, turn), lost);
+      if (own === undefined) continue;
+      runners.push(one);
+      pages.push(own);
     }
     const samples: number[][] = runners.map(() => []);
     // In turn, as a machine that others use is now slower, now faster.
     for (let round = 1; round <= rounds; round++) {
       for (const [k, one] of runners.entries()) {
+        if (Number.isNaN(pages[k])) continue;
         if (round > SLOW_ROUNDS && (samples[k] ?? []).every((time) => time > 1000 * SLOW * turn)) continue;
         say(`${kind}, round ${round} of ${rounds}, ${one.name}`);
-        samples[k]?.push(1000 * await one.play(pages[k] ?? 1) / (pages[k] ?? 1));
+        const count = pages[k] ?? 1;
+        const ms = await orLost(one, () => one.play(count), lost);
+        if (ms === undefined) pages[k] = NaN;
+        else samples[k]?.push(1000 * ms / count);
       }
     }
     const work = profile && player ? await player.profile(rounds) : [];
     return {
       ...{ ...sizes, users: runner.users, kind, work, flops: player?.flops ?? 0 },
-      played: runners.map(({ name, users }, k) => ({ name, users, timing: timingOf(samples[k] ?? []) })),
+      played: runners.flatMap(({ name, users }, k) =>
+        Number.isNaN(pages[k]) ? [] : [{ name, users, timing: timingOf(samples[k] ?? []) }]
+      ),
     };
   } finally {
     made.destroy();
+  }
+}
+
+/** Nothing where a peer takes too long: its process is ended then, and others go on. */
+async function orLost<T>(
+  { name }: Runner,
+  work: () => Promise<T>,
+  lost: (name: Runner["name"], why: string) => void,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof CannotError)) throw error;
+    lost(name, error.message);
+    return undefined;
   }
 }
 

@@ -349,16 +349,17 @@ class Tuned(Plain):
         x.view(self.users, self.k, 64).add_(state.unsqueeze(1))
         return self.above_of(F.elu_(x)).view(self.users, self.k)
 
-    def catalogue(self):
-        state = self.h @ self.w["utility/layer1/state_kernel"]
-        slates = torch.empty(self.users, self.k, dtype=torch.int64)
-        for first in range(0, self.users, self.chunk):
+    def catalogue(self, users=None):
+        """@param users only so many of the first"""
+        state = (self.h @ self.w["utility/layer1/state_kernel"])[:users]
+        slates = torch.empty(len(state), self.k, dtype=torch.int64)
+        for first in range(0, len(state), self.chunk):
             own = state[first : first + self.chunk]
             x = self.buffer(f"all {len(own)}", len(own), self.items, 64)
             torch.add(own.unsqueeze(1), self.first, out=x)
             u = self.above_of(F.elu_(x.view(-1, 64))).view(len(own), self.items)
-            u.masked_fill_(self.clicked[first : first + self.chunk], -torch.inf)
-            slates[first : first + self.chunk] = u.topk(self.k, 1).indices
+            u.masked_fill_(self.clicked[first : first + len(own)], -torch.inf)
+            slates[first : first + len(own)] = u.topk(self.k, 1).indices
         return slates
 
     def move(self, items, click):
@@ -434,7 +435,8 @@ class Tuned(Plain):
         }.get(kind, [{}])
         found = []
         with torch.no_grad():
-            base, mask = torch.randn(64, self.units), torch.zeros(64, self.items, dtype=torch.bool)
+            rows = max(8, min(64, 2**18 // self.items))
+            base, mask = torch.randn(rows, self.units), torch.zeros(rows, self.items, dtype=torch.bool)
         for threads in sorted({1, self.cores}):
             torch.set_num_threads(threads)
             for choice in choices:
@@ -444,6 +446,9 @@ class Tuned(Plain):
                 def trial():
                     if "tile" in choice:
                         return self.best(base, 0, mask)
+                    if "chunk" in choice:
+                        with torch.no_grad():
+                            return self.catalogue(8)
                     return Plain.play(self, 1, kind)
 
                 trial()
