@@ -23,7 +23,7 @@ import {
 const CHECKED = { users: 64, pages: 3 };
 const LESSON = { users: 64, pages: 4 };
 /** Drawn of the lesson's 256 pages of users, so that their mean is near that of all. */
-const LESSON_ROWS = 8192;
+export const LESSON_ROWS = 8192;
 /** Items up to which a lesson is compared: the draws above choose among all of them. */
 const LESSON_ITEMS = 1000;
 

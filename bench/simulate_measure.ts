@@ -150,12 +150,12 @@ async function startPeers(
 }
 
 function agreementText({ agreement }: PeerRunner, lesson: LessonFigures | undefined): string {
-  const { probability, slates, loss } = agreement;
+  const { probability, slates, lesson: own } = agreement;
   const text = `P(any click) within ${probability.toPrecision(2)}, ${
     (100 * slates).toFixed(1)
   } % of slates differ`;
-  return lesson && loss !== undefined
-    ? `${text}, loss of a lesson ${loss.toPrecision(4)} of all its pages, ${
+  return lesson && own
+    ? `${text}, loss of a lesson ${own.loss.toPrecision(4)} of all its pages, ${
       lesson.loss.toPrecision(4)
     } of those drawn`
     : text;

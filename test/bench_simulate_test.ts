@@ -43,7 +43,8 @@ Deno.test("bench simulate: a peer that steps one user counts by its user, not by
 });
 
 Deno.test("bench simulate: who computes something else is not timed", () => {
-  const right = { probability: 1e-7, slates: 0, loss: 3, q: 0.5 };
+  const own = { loss: 3, lossSd: 1, q: 0.5, qSd: 1 };
+  const right = { probability: 1e-7, slates: 0, lesson: own };
   const lesson = { loss: 3.05, q: 0.49 };
   assert.equal(disagreement(right, lesson), undefined);
   assert.equal(disagreement({ probability: 1e-7, slates: 0 }, lesson), undefined, "a loop does not learn");
@@ -53,8 +54,11 @@ Deno.test("bench simulate: who computes something else is not timed", () => {
   );
   assert.match(disagreement({ ...right, probability: NaN }, lesson) ?? "", /P\(any click\)/);
   assert.match(disagreement({ ...right, slates: 0.02 }, lesson) ?? "", /2.0 % of the slates/);
-  assert.match(disagreement({ ...right, loss: 3.3 }, lesson) ?? "", /loss of a lesson is 3.3, not 3.05/);
-  assert.match(disagreement({ ...right, q: -0.5 }, lesson) ?? "", /values in a lesson/);
+  assert.match(
+    disagreement({ ...right, lesson: { ...own, loss: 3.3 } }, lesson) ?? "",
+    /loss of a lesson is 3.3, not 3.05/,
+  );
+  assert.match(disagreement({ ...right, lesson: { ...own, q: 0.3 } }, lesson) ?? "", /values in a lesson/);
   const note = {
     peer: "loop",
     items: 500,

@@ -78,7 +78,7 @@ def main():
     agreement = checked(peer, logs, settings["slate"])
     replay = part_of(tensors, "replay/")
     if replay and variant != "loop":
-        agreement["loss"], agreement["q"] = peer.lesson_of(replay)
+        agreement["lesson"] = peer.lesson_of(replay)
     peer.take(settings["users"])
     say(ready=json.dumps({"note": peer.note, "agreement": agreement}))
     for line in sys.stdin:

@@ -178,7 +178,7 @@ class Plain:
         self.clicked[self.rows[click], item[click]] = True
 
     def lesson_of(self, replay):
-        """Mean loss and value of all remembered pages by the first weights."""
+        """Loss and value of all remembered pages by the first weights: means and standard deviations."""
         learner = Learner(self)
         return learner.whole(replay)
 
@@ -231,7 +231,7 @@ class Learner:
             later = self.values(self.older, after, best)[:, -1]
             wanted = (click >= 0).float() + torch.where(t + 1 < T, later, 0.0)
         q = self.values(self.q, before, self.shown[e, t, u])
-        return (q - wanted.unsqueeze(1)).square().sum(1).mean(), q[:, -1].mean()
+        return (q - wanted.unsqueeze(1)).square().sum(1), q[:, -1]
 
     def play(self, count):
         peer, T = self.peer, self.peer.pages
@@ -269,7 +269,7 @@ class Learner:
         e = (episode - 1 - torch.randint(whole, (rows,))) % self.size[0]
         t = torch.randint(self.peer.pages, (rows,))
         u = torch.randint(self.peer.users, (rows,))
-        loss, _ = self.loss(e, t, u)
+        loss = self.loss(e, t, u)[0].mean()
         self.adam.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(list(self.q.values()), self.peer.settings["clip"])
@@ -296,7 +296,7 @@ class Learner:
         t, u = (index.reshape(-1) for index in torch.meshgrid(torch.arange(T), torch.arange(users), indexing="ij"))
         loss, q = self.loss(torch.zeros_like(t), t, u)
         self.peer.pages = kept
-        return float(loss), float(q)
+        return {"loss": float(loss.mean()), "lossSd": float(loss.std()), "q": float(q.mean()), "qSd": float(q.std())}
 
 
 class Tuned(Plain):
