@@ -8,6 +8,9 @@ import { kernelFiles } from "./kernel_files.ts";
 const root = new URL("../", import.meta.url);
 const folder = new URL("kernels/course/", root);
 
+/** That of the CPU driver. */
+const LAST = 12;
+
 /** By the numbers in their names. */
 const chapters = [...Deno.readDirSync(folder)].map(({ name }) => ({
   name,
@@ -20,17 +23,17 @@ function links(text: string): string[] {
   return [...text.matchAll(/\]\(([^)#]+)(#[^)]*)?\)/g)].map(([, path]) => path ?? "");
 }
 
-Deno.test("course: ten chapters in order, each with all its parts, none longer than 150 lines", () => {
-  assert.deepEqual(chapters.map(({ number }) => number), Array.from({ length: 10 }, (_, k) => k + 1));
+Deno.test("course: twelve chapters in order, each with all its parts, none longer than 150 lines", () => {
+  assert.deepEqual(chapters.map(({ number }) => number), Array.from({ length: LAST }, (_, k) => k + 1));
   for (const { name, number, text } of chapters) {
     assert.match(text, new RegExp(`^# ${number}\\. `), name);
     assert.ok(text.split("\n").length <= 151, `${name} is too long`);
     const parts = ["Who owns what", "Questions", "Exercise"];
-    if (number < 10) parts.push("The mathematics");
+    if (number < LAST) parts.push("The mathematics");
     for (const part of parts) assert.match(text, new RegExp(`^## ${part}`, "m"), `${name}: ${part}`);
     assert.equal(text.match(/<details>/g)?.length, 3, `${name}: three questions`);
     assert.equal(text.match(/<\/details>/g)?.length, 3, name);
-    if (number < 10) assert.match(text, /^## .* \(reasoned\)$/m, name);
+    if (number < LAST) assert.match(text, /^## .* \(reasoned\)$/m, name);
   }
 });
 
