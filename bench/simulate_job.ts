@@ -2,13 +2,9 @@
 
 import type { Gpu } from "../src/gpu/device.ts";
 import type { UserModel } from "../src/model/user_model.ts";
-import { cdqn } from "../src/policy/cdqn.ts";
-import { PolicyTrainer } from "../src/policy/policy_trainer.ts";
-import { LEFT } from "../src/policy/replay.ts";
 import { type TensorData, writeSafetensors } from "../src/run/safetensors.ts";
-import { LearnedSource } from "../src/simulate/learned_source.ts";
 import type { ParameterSpec } from "../src/tape/parameters.ts";
-import { NONE } from "../src/data/click_log.ts";
+import { addLesson, type LessonFigures } from "./simulate_lesson.ts";
 import {
   type ActingKind,
   features,
@@ -21,19 +17,10 @@ import {
 
 /** Pages, and users, that peers go through before anything is timed. */
 const CHECKED = { users: 64, pages: 3 };
-const LESSON = { users: 64, pages: 4 };
-/** Drawn of the lesson's 256 pages of users, so that their mean is near that of all. */
-export const LESSON_ROWS = 8192;
 /** Items up to which a lesson is compared: the draws above choose among all of them. */
 const LESSON_ITEMS = 1000;
 
-/** What clickgan says of the lesson that peers are given; nothing where none is compared. */
-export interface LessonFigures {
-  readonly loss: number;
-  readonly q: number;
-}
-
-/** Writes the file of a job. */
+/** Writes the file of a job. @returns what clickgan says of the lesson; nothing where none is compared. */
 export async function writeSimulateJob(
   file: string,
   gpu: Gpu,
@@ -77,7 +64,7 @@ export async function writeSimulateJob(
       player.destroy();
     }
   }
-  const lesson = learns && items <= LESSON_ITEMS ? await addLesson(gpu, model, sizes, tensors) : undefined;
+  const lesson = learns && items <= LESSON_ITEMS ? await addLesson(gpu, model, slate, tensors) : undefined;
   const { hidden: units, learningRate, clip, targetEvery, rows, replay, ...config } = trainingConfig(slate);
   const settings = {
     ...{ slate, units, learningRate, clip, targetEvery, rows, replay, pages: PAGES, users: sizes.users },
@@ -85,47 +72,4 @@ export async function writeSimulateJob(
   };
   await writeSafetensors(file, tensors, { settings: JSON.stringify(settings) });
   return lesson;
-}
-
-/** An episode of random slates, and what the first step of the optimiser finds on it. */
-async function addLesson(
-  gpu: Gpu,
-  model: UserModel,
-  { slate }: PageSizes,
-  tensors: Map<string, TensorData>,
-): Promise<LessonFigures> {
-  const { users, pages } = LESSON;
-  const trainer = await PolicyTrainer.create(gpu, new LearnedSource(model), {
-    ...trainingConfig(slate),
-    ...{ users, pages, rows: LESSON_ROWS, replay: users * pages, epsilonStart: 1, epsilonEnd: 1 },
-  }, cdqn);
-  try {
-    await trainer.run(pages);
-    const { states, shown, happened } = (await trainer.stateOfAll()).replay;
-    const floats = new Float32Array(states.buffer, states.byteOffset, states.length);
-    // A ring of two episodes, of which the first is whole.
-    const own = floats.slice(0, floats.length / 2);
-    const items = Uint32Array.from({ length: pages * users }, (_, at) => {
-      const slot = ((happened[2 * at] ?? 0) & ~LEFT) >>> 0;
-      return slot < slate ? shown[at * slate + slot] ?? NONE : NONE;
-    });
-    tensors.set("replay/states", {
-      shape: [pages + 1, users, own.length / ((pages + 1) * users)],
-      data: own,
-    });
-    tensors.set("replay/shown", {
-      shape: [pages, users, slate],
-      data: Uint32Array.from(shown.subarray(0, pages * users * slate)),
-    });
-    tensors.set("replay/items", { shape: [pages, users], data: items });
-    let figures: LessonFigures = { loss: NaN, q: NaN };
-    await trainer.run(pages + 1, {
-      onStep: ({ loss, q }) => {
-        figures = { loss, q };
-      },
-    });
-    return figures;
-  } finally {
-    trainer.destroy();
-  }
 }

@@ -6,7 +6,8 @@ import type { UserModel } from "../src/model/user_model.ts";
 import { fitLine, type Line } from "./growth.ts";
 import { type Timing, timingOf } from "./measure.ts";
 import { CannotError } from "./peers/peer.ts";
-import { type LessonFigures, writeSimulateJob } from "./simulate_job.ts";
+import { writeSimulateJob } from "./simulate_job.ts";
+import type { LessonFigures } from "./simulate_lesson.ts";
 import { PagePlayer, type PageSizes, type PageWork, untrainedModel } from "./simulate_pages.ts";
 import {
   disagreement,
@@ -155,9 +156,9 @@ function agreementText({ agreement }: PeerRunner, lesson: LessonFigures | undefi
     (100 * slates).toFixed(1)
   } % of slates differ`;
   return lesson && own
-    ? `${text}, loss of a lesson ${own.loss.toPrecision(4)} of all its pages, ${
-      lesson.loss.toPrecision(4)
-    } of those drawn`
+    ? `${text}, loss of a lesson ${own.loss.toPrecision(4)} within ${
+      Math.abs(own.loss - lesson.loss).toExponential(1)
+    }`
     : text;
 }
 

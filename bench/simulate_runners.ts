@@ -9,7 +9,7 @@ import { PolicyTrainer } from "../src/policy/policy_trainer.ts";
 import { LearnedSource } from "../src/simulate/learned_source.ts";
 import { PeerProcess } from "./peers/process.ts";
 import { torchVariants } from "./peers/roster.ts";
-import { LESSON_ROWS, type LessonFigures } from "./simulate_job.ts";
+import type { LessonFigures } from "./simulate_lesson.ts";
 import { type ActingKind, PagePlayer, PAGES, type PageSizes, trainingConfig } from "./simulate_pages.ts";
 
 /** What is timed: pages of a policy, or pages that are learned from. */
@@ -54,15 +54,18 @@ const readySchema = z.object({
   agreement: z.object({
     probability: z.number(),
     slates: z.number(),
-    /** Of all pages of the lesson. */
-    lesson: z.object({ loss: z.number(), lossSd: z.number(), q: z.number(), qSd: z.number() }).optional(),
+    /** Of the same pages of the lesson. */
+    lesson: z.object({ loss: z.number(), q: z.number() }).optional(),
   }),
 });
 /** How far a peer is from clickgan on the same pages. */
 export type Agreement = z.infer<typeof readySchema>["agreement"];
 
-/** What may be between two that compute the same, in float32 and by other orders of summing; of drawn pages, standard errors. */
-const TOLERANCE = { probability: 1e-4, slates: 0.01, errors: 10 };
+/**
+ * What may be between two that compute the same, in float32 and by other orders of summing. Of a lesson's figures by their
+ * size, where that is above 1.
+ */
+const TOLERANCE = { probability: 1e-4, slates: 0.01, lesson: 1e-4 };
 
 /** Why a peer does not compute what clickgan does; nothing if it does. */
 export function disagreement(
@@ -72,12 +75,10 @@ export function disagreement(
   if (!(probability <= TOLERANCE.probability)) return `P(any click) is off by ${probability.toPrecision(2)}`;
   if (!(slates <= TOLERANCE.slates)) return `${(100 * slates).toFixed(1)} % of the slates differ`;
   if (!lesson || !other) return undefined;
-  const off = (own: number, mean: number, sd: number) =>
-    !(Math.abs(mean - own) <= TOLERANCE.errors * sd / Math.sqrt(LESSON_ROWS));
-  if (off(lesson.loss, other.loss, other.lossSd)) {
-    return `the loss of a lesson is ${other.loss}, not ${lesson.loss}`;
-  }
-  return off(lesson.q, other.q, other.qSd) ? `values in a lesson are ${other.q}, not ${lesson.q}` : undefined;
+  const off = (own: number, other: number) =>
+    !(Math.abs(other - own) <= TOLERANCE.lesson * Math.max(1, Math.abs(own)));
+  if (off(lesson.loss, other.loss)) return `the loss of a lesson is ${other.loss}, not ${lesson.loss}`;
+  return off(lesson.q, other.q) ? `values in a lesson are ${other.q}, not ${lesson.q}` : undefined;
 }
 
 /** A peer that is ready, and what it says of itself. */

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { timingOf } from "../bench/measure.ts";
+import { drawnPages } from "../bench/simulate_lesson.ts";
 import { type SimulateResult, usersFor } from "../bench/simulate_measure.ts";
 import { disagreement } from "../bench/simulate_runners.ts";
 import { growthCells, kindCells, noteLines, timesOf, workCells } from "../bench/simulate_tables.ts";
@@ -43,9 +44,9 @@ Deno.test("bench simulate: a peer that steps one user counts by its user, not by
 });
 
 Deno.test("bench simulate: who computes something else is not timed", () => {
-  const own = { loss: 3, lossSd: 1, q: 0.5, qSd: 1 };
+  const own = { loss: 3, q: 0.5 };
   const right = { probability: 1e-7, slates: 0, lesson: own };
-  const lesson = { loss: 3.05, q: 0.49 };
+  const lesson = { loss: 3.0002, q: 0.50005 };
   assert.equal(disagreement(right, lesson), undefined);
   assert.equal(disagreement({ probability: 1e-7, slates: 0 }, lesson), undefined, "a loop does not learn");
   assert.match(
@@ -55,10 +56,10 @@ Deno.test("bench simulate: who computes something else is not timed", () => {
   assert.match(disagreement({ ...right, probability: NaN }, lesson) ?? "", /P\(any click\)/);
   assert.match(disagreement({ ...right, slates: 0.02 }, lesson) ?? "", /2.0 % of the slates/);
   assert.match(
-    disagreement({ ...right, lesson: { ...own, loss: 3.3 } }, lesson) ?? "",
-    /loss of a lesson is 3.3, not 3.05/,
+    disagreement({ ...right, lesson: { ...own, loss: 3.001 } }, lesson) ?? "",
+    /loss of a lesson is 3.001, not 3.0002/,
   );
-  assert.match(disagreement({ ...right, lesson: { ...own, q: 0.3 } }, lesson) ?? "", /values in a lesson/);
+  assert.match(disagreement({ ...right, lesson: { ...own, q: 0.4999 } }, lesson) ?? "", /values in a lesson/);
   const note = {
     peer: "loop",
     items: 500,
@@ -67,6 +68,21 @@ Deno.test("bench simulate: who computes something else is not timed", () => {
     wrong: true,
   } as const;
   assert.match(noteLines([note])[0] ?? "", /500 items, slates of 3: not timed, 2.0 %/);
+});
+
+Deno.test("bench simulate: a lesson is of the first episode's pages and of the one page of the second, equally often", () => {
+  const [rows, users, pages] = [2560, 4, 3];
+  const drawn = drawnPages(rows, { users, pages }, 1);
+  assert.equal(drawn.length, 3 * rows);
+  const counts = new Map<string, number>();
+  for (let row = 0; row < rows; row++) {
+    const page = drawn.subarray(3 * row, 3 * row + 3).join();
+    counts.set(page, (counts.get(page) ?? 0) + 1);
+  }
+  const all = [0, 1, 2, 3].flatMap((user) => [...[0, 1, 2].map((page) => [0, page, user]), [1, 0, user]]);
+  assert.deepEqual([...counts.keys()].sort(), all.map((page) => page.join()).sort());
+  // 160 of each are expected, with a standard deviation of 12.
+  for (const [page, count] of counts) assert.ok(Math.abs(count - 160) < 48, `${count} of ${page}`);
 });
 
 Deno.test("bench simulate: fewer users of more items, 128 at least", () => {

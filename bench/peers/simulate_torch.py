@@ -178,9 +178,8 @@ class Plain:
         self.clicked[self.rows[click], item[click]] = True
 
     def lesson_of(self, replay):
-        """Loss and value of all remembered pages by the first weights: means and standard deviations."""
-        learner = Learner(self)
-        return learner.whole(replay)
+        """Loss and value of clickgan's drawn pages by the first weights: means."""
+        return Learner(self).drawn(replay)
 
     def optimiser(self, parameters):
         return torch.optim.Adam(parameters, lr=self.settings["learningRate"])
@@ -247,7 +246,7 @@ class Learner:
             explore = torch.rand(peer.users) < peer.settings["epsilon"]
             slates = torch.where(explore.unsqueeze(1), peer.random_slates(), slates)
             self.remember(t, slates)
-            value = self.learn((self.page - 1) // T, peer.settings["rows"])
+            value = self.learn(peer.settings["rows"])
         return float(value)
 
     def remember(self, t, slates):
@@ -263,12 +262,13 @@ class Learner:
         self.states[place, t + 1] = peer.h
         self.page += 1
 
-    def learn(self, episode, rows):
-        """A step of the optimiser on pages of whole episodes, those before this one."""
-        whole = min(episode, self.size[0] - 1)
-        e = (episode - 1 - torch.randint(whole, (rows,))) % self.size[0]
-        t = torch.randint(self.peer.pages, (rows,))
-        u = torch.randint(self.peer.users, (rows,))
+    def learn(self, rows):
+        """A step of the optimiser on remembered pages: of whole episodes, and those of this one so far."""
+        T, (episodes, users) = self.peer.pages, self.size
+        count = min(self.page, (episodes - 1) * T + (self.page - 1) % T + 1)
+        page = self.page - 1 - torch.randint(count, (rows,))
+        e, t = page // T % episodes, page % T
+        u = torch.randint(users, (rows,))
         loss = self.loss(e, t, u)[0].mean()
         self.adam.zero_grad()
         loss.backward()
@@ -283,20 +283,19 @@ class Learner:
         self.peer.make_tables()
         return loss.detach()
 
-    def whole(self, replay):
-        """All pages of clickgan's first episode."""
-        T, users = replay["items"].shape
+    def drawn(self, replay):
+        """The pages that clickgan's first step draws of its two episodes."""
+        episodes, T, users = replay["items"].shape
         kept = self.peer.pages
         self.peer.pages = T
-        self.start(users, 1)
-        self.states[0] = tensor(replay["states"])
-        self.shown[0] = torch.from_numpy(replay["shown"].astype(np.int64))
+        self.start(users, episodes)
+        self.states.copy_(tensor(replay["states"]))
+        self.shown.copy_(torch.from_numpy(replay["shown"].astype(np.int64)))
         items = replay["items"].astype(np.int64)
-        self.clicks[0] = torch.from_numpy(np.where(items >= self.peer.items, -1, items))
-        t, u = (index.reshape(-1) for index in torch.meshgrid(torch.arange(T), torch.arange(users), indexing="ij"))
-        loss, q = self.loss(torch.zeros_like(t), t, u)
+        self.clicks.copy_(torch.from_numpy(np.where(items >= self.peer.items, -1, items)))
+        loss, q = self.loss(*torch.from_numpy(replay["drawn"].astype(np.int64)).unbind(1))
         self.peer.pages = kept
-        return {"loss": float(loss.mean()), "lossSd": float(loss.std()), "q": float(q.mean()), "qSd": float(q.std())}
+        return {"loss": float(loss.mean()), "q": float(q.mean())}
 
 
 class Tuned(Plain):
