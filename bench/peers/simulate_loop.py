@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from simulate_peer import part_of
+from simulate_job import part_of
 
 
 def sigmoid(x):

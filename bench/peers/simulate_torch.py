@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from simulate_peer import MOST, part_of
+from simulate_job import MOST, part_of
 
 H = 20
 # Items whose hidden units are there at once, tuned.
