@@ -25,7 +25,7 @@ import type { ParameterArena, ParameterSpec, Weights } from "../src/tape/paramet
 import { type Timing, timingOf } from "./measure.ts";
 
 /** Who chooses slates. */
-export const actingKinds = ["random", "cdqn", "greedy"] as const;
+const actingKinds = ["random", "cdqn", "greedy"] as const;
 export type ActingKind = typeof actingKinds[number];
 
 /** T */

@@ -1,4 +1,4 @@
-/** What the process of a peer says: lines of JSON behind a mark. The same in torch_peer.py. */
+/** What the process of a peer says: lines of JSON behind a mark. The same in protocol.py. */
 
 import { z } from "zod";
 

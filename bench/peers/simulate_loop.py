@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from simulate_job import part_of
+from protocol import part_of
 
 
 def sigmoid(x):

@@ -1,4 +1,4 @@
-"""Simulated users and a CDQN as PyTorch or NumPy have them: simulate_peer.py plain|tuned|loop JOB. See protocol.ts.
+"""Simulated users and a CDQN as PyTorch or NumPy have them: simulate_peer.py plain|tuned|loop JOB. See protocol.py.
 
 plain  a batch of users as one first writes it: inputs joined, masks copied, large temporaries.
 tuned  as fast as PyTorch was found to go: parts of items made once, buffers reused, tiles and threads by trial.
@@ -10,23 +10,12 @@ Before anything is timed the pages of clickgan in the job are gone through: `rea
 
 import json
 import math
-import os
 import sys
 import time
 
 import numpy as np
 
-from simulate_job import part_of, read_job
-
-MARK = "@peer "
-
-
-class Cannot(Exception):
-    """The job cannot be done, for a reason that belongs in the table."""
-
-
-def say(**message):
-    print(MARK + json.dumps(message), flush=True)
+from protocol import part_of, read_job, run, say
 
 
 def checked(users, logs, slate):
@@ -70,13 +59,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-    sys.modules["simulate_peer"] = sys.modules["__main__"]
-    try:
-        main()
-    except Cannot as reason:
-        say(failed=str(reason), cannot=True)
-        sys.exit(1)
-    except Exception as error:
-        say(failed=f"{type(error).__name__}: {error}", cannot=False)
-        raise
+    run(main)

@@ -6,7 +6,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from simulate_job import MOST, part_of
+from protocol import part_of
+
+# What a large temporary may take, in floats.
+MOST = 2**26
 
 H = 20
 # Items whose hidden units are there at once, tuned.

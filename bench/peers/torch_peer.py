@@ -5,7 +5,6 @@ released  as the paper's released code computes it: state and item concatenated 
 best      as fast as PyTorch was found to go: the first layer in two parts, the library's LSTM, in-place ELU.
 """
 
-import json
 import math
 import sys
 import time
@@ -15,8 +14,8 @@ import torch
 import torch.nn.functional as F
 
 from openblas import chosen_kernels
+from protocol import Cannot, read_job, run, say
 
-MARK = "@peer "
 NONE = 0xFFFFFFFF
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 GENERATOR = "generator/"
@@ -24,29 +23,6 @@ GENERATOR = "generator/"
 MOST_BYTES = 4e9
 # Up to so many clicks a loop over the library's cell costs less than the call of its whole LSTM.
 SHORT = 4
-
-
-class Cannot(Exception):
-    """The job cannot be done, for a reason that belongs in the table."""
-
-
-def say(**message):
-    print(MARK + json.dumps(message), flush=True)
-
-
-def read_job(path):
-    """Settings and tensors by name of a safetensors file."""
-    with open(path, "rb") as file:
-        data = bytearray(file.read())
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])
-    settings = json.loads(header.pop("__metadata__")["settings"])
-    tensors = {}
-    for name, entry in header.items():
-        begin, end = (8 + length + offset for offset in entry["data_offsets"])
-        dtype = np.float32 if entry["dtype"] == "F32" else np.uint32
-        tensors[name] = np.frombuffer(data, dtype, (end - begin) // 4, begin).reshape(entry["shape"])
-    return settings, tensors
 
 
 def float_tensor(array):
@@ -461,11 +437,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Cannot as reason:
-        say(failed=str(reason), cannot=True)
-        sys.exit(1)
-    except Exception as error:
-        say(failed=f"{type(error).__name__}: {error}", cannot=False)
-        raise
+    run(main)

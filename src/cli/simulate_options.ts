@@ -58,7 +58,7 @@ under each policy, and episodes.csv or episodes.parquet where --episodes-file as
 greedy scores the whole catalogue on every page: its time grows with users x pages x items.`;
 
 /** Options of an episode, for whatever simulates users. */
-export function addEpisodeOptions(command: Command): Command {
+function addEpisodeOptions(command: Command): Command {
   return command
     .optionsGroup("Users and pages:")
     .option("--users <n>", "how many users", wholeNumber(1, 10_000_000), 1000)

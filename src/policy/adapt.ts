@@ -26,7 +26,7 @@ export interface AdaptOptions {
 }
 
 /** Of a policy that was trained before: it explores less, and learns slower. */
-export const GOING_ON = { epsilonStart: 0.1, epsilonEnd: 0.02, rate: 0.2 } as const;
+const GOING_ON = { epsilonStart: 0.1, epsilonEnd: 0.02, rate: 0.2 } as const;
 
 /**
  * @param weights of the policy as it was trained; without them it begins with random ones, and with what its training explores.

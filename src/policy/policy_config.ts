@@ -26,7 +26,7 @@ const modelSchema = z.strictObject({
 });
 
 /** Whom a policy was trained on: a learned model, or the truth of a made-up shop. */
-export const subjectSchema = z.discriminatedUnion("kind", [madeUpSchema, modelSchema]);
+const subjectSchema = z.discriminatedUnion("kind", [madeUpSchema, modelSchema]);
 export type PolicySubject = z.infer<typeof subjectSchema>;
 
 export const policyConfigSchema = z.object({

@@ -20,7 +20,7 @@ export interface PolicyResult {
 }
 
 /** A point of the curve from the figures of an evaluation. */
-export function curvePoint(userSteps: number, figures: SimulationFigures): CurvePoint {
+function curvePoint(userSteps: number, figures: SimulationFigures): CurvePoint {
   const { returns } = figures;
   const mean = meanReturn(figures);
   const squares = returns.reduce((sum, own) => sum + (own - mean) ** 2, 0);

@@ -79,7 +79,7 @@ export function qLoss<S extends Sizes, R extends QLossBatch>(
 }
 
 /** The same in f64. The gradient is that of the mean. */
-export function qLossReference({ counts, huber }: Pick<QLoss, "counts" | "huber">): Reference<QLossBatch> {
+function qLossReference({ counts, huber }: Pick<QLoss, "counts" | "huber">): Reference<QLossBatch> {
   const off = (d: number): [loss: number, slope: number] =>
     huber && Math.abs(d) > 1 ? [2 * Math.abs(d) - 1, 2 * Math.sign(d)] : [d * d, 2 * d];
   return ([q], { wanted, outcome, chained }) => {

@@ -12,7 +12,7 @@ import { itemsOf, rowsIndex, rowsOf, type SlateRows, unwritten } from "./slate_r
 const ratioKernel = kernel("slate_ratio", ratioText);
 
 /** Items of a slate that can be exact. */
-export const MOST_EXACT = 16;
+const MOST_EXACT = 16;
 
 /** Who clicks what. */
 export interface ChoiceModel {

@@ -232,7 +232,7 @@ function backward<S extends Sizes>(
 }
 
 /** The same in f64: inputs bases, values, item vectors, output weights, products, bias of positions. */
-export function slateValueReference({ kind, slate, units, zero }: QShape): Reference<SlateBatch> {
+function slateValueReference({ kind, slate, units, zero }: QShape): Reference<SlateBatch> {
   const cascade = kind === "cascade";
   return ([bases, values, vectors, output, ...rest], { slates }) => {
     if (!bases || !values || !vectors || !output) throw new Error("slate_value: inputs are missing");

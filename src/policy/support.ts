@@ -8,7 +8,7 @@ import { choleskyOf, solveLower } from "./cholesky.ts";
 /** Logged states beyond this share of them are far out. */
 const USUAL = 0.99;
 /** An item with fewer logged displays is hardly known. */
-export const FEW_DISPLAYS = 20;
+const FEW_DISPLAYS = 20;
 /** Of the mean variance: keeps numbers that never vary from making everything infinitely far. */
 const RIDGE = 1e-6;
 

@@ -28,7 +28,7 @@ const spreadOf = (what: string, over: string) =>
   `${what} are one standard deviation over ${over} to each side.`;
 
 /** Letters, digits and hyphens. */
-export function chartId(...names: readonly (string | number)[]): string {
+function chartId(...names: readonly (string | number)[]): string {
   return names.join("-").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 }
 

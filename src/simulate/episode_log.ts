@@ -80,7 +80,7 @@ export interface EpisodeLogOptions {
 }
 
 /** Of seven users who follow one another five train, one validates and one tests: simulated users are all alike. */
-export function everyFewUsers(user: number): number {
+function everyFewUsers(user: number): number {
   return user % 7 === 2 ? 1 : user % 7 === 5 ? 2 : 0;
 }
 

@@ -21,7 +21,7 @@ const stepKernel = kernel("shop_step", stepText);
 const CHUNK_ROWS = 2 ** 18;
 
 /** [I, 4] style1, style2, price, and what is the same for everybody: the appeal and the shop's constant. */
-export function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuffer> {
+function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuffer> {
   const { style, price } = places;
   const count = values.length / demoFeatures;
   const table = new Float32Array(4 * count);

@@ -1,11 +1,19 @@
-"""The job that clickgan writes for peers that simulate users."""
+"""What a peer in Python says, and the job that it is given. See protocol.ts."""
 
 import json
+import sys
 
 import numpy as np
 
-# What a large temporary may take, in floats.
-MOST = 2**26
+MARK = "@peer "
+
+
+class Cannot(Exception):
+    """The job cannot be done, for a reason that belongs in the table."""
+
+
+def say(**message):
+    print(MARK + json.dumps(message), flush=True)
 
 
 def read_job(path):
@@ -25,3 +33,15 @@ def read_job(path):
 
 def part_of(tensors, prefix):
     return {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
+
+
+def run(main):
+    """Runs a peer. What goes wrong is said before the process ends."""
+    try:
+        main()
+    except Cannot as reason:
+        say(failed=str(reason), cannot=True)
+        sys.exit(1)
+    except Exception as error:
+        say(failed=f"{type(error).__name__}: {error}", cannot=False)
+        raise
