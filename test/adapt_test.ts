@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { restless } from "../src/data/shops/restless.ts";
-import { adaptLinUcb, adaptPolicy } from "../src/policy/adapt.ts";
-import { PolicyTrainer } from "../src/policy/policy_trainer.ts";
+import { adaptLinUcb, adaptPolicy } from "../src/policy/adaptation/adapt.ts";
+import { PolicyTrainer } from "../src/policy/learning/policy_trainer.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
 import { withGpu } from "./op_check.ts";
 import { config, makeValueLearner, source } from "./value_learner.ts";

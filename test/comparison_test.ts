@@ -2,20 +2,20 @@
 
 import assert from "node:assert/strict";
 import { randomStream } from "../src/data/random.ts";
-import { adaptationCurve, adaptationDifferences } from "../src/policy/adaptation.ts";
+import { adaptationCurve, adaptationDifferences } from "../src/policy/adaptation/adaptation.ts";
 import {
   type Cell,
   type Comparison,
   differenceIn,
   differencesOf,
   policiesOf,
-} from "../src/policy/comparison.ts";
-import { consistencyOf } from "../src/policy/consistency.ts";
-import { differenceOf, PLACES } from "../src/policy/difference.ts";
-import { type Episodes, figuresOf, ratioOf } from "../src/policy/episodes.ts";
-import { pageCalibrationOf } from "../src/policy/page_calibration.ts";
-import { LoggedStates, rareSlots } from "../src/policy/support.ts";
-import { verdictsOn } from "../src/policy/verdict.ts";
+} from "../src/policy/comparison/comparison.ts";
+import { consistencyOf } from "../src/policy/comparison/consistency.ts";
+import { differenceOf, PLACES } from "../src/policy/comparison/difference.ts";
+import { type Episodes, figuresOf, ratioOf } from "../src/policy/comparison/episodes.ts";
+import { pageCalibrationOf } from "../src/policy/comparison/page_calibration.ts";
+import { LoggedStates, rareSlots } from "../src/policy/comparison/support.ts";
+import { verdictsOn } from "../src/policy/comparison/verdict.ts";
 
 const near = (a: number, b: number, tolerance = 1e-9) =>
   assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);

@@ -1,10 +1,10 @@
 /** A comparison of made-up policies: nobody was simulated, the numbers only look like it. */
 
 import { type Random, randomStream } from "../src/data/random.ts";
-import type { Cell, Comparison } from "../src/policy/comparison.ts";
-import { consistencyOf } from "../src/policy/consistency.ts";
-import { type Episodes, figuresOf } from "../src/policy/episodes.ts";
-import { pageCalibrationOf } from "../src/policy/page_calibration.ts";
+import type { Cell, Comparison } from "../src/policy/comparison/comparison.ts";
+import { consistencyOf } from "../src/policy/comparison/consistency.ts";
+import { type Episodes, figuresOf } from "../src/policy/comparison/episodes.ts";
+import { pageCalibrationOf } from "../src/policy/comparison/page_calibration.ts";
 
 /** Click rates of policies by environment, the same on all pages. */
 const RATES: Readonly<Record<string, Readonly<Record<string, number>>>> = {

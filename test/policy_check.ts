@@ -9,8 +9,8 @@ import { type DispatchSpec, Program } from "../src/gpu/program.ts";
 import { readViews } from "../src/gpu/readback.ts";
 import { Dimensions } from "../src/gpu/sizes.ts";
 import { StepHeaders, type StepPurpose } from "../src/gpu/step.ts";
-import { PANEL, panelsOf } from "../src/policy/place.ts";
-import type { SlateRows } from "../src/policy/slate_rows.ts";
+import { PANEL, panelsOf } from "../src/policy/network/place.ts";
+import type { SlateRows } from "../src/policy/network/slate_rows.ts";
 import { CanaryArena } from "./op_check.ts";
 
 /** The rows are counted where the users of a page are, so that all share shaders. */

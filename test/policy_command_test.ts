@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { shopItems } from "../src/data/demo_shop.ts";
 import { shopNamed } from "../src/data/shops.ts";
 import { openPolicy } from "../src/policy/trained_policy.ts";
-import { EVALUATION_EPISODE } from "../src/policy/policy_trainer.ts";
+import { EVALUATION_EPISODE } from "../src/policy/learning/policy_trainer.ts";
 import { meanReturn } from "../src/simulate/figures.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
 import { Simulator } from "../src/simulate/simulator.ts";

@@ -13,9 +13,9 @@ import {
   subjectText,
 } from "../src/policy/policy_config.ts";
 import { PolicyFolder } from "../src/policy/policy_folder.ts";
-import { runPolicy } from "../src/policy/policy_run.ts";
-import { policyFile, readPolicy } from "../src/policy/policy_snapshot.ts";
-import type { PolicyTrainer } from "../src/policy/policy_trainer.ts";
+import { runPolicy } from "../src/policy/learning/policy_run.ts";
+import { policyFile, readPolicy } from "../src/policy/learning/policy_snapshot.ts";
+import type { PolicyTrainer } from "../src/policy/learning/policy_trainer.ts";
 import { readSafetensors, writeSafetensors } from "../src/run/safetensors.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "./small_logs.ts";

@@ -4,16 +4,16 @@ import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { type DispatchSpec, Program } from "../src/gpu/program.ts";
 import { StepHeaders } from "../src/gpu/step.ts";
-import { chooseByPosition } from "../src/policy/q_act.ts";
-import { qLoss, type QLossBatch } from "../src/policy/q_loss.ts";
-import { QNetwork } from "../src/policy/q_network.ts";
-import type { QShape } from "../src/policy/q_shape.ts";
-import { slatePick } from "../src/policy/slate_pick.ts";
-import { type SlateRows, tapeOf } from "../src/policy/slate_rows.ts";
-import { bestSlate, slateWorth } from "../src/policy/slate_ratio.ts";
-import { slateScore } from "../src/policy/slate_score.ts";
-import { slateValue } from "../src/policy/slate_value.ts";
-import { inputState, stateInput } from "../src/policy/state_input.ts";
+import { chooseByPosition } from "../src/policy/network/q_act.ts";
+import { qLoss, type QLossBatch } from "../src/policy/learning/q_loss.ts";
+import { QNetwork } from "../src/policy/network/q_network.ts";
+import type { QShape } from "../src/policy/network/q_shape.ts";
+import { slatePick } from "../src/policy/network/slate_pick.ts";
+import { type SlateRows, tapeOf } from "../src/policy/network/slate_rows.ts";
+import { bestSlate, slateWorth } from "../src/policy/network/slate_ratio.ts";
+import { slateScore } from "../src/policy/network/slate_score.ts";
+import { slateValue } from "../src/policy/network/slate_value.ts";
+import { inputState, stateInput } from "../src/policy/network/state_input.ts";
 import { testDimensions, type TestSizes } from "./policy_check.ts";
 
 /** Hidden units: all that the score kernels' sums are written out for. */

@@ -1,7 +1,7 @@
 /** The training of policies: resuming, the schedule, and that values are what they should be. */
 
 import assert from "node:assert/strict";
-import { PolicySchedule } from "../src/policy/schedule.ts";
+import { PolicySchedule } from "../src/policy/learning/schedule.ts";
 import { DivergedError } from "../src/train/results.ts";
 import { withGpu } from "./op_check.ts";
 import { config, trainer } from "./value_learner.ts";

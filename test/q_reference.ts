@@ -1,7 +1,7 @@
 /** A Q-network in f64 on the host, in the plainest way: for checking what the device chooses and learns. */
 
 import assert from "node:assert/strict";
-import type { QShape } from "../src/policy/q_shape.ts";
+import type { QShape } from "../src/policy/network/q_shape.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 
 type Numbers = ArrayLike<number>;

@@ -10,8 +10,8 @@ import { Program } from "../src/gpu/program.ts";
 import { readViews } from "../src/gpu/readback.ts";
 import { Dimensions } from "../src/gpu/sizes.ts";
 import { StepHeaders } from "../src/gpu/step.ts";
-import { lastPanelLeftOut, Recall } from "../src/policy/recall.ts";
-import { episodesFor, Replay, type ReplayState } from "../src/policy/replay.ts";
+import { lastPanelLeftOut, Recall } from "../src/policy/learning/recall.ts";
+import { episodesFor, Replay, type ReplayState } from "../src/policy/learning/replay.ts";
 import type { Tensor } from "../src/tape/tensor.ts";
 import { CanaryArena, withGpu } from "./op_check.ts";
 

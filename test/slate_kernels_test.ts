@@ -5,10 +5,10 @@
 
 import assert from "node:assert/strict";
 import { NONE } from "../src/data/click_log.ts";
-import { PANEL, panelsOf, uploadPlace } from "../src/policy/place.ts";
-import { slatePick } from "../src/policy/slate_pick.ts";
-import { bestSlate, slateWorth } from "../src/policy/slate_ratio.ts";
-import { slateScore } from "../src/policy/slate_score.ts";
+import { PANEL, panelsOf, uploadPlace } from "../src/policy/network/place.ts";
+import { slatePick } from "../src/policy/network/slate_pick.ts";
+import { bestSlate, slateWorth } from "../src/policy/network/slate_ratio.ts";
+import { slateScore } from "../src/policy/network/slate_score.ts";
 import { withGpu } from "./op_check.ts";
 import { floatsOf, maskBits, normals, withBench } from "./policy_check.ts";
 

@@ -5,13 +5,17 @@ import { Command } from "commander";
 import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
 import { openGpu } from "../gpu/device.ts";
 import { Made } from "../gpu/made.ts";
-import { adaptLinUcb, adaptPolicy } from "../policy/adapt.ts";
-import { adaptationCurve, adaptationDifferences, type AdaptingPolicy } from "../policy/adaptation.ts";
-import { algorithms } from "../policy/algorithms.ts";
-import { itemVectorsOf } from "../policy/item_vectors.ts";
+import { adaptLinUcb, adaptPolicy } from "../policy/adaptation/adapt.ts";
+import {
+  adaptationCurve,
+  adaptationDifferences,
+  type AdaptingPolicy,
+} from "../policy/adaptation/adaptation.ts";
+import { algorithms } from "../policy/learning/algorithms.ts";
+import { itemVectorsOf } from "../policy/adaptation/item_vectors.ts";
 import { OpenedPolicy } from "../policy/open_policy.ts";
 import { subjectText } from "../policy/policy_config.ts";
-import { signed } from "../policy/verdict.ts";
+import { signed } from "../policy/comparison/verdict.ts";
 import { adaptationPageOf } from "../report/adaptation_page.ts";
 import { readPageParts } from "../report/page_shell.ts";
 import { UserError } from "../user_error.ts";

@@ -6,17 +6,23 @@ import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
 import { openGpu } from "../gpu/device.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Made } from "../gpu/made.ts";
-import { compare, type CompareOptions, type Contender, linUcb, onDevice } from "../policy/compare.ts";
-import { type Comparison, differencesOf } from "../policy/comparison.ts";
+import {
+  compare,
+  type CompareOptions,
+  type Contender,
+  linUcb,
+  onDevice,
+} from "../policy/comparison/compare.ts";
+import { type Comparison, differencesOf } from "../policy/comparison/comparison.ts";
 import { greedyPolicy } from "../policy/greedy.ts";
-import { itemVectorsOf } from "../policy/item_vectors.ts";
+import { itemVectorsOf } from "../policy/adaptation/item_vectors.ts";
 import { OpenedPolicy } from "../policy/open_policy.ts";
 import { optimum } from "../policy/optimum.ts";
 import { groupsOf, type PolicyGroup } from "../policy/opened_groups.ts";
 import { subjectText } from "../policy/policy_config.ts";
 import { popularPolicy } from "../policy/popular.ts";
 import { randomPolicy } from "../policy/random.ts";
-import { verdictsOn } from "../policy/verdict.ts";
+import { verdictsOn } from "../policy/comparison/verdict.ts";
 import { readPageParts } from "../report/page_shell.ts";
 import { policyPageOf } from "../report/policy_page.ts";
 import { usualPoints } from "../simulate/host/exact_shop.ts";

@@ -7,8 +7,8 @@ import {
   policiesOf,
   trainingsOf,
   unitOf,
-} from "../policy/comparison.ts";
-import { RIVAL, signed } from "../policy/verdict.ts";
+} from "../policy/comparison/comparison.ts";
+import { RIVAL, signed } from "../policy/comparison/verdict.ts";
 import { environmentWords } from "../report/policy_charts.ts";
 import { table } from "./table.ts";
 

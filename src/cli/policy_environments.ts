@@ -3,19 +3,19 @@
 import { countTrain } from "../baselines/train_counts.ts";
 import { shopItems } from "../data/demo_shop.ts";
 import type { LogSource } from "../data/log_source.ts";
+import { hasPagesWithoutClick } from "../data/no_click.ts";
 import { shopNamed, shopNames } from "../data/shops.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Made } from "../gpu/made.ts";
-import { type Logged, loggedStates } from "../policy/cells.ts";
-import type { TriedEnvironment } from "../policy/compare.ts";
-import { trainHistories } from "../policy/histories.ts";
+import { type Logged, loggedStates } from "../policy/comparison/cells.ts";
+import type { TriedEnvironment } from "../policy/comparison/compare.ts";
+import { trainHistories } from "../policy/comparison/histories.ts";
 import { popularity } from "../policy/popular.ts";
 import type { PolicySubject } from "../policy/policy_config.ts";
 import type { OpenedDataset } from "../run/open_dataset.ts";
 import { ShopSource } from "../simulate/shop_users.ts";
 import type { UsersSource } from "../simulate/users.ts";
 import { UserError } from "../user_error.ts";
-import { hasPagesWithoutClick } from "./simulated.ts";
 import { findAgain, findSubject, type FoundSubject } from "./policy_subject.ts";
 
 export interface EnvironmentOptions {

@@ -3,11 +3,12 @@
 import { Command } from "commander";
 import process from "node:process";
 import type { LogSource } from "../data/log_source.ts";
+import { hasPagesWithoutClick } from "../data/no_click.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
 import { openGpu } from "../gpu/device.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
 import { Made } from "../gpu/made.ts";
-import { algorithms } from "../policy/algorithms.ts";
+import { algorithms } from "../policy/learning/algorithms.ts";
 import {
   hasPolicy,
   type PolicyConfig,
@@ -16,10 +17,10 @@ import {
   subjectText,
 } from "../policy/policy_config.ts";
 import { PolicyFolder } from "../policy/policy_folder.ts";
-import { type PolicyResult, runPolicy } from "../policy/policy_run.ts";
-import { readPolicy } from "../policy/policy_snapshot.ts";
-import { PolicyTrainer } from "../policy/policy_trainer.ts";
-import type { PolicyTrainingConfig } from "../policy/config.ts";
+import { type PolicyResult, runPolicy } from "../policy/learning/policy_run.ts";
+import { readPolicy } from "../policy/learning/policy_snapshot.ts";
+import { PolicyTrainer } from "../policy/learning/policy_trainer.ts";
+import type { PolicyTrainingConfig } from "../policy/learning/config.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { givenOptions } from "./options.ts";
@@ -34,7 +35,6 @@ import {
 import { trainingProgress } from "./progress.ts";
 import { EXIT_INTERRUPTED, machine, say, timestamp } from "./run_stages.ts";
 import { quoted } from "./shell_word.ts";
-import { hasPagesWithoutClick } from "./simulated.ts";
 import { type Stop, stopOnSignals } from "./stop.ts";
 
 export function policyTrainCommand(action: PolicyAction): Command {

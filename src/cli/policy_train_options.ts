@@ -8,7 +8,7 @@ import {
   type PolicyTrainingConfig,
   policyTrainingSchema,
   targetKinds,
-} from "../policy/config.ts";
+} from "../policy/learning/config.ts";
 import { UserError } from "../user_error.ts";
 import { RESUME, SAVE_DIR } from "./arguments.ts";
 import { folder, type GivenOptions, LARGEST_SEED, numberOf, wholeNumber } from "./options.ts";

@@ -1,8 +1,8 @@
 /** What `simulate` ends with: a table of the policies, the curve by page, what follows in words, and the same in files. */
 
-import { differenceOf } from "../policy/difference.ts";
-import type { MeanFigure } from "../policy/episodes.ts";
-import type { CurvePage } from "../policy/simulated_figures.ts";
+import { differenceOf } from "../policy/comparison/difference.ts";
+import type { MeanFigure } from "../policy/comparison/episodes.ts";
+import type { CurvePage } from "../policy/comparison/simulated_figures.ts";
 import type { SimulateOptions } from "./simulate_options.ts";
 import { RIVALS } from "./simulate_policies.ts";
 import type { PolicyRun } from "./simulate_runs.ts";

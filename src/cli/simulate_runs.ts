@@ -3,7 +3,7 @@
 import type { EpisodeLog } from "../simulate/episode_log.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Simulator } from "../simulate/simulator.ts";
-import { FigureGroups, type PolicyFigures } from "../policy/simulated_figures.ts";
+import { FigureGroups, type PolicyFigures } from "../policy/comparison/simulated_figures.ts";
 import type { EpisodeSetting } from "./episode_setting.ts";
 import type { ChosenPolicy, Pace } from "./simulate_policies.ts";
 import type { Simulated } from "./simulated.ts";

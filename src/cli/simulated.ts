@@ -1,7 +1,6 @@
 /** Whoever is simulated, with the data that they are asked about and the device, for as long as it is used. */
 
-import { NONE, usersOf } from "../data/click_log.ts";
-import { type LogSource, walk } from "../data/log_source.ts";
+import { hasPagesWithoutClick } from "../data/no_click.ts";
 import { shopNamed, shopNames } from "../data/shops.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import { Made } from "../gpu/made.ts";
@@ -81,20 +80,6 @@ function shopOf({ dataset: { config }, source }: OpenedDataset): ShopSource {
     `Expected the data of a made-up shop (${shopNames}) with --truth, got ${source.name}: of a log it is not known why its ` +
       "users click. Leave --truth out.",
   );
-}
-
-/** Whether users were ever shown a page and clicked nothing; of the train users, where there are some. */
-export function hasPagesWithoutClick(source: LogSource): boolean {
-  const train = usersOf(source, "train");
-  const users = train.length > 0 ? train : Uint32Array.from(source.userSplit, (_, user) => user);
-  for (const { log, users: places } of walk(source, users)) {
-    for (const user of places) {
-      for (let e = log.userEvents[user] ?? 0; e < (log.userEvents[user + 1] ?? 0); e++) {
-        if (log.eventClick[e] === NONE && !log.eventGiven?.[e]) return true;
-      }
-    }
-  }
-  return false;
 }
 
 function noClickWords(name: string): string {

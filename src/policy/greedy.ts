@@ -10,7 +10,7 @@ import type { PageContext, PageDispatch, Policy } from "../simulate/policy.ts";
 import { topSlate } from "../simulate/slates.ts";
 import type { Users, UsersSource } from "../simulate/users.ts";
 import { UserError } from "../user_error.ts";
-import { bestSlate } from "./slate_ratio.ts";
+import { bestSlate } from "./network/slate_ratio.ts";
 
 /** The greedy policy. @param by the model whose utilities are believed; by default whoever clicks, so that it is greedy in truth. */
 export function greedyPolicy(by?: UsersSource): Policy {

@@ -4,10 +4,10 @@ import type { Gpu } from "../gpu/device.ts";
 import type { Policy } from "../simulate/policy.ts";
 import type { UsersSource } from "../simulate/users.ts";
 import { UserError } from "../user_error.ts";
-import { algorithms } from "./algorithms.ts";
-import type { Learner } from "./learner.ts";
+import { algorithms } from "./learning/algorithms.ts";
+import type { Learner } from "./learning/learner.ts";
 import { type PolicyConfig, readPolicyConfig } from "./policy_config.ts";
-import { type PolicySnapshot, readPolicy } from "./policy_snapshot.ts";
+import { type PolicySnapshot, readPolicy } from "./learning/policy_snapshot.ts";
 import { rank, type RankedSlate } from "./rank.ts";
 
 /** A policy that was trained: its settings, whom it was trained on, and its weights. */

@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 import { UserError } from "../user_error.ts";
-import type { PolicyTrainingConfig } from "./config.ts";
+import type { PolicyTrainingConfig } from "./learning/config.ts";
 import type { OpenedPolicy } from "./open_policy.ts";
 import { expectTrainedOn } from "./policy_config.ts";
 

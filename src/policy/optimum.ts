@@ -5,8 +5,8 @@ import { optimumPolicy, type PlanOptions, ShopPlan } from "../simulate/host/exac
 import { type HostEpisodes, simulateOnHost } from "../simulate/host/host_simulator.ts";
 import type { SimulatorOptions } from "../simulate/options.ts";
 import type { ShopSource } from "../simulate/shop_users.ts";
-import type { Contender } from "./compare.ts";
-import { EVALUATION_EPISODE } from "./trial.ts";
+import type { Contender } from "./comparison/compare.ts";
+import { EVALUATION_EPISODE } from "./comparison/trial.ts";
 
 /** Users that are simulated between two lines of progress. */
 const TOGETHER = 100;

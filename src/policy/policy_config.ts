@@ -6,7 +6,7 @@ import { exists } from "../files/file_error.ts";
 import { readJson } from "../files/json_file.ts";
 import { runConfigSchema } from "../run/run_config.ts";
 import { UserError } from "../user_error.ts";
-import { policyTrainingSchema } from "./config.ts";
+import { policyTrainingSchema } from "./learning/config.ts";
 
 const madeUpSchema = z.strictObject({
   kind: z.literal("truth"),

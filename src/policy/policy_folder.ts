@@ -7,8 +7,8 @@ import { exists } from "../files/file_error.ts";
 import { CsvLog } from "../run/csv_log.ts";
 import type { ParameterSpec } from "../tape/parameters.ts";
 import { type PolicyConfig, subjectText, writePolicyConfig } from "./policy_config.ts";
-import { policyFile, type PolicySnapshot, writePolicy } from "./policy_snapshot.ts";
-import type { PolicyState } from "./policy_trainer.ts";
+import { policyFile, type PolicySnapshot, writePolicy } from "./learning/policy_snapshot.ts";
+import type { PolicyState } from "./learning/policy_trainer.ts";
 
 const TRAIN = ["iteration", "loss", "q", "reward", "epsilon"];
 const CURVE = ["user_steps", "return", "standard_error", "click_rate", "coverage"];

@@ -3,7 +3,7 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Policy } from "../simulate/policy.ts";
 import type { UsersSource } from "../simulate/users.ts";
-import { clickChances, tryPolicy } from "./trial.ts";
+import { clickChances, tryPolicy } from "./comparison/trial.ts";
 
 /** Whom a slate is for. */
 export interface RankRequest {

@@ -17,8 +17,8 @@ import {
   policiesOf,
   trainingsOf,
   unitOf,
-} from "../policy/comparison.ts";
-import { adaptationCurve, type AdaptingPolicy } from "../policy/adaptation.ts";
+} from "../policy/comparison/comparison.ts";
+import { adaptationCurve, type AdaptingPolicy } from "../policy/adaptation/adaptation.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 
 /** Dashes of the curves here. */

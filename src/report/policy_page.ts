@@ -20,10 +20,10 @@ import {
   policiesOf,
   trainingsOf,
   unitOf,
-} from "../policy/comparison.ts";
-import type { PolicyDifference } from "../policy/difference.ts";
-import type { EpisodeFigures, MeanFigure } from "../policy/episodes.ts";
-import { decided, verdictsOn } from "../policy/verdict.ts";
+} from "../policy/comparison/comparison.ts";
+import type { PolicyDifference } from "../policy/comparison/difference.ts";
+import type { EpisodeFigures, MeanFigure } from "../policy/comparison/episodes.ts";
+import { decided, verdictsOn } from "../policy/comparison/verdict.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 
 /** Stands where there is no figure. */

@@ -5,43 +5,43 @@ import { mutationsOf } from "./mutation.ts";
 const comparison = { tests: ["comparison"] };
 
 export const compareMutations = [
-  ...mutationsOf("src/policy/difference.ts", comparison, [
+  ...mutationsOf("src/policy/comparison/difference.ts", comparison, [
     ["width(overSeeds) > width(overUsers)", "width(overSeeds) < width(overUsers)"],
     ["byUser.filter((value) => value < 0)", "byUser.filter((value) => value <= 0)"],
     ["returns.slice(0, trainings)", "returns.slice(0, 1)"],
   ]),
-  ...mutationsOf("src/policy/episodes.ts", comparison, [
+  ...mutationsOf("src/policy/comparison/episodes.ts", comparison, [
     ["if (log.present[at] === 0) continue;", ""],
     ["seen[first + user] = seen[first + user]! + 1;", "seen[first + user] = 1;"],
   ]),
-  ...mutationsOf("src/policy/page_calibration.ts", comparison, [
+  ...mutationsOf("src/policy/comparison/page_calibration.ts", comparison, [
     ["gap[own] = predicted[at]! - isClick;", "gap[own] = isClick - predicted[at]!;"],
   ]),
-  ...mutationsOf("src/policy/consistency.ts", comparison, [
+  ...mutationsOf("src/policy/comparison/consistency.ts", comparison, [
     ["squares += (own - last) ** 2 / n;", "squares += (own - last) ** 2;"],
   ]),
-  ...mutationsOf("src/policy/support.ts", comparison, [
+  ...mutationsOf("src/policy/comparison/support.ts", comparison, [
     ["const USUAL = 0.99;", "const USUAL = 0.9;"],
     [
       "if (this.distance(states, row) > this.limit) beyond++;",
       "if (this.distance(states, row) >= this.limit) beyond++;",
     ],
   ]),
-  ...mutationsOf("src/policy/verdict.ts", comparison, [
+  ...mutationsOf("src/policy/comparison/verdict.ts", comparison, [
     ["return interval[0] > 0 ?", "return interval[1] > 0 ?"],
     ["if (headroom >= NOTHING)", "if (headroom >= 0)"],
   ]),
-  ...mutationsOf("src/policy/lin_ucb.ts", { tests: ["lin_ucb"] }, [
+  ...mutationsOf("src/policy/adaptation/lin_ucb.ts", { tests: ["lin_ucb"] }, [
     ["addOuter(arm.inverse, d, d, -c, q, q);", "addOuter(arm.inverse, d, d, c, q, q);"],
     ["const e = reward - dot(x, arm.rewards);", "const e = reward;"],
     ["this.#beta = undefined;", ""],
   ]),
-  ...mutationsOf("src/policy/trial.ts", { tests: ["trial"] }, [
+  ...mutationsOf("src/policy/comparison/trial.ts", { tests: ["trial"] }, [
     ["1 - clickChances(", "clickChances("],
     ["const pages = this.#windows.shift() ?? [];", "const pages = this.#windows.pop() ?? [];"],
     ["let most = 0; // no click", "let most = -Infinity;"],
   ]),
-  ...mutationsOf("src/policy/adapt.ts", { tests: ["adapt"] }, [
+  ...mutationsOf("src/policy/adaptation/adapt.ts", { tests: ["adapt"] }, [
     ["if (weights) trainer.setWeights(weights(trainer.specs));", ""],
   ]),
 ];

@@ -1,0 +1,104 @@
+/**
+ * Policies that go on learning with users that they have never met. An interaction is one page of each of some users; after
+ * an episode others take their places, and what was learned stays.
+ */
+
+import type { Gpu } from "../../gpu/device.ts";
+import type { UsersSource } from "../../simulate/users.ts";
+import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
+import { UserError } from "../../user_error.ts";
+import type { PolicyTrainingConfig } from "../learning/config.ts";
+import type { MakeLearner } from "../learning/learner.ts";
+import { LinUcb } from "./lin_ucb.ts";
+import { type ItemVectors, playLinUcb } from "./lin_ucb_play.ts";
+import { PolicyTrainer } from "../learning/policy_trainer.ts";
+
+/** How long, and with whom. */
+export interface AdaptOptions {
+  /** Whole episodes are played; what is beyond is left out. */
+  readonly interactions: number;
+  /** Users of an interaction. */
+  readonly users: number;
+  /** Rules everything random: another one is another run. */
+  readonly seed: number;
+  /** Told after some interactions; may stop the work by throwing. */
+  readonly onProgress?: (done: number, of: number) => void | Promise<void>;
+}
+
+/** Of a policy that was trained before: it explores less, and learns slower. */
+const GOING_ON = { epsilonStart: 0.1, epsilonEnd: 0.02, rate: 0.2 } as const;
+
+/**
+ * @param weights of the policy as it was trained; without them it begins with random ones, and with what its training explores.
+ * @param observes whom the policy sees users through. @returns [interactions] click rates.
+ * @throws UserError for a policy that is not rewarded by clicks.
+ */
+export async function adaptPolicy(
+  gpu: Gpu,
+  users: UsersSource,
+  observes: UsersSource,
+  { config, makeLearner, weights }: {
+    readonly config: PolicyTrainingConfig;
+    readonly makeLearner: MakeLearner;
+    readonly weights?: (specs: readonly ParameterSpec[]) => Weights;
+  },
+  { interactions, users: together, seed, onProgress }: AdaptOptions,
+): Promise<Float64Array> {
+  if (config.reward !== "click") {
+    throw new UserError(
+      "Expected a policy that was trained with --reward click, got one with --reward utility.",
+    );
+  }
+  const { epsilonStart, epsilonEnd, rate } = GOING_ON;
+  const own: PolicyTrainingConfig = {
+    ...config,
+    ...{ users: together, steps: interactions * together, seed },
+    ...(weights && { epsilonStart, epsilonEnd, learningRate: rate * config.learningRate }),
+  };
+  const trainer = await PolicyTrainer.create(gpu, users, own, makeLearner, observes);
+  try {
+    if (weights) trainer.setWeights(weights(trainer.specs));
+    const rates = new Float64Array(interactions);
+    const { iterations } = trainer.schedule;
+    while (trainer.iteration < iterations) {
+      await trainer.run(trainer.schedule.endOfEpisode(trainer.iteration + 1), {
+        onStep: ({ iteration, reward }) => {
+          if (iteration <= interactions) rates[iteration - 1] = reward;
+        },
+      });
+      await onProgress?.(Math.min(interactions, trainer.iteration), interactions);
+    }
+    return rates;
+  } finally {
+    trainer.destroy();
+  }
+}
+
+/** LinUCB from nothing. @returns [interactions] click rates. */
+export async function adaptLinUcb(
+  gpu: Gpu,
+  users: UsersSource,
+  vectors: ItemVectors,
+  { alpha, ...config }: Pick<PolicyTrainingConfig, "slate" | "pages" | "repeats" | "leave" | "patience"> & {
+    readonly alpha: number;
+  },
+  { interactions, users: together, seed, onProgress }: AdaptOptions,
+): Promise<Float64Array> {
+  const { slate, pages, repeats, leave, patience } = config;
+  const logs = await playLinUcb(gpu, users, new LinUcb(vectors.values, vectors.width, alpha), vectors, {
+    ...{ slate, pages, repeats, leave, patience, seed, users: together, learns: true },
+    episodes: Math.ceil(interactions / pages),
+    onPage: (done) => onProgress?.(Math.min(interactions, done), interactions),
+  });
+  return Float64Array.from({ length: interactions }, (_, t) => {
+    const log = logs[Math.floor(t / pages)];
+    const from = (t % pages) * together;
+    let [clicks, seen] = [0, 0];
+    for (let user = 0; log && user < together; user++) {
+      if (log.present[from + user] === 0) continue;
+      seen++;
+      if ((log.choices[from + user] ?? slate) < slate) clicks++;
+    }
+    return seen > 0 ? clicks / seen : 0;
+  });
+}

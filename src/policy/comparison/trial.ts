@@ -1,0 +1,214 @@
+/**
+ * A policy tried in an environment: what the users do, and what a witness says of it, the model that the policy was trained
+ * on. The witness follows the clicks, and tells how likely it holds a click on each page, and in which state each user is.
+ */
+
+import { readViews } from "../../gpu/readback.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import type { EpisodeLog } from "../../simulate/episode_log.ts";
+import type { SimulatorOptions } from "../../simulate/options.ts";
+import type { PageContext, PageDispatch, Policy } from "../../simulate/policy.ts";
+import { Simulator } from "../../simulate/simulator.ts";
+import type { Observer, Users, UsersSource } from "../../simulate/users.ts";
+import { type Tensor, unpadRows } from "../../tape/tensor.ts";
+
+/** The episode that policies are tried in: its random numbers are those of no training. */
+export const EVALUATION_EPISODE = 2 ** 30;
+
+/** An episode, and what the witness says of it. */
+export interface Trial {
+  readonly log: EpisodeLog;
+  readonly witness?: Testimony;
+  /** The values of the slates, as the policy had them when it chose; of policies that have such values. */
+  readonly values?: ChosenValues;
+}
+
+/** P(item) is proportional to exp(eta (u + effect of its place)), P(no click) to 1. */
+export interface ChoiceRule {
+  readonly eta: number;
+  /** What the second slot, the third, ... add; those behind the last one as much as it. */
+  readonly places: ArrayLike<number>;
+}
+
+/** Values of slates, see {@link import("../../simulate/policy.ts").SlateValues}. */
+export interface ChosenValues {
+  /** k, or 1. */
+  readonly count: number;
+  /** [T, U, count] */
+  readonly values: Float32Array<ArrayBuffer>;
+}
+
+/** What a witness says of the pages of an episode. */
+export interface Testimony {
+  /** [T, U, k] the utilities of the items shown. */
+  readonly utilities: Float32Array<ArrayBuffer>;
+  /** [T, U] P(any click) of the pages shown. */
+  readonly predicted: Float32Array<ArrayBuffer>;
+  /** By which utilities and places become probabilities: {@link clickChances}. */
+  readonly choice: ChoiceRule;
+  /** S, numbers of a state. */
+  readonly width: number;
+  /** [T, U, S] the state in which each page left its user. */
+  readonly states: Float32Array<ArrayBuffer>;
+}
+
+/**
+ * @param witness whose encoder the policy sees the users through; also when others click.
+ * @param onPage told after each page.
+ * @throws UserError for options that do not fit, and for utilities that are no numbers.
+ */
+export async function tryPolicy(
+  gpu: Gpu,
+  environment: UsersSource,
+  witness: UsersSource,
+  policy: Policy,
+  options: SimulatorOptions,
+  onPage?: (done: number, of: number) => void | Promise<void>,
+): Promise<Trial[]> {
+  const simulator = await Simulator.create(gpu, environment, options);
+  try {
+    const watched = new WatchedPolicy(policy, witness);
+    const trials: Trial[] = [];
+    const { users, pages } = simulator.settings;
+    const all = pages * Math.ceil(users / simulator.together);
+    let done = 0;
+    await simulator.run(watched, {
+      firstEpisode: EVALUATION_EPISODE,
+      onPage: async ({ users, page }) => {
+        await watched.look(gpu, users, page);
+        await onPage?.(++done, all);
+      },
+      onLog: (log) => void trials.push(watched.trialOf(log)),
+    });
+    return trials;
+  } finally {
+    simulator.destroy();
+  }
+}
+
+/** A policy, and behind it the utilities of its slates as the witness has them. */
+class WatchedPolicy implements Policy {
+  readonly name: string;
+  readonly observes: UsersSource;
+  #users: Users | undefined;
+  #utilities: Tensor | undefined;
+  #context: PageContext | undefined;
+  #choice: ChoiceRule | undefined;
+  /** Pages by the users who were stepped together: their log may come when the next ones are under way. */
+  readonly #windows: (Omit<Testimony, "width" | "choice"> & { readonly values?: Float32Array })[][] = [];
+
+  constructor(private readonly policy: Policy, witness: UsersSource) {
+    if (policy.observes !== undefined && policy.observes !== witness) {
+      throw new Error(`expected ${policy.name} to see users through ${witness.name}`);
+    }
+    [this.name, this.observes] = [policy.name, witness];
+  }
+
+  record(page: PageContext): readonly PageDispatch[] {
+    const chosen = this.policy.record(page);
+    const users = this.#users = asUsers(page.observer);
+    this.#context = page;
+    const { dispatches, utilities } = users.utilities();
+    this.#utilities = utilities;
+    // Where the witness is who clicks, its utilities are wanted there anyway.
+    return page.observer === page.environment ? chosen : [...chosen, ...dispatches];
+  }
+
+  prepare() {
+    return this.policy.prepare();
+  }
+
+  /** Reads what a page came to. One wait. */
+  async look(gpu: Gpu, users: number, page: number): Promise<void> {
+    const { context, utilities, witness } = this.#recorded();
+    if (page === 0) this.#windows.push([]);
+    const rule = this.#choice ??= { eta: witness.eta, places: await placesOf(gpu, witness) };
+    const { slate } = context;
+    const slots = this.policy.values?.();
+    const views = [utilities.view, witness.state.view, ...(slots ? [slots.view] : [])];
+    const [u, state, values] = (await readViews(gpu, views)).map((words) => new Float32Array(words.buffer));
+    if (!u || !state) throw new Error("expected utilities and states");
+    this.#windows.at(-1)?.push({
+      utilities: u.slice(0, users * slate),
+      predicted: Float32Array.from(
+        { length: users },
+        (_, user) => 1 - clickChances(u.subarray(user * slate, (user + 1) * slate), rule).none,
+      ),
+      states: unpadRows(state, users, witness.state.columns, witness.state.groups),
+      ...(values && slots && { values: firstOf(values, users, slots.stride, slots.count) }),
+    });
+  }
+
+  trialOf(log: EpisodeLog): Trial {
+    const pages = this.#windows.shift() ?? [];
+    const values = pages.flatMap(({ values }) => values ?? []);
+    const all = (name: "utilities" | "predicted" | "states") => joined(pages.map((page) => page[name]));
+    const { columns: width } = this.#recorded().witness.state;
+    const choice = this.#choice ?? { eta: 1, places: [] };
+    return {
+      log,
+      witness: {
+        choice,
+        utilities: all("utilities"),
+        predicted: all("predicted"),
+        states: all("states"),
+        width,
+      },
+      ...(values.length > 0 &&
+        { values: { count: this.policy.values?.()?.count ?? 1, values: joined(values) } }),
+    };
+  }
+
+  #recorded(): { context: PageContext; utilities: Tensor; witness: Users } {
+    const [context, utilities, witness] = [this.#context, this.#utilities, this.#users];
+    if (!context || !utilities || !witness) throw new Error("expected a policy that was recorded");
+    return { context, utilities, witness };
+  }
+}
+
+function asUsers(observer: Observer): Users {
+  if ("utilities" in observer) return observer as Users;
+  throw new Error(`expected a witness with utilities, got ${observer.name}`);
+}
+
+async function placesOf(gpu: Gpu, { placeEffects }: Users): Promise<Float32Array> {
+  if (!placeEffects) return new Float32Array();
+  const [words] = await readViews(gpu, [placeEffects.view]);
+  return new Float32Array(words?.buffer ?? new ArrayBuffer(0)).slice(0, placeEffects.columns);
+}
+
+/** P(item in slot j) and P(no click) of a slate, in float64 and without overflow. */
+export function clickChances(
+  utilities: ArrayLike<number>,
+  { eta, places }: ChoiceRule,
+): { items: number[]; none: number } {
+  let most = 0; // no click
+  const logits = Array.from(utilities, (utility, slot) => {
+    const place = Math.min(slot, places.length);
+    const logit = eta * (utility + (place > 0 ? places[place - 1]! : 0));
+    most = Math.max(most, logit);
+    return logit;
+  });
+  const weights = logits.map((logit) => Math.exp(logit - most));
+  const none = Math.exp(-most);
+  const all = weights.reduce((sum, weight) => sum + weight, none);
+  return { items: weights.map((weight) => weight / all), none: none / all };
+}
+
+/** The first numbers of rows [.., stride]. */
+function firstOf(values: Float32Array, rows: number, stride: number, count: number): Float32Array {
+  return Float32Array.from(
+    { length: rows * count },
+    (_, k) => values[Math.floor(k / count) * stride + k % count] ?? NaN,
+  );
+}
+
+export function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

@@ -1,0 +1,143 @@
+/** A policy's snapshot: weights, and all that its training goes on from, as a safetensors file. */
+
+import { z } from "zod";
+import { parseJson } from "../../files/json_file.ts";
+import { logMarkSchema } from "../../run/csv_log.ts";
+import {
+  readSafetensors,
+  type TensorData,
+  type TensorFile,
+  writeSafetensors,
+} from "../../run/safetensors.ts";
+import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
+import { noBest } from "../../train/best_records.ts";
+import { UserError } from "../../user_error.ts";
+import type { PolicyState } from "./policy_trainer.ts";
+import type { ReplayState } from "./replay.ts";
+
+const FORMAT = "clickgan-policy-1";
+
+/** Before the names of tensors that are no weights: Adam's, the older copy, what is remembered. */
+const PREFIXES = { m: "adam.m/", v: "adam.v/", older: "older/" } as const;
+const REPLAY = "replay/";
+const replayParts = ["states", "shown", "happened", "lengths"] as const;
+
+const marksSchema = z.strictObject({ train: logMarkSchema, curve: logMarkSchema });
+/** Where the logs of a training stood. */
+export type PolicyMarks = z.infer<typeof marksSchema>;
+
+/** Where a policy's snapshot stands. */
+export function policyFile(path: string): string {
+  return `${path}/last.safetensors`;
+}
+
+/** @throws UserError when the file cannot be written. */
+export async function writePolicy(
+  path: string,
+  specs: readonly ParameterSpec[],
+  { trainer, older, replay }: PolicyState,
+  about: { readonly algorithm: string; readonly trainedOn: string; readonly marks: PolicyMarks },
+): Promise<void> {
+  const tensors = new Map<string, TensorData>();
+  const parts = [["", trainer.weights], [PREFIXES.m, trainer.m], [PREFIXES.v, trainer.v]] as const;
+  for (const [prefix, weights] of [...parts, [PREFIXES.older, older] as const]) {
+    for (const { name, rows, columns } of specs) {
+      const data = weights.get(name);
+      if (!data) throw new Error(`policy: no values for ${name}`);
+      tensors.set(prefix + name, { shape: [rows, columns], data });
+    }
+  }
+  for (const part of replayParts) {
+    tensors.set(REPLAY + part, { shape: [replay[part].length], data: replay[part] });
+  }
+  await writeSafetensors(policyFile(path), tensors, {
+    format: FORMAT,
+    iteration: String(trainer.iteration),
+    algorithm: about.algorithm,
+    trained_on: about.trainedOn,
+    logs: JSON.stringify(about.marks),
+  });
+}
+
+/** What a policy's file holds. */
+export interface PolicySnapshot {
+  readonly iteration: number;
+  readonly marks: PolicyMarks;
+  /** By name. @param specs of its network. @throws UserError for weights of another network, or damaged ones. */
+  weights(specs: readonly ParameterSpec[]): Weights;
+  /** What its training goes on from. @throws UserError as {@link weights}, and for a part that is missing. */
+  state(specs: readonly ParameterSpec[]): PolicyState;
+}
+
+/**
+ * Reads a policy's snapshot.
+ * @param path the policy's folder.
+ * @throws UserError for a file that is missing, damaged, or no policy's.
+ */
+export async function readPolicy(path: string): Promise<PolicySnapshot> {
+  const file = policyFile(path);
+  const { tensors, metadata } = await readSafetensors(file);
+  const marks = marksSchema.safeParse(parseJson(metadata.logs));
+  const iteration = Number(metadata.iteration);
+  if (metadata.format !== FORMAT || !marks.success || !Number.isInteger(iteration)) {
+    throw new UserError(
+      `Expected the snapshot of a policy, as deno task policy train writes it, got ${file}, which is none.`,
+    );
+  }
+  return {
+    iteration,
+    marks: marks.data,
+    weights: (specs) => weightsOf(file, tensors, specs, ""),
+    state(specs) {
+      const weights = (prefix: string) => weightsOf(file, tensors, specs, prefix);
+      const [m, v] = [weights(PREFIXES.m), weights(PREFIXES.v)];
+      return {
+        trainer: { iteration, weights: weights(""), m, v, best: noBest, snapshots: {} },
+        older: weights(PREFIXES.older),
+        replay: replayOf(file, tensors),
+      };
+    },
+  };
+}
+
+function weightsOf(
+  file: string,
+  tensors: TensorFile["tensors"],
+  specs: readonly ParameterSpec[],
+  prefix: string,
+): Weights {
+  return new Map(specs.map(({ name, rows, columns }) => {
+    const { data, shape } = tensors.get(prefix + name) ?? {};
+    if (!(data instanceof Float32Array) || shape?.join() !== [rows, columns].join()) {
+      const found = data && shape ? `${data instanceof Float32Array ? "F32" : "U32"} [${shape}]` : "none";
+      throw new UserError(
+        `${file} does not fit its policy.json: expected ${prefix}${name} to be F32 [${rows}, ${columns}], found ${found}.`,
+      );
+    }
+    const broken = data.findIndex((value) => !Number.isFinite(value));
+    if (broken >= 0) {
+      throw new UserError(
+        `${file}: expected finite numbers, found ${data[broken]} in ${prefix}${name}, element ${broken}.`,
+      );
+    }
+    return [name, data];
+  }));
+}
+
+function replayOf(file: string, tensors: TensorFile["tensors"]): ReplayState {
+  const part = (name: typeof replayParts[number]) => {
+    const data = tensors.get(REPLAY + name)?.data;
+    if (!(data instanceof Uint32Array)) {
+      throw new UserError(
+        `${file}: expected U32 values of ${REPLAY}${name}, found none. The training cannot go on.`,
+      );
+    }
+    return data;
+  };
+  return {
+    states: part("states"),
+    shown: part("shown"),
+    happened: part("happened"),
+    lengths: part("lengths"),
+  };
+}

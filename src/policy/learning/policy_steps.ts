@@ -1,0 +1,164 @@
+/** The steps of a policy's training: a page of all users, and what is learned after it. */
+
+import type { Arena } from "../../gpu/arena.ts";
+import type { Commands } from "../../gpu/commands.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import type { View } from "../../gpu/memory.ts";
+import { type DispatchSpec, Program } from "../../gpu/program.ts";
+import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
+import type { AdamState } from "../../ops/adam.ts";
+import { gradientClip } from "../../ops/gradient_clip.ts";
+import type { Episode } from "../../simulate/episode.ts";
+import type { ResultRing } from "../../train/result_ring.ts";
+import type { Counted, Steps } from "../../train/steps.ts";
+import type { PolicyTrainingConfig } from "./config.ts";
+import { learnDimensions, type Learner, type LearnSizes, learnSizes } from "./learner.ts";
+import type { Recall } from "./recall.ts";
+import type { PolicySchedule } from "./schedule.ts";
+import { pageReward, qTarget } from "./targets.ts";
+
+/** A page and its lessons. */
+interface PolicyBatch extends Counted {
+  readonly iteration: number;
+}
+
+/** What the steps are made of. */
+export interface PolicyStepsParts {
+  readonly gpu: Gpu;
+  readonly arena: Arena;
+  readonly schedule: PolicySchedule;
+  readonly ring: ResultRing;
+  readonly learner: Learner;
+  readonly adam: AdamState;
+  readonly recall: Recall;
+  /** Of the users who are learned from; it remembers their pages. */
+  readonly episode: Episode;
+  /** [T, U] of the episode under way. */
+  readonly outcomes: View;
+  readonly items: number;
+}
+
+/** Parts of the ring that an iteration has: one for each step of the optimiser, and one for the page. */
+export function ringParts({ stepsPerPage }: Pick<PolicyTrainingConfig, "stepsPerPage">): number {
+  return stepsPerPage + 1;
+}
+
+interface Programs {
+  readonly recall: Program<LearnSizes>;
+  /** See {@link RecordedLesson.between}. */
+  readonly between: ((commands: Commands) => void) | undefined;
+  readonly learn: Program<LearnSizes>;
+  readonly copied: Program<LearnSizes>;
+  readonly reward: Program<LearnSizes>;
+}
+
+export class PolicySteps implements Steps<number, PolicyBatch> {
+  readonly slices = 1;
+  /** Whether the tables of the older weights are to be made before anything is learned. */
+  #stale = true;
+
+  private constructor(
+    private readonly parts: PolicyStepsParts,
+    private readonly headers: StepHeaders<LearnSizes>,
+    private readonly programs: Programs,
+  ) {}
+
+  static async create(parts: PolicyStepsParts): Promise<PolicySteps> {
+    const { gpu, arena, schedule: { config }, ring, learner, adam, recall, outcomes } = parts;
+    const { rows, clip } = config;
+    const headers = new StepHeaders(arena, learnDimensions, ring.places, ringParts(config));
+    const wanted = arena.allocate("wanted values", 4 * rows);
+    const lesson = learner.record({ recall, wanted, ring: ring.view });
+    const record = (name: string, specs: readonly DispatchSpec<LearnSizes>[]) =>
+      Program.record(gpu, name, headers.buffer, specs);
+    const update = [
+      ...(clip === null ? [] : gradientClip(learner.parameters, learnDimensions, clip, arena)),
+      ...adam.dispatches({ dimensions: learnDimensions, touched: new Map() }),
+    ];
+    return new PolicySteps(parts, headers, {
+      recall: await record("recall", recall.dispatches()),
+      between: await lesson.between?.(),
+      learn: await record("learn", [
+        ...lesson.next,
+        qTarget(config, { outcome: recall.outcome, next: lesson.nextValue, wanted }),
+        ...lesson.fit,
+        ...update,
+        ...lesson.moved,
+      ]),
+      copied: await record("older weights", lesson.copied),
+      reward: await record("rewards", [pageReward(config, { outcome: outcomes, ring: ring.view })]),
+    });
+  }
+
+  draw(t: number): number {
+    return t;
+  }
+
+  put(after: number, most: number, draw: (t: number) => number): PolicyBatch[] {
+    const { schedule, items, ring } = this.parts;
+    const { config } = schedule;
+    // The headers of an episode's pages are sent when it begins, before its commands: one episode a group.
+    const count = Math.min(most, schedule.endOfEpisode(after + 1) - after);
+    const { rows, seed: noise, stepsPerPage, slate } = config;
+    const sizes = learnSizes(rows, slate, items);
+    return Array.from({ length: count }, (_, k) => {
+      const iteration = draw(after + 1 + k);
+      const place = iteration % ring.places;
+      const page = {
+        page: schedule.pageOf(iteration),
+        episode: schedule.episodeOf(iteration),
+        firstUser: 0,
+      };
+      const purposes = Array.from({ length: stepsPerPage + 1 }, (_, step): StepPurpose => {
+        const before = schedule.learnedBefore(iteration) + step;
+        return {
+          slot: ring.ofStep(iteration) + step,
+          learningRate: step < schedule.stepsIn(iteration) ? schedule.rate(iteration, before + 1) : 0,
+          iteration: before,
+          noise,
+          page,
+        };
+      });
+      this.headers.put(place, { sizes, counted: rows, first: 0 }, purposes);
+      this.headers.upload(place, 1);
+      return { iteration, counted: rows * schedule.stepsIn(iteration), parts: stepsPerPage + 1 };
+    });
+  }
+
+  /** Weights were set from outside. */
+  weightsChanged(): void {
+    this.#stale = true;
+  }
+
+  encodeLayout(): void {}
+
+  encode(commands: Commands, { iteration }: PolicyBatch, place: number): void {
+    const { schedule, episode, learner: { parameters, older }, items } = this.parts;
+    const { config } = schedule;
+    const sizes = learnSizes(config.rows, config.slate, items);
+    const page = schedule.pageOf(iteration);
+    if (page === 0) {
+      episode.begin(commands, {
+        users: config.users,
+        firstUser: 0,
+        episode: schedule.episodeOf(iteration),
+        seed: config.seed,
+        epsilon: (later) => schedule.epsilon(iteration + later),
+      });
+    }
+    episode.page(commands, page);
+    if (this.#stale) this.programs.copied.encode(commands, sizes, this.headers.offset(place));
+    this.#stale = false;
+    const learned = schedule.learnedBefore(iteration);
+    for (let step = 0; step < schedule.stepsIn(iteration); step++) {
+      const offset = this.headers.offset(place, step);
+      this.programs.recall.encode(commands, sizes, offset);
+      this.programs.between?.(commands);
+      this.programs.learn.encode(commands, sizes, offset);
+      if ((learned + step + 1) % config.targetEvery !== 0) continue;
+      commands.copy(parameters.weights, older);
+      this.programs.copied.encode(commands, sizes, this.headers.offset(place, step));
+    }
+    this.programs.reward.encode(commands, sizes, this.headers.offset(place, config.stepsPerPage));
+  }
+}

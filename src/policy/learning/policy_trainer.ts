@@ -1,0 +1,222 @@
+/** Trains a policy on simulated users: they are stepped, remembered and learned from on the device. */
+
+import { Arena } from "../../gpu/arena.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import { making } from "../../gpu/made.ts";
+import { AdamState } from "../../ops/adam.ts";
+import { logViews } from "../../simulate/choose.ts";
+import { Episode } from "../../simulate/episode.ts";
+import type { SimulationFigures } from "../../simulate/figures.ts";
+import { settingsOf } from "../../simulate/options.ts";
+import { Page } from "../../simulate/page.ts";
+import type { PageContext, Policy } from "../../simulate/policy.ts";
+import { Simulator } from "../../simulate/simulator.ts";
+import { Starts } from "../../simulate/start.ts";
+import type { UsersSource } from "../../simulate/users.ts";
+import type { Weights } from "../../tape/parameters.ts";
+import { BatchTrainer, type TrainerParts } from "../../train/batch_trainer.ts";
+import { ResultRing } from "../../train/result_ring.ts";
+import type { Summary } from "../../train/sums.ts";
+import type { TrainerState } from "../../train/trainer_state.ts";
+import { UserError } from "../../user_error.ts";
+import { type PolicyTrainingConfig, policyTrainingSchema } from "./config.ts";
+import type { Learner, MakeLearner } from "./learner.ts";
+import { PolicySteps, ringParts } from "./policy_steps.ts";
+import { Recall } from "./recall.ts";
+import { episodesFor, Replay, type ReplayState, type SeenPage } from "./replay.ts";
+import { PolicySchedule } from "./schedule.ts";
+
+/** Iterations whose results are held at once: a group of steps is an episode at most. */
+const PLACES = 256;
+
+/** What a page and its lessons came to. */
+export interface PolicyFigures {
+  /** Mean over the lessons' pages; 0 as long as nothing is learned. */
+  readonly loss: number;
+  /** Mean value of the slates that were learned from. */
+  readonly q: number;
+  /** Mean reward of the page over the users who were there; they explore. */
+  readonly reward: number;
+}
+
+const policySummary: Summary<PolicyFigures> = {
+  vectors: 1,
+  bestBy: 0,
+  means(sums, learned) {
+    const [loss = NaN, q = NaN, reward = NaN, users = NaN] = Array.from(sums);
+    const figures = { loss: learned > 0 ? loss / learned : 0, q: learned > 0 ? q / learned : 0 };
+    return { ...figures, reward: users > 0 ? reward / users : 0 };
+  },
+  loss: ({ loss, reward }) => loss + reward,
+};
+
+/** Everything that a resumed training needs to go on bit for bit. It is taken between two episodes. */
+export interface PolicyState {
+  readonly trainer: TrainerState;
+  /** The older copy of the weights, that values slates of the next page. */
+  readonly older: Weights;
+  readonly replay: ReplayState;
+}
+
+interface Parts {
+  readonly schedule: PolicySchedule;
+  readonly learner: Learner;
+  readonly replay: Replay;
+  readonly episode: Episode;
+  readonly policySteps: PolicySteps;
+  readonly source: UsersSource;
+  readonly observes: UsersSource;
+  readonly trainerParts: TrainerParts<number, PolicyFigures>;
+}
+
+export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
+  readonly schedule: PolicySchedule;
+
+  private constructor(private readonly own: Parts) {
+    super(own.trainerParts);
+    this.schedule = own.schedule;
+  }
+
+  /**
+   * Puts users, network and replay on the device and records the steps.
+   * @param source who is learned from. @param makeLearner what learns.
+   * @param observes through whom the policy sees them; a policy goes on with other users as it saw those before.
+   * @throws UserError for a config out of range, options that do not fit the catalogue, or sizes beyond the adapter.
+   */
+  static create(
+    gpu: Gpu,
+    source: UsersSource,
+    config: PolicyTrainingConfig,
+    makeLearner: MakeLearner,
+    observes: UsersSource = source,
+  ): Promise<PolicyTrainer> {
+    return making(async (made) => {
+      const checked = policyTrainingSchema.safeParse(config);
+      if (!checked.success) {
+        const [issue] = checked.error.issues;
+        throw new UserError(`policy training: ${issue?.path.join(".")}: ${issue?.message}`);
+      }
+      const { users, slate, pages, rows, stepsPerPage, replay: remembered } = config;
+      const items = source.itemCount;
+      const settings = settingsOf(simulationOf(config, users), items);
+      const schedule = new PolicySchedule(config);
+      const arena = made.keep(new Arena(gpu, "policy training"));
+      const page = new Page(gpu, arena, { users, slate, items, pages, startClicks: 0 });
+      const environment = source.users(page);
+      made.keep(environment);
+      const observer = observes === source ? environment : made.keep(observes.users(page));
+      const log = logViews(page);
+      const starts = new Starts(page, "empty");
+      const learner = made.keep(makeLearner({ gpu, config, observer, source: observes, items }));
+      const adam = made.keep(new AdamState(learner.parameters));
+      const stateStride = observer.state.stride;
+      const episodes = episodesFor(remembered, config);
+      const replay = new Replay(arena, { users, pages, slate, stateStride, episodes });
+      const stateColumns = observer.state.columns;
+      const { excluded: leftOut } = settings.pool;
+      const recall = new Recall(arena, replay, {
+        rows,
+        items,
+        stateColumns,
+        repeats: config.repeats,
+        leftOut,
+      });
+      const ring = new ResultRing(arena, PLACES, policySummary.vectors, 0, ringParts({ stepsPerPage }));
+      const seen = ({ observer, slates }: PageContext): SeenPage => ({
+        ...{ state: observer.state, slates, outcomes: log.outcomes, alive: page.alive },
+      });
+      const episode = await Episode.create({
+        ...{ arena, page, environment, policy: learner.policy, rules: settings, pool: settings.pool },
+        ...{ repeats: config.repeats, starts, log, observer },
+        before: (context) => replay.begin(seen(context)),
+        after: (context) => replay.remember(seen(context)),
+      });
+      const shared = { gpu, arena, schedule, ring, learner, adam, recall, episode, items };
+      const steps = await PolicySteps.create({ ...shared, outcomes: log.outcomes });
+      return new PolicyTrainer({
+        ...{ schedule, learner, replay, episode, policySteps: steps, source, observes },
+        trainerParts: {
+          ...{ gpu, steps, ring, made, validation: undefined, summary: policySummary },
+          networks: [{ prefix: "", parameters: learner.parameters, adam }],
+          schedule: { validateEvery: 1, earlyStopping: null, patience: 1 },
+          rates: "--learning-rate",
+        },
+      });
+    });
+  }
+
+  /** What chooses by the weights as they stand. */
+  get policy(): Policy {
+    const { learner: { policy }, observes } = this.own;
+    return {
+      ...{ name: policy.name, observes },
+      record: (page) => policy.record(page),
+      prepare: () => policy.prepare(),
+      values: () => policy.values?.(),
+    };
+  }
+
+  /** What the policy brings when it does not explore. Nothing may be in flight. @param episode its random numbers. */
+  async evaluate(
+    users = this.config.evaluationUsers,
+    episode = EVALUATION_EPISODE,
+  ): Promise<SimulationFigures> {
+    const { source, trainerParts: { gpu } } = this.own;
+    const simulator = await Simulator.create(gpu, source, {
+      ...simulationOf(this.config, users),
+      seed: this.config.seed,
+    });
+    try {
+      return await simulator.run(this.policy, { firstEpisode: episode });
+    } finally {
+      simulator.destroy();
+    }
+  }
+
+  get config(): PolicyTrainingConfig {
+    return this.schedule.config;
+  }
+
+  /** Puts other weights, and the same as their older copy. Nothing may be in flight. */
+  override setWeights(weights: Weights): void {
+    super.setWeights(weights);
+    this.#writeOlder(weights);
+  }
+
+  /** Reads everything that {@link restoreAll} takes, between two episodes. Nothing may be in flight. */
+  async stateOfAll(): Promise<PolicyState> {
+    if (this.iteration % this.config.pages !== 0) {
+      throw new Error(`expected to be between two episodes, not after page ${this.iteration}`);
+    }
+    const { learner, replay } = this.own;
+    return {
+      trainer: await this.state(),
+      older: await learner.parameters.read(learner.older.buffer),
+      replay: await replay.state(),
+    };
+  }
+
+  /** Puts the training where it, or another one, stood. @param from for messages. @throws UserError for a damaged replay. */
+  restoreAll({ trainer, older, replay }: PolicyState, from: string): void {
+    this.own.replay.restore(replay, this.own.source.itemCount, from);
+    this.restore(trainer);
+    this.#writeOlder(older);
+  }
+
+  #writeOlder(weights: Weights): void {
+    const { learner, episode, policySteps } = this.own;
+    learner.parameters.write(weights, learner.older.buffer);
+    episode.weightsChanged();
+    policySteps.weightsChanged();
+  }
+}
+
+/** The number of the episode of evaluations: random numbers that no training reaches. */
+export const EVALUATION_EPISODE = 2 ** 31;
+
+function simulationOf(
+  { slate, pages, seed, reward, repeats, leave, patience }: PolicyTrainingConfig,
+  users: number,
+) {
+  return { users, slate, pages, seed, reward, repeats, leave, patience };
+}

@@ -1,0 +1,112 @@
+/** q_loss: how far the values of slates are from what they are to become. */
+
+import lossText from "../../../kernels/q_loss.wgsl" with { type: "text" };
+import { kernel } from "../../gpu/kernel.ts";
+import type { View } from "../../gpu/memory.ts";
+import type { Sizes } from "../../gpu/sizes.ts";
+import { recordLoss } from "../../ops/loss.ts";
+import { at, matrix, type Reference } from "../../tape/reference.ts";
+import type { Tape } from "../../tape/tape.ts";
+import { padded, type Tensor } from "../../tape/tensor.ts";
+import type { SlateBatch } from "../network/slate_value.ts";
+import { rowsIndex, rowsOf, type SlateRows } from "../network/slate_rows.ts";
+
+const lossKernel = kernel("q_loss", lossText);
+
+/** Which of a slate's values count: each by itself, their sum, or that of the outcome alone. */
+export type QCounts = "each" | "sum" | "outcome";
+
+/** What the f64 reference reads of a batch. */
+export interface QLossBatch extends SlateBatch {
+  readonly wanted: readonly number[];
+  /** [R] the column of the outcome */
+  readonly outcome: readonly number[];
+  /** [R, columns] */
+  readonly chained?: readonly (readonly number[])[];
+}
+
+export interface QLoss {
+  /** [R, columns] */
+  readonly q: Tensor;
+  readonly counts: QCounts;
+  /** [R] f32 */
+  readonly wanted: View;
+  /** [R] vec4f, its first number the column of the outcome */
+  readonly outcome: View;
+  /** [R, stride]: column c + 1 is what column c is to become, for all but the last. */
+  readonly chained?: { readonly view: View; readonly stride: number };
+  /** Errors above 1 count by their size, not by its square. */
+  readonly huber?: boolean;
+  /** At the step's slot: (sum of the losses, sum of the values of what was shown, 0, 0). */
+  readonly ring: View | undefined;
+}
+
+/** [R, 4] (loss, value of what was shown, 0, 0). */
+export function qLoss<S extends Sizes, R extends QLossBatch>(
+  tape: Tape<S, R>,
+  rows: SlateRows<S>,
+  { q, counts, wanted, outcome, chained, huber = false, ring }: QLoss,
+): Tensor {
+  const output = tape.tensor("loss of values", rows.rows, 4);
+  return recordLoss(tape, {
+    op: "q_loss",
+    inputs: [q],
+    output,
+    moved: q,
+    dispatch: (call, gradient) => ({
+      kernel: lossKernel,
+      label: call.label,
+      constants: {
+        M: rowsIndex(rows),
+        COLUMNS: q.columns,
+        STRIDE: padded(q.columns),
+        CHAINED_STRIDE: chained?.stride ?? 1,
+        CHAINED: chained !== undefined,
+        CHOICE: counts === "outcome",
+        SUM: counts === "sum",
+        HUBER: huber,
+      },
+      views: { q: q.view, wanted, chained: chained?.view ?? wanted, outcome, loss: output.view, gradient },
+      invocations: (s) => [rowsOf(rows, s)],
+      cost: (s) => ({
+        flops: 6 * rowsOf(rows, s) * q.columns,
+        bytes: rowsOf(rows, s) * (8 * q.stride + 36),
+      }),
+    }),
+    ring,
+    reference: qLossReference({ counts, huber }),
+  });
+}
+
+/** The same in f64. The gradient is that of the mean. */
+function qLossReference({ counts, huber }: Pick<QLoss, "counts" | "huber">): Reference<QLossBatch> {
+  const off = (d: number): [loss: number, slope: number] =>
+    huber && Math.abs(d) > 1 ? [2 * Math.abs(d) - 1, 2 * Math.sign(d)] : [d * d, 2 * d];
+  return ([q], { wanted, outcome, chained }) => {
+    if (!q) throw new Error("q_loss: expected values");
+    const last = q.columns - 1;
+    const slopes = matrix(q.rows, q.columns);
+    const output = matrix(q.rows, 4);
+    for (let row = 0; row < q.rows; row++) {
+      const y = (c: number) => (c < last ? chained?.[row]?.[c + 1] : undefined) ?? wanted[row] ?? NaN;
+      const shown = counts === "outcome" ? outcome[row] ?? NaN : last;
+      let [sum, value] = [0, at(q, row, shown)];
+      if (counts === "sum") {
+        value = 0;
+        for (let c = 0; c <= last; c++) value += at(q, row, c);
+        const [loss, slope] = off(value - (wanted[row] ?? NaN));
+        sum = loss;
+        for (let c = 0; c <= last; c++) slopes.data[row * q.columns + c] = slope / q.rows;
+      } else {
+        for (let c = 0; c <= last; c++) {
+          if (counts === "outcome" && c !== shown) continue;
+          const [loss, slope] = off(at(q, row, c) - y(c));
+          sum += loss;
+          slopes.data[row * q.columns + c] = slope / q.rows;
+        }
+      }
+      output.data.set([sum, value], 4 * row);
+    }
+    return { output, backward: () => [slopes] };
+  };
+}

@@ -1,0 +1,130 @@
+/** Rows to learn from: pages that are drawn from the replay, with the states before and after. */
+
+import drawText from "../../../kernels/replay_draw.wgsl" with { type: "text" };
+import masksText from "../../../kernels/recall_masks.wgsl" with { type: "text" };
+import recallText from "../../../kernels/recall.wgsl" with { type: "text" };
+import type { Arena } from "../../gpu/arena.ts";
+import { kernel } from "../../gpu/kernel.ts";
+import type { View } from "../../gpu/memory.ts";
+import type { DispatchSpec } from "../../gpu/program.ts";
+import { padded } from "../../tape/tensor.ts";
+import type { Replay } from "./replay.ts";
+
+const drawKernel = kernel("replay_draw", drawText);
+const recallKernel = kernel("recall", recallText);
+const masksKernel = kernel("recall_masks", masksText);
+
+/** Items whose bits stand in one word. */
+const PANEL = 32;
+
+export interface RecallOptions {
+  /** B */
+  readonly rows: number;
+  /** I */
+  readonly items: number;
+  /** S, of the state, without padding: the column behind them is page / T. */
+  readonly stateColumns: number;
+  /** Whether items may be shown again to who clicked them. */
+  readonly repeats: boolean;
+  /** [ceil(I / 32)] bits of items that nobody is shown; none by default. */
+  readonly leftOut?: Uint32Array<ArrayBuffer>;
+}
+
+/** Pages that are drawn anew in every step. Bits of masks are panel-major: bit i of word p B + b is item 32 p + i of row b. */
+export class Recall {
+  /** [2 B, S + 1] f32, padded: states and page / T before the pages, and behind them those after. */
+  readonly inputs: View;
+  /** k */
+  get slate(): number {
+    return this.replay.size.slate;
+  }
+  /** Floats from one row of the inputs to the next. */
+  readonly inputStride: number;
+  /** [B, S + 1] before the pages, a part of the inputs. */
+  readonly before: View;
+  /** [B, S + 1] after the pages. */
+  readonly after: View;
+  /** [ceil(I / 32), B] u32: what could not be shown on the pages. */
+  readonly maskBefore: View;
+  /** [ceil(I / 32), B] u32: what can not be shown on the pages after. */
+  readonly maskAfter: View;
+  /** [B, k] u32 */
+  readonly slates: View;
+  /** [B] (slot of the clicked item or k, reward, 1; 0 if the user left, page) f32 */
+  readonly outcome: View;
+  /** [B] (episode's place, page, user, -) u32 */
+  readonly drawn: View;
+  readonly #masks: View;
+  readonly #leftOut: View;
+
+  constructor(arena: Arena, private readonly replay: Replay, readonly options: RecallOptions) {
+    const { rows, items, stateColumns, leftOut } = options;
+    // So that a part of a buffer can be bound by itself.
+    if (rows % 64 !== 0) throw new Error(`expected a multiple of 64 rows to learn from, got ${rows}`);
+    const panels = Math.ceil(items / PANEL);
+    this.inputStride = padded(stateColumns + 1);
+    const bytes = 4 * rows * this.inputStride;
+    this.inputs = arena.allocate("remembered states", 2 * bytes);
+    [this.before, this.after] = halves(this.inputs, bytes);
+    this.#masks = arena.allocate("masks of remembered pages", 8 * panels * rows);
+    [this.maskBefore, this.maskAfter] = halves(this.#masks, 4 * panels * rows);
+    this.slates = arena.allocate("remembered slates", 4 * rows * replay.size.slate);
+    this.outcome = arena.allocate("remembered outcomes", 16 * rows);
+    this.drawn = arena.allocate("drawn pages", 16 * rows);
+    this.#leftOut = arena.upload("items left out", leftOut ?? lastPanelLeftOut(items));
+  }
+
+  /** Draws, by the step's noise and iteration, and gathers. */
+  dispatches(): DispatchSpec[] {
+    const { replay, drawn, options: { rows, items, stateColumns, repeats } } = this;
+    const { users, pages, slate, stateStride, episodes } = replay.size;
+    const constants = { K: slate, T: pages, USERS: users };
+    const panels = Math.ceil(items / PANEL);
+    const vectors = this.inputStride / 4;
+    return [
+      {
+        kernel: drawKernel,
+        label: "draw remembered pages",
+        constants: { SLOTS: episodes, USERS: users },
+        views: { starts: replay.starts, drawn },
+        invocations: () => [rows],
+        cost: () => ({ flops: 0, bytes: rows * (16 + 8 * episodes) }),
+      },
+      {
+        kernel: recallKernel,
+        label: "recall pages",
+        constants: { ...constants, S4: stateStride / 4, X4: vectors, TIME: stateColumns },
+        views: {
+          ...{ drawn, states: replay.states, shown: replay.shown, happened: replay.happened },
+          ...{ inputs: this.inputs, slates: this.slates, outcome: this.outcome },
+        },
+        invocations: () => [rows * vectors],
+        cost: () => ({ flops: 0, bytes: rows * (64 * vectors + 8 * slate + 40) }),
+      },
+      {
+        kernel: masksKernel,
+        label: "masks of remembered pages",
+        constants: { ...constants, PANELS: panels, REPEATS: repeats },
+        views: {
+          ...{ drawn, shown: replay.shown, happened: replay.happened },
+          ...{ left_out: this.#leftOut, masks: this.#masks },
+        },
+        invocations: () => [rows],
+        cost: () => ({ flops: 0, bytes: rows * 8 * (panels + pages / 2) }),
+      },
+    ];
+  }
+}
+
+function halves(view: View, bytes: number): [View, View] {
+  const { buffer, offset } = view;
+  return [{ buffer, offset, size: bytes }, { buffer, offset: offset + bytes, size: bytes }];
+}
+
+/** The bits past the last item. */
+export function lastPanelLeftOut(items: number): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(Math.ceil(items / PANEL));
+  const of = items % PANEL;
+  if (of > 0) words[words.length - 1] = (0xffffffff << of) >>> 0;
+  return words;
+}

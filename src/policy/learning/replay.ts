@@ -1,0 +1,178 @@
+/**
+ * What is remembered of simulated users: a ring of whole episodes on the device, of which pages are drawn evenly.
+ *
+ * Users step together, so an episode is a block: a state more than pages, and the state after a page is the next one. An
+ * episode overwrites the oldest; where that is follows from its number, which the host counts. See `remember.wgsl`.
+ */
+
+import rememberText from "../../../kernels/remember.wgsl" with { type: "text" };
+import startsText from "../../../kernels/replay_starts.wgsl" with { type: "text" };
+import type { Arena } from "../../gpu/arena.ts";
+import { kernel } from "../../gpu/kernel.ts";
+import type { View } from "../../gpu/memory.ts";
+import type { DispatchSpec } from "../../gpu/program.ts";
+import { readViews } from "../../gpu/readback.ts";
+import type { Tensor } from "../../tape/tensor.ts";
+import { UserError } from "../../user_error.ts";
+
+const rememberKernel = kernel("remember", rememberText);
+const startsKernel = kernel("replay_starts", startsText);
+
+/** The bit of a remembered choice that says that the user left after it. As in the kernels. */
+export const LEFT = 0x80000000;
+
+/** What is remembered, and how much of it. */
+export interface ReplaySize {
+  /** U, stepped together. */
+  readonly users: number;
+  /** T, of an episode. */
+  readonly pages: number;
+  /** k */
+  readonly slate: number;
+  /** Floats of a user's state, with padding: a multiple of 4. */
+  readonly stateStride: number;
+  /** Episodes, of which one is under way. */
+  readonly episodes: number;
+}
+
+/** What a page leaves to be remembered. */
+export interface SeenPage {
+  /** [U, S] what is known of the users after the page; before the first one, what they start from. */
+  readonly state: Tensor;
+  /** [U, k] u32: the items shown. */
+  readonly slates: View;
+  /** [T, U] (slot of the clicked item or k, reward, -, -) f32 */
+  readonly outcomes: View;
+  /** [U] after the page; 0 of users who have left, u32 */
+  readonly alive: View;
+}
+
+/** Everything that is remembered, as it is kept in a file. */
+export type ReplayState = Readonly<
+  Record<"states" | "shown" | "happened" | "lengths", Uint32Array<ArrayBuffer>>
+>;
+
+/** Episodes of the ring for so many pages of users, at least: those that are whole, and the one under way. */
+export function episodesFor(
+  remembered: number,
+  { users, pages }: Pick<ReplaySize, "users" | "pages">,
+): number {
+  return Math.ceil(remembered / (users * pages)) + 1;
+}
+
+/** The ring. Its memory is that of the arena. */
+export class Replay {
+  /** [episodes, T + 1, U, S] f32 */
+  readonly states: View;
+  /** [episodes, T, U, k] u32 */
+  readonly shown: View;
+  /** [episodes, T, U] (slot of the clicked item or k, with {@link LEFT}; the reward's bits) */
+  readonly happened: View;
+  /** [episodes, U] pages that the user has seen, u32 */
+  readonly lengths: View;
+  /** [episodes, U + 1] where the pages of a user begin among those of the episode, u32 */
+  readonly starts: View;
+
+  /** @throws UserError when the adapter cannot hold or bind that many. */
+  constructor(private readonly arena: Arena, readonly size: ReplaySize) {
+    const { users, pages, slate, stateStride, episodes } = size;
+    if (episodes < 2) throw new Error(`expected a ring of 2 episodes or more, got ${episodes}`);
+    const places = episodes * pages * users;
+    this.states = arena.allocate("replay: states", 4 * episodes * (pages + 1) * users * stateStride);
+    this.shown = arena.allocate("replay: slates", 4 * places * slate);
+    this.happened = arena.allocate("replay: outcomes", 8 * places);
+    this.lengths = arena.allocate("replay: lengths", 4 * episodes * users);
+    this.starts = arena.allocate("replay: starts", 4 * episodes * (users + 1));
+  }
+
+  /** What remembers the states that users start an episode from. */
+  begin(seen: SeenPage): DispatchSpec[] {
+    return [this.#remember(seen, false)];
+  }
+
+  /** What remembers a page, after the state has moved. */
+  remember(seen: SeenPage): DispatchSpec[] {
+    const { users, episodes } = this.size;
+    return [this.#remember(seen, true), {
+      kernel: startsKernel,
+      label: "starts of remembered users",
+      constants: { SLOTS: episodes },
+      views: { lengths: this.lengths, starts: this.starts },
+      invocations: () => [1],
+      cost: () => ({ flops: 0, bytes: 12 * users }),
+    }];
+  }
+
+  #remember({ state, slates, outcomes, alive }: SeenPage, after: boolean): DispatchSpec {
+    const { users, pages, slate, stateStride, episodes } = this.size;
+    if (state.stride !== stateStride) {
+      throw new Error(
+        `remember: expected states of ${stateStride} floats, got ${state.stride} of ${state.name}`,
+      );
+    }
+    return {
+      kernel: rememberKernel,
+      label: after ? "remember a page" : "remember the start",
+      constants: { S4: stateStride / 4, K: slate, T: pages, SLOTS: episodes, AFTER: after },
+      views: {
+        ...{ state: state.view, slates, outcome: outcomes, alive },
+        ...{ states: this.states, shown: this.shown, happened: this.happened, lengths: this.lengths },
+      },
+      invocations: () => [users * stateStride / 4],
+      cost: () => ({ flops: 0, bytes: users * (8 * stateStride + (after ? 8 * slate + 44 : 0)) }),
+    };
+  }
+
+  /** Reads all of it. Waits; nothing may be in flight. */
+  async state(): Promise<ReplayState> {
+    const { states, shown, happened, lengths } = this;
+    const [a, b, c, d] = await readViews(this.arena.gpu, [states, shown, happened, lengths]);
+    if (!a || !b || !c || !d) throw new Error("a part of the replay was not read");
+    return { states: a, shown: b, happened: c, lengths: d };
+  }
+
+  /**
+   * Puts back what was read. Nothing may be in flight.
+   * @param items of the catalogue. @param from what it was read from, for messages.
+   * @throws UserError for what is of another size, or cannot have been remembered.
+   */
+  restore(state: ReplayState, items: number, from: string): void {
+    this.#expectWhole(state, items, from);
+    const { users, episodes } = this.size;
+    const { queue } = this.arena.gpu;
+    for (const name of ["states", "shown", "happened", "lengths"] as const) {
+      queue.writeBuffer(this[name].buffer, this[name].offset, state[name]);
+    }
+    const starts = new Uint32Array(episodes * (users + 1));
+    for (let episode = 0; episode < episodes; episode++) {
+      for (let u = 0; u < users; u++) {
+        const at = episode * (users + 1) + u;
+        starts[at + 1] = (starts[at] ?? 0) + (state.lengths[episode * users + u] ?? 0);
+      }
+    }
+    queue.writeBuffer(this.starts.buffer, this.starts.offset, starts);
+  }
+
+  #expectWhole(state: ReplayState, items: number, from: string): void {
+    const { slate, pages } = this.size;
+    const wrong = (expected: string, found: string) =>
+      new UserError(
+        `${from}: its remembered pages are damaged: expected ${expected}, found ${found}. Use an earlier snapshot.`,
+      );
+    for (const name of ["states", "shown", "happened", "lengths"] as const) {
+      const [expected, found] = [this[name].size, state[name].byteLength];
+      if (expected !== found) throw wrong(`${expected} bytes of ${name}`, `${found}`);
+    }
+    const item = state.shown.find((item) => item >= items);
+    if (item !== undefined) throw wrong(`items below ${items}`, `${item}`);
+    const length = state.lengths.find((length) => length > pages);
+    if (length !== undefined) throw wrong(`at most ${pages} pages an episode`, `${length}`);
+    for (let k = 0; k < state.happened.length; k += 2) {
+      const slot = ((state.happened[k] ?? 0) & ~LEFT) >>> 0;
+      if (slot > slate) throw wrong(`slots up to ${slate}`, `${slot}`);
+    }
+    const broken = new Float32Array(state.states.buffer, state.states.byteOffset, state.states.length)
+      .find((value) => !Number.isFinite(value));
+    if (broken !== undefined) throw wrong("finite states", `${broken}`);
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * SlateQ: a value of the click on each item and one of no click, learned from what happened. A slate is worth their mean by
+ * the choice model, and the best slate is found exactly; for that it needs what users think of all items.
+ */
+
+import type { ClickSizes } from "../../batch/click_sizes.ts";
+import { Commands } from "../../gpu/commands.ts";
+import { bufferOf, type View } from "../../gpu/memory.ts";
+import { Page } from "../../simulate/page.ts";
+import { PageHeaders } from "../../simulate/page_headers.ts";
+import { PageProgram } from "../../simulate/page_program.ts";
+import type { PageContext, PageDispatch } from "../../simulate/policy.ts";
+import type { Users } from "../../simulate/users.ts";
+import { asUsers } from "../greedy.ts";
+import { chooseExactly } from "../network/exact_slates.ts";
+import type { QAct } from "../network/q_act.ts";
+import { slateWorth } from "../network/slate_ratio.ts";
+import { type SlateRows, tapeOf } from "../network/slate_rows.ts";
+import { type SlateBatch, slateValue } from "../network/slate_value.ts";
+import { inputState } from "../network/state_input.ts";
+import type { LearnerSubject, LearnSizes, Lesson, MakeLearner, RecordedLesson } from "./learner.ts";
+import { inputOf, learnRows, NetworkLearner, pageRows } from "./network_learner.ts";
+import { qLoss, type QLossBatch } from "./q_loss.ts";
+import type { Recall } from "./recall.ts";
+
+export const slateq: MakeLearner = (subject) => new SlateQLearner(subject);
+
+class SlateQLearner extends NetworkLearner {
+  /** Remembered states, as users who are in them. */
+  #users: Users | undefined;
+
+  constructor(subject: LearnerSubject) {
+    super("slateq", { kind: "item", zero: true }, subject);
+  }
+
+  protected best(
+    { observer, users, arena }: PageContext,
+    rows: SlateRows<ClickSizes>,
+    act: QAct,
+  ): readonly PageDispatch[] {
+    const worth = arena.allocate("worth of slates", 4 * users);
+    this.values = { view: worth, stride: 1, count: 1 };
+    return chooseExactly(this.network, rows, asUsers(observer), { ...act, worth });
+  }
+
+  record({ recall, wanted, ring }: Lesson): RecordedLesson {
+    const { config: { rows: count }, observer: { itemVectors } } = this.subject;
+    const { network } = this;
+    const rows = learnRows(this.arena, recall);
+    const tape = tapeOf<LearnSizes, QLossBatch>(rows, network.parameters);
+    const state = network.state(tape, "online", inputOf(recall, "before"));
+    const q = slateValue(tape, rows, network, { copy: "online", state, slates: recall.slates, itemVectors });
+    qLoss(tape, rows, { q, counts: "outcome", wanted, outcome: recall.outcome, ring });
+    tape.place();
+    const worth = this.arena.allocate("worth of slates after", 4 * count);
+    return {
+      nextValue: { view: worth, stride: 1, first: 0, count: 1 },
+      between: () => this.#after(recall, worth),
+      next: [],
+      fit: [...tape.forward(), ...tape.backward()],
+      moved: network.makeTables(rows, "online", itemVectors),
+      copied: network.makeTables(rows, "older", itemVectors),
+    };
+  }
+
+  /** What the best slates after remembered pages are worth, as users think of items in the states after them. */
+  async #after(recall: Recall, worth: View): Promise<(commands: Commands) => void> {
+    const { gpu, source, items, config, observer: { itemVectors } } = this.subject;
+    const { slate, doubleQ, rows: count, pages } = config;
+    const { arena, network } = this;
+    const page = new Page(gpu, arena, { users: count, slate, items, pages, startClicks: 0 });
+    const users = this.#users = source.users(page);
+    const rows = pageRows(arena, page);
+    const input = { ...inputOf(recall, "after"), rows: "events" } as const;
+    const { slates } = page;
+    const best = chooseExactly(network, rows, users, {
+      ...{ copy: doubleQ ? "online" : "older", input, slates },
+      masked: { view: recall.maskAfter, stride: count },
+      worth: arena.allocate("worth as chosen", 4 * count),
+    });
+    const tape = tapeOf<ClickSizes, SlateBatch>(rows, network.parameters);
+    const state = network.state(tape, "older", input);
+    const q = slateValue(tape, rows, network, { copy: "older", state, slates, itemVectors });
+    tape.place();
+    const { dispatches, utilities } = users.utilities();
+    const program: PageDispatch[] = [
+      inputState(rows, input, users.state),
+      ...users.fromState(),
+      ...best,
+      ...[...tape.forward(), ...dispatches],
+      slateWorth(rows, {
+        ...{ label: "worth of slates", slate, eta: users.eta, worth },
+        ...{ utilities: bufferOf(utilities.view), values: bufferOf(q.view), stride: q.stride },
+      }),
+    ];
+    const headers = new PageHeaders(arena, page, 1, program);
+    headers.put({ users: count, firstUser: 0, episode: 0, seed: 0 }, () => 0);
+    const prepared = await PageProgram.record(gpu, "tables of users", headers, users.prepare());
+    const after = await PageProgram.record(gpu, "values after pages", headers, program);
+    const commands = new Commands(gpu, "tables of users");
+    prepared.encode(commands, 0);
+    gpu.queue.submit([commands.finish()]);
+    return (commands) => after.encode(commands, 0);
+  }
+
+  override destroy(): void {
+    this.#users?.destroy();
+    super.destroy();
+  }
+}

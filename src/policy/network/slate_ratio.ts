@@ -1,0 +1,110 @@
+/** The slate whose expected value is the largest: exact, where clicks follow the choice model. */
+
+import ratioText from "../../../kernels/slate_ratio.wgsl" with { type: "text" };
+import { type Constants, kernel } from "../../gpu/kernel.ts";
+import type { View } from "../../gpu/memory.ts";
+import type { DispatchSpec } from "../../gpu/program.ts";
+import type { Sizes } from "../../gpu/sizes.ts";
+import { UserError } from "../../user_error.ts";
+import type { Mask } from "./q_act.ts";
+import { itemsOf, rowsIndex, rowsOf, type SlateRows, unwritten } from "./slate_rows.ts";
+
+const ratioKernel = kernel("slate_ratio", ratioText);
+
+/** Items of a slate that can be exact. */
+const MOST_EXACT = 16;
+
+/** Who clicks what. */
+export interface ChoiceModel {
+  /** k */
+  readonly slate: number;
+  /** P(item) is proportional to exp(eta u), P(no click) to 1. */
+  readonly eta: number;
+}
+
+export interface BestSlate extends ChoiceModel {
+  readonly label: string;
+  /** [rows of a chunk, I] */
+  readonly utilities: View;
+  /** What a click on an item is worth: its utility, and no click nothing; or by a network. */
+  readonly worthOf: "utility" | {
+    /** [rows of a chunk, stride], beside a part of the row */
+    readonly scores: View;
+    readonly stride: number;
+    /** [R, stride] (the part of the row, the value of no click) */
+    readonly values: View;
+    readonly valueStride: number;
+  };
+  readonly masked: Mask;
+  /** [R, k] u32 */
+  readonly slates: View;
+  /** [R] f32: what the slate is worth. */
+  readonly worth: View;
+}
+
+/** The best slate of the rows from `step.first_entry` on. @throws UserError for a larger slate than it takes. */
+export function bestSlate<S extends Sizes>(rows: SlateRows<S>, best: BestSlate): DispatchSpec<S> {
+  const { utilities, worthOf, masked, slates, worth } = best;
+  const items = itemsOf(rows);
+  const utility = worthOf === "utility";
+  return {
+    ...ratio(rows, best, items, {
+      MASK_STRIDE: masked.stride,
+      UTILITY_STRIDE: items,
+      SCORES_STRIDE: utility ? 1 : worthOf.stride,
+      VALUE_STRIDE: utility ? 1 : worthOf.valueStride,
+      UTILITY: utility,
+    }),
+    views: {
+      utilities,
+      scores: utility ? utilities : worthOf.scores,
+      values: utility ? utilities : worthOf.values,
+      ...{ masked: masked.view, slates, worth },
+    },
+  };
+}
+
+export interface SlateWorth extends ChoiceModel {
+  readonly label: string;
+  /** [R, k] */
+  readonly utilities: View;
+  /** [R, stride] of each slot, and behind them of no click */
+  readonly values: View;
+  readonly stride: number;
+  /** [R] f32 */
+  readonly worth: View;
+}
+
+/** What slates are worth. @throws as {@link bestSlate} */
+export function slateWorth<S extends Sizes>(rows: SlateRows<S>, slate: SlateWorth): DispatchSpec<S> {
+  const { utilities, values, stride, worth } = slate;
+  const constants = { GIVEN: true, UTILITY_STRIDE: slate.slate, SCORES_STRIDE: stride, UTILITY: false };
+  return {
+    ...ratio(rows, slate, slate.slate, constants),
+    views: {
+      ...{ utilities, scores: values, values, worth },
+      ...{ masked: unwritten(rows), slates: unwritten(rows) },
+    },
+  };
+}
+
+function ratio<S extends Sizes>(
+  rows: SlateRows<S>,
+  { label, slate, eta }: ChoiceModel & { readonly label: string },
+  looked: number,
+  constants: Constants,
+): Omit<DispatchSpec<S>, "views"> {
+  if (slate > MOST_EXACT) {
+    throw new UserError(
+      `Expected slates of at most ${MOST_EXACT} items where the best slate is found exactly, got ${slate}. ` +
+        "Use a smaller --slate, or another algorithm.",
+    );
+  }
+  return {
+    kernel: ratioKernel,
+    label,
+    constants: { M: rowsIndex(rows), SLATE: slate, ITEMS: itemsOf(rows), ETA: eta, ...constants },
+    invocations: (sizes) => [rowsOf(rows, sizes)],
+    cost: (sizes) => ({ flops: 90 * rowsOf(rows, sizes) * looked, bytes: 24 * rowsOf(rows, sizes) * looked }),
+  };
+}

@@ -1,0 +1,64 @@
+/** What a network is told of the users of a page: their state, and how far the episode is. */
+
+import inputText from "../../../kernels/state_input.wgsl" with { type: "text" };
+import stateText from "../../../kernels/input_state.wgsl" with { type: "text" };
+import { kernel } from "../../gpu/kernel.ts";
+import type { Memory } from "../../gpu/memory.ts";
+import type { DispatchSpec } from "../../gpu/program.ts";
+import type { Sizes } from "../../gpu/sizes.ts";
+import { rowByRow } from "../../gpu/texture_layout.ts";
+import { padded, type Tensor } from "../../tape/tensor.ts";
+import { rowsIndex, rowsOf, shapesOf, type SlateRows } from "./slate_rows.ts";
+
+const inputKernel = kernel("state_input", inputText);
+const stateKernel = kernel("input_state", stateText);
+
+/** Columns of what a network is told of a state. */
+export function inputColumns({ columns }: Pick<Tensor, "columns">): number {
+  return columns + 1;
+}
+
+/** [R, S + 1] the state, and behind it step.page / T. @param pages T */
+export function stateInput<S extends Sizes>(
+  rows: SlateRows<S>,
+  state: Tensor,
+  pages: number,
+): { input: Tensor; dispatch: DispatchSpec<S> } {
+  const columns = inputColumns(state);
+  const stride = padded(columns);
+  const bytes = (sizes: S) => 4 * stride * rowsOf(rows, sizes);
+  const most = bytes(rows.capacity);
+  const view: Memory = shapesOf(rows) === "gpu"
+    ? rows.arena.allocate("state and time", most)
+    : rows.arena.allocateTexture("state and time", most, (sizes) => bytes(sizes as S), rowByRow(most));
+  return {
+    input: { name: "state and time", rows: rows.rows, columns, groups: 1, stride, view, trainable: false },
+    dispatch: {
+      kernel: inputKernel,
+      label: "state and time",
+      constants: { M: rowsIndex(rows), S4: state.stride / 4, X4: stride / 4, TIME: state.columns, T: pages },
+      views: { state: state.view, input: view },
+      invocations: (sizes) => [rowsOf(rows, sizes) * stride / 4],
+      cost: (sizes) => ({ flops: 0, bytes: 2 * bytes(sizes) }),
+    },
+  };
+}
+
+/** The way back: what a network was told of becomes the state of users, in the place of what they had. */
+export function inputState<S extends Sizes>(
+  rows: SlateRows<S>,
+  input: Tensor,
+  state: Tensor,
+): DispatchSpec<S> {
+  if (input.columns !== inputColumns(state)) {
+    throw new Error(`expected ${inputColumns(state)} columns for ${state.name}, got ${input.columns}`);
+  }
+  return {
+    kernel: stateKernel,
+    label: "states of users",
+    constants: { M: rowsIndex(rows), S4: state.stride / 4, X4: input.stride / 4, TIME: state.columns },
+    views: { input: input.view, state: state.view },
+    invocations: (sizes) => [rowsOf(rows, sizes) * state.stride / 4],
+    cost: (sizes) => ({ flops: 0, bytes: 8 * rowsOf(rows, sizes) * state.stride }),
+  };
+}
