@@ -26,7 +26,10 @@ import { growthCells, kindCells, kindTitles, noteLines, workCells } from "./simu
 import { Status } from "./status.ts";
 import type { Cells } from "./tables.ts";
 
-const MARKERS = "bench simulate";
+/** A part of the page: what one run measures anew. */
+const GROWTH = "bench simulate growth";
+const markersOf = (kind: Kind) => `bench simulate ${kind}`;
+
 const kinds: readonly Kind[] = ["random", "cdqn", "greedy", "learn"];
 
 interface SimulateOptions {
@@ -68,7 +71,10 @@ export function simulateCommand(): Command {
     .option("--no-growth", "without how a page's time grows with users, items and slate")
     .option("--python <path>", "a Python that has torch")
     .option("--json <file>", "where all figures go")
-    .option("--readme <file>", `a page that gets the tables, between its lines <!-- ${MARKERS} -->`)
+    .option(
+      "--readme <file>",
+      `a page that gets the tables of what was measured, between its lines <!-- ${markersOf("random")} --> and so on`,
+    )
     .addHelpText(
       "after",
       "\nExample, about a minute:\n  deno task bench simulate --items 500 --slates 3 --users 1024 --seconds 1 --no-growth",
@@ -87,7 +93,8 @@ export interface SimulateReport {
 
 async function simulate(options: SimulateOptions): Promise<void> {
   const { items, slates, users, seconds, rounds, readme, json } = options;
-  if (readme !== undefined) await expectMarkers(readme, MARKERS);
+  const sections = [...options.kinds.map(markersOf), ...(options.growth ? [GROWTH] : [])];
+  if (readme !== undefined) { for (const section of sections) await expectMarkers(readme, section); }
   const python = options.peers ? await findTorch(options.python) : undefined;
   const status = new Status();
   const say = (text: string) => status.show(text);
@@ -107,7 +114,7 @@ async function simulate(options: SimulateOptions): Promise<void> {
     gpu.check();
     const report: SimulateReport = { figures, ...measured, growth };
     const parts = partsOf(report, options.kinds);
-    for (const { title, cells } of parts) console.log(`\n${title}\n${table(cells.head, cells.rows)}`);
+    for (const { title, cells } of parts.flatMap(({ tables }) => tables)) console.log(`\n${title}\n${table(cells.head, cells.rows)}`);
     const notes = [
       ...noteLines(report.notes),
       ...(options.peers && python === undefined ? [`No peers: ${NO_TORCH}`] : []),
@@ -118,13 +125,17 @@ async function simulate(options: SimulateOptions): Promise<void> {
       await atomicWriteFile(json, JSON.stringify(all, null, 2) + "\n");
     }
     if (readme !== undefined) {
-      const tables = parts.flatMap(({ title, cells }) => [
-        `**${title}**\n\n${markdownTable(cells.head, cells.rows).join("\n")}`,
-      ]);
-      const text = [`${on}:`, ...tables, notes.map((line) => `- ${line}`).join("\n")].filter((part) =>
-        part !== ""
-      );
-      await writeBetweenMarkers(readme, MARKERS, text.join("\n\n"));
+      for (const { section, tables } of parts) {
+        const own = tables.map(({ title, cells }) =>
+          `**${title}**\n\n${markdownTable(cells.head, cells.rows).join("\n")}`
+        );
+        const said = section === GROWTH ? "" : notes.map((line) => `- ${line}`).join("\n");
+        await writeBetweenMarkers(
+          readme,
+          section,
+          [`${on}:`, ...own, said].filter((part) => part !== "").join("\n\n"),
+        );
+      }
     }
     const wrong = report.notes.filter(({ wrong }) => wrong);
     if (wrong.length > 0) {
@@ -137,25 +148,28 @@ async function simulate(options: SimulateOptions): Promise<void> {
   }
 }
 
-/** The tables: a kind each, the dispatches of the first size, growth. */
+/** The tables, by the part of the page that they go into: a kind with the dispatches of its first size, or growth. */
 function partsOf(
   { figures, results, growth }: SimulateReport,
   kinds: readonly Kind[],
-): { title: string; cells: Cells }[] {
+): { section: string; tables: { title: string; cells: Cells }[] }[] {
   const ceilings = ceilingsOf(figures);
-  const first = kinds.flatMap((kind) => results.find((result) => result.kind === kind) ?? []);
-  return [
-    ...kinds.map((kind) => ({ title: kindTitles[kind], cells: kindCells(kind, results, ceilings) })),
-    ...first.filter(({ work }) => work.length > 0).map((result) => ({
-      title:
-        `A page by dispatch: ${
-          kindTitles[result.kind].toLowerCase()
-        }, ${result.users} users, ${result.items} items, ` +
-        `slates of ${result.slate}`,
-      cells: workCells(result, ceilings),
-    })),
-    ...(growth.length > 0 ? [{ title: "Growth of a page, acting by CDQN", cells: growthCells(growth) }] : []),
-  ];
+  const parts = kinds.map((kind) => {
+    const title = kindTitles[kind];
+    const first = results.find((result) => result.kind === kind && result.work.length > 0);
+    const tables = [{ title, cells: kindCells(kind, results, ceilings) }];
+    if (first) {
+      const { users, items, slate } = first;
+      tables.push({
+        title: `A page by dispatch: ${title.toLowerCase()}, ${users} users, ${items} items, slates of ${slate}`,
+        cells: workCells(first, ceilings),
+      });
+    }
+    return { section: markersOf(kind), tables };
+  });
+  if (growth.length === 0) return parts;
+  const tables = [{ title: "Growth of a page, acting by CDQN", cells: growthCells(growth) }];
+  return [...parts, { section: GROWTH, tables }];
 }
 
 /** Different sizes, joined by commas. */

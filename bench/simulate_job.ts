@@ -20,12 +20,17 @@ const CHECKED = { users: 64, pages: 3 };
 /** Items up to which a lesson is compared: the draws above choose among all of them. */
 const LESSON_ITEMS = 1000;
 
+/** I, k, and the users of each who acts. */
+export interface JobSizes extends Omit<PageSizes, "users"> {
+  readonly users: Readonly<Record<ActingKind, number>>;
+}
+
 /** Writes the file of a job. @returns what clickgan says of the lesson; nothing where none is compared. */
 export async function writeSimulateJob(
   file: string,
   gpu: Gpu,
   model: UserModel,
-  sizes: PageSizes,
+  sizes: JobSizes,
   learns: boolean,
 ): Promise<LessonFigures | undefined> {
   const { items, slate } = sizes;
@@ -44,7 +49,7 @@ export async function writeSimulateJob(
   addAll("weights/", model.parameters.specs, await model.weights());
   const { users, pages } = CHECKED;
   for (const kind of ["cdqn", "greedy"] satisfies ActingKind[]) {
-    const player = await PagePlayer.create(gpu, model, kind, { ...sizes, users });
+    const player = await PagePlayer.create(gpu, model, kind, { items, slate, users });
     try {
       const { slates, choices, probabilities } = await player.logOf(pages);
       const count = pages * users;
@@ -67,8 +72,8 @@ export async function writeSimulateJob(
   const lesson = learns && items <= LESSON_ITEMS ? await addLesson(gpu, model, slate, tensors) : undefined;
   const { hidden: units, learningRate, clip, targetEvery, rows, replay, ...config } = trainingConfig(slate);
   const settings = {
-    ...{ slate, units, learningRate, clip, targetEvery, rows, replay, pages: PAGES, users: sizes.users },
-    ...{ epsilon: config.epsilonEnd, learnUsers: config.users },
+    ...{ slate, units, learningRate, clip, targetEvery, rows, replay, pages: PAGES },
+    ...{ epsilon: config.epsilonEnd, users: { ...sizes.users, learn: config.users } },
   };
   await writeSafetensors(file, tensors, { settings: JSON.stringify(settings) });
   return lesson;

@@ -6,10 +6,10 @@ import type { UserModel } from "../src/model/user_model.ts";
 import { fitLine, type Line } from "./growth.ts";
 import { type Timing, timingOf } from "./measure.ts";
 import { CannotError } from "./peers/peer.ts";
-import { writeSimulateJob } from "./simulate_job.ts";
-import type { LessonFigures } from "./simulate_lesson.ts";
-import { PagePlayer, type PageSizes, type PageWork, untrainedModel } from "./simulate_pages.ts";
+import { type JobSizes, writeSimulateJob } from "./simulate_job.ts";
+import { type ActingKind, PagePlayer, type PageSizes, type PageWork, profilePages, untrainedModel } from "./simulate_pages.ts";
 import {
+  type Agreement,
   disagreement,
   type Kind,
   ownRunner,
@@ -32,7 +32,7 @@ export interface Played {
 export interface SimulateResult extends PageSizes {
   readonly kind: Kind;
   readonly played: readonly Played[];
-  /** Of a page of clickgan's; 0 for pages that are learned from, of which nobody counts. */
+  /** Of a page of clickgan's, with what is learned after it. */
   readonly flops: number;
   readonly work: readonly PageWork[];
 }
@@ -44,6 +44,10 @@ export interface PeerNote {
   readonly slate: number;
   readonly note: string;
   readonly wrong: boolean;
+  /** How near it comes, if it takes part. */
+  readonly agreement?: Agreement;
+  /** How far the loss of a lesson is from clickgan's, where one was compared. */
+  readonly lossOff?: number;
 }
 
 export interface MeasurePlan {
@@ -64,8 +68,9 @@ export interface MeasurePlan {
 const MOST_PAIRS = 6e6;
 const LEAST_USERS = 128;
 
-/** Users that are stepped together: a page of many items takes long enough with fewer. */
-export function usersFor(most: number, items: number): number {
+/** Users that are stepped together: where all items are scored, a page of many takes long enough with fewer. */
+export function usersFor(most: number, items: number, kind: Kind): number {
+  if (kind === "random") return most;
   return Math.min(most, Math.max(LEAST_USERS, 2 ** Math.floor(Math.log2(MOST_PAIRS / items))));
 }
 
@@ -82,7 +87,9 @@ export async function measureSimulate(
     const model = untrainedModel(gpu, items);
     try {
       for (const slate of plan.slates) {
-        const sizes = { items, slate, users: usersFor(plan.users, items) };
+        const usersOf = (kind: ActingKind) => usersFor(plan.users, items, kind);
+        const users = { random: usersOf("random"), cdqn: usersOf("cdqn"), greedy: usersOf("greedy") };
+        const sizes = { items, slate, users };
         const gone = new Set<PeerName>();
         const at = `${items.toLocaleString("en-US")} items, slates of ${slate}`;
         const peers = plan.python === undefined ? [] : await startPeers(
@@ -104,7 +111,16 @@ export async function measureSimulate(
               notes.push({ peer: name, items, slate, note: `${kind} ${why}`, wrong: false });
             };
             results.push(
-              await measureKind(gpu, model, kind, sizes, plan, left, lost, (text) => say(`${at}: ${text}`)),
+              await measureKind(
+                gpu,
+                model,
+                kind,
+                { items, slate, users: usersFor(plan.users, items, kind) },
+                plan,
+                left,
+                lost,
+                (text) => say(`${at}: ${text}`),
+              ),
             );
           }
         } finally {
@@ -122,7 +138,7 @@ export async function measureSimulate(
 async function startPeers(
   gpu: Gpu,
   model: UserModel,
-  sizes: PageSizes,
+  sizes: JobSizes,
   plan: MeasurePlan,
   python: string,
   file: string,
@@ -135,11 +151,14 @@ async function startPeers(
   for (const name of peerNames) {
     say(`${name} starts`);
     const { items, slate } = sizes;
-    const note = (note: string, wrong: boolean) => void notes.push({ peer: name, items, slate, note, wrong });
+    const note = (note: string, wrong: boolean, near: Pick<PeerNote, "agreement" | "lossOff"> = {}) =>
+      void notes.push({ peer: name, items, slate, note, wrong, ...near });
     try {
       const peer = await PeerRunner.start(name, python, file);
       const wrong = disagreement(peer.agreement, lesson);
-      note(wrong ?? `${peer.note}; ${agreementText(peer, lesson)}`, wrong !== undefined);
+      const { agreement } = peer;
+      const lossOff = lesson && agreement.lesson && Math.abs(agreement.lesson.loss - lesson.loss);
+      note(wrong ?? peer.note, wrong !== undefined, wrong === undefined ? { agreement, lossOff } : {});
       if (wrong === undefined) peers.push(peer);
       else peer.stop();
     } catch (error) {
@@ -148,18 +167,6 @@ async function startPeers(
   }
   await Deno.remove(file);
   return peers;
-}
-
-function agreementText({ agreement }: PeerRunner, lesson: LessonFigures | undefined): string {
-  const { probability, slates, lesson: own } = agreement;
-  const text = `P(any click) within ${probability.toPrecision(2)}, ${
-    (100 * slates).toFixed(1)
-  } % of slates differ`;
-  return lesson && own
-    ? `${text}, loss of a lesson ${own.loss.toPrecision(4)} within ${
-      Math.abs(own.loss - lesson.loss).toExponential(1)
-    }`
-    : text;
 }
 
 async function measureKind(
@@ -175,7 +182,7 @@ async function measureKind(
   say(`${kind}, clickgan`);
   const made = new Made();
   try {
-    const { runner, player } = await ownRunner(gpu, model, kind, sizes, made);
+    const runner = await ownRunner(gpu, model, kind, sizes, made);
     const turn = 1000 * seconds / rounds;
     const runners: Runner[] = [];
     const pages: number[] = [];
@@ -199,9 +206,10 @@ async function measureKind(
         else samples[k]?.push(1000 * ms / count);
       }
     }
-    const work = profile && player ? await player.profile(rounds) : [];
+    const own = await runner.work();
     return {
-      ...{ ...sizes, users: runner.users, kind, work, flops: player?.flops ?? 0 },
+      ...{ ...sizes, users: runner.users, kind, flops: own.reduce((sum, { flops }) => sum + flops, 0) },
+      work: profile ? await profilePages(gpu, own, rounds) : [],
       played: runners.flatMap(({ name, users }, k) =>
         Number.isNaN(pages[k]) ? [] : [{ name, users, timing: timingOf(samples[k] ?? []) }]
       ),

@@ -74,6 +74,32 @@ export interface PageWork extends Cost {
   readonly timing: Timing;
 }
 
+/** Times what pages do, one by one, some times over; nothing where the adapter has no timestamps. Those of one label are one. */
+export async function profilePages(
+  gpu: Gpu,
+  work: readonly TimedWork[],
+  rounds: number,
+): Promise<PageWork[]> {
+  if (!gpu.hasTimestamps) return [];
+  const samples: number[][] = [];
+  for (let round = 0; round <= rounds; round++) {
+    const times = await timePasses(gpu, work.map(({ encode }) => encode));
+    if (round > 0) samples.push(times);
+  }
+  const places = new Map<string, number[]>();
+  work.forEach(({ label }, k) => places.set(label, [...places.get(label) ?? [], k]));
+  return Array.from(places, ([label, own]) => {
+    const sum = (of: (k: number) => number) => own.reduce((total, k) => total + of(k), 0);
+    const timing = timingOf(samples.map((times) => sum((k) => times[k] ?? NaN)));
+    const kernel = work[own[0] ?? 0]?.kernel ?? "";
+    return {
+      ...{ label, kernel, timing },
+      flops: sum((k) => work[k]?.flops ?? 0),
+      bytes: sum((k) => work[k]?.bytes ?? 0),
+    };
+  });
+}
+
 /** Users of a model who see pages of one kind, over and over. */
 export class PagePlayer {
   #played = 0;
@@ -144,46 +170,18 @@ export class PagePlayer {
     return { specs: this.parameters.specs, weights: await this.parameters.read() };
   }
 
-  /** FLOPs of a page. */
-  get flops(): number {
-    return this.#work().reduce((sum, { flops }) => sum + flops, 0);
-  }
-
-  /** Times the dispatches of a page one by one, some times over; nothing where the adapter has no timestamps. */
-  async profile(rounds: number): Promise<PageWork[]> {
-    const { gpu } = this.page;
-    if (!gpu.hasTimestamps) return [];
+  /** What a page does, in order. It may be done again. */
+  async work(): Promise<TimedWork[]> {
     this.#played = 0;
     await this.play(1);
-    const work = this.#work();
-    const samples: number[][] = [];
-    for (let round = 0; round <= rounds; round++) {
-      const times = await timePasses(gpu, work.map(({ encode }) => encode));
-      if (round > 0) samples.push(times);
-    }
     this.#played = 0;
-    const places = new Map<string, number[]>();
-    work.forEach(({ label }, k) => places.set(label, [...places.get(label) ?? [], k]));
-    return Array.from(places, ([label, own]) => {
-      const sum = (of: (k: number) => number) => own.reduce((total, k) => total + of(k), 0);
-      const timing = timingOf(samples.map((times) => sum((k) => times[k] ?? NaN)));
-      const kernel = work[own[0] ?? 0]?.kernel ?? "";
-      return {
-        ...{ label, kernel, timing },
-        flops: sum((k) => work[k]?.flops ?? 0),
-        bytes: sum((k) => work[k]?.bytes ?? 0),
-      };
-    });
+    return this.episode.pageProgram.calls(1).flatMap(({ program, sizes, offset }) =>
+      workOf(program, sizes, offset)
+    );
   }
 
   destroy(): void {
     this.made.destroy();
-  }
-
-  #work(): TimedWork[] {
-    return this.episode.pageProgram.calls(1).flatMap(({ program, sizes, offset }) =>
-      workOf(program, sizes, offset)
-    );
   }
 
   #begin(commands: Commands): void {

@@ -10,6 +10,7 @@ import { LearnedSource } from "../src/simulate/learned_source.ts";
 import { PeerProcess } from "./peers/process.ts";
 import { torchVariants } from "./peers/roster.ts";
 import type { LessonFigures } from "./simulate_lesson.ts";
+import { type TimedWork, workOf } from "../src/gpu/profiler.ts";
 import { type ActingKind, PagePlayer, PAGES, type PageSizes, trainingConfig } from "./simulate_pages.ts";
 
 /** What is timed: pages of a policy, or pages that are learned from. */
@@ -29,12 +30,23 @@ export interface Runner {
 /** Seconds that a peer may take for anything. */
 const PATIENCE = 300;
 
+/** clickgan, and what its page is made of. */
+export interface OwnRunner extends Runner {
+  work(): Promise<TimedWork[]>;
+}
+
 /** clickgan's. @param made frees it */
-export async function ownRunner(gpu: Gpu, model: UserModel, kind: Kind, sizes: PageSizes, made: Made) {
+export async function ownRunner(
+  gpu: Gpu,
+  model: UserModel,
+  kind: Kind,
+  sizes: PageSizes,
+  made: Made,
+): Promise<OwnRunner> {
   if (kind !== "learn") {
     const player = made.keep(await PagePlayer.create(gpu, model, kind, sizes));
-    const runner: Runner = { name: "clickgan", users: sizes.users, play: (pages) => player.play(pages) };
-    return { runner, player };
+    const [play, work] = [(pages: number) => player.play(pages), () => player.work()];
+    return { name: "clickgan", users: sizes.users, play, work };
   }
   const config = trainingConfig(sizes.slate);
   const trainer = made.keep(await PolicyTrainer.create(gpu, new LearnedSource(model), config, cdqn));
@@ -45,8 +57,13 @@ export async function ownRunner(gpu: Gpu, model: UserModel, kind: Kind, sizes: P
     await trainer.run(trainer.iteration + pages);
     return performance.now() - began;
   };
-  const runner: Runner = { name: "clickgan", users: config.users, play };
-  return { runner, player: undefined };
+  const work = () => {
+    const { page, lesson } = trainer.calls;
+    const own = page.flatMap(({ program, sizes, offset }) => workOf(program, sizes, offset));
+    const learned = lesson.flatMap(({ program, sizes, offset }) => workOf(program, sizes, offset));
+    return Promise.resolve([...own, ...learned.map((one) => ({ ...one, label: `lesson: ${one.label}` }))]);
+  };
+  return { name: "clickgan", users: config.users, play, work };
 }
 
 const readySchema = z.object({

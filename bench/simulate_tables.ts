@@ -40,11 +40,10 @@ export function kindCells(
 ): Cells {
   const own = results.filter((result) => result.kind === kind);
   const peers = peerNames.filter((name) => own.some(({ played }) => played.some((one) => one.name === name)));
-  const share = ceilings && kind !== "learn";
   return {
     head: [
       ...["items", "slate", "users", "ms a page", "user-steps/s"],
-      ...(share ? ["of the multiply-add ceiling"] : []),
+      ...(ceilings ? ["of the multiply-add ceiling"] : []),
       ...peers.flatMap((name) => [`${peerTitles[name]}, user-steps/s`, "times"]),
     ],
     rows: own.map((result) => {
@@ -53,7 +52,7 @@ export function kindCells(
       return [
         ...[count(result.items), String(result.slate), count(result.users), short(microseconds / 1000)],
         clickgan ? steps(clickgan) : "-",
-        ...(share ? [percent(result.flops / microseconds / 1000 / ceilings.flops)] : []),
+        ...(ceilings ? [percent(result.flops / microseconds / 1000 / ceilings.flops)] : []),
         ...peers.flatMap((name) => {
           const peer = result.played.find((one) => one.name === name);
           const times = timesOf(result, name);
@@ -104,9 +103,26 @@ export function growthCells(growth: readonly SimulateGrowth[]): Cells {
   };
 }
 
-/** What peers say of themselves, the same only once. */
+/** What peers say of themselves: those that take part by how near they come at all sizes, the others one by one. */
 export function noteLines(notes: readonly PeerNote[]): string[] {
-  return notes.map(({ peer, items, slate, note, wrong }) =>
-    `${peerTitles[peer]}, ${count(items)} items, slates of ${slate}: ${wrong ? "not timed, " : ""}${note}`
+  const near = Map.groupBy(
+    notes.filter(({ agreement }) => agreement),
+    ({ peer, note }) => `${peerTitles[peer]} (${note})`,
   );
+  return [
+    ...Array.from(near, ([who, own]) => `${who}: ${nearText(own)}`),
+    ...notes.filter(({ agreement }) => !agreement).map(({ peer, items, slate, note, wrong }) =>
+      `${peerTitles[peer]}, ${count(items)} items, slates of ${slate}: ${wrong ? "not timed, " : ""}${note}`
+    ),
+  ];
+}
+
+function nearText(notes: readonly PeerNote[]): string {
+  const most = (of: (note: PeerNote) => number | undefined) =>
+    Math.max(...notes.flatMap((note) => of(note) ?? []));
+  const slates = most(({ agreement }) => agreement?.slates);
+  const loss = most(({ lossOff }) => lossOff);
+  return `P(any click) within ${most(({ agreement }) => agreement?.probability).toPrecision(2)}, ` +
+    `${slates === 0 ? "no slate differs" : `at most ${percent(slates)} of the slates differ`}` +
+    (loss >= 0 ? `, the loss of a lesson within ${loss.toExponential(1)}` : "");
 }

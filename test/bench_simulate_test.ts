@@ -86,13 +86,14 @@ Deno.test("bench simulate: a lesson is of the first episode's pages and of the o
 });
 
 Deno.test("bench simulate: fewer users of more items, 128 at least", () => {
-  assert.deepEqual([500, 5000, 50_000, 2 ** 22].map((items) => usersFor(4096, items)), [
+  assert.deepEqual([500, 5000, 50_000, 2 ** 22].map((items) => usersFor(4096, items, "cdqn")), [
     4096,
     1024,
     128,
     128,
   ]);
-  assert.equal(usersFor(64, 50_000), 64);
+  assert.equal(usersFor(64, 50_000, "greedy"), 64);
+  assert.equal(usersFor(4096, 50_000, "random"), 4096);
 });
 
 Deno.test("bench simulate: the command measures all kinds, and writes its tables", async () => {
@@ -102,7 +103,11 @@ Deno.test("bench simulate: the command measures all kinds, and writes its tables
     const json = `${folder}/simulate.json`;
     await Deno.writeTextFile(
       page,
-      "before\n<!-- bench simulate -->\n<!-- end of bench simulate -->\nafter\n",
+      `before\n${
+        ["random", "cdqn", "greedy", "learn"].map((kind) =>
+          `<!-- bench simulate ${kind} -->\n<!-- end of bench simulate ${kind} -->\n`
+        ).join("")
+      }after\n`,
     );
     const { code, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [
@@ -144,7 +149,7 @@ Deno.test("bench simulate: the command measures all kinds, and writes its tables
     const text = await Deno.readTextFile(page);
     assert.match(
       text,
-      /^before\n<!-- bench simulate -->\n\n[^]*\*\*Acting by CDQN\*\*[^]*\| 64 \| 2 \| 64 \|[^]*after\n$/,
+      /^before\n<!-- bench simulate random -->\n\n[^]*<!-- bench simulate cdqn -->[^]*\*\*Acting by CDQN\*\*[^]*\| 64 \| 2 \| 64 \|[^]*after\n$/,
     );
     assert.doesNotMatch(text, /NaN|undefined/);
   } finally {

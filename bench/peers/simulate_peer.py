@@ -49,7 +49,7 @@ def main():
     replay = part_of(tensors, "replay/")
     if replay and variant != "loop":
         agreement["lesson"] = peer.lesson_of(replay)
-    peer.take(settings["users"])
+    peer.take(settings["users"]["cdqn"])
     say(ready=json.dumps({"note": peer.note, "agreement": agreement}))
     for line in sys.stdin:
         count, kind = line.split()

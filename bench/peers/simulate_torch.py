@@ -147,7 +147,7 @@ class Plain:
         return slot
 
     def play(self, count, kind):
-        users = self.settings["learnUsers" if kind == "learn" else "users"]
+        users = self.settings["users"][kind]
         if self.users != users:
             self.take(users)
         if kind == "learn":

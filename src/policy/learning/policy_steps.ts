@@ -9,6 +9,7 @@ import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
 import type { AdamState } from "../../ops/adam.ts";
 import { gradientClip } from "../../ops/gradient_clip.ts";
 import type { Episode } from "../../simulate/episode.ts";
+import type { PageCall } from "../../simulate/page_program.ts";
 import type { ResultRing } from "../../train/result_ring.ts";
 import type { Counted, Steps } from "../../train/steps.ts";
 import type { PolicyTrainingConfig } from "./config.ts";
@@ -41,6 +42,19 @@ export interface PolicyStepsParts {
 /** Parts of the ring that an iteration has: one for each step of the optimiser, and one for the page. */
 export function ringParts({ stepsPerPage }: Pick<PolicyTrainingConfig, "stepsPerPage">): number {
   return stepsPerPage + 1;
+}
+
+/** A program of a lesson, and what it runs on. */
+export interface LessonCall {
+  readonly program: Program<LearnSizes>;
+  readonly sizes: LearnSizes;
+  readonly offset: number;
+}
+
+/** What a page and its first lesson run, in order. */
+export interface PageCalls {
+  readonly page: readonly PageCall[];
+  readonly lesson: readonly LessonCall[];
 }
 
 interface Programs {
@@ -131,6 +145,16 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
   }
 
   encodeLayout(): void {}
+
+  /** What an iteration's page and its first lesson run, without what a learner puts between them. For benches. */
+  calls(iteration: number): PageCalls {
+    const { schedule: { config }, episode, items, ring } = this.parts;
+    const sizes = learnSizes(config.rows, config.slate, items);
+    const offset = this.headers.offset(iteration % ring.places);
+    const { recall, learn } = this.programs;
+    const lesson: LessonCall[] = [recall, learn].map((program) => ({ program, sizes, offset }));
+    return { page: episode.pageProgram.calls(0), lesson };
+  }
 
   encode(commands: Commands, { iteration }: PolicyBatch, place: number): void {
     const { schedule, episode, learner: { parameters, older }, items } = this.parts;

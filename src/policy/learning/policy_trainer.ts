@@ -21,7 +21,7 @@ import type { TrainerState } from "../../train/trainer_state.ts";
 import { UserError } from "../../user_error.ts";
 import { type PolicyTrainingConfig, policyTrainingSchema } from "./config.ts";
 import type { Learner, MakeLearner } from "./learner.ts";
-import { PolicySteps, ringParts } from "./policy_steps.ts";
+import { type PageCalls, PolicySteps, ringParts } from "./policy_steps.ts";
 import { Recall } from "./recall.ts";
 import { episodesFor, Replay, type ReplayState, type SeenPage } from "./replay.ts";
 import { PolicySchedule } from "./schedule.ts";
@@ -173,6 +173,10 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
     }
   }
 
+  /** What the last iteration's page and its first lesson ran. For benches: it may be run again, and goes on learning. */
+  get calls(): PageCalls {
+    return this.own.policySteps.calls(this.iteration);
+  }
   get config(): PolicyTrainingConfig {
     return this.schedule.config;
   }
