@@ -13,15 +13,17 @@ import { openDataset, wholeLog } from "../src/run/dataset.ts";
 import { markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { defaultTraining } from "../src/train/config.ts";
 import { version } from "../src/version.ts";
-import { type AdapterFigure, ceilingsOf, measureAdapter } from "./adapter_ceilings.ts";
-import { type BenchReport, readBench, writeBench } from "./bench_json.ts";
+import { measureAdapter } from "../src/profile/adapter_ceilings.ts";
+import { type AdapterFigure, ceilingsOf } from "../src/profile/ceilings.ts";
+import type { BenchReport, KernelResult } from "../src/profile/bench_report.ts";
+import { readBench, writeBench } from "./bench_json.ts";
 import { writeBenchPage } from "./bench_page.ts";
 import { compare } from "./compare.ts";
 import { growthAxes, measureGrowth } from "./growth.ts";
-import { benchKernels, type KernelResult } from "./kernel_cases.ts";
-import { type BenchModel, benchModels, modelsFor } from "./recordings.ts";
+import { benchKernels } from "./kernel_cases.ts";
+import { type BenchModel, benchModels, modelsFor } from "../src/profile/recordings.ts";
 import { Status } from "./status.ts";
-import { profileStep, type StepResult } from "./step_profile.ts";
+import { profileStep, type StepResult } from "../src/profile/step_profile.ts";
 import {
   adapterCells,
   type Cells,
@@ -35,7 +37,13 @@ import {
   stepTitle,
 } from "./tables.ts";
 import { z } from "zod";
-import { type BenchLog, benchLog, mixedWorkload, type Workload, workloads } from "./workloads.ts";
+import {
+  type BenchLog,
+  benchLog,
+  mixedWorkload,
+  type Workload,
+  workloads,
+} from "../src/profile/workloads.ts";
 
 const PARTS = ["adapter", "kernels", "steps", "growth"] as const;
 type Part = typeof PARTS[number];
@@ -145,7 +153,7 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
       const made = log();
       for (const model of modelsFor(made.log, models).filter(({ step }) => step)) {
         status.show(`step of ${made.name} ${model.name}`);
-        steps.push(await profileStep(gpu, made, model, Math.max(seconds, STEP_SECONDS)));
+        steps.push(await profileStep(gpu, made, model, { seconds: Math.max(seconds, STEP_SECONDS) }));
       }
     }
     const growth = parts.has("growth")

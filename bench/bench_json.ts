@@ -2,43 +2,32 @@
 
 import { dirname } from "node:path";
 import { z } from "zod";
-import type { AdapterDescription } from "../src/gpu/device.ts";
-import { UserError } from "../src/user_error.ts";
 import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
 import { readJson } from "../src/files/json_file.ts";
-import type { AdapterFigure } from "./adapter_ceilings.ts";
-import type { GrowthPoint } from "./growth.ts";
-import type { KernelResult } from "./kernel_cases.ts";
-import type { StepResult } from "./step_profile.ts";
-
-export interface BenchReport {
-  /** Of this layout. */
-  readonly format: 1;
-  /** ISO 8601. */
-  readonly date: string;
-  /** Of clickgan. */
-  readonly version: string;
-  readonly adapter: AdapterDescription;
-  readonly machine: {
-    readonly cores: number;
-    /** Whether dispatches were timed by the adapter's clock; else by the host's. */
-    readonly timestamps: boolean;
-    /** Whether Mesa may take compiled kernels from its cache on the disk, so that compiling looks cheap. */
-    readonly shaderCache: boolean;
-  };
-  /** Each part is empty where it was not asked for. */
-  readonly figures: readonly AdapterFigure[];
-  readonly kernels: readonly KernelResult[];
-  readonly steps: readonly StepResult[];
-  readonly growth: readonly GrowthPoint[];
-}
+import type { BenchReport, LadderFigures } from "../src/profile/bench_report.ts";
+import { UserError } from "../src/user_error.ts";
 
 const time = z.number().nonnegative();
 const count = z.int().nonnegative();
-const timing = { median: time, min: time, lower: time, upper: time, samples: count };
+const timing = { median: time, min: time, lower: time, upper: time, samples: count, error: time.optional() };
 const cost = { flops: time, bytes: time };
 
-const benchSchema: z.ZodType<BenchReport> = z.strictObject({
+const ladderSchema: z.ZodType<LadderFigures> = z.strictObject({
+  ladder: z.string(),
+  size: z.array(count),
+  steps: z.array(z.strictObject({
+    number: count,
+    kernel: z.string(),
+    idea: z.string(),
+    time: z.strictObject(timing).optional(),
+    gainOnFirst: time.optional(),
+    gain: time.optional(),
+    compileMs: time.optional(),
+    refusal: z.string().optional(),
+  })),
+});
+
+export const benchSchema: z.ZodType<BenchReport> = z.strictObject({
   format: z.literal(1),
   date: z.iso.datetime(),
   version: z.string(),
@@ -90,6 +79,12 @@ const benchSchema: z.ZodType<BenchReport> = z.strictObject({
     gpuBytes: count.optional(),
     refusal: z.strictObject({ limit: z.string(), message: z.string() }).optional(),
   })),
+  ladders: z.array(ladderSchema).optional(),
+  selftest: z.array(z.strictObject({
+    kind: z.enum(["cpu", "gpu"]),
+    cases: count,
+    differing: z.array(z.strictObject({ name: z.string(), message: z.string() })),
+  })).optional(),
 });
 
 /** @throws UserError when the file cannot be written. */

@@ -10,13 +10,13 @@ import {
 import { type Html, markup } from "../src/report/html.ts";
 import { chartFigure, noScript, note, pageShell, readPageParts, section } from "../src/report/page_shell.ts";
 import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
-import { ceilingsOf } from "./adapter_ceilings.ts";
-import type { BenchReport } from "./bench_json.ts";
+import { ceilingsOf } from "../src/profile/ceilings.ts";
+import type { BenchReport } from "../src/profile/bench_report.ts";
 import type { Change } from "./compare.ts";
 import { growthCharts } from "./growth_charts.ts";
-import type { KernelResult } from "./kernel_cases.ts";
-import { attainable, type Ceilings, standing } from "./roofline.ts";
-import { dispatchTime, type StepResult } from "./step_profile.ts";
+import type { KernelResult } from "../src/profile/bench_report.ts";
+import { attainable, type Ceilings, standing } from "../src/profile/roofline.ts";
+import { dispatchTime, type StepResult } from "../src/profile/step_profile.ts";
 import {
   adapterCells,
   type Cells,

@@ -1,12 +1,15 @@
 /** What has changed between two benches, and what is only noise. */
 
-import type { BenchReport } from "./bench_json.ts";
+import type { BenchReport } from "../src/profile/bench_report.ts";
+import type { Timing } from "../src/profile/timing.ts";
 
 interface Measured {
   readonly unit: string;
   readonly median: number;
   readonly lower: number;
   readonly upper: number;
+  /** By how much it may be off because of the clock. */
+  readonly error?: number;
   /** Whether more of it is better, as of rates. */
   readonly rate: boolean;
 }
@@ -24,10 +27,10 @@ export interface Change {
 }
 
 /** Everything that was measured with a spread, by its name. */
-function measured({ figures, kernels, steps, growth }: BenchReport): Map<string, Measured> {
+function measured({ figures, kernels, steps, growth, ladders = [] }: BenchReport): Map<string, Measured> {
   const all = new Map<string, Measured>();
-  const time = (id: string, { median, lower, upper }: { median: number; lower: number; upper: number }) =>
-    all.set(id, { unit: "us", median, lower, upper, rate: false });
+  const time = (id: string, { median, lower, upper, error }: Timing) =>
+    all.set(id, { unit: "us", median, lower, upper, error, rate: false });
   for (const { name, unit, median, lower, upper } of figures) {
     all.set(`adapter: ${name}`, { unit, median, lower, upper, rate: unit !== "us" });
   }
@@ -35,6 +38,11 @@ function measured({ figures, kernels, steps, growth }: BenchReport): Map<string,
   for (const { workload, model, wall } of steps) time(`step of ${workload} ${model}`, wall);
   for (const { axis, value, time: taken } of growth) {
     if (taken) time(`growth: ${axis} ${value}`, taken);
+  }
+  for (const { ladder, size, steps } of ladders) {
+    for (const { number, kernel, time: taken } of steps) {
+      if (taken) time(`ladder ${ladder} ${size.join(" x ")}, step ${number}: ${kernel}`, taken);
+    }
   }
   return all;
 }
@@ -53,7 +61,11 @@ export function compare(before: BenchReport, after: BenchReport): Change[] {
 }
 
 function partOf(id: string): string {
-  return /^(adapter:|growth:|step of)/.exec(id)?.[0] ?? id.split(" ")[0] ?? "";
+  return /^(adapter:|growth:|step of|ladder [^,]*,)/.exec(id)?.[0] ?? id.split(" ")[0] ?? "";
+}
+
+function spreadOf({ lower, upper, error = 0 }: Measured): number {
+  return upper - lower + error;
 }
 
 /** A change that is no larger than the distances between the quartiles, of both together, is noise. */
@@ -61,7 +73,7 @@ function changeOf(id: string, before: Measured | undefined, after: Measured): Ch
   const { unit } = after;
   if (!before) return { id, unit, after, verdict: "new" };
   const difference = after.median - before.median;
-  const spread = (before.upper - before.lower) + (after.upper - after.lower);
+  const spread = spreadOf(before) + spreadOf(after);
   const better = after.rate ? difference > 0 : difference < 0;
   return {
     id,

@@ -13,9 +13,9 @@ import { version } from "../src/version.ts";
 import { checkAnswer, HOLE, stepOf } from "./exercise_check.ts";
 import { casesOf, type Exercise, exercises } from "./exercises.ts";
 import { ladderCells } from "./ladder.ts";
-import type { Ladder, Step } from "./ladder_check.ts";
-import type { Size } from "./ladder_problems.ts";
-import { runLadder } from "./ladder_run.ts";
+import type { Ladder, Step } from "../src/ladder/check.ts";
+import type { Size } from "../src/ladder/problems.ts";
+import { runLadder } from "../src/ladder/run.ts";
 import { Status } from "./status.ts";
 
 interface ExerciseOptions {

@@ -7,8 +7,8 @@ import { readFloats } from "../src/gpu/readback.ts";
 import { UserError } from "../src/user_error.ts";
 import { evaluate } from "./exercise_grid.ts";
 import type { Case, Exercise } from "./exercises.ts";
-import { bindSteps, type BoundStep, runStep, type Step, worstOf, worstText } from "./ladder_check.ts";
-import type { Problem } from "./ladder_problems.ts";
+import { bindSteps, type BoundStep, runStep, type Step, worstOf, worstText } from "../src/ladder/check.ts";
+import type { Problem } from "../src/ladder/problems.ts";
 
 /** Stands where a starter has a hole. */
 export const HOLE = "YOUR CODE";

@@ -9,7 +9,7 @@ import {
   type Problem,
   type Size,
   type Utility,
-} from "./ladder_problems.ts";
+} from "../src/ladder/problems.ts";
 
 export interface HardCase {
   readonly what: string;

@@ -20,7 +20,7 @@ import {
   upload,
   uploadEvents,
   type Utility,
-} from "./ladder_problems.ts";
+} from "../src/ladder/problems.ts";
 
 /**
  * Batch norm's gradient of its input.

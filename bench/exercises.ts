@@ -17,9 +17,9 @@ import { clickDimensions } from "../src/batch/click_sizes.ts";
 import { padded } from "../src/tape/tensor.ts";
 import { type HardCase, hardCases } from "./exercise_hard_cases.ts";
 import { adamProblem, batchNormProblem, sparsemaxProblem } from "./exercise_problems.ts";
-import type { Ladder, Step } from "./ladder_check.ts";
-import type { Size } from "./ladder_problems.ts";
-import { ladders } from "./ladder_steps.ts";
+import type { Ladder, Step } from "../src/ladder/check.ts";
+import type { Size } from "../src/ladder/problems.ts";
+import { ladders } from "../src/ladder/ladders.ts";
 
 /** Numbers of a size, by the letters that a file's grid is written in. */
 export type Letters = Readonly<Record<string, number>>;
@@ -53,7 +53,7 @@ const fours = (columns = 1) => padded(columns) / 4;
 const chunksOf = (rows = 1) => clickDimensions.chunks({ users: 1, events: 1, rows, items: 1 });
 const matmulLetters = ([M = 1, K, N]: Size): Letters => ({ M, K4: fours(K), N4: fours(N), C: chunksOf(M) });
 const lstmLetters = ([B = 1, , H]: Size): Letters => ({ B, H4: fours(H) });
-/** Pages differ by a row; see {@link import("./ladder_problems.ts").choicePages}. */
+/** Pages differ by a row; see {@link import("../src/ladder/problems.ts").choicePages}. */
 const pageLetters = ([E = 1, page = 1]: Size): Letters => ({ E, K: page + 1 });
 
 const batchNormLadder = shipped({

@@ -3,23 +3,11 @@
 import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { defaultModel } from "../src/model/config.ts";
-import { type Timing, timingOf } from "./measure.ts";
-import { shannon } from "./recordings.ts";
-import { timeSteps } from "./step_profile.ts";
-import { benchLog, type Workload, workloads } from "./workloads.ts";
-
-export interface GrowthPoint {
-  readonly axis: string;
-  readonly value: number;
-  /** What the time is reckoned by: rows of the batch for axes that add rows, else the value. */
-  readonly x: number;
-  /** Microseconds a step; absent where it was refused. */
-  readonly time?: Timing;
-  /** Of all buffers, the log's among them. */
-  readonly gpuBytes?: number;
-  /** The adapter's limit that refuses it, and by what. */
-  readonly refusal?: { readonly limit: string; readonly message: string };
-}
+import type { GrowthPoint } from "../src/profile/bench_report.ts";
+import { timingOf } from "../src/profile/timing.ts";
+import { shannon } from "../src/profile/recordings.ts";
+import { timeSteps } from "../src/profile/step_profile.ts";
+import { benchLog, type Workload, workloads } from "../src/profile/workloads.ts";
 
 export interface GrowthAxis {
   readonly name: string;

@@ -10,9 +10,10 @@ import { kernelText } from "../src/gpu/kernel_text.ts";
 import { Commands } from "../src/gpu/commands.ts";
 import { type EncodePass, timePasses } from "../src/gpu/profiler.ts";
 import { type Cost, onlySlice } from "../src/gpu/program.ts";
-import type { BenchLog } from "./workloads.ts";
-import { timeRepeated, type Timing } from "./measure.ts";
-import { type BenchModel, modelsFor, type Part, type Recording } from "./recordings.ts";
+import type { BenchLog } from "../src/profile/workloads.ts";
+import type { KernelResult } from "../src/profile/bench_report.ts";
+import { timeRepeated } from "../src/profile/measure.ts";
+import { type BenchModel, modelsFor, type Part, type Recording } from "../src/profile/recordings.ts";
 
 /** A dispatch of a recording. */
 export interface KernelCase extends Cost {
@@ -25,18 +26,6 @@ export interface KernelCase extends Cost {
   /** Its place among the recording's parts, and in its part. */
   readonly part: number;
   readonly dispatch: number;
-}
-
-export interface KernelResult extends Cost, Timing {
-  /** Where it was found first: "W1 LSTM: utility/layer2 forward". Results are compared by it. */
-  readonly id: string;
-  readonly kernel: string;
-  readonly workload: string;
-  readonly invocations: readonly [number, number];
-  /** Dispatches of the workload's models that this one stands for. */
-  readonly dispatches: number;
-  /** Milliseconds of making the pipeline and, with timestamps, of its first dispatch. */
-  readonly compileMs: number;
 }
 
 export interface KernelOptions {

@@ -8,10 +8,11 @@ import { wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
-import type { Size } from "./ladder_problems.ts";
-import type { Ladder } from "./ladder_check.ts";
-import { runLadder, type StepResult } from "./ladder_run.ts";
-import { ladders } from "./ladder_steps.ts";
+import type { Size } from "../src/ladder/problems.ts";
+import type { Ladder } from "../src/ladder/check.ts";
+import { runLadder, type StepResult } from "../src/ladder/run.ts";
+import { ladders } from "../src/ladder/ladders.ts";
+import { jsonBeside, shippedLadder, writeLadder } from "./ladder_json.ts";
 import { Status } from "./status.ts";
 import { type Cells, short } from "./tables.ts";
 
@@ -33,7 +34,10 @@ export function ladderCommand(): Command {
     .option("--lstm-size <BxTxH>", "users, events a user and units of the LSTM", sizeOf(3, 4096), undefined)
     .option("--choice-size <ExK>", "events and rows a page of the choice", sizeOf(2, 2 ** 16), undefined)
     .option("--rounds <n>", "how often the steps are timed in turn", wholeNumber(1, 1000), 7)
-    .option("--readme <file>", "a page that gets the tables, each between its lines <!-- ladder NAME -->")
+    .option(
+      "--readme <file>",
+      "a page that gets the tables, each between its lines <!-- ladder NAME -->, and a JSON file beside it",
+    )
     .addHelpText("after", "\nExample:\n  deno task bench ladder forward --size 25600x64x64");
   command.action((chosen: string[]) => climb(new Set(chosen), command.opts<LadderCommandOptions>()));
   return command;
@@ -55,14 +59,15 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
       const { head, rows } = ladderCells(results);
       console.log(`\n${ladder.title}: ${size.join(" x ")}\n${table(head, rows)}`);
       if (readme === undefined) continue;
-      const on = `${
-        size.join(" x ")
-      }; ${adapter.description}, ${navigator.hardwareConcurrency} cores, ${adapter.runtime}:`;
+      const cores = navigator.hardwareConcurrency;
+      const on = `${size.join(" x ")}; ${adapter.description}, ${cores} cores, ${adapter.runtime}:`;
       await writeBetweenMarkers(
         readme,
         `ladder ${ladder.name}`,
         [on, "", ...markdownTable(head, rows)].join("\n"),
       );
+      const machine = { adapter: adapter.description, cores, runtime: adapter.runtime };
+      await writeLadder(jsonBeside(readme), shippedLadder(ladder.name, size, machine, results));
     }
   } finally {
     status.clear();
@@ -110,10 +115,10 @@ export function ladderCells(results: readonly StepResult[]): Cells {
       String(step.number),
       step.idea,
       step.refusal ?? step.kernel,
-      short(step.median ?? NaN),
-      short(step.min ?? NaN),
-      short(step.flops / (step.median ?? NaN) / 1000),
-      short(step.bytes / (step.median ?? NaN) / 1000),
+      short(step.time?.median ?? NaN),
+      short(step.time?.min ?? NaN),
+      short(step.flops / (step.time?.median ?? NaN) / 1000),
+      short(step.bytes / (step.time?.median ?? NaN) / 1000),
       times(step.gainOnFirst),
       step.number === 1 ? "-" : times(step.gain),
       step.number === 1 ? "-" : String(step.changes),

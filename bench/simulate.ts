@@ -12,7 +12,8 @@ import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/ma
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
 import { z } from "zod";
-import { type AdapterFigure, ceilingsOf, measureAdapter } from "./adapter_ceilings.ts";
+import { measureAdapter } from "../src/profile/adapter_ceilings.ts";
+import { type AdapterFigure, ceilingsOf } from "../src/profile/ceilings.ts";
 import { findTorch, NO_TORCH } from "./peers/python.ts";
 import {
   measureSimulate,

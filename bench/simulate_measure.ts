@@ -4,7 +4,7 @@ import type { Gpu } from "../src/gpu/device.ts";
 import { Made } from "../src/gpu/made.ts";
 import type { UserModel } from "../src/model/user_model.ts";
 import { fitLine, type Line } from "./growth.ts";
-import { type Timing, timingOf } from "./measure.ts";
+import { type Timing, timingOf } from "../src/profile/timing.ts";
 import { CannotError } from "./peers/peer.ts";
 import { type JobSizes, writeSimulateJob } from "./simulate_job.ts";
 import { type ActingKind, PagePlayer, type PageSizes, type PageWork, profilePages, untrainedModel } from "./simulate_pages.ts";

@@ -1,7 +1,7 @@
 /** The figures of `bench simulate` as tables. */
 
-import type { Ceilings } from "./roofline.ts";
-import { standing } from "./roofline.ts";
+import type { Ceilings } from "../src/profile/roofline.ts";
+import { standing } from "../src/profile/roofline.ts";
 import type { PeerNote, Played, SimulateGrowth, SimulateResult } from "./simulate_measure.ts";
 import { type Kind, type PeerName, peerNames } from "./simulate_runners.ts";
 import { type Cells, short } from "./tables.ts";

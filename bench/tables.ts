@@ -1,11 +1,11 @@
 /** The figures of a bench as tables, for the terminal, the report and the Markdown pages. */
 
-import type { AdapterFigure } from "./adapter_ceilings.ts";
+import type { AdapterFigure } from "../src/profile/ceilings.ts";
 import type { Change } from "./compare.ts";
-import { fitLine, growthAxes, type GrowthPoint } from "./growth.ts";
-import type { KernelResult } from "./kernel_cases.ts";
-import { type Ceilings, standing } from "./roofline.ts";
-import { dispatchTime, hostTime, type StepResult } from "./step_profile.ts";
+import type { GrowthPoint, KernelResult } from "../src/profile/bench_report.ts";
+import { fitLine, growthAxes } from "./growth.ts";
+import { type Ceilings, standing } from "../src/profile/roofline.ts";
+import { dispatchTime, hostTime, type StepResult } from "../src/profile/step_profile.ts";
 
 export interface Cells {
   readonly head: readonly string[];

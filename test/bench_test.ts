@@ -1,17 +1,20 @@
 /** The bench: that no kernel is left out, what its files hold, what it calls noise, and the command. */
 
 import assert from "node:assert/strict";
-import { measureAdapter, probeKernels } from "../bench/adapter_ceilings.ts";
-import { type BenchReport, readBench, writeBench } from "../bench/bench_json.ts";
+import { measureAdapter, probeKernels } from "../src/profile/adapter_ceilings.ts";
+import type { BenchReport } from "../src/profile/bench_report.ts";
+import { readBench, writeBench } from "../bench/bench_json.ts";
 import { compare } from "../bench/compare.ts";
 import { growthCharts } from "../bench/growth_charts.ts";
 import { fitLine, type GrowthAxis, measureGrowth } from "../bench/growth.ts";
 import { casesOf, partsOf } from "../bench/kernel_cases.ts";
-import { timeRepeated, timingOf } from "../bench/measure.ts";
-import { benchModels, modelsFor } from "../bench/recordings.ts";
-import { standing } from "../bench/roofline.ts";
+import { queueClock } from "../src/profile/clock.ts";
+import { timeRepeated } from "../src/profile/measure.ts";
+import { timingOf } from "../src/profile/timing.ts";
+import { benchModels, modelsFor } from "../src/profile/recordings.ts";
+import { standing } from "../src/profile/roofline.ts";
 import { slopeCells } from "../bench/tables.ts";
-import { benchLog, type Workload } from "../bench/workloads.ts";
+import { benchLog, type Workload } from "../src/profile/workloads.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { UserError } from "../src/user_error.ts";
@@ -145,6 +148,24 @@ const report: BenchReport = {
     { axis: "users a batch", value: 32, x: 1600, time: timing(9000, 100), gpuBytes: 5000 },
     { axis: "items, one-hot", value: 1e6, x: 1e6, refusal: { limit: "maxBufferSize", message: "too large" } },
   ],
+  ladders: [{
+    ladder: "choice",
+    size: [40, 4],
+    steps: [
+      {
+        number: 1,
+        kernel: "choice_nll_1_naive",
+        idea: "one row an invocation",
+        time: { ...timing(50, 2), error: 4 },
+      },
+      { number: 2, kernel: "choice_nll_2_workgroup", idea: "a workgroup an event", refusal: "too many" },
+    ],
+  }],
+  selftest: [{
+    kind: "gpu",
+    cases: 80,
+    differing: [{ name: "lstm", message: "gates[3, 4]: expected 1, got 2" }],
+  }],
 };
 
 Deno.test("charts of growth: whiskers of the times, and logarithmic axes where sizes span a decade", () => {
@@ -193,7 +214,8 @@ Deno.test("a change within the spreads is noise; beyond them it is one, and rate
   const same = compare(report, report);
   assert.ok(same.length >= 5 && same.every(({ verdict, change }) => verdict === "noise" && change === 0));
   const [figure] = report.figures;
-  assert.ok(figure);
+  const naive = report.ladders?.[0]?.steps[0];
+  assert.ok(figure && naive);
   const changed = verdicts({
     kernels: [
       kernelOf("W0 LSTM: adam", 119, 10), // 19 is less than both spreads, 20
@@ -201,6 +223,12 @@ Deno.test("a change within the spreads is noise; beyond them it is one, and rate
     ],
     figures: [{ ...figure, median: 80, lower: 79, upper: 81 }], // 20 less, the spreads are 12
     growth: [{ axis: "users a batch", value: 32, x: 1600, time: timing(8000, 100), gpuBytes: 5000 }],
+    // 11 less: the spreads are 4, but a coarse clock may be off by 4 each.
+    ladders: [{
+      ladder: "choice",
+      size: [40, 4],
+      steps: [{ ...naive, time: { ...timing(39, 2), error: 4 } }],
+    }],
   });
   assert.deepEqual(changed, {
     "adapter: multiply-add": "worse",
@@ -208,6 +236,7 @@ Deno.test("a change within the spreads is noise; beyond them it is one, and rate
     "W0 PW: adam": "new",
     "step of W0 LSTM": "noise",
     "growth: users a batch 32": "better",
+    "ladder choice 40 x 4, step 1: choice_nll_1_naive": "noise",
     "W0 LSTM: batch rank": "gone",
   });
   assert.equal(verdicts({ kernels: [kernelOf("W0 LSTM: adam", 121, 10)] })["W0 LSTM: adam"], "worse");
@@ -224,7 +253,7 @@ Deno.test("without timestamps the wall clock is used", () =>
     const [part] = recording.step();
     assert.ok(part);
     const encode = (pass: GPUComputePassEncoder) => part.program.encodeOne(pass, 1, part.sizes, part.offset);
-    const wall = await timeRepeated(gpu, encode, { seconds: 0, timestamps: false });
+    const wall = await timeRepeated(gpu, encode, { seconds: 0, clock: await queueClock(gpu) });
     assert.ok(wall.samples >= 5 && wall.min > 0 && wall.min <= wall.lower && wall.lower <= wall.upper);
     recording.destroy();
   }));

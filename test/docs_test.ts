@@ -1,7 +1,7 @@
 /** The pages hold what they say: links lead somewhere, commands run as they stand, the library's example too. */
 
 import assert from "node:assert/strict";
-import { ladders } from "../bench/ladder_steps.ts";
+import { ladders } from "../src/ladder/ladders.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { brokenLinks, pages, type ShownCommand, shownCommands } from "./docs/pages.ts";

@@ -1,10 +1,13 @@
 /** The ladders: every step is right at odd sizes, the command prints its table, and a wrong step is refused. */
 
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { ladderCells } from "../bench/ladder.ts";
-import { checkAt } from "../bench/ladder_check.ts";
-import { runLadder } from "../bench/ladder_run.ts";
-import { ladders } from "../bench/ladder_steps.ts";
+import { jsonBeside, readLadders } from "../bench/ladder_json.ts";
+import { short } from "../bench/tables.ts";
+import { checkAt } from "../src/ladder/check.ts";
+import { runLadder } from "../src/ladder/run.ts";
+import { ladders } from "../src/ladder/ladders.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { kernel } from "../src/gpu/kernel.ts";
@@ -77,7 +80,7 @@ Deno.test("a step that is wrong is refused before anything is timed", () =>
     const results = await climb(source);
     assert.ok(told.some((text) => text.includes("timing")));
     assert.deepEqual(results.map(({ number, changes }) => [number, changes]), [[1, 1], [2, 1]]);
-    assert.ok(results.every(({ median = 0, min = 0 }) => min > 0 && median >= min));
+    assert.ok(results.every(({ time }) => time && time.min > 0 && time.median >= time.min));
     assert.equal(results[0]?.gainOnFirst, 1);
     const { head, rows } = ladderCells(results);
     assert.ok(rows.every((row) => row.length === head.length));
@@ -92,7 +95,7 @@ Deno.test("a size that a step cannot do leaves it out", () =>
       rounds: 1,
     });
     assert.equal(result?.refusal, "sums over more than 256");
-    assert.equal(result.median, undefined);
+    assert.equal(result.time, undefined);
     assert.match(ladderCells([result]).rows[0]?.join(" ") ?? "", /sums over more than 256 - -/);
   }));
 
@@ -114,7 +117,10 @@ Deno.test("the command prints a row a step", async () => {
   const { code, stdout, stderr } = await bench(...args);
   assert.equal(code, 0, stderr);
   const written = await Deno.readTextFile(page);
-  await Deno.remove(page);
+  const [shipped, ...others] = await readLadders(jsonBeside(page));
+  for (const file of [page, jsonBeside(page)]) await Deno.remove(file);
+  assert.deepEqual([shipped?.ladder, shipped?.size, others], ["choice", [40, 4], []]);
+  assert.ok(shipped?.steps.every(({ microseconds = 0, least = 0 }) => least > 0 && microseconds >= least));
   assert.match(
     written,
     /^<!-- ladder choice -->\n\n40 x 4; [^]*\| 1 \| [^]*choice_nll[^]*<!-- end of ladder choice -->\n$/,
@@ -126,6 +132,29 @@ Deno.test("the command prints a row a step", async () => {
   for (const [k, { idea, kernel }] of steps.entries()) {
     assert.match(rows[k] ?? "", /\d(\.\d+)?x/);
     assert.ok(rows[k]?.includes(idea) && rows[k]?.includes(kernel.name), stdout);
+  }
+});
+
+Deno.test("the JSON beside the ladders' page has its numbers, of the ladders as they are", async () => {
+  const page = await Deno.readTextFile(new URL("bench/ladder.md", root));
+  const shipped = await readLadders(fileURLToPath(new URL("bench/ladder.json", root)));
+  assert.deepEqual(shipped.map(({ ladder }) => ladder), ladders.map(({ name }) => name));
+  for (const { ladder, size, adapter, cores, runtime, steps } of shipped) {
+    const part =
+      page.match(new RegExp(`<!-- ladder ${ladder} -->([^]*)<!-- end of ladder ${ladder} -->`))?.[1] ?? "";
+    assert.ok(part.includes(`${size.join(" x ")}; ${adapter}, ${cores} cores, ${runtime}:`), ladder);
+    const own = ladderNamed(ladder).steps;
+    assert.deepEqual(
+      steps.map(({ kernel, idea }) => [kernel, idea]),
+      own.map((s) => [s.kernel.name, s.idea]),
+    );
+    for (const { number, microseconds = NaN, least = NaN, gain } of steps) {
+      const row = part.match(new RegExp(`^\\| ${number} +\\|.*`, "m"))?.[0].split("|").map((cell) =>
+        cell.trim()
+      );
+      assert.deepEqual([row?.[4], row?.[5]], [short(microseconds), short(least)], `${ladder} ${number}`);
+      assert.equal(row?.[9], gain === undefined ? "-" : `${gain.toFixed(2)}x`, `${ladder} ${number}`);
+    }
   }
 });
 

@@ -15,6 +15,8 @@ const LAYERS = [
   ["ops"],
   ["model"],
   ["train"],
+  ["profile"],
+  ["ladder"],
   ["run", "prepare"],
   ["simulate"],
   ["policy"],

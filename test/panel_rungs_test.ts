@@ -5,9 +5,9 @@
  */
 
 import assert from "node:assert/strict";
-import { checkAt } from "../bench/ladder_check.ts";
-import { ladders } from "../bench/ladder_steps.ts";
-import type { Size } from "../bench/ladder_problems.ts";
+import { checkAt } from "../src/ladder/check.ts";
+import { ladders } from "../src/ladder/ladders.ts";
+import type { Size } from "../src/ladder/problems.ts";
 import { withGpu } from "./op_check.ts";
 
 /** Of a part, which is written once, and both sides of the borders between parts. The ops' tests have the most, 64. */

@@ -12,7 +12,7 @@ import type { PeerEntry } from "../bench/peers/roster.ts";
 import { figuresOf, problemLines, quantile, summaryCells, tableCells } from "../bench/peers/summary.ts";
 import { tensorflowPeer } from "../bench/peers/tensorflow_js.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
-import { workloadLog } from "../bench/workloads.ts";
+import { workloadLog } from "../src/profile/workloads.ts";
 import { smallLog } from "./small_logs.ts";
 
 /** Ragged pages and histories, one-hot items, no click at all now and then; and pages of one length, dense features. */

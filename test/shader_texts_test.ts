@@ -5,9 +5,9 @@
  */
 
 import assert from "node:assert/strict";
-import { measureAdapter } from "../bench/adapter_ceilings.ts";
-import { bindSteps } from "../bench/ladder_check.ts";
-import { ladders } from "../bench/ladder_steps.ts";
+import { measureAdapter } from "../src/profile/adapter_ceilings.ts";
+import { bindSteps } from "../src/ladder/check.ts";
+import { ladders } from "../src/ladder/ladders.ts";
 import type { ClickLog } from "../src/data/click_log.ts";
 import { shopItems } from "../src/data/demo_shop.ts";
 import { restless } from "../src/data/shops/restless.ts";

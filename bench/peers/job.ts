@@ -19,7 +19,7 @@ import { defaultTraining, paperAdversarial } from "../../src/train/config.ts";
 import { iterationFlops } from "../../src/train/iteration_work.ts";
 import { GENERATOR_PREFIX } from "../../src/train/networks.ts";
 import { batchArrays, type PeerBatch, peerBatch } from "./batch.ts";
-import { LOG_BATCHES, workloadLog, workloads } from "../workloads.ts";
+import { LOG_BATCHES, workloadLog, workloads } from "../../src/profile/workloads.ts";
 
 export type WorkloadName = keyof typeof workloads;
 export const workloadNames = Object.keys(workloads).filter(isWorkloadName);

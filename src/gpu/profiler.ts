@@ -70,6 +70,8 @@ export interface TimedWork extends Cost {
   readonly kernel: string;
   /** For how many steps it does this at once. Its time is that of all of them, its cost that of one. */
   readonly steps: number;
+  /** Which dispatch of its program it is, or follows. */
+  readonly dispatch: number;
   readonly encode: EncodePass | EncodeBetween;
 }
 
@@ -84,7 +86,7 @@ export function workOf<S extends Sizes>(
     const { label, kernel: { name: kernel } } = spec;
     const encode: EncodePass = (pass) => program.encodeOne(pass, k, sizes, stepOffset, slice);
     const steps = forManySteps(spec.kernel) ? slice.count : 1;
-    const dispatch = { label, kernel, steps, ...spec.cost(sizes), encode };
+    const dispatch = { label, kernel, steps, dispatch: k, ...spec.cost(sizes), encode };
     if (copies.length === 0) return [dispatch];
     const bytes = copies.reduce((sum, { written }) => sum + 2 * (written?.bytes(sizes) ?? 0), 0);
     const between = (encoder: GPUCommandEncoder) => {
@@ -94,6 +96,7 @@ export function workOf<S extends Sizes>(
       label: `${label}, into a texture`,
       kernel: "copy",
       steps: 1,
+      dispatch: k,
       flops: 0,
       bytes,
       encode: { between },

@@ -30,6 +30,16 @@ export interface KernelChoice<S extends Sizes = Sizes> {
   by(variant: MatmulVariant): DispatchSpec<S>;
 }
 
+/** The node of the tape that a dispatch was made for. */
+export interface DispatchNode {
+  /** The op's name. */
+  readonly op: string;
+  readonly direction: "forward" | "backward";
+  /** Tensors with their shapes: "utility/layer1 [rows, 64]". */
+  readonly inputs: readonly string[];
+  readonly output: string;
+}
+
 /** @typeParam S the sizes that its grid depends on; by default none, so that it fits every kind of batch */
 export interface DispatchSpec<S extends Sizes = Sizes> extends KernelUse {
   /** Invocations wanted, as [x, y]; they are rounded up to workgroups here. */
@@ -39,6 +49,8 @@ export interface DispatchSpec<S extends Sizes = Sizes> extends KernelUse {
   readonly label: string;
   /** Only for a matrix product. */
   readonly choice?: KernelChoice<S>;
+  /** Absent for what no node asked for: the batch, the optimiser. */
+  readonly node?: DispatchNode;
 }
 
 /** Which of the batches that are laid out side by side a replay works on. */
@@ -120,6 +132,33 @@ export class Program<S extends Sizes = Sizes> {
 /** Reused, so that a replay allocates nothing. */
 const offsets = new Uint32Array(1);
 
+/**
+ * Workgroups of a dispatch along x, y and z; a long x of a foldable kernel is folded into y.
+ * @param workgroup invocations of one along x and y. @param maxGrid workgroups along an axis, at most.
+ * @throws UserError for a grid that the adapter does not take.
+ */
+export function gridOf<S extends Sizes>(
+  { spec, workgroup }: Pick<Dispatch<S>, "spec" | "workgroup">,
+  sizes: S,
+  slice: Slice,
+  maxGrid: number,
+): [x: number, y: number, z: number] {
+  const [x, y = 1] = spec.invocations(sizes);
+  let gridX = Math.ceil(x / workgroup[0]);
+  let gridY = Math.ceil(y / workgroup[1]);
+  if (gridX > maxGrid && spec.kernel.foldable) {
+    gridY = Math.ceil(gridX / maxGrid);
+    gridX = Math.ceil(gridX / gridY);
+  }
+  if (gridX > maxGrid || gridY > maxGrid) {
+    throw new UserError(
+      `${spec.label} needs ${gridX} x ${gridY} workgroups, but this adapter takes ${maxGrid} along an ` +
+        `axis. Use smaller batches, and more shards to evaluate.`,
+    );
+  }
+  return [gridX, gridY, forManySteps(spec.kernel) ? slice.count : 1];
+}
+
 function encodeDispatch<S extends Sizes>(
   pass: GPUComputePassEncoder,
   dispatch: Dispatch<S>,
@@ -127,26 +166,14 @@ function encodeDispatch<S extends Sizes>(
   slice: Slice,
   maxGrid: number,
 ): void {
-  const [x, y = 1] = dispatch.spec.invocations(sizes);
-  let gridX = Math.ceil(x / dispatch.workgroup[0]);
-  let gridY = Math.ceil(y / dispatch.workgroup[1]);
-  if (gridX > maxGrid && dispatch.spec.kernel.foldable) {
-    gridY = Math.ceil(gridX / maxGrid);
-    gridX = Math.ceil(gridX / gridY);
-  }
-  if (gridX > maxGrid || gridY > maxGrid) {
-    throw new UserError(
-      `${dispatch.spec.label} needs ${gridX} x ${gridY} workgroups, but this adapter takes ${maxGrid} along an ` +
-        `axis. Use smaller batches, and more shards to evaluate.`,
-    );
-  }
+  const [gridX, gridY, gridZ] = gridOf(dispatch, sizes, slice, maxGrid);
   if (gridX === 0 || gridY === 0) return;
   pass.setPipeline(dispatch.pipeline);
-  const { bindGroups, spec: { kernel, label } } = dispatch;
+  const { bindGroups, spec: { label } } = dispatch;
   const bindGroup = bindGroups[bindGroups.length === 1 ? 0 : slice.index];
   if (!bindGroup) throw new Error(`${label}: there is no slice ${slice.index}`);
   pass.setBindGroup(0, bindGroup, offsets, 0, 1);
-  pass.dispatchWorkgroups(gridX, gridY, forManySteps(kernel) ? slice.count : 1);
+  pass.dispatchWorkgroups(gridX, gridY, gridZ);
 }
 
 async function recordDispatch<S extends Sizes>(

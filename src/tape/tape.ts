@@ -10,7 +10,7 @@
 
 import type { Arena } from "../gpu/arena.ts";
 import type { KernelShapes, ShapeChoice } from "../gpu/kernel_shapes.ts";
-import type { DispatchSpec } from "../gpu/program.ts";
+import type { DispatchNode, DispatchSpec } from "../gpu/program.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { Dim, Dimensions, Sizes } from "../gpu/sizes.ts";
 import { forProducts, rowByRow, type TextureLayout } from "../gpu/texture_layout.ts";
@@ -164,7 +164,7 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
       if (this.#run.has(node)) throw new Error(`${node.output.name} was computed before`);
       const dispatches = node.forward(this.#call(node));
       this.#run.add(node);
-      return dispatches;
+      return dispatches.map((spec) => ({ ...spec, node: nodeOf(node, "forward") }));
     });
   }
 
@@ -183,7 +183,8 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
       if (!this.#written.has(node.output)) {
         throw new Error(`${shapeText(node.output)} has no part in the loss: nothing gave it a gradient`);
       }
-      specs.push(...node.backward(this.#call(node)));
+      const dispatches = node.backward(this.#call(node));
+      specs.push(...dispatches.map((spec) => ({ ...spec, node: nodeOf(node, "backward") })));
     }
     for (const name of this.options.parameters.names()) {
       const parameter = this.parameter(name);
@@ -256,4 +257,12 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
       },
     };
   }
+}
+
+/** What a dispatch says of the node that it was made for. */
+function nodeOf<S extends Sizes, R>(
+  { op, inputs, output }: Node<S, R>,
+  direction: DispatchNode["direction"],
+): DispatchNode {
+  return { op, direction, inputs: inputs.map(shapeText), output: shapeText(output) };
 }

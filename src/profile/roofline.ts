@@ -3,7 +3,7 @@
  * in FLOPs a byte.
  */
 
-import type { Cost } from "../src/gpu/program.ts";
+import type { Cost } from "../gpu/program.ts";
 
 /** The best that was measured on an adapter. */
 export interface Ceilings {

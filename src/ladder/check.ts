@@ -1,15 +1,15 @@
 /** A ladder's steps on the device: what they are bound to, one run of them, and whether it gave what the reference gives. */
 
-import { Arena } from "../src/gpu/arena.ts";
-import type { Gpu } from "../src/gpu/device.ts";
-import { type Constants, type Kernel, STEP } from "../src/gpu/kernel.ts";
-import { type Memory, uniformIfSmall, type View, writeMemory } from "../src/gpu/memory.ts";
-import { Program } from "../src/gpu/program.ts";
-import { readFloats } from "../src/gpu/readback.ts";
-import { clickDimensions } from "../src/batch/click_sizes.ts";
-import { STEP_STRIDE, writeStepHeader } from "../src/gpu/step.ts";
-import { inPanels, rowByRow } from "../src/gpu/texture_layout.ts";
-import type { Problem, Size } from "./ladder_problems.ts";
+import { Arena } from "../gpu/arena.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { type Constants, type Kernel, STEP } from "../gpu/kernel.ts";
+import { type Memory, uniformIfSmall, type View, writeMemory } from "../gpu/memory.ts";
+import { Program } from "../gpu/program.ts";
+import { readFloats } from "../gpu/readback.ts";
+import { clickDimensions } from "../batch/click_sizes.ts";
+import { STEP_STRIDE, writeStepHeader } from "../gpu/step.ts";
+import { inPanels, rowByRow } from "../gpu/texture_layout.ts";
+import type { Problem, Size } from "./problems.ts";
 
 /** "panels": a texture with the input's rows in panels of sixteen columns, see texture_layout.ts. */
 export type Place = "texture" | "panels" | "uniform";

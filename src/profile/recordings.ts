@@ -1,25 +1,25 @@
 /** The programs that the benches time: steps and evaluations of real models, recorded as in training. */
 
-import type { ClickLog } from "../src/data/click_log.ts";
-import { Arena } from "../src/gpu/arena.ts";
-import type { Gpu } from "../src/gpu/device.ts";
-import type { Program, Slice } from "../src/gpu/program.ts";
-import { largestOf } from "../src/batch/plan.ts";
-import type { ClickSizes } from "../src/batch/click_sizes.ts";
-import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
-import { GamePrograms } from "../src/model/game_programs.ts";
-import { ModelProgram } from "../src/model/model_program.ts";
-import { UserModel } from "../src/model/user_model.ts";
-import { AdversarialTrainer, gameOptions } from "../src/train/adversarial_trainer.ts";
-import type { ClickTrainer } from "../src/train/click_trainer.ts";
-import { Made } from "../src/gpu/made.ts";
-import { ResultRing } from "../src/train/result_ring.ts";
-import { BestKeeper } from "../src/train/best_keeper.ts";
-import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
-import type { TrainedNetwork } from "../src/train/networks.ts";
-import { choiceSummary } from "../src/train/sums.ts";
-import { Trainer } from "../src/train/trainer.ts";
-import type { AdamKind } from "../src/ops/adam.ts";
+import type { ClickLog } from "../data/click_log.ts";
+import { Arena } from "../gpu/arena.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { Program, Slice } from "../gpu/program.ts";
+import { largestOf } from "../batch/plan.ts";
+import type { ClickSizes } from "../batch/click_sizes.ts";
+import { defaultModel, defaultPwModel, type ModelConfig } from "../model/config.ts";
+import { GamePrograms } from "../model/game_programs.ts";
+import { ModelProgram } from "../model/model_program.ts";
+import { UserModel } from "../model/user_model.ts";
+import { AdversarialTrainer, gameOptions } from "../train/adversarial_trainer.ts";
+import type { ClickTrainer } from "../train/click_trainer.ts";
+import { Made } from "../gpu/made.ts";
+import { ResultRing } from "../train/result_ring.ts";
+import { BestKeeper } from "../train/best_keeper.ts";
+import { defaultAdversarial, defaultTraining } from "../train/config.ts";
+import type { TrainedNetwork } from "../train/networks.ts";
+import { choiceSummary } from "../train/sums.ts";
+import { Trainer } from "../train/trainer.ts";
+import type { AdamKind } from "../ops/adam.ts";
 
 /** A program as a step replays it. */
 export interface Part {

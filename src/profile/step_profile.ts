@@ -1,12 +1,15 @@
 /** What a training step is made of: its dispatches, and what the host does meanwhile. */
 
-import { Commands } from "../src/gpu/commands.ts";
-import type { Gpu } from "../src/gpu/device.ts";
-import { timePasses, workOf } from "../src/gpu/profiler.ts";
-import type { Cost } from "../src/gpu/program.ts";
-import type { BenchLog } from "./workloads.ts";
-import { timeRepeated, type Timing, timingOf } from "./measure.ts";
+import { Commands } from "../gpu/commands.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { timePasses, workOf } from "../gpu/profiler.ts";
+import type { Cost } from "../gpu/program.ts";
+import { type Clock, clockOf, type Work } from "./clock.ts";
+import { keepingState } from "./kept_state.ts";
+import { isFine, timeRepeated } from "./measure.ts";
+import { type Timing, timingOf } from "./timing.ts";
 import type { BenchModel, Recording, Steppable } from "./recordings.ts";
+import type { BenchLog } from "./workloads.ts";
 
 export interface DispatchResult extends Cost, Timing {
   readonly label: string;
@@ -47,36 +50,56 @@ const GROUP = 80_000;
 const RUN = 300_000;
 const ROUNDS = { least: 5, most: 11 };
 
+export interface ProfileOptions {
+  /** Time for whole steps in turn with their dispatches, but for the least number of rounds. */
+  readonly seconds: number;
+  /** By default the better one of the device. */
+  readonly clock?: Clock;
+  onProgress?(text: string): void;
+}
+
+/** A step of a model, by its dispatches and as a whole. */
 export async function profileStep(
   gpu: Gpu,
   { name, log, users }: BenchLog,
   model: BenchModel,
-  seconds: number,
+  options: ProfileOptions,
 ): Promise<StepResult> {
   const recording = await model.record(gpu, log, users);
   try {
-    const { trainer, sizes } = recording;
-    const gpuBytes = gpu.liveBytes;
-    const run = await stepRuns(trainer);
-    const profile = dispatchProfile(gpu, recording);
-    await profile.round();
-    const rounds = Math.floor(1e6 * seconds / run.microseconds);
-    const walls: number[] = [];
-    // In turn, as a machine that others use is now slower, now faster.
-    for (let round = 0; round < Math.max(ROUNDS.least, Math.min(ROUNDS.most, rounds)); round++) {
-      walls.push(await run.once());
-      await profile.round();
-    }
-    const wall = timingOf(walls);
-    const group = Math.max(1, Math.min(trainer.places, Math.round(GROUP / wall.median)));
-    const host = await timeHostSteps(gpu, recording, group);
-    const dispatches = await profile.results();
-    const { users, events, rows, items } = sizes;
-    const batch = { users, events, rows, items };
-    return { workload: name, model: model.name, ...batch, dispatches, wall, group, host, gpuBytes };
+    return { workload: name, model: model.name, ...await profileRecording(gpu, recording, options) };
   } finally {
     recording.destroy();
   }
+}
+
+/** The same of a model that is recorded. Its weights stay as they are, but for the whole steps that it is trained. */
+export async function profileRecording(
+  gpu: Gpu,
+  recording: Recording,
+  { seconds, clock, onProgress = () => {} }: ProfileOptions,
+): Promise<Omit<StepResult, "workload" | "model">> {
+  const { trainer, sizes } = recording;
+  const gpuBytes = gpu.liveBytes;
+  onProgress("first steps, which compile");
+  const run = await stepRuns(trainer);
+  const profile = await dispatchProfile(gpu, recording, clock);
+  await profile.round();
+  const wanted = Math.floor(1e6 * seconds / run.microseconds);
+  const rounds = Math.max(ROUNDS.least, Math.min(ROUNDS.most, wanted));
+  const walls: number[] = [];
+  // In turn, as a machine that others use is now slower, now faster.
+  for (let round = 1; round <= rounds; round++) {
+    onProgress(`whole steps, round ${round} of ${rounds}`);
+    walls.push(await run.once());
+    await profile.round();
+  }
+  const wall = timingOf(walls);
+  const group = Math.max(1, Math.min(trainer.places, Math.round(GROUP / wall.median)));
+  const host = await timeHostSteps(gpu, recording, group);
+  const dispatches = await profile.results(onProgress);
+  const { users, events, rows, items } = sizes;
+  return { ...{ users, events, rows, items }, dispatches, wall, group, host, gpuBytes };
 }
 
 /** Microseconds a step, as training runs take it: samples of at least three runs. */
@@ -101,33 +124,72 @@ async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; onc
   return { microseconds: steps * guess, once: () => run(steps) };
 }
 
-/** Times the dispatches of a step, each in a pass of its own, in their order, over and over. */
-function dispatchProfile(gpu: Gpu, recording: Recording) {
+/**
+ * Times the dispatches of a step, each in a pass of its own, in their order, over and over. Where the clock is too coarse for
+ * one pass, each is repeated instead, on what those before it leave in a step.
+ */
+export async function dispatchProfile(gpu: Gpu, recording: Recording, given?: Clock) {
   const samples: number[][] = [];
-  const encoders = () =>
-    recording.step().flatMap(({ program, sizes, offset, slice }) => workOf(program, sizes, offset, slice));
-  let first = true;
+  const works = () =>
+    recording.step().flatMap(({ program, sizes, offset, slice }) =>
+      workOf(program, sizes, offset, slice).map((work) => ({
+        ...work,
+        spec: program.dispatches[work.dispatch]?.spec,
+      }))
+    );
+  const [first] = works();
+  if (!first?.spec) throw new Error("expected a step with a dispatch");
+  const { spec, encode } = first;
+  const clock = given ?? await keepingState(gpu, spec, () => clockOf(gpu, encode));
+  const fine = isFine(clock);
+  let warm = false;
   return {
     async round(): Promise<void> {
-      if (!gpu.hasTimestamps) return;
-      const times = await timePasses(gpu, encoders().map(({ encode }) => encode));
-      if (!first) times.forEach((time, k) => (samples[k] ??= []).push(time));
-      first = false;
+      if (!fine) return;
+      const times = await timePasses(gpu, works().map(({ encode }) => encode));
+      if (warm) times.forEach((time, k) => (samples[k] ??= []).push(time));
+      warm = true;
     },
-    async results(): Promise<DispatchResult[]> {
+    async results(onProgress: (text: string) => void): Promise<DispatchResult[]> {
       const results: DispatchResult[] = [];
-      for (const [k, { label, kernel, steps, flops, bytes, encode }] of encoders().entries()) {
-        const own = samples[k]?.map((time) => time / steps);
-        const timing = own
-          ? timingOf(own)
-          : typeof encode === "function"
-          ? await timeRepeated(gpu, encode, { seconds: 0 })
-          : timingOf([0]); // by the wall clock alone a copy cannot be told from what is around it
-        results.push({ label, kernel, flops, bytes, ...timing });
+      const all = works();
+      for (const [k, { label, kernel, steps, flops, bytes, encode, spec }] of all.entries()) {
+        const own = samples[k];
+        if (!own) onProgress(`dispatch ${k + 1} of ${all.length}: ${label}`);
+        const repeat = () => timeRepeated(gpu, encode, { seconds: 0, clock });
+        const timing = own ? timingOf(own) : spec ? await keepingState(gpu, spec, repeat) : await repeat();
+        if (!own) submit(gpu, encode);
+        results.push({ label, kernel, flops, bytes, ...perStep(timing, steps) });
       }
       return results;
     },
   };
+}
+
+/** The share of one step, of what does the work of several at once. */
+function perStep(timing: Timing, steps: number): Timing {
+  const { median, min, lower, upper, samples, error } = timing;
+  return {
+    median: median / steps,
+    min: min / steps,
+    lower: lower / steps,
+    upper: upper / steps,
+    samples,
+    ...(error !== undefined && { error: error / steps }),
+  };
+}
+
+/** Does work once. */
+function submit(gpu: Gpu, work: Work): void {
+  const encoder = gpu.device.createCommandEncoder({ label: "once" });
+  if (typeof work === "function") {
+    const pass = encoder.beginComputePass();
+    work(pass);
+    pass.end();
+  } else {
+    work.between(encoder);
+  }
+  gpu.queue.submit([encoder.finish()]);
 }
 
 const HOST_GROUPS = 5;

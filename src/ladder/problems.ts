@@ -3,18 +3,18 @@
  * ops' own f64 references.
  */
 
-import type { ReferenceBatch } from "../src/batch/reference_batch.ts";
-import { NONE } from "../src/data/click_log.ts";
-import { randomStream } from "../src/data/random.ts";
-import type { Constants } from "../src/gpu/kernel.ts";
-import type { Cost } from "../src/gpu/program.ts";
-import { clickDimensions, type ClickSizes } from "../src/batch/click_sizes.ts";
-import type { StepPurpose } from "../src/gpu/step.ts";
-import { reference as choiceReference } from "../src/ops/choice_nll.ts";
-import { reference as linearReference } from "../src/ops/linear.ts";
-import { reference as lstmReference } from "../src/ops/lstm.ts";
-import { at, type Matrix, matrix, sigmoid } from "../src/tape/reference.ts";
-import { padded, padRows, unpadRows } from "../src/tape/tensor.ts";
+import type { ReferenceBatch } from "../batch/reference_batch.ts";
+import { NONE } from "../data/click_log.ts";
+import { randomStream } from "../data/random.ts";
+import type { Constants } from "../gpu/kernel.ts";
+import type { Cost } from "../gpu/program.ts";
+import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
+import type { StepPurpose } from "../gpu/step.ts";
+import { reference as choiceReference } from "../ops/choice_nll.ts";
+import { reference as linearReference } from "../ops/linear.ts";
+import { reference as lstmReference } from "../ops/lstm.ts";
+import { at, type Matrix, matrix, sigmoid } from "../tape/reference.ts";
+import { padded, padRows, unpadRows } from "../tape/tensor.ts";
 
 export interface Output {
   /** Floats, with padding. */

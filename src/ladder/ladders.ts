@@ -3,57 +3,57 @@
  * kernels/study have its number; the others are shipped kernels, or the same file with an input that stands elsewhere.
  */
 
-import choiceText from "../kernels/choice_nll.wgsl" with { type: "text" };
-import lstmBackText from "../kernels/lstm_backward.wgsl" with { type: "text" };
-import lstmBackPanel from "../kernels/cpu/lstm_backward_panel.wgsl" with { type: "text" };
-import lstmText from "../kernels/lstm_forward.wgsl" with { type: "text" };
-import lstmPanel from "../kernels/cpu/lstm_forward_panel.wgsl" with { type: "text" };
-import choiceNaive from "../kernels/study/choice_nll_1_naive.wgsl" with { type: "text" };
-import choiceWorkgroup from "../kernels/study/choice_nll_2_workgroup.wgsl" with { type: "text" };
-import choiceOnline from "../kernels/study/choice_nll_3_online.wgsl" with { type: "text" };
-import lstmBackNaive from "../kernels/study/lstm_backward_1_naive.wgsl" with { type: "text" };
-import lstmBackWorkgroup from "../kernels/study/lstm_backward_2_workgroup.wgsl" with { type: "text" };
-import lstmBackVectors from "../kernels/study/lstm_backward_3_vectors.wgsl" with { type: "text" };
-import lstmNaive from "../kernels/study/lstm_forward_1_naive.wgsl" with { type: "text" };
-import lstmWorkgroup from "../kernels/study/lstm_forward_2_workgroup.wgsl" with { type: "text" };
-import lstmVectors from "../kernels/study/lstm_forward_3_vectors.wgsl" with { type: "text" };
-import forwardPanelLoop from "../kernels/study/matmul_forward_11_panel_loop.wgsl" with { type: "text" };
-import forwardPanelGuarded from "../kernels/study/matmul_forward_12_panel_guarded.wgsl" with { type: "text" };
-import forwardPanelIndexed from "../kernels/study/matmul_forward_14_panel_indexed.wgsl" with { type: "text" };
-import forwardPanelInterleaved from "../kernels/study/matmul_forward_13_panel_interleaved.wgsl" with {
+import choiceText from "../../kernels/choice_nll.wgsl" with { type: "text" };
+import lstmBackText from "../../kernels/lstm_backward.wgsl" with { type: "text" };
+import lstmBackPanel from "../../kernels/cpu/lstm_backward_panel.wgsl" with { type: "text" };
+import lstmText from "../../kernels/lstm_forward.wgsl" with { type: "text" };
+import lstmPanel from "../../kernels/cpu/lstm_forward_panel.wgsl" with { type: "text" };
+import choiceNaive from "../../kernels/study/choice_nll_1_naive.wgsl" with { type: "text" };
+import choiceWorkgroup from "../../kernels/study/choice_nll_2_workgroup.wgsl" with { type: "text" };
+import choiceOnline from "../../kernels/study/choice_nll_3_online.wgsl" with { type: "text" };
+import lstmBackNaive from "../../kernels/study/lstm_backward_1_naive.wgsl" with { type: "text" };
+import lstmBackWorkgroup from "../../kernels/study/lstm_backward_2_workgroup.wgsl" with { type: "text" };
+import lstmBackVectors from "../../kernels/study/lstm_backward_3_vectors.wgsl" with { type: "text" };
+import lstmNaive from "../../kernels/study/lstm_forward_1_naive.wgsl" with { type: "text" };
+import lstmWorkgroup from "../../kernels/study/lstm_forward_2_workgroup.wgsl" with { type: "text" };
+import lstmVectors from "../../kernels/study/lstm_forward_3_vectors.wgsl" with { type: "text" };
+import forwardPanelLoop from "../../kernels/study/matmul_forward_11_panel_loop.wgsl" with { type: "text" };
+import forwardPanelGuarded from "../../kernels/study/matmul_forward_12_panel_guarded.wgsl" with {
   type: "text",
 };
-import forwardNaive from "../kernels/study/matmul_forward_1_naive.wgsl" with { type: "text" };
-import forwardTile from "../kernels/study/matmul_forward_2_tile.wgsl" with { type: "text" };
-import forwardRegisters from "../kernels/study/matmul_forward_4_registers.wgsl" with { type: "text" };
-import forwardLanes from "../kernels/study/matmul_forward_5_lanes_over_rows.wgsl" with { type: "text" };
-import forwardMatrices from "../kernels/study/matmul_forward_7_matrices.wgsl" with { type: "text" };
-import forwardWide from "../kernels/study/matmul_forward_8_wide.wgsl" with { type: "text" };
-import inputNaive from "../kernels/study/matmul_input_gradient_1_naive.wgsl" with { type: "text" };
-import inputVectors from "../kernels/study/matmul_input_gradient_2_vectors.wgsl" with { type: "text" };
-import inputTransposed from "../kernels/study/matmul_input_gradient_4_transposed.wgsl" with { type: "text" };
-import weightNaive from "../kernels/study/matmul_weight_gradient_1_naive.wgsl" with { type: "text" };
-import weightChunks from "../kernels/study/matmul_weight_gradient_2_chunks.wgsl" with { type: "text" };
-import weightOuter from "../kernels/study/matmul_weight_gradient_4_outer.wgsl" with { type: "text" };
-import weightWide from "../kernels/study/matmul_weight_gradient_5_wide.wgsl" with { type: "text" };
-import { kernel } from "../src/gpu/kernel.ts";
-import { panelBytes } from "../src/gpu/kernel_shapes.ts";
-import { clickDimensions } from "../src/batch/click_sizes.ts";
+import forwardPanelIndexed from "../../kernels/study/matmul_forward_14_panel_indexed.wgsl" with {
+  type: "text",
+};
+import forwardPanelInterleaved from "../../kernels/study/matmul_forward_13_panel_interleaved.wgsl" with {
+  type: "text",
+};
+import forwardNaive from "../../kernels/study/matmul_forward_1_naive.wgsl" with { type: "text" };
+import forwardTile from "../../kernels/study/matmul_forward_2_tile.wgsl" with { type: "text" };
+import forwardRegisters from "../../kernels/study/matmul_forward_4_registers.wgsl" with { type: "text" };
+import forwardLanes from "../../kernels/study/matmul_forward_5_lanes_over_rows.wgsl" with { type: "text" };
+import forwardMatrices from "../../kernels/study/matmul_forward_7_matrices.wgsl" with { type: "text" };
+import forwardWide from "../../kernels/study/matmul_forward_8_wide.wgsl" with { type: "text" };
+import inputNaive from "../../kernels/study/matmul_input_gradient_1_naive.wgsl" with { type: "text" };
+import inputVectors from "../../kernels/study/matmul_input_gradient_2_vectors.wgsl" with { type: "text" };
+import inputTransposed from "../../kernels/study/matmul_input_gradient_4_transposed.wgsl" with {
+  type: "text",
+};
+import weightNaive from "../../kernels/study/matmul_weight_gradient_1_naive.wgsl" with { type: "text" };
+import weightChunks from "../../kernels/study/matmul_weight_gradient_2_chunks.wgsl" with { type: "text" };
+import weightOuter from "../../kernels/study/matmul_weight_gradient_4_outer.wgsl" with { type: "text" };
+import weightWide from "../../kernels/study/matmul_weight_gradient_5_wide.wgsl" with { type: "text" };
+import { kernel } from "../gpu/kernel.ts";
+import { panelBytes } from "../gpu/kernel_shapes.ts";
+import { clickDimensions } from "../batch/click_sizes.ts";
 import {
   matmulInvocations,
   type MatmulKernel,
   matmulKernels,
   weightGradientInvocations,
-} from "../src/ops/matmul_kernels.ts";
-import { padded } from "../src/tape/tensor.ts";
-import {
-  choiceProblem,
-  lstmBackwardProblem,
-  lstmProblem,
-  matmulProblem,
-  type Size,
-} from "./ladder_problems.ts";
-import type { Ladder, Step } from "./ladder_check.ts";
+} from "../ops/matmul_kernels.ts";
+import { padded } from "../tape/tensor.ts";
+import { choiceProblem, lstmBackwardProblem, lstmProblem, matmulProblem, type Size } from "./problems.ts";
+import type { Ladder, Step } from "./check.ts";
 
 type Invocations = Step["invocations"];
 

@@ -3,8 +3,8 @@
  * anyone's machine computes the same. The letters: B users a batch, T events a user, K items a page.
  */
 
-import { type ClickLog, type ItemFeatures, type ItemTokens, NONE } from "../src/data/click_log.ts";
-import { randomStream } from "../src/data/random.ts";
+import { type ClickLog, type ItemFeatures, type ItemTokens, NONE } from "../data/click_log.ts";
+import { randomStream } from "../data/random.ts";
 
 export interface Workload {
   readonly name: string;

@@ -1,35 +1,19 @@
 /** Runs the steps of a ladder: each is checked at odd sizes and at its own, and only then all of them are timed. */
 
-import type { Gpu } from "../src/gpu/device.ts";
-import { median, timePasses } from "../src/gpu/profiler.ts";
-import {
-  bindSteps,
-  type BoundStep,
-  checkAt,
-  checkStep,
-  type Ladder,
-  workgroupBytesOf,
-} from "./ladder_check.ts";
-import type { Size } from "./ladder_problems.ts";
-import { timeRepeated } from "./measure.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { median, timePasses } from "../gpu/profiler.ts";
+import { bindSteps, type BoundStep, checkAt, checkStep, type Ladder, workgroupBytesOf } from "./check.ts";
+import type { Size } from "./problems.ts";
+import type { LadderFigures, LadderStepFigure } from "../profile/bench_report.ts";
+import { timeRepeated } from "../profile/measure.ts";
+import { timingOf } from "../profile/timing.ts";
 
-export interface StepResult {
-  /** From 1. */
-  readonly number: number;
-  readonly kernel: string;
-  readonly idea: string;
+/** A step as it was timed: over all rounds. Absent times mean that the size cannot be done by it. */
+export interface StepResult extends LadderStepFigure {
+  /** Number of the step that its gain is on. */
   readonly changes: number;
-  /** Microseconds, over all rounds. Absent for a step that the size cannot be done by. */
-  readonly median?: number;
-  readonly min?: number;
   readonly flops: number;
   readonly bytes: number;
-  /** How often faster than the naive step, and than the one that it changes: medians over the rounds. */
-  readonly gainOnFirst?: number;
-  readonly gain?: number;
-  /** Milliseconds of making the pipeline and, with timestamps, of what its first dispatch took longer. */
-  readonly compileMs?: number;
-  readonly refusal?: string;
 }
 
 export interface LadderOptions {
@@ -51,8 +35,8 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
     }
     // After that: a kernel that is the same at all sizes is compiled once.
     for (const odd of ladder.oddSizes) await checkAt(gpu, ladder, odd, onProgress);
-    const times = new Map<number, { medians: number[]; min: number }>(
-      steps.map(({ number }) => [number, { medians: [], min: Infinity }]),
+    const times = new Map<number, { medians: number[]; min: number; error: { error?: number } }>(
+      steps.map(({ number }) => [number, { medians: [], min: Infinity, error: {} }]),
     );
     for (let round = 1; round <= rounds; round++) {
       for (const { number, encode } of steps) {
@@ -62,6 +46,7 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
         if (!own) continue;
         own.medians.push(timing.median);
         own.min = Math.min(own.min, timing.min);
+        if (timing.error !== undefined) own.error = { error: timing.error };
       }
     }
     /** The machine's speed drifts, so steps are compared within each round. */
@@ -79,7 +64,7 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
         idea,
         changes: before,
         ...problem.cost,
-        ...(own ? { median: median(own.medians), min: own.min } : {}),
+        ...(own && { time: { ...timingOf(own.medians), min: own.min, ...own.error } }),
         gainOnFirst: ratio(1, number),
         gain: ratio(before, number),
         compileMs: compiled.get(number),
@@ -97,4 +82,12 @@ async function firstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
   const [first = 0] = await timePasses(gpu, [encode]);
   const [again = 0] = await timePasses(gpu, [encode]);
   return Math.max(0, first - again) / 1000;
+}
+
+/** What is kept of a ladder's results. */
+export function ladderFigures({ name }: Ladder, size: Size, results: readonly StepResult[]): LadderFigures {
+  const steps = results.map((
+    { number, kernel, idea, time, gainOnFirst, gain, compileMs, refusal },
+  ): LadderStepFigure => ({ number, kernel, idea, time, gainOnFirst, gain, compileMs, refusal }));
+  return { ladder: name, size, steps };
 }

@@ -1,34 +1,23 @@
 /** What the adapter does at most, and what the host pays for asking: measured by the probes of kernels/probe. */
 
-import copyText from "../kernels/probe/copy.wgsl" with { type: "text" };
-import fmaText from "../kernels/probe/fma.wgsl" with { type: "text" };
-import loadStorageText from "../kernels/probe/load_storage.wgsl" with { type: "text" };
-import loadStorageVec4Text from "../kernels/probe/load_storage_vec4.wgsl" with { type: "text" };
-import loadUniformText from "../kernels/probe/load_uniform.wgsl" with { type: "text" };
-import loadWorkgroupText from "../kernels/probe/load_workgroup.wgsl" with { type: "text" };
-import loadWorkgroupVec4Text from "../kernels/probe/load_workgroup_vec4.wgsl" with { type: "text" };
-import noOpText from "../kernels/probe/no_op.wgsl" with { type: "text" };
-import philoxText from "../kernels/probe/philox.wgsl" with { type: "text" };
-import { Arena } from "../src/gpu/arena.ts";
-import type { Gpu } from "../src/gpu/device.ts";
-import { constantOf, type Kernel, kernel } from "../src/gpu/kernel.ts";
-import type { View } from "../src/gpu/memory.ts";
-import { Program } from "../src/gpu/program.ts";
-import { readFloats } from "../src/gpu/readback.ts";
-import { timeHost, timeRepeated, type Timing, timingOf } from "./measure.ts";
-import type { Ceilings } from "./roofline.ts";
-
-/** What was measured of an adapter: times, or rates, of which more is better. */
-export interface AdapterFigure {
-  readonly name: string;
-  readonly unit: "GFLOP/s" | "GB/s" | "G f32/s" | "G words/s" | "us";
-  readonly median: number;
-  /** Quartiles. */
-  readonly lower: number;
-  readonly upper: number;
-  readonly best: number;
-  readonly samples: number;
-}
+import copyText from "../../kernels/probe/copy.wgsl" with { type: "text" };
+import fmaText from "../../kernels/probe/fma.wgsl" with { type: "text" };
+import loadStorageText from "../../kernels/probe/load_storage.wgsl" with { type: "text" };
+import loadStorageVec4Text from "../../kernels/probe/load_storage_vec4.wgsl" with { type: "text" };
+import loadUniformText from "../../kernels/probe/load_uniform.wgsl" with { type: "text" };
+import loadWorkgroupText from "../../kernels/probe/load_workgroup.wgsl" with { type: "text" };
+import loadWorkgroupVec4Text from "../../kernels/probe/load_workgroup_vec4.wgsl" with { type: "text" };
+import noOpText from "../../kernels/probe/no_op.wgsl" with { type: "text" };
+import philoxText from "../../kernels/probe/philox.wgsl" with { type: "text" };
+import { Arena } from "../gpu/arena.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { constantOf, type Kernel, kernel } from "../gpu/kernel.ts";
+import type { View } from "../gpu/memory.ts";
+import { Program } from "../gpu/program.ts";
+import { readFloats } from "../gpu/readback.ts";
+import { type AdapterFigure, COPIES, FLOOR, FMA } from "./ceilings.ts";
+import { timeHost, timeRepeated } from "./measure.ts";
+import { type Timing, timingOf } from "./timing.ts";
 
 const probes = {
   noOp: kernel("no_op", noOpText),
@@ -46,11 +35,6 @@ const loads: readonly [name: string, probe: Kernel][] = [
 
 /** All that is in kernels/probe. */
 export const probeKernels: readonly Kernel[] = [...Object.values(probes), ...loads.map(([, probe]) => probe)];
-
-/** Names of the figures that the roofline is made of. */
-const FMA = "multiply-add";
-const COPIES = [["copy, 4 MiB", 2 ** 22], ["copy, 128 MiB", 2 ** 27]] as const;
-const FLOOR = "empty dispatch in a pass";
 
 /** Of a round of fma.wgsl and of the load probes. */
 const FLOPS_A_ROUND = 96;
@@ -181,21 +165,4 @@ async function readBacks(gpu: Gpu, { buffer, offset }: View): Promise<number[]> 
     times.push(1000 * (performance.now() - began));
   }
   return times;
-}
-
-/**
- * The ceilings of the roofline: the best samples, so that no kernel's share is flattered by a slow moment of the
- * machine. Of the copies the faster one: what fits the caches comes from there in a step too.
- */
-export function ceilingsOf(figures: readonly AdapterFigure[]): Ceilings {
-  const best = (name: string) => {
-    const figure = figures.find((figure) => figure.name === name);
-    if (!figure) throw new Error(`expected the adapter's figure ${name}, found none`);
-    return figure.best;
-  };
-  return {
-    flops: best(FMA),
-    bandwidth: Math.max(...COPIES.map(([name]) => best(name))),
-    floor: best(FLOOR),
-  };
 }

@@ -1,0 +1,62 @@
+/** The numbers of the ladders' tables as JSON, beside the page: the lab's page shows them beside those of its own adapter. */
+
+import { z } from "zod";
+import { atomicWriteFile } from "../src/files/atomic_write.ts";
+import { readJson } from "../src/files/json_file.ts";
+import type { StepResult } from "../src/ladder/run.ts";
+import type { Size } from "../src/ladder/problems.ts";
+import type { ShippedLadder } from "../src/ladder/shipped.ts";
+
+const ladderSchema: z.ZodType<ShippedLadder> = z.strictObject({
+  ladder: z.string(),
+  size: z.array(z.int().positive()),
+  adapter: z.string(),
+  cores: z.int().positive(),
+  runtime: z.string(),
+  steps: z.array(z.strictObject({
+    number: z.int().positive(),
+    kernel: z.string(),
+    idea: z.string(),
+    changes: z.int().positive(),
+    microseconds: z.number().positive().optional(),
+    least: z.number().positive().optional(),
+    gainOnFirst: z.number().positive().optional(),
+    gain: z.number().positive().optional(),
+  })),
+});
+const fileSchema = z.array(ladderSchema);
+
+/** Where the numbers of a page stand. */
+export function jsonBeside(page: string): string {
+  return page.replace(/(\.md)?$/, ".json");
+}
+
+/** @throws UserError for a file that is damaged. */
+export async function readLadders(file: string): Promise<ShippedLadder[]> {
+  return await readJson(file, fileSchema) ?? [];
+}
+
+/** Puts a ladder in the place of the one of its name; the others stay. @throws UserError when the file cannot be written. */
+export async function writeLadder(file: string, ladder: ShippedLadder): Promise<void> {
+  const before = await readLadders(file);
+  const known = before.some((other) => other.ladder === ladder.ladder);
+  const after = known
+    ? before.map((other) => other.ladder === ladder.ladder ? ladder : other)
+    : [...before, ladder];
+  await atomicWriteFile(file, JSON.stringify(after, null, 2) + "\n");
+}
+
+/** What is shipped of a ladder's results. */
+export function shippedLadder(
+  ladder: string,
+  size: Size,
+  on: Pick<ShippedLadder, "adapter" | "cores" | "runtime">,
+  results: readonly StepResult[],
+): ShippedLadder {
+  const steps = results.map(({ number, kernel, idea, changes, time, gainOnFirst, gain }) => ({
+    ...{ number, kernel, idea, changes },
+    ...(time && { microseconds: time.median, least: time.min }),
+    ...{ gainOnFirst, gain: number === 1 ? undefined : gain },
+  }));
+  return { ladder, size, ...on, steps };
+}

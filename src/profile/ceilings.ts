@@ -1,0 +1,37 @@
+/** The figures of an adapter, and the ceilings of the roofline among them. */
+
+import type { Ceilings } from "./roofline.ts";
+
+/** What was measured of an adapter: times, or rates, of which more is better. */
+export interface AdapterFigure {
+  readonly name: string;
+  readonly unit: "GFLOP/s" | "GB/s" | "G f32/s" | "G words/s" | "us";
+  readonly median: number;
+  /** Quartiles. */
+  readonly lower: number;
+  readonly upper: number;
+  readonly best: number;
+  readonly samples: number;
+}
+
+/** Names of the figures that the roofline is made of. */
+export const FMA = "multiply-add";
+export const COPIES = [["copy, 4 MiB", 2 ** 22], ["copy, 128 MiB", 2 ** 27]] as const;
+export const FLOOR = "empty dispatch in a pass";
+
+/**
+ * The ceilings of the roofline: the best samples, so that no kernel's share is flattered by a slow moment of the
+ * machine. Of the copies the faster one: what fits the caches comes from there in a step too.
+ */
+export function ceilingsOf(figures: readonly AdapterFigure[]): Ceilings {
+  const best = (name: string) => {
+    const figure = figures.find((figure) => figure.name === name);
+    if (!figure) throw new Error(`expected the adapter's figure ${name}, found none`);
+    return figure.best;
+  };
+  return {
+    flops: best(FMA),
+    bandwidth: Math.max(...COPIES.map(([name]) => best(name))),
+    floor: best(FLOOR),
+  };
+}
