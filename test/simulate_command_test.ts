@@ -33,7 +33,12 @@ Deno.test("a shop's own users: figures, episodes and log say the same, and the l
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^300 users, 8 pages of 4 of 500 items; who clicks: the restless shop itself\n/);
     assert.match(stdout, /\nNothing stands beside popular/);
-    assert.deepEqual(filesIn(run), ["episodes.csv", "result.json", "returns.csv"]);
+    assert.deepEqual(filesIn(run), ["episodes.csv", "report.html", "result.json", "returns.csv"]);
+    const html = await Deno.readTextFile(`${run}/report.html`);
+    assert.match(html, /<dt>who clicks<\/dt><dd>the restless shop itself<\/dd>/);
+    for (const id of ["return", "coverage", "click-rate", "users", "returns"]) {
+      assert.ok(html.includes(`<figure id="${id}">`), id);
+    }
     const pages = await rowsOf(`${run}/episodes.csv`);
     const returns = await rowsOf(`${run}/returns.csv`);
     const result = JSON.parse(await Deno.readTextFile(`${run}/result.json`));

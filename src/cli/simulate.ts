@@ -8,11 +8,13 @@ import { version } from "../version.ts";
 import type { GivenOptions } from "./options.ts";
 import { settingOf } from "./episode_setting.ts";
 import { runMain } from "./fail.ts";
+import { reportFile } from "./output_folders.ts";
 import { trainingProgress } from "./progress.ts";
 import { EXIT_INTERRUPTED, machine, say } from "./run_stages.ts";
 import { quoted } from "./shell_word.ts";
 import { expectEnoughUsers, sinksOf, writeReturns } from "./simulate_files.ts";
 import { parseSimulateOptions, type SimulateOptions } from "./simulate_options.ts";
+import { writeSimulationPage } from "./simulate_page.ts";
 import { type ChosenPolicy, findPolicy, namedPolicy, RIVALS, trainedPolicy } from "./simulate_policies.ts";
 import { resultsOf, resultText, type Told } from "./simulate_results.ts";
 import { type PolicyRun, runPolicies } from "./simulate_runs.ts";
@@ -79,6 +81,7 @@ async function main(): Promise<number> {
     if (options.saveDir !== undefined) {
       await writeReturns(`${options.saveDir}/returns.csv`, setting, runs);
       await writeResult(options.saveDir, options, opened, simulated, told, runs);
+      await writeSimulationPage(reportFile(options.saveDir), { options, opened, simulated, told, runs });
     }
     for (const { path, purpose: { what } } of folders) {
       console.log(`${what[0]?.toUpperCase()}${what.slice(1)}: ${quoted(path)}`);

@@ -52,8 +52,8 @@ Examples:
   deno task simulate --shop restless --truth --policy random --write-log runs/data/restless
   deno task simulate --model runs/mine --policy popular --start test --save-dir runs/popular --episodes-file parquet
 
-A --save-dir has result.json with all figures, returns.csv with the return of each user
-under each policy, and episodes.csv or episodes.parquet where --episodes-file asks for it.
+A --save-dir has report.html with the charts, result.json with all figures, returns.csv with the return of
+each user under each policy, and episodes.csv or episodes.parquet where --episodes-file asks for it.
 
 greedy scores the whole catalogue on every page: its time grows with users x pages x items.`;
 
