@@ -1,6 +1,8 @@
 /** `data example`: a raw log to try the others on. */
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
+import { shopNamed, shops } from "../data/shops.ts";
+import { demo } from "../data/shops/demo.ts";
 import { writeExample } from "../prepare/example.ts";
 import { OUT_FOLDER } from "./arguments.ts";
 import { folder, LARGEST_SEED, wholeNumber } from "./options.ts";
@@ -9,11 +11,14 @@ import { quoted } from "./shell_word.ts";
 
 export function exampleCommand(): Command {
   return new Command("example")
-    .description("Writes the demo shop as a raw log, log.csv and items.csv, to try data log on.")
+    .description("Writes a made-up shop as a raw log, log.csv and items.csv, to try data log on.")
     .option(OUT_FOLDER, "where to write the two files", folder, EXAMPLE_FOLDER)
-    .option("--seed <n>", "seed of the demo shop", wholeNumber(0, LARGEST_SEED), 1)
-    .action(async ({ out, seed }: { out: string; seed: number }) => {
-      const { rows, items } = await writeExample(out, seed);
+    .addOption(
+      new Option("--shop <name>", "which one").choices(shops.map(({ name }) => name)).default(demo.name),
+    )
+    .option("--seed <n>", "seed of the shop", wholeNumber(0, LARGEST_SEED), 1)
+    .action(async ({ out, shop, seed }: { out: string; shop: string; seed: number }) => {
+      const { rows, items } = await writeExample(out, shopNamed(shop) ?? demo, seed);
       const n = (count: number) => count.toLocaleString("en");
       console.log(
         `${n(rows)} displayed items in ${quoted(`${out}/log.csv`)}, ` +

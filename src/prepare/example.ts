@@ -1,8 +1,9 @@
-/** A raw log to try things with: the demo shop as a company would have logged it, in two CSV files. */
+/** A raw log to try things with: a made-up shop as a company would have logged it, in two CSV files. */
 
 import { NONE } from "../data/click_log.ts";
-import { makeDemoShop } from "../data/demo_shop.ts";
+import { makeShop } from "../data/demo_shop.ts";
 import { demoItem } from "../data/shops/items.ts";
+import type { ShopTruth } from "../data/shops/truth.ts";
 import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
 import { exists } from "../files/file_error.ts";
 import { OwnedFolder } from "../files/owned_folder.ts";
@@ -17,10 +18,14 @@ const HOUR = 3_600_000;
  * category, brand and numbers).
  * @throws UserError when the folder holds such a file or cannot be written to.
  */
-export async function writeExample(folder: string, seed: number): Promise<{ rows: number; items: number }> {
-  const { log } = makeDemoShop(seed);
+export async function writeExample(
+  folder: string,
+  shop: ShopTruth,
+  seed: number,
+): Promise<{ rows: number; items: number }> {
+  const { log } = makeShop(shop, { items: seed, users: seed });
   const { items } = log;
-  if (items.kind !== "dense") throw new Error("expected the demo shop to have dense features");
+  if (items.kind !== "dense") throw new Error("expected a made-up shop to have dense features");
   const user = (k: number) => `user-${String(k).padStart(4, "0")}`;
   const sku = (k: number) => `sku-${String(k).padStart(3, "0")}`;
   const lines = ["user,time,page,item,position,clicked"];

@@ -148,4 +148,10 @@ export const otherSources: readonly BadInput[] = [
     nothing,
     "Expected a whole number in 0..4294967295",
   ),
+  bad(
+    "example: a shop that there is not",
+    ["data", "example", "--shop", "corner"],
+    nothing,
+    "Allowed choices are demo, restless",
+  ),
 ];
