@@ -41,6 +41,16 @@ Deno.test("the page about policies: verdicts, tables and charts of every environ
   assert.match(page, /<th scope="row">slateq \(3 trainings\)<\/th><td>\d\.\d\d ± 0\.\d\d/);
   assert.match(page, /<th scope="row">cdqn less greedy<\/th><td>\+\d\.\d\d<br><small>/);
   assert.match(page, /does not reveal a policy that exploits the first/);
+  // The published table: both sizes in one.
+  const table = page.match(/aria-label="Policies by the size of the slate">(.*?)<\/table>/s)?.[1] ?? "";
+  const heads = ["policy", ...[3, 5].flatMap((k) => [`reward a page, k = ${k}`, `click rate, k = ${k}`])];
+  assert.deepEqual([...table.matchAll(/<th scope="col">(.*?)<\/th>/g)].map(([, name]) => name), heads);
+  assert.equal(
+    table.match(/<th scope="row">slateq<\/th>(<td>0\.\d{3} ± 0\.\d{3}<\/td>){4}<\/tr>/g)?.length,
+    3,
+  );
+  const single = policyPageOf(head, [madeComparison(3)], parts);
+  assert.doesNotMatch(single, /Policies by the size of the slate/);
 });
 
 Deno.test("the chart of adaptation has its environment in the title and says what an interaction is", () => {

@@ -16,7 +16,8 @@ import { itemVectorsOf } from "../src/policy/adaptation/item_vectors.ts";
 import { LinUcb } from "../src/policy/adaptation/lin_ucb.ts";
 import { playLinUcb } from "../src/policy/adaptation/lin_ucb_play.ts";
 import { LoggedStates } from "../src/policy/comparison/support.ts";
-import { clickChances, tryPolicy } from "../src/policy/comparison/trial.ts";
+import { shownAgain } from "../src/policy/comparison/shown_again.ts";
+import { clickChances, EVALUATION_EPISODE, tryPolicy } from "../src/policy/comparison/trial.ts";
 import { greedyPolicy } from "../src/policy/greedy.ts";
 import { randomPolicy } from "../src/policy/random.ts";
 import { defaultPolicyTraining, type PolicyTrainingConfig } from "../src/policy/learning/config.ts";
@@ -219,13 +220,16 @@ Deno.test("LinUCB plays with simulated users: legal slates, one log an episode, 
       }
     }
     assert.ok(logs.some(({ present }) => present.includes(0)));
-    const cell = cellOf(
-      { policy: "LinUCB", seed: null },
-      "A",
-      [{ log: logs[0]! }],
-      { items: ITEMS, learnedHere: true },
-    );
-    assert.equal(cell.calibration, undefined);
+    // It lives on the host. Its slates are shown once more, so that a witness sees them.
+    const own = { ...options, leave: 0.5 };
+    const last = { ...own, episodes: 1, firstEpisode: EVALUATION_EPISODE, learns: false };
+    const [log = assert.fail()] = await playLinUcb(gpu, shop, bandit, { values, width: 16 }, last);
+    const { witness } = await shownAgain(gpu, shop, new ShopSource(restless, values), log, own);
+    log.probabilities.forEach((chance, at) => {
+      if (log.present[at]) near(witness?.predicted[at] ?? NaN, chance, 1e-5);
+    });
+    const others = { ...log, choices: log.choices.map((slot) => (slot + 1) % 3) };
+    await assert.rejects(shownAgain(gpu, shop, shop, others, own), /got others on page 0/);
   }));
 
 Deno.test("a comparison has a cell for each policy in each environment, with the same users and random numbers", () =>
@@ -263,6 +267,9 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
     assert.deepEqual(valuedCell?.figures, randomCell?.figures, "the same slates, the same users");
     assert.equal(differenceIn(found, "valued", "random", "A")?.mean, 0);
     assert.equal(differenceIn(found, "exact", "random", "the restless shop")?.lose, 0);
+    for (const { policy, calibration, figures } of found.cells) {
+      if (policy === "LinUCB") near(calibration?.realised ?? NaN, figures.return.mean, 1e-9);
+    }
     // Values are told where the policy learned, and nowhere else: here 1 and 2 on all pages.
     assert.deepEqual(found.cells.map(({ consistency }) => consistency?.map(({ rmse }) => rmse)), [
       [1],

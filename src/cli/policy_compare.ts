@@ -32,7 +32,7 @@ import { OUT_FILE } from "./arguments.ts";
 import { memoryRowsOption } from "./open_data.ts";
 import { folder, LARGEST_SEED, path, wholeNumber } from "./options.ts";
 import type { PolicyAction } from "./policy_action.ts";
-import { figuresText } from "./policy_compare_text.ts";
+import { figuresText, slatesText } from "./policy_compare_text.ts";
 import {
   type EnvironmentOptions,
   findEnvironments,
@@ -253,6 +253,8 @@ async function tell(
     console.log(figuresText(comparison));
     for (const { claim, text } of verdicts[k] ?? []) console.log(`\n${claim}\n    ${text}`);
   });
+  const beside = slatesText(comparisons);
+  if (beside !== undefined) console.log(`\n${beside}`);
   console.log(`\nThe page is ${out}`);
 }
 

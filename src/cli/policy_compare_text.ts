@@ -8,6 +8,7 @@ import {
   trainingsOf,
   unitOf,
 } from "../policy/comparison/comparison.ts";
+import { bySlates } from "../policy/comparison/slates.ts";
 import { RIVAL, signed } from "../policy/comparison/verdict.ts";
 import { environmentWords } from "../report/policy_charts.ts";
 import { table } from "./table.ts";
@@ -64,4 +65,30 @@ export function figuresText(comparison: Comparison): string {
       ? ["predicted: the clicks that the model which the policies learned on expects of these very pages"]
       : []),
   ].join("\n\n");
+}
+
+/** Where comparisons are of different slates: reward and click rate of each size, as the published table has them. */
+export function slatesText(comparisons: readonly Comparison[]): string | undefined {
+  const groups = bySlates(comparisons);
+  if (!groups) return undefined;
+  const head = comparisons.flatMap(({ slate, clickRates }) => [
+    `a page, k = ${slate}`,
+    ...(clickRates ? [`click rate, k = ${slate}`] : []),
+  ]);
+  const parts = groups.map(({ environment, rows }) => {
+    const lines = rows.map(({ policy, cells }) => [
+      policy,
+      ...cells.flatMap((own, k) => {
+        const figures = [
+          ...(["rewardAPage"] as const),
+          ...(comparisons[k]?.clickRates ? ["clickRate"] as const : []),
+        ];
+        return figures.map((name) =>
+          own.length === 0 ? "-" : overTrainings(own, (figures) => figures[name].mean).mean.toFixed(3)
+        );
+      }),
+    ]);
+    return `In ${environmentWords(environment)}:\n${table(["", ...head], lines)}`;
+  });
+  return ["Reward and click rate by the size of the slate:", ...parts].join("\n\n");
 }

@@ -21,6 +21,7 @@ import {
   trainingsOf,
   unitOf,
 } from "../policy/comparison/comparison.ts";
+import { bySlates, type SlatesGroup } from "../policy/comparison/slates.ts";
 import type { PolicyDifference } from "../policy/comparison/difference.ts";
 import type { EpisodeFigures, MeanFigure } from "../policy/comparison/episodes.ts";
 import { decided, verdictsOn } from "../policy/comparison/verdict.ts";
@@ -28,6 +29,7 @@ import { meanAndSd } from "../data/mean_sd.ts";
 
 /** Stands where there is no figure. */
 const MISSING = "\u2013";
+const missing = markup`<td>${MISSING}</td>`;
 const SIGNS = { yes: "\u2713 holds", no: "\u2717 the opposite holds", undecided: "? not decided" } as const;
 
 /** What stands at the head of the page. */
@@ -95,8 +97,12 @@ ${
     head.facts.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)
   }</dl>
 ${head.notes.map(note)}${noScript}`;
+  const groups = bySlates(comparisons);
+  const beside = groups
+    ? section("slates", "Slates of several sizes", slatesTable(comparisons, groups))
+    : markup``;
   return pageShell(
-    { title: `${head.title} - clickgan report`, header, main: markup`${sections}`, charts },
+    { title: `${head.title} - clickgan report`, header, main: markup`${beside}${sections}`, charts },
     parts,
   );
 }
@@ -127,7 +133,35 @@ function group(environment: Environment, columns: number, rows: readonly Html[])
   }</th></tr>${rows}</tbody>`;
 }
 
-/** The paper's table, for each environment. */
+/** The published table, for each environment: reward and click rate of each size of a slate. */
+function slatesTable(comparisons: readonly Comparison[], groups: readonly SlatesGroup[]): Html {
+  const kinds = comparisons.flatMap(({ slate, clickRates }) => [
+    `reward a page, k = ${slate}`,
+    ...(clickRates ? [`click rate, k = ${slate}`] : []),
+  ]);
+  const body = groups.map(({ environment, rows }) =>
+    group(
+      environment,
+      1 + kinds.length,
+      rows.map(({ policy, cells }) =>
+        markup`<tr><th scope="row">${policy}</th>${
+          cells.map((own, k) => {
+            const rate = comparisons[k]?.clickRates;
+            if (own.length === 0) return markup`${missing}${rate ? missing : ""}`;
+            return markup`${estimateCell(own, (figures) => figures.rewardAPage, 3)}${
+              rate ? estimateCell(own, (figures) => figures.clickRate, 3) : ""
+            }`;
+          })
+        }</tr>`
+      ),
+    )
+  );
+  return markup`<p>k is the size of a slate. Means over trainings \u00b1 one standard deviation, or where there is one, the
+range of 95 % of the resamples of users.</p>
+${tableOf("Policies by the size of the slate", ["policy", ...kinds], body)}`;
+}
+
+/** The figures of a size, for each environment. */
 function figuresTable(comparison: Comparison): Html {
   const { clickRates } = comparison;
   const rate = clickRates ? ["click rate"] : [];

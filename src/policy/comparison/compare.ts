@@ -8,6 +8,7 @@ import { cellOf, type Logged } from "./cells.ts";
 import type { Cell, Comparison, Environment } from "./comparison.ts";
 import { LinUcb } from "../adaptation/lin_ucb.ts";
 import { type ItemVectors, playLinUcb } from "../adaptation/lin_ucb_play.ts";
+import { shownAgain } from "./shown_again.ts";
 import { EVALUATION_EPISODE, type Trial, tryPolicy } from "./trial.ts";
 
 /** An environment that can be tried. */
@@ -120,7 +121,8 @@ export function linUcb(
       }
       const play = { ...options, episodes: 1, firstEpisode: EVALUATION_EPISODE, learns: false };
       const logs = await playLinUcb(gpu, environment, learned, vectors, { ...play, onPage: told(before) });
-      return logs.map((log) => ({ log }));
+      // Bandits live on the host, where no witness follows: it does when their slates are shown once more.
+      return await Promise.all(logs.map((log) => shownAgain(gpu, environment, learnsOn, log, options)));
     },
   };
 }
