@@ -35,6 +35,8 @@ interface Case {
   readonly slate: number;
   readonly pages: number;
   readonly reward: "click" | "utility";
+  readonly leave?: number;
+  readonly randomPool?: number;
 }
 
 const usual = { slate: 3, pages: 20, reward: "click" } as const;
@@ -43,12 +45,16 @@ const cases: readonly Case[] = [
   { ...usual, name: "demo", shop: demo },
   { ...usual, name: "demo, k = 5", shop: demo, slate: 5 },
   { ...usual, name: "demo, k = 10", shop: demo, slate: 10 },
+  { ...usual, name: "demo, pool of 20", shop: demo, randomPool: 20 },
   { ...usual, name: "demo, reward u", shop: demo, reward: "utility" },
+  { ...usual, name: "demo, reward u, k = 5", shop: demo, reward: "utility", slate: 5 },
   { ...usual, name: "demo, constant lowered by 4", shop: { ...demo, constant: demo.constant - 4 } },
   { ...usual, name: "restless", shop: restless },
   { ...usual, name: "restless, k = 5", shop: restless, slate: 5 },
   { ...usual, name: "restless, k = 10", shop: restless, slate: 10 },
   { ...usual, name: "restless, T = 50", shop: restless, pages: 50 },
+  { ...usual, name: "restless, pool of 50", shop: restless, randomPool: 50 },
+  { ...usual, name: "restless, leave .2", shop: restless, leave: 0.2 },
   { ...usual, name: "restless, fatigue 1.25", shop: { ...restless, fatigue: 1.25 } },
   { ...usual, name: "restless, fatigue 1.0", shop: { ...restless, fatigue: 1 } },
 ];

@@ -10,6 +10,7 @@ import { choiceWeights, choose } from "../src/simulate/host/choice.ts";
 import { type HostDynamics, ShopDynamics } from "../src/simulate/host/dynamics.ts";
 import { greedyPolicy, popularPolicy, randomPolicy } from "../src/simulate/host/host_policies.ts";
 import { type HostPolicy, simulateOnHost } from "../src/simulate/host/host_simulator.ts";
+import { inRandomPool, poolOf } from "../src/simulate/pool.ts";
 
 const total = (values: Iterable<number>) => Array.from(values).reduce((sum, x) => sum + x, 0);
 
@@ -43,9 +44,9 @@ Deno.test("choice: cells as often as the formula says, for utilities of all kind
     ...Array.from({ length: 11 }, (_, k) => Array.from({ length: 1 + k }, () => 2 * random.normal())),
   ];
   assert.equal(vectors.length, 20);
-  const draws = 20_000;
+  const draws = 50_000; // a million with all vectors, as on the device
   vectors.forEach((u, vector) => {
-    const counts = new Array<number>(u.length + 1).fill(0);
+    const counts = new Uint32Array(u.length + 1);
     for (let user = 0; user < draws / 4; user++) {
       for (const word of philox([user, 0, vector, purposes.CHOICE], keyOf(3))) {
         counts[choose(u, uniform24(word)).slot]!++;
@@ -53,7 +54,7 @@ Deno.test("choice: cells as often as the formula says, for utilities of all kind
     }
     const { none, slots } = choiceWeights(u);
     const all = none + total(slots);
-    const p = pValue(counts, [...slots, none].map((weight) => draws * weight / all));
+    const p = pValue(Array.from(counts), [...slots, none].map((weight) => draws * weight / all));
     assert.ok(p > 1e-4, `utilities ${u.join(", ")}: ${counts.join(", ")} clicks, p ${p}`);
   });
 });
@@ -119,6 +120,32 @@ Deno.test("host simulator: clicked items are not shown again, nor those of the h
     /Expected of stubborn a slate of 3 different items that may be shown, got 0, 1, 2/,
   );
   assert.equal(greedy.name, "greedy");
+});
+
+Deno.test("host simulator: a random pool is that of the device, and counts for nothing where it leaves too few", () => {
+  const [users, pages, randomPool] = [30, 5, 4];
+  const { slates, outcomes } = simulateOnHost(shop, randomPolicy(), { ...sizes, users, pages, randomPool });
+  const pool = poolOf({ random: randomPool }, 40);
+  let [inside, outside, large] = [0, 0, 0];
+  for (let user = 0; user < users; user++) {
+    const clicked = new Set<number>();
+    for (let page = 0; page < pages; page++) {
+      const at = page * users + user;
+      const isIn = (item: number) => inRandomPool(pool, { user, episode: 0, page, item }, keyOf(sizes.seed));
+      const free = Array.from({ length: 40 }, (_, item) => item).filter((item) => !clicked.has(item));
+      const slate = Array.from(slates.subarray(3 * at, 3 * at + 3));
+      large += free.filter(isIn).length;
+      if (free.filter(isIn).length < 3) outside++;
+      else {
+        inside++;
+        assert.ok(slate.every(isIn), `user ${user}, page ${page}: ${slate.join(", ")}`);
+      }
+      const item = slate[outcomes[4 * at]!];
+      if (item !== undefined) clicked.add(item);
+    }
+  }
+  assert.ok(inside > 60 && outside > 10, `${inside} pools, ${outside} too small`);
+  assert.ok(Math.abs(large / (users * pages) - 4) < 0.7, `${large / (users * pages)} items a pool`);
 });
 
 Deno.test("host simulator: the states are those of the clicks, and the reward is 1 or the utility", () => {

@@ -27,7 +27,7 @@ export function optimum(
     async try(_, onPage) {
       const windows = Math.ceil(users / TOGETHER);
       await onPage(0, windows);
-      const plan = new ShopPlan(shop, values, { pages, slate, reward, points });
+      const plan = new ShopPlan(shop, values, { pages, slate, reward, leave, points });
       const policy = optimumPolicy(plan);
       const logs: EpisodeLog[] = [];
       for (let firstUser = 0; firstUser < users; firstUser += TOGETHER) {

@@ -1,7 +1,7 @@
 /** Which items a page may show: all, some that are drawn for each page, or a list. */
 
 import { bitWords } from "../batch/device_log.ts";
-import { type Key, philox, purposes, slotOf } from "../data/philox.ts";
+import { type Key, philox, purposes, slotOf, type Words } from "../data/philox.ts";
 import { UserError } from "../user_error.ts";
 
 /**
@@ -54,6 +54,21 @@ function thresholdOf(count: number, items: number): number {
     throw new UserError(`Expected a random pool of 1 to ${items} items, got ${count}.`);
   }
   return count === items ? 0 : Math.max(1, Math.floor(2 ** 32 * (count / items)));
+}
+
+/** [I] 1 for the items of a page's random pool. @param words the random words of the user's page, for a purpose */
+export function randomPool(
+  threshold: number,
+  items: number,
+  words: (purpose: number) => Words,
+): Uint8Array<ArrayBuffer> {
+  const pool = new Uint8Array(items);
+  for (let first = 0; first < items; first += 4) {
+    words(slotOf(purposes.POOL, first >>> 2)).forEach((word, k) => {
+      if (first + k < items) pool[first + k] = word < threshold ? 1 : 0;
+    });
+  }
+  return pool;
 }
 
 /** Whether an item is in the random pool of a user's page, as the kernel finds it. */

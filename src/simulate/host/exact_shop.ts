@@ -9,6 +9,7 @@
  * shown; what it gains is a lower bound of the optimum.
  */
 
+import { randomStream } from "../../data/random.ts";
 import { demoFeatures, featuresOf } from "../../data/shops/items.ts";
 import {
   firstState,
@@ -31,11 +32,18 @@ export interface PlanOptions {
   readonly reward?: "click" | "utility";
   /** 1 by default. */
   readonly discount?: number;
+  /** The probability that a user leaves after a page without a click; 0 by default. */
+  readonly leave?: number;
+  /** n: of some n items a page, drawn anew for each. V is then a mean over such pools. */
+  readonly randomPool?: number;
   /** Points of the grid along m1, m2, p; odd numbers, so that the first state is a point. */
   readonly points?: readonly [m1: number, m2: number, p: number];
   /** Told how many of the pages are done. */
   readonly onProgress?: (done: number, all: number) => void;
 }
+
+/** Random pools that a page is a mean over. */
+const POOLS = 64;
 
 /** Within some .3 % of the value of a much finer grid, in seconds. */
 export const usualPoints = [33, 33, 17] as const;
@@ -77,7 +85,7 @@ export class ShopPlan {
 
 /** The slate that is best by one page and the plan's values behind it. It must be asked within the plan's pages and slate. */
 export function optimumPolicy(plan: ShopPlan): HostPolicy<ShopState> {
-  const { reward = "click", discount = 1 } = plan.options;
+  const { reward = "click", discount = 1, leave = 0 } = plan.options;
   return {
     name: "optimum",
     slate: (page) => {
@@ -86,7 +94,7 @@ export function optimumPolicy(plan: ShopPlan): HostPolicy<ShopState> {
       const values = utilities.map((u, item) =>
         (reward === "click" ? 1 : u) + discount * plan.value(plan.dynamics.next(page.state, item), left)
       );
-      const noneValue = discount * plan.value(page.state, left);
+      const noneValue = discount * (1 - leave) * plan.value(page.state, left);
       return slateRatio({ weights, noneWeight, values, noneValue }, page.slate, page.masked).slate;
     },
   };
@@ -102,6 +110,9 @@ class Sweep {
   readonly #cell: readonly Uint32Array[];
   readonly #share: readonly Float64Array[];
   readonly #items: number;
+  /** 0, 1, ..., I - 1 */
+  readonly #all: Uint32Array;
+  readonly #random = randomStream(1, "pools of a plan");
 
   constructor(
     shop: ShopTruth,
@@ -110,6 +121,7 @@ class Sweep {
     private readonly options: PlanOptions,
   ) {
     const items = this.#items = values.length / demoFeatures;
+    this.#all = Uint32Array.from({ length: items }, (_, item) => item);
     const features = Array.from({ length: items }, (_, item) => featuresOf(values, item));
     this.#weights = new Float64Array(grid.size * items);
     grid.each((point, m1, m2, p) => {
@@ -137,13 +149,13 @@ class Sweep {
 
   /** V_t of V_{t-1}. */
   onePage(behind: Float64Array): Float64Array {
-    const { grid, options: { slate: k, reward = "click", discount = 1 } } = this;
+    const { grid, options: { slate: k, reward = "click", discount = 1, leave = 0 } } = this;
     const items = this.#items;
     const [nx, ny, nz] = [grid.axes[0].length, grid.axes[1].length, grid.axes[2].length];
     const found = new Float64Array(grid.size);
     const gains = new Float64Array(items);
-    const scores = new Float64Array(items);
-    const slate = new Uint32Array(k);
+    const pools = this.#pools();
+    const search = new SlateSearch(items, k);
     for (let x = 0, point = 0; x < nx; x++) {
       for (let y = 0; y < ny; y++) {
         for (let z = 0; z < nz; z++, point++) {
@@ -152,22 +164,31 @@ class Sweep {
           for (let item = 0; item < items; item++) {
             gains[item] = (reward === "click" ? 1 : Math.log(weights[item]!)) + discount * gains[item]!;
           }
-          const best = this.#slates.subarray(point * k, (point + 1) * k);
-          const none = discount * behind[point]!;
-          let value = ratio(best, weights, gains, none);
-          for (;;) {
-            for (let item = 0; item < items; item++) scores[item] = weights[item]! * (gains[item]! - value);
-            top(scores, slate);
-            const next = ratio(slate, weights, gains, none);
-            if (!(next > value)) break;
-            value = next;
-            best.set(slate);
+          const none = discount * (1 - leave) * behind[point]!;
+          if (!pools) {
+            const best = this.#slates.subarray(point * k, (point + 1) * k);
+            found[point] = search.best(this.#all, best, weights, gains, none);
+            continue;
           }
-          found[point] = value;
+          for (const pool of pools) {
+            const value = search.best(pool, pool.slice(0, k), weights, gains, none);
+            found[point] = found[point]! + value / pools.length;
+          }
         }
       }
     }
     return found;
+  }
+
+  /** The pools that a page is a mean over, others for each page; undefined where all items may be shown. */
+  #pools(): Uint32Array[] | undefined {
+    const { slate, randomPool: n } = this.options;
+    if (n === undefined) return undefined;
+    const share = n / this.#items;
+    return Array.from({ length: POOLS }, () => {
+      const pool = this.#all.filter(() => this.#random.uniform() < share);
+      return pool.length < slate ? this.#all : pool;
+    });
   }
 
   /** [I] V at the states that clicks lead to from a point: trilinear. */
@@ -192,6 +213,42 @@ class Sweep {
   }
 }
 
+/** Finds best slates by fractional programming. */
+class SlateSearch {
+  /** [I] */
+  readonly #scores: Float64Array;
+  readonly #next: Uint32Array;
+
+  constructor(items: number, slate: number) {
+    this.#scores = new Float64Array(items);
+    this.#next = new Uint32Array(slate);
+  }
+
+  /** What the best slate of some items gains. @param slate of them, where the search starts, and which is the best in the end */
+  best(
+    items: Uint32Array,
+    slate: Uint32Array,
+    weights: Float64Array,
+    gains: Float64Array,
+    none: number,
+  ): number {
+    const scores = this.#scores;
+    const found = this.#next;
+    let value = ratio(slate, weights, gains, none);
+    for (;;) {
+      for (let k = 0; k < items.length; k++) {
+        const item = items[k]!;
+        scores[item] = weights[item]! * (gains[item]! - value);
+      }
+      top(items, scores, found);
+      const next = ratio(found, weights, gains, none);
+      if (!(next > value)) return value;
+      value = next;
+      slate.set(found);
+    }
+  }
+}
+
 /** What a slate gains on average. */
 function ratio(slate: Uint32Array, weights: Float64Array, gains: Float64Array, none: number): number {
   let above = none, below = 1;
@@ -204,10 +261,11 @@ function ratio(slate: Uint32Array, weights: Float64Array, gains: Float64Array, n
 }
 
 /** The items of the highest scores, best first. */
-function top(scores: Float64Array, slate: Uint32Array): void {
+function top(items: Uint32Array, scores: Float64Array, slate: Uint32Array): void {
   const k = slate.length;
   let count = 0, least = -Infinity;
-  for (let item = 0; item < scores.length; item++) {
+  for (let at = 0; at < items.length; at++) {
+    const item = items[at]!;
     const score = scores[item]!;
     if (count === k && score <= least) continue;
     let place = count < k ? count++ : k - 1;

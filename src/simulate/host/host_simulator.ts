@@ -5,6 +5,7 @@
 
 import { type Key, keyOf, philox, purposes, uniform24, type Words } from "../../data/philox.ts";
 import { type Choice, choose, slateLogits } from "./choice.ts";
+import { poolOf, randomPool } from "../pool.ts";
 import type { HostDynamics } from "./dynamics.ts";
 
 /** What a policy sees of a user before a page. */
@@ -60,6 +61,8 @@ export interface HostOptions {
   readonly leave?: number;
   /** Users leave after so many pages in a row without a click; 0: never. */
   readonly patience?: number;
+  /** n: some n items may be shown on a page, drawn anew for each; see {@link import("../pool.ts").PoolOptions}. */
+  readonly randomPool?: number;
   /** Items that a user has clicked before, oldest first. */
   readonly history?: (user: number) => ArrayLike<number>;
   /** The slot that counts as clicked, k for none, in the place of what was drawn: to follow a log. */
@@ -131,6 +134,8 @@ class OneUser<S> {
   left = false;
   #withoutClick = 0;
   readonly #masked: Uint8Array;
+  /** Of the random pool; 0 without one. */
+  readonly #threshold: number;
 
   constructor(
     private readonly dynamics: HostDynamics<S>,
@@ -140,6 +145,8 @@ class OneUser<S> {
   ) {
     this.state = dynamics.initial();
     this.#masked = new Uint8Array(dynamics.items);
+    const { randomPool: random } = options;
+    this.#threshold = random === undefined ? 0 : poolOf({ random }, dynamics.items).threshold;
     for (const item of Array.from(options.history?.(user) ?? [])) this.#click(item);
   }
 
@@ -149,8 +156,9 @@ class OneUser<S> {
     const { pages, slate: k, discount = 1, reward: kind = "click" } = options;
     const words = (purpose: number) => philox([user, options.episode ?? 0, page, purpose], this.key);
     const { state } = this;
-    const slate = policy.slate({ dynamics, state, user, page, pages, slate: k, masked: this.#masked, words });
-    this.#check(slate, policy.name);
+    const masked = this.#pageMask(words);
+    const slate = policy.slate({ dynamics, state, user, page, pages, slate: k, masked, words });
+    this.#check(slate, masked, policy.name);
     const utilities = dynamics.utilities(state, slate);
     const logits = slateLogits(utilities, dynamics.eta, dynamics.placeEffects);
     const drawn = { user, page, slate, ...choose(logits, uniform24(words(purposes.CHOICE)[0])) };
@@ -179,10 +187,23 @@ class OneUser<S> {
     this.left = uniform24(words(purposes.LEAVE)[0]) < leave || this.#withoutClick === patience;
   }
 
-  #check(slate: ArrayLike<number>, policy: string): void {
+  /** [I] 1 for what may not be shown on this page. A pool that leaves too few items counts for nothing. */
+  #pageMask(words: (purpose: number) => Words): Uint8Array {
+    if (this.#threshold === 0) return this.#masked;
+    const pool = randomPool(this.#threshold, this.#masked.length, words);
+    let free = 0;
+    const masked = this.#masked.map((clicked, item) => {
+      const shut = clicked !== 0 || pool[item] === 0 ? 1 : 0;
+      free += 1 - shut;
+      return shut;
+    });
+    return free < this.options.slate ? this.#masked : masked;
+  }
+
+  #check(slate: ArrayLike<number>, masked: Uint8Array, policy: string): void {
     const items = Array.from(slate);
     const { slate: k } = this.options;
-    const wrong = items.find((item) => this.#masked[item] !== 0);
+    const wrong = items.find((item) => masked[item] !== 0);
     if (items.length === k && new Set(items).size === k && wrong === undefined) return;
     throw new RangeError(
       `Expected of ${policy} a slate of ${k} different items that may be shown, got ${items.join(", ")}`,
