@@ -4,8 +4,41 @@ import { mutationsOf } from "./mutation.ts";
 
 const few = "/^linear (20 -> 80|5 -> 17)$/";
 const walked = "/^linear 300 -> 20$/";
+const relu = { tests: ["linear"], filter: "linear: ReLU" };
+const STEEP = "d *= select(vec4f(0.0), vec4f(1.0), x > vec4f(0.0));";
+const steep = (find: string): readonly [string, string][] => [
+  [find, ""],
+  [find, find.replace("x > vec4f(0.0)", "x >= vec4f(0.0)")],
+];
 
 export const layerKernels = [
+  ...mutationsOf("kernels/matmul_forward_tiled.wgsl", relu, [
+    ["if (RELU) { y = select(vec4f(0.0), y, (y > vec4f(0.0)) | broken(y)); }", ""],
+    ["if (RELU) { y = select(vec4f(0.0), y, (y >", "if (RELU) { y = select(-y, y, (y >"],
+  ]),
+  ...mutationsOf("kernels/cpu/matmul_forward_panel.wgsl", relu, [
+    ["if (RELU) { return select(vec4f(0.0), z, (z > vec4f(0.0)) | broken(z)); }", ""],
+    ["if (RELU) { return select(vec4f(0.0), z, (z >", "if (RELU) { return select(-z, z, (z >"],
+  ]),
+  ...mutationsOf("kernels/cpu/matmul_forward_rows.wgsl", relu, [
+    ["if (RELU) { y = select(vec4f(0.0), y, (y > vec4f(0.0)) | broken(y)); }", ""],
+  ]),
+  ...mutationsOf("kernels/matmul_input_gradient_tiled.wgsl", relu, steep(`if (RELU) { ${STEEP} }`)),
+  ...mutationsOf("kernels/cpu/matmul_input_gradient_rows.wgsl", relu, steep(`if (RELU) { ${STEEP} }`)),
+  ...mutationsOf("kernels/cpu/matmul_input_gradient_panel.wgsl", relu, [
+    ["return select(vec4f(-1.0), vec4f(1.0), load_input", "return select(vec4f(0.0), vec4f(1.0), load_input"],
+    [
+      "load_input(place(m, column)) > vec4f(0.0)); }",
+      "load_input(place(m, column)) >= vec4f(0.0)); }",
+    ],
+  ]),
+  ...mutationsOf("kernels/row_dot_backward.wgsl", { tests: ["ops"], filter: "row_dot: 32 columns, few" }, [
+    ...steep("if (RELU) { dx *= select(vec4f(0.0), vec4f(1.0), x > vec4f(0.0)); }"),
+  ]),
+  ...mutationsOf("kernels/batch_norm_input_gradient.wgsl", {
+    tests: ["batch_norm"],
+    filter: "batch_norm: 5 columns of ReLU",
+  }, [...steep("if (RELU) { dx *= select(vec4f(0.0), vec4f(1.0), x > vec4f(0.0)); }")]),
   ...mutationsOf("kernels/cpu/matmul_forward_panel.wgsl", { tests: ["linear"], filter: few }, [
     ["panel[p + 6u], fma(vec4f(a.x), panel[p + 2u]", "panel[p + 5u], fma(vec4f(a.x), panel[p + 2u]"],
     ["  workgroupBarrier();\n", ""],

@@ -71,15 +71,25 @@ export const simulateKernels = [
   ...mutationsOf("kernels/shop_step.wgsl", of("/^shop_utility/"), [
     ["  if (clicked == NONE) { return; }\n", ""],
     ["0.7 * state[u].xyz + 0.3", "0.3 * state[u].xyz + 0.7"],
+    ["* item[clicked].xyz, 0.0)", "* item[clicked].xyz, 1.0)"],
+    ["* item[clicked].xyz,", "* item[clicked].xzy,"],
+    ["if (u >= step.size.x) { return; }", "if (u > step.size.x) { return; }"],
   ]),
   ...mutationsOf("kernels/feed_click.wgsl", of("/^feed_click/"), [
     ["start[step.page * USERS + u]", "start[u]"],
+    ["vec4u(event[u].xy, NONE, item)", "vec4u(event[u].xy, 0u, item)"],
+    ["vec4u(event[u].xy, NONE, item)", "vec4u(0u, 0u, NONE, item)"],
+    ["(item / 32u) * USERS + u", "(item / 32u) + u"],
+    ["<< (item % 32u);", "<< (item % 31u);"],
+    ["if (u >= step.size.x) { return; }", "if (u > step.size.x) { return; }"],
     ["  if (item == NONE) { return; }\n", ""],
     ["clicked[(item / 32u) * USERS + u] |=", "clicked[(item / 32u) * USERS + u] ="],
   ]),
   ...mutationsOf("kernels/fill.wgsl", of("/^(page_mask: a random|shop_utility)/"), [
     ["step.size.x * COUNT", "step.size.x"],
     ["words[i] = VALUE;", "words[i] = VALUE + 1u;"],
+    ["if (i >= step.size.x * COUNT)", "if (i + 1u >= step.size.x * COUNT)"],
+    ["if (i >= step.size.x * COUNT)", "if (i > step.size.x * COUNT)"],
   ]),
   ...mutationsOf("kernels/lstm_step.wgsl", users("/^trajectories: LSTM, dense items, cpu/"), [
     ["  if (item == NONE) { return; }\n", ""],

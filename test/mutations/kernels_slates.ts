@@ -24,6 +24,10 @@ export const slateKernels = [
   ]),
   ...mutationsOf("kernels/slate_score_tiled.wgsl", gpu, [
     ["sums[i][c] > value)", "sums[i][c] >= value)"],
+    [
+      "max(vec4f(base_tile[4u * local.y + i][n]) + e4, vec4f(0.0))",
+      "(vec4f(base_tile[4u * local.y + i][n]) + e4)",
+    ],
     ["((bits >> c) & 1u) == 0u &&", ""],
     ["item + c < place.items &&", ""],
     ["if (values[lane % 64u][x] > most) {", "if (values[lane % 64u][x] >= most) {"],

@@ -36,6 +36,38 @@ export const compareMutations = [
     ["const e = reward - dot(x, arm.rewards);", "const e = reward;"],
     ["this.#beta = undefined;", ""],
   ]),
+  ...mutationsOf("src/policy/comparison/shown_again.ts", { tests: ["trial"], filter: "a comparison has" }, [
+    ["if (done < log.pages) slates.put(done);", ""],
+    ["    this.put(0);\n", ""],
+    ["page * users * slate, (page + 1)", "0, (page + 1)"],
+  ]),
+  ...mutationsOf("src/policy/comparison/slates.ts", { tests: ["policy_page"] }, [
+    ["comparisons.length < 2", "comparisons.length < 3"],
+    ["trainingsOf(comparison, policy, environment.name)", "trainingsOf(first, policy, environment.name)"],
+  ]),
+  ...mutationsOf("src/report/simulation_charts.ts", { tests: ["simulation_page"] }, [
+    ["return clickRates || reward", "return reward"],
+    ["sum + of(page).mean * page.users", "sum + of(page).mean"],
+    ["mean: 100 * coverage", "mean: coverage"],
+  ]),
+  ...mutationsOf("src/simulate/learned_users.ts", { tests: ["from_state"] }, [
+    ["    return this.#dispatches.following;\n  }", "    return [];\n  }"],
+  ]),
+  ...mutationsOf("src/simulate/pool.ts", { tests: ["host_simulator"], filter: "random pool" }, [
+    ["slotOf(purposes.POOL, first >>> 2)).forEach", "slotOf(purposes.POOL, first)).forEach"],
+  ]),
+  ...mutationsOf(
+    "src/simulate/host/host_simulator.ts",
+    { tests: ["host_simulator"], filter: "random pool" },
+    [
+      ["return free < this.options.slate ? this.#masked : masked;", "return masked;"],
+    ],
+  ),
+  ...mutationsOf("src/simulate/host/exact_shop.ts", { tests: ["exact_shop"], filter: "users who leave" }, [
+    ["const none = discount * (1 - leave) * behind", "const none = discount * behind"],
+    ["const noneValue = discount * (1 - leave) *", "const noneValue = discount *"],
+    ["this.#random.uniform() < share", "this.#random.uniform() < 2 * share"],
+  ]),
   ...mutationsOf("src/policy/comparison/trial.ts", { tests: ["trial"] }, [
     ["1 - clickChances(", "clickChances("],
     ["const pages = this.#windows.shift() ?? [];", "const pages = this.#windows.pop() ?? [];"],

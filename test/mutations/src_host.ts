@@ -52,8 +52,8 @@ export const hostMutations = [
     ["plan.value(plan.dynamics.next(page.state, item), left)", "plan.value(page.state, left)"],
     ["let above = none, below = 1;", "let above = 0, below = 1;"],
     ["v00 + sy[iy]! * (v01 - v00)", "v00"],
-    ["if (!(next > value)) break;", "if (!(next < value)) break;"],
-    ["best.set(slate);", "", "where the search starts on the page before: it finds the same from anywhere"],
+    ["if (!(next > value)) return value;", "if (!(next < value)) return value;"],
+    ["slate.set(found);", "", "where the search starts on the page before: it finds the same from anywhere"],
   ]),
   ...mutationsOf("src/simulate/host/grid.ts", of("exact_shop"), [
     ["Math.min(Math.floor(place), last - 1)", "Math.floor(place)"],

@@ -45,7 +45,7 @@ export const parts: readonly Part[] = [
     name: "simulated users",
     about: "who clicks on which slate: every kernel beside the host, and the laws of what is drawn",
     files: named(
-      "exact_shop f64_dynamics host_simulator simulate_kernels simulate_users simulator slate_ratio",
+      "exact_shop f64_dynamics from_state host_simulator simulate_kernels simulate_users simulator slate_ratio",
     ),
   },
   {
@@ -56,7 +56,9 @@ export const parts: readonly Part[] = [
   {
     name: "comparing policies",
     about: "figures of policies, intervals, verdicts, and a bandit beside its ridge regression",
-    files: named("adapt comparison lin_ucb policy_compare_command policy_page simulated_figures trial"),
+    files: named(
+      "adapt comparison lin_ucb policy_compare_command policy_page simulated_figures simulation_page trial",
+    ),
   },
   {
     name: "data",
