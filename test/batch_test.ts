@@ -11,8 +11,9 @@ import { Arena } from "../src/gpu/arena.ts";
 import { Commands } from "../src/gpu/commands.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { Program } from "../src/gpu/program.ts";
-import { readViews } from "../src/gpu/readback.ts";
 import type { ClickSizes } from "../src/batch/click_sizes.ts";
+import { compareBatch } from "../src/selftest/batch_check.ts";
+import { Checks, checkText } from "../src/selftest/finding.ts";
 import { withGpu } from "./op_check.ts";
 import { shuffled, smallLog } from "./small_logs.ts";
 
@@ -85,52 +86,9 @@ async function compare(
   expected: ReferenceBatch,
   sizes: ClickSizes,
 ): Promise<void> {
-  const { event, eventItem, row, rowItem, slotItem, slotFirst, sorted, history } = batch;
-  const arrays = [event, eventItem, row, rowItem, slotItem, slotFirst, sorted, history];
-  const own = arrays.map(({ buffer, offset, size, slices }) => ({
-    buffer,
-    offset: offset + slice * (slices?.stride ?? 0),
-    size,
-  }));
-  const read = await readViews(gpu, own);
-  const [events, eventItems, rows, rowItems, slotItems, slotFirsts, order, histories] = read.map((
-    words,
-  ) => Array.from(words));
-  assert.deepEqual(
-    events?.slice(0, 4 * sizes.events),
-    expected.events.flatMap((e) => [e.first, e.end, e.click, e.fed]),
-  );
-  assert.deepEqual(
-    eventItems?.slice(0, sizes.events),
-    expected.events.map((e) => (e.fed === NONE ? 0 : e.fed)),
-  );
-  assert.deepEqual(
-    histories?.slice(0, 2 * sizes.events),
-    expected.history.flatMap((h) => [h.clicks, h.end]),
-  );
-  // Rows name their items by the place among those that the log shows.
-  const shown = [...new Set(log.rowItem)].sort((a, b) => a - b);
-  for (const [r, { event, item, fedEvent }] of expected.rows.entries()) {
-    assert.deepEqual(
-      [rows?.[4 * r], rows?.[4 * r + 1], rows?.[4 * r + 3]],
-      [event, shown.indexOf(item), fedEvent],
-      `row ${r}`,
-    );
-  }
-  const oneHot = log.items.kind === "one-hot";
-  assert.deepEqual(
-    rowItems?.slice(0, sizes.rows),
-    oneHot ? expected.rows.map((row) => row.item) : expected.rowSlot,
-  );
-  assert.deepEqual(slotItems?.slice(0, sizes.items), expected.slotItem);
-  // Rows by item: each row once, and each segment holds the rows of its item.
-  assert.deepEqual(order?.slice(0, sizes.rows).sort((a, b) => a - b), expected.rows.map((_, r) => r));
-  const sortedRows = Array.from(read[6] ?? []).slice(0, sizes.rows);
-  expected.slotItem.forEach((item, slot) => {
-    const segment = sortedRows.slice(slotFirsts?.[slot], slotFirsts?.[slot + 1]);
-    assert.equal(segment.length, expected.rows.filter((row) => row.item === item).length);
-    assert.ok(segment.every((r) => expected.rows[r]?.item === item));
-  });
+  const checks = new Checks();
+  await compareBatch(gpu, log, batch, slice, expected, sizes, checks);
+  assert.deepEqual(checks.all.filter(({ differs }) => differs).map(checkText), []);
 }
 
 Deno.test("batch kernels: any log, any users, two batches of one program", () =>

@@ -25,6 +25,7 @@ export type CommandName =
   | "reproduce"
   | "tune"
   | "simulate"
+  | "selftest"
   | "data";
 
 function prepare(

@@ -94,6 +94,7 @@ Deno.test("training, evaluation, reports and experiments use small packages, and
       "report",
       "reproduce",
       "tune",
+      "selftest",
     ]
   ) {
     const packages = await packagesOf(`src/cli/${name}.ts`);

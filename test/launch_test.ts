@@ -304,6 +304,7 @@ Deno.test("no other command may use the network, and no task asks for updates", 
       "report",
       "reproduce",
       "tune",
+      "selftest",
     ]
   ) {
     const flags = permissionFlags(command, ["log", "--save-dir", "x", "--out", "y", "z"], "/cache");

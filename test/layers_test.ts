@@ -20,7 +20,7 @@ const LAYERS = [
   ["run", "prepare"],
   ["simulate"],
   ["policy"],
-  ["mod.ts", "calibration", "report", "predict", "onnx"],
+  ["mod.ts", "calibration", "report", "predict", "onnx", "selftest"],
   ["experiment", "serve", "tune"],
   ["cli"],
 ];

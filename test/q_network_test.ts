@@ -2,48 +2,21 @@
 
 import assert from "node:assert/strict";
 import { randomStream } from "../src/data/random.ts";
-import type { Gpu } from "../src/gpu/device.ts";
 import { readFloats } from "../src/gpu/readback.ts";
-import { AdamState } from "../src/ops/adam.ts";
 import { chooseByPosition } from "../src/policy/network/q_act.ts";
-import { type QCounts, qLoss, type QLossBatch } from "../src/policy/learning/q_loss.ts";
-import { QNetwork } from "../src/policy/network/q_network.ts";
-import { columnsOf, qParameters, type QShape } from "../src/policy/network/q_shape.ts";
-import { tapeOf } from "../src/policy/network/slate_rows.ts";
+import type { QCounts, QLossBatch } from "../src/policy/learning/q_loss.ts";
+import type { QShape } from "../src/policy/network/q_shape.ts";
 import { inputState, stateInput } from "../src/policy/network/state_input.ts";
-import { slateValue } from "../src/policy/network/slate_value.ts";
-import { at, type Matrix, matrix } from "../src/tape/reference.ts";
-import { initialWeights } from "../src/model/initial_weights.ts";
+import { type Learned, LEARNED_ITEMS, madeNetwork, runLearning } from "../src/selftest/network_run.ts";
+import { at } from "../src/tape/reference.ts";
 import { padRows } from "../src/tape/tensor.ts";
 import { withGpu } from "./op_check.ts";
-import { type Bench, floatsOf, maskBits, normals, type TestSizes, withBench } from "./policy_check.ts";
-import { Q64 } from "./q_reference.ts";
+import { floatsOf, maskBits, normals, withBench } from "./policy_check.ts";
+import type { Q64 } from "./q_reference.ts";
 
 const shapeOf = (kind: QShape["kind"], slate: number): QShape => ({
   ...{ kind, slate, units: 8, trunk: 8, inputs: 3, itemColumns: 5 },
 });
-
-/** A network with weights that are no zeros, over items of random vectors, and rows of random states. */
-function made(gpu: Gpu, { upload, rows, arena }: Bench, shape: QShape, count: number, items: number) {
-  const network = new QNetwork(gpu, shape, items, 1);
-  const drawn = initialWeights(qParameters(shape), 5);
-  for (const [name, values] of drawn) {
-    if (name.endsWith("bias")) drawn.set(name, normals(values.length, name).map((x) => x / 4));
-  }
-  network.parameters.write(drawn);
-  const vectors = normals(items * shape.itemColumns, "vectors");
-  const states = normals(count * shape.inputs, "states");
-  const plain = (name: string, of: "rows" | number, columns: number, values: Float32Array<ArrayBuffer>) => {
-    const data = padRows(values, values.length / columns, columns, 1);
-    const stride = data.length * columns / values.length;
-    return { name, rows: of, columns, groups: 1, stride, view: upload(name, data), trainable: false };
-  };
-  const itemVectors = plain("item vectors", items, shape.itemColumns, vectors);
-  const input = plain("states", "rows", shape.inputs, states);
-  const q64 = new Q64(shape, new Map([...drawn].map(([name, w]) => [name, Float64Array.from(w)])), vectors);
-  const x = (row: number) => Array.from(states.subarray(row * shape.inputs, (row + 1) * shape.inputs));
-  return { network, itemVectors, input, q64, x, rows, arena };
-}
 
 const shapes = [shapeOf("cascade", 3), shapeOf("shared", 3)];
 
@@ -53,7 +26,13 @@ for (const kind of ["cpu", "gpu"] as const) {
       withGpu(kind, async (gpu) => {
         const [R, items] = [70, 37];
         await withBench(gpu, { rows: R, items }, async (bench) => {
-          const { network, itemVectors, input, q64, x, rows, arena } = made(gpu, bench, shape, R, items);
+          const { network, itemVectors, input, q64, x, rows, arena } = madeNetwork(
+            gpu,
+            bench,
+            shape,
+            R,
+            items,
+          );
           const taken = (row: number, item: number) => (item * 5 + row) % 3 === 0 || item === row % 7;
           const bits = maskBits(R, items, taken);
           const masked = { view: bench.upload("masked", bits), stride: R };
@@ -140,7 +119,7 @@ for (const shape of shapes) {
     withGpu("cpu", async (gpu) => {
       const [R, items] = [70, 37];
       await withBench(gpu, { rows: R, items }, async (bench) => {
-        const { network, itemVectors, input, q64, x, rows } = made(gpu, bench, shape, R, items);
+        const { network, itemVectors, input, q64, x, rows } = madeNetwork(gpu, bench, shape, R, items);
         const taken = (row: number, item: number) => (item + row) % 3 === 0;
         const free = (row: number) =>
           Array.from({ length: items }, (_, i) => i).filter((i) => !taken(row, i));
@@ -172,13 +151,6 @@ for (const shape of shapes) {
     }));
 }
 
-interface Learned {
-  readonly shape: QShape;
-  readonly counts: QCounts;
-  readonly huber?: boolean;
-  readonly chained?: boolean;
-  readonly count: number;
-}
 const learned: Readonly<Record<string, Learned>> = {
   "by position": { shape: shapeOf("cascade", 3), counts: "each", count: 70 },
   "by position, several chunks": { shape: shapeOf("cascade", 3), counts: "each", count: 300 },
@@ -196,111 +168,42 @@ for (const kind of ["cpu", "gpu"] as const) {
     if (kind === "gpu" && counts !== "outcome") continue;
     Deno.test(`learn: gradients of the loss, ${name}, kernels for a ${kind}`, () =>
       withGpu(kind, async (gpu) => {
-        const [items, most] = [37, 64 * Math.ceil(count / 64)];
-        await withBench(gpu, { rows: count, items, most }, async (bench) => {
-          const { network, itemVectors, input, q64, x, rows, arena } = made(gpu, bench, shape, count, items);
+        const most = 64 * Math.ceil(count / 64);
+        await withBench(gpu, { rows: count, items: LEARNED_ITEMS, most }, async (bench) => {
+          const learning = await runLearning(gpu, bench, { shape, counts, huber, chained, count });
+          const { network, q64, x, batch, columns, found, q, expected } = learning;
           const { parameters } = network;
-          const adam = new AdamState(parameters);
-          const { slate } = shape;
-          const columns = columnsOf(shape);
-          const slates = Array.from(
-            { length: count },
-            (_, row) => Array.from({ length: slate }, (_, j) => (row * 7 + j * 11) % items),
-          );
-          const wanted = normals(count, "wanted").map((y) => 2 * y);
-          const outcome = Array.from({ length: count }, (_, row) => row % columns);
-          const chain = normals(count * 4, "chained");
-          const batch: QLossBatch = {
-            ...{ slates, outcome, wanted: Array.from(wanted) },
-            ...(chained &&
-              { chained: slates.map((_, row) => Array.from(chain.subarray(4 * row, 4 * row + 4))) }),
-          };
-          const tape = tapeOf<TestSizes, QLossBatch>(rows, parameters);
-          const state = network.state(tape, "online", input);
-          const views = {
-            slates: bench.upload("slates", Uint32Array.from(slates.flat())),
-            wanted: bench.upload("wanted", wanted),
-            outcome: bench.upload("outcome", Float32Array.from(outcome.flatMap((slot) => [slot, 0, 0, 0]))),
-          };
-          const ring = arena.allocate("ring", 16);
-          const q = slateValue(tape, rows, network, {
-            copy: "online",
-            state,
-            slates: views.slates,
-            itemVectors,
-          });
-          const loss = qLoss(tape, rows, {
-            ...{ q, counts, huber, ring, wanted: views.wanted, outcome: views.outcome },
-            ...(chained && { chained: { view: bench.upload("chained", chain), stride: 4 } }),
-          });
-          tape.place();
-          const found = await bench.run([
-            ...network.makeTables(rows, "online", itemVectors),
-            ...[...tape.forward(), ...tape.backward(), ...adam.dispatches(tape)],
-          ], [q.view, loss.view, ring]);
-
-          // The same in f64 by the nodes' references, and by the formula alone.
-          const values = new Map<string, Matrix>([
-            ["states", matrix(count, shape.inputs, (r, c) => x(r)[c] ?? NaN)],
-            ["item vectors", matrix(items, shape.itemColumns, (i, c) => q64.item(i)[c] ?? NaN)],
-          ]);
-          for (const { name, rows, columns } of parameters.specs) {
-            values.set(
-              name,
-              matrix(rows, columns, (r, c) => q64.weights.get(name)?.[r * columns + c] ?? NaN),
-            );
-          }
-          const of = ({ name }: { name: string }) => values.get(name) ?? assert.fail(name);
-          const done = tape.nodes.map((node) => {
-            const result = node.reference(node.inputs.map(of), batch);
-            values.set(node.output.name, result.output);
-            return { node, ...result };
-          });
           const stride = q.stride;
-          const onDevice = floatsOf(found[0]);
-          slates.forEach((slate, row) => {
+          const onDevice = found.q;
+          batch.slates.forEach((slate, row) => {
             for (let j = 0; j < columns; j++) {
               const z = q64.trunk(x(row));
               const formula = j === slate.length ? q64.value(z, 1) : q64.q(x(row), slate.slice(0, j + 1));
               assert.ok(
-                Math.abs(at(of(q), row, j) - formula) < 1e-12,
+                Math.abs(at(expected.q, row, j) - formula) < 1e-12,
                 "the op's reference is not the formula",
               );
               assert.ok(Math.abs((onDevice[row * stride + j] ?? NaN) - formula) < 2e-5, `value ${row}, ${j}`);
             }
             for (let c = columns; c < stride; c++) assert.equal(onDevice[row * stride + c], 0);
           });
-          const gradients = new Map<string, Matrix>();
-          for (const { node, output, backward } of [...done].reverse()) {
-            const own = gradients.get(node.output.name) ?? matrix(output.rows, output.columns);
-            backward(own).forEach((gradient, i) => {
-              const name = node.inputs[i]?.name ?? "";
-              const before = gradients.get(name);
-              gradients.set(
-                name,
-                before
-                  ? matrix(gradient.rows, gradient.columns, (r, c) => at(before, r, c) + at(gradient, r, c))
-                  : gradient,
-              );
-            });
-          }
           const mean = () => meanLoss(q64, x, batch, { counts, huber, columns });
-          const [sum, shown] = floatsOf(found[2]);
-          const total = Array.from({ length: count }, (_, r) => at(of(loss), r, 0)).reduce(
+          const [sum, shown] = found.sums;
+          const total = Array.from({ length: count }, (_, r) => at(expected.loss, r, 0)).reduce(
             (a, b) => a + b,
             0,
           );
           assert.ok(
             Math.abs((sum ?? NaN) - total) < 1e-4 * total && Math.abs(mean() * count - total) < 1e-9 * total,
           );
-          const values64 = Array.from({ length: count }, (_, r) => at(of(loss), r, 1)).reduce(
+          const values64 = Array.from({ length: count }, (_, r) => at(expected.loss, r, 1)).reduce(
             (a, b) => a + b,
             0,
           );
           assert.ok(Math.abs((shown ?? NaN) - values64) < 1e-3, "the sum of values shown");
-          const all = await parameters.read(parameters.gradient.buffer);
+          const all = found.gradients;
           for (const { name, rows, columns } of parameters.specs) {
-            const wanted = gradients.get(name) ?? assert.fail(name);
+            const wanted = expected.gradients.get(name) ?? assert.fail(name);
             const largest = wanted.data.reduce((most, g) => Math.max(most, Math.abs(g)), 1e-3);
             all.get(name)?.forEach((g, i) => {
               assert.ok(
@@ -327,7 +230,6 @@ for (const kind of ["cpu", "gpu"] as const) {
               );
             }
           }
-          adam.destroy();
           network.destroy();
         });
       }));

@@ -1,85 +1,6 @@
-/** Dispatches of simulated pages on the device: with canaries behind every buffer, and twice, with the same bits. */
+/** What tests of simulated pages share: pages whose every buffer is watched, and laws of what is drawn. */
 
-import assert from "node:assert/strict";
-import type { ClickDispatch } from "../src/batch/click_sizes.ts";
-import { randomStream } from "../src/data/random.ts";
-import { Commands } from "../src/gpu/commands.ts";
-import type { Gpu } from "../src/gpu/device.ts";
-import type { View } from "../src/gpu/memory.ts";
-import { readViews } from "../src/gpu/readback.ts";
-import { Page, type PageRoom } from "../src/simulate/page.ts";
-import { type EpisodeKey, PageHeaders } from "../src/simulate/page_headers.ts";
-import { PageProgram } from "../src/simulate/page_program.ts";
-import type { PageDispatch } from "../src/simulate/policy.ts";
-import { CanaryArena } from "./op_check.ts";
-
-/** A page in memory whose every buffer is watched. */
-export class CheckedPage {
-  readonly arena: CanaryArena;
-  readonly page: Page;
-
-  constructor(readonly gpu: Gpu, room: Partial<PageRoom> & Pick<PageRoom, "users">) {
-    this.arena = new CanaryArena(gpu, "checked");
-    this.page = new Page(gpu, this.arena, { slate: 1, items: 40, pages: 1, startClicks: 0, ...room });
-  }
-
-  write(view: View, data: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): void {
-    this.gpu.queue.writeBuffer(view.buffer, view.offset, data);
-  }
-
-  /**
-   * Runs dispatches for all pages of an episode, twice. @param set puts what they change as it was before.
-   * @returns words of the views, without the canaries.
-   */
-  async run(
-    dispatches: readonly PageDispatch[],
-    views: readonly View[],
-    { set = () => {}, ...key }: Partial<EpisodeKey> & { set?: () => void } = {},
-  ): Promise<Uint32Array<ArrayBuffer>[]> {
-    const { gpu, page, arena } = this;
-    const headers = new PageHeaders(arena, page, 1 + page.pages, dispatches);
-    const program = await PageProgram.record(gpu, "checked", headers, dispatches);
-    const results: Uint32Array<ArrayBuffer>[][] = [];
-    for (let run = 0; run < 2; run++) {
-      set();
-      headers.put(
-        { users: page.users, firstUser: 0, episode: 0, seed: 1, ...key },
-        (place) => Math.max(0, place - 1),
-      );
-      const commands = new Commands(gpu, "checked");
-      for (let t = 0; t < page.pages; t++) program.encode(commands, 1 + t);
-      gpu.queue.submit([commands.finish()]);
-      results.push(await readViews(gpu, views));
-    }
-    results[0]?.forEach((words, k) => assert.ok(sameWords(words, results[1]?.[k]), "two runs differ"));
-    await arena.checkCanaries();
-    return (results[0] ?? []).map((words) => words.slice(0, words.length - 64));
-  }
-
-  destroy(): void {
-    this.arena.destroy();
-  }
-}
-
-/** For millions of words: a loop takes a part of what deepEqual does. */
-export function sameWords(one: Uint32Array, other: ArrayLike<number> | undefined): boolean {
-  return one.length === other?.length && one.every((word, k) => word === other[k]);
-}
-
-/** Random words, each bit set with a probability. */
-export function randomBits(words: number, share: number, seed = 1): Uint32Array<ArrayBuffer> {
-  const random = randomStream(seed, "bits");
-  return Uint32Array.from({ length: words }, () => {
-    let word = 0;
-    for (let bit = 0; bit < 32; bit++) if (random.uniform() < share) word |= 1 << bit;
-    return word >>> 0;
-  });
-}
-
-/** Whether an item's bit is set for a user, in bits by panels. */
-export function bitOf(bits: Uint32Array, users: number, user: number, item: number): boolean {
-  return (((bits[(item >>> 5) * users + user] ?? 0) >>> (item & 31)) & 1) === 1;
-}
+export { bitOf, CheckedPage, randomBits, sameWords } from "../src/selftest/page_bench.ts";
 
 /** Chi-square of counts against expected ones, in standard deviations of its mean: (x - n) / sqrt(2 n). */
 export function chiSquare(
@@ -95,5 +16,3 @@ export function chiSquareLimit(degrees: number): number {
   const h = 2 / (9 * degrees);
   return degrees * (1 - h + 3.719 * Math.sqrt(h)) ** 3;
 }
-
-export type { ClickDispatch };

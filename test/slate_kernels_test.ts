@@ -9,22 +9,9 @@ import { PANEL, panelsOf, uploadPlace } from "../src/policy/network/place.ts";
 import { slatePick } from "../src/policy/network/slate_pick.ts";
 import { bestSlate, slateWorth } from "../src/policy/network/slate_ratio.ts";
 import { slateScore } from "../src/policy/network/slate_score.ts";
+import { score64, slatesOf } from "../src/selftest/slate_cases.ts";
 import { withGpu } from "./op_check.ts";
 import { floatsOf, maskBits, normals, withBench } from "./policy_check.ts";
-
-/** Score of an item for a row in f64, and a bound of the kernel's rounding. */
-function score64(base: ArrayLike<number>, table: ArrayLike<number>, weights: ArrayLike<number>) {
-  const units = weights.length;
-  return (row: number, item: number) => {
-    let [score, most] = [0, 0];
-    for (let n = 0; n < units; n++) {
-      const h = Math.max(0, (base[row * units + n] ?? NaN) + (table[item * units + n] ?? NaN));
-      score += (weights[n] ?? NaN) * h;
-      most += Math.abs((weights[n] ?? NaN) * h);
-    }
-    return { score, bound: 2 ** -24 * (units + 2) * most };
-  };
-}
 
 /** Bits past the catalogue are noise, as nobody has to clear them. */
 function withNoise(words: Uint32Array<ArrayBuffer>, rows: number, items: number): Uint32Array<ArrayBuffer> {
@@ -222,18 +209,6 @@ for (const kind of ["cpu", "gpu"] as const) {
         assert.deepEqual(floatsOf(found[4]).subarray(0, current.length), current);
       });
     }));
-}
-
-/** All slates of k of these items. */
-function* slatesOf(
-  items: readonly number[],
-  k: number,
-  chosen: readonly number[] = [],
-): Generator<readonly number[]> {
-  if (chosen.length === k) return yield chosen;
-  for (let i = 0; i + k - chosen.length <= items.length; i++) {
-    yield* slatesOf(items.slice(i + 1), k, [...chosen, items[i] ?? NaN]);
-  }
 }
 
 for (const k of [1, 2, 3, 4]) {

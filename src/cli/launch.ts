@@ -58,6 +58,7 @@ const COMMANDS: Readonly<Record<string, CommandNeeds>> = {
   reproduce: { writes: reproduceFolders, adapter: true, caches: true },
   tune: { writes: tuneFolders, adapter: true, caches: true },
   simulate: { writes: simulateFolders, adapter: true, caches: true },
+  selftest: { writes: () => [], adapter: true },
 };
 
 /** What the packages for terminals look at; they do without those that are not permitted. */

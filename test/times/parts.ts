@@ -14,8 +14,8 @@ export const parts: readonly Part[] = [
     name: "ops",
     about: "every kernel and op: forward, gradients, canaries, two runs",
     files: named(
-      "adam batch_norm layers linear lstm minimax ops other_batches panel_rungs pw pw_state pw_table tape texture_layout " +
-        "workgroup_memory",
+      "adam batch_norm layers linear lstm minimax ops other_batches panel_rungs pw pw_state pw_table selftest " +
+        "selftest_coverage tape texture_layout workgroup_memory",
     ),
   },
   {

@@ -1,0 +1,110 @@
+/** `selftest`: every kernel against float64, on the adapter at hand. */
+
+import { Command, Option } from "commander";
+import { openGpu } from "../gpu/device.ts";
+import type { AdapterKind } from "../gpu/kernel_shapes.ts";
+import { faultsOf } from "../selftest/finding.ts";
+import {
+  blamed,
+  byKernel,
+  casesOf,
+  type KernelResult,
+  runSelftest,
+  selftestJson,
+  type SelftestResult,
+} from "../selftest/run.ts";
+import { UserError } from "../user_error.ts";
+import { version } from "../version.ts";
+import { EXIT_USER_ERROR, runMain } from "./fail.ts";
+import { parse } from "./options.ts";
+import { stepProgress } from "./step_progress.ts";
+import { table } from "./table.ts";
+
+interface SelftestOptions {
+  shapes: AdapterKind | "both";
+  only?: string;
+  json: boolean;
+}
+
+function parseOptions(args: readonly string[]): SelftestOptions {
+  const command = new Command("deno task selftest")
+    .description(
+      "Runs every kernel on this adapter and compares what it computes, and its gradients, with the same in float64.",
+    )
+    .version(version)
+    .addOption(
+      new Option("--shapes <kind>", "the kernels for which kind of adapter").choices(["cpu", "gpu", "both"])
+        .default("both"),
+    )
+    .option("--only <name>", "only cases with this in their names, such as lstm")
+    .option("--json", "print JSON", false)
+    .addHelpText(
+      "after",
+      "\nIt ends with exit code 1 where something differs by more than rounding explains.\n" +
+        "src/selftest/README.md says what is compared, and what other adapters said.\n\n" +
+        "Example:\n  deno task selftest --only lstm",
+    );
+  return parse<SelftestOptions>(command, args);
+}
+
+/** "0.12" of the tolerance; "exact" where the bits are the same that must be. */
+function shareText({ worst }: KernelResult): string {
+  if (!worst) return "-";
+  const { share, element } = worst;
+  return element.tolerance === 0 ? (share === 0 ? "exact" : "wrong") : share.toPrecision(2);
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+function report(result: SelftestResult): string {
+  const { adapter, findings, seconds } = result;
+  const kernels = byKernel(findings);
+  const rows = kernels.map((kernel) => [
+    kernel.kernel,
+    kernel.kind,
+    kernel.values.toLocaleString("en"),
+    shareText(kernel),
+    kernel.worst ? `${kernel.worst.what} ${kernel.worst.element.index}` : "",
+  ]);
+  const wrong = findings.filter((finding) => faultsOf(finding).length > 0);
+  const faults = wrong.flatMap((finding) => [
+    `\n${finding.name} (${finding.kind} shapes): look at ${blamed(finding).join(", ") || "the message"}`,
+    ...faultsOf(finding).map((text) => `  ${text}`),
+  ]);
+  const names = new Set(kernels.map(({ kernel }) => kernel));
+  const verdict = wrong.length === 0
+    ? `All agree: ${counted(names.size, "kernel")}, ${counted(findings.length, "case")}, ${
+      seconds.toFixed(1)
+    } s.`
+    : `${wrong.length} of ${counted(findings.length, "case")}: they differ by more than rounding explains.`;
+  return [
+    adapter ? `${adapter.description} (${adapter.kind}), ${adapter.runtime}\n` : "",
+    table(["kernel", "shapes", "numbers", "off, of what is allowed", "farthest off"], rows),
+    ...faults,
+    `\n${verdict}`,
+  ].join("\n");
+}
+
+async function main(): Promise<number> {
+  const { shapes, only, json } = parseOptions(Deno.args);
+  const kinds = shapes === "both" ? ["cpu", "gpu"] as const : [shapes];
+  if (kinds.every((kind) => casesOf(kind, only).length === 0)) {
+    const names = new Set(kinds.flatMap((kind) => casesOf(kind).map(({ name }) => name)));
+    throw new UserError(
+      `Expected --only with a part of a case's name, got "${only}". There are:\n  ${[...names].join("\n  ")}`,
+    );
+  }
+  const progress = stepProgress();
+  const result = await runSelftest((kind) => openGpu({ shapesFor: kind }), {
+    kinds,
+    only,
+    onCase: ({ name, kind, number, of }) =>
+      progress.begin({ title: `${name} (${kind})`, number, of, round: 0, rounds: 1 }),
+  }).finally(() => progress.stop());
+  console.log(json ? selftestJson(result) : report(result));
+  return result.findings.some((finding) => faultsOf(finding).length > 0) ? EXIT_USER_ERROR : 0;
+}
+
+await runMain(main);

@@ -1,0 +1,143 @@
+/** What a case of the self-test finds: of each thing that kernels computed, the element that is farthest off. */
+
+import type { Gpu } from "../gpu/device.ts";
+
+/** One number beside what it should be. */
+export interface Element {
+  /** Where it stands, e.g. "[3, 5]". */
+  readonly index: string;
+  readonly expected: number;
+  readonly got: number;
+  /** How far off it may be; 0 where the bits must be the same. */
+  readonly tolerance: number;
+}
+
+/** Numbers that were compared. */
+export interface Check {
+  /** Who wrote the numbers, without `.wgsl`. */
+  readonly kernels: readonly string[];
+  /** E.g. "output", or "gradient of w". */
+  readonly what: string;
+  /** How many were compared; 0 where something else must hold. */
+  readonly values: number;
+  readonly differs: boolean;
+  /** The one that is the most of its tolerance off. Absent where nothing was compared by its size. */
+  readonly worst?: Element;
+  /** What is wrong, where that is no number: a stray write, two runs that differ. */
+  readonly fault?: string;
+}
+
+/** What came of a case. */
+export interface Finding {
+  readonly name: string;
+  /** All kernels that ran. */
+  readonly kernels: readonly string[];
+  /** In the order in which they were computed: where several differ, the later ones may follow from the first. */
+  readonly checks: readonly Check[];
+  /** Why the case came to no end: a kernel that does not compile, a lost device. */
+  readonly error?: string;
+}
+
+/** How far off an element is, as a share of its tolerance. More than 1 differs. */
+export function shareOf({ expected, got, tolerance }: Element): number {
+  if (Object.is(expected, got) || expected === got) return 0;
+  if (Number.isNaN(expected) && Number.isNaN(got)) return 0;
+  const error = Math.abs(got - expected);
+  if (Number.isNaN(error) || tolerance === 0) return Infinity;
+  return error / tolerance;
+}
+
+/** E.g. "[3, 5]: expected 0.25, got 0.75, off by 0.5 with 1e-6 allowed". */
+export function elementText({ index, expected, got, tolerance }: Element): string {
+  const off = Math.abs(got - expected);
+  return `${index}: expected ${expected}, got ${got}, off by ${off} with ${tolerance} allowed`;
+}
+
+/** One line about a check that differs. */
+export function checkText({ what, worst, fault }: Check): string {
+  return `${what}${fault ? `: ${fault}` : worst ? ` ${elementText(worst)}` : ""}`;
+}
+
+/** What differs in a finding, a line each; none where all is well. */
+export function faultsOf({ checks, error }: Finding): string[] {
+  return [
+    ...checks.filter(({ differs }) => differs).map((check) =>
+      `${check.kernels.join(", ")}: ${checkText(check)}`
+    ),
+    ...(error ? [error] : []),
+  ];
+}
+
+/** How to compare. */
+export interface Comparing {
+  /** Who wrote the numbers. */
+  readonly kernels: readonly string[];
+  readonly what: string;
+  /** Of each number, or of all. */
+  readonly tolerance: number | ((k: number) => number);
+  /** Columns, where the numbers are a matrix: the index then says row and column. */
+  readonly columns?: number;
+}
+
+/** Collects the checks of a case. It throws nothing: one look finds all that differs. */
+export class Checks {
+  readonly #checks: Check[] = [];
+
+  get all(): readonly Check[] {
+    return this.#checks;
+  }
+
+  /** Numbers beside what they should be. Another length than expected is a fault. */
+  numbers(
+    found: ArrayLike<number> | undefined,
+    expected: ArrayLike<number>,
+    { kernels, what, tolerance, columns }: Comparing,
+  ): void {
+    const values = expected.length;
+    if (!found || found.length < values) {
+      const fault = `expected ${values} numbers, found ${found?.length ?? 0}`;
+      this.#checks.push({ kernels, what, values, differs: true, fault });
+      return;
+    }
+    let [worst, most]: [Element | undefined, number] = [undefined, -1];
+    for (let k = 0; k < values; k++) {
+      const element = {
+        index: "",
+        expected: expected[k] ?? NaN,
+        got: found[k] ?? NaN,
+        tolerance: typeof tolerance === "number" ? tolerance : tolerance(k),
+      };
+      const share = shareOf(element);
+      if (share <= most) continue;
+      const index = columns ? `[${Math.floor(k / columns)}, ${k % columns}]` : `[${k}]`;
+      [worst, most] = [{ ...element, index }, share];
+    }
+    this.#checks.push({ kernels, what, values, differs: most > 1, worst });
+  }
+
+  /** Words, or whole numbers, that must be the same. */
+  same(
+    found: ArrayLike<number> | undefined,
+    expected: ArrayLike<number>,
+    by: Omit<Comparing, "tolerance">,
+  ): void {
+    this.numbers(found, expected, { ...by, tolerance: 0 });
+  }
+
+  /** Something that must hold. @param fault what is wrong where it does not */
+  holds(condition: boolean, kernels: readonly string[], what: string, fault: string): void {
+    this.#checks.push({ kernels, what, values: 0, differs: !condition, ...(condition ? {} : { fault }) });
+  }
+}
+
+/** What must hold of a run, where nobody collects checks. @throws Error where it does not */
+export function expectAll({ all }: Checks): void {
+  const wrong = all.filter(({ differs }) => differs);
+  if (wrong.length > 0) throw new Error(wrong.map(checkText).join("\n"));
+}
+
+/** Who checks something, and notes what differs. */
+export interface Checking {
+  readonly name: string;
+  readonly check: (gpu: Gpu, checks: Checks) => Promise<void>;
+}

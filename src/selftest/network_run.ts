@@ -1,0 +1,147 @@
+/** A Q-network that learns from given slates, on the device and by the references of its nodes in f64. */
+
+import type { Gpu } from "../gpu/device.ts";
+import { initialWeights } from "../model/initial_weights.ts";
+import { AdamState } from "../ops/adam.ts";
+import { type QCounts, qLoss, type QLossBatch } from "../policy/learning/q_loss.ts";
+import { QNetwork } from "../policy/network/q_network.ts";
+import { columnsOf, qParameters, type QShape } from "../policy/network/q_shape.ts";
+import { tapeOf } from "../policy/network/slate_rows.ts";
+import { slateValue } from "../policy/network/slate_value.ts";
+import { at, type Matrix, matrix } from "../tape/reference.ts";
+import { padRows, type Tensor } from "../tape/tensor.ts";
+import { Q64 } from "./q_reference.ts";
+import { type Bench, floatsOf, normals, type TestSizes } from "./slate_bench.ts";
+
+/** A network with weights that are no zeros, over items of random vectors, and rows of random states. */
+export function madeNetwork(
+  gpu: Gpu,
+  { upload, rows, arena }: Bench,
+  shape: QShape,
+  count: number,
+  items: number,
+) {
+  const network = new QNetwork(gpu, shape, items, 1);
+  const drawn = initialWeights(qParameters(shape), 5);
+  for (const [name, values] of drawn) {
+    if (name.endsWith("bias")) drawn.set(name, normals(values.length, name).map((x) => x / 4));
+  }
+  network.parameters.write(drawn);
+  const vectors = normals(items * shape.itemColumns, "vectors");
+  const states = normals(count * shape.inputs, "states");
+  const plain = (
+    name: string,
+    of: "rows" | number,
+    columns: number,
+    values: Float32Array<ArrayBuffer>,
+  ): Tensor => {
+    const data = padRows(values, values.length / columns, columns, 1);
+    const stride = data.length * columns / values.length;
+    return { name, rows: of, columns, groups: 1, stride, view: upload(name, data), trainable: false };
+  };
+  const itemVectors = plain("item vectors", items, shape.itemColumns, vectors);
+  const input = plain("states", "rows", shape.inputs, states);
+  const q64 = new Q64(shape, new Map([...drawn].map(([name, w]) => [name, Float64Array.from(w)])), vectors);
+  const x = (row: number) => Array.from(states.subarray(row * shape.inputs, (row + 1) * shape.inputs));
+  return { network, itemVectors, input, q64, x, rows, arena };
+}
+
+export interface Learned {
+  readonly shape: QShape;
+  readonly counts: QCounts;
+  readonly huber?: boolean;
+  readonly chained?: boolean;
+  /** Rows to learn from. */
+  readonly count: number;
+}
+
+/** Items of the catalogue. */
+export const LEARNED_ITEMS = 37;
+
+/** Runs values of slates, their loss, and all gradients. */
+export async function runLearning(gpu: Gpu, bench: Bench, { shape, counts, huber, chained, count }: Learned) {
+  const { network, itemVectors, input, q64, x, rows, arena } = madeNetwork(
+    gpu,
+    bench,
+    shape,
+    count,
+    LEARNED_ITEMS,
+  );
+  const { parameters } = network;
+  const adam = new AdamState(parameters);
+  try {
+    const { slate } = shape;
+    const columns = columnsOf(shape);
+    const slates = Array.from(
+      { length: count },
+      (_, row) => Array.from({ length: slate }, (_, j) => (row * 7 + j * 11) % LEARNED_ITEMS),
+    );
+    const wanted = normals(count, "wanted").map((y) => 2 * y);
+    const outcome = Array.from({ length: count }, (_, row) => row % columns);
+    const chain = normals(count * 4, "chained");
+    const batch: QLossBatch = {
+      ...{ slates, outcome, wanted: Array.from(wanted) },
+      ...(chained && { chained: slates.map((_, row) => Array.from(chain.subarray(4 * row, 4 * row + 4))) }),
+    };
+    const tape = tapeOf<TestSizes, QLossBatch>(rows, parameters);
+    const state = network.state(tape, "online", input);
+    const views = {
+      slates: bench.upload("slates", Uint32Array.from(slates.flat())),
+      wanted: bench.upload("wanted", wanted),
+      outcome: bench.upload("outcome", Float32Array.from(outcome.flatMap((slot) => [slot, 0, 0, 0]))),
+    };
+    const ring = arena.allocate("ring", 16);
+    const q = slateValue(tape, rows, network, { copy: "online", state, slates: views.slates, itemVectors });
+    const loss = qLoss(tape, rows, {
+      ...{ q, counts, huber, ring, wanted: views.wanted, outcome: views.outcome },
+      ...(chained && { chained: { view: bench.upload("chained", chain), stride: 4 } }),
+    });
+    tape.place();
+    const [qs, losses, sums] = await bench.run([
+      ...network.makeTables(rows, "online", itemVectors),
+      ...[...tape.forward(), ...tape.backward(), ...adam.dispatches(tape)],
+    ], [q.view, loss.view, ring]);
+    const found = {
+      q: floatsOf(qs),
+      loss: floatsOf(losses),
+      sums: floatsOf(sums),
+      gradients: await parameters.read(parameters.gradient.buffer),
+    };
+
+    // The same in f64 by the nodes' references.
+    const values = new Map<string, Matrix>([
+      ["states", matrix(count, shape.inputs, (r, c) => x(r)[c] ?? NaN)],
+      ["item vectors", matrix(LEARNED_ITEMS, shape.itemColumns, (i, c) => q64.item(i)[c] ?? NaN)],
+    ]);
+    for (const { name, rows, columns } of parameters.specs) {
+      values.set(name, matrix(rows, columns, (r, c) => q64.weights.get(name)?.[r * columns + c] ?? NaN));
+    }
+    const of = ({ name }: { name: string }): Matrix => {
+      const value = values.get(name);
+      if (!value) throw new Error(`expected a value of ${name}`);
+      return value;
+    };
+    const done = tape.nodes.map((node) => {
+      const result = node.reference(node.inputs.map(of), batch);
+      values.set(node.output.name, result.output);
+      return { node, ...result };
+    });
+    const gradients = new Map<string, Matrix>();
+    for (const { node, output, backward } of [...done].reverse()) {
+      const own = gradients.get(node.output.name) ?? matrix(output.rows, output.columns);
+      backward(own).forEach((gradient, i) => {
+        const name = node.inputs[i]?.name ?? "";
+        const before = gradients.get(name);
+        const both = before &&
+          matrix(gradient.rows, gradient.columns, (r, c) => at(before, r, c) + at(gradient, r, c));
+        gradients.set(name, both ?? gradient);
+      });
+    }
+    return { network, q64, x, batch, columns, found, q, expected: { q: of(q), loss: of(loss), gradients } };
+  } catch (error) {
+    network.destroy();
+    throw error;
+  } finally {
+    adam.destroy();
+  }
+}

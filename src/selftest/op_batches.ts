@@ -1,0 +1,82 @@
+/** The batches that ops are checked on, from one row to several chunks, and with what is rare. */
+
+import { referenceBatch } from "../batch/reference_batch.ts";
+import { type ClickLog, GIVEN } from "../data/click_log.ts";
+import { at, type Matrix } from "../tape/reference.ts";
+import type { OpCase } from "./op_case.ts";
+import { shuffled, smallLog, type SmallLogOptions } from "./small_logs.ts";
+
+export const U = 2 ** -24;
+
+/** A log and a batch of all of its users in random order. */
+export function batchOf(seed: number, options: SmallLogOptions): Pick<OpCase, "log" | "users"> {
+  return { log: smallLog(seed, options), users: shuffled(seed, options.users) };
+}
+export const one = batchOf(1, { users: 1, items: 1, width: 3, maxEvents: 1, maxPage: 1 });
+export const few = batchOf(2, { users: 5, items: 7, width: 5 });
+export const many = batchOf(3, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9 });
+/** More rows than a chunk of partial sums holds. */
+export const chunks = batchOf(4, { users: 90, items: 300, width: 4, maxEvents: 9, maxPage: 10 });
+export const oneHot = batchOf(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPage: 6 });
+/** Of which some are not shown, some not clicked, and some clicked often. */
+export const rareItems = batchOf(6, { users: 40, items: 300, width: 0, maxEvents: 6, maxPage: 6 });
+/** Of whose events many are given as history. */
+export const given = batchOf(7, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9, given: 0.4 });
+/** Of whose tokens many are on no item that is shown, fewer on one that is fed. */
+export const rareTokens = batchOf(7, {
+  users: 20,
+  items: 300,
+  width: 3,
+  tokens: 500,
+  maxEvents: 6,
+  maxPage: 6,
+});
+/** Items with tokens, alone or beside dense features. */
+export const mixed = {
+  "no item has a token": bare(batchOf(2, { users: 5, items: 7, width: 5, tokens: 3 })),
+  one: batchOf(1, { users: 1, items: 1, width: 5, tokens: 1, maxEvents: 1, maxPage: 1 }),
+  few: batchOf(2, { users: 5, items: 7, width: 5, tokens: 6 }),
+  "tokens alone": batchOf(3, { users: 67, items: 33, width: 0, tokens: 11, maxEvents: 7, maxPage: 9 }),
+  // The first token has several stretches of items.
+  many: batchOf(4, { users: 90, items: 400, width: 17, tokens: 63, maxEvents: 9, maxPage: 10 }),
+  noClicks: batchOf(6, { users: 9, items: 5, width: 5, tokens: 4, noClick: 1 }),
+};
+/** As many as `mixed.many`, without the dense features, whose products are those of a dense layer. */
+export const manyTokens = batchOf(4, {
+  users: 90,
+  items: 400,
+  width: 0,
+  tokens: 63,
+  maxEvents: 9,
+  maxPage: 10,
+});
+export const noClicks = batchOf(6, { users: 9, items: 5, width: 2, noClick: 1 });
+
+export type Batch = Pick<OpCase, "log" | "users">;
+
+function bare({ log, users }: Batch): Batch {
+  const { items } = log;
+  if (items.kind !== "mixed") throw new Error("expected mixed features");
+  const tokens = { count: 3, first: new Uint32Array(items.count + 1), token: new Uint32Array(0) };
+  return { log: { ...log, items: { ...items, tokens } }, users };
+}
+
+/** F of a log with dense features. */
+export function widthOf({ log }: Batch): number {
+  return log.items.kind === "one-hot" ? 0 : log.items.width;
+}
+export function tokensOf({ log }: Batch): number {
+  return log.items.kind === "mixed" ? log.items.tokens.count : 0;
+}
+
+/** The mean of a column over the events that are not given: what a loss op is differentiated by. */
+export function meanOf(m: Matrix, column: number, { log, users }: Pick<OpCase, "log" | "users">): number {
+  let sum = 0;
+  for (let row = 0; row < m.rows; row++) sum += at(m, row, column);
+  return sum / countedOf(log, users);
+}
+
+/** How many events of the users are not given. */
+export function countedOf(log: ClickLog, users: readonly number[]): number {
+  return referenceBatch(log, users).events.filter(({ click }) => click !== GIVEN).length;
+}

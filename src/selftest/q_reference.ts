@@ -1,0 +1,88 @@
+/** A Q-network in f64 on the host, in the plainest way, for checking what the device chooses and learns. */
+
+import type { QShape } from "../policy/network/q_shape.ts";
+import type { Weights } from "../tape/parameters.ts";
+
+type Numbers = ArrayLike<number>;
+
+export class Q64 {
+  /** @param vectors [I, G] */
+  constructor(
+    readonly shape: QShape,
+    readonly weights: ReadonlyMap<string, Numbers> | Weights,
+    readonly vectors: Numbers,
+  ) {}
+
+  #of(name: string): Numbers {
+    const values = this.weights.get(name);
+    if (!values) throw new Error(`expected weights of ${name}`);
+    return values;
+  }
+
+  /** x W, of a part of W's columns. */
+  #product(x: readonly number[], name: string, columns: number, first: number, count: number): number[] {
+    const w = this.#of(name);
+    return Array.from(
+      { length: count },
+      (_, n) => x.reduce((sum, xk, k) => sum + xk * (w[k * columns + first + n] ?? NaN), 0),
+    );
+  }
+
+  trunk(x: readonly number[]): number[] {
+    const { trunk } = this.shape;
+    const bias = this.#of("trunk/bias");
+    return this.#product(x, "trunk/kernel", trunk, 0, trunk).map((z, n) => Math.max(0, z + (bias[n] ?? NaN)));
+  }
+
+  item(item: number): number[] {
+    const { itemColumns } = this.shape;
+    return Array.from({ length: itemColumns }, (_, c) => this.vectors[item * itemColumns + c] ?? NaN);
+  }
+
+  /** Column c of the part of the state alone. */
+  value(z: readonly number[], c: number): number {
+    const { kind, slate, zero } = this.shape;
+    const columns = kind === "item" ? (zero ? 2 : 1) : slate;
+    const [sum = NaN] = this.#product(z, "value/kernel", columns, c, 1);
+    return sum + (this.#of("value/bias")[c] ?? NaN);
+  }
+
+  /** What goes into ReLU for the last item of a slate's beginning; of single items the last alone counts. */
+  before(z: readonly number[], items: readonly number[]): number[] {
+    const { kind, slate, units } = this.shape;
+    const j = items.length - 1;
+    const base = kind === "cascade" ? j * units : 0;
+    const bases = kind === "cascade" ? slate * units : units;
+    const bias = this.#of("state/bias");
+    const parts = [
+      this.#product(z, "state/kernel", bases, base, units).map((s, n) => s + (bias[base + n] ?? NaN)),
+    ];
+    if (kind === "shared") {
+      const own = this.#of("position/bias");
+      parts.push(Array.from({ length: units }, (_, n) => own[j * units + n] ?? NaN));
+    }
+    items.forEach((item, m) => {
+      if (kind === "item" && m < j) return;
+      const [name, columns] = kind === "cascade"
+        ? [`item${m + 1}/kernel`, (slate - m) * units]
+        : ["item1/kernel", (kind === "shared" ? 2 : 1) * units];
+      const first = kind === "cascade" ? (j - m) * units : m < j ? units : 0;
+      parts.push(this.#product(this.item(item), name, columns, first, units));
+    });
+    return Array.from({ length: units }, (_, n) => parts.reduce((sum, part) => sum + (part[n] ?? NaN), 0));
+  }
+
+  /** Q^j of the first j + 1 items; of single items that of the last. */
+  q(x: readonly number[], items: readonly number[]): number {
+    const { kind, units } = this.shape;
+    const z = this.trunk(x);
+    const j = items.length - 1;
+    const first = kind === "cascade" ? j * units : 0;
+    const output = this.#of("output/kernel");
+    const score = this.before(z, items).reduce(
+      (sum, h, n) => sum + Math.max(0, h) * (output[first + n] ?? NaN),
+      0,
+    );
+    return score + this.value(z, kind === "item" ? 0 : j);
+  }
+}

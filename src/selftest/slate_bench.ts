@@ -1,0 +1,123 @@
+/** What checks of slates share: rows of a kind of batch of their own, and a program of some dispatches run twice. */
+
+import { randomStream } from "../data/random.ts";
+import { Commands } from "../gpu/commands.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { type Memory, type View, writeMemory } from "../gpu/memory.ts";
+import { type DispatchSpec, Program } from "../gpu/program.ts";
+import { readViews } from "../gpu/readback.ts";
+import { Dimensions } from "../gpu/sizes.ts";
+import { StepHeaders, type StepPurpose } from "../gpu/step.ts";
+import { PANEL, panelsOf } from "../policy/network/place.ts";
+import type { SlateRows } from "../policy/network/slate_rows.ts";
+import { CanaryArena } from "./canary_arena.ts";
+import { Checks, expectAll } from "./finding.ts";
+import { sameWords } from "./page_bench.ts";
+import { kernelsOf } from "./writers.ts";
+
+/** The rows are counted where the users of a page are, so that all share shaders. */
+export type TestSizes = Readonly<Record<"users" | "rows" | "slots" | "items", number>>;
+export const testDimensions = new Dimensions<TestSizes>(["users", "rows", "slots", "items"], "rows");
+
+export interface Bench {
+  readonly gpu: Gpu;
+  readonly arena: CanaryArena;
+  readonly rows: SlateRows<TestSizes>;
+  readonly sizes: TestSizes;
+  /** Uploads, with canaries behind. */
+  upload(name: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): View;
+  /** The same where the products of a CPU adapter read it: a texture there. [., columns] */
+  textured(name: string, data: Float32Array<ArrayBuffer>): Memory;
+  /**
+   * Runs dispatches from the same start twice: what they write must be the same bit for bit, and nothing else may change.
+   * @param reset puts back what they change. @returns the words of the views
+   */
+  run(
+    specs: readonly DispatchSpec<TestSizes>[],
+    views: readonly Memory[],
+    more?: { reset?: () => void; purpose?: Partial<StepPurpose>; first?: number; counted?: number },
+  ): Promise<Uint32Array<ArrayBuffer>[]>;
+}
+
+/** Makes one, and frees it. @param checks where faults of a run are noted; without them they are thrown */
+export async function withBench<T>(
+  gpu: Gpu,
+  { rows: count, items, most = count }: { rows: number; items: number; most?: number },
+  use: (bench: Bench) => Promise<T>,
+  checks?: Checks,
+): Promise<T> {
+  const arena = new CanaryArena(gpu, "slates");
+  const sizes = { users: count, rows: count, slots: count, items };
+  try {
+    const headers = new StepHeaders(arena, testDimensions, 1);
+    return await use({
+      gpu,
+      arena,
+      rows: {
+        arena,
+        dimensions: testDimensions,
+        rows: "rows",
+        items: "items",
+        capacity: { ...sizes, rows: most },
+      },
+      sizes,
+      upload: (name, data) => {
+        const view = arena.allocate(name, data.byteLength);
+        gpu.queue.writeBuffer(view.buffer, 0, data);
+        return view;
+      },
+      textured: (name, data) => {
+        const memory = gpu.shapes.kind === "cpu"
+          ? arena.allocateTexture(name, data.byteLength)
+          : arena.allocate(name, data.byteLength);
+        writeMemory(gpu.queue, memory, data);
+        return memory;
+      },
+      run: async (specs, views, { reset, purpose, first = 0, counted = count } = {}) => {
+        headers.put(0, { sizes, counted, first }, { slot: 0, learningRate: 0, iteration: 0, ...purpose });
+        headers.upload(0, 1);
+        const program = await Program.record(gpu, "test", headers.buffer, specs);
+        const results: Uint32Array<ArrayBuffer>[][] = [];
+        for (let run = 0; run < 2; run++) {
+          reset?.();
+          const commands = new Commands(gpu, "test");
+          program.encode(commands, sizes, headers.offset(0));
+          gpu.queue.submit([commands.finish()]);
+          results.push(await readViews(gpu, views));
+        }
+        const [one = [], other = []] = results;
+        const own = checks ?? new Checks();
+        const kernels = kernelsOf(specs);
+        own.holds(one.every((words, k) => sameWords(words, other[k])), kernels, "two runs", "they differ");
+        await arena.check(own, kernels);
+        if (!checks) expectAll(own);
+        return one;
+      },
+    });
+  } finally {
+    arena.destroy();
+  }
+}
+
+export function floatsOf(words: Uint32Array<ArrayBuffer> | undefined): Float32Array<ArrayBuffer> {
+  return new Float32Array(words?.buffer ?? new ArrayBuffer(0));
+}
+
+/** Normal numbers, f32. */
+export function normals(length: number, ...seed: (string | number)[]): Float32Array<ArrayBuffer> {
+  const random = randomStream(3, "slates", ...seed.map(String));
+  return Float32Array.from({ length }, () => random.normal());
+}
+
+/** [panels, R] words of bits. @param taken whether the bit of an item is set for a row */
+export function maskBits(rows: number, items: number, taken: (row: number, item: number) => boolean) {
+  const words = new Uint32Array(panelsOf(items) * rows);
+  for (let row = 0; row < rows; row++) {
+    for (let item = 0; item < items; item++) {
+      if (!taken(row, item)) continue;
+      const at = Math.floor(item / PANEL) * rows + row;
+      words[at] = ((words[at] ?? 0) | (1 << (item % PANEL))) >>> 0;
+    }
+  }
+  return words;
+}

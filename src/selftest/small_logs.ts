@@ -1,0 +1,92 @@
+/** Small random logs for tests: odd sizes, pages of one item, events and users without clicks, repeated items. */
+
+import { type ClickLog, type ItemFeatures, type ItemTokens, NONE } from "../data/click_log.ts";
+import { type Random, randomStream } from "../data/random.ts";
+
+export interface SmallLogOptions {
+  readonly users: number;
+  readonly items: number;
+  /** Dense features of this width; 0 for one-hot, or with tokens for none. */
+  readonly width: number;
+  /** Mixed features: so many tokens. Most items have the first, none the last of several; some items have no token. */
+  readonly tokens?: number;
+  readonly maxEvents?: number;
+  readonly maxPage?: number;
+  readonly noClick?: number;
+  /** Share of events that are given as history, anywhere among a user's. */
+  readonly given?: number;
+}
+
+export function smallLog(seed: number, options: SmallLogOptions): ClickLog {
+  const { users, items, width, tokens, maxEvents = 4, maxPage = 5, noClick = 0.2, given = 0 } = options;
+  const random = randomStream(seed, "small log");
+  const userEvents = [0];
+  const eventRows = [0];
+  const eventClick: number[] = [];
+  const rowItem: number[] = [];
+  const eventGiven: number[] = [];
+  for (let user = 0; user < users; user++) {
+    const events = 1 + random.integer(maxEvents);
+    for (let e = 0; e < events; e++) {
+      const first = rowItem.length;
+      const isGiven = given > 0 && random.uniform() < given;
+      const page = isGiven ? 1 : 1 + random.integer(maxPage);
+      eventGiven.push(isGiven ? 1 : 0);
+      for (let k = 0; k < page; k++) rowItem.push(random.integer(items));
+      eventClick.push(!isGiven && random.uniform() < noClick ? NONE : first + random.integer(page));
+      eventRows.push(rowItem.length);
+    }
+    userEvents.push(eventClick.length);
+  }
+  const values = Float32Array.from({ length: items * width }, () => random.normal());
+  const features: ItemFeatures = tokens !== undefined
+    ? { kind: "mixed", count: items, width, values, tokens: smallTokens(items, tokens, random) }
+    : width === 0
+    ? { kind: "one-hot", count: items }
+    : { kind: "dense", count: items, width, values };
+  return {
+    name: "small",
+    items: features,
+    userSplit: Uint8Array.from({ length: users }, (_, u) => u % 3),
+    userEvents: Uint32Array.from(userEvents),
+    eventRows: Uint32Array.from(eventRows),
+    eventClick: Uint32Array.from(eventClick),
+    rowItem: Uint32Array.from(rowItem),
+    ...(given > 0 ? { eventGiven: Uint8Array.from(eventGiven) } : {}),
+  };
+}
+
+function smallTokens(items: number, count: number, random: Random): ItemTokens {
+  const first = [0];
+  const token: number[] = [];
+  for (let item = 0; item < items; item++) {
+    const own = new Set<number>();
+    const wanted = random.uniform() < 0.15 ? 0 : random.integer(5);
+    for (let k = 0; k < wanted; k++) own.add(random.integer(Math.max(1, count - 1)));
+    if (random.uniform() < 0.7) own.add(0);
+    token.push(...own);
+    first.push(token.length);
+  }
+  return { count, first: Uint32Array.from(first), token: Uint32Array.from(token) };
+}
+
+/** The same log with tokens and dense features as one dense matrix [I, V + F]: one for each token of an item. */
+export function widened(log: ClickLog): ClickLog {
+  const { items } = log;
+  if (items.kind !== "mixed") throw new Error(`expected mixed features, got ${items.kind}`);
+  const { count, width: F, values, tokens } = items;
+  const width = tokens.count + F;
+  const wide = new Float32Array(count * width);
+  for (let item = 0; item < count; item++) {
+    for (const id of tokens.token.subarray(tokens.first[item], tokens.first[item + 1])) {
+      wide[item * width + id] = 1;
+    }
+    wide.set(values.subarray(item * F, (item + 1) * F), item * width + tokens.count);
+  }
+  return { ...log, items: { kind: "dense", count, width, values: wide } };
+}
+
+/** 0, 1, ..., n-1 in a random order. */
+export function shuffled(seed: number, n: number): number[] {
+  return Array.from(randomStream(seed, "shuffle").sampleWithoutReplacement(n, n));
+}
