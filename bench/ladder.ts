@@ -6,7 +6,7 @@
 import { Argument, Command, InvalidArgumentError } from "commander";
 import { wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
-import { openGpu } from "../src/gpu/device.ts";
+import { openGpu } from "../src/host/open_gpu.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import type { Size } from "../src/ladder/problems.ts";
 import type { Ladder } from "../src/ladder/check.ts";

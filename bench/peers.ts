@@ -4,7 +4,7 @@
  */
 
 import { Command, InvalidArgumentError, Option } from "commander";
-import { driverThreads } from "../src/gpu/driver_threads.ts";
+import { driverThreads } from "../src/host/driver_threads.ts";
 import { machineText } from "./peers/machine.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { EXIT_USER_ERROR, runMain } from "../src/cli/fail.ts";

@@ -13,7 +13,7 @@ import { table } from "../src/cli/table.ts";
 import { makeDemoShop } from "../src/data/demo_shop.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
 import { randomStream } from "../src/data/random.ts";
-import { openGpu } from "../src/gpu/device.ts";
+import { openGpu } from "../src/host/open_gpu.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { initialWeights } from "../src/model/initial_weights.ts";
 import type { PageRequest } from "../src/model/scorer.ts";

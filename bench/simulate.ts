@@ -7,7 +7,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { numberOf, wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
 import { atomicWriteFile } from "../src/files/atomic_write.ts";
-import { openGpu } from "../src/gpu/device.ts";
+import { openGpu } from "../src/host/open_gpu.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";

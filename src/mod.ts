@@ -59,7 +59,8 @@ export {
 } from "./figures/tested.ts";
 export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
 export { UserError } from "./user_error.ts";
-export { type AdapterDescription, Gpu, type GpuOptions, openGpu } from "./gpu/device.ts";
+export { type AdapterDescription, Gpu, type GpuOptions, openDevice } from "./gpu/device.ts";
+export { openGpu, type OpenGpuOptions } from "./host/open_gpu.ts";
 export { type AdapterKind, fixedShapes, type KernelShapes, type MatmulVariant } from "./gpu/kernel_shapes.ts";
 export {
   type CommonModelConfig,

@@ -1,7 +1,8 @@
 /** Nothing that training makes grows with its length, and nothing of it stays. An hour of it: test/soak. */
 
 import assert from "node:assert/strict";
-import { type Gpu, openGpu } from "../src/gpu/device.ts";
+import type { Gpu } from "../src/gpu/device.ts";
+import { openGpu } from "../src/host/open_gpu.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { openDataset } from "../src/run/dataset.ts";
 import { driverVersion } from "../src/run/driver.ts";

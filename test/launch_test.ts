@@ -8,7 +8,7 @@ import { cacheFolder, DEFAULT_RUN_FOLDER, reportFolders, runFolders } from "../s
 import { parseTrainOptions, type TrainOptions } from "../src/cli/train_options.ts";
 import { type AdapterSummary, CHILD_ENVIRONMENT, ensureAdapter, type Host } from "../src/cli/setup.ts";
 import { UserError } from "../src/user_error.ts";
-import { DRIVER_VARIABLES } from "../src/gpu/driver_threads.ts";
+import { DRIVER_VARIABLES } from "../src/host/driver_threads.ts";
 import { filesIn, runCommand, withSmallLog } from "./command_check.ts";
 
 Deno.test("runFolders finds the folder to write to", () => {

@@ -5,7 +5,8 @@
 
 import assert from "node:assert/strict";
 import { randomStream } from "../src/data/random.ts";
-import { type Gpu, openGpu } from "../src/gpu/device.ts";
+import type { Gpu } from "../src/gpu/device.ts";
+import { openGpu } from "../src/host/open_gpu.ts";
 import { type AdapterKind, fixedShapes, type KernelShapes } from "../src/gpu/kernel_shapes.ts";
 import { Checks, checkText } from "../src/selftest/finding.ts";
 import { type OpCase, type ReferenceRun, runOp } from "../src/selftest/op_case.ts";

@@ -1,7 +1,7 @@
 /** An adapter that grants no more workgroup memory than WebGPU promises: a real one, that is asked for no more. */
 
 import assert from "node:assert/strict";
-import { openGpu } from "../src/gpu/device.ts";
+import { openGpu } from "../src/host/open_gpu.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { defaultTraining } from "../src/train/config.ts";

@@ -9,7 +9,7 @@
  */
 
 import { UserError } from "../user_error.ts";
-import { DRIVER_VARIABLES } from "../gpu/driver_threads.ts";
+import { DRIVER_VARIABLES } from "../host/driver_threads.ts";
 import { DENO_FLAGS } from "../deno_flags.ts";
 import { asksForHelp, DEFAULT_PORT, ONNX, OUT_FILE, PORT, readArguments } from "./arguments.ts";
 import { endOfChild } from "./ended_child.ts";

@@ -3,7 +3,7 @@
 import { dirname } from "node:path";
 import { Command } from "commander";
 import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
-import { openGpu } from "../gpu/device.ts";
+import { openGpu } from "../host/open_gpu.ts";
 import { Made } from "../gpu/made.ts";
 import { adaptLinUcb, adaptPolicy } from "../policy/adaptation/adapt.ts";
 import {

@@ -1,7 +1,7 @@
 /** `policy rank`: what a policy shows a user next, by the items that they clicked. */
 
 import { Command } from "commander";
-import { openGpu } from "../gpu/device.ts";
+import { openGpu } from "../host/open_gpu.ts";
 import { Made } from "../gpu/made.ts";
 import { OpenedPolicy } from "../policy/open_policy.ts";
 import type { RankedSlate } from "../policy/rank.ts";

@@ -5,7 +5,7 @@ import process from "node:process";
 import type { LogSource } from "../data/log_source.ts";
 import { hasPagesWithoutClick } from "../data/no_click.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
-import { openGpu } from "../gpu/device.ts";
+import { openGpu } from "../host/open_gpu.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
 import { Made } from "../gpu/made.ts";
 import { algorithms } from "../policy/learning/algorithms.ts";

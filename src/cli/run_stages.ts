@@ -2,7 +2,8 @@
 
 import process from "node:process";
 import { UserError } from "../user_error.ts";
-import { type Gpu, openGpu } from "../gpu/device.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { openGpu } from "../host/open_gpu.ts";
 import { type Dataset, fitDataset } from "../run/dataset.ts";
 import { checksum } from "../files/checksum.ts";
 import { driverVersion } from "../run/driver.ts";

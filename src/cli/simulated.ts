@@ -2,7 +2,8 @@
 
 import { hasPagesWithoutClick } from "../data/no_click.ts";
 import { shopNamed, shopNames } from "../data/shops.ts";
-import { type Gpu, openGpu } from "../gpu/device.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { openGpu } from "../host/open_gpu.ts";
 import { Made } from "../gpu/made.ts";
 import { OpenedDataset } from "../run/open_dataset.ts";
 import type { OpenedRun } from "../run/open_run.ts";

@@ -1,8 +1,8 @@
 /** The device: adapter, limits, error capture, and the count of live buffers. */
 
 import { UserError } from "../user_error.ts";
-import { setDriverThreads } from "./driver_threads.ts";
 import { type AdapterKind, fixedShapes, type KernelShapes } from "./kernel_shapes.ts";
+import { askedLimits } from "./limits.ts";
 import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./texture_layout.ts";
 
 /** More than the adapter can hold, or see at once. */
@@ -36,18 +36,18 @@ export interface GpuOptions {
   readonly shapesFor?: AdapterKind;
   /** Kernel shapes other than the fixed ones, whatever kind they are for. */
   readonly shapes?: KernelShapes;
-  /** FLOPs of a training step, if they are known: they decide how many threads a software driver takes. */
-  readonly stepFlops?: number;
   /** The most workgroups along an axis, instead of the adapter's own limit. For tests of long grids. */
   readonly maxGrid?: number;
   /** The most workgroup memory, instead of 32 KiB. For tests of an adapter that grants no more than WebGPU promises. */
   readonly workgroupBytes?: number;
   /** The most bytes that a kernel may see at once, instead of the adapter's own limit. For tests of what does not fit. */
   readonly bindingBytes?: number;
+  /** What a user can do where there is no adapter; what a browser's user can do, by default. */
+  readonly withoutAdapter?: string;
 }
 
-/** Bytes of workgroup memory that are asked for, where the adapter grants as much. */
-const WORKGROUP_BYTES = 32768;
+const BROWSER = "Use a current Chrome, Edge, Safari or Firefox, and see that it may use the graphics card (hardware " +
+  "acceleration).";
 
 /**
  * An open device. Everything on the GPU is made through it, so that it can say what is alive and what failed.
@@ -64,7 +64,7 @@ export class Gpu {
   #shapes: KernelShapes;
   #closed = false;
 
-  /** Of a device that is open: {@link openGpu} makes one. @param maxGrid workgroups along an axis, at most. @param bindingBytes that a kernel sees at once. */
+  /** Of a device that is open: {@link openDevice} makes one. @param maxGrid workgroups along an axis, at most. @param bindingBytes that a kernel sees at once. */
   constructor(
     readonly device: GPUDevice,
     info: GPUAdapterInfo,
@@ -74,8 +74,8 @@ export class Gpu {
   ) {
     this.#shapes = shapes;
     this.adapter = {
-      kind: info.isFallbackAdapter ? "cpu" : "gpu",
-      description: info.description || info.device || "unnamed adapter",
+      kind: kindOf(info),
+      description: nameOf(info),
       vendor: info.vendor,
       architecture: info.architecture,
       runtime: navigator.userAgent,
@@ -213,41 +213,44 @@ export class Gpu {
 }
 
 /**
- * Opens the default adapter. Limits are WebGPU's defaults, which browsers have, too, with two exceptions:
+ * Opens an adapter, wherever this runs: nothing of Deno or of a browser is asked for but WebGPU. Limits are WebGPU's
+ * defaults with two exceptions; see limits.ts.
  *
- * - the size of a buffer. A model over many items needs arenas of more than the default 256 MiB. Kernels see them through
- *   windows of maxStorageBufferBindingSize (128 MiB).
- * - workgroup memory. A panel of 256 inputs takes 16.5 KiB. Where there is less, another kernel does the product (see
- *   kernel_shapes.ts).
- *
- * @throws UserError when there is no adapter.
+ * @param gpu where adapters come from.
+ * @throws UserError when there is no adapter, or one whose limits are too low.
  */
-export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
-  setDriverThreads(options.stepFlops);
-  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+export async function openDevice(options: GpuOptions = {}, gpu = webgpu()): Promise<Gpu> {
+  const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
-    throw new UserError(
-      "Expected a WebGPU adapter, found none. Run `deno task setup`: it installs a software Vulkan driver " +
-        "or says what to install.",
-    );
+    const { withoutAdapter = BROWSER } = options;
+    throw new UserError(`Expected a WebGPU adapter, found none. ${withoutAdapter}`);
   }
+  const { info, limits, features } = adapter;
+  const { workgroupBytes } = options;
+  const most = workgroupBytes === undefined ? {} : { maxComputeWorkgroupStorageSize: workgroupBytes };
   const device = await adapter.requestDevice({
     label: "clickgan",
-    requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
-    requiredLimits: {
-      maxStorageBuffersPerShaderStage: 8,
-      maxUniformBufferBindingSize: 65536,
-      maxStorageBufferBindingSize: Math.min(adapter.limits.maxStorageBufferBindingSize, 128 * 2 ** 20),
-      maxBufferSize: adapter.limits.maxBufferSize,
-      maxComputeWorkgroupStorageSize: Math.min(
-        adapter.limits.maxComputeWorkgroupStorageSize,
-        options.workgroupBytes ?? WORKGROUP_BYTES,
-      ),
-      maxComputeInvocationsPerWorkgroup: 256,
-    },
+    requiredFeatures: features.has("timestamp-query") ? ["timestamp-query"] : [],
+    requiredLimits: askedLimits(limits, nameOf(info), most),
   });
-  const kind: AdapterKind = adapter.info.isFallbackAdapter ? "cpu" : "gpu";
   const maxGrid = options.maxGrid ?? device.limits.maxComputeWorkgroupsPerDimension;
-  const shapes = options.shapes ?? fixedShapes(options.shapesFor ?? kind);
-  return new Gpu(device, adapter.info, shapes, maxGrid, options.bindingBytes);
+  const shapes = options.shapes ?? fixedShapes(options.shapesFor ?? kindOf(info));
+  return new Gpu(device, info, shapes, maxGrid, options.bindingBytes);
+}
+
+/** Undefined in a browser that has none, or on a page that may not have it. */
+function webgpu(): GPU | undefined {
+  return navigator.gpu;
+}
+
+/** Drivers that compute on the CPU, by names that they go by where nothing else tells them apart. */
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
+
+function kindOf({ isFallbackAdapter, description, device, architecture }: GPUAdapterInfo): AdapterKind {
+  return isFallbackAdapter || SOFTWARE.test([description, device, architecture].join(" ")) ? "cpu" : "gpu";
+}
+
+/** Browsers give no description; of the vendor and the architecture they often tell. */
+function nameOf({ description, device, vendor, architecture }: GPUAdapterInfo): string {
+  return description || device || [vendor, architecture].filter((name) => name).join(" ") || "unnamed adapter";
 }
