@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { parseTrainOptions } from "../src/cli/train_options.ts";
 import { UserError } from "../src/user_error.ts";
-import { decodeSafetensors, encodeSafetensors } from "../src/run/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../src/snapshot/safetensors.ts";
 import { filesIn, runCommand, withSmallLog } from "./command_check.ts";
 
 const SMALL = [

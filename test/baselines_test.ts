@@ -8,7 +8,7 @@ import { PairCounts } from "../src/baselines/pair_counts.ts";
 import { countTrain, rateOf } from "../src/baselines/train_counts.ts";
 import { type ClickLog, NONE, usersOf } from "../src/data/click_log.ts";
 import { MemoryLog } from "../src/data/log_source.ts";
-import { readPaperFile } from "../src/data/paper_file.ts";
+import { readPaperFile } from "../src/sets/paper_file.ts";
 import { randomStream } from "../src/data/random.ts";
 import { realData } from "./real_data.ts";
 import { smallLog } from "./small_logs.ts";

@@ -1,7 +1,7 @@
 /** What `deno task build:kernels` writes is what is checked in. */
 
 import assert from "node:assert/strict";
-import { unrolled } from "../src/ops/build_kernels.ts";
+import { unrolled } from "../src/cli/build_kernels.ts";
 import { kernelFiles, SHIPPED } from "./kernel_files.ts";
 
 Deno.test("kernels: written out again, unrolled loops give the text that is checked in", () => {

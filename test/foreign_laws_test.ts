@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { PreparedSet } from "../src/data/prepared_set.ts";
+import { openPreparedSet } from "../src/sets/prepared_folder.ts";
 import { UserError } from "../src/user_error.ts";
 import { foreignLog, refuses, rewrite, withCopy } from "./foreign_set.ts";
 
@@ -115,7 +115,7 @@ Deno.test("bytes that are changed, cut out or doubled never end with anything bu
               : Uint8Array.of(...bytes.subarray(0, to), ...bytes.subarray(from));
             await Deno.writeFile(path, changed);
             try {
-              const set = await PreparedSet.open(folder);
+              const set = await openPreparedSet(folder);
               await set.readItems(() => {});
               await set.readPages(12, () => {});
             } catch (error) {

@@ -7,10 +7,8 @@ const LAYERS = [
   ["user_error.ts", "version.ts", "deno_flags.ts"],
   ["gpu"],
   ["tape"],
-  ["host"],
-  ["files"],
-  ["bundle"],
   ["data"],
+  ["prepared"],
   ["figures"],
   ["baselines"],
   ["batch"],
@@ -19,10 +17,15 @@ const LAYERS = [
   ["train"],
   ["profile"],
   ["ladder"],
-  ["run", "prepare"],
+  ["snapshot"],
   ["simulate"],
+  ["host"],
+  ["files"],
+  ["bundle"],
+  ["sets"],
+  ["run", "prepare"],
   ["policy"],
-  ["mod.ts", "calibration", "report", "predict", "onnx", "selftest"],
+  ["mod.ts", "browser.ts", "calibration", "report", "predict", "onnx", "selftest"],
   ["experiment", "serve", "tune"],
   ["cli"],
 ];
@@ -57,6 +60,18 @@ Deno.test("no file of src imports from a layer above its own", () => {
     for (const used of imports) if (layerOf(used) > layerOf(file)) up.push(`${file} imports ${used}`);
   }
   assert.deepEqual(up, []);
+});
+
+/** From here on layers may ask for Deno, Node.js and files. */
+const HOST = "host";
+
+Deno.test("nothing below the host asks for Deno or Node.js", () => {
+  const asking = [...importsOf().keys()].filter((file) => {
+    if (!file.includes("/") || layerOf(file) >= layerOf(HOST)) return false;
+    const code = Deno.readTextFileSync(new URL(file, SRC)).replace(/\/\*[^]*?\*\/|\/\/.*/g, "");
+    return /\bDeno\b|"node:|\bprocess\./.test(code);
+  });
+  assert.deepEqual(asking, []);
 });
 
 /** These know nothing of clicks: they work for batches of any kind. */

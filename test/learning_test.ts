@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { usersOf } from "../src/data/click_log.ts";
 import type { ClickLog } from "../src/data/click_log.ts";
 import { attainable, makeDemoShop } from "../src/data/demo_shop.ts";
-import { readPaperFile } from "../src/data/paper_file.ts";
+import { readPaperFile } from "../src/sets/paper_file.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";

@@ -7,7 +7,7 @@ import type { Features, featuresSchema, manifestSchema, Places } from "../src/da
 import { buildPackage } from "../src/cli/build_package.ts";
 import type { KernelShapes, kernelShapesSchema } from "../src/gpu/kernel_shapes.ts";
 import { defaultModel, type ModelConfig, modelConfigSchema, type ModelOptions } from "../src/model/config.ts";
-import type { gameSchema, SnapshotGame } from "../src/run/snapshot.ts";
+import type { gameSchema, SnapshotGame } from "../src/snapshot/snapshot.ts";
 import {
   type AdversarialConfig,
   adversarialConfigSchema,

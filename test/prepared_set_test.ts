@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { ClickLog } from "../src/data/click_log.ts";
-import { PreparedSet } from "../src/data/prepared_set.ts";
+import { openPreparedSet } from "../src/sets/prepared_folder.ts";
 import { Engine, literal } from "../src/prepare/engine.ts";
 import { describe } from "../src/prepare/describe.ts";
 import { openPrepared } from "../src/run/prepared_dataset.ts";
@@ -70,7 +70,7 @@ Deno.test("row groups and files that end within a user are put together again", 
   const log = smallLog(6, { users: 3000, items: 30, width: 0 });
   await withFolder({}, async (folder) => {
     await writeSet(folder, log, { rowGroup: 2048 });
-    const set = await PreparedSet.open(folder);
+    const set = await openPreparedSet(folder);
     let chunks = 0;
     await set.readPages(30, () => chunks++);
     assert.ok(chunks > 2, `${chunks} row groups`);

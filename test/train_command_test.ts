@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { defaultModel } from "../src/model/config.ts";
-import { decodeSafetensors } from "../src/run/safetensors.ts";
+import { decodeSafetensors } from "../src/snapshot/safetensors.ts";
 import { filesIn, interrupt, runCommand, startCommand, withSmallLog } from "./command_check.ts";
 
 const RUN_FILES = [

@@ -1,7 +1,7 @@
 /** Kernel shapes that were calibrated, in a file of the user's cache folder: each adapter is calibrated once. */
 
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { UserError } from "../user_error.ts";
 import { type KernelShapes, kernelShapesSchema } from "../gpu/kernel_shapes.ts";
 import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";

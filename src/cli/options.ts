@@ -1,7 +1,7 @@
 /** Values of command-line options: what is expected, and what to say when something else is given. */
 
 import { Command, InvalidArgumentError } from "commander";
-import type { z } from "zod";
+import type * as z from "zod";
 import { UserError } from "../user_error.ts";
 import { endProcess } from "./fail.ts";
 

@@ -1,7 +1,7 @@
 /** The options of `policy train`. */
 
 import { type Command, Option } from "commander";
-import { z } from "zod";
+import * as z from "zod";
 import {
   algorithmNames,
   defaultPolicyTraining,

@@ -1,9 +1,9 @@
 /** The options of `simulate`. */
 
 import { Command, InvalidArgumentError, Option } from "commander";
-import { z } from "zod";
+import * as z from "zod";
 import { type Split, splits } from "../data/click_log.ts";
-import { ROW_FORMATS, type RowFormat } from "../data/row_file.ts";
+import { ROW_FORMATS, type RowFormat } from "../sets/row_file.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { SAVE_DIR, WRITE_LOG } from "./arguments.ts";

@@ -3,7 +3,8 @@
 import { exists } from "../files/file_error.ts";
 import type { Dataset } from "../run/dataset.ts";
 import { hasConfig, readConfig } from "../run/run_config.ts";
-import { readSnapshot, type Snapshot } from "../run/snapshot.ts";
+import { readSnapshot } from "../run/snapshot.ts";
+import type { Snapshot } from "../snapshot/snapshot.ts";
 import { stagesOf } from "../run/stages.ts";
 import { UserError } from "../user_error.ts";
 

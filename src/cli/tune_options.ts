@@ -1,7 +1,7 @@
 /** The options of `tune`: its own, and those of `train` that hold for all settings that it tries. */
 
 import { Command, Option } from "commander";
-import { z } from "zod";
+import * as z from "zod";
 import type { ModelConfig } from "../model/config.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
 import { defaultTraining, type TrainingConfig } from "../train/config.ts";

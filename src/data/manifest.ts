@@ -1,9 +1,7 @@
 /** manifest.json: what a prepared data set is, and how it was made. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { UserError } from "../user_error.ts";
-import { explainFileError, shownPath } from "../files/file_error.ts";
-import { expectFile, expectLocal } from "./local_file.ts";
 
 const count = z.int().min(0);
 
@@ -163,34 +161,11 @@ export type Places = "shown" | "arbitrary";
 
 export const MANIFEST = "manifest.json";
 
-/** A larger one is no list of what there is. */
-const MOST_BYTES = 2 ** 26;
 /** A model has a row of numbers for each token, in memory and on the device. */
 export const MOST_TOKENS = 100_000_000;
 
-/** @throws UserError when the folder is no prepared data set. */
-export async function readManifest(folder: string): Promise<Manifest> {
-  expectLocal(folder);
-  const path = `${folder}/${MANIFEST}`;
-  let text: string;
-  try {
-    const { size } = expectFile(path);
-    if (size > MOST_BYTES) {
-      throw new UserError(
-        `${path} has ${size.toLocaleString("en")} bytes, ` +
-          `expected at most ${MOST_BYTES.toLocaleString("en")}. Prepare the data again.`,
-      );
-    }
-    text = await Deno.readTextFile(path);
-  } catch (error) {
-    if (isMissing(error)) {
-      throw new UserError(
-        `Expected a prepared data set, a folder with a ${MANIFEST}, found none in ${shownPath(folder)}. ` +
-          "Make one with deno task data.",
-      );
-    }
-    throw explainFileError(error, "read", path);
-  }
+/** A manifest from its text. @param path for messages. @throws UserError for what is none. */
+export function parseManifest(path: string, text: string): Manifest {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -203,11 +178,6 @@ export async function readManifest(folder: string): Promise<Manifest> {
     return parsed.data;
   }
   throw new UserError(`${path} is not a manifest of a prepared data set: ${z.prettifyError(parsed.error)}`);
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound ||
-    (error instanceof UserError && error.cause instanceof Deno.errors.NotFound);
 }
 
 /** @throws UserError for fields of tokens that share numbers, or that reach beyond what a model can have. */

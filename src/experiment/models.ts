@@ -3,7 +3,7 @@
  * folder.
  */
 
-import { z } from "zod";
+import * as z from "zod";
 import type { ItemFeatures } from "../data/click_log.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../model/config.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";

@@ -1,6 +1,6 @@
 /** What came of the experiments: the figures of every model and seed, read from its folder. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { meanAndSd } from "../data/mean_sd.ts";
 import type { RunLog } from "../report/report_data.ts";
 import { readLog } from "../report/read_log.ts";

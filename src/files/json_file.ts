@@ -1,6 +1,6 @@
 /** JSON files of a known form. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { UserError } from "../user_error.ts";
 import { explainFileError } from "./file_error.ts";
 

@@ -219,7 +219,7 @@ export class Gpu {
  * @param gpu where adapters come from.
  * @throws UserError when there is no adapter, or one whose limits are too low.
  */
-export async function openDevice(options: GpuOptions = {}, gpu = webgpu()): Promise<Gpu> {
+export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined = webgpu()): Promise<Gpu> {
   const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
     const { withoutAdapter = BROWSER } = options;

@@ -1,6 +1,6 @@
 /** What a model is, in numbers. Part of every run's config and of every snapshot's metadata. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { UserError } from "../user_error.ts";
 
 export const etaSchema = z.number().positive().max(1000);

@@ -1,6 +1,6 @@
 /** policy.json of a trained policy: all that is needed to repeat its training, and whom it was trained on. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { exists } from "../files/file_error.ts";
 import { readJson } from "../files/json_file.ts";

@@ -7,10 +7,12 @@ import { type ItemFeatures, type Split, splits, usersOf } from "../data/click_lo
 import { joinItems } from "../data/item_catalogue.ts";
 import { type LogSource, MemoryLog } from "../data/log_source.ts";
 import type { Manifest } from "../data/manifest.ts";
-import { type Part, partFiles } from "../data/part_files.ts";
-import { PreparedSet } from "../data/prepared_set.ts";
+import type { Part } from "../prepared/files.ts";
+import type { PreparedSet } from "../prepared/set.ts";
+import { partFiles } from "../sets/part_files.ts";
+import { openPreparedSet } from "../sets/prepared_folder.ts";
 import { MEMORY_ROWS } from "../run/dataset.ts";
-import { inMemory, readUsers } from "../run/prepared_users.ts";
+import { inMemory, readUsers } from "../prepared/clicks.ts";
 import { plainPath } from "./glob.ts";
 import { stepsOf } from "./script.ts";
 import { type PlaceEffect, placeEffect } from "./place_effect.ts";
@@ -136,10 +138,10 @@ function figuresOf(row: Readonly<Record<string, unknown>>): PartFigures {
 
 /**
  * Read as training reads it: figures of what it would refuse mean nothing.
- * @returns with the log, where it goes into memory. @throws UserError as {@link PreparedSet}.
+ * @returns with the log, where it goes into memory. @throws UserError as {@link openPreparedSet}.
  */
 async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSource | undefined }> {
-  const set = await PreparedSet.open(folder);
+  const set = await openPreparedSet(folder);
   const keeps = set.rows <= MEMORY_ROWS;
   const chunks: ItemFeatures[] = [];
   let items = 0;

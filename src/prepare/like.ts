@@ -2,8 +2,9 @@
 
 import { basename } from "node:path";
 import { checksum } from "../files/checksum.ts";
-import { type Features, type Manifest, readManifest } from "../data/manifest.ts";
-import { partFiles } from "../data/part_files.ts";
+import type { Features, Manifest } from "../data/manifest.ts";
+import { partFiles } from "../sets/part_files.ts";
+import { readManifest } from "../sets/prepared_folder.ts";
 import { UserError } from "../user_error.ts";
 import { type Engine, literal } from "./engine.ts";
 import { VOCABULARY } from "./feature_manifest.ts";

@@ -1,6 +1,7 @@
 /** A table in files that users bring: CSV, JSON lines or Parquet, plain or compressed; which columns it has. */
 
-import { expectParquet } from "../data/parquet.ts";
+import { expectParquet } from "../prepared/parquet.ts";
+import { parquetFile } from "../sets/parquet_file.ts";
 import { UserError } from "../user_error.ts";
 import type { Engine } from "./engine.ts";
 import { findInJson, namesWithin, objectLines, pathsOf, typeAt } from "./nested_names.ts";
@@ -56,7 +57,9 @@ export async function openTable(
       );
     }
   }
-  if (format === "parquet") { for (const { path } of files) expectParquet(path, "Fetch or write it again."); }
+  if (format === "parquet") {
+    for (const { path } of files) await expectParquet(parquetFile(path), "Fetch or write it again.");
+  }
   await checkCompressed(files, signal);
   const names = wanted.map(({ column }) => column);
   const delimiter = format === "csv" ? await delimiterOf(engine, first.path, names) : "";

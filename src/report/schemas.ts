@@ -1,6 +1,6 @@
 /** The JSON files of a run, as far as a report needs them: what else is in them does no harm. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { MOST_GROUPS } from "../figures/bootstrap.ts";
 
 /** JSON has no NaN: null stands for it. */

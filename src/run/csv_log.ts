@@ -4,7 +4,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { UserError } from "../user_error.ts";
 import { explainFileError } from "../files/file_error.ts";
 

@@ -4,7 +4,7 @@ import { type ClickLog, type Split, splits, usersOf } from "../data/click_log.ts
 import { makeShop } from "../data/demo_shop.ts";
 import { shopNamed, shopNames } from "../data/shops.ts";
 import { checkSource, type LogSource, MemoryLog, type OnProgress } from "../data/log_source.ts";
-import { readPaperFile } from "../data/paper_file.ts";
+import { readPaperFile } from "../sets/paper_file.ts";
 import { randomStream } from "../data/random.ts";
 import { UserError } from "../user_error.ts";
 import { fitSource } from "../model/item_features.ts";

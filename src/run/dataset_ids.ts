@@ -1,8 +1,9 @@
 /** The ids of a data set, as the user wrote them: read when they are asked for, as training does without. */
 
 import { type Ids, NumberIds, TextIds } from "../data/ids.ts";
-import { readPaperUsers } from "../data/paper_file.ts";
-import { readIds } from "../data/prepared_ids.ts";
+import { readPaperUsers } from "../sets/paper_file.ts";
+import { readIds } from "../prepared/ids.ts";
+import { readManifest, setFiles } from "../sets/prepared_folder.ts";
 import { TextList } from "../data/text_list.ts";
 import type { Dataset } from "./dataset.ts";
 
@@ -25,5 +26,6 @@ export async function idsOf({ config, source }: Dataset): Promise<DatasetIds> {
     const list = TextList.of(readPaperUsers(path).map(String));
     return { users: new TextIds(list), items: new NumberIds(items) };
   }
-  return { users: await readIds(path, "users", users), items: await readIds(path, "items", items) };
+  const files = setFiles(path, await readManifest(path));
+  return { users: await readIds(files, "users", users), items: await readIds(files, "items", items) };
 }

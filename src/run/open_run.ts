@@ -1,7 +1,7 @@
 /** A trained model, from a run's folder or a snapshot's file, as whoever uses it needs it. */
 
 import { dirname, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { exists } from "../files/file_error.ts";
 import { readJson } from "../files/json_file.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -13,7 +13,8 @@ import { UserError } from "../user_error.ts";
 import { type DataConfig, type Dataset, fitDataset } from "./dataset.ts";
 import type { OpenedDataset } from "./open_dataset.ts";
 import { runConfigSchema } from "./run_config.ts";
-import { readSnapshot, type SnapshotInfo } from "./snapshot.ts";
+import { readSnapshot } from "./snapshot.ts";
+import type { SnapshotInfo } from "../snapshot/snapshot.ts";
 
 /** Where a run's model is looked for, best first. */
 const SNAPSHOTS = ["best-loss", "adversarial/best-prec1", "last", "adversarial/last"] as const;

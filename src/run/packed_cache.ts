@@ -1,6 +1,6 @@
 /** Packed files in the cache folder: made when they are first asked for, and made anew when they are damaged. */
 
-import { DamagedPackedFile, PackedFileError } from "../data/packed_file.ts";
+import { DamagedPackedFile, PackedFileError } from "../sets/packed_file.ts";
 import { makeFolder } from "../files/atomic_write.ts";
 import { explainFileError } from "../files/file_error.ts";
 import { Lock } from "../files/lock.ts";

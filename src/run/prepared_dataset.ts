@@ -4,18 +4,19 @@ import { createHash } from "node:crypto";
 import type { Clicks, ItemFeatures } from "../data/click_log.ts";
 import { joinItems } from "../data/item_catalogue.ts";
 import { type LogSource, MemoryLog, type OnProgress } from "../data/log_source.ts";
-import { PackedFileError } from "../data/packed_file.ts";
-import { PackedLog } from "../data/packed_log.ts";
-import { PackedItems } from "../data/packed_items.ts";
-import { PackedItemsWriter } from "../data/packed_items_writer.ts";
-import { PackedLogWriter } from "../data/packed_log_writer.ts";
-import { partFiles } from "../data/part_files.ts";
+import { PackedFileError } from "../sets/packed_file.ts";
+import { PackedLog } from "../sets/packed_log.ts";
+import { PackedItems } from "../sets/packed_items.ts";
+import { PackedItemsWriter } from "../sets/packed_items_writer.ts";
+import { PackedLogWriter } from "../sets/packed_log_writer.ts";
+import { partFiles } from "../sets/part_files.ts";
+import { openPreparedSet } from "../sets/prepared_folder.ts";
 import type { Manifest } from "../data/manifest.ts";
-import { PreparedSet } from "../data/prepared_set.ts";
+import type { PreparedSet } from "../prepared/set.ts";
 import { UserError } from "../user_error.ts";
 import { checksum } from "../files/checksum.ts";
 import { makeCache, openPacked } from "./packed_cache.ts";
-import { inMemory, readUsers } from "./prepared_users.ts";
+import { inMemory, readUsers } from "../prepared/clicks.ts";
 
 export interface PreparedOptions {
   readonly memoryRows: number;
@@ -33,7 +34,7 @@ export async function openPrepared(
   folder: string,
   { memoryRows, cache, onProgress, onNote = console.error }: PreparedOptions,
 ): Promise<{ source: LogSource; sha256: string; manifest: Manifest }> {
-  const set = await PreparedSet.open(folder, (done, all) => onProgress?.("Reading users", done, all));
+  const set = await openPreparedSet(folder, (done, all) => onProgress?.("Reading users", done, all));
   onProgress?.("Checking files", 0, 1);
   const sha256 = await digest(set);
   const reader = readerOf(set, onProgress);

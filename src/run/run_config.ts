@@ -1,6 +1,6 @@
 /** config.json of a run: all that is needed to repeat it. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { shops } from "../data/shops.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { exists } from "../files/file_error.ts";

@@ -26,7 +26,8 @@ import {
   snapshotFile,
   type SnapshotName,
 } from "./run_state.ts";
-import { MOMENT_PREFIXES, type SnapshotGame, type SnapshotInfo, writeSnapshot } from "./snapshot.ts";
+import { writeSnapshot } from "./snapshot.ts";
+import { MOMENT_PREFIXES, type SnapshotGame, type SnapshotInfo } from "../snapshot/snapshot.ts";
 
 /** The files of a stage. The caller owns the run's folder (files/owned_folder.ts) as long as it is open. */
 export class RunFolder {

@@ -3,7 +3,7 @@
  * and the names of these files.
  */
 
-import { z } from "zod";
+import * as z from "zod";
 import { exists, explainFileError } from "../files/file_error.ts";
 import { parseJson } from "../files/json_file.ts";
 import { checkWeights } from "../model/user_model.ts";
@@ -12,7 +12,8 @@ import type { TrainerState } from "../train/trainer_state.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog, logMarkSchema } from "./csv_log.ts";
-import { MOMENT_PREFIXES, readSnapshot, type Snapshot } from "./snapshot.ts";
+import { readSnapshot } from "./snapshot.ts";
+import { MOMENT_PREFIXES, type Snapshot } from "../snapshot/snapshot.ts";
 
 export type SnapshotName = `best-${Criterion}` | "last";
 

@@ -1,6 +1,6 @@
 /** The folder of a `--seeds` command: `seeds.json`, a run for each seed, and at the end `result.json`. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { type RunConfig, runConfigSchema } from "./run_config.ts";
 import { readJson } from "../files/json_file.ts";

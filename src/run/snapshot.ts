@@ -1,94 +1,8 @@
-/** Snapshots: a model's weights as a safetensors file that other tools can read. */
+/** Snapshots on disk; what stands in them is in snapshot/snapshot.ts. */
 
-import { z } from "zod";
-import { UserError } from "../user_error.ts";
-import { type ModelConfig, modelConfigSchema } from "../model/config.ts";
-import { checkShapes, modelParameters } from "../model/user_model.ts";
-import type { ItemsShape } from "../data/item_catalogue.ts";
-import { type Features, featuresSchema } from "../data/manifest.ts";
+import { type Snapshot, type SnapshotInfo, snapshotOf, snapshotTensors } from "../snapshot/snapshot.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
-import { GENERATOR_PREFIX } from "../train/networks.ts";
-import { readSafetensors, type TensorData, writeSafetensors } from "./safetensors.ts";
-
-/** What a {@link SnapshotGame} must be. */
-export const gameSchema = z.strictObject({
-  /** Null for the exact one. */
-  generator: modelConfigSchema.nullable(),
-  eta: z.number(),
-  generatorEta: z.number().default(1),
-  etaByPage: z.boolean().default(false),
-  utilityPenalty: z.number(),
-  skipNoClick: z.boolean(),
-});
-
-/** The game that a snapshot was trained in: its generator, and what the losses depend on. */
-export interface SnapshotGame {
-  /** Of its network; null for the exact one. */
-  generator: ModelConfig | null;
-  /** Of the reward; see {@link import("../train/config.ts").AdversarialConfig}, as of all that follows. */
-  eta: number;
-  /** Of the generator. */
-  generatorEta: number;
-  /** Whether generatorEta is divided by the items of a page. */
-  etaByPage: boolean;
-  /** Weight of how far the utilities of a page are apart. */
-  utilityPenalty: number;
-  /** Whether events without a click do not count. */
-  skipNoClick: boolean;
-}
-
-/** What a snapshot says of itself, beside its tensors. */
-export interface SnapshotInfo {
-  /** Of the reward. */
-  readonly model: ModelConfig;
-  /** The items that the model is over. */
-  readonly items: ItemsShape;
-  /** What the features of the items mean, where the data said it: names, order, scales, values and checksums. */
-  readonly features?: Features;
-  /** Iterations that made it. */
-  readonly iteration: number;
-  /** The criterion by which it is the best, or "last". */
-  readonly kind: string;
-  /** Of a snapshot of the adversarial stage; the generator's weights carry a prefix. */
-  readonly game?: SnapshotGame;
-}
-
-const FORMAT = "clickgan-1";
-
-const count = z.int().positive();
-const itemsSchema = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("one-hot"), count, width: count }).refine(
-    (items) => items.width === items.count,
-    "expected one-hot items to be as wide as there are items",
-  ),
-  z.strictObject({ kind: z.literal("dense"), count, width: count }),
-  z.strictObject({ kind: z.literal("mixed"), count, width: z.int().min(0), tokens: count }),
-]);
-
-const metadataSchema = z.object({
-  format: z.literal(FORMAT),
-  model: z.string().transform((text, context) => json(text, context, modelConfigSchema)),
-  items: z.string().transform((text, context) =>
-    json(
-      text,
-      context,
-      itemsSchema,
-    )
-  ),
-  features: z.string().transform((text, context) => json(text, context, featuresSchema)).optional(),
-  iteration: z.string().regex(/^\d{1,10}$/).transform(Number),
-  kind: z.enum(["best-loss", "best-prec1", "best-prec2", "last"]),
-  game: z.string().transform((text, context) => json(text, context, gameSchema)).optional(),
-});
-
-function json<T>(text: string, context: z.RefinementCtx, schema: z.ZodType<T>): T {
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch (error) {
-    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
-    return z.NEVER;
-  }
-}
+import { readSafetensors, writeSafetensors } from "./safetensors.ts";
 
 /**
  * Writes a snapshot: a file of that name appears whole, or not at all.
@@ -96,109 +10,22 @@ function json<T>(text: string, context: z.RefinementCtx, schema: z.ZodType<T>): 
  * @param more further tensors (the optimiser's), by their prefix. @param extra further metadata.
  * @throws UserError when the file cannot be written.
  */
-export function writeSnapshot(
+export async function writeSnapshot(
   path: string,
   specs: readonly ParameterSpec[],
   weights: Weights,
   info: SnapshotInfo,
-  more: ReadonlyMap<string, Weights> = new Map(),
-  extra: Readonly<Record<string, string>> = {},
+  more?: ReadonlyMap<string, Weights>,
+  extra?: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const tensors = new Map<string, TensorData>();
-  for (const [prefix, values] of [["", weights] as const, ...more]) {
-    for (const { name, rows, columns } of specs) {
-      const data = values.get(name);
-      if (!data) throw new Error(`snapshot: no values for ${name}`);
-      tensors.set(prefix + name, { shape: [rows, columns], data });
-    }
-  }
-  return writeSafetensors(path, tensors, {
-    format: FORMAT,
-    kind: info.kind,
-    iteration: String(info.iteration),
-    model: JSON.stringify(info.model),
-    items: JSON.stringify(info.items),
-    ...(info.features ? { features: JSON.stringify(info.features) } : {}),
-    ...(info.game ? { game: JSON.stringify(info.game) } : {}),
-    ...extra,
-  });
+  const { tensors, metadata } = snapshotTensors(specs, weights, info, more, extra);
+  await writeSafetensors(path, tensors, metadata);
 }
-
-/** What a snapshot holds. */
-export interface Snapshot {
-  /** By name, those of a generator with its prefix. */
-  readonly weights: Weights;
-  /** Tensors whose name starts with a prefix such as "adam.m/", without it. */
-  part(prefix: string): Weights;
-  /**
-   * Looks whether the tensors have the shapes of these parameters, [rows, columns].
-   * @throws UserError for a tensor of another shape, however many values there are.
-   */
-  checkShapes(specs: readonly ParameterSpec[]): void;
-  /** Undefined for a file of another program, which may still hold weights that fit. */
-  readonly info: SnapshotInfo | undefined;
-  /** All that the file says of itself. */
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
-/** Prefixes of the optimiser's tensors; they are no weights. */
-export const MOMENT_PREFIXES = { m: "adam.m/", v: "adam.v/" } as const;
 
 /**
  * Reads a snapshot, or a safetensors file of another program.
  * @throws UserError for a file that is missing, damaged, or says something unreadable of its model.
  */
 export async function readSnapshot(path: string): Promise<Snapshot> {
-  const { tensors, metadata } = await readSafetensors(path);
-  const part = (wanted: (name: string) => string | undefined): Weights => {
-    const out: Weights = new Map();
-    for (const [name, { data }] of tensors) {
-      const short = wanted(name);
-      if (short === undefined) continue;
-      if (!(data instanceof Float32Array)) {
-        throw new UserError(`${path}: expected ${name} to be F32, found U32.`);
-      }
-      const broken = data.findIndex((value) => !Number.isFinite(value));
-      if (broken >= 0) {
-        throw new UserError(
-          `${path}: expected finite numbers, found ${
-            data[broken]
-          } in ${name}, element ${broken}. Use another snapshot.`,
-        );
-      }
-      out.set(short, data);
-    }
-    return out;
-  };
-  let info: SnapshotInfo | undefined;
-  if (metadata.format !== undefined) {
-    const parsed = metadataSchema.safeParse(metadata);
-    if (!parsed.success) {
-      throw new UserError(
-        `${path}: its metadata is not of a ${FORMAT} snapshot: ${z.prettifyError(parsed.error)}`,
-      );
-    }
-    info = parsed.data;
-  }
-  const prefixes = Object.values(MOMENT_PREFIXES);
-  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
-  if (info) checkShapes(tensorsOf(info), shapes, path);
-  return {
-    weights: part((name) => (prefixes.some((prefix) => name.startsWith(prefix)) ? undefined : name)),
-    part: (prefix) => part((name) => (name.startsWith(prefix) ? name.slice(prefix.length) : undefined)),
-    checkShapes: (specs) => checkShapes(specs, shapes, path),
-    info,
-    metadata,
-  };
-}
-
-/** The tensors that a snapshot may hold, by what it says of itself. */
-function tensorsOf({ model, items, game }: SnapshotInfo): ParameterSpec[] {
-  const under = (prefix: string, specs: readonly ParameterSpec[]) =>
-    specs.map((spec) => ({ ...spec, name: prefix + spec.name }));
-  const weights = [
-    ...modelParameters(items, model),
-    ...(game?.generator ? under(GENERATOR_PREFIX, modelParameters(items, game.generator)) : []),
-  ];
-  return ["", ...Object.values(MOMENT_PREFIXES)].flatMap((prefix) => under(prefix, weights));
+  return snapshotOf(await readSafetensors(path), path);
 }

@@ -11,7 +11,7 @@ import type { GameFigures } from "../train/sums.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Dataset } from "./dataset.ts";
 import type { RunConfig } from "./run_config.ts";
-import type { SnapshotGame } from "./snapshot.ts";
+import type { SnapshotGame } from "../snapshot/snapshot.ts";
 
 export type StageName = "shannon" | "adversarial";
 

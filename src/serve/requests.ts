@@ -1,6 +1,6 @@
 /** What the service is asked: JSON bodies, and the user's own ids in them. */
 
-import { z } from "zod";
+import * as z from "zod";
 import type { PageRequest } from "../model/scorer.ts";
 import type { OpenedDataset } from "../run/open_dataset.ts";
 import { UserError } from "../user_error.ts";

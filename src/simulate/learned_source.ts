@@ -2,12 +2,20 @@
 
 import type { Gpu } from "../gpu/device.ts";
 import type { UserModel } from "../model/user_model.ts";
-import type { OpenedDataset } from "../run/open_dataset.ts";
-import type { OpenedRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
 import { LearnedUsers } from "./learned_users.ts";
 import type { Page } from "./page.ts";
 import type { Users, UsersSource } from "./users.ts";
+
+/** A trained model that can be put on a device: what `openRun` gives. */
+export interface TrainedModel<Data> {
+  /** Where it is from, for messages. */
+  readonly path: string;
+  /** Whether it was trained in a game, the adversarial stage. */
+  readonly info: { readonly game?: unknown };
+  /** The model over the items of a data set. */
+  model(gpu: Gpu, data: Data): UserModel;
+}
 
 /** Users of a learned model, for pages of any size. */
 export class LearnedSource implements UsersSource {
@@ -33,10 +41,10 @@ export class LearnedSource implements UsersSource {
    * @param options.uncalibrated takes weights of the adversarial stage all the same.
    * @throws UserError for such weights: their utilities rank, but are no log-odds of a click.
    */
-  static ofRun(
+  static ofRun<Data>(
     gpu: Gpu,
-    run: OpenedRun,
-    data: OpenedDataset,
+    run: TrainedModel<Data>,
+    data: Data,
     { uncalibrated = false }: { readonly uncalibrated?: boolean } = {},
   ): LearnedSource {
     if (run.info.game && !uncalibrated) {

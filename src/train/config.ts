@@ -1,6 +1,6 @@
 /** How a model is trained. Part of every run's config. Defaults are those of the paper's scripts. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { etaSchema } from "../model/config.ts";
 import { type AdamKind, adamKinds } from "../ops/adam.ts";
 import { criteria, type Criterion } from "./best_records.ts";

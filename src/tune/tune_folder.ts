@@ -3,7 +3,7 @@
  * `table.csv` and, when test users were looked at, `result.json`.
  */
 
-import { z } from "zod";
+import * as z from "zod";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { readJson } from "../files/json_file.ts";
 import { readLog } from "../report/read_log.ts";

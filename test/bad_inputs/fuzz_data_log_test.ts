@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { PreparedSet } from "../../src/data/prepared_set.ts";
+import { openPreparedSet } from "../../src/sets/prepared_folder.ts";
 import type { Prepared } from "../../src/prepare/prepare.ts";
 import { UserError } from "../../src/user_error.ts";
 import { recipe } from "../data_log_check.ts";
@@ -31,7 +31,7 @@ Deno.test("a damaged raw log is refused, or prepared into a set that can be read
         }
         made++;
         const { manifest } = prepared;
-        const set = await PreparedSet.open(prepared.folder);
+        const set = await openPreparedSet(prepared.folder);
         assert.equal(set.rows, manifest.counts?.rows);
         assert.ok(set.rows <= 130, "more rows than there were");
         await Deno.remove(prepared.folder, { recursive: true });

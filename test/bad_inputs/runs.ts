@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { runConfigSchema } from "../../src/run/run_config.ts";
-import { encodeSafetensors, type TensorData } from "../../src/run/safetensors.ts";
+import { encodeSafetensors, type TensorData } from "../../src/snapshot/safetensors.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
 import { all, type Maker } from "./corpus.ts";
 import { alteredJson, file } from "./files.ts";

@@ -26,7 +26,7 @@ export const simulateMutations: readonly Mutation[] = [
     ["const counts = told.noClickRate === undefined;", "const counts = true;"],
     ["if (next === Infinity) break;", "break;"],
   ]),
-  ...mutationsOf("src/data/prepared_writer.ts", writer, [
+  ...mutationsOf("src/sets/prepared_writer.ts", writer, [
     ["const clicked = click === NONE ? null : click - row;", "const clicked = click === NONE ? null : 0;"],
     ["const given = eventGiven?.[e] === 1;", "const given = false;"],
     ["[users.count, e - from,", "[user, e - from,"],

@@ -128,7 +128,7 @@ export const trainMutations = [
     ['Object.is(value, -0) ? "-0" : String(value)', "String(value)"],
     ["value.replaceAll('\"', '\"\"')", "value"],
   ]),
-  ...mutationsOf("src/run/safetensors.ts", { tests: ["safetensors"] }, [
+  ...mutationsOf("src/snapshot/safetensors.ts", { tests: ["safetensors"] }, [
     ["if (at < dataBytes) throw", "if (at + 4 < dataBytes) throw"],
     ["if (begin < at) throw", "if (end < at) throw"],
     ["const ALIGNMENT = 8;", "const ALIGNMENT = 4;"],

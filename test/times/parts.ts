@@ -22,7 +22,7 @@ export const parts: readonly Part[] = [
     name: "kernel texts",
     about: "their headers, constants and costs, and Tint's opinion of all of them",
     files: named(
-      "build_kernels cost course course_formulas kernel_headers kernel_text limits shader_texts step_prefix",
+      "browser_bundle build_kernels cost course course_formulas kernel_headers kernel_text limits shader_texts step_prefix",
     ),
   },
   {

@@ -1,6 +1,6 @@
 /** How a policy is trained. Part of every policy's file. Defaults are those that worked on the shop whose optimum is known. */
 
-import { z } from "zod";
+import * as z from "zod";
 
 /** What learns: see {@link import("./algorithms.ts")}. */
 export const algorithmNames = ["cdqn", "gdqn", "slateq"] as const;

@@ -1,14 +1,10 @@
 /** A policy's snapshot: weights, and all that its training goes on from, as a safetensors file. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { parseJson } from "../../files/json_file.ts";
 import { logMarkSchema } from "../../run/csv_log.ts";
-import {
-  readSafetensors,
-  type TensorData,
-  type TensorFile,
-  writeSafetensors,
-} from "../../run/safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../../run/safetensors.ts";
+import type { TensorData, TensorFile } from "../../snapshot/safetensors.ts";
 import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
 import { noBest } from "../../train/best_records.ts";
 import { UserError } from "../../user_error.ts";

@@ -1,10 +1,9 @@
 /** Which files a part of a prepared data set consists of. */
 
+import type { Part } from "../prepared/files.ts";
 import { explainMissing, kindOf } from "./local_file.ts";
 import { explainFileError } from "../files/file_error.ts";
 import { UserError } from "../user_error.ts";
-
-export type Part = "users" | "items" | "pages";
 
 /**
  * The files of a part, in order: `users.parquet`, or the files of a folder `users` by name.

@@ -1,10 +1,11 @@
 /** The pages of a prepared data set, held against what its users say of them. */
 
-import { NONE } from "./click_log.ts";
+import { NONE } from "../data/click_log.ts";
 import { foundText, wholeOf } from "./foreign_column.ts";
-import { Growing } from "./growing.ts";
+import { Growing } from "../data/growing.ts";
+import type { TableFile } from "./files.ts";
 import { ABSENT, type Column, readParquet, type RowRange } from "./parquet.ts";
-import { MOST_PAGES, type PreparedUsers } from "./prepared_users.ts";
+import { MOST_PAGES, type PreparedUsers } from "./users.ts";
 import { UserError } from "../user_error.ts";
 
 /** Pages of a row group, in their order. */
@@ -52,9 +53,9 @@ export class PageReader {
    * Hands over the pages of a file in order, a row group at a time.
    * @throws {UserError} for pages that do not fit users and items: out of order, an item or a click that is not there
    */
-  async read(path: string, take: (chunk: PageChunk, eventsBefore: number) => void): Promise<void> {
-    await readParquet(path, PAGE_COLUMNS, (columns, range) => {
-      const chunk = this.#chunkOf(path, columns, range);
+  async read(table: TableFile, take: (chunk: PageChunk, eventsBefore: number) => void): Promise<void> {
+    await readParquet(table, PAGE_COLUMNS, (columns, range) => {
+      const chunk = this.#chunkOf(table.path, columns, range);
       take(chunk, this.events);
       this.events += range.rows;
       this.rows += chunk.items.length;

@@ -1,10 +1,10 @@
 /** The ids that the tables of a prepared data set give its users and items. */
 
 import { foundText } from "./foreign_column.ts";
-import { type Ids, NumberIds, TextIds } from "./ids.ts";
+import { type Ids, NumberIds, TextIds } from "../data/ids.ts";
 import { readParquet } from "./parquet.ts";
-import { partFiles } from "./part_files.ts";
-import { TextListWriter } from "./text_list.ts";
+import type { SetFiles } from "./files.ts";
+import { TextListWriter } from "../data/text_list.ts";
 import { UserError } from "../user_error.ts";
 
 /** A table that gives ids: its files, and the column of the numbers. */
@@ -15,13 +15,14 @@ const NUMBERS = { users: "user", items: "item" } as const;
  * @param count of the users or items that there must be.
  * @throws UserError for an id that is no text, or another number of them.
  */
-export async function readIds(folder: string, part: "users" | "items", count: number): Promise<Ids> {
+export async function readIds(files: SetFiles, part: "users" | "items", count: number): Promise<Ids> {
   const number = NUMBERS[part];
   const list = new TextListWriter();
   const wanted = { id: { of: "text", optional: true } } as const;
   let rows = 0;
-  for (const path of partFiles(folder, part)) {
-    rows += await readParquet(path, wanted, ({ id }, { before, rows }) => {
+  for (const table of files.part(part)) {
+    const { path } = table;
+    rows += await readParquet(table, wanted, ({ id }, { before, rows }) => {
       if (id.length === 0) return;
       for (let k = 0; k < rows; k++) {
         const text = id[k];
@@ -40,6 +41,6 @@ export async function readIds(folder: string, part: "users" | "items", count: nu
   if (list.length === 0 && rows === count) return new NumberIds(count);
   if (list.length === count) return new TextIds(list.done());
   throw new UserError(
-    `${folder}: expected an id for each of the ${count} ${part}, found ${list.length}. Prepare the data again.`,
+    `${files.folder}: expected an id for each of the ${count} ${part}, found ${list.length}. Prepare the data again.`,
   );
 }

@@ -1,8 +1,8 @@
 /** The pages of a prepared data set, as the clicks of whole users. */
 
 import { type ClickLog, type Clicks, type ItemFeatures, NONE } from "../data/click_log.ts";
-import type { PageChunk } from "../data/prepared_pages.ts";
-import type { PreparedSet } from "../data/prepared_set.ts";
+import type { PageChunk } from "./pages.ts";
+import type { PreparedSet } from "./set.ts";
 
 /** Hands over the pages as whole users; memory is that of a row group. */
 export async function readUsers(

@@ -10,8 +10,8 @@
  * It is written by packed_items_writer.ts.
  */
 
-import type { ItemFeatures } from "./click_log.ts";
-import type { ItemCatalogue, ItemsShape } from "./item_catalogue.ts";
+import type { ItemFeatures } from "../data/click_log.ts";
+import type { ItemCatalogue, ItemsShape } from "../data/item_catalogue.ts";
 import { HEADER_WORDS, PackedFile } from "./packed_file.ts";
 
 /** Magic, version and kinds of the file, which packed_items_writer.ts writes. */

@@ -1,15 +1,14 @@
 /**
- * Reads a prepared data set: a folder with manifest.json and Parquet files of users, items and pages, or folders of such
- * files. data/README.md has the schema. Whoever wrote it, each value that is read is as it says, or is refused.
+ * Reads a prepared data set: Parquet files of users, items and pages, and a manifest. data/README.md has the schema. Whoever wrote it, each value that is read is as it says, or is refused.
  */
 
-import { type Manifest, readManifest } from "./manifest.ts";
-import { type ItemFeatures, splits } from "./click_log.ts";
-import type { ItemsShape } from "./item_catalogue.ts";
-import { partFiles } from "./part_files.ts";
-import { readItems } from "./prepared_items.ts";
-import { type PageChunk, PageReader } from "./prepared_pages.ts";
-import { type PreparedUsers, readUsers } from "./prepared_users.ts";
+import type { Manifest } from "../data/manifest.ts";
+import { type ItemFeatures, splits } from "../data/click_log.ts";
+import type { ItemsShape } from "../data/item_catalogue.ts";
+import type { SetFiles } from "./files.ts";
+import { readItems } from "./items.ts";
+import { type PageChunk, PageReader } from "./pages.ts";
+import { type PreparedUsers, readUsers } from "./users.ts";
 import { UserError } from "../user_error.ts";
 
 export class PreparedSet implements PreparedUsers {
@@ -17,23 +16,23 @@ export class PreparedSet implements PreparedUsers {
   readonly userEvents: PreparedUsers["userEvents"];
   readonly userRows: PreparedUsers["userRows"];
 
-  private constructor(readonly folder: string, readonly manifest: Manifest, users: PreparedUsers) {
+  private constructor(readonly files: SetFiles, users: PreparedUsers) {
     this.userSplit = users.userSplit;
     this.userEvents = users.userEvents;
     this.userRows = users.userRows;
   }
 
   /**
-   * Reads manifest and users.
+   * Reads the users.
    * @param onUsers told how many users are read so far, and of how many, where the manifest says it.
-   * @throws UserError for a folder that is no prepared data set, or a damaged one.
+   * @throws UserError for users that are not as they should be.
    */
-  static async open(folder: string, onUsers?: (done: number, all: number) => void): Promise<PreparedSet> {
-    const manifest = await readManifest(folder);
+  static async open(files: SetFiles, onUsers?: (done: number, all: number) => void): Promise<PreparedSet> {
+    const { manifest } = files;
     const counts = manifest.counts?.users;
     const all = counts && counts.train + counts.validation + counts.test;
-    const users = await readUsers(folder, (done) => onUsers?.(done, all ?? done));
-    const set = new PreparedSet(folder, manifest, users);
+    const users = await readUsers(files, (done) => onUsers?.(done, all ?? done));
+    const set = new PreparedSet(files, users);
     const { userSplit } = set;
     set.#expectCount("users", manifest.files.users?.rows, userSplit.length);
     splits.forEach((split, code) => {
@@ -45,6 +44,12 @@ export class PreparedSet implements PreparedUsers {
     return set;
   }
 
+  get folder(): string {
+    return this.files.folder;
+  }
+  get manifest(): Manifest {
+    return this.files.manifest;
+  }
   get events(): number {
     return this.userEvents.at(-1) ?? 0;
   }
@@ -70,8 +75,8 @@ export class PreparedSet implements PreparedUsers {
    */
   async readItems(take: (chunk: ItemFeatures, itemsBefore: number) => void): Promise<void> {
     let before = 0;
-    for (const path of partFiles(this.folder, "items")) {
-      before = await readItems(path, this.manifest, this.shape(0), before, take);
+    for (const table of this.files.part("items")) {
+      before = await readItems(table, this.manifest, this.shape(0), before, take);
     }
     if (before === 0) {
       throw new UserError(`${this.folder}: expected at least one item, found none. Prepare the data again.`);
@@ -87,7 +92,7 @@ export class PreparedSet implements PreparedUsers {
    */
   async readPages(itemCount: number, take: (chunk: PageChunk, eventsBefore: number) => void): Promise<void> {
     const pages = new PageReader(this.folder, this, itemCount);
-    for (const path of partFiles(this.folder, "pages")) await pages.read(path, take);
+    for (const table of this.files.part("pages")) await pages.read(table, take);
     pages.end();
     const { counts, files } = this.manifest;
     this.#expectCount("pages", files.pages?.rows, pages.events);

@@ -1,10 +1,11 @@
 /** The items of a prepared data set, as its manifest says. */
 
-import type { ItemFeatures } from "./click_log.ts";
+import type { ItemFeatures } from "../data/click_log.ts";
 import { type ColumnType, floatOf, foundText, wholeOf } from "./foreign_column.ts";
-import { Growing } from "./growing.ts";
-import type { ItemsShape } from "./item_catalogue.ts";
-import type { Manifest } from "./manifest.ts";
+import { Growing } from "../data/growing.ts";
+import type { ItemsShape } from "../data/item_catalogue.ts";
+import type { Manifest } from "../data/manifest.ts";
+import type { TableFile } from "./files.ts";
 import { readParquet } from "./parquet.ts";
 import { UserError } from "../user_error.ts";
 
@@ -17,12 +18,13 @@ const MOST_ITEMS = 2 ** 32;
  * @throws UserError for what is no item, feature or token as the manifest says.
  */
 export async function readItems(
-  path: string,
+  table: TableFile,
   { features }: Manifest,
   shape: ItemsShape,
   before: number,
   take: (chunk: ItemFeatures, itemsBefore: number) => void,
 ): Promise<number> {
+  const { path } = table;
   const { kind } = shape;
   const width = features.dense.length;
   const V = shape.kind === "mixed" ? shape.tokens : 0;
@@ -32,7 +34,7 @@ export async function readItems(
     tokens: V > 0 ? { of: "whole", list: true } : undefined,
   };
   let items = before;
-  await readParquet(path, wanted, (columns, { rows: count }) => {
+  await readParquet(table, wanted, (columns, { rows: count }) => {
     const values = new Float32Array(kind === "one-hot" ? 0 : count * width);
     const first = new Uint32Array(count + 1);
     const token = new Growing(Uint32Array);

@@ -5,11 +5,11 @@ import { ParquetWriter } from "hyparquet-writer";
 import { atomicWrite, atomicWriteFile } from "../files/atomic_write.ts";
 import { checksum } from "../files/checksum.ts";
 import { version } from "../version.ts";
-import { type Clicks, type ItemFeatures, NONE, type Split, splits } from "./click_log.ts";
-import { Growing } from "./growing.ts";
-import type { Ids } from "./ids.ts";
-import type { ItemCatalogue } from "./item_catalogue.ts";
-import { type Features, MANIFEST, type Manifest, manifestSchema, type Places } from "./manifest.ts";
+import { type Clicks, type ItemFeatures, NONE, type Split, splits } from "../data/click_log.ts";
+import { Growing } from "../data/growing.ts";
+import type { Ids } from "../data/ids.ts";
+import type { ItemCatalogue } from "../data/item_catalogue.ts";
+import { type Features, MANIFEST, type Manifest, manifestSchema, type Places } from "../data/manifest.ts";
 import { FlushingWriter } from "./row_file.ts";
 
 /** What of a data set is known before its clicks. */

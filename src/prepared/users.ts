@@ -1,10 +1,10 @@
 /** The users of a prepared data set. */
 
-import { splits } from "./click_log.ts";
+import { splits } from "../data/click_log.ts";
 import { foundText, wholeOf } from "./foreign_column.ts";
-import { Growing } from "./growing.ts";
+import { Growing } from "../data/growing.ts";
 import { type Column, readParquet } from "./parquet.ts";
-import { partFiles } from "./part_files.ts";
+import type { SetFiles } from "./files.ts";
 import { UserError } from "../user_error.ts";
 
 export interface PreparedUsers {
@@ -30,7 +30,8 @@ const MOST_ROWS = 2 ** 32;
  * @param onUsers told how many are read so far.
  * @throws {UserError} for what is no user, or more pages and rows than can be numbered
  */
-export async function readUsers(folder: string, onUsers: (done: number) => void): Promise<PreparedUsers> {
+export async function readUsers(files: SetFiles, onUsers: (done: number) => void): Promise<PreparedUsers> {
+  const { folder } = files;
   const userSplit = new Growing(Uint8Array);
   // As doubles, to see where they go beyond 32 bits.
   let [pages, shown] = [0, 0];
@@ -38,8 +39,9 @@ export async function readUsers(folder: string, onUsers: (done: number) => void)
   const userRows = new Growing(Uint32Array);
   userEvents.push(0);
   userRows.push(0);
-  for (const path of partFiles(folder, "users")) {
-    await readParquet(path, USER_COLUMNS, (columns, { rows: count }) => {
+  for (const table of files.part("users")) {
+    const { path } = table;
+    await readParquet(table, USER_COLUMNS, (columns, { rows: count }) => {
       for (let k = 0; k < count; k++) {
         const user = userOf(path, columns, k, userSplit.length);
         userSplit.push(user.split);

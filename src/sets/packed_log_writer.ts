@@ -1,7 +1,7 @@
 /** Writes the files that packed_log.ts reads. */
 
-import { type Clicks, NONE } from "./click_log.ts";
-import { Growing } from "./growing.ts";
+import { type Clicks, NONE } from "../data/click_log.ts";
+import { Growing } from "../data/growing.ts";
 import { PackedFileWriter } from "./packed_file.ts";
 import { GIVEN_BIT, MAGIC, VERSION } from "./packed_log.ts";
 import { UserError } from "../user_error.ts";

@@ -1,8 +1,8 @@
 /** Writes the files that packed_items.ts reads. */
 
-import type { ItemFeatures } from "./click_log.ts";
-import { Growing } from "./growing.ts";
-import type { ItemsShape } from "./item_catalogue.ts";
+import type { ItemFeatures } from "../data/click_log.ts";
+import { Growing } from "../data/growing.ts";
+import type { ItemsShape } from "../data/item_catalogue.ts";
 import { PackedFileWriter } from "./packed_file.ts";
 import { KINDS, MAGIC, VERSION } from "./packed_items.ts";
 import { UserError } from "../user_error.ts";

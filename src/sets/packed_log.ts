@@ -11,9 +11,9 @@
  * and so are users that follow each other. It is written by packed_log_writer.ts.
  */
 
-import { type Clicks, type ItemFeatures, NONE, splits } from "./click_log.ts";
-import { catalogueOf, type ItemCatalogue } from "./item_catalogue.ts";
-import { type LogSource, makeWindow, type UserIndex } from "./log_source.ts";
+import { type Clicks, type ItemFeatures, NONE, splits } from "../data/click_log.ts";
+import { catalogueOf, type ItemCatalogue } from "../data/item_catalogue.ts";
+import { type LogSource, makeWindow, type UserIndex } from "../data/log_source.ts";
 import { HEADER_WORDS, PackedFile } from "./packed_file.ts";
 
 /** Magic and version of the file, which packed_log_writer.ts writes. */

@@ -9,7 +9,6 @@ import {
   parquetSchema,
 } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
-import { explainFileError } from "../files/file_error.ts";
 import { UserError } from "../user_error.ts";
 import {
   type ColumnType,
@@ -20,7 +19,7 @@ import {
   typeText,
   wholeOf,
 } from "./foreign_column.ts";
-import { expectFile } from "./local_file.ts";
+import type { OpenBytes, TableFile } from "./files.ts";
 
 /** A column of a row group; its values are still to be checked one by one. */
 export type Column = ArrayLike<unknown>;
@@ -43,14 +42,14 @@ type Wanted<Name extends string> = Readonly<Record<Name, ColumnType | undefined>
  * @throws UserError for a file that is missing, damaged, or encrypted, lacks a column, or has one of another type.
  */
 export async function readParquet<Name extends string>(
-  path: string,
+  table: TableFile,
   columns: Wanted<Name>,
   take: (columns: Readonly<Record<Name, Column>>, range: RowRange) => void,
 ): Promise<number> {
-  using handle = open(path);
-  const file = bufferOf(handle);
+  const { path } = table;
+  using file = table.open();
   try {
-    expectMagic(path, file);
+    await expectMagic(path, file);
     const metadata = await parquetMetadataAsync(file, { geoparquet: false });
     expectPlain(path, metadata);
     const names = Object.keys(columns) as Name[];
@@ -72,10 +71,11 @@ export async function readParquet<Name extends string>(
 }
 
 /** @throws UserError for a file that does not begin and end as one. @param remedy what to do then. */
-export function expectParquet(path: string, remedy: string): void {
-  using handle = open(path);
+export async function expectParquet(table: TableFile, remedy: string): Promise<void> {
+  const { path } = table;
+  using file = table.open();
   try {
-    expectMagic(path, bufferOf(handle));
+    await expectMagic(path, file);
   } catch (error) {
     throw damaged(path, error, remedy);
   }
@@ -89,27 +89,18 @@ function damaged(path: string, error: unknown, remedy: string): UserError {
   });
 }
 
-function open(path: string): Deno.FsFile {
-  expectFile(path);
-  try {
-    return Deno.openSync(path);
-  } catch (error) {
-    throw explainFileError(error, "read", path);
-  }
-}
-
 const MAGIC = "PAR1";
 const ENCRYPTED = "PARE";
 /** Magic, length of the metadata, magic: less is no file of the kind. */
 const LEAST_BYTES = 12;
 
 /** Where the first bytes are missing, the metadata at the end point to wrong places. */
-function expectMagic(path: string, file: ReturnType<typeof bufferOf>): void {
+async function expectMagic(path: string, file: OpenBytes): Promise<void> {
   const { byteLength } = file;
   if (byteLength === 0) throw new UserError(`${path} is empty. Prepare the data again.`);
   if (byteLength < LEAST_BYTES) throw new Error(`it has ${byteLength} bytes`);
-  const text = (at: number) => String.fromCharCode(...new Uint8Array(file.slice(at, at + 4)));
-  const [begin, end] = [text(0), text(byteLength - 4)];
+  const text = async (at: number) => String.fromCharCode(...new Uint8Array(await file.slice(at, at + 4)));
+  const [begin, end] = [await text(0), await text(byteLength - 4)];
   if (begin === ENCRYPTED && end === ENCRYPTED) throw encrypted(path);
   if (begin !== MAGIC) throw new Error("it does not begin as one");
   if (end !== MAGIC) throw new Error("it does not end as one");
@@ -226,22 +217,4 @@ async function readGroup<Name extends string>(
     read[name] = column;
   }
   return read;
-}
-
-function bufferOf(file: Deno.FsFile) {
-  const byteLength = file.statSync().size;
-  return {
-    byteLength,
-    slice(start: number, end = byteLength): ArrayBuffer {
-      if (start < 0 || end < start || end > byteLength) throw new Error(`it ends before byte ${end}`);
-      const bytes = new Uint8Array(end - start);
-      file.seekSync(start, Deno.SeekMode.Start);
-      for (let done = 0; done < bytes.length;) {
-        const count = file.readSync(bytes.subarray(done));
-        if (count === null) throw new Error("it ends too early");
-        done += count;
-      }
-      return bytes.buffer;
-    },
-  };
 }

@@ -1,5 +1,5 @@
 /**
- * Reads the tab-separated files of the paper (Chen et al., ICML 2019): one line per event and displayed item,
+ * The log of a tab-separated text of the paper (Chen et al., ICML 2019): one line per event and displayed item,
  *   SessionId Time ItemId is_click raw_index session_new_index item_new_index tr_val_tst
  * Needed are session_new_index (the user), Time, item_new_index (the item), is_click (0 or 1) and tr_val_tst
  * (0 train, 1 validation, 2 test), in any order; other columns are skipped. Rows of one user with equal Time
@@ -9,26 +9,24 @@
 import { checkLog } from "./check_log.ts";
 import { type ClickLog, NONE, type Split, splits } from "./click_log.ts";
 import { canonical } from "./decimal.ts";
-import { expectFile, expectLocal } from "./local_file.ts";
 import { parseRows, type Rows } from "./paper_rows.ts";
-import { explainFileError, shownPath } from "../files/file_error.ts";
 import { UserError } from "../user_error.ts";
 
-/** A file is read as one string, and V8's end at 2^29 characters. */
-const maxBytes = 500_000_000;
+/** A text is one string, and V8's end at 2^29 characters: a file of more bytes than this is not read. */
+export const MOST_PAPER_BYTES = 500_000_000;
 
 /**
- * Reads a file of the paper's layout into a log with one-hot items (ids 0 to the largest in the file).
+ * A log with one-hot items (ids 0 to the largest in the text).
  *
  * Users are the distinct ids, in ascending order, renumbered from 0; events are sorted by Time; the rows of
- * an event keep the file's order. As in the paper's preparation, a row equal to an earlier one in (user,
+ * an event keep the text's order. As in the paper's preparation, a row equal to an earlier one in (user,
  * Time, item) is dropped, and if any of them is clicked, a clicked one is kept.
  *
- * @param needed parts that must have users.
- * @throws UserError with file and line where there is one
+ * @param path of the text, for messages; its last part names the log. @param needed parts that must have users.
+ * @throws UserError with path and line where there is one
  */
-export function readPaperFile(path: string, needed: readonly Split[] = splits): ClickLog {
-  const rows = parseRows(path, readText(path));
+export function parsePaperLog(path: string, text: string, needed: readonly Split[] = splits): ClickLog {
+  const rows = parseRows(path, text);
   const present = new Set(rows.splitOf.values());
   for (const split of needed) {
     const code = splits.indexOf(split);
@@ -44,41 +42,9 @@ export function readPaperFile(path: string, needed: readonly Split[] = splits): 
   return log;
 }
 
-/** The ids of its users, in the order of their numbers. @throws UserError as {@link readPaperFile}. */
-export function readPaperUsers(path: string): number[] {
-  return [...parseRows(path, readText(path)).splitOf.keys()].sort((a, b) => a - b);
-}
-
-function readText(path: string): string {
-  expectLocal(path);
-  if (path === "") {
-    throw new UserError("Expected the path of a tab-separated file, found an empty one. Name the file.");
-  }
-  try {
-    if (Deno.statSync(path).isDirectory) {
-      throw new UserError(
-        `${path}: expected a tab-separated file, found a folder. Give the path of a file in it.`,
-      );
-    }
-    const { size } = expectFile(path);
-    if (size > maxBytes) {
-      throw new UserError(
-        `${path}: ${size.toLocaleString("en")} bytes, expected at most ${maxBytes.toLocaleString("en")}. ` +
-          `Give a part of its users, or leave out columns that are not needed.`,
-      );
-    }
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      throw new UserError(
-        `${shownPath(path)}: there is no such file. Check the path; relative ones start at ${Deno.cwd()}.`,
-      );
-    }
-    if (error instanceof Deno.errors.PermissionDenied) {
-      throw new UserError(`${path}: the file may not be read. Check its permissions.`);
-    }
-    throw explainFileError(error, "read", path);
-  }
+/** The ids of its users, in the order of their numbers. @throws UserError as {@link parsePaperLog}. */
+export function parsePaperUsers(path: string, text: string): number[] {
+  return [...parseRows(path, text).splitOf.keys()].sort((a, b) => a - b);
 }
 
 function buildLog(path: string, rows: Rows): ClickLog {
