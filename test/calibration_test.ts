@@ -90,8 +90,8 @@ Deno.test("calibration: says how much faster, and leaves out what does not run",
 Deno.test("calibration: keeps to its budget, the most promising variants first", async () => {
   for (const panel of [10, 150, 400, 900, 1200]) {
     const meter = new FakeMeter(() => 100, (variant) => (variant === "rows" ? BUDGET / 2 : panel));
-    const { untried, seconds } = await calibrate(two, meter);
-    assert.ok(seconds <= BUDGET / 1000 + 0.04, `${seconds} s with ${panel} ms a panel`);
+    const { untried, seconds, neededSeconds } = await calibrate(two, meter);
+    assert.ok(seconds - neededSeconds <= BUDGET / 1000 + 0.04, `${seconds} s with ${panel} ms a panel`);
     const all = two.flatMap(({ key }) => panels.map((variant) => `${key} ${variant}`));
     const fixed = two.map(({ key }) => `${key} panel 256`);
     assert.deepEqual(
@@ -101,8 +101,20 @@ Deno.test("calibration: keeps to its budget, the most promising variants first",
     assert.equal(meter.prepared[0], fixed[0]);
   }
   const slow = new FakeMeter((_, variant) => (variant === "panel 256" ? 100 : 10), () => 3000);
-  const { matmul, untried } = await calibrate(two, slow);
-  assert.deepEqual([matmul, untried.length, slow.prepared.length], [{}, 6, 1]);
+  const { matmul, untried, compared } = await calibrate(two, slow);
+  assert.deepEqual([matmul, untried.length, compared, slow.prepared.length], [{}, 6, 0, 1]);
+});
+
+Deno.test("calibration: what training needs costs nothing, and what is compiled is compared", async () => {
+  const fast: Times = (_, variant) => (variant === "panel 128" ? 50 : 100);
+  // Two kernels of 1,900 ms each are within the budget, as one of them is the fixed one.
+  const one = await calibrate(two, new FakeMeter(fast, () => 1900));
+  assert.deepEqual([one.compared, one.matmul], [1, { "forward 64x64": "panel 128" }]);
+  assert.equal(one.neededSeconds, 1.9);
+  // The second of a sort takes longer than the first let expect, and more than there is time for.
+  let n = 0;
+  const late = await calibrate(two, new FakeMeter(fast, () => (n++ === 0 ? 1500 : 2500)));
+  assert.deepEqual([late.compared, late.matmul], [1, { "forward 64x64": "panel 128" }]);
 });
 
 const key: ShapeKey = {
@@ -165,6 +177,14 @@ Deno.test("the cache: a hit measures nothing, another driver, kernel text or siz
       assert.deepEqual(await fit(key, "panel 64"), { variant: "rows", measured: false });
       said.length = 0;
     }
+    // Where there was no time to try anything, it is said, and nothing is kept.
+    const none = { ...key, driver: "3.0" };
+    const slow = new FakeMeter(() => 100, () => 3000);
+    assert.deepEqual(await fittedShapes(gpuLike, slow, cache, none, say), { kind: "cpu", matmul: {} });
+    assert.match(said.pop() ?? "", /the standard ones\. No others were tried, .*one takes 3\.0 s or more/);
+    assert.deepEqual(await fit(none, "rows"), { variant: "rows", measured: true });
+    said.length = 0;
+
     // A file stands where the folder should be.
     const nowhere = new ShapeCache(cache.file, say);
     const meter = new FakeMeter(() => 100);

@@ -30,10 +30,14 @@ export interface Calibration {
   readonly gain: Readonly<Record<string, number>>;
   /** What there was no time for, or what does not run here: "forward 64x64 rows". */
   readonly untried: readonly string[];
+  /** How many products were timed with at least two variants. */
+  readonly compared: number;
   readonly seconds: number;
+  /** Of these, what kernels of the fixed table took to compile, which training needs all the same. */
+  readonly neededSeconds: number;
 }
 
-/** Milliseconds for everything, compilation included. */
+/** Milliseconds for all that training itself does not need, compilation included. */
 export const BUDGET = 2300;
 /** The share of the fixed variant's time that another must save. */
 export const MARGIN = 0.1;
@@ -43,7 +47,7 @@ export const MARGIN = 0.1;
  */
 const ROUNDS = { first: 5, again: 9 };
 
-/** Shares of the budget: for the first kernel of a sort, which nothing is known of, and for timing. */
+/** Shares of the budget: at least for the first kernel of a sort, which nothing is known of, and for timing. */
 const SHARE = { unknown: 0.65, timing: 0.1 };
 
 interface Ready<P> {
@@ -52,7 +56,9 @@ interface Ready<P> {
 }
 
 /**
- * Kernels of the fixed one's sort come first, for all products: others may take a CPU adapter seconds to compile.
+ * Kernels of the fixed one's sort come first, for all products: others may take a CPU adapter seconds to compile. To compile
+ * the fixed ones costs nothing here, as the device keeps them and training needs them. What is compiled is compared, even if
+ * it took longer than it should have.
  *
  * @param products the most work first: what there is no time for keeps the fixed table's variant.
  * @param budget milliseconds; a variant is begun only if it should be compiled and timed before they are over.
@@ -63,16 +69,18 @@ export async function calibrate<P>(
   budget = BUDGET,
 ): Promise<Calibration> {
   const began = meter.now();
-  const end = began + budget;
   const ready = new Map<string, Ready<P>[]>();
   const matmul: Record<string, MatmulVariant> = {};
   const gain: Record<string, number> = {};
   const untried: string[] = [];
+  let compared = 0;
+  /** Milliseconds for what training needs. */
+  let needed = 0;
   /** Milliseconds that a kernel of this sort takes to compile, at most so far. */
   const slowest = new Map<string, number>();
   const fits = (sort: string) => {
-    const compile = slowest.get(sort) ?? SHARE.unknown * budget;
-    return meter.now() + compile + SHARE.timing * budget <= end;
+    const compile = slowest.get(sort) ?? Math.max(SHARE.unknown * budget, ...slowest.values());
+    return meter.now() - began - needed + compile + SHARE.timing * budget <= budget;
   };
   for (const own of [true, false]) {
     for (const { key, variants: [fixed, ...others] } of products) {
@@ -84,27 +92,28 @@ export async function calibrate<P>(
         const sort = sortOf(variant);
         if ((sort === sortOf(fixed)) !== own) continue;
         const start = meter.now();
-        // Without the fixed one there is nothing to compare with.
-        const made = fits(sort) && (variant === fixed || all[0]?.variant === fixed)
-          ? await readyOf(meter, key, variant)
-          : undefined;
+        // Without the fixed one there is nothing to compare with, and without another one it has nothing to be compared with.
+        const wanted = variant === fixed
+          ? others.some((other) => fits(sortOf(other)))
+          : all[0]?.variant === fixed && fits(sort);
+        const made = wanted ? await readyOf(meter, key, variant) : undefined;
+        const took = meter.now() - start;
+        if (variant === fixed) needed += took;
         if (made) {
           all.push(made);
-          slowest.set(sort, Math.max(slowest.get(sort) ?? 0, meter.now() - start));
+          slowest.set(sort, Math.max(slowest.get(sort) ?? 0, took));
         } else if (variant !== fixed) untried.push(`${key} ${variant}`);
       }
       if (all.length === before || all.length < 2) continue;
-      if (meter.now() >= end) {
-        untried.push(...all.slice(Math.max(1, before)).map(({ variant }) => `${key} ${variant}`));
-        continue;
-      }
+      if (before < 2) compared++;
       const winner = await fasterThanFirst(meter, all);
       if (!winner) continue;
       matmul[key] = winner.variant;
       gain[key] = winner.gain;
     }
   }
-  return { matmul, gain, untried, seconds: (meter.now() - began) / 1000 };
+  const seconds = (meter.now() - began) / 1000;
+  return { matmul, gain, untried, compared, seconds, neededSeconds: needed / 1000 };
 }
 
 /** "panel" of "panel 64". */

@@ -68,8 +68,19 @@ export async function fittedShapes<P>(
   };
   const known = await cache?.read(key);
   if (cache && known?.kind === kind) return tell(known, `timed before, kept in ${cache.file}`);
-  const { matmul, gain, untried, seconds } = await calibrate(timeable.products(), timeable);
+  const { matmul, gain, untried, compared, seconds, neededSeconds } = await calibrate(
+    timeable.products(),
+    timeable,
+  );
   const shapes = { kind, matmul: { ...matmul } };
+  if (compared === 0 && untried.length > 0) {
+    // Nothing is kept: a driver that keeps what it compiled may be quicker the next time.
+    say(
+      `Kernels for ${adapter.description}: the standard ones. No others were tried, as there is no time to compile them: ` +
+        `one takes ${neededSeconds.toFixed(1)} s or more here. The next run looks again; --no-calibration skips this.`,
+    );
+    return shapes;
+  }
   await cache?.write(key, shapes);
   const rest = untried.length > 0 ? `, without ${untried.join(", ")}` : "";
   return tell(shapes, `timed in ${seconds.toFixed(1)} s${rest}; --no-calibration skips this`, gain);
