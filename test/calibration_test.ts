@@ -6,9 +6,10 @@ import { fittedShapes, type Timeable } from "../src/calibration/fit_shapes.ts";
 import { ShapeCache, type ShapeKey } from "../src/calibration/shape_cache.ts";
 import type { LogSource } from "../src/data/log_source.ts";
 import type { Gpu } from "../src/gpu/device.ts";
+import { timePasses } from "../src/gpu/profiler.ts";
 import type { AdapterKind, KernelShapes, MatmulVariant } from "../src/gpu/kernel_shapes.ts";
 import { defaultModel } from "../src/model/config.ts";
-import { StepProducts } from "../src/calibration/step_products.ts";
+import { type PassClock, StepProducts } from "../src/calibration/step_products.ts";
 import { shapesFor } from "../src/cli/calibration.ts";
 import { UserError } from "../src/user_error.ts";
 import { runCommand, runCommandWithCache, withSmallLog } from "./command_check.ts";
@@ -236,6 +237,33 @@ Deno.test("the products of a step are timed by each variant, on both kinds of sh
       step.destroy();
     });
   }
+});
+
+Deno.test("where the clock is rounded, as browsers do, a product is repeated until it can be measured", async () => {
+  const log = smallLog(3, { users: 60, items: 20, width: 4 });
+  await withGpu("cpu", async (gpu) => {
+    if (!gpu.hasTimestamps) return;
+    let now = 0;
+    const rounded: PassClock = {
+      step: 100,
+      async time(passes) {
+        return (await timePasses(gpu, passes)).map((time) => {
+          const began = now;
+          now += time;
+          return 100 * (Math.floor(now / 100) - Math.floor(began / 100));
+        });
+      },
+    };
+    const config = { ...defaultModel, dims: [8, 8], lstmUnits: 4 };
+    const step = new StepProducts(gpu, log, config, 12, rounded);
+    const product = step.products().find(({ key }) => key === "forward 8x8") ?? assert.fail();
+    const ready = await step.prepare(product.key, product.variants[0] ?? assert.fail());
+    const [first = 0] = await timePasses(gpu, [ready.encode]);
+    assert.ok(first > 1000 || ready.repeats === 1024, `${first} us, ${ready.repeats} repeats`);
+    const times = await step.time([ready, ready]);
+    assert.ok(times.every((time) => time > 0), times.join());
+    step.destroy();
+  });
 });
 
 Deno.test("a run keeps the shapes it began with: resumed bit for bit, whatever the cache says", () =>

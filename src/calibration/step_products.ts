@@ -11,9 +11,9 @@ import { Made } from "../gpu/made.ts";
 import type { MatmulVariant } from "../gpu/kernel_shapes.ts";
 import { type EncodePass, timePasses } from "../gpu/profiler.ts";
 import { type KernelChoice, Program } from "../gpu/program.ts";
-import { readViews } from "../gpu/readback.ts";
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import { AdamState } from "../ops/adam.ts";
+import { type Clock, clockOf, timeByQueue } from "../profile/clock.ts";
 import { ParameterArena } from "../tape/parameters.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { modelSpecs } from "../model/model_program.ts";
@@ -24,15 +24,26 @@ export interface PreparedProduct {
   readonly encode: EncodePass;
   /** Dispatches in a pass: enough for it to last. */
   readonly repeats: number;
+  readonly clock: PassClock;
 }
 
 /** A product with less than this share of the largest one's work keeps its kernel: there is nothing to gain. */
 const LEAST_SHARE = 0.1;
 /** Rows of the batch: more tell no more about which variant is fastest. */
 const MOST_ROWS = 8192;
-/** Microseconds that a pass should last by timestamps, and by the wall clock, which is some 10 ms late. */
-const PASS = { timestamps: 300, wall: 30_000 };
-const MOST_REPEATS = 256;
+/** Microseconds that a pass should last at least. */
+const PASS = 300;
+/** Steps of the clock that a pass should last, and that are enough for a guess. */
+const STEPS = { pass: 30, guess: 15 };
+const MOST_REPEATS = 1024;
+/** By how much a guess of the repeats may grow at once. */
+const MORE = 16;
+
+/** A clock, and how passes are timed by it. */
+export interface PassClock extends Pick<Clock, "step"> {
+  /** Microseconds of each pass. */
+  time(passes: readonly EncodePass[]): Promise<number[]>;
+}
 
 /** Values are zeros: they do not matter for time. */
 export class StepProducts implements Meter<PreparedProduct> {
@@ -41,8 +52,17 @@ export class StepProducts implements Meter<PreparedProduct> {
   readonly #plan: Plan;
   readonly #sizes: ClickSizes;
 
-  /** @param users of a batch. @throws UserError for a batch beyond the adapter. */
-  constructor(readonly gpu: Gpu, clicks: ClickLog | LogSource, config: ModelConfig, users: number) {
+  /**
+   * @param users of a batch. @param clock the device's better one, by default.
+   * @throws UserError for a batch beyond the adapter.
+   */
+  constructor(
+    readonly gpu: Gpu,
+    clicks: ClickLog | LogSource,
+    config: ModelConfig,
+    users: number,
+    private readonly clock?: PassClock,
+  ) {
     try {
       const source = sourceOf(clicks);
       const chosen = typicalBatch(source, users);
@@ -102,17 +122,23 @@ export class StepProducts implements Meter<PreparedProduct> {
       found.choice.by(variant),
     ]);
     const once: EncodePass = (pass) => program.encodeOne(pass, 0, this.#sizes, this.#plan.offset(0));
-    const [, each = 1] = await this.#run([once, once]);
-    const wanted = (this.gpu.hasTimestamps ? PASS.timestamps : PASS.wall) / Math.max(each, 0.1);
-    const repeats = Math.min(MOST_REPEATS, Math.max(1, Math.ceil(wanted)));
-    const encode: EncodePass = (pass) => {
-      for (let k = 0; k < repeats; k++) once(pass);
-    };
-    return { encode, repeats };
+    const clock = this.clock ?? await this.#clock(once);
+    const wanted = Math.max(PASS, STEPS.pass * clock.step);
+    // The first run may compile.
+    let [, pass = 0] = await clock.time([once, once]);
+    let repeats = 1;
+    const grow = (most: number) =>
+      Math.min(MOST_REPEATS, Math.max(1, Math.ceil(repeats * Math.min(most, wanted / Math.max(pass, 0.1)))));
+    while (pass < STEPS.guess * clock.step && repeats < MOST_REPEATS) {
+      repeats = grow(MORE);
+      [pass = 0] = await clock.time([times(once, repeats)]);
+    }
+    repeats = grow(Infinity);
+    return { encode: times(once, repeats), repeats, clock };
   }
 
   async time(prepared: readonly PreparedProduct[]): Promise<number[]> {
-    const times = await this.#run(prepared.map(({ encode }) => encode));
+    const times = await prepared[0]?.clock.time(prepared.map(({ encode }) => encode)) ?? [];
     return times.map((time, k) => time / (prepared[k]?.repeats ?? 1));
   }
 
@@ -120,26 +146,25 @@ export class StepProducts implements Meter<PreparedProduct> {
     return performance.now();
   }
 
-  /** Microseconds of each pass. */
-  async #run(passes: readonly EncodePass[]): Promise<number[]> {
-    if (this.gpu.hasTimestamps) return await timePasses(this.gpu, passes);
-    const times: number[] = [];
-    for (const encode of passes) {
-      const began = performance.now();
-      const encoder = this.gpu.device.createCommandEncoder({ label: "calibration" });
-      const pass = encoder.beginComputePass();
-      encode(pass);
-      pass.end();
-      this.gpu.queue.submit([encoder.finish()]);
-      await readViews(this.gpu, [{ buffer: this.#plan.steps, offset: 0, size: 4 }]);
-      times.push(1000 * (performance.now() - began));
-    }
-    return times;
+  async #clock(once: EncodePass): Promise<PassClock> {
+    const { gpu } = this;
+    const { kind, step, latency } = await clockOf(gpu, once);
+    const time = kind === "timestamps"
+      ? (passes: readonly EncodePass[]) => timePasses(gpu, passes)
+      : async (passes: readonly EncodePass[]) =>
+        (await timeByQueue(gpu, passes)).map((time) => Math.max(0, time - latency));
+    return { step, time };
   }
 
   destroy(): void {
     this.#made.destroy();
   }
+}
+
+function times(once: EncodePass, count: number): EncodePass {
+  return (pass) => {
+    for (let k = 0; k < count; k++) once(pass);
+  };
 }
 
 /** Train users from all over the log, as many as a batch takes, but no more than make up {@link MOST_ROWS}. */
