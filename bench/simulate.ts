@@ -74,7 +74,9 @@ export function simulateCommand(): Command {
     .option("--json <file>", "where all figures go")
     .option(
       "--readme <file>",
-      `a page that gets the tables of what was measured, between its lines <!-- ${markersOf("random")} --> and so on`,
+      `a page that gets the tables of what was measured, between its lines <!-- ${
+        markersOf("random")
+      } --> and so on`,
     )
     .addHelpText(
       "after",
@@ -115,7 +117,9 @@ async function simulate(options: SimulateOptions): Promise<void> {
     gpu.check();
     const report: SimulateReport = { figures, ...measured, growth };
     const parts = partsOf(report, options.kinds);
-    for (const { title, cells } of parts.flatMap(({ tables }) => tables)) console.log(`\n${title}\n${table(cells.head, cells.rows)}`);
+    for (const { title, cells } of parts.flatMap(({ tables }) => tables)) {
+      console.log(`\n${title}\n${table(cells.head, cells.rows)}`);
+    }
     const notes = [
       ...noteLines(report.notes),
       ...(options.peers && python === undefined ? [`No peers: ${NO_TORCH}`] : []),
@@ -162,7 +166,8 @@ function partsOf(
     if (first) {
       const { users, items, slate } = first;
       tables.push({
-        title: `A page by dispatch: ${title.toLowerCase()}, ${users} users, ${items} items, slates of ${slate}`,
+        title:
+          `A page by dispatch: ${title.toLowerCase()}, ${users} users, ${items} items, slates of ${slate}`,
         cells: workCells(first, ceilings),
       });
     }

@@ -7,7 +7,14 @@ import { fitLine, type Line } from "./growth.ts";
 import { type Timing, timingOf } from "../src/profile/timing.ts";
 import { CannotError } from "./peers/peer.ts";
 import { type JobSizes, writeSimulateJob } from "./simulate_job.ts";
-import { type ActingKind, PagePlayer, type PageSizes, type PageWork, profilePages, untrainedModel } from "./simulate_pages.ts";
+import {
+  type ActingKind,
+  PagePlayer,
+  type PageSizes,
+  type PageWork,
+  profilePages,
+  untrainedModel,
+} from "./simulate_pages.ts";
 import {
   type Agreement,
   disagreement,

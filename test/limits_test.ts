@@ -12,14 +12,28 @@ Deno.test("WebGPU's defaults are enough, and no more is asked for than the kerne
   const large = Object.fromEntries(names.map((name) => [name, 2 ** 31])) as Record<LimitName, number>;
   const more = { maxBufferSize: 2 ** 31, maxComputeWorkgroupStorageSize: 32768 };
   assert.deepEqual(askedLimits(large, "x"), { ...LEAST, ...more });
-  assert.equal(askedLimits(large, "x", { maxComputeWorkgroupStorageSize: 16384 }).maxComputeWorkgroupStorageSize, 16384);
+  assert.equal(
+    askedLimits(large, "x", { maxComputeWorkgroupStorageSize: 16384 }).maxComputeWorkgroupStorageSize,
+    16384,
+  );
 });
 
 Deno.test("an adapter with less than WebGPU's defaults is refused before a device is made, by the limit's name", async () => {
   for (const short of names) {
     const limits = { ...LEAST, [short]: LEAST[short] - 1 };
-    const info = { vendor: "acme", architecture: "one", device: "", description: "", isFallbackAdapter: false };
-    const adapter = { info, limits, features: new Set(), requestDevice: () => assert.fail("it was asked for a device") };
+    const info = {
+      vendor: "acme",
+      architecture: "one",
+      device: "",
+      description: "",
+      isFallbackAdapter: false,
+    };
+    const adapter = {
+      info,
+      limits,
+      features: new Set(),
+      requestDevice: () => assert.fail("it was asked for a device"),
+    };
     const gpu = { requestAdapter: () => Promise.resolve(adapter) } as unknown as GPU;
     await assert.rejects(openDevice({}, gpu), (error) => {
       assert.ok(error instanceof UserError, String(error));

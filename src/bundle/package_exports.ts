@@ -11,7 +11,9 @@ const CONDITIONS: readonly string[] = ["browser", "import", "module", "default"]
  * @throws Error for a path that the package does not export.
  */
 export async function exportOf(folder: string, path: string): Promise<string> {
-  const { exports }: { exports?: unknown } = JSON.parse(await Deno.readTextFile(join(folder, "package.json")));
+  const { exports }: { exports?: unknown } = JSON.parse(
+    await Deno.readTextFile(join(folder, "package.json")),
+  );
   if (exports === undefined) return path;
   const file = fileOf(entriesOf(exports), path);
   if (file === undefined) throw new Error(`${folder} does not export ${path} to browsers`);

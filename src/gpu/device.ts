@@ -46,7 +46,8 @@ export interface GpuOptions {
   readonly withoutAdapter?: string;
 }
 
-const BROWSER = "Use a current Chrome, Edge, Safari or Firefox, and see that it may use the graphics card (hardware " +
+const BROWSER =
+  "Use a current Chrome, Edge, Safari or Firefox, and see that it may use the graphics card (hardware " +
   "acceleration).";
 
 /**
@@ -252,5 +253,6 @@ function kindOf({ isFallbackAdapter, description, device, architecture }: GPUAda
 
 /** Browsers give no description; of the vendor and the architecture they often tell. */
 function nameOf({ description, device, vendor, architecture }: GPUAdapterInfo): string {
-  return description || device || [vendor, architecture].filter((name) => name).join(" ") || "unnamed adapter";
+  return description || device || [vendor, architecture].filter((name) => name).join(" ") ||
+    "unnamed adapter";
 }

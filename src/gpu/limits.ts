@@ -59,7 +59,9 @@ export function askedLimits(
     const f = (amount: number) => amount.toLocaleString("en");
     const list = short.map((name) => `${name} of at least ${f(LEAST[name])}, found ${f(limits[name])}`);
     throw new UserError(
-      `Expected an adapter with WebGPU's default limits, got ${adapter}, which has less: ${list.join("; ")}. ` +
+      `Expected an adapter with WebGPU's default limits, got ${adapter}, which has less: ${
+        list.join("; ")
+      }. ` +
         "Use another adapter or a newer driver; a browser may have the limits of its compatibility mode, which has less.",
     );
   }

@@ -35,7 +35,9 @@ function readText(path: string): string {
     const { size } = expectFile(path);
     if (size > MOST_PAPER_BYTES) {
       throw new UserError(
-        `${path}: ${size.toLocaleString("en")} bytes, expected at most ${MOST_PAPER_BYTES.toLocaleString("en")}. ` +
+        `${path}: ${size.toLocaleString("en")} bytes, expected at most ${
+          MOST_PAPER_BYTES.toLocaleString("en")
+        }. ` +
           `Give a part of its users, or leave out columns that are not needed.`,
       );
     }

@@ -1,6 +1,6 @@
 /** A prepared data set in a folder. */
 
-import { type Manifest, MANIFEST, parseManifest } from "../data/manifest.ts";
+import { MANIFEST, type Manifest, parseManifest } from "../data/manifest.ts";
 import { explainFileError, shownPath } from "../files/file_error.ts";
 import type { SetFiles } from "../prepared/files.ts";
 import { PreparedSet } from "../prepared/set.ts";
