@@ -1,7 +1,8 @@
 /** The self-test: what it says of kernels that are right, of one that is broken, and as a command. */
 
 import assert from "node:assert/strict";
-import { type Gpu, openGpu } from "../src/gpu/device.ts";
+import type { Gpu } from "../src/gpu/device.ts";
+import { openGpu } from "../src/host/open_gpu.ts";
 import { Checks, faultsOf, shareOf } from "../src/selftest/finding.ts";
 import {
   blamed,

@@ -1,7 +1,7 @@
 /** `selftest`: every kernel against float64, on the adapter at hand. */
 
 import { Command, Option } from "commander";
-import { openGpu } from "../gpu/device.ts";
+import { openGpu } from "../host/open_gpu.ts";
 import type { AdapterKind } from "../gpu/kernel_shapes.ts";
 import { faultsOf } from "../selftest/finding.ts";
 import {
