@@ -15,15 +15,10 @@ import { z } from "zod";
 import { measureAdapter } from "../src/profile/adapter_ceilings.ts";
 import { type AdapterFigure, ceilingsOf } from "../src/profile/ceilings.ts";
 import { findTorch, NO_TORCH } from "./peers/python.ts";
-import {
-  measureSimulate,
-  measureSimulateGrowth,
-  type PeerNote,
-  type SimulateGrowth,
-  type SimulateResult,
-} from "./simulate_measure.ts";
+import { measureSimulateGrowth, type SimulateGrowth } from "./simulate_growth.ts";
+import { measureSimulate, type PeerNote, type SimulateResult } from "./simulate_measure.ts";
 import type { Kind } from "./simulate_runners.ts";
-import { growthCells, kindCells, kindTitles, noteLines, workCells } from "./simulate_tables.ts";
+import { growthCells, kindCells, kindTitles, noteLines, returnCells, workCells } from "./simulate_tables.ts";
 import { Status } from "./status.ts";
 import type { Cells } from "./tables.ts";
 
@@ -40,6 +35,7 @@ interface SimulateOptions {
   readonly kinds: Kind[];
   readonly seconds: number;
   readonly rounds: number;
+  readonly learnedPages: number;
   readonly peers: boolean;
   readonly growth: boolean;
   readonly python?: string;
@@ -68,6 +64,12 @@ export function simulateCommand(): Command {
       2,
     )
     .option("--rounds <n>", "turns that each has of them", wholeNumber(1, 100), 5)
+    .option(
+      "--learned-pages <n>",
+      "pages of all users after which it is looked at what was learned, for the first size; 0 for never",
+      wholeNumber(0, 2 ** 24),
+      2000,
+    )
     .option("--no-peers", "clickgan alone")
     .option("--no-growth", "without how a page's time grows with users, items and slate")
     .option("--python <path>", "a Python that has torch")
@@ -95,7 +97,7 @@ export interface SimulateReport {
 }
 
 async function simulate(options: SimulateOptions): Promise<void> {
-  const { items, slates, users, seconds, rounds, readme, json } = options;
+  const { items, slates, users, seconds, rounds, learnedPages, readme, json } = options;
   const sections = [...options.kinds.map(markersOf), ...(options.growth ? [GROWTH] : [])];
   if (readme !== undefined) { for (const section of sections) await expectMarkers(readme, section); }
   const python = options.peers ? await findTorch(options.python) : undefined;
@@ -108,7 +110,17 @@ async function simulate(options: SimulateOptions): Promise<void> {
     const on = `${adapter.description}, ${navigator.hardwareConcurrency} cores, ${adapter.runtime}`;
     console.log(on);
     const figures = await measureAdapter(gpu, Math.min(0.2, seconds), (name) => say(`adapter: ${name}`));
-    const plan = { kinds: options.kinds, items, slates, users, seconds, rounds, python, profile: true };
+    const plan = {
+      kinds: options.kinds,
+      items,
+      slates,
+      users,
+      seconds,
+      rounds,
+      python,
+      profile: true,
+      learnedPages,
+    };
     const measured = await measureSimulate(gpu, plan, folder, say);
     // Small sizes, of which eight times as much is measured.
     const base = { users: Math.ceil(users / 8), items: Math.min(...items), slate: Math.min(...slates) };
@@ -163,11 +175,13 @@ function partsOf(
     const title = kindTitles[kind];
     const first = results.find((result) => result.kind === kind && result.work.length > 0);
     const tables = [{ title, cells: kindCells(kind, results, ceilings) }];
+    const learned = results.find((result) => result.kind === kind && result.returns.length > 0);
+    if (learned) {
+      tables.push({ title: `What was learned, ${sizeText(learned)}`, cells: returnCells(learned) });
+    }
     if (first) {
-      const { users, items, slate } = first;
       tables.push({
-        title:
-          `A page by dispatch: ${title.toLowerCase()}, ${users} users, ${items} items, slates of ${slate}`,
+        title: `A page by dispatch: ${title.toLowerCase()}, ${sizeText(first)}`,
         cells: workCells(first, ceilings),
       });
     }
@@ -176,6 +190,10 @@ function partsOf(
   if (growth.length === 0) return parts;
   const tables = [{ title: "Growth of a page, acting by CDQN", cells: growthCells(growth) }];
   return [...parts, { section: GROWTH, tables }];
+}
+
+function sizeText({ users, items, slate }: SimulateResult): string {
+  return `${users} users, ${items} items, slates of ${slate}`;
 }
 
 /** Different sizes, joined by commas. */

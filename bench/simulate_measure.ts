@@ -3,16 +3,21 @@
 import type { Gpu } from "../src/gpu/device.ts";
 import { Made } from "../src/gpu/made.ts";
 import type { UserModel } from "../src/model/user_model.ts";
-import { fitLine, type Line } from "./growth.ts";
 import { type Timing, timingOf } from "../src/profile/timing.ts";
 import { CannotError } from "./peers/peer.ts";
+import { randomPolicy } from "../src/policy/random.ts";
+import { meanReturn } from "../src/simulate/figures.ts";
+import { LearnedSource } from "../src/simulate/learned_source.ts";
+import { Simulator } from "../src/simulate/simulator.ts";
+import { type LearnedReturn, measureReturns } from "./simulate_returns.ts";
 import { type JobSizes, writeSimulateJob } from "./simulate_job.ts";
 import {
   type ActingKind,
-  PagePlayer,
+  PAGES,
   type PageSizes,
   type PageWork,
   profilePages,
+  SEED,
   untrainedModel,
 } from "./simulate_pages.ts";
 import {
@@ -42,6 +47,8 @@ export interface SimulateResult extends PageSizes {
   /** Of a page of clickgan's, with what is learned after it. */
   readonly flops: number;
   readonly work: readonly PageWork[];
+  /** What was learned from as many pages; empty where that is not looked at. */
+  readonly returns: readonly LearnedReturn[];
 }
 
 /** How a peer compares with clickgan on the same pages, or why it was not timed. */
@@ -69,6 +76,8 @@ export interface MeasurePlan {
   /** With torch and NumPy; without it there are no peers. */
   readonly python: string | undefined;
   readonly profile: boolean;
+  /** Pages after which it is looked at what was learned, for the first size; 0 for never. */
+  readonly learnedPages: number;
 }
 
 /** Users x items of a page, at most, unless users would be fewer than {@link LEAST_USERS}. */
@@ -123,7 +132,7 @@ export async function measureSimulate(
                 model,
                 kind,
                 { items, slate, users: usersFor(plan.users, items, kind) },
-                plan,
+                { ...plan, learnedPages: results.some((one) => one.kind === kind) ? 0 : plan.learnedPages },
                 left,
                 lost,
                 (text) => say(`${at}: ${text}`),
@@ -181,7 +190,7 @@ async function measureKind(
   model: UserModel,
   kind: Kind,
   sizes: PageSizes,
-  { seconds, rounds, profile }: MeasurePlan,
+  { seconds, rounds, profile, learnedPages }: MeasurePlan,
   peers: readonly PeerRunner[],
   lost: (name: Runner["name"], why: string) => void,
   say: (text: string) => void,
@@ -214,7 +223,15 @@ async function measureKind(
       }
     }
     const own = await runner.work();
+    const taking = runners.filter((_, k) => !Number.isNaN(pages[k]));
+    const returns = kind === "learn" && learnedPages > 0
+      ? [
+        { name: "random slates", pages: 0, clicks: await randomClicks(gpu, model, sizes) } as const,
+        ...await measureReturns(taking, learnedPages, lost, say),
+      ]
+      : [];
     return {
+      returns,
       ...{ ...sizes, users: runner.users, kind, flops: own.reduce((sum, { flops }) => sum + flops, 0) },
       work: profile ? await profilePages(gpu, own, rounds) : [],
       played: runners.flatMap(({ name, users }, k) =>
@@ -223,6 +240,22 @@ async function measureKind(
     };
   } finally {
     made.destroy();
+  }
+}
+
+/** What random slates bring: what nothing learned comes to. */
+async function randomClicks(
+  gpu: Gpu,
+  model: UserModel,
+  { users, slate }: PageSizes,
+): Promise<number> {
+  const simulator = await Simulator.create(gpu, new LearnedSource(model), {
+    ...{ users, slate, pages: PAGES, seed: SEED },
+  });
+  try {
+    return meanReturn(await simulator.run(randomPolicy));
+  } finally {
+    simulator.destroy();
   }
 }
 
@@ -242,7 +275,7 @@ async function orLost<T>(
 }
 
 /** Pages that take about a turn; the first ones, which compile or try out, are done. @param turn milliseconds */
-async function pagesFor({ play }: Runner, turn: number): Promise<number> {
+export async function pagesFor({ play }: Runner, turn: number): Promise<number> {
   let ms = await play(1);
   let pages = 1;
   if (ms > SLOW * turn) return pages;
@@ -257,53 +290,3 @@ async function pagesFor({ play }: Runner, turn: number): Promise<number> {
 const SLOW = 10;
 const SLOW_ROUNDS = 3;
 const MOST_PAGES = 2 ** 16;
-
-/** One size after another, all others fixed, and the line through it. */
-export interface SimulateGrowth {
-  readonly axis: string;
-  readonly points: readonly { readonly x: number; readonly microseconds: number }[];
-  /** Microseconds a page by what is counted along the axis. */
-  readonly line: Line;
-}
-
-/** @param base the smallest sizes: each axis goes on from there. */
-export async function measureSimulateGrowth(
-  gpu: Gpu,
-  base: PageSizes,
-  seconds: number,
-  rounds: number,
-  say: (text: string) => void,
-): Promise<SimulateGrowth[]> {
-  const axes: [axis: keyof PageSizes, values: number[]][] = [
-    ["users", [1, 2, 4, 8].map((times) => times * base.users)],
-    ["items", [1, 2, 4, 8].map((times) => times * base.items)],
-    ["slate", [1, 2, 3, 4].map((times) => times * base.slate)],
-  ];
-  const growth: SimulateGrowth[] = [];
-  for (const [axis, values] of axes) {
-    const made = new Made();
-    try {
-      const players: { play: PagePlayer["play"]; pages: number; samples: number[] }[] = [];
-      for (const value of values) {
-        say(`growth in ${axis}: ${value}`);
-        const sizes = { ...base, [axis]: value };
-        const model = made.keep(untrainedModel(gpu, sizes.items));
-        const player = made.keep(await PagePlayer.create(gpu, model, "cdqn", sizes));
-        const play = (pages: number) => player.play(pages);
-        const pages = await pagesFor({ name: "clickgan", users: sizes.users, play }, 1000 * seconds / rounds);
-        players.push({ play, pages, samples: [] });
-      }
-      for (let round = 1; round <= rounds; round++) {
-        for (const { play, pages, samples } of players) samples.push(1000 * await play(pages) / pages);
-      }
-      const points = players.map(({ samples }, k) => ({
-        x: values[k] ?? NaN,
-        microseconds: timingOf(samples).median,
-      }));
-      growth.push({ axis, points, line: fitLine(points.map(({ x, microseconds: y }) => ({ x, y }))) });
-    } finally {
-      made.destroy();
-    }
-  }
-  return growth;
-}

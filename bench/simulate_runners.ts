@@ -6,6 +6,7 @@ import type { Made } from "../src/gpu/made.ts";
 import type { UserModel } from "../src/model/user_model.ts";
 import { cdqn } from "../src/policy/learning/cdqn.ts";
 import { PolicyTrainer } from "../src/policy/learning/policy_trainer.ts";
+import { meanReturn } from "../src/simulate/figures.ts";
 import { LearnedSource } from "../src/simulate/learned_source.ts";
 import { PeerProcess } from "./peers/process.ts";
 import { torchVariants } from "./peers/roster.ts";
@@ -25,6 +26,13 @@ export interface Runner {
   readonly users: number;
   /** @returns milliseconds */
   play(pages: number): Promise<number>;
+  /** Of one who learns. */
+  readonly learned?: {
+    /** That it learned from. */
+    pages(): number;
+    /** Mean clicks of a new user over an episode by what was learned, without exploring. */
+    clicks(): Promise<number>;
+  };
 }
 
 /** Seconds that a peer may take for anything. */
@@ -63,7 +71,11 @@ export async function ownRunner(
     const learned = lesson.flatMap(({ program, sizes, offset }) => workOf(program, sizes, offset));
     return Promise.resolve([...own, ...learned.map((one) => ({ ...one, label: `lesson: ${one.label}` }))]);
   };
-  return { name: "clickgan", users: config.users, play, work };
+  const learned = {
+    pages: () => trainer.iteration - PAGES,
+    clicks: async () => meanReturn(await trainer.evaluate(sizes.users)),
+  };
+  return { name: "clickgan", users: config.users, play, work, learned };
 }
 
 const readySchema = z.object({
@@ -123,8 +135,16 @@ export class PeerRunner {
   runner(kind: Kind, users: number): Runner | undefined {
     const { name, process } = this;
     if (name === "loop" && kind === "learn") return undefined;
-    const play = async (pages: number) => (await process.run(pages, PATIENCE, kind)).ms;
-    return { name, users: name === "loop" ? 1 : users, play };
+    let done = 0;
+    const play = async (pages: number) => {
+      const { ms } = await process.run(pages, PATIENCE, kind);
+      done += pages;
+      return ms;
+    };
+    const own = { name, users: name === "loop" ? 1 : users, play };
+    if (kind !== "learn") return own;
+    const clicks = async () => (await process.run(PAGES, PATIENCE, "return")).loss;
+    return { ...own, learned: { pages: () => done, clicks } };
   }
 
   stop(): void {

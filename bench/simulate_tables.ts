@@ -2,7 +2,8 @@
 
 import type { Ceilings } from "../src/profile/roofline.ts";
 import { standing } from "../src/profile/roofline.ts";
-import type { PeerNote, Played, SimulateGrowth, SimulateResult } from "./simulate_measure.ts";
+import type { SimulateGrowth } from "./simulate_growth.ts";
+import type { PeerNote, Played, SimulateResult } from "./simulate_measure.ts";
 import { type Kind, type PeerName, peerNames } from "./simulate_runners.ts";
 import { type Cells, short } from "./tables.ts";
 
@@ -64,6 +65,27 @@ export function kindCells(
 }
 
 const steps = (played: Played) => count(Number(userSteps(played).toPrecision(3)));
+
+/** A row for each who learned: as many pages, what they came to, and how long that takes. */
+export function returnCells({ returns, played }: SimulateResult): Cells {
+  return {
+    head: [
+      "who",
+      "user-steps learned from",
+      "seconds, by the table above",
+      "clicks of a new user on 20 pages",
+    ],
+    rows: returns.map(({ name, pages, clicks }) => {
+      const own = played.find((one) => one.name === name);
+      return [
+        name === "clickgan" || name === "random slates" ? name : peerTitles[name],
+        own ? count(pages * own.users) : "-",
+        own ? short(pages * own.timing.median / 1e6) : "-",
+        clicks.toFixed(2),
+      ];
+    }),
+  };
+}
 
 /** A row a dispatch of a page. */
 export function workCells({ work }: SimulateResult, ceilings: Ceilings | undefined): Cells {

@@ -16,6 +16,7 @@ const played = (name: SimulateResult["played"][number]["name"], users: number, m
 
 Deno.test("bench simulate: a peer that steps one user counts by its user, not by its page", () => {
   const result: SimulateResult = {
+    returns: [],
     ...{ kind: "cdqn", users: 1000, items: 500, slate: 3, flops: 4e6 },
     work: [{
       ...{ label: "score 1", kernel: "slate_score_panel", flops: 3e6, bytes: 12 },
@@ -132,7 +133,18 @@ Deno.test("bench simulate: the command measures all kinds, and writes its tables
           "--seconds",
           "0.01",
         ],
-        ...["--rounds", "1", "--no-peers", "--no-growth", "--json", json, "--readme", page],
+        ...[
+          "--rounds",
+          "1",
+          "--learned-pages",
+          "20",
+          "--no-peers",
+          "--no-growth",
+          "--json",
+          json,
+          "--readme",
+          page,
+        ],
       ],
       cwd: root,
       env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },

@@ -4,7 +4,8 @@ plain  a batch of users as one first writes it: inputs joined, masks copied, lar
 tuned  as fast as PyTorch was found to go: parts of items made once, buffers reused, tiles and threads by trial.
 loop   one user at a time in NumPy, with the same parts of items made once.
 
-A line "N KIND" asks for N pages: random, cdqn, greedy, or learn (a page of all users, and a step of the optimiser).
+A line "N KIND" asks for N pages: random, cdqn, greedy, learn (a page of all users, and a step
+of the optimiser), or return (pages by what was learned; the value is the clicks of a user).
 Before anything is timed the pages of clickgan in the job are gone through: `ready` says how far this is from them.
 """
 

@@ -147,19 +147,19 @@ class Plain:
         return slot
 
     def play(self, count, kind):
-        users = self.settings["users"][kind]
+        users = self.settings["users"]["cdqn" if kind == "return" else kind]
         if self.users != users:
             self.take(users)
         if kind == "learn":
             self.learner = self.learner or Learner(self)
             return self.learner.play(count)
-        clicks = 0
+        clicks = 0.0
         for n in range(count):
             t = n % self.pages
             if t == 0:
                 self.reset()
             slot = self.page(self.choose_slates(kind, t))
-            clicks = (slot >= 0).float().mean()
+            clicks += (slot >= 0).float().mean()
         return float(clicks)
 
     # ---- What the check asks for
@@ -421,9 +421,10 @@ class Tuned(Plain):
     # ---- Trials
 
     def play(self, count, kind):
-        if kind not in self.threads:
-            self.tune(kind)
-        torch.set_num_threads(self.threads[kind])
+        own = "cdqn" if kind == "return" else kind
+        if own not in self.threads:
+            self.tune(own)
+        torch.set_num_threads(self.threads[own])
         return super().play(count, kind)
 
     def tune(self, kind):
