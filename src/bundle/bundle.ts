@@ -7,6 +7,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { DENO_FLAGS } from "../deno_flags.ts";
+import { type KernelForm, packedKernels, UNPACK } from "./kernel_texts.ts";
 import { exportOf } from "./package_exports.ts";
 
 /** What is bundled, and how. */
@@ -21,6 +22,8 @@ export interface BundleOptions {
   readonly banner?: string;
   /** Names that stand for a JavaScript expression each. */
   readonly define?: Readonly<Record<string, string>>;
+  /** As text, by default. */
+  readonly kernels?: KernelForm;
   /** Folders of packages that Deno does not find for the entry, by the packages' names. */
   readonly folders?: Readonly<Record<string, string>>;
 }
@@ -39,10 +42,13 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
  * @returns the same bytes for the same sources, on any machine. @throws Error with all that the bundler says
  */
 export async function bundle(options: BundleOptions): Promise<Bundle> {
-  const { entry, format, minify = true, banner, define, folders } = options;
+  const { entry, format, minify = true, banner, define, folders, kernels = "text" } = options;
   const packages = await packageFolders(entry);
+  if (kernels !== "text") {
+    for (const [name, folder] of await packageFolders(UNPACK)) packages.set(name, folder);
+  }
   for (const [name, folder] of Object.entries(folders ?? {})) packages.set(name, resolve(folder));
-  try {
+  const build = async (plugins: esbuild.Plugin[]): Promise<Bundle> => {
     const { outputFiles, metafile } = await esbuild.build({
       entryPoints: [entry],
       bundle: true,
@@ -56,7 +62,7 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
       metafile: true,
       absWorkingDir: ROOT,
       logLevel: "silent",
-      plugins: [fromDenoCache(packages)],
+      plugins: [...plugins, fromDenoCache(packages)],
       ...(banner === undefined ? {} : { banner: { js: banner } }),
       ...(define === undefined ? {} : { define }),
     });
@@ -65,6 +71,12 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
       text: outputFiles[0]?.text ?? "",
       inputs: new Map(inputs.map(([path, { bytesInOutput }]) => [path, bytesInOutput])),
     };
+  };
+  try {
+    const whole = await build([]);
+    if (kernels === "text") return whole;
+    const files = [...whole.inputs.keys()].filter((path) => path.endsWith(".wgsl"));
+    return await build([await packedKernels(ROOT, files, kernels)]);
   } finally {
     await esbuild.stop();
   }
