@@ -18,6 +18,7 @@ const LAYERS = [
   ["profile"],
   ["ladder"],
   ["snapshot"],
+  ["options"],
   ["simulate"],
   ["host"],
   ["files"],
@@ -26,7 +27,7 @@ const LAYERS = [
   ["run", "prepare"],
   ["policy"],
   ["mod.ts", "browser.ts", "calibration", "report", "predict", "onnx", "selftest"],
-  ["experiment", "serve", "tune"],
+  ["experiment", "lab", "serve", "tune"],
   ["cli"],
 ];
 

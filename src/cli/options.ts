@@ -2,40 +2,25 @@
 
 import { Command, InvalidArgumentError } from "commander";
 import type * as z from "zod";
+import type { GivenOptions } from "../options/definition.ts";
+import * as values from "../options/values.ts";
 import { UserError } from "../user_error.ts";
+import { asArgument } from "./defined_options.ts";
 import { endProcess } from "./fail.ts";
 
-export const LARGEST_SEED = 2 ** 32 - 1;
+export { type GivenOptions } from "../options/definition.ts";
+export { LARGEST_SEED } from "../options/values.ts";
 
 /** A whole number of `least` or more. */
-export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text.trim()) && value >= least && value <= most) return value;
-    const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `in ${least}..${most}`;
-    throw new InvalidArgumentError(`Expected a whole number ${range}, got "${text}".`);
-  };
-}
+export const wholeNumber = (least: number, most?: number): (text: string) => number =>
+  asArgument(values.wholeNumber(least, most));
 
 /** A number that a schema accepts. */
-export function numberOf(schema: z.ZodType<number>, expected: string): (text: string) => number {
-  return (text) => {
-    const value = text.trim() === "" ? NaN : Number(text);
-    if (schema.safeParse(value).success) return value;
-    throw new InvalidArgumentError(`Expected ${expected}, got "${text}".`);
-  };
-}
+export const numberOf = (schema: z.ZodType<number>, expected: string): (text: string) => number =>
+  asArgument(values.numberOf(schema, expected));
 
 /** Sizes of layers such as 64-64. */
-export function layerSizes(text: string): number[] {
-  const sizes = text.split("-").map(Number);
-  if (/^\d+(-\d+)*$/.test(text) && sizes.every((size) => size >= 1 && size <= 4096) && sizes.length <= 8) {
-    return sizes;
-  }
-  throw new InvalidArgumentError(
-    `Expected 1 to 8 sizes of 1..4096 joined by hyphens, such as 64-64 or 32-64-32, got "${text}".`,
-  );
-}
+export const layerSizes = asArgument(values.layerSizes);
 
 /** An amount of memory, as DuckDB takes it. */
 export function memorySize(text: string): string {
@@ -46,9 +31,9 @@ export function memorySize(text: string): string {
 /** @throws UserError where the seeds of a command go beyond what a seed may be. */
 export function checkSeeds(first: number, count: number): void {
   const last = first + count - 1;
-  if (last <= LARGEST_SEED) return;
+  if (last <= values.LARGEST_SEED) return;
   throw new UserError(
-    `Expected seeds of at most ${LARGEST_SEED}, got --seed ${first} and --seeds ${count}: the last one is ${last}. ` +
+    `Expected seeds of at most ${values.LARGEST_SEED}, got --seed ${first} and --seeds ${count}: the last one is ${last}. ` +
       "Use a smaller --seed.",
   );
 }
@@ -64,14 +49,6 @@ export function folder(text: string): string {
   if (text.trim() !== "") return text;
   throw new InvalidArgumentError("Expected the path of a folder, got nothing.");
 }
-
-/** The names of the options that `add` adds, as commander has their values: `batchSize` of `--batch-size`. */
-export function namesOf(add: (command: Command) => Command): string[] {
-  return add(new Command()).options.map((option) => option.attributeName());
-}
-
-/** Options that were typed: the flag of each by its name, as in {@link namesOf}, in the order of the help. */
-export type GivenOptions = ReadonlyMap<string, string>;
 
 /** The options of a command, after {@link parse}, that its arguments gave. */
 export function givenOptions(command: Command): GivenOptions {

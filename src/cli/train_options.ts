@@ -1,27 +1,29 @@
 /** The options of `train`, all groups together. */
 
 import { Command } from "commander";
-import { UserError } from "../user_error.ts";
-import { version } from "../version.ts";
-import { checkSeeds, type GivenOptions, givenOptions, parse } from "./options.ts";
-import { quoted } from "./shell_word.ts";
 import {
-  addAdversarialOptions,
+  adversarialGroup,
   type AdversarialOptions,
   checkAdversarialOptions,
-} from "./train_options/adversarial_options.ts";
-import { addModelOptions, checkModelOptions, type ModelOptions } from "./train_options/model_options.ts";
-import { addRunOptions, type RunOptions } from "./train_options/run_options.ts";
+} from "../options/adversarial.ts";
+import { checkModelOptions, modelGroup, type ModelOptions } from "../options/model.ts";
 import {
-  addOptimiserOptions,
-  addShannonOptions,
+  checkSchedule,
+  optimiserGroups,
   type OptimiserOptions,
+  shannonGroup,
   type ShannonOptions,
-} from "./train_options/training_options.ts";
+} from "../options/training.ts";
+import { UserError } from "../user_error.ts";
+import { version } from "../version.ts";
+import { addGroup } from "./defined_options.ts";
+import { checkSeeds, type GivenOptions, givenOptions, parse } from "./options.ts";
+import { quoted } from "./shell_word.ts";
+import { addRunOptions, type RunOptions } from "./train_options/run_options.ts";
 
-export { adversarialOf } from "./train_options/adversarial_options.ts";
-export { MODEL_OPTIONS, modelOf } from "./train_options/model_options.ts";
-export { trainingOf } from "./train_options/training_options.ts";
+export { adversarialOf } from "../options/adversarial.ts";
+export { MODEL_OPTIONS, modelOf } from "../options/model.ts";
+export { trainingOf } from "../options/training.ts";
 
 export type TrainOptions = RunOptions & ModelOptions & ShannonOptions & OptimiserOptions & AdversarialOptions;
 
@@ -41,6 +43,9 @@ A run's folder holds config.json, train.csv, validation.csv, the snapshots best-
 best-prec1, best-prec2 and last (.safetensors), result.json with the test figures, and
 report.html; those of the adversarial stage are in its subfolder adversarial.`;
 
+/** The options of `train` beside those of the run. */
+const TRAIN_GROUPS = [modelGroup, shannonGroup, ...optimiserGroups, adversarialGroup];
+
 /** The options, and which of them were given, by name. @throws {UserError} for anything that is not understood */
 export function parseTrainOptions(
   args: readonly string[],
@@ -52,10 +57,7 @@ export function parseTrainOptions(
     )
     .version(version);
   addRunOptions(command);
-  addModelOptions(command);
-  addShannonOptions(command);
-  addOptimiserOptions(command);
-  addAdversarialOptions(command);
+  for (const group of TRAIN_GROUPS) addGroup(command, group);
   command.addHelpText("after", HELP);
   const options = parse<TrainOptions>(command, args);
   const given = givenOptions(command);
@@ -81,15 +83,10 @@ function checkResume(resume: string, given: GivenOptions): void {
 
 /** @throws {UserError} for options that make no sense together */
 function checkTogether(options: TrainOptions, given: GivenOptions): void {
-  const { adversarial, pretrain, init, iterations, validateEvery } = options;
+  const { adversarial, pretrain, init } = options;
   checkSeeds(options.seed, options.seeds);
   const trains = pretrain && !(init !== undefined && adversarial > 0);
-  if (trains && validateEvery > iterations) {
-    throw new UserError(
-      `Expected --validate-every of at most the ${iterations} iterations, got ${validateEvery}: ` +
-        "without a validation there is no best snapshot.",
-    );
-  }
+  if (trains) checkSchedule(options);
   checkModelOptions(options);
   checkAdversarialOptions(options, given);
 }

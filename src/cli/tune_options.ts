@@ -3,6 +3,8 @@
 import { Command, Option } from "commander";
 import * as z from "zod";
 import type { ModelConfig } from "../model/config.ts";
+import { modelGroup } from "../options/model.ts";
+import { optimiserGroups, shannonGroup } from "../options/training.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
 import { defaultTraining, type TrainingConfig } from "../train/config.ts";
 import { version } from "../version.ts";
@@ -15,10 +17,9 @@ import {
   NO_ITEM_IDS,
   type ShopSeedOptions,
 } from "./open_data.ts";
+import { addGroup } from "./defined_options.ts";
 import { folder, givenOptions, LARGEST_SEED, numberOf, parse, wholeNumber } from "./options.ts";
 import { modelOf, parseTrainOptions, trainingOf } from "./train_options.ts";
-import { addModelOptions } from "./train_options/model_options.ts";
-import { addOptimiserOptions, addShannonOptions } from "./train_options/training_options.ts";
 
 export interface TuneOptions extends ShopSeedOptions {
   readonly data: string;
@@ -63,9 +64,7 @@ export function parseTuneOptions(
     )
     .version(version);
   addSearchOptions(command);
-  addModelOptions(command);
-  addShannonOptions(command);
-  addOptimiserOptions(command);
+  for (const group of [modelGroup, shannonGroup, ...optimiserGroups]) addGroup(command, group);
   command.addHelpText("after", HELP);
   const options = parse<TuneOptions>(command, args);
   const trainArguments = withoutOptions(args, [BUDGET, CRITERION, SAVE_DIR]);

@@ -1,16 +1,16 @@
 /** The encoder of the history, and the utility. */
 
-import { type Command, Option } from "commander";
 import {
   defaultModel,
   defaultPwModel,
   etaSchema,
   type ModelConfig,
   modelConfigSchema,
-} from "../../model/config.ts";
-import type { LossKind } from "../../ops/choice_nll.ts";
-import { UserError } from "../../user_error.ts";
-import { layerSizes, namesOf, numberOf, wholeNumber } from "../options.ts";
+} from "../model/config.ts";
+import type { LossKind } from "../ops/choice_nll.ts";
+import { UserError } from "../user_error.ts";
+import { choice, namesOf, type OptionGroup, switched, valued } from "./definition.ts";
+import { layerSizes, numberOf, wholeNumber } from "./values.ts";
 
 export interface ModelOptions {
   encoder: "lstm" | "pw" | "none";
@@ -30,78 +30,79 @@ export interface ModelOptions {
   kernelSd?: number;
 }
 
-export function addModelOptions(command: Command): Command {
-  return command
-    .optionsGroup("Model:")
-    .addOption(
-      new Option(
-        "--encoder <kind>",
-        "what turns the click history into a state: an LSTM, position weights, or none: no history",
-      )
-        .choices(["lstm", "pw", "none"]).default("lstm"),
-    )
-    .option("--lstm-units <n>", "size of the LSTM's state", wholeNumber(1, 1024), defaultModel.lstmUnits)
-    .option(
+export const modelGroup: OptionGroup = {
+  heading: "Model:",
+  options: [
+    choice(
+      "--encoder <kind>",
+      "what turns the click history into a state: an LSTM, position weights, or none: no history",
+      ["lstm", "pw", "none"],
+      "lstm",
+    ),
+    valued("--lstm-units <n>", "size of the LSTM's state", wholeNumber(1, 1024), defaultModel.lstmUnits),
+    valued(
       "--pw-lags <n>",
       "position weights: how many of the last clicks they use; the paper says 20, its code uses 19",
       wholeNumber(1, 64),
       defaultPwModel.pwLags,
-    )
-    .option(
+    ),
+    valued(
       "--pw-weightings <n>",
       "position weights: how many weighted sums of these clicks are the state",
       wholeNumber(1, 16),
       defaultPwModel.pwWeightings,
-    )
-    .addOption(
-      new Option(
-        "--pw-nonlinearity <kind>",
-        "position weights: none as in the paper's code, or tanh with a bias as in its Eq. 4",
-      )
-        .choices(["none", "tanh"]).default(defaultPwModel.pwNonlinearity),
-    )
-    .addOption(
-      new Option(
-        "--dims <sizes>",
-        "hidden layers of the utility, e.g. 32-64-32; none with --encoder none: the conditional logit",
-      ).argParser((text) => (text === "none" ? [] : layerSizes(text)))
-        .default(defaultModel.dims, defaultModel.dims.join("-")),
-    )
-    .option("--batch-norm", "batch normalisation after each hidden layer", false)
-    .addOption(
-      new Option(
-        "--wide [columns]",
-        "add a linear part over the item and its crosses with the last 20 clicks, of rank <columns>: wide & deep",
-      ).argParser(wholeNumber(0, 64)).preset("8").default(0),
-    )
-    .addOption(
-      new Option(
-        "--loss <kind>",
-        "-log P(what happened) with one choice a page, or the logistic loss: each item is clicked or not by itself",
-      ).choices(["choice", "logistic"]).default(defaultModel.loss),
-    )
-    .addOption(
-      new Option(
-        "--position-effect [places]",
-        "learn what each of the first places of a page adds to a click's chance; utilities are without it " +
-          "(--position of deno task data only orders rows)",
-      ).argParser(wholeNumber(2, 1000)).preset("20").default(0, "none"),
-    )
-    .option(
+    ),
+    choice(
+      "--pw-nonlinearity <kind>",
+      "position weights: none as in the paper's code, or tanh with a bias as in its Eq. 4",
+      ["none", "tanh"],
+      defaultPwModel.pwNonlinearity,
+    ),
+    valued(
+      "--dims <sizes>",
+      "hidden layers of the utility, e.g. 32-64-32; none with --encoder none: the conditional logit",
+      (text) => (text === "none" ? [] : layerSizes(text)),
+      defaultModel.dims,
+      { defaultText: defaultModel.dims.join("-") },
+    ),
+    switched("--batch-norm", "batch normalisation after each hidden layer"),
+    valued(
+      "--wide [columns]",
+      "add a linear part over the item and its crosses with the last 20 clicks, of rank <columns>: wide & deep",
+      wholeNumber(0, 64),
+      0,
+      { preset: "8" },
+    ),
+    choice(
+      "--loss <kind>",
+      "-log P(what happened) with one choice a page, or the logistic loss: each item is clicked or not by itself",
+      ["choice", "logistic"],
+      defaultModel.loss,
+    ),
+    valued(
+      "--position-effect [places]",
+      "learn what each of the first places of a page adds to a click's chance; utilities are without it " +
+        "(--position of deno task data only orders rows)",
+      wholeNumber(2, 1000),
+      0,
+      { preset: "20", defaultText: "none" },
+    ),
+    valued(
       "--eta <x>",
       "how sharply users choose: P(a) = exp(eta u_a) / (1 + sum exp(eta u))",
       numberOf(etaSchema, "a number above 0 and at most 1000"),
       defaultModel.eta,
-    )
-    .option(
+    ),
+    valued(
       "--kernel-sd <x>",
       "standard deviation of the hidden layers' initial kernels (default: 0.1, with pw 0.001)",
       numberOf(modelConfigSchema.options[0].shape.kernelSd, "a number above 0 and at most 10"),
-    );
-}
+    ),
+  ],
+};
 
 /** Where none of them is given, --init takes the model of the snapshot. */
-export const MODEL_OPTIONS: readonly string[] = namesOf(addModelOptions);
+export const MODEL_OPTIONS: readonly string[] = namesOf([modelGroup]);
 
 /** @throws {UserError} for options that make no sense together */
 export function checkModelOptions(options: ModelOptions & { adversarial: number }): void {

@@ -1,0 +1,39 @@
+/** Values of options as text: what is expected of them, and what to say when something else is given. */
+
+import type * as z from "zod";
+import { UserError } from "../user_error.ts";
+
+export const LARGEST_SEED = 2 ** 32 - 1;
+
+/** What an option does not take. The message says what was expected; which option it is, says whoever asks. */
+export class InvalidValue extends UserError {}
+
+/** A whole number of `least` or more. @throws InvalidValue from what it returns, as all of these. */
+export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text.trim()) && value >= least && value <= most) return value;
+    const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `in ${least}..${most}`;
+    throw new InvalidValue(`Expected a whole number ${range}, got "${text}".`);
+  };
+}
+
+/** A number that a schema accepts. */
+export function numberOf(schema: z.ZodType<number>, expected: string): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === "" ? NaN : Number(text);
+    if (schema.safeParse(value).success) return value;
+    throw new InvalidValue(`Expected ${expected}, got "${text}".`);
+  };
+}
+
+/** Sizes of layers such as 64-64. */
+export function layerSizes(text: string): number[] {
+  const sizes = text.split("-").map(Number);
+  if (/^\d+(-\d+)*$/.test(text) && sizes.every((size) => size >= 1 && size <= 4096) && sizes.length <= 8) {
+    return sizes;
+  }
+  throw new InvalidValue(
+    `Expected 1 to 8 sizes of 1..4096 joined by hyphens, such as 64-64 or 32-64-32, got "${text}".`,
+  );
+}
