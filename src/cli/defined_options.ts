@@ -11,7 +11,8 @@ export function addGroup(command: Command, { heading, options }: OptionGroup): C
   return command;
 }
 
-function optionOf(definition: OptionDefinition): Option {
+/** An option as commander has it. */
+export function optionOf(definition: OptionDefinition): Option {
   const option = new Option(definition.flags, definition.about);
   switch (definition.kind) {
     case "switch":

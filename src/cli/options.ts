@@ -1,6 +1,6 @@
 /** Values of command-line options: what is expected, and what to say when something else is given. */
 
-import { Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import type * as z from "zod";
 import type { GivenOptions } from "../options/definition.ts";
 import * as values from "../options/values.ts";

@@ -4,16 +4,15 @@ import { Command } from "commander";
 import { Made } from "../gpu/made.ts";
 import { expectFinite } from "../model/choice.ts";
 import { defaultService, Service, serviceScorer } from "../serve/service.ts";
-import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { DEFAULT_PORT, PORT } from "./arguments.ts";
 import { EXIT_FAULT, runMain } from "./fail.ts";
+import { HOST, listen } from "./listen.ts";
 import { type ModelDataOptions, type OpenedModel, withModel, withModelAndData } from "./open_model.ts";
 import { parse, wholeNumber } from "./options.ts";
 import { EXIT_INTERRUPTED, say } from "./run_stages.ts";
 import { type Stop, stopOnSignals } from "./stop.ts";
 
-const HOST = "127.0.0.1";
 /** How long requests that are under way are waited for at the end. */
 const GRACE_MS = 10_000;
 
@@ -79,7 +78,7 @@ async function serve({ data, model, run }: OpenedModel, options: ServeOptions, s
       if (service.failed) failed.resolve();
     });
     if (stop.signal.aborted) return 0;
-    const server = listen(service, options.port);
+    const server = listen(options.port, service.handle);
     console.log(`${run.path} answers on http://${HOST}:${server.addr.port}`);
     const stopped = new Promise<void>((resolve) => stop.onStop = resolve);
     await Promise.race([failed.promise, stopped]);
@@ -93,22 +92,6 @@ async function serve({ data, model, run }: OpenedModel, options: ServeOptions, s
     return 0;
   } finally {
     made.destroy();
-  }
-}
-
-function listen(service: Service, port: number): Deno.HttpServer<Deno.NetAddr> {
-  try {
-    return Deno.serve({ hostname: HOST, port, onListen: () => {} }, service.handle);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.PermissionDenied)) {
-      throw error;
-    }
-    throw new UserError(
-      `cannot listen on ${HOST}:${port}: ${
-        error instanceof Deno.errors.AddrInUse ? "another program does" : "the system does not permit it"
-      }. Choose another --port; 0 takes any that is free.`,
-      { cause: error },
-    );
   }
 }
 

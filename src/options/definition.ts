@@ -81,7 +81,10 @@ export function flagOf({ flags }: Pick<OptionDefinition, "flags">): string {
 
 /** "--batch-size <n>" is `batchSize`, "--no-pretrain" is `pretrain`. */
 function nameOf(flags: string): string {
-  return flagOf({ flags }).replace(/^--(no-)?/, "").replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return flagOf({ flags }).replace(/^--(no-)?/, "").replace(
+    /-(\w)/g,
+    (_, letter: string) => letter.toUpperCase(),
+  );
 }
 
 export function namesOf(groups: readonly OptionGroup[]): string[] {

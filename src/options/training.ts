@@ -5,7 +5,7 @@ import { criteria, type Criterion } from "../train/best_records.ts";
 import { defaultTraining, type TrainingConfig, trainingConfigSchema } from "../train/config.ts";
 import { UserError } from "../user_error.ts";
 import { choice, type OptionGroup, valued } from "./definition.ts";
-import { numberOf, wholeNumber } from "./values.ts";
+import { LARGEST_SEED, numberOf, wholeNumber } from "./values.ts";
 
 export interface ShannonOptions {
   iterations: number;
@@ -34,6 +34,13 @@ export const learningRate = numberOf(
 );
 
 const t = defaultTraining;
+
+export const seedOption = valued(
+  "--seed <n>",
+  "seed of all that is random: weights, batches, dropout, a made-up shop, a new split",
+  wholeNumber(0, LARGEST_SEED),
+  t.seed,
+);
 
 export const shannonGroup: OptionGroup = {
   heading: "Training (Shannon stage: the likelihood of the clicks):",

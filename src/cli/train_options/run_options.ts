@@ -1,9 +1,10 @@
 /** What is trained on, and where a run is written. */
 
 import type { Command } from "commander";
-import { defaultTraining } from "../../train/config.ts";
+import { seedOption } from "../../options/training.ts";
 import { RESUME, SAVE_DIR } from "../arguments.ts";
 import { CALIBRATION, NO_CALIBRATION } from "../calibration.ts";
+import { optionOf } from "../defined_options.ts";
 import {
   addShopSeeds,
   dataOption,
@@ -11,7 +12,7 @@ import {
   NO_ITEM_IDS,
   type ShopSeedOptions,
 } from "../open_data.ts";
-import { folder, LARGEST_SEED, wholeNumber } from "../options.ts";
+import { folder, wholeNumber } from "../options.ts";
 
 export interface RunOptions extends ShopSeedOptions {
   data: string;
@@ -40,12 +41,7 @@ export function addRunOptions(command: Command): Command {
     )
     .optionsGroup("Run:")
     .option(SAVE_DIR, "where the run is written (default: runs/<data>-<time>)", folder)
-    .option(
-      "--seed <n>",
-      "seed of all that is random: weights, batches, dropout, a made-up shop, a new split",
-      wholeNumber(0, LARGEST_SEED),
-      defaultTraining.seed,
-    )
+    .addOption(optionOf(seedOption))
     .option(
       "--seeds <n>",
       "train this many models, with --seed and the seeds after it, and report mean and sd",

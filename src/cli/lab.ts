@@ -1,0 +1,91 @@
+/** `lab`: the page that trains and measures in a browser, served on this machine, or written as files. */
+
+import { join } from "node:path";
+import { Command } from "commander";
+import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
+import { buildLab, type LabPage } from "../lab/build.ts";
+import { version } from "../version.ts";
+import { PORT } from "./arguments.ts";
+import { runMain } from "./fail.ts";
+import { HOST, listen } from "./listen.ts";
+import { folder, parse, wholeNumber } from "./options.ts";
+import { EXIT_INTERRUPTED, say } from "./run_stages.ts";
+import { stopOnSignals } from "./stop.ts";
+
+const LAB_PORT = 8751;
+
+interface LabOptions {
+  port: number;
+  open: boolean;
+  build?: string;
+}
+
+function parseOptions(args: readonly string[]): LabOptions {
+  const command = new Command("deno task lab")
+    .description(
+      "The lab: a page that trains models and measures kernels in your browser, on your GPU. It is served on " +
+        `${HOST} and opened; nothing leaves this machine.`,
+    )
+    .version(version)
+    .option(PORT, "port to listen on; 0 for any that is free", wholeNumber(0, 65535), LAB_PORT)
+    .option("--no-open", "do not open a browser")
+    .option(
+      "--build <folder>",
+      "write the page as files instead: lab.html, which works from the disk, and index.html for any static host",
+      folder,
+    )
+    .addHelpText("after", "\nExamples:\n  deno task lab\n  deno task lab --build site");
+  return parse<LabOptions>(command, args);
+}
+
+async function main(): Promise<number> {
+  const { port, open, build } = parseOptions(Deno.args);
+  const page = await buildLab();
+  if (build !== undefined) {
+    await writePage(build, page);
+    return 0;
+  }
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
+  const server = listen(port, (request) => answer(page, request));
+  const address = `http://${HOST}:${server.addr.port}/`;
+  console.log(`The lab is at ${address}`);
+  say("Ctrl-C ends it.");
+  if (open) openBrowser(address);
+  await new Promise<void>((resolve) => {
+    stop.onStop = resolve;
+    if (stop.signal.aborted) resolve();
+  });
+  await server.shutdown();
+  return 0;
+}
+
+function answer({ single }: LabPage, request: Request): Response {
+  const { pathname } = new URL(request.url);
+  if (pathname !== "/") return new Response("There is one page here: /\n", { status: 404 });
+  const headers = { "content-type": "text/html; charset=utf-8", "cache-control": "no-store" };
+  return new Response(single, { headers });
+}
+
+async function writePage(path: string, { files }: LabPage): Promise<void> {
+  await makeFolder(path);
+  for (const [name, text] of files) await atomicWriteFile(join(path, name), text);
+  console.log(
+    `The lab is in ${path}: lab.html opens from the disk; index.html with the files beside it is for a static host.`,
+  );
+}
+
+/** Where it cannot be opened, the address that was printed is enough. */
+function openBrowser(address: string): void {
+  const [command, ...args] = Deno.build.os === "windows"
+    ? ["cmd", "/c", "start", address]
+    : [Deno.build.os === "darwin" ? "open" : "xdg-open", address];
+  try {
+    const child = new Deno.Command(command ?? "", { args, stdin: "null", stdout: "null", stderr: "null" })
+      .spawn();
+    child.unref();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+await runMain(main);

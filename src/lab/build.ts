@@ -1,0 +1,85 @@
+/** Makes the lab's page: one HTML file that needs nothing beside it, and the same as a folder of static files. */
+
+import { fileURLToPath } from "node:url";
+import { type Bundle, bundle } from "../bundle/bundle.ts";
+import { Html, markup } from "../report/html.ts";
+
+/** Bytes of script that the page may have, before compression. */
+export const MOST_SCRIPT_BYTES = 600_000;
+
+/** The page, in both forms. */
+export interface LabPage {
+  /** One file: works from the disk, too. */
+  readonly single: string;
+  /** Files of the folder, by name. */
+  readonly files: ReadonlyMap<string, string>;
+  readonly scripts: { readonly page: Bundle; readonly worker: Bundle };
+}
+
+/**
+ * Nothing is loaded from anywhere but the page's own files, and nothing can be sent away. The worker of the single file is a
+ * Blob of its own text.
+ */
+const POLICY = "default-src 'none'; script-src 'self' 'unsafe-inline' blob:; worker-src 'self' blob:; " +
+  "style-src 'self' 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'";
+
+/** The script of the worker, where the page carries it: see client/main.ts. */
+const WORKER_ID = "worker-script";
+
+export async function buildLab(): Promise<LabPage> {
+  const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
+  const page = await bundle({ entry: entry("main.ts"), format: "iife" });
+  const worker = await bundle({ entry: entry("worker.ts"), format: "iife" });
+  const style = await styleText();
+  const single = pageOf(
+    markup`<style>
+${new Html(style)}</style>`,
+    markup`<script type="text/plain" id="${WORKER_ID}">${scriptText(worker.text)}</script>
+<script>${scriptText(page.text)}</script>`,
+  );
+  const index = pageOf(
+    markup`<link rel="stylesheet" href="lab.css">`,
+    markup`<script src="lab.js"></script>`,
+  );
+  const files = new Map([
+    ["index.html", index],
+    ["lab.css", style],
+    ["lab.js", page.text],
+    ["worker.js", worker.text],
+    ["lab.html", single],
+  ]);
+  return { single, files, scripts: { page, worker } };
+}
+
+function pageOf(head: Html, scripts: Html): string {
+  return markup`<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>clickgan lab</title>
+${head}
+</head>
+<body>
+<div id="lab">
+<noscript><p>This page is made by a script, which is switched off here.</p></noscript>
+</div>
+${scripts}
+</body>
+</html>
+`.text;
+}
+
+/** Ending tags in a script can only stand in strings, where the backslash changes nothing. */
+function scriptText(script: string): Html {
+  return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
+}
+
+async function styleText(): Promise<string> {
+  const texts = await Promise.all(
+    ["../report/page.css", "./client/lab.css"].map((path) => Deno.readTextFile(new URL(path, import.meta.url))),
+  );
+  return texts.join("\n");
+}

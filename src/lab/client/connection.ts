@@ -1,0 +1,102 @@
+/** The page's end of the line to the worker. */
+
+import type {
+  ArgumentOf,
+  Failure,
+  FromWorker,
+  ProgressOf,
+  ResultOf,
+  ToWorker,
+  WorkerEvent,
+} from "./protocol.ts";
+import type { Services } from "./services.ts";
+
+/** What a call of the worker ends with that does not succeed. */
+export class LabError extends Error {
+  readonly kind: Failure["kind"];
+  constructor({ message, kind, stack }: Failure) {
+    super(message);
+    this.kind = kind;
+    if (stack !== undefined) this.stack = stack;
+  }
+}
+
+export interface CallOptions<P> {
+  onProgress?(progress: P): void;
+  /** Asks the call to end early. */
+  readonly signal?: AbortSignal;
+}
+
+/** Calls a method of a service: `call("train", "start", ...)`. @throws LabError */
+export type CallWorker = <S extends keyof Services, M extends keyof Services[S]>(
+  service: S,
+  method: M,
+  argument: ArgumentOf<Services[S][M]>,
+  options?: CallOptions<ProgressOf<Services[S][M]>>,
+) => Promise<ResultOf<Services[S][M]>>;
+
+interface Waiting {
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: LabError) => void;
+  readonly onProgress: ((progress: unknown) => void) | undefined;
+}
+
+export class Connection {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #ready = Promise.withResolvers<void>();
+  #calls = 0;
+
+  constructor(worker: Worker, private readonly onEvent: (event: WorkerEvent) => void) {
+    this.#worker = worker;
+    worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => this.#take(data));
+    worker.addEventListener("error", (event) => {
+      event.preventDefault();
+      this.#fail({
+        kind: "fault",
+        message: `The worker has failed: ${event.message || "it cannot be started"}`,
+      });
+    });
+  }
+
+  readonly call: CallWorker = async (service, method, argument, options = {}) => {
+    await this.#ready.promise;
+    const id = ++this.#calls;
+    const cancel = () => this.#post({ id, cancel: true });
+    const { onProgress, signal } = options;
+    try {
+      return await new Promise<unknown>((resolve, reject) => {
+        this.#waiting.set(id, { resolve, reject, onProgress: onProgress as Waiting["onProgress"] });
+        this.#post({ id, service, method: String(method), argument });
+        if (signal?.aborted) cancel();
+        signal?.addEventListener("abort", cancel);
+      }) as never; // its type is what the service's method returns
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      this.#waiting.delete(id);
+    }
+  };
+
+  #post(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  #take(message: FromWorker): void {
+    if ("event" in message) {
+      if (message.event.name === "ready") this.#ready.resolve();
+      return this.onEvent(message.event);
+    }
+    const waiting = this.#waiting.get(message.id);
+    if ("progress" in message) waiting?.onProgress?.(message.progress);
+    else if ("error" in message) waiting?.reject(new LabError(message.error));
+    else waiting?.resolve(message.result);
+  }
+
+  /** Of a worker that answers nothing any more. */
+  #fail(failure: Failure): void {
+    const error = new LabError(failure);
+    this.#ready.reject(error);
+    this.#ready.promise.catch(() => {}); // whoever calls is told
+    for (const { reject } of this.#waiting.values()) reject(error);
+  }
+}

@@ -1,0 +1,83 @@
+/** Makes elements in few words. Text is always text: nothing here takes HTML. */
+
+type Child = Node | string | undefined | false;
+
+/** Attributes by name; `on...` are listeners, `true` an attribute without a value, false and undefined none at all. */
+export type Attributes = Readonly<
+  Record<string, string | number | boolean | undefined | ((event: Event) => void)>
+>;
+
+export function element<K extends keyof HTMLElementTagNameMap>(
+  name: K,
+  attributes: Attributes = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
+  return dress(document.createElement(name), attributes, children);
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export function svg<K extends keyof SVGElementTagNameMap>(
+  name: K,
+  attributes: Attributes = {},
+  ...children: Child[]
+): SVGElementTagNameMap[K] {
+  return dress(document.createElementNS(SVG, name), attributes, children);
+}
+
+function dress<E extends Element>(made: E, attributes: Attributes, children: readonly Child[]): E {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") made.addEventListener(name.replace(/^on/, ""), value);
+    else if (value === true) made.setAttribute(name, "");
+    else if (value !== undefined && value !== false) made.setAttribute(name, String(value));
+  }
+  made.append(...children.filter((child): child is Node | string => child !== undefined && child !== false));
+  return made;
+}
+
+/** A button that does one thing at a time: while it does it, it is out of use. */
+export function button(text: string, act: () => unknown, attributes: Attributes = {}): HTMLButtonElement {
+  const made = element("button", { type: "button", ...attributes }, text);
+  made.addEventListener("click", async () => {
+    made.disabled = true;
+    try {
+      await act();
+    } finally {
+      made.disabled = false;
+    }
+  });
+  return made;
+}
+
+/** A line for what has to be said; screen readers read it out. */
+export class Notice {
+  readonly element: HTMLElement = element("p", { class: "notice", role: "status", hidden: true });
+
+  /** @param kind how it looks */
+  say(text: string, kind: "plain" | "note" | "error" = "plain"): void {
+    this.element.hidden = false;
+    this.element.className = `notice ${kind}`;
+    this.element.textContent = text;
+  }
+
+  /** Says why something has failed. */
+  fail(error: unknown): void {
+    const fault = error instanceof Error && "kind" in error && error.kind === "fault";
+    const text = error instanceof Error ? error.message : String(error);
+    if (fault) console.error(error);
+    this.say(fault ? `This is a fault in the program, not in how you used it: ${text}` : text, "error");
+  }
+
+  clear(): void {
+    this.element.hidden = true;
+    this.element.textContent = "";
+  }
+}
+
+/** Saves bytes or text as a file of the reader's. */
+export function saveFile(name: string, content: BlobPart, type: string): void {
+  const link = element("a", { href: URL.createObjectURL(new Blob([content], { type })), download: name });
+  link.click();
+  // Not at once: the download has only begun.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

@@ -1,0 +1,104 @@
+/** What the services of the worker share: the device, the model that was trained last, and who may work. */
+
+import { type Gpu, type GpuOptions, openDevice } from "../../gpu/device.ts";
+import type { UserModel } from "../../model/user_model.ts";
+import { UserError } from "../../user_error.ts";
+import type { LabData } from "./services/lab_data.ts";
+import type { AdapterFacts, WorkerEvent } from "./protocol.ts";
+
+/** A model that stands on the device, for screens other than the one that made it. */
+export interface CurrentModel {
+  readonly model: UserModel;
+  readonly data: LabData;
+  /** Steps that it was trained, as it stands. */
+  iteration(): number;
+}
+
+/** The device is gone. */
+export class DeviceLost extends Error {
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`The GPU was lost (${reason}). Try again: the next step opens it anew.`, options);
+  }
+}
+
+const LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupsPerDimension",
+  "maxTextureDimension2D",
+] as const;
+
+export class LabWorker {
+  /** Of services that work with the model of another: see {@link CurrentModel}. */
+  current: CurrentModel | undefined;
+  #gpu: Promise<Gpu> | undefined;
+  #lost: string | undefined;
+  #busy: string | undefined;
+
+  constructor(private readonly tell: (event: WorkerEvent) => void) {}
+
+  /** The device that services share, opened when it is first asked for. @throws UserError without an adapter. */
+  gpu(): Promise<Gpu> {
+    this.#gpu ??= this.#open();
+    return this.#gpu;
+  }
+
+  /** A device of its own, for what needs other options; whoever asks closes it. */
+  async open(options: GpuOptions): Promise<Gpu> {
+    const gpu = await openDevice(options);
+    gpu.device.lost.then(({ reason, message }) => this.#isLost(gpu, reason, message));
+    return gpu;
+  }
+
+  /** Why the last device was lost; undefined while one is open. */
+  get lost(): string | undefined {
+    return this.#lost;
+  }
+
+  /**
+   * Does what needs the device for itself: a training, or what is to be timed.
+   * @param what it is, in a sentence for whoever wants to begin something else: "A training is under way". Without a stop.
+   * @throws UserError while something else does.
+   */
+  async alone<T>(what: string, work: () => Promise<T>): Promise<T> {
+    if (this.#busy !== undefined) {
+      throw new UserError(`${this.#busy}, and the GPU can do one thing at a time. Stop it, or wait.`);
+    }
+    this.#busy = what;
+    try {
+      return await work();
+    } finally {
+      this.#busy = undefined;
+    }
+  }
+
+  async #open(): Promise<Gpu> {
+    try {
+      const gpu = await this.open({});
+      this.#lost = undefined;
+      this.tell({ name: "device", adapter: factsOf(gpu) });
+      return gpu;
+    } catch (error) {
+      this.#gpu = undefined; // the reader may mend it and try again
+      throw error;
+    }
+  }
+
+  #isLost(gpu: Gpu, reason: string, message: string): void {
+    void this.#gpu?.then((shared) => {
+      if (shared !== gpu) return; // closed by the service that had it for itself
+      this.#gpu = undefined;
+      this.current = undefined;
+      this.#lost = message || reason;
+      this.tell({ name: "lost", reason: this.#lost });
+    });
+  }
+}
+
+function factsOf(gpu: Gpu): AdapterFacts {
+  const limits = Object.fromEntries(LIMITS.map((name) => [name, gpu.device.limits[name]]));
+  return { ...gpu.adapter, hasTimestamps: gpu.hasTimestamps, limits };
+}

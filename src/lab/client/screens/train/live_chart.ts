@@ -1,0 +1,142 @@
+/**
+ * A chart of one figure of a training that goes on: its curves, and the levels of what does not learn. Drawn in SVG, which
+ * takes its colours from the style sheet, by day, by night and on paper; a library for charts would take a third of what the
+ * page's scripts may have.
+ */
+
+import { element, svg } from "../../elements.ts";
+import type { CurveFigure, Curves, Point } from "./curves.ts";
+import { evenTicks, rangeOf, Scale } from "./scale.ts";
+
+/** Units of the drawing; it is as wide as its box. */
+const HEIGHT = 280;
+const [LEFT, RIGHT, TOP, BOTTOM] = [44, 10, 8, 34];
+/** Between two names of levels, at least. */
+const LINE = 13;
+/** Ticks of an axis, about. */
+const TICKS = 5;
+
+export class LiveChart {
+  readonly element: HTMLElement;
+  readonly #box = element("div", { class: "plot" });
+  readonly #read = element("p", { class: "reading", "aria-hidden": "true" });
+  /** What was drawn last. */
+  #drawn: { readonly curves: Curves; readonly iterations: number } | undefined;
+  #scales:
+    | { readonly x: Scale; readonly train: readonly Point[]; readonly validation: readonly Point[] }
+    | undefined;
+
+  constructor(readonly figure: CurveFigure, readonly title: string) {
+    this.element = element(
+      "figure",
+      { id: `curve-${figure}` },
+      element("h3", {}, title),
+      this.#box,
+      this.#read,
+      element(
+        "p",
+        { class: "legend", "aria-hidden": "true" },
+        sample("train", "train"),
+        sample("validation", "validation"),
+        sample("best", "best validation"),
+        sample("level", "without learning, and the best attainable"),
+      ),
+    );
+    new ResizeObserver(() => this.#drawn && this.draw(this.#drawn.curves, this.#drawn.iterations)).observe(
+      this.#box,
+    );
+    this.#box.addEventListener("pointermove", (event) => this.#point(event));
+    this.#box.addEventListener("pointerleave", () => this.#read.replaceChildren());
+  }
+
+  /** Draws what there is. @param iterations of the whole training. */
+  draw(curves: Curves, iterations: number): void {
+    this.#drawn = { curves, iterations };
+    const width = this.#box.clientWidth;
+    if (width === 0) return; // on a screen that is hidden: it is drawn when it comes back
+    const { figure } = this;
+    const [train, validation] = [curves.train(figure, iterations), curves.validation(figure, iterations)];
+    const levels = curves.levels.flatMap(({ name, [figure]: y }) =>
+      y === undefined || Number.isNaN(y) ? [] : [{ name, y }]
+    );
+    const range = rangeOf([...train, ...validation, ...levels].map(({ y }) => y));
+    const x = new Scale([0, Math.max(1, iterations)], [LEFT, width - RIGHT]);
+    const y = new Scale(range, [HEIGHT - BOTTOM, TOP]);
+    this.#scales = { x, train, validation };
+    const best = curves.bestPoint(figure);
+    const last = validation.at(-1);
+    const words = `${this.title}. ${
+      last
+        ? `Validation: ${last.y.toFixed(4)} at iteration ${Math.round(last.x)}. `
+        : "Nothing is trained yet. "
+    }${levels.map(({ name, y }) => `${name}: ${y.toFixed(4)}`).join(", ")}`;
+    this.#box.replaceChildren(
+      svg(
+        "svg",
+        { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": words },
+        ...axes(x, y, width),
+        ...levelLines(levels, y, width),
+        curve("train", train, x, y),
+        curve("validation", validation, x, y),
+        best && svg("circle", { class: "best", cx: x.at(best.x), cy: y.at(best.y), r: 5 }),
+      ),
+    );
+  }
+
+  /** Says in figures what the pointer is over. */
+  #point({ offsetX }: PointerEvent): void {
+    const { x, train, validation } = this.#scales ?? {};
+    if (!x || !train || !validation) return;
+    const at = x.from(offsetX);
+    const near = (points: readonly Point[]) =>
+      points.reduce<Point | undefined>(
+        (best, point) => !best || Math.abs(point.x - at) < Math.abs(best.x - at) ? point : best,
+        undefined,
+      );
+    const texts = [["train", near(train)], ["validation", near(validation)]] as const;
+    this.#read.textContent = texts.flatMap(([name, point]) =>
+      point ? [`${name} ${point.y.toFixed(4)} at ${Math.round(point.x).toLocaleString("en")}`] : []
+    ).join(", ");
+  }
+}
+
+function axes(x: Scale, y: Scale, width: number): SVGElement[] {
+  const [bottom, right] = [HEIGHT - BOTTOM, width - RIGHT];
+  return [
+    ...evenTicks(y.values, TICKS).flatMap((value) => [
+      svg("line", { class: "grid", x1: LEFT, x2: right, y1: y.at(value), y2: y.at(value) }),
+      svg("text", { class: "tick y", x: LEFT - 6, y: y.at(value) + 4 }, String(value)),
+    ]),
+    ...evenTicks(x.values, Math.max(2, Math.min(TICKS, width / 90))).map((value) =>
+      svg("text", { class: "tick x", x: x.at(value), y: bottom + 15 }, value.toLocaleString("en"))
+    ),
+    svg("line", { class: "axis", x1: LEFT, x2: right, y1: bottom, y2: bottom }),
+    svg("text", { class: "tick x", x: (LEFT + right) / 2, y: HEIGHT - 3 }, "iteration"),
+  ];
+}
+
+/** Lines across the chart, each with its name where there is room, from below to above. */
+function levelLines(
+  levels: readonly { readonly name: string; readonly y: number }[],
+  y: Scale,
+  width: number,
+): SVGElement[] {
+  let taken = Infinity;
+  return levels.toSorted((a, b) => a.y - b.y).flatMap((level) => {
+    const at = y.at(level.y);
+    const line = svg("line", { class: "level", x1: LEFT, x2: width - RIGHT, y1: at, y2: at });
+    const text = Math.min(at - 3, taken - LINE);
+    if (text - LINE < 0) return [line];
+    taken = text;
+    return [line, svg("text", { class: "level-name", x: width - RIGHT - 4, y: text }, level.name)];
+  });
+}
+
+function curve(kind: string, points: readonly Point[], x: Scale, y: Scale): SVGElement {
+  const places = points.map((point) => `${x.at(point.x).toFixed(1)},${y.at(point.y).toFixed(1)}`);
+  return svg("polyline", { class: `curve ${kind}`, points: places.join(" ") });
+}
+
+function sample(kind: string, text: string): HTMLElement {
+  return element("span", { class: `sample ${kind}` }, text);
+}

@@ -1,0 +1,85 @@
+/** Takes snapshots away as files, and brings one back. */
+
+import { button, element, saveFile } from "../../elements.ts";
+import type { SnapshotName } from "../../services/train_session.ts";
+
+export interface SnapshotActions {
+  fetch(name: SnapshotName): Promise<Uint8Array<ArrayBuffer>>;
+  /** @returns whether the file was taken. */
+  bring(file: File): Promise<boolean>;
+  /** Saves the curves. */
+  csv(): void;
+  /** Asks the test users. */
+  test(): Promise<void>;
+  onError(error: unknown): void;
+}
+
+const TITLES: Readonly<Record<SnapshotName, string>> = {
+  "best-loss": "best loss",
+  "best-prec1": "best prec@1",
+  "best-prec2": "best prec@2",
+  last: "as it stands",
+};
+
+export class Snapshots {
+  readonly element: HTMLElement;
+  readonly #away = element("div", { class: "buttons" }, element("span", {}, "Nothing is trained yet."));
+  readonly #picker = element("input", { type: "file", id: "snapshot-file", accept: ".safetensors" });
+  readonly #forget = element("button", { type: "button", hidden: true }, "Start from random weights again");
+  /** Whether a training starts from what was brought. */
+  isUsed = false;
+
+  constructor(private readonly actions: SnapshotActions) {
+    this.#picker.addEventListener("change", () => {
+      const [file] = this.#picker.files ?? [];
+      if (file) void this.take(file);
+    });
+    this.#forget.addEventListener("click", () => this.#use(false));
+    this.element = element(
+      "section",
+      { class: "card snapshots", "aria-labelledby": "snapshots-title" },
+      element("h3", { id: "snapshots-title" }, "Snapshots"),
+      element(
+        "p",
+        { class: "about" },
+        "The weights as a safetensors file. In a terminal: deno task evaluate --model best-loss.safetensors --data demo",
+      ),
+      this.#away,
+      element(
+        "div",
+        { class: "field" },
+        element("label", { for: "snapshot-file" }, "Bring one back, to look at it or to start from it:"),
+        this.#picker,
+        this.#forget,
+      ),
+    );
+  }
+
+  /** Shows a button for each of them. */
+  offer(names: readonly SnapshotName[]): void {
+    const { actions } = this;
+    this.#away.replaceChildren(
+      ...names.map((name) =>
+        button(`Save ${TITLES[name]}`, async () => {
+          try {
+            saveFile(`${name}.safetensors`, await actions.fetch(name), "application/octet-stream");
+          } catch (error) {
+            actions.onError(error);
+          }
+        })
+      ),
+      button("Save the curves as CSV", () => actions.csv()),
+      button("Ask the test users", () => actions.test()),
+    );
+  }
+
+  async take(file: File): Promise<void> {
+    this.#use(await this.actions.bring(file));
+  }
+
+  #use(used: boolean): void {
+    this.isUsed = used;
+    this.#forget.hidden = !used;
+    if (!used) this.#picker.value = "";
+  }
+}

@@ -1,0 +1,16 @@
+/** The services of the worker, by name. Another one is a file in services/ and a line here. */
+
+import { adapterService } from "./services/adapter.ts";
+import { trainService } from "./services/train.ts";
+import { userService } from "./services/user.ts";
+import type { LabWorker } from "./lab_worker.ts";
+
+export function servicesOf(worker: LabWorker) {
+  return {
+    adapter: adapterService(worker),
+    train: trainService(worker),
+    user: userService(worker),
+  };
+}
+
+export type Services = ReturnType<typeof servicesOf>;

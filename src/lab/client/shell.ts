@@ -1,0 +1,189 @@
+/** The frame of the page: its header, the tabs, the state of the device, and one screen at a time. */
+
+import { dark, light, type Theme } from "../../report/client/theme.ts";
+import { Connection } from "./connection.ts";
+import { element, Notice } from "./elements.ts";
+import type { DeviceState, Lab, Screen } from "./lab.ts";
+import type { WorkerEvent } from "./protocol.ts";
+
+const night = matchMedia("(prefers-color-scheme: dark)");
+const paper = matchMedia("print");
+
+/** Seconds in a hidden tab from which on the reader is told what browsers do then. */
+const HIDDEN_SECONDS = 20;
+
+export class Shell implements Lab {
+  device: DeviceState = { kind: "opening" };
+  readonly kept = new Map<string, unknown>();
+  readonly call: Lab["call"];
+  readonly #screens: readonly Screen[];
+  readonly #parts = new Map<string, HTMLElement>();
+  readonly #tabs = new Map<string, HTMLAnchorElement>();
+  readonly #main = element("main");
+  readonly #notice = new Notice();
+  readonly #deviceListeners: ((state: DeviceState) => void)[] = [];
+  readonly #themeListeners: ((theme: Theme) => void)[] = [];
+  readonly #keptListeners: (() => void)[] = [];
+  readonly #showListeners: { readonly id: string; readonly listener: () => void }[] = [];
+
+  constructor(worker: Worker, screens: readonly Screen[], root: HTMLElement) {
+    this.#screens = screens;
+    const line = new Connection(worker, (event) => this.#hear(event));
+    this.call = line.call;
+    const tabs = screens.map(({ id, title }) => {
+      const tab = element("a", { href: `#${id}` }, title);
+      this.#tabs.set(id, tab);
+      return element("li", {}, tab);
+    });
+    root.append(
+      element(
+        "header",
+        {},
+        element("h1", {}, "clickgan lab"),
+        deviceLine(this),
+        element("nav", { "aria-label": "Screens" }, element("ul", {}, ...tabs)),
+      ),
+      this.#notice.element,
+      this.#main,
+    );
+    addEventListener("hashchange", () => this.#turn());
+    for (const media of [night, paper]) {
+      media.addEventListener(
+        "change",
+        () => this.#themeListeners.forEach((listener) => listener(this.theme)),
+      );
+    }
+    this.#watchHiding();
+    this.#turn();
+    void this.open();
+  }
+
+  get theme(): Theme {
+    return night.matches && !paper.matches ? dark : light;
+  }
+
+  /** Opens the device, and says so if there is none. */
+  async open(): Promise<void> {
+    try {
+      await this.call("adapter", "open", undefined);
+      this.#notice.clear();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#isNow({ kind: "none", message });
+      this.#notice.fail(error);
+    }
+  }
+
+  onDevice(listener: (state: DeviceState) => void): void {
+    this.#deviceListeners.push(listener);
+    listener(this.device);
+  }
+  onTheme(listener: (theme: Theme) => void): void {
+    this.#themeListeners.push(listener);
+  }
+  onShow(id: string, listener: () => void): void {
+    this.#showListeners.push({ id, listener });
+  }
+  onKept(listener: () => void): void {
+    this.#keptListeners.push(listener);
+  }
+  keep(name: string, value: unknown): void {
+    this.kept.set(name, value);
+    this.#keptListeners.forEach((listener) => listener());
+  }
+  show(id: string): void {
+    location.hash = id;
+  }
+
+  #hear(event: WorkerEvent): void {
+    if (event.name === "device") this.#isNow({ kind: "open", adapter: event.adapter });
+    if (event.name === "lost") this.#isNow({ kind: "lost", reason: event.reason });
+  }
+
+  #isNow(state: DeviceState): void {
+    this.device = state;
+    this.#deviceListeners.forEach((listener) => listener(state));
+  }
+
+  /** Shows the screen that the address names, or the first. */
+  #turn(): void {
+    const wanted = location.hash.slice(1);
+    const screen = this.#screens.find(({ id }) => id === wanted) ?? this.#screens[0];
+    if (!screen) return;
+    let part = this.#parts.get(screen.id);
+    if (!part) {
+      const heading = element("h2", { id: `${screen.id}-title` }, screen.title);
+      part = element("section", { id: `screen-${screen.id}`, "aria-labelledby": heading.id }, heading);
+      this.#parts.set(screen.id, part);
+      this.#main.append(part);
+      screen.mount(part, this);
+    }
+    for (const [id, other] of this.#parts) other.hidden = id !== screen.id;
+    for (const [id, tab] of this.#tabs) {
+      if (id === screen.id) tab.setAttribute("aria-current", "page");
+      else tab.removeAttribute("aria-current");
+    }
+    document.title = `${screen.title} - clickgan lab`;
+    for (const { id, listener } of this.#showListeners) if (id === screen.id) listener();
+  }
+
+  /** Browsers slow down what nobody looks at. */
+  #watchHiding(): void {
+    let hidden = 0;
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) {
+        hidden = performance.now();
+        return;
+      }
+      const seconds = (performance.now() - hidden) / 1000;
+      if (hidden === 0 || seconds < HIDDEN_SECONDS || this.device.kind !== "open") return;
+      this.#notice.say(
+        `This tab was hidden for ${
+          Math.round(seconds)
+        } s. Browsers slow hidden tabs down: what was trained is right, but ` +
+          "what was timed in this while may be too slow. Keep the tab in view while you measure.",
+        "note",
+      );
+    });
+  }
+}
+
+/** Which adapter computes, or what to do where none does. */
+function deviceLine(lab: Shell): HTMLElement {
+  const line = element("p", { class: "device", role: "status" });
+  lab.onDevice((state) => {
+    line.className = `device ${state.kind}`;
+    switch (state.kind) {
+      case "opening":
+        return line.replaceChildren("Opening the GPU ...");
+      case "open": {
+        const { adapter } = state;
+        const software = adapter.kind === "cpu" ? " (software: it computes on the CPU)" : "";
+        return line.replaceChildren(
+          `Computing on ${adapter.description}${software}. ${limitWords(adapter.limits)}`,
+        );
+      }
+      case "lost": {
+        const again = element("button", { type: "button" }, "Open it anew");
+        again.addEventListener("click", () => void lab.open());
+        const words = `The GPU was lost: ${state.reason} What stands in this page is kept. `;
+        return line.replaceChildren(words, again);
+      }
+      case "none":
+        return line.replaceChildren("No GPU: this page can show, but not compute.");
+    }
+  });
+  return line;
+}
+
+/** What an adapter that grants less than usual cannot do. */
+function limitWords(
+  { maxComputeWorkgroupStorageSize: workgroup = 0 }: Readonly<Record<string, number>>,
+): string {
+  return workgroup >= 32768
+    ? ""
+    : `It grants ${
+      workgroup.toLocaleString("en")
+    } bytes of workgroup memory, as WebGPU promises at least: for layers of many ` +
+      "inputs, kernels that need no more are taken.";
+}

@@ -1,0 +1,57 @@
+/** The worker: it owns the device, and answers the page. */
+
+import { UserError } from "../../user_error.ts";
+import { DeviceLost, LabWorker } from "./lab_worker.ts";
+import type { Call, Failure, FromWorker, ToWorker } from "./protocol.ts";
+import { servicesOf } from "./services.ts";
+
+/** How long a loss of the device may take to be known. */
+const LOSS_MS = 100;
+
+type AnyMethod = (argument: unknown, call: Call<unknown>) => unknown;
+
+const worker = new LabWorker((event) => post({ event }));
+const services: Readonly<Record<string, object>> = servicesOf(worker);
+const running = new Map<number, AbortController>();
+
+self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
+  if ("cancel" in data) running.get(data.id)?.abort();
+  else void answer(data.id, methodOf(data.service, data.method), data.argument);
+});
+
+async function answer(id: number, method: AnyMethod, argument: unknown): Promise<void> {
+  const controller = new AbortController();
+  running.set(id, controller);
+  try {
+    const call = { signal: controller.signal, progress: (progress: unknown) => post({ id, progress }) };
+    post({ id, result: await method(argument, call) });
+  } catch (error) {
+    // What fails as the device is lost fails a moment before the worker is told so.
+    if (!(error instanceof UserError)) await new Promise((resolve) => setTimeout(resolve, LOSS_MS));
+    post({ id, error: failureOf(error) });
+  } finally {
+    running.delete(id);
+  }
+}
+
+function methodOf(service: string, method: string): AnyMethod {
+  const found: unknown = Reflect.get(services[service] ?? {}, method);
+  if (typeof found === "function") return found as AnyMethod;
+  return () => {
+    throw new Error(`the worker has no ${service}.${method}`);
+  };
+}
+
+function failureOf(error: unknown): Failure {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof UserError) return { kind: "user", message };
+  if (error instanceof DeviceLost) return { kind: "lost", message };
+  if (worker.lost !== undefined) return { kind: "lost", message: new DeviceLost(worker.lost).message };
+  return { kind: "fault", message, stack: error instanceof Error ? error.stack : undefined };
+}
+
+function post(message: FromWorker): void {
+  self.postMessage(message);
+}
+
+post({ event: { name: "ready" } });

@@ -1,0 +1,211 @@
+/** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with lab.html and own.tsv in it. */
+
+import assert from "node:assert/strict";
+import { type Browser, chromium, type Page } from "playwright-core";
+import axe from "axe-core";
+import { makeDemoShop } from "../src/data/demo_shop.ts";
+import { openGpu } from "../src/host/open_gpu.ts";
+import { defaultModel } from "../src/model/config.ts";
+import { UserModel } from "../src/model/user_model.ts";
+import { defaultTraining } from "../src/train/config.ts";
+import { Trainer } from "../src/train/trainer.ts";
+
+const [executablePath = "", folder = ""] = Deno.args;
+/** A folder for screenshots, to look at; none are taken without it. */
+const pictures = Deno.env.get("CLICKGAN_PICTURES");
+
+const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
+const ITERATIONS = 200;
+/** Of a loss in the browser from the same in Deno: sums are added up in another order by neither, but exp and tanh differ. */
+const TOLERANCE = 1e-5;
+/** Software, on a machine that does other things. */
+const PATIENCE = { timeout: 60_000 };
+
+/** What the page keeps of a training. */
+interface Kept {
+  readonly losses: readonly number[];
+  readonly iteration: number;
+}
+
+/** Waits for an expression of the page to be true; the page's policy keeps others from doing it inside of the page. */
+async function until(page: Page, expression: string): Promise<void> {
+  const end = performance.now() + PATIENCE.timeout;
+  while (!await page.evaluate<boolean>(expression)) {
+    assert.ok(performance.now() < end, `waited in vain for ${expression}`);
+    await page.waitForTimeout(50);
+  }
+}
+
+const keptIn = (page: Page) => page.evaluate<Kept>(`lab.kept.get("training")`);
+
+async function expectNoFaults(page: Page, what: string): Promise<void> {
+  const found = await page.evaluate<string[]>(
+    `(async () => {
+      if (!globalThis.axe) { ${axe.source} }
+      const { violations } = await globalThis.axe.run();
+      return violations.map(({ id, nodes }) => id + ": " + nodes.map((node) => node.html).join(" "));
+    })()`,
+  );
+  assert.deepEqual(found, [], what);
+}
+
+async function picture(page: Page, name: string): Promise<void> {
+  if (pictures === undefined) return;
+  for (const width of [1280, 390]) {
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme });
+      await page.waitForTimeout(400);
+      await page.screenshot({ path: `${pictures}/${name}-${width}-${colorScheme}.png`, fullPage: true });
+    }
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await page.emulateMedia({ colorScheme: "light" });
+}
+
+async function expectNarrow(page: Page): Promise<void> {
+  await page.setViewportSize({ width: 390, height: 900 });
+  const [scroll = 0, inner = 0] = await page.evaluate<number[]>(
+    "[document.documentElement.scrollWidth, innerWidth]",
+  );
+  assert.ok(scroll <= inner, `the page is ${scroll} wide in a window of ${inner}`);
+  await page.setViewportSize({ width: 1280, height: 900 });
+}
+
+async function setOptions(page: Page, options: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, value] of Object.entries(options)) await page.fill(`#option-${name}`, value);
+}
+
+/** The losses of the demo shop are Deno's. */
+async function checkDemo(page: Page): Promise<void> {
+  await setOptions(page, { lstmUnits: "x" });
+  await page.locator("#option-lstmUnits-error", { hasText: 'Expected a whole number in 1..1024, got "x".' })
+    .waitFor();
+  const small = { lstmUnits: "3", dims: "7-5", iterations: "10", batchSize: "5", validateEvery: "100" };
+  await page.click("#screen-train summary");
+  await setOptions(page, { ...small, validationUsers: "20" });
+  await page.getByRole("button", { name: "Train", exact: true }).click();
+  await page.locator("text=Expected --validate-every of at most the 10 iterations, got 100").waitFor(
+    PATIENCE,
+  );
+  await setOptions(page, { iterations: String(ITERATIONS) });
+  await expectNoFaults(page, "Train, before");
+  await page.getByRole("button", { name: "Train", exact: true }).click();
+  await page.locator("table.figures").waitFor(PATIENCE);
+  const { losses } = await keptIn(page);
+  const expected = await denoLosses();
+  assert.equal(losses.length, ITERATIONS);
+  const far = Math.max(...losses.map((loss, k) => Math.abs(loss - (expected[k] ?? NaN))));
+  assert.ok(far <= TOLERANCE, `losses differ by up to ${far}`);
+  console.log(`losses differ from Deno's by ${far.toExponential(1)} at most`);
+  await expectNoFaults(page, "Train, after");
+  await expectNarrow(page);
+  await picture(page, "train");
+}
+
+async function denoLosses(): Promise<number[]> {
+  const { log } = makeDemoShop(1);
+  const gpu = await openGpu();
+  const model = new UserModel(gpu, log.items, { ...defaultModel, lstmUnits: 3, dims: [7, 5] }, { seed: 1 });
+  const trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 5 }, { validate: false });
+  const losses: number[] = [];
+  await trainer.run(ITERATIONS, { onStep: ({ nll }) => losses.push(nll) });
+  for (const part of [trainer, model]) part.destroy();
+  gpu.close();
+  return losses;
+}
+
+/** A click is remembered, and changes what the model expects of the same page. */
+async function checkUser(page: Page): Promise<void> {
+  await page.click("nav >> text=Be the user");
+  await page.locator(".page .item").first().waitFor(PATIENCE);
+  const chances = () => page.locator(".chance.model .percent").allInnerTexts();
+  await page.check("#same-page");
+  const before = await chances();
+  assert.equal(before.length, 11);
+  await page.locator(".page .item").nth(3).click();
+  await page.locator(".history li:not(.none)").waitFor(PATIENCE);
+  await until(page, `document.querySelectorAll(".percent small").length > 0`);
+  assert.notDeepEqual(await chances(), before);
+  await page.keyboard.press("Enter"); // the focus stays on the line
+  await page.locator(".history li").nth(1).waitFor(PATIENCE);
+  const [first = "", second = ""] = await page.locator(".history li").allInnerTexts();
+  assert.equal(first, second);
+  await expectNoFaults(page, "Be the user");
+  await expectNarrow(page);
+  await picture(page, "user");
+}
+
+/** The reader's own log trains, stops, goes on after the loss of the device, and its snapshot is saved and brought back. */
+async function checkOwnLog(page: Page): Promise<void> {
+  await page.click("nav >> text=Train");
+  await page.selectOption("#data", "own");
+  await page.setInputFiles("#data-file", `${folder}/own.tsv`);
+  await setOptions(page, { iterations: "4", validateEvery: "2" });
+  const train = page.getByRole("button", { name: "Train", exact: true });
+  await train.click();
+  await page.locator("text=Done: 4 iterations").or(
+    page.locator("table.figures caption", { hasText: "30 test users" }),
+  ).first()
+    .waitFor(PATIENCE);
+  await until(page, `lab.kept.get("training").iteration === 4`);
+  await page.evaluate(`lab.call("adapter", "lose")`);
+  await page.locator("text=The GPU was lost").waitFor(PATIENCE);
+  await setOptions(page, { iterations: "6" });
+  await page.getByRole("button", { name: "Go on" }).click();
+  await until(page, `lab.kept.get("training").iteration === 6`);
+  assert.equal((await keptIn(page)).losses.length, 6);
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Save best loss" }).click();
+  await (await saved).saveAs(`${folder}/best-loss.safetensors`);
+  await page.setInputFiles("#snapshot-file", `${folder}/best-loss.safetensors`);
+  await page.locator("text=best-loss.safetensors: best-loss, after").waitFor(PATIENCE);
+}
+
+async function withLab(browser: Browser, use: (page: Page) => Promise<void>): Promise<void> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true });
+  const problems: string[] = [];
+  try {
+    await context.setOffline(true);
+    const page = await context.newPage();
+    page.on("console", (message) => problems.push(message.text()));
+    page.on("pageerror", (error) => problems.push(String(error)));
+    page.on("request", (request) => {
+      if (!/^(file|data|blob):/.test(request.url())) problems.push(request.url());
+    });
+    await page.goto(`file://${folder}/lab.html`);
+    await use(page);
+    assert.deepEqual(problems, []);
+  } finally {
+    await context.close();
+  }
+}
+
+/** Without WebGPU the page says what to do. */
+async function checkWithout(): Promise<void> {
+  const browser = await chromium.launch({
+    executablePath,
+    args: ["--no-sandbox", "--disable-features=WebGPU"],
+  });
+  try {
+    await withLab(browser, async (page) => {
+      await page.locator("text=Expected a WebGPU adapter, found none.").waitFor(PATIENCE);
+      await expectNoFaults(page, "without WebGPU");
+    });
+  } finally {
+    await browser.close();
+  }
+}
+
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", ...WEBGPU] });
+try {
+  await withLab(browser, async (page) => {
+    await page.locator(".device.open").waitFor(PATIENCE);
+    await checkDemo(page);
+    await checkUser(page);
+    await checkOwnLog(page);
+  });
+} finally {
+  await browser.close();
+}
+await checkWithout();
