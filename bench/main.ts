@@ -6,13 +6,14 @@
 import type { Command } from "commander";
 import { runMain } from "../src/cli/fail.ts";
 import { parseAndRun } from "../src/cli/options.ts";
+import { adaptersCommand } from "./adapters.ts";
 import { benchCommand } from "./bench_command.ts";
 import { demoCommand } from "./demo.ts";
 import { ladderCommand } from "./ladder.ts";
 import { simulateCommand } from "./simulate.ts";
 
 /** Benches with options of their own, beside the parts of the default one. */
-const others: readonly Command[] = [ladderCommand(), demoCommand(), simulateCommand()];
+const others: readonly Command[] = [ladderCommand(), demoCommand(), simulateCommand(), adaptersCommand()];
 
 await runMain(async () => {
   // An option behind the name of a bench is that bench's own.

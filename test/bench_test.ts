@@ -383,6 +383,7 @@ Deno.test("what is no part, workload, pattern, file or number is refused", async
     [["--seconds", "0"], /above 0/],
     [["--compare", "none.json"], /found no file none\.json/],
     [["--data", "none.tsv"], /none\.tsv/],
+    [["adapters", "none.json"], /found no file none\.json/],
   ];
   for (
     const { args, code, stderr, message } of await Promise.all(

@@ -1,0 +1,143 @@
+/** All that the lab says of one dispatch: its figures, who owns what, where it came from, its text, derivation and reference. */
+
+import { type Html, markup } from "../../report/html.ts";
+import { type Ceilings, standing } from "../../profile/roofline.ts";
+import { sureness } from "../../profile/timing.ts";
+import type { DispatchResult } from "../../profile/step_profile.ts";
+import { proseHtml } from "./prose.ts";
+import type { DispatchFacts, KernelFacts } from "../step/facts.ts";
+import { bytesText, duration, percent, short, whole } from "./number.ts";
+import { launchedBy, ownershipDrawing, ownershipText } from "./ownership.ts";
+import { headerPart, wgslListing } from "./wgsl.ts";
+
+/** Texts of the repository that belong to kernels and ops. */
+export interface KernelTexts {
+  /** Of the course's chapters, by their files' names. */
+  readonly chapters: Readonly<Record<string, ChapterText>>;
+  /** The chapter of a kernel. */
+  readonly chapterOf: Readonly<Record<string, string>>;
+  /** TypeScript of the f64 references, by op. */
+  readonly references: Readonly<Record<string, string>>;
+}
+
+export interface ChapterText {
+  readonly title: string;
+  /** Markdown of its section "The mathematics". */
+  readonly mathematics: string;
+}
+
+export function kernelPanel(
+  facts: DispatchFacts,
+  timed: DispatchResult | undefined,
+  ceilings: Ceilings | undefined,
+  texts: KernelTexts,
+): Html {
+  const { label, kernel, code, node } = facts;
+  if (!code) {
+    return markup`<h3 tabindex="-1">${label}</h3>
+<p>A copy, and no kernel: what was written to a buffer goes into a texture, from which a CPU adapter reads faster.</p>
+${timed ? figuresOf(timed, ceilings) : markup``}`;
+  }
+  const chapter = texts.chapterOf[kernel];
+  const derived = chapter === undefined ? undefined : texts.chapters[chapter];
+  const reference = node && texts.references[node.op];
+  return markup`<h3 tabindex="-1">${label}</h3>
+<p class="path">${kernel}.wgsl</p>
+${timed ? figuresOf(timed, ceilings) : markup``}
+<h4>Who owns what</h4>
+${ownershipDrawing(code)}
+<p>${ownershipText(code)}</p>
+${quoted(headerPart(code.text, "Work split"))}
+<h4>Shapes</h4>
+${bindingsTable(code)}
+<h4>Where it came from</h4>
+${origin(facts)}
+<details open><summary>The kernel, as the driver gets it</summary>
+<p>${specialisedText(code)}</p>
+${wgslListing(code.text, code.specialised)}</details>
+${
+    derived
+      ? markup`<details><summary>The derivation: ${derived.title}</summary><div class="prose">${
+        proseHtml(derived.mathematics)
+      }</div><p class="path">kernels/course/${chapter ?? ""}</p></details>`
+      : markup``
+  }
+${
+    reference
+      ? markup`<details><summary>The same in float64, which the tests compare it with</summary>
+<pre tabindex="0" role="region" aria-label="Reference in float64"><code>${reference}</code></pre></details>`
+      : markup``
+  }`;
+}
+
+function quoted(text: string | undefined): Html {
+  return text === undefined ? markup`` : markup`<blockquote><p>${text}</p></blockquote>`;
+}
+
+function figuresOf(timed: DispatchResult, ceilings: Ceilings | undefined): Html {
+  const { median, min, samples, flops, bytes, error } = timed;
+  const facts: [string, string][] = [
+    ["time", `${duration(median)} ± ${duration(sureness(timed))}`],
+    ["least", duration(min)],
+    ["samples", `${samples}`],
+  ];
+  if (error !== undefined) facts.push(["the clock's part of ±", duration(error)]);
+  if (flops > 0) facts.push(["FLOPs", whole(flops)]);
+  if (bytes > 0) facts.push(["bytes to move", bytesText(bytes)]);
+  if (ceilings && median > 0) {
+    const { gflops, gbs, intensity, share, bound } = standing(timed, median, ceilings);
+    if (flops > 0) facts.push(["rate", `${short(gflops)} GFLOP/s`]);
+    if (bytes > 0) facts.push(["traffic", `${short(gbs)} GB/s`]);
+    if (intensity !== undefined) facts.push(["FLOPs a byte", short(intensity)]);
+    facts.push(["of the roofline", percent(share)], ["bound by", bound]);
+  }
+  return markup`<dl class="facts">${
+    facts.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)
+  }</dl>`;
+}
+
+function bindingsTable({ bindings, constants }: KernelFacts): Html {
+  const rows = bindings.map(({ name, access, place, bytes }) =>
+    markup`<tr><th scope="row">${name}</th><td>${access}</td><td>${place}</td><td>${
+      bytesText(bytes)
+    }</td></tr>`
+  );
+  const own = constants.map(([name, value]) => `${name} = ${value}`).join(", ");
+  const repeated = bindings.filter(({ access }) => access === "reads and writes").map(({ name }) => name)
+    .join(", ");
+  return markup`<div class="scroll" tabindex="0" role="region" aria-label="What the kernel binds"><table>
+<thead><tr><th scope="col">binding</th><th scope="col">the kernel</th><th scope="col">stands in</th><th scope="col">room</th></tr></thead>
+<tbody>${rows}</tbody></table></div>
+${own === "" ? markup`` : markup`<p>Its constants: ${own}.</p>`}
+${
+    repeated === ""
+      ? markup``
+      : markup`<p>It reads what it writes (${repeated}). So while it is repeated to be timed it finds other numbers than in a step; the work is the same, and afterwards they are put back.</p>`
+  }`;
+}
+
+function origin({ node, phase, code }: DispatchFacts): Html {
+  if (!node) {
+    return phase === "optimiser"
+      ? markup`<p>No node of the tape: the end of the step, for all parameters at once.</p>`
+      : markup`<p>No node of the tape: it lays out the batch before the model begins${
+        (code?.grid[2] ?? 1) > 1
+          ? `, of ${code?.grid[2]} steps at once; its time here is the share of one`
+          : ""
+      }.</p>`;
+  }
+  const { op, direction, inputs, output } = node;
+  const arrow = direction === "forward" ? "computes" : "takes the gradient of";
+  return markup`<p>The tape's node <code>${op}</code>, ${direction}: it ${arrow} <code>${output}</code>${
+    direction === "backward" ? " back to" : " from"
+  } ${inputs.map((input, k) => markup`${k > 0 ? ", " : ""}<code>${input}</code>`)}.</p>`;
+}
+
+function specialisedText(code: KernelFacts): string {
+  const { specialised } = code;
+  const { launched } = launchedBy(code);
+  const lines = specialised.length === 1 ? "1 line is" : `${specialised.length} lines are`;
+  return `${
+    whole(launched)
+  } invocations run it. ${lines} not as in the file: constants of this model, and where data stand.`;
+}

@@ -1,0 +1,124 @@
+/** A step as the sequence of its dispatches: a strip of all of them, and a table with a bar each. */
+
+import { type Html, markup } from "../../report/html.ts";
+import { sureness } from "../../profile/timing.ts";
+import { type Ceilings, standing } from "../../profile/roofline.ts";
+import type { DispatchResult } from "../../profile/step_profile.ts";
+import type { DispatchFacts, Phase } from "../step/facts.ts";
+import { duration, percent, short } from "./number.ts";
+
+export type TimedDispatch = Pick<DispatchFacts, "label" | "kernel" | "phase"> & DispatchResult;
+
+export const phaseNames: Readonly<Record<Phase, string>> = {
+  batch: "lays out the batch",
+  forward: "forward",
+  backward: "backward",
+  optimiser: "moves the weights",
+};
+
+const STRIP = { width: 1000, height: 56, bar: 34 };
+
+/** Where dispatches begin and end, in microseconds, as if each waited for the one before. */
+export function spansOf(
+  dispatches: readonly Pick<TimedDispatch, "median">[],
+): { readonly spans: readonly (readonly [from: number, to: number])[]; readonly total: number } {
+  let at = 0;
+  const spans = dispatches.map(({ median }) => [at, at += median] as const);
+  return { spans, total: at };
+}
+
+/** All dispatches side by side, as wide as they are long; `data-dispatch` says which is which. */
+export function timelineStrip(dispatches: readonly TimedDispatch[]): Html {
+  const { spans, total } = spansOf(dispatches);
+  const { width, height, bar } = STRIP;
+  const x = (time: number) => total > 0 ? width * time / total : 0;
+  const bars = dispatches.map(({ label, phase, median }, k) => {
+    const [from, to] = spans[k] ?? [0, 0];
+    const title = `${k + 1}: ${label}, ${duration(median)}`;
+    return markup`<rect class="phase-${phase}" data-dispatch="${k}" x="${x(from).toFixed(2)}" y="0" width="${
+      Math.max(0.6, x(to) - x(from) - 0.8).toFixed(2)
+    }" height="${bar}" rx="1.5"><title>${title}</title></rect>`;
+  });
+  const ticks = ticksOf(total).map((time) =>
+    markup`<g class="tick"><line x1="${x(time).toFixed(1)}" x2="${x(time).toFixed(1)}" y1="${bar}" y2="${
+      bar + 5
+    }"/><text x="${x(time).toFixed(1)}" y="${height - 3}" text-anchor="${
+      time === 0 ? "start" : time > 0.95 * total ? "end" : "middle"
+    }">${duration(time)}</text></g>`
+  );
+  return markup`<svg class="strip" viewBox="0 0 ${width} ${height}" role="img" aria-label="${
+    stripSummary(dispatches)
+  }">${bars}${ticks}</svg>`;
+}
+
+/** What the strip shows, in a sentence. */
+export function stripSummary(dispatches: readonly TimedDispatch[]): string {
+  const { total } = spansOf(dispatches);
+  const [longest] = [...dispatches].sort((a, b) => b.median - a.median);
+  if (!longest) return "No dispatches";
+  const share = percent(longest.median / total);
+  return `${dispatches.length} dispatches take ${
+    duration(total)
+  }; the longest, ${longest.label}, takes ${share}`;
+}
+
+/** Round numbers from 0 on, four to six of them. */
+export function ticksOf(total: number): number[] {
+  if (!(total > 0)) return [0];
+  const rough = total / 5;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((n) => n * power).find((step) => step >= rough) ?? rough;
+  const ticks: number[] = [];
+  for (let k = 0; k * step <= total; k++) ticks.push(k * step);
+  return ticks;
+}
+
+/** Which colour means what. */
+export function phaseLegend(dispatches: readonly TimedDispatch[]): Html {
+  const { total } = spansOf(dispatches);
+  const items = Object.entries(phaseNames).flatMap(([phase, name]) => {
+    const own = dispatches.filter((dispatch) => dispatch.phase === phase);
+    if (own.length === 0) return [];
+    const share = spansOf(own).total / total;
+    return [
+      markup`<li><svg width="12" height="12" aria-hidden="true"><rect class="phase-${phase}" width="12" height="12" rx="2"/></svg> ${name}: ${
+        percent(share)
+      }</li>`,
+    ];
+  });
+  return markup`<ul class="phases">${items}</ul>`;
+}
+
+/** "12.3 us, 0.4 more or less". */
+export function sureText(timing: DispatchResult): string {
+  return `${duration(timing.median)} ± ${duration(sureness(timing))}`;
+}
+
+/** A row a dispatch, each with a button that opens it. Without ceilings there are no shares of the roofline. */
+export function timelineTable(dispatches: readonly TimedDispatch[], ceilings: Ceilings | undefined): Html {
+  const { spans, total } = spansOf(dispatches);
+  const rows = dispatches.map((dispatch, k) => {
+    const { label, kernel, phase, median, flops, bytes } = dispatch;
+    const on = ceilings && standing(dispatch, median, ceilings);
+    const [from = 0] = spans[k] ?? [];
+    const at = (time: number) => (total > 0 ? 100 * time / total : 0).toFixed(2);
+    return markup`<tr>
+<th scope="row"><button type="button" data-dispatch="${k}">${label}</button><br><span class="path">${kernel}</span></th>
+<td class="bar" aria-hidden="true"><svg viewBox="0 0 100 14" preserveAspectRatio="none"><rect class="phase-${phase}" x="${
+      at(from)
+    }" y="1" width="${at(Math.max(median, total / 300))}" height="12"/></svg></td>
+<td>${short(median)}</td>
+<td>${short(sureness(dispatch))}</td>
+<td>${percent(median / total)}</td>
+<td>${flops > 0 ? short(flops / 1e6) : "-"}</td>
+<td>${bytes > 0 ? short(bytes / 1e6) : "-"}</td>
+<td>${on && flops > 0 ? short(on.gflops) : "-"}</td>
+<td>${on && bytes > 0 ? short(on.gbs) : "-"}</td>
+<td>${percent(on?.share)}</td>
+<td class="text">${on?.bound ?? "-"}</td>
+</tr>`;
+  });
+  return markup`<div class="scroll" tabindex="0" role="region" aria-label="The dispatches of the step"><table class="figures timeline">
+<thead><tr><th scope="col">dispatch, kernel</th><th scope="col" class="text">when</th><th scope="col">us</th><th scope="col">± us</th><th scope="col">of step</th><th scope="col">MFLOP</th><th scope="col">MB</th><th scope="col">GFLOP/s</th><th scope="col">GB/s</th><th scope="col">roofline</th><th scope="col" class="text">bound by</th></tr></thead>
+<tbody>${rows}</tbody></table></div>`;
+}

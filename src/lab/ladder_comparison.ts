@@ -1,0 +1,84 @@
+/** A ladder on this adapter beside the same on the repository's machine: which ideas win on one and lose on the other. */
+
+import type { LadderFigures, LadderStepFigure } from "../profile/bench_report.ts";
+import type { ShippedLadder, ShippedStep } from "../ladder/shipped.ts";
+import { sureness, type Timing } from "../profile/timing.ts";
+
+export type Outcome = "wins" | "loses" | "alike";
+
+export interface ComparedStep extends LadderStepFigure {
+  /** Number of the step that its gain is on. */
+  readonly changes: number;
+  readonly there?: ShippedStep;
+  /** What its idea does here and there, compared with the step that it changes; undefined for the first, and untimed ones. */
+  readonly outcome?: Outcome;
+  readonly outcomeThere?: Outcome;
+  /** It wins on one and loses on the other. */
+  readonly turned?: "loses here" | "wins here";
+}
+
+/** Gains within this share of 1 are no matter, however sure they are. */
+const ALIKE = 0.05;
+
+/** @param shipped of the same ladder; undefined where the repository has none */
+export function compareLadder(own: LadderFigures, shipped: ShippedLadder | undefined): ComparedStep[] {
+  return own.steps.map((step): ComparedStep => {
+    const there = shipped?.steps.find(({ kernel, number }) =>
+      kernel === step.kernel && number === step.number
+    );
+    const changes = there?.changes ?? Math.max(1, step.number - 1);
+    const base = own.steps.find(({ number }) => number === changes);
+    const outcome = step.number === 1 ? undefined : outcomeOf(step.gain, noiseOf(step.time, base?.time));
+    const outcomeThere = step.number === 1 ? undefined : outcomeOf(there?.gain, ALIKE);
+    const turned = outcome === "loses" && outcomeThere === "wins"
+      ? "loses here" as const
+      : outcome === "wins" && outcomeThere === "loses"
+      ? "wins here" as const
+      : undefined;
+    return { ...step, changes, there, outcome, outcomeThere, turned };
+  });
+}
+
+/** By which share of itself a gain may be off: how sure the two times are, taken together. */
+export function noiseOf(step: Timing | undefined, base: Timing | undefined): number {
+  const share = (timing: Timing | undefined) => timing ? sureness(timing) / timing.median : 0;
+  return Math.max(ALIKE, share(step) + share(base));
+}
+
+function outcomeOf(gain: number | undefined, noise: number): Outcome | undefined {
+  if (gain === undefined) return undefined;
+  return gain > 1 + noise ? "wins" : gain < 1 - noise ? "loses" : "alike";
+}
+
+/** The fastest step; undefined where none was timed. */
+export function fastest<S extends { readonly time?: Timing }>(steps: readonly S[]): S | undefined {
+  return steps.reduce<S | undefined>(
+    (best, step) => (step.time?.median ?? Infinity) < (best?.time?.median ?? Infinity) ? step : best,
+    undefined,
+  );
+}
+
+/** What a comparison comes to, in sentences. */
+export function comparisonText(steps: readonly ComparedStep[], shipped: ShippedLadder | undefined): string[] {
+  const best = fastest(steps);
+  if (!best?.time) return ["No step was timed."];
+  const said = [`The fastest step here is ${best.number}, ${best.idea}.`];
+  if (!shipped) return said;
+  const there = shipped.steps.reduce((a, b) =>
+    (b.microseconds ?? Infinity) < (a.microseconds ?? Infinity) ? b : a
+  );
+  said.push(
+    there.number === best.number
+      ? `It is the fastest on ${shipped.adapter}, too.`
+      : `On ${shipped.adapter} it is step ${there.number}, ${there.idea}.`,
+  );
+  const named = (turned: ComparedStep["turned"]) =>
+    steps.filter((step) => step.turned === turned).map(({ number, idea }) => `${number} (${idea})`).join(
+      ", ",
+    );
+  const [lost, won] = [named("loses here"), named("wins here")];
+  if (lost !== "") said.push(`Won there and loses here: step ${lost}.`);
+  if (won !== "") said.push(`Lost there and wins here: step ${won}.`);
+  if (lost + won === "") said.push("No idea that wins on one of the two loses on the other.");
+  return said;
+}

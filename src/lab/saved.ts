@@ -1,0 +1,92 @@
+/** All that was measured in the page, as the JSON that `deno task bench --compare` reads. */
+
+import type { AdapterDescription } from "../gpu/device.ts";
+import type { AdapterFigure } from "../profile/ceilings.ts";
+import type { BenchReport, LadderFigures, SelftestFigures } from "../profile/bench_report.ts";
+import type { StepResult } from "../profile/step_profile.ts";
+
+/** What the screens have measured so far. */
+export interface Measured {
+  readonly figures: readonly AdapterFigure[];
+  readonly steps: readonly StepResult[];
+  readonly ladders: readonly LadderFigures[];
+  readonly selftest: readonly SelftestFigures[];
+}
+
+export const nothingMeasured: Measured = { figures: [], steps: [], ladders: [], selftest: [] };
+
+/** With what was measured last in the place of what was measured before of the same. */
+export function withMeasured(before: Measured, more: Partial<Measured>): Measured {
+  const merge = <T>(
+    old: readonly T[],
+    now: readonly T[] | undefined,
+    key: (value: T) => string,
+  ): readonly T[] => {
+    if (!now) return old;
+    const keys = new Set(now.map(key));
+    return [...old.filter((value) => !keys.has(key(value))), ...now];
+  };
+  return {
+    figures: more.figures ?? before.figures,
+    steps: merge(before.steps, more.steps, ({ workload, model }) => `${workload} ${model}`),
+    ladders: merge(before.ladders, more.ladders, ({ ladder, size }) => `${ladder} ${size.join("x")}`),
+    selftest: merge(before.selftest, more.selftest, ({ kind }) => kind),
+  };
+}
+
+export interface SavedOn {
+  readonly adapter: AdapterDescription;
+  /** As whoever measured calls it; browsers often hide it. */
+  readonly name: string;
+  readonly cores: number;
+  readonly timestamps: boolean;
+  readonly date: Date;
+  /** Of clickgan. */
+  readonly version: string;
+}
+
+export function savedReport(
+  measured: Measured,
+  { adapter, name, cores, timestamps, date, version }: SavedOn,
+): BenchReport {
+  const { kind, vendor, architecture, runtime } = adapter;
+  return {
+    format: 1,
+    date: date.toISOString(),
+    version,
+    adapter: { kind, description: name.trim() || adapterName(adapter), vendor, architecture, runtime },
+    // A browser keeps what it compiled as it likes.
+    machine: { cores, timestamps, shaderCache: true },
+    ...{ figures: measured.figures, kernels: [], steps: measured.steps, growth: [] },
+    ...{ ladders: measured.ladders, selftest: measured.selftest },
+  };
+}
+
+/** What is known of an adapter's name: browsers tell the vendor and the architecture, and often no more. */
+export function adapterName({ description, vendor, architecture }: AdapterDescription): string {
+  if (description !== "" && description !== "unnamed adapter") return description;
+  return [vendor, architecture].filter((part) => part !== "").join(" ") || "unnamed adapter";
+}
+
+/** "clickgan-nvidia-ampere-2026-01-02.json" */
+export function fileName({ adapter: { description }, date }: BenchReport): string {
+  const name = description.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+  return `clickgan-${name}-${date.slice(0, 10)}.json`;
+}
+
+/** What a saved file holds, a line each. */
+export function contentsOf({ figures, steps, ladders, selftest }: Measured): string[] {
+  const of = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
+  return [
+    ...(figures.length > 0 ? [`${of(figures.length, "figure", "figures")} of the adapter`] : []),
+    ...steps.map(({ workload, model, dispatches }) =>
+      `a step of ${model} on ${workload}: ${of(dispatches.length, "dispatch", "dispatches")}`
+    ),
+    ...ladders.map(({ ladder, size, steps }) =>
+      `ladder ${ladder}, ${size.join(" x ")}: ${of(steps.length, "step", "steps")}`
+    ),
+    ...selftest.map(({ kind, cases, differing }) =>
+      `self-test of the ${kind} shapes: ${of(cases, "case", "cases")}, ${differing.length} differing`
+    ),
+  ];
+}

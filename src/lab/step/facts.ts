@@ -1,0 +1,115 @@
+/** What a dispatch of a step is, as plain data: what the page shows of it beside its time. */
+
+import type { Gpu } from "../../gpu/device.ts";
+import { type KernelBinding, STEP, STEPS } from "../../gpu/kernel.ts";
+import { kernelText } from "../../gpu/kernel_text.ts";
+import { isTexture, isUniform, type Memory } from "../../gpu/memory.ts";
+import { type DispatchNode, gridOf, onlySlice } from "../../gpu/program.ts";
+import { workOf } from "../../gpu/profiler.ts";
+import { STEP_BYTES } from "../../gpu/step.ts";
+import { readsWhatItWrites } from "../../profile/kept_state.ts";
+import type { Recording } from "../../profile/recordings.ts";
+
+export type Phase = "batch" | "forward" | "backward" | "optimiser";
+
+/** What a kernel sees at one of its bindings. */
+export interface BindingFacts {
+  readonly name: string;
+  readonly access: "reads" | "writes" | "reads and writes";
+  readonly place: "storage" | "uniform" | "texture";
+  readonly bytes: number;
+}
+
+/** Absent of a copy into a texture, which no kernel does. */
+export interface KernelFacts {
+  /** WGSL as the driver gets it. */
+  readonly text: string;
+  /** Its lines, from 1, that are not as in the kernel's file. */
+  readonly specialised: readonly number[];
+  readonly constants: readonly (readonly [name: string, value: number | boolean])[];
+  readonly bindings: readonly BindingFacts[];
+  /** Invocations that are wanted. */
+  readonly invocations: readonly [x: number, y: number];
+  /** Invocations of a workgroup. */
+  readonly workgroup: readonly [x: number, y: number];
+  /** Workgroups; z is a batch each, of what lays out several. */
+  readonly grid: readonly [x: number, y: number, z: number];
+}
+
+export interface DispatchFacts {
+  readonly label: string;
+  readonly kernel: string;
+  readonly phase: Phase;
+  readonly node?: DispatchNode;
+  readonly code?: KernelFacts;
+}
+
+/** What the dispatches of a step are, in its order; copies stand behind the dispatch whose output they copy. */
+export function stepFacts(gpu: Gpu, recording: Recording): DispatchFacts[] {
+  const all: DispatchFacts[] = [];
+  for (const { program, sizes, offset, slice = onlySlice } of recording.step()) {
+    for (const { label, kernel, dispatch: k } of workOf(program, sizes, offset, slice)) {
+      const dispatch = program.dispatches[k];
+      if (!dispatch) continue;
+      const { spec, workgroup } = dispatch;
+      const { node } = spec;
+      const phase = phaseOf(spec.kernel.name, node);
+      if (kernel !== spec.kernel.name) {
+        all.push({ label, kernel, phase, node });
+        continue;
+      }
+      const [x, y = 1] = spec.invocations(sizes);
+      const text = kernelText(spec);
+      all.push({
+        ...{ label, kernel, phase, node },
+        code: {
+          text,
+          specialised: changedLines(spec.kernel.source, text),
+          constants: Object.entries(spec.constants ?? {}),
+          bindings: bindingsOf(spec, text),
+          invocations: [x, y],
+          workgroup,
+          grid: gridOf(dispatch, sizes, slice, gpu.maxGrid),
+        },
+      });
+    }
+  }
+  return all;
+}
+
+function phaseOf(kernel: string, node: DispatchNode | undefined): Phase {
+  if (node) return node.direction;
+  return /^(adam|gradient_)/.test(kernel) ? "optimiser" : "batch";
+}
+
+/** Numbers, from 1, of the lines that differ. Both texts have the same lines, but for what is changed in them. */
+export function changedLines(file: string, text: string): number[] {
+  const before = file.split("\n");
+  return text.split("\n").flatMap((line, k) => line === before[k] ? [] : [k + 1]);
+}
+
+function bindingsOf(
+  { kernel, views }: {
+    kernel: { bindings: readonly KernelBinding[] };
+    views: Readonly<Record<string, Memory>>;
+  },
+  text: string,
+): BindingFacts[] {
+  const alsoRead = new Set(readsWhatItWrites(kernel, text));
+  return kernel.bindings.map(({ name, kind }): BindingFacts => {
+    const view = views[name];
+    if (name === STEP || name === STEPS || !view) {
+      return { name, access: "reads", place: "uniform", bytes: STEP_BYTES };
+    }
+    return {
+      name,
+      access: kind !== "read_write" ? "reads" : alsoRead.has(name) ? "reads and writes" : "writes",
+      place: isTexture(view)
+        ? (kind === "read" ? "texture" : "storage")
+        : isUniform(view)
+        ? "uniform"
+        : "storage",
+      bytes: view.size,
+    };
+  });
+}

@@ -1,0 +1,313 @@
+/** What the lab draws and says, from plain data: no browser. */
+
+import assert from "node:assert/strict";
+import { adapterCells, ladderCells, runtimeName } from "../bench/adapters.ts";
+import { kernelPanel } from "../src/lab/draw/kernel_panel.ts";
+import { bytesText, duration, percent } from "../src/lab/draw/number.ts";
+import { gainScale, ladderTable } from "../src/lab/draw/ladder_table.ts";
+import { launchedBy, ownershipDrawing, ownershipText, shownCells } from "../src/lab/draw/ownership.ts";
+import { proseHtml } from "../src/lab/draw/prose.ts";
+import {
+  spansOf,
+  stripSummary,
+  ticksOf,
+  type TimedDispatch,
+  timelineStrip,
+  timelineTable,
+} from "../src/lab/draw/timeline.ts";
+import { headerPart, wgslLine, wgslListing } from "../src/lab/draw/wgsl.ts";
+import { kernelsOf, kernelTexts, referencesOf } from "../src/lab/kernel_texts.ts";
+import { compareLadder, comparisonText, noiseOf } from "../src/lab/ladder_comparison.ts";
+import {
+  adapterName,
+  contentsOf,
+  fileName,
+  nothingMeasured,
+  savedReport,
+  withMeasured,
+} from "../src/lab/saved.ts";
+import { changedLines, type DispatchFacts } from "../src/lab/step/facts.ts";
+import type { LadderFigures } from "../src/profile/bench_report.ts";
+import { benchSchema } from "../bench/bench_json.ts";
+import { kernelNames } from "./kernel_files.ts";
+
+const timing = (median: number, spread = 0) => ({
+  ...{ median, min: median - spread, samples: 5 },
+  ...{ lower: median - spread, upper: median + spread },
+});
+const dispatch = (label: string, median: number, more: Partial<TimedDispatch> = {}): TimedDispatch => ({
+  ...{ label, kernel: "adam", phase: "forward", flops: 2e6, bytes: 1e6 },
+  ...timing(median, 1),
+  ...more,
+});
+const ceilings = { flops: 100, bandwidth: 10, floor: 5 };
+
+Deno.test("numbers: three figures, units that fit", () => {
+  assert.deepEqual([0.1234, 12.345, 999.4, 1234, 56789].map(duration), [
+    "0.123 us",
+    "12.3 us",
+    "999 us",
+    "1.23 ms",
+    "56.8 ms",
+  ]);
+  assert.deepEqual([12, 2048, 3.5 * 2 ** 20].map(bytesText), ["12 B", "2 KiB", "3.5 MiB"]);
+  assert.deepEqual([undefined, 0.0312, 0.5].map(percent), ["-", "3.1 %", "50 %"]);
+});
+
+Deno.test("timeline: dispatches follow each other, as wide as they are long, and what is named <x> is escaped", () => {
+  const dispatches = [dispatch("a <b>", 10), dispatch("c", 30, { phase: "backward", flops: 0, error: 4 })];
+  assert.deepEqual(spansOf(dispatches), { spans: [[0, 10], [10, 40]], total: 40 });
+  const { text } = timelineStrip(dispatches);
+  const bars = [...text.matchAll(/data-dispatch="(\d)" x="([\d.]+)" y="0" width="([\d.]+)"/g)].map((m) =>
+    m.slice(1).map(Number)
+  );
+  assert.deepEqual(bars, [[0, 0, 249.2], [1, 250, 749.2]]);
+  assert.ok(text.includes("a &lt;b&gt;") && !text.includes("<b>"));
+  assert.equal(stripSummary(dispatches), "2 dispatches take 40 us; the longest, c, takes 75 %");
+  assert.match(timelineStrip([]).text, /No dispatches/);
+  const table = timelineTable(dispatches, ceilings).text;
+  assert.equal(table.match(/<tr>/g)?.length, 3);
+  // 2 MFLOP and 1 MB in 10 us: 200 GFLOP/s and 100 GB/s, ten times the ceiling of memory.
+  assert.match(
+    table,
+    /<td>10<\/td>\n<td>1<\/td>\n<td>25 %<\/td>\n<td>2<\/td>\n<td>1<\/td>\n<td>200<\/td>\n<td>100<\/td>\n<td>1000 %/,
+  );
+  assert.match(
+    table,
+    /<td>30<\/td>\n<td>4<\/td>\n<td>75 %<\/td>\n<td>-<\/td>/,
+    "the clock's error is more than the spread",
+  );
+  assert.ok(timelineTable(dispatches, undefined).text.includes("<td>-</td>"));
+});
+
+Deno.test("ticks are round, from 0 to the end", () => {
+  assert.deepEqual(ticksOf(40), [0, 10, 20, 30, 40]);
+  assert.deepEqual(ticksOf(1234), [0, 500, 1000]);
+  assert.deepEqual(ticksOf(0), [0]);
+  for (const total of [0.3, 7, 99, 12_345]) {
+    assert.ok(ticksOf(total).length >= 3 && ticksOf(total).length <= 7, `${total}`);
+  }
+});
+
+Deno.test("who owns what: idle invocations, folded grids, long axes with a gap", () => {
+  const rows = { invocations: [500, 1], workgroup: [64, 1], grid: [8, 1, 1] } as const;
+  assert.deepEqual(launchedBy(rows), { launched: 512, idle: 12 });
+  assert.equal(
+    ownershipText(rows),
+    "8 workgroups of 64 invocations: 512 in all. 500 have something to do; 12 are idle, as grids are whole workgroups.",
+  );
+  const { text } = ownershipDrawing(rows);
+  assert.equal(text.match(/class="owner part"/g)?.length, 1, "the last workgroup is partly idle");
+  assert.equal(text.match(/<rect class="owner/g)?.length, 8 + 64);
+  const folded = { invocations: [250, 1], workgroup: [64, 1], grid: [2, 2, 1] } as const;
+  assert.equal(ownershipDrawing(folded).text.match(/class="owner part"/g)?.length, 1);
+  const tiles = { invocations: [32, 33], workgroup: [16, 16], grid: [2, 3, 1] } as const;
+  assert.equal(ownershipDrawing(tiles).text.match(/class="owner part"/g)?.length, 2);
+  assert.deepEqual(launchedBy({ ...rows, grid: [8, 1, 4] }), { launched: 2048, idle: 48 });
+  assert.deepEqual(shownCells(3, 5), [0, 1, 2]);
+  assert.deepEqual(shownCells(100, 6), [0, 1, 2, undefined, 98, 99]);
+});
+
+Deno.test("WGSL: its parts are marked, its text stays, specialised lines stand out", () => {
+  const line = "  let x = load_input(i * 4u) + vec4f(0.5); // <sum>";
+  const plain = (html: string) =>
+    html.replace(/<[^>]*>/g, "").replaceAll("&lt;", "<").replaceAll("&gt;", ">");
+  const { text } = wgslLine(line);
+  assert.equal(plain(text), line);
+  for (
+    const part of [
+      'keyword">let',
+      'call">load_input',
+      'number">4u',
+      'type">vec4f',
+      'number">0.5',
+      'comment">// &lt;sum',
+    ]
+  ) {
+    assert.ok(text.includes(`wgsl-${part}`), part);
+  }
+  assert.equal(wgslListing("a\nb\nc\n", [2]).text.match(/<mark>b<\/mark>/g)?.length, 1);
+  assert.deepEqual(changedLines("a\nb\nc", "a\nB\nc"), [2]);
+  const header =
+    "// k.wgsl - what\n//\n// Work split   one owns one\n//              and more.\n// Cost  2 flops\n\nfn k() {}";
+  assert.equal(headerPart(header, "Work split"), "one owns one and more.");
+  assert.equal(headerPart(header, "On a GPU"), undefined);
+});
+
+Deno.test("prose: what the course's sections use of Markdown", () => {
+  const { text } = proseHtml(
+    "One _two_ **three** `a<b`, [four](x.md).\n\n```text\nx_1 = <y>\n```\n\n- a\n- b\n\n| p | q |\n| - | - |\n| 1 | 2 |",
+  );
+  assert.equal(
+    text,
+    "<p>One <em>two</em> <strong>three</strong> <code>a&lt;b</code>, four.</p>" +
+      '<pre tabindex="0" role="region" aria-label="Formulas"><code>x_1 = &lt;y&gt;</code></pre>' +
+      "<ul><li>a\n</li><li>b</li></ul>" +
+      '<table><thead><tr><th scope="col">p</th><th scope="col">q</th></tr></thead><tbody><tr><td>1</td><td>2</td></tr></tbody></table>',
+  );
+});
+
+Deno.test("every kernel of a step that has a derivation in the course finds it, every op its reference", async () => {
+  const texts = await kernelTexts();
+  for (const kernel of kernelNames("cpu/").filter((name) => !name.startsWith("slate_"))) {
+    assert.ok(texts.chapterOf[kernel], kernel);
+  }
+  assert.equal(texts.chapterOf["matmul_forward_panel"], "2-matmul.md");
+  assert.equal(texts.chapterOf["lstm_backward_panel"], "3-lstm.md");
+  assert.equal(texts.chapterOf["row_dot_sum"], "1-softmax.md");
+  assert.match(texts.chapters["2-matmul.md"]?.mathematics ?? "", /dX = dZ W\^T/);
+  for (
+    const op of [
+      "linear",
+      "lstm",
+      "choice_nll",
+      "row_dot",
+      "first_layer",
+      "pw_state",
+      "pw_table",
+      "batch_norm",
+      "item_term",
+      "mixed_product",
+      "minimax",
+      "exact_minimax",
+    ]
+  ) {
+    assert.match(texts.references[op] ?? "", /eference[^]*=> \{|return/, op);
+  }
+  const bytes = JSON.stringify(texts).length;
+  assert.ok(bytes < 50_000, `expected at most 50 KB of texts, got ${bytes}`);
+  assert.deepEqual(kernelsOf("# T\n\nKernels: [a](../a.wgsl),\n[b](../cpu/b.wgsl).\n\n[c](../c.wgsl)\n"), [
+    "a",
+    "b",
+  ]);
+  assert.deepEqual(referencesOf('op: "x"\nfunction reference() {\n  return 1;\n}\nfn'), [[
+    "x",
+    "function reference() {\n  return 1;\n}",
+  ]]);
+});
+
+Deno.test("a dispatch's panel: figures, ownership, tape node, text, derivation and reference; copies have no kernel", () => {
+  const facts: DispatchFacts = {
+    ...{ label: "utility/layer1 forward", kernel: "k", phase: "forward" },
+    node: { op: "linear", direction: "forward", inputs: ["x [rows, 8]"], output: "y [rows, 4]" },
+    code: {
+      ...{ text: "// k\nconst N = 4u;\n", specialised: [2], constants: [["N", 4]] },
+      bindings: [{ name: "acc", access: "reads and writes", place: "storage", bytes: 2048 }],
+      ...{ invocations: [10, 1], workgroup: [64, 1], grid: [1, 1, 1] },
+    },
+  };
+  const texts = {
+    chapters: { "2.md": { title: "2. Matmul", mathematics: "Z = X W" } },
+    chapterOf: { k: "2.md" },
+    references: { linear: "product(x, weights)" },
+  };
+  const { text } = kernelPanel(facts, dispatch("d", 12), ceilings, texts);
+  for (
+    const part of [
+      "utility/layer1 forward",
+      "12 us ± 1 us",
+      "y [rows, 4]",
+      "2. Matmul",
+      "Z = X W",
+      "product(x, weights)",
+      "reads what it writes (acc)",
+      "N = 4",
+    ]
+  ) {
+    assert.ok(text.includes(part), part);
+  }
+  const copy =
+    kernelPanel({ label: "d, into a texture", kernel: "copy", phase: "forward" }, undefined, undefined, texts)
+      .text;
+  assert.match(copy, /A copy, and no kernel/);
+});
+
+const own: LadderFigures = {
+  ladder: "forward",
+  size: [8, 8, 8],
+  steps: [
+    { number: 1, kernel: "a", idea: "naive", time: timing(100, 1), gainOnFirst: 1 },
+    { number: 2, kernel: "b", idea: "tile", time: timing(50, 1), gainOnFirst: 2, gain: 2 },
+    { number: 3, kernel: "c", idea: "texture", time: timing(80, 1), gainOnFirst: 1.25, gain: 0.6 },
+    { number: 4, kernel: "d", idea: "panel", time: timing(81, 30), gainOnFirst: 1.2, gain: 0.7 },
+    { number: 5, kernel: "e", idea: "more", refusal: "too large" },
+  ],
+};
+const shipped = {
+  ...{ ladder: "forward", size: [8, 8, 8], adapter: "llvmpipe (LLVM)", cores: 2, runtime: "Deno/2" },
+  steps: [
+    { number: 1, kernel: "a", idea: "naive", changes: 1, microseconds: 100, gainOnFirst: 1 },
+    { number: 2, kernel: "b", idea: "tile", changes: 1, microseconds: 130, gainOnFirst: 0.77, gain: 0.77 },
+    { number: 3, kernel: "c", idea: "texture", changes: 2, microseconds: 30, gainOnFirst: 3, gain: 4 },
+    { number: 4, kernel: "d", idea: "panel", changes: 3, microseconds: 20, gainOnFirst: 5, gain: 1.5 },
+  ],
+};
+
+Deno.test("a ladder beside the shipped one: what turns around stands out, and what is within the noise does not", () => {
+  const steps = compareLadder(own, shipped);
+  assert.deepEqual(steps.map(({ turned }) => turned), [
+    undefined,
+    "wins here",
+    "loses here",
+    undefined,
+    undefined,
+  ]);
+  assert.deepEqual(steps.map(({ outcome }) => outcome), [undefined, "wins", "loses", "alike", undefined]);
+  assert.equal(noiseOf(timing(100, 1), timing(100, 1)), 0.05);
+  assert.ok(Math.abs(noiseOf(timing(100, 10), timing(50, 10)) - 0.3) < 1e-12);
+  assert.deepEqual(comparisonText(steps, shipped), [
+    "The fastest step here is 2, tile.",
+    "On llvmpipe (LLVM) it is step 4, panel.",
+    "Won there and loses here: step 3 (texture).",
+    "Lost there and wins here: step 2 (tile).",
+  ]);
+  const { text } = ladderTable("t", steps, shipped);
+  assert.equal(text.match(/class="turned"/g)?.length, 2);
+  assert.match(text, /fastest here|lost there, wins here/);
+  assert.ok(text.includes("too large"));
+  const scale = gainScale([0.5, 1, 2]);
+  assert.deepEqual([0.5, 1, 2].map((gain) => Math.round(scale(gain))), [0, 50, 100]);
+  assert.deepEqual(compareLadder(own, undefined).map(({ turned }) => turned), Array(5).fill(undefined));
+});
+
+Deno.test("what is saved is what the bench reads; the last of the same measurement counts", () => {
+  const first = withMeasured(nothingMeasured, {
+    ladders: [own],
+    selftest: [{ kind: "gpu", cases: 3, differing: [] }],
+  });
+  const again = withMeasured(first, { ladders: [{ ...own, steps: own.steps.slice(0, 1) }] });
+  assert.deepEqual(again.ladders.map(({ steps }) => steps.length), [1]);
+  assert.equal(withMeasured(first, { ladders: [{ ...own, size: [9, 9, 9] }] }).ladders.length, 2);
+  const adapter = {
+    kind: "gpu",
+    description: "unnamed adapter",
+    vendor: "nvidia",
+    architecture: "ampere",
+    runtime: "Chrome/1",
+  } as const;
+  assert.equal(adapterName(adapter), "nvidia ampere");
+  const on = {
+    adapter,
+    cores: 8,
+    timestamps: true,
+    date: new Date("2026-01-02T03:04:05Z"),
+    version: "0.1.0",
+  };
+  const report = savedReport(first, { ...on, name: " RTX 3060 " });
+  assert.equal(fileName(report), "clickgan-rtx-3060-2026-01-02.json");
+  const read = benchSchema.parse(JSON.parse(JSON.stringify(report)));
+  assert.equal(read.adapter.description, "RTX 3060");
+  assert.equal(read.ladders?.[0]?.steps.length, 5);
+  assert.deepEqual(contentsOf(first), [
+    "ladder forward, 8 x 8 x 8: 5 steps",
+    "self-test of the gpu shapes: 3 cases, 0 differing",
+  ]);
+  const { head, rows } = adapterCells([report]);
+  assert.equal(rows[0]?.length, head.length);
+  assert.deepEqual([rows[0]?.[0], rows[0]?.[4], rows[0]?.at(-1)], ["RTX 3060", "-", "all 3"]);
+  assert.deepEqual(ladderCells([report]).rows, [["forward, 8 x 8 x 8", "2, tile: 50 us"]]);
+  assert.equal(
+    runtimeName("Mozilla/5.0 (X11) AppleWebKit/537.36 (KHTML) Chrome/142.0.0.0 Safari/537.36"),
+    "Chrome/142.0.0.0",
+  );
+});
