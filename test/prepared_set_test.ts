@@ -2,6 +2,9 @@
 
 import assert from "node:assert/strict";
 import type { ClickLog } from "../src/data/click_log.ts";
+import type { Part, TableFile } from "../src/prepared/files.ts";
+import { readPreparedLog } from "../src/prepared/read_log.ts";
+import { PreparedSet } from "../src/prepared/set.ts";
 import { openPreparedSet } from "../src/sets/prepared_folder.ts";
 import { Engine, literal } from "../src/prepare/engine.ts";
 import { describe } from "../src/prepare/describe.ts";
@@ -77,6 +80,33 @@ Deno.test("row groups and files that end within a user are put together again", 
     const { source } = await openPrepared(folder, { memoryRows: Infinity });
     assert.deepEqual(source.log?.rowItem, log.rowItem);
     assert.deepEqual(source.log?.eventClick, log.eventClick);
+  });
+});
+
+Deno.test("a set is read from bytes in memory, too, as a page does with files that were dropped on it", async () => {
+  const log = logs.mixed ?? assert.fail();
+  await withFolder({}, async (folder) => {
+    await writeSet(folder, log, { files: 2 });
+    const { manifest, files } = await openPreparedSet(folder);
+    const part = (name: Part) =>
+      files.part(name).map(({ path }): TableFile => {
+        const blob = new Blob([Deno.readFileSync(path)]);
+        return {
+          path,
+          open: () => ({
+            byteLength: blob.size,
+            slice: (start, end) => blob.slice(start, end).arrayBuffer(),
+            [Symbol.dispose]() {},
+          }),
+        };
+      });
+    const told = new Set<string>();
+    const set = await PreparedSet.open({ folder: "dropped", manifest, part });
+    const source = await readPreparedLog(set, (what) => told.add(what));
+    const { name: _, ...expected } = log;
+    const { name: __, ...read } = source.log ?? assert.fail();
+    assert.deepEqual(read, expected);
+    assert.deepEqual([...told], ["Reading items", "Reading pages"]);
   });
 });
 

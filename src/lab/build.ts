@@ -79,7 +79,9 @@ function scriptText(script: string): Html {
 
 async function styleText(): Promise<string> {
   const texts = await Promise.all(
-    ["../report/page.css", "./client/lab.css"].map((path) => Deno.readTextFile(new URL(path, import.meta.url))),
+    ["../report/page.css", "./client/lab.css"].map((path) =>
+      Deno.readTextFile(new URL(path, import.meta.url))
+    ),
   );
   return texts.join("\n");
 }

@@ -3,16 +3,15 @@
 import { Engine } from "./engine.ts";
 import type { StepStanding } from "./step_standing.ts";
 import { type BaselineName, Baselines } from "../baselines/baselines.ts";
-import { type ItemFeatures, type Split, splits, usersOf } from "../data/click_log.ts";
-import { joinItems } from "../data/item_catalogue.ts";
-import { type LogSource, MemoryLog } from "../data/log_source.ts";
+import { type Split, splits, usersOf } from "../data/click_log.ts";
+import type { LogSource } from "../data/log_source.ts";
 import type { Manifest } from "../data/manifest.ts";
 import type { Part } from "../prepared/files.ts";
 import type { PreparedSet } from "../prepared/set.ts";
 import { partFiles } from "../sets/part_files.ts";
 import { openPreparedSet } from "../sets/prepared_folder.ts";
 import { MEMORY_ROWS } from "../run/dataset.ts";
-import { inMemory, readUsers } from "../prepared/clicks.ts";
+import { readPreparedLog } from "../prepared/read_log.ts";
 import { plainPath } from "./glob.ts";
 import { stepsOf } from "./script.ts";
 import { type PlaceEffect, placeEffect } from "./place_effect.ts";
@@ -142,20 +141,11 @@ function figuresOf(row: Readonly<Record<string, unknown>>): PartFigures {
  */
 async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSource | undefined }> {
   const set = await openPreparedSet(folder);
-  const keeps = set.rows <= MEMORY_ROWS;
-  const chunks: ItemFeatures[] = [];
+  if (set.rows <= MEMORY_ROWS) return { set, log: await readPreparedLog(set) };
   let items = 0;
-  await set.readItems((chunk, before) => {
-    items = before + chunk.count;
-    if (keeps) chunks.push(chunk);
-  });
-  if (!keeps) {
-    await set.readPages(items, () => {});
-    return { set, log: undefined };
-  }
-  const log = inMemory(set, joinItems(set.shape(0), chunks));
-  await readUsers(set, items, log.take);
-  return { set, log: new MemoryLog(log.whole()) };
+  await set.readItems((chunk, before) => items = before + chunk.count);
+  await set.readPages(items, () => {});
+  return { set, log: undefined };
 }
 
 function baselinesOn(log: LogSource, { features }: Manifest): BaselineFigures[] {

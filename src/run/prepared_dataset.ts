@@ -1,9 +1,7 @@
 /** Opens a prepared data set for training: into memory, or, if it is large, packed into a file that is read user by user. */
 
 import { createHash } from "node:crypto";
-import type { Clicks, ItemFeatures } from "../data/click_log.ts";
-import { joinItems } from "../data/item_catalogue.ts";
-import { type LogSource, MemoryLog, type OnProgress } from "../data/log_source.ts";
+import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { PackedFileError } from "../sets/packed_file.ts";
 import { PackedLog } from "../sets/packed_log.ts";
 import { PackedItems } from "../sets/packed_items.ts";
@@ -12,11 +10,11 @@ import { PackedLogWriter } from "../sets/packed_log_writer.ts";
 import { partFiles } from "../sets/part_files.ts";
 import { openPreparedSet } from "../sets/prepared_folder.ts";
 import type { Manifest } from "../data/manifest.ts";
+import { readPreparedLog, readSetClicks, readSetItems } from "../prepared/read_log.ts";
 import type { PreparedSet } from "../prepared/set.ts";
 import { UserError } from "../user_error.ts";
 import { checksum } from "../files/checksum.ts";
 import { makeCache, openPacked } from "./packed_cache.ts";
-import { inMemory, readUsers } from "../prepared/clicks.ts";
 
 export interface PreparedOptions {
   readonly memoryRows: number;
@@ -37,9 +35,8 @@ export async function openPrepared(
   const set = await openPreparedSet(folder, (done, all) => onProgress?.("Reading users", done, all));
   onProgress?.("Checking files", 0, 1);
   const sha256 = await digest(set);
-  const reader = readerOf(set, onProgress);
   const { manifest } = set;
-  if (set.rows <= memoryRows) return { source: await readWhole(set, reader), sha256, manifest };
+  if (set.rows <= memoryRows) return { source: await readPreparedLog(set, onProgress), sha256, manifest };
   if (cache === undefined) {
     throw new UserError(
       `${folder} has ${
@@ -50,7 +47,7 @@ export async function openPrepared(
   }
   try {
     await makeCache(`${cache}/logs`);
-    const source = await pack(set, reader, `${cache}/logs/${sha256.slice(0, 32)}`, onNote);
+    const source = await pack(set, `${cache}/logs/${sha256.slice(0, 32)}`, onNote, onProgress);
     return { source, sha256, manifest };
   } catch (error) {
     if (!(error instanceof PackedFileError)) throw error;
@@ -62,53 +59,23 @@ export async function openPrepared(
   }
 }
 
-/** Reads a data set part by part. */
-interface SetReader {
-  items(take: (chunk: ItemFeatures) => void): Promise<void>;
-  /** @param items how many there are. */
-  clicks(items: number, take: (chunk: Clicks) => void): Promise<void>;
-}
-
-function readerOf(set: PreparedSet, onProgress: OnProgress | undefined): SetReader {
-  return {
-    async items(take) {
-      const all = set.manifest.counts?.items;
-      await set.readItems((chunk, before) => {
-        onProgress?.("Reading items", before + chunk.count, all ?? before + chunk.count);
-        take(chunk);
-      });
-    },
-    clicks: (items, take) =>
-      readUsers(set, items, take, (done, all) => onProgress?.("Reading pages", done, all)),
-  };
-}
-
-async function readWhole(set: PreparedSet, reader: SetReader): Promise<LogSource> {
-  const chunks: ItemFeatures[] = [];
-  await reader.items((chunk) => chunks.push(chunk));
-  const items = joinItems(set.shape(0), chunks);
-  const log = inMemory(set, items);
-  await reader.clicks(items.count, log.take);
-  return new MemoryLog(log.whole());
-}
-
 /** @param path of its two files in the cache, without their endings. */
 async function pack(
   set: PreparedSet,
-  reader: SetReader,
   path: string,
   onNote: (text: string) => void,
+  onProgress: OnProgress | undefined,
 ): Promise<LogSource> {
   const items = await openPacked(`${path}.items`, PackedItems.open, onNote, async (path) => {
     using writer = PackedItemsWriter.create(path, set.shape(0));
-    await reader.items((chunk) => writer.write(chunk));
+    await readSetItems(set, (chunk) => writer.write(chunk), onProgress);
     writer.finish();
   });
   try {
     const open = (path: string) => PackedLog.open(path, set.name, items);
     return await openPacked(`${path}.clicks`, open, onNote, async (path) => {
       using writer = PackedLogWriter.create(path);
-      await reader.clicks(items.shape.count, (chunk) => writer.write(chunk));
+      await readSetClicks(set, items.shape.count, (chunk) => writer.write(chunk), onProgress);
       writer.finish();
     });
   } catch (error) {
