@@ -16,7 +16,7 @@ export const wholeNumber = (least: number, most?: number): (text: string) => num
   asArgument(values.wholeNumber(least, most));
 
 /** A number that a schema accepts. */
-export const numberOf = (schema: z.ZodType<number>, expected: string): (text: string) => number =>
+export const numberOf = (schema: z.core.$ZodType<number>, expected: string): (text: string) => number =>
   asArgument(values.numberOf(schema, expected));
 
 /** Sizes of layers such as 64-64. */

@@ -1,18 +1,19 @@
 /** manifest.json: what a prepared data set is, and how it was made. */
 
-import * as z from "zod";
+import * as z from "../schema.ts";
 import { UserError } from "../user_error.ts";
 
-const count = z.int().min(0);
+const count = z.int().check(z.minimum(0));
 
 const fileSchema = z.object({
   rows: count,
   bytes: count,
   /** In hexadecimal. */
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
 });
 
 const number = z.number();
+const positive = number.check(z.positive());
 
 /** How a dense feature is made of a column of the items: 1 where the column has a value, else 0. */
 export interface KnownTransform {
@@ -93,9 +94,9 @@ const transformSchema = z.discriminatedUnion("of", [
   z.object({
     of: z.enum(["number", "age"]),
     column: z.string(),
-    log: number.positive().nullable(),
+    log: z.nullable(positive),
     mean: number,
-    sd: number.positive(),
+    sd: positive,
     low: number,
     high: number,
   }),
@@ -105,21 +106,21 @@ const transformSchema = z.discriminatedUnion("of", [
 export const featuresSchema = z.object({
   dense: z.array(z.object({
     name: z.string(),
-    meaning: z.string().default(""),
-    transform: transformSchema.optional(),
+    meaning: z._default(z.string(), ""),
+    transform: z.optional(transformSchema),
   })),
   tokens: z.array(z.object({
     name: z.string(),
     first: count,
     count,
-    meaning: z.string().default(""),
-    column: z.string().nullable().optional(),
-    split: z.boolean().optional(),
-    other: z.enum(["trained", "mean"]).optional(),
-    values: z.array(z.string()).optional(),
-    sha256: z.string().optional(),
+    meaning: z._default(z.string(), ""),
+    column: z.optional(z.nullable(z.string())),
+    split: z.optional(z.boolean()),
+    other: z.optional(z.enum(["trained", "mean"])),
+    values: z.optional(z.array(z.string())),
+    sha256: z.optional(z.string()),
   })),
-  idsSha256: z.string().optional(),
+  idsSha256: z.optional(z.string()),
 });
 
 /**
@@ -129,11 +130,11 @@ export const featuresSchema = z.object({
 export const manifestSchema = z.object({
   format: z.literal("clickgan-dataset"),
   version: z.literal(1),
-  name: z.string().min(1).default("prepared"),
+  name: z._default(z.string().check(z.minLength(1)), "prepared"),
   features: featuresSchema,
   /** The files, without .parquet; what is listed is checked. */
-  files: z.partialRecord(z.enum(["users", "items", "pages", "vocabulary"]), fileSchema).default({}),
-  counts: z.object({
+  files: z._default(z.partialRecord(z.enum(["users", "items", "pages", "vocabulary"]), fileSchema), {}),
+  counts: z.optional(z.object({
     users: z.object({ train: count, validation: count, test: count }),
     items: count,
     pages: count,
@@ -142,18 +143,18 @@ export const manifestSchema = z.object({
     clicks: count,
     /** Pages that are given as history: they start the state and are not predicted. */
     given: count,
-  }).optional(),
+  })),
   /** Whether the items of a page are in the order in which they were shown; left out where nobody said. */
-  places: z.enum(["shown", "arbitrary"]).optional(),
+  places: z.optional(z.enum(["shown", "arbitrary"])),
   /** What of the source is not in the data set, and how often. */
-  skipped: z.record(z.string(), count).default({}),
+  skipped: z._default(z.record(z.string(), count), {}),
   /** How the source was understood, where that was inferred. */
-  notes: z.array(z.string()).default([]),
+  notes: z._default(z.array(z.string()), []),
   /** The exact arguments. */
-  command: z.array(z.string()).default([]),
-  sources: z.array(z.object({ path: z.string(), bytes: count })).default([]),
-  clickgan: z.string().optional(),
-  duckdb: z.string().optional(),
+  command: z._default(z.array(z.string()), []),
+  sources: z._default(z.array(z.object({ path: z.string(), bytes: count })), []),
+  clickgan: z.optional(z.string()),
+  duckdb: z.optional(z.string()),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 /** Whether the items of a page are in the order in which they were shown. */

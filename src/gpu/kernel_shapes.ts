@@ -3,7 +3,7 @@
  * (see src/calibration) may choose another, for the sizes that it timed.
  */
 
-import * as z from "zod";
+import * as z from "../schema.ts";
 import { UserError } from "../user_error.ts";
 
 /** What a kernel's shape is chosen by: a CPU that poses as a GPU (llvmpipe, SwiftShader), or a real GPU. */

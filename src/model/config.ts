@@ -1,34 +1,37 @@
 /** What a model is, in numbers. Part of every run's config and of every snapshot's metadata. */
 
-import * as z from "zod";
+import * as z from "../schema.ts";
 import { UserError } from "../user_error.ts";
 
-export const etaSchema = z.number().positive().max(1000);
+export const kernelSdSchema = z.number().check(z.positive(), z.maximum(10));
+export const etaSchema = z.number().check(z.positive(), z.maximum(1000));
 
-const layers = z.array(z.int().min(1).max(4096)).max(8);
+/** A whole number in a range. */
+const whole = (least: number, most: number) => z.int().check(z.minimum(least), z.maximum(most));
+
+const layers = z.array(whole(1, 4096)).check(z.maxLength(8));
 
 const common = {
-  dims: layers.min(1),
-  batchNorm: z.boolean().default(false),
-  kernelSd: z.number().positive().max(10).default(0.1),
-  eta: etaSchema.default(1),
-  wide: z.int().min(0).max(64).default(0),
-  loss: z.enum(["choice", "logistic"]).default("choice"),
-  positions: z.int().min(0).max(1000).default(0).refine(
-    (places) => places !== 1,
-    "expected 0, or at least 2 places",
+  dims: layers.check(z.minLength(1)),
+  batchNorm: z._default(z.boolean(), false),
+  kernelSd: z._default(kernelSdSchema, 0.1),
+  eta: z._default(etaSchema, 1),
+  wide: z._default(whole(0, 64), 0),
+  loss: z._default(z.enum(["choice", "logistic"]), "choice"),
+  positions: z._default(whole(0, 1000), 0).check(
+    z.refine((places) => places !== 1, "expected 0, or at least 2 places"),
   ),
 };
 
 const lstmSchema = z.strictObject({
   encoder: z.literal("lstm"),
-  lstmUnits: z.int().min(1).max(1024),
+  lstmUnits: whole(1, 1024),
   ...common,
 });
 const pwSchema = z.strictObject({
   encoder: z.literal("pw"),
-  pwLags: z.int().min(1).max(64),
-  pwWeightings: z.int().min(1).max(16),
+  pwLags: whole(1, 64),
+  pwWeightings: whole(1, 16),
   pwNonlinearity: z.enum(["none", "tanh"]),
   ...common,
 });
@@ -95,8 +98,8 @@ export type ModelOptions =
   | WithDefaults<NoneModelConfig>;
 
 /** @throws UserError that says what is wrong where. */
-export function parseConfig<T>(schema: z.ZodType<T>, config: unknown, what: string): T {
-  const parsed = schema.safeParse(config);
+export function parseConfig<T>(schema: z.core.$ZodType<T>, config: unknown, what: string): T {
+  const parsed = z.safeParse(schema, config);
   if (parsed.success) return parsed.data;
   throw new UserError(`The ${what} config is not valid: ${z.prettifyError(parsed.error)}`);
 }

@@ -4,8 +4,8 @@ import {
   defaultModel,
   defaultPwModel,
   etaSchema,
+  kernelSdSchema,
   type ModelConfig,
-  modelConfigSchema,
 } from "../model/config.ts";
 import type { LossKind } from "../ops/choice_nll.ts";
 import { UserError } from "../user_error.ts";
@@ -96,7 +96,7 @@ export const modelGroup: OptionGroup = {
     valued(
       "--kernel-sd <x>",
       "standard deviation of the hidden layers' initial kernels (default: 0.1, with pw 0.001)",
-      numberOf(modelConfigSchema.options[0].shape.kernelSd, "a number above 0 and at most 10"),
+      numberOf(kernelSdSchema, "a number above 0 and at most 10"),
     ),
   ],
 };

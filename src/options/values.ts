@@ -1,6 +1,6 @@
 /** Values of options as text: what is expected of them, and what to say when something else is given. */
 
-import type * as z from "zod";
+import * as z from "../schema.ts";
 import { UserError } from "../user_error.ts";
 
 export const LARGEST_SEED = 2 ** 32 - 1;
@@ -19,10 +19,10 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (tex
 }
 
 /** A number that a schema accepts. */
-export function numberOf(schema: z.ZodType<number>, expected: string): (text: string) => number {
+export function numberOf(schema: z.core.$ZodType<number>, expected: string): (text: string) => number {
   return (text) => {
     const value = text.trim() === "" ? NaN : Number(text);
-    if (schema.safeParse(value).success) return value;
+    if (z.safeParse(schema, value).success) return value;
     throw new InvalidValue(`Expected ${expected}, got "${text}".`);
   };
 }

@@ -107,7 +107,7 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 const configSchema = z.looseObject({
-  shapes: kernelShapesSchema.optional().catch(undefined),
+  shapes: z.optional(kernelShapesSchema).catch(undefined),
   data: runConfigSchema.shape.data.optional().catch(undefined),
 });
 

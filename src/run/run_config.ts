@@ -69,7 +69,7 @@ export const runConfigSchema = z.object({
   /** Whether there is a Shannon stage. */
   pretrain: z.boolean().default(true),
   /** The adversarial stage after it, or alone. */
-  adversarial: adversarialConfigSchema.nullable().default(null),
+  adversarial: z.nullable(adversarialConfigSchema).default(null),
   /** File that the weights start from, or null for drawn ones. */
   init: z.strictObject(file).nullable(),
   adapter: z.object({
@@ -84,7 +84,7 @@ export const runConfigSchema = z.object({
   /** Operating system and processor, e.g. "x86_64-unknown-linux-gnu". */
   system: z.string(),
   /** Which kernels it runs on; the fixed table where there are none. */
-  shapes: kernelShapesSchema.optional(),
+  shapes: z.optional(kernelShapesSchema),
 }).refine(({ pretrain, adversarial }) => pretrain || adversarial, "there is no stage to train");
 export type RunConfig = z.infer<typeof runConfigSchema>;
 

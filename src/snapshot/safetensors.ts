@@ -9,7 +9,7 @@
  * typed arrays are the file's bytes as they are.
  */
 
-import * as z from "zod";
+import * as z from "../schema.ts";
 import { UserError } from "../user_error.ts";
 
 /** A tensor: its shape, and its values in row-major order, as many as the shape says. */
@@ -124,7 +124,7 @@ export interface Entry {
   end: number;
 }
 
-const Size = z.number().int().nonnegative();
+const Size = z.int().check(z.nonnegative());
 const RawEntry = z.object({ dtype: z.string(), shape: z.array(Size), data_offsets: z.tuple([Size, Size]) });
 const RawObject = z.custom<Record<string, unknown>>(
   (value) => typeof value === "object" && value !== null && !Array.isArray(value),

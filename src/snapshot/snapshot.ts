@@ -1,6 +1,6 @@
 /** Snapshots: a model's weights as a safetensors file that other tools can read. */
 
-import * as z from "zod";
+import * as z from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { type ModelConfig, modelConfigSchema } from "../model/config.ts";
 import { checkShapes, modelParameters } from "../model/user_model.ts";
@@ -13,10 +13,10 @@ import { decodeSafetensors, encodeSafetensors, type TensorData, type TensorFile 
 /** What a {@link SnapshotGame} must be. */
 export const gameSchema = z.strictObject({
   /** Null for the exact one. */
-  generator: modelConfigSchema.nullable(),
+  generator: z.nullable(modelConfigSchema),
   eta: z.number(),
-  generatorEta: z.number().default(1),
-  etaByPage: z.boolean().default(false),
+  generatorEta: z._default(z.number(), 1),
+  etaByPage: z._default(z.boolean(), false),
   utilityPenalty: z.number(),
   skipNoClick: z.boolean(),
 });
@@ -55,39 +55,42 @@ export interface SnapshotInfo {
 
 const FORMAT = "clickgan-1";
 
-const count = z.int().positive();
+const count = z.int().check(z.positive());
 const itemsSchema = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("one-hot"), count, width: count }).refine(
-    (items) => items.width === items.count,
-    "expected one-hot items to be as wide as there are items",
+  z.strictObject({ kind: z.literal("one-hot"), count, width: count }).check(
+    z.refine(
+      (items) => items.width === items.count,
+      "expected one-hot items to be as wide as there are items",
+    ),
   ),
   z.strictObject({ kind: z.literal("dense"), count, width: count }),
-  z.strictObject({ kind: z.literal("mixed"), count, width: z.int().min(0), tokens: count }),
+  z.strictObject({ kind: z.literal("mixed"), count, width: z.int().check(z.minimum(0)), tokens: count }),
 ]);
 
 const metadataSchema = z.object({
   format: z.literal(FORMAT),
-  model: z.string().transform((text, context) => json(text, context, modelConfigSchema)),
-  items: z.string().transform((text, context) =>
-    json(
-      text,
-      context,
-      itemsSchema,
-    )
-  ),
-  features: z.string().transform((text, context) => json(text, context, featuresSchema)).optional(),
-  iteration: z.string().regex(/^\d{1,10}$/).transform(Number),
+  model: json(modelConfigSchema),
+  items: json(itemsSchema),
+  features: z.optional(json(featuresSchema)),
+  iteration: z.pipe(z.string().check(z.regex(/^\d{1,10}$/)), z.transform(Number)),
   kind: z.enum(["best-loss", "best-prec1", "best-prec2", "last"]),
-  game: z.string().transform((text, context) => json(text, context, gameSchema)).optional(),
+  game: z.optional(json(gameSchema)),
 });
 
-function json<T>(text: string, context: z.RefinementCtx, schema: z.ZodType<T>): T {
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch (error) {
-    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
-    return z.NEVER;
-  }
+/** A text that is JSON of something. */
+function json<T>(schema: z.core.$ZodType<T>) {
+  return z.pipe(
+    z.string(),
+    z.transform((text: string, context): T => {
+      try {
+        return z.parse(schema, JSON.parse(text));
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        context.issues.push({ code: "custom", input: text, message });
+        return z.NEVER;
+      }
+    }),
+  );
 }
 
 /**

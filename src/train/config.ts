@@ -1,25 +1,28 @@
 /** How a model is trained. Part of every run's config. Defaults are those of the paper's scripts. */
 
-import * as z from "zod";
+import * as z from "../schema.ts";
 import { etaSchema } from "../model/config.ts";
 import { type AdamKind, adamKinds } from "../ops/adam.ts";
 import { criteria, type Criterion } from "./best_records.ts";
 
-const learningRate = z.number().positive().max(10);
-const seed = z.int().min(0).max(2 ** 32 - 1);
-const iterations = z.int().min(1).max(2 ** 31);
+const learningRate = z.number().check(z.positive(), z.maximum(10));
+/** A whole number in a range. */
+const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
+  z.int().check(z.minimum(least), z.maximum(most));
+const seed = whole(0, 2 ** 32 - 1);
+const iterations = whole(1, 2 ** 31);
 
 /** What both stages have. */
 const stage = {
   iterations,
-  batchSize: z.int().min(1),
-  partRows: z.int().min(1).nullable().default(null),
-  validateEvery: z.int().min(1),
-  adam: z.enum(adamKinds).default("dense"),
-  weightDecay: z.number().min(0).max(1000).default(0),
-  itemDropout: z.number().min(0).max(0.99).default(0),
-  earlyStopping: z.enum(criteria).nullable().default(null),
-  patience: z.int().min(1).default(500),
+  batchSize: whole(1),
+  partRows: z._default(z.nullable(whole(1)), null),
+  validateEvery: whole(1),
+  adam: z._default(z.enum(adamKinds), "dense"),
+  weightDecay: z._default(z.number().check(z.minimum(0), z.maximum(1000)), 0),
+  itemDropout: z._default(z.number().check(z.minimum(0), z.maximum(0.99)), 0),
+  earlyStopping: z._default(z.nullable(z.enum(criteria)), null),
+  patience: z._default(whole(1), 500),
 };
 
 /** What a {@link TrainingConfig} must be. */
@@ -27,8 +30,8 @@ export const trainingConfigSchema = z.strictObject({
   seed,
   ...stage,
   learningRate,
-  evaluationShards: z.int().min(0),
-  validationUsers: z.int().min(1).nullable().default(null),
+  evaluationShards: whole(0),
+  validationUsers: z._default(z.nullable(whole(1)), null),
 });
 /** What both stages have. */
 export interface StageConfig {
@@ -89,16 +92,16 @@ export const defaultTraining: TrainingConfig = {
 export const adversarialConfigSchema = z.strictObject({
   ...stage,
   generator: z.enum(["network", "exact"]),
-  behaviourDims: z.array(z.int().min(1).max(4096)).min(1).max(8),
-  behaviourSd: z.number().positive().max(10),
-  generatorSteps: z.int().min(1).max(32),
-  rewardSteps: z.int().min(0).max(32),
-  generatorWarmup: z.int().min(0).max(2 ** 31),
+  behaviourDims: z.array(whole(1, 4096)).check(z.minLength(1), z.maxLength(8)),
+  behaviourSd: z.number().check(z.positive(), z.maximum(10)),
+  generatorSteps: whole(1, 32),
+  rewardSteps: whole(0, 32),
+  generatorWarmup: whole(0, 2 ** 31),
   generatorLearningRate: learningRate,
   rewardLearningRate: learningRate,
-  generatorEta: etaSchema.default(1),
-  etaByPage: z.boolean().default(false),
-  utilityPenalty: z.number().min(0).max(1000),
+  generatorEta: z._default(etaSchema, 1),
+  etaByPage: z._default(z.boolean(), false),
+  utilityPenalty: z.number().check(z.minimum(0), z.maximum(1000)),
   skipNoClick: z.boolean(),
 });
 /** How the adversarial stage is trained. */

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import { adversarialOf, modelOf, parseTrainOptions, trainingOf } from "../../src/cli/train_options.ts";
 import { modelConfigSchema } from "../../src/model/config.ts";
+import * as z from "../../src/schema.ts";
 import { adversarialConfigSchema, trainingConfigSchema } from "../../src/train/config.ts";
 import { UserError } from "../../src/user_error.ts";
 import { nasty, runs } from "./mutations.ts";
@@ -82,7 +83,7 @@ Deno.test("options of train at random", () => {
         assert.ok(seed + seeds - 1 < 2 ** 32);
         modelConfigSchema.parse(modelOf(options));
         trainingConfigSchema.parse(trainingOf(options));
-        adversarialConfigSchema.nullable().parse(adversarialOf(options));
+        z.parse(z.nullable(adversarialConfigSchema), adversarialOf(options));
       } catch (error) {
         assert.ok(error instanceof UserError, error instanceof Error ? error.stack : String(error));
       }
