@@ -3,20 +3,26 @@
  * wins or loses, is in bench/ladder.md.
  */
 
-import { Argument, Command, InvalidArgumentError } from "commander";
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
 import { openGpu } from "../src/host/open_gpu.ts";
+import { atomicWriteFile } from "../src/files/atomic_write.ts";
+import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import type { Size } from "../src/ladder/problems.ts";
-import type { Ladder } from "../src/ladder/check.ts";
-import { runLadder, type StepResult } from "../src/ladder/run.ts";
+import { gpuWay, type Ladder } from "../src/ladder/check.ts";
+import { ladderFigures, runLadder, type StepResult } from "../src/ladder/run.ts";
+import type { LadderFigures } from "../src/profile/bench_report.ts";
 import { ladders } from "../src/ladder/ladders.ts";
 import { jsonBeside, shippedLadder, writeLadder } from "./ladder_json.ts";
+import { UserError } from "../src/user_error.ts";
 import { Status } from "./status.ts";
 import { type Cells, short } from "./tables.ts";
 
 interface LadderCommandOptions {
+  readonly shapes?: AdapterKind;
+  readonly json?: string;
   readonly size?: Size;
   readonly lstmSize?: Size;
   readonly choiceSize?: Size;
@@ -33,22 +39,37 @@ export function ladderCommand(): Command {
     .option("--size <MxKxN>", "rows, inputs and outputs of the matmuls", sizeOf(3, 2 ** 20), undefined)
     .option("--lstm-size <BxTxH>", "users, events a user and units of the LSTM", sizeOf(3, 4096), undefined)
     .option("--choice-size <ExK>", "events and rows a page of the choice", sizeOf(2, 2 ** 16), undefined)
+    .addOption(
+      new Option(
+        "--shapes <kind>",
+        "gpu: only the steps that lead to the kernel for a GPU; cpu: all, the CPU driver's way too (the default)",
+      ).choices(["cpu", "gpu"]),
+    )
     .option("--rounds <n>", "how often the steps are timed in turn", wholeNumber(1, 1000), 7)
+    .option("--json <file>", "a file that gets all figures")
     .option(
       "--readme <file>",
       "a page that gets the tables, each between its lines <!-- ladder NAME -->, and a JSON file beside it",
     )
-    .addHelpText("after", "\nExample:\n  deno task bench ladder forward --size 25600x64x64");
+    .addHelpText(
+      "after",
+      "\nExamples:\n  deno task bench ladder forward --size 25600x64x64\n  deno task bench ladder --shapes gpu",
+    );
   command.action((chosen: string[]) => climb(new Set(chosen), command.opts<LadderCommandOptions>()));
   return command;
 }
 
 async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions): Promise<void> {
-  const { rounds, readme } = options;
-  const climbed = ladders.filter(({ name }) => chosen.has(name));
+  const { rounds, readme, shapes, json } = options;
+  if (readme !== undefined && shapes === "gpu") {
+    throw new UserError("Expected --readme without --shapes gpu: the tables of a page have all steps.");
+  }
+  const climbed = ladders.filter(({ name }) => chosen.has(name))
+    .map((ladder) => shapes === "gpu" ? gpuWay(ladder) : ladder);
   if (readme !== undefined) { for (const { name } of climbed) await expectMarkers(readme, `ladder ${name}`); }
   const status = new Status();
   const gpu = await openGpu();
+  const figures: LadderFigures[] = [];
   try {
     const { adapter } = gpu;
     console.log(`${adapter.description} (${adapter.kind}), ${adapter.runtime}`);
@@ -56,6 +77,10 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
       const size = sizeFor(ladder, options) ?? ladder.size;
       const results = await runLadder(gpu, ladder, { size, rounds, onProgress: (text) => status.show(text) });
       status.clear();
+      figures.push(ladderFigures(ladder, size, results));
+      if (json !== undefined) {
+        await atomicWriteFile(json, JSON.stringify({ adapter, ladders: figures }, null, 2) + "\n");
+      }
       const { head, rows } = ladderCells(results);
       console.log(`\n${ladder.title}: ${size.join(" x ")}\n${table(head, rows)}`);
       if (readme === undefined) continue;

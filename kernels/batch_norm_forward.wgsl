@@ -15,8 +15,9 @@
 // Work split   one invocation owns four columns of ROWS rows. It combines the 16 or fewer chunks itself, so that no dispatch is
 //              needed in between. The invocations of the first rows write normaliser and running statistics.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns: coalesced. Combining again in every invocation is
-//              cheaper than a dispatch, and its loads are the same for all. 128 rows an invocation come from llvmpipe: for
-//              25,600 x 64 that is 3,200 invocations. A GPU would take fewer rows and more invocations.
+//              cheaper than a dispatch, and its loads are the same for all. 128 rows an invocation come from llvmpipe: for 25,600
+//              x 64 that is 3,200 invocations. A GPU would take fewer rows and more invocations. Loads are vectors of 16 bytes.
+//              Workgroups of 64 fill subgroups of 32 or 64; nothing but registers limits occupancy.
 // On llvmpipe  two cores, 25,600 x 64: 0.95 ms, 14 GB/s (with 64 rows an invocation 1.15, with 32 1.35: combining)
 // Cost         3 flops, 8 bytes an element, and 9 flops a chunk for 4 columns of an invocation's rows.
 // Backward     batch_norm_weight_gradient.wgsl, batch_norm_input_gradient.wgsl

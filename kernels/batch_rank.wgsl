@@ -13,7 +13,8 @@
 //              31,250 words, some 490 for each invocation.
 // On a GPU     (reasoned, not measured) one workgroup, as a scan over several needs more dispatches or atomics; it is done once
 //              for up to sixteen steps. An invocation's words are contiguous, so neighbours' loads are not coalesced: lines are
-//              used up from cache. For a very long log a scan in two levels would be better.
+//              used up from cache. For a very long log a scan in two levels would be better. 64 invocations are two subgroups,
+//              whose sums meet in workgroup memory; 256 would shorten each one's walk and lengthen the sum.
 // Cost         4 bytes read twice, 12 written a word.      Next   batch_group.wgsl, token_group.wgsl
 
 const WORKGROUP = 64;

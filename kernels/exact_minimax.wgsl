@@ -16,6 +16,8 @@
 // Work split   one invocation owns one event; no barrier.
 // On a GPU     (reasoned, not measured) as choice_nll.wgsl. K^2 comparisons read the page again and again, from cache; a sort
 //              would need an array for each invocation, which does not stay in registers. Long pages diverge from short ones.
+//              Workgroups of 16 are half a subgroup of 32, which spreads few events over twice as many cores; with thousands of
+//              events 64 should be better.
 // Cost         4 K + 40 flops and 20 bytes a row.
 // Backward     is here, with GRADIENT      Next   outcome_sum.wgsl
 

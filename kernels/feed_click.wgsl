@@ -5,7 +5,8 @@
 //
 // For          both kinds of adapter
 // Work split   one invocation owns one user.
-// On a GPU     (reasoned, not measured) coalesced but for the bits, which go to scattered panels.
+// On a GPU     (reasoned, not measured) coalesced but for the bits, which go to scattered panels. Workgroups of 64 fill
+//              subgroups, but few of them keep few cores busy: latency decides, not the workgroup's size.
 // Cost         36 bytes a user.
 // Next         whoever carries users on by what they clicked: lstm_step.wgsl, push_click.wgsl, shop_step.wgsl
 

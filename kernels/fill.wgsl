@@ -4,7 +4,7 @@
 //
 // For          both kinds of adapter
 // Work split   one invocation owns one word of each user's: of step.size.x COUNT words, those that users have side by side.
-// On a GPU     (reasoned, not measured) a clear, coalesced.
+// On a GPU     (reasoned, not measured) a clear, coalesced. Workgroups of 64 fill subgroups.
 // Cost         4 bytes a word.
 
 const WORKGROUP = 64;

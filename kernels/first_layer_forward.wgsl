@@ -16,7 +16,8 @@
 // Work split   one invocation owns 16 columns of one event. It reads the event's part once and walks along the event's rows.
 // On a GPU     (reasoned, not measured) four neighbours own the 64 columns of a row and read 16 bytes each, 64 bytes apart. A
 //              cache line is used up by four loads that follow one another. Four columns an invocation would coalesce and give
-//              four times the invocations; 16 come from llvmpipe.
+//              four times the invocations; 16 come from llvmpipe. Loads are vectors of 16 bytes. Workgroups of 64 fill subgroups;
+//              no barrier, so walks of different lengths wait for their own subgroup alone.
 // On llvmpipe  two cores, 25,600 rows of 64: an invocation a row and four columns takes 2.0 ms, as every vector that is read is
 //              dear (bench/ladder.md); four columns of an event 1.3, eight 1.03, sixteen 0.93: the walk and the row's item are
 //              then read once for four vectors.

@@ -4,7 +4,8 @@
 //
 // For          both kinds of adapter
 // Work split   one invocation owns four columns of a row.
-// On a GPU     (reasoned, not measured) a copy, coalesced. The way there: state_input.wgsl
+// On a GPU     (reasoned, not measured) a copy, coalesced. The way there: state_input.wgsl. Workgroups of 64 fill subgroups; a
+//              copy needs nothing else.
 // Cost         32 bytes a vector.
 
 const WORKGROUP = 64;

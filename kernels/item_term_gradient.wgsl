@@ -7,7 +7,8 @@
 // For          both kinds of adapter
 // Work split   one invocation owns four columns of one item and adds up its rows in order: no atomics, the same bits every time.
 // On a GPU     (reasoned, not measured) an item's rows are anywhere in the batch: a gather of one number and one vector a row. A
-//              popular item keeps its invocation walking after the others have ended.
+//              popular item keeps its invocation walking after the others have ended. Loads are vectors of 16 bytes. Workgroups
+//              of 64 fill subgroups; no barrier, so walks of different lengths wait for their own subgroup alone.
 // Cost         2 N flops, 4 N + 24 bytes a row; 4 N bytes an item.      Forward   item_term_forward.wgsl
 
 const WORKGROUP = 64;

@@ -10,7 +10,9 @@
 // On a CPU adapter  cpu/lstm_backward_panel.wgsl up to 32 units, this kernel beyond
 // Work split   one invocation owns USERS users and loops over their events side by side, from the last to the first. Why so:
 //              lstm_forward.wgsl.
-// On a GPU     USERS is 1, and a workgroup a user suits better (reasoned, not measured): study/lstm_backward_2_workgroup.wgsl
+// On a GPU     lstm_backward_group.wgsl up to 256 units, unless calibration finds this kernel faster; this one, with USERS of 1,
+//              beyond (reasoned, not measured): few invocations in small workgroups, and loads that are not coalesced, as in
+//              lstm_forward.wgsl.
 // On llvmpipe  USERS is 4. Figures: bench/ladder.md
 // Cost         8 H^2 flops an event.      Forward   lstm_forward.wgsl
 

@@ -11,7 +11,8 @@
 // For          both kinds of adapter
 // Work split   one invocation owns four units of one user.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring units: product, state and cell are coalesced; the rows of
-//              input are those of the items clicked.
+//              input are those of the items clicked. Workgroups of 64 fill subgroups, but few of them keep few cores busy:
+//              latency decides, not the workgroup's size.
 // On llvmpipe  by CPU time of one core of a loaded machine, 4,096 users, H = 20: 0.75 ms, and 0.8 for the product
 // Cost         five exponentials a unit; 48 bytes a unit. The product 8 H^2 flops a user.
 

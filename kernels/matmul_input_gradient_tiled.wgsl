@@ -11,7 +11,7 @@
 // Work split   a workgroup of 16 x 16 owns 64 rows x 64 columns of the input; an invocation owns 4 x 4 of them, in registers.
 //              The workgroup brings 16 n of both operands into workgroup memory at a time. W stays as it is in memory and in
 //              the tile; an invocation transposes its 4 x 4 block in registers.
-// On a GPU     (reasoned, not measured) reuse, occupancy and grid as in matmul_forward_tiled.wgsl.
+// On a GPU     (reasoned, not measured) tile, reuse, occupancy and grid as in matmul_forward_tiled.wgsl.
 //   Coalescing four neighbours load 64 contiguous bytes of a row, of either operand. Read along its columns, W would give a
 //              cache line to every invocation.
 //   Banks      sixteen neighbours read the same vector of gradient_tile: a broadcast. They read vectors of weight_tile that are

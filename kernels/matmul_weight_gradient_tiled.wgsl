@@ -9,7 +9,7 @@
 // On a CPU adapter  cpu/matmul_weight_gradient_rows.wgsl
 // Work split   a workgroup of 16 x 16 owns 64 x 64 weights and one chunk of the rows; an invocation owns 4 x 4 weights, in
 //              registers. The workgroup brings 16 rows of both operands into workgroup memory at a time.
-// On a GPU     (reasoned, not measured)
+// On a GPU     (reasoned, not measured) tile, reuse and occupancy as in matmul_forward_tiled.wgsl.
 //   Chunks     the sum is long and the weights are few: 64 x 64 are a single workgroup. So the rows are split into up to 16
 //              chunks, a workgroup each, and adam.wgsl adds up their partial sums in order: no atomics, the same bits every
 //              time. A large GPU could use more chunks. Their number follows from the batch alone, never from the adapter.

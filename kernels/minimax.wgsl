@@ -24,8 +24,9 @@
 // For          both kinds of adapter
 // Work split   one invocation owns one event (1 to about 50 rows); no barrier.
 // On a GPU     (reasoned, not measured) pages are short and events are many: see choice_nll.wgsl. Both losses, all precisions,
-//              one gradient and, with K4, the last layer are one dispatch: that saves launches, and rows are read while they
-//              are in cache. A row of hidden is read by one invocation, so those loads are not coalesced.
+//              one gradient and, with K4, the last layer are one dispatch: that saves launches, and rows are read while they are
+//              in cache. A row of hidden is read by one invocation, so those loads are not coalesced. Workgroups of 16 are half a
+//              subgroup of 32, which spreads few events over twice as many cores; with thousands of events 64 should be better.
 // Cost         about 40 flops and 24 bytes a row, and 2 K flops and 4 K bytes with K4.
 // Backward     is here, with PLAYER      Next   outcome_sum.wgsl      The exact generator   exact_minimax.wgsl
 

@@ -9,8 +9,9 @@
 // Work split   a workgroup owns one vector; invocation i adds up events i, i + WORKGROUP, ... Then one invocation adds up the
 //              sums, in order: the same bits every time.
 // On a GPU     (reasoned, not measured) neighbours read neighbouring events: coalesced. One workgroup and 64 serial additions use
-//              a corner of the GPU, but a batch has a few thousand events: a tree over more workgroups would cost a
-//              second dispatch.
+//              a corner of the GPU, but a batch has a few thousand events: a tree over more workgroups would cost a second
+//              dispatch. 64 invocations are two subgroups, whose sums meet in workgroup memory; 256 would shorten each one's walk
+//              and lengthen the sum.
 // Cost         16 bytes an event.
 
 const WORKGROUP = 64;

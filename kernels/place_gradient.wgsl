@@ -8,7 +8,9 @@
 // For          both kinds of adapter
 // Work split   one invocation owns one place of one chunk of events (x: places, y: chunks). Padding of the parameter gets 0.
 // On a GPU     (reasoned, not measured) neighbours read neighbouring places of the same page: coalesced. With 20 places and 16
-//              chunks few invocations walk along all events, so this waits for memory; it is small beside a layer.
+//              chunks few invocations walk along all events, so this waits for memory; it is small beside a layer. Workgroups of
+//              8 use 8 of 32 lanes. That spreads few invocations over four times as many cores, each of which then has one
+//              subgroup to hide latency with; 32 may be better.
 // Cost         a flop and 4 bytes a row; 8 bytes an event and place.
 // Forward      choice_nll.wgsl, item_term_forward.wgsl      Next   adam.wgsl
 

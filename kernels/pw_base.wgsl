@@ -10,8 +10,8 @@
 // Work split   one invocation owns four columns of one chunk of the catalogue (x: columns, y: chunk; here a chunk is a part of
 //              the items).
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns: coalesced. Up to 64 chunks: enough to keep an
-//              adapter busy, few enough that one invocation of pw_window.wgsl adds them up. A workgroup is 8
-//              invocations, a part of a subgroup.
+//              adapter busy, few enough that one invocation of pw_window.wgsl adds them up. A workgroup is 8 invocations, a part
+//              of a subgroup. Loads are vectors of 16 bytes.
 // Cost         2 I n N flops, 4 I n N bytes.
 // Backward     pw_table_gradient.wgsl, pw_item_bias_gradient.wgsl      Next   pw_window.wgsl adds the sums
 

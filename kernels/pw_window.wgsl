@@ -13,8 +13,9 @@
 // Work split   one invocation owns one lag of one event and four weightings. It walks back to its item, then over the window
 //              once more. The first N / 4 invocations also add up base, so that no dispatch is needed for it.
 // On a GPU     (reasoned, not measured) neighbours own other lags of the same event, so they read the same events: a broadcast,
-//              and the window is in cache for the second walk. To find repeated items an event costs m^2 comparisons;
-//              a list of what was seen would need an array that does not stay in registers.
+//              and the window is in cache for the second walk. To find repeated items an event costs m^2 comparisons; a list of
+//              what was seen would need an array that does not stay in registers. Workgroups of 64 fill subgroups, and without a
+//              barrier a subgroup waits for none but its own longest walk.
 // Cost         2 m indices read and 2 n hyperbolic tangents a lag.
 // Backward     pw_table_backward.wgsl, pw_item_bias_gradient.wgsl      Next   pw_table_forward.wgsl
 

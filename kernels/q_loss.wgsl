@@ -8,7 +8,8 @@
 //
 // For          both kinds of adapter
 // Work split   one invocation owns a row.
-// On a GPU     (reasoned, not measured) a few numbers a row: bound by the launch.
+// On a GPU     (reasoned, not measured) a few numbers a row: bound by the launch. Workgroups of 64 fill subgroups, but few of
+//              them keep few cores busy: latency decides, not the workgroup's size.
 // Cost         6 R COLUMNS flops, 8 R STRIDE bytes.
 
 const WORKGROUP = 64;

@@ -7,7 +7,8 @@
 //
 // For          both kinds of adapter
 // Work split   one invocation owns a row.
-// On a GPU     (reasoned, not measured) the launch decides.
+// On a GPU     (reasoned, not measured) the launch decides. Workgroups of 64 fill subgroups, but few of them keep few cores busy:
+//              latency decides, not the workgroup's size.
 // Cost         2 flops and 24 bytes a row.      Before   recall.wgsl
 
 const WORKGROUP = 64;

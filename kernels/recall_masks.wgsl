@@ -9,7 +9,8 @@
 // For          both kinds of adapter
 // Work split   one invocation owns the words of one drawn page, before and after.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring words of a panel: stores are coalesced. Loads of earlier
-//              pages are scattered, at most T of them.
+//              pages are scattered, at most T of them. Workgroups of 64 fill subgroups, but few of them keep few cores busy:
+//              latency decides, not the workgroup's size.
 // Cost         8 (PANELS + page) bytes a drawn page and 4 a click.      Before   replay_draw.wgsl
 
 const WORKGROUP = 64;

@@ -11,7 +11,8 @@
 // Why so       both gradients need the input. In one walk it is read once.
 // On a GPU     (reasoned, not measured) neighbours read neighbouring columns of the same row: coalesced, and output_gradient is a
 //              broadcast. 64 columns in 16 chunks are only 256 invocations, in workgroups of 8: memory is read with little in
-//              flight.
+//              flight. Workgroups of 8 use 8 of 32 lanes. That spreads few invocations over four times as many cores, each of
+//              which then has one subgroup to hide latency with; 32 may be better.
 // Cost         5 K flops, 8 K bytes a row.
 // Forward      row_dot_forward.wgsl, cpu/row_dot_sum.wgsl      Next   adam.wgsl
 

@@ -11,7 +11,8 @@
 //
 // For          both kinds of adapter
 // Work split   one invocation owns a row.
-// On a GPU     (reasoned, not measured) few rows leave it idle; its work is a 1/1000 of scoring the catalogue.
+// On a GPU     (reasoned, not measured) few rows leave it idle; its work is a 1/1000 of scoring the catalogue. Workgroups of 64
+//              fill subgroups, but few of them keep few cores busy: latency decides, not the workgroup's size.
 // Cost         R (I / 32 + later + L) flops, 4 bytes for each and 8 R I / 32.
 
 const WORKGROUP = 64;

@@ -9,7 +9,8 @@
 //
 // For          both kinds of adapter
 // Work split   one invocation owns four units of one chunk of rows (x: units, y: chunks), position by position.
-// On a GPU     (reasoned, not measured) few invocations, each with a long walk: as row_dot_backward.wgsl.
+// On a GPU     (reasoned, not measured) few invocations, each with a long walk: as row_dot_backward.wgsl. Workgroups of 64 fill
+//              subgroups, but few of them keep few cores busy: latency decides, not the workgroup's size.
 // Cost         6 R k L flops, 4 R k L (2 + (k + 1) / 2) bytes.     Accuracy   a chunk's rows are roundings of a running sum
 // Forward      slate_value_forward.wgsl
 

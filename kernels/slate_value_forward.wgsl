@@ -8,7 +8,8 @@
 //
 // For          both kinds of adapter
 // Work split   one invocation owns a row. A dispatch does one position: the next one needs its bases.
-// On a GPU     (reasoned, not measured) rows are few hundred, so most of it is idle; no load is coalesced.
+// On a GPU     (reasoned, not measured) rows are few hundred, so most of it is idle; no load is coalesced. Workgroups of 64 fill
+//              subgroups, but few of them keep few cores busy: latency decides, not the workgroup's size.
 // Cost         R (4 L + later) flops, 4 R (4 L + 3 later) bytes.     Accuracy   L roundings of the running sum
 // Backward     slate_value_backward.wgsl
 

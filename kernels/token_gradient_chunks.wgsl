@@ -11,7 +11,9 @@
 // For          both kinds of adapter
 // Work split   one invocation owns four columns of one chunk.
 // On a GPU     (reasoned, not measured) a serial walk over a popular token is a long tail that nothing hides; in chunks it is
-//              spread over the GPU. Neighbours own neighbouring columns: source is read coalesced, pair is a broadcast.
+//              spread over the GPU. Neighbours own neighbouring columns: source is read coalesced, pair is a broadcast. Loads are
+//              vectors of 16 bytes. Workgroups of 64 fill subgroups; no barrier, so walks of different lengths wait for their own
+//              subgroup alone.
 // Cost         a flop and 4 bytes an element of source.
 // Forward      token_sum.wgsl      Next   token_gradient.wgsl, token_gradient_rows.wgsl
 

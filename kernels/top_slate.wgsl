@@ -8,7 +8,8 @@
 // Work split   one invocation owns one user of the chunk. Slot j takes the best of what comes after the item of slot j - 1 in the
 //              order of scores and items, so that no list is kept: k walks along the user's row.
 // On a GPU     (reasoned, not measured) neighbours read rows that are I numbers apart: no load is coalesced. A workgroup a user
-//              with a reduction would be; the utilities that are read here cost a hundred times as much.
+//              with a reduction would be; the utilities that are read here cost a hundred times as much. Workgroups of 64 fill
+//              subgroups; users of a subgroup wait for its longest.
 // On llvmpipe  by CPU time of one core of a loaded machine, 65 users, 500 items, k = 3: 0.2 ms; the utilities that it reads 15
 // Cost         4 k I bytes a user, from cache where a row fits it.
 // Next         choose.wgsl, by way of the utilities of the slate

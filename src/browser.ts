@@ -55,7 +55,13 @@ export {
 export type { ChoiceFigures, RankingFigures } from "./data/ranking.ts";
 export { UserError } from "./user_error.ts";
 export { type AdapterDescription, Gpu, type GpuOptions, openDevice } from "./gpu/device.ts";
-export { type AdapterKind, fixedShapes, type KernelShapes, type MatmulVariant } from "./gpu/kernel_shapes.ts";
+export {
+  type AdapterKind,
+  fixedShapes,
+  type KernelShapes,
+  type LstmVariant,
+  type MatmulVariant,
+} from "./gpu/kernel_shapes.ts";
 export {
   type CommonModelConfig,
   defaultModel,

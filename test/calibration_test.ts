@@ -7,7 +7,7 @@ import { ShapeCache, type ShapeKey } from "../src/calibration/shape_cache.ts";
 import type { LogSource } from "../src/data/log_source.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { timePasses } from "../src/gpu/profiler.ts";
-import type { AdapterKind, KernelShapes, MatmulVariant } from "../src/gpu/kernel_shapes.ts";
+import type { AdapterKind, KernelShapes, KernelVariant, MatmulVariant } from "../src/gpu/kernel_shapes.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { type PassClock, StepProducts } from "../src/calibration/step_products.ts";
 import { shapesFor } from "../src/cli/calibration.ts";
@@ -20,16 +20,16 @@ const panels = ["panel 256", "panel 128", "panel 64", "rows"] as const;
 const two: Product[] = [{ key: "forward 64x64", variants: panels }, { key: "input 64x64", variants: panels }];
 
 /** Microseconds of a variant, the n-th time that it runs. */
-type Times = (key: string, variant: MatmulVariant, n: number) => number;
+type Times = (key: string, variant: KernelVariant, n: number) => number;
 
 /** Its clock is moved by what it is asked to do. */
-class FakeMeter implements Timeable<{ key: string; variant: MatmulVariant }> {
+class FakeMeter implements Timeable<{ key: string; variant: KernelVariant }> {
   clock = 0;
   readonly prepared: string[] = [];
   readonly #runs = new Map<string, number>();
   constructor(
     private readonly times: Times,
-    private readonly compile: (variant: MatmulVariant) => number = () => 50,
+    private readonly compile: (variant: KernelVariant) => number = () => 50,
     private readonly all: readonly Product[] = two,
   ) {}
   products() {
@@ -38,12 +38,12 @@ class FakeMeter implements Timeable<{ key: string; variant: MatmulVariant }> {
   sizes() {
     return ["forward 64x64 2^20 flops"];
   }
-  prepare(key: string, variant: MatmulVariant) {
+  prepare(key: string, variant: KernelVariant) {
     this.clock += this.compile(variant);
     this.prepared.push(`${key} ${variant}`);
     return Promise.resolve({ key, variant });
   }
-  time(prepared: readonly { key: string; variant: MatmulVariant }[]) {
+  time(prepared: readonly { key: string; variant: KernelVariant }[]) {
     this.clock += 20;
     return Promise.resolve(prepared.map(({ key, variant }) => {
       const name = `${key} ${variant}`;
@@ -60,7 +60,7 @@ class FakeMeter implements Timeable<{ key: string; variant: MatmulVariant }> {
 Deno.test("calibration: the fixed variant stays unless another is clearly faster, twice", async () => {
   const chosen = async (times: Times) => {
     const meter = new FakeMeter(times);
-    return (await calibrate(two, meter)).matmul;
+    return (await calibrate(two, meter)).chosen;
   };
   assert.deepEqual(await chosen(() => 100), {});
   assert.deepEqual(await chosen((_, variant) => (variant === "panel 256" ? 100 : 91)), {});
@@ -82,8 +82,8 @@ Deno.test("calibration: says how much faster, and leaves out what does not run",
   const prepare = meter.prepare.bind(meter);
   meter.prepare = (key, variant) =>
     variant === "panel 128" ? Promise.reject(new Error("no such workgroup")) : prepare(key, variant);
-  const { gain, untried, matmul } = await calibrate(two, meter);
-  assert.deepEqual(matmul, { "forward 64x64": "panel 64", "input 64x64": "panel 64" });
+  const { gain, untried, chosen } = await calibrate(two, meter);
+  assert.deepEqual(chosen, { "forward 64x64": "panel 64", "input 64x64": "panel 64" });
   assert.deepEqual(gain, { "forward 64x64": 1.5, "input 64x64": 1.5 });
   assert.deepEqual(untried, ["forward 64x64 panel 128", "input 64x64 panel 128"]);
 });
@@ -102,20 +102,20 @@ Deno.test("calibration: keeps to its budget, the most promising variants first",
     assert.equal(meter.prepared[0], fixed[0]);
   }
   const slow = new FakeMeter((_, variant) => (variant === "panel 256" ? 100 : 10), () => 3000);
-  const { matmul, untried, compared } = await calibrate(two, slow);
-  assert.deepEqual([matmul, untried.length, compared, slow.prepared.length], [{}, 6, 0, 1]);
+  const { chosen, untried, compared } = await calibrate(two, slow);
+  assert.deepEqual([chosen, untried.length, compared, slow.prepared.length], [{}, 6, 0, 1]);
 });
 
 Deno.test("calibration: what training needs costs nothing, and what is compiled is compared", async () => {
   const fast: Times = (_, variant) => (variant === "panel 128" ? 50 : 100);
   // Two kernels of 1,900 ms each are within the budget, as one of them is the fixed one.
   const one = await calibrate(two, new FakeMeter(fast, () => 1900));
-  assert.deepEqual([one.compared, one.matmul], [1, { "forward 64x64": "panel 128" }]);
+  assert.deepEqual([one.compared, one.chosen], [1, { "forward 64x64": "panel 128" }]);
   assert.equal(one.neededSeconds, 1.9);
   // The second of a sort takes longer than the first let expect, and more than there is time for.
   let n = 0;
   const late = await calibrate(two, new FakeMeter(fast, () => (n++ === 0 ? 1500 : 2500)));
-  assert.deepEqual([late.compared, late.matmul], [1, { "forward 64x64": "panel 128" }]);
+  assert.deepEqual([late.compared, late.chosen], [1, { "forward 64x64": "panel 128" }]);
 });
 
 const key: ShapeKey = {

@@ -66,6 +66,13 @@ Deno.test("a header has the parts that a reader looks for", () => {
   );
 });
 
+Deno.test("a header of the GPU's way says why that workgroup, and how its loads fall", () => {
+  const reasons = (path: string) => part(path, "On a GPU") ?? "";
+  each(kernelFiles(""), (path) => /workgroup|tile/i.test(reasons(path)), '"On a GPU" with the workgroup');
+  const loads = /coalesc|broadcast|gather|scatter|\bloads?\b|\breads?\b|latency|launch/i;
+  each(kernelFiles(""), (path) => loads.test(reasons(path)), '"On a GPU" with its loads');
+});
+
 Deno.test("a header says for which adapter its kernel is, and names the twin for the other kind", () => {
   const twins = (path: string) =>
     kernelsIn(part(path, path.startsWith("cpu/") ? "On a GPU" : "On a CPU adapter"));

@@ -1,7 +1,7 @@
 /**
  * Every rung of the panel kernels. What they sum over is written out, each vector behind a condition of its own, and a
  * wrong one shows at its own width alone: the ops' tests have some widths, here are the others. Only the kernel itself is compiled,
- * by the ladders' harness, whose last step is the shipped kernel.
+ * by the ladders' harness, which has it as its last step but for those of GPUs.
  */
 
 import assert from "node:assert/strict";
@@ -28,8 +28,8 @@ for (const [name, sizes] of Object.entries(rungs)) {
   Deno.test(`every rung of the panel kernel of ladder ${name}`, () =>
     withGpu("cpu", async (gpu) => {
       const ladder = ladders.find((ladder) => ladder.name === name) ?? assert.fail(`no ladder ${name}`);
-      const steps = ladder.steps.slice(-1);
-      assert.match(steps[0]?.kernel.name ?? "", /_panel$/);
+      const steps = ladder.steps.filter(({ kernel }) => kernel.name.endsWith("_panel")).slice(-1);
+      assert.equal(steps.length, 1);
       for (const size of sizes) await checkAt(gpu, { ...ladder, steps }, size);
     }));
 }

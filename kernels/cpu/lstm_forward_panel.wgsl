@@ -3,7 +3,7 @@
 //   What it computes and writes: see lstm_forward.wgsl.
 //
 // For          a CPU adapter, up to 32 units. More units   lstm_forward.wgsl
-// On a GPU     lstm_forward.wgsl
+// On a GPU     lstm_forward_group.wgsl, lstm_forward.wgsl
 // Work split   one invocation owns one user and loops over the user's events. The workgroup copies the weights into workgroup
 //              memory. From there, before the loop, each invocation reads them into variables of its own. The products are
 //              written out, so that each variable is named by a constant.

@@ -1,22 +1,22 @@
 /**
- * Fits kernel shapes to the adapter. It times the variants of each product beside that of the fixed table. Another one is
- * taken only if it is clearly faster in two comparisons.
+ * Fits kernel shapes to the adapter. It times the variants of each product, and of an LSTM, beside that of the fixed table.
+ * Another one is taken only if it is clearly faster in two comparisons.
  */
 
-import type { MatmulVariant } from "../gpu/kernel_shapes.ts";
+import type { KernelVariant } from "../gpu/kernel_shapes.ts";
 import { median } from "../gpu/profiler.ts";
 
-/** A product, and the variants that can do it; the first is that of the fixed table. */
+/** A product or LSTM, and the variants that can do it; the first is that of the fixed table. */
 export interface Product {
-  /** See matmulKey. */
+  /** See matmulKey and lstmKey. */
   readonly key: string;
-  readonly variants: readonly MatmulVariant[];
+  readonly variants: readonly KernelVariant[];
 }
 
 /** What times. P: a variant that is ready to run. */
 export interface Meter<P> {
   /** Compiles a variant and runs it once: a driver may compile when a kernel first runs. */
-  prepare(key: string, variant: MatmulVariant): Promise<P>;
+  prepare(key: string, variant: KernelVariant): Promise<P>;
   /** Runs these one after another. @returns microseconds of each */
   time(prepared: readonly P[]): Promise<number[]>;
   /** Milliseconds. */
@@ -25,7 +25,7 @@ export interface Meter<P> {
 
 export interface Calibration {
   /** The variants that are clearly faster than those of the fixed table, by product. */
-  readonly matmul: Readonly<Record<string, MatmulVariant>>;
+  readonly chosen: Readonly<Record<string, KernelVariant>>;
   /** How many times faster each of them is. */
   readonly gain: Readonly<Record<string, number>>;
   /** What there was no time for, or what does not run here: "forward 64x64 rows". */
@@ -51,7 +51,7 @@ const ROUNDS = { first: 5, again: 9 };
 const SHARE = { unknown: 0.65, timing: 0.1 };
 
 interface Ready<P> {
-  readonly variant: MatmulVariant;
+  readonly variant: KernelVariant;
   readonly prepared: P;
 }
 
@@ -70,7 +70,7 @@ export async function calibrate<P>(
 ): Promise<Calibration> {
   const began = meter.now();
   const ready = new Map<string, Ready<P>[]>();
-  const matmul: Record<string, MatmulVariant> = {};
+  const chosen: Record<string, KernelVariant> = {};
   const gain: Record<string, number> = {};
   const untried: string[] = [];
   let compared = 0;
@@ -108,16 +108,16 @@ export async function calibrate<P>(
       if (before < 2) compared++;
       const winner = await fasterThanFirst(meter, all);
       if (!winner) continue;
-      matmul[key] = winner.variant;
+      chosen[key] = winner.variant;
       gain[key] = winner.gain;
     }
   }
   const seconds = (meter.now() - began) / 1000;
-  return { matmul, gain, untried, compared, seconds, neededSeconds: needed / 1000 };
+  return { chosen, gain, untried, compared, seconds, neededSeconds: needed / 1000 };
 }
 
 /** "panel" of "panel 64". */
-function sortOf(variant: MatmulVariant): string {
+function sortOf(variant: KernelVariant): string {
   return variant.replace(/ \d+$/, "");
 }
 
@@ -125,7 +125,7 @@ function sortOf(variant: MatmulVariant): string {
 async function fasterThanFirst<P>(
   meter: Meter<P>,
   all: readonly Ready<P>[],
-): Promise<{ variant: MatmulVariant; gain: number } | undefined> {
+): Promise<{ variant: KernelVariant; gain: number } | undefined> {
   const medians = await inTurn(meter, all, ROUNDS.first);
   const best = Math.min(...medians);
   const [first, fastest] = [all[0], all[medians.indexOf(best)]];
@@ -139,7 +139,7 @@ async function fasterThanFirst<P>(
 async function readyOf<P>(
   meter: Meter<P>,
   key: string,
-  variant: MatmulVariant,
+  variant: KernelVariant,
 ): Promise<Ready<P> | undefined> {
   try {
     return { variant, prepared: await meter.prepare(key, variant) };

@@ -2,8 +2,9 @@
 
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { fixedShapes, type KernelShapes } from "../gpu/kernel_shapes.ts";
+import { chosenShapes, fixedShapes, type KernelShapes } from "../gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { lstmTexts } from "../ops/lstm_kernels.ts";
 import { matmulTexts } from "../ops/matmul_kernels.ts";
 import { driverVersion } from "../run/driver.ts";
 import { UserError } from "../user_error.ts";
@@ -68,11 +69,11 @@ export async function fittedShapes<P>(
   };
   const known = await cache?.read(key);
   if (cache && known?.kind === kind) return tell(known, `timed before, kept in ${cache.file}`);
-  const { matmul, gain, untried, compared, seconds, neededSeconds } = await calibrate(
+  const { chosen, gain, untried, compared, seconds, neededSeconds } = await calibrate(
     timeable.products(),
     timeable,
   );
-  const shapes = { kind, matmul: { ...matmul } };
+  const shapes = chosenShapes(kind, chosen);
   if (compared === 0 && untried.length > 0) {
     // Nothing is kept: a driver that keeps what it compiled may be quicker the next time.
     say(
@@ -88,8 +89,8 @@ export async function fittedShapes<P>(
   return tell(shapes, `timed in ${seconds.toFixed(1)} s${rest}; --no-calibration skips this`, gain);
 }
 
-function describe({ matmul }: KernelShapes, gain: Calibration["gain"]): string {
-  const chosen = Object.entries(matmul).map(([key, variant]) => {
+function describe({ matmul, lstm = {} }: KernelShapes, gain: Calibration["gain"]): string {
+  const chosen = Object.entries({ ...matmul, ...lstm }).map(([key, variant]) => {
     const times = gain[key];
     return `${key} ${variant}${times === undefined ? "" : ` (${times.toFixed(2)}x)`}`;
   });
@@ -98,7 +99,7 @@ function describe({ matmul }: KernelShapes, gain: Calibration["gain"]): string {
 
 async function keyOf(gpu: Gpu, sizes: readonly string[]): Promise<ShapeKey> {
   const { description, runtime } = gpu.adapter;
-  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(matmulTexts()));
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(matmulTexts() + lstmTexts()));
   return {
     adapter: description,
     driver: await driverVersion(description),

@@ -1,4 +1,4 @@
-/** The matrix products of a model's training step on a typical batch, ready to be timed by calibrate.ts. */
+/** The matrix products and the LSTM of a model's training step on a typical batch, ready to be timed by calibrate.ts. */
 
 import { DeviceLog } from "../batch/device_log.ts";
 import { batchCapacity, Plan } from "../batch/plan.ts";
@@ -8,7 +8,7 @@ import { Arena } from "../gpu/arena.ts";
 import type { Meter, Product } from "./calibrate.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Made } from "../gpu/made.ts";
-import type { MatmulVariant } from "../gpu/kernel_shapes.ts";
+import type { KernelVariant } from "../gpu/kernel_shapes.ts";
 import { type EncodePass, timePasses } from "../gpu/profiler.ts";
 import { type KernelChoice, Program } from "../gpu/program.ts";
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
@@ -27,7 +27,7 @@ export interface PreparedProduct {
   readonly clock: PassClock;
 }
 
-/** A product with less than this share of the largest one's work keeps its kernel: there is nothing to gain. */
+/** A product with less than this share of the largest one's work keeps its kernel: there is nothing to gain. A serial one may take long. */
 const LEAST_SHARE = 0.1;
 /** Rows of the batch: more tell no more about which variant is fastest. */
 const MOST_ROWS = 8192;
@@ -103,10 +103,8 @@ export class StepProducts implements Meter<PreparedProduct> {
   products(): Product[] {
     const all = [...this.#choices.values()].sort((a, b) => b.flops - a.flops);
     const least = LEAST_SHARE * (all[0]?.flops ?? 0);
-    return all.filter(({ flops }) => flops >= least).map(({ choice: { key, variants } }) => ({
-      key,
-      variants,
-    }));
+    return all.filter(({ choice, flops }) => choice.serial || flops >= least)
+      .map(({ choice: { key, variants } }) => ({ key, variants }));
   }
 
   /** Names the sizes; the rows to a power of two, as no two batches are equal. */
@@ -115,7 +113,7 @@ export class StepProducts implements Meter<PreparedProduct> {
       .sort();
   }
 
-  async prepare(key: string, variant: MatmulVariant): Promise<PreparedProduct> {
+  async prepare(key: string, variant: KernelVariant): Promise<PreparedProduct> {
     const found = this.#choices.get(key);
     if (!found) throw new Error(`there is no product ${key}`);
     const program = await Program.record(this.gpu, "calibration", this.#plan.steps, [

@@ -1,6 +1,6 @@
 /**
- * Which kernel does a matrix product, of those that can. A fixed table names one for each kind of adapter. A calibration
- * (see src/calibration) may choose another, for the sizes that it timed.
+ * Which kernel does a matrix product or an LSTM, of those that can. A fixed table names one for each kind of adapter. A
+ * calibration (see src/calibration) may choose another, for the sizes that it timed.
  */
 
 import * as z from "../schema.ts";
@@ -22,10 +22,21 @@ export const matmulVariants = [
   "tiled",
 ] as const satisfies readonly MatmulVariant[];
 
+/** forward: states of all events; backward: from the gradient of the states to that of what went into the gates. */
+export type LstmDirection = "forward" | "backward";
+
+/** How a GPU computes an LSTM: so many users share a workgroup, an invocation a unit of one; or an invocation a user. */
+export type LstmVariant = "group 1" | "group 4" | "user";
+export const lstmVariants = ["group 1", "group 4", "user"] as const satisfies readonly LstmVariant[];
+
+/** What a calibration chooses among. */
+export type KernelVariant = MatmulVariant | LstmVariant;
+
 /** What {@link KernelShapes} must be. */
 export const kernelShapesSchema = z.strictObject({
   kind: z.enum(["cpu", "gpu"]),
   matmul: z.record(z.string(), z.enum(matmulVariants)),
+  lstm: z.record(z.string(), z.enum(lstmVariants)).optional(),
 });
 /** Another variant may sum in another order: with other shapes, results may differ in their last bits. */
 export interface KernelShapes {
@@ -33,11 +44,31 @@ export interface KernelShapes {
   readonly kind: AdapterKind;
   /** What differs from the fixed table, by {@link matmulKey}. */
   readonly matmul: Record<string, MatmulVariant>;
+  /** The same of LSTMs, by {@link lstmKey}. */
+  readonly lstm?: Record<string, LstmVariant> | undefined;
 }
 
 /** The fixed table for a kind of adapter. */
 export function fixedShapes(kind: AdapterKind): KernelShapes {
   return { kind, matmul: {} };
+}
+
+/** The fixed table with what a calibration chose, by {@link matmulKey} and {@link lstmKey}. */
+export function chosenShapes(
+  kind: AdapterKind,
+  chosen: Readonly<Record<string, KernelVariant>>,
+): KernelShapes {
+  const matmul: Record<string, MatmulVariant> = {};
+  const lstm: Record<string, LstmVariant> = {};
+  for (const [key, variant] of Object.entries(chosen)) {
+    if (isLstmVariant(variant)) lstm[key] = variant;
+    else matmul[key] = variant;
+  }
+  return Object.keys(lstm).length === 0 ? { kind, matmul } : { kind, matmul, lstm };
+}
+
+function isLstmVariant(variant: KernelVariant): variant is LstmVariant {
+  return lstmVariants.some((one) => one === variant);
 }
 
 /** Shapes that were recorded, on an adapter of their kind; the fixed table on another, and where there are none. */
@@ -48,6 +79,11 @@ export function recordedShapes(recorded: KernelShapes | undefined, kind: Adapter
 /** E.g. "forward 64x32", padded sizes [K, N] of the weights. @param k4 K / 4. @param n4 N / 4. */
 export function matmulKey(direction: MatmulDirection, k4: number, n4: number): string {
   return `${direction} ${4 * k4}x${4 * n4}`;
+}
+
+/** E.g. "lstm backward 20", with the padded number of units. @param h4 units / 4. */
+export function lstmKey(direction: LstmDirection, h4: number): string {
+  return `lstm ${direction} ${4 * h4}`;
 }
 
 /** A panel kernel's sum is written out in its text, up to so many vectors; fewer for a GPU, to spare its compiler. */
@@ -106,11 +142,50 @@ export function variantOf(
   n4: number,
   rows: number,
 ): MatmulVariant {
-  const [fixed, ...others] = variantsFor(choice, direction, k4, n4, rows);
-  if (!fixed) throw new Error("expected a variant for every product");
   const key = matmulKey(direction, k4, n4);
-  const chosen = choice.shapes.matmul[key] ?? fixed;
-  if (chosen === fixed || others.includes(chosen)) return chosen;
+  return chosenOf(key, choice.shapes.matmul[key], variantsFor(choice, direction, k4, n4, rows));
+}
+
+/** Invocations of a workgroup that WebGPU promises. */
+const WORKGROUP_MOST = 256;
+
+/** The variants that can do an LSTM on a GPU; the first is that of the fixed table. @param h4 units / 4. */
+export function lstmVariantsFor(h4: number): readonly LstmVariant[] {
+  const group = lstmVariants.filter((variant) => {
+    const users = usersOf(variant);
+    return users !== undefined && 4 * h4 * users <= WORKGROUP_MOST;
+  });
+  return [...group, "user"];
+}
+
+/** Users of a workgroup, for the variants that share one. */
+export function usersOf(variant: LstmVariant): number | undefined {
+  const [, users] = variant.match(/^group (\d+)$/) ?? [];
+  return users === undefined ? undefined : Number(users);
+}
+
+/**
+ * Bytes of workgroup memory that an LSTM takes whose weights stand there: with them, what its units tell one another, twice,
+ * and the number of turns. @param units padded.
+ */
+export function keptBytes(direction: LstmDirection, units: number, users: number): number {
+  return 16 * units ** 2 + 2 * (direction === "forward" ? 4 : 16) * users * units + 16;
+}
+
+/** @throws UserError for recorded shapes that cannot do the LSTM. */
+export function lstmVariantOf({ shapes }: ShapeChoice, direction: LstmDirection, h4: number): LstmVariant {
+  const key = lstmKey(direction, h4);
+  return chosenOf(key, shapes.lstm?.[key], lstmVariantsFor(h4));
+}
+
+function chosenOf<V extends KernelVariant>(
+  key: string,
+  chosen: V | undefined,
+  [fixed, ...others]: readonly V[],
+): V {
+  if (!fixed) throw new Error(`expected a variant for ${key}`);
+  if (chosen === undefined || chosen === fixed) return fixed;
+  if (others.includes(chosen)) return chosen;
   throw new UserError(
     `Expected one of ${
       [fixed, ...others].join(", ")

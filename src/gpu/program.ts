@@ -7,7 +7,7 @@ import { UserError } from "../user_error.ts";
 import type { Commands } from "./commands.ts";
 import type { Gpu } from "./device.ts";
 import { constantOf, forManySteps, type KernelBinding, STEP, STEPS } from "./kernel.ts";
-import type { MatmulVariant } from "./kernel_shapes.ts";
+import type { KernelVariant } from "./kernel_shapes.ts";
 import { kernelText, type KernelUse } from "./kernel_text.ts";
 import { isTexture, isUniform, type Memory, type TextureView } from "./memory.ts";
 import type { Sizes } from "./sizes.ts";
@@ -22,12 +22,14 @@ export interface Cost {
 
 /** Which other kernels can do a dispatch. */
 export interface KernelChoice<S extends Sizes = Sizes> {
-  /** See {@link import("./kernel_shapes.ts").matmulKey}. */
+  /** See matmulKey and lstmKey of {@link import("./kernel_shapes.ts")}. */
   readonly key: string;
   /** The first is that of the fixed table. */
-  readonly variants: readonly MatmulVariant[];
+  readonly variants: readonly KernelVariant[];
+  /** It takes as long as its longest chain of steps, however few its FLOPs. */
+  readonly serial?: boolean;
   /** The dispatch by one of them. */
-  by(variant: MatmulVariant): DispatchSpec<S>;
+  by(variant: KernelVariant): DispatchSpec<S>;
 }
 
 /** The node of the tape that a dispatch was made for. */
@@ -47,7 +49,7 @@ export interface DispatchSpec<S extends Sizes = Sizes> extends KernelUse {
   readonly cost: (sizes: S) => Cost;
   /** What the dispatch is for, e.g. "utility/layer2 forward". */
   readonly label: string;
-  /** Only for a matrix product. */
+  /** Only for a matrix product, and for an LSTM on a GPU. */
   readonly choice?: KernelChoice<S>;
   /** Absent for what no node asked for: the batch, the optimiser. */
   readonly node?: DispatchNode;

@@ -16,6 +16,8 @@ export type Place = "texture" | "panels" | "uniform";
 
 export interface Step {
   readonly kernel: Kernel;
+  /** From 1; its place among the steps, where it is not said. */
+  readonly number?: number;
   /** What is new, in a few words. */
   readonly idea: string;
   /** Number of the step that this one changes, where it is not the one before. */
@@ -39,6 +41,28 @@ export interface Ladder {
   readonly oddSizes: readonly Size[];
   readonly problem: (size: Size) => Problem;
   readonly steps: readonly Step[];
+  /** Numbers of the steps that lead to the kernel for a GPU; of all, where it is not said. */
+  readonly forGpus?: readonly number[];
+}
+
+/** A ladder with the steps alone that lead to the kernel for a GPU. They keep their numbers. */
+export function gpuWay(ladder: Ladder): Ladder {
+  const steps = ladder.steps.map((step, k) => ({
+    ...step,
+    number: numberOf(step, k),
+    changes: changedBy(step, k),
+  }));
+  return { ...ladder, steps: steps.filter(({ number }) => ladder.forGpus?.includes(number) ?? true) };
+}
+
+/** @param k its place among the steps. */
+export function numberOf({ number }: Step, k: number): number {
+  return number ?? k + 1;
+}
+
+/** The number of the step that a step changes. @param k its place among the steps. */
+export function changedBy({ changes }: Step, k: number): number {
+  return changes ?? Math.max(1, k);
 }
 
 export interface BoundStep {
@@ -93,14 +117,14 @@ export async function bindSteps(
       const began = performance.now();
       const program = await Program.record(gpu, ladder.name, headers.buffer, [{
         kernel,
-        label: `ladder ${ladder.name}, step ${k + 1}`,
+        label: `ladder ${ladder.name}, step ${numberOf(step, k)}`,
         constants: { ...Object.fromEntries(known), ...step.constants?.(size) },
         views,
         invocations: () => step.invocations(size),
         cost: () => problem.cost,
       }]);
       steps.push({
-        number: k + 1,
+        number: numberOf(step, k),
         step,
         encode: (pass) => program.encodeOne(pass, 0, problem.sizes, 0),
         views,

@@ -4,10 +4,6 @@
  */
 
 import choiceText from "../../kernels/choice_nll.wgsl" with { type: "text" };
-import lstmBackText from "../../kernels/lstm_backward.wgsl" with { type: "text" };
-import lstmBackPanel from "../../kernels/cpu/lstm_backward_panel.wgsl" with { type: "text" };
-import lstmText from "../../kernels/lstm_forward.wgsl" with { type: "text" };
-import lstmPanel from "../../kernels/cpu/lstm_forward_panel.wgsl" with { type: "text" };
 import choiceNaive from "../../kernels/study/choice_nll_1_naive.wgsl" with { type: "text" };
 import choiceWorkgroup from "../../kernels/study/choice_nll_2_workgroup.wgsl" with { type: "text" };
 import choiceOnline from "../../kernels/study/choice_nll_3_online.wgsl" with { type: "text" };
@@ -43,7 +39,7 @@ import weightChunks from "../../kernels/study/matmul_weight_gradient_2_chunks.wg
 import weightOuter from "../../kernels/study/matmul_weight_gradient_4_outer.wgsl" with { type: "text" };
 import weightWide from "../../kernels/study/matmul_weight_gradient_5_wide.wgsl" with { type: "text" };
 import { kernel } from "../gpu/kernel.ts";
-import { panelBytes } from "../gpu/kernel_shapes.ts";
+import { keptBytes, panelBytes } from "../gpu/kernel_shapes.ts";
 import { clickDimensions } from "../batch/click_sizes.ts";
 import {
   matmulInvocations,
@@ -51,6 +47,7 @@ import {
   matmulKernels,
   weightGradientInvocations,
 } from "../ops/matmul_kernels.ts";
+import { groupShape, lstmKernels } from "../ops/lstm_kernels.ts";
 import { padded } from "../tape/tensor.ts";
 import { choiceProblem, lstmBackwardProblem, lstmProblem, matmulProblem, type Size } from "./problems.ts";
 import type { Ladder, Step } from "./check.ts";
@@ -263,13 +260,14 @@ function weightSteps(): Step[] {
   ];
 }
 
-/** The same four ideas on the way there and back. */
+/** The same ideas on the way there and back. */
 function lstmSteps(
   direction: "forward" | "backward",
-  [naive, workgroup, vectors, loop, panel]: readonly [string, string, string, string, string],
+  [naive, workgroup, vectors]: readonly [string, string, string],
   uniforms: readonly string[],
   matrices: string,
 ): Step[] {
+  const { loop, panel } = lstmKernels[direction];
   const users = (each: number) => ({
     constants: () => ({ USERS: each }),
     invocations: ([users = 1]: Size) => [Math.ceil(users / each)] as const,
@@ -286,19 +284,19 @@ function lstmSteps(
       idea: "a workgroup a user",
       constants: (size) => ({ WORKGROUP: group(size) }),
       invocations: (size) => [(size[0] ?? 1) * group(size)],
-      refuses: (size) => group(size) <= 256 ? undefined : "needs more than 256 invocations a workgroup",
+      refuses: (size) => group(size) <= 256 ? undefined : TOO_MANY,
     },
     { ...fours, idea: "four units at a time", changes: 1 },
     { ...fours, idea: "weights in a uniform buffer", where },
-    { kernel: kernel(name, loop), idea: matrices, where, ...users(1) },
+    { kernel: loop, idea: matrices, where, ...users(1) },
     {
-      kernel: kernel(name, loop),
+      kernel: loop,
       idea: "four users an invocation (shipped for many units)",
       where,
       ...users(4),
     },
     {
-      kernel: kernel(`${name}_panel`, panel),
+      kernel: panel,
       idea: "weights read once, before the loop (shipped)",
       invocations: oneEach,
       where: Object.fromEntries(
@@ -306,7 +304,28 @@ function lstmSteps(
       ),
       refuses: ([, , units = 1]) => units <= 32 ? undefined : "more than 32 units",
     },
+    { ...groupStep(direction, 1, false), idea: "a unit an invocation, one barrier an event", changes: 2 },
+    { ...groupStep(direction, 1, true), idea: "weights in workgroup memory (shipped for GPUs)" },
+    { ...groupStep(direction, 4, true), idea: "four users a workgroup" },
   ];
+}
+
+const TOO_MANY = "needs more than 256 invocations a workgroup";
+
+/** The LSTM with an invocation a unit. @param keep the weights in workgroup memory. */
+function groupStep(direction: "forward" | "backward", users: number, keep: boolean): Omit<Step, "idea"> {
+  const units = (size: Size) => padded(size[2] ?? 1);
+  const shape = (size: Size) => groupShape(direction, units(size) / 4, users, Infinity, keep);
+  return {
+    kernel: lstmKernels[direction].group,
+    constants: (size) => shape(size).constants,
+    invocations: (size) => shape(size).invocations(size[0] ?? 1),
+    refuses: (size, workgroupBytes) => {
+      if (users * units(size) > 256) return TOO_MANY;
+      const needed = keptBytes(direction, units(size), users);
+      return !keep || needed <= workgroupBytes ? undefined : `needs ${needed} bytes of workgroup memory`;
+    },
+  };
 }
 
 function choiceSteps(): Step[] {
@@ -333,6 +352,8 @@ function choiceSteps(): Step[] {
   ];
 }
 
+const lstmForGpus = [1, 2, 8, 9, 10];
+
 /** The first two differ in rows and padding alone: one compilation serves both. */
 const oddMatmuls: readonly Size[] = [[1, 17, 22], [37, 19, 21], [301, 64, 68]];
 
@@ -344,6 +365,7 @@ export const ladders: readonly Ladder[] = [
     oddSizes: oddMatmuls,
     problem: (size) => matmulProblem("forward", size),
     steps: forwardSteps(),
+    forGpus: [1, 2, 3, 4],
   },
   {
     name: "input",
@@ -352,6 +374,7 @@ export const ladders: readonly Ladder[] = [
     oddSizes: oddMatmuls.map(([M = 1, K = 1, N = 1]) => [M, N, K]),
     problem: (size) => matmulProblem("input", size),
     steps: inputSteps(),
+    forGpus: [1, 2, 3],
   },
   {
     name: "weight",
@@ -360,6 +383,7 @@ export const ladders: readonly Ladder[] = [
     oddSizes: [...oddMatmuls, [1027, 12, 9]],
     problem: (size) => matmulProblem("weight", size),
     steps: weightSteps(),
+    forGpus: [1, 2, 3, 4],
   },
   {
     name: "lstm",
@@ -369,10 +393,11 @@ export const ladders: readonly Ladder[] = [
     problem: (size) => lstmProblem(size),
     steps: lstmSteps(
       "forward",
-      [lstmNaive, lstmWorkgroup, lstmVectors, lstmText, lstmPanel],
+      [lstmNaive, lstmWorkgroup, lstmVectors],
       ["weights", "bias"],
       "four k at a time, mat4x4f",
     ),
+    forGpus: lstmForGpus,
   },
   {
     name: "lstm-backward",
@@ -382,10 +407,11 @@ export const ladders: readonly Ladder[] = [
     problem: (size) => lstmBackwardProblem(size),
     steps: lstmSteps(
       "backward",
-      [lstmBackNaive, lstmBackWorkgroup, lstmBackVectors, lstmBackText, lstmBackPanel],
+      [lstmBackNaive, lstmBackWorkgroup, lstmBackVectors],
       ["weights"],
       "four units of the sum at a time, mat4x4f",
     ),
+    forGpus: lstmForGpus,
   },
   {
     name: "choice",

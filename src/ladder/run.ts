@@ -2,7 +2,16 @@
 
 import type { Gpu } from "../gpu/device.ts";
 import { median, timePasses } from "../gpu/profiler.ts";
-import { bindSteps, type BoundStep, checkAt, checkStep, type Ladder, workgroupBytesOf } from "./check.ts";
+import {
+  bindSteps,
+  type BoundStep,
+  changedBy,
+  checkAt,
+  checkStep,
+  type Ladder,
+  numberOf,
+  workgroupBytesOf,
+} from "./check.ts";
 import type { Size } from "./problems.ts";
 import type { LadderFigures, LadderStepFigure } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
@@ -54,10 +63,11 @@ export async function runLadder(gpu: Gpu, ladder: Ladder, options: LadderOptions
       const [a, b] = [times.get(of)?.medians ?? [], times.get(to)?.medians ?? []];
       return a.length * b.length === 0 ? undefined : median(b.map((time, k) => (a[k] ?? NaN) / time));
     };
-    return ladder.steps.map(({ kernel, idea, changes, refuses }, k): StepResult => {
-      const number = k + 1;
+    return ladder.steps.map((step, k): StepResult => {
+      const { kernel, idea, refuses } = step;
+      const number = numberOf(step, k);
       const own = times.get(number);
-      const before = changes ?? Math.max(1, k);
+      const before = changedBy(step, k);
       return {
         number,
         kernel: kernel.name,

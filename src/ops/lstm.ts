@@ -1,14 +1,9 @@
 /** lstm: the state before every event, from the items that the user clicked before it. */
 
-import backwardText from "../../kernels/lstm_backward.wgsl" with { type: "text" };
-import backwardPanelText from "../../kernels/cpu/lstm_backward_panel.wgsl" with { type: "text" };
-import forwardText from "../../kernels/lstm_forward.wgsl" with { type: "text" };
-import forwardPanelText from "../../kernels/cpu/lstm_forward_panel.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { type ItemTokens, NONE } from "../data/click_log.ts";
-import { type Constants, kernel } from "../gpu/kernel.ts";
 import { bufferOf, type Memory, uniformIfSmall, type View } from "../gpu/memory.ts";
 import {
   add,
@@ -25,18 +20,8 @@ import { fedItems } from "./click_gather.ts";
 import { embeddingGradient } from "./embedding.ts";
 import { isTable } from "./first_layer.ts";
 import { forwardProduct, weightGradient } from "./linear.ts";
+import { lstmDispatch, lstmKernels } from "./lstm_kernels.ts";
 import { above, beside, multiHot, rowsOf, tokenGradient, tokensOf, tokenSum } from "./token_sum.ts";
-
-const loopKernels = {
-  forward: kernel("lstm_forward", forwardText),
-  backward: kernel("lstm_backward", backwardText),
-};
-const panelKernels = {
-  forward: kernel("lstm_forward_panel", forwardPanelText),
-  backward: kernel("lstm_backward_panel", backwardPanelText),
-};
-/** The most units that the panel kernels' products are written out for. */
-const PANEL_UNITS = 32;
 
 export interface LstmInputs {
   /** constant [I, F]; absent with one-hot features, whose product is a row of `inputWeights` */
@@ -122,22 +107,9 @@ function cellOf(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
   return { ...inputs, tape, name, output, H, H4, dense, lookedUp, made, input, cells, gates };
 }
 
-/** The kernels of a cell, and how they want it. */
-function shapeOf({ tape, weights, bias, H, H4 }: Cell) {
-  const onCpu = tape.options.shapes.kind === "cpu";
-  const panel = onCpu && H <= PANEL_UNITS;
-  /** Users of an invocation. In the loop, on a CPU adapter, weights that were read serve all of them. */
-  const users = onCpu && !panel ? 4 : 1;
-  const constants: Constants = panel ? { H4 } : { H4, USERS: users };
-  // An invocation reads these at every event.
-  const oftenRead = ({ view }: Tensor) => onCpu ? uniformIfSmall(bufferOf(view)) : bufferOf(view);
-  return {
-    kernels: panel ? panelKernels : loopKernels,
-    users,
-    constants,
-    weights: panel ? bufferOf(weights.view) : oftenRead(weights),
-    bias: oftenRead(bias),
-  };
+/** On a CPU adapter, what an invocation reads at every event stands in a uniform; panel kernels copy the weights. */
+function oftenRead({ tape }: Cell, { view }: Tensor, copied = false): View {
+  return tape.options.shapes.kind === "cpu" && !copied ? uniformIfSmall(bufferOf(view)) : bufferOf(view);
 }
 
 /** The rows of the input product: an item for each event. */
@@ -147,24 +119,25 @@ function fed({ batch }: ClickTape) {
 
 function forward(lstm: Cell, call: ClickCall): ClickDispatch[] {
   const { tape, name, output, H, H4, dense, lookedUp, tokenTable, input, made, cells: cell, gates } = lstm;
-  const { kernels, users, constants, weights, bias } = shapeOf(lstm);
-  const specs: ClickDispatch[] = [{
-    kernel: kernels.forward,
-    label: `${name} forward`,
-    constants: { ...constants, TABLE: lookedUp !== undefined },
-    views: {
-      plan: tape.batch.plan,
-      event: tape.batch.event,
-      input,
-      weights,
-      bias,
-      state: output.view,
-      cell,
-      gates,
-    },
-    invocations: (s) => [Math.ceil(s.users / users)],
-    cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
-  }];
+  const specs = [
+    lstmDispatch("forward", { h4: H4, units: H }, tape.choice, (shape): ClickDispatch => ({
+      kernel: shape.kernel,
+      label: `${name} forward`,
+      constants: { ...shape.constants, TABLE: lookedUp !== undefined },
+      views: {
+        plan: tape.batch.plan,
+        event: tape.batch.event,
+        input,
+        weights: oftenRead(lstm, lstm.weights, shape.kernel === lstmKernels.forward.panel),
+        bias: oftenRead(lstm, lstm.bias),
+        state: output.view,
+        cell,
+        gates,
+      },
+      invocations: (s) => shape.invocations(s.users),
+      cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
+    })),
+  ];
   if (!made) return specs;
   const own = { ...call, label: `${name} input` };
   const parts: ClickDispatch[] = [];
@@ -177,24 +150,26 @@ function forward(lstm: Cell, call: ClickCall): ClickDispatch[] {
 
 function backward(lstm: Cell, call: ClickCall): ClickDispatch[] {
   const { tape, name, output, H, H4, dense, lookedUp, tokenTable, cells: cell, gates } = lstm;
-  const { kernels, users, constants, weights: recurrentWeights } = shapeOf(lstm);
   const gateGradient = tape.savedForProducts(`${name} gate gradient`, "events", 4 * output.stride);
-  const specs: ClickDispatch[] = [{
-    kernel: kernels.backward,
-    label: `${name} gradient of gates`,
-    constants,
-    views: {
-      plan: tape.batch.plan,
-      event: tape.batch.event,
-      weights: recurrentWeights,
-      cell,
-      gates,
-      state_gradient: call.outputGradient(),
-      gate_gradient: gateGradient,
-    },
-    invocations: (s) => [Math.ceil(s.users / users)],
-    cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
-  }];
+  const stateGradient = call.outputGradient();
+  const specs = [
+    lstmDispatch("backward", { h4: H4, units: H }, tape.choice, (shape): ClickDispatch => ({
+      kernel: shape.kernel,
+      label: `${name} gradient of gates`,
+      constants: shape.constants,
+      views: {
+        plan: tape.batch.plan,
+        event: tape.batch.event,
+        weights: oftenRead(lstm, lstm.weights, shape.kernel === lstmKernels.backward.panel),
+        cell,
+        gates,
+        state_gradient: stateGradient,
+        gate_gradient: gateGradient,
+      },
+      invocations: (s) => shape.invocations(s.users),
+      cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
+    })),
+  ];
   const recurrent = { input: output, weights: lstm.weights };
   const rest = { bias: lstm.bias, outputGradient: gateGradient };
   if (dense) {

@@ -10,6 +10,7 @@ import weightRowsText from "../../kernels/cpu/matmul_weight_gradient_rows.wgsl" 
 import weightTiledText from "../../kernels/matmul_weight_gradient_tiled.wgsl" with { type: "text" };
 import { constantOf, type Constants, type Kernel, kernel } from "../gpu/kernel.ts";
 import {
+  type KernelVariant,
   type MatmulDirection,
   matmulKey,
   type MatmulVariant,
@@ -54,7 +55,7 @@ function matmul(shape: MatmulShape, name: string, text: string): MatmulKernel {
   return { ...kernel(name, text), shape, own: {} };
 }
 
-const variants: Readonly<Record<MatmulDirection, Partial<Record<MatmulVariant, MatmulKernel>>>> = {
+const variants: Readonly<Record<MatmulDirection, Partial<Record<KernelVariant, MatmulKernel>>>> = {
   forward: { ...matmulKernels.forward, ...panels(matmulKernels.forward.panel) },
   input: { ...matmulKernels.input, ...panels(matmulKernels.input.panel) },
   weight: matmulKernels.weight,
@@ -72,7 +73,7 @@ export function matmulTexts(): string {
   );
 }
 
-function kernelOf(direction: MatmulDirection, variant: MatmulVariant): MatmulKernel {
+function kernelOf(direction: MatmulDirection, variant: KernelVariant): MatmulKernel {
   const found = variants[direction][variant];
   if (!found) throw new Error(`there is no ${variant} kernel for the direction ${direction}`);
   return found;

@@ -4,6 +4,8 @@ import { mutationsOf } from "./mutation.ts";
 
 const lstm = { tests: ["lstm"], filter: "/^lstm: (5 units, (few|given)|one-hot table)$/" };
 const beyond = { tests: ["lstm"], filter: "/^lstm: 33 units, longer$/" };
+/** Units that are padded, several users a workgroup, histories of many lengths. */
+const groups = { tests: ["lstm"], filter: "/^lstm: 5 units, (few|many)$/" };
 const state = { tests: ["pw_state"], filter: "/^pw_state: (none|tanh), (long|wide|2 lags, 4 weightings)$/" };
 const looked = {
   tests: ["pw_table"],
@@ -40,6 +42,25 @@ export const encoderKernels = [
     ["let on3 = e3 + t <= e4;", "let on3 = e3 + t < e4;"],
     ["d * before * f * (1.0 - f)", "d * before * (1.0 - f)"],
     ["if (USERS > 1u) { sum1 += dz1[q] * w; }", "if (USERS > 1u) { sum1 += dz0[q] * w; }"],
+  ]),
+  ...mutationsOf("kernels/lstm_forward_group.wgsl", groups, [
+    ["let f = sigmoid(z.z + 1.0);", "let f = sigmoid(z.z);"],
+    ["let next_x = fed_gates(e + 1u, next, unit);", "let next_x = fed_gates(e + 1u, fed, unit);"],
+    ["let after_next = fed_by(e + 2u, end);", "let after_next = fed_by(e + 1u, end);"],
+    ["  if (e >= end) { return NONE; }\n", ""],
+    ["let at = (t % 2u) * USERS * H + own * H;", "let at = (t % 2u) * USERS * H;"],
+    ["    workgroupBarrier();\n", ""],
+  ]),
+  ...mutationsOf("kernels/lstm_backward_group.wgsl", groups, [
+    ["d_cell * now.before * f * (1.0 - f),", "d_cell * now.before * (1.0 - f),"],
+    ["      dc = d_cell * f;\n", ""],
+    ["kept[(i % H) * H + i / H] = read_weight", "kept[i] = read_weight"],
+    ["dz[turn + own * H + j]", "dz[turn + j]"],
+    [
+      "let next = read_event(e - 1u, t + 1u < count, unit);",
+      "let next = read_event(e - 1u, t + 2u < count, unit);",
+    ],
+    ["    workgroupBarrier();\n", ""],
   ]),
   ...mutationsOf("kernels/embedding_gradient.wgsl", {
     tests: ["lstm"],
