@@ -30,7 +30,7 @@ import {
 import { measure } from "./peers/measure.ts";
 import { CannotError } from "./peers/peer.ts";
 import type { Command as ProcessCommand } from "./peers/process.ts";
-import { findTorch, NO_TORCH } from "./peers/python.ts";
+import { findTorch, hasCard, NO_CARD, NO_TORCH } from "./peers/python.ts";
 import { type PeerEntry, roster, type Variant } from "./peers/roster.ts";
 import {
   type Figures,
@@ -139,7 +139,11 @@ async function main(): Promise<number> {
     await wholeRun({ ...options, data: options.data, python, signal: stop.signal, say });
     return stop.signal.aborted ? EXIT_INTERRUPTED : 0;
   }
-  const entries = (options.peers ?? roster).filter((entry) => entry.models.includes(options.model));
+  // Those of a card are left out where there is none, unless they were asked for by name.
+  const card = options.peers === undefined && await hasCard(python);
+  if (options.peers === undefined && !card && python !== undefined) say(NO_CARD);
+  const asked = options.peers ?? roster.filter(({ onCard }) => card || !onCard);
+  const entries = asked.filter((entry) => entry.models.includes(options.model));
   const measured: Measured[] = [];
   const folder = await Deno.makeTempDir({ prefix: "clickgan-peers-" });
   try {

@@ -6,7 +6,9 @@ import { clickganPeer } from "../bench/peers/clickgan.ts";
 import { type ClickganJob, makeJob, readJob, writeJob } from "../bench/peers/job.ts";
 import { jaxPeer } from "../bench/peers/jax_js.ts";
 import { measure } from "../bench/peers/measure.ts";
-import type { Peer } from "../bench/peers/peer.ts";
+import { CannotError, type Peer } from "../bench/peers/peer.ts";
+import { PeerProcess } from "../bench/peers/process.ts";
+import { findTorch } from "../bench/peers/python.ts";
 import { plainPeer } from "../bench/peers/plain_typescript.ts";
 import type { PeerEntry } from "../bench/peers/roster.ts";
 import { figuresOf, problemLines, quantile, summaryCells, tableCells } from "../bench/peers/summary.ts";
@@ -166,6 +168,34 @@ Deno.test("a peer runs without what slows OpenBLAS, with its own variables, and 
     assert.match(said[0] ?? "", /^clickgan \(OPENBLAS_CORETYPE=undefined .*\): agrees, /);
   } finally {
     for (const name of Object.keys(around)) Deno.env.delete(name);
+  }
+});
+
+Deno.test("PyTorch takes clickgan's steps as a graph of a card would; without a card it says so", async () => {
+  const python = await findTorch(undefined);
+  if (python === undefined) return; // no PyTorch: no peer of it either
+  const { job } = jobs["even"] ?? assert.fail();
+  const file = await Deno.makeTempFile({ suffix: ".safetensors" });
+  const script = new URL("../bench/peers/torch_peer.py", import.meta.url).pathname;
+  const start = (...where: string[]) =>
+    PeerProcess.start(
+      { program: python, args: ["-B", script, "best", "1", ...where, file], environment: {} },
+      120,
+    );
+  try {
+    await writeJob(file, job);
+    const expected = await lossesOf(await plainPeer(job));
+    const onCpu = await start("cpu", "graphs");
+    const found: number[] = [];
+    while (found.length < COMPARED_STEPS) found.push((await onCpu.run(1, 60)).loss);
+    onCpu.stop();
+    assert.equal(disagreement(expected, found), undefined);
+    const onCard = await start("cuda", "eager").catch((error: unknown) => error);
+    if (onCard instanceof PeerProcess) return onCard.stop();
+    assert.ok(onCard instanceof CannotError, String(onCard));
+    assert.match(onCard.message, /^no card: torch\.cuda\.is_available\(\) is false \(PyTorch /);
+  } finally {
+    await Deno.remove(file);
   }
 });
 

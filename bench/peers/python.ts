@@ -1,4 +1,4 @@
-/** Finds a Python that has PyTorch. */
+/** Finds a Python that has PyTorch, and asks it for a card. */
 
 import { UserError } from "../../src/user_error.ts";
 
@@ -17,10 +17,23 @@ export async function findTorch(given: string | undefined): Promise<string | und
 
 export const NO_TORCH = `no Python with torch was found (${CANDIDATES.join(", ")}): name one with --python`;
 
+/** Why there is nothing of a card. */
+export const NO_CARD = "no card for PyTorch: torch.cuda.is_available() is false";
+
+/** Whether PyTorch has a card to compute on. @param python that has torch; undefined for none. */
+export async function hasCard(python: string | undefined): Promise<boolean> {
+  return python !== undefined &&
+    await succeeds(python, "import sys, torch; sys.exit(not torch.cuda.is_available())");
+}
+
 async function hasTorch(program: string): Promise<boolean> {
+  return await succeeds(program, "import torch");
+}
+
+async function succeeds(program: string, script: string): Promise<boolean> {
   try {
     const command = new Deno.Command(program, {
-      args: ["-c", "import torch"],
+      args: ["-c", script],
       stdout: "null",
       stderr: "null",
     });

@@ -20,6 +20,8 @@ export interface PeerEntry {
   /** The fastest one counts. */
   readonly variants: readonly Variant[];
   readonly models: readonly Model[];
+  /** It computes on a card by CUDA, and without one has nothing to say. */
+  readonly onCard?: boolean;
   /** It computes something near, not the same: how far its losses may be from clickgan's; {@link TOLERANCE} otherwise. */
   readonly tolerance?: number;
 }
@@ -61,9 +63,16 @@ export function torchVariants(): TorchVariant[] {
 function torch(key: string, name: string, form: string): PeerEntry {
   const variants = torchVariants().map(({ threads, ...rest }) => ({
     ...rest,
-    args: [form, String(threads)],
+    args: [form, String(threads), "cpu", "eager"],
   }));
   return { key, name, program: "python", variants, models: ["lstm", "pw", "pair"] };
+}
+
+/** PyTorch's best form on a card. @param how as torch_device.py has it. */
+function onCard(key: string, name: string, how: string): PeerEntry {
+  const args = ["best", String(navigator.hardwareConcurrency), "cuda", how];
+  const variants = [{ settings: "", args, environment: {} }];
+  return { key, name, program: "python", variants, models: ["lstm", "pw", "pair"], onCard: true };
 }
 
 /** clickgan comes first: the others are compared with it. */
@@ -76,6 +85,9 @@ export const roster: readonly PeerEntry[] = [
   },
   torch("torch", "PyTorch, best", "best"),
   torch("torch-released", "PyTorch, as released", "released"),
+  onCard("torch-cuda", "PyTorch CUDA", "eager"),
+  onCard("torch-cuda-compile", "PyTorch CUDA, torch.compile", "compile"),
+  onCard("torch-cuda-graphs", "PyTorch CUDA, CUDA graphs", "graphs"),
   deno("jax-webgpu", "jax-js webgpu", ["jax_js", "webgpu"]),
   deno("jax-wasm", "jax-js wasm", ["jax_js", "wasm"]),
   deno("tfjs-webgpu", "TensorFlow.js webgpu", ["tensorflow_js", "webgpu"]),

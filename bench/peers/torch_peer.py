@@ -1,4 +1,5 @@
-"""The process of the PyTorch peers: torch_peer.py released|best THREADS JOB. See protocol.ts for what it says.
+"""The process of the PyTorch peers: torch_peer.py released|best THREADS cpu|cuda eager|compile|graphs JOB.
+See protocol.ts for what it says, and torch_device.py for the last two.
 
 released  as the paper's released code computes it: state and item concatenated for every displayed row, one-hot
           features as dense vectors, the LSTM a loop over time of a cell with one kernel for [x, h].
@@ -15,9 +16,9 @@ import torch.nn.functional as F
 
 from openblas import chosen_kernels
 from protocol import Cannot, read_job, run, say
+from torch_device import BETA1, BETA2, EPSILON, DeviceAdam, card_text, device, placed, started, use
 
 NONE = 0xFFFFFFFF
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 GENERATOR = "generator/"
 # What the inputs of a batch may take.
 MOST_BYTES = 4e9
@@ -26,11 +27,11 @@ SHORT = 4
 
 
 def float_tensor(array):
-    return torch.from_numpy(np.array(array, np.float32))
+    return placed(torch.from_numpy(np.array(array, np.float32)))
 
 
 def index_tensor(array):
-    return torch.from_numpy(array.astype(np.int64))
+    return placed(torch.from_numpy(array.astype(np.int64)))
 
 
 class Batch:
@@ -52,14 +53,14 @@ class Batch:
         self.event_state = index_tensor(arrays["eventState"])
         click = arrays["eventClick"]
         clicked = np.flatnonzero(click != NONE)
-        self.clicked_rows = torch.from_numpy(click[clicked].astype(np.int64))
-        self.clicked_events = torch.from_numpy(clicked.astype(np.int64))
+        self.clicked_rows = index_tensor(click[clicked])
+        self.clicked_events = index_tensor(clicked)
         # Place of every row in pages of equal length; places beyond a page show row R, which is minus infinity.
         longest = int(lengths.max())
         place = np.arange(longest)
         first = arrays["eventFirst"][:-1].astype(np.int64)
         padded = np.where(place < lengths[:, None], first[:, None] + place, self.rows)
-        self.page_rows = torch.from_numpy(padded)
+        self.page_rows = index_tensor(padded)
         # -1 where there are fewer clicks.
         self.window = index_tensor(arrays["window"].astype(np.int32)).view(self.events, -1)
         if features is not None:
@@ -114,6 +115,9 @@ class FirstLayer(torch.autograd.Function):
 class Network:
     """A utility model, or the generator. Its parameters are leaves that Adam moves."""
 
+    # Whether torch.compile makes it: then operations are fused by that, not by hand.
+    compiled = False
+
     def __init__(self, weights):
         self.weights = {name: float_tensor(value) for name, value in weights.items()}
         self.layers = 1 + sum(name.startswith("utility/layer") and name.endswith("/kernel") for name in weights)
@@ -126,6 +130,12 @@ class Network:
 
     def take(self, name):
         return self.parameter(self.weights.pop(name))
+
+    def first_layer(self, item, state, batch):
+        """[rows, N] ELU(item part of the row's item + state part of its event)"""
+        if not self.compiled:
+            return FirstLayer.apply(item, state, batch)
+        return F.elu(item.index_select(0, batch.row_slot) + state.index_select(0, batch.row_event))
 
     def upper_layers(self):
         """Kernels and biases above the first layer, the scalar output last."""
@@ -160,7 +170,7 @@ class BestLstm(Network):
         input_kernel = gates_of_torch(self.weights.pop("encoder/lstm/input_kernel"), units)
         recurrent = gates_of_torch(self.weights.pop("encoder/lstm/recurrent_kernel"), units)
         width = 4 * units if one_hot else input_kernel.shape[1]
-        self.lstm = torch.nn.LSTM(width, units)
+        self.lstm = torch.nn.LSTM(width, units, device=device())
         with torch.no_grad():
             self.lstm.weight_hh_l0.copy_(recurrent)
             self.lstm.bias_ih_l0.copy_(bias)
@@ -196,7 +206,7 @@ class BestLstm(Network):
 
     def output(self, batch):
         state = torch.addmm(self.bias, self.states(batch), self.state_kernel)
-        return above(FirstLayer.apply(self.items(batch), state, batch), *self.upper)
+        return above(self.first_layer(self.items(batch), state, batch), *self.upper)
 
     def items(self, batch):
         """[D, N] the items' part of the first layer."""
@@ -285,7 +295,7 @@ class Pw(Network):
             state = torch.bmm(batch.window_features.transpose(1, 2), self.lags.expand(batch.events, -1, -1))
             state = torch.addmm(self.bias, state.flatten(1), self.state_kernel)
             item = batch.slot_features @ self.item_kernel
-        return above(FirstLayer.apply(item, state, batch), *self.upper)
+        return above(self.first_layer(item, state, batch), *self.upper)
 
     def of_items(self, items):
         if self.features is not None:
@@ -303,11 +313,14 @@ def by_page(values, batch, absent):
 class Pair:
     """A step of the generator, then one of the reward, on one batch; only pages with a click count."""
 
-    def __init__(self, reward, generator, settings):
+    def __init__(self, reward, generator, settings, adam):
         self.reward, self.generator = reward, generator
         self.penalty = settings["utilityPenalty"]
-        self.reward_adam = Adam(reward.parameters, settings["learningRate"])
-        self.generator_adam = Adam(generator.parameters, settings["generatorLearningRate"])
+        self.reward_adam = adam(reward.parameters, settings["learningRate"])
+        self.generator_adam = adam(generator.parameters, settings["generatorLearningRate"])
+
+    def state(self):
+        return [*self.reward_adam.state(), *self.generator_adam.state()]
 
     def policy(self, batch):
         """[clicked events, K], zero where a page has no item."""
@@ -337,9 +350,12 @@ class Pair:
 class Single:
     """A step of the reward alone, by the likelihood of the clicks."""
 
-    def __init__(self, reward, settings):
+    def __init__(self, reward, settings, adam):
         self.reward = reward
-        self.adam = Adam(reward.parameters, settings["learningRate"])
+        self.adam = adam(reward.parameters, settings["learningRate"])
+
+    def state(self):
+        return self.adam.state()
 
     def step(self, batch):
         loss = choice_loss(self.reward.output(batch), batch)
@@ -357,7 +373,8 @@ class Adam:
         self.rate = rate
         self.m = [torch.zeros_like(parameter) for parameter in parameters]
         self.v = [torch.zeros_like(parameter) for parameter in parameters]
-        self.steps = torch.zeros(())
+        self.steps = placed(torch.zeros(()))
+        self.count = 0  # the same on the host, so that nothing waits for the device
 
     def step(self, loss):
         gradients = torch.autograd.grad(loss, self.parameters)
@@ -366,6 +383,7 @@ class Adam:
     @torch.no_grad()
     def move(self, gradients):
         self.steps += 1
+        self.count += 1
         torch._fused_adam_(
             self.parameters,
             gradients,
@@ -377,7 +395,7 @@ class Adam:
             beta1=BETA1,
             beta2=BETA2,
             weight_decay=0.0,
-            eps=EPSILON / math.sqrt(1 - BETA2 ** self.steps.item()),
+            eps=EPSILON / math.sqrt(1 - BETA2**self.count),
             amsgrad=False,
             maximize=False,
         )
@@ -397,9 +415,23 @@ def dense_inputs_must_fit(variant, settings, features, batches):
         )
 
 
+def network_of(variant, settings, weights, features):
+    if settings["model"] == "pw":
+        return Pw(weights, features, settings, variant == "best")
+    if variant == "best":
+        return BestLstm(weights, features is None)
+    return ReleasedLstm(weights, features, settings)
+
+
+def cpu_text():
+    products = f"OpenBLAS with its kernels for {kernels}" if (kernels := chosen_kernels()) else "no OpenBLAS found"
+    return f"PyTorch {torch.__version__}, {torch.get_num_threads()} thread(s), {products}"
+
+
 def main():
-    variant, threads, path = sys.argv[1:]
+    variant, threads, where, how, path = sys.argv[1:]
     torch.set_num_threads(int(threads))
+    use(where)
     settings, tensors = read_job(path)
     weights = {n.removeprefix("weights/"): v for n, v in tensors.items() if n.startswith("weights/")}
     features = float_tensor(tensors["features"]) if "features" in tensors else None
@@ -411,20 +443,22 @@ def main():
     dense_inputs_must_fit(variant, settings, features, batches)
 
     def network(weights):
-        if settings["model"] == "pw":
-            return Pw(weights, features, settings, variant == "best")
-        if variant == "best":
-            return BestLstm(weights, features is None)
-        return ReleasedLstm(weights, features, settings)
+        made = network_of(variant, settings, weights, features)
+        if how == "compile":
+            made.compiled = True
+            made.output = torch.compile(made.output, dynamic=False)
+        return made
+
+    adam = DeviceAdam if how == "graphs" else Adam
 
     reward = network({n: v for n, v in weights.items() if not n.startswith(GENERATOR)})
     if settings["model"] == "pair":
         generator = {n.removeprefix(GENERATOR): v for n, v in weights.items() if n.startswith(GENERATOR)}
-        trainer = Pair(reward, network(generator), settings)
+        trainer = Pair(reward, network(generator), settings, adam)
     else:
-        trainer = Single(reward, settings)
-    products = f"OpenBLAS with its kernels for {kernels}" if (kernels := chosen_kernels()) else "no OpenBLAS found"
-    say(ready=f"PyTorch {torch.__version__}, {torch.get_num_threads()} thread(s), {products}")
+        trainer = Single(reward, settings, adam)
+    trainer = started(trainer, batches, how)
+    say(ready=card_text() if where == "cuda" else cpu_text())
     t = 0
     for line in sys.stdin:
         began = time.perf_counter()

@@ -1,0 +1,112 @@
+"""Where PyTorch computes, and how a step is started there: torch_peer.py says what a step is.
+
+eager     operation by operation
+compile   the networks by torch.compile
+graphs    each batch's step is captured once as a CUDA graph, and replayed: the host starts one thing a step
+On the CPU, where no graph can be captured, `graphs` takes the same steps without: so it can be tried without a card.
+"""
+
+import torch
+
+from protocol import Cannot
+
+HOWS = ("eager", "compile", "graphs")
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+# Steps before a capture, as PyTorch's documentation has it.
+WARM_UP = 3
+
+_device = torch.device("cpu")
+
+
+def use(name):
+    """Takes `cpu` or `cuda` from here on. In f32: by default the library's LSTM would round its products to ten bits."""
+    global _device
+    if name == "cuda":
+        if not torch.cuda.is_available():
+            raise Cannot(f"no card: torch.cuda.is_available() is false ({torch_text()})")
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+    _device = torch.device(name)
+
+
+def device():
+    return _device
+
+
+def placed(tensor):
+    """The tensor where PyTorch computes."""
+    return tensor.to(_device)
+
+
+def torch_text():
+    """PyTorch's version, and that of the CUDA that it was built for."""
+    return f"PyTorch {torch.__version__}, built {f'for CUDA {torch.version.cuda}' if torch.version.cuda else 'without CUDA'}"
+
+
+def card_text():
+    return f"{torch_text()}, on {torch.cuda.get_device_name()}"
+
+
+class DeviceAdam:
+    """Adam in TensorFlow's form without a number from the host that changes from step to step, as a graph needs it."""
+
+    def __init__(self, parameters, rate):
+        self.parameters = parameters
+        self.rate = rate
+        self.m = [torch.zeros_like(parameter) for parameter in parameters]
+        self.v = [torch.zeros_like(parameter) for parameter in parameters]
+        self.steps = placed(torch.zeros((), dtype=torch.float64))
+
+    def state(self):
+        return [*self.parameters, *self.m, *self.v, self.steps]
+
+    def step(self, loss):
+        self.move(torch.autograd.grad(loss, self.parameters))
+
+    @torch.no_grad()
+    def move(self, gradients):
+        self.steps += 1
+        rate = self.rate * torch.sqrt(1 - BETA2**self.steps) / (1 - BETA1**self.steps)
+        torch._foreach_lerp_(self.m, gradients, 1 - BETA1)
+        torch._foreach_mul_(self.v, BETA2)
+        torch._foreach_addcmul_(self.v, gradients, gradients, 1 - BETA2)
+        below = torch._foreach_sqrt(self.v)
+        torch._foreach_add_(below, EPSILON)
+        moves = torch._foreach_div(self.m, below)
+        torch._foreach_mul_(moves, rate.float())
+        torch._foreach_sub_(self.parameters, moves)
+
+
+class Captured:
+    """A trainer whose step on each batch is a CUDA graph. The batches stay where they are, so a replay reads them."""
+
+    def __init__(self, trainer, batches):
+        state = trainer.state()
+        kept = [tensor.detach().clone() for tensor in state]
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for batch in batches:
+                for _ in range(WARM_UP):
+                    trainer.step(batch)
+        torch.cuda.current_stream().wait_stream(stream)
+        self.graphs = {}
+        for batch in batches:
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                loss = trainer.step(batch)
+            self.graphs[batch] = graph, loss
+        # The steps before the capture have moved the weights; a capture moves nothing.
+        with torch.no_grad():
+            for tensor, value in zip(state, kept):
+                tensor.copy_(value)
+
+    def step(self, batch):
+        graph, loss = self.graphs[batch]
+        graph.replay()
+        return loss
+
+
+def started(trainer, batches, how):
+    """The trainer as its steps are to be started."""
+    return Captured(trainer, batches) if how == "graphs" and _device.type == "cuda" else trainer
