@@ -21,6 +21,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "test:times": "parts_test.ts: that each file of tests is in a part",
   bench: "bench_test.ts, bench_simulate_test.ts, ladder_test.ts",
   "bench:peers": "peers_test.ts",
+  "bench:pack": "pack_test.ts: what it packs, and how the parts are run",
   "bench:stability": "below: its options",
   "bench:data": "below: its options",
   "bench:serve": "serve_command_test.ts: its load, with fewer requests",

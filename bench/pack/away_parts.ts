@@ -1,0 +1,124 @@
+/** What is done on another machine, in order: what tells most in the least time comes first. */
+
+import { z } from "zod";
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { jsonFile, type Part, testFigures } from "./run_part.ts";
+
+const root = new URL("../../", import.meta.url);
+
+export interface PartOptions {
+  /** Where parts write. */
+  readonly folder: string;
+  /** A Python that has torch. */
+  readonly python?: string;
+  /** Short: fewer rounds, one workload, a few tests. To try the archive, or a machine. */
+  readonly short: boolean;
+}
+
+/** The files of tests that `deno task test:fast` names. */
+function fastTests(): string[] {
+  const { tasks } = z.object({ tasks: z.record(z.string(), z.object({ command: z.string() })) })
+    .parse(JSON.parse(Deno.readTextFileSync(new URL("deno.json", root))));
+  return tasks["test:fast"]?.command.match(/\btest\/\S+_test\.ts/g) ?? [];
+}
+
+export function awayParts({ folder, python, short }: PartOptions): Part[] {
+  const at = (path: string) => new URL(path, root).pathname;
+  const deno = (...args: string[]) => ({ program: Deno.execPath(), args });
+  const run = (script: string, ...args: string[]) =>
+    deno("run", "--cached-only", ...DENO_FLAGS, "--no-prompt", "--allow-all", at(script), ...args);
+  const test = (files: readonly string[]) => ({
+    ...deno(
+      ...["test", "--parallel", "--no-check", "--cached-only", ...DENO_FLAGS, "--no-prompt", "--allow-all"],
+      ...["--config", at("deno.json"), ...files.map(at)],
+    ),
+    environment: { LP_NUM_THREADS: "0" },
+  });
+  const json = (name: string) => `${folder}/${name}.json`;
+  const written = (name: string) => ({ figures: jsonFile(json(name)) });
+  const ladder = (name: string, ...args: string[]) => ({
+    minutes: 10,
+    command: run(
+      "bench/main.ts",
+      "ladder",
+      ...args,
+      ...(short ? ["--rounds", "1"] : []),
+      "--json",
+      json(name),
+    ),
+    ...written(name),
+  });
+  const ops = fastTests();
+  return [
+    {
+      name: "adapter",
+      about: "what the adapter can do at most",
+      minutes: 3,
+      command: run("bench/main.ts", "adapter", "--json", json("adapter"), "--html", `${folder}/adapter.html`),
+      ...written("adapter"),
+    },
+    {
+      name: "selftest",
+      about: "every kernel, and its gradients, beside float64",
+      minutes: 5,
+      command: {
+        ...run("src/cli/selftest.ts", "--json", ...(short ? ["--only", "lstm"] : [])),
+        output: json("selftest"),
+      },
+      ...written("selftest"),
+    },
+    {
+      name: "tests-ops",
+      about: "every op and its gradients beside the f64 references",
+      minutes: 10,
+      command: test(short ? ops.filter((file) => file.includes("lstm")) : ops),
+      figures: testFigures,
+    },
+    {
+      name: "ladders-gpu",
+      about: "kernels from the naive one to the one shipped for GPUs",
+      ...ladder("ladder-gpu", ...(short ? ["lstm"] : []), "--shapes", "gpu"),
+    },
+    {
+      name: "calibration",
+      about: "which kernels are the fastest here",
+      minutes: 5,
+      command: run("bench/pack/calibrate.ts", json("calibration"), short ? "20" : "120"),
+      ...written("calibration"),
+    },
+    {
+      name: "bench",
+      about: "every kernel and the steps of the models",
+      minutes: 15,
+      command: run(
+        "bench/main.ts",
+        ...["kernels", "steps", "--json", json("bench"), "--html", `${folder}/bench.html`],
+        ...(short ? ["--workload", "W0", "--seconds", "0.05"] : []),
+      ),
+      ...written("bench"),
+    },
+    {
+      name: "peers",
+      about: "a training step by clickgan and by others, PyTorch on CUDA among them",
+      minutes: 15,
+      command: run(
+        "bench/peers.ts",
+        ...["--json", json("peers"), ...(python === undefined ? [] : ["--python", python])],
+        ...(short ? ["--workloads", "W0", "--seconds", "1", "--rounds", "1"] : []),
+      ),
+      ...written("peers"),
+    },
+    {
+      name: "ladders-all",
+      about: "the CPU driver's way on this adapter, too",
+      ...ladder("ladder-all", ...(short ? ["choice"] : []), "--shapes", "cpu"),
+    },
+    {
+      name: "tests-all",
+      about: "commands, training, faults",
+      minutes: 25,
+      command: test(short ? ["test/random_test.ts"] : ["test"]),
+      figures: testFigures,
+    },
+  ];
+}

@@ -1,0 +1,60 @@
+/**
+ * Times every kernel that a calibration chooses among, on this adapter: `deno run calibrate.ts FILE SECONDS`. With more time
+ * than a training gives it, and all times kept. Those of a GPU, whatever the adapter.
+ */
+
+import { calibrate, type Meter } from "../../src/calibration/calibrate.ts";
+import { type PreparedProduct, StepProducts } from "../../src/calibration/step_products.ts";
+import { runMain } from "../../src/cli/fail.ts";
+import { atomicWriteFile } from "../../src/files/atomic_write.ts";
+import { openGpu } from "../../src/host/open_gpu.ts";
+import type { KernelVariant } from "../../src/gpu/kernel_shapes.ts";
+import { median } from "../../src/gpu/profiler.ts";
+import { defaultModel } from "../../src/model/config.ts";
+import { workloadLog, workloads } from "../../src/profile/workloads.ts";
+
+type Named = PreparedProduct & { readonly name: string };
+
+/** Keeps what a meter tells. */
+class Recording implements Meter<Named> {
+  readonly times = new Map<string, number[]>();
+  constructor(private readonly meter: StepProducts) {}
+
+  async prepare(key: string, variant: KernelVariant): Promise<Named> {
+    return { ...await this.meter.prepare(key, variant), name: `${key}, ${variant}` };
+  }
+  async time(prepared: readonly Named[]): Promise<number[]> {
+    const times = await this.meter.time(prepared);
+    prepared.forEach(({ name }, k) => this.times.set(name, [...this.times.get(name) ?? [], times[k] ?? NaN]));
+    return times;
+  }
+  now(): number {
+    return this.meter.now();
+  }
+}
+
+await runMain(async () => {
+  const [file = "", seconds = "60"] = Deno.args;
+  const all = [workloads.W0, workloads.W1, workloads.W2];
+  const gpu = await openGpu({ shapesFor: "gpu" });
+  const found = [];
+  for (const workload of all) {
+    const products = new StepProducts(gpu, workloadLog(workload), defaultModel, workload.users);
+    try {
+      const meter = new Recording(products);
+      const { chosen, gain, untried } = await calibrate(
+        products.products(),
+        meter,
+        1000 * Number(seconds) / all.length,
+      );
+      const microseconds = Object.fromEntries([...meter.times].map(([name, times]) => [name, median(times)]));
+      found.push({ workload: workload.name, chosen, gain, untried, microseconds });
+      console.log(`${workload.name}: ${JSON.stringify(chosen)}`);
+    } finally {
+      products.destroy();
+    }
+  }
+  gpu.check();
+  await atomicWriteFile(file, JSON.stringify({ adapter: gpu.adapter, found }, null, 2) + "\n");
+  gpu.close();
+});
