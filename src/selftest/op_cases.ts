@@ -3,7 +3,13 @@
  * the batches of a case share theirs as far as its kernels allow.
  */
 
-import type { AdapterKind, KernelShapes, MatmulVariant } from "../gpu/kernel_shapes.ts";
+import {
+  type AdapterKind,
+  type KernelShapes,
+  lstmKey,
+  type LstmVariant,
+  type MatmulVariant,
+} from "../gpu/kernel_shapes.ts";
 import { batchNorm } from "../ops/batch_norm.ts";
 import { choiceNll } from "../ops/choice_nll.ts";
 import { firstLayer } from "../ops/first_layer.ts";
@@ -59,6 +65,15 @@ function linearCase(K: number, N: number): Make {
 function shapesBy(kind: AdapterKind, ...variants: readonly [MatmulVariant, MatmulVariant]): KernelShapes {
   const [forward, input] = variants;
   return { kind, matmul: { "forward 20x20": forward, "input 20x20": input, "weight 20x20": "rows" } };
+}
+
+/** Of 8 units, padded. */
+function lstmShapes(variant: LstmVariant): KernelShapes {
+  return {
+    kind: "gpu",
+    matmul: {},
+    lstm: { [lstmKey("forward", 2)]: variant, [lstmKey("backward", 2)]: variant },
+  };
 }
 
 function rowDotCase(K: number): Make {
@@ -353,6 +368,12 @@ export function opCases(kind: AdapterKind): OpCases[] {
     own("item_term", itemTermCase, on),
     own("lstm", lstmCase(5), [few, given]),
     own("lstm, more units than a panel", lstmCase(33), kind === "cpu" ? [few] : []),
+    ...(kind === "gpu"
+      ? [
+        own("lstm, four users a workgroup", lstmCase(5), [few, given], lstmShapes("group 4")),
+        own("lstm, a user an invocation", lstmCase(5), [few], lstmShapes("user")),
+      ]
+      : []),
     own("lstm, one-hot items", lstmTable(false), [oneHot]),
     own("lstm, touched rows", lstmTable(true), [rareItems]),
     own("batch_norm", batchNormCase(true), on),
