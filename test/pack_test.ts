@@ -85,8 +85,10 @@ Deno.test({
       }]);
       assert.deepEqual(late.end, ["waiting"]);
       const pid = (await Deno.readTextFile(`${folder}/pid`)).trim();
-      const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");
-      assert.match(stat, /^$|\) Z /, "the process that it started is still there");
+      const state = () => Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");
+      const gone = async () => /^$|\) Z /.test(await state());
+      for (let k = 0; k < 100 && !await gone(); k++) await new Promise((done) => setTimeout(done, 50));
+      assert.ok(await gone(), "the process that it started is still there");
       const missing = await run({ ...part(""), command: { program: "no-such-program", args: [] } });
       assert.equal(missing.outcome, "failed");
       assert.match(missing.why ?? "", /no-such-program/);
