@@ -36,7 +36,7 @@ export type KernelVariant = MatmulVariant | LstmVariant;
 export const kernelShapesSchema = z.strictObject({
   kind: z.enum(["cpu", "gpu"]),
   matmul: z.record(z.string(), z.enum(matmulVariants)),
-  lstm: z.record(z.string(), z.enum(lstmVariants)).optional(),
+  lstm: z.optional(z.record(z.string(), z.enum(lstmVariants))),
 });
 /** Another variant may sum in another order: with other shapes, results may differ in their last bits. */
 export interface KernelShapes {
