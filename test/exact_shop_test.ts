@@ -118,6 +118,26 @@ Deno.test("plan: users who leave, and random pools: its value is what its policy
   }
 });
 
+Deno.test("plan: where users leave, its policy shows the best of all slates, as no click may be the end", () => {
+  const items = 12;
+  const values = shopItems(4, items);
+  const plan = new ShopPlan(restless, values, { pages: 6, slate: 2, points: coarse, leave: 0.9 });
+  const features = Array.from({ length: items }, (_, item) => featuresOf(values, item));
+  const masked = new Uint8Array(items);
+  const words = (): [number, number, number, number] => [0, 0, 0, 0];
+  for (let k = 0; k < 30; k++) {
+    const state = { m1: 1.5 * Math.sin(k), m2: 1.5 * Math.cos(2 * k), p: Math.sin(3 * k) / 2 };
+    const v = features.map((one) => Math.exp(shopUtility(restless, state, one)));
+    const gain = features.map((one) => 1 + plan.value(nextState(state, one), 5));
+    const worth = ([a = 0, b = 0]: ArrayLike<number> & Iterable<number>) =>
+      (0.1 * plan.value(state, 5) + v[a]! * gain[a]! + v[b]! * gain[b]!) / (1 + v[a]! + v[b]!);
+    const pairs = v.flatMap((_, a) => v.flatMap((_, b) => (a < b ? [worth([a, b])] : [])));
+    const at = { dynamics: plan.dynamics, state, user: 0, page: 0, pages: 6, slate: 2, masked, words };
+    const found = worth(Array.from(optimumPolicy(plan).slate(at)));
+    assert.ok(Math.max(...pairs) - found < 1e-9, `state ${k}: ${found} of ${Math.max(...pairs)}`);
+  }
+});
+
 Deno.test("plan: where later pages do not count, it shows the items of the highest utility", () => {
   const values = shopItems(5, 50);
   const asked = { pages: 3, slate: 4, discount: 0, points: [5, 5, 3] } as const;

@@ -3,16 +3,18 @@
 import assert from "node:assert/strict";
 import { adaptationPageOf } from "../src/report/adaptation_page.ts";
 import { adaptationChart } from "../src/report/policy_charts.ts";
+import { bySlates } from "../src/policy/comparison/slates.ts";
 import type { ChartDefinition } from "../src/report/chart_types.ts";
 import { policyPageOf } from "../src/report/policy_page.ts";
 import { madeComparison } from "./made_comparison.ts";
 
 const ENVIRONMENTS = ["model A", "model B", "restless shop"];
 const parts = { style: "", script: "" };
+const [three, five] = [madeComparison(3), madeComparison(5)];
 
 Deno.test("the page about policies: verdicts, tables and charts of every environment, by slate", () => {
   const head = { title: "Policies <compared>", facts: [["users", "60"]] as const, notes: ["Read this."] };
-  const page = policyPageOf(head, [madeComparison(3), madeComparison(5)], parts);
+  const page = policyPageOf(head, [three, five], parts);
   const json = page.match(/<script type="application\/json" id="chart-data">(.*?)<\/script>/)?.[1] ?? "";
   const charts: ChartDefinition[] = JSON.parse(json);
   const ids = charts.map(({ id }) => id);
@@ -49,8 +51,24 @@ Deno.test("the page about policies: verdicts, tables and charts of every environ
     table.match(/<th scope="row">slateq<\/th>(<td>0\.\d{3} ± 0\.\d{3}<\/td>){4}<\/tr>/g)?.length,
     3,
   );
-  const single = policyPageOf(head, [madeComparison(3)], parts);
+  const single = policyPageOf(head, [three], parts);
   assert.doesNotMatch(single, /Policies by the size of the slate/);
+});
+
+Deno.test("slates of several sizes: each has its own cells, and other tasks are not set beside each other", () => {
+  const groups = bySlates([three, five]) ?? assert.fail();
+  assert.deepEqual(groups.map(({ environment }) => environment.name), ENVIRONMENTS);
+  for (const { rows } of groups) {
+    for (const { cells } of rows) {
+      [three, five].forEach((comparison, k) => {
+        assert.ok(cells[k]?.length && cells[k].every((cell) => comparison.cells.includes(cell)));
+      });
+    }
+  }
+  assert.equal(bySlates([three]), undefined);
+  assert.equal(bySlates([three, three]), undefined);
+  assert.equal(bySlates([three, { ...five, pages: 9 }]), undefined);
+  assert.equal(bySlates([three, { ...five, reward: "utility" }]), undefined);
 });
 
 Deno.test("the chart of adaptation has its environment in the title and says what an interaction is", () => {
@@ -63,7 +81,7 @@ Deno.test("the chart of adaptation has its environment in the title and says wha
 
 Deno.test("where every page of the log has a click, the page has no click rates", () => {
   const head = { title: "Policies", facts: [], notes: [] };
-  const page = policyPageOf(head, [{ ...madeComparison(3), clickRates: false, reward: "utility" }], parts);
+  const page = policyPageOf(head, [{ ...three, clickRates: false, reward: "utility" }], parts);
   assert.doesNotMatch(page, /click rate|Click rate|Predicted and realised/);
   assert.match(page, /Reward by page in restless shop/);
   assert.match(

@@ -482,7 +482,8 @@ for (const shop of [demo, restless]) {
           assert.ok(Math.abs((floats(whole)[e * items + item] ?? NaN) - truth(40 + e, item)) < 1e-5);
         }
       }
-      const [reset] = await checked.run(environment.reset(), [state], { set });
+      const dirty = () => checked.write(state, new Float32Array(4 * users).fill(7));
+      const [reset] = await checked.run(environment.reset(), [state], { set: dirty });
       assert.ok(floats(reset).every((x) => x === 0));
       checked.destroy();
     }));

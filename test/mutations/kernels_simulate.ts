@@ -82,7 +82,11 @@ export const simulateKernels = [
     ["(item / 32u) * USERS + u", "(item / 32u) + u"],
     ["<< (item % 32u);", "<< (item % 31u);"],
     ["if (u >= step.size.x) { return; }", "if (u > step.size.x) { return; }"],
-    ["  if (item == NONE) { return; }\n", ""],
+    [
+      "  if (item == NONE) { return; }\n",
+      "",
+      "no panel has such an item: what is written beyond the buffer is dropped, or lands on the last bit of the last user",
+    ],
     ["clicked[(item / 32u) * USERS + u] |=", "clicked[(item / 32u) * USERS + u] ="],
   ]),
   ...mutationsOf("kernels/fill.wgsl", of("/^(page_mask: a random|shop_utility)/"), [

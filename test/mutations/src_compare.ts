@@ -63,7 +63,7 @@ export const compareMutations = [
       ["return free < this.options.slate ? this.#masked : masked;", "return masked;"],
     ],
   ),
-  ...mutationsOf("src/simulate/host/exact_shop.ts", { tests: ["exact_shop"], filter: "users who leave" }, [
+  ...mutationsOf("src/simulate/host/exact_shop.ts", { tests: ["exact_shop"], filter: "leave" }, [
     ["const none = discount * (1 - leave) * behind", "const none = discount * behind"],
     ["const noneValue = discount * (1 - leave) *", "const noneValue = discount *"],
     ["this.#random.uniform() < share", "this.#random.uniform() < 2 * share"],
