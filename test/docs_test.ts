@@ -27,6 +27,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "bench:serve": "serve_command_test.ts: its load, with fewer requests",
   "bench:truth": "exact_shop_test.ts: a row, with fewer users",
   selftest: "selftest_test.ts",
+  lab: "lab_test.ts: what it serves and writes, in a browser",
   serve: "serve_command_test.ts",
   exercise: "exercise_test.ts",
   "build:report": "report_test.ts: the bundle is what the sources give",
