@@ -91,6 +91,10 @@ async function checkDemo(page: Page): Promise<void> {
   await setOptions(page, { iterations: String(ITERATIONS) });
   await expectNoFaults(page, "Train, before");
   await page.getByRole("button", { name: "Train", exact: true }).click();
+  await page.locator(".numbers dd", { hasText: /^\d+ of 200$/ }).waitFor(PATIENCE);
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.locator("text=/^Stopped after \\d+ of 200 iterations. It can go on.$/").waitFor(PATIENCE);
+  await page.getByRole("button", { name: "Go on" }).click();
   await page.locator("table.figures").waitFor(PATIENCE);
   const { losses } = await keptIn(page);
   const expected = await denoLosses();
