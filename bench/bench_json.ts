@@ -85,6 +85,11 @@ export const benchSchema: z.ZodType<BenchReport> = z.strictObject({
     cases: count,
     differing: z.array(z.strictObject({ name: z.string(), message: z.string() })),
   })).optional(),
+  training: z.strictObject({
+    iteration: count,
+    msToFirstStep: time.optional(),
+    stepsPerSecond: time.optional(),
+  }).optional(),
 });
 
 /** @throws UserError when the file cannot be written. */

@@ -24,12 +24,15 @@ import {
   fileName,
   nothingMeasured,
   savedReport,
+  selftestFigures,
   withMeasured,
 } from "../src/lab/saved.ts";
-import { changedLines, type DispatchFacts } from "../src/lab/step/facts.ts";
+import type { DispatchFacts } from "../src/lab/step/facts.ts";
 import type { LadderFigures } from "../src/profile/bench_report.ts";
 import { benchSchema } from "../bench/bench_json.ts";
-import { kernelNames } from "./kernel_files.ts";
+import { withoutComments } from "../src/bundle/kernel_texts.ts";
+import { withComments } from "../src/lab/draw/commented.ts";
+import { kernelFiles, kernelName, kernelNames, SHIPPED } from "./kernel_files.ts";
 
 const timing = (median: number, spread = 0) => ({
   ...{ median, min: median - spread, samples: 5 },
@@ -127,7 +130,11 @@ Deno.test("WGSL: its parts are marked, its text stays, specialised lines stand o
     assert.ok(text.includes(`wgsl-${part}`), part);
   }
   assert.equal(wgslListing("a\nb\nc\n", [2]).text.match(/<mark>b<\/mark>/g)?.length, 1);
-  assert.deepEqual(changedLines("a\nb\nc", "a\nB\nc"), [2]);
+  const file = "// head\n\nconst N = 4u;  // so many\nlet x = 1;\n";
+  const commented = { text: file.replace("4u", "8u"), specialised: [3] };
+  assert.deepEqual(withComments("const N = 8u;\nlet x = 1;\n", file), commented);
+  assert.deepEqual(withComments(file.replace("4u", "8u"), file), commented, "with its comments");
+  assert.deepEqual(withComments("let y;\n", file), { text: "let y;\n", specialised: [] }, "of another file");
   const header =
     "// k.wgsl - what\n//\n// Work split   one owns one\n//              and more.\n// Cost  2 flops\n\nfn k() {}";
   assert.equal(headerPart(header, "Work split"), "one owns one and more.");
@@ -148,7 +155,8 @@ Deno.test("prose: what the course's sections use of Markdown", () => {
 });
 
 Deno.test("every kernel of a step that has a derivation in the course finds it, every op its reference", async () => {
-  const texts = await kernelTexts();
+  const shipped = SHIPPED.flatMap(kernelFiles);
+  const texts = await kernelTexts(new Set(shipped.map(kernelName)));
   for (const kernel of kernelNames("cpu/").filter((name) => !name.startsWith("slate_"))) {
     assert.ok(texts.chapterOf[kernel], kernel);
   }
@@ -174,7 +182,12 @@ Deno.test("every kernel of a step that has a derivation in the course finds it, 
   ) {
     assert.match(texts.references[op] ?? "", /eference[^]*=> \{|return/, op);
   }
-  const bytes = JSON.stringify(texts).length;
+  for (const path of shipped) {
+    const file = await Deno.readTextFile(new URL(`../kernels/${path}`, import.meta.url));
+    assert.equal(texts.files[kernelName(path)], file);
+    assert.deepEqual(withComments(withoutComments(file), file), { text: file, specialised: [] }, path);
+  }
+  const bytes = JSON.stringify({ ...texts, files: {} }).length;
   assert.ok(bytes < 50_000, `expected at most 50 KB of texts, got ${bytes}`);
   assert.deepEqual(kernelsOf("# T\n\nKernels: [a](../a.wgsl),\n[b](../cpu/b.wgsl).\n\n[c](../c.wgsl)\n"), [
     "a",
@@ -191,7 +204,7 @@ Deno.test("a dispatch's panel: figures, ownership, tape node, text, derivation a
     ...{ label: "utility/layer1 forward", kernel: "k", phase: "forward" },
     node: { op: "linear", direction: "forward", inputs: ["x [rows, 8]"], output: "y [rows, 4]" },
     code: {
-      ...{ text: "// k\nconst N = 4u;\n", specialised: [2], constants: [["N", 4]] },
+      ...{ text: "const N = 4u;\n", constants: [["N", 4]] },
       bindings: [{ name: "acc", access: "reads and writes", place: "storage", bytes: 2048 }],
       ...{ invocations: [10, 1], workgroup: [64, 1], grid: [1, 1, 1] },
     },
@@ -200,6 +213,7 @@ Deno.test("a dispatch's panel: figures, ownership, tape node, text, derivation a
     chapters: { "2.md": { title: "2. Matmul", mathematics: "Z = X W" } },
     chapterOf: { k: "2.md" },
     references: { linear: "product(x, weights)" },
+    files: { k: "// k\n// Work split   all of one\nconst N = 1u;\n" },
   };
   const { text } = kernelPanel(facts, dispatch("d", 12), ceilings, texts);
   for (
@@ -212,6 +226,7 @@ Deno.test("a dispatch's panel: figures, ownership, tape node, text, derivation a
       "product(x, weights)",
       "reads what it writes (acc)",
       "N = 4",
+      "all of one",
     ]
   ) {
     assert.ok(text.includes(part), part);
@@ -302,6 +317,17 @@ Deno.test("what is saved is what the bench reads; the last of the same measureme
     "ladder forward, 8 x 8 x 8: 5 steps",
     "self-test of the gpu shapes: 3 cases, 0 differing",
   ]);
+  const check = { kernels: ["k"], what: "output", values: 4 };
+  const found = selftestFigures([
+    { name: "a", kind: "gpu", kernels: ["k"], checks: [{ ...check, differs: false }] },
+    { name: "b", kind: "gpu", kernels: ["k"], checks: [{ ...check, differs: true, fault: "stray write" }] },
+    { name: "c", kind: "gpu", kernels: ["k"], checks: [], error: "does not compile" },
+  ]);
+  assert.deepEqual(found, [{
+    kind: "gpu",
+    cases: 3,
+    differing: [{ name: "b", message: "output: stray write" }, { name: "c", message: "does not compile" }],
+  }]);
   const { head, rows } = adapterCells([report]);
   assert.equal(rows[0]?.length, head.length);
   assert.deepEqual([rows[0]?.[0], rows[0]?.[4], rows[0]?.at(-1)], ["RTX 3060", "-", "all 3"]);

@@ -9,6 +9,7 @@ import { defaultModel } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { defaultTraining } from "../src/train/config.ts";
 import { Trainer } from "../src/train/trainer.ts";
+import { checkLadder, checkSaved, checkStep, type Look } from "./lab_measure_check.ts";
 
 const [executablePath = "", folder = ""] = Deno.args;
 /** A folder for screenshots, to look at; none are taken without it. */
@@ -201,6 +202,14 @@ async function checkWithout(): Promise<void> {
   }
 }
 
+const look: Look = {
+  async fine(page, what) {
+    await expectNoFaults(page, what);
+    await expectNarrow(page);
+  },
+  picture,
+};
+
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", ...WEBGPU] });
 try {
   await withLab(browser, async (page) => {
@@ -208,6 +217,9 @@ try {
     await checkDemo(page);
     await checkUser(page);
     await checkOwnLog(page);
+    await checkStep(page, look);
+    await checkLadder(page, look);
+    await checkSaved(page, folder, look);
   });
 } finally {
   await browser.close();

@@ -2,7 +2,10 @@
 
 import { fileURLToPath } from "node:url";
 import { type Bundle, bundle } from "../bundle/bundle.ts";
-import { Html, markup } from "../report/html.ts";
+import { Html, jsonScript, markup } from "../report/html.ts";
+import { version } from "../version.ts";
+import { kernelTexts } from "./kernel_texts.ts";
+import type { ShippedLadder } from "../ladder/shipped.ts";
 
 /** Bytes of script that the page may have, before compression. */
 export const MOST_SCRIPT_BYTES = 400_000;
@@ -26,20 +29,34 @@ const POLICY = "default-src 'none'; script-src 'self' 'unsafe-inline' blob:; wor
 /** The script of the worker, where the page carries it: see client/main.ts. */
 const WORKER_ID = "worker-script";
 
+/** What the page knows of kernels besides their own text, and the ladders' figures, as data: see client/carried.ts. */
+const DATA_ID = "lab-data";
+
 export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
-  const page = await bundle({ entry: entry("main.ts"), format: "iife" });
-  const worker = await bundle({ entry: entry("worker.ts"), format: "iife", kernels: "packed" });
+  const define = { CLICKGAN_VERSION: JSON.stringify(version) };
+  const page = await bundle({ entry: entry("main.ts"), format: "iife", define });
+  const worker = await bundle({
+    entry: entry("worker.ts"),
+    format: "iife",
+    kernels: "packed, without comments",
+  });
   const style = await styleText();
+  const data = jsonScript(DATA_ID, {
+    texts: await kernelTexts(kernelsIn(worker)),
+    ladders: await shippedLadders(),
+  });
   const single = pageOf(
     markup`<style>
 ${new Html(style)}</style>`,
-    markup`<script type="text/plain" id="${WORKER_ID}">${scriptText(worker.text)}</script>
+    markup`${data}
+<script type="text/plain" id="${WORKER_ID}">${scriptText(worker.text)}</script>
 <script>${scriptText(page.text)}</script>`,
   );
   const index = pageOf(
     markup`<link rel="stylesheet" href="lab.css">`,
-    markup`<script src="lab.js"></script>`,
+    markup`${data}
+<script src="lab.js"></script>`,
   );
   const files = new Map([
     ["index.html", index],
@@ -77,9 +94,19 @@ function scriptText(script: string): Html {
   return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
 }
 
+/** Names of the kernels that a script has. */
+function kernelsIn({ inputs }: Bundle): Set<string> {
+  return new Set([...inputs.keys()].flatMap((path) => /(\w+)\.wgsl$/.exec(path)?.[1] ?? []));
+}
+
+/** As `deno task bench ladder` has written them. */
+async function shippedLadders(): Promise<ShippedLadder[]> {
+  return JSON.parse(await Deno.readTextFile(new URL("../../bench/ladder.json", import.meta.url)));
+}
+
 async function styleText(): Promise<string> {
   const texts = await Promise.all(
-    ["../report/page.css", "./client/lab.css"].map((path) =>
+    ["../report/page.css", "./client/lab.css", "./draw/draw.css"].map((path) =>
       Deno.readTextFile(new URL(path, import.meta.url))
     ),
   );

@@ -7,13 +7,13 @@ const ROOT = new URL("../../", import.meta.url);
 /** Chapters that are about the kernels of a training step. */
 const CHAPTERS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 
-/** @throws Error where the course or an op has lost what is looked for. */
-export async function kernelTexts(): Promise<KernelTexts> {
+/** @param kernels whose files are wanted. @throws Error where the course or an op has lost what is looked for. */
+export async function kernelTexts(kernels: ReadonlySet<string>): Promise<KernelTexts> {
   const chapters: Record<string, { title: string; mathematics: string }> = {};
   const chapterOf: Record<string, string> = {};
-  const files = await namesOf("kernels/course/", ".md");
+  const pages = await namesOf("kernels/course/", ".md");
   for (const number of CHAPTERS) {
-    const file = files.find((name) => name.startsWith(`${number}-`));
+    const file = pages.find((name) => name.startsWith(`${number}-`));
     if (file === undefined) throw new Error(`kernels/course has no chapter ${number}`);
     const text = await Deno.readTextFile(new URL(`kernels/course/${file}`, ROOT));
     chapters[file] = chapterOfText(file, text);
@@ -30,7 +30,14 @@ export async function kernelTexts(): Promise<KernelTexts> {
     const text = await Deno.readTextFile(new URL(`src/ops/${file}`, ROOT));
     for (const [op, reference] of referencesOf(text)) references[op] = reference;
   }
-  return { chapters, chapterOf, references };
+  const files: Record<string, string> = {};
+  for (const folder of ["", "cpu/"]) {
+    for (const name of await namesOf(`kernels/${folder}`, ".wgsl")) {
+      const kernel = name.replace(".wgsl", "");
+      if (kernels.has(kernel)) files[kernel] = await Deno.readTextFile(new URL(`kernels/${folder}${name}`, ROOT));
+    }
+  }
+  return { chapters, chapterOf, references, files };
 }
 
 /** A kernel's name without what tells its shapes apart. */

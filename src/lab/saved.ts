@@ -2,8 +2,10 @@
 
 import type { AdapterDescription } from "../gpu/device.ts";
 import type { AdapterFigure } from "../profile/ceilings.ts";
-import type { BenchReport, LadderFigures, SelftestFigures } from "../profile/bench_report.ts";
+import type { BenchReport, LadderFigures, SelftestFigures, TrainingFigures } from "../profile/bench_report.ts";
 import type { StepResult } from "../profile/step_profile.ts";
+import { checkText } from "../selftest/finding.ts";
+import type { KindFinding } from "../selftest/run.ts";
 
 /** What the screens have measured so far. */
 export interface Measured {
@@ -11,6 +13,7 @@ export interface Measured {
   readonly steps: readonly StepResult[];
   readonly ladders: readonly LadderFigures[];
   readonly selftest: readonly SelftestFigures[];
+  readonly training?: TrainingFigures;
 }
 
 export const nothingMeasured: Measured = { figures: [], steps: [], ladders: [], selftest: [] };
@@ -30,6 +33,7 @@ export function withMeasured(before: Measured, more: Partial<Measured>): Measure
     figures: more.figures ?? before.figures,
     steps: merge(before.steps, more.steps, ({ workload, model }) => `${workload} ${model}`),
     ladders: merge(before.ladders, more.ladders, ({ ladder, size }) => `${ladder} ${size.join("x")}`),
+    training: more.training ?? before.training,
     selftest: merge(before.selftest, more.selftest, ({ kind }) => kind),
   };
 }
@@ -58,7 +62,7 @@ export function savedReport(
     // A browser keeps what it compiled as it likes.
     machine: { cores, timestamps, shaderCache: true },
     ...{ figures: measured.figures, kernels: [], steps: measured.steps, growth: [] },
-    ...{ ladders: measured.ladders, selftest: measured.selftest },
+    ...{ ladders: measured.ladders, selftest: measured.selftest, training: measured.training },
   };
 }
 
@@ -68,6 +72,20 @@ export function adapterName({ description, vendor, architecture }: AdapterDescri
   return [vendor, architecture].filter((part) => part !== "").join(" ") || "unnamed adapter";
 }
 
+/** What of a self-test's findings goes into the file: how many cases, and which differ. */
+export function selftestFigures(findings: readonly KindFinding[]): SelftestFigures[] {
+  return (["cpu", "gpu"] as const).flatMap((kind) => {
+    const own = findings.filter((finding) => finding.kind === kind);
+    if (own.length === 0) return [];
+    const differing = own.flatMap(({ name, error, checks }) => {
+      const [first] = checks.filter(({ differs }) => differs);
+      const message = error ?? (first && checkText(first));
+      return message === undefined ? [] : [{ name, message }];
+    });
+    return [{ kind, cases: own.length, differing }];
+  });
+}
+
 /** "clickgan-nvidia-ampere-2026-01-02.json" */
 export function fileName({ adapter: { description }, date }: BenchReport): string {
   const name = description.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
@@ -75,7 +93,7 @@ export function fileName({ adapter: { description }, date }: BenchReport): strin
 }
 
 /** What a saved file holds, a line each. */
-export function contentsOf({ figures, steps, ladders, selftest }: Measured): string[] {
+export function contentsOf({ figures, steps, ladders, selftest, training }: Measured): string[] {
   const of = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
   return [
     ...(figures.length > 0 ? [`${of(figures.length, "figure", "figures")} of the adapter`] : []),
@@ -88,5 +106,6 @@ export function contentsOf({ figures, steps, ladders, selftest }: Measured): str
     ...selftest.map(({ kind, cases, differing }) =>
       `self-test of the ${kind} shapes: ${of(cases, "case", "cases")}, ${differing.length} differing`
     ),
+    ...(training ? [`a training of ${of(training.iteration, "iteration", "iterations")}`] : []),
   ];
 }

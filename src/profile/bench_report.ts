@@ -59,6 +59,14 @@ export interface SelftestFigures {
   readonly differing: readonly { readonly name: string; readonly message: string }[];
 }
 
+/** A training in the lab's page. */
+export interface TrainingFigures {
+  readonly iteration: number;
+  /** Milliseconds from the start to the first loss, compilation included. */
+  readonly msToFirstStep?: number;
+  readonly stepsPerSecond?: number;
+}
+
 export interface BenchReport {
   /** Of this layout. */
   readonly format: 1;
@@ -82,4 +90,5 @@ export interface BenchReport {
   /** Only of the lab's page. */
   readonly ladders?: readonly LadderFigures[];
   readonly selftest?: readonly SelftestFigures[];
+  readonly training?: TrainingFigures;
 }

@@ -4,6 +4,7 @@ import { type Html, markup } from "../../report/html.ts";
 import { type Ceilings, standing } from "../../profile/roofline.ts";
 import { sureness } from "../../profile/timing.ts";
 import type { DispatchResult } from "../../profile/step_profile.ts";
+import { type Commented, withComments } from "./commented.ts";
 import { proseHtml } from "./prose.ts";
 import type { DispatchFacts, KernelFacts } from "../step/facts.ts";
 import { bytesText, duration, percent, short, whole } from "./number.ts";
@@ -18,6 +19,8 @@ export interface KernelTexts {
   readonly chapterOf: Readonly<Record<string, string>>;
   /** TypeScript of the f64 references, by op. */
   readonly references: Readonly<Record<string, string>>;
+  /** WGSL of the kernels' files, by their names. */
+  readonly files: Readonly<Record<string, string>>;
 }
 
 export interface ChapterText {
@@ -38,6 +41,7 @@ export function kernelPanel(
 <p>A copy, and no kernel: what was written to a buffer goes into a texture, from which a CPU adapter reads faster.</p>
 ${timed ? figuresOf(timed, ceilings) : markup``}`;
   }
+  const listing = withComments(code.text, texts.files[kernel] ?? code.text);
   const chapter = texts.chapterOf[kernel];
   const derived = chapter === undefined ? undefined : texts.chapters[chapter];
   const reference = node && texts.references[node.op];
@@ -47,14 +51,14 @@ ${timed ? figuresOf(timed, ceilings) : markup``}
 <h4>Who owns what</h4>
 ${ownershipDrawing(code)}
 <p>${ownershipText(code)}</p>
-${quoted(headerPart(code.text, "Work split"))}
+${quoted(headerPart(listing.text, "Work split"))}
 <h4>Shapes</h4>
 ${bindingsTable(code)}
 <h4>Where it came from</h4>
 ${origin(facts)}
 <details open><summary>The kernel, as the driver gets it</summary>
-<p>${specialisedText(code)}</p>
-${wgslListing(code.text, code.specialised)}</details>
+<p>${specialisedText(code, listing)}</p>
+${wgslListing(listing.text, listing.specialised)}</details>
 ${
     derived
       ? markup`<details><summary>The derivation: ${derived.title}</summary><div class="prose">${
@@ -112,7 +116,7 @@ ${own === "" ? markup`` : markup`<p>Its constants: ${own}.</p>`}
 ${
     repeated === ""
       ? markup``
-      : markup`<p>It reads what it writes (${repeated}). So while it is repeated to be timed it finds other numbers than in a step; the work is the same, and afterwards they are put back.</p>`
+      : markup`<p>It reads what it writes (${repeated}). Where it is repeated to be timed it finds other numbers than in a step; the work is the same, and afterwards they are put back.</p>`
   }`;
 }
 
@@ -133,8 +137,7 @@ function origin({ node, phase, code }: DispatchFacts): Html {
   } ${inputs.map((input, k) => markup`${k > 0 ? ", " : ""}<code>${input}</code>`)}.</p>`;
 }
 
-function specialisedText(code: KernelFacts): string {
-  const { specialised } = code;
+function specialisedText(code: KernelFacts, { specialised }: Commented): string {
   const { launched } = launchedBy(code);
   const lines = specialised.length === 1 ? "1 line is" : `${specialised.length} lines are`;
   return `${

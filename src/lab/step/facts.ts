@@ -22,10 +22,8 @@ export interface BindingFacts {
 
 /** Absent of a copy into a texture, which no kernel does. */
 export interface KernelFacts {
-  /** WGSL as the driver gets it. */
+  /** WGSL as the driver gets it; in a page without the file's comments. */
   readonly text: string;
-  /** Its lines, from 1, that are not as in the kernel's file. */
-  readonly specialised: readonly number[];
   readonly constants: readonly (readonly [name: string, value: number | boolean])[];
   readonly bindings: readonly BindingFacts[];
   /** Invocations that are wanted. */
@@ -64,7 +62,6 @@ export function stepFacts(gpu: Gpu, recording: Recording): DispatchFacts[] {
         ...{ label, kernel, phase, node },
         code: {
           text,
-          specialised: changedLines(spec.kernel.source, text),
           constants: Object.entries(spec.constants ?? {}),
           bindings: bindingsOf(spec, text),
           invocations: [x, y],
@@ -80,12 +77,6 @@ export function stepFacts(gpu: Gpu, recording: Recording): DispatchFacts[] {
 function phaseOf(kernel: string, node: DispatchNode | undefined): Phase {
   if (node) return node.direction;
   return /^(adam|gradient_)/.test(kernel) ? "optimiser" : "batch";
-}
-
-/** Numbers, from 1, of the lines that differ. Both texts have the same lines, but for what is changed in them. */
-export function changedLines(file: string, text: string): number[] {
-  const before = file.split("\n");
-  return text.split("\n").flatMap((line, k) => line === before[k] ? [] : [k + 1]);
 }
 
 function bindingsOf(

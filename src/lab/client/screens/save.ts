@@ -1,45 +1,62 @@
-/** Takes what was measured away as one file. */
+/** "Save": all that was measured as one file, with the adapter's name. */
 
+import { version } from "../version.ts";
+import { adapterName, contentsOf, fileName, savedReport } from "../../saved.ts";
 import { button, element, saveFile } from "../elements.ts";
-import type { Lab, Screen } from "../lab.ts";
+import type { Screen } from "../lab.ts";
+import { measuredIn } from "../measured.ts";
 
 export const save: Screen = {
   id: "save",
   title: "Save",
   mount(root, lab) {
+    const name = element("input", {
+      id: "save-name",
+      type: "text",
+      autocomplete: "off",
+      spellcheck: "false",
+    });
     const list = element("ul");
-    const away = button("Save as JSON", () => saveFile(nameOf(lab), textOf(lab), "application/json"));
+    const away = button("Save as JSON", () => {
+      if (lab.device.kind !== "open") return;
+      const { adapter } = lab.device;
+      const report = savedReport(measuredIn(lab), {
+        adapter,
+        name: name.value,
+        cores: navigator.hardwareConcurrency,
+        timestamps: adapter.hasTimestamps,
+        date: new Date(),
+        version,
+      });
+      saveFile(fileName(report), JSON.stringify(report, null, 1) + "\n", "application/json");
+    });
     const tell = () => {
-      away.disabled = lab.kept.size === 0;
-      const names = [...lab.kept.keys()].map((name) => element("li", {}, name));
-      list.replaceChildren(...(names.length > 0 ? names : [element("li", {}, "Nothing was measured yet.")]));
+      const contents = contentsOf(measuredIn(lab));
+      away.disabled = contents.length === 0 || lab.device.kind !== "open";
+      const lines = contents.length > 0 ? contents : ["Nothing was measured yet."];
+      list.replaceChildren(...lines.map((line) => element("li", {}, line)));
     };
     root.append(
       element(
         "p",
         {},
-        "What the other screens have measured on this adapter since the page was opened. It leaves this page only by this " +
-          "button, as a file that deno task bench --compare reads.",
+        "What the other screens have measured on this adapter since the page was opened. It leaves the page only by this " +
+          "button, as a file that deno task bench --compare FILE reads.",
       ),
       list,
-      away,
+      element(
+        "div",
+        { class: "controls" },
+        element("label", { for: name.id }, "Name of the adapter"),
+        name,
+        away,
+      ),
+      element("p", {}, "Browsers often hide which model of GPU it is: write it there if you know it."),
     );
+    lab.onDevice((state) => {
+      if (state.kind === "open") name.placeholder = adapterName(state.adapter);
+      tell();
+    });
     lab.onKept(tell);
-    tell();
   },
 };
-
-function nameOf({ device }: Lab): string {
-  const adapter = device.kind === "open" ? device.adapter.description : "no adapter";
-  return `clickgan-lab-${adapter.replace(/[^\w]+/g, "-").toLowerCase().slice(0, 40)}.json`;
-}
-
-function textOf({ device, kept }: Lab): string {
-  const adapter = device.kind === "open" ? device.adapter : null;
-  const when = new Date().toISOString();
-  return JSON.stringify(
-    { format: "clickgan-lab", version: 1, when, adapter, ...Object.fromEntries(kept) },
-    null,
-    2,
-  );
-}

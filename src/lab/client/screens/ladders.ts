@@ -1,0 +1,104 @@
+/** "Ladders": kernels from the naive version to the shipped one, checked and raced on this adapter. */
+
+import { ladderTable } from "../../draw/ladder_table.ts";
+import { compareLadder, comparisonText } from "../../ladder_comparison.ts";
+import { carried } from "../carried.ts";
+import { button, element, Notice } from "../elements.ts";
+import { fill } from "../html_part.ts";
+import type { Lab, Screen } from "../lab.ts";
+import { keepMeasured } from "../measured.ts";
+import type { LadderFacts } from "../services/ladders.ts";
+
+/** How often the steps are timed in turn. */
+const ROUNDS = 5;
+
+export const ladders: Screen = {
+  id: "ladders",
+  title: "Ladders",
+  mount(root, lab) {
+    const notice = new Notice();
+    const list = element("div");
+    let running: AbortController | undefined;
+    const stop = element("button", { type: "button", disabled: true }, "Stop");
+    stop.addEventListener("click", () => {
+      running?.abort();
+      notice.say("Stopping when what is under way is done ...");
+    });
+    const climb = async (wanted: readonly Rung[]) => {
+      running = new AbortController();
+      stop.disabled = false;
+      try {
+        for (const rung of wanted) await race(lab, rung, notice, running.signal);
+        notice.say("The race is over.");
+      } catch (error) {
+        notice.fail(error);
+      } finally {
+        stop.disabled = true;
+      }
+    };
+    root.append(
+      element(
+        "p",
+        {},
+        "A ladder climbs from the kernel as one would first write it to the one that is shipped, one idea a step. Here every " +
+          "step is compared with the reference in float64, and then all of them race on your adapter. Beside them stand the " +
+          "figures of llvmpipe, a driver that runs shaders on a CPU: what wins there need not win on a GPU.",
+      ),
+    );
+    void lab.call("ladders", "list", undefined).then((all) => {
+      const rungs = all.map((facts): Rung => ({ facts, results: element("div") }));
+      root.append(
+        element(
+          "div",
+          { class: "controls" },
+          button("Climb all ladders", () => climb(rungs)),
+          stop,
+        ),
+        notice.element,
+        list,
+      );
+      for (const rung of rungs) {
+        const { name, title, size, steps } = rung.facts;
+        list.append(
+          element(
+            "div",
+            { class: "rung" },
+            element("h3", { id: `ladder-${name}` }, title),
+            element("p", {}, `${steps} steps, at ${size.join(" x ")}.`),
+            button("Climb this one", () => climb([rung]), { "aria-describedby": `ladder-${name}` }),
+            rung.results,
+          ),
+        );
+      }
+    }, (error: unknown) => notice.fail(error));
+  },
+};
+
+/** A ladder and where its results go. */
+interface Rung {
+  readonly facts: LadderFacts;
+  readonly results: HTMLElement;
+}
+
+async function race(lab: Lab, { facts, results }: Rung, notice: Notice, signal: AbortSignal): Promise<void> {
+  const onProgress = (text: string) => notice.say(text);
+  const request = { ladder: facts.name, rounds: ROUNDS };
+  const figures = await lab.call("ladders", "race", request, { onProgress, signal });
+  keepMeasured(lab, { ladders: [figures] });
+  const there = carried().ladders.find(({ ladder, size }) =>
+    ladder === facts.name && size.join() === figures.size.join()
+  );
+  const steps = compareLadder(figures, there);
+  const table = element("div");
+  fill(table, ladderTable(facts.title, steps, there));
+  results.replaceChildren(
+    ...comparisonText(steps, there).map((text) => element("p", { class: "outcome" }, text)),
+    table,
+    element(
+      "p",
+      {},
+      "gain: how often faster than the step that it changes, medians over the rounds. An idea wins or loses where its gain is " +
+        "further from 1 than its noise, 5 % at least.",
+    ),
+  );
+}

@@ -1,0 +1,126 @@
+/** The service of the screen "Look inside a step": what a training step is made of, and how long each part takes here. */
+
+import { makeDemoShop } from "../../../data/demo_shop.ts";
+import { usersOf } from "../../../data/click_log.ts";
+import type { Gpu } from "../../../gpu/device.ts";
+import { measureAdapter } from "../../../profile/adapter_ceilings.ts";
+import type { AdapterFigure } from "../../../profile/ceilings.ts";
+import { type Clock, clockOf } from "../../../profile/clock.ts";
+import { type BenchModel, benchModels, shannon } from "../../../profile/recordings.ts";
+import { profileRecording, type StepResult } from "../../../profile/step_profile.ts";
+import { type BenchLog, benchLog, workloads } from "../../../profile/workloads.ts";
+import { defaultTraining } from "../../../train/config.ts";
+import { UserError } from "../../../user_error.ts";
+import { type DispatchFacts, stepFacts } from "../../step/facts.ts";
+import type { LabWorker } from "../lab_worker.ts";
+import type { Method } from "../protocol.ts";
+
+/** What can be chosen. */
+export interface StepChoices {
+  readonly workloads: readonly { readonly name: string; readonly about: string }[];
+  readonly models: readonly string[];
+  /** The data of the model that was trained last, whose step can be measured, too; undefined where none was. */
+  readonly trained: string | undefined;
+}
+
+/** The workload that stands for the model and the data that were trained last. */
+export const TRAINED = "trained";
+
+export interface StepRequest {
+  readonly workload: string;
+  readonly model: string;
+  /** Time for whole steps, and for each probe of the adapter a twentieth of it. */
+  readonly seconds: number;
+}
+
+export interface StepProfile {
+  readonly result: StepResult;
+  /** A fact for each of the result's dispatches. */
+  readonly facts: readonly DispatchFacts[];
+  readonly figures: readonly AdapterFigure[];
+  readonly clock: Clock;
+}
+
+const logs: readonly { readonly name: string; readonly about: string; make(): BenchLog }[] = [
+  {
+    name: "demo",
+    about: "the demo shop, 50 users",
+    make() {
+      const { log } = makeDemoShop(1);
+      return { name: "demo", log, users: Math.min(50, usersOf(log, "train").length) };
+    },
+  },
+  ...[workloads.W0, workloads.W4, workloads.W1, workloads.W2].map((workload) => {
+    const { name, users, events, page, width } = workload;
+    const items = width === 0 ? "items known by their number" : `${width} features an item`;
+    return {
+      name,
+      about: `${name}: ${(users * events * page).toLocaleString("en")} rows, ${items}`,
+      make: () => benchLog(workload),
+    };
+  }),
+];
+
+const models: readonly BenchModel[] = benchModels.filter(({ step }) => step);
+
+interface Chosen {
+  readonly model: BenchModel;
+  log(): BenchLog;
+}
+
+function offered({ workload, model: wanted }: StepRequest): Chosen {
+  const log = logs.find(({ name }) => name === workload);
+  const model = models.find(({ name }) => name === wanted);
+  if (!log || !model) throw new UserError(`There is no model ${wanted} on ${workload}.`);
+  return { model, log: log.make };
+}
+
+/** A model like the one that was trained last, on its data; the trained one stays as it is. */
+function trained({ current }: LabWorker): Chosen {
+  const log = current?.data.source.log;
+  if (!current || !log) {
+    throw new UserError("No model was trained yet: train one under Train, or choose a batch.");
+  }
+  const users = Math.min(defaultTraining.batchSize, usersOf(log, "train").length);
+  return {
+    model: shannon("own model", current.model.config),
+    log: () => ({ name: log.name, log, users }),
+  };
+}
+
+export function stepService(worker: LabWorker) {
+  const measured = new WeakMap<Gpu, readonly AdapterFigure[]>();
+
+  const profile: Method<StepRequest, StepProfile, string> = (request, { progress, signal }) =>
+    worker.alone("A step is being measured", async () => {
+      const { log, model } = request.workload === TRAINED ? trained(worker) : offered(request);
+      const onProgress = (text: string) => {
+        if (signal.aborted) throw new UserError("Stopped before everything was measured.");
+        progress(text);
+      };
+      const gpu = await worker.gpu();
+      const probes = (name: string) => onProgress(`The adapter: ${name}`);
+      const figures = measured.get(gpu) ?? await measureAdapter(gpu, request.seconds / 20, probes);
+      measured.set(gpu, figures);
+      onProgress("The step: compiling");
+      const { log: clicks, users, name } = log();
+      const recording = await model.record(gpu, clicks, users);
+      try {
+        const facts = stepFacts(gpu, recording);
+        const told = (text: string) => onProgress(`The step: ${text}`);
+        const parts = await profileRecording(gpu, recording, { seconds: request.seconds, onProgress: told });
+        const clock = await clockOf(gpu, () => {});
+        return { result: { workload: name, model: model.name, ...parts }, facts, figures, clock };
+      } finally {
+        recording.destroy();
+      }
+    });
+
+  const choices: Method<undefined, StepChoices> = () => ({
+    trained: worker.current?.data.source.name,
+    workloads: logs.map(({ name, about }) => ({ name, about })),
+    models: models.map(({ name }) => name),
+  });
+
+  return { choices, profile };
+}
