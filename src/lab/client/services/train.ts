@@ -57,7 +57,14 @@ export function trainService(worker: LabWorker) {
     if (!opened || !sameData(opened.choice, choice)) opened = { choice, data: await openLabData(choice) };
     return opened.data;
   };
-  const clear = () => {
+  /** What reads the session: it is waited for before the session is freed. */
+  let reading: Promise<unknown> = Promise.resolve();
+  const whileReading = <T>(work: Promise<T>): Promise<T> => {
+    reading = Promise.allSettled([reading, work]);
+    return work;
+  };
+  const clear = async () => {
+    await reading;
     worker.current = undefined;
     shown?.destroy();
     shown = undefined;
@@ -85,7 +92,7 @@ export function trainService(worker: LabWorker) {
       progress({ kind: "levels", levels: levelsOf(data) });
       progress({ kind: "doing", what: "Opening the GPU" });
       const gpu = await worker.gpu();
-      clear();
+      await clear();
       progress({ kind: "doing", what: "Compiling kernels" });
       present(await TrainSession.create(gpu, { data, model: request.model, training, init: init?.weights }));
       return await run(progress, signal);
@@ -130,12 +137,12 @@ export function trainService(worker: LabWorker) {
     /** What the test users say. */
     test: ((_, { progress }) => {
       const current = expectSession();
-      return current.whenIdle(() => testTable(current, progress));
+      return whileReading(current.whenIdle(() => testTable(current, progress)));
     }) satisfies Method<undefined, TestTable, string>,
 
     /** A snapshot's file. */
     async snapshot({ name }: { readonly name: SnapshotName }): Promise<Uint8Array<ArrayBuffer>> {
-      return await expectSession().snapshot(name);
+      return await whileReading(expectSession().snapshot(name));
     },
 
     /** Takes a snapshot's file in, to start from it, or to look at what it has learned. @throws UserError unless it fits the data. */
@@ -153,7 +160,7 @@ export function trainService(worker: LabWorker) {
         const reward = new Map([...weights].filter(([name]) => !name.startsWith(GENERATOR_PREFIX)));
         const gpu = await worker.gpu();
         const model = new UserModel(gpu, source.items, info.model, { weights: reward });
-        clear();
+        await clear();
         shown = model;
         brought = { weights: reward, info };
         worker.current = { model, data, iteration: () => info.iteration };
