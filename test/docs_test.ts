@@ -121,7 +121,9 @@ Deno.test("pages: what a program writes has its place", () => {
     "bench/stability.md": ["stability yelp", "stability demo"],
     "bench/serve.md": ["bench serve"],
     "bench/truth.md": ["bench truth"],
-    "bench/simulate.md": ["bench simulate"],
+    "bench/simulate.md": ["random", "cdqn", "greedy", "learn", "growth"].map((part) =>
+      `bench simulate ${part}`
+    ),
     "bench/data.md": ["bench data sampled", "bench data session"],
     "src/experiment/README.md": ["reproduce yelp", "reproduce rsc"],
   };
