@@ -39,7 +39,7 @@ Deno.test("the package passes what Deno checks before publishing, packs with typ
   try {
     const { tarball } = await buildPackage(folder);
     await run(folder, "tar", "-xzf", tarball); // into package/, over what it was made from
-    const { name, version, license, dependencies } = JSON.parse(
+    const { name, version, license, dependencies, exports } = JSON.parse(
       await Deno.readTextFile(`${folder}/package/package.json`),
     );
     assert.deepEqual({ name, version, license }, {
@@ -53,18 +53,33 @@ Deno.test("the package passes what Deno checks before publishing, packs with typ
       "pure-rand",
       "zod",
     ]);
-    const lost = ["LICENSE", "README.md", "src/mod.js", "src/mod.d.ts", "kernels/adam.wgsl.js"].filter((
+    assert.deepEqual(Object.keys(exports).sort(), [".", "./browser"]);
+    const lost = [
+      "LICENSE",
+      "README.md",
+      "src/mod.js",
+      "src/browser.js",
+      "src/mod.d.ts",
+      "kernels/adam.wgsl.js",
+    ].filter((
       file,
     ) => !exists(`${folder}/package/${file}`));
     assert.deepEqual(lost, []);
     const { imports } = config;
     await Deno.writeTextFile(
       `${folder}/deno.json`,
-      JSON.stringify({ imports: { ...imports, [config.name]: "./package/src/mod.js" } }),
+      JSON.stringify({
+        imports: {
+          ...imports,
+          [config.name]: "./package/src/mod.js",
+          [`${config.name}/browser`]: "./package/src/browser.js",
+        },
+      }),
     );
     await Deno.writeTextFile(
       `${folder}/use.ts`,
-      `import { makeDemoShop, modelParameters, defaultModel, itemsShape } from "${config.name}";
+      `import { makeDemoShop, defaultModel, itemsShape } from "${config.name}";
+import { modelParameters } from "${config.name}/browser";
 const { log } = makeDemoShop(1);
 console.log(modelParameters(itemsShape(log.items), defaultModel).length > 3);`,
     );

@@ -34,7 +34,9 @@ export async function kernelTexts(kernels: ReadonlySet<string>): Promise<KernelT
   for (const folder of ["", "cpu/"]) {
     for (const name of await namesOf(`kernels/${folder}`, ".wgsl")) {
       const kernel = name.replace(".wgsl", "");
-      if (kernels.has(kernel)) files[kernel] = await Deno.readTextFile(new URL(`kernels/${folder}${name}`, ROOT));
+      if (kernels.has(kernel)) {
+        files[kernel] = await Deno.readTextFile(new URL(`kernels/${folder}${name}`, ROOT));
+      }
     }
   }
   return { chapters, chapterOf, references, files };

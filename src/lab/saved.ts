@@ -2,7 +2,12 @@
 
 import type { AdapterDescription } from "../gpu/device.ts";
 import type { AdapterFigure } from "../profile/ceilings.ts";
-import type { BenchReport, LadderFigures, SelftestFigures, TrainingFigures } from "../profile/bench_report.ts";
+import type {
+  BenchReport,
+  LadderFigures,
+  SelftestFigures,
+  TrainingFigures,
+} from "../profile/bench_report.ts";
 import type { StepResult } from "../profile/step_profile.ts";
 import { checkText } from "../selftest/finding.ts";
 import type { KindFinding } from "../selftest/run.ts";

@@ -25,7 +25,9 @@ export function withComments(driven: string, file: string): Commented {
     return { text: driven, specialised: own.flatMap((line, k) => line === lines[k] ? [] : [k + 1]) };
   }
   const code = own.filter((line) => line !== "");
-  if (code.length !== lines.filter((line) => codeOf(line) !== "").length) return { text: driven, specialised: [] };
+  if (code.length !== lines.filter((line) => codeOf(line) !== "").length) {
+    return { text: driven, specialised: [] };
+  }
   const specialised: number[] = [];
   let at = 0;
   const text = lines.map((line, k) => {
