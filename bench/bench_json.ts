@@ -19,6 +19,7 @@ const ladderSchema: z.ZodType<LadderFigures> = z.strictObject({
     number: count,
     kernel: z.string(),
     idea: z.string(),
+    changes: count,
     time: z.strictObject(timing).optional(),
     gainOnFirst: time.optional(),
     gain: time.optional(),

@@ -156,9 +156,16 @@ const report: BenchReport = {
         number: 1,
         kernel: "choice_nll_1_naive",
         idea: "one row an invocation",
+        changes: 1,
         time: { ...timing(50, 2), error: 4 },
       },
-      { number: 2, kernel: "choice_nll_2_workgroup", idea: "a workgroup an event", refusal: "too many" },
+      {
+        number: 2,
+        kernel: "choice_nll_2_workgroup",
+        idea: "a workgroup an event",
+        changes: 1,
+        refusal: "too many",
+      },
     ],
   }],
   selftest: [{

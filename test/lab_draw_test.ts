@@ -241,11 +241,19 @@ const own: LadderFigures = {
   ladder: "forward",
   size: [8, 8, 8],
   steps: [
-    { number: 1, kernel: "a", idea: "naive", time: timing(100, 1), gainOnFirst: 1 },
-    { number: 2, kernel: "b", idea: "tile", time: timing(50, 1), gainOnFirst: 2, gain: 2 },
-    { number: 3, kernel: "c", idea: "texture", time: timing(80, 1), gainOnFirst: 1.25, gain: 0.6 },
-    { number: 4, kernel: "d", idea: "panel", time: timing(81, 30), gainOnFirst: 1.2, gain: 0.7 },
-    { number: 5, kernel: "e", idea: "more", refusal: "too large" },
+    { number: 1, kernel: "a", idea: "naive", changes: 1, time: timing(100, 1), gainOnFirst: 1 },
+    { number: 2, kernel: "b", idea: "tile", changes: 1, time: timing(50, 1), gainOnFirst: 2, gain: 2 },
+    {
+      number: 3,
+      kernel: "c",
+      idea: "texture",
+      changes: 2,
+      time: timing(80, 1),
+      gainOnFirst: 1.25,
+      gain: 0.6,
+    },
+    { number: 4, kernel: "d", idea: "panel", changes: 3, time: timing(81, 30), gainOnFirst: 1.2, gain: 0.7 },
+    { number: 5, kernel: "e", idea: "more", changes: 4, refusal: "too large" },
   ],
 };
 const shipped = {

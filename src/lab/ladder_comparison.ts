@@ -7,8 +7,6 @@ import { sureness, type Timing } from "../profile/timing.ts";
 export type Outcome = "wins" | "loses" | "alike";
 
 export interface ComparedStep extends LadderStepFigure {
-  /** Number of the step that its gain is on. */
-  readonly changes: number;
   readonly there?: ShippedStep;
   /** What its idea does here and there, compared with the step that it changes; undefined for the first, and untimed ones. */
   readonly outcome?: Outcome;
@@ -26,8 +24,7 @@ export function compareLadder(own: LadderFigures, shipped: ShippedLadder | undef
     const there = shipped?.steps.find(({ kernel, number }) =>
       kernel === step.kernel && number === step.number
     );
-    const changes = there?.changes ?? Math.max(1, step.number - 1);
-    const base = own.steps.find(({ number }) => number === changes);
+    const base = own.steps.find(({ number }) => number === step.changes);
     const outcome = step.number === 1 ? undefined : outcomeOf(step.gain, noiseOf(step.time, base?.time));
     const outcomeThere = step.number === 1 ? undefined : outcomeOf(there?.gain, ALIKE);
     const turned = outcome === "loses" && outcomeThere === "wins"
@@ -35,7 +32,7 @@ export function compareLadder(own: LadderFigures, shipped: ShippedLadder | undef
       : outcome === "wins" && outcomeThere === "loses"
       ? "wins here" as const
       : undefined;
-    return { ...step, changes, there, outcome, outcomeThere, turned };
+    return { ...step, there, outcome, outcomeThere, turned };
   });
 }
 

@@ -19,8 +19,6 @@ import { timingOf } from "../profile/timing.ts";
 
 /** A step as it was timed: over all rounds. Absent times mean that the size cannot be done by it. */
 export interface StepResult extends LadderStepFigure {
-  /** Number of the step that its gain is on. */
-  readonly changes: number;
   readonly flops: number;
   readonly bytes: number;
 }
@@ -97,7 +95,7 @@ async function firstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
 /** What is kept of a ladder's results. */
 export function ladderFigures({ name }: Ladder, size: Size, results: readonly StepResult[]): LadderFigures {
   const steps = results.map((
-    { number, kernel, idea, time, gainOnFirst, gain, compileMs, refusal },
-  ): LadderStepFigure => ({ number, kernel, idea, time, gainOnFirst, gain, compileMs, refusal }));
+    { number, kernel, idea, changes, time, gainOnFirst, gain, compileMs, refusal },
+  ): LadderStepFigure => ({ number, kernel, idea, changes, time, gainOnFirst, gain, compileMs, refusal }));
   return { ladder: name, size, steps };
 }

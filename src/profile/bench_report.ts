@@ -37,6 +37,8 @@ export interface LadderStepFigure {
   readonly number: number;
   readonly kernel: string;
   readonly idea: string;
+  /** Number of the step that its gain is on. */
+  readonly changes: number;
   /** Microseconds. */
   readonly time?: Timing;
   /** How often faster than the naive step, and than the one that it changes: medians over the rounds. */
