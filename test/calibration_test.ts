@@ -260,6 +260,8 @@ Deno.test("where the clock is rounded, as browsers do, a product is repeated unt
     const ready = await step.prepare(product.key, product.variants[0] ?? assert.fail());
     const [first = 0] = await timePasses(gpu, [ready.encode]);
     assert.ok(first > 1000 || ready.repeats === 1024, `${first} us, ${ready.repeats} repeats`);
+    // 3,000 us are wanted: the most repeats are for what does not last that long.
+    assert.ok(first < 6000 || ready.repeats < 1024, `${first} us, ${ready.repeats} repeats`);
     const times = await step.time([ready, ready]);
     assert.ok(times.every((time) => time > 0), times.join());
     step.destroy();
