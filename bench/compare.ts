@@ -80,8 +80,8 @@ function changeOf(id: string, before: Measured | undefined, after: Measured): Ch
     unit,
     before,
     after,
-    change: difference / before.median,
-    noise: spread / before.median,
+    // Nothing is a share of 0, which coarse clocks may have read.
+    ...(before.median > 0 && { change: difference / before.median, noise: spread / before.median }),
     verdict: Math.abs(difference) <= spread ? "noise" : better ? "better" : "worse",
   };
 }

@@ -6,7 +6,7 @@ import { kernel } from "../src/gpu/kernel.ts";
 import { readViews } from "../src/gpu/readback.ts";
 import { type Clock, stepOf } from "../src/profile/clock.ts";
 import { readsWhatItWrites, writtenBy } from "../src/profile/kept_state.ts";
-import { isFine, sampleOf } from "../src/profile/measure.ts";
+import { isFine, sampleOf, timeHost } from "../src/profile/measure.ts";
 import { benchModels, type Recording } from "../src/profile/recordings.ts";
 import { dispatchProfile } from "../src/profile/step_profile.ts";
 import { sureness, timingOf } from "../src/profile/timing.ts";
@@ -41,6 +41,20 @@ Deno.test("how sure a time is: by its quartiles, or by its clock", () => {
   assert.equal(sureness(timing), 2);
   assert.equal(sureness({ ...timing, error: 3 }), 3);
   assert.equal(sureness({ ...timing, error: 1 }), 2);
+});
+
+Deno.test("calls on the host are timed one by one, and on a rounded clock in samples of many", () => {
+  let time = 0;
+  const rounded = (step: number) => () => {
+    time += 1e-4; // a look at the clock takes a little
+    return step * Math.floor(time / step);
+  };
+  const call = () => void (time += 0.01);
+  const fine = timeHost(7, call, rounded(0.001));
+  assert.equal(fine.length, 7);
+  const coarse = timeHost(7, call, rounded(0.1));
+  assert.equal(coarse.length, 11);
+  for (const each of [...fine, ...coarse]) assert.ok(Math.abs(each - 10) < 1.2, `${each} us`);
 });
 
 Deno.test("which kernels read what they write is found in their texts", () => {

@@ -85,11 +85,44 @@ export async function timeRepeated(gpu: Gpu, work: Work, options: MeasureOptions
   return isFine(clock) ? timingOf(values) : { ...timingOf(values), error: clock.step / repeats };
 }
 
-/** Times something on the host: microseconds of each of `count` calls. */
-export function timeHost(count: number, call: (k: number) => void): number[] {
-  return Array.from({ length: count }, (_, k) => {
-    const began = performance.now();
-    call(k);
-    return 1000 * (performance.now() - began);
+/** Steps of the host's clock, in microseconds, that are no matter for a single call. */
+const FINE_HOST = 5;
+/** Where it is coarser: samples, each of so many steps. */
+const COARSE_HOST = { samples: 11, steps: 20 };
+
+/**
+ * Times something on the host: microseconds of each of `count` calls. Browsers round the host's clock: there, of a call in each
+ * of a few samples of many.
+ */
+export function timeHost(
+  count: number,
+  call: (k: number) => void,
+  now: () => number = () => performance.now(),
+): number[] {
+  const step = hostStep(now);
+  if (1000 * step <= FINE_HOST) {
+    return Array.from({ length: count }, (_, k) => {
+      const began = now();
+      call(k);
+      return 1000 * (now() - began);
+    });
+  }
+  let k = 0;
+  return Array.from({ length: COARSE_HOST.samples }, () => {
+    const [began, first] = [now(), k];
+    while (now() - began < COARSE_HOST.steps * step) call(k++);
+    return 1000 * (now() - began) / (k - first);
   });
+}
+
+/** Milliseconds from one time that a clock shows to the next. */
+function hostStep(now: () => number): number {
+  const next = (time: number) => {
+    let later = now();
+    while (later === time) later = now();
+    return later;
+  };
+  const first = next(now());
+  const second = next(first);
+  return Math.min(second - first, next(second) - second);
 }
