@@ -4,7 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { blamed, type KindFinding, runSelftest } from "../src/selftest/run.ts";
+import { blamed, type KindFinding } from "../src/selftest/results.ts";
+import { runSelftest } from "../src/selftest/run.ts";
 import { openGpu } from "../src/host/open_gpu.ts";
 import { ShaderTexts, useDawn } from "./dawn.ts";
 import { kernelNames, SHIPPED } from "./kernel_files.ts";

@@ -7,12 +7,11 @@ import { faultsOf } from "../selftest/finding.ts";
 import {
   blamed,
   byKernel,
-  casesOf,
   type KernelResult,
-  runSelftest,
   selftestJson,
   type SelftestResult,
-} from "../selftest/run.ts";
+} from "../selftest/results.ts";
+import { casesOf, runSelftest } from "../selftest/run.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { EXIT_USER_ERROR, runMain } from "./fail.ts";

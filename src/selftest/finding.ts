@@ -47,10 +47,17 @@ export function shareOf({ expected, got, tolerance }: Element): number {
   return error / tolerance;
 }
 
-/** E.g. "[3, 5]: expected 0.25, got 0.75, off by 0.5 with 1e-6 allowed". */
+/** A number of f32 has nine digits at most; whole ones, such as words, have all. */
+function digits(x: number, most = 9): string {
+  return String(Number.isInteger(x) ? x : Number(x.toPrecision(most)));
+}
+
+/** E.g. "[3, 5]: expected 0.25, got 0.75, off by 0.5 with 0.000001 allowed". */
 export function elementText({ index, expected, got, tolerance }: Element): string {
-  const off = Math.abs(got - expected);
-  return `${index}: expected ${expected}, got ${got}, off by ${off} with ${tolerance} allowed`;
+  const off = digits(Math.abs(got - expected), 2);
+  return `${index}: expected ${digits(expected)}, got ${digits(got)}, off by ${off} with ${
+    digits(tolerance, 2)
+  } allowed`;
 }
 
 /** One line about a check that differs. */

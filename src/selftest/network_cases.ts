@@ -25,21 +25,20 @@ async function checkLearning(gpu: Gpu, own: Learned, checks: Checks): Promise<vo
   const { count } = own;
   const most = 64 * Math.ceil(count / 64);
   await withBench(gpu, { rows: count, items: LEARNED_ITEMS, most }, async (bench) => {
-    const { network, found, expected, columns, q } = await runLearning(gpu, bench, own);
+    const { network, found, expected, columns, q, kernels } = await runLearning(gpu, bench, own);
     try {
       const values = Float32Array.from(
         { length: count * columns },
         (_, i) => found.q[Math.floor(i / columns) * q.stride + i % columns] ?? NaN,
       );
-      const forward = ["slate_value_forward"];
       checks.numbers(values, expected.q.data, {
-        kernels: forward,
+        kernels: kernels.q,
         what: "values of slates",
         tolerance: TOLERANCE,
         columns,
       });
       const largest = (numbers: Float64Array) => numbers.reduce((most, x) => Math.max(most, Math.abs(x)), 1);
-      const loss = { kernels: ["q_loss"], tolerance: TOLERANCE * largest(expected.loss.data) };
+      const loss = { kernels: kernels.loss, tolerance: TOLERANCE * largest(expected.loss.data) };
       checks.numbers(found.loss, expected.loss.data, { ...loss, what: "losses", columns: 4 });
       const sums = [0, 1].map((column) => {
         const numbers = Array.from({ length: count }, (_, row) => at(expected.loss, row, column));
@@ -56,8 +55,12 @@ async function checkLearning(gpu: Gpu, own: Learned, checks: Checks): Promise<vo
       for (const { name, columns } of network.parameters.specs) {
         const { data } = expected.gradients.get(name) ?? { data: new Float64Array(0) };
         const most = data.reduce((most, g) => Math.max(most, Math.abs(g)), 1e-3);
-        const kernels = ["slate_value_backward", "q_loss"];
-        const by = { kernels, what: `gradient of ${name}`, tolerance: TOLERANCE * most + 1e-6, columns };
+        const by = {
+          kernels: kernels.gradients,
+          what: `gradient of ${name}`,
+          tolerance: TOLERANCE * most + 1e-6,
+          columns,
+        };
         checks.numbers(found.gradients.get(name), data, by);
       }
     } finally {

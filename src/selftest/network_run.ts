@@ -11,6 +11,7 @@ import { slateValue } from "../policy/network/slate_value.ts";
 import { at, type Matrix, matrix } from "../tape/reference.ts";
 import { padRows, type Tensor } from "../tape/tensor.ts";
 import { Q64 } from "./q_reference.ts";
+import { writersOf } from "./writers.ts";
 import { type Bench, floatsOf, normals, type TestSizes } from "./slate_bench.ts";
 
 /** A network with weights that are no zeros, over items of random vectors, and rows of random states. */
@@ -97,10 +98,9 @@ export async function runLearning(gpu: Gpu, bench: Bench, { shape, counts, huber
       ...(chained && { chained: { view: bench.upload("chained", chain), stride: 4 } }),
     });
     tape.place();
-    const [qs, losses, sums] = await bench.run([
-      ...network.makeTables(rows, "online", itemVectors),
-      ...[...tape.forward(), ...tape.backward(), ...adam.dispatches(tape)],
-    ], [q.view, loss.view, ring]);
+    const specs = [...network.makeTables(rows, "online", itemVectors), ...tape.forward(), ...tape.backward()];
+    const read = [q.view, loss.view, ring];
+    const [qs, losses, sums] = await bench.run([...specs, ...adam.dispatches(tape)], read);
     const found = {
       q: floatsOf(qs),
       loss: floatsOf(losses),
@@ -137,7 +137,13 @@ export async function runLearning(gpu: Gpu, bench: Bench, { shape, counts, huber
         gradients.set(name, both ?? gradient);
       });
     }
-    return { network, q64, x, batch, columns, found, q, expected: { q: of(q), loss: of(loss), gradients } };
+    const kernels = {
+      q: writersOf(specs, q.view),
+      loss: writersOf(specs, loss.view, [q.view]),
+      gradients: writersOf(specs, parameters.partials, [q.view]),
+    };
+    const expected = { q: of(q), loss: of(loss), gradients };
+    return { network, q64, x, batch, columns, found, q, expected, kernels };
   } catch (error) {
     network.destroy();
     throw error;

@@ -30,6 +30,7 @@ const specs: readonly ParameterSpec[] = [
   { name: "kernel", rows: 9, columns: 17, decays: true },
   { name: "bias", rows: 1, columns: 17 },
   { name: "table", rows: 61, columns: 5, table: true, decays: true },
+  { name: "whole table", rows: 21, columns: 5, table: true },
 ];
 /** More than a chunk. */
 const ROWS = 700;
@@ -131,7 +132,7 @@ const MOVED = 4e-6;
 async function compareMoved(
   { parameters, adam }: { parameters: ParameterArena; adam: AdamState },
   wanted: ReadonlyMap<string, Moved>,
-  kernels: readonly string[],
+  kernelsOf: (name: string) => readonly string[],
   checks: Checks,
 ): Promise<void> {
   const found = {
@@ -144,7 +145,12 @@ async function compareMoved(
     for (const part of ["w", "m", "v"] as const) {
       const own = wanted.get(name)?.[part] ?? new Float64Array(0);
       const what = `${whats[part]} of ${name}`;
-      checks.numbers(found[part].get(name), own, { kernels, what, tolerance: MOVED, columns });
+      checks.numbers(found[part].get(name), own, {
+        kernels: kernelsOf(name),
+        what,
+        tolerance: MOVED,
+        columns,
+      });
     }
   }
 }
@@ -179,7 +185,7 @@ async function checkAdam(gpu: Gpu, checks: Checks): Promise<void> {
       const by = { kernels, what: `gradient of ${spec.name}`, tolerance, columns: spec.columns };
       checks.numbers(gradient.get(spec.name), sumOf(parts), by);
     }
-    await compareMoved({ parameters, adam }, wanted, kernels, checks);
+    await compareMoved({ parameters, adam }, wanted, () => kernels, checks);
   });
 }
 
@@ -228,7 +234,12 @@ async function checkAdamRows(gpu: Gpu, checks: Checks): Promise<void> {
         }
       }
     }
-    await compareMoved({ parameters, adam }, wanted, kernels, checks);
+    await compareMoved(
+      { parameters, adam },
+      wanted,
+      (name) => [name === "table" ? "adam_rows" : "adam"],
+      checks,
+    );
   });
 }
 
@@ -244,48 +255,51 @@ async function checkGradientSum(gpu: Gpu, checks: Checks): Promise<void> {
     const touched = new Map<Tensor, TouchedRows<RowSizes>>([[table, { count: "rows", list, gradient }]]);
     const sum = await GradientSum.create(adam, { dimensions, touched }, headers.buffer, arena);
     const wanted = started();
-    const total = new Map(specs.map(({ name, rows, columns }) => [name, new Float64Array(rows * columns)]));
-    const seen = new Set<number>();
     const PARTS = 3;
-    for (let part = 1; part <= PARTS; part++) {
-      put(1, { part, without: "table" });
-      for (const own of specs) {
-        const sums = total.get(own.name) ?? new Float64Array(0);
-        const values = gradientsOf(own, part);
-        if (own.name !== "table") {
-          sumOf(values).forEach((g, i) => sums[i] = (sums[i] ?? NaN) + g);
-          continue;
+    // What one batch leaves must not count in the next.
+    for (let t = 1; t <= 2; t++) {
+      const total = new Map(specs.map(({ name, rows, columns }) => [name, new Float64Array(rows * columns)]));
+      const seen = new Set<number>();
+      for (let k = 1; k <= PARTS; k++) {
+        const part = PARTS * t + k;
+        put(t, { part, without: "table" });
+        for (const own of specs) {
+          const sums = total.get(own.name) ?? new Float64Array(0);
+          const values = sumOf(gradientsOf(own, part));
+          if (own.name !== "table") values.forEach((g, i) => sums[i] = (sums[i] ?? NaN) + g);
         }
-        const rows = touchedRows(part, own.rows);
-        const [all = new Float32Array(0)] = values;
+        const rows = touchedRows(part, spec.rows);
+        const { columns } = spec;
+        const sums = total.get("table") ?? new Float64Array(0);
+        const all = gradientsOf(spec, part)[0] ?? new Float32Array(0);
         const byRow = new Float32Array(ROWS * table.stride);
-        rows.forEach((row, k) => {
+        rows.forEach((row, place) => {
           if (row === NONE) return;
           seen.add(row);
-          const g = all.subarray(row * own.columns, (row + 1) * own.columns);
-          byRow.set(g, k * table.stride);
-          g.forEach((x, c) => sums[row * own.columns + c] = (sums[row * own.columns + c] ?? NaN) + x);
+          const g = all.subarray(row * columns, (row + 1) * columns);
+          byRow.set(g, place * table.stride);
+          g.forEach((x, c) => sums[row * columns + c] = (sums[row * columns + c] ?? NaN) + x);
         });
         gpu.queue.writeBuffer(list.buffer, 0, rows);
         gpu.queue.writeBuffer(gradient.buffer, 0, byRow);
+        const commands = new Commands(gpu, "optimiser");
+        sum.encode(commands, { rows: ROWS }, 0, { first: k === 1, last: k === PARTS });
+        gpu.queue.submit([commands.finish()]);
       }
-      const commands = new Commands(gpu, "optimiser");
-      sum.encode(commands, { rows: ROWS }, 0, { first: part === 1, last: part === PARTS });
-      gpu.queue.submit([commands.finish()]);
-    }
-    for (const { name, columns, decays } of specs) {
-      const [moved, sums = new Float64Array(0)] = [wanted.get(name), total.get(name)];
-      if (!moved) continue;
-      const rows = name === "table"
-        ? seen
-        : new Set(Array.from({ length: sums.length / columns }, (_, r) => r));
-      for (const row of rows) {
-        const part = (all: Float64Array) => all.subarray(row * columns, (row + 1) * columns);
+      for (const { name, columns, decays } of specs) {
+        const [moved, sums = new Float64Array(0)] = [wanted.get(name), total.get(name)];
+        if (!moved) continue;
         const { w, m, v } = moved;
-        adam64({ w: part(w), m: part(m), v: part(v) }, part(sums), 1, decays ? DECAY : 0);
+        for (let row = 0; row < sums.length / columns; row++) {
+          if (name === "table" && !seen.has(row)) continue;
+          const part = (all: Float64Array) => all.subarray(row * columns, (row + 1) * columns);
+          adam64({ w: part(w), m: part(m), v: part(v) }, part(sums), t, decays ? DECAY : 0);
+        }
       }
     }
-    await compareMoved({ parameters, adam }, wanted, kernels, checks);
+    const summedBy = (name: string) =>
+      name === "table" ? ["gradient_rows_add", "adam_rows"] : ["gradient_add", "adam"];
+    await compareMoved({ parameters, adam }, wanted, summedBy, checks);
   });
 }
 

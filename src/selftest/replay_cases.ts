@@ -8,7 +8,6 @@ import { type DispatchSpec, Program } from "../gpu/program.ts";
 import { readViews } from "../gpu/readback.ts";
 import { Dimensions } from "../gpu/sizes.ts";
 import { StepHeaders } from "../gpu/step.ts";
-import { defaultPolicyTraining } from "../policy/learning/config.ts";
 import { Recall } from "../policy/learning/recall.ts";
 import { LEFT, Replay } from "../policy/learning/replay.ts";
 import { pageReward, qTarget } from "../policy/learning/targets.ts";
@@ -232,14 +231,7 @@ async function checkTargets(gpu: Gpu, checks: Checks): Promise<void> {
     const random = randomStream(4, "targets");
     const outcomes = range(BATCH).map((b) => [b % 3, random.normal(), b % 5 === 0 ? 0 : 1, b % PAGES]);
     const next = range(BATCH * 4).map(() => random.normal());
-    const config = {
-      ...defaultPolicyTraining,
-      rows: BATCH,
-      pages: PAGES,
-      users: BATCH,
-      discount: 0.9,
-      bootstrapAtEnd: false,
-    };
+    const config = { rows: BATCH, pages: PAGES, users: BATCH, discount: 0.9, bootstrapAtEnd: false };
     const headers = new StepHeaders(arena, dimensions, 1);
     const batch = { sizes: { rows: BATCH }, counted: 1, first: 0 };
     headers.put(0, batch, { slot: 1, learningRate: 0, iteration: 0 });

@@ -1,14 +1,9 @@
-/** The self-test as a whole: every kernel on the adapter at hand, and what comes out of it, kernel by kernel. */
+/** The self-test as a whole: every kernel on the adapter at hand. */
 
 import type { AdapterDescription, Gpu } from "../gpu/device.ts";
 import type { AdapterKind } from "../gpu/kernel_shapes.ts";
 import { type SelftestCase, selftestCases } from "./cases.ts";
-import { type Element, type Finding, shareOf } from "./finding.ts";
-
-/** What came of a case, by the kernels for a kind of adapter. */
-export interface KindFinding extends Finding {
-  readonly kind: AdapterKind;
-}
+import type { KindFinding, SelftestResult } from "./results.ts";
 
 export interface SelftestOptions {
   readonly kinds: readonly AdapterKind[];
@@ -21,13 +16,6 @@ export interface SelftestOptions {
   readonly onFinding?: (finding: KindFinding) => void;
   /** Asked before each case: true ends the self-test there. */
   readonly stopped?: () => boolean;
-}
-
-export interface SelftestResult {
-  /** Absent where no case was run. */
-  readonly adapter?: AdapterDescription;
-  readonly findings: readonly KindFinding[];
-  readonly seconds: number;
 }
 
 /** The cases with a text in their names. */
@@ -63,69 +51,4 @@ export async function runSelftest(
     }
   }
   return { adapter, findings, seconds: (performance.now() - began) / 1000 };
-}
-
-/** What was found of a kernel, by the cases that ran it. */
-export interface KernelResult {
-  readonly kernel: string;
-  readonly kind: AdapterKind;
-  /** How many numbers were compared that it made, or that follow from what it made. */
-  readonly values: number;
-  /** Whether it is to blame for a difference, as far as can be said. */
-  readonly differs: boolean;
-  /** The element that is the most of its tolerance off. */
-  readonly worst?: WorstElement;
-}
-
-export interface WorstElement {
-  readonly element: Element;
-  readonly case: string;
-  readonly what: string;
-  /** Of the tolerance; infinite for words that must be the same. */
-  readonly share: number;
-}
-
-/**
- * Whom a difference points to: the kernels behind the first numbers that are wrong, without those whose own numbers are
- * right.
- */
-export function blamed({ checks }: Finding): string[] {
-  const first = checks.find(({ differs }) => differs);
-  if (!first) return [];
-  const right = new Set(checks.filter(({ differs }) => !differs).map(({ kernels }) => kernels[0]));
-  const suspects = first.kernels.filter((kernel) => !right.has(kernel));
-  return suspects.length > 0 ? suspects : [...first.kernels];
-}
-
-/** The findings by kernel, in the order of their names. */
-export function byKernel(findings: readonly KindFinding[]): KernelResult[] {
-  const results = new Map<string, KernelResult>();
-  for (const finding of findings) {
-    const { kind, name, checks } = finding;
-    const guilty = new Set(blamed(finding));
-    for (const { kernels, what, values, worst: element } of checks) {
-      for (const kernel of kernels) {
-        const key = `${kernel} ${kind}`;
-        const before = results.get(key);
-        const own = element && { element, case: name, what, share: shareOf(element) };
-        const worse = own && !(before?.worst && before.worst.share >= own.share);
-        results.set(key, {
-          ...{ kernel, kind, values: (before?.values ?? 0) + values },
-          differs: (before?.differs ?? false) || guilty.has(kernel),
-          worst: worse ? own : before?.worst,
-        });
-      }
-    }
-  }
-  return [...results.values()].sort((a, b) =>
-    a.kernel.localeCompare(b.kernel) || a.kind.localeCompare(b.kind)
-  );
-}
-
-/** All of it as JSON has it. Numbers that JSON does not know are text: "NaN", "Infinity". */
-export function selftestJson({ adapter, findings, seconds }: SelftestResult): string {
-  const whole = { adapter, seconds, kernels: byKernel(findings), findings };
-  const known = (_: string, value: unknown) =>
-    typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
-  return JSON.stringify(whole, known, 2);
 }

@@ -10,6 +10,7 @@ export function kernelsOf(specs: readonly KernelUse[]): string[] {
 
 /**
  * Names of the kernels that write some of this memory, and behind them of those that made what they read.
+ * @param specs in the order in which they run
  * @param known what was compared by itself: whoever wrote that is not asked again
  */
 export function writersOf(
@@ -18,23 +19,27 @@ export function writersOf(
   known: readonly Memory[] = [],
 ): string[] {
   const found = new Set<KernelUse>();
-  const wanted = [memory];
+  const wanted = [{ memory, before: specs.length }];
   for (let next = wanted.shift(); next; next = wanted.shift()) {
-    const of = next;
-    for (const spec of specs) {
-      if (found.has(spec) || !bound(spec, "write").some((view) => overlap(view, of))) continue;
+    const { memory: of, before } = next;
+    specs.slice(0, before).forEach((spec, at) => {
+      if (found.has(spec) || !boundTo(spec, "read_write").some((view) => overlap(view, of))) return;
       found.add(spec);
-      wanted.push(...bound(spec, "read").filter((view) => !known.some((one) => overlap(one, view))));
-    }
+      // What it changes, too, somebody may have made before.
+      const read = [...boundTo(spec, "read"), ...boundTo(spec, "read_write")];
+      const unknown = read.filter((view) => !known.some((one) => overlap(one, view)));
+      wanted.push(...unknown.map((memory) => ({ memory, before: at })));
+    });
   }
   return kernelsOf([...found]);
 }
 
-/** What a dispatch reads, or what it writes. */
-function bound({ kernel, views }: KernelUse, how: "read" | "write"): Memory[] {
+/** What a dispatch binds in one way; without what stands for nothing, see {@link import("../tape/node.ts").Call.unwritten}. */
+function boundTo({ kernel, views }: KernelUse, how: "read" | "read_write"): Memory[] {
   return kernel.bindings.flatMap(({ name, kind }) => {
     const view = views[name];
-    return view && (kind === "read_write") === (how === "write") ? [view] : [];
+    const nothing = view && !isTexture(view) && view.buffer.label.endsWith("unwritten");
+    return view && !nothing && kind === how ? [view] : [];
   });
 }
 

@@ -35,8 +35,6 @@ const schema = z.object({
 export interface Outcome {
   readonly name: string;
   readonly result: z.infer<typeof schema>;
-  /** CPU seconds of all its processes. */
-  readonly cpu: number;
   readonly faults: readonly string[];
 }
 
@@ -55,31 +53,13 @@ export function outcomeOf(name: string, stdout: string, stderr: string): Outcome
     ),
     ...(error ? [`${name} (${kind}): ${error}`] : []),
   ]);
-  return { name, result, cpu: cpuOf(stderr), faults };
+  return { name, result, faults };
 }
 
-/** Of a line such as "1m2.500s 0m0.250s", the last one: 62.75. */
-function cpuOf(text: string): number {
-  const line = text.trim().split("\n").at(-1) ?? "";
-  return [...line.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
-    (sum, [, m, s]) => sum + 60 * Number(m) + Number(s),
-    0,
-  );
-}
-
-export const HEAD = [
-  "implementation",
-  "adapter",
-  "cases",
-  "kernels",
-  "numbers",
-  "cases that differ",
-  "s",
-  "CPU s",
-];
+export const HEAD = ["implementation", "adapter", "cases", "kernels", "numbers", "cases that differ"];
 
 export function rowsOf(outcomes: readonly Outcome[]): string[][] {
-  return outcomes.map(({ name, cpu, result: { adapter, findings, kernels, seconds } }) => [
+  return outcomes.map(({ name, result: { adapter, findings, kernels } }) => [
     name,
     adapter.description,
     String(findings.length),
@@ -88,8 +68,6 @@ export function rowsOf(outcomes: readonly Outcome[]): string[][] {
       "en",
     ),
     String(findings.filter(({ checks, error }) => error || checks.some(({ differs }) => differs)).length),
-    seconds.toFixed(0),
-    cpu.toFixed(0),
   ]);
 }
 

@@ -13,7 +13,10 @@ const rewardKernel = kernel("page_reward", pageRewardText);
 
 /** What the values of remembered pages are to become: `wanted` [B], of their outcomes [B] and the values of what can follow. */
 export function qTarget(
-  { rows, pages, discount, bootstrapAtEnd }: PolicyTrainingConfig,
+  { rows, pages, discount, bootstrapAtEnd }: Pick<
+    PolicyTrainingConfig,
+    "rows" | "pages" | "discount" | "bootstrapAtEnd"
+  >,
   { outcome, next, wanted }: { readonly outcome: View; readonly next: NextValue; readonly wanted: View },
 ): DispatchSpec {
   const { view, stride, first, count } = next;

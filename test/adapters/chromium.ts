@@ -1,0 +1,32 @@
+/** The self-test in Chromium, on its software adapter: `deno run ... chromium.ts CHROMIUM`. Prints JSON. */
+
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { bundle } from "../../src/bundle/bundle.ts";
+
+/** WebGPU on SwiftShader, where there is no GPU. */
+const FLAGS = [
+  "--no-sandbox",
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+  "--enable-features=Vulkan",
+];
+
+const [executablePath = ""] = Deno.args;
+const entry = fileURLToPath(new URL("./page.ts", import.meta.url));
+const { text } = await bundle({ entry, format: "iife" });
+const browser = await chromium.launch({ executablePath, args: FLAGS });
+try {
+  const page = await browser.newPage();
+  page.on("console", (message) => console.error(message.text()));
+  // WebGPU is for secure contexts alone, and this machine is one. Nothing is fetched.
+  await page.route(
+    "http://localhost/",
+    (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html>" }),
+  );
+  await page.goto("http://localhost/");
+  await page.addScriptTag({ content: text });
+  console.log(await page.evaluate<string>("selftest()"));
+} finally {
+  await browser.close();
+}

@@ -1,0 +1,110 @@
+/**
+ * `deno task selftest:adapters`: the self-test by every implementation of WebGPU that is at hand. wgpu is Deno's, Dawn is
+ * Chromium's; Dawn runs over the same driver as Deno, and in Chromium over SwiftShader, its own software adapter.
+ */
+
+import { Command } from "commander";
+import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { runMain } from "../../src/cli/fail.ts";
+import { parseAndRun, path } from "../../src/cli/options.ts";
+import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
+import { stepProgress } from "../../src/cli/step_progress.ts";
+import { table } from "../../src/cli/table.ts";
+import { expectMarkers, markdownTable, writeBetweenMarkers } from "../../src/run/markers.ts";
+import { findChromium } from "../chromium.ts";
+import { HEAD, type Outcome, outcomeOf, rowsOf, valuesOf } from "./outcome.ts";
+
+interface Options {
+  readme?: string;
+}
+
+const MARKERS = "selftest adapters";
+const here = (file: string) => new URL(file, import.meta.url).href;
+
+/** How each is started. */
+const implementations: readonly {
+  readonly name: string;
+  readonly script: string;
+  readonly args?: () => Promise<string[] | { missing: string }>;
+}[] = [
+  {
+    name: "wgpu in Deno",
+    script: here("../../src/cli/selftest.ts"),
+    args: () => Promise.resolve(["--json"]),
+  },
+  { name: "Dawn in Deno", script: here("./dawn.ts") },
+  {
+    name: "Dawn in Chromium",
+    script: here("./chromium.ts"),
+    args: async () => {
+      const found = await findChromium();
+      return typeof found === "string" ? [found] : found;
+    },
+  },
+];
+
+async function runOne(name: string, script: string, args: readonly string[]): Promise<Outcome> {
+  const progress = stepProgress();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", ...DENO_FLAGS, "--allow-all", script, ...args],
+    env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const said: string[] = [];
+  const listen = async () => {
+    for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
+      said.push(text);
+      const [, number, of, title] = text.match(/\[(\d+)\/(\d+)\] (.+)/) ?? [];
+      if (title) {
+        progress.begin({
+          title: `${name}: ${title}`,
+          number: Number(number),
+          of: Number(of),
+          round: 0,
+          rounds: 1,
+        });
+      }
+    }
+  };
+  try {
+    const [stdout] = await Promise.all([new Response(child.stdout).text(), listen()]);
+    return outcomeOf(name, stdout, said.join(""));
+  } finally {
+    progress.stop();
+  }
+}
+
+async function main({ readme }: Options): Promise<number> {
+  if (readme !== undefined) await expectMarkers(readme, MARKERS);
+  const outcomes: Outcome[] = [];
+  for (const { name, script, args } of implementations) {
+    const own = await args?.() ?? [];
+    if ("missing" in own) {
+      console.log(`${name}: skipped, ${own.missing}`);
+      continue;
+    }
+    outcomes.push(await runOne(name, script, own));
+  }
+  console.log(table(HEAD, rowsOf(outcomes)));
+  for (const { name, faults } of outcomes) {
+    if (faults.length > 0) console.log([`\n${name}:`, ...faults.map((text) => `  ${text}`)].join("\n"));
+  }
+  if (readme !== undefined) {
+    const lines = [...markdownTable(HEAD, rowsOf(outcomes)), "", ...valuesOf(outcomes)];
+    await writeBetweenMarkers(readme, MARKERS, lines.join("\n"));
+  }
+  return outcomes.some(({ faults }) => faults.length > 0) ? 1 : 0;
+}
+
+const command = new Command("deno task selftest:adapters")
+  .description("Runs the self-test by every implementation of WebGPU that is at hand.")
+  .option("--readme <file>", "write the table between the markers of this file", path);
+let code = 0;
+command.action(async () => {
+  code = await main(command.opts<Options>());
+});
+await runMain(async () => {
+  await parseAndRun(command, Deno.args);
+  return code;
+});
