@@ -92,10 +92,6 @@ async function checkDemo(page: Page): Promise<void> {
   await setOptions(page, { iterations: String(ITERATIONS) });
   await expectNoFaults(page, "Train, before");
   await page.getByRole("button", { name: "Train", exact: true }).click();
-  await page.locator(".numbers dd", { hasText: /^\d+ of 200$/ }).waitFor(PATIENCE);
-  await page.getByRole("button", { name: "Stop" }).click();
-  await page.locator("text=/^Stopped after \\d+ of 200 iterations. It can go on.$/").waitFor(PATIENCE);
-  await page.getByRole("button", { name: "Go on" }).click();
   await page.locator("table.figures").waitFor(PATIENCE);
   const { losses } = await keptIn(page);
   const expected = await denoLosses();
@@ -139,6 +135,27 @@ async function checkUser(page: Page): Promise<void> {
   await expectNoFaults(page, "Be the user");
   await expectNarrow(page);
   await picture(page, "user");
+}
+
+/** Kernels are compared with float64, and the list says so. All of them take minutes in software. */
+async function checkSelftest(page: Page): Promise<void> {
+  await page.click("nav >> text=Self-test");
+  await page.selectOption("#selftest-kinds", "both");
+  const run = page.getByRole("button", { name: "Run the self-test" });
+  await page.fill("#selftest-only", "no such case");
+  await run.click();
+  await page.locator('text=No case has "no such case" in its name.').waitFor(PATIENCE);
+  await page.fill("#selftest-only", pictures === undefined ? "page: fill" : "page:");
+  await run.click();
+  await page.locator("text=/All agree: \\d+ kernels?, \\d+ cases/").waitFor(PATIENCE);
+  const rows = await page.locator(".kernels tbody tr", { hasText: "fill" }).allInnerTexts();
+  assert.deepEqual(rows.map((row) => row.split(/\s*[\t\n]\s*/)), [
+    ["fill", "for CPU adapters", "the same bits", "140"],
+    ["fill", "for GPUs", "the same bits", "140"],
+  ]);
+  await expectNoFaults(page, "Self-test");
+  await expectNarrow(page);
+  await picture(page, "selftest");
 }
 
 /** The reader's own log trains, stops, goes on after the loss of the device, and its snapshot is saved and brought back. */
@@ -216,6 +233,7 @@ try {
     await page.locator(".device.open").waitFor(PATIENCE);
     await checkDemo(page);
     await checkUser(page);
+    await checkSelftest(page);
     await checkOwnLog(page);
     await checkStep(page, look);
     await checkLadder(page, look);

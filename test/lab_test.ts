@@ -10,13 +10,13 @@ import { smallLog } from "./small_logs.ts";
 const page = await buildLab();
 
 Deno.test("the page has at most 400 KB of script, nothing of Deno or Node.js, and needs no file beside it", () => {
-  const { scripts, single, files } = page;
+  const { scripts, unpacked, single, files } = page;
   const bytes = Object.values(scripts).reduce(
     (sum, { text }) => sum + new TextEncoder().encode(text).length,
     0,
   );
   assert.ok(bytes <= MOST_SCRIPT_BYTES, `${bytes} bytes of script`);
-  for (const { text, inputs } of Object.values(scripts)) {
+  for (const { text, inputs } of [...Object.values(scripts), unpacked]) {
     assert.doesNotMatch(text, /\bDeno\.|["']node:/);
     const hosts = [...inputs.keys()].filter((path) => /^src\/(files|host|sets|prepare|cli)\//.test(path));
     assert.deepEqual(hosts, []);

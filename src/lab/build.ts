@@ -2,6 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { type Bundle, bundle } from "../bundle/bundle.ts";
+import { packTexts } from "../bundle/kernel_texts.ts";
 import { Html, jsonScript, markup } from "../report/html.ts";
 import { version } from "../version.ts";
 import { kernelTexts } from "./kernel_texts.ts";
@@ -17,6 +18,8 @@ export interface LabPage {
   /** Files of the folder, by name. */
   readonly files: ReadonlyMap<string, string>;
   readonly scripts: { readonly page: Bundle; readonly worker: Bundle };
+  /** What the worker's script carries. */
+  readonly unpacked: Bundle;
 }
 
 /**
@@ -36,14 +39,15 @@ export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
   const define = { CLICKGAN_VERSION: JSON.stringify(version) };
   const page = await bundle({ entry: entry("main.ts"), format: "iife", define });
-  const worker = await bundle({
+  const unpacked = await bundle({
     entry: entry("worker.ts"),
     format: "iife",
     kernels: "packed, without comments",
   });
+  const worker = await packed(unpacked, entry("packed_worker.ts"));
   const style = await styleText();
   const data = jsonScript(DATA_ID, {
-    texts: await kernelTexts(kernelsIn(worker)),
+    texts: await kernelTexts(kernelsIn(unpacked)),
     ladders: await shippedLadders(),
   });
   const single = pageOf(
@@ -65,7 +69,13 @@ ${new Html(style)}</style>`,
     ["worker.js", worker.text],
     ["lab.html", single],
   ]);
-  return { single, files, scripts: { page, worker } };
+  return { single, files, scripts: { page, worker }, unpacked };
+}
+
+/** A script that carries another one packed: kernels and all, as text is most of it. */
+async function packed({ text }: Bundle, entry: string): Promise<Bundle> {
+  const define = { WORKER_SCRIPT: JSON.stringify(packTexts([text])) };
+  return await bundle({ entry, format: "iife", define });
 }
 
 function pageOf(head: Html, scripts: Html): string {

@@ -10,7 +10,7 @@ import type {
 } from "../profile/bench_report.ts";
 import type { StepResult } from "../profile/step_profile.ts";
 import { checkText } from "../selftest/finding.ts";
-import type { KindFinding } from "../selftest/run.ts";
+import type { KindFinding } from "../selftest/results.ts";
 
 /** What the screens have measured so far. */
 export interface Measured {

@@ -16,6 +16,7 @@ import { HEAD, type Outcome, outcomeOf, rowsOf, valuesOf } from "./outcome.ts";
 
 interface Options {
   readme?: string;
+  only: string;
 }
 
 const MARKERS = "selftest adapters";
@@ -25,20 +26,20 @@ const here = (file: string) => new URL(file, import.meta.url).href;
 const implementations: readonly {
   readonly name: string;
   readonly script: string;
-  readonly args?: () => Promise<string[] | { missing: string }>;
+  readonly args?: (only: string) => Promise<string[] | { missing: string }>;
 }[] = [
   {
     name: "wgpu in Deno",
     script: here("../../src/cli/selftest.ts"),
-    args: () => Promise.resolve(["--json"]),
+    args: (only) => Promise.resolve(["--json", ...(only === "" ? [] : ["--only", only])]),
   },
   { name: "Dawn in Deno", script: here("./dawn.ts") },
   {
     name: "Dawn in Chromium",
     script: here("./chromium.ts"),
-    args: async () => {
+    args: async (only) => {
       const found = await findChromium();
-      return typeof found === "string" ? [found] : found;
+      return typeof found === "string" ? [found, only] : found;
     },
   },
 ];
@@ -75,11 +76,11 @@ async function runOne(name: string, script: string, args: readonly string[]): Pr
   }
 }
 
-async function main({ readme }: Options): Promise<number> {
+async function main({ readme, only }: Options): Promise<number> {
   if (readme !== undefined) await expectMarkers(readme, MARKERS);
   const outcomes: Outcome[] = [];
   for (const { name, script, args } of implementations) {
-    const own = await args?.() ?? [];
+    const own = await args?.(only) ?? [only];
     if ("missing" in own) {
       console.log(`${name}: skipped, ${own.missing}`);
       continue;
@@ -99,6 +100,7 @@ async function main({ readme }: Options): Promise<number> {
 
 const command = new Command("deno task selftest:adapters")
   .description("Runs the self-test by every implementation of WebGPU that is at hand.")
+  .option("--only <name>", "only cases with this in their names", "")
   .option("--readme <file>", "write the table between the markers of this file", path);
 let code = 0;
 command.action(async () => {

@@ -1,7 +1,7 @@
 /** What the screens have measured, of all that they keep. */
 
 import type { TrainingFigures } from "../../profile/bench_report.ts";
-import type { KindFinding } from "../../selftest/run.ts";
+import type { KindFinding } from "../../selftest/results.ts";
 import { type Measured, nothingMeasured, selftestFigures, withMeasured } from "../saved.ts";
 import type { Lab } from "./lab.ts";
 

@@ -3,6 +3,7 @@
 import { adapterService } from "./services/adapter.ts";
 import { laddersService } from "./services/ladders.ts";
 import { stepService } from "./services/step.ts";
+import { selftestService } from "./services/selftest.ts";
 import { trainService } from "./services/train.ts";
 import { userService } from "./services/user.ts";
 import type { LabWorker } from "./lab_worker.ts";
@@ -12,6 +13,7 @@ export function servicesOf(worker: LabWorker) {
     adapter: adapterService(worker),
     ladders: laddersService(worker),
     step: stepService(worker),
+    selftest: selftestService(worker),
     train: trainService(worker),
     user: userService(worker),
   };
