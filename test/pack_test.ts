@@ -44,6 +44,8 @@ Deno.test("pack: what no run reads is left out", () => {
     ["@tensorflow/tfjs", "dist/miniprogram/index.js", true],
     ["@tensorflow/tfjs-core", "dist/ops/add.js", false],
     ["onnxruntime-web", "dist/ort.wasm.min.mjs", false],
+    ["onnxruntime-web", "dist/ort-wasm-simd-threaded.wasm", false],
+    ["onnxruntime-web", "dist/ort-wasm-simd-threaded.jsep.wasm", true],
   ];
   for (const [name, path, out] of cases) assert.equal(isLeftOut(name, path), out, `${name}/${path}`);
 });

@@ -31,6 +31,10 @@ export function isLeftOut(name: string, path: string): boolean {
   // Deno wants the folder of a binary for another C library, though nothing loads it.
   if (name.endsWith("-musl")) return /\.(so|node)$/.test(path);
   if (name === "webgpu") return /^dist\/(?!linux-x64\/)[\w-]+\//.test(path);
+  // The tests take its plain form for the CPU.
+  if (name === "onnxruntime-web") {
+    return /\.(jsep|asyncify|jspi)\.|^dist\/ort\.(all|webgl|webgpu|jspi)/.test(path);
+  }
   if (name === "@tensorflow/tfjs" || name.startsWith("@tensorflow/tfjs-")) {
     return /(^|\/)(miniprogram|src|demos)\//.test(path);
   }
