@@ -56,7 +56,7 @@ async function runOne(name: string, script: string, args: readonly string[]): Pr
   const listen = async () => {
     for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
       said.push(text);
-      const [, number, of, title] = text.match(/\[(\d+)\/(\d+)\] (.+)/) ?? [];
+      const [, number, of, title] = text.match(/\[?(\d+)\/(\d+)\]? (.+)/) ?? [];
       if (title) {
         progress.begin({
           title: `${name}: ${title}`,
