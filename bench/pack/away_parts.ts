@@ -43,12 +43,7 @@ export function awayParts({ folder, python, short }: PartOptions): Part[] {
   const written = (name: string) => ({ figures: jsonFile(json(name)) });
   const ladder = (name: string, ...args: string[]) => ({
     minutes: 10,
-    command: bench("ladder",
-      ...args,
-      ...(short ? ["--rounds", "1"] : []),
-      "--json",
-      json(name),
-    ),
+    command: bench("ladder", ...args, ...(short ? ["--rounds", "1"] : []), "--json", json(name)),
     ...written(name),
   });
   const ops = fastTests();
@@ -93,7 +88,8 @@ export function awayParts({ folder, python, short }: PartOptions): Part[] {
       name: "bench",
       about: "every kernel and the steps of the models",
       minutes: 15,
-      command: bench(...["kernels", "steps", "--json", json("bench"), "--html", `${folder}/bench.html`],
+      command: bench(
+        ...["kernels", "steps", "--json", json("bench"), "--html", `${folder}/bench.html`],
         ...(short ? ["--workload", "W0", "--seconds", "0.05"] : []),
       ),
       ...written("bench"),
