@@ -184,6 +184,22 @@ async function checkOwnLog(page: Page): Promise<void> {
   await page.locator("text=best-loss.safetensors: best-loss, after").waitFor(PATIENCE);
 }
 
+/** Whoever comes back to a tab that was hidden is told what browsers do with such tabs. */
+async function checkHidden(page: Page): Promise<void> {
+  await page.evaluate(`(() => {
+    const [now, hide] = [performance.now.bind(performance), (hidden) => {
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }];
+    hide(true);
+    performance.now = () => now() + 30_000;
+    hide(false);
+    performance.now = now;
+    delete document.hidden;
+  })()`);
+  await page.locator("text=This tab was hidden for 30 s. Browsers slow hidden tabs down").waitFor(PATIENCE);
+}
+
 async function withLab(browser: Browser, use: (page: Page) => Promise<void>): Promise<void> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true });
   const problems: string[] = [];
@@ -238,6 +254,7 @@ try {
     await checkStep(page, look);
     await checkLadder(page, look);
     await checkSaved(page, folder, look);
+    await checkHidden(page);
   });
 } finally {
   await browser.close();

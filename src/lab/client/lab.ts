@@ -1,6 +1,5 @@
-/** What a screen is, and what it is given. */
+/** What a screen is, and what it is given. Colours are the style sheet's, by day, by night and on paper: draw in SVG. */
 
-import type { Theme } from "../../report/client/theme.ts";
 import type { CallWorker } from "./connection.ts";
 import type { AdapterFacts } from "./protocol.ts";
 
@@ -34,10 +33,6 @@ export interface Lab {
   readonly device: DeviceState;
   /** Calls back now and whenever the device has changed. */
   onDevice(listener: (state: DeviceState) => void): void;
-  /** Colours of what is drawn by script; pages and SVG take them from the style sheet. */
-  readonly theme: Theme;
-  /** Calls back when the colours have changed. */
-  onTheme(listener: (theme: Theme) => void): void;
   /** Calls back each time the screen of this id is shown, the first time right after it was mounted. */
   onShow(id: string, listener: () => void): void;
   /** Shows another screen. */

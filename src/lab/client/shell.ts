@@ -1,13 +1,9 @@
 /** The frame of the page: its header, the tabs, the state of the device, and one screen at a time. */
 
-import { dark, light, type Theme } from "../../report/client/theme.ts";
 import { Connection } from "./connection.ts";
 import { element, Notice } from "./elements.ts";
 import type { DeviceState, Lab, Screen } from "./lab.ts";
 import type { WorkerEvent } from "./protocol.ts";
-
-const night = matchMedia("(prefers-color-scheme: dark)");
-const paper = matchMedia("print");
 
 /** Seconds in a hidden tab from which on the reader is told what browsers do then. */
 const HIDDEN_SECONDS = 20;
@@ -22,7 +18,6 @@ export class Shell implements Lab {
   readonly #main = element("main");
   readonly #notice = new Notice();
   readonly #deviceListeners: ((state: DeviceState) => void)[] = [];
-  readonly #themeListeners: ((theme: Theme) => void)[] = [];
   readonly #keptListeners: (() => void)[] = [];
   readonly #showListeners: { readonly id: string; readonly listener: () => void }[] = [];
 
@@ -47,19 +42,9 @@ export class Shell implements Lab {
       this.#main,
     );
     addEventListener("hashchange", () => this.#turn());
-    for (const media of [night, paper]) {
-      media.addEventListener(
-        "change",
-        () => this.#themeListeners.forEach((listener) => listener(this.theme)),
-      );
-    }
     this.#watchHiding();
     this.#turn();
     void this.open();
-  }
-
-  get theme(): Theme {
-    return night.matches && !paper.matches ? dark : light;
   }
 
   /** Opens the device, and says so if there is none. */
@@ -77,9 +62,6 @@ export class Shell implements Lab {
   onDevice(listener: (state: DeviceState) => void): void {
     this.#deviceListeners.push(listener);
     listener(this.device);
-  }
-  onTheme(listener: (theme: Theme) => void): void {
-    this.#themeListeners.push(listener);
   }
   onShow(id: string, listener: () => void): void {
     this.#showListeners.push({ id, listener });
