@@ -6,7 +6,7 @@ import { fittedShapes, type Timeable } from "../src/calibration/fit_shapes.ts";
 import { ShapeCache, type ShapeKey } from "../src/calibration/shape_cache.ts";
 import type { LogSource } from "../src/data/log_source.ts";
 import type { Gpu } from "../src/gpu/device.ts";
-import { timePasses } from "../src/gpu/profiler.ts";
+import type { EncodePass } from "../src/gpu/profiler.ts";
 import type { AdapterKind, KernelShapes, KernelVariant, MatmulVariant } from "../src/gpu/kernel_shapes.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { type PassClock, StepProducts } from "../src/calibration/step_products.ts";
@@ -239,32 +239,46 @@ Deno.test("the products of a step are timed by each variant, on both kinds of sh
   }
 });
 
+/** How many dispatches a pass encodes. */
+function dispatchesOf(encode: EncodePass): number {
+  let count = 0;
+  const pass = new Proxy({}, {
+    get: (_, name) => () => void (name === "dispatchWorkgroups" && count++),
+  });
+  encode(pass as GPUComputePassEncoder);
+  return count;
+}
+
 Deno.test("where the clock is rounded, as browsers do, a product is repeated until it can be measured", async () => {
   const log = smallLog(3, { users: 60, items: 20, width: 4 });
   await withGpu("cpu", async (gpu) => {
-    if (!gpu.hasTimestamps) return;
-    let now = 0;
-    const rounded: PassClock = {
-      step: 100,
-      async time(passes) {
-        return (await timePasses(gpu, passes)).map((time) => {
-          const began = now;
-          now += time;
-          return 100 * (Math.floor(now / 100) - Math.floor(began / 100));
-        });
-      },
-    };
-    const config = { ...defaultModel, dims: [8, 8], lstmUnits: 4 };
-    const step = new StepProducts(gpu, log, config, 12, rounded);
-    const product = step.products().find(({ key }) => key === "forward 8x8") ?? assert.fail();
-    const ready = await step.prepare(product.key, product.variants[0] ?? assert.fail());
-    const [first = 0] = await timePasses(gpu, [ready.encode]);
-    assert.ok(first > 1000 || ready.repeats === 1024, `${first} us, ${ready.repeats} repeats`);
-    // 3,000 us are wanted: the most repeats are for what does not last that long.
-    assert.ok(first < 6000 || ready.repeats < 1024, `${first} us, ${ready.repeats} repeats`);
-    const times = await step.time([ready, ready]);
-    assert.ok(times.every((time) => time > 0), times.join());
-    step.destroy();
+    for (const each of [2, 5, 80, 700, 9000]) {
+      let now = 0;
+      /** Of dispatches of so many microseconds. */
+      const rounded: PassClock = {
+        step: 100,
+        time: (passes) =>
+          Promise.resolve(passes.map((encode) => {
+            const began = now;
+            now += each * dispatchesOf(encode);
+            return 100 * (Math.floor(now / 100) - Math.floor(began / 100));
+          })),
+      };
+      const step = new StepProducts(gpu, log, { ...defaultModel, dims: [8, 8], lstmUnits: 4 }, 12, rounded);
+      const product = step.products().find(({ key }) => key === "forward 8x8") ?? assert.fail();
+      const ready = await step.prepare(product.key, product.variants[0] ?? assert.fail());
+      assert.equal(dispatchesOf(ready.encode), ready.repeats);
+      // 3,000 us are wanted; less only where the most repeats do not last as long.
+      const lasts = each * ready.repeats;
+      const wanted = Math.min(3000, 1024 * each);
+      assert.ok(
+        lasts >= 0.8 * wanted && lasts <= Math.max(1.3 * wanted, each),
+        `${lasts} us of ${each} us each`,
+      );
+      const times = await step.time([ready, ready]);
+      assert.ok(times.every((time) => Math.abs(time - each) <= 0.1 * each), `${times} of ${each} us`);
+      step.destroy();
+    }
   });
 });
 
