@@ -103,7 +103,7 @@ Deno.test("permissionFlags knows its commands", () => {
   for (const command of ["", "launch", "constructor"]) {
     assert.throws(
       () => permissionFlags(command, []),
-      /expected a command \(train or .* or serve or .* or reproduce or tune or simulate\), found/,
+      /expected a command \(train or .* or serve or .* or reproduce or tune or simulate or selftest\), found/,
     );
   }
 });
@@ -116,7 +116,7 @@ Deno.test("the launcher ends with a message and exit code 1 when it does not kno
   assert.equal(new TextDecoder().decode(stdout), "");
   assert.match(
     new TextDecoder().decode(stderr),
-    /error: expected a command \(train or .* or serve or .* or reproduce or tune or simulate\), found "trian"\n$/,
+    /error: expected a command \(train or .* or serve or .* or reproduce or tune or simulate or selftest\), found "trian"\n$/,
   );
 });
 
