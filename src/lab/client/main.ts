@@ -1,3 +1,4 @@
+/// <reference types="@webgpu/types" />
 /** The page of the lab: the script that `src/lab/build.ts` bundles. */
 
 import { screens } from "./screens.ts";

@@ -1,3 +1,4 @@
+/// <reference types="@webgpu/types" />
 /** The worker: it owns the device, and answers the page. */
 
 import { UserError } from "../../user_error.ts";
