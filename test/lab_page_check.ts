@@ -225,6 +225,10 @@ async function withLab(browser: Browser, use: (page: Page) => Promise<void>): Pr
     page.on("request", (request) => {
       if (!/^(file|data|blob):/.test(request.url())) problems.push(request.url());
     });
+    // The page of Be the user is drawn anew each time: here always the same one.
+    await page.addInitScript(
+      "let drawn = 0; Math.random = () => (drawn = (drawn * 16807 + 12345) % 2147483647) / 2147483647;",
+    );
     await page.goto(`file://${folder}/lab.html`);
     await use(page);
     assert.deepEqual(problems, []);
