@@ -13,7 +13,7 @@ import { adamRate, AdamState } from "../src/ops/adam.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../src/tape/parameters.ts";
 import { padRows } from "../src/tape/tensor.ts";
 import { withGpu } from "./op_check.ts";
-import { shuffled, smallLog } from "./small_logs.ts";
+import { shuffled, smallLog } from "../src/selftest/small_logs.ts";
 
 /** Sizes of which some end in padding, within a row and behind; in an order that the arena has to change. */
 const specs: ParameterSpec[] = [

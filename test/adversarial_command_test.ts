@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { adversarialOf, modelOf, parseTrainOptions, trainingOf } from "../src/cli/train_options.ts";
 import { UserError } from "../src/user_error.ts";
 import { filesIn, interrupt, runCommand, withSmallLog, writePaperFile } from "./command_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 const SMALL = ["--batch-size", "12", "--dims", "8", "--lstm-units", "4", "--validate-every", "4"];
 const GAME = [

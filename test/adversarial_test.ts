@@ -14,7 +14,7 @@ import { GENERATOR_PREFIX, partOf } from "../src/train/networks.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { Adam64, network64, type Page64, shape64, toParameters64 } from "./f64_model.ts";
 import { countedOf, withGpu } from "./op_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 import { smallLstm, smallPw, WIDTH } from "./small_models.ts";
 
 const logs: Record<string, ClickLog> = {

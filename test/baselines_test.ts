@@ -11,7 +11,7 @@ import { MemoryLog } from "../src/data/log_source.ts";
 import { readPaperFile } from "../src/sets/paper_file.ts";
 import { randomStream } from "../src/data/random.ts";
 import { realData } from "./real_data.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 /** Train: item 1 clicked in {0, 1}, nothing in {0, 2}. Test: item 2 clicked in {0, 1, 2}. */
 const log: ClickLog = {

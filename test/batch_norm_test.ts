@@ -21,7 +21,7 @@ import { at, type Matrix, matrix } from "../src/tape/reference.ts";
 import { ClickTape } from "../src/batch/click_tape.ts";
 import { padRows, type Tensor, unpadRows } from "../src/tape/tensor.ts";
 import { checkOp, withGpu } from "./op_check.ts";
-import { shuffled, smallLog, type SmallLogOptions } from "./small_logs.ts";
+import { shuffled, smallLog, type SmallLogOptions } from "../src/selftest/small_logs.ts";
 
 const U = 2 ** -24;
 

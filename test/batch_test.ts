@@ -15,7 +15,7 @@ import type { ClickSizes } from "../src/batch/click_sizes.ts";
 import { compareBatch } from "../src/selftest/batch_check.ts";
 import { Checks, checkText } from "../src/selftest/finding.ts";
 import { withGpu } from "./op_check.ts";
-import { shuffled, smallLog } from "./small_logs.ts";
+import { shuffled, smallLog } from "../src/selftest/small_logs.ts";
 
 /** Lays the batches out one after another in the same place, then side by side, and compares each with its twin. */
 async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number[])[]): Promise<void> {

@@ -7,7 +7,7 @@ import { criteria } from "../src/train/best_records.ts";
 import { DivergedError } from "../src/train/results.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { withGpu } from "./op_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "./small_models.ts";
 
 for (const kind of ["cpu", "gpu"] as const) {

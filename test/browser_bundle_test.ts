@@ -8,7 +8,7 @@ import { unpack } from "../src/bundle/packed_texts.ts";
 import * as source from "../src/browser.ts";
 import { kernel } from "../src/gpu/kernel.ts";
 import { kernelFiles, SHIPPED } from "./kernel_files.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "./small_models.ts";
 
 /** Folders of src with what needs Deno or files; of `bundle/`, only what unpacks kernels is for browsers. */

@@ -14,7 +14,7 @@ import { shapesFor } from "../src/cli/calibration.ts";
 import { UserError } from "../src/user_error.ts";
 import { runCommand, runCommandWithCache, withSmallLog } from "./command_check.ts";
 import { withGpu } from "./op_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 const panels = ["panel 256", "panel 128", "panel 64", "rows"] as const;
 const two: Product[] = [{ key: "forward 64x64", variants: panels }, { key: "input 64x64", variants: panels }];

@@ -11,7 +11,7 @@ import { Collector } from "../src/figures/collector.ts";
 import type { FigureName } from "../src/figures/columns.ts";
 import { keptDifference, keptOf, pairedOf } from "../src/figures/paired.ts";
 import { differences, type Tested } from "../src/figures/tested.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 function near(found: number | undefined, expected: number, what = "", tolerance = 1e-9): void {
   assert.ok(Math.abs((found ?? NaN) - expected) <= tolerance, `${what}: expected ${expected}, got ${found}`);

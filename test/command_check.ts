@@ -5,7 +5,7 @@ import { permissionFlags } from "../src/cli/launch.ts";
 import { cacheFolder } from "../src/cli/output_folders.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 export interface CommandResult {
   readonly code: number;

@@ -25,7 +25,7 @@ import { Trainer } from "../src/train/trainer.ts";
 import { UserError } from "../src/user_error.ts";
 import { lossAndGradients64, shape64, toParameters64 } from "./f64_model.ts";
 import { withGpu } from "./op_check.ts";
-import { shuffled, smallLog } from "./small_logs.ts";
+import { shuffled, smallLog } from "../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "./small_models.ts";
 
 const sizes = { users: 60, items: 41, maxEvents: 6, maxPage: 7 };

@@ -7,7 +7,7 @@ import { defaultModel } from "../src/model/config.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { iterationFlops, type Trained } from "../src/train/iteration_work.ts";
 import { runCommandWith, withSmallLog } from "./command_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 Deno.test("two threads a core, none for small steps, and what the user says", () => {
   assert.equal(threadsFor(2), "4");

@@ -8,7 +8,7 @@ import { initialWeights } from "../src/model/initial_weights.ts";
 import { modelParameters } from "../src/model/user_model.ts";
 import { modelDynamics } from "./f64_dynamics.ts";
 import { network64, shape64, toParameters64 } from "./f64_model.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 const size = { users: 12, items: 15, maxEvents: 9, maxPage: 5 };
 const pw: ModelConfig = { ...defaultPwModel, pwLags: 3, dims: [9, 5] };

@@ -10,7 +10,7 @@ import { evaluateGame } from "../src/train/adversarial_trainer.ts";
 import { Evaluation } from "../src/train/evaluation.ts";
 import { choiceSummary, gameSummary } from "../src/train/sums.ts";
 import { withGpu } from "./op_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "./small_models.ts";
 
 Deno.test("sums become means: each over its own events, none in another's place", () => {

@@ -6,7 +6,7 @@ import { Engine, literal } from "../src/prepare/engine.ts";
 import { openPrepared } from "../src/run/prepared_dataset.ts";
 import { UserError } from "../src/user_error.ts";
 import { withFolder } from "./prepared_folder.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 interface Shape {
   /** Parquet files of pages, and rows of a row group. */

@@ -10,7 +10,7 @@ import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { Evaluation } from "../src/train/evaluation.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { withGpu } from "./op_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 import { smallLstm, smallPw, WIDTH } from "./small_models.ts";
 
 const models: Record<string, ModelConfig> = {

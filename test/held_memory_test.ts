@@ -16,7 +16,7 @@ import { Trainer } from "../src/train/trainer.ts";
 import type { ChoiceFigures } from "../src/data/ranking.ts";
 import { collectGarbage, Flock, watched } from "./collected.ts";
 import { withSmallLog } from "./command_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 import { smallLstm } from "./small_models.ts";
 
 const SHORT = { batchSize: 12, validateEvery: 10 };

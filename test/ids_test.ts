@@ -8,7 +8,7 @@ import { UserError } from "../src/user_error.ts";
 import { writePaperFile } from "./command_check.ts";
 import { foreignLog, rewrite, withCopy } from "./foreign_set.ts";
 import { withFolder } from "./prepared_folder.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 Deno.test("a list of texts gives back what it was given", () => {
   const texts = [

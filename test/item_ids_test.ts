@@ -9,7 +9,7 @@ import { withoutTokens } from "../src/data/without_tokens.ts";
 import { type Dataset, datasetOf, fitDataset } from "../src/run/dataset.ts";
 import { itemIdsOf, withoutItemIds } from "../src/run/item_ids.ts";
 import { UserError } from "../src/user_error.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 /** Two categories, then a token for each of three items; the last item has no category. */
 const tokens: ItemTokens = {

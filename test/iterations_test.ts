@@ -22,9 +22,9 @@ import { defaultAdversarial, defaultTraining, learningRateAt } from "../src/trai
 import { GENERATOR_PREFIX } from "../src/train/networks.ts";
 import { noiseOf } from "../src/train/click_steps.ts";
 import { Trainer } from "../src/train/trainer.ts";
-import { chunks } from "./op_batches.ts";
+import { chunks } from "../src/selftest/op_batches.ts";
 import { withGpu } from "./op_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 const log = smallLog(41, { users: 120, items: 20, width: 3, noClick: 0.1 });
 const model = { ...defaultModel, lstmUnits: 4, dims: [6] };

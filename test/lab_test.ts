@@ -5,7 +5,7 @@ import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { buildLab, MOST_SCRIPT_BYTES } from "../src/lab/build.ts";
 import { findChromium } from "./chromium.ts";
 import { runCommand, writePaperFile } from "./command_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 const page = await buildLab();
 

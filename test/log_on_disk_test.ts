@@ -27,7 +27,7 @@ import { Evaluation } from "../src/train/evaluation.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import type { ChoiceFigures } from "../src/data/ranking.ts";
 import { withGpu } from "./op_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 import { smallLstm, smallPw } from "./small_models.ts";
 
 const folder = Deno.makeTempDirSync();

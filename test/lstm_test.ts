@@ -25,7 +25,7 @@ import {
   tokensOf,
   U,
   widthOf,
-} from "./op_batches.ts";
+} from "../src/selftest/op_batches.ts";
 import { checkOp } from "./op_check.ts";
 
 /** More units than workgroup memory has room for their weights. */

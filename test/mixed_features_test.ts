@@ -25,7 +25,7 @@ import { defaultAdversarial, defaultTraining, type TrainingConfig } from "../src
 import { Trainer } from "../src/train/trainer.ts";
 import { Adam64, lossAndGradients64, shape64, toParameters64 } from "./f64_model.ts";
 import { withGpu } from "./op_check.ts";
-import { smallLog, widened } from "./small_logs.ts";
+import { smallLog, widened } from "../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "./small_models.ts";
 
 const size = { users: 60, items: 41, maxEvents: 6, maxPage: 7 };

@@ -12,7 +12,7 @@ import { defaultTraining } from "../src/train/config.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { Adam64, lossAndGradients64, type Parameters64, shape64, toParameters64 } from "./f64_model.ts";
 import { withGpu } from "./op_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "./small_models.ts";
 
 const logs: Record<string, ClickLog> = {

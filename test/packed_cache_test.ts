@@ -9,7 +9,7 @@ import { UserError } from "../src/user_error.ts";
 import { writeSet } from "./foreign_set.ts";
 import { flipped, resealed } from "./packed_check.ts";
 import { withFolder } from "./prepared_folder.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 const log = smallLog(31, { users: 40, items: 20, width: 2, tokens: 9 });
 

@@ -15,7 +15,7 @@ import { PackedItems } from "../src/sets/packed_items.ts";
 import { PackedItemsWriter } from "../src/sets/packed_items_writer.ts";
 import { UserError } from "../src/user_error.ts";
 import { refusesAltered, resealed } from "./packed_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 const folder = Deno.makeTempDirSync();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));

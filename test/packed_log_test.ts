@@ -10,7 +10,7 @@ import { PackedLog } from "../src/sets/packed_log.ts";
 import { PackedLogWriter } from "../src/sets/packed_log_writer.ts";
 import { UserError } from "../src/user_error.ts";
 import { refusesAltered, resealed } from "./packed_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 const folder = Deno.makeTempDirSync();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));

@@ -18,7 +18,7 @@ import { policyFile, readPolicy } from "../src/policy/learning/policy_snapshot.t
 import type { PolicyTrainer } from "../src/policy/learning/policy_trainer.ts";
 import { readSafetensors, writeSafetensors } from "../src/run/safetensors.ts";
 import { withGpu } from "./op_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 import { config as training, trainer } from "./value_learner.ts";
 
 function configOf(gpu: Gpu, one: PolicyTrainer): PolicyConfig {

@@ -10,7 +10,7 @@ import { Engine, literal } from "../src/prepare/engine.ts";
 import { describe } from "../src/prepare/describe.ts";
 import { openPrepared } from "../src/run/prepared_dataset.ts";
 import { rewrite, writeSet } from "./foreign_set.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 import { withFolder } from "./prepared_folder.ts";
 
 const logs: Record<string, ClickLog> = {

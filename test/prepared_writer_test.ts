@@ -11,7 +11,7 @@ import { TextList } from "../src/data/text_list.ts";
 import { openDataset } from "../src/run/open_dataset.ts";
 import { filesIn } from "./command_check.ts";
 import { withFolder } from "./prepared_folder.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 /** The log's users in parts of a few. */
 async function* chunks(log: ClickLog, each: number): AsyncGenerator<Clicks> {

@@ -11,8 +11,8 @@ import { type Learned, LEARNED_ITEMS, madeNetwork, runLearning } from "../src/se
 import { at } from "../src/tape/reference.ts";
 import { padRows } from "../src/tape/tensor.ts";
 import { withGpu } from "./op_check.ts";
-import { floatsOf, maskBits, normals, withBench } from "./policy_check.ts";
-import type { Q64 } from "./q_reference.ts";
+import { floatsOf, maskBits, normals, withBench } from "../src/selftest/slate_bench.ts";
+import type { Q64 } from "../src/selftest/q_reference.ts";
 
 const shapeOf = (kind: QShape["kind"], slate: number): QShape => ({
   ...{ kind, slate, units: 8, trunk: 8, inputs: 3, itemColumns: 5 },

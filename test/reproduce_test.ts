@@ -10,7 +10,7 @@ import { UserError } from "../src/user_error.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
 import { modelParameters } from "../src/model/user_model.ts";
 import { filesIn, interrupt, runCommand, withSmallLog, writePaperFile } from "./command_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 Deno.test("pairedDifference is Student's t on the differences", () => {
   // Differences 1, 2, 3, 4: mean 2.5, sd 1.29099, t(0.975, 3) = 3.18245.

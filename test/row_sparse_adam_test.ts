@@ -30,7 +30,7 @@ import {
 import { GENERATOR_PREFIX } from "../src/train/networks.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { withGpu } from "./op_check.ts";
-import { shuffled, smallLog } from "./small_logs.ts";
+import { shuffled, smallLog } from "../src/selftest/small_logs.ts";
 import { smallLstm, smallPw } from "./small_models.ts";
 
 const RATE = 0.01;

@@ -7,7 +7,7 @@ import type { ModelConfig } from "../src/model/config.ts";
 import type { PageRequest } from "../src/model/scorer.ts";
 import { modelParameters } from "../src/model/user_model.ts";
 import type { Weights } from "../src/tape/parameters.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "./small_models.ts";
 
 export interface ScoreCase {

@@ -44,7 +44,7 @@ import { ShaderTexts, useDawn } from "./dawn.ts";
 import { kernelNames, SHIPPED } from "./kernel_files.ts";
 import { withGpu } from "./op_check.ts";
 import { compileSlateKernels } from "./policy_texts.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 const missing = await useDawn();
 if (missing) {

@@ -28,7 +28,7 @@ import type { Weights } from "../src/tape/parameters.ts";
 import { modelDynamics } from "./f64_dynamics.ts";
 import { network64, shape64, toParameters64 } from "./f64_model.ts";
 import { withGpu } from "./op_check.ts";
-import { widened } from "./small_logs.ts";
+import { widened } from "../src/selftest/small_logs.ts";
 import {
   key,
   type Kind,

@@ -13,7 +13,7 @@ import { Simulator } from "../src/simulate/simulator.ts";
 import { startOf, type StartOptions } from "../src/simulate/start.ts";
 import type { UsersSource } from "../src/simulate/users.ts";
 import type { Weights } from "../src/tape/parameters.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 const size = { users: 12, items: 41, maxEvents: 4, maxPage: 4 };
 export const logs = {

@@ -11,7 +11,7 @@ import { bestSlate, slateWorth } from "../src/policy/network/slate_ratio.ts";
 import { slateScore } from "../src/policy/network/slate_score.ts";
 import { score64, slatesOf } from "../src/selftest/slate_cases.ts";
 import { withGpu } from "./op_check.ts";
-import { floatsOf, maskBits, normals, withBench } from "./policy_check.ts";
+import { floatsOf, maskBits, normals, withBench } from "../src/selftest/slate_bench.ts";
 
 /** Bits past the catalogue are noise, as nobody has to clear them. */
 function withNoise(words: Uint32Array<ArrayBuffer>, rows: number, items: number): Uint32Array<ArrayBuffer> {

@@ -19,8 +19,8 @@ import { slateq } from "../src/policy/learning/slateq.ts";
 import { Page } from "../src/simulate/page.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
 import { withGpu } from "./op_check.ts";
-import { maskBits, normals } from "./policy_check.ts";
-import { Q64 } from "./q_reference.ts";
+import { maskBits, normals } from "../src/selftest/slate_bench.ts";
+import { Q64 } from "../src/selftest/q_reference.ts";
 
 const restless = shopNamed("restless") ?? assert.fail();
 const items = 41;

@@ -13,7 +13,7 @@ import { UserError } from "../src/user_error.ts";
 import { good, parquet, rawRetailrocket as raw, recipe } from "./data_log_check.ts";
 import { rewrite, writeSet } from "./foreign_set.ts";
 import { prepareIn, refuses, withFolder } from "./prepared_folder.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 const csv = "uid,sku,ts,label\n" + good(9);
 const events = "timestamp,visitorid,event,itemid,transactionid\n1433000000000,1,view,5,\n";

@@ -16,7 +16,7 @@ import { ParameterArena, type ParameterSpec, windows } from "../src/tape/paramet
 import { ClickTape } from "../src/batch/click_tape.ts";
 import { padRows, unpadRows } from "../src/tape/tensor.ts";
 import { withGpu } from "./op_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 function withTape(specs: readonly ParameterSpec[], use: (tape: ClickTape) => void): Promise<void> {
   return withGpu(undefined, (gpu) => {

@@ -29,7 +29,7 @@ import { optimum } from "../src/policy/optimum.ts";
 import { rank } from "../src/policy/rank.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
 import { withGpu } from "./op_check.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 
 const ITEMS = 40;
 const values = shopItems(1, ITEMS);

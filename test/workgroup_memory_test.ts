@@ -9,7 +9,7 @@ import { UserModel } from "../src/model/user_model.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { Trainer } from "../src/train/trainer.ts";
-import { smallLog } from "./small_logs.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "./small_models.ts";
 
 Deno.test("16 KiB of workgroup memory: another kernel takes what a panel is too small for, with the same losses", async () => {

@@ -4,26 +4,28 @@
  */
 
 import { BatchBuffers } from "../batch/batch_buffers.ts";
-import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
+import type { ClickSizes } from "../batch/click_sizes.ts";
 import { ClickTape } from "../batch/click_tape.ts";
 import { DeviceLog } from "../batch/device_log.ts";
 import { batchCapacity, Plan } from "../batch/plan.ts";
 import { type ReferenceBatch, referenceBatch } from "../batch/reference_batch.ts";
-import { type ClickLog, NONE } from "../data/click_log.ts";
+import type { ClickLog } from "../data/click_log.ts";
 import { randomStream } from "../data/random.ts";
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Made } from "../gpu/made.ts";
-import { bufferOf, type Memory, writeMemory } from "../gpu/memory.ts";
-import { type DispatchSpec, Program } from "../gpu/program.ts";
-import { readFloats, readViews } from "../gpu/readback.ts";
-import { extent, MAX_CHUNKS } from "../gpu/sizes.ts";
-import { type Node, placesOf } from "../tape/node.ts";
+import { type Memory, writeMemory } from "../gpu/memory.ts";
+import { Program } from "../gpu/program.ts";
+import { readFloats } from "../gpu/readback.ts";
+import { extent } from "../gpu/sizes.ts";
+import type { Node } from "../tape/node.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
 import { activated, at, type Matrix, matrix, slopeOf } from "../tape/reference.ts";
-import { type Activation, floats, padRows, type Tensor, unpadRows } from "../tape/tensor.ts";
+import { type Activation, padRows, type Tensor } from "../tape/tensor.ts";
 import { CANARY, CanaryArena } from "./canary_arena.ts";
 import type { Checks } from "./finding.ts";
+import { checkStrayWrites, checkSums, compare, largest, sameBits } from "./op_compare.ts";
+import { gradientMemory, gradientOf } from "./op_gradients.ts";
 import { kernelsOf, writersOf } from "./writers.ts";
 
 /** Of the step: any number. */
@@ -172,7 +174,7 @@ export async function runOp(
     }));
     const [value, ...found] = results[0] ?? [];
 
-    const by = { tape, sizes, checks, tolerance: c.tolerance };
+    const by = { sizes, checks, tolerance: c.tolerance };
     compare(by, `${node.op} output`, writersOf(own, output.view), output, value, expected.output);
     if (c.loss && value) await checkSums(arena, specs, value, output, by);
     trainable.forEach((t, k) => {
@@ -291,185 +293,4 @@ function upload(gpu: Gpu, tensor: Tensor, value: Matrix, memory: Memory): void {
     ? new Float32Array(value.data)
     : padRows(value.data, value.rows, value.columns, tensor.groups);
   writeMemory(gpu.queue, memory, data);
-}
-
-/** Where the gradient of a tensor is written: of what is summed, among the partial sums. */
-function gradientMemory(tape: ClickTape, tensor: Tensor): Memory {
-  const touched = tape.touched.get(tensor);
-  if (touched) return touched.gradient;
-  const place = tensor.parameter;
-  return place && !place.table ? tape.options.parameters.partials : tape.gradientOf(tensor);
-}
-
-/** The gradient of a tensor, its partial sums added up; of a table that is touched by row with zeros elsewhere. */
-async function gradientOf(
-  tape: ClickTape,
-  tensor: Tensor,
-  sizes: ClickSizes,
-  checks: Checks,
-  specs: readonly DispatchSpec<ClickSizes>[],
-): Promise<Float32Array> {
-  const { arena: { gpu }, parameters } = tape.options;
-  const touched = tape.touched.get(tensor);
-  const place = tensor.parameter;
-  if (!touched && place && !place.table) return await summedPartials(tape, tensor, sizes);
-  if (!touched) return await readFloats(gpu, tape.gradientOf(tensor));
-  const none = new Uint32Array(0);
-  const [whole = none, list = none, rows = none] = await readViews(
-    gpu,
-    [parameters.gradientView(tensor), touched.list, touched.gradient],
-  );
-  const kernels = writersOf(specs, touched.gradient);
-  const isCanary = (word: number) => word === CANARY;
-  const faults: string[] = [];
-  if (!whole.every(isCanary)) faults.push("a stray write into the gradient");
-  const gradients = new Float32Array(rows.buffer);
-  const scattered = new Float32Array(whole.length);
-  const seen = new Set<number>();
-  for (let k = 0; k < placesOf(touched.count, sizes); k++) {
-    const row = list[k] ?? NONE;
-    const [from, to] = [k * tensor.stride, (k + 1) * tensor.stride];
-    if (row === NONE) {
-      if (!rows.subarray(from, to).every(isCanary)) {
-        faults.push(`a stray write into the gradient of no row, ${k}`);
-      }
-      continue;
-    }
-    if (row >= Number(tensor.rows)) {
-      faults.push(`row ${row} of ${tensor.rows} is touched`);
-      continue;
-    }
-    if (seen.has(row)) faults.push(`row ${row} is touched twice`);
-    seen.add(row);
-    scattered.set(gradients.subarray(from, to), row * tensor.stride);
-  }
-  if (seen.size === 0 || seen.size >= Number(tensor.rows)) faults.push(`${seen.size} rows touched`);
-  checks.holds(faults.length === 0, kernels, `touched rows of ${tensor.name}`, faults.join(", "));
-  return scattered;
-}
-
-/** The partial sums of a parameter's gradient, added up in f64. */
-async function summedPartials(tape: ClickTape, tensor: Tensor, sizes: ClickSizes): Promise<Float32Array> {
-  const { arena: { gpu }, parameters } = tape.options;
-  const partials = await readFloats(gpu, parameters.partials);
-  const from = tensor.parameter?.offset ?? 0;
-  const length = bufferOf(tensor.view).size / 4;
-  const sum = new Float64Array(length);
-  for (let chunk = 0; chunk < clickDimensions.chunks(sizes); chunk++) {
-    const start = chunk * parameters.summed + from;
-    for (let k = 0; k < length; k++) sum[k] = (sum[k] ?? NaN) + (partials[start + k] ?? NaN);
-  }
-  return Float32Array.from(sum);
-}
-
-interface By {
-  readonly tape: ClickTape;
-  readonly sizes: ClickSizes;
-  readonly checks: Checks;
-  readonly tolerance: number;
-}
-
-/** The largest size of a number, or 1e-3: below it differences do not count. */
-function largest(values: Float64Array): number {
-  return values.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-3);
-}
-
-function compare(
-  { sizes, checks, tolerance }: By,
-  what: string,
-  kernels: readonly string[],
-  tensor: Tensor,
-  found: Float32Array | undefined,
-  expected: Matrix,
-): void {
-  const rows = extent(tensor.rows, sizes);
-  if (rows !== expected.rows || tensor.columns !== expected.columns) {
-    throw new Error(`${what}: expected [${rows}, ${tensor.columns}] of the reference`);
-  }
-  if (!found) throw new Error(`${what} was not read`);
-  const dense = tensor.stride === 1
-    ? found.subarray(0, rows)
-    : unpadRows(found, rows, tensor.columns, tensor.groups);
-  const { data, columns } = expected;
-  checks.numbers(dense, data, { kernels, what, tolerance: tolerance * largest(data), columns });
-  if (typeof tensor.rows === "number" || tensor.stride === 1) return;
-  // Padding is zero: nothing else may ever be added to it.
-  const whole = found.subarray(0, floats(tensor, sizes));
-  const again = padRows(dense, rows, tensor.columns, tensor.groups);
-  const at = whole.findIndex((x, k) => !Number.isNaN(x) && x !== again[k]);
-  if (at >= 0) checks.holds(false, kernels, what, `padding is not zero: ${whole[at]} at ${at}`);
-}
-
-/** What a loss adds up for the host, in a ring whose only slot it has, are the sums of its output. */
-async function checkSums(
-  arena: CanaryArena,
-  specs: readonly DispatchSpec<ClickSizes>[],
-  outcomes: Float32Array,
-  { rows, columns }: Tensor,
-  { sizes, checks }: By,
-): Promise<void> {
-  const ring = arena.views.find(({ name }) => name === "ring");
-  if (!ring) throw new Error("the loss has no ring");
-  const sums = await readFloats(arena.gpu, ring.view);
-  const [expected, most] = [new Float64Array(columns), new Float64Array(columns)];
-  for (let row = 0; row < extent(rows, sizes); row++) {
-    for (let column = 0; column < columns; column++) {
-      const x = outcomes[row * columns + column] ?? NaN;
-      expected[column] = (expected[column] ?? NaN) + x;
-      most[column] = (most[column] ?? NaN) + Math.abs(x);
-    }
-  }
-  const tolerance = (column: number) => 2 ** -18 * (most[column] ?? NaN);
-  checks.numbers(sums, expected, {
-    kernels: writersOf(specs, ring.view),
-    what: "sums of the loss",
-    tolerance,
-  });
-}
-
-function sameBits(results: readonly (readonly Float32Array[])[]): boolean {
-  const [first = [], second = []] = results;
-  return first.every((values, k) => {
-    const words = (of: Float32Array | undefined) =>
-      of ? new Uint32Array(of.buffer, of.byteOffset, of.length) : new Uint32Array(0);
-    const [a, b] = [words(values), words(second[k])];
-    return a.length === b.length && a.every((word, i) => word === b[i]);
-  });
-}
-
-/** Behind buffers, between parameters, and in the gradients of statistics nothing may be written. */
-async function checkStrayWrites(
-  arena: CanaryArena,
-  parameters: ParameterArena,
-  specs: readonly DispatchSpec<ClickSizes>[],
-  checks: Checks,
-): Promise<void> {
-  const names = await arena.strayWrites();
-  const writers = arena.views.filter(({ name }) => names.includes(name)).flatMap(({ view }) =>
-    writersOf(specs, view)
-  );
-  const fault = `a stray write behind ${names.join(", ")}`;
-  checks.holds(names.length === 0, names.length > 0 ? writers : kernelsOf(specs), "stray writes", fault);
-
-  const partials = new Uint32Array((await readFloats(parameters.gpu, parameters.partials)).buffer);
-  const used = new Uint8Array(parameters.length);
-  for (const name of parameters.names()) {
-    const { parameter, view } = parameters.get(name);
-    used.fill(1, parameter?.offset, (parameter?.offset ?? 0) + bufferOf(view).size / 4);
-  }
-  const { summed } = parameters;
-  const at = partials.findIndex((word, k) => k < MAX_CHUNKS * summed && !used[k % summed] && word !== CANARY);
-  if (at >= 0) {
-    const where = `a stray write into partial sums, chunk ${Math.floor(at / summed)}, float ${at % summed}`;
-    checks.holds(false, writersOf(specs, parameters.partials), "stray writes", where);
-  }
-  // What Adam sees as the gradient of a statistic must stay as it was: zero, outside of this check.
-  const statistics = parameters.specs.filter((spec) => spec.statistic);
-  if (statistics.length === 0) return;
-  const views = statistics.map(({ name }) => parameters.gradientView(parameters.get(name)));
-  (await readViews(parameters.gpu, views)).forEach((words, k) => {
-    if (words.every((word) => word === CANARY)) return;
-    const where = `a stray write into the gradient of ${statistics[k]?.name}`;
-    checks.holds(false, writersOf(specs, parameters.gradient), "stray writes", where);
-  });
 }

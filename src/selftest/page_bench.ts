@@ -1,5 +1,6 @@
 /** Dispatches of simulated pages on the device: with canaries behind every buffer, and twice, with the same bits. */
 
+import { keyOf } from "../data/philox.ts";
 import { randomStream } from "../data/random.ts";
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -88,4 +89,30 @@ export function randomBits(words: number, share: number, seed = 1): Uint32Array<
 /** Whether an item's bit is set for a user, in bits by panels. */
 export function bitOf(bits: Uint32Array, users: number, user: number, item: number): boolean {
   return (((bits[(item >>> 5) * users + user] ?? 0) >>> (item & 31)) & 1) === 1;
+}
+
+/** Of the random words that pages are run with. */
+export const key = keyOf(1);
+/** What a case compares on a page. */
+export type Check = (checked: CheckedPage, checks: Checks) => Promise<void>;
+
+/** A bit for each user and item, where `set` says so. */
+export function bitsOf(page: Page, set: (user: number, item: number) => boolean): Uint32Array<ArrayBuffer> {
+  const bits = new Uint32Array(page.panels * page.users);
+  for (let u = 0; u < page.users; u++) {
+    for (let item = 0; item < 32 * page.panels; item++) {
+      if (!set(u, item)) continue;
+      const at = (item >>> 5) * page.users + u;
+      bits[at] = ((bits[at] ?? 0) | (1 << (item & 31))) >>> 0;
+    }
+  }
+  return bits;
+}
+
+/** A case, and how much room its page needs. */
+export interface PageCase {
+  readonly name: string;
+  readonly check: Check;
+  readonly pages?: number;
+  readonly startClicks?: number;
 }

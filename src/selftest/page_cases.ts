@@ -1,14 +1,7 @@
 /** Kernels of simulated pages: what may be shown, what is shown, who clicks, and how users move on. */
 
-import { NONE } from "../data/click_log.ts";
-import { shopItems } from "../data/demo_shop.ts";
-import { keyOf, mulhi, philox, purposes, slotOf, uniform24 } from "../data/philox.ts";
+import { mulhi, philox, purposes, slotOf, uniform24 } from "../data/philox.ts";
 import { randomStream } from "../data/random.ts";
-import { featuresOf } from "../data/shops/items.ts";
-import { restless } from "../data/shops/restless.ts";
-import { nextState, type ShopState, shopUtility } from "../data/shops/truth.ts";
-import { bufferOf, type View } from "../gpu/memory.ts";
-import { clickLists, lstmStep, pushClick, takeRows } from "../simulate/carried.ts";
 import { choose, logViews } from "../simulate/choose.ts";
 import { choose as chooseOnHost } from "../simulate/host/choice.ts";
 import { topSlate as topOnHost } from "../simulate/host/top_slate.ts";
@@ -16,30 +9,11 @@ import { fill, pageMask } from "../simulate/masks.ts";
 import type { Page } from "../simulate/page.ts";
 import { plain } from "../simulate/plain.ts";
 import { inRandomPool, poolOf } from "../simulate/pool.ts";
-import { ShopSource } from "../simulate/shop_users.ts";
 import { popularSlate, randomSlate, topSlate } from "../simulate/slates.ts";
-import { Starts } from "../simulate/start.ts";
 import type { Checking, Checks } from "./finding.ts";
-import { bitOf, CheckedPage, randomBits } from "./page_bench.ts";
-
-const key = keyOf(1);
-const range = (n: number) => Array.from({ length: n }, (_, k) => k);
-const floats = (words: Uint32Array<ArrayBuffer> | undefined) =>
-  new Float32Array(words?.buffer ?? new ArrayBuffer(0));
-
-type Check = (checked: CheckedPage, checks: Checks) => Promise<void>;
-
-function bitsOf(page: Page, set: (user: number, item: number) => boolean): Uint32Array<ArrayBuffer> {
-  const bits = new Uint32Array(page.panels * page.users);
-  for (let u = 0; u < page.users; u++) {
-    for (let item = 0; item < 32 * page.panels; item++) {
-      if (!set(u, item)) continue;
-      const at = (item >>> 5) * page.users + u;
-      bits[at] = ((bits[at] ?? 0) | (1 << (item & 31))) >>> 0;
-    }
-  }
-  return bits;
-}
+import { moveCases } from "./move_cases.ts";
+import { bitOf, bitsOf, type Check, CheckedPage, key, type PageCase, randomBits } from "./page_bench.ts";
+import { floats, range } from "./words.ts";
 
 const checkMask: Check = async (checked, checks) => {
   const { page } = checked;
@@ -229,176 +203,13 @@ const checkTop: Check = async (checked, checks) => {
   );
 };
 
-const checkShop: Check = async (checked, checks) => {
-  const { page } = checked;
-  const { users, items, slate } = page;
-  const values = shopItems(3, items);
-  const environment = new ShopSource(restless, values).users(page);
-  const random = randomStream(4, "shop");
-  const states = range(users).map((): ShopState => ({
-    m1: 2 * random.normal(),
-    m2: random.normal(),
-    p: random.uniform(),
-  }));
-  const clicks = range(users).map((u) => (u % 4 === 0 ? NONE : random.integer(items)));
-  const shown = Uint32Array.from({ length: users * slate }, () => random.integer(items));
-  checked.write(page.slates, shown);
-  checked.write(page.event, Uint32Array.from(clicks.flatMap((item) => [0, 0, 0, item])));
-  const state = bufferOf(environment.state.view);
-  const set = () =>
-    checked.write(state, Float32Array.from(states.flatMap(({ m1, m2, p }) => [m1, m2, p, 0])));
-  const { dispatches, utilities } = environment.utilities();
-  const views = [bufferOf(utilities.view), state];
-  const [u, moved] = await checked.run([...dispatches, ...environment.step()], views, { set });
-  const wanted = Float64Array.from(shown, (item, r) => {
-    const own = states[Math.floor(r / slate)];
-    return own ? shopUtility(restless, own, featuresOf(values, item)) : NaN;
-  });
-  checks.numbers(floats(u), wanted, {
-    kernels: ["shop_utility"],
-    what: "utilities",
-    tolerance: 2e-5,
-    columns: slate,
-  });
-  const after = states.flatMap((before, user) => {
-    const item = clicks[user] ?? NONE;
-    const { m1, m2, p } = item === NONE ? before : nextState(before, featuresOf(values, item));
-    return [m1, m2, p, 0];
-  });
-  checks.numbers(floats(moved), after, {
-    kernels: ["shop_step"],
-    what: "states",
-    tolerance: 2e-6,
-    columns: 4,
-  });
-};
-
-const checkFeed: Check = async (checked, checks) => {
-  const { page } = checked;
-  const { users } = page;
-  const histories = [[], [3], [33, 39]];
-  const starts = new Starts(page, histories);
-  starts.put(users, 5, 1, key);
-  const set = () => checked.write(page.clicked, new Uint32Array(page.panels * users));
-  const [event, clicked] = await checked.run([starts.feed()], [page.event, page.clicked], { set });
-  const own = range(users).map((u) =>
-    histories[Math.floor(philox([5 + u, 1, 0, purposes.START], key)[0] / 2 ** 32 * 3)] ?? []
-  );
-  const kernels = ["feed_click"];
-  // The last of two places.
-  const events = own.flatMap((items, u) => [u * page.slate, (u + 1) * page.slate, NONE, items[1] ?? NONE]);
-  checks.same(event, events, { kernels, what: "events", columns: 4 });
-  const bits = bitsOf(page, (u, item) => own[u]?.includes(item) ?? false);
-  checks.same(clicked, bits, { kernels, what: "clicked" });
-};
-
-/** What each user clicked, some nothing. */
-function someClicks({ users, items }: Page): number[] {
-  return range(users).map((u) => (u % 3 === 0 ? NONE : (5 * u) % items));
-}
-
-function writeClicks(checked: CheckedPage, clicks: readonly number[]): void {
-  const { slate, event } = checked.page;
-  checked.write(
-    event,
-    Uint32Array.from(clicks.flatMap((item, u) => [u * slate, (u + 1) * slate, NONE, item])),
-  );
-}
-
-const checkPush: Check = async (checked, checks) => {
-  const { page } = checked;
-  const lists = clickLists(page, checked.arena);
-  const clicks = someClicks(page);
-  writeClicks(checked, clicks);
-  const most = page.startClicks + page.pages;
-  const set = () => checked.write(lists.history, new Uint32Array(2 * page.users));
-  const [history, list] = await checked.run([pushClick(page, lists)], [lists.history, lists.clicks], { set });
-  // A click on each page.
-  const counts = clicks.map((item) => (item === NONE ? 0 : page.pages));
-  const kernels = ["push_click"];
-  const expected = counts.flatMap((count, u) => [count, count === 0 ? 0 : u * most + count]);
-  checks.same(history, expected, { kernels, what: "clicks so far", columns: 2 });
-  const found = clicks.flatMap((item, u) =>
-    range(counts[u] ?? 0).map((k) => ({ item, got: list?.[4 * (u * most + k) + 3] ?? NaN }))
-  );
-  checks.same(found.map(({ got }) => got), found.map(({ item }) => item), { kernels, what: "items clicked" });
-};
-
-const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
-
-const checkStep: Check = async (checked, checks) => {
-  const { page, arena } = checked;
-  const { users, items } = page;
-  const H = 8;
-  const random = randomStream(6, "lstm step");
-  const draw = (length: number) => Float32Array.from({ length }, () => random.normal());
-  const [input, product, h, c] = [draw(items * 4 * H), draw(users * 4 * H), draw(users * H), draw(users * H)];
-  const clicks = someClicks(page);
-  writeClicks(checked, clicks);
-  const [state, cell] = [arena.allocate("state", 4 * users * H), arena.allocate("cell", 4 * users * H)];
-  const tensor = (name: string, columns: number, view: View) => plain(name, "events", columns, columns, view);
-  const step = lstmStep(page, {
-    input: tensor("input", 4 * H, arena.upload("input", input)),
-    product: tensor("product", 4 * H, arena.upload("product", product)),
-    state: tensor("state", H, state),
-    cell,
-  });
-  const set = () => {
-    checked.write(state, h);
-    checked.write(cell, c);
-  };
-  // On the first page alone: the checked page has one.
-  const [newH, newC] = await checked.run([step], [state, cell], { set });
-  const wanted = range(users * H).map((at) => {
-    const [u, n] = [Math.floor(at / H), at % H];
-    const item = clicks[u] ?? NONE;
-    if (item === NONE) return { h: h[at] ?? NaN, c: c[at] ?? NaN };
-    const gate = (k: number) =>
-      (input[item * 4 * H + k * H + n] ?? NaN) + (product[u * 4 * H + k * H + n] ?? NaN);
-    const next = sigmoid(gate(2) + 1) * (c[at] ?? NaN) + sigmoid(gate(0)) * Math.tanh(gate(1));
-    return { h: sigmoid(gate(3)) * Math.tanh(next), c: next };
-  });
-  const by = { kernels: ["lstm_step"], tolerance: 1e-5, columns: H };
-  checks.numbers(floats(newC), wanted.map(({ c }) => c), { ...by, what: "cells" });
-  checks.numbers(floats(newH), wanted.map(({ h }) => h), { ...by, what: "states" });
-};
-
-const checkTake: Check = async (checked, checks) => {
-  const { page, arena } = checked;
-  const { users } = page;
-  const [N, chunk] = [8, Math.ceil(users / 3)];
-  const random = randomStream(6, "rows");
-  const all = Float32Array.from({ length: users * N }, () => random.normal());
-  const output = arena.allocate("some rows", 4 * chunk * N);
-  const take = takeRows(plain("rows", "events", N, N, arena.upload("rows", all)), output);
-  const [found] = await checked.run([{ chunk, rows: 1, dispatches: [take] }], [output]);
-  // What stands there at the end is of the last chunk.
-  const first = chunk * (Math.ceil(users / chunk) - 1);
-  checks.same(floats(found), all.subarray(first * N), {
-    kernels: ["take_rows"],
-    what: "rows of the last chunk",
-    columns: N,
-  });
-};
-
-interface PageCase {
-  readonly name: string;
-  readonly check: Check;
-  readonly pages?: number;
-  readonly startClicks?: number;
-}
-
 const all: readonly PageCase[] = [
   { name: "page: what may be shown", check: checkMask },
   { name: "page: fill", check: checkFill },
   { name: "page: choose", check: checkChoose, pages: 6 },
   { name: "page: random slates", check: checkRandom },
   { name: "page: best and popular slates", check: checkTop },
-  { name: "page: users of a shop", check: checkShop },
-  { name: "page: what users start with", check: checkFeed, pages: 2, startClicks: 2 },
-  { name: "page: lists of clicks", check: checkPush, pages: 2 },
-  { name: "page: a step of an LSTM", check: checkStep },
-  { name: "page: rows of some users", check: checkTake },
+  ...moveCases,
 ];
 
 /** More users than a workgroup, more items than a panel. */

@@ -14,12 +14,10 @@ import { pageReward, qTarget } from "../policy/learning/targets.ts";
 import { plain } from "../simulate/plain.ts";
 import { CanaryArena } from "./canary_arena.ts";
 import type { Checking, Checks } from "./finding.ts";
+import { floats, range } from "./words.ts";
 
 type Rows = Readonly<Record<"rows", number>>;
 const dimensions = new Dimensions<Rows>(["rows"], "rows");
-const range = (n: number) => Array.from({ length: n }, (_, k) => k);
-const floats = (words: Uint32Array<ArrayBuffer> | undefined) =>
-  new Float32Array(words?.buffer ?? new ArrayBuffer(0));
 
 const [USERS, PAGES, SLATE, ITEMS, STRIDE, EPISODES, BATCH] = [70, 3, 2, 45, 4, 2, 128];
 /** Of a state, without padding: the column behind them is how far the episode is. */

@@ -10,8 +10,7 @@ import { inputState, stateInput } from "../policy/network/state_input.ts";
 import { padRows } from "../tape/tensor.ts";
 import type { Checking, Checks } from "./finding.ts";
 import { floatsOf, maskBits, normals, withBench } from "./slate_bench.ts";
-
-const range = (n: number) => Array.from({ length: n }, (_, k) => k);
+import { range } from "./words.ts";
 
 /** Score of an item for a row in f64, and a bound of the kernel's rounding. */
 export function score64(base: ArrayLike<number>, table: ArrayLike<number>, weights: ArrayLike<number>) {

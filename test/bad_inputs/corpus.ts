@@ -73,7 +73,7 @@ const OUTPUTS: Partial<Record<CommandName, readonly [option: string, folder: str
 const QUICK = 3;
 
 /** Runs cases as tests of their own, but those that wait for a mend: CLICKGAN_PENDING runs them as well. */
-export function testAll(theme: string, cases: readonly BadInput[]): void {
+export function assertRefused(theme: string, cases: readonly BadInput[]): void {
   const whole = Deno.env.has("CLICKGAN_CORPUS");
   const names = cases.map(({ name }) => name);
   const twice = names.find((name, k) => names.indexOf(name) !== k);

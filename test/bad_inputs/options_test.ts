@@ -1,4 +1,4 @@
-import { testAll } from "./corpus.ts";
+import { assertRefused } from "./corpus.ts";
 import { options } from "./options.ts";
 
-testAll("options", options);
+assertRefused("options", options);

@@ -1,7 +1,7 @@
 /** Logs in the paper's layout, good or with damage. */
 
 import { writePaperFile } from "../command_check.ts";
-import { smallLog } from "../small_logs.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
 import type { Maker } from "./corpus.ts";
 import { type Contents, file } from "./files.ts";
 

@@ -1,4 +1,4 @@
-import { testAll } from "./corpus.ts";
+import { assertRefused } from "./corpus.ts";
 import { paperFiles } from "./paper_files.ts";
 
-testAll("paper files", paperFiles);
+assertRefused("paper files", paperFiles);

@@ -1,4 +1,4 @@
-import { testAll } from "./corpus.ts";
+import { assertRefused } from "./corpus.ts";
 import { policies } from "./policies.ts";
 
-testAll("policy", policies);
+assertRefused("policy", policies);

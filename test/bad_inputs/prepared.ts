@@ -2,7 +2,7 @@
 
 import { Engine, literal } from "../../src/prepare/engine.ts";
 import { NONE } from "../../src/data/click_log.ts";
-import { smallLog } from "../small_logs.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
 import type { Maker } from "./corpus.ts";
 
 /** SQL that makes a table anew, from the good tables users, items and pages. */

@@ -1,4 +1,4 @@
-import { testAll } from "./corpus.ts";
+import { assertRefused } from "./corpus.ts";
 import { reports } from "./reports.ts";
 
-testAll("reports", reports);
+assertRefused("reports", reports);

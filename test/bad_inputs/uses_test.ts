@@ -1,4 +1,4 @@
-import { testAll } from "./corpus.ts";
+import { assertRefused } from "./corpus.ts";
 import { uses } from "./uses.ts";
 
-testAll("uses", uses);
+assertRefused("uses", uses);

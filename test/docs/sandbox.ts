@@ -8,7 +8,7 @@ import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { Engine, literal } from "../../src/prepare/engine.ts";
 import { writePaperFile } from "../command_check.ts";
 import { behaviors, events, longLog } from "../faults/sources.ts";
-import { smallLog } from "../small_logs.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
 import type { ShownCommand } from "./pages.ts";
 
 const root = new URL("../../", import.meta.url);

@@ -1,7 +1,7 @@
 /** The commands whose file operations are made to fail, each as small as it can be and still write all that it writes. */
 
 import { writePaperFile } from "../command_check.ts";
-import { smallLog } from "../small_logs.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
 import { filesBelow, type Scenario } from "./crash_points.ts";
 import { run } from "./process.ts";
 import { behaviors, events, longLog } from "./sources.ts";

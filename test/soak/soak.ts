@@ -19,7 +19,7 @@ import { readConfig } from "../../src/run/run_config.ts";
 import { UserError } from "../../src/user_error.ts";
 import { runMain } from "../../src/cli/fail.ts";
 import { writePaperFile } from "../command_check.ts";
-import { smallLog } from "../small_logs.ts";
+import { smallLog } from "../../src/selftest/small_logs.ts";
 import { LongCommand } from "./long_command.ts";
 import { CSV_HEADER, csvRow, type Moment, verdict } from "./quantities.ts";
 import { sampleProcess } from "./sample.ts";

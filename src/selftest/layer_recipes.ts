@@ -1,0 +1,160 @@
+/** Ops of the layers as cases: what each takes, how it is recorded, how far rounding may lead. Sizes and batches are the caller's. */
+
+import type { ClickTape } from "../batch/click_tape.ts";
+import { batchNorm } from "../ops/batch_norm.ts";
+import { firstLayer } from "../ops/first_layer.ts";
+import { itemTerm } from "../ops/item_term.ts";
+import { linear } from "../ops/linear.ts";
+import { mixedProduct } from "../ops/mixed_product.ts";
+import { rowDot } from "../ops/row_dot.ts";
+import { at, type Matrix, matrix } from "../tape/reference.ts";
+import type { Activation, Tensor } from "../tape/tensor.ts";
+import { type Batch, tokensOf, U, widthOf } from "./op_batches.ts";
+import type { OpCase } from "./op_case.ts";
+
+/** A case of a batch. */
+export type Make = (batch: Batch) => OpCase;
+
+export function linearOf(K: number, N: number, activation: Activation = "elu"): Make {
+  return (b) => ({
+    ...b,
+    leaves: [{ name: "x", rows: "rows", columns: K, activation }],
+    parameters: [{ name: "w", rows: K, columns: N }, { name: "b", rows: 1, columns: N }],
+    build: (tape, t) => linear(tape, "y", { input: t("x"), weights: t("w"), bias: t("b") }, { activation }),
+    tolerance: 4 * U * (K + N + 300),
+  });
+}
+
+export function rowDotOf(K: number, activation?: Activation): Make {
+  return (b) => ({
+    ...b,
+    leaves: [{ name: "x", rows: "rows", columns: K, activation }],
+    parameters: [{ name: "w", rows: 1, columns: K }, { name: "b", rows: 1, columns: 1 }],
+    build: (tape, t) => rowDot(tape, "u", { input: t("x"), weights: t("w"), bias: t("b") }),
+    tolerance: 4 * U * 400,
+  });
+}
+
+/** What a hidden layer [K, N] and the products of its output with one vector are made of. */
+export function layered(K: number, N: number): Pick<OpCase, "leaves" | "parameters"> {
+  return {
+    leaves: [{ name: "x", rows: "rows", columns: K }],
+    parameters: [
+      { name: "k", rows: K, columns: N },
+      { name: "c", rows: 1, columns: N },
+      { name: "w", rows: 1, columns: N },
+      { name: "b", rows: 1, columns: 1 },
+    ],
+  };
+}
+
+/** The layer makes the products on the way. Whoever asks second gets them from the layer's output. */
+export function rowDotOfLayer(K: number, N: number): Make {
+  const layers = new WeakMap<ClickTape, Tensor>();
+  return (b) => ({
+    ...b,
+    ...layered(K, N),
+    build: (tape, t) => {
+      const layer = layers.get(tape) ??
+        linear(tape, "h", { input: t("x"), weights: t("k"), bias: t("c") }, { activation: "elu" });
+      layers.set(tape, layer);
+      return rowDot(tape, "u", { input: layer, weights: t("w"), bias: t("b") });
+    },
+    tolerance: 4 * U * 400,
+  });
+}
+
+export function mixedProductOf(
+  rows: "items" | "events",
+  columns: number,
+  { groups, touchedOnly = false }: { readonly groups?: number; readonly touchedOnly?: boolean } = {},
+): Make {
+  return (b) => {
+    const F = touchedOnly ? 0 : widthOf(b);
+    return {
+      ...b,
+      leaves: F > 0 ? [{ name: "f", rows: b.log.items.count, columns: F, trainable: false }] : [],
+      parameters: [
+        { name: "t", rows: tokensOf(b), columns, groups, table: true },
+        ...(F > 0 ? [{ name: "w", rows: F, columns, groups }] : []),
+      ],
+      build: (tape, t) => {
+        const dense = F > 0 ? { features: t("f"), weights: t("w") } : undefined;
+        return mixedProduct(tape, "y", { table: t("t"), dense }, rows);
+      },
+      touchedOnly,
+      tolerance: 4 * U * 300,
+    };
+  };
+}
+
+export function firstLayerOf(columns: number, itemDropout?: number): Make {
+  return (b) => ({
+    ...b,
+    leaves: [{ name: "item", rows: "items", columns }, { name: "state", rows: "events", columns }],
+    parameters: [],
+    build: (tape, t) => firstLayer(tape, "h", { item: t("item"), state: t("state") }, { itemDropout }),
+    tolerance: 4 * U * 64,
+  });
+}
+
+export function firstLayerOfTable(columns: number, touchedOnly: boolean): Make {
+  return (b) => ({
+    ...b,
+    leaves: [{ name: "state", rows: "events", columns }],
+    parameters: [{ name: "item", rows: b.log.items.count, columns, table: true }],
+    build: (tape, t) => firstLayer(tape, "h", { item: t("item"), state: t("state") }),
+    touchedOnly,
+    tolerance: 4 * U * 64,
+  });
+}
+
+export function itemTermOf(columns: number, itemDropout?: number): Make {
+  return (b) => ({
+    ...b,
+    leaves: [
+      { name: "item", rows: "items", columns },
+      { name: "state", rows: "events", columns },
+      { name: "base", rows: "rows", columns: 1, packed: true },
+    ],
+    parameters: [],
+    build: (tape, t) =>
+      itemTerm(tape, "u", { item: t("item"), state: t("state"), base: t("base") }, itemDropout),
+    tolerance: 4 * U * 64,
+  });
+}
+
+/** As the op moves them in training: a hundredth towards the batch. */
+const MOMENTUM = 0.99;
+
+function movedStatistics(values: ReadonlyMap<string, Matrix>, runs: number): Map<string, Matrix> {
+  const [x, mean, variance] = [values.get("x"), values.get("mean"), values.get("variance")];
+  if (!x || !mean || !variance) throw new Error("expected an input and its statistics");
+  const of = (j: number) => Array.from({ length: x.rows }, (_, i) => at(x, i, j));
+  const average = (numbers: readonly number[]) => numbers.reduce((sum, y) => sum + y, 0) / x.rows;
+  const means = matrix(1, x.columns, (_, j) => average(of(j)));
+  const variances = matrix(1, x.columns, (_, j) => average(of(j).map((y) => (y - at(means, 0, j)) ** 2)));
+  const moved = (before: Matrix, batch: Matrix) =>
+    matrix(1, x.columns, (_, j) => at(batch, 0, j) + MOMENTUM ** runs * (at(before, 0, j) - at(batch, 0, j)));
+  return new Map([["mean", moved(mean, means)], ["variance", moved(variance, variances)]]);
+}
+
+export function batchNormOf(training: boolean, activation: Activation = "elu"): Make {
+  return (b) => ({
+    ...b,
+    leaves: [{ name: "x", rows: "rows", columns: 17, activation }],
+    parameters: [
+      { name: "mean", rows: 1, columns: 17, statistic: true },
+      { name: "scale", rows: 1, columns: 17 },
+      { name: "variance", rows: 1, columns: 17, statistic: true },
+      { name: "shift", rows: 1, columns: 17 },
+    ],
+    build: (tape, t) => {
+      const [scale, shift, mean, variance] = [t("scale"), t("shift"), t("mean"), t("variance")];
+      return batchNorm(tape, "y", { input: t("x"), scale, shift, mean, variance }, { training });
+    },
+    forwardOnly: !training,
+    moves: training ? movedStatistics : undefined,
+    tolerance: 4 * U * 600,
+  });
+}

@@ -1,0 +1,96 @@
+/** Losses as cases: what each takes, how it is recorded, what is differentiated, how far rounding may lead. */
+
+import { choiceNll } from "../ops/choice_nll.ts";
+import { linear } from "../ops/linear.ts";
+import { exactMinimax, type GameOptions, minimax } from "../ops/minimax.ts";
+import { rowDot } from "../ops/row_dot.ts";
+import { layered, type Make } from "./layer_recipes.ts";
+import { type Batch, meanOf, U } from "./op_batches.ts";
+import type { OpCase } from "./op_case.ts";
+
+/** What is unusual about utilities whose loss is taken. */
+export interface ChoiceRecipe {
+  /** With effects of places. */
+  readonly place?: boolean;
+  readonly loss?: "logistic";
+  /** Standard deviation of the utilities; 1 by default. */
+  readonly scale?: number;
+  /** Whole numbers, so that some are equal. */
+  readonly whole?: boolean;
+  /** 2 by default. */
+  readonly eta?: number;
+}
+
+export function choiceOf({ place, scale, loss, whole, eta = 2 }: ChoiceRecipe): Make {
+  return (b) => ({
+    ...b,
+    leaves: [{ name: "u", rows: "rows", columns: 1, packed: true, whole }],
+    parameters: place ? [{ name: "place", rows: 1, columns: 3 }] : [],
+    build: (tape, t) => {
+      const ring = tape.options.arena.allocate("ring", 16);
+      const options = { train: true, eta, ...(place && { place: t("place") }), ...(loss && { loss }) };
+      return choiceNll(tape, "loss", t("u"), ring, options);
+    },
+    scale,
+    loss: (output) => meanOf(output, 0, b),
+    tolerance: 4 * U * 400,
+  });
+}
+
+/** The last layer makes the products, and the loss adds them up. */
+export function choiceOfLayer(K: number, N: number): Make {
+  return (b) => ({
+    ...b,
+    ...layered(K, N),
+    build: (tape, t) => {
+      const ring = tape.options.arena.allocate("ring", 16);
+      const layer = linear(tape, "h", { input: t("x"), weights: t("k"), bias: t("c") }, {
+        activation: "elu",
+      });
+      const last = { input: layer, weights: t("w"), bias: t("b") };
+      return choiceNll(tape, "loss", rowDot(tape, "u", last, "adds dots"), ring, { train: true, eta: 1 });
+    },
+    scale: 0.5,
+    loss: (output) => meanOf(output, 0, b),
+    tolerance: 4 * U * 400,
+  });
+}
+
+const game: GameOptions = {
+  ...{ eta: 3, generatorEta: 1.6, etaByPage: true },
+  ...{ utilityPenalty: 0.8, skipNoClick: true },
+};
+
+export function minimaxOf(player: "generator" | "reward"): Make {
+  return (b) => ({
+    ...b,
+    leaves: [
+      { name: "u", rows: "rows", columns: 1, packed: true, trainable: player === "reward" },
+      { name: "logits", rows: "rows", columns: 1, packed: true, trainable: player === "generator" },
+    ],
+    parameters: [],
+    build: (tape, t) => {
+      const ring = tape.options.arena.allocate("ring", 32);
+      return minimax(tape, "game", { u: t("u"), logits: t("logits") }, ring, player, game);
+    },
+    // What is differentiated does not matter here: the reference has the gradient.
+    loss: (output) => meanOf(output, player === "generator" ? 7 : 4, b),
+    scale: 2,
+    tolerance: 4 * U * 100,
+  });
+}
+
+export function exactMinimaxOf(b: Batch): OpCase {
+  return {
+    ...b,
+    leaves: [{ name: "u", rows: "rows", columns: 1, packed: true }],
+    parameters: [],
+    build: (tape, t) => {
+      const ring = tape.options.arena.allocate("ring", 32);
+      return exactMinimax(tape, "game", t("u"), ring, true, game).outcomes;
+    },
+    loss: (output) => meanOf(output, 4, b),
+    scale: 2,
+    tolerance: 4 * U * 100,
+  };
+}

@@ -1,0 +1,124 @@
+/** What an op has written, beside its reference: numbers, sums for the host, and words that must stay as they are. */
+
+import type { ClickSizes } from "../batch/click_sizes.ts";
+import type { DispatchSpec } from "../gpu/program.ts";
+import { bufferOf } from "../gpu/memory.ts";
+import { readFloats, readViews } from "../gpu/readback.ts";
+import { extent, MAX_CHUNKS } from "../gpu/sizes.ts";
+import type { ParameterArena } from "../tape/parameters.ts";
+import type { Matrix } from "../tape/reference.ts";
+import { floats, padRows, type Tensor, unpadRows } from "../tape/tensor.ts";
+import { CANARY, type CanaryArena } from "./canary_arena.ts";
+import type { Checks } from "./finding.ts";
+import { kernelsOf, writersOf } from "./writers.ts";
+
+export interface By {
+  readonly sizes: ClickSizes;
+  readonly checks: Checks;
+  readonly tolerance: number;
+}
+
+/** The largest size of a number, or 1e-3: below it differences do not count. */
+export function largest(values: Float64Array): number {
+  return values.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-3);
+}
+
+export function compare(
+  { sizes, checks, tolerance }: By,
+  what: string,
+  kernels: readonly string[],
+  tensor: Tensor,
+  found: Float32Array | undefined,
+  expected: Matrix,
+): void {
+  const rows = extent(tensor.rows, sizes);
+  if (rows !== expected.rows || tensor.columns !== expected.columns) {
+    throw new Error(`${what}: expected [${rows}, ${tensor.columns}] of the reference`);
+  }
+  if (!found) throw new Error(`${what} was not read`);
+  const dense = tensor.stride === 1
+    ? found.subarray(0, rows)
+    : unpadRows(found, rows, tensor.columns, tensor.groups);
+  const { data, columns } = expected;
+  checks.numbers(dense, data, { kernels, what, tolerance: tolerance * largest(data), columns });
+  if (typeof tensor.rows === "number" || tensor.stride === 1) return;
+  // Padding is zero: nothing else may ever be added to it.
+  const whole = found.subarray(0, floats(tensor, sizes));
+  const again = padRows(dense, rows, tensor.columns, tensor.groups);
+  const at = whole.findIndex((x, k) => !Number.isNaN(x) && x !== again[k]);
+  if (at >= 0) checks.holds(false, kernels, what, `padding is not zero: ${whole[at]} at ${at}`);
+}
+
+/** What a loss adds up for the host, in a ring whose only slot it has, are the sums of its output. */
+export async function checkSums(
+  arena: CanaryArena,
+  specs: readonly DispatchSpec<ClickSizes>[],
+  outcomes: Float32Array,
+  { rows, columns }: Tensor,
+  { sizes, checks }: By,
+): Promise<void> {
+  const ring = arena.views.find(({ name }) => name === "ring");
+  if (!ring) throw new Error("the loss has no ring");
+  const sums = await readFloats(arena.gpu, ring.view);
+  const [expected, most] = [new Float64Array(columns), new Float64Array(columns)];
+  for (let row = 0; row < extent(rows, sizes); row++) {
+    for (let column = 0; column < columns; column++) {
+      const x = outcomes[row * columns + column] ?? NaN;
+      expected[column] = (expected[column] ?? NaN) + x;
+      most[column] = (most[column] ?? NaN) + Math.abs(x);
+    }
+  }
+  const tolerance = (column: number) => 2 ** -18 * (most[column] ?? NaN);
+  checks.numbers(sums, expected, {
+    kernels: writersOf(specs, ring.view),
+    what: "sums of the loss",
+    tolerance,
+  });
+}
+
+export function sameBits(results: readonly (readonly Float32Array[])[]): boolean {
+  const [first = [], second = []] = results;
+  return first.every((values, k) => {
+    const words = (of: Float32Array | undefined) =>
+      of ? new Uint32Array(of.buffer, of.byteOffset, of.length) : new Uint32Array(0);
+    const [a, b] = [words(values), words(second[k])];
+    return a.length === b.length && a.every((word, i) => word === b[i]);
+  });
+}
+
+/** Behind buffers, between parameters, and in the gradients of statistics nothing may be written. */
+export async function checkStrayWrites(
+  arena: CanaryArena,
+  parameters: ParameterArena,
+  specs: readonly DispatchSpec<ClickSizes>[],
+  checks: Checks,
+): Promise<void> {
+  const names = await arena.strayWrites();
+  const writers = arena.views.filter(({ name }) => names.includes(name)).flatMap(({ view }) =>
+    writersOf(specs, view)
+  );
+  const fault = `a stray write behind ${names.join(", ")}`;
+  checks.holds(names.length === 0, names.length > 0 ? writers : kernelsOf(specs), "stray writes", fault);
+
+  const partials = new Uint32Array((await readFloats(parameters.gpu, parameters.partials)).buffer);
+  const used = new Uint8Array(parameters.length);
+  for (const name of parameters.names()) {
+    const { parameter, view } = parameters.get(name);
+    used.fill(1, parameter?.offset, (parameter?.offset ?? 0) + bufferOf(view).size / 4);
+  }
+  const { summed } = parameters;
+  const at = partials.findIndex((word, k) => k < MAX_CHUNKS * summed && !used[k % summed] && word !== CANARY);
+  if (at >= 0) {
+    const where = `a stray write into partial sums, chunk ${Math.floor(at / summed)}, float ${at % summed}`;
+    checks.holds(false, writersOf(specs, parameters.partials), "stray writes", where);
+  }
+  // What Adam sees as the gradient of a statistic must stay as it was: zero, outside of this check.
+  const statistics = parameters.specs.filter((spec) => spec.statistic);
+  if (statistics.length === 0) return;
+  const views = statistics.map(({ name }) => parameters.gradientView(parameters.get(name)));
+  (await readViews(parameters.gpu, views)).forEach((words, k) => {
+    if (words.every((word) => word === CANARY)) return;
+    const where = `a stray write into the gradient of ${statistics[k]?.name}`;
+    checks.holds(false, writersOf(specs, parameters.gradient), "stray writes", where);
+  });
+}

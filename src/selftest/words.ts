@@ -1,0 +1,8 @@
+/** Numbers as cases write and read them. */
+
+/** 0, 1, ..., n - 1. */
+export const range = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
+
+/** The same words, as f32; none where nothing was read. */
+export const floats = (words: Uint32Array<ArrayBuffer> | undefined): Float32Array<ArrayBuffer> =>
+  new Float32Array(words?.buffer ?? new ArrayBuffer(0));

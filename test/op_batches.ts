@@ -1,1 +1,0 @@
-export * from "../src/selftest/op_batches.ts";

@@ -1,1 +1,0 @@
-export * from "../src/selftest/slate_bench.ts";

@@ -1,1 +1,0 @@
-export * from "../src/selftest/pw_batches.ts";

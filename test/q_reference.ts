@@ -1,1 +1,0 @@
-export * from "../src/selftest/q_reference.ts";

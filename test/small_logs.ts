@@ -1,1 +1,0 @@
-export * from "../src/selftest/small_logs.ts";
