@@ -42,7 +42,7 @@ Deno.test("the page about policies: verdicts, tables and charts of every environ
   assert.equal(page.match(/beats greedy on the truth \(restless shop\)/g)?.length, 4);
   assert.match(page, /<th scope="row">slateq \(3 trainings\)<\/th><td>\d\.\d\d ± 0\.\d\d/);
   assert.match(page, /<th scope="row">cdqn less greedy<\/th><td>\+\d\.\d\d<br><small>/);
-  assert.match(page, /does not reveal a policy that exploits the first/);
+  assert.match(page, /may not reveal a policy that exploits the first/);
   // The published table: both sizes in one.
   const table = page.match(/aria-label="Policies by the size of the slate">(.*?)<\/table>/s)?.[1] ?? "";
   const heads = ["policy", ...[3, 5].flatMap((k) => [`reward a page, k = ${k}`, `click rate, k = ${k}`])];

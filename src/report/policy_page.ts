@@ -263,7 +263,7 @@ function trustTable(comparison: Comparison): Html {
   return markup`<p>Clicks a user on the pages that the policy showed: those that the model predicts which it learned on, and
 those that were made. A state is beyond the log where it is farther out than 99 % of the logged ones (Mahalanobis), an item
 hardly logged with fewer than 20 displays: there the model has guessed. A second model is made of the same kind of log, and
-guesses alike: it does not reveal a policy that exploits the first.</p>
+often guesses alike: it may not reveal a policy that exploits the first.</p>
 ${tableOf("What to believe", head, groups)}`;
 }
 

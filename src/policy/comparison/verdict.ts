@@ -87,7 +87,7 @@ function inSimulators(comparison: Comparison, policy: string): PolicyVerdict {
     text: [
       ...sentences,
       found.length > 1
-        ? "Both are models of the same kind of log: where the log is silent they guess alike, so the second does not reveal " +
+        ? "Both are models of the same kind of log: where the log is silent they guess alike, so the second may not reveal " +
           "a policy that exploits the first. Only users can tell."
         : "Whether users do the same is not known: only users can tell.",
     ].join(" "),
