@@ -182,7 +182,8 @@ function comparison(
     cell("cdqn", 1, name, cdqn),
     cell("cdqn", 2, name, cdqn + 0.01),
   ]);
-  return { slate: 3, pages: 20, users: 40, seed: 1, reward: "click", clickRates: true, environments, cells };
+  const task = { slate: 3, pages: 20, reward: "click", repeats: false, leave: 0, patience: 0 } as const;
+  return { ...task, users: 40, seed: 1, clickRates: true, environments, cells };
 }
 const A = { name: "A", role: "trained on" } as const;
 const B = { name: "B", role: "second model" } as const;

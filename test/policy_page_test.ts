@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { adaptationPageOf } from "../src/report/adaptation_page.ts";
 import { adaptationChart } from "../src/report/policy_charts.ts";
 import { bySlates } from "../src/policy/comparison/slates.ts";
+import { taskNames } from "../src/policy/comparison/tasks.ts";
 import type { ChartDefinition } from "../src/report/chart_types.ts";
 import { policyPageOf } from "../src/report/policy_page.ts";
 import { madeComparison } from "./made_comparison.ts";
@@ -55,6 +56,26 @@ Deno.test("the page about policies: verdicts, tables and charts of every environ
   assert.doesNotMatch(single, /Policies by the size of the slate/);
 });
 
+Deno.test("slates of one size, other tasks: no id stands twice on the page, and headings tell them apart", () => {
+  const head = { title: "Policies", facts: [], notes: [] };
+  const page = policyPageOf(head, [three, { ...three, leave: 0.1 }, { ...three, pages: 9 }], parts);
+  const ids = [...page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
+  assert.equal(new Set(ids).size, ids.length);
+  const charts: ChartDefinition[] = JSON.parse(page.match(/id="chart-data">(.*?)<\/script>/)?.[1] ?? "");
+  assert.equal(new Set(charts.map(({ id }) => id)).size, charts.length);
+  for (const { id } of charts) assert.ok(page.includes(`<figure id="${id}">`), id);
+  assert.deepEqual(
+    [...page.matchAll(/<h2[^>]*>Verdict of (.*?)<\/h2>/g)].map(([, name]) => name),
+    [
+      "slates of 3, 6 pages, no leaving by chance",
+      "slates of 3, 6 pages, leaving with probability 0.1",
+      "slates of 3, 9 pages, no leaving by chance",
+    ],
+  );
+  assert.deepEqual(taskNames([three, five]), ["slates of 3", "slates of 5"]);
+  assert.deepEqual(taskNames([three]), [""]);
+});
+
 Deno.test("slates of several sizes: each has its own cells, and other tasks are not set beside each other", () => {
   const groups = bySlates([three, five]) ?? assert.fail();
   assert.deepEqual(groups.map(({ environment }) => environment.name), ENVIRONMENTS);
@@ -69,6 +90,7 @@ Deno.test("slates of several sizes: each has its own cells, and other tasks are 
   assert.equal(bySlates([three, three]), undefined);
   assert.equal(bySlates([three, { ...five, pages: 9 }]), undefined);
   assert.equal(bySlates([three, { ...five, reward: "utility" }]), undefined);
+  assert.equal(bySlates([three, { ...five, leave: 0.1 }]), undefined);
 });
 
 Deno.test("the chart of adaptation has its environment in the title and says what an interaction is", () => {

@@ -318,6 +318,8 @@ Deno.test("trainings that differ in their seed alone are one policy; slates of a
       [5, ["cdqn, 1"]],
     ],
   );
+  const [alike] = groupsOf([opened("x/p", { rows: 128 }), opened("y/p", { rows: 64 })]);
+  assert.deepEqual(alike?.policies.map(({ name }) => name), ["cdqn (x/p)", "cdqn (y/p)"]);
   assert.throws(() => groupsOf([opened("a", {}), opened("b", {})]), /trainings of other seeds, got a and b/);
   assert.throws(() => groupsOf([opened("a", {}), opened("b", { seed: 2 }, 9)]), /but it was trained on .* 9/);
   assert.throws(() => groupsOf([]), /got none/);

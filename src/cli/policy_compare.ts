@@ -22,6 +22,7 @@ import { groupsOf, type PolicyGroup } from "../policy/opened_groups.ts";
 import { subjectText } from "../policy/policy_config.ts";
 import { popularPolicy } from "../policy/popular.ts";
 import { randomPolicy } from "../policy/random.ts";
+import { taskNames } from "../policy/comparison/tasks.ts";
 import { verdictsOn } from "../policy/comparison/verdict.ts";
 import { readPageParts } from "../report/page_shell.ts";
 import { policyPageOf } from "../report/policy_page.ts";
@@ -144,12 +145,16 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   try {
     const tried = await found.open(gpu, made);
     const comparisons: Comparison[] = [];
-    for (const group of groups) {
+    const names = taskNames(groups.map(({ task }) => task));
+    for (const [k, group] of groups.entries()) {
       const own: CompareOptions = {
         ...group.task,
         ...{ users: options.users, seed: options.seed, logged: tried.logged, clickRates: found.clickRates },
         onProgress: (title, round, rounds) =>
-          progress.begin({ title: titleOf(title, group, groups), number: 0, of: 0, round, rounds }),
+          progress.begin({
+            ...{ title: names[k] ? `${names[k]}: ${title}` : title, number: 0, of: 0 },
+            ...{ round, rounds },
+          }),
       };
       const contenders = await contendersOf(gpu, made, group, tried, options, own);
       comparisons.push(await compare(tried.environments, contenders, own));
@@ -162,10 +167,6 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
     made.destroy();
     gpu.close();
   }
-}
-
-function titleOf(title: string, { task }: PolicyGroup, groups: readonly PolicyGroup[]): string {
-  return groups.length > 1 ? `slates of ${task.slate}: ${title}` : title;
 }
 
 /** @throws UserError where clicks are the reward and every page of the log has one. */
@@ -248,9 +249,10 @@ async function tell(
     console.log(JSON.stringify(all, plain, 2));
     return;
   }
+  const names = taskNames(comparisons);
   comparisons.forEach((comparison, k) => {
     if (k > 0) console.log("");
-    console.log(figuresText(comparison));
+    console.log(figuresText(comparison, names[k]));
     for (const { claim, text } of verdicts[k] ?? []) console.log(`\n${claim}\n    ${text}`);
   });
   const beside = slatesText(comparisons);

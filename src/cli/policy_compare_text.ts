@@ -13,7 +13,8 @@ import { RIVAL, signed } from "../policy/comparison/verdict.ts";
 import { environmentWords } from "../report/policy_charts.ts";
 import { table } from "./table.ts";
 
-export function figuresText(comparison: Comparison): string {
+/** @param task what tells it from others beside it, see {@link import("../policy/comparison/tasks.ts").taskNames}; empty for one alone. */
+export function figuresText(comparison: Comparison, task = ""): string {
   const { slate, pages, users, environments } = comparison;
   const head = [
     "",
@@ -59,7 +60,7 @@ export function figuresText(comparison: Comparison): string {
     return `In ${environmentWords(environment)}:\n${table(columns, rows)}`;
   });
   return [
-    `${users.toLocaleString("en")} users, ${pages} pages of ${slate} items:`,
+    `${users.toLocaleString("en")} users, ${pages} pages of ${slate} items${task && ` (${task})`}:`,
     ...parts,
     ...(comparison.clickRates
       ? ["predicted: the clicks that the model which the policies learned on expects of these very pages"]

@@ -2,6 +2,7 @@
 
 import { basename } from "node:path";
 import { UserError } from "../user_error.ts";
+import type { PolicyTask } from "./comparison/tasks.ts";
 import type { PolicyTrainingConfig } from "./learning/config.ts";
 import type { OpenedPolicy } from "./open_policy.ts";
 import { expectTrainedOn } from "./policy_config.ts";
@@ -18,12 +19,6 @@ export interface PolicyGroup {
   }[];
 }
 
-/** What a policy is for, as far as users see it. */
-export type PolicyTask = Pick<
-  PolicyTrainingConfig,
-  "slate" | "pages" | "reward" | "repeats" | "leave" | "patience"
->;
-
 /** @throws UserError for policies that were trained on different users, and for a training that is given twice. */
 export function groupsOf(policies: readonly OpenedPolicy[]): PolicyGroup[] {
   const [first] = policies;
@@ -38,10 +33,15 @@ export function groupsOf(policies: readonly OpenedPolicy[]): PolicyGroup[] {
     const named = [...bySettings.values()].flatMap((trainings) => {
       const [one] = trainings;
       const { algorithm } = one?.config.training ?? {};
-      const others = [...bySettings.values()].some((rest) =>
-        rest !== trainings && rest[0]?.config.training.algorithm === algorithm
-      );
-      const name = others ? `${algorithm} (${basename(one?.path ?? "")})` : String(algorithm);
+      const path = one?.path ?? "";
+      const others = [...bySettings.values()].flatMap((rest) => {
+        const [other] = rest;
+        return other && rest !== trainings && other.config.training.algorithm === algorithm
+          ? [other.path]
+          : [];
+      });
+      const folder = others.some((other) => basename(other) === basename(path)) ? path : basename(path);
+      const name = others.length > 0 ? `${algorithm} (${folder})` : String(algorithm);
       return trainings.map((policy) => ({ name, seed: policy.config.training.seed, policy }));
     });
     expectOnce(named);

@@ -22,6 +22,7 @@ import {
   unitOf,
 } from "../policy/comparison/comparison.ts";
 import { bySlates, type SlatesGroup } from "../policy/comparison/slates.ts";
+import { taskNames } from "../policy/comparison/tasks.ts";
 import type { PolicyDifference } from "../policy/comparison/difference.ts";
 import type { EpisodeFigures, MeanFigure } from "../policy/comparison/episodes.ts";
 import { decided, verdictsOn } from "../policy/comparison/verdict.ts";
@@ -41,20 +42,23 @@ export interface PolicyPageHead {
   readonly notes: readonly string[];
 }
 
-/** @param comparisons of different slates, of one kind each. */
+/** @param comparisons of different tasks. */
 export function policyPageOf(
   head: PolicyPageHead,
   comparisons: readonly Comparison[],
   parts: PageParts,
 ): string {
   const charts: ChartDefinition[] = [];
+  const once = uniqueIds();
   const drawn = (found: readonly ChartDefinition[]) => {
-    charts.push(...found);
-    return markup`${found.map(chartFigure)}`;
+    const own = found.map((chart) => ({ ...chart, id: once(chart.id) }));
+    charts.push(...own);
+    return markup`${own.map(chartFigure)}`;
   };
-  const sections = comparisons.map((comparison) => {
-    const several = comparisons.length > 1 ? ` of slates of ${comparison.slate}` : "";
-    const id = (name: string) => `${name}-${comparison.slate}`;
+  const names = taskNames(comparisons);
+  const sections = comparisons.map((comparison, k) => {
+    const several = names[k] ? ` of ${names[k]}` : "";
+    const id = (name: string) => once(`${name}-${comparison.slate}`);
     return markup`${section(id("verdict"), `Verdict${several}`, verdicts(comparison))}
 ${
       section(
@@ -105,6 +109,17 @@ ${head.notes.map(note)}${noScript}`;
     { title: `${head.title} - clickgan report`, header, main: markup`${beside}${sections}`, charts },
     parts,
   );
+}
+
+/** Ids that stand once on a page: the second "pages-3" is "pages-3-2". */
+function uniqueIds(): (id: string) => string {
+  const given = new Set<string>();
+  return (id) => {
+    let own = id;
+    for (let k = 2; given.has(own); k++) own = `${id}-${k}`;
+    given.add(own);
+    return own;
+  };
 }
 
 function verdicts(comparison: Comparison): Html {

@@ -50,7 +50,7 @@ export async function compare(
   contenders: readonly Contender[],
   { logged, onProgress, clickRates, ...options }: CompareOptions,
 ): Promise<Comparison> {
-  const { users, slate, pages, seed, reward } = options;
+  const { users, slate, pages, seed, reward, repeats = false, leave = 0, patience = 0 } = options;
   const cells: Cell[] = [];
   for (const [place, environment] of environments.entries()) {
     for (const contender of contenders) {
@@ -69,7 +69,8 @@ export async function compare(
     const cell = cells.find(({ policy, environment }) => policy === best && environment === name);
     return { name, role, ...(cell && { optimum: cell.figures.return.mean }) };
   });
-  return { slate, pages, users, seed, reward, clickRates, environments: known, cells };
+  const task = { slate, pages, reward, repeats, leave, patience };
+  return { ...task, users, seed, clickRates, environments: known, cells };
 }
 
 /** A policy that acts on the device. @param witness the model that the policies learned on. */

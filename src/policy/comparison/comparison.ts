@@ -4,6 +4,7 @@ import { differenceOf, type PolicyDifference } from "./difference.ts";
 import type { Consistency } from "./consistency.ts";
 import type { EpisodeFigures } from "./episodes.ts";
 import type { PageCalibration } from "./page_calibration.ts";
+import type { PolicyTask } from "./tasks.ts";
 import { meanAndSd } from "../../data/mean_sd.ts";
 
 /** What an environment is to the policies: the model that they learned on, another model, or who really clicks. */
@@ -39,14 +40,10 @@ export interface Cell {
   readonly consistency?: readonly Consistency[];
 }
 
-export interface Comparison {
-  /** k. */
-  readonly slate: number;
-  /** T. */
-  readonly pages: number;
+/** Of one task: slates of k items, T pages. */
+export interface Comparison extends Readonly<PolicyTask> {
   readonly users: number;
   readonly seed: number;
-  readonly reward: "click" | "utility";
   /** Whether clicks can be counted: not where the log has no page without one. */
   readonly clickRates: boolean;
   /** Those of the policies that learned first; see {@link policiesOf}. */

@@ -18,7 +18,11 @@ export interface SlatesGroup {
 export function bySlates(comparisons: readonly Comparison[]): SlatesGroup[] | undefined {
   const [first] = comparisons;
   if (!first || comparisons.length < 2) return undefined;
-  const tasks = new Set(comparisons.map(({ pages, reward }) => JSON.stringify([pages, reward])));
+  const tasks = new Set(
+    comparisons.map(({ pages, reward, repeats, leave, patience }) =>
+      JSON.stringify([pages, reward, repeats, leave, patience])
+    ),
+  );
   if (tasks.size > 1 || new Set(comparisons.map(({ slate }) => slate)).size < comparisons.length) {
     return undefined;
   }
