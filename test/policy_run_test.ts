@@ -163,7 +163,6 @@ Deno.test("policy run: where every page has a click, clicks are no reward", () =
     eventClick: log.eventClick.map((row, e) => row === NONE ? log.eventRows[e] ?? 0 : row),
   };
   expectRewards({ reward: "click" }, sourceOf(log));
-  expectRewards({ reward: "click" }, undefined);
   expectRewards({ reward: "utility" }, sourceOf(clicked));
   assert.throws(() => expectRewards({ reward: "click" }, sourceOf(clicked)), /Use --reward utility/);
 });

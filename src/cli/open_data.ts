@@ -24,11 +24,12 @@ export interface ShopSeedOptions {
   dataUsersSeed?: number;
 }
 
-export function addShopSeeds(command: Command): Command {
+/** @param seed that of a shop without one, in words. */
+export function addShopSeeds(command: Command, seed = "that of --seed"): Command {
   return command
     .option(
       "--data-seed <n>",
-      "seed of a made-up shop, of its items and its users (default: that of --seed)",
+      `seed of a made-up shop, of its items and its users (default: ${seed})`,
       wholeNumber(0, LARGEST_SEED),
     )
     .option(

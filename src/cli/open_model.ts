@@ -6,6 +6,7 @@ import { openGpu } from "../host/open_gpu.ts";
 import { Made } from "../gpu/made.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { OpenedDataset } from "../run/open_dataset.ts";
+import type { DataConfig } from "../run/dataset.ts";
 import { type OpenedRun, openRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
 import { DATA } from "./arguments.ts";
@@ -44,16 +45,23 @@ export interface OpenedModel {
   readonly model: UserModel;
 }
 
-/** The model of a command, and its data set over the model's items. @throws UserError for a model over other items. */
-export async function openModel(options: ModelDataOptions): Promise<{ run: OpenedRun; data: OpenedDataset }> {
+/**
+ * The model of a command, and its data set over the model's items.
+ * @param recorded the data where the options name none, by default what the model was trained on.
+ * @throws UserError for a model over other items.
+ */
+export async function openModel(
+  options: ModelDataOptions,
+  recorded?: DataConfig,
+): Promise<{ run: OpenedRun; data: OpenedDataset }> {
   const run = await openRun(options.model);
-  const own = await openData({ ...options, ...dataOf(run, options) }, []);
+  const own = await openData({ ...options, ...dataOf(run.path, recorded ?? run.trainedOn, options) }, []);
   const { users, items } = await OpenedDataset.of(own); // before a model over more items widens the set
   return { run, data: new OpenedDataset(run.fit(own), users, items) };
 }
 
 /** @throws UserError where nothing says which data. */
-function dataOf({ path, trainedOn }: OpenedRun, options: ModelDataOptions) {
+function dataOf(path: string, trainedOn: DataConfig | undefined, options: ModelDataOptions) {
   const { data, seed, resplit, dataSeed, dataUsersSeed } = options;
   if (data !== undefined) return { data, seed, resplit };
   if (trainedOn?.kind === "demo") {

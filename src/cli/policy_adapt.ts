@@ -20,10 +20,10 @@ import { adaptationPageOf } from "../report/adaptation_page.ts";
 import { readPageParts } from "../report/page_shell.ts";
 import { UserError } from "../user_error.ts";
 import { OUT_FILE } from "./arguments.ts";
-import { memoryRowsOption } from "./open_data.ts";
+import { addEnvironmentOptions, type EnvironmentOptions } from "./environment_options.ts";
 import { folder, LARGEST_SEED, path, wholeNumber } from "./options.ts";
 import type { PolicyAction } from "./policy_action.ts";
-import { type EnvironmentOptions, findEnvironments } from "./policy_environments.ts";
+import { findEnvironments } from "./policy_environments.ts";
 import { stepProgress } from "./step_progress.ts";
 import { table } from "./table.ts";
 
@@ -48,24 +48,19 @@ export function policyAdaptCommand(action: PolicyAction): Command {
         "click rate against interactions. An interaction is one page of each of some users.",
     )
     .argument("<policy>", "a folder that policy train wrote", folder)
-    .option("--shop <name>", "the new users: those of the made-up shop that the model's log is of", path)
-    .option(
-      "--data-seed <n>",
-      "seed of that shop, where the model does not say it",
-      wholeNumber(0, LARGEST_SEED),
-    )
-    .option("--test-model <run>", "or those of a second model over the same items", path)
     .option("--interactions <n>", "how many", wholeNumber(1, 1_000_000), 1000)
     .option("--users <n>", "users of an interaction", wholeNumber(1, 2 ** 20), 100)
     .option("--window <n>", "interactions that a point of the curve is over", wholeNumber(1), 100)
     .option("--runs <n>", "runs that the curve is a mean over", wholeNumber(1, 1000), 3)
     .option("--seed <n>", "of the first run", wholeNumber(0, LARGEST_SEED), 1)
     .option("--no-linucb", "leave out LinUCB, which learns on the host, item by item")
-    .option("--uncalibrated", "take a second model of the adversarial stage all the same", false)
     .option(OUT_FILE, "the page to write", path, DEFAULT_PAGE)
     .option("--json", "print JSON", false)
-    .addOption(memoryRowsOption())
     .addHelpText("after", "\nExample:\n  deno task policy adapt runs/cdqn --shop restless --runs 5");
+  addEnvironmentOptions(command, {
+    testModel: "the new users: those of a second model over the same items",
+    shop: "or those of the made-up shop that the model's log is of",
+  });
   return command.action((folder: string, options: Options) =>
     action(async () => {
       await run(folder, options);
@@ -98,7 +93,7 @@ async function run(folder: string, options: Options): Promise<void> {
   const made = new Made();
   const progress = stepProgress();
   try {
-    const { environments, witness } = await found.open(gpu, made);
+    const { environments, witness } = found.open(gpu, made);
     const environment = environments.at(-1);
     if (!environment) throw new Error("expected users");
     const own = (what: string, k: number) => ({

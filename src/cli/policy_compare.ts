@@ -20,7 +20,7 @@ import { OpenedPolicy } from "../policy/open_policy.ts";
 import { optimum } from "../policy/optimum.ts";
 import { groupsOf, type PolicyGroup } from "../policy/opened_groups.ts";
 import { subjectText } from "../policy/policy_config.ts";
-import { popularPolicy } from "../policy/popular.ts";
+import { popularity, popularPolicy } from "../policy/popular.ts";
 import { randomPolicy } from "../policy/random.ts";
 import { taskNames } from "../policy/comparison/tasks.ts";
 import { verdictsOn } from "../policy/comparison/verdict.ts";
@@ -30,12 +30,11 @@ import { usualPoints } from "../simulate/host/exact_shop.ts";
 import { ShopSource } from "../simulate/shop_users.ts";
 import { UserError } from "../user_error.ts";
 import { OUT_FILE } from "./arguments.ts";
-import { memoryRowsOption } from "./open_data.ts";
+import { addEnvironmentOptions, type EnvironmentOptions } from "./environment_options.ts";
 import { folder, LARGEST_SEED, path, wholeNumber } from "./options.ts";
 import type { PolicyAction } from "./policy_action.ts";
 import { figuresText, slatesText } from "./policy_compare_text.ts";
 import {
-  type EnvironmentOptions,
   findEnvironments,
   type FoundEnvironments,
   type OpenedEnvironments,
@@ -81,13 +80,6 @@ export function policyCompareCommand(action: PolicyAction): Command {
       rivals,
       ["greedy", "popular", "random"] as const,
     )
-    .option("--test-model <run>", "a second model over the same items, of other users", path)
-    .option("--shop <name>", "the truth of the made-up shop that the model's log is of", path)
-    .option(
-      "--data-seed <n>",
-      "seed of that shop, where the model does not say it",
-      wholeNumber(0, LARGEST_SEED),
-    )
     .option("--users <n>", "users of each policy in each environment", wholeNumber(2, 2 ** 24), 10_000)
     .addOption(
       new Option(
@@ -97,14 +89,16 @@ export function policyCompareCommand(action: PolicyAction): Command {
         .choices(["fine", "coarse", "none"]).default("fine"),
     )
     .option("--seed <n>", "of the users and what they draw", wholeNumber(0, LARGEST_SEED), 1)
-    .option("--uncalibrated", "take a second model of the adversarial stage all the same", false)
     .option(OUT_FILE, "the page to write", path, DEFAULT_PAGE)
     .option("--json", "print all figures as JSON", false)
-    .addOption(memoryRowsOption())
     .addHelpText(
       "after",
       "\nExample:\n  deno task policy compare runs/slateq runs/cdqn --test-model runs/b --shop restless --out compared.html",
     );
+  addEnvironmentOptions(command, {
+    testModel: "a second model over the same items, of other users",
+    shop: "the truth of the made-up shop that the model's log is of",
+  });
   return command.action((folders: readonly string[], options: Options) =>
     action(async () => {
       await run(folders, options);
@@ -143,13 +137,14 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   const made = new Made();
   const progress = stepProgress();
   try {
-    const tried = await found.open(gpu, made);
+    const tried = found.open(gpu, made);
+    const logged = await tried.logged();
     const comparisons: Comparison[] = [];
     const names = taskNames(groups.map(({ task }) => task));
     for (const [k, group] of groups.entries()) {
       const own: CompareOptions = {
         ...group.task,
-        ...{ users: options.users, seed: options.seed, logged: tried.logged, clickRates: found.clickRates },
+        ...{ users: options.users, seed: options.seed, logged, clickRates: found.clickRates },
         onProgress: (title, round, rounds) =>
           progress.begin({
             ...{ title: names[k] ? `${names[k]}: ${title}` : title, number: 0, of: 0 },
@@ -183,7 +178,7 @@ async function contendersOf(
   gpu: Gpu,
   made: Made,
   { policies, task }: PolicyGroup,
-  { witness, popularity, environments }: OpenedEnvironments,
+  { witness, log, environments }: OpenedEnvironments,
   options: Options,
   simulated: CompareOptions,
 ): Promise<Contender[]> {
@@ -200,7 +195,7 @@ async function contendersOf(
         others.push(device("greedy on the truth", greedyPolicy(), "truth"));
       }
     } else if (rival === "popular") {
-      if (popularity) others.push(device("popular", popularPolicy(popularity)));
+      others.push(device("popular", popularPolicy(popularity(log))));
     } else if (rival === "random") others.push(device("random", randomPolicy));
     else {
       if (task.reward !== "click") {

@@ -4,33 +4,26 @@ import { countTrain } from "../baselines/train_counts.ts";
 import { shopItems } from "../data/demo_shop.ts";
 import type { LogSource } from "../data/log_source.ts";
 import { hasPagesWithoutClick } from "../data/no_click.ts";
-import { shopNamed, shopNames } from "../data/shops.ts";
+import { shopNamed } from "../data/shops.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Made } from "../gpu/made.ts";
 import { type Logged, loggedStates } from "../policy/comparison/cells.ts";
 import type { TriedEnvironment } from "../policy/comparison/compare.ts";
 import { trainHistories } from "../policy/comparison/histories.ts";
-import { popularity } from "../policy/popular.ts";
-import type { PolicySubject } from "../policy/policy_config.ts";
+import { isSame, type PolicySubject } from "../policy/policy_config.ts";
 import type { OpenedDataset } from "../run/open_dataset.ts";
 import { ShopSource } from "../simulate/shop_users.ts";
 import type { UsersSource } from "../simulate/users.ts";
 import { UserError } from "../user_error.ts";
-import { findAgain, findSubject, type FoundSubject } from "./policy_subject.ts";
-
-export interface EnvironmentOptions {
-  testModel?: string;
-  shop?: string;
-  dataSeed?: number;
-  memoryRows: number;
-  uncalibrated: boolean;
-}
+import type { EnvironmentOptions } from "./environment_options.ts";
+import { sameItems, sameNumbers } from "./same_items.ts";
+import { findAgain, findUsers, type FoundUsers, subjectOf } from "./found_users.ts";
 
 /** Environments before there is a device. */
 export interface FoundEnvironments {
   /** Whether a click rate means anything: whether the log has pages without a click. */
   readonly clickRates: boolean;
-  open(gpu: Gpu, made: Made): Promise<OpenedEnvironments>;
+  open(gpu: Gpu, made: Made): OpenedEnvironments;
 }
 
 export interface OpenedEnvironments {
@@ -38,10 +31,10 @@ export interface OpenedEnvironments {
   readonly environments: readonly TriedEnvironment[];
   /** Through whom policies see users. */
   readonly witness: UsersSource;
-  /** What the log of the witness knows; undefined where it is a truth, which has none. */
-  readonly logged: Logged | undefined;
-  /** [I] the click rate of each item in that log. */
-  readonly popularity: Float64Array | undefined;
+  /** Of the model, or of the shop. */
+  readonly log: LogSource;
+  /** What the log of the witness knows; undefined where it is a truth. */
+  logged(): Promise<Logged | undefined>;
 }
 
 /** Pages of a log whose states stand for all. */
@@ -55,43 +48,39 @@ export async function findEnvironments(
   subject: PolicySubject,
   options: EnvironmentOptions,
 ): Promise<FoundEnvironments> {
-  const own = await findAgain(subject, { ...asSubject(options), truth: false });
+  const own = await findAgain(subject, options);
   const second = options.testModel === undefined
     ? undefined
     : await secondModel(options.testModel, subject, options);
   const truth = truthOf(subject, own, options);
   const { data } = own;
-  const clickRates = !data || hasPagesWithoutClick(data.source);
-  if (second?.data && data) expectSameItems(data, second.data, options.testModel ?? "");
+  if (second) expectSameItems(data, second.data, options.testModel ?? "");
   return {
-    clickRates,
-    async open(gpu, made) {
-      const witness = own.open(gpu, made);
+    clickRates: hasPagesWithoutClick(data.source),
+    open(gpu, made) {
+      const witness = own.open(gpu, made).environment;
       const environments: TriedEnvironment[] = [{
         name: nameOf(subject),
         role: subject.kind === "truth" ? "truth" : "trained on",
         source: witness,
       }];
       if (second) {
-        const source = second.open(gpu, made);
-        environments.push({ name: nameOf(second.subject), role: "second model", source });
+        const source = second.open(gpu, made).environment;
+        environments.push({ name: nameOf(subjectOf(second)), role: "second model", source });
       }
       if (truth) environments.push({ name: `the ${truth.shop.name} shop`, role: "truth", source: truth });
-      const counts = data && countTrain(data.source);
       return {
-        ...{ environments, witness },
-        logged: data && counts && {
-          states: await loggedStates(gpu, witness, trainHistories(data.source, MOST_HISTORIES, 1), 1),
-          displays: counts.shown,
+        ...{ environments, witness, log: data.source },
+        async logged() {
+          if (subject.kind === "truth") return undefined; // it has learned nothing from a log, so nothing is beyond it
+          return {
+            states: await loggedStates(gpu, witness, trainHistories(data.source, MOST_HISTORIES, 1), 1),
+            displays: countTrain(data.source).shown,
+          };
         },
-        popularity: data && popularity(data.source),
       };
     },
   };
-}
-
-function asSubject({ memoryRows, uncalibrated }: EnvironmentOptions) {
-  return { memoryRows, uncalibrated };
 }
 
 /** "the model runs/a", "the restless shop". */
@@ -103,12 +92,11 @@ function nameOf(subject: PolicySubject): string {
 async function secondModel(
   model: string,
   subject: PolicySubject,
-  options: EnvironmentOptions,
-): Promise<FoundSubject> {
-  const found = await findSubject({ ...asSubject(options), model });
-  if (found.subject.kind !== "model" || subject.kind !== "model" || found.subject.sha256 !== subject.sha256) {
-    return found;
-  }
+  { memoryRows, uncalibrated }: EnvironmentOptions,
+): Promise<FoundUsers> {
+  const own = { model, truth: false, memoryRows, uncalibrated, seed: 1, resplit: false };
+  const found = await findUsers(own);
+  if (!isSame(subjectOf(found), subject)) return found;
   throw new UserError(
     `Expected --test-model to be another model, got ${model}, which the policies were trained on. Train a second one on other ` +
       "users: of a made-up shop by --data-users-seed.",
@@ -118,12 +106,12 @@ async function secondModel(
 /** @throws UserError for a shop whose items are not those of the model's log. */
 function truthOf(
   subject: PolicySubject,
-  { data }: FoundSubject,
+  { data }: FoundUsers,
   { shop: name, dataSeed }: EnvironmentOptions,
 ): ShopSource | undefined {
   if (name === undefined) return undefined;
   const shop = shopNamed(name);
-  if (!shop) throw new UserError(`Expected a made-up shop, ${shopNames}, got --shop ${name}.`);
+  if (!shop) throw new Error(`expected a shop, got ${name}`);
   if (subject.kind === "truth") {
     if (subject.shop === name && subject.dataSeed === (dataSeed ?? subject.dataSeed)) return undefined;
     throw new UserError(
@@ -133,7 +121,7 @@ function truthOf(
   }
   const trained = subject.data.kind === "demo" ? subject.data : undefined;
   const values = shopItems(dataSeed ?? trained?.seed ?? 1);
-  const own = data && featuresOf(data.source);
+  const own = featuresOf(data.source);
   if (!own || !sameNumbers(own, values)) {
     throw new UserError(
       `Expected a shop with the items of the model's log, got --shop ${name}${
@@ -149,20 +137,10 @@ function featuresOf({ items: { items } }: LogSource): Float32Array | undefined {
   return items?.kind === "dense" ? items.values : undefined;
 }
 
-function sameNumbers(a: Float32Array, b: Float32Array): boolean {
-  return a.length === b.length && a.every((value, k) => value === b[k]);
-}
-
-/** @throws UserError where an item of the one is another one of the other. */
+/** @throws UserError for others. */
 function expectSameItems(one: OpenedDataset, other: OpenedDataset, model: string): void {
-  const [a, b] = [one.items, other.items];
+  if (sameItems(one, other)) return;
   const counts = [one.source.items.shape.count, other.source.items.shape.count];
-  const odd = counts[0] === counts[1]
-    ? Array.from({ length: a.count }, (_, item) => item).find((item) => a.of(item) !== b.of(item))
-    : 0;
-  const [ours, theirs] = [featuresOf(one.source), featuresOf(other.source)];
-  const alike = !ours || !theirs || sameNumbers(ours, theirs);
-  if (odd === undefined && alike) return;
   throw new UserError(
     `Expected --test-model over the same items, got ${model} over others: ${
       counts[1]?.toLocaleString("en")

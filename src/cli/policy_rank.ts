@@ -1,15 +1,16 @@
 /** `policy rank`: what a policy shows a user next, by the items that they clicked. */
 
 import { Command } from "commander";
+import type { Ids } from "../data/ids.ts";
 import { openGpu } from "../host/open_gpu.ts";
 import { Made } from "../gpu/made.ts";
 import { OpenedPolicy } from "../policy/open_policy.ts";
 import type { RankedSlate } from "../policy/rank.ts";
 import { UserError } from "../user_error.ts";
+import { findAgain } from "./found_users.ts";
 import { memoryRowsOption } from "./open_data.ts";
 import { folder, wholeNumber } from "./options.ts";
 import type { PolicyAction } from "./policy_action.ts";
-import { findAgain, type FoundSubject } from "./policy_subject.ts";
 import { table } from "./table.ts";
 
 interface Options {
@@ -47,44 +48,23 @@ export function policyRankCommand(action: PolicyAction): Command {
   );
 }
 
-/** Items by their ids, of a model's data or of a made-up shop, whose ids are numbers. */
-interface Names {
-  number(id: string): number;
-  id(item: number): string;
-}
-
-function namesOf({ data, subject }: FoundSubject, items: number): Names {
-  if (data) return { number: (id) => data.item(id), id: (item) => data.items.of(item) };
-  const shop = subject.kind === "truth" ? `the ${subject.shop} shop` : "the model";
-  return {
-    id: String,
-    number(id) {
-      const item = Number(id);
-      if (/^\d+$/.test(id) && item < items) return item;
-      throw new UserError(`Expected an item of ${shop}, 0..${items - 1}, got ${JSON.stringify(id)}.`);
-    },
-  };
-}
-
 async function run(path: string, { history: ids, slate, memoryRows, json }: Options): Promise<void> {
   const policy = await OpenedPolicy.open(path);
-  const { trainedOn, items, training: { slate: own, pages } } = policy.config;
+  const { trainedOn, training: { slate: own, pages } } = policy.config;
   if (slate !== undefined && slate !== own) {
     throw new UserError(
       `Expected --slate ${own}, for which the policy of ${path} was trained, got ${slate}: its values are those of slates of ${own}. ` +
         "Train one with another --slate.",
     );
   }
-  const found = await findAgain(trainedOn, { memoryRows, uncalibrated: true });
-  const names = namesOf(found, items);
-  const history = ids.trim() === "" ? [] : ids.split(",").map((id) => names.number(id.trim()));
+  const found = await findAgain(trainedOn, { memoryRows });
+  const history = ids.trim() === "" ? [] : ids.split(",").map((id) => found.data.item(id.trim()));
   const gpu = await openGpu();
   const made = new Made();
   try {
-    const users = found.open(gpu, made);
-    const chosen = await policy.rank(gpu, users, history);
+    const chosen = await policy.rank(gpu, found.open(gpu, made).environment, history);
     gpu.check();
-    tell(chosen, history.length, pages, names, json);
+    tell(chosen, history.length, pages, found.data.items, json);
   } finally {
     made.destroy();
     gpu.close();
@@ -95,10 +75,10 @@ function tell(
   { items, noClick, value }: RankedSlate,
   clicks: number,
   pages: number,
-  names: Names,
+  ids: Ids,
   json: boolean,
 ): void {
-  const shown = items.map(({ item, ...figures }) => ({ item: names.id(item), ...figures }));
+  const shown = items.map(({ item, ...figures }) => ({ item: ids.of(item), ...figures }));
   if (json) {
     console.log(JSON.stringify({ clicks, items: shown, noClick, value }, null, 2));
     return;

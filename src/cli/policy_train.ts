@@ -23,12 +23,13 @@ import { PolicyTrainer } from "../policy/learning/policy_trainer.ts";
 import type { PolicyTrainingConfig } from "../policy/learning/config.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
+import { findAgain, findUsers, type FoundUsers, subjectOf } from "./found_users.ts";
 import { givenOptions } from "./options.ts";
 import type { PolicyAction } from "./policy_action.ts";
-import { findAgain, findSubject, type FoundSubject } from "./policy_subject.ts";
 import {
   addPolicyTrainOptions,
   checkPolicyResume,
+  checkTrainedOn,
   policyTrainingOf,
   type PolicyTrainOptions,
 } from "./policy_train_options.ts";
@@ -76,13 +77,14 @@ function expectNewPolicy(path: string): void {
 
 async function begin(options: PolicyTrainOptions, stop: Stop): Promise<number> {
   const training = policyTrainingOf(options);
+  checkTrainedOn(options);
   if (options.saveDir !== undefined) expectNewPolicy(options.saveDir);
-  const found = await findSubject(options);
-  expectRewards(training, found.data?.source);
+  const found = await findUsers({ ...options, seed: 1, resplit: false }); // --seed is the training's alone
+  expectRewards(training, found.data.source);
   const path = options.saveDir ?? `runs/policy-${training.algorithm}-${timestamp()}`;
   return await withTrainer(found, undefined, (items, about) =>
     policyConfigSchema.parse({
-      ...{ clickgan: version, command: Deno.args, trainedOn: found.subject, items, training },
+      ...{ clickgan: version, command: Deno.args, trainedOn: subjectOf(found), items, training },
       ...about,
     }), async (trainer, config) => {
     expectNewPolicy(path);
@@ -125,9 +127,9 @@ async function resume(
 /** @throws UserError where clicks are the reward, and the model's log has one on every page. */
 export function expectRewards(
   { reward }: Pick<PolicyTrainingConfig, "reward">,
-  log: LogSource | undefined,
+  log: LogSource,
 ): void {
-  if (reward === "utility" || !log || hasPagesWithoutClick(log)) return;
+  if (reward === "utility" || hasPagesWithoutClick(log)) return;
   throw new UserError(
     "Expected a log that has pages without a click, to learn how often something is clicked: on every page of this one there is " +
       "a click, so all slates of this model's users bring the same. Use --reward utility.",
@@ -135,7 +137,7 @@ export function expectRewards(
 }
 
 async function withTrainer(
-  found: FoundSubject,
+  found: FoundUsers,
   saved: PolicyConfig | undefined,
   configOf: (items: number, about: Pick<PolicyConfig, "adapter" | "system" | "shapes">) => PolicyConfig,
   use: (trainer: PolicyTrainer, config: PolicyConfig) => Promise<number>,
@@ -143,13 +145,13 @@ async function withTrainer(
   const gpu = await openGpu();
   const made = new Made();
   try {
-    const source = found.open(gpu, made);
+    const source = found.open(gpu, made).environment;
     // The kernel shapes that the training began with, so that it goes on bit for bit.
     if (saved) gpu.useShapes(recordedShapes(saved.shapes, gpu.shapes.kind));
     const config = configOf(source.itemCount, { ...await machine(gpu), shapes: gpu.shapes });
     const { kind, description } = gpu.adapter;
     say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
-    say(`users: ${subjectText(found.subject)}, ${source.itemCount.toLocaleString("en")} items`);
+    say(`users: ${subjectText(subjectOf(found))}, ${source.itemCount.toLocaleString("en")} items`);
     const trainer = made.keep(
       await PolicyTrainer.create(gpu, source, config.training, algorithms[config.training.algorithm]),
     );

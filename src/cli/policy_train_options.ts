@@ -12,10 +12,10 @@ import {
 import { UserError } from "../user_error.ts";
 import { RESUME, SAVE_DIR } from "./arguments.ts";
 import { folder, type GivenOptions, LARGEST_SEED, numberOf, wholeNumber } from "./options.ts";
-import { addSubjectOptions, type SubjectOptions } from "./policy_subject.ts";
+import { addUsersOptions, checkUsers, type UsersOptions } from "./users_options.ts";
 
 export interface PolicyTrainOptions
-  extends SubjectOptions, Omit<PolicyTrainingConfig, "clip" | "steps" | "seed"> {
+  extends UsersOptions, Omit<PolicyTrainingConfig, "clip" | "steps" | "seed"> {
   steps: number;
   seed: number;
   clip: number;
@@ -46,7 +46,7 @@ export function addPolicyTrainOptions(command: Command): Command {
     .option("--seed <n>", "rules everything random", wholeNumber(0, LARGEST_SEED), d.seed)
     .option(SAVE_DIR, "new or empty folder for the policy", folder)
     .option(RESUME, "go on with the training in this folder, bit for bit; --steps may ask for more", folder);
-  addSubjectOptions(command);
+  addUsersOptions(command, { seed: "1" });
   command
     .optionsGroup("Pages:")
     .option("--slate <k>", "items that a page shows", wholeNumber(1, 1024), d.slate)
@@ -143,6 +143,13 @@ function hiddenUnits(text: string): number {
 }
 function rows(text: string): number {
   return numberOf(policyTrainingSchema.shape.rows, "a multiple of 64")(text);
+}
+
+/** @throws UserError where it is not said whose clicks to learn from, or it is said twice. */
+export function checkTrainedOn(options: UsersOptions): void {
+  checkUsers(options);
+  if (!options.truth || options.model === undefined) return;
+  throw new UserError("Expected --model or --truth, got both. A policy is trained on one kind of users.");
 }
 
 /** The training that the options ask for. @throws UserError for options that make no sense together. */

@@ -1,7 +1,6 @@
 /** `simulate`: slates for simulated users, and what came of them. */
 
 import { atomicWriteFile } from "../files/atomic_write.ts";
-import { checksum } from "../files/checksum.ts";
 import { expectEmpty, OwnedFolder, type Purpose } from "../files/owned_folder.ts";
 import type { OpenedPolicy } from "../policy/open_policy.ts";
 import { version } from "../version.ts";
@@ -128,7 +127,7 @@ async function chosen(
         notes.push(`Without ${name} slates: ${error.message}`);
       }
     }
-    if (simulated.run?.info.game) {
+    if (simulated.found.run?.info.game) {
       notes.push(
         "These utilities are those of the adversarial stage, and no log-odds (--uncalibrated): levels of returns and click " +
           "rates mean nothing.",
@@ -144,11 +143,10 @@ async function writeResult(
   folder: string,
   { users, pages, slate, start, repeats, pool, leave, patience = 0, reward, seed, policy }: SimulateOptions,
   opened: OpenedPolicy | undefined,
-  { gpu, data: { dataset }, environment, known, run }: Simulated,
+  { gpu, found: { model }, data: { dataset }, environment, known }: Simulated,
   told: Told,
   runs: readonly PolicyRun[],
 ): Promise<void> {
-  const model = run && { path: run.path, ...await checksum(run.path) };
   const result = {
     clickgan: version,
     command: Deno.args,
@@ -156,7 +154,7 @@ async function writeResult(
     users: {
       clicks: environment.name,
       ...(known ? { knownBy: known.name } : {}),
-      ...(model ? { model } : {}),
+      ...(model ? { model: { path: model.path, sha256: model.sha256 } } : {}),
       data: dataset.config,
     },
     policy: opened ? { path: opened.path, ...opened.config } : policy,

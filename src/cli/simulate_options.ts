@@ -17,7 +17,7 @@ import {
   path,
   wholeNumber,
 } from "./options.ts";
-import { addSimulatedOptions, checkSimulated, type SimulatedOptions } from "./simulated_options.ts";
+import { addUsersOptions, checkUsers, type UsersOptions } from "./users_options.ts";
 
 /** `all` items, some `random` ones for each page, or those of a file. */
 export type PoolArgument = "all" | { readonly random: number } | { readonly file: string };
@@ -36,7 +36,8 @@ export interface EpisodeOptions {
   seed: number;
 }
 
-export interface SimulateOptions extends SimulatedOptions, EpisodeOptions {
+export interface SimulateOptions extends UsersOptions, EpisodeOptions {
+  resplit: boolean;
   /** A name, or the folder of a trained one. */
   policy: string;
   /** False: this policy alone. */
@@ -120,7 +121,8 @@ export function parseSimulateOptions(
         "how much of the catalogue was shown, beside random and popular slates for the same users.",
     )
     .version(version);
-  addSimulatedOptions(command)
+  addUsersOptions(command, { beside: "--model is then what policies know" })
+    .option("--resplit", "deal the users out anew, as in training with the same --seed", false)
     .optionsGroup("Who chooses:")
     .option(
       "--policy <which>",
@@ -144,7 +146,7 @@ export function parseSimulateOptions(
     )
     .addHelpText("after", HELP);
   const options = parse<SimulateOptions>(command, args);
-  checkSimulated(options);
+  checkUsers(options);
   if (options.episodesFile !== undefined && options.saveDir === undefined) {
     throw new UserError("Expected --save-dir with --episodes-file: it says where the file goes.");
   }

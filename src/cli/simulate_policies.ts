@@ -9,8 +9,8 @@ import { randomPolicy } from "../policy/random.ts";
 import type { Policy } from "../simulate/policy.ts";
 import { UserError } from "../user_error.ts";
 import { seenBy } from "./policy_sight.ts";
+import type { SimulateOptions } from "./simulate_options.ts";
 import type { Simulated } from "./simulated.ts";
-import type { SimulatedOptions } from "./simulated_options.ts";
 
 /** How many users are stepped together: the more an item costs them, the fewer, so that progress is seen. */
 export interface Pace {
@@ -78,7 +78,7 @@ export function namedPolicy(name: string, simulated: Simulated, onProgress?: OnP
 export async function trainedPolicy(
   opened: OpenedPolicy,
   simulated: Simulated,
-  options: SimulatedOptions,
+  options: Pick<SimulateOptions, "memoryRows">,
 ): Promise<ChosenPolicy> {
   const policy = opened.policy(await seenBy(opened, simulated, options));
   simulated.made.keep(policy);

@@ -70,12 +70,16 @@ export function subjectText(subject: PolicySubject): string {
   return `the model ${subject.path} (sha256 ${subject.sha256.slice(0, 12)})`;
 }
 
+/** Whether both are the same users: a model's file may have been moved, or opened over other data. */
+export function isSame(one: PolicySubject, other: PolicySubject): boolean {
+  return one.kind === "truth"
+    ? other.kind === "truth" && other.shop === one.shop && other.dataSeed === one.dataSeed
+    : other.kind === "model" && other.sha256 === one.sha256;
+}
+
 /** @throws UserError where a policy was trained on somebody else: what it knows of users and items would mean nothing. */
 export function expectTrainedOn(path: string, { trainedOn }: PolicyConfig, given: PolicySubject): void {
-  const same = trainedOn.kind === "truth"
-    ? given.kind === "truth" && given.shop === trainedOn.shop && given.dataSeed === trainedOn.dataSeed
-    : given.kind === "model" && given.sha256 === trainedOn.sha256;
-  if (same) return;
+  if (isSame(trainedOn, given)) return;
   throw new UserError(
     `Expected the policy of ${path} to see users through ${subjectText(given)}, but it was trained on ` +
       `${subjectText(trainedOn)}. Use what it was trained on, or train a policy on this one.`,

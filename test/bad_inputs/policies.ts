@@ -14,16 +14,23 @@ const compared = (name: string, args: readonly string[], says: Words) =>
   bad(`compare: ${name}`, ["policy", "compare", "DIR/policy", ...args], nothing, says);
 
 export const policies: readonly BadInput[] = [
-  train("nobody to learn from", [], "Expected --model RUN, or --shop NAME --truth"),
+  train("nobody to learn from", [], "Expected to be told who clicks: --model (a run)"),
   train("a slate larger than the pool", [...TRUTH, "--slate", "490"], "Expected a pool of 509 items or more"),
   train("no pages", [...TRUTH, "--pages", "0"], "Expected a whole number in 1..100000"),
-  train("two kinds of users", [...TRUTH, "--model", "DIR/a"], "Expected --model or --shop, got both"),
-  train("a shop that there is not", ["--shop", "x", "--truth"], "Expected a made-up shop, demo or restless"),
-  train("a shop without its truth", ["--shop", "demo"], "Expected --truth with --shop demo"),
+  train("two kinds of users", [...TRUTH, "--model", "DIR/a"], "Expected --model or --truth, got both"),
+  train("a shop that there is not", ["--shop", "x", "--truth"], "Allowed choices are demo, restless"),
+  train("a shop without its truth", ["--shop", "demo"], "deno task train --data demo --save-dir runs/a"),
   train("users who leave too often", [...TRUTH, "--leave", "1.5"], "Expected a number from 0 to 1"),
   train("a leave that is no number", [...TRUTH, "--leave", "NaN"], "Expected a number from 0 to 1"),
   train("an algorithm that there is not", [...TRUTH, "--algorithm", "ppo"], "Allowed choices are cdqn"),
-  train("a truth of a model", ["--model", "DIR/a", "--truth"], "Expected --truth with --shop"),
+  train("a truth of a model", ["--model", "DIR/a", "--truth"], "Expected --model or --truth, got both"),
+  train(
+    "a shop and a log",
+    [...TRUTH, "--data", "DIR/log.tsv"],
+    "Expected either --shop or --data, got both",
+  ),
+  train("a truth of a log", ["--truth", "--data", "DIR/log.tsv"], "of a log it is not known why its users"),
+  train("no model to be uncalibrated", [...TRUTH, "--uncalibrated"], "Expected --uncalibrated with --model"),
   train("rows that fit no kernel", [...TRUTH, "--rows", "100"], "Expected a multiple of 64"),
   train("units that fit no kernel", [...TRUTH, "--hidden", "65"], "Expected 4, 8, 12, ... or 64 units"),
   train(
@@ -41,6 +48,7 @@ export const policies: readonly BadInput[] = [
   ),
   bad("compare: nothing", ["policy", "compare"], nothing, "missing required argument 'policy'"),
   compared("a rival that there is not", ["--with", "greedy,best"], "Expected --with of greedy, popular"),
+  compared("a shop that there is not", ["--shop", "x"], "Allowed choices are demo, restless"),
   compared("no page", ["--out", "DIR/x.txt"], "Expected --out to be a file that ends in .html"),
   compared("one user", ["--users", "1"], "Expected a whole number in 2.."),
   bad(

@@ -57,7 +57,7 @@ export const parts: readonly Part[] = [
     name: "comparing policies",
     about: "figures of policies, intervals, verdicts, and a bandit beside its ridge regression",
     files: named(
-      "adapt comparison lin_ucb policy_compare_command policy_page simulated_figures simulation_page trial",
+      "adapt comparison found_users lin_ucb policy_compare_command policy_page simulated_figures simulation_page trial",
     ),
   },
   {

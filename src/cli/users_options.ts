@@ -1,23 +1,31 @@
-/** Who is simulated, as options: a trained model's users, or those of a made-up shop as they are. */
+/** Who clicks, as options: a trained model's users, or those of a made-up shop as they are. */
 
 import { type Command, Option } from "commander";
-import { shopNamed, shops } from "../data/shops.ts";
+import { shopNamed, shopNames, shops } from "../data/shops.ts";
 import { UserError } from "../user_error.ts";
 import { DATA } from "./arguments.ts";
 import { addShopSeeds, memoryRowsOption, type ShopSeedOptions } from "./open_data.ts";
 import { path } from "./options.ts";
 
-export interface SimulatedOptions extends ShopSeedOptions {
+export interface UsersOptions extends ShopSeedOptions {
   model?: string;
   data?: string;
   shop?: string;
   truth: boolean;
-  resplit: boolean;
   memoryRows: number;
   uncalibrated: boolean;
 }
 
-export function addSimulatedOptions(command: Command): Command {
+/** A made-up shop by its name. @param about what it is for. */
+export function shopOption(about: string): Option {
+  return new Option("--shop <name>", about).choices(shops.map(({ name }) => name));
+}
+
+/** @param beside what --model is beside --truth, if it may be there. @param seed the seed of a shop without one, in words. */
+export function addUsersOptions(
+  command: Command,
+  { beside, seed }: { readonly beside?: string; readonly seed?: string } = {},
+): Command {
   command
     .optionsGroup("Who clicks:")
     .option(
@@ -25,11 +33,7 @@ export function addSimulatedOptions(command: Command): Command {
       "a trained model's users: a run's folder, whose best-loss snapshot is taken, or a snapshot (.safetensors)",
       path,
     )
-    .option(
-      "--truth",
-      "the users of a made-up shop as they are; of --model is then what policies know",
-      false,
-    )
+    .option("--truth", `the users of a made-up shop as they are${beside ? `; ${beside}` : ""}`, false)
     .option(
       "--uncalibrated",
       "take a model whose utilities are no log-odds, such as one of the adversarial stage, as if they were",
@@ -43,38 +47,34 @@ export function addSimulatedOptions(command: Command): Command {
       )
         .argParser(path),
     )
-    .addOption(
-      new Option("--shop <name>", "a made-up shop as the data").choices(shops.map(({ name }) => name)),
-    );
-  return addShopSeeds(command)
-    .addOption(memoryRowsOption())
-    .option("--resplit", "deal the users out anew, as in training with the same --seed", false);
+    .addOption(shopOption("a made-up shop as the data"));
+  return addShopSeeds(command, seed).addOption(memoryRowsOption());
 }
 
 /** @throws UserError where it is not said who clicks, or it is said twice. */
-export function checkSimulated({ model, data, shop, truth, uncalibrated }: SimulatedOptions): void {
+export function checkUsers({ model, data, shop, truth, uncalibrated }: UsersOptions): void {
   if (shop !== undefined && data !== undefined) {
     throw new UserError("Expected either --shop or --data, got both. Leave one of them out.");
   }
+  const named = shop ?? data;
   if (!truth && model === undefined) {
+    const alone = named === undefined
+      ? ""
+      : `, got ${shop === undefined ? "--data" : "--shop"} alone. For a model of it, train one: ` +
+        `deno task train --data ${named} --save-dir runs/a, then --model runs/a`;
     throw new UserError(
       "Expected to be told who clicks: --model (a run) for a trained model's users, or --shop and --truth for those of a " +
-        `made-up shop${shop === undefined ? "" : ", got --shop alone"}.`,
+        `made-up shop${alone}.`,
     );
   }
-  const named = shop ?? data;
   if (truth && named !== undefined && !shopNamed(named)) {
     throw new UserError(
-      `Expected a made-up shop (--shop ${
-        shops.map(({ name }) => name).join(" or ")
-      }) with --truth, got --data ${named}: ` +
-        "of a log it is not known why its users click. Use --model.",
+      `Expected a made-up shop (--shop ${shopNames}) with --truth, got --data ${named}: of a log it is not known why its users ` +
+        "click. Use --model.",
     );
   }
   if (truth && named === undefined && model === undefined) {
-    throw new UserError(
-      `Expected --shop with --truth: ${shops.map(({ name }) => name).join(" or ")}, got none.`,
-    );
+    throw new UserError(`Expected --shop with --truth: ${shopNames}, got none.`);
   }
   if (uncalibrated && model === undefined) {
     throw new UserError("Expected --uncalibrated with --model alone. Leave it out.");

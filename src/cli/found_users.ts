@@ -1,0 +1,120 @@
+/** Whom the options of a command name: a trained model, the truth of a made-up shop, or both, with their data. */
+
+import { shopNamed, shopNames } from "../data/shops.ts";
+import { checksum } from "../files/checksum.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { Made } from "../gpu/made.ts";
+import type { PolicySubject } from "../policy/policy_config.ts";
+import { OpenedDataset } from "../run/open_dataset.ts";
+import type { OpenedRun } from "../run/open_run.ts";
+import { LearnedSource } from "../simulate/learned_source.ts";
+import { ShopSource } from "../simulate/shop_users.ts";
+import type { UsersSource } from "../simulate/users.ts";
+import { UserError } from "../user_error.ts";
+import { openData } from "./open_data.ts";
+import { openModel } from "./open_model.ts";
+import type { UsersOptions } from "./users_options.ts";
+
+/** A learned model, as a policy that is trained on it names it. */
+export type ModelSubject = Extract<PolicySubject, { kind: "model" }>;
+/** The truth of a made-up shop, as a policy that is trained on it names it. */
+export type TruthSubject = Extract<PolicySubject, { kind: "truth" }>;
+
+/** Whom the options name, before there is a device: a model, a truth, or both. */
+export interface FoundUsers {
+  /** Over the model's items, where there is one. */
+  readonly data: OpenedDataset;
+  readonly model: ModelSubject | undefined;
+  readonly truth: TruthSubject | undefined;
+  /** Of the model. */
+  readonly run: OpenedRun | undefined;
+  /** On the device, over the catalogue. @param made gets what is freed in the end. */
+  open(gpu: Gpu, made: Made): OpenedUsers;
+}
+
+/** The same on a device. */
+export interface OpenedUsers {
+  /** Who clicks: the truth where it is named. */
+  readonly environment: UsersSource;
+  /** What policies know of users, where it is not whoever clicks: the model beside a truth. */
+  readonly known: UsersSource | undefined;
+}
+
+/** Who clicks, as a policy that is trained on them names them. */
+export function subjectOf({ truth, model }: FoundUsers): PolicySubject {
+  const subject = truth ?? model;
+  if (subject) return subject;
+  throw new Error("expected a model or a truth");
+}
+
+/**
+ * @param options checked by {@link import("./users_options.ts").checkUsers}; `seed` of a made-up shop without a seed of its own, and
+ *   of `resplit`.
+ * @throws UserError for a model that is not there or over other items, and a truth that is not known.
+ */
+export async function findUsers(
+  options: UsersOptions & { readonly seed: number; readonly resplit: boolean },
+): Promise<FoundUsers> {
+  const data = options.shop ?? options.data;
+  const { model, truth, uncalibrated } = options;
+  if (model !== undefined) {
+    return await foundModel(await openModel({ ...options, model, data }), { truth, uncalibrated });
+  }
+  if (data === undefined) throw new Error("expected data where there is no model");
+  return foundTruth(await OpenedDataset.of(await openData({ ...options, data }, [])));
+}
+
+/** Finds again whom a policy was trained on. @throws UserError where that has changed. */
+export async function findAgain(
+  subject: PolicySubject,
+  options: Pick<UsersOptions, "memoryRows">,
+): Promise<FoundUsers> {
+  const own = { ...options, seed: 1, resplit: false };
+  if (subject.kind === "truth") {
+    const { shop: data, dataSeed } = subject;
+    return foundTruth(await OpenedDataset.of(await openData({ ...own, data, dataSeed }, [])));
+  }
+  const opened = await openModel({ ...own, model: subject.path }, subject.data);
+  const found = await foundModel(opened, { truth: false, uncalibrated: true });
+  if (found.model?.sha256 === subject.sha256) return found;
+  throw new UserError(
+    `${subject.path}, which the policy is trained on, has changed since its training began. Put the old file back.`,
+  );
+}
+
+async function foundModel(
+  { run, data }: { run: OpenedRun; data: OpenedDataset },
+  { truth, uncalibrated }: Pick<UsersOptions, "truth" | "uncalibrated">,
+): Promise<FoundUsers> {
+  const { sha256 } = await checksum(run.path);
+  const shop = truth ? foundTruth(data) : undefined;
+  return {
+    ...{ data, run },
+    model: { kind: "model", path: run.path, sha256, data: data.dataset.config },
+    truth: shop?.truth,
+    open(gpu, made) {
+      const learned = LearnedSource.ofRun(gpu, run, data, { uncalibrated });
+      made.keep(learned.model);
+      return shop
+        ? { environment: shop.open(gpu, made).environment, known: learned }
+        : { environment: learned, known: undefined };
+    },
+  };
+}
+
+function foundTruth(data: OpenedDataset): FoundUsers {
+  const { dataset: { config }, source } = data;
+  const shop = config.kind === "demo" ? shopNamed(config.shop ?? "demo") : undefined;
+  const items = source.items.items;
+  if (config.kind !== "demo" || !shop || items?.kind !== "dense") {
+    throw new UserError(
+      `Expected the data of a made-up shop (${shopNames}) with --truth, got ${source.name}: of a log it is not known why its ` +
+        "users click. Leave --truth out.",
+    );
+  }
+  return {
+    ...{ data, run: undefined, model: undefined },
+    truth: { kind: "truth", shop: shop.name, dataSeed: config.seed },
+    open: () => ({ environment: new ShopSource(shop, items.values), known: undefined }),
+  };
+}
