@@ -1,11 +1,39 @@
 /**
- * Schemas of what comes from outside, with messages in English: the small form of zod, so that a page can carry it. What runs
- * on a host alone may use the large form; each takes schemas of the other.
+ * Schemas of what comes from outside, in the core: valibot, as a page has to carry it. What runs on a host alone uses zod, and
+ * takes these by files/core_schema.ts.
  */
 
-import { config } from "zod/mini";
-import { en } from "zod/locales";
+import * as v from "valibot";
 
-config(en());
+export * from "valibot";
 
-export * from "zod/mini";
+/** A number that is finite, as JSON's `1e999` is not. */
+export const finiteNumber = () => v.pipe(v.number(), v.finite());
+
+/** A whole number in a range. */
+export const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
+  v.pipe(v.number(), v.safeInteger(), v.minValue(least), v.maxValue(most));
+
+/** A number above 0, up to `most`. */
+export const positive = (most: number) => v.pipe(v.number(), v.gtValue(0), v.maxValue(most));
+
+/** A number in a range, with its ends. */
+export const between = (least: number, most: number) =>
+  v.pipe(v.number(), v.minValue(least), v.maxValue(most));
+
+/** Of a value that was refused, as it is shown. */
+const LONGEST_MESSAGE = 200;
+
+/** What a schema refused: a line each, and the place of it in a second one. */
+export function reasons(issues: readonly v.BaseIssue<unknown>[]): string {
+  return issues.map((issue) => {
+    const place = v.getDotPath(issue);
+    return messageOf(issue) + (place === null ? "" : `\n  at ${place}`);
+  }).join("\n");
+}
+
+/** Without what a damaged file could do to a terminal: it quotes values as they are. */
+export function messageOf({ message }: v.BaseIssue<unknown>): string {
+  const plain = message.replace(/\p{C}/gu, "?");
+  return plain.length > LONGEST_MESSAGE ? `${plain.slice(0, LONGEST_MESSAGE)} ...` : plain;
+}

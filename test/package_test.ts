@@ -1,9 +1,9 @@
 /** The library as a package: what JSR and npm ask of it, and that it runs from there. */
 
 import assert from "node:assert/strict";
-import type { z } from "zod";
 import config from "../deno.json" with { type: "json" };
 import type { Features, featuresSchema, manifestSchema, Places } from "../src/data/manifest.ts";
+import * as v from "../src/schema.ts";
 import { buildPackage } from "../src/cli/build_package.ts";
 import type { KernelShapes, kernelShapesSchema } from "../src/gpu/kernel_shapes.ts";
 import { defaultModel, type ModelConfig, modelConfigSchema, type ModelOptions } from "../src/model/config.ts";
@@ -21,17 +21,30 @@ import {
 function same<A, B>(_: [A] extends [B] ? ([B] extends [A] ? true : never) : never): void {}
 
 Deno.test("the configs that are documented are those that are checked", () => {
-  same<z.infer<typeof modelConfigSchema>, ModelConfig>(true);
-  same<z.input<typeof modelConfigSchema>, ModelOptions>(true);
-  same<z.infer<typeof trainingConfigSchema>, TrainingConfig>(true);
-  same<z.infer<typeof adversarialConfigSchema>, AdversarialConfig>(true);
-  same<z.infer<typeof kernelShapesSchema>, KernelShapes>(true);
-  same<z.infer<typeof gameSchema>, SnapshotGame>(true);
-  same<z.infer<typeof featuresSchema>, Features>(true);
-  same<z.infer<typeof manifestSchema>["places"], Places | undefined>(true);
-  assert.deepEqual(modelConfigSchema.parse(defaultModel), defaultModel);
-  assert.deepEqual(trainingConfigSchema.parse(defaultTraining), defaultTraining);
-  assert.deepEqual(adversarialConfigSchema.parse(defaultAdversarial), defaultAdversarial);
+  same<v.InferOutput<typeof modelConfigSchema>, ModelConfig>(true);
+  same<v.InferInput<typeof modelConfigSchema>, ModelOptions>(true);
+  same<v.InferOutput<typeof trainingConfigSchema>, TrainingConfig>(true);
+  same<v.InferOutput<typeof adversarialConfigSchema>, AdversarialConfig>(true);
+  same<v.InferOutput<typeof kernelShapesSchema>, KernelShapes>(true);
+  same<v.InferOutput<typeof gameSchema>, SnapshotGame>(true);
+  same<v.InferOutput<typeof featuresSchema>, Features>(true);
+  same<v.InferOutput<typeof manifestSchema>["places"], Places | undefined>(true);
+  assert.deepEqual(v.parse(modelConfigSchema, defaultModel), defaultModel);
+  assert.deepEqual(v.parse(trainingConfigSchema, defaultTraining), defaultTraining);
+  assert.deepEqual(v.parse(adversarialConfigSchema, defaultAdversarial), defaultAdversarial);
+});
+
+Deno.test("what a config is refused for is named with its place; what was found is cut, and safe to print", () => {
+  const refused = v.safeParse(modelConfigSchema, {
+    encoder: "lstm",
+    lstmUnits: 0,
+    dims: [8, "\x1b[2J" + "9".repeat(999)],
+  });
+  assert.equal(
+    v.reasons(refused.issues ?? []),
+    "Invalid value: Expected >=1 but received 0\n  at lstmUnits\n" +
+      `Invalid type: Expected number but received "?[2J${"9".repeat(152)} ...\n  at dims.1`,
+  );
 });
 
 Deno.test("the package passes what Deno checks before publishing, packs with types and licence, and runs", async () => {
@@ -51,6 +64,7 @@ Deno.test("the package passes what Deno checks before publishing, packs with typ
       "hyparquet",
       "hyparquet-compressors",
       "pure-rand",
+      "valibot",
       "zod",
     ]);
     assert.deepEqual(Object.keys(exports).sort(), [".", "./browser"]);

@@ -16,6 +16,7 @@ import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { Evaluation } from "../src/train/evaluation.ts";
 import { Trainer } from "../src/train/trainer.ts";
+import * as v from "../src/schema.ts";
 import { withGpu } from "./op_check.ts";
 
 const [PAGE, EVENTS, USERS, ITEMS] = [5, 6, 900, 40];
@@ -173,5 +174,5 @@ Deno.test("options of the simple models, and configs from before they were there
     /Expected either --position-effect or --adversarial, got both/,
   );
   const old = { encoder: "lstm", lstmUnits: 20, dims: [64, 64], batchNorm: false, kernelSd: 0.1, eta: 1 };
-  assert.deepEqual(modelConfigSchema.parse(old), defaultModel);
+  assert.deepEqual(v.parse(modelConfigSchema, old), defaultModel);
 });

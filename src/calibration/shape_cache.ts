@@ -7,6 +7,7 @@ import { type KernelShapes, kernelShapesSchema } from "../gpu/kernel_shapes.ts";
 import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
 import { Lock } from "../files/lock.ts";
 import { lockBeside } from "../files/owned_folder.ts";
+import { coreSchema } from "../files/core_schema.ts";
 import { readJson } from "../files/json_file.ts";
 
 /** What shapes depend on. Where any of it differs, they are calibrated again. */
@@ -31,7 +32,7 @@ const cacheSchema = z.strictObject({
       sha256: z.string(),
       sizes: z.array(z.string()),
     }),
-    shapes: kernelShapesSchema,
+    shapes: coreSchema(kernelShapesSchema),
   })),
 });
 type Entries = z.infer<typeof cacheSchema>["entries"];

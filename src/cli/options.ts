@@ -1,7 +1,6 @@
 /** Values of command-line options: what is expected, and what to say when something else is given. */
 
 import { type Command, InvalidArgumentError } from "commander";
-import type * as z from "zod";
 import type { GivenOptions } from "../options/definition.ts";
 import * as values from "../options/values.ts";
 import { UserError } from "../user_error.ts";
@@ -16,7 +15,7 @@ export const wholeNumber = (least: number, most?: number): (text: string) => num
   asArgument(values.wholeNumber(least, most));
 
 /** A number that a schema accepts. */
-export const numberOf = (schema: z.core.$ZodType<number>, expected: string): (text: string) => number =>
+export const numberOf = (schema: values.NumberSchema, expected: string): (text: string) => number =>
   asArgument(values.numberOf(schema, expected));
 
 /** Sizes of layers such as 64-64. */

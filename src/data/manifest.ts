@@ -1,19 +1,19 @@
 /** manifest.json: what a prepared data set is, and how it was made. */
 
-import * as z from "../schema.ts";
+import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 
-const count = z.int().check(z.minimum(0));
+const count = v.whole(0);
 
-const fileSchema = z.object({
+const fileSchema = v.object({
   rows: count,
   bytes: count,
   /** In hexadecimal. */
-  sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+  sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
 });
 
-const number = z.number();
-const positive = number.check(z.positive());
+const number = v.finiteNumber();
+const positive = v.pipe(number, v.gtValue(0));
 
 /** How a dense feature is made of a column of the items: 1 where the column has a value, else 0. */
 export interface KnownTransform {
@@ -89,12 +89,12 @@ export interface Features {
   idsSha256?: string;
 }
 
-const transformSchema = z.discriminatedUnion("of", [
-  z.object({ of: z.literal("known"), column: z.string() }),
-  z.object({
-    of: z.enum(["number", "age"]),
-    column: z.string(),
-    log: z.nullable(positive),
+const transformSchema = v.variant("of", [
+  v.object({ of: v.literal("known"), column: v.string() }),
+  v.object({
+    of: v.picklist(["number", "age"]),
+    column: v.string(),
+    log: v.nullable(positive),
     mean: number,
     sd: positive,
     low: number,
@@ -103,39 +103,39 @@ const transformSchema = z.discriminatedUnion("of", [
 ]);
 
 /** What {@link Features} must be. */
-export const featuresSchema = z.object({
-  dense: z.array(z.object({
-    name: z.string(),
-    meaning: z._default(z.string(), ""),
-    transform: z.optional(transformSchema),
+export const featuresSchema = v.object({
+  dense: v.array(v.object({
+    name: v.string(),
+    meaning: v.optional(v.string(), ""),
+    transform: v.optional(transformSchema),
   })),
-  tokens: z.array(z.object({
-    name: z.string(),
+  tokens: v.array(v.object({
+    name: v.string(),
     first: count,
     count,
-    meaning: z._default(z.string(), ""),
-    column: z.optional(z.nullable(z.string())),
-    split: z.optional(z.boolean()),
-    other: z.optional(z.enum(["trained", "mean"])),
-    values: z.optional(z.array(z.string())),
-    sha256: z.optional(z.string()),
+    meaning: v.optional(v.string(), ""),
+    column: v.optional(v.nullable(v.string())),
+    split: v.optional(v.boolean()),
+    other: v.optional(v.picklist(["trained", "mean"])),
+    values: v.optional(v.array(v.string())),
+    sha256: v.optional(v.string()),
   })),
-  idsSha256: z.optional(z.string()),
+  idsSha256: v.optional(v.string()),
 });
 
 /**
  * Only `format`, `version` and `features` are needed to read a data set: whoever makes one with another engine may leave
  * out the rest.
  */
-export const manifestSchema = z.object({
-  format: z.literal("clickgan-dataset"),
-  version: z.literal(1),
-  name: z._default(z.string().check(z.minLength(1)), "prepared"),
+export const manifestSchema = v.object({
+  format: v.literal("clickgan-dataset"),
+  version: v.literal(1),
+  name: v.optional(v.pipe(v.string(), v.minLength(1)), "prepared"),
   features: featuresSchema,
   /** The files, without .parquet; what is listed is checked. */
-  files: z._default(z.partialRecord(z.enum(["users", "items", "pages", "vocabulary"]), fileSchema), {}),
-  counts: z.optional(z.object({
-    users: z.object({ train: count, validation: count, test: count }),
+  files: v.optional(v.record(v.picklist(["users", "items", "pages", "vocabulary"]), fileSchema), {}),
+  counts: v.optional(v.object({
+    users: v.object({ train: count, validation: count, test: count }),
     items: count,
     pages: count,
     /** Displayed items of all pages. */
@@ -145,18 +145,18 @@ export const manifestSchema = z.object({
     given: count,
   })),
   /** Whether the items of a page are in the order in which they were shown; left out where nobody said. */
-  places: z.optional(z.enum(["shown", "arbitrary"])),
+  places: v.optional(v.picklist(["shown", "arbitrary"])),
   /** What of the source is not in the data set, and how often. */
-  skipped: z._default(z.record(z.string(), count), {}),
+  skipped: v.optional(v.record(v.string(), count), {}),
   /** How the source was understood, where that was inferred. */
-  notes: z._default(z.array(z.string()), []),
+  notes: v.optional(v.array(v.string()), []),
   /** The exact arguments. */
-  command: z._default(z.array(z.string()), []),
-  sources: z._default(z.array(z.object({ path: z.string(), bytes: count })), []),
-  clickgan: z.optional(z.string()),
-  duckdb: z.optional(z.string()),
+  command: v.optional(v.array(v.string()), []),
+  sources: v.optional(v.array(v.object({ path: v.string(), bytes: count })), []),
+  clickgan: v.optional(v.string()),
+  duckdb: v.optional(v.string()),
 });
-export type Manifest = z.infer<typeof manifestSchema>;
+export type Manifest = v.InferOutput<typeof manifestSchema>;
 /** Whether the items of a page are in the order in which they were shown. */
 export type Places = "shown" | "arbitrary";
 
@@ -173,12 +173,12 @@ export function parseManifest(path: string, text: string): Manifest {
   } catch {
     throw new UserError(`${path} is not valid JSON. Prepare the data again.`);
   }
-  const parsed = manifestSchema.safeParse(json);
+  const parsed = v.safeParse(manifestSchema, json);
   if (parsed.success) {
-    expectTokens(path, parsed.data);
-    return parsed.data;
+    expectTokens(path, parsed.output);
+    return parsed.output;
   }
-  throw new UserError(`${path} is not a manifest of a prepared data set: ${z.prettifyError(parsed.error)}`);
+  throw new UserError(`${path} is not a manifest of a prepared data set: ${v.reasons(parsed.issues)}`);
 }
 
 /** @throws UserError for fields of tokens that share numbers, or that reach beyond what a model can have. */

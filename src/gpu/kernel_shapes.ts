@@ -3,7 +3,7 @@
  * calibration (see src/calibration) may choose another, for the sizes that it timed.
  */
 
-import * as z from "../schema.ts";
+import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 
 /** What a kernel's shape is chosen by: a CPU that poses as a GPU (llvmpipe, SwiftShader), or a real GPU. */
@@ -33,10 +33,10 @@ export const lstmVariants = ["group 1", "group 4", "user"] as const satisfies re
 export type KernelVariant = MatmulVariant | LstmVariant;
 
 /** What {@link KernelShapes} must be. */
-export const kernelShapesSchema = z.strictObject({
-  kind: z.enum(["cpu", "gpu"]),
-  matmul: z.record(z.string(), z.enum(matmulVariants)),
-  lstm: z.optional(z.record(z.string(), z.enum(lstmVariants))),
+export const kernelShapesSchema = v.strictObject({
+  kind: v.picklist(["cpu", "gpu"]),
+  matmul: v.record(v.string(), v.picklist(matmulVariants)),
+  lstm: v.optional(v.record(v.string(), v.picklist(lstmVariants))),
 });
 /** Another variant may sum in another order: with other shapes, results may differ in their last bits. */
 export interface KernelShapes {

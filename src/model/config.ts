@@ -1,44 +1,42 @@
 /** What a model is, in numbers. Part of every run's config and of every snapshot's metadata. */
 
-import * as z from "../schema.ts";
+import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 
-export const kernelSdSchema = z.number().check(z.positive(), z.maximum(10));
-export const etaSchema = z.number().check(z.positive(), z.maximum(1000));
+export const kernelSdSchema = v.positive(10);
+export const etaSchema = v.positive(1000);
 
-/** A whole number in a range. */
-const whole = (least: number, most: number) => z.int().check(z.minimum(least), z.maximum(most));
-
-const layers = z.array(whole(1, 4096)).check(z.maxLength(8));
+const layers = v.pipe(v.array(v.whole(1, 4096)), v.maxLength(8));
 
 const common = {
-  dims: layers.check(z.minLength(1)),
-  batchNorm: z._default(z.boolean(), false),
-  kernelSd: z._default(kernelSdSchema, 0.1),
-  eta: z._default(etaSchema, 1),
-  wide: z._default(whole(0, 64), 0),
-  loss: z._default(z.enum(["choice", "logistic"]), "choice"),
-  positions: z._default(whole(0, 1000), 0).check(
-    z.refine((places) => places !== 1, "expected 0, or at least 2 places"),
+  dims: v.pipe(layers, v.minLength(1)),
+  batchNorm: v.optional(v.boolean(), false),
+  kernelSd: v.optional(kernelSdSchema, 0.1),
+  eta: v.optional(etaSchema, 1),
+  wide: v.optional(v.whole(0, 64), 0),
+  loss: v.optional(v.picklist(["choice", "logistic"]), "choice"),
+  positions: v.optional(
+    v.pipe(v.whole(0, 1000), v.check((places) => places !== 1, "expected 0, or at least 2 places")),
+    0,
   ),
 };
 
-const lstmSchema = z.strictObject({
-  encoder: z.literal("lstm"),
-  lstmUnits: whole(1, 1024),
+const lstmSchema = v.strictObject({
+  encoder: v.literal("lstm"),
+  lstmUnits: v.whole(1, 1024),
   ...common,
 });
-const pwSchema = z.strictObject({
-  encoder: z.literal("pw"),
-  pwLags: whole(1, 64),
-  pwWeightings: whole(1, 16),
-  pwNonlinearity: z.enum(["none", "tanh"]),
+const pwSchema = v.strictObject({
+  encoder: v.literal("pw"),
+  pwLags: v.whole(1, 64),
+  pwWeightings: v.whole(1, 16),
+  pwNonlinearity: v.picklist(["none", "tanh"]),
   ...common,
 });
-const noneSchema = z.strictObject({ encoder: z.literal("none"), ...common, dims: layers });
+const noneSchema = v.strictObject({ encoder: v.literal("none"), ...common, dims: layers });
 
-/** What a {@link ModelConfig} must be; what may be left out has a default. test/config_types_test.ts holds them together. */
-export const modelConfigSchema = z.discriminatedUnion("encoder", [lstmSchema, pwSchema, noneSchema]);
+/** What a {@link ModelConfig} must be; what may be left out has a default. test/package_test.ts holds them together. */
+export const modelConfigSchema = v.variant("encoder", [lstmSchema, pwSchema, noneSchema]);
 
 /** What all models have. */
 export interface CommonModelConfig {
@@ -98,10 +96,10 @@ export type ModelOptions =
   | WithDefaults<NoneModelConfig>;
 
 /** @throws UserError that says what is wrong where. */
-export function parseConfig<T>(schema: z.core.$ZodType<T>, config: unknown, what: string): T {
-  const parsed = z.safeParse(schema, config);
-  if (parsed.success) return parsed.data;
-  throw new UserError(`The ${what} config is not valid: ${z.prettifyError(parsed.error)}`);
+export function parseConfig<T>(schema: v.GenericSchema<unknown, T>, config: unknown, what: string): T {
+  const parsed = v.safeParse(schema, config);
+  if (parsed.success) return parsed.output;
+  throw new UserError(`The ${what} config is not valid: ${v.reasons(parsed.issues)}`);
 }
 
 const defaults = {

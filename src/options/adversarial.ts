@@ -87,7 +87,7 @@ const game = [
   valued(
     "--utility-penalty <x>",
     "pulls the utilities of a page together: adds x/2 times the mean of (u - mean u)^2 to the reward's loss",
-    numberOf(adversarialConfigSchema.shape.utilityPenalty, "a number from 0 to 1000"),
+    numberOf(adversarialConfigSchema.entries.utilityPenalty, "a number from 0 to 1000"),
     a.utilityPenalty,
   ),
   switched("--count-no-click", "count events without a click in the adversarial loss"),

@@ -29,7 +29,7 @@ export interface OptimiserOptions {
 }
 
 export const learningRate = numberOf(
-  trainingConfigSchema.shape.learningRate,
+  trainingConfigSchema.entries.learningRate,
   "a number above 0 and at most 10",
 );
 
@@ -93,13 +93,13 @@ export const optimiserGroups: readonly OptionGroup[] = [
       valued(
         "--weight-decay <x>",
         "each step shrinks the kernels by this share times the learning rate",
-        numberOf(trainingConfigSchema.shape.weightDecay, "a number from 0 to 1000"),
+        numberOf(trainingConfigSchema.entries.weightDecay, "a number from 0 to 1000"),
         t.weightDecay,
       ),
       valued(
         "--item-dropout <p>",
         "probability that the features of a displayed item are hidden, in training",
-        numberOf(trainingConfigSchema.shape.itemDropout, "a number from 0 to 0.99"),
+        numberOf(trainingConfigSchema.entries.itemDropout, "a number from 0 to 0.99"),
         t.itemDropout,
       ),
       choice("--early-stopping <figure>", "stop when this validation figure no longer improves", criteria),

@@ -1,6 +1,5 @@
 /** Values of options as text: what is expected of them, and what to say when something else is given. */
 
-import * as z from "../schema.ts";
 import { UserError } from "../user_error.ts";
 
 export const LARGEST_SEED = 2 ** 32 - 1;
@@ -18,11 +17,17 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (tex
   };
 }
 
-/** A number that a schema accepts. */
-export function numberOf(schema: z.core.$ZodType<number>, expected: string): (text: string) => number {
+/** What accepts numbers: a schema of the core, or of zod (https://standardschema.dev). */
+export interface NumberSchema {
+  readonly "~standard": { validate(value: unknown): object };
+}
+
+/** A number that a schema accepts. @param expected such numbers, in words. */
+export function numberOf(schema: NumberSchema, expected: string): (text: string) => number {
   return (text) => {
     const value = text.trim() === "" ? NaN : Number(text);
-    if (z.safeParse(schema, value).success) return value;
+    const found = schema["~standard"].validate(value);
+    if (!("issues" in found) || found.issues === undefined) return value;
     throw new InvalidValue(`Expected ${expected}, got "${text}".`);
   };
 }

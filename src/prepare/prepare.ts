@@ -1,6 +1,7 @@
 /** From a source to a prepared data set: what every preparation does around its own SQL. */
 
 import { basename, resolve } from "node:path";
+import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { version } from "../version.ts";
@@ -168,7 +169,7 @@ async function manifestOf(
     rows,
     ...await checksum(`${folder}/${name}.parquet`),
   });
-  return manifestSchema.parse({
+  return v.parse(manifestSchema, {
     format: "clickgan-dataset",
     version: 1,
     name,

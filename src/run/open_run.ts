@@ -3,6 +3,7 @@
 import { dirname, join } from "node:path";
 import * as z from "zod";
 import { exists } from "../files/file_error.ts";
+import { coreSchema } from "../files/core_schema.ts";
 import { readJson } from "../files/json_file.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type KernelShapes, kernelShapesSchema, recordedShapes } from "../gpu/kernel_shapes.ts";
@@ -107,7 +108,7 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 const configSchema = z.looseObject({
-  shapes: z.optional(kernelShapesSchema).catch(undefined),
+  shapes: coreSchema(kernelShapesSchema).optional().catch(undefined),
   data: runConfigSchema.shape.data.optional().catch(undefined),
 });
 

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { shops } from "../data/shops.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { exists } from "../files/file_error.ts";
+import { coreSchema } from "../files/core_schema.ts";
 import { readJson } from "../files/json_file.ts";
 import { kernelShapesSchema } from "../gpu/kernel_shapes.ts";
 import { modelConfigSchema } from "../model/config.ts";
@@ -63,13 +64,13 @@ export const runConfigSchema = z.object({
   /** The arguments as given, for the reader. */
   command: z.array(z.string()),
   data: dataSchema,
-  model: modelConfigSchema,
+  model: coreSchema(modelConfigSchema),
   /** Of the Shannon stage; its seed is the run's. */
-  training: trainingConfigSchema,
+  training: coreSchema(trainingConfigSchema),
   /** Whether there is a Shannon stage. */
   pretrain: z.boolean().default(true),
   /** The adversarial stage after it, or alone. */
-  adversarial: z.nullable(adversarialConfigSchema).default(null),
+  adversarial: coreSchema(adversarialConfigSchema).nullable().default(null),
   /** File that the weights start from, or null for drawn ones. */
   init: z.strictObject(file).nullable(),
   adapter: z.object({
@@ -84,7 +85,7 @@ export const runConfigSchema = z.object({
   /** Operating system and processor, e.g. "x86_64-unknown-linux-gnu". */
   system: z.string(),
   /** Which kernels it runs on; the fixed table where there are none. */
-  shapes: z.optional(kernelShapesSchema),
+  shapes: coreSchema(kernelShapesSchema).optional(),
 }).refine(({ pretrain, adversarial }) => pretrain || adversarial, "there is no stage to train");
 export type RunConfig = z.infer<typeof runConfigSchema>;
 

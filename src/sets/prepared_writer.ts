@@ -10,6 +10,7 @@ import { Growing } from "../data/growing.ts";
 import type { Ids } from "../data/ids.ts";
 import type { ItemCatalogue } from "../data/item_catalogue.ts";
 import { type Features, MANIFEST, type Manifest, manifestSchema, type Places } from "../data/manifest.ts";
+import * as v from "../schema.ts";
 import { FlushingWriter } from "./row_file.ts";
 
 /** What of a data set is known before its clicks. */
@@ -55,7 +56,7 @@ export async function writePrepared(
     rows: rows[part],
     ...await checksum(`${folder}/${part}.parquet`),
   });
-  const manifest = manifestSchema.parse({
+  const manifest = v.parse(manifestSchema, {
     format: "clickgan-dataset",
     version: 1,
     name: contents.name,

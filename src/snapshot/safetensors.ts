@@ -9,7 +9,7 @@
  * typed arrays are the file's bytes as they are.
  */
 
-import * as z from "../schema.ts";
+import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 
 /** A tensor: its shape, and its values in row-major order, as many as the shape says. */
@@ -124,11 +124,12 @@ export interface Entry {
   end: number;
 }
 
-const Size = z.int().check(z.nonnegative());
-const RawEntry = z.object({ dtype: z.string(), shape: z.array(Size), data_offsets: z.tuple([Size, Size]) });
-const RawObject = z.custom<Record<string, unknown>>(
-  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
-);
+const size = v.whole(0);
+const rawEntry = v.object({ dtype: v.string(), shape: v.array(size), data_offsets: v.strictTuple([size, size]) });
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
 
 /** Where the header ends and the data begin. @param bytes the first 8, at least. @param size of the file. */
 export function headerEnd(bytes: Uint8Array, size: number, what: string): number {
@@ -166,19 +167,18 @@ function readHeader(
   } catch (error) {
     throw damaged(what, `its header is not JSON (${error instanceof Error ? error.message : error})`);
   }
-  const header = RawObject.safeParse(json);
-  if (!header.success) throw damaged(what, "its header should be a JSON object");
-  return { header: header.data, dataStart };
+  if (!isObject(json)) throw damaged(what, "its header should be a JSON object");
+  return { header: json, dataStart };
 }
 
 function readEntry(name: string, raw: unknown, what: string): Entry {
   const quoted = `tensor ${JSON.stringify(name)}`;
-  const entry = RawEntry.safeParse(raw);
+  const entry = v.safeParse(rawEntry, raw);
   if (!entry.success) {
-    const issue = entry.error.issues[0];
-    throw damaged(what, `${quoted}: ${issue?.path.join(".") || "entry"}: ${issue?.message}`);
+    const [issue] = entry.issues;
+    throw damaged(what, `${quoted}: ${v.getDotPath(issue) ?? "entry"}: ${v.messageOf(issue)}`);
   }
-  const { dtype, shape, data_offsets: [begin, end] } = entry.data;
+  const { dtype, shape, data_offsets: [begin, end] } = entry.output;
   if (dtype !== "F32" && dtype !== "U32") {
     throw new UserError(
       `${what}: ${quoted} has type ${dtype}, and only F32 and U32 can be read. Convert the file to F32.`,
@@ -197,14 +197,14 @@ function readEntry(name: string, raw: unknown, what: string): Entry {
 
 function readMetadata(raw: unknown, what: string): Record<string, string> {
   if (raw === undefined) return {};
-  const object = RawObject.safeParse(raw);
-  if (!object.success) throw damaged(what, `${METADATA} should be an object of strings`);
-  // Entry by entry, as a record of zod drops the key "__proto__".
+  if (!isObject(raw)) throw damaged(what, `${METADATA} should be an object of strings`);
+  // Entry by entry, as a schema's record drops the key "__proto__".
   return Object.fromEntries(
-    Object.entries(object.data).map(([key, value]) => {
-      const text = z.string().safeParse(value);
-      if (!text.success) throw damaged(what, `${METADATA}.${key} should be a string, found ${typeof value}`);
-      return [key, text.data];
+    Object.entries(raw).map(([key, value]) => {
+      if (typeof value !== "string") {
+        throw damaged(what, `${METADATA}.${key} should be a string, found ${typeof value}`);
+      }
+      return [key, value];
     }),
   );
 }

@@ -1,6 +1,6 @@
 /** Snapshots: a model's weights as a safetensors file that other tools can read. */
 
-import * as z from "../schema.ts";
+import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { type ModelConfig, modelConfigSchema } from "../model/config.ts";
 import { checkShapes, modelParameters } from "../model/user_model.ts";
@@ -11,14 +11,14 @@ import { GENERATOR_PREFIX } from "../train/networks.ts";
 import { decodeSafetensors, encodeSafetensors, type TensorData, type TensorFile } from "./safetensors.ts";
 
 /** What a {@link SnapshotGame} must be. */
-export const gameSchema = z.strictObject({
+export const gameSchema = v.strictObject({
   /** Null for the exact one. */
-  generator: z.nullable(modelConfigSchema),
-  eta: z.number(),
-  generatorEta: z._default(z.number(), 1),
-  etaByPage: z._default(z.boolean(), false),
-  utilityPenalty: z.number(),
-  skipNoClick: z.boolean(),
+  generator: v.nullable(modelConfigSchema),
+  eta: v.finiteNumber(),
+  generatorEta: v.optional(v.finiteNumber(), 1),
+  etaByPage: v.optional(v.boolean(), false),
+  utilityPenalty: v.finiteNumber(),
+  skipNoClick: v.boolean(),
 });
 
 /** The game that a snapshot was trained in: its generator, and what the losses depend on. */
@@ -55,42 +55,32 @@ export interface SnapshotInfo {
 
 const FORMAT = "clickgan-1";
 
-const count = z.int().check(z.positive());
-const itemsSchema = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("one-hot"), count, width: count }).check(
-    z.refine(
+const count = v.whole(1);
+const itemsSchema = v.variant("kind", [
+  v.pipe(
+    v.strictObject({ kind: v.literal("one-hot"), count, width: count }),
+    v.check(
       (items) => items.width === items.count,
       "expected one-hot items to be as wide as there are items",
     ),
   ),
-  z.strictObject({ kind: z.literal("dense"), count, width: count }),
-  z.strictObject({ kind: z.literal("mixed"), count, width: z.int().check(z.minimum(0)), tokens: count }),
+  v.strictObject({ kind: v.literal("dense"), count, width: count }),
+  v.strictObject({ kind: v.literal("mixed"), count, width: v.whole(0), tokens: count }),
 ]);
 
-const metadataSchema = z.object({
-  format: z.literal(FORMAT),
+const metadataSchema = v.object({
+  format: v.literal(FORMAT),
   model: json(modelConfigSchema),
   items: json(itemsSchema),
-  features: z.optional(json(featuresSchema)),
-  iteration: z.pipe(z.string().check(z.regex(/^\d{1,10}$/)), z.transform(Number)),
-  kind: z.enum(["best-loss", "best-prec1", "best-prec2", "last"]),
-  game: z.optional(json(gameSchema)),
+  features: v.optional(json(featuresSchema)),
+  iteration: v.pipe(v.string(), v.regex(/^\d{1,10}$/), v.transform(Number)),
+  kind: v.picklist(["best-loss", "best-prec1", "best-prec2", "last"]),
+  game: v.optional(json(gameSchema)),
 });
 
 /** A text that is JSON of something. */
-function json<T>(schema: z.core.$ZodType<T>) {
-  return z.pipe(
-    z.string(),
-    z.transform((text: string, context): T => {
-      try {
-        return z.parse(schema, JSON.parse(text));
-      } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        context.issues.push({ code: "custom", input: text, message });
-        return z.NEVER;
-      }
-    }),
-  );
+function json<S extends v.GenericSchema>(schema: S) {
+  return v.pipe(v.string(), v.parseJson(), schema);
 }
 
 /**
@@ -188,13 +178,13 @@ export function snapshotOf({ tensors, metadata }: TensorFile, path: string): Sna
   };
   let info: SnapshotInfo | undefined;
   if (metadata.format !== undefined) {
-    const parsed = metadataSchema.safeParse(metadata);
+    const parsed = v.safeParse(metadataSchema, metadata);
     if (!parsed.success) {
       throw new UserError(
-        `${path}: its metadata is not of a ${FORMAT} snapshot: ${z.prettifyError(parsed.error)}`,
+        `${path}: its metadata is not of a ${FORMAT} snapshot: ${v.reasons(parsed.issues)}`,
       );
     }
-    info = parsed.data;
+    info = parsed.output;
   }
   const prefixes = Object.values(MOMENT_PREFIXES);
   const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));

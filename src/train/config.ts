@@ -1,37 +1,34 @@
 /** How a model is trained. Part of every run's config. Defaults are those of the paper's scripts. */
 
-import * as z from "../schema.ts";
+import * as v from "../schema.ts";
 import { etaSchema } from "../model/config.ts";
 import { type AdamKind, adamKinds } from "../ops/adam.ts";
 import { criteria, type Criterion } from "./best_records.ts";
 
-const learningRate = z.number().check(z.positive(), z.maximum(10));
-/** A whole number in a range. */
-const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
-  z.int().check(z.minimum(least), z.maximum(most));
-const seed = whole(0, 2 ** 32 - 1);
-const iterations = whole(1, 2 ** 31);
+const learningRate = v.positive(10);
+const seed = v.whole(0, 2 ** 32 - 1);
+const iterations = v.whole(1, 2 ** 31);
 
 /** What both stages have. */
 const stage = {
   iterations,
-  batchSize: whole(1),
-  partRows: z._default(z.nullable(whole(1)), null),
-  validateEvery: whole(1),
-  adam: z._default(z.enum(adamKinds), "dense"),
-  weightDecay: z._default(z.number().check(z.minimum(0), z.maximum(1000)), 0),
-  itemDropout: z._default(z.number().check(z.minimum(0), z.maximum(0.99)), 0),
-  earlyStopping: z._default(z.nullable(z.enum(criteria)), null),
-  patience: z._default(whole(1), 500),
+  batchSize: v.whole(1),
+  partRows: v.optional(v.nullable(v.whole(1)), null),
+  validateEvery: v.whole(1),
+  adam: v.optional(v.picklist(adamKinds), "dense"),
+  weightDecay: v.optional(v.between(0, 1000), 0),
+  itemDropout: v.optional(v.between(0, 0.99), 0),
+  earlyStopping: v.optional(v.nullable(v.picklist(criteria)), null),
+  patience: v.optional(v.whole(1), 500),
 };
 
 /** What a {@link TrainingConfig} must be. */
-export const trainingConfigSchema = z.strictObject({
+export const trainingConfigSchema = v.strictObject({
   seed,
   ...stage,
   learningRate,
-  evaluationShards: whole(0),
-  validationUsers: z._default(z.nullable(whole(1)), null),
+  evaluationShards: v.whole(0),
+  validationUsers: v.optional(v.nullable(v.whole(1)), null),
 });
 /** What both stages have. */
 export interface StageConfig {
@@ -89,20 +86,20 @@ export const defaultTraining: TrainingConfig = {
  * {@link import("./adversarial_trainer.ts")}.
  * @internal
  */
-export const adversarialConfigSchema = z.strictObject({
+export const adversarialConfigSchema = v.strictObject({
   ...stage,
-  generator: z.enum(["network", "exact"]),
-  behaviourDims: z.array(whole(1, 4096)).check(z.minLength(1), z.maxLength(8)),
-  behaviourSd: z.number().check(z.positive(), z.maximum(10)),
-  generatorSteps: whole(1, 32),
-  rewardSteps: whole(0, 32),
-  generatorWarmup: whole(0, 2 ** 31),
+  generator: v.picklist(["network", "exact"]),
+  behaviourDims: v.pipe(v.array(v.whole(1, 4096)), v.minLength(1), v.maxLength(8)),
+  behaviourSd: v.positive(10),
+  generatorSteps: v.whole(1, 32),
+  rewardSteps: v.whole(0, 32),
+  generatorWarmup: v.whole(0, 2 ** 31),
   generatorLearningRate: learningRate,
   rewardLearningRate: learningRate,
-  generatorEta: z._default(etaSchema, 1),
-  etaByPage: z._default(z.boolean(), false),
-  utilityPenalty: z.number().check(z.minimum(0), z.maximum(1000)),
-  skipNoClick: z.boolean(),
+  generatorEta: v.optional(etaSchema, 1),
+  etaByPage: v.optional(v.boolean(), false),
+  utilityPenalty: v.between(0, 1000),
+  skipNoClick: v.boolean(),
 });
 /** How the adversarial stage is trained. */
 export interface AdversarialConfig extends StageConfig {

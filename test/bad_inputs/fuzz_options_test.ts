@@ -4,7 +4,7 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import { adversarialOf, modelOf, parseTrainOptions, trainingOf } from "../../src/cli/train_options.ts";
 import { modelConfigSchema } from "../../src/model/config.ts";
-import * as z from "../../src/schema.ts";
+import * as v from "../../src/schema.ts";
 import { adversarialConfigSchema, trainingConfigSchema } from "../../src/train/config.ts";
 import { UserError } from "../../src/user_error.ts";
 import { nasty, runs } from "./mutations.ts";
@@ -81,9 +81,9 @@ Deno.test("options of train at random", () => {
         if (options.resume !== undefined) return;
         const { seed, seeds } = options;
         assert.ok(seed + seeds - 1 < 2 ** 32);
-        modelConfigSchema.parse(modelOf(options));
-        trainingConfigSchema.parse(trainingOf(options));
-        z.parse(z.nullable(adversarialConfigSchema), adversarialOf(options));
+        v.parse(modelConfigSchema, modelOf(options));
+        v.parse(trainingConfigSchema, trainingOf(options));
+        v.parse(v.nullable(adversarialConfigSchema), adversarialOf(options));
       } catch (error) {
         assert.ok(error instanceof UserError, error instanceof Error ? error.stack : String(error));
       }
