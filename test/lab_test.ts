@@ -2,21 +2,40 @@
 
 import assert from "node:assert/strict";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
-import { buildLab, MOST_SCRIPT_BYTES } from "../src/lab/build.ts";
+import { sizeOf } from "../src/bundle/bundle.ts";
+import { buildLab } from "../src/lab/build.ts";
 import { findChromium } from "./chromium.ts";
 import { runCommand, writePaperFile } from "./command_check.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 
 const page = await buildLab();
 
-Deno.test("the page has at most 400 KB of script, nothing of Deno or Node.js, and needs no file beside it", () => {
-  const { scripts, unpacked, single, files } = page;
-  const bytes = Object.values(scripts).reduce(
-    (sum, { text }) => sum + new TextEncoder().encode(text).length,
-    0,
-  );
-  assert.ok(bytes <= MOST_SCRIPT_BYTES, `${bytes} bytes of script`);
-  for (const { text, inputs } of [...Object.values(scripts), unpacked]) {
+/**
+ * Bytes of the page's scripts as they run, before compression. With the kernels' text they are above the aim of 400 KB in
+ * all, as src/lab/README.md says.
+ */
+const MOST_BYTES = { code: 400_000, kernels: 258_000 };
+/** By which the figures there may be off. */
+const ROUNDED = 5;
+
+Deno.test("the scripts are as large as they may be, have nothing of Deno or Node.js, and need no file beside them", () => {
+  const { scripts, single, files } = page;
+  const sizes = Object.values(scripts).map(sizeOf);
+  const [code = 0, kernels = 0] = (["code", "kernels"] as const).map((part) => {
+    const bytes = sizes.reduce((sum, size) => sum + size[part], 0);
+    assert.ok(bytes <= MOST_BYTES[part], `${bytes} bytes of ${part}, expected at most ${MOST_BYTES[part]}`);
+    return bytes / 1000;
+  });
+  const readme = Deno.readTextFileSync(new URL("../src/lab/README.md", import.meta.url));
+  const told =
+    /(\d+) KB of JavaScript and (\d+) KB\s+of kernels, (\d+) KB/.exec(readme)?.slice(1).map(Number) ?? [];
+  for (const [k, kilobytes] of [code, kernels, code + kernels].entries()) {
+    assert.ok(
+      Math.abs((told[k] ?? 0) - kilobytes) <= ROUNDED,
+      `${kilobytes} KB, and the lab's README says ${told[k]}`,
+    );
+  }
+  for (const { text, inputs } of Object.values(scripts)) {
     assert.doesNotMatch(text, /\bDeno\.|["']node:/);
     const hosts = [...inputs.keys()].filter((path) => /^src\/(files|host|sets|prepare|cli)\//.test(path));
     assert.deepEqual(hosts, []);

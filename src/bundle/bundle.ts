@@ -7,7 +7,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { DENO_FLAGS } from "../deno_flags.ts";
-import { type KernelForm, packedKernels, UNPACK } from "./kernel_texts.ts";
+import { kernelsWithoutComments } from "./kernel_texts.ts";
 import { exportOf } from "./package_exports.ts";
 
 /** What is bundled, and how. */
@@ -22,8 +22,8 @@ export interface BundleOptions {
   readonly banner?: string;
   /** Names that stand for a JavaScript expression each. */
   readonly define?: Readonly<Record<string, string>>;
-  /** As text, by default. */
-  readonly kernels?: KernelForm;
+  /** Whether kernels keep their comments: true by default. */
+  readonly comments?: boolean;
   /** Folders of packages that Deno does not find for the entry, by the packages' names. */
   readonly folders?: Readonly<Record<string, string>>;
 }
@@ -42,13 +42,10 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
  * @returns the same bytes for the same sources, on any machine. @throws Error with all that the bundler says
  */
 export async function bundle(options: BundleOptions): Promise<Bundle> {
-  const { entry, format, minify = true, banner, define, folders, kernels = "text" } = options;
+  const { entry, format, minify = true, banner, define, folders, comments = true } = options;
   const packages = await packageFolders(entry);
-  if (kernels !== "text") {
-    for (const [name, folder] of await packageFolders(UNPACK)) packages.set(name, folder);
-  }
   for (const [name, folder] of Object.entries(folders ?? {})) packages.set(name, resolve(folder));
-  const build = async (plugins: esbuild.Plugin[]): Promise<Bundle> => {
+  try {
     const { outputFiles, metafile } = await esbuild.build({
       entryPoints: [entry],
       bundle: true,
@@ -62,7 +59,7 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
       metafile: true,
       absWorkingDir: ROOT,
       logLevel: "silent",
-      plugins: [...plugins, fromDenoCache(packages)],
+      plugins: [...(comments ? [] : [kernelsWithoutComments]), fromDenoCache(packages)],
       ...(banner === undefined ? {} : { banner: { js: banner } }),
       ...(define === undefined ? {} : { define }),
     });
@@ -71,15 +68,15 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
       text: outputFiles[0]?.text ?? "",
       inputs: new Map(inputs.map(([path, { bytesInOutput }]) => [path, bytesInOutput])),
     };
-  };
-  try {
-    const whole = await build([]);
-    if (kernels === "text") return whole;
-    const files = [...whole.inputs.keys()].filter((path) => path.endsWith(".wgsl"));
-    return await build([await packedKernels(ROOT, files, kernels)]);
   } finally {
     await esbuild.stop();
   }
+}
+
+/** Bytes of a script as it runs: those of its code, and those of the kernels' text in it. */
+export function sizeOf({ text, inputs }: Bundle): { readonly code: number; readonly kernels: number } {
+  const kernels = [...inputs].reduce((sum, [path, bytes]) => sum + (path.endsWith(".wgsl") ? bytes : 0), 0);
+  return { code: new TextEncoder().encode(text).length - kernels, kernels };
 }
 
 function fromDenoCache(packages: ReadonlyMap<string, string>): esbuild.Plugin {

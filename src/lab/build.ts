@@ -2,14 +2,10 @@
 
 import { fileURLToPath } from "node:url";
 import { type Bundle, bundle } from "../bundle/bundle.ts";
-import { packTexts } from "../bundle/kernel_texts.ts";
 import { Html, jsonScript, markup } from "../report/html.ts";
 import { version } from "../version.ts";
 import { kernelTexts } from "./kernel_texts.ts";
 import type { ShippedLadder } from "../ladder/shipped.ts";
-
-/** Bytes of script that the page may have, before compression. */
-export const MOST_SCRIPT_BYTES = 400_000;
 
 /** The page, in both forms. */
 export interface LabPage {
@@ -18,8 +14,6 @@ export interface LabPage {
   /** Files of the folder, by name. */
   readonly files: ReadonlyMap<string, string>;
   readonly scripts: { readonly page: Bundle; readonly worker: Bundle };
-  /** What the worker's script carries. */
-  readonly unpacked: Bundle;
 }
 
 /**
@@ -39,15 +33,10 @@ export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
   const define = { CLICKGAN_VERSION: JSON.stringify(version) };
   const page = await bundle({ entry: entry("main.ts"), format: "iife", define });
-  const unpacked = await bundle({
-    entry: entry("worker.ts"),
-    format: "iife",
-    kernels: "packed, without comments",
-  });
-  const worker = await packed(unpacked, entry("packed_worker.ts"));
+  const worker = await bundle({ entry: entry("worker.ts"), format: "iife", comments: false });
   const style = await styleText();
   const data = jsonScript(DATA_ID, {
-    texts: await kernelTexts(kernelsIn(unpacked)),
+    texts: await kernelTexts(kernelsIn(worker)),
     ladders: await shippedLadders(),
   });
   const single = pageOf(
@@ -69,13 +58,7 @@ ${new Html(style)}</style>`,
     ["worker.js", worker.text],
     ["lab.html", single],
   ]);
-  return { single, files, scripts: { page, worker }, unpacked };
-}
-
-/** A script that carries another one packed: kernels and all, as text is most of it. */
-async function packed({ text }: Bundle, entry: string): Promise<Bundle> {
-  const define = { WORKER_SCRIPT: JSON.stringify(packTexts([text])) };
-  return await bundle({ entry, format: "iife", define });
+  return { single, files, scripts: { page, worker } };
 }
 
 function pageOf(head: Html, scripts: Html): string {

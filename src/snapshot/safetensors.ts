@@ -125,7 +125,11 @@ export interface Entry {
 }
 
 const size = v.whole(0);
-const rawEntry = v.object({ dtype: v.string(), shape: v.array(size), data_offsets: v.strictTuple([size, size]) });
+const rawEntry = v.object({
+  dtype: v.string(),
+  shape: v.array(size),
+  data_offsets: v.strictTuple([size, size]),
+});
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
