@@ -3,6 +3,7 @@
 import { differenceOf } from "../policy/comparison/difference.ts";
 import type { MeanFigure } from "../policy/comparison/episodes.ts";
 import type { CurvePage } from "../policy/comparison/simulated_figures.ts";
+import { differenceWord, signed } from "../policy/comparison/verdict.ts";
 import type { SimulateOptions } from "./simulate_options.ts";
 import { RIVALS } from "./simulate_policies.ts";
 import type { PolicyRun } from "./simulate_runs.ts";
@@ -165,18 +166,14 @@ function differenceWords(told: Told, runs: readonly PolicyRun[]): string[] {
     ];
   }
   return rivals.map((rival) => {
-    const { mean, interval } = differenceOf([first.returns], [rival.returns]);
+    const difference = differenceOf([first.returns], [rival.returns]);
+    const { mean, interval } = difference;
     if (!interval) return `${first.name} minus ${rival.name}: ${signed(mean)}, of one user.`;
-    const [low, high] = interval;
-    const verdict = low > 0 ? "better" : high < 0 ? "worse" : "not told apart";
-    return `${first.name} minus ${rival.name}, user by user: ${signed(mean)} (${signed(low)} to ${
-      signed(high)
-    }), ${verdict}.`;
+    const [low, high] = interval.map((value) => signed(value));
+    return `${first.name} minus ${rival.name}, user by user: ${signed(mean)} (${low} to ${high}), ${
+      differenceWord(difference)
+    }.`;
   });
-}
-
-function signed(value: number): string {
-  return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(2)}`;
 }
 
 /** What result.json says of the policies: figures that mean nothing are null. */

@@ -1,13 +1,15 @@
 /** The page about policies that adapt to users whom they have never met. */
 
 import { adaptationDifferences, type AdaptingPolicy } from "../policy/adaptation/adaptation.ts";
+import { differenceWord } from "../policy/comparison/verdict.ts";
 import { type Html, markup } from "./html.ts";
 import { chartFigure, noScript, type PageParts, pageShell, section } from "./page_shell.ts";
 import { adaptationChart } from "./policy_charts.ts";
+import { differenceCell, type Facts, factsList, groupedTable } from "./policy_tables.ts";
 
 /** @param environment whose users they are. @param size users of an interaction, and interactions of a point. */
 export function adaptationPageOf(
-  facts: readonly (readonly [string, string])[],
+  facts: Facts,
   environment: string,
   policies: readonly AdaptingPolicy[],
   size: { readonly users: number; readonly window: number },
@@ -16,7 +18,7 @@ export function adaptationPageOf(
   const charts = adaptationChart(environment, policies, size.users, size.window);
   const title = "Policies that adapt";
   const header = markup`<h1>${title}</h1>
-<dl class="facts">${facts.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+${factsList(facts)}
 ${noScript}`;
   const main = section(
     "adaptation-curves",
@@ -29,22 +31,16 @@ ${differences(environment, policies)}`,
 }
 
 function differences(environment: string, policies: readonly AdaptingPolicy[]): Html {
-  const rows = adaptationDifferences(policies).map(({ policy, rival, mean, interval }) => {
-    const word = !interval || (interval[0] <= 0 && interval[1] >= 0)
-      ? "not told apart"
-      : mean > 0
-      ? "better"
-      : "worse";
-    const range = interval
-      ? markup`<br><small>${interval[0].toFixed(3)} to ${interval[1].toFixed(3)}</small>`
-      : "";
-    return markup`<tr><th scope="row">${policy} less ${rival}</th><td>${mean > 0 ? "+" : ""}${
-      mean.toFixed(3)
-    }${range}</td><td class="text">${word}</td></tr>`;
-  });
+  const rows = adaptationDifferences(policies).map((difference) =>
+    markup`<tr><th scope="row">${difference.policy} less ${difference.rival}</th>${
+      differenceCell(difference, 3)
+    }<td class="text">${differenceWord(difference)}</td></tr>`
+  );
   return markup`<p>Differences in click rate over all interactions with ${environment}; ranges are of Student's t over runs,
 paired by their users.</p>
-<div class="scroll" tabindex="0" role="region" aria-label="Differences of policies that adapt">
-<table class="figures"><thead><tr><th scope="col">policy less rival</th><th scope="col">difference</th>
-<th scope="col" class="text">verdict</th></tr></thead><tbody>${rows}</tbody></table></div>`;
+${
+    groupedTable("Differences of policies that adapt", ["policy less rival", "difference", "verdict"], [
+      markup`<tbody>${rows}</tbody>`,
+    ])
+  }`;
 }

@@ -105,8 +105,8 @@ function rangeOf(details: DetailFigures | undefined, name: string | undefined): 
 }
 
 /** An interval below a figure. */
-export function rangeText([low, high]: readonly [number, number]): Html {
-  return markup`<br><small>${low.toFixed(3)} to ${high.toFixed(3)}</small>`;
+export function rangeText([low, high]: readonly [number, number], places = 3): Html {
+  return markup`<br><small>${low.toFixed(places)} to ${high.toFixed(places)}</small>`;
 }
 
 function cell(values: readonly (number | null | undefined)[], range: Html | undefined): Html {

@@ -1,6 +1,7 @@
 /** The page about a comparison of policies: verdicts, tables and charts, each figure with its environment's name. */
 
 import type { ChartDefinition } from "./chart_types.ts";
+import { MISSING, rangeText } from "./figures_table.ts";
 import { type Html, markup } from "./html.ts";
 import { chartFigure, noScript, note, type PageParts, pageShell, section } from "./page_shell.ts";
 import {
@@ -11,6 +12,14 @@ import {
   returnCharts,
   userCharts,
 } from "./policy_charts.ts";
+import {
+  differenceCell,
+  type Facts,
+  factsList,
+  figureCell,
+  groupedTable,
+  shareText,
+} from "./policy_tables.ts";
 import {
   type Cell,
   type Comparison,
@@ -25,19 +34,16 @@ import { bySlates, type SlatesGroup } from "../policy/comparison/slates.ts";
 import { taskNames } from "../policy/comparison/tasks.ts";
 import type { PolicyDifference } from "../policy/comparison/difference.ts";
 import type { EpisodeFigures, MeanFigure } from "../policy/comparison/episodes.ts";
-import { decided, verdictsOn } from "../policy/comparison/verdict.ts";
+import { differenceWord, verdictsOn } from "../policy/comparison/verdict.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 
-/** Stands where there is no figure. */
-const MISSING = "\u2013";
 const missing = markup`<td>${MISSING}</td>`;
 const SIGNS = { yes: "\u2713 holds", no: "\u2717 the opposite holds", undecided: "? not decided" } as const;
 
 /** What stands at the head of the page. */
 export interface PolicyPageHead {
   readonly title: string;
-  /** Names and values, e.g. the folders of the policies. */
-  readonly facts: readonly (readonly [string, string])[];
+  readonly facts: Facts;
   /** What a reader must know before they believe a figure. */
   readonly notes: readonly string[];
 }
@@ -64,7 +70,7 @@ ${
       section(
         id("figures"),
         `Figures${several}`,
-        markup`${figuresTable(comparison)}
+        markup`${policiesTable(comparison)}
 <div class="charts bars">${drawn(returnCharts(comparison))}
 </div>`,
       )
@@ -97,9 +103,7 @@ ${
     }`;
   });
   const header = markup`<h1>${head.title}</h1>
-<dl class="facts">${
-    head.facts.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)
-  }</dl>
+${factsList(head.facts)}
 ${head.notes.map(note)}${noScript}`;
   const groups = bySlates(comparisons);
   const beside = groups
@@ -129,17 +133,6 @@ function verdicts(comparison: Comparison): Html {
     markup`<li><b>${claim}</b> <span class="verdict">${SIGNS[holds]}</span><br>${text}</li>`
   );
   return markup`<ul class="claims">${items}</ul>`;
-}
-
-function tableOf(label: string, head: readonly string[], groups: readonly Html[]): Html {
-  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${label}">
-<table class="figures"><thead><tr>${
-    head.map((name) =>
-      name === "verdict"
-        ? markup`<th scope="col" class="text">${name}</th>`
-        : markup`<th scope="col">${name}</th>`
-    )
-  }</tr></thead>${groups}</table></div>`;
 }
 
 function group(environment: Environment, columns: number, rows: readonly Html[]): Html {
@@ -173,11 +166,11 @@ function slatesTable(comparisons: readonly Comparison[], groups: readonly Slates
   );
   return markup`<p>k is the size of a slate. Means over trainings \u00b1 one standard deviation, or where there is one, the
 range of 95 % of the resamples of users.</p>
-${tableOf("Policies by the size of the slate", ["policy", ...kinds], body)}`;
+${groupedTable("Policies by the size of the slate", ["policy", ...kinds], body)}`;
 }
 
 /** The figures of a size, for each environment. */
-function figuresTable(comparison: Comparison): Html {
+function policiesTable(comparison: Comparison): Html {
   const { clickRates } = comparison;
   const rate = clickRates ? ["click rate"] : [];
   const head = ["policy", `${unitOf(comparison)} a user`, "reward a page", ...rate, "coverage"];
@@ -191,14 +184,14 @@ function figuresTable(comparison: Comparison): Html {
           estimateCell(cells, (figures) => figures.return, 2)
         }${estimateCell(cells, (figures) => figures.rewardAPage, 3)}${
           clickRates ? estimateCell(cells, (figures) => figures.clickRate, 3) : ""
-        }<td>${share(overTrainings(cells, (figures) => figures.coverage).mean)}</td></tr>`,
+        }<td>${shareText(overTrainings(cells, (figures) => figures.coverage).mean)}</td></tr>`,
       ];
     });
     return group(environment, head.length, rows);
   });
   return markup`<p>Means over trainings \u00b1 one standard deviation, or where there is one, the range of 95 % of the
 resamples of users. Coverage is the share of the catalogue that was shown at all.</p>
-${tableOf("Figures of policies", head, groups)}`;
+${groupedTable("Figures of policies", head, groups)}`;
 }
 
 function estimateCell(
@@ -208,12 +201,7 @@ function estimateCell(
 ): Html {
   const { mean, sd } = overTrainings(cells, (figures) => of(figures).mean);
   if (sd !== null) return markup`<td>${mean.toFixed(digits)} \u00b1 ${sd.toFixed(digits)}</td>`;
-  const interval = cells[0] ? of(cells[0].figures).interval : null;
-  return markup`<td>${mean.toFixed(digits)}${interval ? rangeText(interval, digits) : ""}</td>`;
-}
-
-function rangeText([low, high]: readonly [number, number], digits: number): Html {
-  return markup`<br><small>${low.toFixed(digits)} to ${high.toFixed(digits)}</small>`;
+  return figureCell({ mean, interval: cells[0] ? of(cells[0].figures).interval : null }, digits);
 }
 
 function differencesTable(comparison: Comparison): Html {
@@ -229,16 +217,13 @@ function differencesTable(comparison: Comparison): Html {
     unitOf(comparison)
   } a user, on the same users with the same random numbers. Of the interval over users and the
 one over trainings the wider one is printed. Users lose whose return, as a mean over trainings, is lower.</p>
-${tableOf("Differences of policies", head, groups)}`;
+${groupedTable("Differences of policies", head, groups)}`;
 }
 
 function differenceRow(name: string, difference: PolicyDifference): Html {
-  const { mean, interval, wider, trainings, lose, gain } = difference;
+  const { wider, trainings, lose, gain } = difference;
   const over = wider === "users" ? "users" : wider ? `${trainings} trainings` : MISSING;
-  const word = { yes: "better", no: "worse", undecided: "not told apart" }[decided(difference)];
-  return markup`<tr><th scope="row">${name}</th><td>${mean > 0 ? "+" : ""}${mean.toFixed(2)}${
-    interval ? rangeText(interval, 2) : ""
-  }</td><td>${over}</td><td>${share(lose)}</td><td>${share(gain)}</td><td class="text">${word}</td></tr>`;
+  return markup`<tr><th scope="row">${name}</th>${differenceCell(difference, 2)}<td>${over}</td><td>${shareText(lose)}</td><td>${shareText(gain)}</td><td class="text">${differenceWord(difference)}</td></tr>`;
 }
 
 /** Calibration and support. */
@@ -267,8 +252,8 @@ function trustTable(comparison: Comparison): Html {
           mean(calibrations, (one) => one.predicted, two)
         }</td><td>${mean(calibrations, (one) => one.realised, two)}</td><td>${
           mean(calibrations, (one) => one.gap.mean, two)
-        }${range}</td><td>${mean(supports, (one) => one.statesBeyond, share)}</td><td>${
-          mean(supports, (one) => one.rareSlots, share)
+        }${range}</td><td>${mean(supports, (one) => one.statesBeyond, shareText)}</td><td>${
+          mean(supports, (one) => one.rareSlots, shareText)
         }</td></tr>`,
       ];
     });
@@ -279,10 +264,5 @@ function trustTable(comparison: Comparison): Html {
 those that were made. A state is beyond the log where it is farther out than 99 % of the logged ones (Mahalanobis), an item
 hardly logged with fewer than 20 displays: there the model has guessed. A second model is made of the same kind of log, and
 often guesses alike: it may not reveal a policy that exploits the first.</p>
-${tableOf("What to believe", head, groups)}`;
-}
-
-function share(value: number): string {
-  const percent = 100 * value;
-  return `${percent.toFixed(percent > 0 && percent < 10 ? 1 : 0)} %`;
+${groupedTable("What to believe", head, groups)}`;
 }

@@ -1,7 +1,7 @@
 /** The page about simulated users: what came of each policy, how it went page by page, and how far the policies differ. */
 
 import { differenceOf } from "../policy/comparison/difference.ts";
-import type { MeanFigure } from "../policy/comparison/episodes.ts";
+import { differenceWord } from "../policy/comparison/verdict.ts";
 import type { ChartDefinition } from "./chart_types.ts";
 import { type Html, markup } from "./html.ts";
 import { chartFigure, noScript, note, type PageParts, pageShell, section } from "./page_shell.ts";
@@ -14,14 +14,12 @@ import {
   type SimulationScope,
   userLines,
 } from "./simulation_charts.ts";
-
-/** Stands where there is no figure. */
-const MISSING = "\u2013";
+import { differenceCell, type Facts, factsList, figureCell, groupedTable, shareText } from "./policy_tables.ts";
 
 /** What a page about simulated users is of. */
 export interface Simulation extends SimulationScope {
-  /** Names and values, e.g. who clicks. */
-  readonly facts: readonly (readonly [string, string])[];
+  /** E.g. who clicks. */
+  readonly facts: Facts;
   /** What a reader must know before they believe a figure. */
   readonly notes: readonly string[];
   /** The one that was asked for, and those beside it. */
@@ -38,13 +36,13 @@ export function simulationPageOf(simulation: Simulation, parts: PageParts): stri
 </div>`;
   const title = "Simulated users";
   const header = markup`<h1>${title}</h1>
-<dl class="facts">${facts.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+${factsList(facts)}
 ${notes.map(note)}${noScript}`;
   const main = markup`${
     section(
       "figures",
       "Figures",
-      markup`${figuresTable(simulation)}
+      markup`${usersTable(simulation)}
 <div class="charts bars">${bars.map(chartFigure)}
 </div>`,
     )
@@ -59,18 +57,7 @@ ${
   return pageShell({ title: `${title} - clickgan report`, header, main, charts }, parts);
 }
 
-function tableOf(label: string, head: readonly string[], rows: readonly Html[]): Html {
-  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${label}">
-<table class="figures"><thead><tr>${
-    head.map((name) =>
-      name === "verdict"
-        ? markup`<th scope="col" class="text">${name}</th>`
-        : markup`<th scope="col">${name}</th>`
-    )
-  }</tr></thead><tbody>${rows}</tbody></table></div>`;
-}
-
-function figuresTable(simulation: Simulation): Html {
+function usersTable(simulation: Simulation): Html {
   const { clickRates, leaves, reward, policies } = simulation;
   const returns = hasReturns(simulation);
   const utility = reward === "utility";
@@ -84,15 +71,15 @@ function figuresTable(simulation: Simulation): Html {
     ...(utility ? ["clicks below 0"] : []),
   ];
   const rows = policies.map(({ name, figures }) =>
-    markup`<tr><th scope="row">${name}</th>${returns ? cell(figures.return, 2) : ""}${
-      utility ? cell(figures.rewardAPage, 3) : ""
-    }${clickRates ? cell(figures.clickRate, 3) : ""}${leaves ? cell(figures.pages, 2) : ""}<td>${
-      share(figures.coverage)
-    }</td>${utility ? markup`<td>${share(figures.negativeClicks)}</td>` : ""}</tr>`
+    markup`<tr><th scope="row">${name}</th>${returns ? figureCell(figures.return, 2) : ""}${
+      utility ? figureCell(figures.rewardAPage, 3) : ""
+    }${clickRates ? figureCell(figures.clickRate, 3) : ""}${leaves ? figureCell(figures.pages, 2) : ""}<td>${
+      shareText(figures.coverage)
+    }</td>${utility ? markup`<td>${shareText(figures.negativeClicks)}</td>` : ""}</tr>`
   );
   return markup`<p>Ranges are those of 95 % of the resamples of the users. Coverage is the share of the catalogue that was
 shown to anybody.</p>
-${tableOf("Figures of simulated users", head, rows)}`;
+${groupedTable("Figures of simulated users", head, [markup`<tbody>${rows}</tbody>`])}`;
 }
 
 /** The policy that was asked for less each of the others: all have the same users, who draw the same random numbers. */
@@ -101,33 +88,18 @@ function differencesTable(simulation: Simulation): Html {
   if (!first) return markup``;
   if (rivals.length === 0) return markup`<p>Nothing stands beside ${first.name}.</p>`;
   const rows = rivals.map((rival) => {
-    const { mean, interval, lose, gain } = differenceOf([first.returns], [rival.returns]);
-    const word = !interval || (interval[0] <= 0 && interval[1] >= 0)
-      ? "not told apart"
-      : mean > 0
-      ? "better"
-      : "worse";
+    const difference = differenceOf([first.returns], [rival.returns]);
     return markup`<tr><th scope="row">${first.name} less ${rival.name}</th>${
-      cell({ mean, interval }, 2, mean > 0 ? "+" : "")
-    }<td>${share(lose)}</td><td>${share(gain)}</td><td class="text">${word}</td></tr>`;
+      differenceCell(difference, 2)
+    }<td>${shareText(difference.lose)}</td><td>${shareText(difference.gain)}</td><td class="text">${
+      differenceWord(difference)
+    }</td></tr>`;
   });
   return markup`<p>Differences in ${
     returnUnit(simulation)
   }, user by user: all policies have the same users and the same
 random numbers.</p>
-${tableOf("Differences of policies", ["policy less rival", "difference", "lose", "gain", "verdict"], rows)}`;
-}
-
-function cell({ mean, interval }: MeanFigure, digits: number, sign = ""): Html {
-  if (Number.isNaN(mean)) return markup`<td>${MISSING}</td>`;
-  const range = interval
-    ? markup`<br><small>${interval[0].toFixed(digits)} to ${interval[1].toFixed(digits)}</small>`
-    : "";
-  return markup`<td>${sign}${mean.toFixed(digits)}${range}</td>`;
-}
-
-function share(value: number): string {
-  if (Number.isNaN(value)) return MISSING;
-  const percent = 100 * value;
-  return `${percent.toFixed(percent > 0 && percent < 10 ? 1 : 0)} %`;
+${groupedTable("Differences of policies", ["policy less rival", "difference", "lose", "gain", "verdict"], [
+    markup`<tbody>${rows}</tbody>`,
+  ])}`;
 }

@@ -94,9 +94,15 @@ function inSimulators(comparison: Comparison, policy: string): PolicyVerdict {
   };
 }
 
-export function decided({ interval }: PolicyDifference): PolicyVerdict["holds"] {
+/** Whether a difference is above 0: not decided where its interval holds both signs, or there is none. */
+export function decided({ interval }: Pick<PolicyDifference, "interval">): PolicyVerdict["holds"] {
   if (!interval) return "undecided";
   return interval[0] > 0 ? "yes" : interval[1] < 0 ? "no" : "undecided";
+}
+
+/** A difference in a word. */
+export function differenceWord(difference: Pick<PolicyDifference, "interval">): string {
+  return { yes: "better", no: "worse", undecided: "not told apart" }[decided(difference)];
 }
 
 /** "+4.21 clicks a user (+40.8 %; 95 %: +4.10 to +4.32 over training seeds, the wider interval)". */
@@ -167,6 +173,7 @@ function percent(share: number): string {
   return `${points < 0 ? "-" : "+"}${Math.abs(points).toFixed(digits)} %`;
 }
 
+/** "+4.21" */
 export function signed(value: number, digits = 2): string {
   return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(digits)}`;
 }
