@@ -8,8 +8,7 @@ import { clickDimensions, type ClickDispatch } from "../batch/click_sizes.ts";
 import type { View } from "../gpu/memory.ts";
 import type { PageContext, PageDispatch, Policy } from "../simulate/policy.ts";
 import { topSlate } from "../simulate/slates.ts";
-import type { Users, UsersSource } from "../simulate/users.ts";
-import { UserError } from "../user_error.ts";
+import { asUsers, type Users, type UsersSource } from "../simulate/users.ts";
 import { bestSlate } from "./network/slate_ratio.ts";
 
 /** The greedy policy. @param by the model whose utilities are believed; by default whoever clicks, so that it is greedy in truth. */
@@ -48,14 +47,4 @@ function ratioSlate({ page, arena }: PageContext, { eta }: Users, utilities: Vie
     slates: page.slates,
     worth: arena.allocate("worth of greedy slates", 4 * page.users),
   });
-}
-
-/** An observer that was made of a source can be asked what users think. */
-export function asUsers(observer: PageContext["observer"]): Users {
-  if (isUsers(observer)) return observer;
-  throw new UserError(`Expected utilities to be greedy by, got ${observer.name}, which has none.`);
-}
-
-function isUsers(observer: PageContext["observer"]): observer is Users {
-  return "catalogue" in observer;
 }

@@ -60,6 +60,16 @@ export interface Users extends Observer {
   catalogue(): CatalogueUtilities;
 }
 
+/** An observer that was made of a source can be asked what users think. @throws Error for another one. */
+export function asUsers(observer: Observer): Users {
+  if (isUsers(observer)) return observer;
+  throw new Error(`expected users with utilities, got ${observer.name}`);
+}
+
+function isUsers(observer: Observer): observer is Users {
+  return "catalogue" in observer;
+}
+
 /** What users are made of, for pages of any size: a model, or a shop. */
 export interface UsersSource {
   /** For reports. */

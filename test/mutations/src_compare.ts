@@ -71,7 +71,7 @@ export const compareMutations = [
   ...mutationsOf("src/policy/comparison/trial.ts", { tests: ["trial"] }, [
     ["1 - clickChances(", "clickChances("],
     ["const pages = this.#windows.shift() ?? [];", "const pages = this.#windows.pop() ?? [];"],
-    ["let most = 0; // no click", "let most = -Infinity;"],
+    ["none: none / all", "none: none"],
   ]),
   ...mutationsOf("src/policy/adaptation/adapt.ts", { tests: ["adapt"] }, [
     ["if (weights) trainer.setWeights(weights(trainer.specs));", ""],

@@ -6,10 +6,11 @@
 import { readViews } from "../../gpu/readback.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { EpisodeLog } from "../../simulate/episode_log.ts";
+import { choiceWeights, slateLogits } from "../../simulate/host/choice.ts";
 import type { SimulatorOptions } from "../../simulate/options.ts";
 import type { PageContext, PageDispatch, Policy } from "../../simulate/policy.ts";
 import { Simulator } from "../../simulate/simulator.ts";
-import type { Observer, Users, UsersSource } from "../../simulate/users.ts";
+import { asUsers, type Users, type UsersSource } from "../../simulate/users.ts";
 import { type Tensor, unpadRows } from "../../tape/tensor.ts";
 
 /** The episode that policies are tried in: its random numbers are those of no training. */
@@ -166,11 +167,6 @@ class WatchedPolicy implements Policy {
   }
 }
 
-function asUsers(observer: Observer): Users {
-  if ("utilities" in observer) return observer as Users;
-  throw new Error(`expected a witness with utilities, got ${observer.name}`);
-}
-
 async function placesOf(gpu: Gpu, { placeEffects }: Users): Promise<Float32Array> {
   if (!placeEffects) return new Float32Array();
   const [words] = await readViews(gpu, [placeEffects.view]);
@@ -182,17 +178,9 @@ export function clickChances(
   utilities: ArrayLike<number>,
   { eta, places }: ChoiceRule,
 ): { items: number[]; none: number } {
-  let most = 0; // no click
-  const logits = Array.from(utilities, (utility, slot) => {
-    const place = Math.min(slot, places.length);
-    const logit = eta * (utility + (place > 0 ? places[place - 1]! : 0));
-    most = Math.max(most, logit);
-    return logit;
-  });
-  const weights = logits.map((logit) => Math.exp(logit - most));
-  const none = Math.exp(-most);
-  const all = weights.reduce((sum, weight) => sum + weight, none);
-  return { items: weights.map((weight) => weight / all), none: none / all };
+  const { none, slots } = choiceWeights(slateLogits(utilities, eta, places));
+  const all = slots.reduce((sum, weight) => sum + weight, none);
+  return { items: Array.from(slots, (weight) => weight / all), none: none / all };
 }
 
 /** The first numbers of rows [.., stride]. */

@@ -9,14 +9,13 @@ import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
 import { noBest } from "../../train/best_records.ts";
 import { UserError } from "../../user_error.ts";
 import type { PolicyState } from "./policy_trainer.ts";
-import type { ReplayState } from "./replay.ts";
+import { replayParts, type ReplayState } from "./replay.ts";
 
 const FORMAT = "clickgan-policy-1";
 
 /** Before the names of tensors that are no weights: Adam's, the older copy, what is remembered. */
 const PREFIXES = { m: "adam.m/", v: "adam.v/", older: "older/" } as const;
 const REPLAY = "replay/";
-const replayParts = ["states", "shown", "happened", "lengths"] as const;
 
 const marksSchema = z.strictObject({ train: logMarkSchema, curve: logMarkSchema });
 /** Where the logs of a training stood. */

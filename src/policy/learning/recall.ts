@@ -8,14 +8,12 @@ import { kernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { padded } from "../../tape/tensor.ts";
+import { PANEL, panelsOf } from "../network/place.ts";
 import type { Replay } from "./replay.ts";
 
 const drawKernel = kernel("replay_draw", drawText);
 const recallKernel = kernel("recall", recallText);
 const masksKernel = kernel("recall_masks", masksText);
-
-/** Items whose bits stand in one word. */
-const PANEL = 32;
 
 export interface RecallOptions {
   /** B */
@@ -61,7 +59,7 @@ export class Recall {
     const { rows, items, stateColumns, leftOut } = options;
     // So that a part of a buffer can be bound by itself.
     if (rows % 64 !== 0) throw new Error(`expected a multiple of 64 rows to learn from, got ${rows}`);
-    const panels = Math.ceil(items / PANEL);
+    const panels = panelsOf(items);
     this.inputStride = padded(stateColumns + 1);
     const bytes = 4 * rows * this.inputStride;
     this.inputs = arena.allocate("remembered states", 2 * bytes);
@@ -79,7 +77,7 @@ export class Recall {
     const { replay, drawn, options: { rows, items, stateColumns, repeats } } = this;
     const { users, pages, slate, stateStride, episodes } = replay.size;
     const constants = { K: slate, T: pages, USERS: users };
-    const panels = Math.ceil(items / PANEL);
+    const panels = panelsOf(items);
     const vectors = this.inputStride / 4;
     return [
       {
@@ -123,7 +121,7 @@ function halves(view: View, bytes: number): [View, View] {
 
 /** The bits past the last item. */
 export function lastPanelLeftOut(items: number): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(Math.ceil(items / PANEL));
+  const words = new Uint32Array(panelsOf(items));
   const of = items % PANEL;
   if (of > 0) words[words.length - 1] = (0xffffffff << of) >>> 0;
   return words;

@@ -47,10 +47,10 @@ export interface SeenPage {
   readonly alive: View;
 }
 
+/** What is remembered, by its parts. */
+export const replayParts = ["states", "shown", "happened", "lengths"] as const;
 /** Everything that is remembered, as it is kept in a file. */
-export type ReplayState = Readonly<
-  Record<"states" | "shown" | "happened" | "lengths", Uint32Array<ArrayBuffer>>
->;
+export type ReplayState = Readonly<Record<typeof replayParts[number], Uint32Array<ArrayBuffer>>>;
 
 /** Episodes of the ring for so many pages of users, at least: those that are whole, and the one under way. */
 export function episodesFor(
@@ -140,7 +140,7 @@ export class Replay {
     this.#expectWhole(state, items, from);
     const { users, episodes } = this.size;
     const { queue } = this.arena.gpu;
-    for (const name of ["states", "shown", "happened", "lengths"] as const) {
+    for (const name of replayParts) {
       queue.writeBuffer(this[name].buffer, this[name].offset, state[name]);
     }
     const starts = new Uint32Array(episodes * (users + 1));
@@ -159,7 +159,7 @@ export class Replay {
       new UserError(
         `${from}: its remembered pages are damaged: expected ${expected}, found ${found}. Use an earlier snapshot.`,
       );
-    for (const name of ["states", "shown", "happened", "lengths"] as const) {
+    for (const name of replayParts) {
       const [expected, found] = [this[name].size, state[name].byteLength];
       if (expected !== found) throw wrong(`${expected} bytes of ${name}`, `${found}`);
     }

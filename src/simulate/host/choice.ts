@@ -52,7 +52,7 @@ export function choose(logits: ArrayLike<number>, uniform: number): Choice {
 export function slateLogits(
   utilities: ArrayLike<number>,
   eta = 1,
-  effects: readonly number[] = [],
+  effects: ArrayLike<number> = [],
 ): Float64Array {
   return Float64Array.from(
     utilities,
