@@ -15,13 +15,12 @@ import {
 } from "../policy/comparison/compare.ts";
 import { type Comparison, differencesOf } from "../policy/comparison/comparison.ts";
 import { greedyPolicy } from "../policy/greedy.ts";
+import { policyNamed, policyNames } from "../policy/named.ts";
 import { itemVectorsOf } from "../policy/adaptation/item_vectors.ts";
 import { OpenedPolicy } from "../policy/open_policy.ts";
 import { optimum } from "../policy/optimum.ts";
 import { groupsOf, type PolicyGroup } from "../policy/opened_groups.ts";
 import { subjectText } from "../policy/policy_config.ts";
-import { popularity, popularPolicy } from "../policy/popular.ts";
-import { randomPolicy } from "../policy/random.ts";
 import { taskNames } from "../policy/comparison/tasks.ts";
 import { verdictsOn } from "../policy/comparison/verdict.ts";
 import { readPageParts } from "../report/page_shell.ts";
@@ -42,7 +41,7 @@ import {
 import { stepProgress } from "./step_progress.ts";
 
 /** What policies are compared with. */
-const RIVALS = ["greedy", "popular", "random", "linucb"] as const;
+const RIVALS = [...policyNames, "linucb"] as const;
 type Rival = typeof RIVALS[number];
 
 /** How LinUCB learns on the first model before it is compared. */
@@ -189,15 +188,12 @@ async function contendersOf(
   );
   const others: Contender[] = [];
   for (const rival of options.with) {
-    if (rival === "greedy") {
-      others.push(device("greedy", greedyPolicy(witness)));
-      if (environments.some(({ role, source }) => role === "truth" && source !== witness)) {
+    if (rival !== "linucb") {
+      others.push(device(rival, policyNamed(rival).make({ log, known: witness })));
+      if (rival === "greedy" && environments.some(({ role, source }) => role === "truth" && source !== witness)) {
         others.push(device("greedy on the truth", greedyPolicy(), "truth"));
       }
-    } else if (rival === "popular") {
-      others.push(device("popular", popularPolicy(popularity(log))));
-    } else if (rival === "random") others.push(device("random", randomPolicy));
-    else {
+    } else {
       if (task.reward !== "click") {
         throw new UserError(
           "Expected --with linucb among policies trained with --reward click: it learns from clicks.",

@@ -1,11 +1,9 @@
-/** The policies of `simulate`: those that have a name, another one is a line here, and trained ones by their folders. */
+/** The policies of `simulate`: those that have a name, and trained ones by their folders. */
 
 import type { OnProgress } from "../data/log_source.ts";
-import { greedyPolicy } from "../policy/greedy.ts";
+import { policyNamed, policyNames } from "../policy/named.ts";
 import { OpenedPolicy } from "../policy/open_policy.ts";
 import { hasPolicy } from "../policy/policy_config.ts";
-import { popularity, popularPolicy } from "../policy/popular.ts";
-import { randomPolicy } from "../policy/random.ts";
 import type { Policy } from "../simulate/policy.ts";
 import { UserError } from "../user_error.ts";
 import { seenBy } from "./policy_sight.ts";
@@ -26,20 +24,6 @@ const BY_UTILITY: Pace = { scores: 2 ** 19, least: 8 };
 /** A few operations a unit of the network for each item, for 128 users at a time. */
 const BY_VALUES: Pace = { scores: 2 ** 23, least: 128 };
 
-interface Named {
-  readonly pace: Pace;
-  make(simulated: Simulated, onProgress?: OnProgress): Policy;
-}
-
-const POLICIES: Readonly<Record<string, Named>> = {
-  random: { pace: NO_SCORES, make: () => randomPolicy },
-  popular: {
-    pace: NO_SCORES,
-    make: ({ data: { source } }, onProgress) => popularPolicy(popularity(source, onProgress)),
-  },
-  greedy: { pace: BY_UTILITY, make: ({ known }) => greedyPolicy(known) },
-};
-
 /** What every policy is held against. */
 export const RIVALS = ["random", "popular"] as const;
 
@@ -56,10 +40,10 @@ export interface ChosenPolicy {
  * @returns the policy of a folder, undefined for one that has a name. @throws UserError for neither.
  */
 export async function findPolicy(name: string): Promise<OpenedPolicy | undefined> {
-  if (Object.hasOwn(POLICIES, name)) return undefined;
+  if (policyNamed(name)) return undefined;
   if (await hasPolicy(name)) return await OpenedPolicy.open(name);
   throw new UserError(
-    `Expected a policy, ${Object.keys(POLICIES).join(", ")} or the folder of a trained one, got ${
+    `Expected a policy, ${policyNames.join(", ")} or the folder of a trained one, got ${
       JSON.stringify(name)
     }. ` +
       "deno task policy train makes one.",
@@ -68,10 +52,11 @@ export async function findPolicy(name: string): Promise<OpenedPolicy | undefined
 
 /** @throws UserError for a policy that there is not, or that the data say too little for. */
 export function namedPolicy(name: string, simulated: Simulated, onProgress?: OnProgress): ChosenPolicy {
-  const named = Object.hasOwn(POLICIES, name) ? POLICIES[name] : undefined;
+  const named = policyNamed(name);
   if (!named) throw new UserError(`Expected a policy, got ${JSON.stringify(name)}.`);
-  const { pace, make } = named;
-  return { name, policy: make(simulated, onProgress), pace };
+  const { data: { source: log }, known } = simulated;
+  const policy = named.make({ log, known, onProgress });
+  return { name, policy, pace: named.scoresItems ? BY_UTILITY : NO_SCORES };
 }
 
 /** A policy that was trained sees users through whom it was trained on. @throws UserError where those are gone, or have other items. */

@@ -54,10 +54,12 @@ export async function readPolicyConfig(path: string): Promise<PolicyConfig> {
   return config;
 }
 
+/** Whether a folder has a policy's file, whatever is in it. */
 export function hasPolicy(path: string): Promise<boolean> {
   return exists(`${path}/${NAME}`);
 }
 
+/** @throws UserError when the file cannot be written. */
 export async function writePolicyConfig(path: string, config: PolicyConfig): Promise<void> {
   await atomicWriteFile(`${path}/${NAME}`, JSON.stringify(config, null, 2) + "\n");
 }

@@ -26,6 +26,7 @@ export interface Simulation extends SimulationScope {
   readonly policies: readonly SimulatedPolicy[];
 }
 
+/** The page as HTML. */
 export function simulationPageOf(simulation: Simulation, parts: PageParts): string {
   const { facts, notes, policies } = simulation;
   const bars = returnBars(simulation, policies);

@@ -191,6 +191,7 @@ function firstOf(values: Float32Array, rows: number, stride: number, count: numb
   );
 }
 
+/** One after another. */
 export function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
   const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;

@@ -56,6 +56,7 @@ export function columnsOf({ slate, zero }: QShape): number {
   return slate + (zero ? 1 : 0);
 }
 
+/** Name of the weights [G, width] of a product of items. @param product from 0 on */
 export function itemKernel(product: number): string {
   return `item${product + 1}/kernel`;
 }

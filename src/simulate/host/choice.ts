@@ -10,13 +10,14 @@ export interface Choice {
   readonly margin: number;
 }
 
-/** Weights relative to the largest, so that nothing overflows. @param logits of the slots; that of no click is 0. */
+/** Weights relative to the largest, so that nothing overflows. */
 export interface Weights {
   readonly none: number;
   /** [k] */
   readonly slots: Float64Array;
 }
 
+/** exp of each logit, by the largest of them. @param logits [k] of the slots; that of no click is 0. */
 export function choiceWeights(logits: ArrayLike<number>): Weights {
   let most = 0;
   for (let j = 0; j < logits.length; j++) most = Math.max(most, logits[j]!);
