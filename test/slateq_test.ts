@@ -15,6 +15,7 @@ import { learnDimensions, learnSizes } from "../src/policy/learning/learner.ts";
 import { PolicyTrainer } from "../src/policy/learning/policy_trainer.ts";
 import { Recall } from "../src/policy/learning/recall.ts";
 import { Replay } from "../src/policy/learning/replay.ts";
+import { gdqn } from "../src/policy/learning/gdqn.ts";
 import { slateq } from "../src/policy/learning/slateq.ts";
 import { Page } from "../src/simulate/page.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
@@ -138,4 +139,21 @@ Deno.test("slateq: learns, and a training that is resumed gives the same bits", 
     await resumed.run(whole.schedule.iterations);
     assert.deepEqual(await resumed.stateOfAll(), await whole.stateOfAll());
     for (const one of [whole, stepped, resumed]) one.destroy();
+  }));
+
+Deno.test("huber: errors of values above 1 count less, in the lessons of both kinds of learners", () =>
+  withGpu(undefined, async (gpu) => {
+    for (const [algorithm, make] of Object.entries({ slateq, gdqn })) {
+      /** Of the first lesson, by the first weights: the same pages, and the same errors. */
+      const lossOf = async (huber: boolean) => {
+        const config = { ...defaultPolicyTraining, ...sizes, reward: "utility", steps: 64 * 4 * 2 } as const;
+        const trainer = await PolicyTrainer.create(gpu, source, { ...config, huber }, make);
+        const losses: number[] = [];
+        await trainer.run(8, { onStep: ({ loss }) => void losses.push(loss) });
+        trainer.destroy();
+        return losses[4] ?? NaN;
+      };
+      const [squares, sizesOfErrors] = [await lossOf(false), await lossOf(true)];
+      assert.ok(0 < sizesOfErrors && sizesOfErrors < squares, `${algorithm}: ${sizesOfErrors}, ${squares}`);
+    }
   }));

@@ -108,6 +108,7 @@ export function addPolicyTrainOptions(command: Command): Command {
       numberOf(z.number().min(0), "a number of at least 0"),
       d.clip ?? 0,
     )
+    .option("--huber", "errors of values above 1 count by their size, not by its square", d.huber)
     .option("--replay <n>", "pages of users that are remembered, at least", wholeNumber(1), d.replay)
     .option(
       "--epsilon-start <p>",

@@ -37,6 +37,7 @@ export const policyTrainingSchema = z.strictObject({
   rows: whole(64, 2 ** 20).refine((rows) => rows % 64 === 0, "expected a multiple of 64"),
   stepsPerPage: whole(1, 256),
   clip: z.number().positive().nullable(),
+  huber: z.boolean().default(false), // of a policy from before there was this option
   replay: whole(1),
   epsilonStart: share,
   epsilonEnd: share,
@@ -93,6 +94,8 @@ export interface PolicyTrainingConfig {
   stepsPerPage: number;
   /** The most that a gradient's length may be; null: any. */
   clip: number | null;
+  /** Errors of values above 1 count by their size, not by its square. */
+  huber: boolean;
   /** Pages of users that are remembered, at least. */
   replay: number;
   /** Probability of a random slate in the beginning, */
@@ -130,6 +133,7 @@ export const defaultPolicyTraining: PolicyTrainingConfig = {
   rows: 256,
   stepsPerPage: 1,
   clip: 10,
+  huber: false,
   replay: 200_000,
   epsilonStart: 1,
   epsilonEnd: 0.05,

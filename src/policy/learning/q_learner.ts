@@ -69,7 +69,7 @@ export class QLearner extends NetworkLearner {
       })
       : undefined;
     qLoss(tape, rows, {
-      ...{ q, counts: algorithm.counts, wanted, outcome: recall.outcome, ring },
+      ...{ q, counts: algorithm.counts, wanted, outcome: recall.outcome, ring, huber: config.huber },
       ...(chained && { chained: { view: chained.q, stride: chained.stride } }),
     });
     tape.place();

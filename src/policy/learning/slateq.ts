@@ -43,13 +43,13 @@ class SlateQLearner extends NetworkLearner {
   }
 
   record({ recall, wanted, ring }: Lesson): RecordedLesson {
-    const { config: { rows: count }, observer: { itemVectors } } = this.subject;
+    const { config: { rows: count, huber }, observer: { itemVectors } } = this.subject;
     const { network } = this;
     const rows = learnRows(this.arena, recall);
     const tape = tapeOf<LearnSizes, QLossBatch>(rows, network.parameters);
     const state = network.state(tape, "online", inputOf(recall, "before"));
     const q = slateValue(tape, rows, network, { copy: "online", state, slates: recall.slates, itemVectors });
-    qLoss(tape, rows, { q, counts: "outcome", wanted, outcome: recall.outcome, ring });
+    qLoss(tape, rows, { q, counts: "outcome", wanted, outcome: recall.outcome, ring, huber });
     tape.place();
     const worth = this.arena.allocate("worth of slates after", 4 * count);
     return {
