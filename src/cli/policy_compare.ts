@@ -33,11 +33,7 @@ import { addEnvironmentOptions, type EnvironmentOptions } from "./environment_op
 import { folder, LARGEST_SEED, path, wholeNumber } from "./options.ts";
 import type { PolicyAction } from "./policy_action.ts";
 import { figuresText, slatesText } from "./policy_compare_text.ts";
-import {
-  findEnvironments,
-  type FoundEnvironments,
-  type OpenedEnvironments,
-} from "./policy_environments.ts";
+import { findEnvironments, type FoundEnvironments, type OpenedEnvironments } from "./policy_environments.ts";
 import { stepProgress } from "./step_progress.ts";
 
 /** What policies are compared with. */
@@ -190,7 +186,9 @@ async function contendersOf(
   for (const rival of options.with) {
     if (rival !== "linucb") {
       others.push(device(rival, policyNamed(rival).make({ log, known: witness })));
-      if (rival === "greedy" && environments.some(({ role, source }) => role === "truth" && source !== witness)) {
+      if (
+        rival === "greedy" && environments.some(({ role, source }) => role === "truth" && source !== witness)
+      ) {
         others.push(device("greedy on the truth", greedyPolicy(), "truth"));
       }
     } else {

@@ -223,7 +223,9 @@ ${groupedTable("Differences of policies", head, groups)}`;
 function differenceRow(name: string, difference: PolicyDifference): Html {
   const { wider, trainings, lose, gain } = difference;
   const over = wider === "users" ? "users" : wider ? `${trainings} trainings` : MISSING;
-  return markup`<tr><th scope="row">${name}</th>${differenceCell(difference, 2)}<td>${over}</td><td>${shareText(lose)}</td><td>${shareText(gain)}</td><td class="text">${differenceWord(difference)}</td></tr>`;
+  return markup`<tr><th scope="row">${name}</th>${differenceCell(difference, 2)}<td>${over}</td><td>${
+    shareText(lose)
+  }</td><td>${shareText(gain)}</td><td class="text">${differenceWord(difference)}</td></tr>`;
 }
 
 /** Calibration and support. */

@@ -14,7 +14,14 @@ import {
   type SimulationScope,
   userLines,
 } from "./simulation_charts.ts";
-import { differenceCell, type Facts, factsList, figureCell, groupedTable, shareText } from "./policy_tables.ts";
+import {
+  differenceCell,
+  type Facts,
+  factsList,
+  figureCell,
+  groupedTable,
+  shareText,
+} from "./policy_tables.ts";
 
 /** What a page about simulated users is of. */
 export interface Simulation extends SimulationScope {
@@ -100,7 +107,9 @@ function differencesTable(simulation: Simulation): Html {
     returnUnit(simulation)
   }, user by user: all policies have the same users and the same
 random numbers.</p>
-${groupedTable("Differences of policies", ["policy less rival", "difference", "lose", "gain", "verdict"], [
-    markup`<tbody>${rows}</tbody>`,
-  ])}`;
+${
+    groupedTable("Differences of policies", ["policy less rival", "difference", "lose", "gain", "verdict"], [
+      markup`<tbody>${rows}</tbody>`,
+    ])
+  }`;
 }
