@@ -227,6 +227,8 @@ Deno.test("verdict: where planning has nothing to gain it says so, and how far a
     found?.text ?? "",
     /Planning has nothing to gain in demo shop: the best policy that is known is \+0\.04 % above greedy\. cdqn stays 4\.3 % behind greedy\./,
   );
+  const below = verdictsOn(comparison([{ ...demo, optimum: 19.5 }], { "demo shop": [19.645, 18.8] }))[0];
+  assert.match(below?.text ?? "", /the best policy that is known is 0\.7 % below greedy\./);
 });
 
 Deno.test("verdict: without a truth nothing is claimed beyond the simulators, each by its name", () => {

@@ -24,7 +24,7 @@ export function policyRankCommand(action: PolicyAction): Command {
   const command = new Command("rank")
     .description(
       "Prints the slate that a policy shows a user next: each item's utility and P(click) as the model has them, and the " +
-        "value that the policy expects, of this page and all later ones.",
+        "value that the policy expects, of this page and all later ones: cdqn by item, slateq of the slate; gdqn says none.",
     )
     .argument("<policy>", "a folder that policy train wrote", folder)
     .option(

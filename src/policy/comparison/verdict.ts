@@ -125,7 +125,10 @@ function headroomWords(
   const { mean, rival } = difference;
   if (optimum === undefined || !(rival > 0)) return [];
   const headroom = optimum / rival - 1;
-  const optimal = `the best policy that is known is ${percent(headroom)} above ${RIVAL}`;
+  // It is no proven optimum: few users, or a coarse grid, leave it below.
+  const optimal = `the best policy that is known is ${
+    headroom < 0 ? `${percent(-headroom).slice(1)} below` : `${percent(headroom)} above`
+  } ${RIVAL}`;
   if (headroom >= NOTHING) {
     return [
       `${optimal[0]!.toUpperCase()}${optimal.slice(1)}; ${policy} reaches ${
