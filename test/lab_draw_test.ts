@@ -10,11 +10,11 @@ import { proseHtml } from "../src/lab/draw/prose.ts";
 import {
   spansOf,
   stripSummary,
-  ticksOf,
   type TimedDispatch,
   timelineStrip,
   timelineTable,
 } from "../src/lab/draw/timeline.ts";
+import { evenTicks } from "../src/lab/draw/scale.ts";
 import { headerPart, wgslLine, wgslListing } from "../src/lab/draw/wgsl.ts";
 import { kernelsOf, kernelTexts, referencesOf } from "../src/lab/kernel_texts.ts";
 import { compareLadder, comparisonText, noiseOf } from "../src/lab/ladder_comparison.ts";
@@ -83,13 +83,15 @@ Deno.test("timeline: dispatches follow each other, as wide as they are long, and
   assert.ok(timelineTable(dispatches, undefined).text.includes("<td>-</td>"));
 });
 
-Deno.test("ticks are round, from 0 to the end", () => {
-  assert.deepEqual(ticksOf(40), [0, 10, 20, 30, 40]);
-  assert.deepEqual(ticksOf(1234), [0, 500, 1000]);
-  assert.deepEqual(ticksOf(0), [0]);
+Deno.test("ticks are round, and within the range", () => {
+  assert.deepEqual(evenTicks([0, 40], 5), [0, 10, 20, 30, 40]);
+  assert.deepEqual(evenTicks([0, 1234], 5), [0, 500, 1000]);
+  assert.deepEqual(evenTicks([-0.25, 0.31], 3), [-0.2, 0, 0.2]);
   for (const total of [0.3, 7, 99, 12_345]) {
-    assert.ok(ticksOf(total).length >= 3 && ticksOf(total).length <= 7, `${total}`);
+    const { length } = evenTicks([0, total], 5);
+    assert.ok(length >= 3 && length <= 7, `${total}`);
   }
+  assert.match(timelineStrip([]).text, />0 us</);
 });
 
 Deno.test("who owns what: idle invocations, folded grids, long axes with a gap", () => {

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { type Bundle, bundle } from "../bundle/bundle.ts";
-import { Html, jsonScript, markup } from "../report/html.ts";
+import { Html, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
 import { version } from "../version.ts";
 import { kernelTexts } from "./kernel_texts.ts";
 import type { ShippedLadder } from "../ladder/shipped.ts";
@@ -29,6 +29,7 @@ const WORKER_ID = "worker-script";
 /** What the page knows of kernels besides their own text, and the ladders' figures, as data: see client/carried.ts. */
 const DATA_ID = "lab-data";
 
+/** @returns the same bytes for the same sources. @throws Error with all that the bundler says */
 export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
   const define = { CLICKGAN_VERSION: JSON.stringify(version) };
@@ -44,7 +45,7 @@ export async function buildLab(): Promise<LabPage> {
 ${new Html(style)}</style>`,
     markup`${data}
 <script type="text/plain" id="${WORKER_ID}">${scriptText(worker.text)}</script>
-<script>${scriptText(page.text)}</script>`,
+${inlineScript(page.text)}`,
   );
   const index = pageOf(
     markup`<link rel="stylesheet" href="lab.css">`,
@@ -80,11 +81,6 @@ ${scripts}
 </body>
 </html>
 `.text;
-}
-
-/** Ending tags in a script can only stand in strings, where the backslash changes nothing. */
-function scriptText(script: string): Html {
-  return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
 }
 
 /** Names of the kernels that a script has. */

@@ -56,7 +56,7 @@ async function namesOf(folder: string, ending: string): Promise<string[]> {
 }
 
 /** @throws Error for a chapter without its section. */
-export function chapterOfText(file: string, text: string): { title: string; mathematics: string } {
+function chapterOfText(file: string, text: string): { title: string; mathematics: string } {
   const [, title] = /^# (.*)$/m.exec(text) ?? [];
   const [, mathematics] = /^## The mathematics\n([^]*?)^## /m.exec(text) ?? [];
   if (title === undefined || mathematics === undefined) {

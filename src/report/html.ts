@@ -41,8 +41,12 @@ export function jsonScript(id: string, value: unknown): Html {
   return markup`<script type="application/json" id="${id}">${json}</script>`;
 }
 
-/** A script of one's own. Ending tags in it can only stand in strings, where the backslash changes nothing. */
+/** A script of one's own, as an element may hold it. Ending tags in it can only stand in strings, where the backslash changes nothing. */
+export function scriptText(script: string): Html {
+  return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
+}
+
+/** A script of one's own that runs. */
 export function inlineScript(script: string): Html {
-  const safe = script.replace(/<(?=\/script|!--)/gi, "\\x3c");
-  return markup`<script>${new Html(safe)}</script>`;
+  return markup`<script>${scriptText(script)}</script>`;
 }

@@ -1,5 +1,6 @@
 /** The frame of the page: its header, the tabs, the state of the device, and one screen at a time. */
 
+import { whole } from "../draw/number.ts";
 import { Connection } from "./connection.ts";
 import { element, Notice } from "./elements.ts";
 import type { DeviceState, Lab, Screen } from "./lab.ts";
@@ -165,7 +166,7 @@ function limitWords(
   return workgroup >= 32768
     ? ""
     : `It grants ${
-      workgroup.toLocaleString("en")
+      whole(workgroup)
     } bytes of workgroup memory, as WebGPU promises at least: for layers of many ` +
       "inputs, kernels that need no more are taken.";
 }

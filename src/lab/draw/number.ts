@@ -17,11 +17,12 @@ export function bytesText(bytes: number): string {
   return bytes < 2 ** 20 ? `${short(bytes / 1024)} KiB` : `${short(bytes / 2 ** 20)} MiB`;
 }
 
-/** "1,234,567". */
+/** A count: "1,234,567". */
 export function whole(value: number): string {
   return Math.round(value).toLocaleString("en");
 }
 
+/** "6.7 %", "67 %". @param share of 1; "-" where there is none. */
 export function percent(share: number | undefined): string {
   return share === undefined ? "-" : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 }

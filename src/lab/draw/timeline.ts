@@ -6,10 +6,11 @@ import { type Ceilings, standing } from "../../profile/roofline.ts";
 import type { DispatchResult } from "../../profile/step_profile.ts";
 import type { DispatchFacts, Phase } from "../step/facts.ts";
 import { duration, percent, short } from "./number.ts";
+import { evenTicks } from "./scale.ts";
 
 export type TimedDispatch = Pick<DispatchFacts, "label" | "kernel" | "phase"> & DispatchResult;
 
-export const phaseNames: Readonly<Record<Phase, string>> = {
+const phaseNames: Readonly<Record<Phase, string>> = {
   batch: "lays out the batch",
   forward: "forward",
   backward: "backward",
@@ -17,6 +18,8 @@ export const phaseNames: Readonly<Record<Phase, string>> = {
 };
 
 const STRIP = { width: 1000, height: 56, bar: 34 };
+/** Of the strip, about. */
+const TICKS = 5;
 
 /** Where dispatches begin and end, in microseconds, as if each waited for the one before. */
 export function spansOf(
@@ -39,7 +42,7 @@ export function timelineStrip(dispatches: readonly TimedDispatch[]): Html {
       Math.max(0.6, x(to) - x(from) - 0.8).toFixed(2)
     }" height="${bar}" rx="1.5"><title>${title}</title></rect>`;
   });
-  const ticks = ticksOf(total).map((time) =>
+  const ticks = (total > 0 ? evenTicks([0, total], TICKS) : [0]).map((time) =>
     markup`<g class="tick"><line x1="${x(time).toFixed(1)}" x2="${x(time).toFixed(1)}" y1="${bar}" y2="${
       bar + 5
     }"/><text x="${x(time).toFixed(1)}" y="${height - 3}" text-anchor="${
@@ -62,17 +65,6 @@ export function stripSummary(dispatches: readonly TimedDispatch[]): string {
   }; the longest, ${longest.label}, takes ${share}`;
 }
 
-/** Round numbers from 0 on, four to six of them. */
-export function ticksOf(total: number): number[] {
-  if (!(total > 0)) return [0];
-  const rough = total / 5;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((n) => n * power).find((step) => step >= rough) ?? rough;
-  const ticks: number[] = [];
-  for (let k = 0; k * step <= total; k++) ticks.push(k * step);
-  return ticks;
-}
-
 /** Which colour means what. */
 export function phaseLegend(dispatches: readonly TimedDispatch[]): Html {
   const { total } = spansOf(dispatches);
@@ -87,11 +79,6 @@ export function phaseLegend(dispatches: readonly TimedDispatch[]): Html {
     ];
   });
   return markup`<ul class="phases">${items}</ul>`;
-}
-
-/** "12.3 us, 0.4 more or less". */
-export function sureText(timing: DispatchResult): string {
-  return `${duration(timing.median)} ± ${duration(sureness(timing))}`;
 }
 
 /** A row a dispatch, each with a button that opens it. Without ceilings there are no shares of the roofline. */

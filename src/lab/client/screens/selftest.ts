@@ -1,5 +1,6 @@
 /** Self-test: every kernel on this adapter beside float64, a row a kernel, with the element that is farthest off. */
 
+import { whole } from "../../draw/number.ts";
 import type { AdapterKind } from "../../../gpu/kernel_shapes.ts";
 import { elementText, faultsOf } from "../../../selftest/finding.ts";
 import { blamed, byKernel, type KernelResult, type KindFinding } from "../../../selftest/results.ts";
@@ -197,7 +198,7 @@ function rowOf({ kernel, kind, values, differs, worst }: KernelResult): HTMLElem
       { class: "where" },
       worst && worst.share > 0 ? `${worst.what} ${elementText(worst.element)}` : "",
     ),
-    element("td", { class: "number" }, values.toLocaleString("en")),
+    element("td", { class: "number" }, whole(values)),
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { ceilingsOf } from "../../../profile/ceilings.ts";
 import { kernelPanel } from "../../draw/kernel_panel.ts";
-import { duration } from "../../draw/number.ts";
+import { duration, whole } from "../../draw/number.ts";
 import {
   phaseLegend,
   spansOf,
@@ -142,7 +142,7 @@ function show(results: HTMLElement, { result, facts, figures, clock }: StepProfi
     element(
       "p",
       {},
-      `${users} users, ${events} events, ${rows.toLocaleString("en")} rows, ${items} distinct items. The ` +
+      `${users} users, ${events} events, ${whole(rows)} rows, ${items} distinct items. The ` +
         `${dispatches.length} dispatches take ${duration(total)} together; a step in a run takes ${
           duration(wall.median)
         } ` +

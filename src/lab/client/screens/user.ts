@@ -1,5 +1,6 @@
 /** Be the user: pages of the shop, what the model expects of whoever looks at them, and how a click changes it. */
 
+import { whole } from "../../draw/number.ts";
 import { button, element, Notice } from "../elements.ts";
 import type { Lab, Screen } from "../lab.ts";
 import type { ScoredPage, ShopView } from "../services/user.ts";
@@ -119,7 +120,7 @@ class UserView {
   #show(page: readonly number[], seen: ScoredPage): void {
     const { features, model } = this.#shop ?? {};
     const by = `${model === "none" ? "the model, which has no memory" : `the model (${model})`} after ` +
-      `${seen.iteration.toLocaleString("en")} iterations`;
+      `${whole(seen.iteration)} iterations`;
     this.#list.show(page, seen, features, by);
     this.#history.replaceChildren(
       ...(this.#clicked.length === 0

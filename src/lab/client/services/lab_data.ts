@@ -1,5 +1,6 @@
 /** What can be trained on in a page: a made-up shop, or a file of the reader's, which stays in the page. */
 
+import { whole } from "../../draw/number.ts";
 import { usersOf } from "../../../data/click_log.ts";
 import { makeShop } from "../../../data/demo_shop.ts";
 import { type LogSource, MemoryLog } from "../../../data/log_source.ts";
@@ -50,7 +51,7 @@ async function openFile(file: File): Promise<LabData> {
     );
   }
   if (file.size > MOST_PAPER_BYTES) {
-    const [found, most] = [file.size, MOST_PAPER_BYTES].map((bytes) => bytes.toLocaleString("en"));
+    const [found, most] = [file.size, MOST_PAPER_BYTES].map(whole);
     throw new UserError(
       `${file.name}: ${found} bytes, expected at most ${most}. Give a part of its users, or leave out columns that are not ` +
         "needed.",

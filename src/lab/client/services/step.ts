@@ -1,5 +1,6 @@
 /** The service of the screen "Look inside a step": what a training step is made of, and how long each part takes here. */
 
+import { whole } from "../../draw/number.ts";
 import { makeDemoShop } from "../../../data/demo_shop.ts";
 import { usersOf } from "../../../data/click_log.ts";
 import type { Gpu } from "../../../gpu/device.ts";
@@ -55,7 +56,7 @@ const logs: readonly { readonly name: string; readonly about: string; make(): Be
     const items = width === 0 ? "items known by their number" : `${width} features an item`;
     return {
       name,
-      about: `${name}: ${(users * events * page).toLocaleString("en")} rows, ${items}`,
+      about: `${name}: ${whole(users * events * page)} rows, ${items}`,
       make: () => benchLog(workload),
     };
   }),

@@ -1,5 +1,6 @@
 /** Which data: a made-up shop, or a file of the reader's, by drop or by the file picker. */
 
+import { whole } from "../../../draw/number.ts";
 import { shops } from "../../../../data/shops.ts";
 import { element } from "../../elements.ts";
 import type { DataChoice } from "../../services/lab_data.ts";
@@ -49,7 +50,7 @@ export class DataField {
   take(file: File | undefined): void {
     if (!file) return;
     this.#file = file;
-    this.#name.textContent = `${file.name}, ${file.size.toLocaleString("en")} bytes`;
+    this.#name.textContent = `${file.name}, ${whole(file.size)} bytes`;
     this.#select.value = OWN;
     this.#turn();
   }

@@ -4,9 +4,10 @@
  * page's scripts may have.
  */
 
+import { whole } from "../../../draw/number.ts";
 import { element, svg } from "../../elements.ts";
 import type { CurveFigure, Curves, Point } from "./curves.ts";
-import { evenTicks, rangeOf, Scale } from "./scale.ts";
+import { evenTicks, rangeOf, Scale } from "../../../draw/scale.ts";
 
 /** Units of the drawing; it is as wide as its box. */
 const HEIGHT = 280;
@@ -95,7 +96,7 @@ export class LiveChart {
       );
     const texts = [["train", near(train)], ["validation", near(validation)]] as const;
     this.#read.textContent = texts.flatMap(([name, point]) =>
-      point ? [`${name} ${point.y.toFixed(4)} at ${Math.round(point.x).toLocaleString("en")}`] : []
+      point ? [`${name} ${point.y.toFixed(4)} at ${whole(point.x)}`] : []
     ).join(", ");
   }
 }

@@ -1,5 +1,6 @@
 /** How far a training is: a bar, and the figures of the moment. */
 
+import { whole } from "../../../draw/number.ts";
 import { element } from "../../elements.ts";
 import type { TrainEnd } from "../../services/train.ts";
 import type { Curves } from "./curves.ts";
@@ -55,7 +56,7 @@ export class Standing {
     }
     this.#bar.value = iteration;
     const validation = validations.at(-1);
-    this.#show("iteration", `${iteration.toLocaleString("en")} of ${this.#iterations.toLocaleString("en")}`);
+    this.#show("iteration", `${whole(iteration)} of ${whole(this.#iterations)}`);
     this.#show("steps/s", rateText(this.#stepsPerSecond));
     this.#show("loss", curves.last("loss")?.toFixed(4));
     this.#show("validation loss", validation?.loss.toFixed(4));
@@ -63,10 +64,9 @@ export class Standing {
   }
 
   end({ iteration, iterations, stoppedEarly }: TrainEnd): void {
-    const n = (count: number) => count.toLocaleString("en");
-    if (stoppedEarly) this.say(`Early stopping has ended it after ${n(iteration)} iterations.`);
-    else if (iteration >= iterations) this.say(`Done: ${n(iteration)} iterations.`);
-    else this.say(`Stopped after ${n(iteration)} of ${n(iterations)} iterations. It can go on.`);
+    if (stoppedEarly) this.say(`Early stopping has ended it after ${whole(iteration)} iterations.`);
+    else if (iteration >= iterations) this.say(`Done: ${whole(iteration)} iterations.`);
+    else this.say(`Stopped after ${whole(iteration)} of ${whole(iterations)} iterations. It can go on.`);
   }
 
   #show(name: string, text: string | undefined): void {

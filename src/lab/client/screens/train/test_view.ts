@@ -1,5 +1,6 @@
 /** The test figures of a training, as a table, and what follows from them. */
 
+import { whole } from "../../../draw/number.ts";
 import { element } from "../../elements.ts";
 import type { Tested, TestTable } from "../../services/train_test.ts";
 
@@ -36,9 +37,7 @@ export function testView({ users, rows, verdict }: TestTable): HTMLElement {
         element(
           "caption",
           {},
-          `Figures of ${
-            users.toLocaleString("en")
-          } test users, and where 95 % of the resamples of them are. Behind a ` +
+          `Figures of ${whole(users)} test users, and where 95 % of the resamples of them are. Behind a ` +
             "snapshot's name: its iteration.",
         ),
         element("thead", {}, element("tr", {}, ...head)),

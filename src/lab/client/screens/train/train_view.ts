@@ -1,5 +1,6 @@
 /** A training in front of the reader: the form, how it goes, the curves, the snapshots. */
 
+import { whole } from "../../../draw/number.ts";
 import { element, Notice, saveFile } from "../../elements.ts";
 import type { Lab } from "../../lab.ts";
 import type { DataFacts } from "../../services/lab_data.ts";
@@ -215,7 +216,7 @@ export class TrainView {
       this.#facts.textContent = factsText(found.facts);
       this.#notice.say(
         `${file.name}: ${found.kind}, after ${
-          found.iteration.toLocaleString("en")
+          whole(found.iteration)
         } iterations. Train starts from it, and ` +
           "Be the user shows what it has learned.",
       );
@@ -252,10 +253,9 @@ export class TrainView {
 }
 
 function factsText({ name, users, pages, rows, items, features }: DataFacts): string {
-  const n = (count: number) => count.toLocaleString("en");
   const [train, validation, test] = users;
-  return `${name}: ${n(train)} train, ${n(validation)} validation and ${n(test)} test users, ${
-    n(pages)
-  } pages, ${n(rows)} ` +
-    `displayed items of ${n(items)}, ${features}.`;
+  return `${name}: ${whole(train)} train, ${whole(validation)} validation and ${whole(test)} test users, ${
+    whole(pages)
+  } pages, ${whole(rows)} ` +
+    `displayed items of ${whole(items)}, ${features}.`;
 }
