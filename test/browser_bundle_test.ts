@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { bundle, sizeOf } from "../src/bundle/bundle.ts";
-import { withoutComments } from "../src/bundle/kernel_texts.ts";
+import { withoutComments } from "../src/bundle/without_comments.ts";
 import { exportOf } from "../src/bundle/package_exports.ts";
 import * as source from "../src/browser.ts";
 import { kernel } from "../src/gpu/kernel.ts";

@@ -30,7 +30,7 @@ import {
 import type { DispatchFacts } from "../src/lab/step/facts.ts";
 import type { LadderFigures } from "../src/profile/bench_report.ts";
 import { benchSchema } from "../bench/bench_json.ts";
-import { withoutComments } from "../src/bundle/kernel_texts.ts";
+import { withoutComments } from "../src/bundle/without_comments.ts";
 import { withComments } from "../src/lab/draw/commented.ts";
 import { kernelFiles, kernelName, kernelNames, SHIPPED } from "./kernel_files.ts";
 

@@ -7,7 +7,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { DENO_FLAGS } from "../deno_flags.ts";
-import { kernelsWithoutComments } from "./kernel_texts.ts";
+import { kernelsWithoutComments } from "./without_comments.ts";
 import { exportOf } from "./package_exports.ts";
 
 /** What is bundled, and how. */

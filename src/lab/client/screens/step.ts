@@ -13,12 +13,9 @@ import {
 import { carried } from "../carried.ts";
 import { button, element, Notice } from "../elements.ts";
 import { fill } from "../html_part.ts";
-import type { Lab, Screen } from "../lab.ts";
+import type { Screen } from "../lab.ts";
 import { keepMeasured } from "../measured.ts";
-import type { StepProfile } from "../services/step.ts";
-
-/** The batch that stands for the data of the model that was trained last: see services/step.ts. */
-const TRAINED = "trained";
+import type { StepProfile, StepWorkload } from "../services/step.ts";
 
 /** Seconds for whole steps. */
 const SECONDS = 1;
@@ -74,25 +71,29 @@ export const step: Screen = {
       notice.element,
       results,
     );
-    const choose = () => model.disabled = workload.value === TRAINED;
+    let workloads: readonly StepWorkload[] = [];
+    const choose = () => {
+      model.disabled = workloads.some(({ name, ownModel }) => name === workload.value && ownModel);
+    };
     workload.addEventListener("change", choose);
-    const offered = () => offer(lab, workload, model).then(choose, (error: unknown) => notice.fail(error));
+    const offered = async () => {
+      try {
+        const choices = await lab.call("step", "choices", undefined);
+        workloads = choices.workloads;
+        setOptions(workload, workloads);
+        setOptions(model, choices.models.map((name) => ({ name, about: name })));
+        choose();
+      } catch (error) {
+        notice.fail(error);
+      }
+    };
     void offered();
     // A model that was trained meanwhile can be looked into, too.
     lab.onKept(() => void offered());
   },
 };
 
-/** What can be measured; what is chosen stays chosen. */
-async function offer(lab: Lab, workload: HTMLSelectElement, model: HTMLSelectElement): Promise<void> {
-  const { workloads, models, trained } = await lab.call("step", "choices", undefined);
-  const own = trained === undefined
-    ? []
-    : [{ name: TRAINED, about: `${trained}, with the model that was trained last` }];
-  setOptions(workload, [...own, ...workloads]);
-  setOptions(model, models.map((name) => ({ name, about: name })));
-}
-
+/** What is chosen stays chosen. */
 function setOptions(
   select: HTMLSelectElement,
   options: readonly { readonly name: string; readonly about: string }[],

@@ -18,27 +18,38 @@ import type { Method } from "../protocol.ts";
 
 /** What can be chosen. */
 export interface StepChoices {
-  readonly workloads: readonly { readonly name: string; readonly about: string }[];
+  readonly workloads: readonly StepWorkload[];
+  /** Those that may be measured on a workload without a model of its own. */
   readonly models: readonly string[];
-  /** The data of the model that was trained last, whose step can be measured, too; undefined where none was. */
-  readonly trained: string | undefined;
 }
 
-/** The workload that stands for the model and the data that were trained last. */
-export const TRAINED = "trained";
+export interface StepWorkload {
+  readonly name: string;
+  /** In words. */
+  readonly about: string;
+  /** Whether it has a model of its own: the one that was trained last, on its data. */
+  readonly ownModel: boolean;
+}
+
+/** The workload of the model and the data that were trained last. */
+const TRAINED = "trained";
 
 export interface StepRequest {
   readonly workload: string;
+  /** Counts for nothing where the workload has its own. */
   readonly model: string;
   /** Time for whole steps, and for each probe of the adapter a twentieth of it. */
   readonly seconds: number;
 }
 
 export interface StepProfile {
+  /** Times in microseconds. */
   readonly result: StepResult;
   /** A fact for each of the result's dispatches. */
   readonly facts: readonly DispatchFacts[];
+  /** What the adapter does at most. */
   readonly figures: readonly AdapterFigure[];
+  /** What the times were read from. */
   readonly clock: Clock;
 }
 
@@ -117,11 +128,16 @@ export function stepService(worker: LabWorker) {
       }
     });
 
-  const choices: Method<undefined, StepChoices> = () => ({
-    trained: worker.current?.data.source.name,
-    workloads: logs.map(({ name, about }) => ({ name, about })),
-    models: models.map(({ name }) => name),
-  });
+  const choices: Method<undefined, StepChoices> = () => {
+    const data = worker.current?.data.source.name;
+    const own = data === undefined
+      ? []
+      : [{ name: TRAINED, about: `${data}, with the model that was trained last`, ownModel: true }];
+    return {
+      workloads: [...own, ...logs.map(({ name, about }) => ({ name, about, ownModel: false }))],
+      models: models.map(({ name }) => name),
+    };
+  };
 
   return { choices, profile };
 }
