@@ -13,7 +13,7 @@ import { type EncodePass, timePasses } from "../gpu/profiler.ts";
 import { type KernelChoice, Program } from "../gpu/program.ts";
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import { AdamState } from "../ops/adam.ts";
-import { type Clock, clockOf, timeByQueue } from "../profile/clock.ts";
+import { type Clock, clockOf, repeated, timeByQueue } from "../profile/clock.ts";
 import { ParameterArena } from "../tape/parameters.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { modelSpecs } from "../model/model_program.ts";
@@ -129,10 +129,10 @@ export class StepProducts implements Meter<PreparedProduct> {
       Math.min(MOST_REPEATS, Math.max(1, Math.ceil(repeats * Math.min(most, wanted / Math.max(pass, 0.1)))));
     while (pass < STEPS.guess * clock.step && repeats < MOST_REPEATS) {
       repeats = grow(MORE);
-      [pass = 0] = await clock.time([times(once, repeats)]);
+      [pass = 0] = await clock.time([repeated(once, repeats)]);
     }
     repeats = grow(Infinity);
-    return { encode: times(once, repeats), repeats, clock };
+    return { encode: repeated(once, repeats), repeats, clock };
   }
 
   async time(prepared: readonly PreparedProduct[]): Promise<number[]> {
@@ -157,12 +157,6 @@ export class StepProducts implements Meter<PreparedProduct> {
   destroy(): void {
     this.#made.destroy();
   }
-}
-
-function times(once: EncodePass, count: number): EncodePass {
-  return (pass) => {
-    for (let k = 0; k < count; k++) once(pass);
-  };
 }
 
 /** Train users from all over the log, as many as a batch takes, but no more than make up {@link MOST_ROWS}. */

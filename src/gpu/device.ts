@@ -197,6 +197,15 @@ export class Gpu {
     return pipeline;
   }
 
+  /**
+   * Waits until all that was submitted so far has run. Deno asks every 10 ms, so a wait takes 11 ms or more, however little
+   * there was to do: nothing waits like this inside a training step. Results need no wait before they are read; a read waits
+   * by itself. It throws nothing of what failed meanwhile: {@link check} does.
+   */
+  async workDone(): Promise<void> {
+    await this.queue.onSubmittedWorkDone();
+  }
+
   /** Looks for errors that nobody was told. @throws Error with all that WebGPU has reported so far. Cheap: call it wherever results are read. */
   check(): void {
     if (this.#errors.length === 0) return;

@@ -8,6 +8,7 @@ import { Program } from "../gpu/program.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { clickDimensions } from "../batch/click_sizes.ts";
 import { STEP_STRIDE, writeStepHeader } from "../gpu/step.ts";
+import { commandsOf } from "../profile/clock.ts";
 import { inPanels, rowByRow } from "../gpu/texture_layout.ts";
 import type { Problem, Size } from "./problems.ts";
 
@@ -174,11 +175,7 @@ export async function runStep(
     begin.set(problem.outputs[name]?.initial ?? []);
     gpu.queue.writeBuffer(view.buffer, view.offset, begin);
   }
-  const encoder = gpu.device.createCommandEncoder({ label: "check" });
-  const pass = encoder.beginComputePass();
-  encode(pass);
-  pass.end();
-  gpu.queue.submit([encoder.finish()]);
+  gpu.queue.submit([commandsOf(gpu, "check", encode)]);
   const found: Record<string, Float32Array<ArrayBuffer>> = {};
   for (const [name, view] of Object.entries(outputs)) found[name] = await readFloats(gpu, view);
   gpu.check();

@@ -18,6 +18,8 @@ export interface Clock {
 export type Work = EncodePass | EncodeBetween;
 
 /** Work so many times, one after the other. */
+export function repeated(work: EncodePass, count: number): EncodePass;
+export function repeated(work: Work, count: number): Work;
 export function repeated(work: Work, count: number): Work {
   if (typeof work === "function") {
     return (pass) => {
@@ -88,22 +90,27 @@ export async function queueClock(gpu: Gpu): Promise<Clock> {
   return { kind: "queue", step: Math.max(ROUNDED, at(0.75) - at(0.25)), latency: at(0.5) };
 }
 
+/** Work once, ready to be submitted. */
+export function commandsOf(gpu: Gpu, label: string, work: Work): GPUCommandBuffer {
+  const encoder = gpu.device.createCommandEncoder({ label });
+  if (typeof work === "function") {
+    const pass = encoder.beginComputePass();
+    work(pass);
+    pass.end();
+  } else {
+    work.between(encoder);
+  }
+  return encoder.finish();
+}
+
 /** Microseconds from handing work in to learning that it is done. */
 export async function timeByQueue(gpu: Gpu, works: readonly Work[]): Promise<number[]> {
   const times: number[] = [];
   for (const work of works) {
-    const encoder = gpu.device.createCommandEncoder({ label: "timed work" });
-    if (typeof work === "function") {
-      const pass = encoder.beginComputePass();
-      work(pass);
-      pass.end();
-    } else {
-      work.between(encoder);
-    }
-    const commands = encoder.finish();
+    const commands = commandsOf(gpu, "timed work", work);
     const began = performance.now();
     gpu.queue.submit([commands]);
-    await gpu.queue.onSubmittedWorkDone();
+    await gpu.workDone();
     times.push(1000 * (performance.now() - began));
   }
   return times;

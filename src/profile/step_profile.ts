@@ -4,7 +4,7 @@ import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { timePasses, workOf } from "../gpu/profiler.ts";
 import type { Cost } from "../gpu/program.ts";
-import { type Clock, clockOf, type Work } from "./clock.ts";
+import { type Clock, clockOf, commandsOf } from "./clock.ts";
 import { keepingState } from "./kept_state.ts";
 import { isFine, timeRepeated } from "./measure.ts";
 import { type Timing, timingOf } from "./timing.ts";
@@ -158,7 +158,7 @@ export async function dispatchProfile(gpu: Gpu, recording: Recording, given?: Cl
         if (!own) onProgress(`dispatch ${k + 1} of ${all.length}: ${label}`);
         const repeat = () => timeRepeated(gpu, encode, { seconds: 0, clock });
         const timing = own ? timingOf(own) : spec ? await keepingState(gpu, spec, repeat) : await repeat();
-        if (!own) submit(gpu, encode);
+        if (!own) gpu.queue.submit([commandsOf(gpu, "once", encode)]);
         results.push({ label, kernel, flops, bytes, ...perStep(timing, steps) });
       }
       return results;
@@ -177,19 +177,6 @@ function perStep(timing: Timing, steps: number): Timing {
     samples,
     ...(error !== undefined && { error: error / steps }),
   };
-}
-
-/** Does work once. */
-function submit(gpu: Gpu, work: Work): void {
-  const encoder = gpu.device.createCommandEncoder({ label: "once" });
-  if (typeof work === "function") {
-    const pass = encoder.beginComputePass();
-    work(pass);
-    pass.end();
-  } else {
-    work.between(encoder);
-  }
-  gpu.queue.submit([encoder.finish()]);
 }
 
 const HOST_GROUPS = 5;
@@ -226,7 +213,7 @@ async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Pro
       return commands.finish();
     });
     time("submit", () => gpu.queue.submit([commands]));
-    await gpu.queue.onSubmittedWorkDone();
+    await gpu.workDone();
   }
   gpu.check();
   const steps = HOST_GROUPS * group;
