@@ -1,6 +1,6 @@
 /** What the options of an episode come to over a data set: the items of a pool, and whose clicks users start with. */
 
-import { expectFile, expectLocal } from "../sets/local_file.ts";
+import { expectFile, expectLocal } from "../files/local_file.ts";
 import { NONE, type Split, usersOf } from "../data/click_log.ts";
 import { type LogSource, walk } from "../data/log_source.ts";
 import { keyOf } from "../data/philox.ts";

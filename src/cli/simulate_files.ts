@@ -5,7 +5,7 @@ import { Handover } from "../data/handover.ts";
 import { writePrepared } from "../sets/prepared_writer.ts";
 import type { Features } from "../data/manifest.ts";
 import { randomStream } from "../data/random.ts";
-import { type RowColumn, writeRows } from "../sets/row_file.ts";
+import { type RowColumn, writeRows } from "../files/row_file.ts";
 import { featureNames } from "../data/shops/items.ts";
 import { episodeFile, writeEpisodes } from "../policy/episode_file.ts";
 import { type EpisodeLog, episodeLog } from "../simulate/episode_log.ts";

@@ -3,7 +3,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import * as z from "zod";
 import { type Split, splits } from "../data/click_log.ts";
-import { ROW_FORMATS, type RowFormat } from "../sets/row_file.ts";
+import { ROW_FORMATS, type RowFormat } from "../files/row_file.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { SAVE_DIR, WRITE_LOG } from "./arguments.ts";

@@ -1,6 +1,6 @@
 /** Files of predictions: CSV, or Parquet in row groups. They appear whole, or not at all. */
 
-import { type RowColumn, rowFormatOf, writeRows } from "../sets/row_file.ts";
+import { type RowColumn, rowFormatOf, writeRows } from "../files/row_file.ts";
 import type { Prediction } from "./predictions.ts";
 
 /** In the order of the file. */

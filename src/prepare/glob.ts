@@ -3,7 +3,7 @@
  * be opened, and read the name of a folder as a pattern. Here nothing is left out in silence.
  */
 
-import { expectFile } from "../sets/local_file.ts";
+import { expectFile } from "../files/local_file.ts";
 import { explainFileError } from "../files/file_error.ts";
 import { isOwnName } from "../files/owned_folder.ts";
 

@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { UserError } from "../user_error.ts";
-import { expectFile, expectLocal } from "../sets/local_file.ts";
+import { expectFile, expectLocal } from "../files/local_file.ts";
 import { shownPath } from "../files/file_error.ts";
 import { decoderOf } from "./decoder.ts";
 import { type Engine, literal } from "./engine.ts";

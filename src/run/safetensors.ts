@@ -2,7 +2,7 @@
 
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { explainFileError } from "../files/file_error.ts";
-import { expectFile } from "../sets/local_file.ts";
+import { expectFile } from "../files/local_file.ts";
 import {
   decodeSafetensors,
   headerEnd,

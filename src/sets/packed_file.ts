@@ -9,7 +9,7 @@
 
 import { basename } from "node:path";
 import { crc32 } from "node:zlib";
-import { expectFile } from "./local_file.ts";
+import { expectFile } from "../files/local_file.ts";
 import { explainFileError } from "../files/file_error.ts";
 import { discardTemporary, openTemporary, type TemporaryFile } from "../files/temporary_file.ts";
 import { UserError } from "../user_error.ts";

@@ -4,7 +4,7 @@ import type { ClickLog, Split } from "../data/click_log.ts";
 import { MOST_PAPER_BYTES, parsePaperLog, parsePaperUsers } from "../data/paper_log.ts";
 import { explainFileError, shownPath } from "../files/file_error.ts";
 import { UserError } from "../user_error.ts";
-import { expectFile, expectLocal } from "./local_file.ts";
+import { expectFile, expectLocal } from "../files/local_file.ts";
 
 /**
  * Reads a file of the paper's layout into a log with one-hot items (ids 0 to the largest in the file).

@@ -2,7 +2,7 @@
 
 import { explainFileError } from "../files/file_error.ts";
 import type { OpenBytes, TableFile } from "../prepared/files.ts";
-import { expectFile } from "./local_file.ts";
+import { expectFile } from "../files/local_file.ts";
 
 /** The file at a path. It is looked at when it is opened. */
 export function parquetFile(path: string): TableFile {

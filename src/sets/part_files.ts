@@ -1,7 +1,7 @@
 /** Which files a part of a prepared data set consists of. */
 
 import type { Part } from "../prepared/files.ts";
-import { explainMissing, kindOf } from "./local_file.ts";
+import { explainMissing, kindOf } from "../files/local_file.ts";
 import { explainFileError } from "../files/file_error.ts";
 import { UserError } from "../user_error.ts";
 

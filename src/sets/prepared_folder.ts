@@ -5,7 +5,7 @@ import { explainFileError, shownPath } from "../files/file_error.ts";
 import type { SetFiles } from "../prepared/files.ts";
 import { PreparedSet } from "../prepared/set.ts";
 import { UserError } from "../user_error.ts";
-import { expectFile, expectLocal } from "./local_file.ts";
+import { expectFile, expectLocal } from "../files/local_file.ts";
 import { parquetFile } from "./parquet_file.ts";
 import { partFiles } from "./part_files.ts";
 

@@ -10,8 +10,8 @@ import { Growing } from "../data/growing.ts";
 import type { Ids } from "../data/ids.ts";
 import type { ItemCatalogue } from "../data/item_catalogue.ts";
 import { type Features, MANIFEST, type Manifest, manifestSchema, type Places } from "../data/manifest.ts";
+import { FlushingWriter } from "../files/row_file.ts";
 import * as v from "../schema.ts";
-import { FlushingWriter } from "./row_file.ts";
 
 /** What of a data set is known before its clicks. */
 export interface PreparedContents {

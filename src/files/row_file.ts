@@ -1,7 +1,7 @@
 /** Files of rows that are made one after another: CSV, or Parquet in row groups. They appear whole, or not at all. */
 
 import { ByteWriter, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
-import { atomicWrite } from "../files/atomic_write.ts";
+import { atomicWrite } from "./atomic_write.ts";
 import { UserError } from "../user_error.ts";
 
 /** What stands in a cell; null for nothing, in columns that may have it. */

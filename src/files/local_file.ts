@@ -1,6 +1,6 @@
 /** Files that a user names: regular ones on this machine. Anything else may keep a reader waiting for ever. */
 
-import { explainFileError, shownPath } from "../files/file_error.ts";
+import { explainFileError, shownPath } from "./file_error.ts";
 import { UserError } from "../user_error.ts";
 
 /** @throws UserError for an address such as s3://bucket/x: nothing is fetched. */
