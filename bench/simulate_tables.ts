@@ -23,7 +23,7 @@ const count = (value: number) => value.toLocaleString("en-US");
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
 /** Pages of a user a second. */
-export function userSteps({ users, timing }: Played): number {
+function userSteps({ users, timing }: Played): number {
   return 1e6 * users / timing.median;
 }
 

@@ -99,7 +99,7 @@ export async function measure(entries: readonly PeerEntry[], options: MeasureOpt
   return [...runners, ...failed];
 }
 
-export function labelOf(entry: PeerEntry, variant: Variant): string {
+function labelOf(entry: PeerEntry, variant: Variant): string {
   return variant.settings === "" ? entry.name : `${entry.name}, ${variant.settings}`;
 }
 

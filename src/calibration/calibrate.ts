@@ -40,7 +40,7 @@ export interface Calibration {
 /** Milliseconds for all that training itself does not need, compilation included. */
 export const BUDGET = 2300;
 /** The share of the fixed variant's time that another must save. */
-export const MARGIN = 0.1;
+const MARGIN = 0.1;
 /**
  * Rounds of the first comparison, of all variants, and of the second, of the fixed one and the fastest: of several
  * variants one is the fastest by chance, too.

@@ -18,9 +18,6 @@ export const wholeNumber = (least: number, most?: number): (text: string) => num
 export const numberOf = (schema: values.NumberSchema, expected: string): (text: string) => number =>
   asArgument(values.numberOf(schema, expected));
 
-/** Sizes of layers such as 64-64. */
-export const layerSizes = asArgument(values.layerSizes);
-
 /** An amount of memory, as DuckDB takes it. */
 export function memorySize(text: string): string {
   if (/^\d+(\.\d+)? ?[KMGT]i?B$/i.test(text.trim())) return text.trim();

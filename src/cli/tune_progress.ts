@@ -88,6 +88,6 @@ function bestText(standing: Standing): string {
 }
 
 /** "loss 1.3912" */
-export function figureText(criterion: Criterion, value: number | null): string {
+function figureText(criterion: Criterion, value: number | null): string {
   return `${CRITERION_NAMES[criterion]} ${value === null || Number.isNaN(value) ? "-" : value.toFixed(4)}`;
 }

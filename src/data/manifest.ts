@@ -163,7 +163,7 @@ export type Places = "shown" | "arbitrary";
 export const MANIFEST = "manifest.json";
 
 /** A model has a row of numbers for each token, in memory and on the device. */
-export const MOST_TOKENS = 100_000_000;
+const MOST_TOKENS = 100_000_000;
 
 /** A manifest from its text. @param path for messages. @throws UserError for what is none. */
 export function parseManifest(path: string, text: string): Manifest {

@@ -121,7 +121,7 @@ export function rankingFigures(
 }
 
 /** {@link rankingFigures} of a log that comes in parts. */
-export class RankingSums {
+class RankingSums {
   #clicks = 0;
   #prec1 = 0;
   #prec2 = 0;
@@ -168,7 +168,7 @@ export function logSumExp(utility: ArrayLike<number>, start: number, end: number
 }
 
 /** {@link choiceFigures} of a log that comes in parts. */
-export class ChoiceSums {
+class ChoiceSums {
   readonly #ranking = new RankingSums();
   #events = 0;
   #nll = 0;

@@ -14,7 +14,7 @@ export type MatmulDirection = "forward" | "input" | "weight";
 
 /** How a matrix product is computed. The number of a panel is its workgroup's rows. */
 export type MatmulVariant = "panel 64" | "panel 128" | "panel 256" | "rows" | "tiled";
-export const matmulVariants = [
+const matmulVariants = [
   "panel 64",
   "panel 128",
   "panel 256",

@@ -70,7 +70,7 @@ export function groupShape(
 }
 
 /** An invocation for each `users` users. */
-export function loopShape(direction: LstmDirection, h4: number, users: number): LstmShape {
+function loopShape(direction: LstmDirection, h4: number, users: number): LstmShape {
   return {
     kernel: lstmKernels[direction].loop,
     constants: { H4: h4, USERS: users },

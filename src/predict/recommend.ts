@@ -21,7 +21,7 @@ export interface RecommendOptions {
 }
 
 /** Items that are scored as one page: an item's utility does not depend on what else is on the page. */
-export const PAGE = 4096;
+const PAGE = 4096;
 
 /**
  * The items of the largest utilities, best first; of equal ones the smaller number first.

@@ -6,7 +6,7 @@ import type { Engine } from "./engine.ts";
 import { linesAt } from "./sources.ts";
 
 /** More bad rows than this share stop a preparation. */
-export const MOST_BAD = 0.01;
+const MOST_BAD = 0.01;
 /** Bad rows that are shown. */
 export const MOST_EXAMPLES = 20;
 

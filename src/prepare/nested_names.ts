@@ -17,7 +17,7 @@ export interface Field {
 }
 
 /** How many JSON lines of a file are looked at for the keys that there are. */
-export const JSON_SAMPLE = 10_000;
+const JSON_SAMPLE = 10_000;
 /** Names that a message lists within one column. */
 const MOST_NAMES = 20;
 

@@ -144,7 +144,7 @@ function batches(trainer: Steppable, program: Program<ClickSizes>): { put(): Cli
 const nothing: ClickSizes = { users: 0, events: 0, rows: 0, items: 0 };
 
 /** An iteration of the adversarial stage: the generator's step and the reward's. */
-export function game(
+function game(
   name: string,
   generator: "network" | "exact",
   { step = false }: { step?: boolean } = {},

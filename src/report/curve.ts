@@ -5,7 +5,7 @@ import type { Curve } from "./chart_types.ts";
 import type { RunLog } from "./report_data.ts";
 
 /** With more points a phone would have less than two pixels for each. */
-export const MAX_POINTS = 150;
+const MAX_POINTS = 150;
 
 /**
  * Iterations that a point is the mean of: 1, 2, 5, 10, 20 and so on. All curves of a page have the same, whatever their

@@ -20,7 +20,7 @@ export async function readPageParts(): Promise<PageParts> {
 }
 
 /** Id of the element that holds the charts as JSON. */
-export const DATA_ID = "chart-data";
+const DATA_ID = "chart-data";
 
 /** CSS pixels of a bar with its name in two lines, and of the axis below the bars. */
 const BAR_HEIGHT = 36;

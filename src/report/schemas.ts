@@ -22,7 +22,7 @@ const calibrationSchema = z.looseObject({
 const measuredSchema = z.looseObject({ figures: named(figure), intervals: named(interval) });
 
 /** All figures of a scoring of the test users: `Details` of figures/tested.ts. */
-export const detailsSchema = measuredSchema.extend({
+const detailsSchema = measuredSchema.extend({
   calibration: z.looseObject({ click: calibrationSchema.optional(), noClick: calibrationSchema.optional() })
     .optional(),
   slices: named(z.array(measuredSchema.extend({

@@ -8,7 +8,7 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 /** Of the requests of a batch. */
 const REQUESTS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
-export class Counter {
+class Counter {
   readonly #values: Series = new Map();
   constructor(readonly name: string, readonly help: string) {}
 
@@ -23,7 +23,7 @@ export class Counter {
   }
 }
 
-export class Histogram {
+class Histogram {
   readonly #series = new Map<string, { readonly buckets: number[]; sum: number; count: number }>();
   constructor(readonly name: string, readonly help: string, readonly bounds: readonly number[]) {}
 

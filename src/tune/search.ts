@@ -2,7 +2,7 @@
 
 import type { Setting } from "./space.ts";
 import { nextJob } from "./next_job.ts";
-import { bestOf, type Candidate, rungsUpTo, type Standing } from "./standing.ts";
+import { type Candidate, rungsUpTo, type Standing } from "./standing.ts";
 
 /** The most of the budget that the default takes; if it is not at its end then, neither will the others be. */
 const DEFAULT_SHARE = 0.3;
@@ -95,12 +95,4 @@ function withRungs(standing: Standing, { iterations, validateEvery }: Search, st
   const top = first.end === "open" ? first.iterations : iterations;
   const whole = Math.max(validateEvery, top - top % validateEvery);
   return { ...standing, rungs: rungsUpTo(whole, validateEvery) };
-}
-
-/** How much better the best is than the default, on validation; undefined where one of them has no figure. */
-export function gainOf({ candidates, criterion }: Standing, winner: number): number | undefined {
-  const [first, best] = [candidates[0], candidates[winner]];
-  if (!first || !best) return undefined;
-  const gain = bestOf(first, criterion).rank - bestOf(best, criterion).rank;
-  return Number.isFinite(gain) ? gain : undefined;
 }

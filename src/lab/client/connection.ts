@@ -12,7 +12,7 @@ import type {
 import type { Services } from "./services.ts";
 
 /** What a call of the worker ends with that does not succeed. */
-export class LabError extends Error {
+class LabError extends Error {
   readonly kind: Failure["kind"];
   constructor({ message, kind, stack }: Failure) {
     super(message);

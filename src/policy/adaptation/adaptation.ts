@@ -62,6 +62,6 @@ export function adaptationDifferences(policies: readonly AdaptingPolicy[]): Adap
 }
 
 /** Clicks a page. */
-export function rateOf(clicks: Float64Array): number {
+function rateOf(clicks: Float64Array): number {
   return clicks.reduce((sum, value) => sum + value, 0) / clicks.length;
 }

@@ -15,7 +15,7 @@ export interface Consistency {
 }
 
 /** Points of a scatter. */
-export const POINTS = 300;
+const POINTS = 300;
 
 /** @param q [n, k] the values of the items of n slates, as they were chosen. @throws RangeError for none. */
 export function consistencyOf(q: Float32Array, slate: number): Consistency[] {

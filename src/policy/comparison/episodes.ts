@@ -140,7 +140,7 @@ export function figuresOf(episodes: readonly Episodes[], items: number): Episode
 }
 
 /** @throws RangeError for arrays of other sizes. */
-export function checkSizes({ users, pages, slate, ...log }: Episodes): void {
+function checkSizes({ users, pages, slate, ...log }: Episodes): void {
   const each = pages * users;
   const expected = { slates: each * slate, choices: each, rewards: each, probabilities: each, present: each };
   for (const [name, length] of Object.entries(expected)) {

@@ -106,7 +106,7 @@ export function differenceWord(difference: Pick<PolicyDifference, "interval">): 
 }
 
 /** "+4.21 clicks a user (+40.8 %; 95 %: +4.10 to +4.32 over training seeds, the wider interval)". */
-export function differenceWords(comparison: Comparison, difference: PolicyDifference): string {
+function differenceWords(comparison: Comparison, difference: PolicyDifference): string {
   const { mean, rival, interval, wider, trainings, overSeeds } = difference;
   const share = comparison.reward === "click" && rival > 0 ? `${percent(mean / rival)}; ` : "";
   const range = interval && wider
