@@ -24,16 +24,17 @@ export const between = (least: number, most: number) =>
 /** Of a value that was refused, as it is shown. */
 const LONGEST_MESSAGE = 200;
 
-/** What a schema refused: a line each, and the place of it in a second one. */
+/** What a schema refused, a line each: where, what was expected, what stands there. */
 export function reasons(issues: readonly v.BaseIssue<unknown>[]): string {
   return issues.map((issue) => {
     const place = v.getDotPath(issue);
-    return messageOf(issue) + (place === null ? "" : `\n  at ${place}`);
+    return (place === null ? "" : `${place}: `) + messageOf(issue);
   }).join("\n");
 }
 
 /** Without what a damaged file could do to a terminal: it quotes values as they are. */
 export function messageOf({ message }: v.BaseIssue<unknown>): string {
-  const plain = message.replace(/\p{C}/gu, "?");
+  const plain = message.replace(/^Invalid [a-z ]+: E(xpected .*?) but received /s, "e$1, got ")
+    .replace(/\p{C}/gu, "?");
   return plain.length > LONGEST_MESSAGE ? `${plain.slice(0, LONGEST_MESSAGE)} ...` : plain;
 }

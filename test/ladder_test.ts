@@ -162,12 +162,6 @@ Deno.test("the command prints a row a step", async () => {
   }
 });
 
-/** Steps that are newer than the tables: `deno task bench ladder lstm lstm-backward --readme bench/ladder.md` on a quiet machine. */
-const NOT_TIMED_YET: Readonly<Record<string, readonly number[]>> = {
-  lstm: [8, 9, 10],
-  "lstm-backward": [8, 9, 10],
-};
-
 Deno.test("the JSON beside the ladders' page has its numbers, of the ladders as they are", async () => {
   const page = await Deno.readTextFile(new URL("bench/ladder.md", root));
   const shipped = await readLadders(fileURLToPath(new URL("bench/ladder.json", root)));
@@ -176,10 +170,9 @@ Deno.test("the JSON beside the ladders' page has its numbers, of the ladders as 
     const part =
       page.match(new RegExp(`<!-- ladder ${ladder} -->([^]*)<!-- end of ladder ${ladder} -->`))?.[1] ?? "";
     assert.ok(part.includes(`${size.join(" x ")}; ${adapter}, ${cores} cores, ${runtime}:`), ladder);
-    const own = ladderNamed(ladder).steps.filter((_, k) => !NOT_TIMED_YET[ladder]?.includes(k + 1));
     assert.deepEqual(
       steps.map(({ kernel, idea }) => [kernel, idea]),
-      own.map((s) => [s.kernel.name, s.idea]),
+      ladderNamed(ladder).steps.map((s) => [s.kernel.name, s.idea]),
     );
     for (const { number, microseconds = NaN, least = NaN, gain } of steps) {
       const row = part.match(new RegExp(`^\\| ${number} +\\|.*`, "m"))?.[0].split("|").map((cell) =>

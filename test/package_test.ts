@@ -42,8 +42,7 @@ Deno.test("what a config is refused for is named with its place; what was found 
   });
   assert.equal(
     v.reasons(refused.issues ?? []),
-    "Invalid value: Expected >=1 but received 0\n  at lstmUnits\n" +
-      `Invalid type: Expected number but received "?[2J${"9".repeat(152)} ...\n  at dims.1`,
+    `lstmUnits: expected >=1, got 0\ndims.1: expected number, got "?[2J${"9".repeat(174)} ...`,
   );
 });
 

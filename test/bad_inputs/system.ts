@@ -139,8 +139,8 @@ export const system: readonly BadInput[] = [
   bad(
     "no temporary folder",
     ["data", "log", "--source", "DIR/log.csv", "--user", "u", "--item", "i", "--time", "t", "--clicked", "c"],
-    file("log.csv", "u,i,t,c\na,x,1600000000,1\n"),
-    "1 pages with 1 displayed items",
+    file("log.csv", "u,i,t,c\na,x,1600000000,1\na,y,1600000000,0\n"),
+    "1 pages with 2 displayed items",
     { env: { TMPDIR: "/nowhere" }, code: 0, leaves: ["out/"] },
   ),
 
