@@ -1,9 +1,12 @@
-/** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with lab.html and own.tsv in it. */
+/** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with lab.html, own.tsv, long.csv and its set in it. */
 
 import assert from "node:assert/strict";
 import { type Browser, chromium, type Page } from "playwright-core";
 import axe from "axe-core";
+import type { ClickLog } from "../src/data/click_log.ts";
 import { makeDemoShop } from "../src/data/demo_shop.ts";
+import { readPreparedLog } from "../src/prepared/read_log.ts";
+import { openPreparedSet } from "../src/sets/prepared_folder.ts";
 import { openGpu } from "../src/host/open_gpu.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
@@ -108,23 +111,25 @@ async function checkDemo(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Go on" }).click();
   await page.locator("table.figures").waitFor(PATIENCE);
   const { losses } = await keptIn(page);
-  const expected = await denoLosses();
-  assert.equal(losses.length, ITERATIONS);
-  const far = Math.max(...losses.map((loss, k) => Math.abs(loss - (expected[k] ?? NaN))));
-  assert.ok(far <= TOLERANCE, `losses differ by up to ${far}`);
-  console.log(`losses differ from Deno's by ${far.toExponential(1)} at most`);
+  expectNear(losses, await denoLosses(makeDemoShop(1).log, ITERATIONS));
   await expectNoFaults(page, "Train, after");
   await expectNarrow(page);
   await picture(page, "train");
 }
 
-async function denoLosses(): Promise<number[]> {
-  const { log } = makeDemoShop(1);
+function expectNear(losses: readonly number[], expected: readonly number[]): void {
+  assert.equal(losses.length, expected.length);
+  const far = Math.max(...losses.map((loss, k) => Math.abs(loss - (expected[k] ?? NaN))));
+  assert.ok(far <= TOLERANCE, `losses differ by up to ${far}`);
+  console.log(`losses differ from Deno's by ${far.toExponential(1)} at most`);
+}
+
+async function denoLosses(log: ClickLog, iterations: number): Promise<number[]> {
   const gpu = await openGpu();
   const model = new UserModel(gpu, log.items, { ...defaultModel, lstmUnits: 3, dims: [7, 5] }, { seed: 1 });
   const trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 5 }, { validate: false });
   const losses: number[] = [];
-  await trainer.run(ITERATIONS, { onStep: ({ nll }) => losses.push(nll) });
+  await trainer.run(iterations, { onStep: ({ nll }) => losses.push(nll) });
   for (const part of [trainer, model]) part.destroy();
   gpu.close();
   return losses;
@@ -170,6 +175,32 @@ async function checkSelftest(page: Page): Promise<void> {
   await expectNoFaults(page, "Self-test");
   await expectNarrow(page);
   await picture(page, "selftest");
+}
+
+/** A prepared set trains as in Deno; what is damaged is refused. */
+async function checkPrepared(page: Page): Promise<void> {
+  await page.click("nav >> text=Train");
+  await page.selectOption("#data", "own");
+  await setOptions(page, { iterations: "4", validateEvery: "2" });
+  const train = page.getByRole("button", { name: "Train", exact: true });
+  const files = ["manifest.json", "users.parquet", "items.parquet", "pages.parquet"].map((name) =>
+    `${folder}/set/${name}`
+  );
+  await page.setInputFiles("#data-file", files.slice(1));
+  await train.click();
+  await page.locator("text=Expected the files of a prepared data set, manifest.json,").waitFor(PATIENCE);
+  const pages = Deno.readFileSync(`${folder}/set/pages.parquet`);
+  await Deno.mkdir(`${folder}/damaged`);
+  await Deno.writeFile(`${folder}/damaged/pages.parquet`, pages.subarray(0, -1));
+  await page.setInputFiles("#data-file", [...files.slice(0, 3), `${folder}/damaged/pages.parquet`]);
+  await train.click();
+  await page.locator("text=pages.parquet: not a Parquet file, or a damaged one (it does not end as one).")
+    .waitFor(PATIENCE);
+  await page.setInputFiles("#data-file", files);
+  await train.click();
+  await until(page, `lab.kept.get("training").iteration === 4`);
+  const { log } = await readPreparedLog(await openPreparedSet(`${folder}/set`));
+  expectNear((await keptIn(page)).losses, await denoLosses(log, 4));
 }
 
 /** The reader's own log trains, stops, goes on after the loss of the device, and its snapshot is saved and brought back. */
@@ -268,6 +299,7 @@ try {
     await checkDemo(page);
     await checkUser(page);
     await checkSelftest(page);
+    await checkPrepared(page);
     await checkOwnLog(page);
     await checkStep(page, look);
     await checkLadder(page, look);

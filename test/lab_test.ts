@@ -6,6 +6,11 @@ import { sizeOf } from "../src/bundle/bundle.ts";
 import { buildLab } from "../src/lab/build.ts";
 import { findChromium } from "./chromium.ts";
 import { runCommand, writePaperFile } from "./command_check.ts";
+import { Engine, literal } from "../src/prepare/engine.ts";
+import { readManifest } from "../src/sets/prepared_folder.ts";
+import { writeSet } from "./foreign_set.ts";
+import { withFolder } from "./prepared_folder.ts";
+import { longLog, prepareLong } from "./long_log.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 
 const page = await buildLab();
@@ -20,7 +25,7 @@ const ROUNDED = 5;
 
 Deno.test("the scripts are as large as they may be, have nothing of Deno or Node.js, and need no file beside them", () => {
   const { scripts, single, files } = page;
-  const sizes = Object.values(scripts).map(sizeOf);
+  const sizes = [scripts.page, scripts.worker].map(sizeOf);
   const [code = 0, kernels = 0] = (["code", "kernels"] as const).map((part) => {
     const bytes = sizes.reduce((sum, size) => sum + size[part], 0);
     assert.ok(bytes <= MOST_BYTES[part], `${bytes} bytes of ${part}, expected at most ${MOST_BYTES[part]}`);
@@ -35,13 +40,63 @@ Deno.test("the scripts are as large as they may be, have nothing of Deno or Node
       `${kilobytes} KB, and the lab's README says ${told[k]}`,
     );
   }
+  const reader = sizeOf(scripts.reader).code / 1000;
+  const readerTold = Number(/what reads files, (\d+) KB/.exec(words)?.[1]);
+  assert.ok(
+    Math.abs(readerTold - reader) <= ROUNDED,
+    `${reader} KB, and the lab's README says ${readerTold}`,
+  );
   for (const { text, inputs } of Object.values(scripts)) {
     assert.doesNotMatch(text, /\bDeno\.|["']node:/);
     const hosts = [...inputs.keys()].filter((path) => /^src\/(files|host|sets|prepare|cli)\//.test(path));
     assert.deepEqual(hosts, []);
   }
   assert.doesNotMatch(single, /<(script|link|img)[^>]* (src|href)="(?!data:)/);
-  assert.deepEqual([...files.keys()], ["index.html", "lab.css", "lab.js", "worker.js", "lab.html"]);
+  assert.deepEqual([...files.keys()], [
+    "index.html",
+    "lab.css",
+    "lab.js",
+    "worker.js",
+    "reader.js",
+    "lab.html",
+  ]);
+});
+
+Deno.test("the script that reads files reads what other engines compress, without WebAssembly, and names what it cannot", async () => {
+  const { text } = page.scripts.reader;
+  assert.doesNotMatch(text, /WebAssembly/); // the page's policy does not allow it
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  const reader: typeof import("../src/lab/client/reader.ts") = await import(url);
+  const log = smallLog(33, { users: 40, items: 20, width: 2, tokens: 5 });
+  const paths = ["users.parquet", "items.parquet", "pages/part-00000.parquet", "pages/part-00001.parquet"];
+  await withFolder({}, async (folder) => {
+    await writeSet(folder, log, { files: 2 });
+    const manifest = await readManifest(folder);
+    const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
+    try {
+      for (const codec of ["snappy", "gzip", "zstd", "lz4_raw", "brotli"]) {
+        const last = literal(`${folder}/${paths.at(-1)}`);
+        await engine.run(`CREATE OR REPLACE TABLE t AS FROM ${last}`);
+        await engine.run(`COPY t TO ${last} (FORMAT parquet, COMPRESSION ${codec})`);
+        const files = paths.map((path) => ({
+          path,
+          file: new File([Deno.readFileSync(`${folder}/${path}`)], path),
+        }));
+        const read = await reader.readPrepared(manifest, files, () => {});
+        if (codec === "brotli") {
+          assert.match(
+            "fault" in read ? read.fault : "",
+            /^pages\/part-00001\.parquet: expected a compression that can be read here \(.*ZSTD.*\), found BROTLI\. Write/,
+          );
+        } else {assert.deepEqual({ ...read, log: { ...("log" in read ? read.log : log), name: log.name } }, {
+            log,
+          });}
+      }
+    } finally {
+      engine.close();
+    }
+  });
+  URL.revokeObjectURL(url);
 });
 
 const chromium = await findChromium();
@@ -56,6 +111,11 @@ Deno.test({
     try {
       await Deno.writeTextFile(`${folder}/lab.html`, page.single);
       writePaperFile(`${folder}/own.tsv`, smallLog(31, { users: 90, items: 30, width: 0 }));
+      await Deno.writeTextFile(
+        `${folder}/long.csv`,
+        longLog(smallLog(32, { users: 90, items: 30, width: 0 })),
+      );
+      await prepareLong(`${folder}/long.csv`, `${folder}/set`);
       // The browser's driver looks at places of the system that no smaller permission covers.
       const script = new URL("./lab_page_check.ts", import.meta.url).href;
       const args = ["run", ...DENO_FLAGS, "--allow-all", script, String(chromium), folder];

@@ -26,6 +26,8 @@ export interface BundleOptions {
   readonly comments?: boolean;
   /** Folders of packages that Deno does not find for the entry, by the packages' names. */
   readonly folders?: Readonly<Record<string, string>>;
+  /** Texts of modules that stand in for others, by the name that these are imported by. */
+  readonly instead?: Readonly<Record<string, string>>;
 }
 
 /** A script that is bundled. */
@@ -42,7 +44,7 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
  * @returns the same bytes for the same sources, on any machine. @throws Error with all that the bundler says
  */
 export async function bundle(options: BundleOptions): Promise<Bundle> {
-  const { entry, format, minify = true, banner, define, folders, comments = true } = options;
+  const { entry, format, minify = true, banner, define, folders, instead = {}, comments = true } = options;
   const packages = await packageFolders(entry);
   for (const [name, folder] of Object.entries(folders ?? {})) packages.set(name, resolve(folder));
   try {
@@ -59,7 +61,7 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
       metafile: true,
       absWorkingDir: ROOT,
       logLevel: "silent",
-      plugins: [...(comments ? [] : [kernelsWithoutComments]), fromDenoCache(packages)],
+      plugins: [...(comments ? [] : [kernelsWithoutComments]), standIns(instead), fromDenoCache(packages)],
       ...(banner === undefined ? {} : { banner: { js: banner } }),
       ...(define === undefined ? {} : { define }),
     });
@@ -77,6 +79,17 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
 export function sizeOf({ text, inputs }: Bundle): { readonly code: number; readonly kernels: number } {
   const kernels = [...inputs].reduce((sum, [path, bytes]) => sum + (path.endsWith(".wgsl") ? bytes : 0), 0);
   return { code: new TextEncoder().encode(text).length - kernels, kernels };
+}
+
+function standIns(texts: Readonly<Record<string, string>>): esbuild.Plugin {
+  const namespace = "instead";
+  return {
+    name: namespace,
+    setup(build) {
+      build.onResolve({ filter: /./ }, ({ path }) => path in texts ? { path, namespace } : undefined);
+      build.onLoad({ filter: /./, namespace }, ({ path }) => ({ contents: texts[path] }));
+    },
+  };
 }
 
 function fromDenoCache(packages: ReadonlyMap<string, string>): esbuild.Plugin {

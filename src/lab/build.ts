@@ -13,7 +13,8 @@ export interface LabPage {
   readonly single: string;
   /** Files of the folder, by name. */
   readonly files: ReadonlyMap<string, string>;
-  readonly scripts: { readonly page: Bundle; readonly worker: Bundle };
+  /** The reader is loaded by the worker when the reader of the page gives a file. */
+  readonly scripts: { readonly page: Bundle; readonly worker: Bundle; readonly reader: Bundle };
 }
 
 /**
@@ -26,6 +27,18 @@ const POLICY = "default-src 'none'; script-src 'self' 'unsafe-inline' blob:; wor
 /** The script of the worker, where the page carries it: see client/main.ts. */
 const WORKER_ID = "worker-script";
 
+/** The script that reads files, where the page carries it: see client/reader_script.ts. */
+const READER_ID = "reader-script";
+
+/**
+ * Of what decompresses Parquet. Snappy is WebAssembly there, which the page's policy does not allow: hyparquet has it in
+ * JavaScript. Brotli comes with a dictionary, and is larger than all else that reads files.
+ */
+const INSTEAD = {
+  "hysnappy": "export const snappyUncompressor = () => undefined; export const snappyUncompress = undefined;",
+  "./brotli.js": "export const decompressBrotli = undefined;",
+};
+
 /** What the page knows of kernels besides their own text, and the ladders' figures, as data: see client/carried.ts. */
 const DATA_ID = "lab-data";
 
@@ -35,6 +48,7 @@ export async function buildLab(): Promise<LabPage> {
   const define = { CLICKGAN_VERSION: JSON.stringify(version) };
   const page = await bundle({ entry: entry("main.ts"), format: "iife", define });
   const worker = await bundle({ entry: entry("worker.ts"), format: "iife", comments: false });
+  const reader = await bundle({ entry: entry("reader.ts"), format: "esm", define, instead: INSTEAD });
   const style = await styleText();
   const data = jsonScript(DATA_ID, {
     texts: await kernelTexts(kernelsIn(worker)),
@@ -45,6 +59,7 @@ export async function buildLab(): Promise<LabPage> {
 ${new Html(style)}</style>`,
     markup`${data}
 <script type="text/plain" id="${WORKER_ID}">${scriptText(worker.text)}</script>
+<script type="text/plain" id="${READER_ID}">${scriptText(reader.text)}</script>
 ${inlineScript(page.text)}`,
   );
   const index = pageOf(
@@ -57,9 +72,10 @@ ${inlineScript(page.text)}`,
     ["lab.css", style],
     ["lab.js", page.text],
     ["worker.js", worker.text],
+    ["reader.js", reader.text],
     ["lab.html", single],
   ]);
-  return { single, files, scripts: { page, worker } };
+  return { single, files, scripts: { page, worker, reader } };
 }
 
 function pageOf(head: Html, scripts: Html): string {

@@ -52,6 +52,7 @@ export async function readParquet<Name extends string>(
     await expectMagic(path, file);
     const metadata = await parquetMetadataAsync(file, { geoparquet: false });
     expectPlain(path, metadata);
+    expectCodecs(path, metadata);
     const names = Object.keys(columns) as Name[];
     const there = await expectColumns(path, file, metadata, names, columns);
     let before = 0;
@@ -110,6 +111,22 @@ function expectPlain(path: string, { row_groups }: FileMetaData): void {
   if (row_groups.some(({ columns }) => columns.some((column) => column.crypto_metadata))) {
     throw encrypted(path);
   }
+}
+
+/** What hyparquet reads by itself. */
+const OWN_CODECS = ["UNCOMPRESSED", "SNAPPY"];
+
+/** @throws UserError for a compression that cannot be read here: a page carries fewer than a host. */
+function expectCodecs(path: string, { row_groups }: FileMetaData): void {
+  const others = Object.entries(compressors).filter(([, read]) => read).map(([codec]) => codec);
+  const known = new Set([...OWN_CODECS, ...others]);
+  const used = row_groups.flatMap(({ columns }) => columns.map(({ meta_data }) => meta_data?.codec));
+  const unknown = used.find((codec) => codec !== undefined && !known.has(codec));
+  if (unknown === undefined) return;
+  throw new UserError(
+    `${path}: expected a compression that can be read here (${[...known].join(", ")}), found ${unknown}. ` +
+      "Write the file with one of these.",
+  );
 }
 
 function encrypted(path: string): UserError {

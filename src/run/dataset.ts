@@ -13,6 +13,7 @@ import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { Features, Places } from "../data/manifest.ts";
 import { checksum } from "../files/checksum.ts";
 import { itemIdsOf, withoutItemIds } from "./item_ids.ts";
+import { expectParts } from "../prepared/parts.ts";
 import { openPrepared } from "./prepared_dataset.ts";
 import type { DataConfig } from "./run_config.ts";
 
@@ -87,15 +88,7 @@ async function openWhole(
   const dealt = resplit ? seed : null;
   if (isFolder(source)) {
     const { source: log, sha256, manifest } = await openPrepared(source, { ...options, memoryRows });
-    for (const split of needed) {
-      if (usersOf(log, split).length > 0) continue;
-      throw new UserError(
-        `${source} has no ${split} users; ${
-          needed.join(", ")
-        } users are needed. Prepare the data with other --shares, or from ` +
-          "more users.",
-      );
-    }
+    expectParts(source, log, needed);
     checkSource(log, needed);
     const config = {
       kind: "prepared",

@@ -1,22 +1,35 @@
-/** What can be trained on in a page: a made-up shop, or a file of the reader's, which stays in the page. */
+/** What can be trained on in a page: a made-up shop, or files of the reader's, which stay in the page. */
 
 import { whole } from "../../draw/number.ts";
-import { usersOf } from "../../../data/click_log.ts";
+import { splits, usersOf } from "../../../data/click_log.ts";
 import { makeShop } from "../../../data/demo_shop.ts";
-import { type LogSource, MemoryLog } from "../../../data/log_source.ts";
-import { MOST_PAPER_BYTES, parsePaperLog } from "../../../data/paper_log.ts";
+import type { ItemsShape } from "../../../data/item_catalogue.ts";
+import { checkSource, type LogSource, MemoryLog } from "../../../data/log_source.ts";
+import { type Features, MANIFEST, parseManifest, type Places } from "../../../data/manifest.ts";
+import { expectParts } from "../../../prepared/parts.ts";
 import { shopNamed, shopNames } from "../../../data/shops.ts";
 import type { ShopTruth } from "../../../data/shops/truth.ts";
 import { UserError } from "../../../user_error.ts";
+import type { OwnFile } from "../own_file.ts";
+import type { Read } from "../reader.ts";
+import { loadReader, type ReaderScript } from "../reader_script.ts";
 
 /** Which data the reader has chosen. */
 export type DataChoice =
   | { readonly kind: "shop"; readonly name: string; readonly seed: number }
-  | { readonly kind: "file"; readonly file: File };
+  /** A log, or the files of a prepared data set; and where the script is that reads them. */
+  | { readonly kind: "files"; readonly files: readonly OwnFile[]; readonly reader: ReaderScript };
+
+/** Told what is being done. */
+type Tell = (what: string) => void;
 
 export interface LabData {
-  readonly kind: "demo" | "paper";
+  readonly kind: "demo" | "paper" | "prepared";
   readonly source: LogSource;
+  /** What the features of its items mean, where the data say it. */
+  readonly features?: Features;
+  /** Whether the items of its pages are in the order in which they were shown, where that is known. */
+  readonly places?: Places;
   /** [R] the true utility of every row, and why users click; of a made-up shop. */
   readonly truth: { readonly utility: Float64Array; readonly shop: ShopTruth } | undefined;
 }
@@ -34,34 +47,60 @@ export interface DataFacts {
   readonly features: string;
 }
 
-/** @throws UserError for a file that cannot be used: it names the line. */
-export async function openLabData(choice: DataChoice): Promise<LabData> {
-  if (choice.kind === "file") return await openFile(choice.file);
+/** @throws UserError for files that cannot be used: it names the file, and the line or row. */
+export async function openLabData(choice: DataChoice, tell: Tell): Promise<LabData> {
+  if (choice.kind === "files") return await openFiles(choice, tell);
   const shop = shopNamed(choice.name);
   if (!shop) throw new UserError(`Expected a made-up shop (${shopNames}), got ${choice.name}.`);
   const { log, truth } = makeShop(shop, { items: choice.seed, users: choice.seed });
   return { kind: "demo", source: new MemoryLog(log), truth: { utility: truth.utility, shop } };
 }
 
-async function openFile(file: File): Promise<LabData> {
-  if (/\.(parquet|csv|json|jsonl|gz|zst)$/i.test(file.name)) {
+async function openFiles(
+  { files, reader: script }: Extract<DataChoice, { kind: "files" }>,
+  tell: Tell,
+): Promise<LabData> {
+  const [file] = files;
+  if (!file) throw new UserError("Expected a file, found none.");
+  tell("Loading what reads files");
+  const reader = await loadReader(script);
+  return files.some(({ path }) => /\.(json|parquet)$/i.test(path))
+    ? await openPrepared(reader, files, tell)
+    : await openPaper(reader, file);
+}
+
+type Reader = Awaited<ReturnType<typeof loadReader>>;
+
+async function openPaper(reader: Reader, file: OwnFile): Promise<LabData> {
+  if (/\.(csv|jsonl|gz|zst)$/i.test(file.path)) {
     throw new UserError(
-      `${file.name}: expected a tab-separated click log in the paper's layout. Other logs are prepared outside of the page: ` +
-        "deno task data log --help.",
+      `${file.path}: expected a tab-separated click log in the paper's layout, or a prepared data set. Other logs are prepared ` +
+        "outside of the page: deno task data log --help.",
     );
   }
-  if (file.size > MOST_PAPER_BYTES) {
-    const [found, most] = [file.size, MOST_PAPER_BYTES].map(whole);
+  return { kind: "paper", source: sourceOf(await reader.readPaper(file)), truth: undefined };
+}
+
+/** A set's manifest.json and its tables. */
+async function openPrepared(reader: Reader, files: readonly OwnFile[], tell: Tell): Promise<LabData> {
+  const about = files.find(({ path }) => path.split("/").at(-1) === MANIFEST);
+  if (!about) {
     throw new UserError(
-      `${file.name}: ${found} bytes, expected at most ${most}. Give a part of its users, or leave out columns that are not ` +
-        "needed.",
+      `Expected the files of a prepared data set, manifest.json, users.parquet, items.parquet and pages.parquet, all at once; ` +
+        `got ${files.map(({ path }) => path).join(", ")}. A folder that deno task data made has them.`,
     );
   }
-  return {
-    kind: "paper",
-    source: new MemoryLog(parsePaperLog(file.name, await file.text())),
-    truth: undefined,
-  };
+  const manifest = parseManifest(about.path, await about.file.text());
+  const source = sourceOf(await reader.readPrepared(manifest, files, tell));
+  expectParts(source.name, source, splits);
+  checkSource(source);
+  const { features, places } = manifest;
+  return { kind: "prepared", source, features, places, truth: undefined };
+}
+
+function sourceOf(read: Read): MemoryLog {
+  if ("fault" in read) throw new UserError(read.fault);
+  return new MemoryLog(read.log);
 }
 
 export function factsOf({ source }: LabData): DataFacts {
@@ -73,6 +112,13 @@ export function factsOf({ source }: LabData): DataFacts {
     pages: userEvents.at(-1) ?? 0,
     rows: userRows.at(-1) ?? 0,
     items: shape.count,
-    features: shape.kind === "one-hot" ? "known by their number alone" : `with ${shape.width} features each`,
+    features: featureWords(shape),
   };
+}
+
+function featureWords(shape: ItemsShape): string {
+  if (shape.kind === "one-hot") return "known by their number alone";
+  const numbers = shape.width > 0 ? [`${whole(shape.width)} features each`] : [];
+  const tokens = shape.kind === "mixed" ? [`${whole(shape.tokens)} tokens`] : [];
+  return `with ${[...tokens, ...numbers].join(" and ")}`;
 }

@@ -2,6 +2,7 @@
 
 import { attainable } from "../../../data/demo_shop.ts";
 import { usersOf } from "../../../data/click_log.ts";
+import { differenceOf } from "../../../data/feature_meaning.ts";
 import { Baselines, baselineTitles } from "../../../baselines/baselines.ts";
 import type { ModelConfig } from "../../../model/config.ts";
 import { fitSource } from "../../../model/item_features.ts";
@@ -53,8 +54,10 @@ export function trainService(worker: LabWorker) {
   /** The last data that were opened: a file is not read twice. */
   let opened: { readonly choice: DataChoice; readonly data: LabData } | undefined;
 
-  const dataOf = async (choice: DataChoice): Promise<LabData> => {
-    if (!opened || !sameData(opened.choice, choice)) opened = { choice, data: await openLabData(choice) };
+  const dataOf = async (choice: DataChoice, tell: (what: string) => void): Promise<LabData> => {
+    if (!opened || !sameData(opened.choice, choice)) {
+      opened = { choice, data: await openLabData(choice, tell) };
+    }
     return opened.data;
   };
   /** What reads the session: it is waited for before the session is freed. */
@@ -80,12 +83,13 @@ export function trainService(worker: LabWorker) {
     worker.alone("A training is under way", async () => {
       const { training } = request;
       progress({ kind: "doing", what: "Reading the data" });
-      let data = await dataOf(request.data);
+      let data = await dataOf(request.data, (what) => progress({ kind: "doing", what }));
       const { name } = data.source;
       progress({ kind: "data", facts: factsOf(data), note: notePages(name, data.source) });
-      expectPlaces(name, { kind: data.kind }, request.model);
+      expectPlaces(name, data, request.model);
       const init = request.fromSnapshot ? brought : undefined;
       if (init) {
+        expectSameFeatures("The model of the snapshot", init.info, data);
         data = { ...data, source: fitSource(data.source, init.info.items, "The model of the snapshot") };
       }
       progress({ kind: "doing", what: "Counting the baselines" });
@@ -154,7 +158,8 @@ export function trainService(worker: LabWorker) {
             `Expected a snapshot written by train, got ${file.name}, which does not say what model it is.`,
           );
         }
-        const whole = await dataOf(choice);
+        const whole = await dataOf(choice, () => {});
+        expectSameFeatures(`The model of ${file.name}`, info, whole);
         const source = fitSource(whole.source, info.items, `The model of ${file.name}`);
         const data = { ...whole, source };
         const reward = new Map([...weights].filter(([name]) => !name.startsWith(GENERATOR_PREFIX)));
@@ -169,17 +174,32 @@ export function trainService(worker: LabWorker) {
   };
 }
 
+/** @throws UserError for items whose features mean something else than those of the model. */
+function expectSameFeatures(what: string, { features }: SnapshotInfo, data: LabData): void {
+  const difference = features && data.features && differenceOf(features, data.features);
+  if (difference === undefined) return;
+  throw new UserError(
+    `${what} was trained on items whose features mean something else than those of ${data.source.name}: ${difference}. ` +
+      "Prepare this log with --like and the set that the model was trained on.",
+  );
+}
+
 function sameData(a: DataChoice, b: DataChoice): boolean {
   if (a.kind === "shop") return b.kind === "shop" && a.name === b.name && a.seed === b.seed;
+  if (b.kind === "shop" || a.files.length !== b.files.length) return false;
   // A file is another one each time that it crosses over to the worker.
-  const same = (key: "name" | "size" | "lastModified") => b.kind === "file" && a.file[key] === b.file[key];
-  return same("name") && same("size") && same("lastModified");
+  return a.files.every(({ path, file: { size, lastModified } }, k) => {
+    const other = b.files[k];
+    return path === other?.path && size === other.file.size && lastModified === other.file.lastModified;
+  });
 }
 
 /** On the validation users, whom the curves are of, too. */
-function levelsOf({ source, truth }: LabData): Level[] {
+function levelsOf({ source, truth, features }: LabData): Level[] {
   const users = usersOf(source, "validation");
-  const levels: Level[] = [...Baselines.of(source).test(users)].map(([name, { details: { figures } }]) => ({
+  const levels: Level[] = [...Baselines.of(source, features?.tokens).test(users)].map((
+    [name, { details: { figures } }],
+  ) => ({
     name: baselineTitles[name],
     loss: figures.nll,
     prec1: figures.prec1 ?? NaN,

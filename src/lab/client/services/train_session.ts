@@ -4,6 +4,7 @@ import type { ChoiceFigures } from "../../../data/ranking.ts";
 import type { Gpu } from "../../../gpu/device.ts";
 import type { ModelConfig } from "../../../model/config.ts";
 import { UserModel } from "../../../model/user_model.ts";
+import { withMeanRows } from "../../../run/mean_rows.ts";
 import { encodeSnapshot } from "../../../snapshot/snapshot.ts";
 import type { Weights } from "../../../tape/parameters.ts";
 import { type BestRecords, criteria, type Criterion } from "../../../train/best_records.ts";
@@ -131,11 +132,17 @@ export class TrainSession {
       const criterion = criteria.find((criterion) => name === `best-${criterion}`);
       const weights = criterion ? await trainer.snapshot(criterion) : await trainer.weights();
       const iteration = criterion ? trainer.best[criterion].iteration : trainer.iteration;
-      return encodeSnapshot(trainer.specs, weights, {
+      const { features } = this.setting.data;
+      const items = model.shape;
+      const filled = items.kind === "mixed"
+        ? withMeanRows(trainer.specs, weights, features, items.tokens)
+        : weights;
+      return encodeSnapshot(trainer.specs, filled, {
         model: model.config,
-        items: model.shape,
+        items,
         iteration,
         kind: name,
+        features,
       });
     });
   }

@@ -96,6 +96,6 @@ function rowOf(
 }
 
 /** As the command's own figures are taken of it. */
-function datasetOf({ source, truth }: LabData): Parameters<typeof TestedUsers.of>[0] {
-  return { config: { kind: "demo", seed: 0 }, source, features: undefined, truth: truth?.utility };
+function datasetOf({ source, truth, features }: LabData): Parameters<typeof TestedUsers.of>[0] {
+  return { config: { kind: "demo", seed: 0 }, source, features, truth: truth?.utility };
 }

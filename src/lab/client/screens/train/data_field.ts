@@ -1,5 +1,8 @@
 /** Which data: a made-up shop, or a file of the reader's, by drop or by the file picker. */
 
+import type { OwnFile } from "../../own_file.ts";
+import { droppedFiles, pickedFiles } from "../../own_files.ts";
+import { readerScript } from "../../reader_script.ts";
 import { whole } from "../../../draw/number.ts";
 import { shops } from "../../../../data/shops.ts";
 import { element } from "../../elements.ts";
@@ -10,10 +13,15 @@ const OWN = "own";
 export class DataField {
   readonly element: HTMLElement;
   readonly #select: HTMLSelectElement;
-  readonly #picker = element("input", { type: "file", id: "data-file", accept: ".txt,.tsv,.tab,text/plain" });
+  readonly #picker = element("input", {
+    type: "file",
+    id: "data-file",
+    multiple: true,
+    accept: ".txt,.tsv,.tab,.json,.parquet,text/plain",
+  });
   readonly #drop: HTMLElement;
   readonly #name = element("span", { class: "file-name" }, "No file yet.");
-  #file: File | undefined;
+  #files: readonly OwnFile[] = [];
 
   constructor(private readonly changed: () => void) {
     this.#select = element(
@@ -25,14 +33,15 @@ export class DataField {
     this.#drop = element(
       "div",
       { class: "drop", hidden: true },
-      element("label", { for: "data-file" }, "Drop the file here, or choose it:"),
+      element("label", { for: "data-file" }, "Drop the files here, or choose them:"),
       this.#picker,
       this.#name,
       element(
         "p",
         { class: "about" },
-        "Tab-separated, in the paper's layout: a line with the names session_new_index, Time, item_new_index, is_click and " +
-          "tr_val_tst, and a row for each displayed item. It stays in this tab.",
+        "A tab-separated file in the paper's layout: a line with the names session_new_index, Time, item_new_index, " +
+          "is_click and tr_val_tst, and a row for each displayed item. Or the folder that deno task data has made, as a whole: " +
+          "its manifest.json and its Parquet files. They stay in this tab.",
       ),
     );
     this.element = element(
@@ -43,22 +52,35 @@ export class DataField {
       this.#drop,
     );
     this.#select.addEventListener("change", () => this.#turn());
-    this.#picker.addEventListener("change", () => this.take(this.#picker.files?.[0]));
+    this.#picker.addEventListener("change", () => this.take(pickedFiles(this.#picker.files ?? [])));
   }
 
-  /** Takes a file as if it had been chosen. */
-  take(file: File | undefined): void {
-    if (!file) return;
-    this.#file = file;
-    this.#name.textContent = `${file.name}, ${whole(file.size)} bytes`;
+  /** Takes files as if they had been chosen. */
+  take(files: readonly OwnFile[]): void {
+    if (files.length === 0) return;
+    this.#files = files;
+    this.#name.textContent = files.map(({ path, file }) => `${path}, ${whole(file.size)} bytes`).join("; ");
     this.#select.value = OWN;
     this.#turn();
+  }
+
+  /** Takes what was dropped. */
+  async takeDropped(dropped: DataTransfer): Promise<void> {
+    try {
+      this.take(await droppedFiles(dropped));
+    } catch {
+      this.#select.value = OWN;
+      this.#turn();
+      this.#name.textContent =
+        "The browser does not let this page read the folder. Choose its files here, all at once.";
+      this.#picker.focus();
+    }
   }
 
   /** @returns undefined where a file is still to be chosen: the field says so. */
   read(seed: number): DataChoice | undefined {
     if (this.#select.value !== OWN) return { kind: "shop", name: this.#select.value, seed };
-    if (this.#file) return { kind: "file", file: this.#file };
+    if (this.#files.length > 0) return { kind: "files", files: this.#files, reader: readerScript() };
     this.#name.textContent = "Expected a file, none is chosen.";
     this.#picker.focus();
     return undefined;
@@ -66,7 +88,7 @@ export class DataField {
 
   /** What `--data` would be; empty for the default. */
   get word(): string {
-    if (this.#select.value === OWN) return this.#file?.name ?? "FILE";
+    if (this.#select.value === OWN) return this.#files.length > 1 ? "FOLDER" : this.#files[0]?.path ?? "FILE";
     return this.#select.value === shops[0]?.name ? "" : this.#select.value;
   }
 

@@ -247,7 +247,9 @@ export class TrainView {
       event.preventDefault();
       const file = event.dataTransfer?.files[0];
       if (file?.name.endsWith(".safetensors")) void this.#snapshots.take(file);
-      else this.#form.data.take(file);
+      else if (event.dataTransfer) {
+        void this.#form.data.takeDropped(event.dataTransfer);
+      }
     });
   }
 }

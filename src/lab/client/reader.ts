@@ -1,0 +1,82 @@
+/**
+ * Reads the reader's own files: a script of its own, which the worker loads when the first such file is given. What it returns
+ * is plain data, as the worker has classes of its own.
+ */
+
+import type { ClickLog } from "../../data/click_log.ts";
+import type { Manifest } from "../../data/manifest.ts";
+import { MOST_PAPER_BYTES, parsePaperLog } from "../../data/paper_log.ts";
+import type { Part, TableFile } from "../../prepared/files.ts";
+import { readPreparedLog } from "../../prepared/read_log.ts";
+import { PreparedSet } from "../../prepared/set.ts";
+import { UserError } from "../../user_error.ts";
+import { whole } from "../draw/number.ts";
+import type { OwnFile } from "./own_file.ts";
+
+/** A log, or what is wrong with its files. */
+export type Read = { readonly log: ClickLog } | { readonly fault: string };
+
+/** Told what is being done. */
+type Tell = (what: string) => void;
+
+/** A file in the paper's layout. */
+export function readPaper({ path, file }: OwnFile): Promise<Read> {
+  return outcome(async () => {
+    expectSize(path, file);
+    return parsePaperLog(path, await file.text());
+  });
+}
+
+/** The tables of a prepared data set, whose manifest was read. */
+export function readPrepared(manifest: Manifest, files: readonly OwnFile[], tell: Tell): Promise<Read> {
+  return outcome(async () => {
+    const part = (part: Part) => tablesOf(files, part);
+    const set = await PreparedSet.open({ folder: manifest.name, manifest, part });
+    const { log } = await readPreparedLog(set, (what, done, all) => {
+      tell(`${what}: ${Math.round(100 * done / Math.max(1, all))} %`);
+    });
+    return log;
+  });
+}
+
+/** @throws UserError for more than one string holds. */
+function expectSize(path: string, { size }: File): void {
+  if (size <= MOST_PAPER_BYTES) return;
+  throw new UserError(
+    `${path}: ${whole(size)} bytes, expected at most ${
+      whole(MOST_PAPER_BYTES)
+    }. Give a part of its users, or leave out ` +
+      "columns that are not needed.",
+  );
+}
+
+async function outcome(read: () => Promise<ClickLog>): Promise<Read> {
+  try {
+    return { log: await read() };
+  } catch (error) {
+    if (error instanceof UserError) return { fault: error.message };
+    throw error;
+  }
+}
+
+/** The files of a table, in the order of their names: its own, or those of its folder. */
+function tablesOf(files: readonly OwnFile[], part: Part): TableFile[] {
+  const single = files.filter(({ path }) => path.endsWith(`/${part}.parquet`) || path === `${part}.parquet`);
+  const inFolder = files.filter(({ path }) => new RegExp(`(^|/)${part}/[^._/][^/]*\\.parquet$`).test(path));
+  const found = single.length > 0 ? single : inFolder;
+  if (found.length === 0) {
+    throw new UserError(
+      `Expected ${part}.parquet, or a folder ${part} of Parquet files, among ${
+        files.map(({ path }) => path).join(", ")
+      }, found neither. Give all files of the prepared data set at once.`,
+    );
+  }
+  return found.toSorted((a, b) => a.path < b.path ? -1 : 1).map(({ path, file }) => ({
+    path,
+    open: () => ({
+      byteLength: file.size,
+      slice: (start: number, end?: number) => file.slice(start, end).arrayBuffer(),
+      [Symbol.dispose]() {},
+    }),
+  }));
+}

@@ -1,0 +1,39 @@
+/** A log as `data example` writes it, a row for each displayed item, and the prepared data set that is made of it. */
+
+import { type ClickLog, NONE } from "../src/data/click_log.ts";
+import { logRecipe } from "../src/prepare/log.ts";
+import { prepare } from "../src/prepare/prepare.ts";
+
+/** The columns of `data example`, by the options of `data log`. */
+const COLUMNS = {
+  user: "user",
+  time: "time",
+  page: "page",
+  item: "item",
+  position: "position",
+  clicked: "clicked",
+};
+
+/** Its text, with a byte order mark, quotes where there need be none, and lines that end as on Windows. */
+export function longLog(log: ClickLog): string {
+  const lines = ["\ufeffuser,time,page,item,position,clicked"];
+  for (let user = 0; user < log.userSplit.length; user++) {
+    for (let event = log.userEvents[user] ?? 0; event < (log.userEvents[user + 1] ?? 0); event++) {
+      const [first = 0, end = 0] = [log.eventRows[event], log.eventRows[event + 1]];
+      const click = log.eventClick[event] ?? NONE;
+      const time = new Date(Date.UTC(2026, 0, 1) + 60_000 * event).toISOString();
+      for (let row = first; row < end; row++) {
+        const item = `"item, ${log.rowItem[row]}"`;
+        lines.push([`user-${user}`, time, event, item, row - first + 1, row === click ? 1 : 0].join(","));
+      }
+    }
+  }
+  return lines.join("\r\n") + "\r\n";
+}
+
+/** @param out the folder of the set. */
+export async function prepareLong(source: string, out: string): Promise<void> {
+  const shares = { train: 0.6, validation: 0.2 };
+  const options = { source, ...COLUMNS, out, split: "hash", shares, strict: false, memory: "500MB" } as const;
+  await prepare(logRecipe(options), options, []);
+}
