@@ -9,11 +9,18 @@ import { parseAndRun } from "../src/cli/options.ts";
 import { adaptersCommand } from "./adapters.ts";
 import { benchCommand } from "./bench_command.ts";
 import { demoCommand } from "./demo.ts";
+import { labCommand } from "./lab.ts";
 import { ladderCommand } from "./ladder.ts";
 import { simulateCommand } from "./simulate.ts";
 
 /** Benches with options of their own, beside the parts of the default one. */
-const others: readonly Command[] = [ladderCommand(), demoCommand(), simulateCommand(), adaptersCommand()];
+const others: readonly Command[] = [
+  ladderCommand(),
+  demoCommand(),
+  simulateCommand(),
+  adaptersCommand(),
+  labCommand(),
+];
 
 await runMain(async () => {
   // An option behind the name of a bench is that bench's own.

@@ -19,7 +19,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "test:soak": "soak_trend_test.ts, held_memory_test.ts: its parts",
   "test:mutations": "mutations_test.ts: that its data fit the files; each mutation runs tests of its own",
   "test:times": "parts_test.ts: that each file of tests is in a part",
-  bench: "bench_test.ts, bench_simulate_test.ts, ladder_test.ts",
+  bench: "bench_test.ts, bench_simulate_test.ts, bench_lab_test.ts, ladder_test.ts",
   "bench:peers": "peers_test.ts",
   "bench:pack": "pack_test.ts: what it packs, and how the parts are run",
   "bench:stability": "below: its options",
@@ -125,6 +125,8 @@ Deno.test("pages: what a program writes has its place", () => {
     "bench/simulate.md": ["random", "cdqn", "greedy", "learn", "growth"].map((part) =>
       `bench simulate ${part}`
     ),
+    "bench/lab.md": ["bench lab"],
+    "bench/adapters.md": ["adapters"],
     "bench/data.md": ["bench data sampled", "bench data session"],
     "src/experiment/README.md": ["reproduce yelp", "reproduce rsc"],
   };

@@ -1,0 +1,24 @@
+/**
+ * The same training by the same worker in Deno: `deno run ... deno_trial.ts FOLDER SECONDS REQUEST`, a JSON file with what the
+ * page has asked for. Prints a trial as JSON.
+ */
+
+import { runMain } from "../../src/cli/fail.ts";
+import { openWorker } from "./deno_worker.ts";
+import { Recorder } from "./recorder.ts";
+
+const [folder = "", seconds = "", file = ""] = Deno.args;
+
+await runMain(async () => {
+  const request = JSON.parse(await Deno.readTextFile(file));
+  const { worker, call } = openWorker(`${folder}/worker.js`, request);
+  const recorder = new Recorder(worker);
+  await call("adapter", "open", undefined);
+  const stop = new AbortController();
+  await recorder.begin(Number(seconds), () => stop.abort());
+  await call("train", "start", request, { signal: stop.signal });
+  const recorded = await recorder.recorded();
+  const waits = await recorder.waits();
+  console.log(JSON.stringify({ ...recorded, waits, frames: [], runtime: navigator.userAgent }));
+  worker.terminate();
+});

@@ -1,0 +1,114 @@
+/** What one training of the bench of the lab tells, and the figures of several. */
+
+import { z } from "zod";
+import { type Timing, timingOf } from "../../src/profile/timing.ts";
+
+/** What was asked of the device. */
+export interface Counts {
+  readonly dispatches: number;
+  readonly submits: number;
+  /** Buffers that were mapped: waits for the device. */
+  readonly maps: number;
+}
+
+const count = z.int().nonnegative();
+const time = z.number();
+const recorded = {
+  adapter: z.string(),
+  /** Milliseconds from opening the page, or from the start of the program, to an open device. */
+  openMs: time,
+  /** What the worker was asked to train. */
+  request: z.unknown(),
+  /** Milliseconds by the page's clock, and the iteration of the last step that was told of then. */
+  steps: z.array(z.tuple([time, count])),
+  losses: z.array(z.number()),
+  began: time,
+  ended: time,
+  counts: z.object({ dispatches: count, submits: count, maps: count }),
+};
+export type Recorded = z.infer<z.ZodObject<typeof recorded>>;
+
+export const trialSchema = z.object({
+  ...recorded,
+  /** Of the browser, or Deno, with its version. */
+  runtime: z.string(),
+  /** Of each wait for a device that does nothing else: milliseconds. */
+  waits: z.array(time),
+  /** When a frame of the page began, and milliseconds since the one before; none without a page. */
+  frames: z.array(z.tuple([time, time])),
+});
+/** A training, once. */
+export type Trial = z.infer<typeof trialSchema>;
+
+/** Figures of one training. */
+export interface TrialFigures {
+  readonly openMs: number;
+  /** From the click on Train to the first loss: the data, the baselines, compiling, and a group of steps. */
+  readonly firstStepMs: number;
+  /** In the second half of the iterations, validations among them. */
+  readonly stepsPerSecond: number;
+  /** Of the whole training, validations among them. */
+  readonly dispatchesPerStep: number;
+  readonly waitMs: number;
+  /** While it trains, from the first step on. Undefined without a page. */
+  readonly frames?: {
+    readonly median: number;
+    readonly worst: number;
+    readonly late: number;
+    readonly count: number;
+  };
+  /** The longest before the first step. */
+  readonly worstFrameBefore?: number;
+}
+
+/** A frame that is later than this has missed a turn of a screen of 60 Hz. */
+const LATE_MS = 1.5 * 1000 / 60;
+
+/** @throws Error for a training that told of too little to reckon with. */
+export function trialFigures(
+  { steps, began, ended, losses, counts, waits, frames, openMs }: Trial,
+): TrialFigures {
+  const [first] = steps;
+  const last = steps.at(-1);
+  const middle = steps.find(([, iteration]) => 2 * iteration >= losses.length);
+  if (!first || !last || !middle || last[0] <= middle[0]) {
+    throw new Error(`expected several groups of steps, got ${steps.length}`);
+  }
+  const among = (from: number, to: number) =>
+    frames.flatMap(([at, gap]) => at > from && at <= to ? [gap] : []);
+  const training = among(first[0], ended);
+  return {
+    openMs,
+    firstStepMs: first[0] - began,
+    stepsPerSecond: 1000 * (last[1] - middle[1]) / (last[0] - middle[0]),
+    dispatchesPerStep: counts.dispatches / losses.length,
+    waitMs: middleMean(waits),
+    ...(training.length === 0 ? {} : {
+      frames: {
+        median: timingOf(training).median,
+        worst: Math.max(...training),
+        late: training.filter((gap) => gap > LATE_MS).length,
+        count: training.length,
+      },
+      worstFrameBefore: Math.max(...among(began, first[0])),
+    }),
+  };
+}
+
+/** The mean of the middle half: finer than the clock that all were read from, and deaf to the few that took long. */
+function middleMean(values: readonly number[]): number {
+  const quarter = Math.floor(values.length / 4);
+  const middle = values.toSorted((a, b) => a - b).slice(quarter, values.length - quarter);
+  return middle.reduce((sum, value) => sum + value, 0) / middle.length;
+}
+
+/** How far losses are apart at most; infinite where one has more of them. */
+export function lossesApart(a: readonly number[], b: readonly number[]): number {
+  if (a.length !== b.length) return Infinity;
+  return Math.max(0, ...a.map((loss, k) => Math.abs(loss - (b[k] ?? NaN))));
+}
+
+/** A figure of several trainings: median, and from the least to the most. */
+export function spread(values: readonly number[]): Timing & { readonly max: number } {
+  return { ...timingOf(values), max: Math.max(...values) };
+}
