@@ -37,7 +37,7 @@ import {
   stepSummaryCells,
   stepTitle,
 } from "./tables.ts";
-import { z } from "zod";
+import * as v from "../src/schema.ts";
 import {
   type BenchLog,
   benchLog,
@@ -103,7 +103,7 @@ export function benchCommand(): Command {
     .option(
       "--seconds <n>",
       "time for each kernel, probe and step, but for the least number of samples",
-      numberOf(z.number().positive().max(60), "a number of seconds above 0, at most 60"),
+      numberOf(v.positive(60), "a number of seconds above 0, at most 60"),
       0.2,
     )
     .addOption(

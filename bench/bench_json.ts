@@ -1,96 +1,96 @@
 /** What a bench measured, as a file. */
 
 import { dirname } from "node:path";
-import { z } from "zod";
+import * as v from "../src/schema.ts";
 import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
 import { readJson } from "../src/files/json_file.ts";
 import type { BenchReport, LadderFigures } from "../src/profile/bench_report.ts";
 import { UserError } from "../src/user_error.ts";
 
-const time = z.number().nonnegative();
-const count = z.int().nonnegative();
-const timing = { median: time, min: time, lower: time, upper: time, samples: count, error: time.optional() };
+const time = v.atLeast(0);
+const count = v.whole(0);
+const timing = { median: time, min: time, lower: time, upper: time, samples: count, error: v.optional(time) };
 const cost = { flops: time, bytes: time };
 
-const ladderSchema: z.ZodType<LadderFigures> = z.strictObject({
-  ladder: z.string(),
-  size: z.array(count),
-  steps: z.array(z.strictObject({
+const ladderSchema: v.GenericSchema<unknown, LadderFigures> = v.strictObject({
+  ladder: v.string(),
+  size: v.array(count),
+  steps: v.array(v.strictObject({
     number: count,
-    kernel: z.string(),
-    idea: z.string(),
+    kernel: v.string(),
+    idea: v.string(),
     changes: count,
-    time: z.strictObject(timing).optional(),
-    gainOnFirst: time.optional(),
-    gain: time.optional(),
-    compileMs: time.optional(),
-    refusal: z.string().optional(),
+    time: v.optional(v.strictObject(timing)),
+    gainOnFirst: v.optional(time),
+    gain: v.optional(time),
+    compileMs: v.optional(time),
+    refusal: v.optional(v.string()),
   })),
 });
 
-export const benchSchema: z.ZodType<BenchReport> = z.strictObject({
-  format: z.literal(1),
-  date: z.iso.datetime(),
-  version: z.string(),
-  adapter: z.strictObject({
-    kind: z.enum(["cpu", "gpu"]),
-    description: z.string(),
-    vendor: z.string(),
-    architecture: z.string(),
-    runtime: z.string(),
+export const benchSchema: v.GenericSchema<unknown, BenchReport> = v.strictObject({
+  format: v.literal(1),
+  date: v.pipe(v.string(), v.isoTimestamp()),
+  version: v.string(),
+  adapter: v.strictObject({
+    kind: v.picklist(["cpu", "gpu"]),
+    description: v.string(),
+    vendor: v.string(),
+    architecture: v.string(),
+    runtime: v.string(),
   }),
-  machine: z.strictObject({ cores: count, timestamps: z.boolean(), shaderCache: z.boolean() }),
-  figures: z.array(z.strictObject({
-    name: z.string(),
-    unit: z.enum(["GFLOP/s", "GB/s", "G f32/s", "G words/s", "us"]),
+  machine: v.strictObject({ cores: count, timestamps: v.boolean(), shaderCache: v.boolean() }),
+  figures: v.array(v.strictObject({
+    name: v.string(),
+    unit: v.picklist(["GFLOP/s", "GB/s", "G f32/s", "G words/s", "us"]),
     median: time,
     lower: time,
     upper: time,
     best: time,
     samples: count,
   })),
-  kernels: z.array(z.strictObject({
-    id: z.string(),
-    kernel: z.string(),
-    workload: z.string(),
-    invocations: z.tuple([count, count]),
+  kernels: v.array(v.strictObject({
+    id: v.string(),
+    kernel: v.string(),
+    workload: v.string(),
+    invocations: v.tuple([count, count]),
     dispatches: count,
     compileMs: time,
     ...cost,
     ...timing,
   })),
-  steps: z.array(z.strictObject({
-    workload: z.string(),
-    model: z.string(),
+  steps: v.array(v.strictObject({
+    workload: v.string(),
+    model: v.string(),
     users: count,
     events: count,
     rows: count,
     items: count,
-    dispatches: z.array(z.strictObject({ label: z.string(), kernel: z.string(), ...cost, ...timing })),
-    wall: z.strictObject(timing),
+    dispatches: v.array(v.strictObject({ label: v.string(), kernel: v.string(), ...cost, ...timing })),
+    wall: v.strictObject(timing),
     group: count,
-    host: z.strictObject({ draw: time, put: time, upload: time, encode: time, submit: time }),
+    host: v.strictObject({ draw: time, put: time, upload: time, encode: time, submit: time }),
     gpuBytes: count,
   })),
-  growth: z.array(z.strictObject({
-    axis: z.string(),
+  growth: v.array(v.strictObject({
+    axis: v.string(),
     value: count,
     x: count,
-    time: z.strictObject(timing).optional(),
-    gpuBytes: count.optional(),
-    refusal: z.strictObject({ limit: z.string(), message: z.string() }).optional(),
+    time: v.optional(v.strictObject(timing)),
+    gpuBytes: v.optional(count),
+    refusal: v.optional(v.strictObject({ limit: v.string(), message: v.string() })),
   })),
-  ladders: z.array(ladderSchema).optional(),
-  selftest: z.array(z.strictObject({
-    kind: z.enum(["cpu", "gpu"]),
+  ladders: v.optional(v.array(ladderSchema)),
+  selftest: v.optional(v.array(v.strictObject({
+    kind: v.picklist(["cpu", "gpu"]),
     cases: count,
-    differing: z.array(z.strictObject({ name: z.string(), message: z.string() })),
-  })).optional(),
-  training: z.strictObject({
+    differing: v.array(v.strictObject({ name: v.string(), message: v.string() })),
+  }))),
+  training: v.optional(v.strictObject({
     iteration: count,
-    msToFirstStep: time.optional(),
-    stepsPerSecond: time.optional(),
-  }).optional(),
+    msToFirstStep: v.optional(time),
+    stepsPerSecond: v.optional(time),
+  })),
 });
 
 /** @throws UserError when the file cannot be written. */

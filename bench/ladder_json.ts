@@ -1,30 +1,30 @@
 /** The numbers of the ladders' tables as JSON, beside the page: the lab's page shows them beside those of its own adapter. */
 
-import { z } from "zod";
+import * as v from "../src/schema.ts";
 import { atomicWriteFile } from "../src/files/atomic_write.ts";
 import { readJson } from "../src/files/json_file.ts";
 import type { StepResult } from "../src/ladder/run.ts";
 import type { Size } from "../src/ladder/problems.ts";
 import type { ShippedLadder } from "../src/ladder/shipped.ts";
 
-const ladderSchema: z.ZodType<ShippedLadder> = z.strictObject({
-  ladder: z.string(),
-  size: z.array(z.int().positive()),
-  adapter: z.string(),
-  cores: z.int().positive(),
-  runtime: z.string(),
-  steps: z.array(z.strictObject({
-    number: z.int().positive(),
-    kernel: z.string(),
-    idea: z.string(),
-    changes: z.int().positive(),
-    microseconds: z.number().positive().optional(),
-    least: z.number().positive().optional(),
-    gainOnFirst: z.number().positive().optional(),
-    gain: z.number().positive().optional(),
+const ladderSchema: v.GenericSchema<unknown, ShippedLadder> = v.strictObject({
+  ladder: v.string(),
+  size: v.array(v.whole(1)),
+  adapter: v.string(),
+  cores: v.whole(1),
+  runtime: v.string(),
+  steps: v.array(v.strictObject({
+    number: v.whole(1),
+    kernel: v.string(),
+    idea: v.string(),
+    changes: v.whole(1),
+    microseconds: v.optional(v.positive()),
+    least: v.optional(v.positive()),
+    gainOnFirst: v.optional(v.positive()),
+    gain: v.optional(v.positive()),
   })),
 });
-const fileSchema = z.array(ladderSchema);
+const fileSchema = v.array(ladderSchema);
 
 /** Where the numbers of a page stand. */
 export function jsonBeside(page: string): string {

@@ -49,7 +49,7 @@ async function run(
 async function packagesFolder(): Promise<string> {
   const { npmCache } = JSON.parse(await run(Deno.execPath(), ["info", "--json"]));
   for await (const { name } of Deno.readDir(npmCache)) {
-    if (await exists(join(npmCache, name, "zod"))) return join(npmCache, name);
+    if (await exists(join(npmCache, name, "valibot"))) return join(npmCache, name);
   }
   throw new UserError(`Expected the locked packages in ${npmCache}, found none.`);
 }

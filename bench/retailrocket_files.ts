@@ -11,10 +11,10 @@ import { runMain } from "../src/cli/fail.ts";
 import { folder, numberOf, parse } from "../src/cli/options.ts";
 import { Engine } from "../src/prepare/engine.ts";
 import { stepsOf } from "../src/prepare/script.ts";
-import { z } from "zod";
+import * as v from "../src/schema.ts";
 import script from "./retailrocket_files.sql" with { type: "text" };
 
-const scaleOption = numberOf(z.number().gt(0).max(10), "a number above 0, at most 10");
+const scaleOption = numberOf(v.positive(10), "a number above 0, at most 10");
 
 export async function writeRetailrocketFiles(out: string, scale: number): Promise<void> {
   await Deno.mkdir(out, { recursive: true });

@@ -1,6 +1,6 @@
 /** Load on the service: requests by so many clients at once, and what each took. */
 
-import { z } from "zod";
+import * as v from "../src/schema.ts";
 
 /** A request, and what its answer must be. */
 export interface Call {
@@ -26,7 +26,7 @@ export interface LoadResult {
   readonly difference: number;
 }
 
-const answerSchema = z.object({ utilities: z.array(z.number()) });
+const answerSchema = v.object({ utilities: v.array(v.finiteNumber()) });
 /** Utilities that differ by more belong to another request. */
 const TOLERANCE = 1e-5;
 
@@ -72,8 +72,8 @@ async function ask(url: string, { path, body }: Call): Promise<readonly number[]
     const response = await fetch(url + path, { method: "POST", body });
     const text = await response.text();
     if (!response.ok) return undefined;
-    const parsed = answerSchema.safeParse(JSON.parse(text));
-    return parsed.success ? parsed.data.utilities : [];
+    const parsed = v.safeParse(answerSchema, JSON.parse(text));
+    return parsed.success ? parsed.output.utilities : [];
   } catch {
     return undefined;
   }

@@ -11,7 +11,7 @@ import { openGpu } from "../src/host/open_gpu.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
-import { z } from "zod";
+import * as v from "../src/schema.ts";
 import { measureAdapter } from "../src/profile/adapter_ceilings.ts";
 import { type AdapterFigure, ceilingsOf } from "../src/profile/ceilings.ts";
 import { findTorch, NO_TORCH } from "./peers/python.ts";
@@ -60,7 +60,7 @@ export function simulateCommand(): Command {
     .option(
       "--seconds <n>",
       "for each who plays, size and kind",
-      numberOf(z.number().positive().max(600), "a number of seconds above 0, at most 600"),
+      numberOf(v.positive(600), "a number of seconds above 0, at most 600"),
       2,
     )
     .option("--rounds <n>", "turns that each has of them", wholeNumber(1, 100), 5)

@@ -1,6 +1,6 @@
 /** Who plays pages in `bench simulate`: clickgan, and the processes of its peers. */
 
-import { z } from "zod";
+import * as v from "../src/schema.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import type { Made } from "../src/gpu/made.ts";
 import type { UserModel } from "../src/model/user_model.ts";
@@ -78,17 +78,17 @@ export async function ownRunner(
   return { name: "clickgan", users: config.users, play, work, learned };
 }
 
-const readySchema = z.object({
-  note: z.string(),
-  agreement: z.object({
-    probability: z.number(),
-    slates: z.number(),
+const readySchema = v.object({
+  note: v.string(),
+  agreement: v.object({
+    probability: v.finiteNumber(),
+    slates: v.finiteNumber(),
     /** Of the same pages of the lesson. */
-    lesson: z.object({ loss: z.number(), q: z.number() }).optional(),
+    lesson: v.optional(v.object({ loss: v.finiteNumber(), q: v.finiteNumber() })),
   }),
 });
 /** How far a peer is from clickgan on the same pages. */
-export type Agreement = z.infer<typeof readySchema>["agreement"];
+export type Agreement = v.InferOutput<typeof readySchema>["agreement"];
 
 /**
  * What may be between two that compute the same, in float32 and by other orders of summing. Of a lesson's figures by their
@@ -127,7 +127,7 @@ export class PeerRunner {
       { program: python, args: [script, name, file], environment },
       PATIENCE,
     );
-    const { note, agreement } = readySchema.parse(JSON.parse(process.note));
+    const { note, agreement } = v.parse(readySchema, JSON.parse(process.note));
     return new PeerRunner(name, process, note, agreement);
   }
 

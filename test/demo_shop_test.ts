@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import * as v from "../src/schema.ts";
 import { type BaselineName, Baselines } from "../src/baselines/baselines.ts";
 import { checkLog } from "../src/data/check_log.ts";
 import { NONE, type Split, splits, usersOf } from "../src/data/click_log.ts";
@@ -214,9 +215,9 @@ Deno.test("shops: data sets by name, with seeds of their own, and what a run rec
   assert.deepEqual(own.config, { kind: "demo", seed: 3, shop: "restless", usersSeed: 4 });
   assert.equal(own.source.name, "restless");
   assert.deepEqual(own.truth, makeShop(restless, { items: 3, users: 4 }).truth.utility);
-  const recorded = runConfigSchema.shape.data.parse(JSON.parse(JSON.stringify(own.config)));
+  const recorded = v.parse(runConfigSchema.entries.data, JSON.parse(JSON.stringify(own.config)));
   assert.deepEqual((await reopenDataset(recorded)).truth, own.truth);
-  assert.throws(() => runConfigSchema.shape.data.parse({ kind: "demo", seed: 1, shop: "shop" }));
+  assert.throws(() => v.parse(runConfigSchema.entries.data, { kind: "demo", seed: 1, shop: "shop" }));
   await assert.rejects(
     open("log.tsv", { dataSeed: 3 }),
     /Expected --data-seed with the data of a made-up shop \(demo or restless\), got it with log\.tsv/,

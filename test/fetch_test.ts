@@ -1,7 +1,7 @@
 /** What a command fetches on a fresh machine: the packages that it uses, and nothing by `deno task` itself. */
 
 import assert from "node:assert/strict";
-import { z } from "zod";
+import * as v from "../src/schema.ts";
 import { fetchPackages } from "../src/cli/fetch_packages.ts";
 import { CHILD_ENVIRONMENT } from "../src/cli/setup.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
@@ -18,28 +18,28 @@ const NO_NETWORK = {
   NO_COLOR: "1",
 };
 
-const graphSchema = z.object({
-  modules: z.array(z.object({ specifier: z.string(), error: z.string().optional() })),
+const graphSchema = v.object({
+  modules: v.array(v.object({ specifier: v.string(), error: v.optional(v.string()) })),
 });
-const lockSchema = z.object({
-  specifiers: z.record(z.string(), z.string()),
-  npm: z.record(
-    z.string(),
-    z.object({
-      dependencies: z.array(z.string()).default([]),
-      optionalDependencies: z.array(z.string()).default([]),
-      os: z.array(z.string()).optional(),
+const lockSchema = v.object({
+  specifiers: v.record(v.string(), v.string()),
+  npm: v.record(
+    v.string(),
+    v.object({
+      dependencies: v.optional(v.array(v.string()), []),
+      optionalDependencies: v.optional(v.array(v.string()), []),
+      os: v.optional(v.array(v.string())),
     }),
   ),
 });
-const configSchema = z.object({
-  nodeModulesDir: z.string(),
-  unstable: z.array(z.string()),
-  tasks: z.record(z.string(), z.object({ command: z.string().optional() })),
+const configSchema = v.object({
+  nodeModulesDir: v.string(),
+  unstable: v.array(v.string()),
+  tasks: v.record(v.string(), v.object({ command: v.optional(v.string()) })),
 });
 
-async function readJson<T>(name: string, schema: z.ZodType<T>): Promise<T> {
-  return schema.parse(JSON.parse(await Deno.readTextFile(new URL(name, root))));
+async function readJson<T>(name: string, schema: v.GenericSchema<unknown, T>): Promise<T> {
+  return v.parse(schema, JSON.parse(await Deno.readTextFile(new URL(name, root))));
 }
 
 /** Names of the packages of modules and of all that they depend on; those of other systems are left out. */
@@ -63,7 +63,7 @@ async function packagesOf(...modules: string[]): Promise<string[]> {
       cwd: root,
     }).output();
     assert.ok(success, new TextDecoder().decode(stderr));
-    const graph = graphSchema.parse(JSON.parse(new TextDecoder().decode(stdout)));
+    const graph = v.parse(graphSchema, JSON.parse(new TextDecoder().decode(stdout)));
     for (const { specifier, error } of graph.modules) {
       assert.equal(error, undefined, specifier);
       const [, spec] = /^npm:\/?((?:@[^/]+\/)?[^/]+)/.exec(specifier) ?? [];
@@ -99,7 +99,7 @@ Deno.test("training, evaluation, reports and experiments use small packages, and
   ) {
     const packages = await packagesOf(`src/cli/${name}.ts`);
     assert.deepEqual(heavy(packages), [], name);
-    assert.ok(packages.includes("zod"));
+    assert.ok(packages.includes("valibot"));
     assert.ok(packages.length <= 20, `${name}: ${packages.length} packages`);
   }
 });

@@ -1,6 +1,7 @@
 /** Nothing that training makes grows with its length, and nothing of it stays. An hour of it: test/soak. */
 
 import assert from "node:assert/strict";
+import * as v from "../src/schema.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "../src/host/open_gpu.ts";
 import { UserModel } from "../src/model/user_model.ts";
@@ -75,7 +76,7 @@ Deno.test("a run that is stopped and resumed leaves no buffer, open file or list
   withSmallLog((folder, file) =>
     withGpu(async (gpu) => {
       const data = await openDataset(file, 1, false);
-      const config = runConfigSchema.parse({
+      const config = v.parse(runConfigSchema, {
         clickgan: "test",
         command: [],
         data: data.config,

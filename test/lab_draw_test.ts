@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { adapterCells, ladderCells, runtimeName } from "../bench/adapters.ts";
+import * as v from "../src/schema.ts";
 import { kernelPanel } from "../src/lab/draw/kernel_panel.ts";
 import { bytesText, duration, percent } from "../src/lab/draw/number.ts";
 import { gainScale, ladderTable } from "../src/lab/draw/ladder_table.ts";
@@ -320,7 +321,7 @@ Deno.test("what is saved is what the bench reads; the last of the same measureme
   };
   const report = savedReport(first, { ...on, name: " RTX 3060 " });
   assert.equal(fileName(report), "clickgan-rtx-3060-2026-01-02.json");
-  const read = benchSchema.parse(JSON.parse(JSON.stringify(report)));
+  const read = v.parse(benchSchema, JSON.parse(JSON.stringify(report)));
   assert.equal(read.adapter.description, "RTX 3060");
   assert.equal(read.ladders?.[0]?.steps.length, 5);
   assert.deepEqual(contentsOf(first), [

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
+import * as v from "../src/schema.ts";
 import { Baselines } from "../src/baselines/baselines.ts";
 import { type ClickLog, type Clicks, usersOf } from "../src/data/click_log.ts";
 import { makeDemoShop } from "../src/data/demo_shop.ts";
@@ -371,7 +372,7 @@ Deno.test("baselines and the products to be calibrated are those of the log in m
 /** A run of both stages in a folder of its own. @param stopAt iteration of each stage after which it is interrupted. */
 async function run(gpu: Gpu, source: LogSource, stopAt?: number): Promise<Map<string, unknown>> {
   const path = `${folder}/run-${crypto.randomUUID()}`;
-  const config: RunConfig = runConfigSchema.parse({
+  const config: RunConfig = v.parse(runConfigSchema, {
     clickgan: "0",
     command: [],
     data: { kind: "demo", seed: 1 },

@@ -1,7 +1,7 @@
 /** The made-up logs from their raw files to a trained model and a search, with the defaults of `data` and a quick training. */
 
 import assert from "node:assert/strict";
-import { z } from "zod";
+import * as v from "../src/schema.ts";
 import { recipeOf } from "../src/cli/data_impressions.ts";
 import { logRecipe } from "../src/prepare/log.ts";
 import { runCommand } from "./command_check.ts";
@@ -16,10 +16,10 @@ import {
 } from "./made_logs.ts";
 import { defaults, prepareIn, withFolder } from "./prepared_folder.ts";
 
-const figures = z.looseObject({ nll: z.number(), prec1: z.number() });
-const resultSchema = z.looseObject({
-  test: z.array(figures),
-  baselines: z.looseObject({ random: figures }),
+const figures = v.looseObject({ nll: v.finiteNumber(), prec1: v.finiteNumber() });
+const resultSchema = v.looseObject({
+  test: v.array(figures),
+  baselines: v.looseObject({ random: figures }),
 });
 
 const logs: readonly [name: string, log: MadeLog][] = [
@@ -40,7 +40,8 @@ for (const [name, log] of logs) {
       const options = ["--iterations", "80", "--learning-rate", "3e-3", "--batch-size", "30", "--no-report"];
       const run = await runCommand("train", "--data", set, "--save-dir", `${folder}/run`, ...options);
       assert.equal(run.code, 0, run.stderr);
-      const { test: [best], baselines: { random } } = resultSchema.parse(
+      const { test: [best], baselines: { random } } = v.parse(
+        resultSchema,
         JSON.parse(await Deno.readTextFile(`${folder}/run/result.json`)),
       );
       assert.ok(best);
@@ -54,25 +55,26 @@ for (const [name, log] of logs) {
   });
 }
 
-const besideSchema = z.looseObject({
-  difference: z.number(),
-  interval: z.tuple([z.number(), z.number()]).nullable(),
-  is: z.enum(["beaten", "near", "better"]),
+const besideSchema = v.looseObject({
+  difference: v.finiteNumber(),
+  interval: v.nullable(v.tuple([v.finiteNumber(), v.finiteNumber()])),
+  is: v.picklist(["beaten", "near", "better"]),
 });
-const comparisonSchema = z.looseObject({
-  snapshot: z.string(),
-  value: z.number(),
-  rivals: z.array(besideSchema.extend({ name: z.string(), value: z.number() })),
+const comparisonSchema = v.looseObject({
+  snapshot: v.string(),
+  value: v.finiteNumber(),
+  rivals: v.array(v.looseObject({ ...besideSchema.entries, name: v.string(), value: v.finiteNumber() })),
 });
-const searchSchema = z.looseObject({
-  verdict: comparisonSchema.extend({
+const searchSchema = v.looseObject({
+  verdict: v.looseObject({
+    ...comparisonSchema.entries,
     loss: comparisonSchema,
-    usual: z.looseObject({ prec1: besideSchema, nll: besideSchema }).optional(),
+    usual: v.optional(v.looseObject({ prec1: besideSchema, nll: besideSchema })),
   }),
-  winner: z.number(),
-  words: z.array(z.string()),
-  test: z.array(figures.extend({ snapshot: z.string() })),
-  baselines: z.record(z.string(), figures.nullable()),
+  winner: v.finiteNumber(),
+  words: v.array(v.string()),
+  test: v.array(v.looseObject({ ...figures.entries, snapshot: v.string() })),
+  baselines: v.record(v.string(), v.nullable(figures)),
 });
 
 /** Five settings that differ in their dropout: what is said of the best one is what its figures say. */
@@ -94,7 +96,7 @@ async function searchOn(set: string, path: string): Promise<void> {
     ],
   );
   assert.equal(run.code, 0, run.stderr);
-  const result = searchSchema.parse(JSON.parse(await Deno.readTextFile(`${path}/result.json`)));
+  const result = v.parse(searchSchema, JSON.parse(await Deno.readTextFile(`${path}/result.json`)));
   const { verdict, words, test, baselines, winner } = result;
   const text = words.join("\n");
   for (const line of words) assert.ok(run.stdout.includes(line), line);
@@ -137,7 +139,7 @@ async function searchOn(set: string, path: string): Promise<void> {
 }
 
 function expectBeside(
-  { difference, interval, is }: z.infer<typeof besideSchema>,
+  { difference, interval, is }: v.InferOutput<typeof besideSchema>,
   value: number,
   figure: string,
 ) {

@@ -1,6 +1,7 @@
 /** The folder of a policy: what a training leaves, goes on from, and refuses. */
 
 import assert from "node:assert/strict";
+import * as v from "../src/schema.ts";
 import { expectRewards } from "../src/cli/policy_train.ts";
 import { NONE } from "../src/data/click_log.ts";
 import { sourceOf } from "../src/data/log_source.ts";
@@ -22,7 +23,7 @@ import { smallLog } from "../src/selftest/small_logs.ts";
 import { config as training, trainer } from "./value_learner.ts";
 
 function configOf(gpu: Gpu, one: PolicyTrainer): PolicyConfig {
-  return policyConfigSchema.parse({
+  return v.parse(policyConfigSchema, {
     ...{
       clickgan: "0",
       command: [],
@@ -50,7 +51,7 @@ Deno.test("policy run: stopped and gone on with, its files are those of a run th
     assert.deepEqual(points, [0, 2560, 5120, 7680]);
     assert.deepEqual(await readPolicyConfig(straight), config);
     const { huber: _, ...before } = config.training; // a policy of an earlier version
-    assert.deepEqual(policyConfigSchema.parse({ ...config, training: before }), config);
+    assert.deepEqual(v.parse(policyConfigSchema, { ...config, training: before }), config);
 
     // Stopped in the middle of an episode, twice: the episode is finished.
     let done = 0;

@@ -1,12 +1,13 @@
 /** The folder of `--seeds`: each seed has its own run, and nothing else of the config differs. */
 
 import assert from "node:assert/strict";
+import * as v from "../src/schema.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { type RunConfig, runConfigSchema } from "../src/run/run_config.ts";
 import { configOfSeed, folderOfSeed, readSeeds, writeSeeds } from "../src/run/seeds_folder.ts";
 import { defaultTraining } from "../src/train/config.ts";
 
-const config: RunConfig = runConfigSchema.parse({
+const config: RunConfig = v.parse(runConfigSchema, {
   clickgan: "0.1.0",
   command: [],
   data: { kind: "demo", seed: 7 },

@@ -119,7 +119,8 @@ Deno.test("what the service cannot answer is refused with a reason", async () =>
   const cases: [string, unknown, number, RegExp][] = [
     ["/score", "{", 400, /^the body is not JSON: /],
     ["/score", "", 400, /^the body is not JSON: /],
-    ["/score", [], 400, /expected object/],
+    ["/score", null, 400, /expected Object, got null/],
+    ["/score", [], 400, /^page: missing/],
     ["/score", { history: [] }, 400, /^page: /],
     [
       "/score",
@@ -134,7 +135,7 @@ Deno.test("what the service cannot answer is refused with a reason", async () =>
     ["/score", { history: [], page: [1, 41] }, 400, /^page\.1: the data set has no item "41"/],
     ["/score", { history: [], page: [-1] }, 400, /no item "-1"/],
     ["/score", { user: "nobody", page: [1] }, 400, /Expected the id of a user of small, got "nobody"/],
-    ["/score", { history: [], page: [1], top: 3 }, 400, /"top"/],
+    ["/score", { history: [], page: [1], top: 3 }, 400, /^top: not known/],
     ["/score", { history: Array(140).fill(7), page: [1] }, 413, /a body of at most 300 bytes/],
     ["/recommend", { history: [], top: 0 }, 400, /^top: /],
     ["/recommend", { history: [], top: 1e9 }, 400, /^top: /],

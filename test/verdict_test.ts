@@ -1,6 +1,7 @@
 /** What a run says at its end: the table, and the sentences below it. */
 
 import assert from "node:assert/strict";
+import * as v from "../src/schema.ts";
 import type { BaselineName } from "../src/baselines/baselines.ts";
 import { differencesTable, resultTable, seedsTable, settingsText } from "../src/cli/report_table.ts";
 import type { Interval } from "../src/figures/bootstrap.ts";
@@ -54,7 +55,7 @@ const baselines: BaselineResults = {
 };
 
 function config(training: Partial<TrainingConfig> = {}): RunConfig {
-  return runConfigSchema.parse({
+  return v.parse(runConfigSchema, {
     ...{ clickgan: "0", command: [], data: { kind: "demo", seed: 1 }, model: defaultModel, init: null },
     training: { ...defaultTraining, ...training },
     adapter: { kind: "cpu", description: "", vendor: "", architecture: "", runtime: "", driver: "" },

@@ -1,6 +1,6 @@
 /** What is done on another machine, in order: what tells most in the least time comes first. */
 
-import { z } from "zod";
+import * as v from "../../src/schema.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { jsonFile, type Part, testFigures } from "./run_part.ts";
 
@@ -17,8 +17,10 @@ export interface PartOptions {
 
 /** The files of tests that `deno task test:fast` names. */
 function fastTests(): string[] {
-  const { tasks } = z.object({ tasks: z.record(z.string(), z.object({ command: z.string() })) })
-    .parse(JSON.parse(Deno.readTextFileSync(new URL("deno.json", root))));
+  const { tasks } = v.parse(
+    v.object({ tasks: v.record(v.string(), v.object({ command: v.string() })) }),
+    JSON.parse(Deno.readTextFileSync(new URL("deno.json", root))),
+  );
   return tasks["test:fast"]?.command.match(/\btest\/\S+_test\.ts/g) ?? [];
 }
 

@@ -1,9 +1,9 @@
 /** What an archive for another machine holds of the packages that are locked. */
 
-import { z } from "zod";
+import * as v from "../../src/schema.ts";
 import { UserError } from "../../src/user_error.ts";
 
-const lockSchema = z.object({ npm: z.record(z.string(), z.object({}).loose()) });
+const lockSchema = v.object({ npm: v.record(v.string(), v.looseObject({})) });
 
 /** A package of the lock file. */
 export interface LockedPackage {
@@ -14,10 +14,10 @@ export interface LockedPackage {
 
 /** All packages of a lock file, each version once. @throws UserError for a text that is none. */
 export function lockedPackages(lock: string): LockedPackage[] {
-  const parsed = lockSchema.safeParse(JSON.parse(lock));
+  const parsed = v.safeParse(lockSchema, JSON.parse(lock));
   if (!parsed.success) throw new UserError("Expected deno.lock with a list of npm packages.");
   const known = new Map<string, LockedPackage>();
-  for (const key of Object.keys(parsed.data.npm)) {
+  for (const key of Object.keys(parsed.output.npm)) {
     // What follows an underscore is which peers it was resolved with: "4.22.0_seedrandom@3.0.5".
     const [, name = "", version = ""] = key.match(/^(@?[^@]+)@([^_]+)/) ?? [];
     known.set(`${name}@${version}`, { name, version });

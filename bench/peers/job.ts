@@ -1,7 +1,7 @@
 /** What every peer is given: one model, its initial weights, the batches. A safetensors file, which torch reads too. */
 
 import { basename } from "node:path";
-import { z } from "zod";
+import * as v from "../../src/schema.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
 import { usersOf } from "../../src/data/click_log.ts";
 import { sourceOf } from "../../src/data/log_source.ts";
@@ -34,27 +34,27 @@ export const models = ["lstm", "pw", "pair"] as const;
 export type Model = typeof models[number];
 
 /** A workload by its name, or a log in the paper's layout by its path. */
-const sourceSchema = z.union([
-  z.strictObject({ workload: z.enum(workloadNames) }),
-  z.strictObject({ file: z.string() }),
+const sourceSchema = v.union([
+  v.strictObject({ workload: v.picklist(workloadNames) }),
+  v.strictObject({ file: v.string() }),
 ]);
-export type Source = z.infer<typeof sourceSchema>;
+export type Source = v.InferOutput<typeof sourceSchema>;
 
-const settingsSchema = z.object({
-  model: z.enum(models),
+const settingsSchema = v.object({
+  model: v.picklist(models),
   /** I, the items of the catalogue. */
-  items: z.number(),
+  items: v.finiteNumber(),
   /** F; 0 for one-hot. */
-  width: z.number(),
-  users: z.number(),
-  learningRate: z.number(),
+  width: v.finiteNumber(),
+  users: v.finiteNumber(),
+  learningRate: v.finiteNumber(),
   /** Of the generator, in a pair. */
-  generatorLearningRate: z.number(),
-  utilityPenalty: z.number(),
+  generatorLearningRate: v.finiteNumber(),
+  utilityPenalty: v.finiteNumber(),
   /** Where the log comes from, for clickgan, which takes it whole. */
   source: sourceSchema,
 });
-export type JobSettings = z.infer<typeof settingsSchema>;
+export type JobSettings = v.InferOutput<typeof settingsSchema>;
 
 export interface Job extends JobSettings {
   /** By clickgan's names, [rows, columns] row-major; a generator's with its prefix. */
@@ -172,13 +172,13 @@ export async function writeJob(file: string, job: Job): Promise<void> {
       tensors.set(nameOf(k, name), { shape: [batch[name].length], data: batch[name] });
     }
   });
-  const settings = settingsSchema.parse(job);
+  const settings = v.parse(settingsSchema, job);
   await writeSafetensors(file, tensors, { settings: JSON.stringify(settings) });
 }
 
 export async function readJob(file: string): Promise<Job> {
   const { tensors, metadata } = await readSafetensors(file);
-  const settings = settingsSchema.parse(JSON.parse(metadata.settings ?? "{}"));
+  const settings = v.parse(settingsSchema, JSON.parse(metadata.settings ?? "{}"));
   const weights = new Map<string, TensorData>();
   for (const [name, tensor] of tensors) {
     if (name.startsWith("weights/")) weights.set(name.slice("weights/".length), tensor);

@@ -1,13 +1,12 @@
 /** Kernel shapes that were calibrated, in a file of the user's cache folder: each adapter is calibrated once. */
 
 import { join } from "node:path";
-import * as z from "zod";
+import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { type KernelShapes, kernelShapesSchema } from "../gpu/kernel_shapes.ts";
 import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
 import { Lock } from "../files/lock.ts";
 import { lockBeside } from "../files/owned_folder.ts";
-import { coreSchema } from "../files/core_schema.ts";
 import { readJson } from "../files/json_file.ts";
 
 /** What shapes depend on. Where any of it differs, they are calibrated again. */
@@ -22,20 +21,20 @@ export interface ShapeKey {
   readonly sizes: readonly string[];
 }
 
-const cacheSchema = z.strictObject({
-  entries: z.array(z.strictObject({
-    for: z.strictObject({
-      adapter: z.string(),
-      driver: z.string(),
-      runtime: z.string(),
-      clickgan: z.string(),
-      sha256: z.string(),
-      sizes: z.array(z.string()),
+const cacheSchema = v.strictObject({
+  entries: v.array(v.strictObject({
+    for: v.strictObject({
+      adapter: v.string(),
+      driver: v.string(),
+      runtime: v.string(),
+      clickgan: v.string(),
+      sha256: v.string(),
+      sizes: v.array(v.string()),
     }),
-    shapes: coreSchema(kernelShapesSchema),
+    shapes: kernelShapesSchema,
   })),
 });
-type Entries = z.infer<typeof cacheSchema>["entries"];
+type Entries = v.InferOutput<typeof cacheSchema>["entries"];
 
 /** Older ones make room. */
 const MOST_ENTRIES = 100;

@@ -21,6 +21,7 @@ import { type PolicyResult, runPolicy } from "../policy/learning/policy_run.ts";
 import { readPolicy } from "../policy/learning/policy_snapshot.ts";
 import { PolicyTrainer } from "../policy/learning/policy_trainer.ts";
 import type { PolicyTrainingConfig } from "../policy/learning/config.ts";
+import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { findAgain, findUsers, type FoundUsers, subjectOf } from "./found_users.ts";
@@ -83,7 +84,7 @@ async function begin(options: PolicyTrainOptions, stop: Stop): Promise<number> {
   expectRewards(training, found.data.source);
   const path = options.saveDir ?? `runs/policy-${training.algorithm}-${timestamp()}`;
   return await withTrainer(found, undefined, (items, about) =>
-    policyConfigSchema.parse({
+    v.parse(policyConfigSchema, {
       ...{ clickgan: version, command: Deno.args, trainedOn: subjectOf(found), items, training },
       ...about,
     }), async (trainer, config) => {

@@ -1,7 +1,7 @@
 /** The options of `policy train`. */
 
 import { type Command, Option } from "commander";
-import * as z from "zod";
+import * as v from "../schema.ts";
 import {
   algorithmNames,
   defaultPolicyTraining,
@@ -23,12 +23,11 @@ export interface PolicyTrainOptions
   resume?: string;
 }
 
-const probability = numberOf(policyTrainingSchema.shape.discount, "a number from 0 to 1");
-const rate = numberOf(policyTrainingSchema.shape.learningRate, "a number above 0 and at most 10");
+const probability = numberOf(policyTrainingSchema.entries.discount, "a number from 0 to 1");
+const rate = numberOf(policyTrainingSchema.entries.learningRate, "a number above 0 and at most 10");
 
 export function addPolicyTrainOptions(command: Command): Command {
   const d = defaultPolicyTraining;
-  const { shape } = policyTrainingSchema;
   command
     .addOption(
       new Option(
@@ -54,7 +53,7 @@ export function addPolicyTrainOptions(command: Command): Command {
     .option("--users <n>", "users stepped together", wholeNumber(1, 2 ** 24), d.users)
     .addOption(
       new Option("--reward <what>", "1 a click, or the utility of the clicked item")
-        .choices(shape.reward.options).default(d.reward),
+        .choices(policyTrainingSchema.entries.reward.options).default(d.reward),
     )
     .option("--repeats", "show clicked items again", d.repeats)
     .option(
@@ -105,7 +104,7 @@ export function addPolicyTrainOptions(command: Command): Command {
     .option(
       "--clip <x>",
       "the most that a gradient's length may be; 0: any",
-      numberOf(z.number().min(0), "a number of at least 0"),
+      numberOf(v.atLeast(0), "a number of at least 0"),
       d.clip ?? 0,
     )
     .option("--huber", "errors of values above 1 count by their size, not by its square", d.huber)
@@ -140,10 +139,10 @@ export function addPolicyTrainOptions(command: Command): Command {
 }
 
 function hiddenUnits(text: string): number {
-  return numberOf(policyTrainingSchema.shape.hidden, "4, 8, 12, ... or 64 units")(text);
+  return numberOf(policyTrainingSchema.entries.hidden, "4, 8, 12, ... or 64 units")(text);
 }
 function rows(text: string): number {
-  return numberOf(policyTrainingSchema.shape.rows, "a multiple of 64")(text);
+  return numberOf(policyTrainingSchema.entries.rows, "a multiple of 64")(text);
 }
 
 /** @throws UserError where it is not said whose clicks to learn from, or it is said twice. */
@@ -157,7 +156,10 @@ export function checkTrainedOn(options: UsersOptions): void {
 export function policyTrainingOf(options: PolicyTrainOptions): PolicyTrainingConfig {
   const config = { ...options, clip: options.clip === 0 ? null : options.clip };
   const names = Object.keys(defaultPolicyTraining) as (keyof PolicyTrainingConfig)[];
-  const training = policyTrainingSchema.parse(Object.fromEntries(names.map((name) => [name, config[name]])));
+  const training = v.parse(
+    policyTrainingSchema,
+    Object.fromEntries(names.map((name) => [name, config[name]])),
+  );
   if (training.algorithm !== "cdqn" && (training.target !== "common" || training.sharePositions)) {
     throw new UserError(
       `Expected --target and --share-positions with --algorithm cdqn, got them with ${training.algorithm}, which has no ` +

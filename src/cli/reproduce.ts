@@ -1,5 +1,6 @@
 /** `reproduce`: the published experiments on any data set, and whether their claims hold there. */
 
+import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import {
   type Experiment,
@@ -148,7 +149,7 @@ async function seedsOf(work: Work, model: ExperimentModel): Promise<Seeds> {
       `${own} was trained on other data: the file has changed since. Put the old one back, or choose another --save-dir.`,
     );
   }
-  const all = { seeds, config: before?.config ?? runConfigSchema.parse(await newConfig(work, model)) };
+  const all = { seeds, config: before?.config ?? v.parse(runConfigSchema, await newConfig(work, model)) };
   await writeSeeds(own, all);
   return all;
 }

@@ -1,7 +1,7 @@
 /** The options of `simulate`. */
 
 import { Command, InvalidArgumentError, Option } from "commander";
-import * as z from "zod";
+import * as v from "../schema.ts";
 import { type Split, splits } from "../data/click_log.ts";
 import { ROW_FORMATS, type RowFormat } from "../files/row_file.ts";
 import { UserError } from "../user_error.ts";
@@ -81,7 +81,7 @@ function addEpisodeOptions(command: Command): Command {
     .option(
       "--leave <p>",
       "probability that a user leaves after a page without a click",
-      numberOf(z.number().min(0).max(1), "a number from 0 to 1"),
+      numberOf(v.between(0, 1), "a number from 0 to 1"),
       0,
     )
     .option(

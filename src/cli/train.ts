@@ -7,6 +7,7 @@ import { contentsOf, expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
 import { type RunConfig, runConfigSchema } from "../run/run_config.ts";
 import { writeSeeds } from "../run/seeds_folder.ts";
 import type { RunContext } from "../run/training_run.ts";
+import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { shapesFor } from "./calibration.ts";
@@ -91,7 +92,7 @@ async function runConfig(
 ): Promise<RunConfig> {
   const sizes = { model, users: training.batchSize };
   // Parsed, so that what a resumed run reads back is the same to the byte.
-  return runConfigSchema.parse({
+  return v.parse(runConfigSchema, {
     clickgan: version,
     command: Deno.args,
     data: data.config,

@@ -1,7 +1,7 @@
 /** The options of `tune`: its own, and those of `train` that hold for all settings that it tries. */
 
 import { Command, Option } from "commander";
-import * as z from "zod";
+import * as v from "../schema.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { modelGroup } from "../options/model.ts";
 import { optimiserGroups, shannonGroup } from "../options/training.ts";
@@ -78,7 +78,7 @@ function addSearchOptions(command: Command): Command {
     .option(
       BUDGET,
       "minutes of training, all sessions together; a search that has ended goes on with a larger one",
-      numberOf(z.number().positive().max(10_000), "a number of minutes above 0 and at most 10000"),
+      numberOf(v.positive(10_000), "a number of minutes above 0 and at most 10000"),
       10,
     )
     .addOption(

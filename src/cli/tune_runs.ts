@@ -8,6 +8,7 @@ import { itemIdsOf, withoutItemIds } from "../run/item_ids.ts";
 import { type RunConfig, runConfigSchema } from "../run/run_config.ts";
 import type { RunContext } from "../run/training_run.ts";
 import { argumentsOf, NO_ITEM_IDS, type Setting } from "../tune/space.ts";
+import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { shapesFor } from "./calibration.ts";
@@ -57,7 +58,7 @@ export class TuneRuns {
     const command = this.#arguments(setting);
     const { model, training } = trainedBy(command);
     const { source, config: data } = this.#dataOf(setting);
-    return runConfigSchema.parse({
+    return v.parse(runConfigSchema, {
       clickgan: version,
       command,
       data,

@@ -3,7 +3,7 @@
  * folder.
  */
 
-import * as z from "zod";
+import * as v from "../schema.ts";
 import type { ItemFeatures } from "../data/click_log.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../model/config.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
@@ -67,20 +67,20 @@ export function worksOver({ model }: ExperimentModel, items: ItemFeatures["kind"
   return items !== "mixed" || model.encoder !== "pw" || model.pwNonlinearity !== "tanh";
 }
 
-const experimentSchema = z.strictObject({
+const experimentSchema = v.strictObject({
   /** As given: a file, or a made-up shop. */
-  data: z.string(),
+  data: v.string(),
   /** Of a made-up shop, and of its users alone, where they were given. */
-  dataSeed: z.int().optional(),
-  dataUsersSeed: z.int().optional(),
-  resplit: z.boolean(),
-  seeds: z.array(z.int()).min(1),
+  dataSeed: v.optional(v.wholeNumber()),
+  dataUsersSeed: v.optional(v.wholeNumber()),
+  resplit: v.boolean(),
+  seeds: v.pipe(v.array(v.wholeNumber()), v.minLength(1)),
   /** Iterations of the Shannon stage, and of the adversarial one. */
-  iterations: z.int(),
-  adversarial: z.int(),
-  models: z.array(z.strictObject({ name: z.string(), folder: z.string() })).min(1),
+  iterations: v.wholeNumber(),
+  adversarial: v.wholeNumber(),
+  models: v.pipe(v.array(v.strictObject({ name: v.string(), folder: v.string() })), v.minLength(1)),
 });
-export type Experiment = z.infer<typeof experimentSchema>;
+export type Experiment = v.InferOutput<typeof experimentSchema>;
 
 export async function writeExperiment(path: string, experiment: Experiment): Promise<void> {
   await atomicWriteFile(`${path}/experiment.json`, JSON.stringify(experiment, null, 2) + "\n");

@@ -1,6 +1,6 @@
 /** What came of the experiments: the figures of every model and seed, read from its folder. */
 
-import * as z from "zod";
+import * as v from "../schema.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 import type { RunLog } from "../report/report_data.ts";
 import { readLog } from "../report/read_log.ts";
@@ -35,18 +35,18 @@ export interface ModelOutcome {
   readonly seeds: readonly SeedOutcome[];
 }
 
-const resultSchema = z.looseObject({
-  test: z.array(z.looseObject({
-    snapshot: z.string(),
-    iteration: z.int(),
-    nll: z.number(),
-    prec1: z.number(),
-    prec2: z.number(),
-    piPrec1: z.number().optional(),
-    piPrec2: z.number().optional(),
-    details: z.looseObject({
-      intervals: z.record(z.string(), z.tuple([z.number(), z.number()]).nullable()),
-    }).optional(),
+const resultSchema = v.looseObject({
+  test: v.array(v.looseObject({
+    snapshot: v.string(),
+    iteration: v.wholeNumber(),
+    nll: v.finiteNumber(),
+    prec1: v.finiteNumber(),
+    prec2: v.finiteNumber(),
+    piPrec1: v.optional(v.finiteNumber()),
+    piPrec2: v.optional(v.finiteNumber()),
+    details: v.optional(v.looseObject({
+      intervals: v.record(v.string(), v.nullable(v.tuple([v.finiteNumber(), v.finiteNumber()]))),
+    })),
   })),
 });
 

@@ -17,7 +17,7 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (tex
   };
 }
 
-/** What accepts numbers: a schema of the core, or of zod (https://standardschema.dev). */
+/** What accepts numbers (https://standardschema.dev). */
 export interface NumberSchema {
   readonly "~standard": { validate(value: unknown): object };
 }

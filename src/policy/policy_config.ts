@@ -1,6 +1,6 @@
 /** policy.json of a trained policy: all that is needed to repeat its training, and whom it was trained on. */
 
-import * as z from "zod";
+import * as v from "../schema.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { exists } from "../files/file_error.ts";
 import { readJson } from "../files/json_file.ts";
@@ -8,40 +8,40 @@ import { runConfigSchema } from "../run/run_config.ts";
 import { UserError } from "../user_error.ts";
 import { policyTrainingSchema } from "./learning/config.ts";
 
-const madeUpSchema = z.strictObject({
-  kind: z.literal("truth"),
+const madeUpSchema = v.strictObject({
+  kind: v.literal("truth"),
   /** The made-up shop. */
-  shop: z.string(),
+  shop: v.string(),
   /** Seed of its items. */
-  dataSeed: z.int(),
+  dataSeed: v.wholeNumber(),
 });
-const modelSchema = z.strictObject({
-  kind: z.literal("model"),
+const modelSchema = v.strictObject({
+  kind: v.literal("model"),
   /** The snapshot's file, when the policy was trained. */
-  path: z.string(),
+  path: v.string(),
   /** Of that file: a policy fits no other model. */
-  sha256: z.string(),
+  sha256: v.string(),
   /** What the model was opened over. */
-  data: runConfigSchema.shape.data,
+  data: runConfigSchema.entries.data,
 });
 
 /** Whom a policy was trained on: a learned model, or the truth of a made-up shop. */
-const subjectSchema = z.discriminatedUnion("kind", [madeUpSchema, modelSchema]);
-export type PolicySubject = z.infer<typeof subjectSchema>;
+const subjectSchema = v.variant("kind", [madeUpSchema, modelSchema]);
+export type PolicySubject = v.InferOutput<typeof subjectSchema>;
 
-export const policyConfigSchema = z.object({
-  clickgan: z.string(),
+export const policyConfigSchema = v.object({
+  clickgan: v.string(),
   /** The arguments as given, for the reader. */
-  command: z.array(z.string()),
+  command: v.array(v.string()),
   trainedOn: subjectSchema,
   /** I */
-  items: z.int().positive(),
+  items: v.whole(1),
   training: policyTrainingSchema,
-  adapter: runConfigSchema.shape.adapter,
-  system: z.string(),
-  shapes: runConfigSchema.shape.shapes,
+  adapter: runConfigSchema.entries.adapter,
+  system: v.string(),
+  shapes: runConfigSchema.entries.shapes,
 });
-export type PolicyConfig = z.infer<typeof policyConfigSchema>;
+export type PolicyConfig = v.InferOutput<typeof policyConfigSchema>;
 
 const NAME = "policy.json";
 

@@ -1,105 +1,126 @@
 /** The JSON files of a run, as far as a report needs them: what else is in them does no harm. */
 
-import * as z from "zod";
+import * as v from "../schema.ts";
 import { MOST_GROUPS } from "../figures/bootstrap.ts";
 
 /** JSON has no NaN: null stands for it. */
-const figure = z.number().nullable();
+const figure = v.nullable(v.finiteNumber());
 
-const figuresSchema = z.object({ nll: figure, prec1: figure, prec2: figure });
+const figuresSchema = v.object({ nll: figure, prec1: figure, prec2: figure });
 
 /** Where 95 % of the resamples of users are. */
-const interval = z.tuple([z.number(), z.number()]).nullable();
+const interval = v.nullable(v.tuple([v.finiteNumber(), v.finiteNumber()]));
 
-const named = <T extends z.ZodType>(schema: T) => z.record(z.string(), schema);
+const named = <T extends v.GenericSchema>(schema: T) => v.record(v.string(), schema);
 
-const calibrationSchema = z.looseObject({
-  ece: z.number(),
-  eceByChance: z.number().nullable(),
-  bins: z.array(z.looseObject({ cases: z.number(), predicted: z.number(), observed: z.number(), interval })),
+const calibrationSchema = v.looseObject({
+  ece: v.finiteNumber(),
+  eceByChance: v.nullable(v.finiteNumber()),
+  bins: v.array(
+    v.looseObject({
+      cases: v.finiteNumber(),
+      predicted: v.finiteNumber(),
+      observed: v.finiteNumber(),
+      interval,
+    }),
+  ),
 });
 
-const measuredSchema = z.looseObject({ figures: named(figure), intervals: named(interval) });
+const measuredSchema = v.looseObject({ figures: named(figure), intervals: named(interval) });
 
 /** All figures of a scoring of the test users: `Details` of figures/tested.ts. */
-const detailsSchema = measuredSchema.extend({
-  calibration: z.looseObject({ click: calibrationSchema.optional(), noClick: calibrationSchema.optional() })
-    .optional(),
-  slices: named(z.array(measuredSchema.extend({
-    name: z.string(),
-    events: z.number(),
-    ece: z.number().optional(),
-  }))).default({}),
+const detailsSchema = v.looseObject({
+  ...measuredSchema.entries,
+  calibration: v.optional(
+    v.looseObject({ click: v.optional(calibrationSchema), noClick: v.optional(calibrationSchema) }),
+  ),
+  slices: v.optional(
+    named(v.array(v.looseObject({
+      ...measuredSchema.entries,
+      name: v.string(),
+      events: v.finiteNumber(),
+      ece: v.optional(v.finiteNumber()),
+    }))),
+    {},
+  ),
 });
 
 /** `Paired` of figures/paired.ts. */
-const pairedSchema = z.looseObject({
-  users: z.string(),
-  groups: z.int().min(1).max(MOST_GROUPS),
-  sums: z.string(),
+const pairedSchema = v.looseObject({
+  users: v.string(),
+  groups: v.whole(1, MOST_GROUPS),
+  sums: v.string(),
 });
 
-const differencesSchema = named(z.looseObject({ value: z.number(), interval }));
+const differencesSchema = named(v.looseObject({ value: v.finiteNumber(), interval }));
 
-const baselineSchema = figuresSchema.partial({ nll: true }).extend({
-  longerPages: figuresSchema.partial().default({}),
-  setting: z.string().optional(),
-  details: detailsSchema.optional(),
+const baselineSchema = v.object({
+  ...v.partial(figuresSchema, ["nll"]).entries,
+  longerPages: v.optional(v.partial(figuresSchema), {}),
+  setting: v.optional(v.string()),
+  details: v.optional(detailsSchema),
 });
 
 /** What earlier versions did not write has a default, or may be left out. */
-export const resultSchema = z.looseObject({
-  iteration: z.int(),
+export const resultSchema = v.looseObject({
+  iteration: v.wholeNumber(),
   /** When it was written, ISO 8601; older runs do not say it. */
-  finished: z.iso.datetime().optional(),
-  sessionSeconds: z.number().nonnegative().optional(),
-  resumed: z.boolean().optional(),
-  test: z.array(z.looseObject({
-    snapshot: z.string(),
-    iteration: z.int(),
-    ...figuresSchema.shape,
-    longerPages: figuresSchema.partial().default({}),
-    piPrec1: figure.optional(),
-    piPrec2: figure.optional(),
-    details: detailsSchema.optional(),
+  finished: v.optional(v.pipe(v.string(), v.isoTimestamp())),
+  sessionSeconds: v.optional(v.atLeast(0)),
+  resumed: v.optional(v.boolean()),
+  test: v.optional(v.array(v.looseObject({
+    snapshot: v.string(),
+    iteration: v.wholeNumber(),
+    ...figuresSchema.entries,
+    longerPages: v.optional(v.partial(figuresSchema), {}),
+    piPrec1: v.optional(figure),
+    piPrec2: v.optional(figure),
+    details: v.optional(detailsSchema),
     /** By the name of the baseline. */
-    against: named(differencesSchema).default({}),
-    events: z.int().optional(),
-    paired: pairedSchema.optional(),
-  })).optional(),
-  baselines: named(baselineSchema.nullable()).optional(),
-  snapshots: z.array(
-    z.looseObject({ snapshot: z.string(), minus: z.string(), differences: differencesSchema }),
-  )
-    .default([]),
-  verdict: z.array(z.string()).default([]),
+    against: v.optional(named(differencesSchema), {}),
+    events: v.optional(v.wholeNumber()),
+    paired: v.optional(pairedSchema),
+  }))),
+  baselines: v.optional(named(v.nullable(baselineSchema))),
+  snapshots: v.optional(
+    v.array(
+      v.looseObject({ snapshot: v.string(), minus: v.string(), differences: differencesSchema }),
+    ),
+    [],
+  ),
+  verdict: v.optional(v.array(v.string()), []),
 });
-export type Result = z.infer<typeof resultSchema>;
-export type DetailFigures = z.infer<typeof detailsSchema>;
-export type FigureDifferences = z.infer<typeof differencesSchema>;
+export type Result = v.InferOutput<typeof resultSchema>;
+export type DetailFigures = v.InferOutput<typeof detailsSchema>;
+export type FigureDifferences = v.InferOutput<typeof differencesSchema>;
 
-export const configSchema = z.looseObject({
-  data: z.looseObject({
-    kind: z.string(),
-    path: z.string().optional(),
-    seed: z.int().optional(),
-    shop: z.string().optional(),
-    usersSeed: z.int().optional(),
-    resplit: z.int().nullish(),
-  }).optional(),
-  training: z.looseObject({ seed: z.int(), iterations: z.int() }),
-  adversarial: z.looseObject({ iterations: z.int().optional() }).nullish(),
+export const configSchema = v.looseObject({
+  data: v.optional(v.looseObject({
+    kind: v.string(),
+    path: v.optional(v.string()),
+    seed: v.optional(v.wholeNumber()),
+    shop: v.optional(v.string()),
+    usersSeed: v.optional(v.wholeNumber()),
+    resplit: v.nullish(v.wholeNumber()),
+  })),
+  training: v.looseObject({ seed: v.wholeNumber(), iterations: v.wholeNumber() }),
+  adversarial: v.nullish(v.looseObject({ iterations: v.optional(v.wholeNumber()) })),
 });
-export type Config = z.infer<typeof configSchema>;
+export type Config = v.InferOutput<typeof configSchema>;
 
-export const seedsSchema = z.looseObject({ seeds: z.array(z.int()).min(1), config: configSchema });
-
-export const experimentSchema = z.looseObject({
-  data: z.string().optional(),
-  models: z.array(z.looseObject({ name: z.string(), folder: z.string() })).min(1),
+export const seedsSchema = v.looseObject({
+  seeds: v.pipe(v.array(v.wholeNumber()), v.minLength(1)),
+  config: configSchema,
 });
 
-export const experimentResultSchema = z.looseObject({
-  claims: z.array(z.looseObject({ claim: z.string(), holds: z.string(), text: z.string().default("") }))
-    .default([]),
+export const experimentSchema = v.looseObject({
+  data: v.optional(v.string()),
+  models: v.pipe(v.array(v.looseObject({ name: v.string(), folder: v.string() })), v.minLength(1)),
+});
+
+export const experimentResultSchema = v.looseObject({
+  claims: v.optional(
+    v.array(v.looseObject({ claim: v.string(), holds: v.string(), text: v.optional(v.string(), "") })),
+    [],
+  ),
 });

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from "node:crypto";
-import * as z from "zod";
+import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { explainFileError } from "../files/file_error.ts";
 
@@ -12,8 +12,8 @@ import { explainFileError } from "../files/file_error.ts";
 export type LogFile = Pick<Deno.FsFile, "writeSync" | "truncateSync" | "syncSync" | "close">;
 
 /** A point in a log: the bytes before it, and their SHA-256. */
-export const logMarkSchema = z.strictObject({ bytes: z.int().min(0), sha256: z.string() });
-export type LogMark = z.infer<typeof logMarkSchema>;
+export const logMarkSchema = v.strictObject({ bytes: v.whole(0), sha256: v.string() });
+export type LogMark = v.InferOutput<typeof logMarkSchema>;
 
 /** A log open for appending. Rows are kept in memory until `flush` or `close`. */
 export class CsvLog {

@@ -1,9 +1,8 @@
 /** A trained model, from a run's folder or a snapshot's file, as whoever uses it needs it. */
 
 import { dirname, join } from "node:path";
-import * as z from "zod";
+import * as v from "../schema.ts";
 import { exists } from "../files/file_error.ts";
-import { coreSchema } from "../files/core_schema.ts";
 import { readJson } from "../files/json_file.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type KernelShapes, kernelShapesSchema, recordedShapes } from "../gpu/kernel_shapes.ts";
@@ -107,15 +106,15 @@ async function isFolder(path: string): Promise<boolean> {
   }
 }
 
-const configSchema = z.looseObject({
-  shapes: coreSchema(kernelShapesSchema).optional().catch(undefined),
-  data: runConfigSchema.shape.data.optional().catch(undefined),
+const configSchema = v.looseObject({
+  shapes: v.fallback(v.optional(kernelShapesSchema), undefined),
+  data: v.fallback(v.optional(runConfigSchema.entries.data), undefined),
 });
 
 /**
  * What the run of a snapshot ran on: with its kernels utilities are its own bit for bit. A snapshot does without a run.
  */
-export async function configBeside(snapshot: string): Promise<z.infer<typeof configSchema>> {
+export async function configBeside(snapshot: string): Promise<v.InferOutput<typeof configSchema>> {
   try {
     return (await readJson(join(dirname(snapshot), "config.json"), configSchema)) ?? {};
   } catch (error) {

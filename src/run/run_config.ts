@@ -1,10 +1,9 @@
 /** config.json of a run: all that is needed to repeat it. */
 
-import * as z from "zod";
+import * as v from "../schema.ts";
 import { shops } from "../data/shops.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { exists } from "../files/file_error.ts";
-import { coreSchema } from "../files/core_schema.ts";
 import { readJson } from "../files/json_file.ts";
 import { kernelShapesSchema } from "../gpu/kernel_shapes.ts";
 import { modelConfigSchema } from "../model/config.ts";
@@ -41,53 +40,56 @@ export type DataConfig =
     itemIds: boolean;
   };
 
-const file = { path: z.string(), sha256: z.string() };
-const dataSchema: z.ZodType<DataConfig> = z.discriminatedUnion("kind", [
-  z.strictObject({
-    kind: z.literal("demo"),
-    seed: z.int(),
-    shop: z.enum(shops.map(({ name }) => name)).optional(),
-    usersSeed: z.int().optional(),
+const file = { path: v.string(), sha256: v.string() };
+const dataSchema: v.GenericSchema<unknown, DataConfig> = v.variant("kind", [
+  v.strictObject({
+    kind: v.literal("demo"),
+    seed: v.wholeNumber(),
+    shop: v.optional(v.picklist(shops.map(({ name }) => name))),
+    usersSeed: v.optional(v.wholeNumber()),
   }),
-  z.strictObject({ kind: z.literal("paper"), ...file, resplit: z.int().nullable() }),
-  z.strictObject({
-    kind: z.literal("prepared"),
+  v.strictObject({ kind: v.literal("paper"), ...file, resplit: v.nullable(v.wholeNumber()) }),
+  v.strictObject({
+    kind: v.literal("prepared"),
     ...file,
-    resplit: z.int().nullable(),
-    memoryRows: z.int().min(0),
-    itemIds: z.boolean().default(true),
+    resplit: v.nullable(v.wholeNumber()),
+    memoryRows: v.whole(0),
+    itemIds: v.optional(v.boolean(), true),
   }),
 ]);
 
-export const runConfigSchema = z.object({
-  clickgan: z.string(),
-  /** The arguments as given, for the reader. */
-  command: z.array(z.string()),
-  data: dataSchema,
-  model: coreSchema(modelConfigSchema),
-  /** Of the Shannon stage; its seed is the run's. */
-  training: coreSchema(trainingConfigSchema),
-  /** Whether there is a Shannon stage. */
-  pretrain: z.boolean().default(true),
-  /** The adversarial stage after it, or alone. */
-  adversarial: coreSchema(adversarialConfigSchema).nullable().default(null),
-  /** File that the weights start from, or null for drawn ones. */
-  init: z.strictObject(file).nullable(),
-  adapter: z.object({
-    kind: z.enum(["cpu", "gpu"]),
-    description: z.string(),
-    vendor: z.string(),
-    architecture: z.string(),
-    runtime: z.string(),
-    /** "unknown" where it cannot be found out. */
-    driver: z.string(),
+export const runConfigSchema = v.pipe(
+  v.object({
+    clickgan: v.string(),
+    /** The arguments as given, for the reader. */
+    command: v.array(v.string()),
+    data: dataSchema,
+    model: modelConfigSchema,
+    /** Of the Shannon stage; its seed is the run's. */
+    training: trainingConfigSchema,
+    /** Whether there is a Shannon stage. */
+    pretrain: v.optional(v.boolean(), true),
+    /** The adversarial stage after it, or alone. */
+    adversarial: v.optional(v.nullable(adversarialConfigSchema), null),
+    /** File that the weights start from, or null for drawn ones. */
+    init: v.nullable(v.strictObject(file)),
+    adapter: v.object({
+      kind: v.picklist(["cpu", "gpu"]),
+      description: v.string(),
+      vendor: v.string(),
+      architecture: v.string(),
+      runtime: v.string(),
+      /** "unknown" where it cannot be found out. */
+      driver: v.string(),
+    }),
+    /** Operating system and processor, e.g. "x86_64-unknown-linux-gnu". */
+    system: v.string(),
+    /** Which kernels it runs on; the fixed table where there are none. */
+    shapes: v.optional(kernelShapesSchema),
   }),
-  /** Operating system and processor, e.g. "x86_64-unknown-linux-gnu". */
-  system: z.string(),
-  /** Which kernels it runs on; the fixed table where there are none. */
-  shapes: coreSchema(kernelShapesSchema).optional(),
-}).refine(({ pretrain, adversarial }) => pretrain || adversarial, "there is no stage to train");
-export type RunConfig = z.infer<typeof runConfigSchema>;
+  v.check(({ pretrain, adversarial }) => pretrain || adversarial !== null, "there is no stage to train"),
+);
+export type RunConfig = v.InferOutput<typeof runConfigSchema>;
 
 /** @throws UserError when there is no run, or its config is damaged. */
 export async function readConfig(path: string): Promise<RunConfig> {

@@ -3,7 +3,7 @@
  * and the names of these files.
  */
 
-import * as z from "zod";
+import * as v from "../schema.ts";
 import { exists, explainFileError } from "../files/file_error.ts";
 import { parseJson } from "../files/json_file.ts";
 import { checkWeights } from "../model/user_model.ts";
@@ -17,20 +17,18 @@ import { MOMENT_PREFIXES, type Snapshot } from "../snapshot/snapshot.ts";
 
 export type SnapshotName = `best-${Criterion}` | "last";
 
-const bestSchema = z.record(
-  z.enum(["loss", "prec1", "prec2"]),
-  z.object({ value: z.number().nullable(), iteration: z.int() }),
-);
+const best = v.object({ value: v.nullable(v.finiteNumber()), iteration: v.wholeNumber() });
+const bestSchema = v.strictObject({ loss: best, prec1: best, prec2: best });
 
-const logsSchema = z.strictObject({ train: logMarkSchema, validation: logMarkSchema });
-type LogMarks = z.infer<typeof logsSchema>;
+const logsSchema = v.strictObject({ train: logMarkSchema, validation: logMarkSchema });
+type LogMarks = v.InferOutput<typeof logsSchema>;
 export const LOGS = ["train", "validation"] as const;
 
 /** What `last` says beside its tensors. */
 interface LastState {
   readonly snapshot: Snapshot;
   readonly iteration: number;
-  readonly best: z.infer<typeof bestSchema>;
+  readonly best: v.InferOutput<typeof bestSchema>;
   readonly logs: LogMarks;
 }
 
@@ -62,15 +60,15 @@ export async function expectResumable(path: string): Promise<number> {
 export async function readLast(path: string): Promise<LastState> {
   const file = snapshotFile(path, "last");
   const snapshot = await readSnapshot(file);
-  const best = bestSchema.safeParse(parseJson(snapshot.metadata.best));
-  const logs = logsSchema.safeParse(parseJson(snapshot.metadata.logs));
+  const best = v.safeParse(bestSchema, parseJson(snapshot.metadata.best));
+  const logs = v.safeParse(logsSchema, parseJson(snapshot.metadata.logs));
   if (!snapshot.info || !best.success || !logs.success) {
     throw new UserError(
       `${file} does not hold the state of a run. Put the file back that the run wrote, or start a new run from this one's ` +
         "weights with --init.",
     );
   }
-  return { snapshot, iteration: snapshot.info.iteration, best: best.data, logs: logs.data };
+  return { snapshot, iteration: snapshot.info.iteration, best: best.output, logs: logs.output };
 }
 
 /**

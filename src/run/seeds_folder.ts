@@ -1,18 +1,20 @@
 /** The folder of a `--seeds` command: `seeds.json`, a run for each seed, and at the end `result.json`. */
 
-import * as z from "zod";
+import * as v from "../schema.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { type RunConfig, runConfigSchema } from "./run_config.ts";
 import { readJson } from "../files/json_file.ts";
 import type { RunResult } from "./training_run.ts";
 
-const seedsSchema = z.strictObject({
-  seeds: z.array(z.int().min(0).max(2 ** 32 - 1)).min(1)
-    .refine((seeds) => new Set(seeds).size === seeds.length, "a seed stands there twice"),
+const seedsSchema = v.strictObject({
+  seeds: v.pipe(
+    v.pipe(v.array(v.whole(0, 2 ** 32 - 1)), v.minLength(1)),
+    v.check((seeds) => new Set(seeds).size === seeds.length, "a seed stands there twice"),
+  ),
   /** Of the first seed; the others differ in nothing else. */
   config: runConfigSchema,
 });
-export type Seeds = z.infer<typeof seedsSchema>;
+export type Seeds = v.InferOutput<typeof seedsSchema>;
 
 export async function writeSeeds(path: string, seeds: Seeds): Promise<void> {
   await atomicWriteFile(`${path}/seeds.json`, JSON.stringify(seeds, null, 2) + "\n");

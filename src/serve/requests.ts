@@ -1,6 +1,6 @@
 /** What the service is asked: JSON bodies, and the user's own ids in them. */
 
-import * as z from "zod";
+import * as v from "../schema.ts";
 import type { PageRequest } from "../model/scorer.ts";
 import type { OpenedDataset } from "../run/open_dataset.ts";
 import { UserError } from "../user_error.ts";
@@ -8,50 +8,57 @@ import { UserError } from "../user_error.ts";
 /** The most items that a request may have. */
 export const LIMITS = { history: 4096, page: 4096, top: 1000 } as const;
 
-const id = z.union([z.string(), z.number().int()], "expected an id, a text or a whole number").transform(
-  String,
+const id = v.pipe(
+  v.union([v.string(), v.wholeNumber()], "expected an id, a text or a whole number"),
+  v.transform(String),
 );
-const ids = (most: number) => z.array(id).max(most, `expected at most ${most} ids`);
+const ids = (most: number) => v.pipe(v.array(id), v.maxLength(most, `expected at most ${most} ids`));
 const whose = {
   /** A user of the data set, whose clicks there are the history; of many the last ones. */
-  user: id.optional(),
+  user: v.optional(id),
   /** The items clicked, oldest first. */
-  history: ids(LIMITS.history).optional(),
+  history: v.optional(ids(LIMITS.history)),
   /** Whether ids that the data set does not have are left out instead of refused: items that came after it. */
-  skipUnknown: z.boolean().default(false),
+  skipUnknown: v.optional(v.boolean(), false),
 };
 type Whose = {
   readonly user?: string;
   readonly history?: readonly string[];
   readonly skipUnknown: boolean;
 };
-const oneOf = ({ user, history }: Pick<Whose, "user" | "history">) =>
-  (user === undefined) !== (history === undefined);
-const ONE_OF = 'expected either "user" (an id) or "history" (a list of ids, [] for none)';
+const oneOf = <T extends Pick<Whose, "user" | "history">>() =>
+  v.check<T, string>(
+    ({ user, history }) => (user === undefined) !== (history === undefined),
+    'expected either "user" (an id) or "history" (a list of ids, [] for none)',
+  );
 
-const scoreSchema = z.strictObject({
-  ...whose,
-  page: ids(LIMITS.page).min(1, "expected at least one id"),
-}).refine(oneOf, ONE_OF);
-const recommendSchema = z.strictObject({
-  ...whose,
-  top: z.int().min(1).max(LIMITS.top).default(10),
-  newOnly: z.boolean().default(false),
-}).refine(oneOf, ONE_OF);
+const scoreSchema = v.pipe(
+  v.strictObject({
+    ...whose,
+    page: v.pipe(ids(LIMITS.page), v.minLength(1, "expected at least one id")),
+  }),
+  oneOf(),
+);
+const recommendSchema = v.pipe(
+  v.strictObject({
+    ...whose,
+    top: v.optional(v.whole(1, LIMITS.top), 10),
+    newOnly: v.optional(v.boolean(), false),
+  }),
+  oneOf(),
+);
 
 /** A body as JSON of a form. @throws UserError that says what is wrong where. */
-function parse<T>(schema: z.ZodType<T>, body: string): T {
+function parse<T>(schema: v.GenericSchema<unknown, T>, body: string): T {
   let json: unknown;
   try {
     json = JSON.parse(body);
   } catch (error) {
     throw new UserError(`the body is not JSON: ${error instanceof Error ? error.message : error}`);
   }
-  const parsed = schema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const where = issue?.path.join(".") ?? "";
-  throw new UserError(`${where === "" ? "" : `${where}: `}${issue?.message ?? "not as expected"}`);
+  const parsed = v.safeParse(schema, json);
+  if (parsed.success) return parsed.output;
+  throw new UserError(v.reasons(parsed.issues.slice(0, 1)));
 }
 
 /** A page to score. */

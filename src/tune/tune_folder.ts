@@ -3,7 +3,7 @@
  * `table.csv` and, when test users were looked at, `result.json`.
  */
 
-import * as z from "zod";
+import * as v from "../schema.ts";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { readJson } from "../files/json_file.ts";
 import { readLog } from "../report/read_log.ts";
@@ -11,25 +11,25 @@ import { runConfigSchema } from "../run/run_config.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
 import type { Candidate, Curve, Standing } from "./standing.ts";
 
-const tuneSchema = z.strictObject({
-  clickgan: z.string(),
+const tuneSchema = v.strictObject({
+  clickgan: v.string(),
   /** Options of train that hold for all settings, as typed. */
-  options: z.array(z.string()),
-  data: runConfigSchema.shape.data,
-  criterion: z.enum(criteria),
+  options: v.array(v.string()),
+  data: runConfigSchema.entries.data,
+  criterion: v.picklist(criteria),
   /** Of all sessions. */
-  spentSeconds: z.number().min(0),
-  rungs: z.array(z.int().min(1)),
-  settings: z.array(z.strictObject({
-    options: z.record(z.string(), z.string()),
-    iterations: z.int().min(0),
-    seconds: z.number().min(0),
-    setUpSeconds: z.number().min(0),
-    end: z.enum(["open", "stopped", "diverged"]),
+  spentSeconds: v.atLeast(0),
+  rungs: v.array(v.whole(1)),
+  settings: v.array(v.strictObject({
+    options: v.record(v.string(), v.string()),
+    iterations: v.whole(0),
+    seconds: v.atLeast(0),
+    setUpSeconds: v.atLeast(0),
+    end: v.picklist(["open", "stopped", "diverged"]),
   })),
 });
 /** What a search is, and where it stands but for the curves, which are in the logs of its runs. */
-export type Tune = z.infer<typeof tuneSchema>;
+export type Tune = v.InferOutput<typeof tuneSchema>;
 
 function tuneFile(path: string): string {
   return `${path}/tune.json`;

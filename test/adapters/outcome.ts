@@ -1,40 +1,45 @@
 /** What an implementation of WebGPU said, in a row. */
 
-import { z } from "zod";
+import * as v from "../../src/schema.ts";
 import { markdownTable } from "../../src/run/markers.ts";
 import { UserError } from "../../src/user_error.ts";
 
 /** JSON has text for numbers that it does not know. */
-const number = z.union([z.number(), z.enum(["NaN", "Infinity", "-Infinity"]).transform(Number)]);
-const elementSchema = z.object({ index: z.string(), expected: number, got: number, tolerance: number });
-const schema = z.object({
-  adapter: z.object({ description: z.string(), runtime: z.string() }),
-  seconds: z.number(),
-  kernels: z.array(z.object({
-    kernel: z.string(),
-    kind: z.enum(["cpu", "gpu"]),
-    values: z.number(),
-    differs: z.boolean(),
-    worst: z.object({ element: elementSchema, case: z.string(), what: z.string(), share: number }).optional(),
+const number = v.union([
+  v.finiteNumber(),
+  v.pipe(v.picklist(["NaN", "Infinity", "-Infinity"]), v.transform(Number)),
+]);
+const elementSchema = v.object({ index: v.string(), expected: number, got: number, tolerance: number });
+const schema = v.object({
+  adapter: v.object({ description: v.string(), runtime: v.string() }),
+  seconds: v.finiteNumber(),
+  kernels: v.array(v.object({
+    kernel: v.string(),
+    kind: v.picklist(["cpu", "gpu"]),
+    values: v.finiteNumber(),
+    differs: v.boolean(),
+    worst: v.optional(
+      v.object({ element: elementSchema, case: v.string(), what: v.string(), share: number }),
+    ),
   })),
-  findings: z.array(z.object({
-    name: z.string(),
-    kind: z.enum(["cpu", "gpu"]),
-    error: z.string().optional(),
-    checks: z.array(z.object({
-      kernels: z.array(z.string()),
-      what: z.string(),
-      values: z.number(),
-      differs: z.boolean(),
-      worst: elementSchema.optional(),
-      fault: z.string().optional(),
+  findings: v.array(v.object({
+    name: v.string(),
+    kind: v.picklist(["cpu", "gpu"]),
+    error: v.optional(v.string()),
+    checks: v.array(v.object({
+      kernels: v.array(v.string()),
+      what: v.string(),
+      values: v.finiteNumber(),
+      differs: v.boolean(),
+      worst: v.optional(elementSchema),
+      fault: v.optional(v.string()),
     })),
   })),
 });
 
 export interface Outcome {
   readonly name: string;
-  readonly result: z.infer<typeof schema>;
+  readonly result: v.InferOutput<typeof schema>;
   readonly faults: readonly string[];
 }
 
@@ -46,7 +51,7 @@ export function outcomeOf(name: string, stdout: string, stderr: string): Outcome
   } catch {
     throw new UserError(`${name} came to no end:\n${stderr.slice(-3000)}`);
   }
-  const result = schema.parse(json);
+  const result = v.parse(schema, json);
   const faults = result.findings.flatMap(({ name, kind, checks, error }) => [
     ...checks.filter(({ differs }) => differs).map(({ kernels, what, worst, fault }) =>
       `${name} (${kind}): ${kernels.join(", ")}: ${what} ${fault ?? JSON.stringify(worst)}`

@@ -1,6 +1,7 @@
 /** A run's folder after four iterations on log.tsv, as training would have left it, good or with damage. */
 
 import { createHash } from "node:crypto";
+import * as v from "../../src/schema.ts";
 import { runConfigSchema } from "../../src/run/run_config.ts";
 import { encodeSafetensors, type TensorData } from "../../src/snapshot/safetensors.ts";
 import { defaultAdversarial, defaultTraining } from "../../src/train/config.ts";
@@ -18,7 +19,7 @@ export function run(...changes: readonly Maker[]): Maker {
 
 const writeRun: Maker = async (folder) => {
   const log = Deno.readFileSync(`${folder}/log.tsv`);
-  const config = runConfigSchema.parse({
+  const config = v.parse(runConfigSchema, {
     clickgan: "0.1.0",
     command: ["--data", "log.tsv"],
     data: {

@@ -1,6 +1,6 @@
 /** What a process holds, as Linux tells it in /proc. */
 
-import { z } from "zod";
+import * as v from "../../src/schema.ts";
 
 const MIB = 2 ** 20;
 
@@ -19,17 +19,17 @@ export interface ProcessSample {
   readonly handles: number;
 }
 
-const field = z.string().regex(/^\d+( kB)?$/).transform((text) => parseInt(text));
-const statusSchema = z.object({ RssAnon: field, RssFile: field, RssShmem: field, Threads: field });
+const field = v.pipe(v.pipe(v.string(), v.regex(/^\d+( kB)?$/)), v.transform((text) => parseInt(text)));
+const statusSchema = v.object({ RssAnon: field, RssFile: field, RssShmem: field, Threads: field });
 
 /** Undefined for a process that is no longer there. */
 export function sampleProcess(pid: number): ProcessSample | undefined {
   try {
     const lines = Deno.readTextFileSync(`/proc/${pid}/status`).split("\n");
     const fields = lines.map((line) => line.split(":").map((part) => part.trim()));
-    const status = statusSchema.safeParse(Object.fromEntries(fields));
+    const status = v.safeParse(statusSchema, Object.fromEntries(fields));
     if (!status.success) return undefined; // a process that has just ended has no memory to tell of
-    const { RssAnon, RssFile, RssShmem, Threads } = status.data;
+    const { RssAnon, RssFile, RssShmem, Threads } = status.output;
     const mib = (kib: number) => 1024 * kib / MIB;
     return {
       resident: mib(RssAnon + RssFile + RssShmem),

@@ -12,7 +12,7 @@
 
 import { Command } from "commander";
 import { dirname } from "node:path";
-import { z } from "zod";
+import * as v from "../../src/schema.ts";
 import { openGpu } from "../../src/host/open_gpu.ts";
 import { numberOf } from "../../src/cli/options.ts";
 import { readConfig } from "../../src/run/run_config.ts";
@@ -48,7 +48,7 @@ const ENDLESS = ["--iterations", "100000000", "--adversarial", "100000000"];
 const TELL_SECONDS = 60;
 
 function parse(args: readonly string[]): Options {
-  const positive = numberOf(z.number().positive(), "a number above 0");
+  const positive = numberOf(v.positive(), "a number above 0");
   return new Command("deno task test:soak")
     .description(
       "Trains for a long time and looks whether memory, handles, threads or buffers grow. Linux only.",

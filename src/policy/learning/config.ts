@@ -1,6 +1,6 @@
 /** How a policy is trained. Part of every policy's file. Defaults are those that worked on the shop whose optimum is known. */
 
-import * as z from "zod";
+import * as v from "../../schema.ts";
 
 /** What learns: see {@link import("./algorithms.ts")}. */
 export const algorithmNames = ["cdqn", "gdqn", "slateq"] as const;
@@ -10,34 +10,34 @@ export type AlgorithmName = typeof algorithmNames[number];
 export const targetKinds = ["common", "chained"] as const;
 export type TargetKind = typeof targetKinds[number];
 
-const whole = (least: number, most = 2 ** 31) => z.int().min(least).max(most);
-const share = z.number().min(0).max(1);
+const whole = (least: number, most = 2 ** 31) => v.whole(least, most);
+const share = v.between(0, 1);
 
 /** What a {@link PolicyTrainingConfig} must be. */
-export const policyTrainingSchema = z.strictObject({
-  algorithm: z.enum(algorithmNames),
-  seed: z.int().min(0).max(2 ** 32 - 1),
+export const policyTrainingSchema = v.strictObject({
+  algorithm: v.picklist(algorithmNames),
+  seed: v.whole(0, 2 ** 32 - 1),
   slate: whole(1, 1024),
   pages: whole(1, 100_000),
   users: whole(1, 2 ** 24),
   steps: whole(1, 2 ** 40),
-  reward: z.enum(["click", "utility"]),
-  repeats: z.boolean(),
+  reward: v.picklist(["click", "utility"]),
+  repeats: v.boolean(),
   leave: share,
   patience: whole(0),
-  hidden: whole(4, 64).refine((units) => units % 4 === 0, "expected a multiple of 4"),
+  hidden: v.pipe(whole(4, 64), v.multipleOf(4, "expected a multiple of 4")),
   trunk: whole(4, 1024),
-  sharePositions: z.boolean(),
-  target: z.enum(targetKinds),
-  doubleQ: z.boolean(),
+  sharePositions: v.boolean(),
+  target: v.picklist(targetKinds),
+  doubleQ: v.boolean(),
   targetEvery: whole(1),
   discount: share,
-  bootstrapAtEnd: z.boolean(),
-  learningRate: z.number().positive().max(10),
-  rows: whole(64, 2 ** 20).refine((rows) => rows % 64 === 0, "expected a multiple of 64"),
+  bootstrapAtEnd: v.boolean(),
+  learningRate: v.positive(10),
+  rows: v.pipe(whole(64, 2 ** 20), v.multipleOf(64, "expected a multiple of 64")),
   stepsPerPage: whole(1, 256),
-  clip: z.number().positive().nullable(),
-  huber: z.boolean().default(false), // of a policy from before there was this option
+  clip: v.nullable(v.positive()),
+  huber: v.optional(v.boolean(), false), // of a policy from before there was this option
   replay: whole(1),
   epsilonStart: share,
   epsilonEnd: share,

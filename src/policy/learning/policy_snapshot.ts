@@ -1,6 +1,6 @@
 /** A policy's snapshot: weights, and all that its training goes on from, as a safetensors file. */
 
-import * as z from "zod";
+import * as v from "../../schema.ts";
 import { parseJson } from "../../files/json_file.ts";
 import { logMarkSchema } from "../../run/csv_log.ts";
 import { readSafetensors, writeSafetensors } from "../../run/safetensors.ts";
@@ -17,9 +17,9 @@ const FORMAT = "clickgan-policy-1";
 const PREFIXES = { m: "adam.m/", v: "adam.v/", older: "older/" } as const;
 const REPLAY = "replay/";
 
-const marksSchema = z.strictObject({ train: logMarkSchema, curve: logMarkSchema });
+const marksSchema = v.strictObject({ train: logMarkSchema, curve: logMarkSchema });
 /** Where the logs of a training stood. */
-export type PolicyMarks = z.infer<typeof marksSchema>;
+export type PolicyMarks = v.InferOutput<typeof marksSchema>;
 
 /** Where a policy's snapshot stands. */
 export function policyFile(path: string): string {
@@ -72,7 +72,7 @@ export interface PolicySnapshot {
 export async function readPolicy(path: string): Promise<PolicySnapshot> {
   const file = policyFile(path);
   const { tensors, metadata } = await readSafetensors(file);
-  const marks = marksSchema.safeParse(parseJson(metadata.logs));
+  const marks = v.safeParse(marksSchema, parseJson(metadata.logs));
   const iteration = Number(metadata.iteration);
   if (metadata.format !== FORMAT || !marks.success || !Number.isInteger(iteration)) {
     throw new UserError(
@@ -81,7 +81,7 @@ export async function readPolicy(path: string): Promise<PolicySnapshot> {
   }
   return {
     iteration,
-    marks: marks.data,
+    marks: marks.output,
     weights: (specs) => weightsOf(file, tensors, specs, ""),
     state(specs) {
       const weights = (prefix: string) => weightsOf(file, tensors, specs, prefix);

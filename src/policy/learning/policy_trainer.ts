@@ -18,7 +18,7 @@ import { BatchTrainer, type TrainerParts } from "../../train/batch_trainer.ts";
 import { ResultRing } from "../../train/result_ring.ts";
 import type { Summary } from "../../train/sums.ts";
 import type { TrainerState } from "../../train/trainer_state.ts";
-import { UserError } from "../../user_error.ts";
+import { parseConfig } from "../../model/config.ts";
 import { type PolicyTrainingConfig, policyTrainingSchema } from "./config.ts";
 import type { Learner, MakeLearner } from "./learner.ts";
 import { type PageCalls, PolicySteps, ringParts } from "./policy_steps.ts";
@@ -91,11 +91,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
     observes: UsersSource = source,
   ): Promise<PolicyTrainer> {
     return making(async (made) => {
-      const checked = policyTrainingSchema.safeParse(config);
-      if (!checked.success) {
-        const [issue] = checked.error.issues;
-        throw new UserError(`policy training: ${issue?.path.join(".")}: ${issue?.message}`);
-      }
+      parseConfig(policyTrainingSchema, config, "policy training");
       const { users, slate, pages, rows, stepsPerPage, replay: remembered } = config;
       const items = source.itemCount;
       const settings = settingsOf(simulationOf(config, users), items);
