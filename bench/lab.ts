@@ -4,7 +4,7 @@
  */
 
 import { Command } from "commander";
-import { z } from "zod";
+import * as v from "../src/schema.ts";
 import { numberOf, path, wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
 import { atomicWriteFile } from "../src/files/atomic_write.ts";
@@ -47,7 +47,7 @@ export function labCommand(): Command {
     .option(
       "--seconds <n>",
       "seconds of steps in each turn",
-      numberOf(z.number().min(1).max(600), "a number of seconds of 1..600"),
+      numberOf(v.between(1, 600), "a number of seconds of 1..600"),
       8,
     )
     .option("--software", "Chromium's software adapter, though there is a GPU", false)
@@ -128,7 +128,7 @@ async function trialOf(
         within,
       )
       : await runScript("deno_trial.ts", [folder, `${seconds}`, `${folder}/request.json`], env, within);
-    return trialSchema.parse(JSON.parse(printed));
+    return v.parse(trialSchema, JSON.parse(printed));
   } catch (error) {
     if (side !== "deno-swiftshader" || !(error instanceof UserError)) throw error;
     return error.message.split("\n")[0] ?? "";

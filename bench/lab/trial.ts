@@ -1,6 +1,6 @@
 /** What one training of the bench of the lab tells, and the figures of several. */
 
-import { z } from "zod";
+import * as v from "../../src/schema.ts";
 import { type Timing, timingOf } from "../../src/profile/timing.ts";
 
 /** What was asked of the device. */
@@ -11,34 +11,34 @@ export interface Counts {
   readonly maps: number;
 }
 
-const count = z.int().nonnegative();
-const time = z.number();
-const recorded = {
-  adapter: z.string(),
+const count = v.whole(0);
+const time = v.finiteNumber();
+const recordedSchema = v.object({
+  adapter: v.string(),
   /** Milliseconds from opening the page, or from the start of the program, to an open device. */
   openMs: time,
   /** What the worker was asked to train. */
-  request: z.unknown(),
+  request: v.unknown(),
   /** Milliseconds by the page's clock, and the iteration of the last step that was told of then. */
-  steps: z.array(z.tuple([time, count])),
-  losses: z.array(z.number()),
+  steps: v.array(v.tuple([time, count])),
+  losses: v.array(v.finiteNumber()),
   began: time,
   ended: time,
-  counts: z.object({ dispatches: count, submits: count, maps: count }),
-};
-export type Recorded = z.infer<z.ZodObject<typeof recorded>>;
+  counts: v.object({ dispatches: count, submits: count, maps: count }),
+});
+export type Recorded = v.InferOutput<typeof recordedSchema>;
 
-export const trialSchema = z.object({
-  ...recorded,
+export const trialSchema = v.object({
+  ...recordedSchema.entries,
   /** Of the browser, or Deno, with its version. */
-  runtime: z.string(),
+  runtime: v.string(),
   /** Of each wait for a device that does nothing else: milliseconds. */
-  waits: z.array(time),
+  waits: v.array(time),
   /** When a frame of the page began, and milliseconds since the one before; none without a page. */
-  frames: z.array(z.tuple([time, time])),
+  frames: v.array(v.tuple([time, time])),
 });
 /** A training, once. */
-export type Trial = z.infer<typeof trialSchema>;
+export type Trial = v.InferOutput<typeof trialSchema>;
 
 /** Figures of one training. */
 export interface TrialFigures {

@@ -1,15 +1,8 @@
-/** The script that reads files: the page carries its text, or it stands beside the page. */
+/** The script that reads files, in the worker: the page carries its text, or it stands beside the page. */
 
 /** What the page knows of it. A worker of a page from the disk may load no address that the page made: it makes its own. */
 export type ReaderScript = { readonly text: string } | { readonly url: string };
 
-/** Called in the page. */
-export function readerScript(): ReaderScript {
-  const text = document.getElementById("reader-script")?.textContent;
-  return text ? { text } : { url: new URL("reader.js", location.href).href };
-}
-
-/** Called in the worker. */
 export async function loadReader(script: ReaderScript): Promise<typeof import("./reader.ts")> {
   if ("url" in script) return await import(script.url);
   const url = URL.createObjectURL(new Blob([script.text], { type: "text/javascript" }));
