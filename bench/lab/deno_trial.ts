@@ -4,21 +4,21 @@
  */
 
 import { runMain } from "../../src/cli/fail.ts";
-import { openWorker } from "./deno_worker.ts";
+import { LabInDeno } from "./deno_worker.ts";
 import { Recorder } from "./recorder.ts";
 
 const [folder = "", seconds = "", file = ""] = Deno.args;
 
 await runMain(async () => {
   const request = JSON.parse(await Deno.readTextFile(file));
-  const { worker, call } = openWorker(`${folder}/worker.js`, request);
-  const recorder = new Recorder(worker);
-  await call("adapter", "open", undefined);
+  const lab = new LabInDeno(`${folder}/worker.js`, request);
+  const recorder = new Recorder(lab.worker);
+  await lab.call("adapter", "open", undefined);
   const stop = new AbortController();
   await recorder.begin(Number(seconds), () => stop.abort());
-  await call("train", "start", request, { signal: stop.signal });
+  await lab.call("train", "start", request, { signal: stop.signal });
   const recorded = await recorder.recorded();
   const waits = await recorder.waits();
   console.log(JSON.stringify({ ...recorded, waits, frames: [], runtime: navigator.userAgent }));
-  worker.terminate();
+  lab.worker.terminate();
 });
