@@ -1,16 +1,16 @@
 /** Commands that the soak runs beside itself, as a user would. */
 
-import { startCommand } from "../command_check.ts";
+import { type CommandName, startCommand } from "../command_check.ts";
 
-/** A `train` that runs until it is told to stop. */
+/** A command that trains until it is told to stop. */
 export class LongCommand {
   readonly #child: Deno.ChildProcess;
   readonly #output: Promise<string>;
   /** Undefined while it runs. */
   code: number | undefined;
 
-  constructor(...args: string[]) {
-    this.#child = startCommand("train", ...args);
+  constructor(command: CommandName, ...args: string[]) {
+    this.#child = startCommand(command, ...args);
     this.#output = Promise.all([lastOf(this.#child.stdout), lastOf(this.#child.stderr)]).then((parts) =>
       parts.join("\n")
     );

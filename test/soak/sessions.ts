@@ -110,7 +110,7 @@ export class Sessions {
   async #byCommand(phase: string, path: string): Promise<void> {
     const { seconds, signal, onFault } = this.options;
     this.#phase = phase;
-    const command = new LongCommand("--resume", path, "--no-report");
+    const command = new LongCommand("train", "--resume", path, "--no-report");
     const end = performance.now() + 1000 * seconds;
     while (performance.now() < end && !signal.aborted && command.code === undefined) await pause(200);
     const early = performance.now() < end;

@@ -1,6 +1,7 @@
 /**
  * `deno task test:soak`: does anything grow while this program trains for an hour? Two processes train at once: the command
- * without a break, model after model, and this one in sessions that are stopped and resumed. Both are sampled.
+ * without a break, model after model, and this one in sessions that are stopped and resumed. Both are sampled. With
+ * `--policy` there is one, which trains a policy.
  *
  * V8's garbage is not to be taken for a leak. It makes its young generation larger in steps, up to 48 MiB, some of which a
  * slow run comes to late; and the WebGPU objects of a step (a pass is 5 KiB, and a step has several) wait for its full
@@ -30,6 +31,7 @@ interface Options {
   warmUp?: number;
   every: number;
   session: number;
+  policy: boolean;
   csv: string;
 }
 
@@ -42,6 +44,11 @@ const SMALL = [
 const STEP_FLOPS = 1e6;
 /** Of a model that is trained without a break: a minute or so. */
 const MODEL = ["--iterations", "40000", "--adversarial", "20000"];
+/** A policy of short episodes, so that they are many: its memory of pages is full after a minute. */
+const POLICY = [
+  ...["train", "--shop", "restless", "--truth", "--steps", "1000000000", "--users", "32"],
+  ...["--rows", "64", "--replay", "20000", "--evaluate-every", "100000", "--evaluation-users", "100"],
+];
 /** More than there is time for. */
 const ENDLESS = ["--iterations", "100000000", "--adversarial", "100000000"];
 /** Seconds between lines where there is no terminal to redraw a line of. */
@@ -57,6 +64,7 @@ function parse(args: readonly string[]): Options {
     .option("--warm-up <minutes>", "that do not count (default: 10, or half of a shorter soak)", positive)
     .option("--every <seconds>", "between samples", positive, 5)
     .option("--session <seconds>", "of training before it is stopped and resumed", positive, 40)
+    .option("--policy", "train a policy without a break, and nothing else", false)
     .option("--csv <file>", "where the samples go", "runs/soak.csv")
     .parse([...args], { from: "user" })
     .opts<Options>();
@@ -98,16 +106,26 @@ async function soak(options: Options, folder: string): Promise<number> {
     console.error(
       `adapter: ${gpu.adapter.description}; ${options.minutes} minutes, samples in ${options.csv}`,
     );
-    const sessions = new Sessions(await templateConfig(data, folder), {
+    const sessions = options.policy ? undefined : new Sessions(await templateConfig(data, folder), {
       gpu,
       folder,
       seconds: options.session,
       signal: end.signal,
       onFault,
     });
-    command = new LongCommand(
-      ...["--data", data, "--save-dir", models, "--seeds", "1000", "--no-report", ...SMALL, ...MODEL],
-    );
+    command = options.policy
+      ? new LongCommand("policy", ...POLICY, "--save-dir", `${folder}/policy`)
+      : new LongCommand("train", ...[
+        "--data",
+        data,
+        "--save-dir",
+        models,
+        "--seeds",
+        "1000",
+        "--no-report",
+        ...SMALL,
+        ...MODEL,
+      ]);
     const watch = watcher(options, sessions, command, gpu);
     const timer = setInterval(() => {
       watch.sample();
@@ -117,7 +135,8 @@ async function soak(options: Options, folder: string): Promise<number> {
       if (code !== undefined || watch.seconds() > 60 * options.minutes) end.abort();
     }, 1000 * options.every);
     try {
-      await sessions.run();
+      if (sessions) await sessions.run();
+      else await new Promise((resolve) => end.signal.addEventListener("abort", resolve));
     } finally {
       clearInterval(timer);
     }
@@ -128,9 +147,13 @@ async function soak(options: Options, folder: string): Promise<number> {
     const counted = watch.moments.filter(({ seconds }) => seconds >= warmUp);
     const { text, passes } = verdict(counted, faults);
     console.log(
-      `\n${stopped ? "Stopped early. " : ""}${sessions.done} sessions, ${
-        sessions.iterations.toLocaleString("en")
-      } iterations in those of this process. ` +
+      `\n${stopped ? "Stopped early. " : ""}${
+        sessions
+          ? `${sessions.done} sessions, ${
+            sessions.iterations.toLocaleString("en")
+          } iterations in those of this process. `
+          : ""
+      }` +
         `Slopes from minute ${+(warmUp / 60).toFixed(1)} on, ${counted.length} samples:\n${text}`,
     );
     return stopped ? 130 : passes ? 0 : 1;
@@ -143,7 +166,16 @@ async function soak(options: Options, folder: string): Promise<number> {
 /** Of a run of both stages, as the command writes it. */
 async function templateConfig(data: string, folder: string) {
   const path = `${folder}/template`;
-  const command = new LongCommand("--data", data, "--save-dir", path, "--no-report", ...SMALL, ...ENDLESS);
+  const command = new LongCommand(
+    "train",
+    "--data",
+    data,
+    "--save-dir",
+    path,
+    "--no-report",
+    ...SMALL,
+    ...ENDLESS,
+  );
   // Its first snapshot is there as soon as it can be stopped.
   while (command.code === undefined && !isThere(`${path}/last.safetensors`)) {
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -163,7 +195,7 @@ function isThere(path: string): boolean {
 
 function watcher(
   options: Options,
-  sessions: Sessions,
+  sessions: Sessions | undefined,
   command: LongCommand,
   gpu: { readonly liveBytes: number; readonly liveBuffers: number },
 ) {
@@ -176,11 +208,11 @@ function watcher(
   const sample = () => {
     const moment: Moment = {
       seconds: seconds(),
-      phase: sessions.phase,
+      phase: sessions?.phase ?? "policy",
       command: sampleProcess(command.pid),
       here: sampleProcess(Deno.pid),
       gpu: { bytes: gpu.liveBytes / 2 ** 20, buffers: gpu.liveBuffers },
-      heap: sessions.heap,
+      heap: sessions?.heap,
     };
     moments.push(moment);
     Deno.writeTextFileSync(options.csv, csvRow(moment), { append: true });
@@ -190,9 +222,11 @@ function watcher(
     const mib = (value: number | undefined) => value === undefined ? "?" : value.toFixed(0);
     const { command: c, here: h } = moment;
     const line = `${(moment.seconds / 60).toFixed(1)} of ${options.minutes} min` +
-      `  train ${mib(c?.resident)} MiB, ${mib(c?.handles)} handles` +
-      `  sessions ${mib(h?.resident)} MiB, ${mib(h?.handles)} handles, ${moment.gpu.buffers} buffers` +
-      `  ${sessions.done} done: ${moment.phase}`;
+      `  command ${mib(c?.resident)} MiB, ${mib(c?.handles)} handles` +
+      (sessions
+        ? `  sessions ${mib(h?.resident)} MiB, ${mib(h?.handles)} handles, ${moment.gpu.buffers} buffers` +
+          `  ${sessions.done} done: ${moment.phase}`
+        : "");
     const text = terminal ? `\r\x1b[K${line.slice(0, Deno.consoleSize().columns - 1)}` : `${line}\n`;
     Deno.stderr.writeSync(new TextEncoder().encode(text));
   };
