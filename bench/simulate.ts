@@ -15,10 +15,10 @@ import * as v from "../src/schema.ts";
 import { measureAdapter } from "../src/profile/adapter_ceilings.ts";
 import { type AdapterFigure, ceilingsOf } from "../src/profile/ceilings.ts";
 import { findTorch, NO_TORCH } from "./peers/python.ts";
-import { measureSimulateGrowth, type SimulateGrowth } from "./simulate_growth.ts";
-import { measureSimulate, type PeerNote, type SimulateResult } from "./simulate_measure.ts";
-import type { Kind } from "./simulate_runners.ts";
-import { growthCells, kindCells, kindTitles, noteLines, returnCells, workCells } from "./simulate_tables.ts";
+import { measureSimulateGrowth, type SimulateGrowth } from "./simulate/growth.ts";
+import { measureSimulate, type PeerNote, type SimulateResult } from "./simulate/measure.ts";
+import type { Kind } from "./simulate/runners.ts";
+import { growthCells, kindCells, kindTitles, noteLines, returnCells, workCells } from "./simulate/tables.ts";
 import { Status } from "./status.ts";
 import type { Cells } from "./tables.ts";
 

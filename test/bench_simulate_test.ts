@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { timingOf } from "../src/profile/timing.ts";
-import { drawnPages } from "../bench/simulate_lesson.ts";
-import { type SimulateResult, usersFor } from "../bench/simulate_measure.ts";
-import { disagreement } from "../bench/simulate_runners.ts";
-import { growthCells, kindCells, noteLines, timesOf, workCells } from "../bench/simulate_tables.ts";
+import { drawnPages } from "../bench/simulate/lesson.ts";
+import { type SimulateResult, usersFor } from "../bench/simulate/measure.ts";
+import { disagreement } from "../bench/simulate/runners.ts";
+import { growthCells, kindCells, noteLines, timesOf, workCells } from "../bench/simulate/tables.ts";
 
 const root = new URL("../", import.meta.url);
 const played = (name: SimulateResult["played"][number]["name"], users: number, microseconds: number) => ({

@@ -1,7 +1,7 @@
 /** The course: every kernel has its chapter, chapters are short, and what they name is there. Links: docs_test.ts. */
 
 import assert from "node:assert/strict";
-import { exercises } from "../bench/exercises.ts";
+import { exercises } from "../bench/exercise/exercises.ts";
 import { ladders } from "../src/ladder/ladders.ts";
 import { kernelFiles } from "./kernel_files.ts";
 

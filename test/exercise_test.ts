@@ -1,9 +1,9 @@
 /** The exercises: what is right passes, what is wrong is named, and the command writes a file to begin with. */
 
 import assert from "node:assert/strict";
-import { checkAnswer, HOLE, stepOf } from "../bench/exercise_check.ts";
-import { evaluate } from "../bench/exercise_grid.ts";
-import { type Case, casesOf, type Exercise, exercises } from "../bench/exercises.ts";
+import { checkAnswer, HOLE, stepOf } from "../bench/exercise/check.ts";
+import { evaluate } from "../bench/exercise/grid.ts";
+import { type Case, casesOf, type Exercise, exercises } from "../bench/exercise/exercises.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import type { Gpu } from "../src/gpu/device.ts";

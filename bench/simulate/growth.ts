@@ -1,11 +1,11 @@
 /** How the time of a page grows with users, items and slate. */
 
-import type { Gpu } from "../src/gpu/device.ts";
-import { Made } from "../src/gpu/made.ts";
-import { fitLine, type Line } from "./growth.ts";
-import { timingOf } from "../src/profile/timing.ts";
-import { pagesFor } from "./simulate_measure.ts";
-import { PagePlayer, type PageSizes, untrainedModel } from "./simulate_pages.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { Made } from "../../src/gpu/made.ts";
+import { fitLine, type Line } from "../growth.ts";
+import { timingOf } from "../../src/profile/timing.ts";
+import { pagesFor } from "./measure.ts";
+import { PagePlayer, type PageSizes, untrainedModel } from "./pages.ts";
 
 /** One size after another, all others fixed, and the line through it. */
 export interface SimulateGrowth {

@@ -1,11 +1,11 @@
 /** What the peers of `bench simulate` get: weights, items, and pages of clickgan's that theirs are compared with. */
 
-import type { Gpu } from "../src/gpu/device.ts";
-import type { UserModel } from "../src/model/user_model.ts";
-import { writeSafetensors } from "../src/run/safetensors.ts";
-import type { TensorData } from "../src/snapshot/safetensors.ts";
-import type { ParameterSpec } from "../src/tape/parameters.ts";
-import { addLesson, type LessonFigures } from "./simulate_lesson.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import type { UserModel } from "../../src/model/user_model.ts";
+import { writeSafetensors } from "../../src/run/safetensors.ts";
+import type { TensorData } from "../../src/snapshot/safetensors.ts";
+import type { ParameterSpec } from "../../src/tape/parameters.ts";
+import { addLesson, type LessonFigures } from "./lesson.ts";
 import {
   type ActingKind,
   features,
@@ -14,7 +14,7 @@ import {
   type PageSizes,
   trainingConfig,
   WIDTH,
-} from "./simulate_pages.ts";
+} from "./pages.ts";
 
 /** Pages, and users, that peers go through before anything is timed. */
 const CHECKED = { users: 64, pages: 3 };

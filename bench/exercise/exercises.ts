@@ -1,25 +1,25 @@
 /** The exercises of the course: what is computed, the file to begin with, and the ladder that it is timed beside. */
 
-import adamStarter from "../kernels/exercises/adam.wgsl" with { type: "text" };
-import batchNormStarter from "../kernels/exercises/batch_norm.wgsl" with { type: "text" };
-import inputStarter from "../kernels/exercises/input_gradient.wgsl" with { type: "text" };
-import lstmBackwardStarter from "../kernels/exercises/lstm_backward.wgsl" with { type: "text" };
-import lstmStarter from "../kernels/exercises/lstm.wgsl" with { type: "text" };
-import matmulStarter from "../kernels/exercises/matmul.wgsl" with { type: "text" };
-import softmaxStarter from "../kernels/exercises/softmax.wgsl" with { type: "text" };
-import sparsemaxStarter from "../kernels/exercises/sparsemax.wgsl" with { type: "text" };
-import weightStarter from "../kernels/exercises/weight_gradient.wgsl" with { type: "text" };
-import adamText from "../kernels/adam.wgsl" with { type: "text" };
-import batchNormText from "../kernels/batch_norm_input_gradient.wgsl" with { type: "text" };
-import sparsemaxText from "../kernels/exact_minimax.wgsl" with { type: "text" };
-import { kernel } from "../src/gpu/kernel.ts";
-import { clickDimensions } from "../src/batch/click_sizes.ts";
-import { padded } from "../src/tape/tensor.ts";
-import { type HardCase, hardCases } from "./exercise_hard_cases.ts";
-import { adamProblem, batchNormProblem, sparsemaxProblem } from "./exercise_problems.ts";
-import type { Ladder, Step } from "../src/ladder/check.ts";
-import type { Size } from "../src/ladder/problems.ts";
-import { ladders } from "../src/ladder/ladders.ts";
+import adamStarter from "../../kernels/exercises/adam.wgsl" with { type: "text" };
+import batchNormStarter from "../../kernels/exercises/batch_norm.wgsl" with { type: "text" };
+import inputStarter from "../../kernels/exercises/input_gradient.wgsl" with { type: "text" };
+import lstmBackwardStarter from "../../kernels/exercises/lstm_backward.wgsl" with { type: "text" };
+import lstmStarter from "../../kernels/exercises/lstm.wgsl" with { type: "text" };
+import matmulStarter from "../../kernels/exercises/matmul.wgsl" with { type: "text" };
+import softmaxStarter from "../../kernels/exercises/softmax.wgsl" with { type: "text" };
+import sparsemaxStarter from "../../kernels/exercises/sparsemax.wgsl" with { type: "text" };
+import weightStarter from "../../kernels/exercises/weight_gradient.wgsl" with { type: "text" };
+import adamText from "../../kernels/adam.wgsl" with { type: "text" };
+import batchNormText from "../../kernels/batch_norm_input_gradient.wgsl" with { type: "text" };
+import sparsemaxText from "../../kernels/exact_minimax.wgsl" with { type: "text" };
+import { kernel } from "../../src/gpu/kernel.ts";
+import { clickDimensions } from "../../src/batch/click_sizes.ts";
+import { padded } from "../../src/tape/tensor.ts";
+import { type HardCase, hardCases } from "./hard_cases.ts";
+import { adamProblem, batchNormProblem, sparsemaxProblem } from "./problems.ts";
+import type { Ladder, Step } from "../../src/ladder/check.ts";
+import type { Size } from "../../src/ladder/problems.ts";
+import { ladders } from "../../src/ladder/ladders.ts";
 
 /** Numbers of a size, by the letters that a file's grid is written in. */
 export type Letters = Readonly<Record<string, number>>;
@@ -53,7 +53,7 @@ const fours = (columns = 1) => padded(columns) / 4;
 const chunksOf = (rows = 1) => clickDimensions.chunks({ users: 1, events: 1, rows, items: 1 });
 const matmulLetters = ([M = 1, K, N]: Size): Letters => ({ M, K4: fours(K), N4: fours(N), C: chunksOf(M) });
 const lstmLetters = ([B = 1, , H]: Size): Letters => ({ B, H4: fours(H) });
-/** Pages differ by a row; see {@link import("../src/ladder/problems.ts").choicePages}. */
+/** Pages differ by a row; see {@link import("../../src/ladder/problems.ts").choicePages}. */
 const pageLetters = ([E = 1, page = 1]: Size): Letters => ({ E, K: page + 1 });
 
 const batchNormLadder = shipped({

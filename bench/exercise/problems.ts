@@ -1,13 +1,13 @@
 /** Problems of the exercises that have no ladder. */
 
-import { NONE } from "../src/data/click_log.ts";
-import { clickDimensions } from "../src/batch/click_sizes.ts";
-import { adamRate } from "../src/ops/adam.ts";
-import { batchNormConstants, trainingReference } from "../src/ops/batch_norm.ts";
-import { choiceOutcome, topShares } from "../src/ops/choice_nll.ts";
-import { sparsemax } from "../src/ops/minimax.ts";
-import { at, type Matrix, matrix } from "../src/tape/reference.ts";
-import { padded } from "../src/tape/tensor.ts";
+import { NONE } from "../../src/data/click_log.ts";
+import { clickDimensions } from "../../src/batch/click_sizes.ts";
+import { adamRate } from "../../src/ops/adam.ts";
+import { batchNormConstants, trainingReference } from "../../src/ops/batch_norm.ts";
+import { choiceOutcome, topShares } from "../../src/ops/choice_nll.ts";
+import { sparsemax } from "../../src/ops/minimax.ts";
+import { at, type Matrix, matrix } from "../../src/tape/reference.ts";
+import { padded } from "../../src/tape/tensor.ts";
 import {
   choicePages,
   drawing,
@@ -20,7 +20,7 @@ import {
   upload,
   uploadEvents,
   type Utility,
-} from "../src/ladder/problems.ts";
+} from "../../src/ladder/problems.ts";
 
 /**
  * Batch norm's gradient of its input.

@@ -3,7 +3,7 @@
  * numbers and the exercise's letters; a product needs no sign.
  */
 
-import { UserError } from "../src/user_error.ts";
+import { UserError } from "../../src/user_error.ts";
 import type { Letters } from "./exercises.ts";
 
 /** @throws UserError for what is no expression, or holds another letter. */

@@ -1,14 +1,14 @@
 /** A reader's kernel as the step of a ladder, and whether it is right. */
 
-import type { Gpu } from "../src/gpu/device.ts";
-import { type Constants, type Kernel, kernel, STEP } from "../src/gpu/kernel.ts";
-import { isTexture } from "../src/gpu/memory.ts";
-import { readFloats } from "../src/gpu/readback.ts";
-import { UserError } from "../src/user_error.ts";
-import { evaluate } from "./exercise_grid.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { type Constants, type Kernel, kernel, STEP } from "../../src/gpu/kernel.ts";
+import { isTexture } from "../../src/gpu/memory.ts";
+import { readFloats } from "../../src/gpu/readback.ts";
+import { UserError } from "../../src/user_error.ts";
+import { evaluate } from "./grid.ts";
 import type { Case, Exercise } from "./exercises.ts";
-import { bindSteps, type BoundStep, runStep, type Step, worstOf, worstText } from "../src/ladder/check.ts";
-import type { Problem } from "../src/ladder/problems.ts";
+import { bindSteps, type BoundStep, runStep, type Step, worstOf, worstText } from "../../src/ladder/check.ts";
+import type { Problem } from "../../src/ladder/problems.ts";
 
 /** Stands where a starter has a hole. */
 export const HOLE = "YOUR CODE";

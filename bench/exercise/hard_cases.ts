@@ -1,6 +1,6 @@
 /** What a kernel that is nearly right gets wrong: numbers and sizes that drawn ones do not have. */
 
-import { adamProblem, batchNormProblem, sparsemaxProblem } from "./exercise_problems.ts";
+import { adamProblem, batchNormProblem, sparsemaxProblem } from "./problems.ts";
 import {
   choiceProblem,
   lstmBackwardProblem,
@@ -9,7 +9,7 @@ import {
   type Problem,
   type Size,
   type Utility,
-} from "../src/ladder/problems.ts";
+} from "../../src/ladder/problems.ts";
 
 export interface HardCase {
   readonly what: string;

@@ -1,28 +1,28 @@
 /** What `bench simulate` measures: users of a model over a made-up catalogue, and pages of theirs. */
 
-import { randomStream } from "../src/data/random.ts";
-import { Arena } from "../src/gpu/arena.ts";
-import { Commands } from "../src/gpu/commands.ts";
-import type { Gpu } from "../src/gpu/device.ts";
-import { type Made, making } from "../src/gpu/made.ts";
-import { type TimedWork, timePasses, workOf } from "../src/gpu/profiler.ts";
-import type { Cost } from "../src/gpu/program.ts";
-import { readViews } from "../src/gpu/readback.ts";
-import { defaultModel } from "../src/model/config.ts";
-import { UserModel } from "../src/model/user_model.ts";
-import { cdqn } from "../src/policy/learning/cdqn.ts";
-import { defaultPolicyTraining, type PolicyTrainingConfig } from "../src/policy/learning/config.ts";
-import { greedyPolicy } from "../src/policy/greedy.ts";
-import { randomPolicy } from "../src/policy/random.ts";
-import { logViews } from "../src/simulate/choose.ts";
-import { Episode } from "../src/simulate/episode.ts";
-import { type EpisodeLog, readLog } from "../src/simulate/episode_log.ts";
-import { LearnedSource } from "../src/simulate/learned_source.ts";
-import { settingsOf } from "../src/simulate/options.ts";
-import { Page } from "../src/simulate/page.ts";
-import { Starts } from "../src/simulate/start.ts";
-import type { ParameterArena, ParameterSpec, Weights } from "../src/tape/parameters.ts";
-import { type Timing, timingOf } from "../src/profile/timing.ts";
+import { randomStream } from "../../src/data/random.ts";
+import { Arena } from "../../src/gpu/arena.ts";
+import { Commands } from "../../src/gpu/commands.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { type Made, making } from "../../src/gpu/made.ts";
+import { type TimedWork, timePasses, workOf } from "../../src/gpu/profiler.ts";
+import type { Cost } from "../../src/gpu/program.ts";
+import { readViews } from "../../src/gpu/readback.ts";
+import { defaultModel } from "../../src/model/config.ts";
+import { UserModel } from "../../src/model/user_model.ts";
+import { cdqn } from "../../src/policy/learning/cdqn.ts";
+import { defaultPolicyTraining, type PolicyTrainingConfig } from "../../src/policy/learning/config.ts";
+import { greedyPolicy } from "../../src/policy/greedy.ts";
+import { randomPolicy } from "../../src/policy/random.ts";
+import { logViews } from "../../src/simulate/choose.ts";
+import { Episode } from "../../src/simulate/episode.ts";
+import { type EpisodeLog, readLog } from "../../src/simulate/episode_log.ts";
+import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { settingsOf } from "../../src/simulate/options.ts";
+import { Page } from "../../src/simulate/page.ts";
+import { Starts } from "../../src/simulate/start.ts";
+import type { ParameterArena, ParameterSpec, Weights } from "../../src/tape/parameters.ts";
+import { type Timing, timingOf } from "../../src/profile/timing.ts";
 
 /** Who chooses slates. */
 const actingKinds = ["random", "cdqn", "greedy"] as const;

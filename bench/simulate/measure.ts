@@ -1,16 +1,16 @@
 /** The measurements of `bench simulate`: all who play the same pages, in turn. */
 
-import type { Gpu } from "../src/gpu/device.ts";
-import { Made } from "../src/gpu/made.ts";
-import type { UserModel } from "../src/model/user_model.ts";
-import { type Timing, timingOf } from "../src/profile/timing.ts";
-import { CannotError } from "./peers/peer.ts";
-import { randomPolicy } from "../src/policy/random.ts";
-import { meanReturn } from "../src/simulate/figures.ts";
-import { LearnedSource } from "../src/simulate/learned_source.ts";
-import { Simulator } from "../src/simulate/simulator.ts";
-import { type LearnedReturn, measureReturns } from "./simulate_returns.ts";
-import { type JobSizes, writeSimulateJob } from "./simulate_job.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { Made } from "../../src/gpu/made.ts";
+import type { UserModel } from "../../src/model/user_model.ts";
+import { type Timing, timingOf } from "../../src/profile/timing.ts";
+import { CannotError } from "../peers/peer.ts";
+import { randomPolicy } from "../../src/policy/random.ts";
+import { meanReturn } from "../../src/simulate/figures.ts";
+import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { Simulator } from "../../src/simulate/simulator.ts";
+import { type LearnedReturn, measureReturns } from "./returns.ts";
+import { type JobSizes, writeSimulateJob } from "./job.ts";
 import {
   type ActingKind,
   PAGES,
@@ -19,7 +19,7 @@ import {
   profilePages,
   SEED,
   untrainedModel,
-} from "./simulate_pages.ts";
+} from "./pages.ts";
 import {
   type Agreement,
   disagreement,
@@ -29,7 +29,7 @@ import {
   peerNames,
   PeerRunner,
   type Runner,
-} from "./simulate_runners.ts";
+} from "./runners.ts";
 
 /** How one who plays pages did. */
 export interface Played {

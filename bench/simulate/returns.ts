@@ -1,7 +1,7 @@
 /** What policies bring that learned from as many pages, whoever trained them: that time is not bought with what is learned. */
 
-import { CannotError } from "./peers/peer.ts";
-import type { Runner } from "./simulate_runners.ts";
+import { CannotError } from "../peers/peer.ts";
+import type { Runner } from "./runners.ts";
 
 /** What one policy brings. */
 export interface LearnedReturn {

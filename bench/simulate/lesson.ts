@@ -1,15 +1,15 @@
 /** What the peers of `bench simulate` learn once, and what clickgan finds on the same remembered pages. */
 
-import { NONE } from "../src/data/click_log.ts";
-import { keyOf, mulhi, philox, purposes } from "../src/data/philox.ts";
-import type { Gpu } from "../src/gpu/device.ts";
-import type { UserModel } from "../src/model/user_model.ts";
-import { cdqn } from "../src/policy/learning/cdqn.ts";
-import { PolicyTrainer } from "../src/policy/learning/policy_trainer.ts";
-import { LEFT } from "../src/policy/learning/replay.ts";
-import type { TensorData } from "../src/snapshot/safetensors.ts";
-import { LearnedSource } from "../src/simulate/learned_source.ts";
-import { SEED, trainingConfig } from "./simulate_pages.ts";
+import { NONE } from "../../src/data/click_log.ts";
+import { keyOf, mulhi, philox, purposes } from "../../src/data/philox.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import type { UserModel } from "../../src/model/user_model.ts";
+import { cdqn } from "../../src/policy/learning/cdqn.ts";
+import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
+import { LEFT } from "../../src/policy/learning/replay.ts";
+import type { TensorData } from "../../src/snapshot/safetensors.ts";
+import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { SEED, trainingConfig } from "./pages.ts";
 
 const LESSON = { users: 64, pages: 4 };
 /** B, drawn of what is remembered. */

@@ -1,18 +1,18 @@
 /** Who plays pages in `bench simulate`: clickgan, and the processes of its peers. */
 
-import * as v from "../src/schema.ts";
-import type { Gpu } from "../src/gpu/device.ts";
-import type { Made } from "../src/gpu/made.ts";
-import type { UserModel } from "../src/model/user_model.ts";
-import { cdqn } from "../src/policy/learning/cdqn.ts";
-import { PolicyTrainer } from "../src/policy/learning/policy_trainer.ts";
-import { meanReturn } from "../src/simulate/figures.ts";
-import { LearnedSource } from "../src/simulate/learned_source.ts";
-import { PeerProcess } from "./peers/process.ts";
-import { torchVariants } from "./peers/roster.ts";
-import type { LessonFigures } from "./simulate_lesson.ts";
-import { type TimedWork, workOf } from "../src/gpu/profiler.ts";
-import { type ActingKind, PagePlayer, PAGES, type PageSizes, trainingConfig } from "./simulate_pages.ts";
+import * as v from "../../src/schema.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import type { Made } from "../../src/gpu/made.ts";
+import type { UserModel } from "../../src/model/user_model.ts";
+import { cdqn } from "../../src/policy/learning/cdqn.ts";
+import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
+import { meanReturn } from "../../src/simulate/figures.ts";
+import { LearnedSource } from "../../src/simulate/learned_source.ts";
+import { PeerProcess } from "../peers/process.ts";
+import { torchVariants } from "../peers/roster.ts";
+import type { LessonFigures } from "./lesson.ts";
+import { type TimedWork, workOf } from "../../src/gpu/profiler.ts";
+import { type ActingKind, PagePlayer, PAGES, type PageSizes, trainingConfig } from "./pages.ts";
 
 /** What is timed: pages of a policy, or pages that are learned from. */
 export type Kind = ActingKind | "learn";
@@ -121,7 +121,7 @@ export class PeerRunner {
 
   /** @param file of the job. @throws CannotError where it cannot be had, Error where it fails. */
   static async start(name: PeerName, python: string, file: string): Promise<PeerRunner> {
-    const script = new URL("./peers/simulate_peer.py", import.meta.url).pathname;
+    const script = new URL("../peers/simulate_peer.py", import.meta.url).pathname;
     const [{ environment = {} } = {}] = torchVariants();
     const process = await PeerProcess.start(
       { program: python, args: [script, name, file], environment },

@@ -1,11 +1,11 @@
 /** The figures of `bench simulate` as tables. */
 
-import type { Ceilings } from "../src/profile/roofline.ts";
-import { standing } from "../src/profile/roofline.ts";
-import type { SimulateGrowth } from "./simulate_growth.ts";
-import type { PeerNote, Played, SimulateResult } from "./simulate_measure.ts";
-import { type Kind, type PeerName, peerNames } from "./simulate_runners.ts";
-import { type Cells, short } from "./tables.ts";
+import type { Ceilings } from "../../src/profile/roofline.ts";
+import { standing } from "../../src/profile/roofline.ts";
+import type { SimulateGrowth } from "./growth.ts";
+import type { PeerNote, Played, SimulateResult } from "./measure.ts";
+import { type Kind, type PeerName, peerNames } from "./runners.ts";
+import { type Cells, short } from "../tables.ts";
 
 /** What is timed, in words. */
 export const kindTitles: Readonly<Record<Kind, string>> = {
