@@ -28,6 +28,12 @@ export type CommandName =
   | "selftest"
   | "data";
 
+/**
+ * The driver's environment as users have it: Mesa's software driver optimises its shaders. `deno task test` has it leave that
+ * out, and so do the commands that tests start without this.
+ */
+export const AS_USERS_HAVE_IT: Readonly<Record<string, string>> = { GALLIVM_PERF: "" };
+
 function prepare(
   command: CommandName,
   args: readonly string[],

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { ladders } from "../src/ladder/ladders.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
+import { AS_USERS_HAVE_IT } from "./command_check.ts";
 import { brokenLinks, pages, type ShownCommand, shownCommands } from "./docs/pages.ts";
 import { fillSandbox, runShown } from "./docs/sandbox.ts";
 
@@ -185,7 +186,7 @@ async function deno(does: readonly string[], texts: readonly string[], cwd?: str
     const config = new URL("deno.json", root).pathname;
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [...does, ...DENO_FLAGS, "--config", config, ...files],
-      env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
+      env: { ...GPU_ENVIRONMENT, ...AS_USERS_HAVE_IT, NO_COLOR: "1" },
       cwd,
     }).output();
     const [out = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));

@@ -6,7 +6,7 @@ import { cacheFolder } from "../../src/cli/output_folders.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { Engine, literal } from "../../src/prepare/engine.ts";
-import { writePaperFile } from "../command_check.ts";
+import { AS_USERS_HAVE_IT, writePaperFile } from "../command_check.ts";
 import { behaviors, events, longLog } from "../faults/sources.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import type { ShownCommand } from "./pages.ts";
@@ -81,7 +81,7 @@ export async function runShown(folder: string, { page, task, args, line }: Shown
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", ...DENO_FLAGS, "--config", new URL("deno.json", root).pathname, ...flags, script, ...all],
     cwd: folder,
-    env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
+    env: { ...GPU_ENVIRONMENT, ...AS_USERS_HAVE_IT, NO_COLOR: "1" },
   }).output();
   const [out = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
   assert.equal(code, 0, `${page}: ${line}\n${errors}`);

@@ -35,7 +35,7 @@ export async function runTests(
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", ...flags, ...chosen, ...tests],
     cwd: folder,
-    env: { ...GPU_ENVIRONMENT, DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
+    env: { ...GPU_ENVIRONMENT, GALLIVM_PERF: "nopt", DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
