@@ -1,7 +1,8 @@
 /** How many bad rows end a preparation: the share itself does not, one row more does. */
 
 import assert from "node:assert/strict";
-import { type BadRows, joined, judge } from "../src/prepare/bad_rows.ts";
+import { type BadRows, joined } from "../src/data/bad_rows.ts";
+import { judge } from "../src/prepare/bad_rows.ts";
 
 const bad = (total: number): BadRows => ({
   total,

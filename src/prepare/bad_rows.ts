@@ -1,33 +1,18 @@
-/** Rows of a source that cannot be read. They are counted and shown by file and line; too many stop a preparation. */
+/** Bad rows of a preparation: what the engine puts aside, and what stops it. */
 
+import {
+  type BadRows,
+  badRowsText,
+  expectFew,
+  joined,
+  MOST_EXAMPLES,
+  noBadRows,
+  shown,
+} from "../data/bad_rows.ts";
 import { UserError } from "../user_error.ts";
 import type { Json } from "@duckdb/node-api";
 import type { Engine } from "./engine.ts";
 import { linesAt } from "./sources.ts";
-
-/** More bad rows than this share stop a preparation. */
-const MOST_BAD = 0.01;
-/** Bad rows that are shown. */
-export const MOST_EXAMPLES = 20;
-
-export interface BadRow {
-  readonly file: string;
-  /** Number of the line, from 1 with the header; in a Parquet file, of the row. */
-  readonly line: number;
-  /** What was expected and found. */
-  readonly fault: string;
-}
-
-/** Bad rows of one reading. */
-export interface BadRows {
-  readonly total: number;
-  /** How many there are, by kind. */
-  readonly counts: ReadonlyMap<string, number>;
-  /** The first ones by file and line. */
-  readonly examples: readonly BadRow[];
-}
-
-export const noBadRows: BadRows = { total: 0, counts: new Map(), examples: [] };
 
 /** Blank lines hold no row; those before a row come with it. */
 const FAULTS = `
@@ -94,23 +79,6 @@ export async function forgetRejects(engine: Engine): Promise<void> {
   await engine.run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans");
 }
 
-/** The sum of several readings. */
-export function joined(parts: readonly BadRows[], examples: readonly BadRow[] = []): BadRows {
-  const counts = new Map<string, number>();
-  for (const part of parts) {
-    for (const [kind, n] of part.counts) counts.set(kind, (counts.get(kind) ?? 0) + n);
-  }
-  return {
-    total: parts.reduce((sum, { total }) => sum + total, 0),
-    counts,
-    examples: [...examples, ...parts.flatMap((part) => part.examples)].sort(byPlace).slice(0, MOST_EXAMPLES),
-  };
-}
-
-export function byPlace(a: BadRow, b: BadRow): number {
-  return a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line;
-}
-
 /** @throws UserError for bad rows beyond the share that is let pass; with `strict`, for a single one. */
 export function judge(bad: BadRows, rows: () => Promise<number>, strict: boolean): Promise<void> | void {
   if (bad.total === 0) return;
@@ -120,21 +88,7 @@ export function judge(bad: BadRows, rows: () => Promise<number>, strict: boolean
       first ? `${first.file}:${first.line}: ${first.fault}. Correct or remove the row.` : badRowsText(bad),
     );
   }
-  return rows().then((all) => {
-    if (bad.total <= MOST_BAD * all) return;
-    throw new UserError(
-      `${bad.total.toLocaleString("en")} of ${all.toLocaleString("en")} rows cannot be read, ` +
-        `expected at most ${100 * MOST_BAD} %. Correct the source.\n${badRowsText(bad)}`,
-    );
-  });
-}
-
-/** Counts by kind and the first examples, a line each. */
-export function badRowsText(bad: BadRows): string {
-  return [
-    ...[...bad.counts].map(([kind, n]) => `  ${n.toLocaleString("en")} x ${kind}`),
-    ...bad.examples.map(({ file, line, fault }) => `  ${file}:${line}: ${fault}`),
-  ].join("\n");
+  return rows().then((all) => expectFew(bad, all));
 }
 
 function kindOf(type: string, column: string): string {
@@ -165,10 +119,4 @@ function typeText(type: string): string {
   if (type.startsWith("ENUM")) return `one of ${type.slice(5, -1).replaceAll("'", "")}`;
   if (type.startsWith("TIMESTAMP")) return "a time";
   return type.toLowerCase();
-}
-
-/** A value that may be long, on one line. */
-export function shown(text: string): string {
-  const line = text.replace(/\s+/g, " ").trim();
-  return line.length > 60 ? `${line.slice(0, 57)}...` : line;
 }

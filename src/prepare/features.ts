@@ -8,7 +8,7 @@ import { type Step, stepsOf } from "./script.ts";
 import { faultsOf, type FaultSource } from "./source_faults.ts";
 import { selectOf, type TableSource } from "./table_select.ts";
 import { openTable, type Wanted } from "./table_source.ts";
-import type { BadRows } from "./bad_rows.ts";
+import type { BadRows } from "../data/bad_rows.ts";
 import numbersScript from "../../data/item_numbers.sql" with { type: "text" };
 import featuresScript from "../../data/item_features.sql" with { type: "text" };
 

@@ -1,7 +1,7 @@
 /** Logs of impressions in the layout of MIND, by `data/impressions_mind.sql`. */
 
 import { UserError } from "../user_error.ts";
-import type { BadRows } from "./bad_rows.ts";
+import type { BadRows } from "../data/bad_rows.ts";
 import type { Engine } from "./engine.ts";
 import {
   checkItems,

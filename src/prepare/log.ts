@@ -1,6 +1,6 @@
 /** Any log of what was displayed and clicked, by `data/log.sql` and what follows it. */
 
-import { noBadRows } from "./bad_rows.ts";
+import { noBadRows } from "../data/bad_rows.ts";
 import type { Engine, Variable } from "./engine.ts";
 import {
   checkFeatures,

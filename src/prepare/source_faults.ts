@@ -1,6 +1,7 @@
 /** Bad rows that a step's SQL found: where they are in the source. */
 
-import { type BadRow, type BadRows, byPlace, forgetRejects, MOST_EXAMPLES, shown } from "./bad_rows.ts";
+import { type BadRow, type BadRows, byPlace, MOST_EXAMPLES, shown } from "../data/bad_rows.ts";
+import { forgetRejects } from "./bad_rows.ts";
 import type { Engine } from "./engine.ts";
 import { linesOf, recordsOf } from "./text_records.ts";
 

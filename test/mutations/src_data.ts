@@ -69,7 +69,7 @@ export const dataMutations = [
     ['walk(base, rest.length > 0 ? rest : ["*"], found);', ""],
     [".filter((path) => !isFolder(path)).sort()", ".filter((path) => !isFolder(path)).sort().reverse()"],
   ]),
-  ...mutationsOf("src/prepare/bad_rows.ts", { tests: ["bad_rows", "data_log_faults"] }, [
+  ...mutationsOf("src/data/bad_rows.ts", { tests: ["bad_rows", "data_log_faults"] }, [
     ["if (bad.total <= MOST_BAD * all) return;", "if (bad.total < MOST_BAD * all) return;"],
     ["MOST_BAD = 0.01;", "MOST_BAD = 0.02;"],
     ["a.line - b.line", "b.line - a.line"],
