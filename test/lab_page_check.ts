@@ -5,6 +5,7 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import axe from "axe-core";
 import type { ClickLog } from "../src/data/click_log.ts";
 import { makeDemoShop } from "../src/data/demo_shop.ts";
+import { decodeSnapshot } from "../src/snapshot/snapshot.ts";
 import { readPreparedLog } from "../src/prepared/read_log.ts";
 import { openPreparedSet } from "../src/sets/prepared_folder.ts";
 import { openGpu } from "../src/host/open_gpu.ts";
@@ -177,30 +178,57 @@ async function checkSelftest(page: Page): Promise<void> {
   await picture(page, "selftest");
 }
 
-/** A prepared set trains as in Deno; what is damaged is refused. */
-async function checkPrepared(page: Page): Promise<void> {
+/** A prepared set trains as in Deno, and so does the CSV that it was made of; what is damaged is refused. */
+async function checkOwnData(page: Page): Promise<void> {
   await page.click("nav >> text=Train");
   await page.selectOption("#data", "own");
   await setOptions(page, { iterations: "4", validateEvery: "2" });
-  const train = page.getByRole("button", { name: "Train", exact: true });
-  const files = ["manifest.json", "users.parquet", "items.parquet", "pages.parquet"].map((name) =>
+  const train = async (...files: string[]) => {
+    await page.setInputFiles("#data-file", files);
+    await page.evaluate(`lab.kept.delete("training")`);
+    await page.getByRole("button", { name: "Train", exact: true }).click();
+  };
+  const refused = async (files: string[], message: string) => {
+    await train(...files);
+    await page.locator(".notice", { hasText: message }).waitFor(PATIENCE);
+  };
+  const set = ["manifest.json", "users.parquet", "items.parquet", "pages.parquet"].map((name) =>
     `${folder}/set/${name}`
   );
-  await page.setInputFiles("#data-file", files.slice(1));
-  await train.click();
-  await page.locator("text=Expected the files of a prepared data set, manifest.json,").waitFor(PATIENCE);
-  const pages = Deno.readFileSync(`${folder}/set/pages.parquet`);
+  const [manifest = "", ...tables] = set;
+  await refused(tables, "Expected the files of a prepared data set, manifest.json,");
   await Deno.mkdir(`${folder}/damaged`);
-  await Deno.writeFile(`${folder}/damaged/pages.parquet`, pages.subarray(0, -1));
-  await page.setInputFiles("#data-file", [...files.slice(0, 3), `${folder}/damaged/pages.parquet`]);
-  await train.click();
-  await page.locator("text=pages.parquet: not a Parquet file, or a damaged one (it does not end as one).")
-    .waitFor(PATIENCE);
-  await page.setInputFiles("#data-file", files);
-  await train.click();
-  await until(page, `lab.kept.get("training").iteration === 4`);
-  const { log } = await readPreparedLog(await openPreparedSet(`${folder}/set`));
-  expectNear((await keptIn(page)).losses, await denoLosses(log, 4));
+  const pages = `${folder}/damaged/pages.parquet`;
+  await Deno.writeFile(pages, Deno.readFileSync(`${folder}/set/pages.parquet`).subarray(0, -1));
+  await refused(
+    [...set.slice(0, 3), pages],
+    "pages.parquet: not a Parquet file, or a damaged one (it does not end as one).",
+  );
+  const csv = `${folder}/damaged/long.csv`;
+  const [header, , ...lines] = Deno.readTextFileSync(`${folder}/long.csv`).split("\r\n");
+  await Deno.writeTextFile(csv, [header, "user-1,then,1,a,1,1", ...lines.slice(0, 90)].join("\r\n"));
+  await refused(
+    [csv],
+    'long.csv:2: expected time to be a time (a number since 1970, or ISO 8601), found "then"',
+  );
+  await refused(
+    [csv, manifest.replace(/set.*/, "own.tsv")],
+    "Expected one log, or the files of a prepared data set, got",
+  );
+
+  const prepared = await openPreparedSet(`${folder}/set`);
+  const expected = await denoLosses((await readPreparedLog(prepared)).log, 4);
+  for (const files of [set, [`${folder}/long.csv`]]) {
+    await train(...files);
+    await until(page, `lab.kept.get("training")?.iteration === 4`);
+    expectNear((await keptIn(page)).losses, expected);
+    const saved = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Save as it stands" }).click();
+    await (await saved).saveAs(`${folder}/last.safetensors`);
+    const { info } = decodeSnapshot(Deno.readFileSync(`${folder}/last.safetensors`), "last");
+    assert.deepEqual(info?.features, prepared.manifest.features);
+  }
+  await page.locator("text=There are no features: each item has a token of its own.").waitFor(PATIENCE);
 }
 
 /** The reader's own log trains, stops, goes on after the loss of the device, and its snapshot is saved and brought back. */
@@ -299,7 +327,7 @@ try {
     await checkDemo(page);
     await checkUser(page);
     await checkSelftest(page);
-    await checkPrepared(page);
+    await checkOwnData(page);
     await checkOwnLog(page);
     await checkStep(page, look);
     await checkLadder(page, look);

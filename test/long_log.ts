@@ -31,9 +31,23 @@ export function longLog(log: ClickLog): string {
   return lines.join("\r\n") + "\r\n";
 }
 
-/** @param out the folder of the set. */
-export async function prepareLong(source: string, out: string): Promise<void> {
-  const shares = { train: 0.6, validation: 0.2 };
-  const options = { source, ...COLUMNS, out, split: "hash", shares, strict: false, memory: "500MB" } as const;
+/** @param out the folder of the set. @param columns that are others. */
+export async function prepareLong(
+  source: string,
+  out: string,
+  columns: { readonly position?: string | undefined } = {},
+): Promise<void> {
+  const shares = { train: 0.8, validation: 0.1 };
+  const options = {
+    source,
+    ...COLUMNS,
+    ...columns,
+    out,
+    split: "hash",
+    shares,
+    strict: false,
+    memory: "500MB",
+    threads: 1,
+  } as const;
   await prepare(logRecipe(options), options, []);
 }

@@ -30,6 +30,9 @@ const WORKER_ID = "worker-script";
 /** The script that reads files, where the page carries it: see client/reader_script.ts. */
 const READER_ID = "reader-script";
 
+/** The reader of CSV asks by this name whether it may use Node.js. */
+const CSV = { PAPA_BROWSER_CONTEXT: "true" };
+
 /**
  * Of what decompresses Parquet. Snappy is WebAssembly there, which the page's policy does not allow: hyparquet has it in
  * JavaScript. Brotli comes with a dictionary, and is larger than all else that reads files.
@@ -48,7 +51,12 @@ export async function buildLab(): Promise<LabPage> {
   const define = { CLICKGAN_VERSION: JSON.stringify(version) };
   const page = await bundle({ entry: entry("main.ts"), format: "iife", define });
   const worker = await bundle({ entry: entry("worker.ts"), format: "iife", comments: false });
-  const reader = await bundle({ entry: entry("reader.ts"), format: "esm", define, instead: INSTEAD });
+  const reader = await bundle({
+    entry: entry("reader.ts"),
+    format: "esm",
+    define: { ...define, ...CSV },
+    instead: INSTEAD,
+  });
   const style = await styleText();
   const data = jsonScript(DATA_ID, {
     texts: await kernelTexts(kernelsIn(worker)),

@@ -4,6 +4,7 @@
  */
 
 import type { ClickLog } from "../../data/click_log.ts";
+import { type LongLog, parseLongLog } from "../../data/long_log/long_log.ts";
 import type { Manifest } from "../../data/manifest.ts";
 import { MOST_PAPER_BYTES, parsePaperLog } from "../../data/paper_log.ts";
 import type { Part, TableFile } from "../../prepared/files.ts";
@@ -13,29 +14,47 @@ import { UserError } from "../../user_error.ts";
 import { whole } from "../draw/number.ts";
 import type { OwnFile } from "./own_file.ts";
 
-/** A log, or what is wrong with its files. */
-export type Read = { readonly log: ClickLog } | { readonly fault: string };
+/** What files say, or what is wrong with them. */
+export type Read<T> = T | { readonly fault: string };
 
 /** Told what is being done. */
 type Tell = (what: string) => void;
 
 /** A file in the paper's layout. */
-export function readPaper({ path, file }: OwnFile): Promise<Read> {
+export function readPaper({ path, file }: OwnFile): Promise<Read<{ readonly log: ClickLog }>> {
   return outcome(async () => {
     expectSize(path, file);
-    return parsePaperLog(path, await file.text());
+    return { log: parsePaperLog(path, await file.text()) };
+  });
+}
+
+/** A CSV file with a row for each displayed item. */
+export function readLong({ path, file }: OwnFile, tell: Tell): Promise<Read<LongLog>> {
+  return outcome(async () => {
+    expectSize(path, file);
+    let told = 0;
+    return await parseLongLog(path, await file.text(), (share) => {
+      const percent = Math.floor(100 * share);
+      if (percent === told) return;
+      told = percent;
+      tell(`Reading rows: ${percent} %`);
+    });
   });
 }
 
 /** The tables of a prepared data set, whose manifest was read. */
-export function readPrepared(manifest: Manifest, files: readonly OwnFile[], tell: Tell): Promise<Read> {
+export function readPrepared(
+  manifest: Manifest,
+  files: readonly OwnFile[],
+  tell: Tell,
+): Promise<Read<{ readonly log: ClickLog }>> {
   return outcome(async () => {
     const part = (part: Part) => tablesOf(files, part);
     const set = await PreparedSet.open({ folder: manifest.name, manifest, part });
     const { log } = await readPreparedLog(set, (what, done, all) => {
       tell(`${what}: ${Math.round(100 * done / Math.max(1, all))} %`);
     });
-    return log;
+    return { log };
   });
 }
 
@@ -50,9 +69,9 @@ function expectSize(path: string, { size }: File): void {
   );
 }
 
-async function outcome(read: () => Promise<ClickLog>): Promise<Read> {
+async function outcome<T>(read: () => Promise<T>): Promise<Read<T>> {
   try {
-    return { log: await read() };
+    return await read();
   } catch (error) {
     if (error instanceof UserError) return { fault: error.message };
     throw error;

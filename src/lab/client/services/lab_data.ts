@@ -28,6 +28,8 @@ export interface LabData {
   readonly source: LogSource;
   /** What the features of its items mean, where the data say it. */
   readonly features?: Features;
+  /** How files were understood, and what of them is left out. */
+  readonly notes?: readonly string[];
   /** Whether the items of its pages are in the order in which they were shown, where that is known. */
   readonly places?: Places;
   /** [R] the true utility of every row, and why users click; of a made-up shop. */
@@ -60,25 +62,40 @@ async function openFiles(
   { files, reader: script }: Extract<DataChoice, { kind: "files" }>,
   tell: Tell,
 ): Promise<LabData> {
-  const [file] = files;
-  if (!file) throw new UserError("Expected a file, found none.");
+  const is = (ending: RegExp) => files.some(({ path }) => ending.test(path));
   tell("Loading what reads files");
   const reader = await loadReader(script);
-  return files.some(({ path }) => /\.(json|parquet)$/i.test(path))
-    ? await openPrepared(reader, files, tell)
-    : await openPaper(reader, file);
+  if (is(/\.(json|parquet)$/i)) return await openPrepared(reader, files, tell);
+  const [file, other] = files;
+  if (!file || other) {
+    throw new UserError(
+      `Expected one log, or the files of a prepared data set, got ${
+        files.map(({ path }) => path).join(", ") || "nothing"
+      }. ` +
+        "What is known of items is for a prepared data set: deno task data log --features.",
+    );
+  }
+  if (is(/\.csv$/i)) return await openLong(reader, file, tell);
+  return await openPaper(reader, file);
 }
 
 type Reader = Awaited<ReturnType<typeof loadReader>>;
 
+/** A CSV file as data example writes it. */
+async function openLong(reader: Reader, file: OwnFile, tell: Tell): Promise<LabData> {
+  const { log, features, places, notes } = expectRead(await reader.readLong(file, tell));
+  return { kind: "prepared", source: new MemoryLog(log), features, places, notes, truth: undefined };
+}
+
 async function openPaper(reader: Reader, file: OwnFile): Promise<LabData> {
-  if (/\.(csv|jsonl|gz|zst)$/i.test(file.path)) {
+  if (/\.(jsonl|ndjson|gz|zst)$/i.test(file.path)) {
     throw new UserError(
-      `${file.path}: expected a tab-separated click log in the paper's layout, or a prepared data set. Other logs are prepared ` +
-        "outside of the page: deno task data log --help.",
+      `${file.path}: expected a CSV file with a row for each displayed item, a tab-separated file in the paper's layout, or a ` +
+        "prepared data set. Other logs are prepared outside of the page: deno task data log --help.",
     );
   }
-  return { kind: "paper", source: sourceOf(await reader.readPaper(file)), truth: undefined };
+  const { log } = expectRead(await reader.readPaper(file));
+  return { kind: "paper", source: new MemoryLog(log), truth: undefined };
 }
 
 /** A set's manifest.json and its tables. */
@@ -91,16 +108,17 @@ async function openPrepared(reader: Reader, files: readonly OwnFile[], tell: Tel
     );
   }
   const manifest = parseManifest(about.path, await about.file.text());
-  const source = sourceOf(await reader.readPrepared(manifest, files, tell));
+  const source = new MemoryLog(expectRead(await reader.readPrepared(manifest, files, tell)).log);
   expectParts(source.name, source, splits);
   checkSource(source);
   const { features, places } = manifest;
   return { kind: "prepared", source, features, places, truth: undefined };
 }
 
-function sourceOf(read: Read): MemoryLog {
+/** @throws UserError for what is wrong with the files. */
+function expectRead<T extends object>(read: Read<T>): T {
   if ("fault" in read) throw new UserError(read.fault);
-  return new MemoryLog(read.log);
+  return read;
 }
 
 export function factsOf({ source }: LabData): DataFacts {

@@ -85,7 +85,8 @@ export function trainService(worker: LabWorker) {
       progress({ kind: "doing", what: "Reading the data" });
       let data = await dataOf(request.data, (what) => progress({ kind: "doing", what }));
       const { name } = data.source;
-      progress({ kind: "data", facts: factsOf(data), note: notePages(name, data.source) });
+      const notes = [notePages(name, data.source), ...data.notes ?? []];
+      progress({ kind: "data", facts: factsOf(data), note: notes.filter((note) => note).join("\n") });
       expectPlaces(name, data, request.model);
       const init = request.fromSnapshot ? brought : undefined;
       if (init) {

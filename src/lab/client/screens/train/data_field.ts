@@ -17,7 +17,7 @@ export class DataField {
     type: "file",
     id: "data-file",
     multiple: true,
-    accept: ".txt,.tsv,.tab,.json,.parquet,text/plain",
+    accept: ".csv,.txt,.tsv,.tab,.json,.parquet,text/plain",
   });
   readonly #drop: HTMLElement;
   readonly #name = element("span", { class: "file-name" }, "No file yet.");
@@ -39,9 +39,10 @@ export class DataField {
       element(
         "p",
         { class: "about" },
-        "A tab-separated file in the paper's layout: a line with the names session_new_index, Time, item_new_index, " +
-          "is_click and tr_val_tst, and a row for each displayed item. Or the folder that deno task data has made, as a whole: " +
-          "its manifest.json and its Parquet files. They stay in this tab.",
+        "A CSV file as deno task data example writes it: a line with the names user, time, page, item, position and clicked, " +
+          "and a row for each displayed item. Or a tab-separated file in the paper's layout, with session_new_index, Time, " +
+          "item_new_index, is_click and tr_val_tst. Or all files of the folder that deno task data log has made. " +
+          "They stay in this tab.",
       ),
     );
     this.element = element(
@@ -86,9 +87,12 @@ export class DataField {
     return undefined;
   }
 
-  /** What `--data` would be; empty for the default. */
+  /** What `--data` would be; empty for the default. The folder is the one that CSV is prepared in. */
   get word(): string {
-    if (this.#select.value === OWN) return this.#files.length > 1 ? "FOLDER" : this.#files[0]?.path ?? "FILE";
+    const [file, other] = this.#files;
+    if (this.#select.value === OWN) {
+      return other || file?.path.toLowerCase().endsWith(".csv") ? "FOLDER" : file?.path ?? "FILE";
+    }
     return this.#select.value === shops[0]?.name ? "" : this.#select.value;
   }
 
