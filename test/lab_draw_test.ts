@@ -7,6 +7,8 @@ import { kernelPanel } from "../src/lab/draw/kernel_panel.ts";
 import { bytesText, duration, percent } from "../src/lab/draw/number.ts";
 import { gainScale, ladderTable } from "../src/lab/draw/ladder_table.ts";
 import { launchedBy, ownershipDrawing, ownershipText, shownCells } from "../src/lab/draw/ownership.ts";
+import { indexValues } from "../src/lab/draw/index_values.ts";
+import { owned, subscriptsOf, valuesText } from "../src/lab/draw/owned.ts";
 import { proseHtml } from "../src/lab/draw/prose.ts";
 import {
   spansOf,
@@ -28,7 +30,7 @@ import {
   selftestFigures,
   withMeasured,
 } from "../src/lab/saved.ts";
-import type { DispatchFacts } from "../src/lab/step/facts.ts";
+import type { DispatchFacts, KernelFacts } from "../src/lab/step/facts.ts";
 import type { LadderFigures } from "../src/profile/bench_report.ts";
 import { benchSchema } from "../bench/bench_json.ts";
 import { withoutComments } from "../src/bundle/without_comments.ts";
@@ -112,6 +114,108 @@ Deno.test("who owns what: idle invocations, folded grids, long axes with a gap",
   assert.deepEqual(launchedBy({ ...rows, grid: [8, 1, 4] }), { launched: 2048, idle: 48 });
   assert.deepEqual(shownCells(3, 5), [0, 1, 2]);
   assert.deepEqual(shownCells(100, 6), [0, 1, 2, undefined, 98, 99]);
+});
+
+Deno.test("who owns what: a chosen cell is drawn however long the axis is, and a column lies down", () => {
+  assert.deepEqual(shownCells(100, 8, 40), [0, 1, 2, undefined, 40, undefined, 98, 99]);
+  assert.deepEqual(shownCells(100, 6, 99), [0, 1, 2, undefined, 98, 99]);
+  const column = { invocations: [4, 60], workgroup: [4, 1], grid: [1, 60, 1] } as const;
+  const { text } = ownershipDrawing(column, { group: [0, 30], local: [2, 0] });
+  assert.equal(text.match(/class="owner one"/g)?.length, 2, "a workgroup and an invocation");
+  const [, height = ""] = /viewBox="0 0 640 ([\d.]+)"/.exec(text) ?? [];
+  assert.ok(Number(height) < 150, height);
+});
+
+const indexed = `// one owns four columns of a row; let no = 1u;
+const WORKGROUP = 4;
+const N4 = 3u;  // vectors of a row
+const HALF = 0.5;
+const FEW = true;
+@group(0) @binding(0) var<storage, read> input: array<vec4f>;
+fn load_input(i: u32) -> vec4f { return input[i]; }
+@compute @workgroup_size(WORKGROUP)
+fn k(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  if (i >= step.size.z * N4) { return; }
+  let row = i / N4;
+  let column: u32 = i % N4;
+  let seen = event[row].x;
+  let scale = HALF * 2.0;
+  if (FEW && row > 0u) {
+    let above = min(row - 1u, step.size[2]);
+    output[above] = load_input(row * N4 + column);
+  } else { let below = 1u; }
+  for (var r = 0u; r < step.chunks; r++) { let late = r; output[r * N4 + column] = input[late]; }
+  var at = row;
+  output[at] = vec4f(0.0);
+  output[row ^ 1u].x = f32(seen);
+}
+`;
+
+Deno.test("index values: what an invocation computes from its number, and where it reads and writes", () => {
+  const scope = { workgroup: [4, 1], grid: [2, 2, 1], sizes: [2, 4, 5, 7], chunks: 3 } as const;
+  const valuesOf = indexValues(indexed, scope);
+  const { lines, idle, valueOf } = valuesOf({ group: [1, 1], local: [2, 0] });
+  assert.equal(idle, false);
+  assert.deepEqual(lines, [
+    { name: "i", from: "id.x + id.y * (grid.x * WORKGROUP)", value: 14 },
+    { name: "row", from: "i / N4", value: 4 },
+    { name: "column", from: "i % N4", value: 2 },
+    { name: "above", from: "min(row - 1u, step.size[2])", value: 3 },
+  ]);
+  assert.deepEqual(subscriptsOf(indexed, "output"), ["above", "r * N4 + column", "at", "row ^ 1u"]);
+  assert.deepEqual(subscriptsOf(indexed, "input"), ["row * N4 + column", "late"]);
+  assert.equal(valueOf("row * N4 + column"), 14);
+  assert.equal(valueOf("row ^ 1u"), 5);
+  for (const unknown of ["r * N4 + column", "at", "late", "seen", "scale", "row +"]) {
+    assert.equal(valueOf(unknown), undefined, unknown);
+  }
+  assert.equal(valuesOf({ group: [1, 1], local: [3, 0] }).idle, true, "15 of 15");
+});
+
+Deno.test("owned: a workgroup's values as ranges; who is idle is told so", () => {
+  assert.deepEqual([[3, 3], [4, 5, 6], [0, 8, 4], [0, 1, 7], []].map(valuesText), [
+    "3",
+    "4 to 6",
+    "0 to 8 by 4",
+    "3 of 0 to 7",
+    "-",
+  ]);
+  const code: KernelFacts = {
+    ...{ text: indexed, constants: [], invocations: [15, 1], workgroup: [4, 1], grid: [2, 2, 1] },
+    ...{ sizes: [2, 4, 5, 7], chunks: 3 },
+    bindings: [{ name: "output", access: "writes", place: "storage", bytes: 64 }],
+  };
+  const { text } = owned(code, { group: 3, invocation: 2 });
+  assert.match(text, /row = i \/ N4<\/code><\/th><td>4<\/td><td>4<\/td>/);
+  assert.match(text, /column = i % N4<\/code><\/th><td>2<\/td><td>0 to 2<\/td>/);
+  assert.match(text, /output\[above\]<\/code><\/th><td class="text">writes<\/td><td>3<\/td>/);
+  assert.match(text, /output\[r \* N4 \+ column\][^]*?<td>depends on more than its number<\/td>/);
+  assert.match(
+    owned(code, { group: 9, invocation: 9 }).text,
+    /Invocation 3 of workgroup 3 has nothing to do/,
+  );
+});
+
+Deno.test("index values: of every kernel of a step the numbers that its work split is about are known", async () => {
+  const expected: Readonly<Record<string, readonly string[]>> = {
+    ...{ matmul_forward_panel: ["m", "column"], matmul_forward_rows: ["m", "column"] },
+    ...{ matmul_weight_gradient_rows: ["k", "column", "chunk"], lstm_forward_panel: ["user"] },
+    ...{ first_layer_forward: ["e", "column"], choice_nll: ["e"], adam: ["i"], row_dot_backward: ["k"] },
+    ...{ lstm_forward_group: ["first_user", "unit"], batch_expand: ["e"], batch_group: ["r"] },
+  };
+  for (const path of SHIPPED.flatMap(kernelFiles)) {
+    const text = await Deno.readTextFile(new URL(`../kernels/${path}`, import.meta.url));
+    const scope = { workgroup: [16, 16], grid: [1, 1, 1], sizes: [9, 99, 999, 99], chunks: 4 } as const;
+    const { lines } = indexValues(text, scope)({ group: [0, 0], local: [0, 0] });
+    const names = lines.map(({ name }) => name);
+    for (const name of expected[kernelName(path)] ?? []) {
+      assert.ok(names.includes(name), `${path}: ${name} of ${names}`);
+    }
+    for (const { name, value } of lines) {
+      assert.ok(Number.isInteger(value) && value >= 0, `${path}: ${name} ${value}`);
+    }
+  }
 });
 
 Deno.test("WGSL: its parts are marked, its text stays, specialised lines stand out", () => {
@@ -209,7 +313,7 @@ Deno.test("a dispatch's panel: figures, ownership, tape node, text, derivation a
     code: {
       ...{ text: "const N = 4u;\n", constants: [["N", 4]] },
       bindings: [{ name: "acc", access: "reads and writes", place: "storage", bytes: 2048 }],
-      ...{ invocations: [10, 1], workgroup: [64, 1], grid: [1, 1, 1] },
+      ...{ invocations: [10, 1], workgroup: [64, 1], grid: [1, 1, 1], sizes: [2, 5, 10, 7], chunks: 1 },
     },
   };
   const texts = {

@@ -8,7 +8,8 @@ import { type Commented, withComments } from "./commented.ts";
 import { proseHtml } from "./prose.ts";
 import type { DispatchFacts, KernelFacts } from "../step/facts.ts";
 import { bytesText, duration, percent, short, whole } from "./number.ts";
-import { launchedBy, ownershipDrawing, ownershipText } from "./ownership.ts";
+import { choices, middle, owned } from "./owned.ts";
+import { launchedBy } from "./ownership.ts";
 import { headerPart, wgslListing } from "./wgsl.ts";
 
 /** Texts of the repository that belong to kernels and ops. */
@@ -49,9 +50,9 @@ ${timed ? figuresOf(timed, ceilings) : markup``}`;
 <p class="path">${kernel}.wgsl</p>
 ${timed ? figuresOf(timed, ceilings) : markup``}
 <h4>Who owns what</h4>
-${ownershipDrawing(code)}
-<p>${ownershipText(code)}</p>
-${quoted(headerPart(listing.text, "Work split"))}
+${quoted(splitText(listing.text, code))}
+${chooser(code)}
+<div class="owned">${owned(code, middle(code))}</div>
 <h4>Shapes</h4>
 ${bindingsTable(code)}
 <h4>Where it came from</h4>
@@ -72,6 +73,26 @@ ${
 <pre tabindex="0" role="region" aria-label="Reference in float64"><code>${reference}</code></pre></details>`
       : markup``
   }`;
+}
+
+/** What the kernel's header says of it, with the numbers of the constants that it names. */
+function splitText(text: string, { constants, workgroup }: KernelFacts): string | undefined {
+  const values = new Map<string, unknown>([["WORKGROUP", workgroup[0]], ...constants]);
+  return headerPart(text, "Work split")?.replace(
+    /\b[A-Z][A-Z0-9_]+\b/g,
+    (name) => typeof values.get(name) === "number" ? `${name} (${values.get(name)})` : name,
+  );
+}
+
+/** Numbers of an invocation and its workgroup; what follows from them is beside it, of the class `owned`. */
+function chooser(code: KernelFacts): Html {
+  const most = choices(code);
+  const own = middle(code);
+  const field = (name: "group" | "invocation", words: string) =>
+    markup`<label>${words} <input type="number" data-owner="${name}" min="0" max="${most[name] - 1}" value="${
+      own[name]
+    }"> of ${whole(most[name])}</label>`;
+  return markup`<div class="controls">${field("group", "Workgroup")}${field("invocation", "Invocation")}</div>`;
 }
 
 function quoted(text: string | undefined): Html {

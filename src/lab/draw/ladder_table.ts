@@ -4,6 +4,7 @@ import { type Html, markup } from "../../report/html.ts";
 import type { ShippedLadder } from "../../ladder/shipped.ts";
 import { sureness } from "../../profile/timing.ts";
 import { type ComparedStep, fastest } from "../ladder_comparison.ts";
+import { breakable } from "./breakable.ts";
 import { short } from "./number.ts";
 
 /** Where a gain stands on a logarithmic axis from the least of all to the most, 0..100. */
@@ -32,7 +33,7 @@ export function ladderTable(
         turned === "loses here" ? "won there, loses here" : "lost there, wins here"
       }</strong>`;
     return markup`<tr${turned === undefined ? markup`` : markup` class="turned"`}>
-<th scope="row">${number}. ${idea}${mark}<br><span class="path">${refusal ?? kernel}</span></th>
+<th scope="row">${number}. ${idea}${mark}<br><span class="path">${refusal ?? breakable(kernel)}</span></th>
 <td class="bar" aria-hidden="true">${bars(scale, gainOnFirst, there?.gainOnFirst)}</td>
 <td>${time ? short(time.median) : "-"}</td>
 <td>${time ? short(sureness(time)) : "-"}</td>

@@ -2,6 +2,7 @@
 
 import { type Html, markup } from "../../report/html.ts";
 import type { KernelFacts } from "../step/facts.ts";
+import type { Invocation } from "./index_values.ts";
 import { whole } from "./number.ts";
 
 type Grid = Pick<KernelFacts, "invocations" | "workgroup" | "grid">;
@@ -9,11 +10,14 @@ type Grid = Pick<KernelFacts, "invocations" | "workgroup" | "grid">;
 /** Cells of a drawing along an axis, at most; where there are more, the last ones stand behind a gap. */
 const CELLS = { grid: 24, group: 32 };
 
-/** Which cells of a long axis are drawn: all, or the first ones and the last. Undefined is the gap. */
-export function shownCells(count: number, most: number): (number | undefined)[] {
-  if (count <= most) return Array.from({ length: count }, (_, k) => k);
-  const first = Array.from({ length: most - 3 }, (_, k) => k);
-  return [...first, undefined, count - 2, count - 1];
+/** Which cells of a long axis are drawn: all, or the first ones, a chosen one and the last. Undefined is a gap. */
+export function shownCells(count: number, most: number, chosen = 0): (number | undefined)[] {
+  const upTo = (length: number) => Array.from({ length }, (_, k) => k);
+  if (count <= most) return upTo(count);
+  const last = [undefined, count - 2, count - 1];
+  return chosen < most - 3 || chosen >= count - 2
+    ? [...upTo(most - 3), ...last]
+    : [...upTo(most - 5), undefined, chosen, ...last];
 }
 
 /** Invocations that are launched, and those of them that find nothing to do, as the grid is rounded up to workgroups. */
@@ -39,33 +43,42 @@ export function ownershipText(grid: Grid): string {
 
 const WIDTH = 640;
 
-/** A cell for each workgroup, the last one of which may be partly idle; then one workgroup with a cell for each invocation. */
-export function ownershipDrawing(grid: Grid): Html {
+const first: Invocation = { group: [0, 0], local: [0, 0] };
+
+/**
+ * A cell for each workgroup, the last one of which may be partly idle; then one workgroup with a cell for each invocation.
+ * One workgroup and one invocation of it stand out.
+ */
+export function ownershipDrawing(grid: Grid, { group: [gi, gj], local: [li, lj] } = first): Html {
   const { invocations: [x, y], workgroup: [wx, wy], grid: [gx, gy] } = grid;
   // A long axis that was folded goes on in the next line of workgroups.
   const folded = y === 1 && gy > 1;
   const partly = (i: number, j: number) =>
     folded ? (j * gx + i + 1) * wx > x : (i + 1) * wx > x || (j + 1) * wy > y;
-  const groups = cells(shownCells(gx, CELLS.grid), shownCells(gy, CELLS.grid / 2), {
+  // What is one workgroup wide is drawn from left to right, too.
+  const upright = gx === 1 && gy > 1;
+  const [across, down, ci, cj] = upright ? [gy, gx, gj, gi] : [gx, gy, gi, gj];
+  const groups = cells(shownCells(across, CELLS.grid, ci), shownCells(down, CELLS.grid / 2, cj), {
     top: 22,
     tall: 120,
-    classOf: (i, j) => partly(i, j) ? "owner part" : "owner",
+    classOf: (i, j) =>
+      `owner${i === ci && j === cj ? " one" : ""}${partly(upright ? j : i, upright ? i : j) ? " part" : ""}`,
   });
   const line = wy === 1 && wx > CELLS.group;
   const [columns, rows] = line ? [CELLS.group, Math.ceil(wx / CELLS.group)] : [wx, wy];
-  const group = cells(shownCells(columns, CELLS.group), shownCells(rows, CELLS.group), {
+  const [oi, oj] = line ? [li % CELLS.group, Math.floor(li / CELLS.group)] : [li, lj];
+  const group = cells(shownCells(columns, CELLS.group, oi), shownCells(rows, CELLS.group, oj), {
     top: groups.bottom + 48,
     tall: 180,
-    classOf: (i, j) => i === 0 && j === 0 ? "owner one" : "owner",
+    classOf: (i, j) => i === oi && j === oj ? "owner one" : "owner",
   });
-  const height = group.bottom + 24;
+  const height = group.bottom + 4;
   const text = (at: number, words: string) => markup`<text x="0" y="${at}">${words}</text>`;
   return markup`<svg class="ownership" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${
     ownershipText(grid)
   }">
 ${text(14, `the grid: ${whole(gx)} x ${whole(gy)} workgroups`)}${groups.html}
-${text(groups.bottom + 40, `a workgroup: ${wx} x ${wy} invocations`)}${group.html}
-${text(height - 6, "one cell is one invocation")}
+${text(groups.bottom + 40, `the workgroup that stands out: ${wx} x ${wy} invocations`)}${group.html}
 </svg>`;
 }
 

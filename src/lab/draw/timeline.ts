@@ -6,6 +6,7 @@ import { type Ceilings, standing } from "../../profile/roofline.ts";
 import type { DispatchResult } from "../../profile/step_profile.ts";
 import type { DispatchFacts, Phase } from "../step/facts.ts";
 import { duration, percent, short } from "./number.ts";
+import { breakable } from "./breakable.ts";
 import { evenTicks } from "./scale.ts";
 
 export type TimedDispatch = Pick<DispatchFacts, "label" | "kernel" | "phase"> & DispatchResult;
@@ -17,7 +18,8 @@ const phaseNames: Readonly<Record<Phase, string>> = {
   optimiser: "moves the weights",
 };
 
-const STRIP = { width: 1000, height: 56, bar: 34 };
+/** Units of the strip; it is stretched to its place. */
+const STRIP = { width: 1000, height: 34 };
 /** Of the strip, about. */
 const TICKS = 5;
 
@@ -33,25 +35,23 @@ export function spansOf(
 /** All dispatches side by side, as wide as they are long; `data-dispatch` says which is which. */
 export function timelineStrip(dispatches: readonly TimedDispatch[]): Html {
   const { spans, total } = spansOf(dispatches);
-  const { width, height, bar } = STRIP;
+  const { width, height } = STRIP;
   const x = (time: number) => total > 0 ? width * time / total : 0;
   const bars = dispatches.map(({ label, phase, median }, k) => {
     const [from, to] = spans[k] ?? [0, 0];
     const title = `${k + 1}: ${label}, ${duration(median)}`;
     return markup`<rect class="phase-${phase}" data-dispatch="${k}" x="${x(from).toFixed(2)}" y="0" width="${
       Math.max(0.6, x(to) - x(from) - 0.8).toFixed(2)
-    }" height="${bar}" rx="1.5"><title>${title}</title></rect>`;
+    }" height="${height}"><title>${title}</title></rect>`;
   });
-  const ticks = (total > 0 ? evenTicks([0, total], TICKS) : [0]).map((time) =>
-    markup`<g class="tick"><line x1="${x(time).toFixed(1)}" x2="${x(time).toFixed(1)}" y1="${bar}" y2="${
-      bar + 5
-    }"/><text x="${x(time).toFixed(1)}" y="${height - 3}" text-anchor="${
-      time === 0 ? "start" : time > 0.95 * total ? "end" : "middle"
-    }">${duration(time)}</text></g>`
-  );
-  return markup`<svg class="strip" viewBox="0 0 ${width} ${height}" role="img" aria-label="${
+  const ticks = (total > 0 ? evenTicks([0, total], TICKS) : [0]).map((time) => {
+    const at = x(time) / width;
+    const place = at > 0.9 ? markup` class="end" style="right: ${(100 - 100 * at).toFixed(2)}%"` : markup` style="left: ${(100 * at).toFixed(2)}%"`;
+    return markup`<span${place}>${duration(time)}</span>`;
+  });
+  return markup`<svg class="strip" viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" role="img" aria-label="${
     stripSummary(dispatches)
-  }">${bars}${ticks}</svg>`;
+  }">${bars}</svg><div class="strip-ticks" aria-hidden="true">${ticks}</div>`;
 }
 
 /** What the strip shows, in a sentence. */
@@ -90,7 +90,7 @@ export function timelineTable(dispatches: readonly TimedDispatch[], ceilings: Ce
     const [from = 0] = spans[k] ?? [];
     const at = (time: number) => (total > 0 ? 100 * time / total : 0).toFixed(2);
     return markup`<tr>
-<th scope="row"><button type="button" data-dispatch="${k}">${label}</button><br><span class="path">${kernel}</span></th>
+<th scope="row"><button type="button" data-dispatch="${k}">${breakable(label)}</button><br><span class="path">${breakable(kernel)}</span></th>
 <td class="bar" aria-hidden="true"><svg viewBox="0 0 100 14" preserveAspectRatio="none"><rect class="phase-${phase}" x="${
       at(from)
     }" y="1" width="${at(Math.max(median, total / 300))}" height="12"/></svg></td>

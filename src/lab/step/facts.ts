@@ -1,5 +1,6 @@
 /** What a dispatch of a step is, as plain data: what the page shows of it beside its time. */
 
+import { clickDimensions } from "../../batch/click_sizes.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { type KernelBinding, STEP, STEPS } from "../../gpu/kernel.ts";
 import { kernelText } from "../../gpu/kernel_text.ts";
@@ -32,6 +33,10 @@ export interface KernelFacts {
   readonly workgroup: readonly [x: number, y: number];
   /** Workgroups; z is a batch each, of what lays out several. */
   readonly grid: readonly [x: number, y: number, z: number];
+  /** What kernels know as `step.size`: users, events, rows, items. */
+  readonly sizes: readonly number[];
+  /** Partial sums of each weight gradient. */
+  readonly chunks: number;
 }
 
 export interface DispatchFacts {
@@ -67,6 +72,8 @@ export function stepFacts(gpu: Gpu, recording: Recording): DispatchFacts[] {
           invocations: [x, y],
           workgroup,
           grid: gridOf(dispatch, sizes, slice, gpu.maxGrid),
+          sizes: clickDimensions.names.map((name) => sizes[name]),
+          chunks: clickDimensions.chunks(sizes),
         },
       });
     }

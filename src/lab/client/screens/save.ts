@@ -29,11 +29,13 @@ export const save: Screen = {
         version,
       });
       saveFile(fileName(report), JSON.stringify(report, null, 1) + "\n", "application/json");
-    });
+    }, { class: "main" });
     const tell = () => {
       const contents = contentsOf(measuredIn(lab));
       away.disabled = contents.length === 0 || lab.device.kind !== "open";
-      const lines = contents.length > 0 ? contents : ["Nothing was measured yet."];
+      const lines = contents.length > 0 ? contents : [
+        "Nothing yet: train a model, measure a step, climb a ladder or run the self-test.",
+      ];
       list.replaceChildren(...lines.map((line) => element("li", {}, line)));
     };
     root.append(
@@ -41,17 +43,22 @@ export const save: Screen = {
         "p",
         {},
         "What the other screens have measured on this adapter since the page was opened. It leaves the page only by this " +
-          "button, as a file that deno task bench --compare FILE reads.",
+          "button, as a file that ",
+        element("code", {}, "deno task bench --compare FILE"),
+        " reads.",
       ),
-      list,
       element(
         "div",
-        { class: "controls" },
-        element("label", { for: name.id }, "Name of the adapter"),
-        name,
-        away,
+        { class: "card saved" },
+        element("h3", {}, "In the file"),
+        list,
+        element("div", { class: "controls" }, element("label", {}, "Name of the adapter", name), away),
+        element(
+          "p",
+          { class: "about" },
+          "Browsers often hide which model of GPU it is: write it there if you know it.",
+        ),
       ),
-      element("p", {}, "Browsers often hide which model of GPU it is: write it there if you know it."),
     );
     lab.onDevice((state) => {
       if (state.kind === "open") name.placeholder = adapterName(state.adapter);

@@ -3,6 +3,7 @@
 import { ceilingsOf } from "../../../profile/ceilings.ts";
 import { kernelPanel } from "../../draw/kernel_panel.ts";
 import { duration, whole } from "../../draw/number.ts";
+import { owned } from "../../draw/owned.ts";
 import {
   phaseLegend,
   spansOf,
@@ -11,6 +12,7 @@ import {
   timelineTable,
 } from "../../draw/timeline.ts";
 import { carried } from "../carried.ts";
+import type { KernelFacts } from "../../step/facts.ts";
 import { button, element, Notice } from "../elements.ts";
 import { fill } from "../html_part.ts";
 import type { Screen } from "../lab.ts";
@@ -61,10 +63,8 @@ export const step: Screen = {
       element(
         "div",
         { class: "controls" },
-        element("label", { for: workload.id }, "Batch"),
-        workload,
-        element("label", { for: model.id }, "Model"),
-        model,
+        element("label", {}, "Batch", workload),
+        element("label", {}, "Model", model),
         measure,
         stop,
       ),
@@ -118,9 +118,11 @@ function show(results: HTMLElement, { result, facts, figures, clock }: StepProfi
   const table = element("div");
   fill(table, timelineTable(dispatches, ceilings));
   const panel = element("section", { class: "kernel", "aria-label": "A dispatch", hidden: true });
+  let opened: KernelFacts | undefined;
   const open = (k: number, focus: boolean) => {
     const fact = facts[k];
     if (!fact) return;
+    opened = fact.code;
     for (const other of results.querySelectorAll("[data-dispatch]")) {
       if (other.getAttribute("data-dispatch") === String(k)) other.setAttribute("aria-current", "true");
       else other.removeAttribute("aria-current");
@@ -136,6 +138,13 @@ function show(results: HTMLElement, { result, facts, figures, clock }: StepProfi
     const chosen = event.target instanceof Element ? event.target.closest("[data-dispatch]") : null;
     if (chosen) open(Number(chosen.getAttribute("data-dispatch")), true);
   };
+  panel.addEventListener("input", () => {
+    const [group = 0, invocation = 0] = [...panel.querySelectorAll("input")].map(({ valueAsNumber }) =>
+      valueAsNumber
+    );
+    const place = panel.querySelector(".owned");
+    if (opened && place) fill(place, owned(opened, { group, invocation }));
+  });
   strip.addEventListener("click", choose);
   table.addEventListener("click", choose);
   const { wall, users, events, rows, items } = result;

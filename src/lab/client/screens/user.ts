@@ -34,6 +34,7 @@ class UserView {
   readonly #list = new PageList((item) => void this.#click(item));
   readonly #map = new StyleMap();
   readonly #body: HTMLElement;
+  readonly #way = element("p", { hidden: true }, element("a", { href: "#train" }, "Train a model"));
   #shop: ShopView | undefined;
   #clicked: number[] = [];
   #page: number[] = [];
@@ -68,7 +69,7 @@ class UserView {
         this.#map.element,
       ),
     );
-    this.element = element("div", {}, this.#notice.element, this.#body);
+    this.element = element("div", {}, this.#notice.element, this.#way, this.#body);
     lab.onShow(user.id, () => void this.#enter());
   }
 
@@ -82,10 +83,12 @@ class UserView {
       }
       this.#shop = shop;
       this.#body.hidden = false;
+      this.#way.hidden = true;
       this.#notice.clear();
       await this.#look();
     } catch (error) {
       this.#body.hidden = true;
+      this.#way.hidden = false;
       this.#notice.fail(error);
     }
   }

@@ -109,27 +109,44 @@ function axes(x: Scale, y: Scale, width: number): SVGElement[] {
       svg("text", { class: "tick y", x: LEFT - 6, y: y.at(value) + 4 }, String(value)),
     ]),
     ...evenTicks(x.values, Math.max(2, Math.min(TICKS, width / 90))).map((value) =>
-      svg("text", { class: "tick x", x: x.at(value), y: bottom + 15 }, value.toLocaleString("en"))
+      svg(
+        "text",
+        {
+          class: "tick x",
+          x: x.at(value),
+          y: bottom + 15,
+          // The last one would be cut.
+          style: x.at(value) > right - 12 && "text-anchor: end",
+        },
+        value.toLocaleString("en"),
+      )
     ),
     svg("line", { class: "axis", x1: LEFT, x2: right, y1: bottom, y2: bottom }),
     svg("text", { class: "tick x", x: (LEFT + right) / 2, y: HEIGHT - 3 }, "iteration"),
   ];
 }
 
-/** Lines across the chart, each with its name where there is room, from below to above. */
+/** Lines across the chart, each with its name above it; where the line above is too near, the name is moved up past it. */
 function levelLines(
   levels: readonly { readonly name: string; readonly y: number }[],
   y: Scale,
   width: number,
 ): SVGElement[] {
+  const sorted = levels.toSorted((a, b) => a.y - b.y);
+  const places = sorted.map((level) => y.at(level.y));
   let taken = Infinity;
-  return levels.toSorted((a, b) => a.y - b.y).flatMap((level) => {
-    const at = y.at(level.y);
+  return sorted.flatMap(({ name }, k) => {
+    const at = places[k] ?? 0;
     const line = svg("line", { class: "level", x1: LEFT, x2: width - RIGHT, y1: at, y2: at });
-    const text = Math.min(at - 3, taken - LINE);
+    // A name that a line above would strike through stands above that line.
+    const free = places.slice(k).reduce(
+      (foot, other) => other > foot - LINE && other < foot + 3 ? other - 3 : foot,
+      at - 3,
+    );
+    const text = Math.min(free, taken - LINE);
     if (text - LINE < 0) return [line];
     taken = text;
-    return [line, svg("text", { class: "level-name", x: width - RIGHT - 4, y: text }, level.name)];
+    return [line, svg("text", { class: "level-name", x: width - RIGHT - 4, y: text }, name)];
   });
 }
 

@@ -3,6 +3,8 @@
 import { element } from "../../elements.ts";
 import type { Opinion, ScoredPage, ShopView } from "../../services/user.ts";
 
+/** What the whole width of a bar stands for: the least of these that all probabilities of a page are below. */
+const FULL = [0.1, 0.25, 0.5, 1];
 /** A change of less is not told. */
 const SMALLEST_CHANGE = 0.0005;
 
@@ -25,11 +27,15 @@ export class PageList {
     features: ShopView["features"],
     by: string,
   ): void {
+    const all = [model, ...(truth ? [truth] : [])].flatMap((
+      { probabilities, noClick },
+    ) => [...probabilities, noClick]);
+    const full = FULL.find((most) => all.every((chance) => chance <= most)) ?? 1;
     const before = this.#before?.page.join() === page.join() ? this.#before.model : undefined;
     this.#by.replaceChildren(
       `P(click) by ${by}`,
       ...(truth ? [", and in ", element("span", { class: "truth-word" }, "truth")] : []),
-      ". Utilities are beside them.",
+      `. Bars go up to ${100 * full} %. u is the utility.`,
     );
     const lines = page.map((item, k) => {
       const known = features?.[item];
@@ -40,6 +46,7 @@ export class PageList {
         before: before?.probabilities[k],
         utility: model.utilities[k],
         truth: truth?.probabilities[k],
+        full,
       });
     });
     const none = this.#line(undefined, {
@@ -49,6 +56,7 @@ export class PageList {
       before: before?.noClick,
       utility: undefined,
       truth: truth?.noClick,
+      full,
     });
     const focused = this.#list.contains(document.activeElement)
       ? [...this.#list.querySelectorAll("button")].indexOf(document.activeElement as HTMLButtonElement)
@@ -73,8 +81,8 @@ export class PageList {
       element(
         "div",
         { class: "chances" },
-        bar("model", line.model, changeText(line.model, line.before)),
-        line.truth !== undefined && bar("truth", line.truth, ""),
+        bar("model", line.model, line.full, changeText(line.model, line.before)),
+        line.truth !== undefined && bar("truth", line.truth, line.full, ""),
       ),
       element("span", { class: "utility" }, line.utility === undefined ? "" : `u ${line.utility.toFixed(2)}`),
     );
@@ -89,14 +97,17 @@ interface Line {
   readonly before: number | undefined;
   readonly utility: number | undefined;
   readonly truth: number | undefined;
+  /** What a bar over the whole width stands for. */
+  readonly full: number;
 }
 
-function bar(who: string, chance: number, change: string): HTMLElement {
+function bar(who: string, chance: number, full: number, change: string): HTMLElement {
   const percent = (100 * chance).toFixed(1);
+  const width = (100 * chance / full).toFixed(1);
   return element(
     "div",
     { class: `chance ${who}` },
-    element("span", { class: "track" }, element("span", { class: "fill", style: `width: ${percent}%` })),
+    element("span", { class: "track" }, element("span", { class: "fill", style: `width: ${width}%` })),
     element("span", { class: "percent" }, `${percent} %`, change !== "" && element("small", {}, change)),
   );
 }
