@@ -49,6 +49,11 @@ export async function checkStep(page: Page, { fine, picture }: Look): Promise<vo
   ) {
     assert.ok(text.includes(part), `${part} is in the panel`);
   }
+  // Who owns what: an invocation of a small model's kernel walks along the events of one user.
+  await panel.locator("[data-owner=group]").fill("0");
+  await panel.locator("[data-owner=invocation]").fill("3");
+  const userOf = panel.locator(".owned tr", { hasText: "user = " }).locator("td").first();
+  assert.equal(await userOf.innerText(), "3");
   await panel.locator("summary", { hasText: "The derivation" }).click();
   assert.match(await panel.locator(".prose").innerText(), /sigmoid/);
   await page.locator(".strip rect").last().click();

@@ -40,12 +40,11 @@ Deno.test("the scripts are as large as they may be, have nothing of Deno or Node
       `${kilobytes} KB, and the lab's README says ${told[k]}`,
     );
   }
-  const reader = sizeOf(scripts.reader).code / 1000;
-  const readerTold = Number(/what reads files, (\d+) KB/.exec(words)?.[1]);
-  assert.ok(
-    Math.abs(readerTold - reader) <= ROUNDED,
-    `${reader} KB, and the lab's README says ${readerTold}`,
-  );
+  for (const [script, what] of [["reader", "what reads files"], ["panel", "what shows a kernel"]] as const) {
+    const found = sizeOf(scripts[script]).code / 1000;
+    const said = Number(new RegExp(`${what}, (\\d+) KB`).exec(words)?.[1]);
+    assert.ok(Math.abs(said - found) <= ROUNDED, `${what}: ${found} KB, and the lab's README says ${said}`);
+  }
   for (const { text, inputs } of Object.values(scripts)) {
     assert.doesNotMatch(text, /\bDeno\.|["']node:/);
     const hosts = [...inputs.keys()].filter((path) => /^src\/(files|host|sets|prepare|cli)\//.test(path));
@@ -58,6 +57,7 @@ Deno.test("the scripts are as large as they may be, have nothing of Deno or Node
     "lab.js",
     "worker.js",
     "reader.js",
+    "panel.js",
     "lab.html",
   ]);
 });

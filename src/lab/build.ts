@@ -13,8 +13,13 @@ export interface LabPage {
   readonly single: string;
   /** Files of the folder, by name. */
   readonly files: ReadonlyMap<string, string>;
-  /** The reader is loaded by the worker when the reader of the page gives a file. */
-  readonly scripts: { readonly page: Bundle; readonly worker: Bundle; readonly reader: Bundle };
+  /** The last two are loaded when they are wanted: see client/page_scripts.ts. */
+  readonly scripts: {
+    readonly page: Bundle;
+    readonly worker: Bundle;
+    readonly reader: Bundle;
+    readonly panel: Bundle;
+  };
 }
 
 /**
@@ -26,9 +31,6 @@ const POLICY = "default-src 'none'; script-src 'self' 'unsafe-inline' blob:; wor
 
 /** The script of the worker, where the page carries it: see client/main.ts. */
 const WORKER_ID = "worker-script";
-
-/** The script that reads files, where the page carries it: see client/reader_script.ts. */
-const READER_ID = "reader-script";
 
 /** The reader of CSV asks by this name whether it may use Node.js. */
 const CSV = { PAPA_BROWSER_CONTEXT: "true" };
@@ -57,6 +59,7 @@ export async function buildLab(): Promise<LabPage> {
     define: { ...define, ...CSV },
     instead: INSTEAD,
   });
+  const panel = await bundle({ entry: entry("panel.ts"), format: "esm" });
   const style = await styleText();
   const data = jsonScript(DATA_ID, {
     texts: await kernelTexts(kernelsIn(worker)),
@@ -67,7 +70,8 @@ export async function buildLab(): Promise<LabPage> {
 ${new Html(style)}</style>`,
     markup`${data}
 <script type="text/plain" id="${WORKER_ID}">${scriptText(worker.text)}</script>
-<script type="text/plain" id="${READER_ID}">${scriptText(reader.text)}</script>
+<script type="text/plain" id="reader-script">${scriptText(reader.text)}</script>
+<script type="text/plain" id="panel-script">${scriptText(panel.text)}</script>
 ${inlineScript(page.text)}`,
   );
   const index = pageOf(
@@ -81,9 +85,10 @@ ${inlineScript(page.text)}`,
     ["lab.js", page.text],
     ["worker.js", worker.text],
     ["reader.js", reader.text],
+    ["panel.js", panel.text],
     ["lab.html", single],
   ]);
-  return { single, files, scripts: { page, worker, reader } };
+  return { single, files, scripts: { page, worker, reader, panel } };
 }
 
 function pageOf(head: Html, scripts: Html): string {

@@ -50,7 +50,9 @@ export function indexValues(text: string, scope: IndexScope): (invocation: Invoc
   for (const { index } of plain.matchAll(/^const /gm)) module.declare(index);
   const body = plain.indexOf("{", plain.indexOf("fn ", entry));
   const builtins = [...plain.slice(entry, body).matchAll(/@builtin\((\w+)\)\s*(\w+)/g)];
-  const declared = [...plain.slice(body).matchAll(/\b(?:let|var|const)\s+(\w+)/g)].map(([, name]) => name ?? "");
+  const declared = [...plain.slice(body).matchAll(/\b(?:let|var|const)\s+(\w+)/g)].map(([, name]) =>
+    name ?? ""
+  );
   const mutable = new Set([...plain.slice(body).matchAll(/\bvar\s+(\w+)/g)].map(([, name]) => name ?? ""));
   const repeated = declared.filter((name, k) => mutable.has(name) || declared.indexOf(name) !== k);
   return (invocation) => {
@@ -71,7 +73,11 @@ export function indexValues(text: string, scope: IndexScope): (invocation: Invoc
   };
 }
 
-function builtin(kind: string, { workgroup: [wx, wy], grid }: IndexScope, { group, local }: Invocation): Value {
+function builtin(
+  kind: string,
+  { workgroup: [wx, wy], grid }: IndexScope,
+  { group, local }: Invocation,
+): Value {
   const [x, y, z] = grid;
   switch (kind) {
     case "global_invocation_id":
@@ -88,7 +94,8 @@ function builtin(kind: string, { workgroup: [wx, wy], grid }: IndexScope, { grou
   return undefined;
 }
 
-const TOKEN = /\s*(?:(0x[\da-f]+|\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+)[uif]?|([a-zA-Z_]\w*|<<|>>|[<>=!]=|&&|\|\||\S))/y;
+const TOKEN =
+  /\s*(?:(0x[\da-f]+|\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+)[uif]?|([a-zA-Z_]\w*|<<|>>|[<>=!]=|&&|\|\||\S))/y;
 
 /** Operators by how strongly they bind. */
 const BINDING: Readonly<Record<string, number>> = {
@@ -99,7 +106,12 @@ const BINDING: Readonly<Record<string, number>> = {
 const OPERATE: Readonly<Record<string, (a: number, b: number) => number | boolean>> = {
   ...{ "|": (a, b) => (a | b) >>> 0, "^": (a, b) => (a ^ b) >>> 0, "&": (a, b) => (a & b) >>> 0 },
   ...{ "==": (a, b) => a === b, "!=": (a, b) => a !== b, "<": (a, b) => a < b, "<=": (a, b) => a <= b },
-  ...{ ">": (a, b) => a > b, ">=": (a, b) => a >= b, "<<": (a, b) => (a << b) >>> 0, ">>": (a, b) => a >>> b },
+  ...{
+    ">": (a, b) => a > b,
+    ">=": (a, b) => a >= b,
+    "<<": (a, b) => (a << b) >>> 0,
+    ">>": (a, b) => a >>> b,
+  },
   ...{ "+": (a, b) => a + b, "-": (a, b) => a - b, "*": (a, b) => a * b },
   ...{ "/": (a, b) => Math.trunc(a / b), "%": (a, b) => a % b },
 };
@@ -215,7 +227,9 @@ class Reader {
       this.#to(")");
     } else if (/^[\d.]/.test(word)) value = /^(0x|\d+$)/.test(word) ? Number(word) : undefined;
     else if (word === "true" || word === "false") value = word === "true";
-    else value = this.#peek() === "(" ? CALLS[word]?.(...this.#arguments()) ?? this.#unknown() : this.names.get(word);
+    else {value = this.#peek() === "("
+        ? CALLS[word]?.(...this.#arguments()) ?? this.#unknown()
+        : this.names.get(word);}
     return this.#fields(value);
   }
 
@@ -288,5 +302,7 @@ function combined(sign: string, left: Value, right: Value): Value {
   if (sign === "||") return left === true || right === true ? true : left === false ? right : undefined;
   if (typeof left !== "number" || typeof right !== "number") return undefined;
   const value = OPERATE[sign]?.(left, right);
-  return typeof value === "number" ? (Number.isFinite(value) ? (value % 2 ** 32 + 2 ** 32) % 2 ** 32 : undefined) : value;
+  return typeof value === "number"
+    ? (Number.isFinite(value) ? (value % 2 ** 32 + 2 ** 32) % 2 ** 32 : undefined)
+    : value;
 }

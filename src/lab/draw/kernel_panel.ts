@@ -92,7 +92,9 @@ function chooser(code: KernelFacts): Html {
     markup`<label>${words} <input type="number" data-owner="${name}" min="0" max="${most[name] - 1}" value="${
       own[name]
     }"> of ${whole(most[name])}</label>`;
-  return markup`<div class="controls">${field("group", "Workgroup")}${field("invocation", "Invocation")}</div>`;
+  return markup`<div class="controls">${field("group", "Workgroup")}${
+    field("invocation", "Invocation")
+  }</div>`;
 }
 
 function quoted(text: string | undefined): Html {

@@ -38,7 +38,10 @@ function placeOf({ grid, workgroup }: KernelFacts, { group, invocation }: Chosen
 /** Of all invocations of a workgroup. */
 function valuesOf(code: KernelFacts, group: number): IndexValues[] {
   const read = indexValues(code.text, code);
-  return Array.from({ length: choices(code).invocation }, (_, invocation) => read(placeOf(code, { group, invocation })));
+  return Array.from(
+    { length: choices(code).invocation },
+    (_, invocation) => read(placeOf(code, { group, invocation })),
+  );
 }
 
 /** Subscripts that are shown of a binding, at most. */
@@ -107,9 +110,17 @@ function accessTable({ text, bindings }: KernelFacts, own: IndexValues): Html {
       }</td></tr>`;
     })
   );
-  if (rows.length === 0) return markup``;
+  const elsewhere = bindings.filter(({ name }) =>
+    !/^steps?$/.test(name) && subscriptsOf(text, name).length === 0
+  );
+  const rest = elsewhere.length === 0
+    ? markup``
+    : markup`<p>In functions that its body calls, if at all: ${
+      elsewhere.map(({ name }) => name).join(", ")
+    }.</p>`;
+  if (rows.length === 0) return rest;
   return markup`<div class="scroll" tabindex="0" role="region" aria-label="Where an invocation reads and writes">
-<table class="figures owned-lines"><thead><tr><th scope="col">in its body</th><th scope="col" class="text">the kernel</th><th scope="col">element of this invocation</th></tr></thead><tbody>${rows}</tbody></table></div>`;
+<table class="figures owned-lines"><thead><tr><th scope="col">in its body</th><th scope="col" class="text">the kernel</th><th scope="col">element of this invocation</th></tr></thead><tbody>${rows}</tbody></table></div>${rest}`;
 }
 
 /** What stands between the brackets behind a binding's name in the body of the entry point, each once. */
@@ -117,7 +128,11 @@ export function subscriptsOf(text: string, binding: string): string[] {
   const plain = text.replace(/\/\/.*/g, "");
   const body = plain.slice(plain.indexOf("{", plain.indexOf("fn ", plain.indexOf("@compute"))));
   const found = new Set<string>();
-  for (const { index, 0: head } of body.matchAll(new RegExp(`(?<![.\\w])(${binding}\\[|(?:load|store)_${binding}\\()`, "g"))) {
+  for (
+    const { index, 0: head } of body.matchAll(
+      new RegExp(`(?<![.\\w])(${binding}\\[|(?:load|store)_${binding}\\()`, "g"),
+    )
+  ) {
     const from = index + head.length;
     let depth = 1;
     let end = from;

@@ -46,7 +46,9 @@ export function timelineStrip(dispatches: readonly TimedDispatch[]): Html {
   });
   const ticks = (total > 0 ? evenTicks([0, total], TICKS) : [0]).map((time) => {
     const at = x(time) / width;
-    const place = at > 0.9 ? markup` class="end" style="right: ${(100 - 100 * at).toFixed(2)}%"` : markup` style="left: ${(100 * at).toFixed(2)}%"`;
+    const place = at > 0.9
+      ? markup` class="end" style="right: ${(100 - 100 * at).toFixed(2)}%"`
+      : markup` style="left: ${(100 * at).toFixed(2)}%"`;
     return markup`<span${place}>${duration(time)}</span>`;
   });
   return markup`<svg class="strip" viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" role="img" aria-label="${
@@ -90,7 +92,9 @@ export function timelineTable(dispatches: readonly TimedDispatch[], ceilings: Ce
     const [from = 0] = spans[k] ?? [];
     const at = (time: number) => (total > 0 ? 100 * time / total : 0).toFixed(2);
     return markup`<tr>
-<th scope="row"><button type="button" data-dispatch="${k}">${breakable(label)}</button><br><span class="path">${breakable(kernel)}</span></th>
+<th scope="row"><button type="button" data-dispatch="${k}">${
+      breakable(label)
+    }</button><br><span class="path">${breakable(kernel)}</span></th>
 <td class="bar" aria-hidden="true"><svg viewBox="0 0 100 14" preserveAspectRatio="none"><rect class="phase-${phase}" x="${
       at(from)
     }" y="1" width="${at(Math.max(median, total / 300))}" height="12"/></svg></td>

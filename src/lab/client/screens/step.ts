@@ -1,9 +1,7 @@
 /** "Look inside a step": the step as the sequence of its dispatches, each of which opens its kernel. */
 
 import { ceilingsOf } from "../../../profile/ceilings.ts";
-import { kernelPanel } from "../../draw/kernel_panel.ts";
 import { duration, whole } from "../../draw/number.ts";
-import { owned } from "../../draw/owned.ts";
 import {
   phaseLegend,
   spansOf,
@@ -12,9 +10,10 @@ import {
   timelineTable,
 } from "../../draw/timeline.ts";
 import { carried } from "../carried.ts";
-import type { KernelFacts } from "../../step/facts.ts";
 import { button, element, Notice } from "../elements.ts";
+import type { KernelFacts } from "../../step/facts.ts";
 import { fill } from "../html_part.ts";
+import { loadPanel } from "../page_scripts.ts";
 import type { Screen } from "../lab.ts";
 import { keepMeasured } from "../measured.ts";
 import type { StepProfile, StepWorkload } from "../services/step.ts";
@@ -41,7 +40,7 @@ export const step: Screen = {
         const profile = await lab.call("step", "profile", request, { onProgress, signal });
         notice.say("Measured. Open a dispatch to see its kernel.");
         keepMeasured(lab, { figures: profile.figures, steps: [profile.result] });
-        show(results, profile);
+        show(results, profile, await loadPanel());
       } catch (error) {
         notice.fail(error);
       } finally {
@@ -103,7 +102,11 @@ function setOptions(
   if (options.some(({ name }) => name === before)) select.value = before;
 }
 
-function show(results: HTMLElement, { result, facts, figures, clock }: StepProfile): void {
+function show(
+  results: HTMLElement,
+  { result, facts, figures, clock }: StepProfile,
+  { kernelPanel, owned }: Awaited<ReturnType<typeof loadPanel>>,
+): void {
   const ceilings = ceilingsOf(figures);
   const dispatches = result.dispatches.map((timed, k): TimedDispatch => ({
     ...timed,

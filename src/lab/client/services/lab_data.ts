@@ -12,13 +12,13 @@ import type { ShopTruth } from "../../../data/shops/truth.ts";
 import { UserError } from "../../../user_error.ts";
 import type { OwnFile } from "../own_file.ts";
 import type { Read } from "../reader.ts";
-import { loadReader, type ReaderScript } from "../reader_script.ts";
+import { type LaterScript, loadReader } from "../later_script.ts";
 
 /** Which data the reader has chosen. */
 export type DataChoice =
   | { readonly kind: "shop"; readonly name: string; readonly seed: number }
   /** A log, or the files of a prepared data set; and where the script is that reads them. */
-  | { readonly kind: "files"; readonly files: readonly OwnFile[]; readonly reader: ReaderScript };
+  | { readonly kind: "files"; readonly files: readonly OwnFile[]; readonly reader: LaterScript };
 
 /** Told what is being done. */
 type Tell = (what: string) => void;

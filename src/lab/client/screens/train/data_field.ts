@@ -2,7 +2,7 @@
 
 import type { OwnFile } from "../../own_file.ts";
 import { droppedFiles, pickedFiles } from "../../own_files.ts";
-import { readerScript } from "../../page_reader_script.ts";
+import { readerScript } from "../../page_scripts.ts";
 import { whole } from "../../../draw/number.ts";
 import { shops } from "../../../../data/shops.ts";
 import { element } from "../../elements.ts";

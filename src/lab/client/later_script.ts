@@ -1,0 +1,20 @@
+/** Scripts that are loaded when they are first wanted: the page carries their text, or they stand beside the page. */
+
+/** Where one is. A worker of a page from the disk may load no address that the page made: it makes its own. */
+export type LaterScript = { readonly text: string } | { readonly url: string };
+
+/** Called where it is to run. @returns its module: the caller says which */
+export async function loadScript<Module>(script: LaterScript): Promise<Module> {
+  if ("url" in script) return await import(script.url);
+  const url = URL.createObjectURL(new Blob([script.text], { type: "text/javascript" }));
+  try {
+    return await import(url);
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+/** What reads files. Called in the worker. */
+export async function loadReader(script: LaterScript): Promise<typeof import("./reader.ts")> {
+  return await loadScript(script);
+}

@@ -1,0 +1,16 @@
+/** Where the page has the scripts that are loaded later: its worker knows no document. */
+
+import { type LaterScript, loadScript } from "./later_script.ts";
+
+/** The script that reads files: the worker loads it. */
+export const readerScript = () => laterScript("reader");
+
+/** What draws and says what a kernel is. */
+export async function loadPanel(): Promise<typeof import("./panel.ts")> {
+  return await loadScript(laterScript("panel"));
+}
+
+function laterScript(name: string): LaterScript {
+  const text = document.getElementById(`${name}-script`)?.textContent;
+  return text ? { text } : { url: new URL(`${name}.js`, location.href).href };
+}
