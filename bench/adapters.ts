@@ -53,9 +53,11 @@ export function adapterCells(reports: readonly BenchReport[]): Cells {
       "GB/s",
       "empty dispatch, us",
       ...steps.map((step) => `${step}, ms`),
+      "training: first step, ms",
+      "steps/s",
       "self-test",
     ],
-    rows: reports.map(({ adapter, machine, date, figures, steps: own, selftest = [] }) => {
+    rows: reports.map(({ adapter, machine, date, figures, steps: own, training, selftest = [] }) => {
       const figure = (...names: string[]) => {
         const found = figures.filter(({ name }) => names.includes(name)).map(({ best }) => best);
         return found.length > 0 ? short(Math.max(...found)) : "-";
@@ -74,6 +76,8 @@ export function adapterCells(reports: readonly BenchReport[]): Cells {
           const found = own.find((result) => nameOf(result) === step);
           return found ? short(found.wall.median / 1000) : "-";
         }),
+        short(training?.msToFirstStep ?? NaN),
+        short(training?.stepsPerSecond ?? NaN),
         cases === 0 ? "-" : wrong === 0 ? `all ${cases}` : `${cases - wrong} of ${cases}`,
       ];
     }),

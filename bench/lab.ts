@@ -11,7 +11,7 @@ import { atomicWriteFile } from "../src/files/atomic_write.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
-import { findChromium } from "../test/chromium.ts";
+import { chromiumOr } from "./lab/chromium.ts";
 import { agreement } from "./lab/agreement.ts";
 import { frameCells, type SideTrials, trialCells } from "./lab/figures.ts";
 import { environmentOf, runScript, type SideName, sideNames } from "./lab/sides.ts";
@@ -65,7 +65,7 @@ export function labCommand(): Command {
 
 async function benchLab({ rounds, seconds, software, chromium, json, readme }: LabOptions): Promise<void> {
   if (readme !== undefined) await expectMarkers(readme, MARKERS);
-  const browser = chromium ?? await installed();
+  const browser = await chromiumOr(chromium);
   const status = new Status();
   const folder = await Deno.makeTempDir({ prefix: "clickgan-bench-lab-" });
   try {
@@ -97,12 +97,6 @@ async function benchLab({ rounds, seconds, software, chromium, json, readme }: L
     status.clear();
     await Deno.remove(folder, { recursive: true });
   }
-}
-
-async function installed(): Promise<string> {
-  const found = await findChromium();
-  if (typeof found === "string") return found;
-  throw new UserError(`Expected Chromium: ${found.missing} Or name one by --chromium.`);
 }
 
 interface TrialSetting {

@@ -10,6 +10,7 @@ import { adaptersCommand } from "./adapters.ts";
 import { benchCommand } from "./bench_command.ts";
 import { demoCommand } from "./demo.ts";
 import { labCommand } from "./lab.ts";
+import { labSurveyCommand } from "./lab_survey.ts";
 import { ladderCommand } from "./ladder.ts";
 import { simulateCommand } from "./simulate.ts";
 
@@ -20,6 +21,7 @@ const others: readonly Command[] = [
   simulateCommand(),
   adaptersCommand(),
   labCommand(),
+  labSurveyCommand(),
 ];
 
 await runMain(async () => {

@@ -29,10 +29,12 @@ export class LabInDeno {
 
   /**
    * @param script the worker's, a file. @param trained what is to be trained, on the demo shop: a software driver gets as many
-   * threads as `deno task train` gives it.
+   * threads as `deno task train` gives it; otherwise those for large steps.
    */
-  constructor(script: string, { model, training }: Trained) {
-    setDriverThreads(iterationFlops(sourceOf(makeDemoShop(training.seed).log), { model, training }));
+  constructor(script: string, trained?: Trained) {
+    setDriverThreads(
+      trained && iterationFlops(sourceOf(makeDemoShop(trained.training.seed).log), trained),
+    );
     this.worker = new Worker(new URL(`file://${script}`), { type: "module" });
     this.worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {
       if (!("event" in data)) return this.#listeners.get(data.id)?.(data);

@@ -34,9 +34,14 @@ export class Recorder {
     });
   }
 
-  /** Counts from here on. @param stop ends the training; called so many seconds after its first step. */
-  async begin(seconds: number, stop: () => void): Promise<void> {
+  /** @param stop ends the training; called so many seconds after its first step. */
+  stopAfter(seconds: number, stop: () => void): void {
     this.#onFirstStep = () => setTimeout(stop, 1000 * seconds);
+  }
+
+  /** Counts from here on. @param stop as of {@link stopAfter}. */
+  async begin(seconds: number, stop: () => void): Promise<void> {
+    this.stopAfter(seconds, stop);
     this.#before = await this.#ask("counts") as Counts; // as worker_part.ts answers
   }
 
@@ -46,6 +51,18 @@ export class Recorder {
     const after = await this.#ask("counts") as Counts;
     const { dispatches, submits, maps } = this.#before;
     return {
+      ...this.heard(),
+      counts: {
+        dispatches: after.dispatches - dispatches,
+        submits: after.submits - submits,
+        maps: after.maps - maps,
+      },
+    };
+  }
+
+  /** What was heard so far. */
+  heard(): Omit<Recorded, "counts"> {
+    return {
       adapter: this.#adapter,
       openMs: this.#openedAt,
       request: this.#call?.request,
@@ -53,11 +70,6 @@ export class Recorder {
       losses: this.#losses,
       began: this.#call?.at ?? NaN,
       ended: this.#doneAt,
-      counts: {
-        dispatches: after.dispatches - dispatches,
-        submits: after.submits - submits,
-        maps: after.maps - maps,
-      },
     };
   }
 

@@ -68,19 +68,16 @@ const LATE_MS = 1.5 * 1000 / 60;
 export function trialFigures(
   { steps, began, ended, losses, counts, waits, frames, openMs }: Trial,
 ): TrialFigures {
+  const rate = stepRate(steps);
   const [first] = steps;
-  const last = steps.at(-1);
-  const middle = steps.find(([, iteration]) => 2 * iteration >= losses.length);
-  if (!first || !last || !middle || last[0] <= middle[0]) {
-    throw new Error(`expected several groups of steps, got ${steps.length}`);
-  }
+  if (!first || rate === undefined) throw new Error(`expected several groups of steps, got ${steps.length}`);
   const among = (from: number, to: number) =>
     frames.flatMap(([at, gap]) => at > from && at <= to ? [gap] : []);
   const training = among(first[0], ended);
   return {
     openMs,
     firstStepMs: first[0] - began,
-    stepsPerSecond: 1000 * (last[1] - middle[1]) / (last[0] - middle[0]),
+    stepsPerSecond: rate,
     dispatchesPerStep: counts.dispatches / losses.length,
     waitMs: middleMean(waits),
     ...(training.length === 0 ? {} : {
@@ -93,6 +90,14 @@ export function trialFigures(
       worstFrameBefore: Math.max(...among(began, first[0])),
     }),
   };
+}
+
+/** Steps a second in the second half of the steps; undefined where too little was told. */
+export function stepRate(steps: Recorded["steps"]): number | undefined {
+  const last = steps.at(-1);
+  const middle = steps.find(([, iteration]) => 2 * iteration >= (last?.[1] ?? 0));
+  if (!last || !middle || last[0] <= middle[0]) return undefined;
+  return 1000 * (last[1] - middle[1]) / (last[0] - middle[0]);
 }
 
 /** The mean of the middle half: finer than the clock that all were read from, and deaf to the few that took long. */

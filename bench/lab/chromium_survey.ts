@@ -1,0 +1,116 @@
+/**
+ * Goes through the lab's screens in Chromium by clicks, and saves what they measured by the screen Save:
+ * `deno run ... chromium_survey.ts SURVEY`, a survey as JSON. Prints what went wrong, by part.
+ */
+
+import type { Locator, Page } from "playwright-core";
+import { runMain } from "../../src/cli/fail.ts";
+import { withLab } from "./browser.ts";
+import { type Survey, surveyAll, type SurveyPart, tell } from "./survey.ts";
+
+/** How often it is looked how far the page is. */
+const LOOK_MS = 500;
+
+const survey: Survey = JSON.parse(Deno.args[0] ?? "");
+const titles: Readonly<Record<SurveyPart | "save", string>> = {
+  training: "Train",
+  step: "Look inside a step",
+  ladders: "Ladders",
+  selftest: "Self-test",
+  save: "Save",
+};
+
+/** A screen that is shown. */
+async function shown(page: Page, name: SurveyPart | "save"): Promise<Locator> {
+  await page.locator("nav a", { hasText: titles[name] }).click();
+  return page.locator(`#screen-${name === "training" ? "train" : name}`);
+}
+
+/** Waits until a button can be pressed again, and tells meanwhile what the screen says. @returns the error that it shows */
+async function finished(page: Page, part: SurveyPart, screen: Locator, press: Locator): Promise<string[]> {
+  let said = "";
+  for (;;) {
+    const text = await textOf(screen.locator('[role="status"]:visible'));
+    if (text !== "" && text !== said) tell(part, said = text);
+    if (await press.isEnabled()) break;
+    await page.waitForTimeout(LOOK_MS);
+  }
+  const error = await textOf(screen.locator(".notice.error:visible"));
+  return error === "" ? [] : [error];
+}
+
+async function textOf(lines: Locator): Promise<string> {
+  return (await lines.allInnerTexts()).join(" ").trim();
+}
+
+async function training(page: Page): Promise<string[]> {
+  const screen = await shown(page, "training");
+  const named = (name: string) => screen.getByRole("button", { name, exact: true });
+  await named("Train").click();
+  const steps = screen.locator(".numbers dd", { hasText: /^[1-9]/ }).first();
+  const error = screen.locator(".notice.error:visible");
+  await steps.or(error).first().waitFor({ timeout: 0 });
+  await page.waitForTimeout(1000 * survey.seconds);
+  if (await named("Stop").isEnabled()) await named("Stop").click();
+  return await finished(page, "training", screen, named("Train"));
+}
+
+async function step(page: Page): Promise<string[]> {
+  const screen = await shown(page, "step");
+  await page.locator("#step-workload option").first().waitFor({ state: "attached" });
+  await page.selectOption("#step-workload", "demo");
+  const measure = screen.getByRole("button", { name: "Measure a step" });
+  await measure.click();
+  return await finished(page, "step", screen, measure);
+}
+
+async function ladders(page: Page): Promise<string[]> {
+  const screen = await shown(page, "ladders");
+  await screen.locator(".rung").first().waitFor();
+  const wrong: string[] = [];
+  for (const rung of await screen.locator(".rung").all()) {
+    const title = await rung.locator("h3").getAttribute("id") ?? "";
+    const name = title.replace("ladder-", "");
+    if (!(survey.ladders?.includes(name) ?? true)) continue;
+    const climb = rung.getByRole("button");
+    await climb.click();
+    const errors = await finished(page, "ladders", screen, climb);
+    wrong.push(...errors.map((error) => `${name}: ${error}`));
+    if (errors.length === 0) tell("ladders", `${name}: ${await textOf(rung.locator(".outcome").first())}`);
+  }
+  return wrong;
+}
+
+async function selftest(page: Page): Promise<string[]> {
+  const screen = await shown(page, "selftest");
+  const kinds = { cpu: "for CPU adapters", gpu: "for GPUs", both: "both" };
+  await page.selectOption("#selftest-kinds", kinds[survey.shapes]);
+  const run = screen.getByRole("button", { name: "Run the self-test" });
+  await run.click();
+  const errors = await finished(page, "selftest", screen, run);
+  tell("selftest", await textOf(screen.locator(".standing")));
+  return [...errors, ...await screen.locator(".faults > li").allInnerTexts()];
+}
+
+async function save(page: Page): Promise<void> {
+  const screen = await shown(page, "save");
+  await page.fill("#save-name", survey.name);
+  const download = page.waitForEvent("download");
+  await screen.getByRole("button", { name: "Save as JSON" }).click();
+  await (await download).saveAs(survey.file);
+}
+
+await runMain(async () => {
+  const { chromium: executablePath, software, folder } = survey;
+  const faults = await withLab({ executablePath, software, folder }, async (page) => {
+    const found = await surveyAll(survey, {
+      training: () => training(page),
+      step: () => step(page),
+      ladders: () => ladders(page),
+      selftest: () => selftest(page),
+    });
+    await save(page);
+    return found;
+  });
+  console.log(JSON.stringify(faults));
+});

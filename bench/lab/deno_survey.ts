@@ -1,0 +1,113 @@
+/**
+ * Measures by the lab's worker in Deno what its screens measure, and saves the same file: `deno run ... deno_survey.ts SURVEY`,
+ * a survey as JSON. Prints what went wrong, by part.
+ */
+
+import { runMain } from "../../src/cli/fail.ts";
+import { ladders as allLadders } from "../../src/ladder/ladders.ts";
+import { nothingMeasured, savedReport, selftestFigures, withMeasured } from "../../src/lab/saved.ts";
+import { defaultModel } from "../../src/model/config.ts";
+import type { BenchReport, LadderFigures } from "../../src/profile/bench_report.ts";
+import type { AdapterFigure } from "../../src/profile/ceilings.ts";
+import type { StepResult } from "../../src/profile/step_profile.ts";
+import type { SelftestResult } from "../../src/selftest/results.ts";
+import { defaultTraining } from "../../src/train/config.ts";
+import { version } from "../../src/version.ts";
+import { writeBench } from "../bench_json.ts";
+import { LabInDeno } from "./deno_worker.ts";
+import { Recorder } from "./recorder.ts";
+import { type Survey, surveyAll, type SurveyPart, tell } from "./survey.ts";
+import { stepRate } from "./trial.ts";
+
+/** As the page has them. */
+const ROUNDS = 5;
+const STEP_SECONDS = 1;
+
+const survey: Survey = JSON.parse(Deno.args[0] ?? "");
+let measured = nothingMeasured;
+
+/** What a service answers is as its types say, which are a browser's: readBench checks the file. */
+async function ask<T>(lab: LabInDeno, part: SurveyPart, method: string, argument: unknown): Promise<T> {
+  const onProgress = (progress: unknown) => tell(part, textOf(progress));
+  const services = { training: "train", step: "step", ladders: "ladders", selftest: "selftest" };
+  return await lab.call(services[part], method, argument, { onProgress }) as T;
+}
+
+function textOf(progress: unknown): string {
+  if (typeof progress !== "object" || progress === null) return String(progress);
+  return "number" in progress && "of" in progress ? `${progress.number} of ${progress.of}` : "";
+}
+
+async function training(lab: LabInDeno): Promise<string[]> {
+  const recorder = new Recorder(lab.worker);
+  const stop = new AbortController();
+  recorder.stopAfter(survey.seconds, () => stop.abort());
+  const data = { kind: "shop", name: "demo", seed: defaultTraining.seed };
+  const request = { data, model: defaultModel, training: defaultTraining, fromSnapshot: false };
+  await lab.call("train", "start", request, { signal: stop.signal });
+  const { steps, began, losses } = recorder.heard();
+  const [first = NaN] = steps[0] ?? [];
+  measured = {
+    ...measured,
+    training: { iteration: losses.length, msToFirstStep: first - began, stepsPerSecond: stepRate(steps) },
+  };
+  return [];
+}
+
+async function step(lab: LabInDeno): Promise<string[]> {
+  const request = { workload: "demo", model: "LSTM", seconds: STEP_SECONDS };
+  type Profile = { readonly result: StepResult; readonly figures: readonly AdapterFigure[] };
+  const { result, figures } = await ask<Profile>(lab, "step", "profile", request);
+  measured = withMeasured(measured, { figures, steps: [result] });
+  return [];
+}
+
+async function ladders(lab: LabInDeno): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const { name } of allLadders.filter(({ name }) => survey.ladders?.includes(name) ?? true)) {
+    try {
+      const figures = await ask<LadderFigures>(lab, "ladders", "race", { ladder: name, rounds: ROUNDS });
+      measured = withMeasured(measured, { ladders: [figures] });
+    } catch (error) {
+      wrong.push(`${name}: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  return wrong;
+}
+
+async function selftest(lab: LabInDeno): Promise<string[]> {
+  const kinds = survey.shapes === "both" ? ["gpu", "cpu"] : [survey.shapes];
+  const { findings } = await ask<SelftestResult>(lab, "selftest", "run", { kinds, only: "" });
+  const figures = selftestFigures(findings);
+  measured = { ...measured, selftest: figures };
+  return figures.flatMap(({ kind, differing }) =>
+    differing.map(({ name, message }) => `${name} (${kind} shapes): ${message}`)
+  );
+}
+
+function reportOf({ adapter }: LabInDeno): BenchReport {
+  if (!adapter) throw new Error("expected an open device");
+  return savedReport(measured, {
+    ...{ adapter, name: survey.name, version, date: new Date() },
+    ...{ cores: navigator.hardwareConcurrency, timestamps: adapter.hasTimestamps },
+  });
+}
+
+await runMain(async () => {
+  // A software driver has one setting for a process: the one for small steps only where nothing else is measured.
+  const small = survey.parts.every((part) => part === "training" || part === "step");
+  const lab = new LabInDeno(
+    `${survey.folder}/worker.js`,
+    small ? { model: defaultModel, training: defaultTraining } : undefined,
+  );
+  await lab.call("adapter", "open", undefined);
+  const faults = await surveyAll(survey, {
+    training: () => training(lab),
+    step: () => step(lab),
+    ladders: () => ladders(lab),
+    selftest: () => selftest(lab),
+  });
+  await writeBench(survey.file, reportOf(lab));
+  lab.worker.terminate();
+  console.log(JSON.stringify(faults));
+});

@@ -1,0 +1,112 @@
+/**
+ * `deno task bench lab-survey FILE`: goes through the screens of the lab in Chromium by clicks, measures what they measure, and
+ * saves it as a reader would. With `--in deno` the lab's worker measures the same without a browser.
+ */
+
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { resolve } from "node:path";
+import { numberOf, path } from "../src/cli/options.ts";
+import { ladders } from "../src/ladder/ladders.ts";
+import * as v from "../src/schema.ts";
+import { UserError } from "../src/user_error.ts";
+import { readBench } from "./bench_json.ts";
+import { chromiumOr } from "./lab/chromium.ts";
+import { environmentOf, runScript, type SideName, sideNames } from "./lab/sides.ts";
+import { type Survey, type SurveyPart, surveyParts } from "./lab/survey.ts";
+import { writeLab } from "./lab/trial_files.ts";
+import { Status } from "./status.ts";
+
+const faultsSchema = v.record(v.string(), v.array(v.string()));
+
+interface SurveyOptions {
+  readonly in: SideName;
+  readonly parts: SurveyPart[];
+  readonly ladders?: string[];
+  readonly shapes: Survey["shapes"];
+  readonly seconds: number;
+  readonly name: string;
+  readonly software: boolean;
+  readonly chromium?: string;
+}
+
+export function labSurveyCommand(): Command {
+  const command = new Command("lab-survey")
+    .description(
+      "Measures an adapter by the lab's screens, in Chromium or by the lab's worker in Deno, into a file for bench adapters.",
+    )
+    .addArgument(new Argument("<file>", "where the figures go, as JSON").argParser(path))
+    .addOption(
+      new Option("--in <side>", "where: deno-swiftshader is Deno on Chromium's software driver")
+        .choices(sideNames).default("chromium"),
+    )
+    .option("--parts <names>", `of ${surveyParts.join(", ")}`, namesOf(surveyParts), [...surveyParts])
+    .option("--ladders <names>", "these alone", namesOf(ladders.map(({ name }) => name)))
+    .addOption(
+      new Option("--shapes <kind>", "whose kernels the self-test tries").choices(["cpu", "gpu", "both"])
+        .default("both"),
+    )
+    .option(
+      "--seconds <n>",
+      "seconds of steps in the training",
+      numberOf(v.between(1, 600), "a number of seconds of 1..600"),
+      8,
+    )
+    .option("--name <text>", "the adapter's name (default: what the browser tells)", "")
+    .option("--software", "Chromium's software adapter, though there is a GPU", false)
+    .option("--chromium <path>", "the browser (default: Debian's)", path)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  deno task bench lab-survey bench/adapters/mine.json --name 'RTX 3060'\n" +
+        "  deno task bench lab-survey mine.json --parts ladders --ladders choice,lstm",
+    );
+  command.action((file: string) => surveyLab(file, command.opts<SurveyOptions>()));
+  return command;
+}
+
+async function surveyLab(file: string, options: SurveyOptions): Promise<void> {
+  const { in: side, chromium: own, ...rest } = options;
+  const chromium = side === "deno" ? "" : await chromiumOr(own);
+  const status = new Status();
+  const folder = await Deno.makeTempDir({ prefix: "clickgan-lab-survey-" });
+  try {
+    status.show("building the page");
+    await writeLab(folder);
+    const survey: Survey = { ...rest, folder, file: resolve(file), chromium };
+    const script = side === "chromium" ? "chromium_survey.ts" : "deno_survey.ts";
+    const printed = await runScript(
+      script,
+      [JSON.stringify(survey)],
+      await environmentOf(side, chromium),
+      undefined,
+      (line) => {
+        status.clear();
+        if (/^\w+: (begins|done|has gone wrong)/.test(line)) console.error(line);
+        else status.show(line);
+      },
+    );
+    status.clear();
+    const faults = v.parse(faultsSchema, JSON.parse(printed));
+    const { adapter, selftest = [], ladders = [] } = await readBench(file);
+    const cases = selftest.map(({ kind, cases, differing }) =>
+      `${cases - differing.length} of ${cases} cases of the ${kind} shapes agree`
+    );
+    const climbed = ladders.length === 0 ? [] : [`${ladders.length} ladders climbed`];
+    console.log([`${adapter.description}, ${adapter.runtime}`, ...climbed, ...cases].join("; "));
+    console.log(`The figures are in ${file}`);
+    const lines = Object.entries(faults).flatMap(([part, texts]) => texts.map((text) => `${part}: ${text}`));
+    if (lines.length > 0) throw new UserError(`Expected every part to go well:\n${lines.join("\n")}`);
+  } finally {
+    status.clear();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Names of a list, joined by commas. */
+function namesOf<T extends string>(known: readonly T[]): (text: string) => T[] {
+  return (text) => {
+    const names = text.split(",").map((name) => name.trim());
+    const unknown = names.find((name) => !known.some((one) => one === name));
+    if (unknown === undefined) return known.filter((one) => names.includes(one));
+    throw new InvalidArgumentError(`Expected names of ${known.join(", ")}, got "${unknown}".`);
+  };
+}
