@@ -113,7 +113,7 @@ Deno.test("pack: the parts are commands of files that are there", async () => {
     const parts = awayParts({ folder: "/tmp", short, python: "/usr/bin/python3" });
     const names = parts.map(({ name }) => name);
     assert.equal(new Set(names).size, names.length);
-    for (const wanted of ["tests-ops", "ladders-gpu", "calibration", "bench", "peers", "tests-all"]) {
+    for (const wanted of ["tests-ops", "ladders-gpu", "calibration", "bench-W0", "peers-W0", "tests-all"]) {
       assert.ok(names.includes(wanted), wanted);
     }
     for (const { command: { args } } of parts) {

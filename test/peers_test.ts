@@ -100,6 +100,22 @@ function fakePeer(key: string, losses: readonly number[], more = ""): PeerEntry 
   return { key, name: key, program: "deno", variants, models: ["lstm"] };
 }
 
+Deno.test("whoever is slow is compared by fewer steps, but clickgan takes them all", async () => {
+  const right = Array.from({ length: COMPARED_STEPS }, (_, k) => 2 - 0.01 * k);
+  const results = await measure([fakePeer("clickgan", right), fakePeer("torch", right)], {
+    ...{ rounds: 1, seconds: 1e-6, signal: new AbortController().signal, say: () => {} },
+    command: (_, { args, environment }) => ({
+      program: Deno.execPath(),
+      args: ["eval", ...args],
+      environment,
+    }),
+  });
+  assert.deepEqual(results.map(({ losses, wrong }) => [losses.length, wrong]), [[10, undefined], [
+    5,
+    undefined,
+  ]]);
+});
+
 Deno.test("a wrong loss and a failure are told in the table, and do not end the comparison", async () => {
   const right = Array.from({ length: COMPARED_STEPS }, (_, k) => 2 - 0.01 * k);
   const entries = [

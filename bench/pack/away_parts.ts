@@ -2,7 +2,13 @@
 
 import * as v from "../../src/schema.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { workloadNames } from "../peers/job.ts";
 import { jsonFile, type Part, testFigures } from "./run_part.ts";
+
+/** Each is a part: what is over when a limit ends the next one is kept. */
+const BENCHED = ["W0", "W4", "W1", "W2", "W6", "W1x4"];
+/** Those that have steps, not kernels alone. */
+const STEPS: ReadonlySet<string> = new Set(BENCHED.filter((name) => name !== "W1x4"));
 
 const root = new URL("../../", import.meta.url);
 
@@ -34,7 +40,7 @@ export function awayParts({ folder, python, short }: PartOptions): Part[] {
       ...["test", "--parallel", "--no-check", "--cached-only", ...DENO_FLAGS, "--no-prompt", "--allow-all"],
       ...["--config", at("deno.json"), ...files.map(at)],
     ),
-    environment: { LP_NUM_THREADS: "0" },
+    environment: { LP_NUM_THREADS: "0", GALLIVM_PERF: "nopt" },
   });
   /** As the task has it: what the driver compiles is part of the figures. */
   const bench = (...args: string[]) => ({
@@ -57,16 +63,16 @@ export function awayParts({ folder, python, short }: PartOptions): Part[] {
       command: bench("adapter", "--json", json("adapter"), "--html", `${folder}/adapter.html`),
       ...written("adapter"),
     },
-    {
-      name: "selftest",
-      about: "every kernel, and its gradients, beside float64",
-      minutes: 5,
+    ...(["gpu", "cpu"] as const).map((shapes): Part => ({
+      name: `selftest-${shapes}`,
+      about: `every kernel for a ${shapes.toUpperCase()}, and its gradients, beside float64`,
+      minutes: 4,
       command: {
-        ...run("src/cli/selftest.ts", "--json", ...(short ? ["--only", "lstm"] : [])),
-        output: json("selftest"),
+        ...run("src/cli/selftest.ts", "--json", "--shapes", shapes, ...(short ? ["--only", "lstm"] : [])),
+        output: json(`selftest-${shapes}`),
       },
-      ...written("selftest"),
-    },
+      ...written(`selftest-${shapes}`),
+    })),
     {
       name: "tests-ops",
       about: "every op and its gradients beside the f64 references",
@@ -86,27 +92,29 @@ export function awayParts({ folder, python, short }: PartOptions): Part[] {
       command: run("bench/pack/calibrate.ts", json("calibration"), short ? "20" : "120"),
       ...written("calibration"),
     },
-    {
-      name: "bench",
-      about: "every kernel and the steps of the models",
-      minutes: 15,
+    ...(short ? ["W0"] : BENCHED).map((workload): Part => ({
+      name: `bench-${workload}`,
+      about: `every kernel and the steps of the models, on ${workload}`,
+      minutes: 8,
       command: bench(
-        ...["kernels", "steps", "--json", json("bench"), "--html", `${folder}/bench.html`],
-        ...(short ? ["--workload", "W0", "--seconds", "0.05"] : []),
+        ...["kernels", ...(STEPS.has(workload) ? ["steps"] : []), "--workload", workload],
+        ...["--json", json(`bench-${workload}`), "--html", `${folder}/bench-${workload}.html`],
+        ...(short ? ["--seconds", "0.05"] : []),
       ),
-      ...written("bench"),
-    },
-    {
-      name: "peers",
-      about: "a training step by clickgan and by others, PyTorch on CUDA among them",
-      minutes: 15,
+      ...written(`bench-${workload}`),
+    })),
+    ...(short ? ["W0" as const] : workloadNames).map((workload): Part => ({
+      name: `peers-${workload}`,
+      about: `a training step on ${workload} by clickgan and by others, PyTorch on CUDA among them`,
+      minutes: 8,
       command: run(
         "bench/peers.ts",
-        ...["--json", json("peers"), ...(python === undefined ? [] : ["--python", python])],
-        ...(short ? ["--workloads", "W0", "--seconds", "1", "--rounds", "1"] : []),
+        ...["--workloads", workload, "--json", json(`peers-${workload}`)],
+        ...(python === undefined ? [] : ["--python", python]),
+        ...(short ? ["--seconds", "1", "--rounds", "1"] : []),
       ),
-      ...written("peers"),
-    },
+      ...written(`peers-${workload}`),
+    })),
     {
       name: "ladders-all",
       about: "the CPU driver's way on this adapter, too",

@@ -49,12 +49,13 @@ await runMain(async () => {
       );
       const microseconds = Object.fromEntries([...meter.times].map(([name, times]) => [name, median(times)]));
       found.push({ workload: workload.name, chosen, gain, untried, microseconds });
+      // What was found is kept, should the next one take too long.
+      await atomicWriteFile(file, JSON.stringify({ adapter: gpu.adapter, found }, null, 2) + "\n");
       console.log(`${workload.name}: ${JSON.stringify(chosen)}`);
     } finally {
       products.destroy();
     }
   }
   gpu.check();
-  await atomicWriteFile(file, JSON.stringify({ adapter: gpu.adapter, found }, null, 2) + "\n");
   gpu.close();
 });

@@ -56,8 +56,9 @@ export async function measure(entries: readonly PeerEntry[], options: MeasureOpt
         const label = labelOf(entry, variant);
         const none = { entry, variant, turns: [], stepsPerBlock: 0 };
         try {
-          const { runner, losses, stepMs } = await start(entry, variant, options);
-          // The first one is clickgan.
+          // The first one is clickgan: the others are compared with as many of its losses as they have.
+          const least = runners.length === 0 ? COMPARED_STEPS : LEAST_COMPARED;
+          const { runner, losses, stepMs } = await start(entry, variant, options, least);
           const expected = runners[0]?.losses.slice(0, losses.length) ?? losses;
           const wrong = disagreement(expected, losses, entry.tolerance);
           if (wrong === undefined) runners.push(runner);
@@ -108,11 +109,12 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? `failed: ${error.message}` : String(error);
 }
 
-/** Starts a peer, takes the steps whose losses are compared, and sees how many fit into a block. */
+/** Starts a peer, takes the steps whose losses are compared, `least` of them though it is late, and sees how many fit into a block. */
 async function start(
   entry: PeerEntry,
   variant: Variant,
   options: MeasureOptions,
+  least: number,
 ): Promise<{ runner: Runner; losses: number[]; stepMs: number }> {
   const process = await PeerProcess.start(options.command(entry, variant), PATIENCE);
   const onAbort = () => process.stop();
@@ -122,7 +124,7 @@ async function start(
     const times: number[] = [];
     const began = performance.now();
     const late = () => performance.now() - began > 1000 * options.seconds;
-    for (let k = 0; k < COMPARED_STEPS && !(k >= LEAST_COMPARED && late()); k++) {
+    for (let k = 0; k < COMPARED_STEPS && !(k >= least && late()); k++) {
       const { ms, loss } = await process.run(1, PATIENCE);
       losses.push(loss);
       times.push(ms);
