@@ -178,18 +178,31 @@ async function checkSelftest(page: Page): Promise<void> {
   await picture(page, "selftest");
 }
 
+/** Drops a file or a folder from the disk, as the reader does it by hand. */
+async function dropOn(page: Page, path: string): Promise<void> {
+  const place = page.locator("#screen-train .drop");
+  await place.scrollIntoViewIfNeeded();
+  const { x, y } = await place.boundingBox() ?? assert.fail("expected a place to drop files on");
+  const session = await page.context().newCDPSession(page);
+  const data = { items: [], files: [path], dragOperationsMask: 1 };
+  for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+    await session.send("Input.dispatchDragEvent", { type, x: x + 5, y: y + 5, data });
+  }
+  await session.detach();
+}
+
 /** A prepared set trains as in Deno, and so does the CSV that it was made of; what is damaged is refused. */
 async function checkOwnData(page: Page): Promise<void> {
   await page.click("nav >> text=Train");
   await page.selectOption("#data", "own");
   await setOptions(page, { iterations: "4", validateEvery: "2" });
-  const train = async (...files: string[]) => {
-    await page.setInputFiles("#data-file", files);
+  const train = async () => {
     await page.evaluate(`lab.kept.delete("training")`);
     await page.getByRole("button", { name: "Train", exact: true }).click();
   };
   const refused = async (files: string[], message: string) => {
-    await train(...files);
+    await page.setInputFiles("#data-file", files);
+    await train();
     await page.locator(".notice", { hasText: message }).waitFor(PATIENCE);
   };
   const set = ["manifest.json", "users.parquet", "items.parquet", "pages.parquet"].map((name) =>
@@ -218,8 +231,20 @@ async function checkOwnData(page: Page): Promise<void> {
 
   const prepared = await openPreparedSet(`${folder}/set`);
   const expected = await denoLosses((await readPreparedLog(prepared)).log, 4);
-  for (const files of [set, [`${folder}/long.csv`]]) {
-    await train(...files);
+  const give = [
+    () => page.setInputFiles("#data-file", set),
+    async () => {
+      await dropOn(page, `${folder}/set`);
+      await page.locator(".file-name", { hasText: "does not let this page read the folder" }).waitFor(
+        PATIENCE,
+      );
+      await dropOn(page, `${folder}/long.csv`);
+      await page.locator(".file-name", { hasText: "long.csv," }).waitFor(PATIENCE);
+    },
+  ];
+  for (const files of give) {
+    await files();
+    await train();
     await until(page, `lab.kept.get("training")?.iteration === 4`);
     expectNear((await keptIn(page)).losses, expected);
     const saved = page.waitForEvent("download");
