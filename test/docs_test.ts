@@ -29,6 +29,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "bench:truth": "exact_shop_test.ts: a row, with fewer users",
   selftest: "selftest_test.ts",
   lab: "lab_test.ts: what it serves and writes, in a browser",
+  "lab:gallery": "it needs a browser and minutes; lab_draw_test.ts looks at the pictures",
   "selftest:adapters": "selftest_test.ts: its tables, of made-up outcomes; it needs a browser and minutes",
   serve: "serve_command_test.ts",
   exercise: "exercise_test.ts",

@@ -452,3 +452,28 @@ Deno.test("what is saved is what the bench reads; the last of the same measureme
     "Chrome/142.0.0.0",
   );
 });
+
+Deno.test("the gallery has a picture of each screen, with words for who does not see it, and they are small", () => {
+  const lab = new URL("../src/lab/", import.meta.url);
+  const read = (path: string) => Deno.readTextFileSync(new URL(path, lab));
+  const gallery = read("gallery.md");
+  const screens = [...read("client/screens.ts").matchAll(/from "\.\/screens\/(\w+)\.ts"/g)].map(([, name]) =>
+    name
+  );
+  assert.equal(screens.length, 6);
+  const shown = [...gallery.matchAll(/!\[([^\]]*)\]\(gallery\/(\w+)\.webp\)/g)].map(
+    ([, words = "", name = ""]) => {
+      assert.ok(words.length > 40, `${name}: ${words}`);
+      return name;
+    },
+  );
+  for (const screen of screens) {
+    const { title } = /title: "(?<title>[^"]+)"/.exec(read(`client/screens/${screen}.ts`))?.groups ?? {};
+    assert.ok(gallery.includes(`\n## ${title}\n`), title);
+    assert.ok(shown.includes(screen ?? ""), screen);
+  }
+  const files = [...Deno.readDirSync(new URL("gallery/", lab))].map(({ name }) => name).sort();
+  assert.deepEqual(files, shown.map((name) => `${name}.webp`).sort());
+  const bytes = files.reduce((sum, name) => sum + Deno.statSync(new URL(`gallery/${name}`, lab)).size, 0);
+  assert.ok(bytes <= 500_000, `${bytes} bytes`);
+});

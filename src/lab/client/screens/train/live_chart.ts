@@ -71,15 +71,17 @@ export class LiveChart {
         ? `Validation: ${last.y.toFixed(4)} at iteration ${Math.round(last.x)}. `
         : "Nothing is trained yet. "
     }${levels.map(({ name, y }) => `${name}: ${y.toFixed(4)}`).join(", ")}`;
+    const { lines, names } = levelLines(levels, y, width);
     this.#box.replaceChildren(
       svg(
         "svg",
         { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": words },
         ...axes(x, y, width),
-        ...levelLines(levels, y, width),
+        ...lines,
         curve("train", train, x, y),
         curve("validation", validation, x, y),
         best && svg("circle", { class: "best", cx: x.at(best.x), cy: y.at(best.y), r: 5 }),
+        ...names,
       ),
     );
   }
@@ -131,23 +133,26 @@ function levelLines(
   levels: readonly { readonly name: string; readonly y: number }[],
   y: Scale,
   width: number,
-): SVGElement[] {
+): { lines: SVGElement[]; names: SVGElement[] } {
   const sorted = levels.toSorted((a, b) => a.y - b.y);
   const places = sorted.map((level) => y.at(level.y));
+  const lines = places.map((at) =>
+    svg("line", { class: "level", x1: LEFT, x2: width - RIGHT, y1: at, y2: at })
+  );
   let taken = Infinity;
-  return sorted.flatMap(({ name }, k) => {
+  const names = sorted.flatMap(({ name }, k) => {
     const at = places[k] ?? 0;
-    const line = svg("line", { class: "level", x1: LEFT, x2: width - RIGHT, y1: at, y2: at });
     // A name that a line above would strike through stands above that line.
     const free = places.slice(k).reduce(
       (foot, other) => other > foot - LINE && other < foot + 3 ? other - 3 : foot,
       at - 3,
     );
     const text = Math.min(free, taken - LINE);
-    if (text - LINE < 0) return [line];
+    if (text - LINE < 0) return [];
     taken = text;
-    return [line, svg("text", { class: "level-name", x: width - RIGHT - 4, y: text }, name)];
+    return [svg("text", { class: "level-name", x: width - RIGHT - 4, y: text }, name)];
   });
+  return { lines, names };
 }
 
 function curve(kind: string, points: readonly Point[], x: Scale, y: Scale): SVGElement {
