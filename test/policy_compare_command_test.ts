@@ -45,8 +45,17 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     assert.match(text, /^In the model \S+\/a \(the policies' own model\):$/m);
     assert.match(text, /^In the model \S+\/b \(second model\):$/m);
     assert.match(text, /^cdqn +\d\.\d\d +0\.\d{3} +0\.\d{3} +\d+ % +\d\.\d\d +[-+]\d\.\d\d/m);
-    assert.match(text, /^cdqn beats greedy in the simulator\n.*Only users can tell\.$/ms);
+    assert.match(
+      text,
+      /^cdqn beats greedy in the simulator: (holds|the opposite holds|not decided)\n.*Only users can tell\.$/ms,
+    );
     const html = Deno.readTextFileSync(page);
+    for (const model of ["a", "b"]) { // what the tests of the models said of them goes with it
+      const { verdict } = JSON.parse(Deno.readTextFileSync(`${folder}/${model}/result.json`));
+      assert.ok(verdict.length > 0);
+      for (const told of [text, html]) assert.match(told, new RegExp(`The test of \\S+/${model}: `));
+      assert.ok(text.includes(verdict.join(" ")), text);
+    }
     assert.match(html, /Do the values of cdqn agree\?/);
     assert.match(html, /states beyond the log/);
     const ranked = JSON.parse(await run("rank", policy, "--history", "3,14", "--json"));

@@ -1,10 +1,12 @@
 /** Whom the options of a command name: a trained model, the truth of a made-up shop, or both, with their data. */
 
+import { dirname } from "node:path";
 import { shopNamed, shopNames } from "../data/shops.ts";
 import { checksum } from "../files/checksum.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Made } from "../gpu/made.ts";
 import type { PolicySubject } from "../policy/policy_config.ts";
+import { verdictBeside } from "../run/model_verdict.ts";
 import { OpenedDataset } from "../run/open_dataset.ts";
 import type { OpenedRun } from "../run/open_run.ts";
 import { LearnedSource } from "../simulate/learned_source.ts";
@@ -28,6 +30,8 @@ export interface FoundUsers {
   readonly truth: TruthSubject | undefined;
   /** Of the model. */
   readonly run: OpenedRun | undefined;
+  /** What its test said of the model, in words; undefined where there was none, and for a truth. */
+  readonly verdict: string | undefined;
   /** On the device, over the catalogue. @param made gets what is freed in the end. */
   open(gpu: Gpu, made: Made): OpenedUsers;
 }
@@ -87,9 +91,11 @@ async function foundModel(
   { truth, uncalibrated }: Pick<UsersOptions, "truth" | "uncalibrated">,
 ): Promise<FoundUsers> {
   const { sha256 } = await checksum(run.path);
+  const verdict = await verdictBeside(run.path);
   const shop = truth ? foundTruth(data) : undefined;
   return {
     ...{ data, run },
+    verdict: verdict.length === 0 ? undefined : `The test of ${dirname(run.path)}: ${verdict.join(" ")}`,
     model: { kind: "model", path: run.path, sha256, data: data.dataset.config },
     truth: shop?.truth,
     open(gpu, made) {
@@ -113,7 +119,7 @@ function foundTruth(data: OpenedDataset): FoundUsers {
     );
   }
   return {
-    ...{ data, run: undefined, model: undefined },
+    ...{ data, run: undefined, model: undefined, verdict: undefined },
     truth: { kind: "truth", shop: shop.name, dataSeed: config.seed },
     open: () => ({ environment: new ShopSource(shop, items.values), known: undefined }),
   };

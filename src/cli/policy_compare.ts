@@ -22,7 +22,7 @@ import { optimum } from "../policy/optimum.ts";
 import { groupsOf, type PolicyGroup } from "../policy/opened_groups.ts";
 import { subjectText } from "../policy/policy_config.ts";
 import { taskNames } from "../policy/comparison/tasks.ts";
-import { verdictsOn } from "../policy/comparison/verdict.ts";
+import { HOLDS, verdictsOn } from "../policy/comparison/verdict.ts";
 import { readPageParts } from "../report/page_shell.ts";
 import { policyPageOf } from "../report/policy_page.ts";
 import { usualPoints } from "../simulate/host/exact_shop.ts";
@@ -151,7 +151,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
     }
     progress.stop();
     gpu.check();
-    await tell(comparisons, opened, options);
+    await tell(comparisons, opened, found.verdicts, options);
   } finally {
     progress.stop();
     made.destroy();
@@ -209,6 +209,7 @@ async function contendersOf(
 async function tell(
   comparisons: readonly Comparison[],
   policies: readonly OpenedPolicy[],
+  notes: readonly string[],
   { out, json, users, seed }: Options,
 ): Promise<void> {
   const [first] = policies;
@@ -221,7 +222,7 @@ async function tell(
         ["users", users.toLocaleString("en")],
         ["seed", String(seed)],
       ],
-      notes: [],
+      notes,
     },
     comparisons,
     await readPageParts(),
@@ -242,8 +243,11 @@ async function tell(
   comparisons.forEach((comparison, k) => {
     if (k > 0) console.log("");
     console.log(figuresText(comparison, names[k]));
-    for (const { claim, text } of verdicts[k] ?? []) console.log(`\n${claim}\n    ${text}`);
+    for (const { claim, holds, text } of verdicts[k] ?? []) {
+      console.log(`\n${claim}: ${HOLDS[holds]}\n    ${text}`);
+    }
   });
+  for (const note of notes) console.log(`\n${note}`);
   const beside = slatesText(comparisons);
   if (beside !== undefined) console.log(`\n${beside}`);
   console.log(`\nThe page is ${out}`);

@@ -23,6 +23,8 @@ import { findAgain, findUsers, type FoundUsers, subjectOf } from "./found_users.
 export interface FoundEnvironments {
   /** Whether a click rate means anything: whether the log has pages without a click. */
   readonly clickRates: boolean;
+  /** What the tests of the models said of them. */
+  readonly verdicts: readonly string[];
   open(gpu: Gpu, made: Made): OpenedEnvironments;
 }
 
@@ -57,6 +59,7 @@ export async function findEnvironments(
   if (second) expectSameItems(data, second.data, options.testModel ?? "");
   return {
     clickRates: hasPagesWithoutClick(data.source),
+    verdicts: [own.verdict, second?.verdict].filter((verdict) => verdict !== undefined),
     open(gpu, made) {
       const witness = own.open(gpu, made).environment;
       const environments: TriedEnvironment[] = [{

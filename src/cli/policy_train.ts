@@ -153,6 +153,7 @@ async function withTrainer(
     const { kind, description } = gpu.adapter;
     say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
     say(`users: ${subjectText(subjectOf(found))}, ${source.itemCount.toLocaleString("en")} items`);
+    if (found.verdict !== undefined) say(found.verdict);
     const trainer = made.keep(
       await PolicyTrainer.create(gpu, source, config.training, algorithms[config.training.algorithm]),
     );

@@ -133,6 +133,8 @@ async function chosen(
           "rates mean nothing.",
       );
     }
+    const { verdict } = simulated.found;
+    if (verdict !== undefined) notes.push(verdict);
     return { policies, notes };
   } finally {
     progress.stop();

@@ -34,11 +34,11 @@ import { bySlates, type SlatesGroup } from "../policy/comparison/slates.ts";
 import { taskNames } from "../policy/comparison/tasks.ts";
 import type { PolicyDifference } from "../policy/comparison/difference.ts";
 import type { EpisodeFigures, MeanFigure } from "../policy/comparison/episodes.ts";
-import { differenceWord, verdictsOn } from "../policy/comparison/verdict.ts";
+import { differenceWord, HOLDS, verdictsOn } from "../policy/comparison/verdict.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 
 const missing = markup`<td>${MISSING}</td>`;
-const SIGNS = { yes: "\u2713 holds", no: "\u2717 the opposite holds", undecided: "? not decided" } as const;
+const SIGNS = { yes: "\u2713", no: "\u2717", undecided: "?" } as const;
 
 /** What stands at the head of the page. */
 export interface PolicyPageHead {
@@ -130,7 +130,7 @@ function verdicts(comparison: Comparison): Html {
   const found = verdictsOn(comparison);
   if (found.length === 0) return markup`<p>No policy here has learned anything.</p>`;
   const items = found.map(({ claim, holds, text }) =>
-    markup`<li><b>${claim}</b> <span class="verdict">${SIGNS[holds]}</span><br>${text}</li>`
+    markup`<li><b>${claim}</b> <span class="verdict">${SIGNS[holds]} ${HOLDS[holds]}</span><br>${text}</li>`
   );
   return markup`<ul class="claims">${items}</ul>`;
 }

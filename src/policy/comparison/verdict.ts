@@ -18,6 +18,9 @@ export interface PolicyVerdict {
   readonly text: string;
 }
 
+/** What became of a claim, in words. */
+export const HOLDS = { yes: "holds", no: "the opposite holds", undecided: "not decided" } as const;
+
 /** The policy that plans nothing: who does not beat it has gained nothing by planning. */
 export const RIVAL = "greedy";
 /** Where the optimum is less than this share above greedy, planning has nothing to gain. */
