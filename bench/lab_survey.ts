@@ -12,7 +12,7 @@ import { UserError } from "../src/user_error.ts";
 import { readBench } from "./bench_json.ts";
 import { chromiumOr } from "./lab/chromium.ts";
 import { environmentOf, runScript, type SideName, sideNames } from "./lab/sides.ts";
-import { type Survey, type SurveyPart, surveyParts } from "./lab/survey.ts";
+import { LASTING, type Survey, type SurveyPart, surveyParts } from "./lab/survey.ts";
 import { writeLab } from "./lab/trial_files.ts";
 import { Status } from "./status.ts";
 
@@ -80,7 +80,7 @@ async function surveyLab(file: string, options: SurveyOptions): Promise<void> {
       undefined,
       (line) => {
         status.clear();
-        if (/^\w+: (begins|done|has gone wrong)/.test(line)) console.error(line);
+        if (line.startsWith(LASTING)) console.error(line.slice(LASTING.length));
         else status.show(line);
       },
     );

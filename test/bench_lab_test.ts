@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { agreement } from "../bench/lab/agreement.ts";
 import { frameCells, spreadText, trialCells } from "../bench/lab/figures.ts";
 import { Recorder } from "../bench/lab/recorder.ts";
+import { surveyAll } from "../bench/lab/survey.ts";
 import { type Trial, trialFigures } from "../bench/lab/trial.ts";
 
 /** Ten groups of two steps, 100 ms each, the first after 500 ms; frames of 16 ms, one of 40 in it and one of 90 before. */
@@ -91,4 +92,17 @@ Deno.test("what is heard of a worker: the call of the training, its steps and lo
   failing.postMessage({ id: 1, service: "train", method: "start", argument: {} });
   failing.say({ id: 1, error: { message: "no such shop" } });
   await assert.rejects(failed.recorded(), /no such shop/);
+});
+
+Deno.test("a survey: whatever becomes of a part, the others follow, and what went wrong is told", async () => {
+  const parts = ["training", "ladders", "selftest"] as const;
+  const done: string[] = [];
+  const faults = await surveyAll({ parts }, {
+    training: () => Promise.reject(new Error("no device")),
+    step: () => assert.fail("not asked for"),
+    ladders: () => Promise.resolve(["lstm: wrong", "choice: wrong"]),
+    selftest: () => Promise.resolve(done.push("selftest")).then(() => []),
+  });
+  assert.deepEqual(faults, { training: ["no device"], ladders: ["lstm: wrong", "choice: wrong"] });
+  assert.deepEqual(done, ["selftest"]);
 });

@@ -6,7 +6,7 @@
 import type { Locator, Page } from "playwright-core";
 import { runMain } from "../../src/cli/fail.ts";
 import { withLab } from "./browser.ts";
-import { type Survey, surveyAll, type SurveyPart, tell } from "./survey.ts";
+import { report, type Survey, surveyAll, type SurveyPart, tell } from "./survey.ts";
 
 /** How often it is looked how far the page is. */
 const LOOK_MS = 500;
@@ -76,7 +76,7 @@ async function ladders(page: Page): Promise<string[]> {
     await climb.click();
     const errors = await finished(page, "ladders", screen, climb);
     wrong.push(...errors.map((error) => `${name}: ${error}`));
-    if (errors.length === 0) tell("ladders", `${name}: ${await textOf(rung.locator(".outcome").first())}`);
+    if (errors.length === 0) report("ladders", `${name}: ${await textOf(rung.locator(".outcome"))}`);
   }
   return wrong;
 }
@@ -88,7 +88,7 @@ async function selftest(page: Page): Promise<string[]> {
   const run = screen.getByRole("button", { name: "Run the self-test" });
   await run.click();
   const errors = await finished(page, "selftest", screen, run);
-  tell("selftest", await textOf(screen.locator(".standing")));
+  report("selftest", await textOf(screen.locator(".standing")));
   return [...errors, ...await screen.locator(".faults > li").allInnerTexts()];
 }
 

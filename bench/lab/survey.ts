@@ -26,20 +26,26 @@ export interface Survey {
 /** What has gone wrong, by part; the file has the rest. */
 export type Faults = Partial<Record<SurveyPart, readonly string[]>>;
 
-/** How far a survey is, on standard error. */
+/** What a line of standard error begins with that stays to be read; others tell how far a survey is. */
+export const LASTING = "- ";
+
 export function tell(part: SurveyPart, text: string): void {
   console.error(`${part}: ${text}`);
 }
 
+/** What has come of something. */
+export function report(part: SurveyPart, text: string): void {
+  console.error(`${LASTING}${part}: ${text}`);
+}
+
 /** Does the parts that are wanted, whatever becomes of each. @returns what went wrong */
 export async function surveyAll(
-  { parts }: Survey,
+  { parts }: Pick<Survey, "parts">,
   work: Readonly<Record<SurveyPart, () => Promise<readonly string[]>>>,
 ): Promise<Faults> {
   const faults: Faults = {};
   for (const part of parts) {
     const began = performance.now();
-    tell(part, "begins");
     try {
       const wrong = await work[part]();
       if (wrong.length > 0) faults[part] = wrong;
@@ -47,7 +53,7 @@ export async function surveyAll(
       faults[part] = [error instanceof Error ? error.message : String(error)];
     }
     const seconds = ((performance.now() - began) / 1000).toFixed(0);
-    tell(part, `${faults[part] ? "has gone wrong" : "done"}, ${seconds} s`);
+    report(part, `${faults[part] ? "has gone wrong" : "done"}, ${seconds} s`);
   }
   return faults;
 }
