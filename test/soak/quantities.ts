@@ -89,22 +89,26 @@ export function csvRow(moment: Moment): string {
 /** A soak of less, without its first minutes, is said to show little. */
 const TELLING_MINUTES = 30;
 
-/** The verdict in words. @param moments after the warm-up. @param faults what went wrong besides. */
+/**
+ * The verdict in words.
+ * @param moments after the warm-up. @param faults what went wrong besides. @param sessions whether this process trained, too.
+ */
 export function verdict(
   moments: readonly Moment[],
   faults: readonly string[],
+  sessions = true,
 ): { text: string; passes: boolean } {
   const lines: string[] = [];
   let passes = faults.length === 0;
   let of = "";
   for (const quantity of quantities) {
+    const commands = quantity.column.startsWith("command");
+    if (!commands && !sessions) continue;
     const points = moments.flatMap((moment) => {
       const value = quantity.of(moment);
       return value === undefined ? [] : [{ hours: moment.seconds / 3600, value, phase: moment.phase }];
     });
-    const process = quantity.column.startsWith("command")
-      ? "train, never interrupted"
-      : "a process that trains in sessions";
+    const process = commands ? "a command, never interrupted" : "a process that trains in sessions";
     if (process !== of) lines.push(`Of ${process}:`);
     of = process;
     const { level, perHour, passes: flat } = trendOf(points, quantity.allowed);

@@ -145,7 +145,7 @@ async function soak(options: Options, folder: string): Promise<number> {
     gpu.check();
     const warmUp = 60 * (options.warmUp ?? Math.min(10, options.minutes / 2));
     const counted = watch.moments.filter(({ seconds }) => seconds >= warmUp);
-    const { text, passes } = verdict(counted, faults);
+    const { text, passes } = verdict(counted, faults, !options.policy);
     console.log(
       `\n${stopped ? "Stopped early. " : ""}${
         sessions
