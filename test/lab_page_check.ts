@@ -11,7 +11,8 @@ import { openPreparedSet } from "../src/sets/prepared_folder.ts";
 import { openGpu } from "../src/host/open_gpu.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
-import { defaultTraining } from "../src/train/config.ts";
+import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
+import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { checkLadder, checkSaved, checkStep, type Look } from "./lab_measure_check.ts";
 
@@ -21,6 +22,8 @@ const pictures = Deno.env.get("CLICKGAN_PICTURES");
 
 const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
 const ITERATIONS = 200;
+/** Iterations of the adversarial stage. */
+const GAMES = 40;
 /** Of a loss in the browser from the same in Deno: sums are added up in another order by neither, but exp and tanh differ. */
 const TOLERANCE = 1e-5;
 /** Software, on a machine that does other things. */
@@ -41,7 +44,7 @@ async function until(page: Page, expression: string): Promise<void> {
   }
 }
 
-const keptIn = (page: Page) => page.evaluate<Kept>(`lab.kept.get("training")`);
+const keptIn = (page: Page, name = "training") => page.evaluate<Kept>(`lab.kept.get("${name}")`);
 
 async function expectNoFaults(page: Page, what: string): Promise<void> {
   const found = await page.evaluate<string[]>(
@@ -92,8 +95,8 @@ const STOP_AT_ONCE = `(() => {
   observer.observe(numbers, { subtree: true, childList: true });
 })()`;
 
-/** The losses of the demo shop are Deno's. */
-async function checkDemo(page: Page): Promise<void> {
+/** The losses of the demo shop are Deno's. @returns what those of the adversarial stage are there. */
+async function checkDemo(page: Page): Promise<readonly number[]> {
   await setOptions(page, { lstmUnits: "x" });
   await page.locator("#option-lstmUnits-error", { hasText: 'Expected a whole number in 1..1024, got "x".' })
     .waitFor();
@@ -111,29 +114,86 @@ async function checkDemo(page: Page): Promise<void> {
   await page.locator("text=/^Stopped after \\d+ of 200 iterations. It can go on.$/").waitFor(PATIENCE);
   await page.getByRole("button", { name: "Go on" }).click();
   await page.locator("table.figures").waitFor(PATIENCE);
-  const { losses } = await keptIn(page);
-  expectNear(losses, await denoLosses(makeDemoShop(1).log, ITERATIONS));
+  const expected = await denoLosses(makeDemoShop(1).log, ITERATIONS, GAMES);
+  expectNear("losses", (await keptIn(page)).losses, expected.shannon);
   await expectNoFaults(page, "Train, after");
   await expectNarrow(page);
   await picture(page, "train");
+  return expected.adversarial;
 }
 
-function expectNear(losses: readonly number[], expected: readonly number[]): void {
-  assert.equal(losses.length, expected.length);
-  const far = Math.max(...losses.map((loss, k) => Math.abs(loss - (expected[k] ?? NaN))));
-  assert.ok(far <= TOLERANCE, `losses differ by up to ${far}`);
-  console.log(`losses differ from Deno's by ${far.toExponential(1)} at most`);
+/** After the first stage the adversarial one: stopped, saved, gone on with, and gone on with from the file. */
+async function checkAdversarial(page: Page, expected: readonly number[]): Promise<void> {
+  await page.click("nav >> text=Train");
+  await setOptions(page, { adversarial: String(GAMES) });
+  const goOn = page.getByRole("button", { name: "Go on" });
+  await goOn.click();
+  await page.locator(
+    `text=Expected --adversarial-validate-every of at most the ${GAMES} iterations of --adversarial, got 100`,
+  ).waitFor(PATIENCE);
+  await setOptions(page, { adversarialValidateEvery: "10", adversarialBatchSize: "5", learningRate: "0.1" });
+  await setOptions(page, { behaviourDims: "6-4", generatorWarmup: "2" });
+  await goOn.click();
+  await page.locator("text=begun with, got --learning-rate changed").waitFor(PATIENCE);
+  await setOptions(page, { learningRate: "" });
+  await page.evaluate(STOP_AT_ONCE);
+  await goOn.click();
+  await page.locator(`text=/^Stopped after \\d+ of ${GAMES} iterations. It can go on.$/`).waitFor(PATIENCE);
+  await page.locator(".numbers dt", { hasText: "validation pi prec@1" }).waitFor(PATIENCE);
+  await page.getByRole("button", { name: "Save best loss", exact: true }).waitFor(PATIENCE); // of the first stage
+  const last = `${folder}/adversarial-last.safetensors`;
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Save as it stands" }).click();
+  await (await saved).saveAs(last);
+  await goOn.click();
+  await page.locator("#stage-adversarial table.figures").waitFor(PATIENCE);
+  const { losses } = await keptIn(page, "adversarial");
+  expectNear("losses of the adversarial stage", losses, expected);
+  await expectNoFaults(page, "Train, both stages");
+  await expectNarrow(page);
+  await picture(page, "train-adversarial");
+  await page.setInputFiles("#snapshot-file", last);
+  await page.locator("text=Go on goes on with its training, bit for bit.").waitFor(PATIENCE);
+  await goOn.click();
+  await page.locator("#stage-adversarial table.figures").waitFor(PATIENCE);
+  const rest = (await keptIn(page, "adversarial")).losses;
+  assert.ok(rest.length > 0 && rest.length < GAMES, `${rest.length} steps`);
+  assert.deepEqual(rest, losses.slice(-rest.length));
+  await page.getByRole("button", { name: "Start from random weights again" }).click();
+  await setOptions(page, { adversarial: "" });
 }
 
-async function denoLosses(log: ClickLog, iterations: number): Promise<number[]> {
+function expectNear(what: string, found: readonly number[], expected: readonly number[]): void {
+  assert.equal(found.length, expected.length, what);
+  const far = Math.max(...found.map((loss, k) => Math.abs(loss - (expected[k] ?? NaN))));
+  assert.ok(far <= TOLERANCE, `${what} differ by up to ${far}`);
+  console.log(`${what} differ from Deno's by ${far.toExponential(1)} at most`);
+}
+
+/** Of both stages. @param games iterations of the adversarial one. */
+async function denoLosses(
+  log: ClickLog,
+  iterations: number,
+  games = 0,
+): Promise<{ shannon: number[]; adversarial: number[] }> {
   const gpu = await openGpu();
   const model = new UserModel(gpu, log.items, { ...defaultModel, lstmUnits: 3, dims: [7, 5] }, { seed: 1 });
-  const trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 5 }, { validate: false });
-  const losses: number[] = [];
-  await trainer.run(iterations, { onStep: ({ nll }) => losses.push(nll) });
+  const validation = { validateEvery: 100, validationUsers: 20 };
+  const training = { ...defaultTraining, batchSize: 5, ...validation };
+  const trainer = await Trainer.create(model, log, training, { validate: games > 0 });
+  const [shannon, adversarial]: [number[], number[]] = [[], []];
+  await trainer.run(iterations, { onStep: ({ nll }) => shannon.push(nll) });
+  if (games > 0) {
+    model.setWeights(await trainer.snapshot("prec1"));
+    const config = { ...defaultAdversarial, batchSize: 5, behaviourDims: [6, 4], generatorWarmup: 2 };
+    const options = { seed: 1, evaluationShards: 0, validate: false };
+    const players = await AdversarialTrainer.create(model, log, config, options);
+    await players.run(games, { onStep: ({ lossMin }) => adversarial.push(lossMin) });
+    players.destroy();
+  }
   for (const part of [trainer, model]) part.destroy();
   gpu.close();
-  return losses;
+  return { shannon, adversarial };
 }
 
 /** A click is remembered, and changes what the model expects of the same page. */
@@ -230,7 +290,7 @@ async function checkOwnData(page: Page): Promise<void> {
   );
 
   const prepared = await openPreparedSet(`${folder}/set`);
-  const expected = await denoLosses((await readPreparedLog(prepared)).log, 4);
+  const expected = (await denoLosses((await readPreparedLog(prepared)).log, 4)).shannon;
   const give = [
     () => page.setInputFiles("#data-file", set),
     async () => {
@@ -246,7 +306,7 @@ async function checkOwnData(page: Page): Promise<void> {
     await files();
     await train();
     await until(page, `lab.kept.get("training")?.iteration === 4`);
-    expectNear((await keptIn(page)).losses, expected);
+    expectNear("losses on own data", (await keptIn(page)).losses, expected);
     const saved = page.waitForEvent("download");
     await page.getByRole("button", { name: "Save as it stands" }).click();
     await (await saved).saveAs(`${folder}/last.safetensors`);
@@ -349,8 +409,9 @@ const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", .
 try {
   await withLab(browser, async (page) => {
     await page.locator(".device.open").waitFor(PATIENCE);
-    await checkDemo(page);
+    const expected = await checkDemo(page);
     await checkUser(page);
+    await checkAdversarial(page, expected);
     await checkSelftest(page);
     await checkOwnData(page);
     await checkOwnLog(page);

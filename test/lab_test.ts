@@ -122,10 +122,14 @@ Deno.test({
       const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
       const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
       assert.ok(success, decode(stdout) + decode(stderr));
-      const model = `${folder}/best-loss.safetensors`;
-      const evaluated = await runCommand("evaluate", "--model", model, "--data", `${folder}/own.tsv`);
-      assert.equal(evaluated.code, 0, evaluated.stderr);
-      assert.match(evaluated.stdout, /best-loss/);
+      for (
+        const [name, data] of [["best-loss", `${folder}/own.tsv`], ["adversarial-last", "demo"]] as const
+      ) {
+        const model = `${folder}/${name}.safetensors`;
+        const evaluated = await runCommand("evaluate", "--model", model, "--data", data);
+        assert.equal(evaluated.code, 0, evaluated.stderr);
+        assert.ok(evaluated.stdout.includes(name), evaluated.stdout);
+      }
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

@@ -2,12 +2,14 @@
 
 import type { Gpu } from "../gpu/device.ts";
 import { modelParameters } from "../model/user_model.ts";
+import { stagesConfigOf } from "../options/train.ts";
 import { type Dataset, fitDataset } from "../run/dataset.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
 import { type RunConfig, runConfigSchema } from "../run/run_config.ts";
 import { writeSeeds } from "../run/seeds_folder.ts";
 import type { RunContext } from "../run/training_run.ts";
 import * as v from "../schema.ts";
+import type { StagesConfig } from "../train/stages_config.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { shapesFor } from "./calibration.ts";
@@ -18,14 +20,7 @@ import { EXIT_INTERRUPTED, initOf, machine, say, timestamp, withGpu } from "./ru
 import { quoted } from "./shell_word.ts";
 import { stopOnSignals } from "./stop.ts";
 import { type Init, openInit } from "./train_init.ts";
-import {
-  adversarialOf,
-  MODEL_OPTIONS,
-  modelOf,
-  parseTrainOptions,
-  trainingOf,
-  type TrainOptions,
-} from "./train_options.ts";
+import { MODEL_OPTIONS, parseTrainOptions, type TrainOptions } from "./train_options.ts";
 import { resume } from "./train_resume.ts";
 import { runOne, runSeeds } from "./train_runs.ts";
 
@@ -74,33 +69,26 @@ function trainedOf(
   options: TrainOptions,
   given: ReadonlySet<string>,
   init: Init | undefined,
-): Pick<RunConfig, "model" | "training" | "adversarial"> {
+): StagesConfig {
+  const config = stagesConfigOf(options);
   const own = MODEL_OPTIONS.some((name) => given.has(name));
-  return {
-    model: init?.snapshot.info && !own ? init.snapshot.info.model : modelOf(options),
-    training: trainingOf(options),
-    adversarial: adversarialOf(options),
-  };
+  return init?.snapshot.info && !own ? { ...config, model: init.snapshot.info.model } : config;
 }
 
 async function runConfig(
   gpu: Gpu,
   data: Dataset,
   options: TrainOptions,
-  { model, training, adversarial }: ReturnType<typeof trainedOf>,
+  trained: StagesConfig,
   init: Init | undefined,
 ): Promise<RunConfig> {
-  const sizes = { model, users: training.batchSize };
+  const sizes = { model: trained.model, users: trained.training.batchSize };
   // Parsed, so that what a resumed run reads back is the same to the byte.
   return v.parse(runConfigSchema, {
     clickgan: version,
     command: Deno.args,
     data: data.config,
-    model,
-    training,
-    // Fine-tuning starts from a trained reward: from the Shannon stage, or from --init in its place.
-    pretrain: options.pretrain && !(init && adversarial),
-    adversarial,
+    ...trained,
     init: init ? await initOf(init.path) : null,
     ...await machine(gpu),
     shapes: await shapesFor(options.calibration, gpu, data.source, sizes, say),

@@ -1,19 +1,7 @@
 /** The options of `train`, all groups together. */
 
 import { Command } from "commander";
-import {
-  adversarialGroup,
-  type AdversarialOptions,
-  checkAdversarialOptions,
-} from "../options/adversarial.ts";
-import { checkModelOptions, modelGroup, type ModelOptions } from "../options/model.ts";
-import {
-  checkSchedule,
-  optimiserGroups,
-  type OptimiserOptions,
-  shannonGroup,
-  type ShannonOptions,
-} from "../options/training.ts";
+import { checkTogether, stagesGroups, type StagesOptions } from "../options/train.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { addGroup } from "./defined_options.ts";
@@ -25,7 +13,7 @@ export { adversarialOf } from "../options/adversarial.ts";
 export { MODEL_OPTIONS, modelOf } from "../options/model.ts";
 export { trainingOf } from "../options/training.ts";
 
-export type TrainOptions = RunOptions & ModelOptions & ShannonOptions & OptimiserOptions & AdversarialOptions;
+export type TrainOptions = RunOptions & StagesOptions;
 
 const HELP = `
 Examples:
@@ -43,9 +31,6 @@ A run's folder holds config.json, train.csv, validation.csv, the snapshots best-
 best-prec1, best-prec2 and last (.safetensors), result.json with the test figures, and
 report.html; those of the adversarial stage are in its subfolder adversarial.`;
 
-/** The options of `train` beside those of the run. */
-const TRAIN_GROUPS = [modelGroup, shannonGroup, ...optimiserGroups, adversarialGroup];
-
 /** The options, and which of them were given, by name. @throws {UserError} for anything that is not understood */
 export function parseTrainOptions(
   args: readonly string[],
@@ -57,12 +42,15 @@ export function parseTrainOptions(
     )
     .version(version);
   addRunOptions(command);
-  for (const group of TRAIN_GROUPS) addGroup(command, group);
+  for (const group of stagesGroups) addGroup(command, group);
   command.addHelpText("after", HELP);
   const options = parse<TrainOptions>(command, args);
   const given = givenOptions(command);
   if (options.resume !== undefined) checkResume(options.resume, given);
-  else checkTogether(options, given);
+  else {
+    checkSeeds(options.seed, options.seeds);
+    checkTogether(options, given);
+  }
   return { options, given: new Set(given.keys()) };
 }
 
@@ -79,14 +67,4 @@ function checkResume(resume: string, given: GivenOptions): void {
       "a resumed run keeps its settings. " +
       `To train further under other settings, start a new run with --init ${last}.`,
   );
-}
-
-/** @throws {UserError} for options that make no sense together */
-function checkTogether(options: TrainOptions, given: GivenOptions): void {
-  const { adversarial, pretrain, init } = options;
-  checkSeeds(options.seed, options.seeds);
-  const trains = pretrain && !(init !== undefined && adversarial > 0);
-  if (trains) checkSchedule(options);
-  checkModelOptions(options);
-  checkAdversarialOptions(options, given);
 }

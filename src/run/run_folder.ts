@@ -13,6 +13,7 @@ import { removeTemporaries } from "../files/temporary_file.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
+import { bestText } from "../train/best_text.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog } from "./csv_log.ts";
 import { hasConfig, readConfig, type RunConfig, writeConfig } from "./run_config.ts";
@@ -141,7 +142,7 @@ export class RunFolder {
     const moments = new Map([[MOMENT_PREFIXES.m, state.m], [MOMENT_PREFIXES.v, state.v]]);
     const info = this.#info(items, state.iteration, "last");
     await writeSnapshot(this.file("last"), specs, this.#filled(specs, items, state.weights), info, moments, {
-      best: JSON.stringify(state.best),
+      best: bestText(state.best),
       logs: JSON.stringify({ train: this.train.mark(), validation: this.validation.mark() }),
     });
     for (const criterion of fresh) {

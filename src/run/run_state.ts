@@ -9,16 +9,14 @@ import { parseJson } from "../files/json_file.ts";
 import { checkWeights } from "../model/user_model.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
-import { criteria, type Criterion } from "../train/best_records.ts";
+import { type BestRecords, criteria, type Criterion } from "../train/best_records.ts";
+import { bestOf } from "../train/best_text.ts";
 import { UserError } from "../user_error.ts";
 import { CsvLog, logMarkSchema } from "./csv_log.ts";
 import { readSnapshot } from "./snapshot.ts";
 import { MOMENT_PREFIXES, type Snapshot } from "../snapshot/snapshot.ts";
 
 export type SnapshotName = `best-${Criterion}` | "last";
-
-const best = v.object({ value: v.nullable(v.finiteNumber()), iteration: v.wholeNumber() });
-const bestSchema = v.strictObject({ loss: best, prec1: best, prec2: best });
 
 const logsSchema = v.strictObject({ train: logMarkSchema, validation: logMarkSchema });
 type LogMarks = v.InferOutput<typeof logsSchema>;
@@ -28,7 +26,7 @@ export const LOGS = ["train", "validation"] as const;
 interface LastState {
   readonly snapshot: Snapshot;
   readonly iteration: number;
-  readonly best: v.InferOutput<typeof bestSchema>;
+  readonly best: BestRecords;
   readonly logs: LogMarks;
 }
 
@@ -60,15 +58,15 @@ export async function expectResumable(path: string): Promise<number> {
 export async function readLast(path: string): Promise<LastState> {
   const file = snapshotFile(path, "last");
   const snapshot = await readSnapshot(file);
-  const best = v.safeParse(bestSchema, parseJson(snapshot.metadata.best));
+  const best = bestOf(snapshot.metadata.best);
   const logs = v.safeParse(logsSchema, parseJson(snapshot.metadata.logs));
-  if (!snapshot.info || !best.success || !logs.success) {
+  if (!snapshot.info || !best || !logs.success) {
     throw new UserError(
       `${file} does not hold the state of a run. Put the file back that the run wrote, or start a new run from this one's ` +
         "weights with --init.",
     );
   }
-  return { snapshot, iteration: snapshot.info.iteration, best: best.output, logs: logs.output };
+  return { snapshot, iteration: snapshot.info.iteration, best, logs: logs.output };
 }
 
 /**
@@ -82,14 +80,9 @@ export async function readRunState(path: string, specs: readonly ParameterSpec[]
   for (const [weights, what] of [[last.weights, ""], [m, "Adam's m in "], [v, "Adam's v in "]] as const) {
     checkWeights(specs, weights, `${what}${file}`);
   }
-  const record = (criterion: Criterion) => {
-    const { value, iteration } = best[criterion] ?? { value: null, iteration: 0 };
-    // JSON has no infinities: null stands for "none yet".
-    return { value: value ?? (criterion === "loss" ? Infinity : -Infinity), iteration };
-  };
   const snapshots: Partial<Record<Criterion, Weights>> = {};
   for (const criterion of criteria) {
-    const { value, iteration } = record(criterion);
+    const { value, iteration } = best[criterion];
     if (!Number.isFinite(value)) continue;
     snapshots[criterion] = await readBest(path, specs, criterion, iteration);
   }
@@ -98,7 +91,7 @@ export async function readRunState(path: string, specs: readonly ParameterSpec[]
     weights: last.weights,
     m,
     v,
-    best: { loss: record("loss"), prec1: record("prec1"), prec2: record("prec2") },
+    best,
     snapshots,
   };
 }

@@ -7,10 +7,11 @@ import type { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { AdversarialTrainer } from "../train/adversarial_trainer.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
+import type { StagesConfig } from "../train/stages_config.ts";
+import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
 import type { GameFigures } from "../train/sums.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Dataset } from "./dataset.ts";
-import type { RunConfig } from "./run_config.ts";
 import type { SnapshotGame } from "../snapshot/snapshot.ts";
 
 export type StageName = "shannon" | "adversarial";
@@ -40,21 +41,21 @@ export interface Stage {
   readonly shown: { readonly loss: NamedFigure; readonly prec1: NamedFigure };
   /** Whether its loss is a likelihood, which compares with that of the truth. */
   readonly hasLikelihood: boolean;
-  isPartOf(config: RunConfig): boolean;
+  isPartOf(config: StagesConfig): boolean;
   /** Where it is written, in the run's folder. */
   folder(run: string): string;
   /** Of a run that it is part of, as for all that follows. */
-  iterations(config: RunConfig): number;
-  withIterations(config: RunConfig, iterations: number): RunConfig;
+  iterations(config: StagesConfig): number;
+  withIterations<C extends StagesConfig>(config: C, iterations: number): C;
   /** @param generator weights to start from, where the stage has one; drawn if not given. */
   create(
     model: UserModel,
-    data: Dataset,
-    config: RunConfig,
+    data: Pick<Dataset, "source">,
+    config: StagesConfig,
     generator: Weights | undefined,
   ): Promise<ClickTrainer<StageFigures>>;
   /** What the snapshots say of the generator; undefined without one. */
-  game(model: ModelConfig, config: RunConfig): SnapshotGame | undefined;
+  game(model: ModelConfig, config: StagesConfig): SnapshotGame | undefined;
 }
 
 export const shannonStage: Stage = {
@@ -115,7 +116,7 @@ export const adversarialStage: Stage = {
   },
 };
 
-function adversarialOf({ adversarial }: RunConfig) {
+function adversarialOf({ adversarial }: StagesConfig) {
   if (!adversarial) throw new Error("this run has no adversarial stage");
   return adversarial;
 }
@@ -124,13 +125,23 @@ function adversarialOf({ adversarial }: RunConfig) {
 export const stages: readonly Stage[] = [shannonStage, adversarialStage];
 
 /** Which stages a run goes through, in order. Each starts from the best prec@1 of the one before. */
-export function stagesOf(config: RunConfig): Stage[] {
+export function stagesOf(config: StagesConfig): Stage[] {
   return stages.filter((stage) => stage.isPartOf(config));
 }
 
 /** The stage that another one of a run starts from; undefined for the first. */
-export function stageBefore(stage: Stage, config: RunConfig): Stage | undefined {
+export function stageBefore(stage: Stage, config: StagesConfig): Stage | undefined {
   return stagesOf(config)[stagesOf(config).indexOf(stage) - 1];
+}
+
+/** What a stage's networks start from: these weights, or drawn ones; the generator's are drawn where there are none. */
+export function startOf(
+  init: Weights | undefined,
+  seed: number,
+): { initial: { seed: number } | { weights: Weights }; generator: Weights | undefined } {
+  if (!init) return { initial: { seed }, generator: undefined };
+  const generator = partOf(init, GENERATOR_PREFIX);
+  return { initial: { weights: partOf(init, "") }, generator: generator.size > 0 ? generator : undefined };
 }
 
 /** The values of a stage's columns; NaN for a figure that there is none of. */

@@ -6,13 +6,12 @@ import { pairedOf } from "../figures/paired.ts";
 import { differences, type Tested } from "../figures/tested.ts";
 import { criteria } from "../train/best_records.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
+import type { StagesConfig } from "../train/stages_config.ts";
 import type { Weights } from "../tape/parameters.ts";
-import type { Dataset } from "./dataset.ts";
-import type { RunConfig } from "./run_config.ts";
 import type { SnapshotName } from "./run_state.ts";
 import { type SnapshotDifferences, type SnapshotResult, snapshotResult } from "./snapshot_result.ts";
 import type { Stage, StageFigures } from "./stages.ts";
-import { type BaselineResults, choiceOf, TestedUsers } from "./tested_users.ts";
+import { type BaselineResults, choiceOf, type TestedData, TestedUsers } from "./tested_users.ts";
 import { verdictOf } from "./verdict.ts";
 
 /** What the test users say of a stage that is finished. */
@@ -34,8 +33,8 @@ const testUsers = new WeakMap<LogSource, TestedUsers>();
 export async function testStage(
   stage: Stage,
   trainer: ClickTrainer<StageFigures>,
-  data: Dataset,
-  config: RunConfig,
+  data: TestedData,
+  config: StagesConfig,
   onProgress: OnProgress | undefined,
 ): Promise<StageTest> {
   const users = usersOf(data.source, "test");

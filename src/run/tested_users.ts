@@ -57,17 +57,20 @@ export interface TestedModel<F extends StageFigures> {
   readonly spearman: number | undefined;
 }
 
+/** What of a data set its users' figures need. */
+export type TestedData = Pick<Dataset, "source" | "features" | "truth">;
+
 /** Users with the baselines that were tested on them. */
 export class TestedUsers {
   private constructor(
-    private readonly data: Dataset,
+    private readonly data: TestedData,
     readonly users: Uint32Array,
     private readonly counted: Baselines,
     private readonly baselines: ReadonlyMap<string, TestedBaseline>,
   ) {}
 
   /** Counts the baselines on the data set's train users, and tests them on these. @param users ascending. */
-  static of(data: Dataset, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
+  static of(data: TestedData, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
     const counted = Baselines.of(data.source, data.features?.tokens, onProgress);
     const baselines = new Map<string, TestedBaseline>(counted.test(users, onProgress));
     const { truth, source: { log } } = data;

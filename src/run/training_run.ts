@@ -6,14 +6,13 @@ import { recordedShapes } from "../gpu/kernel_shapes.ts";
 import { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
-import { GENERATOR_PREFIX, partOf } from "../train/networks.ts";
 import { DivergedError, type StepResult, type ValidationResult } from "../train/results.ts";
 import type { Dataset } from "./dataset.ts";
 import { readRunState } from "./run_state.ts";
 import { RunFolder } from "./run_folder.ts";
 import { hasConfig, removeConfig, type RunConfig, writeConfig } from "./run_config.ts";
 import { readSnapshot } from "./snapshot.ts";
-import { rowOf, type Stage, stageBefore, type StageFigures, type StageName } from "./stages.ts";
+import { rowOf, type Stage, stageBefore, type StageFigures, type StageName, startOf } from "./stages.ts";
 import { type StageTest, testStage } from "./test_stage.ts";
 
 /** Seconds between two saves. A crash loses what was done since the last one. */
@@ -70,9 +69,7 @@ export async function startStage(
   const init = before === undefined
     ? context.init
     : (await readSnapshot(`${before}/best-prec1.safetensors`)).weights;
-  const initial = init ? { weights: partOf(init, "") } : { seed: config.training.seed };
-  const generator = init && partOf(init, GENERATOR_PREFIX);
-  return await withTrainer(stage, context, config, initial, generator, async (trainer, model) => {
+  return await withTrainer(stage, context, config, init, async (trainer, model) => {
     const folder = stage.folder(path);
     const game = stage.game(model.config, config);
     // A run without a Shannon stage still has its config in its own folder, where --resume looks for it.
@@ -101,8 +98,7 @@ export async function resumeStage(
   events: RunEvents,
 ): Promise<RunResult> {
   const folder = stage.folder(path);
-  const initial = { seed: config.training.seed };
-  return await withTrainer(stage, context, config, initial, undefined, async (trainer, model) => {
+  return await withTrainer(stage, context, config, undefined, async (trainer, model) => {
     const state = await readRunState(folder, trainer.specs);
     trainer.restore(state);
     const game = stage.game(model.config, config);
@@ -123,16 +119,15 @@ async function withTrainer<T>(
   stage: Stage,
   { gpu, data }: RunContext,
   config: RunConfig,
-  initial: { seed: number } | { weights: Weights },
-  generator: Weights | undefined,
+  init: Weights | undefined,
   use: (trainer: ClickTrainer<StageFigures>, model: UserModel) => Promise<T>,
 ): Promise<T> {
   // The kernel shapes that the run began with, so that it goes on bit for bit.
   gpu.useShapes(recordedShapes(config.shapes, gpu.shapes.kind));
+  const { initial, generator } = startOf(init, config.training.seed);
   const model = new UserModel(gpu, data.source.items, config.model, initial);
   try {
-    const own = generator && generator.size > 0 ? generator : undefined;
-    const trainer = await stage.create(model, data, config, own);
+    const trainer = await stage.create(model, data, config, generator);
     try {
       return await use(trainer, model);
     } finally {

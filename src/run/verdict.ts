@@ -3,7 +3,7 @@
 import { type BaselineName, baselineNames, baselineTitles } from "../baselines/baselines.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { Difference } from "../figures/tested.ts";
-import type { RunConfig } from "./run_config.ts";
+import type { StagesConfig } from "../train/stages_config.ts";
 import type { Stage } from "./stages.ts";
 import type { BaselineResults } from "./tested_users.ts";
 import type { SnapshotResult } from "./snapshot_result.ts";
@@ -22,7 +22,7 @@ const LATE = 0.9;
 export function verdictOf(
   found: Found,
   stage: Stage,
-  config: RunConfig,
+  config: StagesConfig,
   items: ItemsShape,
   iterations: number,
 ): string[] {
@@ -117,7 +117,7 @@ export function lossWords({ test, baselines }: Found): string[] {
 /** Where the best validation was: at the end, or at the beginning. */
 function trainingWords(
   test: readonly SnapshotResult[],
-  { training }: RunConfig,
+  { training }: StagesConfig,
   iterations: number,
 ): string[] {
   const best = test.find(({ snapshot }) => snapshot === "best-loss");

@@ -7,6 +7,7 @@ import { checkShapes, modelParameters } from "../model/user_model.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { type Features, featuresSchema } from "../data/manifest.ts";
 import type { ParameterSpec, Weights } from "../tape/parameters.ts";
+import type { Criterion } from "../train/best_records.ts";
 import { GENERATOR_PREFIX } from "../train/networks.ts";
 import { decodeSafetensors, encodeSafetensors, type TensorData, type TensorFile } from "./safetensors.ts";
 
@@ -145,6 +146,14 @@ export interface Snapshot {
 
 /** Prefixes of the optimiser's tensors; they are no weights. */
 export const MOMENT_PREFIXES = { m: "adam.m/", v: "adam.v/" } as const;
+/** Prefixes of the best weights so far, in a file that holds a whole training. */
+export const BEST_PREFIXES: Readonly<Record<Criterion, string>> = {
+  loss: "best-loss/",
+  prec1: "best-prec1/",
+  prec2: "best-prec2/",
+};
+/** What is not the weights as they stand. */
+const OTHER_PREFIXES = [...Object.values(MOMENT_PREFIXES), ...Object.values(BEST_PREFIXES)];
 
 /**
  * A snapshot from the bytes of its file, or of a safetensors file of another program.
@@ -186,11 +195,10 @@ export function snapshotOf({ tensors, metadata }: TensorFile, path: string): Sna
     }
     info = parsed.output;
   }
-  const prefixes = Object.values(MOMENT_PREFIXES);
   const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
   if (info) checkShapes(tensorsOf(info), shapes, path);
   return {
-    weights: part((name) => (prefixes.some((prefix) => name.startsWith(prefix)) ? undefined : name)),
+    weights: part((name) => (OTHER_PREFIXES.some((prefix) => name.startsWith(prefix)) ? undefined : name)),
     part: (prefix) => part((name) => (name.startsWith(prefix) ? name.slice(prefix.length) : undefined)),
     checkShapes: (specs) => checkShapes(specs, shapes, path),
     info,
@@ -206,5 +214,5 @@ function tensorsOf({ model, items, game }: SnapshotInfo): ParameterSpec[] {
     ...modelParameters(items, model),
     ...(game?.generator ? under(GENERATOR_PREFIX, modelParameters(items, game.generator)) : []),
   ];
-  return ["", ...Object.values(MOMENT_PREFIXES)].flatMap((prefix) => under(prefix, weights));
+  return ["", ...OTHER_PREFIXES].flatMap((prefix) => under(prefix, weights));
 }

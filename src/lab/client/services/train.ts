@@ -1,49 +1,56 @@
 /** The service of the screen Train. */
 
-import { attainable } from "../../../data/demo_shop.ts";
-import { usersOf } from "../../../data/click_log.ts";
-import { differenceOf } from "../../../data/feature_meaning.ts";
-import { Baselines, baselineTitles } from "../../../baselines/baselines.ts";
-import type { ModelConfig } from "../../../model/config.ts";
-import { fitSource } from "../../../model/item_features.ts";
 import { UserModel } from "../../../model/user_model.ts";
+import { fitSource } from "../../../model/item_features.ts";
 import { expectPlaces, notePages } from "../../../options/check_data.ts";
 import { decodeSnapshot, type SnapshotInfo } from "../../../snapshot/snapshot.ts";
 import type { Weights } from "../../../tape/parameters.ts";
-import type { TrainingConfig } from "../../../train/config.ts";
-import { GENERATOR_PREFIX } from "../../../train/networks.ts";
+import { partOf } from "../../../train/networks.ts";
+import { RewardWatch } from "../../../train/reward_watch.ts";
+import type { StagesConfig } from "../../../train/stages_config.ts";
 import { UserError } from "../../../user_error.ts";
+import type { StageName } from "../../../run/stages.ts";
 import type { LabWorker } from "../lab_worker.ts";
 import type { Method } from "../protocol.ts";
-import { type DataChoice, type DataFacts, factsOf, type LabData, openLabData } from "./lab_data.ts";
-import { faultsOf, readOptions, shownGroups } from "./train_options.ts";
-import { type Level, StepGatherer, type TrainProgress } from "./train_progress.ts";
-import { type SnapshotName, TrainSession } from "./train_session.ts";
+import { type DataChoice, type DataFacts, factsOf } from "./lab_data.ts";
+import { expectToGoOn, reopen } from "./train_going_on.ts";
+import { expectSameFeatures, levelsOf, OpenedData } from "./train_data.ts";
+import { faultsOf, type OptionTexts, readOptions, shownGroups, textsOf } from "./train_options.ts";
+import { shownStage, StepGatherer, type TrainProgress } from "./train_progress.ts";
+import { TrainSession } from "./train_session.ts";
+import { offersOf, type SnapshotOffer } from "./train_snapshots.ts";
 import { type TestTable, testTable } from "./train_test.ts";
 
 export interface TrainRequest {
   readonly data: DataChoice;
-  readonly model: ModelConfig;
-  readonly training: TrainingConfig;
+  readonly config: StagesConfig;
   /** Whether to start from the snapshot that was brought. */
   readonly fromSnapshot: boolean;
 }
 
-/** How a training, or a part of it, has ended. */
+/** Where a stage of a training stands. */
 export interface TrainEnd {
+  readonly stage: StageName;
   readonly iteration: number;
   readonly iterations: number;
-  /** Whether early stopping has ended it. */
-  readonly stoppedEarly: boolean;
-  readonly snapshots: readonly SnapshotName[];
+  /** Whether the stage has come to its end, by early stopping, too. */
+  readonly isDone: boolean;
+  /** Whether there is another stage after it. */
+  readonly hasNext: boolean;
+  /** Of this stage and those before it. */
+  readonly snapshots: readonly SnapshotOffer[];
 }
 
 /** A snapshot that was brought. */
 export interface Brought {
-  readonly model: ModelConfig;
+  readonly texts: OptionTexts;
   readonly iteration: number;
   readonly kind: string;
   readonly facts: DataFacts;
+  /** Of a file that holds a whole training. */
+  readonly training: TrainEnd | undefined;
+  /** What is to be known of it. */
+  readonly note: string;
 }
 
 export function trainService(worker: LabWorker) {
@@ -51,15 +58,7 @@ export function trainService(worker: LabWorker) {
   let brought: { readonly weights: Weights; readonly info: SnapshotInfo } | undefined;
   /** A model that was brought and not trained. */
   let shown: UserModel | undefined;
-  /** The last data that were opened: a file is not read twice. */
-  let opened: { readonly choice: DataChoice; readonly data: LabData } | undefined;
-
-  const dataOf = async (choice: DataChoice, tell: (what: string) => void): Promise<LabData> => {
-    if (!opened || !sameData(opened.choice, choice)) {
-      opened = { choice, data: await openLabData(choice, tell) };
-    }
-    return opened.data;
-  };
+  const opened = new OpenedData();
   /** What reads the session: it is waited for before the session is freed. */
   let reading: Promise<unknown> = Promise.resolve();
   const whileReading = <T>(work: Promise<T>): Promise<T> => {
@@ -81,13 +80,13 @@ export function trainService(worker: LabWorker) {
 
   const start: Method<TrainRequest, TrainEnd, TrainProgress> = (request, { progress, signal }) =>
     worker.alone("A training is under way", async () => {
-      const { training } = request;
+      const { config, data: choice } = request;
       progress({ kind: "doing", what: "Reading the data" });
-      let data = await dataOf(request.data, (what) => progress({ kind: "doing", what }));
+      let data = await opened.of(choice, (what) => progress({ kind: "doing", what }));
       const { name } = data.source;
       const notes = [notePages(name, data.source), ...data.notes ?? []];
       progress({ kind: "data", facts: factsOf(data), note: notes.filter((note) => note).join("\n") });
-      expectPlaces(name, data, request.model);
+      expectPlaces(name, data, config.model);
       const init = request.fromSnapshot ? brought : undefined;
       if (init) {
         expectSameFeatures("The model of the snapshot", init.info, data);
@@ -99,32 +98,57 @@ export function trainService(worker: LabWorker) {
       const gpu = await worker.gpu();
       await clear();
       progress({ kind: "doing", what: "Compiling kernels" });
-      present(await TrainSession.create(gpu, { data, model: request.model, training, init: init?.weights }));
+      present(await TrainSession.create(gpu, { choice, data, init: init?.weights }, config));
       return await run(progress, signal);
     });
 
-  const goOn: Method<{ readonly iterations: number }, TrainEnd, TrainProgress> = (
-    { iterations },
+  /** The stage goes on, or where it is done the next one begins. */
+  const goOn: Method<Omit<TrainRequest, "fromSnapshot">, TrainEnd, TrainProgress> = (
+    { data, config },
     { progress, signal },
   ) =>
     worker.alone("A training is under way", async () => {
       const old = expectSession();
+      expectToGoOn(old, config, data);
+      old.config = config;
+      progress({ kind: "levels", levels: levelsOf(old.setting.data) });
       const gpu = await worker.gpu();
       if (gpu !== old.gpu) {
         progress({ kind: "doing", what: "Compiling kernels anew" });
         present(await old.on(gpu)); // what the old one held is lost with its device
       }
-      expectSession().iterations = iterations;
+      const current = expectSession();
+      if (current.isDone && current.hasNext) {
+        progress({ kind: "doing", what: "Compiling kernels of the next stage" });
+        const next = await current.next();
+        await clear();
+        if (next) present(next);
+      }
       return await run(progress, signal);
     });
 
   async function run(progress: (value: TrainProgress) => void, signal: AbortSignal): Promise<TrainEnd> {
     const current = expectSession();
-    const { trainer } = current;
-    if (trainer.batchParts > 1) progress({ kind: "parts", parts: trainer.batchParts });
-    await current.run(new StepGatherer(progress), signal);
-    const { iteration, iterations, snapshots } = current;
-    return { iteration, iterations, snapshots, stoppedEarly: trainer.stopped && iteration < iterations };
+    const { trainer, stage, iterations } = current;
+    const note = (text: string | undefined) => text && progress({ kind: "note", text });
+    progress({ kind: "stage", stage: shownStage(stage, iterations) });
+    if (trainer.batchParts > 1) {
+      note(
+        `A batch is computed in up to ${trainer.batchParts} parts of whole users, as it is larger than the adapter or ` +
+          "--part-rows allows.",
+      );
+    }
+    const watch = stage.hasLikelihood ? undefined : new RewardWatch();
+    const gatherer = new StepGatherer(stage, progress);
+    await current.run({
+      onStep: (result) => gatherer.onStep(result),
+      onValidation: (result) => {
+        gatherer.onValidation(result);
+        note(watch?.take(result));
+      },
+    }, signal);
+    note(watch?.verdict());
+    return endOf(current);
   }
 
   function expectSession(): TrainSession {
@@ -139,75 +163,60 @@ export function trainService(worker: LabWorker) {
     start,
     goOn,
 
-    /** What the test users say. */
+    /** What the test users say of the stage. */
     test: ((_, { progress }) => {
       const current = expectSession();
       return whileReading(current.whenIdle(() => testTable(current, progress)));
     }) satisfies Method<undefined, TestTable, string>,
 
     /** A snapshot's file. */
-    async snapshot({ name }: { readonly name: SnapshotName }): Promise<Uint8Array<ArrayBuffer>> {
-      return await whileReading(expectSession().snapshot(name));
+    async snapshot(offer: Pick<SnapshotOffer, "stage" | "kind">): Promise<Uint8Array<ArrayBuffer>> {
+      return await whileReading(expectSession().snapshot(offer));
     },
 
-    /** Takes a snapshot's file in, to start from it, or to look at what it has learned. @throws UserError unless it fits the data. */
+    /**
+     * Takes a snapshot's file in, to start from it, to look at what it has learned, or to go on with its training.
+     * @throws UserError unless it fits the data.
+     */
     bring: (({ file, data: choice }) =>
       worker.alone("A snapshot is being read", async () => {
-        const { info, weights } = decodeSnapshot(new Uint8Array(await file.arrayBuffer()), file.name);
+        const { name } = file;
+        const snapshot = decodeSnapshot(new Uint8Array(await file.arrayBuffer()), name);
+        const { info, weights } = snapshot;
         if (!info) {
           throw new UserError(
-            `Expected a snapshot written by train, got ${file.name}, which does not say what model it is.`,
+            `Expected a snapshot written by train, got ${name}, which does not say what model it is.`,
           );
         }
-        const whole = await dataOf(choice, () => {});
-        expectSameFeatures(`The model of ${file.name}`, info, whole);
-        const source = fitSource(whole.source, info.items, `The model of ${file.name}`);
-        const data = { ...whole, source };
-        const reward = new Map([...weights].filter(([name]) => !name.startsWith(GENERATOR_PREFIX)));
+        const whole = await opened.of(choice, () => {});
+        expectSameFeatures(`The model of ${name}`, info, whole);
+        const data = { ...whole, source: fitSource(whole.source, info.items, `The model of ${name}`) };
         const gpu = await worker.gpu();
-        const model = new UserModel(gpu, source.items, info.model, { weights: reward });
+        const { next, note } = await reopen(gpu, { choice, data, init: undefined }, snapshot, name);
+        const model = next
+          ? undefined
+          : new UserModel(gpu, data.source.items, info.model, { weights: partOf(weights, "") });
         await clear();
+        brought = { weights, info };
+        if (next) present(next);
+        if (model) worker.current = { model, data, iteration: () => info.iteration };
         shown = model;
-        brought = { weights: reward, info };
-        worker.current = { model, data, iteration: () => info.iteration };
-        return { model: info.model, iteration: info.iteration, kind: info.kind, facts: factsOf(data) };
+        const { iteration, kind } = info;
+        const config = next?.config ??
+          { ...readOptions({ texts: {}, fromSnapshot: false }), model: info.model };
+        return {
+          ...{ texts: textsOf(config), iteration, kind, facts: factsOf(data), note },
+          training: next && endOf(next),
+        };
       })) satisfies Method<{ readonly file: File; readonly data: DataChoice }, Brought>,
   };
 }
 
-/** @throws UserError for items whose features mean something else than those of the model. */
-function expectSameFeatures(what: string, { features }: SnapshotInfo, data: LabData): void {
-  const difference = features && data.features && differenceOf(features, data.features);
-  if (difference === undefined) return;
-  throw new UserError(
-    `${what} was trained on items whose features mean something else than those of ${data.source.name}: ${difference}. ` +
-      "Prepare this log with --like and the set that the model was trained on.",
-  );
-}
-
-function sameData(a: DataChoice, b: DataChoice): boolean {
-  if (a.kind === "shop") return b.kind === "shop" && a.name === b.name && a.seed === b.seed;
-  if (b.kind === "shop" || a.files.length !== b.files.length) return false;
-  // A file is another one each time that it crosses over to the worker.
-  return a.files.every(({ path, file: { size, lastModified } }, k) => {
-    const other = b.files[k];
-    return path === other?.path && size === other.file.size && lastModified === other.file.lastModified;
-  });
-}
-
-/** On the validation users, whom the curves are of, too. */
-function levelsOf({ source, truth, features }: LabData): Level[] {
-  const users = usersOf(source, "validation");
-  const levels: Level[] = [...Baselines.of(source, features?.tokens).test(users)].map((
-    [name, { details: { figures } }],
-  ) => ({
-    name: baselineTitles[name],
-    loss: figures.nll,
-    prec1: figures.prec1 ?? NaN,
-  }));
-  if (truth && source.log) {
-    const { nll, prec1 } = attainable(source.log, { utility: new Float64Array(truth.utility) }, users);
-    levels.push({ name: "best attainable", loss: nll, prec1 });
-  }
-  return levels;
+function endOf(session: TrainSession): TrainEnd {
+  const { stage, iteration, iterations, isDone, hasNext, best, place: { before } } = session;
+  const snapshots = [
+    ...before.flatMap((one) => offersOf(one.stage, one.state.best, true)),
+    ...offersOf(stage, best, false),
+  ];
+  return { stage: stage.name, iteration, iterations, isDone, hasNext, snapshots };
 }

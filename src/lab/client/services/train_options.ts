@@ -1,19 +1,10 @@
 /** The options of `train`, read where their schemas are: the page shows them, and asks here whether a text is one of theirs. */
 
-import type { ModelConfig } from "../../../model/config.ts";
-import type { OptionDefinition, ValueOption } from "../../../options/definition.ts";
-import { checkModelOptions, modelGroup, modelOf, type ModelOptions } from "../../../options/model.ts";
-import {
-  checkSchedule,
-  optimiserGroups,
-  type OptimiserOptions,
-  seedOption,
-  shannonGroup,
-  type ShannonOptions,
-  trainingOf,
-} from "../../../options/training.ts";
+import { flagOf, type OptionDefinition, type ValueOption } from "../../../options/definition.ts";
+import { checkTogether, stagesConfigOf, stagesGroups, type StagesOptions } from "../../../options/train.ts";
+import { seedOption } from "../../../options/training.ts";
 import { InvalidValue } from "../../../options/values.ts";
-import type { TrainingConfig } from "../../../train/config.ts";
+import type { StagesConfig } from "../../../train/stages_config.ts";
 
 /** An option as a form shows it. */
 export type ShownOption = Exclude<OptionDefinition, ValueOption> | Omit<ValueOption, "parse">;
@@ -26,7 +17,8 @@ export interface ShownGroup {
 /** What was typed, by the options' names; what is left out or empty is the default. */
 export type OptionTexts = Readonly<Record<string, string>>;
 
-const groups = [modelGroup, shannonGroup, { heading: "Run:", options: [seedOption] }, ...optimiserGroups];
+const groups = [...stagesGroups, { heading: "Run:", options: [seedOption] }];
+const definitions = groups.flatMap(({ options }) => options);
 
 /** The options without their parsers, which do not cross over to the page. */
 export function shownGroups(): ShownGroup[] {
@@ -43,7 +35,7 @@ export function shownGroups(): ShownGroup[] {
 /** @returns what is wrong with these texts, by the options' names. */
 export function faultsOf(texts: OptionTexts): Record<string, string> {
   const faults: Record<string, string> = {};
-  for (const definition of groups.flatMap(({ options }) => options)) {
+  for (const definition of definitions) {
     try {
       valueOf(definition, texts);
     } catch (error) {
@@ -54,16 +46,53 @@ export function faultsOf(texts: OptionTexts): Record<string, string> {
   return faults;
 }
 
-/** What is to be trained. @throws UserError for options that make no sense, alone or together. */
-export function readOptions(texts: OptionTexts): { model: ModelConfig; training: TrainingConfig } {
-  const pairs = groups.flatMap(({ options }) => options).map((one) => [one.name, valueOf(one, texts)]);
+/**
+ * What is to be trained.
+ * @param fromSnapshot whether it starts from a snapshot, as by `--init`.
+ * @throws UserError for options that make no sense, alone or together.
+ */
+export function readOptions(
+  { texts, fromSnapshot }: { readonly texts: OptionTexts; readonly fromSnapshot: boolean },
+): StagesConfig {
+  const pairs = definitions.map((one) => [one.name, valueOf(one, texts)]);
+  if (fromSnapshot) pairs.push(["init", "the snapshot"]);
   // By the options' own parsers and defaults, as the command has them.
-  const values = Object.fromEntries(pairs) as ModelOptions & ShannonOptions & OptimiserOptions & {
-    seed: number;
+  const values = Object.fromEntries(pairs) as StagesOptions;
+  const given = definitions.filter(({ name }) => (texts[name] ?? "") !== "");
+  checkTogether(values, new Map(given.map((one) => [one.name, flagOf(one)])));
+  return stagesConfigOf(values);
+}
+
+/** What would be typed for it; nothing for what is the default. */
+export function textsOf({ model, training, pretrain, adversarial }: StagesConfig): OptionTexts {
+  const values: Readonly<Record<string, unknown>> = {
+    ...model,
+    ...adversarial,
+    ...training,
+    pretrain,
+    positionEffect: model.positions,
+    adversarial: adversarial?.iterations ?? 0,
+    adversarialBatchSize: adversarial?.batchSize,
+    adversarialValidateEvery: adversarial?.validateEvery,
+    countNoClick: adversarial ? !adversarial.skipNoClick : false,
   };
-  checkSchedule(values);
-  checkModelOptions({ ...values, adversarial: 0 });
-  return { model: modelOf(values), training: trainingOf(values) };
+  const texts = definitions.map((one) => {
+    const text = textOf(values[one.name]);
+    if (text === "" || text === textOf(one.default)) return [one.name, ""];
+    return [one.name, one.kind === "switch" ? "yes" : text];
+  });
+  return Object.fromEntries(texts);
+}
+
+/** The flags of the options in which two trainings differ, but for those of these names. */
+export function changedFlags(a: StagesConfig, b: StagesConfig, but: readonly string[]): string[] {
+  const [before, now] = [textsOf(a), textsOf(b)];
+  return definitions.filter(({ name }) => before[name] !== now[name] && !but.includes(name)).map(flagOf);
+}
+
+function textOf(value: unknown): string {
+  if (Array.isArray(value)) return value.join("-") || "none";
+  return String(value ?? "");
 }
 
 function valueOf(definition: OptionDefinition, texts: OptionTexts): unknown {

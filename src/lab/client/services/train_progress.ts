@@ -1,6 +1,6 @@
 /** What a training tells the page while it runs: one message for a group of steps. */
 
-import type { ChoiceFigures } from "../../../data/ranking.ts";
+import { rowOf, type Stage, type StageFigures, type StageName } from "../../../run/stages.ts";
 import { criteria, type Criterion } from "../../../train/best_records.ts";
 import type { StepResult, ValidationResult } from "../../../train/results.ts";
 import type { DataFacts } from "./lab_data.ts";
@@ -14,53 +14,75 @@ export interface Level {
   readonly prec1: number;
 }
 
-export interface ValidationFigures {
+/** A stage, as the page shows it. */
+export interface ShownStage {
+  readonly name: StageName;
+  readonly title: string;
+  /** Above its test figures. */
+  readonly heading: string;
+  readonly iterations: number;
+  /** Names of its figures, as the logs of a run have them. */
+  readonly columns: readonly string[];
+  /** What its loss and its precision are called. */
+  readonly loss: string;
+  readonly prec1: string;
+}
+
+/** Figures of a validation, a value a column. */
+export interface ValidationRow {
   readonly iteration: number;
-  readonly loss: number;
-  readonly prec1: number;
-  readonly prec2: number;
+  readonly row: readonly number[];
 }
 
 export type TrainProgress =
   /** What goes on before the first step. */
   | { readonly kind: "doing"; readonly what: string }
   | { readonly kind: "data"; readonly facts: DataFacts; readonly note: string | undefined }
-  /** Into how many parts batches are cut. */
-  | { readonly kind: "parts"; readonly parts: number }
+  /** What is to be known of how it goes. */
+  | { readonly kind: "note"; readonly text: string }
   /** Baselines and the best attainable, on the validation users. */
   | { readonly kind: "levels"; readonly levels: readonly Level[] }
+  /** A stage begins, or goes on. */
+  | { readonly kind: "stage"; readonly stage: ShownStage }
   /** Steps, and the validations that fell among them. */
   | {
     readonly kind: "steps";
     /** Iteration of the first. */
     readonly first: number;
-    readonly loss: readonly number[];
-    readonly prec1: readonly number[];
-    readonly validations: readonly ValidationFigures[];
+    /** A row a step, of a value a column. */
+    readonly rows: readonly (readonly number[])[];
+    readonly validations: readonly ValidationRow[];
     /** Iterations of the best validations so far. */
     readonly best: Readonly<Record<Criterion, number>> | undefined;
   };
 
+export function shownStage(stage: Stage, iterations: number): ShownStage {
+  const { name, title, heading, columns, shown: { loss, prec1 } } = stage;
+  return {
+    ...{ name, title, heading, iterations },
+    ...{ columns: Object.keys(columns), loss: loss.name, prec1: prec1.name },
+  };
+}
+
 /** Gathers what comes at once, and tells it as one. */
 export class StepGatherer implements SessionEvents {
   #first = 0;
-  #loss: number[] = [];
-  #prec1: number[] = [];
-  #validations: ValidationFigures[] = [];
+  #rows: number[][] = [];
+  #validations: ValidationRow[] = [];
   #best: Record<Criterion, number> | undefined;
   #due = false;
 
-  constructor(private readonly tell: (progress: TrainProgress) => void) {}
+  constructor(private readonly stage: Stage, private readonly tell: (progress: TrainProgress) => void) {}
 
-  onStep({ iteration, nll, prec1 }: StepResult<ChoiceFigures>): void {
-    if (this.#loss.length === 0) this.#first = iteration;
-    this.#loss.push(nll);
-    this.#prec1.push(prec1);
+  onStep(result: StepResult<StageFigures>): void {
+    if (this.#rows.length === 0) this.#first = result.iteration;
+    this.#rows.push(rowOf(this.stage, result));
     this.#tellSoon();
   }
 
-  onValidation({ iteration, nll, prec1, prec2, best }: ValidationResult<ChoiceFigures>): void {
-    this.#validations.push({ iteration, loss: nll, prec1, prec2 });
+  onValidation(result: ValidationResult<StageFigures>): void {
+    const { iteration, best } = result;
+    this.#validations.push({ iteration, row: rowOf(this.stage, result) });
     const iterations = criteria.map((criterion) => [criterion, best[criterion].iteration]);
     this.#best = Object.fromEntries(iterations) as Record<Criterion, number>;
     this.#tellSoon();
@@ -71,9 +93,9 @@ export class StepGatherer implements SessionEvents {
     if (this.#due) return;
     this.#due = true;
     queueMicrotask(() => {
-      const [first, loss, prec1, validations] = [this.#first, this.#loss, this.#prec1, this.#validations];
-      [this.#loss, this.#prec1, this.#validations, this.#due] = [[], [], [], false];
-      this.tell({ kind: "steps", first, loss, prec1, validations, best: this.#best });
+      const [first, rows, validations] = [this.#first, this.#rows, this.#validations];
+      [this.#rows, this.#validations, this.#due] = [[], [], false];
+      this.tell({ kind: "steps", first, rows, validations, best: this.#best });
     });
   }
 }

@@ -1,37 +1,38 @@
-/** A training that stands on the device: it runs, pauses, is asked things, and survives the loss of the device. */
+/** A stage of a training that stands on the device: it runs, pauses, is asked things, and survives the loss of the device. */
 
-import type { ChoiceFigures } from "../../../data/ranking.ts";
 import type { Gpu } from "../../../gpu/device.ts";
-import type { ModelConfig } from "../../../model/config.ts";
 import { UserModel } from "../../../model/user_model.ts";
-import { withMeanRows } from "../../../run/mean_rows.ts";
-import { encodeSnapshot } from "../../../snapshot/snapshot.ts";
+import { type Stage, type StageFigures, stagesOf, startOf } from "../../../run/stages.ts";
 import type { Weights } from "../../../tape/parameters.ts";
-import { type BestRecords, criteria, type Criterion } from "../../../train/best_records.ts";
-import type { TrainingConfig } from "../../../train/config.ts";
+import type { BestRecords } from "../../../train/best_records.ts";
+import type { ClickTrainer } from "../../../train/click_trainer.ts";
 import type { StepResult, ValidationResult } from "../../../train/results.ts";
-import { Trainer } from "../../../train/trainer.ts";
+import type { StagesConfig } from "../../../train/stages_config.ts";
 import type { TrainerState } from "../../../train/trainer_state.ts";
 import { UserError } from "../../../user_error.ts";
-import type { LabData } from "./lab_data.ts";
+import type { DataChoice, LabData } from "./lab_data.ts";
+import { fileOf, filledWeights, type SnapshotOffer, type StageState } from "./train_snapshots.ts";
 
 /** Seconds between two copies of the state in the page's memory: what a loss of the device costs at most. */
 const SAVE_SECONDS = 20;
 
-export type SnapshotName = `best-${Criterion}` | "last";
-
-/** What is trained, and how. */
+/** What all stages of a training have. */
 export interface SessionSetting {
+  readonly choice: DataChoice;
   readonly data: LabData;
-  readonly model: ModelConfig;
-  readonly training: TrainingConfig;
   /** Weights to start from, instead of drawn ones. */
   readonly init: Weights | undefined;
 }
 
 export interface SessionEvents {
-  onStep(result: StepResult<ChoiceFigures>): void;
-  onValidation(result: ValidationResult<ChoiceFigures>): void;
+  onStep(result: StepResult<StageFigures>): void;
+  onValidation(result: ValidationResult<StageFigures>): void;
+}
+
+/** Which stage of a training, and those before it as they ended. */
+interface Place {
+  readonly stage: Stage;
+  readonly before: readonly StageState[];
 }
 
 export class TrainSession {
@@ -44,43 +45,87 @@ export class TrainSession {
   private constructor(
     readonly gpu: Gpu,
     readonly setting: SessionSetting,
+    /** What is trained, which may go further than was said at first. */
+    public config: StagesConfig,
+    readonly place: Place,
     readonly model: UserModel,
-    readonly trainer: Trainer,
-    /** Of the training, which may go further than its setting said at first. */
-    public iterations: number,
+    readonly trainer: ClickTrainer<StageFigures>,
   ) {}
 
-  /** @throws UserError for sizes beyond the adapter, or too few users. */
-  static async create(gpu: Gpu, setting: SessionSetting): Promise<TrainSession> {
-    const { data: { source }, init, training } = setting;
-    const initial = init ? { weights: init } : { seed: training.seed };
-    const model = new UserModel(gpu, source.items, setting.model, initial);
+  /**
+   * @param place the first stage if not given.
+   * @throws UserError for sizes beyond the adapter, weights that do not fit, or too few users.
+   */
+  static async create(
+    gpu: Gpu,
+    setting: SessionSetting,
+    config: StagesConfig,
+    place?: Place,
+  ): Promise<TrainSession> {
+    const [first] = stagesOf(config);
+    if (!place && !first) throw new Error("there is no stage to train");
+    const { stage, before } = place ?? { stage: first as Stage, before: [] };
+    const { data: { source } } = setting;
+    const ended = before.at(-1);
+    const best = ended?.state.snapshots.prec1;
+    const weights = ended && best ? filledWeights(ended.specs, best, setting.data) : setting.init;
+    const { initial, generator } = startOf(weights, config.training.seed);
+    const model = new UserModel(gpu, source.items, config.model, initial);
     try {
-      const trainer = await Trainer.create(model, source, training);
-      return new TrainSession(gpu, setting, model, trainer, training.iterations);
+      const trainer = await stage.create(model, { source }, config, generator);
+      return new TrainSession(gpu, setting, config, { stage, before }, model, trainer);
     } catch (error) {
       model.destroy();
       throw error;
     }
   }
 
-  /** The same training on another device, as it was when it was last saved. */
+  /** The same on another device, as it was when it was last saved. */
   async on(gpu: Gpu): Promise<TrainSession> {
-    const session = await TrainSession.create(gpu, this.setting);
-    session.iterations = this.iterations;
-    if (this.#saved) session.trainer.restore(this.#saved);
-    session.#saved = this.#saved;
+    const session = await TrainSession.create(gpu, this.setting, this.config, this.place);
+    if (this.#saved) session.restore(this.#saved);
     return session;
   }
 
+  /** The stage after this one, from its best prec@1. Undefined where there is none. */
+  async next(): Promise<TrainSession | undefined> {
+    const stage = this.#next;
+    if (!stage) return undefined;
+    const before = [...this.place.before, await this.#standing()];
+    return await TrainSession.create(this.gpu, this.setting, this.config, { stage, before });
+  }
+
+  restore(state: TrainerState): void {
+    this.trainer.restore(state);
+    this.#saved = state;
+  }
+
+  get stage(): Stage {
+    return this.place.stage;
+  }
   get iteration(): number {
     return this.trainer.iteration;
+  }
+  /** Of the stage. */
+  get iterations(): number {
+    return this.stage.iterations(this.config);
   }
   get best(): BestRecords {
     return this.trainer.best;
   }
+  /** Whether the stage has come to its end. */
+  get isDone(): boolean {
+    return this.iteration >= this.iterations || this.trainer.stopped;
+  }
+  get hasNext(): boolean {
+    return this.#next !== undefined;
+  }
+  get #next(): Stage | undefined {
+    const stages = stagesOf(this.config);
+    return stages[stages.indexOf(this.stage) + 1];
+  }
 
-  /** Trains to the end, or until `signal` stops it. */
+  /** Trains to the end of the stage, or until `signal` stops it. */
   async run(events: SessionEvents, signal: AbortSignal): Promise<void> {
     this.#runs = true;
     try {
@@ -109,47 +154,31 @@ export class TrainSession {
   }
 
   /** Keeps the state outside of the device. Nothing may be in flight. */
-  async save(): Promise<void> {
-    this.#saved = await this.trainer.state();
+  async save(): Promise<TrainerState> {
     this.#savedAt = performance.now();
+    return this.#saved = await this.trainer.state();
   }
 
-  /** Which snapshots there are. */
-  get snapshots(): SnapshotName[] {
-    const best = criteria.filter((criterion) => Number.isFinite(this.best[criterion].value));
-    return [...best.map((criterion) => `best-${criterion}` as const), "last"];
-  }
-
-  /** The bytes of a snapshot's file. @throws UserError for one that there is none of. */
-  snapshot(name: SnapshotName): Promise<Uint8Array<ArrayBuffer>> {
-    if (!this.snapshots.includes(name)) {
-      throw new UserError(
-        `Expected a snapshot (${this.snapshots.join(", ")}), got ${name}: there is none yet.`,
-      );
+  /** The bytes of a snapshot's file. @throws UserError for one that there is none of, or broken weights. */
+  snapshot({ stage, kind }: Pick<SnapshotOffer, "stage" | "kind">): Promise<Uint8Array<ArrayBuffer>> {
+    const { place: { before }, config, gpu, setting: { data } } = this;
+    const on = { config, data, adapter: gpu.adapter };
+    const ended = before.find((one) => one.stage.name === stage);
+    if (ended) return Promise.resolve(fileOf(ended, kind, on));
+    if (stage !== this.stage.name) {
+      throw new UserError(`Expected a stage that has begun, got the ${stage} stage: there is none yet.`);
     }
-    return this.whenIdle(async () => {
-      const { trainer, model } = this;
-      const criterion = criteria.find((criterion) => name === `best-${criterion}`);
-      const weights = criterion ? await trainer.snapshot(criterion) : await trainer.weights();
-      const iteration = criterion ? trainer.best[criterion].iteration : trainer.iteration;
-      const { features } = this.setting.data;
-      const items = model.shape;
-      const filled = items.kind === "mixed"
-        ? withMeanRows(trainer.specs, weights, features, items.tokens)
-        : weights;
-      return encodeSnapshot(trainer.specs, filled, {
-        model: model.config,
-        items,
-        iteration,
-        kind: name,
-        features,
-      });
-    });
+    return this.whenIdle(async () => fileOf(await this.#standing(), kind, on));
   }
 
   destroy(): void {
     this.trainer.destroy();
     this.model.destroy();
+  }
+
+  async #standing(): Promise<StageState> {
+    const { stage, trainer: { specs } } = this;
+    return { stage, specs, state: await this.trainer.state() };
   }
 
   #isSaveDue(): boolean {

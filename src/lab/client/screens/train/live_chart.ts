@@ -6,7 +6,9 @@
 
 import { whole } from "../../../draw/number.ts";
 import { element, svg } from "../../elements.ts";
-import type { CurveFigure, Curves, Point } from "./curves.ts";
+import type { Criterion } from "../../../../train/best_records.ts";
+import type { Level } from "../../services/train_progress.ts";
+import type { Curves, Point } from "./curves.ts";
 import { evenTicks, rangeOf, Scale } from "../../../draw/scale.ts";
 
 /** Units of the drawing; it is as wide as its box. */
@@ -17,21 +19,32 @@ const LINE = 13;
 /** Ticks of an axis, about. */
 const TICKS = 5;
 
+/** What a chart shows. */
+export interface ChartFigure {
+  /** Of the curves. */
+  readonly column: string;
+  readonly title: string;
+  /** Which figure of what does not learn is drawn across it. */
+  readonly level?: "loss" | "prec1";
+  /** By which criterion its best validation is marked. */
+  readonly best?: Criterion;
+}
+
 export class LiveChart {
   readonly element: HTMLElement;
   readonly #box = element("div", { class: "plot" });
   readonly #read = element("p", { class: "reading", "aria-hidden": "true" });
   /** What was drawn last. */
-  #drawn: { readonly curves: Curves; readonly iterations: number } | undefined;
+  #drawn: { readonly curves: Curves; readonly levels: readonly Level[] } | undefined;
   #scales:
     | { readonly x: Scale; readonly train: readonly Point[]; readonly validation: readonly Point[] }
     | undefined;
 
-  constructor(readonly figure: CurveFigure, readonly title: string) {
+  constructor(readonly figure: ChartFigure) {
     this.element = element(
       "figure",
-      { id: `curve-${figure}` },
-      element("h3", {}, title),
+      {},
+      element("h3", {}, figure.title),
       this.#box,
       this.#read,
       element(
@@ -39,34 +52,35 @@ export class LiveChart {
         { class: "legend", "aria-hidden": "true" },
         sample("train", "train"),
         sample("validation", "validation"),
-        sample("best", "best validation"),
-        sample("level", "without learning, and the best attainable"),
+        figure.best && sample("best", "best validation"),
+        figure.level && sample("level", "without learning, and the best attainable"),
       ),
     );
-    new ResizeObserver(() => this.#drawn && this.draw(this.#drawn.curves, this.#drawn.iterations)).observe(
+    new ResizeObserver(() => this.#drawn && this.draw(this.#drawn.curves, this.#drawn.levels)).observe(
       this.#box,
     );
     this.#box.addEventListener("pointermove", (event) => this.#point(event));
     this.#box.addEventListener("pointerleave", () => this.#read.replaceChildren());
   }
 
-  /** Draws what there is. @param iterations of the whole training. */
-  draw(curves: Curves, iterations: number): void {
-    this.#drawn = { curves, iterations };
+  /** Draws what there is. */
+  draw(curves: Curves, levelsOf: readonly Level[]): void {
+    this.#drawn = { curves, levels: levelsOf };
     const width = this.#box.clientWidth;
     if (width === 0) return; // on a screen that is hidden: it is drawn when it comes back
-    const { figure } = this;
-    const [train, validation] = [curves.train(figure, iterations), curves.validation(figure, iterations)];
-    const levels = curves.levels.flatMap(({ name, [figure]: y }) =>
-      y === undefined || Number.isNaN(y) ? [] : [{ name, y }]
-    );
+    const { column, title, level, best: criterion } = this.figure;
+    const [train, validation] = [curves.train(column), curves.validation(column)];
+    const levels = levelsOf.flatMap((one) => {
+      const y = level && one[level];
+      return y === undefined || Number.isNaN(y) ? [] : [{ name: one.name, y }];
+    });
     const range = rangeOf([...train, ...validation, ...levels].map(({ y }) => y));
-    const x = new Scale([0, Math.max(1, iterations)], [LEFT, width - RIGHT]);
+    const x = new Scale([0, Math.max(1, curves.stage.iterations, curves.iteration)], [LEFT, width - RIGHT]);
     const y = new Scale(range, [HEIGHT - BOTTOM, TOP]);
     this.#scales = { x, train, validation };
-    const best = curves.bestPoint(figure);
+    const best = curves.bestPoint(column, criterion);
     const last = validation.at(-1);
-    const words = `${this.title}. ${
+    const words = `${title}. ${
       last
         ? `Validation: ${last.y.toFixed(4)} at iteration ${Math.round(last.x)}. `
         : "Nothing is trained yet. "

@@ -1,10 +1,10 @@
 /** Takes snapshots away as files, and brings one back. */
 
 import { button, element, saveFile } from "../../elements.ts";
-import type { SnapshotName } from "../../services/train_session.ts";
+import type { SnapshotOffer } from "../../services/train_snapshots.ts";
 
 export interface SnapshotActions {
-  fetch(name: SnapshotName): Promise<Uint8Array<ArrayBuffer>>;
+  fetch(offer: SnapshotOffer): Promise<Uint8Array<ArrayBuffer>>;
   /** @returns whether the file was taken. */
   bring(file: File): Promise<boolean>;
   /** Saves the curves. */
@@ -13,13 +13,6 @@ export interface SnapshotActions {
   test(): Promise<void>;
   onError(error: unknown): void;
 }
-
-const TITLES: Readonly<Record<SnapshotName, string>> = {
-  "best-loss": "best loss",
-  "best-prec1": "best prec@1",
-  "best-prec2": "best prec@2",
-  last: "as it stands",
-};
 
 export class Snapshots {
   readonly element: HTMLElement;
@@ -42,13 +35,18 @@ export class Snapshots {
       element(
         "p",
         { class: "about" },
-        "The weights as a safetensors file. In a terminal: deno task evaluate --model best-loss.safetensors --data demo",
+        "The weights as a safetensors file. In a terminal: deno task evaluate --model best-loss.safetensors --data demo. " +
+          "As it stands holds the optimiser's state, too: brought back, the training goes on.",
       ),
       this.#away,
       element(
         "div",
         { class: "field" },
-        element("label", { for: "snapshot-file" }, "Bring one back, to look at it or to start from it:"),
+        element(
+          "label",
+          { for: "snapshot-file" },
+          "Bring one back, to look at it, to start or to resume from it:",
+        ),
         this.#picker,
         this.#forget,
       ),
@@ -56,13 +54,13 @@ export class Snapshots {
   }
 
   /** Shows a button for each of them. */
-  offer(names: readonly SnapshotName[]): void {
+  offer(offers: readonly SnapshotOffer[]): void {
     const { actions } = this;
     this.#away.replaceChildren(
-      ...names.map((name) =>
-        button(`Save ${TITLES[name]}`, async () => {
+      ...offers.map((offer) =>
+        button(`Save ${offer.title}`, async () => {
           try {
-            saveFile(`${name}.safetensors`, await actions.fetch(name), "application/octet-stream");
+            saveFile(offer.file, await actions.fetch(offer), "application/octet-stream");
           } catch (error) {
             actions.onError(error);
           }

@@ -3,30 +3,23 @@
 import { whole } from "../../../draw/number.ts";
 import { element } from "../../elements.ts";
 import type { TrainEnd } from "../../services/train.ts";
+import type { ShownStage } from "../../services/train_progress.ts";
 import type { Curves } from "./curves.ts";
 
 export class Standing {
   readonly element: HTMLElement;
   readonly #bar = element("progress", { "aria-label": "Iterations done", max: 1, value: 0 });
   readonly #text = element("p", { class: "doing", role: "status" });
-  readonly #values = new Map<string, HTMLElement>();
+  readonly #list = element("dl", { class: "numbers" });
+  #values: readonly HTMLElement[] = [];
   #iterations = 0;
   /** When this session's first steps came, and after which iteration. */
   #began: { readonly at: number; readonly iteration: number } | undefined;
   #stepsPerSecond: number | undefined;
 
   constructor() {
-    const names = ["iteration", "steps/s", "loss", "validation loss", "validation prec@1"];
-    const list = element(
-      "dl",
-      { class: "numbers" },
-      ...names.map((name) => {
-        const value = element("dd", {}, "-");
-        this.#values.set(name, value);
-        return element("div", {}, element("dt", {}, name), value);
-      }),
-    );
-    this.element = element("div", { class: "standing" }, this.#bar, this.#text, list);
+    this.element = element("div", { class: "standing" }, this.#bar, this.#text, this.#list);
+    this.#name("loss", "prec@1");
   }
 
   /** Of this session, from its first group of steps on. */
@@ -34,11 +27,12 @@ export class Standing {
     return this.#stepsPerSecond;
   }
 
-  begin(iterations: number): void {
+  begin({ iterations, loss, prec1 }: ShownStage): void {
     this.#iterations = iterations;
     this.#began = undefined;
     this.#stepsPerSecond = undefined;
     this.#bar.max = iterations;
+    this.#name(loss, prec1);
   }
 
   say(text: string): void {
@@ -46,7 +40,7 @@ export class Standing {
   }
 
   step(curves: Curves): void {
-    const { iteration, validations } = curves;
+    const { iteration } = curves;
     const now = performance.now();
     if (this.#began === undefined) {
       this.#began = { at: now, iteration };
@@ -55,23 +49,32 @@ export class Standing {
       this.#stepsPerSecond = 1000 * (iteration - this.#began.iteration) / (now - this.#began.at);
     }
     this.#bar.value = iteration;
-    const validation = validations.at(-1);
-    this.#show("iteration", `${whole(iteration)} of ${whole(this.#iterations)}`);
-    this.#show("steps/s", rateText(this.#stepsPerSecond));
-    this.#show("loss", curves.last("loss")?.toFixed(4));
-    this.#show("validation loss", validation?.loss.toFixed(4));
-    this.#show("validation prec@1", validation?.prec1.toFixed(4));
+    const [loss, prec1] = curves.stage.name === "shannon" ? ["loss", "prec1"] : ["loss_min", "pi_prec1"];
+    const texts = [
+      `${whole(iteration)} of ${whole(this.#iterations)}`,
+      rateText(this.#stepsPerSecond),
+      curves.last(loss)?.toFixed(4),
+      curves.lastValidation(loss)?.toFixed(4),
+      curves.lastValidation(prec1)?.toFixed(4),
+    ];
+    this.#values.forEach((value, k) => value.textContent = texts[k] ?? "-");
   }
 
-  end({ iteration, iterations, stoppedEarly }: TrainEnd): void {
-    if (stoppedEarly) this.say(`Early stopping has ended it after ${whole(iteration)} iterations.`);
-    else if (iteration >= iterations) this.say(`Done: ${whole(iteration)} iterations.`);
-    else this.say(`Stopped after ${whole(iteration)} of ${whole(iterations)} iterations. It can go on.`);
+  end({ iteration, iterations, isDone, hasNext }: TrainEnd): void {
+    const of = `${whole(iteration)} of ${whole(iterations)} iterations`;
+    const next = hasNext ? " The adversarial stage is still to come: Go on begins it." : "";
+    if (!isDone) this.say(`Stopped after ${of}. It can go on.`);
+    else if (iteration >= iterations) this.say(`Done: ${whole(iteration)} iterations.${next}`);
+    else this.say(`Early stopping has ended it after ${whole(iteration)} iterations.${next}`);
   }
 
-  #show(name: string, text: string | undefined): void {
-    const value = this.#values.get(name);
-    if (value) value.textContent = text ?? "-";
+  /** Makes places for the figures. @param loss what it is called. */
+  #name(loss: string, prec1: string): void {
+    const names = ["iteration", "steps/s", loss, `validation ${loss}`, `validation ${prec1}`];
+    this.#values = names.map(() => element("dd", {}, "-"));
+    this.#list.replaceChildren(
+      ...names.map((name, k) => element("div", {}, element("dt", {}, name), this.#values[k])),
+    );
   }
 }
 

@@ -6,14 +6,17 @@ import type { Tested, TestTable } from "../../services/train_test.ts";
 
 const COLUMNS = [
   ["nll", "loss"],
+  ["piPrec1", "pi prec@1"],
   ["prec1", "prec@1"],
   ["prec2", "prec@2"],
   ["ndcg", "NDCG"],
   ["auc", "AUC"],
 ] as const;
 
-export function testView({ users, rows, verdict }: TestTable): HTMLElement {
-  const head = ["", ...COLUMNS.map(([, title]) => title)].map((title) =>
+/** @param heading what the table is called. */
+export function testView({ users, rows, verdict }: TestTable, heading: string): HTMLElement {
+  const columns = COLUMNS.filter(([key]) => rows.some(({ figures }) => figures[key]));
+  const head = ["", ...columns.map(([, title]) => title)].map((title) =>
     title === "" ? element("td") : element("th", { scope: "col" }, title)
   );
   const body = rows.map(({ name, iteration, figures }) =>
@@ -21,16 +24,17 @@ export function testView({ users, rows, verdict }: TestTable): HTMLElement {
       "tr",
       {},
       element("th", { scope: "row" }, iteration === undefined ? name : `${name} (${iteration})`),
-      ...COLUMNS.map(([key]) => cellOf(figures[key])),
+      ...columns.map(([key]) => cellOf(figures[key])),
     )
   );
   return element(
     "div",
     { class: "tested" },
+    element("h3", {}, heading),
     ...verdict.map((text) => element("p", {}, text)),
     element(
       "div",
-      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Test figures" },
+      { class: "scroll", tabindex: 0, role: "region", "aria-label": heading },
       element(
         "table",
         { class: "figures" },

@@ -1,10 +1,10 @@
 /** What is to be trained: the data, the model and the options, as the command `train` takes them. */
 
-import type { ModelConfig } from "../../../../model/config.ts";
 import type { CallWorker } from "../../connection.ts";
 import { element } from "../../elements.ts";
 import { OptionForm } from "../../option_form.ts";
 import type { TrainRequest } from "../../services/train.ts";
+import type { OptionTexts } from "../../services/train_options.ts";
 import { DataField } from "./data_field.ts";
 
 const IN_VIEW = [
@@ -16,6 +16,7 @@ const IN_VIEW = [
   "iterations",
   "batchSize",
   "learningRate",
+  "adversarial",
   "seed",
 ];
 
@@ -47,28 +48,31 @@ export class TrainForm {
    * @returns undefined where a field is not as it should be: it says why.
    * @throws LabError for options that make no sense together.
    */
-  async read(): Promise<Omit<TrainRequest, "fromSnapshot"> | undefined> {
+  async read(fromSnapshot: boolean): Promise<TrainRequest | undefined> {
     const options = this.#options;
     if (!options) return undefined;
     if (!await options.check()) {
       options.showFault();
       return undefined;
     }
-    const { model, training } = await this.call("train", "read", options.texts);
-    const data = this.data.read(training.seed);
-    return data && { data, model, training };
+    const config = await this.call("train", "read", { texts: options.texts, fromSnapshot });
+    const data = this.data.read(config.training.seed);
+    return data && { data, config, fromSnapshot };
   }
 
-  /** Fills in what a model is; all else stays at its default. */
-  writeModel(model: ModelConfig): void {
-    this.#options?.write(textsOf(model));
+  /** Fills in options; all others are at their defaults then. */
+  write(texts: OptionTexts): void {
+    this.#options?.write(texts);
   }
 
   async #fill(place: HTMLElement): Promise<void> {
     const groups = await this.call("train", "options", undefined);
+    const adversarial = groups.find(({ options }) => options.some(({ name }) => name === "adversarial"));
+    const ofStage = new Set(adversarial?.options.map(({ name }) => name));
     this.#options = new OptionForm(groups, {
       inView: IN_VIEW,
-      isUsed,
+      isUsed: (name, text) =>
+        isUsed(name, text) && (isStage(text) || name === "adversarial" || !ofStage.has(name)),
       faults: (texts) => this.call("train", "faults", texts),
       onChange: () => this.#tellCommand(),
     });
@@ -89,24 +93,7 @@ function isUsed(name: string, text: (name: string) => string): boolean {
   return name !== "patience" || text("earlyStopping") !== "";
 }
 
-function textsOf(model: ModelConfig): Record<string, string> {
-  const { dims, batchNorm, eta, kernelSd, wide, loss, positions, encoder } = model;
-  return {
-    encoder,
-    ...(encoder === "lstm" ? { lstmUnits: String(model.lstmUnits) } : {}),
-    ...(encoder === "pw"
-      ? {
-        pwLags: String(model.pwLags),
-        pwWeightings: String(model.pwWeightings),
-        pwNonlinearity: model.pwNonlinearity,
-      }
-      : {}),
-    dims: dims.length === 0 ? "none" : dims.join("-"),
-    batchNorm: batchNorm ? "yes" : "",
-    eta: String(eta),
-    kernelSd: String(kernelSd),
-    wide: wide === 0 ? "" : String(wide),
-    loss,
-    positionEffect: positions === 0 ? "" : String(positions),
-  };
+/** Whether there is an adversarial stage. */
+function isStage(text: (name: string) => string): boolean {
+  return Number(text("adversarial")) !== 0;
 }

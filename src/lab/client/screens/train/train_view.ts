@@ -5,16 +5,19 @@ import { element, Notice, saveFile } from "../../elements.ts";
 import type { Lab } from "../../lab.ts";
 import type { DataFacts } from "../../services/lab_data.ts";
 import type { TrainEnd, TrainRequest } from "../../services/train.ts";
-import type { TrainProgress } from "../../services/train_progress.ts";
-import { Curves } from "./curves.ts";
-import { LiveChart } from "./live_chart.ts";
+import type { Level, ShownStage, TrainProgress } from "../../services/train_progress.ts";
 import { Snapshots } from "./snapshots.ts";
+import { StageView } from "./stage_view.ts";
 import { Standing } from "./standing.ts";
-import { testView } from "./test_view.ts";
 import { TrainForm } from "./train_form.ts";
 
 /** Milliseconds between two drawings of the charts. */
 const DRAW_MS = 250;
+
+/** A call of the worker that runs a stage. */
+type StageCall = (
+  options: { onProgress(progress: TrainProgress): void; readonly signal: AbortSignal },
+) => Promise<TrainEnd>;
 
 export class TrainView {
   readonly element: HTMLElement;
@@ -22,15 +25,17 @@ export class TrainView {
   readonly #notice = new Notice();
   readonly #facts = element("p", { class: "facts-line" });
   readonly #standing = new Standing();
-  readonly #charts: readonly LiveChart[];
   readonly #snapshots: Snapshots;
-  readonly #tested = element("div");
+  readonly #places = element("div");
   readonly #train = element("button", { type: "button", class: "main" }, "Train");
   readonly #stop = element("button", { type: "button", disabled: true }, "Stop");
   readonly #goOn = element("button", { type: "button", disabled: true }, "Go on");
-  #curves = new Curves();
-  #iterations = 0;
+  /** Of the stages that have begun. */
+  #stages: StageView[] = [];
+  #levels: readonly Level[] = [];
   #request: TrainRequest | undefined;
+  /** Where the training stands that can go on. */
+  #end: TrainEnd | undefined;
   #running: AbortController | undefined;
   #drawn = 0;
   #drawing = false;
@@ -40,14 +45,13 @@ export class TrainView {
       lab.call,
       element("div", { class: "buttons" }, this.#train, this.#stop, this.#goOn),
     );
-    this.#charts = [
-      new LiveChart("loss", "Loss"),
-      new LiveChart("prec1", "prec@1: the clicked item is ranked first"),
-    ];
     this.#snapshots = new Snapshots({
-      fetch: (name) => lab.call("train", "snapshot", { name }),
+      fetch: ({ stage, kind }) => lab.call("train", "snapshot", { stage, kind }),
       bring: (file) => this.#bring(file),
-      csv: () => saveFile("training.csv", this.#curves.csv(), "text/csv"),
+      csv: () => {
+        const { curves } = this.#stages.at(-1) ?? {};
+        if (curves) saveFile(`${curves.stage.name}.csv`, curves.csv(), "text/csv");
+      },
       test: () => this.#test(),
       onError: (error) => this.#notice.fail(error),
     });
@@ -68,73 +72,55 @@ export class TrainView {
         this.#notice.element,
         this.#facts,
         this.#standing.element,
-        element("div", { class: "charts" }, ...this.#charts.map((chart) => chart.element)),
+        this.#places,
         this.#snapshots.element,
-        this.#tested,
       ),
     );
     this.#takeDrops();
   }
 
   async #begin(): Promise<void> {
-    const request = await this.#read();
+    const request = await this.#read(this.#snapshots.isUsed);
     if (!request) return;
-    this.#request = request;
-    this.#curves = new Curves();
-    this.#tested.replaceChildren();
-    await this.#run(
-      request.training.iterations,
-      (options) => this.lab.call("train", "start", request, options),
-    );
+    this.#clear();
+    await this.#run(request, (options) => this.lab.call("train", "start", request, options));
   }
 
   async #resume(): Promise<void> {
-    const iterations = (await this.#read())?.training.iterations;
-    if (iterations === undefined) return;
-    const done = this.#curves.iteration;
-    if (iterations <= done) {
-      this.#notice.say(
-        `Expected --iterations above ${done}, as so many are done, got ${iterations}. Raise it, then go on.`,
-        "error",
-      );
-      return;
-    }
-    await this.#run(iterations, (options) => this.lab.call("train", "goOn", { iterations }, options));
+    const request = await this.#read(this.#request?.fromSnapshot ?? false);
+    if (request) await this.#run(request, (options) => this.lab.call("train", "goOn", request, options));
   }
 
-  async #read(): Promise<TrainRequest | undefined> {
+  async #read(fromSnapshot: boolean): Promise<TrainRequest | undefined> {
     this.#notice.clear();
     try {
-      const request = await this.#form.read();
-      return request && { ...request, fromSnapshot: this.#snapshots.isUsed };
+      return await this.#form.read(fromSnapshot);
     } catch (error) {
       this.#notice.fail(error);
       return undefined;
     }
   }
 
-  async #run(
-    iterations: number,
-    call: (options: { onProgress(progress: TrainProgress): void; signal: AbortSignal }) => Promise<TrainEnd>,
-  ): Promise<void> {
-    const controller = this.#running = new AbortController();
-    this.#iterations = iterations;
+  /** Forgets what stands of an earlier training. */
+  #clear(): void {
+    this.#stages = [];
+    this.#end = undefined;
+    this.#request = undefined;
+    this.#places.replaceChildren();
+  }
+
+  /** Stage after stage, until it is done or stopped. */
+  async #run(request: TrainRequest, begin: StageCall): Promise<void> {
+    const { signal } = this.#running = new AbortController();
+    this.#request = request;
     this.#enable();
-    this.#standing.begin(iterations);
-    const began = performance.now();
-    let firstStep: number | undefined;
     try {
-      const end = await call({
-        signal: controller.signal,
-        onProgress: (progress) => {
-          if (progress.kind === "steps" && progress.loss.length > 0) firstStep ??= performance.now() - began;
-          this.#take(progress);
-        },
-      });
-      this.#standing.end(end);
-      this.#snapshots.offer(end.snapshots);
-      this.#keep(end, firstStep);
-      if (end.iteration >= end.iterations || end.stoppedEarly) await this.#test();
+      await this.#runStage(begin, signal);
+      while (this.#end?.isDone) {
+        await this.#test();
+        if (!this.#end.hasNext || signal.aborted) break;
+        await this.#runStage((options) => this.lab.call("train", "goOn", request, options), signal);
+      }
     } catch (error) {
       this.#standing.say("");
       this.#notice.fail(error);
@@ -146,11 +132,26 @@ export class TrainView {
     }
   }
 
+  async #runStage(call: StageCall, signal: AbortSignal): Promise<void> {
+    const began = performance.now();
+    let firstStep: number | undefined;
+    this.#end = await call({
+      signal,
+      onProgress: (progress) => {
+        if (progress.kind === "steps" && progress.rows.length > 0) firstStep ??= performance.now() - began;
+        this.#take(progress);
+      },
+    });
+    this.#standing.end(this.#end);
+    this.#snapshots.offer(this.#end.snapshots);
+    this.#keep(this.#end, firstStep);
+  }
+
   #enable(): void {
     const runs = this.#running !== undefined;
     this.#train.disabled = runs;
     this.#stop.disabled = !runs;
-    this.#goOn.disabled = runs || this.#curves.iteration === 0;
+    this.#goOn.disabled = runs || !this.#end;
   }
 
   #take(progress: TrainProgress): void {
@@ -160,21 +161,36 @@ export class TrainView {
       case "data":
         this.#facts.textContent = [factsText(progress.facts), progress.note].filter((text) => text).join(" ");
         return;
-      case "parts":
-        return this.#notice.say(
-          `A batch is computed in up to ${progress.parts} parts of whole users, as it is larger than the adapter or ` +
-            "--part-rows allows.",
-          "note",
-        );
+      case "note":
+        return this.#notice.say(progress.text, "note");
       case "levels":
-        this.#curves.levels = progress.levels;
+        this.#levels = progress.levels;
+        return;
+      case "stage":
+        this.#open(progress.stage);
         return this.#drawSoon();
-      case "steps":
-        this.#curves.add(progress);
-        this.#standing.step(this.#curves);
-        document.title = `${this.#curves.iteration}/${this.#iterations} - clickgan lab`;
+      case "steps": {
+        const { curves } = this.#stages.at(-1) ?? {};
+        if (!curves) return;
+        curves.add(progress);
+        this.#standing.step(curves);
+        document.title = `${curves.iteration}/${curves.stage.iterations} - clickgan lab`;
         return this.#drawSoon();
+      }
     }
+  }
+
+  /** Makes place for a stage that begins; one that goes on has it. */
+  #open(stage: ShownStage): void {
+    this.#standing.begin(stage);
+    const last = this.#stages.at(-1);
+    if (last?.curves.stage.name === stage.name) {
+      last.curves.stage = stage;
+      return;
+    }
+    const view = new StageView(stage);
+    this.#stages.push(view);
+    this.#places.append(view.element);
   }
 
   /** At most every DRAW_MS, and only while somebody sees it. */
@@ -190,14 +206,13 @@ export class TrainView {
 
   #draw(): void {
     this.#drawn = performance.now();
-    const iterations = Math.max(this.#iterations, this.#curves.iteration);
-    for (const chart of this.#charts) chart.draw(this.#curves, iterations);
+    for (const stage of this.#stages) stage.draw(this.#levels);
   }
 
   async #test(): Promise<void> {
     try {
       const onProgress = (what: string) => this.#standing.say(`${what} ...`);
-      this.#tested.replaceChildren(testView(await this.lab.call("train", "test", undefined, { onProgress })));
+      this.#stages.at(-1)?.tell(await this.lab.call("train", "test", undefined, { onProgress }));
       this.#standing.say("");
     } catch (error) {
       this.#notice.fail(error);
@@ -205,20 +220,21 @@ export class TrainView {
   }
 
   async #bring(file: File): Promise<boolean> {
-    const request = await this.#read();
+    const request = await this.#read(false);
     if (!request) return false;
     try {
       const found = await this.lab.call("train", "bring", { file, data: request.data });
-      this.#form.writeModel(found.model);
-      this.#curves = new Curves();
-      this.#tested.replaceChildren();
+      this.#form.write(found.texts);
+      this.#clear();
+      this.#end = found.training;
+      this.#snapshots.offer(found.training?.snapshots ?? []);
       this.#enable();
       this.#facts.textContent = factsText(found.facts);
       this.#notice.say(
         `${file.name}: ${found.kind}, after ${
           whole(found.iteration)
         } iterations. Train starts from it, and ` +
-          "Be the user shows what it has learned.",
+          `Be the user shows what it has learned. ${found.note}`,
       );
       return true;
     } catch (error) {
@@ -227,16 +243,15 @@ export class TrainView {
     }
   }
 
-  #keep({ iteration }: TrainEnd, msToFirstStep: number | undefined): void {
-    const { model, training } = this.#request ?? {};
-    this.lab.keep("training", {
-      model,
-      training,
+  #keep({ stage, iteration }: TrainEnd, msToFirstStep: number | undefined): void {
+    const { curves } = this.#stages.at(-1) ?? {};
+    this.lab.keep(stage === "shannon" ? "training" : "adversarial", {
+      ...this.#request?.config,
       iteration,
       msToFirstStep,
       stepsPerSecond: this.#standing.stepsPerSecond,
-      losses: this.#curves.losses,
-      validations: this.#curves.validations,
+      losses: curves?.values(stage === "shannon" ? "loss" : "loss_min"),
+      validations: curves?.validations,
     });
   }
 

@@ -1,0 +1,54 @@
+/** The options of `train` that say what is trained, all groups together. */
+
+import type { StagesConfig } from "../train/stages_config.ts";
+import {
+  adversarialGroup,
+  adversarialOf,
+  type AdversarialOptions,
+  checkAdversarialOptions,
+} from "./adversarial.ts";
+import type { GivenOptions, OptionGroup } from "./definition.ts";
+import { checkModelOptions, modelGroup, modelOf, type ModelOptions } from "./model.ts";
+import {
+  checkSchedule,
+  optimiserGroups,
+  type OptimiserOptions,
+  shannonGroup,
+  type ShannonOptions,
+  trainingOf,
+} from "./training.ts";
+
+export type StagesOptions = ModelOptions & ShannonOptions & OptimiserOptions & AdversarialOptions & {
+  seed: number;
+  /** What the weights start from; drawn weights if not given. */
+  init?: string;
+};
+
+export const stagesGroups: readonly OptionGroup[] = [
+  modelGroup,
+  shannonGroup,
+  ...optimiserGroups,
+  adversarialGroup,
+];
+
+/** @throws {UserError} for options that make no sense together */
+export function checkTogether(options: StagesOptions, given: GivenOptions): void {
+  if (hasShannonStage(options)) checkSchedule(options);
+  checkModelOptions(options);
+  checkAdversarialOptions(options, given);
+}
+
+/** Fine-tuning starts from a trained reward: from the Shannon stage, or from `init` in its place. */
+function hasShannonStage({ pretrain, init, adversarial }: StagesOptions): boolean {
+  return pretrain && !(init !== undefined && adversarial > 0);
+}
+
+/** What the options describe. */
+export function stagesConfigOf(options: StagesOptions): StagesConfig {
+  return {
+    model: modelOf(options),
+    training: trainingOf(options),
+    pretrain: hasShannonStage(options),
+    adversarial: adversarialOf(options),
+  };
+}
