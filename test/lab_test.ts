@@ -16,10 +16,10 @@ import { smallLog } from "../src/selftest/small_logs.ts";
 const page = await buildLab();
 
 /**
- * Bytes of the page's scripts as they run, before compression. With the kernels' text they are above the aim of 400 KB in
- * all, as src/lab/README.md says.
+ * Bytes of the page's scripts as they run, before compression. They are above the aim of 400 KB in all, as
+ * src/lab/README.md says.
  */
-const MOST_BYTES = { code: 400_000, kernels: 258_000 };
+const MOST_BYTES = { code: 404_500, kernels: 258_000 };
 /** By which the figures there may be off. */
 const ROUNDED = 5;
 
@@ -122,13 +122,15 @@ Deno.test({
       const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
       const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
       assert.ok(success, decode(stdout) + decode(stderr));
-      for (
-        const [name, data] of [["best-loss", `${folder}/own.tsv`], ["adversarial-last", "demo"]] as const
-      ) {
+      const saved = [
+        { name: "best-loss", data: `${folder}/own.tsv`, row: "best-loss" },
+        { name: "adversarial-last", data: "demo", row: "last, pi" },
+      ];
+      for (const { name, data, row } of saved) {
         const model = `${folder}/${name}.safetensors`;
         const evaluated = await runCommand("evaluate", "--model", model, "--data", data);
         assert.equal(evaluated.code, 0, evaluated.stderr);
-        assert.ok(evaluated.stdout.includes(name), evaluated.stdout);
+        assert.ok(evaluated.stdout.includes(row), evaluated.stdout);
       }
     } finally {
       await Deno.remove(folder, { recursive: true });

@@ -12,6 +12,7 @@ import type { AdapterFigure } from "../../src/profile/ceilings.ts";
 import type { StepResult } from "../../src/profile/step_profile.ts";
 import type { SelftestResult } from "../../src/selftest/results.ts";
 import { defaultTraining } from "../../src/train/config.ts";
+import type { StagesConfig } from "../../src/train/stages_config.ts";
 import { version } from "../../src/version.ts";
 import { writeBench } from "../bench_json.ts";
 import { LabInDeno } from "./deno_worker.ts";
@@ -22,6 +23,12 @@ import { stepRate } from "./trial.ts";
 /** As the page has them. */
 const ROUNDS = 5;
 const STEP_SECONDS = 1;
+const config: StagesConfig = {
+  model: defaultModel,
+  training: defaultTraining,
+  pretrain: true,
+  adversarial: null,
+};
 
 const survey: Survey = JSON.parse(Deno.args[0] ?? "");
 let measured = nothingMeasured;
@@ -43,7 +50,7 @@ async function training(lab: LabInDeno): Promise<string[]> {
   const stop = new AbortController();
   recorder.stopAfter(survey.seconds, () => stop.abort());
   const data = { kind: "shop", name: "demo", seed: defaultTraining.seed };
-  const request = { data, model: defaultModel, training: defaultTraining, fromSnapshot: false };
+  const request = { data, config, fromSnapshot: false };
   await lab.call("train", "start", request, { signal: stop.signal });
   const { steps, began, losses } = recorder.heard();
   const [first = NaN] = steps[0] ?? [];
@@ -98,7 +105,7 @@ await runMain(async () => {
   const small = survey.parts.every((part) => part === "training" || part === "step");
   const lab = new LabInDeno(
     `${survey.folder}/worker.js`,
-    small ? { model: defaultModel, training: defaultTraining } : undefined,
+    small ? config : undefined,
   );
   await lab.call("adapter", "open", undefined);
   const faults = await surveyAll(survey, {
