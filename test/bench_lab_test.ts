@@ -75,9 +75,9 @@ Deno.test("what is heard of a worker: the call of the training, its steps and lo
   worker.postMessage({ id: 3, service: "train", method: "start", argument: { iterations: 4 } });
   worker.say({ id: 2, result: null });
   worker.say({ id: 3, progress: { kind: "doing", what: "Compiling" } });
-  worker.say({ id: 3, progress: { kind: "steps", first: 1, loss: [2, 1.5] } });
+  worker.say({ id: 3, progress: { kind: "steps", first: 1, rows: [[2, 0.1], [1.5, 0.2]] } });
   await stopped.promise;
-  worker.say({ id: 3, progress: { kind: "steps", first: 3, loss: [1, 0.5] } });
+  worker.say({ id: 3, progress: { kind: "steps", first: 3, rows: [[1, 0.3], [0.5, 0.4]] } });
   worker.say({ id: 3, result: {} });
   const recorded = recorder.recorded();
   await Promise.resolve();

@@ -11,7 +11,7 @@ const [folder = "", seconds = "", file = ""] = Deno.args;
 
 await runMain(async () => {
   const request = JSON.parse(await Deno.readTextFile(file));
-  const lab = new LabInDeno(`${folder}/worker.js`, request);
+  const lab = new LabInDeno(`${folder}/worker.js`, request.config);
   const recorder = new Recorder(lab.worker);
   await lab.call("adapter", "open", undefined);
   const stop = new AbortController();

@@ -102,11 +102,11 @@ export class Recorder {
       this.#doneAt = now;
       this.#ended.resolve();
     } else if (isRecord(message.progress) && message.progress.kind === "steps") {
-      const { first, loss } = message.progress;
-      if (!Array.isArray(loss) || loss.length === 0) return;
+      const { first, rows } = message.progress;
+      if (!Array.isArray(rows) || rows.length === 0) return;
       if (this.#losses.length === 0) this.#onFirstStep?.();
-      this.#losses.push(...loss.map(Number));
-      this.#steps.push([now, Number(first) + loss.length - 1]);
+      this.#losses.push(...rows.map(([loss]) => Number(loss)));
+      this.#steps.push([now, Number(first) + rows.length - 1]);
     }
   }
 }
