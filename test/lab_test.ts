@@ -16,10 +16,10 @@ import { smallLog } from "../src/selftest/small_logs.ts";
 const page = await buildLab();
 
 /**
- * Bytes of the page's scripts as they run, before compression. They are above the aim of 400 KB in all, as
- * src/lab/README.md says.
+ * Bytes of the page's scripts as they run, before compression. With the kernels' text they are above the aim of 400 KB in
+ * all, as src/lab/README.md says.
  */
-const MOST_BYTES = { code: 404_500, kernels: 258_000 };
+const MOST_BYTES = { code: 400_000, kernels: 258_000 };
 /** By which the figures there may be off. */
 const ROUNDED = 5;
 

@@ -1,4 +1,3 @@
-/** What the screen "Look inside a step" says of a kernel: a script of its own, loaded when a step was measured. */
+/** What the screen "Look inside a step" shows of a step: a script of its own, loaded when one was measured. */
 
-export { kernelPanel } from "../draw/kernel_panel.ts";
-export { owned } from "../draw/owned.ts";
+export { showStep } from "./screens/step/show_step.ts";
