@@ -207,7 +207,8 @@ Deno.test("exitCodeOf tells mistakes of the user from faults", async () => {
 async function launchTraining(folder: string, data: string) {
   const script = new URL("../src/cli/launch.ts", import.meta.url).href;
   const run = `${folder}/run`;
-  const args = ["--data", data, "--save-dir", run, "--batch-size", "12", "--dims", "8", "--no-calibration"];
+  const sizes = ["--batch-size", "12", "--dims", "8", "--lstm-units", "4"];
+  const args = ["--data", data, "--save-dir", run, ...sizes, "--no-calibration"];
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", ...DENO_FLAGS, "--no-prompt", "--allow-run", "--allow-sys=uid", "--allow-env=npm_command"],

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { filesIn, runCommand, withSmallLog } from "./command_check.ts";
 
-const SMALL = ["--batch-size", "12", "--dims", "8", "--iterations", "20", "--no-report"];
+const SMALL = ["--batch-size", "12", "--dims", "8", "--lstm-units", "4", "--iterations", "20", "--no-report"];
 
 /** All files below a folder with their bytes. */
 function contents(folder: string): Map<string, string> {
@@ -96,6 +96,8 @@ Deno.test("a refused --resume changes nothing, in a run, an adversarial stage, o
       "5",
       "--adversarial-batch-size",
       "12",
+      "--behaviour-dims",
+      "8",
     ];
     const both = await runCommand("train", "--data", data, "--save-dir", run, ...SMALL, ...adversarial);
     assert.equal(both.code, 0, both.stderr);

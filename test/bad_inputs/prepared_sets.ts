@@ -9,7 +9,7 @@ const train = (name: string, files: Maker, says: Words, more: More = {}) =>
     name,
     [
       ...["train", "--data", "DIR/set", "--batch-size", "5", "--iterations", "2"] as const,
-      ...["--validate-every", "1", "--dims", "4", "--lstm-units", "4"],
+      ...["--validate-every", "1", "--dims", "8", "--lstm-units", "4"],
     ],
     files,
     says,

@@ -7,7 +7,10 @@ import { run } from "./runs.ts";
 import { snapshot } from "./snapshots.ts";
 
 /** A training that ends at once. */
-const QUICK = ["--batch-size", "12", "--iterations", "2", "--validate-every", "1", "--dims", "4"] as const;
+const QUICK = [
+  ...["--batch-size", "12", "--iterations", "2", "--validate-every", "1"] as const,
+  ...["--dims", "8", "--lstm-units", "4"] as const,
+] as const;
 const data = (name: string, path: string, files: Maker, says: Words, more: More = {}) =>
   bad(`--data: ${name}`, ["train", "--data", path, ...QUICK], files, says, more);
 const saveDir = (name: string, path: string, says: Words, more: More = {}) =>

@@ -11,7 +11,7 @@ const barriers = { tests: ["lstm"], filter: "/^lstm: 45 units, longer$/" };
 const state = { tests: ["pw_state"], filter: "/^pw_state: (none|tanh), (long|wide|2 lags, 4 weightings)$/" };
 const looked = {
   tests: ["pw_table"],
-  filter: "/^pw_table: (none|tanh), (long|wide|several chunks|2 lags, 4 weightings)$/",
+  filter: "/^pw_table: (none|tanh), (long|wide|several chunks|2 lags, 4 weightings, 3 columns)$/",
 };
 
 export const encoderKernels = [
