@@ -33,6 +33,10 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
         String(k + 1),
         "--resplit",
         "--no-report",
+        "--dims",
+        "8",
+        "--lstm-units",
+        "4",
       ];
       const { code, stderr } = await runCommand("train", ...args, "--save-dir", path);
       assert.equal(code, 0, stderr);
