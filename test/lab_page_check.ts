@@ -284,6 +284,11 @@ async function checkOwnData(page: Page): Promise<void> {
     [csv],
     'long.csv:2: expected time to be a time (a number since 1970, or ISO 8601), found "then"',
   );
+  await Deno.writeTextFile(csv, "\r\n", { append: true });
+  await train();
+  await page.locator(".notice", { hasText: "long.csv: the browser cannot read the file any more (" }).waitFor(
+    PATIENCE,
+  );
   await refused(
     [csv, manifest.replace(/set.*/, "own.tsv")],
     "Expected one log, or the files of a prepared data set, got",

@@ -58,6 +58,11 @@ export function readPrepared(
   });
 }
 
+/** What browsers throw where an array or a text is too long, or is not granted. */
+function isTooLarge(error: unknown): error is RangeError {
+  return error instanceof RangeError && /allocation|length|size|memory/i.test(error.message);
+}
+
 /** @throws UserError for more than one string holds. */
 function expectSize(path: string, { size }: File): void {
   if (size <= MOST_PAPER_BYTES) return;
@@ -74,6 +79,13 @@ async function outcome<T>(read: () => Promise<T>): Promise<Read<T>> {
     return await read();
   } catch (error) {
     if (error instanceof UserError) return { fault: error.message };
+    if (isTooLarge(error)) {
+      return {
+        fault:
+          `The data do not fit the memory of this tab (${error.message}). Give a part of the users, or train in a terminal: ` +
+          "deno task train --help.",
+      };
+    }
     throw error;
   }
 }

@@ -62,6 +62,7 @@ async function openFiles(
   { files, reader: script }: Extract<DataChoice, { kind: "files" }>,
   tell: Tell,
 ): Promise<LabData> {
+  for (const file of files) await expectReadable(file);
   const is = (ending: RegExp) => files.some(({ path }) => ending.test(path));
   tell("Loading what reads files");
   const reader = await loadReader(script);
@@ -80,6 +81,19 @@ async function openFiles(
 }
 
 type Reader = Awaited<ReturnType<typeof loadReader>>;
+
+/** @throws UserError for a file that has changed since it was chosen: browsers do not read such ones. */
+async function expectReadable({ path, file }: OwnFile): Promise<void> {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new UserError(
+      `${path}: the browser cannot read the file any more (${cause}). It was changed, moved or removed after it was chosen: ` +
+        "choose it again.",
+    );
+  }
+}
 
 /** A CSV file as data example writes it. */
 async function openLong(reader: Reader, file: OwnFile, tell: Tell): Promise<LabData> {
