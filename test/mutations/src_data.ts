@@ -74,6 +74,19 @@ export const dataMutations = [
     ["MOST_BAD = 0.01;", "MOST_BAD = 0.02;"],
     ["a.line - b.line", "b.line - a.line"],
   ]),
+  ...mutationsOf("src/data/long_log/pages.ts", { tests: ["long_log"] }, [
+    ["a.time - b.time || byCodePoint(tieOf(a), tieOf(b))", "a.time - b.time"],
+    ["one.place - other.place || a - b", "a - b"],
+    ["Math.min(page.time", "Math.max(page.time"],
+    ["shown.clicked ||=", "shown.clicked ="],
+  ]),
+  ...mutationsOf("src/data/long_log/tokens.ts", { tests: ["long_log"] }, [
+    ["count > 0 && count < RARE_BELOW", "count > 0 && count < 1"],
+    ["[...value].length", "value.length"],
+  ]),
+  ...mutationsOf("src/data/long_log/records.ts", { tests: ["long_log"] }, [
+    ['field.split("\\n").length - 1', "0"],
+  ]),
   ...mutationsOf("src/prepare/log.ts", { tests: ["data_log", "data_log_faults"] }, [
     ["with_pages: options.page !== undefined,", "with_pages: false,"],
     ["with_positions: options.position !== undefined,", "with_positions: false,"],
