@@ -14,6 +14,7 @@ import { UserModel } from "../src/model/user_model.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { Trainer } from "../src/train/trainer.ts";
+import { checkKeyboard, checkPaper } from "./lab_look_check.ts";
 import { checkLadder, checkSaved, checkStep, type Look } from "./lab_measure_check.ts";
 
 const [executablePath = "", folder = ""] = Deno.args;
@@ -336,6 +337,7 @@ async function checkOwnLog(page: Page): Promise<void> {
   await until(page, `lab.kept.get("training").iteration === 4`);
   await page.evaluate(`lab.call("adapter", "lose")`);
   await page.locator("text=The GPU was lost").waitFor(PATIENCE);
+  await expectNoFaults(page, "after the GPU was lost");
   await setOptions(page, { iterations: "6" });
   await page.getByRole("button", { name: "Go on" }).click();
   await until(page, `lab.kept.get("training").iteration === 6`);
@@ -424,6 +426,9 @@ try {
     await checkLadder(page, look);
     await checkSaved(page, folder, look);
     await checkHidden(page);
+    await expectNoFaults(page, "after the tab was hidden");
+    await checkKeyboard(page);
+    await checkPaper(page);
   });
 } finally {
   await browser.close();

@@ -1,0 +1,69 @@
+/** How the lab looks where a screenshot would have to be looked at: on paper, and to whoever goes through it by the keyboard. */
+
+import assert from "node:assert/strict";
+import type { Page } from "playwright-core";
+
+const SCREENS = ["train", "step", "ladders", "selftest", "user", "save"];
+/** Pixels of a sheet of A4 between its margins. */
+const SHEET = { width: 700, height: 1000 };
+/** Stops of the tab key on a screen, at most. */
+const STOPS = 80;
+
+async function eachScreen(page: Page, look: (screen: string) => Promise<void>): Promise<void> {
+  for (const screen of SCREENS) {
+    await page.evaluate(`location.hash = "${screen}"`);
+    await page.locator(`#screen-${screen}`).waitFor();
+    await look(screen);
+  }
+}
+
+/** Paper is white, has nothing to press, and cuts nothing. */
+export async function checkPaper(page: Page): Promise<void> {
+  await page.setViewportSize(SHEET);
+  await page.emulateMedia({ media: "print", colorScheme: "dark" });
+  await eachScreen(page, async (screen) => {
+    const found = await page.evaluate<string[]>(`(() => {
+      const { color, backgroundColor } = getComputedStyle(document.body);
+      const shown = (element) => element.checkVisibility();
+      const words = (element) => element.id + " " + element.textContent.slice(0, 40);
+      const pressed = [...document.querySelectorAll("main button, main select, main input, nav")].filter(shown)
+        .filter((element) => !element.closest(".timeline, .page"));
+      const cut = [...document.querySelectorAll("main *")].filter(shown).filter((element) =>
+        element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX !== "visible");
+      return [
+        ...pressed.map((element) => "to press: " + words(element)),
+        ...cut.map((element) => "cut: " + words(element)),
+        ...(backgroundColor === "rgba(0, 0, 0, 0)" ? [] : ["background " + backgroundColor]),
+        ...(Math.max(...color.match(/\\d+/g).map(Number)) < 100 ? [] : ["text " + color]),
+        ...(document.documentElement.scrollWidth <= innerWidth ? [] : ["wider than the sheet"]),
+      ];
+    })()`);
+    assert.deepEqual(found, [], `${screen}, on paper`);
+  });
+  await page.emulateMedia({ media: "screen", colorScheme: "light" });
+  await page.setViewportSize({ width: 1280, height: 900 });
+}
+
+/** The tab key leads through each screen, and what has the focus is in view with a line around it. */
+export async function checkKeyboard(page: Page): Promise<void> {
+  await eachScreen(page, async (screen) => {
+    const stops = new Set<string>();
+    for (let stop = 0; stop < STOPS; stop++) {
+      await page.keyboard.press("Tab");
+      const [at = "", fault] = await page.evaluate<string[]>(`(() => {
+        const element = document.activeElement;
+        if (element === document.body) return [];
+        const { outlineStyle, outlineWidth } = getComputedStyle(element);
+        const { top, bottom } = element.getBoundingClientRect();
+        const seen = outlineStyle !== "none" && parseFloat(outlineWidth) >= 2 && bottom > 0 && top < innerHeight;
+        const where = [...document.querySelectorAll("*")].indexOf(element);
+        const name = element.tagName + " " + element.textContent.slice(0, 40);
+        return seen ? [where + name] : [where + name, name];
+      })()`);
+      assert.equal(fault, undefined, `${screen}: the focus is not seen`);
+      if (at !== "" && stops.has(at)) break;
+      if (at !== "") stops.add(at);
+    }
+    assert.ok(stops.size > SCREENS.length, `${screen}: the tab key stops at ${[...stops].join(", ")}`);
+  });
+}
