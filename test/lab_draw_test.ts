@@ -190,7 +190,7 @@ Deno.test("owned: a workgroup's values as ranges; who is idle is told so", () =>
   assert.match(text, /row = i \/ N4<\/code><\/th><td>4<\/td><td>4<\/td>/);
   assert.match(text, /column = i % N4<\/code><\/th><td>2<\/td><td>0 to 2<\/td>/);
   assert.match(text, /output\[above\]<\/code><\/th><td class="text">writes<\/td><td>3<\/td>/);
-  assert.match(text, /output\[r \* N4 \+ column\][^]*?<td>depends on more than its number<\/td>/);
+  assert.match(text, /output\[r \* N4 \+ column\][^]*?<td>by more than its number<\/td>/);
   assert.match(
     owned(code, { group: 9, invocation: 9 }).text,
     /Invocation 3 of workgroup 3 has nothing to do/,

@@ -106,7 +106,7 @@ function accessTable({ text, bindings }: KernelFacts, own: IndexValues): Html {
     subscriptsOf(text, name).slice(0, SUBSCRIPTS).map((subscript) => {
       const value = own.valueOf(subscript);
       return markup`<tr><th scope="row"><code>${name}[${subscript}]</code></th><td class="text">${access}</td><td>${
-        value === undefined ? "depends on more than its number" : whole(value)
+        value === undefined ? "by more than its number" : whole(value)
       }</td></tr>`;
     })
   );
