@@ -152,3 +152,21 @@ Deno.test("LinUCB with users: each has a mean of its own clicks, which are not s
   agent.newUsers();
   assert.deepEqual([...agent.slates().subarray(0, 2)], [...alone.slate([0], 2, () => true)]);
 });
+
+Deno.test("LinUCB: with bounds of before the slate is that of all scores of now", () => {
+  const [items, width, alpha] = [40, 3, 0.7];
+  const random = randomStream(5, "bounds");
+  const vectors = Float32Array.from({ length: items * width }, () => 2 * random.uniform() - 1);
+  const [bandit, other] = [new LinUcb(vectors, width, alpha), new LinUcb(vectors, width, alpha)];
+  for (let round = 0; round < 60; round++) {
+    const mean = Float64Array.from({ length: width }, () => 2 * random.uniform() - 1);
+    const slate = bandit.slate(mean, 3, (item) => item % 7 !== round % 7);
+    const score = (item: number) => other.expected(mean, item) + alpha * other.error(mean, item);
+    const all = Array.from({ length: items }, (_, item) => item).filter((item) => item % 7 !== round % 7);
+    assert.deepEqual([...slate], all.sort((a, b) => score(b) - score(a)).slice(0, 3), `round ${round}`);
+    for (const item of slate) {
+      const reward = random.uniform() < 0.3 ? 1 : 0;
+      for (const one of [bandit, other]) one.learn(mean, item, reward);
+    }
+  }
+});

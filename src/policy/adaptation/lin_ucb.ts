@@ -10,6 +10,9 @@
  * into each other, are of rank one. With K = A_a^-1 before, q = K x, c = 1 / (1 + x'q), v = z - w, e = r - x' K b_a:
  *
  *   A_0 += c v v',   b_0 += c e v,   K -= c q q',   K B_a += c q v',   K b_a += c e q
+ *
+ * s_a is the variance of an estimate given all that was seen, times a constant: what is seen later makes none larger. So an s_a of
+ * before is a bound, and the costly matrix of an item is made anew only where the bound lets the item into the slate.
  */
 
 /** What is known of an item that was shown. */
@@ -22,13 +25,16 @@ interface Arm {
   readonly rewards: Float64Array;
 }
 
-/** What an item's score is for a user, in x alone, as z is linear in it: (own'x, x' spread x). */
-interface Score {
-  /** [d] */
-  readonly own: Float64Array;
-  /** [d, d] */
-  readonly spread: Float64Array | undefined;
+/** What s_a of an item is for a user: x' S x, in x alone, as z is linear in it. */
+interface Spread {
+  /** S, the lower half, row by row; what is beside the diagonal twice, as it counts twice. */
+  readonly packed: Float64Array;
+  /** Rewards that had been learned by then. */
+  readonly rewards: number;
 }
+
+/** A bound is that but for rounding: so much more is still within it. */
+const BOUND = 1 + 1e-9;
 
 export class LinUcb {
   readonly #d: number;
@@ -37,9 +43,13 @@ export class LinUcb {
   readonly #inverse: Float64Array;
   readonly #b0: Float64Array;
   readonly #arms = new Map<number, Arm>();
+  #rewards = 0;
   /** Of this moment: a reward undoes them. */
   #beta: Float64Array | undefined;
-  #scores: (Score | undefined)[] = [];
+  /** An item's expected reward is own'x. */
+  #own: (Float64Array | undefined)[] = [];
+  /** Of this moment or of one before. */
+  readonly #spreads: (Spread | undefined)[] = [];
   #alpha: number;
 
   /**
@@ -86,12 +96,12 @@ export class LinUcb {
 
   /** What is expected of an item: z'beta + x'theta. @param mean [width] of the items that the user clicked. */
   expected(mean: ArrayLike<number>, item: number): number {
-    return dot(this.#score(item).own, this.#x(mean));
+    return dot(this.#ownOf(item), this.#x(mean));
   }
 
   /** Its standard error. @param mean as of {@link expected}. */
   error(mean: ArrayLike<number>, item: number): number {
-    return Math.sqrt(quadratic(this.#score(item).spread ?? this.#spread(item), this.#d, this.#x(mean)));
+    return Math.sqrt(dot(this.#spreadOf(item).packed, products(this.#x(mean))));
   }
 
   /**
@@ -102,12 +112,16 @@ export class LinUcb {
   slate(mean: ArrayLike<number>, size: number, allowed: (item: number) => boolean): Uint32Array {
     const best: { item: number; score: number }[] = [];
     const x = this.#x(mean);
+    const xx = products(x);
     for (let item = 0; item < this.items; item++) {
       if (!allowed(item)) continue;
-      const { own, spread } = this.#score(item);
-      const bonus = spread ? this.#alpha * Math.sqrt(quadratic(spread, this.#d, x)) : 0;
-      const score = dot(own, x) + bonus;
-      if (best.length === size && !(score > best[size - 1]!.score)) continue;
+      const expected = dot(this.#ownOf(item), x);
+      const bonus = ({ packed }: Spread) => this.#alpha * Math.sqrt(dot(packed, xx));
+      const least = best.length === size ? best[size - 1]!.score : -Infinity;
+      const before = this.#spreads[item];
+      if (this.#alpha > 0 && before && expected + BOUND * bonus(before) <= least) continue;
+      const score = expected + (this.#alpha > 0 ? bonus(this.#spreadOf(item)) : 0);
+      if (!(score > least)) continue;
       let place = best.length;
       while (place > 0 && score > best[place - 1]!.score) place--;
       best.splice(place, 0, { item, score });
@@ -138,12 +152,13 @@ export class LinUcb {
     addOuter(arm.inverse, d, d, -c, q, q);
     addOuter(arm.shared, d, p, c, q, v);
     for (let i = 0; i < d; i++) arm.rewards[i] = arm.rewards[i]! + c * e * q[i]!;
+    this.#rewards++;
     this.#beta = undefined;
-    this.#scores = [];
+    this.#own = [];
   }
 
-  #score(item: number): Score {
-    const known = this.#scores[item];
+  #ownOf(item: number): Float64Array {
+    const known = this.#own[item];
     if (known) return known;
     const { width, vectors, beta } = this;
     const own = this.theta(item);
@@ -152,11 +167,13 @@ export class LinUcb {
       own[0] = own[0]! + f * beta[width + k]!;
       own[1 + k] = own[1 + k]! + f * beta[k]!;
     }
-    return this.#scores[item] = { own, spread: this.#alpha === 0 ? undefined : this.#spread(item) };
+    return this.#own[item] = own;
   }
 
-  /** T' A_0^-1 T + A_a^-1 [d, d], where z - w = T x. */
-  #spread(item: number): Float64Array {
+  /** T' A_0^-1 T + A_a^-1, where z - w = T x. */
+  #spreadOf(item: number): Spread {
+    const known = this.#spreads[item];
+    if (known?.rewards === this.#rewards) return known;
     const [d, p] = [this.#d, this.#p];
     const { width, vectors } = this;
     const arm = this.#arms.get(item);
@@ -167,16 +184,16 @@ export class LinUcb {
       rows[(1 + k) * p + k] = f;
     }
     if (arm) { for (let k = 0; k < d * p; k++) rows[k] = rows[k]! - arm.shared[k]!; }
-    const spread = arm ? arm.inverse.slice() : identity(d);
-    for (let i = 0; i < d; i++) {
+    const packed = new Float64Array(d * (d + 1) / 2);
+    for (let i = 0, at = 0; i < d; i++) {
       const moved = times(this.#inverse, rows.subarray(i * p, (i + 1) * p), p);
       for (let j = 0; j <= i; j++) {
-        let sum = 0;
+        let sum = arm ? arm.inverse[i * d + j]! : i === j ? 1 : 0;
         for (let k = 0; k < p; k++) sum += moved[k]! * rows[j * p + k]!;
-        spread[i * d + j] = spread[i * d + j]! + sum;
+        packed[at++] = i === j ? sum : 2 * sum;
       }
     }
-    return spread; // the lower half, which is what a quadratic form reads
+    return this.#spreads[item] = { packed, rewards: this.#rewards };
   }
 
   #x(mean: ArrayLike<number>): Float64Array {
@@ -240,13 +257,11 @@ function addOuter(
   }
 }
 
-/** v'A v for a symmetric A [n, n], of which the lower half is read. */
-function quadratic(a: Float64Array, n: number, v: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < n; i++) {
-    let row = 0;
-    for (let j = 0; j < i; j++) row += a[i * n + j]! * v[j]!;
-    sum += v[i]! * (2 * row + a[i * n + i]! * v[i]!);
+/** x_i x_j for j <= i, row by row. */
+function products(x: Float64Array): Float64Array {
+  const out = new Float64Array(x.length * (x.length + 1) / 2);
+  for (let i = 0, at = 0; i < x.length; i++) {
+    for (let j = 0; j <= i; j++) out[at++] = x[i]! * x[j]!;
   }
-  return sum;
+  return out;
 }
