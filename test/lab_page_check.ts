@@ -336,7 +336,7 @@ async function checkOwnLog(page: Page): Promise<void> {
     .waitFor(PATIENCE);
   await until(page, `lab.kept.get("training").iteration === 4`);
   await page.evaluate(`lab.call("adapter", "lose")`);
-  await page.locator("text=The GPU was lost").waitFor(PATIENCE);
+  await page.locator(".device.lost").waitFor(PATIENCE);
   await expectNoFaults(page, "after the GPU was lost");
   await setOptions(page, { iterations: "6" });
   await page.getByRole("button", { name: "Go on" }).click();
