@@ -15,16 +15,16 @@ import { markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { defaultTraining } from "../src/train/config.ts";
 import { version } from "../src/version.ts";
 import { measureAdapter } from "../src/profile/adapter_ceilings.ts";
-import { type AdapterFigure, ceilingsOf } from "../src/profile/ceilings.ts";
+import { ceilingsOf } from "../src/profile/ceilings.ts";
 import type { BenchReport, KernelResult } from "../src/profile/bench_report.ts";
 import { readBench, writeBench } from "./bench_json.ts";
 import { writeBenchPage } from "./bench_page.ts";
 import { compare } from "./compare.ts";
 import { growthAxes, measureGrowth } from "./growth.ts";
-import { benchKernels } from "./kernel_cases.ts";
+import { benchKernels, type KernelOptions } from "./kernel_cases.ts";
 import { type BenchModel, benchModels, modelsFor } from "../src/profile/recordings.ts";
 import { Status } from "./status.ts";
-import { profileStep, type StepResult } from "../src/profile/step_profile.ts";
+import { profileStep } from "../src/profile/step_profile.ts";
 import {
   adapterCells,
   type Cells,
@@ -66,6 +66,7 @@ export interface BenchOptions {
   seconds: number;
   shapes?: AdapterKind;
   json: string;
+  keep: boolean;
   html?: string;
   compare?: string;
   readme?: string;
@@ -111,6 +112,7 @@ export function benchCommand(): Command {
         .choices(["cpu", "gpu"]),
     )
     .option("--json <file>", "where the figures go", "bench/out/bench.json")
+    .option("--keep", "write the figures as they come, so that an end by force loses none", false)
     .option("--html <file>", "where the page goes (default: beside the figures)")
     .option("--compare <file>", "the figures of an earlier bench, to compare with")
     .option(
@@ -142,41 +144,37 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   const gpu = await openGpu({ stepFlops: named.length > 0 ? Math.max(...named) : undefined });
   try {
     const { seconds } = options;
-    let figures: AdapterFigure[] = [];
+    let measured: Measured = { figures: [], kernels: [], steps: [], growth: [] };
+    let kept = performance.now();
+    const keep = async (more: Partial<Measured>) => {
+      measured = { ...measured, ...more };
+      if (!options.keep || performance.now() - kept < KEEP_MS) return;
+      kept = performance.now();
+      await writeBench(options.json, reportOf(gpu, measured));
+    };
     if (parts.has("adapter") || parts.has("kernels") || parts.has("steps")) {
-      figures = await measureAdapter(gpu, seconds, (name) => status.show(`adapter: ${name}`));
+      const onProgress = (name: string) => status.show(`adapter: ${name}`);
+      await keep({ figures: await measureAdapter(gpu, seconds, onProgress) });
     }
-    const kernels = parts.has("kernels")
-      ? await kernelResults(gpu, logs(KERNEL_WORKLOADS), models, options, status)
-      : [];
-    const steps: StepResult[] = [];
+    if (parts.has("kernels")) {
+      const onFound = (kernels: readonly KernelResult[]) => keep({ kernels });
+      const own = { ...options, onFound, onProgress: (text: string) => status.show(text) };
+      await keep({ kernels: await kernelResults(gpu, logs(KERNEL_WORKLOADS), models, own) });
+    }
     for (const log of parts.has("steps") ? logs(STEP_WORKLOADS) : []) {
       const made = log();
       for (const model of modelsFor(made.log, models).filter(({ step }) => step)) {
         status.show(`step of ${made.name} ${model.name}`);
-        steps.push(await profileStep(gpu, made, model, { seconds: Math.max(seconds, STEP_SECONDS) }));
+        const step = await profileStep(gpu, made, model, { seconds: Math.max(seconds, STEP_SECONDS) });
+        await keep({ steps: [...measured.steps, step] });
       }
     }
-    const growth = parts.has("growth")
-      ? await measureGrowth(gpu, growthAxes, seconds, (text) => status.show(text))
-      : [];
+    if (parts.has("growth")) {
+      await keep({ growth: await measureGrowth(gpu, growthAxes, seconds, (text) => status.show(text)) });
+    }
     status.clear();
     gpu.check();
-    const report: BenchReport = {
-      format: 1,
-      date: new Date().toISOString(),
-      version,
-      adapter: gpu.adapter,
-      machine: {
-        cores: navigator.hardwareConcurrency,
-        timestamps: gpu.hasTimestamps,
-        shaderCache: !/^(1|true|yes)$/i.test(Deno.env.get("MESA_SHADER_CACHE_DISABLE") ?? ""),
-      },
-      figures,
-      kernels,
-      steps,
-      growth,
-    };
+    const report = reportOf(gpu, measured);
     await deliver(report, before, options);
   } finally {
     status.clear();
@@ -184,6 +182,25 @@ async function bench(parts: ReadonlySet<Part>, options: BenchOptions): Promise<v
   }
 }
 
+type Measured = Pick<BenchReport, "figures" | "kernels" | "steps" | "growth">;
+
+function reportOf(gpu: Gpu, measured: Measured): BenchReport {
+  return {
+    format: 1,
+    date: new Date().toISOString(),
+    version,
+    adapter: gpu.adapter,
+    machine: {
+      cores: navigator.hardwareConcurrency,
+      timestamps: gpu.hasTimestamps,
+      shaderCache: !/^(1|true|yes)$/i.test(Deno.env.get("MESA_SHADER_CACHE_DISABLE") ?? ""),
+    },
+    ...measured,
+  };
+}
+
+/** Milliseconds from one writing of what there is to the next. */
+const KEEP_MS = 5000;
 /** A step needs some runs to have a spread. */
 const STEP_SECONDS = 1.5;
 
@@ -191,12 +208,12 @@ async function kernelResults(
   gpu: Gpu,
   logs: readonly (() => BenchLog)[],
   models: readonly BenchModel[],
-  options: BenchOptions,
-  status: Status,
+  options: Pick<BenchOptions, "seconds" | "only" | "shapes"> & Pick<KernelOptions, "onProgress" | "onFound">,
 ): Promise<KernelResult[]> {
-  const { seconds, only, shapes } = options;
+  const { seconds, only, shapes, onProgress } = options;
   const results: KernelResult[] = [];
-  const onProgress = (text: string) => status.show(text);
+  const onFound = async (found: readonly KernelResult[]) => await options.onFound?.([...results, ...found]);
+  const own = { seconds, only, onProgress, onFound };
   const compiled = new Map<string, number>();
   const other = shapes !== undefined && shapes !== gpu.shapes.kind
     ? await openGpu({ shapesFor: shapes })
@@ -205,16 +222,14 @@ async function kernelResults(
   try {
     for (const log of logs) {
       const workload = log();
-      const found = await benchKernels(gpu, workload, models, { seconds, only, compiled, onProgress });
+      const found = await benchKernels(gpu, workload, models, { ...own, compiled });
       results.push(...found.values());
       if (!other) continue;
       const more = await benchKernels(other, workload, models, {
-        seconds,
-        only,
+        ...own,
         compiled: otherCompiled,
         known: new Set(found.keys()),
         suffix: ` (${shapes} shapes)`,
-        onProgress,
       });
       results.push(...more.values());
     }

@@ -9,6 +9,7 @@ import { numberOf, path } from "../src/cli/options.ts";
 import { ladders } from "../src/ladder/ladders.ts";
 import * as v from "../src/schema.ts";
 import { UserError } from "../src/user_error.ts";
+import { runtimeName } from "./adapters.ts";
 import { readBench } from "./bench_json.ts";
 import { chromiumOr } from "./lab/chromium.ts";
 import { environmentOf, runScript, type SideName, sideNames } from "./lab/sides.ts";
@@ -91,7 +92,7 @@ async function surveyLab(file: string, options: SurveyOptions): Promise<void> {
       `${cases - differing.length} of ${cases} cases of the ${kind} shapes agree`
     );
     const climbed = ladders.length === 0 ? [] : [`${ladders.length} ladders climbed`];
-    console.log([`${adapter.description}, ${adapter.runtime}`, ...climbed, ...cases].join("; "));
+    console.log([`${adapter.description}, ${runtimeName(adapter.runtime)}`, ...climbed, ...cases].join("; "));
     console.log(`The figures are in ${file}`);
     const lines = Object.entries(faults).flatMap(([part, texts]) => texts.map((text) => `${part}: ${text}`));
     if (lines.length > 0) throw new UserError(`Expected every part to go well:\n${lines.join("\n")}`);

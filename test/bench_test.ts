@@ -391,6 +391,8 @@ Deno.test("what is no part, workload, pattern, file or number is refused", async
     [["--compare", "none.json"], /found no file none\.json/],
     [["--data", "none.tsv"], /none\.tsv/],
     [["adapters", "none.json"], /found no file none\.json/],
+    [["lab", "--readme", "none.md"], /none\.md/],
+    [["lab-survey", "new.json", "--parts", "all"], /Expected names of training, step, .*got "all"/],
   ];
   for (
     const { args, code, stderr, message } of await Promise.all(

@@ -116,7 +116,8 @@ Deno.test("pack: the parts are commands of files that are there", async () => {
     for (const wanted of ["tests-ops", "ladders-gpu", "calibration", "bench-W0", "peers-W0", "tests-all"]) {
       assert.ok(names.includes(wanted), wanted);
     }
-    for (const { command: { args } } of parts) {
+    for (const { name, command: { args } } of parts) {
+      assert.equal(args.includes("--keep"), name.startsWith("bench-"), name);
       const files = args.filter((arg) => arg.endsWith(".ts"));
       for (const file of files) await Deno.stat(file);
     }

@@ -97,7 +97,7 @@ export function awayParts({ folder, python, short }: PartOptions): Part[] {
       about: `every kernel and the steps of the models, on ${workload}`,
       minutes: 8,
       command: bench(
-        ...["kernels", ...(STEPS.has(workload) ? ["steps"] : []), "--workload", workload],
+        ...["kernels", ...(STEPS.has(workload) ? ["steps"] : []), "--workload", workload, "--keep"],
         ...["--json", json(`bench-${workload}`), "--html", `${folder}/bench-${workload}.html`],
         ...(short ? ["--seconds", "0.05"] : []),
       ),
