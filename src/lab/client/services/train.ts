@@ -9,14 +9,13 @@ import { partOf } from "../../../train/networks.ts";
 import { RewardWatch } from "../../../train/reward_watch.ts";
 import type { StagesConfig } from "../../../train/stages_config.ts";
 import { UserError } from "../../../user_error.ts";
-import type { StageName } from "../../../run/stages.ts";
 import type { LabWorker } from "../lab_worker.ts";
 import type { Method } from "../protocol.ts";
 import { type DataChoice, type DataFacts, factsOf } from "./lab_data.ts";
 import { expectToGoOn, reopen } from "./train_going_on.ts";
 import { expectSameFeatures, levelsOf, OpenedData } from "./train_data.ts";
 import { faultsOf, type OptionTexts, readOptions, shownGroups, textsOf } from "./train_options.ts";
-import { shownStage, StepGatherer, type TrainProgress } from "./train_progress.ts";
+import { type ShownStage, shownStage, StepGatherer, type TrainProgress } from "./train_progress.ts";
 import { TrainSession } from "./train_session.ts";
 import { offersOf, type SnapshotOffer } from "./train_snapshots.ts";
 import { type TestTable, testTable } from "./train_test.ts";
@@ -30,7 +29,7 @@ export interface TrainRequest {
 
 /** Where a stage of a training stands. */
 export interface TrainEnd {
-  readonly stage: StageName;
+  readonly stage: ShownStage;
   readonly iteration: number;
   readonly iterations: number;
   /** Whether the stage has come to its end, by early stopping, too. */
@@ -112,12 +111,7 @@ export function trainService(worker: LabWorker) {
       expectToGoOn(old, config, data);
       old.config = config;
       progress({ kind: "levels", levels: levelsOf(old.setting.data) });
-      const gpu = await worker.gpu();
-      if (gpu !== old.gpu) {
-        progress({ kind: "doing", what: "Compiling kernels anew" });
-        present(await old.on(gpu)); // what the old one held is lost with its device
-      }
-      const current = expectSession();
+      const current = await living((what) => progress({ kind: "doing", what }));
       if (current.isDone && current.hasNext) {
         progress({ kind: "doing", what: "Compiling kernels of the next stage" });
         const next = await current.next();
@@ -156,6 +150,16 @@ export function trainService(worker: LabWorker) {
     throw new UserError("Expected a training, found none: train a model first.");
   }
 
+  /** The training on a device that is there: what the old one held is lost with its device. */
+  async function living(tell: (what: string) => void): Promise<TrainSession> {
+    const old = expectSession();
+    const gpu = await worker.gpu();
+    if (gpu === old.gpu) return old;
+    tell("Compiling kernels anew");
+    present(await old.on(gpu));
+    return expectSession();
+  }
+
   return {
     options: shownGroups,
     faults: faultsOf,
@@ -163,15 +167,18 @@ export function trainService(worker: LabWorker) {
     start,
     goOn,
 
+    /** Where the training stands, if there is one: also after it has failed. */
+    standing: () => session && endOf(session),
+
     /** What the test users say of the stage. */
-    test: ((_, { progress }) => {
-      const current = expectSession();
-      return whileReading(current.whenIdle(() => testTable(current, progress)));
+    test: (async (_, { progress }) => {
+      const current = await living(progress);
+      return await whileReading(current.whenIdle(() => testTable(current, progress)));
     }) satisfies Method<undefined, TestTable, string>,
 
     /** A snapshot's file. */
     async snapshot(offer: Pick<SnapshotOffer, "stage" | "kind">): Promise<Uint8Array<ArrayBuffer>> {
-      return await whileReading(expectSession().snapshot(offer));
+      return await whileReading((await living(() => {})).snapshot(offer));
     },
 
     /**
@@ -218,5 +225,5 @@ function endOf(session: TrainSession): TrainEnd {
     ...before.flatMap((one) => offersOf(one.stage, one.state.best, true)),
     ...offersOf(stage, best, false),
   ];
-  return { stage: stage.name, iteration, iterations, isDone, hasNext, snapshots };
+  return { stage: shownStage(stage, iterations), iteration, iterations, isDone, hasNext, snapshots };
 }

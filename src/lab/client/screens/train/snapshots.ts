@@ -16,7 +16,7 @@ export interface SnapshotActions {
 
 export class Snapshots {
   readonly element: HTMLElement;
-  readonly #away = element("div", { class: "buttons" }, element("span", {}, "Nothing is trained yet."));
+  readonly #away = element("div", { class: "buttons" });
   readonly #picker = element("input", { type: "file", id: "snapshot-file", accept: ".safetensors" });
   readonly #forget = element("button", { type: "button", hidden: true }, "Start from random weights again");
   /** Whether a training starts from what was brought. */
@@ -28,6 +28,7 @@ export class Snapshots {
       if (file) void this.take(file);
     });
     this.#forget.addEventListener("click", () => this.#use(false));
+    this.offer([]);
     this.element = element(
       "section",
       { class: "card snapshots", "aria-labelledby": "snapshots-title" },
@@ -56,6 +57,7 @@ export class Snapshots {
   /** Shows a button for each of them. */
   offer(offers: readonly SnapshotOffer[]): void {
     const { actions } = this;
+    if (offers.length === 0) return this.#away.replaceChildren("Nothing is trained yet.");
     this.#away.replaceChildren(
       ...offers.map((offer) =>
         button(`Save ${offer.title}`, async () => {

@@ -36,7 +36,7 @@ export class StageView {
     this.#charts = CHARTS[stage.name].map((figure) => new LiveChart(figure));
     this.element = element(
       "div",
-      { id: `stage-${stage.name}` },
+      { id: `stage-${stage.name}`, class: "results" },
       element("div", { class: "charts" }, ...this.#charts.map((chart) => chart.element)),
       this.#tested,
     );

@@ -13,6 +13,11 @@ import { TrainForm } from "./train_form.ts";
 
 /** Milliseconds between two drawings of the charts. */
 const DRAW_MS = 250;
+/** The place of the first stage, before there is one. */
+const NOT_BEGUN: ShownStage = {
+  ...{ name: "shannon", title: "", heading: "", iterations: 0 },
+  ...{ columns: [], loss: "loss", prec1: "prec@1" },
+};
 
 /** A call of the worker that runs a stage. */
 type StageCall = (
@@ -26,7 +31,7 @@ export class TrainView {
   readonly #facts = element("p", { class: "facts-line" });
   readonly #standing = new Standing();
   readonly #snapshots: Snapshots;
-  readonly #places = element("div");
+  readonly #places = element("div", { class: "results" });
   readonly #train = element("button", { type: "button", class: "main" }, "Train");
   readonly #stop = element("button", { type: "button", disabled: true }, "Stop");
   readonly #goOn = element("button", { type: "button", disabled: true }, "Go on");
@@ -76,6 +81,7 @@ export class TrainView {
         this.#snapshots.element,
       ),
     );
+    this.#clear();
     this.#takeDrops();
   }
 
@@ -106,7 +112,7 @@ export class TrainView {
     this.#stages = [];
     this.#end = undefined;
     this.#request = undefined;
-    this.#places.replaceChildren();
+    this.#places.replaceChildren(new StageView(NOT_BEGUN).element);
   }
 
   /** Stage after stage, until it is done or stopped. */
@@ -124,6 +130,8 @@ export class TrainView {
     } catch (error) {
       this.#standing.say("");
       this.#notice.fail(error);
+      // What was reached is kept, and may be saved or gone on with.
+      this.#stand(await this.lab.call("train", "standing", undefined));
     } finally {
       this.#running = undefined;
       this.#enable();
@@ -135,16 +143,21 @@ export class TrainView {
   async #runStage(call: StageCall, signal: AbortSignal): Promise<void> {
     const began = performance.now();
     let firstStep: number | undefined;
-    this.#end = await call({
+    const end = await call({
       signal,
       onProgress: (progress) => {
         if (progress.kind === "steps" && progress.rows.length > 0) firstStep ??= performance.now() - began;
         this.#take(progress);
       },
     });
-    this.#standing.end(this.#end);
-    this.#snapshots.offer(this.#end.snapshots);
-    this.#keep(this.#end, firstStep);
+    this.#stand(end);
+    this.#standing.end(end);
+    this.#keep(end, firstStep);
+  }
+
+  #stand(end: TrainEnd | undefined): void {
+    this.#end = end;
+    this.#snapshots.offer(end?.snapshots ?? []);
   }
 
   #enable(): void {
@@ -189,6 +202,7 @@ export class TrainView {
       return;
     }
     const view = new StageView(stage);
+    if (!last) this.#places.replaceChildren();
     this.#stages.push(view);
     this.#places.append(view.element);
   }
@@ -226,8 +240,8 @@ export class TrainView {
       const found = await this.lab.call("train", "bring", { file, data: request.data });
       this.#form.write(found.texts);
       this.#clear();
-      this.#end = found.training;
-      this.#snapshots.offer(found.training?.snapshots ?? []);
+      this.#stand(found.training);
+      if (found.training) this.#open(found.training.stage);
       this.#enable();
       this.#facts.textContent = factsText(found.facts);
       this.#notice.say(
@@ -243,14 +257,14 @@ export class TrainView {
     }
   }
 
-  #keep({ stage, iteration }: TrainEnd, msToFirstStep: number | undefined): void {
+  #keep({ stage: { name }, iteration }: TrainEnd, msToFirstStep: number | undefined): void {
     const { curves } = this.#stages.at(-1) ?? {};
-    this.lab.keep(stage === "shannon" ? "training" : "adversarial", {
+    this.lab.keep(name === "shannon" ? "training" : "adversarial", {
       ...this.#request?.config,
       iteration,
       msToFirstStep,
       stepsPerSecond: this.#standing.stepsPerSecond,
-      losses: curves?.values(stage === "shannon" ? "loss" : "loss_min"),
+      losses: curves?.values(name === "shannon" ? "loss" : "loss_min"),
       validations: curves?.validations,
     });
   }
