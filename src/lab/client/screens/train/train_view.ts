@@ -131,7 +131,7 @@ export class TrainView {
       this.#standing.say("");
       this.#notice.fail(error);
       // What was reached is kept, and may be saved or gone on with.
-      this.#stand(await this.lab.call("train", "standing", undefined));
+      this.#stand(await this.lab.call("train", "standing", undefined).catch(() => undefined));
     } finally {
       this.#running = undefined;
       this.#enable();
@@ -227,7 +227,7 @@ export class TrainView {
     try {
       const onProgress = (what: string) => this.#standing.say(`${what} ...`);
       this.#stages.at(-1)?.tell(await this.lab.call("train", "test", undefined, { onProgress }));
-      this.#standing.say("");
+      if (this.#end) this.#standing.end(this.#end);
     } catch (error) {
       this.#notice.fail(error);
     }
