@@ -1,7 +1,7 @@
 /** `policy compare`, `adapt` and `rank` from the outside: what they print, leave and refuse. */
 
 import assert from "node:assert/strict";
-import { runCommand, withSmallLog } from "./command_check.ts";
+import { interrupt, runCommand, withSmallLog } from "./command_check.ts";
 
 const TRAIN =
   "--slate 2 --pages 4 --users 64 --hidden 8 --trunk 8 --rows 64 --evaluation-users 50 --steps 1024";
@@ -91,6 +91,15 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
       /^cdqn, trained before less cdqn from scratch, over all interactions with the model \S+\/b: /m,
     );
     assert.match(Deno.readTextFileSync(adapted), /<canvas/);
+    const stopped = `${folder}/stopped.html`;
+    const { code, stderr } = await interrupt(
+      /run 2 of 1000/,
+      "policy",
+      ...[...adapt, "--runs", "1000", "--no-linucb", "--out", stopped],
+    );
+    assert.match(stderr, /Stopped after [1-9]\d* of 1000 runs, which are told of\./);
+    assert.equal(code, 130);
+    assert.match(Deno.readTextFileSync(stopped), /<canvas/);
 
     await refused(/Expected the id of an item .* got "no-item"/, "rank", policy, "--history", "3,no-item");
     await refused(

@@ -23,6 +23,8 @@ import { OUT_FILE } from "./arguments.ts";
 import { addEnvironmentOptions, type EnvironmentOptions } from "./environment_options.ts";
 import { folder, LARGEST_SEED, path, wholeNumber } from "./options.ts";
 import type { PolicyAction } from "./policy_action.ts";
+import { EXIT_INTERRUPTED, say } from "./run_stages.ts";
+import { stopOnSignals } from "./stop.ts";
 import { findEnvironments } from "./policy_environments.ts";
 import { stepProgress } from "./step_progress.ts";
 import { table } from "./table.ts";
@@ -61,15 +63,11 @@ export function policyAdaptCommand(action: PolicyAction): Command {
     testModel: "the new users: those of a second model over the same items",
     shop: "or those of the made-up shop that the model's log is of",
   });
-  return command.action((folder: string, options: Options) =>
-    action(async () => {
-      await run(folder, options);
-      return 0;
-    })
-  );
+  return command.action((folder: string, options: Options) => action(() => run(folder, options)));
 }
 
-async function run(folder: string, options: Options): Promise<void> {
+async function run(folder: string, options: Options): Promise<number> {
+  const stop = stopOnSignals(EXIT_INTERRUPTED);
   const { shop, testModel, out, runs, seed } = options;
   if (!/[^/\\]\.html?$/i.test(out)) {
     throw new UserError(`Expected --out to be a file that ends in .html, got "${out}".`);
@@ -98,49 +96,64 @@ async function run(folder: string, options: Options): Promise<void> {
     if (!environment) throw new Error("expected users");
     const own = (what: string, k: number) => ({
       ...{ interactions: options.interactions, users: options.users, seed: seed + k },
-      onProgress: (round: number, rounds: number) =>
-        progress.begin({ title: `${what}, run ${k + 1} of ${runs}`, number: 0, of: 0, round, rounds }),
+      onProgress(round: number, rounds: number) {
+        if (stop.signal.aborted) throw new Stopped();
+        progress.begin({ title: `${what}, run ${k + 1} of ${runs}`, number: 0, of: 0, round, rounds });
+      },
     });
-    const over = async (name: string, one: (k: number) => Promise<Float64Array>): Promise<AdaptingPolicy> => {
-      const all: Float64Array[] = [];
-      for (let k = 0; k < runs; k++) all.push(await one(k));
-      return { name, runs: all };
-    };
     const { training } = policy.config;
-    const learned = (name: string, trained: boolean) =>
-      over(name, (k) =>
-        adaptPolicy(gpu, environment.source, witness, {
-          ...{ config: training, makeLearner: algorithms[training.algorithm] },
-          ...(trained && { weights: (specs) => policy.snapshot.weights(specs) }),
-        }, own(name, k)));
-    const adapted = [
-      await learned(`${policy.name}, trained before`, true),
-      await learned(`${policy.name} from scratch`, false),
-    ];
-    if (options.linucb) {
-      const vectors = await itemVectorsOf(gpu, witness);
-      adapted.push(
-        await over(
-          "LinUCB",
-          (k) =>
-            adaptLinUcb(
-              gpu,
-              environment.source,
-              vectors,
-              { ...training, alpha: LINUCB_ALPHA },
-              own("LinUCB", k),
-            ),
-        ),
-      );
-    }
+    const learned = (trained: boolean) => (name: string, k: number) =>
+      adaptPolicy(gpu, environment.source, witness, {
+        ...{ config: training, makeLearner: algorithms[training.algorithm] },
+        ...(trained && { weights: (specs) => policy.snapshot.weights(specs) }),
+      }, own(name, k));
+    const vectors = options.linucb ? await itemVectorsOf(gpu, witness) : undefined;
+    const ways: Record<string, (name: string, k: number) => Promise<Float64Array>> = {
+      [`${policy.name}, trained before`]: learned(true),
+      [`${policy.name} from scratch`]: learned(false),
+      ...(vectors && {
+        LinUCB: (name, k) =>
+          adaptLinUcb(gpu, environment.source, vectors, { ...training, alpha: LINUCB_ALPHA }, own(name, k)),
+      }),
+    };
+    const adapted = await runsOf(ways, runs);
     progress.stop();
     gpu.check();
+    const done = adapted[0]?.runs.length ?? 0;
+    if (done === 0) {
+      say("Stopped before a run was whole; nothing was written.");
+      return EXIT_INTERRUPTED;
+    }
+    if (done < runs) say(`Stopped after ${done} of ${runs} runs, which are told of.`);
     await tell(adapted, policy, environment.name, options);
+    return done < runs ? EXIT_INTERRUPTED : 0;
   } finally {
     progress.stop();
     made.destroy();
     gpu.close();
   }
+}
+
+/** Thrown where a run is stopped. */
+class Stopped extends Error {}
+
+/** Run after run, each with all policies: what is stopped leaves whole ones. @param ways by the policy's name. */
+async function runsOf(
+  ways: Readonly<Record<string, (name: string, k: number) => Promise<Float64Array>>>,
+  runs: number,
+): Promise<AdaptingPolicy[]> {
+  const names = Object.keys(ways);
+  const whole: Float64Array[][] = [];
+  try {
+    for (let k = 0; k < runs; k++) {
+      const run: Float64Array[] = [];
+      for (const [name, adapt] of Object.entries(ways)) run.push(await adapt(name, k));
+      whole.push(run);
+    }
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error;
+  }
+  return names.map((name, place) => ({ name, runs: whole.map((run) => run[place] ?? new Float64Array()) }));
 }
 
 async function tell(
