@@ -14,8 +14,8 @@ import { Status } from "./status.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 const NAME = "clickgan-away";
-/** The registry's folder in a cache, as Deno names it where nobody chose another. */
-const REGISTRY = "registry.npmjs.org";
+/** The packages' folder in the packed cache: the host of the registry that pack/run.sh names, which nobody asks. */
+const REGISTRY = "packed";
 /** Of modules that are fetched before they are packed. */
 const ENTRIES = ["src/mod.ts", "src/cli", "bench", "test"];
 
@@ -128,6 +128,7 @@ async function pack(file: string): Promise<void> {
     await Deno.writeTextFile(at("packed.txt"), `${commit}\n`);
     status.show("compressing");
     // By the file's name. Higher levels of xz take several times as long for a tenth less.
+    await Deno.mkdir(dirname(resolve(file)), { recursive: true });
     await run("tar", ["--auto-compress", "-cf", resolve(file), "-C", folder, NAME], root, {
       XZ_OPT: "-T0 -2",
     });

@@ -4,6 +4,8 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 export DENO_DIR="$here/cache" DENO_NO_UPDATE_CHECK=1 NO_COLOR=1
+# The packed packages stand in cache/npm/packed: Deno looks for a registry's packages in the folder of its host.
+export NPM_CONFIG_REGISTRY=http://packed/
 export DENO_WEBGPU_BACKEND=vulkan,metal,dx12
 export XDG_CACHE_HOME="$here/cache/xdg"
 [ -n "${HOME:-}" ] || export HOME="$here/cache/home"
