@@ -26,6 +26,7 @@ import {
   U,
   widthOf,
 } from "../src/selftest/op_batches.ts";
+import { lstmOf, lstmOfTable } from "../src/selftest/encoder_recipes.ts";
 import { checkOp } from "./op_check.ts";
 
 /** More units than workgroup memory has room for their weights. */
@@ -59,17 +60,7 @@ for (const [name, b] of Object.entries({ one, few, many, given, noClicks, longer
   for (const H of sizes) {
     Deno.test(`lstm: ${H} units, ${name}`, () =>
       checkOp({
-        ...b,
-        leaves: [{ name: "f", rows: b.log.items.count, columns: widthOf(b), trainable: false }],
-        parameters: [
-          { name: "x", rows: widthOf(b), columns: 4 * H, groups: 4 },
-          { name: "w", rows: H, columns: 4 * H, groups: 4 },
-          { name: "b", rows: 1, columns: 4 * H, groups: 4 },
-        ],
-        build: (tape, t) =>
-          lstm(tape, "s", { features: t("f"), inputWeights: t("x"), weights: t("w"), bias: t("b") }),
-        scale: 0.5,
-        tolerance: 4 * U * 300,
+        ...lstmOf(H)(b),
         once: !addedUp.includes(H) || !(b === few || b === longer),
       }, shapesFor(H, b)));
   }
@@ -101,24 +92,11 @@ for (const [name, b] of Object.entries(mixed)) {
   }
 }
 for (
-  const [name, b, rows, touchedOnly] of [
-    ["", oneHot, 70, false],
-    [", items that are not shown", rareItems, 300, false],
-    [", touched rows", rareItems, 300, true],
+  const [name, b, touchedOnly] of [
+    ["", oneHot, false],
+    [", items that are not shown", rareItems, false],
+    [", touched rows", rareItems, true],
   ] as const
 ) {
-  Deno.test(`lstm: one-hot table${name}`, () =>
-    checkOp({
-      ...b,
-      leaves: [],
-      parameters: [
-        { name: "x", rows, columns: 24, groups: 4, table: true },
-        { name: "w", rows: 6, columns: 24, groups: 4 },
-        { name: "b", rows: 1, columns: 24, groups: 4 },
-      ],
-      build: (tape, t) => lstm(tape, "s", { inputWeights: t("x"), weights: t("w"), bias: t("b") }),
-      scale: 0.5,
-      touchedOnly,
-      tolerance: 4 * U * 300,
-    }));
+  Deno.test(`lstm: one-hot table${name}`, () => checkOp(lstmOfTable(6, touchedOnly)(b)));
 }

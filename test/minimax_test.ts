@@ -5,15 +5,14 @@ import { referenceBatch } from "../src/batch/reference_batch.ts";
 import { GIVEN, NONE } from "../src/data/click_log.ts";
 import { randomStream } from "../src/data/random.ts";
 import { UserModel } from "../src/model/user_model.ts";
-import { exactMinimax, type GameOptions, gameReference, minimax, sparsemax } from "../src/ops/minimax.ts";
+import { type GameOptions, gameReference, sparsemax } from "../src/ops/minimax.ts";
 import { at, type Matrix, matrix } from "../src/tape/reference.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultAdversarial } from "../src/train/config.ts";
 import { checkOp, countedOf, meanOf, type OpCase, withGpu } from "./op_check.ts";
+import { exactMinimaxOf, minimaxOf } from "../src/selftest/loss_recipes.ts";
 import { shuffled, smallLog, type SmallLogOptions } from "../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "./small_models.ts";
-
-const U = 2 ** -24;
 
 function batchOf(seed: number, options: SmallLogOptions): Pick<OpCase, "log" | "users"> {
   return { log: smallLog(seed, options), users: shuffled(seed, options.users) };
@@ -55,36 +54,17 @@ for (const [name, batch] of Object.entries(batches)) {
     for (const player of ["generator", "reward"] as const) {
       Deno.test(`minimax: ${player}, game ${k}, ${name}`, () =>
         checkOp({
-          ...batch,
-          leaves: [
-            { name: "u", rows: "rows", columns: 1, packed: true, trainable: player === "reward" },
-            { name: "logits", rows: "rows", columns: 1, packed: true, trainable: player === "generator" },
-          ],
-          parameters: [],
-          build: (tape, t) => {
-            const ring = tape.options.arena.allocate("ring", 32);
-            return minimax(tape, "game", { u: t("u"), logits: t("logits") }, ring, player, game);
-          },
+          ...minimaxOf(player, game)(batch),
           loss: (output, [u]) =>
             player === "generator"
               ? -meanOf(output, 7, batch)
               : meanOf(output, 4, batch) + penaltyOf(u ?? assert.fail(), batch, game),
-          scale: 2,
-          tolerance: 4 * U * 100,
         }));
     }
     Deno.test(`exact_minimax: game ${k}, ${name}`, () =>
       checkOp({
-        ...batch,
-        leaves: [{ name: "u", rows: "rows", columns: 1, packed: true }],
-        parameters: [],
-        build: (tape, t) => {
-          const ring = tape.options.arena.allocate("ring", 32);
-          return exactMinimax(tape, "game", t("u"), ring, true, game).outcomes;
-        },
+        ...exactMinimaxOf(game)(batch),
         loss: (output, [u]) => meanOf(output, 4, batch) + penaltyOf(u ?? assert.fail(), batch, game),
-        scale: 2,
-        tolerance: 4 * U * 100,
       }));
   }
 }

@@ -23,14 +23,14 @@ export function lstmOf(H: number): Make {
   });
 }
 
-export function lstmOfTable(touchedOnly: boolean): Make {
+export function lstmOfTable(H: number, touchedOnly: boolean): Make {
   return (b) => ({
     ...b,
     leaves: [],
     parameters: [
-      { name: "x", rows: b.log.items.count, columns: 20, groups: 4, table: true },
-      { name: "w", rows: 5, columns: 20, groups: 4 },
-      { name: "b", rows: 1, columns: 20, groups: 4 },
+      { name: "x", rows: b.log.items.count, columns: 4 * H, groups: 4, table: true },
+      { name: "w", rows: H, columns: 4 * H, groups: 4 },
+      { name: "b", rows: 1, columns: 4 * H, groups: 4 },
     ],
     build: (tape, t) => lstm(tape, "s", { inputWeights: t("x"), weights: t("w"), bias: t("b") }),
     scale: 0.5,

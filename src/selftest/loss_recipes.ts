@@ -5,8 +5,7 @@ import { linear } from "../ops/linear.ts";
 import { exactMinimax, type GameOptions, minimax } from "../ops/minimax.ts";
 import { rowDot } from "../ops/row_dot.ts";
 import { layered, type Make } from "./layer_recipes.ts";
-import { type Batch, meanOf, U } from "./op_batches.ts";
-import type { OpCase } from "./op_case.ts";
+import { meanOf, U } from "./op_batches.ts";
 
 /** What is unusual about utilities whose loss is taken. */
 export interface ChoiceRecipe {
@@ -56,12 +55,13 @@ export function choiceOfLayer(K: number, N: number): Make {
   });
 }
 
-const game: GameOptions = {
+/** As it is usual, with everything in it. */
+const usual: GameOptions = {
   ...{ eta: 3, generatorEta: 1.6, etaByPage: true },
   ...{ utilityPenalty: 0.8, skipNoClick: true },
 };
 
-export function minimaxOf(player: "generator" | "reward"): Make {
+export function minimaxOf(player: "generator" | "reward", game = usual): Make {
   return (b) => ({
     ...b,
     leaves: [
@@ -80,8 +80,8 @@ export function minimaxOf(player: "generator" | "reward"): Make {
   });
 }
 
-export function exactMinimaxOf(b: Batch): OpCase {
-  return {
+export function exactMinimaxOf(game = usual): Make {
+  return (b) => ({
     ...b,
     leaves: [{ name: "u", rows: "rows", columns: 1, packed: true }],
     parameters: [],
@@ -92,5 +92,5 @@ export function exactMinimaxOf(b: Batch): OpCase {
     loss: (output) => meanOf(output, 4, b),
     scale: 2,
     tolerance: 4 * U * 100,
-  };
+  });
 }
