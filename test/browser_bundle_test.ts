@@ -6,6 +6,7 @@ import { withoutComments } from "../src/bundle/without_comments.ts";
 import { exportOf } from "../src/bundle/package_exports.ts";
 import * as source from "../src/browser.ts";
 import { kernel } from "../src/gpu/kernel.ts";
+import { alone } from "./open_alone.ts";
 import { kernelFiles, SHIPPED } from "./kernel_files.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "./small_models.ts";
@@ -20,7 +21,7 @@ type Library = typeof source;
 /** The losses of two steps. */
 async function train({ openDevice, UserModel, Trainer, defaultTraining }: Library): Promise<number[]> {
   const log = smallLog(21, { users: 30, items: 41, width: WIDTH, maxEvents: 3, maxPage: 4 });
-  const gpu = await openDevice();
+  const gpu = await alone(() => openDevice());
   const model = new UserModel(gpu, log.items, smallLstm, { seed: 1 });
   const trainer = await Trainer.create(model, log, { ...defaultTraining, batchSize: 5 }, { validate: false });
   const losses: number[] = [];

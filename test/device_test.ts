@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { UserError } from "../src/user_error.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import { Commands } from "../src/gpu/commands.ts";
-import { openGpu } from "../src/host/open_gpu.ts";
+import { openGpu } from "./open_alone.ts";
 import { constantOf, type Constants, kernel } from "../src/gpu/kernel.ts";
 import { kernelText } from "../src/gpu/kernel_text.ts";
 import { fixedShapes, type KernelShapes } from "../src/gpu/kernel_shapes.ts";

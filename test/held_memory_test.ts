@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import * as v from "../src/schema.ts";
 import type { Gpu } from "../src/gpu/device.ts";
-import { openGpu } from "../src/host/open_gpu.ts";
+import { openGpu } from "./open_alone.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { openDataset } from "../src/run/dataset.ts";
 import { driverVersion } from "../src/run/driver.ts";

@@ -8,7 +8,7 @@ import { makeDemoShop } from "../src/data/demo_shop.ts";
 import { decodeSnapshot } from "../src/snapshot/snapshot.ts";
 import { readPreparedLog } from "../src/prepared/read_log.ts";
 import { openPreparedSet } from "../src/sets/prepared_folder.ts";
-import { openGpu } from "../src/host/open_gpu.ts";
+import { openGpu } from "./open_alone.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";

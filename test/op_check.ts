@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { randomStream } from "../src/data/random.ts";
 import type { Gpu } from "../src/gpu/device.ts";
-import { openGpu } from "../src/host/open_gpu.ts";
+import { openGpu } from "./open_alone.ts";
 import { type AdapterKind, fixedShapes, type KernelShapes } from "../src/gpu/kernel_shapes.ts";
 import { Checks, checkText } from "../src/selftest/finding.ts";
 import { type OpCase, type ReferenceRun, runOp } from "../src/selftest/op_case.ts";

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { blamed, type KindFinding } from "../src/selftest/results.ts";
 import { runSelftest } from "../src/selftest/run.ts";
-import { openGpu } from "../src/host/open_gpu.ts";
+import { openGpu } from "./open_alone.ts";
 import { ShaderTexts, useDawn } from "./dawn.ts";
 import { kernelNames, SHIPPED } from "./kernel_files.ts";
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Gpu } from "../src/gpu/device.ts";
-import { openGpu } from "../src/host/open_gpu.ts";
+import { openGpu } from "./open_alone.ts";
 import { Checks, faultsOf, shareOf } from "../src/selftest/finding.ts";
 import { blamed, byKernel, type KindFinding, selftestJson } from "../src/selftest/results.ts";
 import { casesOf, runSelftest } from "../src/selftest/run.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { openDevice } from "../src/gpu/device.ts";
 import { LEAST, type LimitName } from "../src/gpu/limits.ts";
-import { openGpu } from "../src/host/open_gpu.ts";
+import { alone, openGpu } from "./open_alone.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
@@ -59,7 +59,7 @@ function modest(): GPU {
 Deno.test("an adapter that grants exactly WebGPU's default limits trains every kind of model, on both kinds of shapes", async () => {
   const log = smallLog(21, { users: 30, items: 41, width: WIDTH, maxEvents: 3, maxPage: 4 });
   for (const shapesFor of ["cpu", "gpu"] as const) {
-    const gpu = await openDevice({ shapesFor }, modest());
+    const gpu = await alone(() => openDevice({ shapesFor }, modest()));
     for (const name of Object.keys(LEAST) as LimitName[]) {
       assert.equal(gpu.device.limits[name], LEAST[name], name);
     }
