@@ -33,7 +33,11 @@ async function train({ openDevice, UserModel, Trainer, defaultTraining }: Librar
 }
 
 Deno.test("src/browser.ts bundles without Deno, Node.js and files, stays small, and trains as the source does", async () => {
-  const { text, inputs } = await bundle({ entry: "src/browser.ts", format: "esm", comments: false });
+  const { text, inputs } = await bundle({
+    entry: "src/browser.ts",
+    format: "esm",
+    kernels: "without comments",
+  });
   const paths = [...inputs.keys()];
   const foreign = paths.filter((path) => HOST.some((folder) => path.startsWith(`src/${folder}/`)));
   assert.deepEqual(foreign, []);

@@ -19,6 +19,7 @@ import { LabInDeno } from "./deno_worker.ts";
 import { Recorder } from "./recorder.ts";
 import { type Survey, surveyAll, type SurveyPart, tell } from "./survey.ts";
 import { stepRate } from "./trial.ts";
+import { WHOLE_WORKER } from "./trial_files.ts";
 
 /** As the page has them. */
 const ROUNDS = 5;
@@ -104,7 +105,7 @@ await runMain(async () => {
   // A software driver has one setting for a process: the one for small steps only where nothing else is measured.
   const small = survey.parts.every((part) => part === "training" || part === "step");
   const lab = new LabInDeno(
-    `${survey.folder}/worker.js`,
+    `${survey.folder}/${WHOLE_WORKER}`,
     small ? config : undefined,
   );
   await lab.call("adapter", "open", undefined);

@@ -6,12 +6,13 @@
 import { runMain } from "../../src/cli/fail.ts";
 import { LabInDeno } from "./deno_worker.ts";
 import { Recorder } from "./recorder.ts";
+import { WHOLE_WORKER } from "./trial_files.ts";
 
 const [folder = "", seconds = "", file = ""] = Deno.args;
 
 await runMain(async () => {
   const request = JSON.parse(await Deno.readTextFile(file));
-  const lab = new LabInDeno(`${folder}/worker.js`, request.config);
+  const lab = new LabInDeno(`${folder}/${WHOLE_WORKER}`, request.config);
   const recorder = new Recorder(lab.worker);
   await lab.call("adapter", "open", undefined);
   const stop = new AbortController();

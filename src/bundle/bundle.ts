@@ -1,14 +1,15 @@
 /**
- * Bundles a script for browsers, with the kernels as text and the packages that it uses. Packages are in Deno's cache, which
- * the bundler does not know; Deno says where.
+ * Bundles a script for browsers, with the packages that it uses, and the kernels as text or without it. Packages are in Deno's
+ * cache, which the bundler does not know; Deno says where.
  */
 
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { DENO_FLAGS } from "../deno_flags.ts";
-import { kernelsWithoutComments } from "./without_comments.ts";
+import { kernelsFromTable } from "./kernel_table.ts";
 import { exportOf } from "./package_exports.ts";
+import { kernelsWithoutComments } from "./without_comments.ts";
 
 /** What is bundled, and how. */
 export interface BundleOptions {
@@ -22,8 +23,8 @@ export interface BundleOptions {
   readonly banner?: string;
   /** Names that stand for a JavaScript expression each. */
   readonly define?: Readonly<Record<string, string>>;
-  /** Whether kernels keep their comments: true by default. */
-  readonly comments?: boolean;
+  /** The kernels' text: in the script as it is (the default) or without comments, or in a table that is given to it. */
+  readonly kernels?: "whole" | "without comments" | "from a table";
   /** Folders of packages that Deno does not find for the entry, by the packages' names. */
   readonly folders?: Readonly<Record<string, string>>;
   /** Texts of modules that stand in for others, by the name that these are imported by. */
@@ -37,6 +38,12 @@ export interface Bundle {
   readonly inputs: ReadonlyMap<string, number>;
 }
 
+const KERNELS: Readonly<Record<NonNullable<BundleOptions["kernels"]>, readonly esbuild.Plugin[]>> = {
+  "whole": [],
+  "without comments": [kernelsWithoutComments],
+  "from a table": [kernelsFromTable],
+};
+
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /**
@@ -44,7 +51,7 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
  * @returns the same bytes for the same sources, on any machine. @throws Error with all that the bundler says
  */
 export async function bundle(options: BundleOptions): Promise<Bundle> {
-  const { entry, format, minify = true, banner, define, folders, instead = {}, comments = true } = options;
+  const { entry, format, minify = true, banner, define, folders, instead = {}, kernels = "whole" } = options;
   const packages = await packageFolders(entry);
   for (const [name, folder] of Object.entries(folders ?? {})) packages.set(name, resolve(folder));
   try {
@@ -61,7 +68,7 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
       metafile: true,
       absWorkingDir: ROOT,
       logLevel: "silent",
-      plugins: [...(comments ? [] : [kernelsWithoutComments]), standIns(instead), fromDenoCache(packages)],
+      plugins: [...KERNELS[kernels], standIns(instead), fromDenoCache(packages)],
       ...(banner === undefined ? {} : { banner: { js: banner } }),
       ...(define === undefined ? {} : { define }),
     });

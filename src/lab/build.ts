@@ -2,6 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { type Bundle, bundle } from "../bundle/bundle.ts";
+import { tableName, tableScript } from "../bundle/kernel_table.ts";
 import { Html, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
 import { version } from "../version.ts";
 import { kernelTexts } from "./kernel_texts.ts";
@@ -13,18 +14,20 @@ export interface LabPage {
   readonly single: string;
   /** Files of the folder, by name. */
   readonly files: ReadonlyMap<string, string>;
-  /** The last two are loaded when they are wanted: see client/page_scripts.ts. */
+  /** JavaScript alone. The last two are loaded when they are wanted: see client/page_scripts.ts. */
   readonly scripts: {
     readonly page: Bundle;
     readonly worker: Bundle;
+    readonly screens: Bundle;
     readonly reader: Bundle;
-    readonly panel: Bundle;
   };
+  /** The worker with its kernels, for where there is no page that gives them to it. */
+  readonly wholeWorker: string;
 }
 
 /**
- * Nothing is loaded from anywhere but the page's own files, and nothing can be sent away. The worker of the single file is a
- * Blob of its own text.
+ * Nothing is loaded from anywhere but the page's own files, and nothing can be sent away. The worker begins as a Blob: see
+ * client/main.ts.
  */
 const POLICY = "default-src 'none'; script-src 'self' 'unsafe-inline' blob:; worker-src 'self' blob:; " +
   "style-src 'self' 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'";
@@ -44,7 +47,8 @@ const INSTEAD = {
   "./brotli.js": "export const decompressBrotli = undefined;",
 };
 
-/** What the page knows of kernels besides their own text, and the ladders' figures, as data: see client/carried.ts. */
+/** What the page carries as data: the kernels, what is known of them, and the ladders' figures. See client/carried.ts. */
+const KERNELS_ID = "lab-kernels";
 const DATA_ID = "lab-data";
 
 /** @returns the same bytes for the same sources. @throws Error with all that the bundler says */
@@ -52,26 +56,25 @@ export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
   const define = { CLICKGAN_VERSION: JSON.stringify(version) };
   const page = await bundle({ entry: entry("main.ts"), format: "iife", define });
-  const worker = await bundle({ entry: entry("worker.ts"), format: "iife", comments: false });
+  const worker = await bundle({ entry: entry("worker.ts"), format: "iife", kernels: "from a table" });
   const reader = await bundle({
     entry: entry("reader.ts"),
     format: "esm",
     define: { ...define, ...CSV },
     instead: INSTEAD,
   });
-  const panel = await bundle({ entry: entry("panel.ts"), format: "esm" });
+  const screens = await bundle({ entry: entry("other_screens.ts"), format: "esm", define });
   const style = await styleText();
-  const data = jsonScript(DATA_ID, {
-    texts: await kernelTexts(kernelsIn(worker)),
-    ladders: await shippedLadders(),
-  });
+  const kernels = await kernelsOf(worker);
+  const data = markup`${jsonScript(KERNELS_ID, kernels)}
+${jsonScript(DATA_ID, { texts: await kernelTexts(), ladders: await shippedLadders() })}`;
   const single = pageOf(
     markup`<style>
 ${new Html(style)}</style>`,
     markup`${data}
 <script type="text/plain" id="${WORKER_ID}">${scriptText(worker.text)}</script>
+<script type="text/plain" id="screens-script">${scriptText(screens.text)}</script>
 <script type="text/plain" id="reader-script">${scriptText(reader.text)}</script>
-<script type="text/plain" id="panel-script">${scriptText(panel.text)}</script>
 ${inlineScript(page.text)}`,
   );
   const index = pageOf(
@@ -84,11 +87,12 @@ ${inlineScript(page.text)}`,
     ["lab.css", style],
     ["lab.js", page.text],
     ["worker.js", worker.text],
+    ["screens.js", screens.text],
     ["reader.js", reader.text],
-    ["panel.js", panel.text],
     ["lab.html", single],
   ]);
-  return { single, files, scripts: { page, worker, reader, panel } };
+  const wholeWorker = tableScript(JSON.stringify(kernels)) + worker.text;
+  return { single, files, scripts: { page, worker, screens, reader }, wholeWorker };
 }
 
 function pageOf(head: Html, scripts: Html): string {
@@ -112,9 +116,15 @@ ${scripts}
 `.text;
 }
 
-/** Names of the kernels that a script has. */
-function kernelsIn({ inputs }: Bundle): Set<string> {
-  return new Set([...inputs.keys()].flatMap((path) => /(\w+)\.wgsl$/.exec(path)?.[1] ?? []));
+/** The files of the kernels that a script uses, by name. @throws Error for two of one name */
+async function kernelsOf({ inputs }: Bundle): Promise<Record<string, string>> {
+  const kernels: Record<string, string> = {};
+  for (const path of [...inputs.keys()].filter((path) => path.endsWith(".wgsl"))) {
+    const name = tableName(path);
+    if (name in kernels) throw new Error(`expected one kernel of the name ${name}, found another: ${path}`);
+    kernels[name] = await Deno.readTextFile(new URL(`../../${path}`, import.meta.url));
+  }
+  return kernels;
 }
 
 /** As `deno task bench ladder` has written them. */

@@ -7,8 +7,8 @@ const ROOT = new URL("../../", import.meta.url);
 /** Chapters that are about the kernels of a training step. */
 const CHAPTERS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 
-/** @param kernels whose files are wanted. @throws Error where the course or an op has lost what is looked for. */
-export async function kernelTexts(kernels: ReadonlySet<string>): Promise<KernelTexts> {
+/** @throws Error where the course or an op has lost what is looked for. */
+export async function kernelTexts(): Promise<Omit<KernelTexts, "files">> {
   const chapters: Record<string, { title: string; mathematics: string }> = {};
   const chapterOf: Record<string, string> = {};
   const pages = await namesOf("kernels/course/", ".md");
@@ -30,16 +30,7 @@ export async function kernelTexts(kernels: ReadonlySet<string>): Promise<KernelT
     const text = await Deno.readTextFile(new URL(`src/ops/${file}`, ROOT));
     for (const [op, reference] of referencesOf(text)) references[op] = reference;
   }
-  const files: Record<string, string> = {};
-  for (const folder of ["", "cpu/"]) {
-    for (const name of await namesOf(`kernels/${folder}`, ".wgsl")) {
-      const kernel = name.replace(".wgsl", "");
-      if (kernels.has(kernel)) {
-        files[kernel] = await Deno.readTextFile(new URL(`kernels/${folder}${name}`, ROOT));
-      }
-    }
-  }
-  return { chapters, chapterOf, references, files };
+  return { chapters, chapterOf, references };
 }
 
 /** A kernel's name without what tells its shapes apart. */

@@ -9,7 +9,15 @@ export interface Carried {
 }
 
 export function carried(): Carried {
-  const text = document.getElementById("lab-data")?.textContent;
-  if (!text) return { texts: { chapters: {}, chapterOf: {}, references: {}, files: {} }, ladders: [] };
-  return JSON.parse(text) as Carried; // as build.ts has put it there
+  const data = JSON.parse(textOf("lab-data")); // all of it as build.ts has put it there
+  return { ...data, texts: { ...data.texts, files: JSON.parse(carriedKernels()) } };
+}
+
+/** WGSL of all kernels by name, as JSON: what the worker computes with, and what is shown of them. */
+export function carriedKernels(): string {
+  return textOf("lab-kernels");
+}
+
+function textOf(id: string): string {
+  return document.getElementById(id)?.textContent ?? "{}";
 }

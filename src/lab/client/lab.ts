@@ -3,17 +3,20 @@
 import type { CallWorker } from "./connection.ts";
 import type { AdapterFacts } from "./protocol.ts";
 
-/** One idea of the lab, under a tab of its own. Another one is a file in screens/ and a line in screens.ts. */
-export interface Screen {
+/** One idea of the lab, under a tab of its own. Another one is a file in screens/, and a line in screens.ts and in other_screens.ts. */
+export interface Screen extends ScreenBody {
   /** In the page's address, behind #. */
   readonly id: string;
   /** On its tab. */
   readonly title: string;
+}
+
+export interface ScreenBody {
   /**
    * Fills its part of the page, once, when it is first shown. The part stays where it is, hidden while another screen is
    * shown. A heading with the title stands in it already.
    */
-  mount(root: HTMLElement, lab: Lab): void;
+  mount(root: HTMLElement, lab: Lab): void | Promise<void>;
 }
 
 /** What the device is right now. */

@@ -5,9 +5,8 @@ import { type LaterScript, loadScript } from "./later_script.ts";
 /** The script that reads files: the worker loads it. */
 export const readerScript = () => laterScript("reader");
 
-/** What draws and says what a kernel is. */
-export async function loadPanel(): Promise<typeof import("./panel.ts")> {
-  return await loadScript(laterScript("panel"));
+export async function loadScreens(): Promise<typeof import("./other_screens.ts")> {
+  return await loadScript(laterScript("screens"));
 }
 
 function laterScript(name: string): LaterScript {

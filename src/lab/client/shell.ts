@@ -93,20 +93,31 @@ export class Shell implements Lab {
     const wanted = location.hash.slice(1);
     const screen = this.#screens.find(({ id }) => id === wanted) ?? this.#screens[0];
     if (!screen) return;
-    let part = this.#parts.get(screen.id);
-    if (!part) {
-      const heading = element("h2", { id: `${screen.id}-title` }, screen.title);
-      part = element("section", { id: `screen-${screen.id}`, "aria-labelledby": heading.id }, heading);
-      this.#parts.set(screen.id, part);
-      this.#main.append(part);
-      screen.mount(part, this);
-    }
+    const mounted = this.#parts.has(screen.id);
+    if (!mounted) void this.#mount(screen);
     for (const [id, other] of this.#parts) other.hidden = id !== screen.id;
     for (const [id, tab] of this.#tabs) {
       if (id === screen.id) tab.setAttribute("aria-current", "page");
       else tab.removeAttribute("aria-current");
     }
     document.title = `${screen.title} - clickgan lab`;
+    if (mounted) this.#isShown(screen);
+  }
+
+  async #mount(screen: Screen): Promise<void> {
+    const heading = element("h2", { id: `${screen.id}-title` }, screen.title);
+    const part = element("section", { id: `screen-${screen.id}`, "aria-labelledby": heading.id }, heading);
+    this.#parts.set(screen.id, part);
+    this.#main.append(part);
+    try {
+      await screen.mount(part, this);
+      if (!part.hidden) this.#isShown(screen);
+    } catch (error) {
+      this.#notice.fail(error);
+    }
+  }
+
+  #isShown(screen: Screen): void {
     for (const { id, listener } of this.#showListeners) if (id === screen.id) listener();
   }
 

@@ -4,12 +4,12 @@ import { type Html, markup } from "../../report/html.ts";
 import { type Ceilings, standing } from "../../profile/roofline.ts";
 import { sureness } from "../../profile/timing.ts";
 import type { DispatchResult } from "../../profile/step_profile.ts";
-import { type Commented, withComments } from "./commented.ts";
 import { proseHtml } from "./prose.ts";
 import type { DispatchFacts, KernelFacts } from "../step/facts.ts";
 import { bytesText, duration, percent, short, whole } from "./number.ts";
 import { choices, middle, owned } from "./owned.ts";
 import { launchedBy } from "./ownership.ts";
+import { specialisedLines } from "./specialised.ts";
 import { headerPart, wgslListing } from "./wgsl.ts";
 
 /** Texts of the repository that belong to kernels and ops. */
@@ -42,7 +42,7 @@ export function kernelPanel(
 <p>A copy, and no kernel: what was written to a buffer goes into a texture, from which a CPU adapter reads faster.</p>
 ${timed ? figuresOf(timed, ceilings) : markup``}`;
   }
-  const listing = withComments(code.text, texts.files[kernel] ?? code.text);
+  const specialised = specialisedLines(code.text, texts.files[kernel] ?? code.text);
   const chapter = texts.chapterOf[kernel];
   const derived = chapter === undefined ? undefined : texts.chapters[chapter];
   const reference = node && texts.references[node.op];
@@ -50,7 +50,7 @@ ${timed ? figuresOf(timed, ceilings) : markup``}`;
 <p class="path">${kernel}.wgsl</p>
 ${timed ? figuresOf(timed, ceilings) : markup``}
 <h4>Who owns what</h4>
-${quoted(splitText(listing.text, code))}
+${quoted(splitText(code.text, code))}
 ${chooser(code)}
 <div class="owned">${owned(code, middle(code))}</div>
 <h4>Shapes</h4>
@@ -58,8 +58,8 @@ ${bindingsTable(code)}
 <h4>Where it came from</h4>
 ${origin(facts)}
 <details open><summary>The kernel, as the driver gets it</summary>
-<p>${specialisedText(code, listing)}</p>
-${wgslListing(listing.text, listing.specialised)}</details>
+<p>${specialisedText(code, specialised.length)}</p>
+${wgslListing(code.text, specialised)}</details>
 ${
     derived
       ? markup`<details><summary>The derivation: ${derived.title}</summary><div class="prose">${
@@ -160,9 +160,9 @@ function origin({ node, phase, code }: DispatchFacts): Html {
   } ${inputs.map((input, k) => markup`${k > 0 ? ", " : ""}<code>${input}</code>`)}.</p>`;
 }
 
-function specialisedText(code: KernelFacts, { specialised }: Commented): string {
+function specialisedText(code: KernelFacts, specialised: number): string {
   const { launched } = launchedBy(code);
-  const lines = specialised.length === 1 ? "1 line is" : `${specialised.length} lines are`;
+  const lines = specialised === 1 ? "1 line is" : `${specialised} lines are`;
   return `${
     whole(launched)
   } invocations run it. ${lines} not as in the file: constants of this model, and where data stand.`;

@@ -23,7 +23,7 @@ export interface BindingFacts {
 
 /** Absent of a copy into a texture, which no kernel does. */
 export interface KernelFacts {
-  /** WGSL as the driver gets it; in a page without the file's comments. */
+  /** WGSL as the driver gets it. */
   readonly text: string;
   readonly constants: readonly (readonly [name: string, value: number | boolean])[];
   readonly bindings: readonly BindingFacts[];

@@ -5,16 +5,14 @@ import { compareLadder, comparisonText } from "../../ladder_comparison.ts";
 import { carried } from "../carried.ts";
 import { button, element, Notice } from "../elements.ts";
 import { fill } from "../html_part.ts";
-import type { Lab, Screen } from "../lab.ts";
+import type { Lab, ScreenBody } from "../lab.ts";
 import { keepMeasured } from "../measured.ts";
 import type { LadderFacts } from "../services/ladders.ts";
 
 /** How often the steps are timed in turn. */
 const ROUNDS = 5;
 
-export const ladders: Screen = {
-  id: "ladders",
-  title: "Ladders",
+export const ladders: ScreenBody = {
   mount(root, lab) {
     const notice = new Notice();
     const list = element("div");

@@ -3,12 +3,10 @@
 import { version } from "../version.ts";
 import { adapterName, contentsOf, fileName, savedReport } from "../../saved.ts";
 import { button, element, saveFile } from "../elements.ts";
-import type { Screen } from "../lab.ts";
+import type { ScreenBody } from "../lab.ts";
 import { measuredIn } from "../measured.ts";
 
-export const save: Screen = {
-  id: "save",
-  title: "Save",
+export const save: ScreenBody = {
   mount(root, lab) {
     const name = element("input", {
       id: "save-name",

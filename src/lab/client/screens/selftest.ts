@@ -5,11 +5,9 @@ import type { AdapterKind } from "../../../gpu/kernel_shapes.ts";
 import { elementText, faultsOf } from "../../../selftest/finding.ts";
 import { blamed, byKernel, type KernelResult, type KindFinding } from "../../../selftest/results.ts";
 import { button, element, Notice } from "../elements.ts";
-import type { Lab, Screen } from "../lab.ts";
+import type { Lab, ScreenBody } from "../lab.ts";
 
-export const selftest: Screen = {
-  id: "selftest",
-  title: "Self-test",
+export const selftest: ScreenBody = {
   mount(root, lab) {
     root.append(
       element(

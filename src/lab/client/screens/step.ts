@@ -2,17 +2,15 @@
 
 import { carried } from "../carried.ts";
 import { button, element, Notice } from "../elements.ts";
-import { loadPanel } from "../page_scripts.ts";
-import type { Screen } from "../lab.ts";
+import type { ScreenBody } from "../lab.ts";
 import { keepMeasured } from "../measured.ts";
 import type { StepWorkload } from "../services/step.ts";
+import { showStep } from "./step/show_step.ts";
 
 /** Seconds for whole steps. */
 const SECONDS = 1;
 
-export const step: Screen = {
-  id: "step",
-  title: "Look inside a step",
+export const step: ScreenBody = {
   mount(root, lab) {
     const workload = element("select", { id: "step-workload" });
     const model = element("select", { id: "step-model" });
@@ -29,7 +27,7 @@ export const step: Screen = {
         const profile = await lab.call("step", "profile", request, { onProgress, signal });
         notice.say("Measured. Open a dispatch to see its kernel.");
         keepMeasured(lab, { figures: profile.figures, steps: [profile.result] });
-        (await loadPanel()).showStep(results, profile, carried().texts);
+        showStep(results, profile, carried().texts);
       } catch (error) {
         notice.fail(error);
       } finally {

@@ -2,7 +2,7 @@
 
 import { whole } from "../../draw/number.ts";
 import { button, element, Notice } from "../elements.ts";
-import type { Lab, Screen } from "../lab.ts";
+import type { Lab, ScreenBody } from "../lab.ts";
 import type { ScoredPage, ShopView } from "../services/user.ts";
 import { PageList } from "./user/page_list.ts";
 import { StyleMap } from "./user/style_map.ts";
@@ -10,9 +10,7 @@ import { StyleMap } from "./user/style_map.ts";
 /** Items of a page, where there are as many. */
 const PAGE = 10;
 
-export const user: Screen = {
-  id: "user",
-  title: "Be the user",
+export const user: ScreenBody = {
   mount(root, lab) {
     root.append(
       element(
@@ -70,7 +68,7 @@ class UserView {
       ),
     );
     this.element = element("div", {}, this.#notice.element, this.#way, this.#body);
-    lab.onShow(user.id, () => void this.#enter());
+    lab.onShow("user", () => void this.#enter());
   }
 
   /** The model may be another one than when the screen was left. */
