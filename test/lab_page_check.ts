@@ -14,6 +14,7 @@ import { UserModel } from "../src/model/user_model.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { Trainer } from "../src/train/trainer.ts";
+import { giveOtherColumns } from "./lab_files_check.ts";
 import { checkKeyboard, checkPaper } from "./lab_look_check.ts";
 import { checkLadder, checkSaved, checkStep, type Look } from "./lab_measure_check.ts";
 
@@ -307,6 +308,7 @@ async function checkOwnData(page: Page): Promise<void> {
       await dropOn(page, `${folder}/long.csv`);
       await page.locator(".file-name", { hasText: "long.csv," }).waitFor(PATIENCE);
     },
+    () => giveOtherColumns(page, folder, look),
   ];
   for (const files of give) {
     await files();

@@ -1,7 +1,7 @@
 /** A log as `data example` writes it, a row for each displayed item, and the prepared data set that is made of it. */
 
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
-import { logRecipe } from "../src/prepare/log.ts";
+import { type LogOptions, logRecipe } from "../src/prepare/log.ts";
 import { prepare } from "../src/prepare/prepare.ts";
 
 /** The columns of `data example`, by the options of `data log`. */
@@ -31,17 +31,17 @@ export function longLog(log: ClickLog): string {
   return lines.join("\r\n") + "\r\n";
 }
 
-/** @param out the folder of the set. @param columns that are others. */
+/** @param out the folder of the set. @param others options of `data log` that are not those of `data example` */
 export async function prepareLong(
   source: string,
   out: string,
-  columns: { readonly position?: string | undefined } = {},
+  others: Partial<LogOptions> = {},
 ): Promise<void> {
   const shares = { train: 0.8, validation: 0.1 };
   const options = {
     source,
     ...COLUMNS,
-    ...columns,
+    ...others,
     out,
     split: "hash",
     shares,

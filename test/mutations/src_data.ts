@@ -58,10 +58,10 @@ export const dataMutations = [
   ...mutationsOf("src/data/item_catalogue.ts", { tests: ["packed_items"], filter: "the most tokens" }, [
     ["tokens += size * taken;", "tokens += taken;"],
   ]),
-  ...mutationsOf("src/prepare/zstd_frames.ts", { tests: ["zstd_frames"] }, [
+  ...mutationsOf("src/data/zstd_frames.ts", { tests: ["zstd_frames"] }, [
     ["at += 3 + (type === RLE ? 1 : header >> 3);", "at += 3 + (header >> 3);"],
-    ["return at > size ? CUT", "return at > size + 1 ? CUT"],
-    ["if ((descriptor & 4) !== 0) at += 4;", ""],
+    ["fault: at > size ? CUT", "fault: at > size + 1 ? CUT"],
+    ["if (hasChecksum) at += 4;", ""],
   ]),
   ...mutationsOf("src/prepare/glob.ts", { tests: ["source_paths"], filter: "globs find" }, [
     ['if (piece === "?") return ".";', 'if (piece === "?") return ".?";'],
@@ -80,9 +80,20 @@ export const dataMutations = [
     ["Math.min(page.time", "Math.max(page.time"],
     ["shown.clicked ||=", "shown.clicked ="],
   ]),
-  ...mutationsOf("src/data/long_log/tokens.ts", { tests: ["long_log"] }, [
-    ["count > 0 && count < RARE_BELOW", "count > 0 && count < 1"],
+  ...mutationsOf("src/data/long_log/tokens.ts", { tests: ["long_log", "long_features"] }, [
+    ["rows < RARE_BELOW ||", "rows < 1 ||"],
+    ["shown.length > MANY);", "seen.size > MANY);"],
     ["[...value].length", "value.length"],
+  ]),
+  ...mutationsOf("src/data/long_log/scales.ts", { tests: ["long_features"] }, [
+    ["Math.floor(95 * n / 100)", "Math.ceil(95 * n / 100)"],
+    ["isAge || (plain.kurtosis", "(plain.kurtosis"],
+  ]),
+  ...mutationsOf("src/data/long_log/times.ts", { tests: ["lab_files"] }, [
+    ["return below === 0 ?", "return true ?"],
+  ]),
+  ...mutationsOf("src/lab/client/reading/own_text.ts", { tests: ["lab_files"] }, [
+    ["if (hasChecksum && xxh64", "if (!hasChecksum && xxh64"],
   ]),
   ...mutationsOf("src/data/long_log/records.ts", { tests: ["long_log"] }, [
     ['field.split("\\n").length - 1', "0"],

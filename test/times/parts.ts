@@ -65,7 +65,7 @@ export const parts: readonly Part[] = [
     about: "logs, prepared data sets and their faults",
     files: named(
       "bad_rows baselines collector csv_log data_command data_impressions data_log data_log_faults data_log_laws " +
-        "data_retailrocket item_ids long_log data_shapes foreign_files foreign_laws foreign_set item_features made_logs packed_cache packed_items " +
+        "data_retailrocket item_ids long_features long_log data_shapes foreign_files foreign_laws foreign_set item_features made_logs packed_cache packed_items " +
         "packed_log paper_file place_effect " +
         "philox prepared_set prepared_writer random ranking source_ids source_paths zstd_frames",
     ),
@@ -74,7 +74,7 @@ export const parts: readonly Part[] = [
     name: "commands",
     about: "commands as a user runs them, their files, messages and pages",
     files: named(
-      "adversarial_command atomic_write bad_input docs explain_failure fetch file_error ids lab lab_train launch onnx open_run " +
+      "adversarial_command atomic_write bad_input docs explain_failure fetch file_error ids lab lab_files lab_train launch onnx open_run " +
         "owned_folder package policy_command predict progress promises report reproduce run_folder safetensors scorer seeds_folder serve " +
         "serve_command shell_word simulate_command simulated_log table train_command tune tune_command verdict",
     ),

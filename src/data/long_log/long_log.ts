@@ -1,6 +1,6 @@
 /**
- * A log with a row for each displayed item, as `data example` writes it and as `deno task data log` prepares it without
- * features of the items: the same users in the same parts, the same pages, the same tokens.
+ * A log with a row for each displayed item, as `deno task data log` prepares it: the same users in the same parts, the same
+ * pages, the same numbers and tokens of the items.
  */
 
 import { md5 } from "@noble/hashes/legacy.js";
@@ -8,9 +8,13 @@ import { badRowsText, expectFew } from "../bad_rows.ts";
 import { type ClickLog, NONE, type Split, splits } from "../click_log.ts";
 import type { Features, Places } from "../manifest.ts";
 import { UserError } from "../../user_error.ts";
+import type { LogColumns } from "./columns.ts";
+import { knownItems } from "./features.ts";
+import type { ItemFile } from "./item_table.ts";
+import { checkPages } from "./page_checks.ts";
 import { type LongPages, pagesOf } from "./pages.ts";
 import { type ReadRows, readRows } from "./rows.ts";
-import { tokensOf } from "./tokens.ts";
+import type { TableText } from "./table.ts";
 
 export interface LongLog {
   readonly log: ClickLog;
@@ -23,44 +27,38 @@ export interface LongLog {
 /** Of the users, by their ids: whoever is in a part stays in it when the log grows. */
 const SHARES = { train: 0.8, validation: 0.1 };
 
+export interface LongLogOptions {
+  /** Which columns hold what; by default those of `data example`. */
+  readonly columns?: LogColumns | undefined;
+  /** What is known of the items. */
+  readonly items?: ItemFile | undefined;
+  /** Told which share of the text is read. */
+  readonly onRead?: ((share: number) => void) | undefined;
+}
+
 /**
- * @param path of the text, for messages; its last part names the log. @param onRead told which share of the text is read.
+ * @param file the last part of its path names the log.
  * @throws UserError with path and line where there is one.
  */
 export async function parseLongLog(
-  path: string,
-  text: string,
-  onRead?: (share: number) => void,
+  file: TableText,
+  { columns, items, onRead }: LongLogOptions = {},
 ): Promise<LongLog> {
-  const read = readRows(path, text, onRead);
+  const { path } = file;
+  const read = readRows(file, columns, onRead);
   expectFew(read.bad, read.count);
   const pages = pagesOf(read);
-  expectClicks(path, pages);
+  const told = checkPages(path, pages, read.columns);
   const clicks = clicksOf(pages);
   expectParts(path, clicks.userSplit);
-  const { tokens, field } = await tokensOf(pages.items, clicks);
-  const { length: count } = pages.items;
+  const end = pages.times.reduce((latest, time) => Math.max(latest, time), -Infinity);
+  const known = await knownItems(items, pages.items, clicks, end);
   return {
-    log: {
-      name: path.split(/[\\/]/).pop() ?? path,
-      items: { kind: "mixed", count, width: 0, values: new Float32Array(), tokens },
-      ...clicks,
-    },
-    features: { dense: [], tokens: [field] },
-    places: read.hasPositions ? "shown" : "arbitrary",
-    notes: notesOf(read, pages),
+    log: { name: path.split(/[\\/]/).pop() ?? path, items: known.items, ...clicks },
+    features: known.features,
+    places: read.columns.position === undefined ? "arbitrary" : "shown",
+    notes: [...known.notes, ...told, ...notesOf(read, pages)],
   };
-}
-
-function expectClicks(path: string, { users, clicks }: LongPages): void {
-  if (clicks > 0) return;
-  const pages = users.reduce((sum, { pages }) => sum + pages.length, 0);
-  throw new UserError(
-    `${path}: expected clicks, found none on ${
-      pages.toLocaleString("en")
-    } pages: there is nothing to learn. Is clicked what ` +
-      "says so?",
-  );
 }
 
 function expectParts(path: string, userSplit: Uint8Array): void {
@@ -105,7 +103,6 @@ function partOf(id: string): Split {
 function notesOf({ bad, timeKind }: ReadRows, { repeated, split }: LongPages): string[] {
   const n = (count: number) => count.toLocaleString("en");
   return [
-    "There are no features: each item has a token of its own.",
     `Times are read as ${timeKind}.`,
     ...(repeated > 0 ? [`Left out: ${n(repeated)} rows of an item that is on its page already.`] : []),
     ...(split > 0 ? [`Pages with several clicks, split into one page a click: ${n(split)}.`] : []),

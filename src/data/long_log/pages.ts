@@ -29,6 +29,9 @@ export interface LongPages {
   /** Pages with several clicks, as the log has them. */
   readonly split: number;
   readonly clicks: number;
+  /** Of the pages as the log has them: their times, and how many show more than one item. */
+  readonly times: readonly number[];
+  readonly longer: number;
 }
 
 interface Shown {
@@ -57,17 +60,21 @@ export function pagesOf({ rows, timeKind }: ReadRows): LongPages {
     shown.place = Math.min(shown.place, rows.place[k] ?? 0);
     shown.clicked ||= rows.clicked[k] ?? false;
   });
-  let [split, clicks] = [0, 0];
+  let [split, clicks, longer] = [0, 0, 0];
+  const times: number[] = [];
   const users = [...found].map(([user, pages]): LongUser => ({
     id: rows.users.texts[user] ?? "",
     pages: [...pages].flatMap(([page, building]) => {
       const made = pagesOfClicks(rows.pages.texts[page] ?? "", building);
       if (made.length > 1) split++;
+      if (building.shown.size > 1) longer++;
+      times.push(building.time);
       clicks += made.filter(({ clicked }) => clicked !== undefined).length;
       return made;
     }).sort(inOrder),
   }));
-  return { users: users.sort((a, b) => byCodePoint(a.id, b.id)), items: ids, repeated, split, clicks };
+  users.sort((a, b) => byCodePoint(a.id, b.id));
+  return { users, items: ids, repeated, split, clicks, times, longer };
 }
 
 /** One for each click of the page, or the page alone where there is none. */

@@ -41,6 +41,12 @@ export function readRecords(
   });
 }
 
+/** Names of the columns, where nobody says which ones there should be. @param head of the text */
+export function headerOf(head: string): string[] {
+  const { data: [fields = []] } = Papa.parse(head, { delimiter: delimiterOf(head, []), preview: 1 });
+  return fields.filter((name) => name !== "");
+}
+
 /** The one with which the most wanted names are in the header; of several, the one that makes the most of it. */
 function delimiterOf(text: string, wanted: readonly string[]): string {
   const found = DELIMITERS.map((delimiter) => {

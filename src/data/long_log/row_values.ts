@@ -1,8 +1,9 @@
 /** The values of a row, as data/log.sql reads them. */
 
 import { shown } from "../bad_rows.ts";
-import type { ColumnName, Places } from "./columns.ts";
-import { type LogTime, timeOf } from "./times.ts";
+import type { LogColumns, Places, Role } from "./columns.ts";
+import { doubleOf } from "./doubles.ts";
+import { digitsOf, type LogTime, timeOf } from "./times.ts";
 
 /** What is wrong with a row. */
 export interface Fault {
@@ -14,6 +15,7 @@ export interface Fault {
 
 export interface RowValues {
   readonly user: string;
+  /** The page's id, or where there is none the time as all of its digits tell it. */
   readonly page: string;
   readonly item: string;
   readonly time: LogTime;
@@ -21,23 +23,32 @@ export interface RowValues {
   readonly clicked: boolean;
 }
 
-/** How a value that is missing may be written, beside leaving it empty. */
-const NULL = "\\N";
 const IDS = ["user", "item", "page"] as const;
 
-export function valuesOf(fields: readonly string[], places: Places): RowValues | Fault {
-  const text = (name: ColumnName) => {
-    const value = fields[places[name] ?? -1] ?? "";
-    return value === NULL ? "" : value;
+export function valuesOf(fields: readonly string[], places: Places, columns: LogColumns): RowValues | Fault {
+  const text = (role: Role) => fields[places[role] ?? -1] ?? "";
+  const fault = (role: Role, expected: string): Fault => {
+    const name = columns[role] ?? role;
+    return {
+      kind: `${name} cannot be read`,
+      expected: `${name} to be ${expected}`,
+      found: foundText(text(role)),
+    };
   };
-  for (const name of IDS) if (text(name) === "") return emptyFault(name);
+  for (const role of IDS) {
+    const name = columns[role];
+    if (name !== undefined && text(role) === "") {
+      return { kind: `${name} is empty`, expected: `${name} to be an id`, found: "nothing" };
+    }
+  }
   const time = timeOf(trimmed(text("time")));
-  if (!time) return valueFault("time", "a time (a number since 1970, or ISO 8601)", text("time"));
+  if (!time) return fault("time", "a time (a number since 1970, or ISO 8601)");
   const clicked = clickOf(trimmed(text("clicked")));
-  if (clicked === undefined) return valueFault("clicked", "0, 1, true, false, yes or no", text("clicked"));
-  const place = places.position === undefined ? 0 : numberOf(trimmed(text("position")));
-  if (place === undefined) return valueFault("position", "a number", text("position"));
-  return { user: text("user"), page: text("page"), item: text("item"), time, place, clicked };
+  if (clicked === undefined) return fault("clicked", "0, 1, true, false, yes or no");
+  const place = columns.position === undefined ? 0 : numberOf(text("position"));
+  if (place === undefined) return fault("position", "a number");
+  const page = columns.page === undefined ? digitsOf(time) : text("page");
+  return { user: text("user"), page, item: text("item"), time, place, clicked };
 }
 
 /** Without spaces around it: other white space is a part of the value. */
@@ -52,26 +63,13 @@ function clickOf(text: string): boolean | undefined {
 }
 
 function numberOf(text: string): number | undefined {
-  if (!/^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/.test(text)) return undefined;
-  const value = Number(text);
+  const value = doubleOf(text);
   return Number.isFinite(value) ? value : undefined;
 }
 
 /** A value as a message has it. */
 export function foundText(value: string): string {
   return value === "" ? "nothing" : `"${shown(value)}"`;
-}
-
-function emptyFault(column: ColumnName): Fault {
-  return { kind: `${column} is empty`, expected: `${column} to be an id`, found: "nothing" };
-}
-
-function valueFault(column: ColumnName, expected: string, value: string): Fault {
-  return {
-    kind: `${column} cannot be read`,
-    expected: `${column} to be ${expected}`,
-    found: foundText(value),
-  };
 }
 
 /** @param width how many values the header has. */

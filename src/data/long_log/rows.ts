@@ -1,10 +1,12 @@
 /** The rows of a log with a row for each displayed item: those that can be read, and what is wrong with the others. */
 
-import { type BadRow, type BadRows, joined, MOST_EXAMPLES } from "../bad_rows.ts";
+import type { BadRows } from "../bad_rows.ts";
 import { UserError } from "../../user_error.ts";
-import { NEEDED, type Places, placesOf, POSITION } from "./columns.ts";
-import { readRecords } from "./records.ts";
-import { type Fault, foundText, valuesOf, widthFault } from "./row_values.ts";
+import { exampleColumns, type LogColumns, type Places, placesOf, ROLES } from "./columns.ts";
+import { Faults } from "./faults.ts";
+import { namesOfJson } from "./json_lines.ts";
+import { type Fault, foundText, valuesOf } from "./row_values.ts";
+import { isJson, readTable, type TableText } from "./table.ts";
 import type { TimeKind } from "./times.ts";
 
 /** Texts that come again and again, by their numbers. */
@@ -44,11 +46,21 @@ export interface ReadRows {
   readonly count: number;
   /** What most times are. */
   readonly timeKind: TimeKind | undefined;
-  readonly hasPositions: boolean;
+  readonly columns: LogColumns;
 }
 
-/** @param onRead told which share of the text is read. @throws UserError for what is no such log at all: it names the line. */
-export function readRows(path: string, text: string, onRead?: (share: number) => void): ReadRows {
+/**
+ * @param given columns; by default those of `data example`. @param onRead told which share of the text is read.
+ * @throws UserError for what is no such log at all: it names the line.
+ */
+export function readRows(
+  log: TableText,
+  given: LogColumns | undefined,
+  onRead?: (share: number) => void,
+): ReadRows {
+  const { path, text } = log;
+  // Of JSON, the columns are what is asked for.
+  const chosen = given ?? (isJson(path) ? exampleColumns(namesOfJson(text)) : undefined);
   const rows: Rows = {
     users: new Names(),
     pages: new Names(),
@@ -64,65 +76,59 @@ export function readRows(path: string, text: string, onRead?: (share: number) =>
   const faults = new Faults(path);
   /** By their kind: which kind is a fault is known at the end. */
   const times = new Map<TimeKind, Faults>();
-  const header: { places?: Places } = {};
-  let [width, count] = [0, 0];
-  readRecords(path, text, [...NEEDED, POSITION], ({ fields, line }) => {
-    const { places } = header;
-    if (!places) {
-      header.places = placesOf(path, fields, line);
-      width = fields.length;
-      return;
-    }
+  const found: { header?: { columns: LogColumns; places: Places } } = {};
+  let count = 0;
+  const row = (fields: readonly string[], line: number) => {
+    const { header } = found;
+    if (!header) return;
     count++;
-    const found = fields.length === width ? valuesOf(fields, places) : widthFault(fields, width);
-    if ("expected" in found) return faults.add(line, found);
-    rows.user.push(rows.users.numberOf(found.user));
-    rows.page.push(rows.pages.numberOf(found.page));
-    rows.item.push(rows.items.numberOf(found.item));
-    rows.time.push(found.time.ms);
-    rows.place.push(found.place);
-    rows.clicked.push(found.clicked);
-    const { kind } = found.time;
+    const values = valuesOf(fields, header.places, header.columns);
+    if ("expected" in values) return faults.add(line, values);
+    rows.user.push(rows.users.numberOf(values.user));
+    rows.page.push(rows.pages.numberOf(values.page));
+    rows.item.push(rows.items.numberOf(values.item));
+    rows.time.push(values.time.ms);
+    rows.place.push(values.place);
+    rows.clicked.push(values.clicked);
+    const { kind } = values.time;
     rows.kind.push(kind);
     const own = times.get(kind) ?? new Faults(path);
     times.set(kind, own);
-    own.add(line, otherKind(fields[places.time] ?? ""));
-  }, onRead);
-  const { places } = header;
-  if (!places) {
+    own.add(line, otherKind(header.columns.time, fields[header.places.time ?? -1] ?? ""));
+  };
+  readTable(log, wantedOf(chosen), {
+    header: (fields, line) => found.header = placesOf(path, fields, line, chosen),
+    row,
+    broken: (fault, line) => {
+      count++;
+      faults.add(line, fault);
+    },
+    onRead,
+  });
+  const { header } = found;
+  if (!header) {
     throw new UserError(
       `${path}: the file is empty. Expected a header line and a row for each displayed item.`,
     );
   }
   const [most, ...others] = [...times].sort(([a, n], [b, m]) => m.total - n.total || (a < b ? -1 : 1));
   const bad = Faults.sum([faults, ...others.map(([, faults]) => faults)]);
-  return { rows, bad, count, timeKind: most?.[0], hasPositions: places.position !== undefined };
+  return { rows, bad, count, timeKind: most?.[0], columns: header.columns };
 }
 
-function otherKind(time: string): Fault {
+function wantedOf(columns: LogColumns | undefined) {
+  if (!columns) return { names: ROLES, ids: ["user", "item", "page"] };
+  const { user, item, page } = columns;
   return {
-    kind: "time is another kind of time than in most rows",
-    expected: "time to be a time of the kind that most rows have",
-    found: foundText(time),
+    names: [...new Set(ROLES.flatMap((role) => columns[role] ?? []))],
+    ids: [user, item, ...page === undefined ? [] : [page]],
   };
 }
 
-/** Faults by kind, and the first of them. */
-class Faults {
-  readonly #counts = new Map<string, number>();
-  readonly #examples: BadRow[] = [];
-  total = 0;
-
-  constructor(private readonly file: string) {}
-
-  add(line: number, { kind, expected, found }: Fault): void {
-    this.total++;
-    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
-    if (this.#examples.length === MOST_EXAMPLES) return;
-    this.#examples.push({ file: this.file, line, fault: `expected ${expected}, found ${found}` });
-  }
-
-  static sum(all: readonly Faults[]): BadRows {
-    return joined(all.map((one) => ({ total: one.total, counts: one.#counts, examples: one.#examples })));
-  }
+function otherKind(column: string, time: string): Fault {
+  return {
+    kind: `${column} is another kind of time than in most rows`,
+    expected: `${column} to be a time of the kind that most rows have`,
+    found: foundText(time),
+  };
 }

@@ -2,10 +2,10 @@
 
 /** Numbers are times by their size: seconds reach 10^11 in the year 5138, and so on. */
 const NUMBERS = [
-  { kind: "seconds since 1970", below: 1e11, perMs: 1e-3 },
-  { kind: "milliseconds since 1970", below: 1e14, perMs: 1 },
-  { kind: "microseconds since 1970", below: 1e17, perMs: 1e3 },
-  { kind: "nanoseconds since 1970", below: 9e18, perMs: 1e6 },
+  { kind: "seconds since 1970", below: 1e11, inMicro: 1e6, perMs: 1 },
+  { kind: "milliseconds since 1970", below: 1e14, inMicro: 1e3, perMs: 1 },
+  { kind: "microseconds since 1970", below: 1e17, inMicro: 1, perMs: 1e3 },
+  { kind: "nanoseconds since 1970", below: 9e18, inMicro: 1, perMs: 1e6 },
 ] as const;
 const ISO = "dates and times (ISO 8601; UTC where they have no time zone)";
 
@@ -16,6 +16,13 @@ export interface LogTime {
   readonly kind: TimeKind;
   /** Whole milliseconds since 1970. */
   readonly ms: number;
+  /** What they leave out, in microseconds; of nanoseconds in these. */
+  readonly below: number;
+}
+
+/** All digits of a time, as a page has them that has no other name. */
+export function digitsOf({ ms, below }: LogTime): string {
+  return below === 0 ? String(ms) : `${ms}.${String(below).padStart(6, "0")}`;
 }
 
 const NUMBER = /^-?\d+(\.\d*)?([eE][+-]?\d+)?$/;
@@ -31,18 +38,23 @@ function numberTime(text: string): LogTime | undefined {
   const value = Number(text);
   const found = NUMBERS.find(({ below }) => Math.abs(value) < below);
   if (!found) return undefined;
-  const { kind, perMs } = found;
+  const { kind, inMicro, perMs } = found;
   // Whole numbers of more digits than a double has are cut, not rounded.
-  if (perMs > 1 && /^-?\d+$/.test(text)) return { kind, ms: Number(BigInt(text) / BigInt(perMs)) };
+  if (perMs > 1 && /^-?\d+$/.test(text)) {
+    const [digits, per] = [BigInt(text), BigInt(perMs)];
+    return { kind, ms: Number(digits / per), below: Number(digits % per) };
+  }
   // To the microsecond, as a time in seconds is seldom what its digits say.
-  const micro = perMs > 1e3 ? value / 1e3 : Math.round(value * 1e3 / perMs);
-  return { kind, ms: Math.trunc(micro / 1e3) };
+  const whole = Math.sign(value) * Math.round(Math.abs(value) * inMicro);
+  const per = Math.max(perMs, 1e3);
+  return { kind, ms: Math.trunc(whole / per), below: whole % per };
 }
 
 /** Hours from the zone to UTC at most. */
 const FARTHEST_ZONE = 18;
 
-function isoTime(text: string): LogTime | undefined {
+/** Undefined for a text that is not ISO 8601. */
+export function isoTime(text: string): LogTime | undefined {
   const match = DATE.exec(text);
   if (!match) return undefined;
   const part = (k: number) => Number(match[k] ?? 0);
@@ -53,8 +65,9 @@ function isoTime(text: string): LogTime | undefined {
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
   if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined;
-  const ms = Number((match[7] ?? "").padEnd(3, "0").slice(0, 3));
+  const fraction = (match[7] ?? "").padEnd(6, "0");
+  const [ms, below] = [Number(fraction.slice(0, 3)), Number(fraction.slice(3, 6))];
   const offset = (zone.startsWith("-") ? -1 : 1) * (Math.abs(Number(zone)) * 60 + zoneMinutes);
   const minutes = hour * 60 + minute - offset;
-  return { kind: ISO, ms: date.getTime() + minutes * 60_000 + second * 1000 + ms };
+  return { kind: ISO, ms: date.getTime() + minutes * 60_000 + second * 1000 + ms, below };
 }

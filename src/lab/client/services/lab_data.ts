@@ -1,24 +1,28 @@
 /** What can be trained on in a page: a made-up shop, or files of the reader's, which stay in the page. */
 
 import { whole } from "../../draw/number.ts";
-import { splits, usersOf } from "../../../data/click_log.ts";
+import { usersOf } from "../../../data/click_log.ts";
 import { makeShop } from "../../../data/demo_shop.ts";
 import type { ItemsShape } from "../../../data/item_catalogue.ts";
-import { checkSource, type LogSource, MemoryLog } from "../../../data/log_source.ts";
-import { type Features, MANIFEST, parseManifest, type Places } from "../../../data/manifest.ts";
-import { expectParts } from "../../../prepared/parts.ts";
+import { type LogSource, MemoryLog } from "../../../data/log_source.ts";
+import { type Features, parseManifest, type Places } from "../../../data/manifest.ts";
 import { shopNamed, shopNames } from "../../../data/shops.ts";
 import type { ShopTruth } from "../../../data/shops/truth.ts";
 import { UserError } from "../../../user_error.ts";
-import type { OwnFile } from "../own_file.ts";
-import type { Read } from "../reader.ts";
+import type { ChosenColumns, OwnFile } from "../own_file.ts";
 import { type LaterScript, loadReader } from "../later_script.ts";
 
 /** Which data the reader has chosen. */
 export type DataChoice =
   | { readonly kind: "shop"; readonly name: string; readonly seed: number }
   /** A log, or the files of a prepared data set; and where the script is that reads them. */
-  | { readonly kind: "files"; readonly files: readonly OwnFile[]; readonly reader: LaterScript };
+  | {
+    readonly kind: "files";
+    readonly files: readonly OwnFile[];
+    /** Of a log whose columns have names of their own. */
+    readonly columns: ChosenColumns | undefined;
+    readonly reader: LaterScript;
+  };
 
 /** Told what is being done. */
 type Tell = (what: string) => void;
@@ -59,80 +63,15 @@ export async function openLabData(choice: DataChoice, tell: Tell): Promise<LabDa
 }
 
 async function openFiles(
-  { files, reader: script }: Extract<DataChoice, { kind: "files" }>,
+  { files, columns, reader: script }: Extract<DataChoice, { kind: "files" }>,
   tell: Tell,
 ): Promise<LabData> {
-  for (const file of files) await expectReadable(file);
-  const is = (ending: RegExp) => files.some(({ path }) => ending.test(path));
   tell("Loading what reads files");
-  const reader = await loadReader(script);
-  if (is(/\.(json|parquet)$/i)) return await openPrepared(reader, files, tell);
-  const [file, other] = files;
-  if (!file || other) {
-    throw new UserError(
-      `Expected one log, or the files of a prepared data set, got ${
-        files.map(({ path }) => path).join(", ") || "nothing"
-      }. ` +
-        "What is known of items is for a prepared data set: deno task data log --features.",
-    );
-  }
-  if (is(/\.csv$/i)) return await openLong(reader, file, tell);
-  return await openPaper(reader, file);
-}
-
-type Reader = Awaited<ReturnType<typeof loadReader>>;
-
-/** @throws UserError for a file that has changed since it was chosen: browsers do not read such ones. */
-async function expectReadable({ path, file }: OwnFile): Promise<void> {
-  try {
-    await file.slice(0, 1).arrayBuffer();
-  } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
-    throw new UserError(
-      `${path}: the browser cannot read the file any more (${cause}). It was changed, moved or removed after it was chosen: ` +
-        "choose it again.",
-    );
-  }
-}
-
-/** A CSV file as data example writes it. */
-async function openLong(reader: Reader, file: OwnFile, tell: Tell): Promise<LabData> {
-  const { log, features, places, notes } = expectRead(await reader.readLong(file, tell));
-  return { kind: "prepared", source: new MemoryLog(log), features, places, notes, truth: undefined };
-}
-
-async function openPaper(reader: Reader, file: OwnFile): Promise<LabData> {
-  if (/\.(jsonl|ndjson|gz|zst)$/i.test(file.path)) {
-    throw new UserError(
-      `${file.path}: expected a CSV file with a row for each displayed item, a tab-separated file in the paper's layout, or a ` +
-        "prepared data set. Other logs are prepared outside of the page: deno task data log --help.",
-    );
-  }
-  const { log } = expectRead(await reader.readPaper(file));
-  return { kind: "paper", source: new MemoryLog(log), truth: undefined };
-}
-
-/** A set's manifest.json and its tables. */
-async function openPrepared(reader: Reader, files: readonly OwnFile[], tell: Tell): Promise<LabData> {
-  const about = files.find(({ path }) => path.split("/").at(-1) === MANIFEST);
-  if (!about) {
-    throw new UserError(
-      `Expected the files of a prepared data set, manifest.json, users.parquet, items.parquet and pages.parquet, all at once; ` +
-        `got ${files.map(({ path }) => path).join(", ")}. A folder that deno task data made has them.`,
-    );
-  }
-  const manifest = parseManifest(about.path, await about.file.text());
-  const source = new MemoryLog(expectRead(await reader.readPrepared(manifest, files, tell)).log);
-  expectParts(source.name, source, splits);
-  checkSource(source);
-  const { features, places } = manifest;
-  return { kind: "prepared", source, features, places, truth: undefined };
-}
-
-/** @throws UserError for what is wrong with the files. */
-function expectRead<T extends object>(read: Read<T>): T {
+  const { readOwn } = await loadReader(script);
+  const read = await readOwn(files, columns, { tell, parseManifest });
   if ("fault" in read) throw new UserError(read.fault);
-  return read;
+  const { log, ...about } = read;
+  return { ...about, source: new MemoryLog(log), truth: undefined };
 }
 
 export function factsOf({ source }: LabData): DataFacts {

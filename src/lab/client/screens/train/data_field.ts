@@ -1,11 +1,13 @@
 /** Which data: a made-up shop, or a file of the reader's, by drop or by the file picker. */
 
+import { loadReader } from "../../later_script.ts";
 import type { OwnFile } from "../../own_file.ts";
 import { droppedFiles, pickedFiles } from "../../own_files.ts";
 import { readerScript } from "../../page_scripts.ts";
 import { whole } from "../../../draw/number.ts";
 import { shops } from "../../../../data/shops.ts";
 import { element } from "../../elements.ts";
+import type { ColumnForm } from "../../reading/column_form.ts";
 import type { DataChoice } from "../../services/lab_data.ts";
 
 const OWN = "own";
@@ -17,11 +19,15 @@ export class DataField {
     type: "file",
     id: "data-file",
     multiple: true,
-    accept: ".csv,.txt,.tsv,.tab,.json,.parquet,text/plain",
+    accept: ".csv,.txt,.tsv,.tab,.json,.jsonl,.ndjson,.gz,.zst,.parquet,text/plain",
   });
   readonly #drop: HTMLElement;
   readonly #name = element("span", { class: "file-name" }, "No file yet.");
   #files: readonly OwnFile[] = [];
+  /** Where it is asked which columns hold what. */
+  readonly #place = element("div");
+  #reader: ReturnType<typeof loadReader> | undefined;
+  #form: Promise<ColumnForm | undefined> = Promise.resolve(undefined);
 
   constructor(private readonly changed: () => void) {
     this.#select = element(
@@ -36,13 +42,12 @@ export class DataField {
       element("label", { for: "data-file" }, "Drop the files here, or choose them:"),
       this.#picker,
       this.#name,
+      this.#place,
       element(
         "p",
         { class: "about" },
-        "A CSV file as deno task data example writes it: a line with the names user, time, page, item, position and clicked, " +
-          "and a row for each displayed item. Or a tab-separated file in the paper's layout, with session_new_index, Time, " +
-          "item_new_index, is_click and tr_val_tst. Or all files of the folder that deno task data log has made. " +
-          "They stay in this tab.",
+        "A log with a row for each displayed item: CSV, TSV or JSON lines, plain, .gz or .zst. Or a file in the paper's layout. " +
+          "Or all files of the folder that deno task data log has made. They stay in this tab.",
       ),
     );
     this.element = element(
@@ -62,7 +67,17 @@ export class DataField {
     this.#files = files;
     this.#name.textContent = files.map(({ path, file }) => `${path}, ${whole(file.size)} bytes`).join("; ");
     this.#select.value = OWN;
+    this.#form = this.#ask(files);
     this.#turn();
+  }
+
+  /** Of files that cannot be read, training tells what is wrong. */
+  async #ask(files: readonly OwnFile[]): Promise<ColumnForm | undefined> {
+    this.#place.replaceChildren();
+    const reader = await (this.#reader ??= loadReader(readerScript()));
+    const form = await reader.columnForm(files).catch(() => undefined);
+    if (form && files === this.#files) this.#place.append(form.element);
+    return form;
   }
 
   /** Takes what was dropped. */
@@ -78,10 +93,15 @@ export class DataField {
     }
   }
 
-  /** @returns undefined where a file is still to be chosen: the field says so. */
-  read(seed: number): DataChoice | undefined {
+  /** @returns undefined where a file or a column is still to be chosen: the field says so. */
+  async read(seed: number): Promise<DataChoice | undefined> {
     if (this.#select.value !== OWN) return { kind: "shop", name: this.#select.value, seed };
-    if (this.#files.length > 0) return { kind: "files", files: this.#files, reader: readerScript() };
+    if (this.#files.length > 0) {
+      const form = await this.#form;
+      const columns = form?.read();
+      if (form && !columns) return undefined;
+      return { kind: "files", files: this.#files, columns, reader: readerScript() };
+    }
     this.#name.textContent = "Expected a file, none is chosen.";
     this.#picker.focus();
     return undefined;
@@ -91,7 +111,9 @@ export class DataField {
   get word(): string {
     const [file, other] = this.#files;
     if (this.#select.value === OWN) {
-      return other || file?.path.toLowerCase().endsWith(".csv") ? "FOLDER" : file?.path ?? "FILE";
+      return other || /\.(csv|jsonl|ndjson|gz|zst)$/i.test(file?.path ?? "")
+        ? "FOLDER"
+        : file?.path ?? "FILE";
     }
     return this.#select.value === shops[0]?.name ? "" : this.#select.value;
   }

@@ -56,7 +56,7 @@ export class TrainForm {
       return undefined;
     }
     const config = await this.call("train", "read", { texts: options.texts, fromSnapshot });
-    const data = this.data.read(config.training.seed);
+    const data = await this.data.read(config.training.seed);
     return data && { data, config, fromSnapshot };
   }
 
