@@ -94,6 +94,7 @@ Deno.test("linear: the variants that the fixed table does not choose", () => {
     of("cpu", "panel 256", "panel 64"),
     of("gpu", "panel 128", "rows"),
     of("gpu", "rows", "panel 128"),
+    fixedShapes("cpu", "buffers"),
   ];
   return linearCase(many, 5, 7, { elu: true, inputElu: true, shapes });
 });

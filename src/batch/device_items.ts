@@ -4,6 +4,7 @@ import type { ItemFeatures } from "../data/click_log.ts";
 import { tokensAtMost } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { inTextures } from "../gpu/kernel_shapes.ts";
 import { type Memory, writeMemory } from "../gpu/memory.ts";
 import { forProducts } from "../gpu/texture_layout.ts";
 import { padded, padRows } from "../tape/tensor.ts";
@@ -48,7 +49,7 @@ export class DeviceItems {
         const stride = padded(items.width);
         const bytes = 4 * capacity * stride;
         gpu.requireBindable(bytes, what);
-        this.features = gpu.shapes.kind === "cpu"
+        this.features = inTextures(gpu.shapes)
           ? this.#arena.allocateTexture(what, bytes, undefined, forProducts(bytes, stride / 4))
           : this.#arena.allocate(what, bytes);
       }

@@ -2,7 +2,7 @@
 
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { chosenShapes, fixedShapes, type KernelShapes } from "../gpu/kernel_shapes.ts";
+import { areFor, chosenShapes, type KernelShapes, recordedShapes } from "../gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { lstmTexts } from "../ops/lstm_kernels.ts";
 import { matmulTexts } from "../ops/matmul_kernels.ts";
@@ -32,7 +32,7 @@ export async function fitShapes(
 ): Promise<KernelShapes> {
   const cache = folder === undefined ? undefined : new ShapeCache(folder, say);
   const products = productsOf(gpu, source, model, users);
-  if (!products) return fixedShapes(gpu.shapes.kind);
+  if (!products) return recordedShapes(undefined, gpu.shapes);
   try {
     return await fittedShapes(gpu, products, cache, await keyOf(gpu, products.sizes()), say);
   } finally {
@@ -57,7 +57,7 @@ function productsOf(
 
 /** The same with any meter. */
 export async function fittedShapes<P>(
-  { shapes: { kind }, adapter }: Pick<Gpu, "shapes" | "adapter">,
+  { shapes: own, adapter }: Pick<Gpu, "shapes" | "adapter">,
   timeable: Timeable<P>,
   cache: ShapeCache | undefined,
   key: ShapeKey,
@@ -68,12 +68,12 @@ export async function fittedShapes<P>(
     return shapes;
   };
   const known = await cache?.read(key);
-  if (cache && known?.kind === kind) return tell(known, `timed before, kept in ${cache.file}`);
+  if (cache && known && areFor(known, own)) return tell(known, `timed before, kept in ${cache.file}`);
   const { chosen, gain, untried, compared, seconds, neededSeconds } = await calibrate(
     timeable.products(),
     timeable,
   );
-  const shapes = chosenShapes(kind, chosen);
+  const shapes = chosenShapes(own, chosen);
   if (compared === 0 && untried.length > 0) {
     // Nothing is kept: a driver that keeps what it compiled may be quicker the next time.
     say(

@@ -2,7 +2,7 @@
 
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { fixedShapes, type KernelShapes } from "../gpu/kernel_shapes.ts";
+import { type KernelShapes, recordedShapes } from "../gpu/kernel_shapes.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { cacheFolder } from "./output_folders.ts";
 
@@ -27,7 +27,7 @@ export async function shapesFor(
   sizes: { readonly model: ModelConfig; readonly users: number },
   say: (text: string) => void,
 ): Promise<KernelShapes> {
-  if (!(wanted ?? gpu.adapter.kind === "gpu")) return fixedShapes(gpu.shapes.kind);
+  if (!(wanted ?? gpu.adapter.kind === "gpu")) return recordedShapes(undefined, gpu.shapes);
   const { fitShapes } = await import("../calibration/fit_shapes.ts");
   return await fitShapes(gpu, source, sizes, cacheFolder(), say);
 }

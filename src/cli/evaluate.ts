@@ -193,7 +193,7 @@ async function score(
   shards: number,
   onProgress: OnProgress,
 ): Promise<Scored> {
-  gpu.useShapes(recordedShapes((await configBeside(path)).shapes, gpu.shapes.kind));
+  gpu.useShapes(recordedShapes((await configBeside(path)).shapes, gpu.shapes));
   const onShard = (done: number, all: number) => onProgress("Users", done, all);
   const found = await withEvaluation(
     gpu,

@@ -148,7 +148,7 @@ async function withTrainer(
   try {
     const source = found.open(gpu, made).environment;
     // The kernel shapes that the training began with, so that it goes on bit for bit.
-    if (saved) gpu.useShapes(recordedShapes(saved.shapes, gpu.shapes.kind));
+    if (saved) gpu.useShapes(recordedShapes(saved.shapes, gpu.shapes));
     const config = configOf(source.itemCount, { ...await machine(gpu), shapes: gpu.shapes });
     const { kind, description } = gpu.adapter;
     say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);

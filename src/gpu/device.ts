@@ -1,7 +1,7 @@
 /** The device: adapter, limits, error capture, and the count of live buffers. */
 
 import { UserError } from "../user_error.ts";
-import { type AdapterKind, fixedShapes, type KernelShapes } from "./kernel_shapes.ts";
+import { type AdapterKind, areFor, fixedShapes, type KernelShapes } from "./kernel_shapes.ts";
 import { askedLimits } from "./limits.ts";
 import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./texture_layout.ts";
 
@@ -32,7 +32,7 @@ export interface AdapterDescription {
 
 /** How a device is opened; nothing is needed outside of tests. */
 export interface GpuOptions {
-  /** The fixed kernel shapes for this kind of adapter, whatever the adapter is. For tests of both. */
+  /** The adapter's own fixed kernel shapes for this kind of adapter, whatever the adapter is. For tests of both. */
   readonly shapesFor?: AdapterKind;
   /** Kernel shapes other than the fixed ones, whatever kind they are for. */
   readonly shapes?: KernelShapes;
@@ -94,11 +94,12 @@ export class Gpu {
   get shapes(): KernelShapes {
     return this.#shapes;
   }
-  /** What is recorded from here on takes these; what stands in memory stays as it is. @throws Error for another kind. */
+  /** What is recorded from here on takes these; what stands in memory stays as it is. @throws Error for those of another kind, or with matrices elsewhere. */
   useShapes(shapes: KernelShapes): void {
-    if (shapes.kind !== this.#shapes.kind) {
+    if (!areFor(shapes, this.#shapes)) {
+      const named = ({ kind, matrices }: KernelShapes) => matrices ? `${kind} with ${matrices}` : kind;
       throw new Error(
-        `expected kernel shapes for the kind ${this.#shapes.kind}, got some for ${shapes.kind}`,
+        `expected kernel shapes for the kind ${named(this.#shapes)}, got some for ${named(shapes)}`,
       );
     }
     this.#shapes = shapes;
@@ -244,7 +245,7 @@ export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined 
     requiredLimits: askedLimits(limits, nameOf(info), most),
   });
   const maxGrid = options.maxGrid ?? device.limits.maxComputeWorkgroupsPerDimension;
-  const shapes = options.shapes ?? fixedShapes(options.shapesFor ?? kindOf(info));
+  const shapes = options.shapes ?? shapesOf(info, options.shapesFor);
   return new Gpu(device, info, shapes, maxGrid, options.bindingBytes);
 }
 
@@ -258,6 +259,19 @@ const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
 
 function kindOf({ isFallbackAdapter, description, device, architecture }: GPUAdapterInfo): AdapterKind {
   return isFallbackAdapter || SOFTWARE.test([description, device, architecture].join(" ")) ? "cpu" : "gpu";
+}
+
+/**
+ * CPU adapters that read buffers faster than textures, by Deno's name and by Chromium's. Measured are SwiftShader and
+ * llvmpipe alone (bench/ladder.md, "SwiftShader"); all others are taken to be like llvmpipe.
+ */
+const READS_BUFFERS = /swiftshader/i;
+
+/** The fixed kernel shapes. @param kind of the adapter, or another for a test. */
+function shapesOf(info: GPUAdapterInfo, kind: AdapterKind = kindOf(info)): KernelShapes {
+  const { description, device, architecture } = info;
+  const buffers = kind === "cpu" && READS_BUFFERS.test([description, device, architecture].join(" "));
+  return fixedShapes(kind, buffers ? "buffers" : undefined);
 }
 
 /** Browsers give no description; of the vendor and the architecture they often tell. */

@@ -35,27 +35,41 @@ export type KernelVariant = MatmulVariant | LstmVariant;
 /** What {@link KernelShapes} must be. */
 export const kernelShapesSchema = v.strictObject({
   kind: v.picklist(["cpu", "gpu"]),
+  matrices: v.optional(v.literal("buffers")),
   matmul: v.record(v.string(), v.picklist(matmulVariants)),
   lstm: v.optional(v.record(v.string(), v.picklist(lstmVariants))),
 });
 /** Another variant may sum in another order: with other shapes, results may differ in their last bits. */
 export interface KernelShapes {
-  /** It also decides what stands in storage textures and uniforms. */
+  /** It also decides what stands in uniforms. */
   readonly kind: AdapterKind;
+  /**
+   * Where matrices stand that products read again and again. Absent: in storage textures on a CPU adapter, which llvmpipe
+   * reads faster, and in buffers on a GPU. SwiftShader is a CPU adapter that reads buffers faster.
+   */
+  readonly matrices?: "buffers" | undefined;
   /** What differs from the fixed table, by {@link matmulKey}. */
   readonly matmul: Record<string, MatmulVariant>;
   /** The same of LSTMs, by {@link lstmKey}. */
   readonly lstm?: Record<string, LstmVariant> | undefined;
 }
 
-/** The fixed table for a kind of adapter. */
-export function fixedShapes(kind: AdapterKind): KernelShapes {
-  return { kind, matmul: {} };
+/** What an adapter's fixed table follows from. */
+export type AdapterShapes = Pick<KernelShapes, "kind" | "matrices">;
+
+/** The fixed table for a kind of adapter. @param matrices as in {@link KernelShapes}. */
+export function fixedShapes(kind: AdapterKind, matrices?: "buffers"): KernelShapes {
+  return { kind, ...(matrices && { matrices }), matmul: {} };
+}
+
+/** Whether matrices that products read again and again stand in storage textures. */
+export function inTextures({ kind, matrices }: AdapterShapes): boolean {
+  return kind === "cpu" && matrices === undefined;
 }
 
 /** The fixed table with what a calibration chose, by {@link matmulKey} and {@link lstmKey}. */
 export function chosenShapes(
-  kind: AdapterKind,
+  { kind, matrices }: AdapterShapes,
   chosen: Readonly<Record<string, KernelVariant>>,
 ): KernelShapes {
   const matmul: Record<string, MatmulVariant> = {};
@@ -64,16 +78,24 @@ export function chosenShapes(
     if (isLstmVariant(variant)) lstm[key] = variant;
     else matmul[key] = variant;
   }
-  return Object.keys(lstm).length === 0 ? { kind, matmul } : { kind, matmul, lstm };
+  return { ...fixedShapes(kind, matrices), matmul, ...(Object.keys(lstm).length > 0 && { lstm }) };
 }
 
 function isLstmVariant(variant: KernelVariant): variant is LstmVariant {
   return lstmVariants.some((one) => one === variant);
 }
 
-/** Shapes that were recorded, on an adapter of their kind; the fixed table on another, and where there are none. */
-export function recordedShapes(recorded: KernelShapes | undefined, kind: AdapterKind): KernelShapes {
-  return recorded?.kind === kind ? recorded : fixedShapes(kind);
+/** Whether shapes were made for such an adapter. */
+export function areFor(shapes: AdapterShapes, { kind, matrices }: AdapterShapes): boolean {
+  return shapes.kind === kind && shapes.matrices === matrices;
+}
+
+/**
+ * Shapes that were recorded, on an adapter that they were made for; the fixed table on another, and where there are none.
+ * @param own those of the adapter.
+ */
+export function recordedShapes(recorded: KernelShapes | undefined, own: AdapterShapes): KernelShapes {
+  return recorded && areFor(recorded, own) ? recorded : fixedShapes(own.kind, own.matrices);
 }
 
 /** E.g. "forward 64x32", padded sizes [K, N] of the weights. @param k4 K / 4. @param n4 N / 4. */
@@ -117,21 +139,24 @@ function panelsBy(rows: number): MatmulVariant[] {
 
 /**
  * The variants that can do a product. The first is that of the fixed table; of the others, the most promising come first.
- * The tiled kernels read only buffers, so a CPU adapter, which has textures, cannot use them.
+ * The tiled kernels read only buffers, so a CPU adapter with textures cannot use them. SwiftShader could; there whatever
+ * reads workgroup memory loses by far, so panels come last.
  * @param rows of the largest batch.
  */
 export function variantsFor(
-  { shapes: { kind }, workgroupBytes }: ShapeChoice,
+  { shapes, workgroupBytes }: ShapeChoice,
   direction: MatmulDirection,
   k4: number,
   n4: number,
   rows: number,
 ): readonly MatmulVariant[] {
+  const { kind } = shapes;
   if (direction === "weight") return kind === "cpu" ? ["rows"] : ["tiled", "rows"];
   const panel = (direction === "forward" ? k4 : n4) <= PANEL_K4[kind] &&
     panelBytes(direction, k4, n4) <= workgroupBytes;
   if (kind === "gpu") return panel ? ["tiled", "rows", "panel 128"] : ["tiled", "rows"];
-  return panel ? [...panelsBy(rows), "rows"] : ["rows"];
+  if (!panel) return ["rows"];
+  return inTextures(shapes) ? [...panelsBy(rows), "rows"] : ["rows", ...panelsBy(rows)];
 }
 
 /** @throws UserError for recorded shapes that cannot do the product. */

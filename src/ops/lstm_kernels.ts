@@ -8,6 +8,8 @@ import forwardPanelText from "../../kernels/cpu/lstm_forward_panel.wgsl" with { 
 import forwardText from "../../kernels/lstm_forward.wgsl" with { type: "text" };
 import { type Constants, type Kernel, kernel } from "../gpu/kernel.ts";
 import {
+  type AdapterShapes,
+  inTextures,
   keptBytes,
   type KernelVariant,
   type LstmDirection,
@@ -39,7 +41,10 @@ export function lstmTexts(): string {
   return Object.values(lstmKernels).flatMap((all) => Object.values(all).map(({ source }) => source)).join("");
 }
 
-/** The most units that the panel kernels' products are written out for. */
+/**
+ * The most units that the panel kernels' products are written out for, on llvmpipe. SwiftShader takes some twenty times as
+ * long to compile them as the loop, and runs them little faster (bench/ladder.md, "SwiftShader").
+ */
 const PANEL_UNITS = 32;
 /** Users of an invocation of the loop on a CPU adapter: weights that were read serve all of them. */
 const LOOP_USERS = 4;
@@ -87,8 +92,13 @@ function shapeOf(direction: LstmDirection, h4: number, variant: KernelVariant, b
 }
 
 /** The kernel on a CPU adapter, which nothing else can replace. @param units not padded. */
-function cpuShape(direction: LstmDirection, h4: number, units: number): LstmShape {
-  if (units > PANEL_UNITS) return loopShape(direction, h4, LOOP_USERS);
+function cpuShape(
+  shapes: AdapterShapes,
+  direction: LstmDirection,
+  h4: number,
+  units: number,
+): LstmShape {
+  if (units > PANEL_UNITS || !inTextures(shapes)) return loopShape(direction, h4, LOOP_USERS);
   return {
     kernel: lstmKernels[direction].panel,
     constants: { H4: h4 },
@@ -107,7 +117,7 @@ export function lstmDispatch<S extends Sizes>(
   choice: ShapeChoice,
   make: (shape: LstmShape) => DispatchSpec<S>,
 ): DispatchSpec<S> {
-  if (choice.shapes.kind === "cpu") return make(cpuShape(direction, h4, units));
+  if (choice.shapes.kind === "cpu") return make(cpuShape(choice.shapes, direction, h4, units));
   const by = (variant: KernelVariant) => make(shapeOf(direction, h4, variant, choice.workgroupBytes));
   return {
     ...by(lstmVariantOf(choice, direction, h4)),

@@ -48,7 +48,7 @@ export class OpenedRun {
    */
   model(gpu: Gpu, { dataset }: OpenedDataset): UserModel {
     const { source } = this.fit(dataset);
-    gpu.useShapes(recordedShapes(this.shapes, gpu.shapes.kind));
+    gpu.useShapes(recordedShapes(this.shapes, gpu.shapes));
     return new UserModel(gpu, source.items, this.info.model, { weights: this.weights });
   }
 

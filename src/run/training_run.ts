@@ -123,7 +123,7 @@ async function withTrainer<T>(
   use: (trainer: ClickTrainer<StageFigures>, model: UserModel) => Promise<T>,
 ): Promise<T> {
   // The kernel shapes that the run began with, so that it goes on bit for bit.
-  gpu.useShapes(recordedShapes(config.shapes, gpu.shapes.kind));
+  gpu.useShapes(recordedShapes(config.shapes, gpu.shapes));
   const { initial, generator } = startOf(init, config.training.seed);
   const model = new UserModel(gpu, data.source.items, config.model, initial);
   try {

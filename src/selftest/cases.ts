@@ -33,12 +33,12 @@ export function selftestCases(kind: AdapterKind): SelftestCase[] {
   return all.map((checking) => ({ name: checking.name, run: (gpu) => findingOf(gpu, checking) }));
 }
 
-function checkingOp({ name, on, shapes }: OpCases): Checking {
+function checkingOp({ name, on, chosen }: OpCases): Checking {
   return {
     name,
     async check(gpu, checks) {
       const before = gpu.shapes;
-      if (shapes) gpu.useShapes(shapes);
+      if (chosen) gpu.useShapes({ ...before, ...chosen });
       try {
         for (const one of on) await runOp(gpu, one, checks);
       } finally {

@@ -42,40 +42,37 @@ export interface OpCases {
   readonly name: string;
   readonly on: readonly OpCase[];
   /** Other kernels than the fixed table's. */
-  readonly shapes?: KernelShapes;
+  readonly chosen?: Chosen;
 }
 
-/** @param variants of forward and of the gradient of the input, instead of the fixed table's */
-function shapesBy(kind: AdapterKind, ...variants: readonly [MatmulVariant, MatmulVariant]): KernelShapes {
-  const [forward, input] = variants;
-  return { kind, matmul: { "forward 20x20": forward, "input 20x20": input, "weight 20x20": "rows" } };
+type Chosen = Partial<Pick<KernelShapes, "matmul" | "lstm">>;
+
+/** Of forward and of the gradient of the input, instead of the fixed table's. */
+function products(forward: MatmulVariant, input: MatmulVariant): Chosen {
+  return { matmul: { "forward 20x20": forward, "input 20x20": input, "weight 20x20": "rows" } };
 }
 
 /** Of 8 units, padded. */
-function lstmShapes(variant: LstmVariant): KernelShapes {
-  return {
-    kind: "gpu",
-    matmul: {},
-    lstm: { [lstmKey("forward", 2)]: variant, [lstmKey("backward", 2)]: variant },
-  };
+function lstmShapes(variant: LstmVariant): Chosen {
+  return { lstm: { [lstmKey("forward", 2)]: variant, [lstmKey("backward", 2)]: variant } };
 }
 
 const rareClicks = batchOf(7, { users: 30, items: 300, width: 0, maxEvents: 9, maxPage: 6 });
 
 /** All ops, by the kernels of one kind of adapter. */
 export function opCases(kind: AdapterKind): OpCases[] {
-  const own = (name: string, make: Make, batches: readonly Batch[], shapes?: KernelShapes): OpCases => ({
+  const own = (name: string, make: Make, batches: readonly Batch[], chosen?: Chosen): OpCases => ({
     name,
     on: batches.map(make),
-    ...(shapes && { shapes }),
+    ...(chosen && { chosen }),
   });
   const on = [few, chunks];
   return [
     own("linear", linearOf(20, 17), on),
     own("linear, inputs that fill several tiles", linearOf(65, 80), [few]),
-    own("linear, row by row, ReLU", linearOf(20, 17, "relu"), on, shapesBy(kind, "rows", "rows")),
+    own("linear, row by row, ReLU", linearOf(20, 17, "relu"), on, products("rows", "rows")),
     ...(kind === "gpu"
-      ? [own("linear, in panels", linearOf(20, 17), [chunks], shapesBy(kind, "panel 128", "panel 128"))]
+      ? [own("linear, in panels", linearOf(20, 17), [chunks], products("panel 128", "panel 128"))]
       : []),
     own("row_dot", rowDotOf(17, "elu"), on),
     own("row_dot, ReLU", rowDotOf(17, "relu"), [few]),

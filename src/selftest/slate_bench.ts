@@ -3,6 +3,7 @@
 import { randomStream } from "../data/random.ts";
 import { Commands } from "../gpu/commands.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { inTextures } from "../gpu/kernel_shapes.ts";
 import { type Memory, type View, writeMemory } from "../gpu/memory.ts";
 import { type DispatchSpec, Program } from "../gpu/program.ts";
 import { readViews } from "../gpu/readback.ts";
@@ -67,7 +68,7 @@ export async function withBench<T>(
         return view;
       },
       textured: (name, data) => {
-        const memory = gpu.shapes.kind === "cpu"
+        const memory = inTextures(gpu.shapes)
           ? arena.allocateTexture(name, data.byteLength)
           : arena.allocate(name, data.byteLength);
         writeMemory(gpu.queue, memory, data);

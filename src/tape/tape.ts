@@ -9,7 +9,7 @@
  */
 
 import type { Arena } from "../gpu/arena.ts";
-import type { KernelShapes, ShapeChoice } from "../gpu/kernel_shapes.ts";
+import { inTextures, type KernelShapes, type ShapeChoice } from "../gpu/kernel_shapes.ts";
 import type { DispatchNode, DispatchSpec } from "../gpu/program.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { Dim, Dimensions, Sizes } from "../gpu/sizes.ts";
@@ -111,7 +111,7 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
     return this.#allocate(name, { rows, stride: columns }, true);
   }
 
-  /** @param reread a matrix product reads it many times: on a CPU adapter that is faster from a texture. */
+  /** @param reread a matrix product reads it many times: on some CPU adapters that is faster from a texture. */
   #allocate(
     name: string,
     extent: Pick<Tensor, "rows" | "stride">,
@@ -121,7 +121,7 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
     const { arena, shapes, capacity } = this.options;
     const bytes = (sizes: Sizes) => 4 * floats(extent, sizes);
     const most = bytes(capacity);
-    if (!reread || shapes.kind !== "cpu") return arena.allocate(name, most);
+    if (!reread || !inTextures(shapes)) return arena.allocate(name, most);
     return arena.allocateTexture(name, most, bytes, layout(most, extent.stride / 4));
   }
 

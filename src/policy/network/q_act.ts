@@ -1,5 +1,6 @@
 /** The slate of every row by a Q-network: the best item of the catalogue, position by position. */
 
+import { inTextures } from "../../gpu/kernel_shapes.ts";
 import type { Memory, View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import type { Sizes } from "../../gpu/sizes.ts";
@@ -126,10 +127,10 @@ export function chooseByPosition<S extends Sizes>(
   return { dispatches, q, stride: values.stride };
 }
 
-/** [R, L]: what a score kernel reads. On a CPU adapter a texture: numbers of a buffer take as long as their products. */
+/** [R, L]: what a score kernel reads. On llvmpipe a texture: numbers of a buffer take as long as their products. */
 export function currentBase<S extends Sizes>(rows: SlateRows<S>, units: number): Memory {
   const bytes = 4 * units * rowsOf(rows);
-  if (shapesOf(rows) === "gpu") return rows.arena.allocate("current base", bytes);
+  if (!inTextures(shapesOf(rows))) return rows.arena.allocate("current base", bytes);
   const used = (sizes: Sizes) => 4 * units * rowsOf(rows, sizes as S);
   return rows.arena.allocateTexture("current base", bytes, used, rowByRow(bytes));
 }

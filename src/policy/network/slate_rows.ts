@@ -1,7 +1,7 @@
 /** The rows that slates are chosen for, or learned from: users of a page, or remembered rows. */
 
 import type { Arena } from "../../gpu/arena.ts";
-import type { AdapterKind } from "../../gpu/kernel_shapes.ts";
+import type { KernelShapes } from "../../gpu/kernel_shapes.ts";
 import type { View } from "../../gpu/memory.ts";
 import { type Dimensions, type DimName, extent, type Sizes } from "../../gpu/sizes.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
@@ -36,8 +36,8 @@ export function rowsIndex<S extends Sizes>({ dimensions, rows }: SlateRows<S>): 
 }
 
 /** What kernels are shaped for. */
-export function shapesOf({ arena }: { readonly arena: Arena }): AdapterKind {
-  return arena.gpu.shapes.kind;
+export function shapesOf({ arena }: { readonly arena: Arena }): KernelShapes {
+  return arena.gpu.shapes;
 }
 
 /** For a binding that a kernel writes only with other constants. */

@@ -43,8 +43,8 @@ export interface SlateScore {
 export function slateScore<S extends Sizes>(rows: SlateRows<S>, score: SlateScore): DispatchSpec<S> {
   const { items, units, views, to, label } = score;
   expectUnits(units);
-  const shapes = shapesOf(rows);
-  const own = kernels[shapes];
+  const { kind } = shapesOf(rows);
+  const own = kernels[kind];
   const panels = panelsOf(items);
   const store = "scores" in to;
   return {
@@ -59,7 +59,7 @@ export function slateScore<S extends Sizes>(rows: SlateRows<S>, score: SlateScor
     },
     invocations: (sizes) => {
       const count = rowsOf(rows, sizes);
-      if (shapes === "gpu") return [16 * Math.ceil(panels / 2), Math.ceil(count / 4)];
+      if (kind === "gpu") return [16 * Math.ceil(panels / 2), Math.ceil(count / 4)];
       const workgroup = constantOf(own, "WORKGROUP");
       return [workgroup * panels, Math.ceil(count / workgroup)];
     },

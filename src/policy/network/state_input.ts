@@ -3,6 +3,7 @@
 import inputText from "../../../kernels/state_input.wgsl" with { type: "text" };
 import stateText from "../../../kernels/input_state.wgsl" with { type: "text" };
 import { kernel } from "../../gpu/kernel.ts";
+import { inTextures } from "../../gpu/kernel_shapes.ts";
 import type { Memory } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import type { Sizes } from "../../gpu/sizes.ts";
@@ -28,9 +29,9 @@ export function stateInput<S extends Sizes>(
   const stride = padded(columns);
   const bytes = (sizes: S) => 4 * stride * rowsOf(rows, sizes);
   const most = bytes(rows.capacity);
-  const view: Memory = shapesOf(rows) === "gpu"
-    ? rows.arena.allocate("state and time", most)
-    : rows.arena.allocateTexture("state and time", most, (sizes) => bytes(sizes as S), rowByRow(most));
+  const view: Memory = inTextures(shapesOf(rows))
+    ? rows.arena.allocateTexture("state and time", most, (sizes) => bytes(sizes as S), rowByRow(most))
+    : rows.arena.allocate("state and time", most);
   return {
     input: { name: "state and time", rows: rows.rows, columns, groups: 1, stride, view, trainable: false },
     dispatch: {
