@@ -171,6 +171,27 @@ Deno.test("columns are guessed by their names, each once; a table is told from a
   assert.equal(await kind("a.tsv", "uid\tts\n"), "log");
   assert.equal(await kind("manifest.json", "{}"), "prepared");
   assert.equal(await kind("log.json", '{"user":1}\n'), "log");
+  const files = (texts: Record<string, string>) =>
+    Object.entries(texts).map(([path, text]) => ({ path, file: new File([text], path) }));
+  const [log, items] = ["ts,label,uid,sku\n", "sku,kind,created_at\n1,2,3\n4,5,6\n"];
+  for (const texts of [{ "a.csv": log, "b.csv": items }, { "b.csv": items, "a.csv": log }]) {
+    const found = await lookAt(files(texts));
+    assert.ok(found.kind === "log");
+    assert.deepEqual([found.log.path, found.items?.path], ["a.csv", "b.csv"]);
+    assert.deepEqual(found.items?.fields, ["sku", "kind", "created_at"]);
+  }
+  for (
+    const texts of [{ "a.csv": log, "b.csv": log }, { "a.csv": log, "b.csv": items, "c.csv": items }, {}]
+  ) {
+    await assert.rejects(
+      () => lookAt(files(texts as unknown as Record<string, string>)),
+      /^UserError: Expected one log, and beside it at most one table of its items, or the files of a prepared data set, got /,
+    );
+  }
+  await assert.rejects(
+    () => lookAt(files({ "a.csv": log, "b.md": items })),
+    /got a\.csv, b\.md\. b\.md is neither\.$/,
+  );
 });
 
 Deno.test("what is wrong with JSON lines is told with its line", async () => {

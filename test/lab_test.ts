@@ -10,7 +10,7 @@ import { parseManifest } from "../src/data/manifest.ts";
 import { Engine, literal } from "../src/prepare/engine.ts";
 import { writeSet } from "./foreign_set.ts";
 import { withFolder } from "./prepared_folder.ts";
-import { longLog, prepareLong } from "./long_log.ts";
+import { longItems, longLog, prepareLong } from "./long_log.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 
 const page = await buildLab();
@@ -139,6 +139,9 @@ Deno.test({
         longLog(smallLog(32, { users: 90, items: 30, width: 0 })),
       );
       await prepareLong(`${folder}/long.csv`, `${folder}/set`);
+      const features = `${folder}/items.csv`;
+      await Deno.writeTextFile(features, longItems(30));
+      await prepareLong(`${folder}/long.csv`, `${folder}/set-items`, { features, featuresKey: "sku" });
       // The browser's driver looks at places of the system that no smaller permission covers.
       const script = new URL("./lab_page_check.ts", import.meta.url).href;
       const args = ["run", ...DENO_FLAGS, "--allow-all", script, String(chromium), folder];

@@ -205,5 +205,14 @@ Deno.test("a model of a set that data log has prepared knows the features of the
     const { found, prepared } = await bothWays(folder, strange());
     assert.equal(differenceOf(prepared.manifest.features, found.features), undefined);
     assert.equal(differenceOf(found.features, prepared.manifest.features), undefined);
+    const scaledBy = (factor: number) => {
+      const { features } = structuredClone(found);
+      for (const { transform } of features.dense) {
+        if (transform && "mean" in transform) transform.mean *= factor;
+      }
+      return features;
+    };
+    assert.equal(differenceOf(found.features, scaledBy(1 + Number.EPSILON)), undefined);
+    assert.match(differenceOf(found.features, scaledBy(1 + 1e-9)) ?? "", /there, .* here$/);
   });
 });

@@ -31,6 +31,15 @@ export function longLog(log: ClickLog): string {
   return lines.join("\r\n") + "\r\n";
 }
 
+/** What is known of the items of {@link longLog}, but for the last one: columns of numbers, times and text, and the id as `sku`. */
+export function longItems(items: number): string {
+  const rows = Array.from({ length: items - 1 }, (_, k) => {
+    const price = (1.5 ** k).toFixed(2);
+    return `kind ${k % 3},${price},"item, ${k}",2025-0${1 + k % 9}-11,${k % 4 === 0 ? "" : k}\n`;
+  });
+  return `kind,price,sku,added,weight\n${rows.join("")}`;
+}
+
 /** @param out the folder of the set. @param others options of `data log` that are not those of `data example` */
 export async function prepareLong(
   source: string,

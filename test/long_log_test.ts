@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import type { ClickLog } from "../src/data/click_log.ts";
 import { byCodePoint } from "../src/data/long_log/order.ts";
 import { type LongLog, parseLongLog } from "../src/data/long_log/long_log.ts";
+import type { LogColumns } from "../src/data/long_log/columns.ts";
 import { timeOf } from "../src/data/long_log/times.ts";
 import { randomStream } from "../src/data/random.ts";
 import { RARE_BELOW as RARE_ON_PAGE } from "../src/data/long_log/tokens.ts";
@@ -132,6 +133,67 @@ Deno.test("bad rows of a long log are left out if they are few, and told with th
   }
   const { log: tabs } = await parse(good.replaceAll(",", ";"), HEADER.replaceAll(",", ";"));
   assert.equal(tabs.userSplit.length, 200);
+});
+
+Deno.test("pages that cannot be what was displayed are refused as data log refuses them", async () => {
+  const hour = 3_600_000;
+  const columns = { user: "user", time: "time", item: "item", clicked: "clicked" };
+  const rowsAt = (timeOf: (user: number, page: number) => number, items = 3) =>
+    Array.from({ length: 120 }, (_, k) => {
+      const [user, page] = [k % 40, Math.floor(k / 40)];
+      return Array.from(
+        { length: items },
+        (_, item) => `u${user},${timeOf(user, page)},p${k},${(k + item) % 7},${item},${item === 0 ? 1 : 0}\n`,
+      ).join("");
+    }).join("");
+  const start = 1_600_000_000_000;
+  const whole = (ms: number) => Math.floor(start / ms) * ms;
+  type Case = [rows: string, columns: LogColumns, refused: RegExp | undefined, told: RegExp];
+  const cases: Case[] = [
+    [
+      rowsAt((_, page) => whole(24 * hour) + 24 * hour * page),
+      columns,
+      /the times \(time\) are whole days: /,
+      /./,
+    ],
+    [
+      rowsAt((_, page) => whole(24 * hour) + 24 * hour * page),
+      { ...columns, page: "page" },
+      undefined,
+      /Times are whole days: pages of a user in one day go by their ids\./,
+    ],
+    // The same minute of each hour, and too few hours to tell.
+    [rowsAt((user, page) => start + hour * (3 * user + page)), columns, /are whole hours: /, /./],
+    [rowsAt((_, page) => start + hour * page), columns, undefined, /^There are no/],
+    [
+      rowsAt((user, page) => whole(60_000) + 60_000 * (3 * user + page)),
+      columns,
+      undefined,
+      /Times are whole minutes, and/,
+    ],
+    [
+      rowsAt((user, page) => start + 1001 * (3 * user + page), 1),
+      columns,
+      /each of the 120 pages shows one item: no two/,
+      /./,
+    ],
+    [rowsAt(() => start), { ...columns, page: "page" }, undefined, /All pages have the same time: /],
+  ];
+  await withFolder({}, async (folder) => {
+    for (const [k, [rows, columns, refused, told]] of cases.entries()) {
+      const path = `${folder}/log-${k}.csv`;
+      await Deno.writeTextFile(path, HEADER + rows);
+      const others = { page: undefined, position: undefined, ...columns };
+      const prepared = prepareLong(path, `${folder}/set-${k}`, others).then(
+        () => undefined,
+        (error) => String(error),
+      );
+      const read = () => parseLongLog({ path, text: HEADER + rows }, { columns });
+      assert.equal(await prepared === undefined, refused === undefined, `case ${k}: ${await prepared}`);
+      if (refused) await assert.rejects(read, { name: "UserError", message: refused });
+      else assert.match((await read()).notes.join("\n"), told, `case ${k}`);
+    }
+  });
 });
 
 Deno.test("times are read by their size or as ISO 8601, to the millisecond", () => {

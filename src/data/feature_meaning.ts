@@ -57,11 +57,25 @@ function denseText(there: Dense, here: Dense): string | undefined {
       ? undefined
       : `${there.name} is "${there.meaning}" there, "${here.meaning}" here`;
   }
-  if (JSON.stringify(entries(there.transform)) === JSON.stringify(entries(here.transform))) return undefined;
+  if (isSame(there.transform, here.transform)) return undefined;
   return `${there.name} is ${scaleText(there.transform)} there, ${scaleText(here.transform)} here`;
 }
 
-const entries = (transform: Transform) => Object.entries(transform).sort(([a], [b]) => (a < b ? -1 : 1));
+/** Of a scale: engines round sums and logarithms apart, in the last of 16 digits. */
+const ROUNDED = 1e-12;
+
+function isSame(there: Transform, here: Transform): boolean {
+  const [theirs, ours] = [entries(there), entries(here)];
+  return theirs.length === ours.length && theirs.every(([name, value], k) => {
+    const [otherName, other] = ours[k] ?? [];
+    const isNear = typeof value === "number" && typeof other === "number" &&
+      Math.abs(value - other) <= ROUNDED * Math.max(Math.abs(value), Math.abs(other));
+    return name === otherName && (isNear || value === other);
+  });
+}
+
+const entries = (transform: Transform): [string, unknown][] =>
+  Object.entries(transform).sort(([a], [b]) => (a < b ? -1 : 1));
 
 function scaleText(transform: Transform): string {
   const { of, column } = transform;

@@ -4,7 +4,6 @@ import {
   exampleColumns,
   guessColumns,
   hasColumns,
-  type LogColumns,
   type Role,
   ROLES,
 } from "../../../data/long_log/columns.ts";
@@ -20,7 +19,12 @@ export interface ColumnForm {
 }
 
 /** How each is asked for; whether it may be left out, and what that means. */
-const ASKED: Readonly<Record<Role, { readonly about: string; readonly none?: string }>> = {
+interface Asked {
+  readonly about: string;
+  readonly none?: string;
+}
+
+const ASKED: Readonly<Record<Role, Asked>> = {
   user: { about: "The user's id." },
   time: { about: "When the page was shown: a number since 1970, or ISO 8601." },
   item: { about: "The displayed item's id." },
@@ -32,28 +36,50 @@ const ASKED: Readonly<Record<Role, { readonly about: string; readonly none?: str
 /** @returns undefined where nothing is to be asked */
 export async function columnForm(files: readonly OwnFile[]): Promise<ColumnForm | undefined> {
   const found = await lookAt(files);
-  if (found.kind !== "log" || found.fields.length === 0) return undefined;
-  return hasColumns(found.fields, exampleColumns(found.fields)) ? undefined : formOf(found);
+  if (found.kind !== "log" || found.log.fields.length === 0) return undefined;
+  const { log: { fields }, items } = found;
+  const usual = exampleColumns(fields);
+  const isUsual = hasColumns(fields, usual) && (!items || items.fields.includes(usual.item));
+  return isUsual ? undefined : formOf(found);
 }
 
-function formOf({ log, fields }: LogFiles): ColumnForm {
-  const guess = guessColumns(fields);
-  const asked = ROLES.map((role) => new Question(role, fields, guess[role] ?? ""));
+function formOf({ log, items }: LogFiles): ColumnForm {
+  const guess = guessColumns(log.fields);
+  const ofLog = ROLES.map((role) => new Question(role, ASKED[role], log.fields, guess[role]));
+  const key = items && new Question(
+    "features-key",
+    { about: "The item's id, as the log has it." },
+    items.fields,
+    items.fields.find((name) => name === guess.item) ?? guessColumns(items.fields).item,
+  );
+  const asked = [...ofLog, ...key ? [key] : []];
   const command = element("code", { class: "command" });
   const fault = element("p", { class: "error", role: "alert" });
-  const columns = () => Object.fromEntries(asked.map(({ role, value }) => [role, value || undefined]));
   const tell = () => {
-    const words = asked.flatMap(({ role, value }) => value === "" ? [] : [`--${role}`, value]);
-    command.textContent = ["deno task data log --source", ...[log.path, ...words].map(shellWord)].join(" ");
+    const words = [
+      ...["--source", log.path],
+      ...ofLog.flatMap((question) => question.words),
+      ...items && key ? ["--features", items.path, ...key.words] : [],
+    ];
+    command.textContent = ["deno task data log", ...words.map(shellWord)].join(" ");
   };
   tell();
+  const group = (file: OwnFile, about: string, questions: readonly Question[]) =>
+    element(
+      "fieldset",
+      { class: "columns" },
+      element("legend", {}, `Columns of ${file.path}`),
+      element("p", { class: "about", role: "status" }, about),
+      ...questions.map((question) => question.element),
+    );
   return {
     element: element(
-      "fieldset",
-      { class: "columns", onchange: tell },
-      element("legend", {}, `Columns of ${log.path}`),
-      element("p", { class: "about", role: "status" }, "Which column holds what? A row is a displayed item."),
-      ...asked.map((question) => question.element),
+      "div",
+      { onchange: tell },
+      group(log, "A row is a displayed item. Which column holds what?", ofLog),
+      ...items && key
+        ? [group(items, "A row is what is known of an item. Which column has its id?", [key])]
+        : [],
       fault,
       element("p", { class: "about" }, "It is read as by this command:"),
       command,
@@ -61,33 +87,43 @@ function formOf({ log, fields }: LogFiles): ColumnForm {
     read() {
       const missing = asked.filter((question) => question.isMissing);
       fault.textContent = missing.length > 0
-        ? `Expected a column for ${missing.map(({ role }) => role).join(", ")}. Choose it.`
+        ? `Expected a column for ${missing.map(({ name }) => name).join(", ")}. Choose it.`
         : "";
       missing[0]?.select.focus();
-      return missing.length > 0 ? undefined : { log: columns() as unknown as LogColumns, itemKey: undefined };
+      if (missing.length > 0) return undefined;
+      const of = (role: Role) => ofLog.find(({ name }) => name === role)?.value;
+      const { user = "", time = "", item = "", clicked = "", page, position } = Object.fromEntries(
+        ROLES.map((role) => [role, of(role) || undefined]),
+      );
+      return { log: { user, time, item, clicked, page, position }, itemKey: key?.value };
     },
   };
 }
 
+/** A column that is asked for, by the name of the command's option. */
 class Question {
   readonly element: HTMLElement;
   readonly select: HTMLSelectElement;
 
-  constructor(readonly role: Role, fields: readonly string[], guess: string) {
-    const id = `column-${role}`;
-    const { about, none } = ASKED[role];
+  constructor(
+    readonly name: string,
+    private readonly asked: Asked,
+    fields: readonly string[],
+    guess: string | undefined,
+  ) {
+    const id = `column-${name}`;
     this.select = element(
       "select",
       { id, "aria-describedby": `${id}-about`, onchange: () => void this.isMissing },
-      element("option", { value: "" }, none ?? "choose"),
-      ...fields.map((name) => element("option", { value: name, selected: name === guess }, name)),
+      element("option", { value: "" }, asked.none ?? "choose"),
+      ...fields.map((field) => element("option", { value: field, selected: field === guess }, field)),
     );
     this.element = element(
       "div",
       { class: "field" },
-      element("label", { for: id }, `--${role}`),
+      element("label", { for: id }, `--${name}`),
       this.select,
-      element("p", { class: "about", id: `${id}-about` }, about),
+      element("p", { class: "about", id: `${id}-about` }, asked.about),
     );
   }
 
@@ -95,9 +131,14 @@ class Question {
     return this.select.value;
   }
 
+  /** As they are typed. */
+  get words(): string[] {
+    return this.value === "" ? [] : [`--${this.name}`, this.value];
+  }
+
   /** Whether it must be chosen and is not: it looks so, then. */
   get isMissing(): boolean {
-    const missing = this.value === "" && ASKED[this.role].none === undefined;
+    const missing = this.value === "" && this.asked.none === undefined;
     this.select.setAttribute("aria-invalid", String(missing));
     return missing;
   }

@@ -1,5 +1,6 @@
 /** What the reader's files are: told by their names, and by the names of their columns. */
 
+import { guessColumns } from "../../../data/long_log/columns.ts";
 import { namesOfJson } from "../../../data/long_log/json_lines.ts";
 import { headerOf } from "../../../data/long_log/records.ts";
 import { isJson } from "../../../data/long_log/table.ts";
@@ -7,11 +8,16 @@ import { UserError } from "../../../user_error.ts";
 import type { OwnFile } from "../own_file.ts";
 import { headOf } from "./own_text.ts";
 
-/** A log with a row for each displayed item, with the names of its columns. */
+/** A table, with the names of its columns. */
+export interface OwnTable extends OwnFile {
+  readonly fields: readonly string[];
+}
+
+/** A log with a row for each displayed item, and what is known of the items, where that is given. */
 export interface LogFiles {
   readonly kind: "log";
-  readonly log: OwnFile;
-  readonly fields: readonly string[];
+  readonly log: OwnTable;
+  readonly items: OwnTable | undefined;
 }
 
 export type Looked =
@@ -34,18 +40,44 @@ export async function lookAt(files: readonly OwnFile[]): Promise<Looked> {
   if (files.some((file) => isManifest(file) || /\.parquet$/i.test(file.path))) {
     return { kind: "prepared" };
   }
-  const [log, ...others] = files;
-  if (!log || others.length > 0) {
-    throw new UserError(
-      `Expected one log, or the files of a prepared data set, got ${
-        files.map(({ path }) => path).join(", ") || "nothing"
-      }.`,
-    );
+  const [first, ...others] = await Promise.all(files.map(tableOf));
+  if (!first || others.length > 1) throw filesFault(files, "");
+  if (others.length === 0 && !isTable(first)) return { kind: "paper", log: first };
+  const [log, items] = [first, ...others].sort((a, b) =>
+    signsOf(b) - signsOf(a) || b.file.size - a.file.size
+  );
+  if (!log || (items && signsOf(items) === MOST_SIGNS)) {
+    throw filesFault(files, " Put the rows of several logs into one.");
   }
-  const fields = await fieldsOf(log);
-  const isPaper = ["session_new_index", "tr_val_tst"].some((name) => fields.includes(name));
-  if (isPaper || !TABLE.test(log.path)) return { kind: "paper", log };
-  return { kind: "log", log, fields };
+  const other = [log, ...items ? [items] : []].find((table) => !isTable(table));
+  if (other) throw filesFault(files, ` ${other.path} is neither.`);
+  return { kind: "log", log, items };
+}
+
+function filesFault(files: readonly OwnFile[], remedy: string): UserError {
+  return new UserError(
+    `Expected one log, and beside it at most one table of its items, or the files of a prepared data set, got ${
+      files.map(({ path }) => path).join(", ") || "nothing"
+    }.${remedy}`,
+  );
+}
+
+/** Unlike a file in the paper's layout, which may have any name. */
+function isTable({ path, fields }: OwnTable): boolean {
+  return TABLE.test(path) && !["session_new_index", "tr_val_tst"].some((name) => fields.includes(name));
+}
+
+/** What a table of items has no column for, as the names are guessed. */
+const SIGNS = ["user", "time", "clicked"] as const;
+const MOST_SIGNS = SIGNS.length;
+
+function signsOf({ fields }: OwnTable): number {
+  const guess = guessColumns(fields);
+  return SIGNS.filter((role) => guess[role] !== undefined).length;
+}
+
+async function tableOf(file: OwnFile): Promise<OwnTable> {
+  return { ...file, fields: await fieldsOf(file) };
 }
 
 async function fieldsOf(file: OwnFile): Promise<string[]> {

@@ -67,7 +67,7 @@ async function expectReadable({ path, file }: OwnFile): Promise<void> {
 }
 
 async function readLong(
-  { log }: LogFiles,
+  { log, items }: LogFiles,
   columns: ChosenColumns | undefined,
   { tell }: Reading,
 ): Promise<OwnData> {
@@ -79,7 +79,9 @@ async function readLong(
     tell(`Reading rows: ${percent} %`);
   };
   const file = { path: log.path, text: await textOf(log) };
-  return { kind: "prepared", ...await parseLongLog(file, { columns: columns?.log, onRead }) };
+  const key = columns?.itemKey ?? columns?.log.item ?? "item";
+  const known = items && { path: items.path, text: await textOf(items), key };
+  return { kind: "prepared", ...await parseLongLog(file, { columns: columns?.log, items: known, onRead }) };
 }
 
 /** A set's manifest.json and its tables. */
