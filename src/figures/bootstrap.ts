@@ -17,21 +17,38 @@ const SEED = 1;
 /** Bounds between which 95 % of the resamples are. */
 export type Interval = readonly [low: number, high: number];
 
+/** Columns that are summed side by side: their sums stay in registers. */
+const SIDE_BY_SIDE = 8;
+
 /** Resamples of groups of users. */
 export class Bootstrap {
-  /** [resamples, groups] how often each group is drawn. */
-  readonly #weights: Uint8Array;
+  /** The groups that each resample has drawn, ascending, and how often; those of resample b from `#starts[b]` on. */
+  readonly #drawn: Uint16Array;
+  readonly #times: Uint8Array;
+  readonly #starts: Uint32Array;
 
   /** Draws: each resample has as many groups as there are, some of them several times. */
   constructor(readonly groups: number, readonly resamples: number = RESAMPLES) {
-    this.#weights = new Uint8Array(resamples * groups);
     const random = randomStream(SEED, "bootstrap", groups);
+    const drawn = new Uint16Array(resamples * groups);
+    const times = new Uint8Array(resamples * groups);
+    this.#starts = new Uint32Array(resamples + 1);
+    let end = 0;
     for (let b = 0; b < resamples; b++) {
+      const weights = new Uint8Array(groups);
       for (let k = 0; k < groups; k++) {
-        const place = b * groups + random.integer(groups);
-        this.#weights[place] = (this.#weights[place] ?? 0) + 1;
+        const group = random.integer(groups);
+        weights[group] = weights[group]! + 1;
       }
+      for (let group = 0; group < groups; group++) {
+        if (weights[group] === 0) continue;
+        drawn[end] = group;
+        times[end++] = weights[group]!;
+      }
+      this.#starts[b + 1] = end;
     }
+    this.#drawn = drawn.slice(0, end);
+    this.#times = times.slice(0, end);
   }
 
   /**
@@ -40,17 +57,45 @@ export class Bootstrap {
    */
   totals(sums: Float64Array, columns: number): Float64Array {
     const { groups, resamples } = this;
-    const weights = this.#weights;
     const out = new Float64Array(resamples * columns);
-    for (let b = 0; b < resamples; b++) {
+    const block = new Float64Array(groups * SIDE_BY_SIDE);
+    for (let first = 0; first < columns; first += SIDE_BY_SIDE) {
+      const width = Math.min(SIDE_BY_SIDE, columns - first);
+      let any = false;
       for (let g = 0; g < groups; g++) {
-        const weight = weights[b * groups + g]!;
-        if (weight === 0) continue;
-        const [to, from] = [b * columns, g * columns];
-        for (let c = 0; c < columns; c++) out[to + c] = out[to + c]! + weight * sums[from + c]!;
+        for (let c = 0; c < width; c++) {
+          const sum = sums[g * columns + first + c]!;
+          block[g * SIDE_BY_SIDE + c] = sum;
+          any ||= sum !== 0;
+        }
       }
+      if (any) this.#totalsOf(block, width, out.subarray(first), columns);
     }
     return out;
+  }
+
+  /** Of a few columns, each row of `block` padded to {@link SIDE_BY_SIDE}. */
+  #totalsOf(block: Float64Array, width: number, out: Float64Array, columns: number): void {
+    const [drawn, times, starts] = [this.#drawn, this.#times, this.#starts];
+    const own = new Float64Array(SIDE_BY_SIDE);
+    for (let b = 0; b < this.resamples; b++) {
+      let [s0, s1, s2, s3, s4, s5, s6, s7] = [0, 0, 0, 0, 0, 0, 0, 0];
+      const end = starts[b + 1]!;
+      for (let k = starts[b]!; k < end; k++) {
+        const at = drawn[k]! * SIDE_BY_SIDE;
+        const n = times[k]!;
+        s0 += n * block[at]!;
+        s1 += n * block[at + 1]!;
+        s2 += n * block[at + 2]!;
+        s3 += n * block[at + 3]!;
+        s4 += n * block[at + 4]!;
+        s5 += n * block[at + 5]!;
+        s6 += n * block[at + 6]!;
+        s7 += n * block[at + 7]!;
+      }
+      own.set([s0, s1, s2, s3, s4, s5, s6, s7]);
+      for (let c = 0; c < width; c++) out[b * columns + c] = own[c]!;
+    }
   }
 }
 
