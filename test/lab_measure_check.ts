@@ -49,11 +49,12 @@ export async function checkStep(page: Page, { fine, picture }: Look): Promise<vo
   ) {
     assert.ok(text.includes(part), `${part} is in the panel`);
   }
-  // Who owns what: an invocation of a small model's kernel walks along the events of one user.
+  // Who owns what: an invocation of the kernel walks along the events of its users, of which it may have several.
+  const [, users = "1"] = /const USERS = (\d+)u/.exec(await panel.locator("pre.wgsl").innerText()) ?? [];
   await panel.locator("[data-owner=group]").fill("0");
   await panel.locator("[data-owner=invocation]").fill("3");
   const userOf = panel.locator(".owned tr", { hasText: "user = " }).locator("td").first();
-  assert.equal(await userOf.innerText(), "3");
+  assert.equal(await userOf.innerText(), String(3 * Number(users)));
   await panel.locator("summary", { hasText: "The derivation" }).click();
   assert.match(await panel.locator(".prose").innerText(), /sigmoid/);
   await page.locator(".strip rect").last().click();

@@ -27,15 +27,10 @@ export async function textOf({ path, file }: OwnFile): Promise<string> {
   return pieces.join("") + utf8.decode();
 }
 
-/** The beginning of the text; nothing of a file that is damaged there. @param bytes of the file that are read at most */
+/** The beginning of the text; what can be read of it where the file is damaged there. @param bytes that are read, about */
 export async function headOf({ path, file }: OwnFile, bytes: number): Promise<string> {
+  if (/\.gz$/i.test(path)) return await inflatedHead(file, bytes);
   const head = file.slice(0, bytes);
-  if (/\.gz$/i.test(path)) {
-    let text = "";
-    const utf8 = new TextDecoder();
-    await inflate(head, (piece) => text += utf8.decode(piece, { stream: true })).catch(() => {});
-    return text;
-  }
   if (!/\.zst$/i.test(path)) return await head.text();
   const data = new Uint8Array(await head.arrayBuffer());
   const { frames, begun } = await framesOf(data);
@@ -44,6 +39,23 @@ export async function headOf({ path, file }: OwnFile, bytes: number): Promise<st
   } catch {
     return "";
   }
+}
+
+/** A part of the file would do, but where it ends in the midst, browsers throw away what they have made of it. */
+async function inflatedHead(file: Blob, bytes: number): Promise<string> {
+  const reader = inflated(file).getReader();
+  const utf8 = new TextDecoder();
+  let text = "";
+  try {
+    for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      text += utf8.decode(read.value, { stream: true });
+      if (text.length >= bytes) break;
+    }
+    await reader.cancel();
+  } catch {
+    // Reading all of it will tell.
+  }
+  return text;
 }
 
 /** @throws UserError for more than one string holds. */
@@ -65,9 +77,13 @@ function damaged(path: string, cause: unknown): UserError {
   );
 }
 
+function inflated(data: Blob): ReadableStream<Bytes> {
+  return data.stream().pipeThrough(new DecompressionStream("gzip"));
+}
+
 /** Whatever ends a file in the midst of it, or does not fit its checksum, the browser refuses. */
 async function inflate(data: Blob, take: (piece: Uint8Array) => void): Promise<void> {
-  const reader = data.stream().pipeThrough(new DecompressionStream("gzip")).getReader();
+  const reader = inflated(data).getReader();
   for (let read = await reader.read(); !read.done; read = await reader.read()) take(read.value);
 }
 

@@ -28,6 +28,8 @@ export class DataField {
   readonly #place = element("div");
   #reader: ReturnType<typeof loadReader> | undefined;
   #form: Promise<ColumnForm | undefined> = Promise.resolve(undefined);
+  /** Whether it is asked. */
+  #isAsked = false;
 
   constructor(private readonly changed: () => void) {
     this.#select = element(
@@ -68,6 +70,7 @@ export class DataField {
     this.#files = files;
     this.#name.textContent = files.map(({ path, file }) => `${path}, ${whole(file.size)} bytes`).join("; ");
     this.#select.value = OWN;
+    this.#isAsked = false;
     this.#form = this.#ask(files);
     this.#turn();
   }
@@ -75,10 +78,18 @@ export class DataField {
   /** Of files that cannot be read, training tells what is wrong. */
   async #ask(files: readonly OwnFile[]): Promise<ColumnForm | undefined> {
     this.#place.replaceChildren();
-    const reader = await (this.#reader ??= loadReader(readerScript()));
-    const form = await reader.columnForm(files).catch(() => undefined);
-    if (form && files === this.#files) this.#place.append(form.element);
-    return form;
+    try {
+      const reader = await (this.#reader ??= loadReader(readerScript()));
+      const form = await reader.columnForm(files);
+      if (files !== this.#files) return undefined;
+      this.#isAsked = form !== undefined;
+      this.#place.append(form?.element ?? "");
+      this.changed();
+      return form;
+    } catch {
+      this.#reader = undefined; // it may come the next time
+      return undefined;
+    }
   }
 
   /** Takes what was dropped. */
@@ -108,11 +119,11 @@ export class DataField {
     return undefined;
   }
 
-  /** What `--data` would be; empty for the default. The folder is the one that CSV is prepared in. */
+  /** What `--data` would be; empty for the default. The folder is the one that a log is prepared in. */
   get word(): string {
     const [file, other] = this.#files;
     if (this.#select.value === OWN) {
-      return other || /\.(csv|jsonl|ndjson|gz|zst)$/i.test(file?.path ?? "")
+      return other || this.#isAsked || /\.(csv|jsonl|ndjson|gz|zst)$/i.test(file?.path ?? "")
         ? "FOLDER"
         : file?.path ?? "FILE";
     }
