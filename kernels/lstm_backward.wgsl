@@ -7,7 +7,7 @@
 // and of the bias (its column sums) follow from it: matmul_weight_gradient_tiled.wgsl, cpu/matmul_weight_gradient_rows.wgsl.
 //
 // For          both kinds of adapter
-// On a CPU adapter  cpu/lstm_backward_panel.wgsl up to 32 units, this kernel beyond
+// On a CPU adapter  cpu/lstm_backward_panel.wgsl up to 32 units, this kernel beyond, and on SwiftShader
 // Work split   one invocation owns USERS users and loops over their events side by side, from the last to the first. Why so:
 //              lstm_forward.wgsl.
 // On a GPU     lstm_backward_group.wgsl up to 256 units, unless calibration finds this kernel faster; this one, with USERS of 1,

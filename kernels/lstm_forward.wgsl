@@ -10,7 +10,7 @@
 // h and c are zero before a user's first event. An event without a click passes them on unchanged.
 //
 // For          both kinds of adapter
-// On a CPU adapter  cpu/lstm_forward_panel.wgsl up to 32 units, this kernel beyond
+// On a CPU adapter  cpu/lstm_forward_panel.wgsl up to 32 units, this kernel beyond, and on SwiftShader
 // Work split   one invocation owns USERS users and loops over their events side by side. h and c stay in private memory, and no
 //              barrier is needed. The dispatch takes as long as its longest history.
 // On a GPU     lstm_forward_group.wgsl up to 256 units, unless calibration finds this kernel faster; this one, with USERS of 1,
@@ -21,6 +21,7 @@
 //              apart: not coalesced.
 // On llvmpipe  USERS is 4. In a loop a vec4f of weights is read lane by lane, which takes many times the instructions of the
 //              products that need it. So each block of weights that was read serves four users. Figures: bench/ladder.md
+// On SwiftShader  USERS is 4, too. The panel kernel is somewhat faster, and takes some twenty times as long to compile.
 // Cost         8 H^2 flops an event, weights from cache.      Backward   lstm_backward.wgsl
 
 const WORKGROUP = 8;

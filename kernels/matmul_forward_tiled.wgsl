@@ -4,7 +4,7 @@
 //   output = act(input W + bias);   with GATHER, row m of the input is row index[m]
 //
 // For          a GPU
-// On a CPU adapter  cpu/matmul_forward_panel.wgsl, cpu/matmul_forward_rows.wgsl (more than 256 inputs)
+// On a CPU adapter  cpu/matmul_forward_panel.wgsl, cpu/matmul_forward_rows.wgsl (more than 256 inputs, SwiftShader)
 // Work split   a workgroup of 16 x 16 owns 64 rows x 64 columns; an invocation owns 4 x 4 of them, in registers. The workgroup
 //              brings 16 k of both operands into workgroup memory at a time.
 // On a GPU     (reasoned, not measured)

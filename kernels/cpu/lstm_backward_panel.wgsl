@@ -2,7 +2,7 @@
 //
 //   What it computes and writes: see lstm_backward.wgsl.
 //
-// For          a CPU adapter, up to 32 units. More units   lstm_backward.wgsl
+// For          a CPU adapter but SwiftShader, up to 32 units. Otherwise   lstm_backward.wgsl
 // On a GPU     lstm_backward_group.wgsl, lstm_backward.wgsl
 // Work split   one invocation owns one user and loops over the user's events, from the last to the first. The weights are read
 //              once, before the loop, as in cpu/lstm_forward_panel.wgsl.

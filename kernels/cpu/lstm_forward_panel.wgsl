@@ -2,7 +2,7 @@
 //
 //   What it computes and writes: see lstm_forward.wgsl.
 //
-// For          a CPU adapter, up to 32 units. More units   lstm_forward.wgsl
+// For          a CPU adapter but SwiftShader, up to 32 units. Otherwise   lstm_forward.wgsl
 // On a GPU     lstm_forward_group.wgsl, lstm_forward.wgsl
 // Work split   one invocation owns one user and loops over the user's events. The workgroup copies the weights into workgroup
 //              memory. From there, before the loop, each invocation reads them into variables of its own. The products are

@@ -5,7 +5,7 @@
 //   with DOT also dots [M, panels]: dots_mp = output_m . dot_weights over the 16 columns of panel p. A row of dots is padded
 //   to whole vectors. cpu/row_dot_sum.wgsl or choice_nll.wgsl adds them up.
 //
-// For          a CPU adapter, up to 256 inputs. More inputs   cpu/matmul_forward_rows.wgsl
+// For          a CPU adapter but SwiftShader, up to 256 inputs. Otherwise   cpu/matmul_forward_rows.wgsl
 // On a GPU     matmul_forward_tiled.wgsl
 // Work split   a workgroup owns WORKGROUP rows x 16 columns; an invocation owns one of the rows. The workgroup first copies
 //              its panel of W, [K, 16], into workgroup memory. After that barrier there is no loop and no branch.

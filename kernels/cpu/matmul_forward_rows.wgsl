@@ -1,9 +1,9 @@
-// matmul_forward_rows.wgsl - a dense layer with more inputs than a panel holds
+// matmul_forward_rows.wgsl - a dense layer, by blocks of rows
 //
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]       M: users, events, rows or items of the batch
 //   output = act(input W + bias);   with GATHER, row m of the input is row index[m]
 //
-// For          a CPU adapter. Up to 256 inputs   cpu/matmul_forward_panel.wgsl
+// For          a CPU adapter: SwiftShader, and others beyond 256 inputs. Otherwise   cpu/matmul_forward_panel.wgsl
 // On a GPU     matmul_forward_tiled.wgsl
 // Work split   one invocation owns 8 rows x 16 columns of the output, in eight 4 x 4 accumulators. For every 4 k it loads
 //              8 + 16 vectors and does 1,024 flops.
@@ -11,6 +11,8 @@
 //              and all read the same weights, but llvmpipe does not notice that: it loads them lane by lane. So the weights
 //              stand in a *uniform* buffer where they fit one: there no lane branches on a bounds check, as it does for
 //              storage. Steps and figures: bench/ladder.md
+// On SwiftShader  the same counts, and nothing else: a texture is read no faster than a buffer. So the input stands in a
+//              buffer there. Smaller blocks are slower.
 // Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
 // Backward     cpu/matmul_input_gradient_rows.wgsl, cpu/matmul_weight_gradient_rows.wgsl
 

@@ -6,7 +6,7 @@
 // With ELU, input = ELU(z), and ELU'(z) = 1 for z > 0, else ELU(z) + 1: it follows from the input alone. The result is then
 // the gradient of z, which went into the activation, and the layer below needs no pass of its own.
 //
-// For          a CPU adapter, up to 256 outputs. More outputs   cpu/matmul_input_gradient_rows.wgsl
+// For          a CPU adapter but SwiftShader, up to 256 outputs. Otherwise   cpu/matmul_input_gradient_rows.wgsl
 // On a GPU     matmul_input_gradient_tiled.wgsl
 // Work split   as in cpu/matmul_forward_panel.wgsl, which says why: a workgroup owns WORKGROUP rows x 16 columns of the
 //              result. It copies its panel of W, transposed to [N, 16], into workgroup memory. An invocation owns one row, in

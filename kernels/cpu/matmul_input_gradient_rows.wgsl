@@ -1,4 +1,4 @@
-// matmul_input_gradient_rows.wgsl - gradient of a dense layer's input, for more outputs than a panel holds
+// matmul_input_gradient_rows.wgsl - gradient of a dense layer's input, by blocks of rows
 //
 //   output_gradient [M, N]   weights [K, N]   input [M, K]   input_gradient [M, K]
 //   input_gradient = output_gradient W^T      (times ELU'(input) with ELU)
@@ -6,7 +6,7 @@
 // With ELU, input = ELU(z), and ELU'(z) = 1 for z > 0, else ELU(z) + 1: it follows from the input alone. The result is then
 // the gradient of z, which went into the activation, and the layer below needs no pass of its own.
 //
-// For          a CPU adapter. Up to 256 outputs   cpu/matmul_input_gradient_panel.wgsl
+// For          a CPU adapter: SwiftShader, and others beyond 256 outputs. Otherwise   cpu/matmul_input_gradient_panel.wgsl
 // On a GPU     matmul_input_gradient_tiled.wgsl
 // Work split   one invocation owns 8 rows x 16 columns, as in cpu/matmul_forward_rows.wgsl. No transposed copy of W is made:
 //              a 4 x 4 block of W is read as it stands and transposed in registers.

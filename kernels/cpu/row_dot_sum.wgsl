@@ -3,8 +3,9 @@
 //   dots [R, PANELS]   bias [1]   output [R]        output_r = bias + sum_p dots_rp
 //   A row of dots is padded to whole vectors.
 //
-// For          a CPU adapter
-// On a GPU     row_dot_forward.wgsl; on a CPU adapter, too, where no panel makes the layer before (batch normalisation)
+// For          a CPU adapter but SwiftShader
+// On a GPU     row_dot_forward.wgsl; on a CPU adapter, too, where no panel makes the layer before (batch
+//              normalisation, SwiftShader)
 // Work split   one invocation owns one row.
 // Why so       row_dot_forward.wgsl reads the layer's whole output again, [R, 64]: 0.8 ms for 25,600 rows on a CPU adapter.
 //              Where the columns are made, they are in registers. For the likelihood choice_nll.wgsl adds the dots up

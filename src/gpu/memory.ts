@@ -7,7 +7,8 @@
  * them: 6.5 MB take 1.6 + 1.0 ms, where textureStore takes 4.8.
  *
  * On such an adapter the matrices that products read again and again stand in textures, and nothing else does. What
- * this changes in a kernel's text is said in kernel_text.ts.
+ * this changes in a kernel's text is said in kernel_text.ts. SwiftShader, another CPU that poses as a GPU, reads a texture
+ * no faster than a buffer: there all matrices stand in buffers (kernel_shapes.ts).
  */
 
 import type { Sizes } from "./sizes.ts";

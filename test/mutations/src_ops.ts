@@ -100,6 +100,19 @@ export const opMutations = [
       '(direction === "forward" ? n4 : k4) <= PANEL_K4[kind]',
     ],
   ]),
+  ...mutationsOf("src/gpu/kernel_shapes.ts", { tests: ["matrix_memory"] }, [
+    [
+      'inTextures(shapes) ? [...panelsBy(rows), "rows"] : ["rows", ...panelsBy(rows)]',
+      '[...panelsBy(rows), "rows"]',
+    ],
+    ["return shapes.kind === kind && shapes.matrices === matrices;", "return shapes.kind === kind;"],
+  ]),
+  ...mutationsOf("src/gpu/device.ts", { tests: ["matrix_memory"], filter: "where matrices stand" }, [
+    ["const READS_BUFFERS = /swiftshader/i;", "const READS_BUFFERS = /swiftshader device/i;"],
+  ]),
+  ...mutationsOf("src/ops/lstm_kernels.ts", { tests: ["matrix_memory"], filter: "no texture and no panel" }, [
+    ["units > PANEL_UNITS || !inTextures(shapes)", "units > PANEL_UNITS"],
+  ]),
   ...mutationsOf("src/batch/plan.ts", { tests: ["batch", "given_events"] }, [
     [
       "this.#entries.set([from, events, rows, 0], 4 * (first + k));",
