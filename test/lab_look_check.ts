@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
+import type { Look } from "./lab_measure_check.ts";
 
 const SCREENS = ["train", "step", "ladders", "selftest", "user", "save"];
 /** Pixels of a sheet of A4 between its margins. */
@@ -26,7 +27,7 @@ export async function checkPaper(page: Page): Promise<void> {
       const { color, backgroundColor } = getComputedStyle(document.body);
       const shown = (element) => element.checkVisibility();
       const words = (element) => element.id + " " + element.textContent.slice(0, 40);
-      const pressed = [...document.querySelectorAll("main button, main select, main input, nav")].filter(shown)
+      const pressed = [...document.querySelectorAll("main button, main select, main input, main progress, nav")].filter(shown)
         .filter((element) => !element.closest(".timeline, .page"));
       const cut = [...document.querySelectorAll("main *")].filter(shown).filter((element) =>
         element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX !== "visible");
@@ -42,6 +43,35 @@ export async function checkPaper(page: Page): Promise<void> {
   });
   await page.emulateMedia({ media: "screen", colorScheme: "light" });
   await page.setViewportSize({ width: 1280, height: 900 });
+}
+
+/** While a model trains: nothing wrong on any screen or on paper; on a phone, what goes on comes into view. */
+export async function checkUnderWay(page: Page, { fine, picture }: Look): Promise<void> {
+  await page.evaluate(`location.hash = "train"`);
+  const options = { iterations: "100000", batchSize: "5", validateEvery: "1000" };
+  for (const [name, value] of Object.entries(options)) await page.fill(`#option-${name}`, value);
+  await page.setViewportSize({ width: 390, height: 800 });
+  const train = page.locator("#screen-train");
+  await train.getByRole("button", { name: "Train", exact: true }).click();
+  await train.locator(".numbers dd", { hasText: /^[1-9].* of 100,000$/ }).first().waitFor();
+  const below = await page.evaluate<number>(
+    `document.querySelector(".standing").getBoundingClientRect().bottom - innerHeight`,
+  );
+  assert.ok(below <= 0, `how far it is stands ${below} below what a phone shows`);
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await train.locator(".curve").first().waitFor({ state: "attached" });
+  const hidden = await page.evaluate<number>(`document.querySelectorAll(".curve ~ .level-name").length`);
+  assert.equal(hidden, 0, "names of levels in front of curves");
+  const headings = await page.locator("main .group:visible").allInnerTexts();
+  assert.ok(headings.every((heading) => !heading.startsWith("Adversarial")), "a heading over no options");
+  await eachScreen(page, async (screen) => {
+    await fine(page, `${screen}, while a model trains`);
+    await picture(page, `training-${screen}`);
+  });
+  await checkPaper(page);
+  await page.evaluate(`location.hash = "train"`);
+  await train.getByRole("button", { name: "Stop" }).click();
+  await page.locator("text=/^Stopped after [\\d,]+ of 100,000 iterations. It can go on.$/").waitFor();
 }
 
 /** The tab key leads through each screen, and what has the focus is in view with a line around it. */

@@ -17,7 +17,8 @@ import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { cutFiles, giveItems, giveOtherColumns } from "./lab_files_check.ts";
-import { checkKeyboard, checkPaper } from "./lab_look_check.ts";
+import { checkSmaller, SMALLER_ADAPTER } from "./lab_limits_check.ts";
+import { checkKeyboard, checkPaper, checkUnderWay } from "./lab_look_check.ts";
 import { checkLadder, checkSaved, checkStep, type Look } from "./lab_measure_check.ts";
 
 const [executablePath = "", folder = ""] = Deno.args;
@@ -380,7 +381,12 @@ async function checkHidden(page: Page): Promise<void> {
   await page.locator("text=This tab was hidden for 30 s. Browsers slow hidden tabs down").waitFor(PATIENCE);
 }
 
-async function withLab(browser: Browser, use: (page: Page) => Promise<void>): Promise<void> {
+/** @param before a script that runs before the page's own. */
+async function withLab(
+  browser: Browser,
+  use: (page: Page) => Promise<void>,
+  before = "",
+): Promise<void> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true });
   const problems: string[] = [];
   try {
@@ -392,6 +398,7 @@ async function withLab(browser: Browser, use: (page: Page) => Promise<void>): Pr
     page.on("request", (request) => {
       if (!/^(file|data|blob):/.test(request.url())) problems.push(request.url());
     });
+    await page.addInitScript(before);
     // The page of Be the user is drawn anew each time: here always the same one.
     await page.addInitScript(
       "let drawn = 0; Math.random = () => (drawn = (drawn * 16807 + 12345) % 2147483647) / 2147483647;",
@@ -443,9 +450,11 @@ try {
     await checkSaved(page, folder, look);
     await checkHidden(page);
     await expectNoFaults(page, "after the tab was hidden");
+    await checkUnderWay(page, look);
     await checkKeyboard(page);
     await checkPaper(page);
   });
+  await withLab(browser, (page) => checkSmaller(page, look), SMALLER_ADAPTER);
 } finally {
   await browser.close();
 }

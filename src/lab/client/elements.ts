@@ -35,6 +35,13 @@ function dress<E extends Element>(made: E, attributes: Attributes, children: rea
   return made;
 }
 
+/** Text in which no line ends within the hyphens of an option, such as --batch-size. */
+export function withOptions(text: string): (string | HTMLElement)[] {
+  return text.split(/(--[a-z][a-z-]*)/).map((part, k) =>
+    k % 2 === 0 ? part : element("span", { class: "option" }, part)
+  );
+}
+
 /** A button that does one thing at a time: while it does it, it is out of use. */
 export function button(text: string, act: () => unknown, attributes: Attributes = {}): HTMLButtonElement {
   const made = element("button", { type: "button", ...attributes }, text);
@@ -57,7 +64,7 @@ export class Notice {
   say(text: string, kind: "plain" | "note" | "error" = "plain"): void {
     this.element.hidden = false;
     this.element.className = `notice ${kind}`;
-    this.element.textContent = text;
+    this.element.replaceChildren(...withOptions(text));
   }
 
   /** Says why something has failed. */

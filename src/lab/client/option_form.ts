@@ -36,7 +36,7 @@ export class OptionForm {
       const folded = own.filter((field) => !isShown(field));
       if (folded.length === 0) continue;
       const heading = element("h3", { class: "group" }, group.heading.replace(/:$/, ""));
-      folds.push(heading, ...folded.map((field) => field.element));
+      folds.push(element("div", { class: "fold" }, heading, ...folded.map((field) => field.element)));
     }
     this.#fields = fields;
     this.element.append(element("details", {}, element("summary", {}, "More options"), ...folds));

@@ -25,7 +25,7 @@ export class Shell implements Lab {
   constructor(worker: Worker, screens: readonly Screen[], root: HTMLElement) {
     this.#screens = screens;
     const line = new Connection(worker, (event) => this.#hear(event));
-    this.call = line.call;
+    this.call = (...call) => line.call(...call).catch((error: unknown) => this.#inShort(error));
     const tabs = screens.map(({ id, title }) => {
       const tab = element("a", { href: `#${id}` }, title);
       this.#tabs.set(id, tab);
@@ -54,8 +54,7 @@ export class Shell implements Lab {
       await this.call("adapter", "open", undefined);
       this.#notice.clear();
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      this.#isNow({ kind: "none", message });
+      this.#isNow({ kind: "none", message: messageOf(error) });
       this.#notice.fail(error);
     }
   }
@@ -78,8 +77,19 @@ export class Shell implements Lab {
     location.hash = id;
   }
 
+  /** What stands above every screen already is not said once more by the screen that asks in vain. */
+  #inShort(error: unknown): never {
+    if (this.device.kind !== "none" || messageOf(error) !== this.device.message) throw error;
+    throw new Error(
+      "This needs a GPU. Why the page has none, and what to do, stands at its top.",
+    );
+  }
+
   #hear(event: WorkerEvent): void {
-    if (event.name === "device") this.#isNow({ kind: "open", adapter: event.adapter });
+    if (event.name === "device") {
+      if (this.device.kind === "none") this.#notice.clear(); // the reader has mended it
+      this.#isNow({ kind: "open", adapter: event.adapter });
+    }
     if (event.name === "lost") this.#isNow({ kind: "lost", reason: event.reason });
   }
 
@@ -142,6 +152,10 @@ export class Shell implements Lab {
   }
 }
 
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** Which adapter computes, or what to do where none does. */
 function deviceLine(lab: Shell): HTMLElement {
   const line = element("p", { class: "device", role: "status" });
@@ -164,7 +178,7 @@ function deviceLine(lab: Shell): HTMLElement {
         return line.replaceChildren(words, again);
       }
       case "none":
-        return line.replaceChildren("No GPU: this page can show, but not compute.");
+        return line.replaceChildren("Without a GPU that it can use, this page can show, but not compute.");
     }
   });
   return line;

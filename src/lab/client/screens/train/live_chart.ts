@@ -92,10 +92,10 @@ export class LiveChart {
         { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": words },
         ...axes(x, y, width),
         ...lines,
+        ...names,
         curve("train", train, x, y),
         curve("validation", validation, x, y),
         best && svg("circle", { class: "best", cx: x.at(best.x), cy: y.at(best.y), r: 5 }),
-        ...names,
       ),
     );
   }

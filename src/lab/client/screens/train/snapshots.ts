@@ -1,6 +1,6 @@
 /** Takes snapshots away as files, and brings one back. */
 
-import { button, element, saveFile } from "../../elements.ts";
+import { button, element, saveFile, withOptions } from "../../elements.ts";
 import type { SnapshotOffer } from "../../services/train_snapshots.ts";
 
 export interface SnapshotActions {
@@ -36,8 +36,10 @@ export class Snapshots {
       element(
         "p",
         { class: "about" },
-        "The weights as a safetensors file. In a terminal: deno task evaluate --model best-loss.safetensors --data demo. " +
-          "As it stands holds the optimiser's state, too: brought back, the training goes on.",
+        ...withOptions(
+          "The weights as a safetensors file. In a terminal: deno task evaluate --model best-loss.safetensors --data demo. " +
+            "As it stands holds the optimiser's state, too: brought back, the training goes on.",
+        ),
       ),
       this.#away,
       element(
@@ -57,7 +59,11 @@ export class Snapshots {
   /** Shows a button for each of them. */
   offer(offers: readonly SnapshotOffer[]): void {
     const { actions } = this;
-    if (offers.length === 0) return this.#away.replaceChildren("Nothing is trained yet.");
+    if (offers.length === 0) {
+      return this.#away.replaceChildren(
+        "Nothing to save yet: it stands here when a training has ended or was stopped.",
+      );
+    }
     this.#away.replaceChildren(
       ...offers.map((offer) =>
         button(`Save ${offer.title}`, async () => {

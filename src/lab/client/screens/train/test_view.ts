@@ -1,7 +1,7 @@
 /** The test figures of a training, as a table, and what follows from them. */
 
 import { whole } from "../../../draw/number.ts";
-import { element } from "../../elements.ts";
+import { element, withOptions } from "../../elements.ts";
 import type { Tested, TestTable } from "../../services/train_test.ts";
 
 const COLUMNS = [
@@ -31,7 +31,7 @@ export function testView({ users, rows, verdict }: TestTable, heading: string): 
     "div",
     { class: "tested" },
     element("h3", {}, heading),
-    ...verdict.map((text) => element("p", {}, text)),
+    ...verdict.map((text) => element("p", {}, ...withOptions(text))),
     element(
       "div",
       { class: "scroll", tabindex: 0, role: "region", "aria-label": heading },

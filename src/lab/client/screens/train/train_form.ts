@@ -81,7 +81,9 @@ export class TrainForm {
 
   #tellCommand(): void {
     const data = this.data.word === "" ? [] : ["--data", this.data.word];
-    this.#command.textContent = ["deno task train", ...data, ...this.#options?.words ?? []].join(" ");
+    const words = ["deno task train", ...data, ...this.#options?.words ?? []];
+    // Each in a part of its own: a line breaks between words, not behind their hyphens.
+    this.#command.replaceChildren(...words.flatMap((word) => [element("span", {}, word), " "]));
   }
 }
 

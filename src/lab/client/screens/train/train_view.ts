@@ -58,7 +58,7 @@ export class TrainView {
         if (curves) saveFile(`${curves.stage.name}.csv`, curves.csv(), "text/csv");
       },
       test: () => this.#test(),
-      onError: (error) => this.#notice.fail(error),
+      onError: (error) => this.#fail(error),
     });
     this.#train.addEventListener("click", () => void this.#begin());
     this.#goOn.addEventListener("click", () => void this.#resume());
@@ -102,15 +102,20 @@ export class TrainView {
     try {
       return await this.#form.read(fromSnapshot);
     } catch (error) {
-      this.#notice.fail(error);
+      this.#fail(error);
       return undefined;
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#notice.fail(error);
+    bringIntoView(this.#notice.element);
   }
 
   /** Forgets what stands of an earlier training. */
   #clear(): void {
     this.#stages = [];
-    this.#end = undefined;
+    this.#stand(undefined);
     this.#request = undefined;
     this.#places.replaceChildren(new StageView(NOT_BEGUN).element);
   }
@@ -120,6 +125,7 @@ export class TrainView {
     const { signal } = this.#running = new AbortController();
     this.#request = request;
     this.#enable();
+    bringIntoView(this.#standing.element);
     try {
       await this.#runStage(begin, signal);
       while (this.#end?.isDone) {
@@ -129,7 +135,7 @@ export class TrainView {
       }
     } catch (error) {
       this.#standing.say("");
-      this.#notice.fail(error);
+      this.#fail(error);
       // What was reached is kept, and may be saved or gone on with.
       this.#stand(await this.lab.call("train", "standing", undefined).catch(() => undefined));
     } finally {
@@ -229,7 +235,7 @@ export class TrainView {
       this.#stages.at(-1)?.tell(await this.lab.call("train", "test", undefined, { onProgress }));
       if (this.#end) this.#standing.end(this.#end);
     } catch (error) {
-      this.#notice.fail(error);
+      this.#fail(error);
     }
   }
 
@@ -252,7 +258,7 @@ export class TrainView {
       );
       return true;
     } catch (error) {
-      this.#notice.fail(error);
+      this.#fail(error);
       return false;
     }
   }
@@ -281,6 +287,12 @@ export class TrainView {
       }
     });
   }
+}
+
+/** On a phone what comes of a button stands far below it. */
+function bringIntoView(part: HTMLElement): void {
+  const { top, bottom } = part.getBoundingClientRect();
+  if (top < 0 || bottom > innerHeight) part.scrollIntoView();
 }
 
 function factsText({ name, users, pages, rows, items, features }: DataFacts): string {
