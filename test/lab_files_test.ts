@@ -53,12 +53,12 @@ const rows = rowsOf(
   (event) => `${1_600_000_000 + Math.floor(event / 40)}.${String(event % 40 + 10).padStart(6, "0")}`,
 );
 
-function csvOf(columns: LogColumns, delimiter: string): string {
+function csvOf(columns: LogColumns, delimiter: string, all = rows): string {
   const quoted = (value: unknown) => `"${String(value).replaceAll('"', '""')}"`;
   const roles = Object.keys(columns) as (keyof LogColumns)[];
   return [
     ["other", ...roles.map((role) => columns[role])].join(delimiter),
-    ...rows.map((row) => ["", ...roles.map((role) => quoted(row[role]))].join(delimiter)),
+    ...all.map((row) => ["", ...roles.map((role) => quoted(row[role]))].join(delimiter)),
   ].join("\n");
 }
 
@@ -108,6 +108,32 @@ Deno.test("columns of other names, TSV, JSON lines and compressed files are read
         ...columns,
       });
       await expectSame(await read(name, bytes, columns), `${folder}/set-${name}`);
+    }
+  });
+});
+
+Deno.test("where pages have no ids, all digits of their times tell them apart, as for data log", async () => {
+  const start = 1_600_000_000;
+  const second = (event: number) => start + Math.floor(event / 40);
+  const digits = (event: number, length: number) => String(event % 40 + 10).padStart(length, "0");
+  const forms: Record<string, (event: number) => string> = {
+    milliseconds: (event) => `${second(event)}000.${digits(event, 3)}`,
+    microseconds: (event) => `${second(event)}${digits(event, 6)}`,
+    nanoseconds: (event) => `${second(event)}${digits(event, 9)}`,
+    iso: (event) => `${new Date(1000 * second(event)).toISOString().slice(0, 19)}.${digits(event, 6)} +01`,
+    // Pages within a millisecond are one.
+    long: (event) => `${new Date(1000 * second(event)).toISOString().slice(0, 19)}.${digits(event, 9)}Z`,
+  };
+  const { page: _, position: __, ...few } = OTHERS;
+  await withFolder({}, async (folder) => {
+    for (const [name, timeOf] of Object.entries(forms)) {
+      const text = csvOf(few, ",", rowsOf(log, timeOf));
+      await Deno.writeTextFile(`${folder}/${name}.csv`, text);
+      await prepareLong(`${folder}/${name}.csv`, `${folder}/${name}`, {
+        ...{ page: undefined, position: undefined },
+        ...few,
+      });
+      await expectSame(await read(`${name}.csv`, text, few), `${folder}/${name}`);
     }
   });
 });
