@@ -18,12 +18,21 @@ const VALUES = 2e-7;
 
 interface Files {
   readonly "log.csv": string;
-  readonly "items.csv": string;
+  readonly "items.csv"?: string;
+  readonly "items.jsonl"?: string;
+}
+
+/** The text of the items, and what its file is called. */
+function itemsOf(files: Files): { path: string; text: string } {
+  const [path, text = ""] = Object.entries(files).find(([name]) => name.startsWith("items")) ??
+    assert.fail("no items");
+  return { path, text };
 }
 
 async function bothWays(folder: string, files: Files, key = "item") {
   for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(`${folder}/${name}`, text);
-  const options = { features: `${folder}/items.csv`, ...key === "item" ? {} : { featuresKey: key } };
+  const features = `${folder}/${itemsOf(files).path}`;
+  const options = { features, ...key === "item" ? {} : { featuresKey: key } };
   await prepareLong(`${folder}/log.csv`, `${folder}/set`, options);
   const prepared = await openPrepared(`${folder}/set`, { memoryRows: Infinity });
   const found = await parse(files, key);
@@ -32,7 +41,7 @@ async function bothWays(folder: string, files: Files, key = "item") {
 }
 
 function parse(files: Files, key = "item"): Promise<LongLog> {
-  const items = { path: "items.csv", text: files["items.csv"], key };
+  const items = { ...itemsOf(files), key };
   return parseLongLog({ path: "log.csv", text: files["log.csv"] }, { items });
 }
 
@@ -148,6 +157,35 @@ Deno.test("items of a page have the numbers, tokens and meanings that data log g
       /\d % of the items on the pages of train users have no features: each item has a/,
     );
   });
+});
+
+Deno.test("items in JSON lines, with lists and objects, are those of data log, too", async () => {
+  const films = madeFilms(5, { users: 60, items: 80, events: 12 });
+  const rows = films.items.map(({ item, genres = "", minutes, released, title }, k) => ({
+    ...{ zero: k % 2, minutes: minutes === "" ? null : Number(minutes), released, title },
+    genres: k % 9 === 0 ? null : k % 8 === 0 ? genres : genres.split("|"),
+    ...{ numbers: [k % 4, k % 3, null, 1.5], object: { a: 1 }, none: null, flag: k % 5 === 0 },
+    ...k % 3 === 0 ? {} : { price: 1.7 ** (k % 20) },
+    long: `9007199254740993${k % 3}`,
+    item: { id: k % 2 === 0 ? item : Number(item) },
+  }));
+  const jsonl = rows.map((row) => JSON.stringify(row).replace(/"(9007199254740993\d)"/, "$1")).join(
+    "\r\n\r\n",
+  );
+  const files = { "log.csv": logFiles(films)["log.csv"], "items.jsonl": jsonl };
+  await withFolder({}, async (folder) => {
+    const { notes } = await expectSame(folder, files, "item.id");
+    assert.match(notes.join("\n"), /without numbers or text are left out: item, none, object\./);
+  });
+  const large = { ...files, "items.jsonl": jsonl.replace("1.5", "1.5e300") };
+  await assert.rejects(
+    () => parse(large, "item.id"),
+    /^UserError: items\.jsonl:1: expected numbers to be text or a whole number/,
+  );
+  await assert.rejects(
+    () => parse(files, "sku"),
+    /^UserError: items\.jsonl: expected a column "sku", found .*item\.id/,
+  );
 });
 
 Deno.test("what is wrong with a file of items is told with its line, or with the item", async () => {

@@ -8,6 +8,8 @@ export interface ItemColumn {
   readonly name: string;
   /** For each row of the table; empty where there is no value. */
   readonly texts: readonly string[];
+  /** Of JSON, which has lists: those of the column, by their rows. A text of CSV may be several values. */
+  readonly lists: ReadonlyMap<number, readonly string[]> | undefined;
 }
 
 export interface NumberColumn extends ItemColumn {
@@ -31,7 +33,10 @@ export function columnsOf(columns: readonly ItemColumn[]): ItemColumns {
   const named = (test: (column: (typeof kinds)[number]) => boolean) =>
     kinds.filter(test).map(({ name }) => name).join(", ");
   const told: [names: string, text: string][] = [
-    [named(({ kind }) => kind === "empty"), "Columns of the features without numbers or text are left out"],
+    [
+      named(({ kind }) => kind === "empty" || kind === "other"),
+      "Columns of the features without numbers or text are left out",
+    ],
     [
       named(({ kind, isWhole, name }) =>
         kind === "number" && isWhole && /(^|_)(id|code|nr|no)$|(Id|ID|Code)$/.test(name)
@@ -58,14 +63,14 @@ export function numberAt({ texts, isTime }: NumberColumn, row: number): number |
 }
 
 /** The values of a column of tokens. */
-export function tokensAt({ texts, isSplit }: TokenColumn, row: number): string[] {
+export function tokensAt({ texts, lists, isSplit }: TokenColumn, row: number): string[] {
   const text = texts[row] ?? "";
-  return (isSplit ? text.split("|") : [text]).filter((value) => value !== "");
+  return (lists?.get(row) ?? (isSplit ? text.split("|") : [text])).filter((value) => value !== "");
 }
 
-type Kind = "number" | "time" | "token" | "empty";
+type Kind = "number" | "time" | "token" | "empty" | "other";
 
-function kindOf({ texts }: ItemColumn): { kind: Kind; isWhole: boolean; isSplit: boolean } {
+function kindOf({ texts, lists }: ItemColumn): { kind: Kind; isWhole: boolean; isSplit: boolean } {
   let [n, numbers, dates, wholes] = [0, 0, 0, 0];
   let [low, high] = [Infinity, -Infinity];
   for (const text of texts) {
@@ -79,14 +84,17 @@ function kindOf({ texts }: ItemColumn): { kind: Kind; isWhole: boolean; isSplit:
     [low, high] = [Math.min(low, x), Math.max(high, x)];
   }
   const isWhole = n > 0 && wholes === n;
-  const kind = n === 0
+  const isObject = (text: string) => trimmed(text).startsWith("{");
+  const kind = lists && texts.some(isObject)
+    ? "other"
+    : n === 0
     ? "empty"
     : dates === n || (isWhole && isEpoch(low, high))
     ? "time"
     : numbers === n
     ? "number"
     : "token";
-  return { kind, isWhole, isSplit: kind === "token" && hasFewerParts(texts) };
+  return { kind, isWhole, isSplit: kind === "token" && !lists && hasFewerParts(texts) };
 }
 
 function trimmed(text: string): string {

@@ -1,4 +1,4 @@
-/** A table with a row for each item, as a text: CSV with a header. */
+/** A table with a row for each item, as a text: CSV with a header, or JSON lines. */
 
 import { expectFew } from "../bad_rows.ts";
 import type { BadRows } from "../bad_rows.ts";
@@ -6,6 +6,7 @@ import { UserError } from "../../user_error.ts";
 import { expectOne } from "./columns.ts";
 import { Faults } from "./faults.ts";
 import type { ItemColumn } from "./item_columns.ts";
+import { keysOfJson } from "./json_lines.ts";
 import { isJson, readTable, type TableText } from "./table.ts";
 
 export interface ItemFile extends TableText {
@@ -20,20 +21,20 @@ export interface ItemTable {
   readonly bad: BadRows;
 }
 
+interface BuiltColumn extends ItemColumn {
+  readonly texts: string[];
+  readonly lists: Map<number, readonly string[]> | undefined;
+}
+
 /** @throws UserError for what is no such table: it names the line. */
 export function readItems(file: ItemFile): ItemTable {
-  const { path, key } = file;
-  if (isJson(path)) {
-    throw new UserError(
-      `${path}: expected what is known of the items as CSV, found JSON lines. Write it as CSV, or prepare the log outside of ` +
-        "the page: deno task data log --features.",
-    );
-  }
+  const { path, text, key } = file;
   const faults = new Faults(path);
   const ids: string[] = [];
-  const table: { names: readonly string[]; texts: string[][] } = { names: [], texts: [] };
-  let count = 0;
-  readTable(file, { names: [key], ids: [key] }, {
+  const table: { columns: BuiltColumn[] } = { columns: [] };
+  const names = isJson(path) ? [...new Set([...keysOfJson(text), key])] : [key];
+  let [count, place] = [0, -1];
+  readTable(file, { names, ids: [key] }, {
     header(fields, line) {
       if (!fields.includes(key)) {
         throw new UserError(
@@ -43,17 +44,22 @@ export function readItems(file: ItemFile): ItemTable {
         );
       }
       expectOne(path, fields, line, key);
-      table.names = fields;
-      table.texts = fields.map(() => []);
+      table.columns = fields.map((name) => ({
+        name,
+        texts: [],
+        lists: isJson(path) ? new Map<number, readonly string[]>() : undefined,
+      }));
+      place = fields.indexOf(key);
     },
-    row(fields, line) {
+    row(fields, line, lists) {
       count++;
-      const id = fields[table.names.indexOf(key)] ?? "";
+      const id = fields[place] ?? "";
       if (id === "") {
         faults.add(line, { kind: `${key} is empty`, expected: `${key} to be an id`, found: "nothing" });
       }
+      for (const [k, list] of lists ?? []) table.columns[k]?.lists?.set(ids.length, list);
       ids.push(id);
-      fields.forEach((text, k) => table.texts[k]?.push(text));
+      fields.forEach((text, k) => table.columns[k]?.texts.push(text));
     },
     broken(fault, line) {
       count++;
@@ -62,6 +68,5 @@ export function readItems(file: ItemFile): ItemTable {
   });
   const bad = Faults.sum([faults]);
   expectFew(bad, count);
-  const columns = table.names.map((name, k) => ({ name, texts: table.texts[k] ?? [] }));
-  return { ids, columns: columns.filter(({ name }) => name !== key), bad };
+  return { ids, columns: table.columns.filter(({ name }) => name !== key), bad };
 }

@@ -1,6 +1,7 @@
 /** A table of JSON lines. Values within objects have dotted names, such as user.id. */
 
 import { shown } from "../bad_rows.ts";
+import { byCodePoint } from "./order.ts";
 import { UserError } from "../../user_error.ts";
 import type { TableTaker, WantedColumns } from "./table.ts";
 
@@ -25,12 +26,15 @@ export function readJsonLines(
       taker.broken({ kind: "not a JSON object", expected: "a JSON object", found: `"${shown(own)}"` }, line);
       continue;
     }
-    const fields = names.map((name) => {
+    const lists = new Map<number, readonly string[]>();
+    const fields = names.map((name, k) => {
       const value = valueAt(object, name);
+      const place = `${path}:${line}`;
       if (value !== undefined) missing.delete(name);
-      return ids.includes(name) ? idText(value, `${path}:${line}`, name) : textOf(value);
+      if (Array.isArray(value)) lists.set(k, value.map((one) => listedText(one, place, name)));
+      return ids.includes(name) ? idText(value, place, name) : textOf(value);
     });
-    taker.row(fields, line);
+    taker.row(fields, line, lists);
     taker.onRead?.(end / text.length);
   }
   const [name] = missing;
@@ -44,6 +48,17 @@ export function readJsonLines(
 
 /** How many lines are looked at for the names that there are. */
 const SAMPLE = 10_000;
+
+/** Names of all keys, in their order; those within objects are left to {@link namesOfJson}. */
+export function keysOfJson(text: string): string[] {
+  const keys = new Set<string>();
+  let seen = 0;
+  for (const { text: own } of linesOf(text)) {
+    if (seen++ === SAMPLE) break;
+    for (const key of Object.keys(objectOf(own) ?? {})) keys.add(key);
+  }
+  return [...keys].sort(byCodePoint);
+}
 
 /** Names of what may be a column: all but lists. */
 export function namesOfJson(text: string): string[] {
@@ -121,7 +136,19 @@ function textOf(value: unknown): string {
 function idText(value: unknown, place: string, name: string): string {
   if (typeof value === "object" && !(value instanceof Digits)) return "";
   if (typeof value !== "number" || Number.isSafeInteger(value)) return textOf(value);
-  throw new UserError(
+  throw inexact(value, place, name);
+}
+
+/** @throws UserError for a number that may stand for several values. */
+function listedText(value: unknown, place: string, name: string): string {
+  if (typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER) {
+    throw inexact(value, place, name);
+  }
+  return textOf(value);
+}
+
+function inexact(value: number, place: string, name: string): UserError {
+  return new UserError(
     `${place}: expected ${name} to be text or a whole number, exactly, found ${value}: different ids may have become one. ` +
       "Write the ids as text or integers.",
   );

@@ -17,11 +17,14 @@ export interface WantedColumns {
   readonly ids: readonly string[];
 }
 
+export type Lists = ReadonlyMap<number, readonly string[]>;
+
 /** Takes a table row by row. */
 export interface TableTaker {
   /** Called first. @param fields names of the columns */
   header(fields: readonly string[], line: number): void;
-  row(fields: readonly string[], line: number): void;
+  /** @param lists of JSON: what is in a field that is a list, by its place */
+  row(fields: readonly string[], line: number, lists?: Lists): void;
   /** A row that is none. */
   broken(fault: Fault, line: number): void;
   /** Told which share of the text is read. */

@@ -48,9 +48,9 @@ export class DataField {
       element(
         "p",
         { class: "about" },
-        "A log with a row for each displayed item: CSV, TSV or JSON lines, plain, .gz or .zst; with it, if you like, a CSV file " +
-          "with a row for each item. Or a file in the paper's layout. Or all files of the folder that deno task data log has " +
-          "made. They stay in this tab.",
+        "A log with a row for each displayed item: CSV, TSV or JSON lines, plain, .gz or .zst; together with it, if you like, " +
+          "a file with a row for each item. Or a file in the paper's layout. Or all files of the folder that deno task data log " +
+          "has made. They stay in this tab.",
       ),
     );
     this.element = element(
