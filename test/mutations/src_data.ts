@@ -45,7 +45,7 @@ export const dataMutations = [
   ]),
   ...mutationsOf("src/figures/bootstrap.ts", { tests: ["collector"] }, [
     ["quantile(numbers, 0.975)", "quantile(numbers, 0.95)"],
-    ["weight * sums[from + c]!", "sums[from + c]!"],
+    ["times[end++] = weights[group]!;", "times[end++] = 1;"],
   ]),
   ...mutationsOf("src/data/check_log.ts", { tests: ["paper_file"], filter: "checkLog names" }, [
     ["(click < start || click >= end)", "(click < start || click > end)"],
