@@ -82,7 +82,7 @@ export const dataMutations = [
   ]),
   ...mutationsOf("src/data/long_log/tokens.ts", { tests: ["long_log", "long_features"] }, [
     ["rows < RARE_BELOW ||", "rows < 1 ||"],
-    ["shown.length > MANY);", "seen.size > MANY);"],
+    ["items < 3 && shown", "items < 2 && shown"],
     ["[...value].length", "value.length"],
   ]),
   ...mutationsOf("src/data/long_log/scales.ts", { tests: ["long_features"] }, [
