@@ -10,8 +10,12 @@ const SHEET = { width: 700, height: 1000 };
 /** Stops of the tab key on a screen, at most. */
 const STOPS = 80;
 
-async function eachScreen(page: Page, look: (screen: string) => Promise<void>): Promise<void> {
-  for (const screen of SCREENS) {
+async function eachScreen(
+  page: Page,
+  look: (screen: string) => Promise<void>,
+  screens = SCREENS,
+): Promise<void> {
+  for (const screen of screens) {
     await page.evaluate(`location.hash = "${screen}"`);
     await page.locator(`#screen-${screen}`).waitFor();
     await look(screen);
@@ -19,7 +23,7 @@ async function eachScreen(page: Page, look: (screen: string) => Promise<void>): 
 }
 
 /** Paper is white, has nothing to press, and cuts nothing. */
-export async function checkPaper(page: Page): Promise<void> {
+export async function checkPaper(page: Page, screens = SCREENS): Promise<void> {
   await page.setViewportSize(SHEET);
   await page.emulateMedia({ media: "print", colorScheme: "dark" });
   await eachScreen(page, async (screen) => {
@@ -40,13 +44,13 @@ export async function checkPaper(page: Page): Promise<void> {
       ];
     })()`);
     assert.deepEqual(found, [], `${screen}, on paper`);
-  });
+  }, screens);
   await page.emulateMedia({ media: "screen", colorScheme: "light" });
   await page.setViewportSize({ width: 1280, height: 900 });
 }
 
-/** While a model trains: nothing wrong on any screen or on paper; on a phone, what goes on comes into view. */
-export async function checkUnderWay(page: Page, { fine, picture }: Look): Promise<void> {
+/** While a model trains: nothing wrong on the screen or on paper; on a phone, what goes on comes into view. */
+export async function checkUnderWay(page: Page, { fine, picture, all }: Look): Promise<void> {
   await page.evaluate(`location.hash = "train"`);
   const options = { iterations: "100000", batchSize: "5", validateEvery: "1000" };
   for (const [name, value] of Object.entries(options)) await page.fill(`#option-${name}`, value);
@@ -64,11 +68,12 @@ export async function checkUnderWay(page: Page, { fine, picture }: Look): Promis
   assert.equal(hidden, 0, "names of levels in front of curves");
   const headings = await page.locator("main .group:visible").allInnerTexts();
   assert.ok(headings.every((heading) => !heading.startsWith("Adversarial")), "a heading over no options");
+  const screens = all ? SCREENS : ["train"]; // it takes a core while it trains
   await eachScreen(page, async (screen) => {
     await fine(page, `${screen}, while a model trains`);
     await picture(page, `training-${screen}`);
-  });
-  await checkPaper(page);
+  }, screens);
+  await checkPaper(page, screens);
   await page.evaluate(`location.hash = "train"`);
   await train.getByRole("button", { name: "Stop" }).click();
   await page.locator("text=/^Stopped after [\\d,]+ of 100,000 iterations. It can go on.$/").waitFor();

@@ -13,6 +13,8 @@ export interface Look {
   /** No finding of axe, and nothing wider than a phone. */
   fine(page: Page, what: string): Promise<void>;
   picture(page: Page, name: string): Promise<void>;
+  /** Whether every screen is looked at, also where one tells nearly as much: as pictures are taken. */
+  readonly all: boolean;
 }
 
 /** Measures a step of the model that the screen Train has, and opens a dispatch by the keyboard. */

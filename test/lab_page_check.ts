@@ -433,6 +433,7 @@ const look: Look = {
     await expectNarrow(page);
   },
   picture,
+  all: pictures !== undefined,
 };
 
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", ...WEBGPU] });
