@@ -13,7 +13,7 @@ const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> =
   "train, both stages": [200, 4],
   "train --seeds": [199, 4],
   "train, a log on disk": [400, 4],
-  "reproduce": [458, 120],
+  "reproduce": [339, 82],
   "data retailrocket": [31, 4],
   "data log": [27, 4],
   "data example": [15, 4],

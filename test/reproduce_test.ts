@@ -146,7 +146,7 @@ Deno.test("reproduce stops, goes on, repeats nothing, writes its table, and refu
       "--iterations",
       "20",
       "--adversarial",
-      "100",
+      "30",
       "--seeds",
       "2",
     ];

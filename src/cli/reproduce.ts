@@ -19,7 +19,7 @@ import { expectMarkers } from "../run/markers.ts";
 import { type RunConfig, runConfigSchema } from "../run/run_config.ts";
 import { configOfSeed, folderOfSeed, readSeeds, type Seeds, writeSeeds } from "../run/seeds_folder.ts";
 import { readSnapshot } from "../run/snapshot.ts";
-import { defaultTraining, paperAdversarial } from "../train/config.ts";
+import { type AdversarialConfig, defaultTraining, paperAdversarial } from "../train/config.ts";
 import { version } from "../version.ts";
 import { shapesFor } from "./calibration.ts";
 import { runMain } from "./fail.ts";
@@ -169,10 +169,19 @@ async function newConfig(
     model: model.model,
     training: { ...defaultTraining, seed: seeds[0] ?? 1, iterations },
     pretrain: !game,
-    adversarial: game ? { ...paperAdversarial, iterations: adversarial } : null,
+    adversarial: game ? gameOf(adversarial) : null,
     init: null,
     ...await machine(gpu),
     shapes: await shapesFor(calibration, gpu, data.source, sizes, say),
+  };
+}
+
+/** The game of the paper. One that is shorter than its interval of validations is validated at its end. */
+function gameOf(iterations: number): AdversarialConfig {
+  return {
+    ...paperAdversarial,
+    iterations,
+    validateEvery: Math.min(paperAdversarial.validateEvery, iterations),
   };
 }
 

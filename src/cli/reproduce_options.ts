@@ -60,7 +60,7 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
     .option(
       "--adversarial <n>",
       "iterations of the adversarial stage",
-      wholeNumber(paperAdversarial.validateEvery),
+      wholeNumber(10),
       paperAdversarial.iterations,
     )
     .option(

@@ -34,7 +34,7 @@ const SHORTER: Readonly<Record<string, readonly string[]>> = {
   "policy adapt": ["--interactions", "6", "--users", "10", "--window", "3", "--runs", "2", "--no-linucb"],
   "policy rank": [],
   tune: ["--iterations", "20", "--batch-size", "12", "--budget", "0.02", "--no-calibration"],
-  reproduce: ["--seeds", "1", "--iterations", "10", "--adversarial", "100", "--models", "fine-tuned-64-64"],
+  reproduce: ["--seeds", "1", "--iterations", "10", "--adversarial", "10", "--models", "fine-tuned-64-64"],
 };
 const SHORTER_ADVERSARIAL = [
   ...["--adversarial", "10", "--adversarial-validate-every", "5", "--adversarial-batch-size", "12"],

@@ -124,7 +124,7 @@ export const scenarios: readonly Scenario[] = [
         "--iterations",
         "10",
         "--adversarial",
-        "100",
+        "10",
       ],
       ...["--models", "fine-tuned-64-64", "--readme", "notes.md", "--no-calibration"],
     ],
