@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { adapterCells, ladderCells, runtimeName } from "../bench/adapters.ts";
 import * as v from "../src/schema.ts";
 import { kernelPanel } from "../src/lab/draw/kernel_panel.ts";
+import { placeNames } from "../src/lab/draw/level_names.ts";
 import { bytesText, duration, percent } from "../src/lab/draw/number.ts";
 import { gainScale, ladderTable } from "../src/lab/draw/ladder_table.ts";
 import { launchedBy, ownershipDrawing, ownershipText, shownCells } from "../src/lab/draw/ownership.ts";
@@ -94,6 +95,27 @@ Deno.test("ticks are round, and within the range", () => {
     assert.ok(length >= 3 && length <= 7, `${total}`);
   }
   assert.match(timelineStrip([]).text, />0 us</);
+});
+
+Deno.test("names of levels: above their lines, apart, and where no curve is", () => {
+  const levels = [{ name: "random", at: 40 }, { name: "last click", at: 105 }, {
+    name: "click rate",
+    at: 110,
+  }];
+  const ends = [50, 400] as const;
+  const right = [
+    { name: "click rate", place: { x: 400, y: 102 }, end: "right" },
+    { name: "last click", place: { x: 400, y: 89 }, end: "right" },
+    { name: "random", place: { x: 400, y: 37 }, end: "right" },
+  ];
+  assert.deepEqual(placeNames(levels, [], ends), right);
+  const curve = [{ x: 52, y: 35 }, { x: 200, y: 60 }, { x: 395, y: 98 }];
+  const [rate, last, random] = placeNames(levels, curve, ends);
+  assert.deepEqual(rate, { name: "click rate", place: { x: 50, y: 102 }, end: "left" });
+  assert.deepEqual([last, random], right.slice(1));
+  const everywhere = [...curve, { x: 390, y: 30 }];
+  assert.equal(placeNames(levels, everywhere, ends)[2]?.end, "right", "a curve is at both ends");
+  assert.deepEqual(placeNames([{ name: "best", at: 9 }], [], ends), [], "it would be cut");
 });
 
 Deno.test("who owns what: idle invocations, folded grids, long axes with a gap", () => {

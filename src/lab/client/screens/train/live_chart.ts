@@ -9,13 +9,12 @@ import { element, svg } from "../../elements.ts";
 import type { Criterion } from "../../../../train/best_records.ts";
 import type { Level } from "../../services/train_progress.ts";
 import type { Curves, Point } from "./curves.ts";
+import { placeNames } from "../../../draw/level_names.ts";
 import { evenTicks, rangeOf, Scale } from "../../../draw/scale.ts";
 
 /** Units of the drawing; it is as wide as its box. */
 const HEIGHT = 280;
 const [LEFT, RIGHT, TOP, BOTTOM] = [44, 10, 8, 34];
-/** Between two names of levels, at least. */
-const LINE = 13;
 /** Ticks of an axis, about. */
 const TICKS = 5;
 
@@ -85,14 +84,14 @@ export class LiveChart {
         ? `Validation: ${last.y.toFixed(4)} at iteration ${Math.round(last.x)}. `
         : "Nothing is trained yet. "
     }${levels.map(({ name, y }) => `${name}: ${y.toFixed(4)}`).join(", ")}`;
-    const { lines, names } = levelLines(levels, y, width);
+    const heights = levels.map((level) => ({ name: level.name, at: y.at(level.y) }));
+    const points = [...train, ...validation].map((point) => ({ x: x.at(point.x), y: y.at(point.y) }));
     this.#box.replaceChildren(
       svg(
         "svg",
         { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": words },
         ...axes(x, y, width),
-        ...lines,
-        ...names,
+        ...levelLines(heights, points, width),
         curve("train", train, x, y),
         curve("validation", validation, x, y),
         best && svg("circle", { class: "best", cx: x.at(best.x), cy: y.at(best.y), r: 5 }),
@@ -142,31 +141,19 @@ function axes(x: Scale, y: Scale, width: number): SVGElement[] {
   ];
 }
 
-/** Lines across the chart, each with its name above it; where the line above is too near, the name is moved up past it. */
+/** Lines across the chart, each with its name. @param points of the curves, as they are drawn */
 function levelLines(
-  levels: readonly { readonly name: string; readonly y: number }[],
-  y: Scale,
+  levels: readonly { readonly name: string; readonly at: number }[],
+  points: readonly Point[],
   width: number,
-): { lines: SVGElement[]; names: SVGElement[] } {
-  const sorted = levels.toSorted((a, b) => a.y - b.y);
-  const places = sorted.map((level) => y.at(level.y));
-  const lines = places.map((at) =>
+): SVGElement[] {
+  const lines = levels.map(({ at }) =>
     svg("line", { class: "level", x1: LEFT, x2: width - RIGHT, y1: at, y2: at })
   );
-  let taken = Infinity;
-  const names = sorted.flatMap(({ name }, k) => {
-    const at = places[k] ?? 0;
-    // A name that a line above would strike through stands above that line.
-    const free = places.slice(k).reduce(
-      (foot, other) => other > foot - LINE && other < foot + 3 ? other - 3 : foot,
-      at - 3,
-    );
-    const text = Math.min(free, taken - LINE);
-    if (text - LINE < 0) return [];
-    taken = text;
-    return [svg("text", { class: "level-name", x: width - RIGHT - 4, y: text }, name)];
-  });
-  return { lines, names };
+  const names = placeNames(levels, points, [LEFT + 4, width - RIGHT - 4]).map(({ name, place, end }) =>
+    svg("text", { class: `level-name ${end}`, ...place }, name)
+  );
+  return [...lines, ...names];
 }
 
 function curve(kind: string, points: readonly Point[], x: Scale, y: Scale): SVGElement {
