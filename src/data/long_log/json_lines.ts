@@ -3,7 +3,7 @@
 import { shown } from "../bad_rows.ts";
 import { byCodePoint } from "./order.ts";
 import { UserError } from "../../user_error.ts";
-import type { TableTaker, WantedColumns } from "./table.ts";
+import type { TableTaker, WantedColumns } from "./table_taker.ts";
 
 /** The columns of a row are the wanted names, in their order. @throws UserError as readTable of table.ts does. */
 export function readJsonLines(

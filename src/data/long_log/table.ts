@@ -2,33 +2,14 @@
 
 import { readJsonLines } from "./json_lines.ts";
 import { readRecords } from "./records.ts";
-import { type Fault, widthFault } from "./row_values.ts";
+import { widthFault } from "./row_values.ts";
+import type { TableTaker, WantedColumns } from "./table_taker.ts";
 
 /** A file's text. */
 export interface TableText {
   /** Also says by its ending what the text is. */
   readonly path: string;
   readonly text: string;
-}
-
-/** Columns by their names: those that are wanted, and which of them are ids, that must be exact. */
-export interface WantedColumns {
-  readonly names: readonly string[];
-  readonly ids: readonly string[];
-}
-
-export type Lists = ReadonlyMap<number, readonly string[]>;
-
-/** Takes a table row by row. */
-export interface TableTaker {
-  /** Called first. @param fields names of the columns */
-  header(fields: readonly string[], line: number): void;
-  /** @param lists of JSON: what is in a field that is a list, by its place */
-  row(fields: readonly string[], line: number, lists?: Lists): void;
-  /** A row that is none. */
-  broken(fault: Fault, line: number): void;
-  /** Told which share of the text is read. */
-  onRead?: ((share: number) => void) | undefined;
 }
 
 /** How a value that is missing may be written in CSV, beside leaving it empty. */
