@@ -108,14 +108,15 @@ Deno.test("names of levels: above their lines, apart, and where no curve is", ()
     { name: "last click", place: { x: 400, y: 89 }, end: "right" },
     { name: "random", place: { x: 400, y: 37 }, end: "right" },
   ];
-  assert.deepEqual(placeNames(levels, [], ends), right);
+  assert.deepEqual(placeNames(levels, [], ends, 130), right);
   const curve = [{ x: 52, y: 35 }, { x: 200, y: 60 }, { x: 395, y: 98 }];
-  const [rate, last, random] = placeNames(levels, curve, ends);
+  const [rate, last, random] = placeNames(levels, curve, ends, 130);
   assert.deepEqual(rate, { name: "click rate", place: { x: 50, y: 102 }, end: "left" });
   assert.deepEqual([last, random], right.slice(1));
-  const everywhere = [...curve, { x: 390, y: 30 }];
-  assert.equal(placeNames(levels, everywhere, ends)[2]?.end, "right", "a curve is at both ends");
-  assert.deepEqual(placeNames([{ name: "best", at: 9 }], [], ends), [], "it would be cut");
+  const along = [{ x: 60, y: 100 }, { x: 390, y: 99 }];
+  assert.deepEqual(placeNames(levels, along, ends, 130)[0]?.place, { x: 400, y: 120 }, "below its line");
+  assert.deepEqual(placeNames(levels, along, ends, 119)[0]?.place, { x: 400, y: 102 }, "no room below");
+  assert.deepEqual(placeNames([{ name: "best", at: 9 }], [], ends, 130), [], "it would be cut");
 });
 
 Deno.test("who owns what: idle invocations, folded grids, long axes with a gap", () => {

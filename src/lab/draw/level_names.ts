@@ -1,7 +1,12 @@
-/** Where the names of levels stand in a chart: each above its line, at the right end, or at the left where a curve is there. */
+/**
+ * Where the names of levels stand in a chart: each above its line, at the right end. Where the curve is there, at the left one;
+ * where it is at both, the lowest name stands below its line.
+ */
 
 /** Between the feet of two names, at least. */
 const LINE = 13;
+/** From a line to the foot of a name below it. */
+const BELOW = 10;
 /** Of a letter, about. */
 const LETTER = 6;
 
@@ -19,16 +24,17 @@ export interface PlacedName {
 
 /**
  * Where the line above a name is too near, it is moved up past that; what would be cut at the top is left out.
- * @param levels with their heights. @param points of the curves. @param ends of the lines
+ * @param levels with their heights. @param points of the curve. @param ends of the lines. @param bottom of the chart
  */
 export function placeNames(
   levels: readonly { readonly name: string; readonly at: number }[],
   points: readonly Place[],
   [left, right]: readonly [number, number],
+  bottom: number,
 ): PlacedName[] {
   const fromBelow = levels.toSorted((a, b) => b.at - a.at);
-  const isFree = (from: number, to: number, foot: number) =>
-    !points.some(({ x, y }) => x > from && x < to && y > foot - LINE && y < foot + 4);
+  const isFree = (from: number, to: number, foot: number, top = foot - LINE) =>
+    !points.some(({ x, y }) => x > from && x < to && y > top && y < foot + 4);
   let taken = Infinity;
   return fromBelow.flatMap(({ name, at }, k): PlacedName[] => {
     const clear = fromBelow.slice(k).reduce(
@@ -37,9 +43,19 @@ export function placeNames(
     );
     const y = Math.min(clear, taken - LINE);
     if (y - LINE < 0) return [];
-    taken = y;
     const wide = LETTER * name.length;
-    const isRight = isFree(right - wide, right + 4, y) || !isFree(left - 4, left + wide, y);
-    return [{ name, place: { x: isRight ? right : left, y }, end: isRight ? "right" : "left" }];
+    const atRight = (y: number): PlacedName => ({ name, place: { x: right, y }, end: "right" });
+    if (!isFree(right - wide, right + 4, y)) {
+      const below = at + BELOW;
+      if (isFree(left - 4, left + wide, y)) {
+        taken = y;
+        return [{ name, place: { x: left, y }, end: "left" }];
+      }
+      if (k === 0 && below <= bottom && isFree(right - wide, right + 4, below, at + 1)) {
+        return [atRight(below)];
+      }
+    }
+    taken = y;
+    return [atRight(y)];
   });
 }

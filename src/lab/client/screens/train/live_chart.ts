@@ -85,7 +85,7 @@ export class LiveChart {
         : "Nothing is trained yet. "
     }${levels.map(({ name, y }) => `${name}: ${y.toFixed(4)}`).join(", ")}`;
     const heights = levels.map((level) => ({ name: level.name, at: y.at(level.y) }));
-    const points = [...train, ...validation].map((point) => ({ x: x.at(point.x), y: y.at(point.y) }));
+    const points = validation.map((point) => ({ x: x.at(point.x), y: y.at(point.y) }));
     this.#box.replaceChildren(
       svg(
         "svg",
@@ -141,7 +141,7 @@ function axes(x: Scale, y: Scale, width: number): SVGElement[] {
   ];
 }
 
-/** Lines across the chart, each with its name. @param points of the curves, as they are drawn */
+/** Lines across the chart, each with its name. @param points of the curve that names keep clear of, as it is drawn */
 function levelLines(
   levels: readonly { readonly name: string; readonly at: number }[],
   points: readonly Point[],
@@ -150,9 +150,9 @@ function levelLines(
   const lines = levels.map(({ at }) =>
     svg("line", { class: "level", x1: LEFT, x2: width - RIGHT, y1: at, y2: at })
   );
-  const names = placeNames(levels, points, [LEFT + 4, width - RIGHT - 4]).map(({ name, place, end }) =>
-    svg("text", { class: `level-name ${end}`, ...place }, name)
-  );
+  const names = placeNames(levels, points, [LEFT + 4, width - RIGHT - 4], HEIGHT - BOTTOM).map((
+    { name, place, end },
+  ) => svg("text", { class: `level-name ${end}`, ...place }, name));
   return [...lines, ...names];
 }
 
