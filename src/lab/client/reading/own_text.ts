@@ -59,7 +59,7 @@ async function inflatedHead(file: Blob, bytes: number): Promise<string> {
 }
 
 /** @throws UserError for more than one string holds. */
-export function expectSize(path: string, size: number): void {
+function expectSize(path: string, size: number): void {
   if (size <= MOST_PAPER_BYTES) return;
   throw new UserError(
     `${path}: ${whole(size)} bytes, expected at most ${
