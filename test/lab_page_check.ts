@@ -1,4 +1,4 @@
-/** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with lab.html, own.tsv, long.csv and its set in it. */
+/** Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, with lab.html, site, own.tsv, long.csv and its set in it. */
 
 import assert from "node:assert/strict";
 import { basename } from "node:path";
@@ -17,6 +17,7 @@ import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { cutFiles, giveItems, giveOtherColumns } from "./lab_files_check.ts";
+import { checkHost } from "./lab_host_check.ts";
 import { checkSmaller, SMALLER_ADAPTER } from "./lab_limits_check.ts";
 import { checkKeyboard, checkPaper, checkUnderWay } from "./lab_look_check.ts";
 import { checkLadder, checkSaved, checkStep, type Look } from "./lab_measure_check.ts";
@@ -456,6 +457,7 @@ try {
     await checkPaper(page);
   });
   await withLab(browser, (page) => checkSmaller(page, look), SMALLER_ADAPTER);
+  await checkHost(browser, `${folder}/site`);
 } finally {
   await browser.close();
 }

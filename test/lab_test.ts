@@ -133,6 +133,8 @@ Deno.test({
     const folder = await Deno.makeTempDir({ prefix: "clickgan-lab-" });
     try {
       await Deno.writeTextFile(`${folder}/lab.html`, page.single);
+      await Deno.mkdir(`${folder}/site`);
+      for (const [name, text] of page.files) await Deno.writeTextFile(`${folder}/site/${name}`, text);
       writePaperFile(`${folder}/own.tsv`, smallLog(31, { users: 90, items: 30, width: 0 }));
       await Deno.writeTextFile(
         `${folder}/long.csv`,

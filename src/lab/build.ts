@@ -5,6 +5,7 @@ import { type Bundle, bundle } from "../bundle/bundle.ts";
 import { tableName, tableScript } from "../bundle/kernel_table.ts";
 import { Html, inlineScript, jsonScript, markup, scriptText } from "../report/html.ts";
 import { version } from "../version.ts";
+import { MISSING } from "./client/missing_script.ts";
 import { kernelTexts } from "./kernel_texts.ts";
 import type { ShippedLadder } from "../ladder/shipped.ts";
 
@@ -51,6 +52,11 @@ const INSTEAD = {
 const KERNELS_ID = "lab-kernels";
 const DATA_ID = "lab-data";
 
+/** What the page does where its own script is not beside it. */
+const WITHOUT_SCRIPT = new Html(
+  `document.getElementById('lab').textContent = 'Expected the page\\'s script ' + this.src + ', ${MISSING}'`,
+);
+
 /** @returns the same bytes for the same sources. @throws Error with all that the bundler says */
 export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
@@ -80,7 +86,7 @@ ${inlineScript(page.text)}`,
   const index = pageOf(
     markup`<link rel="stylesheet" href="lab.css">`,
     markup`${data}
-<script src="lab.js"></script>`,
+<script src="lab.js" onerror="${WITHOUT_SCRIPT}"></script>`,
   );
   const files = new Map([
     ["index.html", index],

@@ -1,5 +1,6 @@
 /** The page's end of the line to the worker. */
 
+import { missingScript } from "./missing_script.ts";
 import type {
   ArgumentOf,
   Failure,
@@ -83,8 +84,12 @@ export class Connection {
 
   #take(message: FromWorker): void {
     if ("event" in message) {
-      if (message.event.name === "ready") this.#ready.resolve();
-      return this.onEvent(message.event);
+      const { event } = message;
+      if (event.name === "ready") this.#ready.resolve();
+      if (event.name === "missing") {
+        return this.#fail({ kind: "user", message: missingScript(event.url, event.error) });
+      }
+      return this.onEvent(event);
     }
     const waiting = this.#waiting.get(message.id);
     if ("progress" in message) waiting?.onProgress?.(message.progress);

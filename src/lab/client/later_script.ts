@@ -1,16 +1,16 @@
 /** Scripts that are loaded when they are first wanted: the page carries their text, or they stand beside the page. */
 
+import { UserError } from "../../user_error.ts";
+import { missingScript } from "./missing_script.ts";
+
 /** Where one is. A worker of a page from the disk may load no address that the page made: it makes its own. */
 export type LaterScript = { readonly text: string } | { readonly url: string };
 
-/** Called where it is to run. @returns its module: the caller says which. @throws Error where it does not stand beside the page */
+/** Called where it is to run. @returns its module: the caller says which. @throws UserError where it does not stand beside the page */
 export async function loadScript<Module>(script: LaterScript): Promise<Module> {
   if ("url" in script) {
     return await import(script.url).catch((error: unknown) => {
-      throw new Error(
-        `Expected the page's script ${script.url}, which could not be loaded (${error}). ` +
-          "See that it stands beside the page, and reload.",
-      );
+      throw new UserError(missingScript(script.url, error));
     });
   }
   const url = URL.createObjectURL(new Blob([script.text], { type: "text/javascript" }));

@@ -3,14 +3,13 @@
 
 import { tableScript } from "../../bundle/kernel_table.ts";
 import { carriedKernels } from "./carried.ts";
+import { workerScript } from "./page_scripts.ts";
 import { screens } from "./screens.ts";
 import { Shell } from "./shell.ts";
 
-/** The kernels, and then the worker's script: as the page carries it, or where it stands beside the page. */
+/** The kernels, and then the worker's script. */
 function startWorker(): Worker {
-  const script = document.getElementById("worker-script")?.textContent ??
-    `importScripts(${JSON.stringify(new URL("worker.js", location.href).href)});`;
-  const parts = [tableScript(carriedKernels()), script];
+  const parts = [tableScript(carriedKernels()), workerScript()];
   return new Worker(URL.createObjectURL(new Blob(parts, { type: "text/javascript" })));
 }
 

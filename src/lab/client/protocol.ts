@@ -47,6 +47,8 @@ export interface AdapterFacts {
 export type WorkerEvent =
   /** It can take calls. */
   | { readonly name: "ready" }
+  /** Its script does not stand beside the page. */
+  | { readonly name: "missing"; readonly url: string; readonly error: string }
   /** A device is open. */
   | { readonly name: "device"; readonly adapter: AdapterFacts }
   /** The device is gone; the next call opens another. */

@@ -123,7 +123,10 @@ export class Shell implements Lab {
       await screen.mount(part, this);
       if (!part.hidden) this.#isShown(screen);
     } catch (error) {
-      this.#notice.fail(error);
+      // Not above all screens: that goes as the device is opened.
+      const notice = new Notice();
+      part.append(notice.element);
+      notice.fail(error);
     }
   }
 
