@@ -210,13 +210,24 @@ Deno.test("columns are guessed by their names, each once; a table is told from a
     assert.deepEqual([found.log.path, found.items?.path], ["a.csv", "b.csv"]);
     assert.deepEqual(found.items?.fields, ["sku", "kind", "created_at"]);
   }
-  for (
-    const texts of [{ "a.csv": log, "b.csv": log }, { "a.csv": log, "b.csv": items, "c.csv": items }, {}]
-  ) {
-    await assert.rejects(
-      () => lookAt(files(texts as unknown as Record<string, string>)),
-      /^UserError: Expected one log, and beside it at most one table of its items, or the files of a prepared data set, got /,
-    );
+  const unknown = "a,b,c,d\n"; // of which nobody can tell what they are
+  const several = (count: number, ending: string) =>
+    ` There are ${count} logs among them. Put those into a folder of their own, prepare them together with deno task data log ` +
+    `--source 'FOLDER/*${ending}' and its other options, and give the page all files of that set.`;
+  const refused: [texts: Record<string, string>, remedy: string][] = [
+    [{ "a.csv": log, "b.csv": log }, several(2, ".csv")],
+    [{ "b.csv": items, "a.txt": log, "c.txt": log, "d.txt": log }, several(3, ".txt")],
+    [{ "a.csv": unknown, "b.csv": unknown }, several(2, ".csv")],
+    [{ "a.csv": log, "b.csv": items, "c.csv": items }, ""],
+    [{}, ""],
+  ];
+  for (const [texts, remedy] of refused) {
+    const names = Object.keys(texts).join(", ") || "nothing";
+    await assert.rejects(() => lookAt(files(texts)), {
+      message:
+        "Expected one log, and beside it at most one table of its items, or the files of a prepared data set, got " +
+        `${names}.${remedy}`,
+    });
   }
   await assert.rejects(
     () => lookAt(files({ "a.csv": log, "b.md": items })),

@@ -40,18 +40,36 @@ export async function lookAt(files: readonly OwnFile[]): Promise<Looked> {
   if (files.some((file) => isManifest(file) || /\.parquet$/i.test(file.path))) {
     return { kind: "prepared" };
   }
-  const [first, ...others] = await Promise.all(files.map(tableOf));
+  const tables = await Promise.all(files.map(tableOf));
+  const logs = logsOf(tables);
+  if (logs.length > 1) throw filesFault(files, severalLogs(logs));
+  const [first, ...others] = tables;
   if (!first || others.length > 1) throw filesFault(files, "");
   if (others.length === 0 && !isTable(first)) return { kind: "paper", log: first };
   const [log, items] = [first, ...others].sort((a, b) =>
     signsOf(b) - signsOf(a) || b.file.size - a.file.size
   );
-  if (!log || (items && signsOf(items) === MOST_SIGNS)) {
-    throw filesFault(files, " Put the rows of several logs into one.");
-  }
+  if (!log) throw filesFault(files, "");
   const other = [log, ...items ? [items] : []].find((table) => !isTable(table));
   if (other) throw filesFault(files, ` ${other.path} is neither.`);
   return { kind: "log", log, items };
+}
+
+/** Those with the columns of a log; where these have names of their own, those that have the same as another. */
+function logsOf(all: readonly OwnTable[]): OwnTable[] {
+  const tables = all.filter((table) => isTable(table) && table.fields.length > 0);
+  const known = tables.filter((table) => signsOf(table) === MOST_SIGNS);
+  if (known.length > 0) return known;
+  const columns = ({ fields }: OwnTable) => JSON.stringify(fields.toSorted());
+  return tables.filter((table) =>
+    tables.some((other) => other !== table && columns(other) === columns(table))
+  );
+}
+
+function severalLogs(logs: readonly OwnTable[]): string {
+  const [ending = ""] = TABLE.exec(logs[0]?.path ?? "") ?? [];
+  return ` There are ${logs.length} logs among them. Put those into a folder of their own, prepare them together with ` +
+    `deno task data log --source 'FOLDER/*${ending}' and its other options, and give the page all files of that set.`;
 }
 
 function filesFault(files: readonly OwnFile[], remedy: string): UserError {
