@@ -12,6 +12,8 @@ import { UserModel } from "../src/model/user_model.ts";
 import { defaultTraining } from "../src/train/config.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { MemoryLog } from "../src/data/log_source.ts";
+import { changesOf } from "../src/cli/other_machine.ts";
+import { computedOn } from "../src/lab/client/services/computed_on.ts";
 import { datasetOf } from "../src/run/dataset.ts";
 import { runConfigSchema } from "../src/run/run_config.ts";
 import { shannonStage } from "../src/run/stages.ts";
@@ -161,4 +163,27 @@ Deno.test("a run that was begun with textures goes on with buffers, and the othe
   } finally {
     await Deno.remove(path, { recursive: true });
   }
+});
+
+Deno.test("whoever goes on with a run is told that its kernels are others, or its machine; a file of the lab's page says it", () => {
+  const adapter = { kind: "cpu", description: "a", vendor: "", architecture: "", runtime: "r" } as const;
+  const by = (shapes?: KernelShapes, description = "a") => ({
+    ...{ clickgan: "0", system: "s", shapes },
+    adapter: { ...adapter, kind: shapes?.kind ?? "cpu", description, driver: "1" },
+  });
+  const other = { ...buffers, matmul: { "forward 64x64": "panel 64" } } as const;
+  assert.deepEqual(changesOf(by(buffers), by(other)), []); // what was recorded is taken
+  assert.deepEqual(changesOf(by(), by(buffers)), []); // so old that it recorded none
+  assert.deepEqual(changesOf(by(textures), by(buffers)), [
+    "kernels: for matrices in buffers (was for matrices in textures)",
+  ]);
+  assert.deepEqual(changesOf(by(buffers, "b"), by(textures)), [
+    "description: a (was b)",
+    "kernels: for matrices in textures (was for matrices in buffers)",
+  ]);
+  assert.deepEqual(changesOf(by(textures), by(fixedShapes("gpu"))), ["kind: gpu (was cpu)"]);
+  const [one, two] = [textures, buffers].map((shapes) => computedOn({ adapter, shapes }));
+  assert.equal(one, JSON.stringify(adapter)); // as files have it that are older than this choice
+  assert.notEqual(one, two);
+  assert.equal(two, computedOn({ adapter, shapes: other }));
 });

@@ -26,6 +26,7 @@ import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { findAgain, findUsers, type FoundUsers, subjectOf } from "./found_users.ts";
 import { givenOptions } from "./options.ts";
+import { compareMachine } from "./other_machine.ts";
 import type { PolicyAction } from "./policy_action.ts";
 import {
   addPolicyTrainOptions,
@@ -147,8 +148,11 @@ async function withTrainer(
   const made = new Made();
   try {
     const source = found.open(gpu, made).environment;
-    // The kernel shapes that the training began with, so that it goes on bit for bit.
-    if (saved) gpu.useShapes(recordedShapes(saved.shapes, gpu.shapes));
+    if (saved) {
+      await compareMachine(gpu, saved);
+      // The kernel shapes that the training began with, so that it goes on bit for bit.
+      gpu.useShapes(recordedShapes(saved.shapes, gpu.shapes));
+    }
     const config = configOf(source.itemCount, { ...await machine(gpu), shapes: gpu.shapes });
     const { kind, description } = gpu.adapter;
     say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);

@@ -2,7 +2,6 @@
 
 import { checksum } from "../files/checksum.ts";
 import { OwnedFolder } from "../files/owned_folder.ts";
-import type { Gpu } from "../gpu/device.ts";
 import { type Dataset, fitDataset } from "../run/dataset.ts";
 import { hasConfig, readConfig, type RunConfig } from "../run/run_config.ts";
 import { RunFolder } from "../run/run_folder.ts";
@@ -11,9 +10,9 @@ import { readSnapshot } from "../run/snapshot.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { stages, stagesOf } from "../run/stages.ts";
 import { UserError } from "../user_error.ts";
-import { version } from "../version.ts";
 import { reopenData } from "./open_data.ts";
-import { expectToGoOn, machine, say, withGpu } from "./run_stages.ts";
+import { compareMachine } from "./other_machine.ts";
+import { expectToGoOn, withGpu } from "./run_stages.ts";
 import { quoted } from "./shell_word.ts";
 import type { Stop } from "./stop.ts";
 import type { TrainOptions } from "./train_options.ts";
@@ -101,17 +100,4 @@ async function reopen(
   }
   const fitted = init.info ? fitDataset(data, init.info, `The model of ${path}`) : data;
   return { data: fitted, init: init.weights };
-}
-
-/** A run goes on bit for bit on the same machine; elsewhere it goes on, and says so. */
-async function compareMachine(gpu: Gpu, config: RunConfig): Promise<void> {
-  const now = { ...await machine(gpu), clickgan: version };
-  const then = { system: config.system, ...config.adapter, clickgan: config.clickgan };
-  const found: Record<string, string> = { system: now.system, ...now.adapter, clickgan: now.clickgan };
-  const changed = Object.entries(then).filter(([name, value]) => found[name] !== value);
-  if (changed.length === 0) return;
-  say(
-    "The run began elsewhere. It goes on, but not with the same bits as it would have there. What differs:",
-  );
-  for (const [name, value] of changed) say(`  ${name}: ${found[name]} (was ${value})`);
 }

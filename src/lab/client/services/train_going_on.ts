@@ -8,6 +8,7 @@ import type { Snapshot } from "../../../snapshot/snapshot.ts";
 import { trainingSetting, trainingState } from "../../../snapshot/training_file.ts";
 import type { StagesConfig } from "../../../train/stages_config.ts";
 import { UserError } from "../../../user_error.ts";
+import { computedOn } from "./computed_on.ts";
 import { dataChecksum } from "./data_checksum.ts";
 import type { DataChoice } from "./lab_data.ts";
 import { sameData } from "./train_data.ts";
@@ -59,11 +60,11 @@ export async function reopen(
     next.destroy();
     throw error;
   }
-  const same = found.adapter === JSON.stringify(gpu.adapter);
+  const same = found.adapter === computedOn(gpu);
   return {
     next,
     note: same
       ? "Go on goes on with its training, bit for bit."
-      : "Go on goes on with its training, but not bit for bit: it began on another adapter or browser.",
+      : "Go on goes on with its training, but not bit for bit: it began on another adapter or browser, or with other kernels.",
   };
 }

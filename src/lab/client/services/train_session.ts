@@ -10,6 +10,7 @@ import type { StepResult, ValidationResult } from "../../../train/results.ts";
 import type { StagesConfig } from "../../../train/stages_config.ts";
 import type { TrainerState } from "../../../train/trainer_state.ts";
 import { UserError } from "../../../user_error.ts";
+import { computedOn } from "./computed_on.ts";
 import type { DataChoice, LabData } from "./lab_data.ts";
 import { fileOf, filledWeights, type SnapshotOffer, type StageState } from "./train_snapshots.ts";
 
@@ -162,7 +163,7 @@ export class TrainSession {
   /** The bytes of a snapshot's file. @throws UserError for one that there is none of, or broken weights. */
   snapshot({ stage, kind }: Pick<SnapshotOffer, "stage" | "kind">): Promise<Uint8Array<ArrayBuffer>> {
     const { place: { before }, config, gpu, setting: { data } } = this;
-    const on = { config, data, adapter: gpu.adapter };
+    const on = { config, data, adapter: computedOn(gpu) };
     const ended = before.find((one) => one.stage.name === stage);
     if (ended) return Promise.resolve(fileOf(ended, kind, on));
     if (stage !== this.stage.name) {

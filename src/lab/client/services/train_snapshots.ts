@@ -1,6 +1,5 @@
 /** The snapshots of a training, of each stage that has begun, as files. */
 
-import type { AdapterDescription } from "../../../gpu/device.ts";
 import { withMeanRows } from "../../../run/mean_rows.ts";
 import type { Stage, StageName } from "../../../run/stages.ts";
 import { encodeSnapshot } from "../../../snapshot/snapshot.ts";
@@ -60,7 +59,8 @@ export function offersOf(
 interface Origin {
   readonly config: StagesConfig;
   readonly data: LabData;
-  readonly adapter: AdapterDescription;
+  /** As {@link computedOn} has it. */
+  readonly adapter: string;
 }
 
 /**
@@ -86,7 +86,7 @@ export function fileOf(
   const info = { model: config.model, items: source.items.shape, iteration, kind, game, features };
   const weights = filledWeights(specs, own, data);
   if (criterion) return encodeSnapshot(specs, weights, info);
-  const setting = { config, stage: stage.name, data: dataChecksum(source), adapter: JSON.stringify(adapter) };
+  const setting = { config, stage: stage.name, data: dataChecksum(source), adapter };
   return encodeTraining(specs, { ...state, weights }, info, setting);
 }
 
