@@ -85,6 +85,7 @@ export const benchSchema: v.GenericSchema<unknown, BenchReport> = v.strictObject
     kind: v.picklist(["cpu", "gpu"]),
     cases: count,
     differing: v.array(v.strictObject({ name: v.string(), message: v.string() })),
+    leftOut: v.optional(v.array(v.string())),
   }))),
   training: v.optional(v.strictObject({
     iteration: count,

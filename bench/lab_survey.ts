@@ -88,8 +88,9 @@ async function surveyLab(file: string, options: SurveyOptions): Promise<void> {
     status.clear();
     const faults = v.parse(faultsSchema, JSON.parse(printed));
     const { adapter, selftest = [], ladders = [] } = await readBench(file);
-    const cases = selftest.map(({ kind, cases, differing }) =>
-      `${cases - differing.length} of ${cases} cases of the ${kind} shapes agree`
+    const cases = selftest.map(({ kind, cases, differing, leftOut = [] }) =>
+      `${cases - differing.length} of ${cases} cases of the ${kind} shapes agree` +
+      (leftOut.length > 0 ? ` (without ${leftOut.join(", ")})` : "")
     );
     const climbed = ladders.length === 0 ? [] : [`${ladders.length} ladders climbed`];
     console.log([`${adapter.description}, ${runtimeName(adapter.runtime)}`, ...climbed, ...cases].join("; "));

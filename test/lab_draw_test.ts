@@ -458,6 +458,11 @@ Deno.test("what is saved is what the bench reads; the last of the same measureme
     cases: 3,
     differing: [{ name: "b", message: "output: stray write" }, { name: "c", message: "does not compile" }],
   }]);
+  const without = selftestFigures([{ name: "a", kind: "cpu", kernels: ["k"], checks: [] }], ["panel", "sum"]);
+  assert.deepEqual(without, [{ kind: "cpu", cases: 1, differing: [], leftOut: ["panel", "sum"] }]);
+  assert.deepEqual(contentsOf({ ...nothingMeasured, selftest: without }), [
+    "self-test of the cpu shapes: 1 case, 0 differing, without 2 kernels",
+  ]);
   const { head, rows } = adapterCells([report]);
   assert.equal(rows[0]?.length, head.length);
   assert.deepEqual([rows[0]?.[0], rows[0]?.[4], rows[0]?.at(-1)], ["RTX 3060", "-", "all 3"]);

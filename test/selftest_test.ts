@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import type { Gpu } from "../src/gpu/device.ts";
+import { fixedShapes } from "../src/gpu/kernel_shapes.ts";
 import { openGpu } from "./open_alone.ts";
 import { Checks, faultsOf, shareOf } from "../src/selftest/finding.ts";
-import { blamed, byKernel, type KindFinding, selftestJson } from "../src/selftest/results.ts";
-import { casesOf, runSelftest } from "../src/selftest/run.ts";
+import { blamed, byKernel, type KindFinding, leftOutText, selftestJson } from "../src/selftest/results.ts";
+import { casesOf, type LeftOutChoice, type OpenSelftest, runSelftest } from "../src/selftest/run.ts";
 import { outcomeOf, rowsOf, valuesOf } from "./adapters/outcome.ts";
 import { runCommand } from "./command_check.ts";
 
@@ -102,7 +103,45 @@ Deno.test("a kernel that does not compile ends its case, and no other", async ()
   assert.deepEqual(failed.map(({ name }) => name), ["slates: the best item into the next slot"]);
   assert.match(failed[0]?.error ?? "", /kernel slate_pick does not compile/);
   assert.ok(findings.length > 3);
-  assert.equal(JSON.parse(selftestJson({ findings, seconds: 1 })).findings.length, findings.length);
+  assert.equal(
+    JSON.parse(selftestJson({ findings, leftOut: [], seconds: 1 })).findings.length,
+    findings.length,
+  );
+});
+
+Deno.test("kernels that an adapter never takes are named, or run, too, on a device that takes them", async () => {
+  const only = "row_dot, made by a layer";
+  const run = async (open: OpenSelftest, leftOut?: LeftOutChoice) => {
+    const told: string[] = [];
+    const onCase = ({ number, of }: { number: number; of: number }) => told.push(`${number} of ${of}`);
+    const result = await runSelftest(open, { kinds: ["cpu"], only, leftOut, onCase });
+    assert.deepEqual(result.findings.flatMap(faultsOf), []);
+    const { findings } = result;
+    return {
+      leftOut: result.leftOut,
+      names: findings.map(({ name, kind }) => `${name} (${kind})`),
+      has: byKernel(findings).some(({ kernel }) => kernel === "row_dot_sum"),
+      last: told.at(-1),
+    };
+  };
+  const others = { names: [`${only} (cpu)`], leftOut: [], last: "1 of 1" };
+  // As SwiftShader's, on whatever adapter this is.
+  const buffers: OpenSelftest = ({ shapes = fixedShapes("cpu", "buffers") }) => openGpu({ shapes });
+  assert.deepEqual(await run(buffers), { ...others, has: false, leftOut: ["row_dot_sum"] });
+  const more = `${only}, from textures (cpu)`;
+  assert.deepEqual(await run(buffers, "too"), {
+    ...others,
+    ...{ has: true, names: [...others.names, more], last: "2 of 2" },
+  });
+  assert.deepEqual(await run(buffers, "alone"), { leftOut: [], has: true, names: [more], last: "1 of 1" });
+  const textures: OpenSelftest = ({ shapesFor = "cpu", shapes = fixedShapes(shapesFor) }) =>
+    openGpu({ shapes });
+  assert.deepEqual(await run(textures, "too"), { ...others, has: true });
+  assert.equal(leftOutText([]), "");
+  assert.equal(
+    leftOutText(["a", "b"]),
+    "Not run: a, b. No model takes them on this adapter, where matrices stand in buffers.",
+  );
 });
 
 Deno.test("what several implementations say is a table, and a row a kernel", () => {
@@ -122,7 +161,7 @@ Deno.test("what several implementations say is a table, and a row a kernel", () 
     architecture: "",
     runtime: "test",
   };
-  const json = selftestJson({ adapter, findings, seconds: 3 });
+  const json = selftestJson({ adapter, findings, leftOut: [], seconds: 3 });
   const outcome = outcomeOf("one", json, "");
   assert.deepEqual(rowsOf([outcome]), [["one", "made up", "1", "3", "2", "1"]]);
   assert.deepEqual(outcome.faults.length, 1);
@@ -150,8 +189,10 @@ Deno.test("selftest: a table, JSON, and names that no case has", async () => {
     /kernel +shapes +numbers[^]*\nfill +cpu +140 +exact[^]*\nAll agree: 1 kernel, 1 case, \d/,
   );
   assert.match(shown.stderr, /page: fill \(cpu\)/);
-  const json = await runCommand("selftest", "--only", "page: fill", "--json");
-  const { adapter, kernels, findings } = JSON.parse(json.stdout);
+  assert.doesNotMatch(shown.stdout, /Not run/);
+  const json = await runCommand("selftest", "--only", "page: fill", "--every", "--json");
+  const { adapter, kernels, findings, leftOut } = JSON.parse(json.stdout);
+  assert.deepEqual(leftOut, []);
   assert.match(adapter.description, /\w/);
   assert.deepEqual(kernels.map(({ kernel, kind }: KindFinding & { kernel: string }) => `${kernel} ${kind}`), [
     "fill cpu",

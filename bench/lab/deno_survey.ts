@@ -85,8 +85,8 @@ async function ladders(lab: LabInDeno): Promise<string[]> {
 
 async function selftest(lab: LabInDeno): Promise<string[]> {
   const kinds = survey.shapes === "both" ? ["gpu", "cpu"] : [survey.shapes];
-  const { findings } = await ask<SelftestResult>(lab, "selftest", "run", { kinds, only: "" });
-  const figures = selftestFigures(findings);
+  const { findings, leftOut } = await ask<SelftestResult>(lab, "selftest", "run", { kinds, only: "" });
+  const figures = selftestFigures(findings, leftOut);
   measured = { ...measured, selftest: figures };
   return figures.flatMap(({ kind, differing }) =>
     differing.map(({ name, message }) => `${name} (${kind} shapes): ${message}`)

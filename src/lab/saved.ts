@@ -77,8 +77,11 @@ export function adapterName({ description, vendor, architecture }: AdapterDescri
   return [vendor, architecture].filter((part) => part !== "").join(" ") || "unnamed adapter";
 }
 
-/** What of a self-test's findings goes into the file: how many cases, and which differ. */
-export function selftestFigures(findings: readonly KindFinding[]): SelftestFigures[] {
+/** What of a self-test goes into the file: how many cases, which differ, and which kernels it left out. */
+export function selftestFigures(
+  findings: readonly KindFinding[],
+  leftOut: readonly string[] = [],
+): SelftestFigures[] {
   return (["cpu", "gpu"] as const).flatMap((kind) => {
     const own = findings.filter((finding) => finding.kind === kind);
     if (own.length === 0) return [];
@@ -87,7 +90,9 @@ export function selftestFigures(findings: readonly KindFinding[]): SelftestFigur
       const message = error ?? (first && checkText(first));
       return message === undefined ? [] : [{ name, message }];
     });
-    return [{ kind, cases: own.length, differing }];
+    // No adapter leaves out what GPUs take.
+    const without = kind === "cpu" && leftOut.length > 0 ? { leftOut } : {};
+    return [{ kind, cases: own.length, differing, ...without }];
   });
 }
 
@@ -108,8 +113,9 @@ export function contentsOf({ figures, steps, ladders, selftest, training }: Meas
     ...ladders.map(({ ladder, size, steps }) =>
       `ladder ${ladder}, ${size.join(" x ")}: ${of(steps.length, "step", "steps")}`
     ),
-    ...selftest.map(({ kind, cases, differing }) =>
-      `self-test of the ${kind} shapes: ${of(cases, "case", "cases")}, ${differing.length} differing`
+    ...selftest.map(({ kind, cases, differing, leftOut = [] }) =>
+      `self-test of the ${kind} shapes: ${of(cases, "case", "cases")}, ${differing.length} differing` +
+      (leftOut.length > 0 ? `, without ${of(leftOut.length, "kernel", "kernels")}` : "")
     ),
     ...(training ? [`a training of ${of(training.iteration, "iteration", "iterations")}`] : []),
   ];

@@ -59,6 +59,8 @@ export interface SelftestFigures {
   readonly kind: AdapterDescription["kind"];
   readonly cases: number;
   readonly differing: readonly { readonly name: string; readonly message: string }[];
+  /** Kernels that were not run, as the adapter never takes them; absent where there are none. */
+  readonly leftOut?: readonly string[];
 }
 
 /** A training in the lab's page. */

@@ -13,6 +13,8 @@ export interface SelftestResult {
   /** Absent where no case was run. */
   readonly adapter?: AdapterDescription;
   readonly findings: readonly KindFinding[];
+  /** Kernels that were not run, as the adapter never takes them. */
+  readonly leftOut: readonly string[];
   readonly seconds: number;
 }
 
@@ -73,9 +75,18 @@ export function byKernel(findings: readonly KindFinding[]): KernelResult[] {
   );
 }
 
+/** What whoever ran the self-test is told of kernels that were not run; "" where there are none. */
+export function leftOutText(kernels: readonly string[]): string {
+  if (kernels.length === 0) return "";
+  const them = kernels.length === 1 ? "it" : "them";
+  return `Not run: ${
+    kernels.join(", ")
+  }. No model takes ${them} on this adapter, where matrices stand in buffers.`;
+}
+
 /** All of it as JSON has it. Numbers that JSON does not know are text: "NaN", "Infinity". */
-export function selftestJson({ adapter, findings, seconds }: SelftestResult): string {
-  const whole = { adapter, seconds, kernels: byKernel(findings), findings };
+export function selftestJson({ adapter, findings, leftOut, seconds }: SelftestResult): string {
+  const whole = { adapter, seconds, leftOut, kernels: byKernel(findings), findings };
   const known = (_: string, value: unknown) =>
     typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
   return JSON.stringify(whole, known, 2);

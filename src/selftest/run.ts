@@ -1,14 +1,20 @@
 /** The self-test as a whole: every kernel on the adapter at hand. */
 
-import type { AdapterDescription, Gpu } from "../gpu/device.ts";
+import type { Gpu, GpuOptions } from "../gpu/device.ts";
 import type { AdapterKind } from "../gpu/kernel_shapes.ts";
 import { type SelftestCase, selftestCases } from "./cases.ts";
+import { fromTextures, type LeftOut, leftOutBy } from "./left_out.ts";
 import type { KindFinding, SelftestResult } from "./results.ts";
+
+/** What is done with kernels that the adapter never takes: they are named; run after the others; or run alone. */
+export type LeftOutChoice = "named" | "too" | "alone";
 
 export interface SelftestOptions {
   readonly kinds: readonly AdapterKind[];
   /** Only cases with this in their names. */
   readonly only?: string;
+  /** Absent: they are named. */
+  readonly leftOut?: LeftOutChoice | undefined;
   /** Told before each case. @param number from 1 on, of all kinds together */
   readonly onCase?: (
     at: { readonly kind: AdapterKind; readonly name: string; number: number; of: number },
@@ -18,37 +24,71 @@ export interface SelftestOptions {
   readonly stopped?: () => boolean;
 }
 
+/** Opens a device whose kernel shapes are those asked for: the adapter's own for a kind of adapter, or others. */
+export type OpenSelftest = (options: Pick<GpuOptions, "shapesFor" | "shapes">) => Promise<Gpu>;
+
+/** Cases of one kind, and the device that they run on. */
+interface Part {
+  readonly kind: AdapterKind;
+  readonly gpu: Gpu;
+  readonly cases: readonly SelftestCase[];
+}
+
 /** The cases with a text in their names. */
 export function casesOf(kind: AdapterKind, only = ""): SelftestCase[] {
   return selftestCases(kind).filter(({ name }) => name.includes(only));
 }
 
-/** Runs all cases. @param open opens a device whose kernel shapes are those for a kind; it is closed here. */
+/** Runs all cases. @param open its devices are closed here. */
 export async function runSelftest(
-  open: (kind: AdapterKind) => Promise<Gpu>,
-  { kinds, only, onCase, onFinding, stopped }: SelftestOptions,
+  open: OpenSelftest,
+  { kinds, only, leftOut: choice = "named", onCase, onFinding, stopped }: SelftestOptions,
 ): Promise<SelftestResult> {
   const began = performance.now();
   const findings: KindFinding[] = [];
-  const all = kinds.map((kind) => ({ kind, cases: casesOf(kind, only) }));
-  const of = all.reduce((sum, { cases }) => sum + cases.length, 0);
-  let adapter: AdapterDescription | undefined;
-  let number = 0;
-  for (const { kind, cases } of all) {
-    if (cases.length === 0) continue;
-    const gpu = await open(kind);
-    adapter = gpu.adapter;
-    try {
+  const leftOut: string[] = [];
+  const opened: Gpu[] = [];
+  const opening: OpenSelftest = async (options) => {
+    const gpu = await open(options);
+    opened.push(gpu);
+    return gpu;
+  };
+  try {
+    const parts: Part[] = [];
+    for (const kind of kinds) {
+      const cases = casesOf(kind, only);
+      if (cases.length === 0) continue;
+      const gpu = await opening({ shapesFor: kind });
+      if (choice !== "alone") parts.push({ kind, gpu, cases });
+      const left = leftOutBy(gpu.shapes, only);
+      if (!left) continue;
+      if (choice === "named") leftOut.push(...left.kernels);
+      else parts.push(await partOf(left, opening));
+    }
+    const of = parts.reduce((sum, { cases }) => sum + cases.length, 0);
+    let number = 0;
+    for (const { kind, gpu, cases } of parts) {
       for (const { name, run } of cases) {
         if (stopped?.()) break;
         onCase?.({ kind, name, number: ++number, of });
-        const finding = { kind, ...await run(gpu) };
+        const finding = { kind, ...await run(gpu), name };
         findings.push(finding);
         onFinding?.(finding);
       }
-    } finally {
-      gpu.close();
     }
+  } finally {
+    for (const gpu of opened) gpu.close();
   }
-  return { adapter, findings, seconds: (performance.now() - began) / 1000 };
+  const seconds = (performance.now() - began) / 1000;
+  return { adapter: opened[0]?.adapter, findings, leftOut, seconds };
+}
+
+/** What an adapter leaves out, on a device that takes it. */
+async function partOf({ cases, shapes }: LeftOut, open: OpenSelftest): Promise<Part> {
+  const { kind } = shapes;
+  const own = casesOf(kind).filter(({ name }) => cases.includes(name)).map((one) => ({
+    ...one,
+    name: fromTextures(one.name),
+  }));
+  return { kind, gpu: await open({ shapes }), cases: own };
 }

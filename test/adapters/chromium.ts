@@ -1,4 +1,4 @@
-/** The self-test in Chromium, on its software adapter: `deno run ... chromium.ts CHROMIUM [ONLY]`. Prints JSON. */
+/** The self-test in Chromium, on its software adapter: `deno run ... chromium.ts CHROMIUM [ONLY [EVERY]]`. Prints JSON. */
 
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
@@ -12,7 +12,7 @@ const FLAGS = [
   "--enable-features=Vulkan",
 ];
 
-const [executablePath = "", only = ""] = Deno.args;
+const [executablePath = "", only = "", every = ""] = Deno.args;
 const entry = fileURLToPath(new URL("./page.ts", import.meta.url));
 const { text } = await bundle({ entry, format: "iife" });
 const browser = await chromium.launch({ executablePath, args: FLAGS });
@@ -26,7 +26,7 @@ try {
   );
   await page.goto("http://localhost/");
   await page.addScriptTag({ content: text });
-  console.log(await page.evaluate<string>(`selftest(${JSON.stringify(only)})`));
+  console.log(await page.evaluate<string>(`selftest(${JSON.stringify(only)}, ${every === "true"})`));
 } finally {
   await browser.close();
 }

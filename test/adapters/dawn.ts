@@ -1,4 +1,4 @@
-/** The self-test on Dawn, Chromium's WebGPU, over the Vulkan driver that is installed. Prints JSON. Its argument: `--only` of the self-test. */
+/** The self-test on Dawn, Chromium's WebGPU, over the Vulkan driver that is installed. `dawn.ts [ONLY [EVERY]]`. Prints JSON. */
 
 import { create, globals } from "webgpu";
 import { openDevice } from "../../src/gpu/device.ts";
@@ -8,9 +8,11 @@ import { told } from "./told.ts";
 
 Object.assign(globalThis, globals);
 const dawn = create(["backend=vulkan"]);
-const result = await runSelftest((kind) => openDevice({ shapesFor: kind }, dawn), {
+const [only, every] = Deno.args;
+const result = await runSelftest((options) => openDevice(options, dawn), {
   kinds: ["cpu", "gpu"],
-  only: Deno.args[0],
+  only,
+  leftOut: every === "true" ? "too" : "named",
   onCase: told,
 });
 console.log(selftestJson(result));

@@ -17,29 +17,35 @@ import { HEAD, type Outcome, outcomeOf, rowsOf, valuesOf } from "./outcome.ts";
 interface Options {
   readme?: string;
   only: string;
+  every: boolean;
 }
 
 const MARKERS = "selftest adapters";
 const here = (file: string) => new URL(file, import.meta.url).href;
 
-/** How each is started. */
+/** How each is started. The scripts beside this one take `--only` and `--every` of the self-test, in this order. */
 const implementations: readonly {
   readonly name: string;
   readonly script: string;
-  readonly args?: (only: string) => Promise<string[] | { missing: string }>;
+  readonly args: (only: string, every: boolean) => Promise<string[] | { missing: string }>;
 }[] = [
   {
     name: "wgpu in Deno",
     script: here("../../src/cli/selftest.ts"),
-    args: (only) => Promise.resolve(["--json", ...(only === "" ? [] : ["--only", only])]),
+    args: (only, every) =>
+      Promise.resolve(["--json", ...(only === "" ? [] : ["--only", only]), ...(every ? ["--every"] : [])]),
   },
-  { name: "Dawn in Deno", script: here("./dawn.ts") },
+  {
+    name: "Dawn in Deno",
+    script: here("./dawn.ts"),
+    args: (only, every) => Promise.resolve([only, String(every)]),
+  },
   {
     name: "Dawn in Chromium",
     script: here("./chromium.ts"),
-    args: async (only) => {
+    args: async (only, every) => {
       const found = await findChromium();
-      return typeof found === "string" ? [found, only] : found;
+      return typeof found === "string" ? [found, only, String(every)] : found;
     },
   },
 ];
@@ -76,11 +82,11 @@ async function runOne(name: string, script: string, args: readonly string[]): Pr
   }
 }
 
-async function main({ readme, only }: Options): Promise<number> {
+async function main({ readme, only, every }: Options): Promise<number> {
   if (readme !== undefined) await expectMarkers(readme, MARKERS);
   const outcomes: Outcome[] = [];
   for (const { name, script, args } of implementations) {
-    const own = await args?.(only) ?? [only];
+    const own = await args(only, every);
     if ("missing" in own) {
       console.log(`${name}: skipped, ${own.missing}`);
       continue;
@@ -101,6 +107,7 @@ async function main({ readme, only }: Options): Promise<number> {
 const command = new Command("deno task selftest:adapters")
   .description("Runs the self-test by every implementation of WebGPU that is at hand.")
   .option("--only <name>", "only cases with this in their names", "")
+  .option("--every", "also the kernels that an adapter never takes", false)
   .option("--readme <file>", "write the table between the markers of this file", path);
 let code = 0;
 command.action(async () => {

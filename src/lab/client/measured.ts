@@ -1,7 +1,7 @@
 /** What the screens have measured, of all that they keep. */
 
 import type { TrainingFigures } from "../../profile/bench_report.ts";
-import type { KindFinding } from "../../selftest/results.ts";
+import type { SelftestResult } from "../../selftest/results.ts";
 import { type Measured, nothingMeasured, selftestFigures, withMeasured } from "../saved.ts";
 import type { Lab } from "./lab.ts";
 
@@ -9,11 +9,11 @@ import type { Lab } from "./lab.ts";
 export function measuredIn({ kept }: Lab): Measured {
   // As the screens have kept them under these names.
   const own = kept.get("measured") as Measured | undefined ?? nothingMeasured;
-  const selftest = kept.get("selftest") as { findings: readonly KindFinding[] } | undefined;
+  const selftest = kept.get("selftest") as SelftestResult | undefined;
   const training = kept.get("training") as TrainingFigures | undefined;
   return {
     ...own,
-    selftest: selftest ? selftestFigures(selftest.findings) : [],
+    selftest: selftest ? selftestFigures(selftest.findings, selftest.leftOut) : [],
     training: training && {
       iteration: training.iteration,
       msToFirstStep: training.msToFirstStep,

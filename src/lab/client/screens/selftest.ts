@@ -3,9 +3,16 @@
 import { whole } from "../../draw/number.ts";
 import type { AdapterKind } from "../../../gpu/kernel_shapes.ts";
 import { elementText, faultsOf } from "../../../selftest/finding.ts";
-import { blamed, byKernel, type KernelResult, type KindFinding } from "../../../selftest/results.ts";
+import {
+  blamed,
+  byKernel,
+  type KernelResult,
+  type KindFinding,
+  leftOutText,
+} from "../../../selftest/results.ts";
 import { button, element, Notice } from "../elements.ts";
 import type { Lab, ScreenBody } from "../lab.ts";
+import type { SelftestRequest } from "../services/selftest.ts";
 
 export const selftest: ScreenBody = {
   mount(root, lab) {
@@ -28,6 +35,8 @@ const choices: Readonly<Record<string, readonly AdapterKind[]>> = {
   both: ["gpu", "cpu"],
 };
 
+const NOTHING = { findings: [], seconds: 0 };
+
 class SelftestView {
   readonly element: HTMLElement;
   readonly #notice = new Notice();
@@ -44,12 +53,16 @@ class SelftestView {
     ...Object.keys(choices).map((name) => element("option", { value: name }, name)),
   );
   readonly #only = element("input", { id: "selftest-only", type: "text", size: 12, placeholder: "all" });
+  /** What the adapter never takes. */
+  readonly #leftOut = element("div", { class: "left-out", hidden: true });
   readonly #faults = element("ul", { class: "faults", "aria-label": "What differs", hidden: true });
   readonly #rows = element("tbody");
   readonly #table: HTMLElement;
   readonly #run: HTMLButtonElement;
   readonly #stop: HTMLButtonElement;
-  readonly #findings: KindFinding[] = [];
+  #findings: KindFinding[] = [];
+  /** What was found before what runs now, and what is shown with it. */
+  #before: { readonly findings: readonly KindFinding[]; readonly seconds: number } = NOTHING;
   #running: AbortController | undefined;
 
   constructor(private readonly lab: Lab) {
@@ -90,6 +103,7 @@ class SelftestView {
         ),
         this.#progress,
         this.#standing,
+        this.#leftOut,
         this.#faults,
       ),
       this.#table,
@@ -97,19 +111,23 @@ class SelftestView {
   }
 
   async #start(): Promise<void> {
+    this.#before = NOTHING;
+    this.#leftOut.replaceChildren();
+    await this.#test({ kinds: choices[this.#kinds.value] ?? ["gpu"], only: this.#only.value.trim() });
+  }
+
+  async #test(request: SelftestRequest): Promise<void> {
     const controller = new AbortController();
     this.#running = controller;
-    this.#findings.length = 0;
+    this.#findings = [...this.#before.findings];
     this.#notice.clear();
+    this.#leftOut.hidden = true;
+    this.#run.disabled = true;
     this.#stop.disabled = false;
     this.#progress.hidden = false;
     this.#show();
     try {
-      const kinds = choices[this.#kinds.value] ?? ["gpu"];
-      const { findings, seconds, adapter } = await this.lab.call("selftest", "run", {
-        kinds,
-        only: this.#only.value.trim(),
-      }, {
+      const { seconds, adapter, leftOut } = await this.lab.call("selftest", "run", request, {
         signal: controller.signal,
         onProgress: (progress) => {
           if (progress.kind === "case") {
@@ -123,27 +141,47 @@ class SelftestView {
           this.#show();
         },
       });
-      this.#standing.textContent = this.#verdict(seconds, controller.signal.aborted);
+      const { aborted } = controller.signal;
+      const found = { findings: this.#findings, seconds: this.#before.seconds + seconds };
+      this.#standing.textContent = this.#verdict(request.only, found.seconds, aborted);
+      if (aborted) return;
+      this.#before = found;
+      this.#tellLeftOut(request, leftOut);
       // What counts is the whole of it.
-      if (!controller.signal.aborted && this.#only.value.trim() === "") {
-        this.lab.keep("selftest", { adapter, seconds, kernels: byKernel(findings), findings });
+      if (request.only === "") {
+        this.lab.keep("selftest", { adapter, leftOut, kernels: byKernel(found.findings), ...found });
       }
     } catch (error) {
       this.#standing.textContent = "";
       this.#notice.fail(error);
     } finally {
+      this.#run.disabled = false;
       this.#stop.disabled = true;
       this.#progress.hidden = true;
+      this.#leftOut.hidden = this.#leftOut.textContent === "";
       this.#running = undefined;
     }
   }
 
-  #verdict(seconds: number, stopped: boolean): string {
+  #tellLeftOut(request: SelftestRequest, kernels: readonly string[]): void {
+    this.#leftOut.replaceChildren(
+      ...kernels.length === 0 ? [] : [
+        element("p", {}, leftOutText(kernels)),
+        element(
+          "div",
+          { class: "buttons" },
+          button("Run these, too", () => this.#test({ ...request, leftOut: "alone" })),
+        ),
+      ],
+    );
+  }
+
+  #verdict(only: string, seconds: number, stopped: boolean): string {
     const wrong = this.#findings.filter((finding) => faultsOf(finding).length > 0).length;
     const kernels = new Set(byKernel(this.#findings).map(({ kernel }) => kernel)).size;
     const took = `${counted(this.#findings.length, "case")}, ${seconds.toFixed(1)} s`;
     if (stopped) return `Stopped after ${took}.`;
-    if (this.#findings.length === 0) return `No case has "${this.#only.value.trim()}" in its name.`;
+    if (this.#findings.length === 0) return `No case has "${only}" in its name.`;
     return wrong === 0
       ? `All agree: ${counted(kernels, "kernel")}, ${took}.`
       : `${wrong} of ${took}: they differ by more than rounding explains.`;

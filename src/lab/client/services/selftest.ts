@@ -2,7 +2,7 @@
 
 import type { AdapterKind } from "../../../gpu/kernel_shapes.ts";
 import type { KindFinding, SelftestResult } from "../../../selftest/results.ts";
-import { runSelftest } from "../../../selftest/run.ts";
+import { type LeftOutChoice, runSelftest } from "../../../selftest/run.ts";
 import type { LabWorker } from "../lab_worker.ts";
 import type { Call } from "../protocol.ts";
 
@@ -11,6 +11,8 @@ export interface SelftestRequest {
   readonly kinds: readonly AdapterKind[];
   /** Only cases with this in their names; "" for all. */
   readonly only: string;
+  /** Of kernels that the adapter never takes; absent: they are named. */
+  readonly leftOut?: LeftOutChoice;
 }
 
 export type SelftestProgress =
@@ -23,15 +25,16 @@ export function selftestService(worker: LabWorker) {
   return {
     /** Runs all cases on devices of its own. A cancelled run ends after the case that is under way. */
     run(
-      { kinds, only }: SelftestRequest,
+      { kinds, only, leftOut }: SelftestRequest,
       { progress, signal }: Call<SelftestProgress>,
     ): Promise<SelftestResult> {
       return worker.alone(
         "A self-test is under way",
         () =>
-          runSelftest((kind) => worker.open({ shapesFor: kind }), {
+          runSelftest((options) => worker.open(options), {
             kinds,
             only,
+            leftOut,
             onCase: ({ name, kind, number, of }) =>
               progress({ kind: "case", name: `${name}, ${kind} shapes`, number, of }),
             onFinding: (finding) => progress({ kind: "finding", finding }),
