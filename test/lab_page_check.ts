@@ -156,6 +156,11 @@ async function checkAdversarial(page: Page, expected: readonly number[]): Promis
   const { losses } = await keptIn(page, "adversarial");
   expectNear("losses of the adversarial stage", losses, expected);
   await expectNoFaults(page, "Train, both stages");
+  const cut = await page.evaluate<string[]>(
+    `[...document.querySelectorAll("#screen-train .scroll")].filter((part) => part.scrollWidth > part.clientWidth)
+      .map((part) => part.ariaLabel + ": " + part.scrollWidth + " in " + part.clientWidth)`,
+  );
+  assert.deepEqual(cut, [], "tables that a desk's window is too narrow for");
   await expectNarrow(page);
   await picture(page, "train-adversarial");
   await page.setInputFiles("#snapshot-file", last);
