@@ -14,7 +14,8 @@ export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> 
   const changes = changesOf(then, { ...await machine(gpu), clickgan: version, shapes: gpu.shapes });
   if (changes.length === 0) return;
   say(
-    "The run began elsewhere. It goes on, but not with the same bits as it would have there. What differs:",
+    "The run began elsewhere, or with other kernels. It goes on, but not with the same bits as it would have then. What " +
+      "differs:",
   );
   for (const change of changes) say(`  ${change}`);
 }

@@ -113,6 +113,19 @@ export const opMutations = [
   ...mutationsOf("src/ops/lstm_kernels.ts", { tests: ["matrix_memory"], filter: "no texture and no panel" }, [
     ["units > PANEL_UNITS || !inTextures(shapes)", "units > PANEL_UNITS"],
   ]),
+  ...mutationsOf("src/selftest/left_out.ts", { tests: ["selftest_coverage"], filter: "leaves out" }, [
+    ['  "lstm, touched rows": panels,\n', ""],
+    ['"row_dot, made by a layer": ["row_dot_sum"]', '"row_dot": ["row_dot_sum"]'],
+  ]),
+  ...mutationsOf("src/selftest/run.ts", { tests: ["selftest"], filter: "never takes" }, [
+    [
+      'if (choice === "named") leftOut.push(...left.kernels);',
+      'if (choice !== "alone") leftOut.push(...left.kernels);',
+    ],
+  ]),
+  ...mutationsOf("src/cli/other_machine.ts", { tests: ["matrix_memory"], filter: "goes on with a run" }, [
+    ["|| areFor(shapes, now.shapes)", "|| shapes.kind === now.shapes.kind"],
+  ]),
   ...mutationsOf("src/batch/plan.ts", { tests: ["batch", "given_events"] }, [
     [
       "this.#entries.set([from, events, rows, 0], 4 * (first + k));",
