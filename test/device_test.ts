@@ -13,6 +13,7 @@ import type { View } from "../src/gpu/memory.ts";
 import { timePasses, workOf } from "../src/gpu/profiler.ts";
 import { readFloats } from "../src/gpu/readback.ts";
 import { matmulKernel } from "../src/ops/matmul_kernels.ts";
+import { versionIn } from "../src/run/driver.ts";
 import { withGpu } from "./op_check.ts";
 
 const doubleText = `
@@ -170,4 +171,24 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
     () => matmulKernel("forward", 65, 2, 5000, choice),
     /Expected one of rows for the product forward 260x8, found panel 64/,
   );
+});
+
+Deno.test("the driver's version is found wherever it stands in its file, and is none where it does not", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    for (
+      const [before, after] of [[0, 0], [5, 300_000], [(1 << 18) - 7, 0], [(1 << 19) - 60, 1], [700_000, 70]]
+    ) {
+      const filling = (length = 0) => "Mesa x ".repeat(length / 7 + 1).slice(0, length);
+      await Deno.writeTextFile(
+        path,
+        `${filling(before)}Mesa 25.0.7-2+deb13u1${after ? `\0${filling(after)}` : ""}`,
+      );
+      assert.equal(versionIn(path), "Mesa 25.0.7-2+deb13u1", `${before} bytes before it`);
+    }
+    await Deno.writeTextFile(path, "Mesa x");
+    assert.equal(versionIn(path), undefined);
+  } finally {
+    await Deno.remove(path);
+  }
 });

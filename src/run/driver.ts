@@ -1,5 +1,7 @@
 /** The version of the driver behind an adapter: WebGPU does not tell, but the file system does in common cases. */
 
+import { Buffer } from "node:buffer";
+
 const MESA_MANIFESTS = "/usr/share/vulkan/icd.d";
 
 /** E.g. "Mesa 25.0.7" for llvmpipe or "NVIDIA 550.54.14"; "unknown" where it cannot be found out. */
@@ -16,7 +18,7 @@ export async function driverVersion(adapter: string): Promise<string> {
         const manifest = await Deno.readTextFile(`${MESA_MANIFESTS}/${name}`);
         const library: unknown = JSON.parse(manifest)?.ICD?.library_path;
         if (typeof library !== "string") continue;
-        const version = await mesaVersion(library);
+        const version = mesaVersion(library);
         if (version) return version;
       }
     }
@@ -27,19 +29,42 @@ export async function driverVersion(adapter: string): Promise<string> {
 }
 
 /** A Mesa library carries its version as text, "Mesa 25.0.7-2+deb13u1" or the like. */
-async function mesaVersion(library: string): Promise<string | undefined> {
+function mesaVersion(library: string): string | undefined {
   const folders = library.startsWith("/")
     ? [""]
     : ["/usr/lib/x86_64-linux-gnu/", "/usr/lib/aarch64-linux-gnu/", "/usr/lib/", "/usr/lib64/"];
   for (const folder of folders) {
     try {
-      const text = new TextDecoder("latin1").decode(await Deno.readFile(folder + library));
-      const version = text.match(/Mesa \d+\.\d+\.\d+[-+\w.]*/);
-      // A copy: V8 makes a match a part of the text, and the text would stay as long as it, 20 MB.
-      if (version) return new TextDecoder().decode(new TextEncoder().encode(version[0]));
+      const version = versionIn(folder + library);
+      if (version) return version;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
   return undefined;
+}
+
+const NAME = "Mesa ";
+const VERSION = /^Mesa \d+\.\d+\.\d+[-+\w.]*/;
+const LONGEST = 64;
+const CHUNK = 1 << 18;
+
+/** Looks for it a part of the file at a time: as one text, its 20 MB take several times as long, at the start of every run. */
+export function versionIn(path: string): string | undefined {
+  using file = Deno.openSync(path);
+  const bytes = Buffer.alloc(CHUNK);
+  let kept = 0; // of the part before: the text may begin there
+  let cutOff: string | undefined;
+  for (;;) {
+    const read = file.readSync(bytes.subarray(kept));
+    if (read === null) return cutOff;
+    const part = bytes.subarray(0, kept + read);
+    for (let at = part.indexOf(NAME); at >= 0; at = part.indexOf(NAME, at + 1)) {
+      const [version] = part.toString("latin1", at, at + LONGEST).match(VERSION) ?? [];
+      if (version && at + LONGEST <= part.length) return version;
+      cutOff = version ?? cutOff;
+    }
+    kept = Math.min(LONGEST, part.length);
+    part.copy(bytes, 0, part.length - kept);
+  }
 }
