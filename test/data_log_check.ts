@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { UserError } from "../src/user_error.ts";
-import { Engine, literal } from "../src/prepare/engine.ts";
 import { type LogOptions, logRecipe } from "../src/prepare/log.ts";
 import type { Prepared, PrepareOptions } from "../src/prepare/prepare.ts";
 import { prepareIn, withFolder } from "./prepared_folder.ts";
@@ -43,16 +42,6 @@ export async function rejects(
     assert.match(error.message, message);
     return true;
   });
-}
-
-/** Writes a Parquet file of a query. */
-export async function parquet(path: string, sql: string): Promise<void> {
-  const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
-  try {
-    await engine.run(`COPY (${sql}) TO ${literal(path)} (FORMAT parquet)`);
-  } finally {
-    engine.close();
-  }
 }
 
 /** Rows that are right, so that a few bad ones are less than 1 %. */

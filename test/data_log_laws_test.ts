@@ -5,7 +5,8 @@ import { zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { literal } from "../src/prepare/engine.ts";
 import { gzip, pagesOf, prepareIn, query, sums, withFolder } from "./prepared_folder.ts";
-import { parquet, recipe, withPrepared } from "./data_log_check.ts";
+import { recipe, withPrepared } from "./data_log_check.ts";
+import { parquet } from "./one_engine.ts";
 
 /** Rows of a small log in which everything meets: few users, items and times. */
 const logRows = fc.array(

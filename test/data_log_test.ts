@@ -1,8 +1,11 @@
 /** Any log of displayed items to prepared data: small cases with the answer written out. */
 
 import assert from "node:assert/strict";
+import { Engine } from "../src/prepare/engine.ts";
+import { filesIn } from "./command_check.ts";
 import { pagesOf, prepareIn, query, withFolder } from "./prepared_folder.ts";
-import { parquet, recipe, rejects, withPrepared } from "./data_log_check.ts";
+import { recipe, rejects, withPrepared } from "./data_log_check.ts";
+import { parquet } from "./one_engine.ts";
 
 Deno.test("log: pages by user and time; an item comes once; several clicks are split; ties go by id", async () => {
   const log = `uid,sku,ts,label
@@ -251,5 +254,21 @@ Deno.test("log: lists of text are several tokens, from JSON lines and Parquet", 
       recipe(`${folder}/log.csv`, { features: `${folder}/f.parquet` }),
     );
     assert.deepEqual(await query(prepared.folder, "SELECT id, dense, tokens FROM items"), expected);
+  });
+});
+
+Deno.test("the engine's file is no record that could be read again: no log of changes is kept beside it", async () => {
+  await withFolder({}, async (folder) => {
+    const engine = await Engine.open({ workFolder: folder, memory: "500MB", threads: 1 });
+    try {
+      await engine.setVariables({ one: 1, list: ["a", "it's"], none: null });
+      await engine.run("CREATE TABLE t AS SELECT getvariable('one') AS x; INSERT INTO t VALUES (2)");
+      assert.deepEqual(await engine.rows("SELECT getvariable('list') AS list, sum(x)::INTEGER AS x FROM t"), [
+        { list: ["a", "it's"], x: 3 },
+      ]);
+      assert.deepEqual(filesIn(folder), ["work.duckdb"]);
+    } finally {
+      engine.close();
+    }
   });
 });

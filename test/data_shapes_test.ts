@@ -7,7 +7,7 @@ import { parseAndRun } from "../src/cli/options.ts";
 import type { Prepared } from "../src/prepare/prepare.ts";
 import { fieldsOfType, pathsOf } from "../src/prepare/nested_names.ts";
 import { UserError } from "../src/user_error.ts";
-import { parquet } from "./data_log_check.ts";
+import { parquet } from "./one_engine.ts";
 import { clicksOnly, expectedPages, shapeFiles } from "./log_shapes.ts";
 import { pagesOf, prepareIn, query, sums, withFolder } from "./prepared_folder.ts";
 

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
-import { Engine, literal } from "../src/prepare/engine.ts";
+import { literal } from "../src/prepare/engine.ts";
+import { oneEngine, parquet } from "./one_engine.ts";
 import { openPrepared } from "../src/run/prepared_dataset.ts";
 import { UserError } from "../src/user_error.ts";
 import { withFolder } from "./prepared_folder.ts";
@@ -51,25 +52,19 @@ export async function writeSet(
       : [];
     return `(${i}, 'i${i}', [${numbers}]::FLOAT[], [${tokens}]::UINTEGER[])`;
   });
-  const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
-  const write = (sql: string, path: string) =>
-    engine.run(`COPY (${sql}) TO ${literal(path)} (FORMAT parquet, ROW_GROUP_SIZE ${rowGroup})`);
-  try {
-    await write(`FROM (VALUES ${users}) AS t("user", id, split, pages, rows)`, `${folder}/users.parquet`);
-    await write(`FROM (VALUES ${known}) AS t(item, id, dense, tokens)`, `${folder}/items.parquet`);
-    if (files > 1) await Deno.mkdir(`${folder}/pages`);
-    for (let k = 0; k < files; k++) {
-      const part = pages.slice(
-        Math.floor(k * pages.length / files),
-        Math.floor((k + 1) * pages.length / files),
-      );
-      await write(
-        `FROM (VALUES ${part}) AS t("user", page, items, clicked, given)`,
-        files > 1 ? `${folder}/pages/part-${String(k).padStart(5, "0")}.parquet` : `${folder}/pages.parquet`,
-      );
-    }
-  } finally {
-    engine.close();
+  const write = (sql: string, path: string) => parquet(path, sql, `, ROW_GROUP_SIZE ${rowGroup}`);
+  await write(`FROM (VALUES ${users}) AS t("user", id, split, pages, rows)`, `${folder}/users.parquet`);
+  await write(`FROM (VALUES ${known}) AS t(item, id, dense, tokens)`, `${folder}/items.parquet`);
+  if (files > 1) await Deno.mkdir(`${folder}/pages`);
+  for (let k = 0; k < files; k++) {
+    const part = pages.slice(
+      Math.floor(k * pages.length / files),
+      Math.floor((k + 1) * pages.length / files),
+    );
+    await write(
+      `FROM (VALUES ${part}) AS t("user", page, items, clicked, given)`,
+      files > 1 ? `${folder}/pages/part-${String(k).padStart(5, "0")}.parquet` : `${folder}/pages.parquet`,
+    );
   }
   const manifest = {
     format: "clickgan-dataset",
@@ -87,14 +82,9 @@ export async function writeSet(
 
 /** Writes a part anew, by a query over its rows `t` */
 export async function rewrite(folder: string, part: string, sql: string): Promise<void> {
-  const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
   const path = literal(`${folder}/${part}.parquet`);
-  try {
-    await engine.run(`CREATE TABLE t AS FROM ${path}`);
-    await engine.run(`COPY (${sql}) TO ${path} (FORMAT parquet)`);
-  } finally {
-    engine.close();
-  }
+  const engine = await oneEngine();
+  await engine.run(`CREATE OR REPLACE TABLE t AS FROM ${path}; COPY (${sql}) TO ${path} (FORMAT parquet)`);
 }
 
 /** 30 users, 12 items of two features and tokens of 9, some pages given. */

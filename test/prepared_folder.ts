@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import type { Json } from "@duckdb/node-api";
 import { UserError } from "../src/user_error.ts";
-import { Engine, literal } from "../src/prepare/engine.ts";
+import { literal } from "../src/prepare/engine.ts";
+import { oneEngine } from "./one_engine.ts";
 import { prepare, type Prepared, type PrepareOptions, type Recipe } from "../src/prepare/prepare.ts";
 
 export const defaults: Omit<PrepareOptions, "out"> = {
@@ -50,32 +51,27 @@ export async function refuses(folder: string, recipe: Recipe, says: RegExp): Pro
   });
 }
 
-/** Rows of a query over a prepared data set, whose parts are the views users, items and pages. */
+/** Rows of a query (which does not begin with WITH) over a prepared data set, whose parts are users, items and pages. */
 export async function query(folder: string, sql: string): Promise<Record<string, Json>[]> {
-  const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
-  try {
-    for (const part of ["users", "items", "pages"]) {
-      await engine.run(`CREATE VIEW ${part} AS FROM ${literal(`${folder}/${part}.parquet`)}`);
-    }
-    return await engine.rows(sql);
-  } finally {
-    engine.close();
-  }
+  const parts = ["users", "items", "pages"].map((part) =>
+    `${part} AS (FROM ${literal(`${folder}/${part}.parquet`)})`
+  );
+  return await (await oneEngine()).rows(`WITH ${parts.join(", ")} ${sql}`);
 }
 
 /** Every page with its user's id, its items' ids, and the id of the clicked one; in the order of the file. */
 export async function pagesOf(
   folder: string,
 ): Promise<{ user: string; time: string; items: string[]; clicked: string | null }[]> {
+  const ids = new Map(
+    (await query(folder, "SELECT item, id FROM items")).map(({ item, id }) => [Number(item), String(id)]),
+  );
   const rows = await query(
     folder,
-    `SELECT u.id AS user, time,
-       (SELECT list(i.id ORDER BY place) FROM (SELECT unnest(p.items) AS item, generate_subscripts(p.items, 1) AS place) JOIN items i USING (item)) AS ids,
-       p.clicked
-     FROM pages p JOIN users u USING (user) ORDER BY p.user, p.page`,
+    "SELECT id AS user, time, items, clicked FROM pages JOIN users USING (user) ORDER BY pages.user, page",
   );
   return rows.map((row) => {
-    const items = Array.isArray(row.ids) ? row.ids.map(String) : [];
+    const items = Array.isArray(row.items) ? row.items.map((item) => ids.get(Number(item)) ?? "no item") : [];
     return {
       user: String(row.user),
       time: String(row.time),

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { retailrocket } from "../src/prepare/retailrocket.ts";
 import type { LogOptions } from "../src/prepare/log.ts";
-import { good, parquet, rawRetailrocket as raw, recipe } from "./data_log_check.ts";
+import { good, rawRetailrocket as raw, recipe } from "./data_log_check.ts";
+import { parquet } from "./one_engine.ts";
 import { pagesOf, prepareIn, refuses, withFolder } from "./prepared_folder.ts";
 
 const csv = "uid,sku,ts,label\n" + good(9);

@@ -31,6 +31,10 @@ export async function takeRejects(engine: Engine): Promise<BadRows> {
     "SELECT count(*) FROM duckdb_tables() WHERE table_name IN ('reject_errors', 'reject_scans')",
   );
   if (tables < 2) return noBadRows;
+  if (await engine.number("SELECT count(*) FROM reject_errors") === 0) {
+    await forgetRejects(engine);
+    return noBadRows;
+  }
   const open = await engine.rows(`SELECT * FROM (${FAULTS}) WHERE error_type = 'UNQUOTED VALUE' LIMIT 1`);
   if (open[0]) {
     const [line] = await linesOf([open[0]]);

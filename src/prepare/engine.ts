@@ -35,23 +35,29 @@ export class Engine {
           "cannot work in such a folder.",
       );
     }
-    const file = workFolder === "" ? ":memory:" : `${workFolder}/work.duckdb`;
     // Loaded where it is used: 60 MB that a command with a wrong option does without.
     const duckdb = await import("@duckdb/node-api");
-    const instance = await orUserError(() => duckdb.DuckDBInstance.create(file));
+    const instance = await orUserError(() => duckdb.DuckDBInstance.create(":memory:"));
     const connection = await instance.connect();
     const engine = new Engine(instance, connection);
+    // The engine makes this folder when it needs it, and takes it away again.
+    const spill = workFolder !== "" ? `${workFolder}/spill` : `/tmp/clickgan-spill-${Deno.pid}`;
     try {
-      await engine.run(`SET memory_limit = ${literal(memory)}`);
-      if (threads !== undefined) await engine.run(`SET threads = ${threads}`);
-      // The engine makes this folder when it needs it, and takes it away again.
-      const spill = workFolder !== "" ? `${workFolder}/spill` : `/tmp/clickgan-spill-${Deno.pid}`;
-      if (workFolder !== "" || Deno.build.os !== "windows") {
-        await engine.run(`SET temp_directory = ${literal(spill)}`);
-      }
-      // Nothing is fetched: what is not built in is not there.
-      await engine.run("SET autoinstall_known_extensions = false");
-      await engine.run("SET TimeZone = 'UTC'");
+      await engine.run([
+        `SET memory_limit = ${literal(memory)}`,
+        ...threads === undefined ? [] : [`SET threads = ${threads}`],
+        ...workFolder === "" && Deno.build.os === "windows" ? [] : [`SET temp_directory = ${literal(spill)}`],
+        // Nothing is fetched: what is not built in is not there.
+        "SET autoinstall_known_extensions = false",
+        "SET TimeZone = 'UTC'",
+        // The file is for what does not fit in memory. Nothing is read from it later, so a log of changes, forced to
+        // the disk at every statement, would be for nothing.
+        ...workFolder === "" ? [] : [
+          `ATTACH ${literal(`${workFolder}/work.duckdb`)} AS work (RECOVERY_MODE no_wal_writes)`,
+          "USE work",
+          "PRAGMA disable_checkpoint_on_shutdown",
+        ],
+      ].join(";\n"));
     } catch (error) {
       engine.close();
       throw error;
@@ -59,20 +65,9 @@ export class Engine {
     return engine;
   }
 
-  /** @throws UserError for what the user can mend. */
+  /** Runs statements, one after another. @throws UserError for what the user can mend. */
   async run(sql: string): Promise<void> {
-    await orUserError(async () => {
-      const statements = await this.connection.extractStatements(sql);
-      for (let k = 0; k < statements.count; k++) {
-        const prepared = await statements.prepare(k);
-        try {
-          await prepared.run();
-        } finally {
-          // A plan keeps what it has materialised; the garbage collector knows nothing of it.
-          prepared.destroySync();
-        }
-      }
-    });
+    await orUserError(() => this.connection.run(sql));
   }
 
   /** All rows, as JSON has them: numbers beyond 2^53 as text. */
@@ -112,9 +107,8 @@ export class Engine {
   }
 
   async setVariables(variables: Readonly<Record<string, Variable>>): Promise<void> {
-    for (const [name, value] of Object.entries(variables)) {
-      await this.run(`SET VARIABLE ${name} = ${literal(value)}`);
-    }
+    const each = Object.entries(variables).map(([name, value]) => `SET VARIABLE ${name} = ${literal(value)}`);
+    await this.run(each.join(";\n"));
   }
 
   /**

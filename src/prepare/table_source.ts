@@ -62,13 +62,17 @@ export async function openTable(
   }
   await checkCompressed(files, signal);
   const names = wanted.map(({ column }) => column);
-  const delimiter = format === "csv" ? await delimiterOf(engine, first.path, names) : "";
-  const columnsAt = (path: string) => columnsOf(engine, path, format, names, delimiter);
-  const columns = await columnsAt(first.path);
+  const headerAt = async (path: string) => format === "csv" ? await firstLine(engine, path) : "";
+  const header = await headerAt(first.path);
+  const delimiter = format === "csv" ? delimiterOf(header, names) : "";
+  const columnsAt = (path: string, header: string) =>
+    columnsOf(engine, path, format, header, names, delimiter);
+  const columns = await columnsAt(first.path, header);
   const nested = await expectColumns(engine, first.path, columns, wanted, format);
   for (const { path } of files.slice(1)) {
-    if (format === "csv") await expectDelimiter(engine, first.path, path, names, delimiter);
-    const others = await columnsAt(path);
+    const header = await headerAt(path);
+    if (format === "csv") expectDelimiter(first.path, path, delimiterOf(header, names), delimiter);
+    const others = await columnsAt(path, header);
     // Keys of JSON may be left out where there is nothing to say.
     if (format === "json") await expectColumns(engine, path, others, wanted, format);
     else expectSame(first.path, columns, path, others);
@@ -97,8 +101,7 @@ function formatOf(path: string): Format {
 }
 
 /** The delimiter with which the most wanted columns are there; of several, the one with the most columns. */
-async function delimiterOf(engine: Engine, path: string, wanted: readonly string[]): Promise<string> {
-  const header = await firstLine(engine, path);
+function delimiterOf(header: string, wanted: readonly string[]): string {
   const found = DELIMITERS.map((delimiter) => {
     const { fields } = fieldsOf(header, delimiter);
     return { delimiter, hits: wanted.filter((name) => fields.includes(name)).length, fields: fields.length };
@@ -107,14 +110,7 @@ async function delimiterOf(engine: Engine, path: string, wanted: readonly string
   return found[0]?.delimiter ?? ",";
 }
 
-async function expectDelimiter(
-  engine: Engine,
-  first: string,
-  path: string,
-  wanted: readonly string[],
-  delimiter: string,
-): Promise<void> {
-  const own = await delimiterOf(engine, path, wanted);
+function expectDelimiter(first: string, path: string, own: string, delimiter: string): void {
   if (own === delimiter) return;
   throw new UserError(
     `The columns of ${first} are separated by ${DELIMITER_NAMES[delimiter]}, ` +
@@ -126,6 +122,7 @@ async function columnsOf(
   engine: Engine,
   path: string,
   format: Format,
+  header: string,
   wanted: readonly string[],
   delimiter: string,
 ): Promise<Column[]> {
@@ -135,7 +132,6 @@ async function columnsOf(
       .filter(({ name }) => !OWN.includes(name));
   }
   if (format === "csv") {
-    const header = await firstLine(engine, path);
     const { fields, open } = fieldsOf(header, delimiter);
     if (open) {
       throw new UserError(

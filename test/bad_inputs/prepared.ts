@@ -1,8 +1,8 @@
 /** Prepared data sets, good or with damage. */
 
-import { Engine, literal } from "../../src/prepare/engine.ts";
 import { NONE } from "../../src/data/click_log.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
+import { oneEngine, parquet } from "../one_engine.ts";
 import type { Maker } from "./corpus.ts";
 
 /** SQL that makes a table anew, from the good tables users, items and pages. */
@@ -19,18 +19,10 @@ const PARTS = ["users", "items", "pages"] as const;
 /** A set of 90 users over 30 items with two dense features, in the folder `set`. */
 export function prepared(damage: Damage = {}, name = "set"): Maker {
   return async (folder) => {
-    const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
-    try {
-      for (const [table, sql] of Object.entries(goodTables())) {
-        await engine.run(`CREATE TABLE ${table} AS ${sql}`);
-      }
-      Deno.mkdirSync(`${folder}/${name}`);
-      for (const part of PARTS) {
-        const path = literal(`${folder}/${name}/${part}.parquet`);
-        await engine.run(`COPY (${damage[part] ?? `FROM ${part}`}) TO ${path} (FORMAT parquet)`);
-      }
-    } finally {
-      engine.close();
+    await (tables ??= makeTables());
+    Deno.mkdirSync(`${folder}/${name}`);
+    for (const part of PARTS) {
+      await parquet(`${folder}/${name}/${part}.parquet`, damage[part] ?? `FROM ${part}`);
     }
     const { manifest = {} } = damage;
     const json = typeof manifest === "string" ? manifest : JSON.stringify({ ...goodManifest, ...manifest });
@@ -46,20 +38,13 @@ export const goodManifest = {
 
 /** One Parquet file of a query. */
 export function parquetFile(name: string, sql: string): Maker {
-  return async (folder) => {
-    const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
-    try {
-      await engine.run(`COPY (${sql}) TO ${literal(`${folder}/${name}`)} (FORMAT parquet)`);
-    } finally {
-      engine.close();
-    }
-  };
+  return (folder) => parquet(`${folder}/${name}`, sql);
 }
 
-let tables: Record<string, string> | undefined;
+let tables: Promise<void> | undefined;
 
-function goodTables(): Record<string, string> {
-  if (tables) return tables;
+/** The good tables, in the engine that the tests of a file share. */
+async function makeTables(): Promise<void> {
   const log = smallLog(31, { users: 90, items: 30, width: 0 });
   const [users, pages]: [string[], string[]] = [[], []];
   log.userSplit.forEach((split, user) => {
@@ -82,10 +67,8 @@ function goodTables(): Record<string, string> {
     { length: 30 },
     (_, i) => `(${i}::UINTEGER, 'i${i}', [${i / 8}, ${i % 3}]::FLOAT[], []::UINTEGER[])`,
   );
-  tables = {
-    users: `FROM (VALUES ${users}) AS t("user", id, split, pages, rows)`,
-    items: `FROM (VALUES ${items}) AS t(item, id, dense, tokens)`,
-    pages: `FROM (VALUES ${pages}) AS t("user", page, time, items, clicked, given)`,
-  };
-  return tables;
+  await (await oneEngine()).run(`
+    CREATE TABLE users AS FROM (VALUES ${users}) AS t("user", id, split, pages, rows);
+    CREATE TABLE items AS FROM (VALUES ${items}) AS t(item, id, dense, tokens);
+    CREATE TABLE pages AS FROM (VALUES ${pages}) AS t("user", page, time, items, clicked, given)`);
 }
