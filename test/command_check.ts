@@ -56,12 +56,17 @@ export function invocation(
 ): { readonly args: string[]; readonly env: Record<string, string> } {
   const script = new URL(`../src/cli/${command}.ts`, import.meta.url).href;
   const cache = cacheFolder((name) => env[name]);
-  const begins = ["train", "reproduce", "tune"].includes(command) && !args.includes("--resume");
-  const all = begins ? ["--no-calibration", ...args] : args;
+  const flags = permissionFlags(command, args, cache);
   return {
-    args: ["run", ...DENO_FLAGS, ...permissionFlags(command, args, cache), script, ...all],
+    args: ["run", ...DENO_FLAGS, ...flags, script, ...givenArguments(command, args)],
     env: { ...GPU_ENVIRONMENT, NO_COLOR: "1", ...env },
   };
+}
+
+/** What a command is given. */
+export function givenArguments(command: CommandName, args: readonly string[]): readonly string[] {
+  const begins = ["train", "reproduce", "tune"].includes(command) && !args.includes("--resume");
+  return begins ? ["--no-calibration", ...args] : args;
 }
 
 export function runCommand(command: CommandName, ...args: string[]): Promise<CommandResult> {

@@ -1,12 +1,14 @@
 /** The pages hold what they say: links lead somewhere, commands run as they stand, the library's example too. */
 
 import assert from "node:assert/strict";
-import { ladders } from "../src/ladder/ladders.ts";
+import { parseReproduceOptions } from "../src/cli/reproduce_options.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
+import { parseTuneOptions } from "../src/cli/tune_options.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
-import { AS_USERS_HAVE_IT } from "./command_check.ts";
+import { ladders } from "../src/ladder/ladders.ts";
+import { AS_USERS_HAVE_IT, withSmallLog } from "./command_check.ts";
 import { brokenLinks, pages, type ShownCommand, shownCommands } from "./docs/pages.ts";
-import { fillSandbox, runShown } from "./docs/sandbox.ts";
+import { fillSandbox, type MadeRuns, runShown } from "./docs/sandbox.ts";
 
 const root = new URL("../", import.meta.url);
 
@@ -38,9 +40,17 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "build:kernels": "the ladders of the panels are what is generated",
 };
 
-/** Commands that another page shows with one option more, which runs there. */
-const ON_ANOTHER_PAGE: Readonly<Record<string, string>> = {
+/** Commands that differ from one that runs here by options that a short run takes no notice of: they are parsed. */
+const PARSED: Readonly<Record<string, string>> = {
   "src/run/README.md: deno task reproduce --data yelp.txt": "src/experiment/README.md, with --readme",
+  "src/experiment/README.md: deno task reproduce --data rsc.txt --seeds 2 --models baseline-64-64,fine-tuned-64-64":
+    "the command before it: one seed of fine-tuned-64-64, and of what it starts from",
+  "src/run/README.md: deno task tune --data log.tsv --budget 10": "README.md, with another data set",
+  "src/run/README.md: deno task tune --data log.tsv --budget 30": "README.md, with another budget",
+};
+const PARSERS: Readonly<Record<string, (args: readonly string[]) => unknown>> = {
+  reproduce: parseReproduceOptions,
+  tune: parseTuneOptions,
 };
 
 const POLICIES = "src/policy/README.md";
@@ -76,18 +86,13 @@ Deno.test("pages: every command is a task, and is run by a test", () => {
 for (const path of RUN) {
   Deno.test(`pages: the commands of ${path} run as they stand, but for iterations and sizes`, async () => {
     const page = pages().find((page) => page.path === path) ?? assert.fail(`no page ${path}`);
-    const all = shownCommands(page).filter(({ task, line }) =>
-      !Object.hasOwn(ELSEWHERE, task) && !Object.hasOwn(ON_ANOTHER_PAGE, `${path}: ${line}`)
+    const shown = shownCommands(page).filter((command) =>
+      !Object.hasOwn(ELSEWHERE, command.task) && !isParsed(command)
     );
-    // A search is cut short, however long it is to take: it is the same then.
-    const once = (line: string) => line.replace(/ --budget \d+/, "");
-    const shown = all.filter(({ line }, k) =>
-      all.findIndex((other) => once(other.line) === once(line)) === k
-    );
-    assert.ok(shown.length > 1);
+    assert.ok(shown.length > 0);
     const folder = await Deno.makeTempDir({ prefix: "clickgan-docs-" });
     try {
-      await fillSandbox(folder);
+      await fillSandbox(folder, page);
       for (const command of shown) await runIn(folder, command);
       if (path === "README.md") await useFolders(folder);
       if (path === POLICIES) await usePolicy(folder);
@@ -97,27 +102,40 @@ for (const path of RUN) {
   });
 }
 
+function isParsed({ page, line }: ShownCommand): boolean {
+  return Object.hasOwn(PARSED, `${page}: ${line}`);
+}
+
+Deno.test("pages: the commands that are not run, as another is all but the same, are understood", () => {
+  const parsed = pages().flatMap(shownCommands).filter(isParsed);
+  assert.equal(parsed.length, Object.keys(PARSED).length);
+  for (const { task, args } of parsed) (PARSERS[task] ?? assert.fail(task))(args);
+});
+
 /** The library's second example, with the data set and the run that the README's commands made. */
 async function useFolders(folder: string): Promise<void> {
-  const { code, stdout, stderr } = await runScript(1, folder);
+  const { code, stdout, stderr } = await runScript("recommend", folder);
   assert.equal(code, 0, stderr);
   assert.match(stdout, /^recommended \S+ -?\d\S*\nreward's loss -?\d/);
 }
 
 /** The script of the page about policies, with what its commands made. */
 async function usePolicy(folder: string): Promise<void> {
-  const { code, stdout, stderr } = await runScript(0, folder, POLICIES);
+  const { code, stdout, stderr } = await runScript("policy", folder);
   assert.equal(code, 0, stderr);
   assert.match(stdout, /^(show \d+ -?\d\S* 0\.\d+\n){3}no click 0\.\d+ expected of all pages -?\d/);
 }
+
+/** What was trained already, for all pages. */
+const made: MadeRuns = new Map();
 
 /** A page speaks of a run that it does not make: runs/lstm. */
 async function runIn(folder: string, command: ShownCommand): Promise<void> {
   if (command.args.includes("runs/lstm")) {
     const train = ["--data", "log.tsv", "--save-dir", "runs/lstm"];
-    await runShown(folder, { ...command, task: "train", args: train });
+    await runShown(folder, { ...command, task: "train", args: train }, made);
   }
-  const out = await runShown(folder, command);
+  const out = await runShown(folder, command, made);
   assert.notEqual(out, "", command.line);
 }
 
@@ -150,68 +168,72 @@ Deno.test("pages: what a program writes has its place", () => {
 Deno.test("pages: the options of the benches that take minutes are understood", async () => {
   const shown = pages().flatMap(shownCommands).filter(({ task }) => /^bench:(stability|data)$/.test(task));
   assert.ok(shown.length >= 4);
-  await Promise.all(shown.map(async ({ task, args, line }) => {
-    // The page is looked for before anything is measured.
-    const rest = [
-      ...args,
-      ...(task === "bench:stability" ? ["--data", "demo"] : []),
-      "--readme",
-      "nowhere/page.md",
-    ];
-    const script = new URL(`${task.replace(":", "/")}.ts`, root).href;
-    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        ...DENO_FLAGS,
-        "--no-prompt",
-        "--allow-read",
-        "--allow-env",
-        "--allow-write=/tmp",
-        script,
-        ...rest,
-      ],
-      env: { NO_COLOR: "1" },
-    }).output();
-    assert.equal(code, 1, line);
-    assert.match(new TextDecoder().decode(stderr), /^error: .*nowhere\/page\.md/m, line);
-  }));
+  await withSmallLog(async (_, data) => {
+    await Promise.all(shown.map(async ({ task, args, line }) => {
+      // The page is looked for before anything is measured.
+      const rest = [
+        ...args,
+        ...(task === "bench:stability" ? ["--data", data] : []),
+        "--readme",
+        "nowhere/page.md",
+      ];
+      const script = new URL(`${task.replace(":", "/")}.ts`, root).href;
+      const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: [
+          "run",
+          ...DENO_FLAGS,
+          "--no-prompt",
+          "--allow-read",
+          "--allow-env",
+          "--allow-write=/tmp",
+          script,
+          ...rest,
+        ],
+        env: { NO_COLOR: "1" },
+      }).output();
+      assert.equal(code, 1, line);
+      assert.match(new TextDecoder().decode(stderr), /^error: .*nowhere\/page\.md/m, line);
+    }));
+  });
 });
 
-/** The scripts of a page. */
-async function scripts(path: string): Promise<string[]> {
-  const page = await Deno.readTextFile(new URL(path, root));
-  return [...page.matchAll(/```ts\n([^]*?)```/g)].map(([, script = ""]) =>
-    script.replace("./src/mod.ts", new URL("src/mod.ts", root).href)
-  );
-}
+/** The scripts of the pages, in order: files of docs/scripts, whose types `deno task check:types` checks. */
+const SCRIPTS: Readonly<Record<string, readonly string[]>> = {
+  "src/README.md": ["library", "recommend"],
+  "src/simulate/README.md": ["simulated_users"],
+  [POLICIES]: ["policy"],
+};
 
-/** Has Deno do something with texts in files. @param cwd where their relative paths start. */
-async function deno(does: readonly string[], texts: readonly string[], cwd?: string) {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-scripts-" });
-  try {
-    const files = texts.map((_, k) => `${folder}/script${k}.ts`);
-    for (const [k, file] of files.entries()) await Deno.writeTextFile(file, texts[k] ?? "");
-    const config = new URL("deno.json", root).pathname;
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [...does, ...DENO_FLAGS, "--config", config, ...files],
-      env: { ...GPU_ENVIRONMENT, ...AS_USERS_HAVE_IT, NO_COLOR: "1" },
-      cwd,
-    }).output();
-    const [out = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-    return { code, stdout: out, stderr: errors };
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+const scriptFile = (name: string) => new URL(`docs/scripts/${name}.ts`, import.meta.url);
+
+Deno.test("the scripts of the pages are short, and are the files that are run and whose types are checked", () => {
+  for (const page of pages()) {
+    const shown = [...page.text.matchAll(/```ts\n([^]*?)```/g)].map(([, script = ""]) => script).filter((
+      script,
+    ) => script.includes("./src/mod.ts"));
+    const files = SCRIPTS[page.path]?.map((name) => Deno.readTextFileSync(scriptFile(name))) ?? [];
+    assert.deepEqual(shown.map((text) => text.replace('"./src/', '"../../../src/')), files, page.path);
+    for (const text of shown) {
+      const lines = text.trim().split("\n").filter((line) => line !== "");
+      assert.ok(lines.length <= 20, `${page.path}: a script is longer than twenty lines`);
+    }
   }
-}
+});
 
-/** Runs a script of a page. @param number which of them. */
-async function runScript(number: number, cwd?: string, path = "src/README.md") {
-  const script = (await scripts(path))[number] ?? assert.fail("the page has no script");
-  return await deno(["run", "--no-prompt", "--allow-read"], [script], cwd);
+/** Runs a script of a page. @param cwd where its relative paths start. */
+async function runScript(name: string, cwd?: string) {
+  const config = new URL("deno.json", root).pathname;
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", ...DENO_FLAGS, "--no-prompt", "--allow-read", "--config", config, scriptFile(name).href],
+    env: { ...GPU_ENVIRONMENT, ...AS_USERS_HAVE_IT, NO_COLOR: "1" },
+    cwd,
+  }).output();
+  const [out = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, stdout: out, stderr: errors };
 }
 
 Deno.test("the example of simulated users runs: to plan for this page beats chance", async () => {
-  const { code, stdout, stderr } = await runScript(0, undefined, "src/simulate/README.md");
+  const { code, stdout, stderr } = await runScript("simulated_users");
   assert.equal(code, 0, stderr);
   const [random = 0, greedy = 0] = ["random", "greedy"].map((name) =>
     Number(stdout.match(new RegExp(`^${name} clicks ([0-9.]+)`, "m"))?.[1])
@@ -220,20 +242,8 @@ Deno.test("the example of simulated users runs: to plan for this page beats chan
   assert.match(stdout, /^page 1 /m);
 });
 
-Deno.test("the scripts of the pages are short, and their types are right", async () => {
-  // In one process, as the types of one alone take 8 s, most of them those of the library.
-  const texts = (await Promise.all(["src/README.md", "src/simulate/README.md", POLICIES].map(scripts)))
-    .flat();
-  assert.equal(texts.length, 4);
-  for (const text of texts) {
-    assert.ok(text.trim().split("\n").filter((line) => line !== "").length <= 20, "longer than twenty lines");
-  }
-  const { code, stderr } = await deno(["check"], texts);
-  assert.equal(code, 0, stderr);
-});
-
 Deno.test("the library's example runs", async () => {
-  const { code, stdout, stderr } = await runScript(0);
+  const { code, stdout, stderr } = await runScript("library");
   assert.equal(code, 0, stderr);
   const losses = [...stdout.matchAll(/^step \d+: loss (\d+\.\d+)/gm)].map((m) => Number(m[1]));
   assert.equal(losses.length, 20);

@@ -1,6 +1,7 @@
 /**
  * A corpus of bad inputs as data: what is given, and how it must end. A line in one of the files of cases adds one. Each
- * is a process of its own, started as a user would, with the permissions that the launcher gives it.
+ * runs as a user would start it, with the permissions that the launcher gives it: in `deno task test:corpus` in a process
+ * of its own, with the other tests in one for all that are given to a command.
  *
  * Beside what a case says, every one of them must hold: it ends in time, without a stack trace, with a message; nothing
  * that was there is altered or gone, and nothing is left behind but what the case names.
@@ -8,7 +9,9 @@
 
 import assert from "node:assert/strict";
 import { UserError } from "../../src/user_error.ts";
+import { permissionFlags } from "../../src/cli/launch.ts";
 import { cacheEnvironment, type CommandName, invocation } from "../command_check.ts";
+import { CommandSeries } from "../command_series.ts";
 import { pending } from "./pending.ts";
 import { treeOf } from "./tree.ts";
 
@@ -71,10 +74,10 @@ const OUTPUTS: Partial<Record<CommandName, readonly [option: string, folder: str
 
 /** One case in so many is run with the other tests; `deno task test:corpus`, which sets CLICKGAN_CORPUS, runs all. */
 const QUICK = 3;
+const WHOLE = Deno.env.has("CLICKGAN_CORPUS");
 
 /** Runs cases as tests of their own, but those that wait for a mend: CLICKGAN_PENDING runs them as well. */
 export function assertRefused(theme: string, cases: readonly BadInput[]): void {
-  const whole = Deno.env.has("CLICKGAN_CORPUS");
   const names = cases.map(({ name }) => name);
   const twice = names.find((name, k) => names.indexOf(name) !== k);
   if (twice !== undefined) throw new Error(`two cases are called ${twice}`);
@@ -82,23 +85,81 @@ export function assertRefused(theme: string, cases: readonly BadInput[]): void {
     if (!names.includes(name)) throw new Error(`${theme}: no case is called ${name}, which is said to wait`);
   }
   const all = Deno.env.has("CLICKGAN_PENDING");
-  for (const [k, one] of cases.entries()) {
-    if (!whole && k % QUICK !== 0) continue;
+  const chosen = cases.filter((_, k) => WHOLE || k % QUICK === 0);
+  const shared = new Shared(chosen);
+  for (const one of chosen) {
     const reason = pending[theme]?.[one.name];
     Deno.test({
       name: `${theme}: ${one.name}${reason === undefined ? "" : ` (waits: ${reason})`}`,
       ignore: (reason !== undefined && !all) || one.only === false,
-      fn: () => check(one),
+      fn: () => check(one, shared),
     });
+  }
+  Deno.test.afterAll(() => shared.close());
+}
+
+/** Processes that cases share, one for each command. */
+class Shared {
+  readonly #cases: readonly BadInput[];
+  readonly #open = new Map<CommandName, CommandSeries>();
+  /** Has a folder for each case, by its number: what the cases may write to is said when a process starts. */
+  #parent: string | undefined;
+
+  constructor(cases: readonly BadInput[]) {
+    this.#cases = cases;
+  }
+
+  async folderOf(one: BadInput): Promise<string> {
+    this.#parent ??= await Deno.makeTempDir({ prefix: "clickgan-bad-" });
+    const folder = `${this.#parent}/${this.#cases.indexOf(one)}`;
+    await Deno.mkdir(folder);
+    return folder;
+  }
+
+  /** Runs a case in the process of its command. */
+  async run(one: BadInput, folder: string): Promise<Ended> {
+    const [command] = one.run;
+    let series = this.#open.get(command);
+    if (series === undefined) {
+      const same = this.#cases.filter((other) => sharesProcess(other) && other.run[0] === command);
+      const folders = same.map((other) => `${this.#parent}/${this.#cases.indexOf(other)}`);
+      series = new CommandSeries(command, same.map((other, k) => argumentsOf(other, folders[k] ?? "")));
+      this.#open.set(command, series);
+    }
+    try {
+      return { ...await series.run(argumentsOf(one, folder), LIMIT_MS), late: false };
+    } catch (error) {
+      this.#open.delete(command);
+      await series[Symbol.asyncDispose]();
+      return { code: -1, stdout: "", stderr: String(error), late: true };
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const series of this.#open.values()) await series[Symbol.asyncDispose]();
+    if (this.#parent !== undefined) await Deno.remove(this.#parent, { recursive: true });
   }
 }
 
-async function check(one: BadInput): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-bad-" });
+/** All do but those that say how their process starts, those that succeed, and those that the launcher refuses. */
+function sharesProcess(one: BadInput): boolean {
+  if (WHOLE || one.code !== 1 || one.shell !== undefined || one.env !== undefined) return false;
+  try {
+    permissionFlags(one.run[0], argumentsOf(one, "DIR"));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function check(one: BadInput, shared: Shared): Promise<void> {
+  const folder = await shared.folderOf(one);
   try {
     await one.files(folder);
     const before = await treeOf(folder);
-    const { code, stdout, stderr, late } = await start(one, folder);
+    const { code, stdout, stderr, late } = sharesProcess(one)
+      ? await shared.run(one, folder)
+      : await start(one, folder);
     const told = `exit code ${code}\n${stdout}\n${stderr}`;
     assert.ok(!late, `it did not end within ${LIMIT_MS / 1000} s\n${told}`);
     assert.equal(code, one.code, told);
@@ -142,9 +203,15 @@ interface Ended {
   readonly late: boolean;
 }
 
-async function start({ run: [command, ...args], shell, env }: BadInput, folder: string): Promise<Ended> {
+/** What a case's command is given. */
+function argumentsOf({ run: [command, ...args] }: BadInput, folder: string): string[] {
+  return withOutput(command, args).map((text) => text.replaceAll("DIR", folder));
+}
+
+async function start(one: BadInput, folder: string): Promise<Ended> {
+  const { run: [command], shell, env } = one;
   const within = (text: string) => text.replaceAll("DIR", folder);
-  const given = withOutput(command, args).map(within);
+  const given = argumentsOf(one, folder);
   const own = Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, within(value)]));
   if (own.XDG_CACHE_HOME !== undefined) Object.assign(own, await cacheEnvironment(own.XDG_CACHE_HOME));
   let started: ReturnType<typeof invocation>;

@@ -7,9 +7,9 @@ import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { Engine, literal } from "../../src/prepare/engine.ts";
 import { AS_USERS_HAVE_IT, writePaperFile } from "../command_check.ts";
-import { behaviors, events, longLog } from "../faults/sources.ts";
+import { longLog } from "../faults/sources.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
-import type { ShownCommand } from "./pages.ts";
+import type { Page, ShownCommand } from "./pages.ts";
 
 const root = new URL("../../", import.meta.url);
 
@@ -53,11 +53,18 @@ function smaller(task: string, args: readonly string[]): string[] {
   return ["--dims", "8", ...(says("--encoder") ? [] : ["--lstm-units", "4"])];
 }
 
-/** Files and folders that the pages speak of. */
-export async function fillSandbox(folder: string): Promise<void> {
+/** Files and folders that a page speaks of. */
+export async function fillSandbox(folder: string, { text }: Page): Promise<void> {
   for (const name of ["yelp.txt", "rsc.txt", "log.tsv"]) {
     writePaperFile(`${folder}/${name}`, smallLog(31, { users: 330, items: 30, width: 0 }));
   }
+  await Deno.mkdir(`${folder}/src/experiment`, { recursive: true });
+  await Deno.copyFile(new URL("src/experiment/README.md", root), `${folder}/src/experiment/README.md`);
+  if (text.includes("logs/")) await fillLogs(folder);
+}
+
+/** A log as Parquet, which takes the data engine, and its items. */
+async function fillLogs(folder: string): Promise<void> {
   await longLog(folder);
   await Deno.mkdir(`${folder}/logs`);
   const engine = await Engine.open({ workFolder: "", memory: "500MB", threads: 1 });
@@ -72,22 +79,33 @@ export async function fillSandbox(folder: string): Promise<void> {
   }
   const items = await Deno.readTextFile(`${folder}/items.csv`);
   await Deno.writeTextFile(`${folder}/items.csv`, items.replace("item,", "sku,"));
-  await Deno.mkdir(`${folder}/MINDsmall_train`);
-  await Deno.writeTextFile(`${folder}/MINDsmall_train/behaviors.tsv`, behaviors(60));
-  await Deno.mkdir(`${folder}/retailrocket`);
-  await Deno.writeTextFile(`${folder}/retailrocket/events.csv`, events(60));
-  await Deno.mkdir(`${folder}/src/experiment`, { recursive: true });
-  await Deno.copyFile(new URL("src/experiment/README.md", root), `${folder}/src/experiment/README.md`);
 }
 
-/** @returns what it printed. @throws AssertionError when it fails. */
-export async function runShown(folder: string, { page, task, args, line }: ShownCommand): Promise<string> {
+/** The files of the runs that were trained, by what said so: the arguments without the folder. */
+export type MadeRuns = Map<string, ReadonlyMap<string, Uint8Array>>;
+
+/**
+ * A training that another page shows, too, only into another folder, is not run again: its folder is a copy.
+ * @returns what it printed. @throws AssertionError when it fails.
+ */
+export async function runShown(
+  folder: string,
+  { page, task, args, line }: ShownCommand,
+  made: MadeRuns,
+): Promise<string> {
   const begins = !args.includes("--resume");
   const name = task === "policy" ? `policy ${args[0]}` : task;
   const shorter = begins ? SHORTER[name] ?? [] : task === "policy" ? [] : ["--no-report"];
   const game = task === "train" && args.includes("--adversarial") ? SHORTER_ADVERSARIAL : [];
   const seeds = task === "train" && args.includes("--seeds") ? ["--seeds", "2"] : [];
   const all = [...args, ...shorter, ...game, ...seeds, ...(page === AS_IT_STANDS ? [] : smaller(task, args))];
+  const run = task === "train" && begins ? runOf(all) : undefined;
+  const earlier = made.get(run?.trained ?? "");
+  if (run && earlier) {
+    await Deno.mkdir(`${folder}/${run.path}`, { recursive: true });
+    for (const [file, bytes] of earlier) await Deno.writeFile(`${folder}/${run.path}/${file}`, bytes);
+    return `a copy in ${run.path}`;
+  }
   const script = new URL(`src/cli/${task}.ts`, root).href;
   const flags = permissionFlags(task, all, cacheFolder(() => undefined));
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -97,5 +115,25 @@ export async function runShown(folder: string, { page, task, args, line }: Shown
   }).output();
   const [out = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
   assert.equal(code, 0, `${page}: ${line}\n${errors}`);
+  if (run) made.set(run.trained, await filesOf(`${folder}/${run.path}`));
   return out;
+}
+
+/** Where a training writes to, if it says so and is a single one, and the rest of its arguments, less what is the default. */
+function runOf(args: readonly string[]): { path: string; trained: string } | undefined {
+  const at = args.indexOf("--save-dir");
+  const path = args[at + 1];
+  if (at < 0 || path === undefined || ["--seeds", "--adversarial"].some((name) => args.includes(name))) {
+    return undefined;
+  }
+  const trained = args.toSpliced(at, 2).join(" ").replace(" --data-seed 1 ", " ");
+  return { path, trained };
+}
+
+async function filesOf(folder: string): Promise<ReadonlyMap<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>();
+  for await (const { name } of Deno.readDir(folder)) {
+    files.set(name, await Deno.readFile(`${folder}/${name}`));
+  }
+  return files;
 }

@@ -1,0 +1,87 @@
+/**
+ * A command that a test starts many times, in one process: to start one, and to load the program, takes .15 to .2 s of CPU,
+ * and what is refused takes nothing else. The process has the permissions that the launcher gives, to write to the folders
+ * of all the starts. What a process is asked for, such as signals, its end, or the device for itself, takes one of its own:
+ * `command_check.ts`.
+ */
+
+import { DENO_FLAGS } from "../src/deno_flags.ts";
+import { permissionFlags } from "../src/cli/launch.ts";
+import { cacheFolder } from "../src/cli/output_folders.ts";
+import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
+import { type CommandName, type CommandResult, givenArguments } from "./command_check.ts";
+
+const WRITE = "--allow-write=";
+
+export class CommandSeries implements AsyncDisposable {
+  readonly #command: CommandName;
+  readonly #flags: ReadonlySet<string>;
+  readonly #folders: ReadonlySet<string>;
+  readonly #process: Deno.ChildProcess;
+  readonly #requests: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #replies: ReadableStreamDefaultReader<string>;
+  #rest = "";
+
+  /** @param like the arguments of the starts, as far as they name what is written to. */
+  constructor(command: CommandName, like: readonly (readonly string[])[]) {
+    this.#command = command;
+    const needs = like.map((args) => needsOf(command, args));
+    this.#folders = new Set(needs.flatMap(({ folders }) => folders));
+    this.#flags = new Set(needs.flatMap(({ flags }) => flags));
+    const writes = this.#folders.size === 0 ? [] : [WRITE + [...this.#folders].join(",")];
+    const host = new URL("series_host.ts", import.meta.url).href;
+    this.#process = new Deno.Command(Deno.execPath(), {
+      args: ["run", ...DENO_FLAGS, ...this.#flags, ...writes, host, command],
+      env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    this.#requests = this.#process.stdin.getWriter();
+    this.#replies = this.#process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  /** Starts the command. @param limitMs longer is a failure, and the end of the series. */
+  async run(args: readonly string[], limitMs = 90_000): Promise<CommandResult> {
+    const { flags, folders } = needsOf(this.#command, args);
+    if (!flags.every((flag) => this.#flags.has(flag)) || !folders.every((one) => this.#folders.has(one))) {
+      throw new Error(`the series was not told of what is written to by: ${args.join(" ")}`);
+    }
+    const limit = setTimeout(() => this.#process.kill("SIGKILL"), limitMs);
+    try {
+      const line = JSON.stringify(givenArguments(this.#command, args)) + "\n";
+      await this.#requests.write(new TextEncoder().encode(line));
+      return JSON.parse(await this.#reply());
+    } finally {
+      clearTimeout(limit);
+    }
+  }
+
+  async #reply(): Promise<string> {
+    for (;;) {
+      const end = this.#rest.indexOf("\n");
+      if (end >= 0) {
+        const line = this.#rest.slice(0, end);
+        this.#rest = this.#rest.slice(end + 1);
+        return line;
+      }
+      const { value, done } = await this.#replies.read();
+      if (done) throw new Error("the process of the series has ended, or was killed as it took too long");
+      this.#rest += value;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#requests.close().catch(() => {}); // it has ended by itself
+    await this.#replies.cancel();
+    await this.#process.status;
+  }
+}
+
+/** What the launcher permits a start: the folders that it may write to, and the rest. */
+function needsOf(command: CommandName, args: readonly string[]) {
+  const all = permissionFlags(command, args, cacheFolder(() => undefined));
+  const flags = all.filter((flag) => !flag.startsWith(WRITE));
+  const folders = all.flatMap((flag) => flag.startsWith(WRITE) ? flag.slice(WRITE.length).split(",") : []);
+  return { flags, folders };
+}

@@ -1,0 +1,66 @@
+/**
+ * One process that runs a command again and again, for `command_series.ts`. A line of standard input is what the command is
+ * given, a line of standard output how it ended and what it said. Its argument is the command.
+ *
+ * A command's script runs anew each time, as a module of another name; the modules below it stay loaded. Its `Deno.exit`
+ * ends the command alone.
+ */
+
+import process from "node:process";
+
+const [command = ""] = Deno.args;
+const [exit, log, error] = [Deno.exit, console.log, console.error];
+const [writeOut, writeError] = [process.stdout.write, process.stderr.write];
+
+/** What ends a command in the place of the process. */
+class Exit extends Error {}
+
+const encoder = new TextEncoder();
+const own = new WritableStream<string>({
+  write(line) {
+    let left = encoder.encode(line);
+    while (left.length > 0) left = left.subarray(Deno.stdout.writeSync(left));
+  },
+}).getWriter();
+
+/** Runs the command once. */
+async function run(number: number, args: readonly string[]) {
+  const said = { stdout: "", stderr: "" };
+  const take = (stream: keyof typeof said) => (text: string | Uint8Array) => {
+    said[stream] += typeof text === "string" ? text : new TextDecoder().decode(text);
+    return true;
+  };
+  const text = (what: readonly unknown[]) => what.map(String).join(" ") + "\n";
+  console.log = (...what: unknown[]) => void take("stdout")(text(what));
+  console.error = (...what: unknown[]) => void take("stderr")(text(what));
+  process.stdout.write = take("stdout");
+  process.stderr.write = take("stderr");
+  Object.defineProperty(Deno, "args", { value: args, configurable: true });
+  const ended = Promise.withResolvers<number>();
+  Deno.exit = (code = 0) => {
+    ended.resolve(code);
+    throw new Exit();
+  };
+  import(new URL(`../src/cli/${command}.ts?series=${number}`, import.meta.url).href).catch((failure) => {
+    if (failure instanceof Exit) return;
+    said.stderr += `Uncaught ${failure instanceof Error ? failure.stack : failure}\n`;
+    ended.resolve(1);
+  });
+  const code = await ended.promise;
+  const result = { code, ...said };
+  [console.log, console.error] = [log, error];
+  [process.stdout.write, process.stderr.write] = [writeOut, writeError];
+  return result;
+}
+
+let number = 0;
+const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream());
+let rest = "";
+for await (const chunk of lines) {
+  const whole = (rest + chunk).split("\n");
+  rest = whole.pop() ?? "";
+  for (const line of whole) {
+    await own.write(JSON.stringify(await run(number++, JSON.parse(line))) + "\n");
+  }
+}
+exit(0);
