@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { randomStream } from "../src/data/random.ts";
-import type { Gpu } from "../src/gpu/device.ts";
+import { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "./open_alone.ts";
 import { type AdapterKind, fixedShapes, type KernelShapes } from "../src/gpu/kernel_shapes.ts";
 import { Checks, checkText } from "../src/selftest/finding.ts";
@@ -16,23 +16,28 @@ export { CanaryArena } from "../src/selftest/canary_arena.ts";
 export { countedOf, meanOf } from "../src/selftest/op_batches.ts";
 export type { Leaf, OpCase } from "../src/selftest/op_case.ts";
 
-/** Open devices by their shapes. Each test file has its own, as each is run apart from the others. */
-const devices = new Map<string, Gpu>();
+/** A device and what was made of it, by kernel shapes. */
+interface Opened {
+  readonly first: Gpu;
+  readonly byShapes: Map<string, Gpu>;
+  readonly pipelines: Map<string, Promise<GPUComputePipeline>>;
+}
+/** That of this file of tests: each is run apart from the others. Undefined while a test uses it. */
+let opened: Opened | undefined;
 
 /**
  * Runs on a device, and checks that nothing failed and nothing is left alive. The tests of a file share it, and so the
- * shaders that it has compiled; after a failure the next test gets a new one.
+ * shaders that it has compiled, whatever the kernel shapes; after a failure the next test gets a new one.
  */
 export async function withGpu<T>(
   shapes: AdapterKind | KernelShapes | undefined,
   run: (gpu: Gpu) => Promise<T>,
   maxGrid?: number,
 ): Promise<T> {
-  const key = JSON.stringify([shapes, maxGrid]);
-  const own = typeof shapes === "string" ? fixedShapes(shapes) : shapes;
-  const gpu = devices.get(key) ?? await openGpu({ shapes: own, maxGrid });
+  const own = opened ?? await open();
+  opened = undefined;
+  const gpu = gpuOf(own, typeof shapes === "string" ? fixedShapes(shapes) : shapes, maxGrid);
   const before = gpu.shapes;
-  devices.delete(key);
   let good = false;
   try {
     const result = await run(gpu);
@@ -42,16 +47,42 @@ export async function withGpu<T>(
     return result;
   } finally {
     // Two that ran at once had a device each: one is kept.
-    if (good && !devices.has(key)) {
+    if (good && !opened) {
       gpu.useShapes(before);
-      devices.set(key, gpu);
-    } else gpu.close();
+      opened = own;
+    } else {
+      gpu.close();
+      own.first.close();
+    }
   }
 }
 
-addEventListener("unload", () => {
-  for (const gpu of devices.values()) gpu.close();
-});
+async function open(): Promise<Opened> {
+  return { first: await openGpu(), byShapes: new Map(), pipelines: new Map() };
+}
+
+/** The device with these shapes; its own where there are none. */
+function gpuOf(
+  { first, byShapes, pipelines }: Opened,
+  shapes = first.shapes,
+  maxGrid = first.maxGrid,
+): Gpu {
+  const key = JSON.stringify([shapes, maxGrid]);
+  const known = byShapes.get(key);
+  if (known) return known;
+  const gpu = new Gpu(first.device, first.device.adapterInfo, shapes, maxGrid);
+  const compile = gpu.pipeline.bind(gpu);
+  gpu.pipeline = (kernel, source, layout) => {
+    const text = `${kernel}\n${source}`;
+    const pipeline = pipelines.get(text) ?? compile(kernel, source, layout);
+    pipelines.set(text, pipeline);
+    return pipeline;
+  };
+  byShapes.set(key, gpu);
+  return gpu;
+}
+
+addEventListener("unload", () => opened?.first.close());
 
 /** Runs the case on the kernel shapes of both kinds of adapter, or on those that are given. */
 export async function checkOp(
