@@ -431,3 +431,38 @@ export class Adam64 {
     }
   }
 }
+
+/** Training in f64: each step's loss and gradients, and the parameters after the last. */
+export interface Trajectory64 {
+  readonly steps: readonly { readonly loss: number; readonly gradients: Parameters64 }[];
+  readonly end: Parameters64;
+}
+const trajectories = new WeakMap<ClickLog, Map<string, Trajectory64>>();
+
+/**
+ * Steps of Adam over batches, from a start that it moves. Whoever starts from the same on another kind of adapter is given
+ * the same trajectory.
+ */
+export function trajectory64(
+  log: ClickLog,
+  batches: readonly Iterable<number>[],
+  start: Parameters64,
+  config: ModelConfig,
+  learningRate: number,
+): Trajectory64 {
+  const known = trajectories.get(log) ?? new Map<string, Trajectory64>();
+  trajectories.set(log, known);
+  const users = batches.map((batch) => Array.from(batch));
+  const key = JSON.stringify([users, [...start], config, learningRate]);
+  const adam = new Adam64(learningRate);
+  const found = known.get(key) ?? {
+    steps: users.map((batch) => {
+      const { loss, gradients } = lossAndGradients64(log, batch, start, shape64(config));
+      adam.step(start, gradients);
+      return { loss, gradients };
+    }),
+    end: start,
+  };
+  known.set(key, found);
+  return found;
+}

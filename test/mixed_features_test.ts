@@ -23,7 +23,7 @@ import type { Weights } from "../src/tape/parameters.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { defaultAdversarial, defaultTraining, type TrainingConfig } from "../src/train/config.ts";
 import { Trainer } from "../src/train/trainer.ts";
-import { Adam64, lossAndGradients64, shape64, toParameters64 } from "./f64_model.ts";
+import { toParameters64, trajectory64 } from "./f64_model.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog, widened } from "../src/selftest/small_logs.ts";
 import { noHistory, smallLstm, smallPw, WIDTH } from "./small_models.ts";
@@ -33,6 +33,7 @@ const logs: Record<string, ClickLog> = {
   "tokens and dense features": smallLog(21, { ...size, width: WIDTH, tokens: 13 }),
   "tokens alone": smallLog(22, { ...size, width: 0, tokens: 20 }),
 };
+const denseLogs = Object.fromEntries(Object.entries(logs).map(([name, log]) => [name, widened(log)]));
 const both = logs["tokens and dense features"] ?? assert.fail();
 const models: Record<string, ModelConfig> = {
   LSTM: smallLstm,
@@ -105,6 +106,7 @@ async function withPositionWeights(model: UserModel, config: ModelConfig): Promi
 
 for (const kind of ["cpu", "gpu"] as const) {
   for (const [name, log] of Object.entries(logs)) {
+    const dense = denseLogs[name] ?? assert.fail();
     for (
       const [shape, config] of Object.entries(
         log === both ? { ...models, ...odd, ...rivals } : { ...models, ...odd },
@@ -114,22 +116,20 @@ for (const kind of ["cpu", "gpu"] as const) {
         withGpu(kind, async (gpu) => {
           const model = await withPositionWeights(modelOf(gpu, log, config), config);
           const trainer = await Trainer.create(model, log, training, { validate: false });
-          const dense = widened(log);
           const specs = modelParameters(itemsShape(dense.items), config);
-          const parameters = toParameters64(wide(await model.weights()), specs);
-          const flat = (p: typeof parameters): Weights =>
+          const start = toParameters64(wide(await model.weights()), specs);
+          const flat = (p: typeof start): Weights =>
             new Map([...p].map(([name, rows]) => [name, Float32Array.from(rows.flat())]));
-          const adam = new Adam64(training.learningRate);
-          for (let t = 1; t <= 10; t++) {
-            const users = trainer.batchOf(t);
-            const expected = lossAndGradients64(dense, users, parameters, shape64(config));
-            const { nll } = await trainer.step(users);
+          const batches = Array.from({ length: 10 }, (_, k) => trainer.batchOf(k + 1));
+          const { steps, end } = trajectory64(dense, batches, start, config, training.learningRate);
+          for (const [k, expected] of steps.entries()) {
+            const t = k + 1;
+            const { nll } = await trainer.step(batches[k]);
             assert.ok(Math.abs(nll - expected.loss) < 2e-5, `loss ${t}: ${expected.loss}, got ${nll}`);
             const gradients = wide(await model.gradients());
             compareWeights(`gradient ${t}`, gradients, flat(expected.gradients), t === 1 ? 1e-5 : 2e-3);
-            adam.step(parameters, expected.gradients);
           }
-          compareWeights("weight", wide(await model.weights()), flat(parameters), 2e-3);
+          compareWeights("weight", wide(await model.weights()), flat(end), 2e-3);
           trainer.destroy();
           model.destroy();
         }));
