@@ -209,26 +209,22 @@ async function checkTooltip(page: Page): Promise<void> {
 
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 try {
-  for (const width of [1280, 390]) {
-    for (const colorScheme of ["light", "dark"] as const) {
-      for (const folder of [run, experiment]) {
-        await withPage(
-          browser,
-          folder,
-          { width, colorScheme },
-          (page) => checkDrawn(page, { light, dark }[colorScheme]),
-        );
-      }
-    }
-  }
   for (const view of [{ width: 1280, colorScheme: "light" }, { width: 390, colorScheme: "dark" }] as const) {
-    await withPage(browser, policies, view, (page) => checkDrawn(page, { light, dark }[view.colorScheme]));
+    const drawn = (page: Page) => checkDrawn(page, { light, dark }[view.colorScheme]);
+    const isFirst = view.colorScheme === "light";
+    await withPage(browser, policies, view, drawn);
+    await withPage(browser, run, view, async (page) => {
+      await drawn(page);
+      if (isFirst) await checkValues(page);
+    });
+    await withPage(browser, experiment, view, async (page) => {
+      await drawn(page);
+      if (!isFirst) return;
+      await checkTooltip(page);
+      await checkDownloads(page);
+      await checkThemes(page);
+    });
   }
-  const view = { width: 1280, colorScheme: "light" } as const;
-  await withPage(browser, run, view, checkValues);
-  await withPage(browser, experiment, view, checkDownloads);
-  await withPage(browser, experiment, view, checkThemes);
-  await withPage(browser, experiment, view, checkTooltip);
 } finally {
   await browser.close();
 }
