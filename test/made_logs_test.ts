@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import * as v from "../src/schema.ts";
 import { recipeOf } from "../src/cli/data_impressions.ts";
 import { logRecipe } from "../src/prepare/log.ts";
-import { runCommand } from "./command_check.ts";
+import { AS_USERS_HAVE_IT, runCommandWith } from "./command_check.ts";
 import {
   bestFigures,
   logFiles,
@@ -38,7 +38,15 @@ for (const [name, log] of logs) {
       const shares = { train: 0.7, validation: 0.15 };
       const { folder: set } = await prepareIn(folder, recipe, { shares });
       const options = ["--iterations", "80", "--learning-rate", "3e-3", "--batch-size", "30", "--no-report"];
-      const run = await runCommand("train", "--data", set, "--save-dir", `${folder}/run`, ...options);
+      const run = await runCommandWith(
+        AS_USERS_HAVE_IT,
+        "train",
+        "--data",
+        set,
+        "--save-dir",
+        `${folder}/run`,
+        ...options,
+      );
       assert.equal(run.code, 0, run.stderr);
       const { test: [best], baselines: { random } } = v.parse(
         resultSchema,
@@ -79,7 +87,8 @@ const searchSchema = v.looseObject({
 
 /** Five settings that differ in their dropout: what is said of the best one is what its figures say. */
 async function searchOn(set: string, path: string): Promise<void> {
-  const run = await runCommand(
+  const run = await runCommandWith(
+    AS_USERS_HAVE_IT,
     "tune",
     ...["--data", set, "--save-dir", path, "--budget", "20", "--iterations", "60", "--batch-size", "30"],
     ...[
