@@ -143,6 +143,16 @@ Deno.test("padding: each of the parts of a row to a multiple of four, and back",
   const packed = padRows(values, 2, 6, 2);
   assert.deepEqual(Array.from(packed), [1, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9, 0, 10, 11, 12, 0]);
   assert.deepEqual(Array.from(unpadRows(packed, 2, 6, 2)), values);
+  // Nothing to pad: a copy, as long as the rows say, of whatever numbers.
+  const whole = Array.from({ length: 20 }, (_, k) => k);
+  for (const move of [padRows, unpadRows]) {
+    for (const data of [whole, Float32Array.from(whole), Float64Array.from(whole)]) {
+      assert.deepEqual(move(data, 2, 8, 2), Float32Array.from(whole.slice(0, 16)));
+    }
+    const given = new Float32Array(16);
+    move(given, 2, 8, 2)[0] = 1;
+    assert.equal(given[0], 0);
+  }
 });
 
 Deno.test("windows cover an arena once, aligned, none too large", () => {

@@ -64,6 +64,7 @@ export function padRows(
   groups: number,
 ): Float32Array<ArrayBuffer> {
   const stride = padded(columns, groups);
+  if (stride === columns) return copied(data, rows * columns);
   const out = new Float32Array(stride * rows);
   eachElement(rows, columns, groups, (packed, at) => out[at] = data[packed] ?? 0);
   return out;
@@ -76,8 +77,17 @@ export function unpadRows(
   columns: number,
   groups: number,
 ): Float32Array<ArrayBuffer> {
+  if (padded(columns, groups) === columns) return copied(data, rows * columns);
   const out = new Float32Array(rows * columns);
   eachElement(rows, columns, groups, (packed, at) => out[packed] = data[at] ?? 0);
+  return out;
+}
+
+/** What needs no padding goes in one piece: tables of many items have tens of millions of values. */
+function copied(data: ArrayLike<number>, length: number): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(length);
+  const values = data instanceof Float32Array ? data : Float32Array.from(data);
+  out.set(values.subarray(0, length));
   return out;
 }
 
