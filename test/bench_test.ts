@@ -3,7 +3,12 @@
 import assert from "node:assert/strict";
 import { probeKernels } from "../src/profile/adapter_ceilings.ts";
 import type { BenchReport } from "../src/profile/bench_report.ts";
+import { adaptersCommand } from "../bench/adapters.ts";
+import { benchCommand } from "../bench/bench_command.ts";
+import { labCommand } from "../bench/lab.ts";
+import { labSurveyCommand } from "../bench/lab_survey.ts";
 import { readBench, writeBench } from "../bench/bench_json.ts";
+import { parseAndRun } from "../src/cli/options.ts";
 import { compare } from "../bench/compare.ts";
 import { growthCharts } from "../bench/growth_charts.ts";
 import { fitLine, type GrowthAxis, measureGrowth } from "../bench/growth.ts";
@@ -388,12 +393,17 @@ Deno.test("what is no part, workload, pattern, file or number is refused", async
     [["lab", "--readme", "none.md"], /none\.md/],
     [["lab-survey", "new.json", "--parts", "all"], /Expected names of training, step, .*got "all"/],
   ];
-  for (
-    const { args, code, stderr, message } of await Promise.all(
-      wrong.map(async ([args, message]) => ({ args, message, ...await runBench(...args) })),
-    )
-  ) {
-    assert.equal(code, 1, `${args}: ${stderr}`);
-    assert.match(stderr, message);
+  for (const [args, message] of wrong) {
+    const command = benchCommand().enablePositionalOptions();
+    for (const other of [adaptersCommand(), labCommand(), labSurveyCommand()]) command.addCommand(other);
+    await assert.rejects(
+      parseAndRun(command, args),
+      (error) => error instanceof UserError && message.test(error.message),
+      args.join(" "),
+    );
   }
+  const { code, stdout, stderr } = await runBench("kernles");
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /^error: .*Allowed choices are/);
+  assert.equal(stdout, "");
 });
