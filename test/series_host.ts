@@ -2,11 +2,12 @@
  * One process that runs a command again and again, for `command_series.ts`. A line of standard input is what the command is
  * given, a line of standard output how it ended and what it said. Its argument is the command.
  *
- * A command's script runs anew each time, as a module of another name; the modules below it stay loaded. Its `Deno.exit`
- * ends the command alone.
+ * A command's script runs anew each time, as a module of another name; the modules below it stay loaded, and the
+ * device stays open. Its `Deno.exit` ends the command alone.
  */
 
 import process from "node:process";
+import { keepDevice } from "./kept_device.ts";
 
 const [command = ""] = Deno.args;
 const [exit, log, error] = [Deno.exit, console.log, console.error];
@@ -53,6 +54,7 @@ async function run(number: number, args: readonly string[]) {
   return result;
 }
 
+keepDevice();
 let number = 0;
 const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream());
 let rest = "";
