@@ -22,16 +22,21 @@ export class CommandSeries implements AsyncDisposable {
   readonly #replies: ReadableStreamDefaultReader<string>;
   #rest = "";
 
-  /** @param like the arguments of the starts, as far as they name what is written to. */
-  constructor(command: CommandName, like: readonly (readonly string[])[]) {
+  /**
+   * @param like the arguments of the starts, as far as they name what is written to.
+   * @param cwd where their relative paths start.
+   */
+  constructor(command: CommandName, like: readonly (readonly string[])[], cwd?: string) {
     this.#command = command;
     const needs = like.map((args) => needsOf(command, args));
     this.#folders = new Set(needs.flatMap(({ folders }) => folders));
     this.#flags = new Set(needs.flatMap(({ flags }) => flags));
     const writes = this.#folders.size === 0 ? [] : [WRITE + [...this.#folders].join(",")];
+    const config = new URL("../deno.json", import.meta.url).pathname;
     const host = new URL("series_host.ts", import.meta.url).href;
     this.#process = new Deno.Command(Deno.execPath(), {
-      args: ["run", ...DENO_FLAGS, ...this.#flags, ...writes, host, command],
+      args: ["run", ...DENO_FLAGS, "--config", config, ...this.#flags, ...writes, host, command],
+      cwd,
       env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
       stdin: "piped",
       stdout: "piped",

@@ -1,12 +1,14 @@
 /** Runs the commands of the pages as they stand, in a folder with small files of the names that they use. */
 
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { permissionFlags } from "../../src/cli/launch.ts";
 import { cacheFolder } from "../../src/cli/output_folders.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { Engine, literal } from "../../src/prepare/engine.ts";
-import { AS_USERS_HAVE_IT, writePaperFile } from "../command_check.ts";
+import { AS_USERS_HAVE_IT, type CommandName, type CommandResult, writePaperFile } from "../command_check.ts";
+import { CommandSeries } from "../command_series.ts";
 import { longLog } from "../faults/sources.ts";
 import { smallLog } from "../../src/selftest/small_logs.ts";
 import type { Page, ShownCommand } from "./pages.ts";
@@ -85,38 +87,87 @@ async function fillLogs(folder: string): Promise<void> {
 export type MadeRuns = Map<string, ReadonlyMap<string, Uint8Array>>;
 
 /**
- * A training that another page shows, too, only into another folder, is not run again: its folder is a copy.
- * @returns what it printed. @throws AssertionError when it fails.
+ * Runs the commands of a page in a folder. Those of one task share a process, but for the page whose commands run as
+ * users have them. A training that another page shows, too, only into another folder, is not run again: its folder is
+ * a copy.
  */
-export async function runShown(
-  folder: string,
-  { page, task, args, line }: ShownCommand,
-  made: MadeRuns,
-): Promise<string> {
+export class PageRunner implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #made: MadeRuns;
+  readonly #series = new Map<string, CommandSeries>();
+  readonly #all: readonly ShownCommand[];
+
+  /** @param all the commands that will be run. @param made what other pages trained. */
+  constructor(folder: string, all: readonly ShownCommand[], made: MadeRuns) {
+    [this.#folder, this.#all, this.#made] = [folder, all, made];
+  }
+
+  /** @returns what it printed. @throws AssertionError when it fails. */
+  async run(command: ShownCommand): Promise<string> {
+    const { page, task, line } = command;
+    const args = argumentsOf(command);
+    const run = task === "train" && !args.includes("--resume") ? runOf(args) : undefined;
+    const earlier = this.#made.get(run?.trained ?? "");
+    if (run && earlier) {
+      await Deno.mkdir(`${this.#folder}/${run.path}`, { recursive: true });
+      for (const [file, bytes] of earlier) await Deno.writeFile(`${this.#folder}/${run.path}/${file}`, bytes);
+      return `a copy in ${run.path}`;
+    }
+    const { code, stdout, stderr } = page === AS_IT_STANDS
+      ? await runAlone(this.#folder, task, args)
+      : await this.#seriesOf(task).run(args);
+    assert.equal(code, 0, `${page}: ${line}\n${stderr}`);
+    if (run && page !== AS_IT_STANDS) {
+      this.#made.set(run.trained, await filesOf(`${this.#folder}/${run.path}`));
+    }
+    await this.#removeTimed();
+    return stdout;
+  }
+
+  /** Folders that are named by the second: another run may come within it. */
+  async #removeTimed(): Promise<void> {
+    const runs = `${this.#folder}/runs`;
+    for (const { name } of existsSync(runs) ? Deno.readDirSync(runs) : []) {
+      if (/-\d{8}-\d{6}$/.test(name)) await Deno.remove(`${runs}/${name}`, { recursive: true });
+    }
+  }
+
+  #seriesOf(task: string): CommandSeries {
+    let series = this.#series.get(task);
+    if (series === undefined) {
+      const like = this.#all.filter((other) => other.task === task).map(argumentsOf);
+      series = new CommandSeries(task as CommandName, like, this.#folder);
+      this.#series.set(task, series);
+    }
+    return series;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const series of this.#series.values()) await series[Symbol.asyncDispose]();
+  }
+}
+
+/** What a command is given: what the page shows, and what makes it short. */
+function argumentsOf({ page, task, args }: ShownCommand): string[] {
   const begins = !args.includes("--resume");
   const name = task === "policy" ? `policy ${args[0]}` : task;
   const shorter = begins ? SHORTER[name] ?? [] : task === "policy" ? [] : ["--no-report"];
   const game = task === "train" && args.includes("--adversarial") ? SHORTER_ADVERSARIAL : [];
   const seeds = task === "train" && args.includes("--seeds") ? ["--seeds", "2"] : [];
-  const all = [...args, ...shorter, ...game, ...seeds, ...(page === AS_IT_STANDS ? [] : smaller(task, args))];
-  const run = task === "train" && begins ? runOf(all) : undefined;
-  const earlier = made.get(run?.trained ?? "");
-  if (run && earlier) {
-    await Deno.mkdir(`${folder}/${run.path}`, { recursive: true });
-    for (const [file, bytes] of earlier) await Deno.writeFile(`${folder}/${run.path}/${file}`, bytes);
-    return `a copy in ${run.path}`;
-  }
+  return [...args, ...shorter, ...game, ...seeds, ...(page === AS_IT_STANDS ? [] : smaller(task, args))];
+}
+
+/** In a process of its own, with the driver as users have it. */
+async function runAlone(folder: string, task: string, args: readonly string[]): Promise<CommandResult> {
   const script = new URL(`src/cli/${task}.ts`, root).href;
-  const flags = permissionFlags(task, all, cacheFolder(() => undefined));
+  const flags = permissionFlags(task, args, cacheFolder(() => undefined));
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...DENO_FLAGS, "--config", new URL("deno.json", root).pathname, ...flags, script, ...all],
+    args: ["run", ...DENO_FLAGS, "--config", new URL("deno.json", root).pathname, ...flags, script, ...args],
     cwd: folder,
-    env: { ...GPU_ENVIRONMENT, ...(page === AS_IT_STANDS ? AS_USERS_HAVE_IT : {}), NO_COLOR: "1" },
+    env: { ...GPU_ENVIRONMENT, ...AS_USERS_HAVE_IT, NO_COLOR: "1" },
   }).output();
   const [out = "", errors = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  assert.equal(code, 0, `${page}: ${line}\n${errors}`);
-  if (run) made.set(run.trained, await filesOf(`${folder}/${run.path}`));
-  return out;
+  return { code, stdout: out, stderr: errors };
 }
 
 /** Where a training writes to, if it says so and is a single one, and the rest of its arguments, less what is the default. */
