@@ -1,12 +1,19 @@
 /** `data` from the outside: what it says, what it leaves behind, how it stops, and the guide's commands. */
 
 import assert from "node:assert/strict";
+import { Command } from "commander";
+import { describeCommand } from "../src/cli/data_describe.ts";
+import type { Prepare } from "../src/cli/data_options.ts";
+import { retailrocketCommand } from "../src/cli/data_retailrocket.ts";
+import { exitCodeOf } from "../src/cli/fail.ts";
+import { parseAndRun } from "../src/cli/options.ts";
+import { prepare } from "../src/prepare/prepare.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { permissionFlags } from "../src/cli/launch.ts";
 import { cacheFolder, dataFolders } from "../src/cli/output_folders.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { stepLine, stepProgress } from "../src/cli/step_progress.ts";
-import { warningsOf } from "../src/prepare/describe.ts";
+import { describe, warningsOf } from "../src/prepare/describe.ts";
 import { filesIn, interrupt, runCommand, signalled } from "./command_check.ts";
 import { withFolder } from "./prepared_folder.ts";
 
@@ -133,7 +140,7 @@ Deno.test("what a killed preparation leaves is removed by the next one", async (
     const { code, stderr } = await runCommand("data", ...args);
     assert.equal(code, 0, stderr);
     assert.deepEqual(filesIn(folder), ["events.csv", "out"]);
-    assert.equal((await runCommand("data", "describe", `${folder}/out`)).code, 0);
+    assert.equal((await describe(`${folder}/out`, "500MB")).parts.length, 3);
   });
 });
 
@@ -167,8 +174,17 @@ Deno.test("data refuses what it cannot use, with exit code 1 and nothing written
       [["describe"], /missing required argument/],
       [["mix"], /unknown command 'mix'/],
     ];
+    // As the command ends, but for its process; those of a folder in the way have its permissions, too.
+    const inProcess = async (args: readonly string[]) => {
+      const run: Prepare = async (recipe, options) => void await prepare(recipe, options, args);
+      const command = new Command("data").addCommand(retailrocketCommand(run)).addCommand(describeCommand());
+      let stderr = "";
+      const code = await exitCodeOf(() => parseAndRun(command, args), (text) => void (stderr += `${text}\n`));
+      return { code, stderr, stdout: "" };
+    };
     for (const [args, message] of cases) {
-      const { code, stderr, stdout } = await runCommand("data", ...args);
+      const isOut = [folder, `${folder}/file/x`].includes(args.at(-1) ?? "");
+      const { code, stderr, stdout } = await (isOut ? runCommand("data", ...args) : inProcess(args));
       assert.equal(code, 1, `${args.join(" ")}: ${stderr}`);
       assert.match(stderr, message);
       assert.match(stderr, /^error: /m);
