@@ -269,7 +269,7 @@ Deno.test("impressions: files that are not what they should be are told", async 
 
 const item = fc.constantFrom("N1", "N2", "N10", "N3");
 const impression = fc.record({
-  user: fc.constantFrom("U1", "U2", "U3"),
+  user: fc.integer({ min: 1, max: 9 }).map((k) => `U${k}`),
   minute: fc.integer({ min: 10, max: 12 }),
   history: fc.array(item, { maxLength: 3 }),
   shown: fc.array(fc.tuple(item, fc.constantFrom("0", "1")), { minLength: 1, maxLength: 5 }),
@@ -278,7 +278,8 @@ const impression = fc.record({
 Deno.test("impressions: the order of lines, files and compression do not change the prepared data", async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(impression, { minLength: 1, maxLength: 12 }),
+      // What is found in several small logs is found in one of all their users, by one preparation; and a few lines alone.
+      fc.oneof(...[36, 36, 3].map((maxLength) => fc.array(impression, { minLength: 1, maxLength }))),
       fc.infiniteStream(fc.nat(1000)),
       async (all, random) => {
         const next = () => random.next().value ?? 0;
@@ -329,6 +330,6 @@ Deno.test("impressions: the order of lines, files and compression do not change 
         });
       },
     ),
-    { numRuns: 15 },
+    { numRuns: 6 },
   );
 });

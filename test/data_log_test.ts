@@ -144,11 +144,17 @@ Deno.test("log: every way to write a time", async () => {
     ["2019-11-10T23:05:58.123-10:00", wanted, /as dates/],
   ];
   await withFolder({}, async (folder) => {
-    for (const [text, read, note] of cases) {
-      await Deno.writeTextFile(`${folder}/log.tsv`, `uid\tsku\tts\tlabel\na\tx\t${text}\t1\n`);
+    // Those of one kind in one log, each of a user of its own: one that were of another kind would be a bad row.
+    for (const group of Map.groupBy(cases, ([, , note]) => String(note)).values()) {
+      const lines = group.map(([text], k) => `u${String(k).padStart(2, "0")}\tx\t${text}\t1\n`);
+      await Deno.writeTextFile(`${folder}/log.tsv`, `uid\tsku\tts\tlabel\n${lines.join("")}`);
       const prepared = await prepareIn(folder, recipe(`${folder}/log.tsv`));
-      assert.deepEqual((await pagesOf(prepared.folder)).map(({ time }) => time), [read], text);
-      assert.match(prepared.manifest.notes[0] ?? "", note, text);
+      const times = (await pagesOf(prepared.folder)).map(({ time }) => time);
+      assert.deepEqual(
+        times.map((time, k) => [group[k]?.[0], time]),
+        group.map(([text, read]) => [text, read]),
+      );
+      assert.match(prepared.manifest.notes.join("\n"), group[0]?.[2] ?? assert.fail());
     }
     const typed = [
       "1573463158::INTEGER",
