@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { adversarialOf, modelOf, parseTrainOptions, trainingOf } from "../src/cli/train_options.ts";
 import { UserError } from "../src/user_error.ts";
 import { filesIn, interrupt, runCommand, withSmallLog, writePaperFile } from "./command_check.ts";
+import { CommandSeries } from "./command_series.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 
 const SMALL = ["--batch-size", "12", "--dims", "8", "--lstm-units", "4", "--validate-every", "4"];
@@ -30,6 +31,11 @@ const STAGE_FILES = [
   "train.csv",
   "validation.csv",
 ];
+
+/** The process for the trainings of a test. */
+function trainings(folder: string, names: readonly string[]): CommandSeries {
+  return new CommandSeries("train", names.map((name) => ["--save-dir", `${folder}/${name}`]));
+}
 
 function assertSameStage(a: string, b: string): void {
   for (const file of STAGE_FILES.filter((name) => /safetensors|csv/.test(name))) {
@@ -61,9 +67,10 @@ Deno.test("both stages in one folder, with their logs, snapshots and figures; ev
       assert.ok(Math.abs(figures[name] - own[name]) < 1e-6, `${name}: ${figures[name]} ${own[name]}`);
     }
 
+    await using series = trainings(folder, ["tuned", "again", "x", "y"]);
     // From the finished run, in one of its own: the same stage, as it starts from the same snapshot.
     const tuned = `${folder}/tuned`;
-    const from = await runCommand("train", "--data", data, "--save-dir", tuned, "--init", run, ...GAME);
+    const from = await series.run(["--data", data, "--save-dir", tuned, "--init", run, ...GAME]);
     assert.equal(from.code, 0, from.stderr);
     assert.deepEqual(filesIn(tuned), ["adversarial", "config.json", "report.html"]);
     assert.deepEqual(
@@ -72,21 +79,12 @@ Deno.test("both stages in one folder, with their logs, snapshots and figures; ev
     );
     // And its reward goes on in a Shannon stage.
     const again = ["--init", snapshot, "--save-dir", `${folder}/again`, ...SHANNON, "--no-report"];
-    assert.equal((await runCommand("train", "--data", data, ...again)).code, 0);
+    assert.equal((await series.run(["--data", data, ...again])).code, 0);
 
     // Another data set.
     const other = `${folder}/other.tsv`;
     writePaperFile(other, smallLog(32, { users: 90, items: 30, width: 0 }));
-    const refused = await runCommand(
-      "train",
-      "--data",
-      other,
-      "--init",
-      run,
-      "--save-dir",
-      `${folder}/x`,
-      ...GAME,
-    );
+    const refused = await series.run(["--data", other, "--init", run, "--save-dir", `${folder}/x`, ...GAME]);
     assert.equal(refused.code, 1);
     assert.match(
       refused.stderr,
@@ -94,28 +92,31 @@ Deno.test("both stages in one folder, with their logs, snapshots and figures; ev
     );
     // Another shape.
     const shape = ["--init", run, "--save-dir", `${folder}/y`, "--dims", "7", ...GAME];
-    const misfit = await runCommand("train", "--data", data, ...shape);
+    const misfit = await series.run(["--data", data, ...shape]);
     assert.equal(misfit.code, 1);
     assert.match(misfit.stderr, /do not fit the model:[^]*state_kernel: expected 140 values/);
   }));
 
 Deno.test("an adversarial stage that is interrupted goes on bit for bit, alone and after the Shannon stage", () =>
   withSmallLog(async (folder, data) => {
-    const long = GAME.with(1, "500");
+    const game = GAME.with(GAME.indexOf("--adversarial-validate-every") + 1, "50");
+    const long = game.with(1, "500");
+    const names = ["both", "alone"].flatMap((name) => [`${name}-whole`, `${name}-part`]);
+    await using series = trainings(folder, names);
     for (const [name, options] of [["both", SHANNON], ["alone", [...SMALL, "--no-pretrain"]]] as const) {
       const args = (
         run: string,
       ) => ["--data", data, "--save-dir", `${folder}/${run}`, "--no-report", ...options];
-      const whole = await runCommand("train", ...args(`${name}-whole`), ...GAME.with(1, "600"));
+      const whole = await series.run([...args(`${name}-whole`), ...game.with(1, "600")]);
       assert.equal(whole.code, 0, whole.stderr);
       const stopped = await interrupt(/\d\/500/, "train", ...args(`${name}-part`), ...long);
       assert.equal(stopped.code, 130, stopped.stderr);
       const part = `${folder}/${name}-part`;
-      const resumed = await runCommand("train", "--resume", part, "--adversarial", "600", "--no-report");
+      const resumed = await series.run(["--resume", part, "--adversarial", "600", "--no-report"]);
       assert.equal(resumed.code, 0, resumed.stderr);
       assertSameStage(`${folder}/${name}-whole/adversarial`, `${part}/adversarial`);
     }
-    const late = await runCommand("train", "--resume", `${folder}/both-part`, "--iterations", "20");
+    const late = await series.run(["--resume", `${folder}/both-part`, "--iterations", "20"]);
     assert.equal(late.code, 1);
     assert.match(late.stderr, /has begun from its Shannon stage/);
   }));
@@ -187,7 +188,7 @@ Deno.test("options of both stages that make no sense are refused", () => {
 
 Deno.test("train refuses batches of the adversarial stage that are larger than the train users", () =>
   withSmallLog(async (folder, data) => {
-    const args = ["--data", data, "--save-dir", `${folder}/run`, "--batch-size", "12", "--iterations", "12"];
+    const args = ["--data", data, "--save-dir", `${folder}/run`, ...SHANNON];
     const game = ["--adversarial", "200", "--adversarial-batch-size", "500"];
     const { code, stderr } = await runCommand("train", ...args, ...game);
     assert.equal(code, 1, stderr);

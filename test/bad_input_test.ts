@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { parseTrainOptions } from "../src/cli/train_options.ts";
 import { UserError } from "../src/user_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../src/snapshot/safetensors.ts";
-import { filesIn, runCommand, withSmallLog } from "./command_check.ts";
+import { type CommandResult, filesIn, runCommand, withSmallLog } from "./command_check.ts";
+import { CommandSeries } from "./command_series.ts";
 
 const SMALL = [
   "--batch-size",
@@ -18,6 +19,20 @@ const SMALL = [
   "--validate-every",
   "2",
 ];
+
+/** A small log in a folder, and processes for the runs in it, and for what reads them. */
+async function withRuns(
+  use: (folder: string, data: string, train: Start, evaluate: Start) => Promise<void>,
+): Promise<void> {
+  await withSmallLog(async (folder, data) => {
+    const paths = ["run", "other", "bad", "steep", "small.tsv/run"].map((name) => `${folder}/${name}`);
+    await using trainings = new CommandSeries("train", paths.map((path) => ["--save-dir", path]));
+    await using evaluations = new CommandSeries("evaluate", [[]]);
+    await use(folder, data, (...args) => trainings.run(args), (...args) => evaluations.run(args));
+  });
+}
+
+type Start = (...args: string[]) => Promise<CommandResult>;
 
 /** What is wrong, the arguments, and what the message must say. FILE stands for a good log, DIR for the test's folder. */
 const badOptions: [string, string[], RegExp][] = [
@@ -95,31 +110,20 @@ Deno.test("train reports a bad line of a log by file and line", () =>
   }));
 
 Deno.test("snapshots that are truncated, of another shape, or of other items are refused", () =>
-  withSmallLog(async (folder, data) => {
+  withRuns(async (folder, data, train, evaluate) => {
     const run = `${folder}/run`;
-    const trained = await runCommand("train", "--data", data, "--save-dir", run, ...SMALL);
+    const trained = await train("--data", data, "--save-dir", run, ...SMALL);
     assert.equal(trained.code, 0, trained.stderr);
     const good = Deno.readFileSync(`${run}/best-loss.safetensors`);
     const file = `${folder}/model.safetensors`;
     const start = (...args: string[]) =>
-      runCommand(
-        "train",
-        "--data",
-        data,
-        "--init",
-        file,
-        "--batch-size",
-        "12",
-        "--save-dir",
-        `${folder}/other`,
-        ...args,
-      );
+      train("--data", data, "--init", file, "--batch-size", "12", "--save-dir", `${folder}/other`, ...args);
     const refused = async (bytes: Uint8Array, message: RegExp, ...args: string[]) => {
       Deno.writeFileSync(file, bytes);
       for (
         const result of [
           await start(...args),
-          ...(args.length ? [] : [await runCommand("evaluate", "--model", file, "--data", data)]),
+          ...(args.length ? [] : [await evaluate("--model", file, "--data", data)]),
         ]
       ) {
         assert.equal(result.code, 1, result.stderr);
@@ -151,28 +155,28 @@ Deno.test("snapshots that are truncated, of another shape, or of other items are
 
     // A damaged run cannot be resumed, and says why.
     Deno.writeFileSync(`${run}/last.safetensors`, good.subarray(0, 200));
-    const damaged = await runCommand("train", "--resume", run);
+    const damaged = await train("--resume", run);
     assert.equal(damaged.code, 1);
     assert.match(damaged.stderr, /last\.safetensors.*truncated/);
     Deno.writeTextFileSync(`${run}/config.json`, "{");
-    assert.match((await runCommand("train", "--resume", run)).stderr, /config\.json is damaged/);
+    assert.match((await train("--resume", run)).stderr, /config\.json is damaged/);
   }));
 
 Deno.test("a folder that holds a run, is no folder, or changed data: refused, and nothing is touched", () =>
-  withSmallLog(async (folder, data) => {
+  withRuns(async (folder, data, train) => {
     const run = `${folder}/run`;
     const args = ["--data", data, "--save-dir", run, ...SMALL];
-    assert.equal((await runCommand("train", ...args)).code, 0);
+    assert.equal((await train(...args)).code, 0);
     const before = Deno.readTextFileSync(`${run}/train.csv`);
     for (const more of [[], ["--seeds", "2"]]) {
-      const again = await runCommand("train", ...args, ...more);
+      const again = await train(...args, ...more);
       assert.equal(again.code, 1);
       assert.match(again.stderr, /holds one\. Continue it with --resume/);
     }
     const other = `${folder}/other`;
     Deno.mkdirSync(other);
     Deno.writeTextFileSync(`${other}/notes.txt`, "");
-    const filled = await runCommand("train", "--data", data, "--save-dir", other, ...SMALL);
+    const filled = await train("--data", data, "--save-dir", other, ...SMALL);
     assert.equal(filled.code, 1);
     assert.match(
       filled.stderr,
@@ -181,27 +185,26 @@ Deno.test("a folder that holds a run, is no folder, or changed data: refused, an
     assert.deepEqual(filesIn(other), ["notes.txt"]);
     assert.equal(Deno.readTextFileSync(`${run}/train.csv`), before);
 
-    const inFile = await runCommand("train", "--data", data, "--save-dir", `${data}/run`, ...SMALL);
+    const inFile = await train("--data", data, "--save-dir", `${data}/run`, ...SMALL);
     assert.equal(inFile.code, 1, inFile.stderr);
     assert.match(inFile.stderr, /small\.tsv/);
 
     Deno.writeTextFileSync(data, Deno.readTextFileSync(data) + "\n");
-    const changed = await runCommand("train", "--resume", run);
+    const changed = await train("--resume", run);
     assert.equal(changed.code, 1);
     assert.match(changed.stderr, /has changed since the run began/);
   }));
 
 Deno.test("a loss that is no number ends training, says when, and keeps what was good", () =>
-  withSmallLog(async (folder, data) => {
+  withRuns(async (folder, data, train) => {
     const run = `${folder}/run`;
-    assert.equal((await runCommand("train", "--data", data, "--save-dir", run, ...SMALL)).code, 0);
+    assert.equal((await train("--data", data, "--save-dir", run, ...SMALL)).code, 0);
     const { tensors, metadata } = decodeSafetensors(Deno.readFileSync(`${run}/last.safetensors`), "last");
     for (const { data } of tensors.values()) if (data instanceof Float32Array) data.fill(1e30);
     const huge = `${folder}/huge.safetensors`;
     Deno.writeFileSync(huge, encodeSafetensors(tensors, metadata));
     const bad = `${folder}/bad`;
-    const { code, stderr } = await runCommand(
-      "train",
+    const { code, stderr } = await train(
       "--data",
       data,
       "--init",
@@ -221,7 +224,7 @@ Deno.test("a loss that is no number ends training, says when, and keeps what was
     // Training that diverges later: the best of the way there is kept, and the run can go on up to there.
     const steep = `${folder}/steep`;
     const args = ["--save-dir", steep, ...SMALL, "--init", `${run}/last.safetensors`];
-    assert.equal((await runCommand("train", "--data", data, ...args)).code, 0);
+    assert.equal((await train("--data", data, ...args)).code, 0);
     const state = decodeSafetensors(Deno.readFileSync(`${steep}/last.safetensors`), "last");
     const weights = new Map(state.tensors);
     for (const [name, { shape, data }] of weights) {
@@ -231,12 +234,12 @@ Deno.test("a loss that is no number ends training, says when, and keeps what was
     }
     Deno.writeFileSync(`${steep}/last.safetensors`, encodeSafetensors(weights, state.metadata));
     const files = filesIn(steep);
-    const diverged = await runCommand("train", "--resume", steep, "--iterations", "400");
+    const diverged = await train("--resume", steep, "--iterations", "400");
     assert.equal(diverged.code, 1, diverged.stderr);
     const at = Number(diverged.stderr.match(/loss of iteration (\d+)/)?.[1]);
     assert.ok(at > 4 && at < 400, diverged.stderr);
     assert.deepEqual(filesIn(steep).filter((name) => !name.includes(".aside.")), files);
-    const back = await runCommand("train", "--resume", steep, "--iterations", "4");
+    const back = await train("--resume", steep, "--iterations", "4");
     assert.equal(back.code, 0, back.stderr);
   }));
 
@@ -252,18 +255,18 @@ Deno.test({
   fn: () =>
     withSmallLog(async (folder, data) => {
       // Full at the first snapshot: the folder goes again. Full later: what stands is whole.
-      for (const dims of ["64-64", "8"]) {
+      for (const size of [["--dims", "64-64"], ["--dims", "8", "--lstm-units", "4"]]) {
         const disk = `${folder}/disk`;
         Deno.mkdirSync(disk);
         assert.ok(await mountSmallDisk(disk));
         try {
           const run = `${disk}/run`;
-          const args = ["--save-dir", run, "--batch-size", "12", "--iterations", "4000", "--dims", dims];
+          const args = ["--save-dir", run, "--batch-size", "12", "--iterations", "4000", ...size];
           const { code, stderr } = await runCommand("train", "--data", data, ...args);
           assert.equal(code, 1, stderr);
           assert.match(stderr, /disk is full/);
           const files = filesIn(disk).includes("run") ? filesIn(run) : [];
-          if (dims === "64-64") assert.deepEqual(filesIn(disk), []);
+          if (size.includes("64-64")) assert.deepEqual(filesIn(disk), []);
           else assert.ok(files.includes("last.safetensors"), files.join());
           for (const name of files) {
             assert.match(name, /\.(json|csv|safetensors)$/, "a temporary file is left");

@@ -17,33 +17,37 @@ export class CommandSeries implements AsyncDisposable {
   readonly #command: CommandName;
   readonly #flags: ReadonlySet<string>;
   readonly #folders: ReadonlySet<string>;
-  readonly #process: Deno.ChildProcess;
-  readonly #requests: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #replies: ReadableStreamDefaultReader<string>;
+  readonly #cwd: string | undefined;
+  #started: Started | undefined;
   #rest = "";
 
   /**
+   * The process starts with the first command.
    * @param like the arguments of the starts, as far as they name what is written to.
    * @param cwd where their relative paths start.
    */
   constructor(command: CommandName, like: readonly (readonly string[])[], cwd?: string) {
     this.#command = command;
+    this.#cwd = cwd;
     const needs = like.map((args) => needsOf(command, args));
     this.#folders = new Set(needs.flatMap(({ folders }) => folders));
     this.#flags = new Set(needs.flatMap(({ flags }) => flags));
+  }
+
+  #start(): Started {
     const writes = this.#folders.size === 0 ? [] : [WRITE + [...this.#folders].join(",")];
     const config = new URL("../deno.json", import.meta.url).pathname;
     const host = new URL("series_host.ts", import.meta.url).href;
-    this.#process = new Deno.Command(Deno.execPath(), {
-      args: ["run", ...DENO_FLAGS, "--config", config, ...this.#flags, ...writes, host, command],
-      cwd,
+    const process = new Deno.Command(Deno.execPath(), {
+      args: ["run", ...DENO_FLAGS, "--config", config, ...this.#flags, ...writes, host, this.#command],
+      cwd: this.#cwd,
       env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",
     }).spawn();
-    this.#requests = this.#process.stdin.getWriter();
-    this.#replies = this.#process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const replies = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    return { process, requests: process.stdin.getWriter(), replies };
   }
 
   /** Starts the command. @param limitMs longer is a failure, and the end of the series. */
@@ -52,17 +56,18 @@ export class CommandSeries implements AsyncDisposable {
     if (!flags.every((flag) => this.#flags.has(flag)) || !folders.every((one) => this.#folders.has(one))) {
       throw new Error(`the series was not told of what is written to by: ${args.join(" ")}`);
     }
-    const limit = setTimeout(() => this.#process.kill("SIGKILL"), limitMs);
+    const { process, requests, replies } = this.#started ??= this.#start();
+    const limit = setTimeout(() => process.kill("SIGKILL"), limitMs);
     try {
       const line = JSON.stringify(givenArguments(this.#command, args)) + "\n";
-      await this.#requests.write(new TextEncoder().encode(line));
-      return JSON.parse(await this.#reply());
+      await requests.write(new TextEncoder().encode(line));
+      return JSON.parse(await this.#reply(replies));
     } finally {
       clearTimeout(limit);
     }
   }
 
-  async #reply(): Promise<string> {
+  async #reply(replies: Started["replies"]): Promise<string> {
     for (;;) {
       const end = this.#rest.indexOf("\n");
       if (end >= 0) {
@@ -70,17 +75,25 @@ export class CommandSeries implements AsyncDisposable {
         this.#rest = this.#rest.slice(end + 1);
         return line;
       }
-      const { value, done } = await this.#replies.read();
+      const { value, done } = await replies.read();
       if (done) throw new Error("the process of the series has ended, or was killed as it took too long");
       this.#rest += value;
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#requests.close().catch(() => {}); // it has ended by itself
-    await this.#replies.cancel();
-    await this.#process.status;
+    if (this.#started === undefined) return;
+    const { process, requests, replies } = this.#started;
+    await requests.close().catch(() => {}); // it has ended by itself
+    await replies.cancel();
+    await process.status;
   }
+}
+
+interface Started {
+  readonly process: Deno.ChildProcess;
+  readonly requests: WritableStreamDefaultWriter<Uint8Array>;
+  readonly replies: ReadableStreamDefaultReader<string>;
 }
 
 /** What the launcher permits a start: the folders that it may write to, and the rest. */
