@@ -8,13 +8,12 @@ import { retailrocketCommand } from "../src/cli/data_retailrocket.ts";
 import { exitCodeOf } from "../src/cli/fail.ts";
 import { parseAndRun } from "../src/cli/options.ts";
 import { prepare } from "../src/prepare/prepare.ts";
-import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { permissionFlags } from "../src/cli/launch.ts";
-import { cacheFolder, dataFolders } from "../src/cli/output_folders.ts";
-import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
+import { dataFolders } from "../src/cli/output_folders.ts";
 import { stepLine, stepProgress } from "../src/cli/step_progress.ts";
 import { describe, warningsOf } from "../src/prepare/describe.ts";
 import { filesIn, interrupt, runCommand, signalled } from "./command_check.ts";
+import { CommandSeries } from "./command_series.ts";
 import { withFolder } from "./prepared_folder.ts";
 
 const START = 1_433_000_000_000;
@@ -33,8 +32,10 @@ function eventsOf(visitors: number): string {
 Deno.test("data retailrocket prepares, describe describes, train trains on it, in memory and on disk", async () => {
   await withFolder({ "events.csv": eventsOf(200) }, async (folder) => {
     const out = `${folder}/prepared`;
-    const prepared = await runCommand(
-      "data",
+    const memory = ["--save-dir", `${folder}/memory`];
+    await using data = new CommandSeries("data", [["retailrocket", "--out", out]]);
+    await using train = new CommandSeries("train", [memory, ["--resume", `${folder}/memory`]]);
+    const prepared = await data.run([
       "retailrocket",
       "--source",
       folder,
@@ -42,7 +43,7 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
       out,
       "--shares",
       "60-20-20",
-    );
+    ]);
     assert.equal(prepared.code, 0, prepared.stderr);
     assert.match(prepared.stderr, /^1\/\d+ Reading events$/m);
     assert.match(
@@ -56,7 +57,7 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
     assert.match(manifest.duckdb, /^v\d/);
     assert.equal(manifest.sources[0].bytes, (await Deno.stat(`${folder}/events.csv`)).size);
 
-    const described = await runCommand("data", "describe", out);
+    const described = await data.run(["describe", out]);
     assert.equal(described.code, 0, described.stderr);
     assert.match(described.stdout, /^train +\d+ +\d+ +3\.00 +0\.0 % +- +-$/m);
     assert.match(described.stdout, /^place of the click: 2: 100\.0 %$/m);
@@ -83,7 +84,7 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
       "--lstm-units",
       "4",
     ];
-    const run = await runCommand("train", "--data", out, "--save-dir", `${folder}/memory`, ...options);
+    const run = await train.run(["--data", out, ...memory, ...options]);
     assert.equal(run.code, 0, run.stderr);
     assert.match(run.stderr, /^data: prepared, 200 users, 200 events, 600 displayed items/m);
     const evaluated = await runCommand(
@@ -97,13 +98,13 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
     assert.equal(evaluated.code, 0, evaluated.stderr);
     const last = JSON.parse(await Deno.readTextFile(`${folder}/memory/result.json`)).test.at(-1);
     assert.equal(JSON.parse(evaluated.stdout).nll, last.nll);
-    const resumed = await runCommand("train", "--resume", `${folder}/memory`, "--iterations", "9");
+    const resumed = await train.run(["--resume", `${folder}/memory`, "--iterations", "9"]);
     assert.equal(resumed.code, 0, resumed.stderr);
 
     // A data set that changed is not the one that the run began with.
     manifest.features.dense[0].meaning = "something else";
     await Deno.writeTextFile(`${out}/manifest.json`, JSON.stringify(manifest));
-    const other = await runCommand("train", "--resume", `${folder}/memory`, "--iterations", "12");
+    const other = await train.run(["--resume", `${folder}/memory`, "--iterations", "12"]);
     assert.equal(other.code, 1);
     assert.match(other.stderr, /has changed since the run began/);
   });
@@ -307,23 +308,19 @@ Deno.test("the guide's commands run as they stand", async () => {
     .map((line) => line.replace(/^deno task /, "").split(" "));
   assert.ok(commands.length >= 7);
   await withFolder({}, async (folder) => {
-    const config = new URL("../deno.json", import.meta.url).pathname;
+    const of = (task: string) => commands.filter(([name]) => name === task).map(([, ...args]) => args);
+    await using data = new CommandSeries("data", of("data"), folder);
+    await using train = new CommandSeries("train", of("train"), folder);
+    await using evaluate = new CommandSeries("evaluate", of("evaluate"), folder);
+    const series = new Map(Object.entries({ data, train, evaluate }));
+    // Larger steps, and fewer: 60 of these come further than 250 of the page's 500.
+    const shorter = "--no-calibration --iterations 60 --learning-rate 0.008 --validate-every 30".split(" ");
     const outputs: string[] = [];
     for (const [name = "", ...args] of commands) {
-      const script = new URL(`../src/cli/${name}.ts`, import.meta.url).href;
-      const flags = permissionFlags(name, args, cacheFolder(() => undefined));
-      // Larger steps, and fewer: 60 of these come further than 250 of the page's 500.
-      const plain = name === "train"
-        ? "--no-calibration --iterations 60 --learning-rate 0.008 --validate-every 30".split(" ")
-        : [];
-      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: ["run", ...DENO_FLAGS, "--config", config, ...flags, script, ...args, ...plain],
-        cwd: folder,
-        env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
-      }).output();
-      const [out = "", errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-      assert.equal(code, 0, `${name} ${args.join(" ")}\n${errors}`);
-      outputs.push(out);
+      const run = series.get(name) ?? assert.fail(`no test runs ${name}`);
+      const { code, stdout, stderr } = await run.run([...args, ...name === "train" ? shorter : []]);
+      assert.equal(code, 0, `${name} ${args.join(" ")}\n${stderr}`);
+      outputs.push(stdout);
     }
     assert.match(outputs[2] ?? "", /features: 6 numbers .* category .* brand/);
     // The model beats the click rate: prec@1 .32 in the README.
