@@ -1,74 +1,27 @@
-/**
- * The simple models and losses on a log whose truth is known: a ranker sorts pages by a feature that users do not care for,
- * and what stands first is clicked more often.
- */
+/** The simple models and losses on a log whose truth is known: see rivals_training.ts. */
 
 import assert from "node:assert/strict";
-import { type ClickLog, NONE, usersOf } from "../src/data/click_log.ts";
-import { randomStream } from "../src/data/random.ts";
-import type { Gpu } from "../src/gpu/device.ts";
-import { defaultModel, type ModelConfig, modelConfigSchema } from "../src/model/config.ts";
-import { positionEffects } from "../src/model/position_effect.ts";
+import { usersOf } from "../src/data/click_log.ts";
+import { defaultModel, modelConfigSchema } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { modelOf, parseTrainOptions } from "../src/cli/train_options.ts";
 import { Collector } from "../src/figures/collector.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
-import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
-import { Evaluation } from "../src/train/evaluation.ts";
-import { Trainer } from "../src/train/trainer.ts";
+import { defaultAdversarial } from "../src/train/config.ts";
 import * as v from "../src/schema.ts";
+import { printedBy } from "./command_check.ts";
 import { withGpu } from "./op_check.ts";
+import { EFFECTS, type Fitted, log, logit, PAGE, TRUTH } from "./rivals_training.ts";
 
-const [PAGE, EVENTS, USERS, ITEMS] = [5, 6, 900, 40];
-/** Of no click, of what the ranker sorts by, and of what users like. */
-const TRUTH = { bias: -0.5, weights: [0, 1] } as const;
-const EFFECTS = [0, -0.7, -1.2, -1.5, -1.7];
-
-function sortedLog(): ClickLog {
-  const random = randomStream(3, "sorted log");
-  const values = Float32Array.from({ length: 2 * ITEMS }, () => random.normal());
-  const of = (item: number, feature: number) => values[2 * item + feature] ?? 0;
-  const eventClick: number[] = [];
-  const rowItem: number[] = [];
-  for (let e = 0; e < USERS * EVENTS; e++) {
-    const page = Array.from(random.sampleWithoutReplacement(ITEMS, PAGE)).sort((a, b) => of(b, 0) - of(a, 0));
-    const odds = page.map((item, k) => Math.exp(TRUTH.bias + of(item, 1) + (EFFECTS[k] ?? 0)));
-    let draw = random.uniform() * odds.reduce((sum, x) => sum + x, 1);
-    const place = odds.findIndex((x) => (draw -= x) < 0);
-    eventClick.push(place < 0 ? NONE : rowItem.length + place);
-    rowItem.push(...page);
-  }
-  return {
-    name: "sorted",
-    items: { kind: "dense", count: ITEMS, width: 2, values },
-    userSplit: Uint8Array.from({ length: USERS }, (_, u) => (u % 9 === 7 ? 1 : u % 9 === 8 ? 2 : 0)),
-    userEvents: Uint32Array.from({ length: USERS + 1 }, (_, u) => u * EVENTS),
-    eventRows: Uint32Array.from({ length: USERS * EVENTS + 1 }, (_, e) => e * PAGE),
-    eventClick: Uint32Array.from(eventClick),
-    rowItem: Uint32Array.from(rowItem),
-  };
-}
-
-const log = sortedLog();
-const { lstmUnits: _, ...common } = defaultModel;
-const logit: ModelConfig = { ...common, encoder: "none", dims: [] };
-
-/** The conditional logit at the end of a training on all train users at once: its loss is convex, so it is the best one. */
-async function fitted(gpu: Gpu, more: Partial<ModelConfig>) {
-  const model = new UserModel(gpu, log.items, { ...logit, ...more } as ModelConfig, { seed: 1 });
-  const batchSize = usersOf(log, "train").length;
-  const training = { ...defaultTraining, batchSize, learningRate: 0.05 };
-  const trainer = await Trainer.create(model, log, training, { validate: false });
-  await trainer.run(150);
-  const weights = await model.weights();
-  const test = await Evaluation.ofModel(model, trainer.deviceLog, log, usersOf(log, "test"), 0);
-  const figures = await test.figures();
-  const utilities = await test.utilities();
-  const scores = await model.score({ history: [3], page: [7, 0, 21] });
-  for (const part of [test, trainer, model]) part.destroy();
-  const [bias = NaN] = weights.get("utility/output/bias") ?? [];
-  const [sorted = NaN, liked = NaN] = weights.get("wide/item_kernel") ?? [];
-  return { bias, sorted, liked, effects: positionEffects(weights), figures, utilities, scores };
+/** What they came to on all train users. */
+let fits: Promise<Record<"plain" | "placed" | "first" | "single", Fitted>> | undefined;
+async function fitAll() {
+  const configs = [{}, { positions: PAGE }, { positions: 3 }, { loss: "logistic" }];
+  const all = await printedBy("rivals_training.ts", JSON.stringify(configs)) as Fitted[];
+  const [plain, placed, first, single] = all;
+  return plain && placed && first && single
+    ? { plain, placed, first, single }
+    : assert.fail("expected four models");
 }
 
 /** Some four standard errors of a coefficient, for 4,200 pages. */
@@ -79,65 +32,59 @@ function near(what: string, found: number | undefined, expected: number, within 
   assert.ok(gap <= within, `${what}: expected ${expected} +- ${within}, got ${found}`);
 }
 
-Deno.test("--position-effect tells the place's part of a click from the item's; utilities are without it", () =>
-  withGpu(undefined, async (gpu) => {
-    const [plain, placed, first] = [
-      await fitted(gpu, {}),
-      await fitted(gpu, { positions: PAGE }),
-      await fitted(gpu, { positions: 3 }),
-    ];
-    // Without it the ranker's feature seems to be liked.
-    assert.ok(plain.sorted > 0.4, `${plain.sorted}`);
-    near("weight of the ranker's feature", placed.sorted, TRUTH.weights[0]);
-    near("weight of what is liked", placed.liked, TRUTH.weights[1]);
-    near("no click", placed.bias, TRUTH.bias);
-    EFFECTS.forEach((effect, k) =>
-      near(`effect of place ${k}`, placed.effects?.[k], effect, k === 0 ? 0 : 2 * NEAR)
-    );
-    // All behind the third share one effect, between theirs.
-    const shared = first.effects?.[2] ?? NaN;
-    assert.ok(shared < -1.2 && shared > -1.7, `${shared}`);
-    assert.equal(first.effects?.length, 3);
-    // The loss of logged pages counts it, so the page is better explained; a ranking without it has the fewer clicks.
-    assert.ok(placed.figures.nll < plain.figures.nll - 0.01, `${placed.figures.nll}, ${plain.figures.nll}`);
-    assert.ok(placed.figures.prec1 < plain.figures.prec1, `${placed.figures.prec1}, ${plain.figures.prec1}`);
-    // The host's figures agree with the device's, and with what happened.
-    const places = usersOf(log, "test");
-    const collector = new Collector({ users: places.length, eta: 1, placeEffects: placed.effects });
-    collector.add({ log, places, scores: placed.utilities });
-    const { nll, prec1, noClick = NaN, pNoClick } = collector.tested().details.figures;
-    near("the host's loss", nll, placed.figures.nll, 1e-5);
-    near("the host's prec@1", prec1, placed.figures.prec1, 1e-5);
-    near("P(no click)", pNoClick, noClick, 0.06);
-    const { values } = log.items.kind === "dense" ? log.items : assert.fail();
-    [7, 0, 21].forEach((item, k) => {
-      const u = placed.bias + placed.sorted * (values[2 * item] ?? NaN) +
-        placed.liked * (values[2 * item + 1] ?? NaN);
-      near(`score of item ${item}`, placed.scores[k], u, 1e-5);
-    });
-  }));
+Deno.test("--position-effect tells the place's part of a click from the item's; utilities are without it", async () => {
+  const { plain, placed, first } = await (fits ??= fitAll());
+  // Without it the ranker's feature seems to be liked.
+  assert.ok(plain.sorted > 0.4, `${plain.sorted}`);
+  near("weight of the ranker's feature", placed.sorted, TRUTH.weights[0]);
+  near("weight of what is liked", placed.liked, TRUTH.weights[1]);
+  near("no click", placed.bias, TRUTH.bias);
+  EFFECTS.forEach((effect, k) =>
+    near(`effect of place ${k}`, placed.effects?.[k], effect, k === 0 ? 0 : 2 * NEAR)
+  );
+  // All behind the third share one effect, between theirs.
+  const shared = first.effects?.[2] ?? NaN;
+  assert.ok(shared < -1.2 && shared > -1.7, `${shared}`);
+  assert.equal(first.effects?.length, 3);
+  // The loss of logged pages counts it, so the page is better explained; a ranking without it has the fewer clicks.
+  assert.ok(placed.figures.nll < plain.figures.nll - 0.01, `${placed.figures.nll}, ${plain.figures.nll}`);
+  assert.ok(placed.figures.prec1 < plain.figures.prec1, `${placed.figures.prec1}, ${plain.figures.prec1}`);
+  // The host's figures agree with the device's, and with what happened.
+  const places = usersOf(log, "test");
+  const collector = new Collector({ users: places.length, eta: 1, placeEffects: placed.effects });
+  collector.add({ log, places, scores: placed.utilities });
+  const { nll, prec1, noClick = NaN, pNoClick } = collector.tested().details.figures;
+  near("the host's loss", nll, placed.figures.nll, 1e-5);
+  near("the host's prec@1", prec1, placed.figures.prec1, 1e-5);
+  near("P(no click)", pNoClick, noClick, 0.06);
+  const { values } = log.items.kind === "dense" ? log.items : assert.fail();
+  [7, 0, 21].forEach((item, k) => {
+    const u = placed.bias + placed.sorted * (values[2 * item] ?? NaN) +
+      placed.liked * (values[2 * item + 1] ?? NaN);
+    near(`score of item ${item}`, placed.scores[k], u, 1e-5);
+  });
+});
 
-Deno.test("--loss logistic: probabilities of single items that add up to the clicks, and rank as the choice's", () =>
-  withGpu(undefined, async (gpu) => {
-    const places = usersOf(log, "test");
-    const tested = async (loss: ModelConfig["loss"]) => {
-      const { utilities, figures } = await fitted(gpu, { loss });
-      const collector = new Collector({ users: places.length, eta: 1, single: loss === "logistic" });
-      collector.add({ log, places, scores: utilities });
-      return { device: figures, host: collector.tested().details.figures };
-    };
-    const [choice, single] = [await tested("choice"), await tested("logistic")];
-    for (const { device, host } of [choice, single]) {
-      near("the host's loss", host.nll, device.nll, 1e-5);
-      near("P(click)", host.pClick, host.clicked ?? NaN, 0.012);
-    }
-    near("P(no click) of a choice", choice.host.pNoClick, choice.host.noClick ?? NaN, 0.06);
-    // Independent clicks leave room for several on a page: more pages without any, and a worse likelihood.
-    const room = (single.host.pNoClick ?? NaN) - (single.host.noClick ?? NaN);
-    assert.ok(room > 0.06, `${room}`);
-    assert.ok(single.device.nll > choice.device.nll + 0.02, `${single.device.nll}, ${choice.device.nll}`);
-    near("prec@1", single.device.prec1, choice.device.prec1, 0.02);
-  }));
+Deno.test("--loss logistic: probabilities of single items that add up to the clicks, and rank as the choice's", async () => {
+  const { plain, single: logistic } = await (fits ??= fitAll());
+  const places = usersOf(log, "test");
+  const tested = ({ utilities, figures }: Fitted, single: boolean) => {
+    const collector = new Collector({ users: places.length, eta: 1, single });
+    collector.add({ log, places, scores: utilities });
+    return { device: figures, host: collector.tested().details.figures };
+  };
+  const [choice, single] = [tested(plain, false), tested(logistic, true)];
+  for (const { device, host } of [choice, single]) {
+    near("the host's loss", host.nll, device.nll, 1e-5);
+    near("P(click)", host.pClick, host.clicked ?? NaN, 0.012);
+  }
+  near("P(no click) of a choice", choice.host.pNoClick, choice.host.noClick ?? NaN, 0.06);
+  // Independent clicks leave room for several on a page: more pages without any, and a worse likelihood.
+  const room = (single.host.pNoClick ?? NaN) - (single.host.noClick ?? NaN);
+  assert.ok(room > 0.06, `${room}`);
+  assert.ok(single.device.nll > choice.device.nll + 0.02, `${single.device.nll}, ${choice.device.nll}`);
+  near("prec@1", single.device.prec1, choice.device.prec1, 0.02);
+});
 
 Deno.test("a reward that is not of choices alone has no adversarial stage", () =>
   withGpu(undefined, async (gpu) => {
