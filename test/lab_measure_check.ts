@@ -17,8 +17,17 @@ export interface Look {
   readonly all: boolean;
 }
 
+/** Has the page measure for a hundredth of the time, and race a ladder in two rounds: what it shows is the same. */
+const HASTY = `globalThis.answer = lab.call;
+lab.call = (service, method, request, options) => {
+  const { seconds = 0, rounds = 0 } = request ?? {};
+  const less = { ...(seconds > 0 && { seconds: seconds / 100 }), ...(rounds > 0 && { rounds: 2 }) };
+  return answer(service, method, seconds + rounds > 0 ? { ...request, ...less } : request, options);
+};`;
+
 /** Measures a step of the model that the screen Train has, and opens a dispatch by the keyboard. */
 export async function checkStep(page: Page, { fine, picture }: Look): Promise<void> {
+  await page.evaluate(HASTY);
   await page.click("nav >> text=Look inside a step");
   await page.locator("#step-workload option").first().waitFor({ state: "attached", ...PATIENCE });
   await page.selectOption("#step-workload", "trained");
@@ -73,6 +82,7 @@ export async function checkLadder(page: Page, { fine, picture }: Look): Promise<
   await rung.locator("table.ladder").waitFor(PATIENCE);
   assert.equal(await rung.locator("tbody tr").count(), 4);
   assert.match(await rung.innerText(), /The fastest step here is \d[^]*llvmpipe/);
+  await page.evaluate("lab.call = answer");
   await fine(page, "Ladders");
   await picture(page, "ladders");
 }
