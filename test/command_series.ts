@@ -10,26 +10,34 @@ import { permissionFlags } from "../src/cli/launch.ts";
 import { cacheFolder } from "../src/cli/output_folders.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { type CommandName, type CommandResult, givenArguments } from "./command_check.ts";
+import type { Request } from "./series_host.ts";
 
 const WRITE = "--allow-write=";
+
+export interface SeriesOptions {
+  /** Where relative paths start; the folder of this name may be another one at each start. */
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Nothing is added to what it is given; a run that begins says itself that it takes the fixed table of kernels. */
+  readonly asGiven?: boolean;
+}
 
 export class CommandSeries implements AsyncDisposable {
   readonly #command: CommandName;
   readonly #flags: ReadonlySet<string>;
   readonly #folders: ReadonlySet<string>;
-  readonly #cwd: string | undefined;
+  readonly #options: SeriesOptions;
   #started: Started | undefined;
   #rest = "";
 
   /**
    * The process starts with the first command.
    * @param like the arguments of the starts, as far as they name what is written to.
-   * @param cwd where their relative paths start.
    */
-  constructor(command: CommandName, like: readonly (readonly string[])[], cwd?: string) {
+  constructor(command: CommandName, like: readonly (readonly string[])[], options: SeriesOptions = {}) {
     this.#command = command;
-    this.#cwd = cwd;
-    const needs = like.map((args) => needsOf(command, args));
+    this.#options = options;
+    const needs = like.map((args) => this.#needsOf(args));
     this.#folders = new Set(needs.flatMap(({ folders }) => folders));
     this.#flags = new Set(needs.flatMap(({ flags }) => flags));
   }
@@ -40,8 +48,8 @@ export class CommandSeries implements AsyncDisposable {
     const host = new URL("series_host.ts", import.meta.url).href;
     const process = new Deno.Command(Deno.execPath(), {
       args: ["run", ...DENO_FLAGS, "--config", config, ...this.#flags, ...writes, host, this.#command],
-      cwd: this.#cwd,
-      env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
+      cwd: this.#options.cwd,
+      env: { ...GPU_ENVIRONMENT, NO_COLOR: "1", ...this.#options.env },
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",
@@ -52,19 +60,30 @@ export class CommandSeries implements AsyncDisposable {
 
   /** Starts the command. @param limitMs longer is a failure, and the end of the series. */
   async run(args: readonly string[], limitMs = 90_000): Promise<CommandResult> {
-    const { flags, folders } = needsOf(this.#command, args);
+    const { flags, folders } = this.#needsOf(args);
     if (!flags.every((flag) => this.#flags.has(flag)) || !folders.every((one) => this.#folders.has(one))) {
       throw new Error(`the series was not told of what is written to by: ${args.join(" ")}`);
     }
     const { process, requests, replies } = this.#started ??= this.#start();
     const limit = setTimeout(() => process.kill("SIGKILL"), limitMs);
     try {
-      const line = JSON.stringify(givenArguments(this.#command, args)) + "\n";
+      const { cwd, asGiven } = this.#options;
+      const request: Request = { args: asGiven ? args : givenArguments(this.#command, args), cwd };
+      const line = JSON.stringify(request) + "\n";
       await requests.write(new TextEncoder().encode(line));
       return JSON.parse(await this.#reply(replies));
     } finally {
       clearTimeout(limit);
     }
+  }
+
+  /** What the launcher permits a start: the folders that it may write to, and the rest. */
+  #needsOf(args: readonly string[]) {
+    const { env } = this.#options;
+    const all = permissionFlags(this.#command, args, cacheFolder((name) => env?.[name]));
+    const flags = all.filter((flag) => !flag.startsWith(WRITE));
+    const folders = all.flatMap((flag) => flag.startsWith(WRITE) ? flag.slice(WRITE.length).split(",") : []);
+    return { flags, folders };
   }
 
   async #reply(replies: Started["replies"]): Promise<string> {
@@ -94,12 +113,4 @@ interface Started {
   readonly process: Deno.ChildProcess;
   readonly requests: WritableStreamDefaultWriter<Uint8Array>;
   readonly replies: ReadableStreamDefaultReader<string>;
-}
-
-/** What the launcher permits a start: the folders that it may write to, and the rest. */
-function needsOf(command: CommandName, args: readonly string[]) {
-  const all = permissionFlags(command, args, cacheFolder(() => undefined));
-  const flags = all.filter((flag) => !flag.startsWith(WRITE));
-  const folders = all.flatMap((flag) => flag.startsWith(WRITE) ? flag.slice(WRITE.length).split(",") : []);
-  return { flags, folders };
 }

@@ -5,8 +5,10 @@ import { randomStream } from "../src/data/random.ts";
 import { hows } from "./faults/crash_points.ts";
 import { killAtRandom } from "./faults/kills.ts";
 import { tryPoints } from "./faults/points.ts";
+import { removePrepared } from "./faults/prepared.ts";
 import { raceRounds, races } from "./faults/races.ts";
 import { scenarios } from "./faults/scenarios.ts";
+import { SecondStarts } from "./faults/second_starts.ts";
 
 /** One point in so many of each kind of fault, and the first of them: three or four. */
 const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> = {
@@ -19,11 +21,22 @@ const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> =
   "data example": [15, 4],
 };
 
+const starts = new SecondStarts();
+Deno.test.afterAll(async () => {
+  await starts[Symbol.asyncDispose]();
+  await removePrepared();
+});
+
 for (const [name, [every, first]] of Object.entries(QUICK)) {
   Deno.test(`crash points: ${name}, one in ${every}`, async () => {
     const chosen = scenarios.filter((scenario) => scenario.name === name);
     assert.equal(chosen.length, 1);
-    const tried = await tryPoints(chosen, { every, first, jobs: 2 });
+    const tried = await tryPoints(chosen, {
+      every,
+      first,
+      jobs: 2,
+      again: (...start) => starts.run(...start),
+    });
     assert.deepEqual([...new Set(tried.map(({ how }) => how))].sort(), [...hows].sort());
     const failed = tried.filter(({ verdict }) => verdict.outcome === "failed");
     assert.deepEqual(failed.map(({ how, at, verdict }) => `${how} at ${at}: ${verdict.text}`), []);

@@ -24,8 +24,15 @@ const own = new WritableStream<string>({
   },
 }).getWriter();
 
+/** A line of standard input. */
+export interface Request {
+  readonly args: readonly string[];
+  readonly cwd?: string;
+}
+
 /** Runs the command once. */
-async function run(number: number, args: readonly string[]) {
+async function run(number: number, { args, cwd }: Request) {
+  if (cwd !== undefined) Deno.chdir(cwd); // the folder of this name may be another one now
   const said = { stdout: "", stderr: "" };
   const take = (stream: keyof typeof said) => (text: string | Uint8Array) => {
     said[stream] += typeof text === "string" ? text : new TextDecoder().decode(text);

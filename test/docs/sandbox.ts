@@ -136,7 +136,7 @@ export class PageRunner implements AsyncDisposable {
     let series = this.#series.get(task);
     if (series === undefined) {
       const like = this.#all.filter((other) => other.task === task).map(argumentsOf);
-      series = new CommandSeries(task as CommandName, like, this.#folder);
+      series = new CommandSeries(task as CommandName, like, { cwd: this.#folder });
       this.#series.set(task, series);
     }
     return series;

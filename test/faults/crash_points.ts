@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { isOwnName } from "../../src/files/owned_folder.ts";
 import { SIGN } from "../../src/prepare/out_folder.ts";
-import type { CommandName } from "../command_check.ts";
+import type { CommandName, CommandResult } from "../command_check.ts";
 import { isMessage, run } from "./process.ts";
 
 export type How = "kill" | "ENOSPC" | "EIO";
@@ -26,6 +26,13 @@ export interface Scenario {
   /** What is compared; all files that are not among those that {@link prepare} wrote, by default. */
   outcome?(folder: string): Promise<Map<string, string>>;
 }
+
+/** Starts a command in a folder. */
+export type Start = (
+  folder: string,
+  command: CommandName,
+  args: readonly string[],
+) => Promise<CommandResult>;
 
 /** What came of a crash point. */
 export interface Verdict {
@@ -52,19 +59,11 @@ export async function traced(
   });
 }
 
-/** What comes of a scenario that nothing disturbs. */
-export async function undisturbed(scenario: Scenario, base: string): Promise<Map<string, string>> {
-  return await inCopy(base, async (folder) => {
-    const { code, stderr } = await run(folder, scenario.command, scenario.args, calm(scenario));
-    if (code !== 0) throw new Error(`${scenario.name} fails without a fault:\n${stderr}`);
-    return await outcomeOf(scenario, base, folder);
-  });
-}
-
 /**
  * Meets a fault, and starts again. What comes of the second start follows from the files that it finds: where they are
  * those of an earlier point, to the byte, it has been tried.
  * @param base what {@link Scenario.prepare} wrote. @param known what came of second starts, by the files they found.
+ * @param again starts it the second time, if not in a process of its own.
  */
 export async function tryPoint(
   scenario: Scenario,
@@ -73,6 +72,7 @@ export async function tryPoint(
   known: Map<string, Verdict>,
   how: How,
   at: number,
+  again?: Start,
 ): Promise<Verdict> {
   return await inCopy(base, async (folder) => {
     const first = await run(folder, scenario.command, scenario.args, `how=${how}&at=${at}`);
@@ -93,7 +93,7 @@ export async function tryPoint(
     const left = await stateOf(folder);
     const earlier = known.get(left);
     if (earlier) return { ...earlier, text: `${earlier.text} (as at an earlier point)` };
-    const verdict = await startAgain(scenario, base, expected, folder);
+    const verdict = await startAgain(scenario, base, expected, folder, again);
     known.set(left, verdict);
     return verdict;
   });
@@ -104,9 +104,12 @@ async function startAgain(
   base: string,
   expected: ReadonlyMap<string, string>,
   folder: string,
+  again?: Start,
 ): Promise<Verdict> {
   const args = await scenario.again?.(folder) ?? scenario.args;
-  const second = await run(folder, scenario.command, args, calm(scenario));
+  const second = again && !scenario.fastClock
+    ? await again(folder, scenario.command, args)
+    : await run(folder, scenario.command, args, calm(scenario));
   if (second.code !== 0) {
     if (!isMessage(second)) return failed("the second start did not end with a message", second.stderr);
     if (scenario.refusal?.test(second.stderr)) return { outcome: "refused", text: second.stderr };

@@ -19,6 +19,10 @@ const CHANGING = /^(open:w|write|truncate|sync|rename|remove|mkdir|chmod|writeFi
 /** Those that need space. */
 const GROWING = /^(open:w|write|mkdir|writeFile|writeTextFile)/;
 
+/** Where the driver's files are, and those of them that are open. */
+const DRIVER = "/usr/";
+const driverFiles = new WeakSet<object>();
+
 let count = 0;
 let full = false;
 
@@ -35,7 +39,7 @@ function counts(how: string | null, name: string): boolean {
 /** @param half does a half of it. */
 function meet(name: string, what: string, half: () => void = () => {}): void {
   if (how === "none") return;
-  if (what.startsWith("/usr/")) return; // the driver's version is read there: a run does without it, and says so
+  if (what.startsWith(DRIVER)) return; // the driver's version is read there: a run does without it, and says so
   if (how === "count") {
     const met = ["kill", "ENOSPC", "EIO"].filter((one) => counts(one, name));
     return void writeTrace(`fault-point ${met.join(" ")}: ${name} ${what}`);
@@ -79,10 +83,14 @@ function wrap<T extends object, K extends keyof T & string>(
       const rejected = Promise.reject(error);
       return name === "readDir" ? { [Symbol.asyncIterator]: () => ({ next: () => rejected }) } : rejected;
     }
-    return Reflect.apply(original, this, args);
+    const result = Reflect.apply(original, this, args);
+    if (name === "openSync" && String(args[0]).startsWith(DRIVER)) driverFiles.add(result);
+    return result;
   };
   Object.defineProperty(owner, name, { value: replaced, configurable: true, writable: true });
 }
+
+const isDriverFile = (self: unknown) => typeof self === "object" && self !== null && driverFiles.has(self);
 
 const isWriting = (options: unknown) =>
   typeof options === "object" && options !== null &&
@@ -128,7 +136,7 @@ for (const name of ["write", "writeSync"] as const) {
 for (
   const name of ["sync", "syncSync", "truncateSync", "read", "readSync", "seekSync", "statSync"] as const
 ) {
-  wrap(file, name, () => [name, ""]);
+  wrap(file, name, (_, self) => [name, isDriverFile(self) ? DRIVER : ""]);
 }
 
 // Snapshots are due every 20 seconds: by this clock every few steps.

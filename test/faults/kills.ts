@@ -1,6 +1,7 @@
 /** Kills at random moments, of the command or of its launcher, until a run has come to its end all the same. */
 
-import { difference, inCopy, outcomeOf, type Scenario, undisturbed } from "./crash_points.ts";
+import { difference, inCopy, outcomeOf, type Scenario } from "./crash_points.ts";
+import { preparedOf } from "./prepared.ts";
 import { ended, isMessage, launch } from "./process.ts";
 
 export interface KillOptions {
@@ -18,34 +19,26 @@ export interface KillOptions {
 export async function killAtRandom(
   { scenario, kills, random, onKill }: KillOptions,
 ): Promise<{ runs: number; failures: string[] }> {
-  const base = await Deno.makeTempDir({ prefix: "clickgan-base-" });
-  try {
-    await scenario.prepare(base);
-    const began = performance.now();
-    const expected = await undisturbed(scenario, base);
-    const usual = performance.now() - began;
-    const failures: string[] = [];
-    let [done, runs] = [0, 0];
-    while (done < kills) {
-      await inCopy(base, async (folder) => {
-        for (let left = 1 + Math.floor(3 * random()); left > 0 && done < kills; left--) {
-          const child = await launch(folder, scenario.command, await nextArgs(scenario, folder));
-          const output = ended(child);
-          await pause(1.3 * usual * random());
-          await kill(child, random() < 0.5);
-          await output;
-          done++;
-          onKill?.(done, runs);
-        }
-        const fault = await toItsEnd(scenario, base, folder, expected);
-        runs++;
-        if (fault !== undefined) failures.push(fault);
-      });
-    }
-    return { runs, failures };
-  } finally {
-    await Deno.remove(base, { recursive: true });
+  const { base, expected, usual } = await preparedOf(scenario);
+  const failures: string[] = [];
+  let [done, runs] = [0, 0];
+  while (done < kills) {
+    await inCopy(base, async (folder) => {
+      for (let left = 1 + Math.floor(3 * random()); left > 0 && done < kills; left--) {
+        const child = await launch(folder, scenario.command, await nextArgs(scenario, folder));
+        const output = ended(child);
+        await pause(1.3 * usual * random());
+        await kill(child, random() < 0.5);
+        await output;
+        done++;
+        onKill?.(done, runs);
+      }
+      const fault = await toItsEnd(scenario, base, folder, expected);
+      runs++;
+      if (fault !== undefined) failures.push(fault);
+    });
   }
+  return { runs, failures };
 }
 
 async function nextArgs(scenario: Scenario, folder: string): Promise<readonly string[]> {

@@ -8,6 +8,7 @@ import { randomStream } from "../../src/data/random.ts";
 import { type How, hows } from "./crash_points.ts";
 import { killAtRandom } from "./kills.ts";
 import { tryPoints } from "./points.ts";
+import { removePrepared } from "./prepared.ts";
 import { raceRounds, races } from "./races.ts";
 import { scenarios } from "./scenarios.ts";
 
@@ -107,6 +108,10 @@ await runMain(async () => {
     .description("two commands in one folder")
     .option("--rounds <n>", "of each race", wholeNumber(1), 10)
     .action(allRaces);
-  await parseAndRun(command, Deno.args);
+  try {
+    await parseAndRun(command, Deno.args);
+  } finally {
+    await removePrepared();
+  }
   return failures === 0 ? 0 : 1;
 });

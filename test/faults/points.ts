@@ -1,6 +1,7 @@
 /** Tries crash points of scenarios, several at once, and counts what came of them. */
 
-import { type How, hows, type Scenario, traced, tryPoint, type Verdict } from "./crash_points.ts";
+import { type How, hows, type Scenario, type Start, tryPoint, type Verdict } from "./crash_points.ts";
+import { preparedOf } from "./prepared.ts";
 
 export interface Tried {
   readonly scenario: string;
@@ -19,40 +20,36 @@ export interface PointOptions {
   readonly how?: readonly How[];
   /** How many at once. */
   readonly jobs: number;
+  /** What starts a command the second time, if not a process for each. */
+  readonly again?: Start;
   readonly onTried?: (tried: Tried) => void;
 }
 
 /** @returns all that was tried. */
 export async function tryPoints(
   scenarios: readonly Scenario[],
-  { every, first, jobs, how: chosen = hows, onTried }: PointOptions,
+  { every, first, jobs, how: chosen = hows, again, onTried }: PointOptions,
 ): Promise<Tried[]> {
   const all: Tried[] = [];
   for (const scenario of scenarios) {
-    const base = await Deno.makeTempDir({ prefix: "clickgan-base-" });
-    try {
-      await scenario.prepare(base);
-      const { counts, expected } = await traced(scenario, base);
-      const points: { how: How; at: number; of: number }[] = [];
-      for (const [k, how] of hows.entries()) {
-        if (!chosen.includes(how)) continue;
-        const of = counts[how];
-        for (let at = 1 + (first + k * 7) % every; at <= of; at += every) points.push({ how, at, of });
-      }
-      const known = new Map<string, Verdict>();
-      const work = points[Symbol.iterator]();
-      const worker = async () => {
-        for (const point of work) {
-          const verdict = await tryPoint(scenario, base, expected, known, point.how, point.at);
-          const tried = { scenario: scenario.name, ...point, verdict };
-          all.push(tried);
-          onTried?.(tried);
-        }
-      };
-      await Promise.all(Array.from({ length: jobs }, worker));
-    } finally {
-      await Deno.remove(base, { recursive: true });
+    const { base, counts, expected } = await preparedOf(scenario);
+    const points: { how: How; at: number; of: number }[] = [];
+    for (const [k, how] of hows.entries()) {
+      if (!chosen.includes(how)) continue;
+      const of = counts[how];
+      for (let at = 1 + (first + k * 7) % every; at <= of; at += every) points.push({ how, at, of });
     }
+    const known = new Map<string, Verdict>();
+    const work = points[Symbol.iterator]();
+    const worker = async () => {
+      for (const point of work) {
+        const verdict = await tryPoint(scenario, base, expected, known, point.how, point.at, again);
+        const tried = { scenario: scenario.name, ...point, verdict };
+        all.push(tried);
+        onTried?.(tried);
+      }
+    };
+    await Promise.all(Array.from({ length: jobs }, worker));
   }
   return all;
 }

@@ -69,7 +69,8 @@ export function isMessage({ code, stderr }: CommandResult): boolean {
   return code === 1 && /^error: \S/m.test(stderr) && !/^ {4}at |fault in the program/m.test(stderr);
 }
 
-async function environment(folder: string): Promise<Record<string, string>> {
+/** What a command in a folder has: the cache in it. */
+export async function environment(folder: string): Promise<Record<string, string>> {
   return { XDG_CACHE_HOME: `${folder}/cache`, LOCALAPPDATA: `${folder}/cache`, ...(await usualFolders()) };
 }
 

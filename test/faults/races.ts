@@ -1,6 +1,7 @@
 /** Two commands that want the same folder at the same time: one does its work, the other is told who does. */
 
-import { difference, inCopy, outcomeOf, type Scenario, undisturbed } from "./crash_points.ts";
+import { difference, inCopy, outcomeOf, type Scenario } from "./crash_points.ts";
+import { preparedOf } from "./prepared.ts";
 import { pause, toItsEnd } from "./kills.ts";
 import { type Ended, ended, isMessage, launch } from "./process.ts";
 import { scenarios } from "./scenarios.ts";
@@ -38,23 +39,15 @@ export async function raceRounds(
   rounds: number,
   onRound?: (round: number) => void,
 ): Promise<string[]> {
-  const base = await Deno.makeTempDir({ prefix: "clickgan-base-" });
-  try {
-    await race.scenario.prepare(base);
-    const began = performance.now();
-    const expected = await undisturbed(race.scenario, base);
-    const usual = performance.now() - began;
-    const failures: string[] = [];
-    for (let round = 0; round < rounds; round++) {
-      // From both at once to the second when the first is nearly done.
-      const fault = await oneRound(race, base, expected, usual * round / rounds);
-      if (fault !== undefined) failures.push(`round ${round + 1}: ${fault}`);
-      onRound?.(round + 1);
-    }
-    return failures;
-  } finally {
-    await Deno.remove(base, { recursive: true });
+  const { base, expected, usual } = await preparedOf(race.scenario);
+  const failures: string[] = [];
+  for (let round = 0; round < rounds; round++) {
+    // From both at once to the second when the first is nearly done.
+    const fault = await oneRound(race, base, expected, usual * round / rounds);
+    if (fault !== undefined) failures.push(`round ${round + 1}: ${fault}`);
+    onRound?.(round + 1);
   }
+  return failures;
 }
 
 /**
