@@ -309,9 +309,9 @@ Deno.test("the guide's commands run as they stand", async () => {
   assert.ok(commands.length >= 7);
   await withFolder({}, async (folder) => {
     const of = (task: string) => commands.filter(([name]) => name === task).map(([, ...args]) => args);
-    await using data = new CommandSeries("data", of("data"), folder);
-    await using train = new CommandSeries("train", of("train"), folder);
-    await using evaluate = new CommandSeries("evaluate", of("evaluate"), folder);
+    await using data = new CommandSeries("data", of("data"), { cwd: folder });
+    await using train = new CommandSeries("train", of("train"), { cwd: folder });
+    await using evaluate = new CommandSeries("evaluate", of("evaluate"), { cwd: folder });
     const series = new Map(Object.entries({ data, train, evaluate }));
     // Larger steps, and fewer: 60 of these come further than 250 of the page's 500.
     const shorter = "--no-calibration --iterations 60 --learning-rate 0.008 --validate-every 30".split(" ");

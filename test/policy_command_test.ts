@@ -9,6 +9,7 @@ import { meanReturn } from "../src/simulate/figures.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
 import { Simulator } from "../src/simulate/simulator.ts";
 import { filesIn, interrupt, runCommand } from "./command_check.ts";
+import { CommandSeries } from "./command_series.ts";
 import { withGpu } from "./op_check.ts";
 
 const SMALL = ["policy", "train", "--shop", "restless", "--truth", "--algorithm", "gdqn"] as const;
@@ -42,26 +43,35 @@ Deno.test("policy train is stopped, goes on, and leaves what a training leaves t
   assert.match(halted.stderr, /everything is saved in .*\nGo on with: deno task policy train --resume/);
   // A row of train.csv is a page of 64 users. Two more episodes of 4 pages follow.
   const done = 64 * (Deno.readTextFileSync(`${stopped}/train.csv`).trim().split("\n").length - 1);
-  const fewer = await runCommand("policy", "train", "--resume", stopped, "--steps", `${done - 256}`);
+  await using policies = new CommandSeries(
+    "policy",
+    [stopped, straight].map((path) => [
+      "train",
+      "--save-dir",
+      path,
+    ]),
+  );
+  await using simulations = new CommandSeries("simulate", [[]]);
+  const fewer = await policies.run(["train", "--resume", stopped, "--steps", `${done - 256}`]);
   assert.match(fewer.stderr, new RegExp(`Expected --steps of at least ${done}, as so many are done`));
-  const again = await runCommand("policy", "train", "--resume", stopped, "--steps", `${done + 512}`);
+  const again = await policies.run(["train", "--resume", stopped, "--steps", `${done + 512}`]);
   assert.equal(again.code, 0, again.stderr);
   assert.match(again.stderr, /^going on after [\d,]+ pages of users/m);
   assert.deepEqual(filesIn(stopped), files);
   // It shows users slates of the size that it was trained for, through those that it was trained on.
   const shop = ["--shop", "restless", "--truth", "--users", "50", "--no-rivals"];
-  const shown = await runCommand("simulate", ...shop, "--policy", straight);
+  const shown = await simulations.run([...shop, "--policy", straight]);
   assert.equal(shown.code, 0, shown.stderr);
   assert.match(shown.stdout, /^50 users, 4 pages of 2 of 500 items; [^]*\ngdqn +\d\.\d\d /);
-  const wider = await runCommand("simulate", ...shop, "--policy", straight, "--slate", "3");
+  const wider = await simulations.run([...shop, "--policy", straight, "--slate", "3"]);
   assert.match(
     wider.stderr,
     /^error: Expected slates of 2 on 4 pages, for which the policy of .* was trained/m,
   );
-  const others = await runCommand("simulate", ...shop, "--policy", straight, "--data-seed", "2");
+  const others = await simulations.run([...shop, "--policy", straight, "--data-seed", "2"]);
   assert.match(others.stderr, /^error: Expected a policy over the items of restless, got .* with others\./m);
 
-  const taken = await runCommand("policy", ...args, "--steps", "5120", "--save-dir", straight);
+  const taken = await policies.run([...args, "--steps", "5120", "--save-dir", straight]);
   assert.equal(taken.code, 1);
   assert.match(taken.stderr, /but .* holds one\. Continue it with --resume/);
   await opens(straight);

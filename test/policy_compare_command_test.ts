@@ -1,7 +1,8 @@
 /** `policy compare`, `adapt` and `rank` from the outside: what they print, leave and refuse. */
 
 import assert from "node:assert/strict";
-import { interrupt, runCommand, withSmallLog } from "./command_check.ts";
+import { interrupt, withSmallLog } from "./command_check.ts";
+import { CommandSeries } from "./command_series.ts";
 
 const TRAIN =
   "--slate 2 --pages 4 --users 64 --hidden 8 --trunk 8 --rows 64 --evaluation-users 50 --steps 1024";
@@ -9,13 +10,21 @@ const TRAIN =
 Deno.test("policies of a model: compared with a second one, ranked by ids, and refused where they do not belong", () =>
   withSmallLog(async (folder, file) => {
     const [a, b, policy] = [`${folder}/a`, `${folder}/b`, `${folder}/cdqn`];
+    const [page, adapted] = [`${folder}/compared.html`, `${folder}/adapted.html`];
+    await using trainings = new CommandSeries("train", [a, b].map((path) => ["--save-dir", path]));
+    await using policies = new CommandSeries("policy", [
+      ["train", "--save-dir", policy],
+      ["compare", policy, "--out", page],
+      ["adapt", policy, "--out", adapted],
+      ["rank", policy],
+    ]);
     const run = async (...args: string[]) => {
-      const found = await runCommand("policy", ...args);
+      const found = await policies.run(args);
       assert.equal(found.code, 0, found.stderr);
       return found.stdout;
     };
     const refused = async (message: RegExp, ...args: string[]) => {
-      const { code, stderr } = await runCommand("policy", ...args);
+      const { code, stderr } = await policies.run(args);
       assert.equal(code, 1);
       assert.match(stderr, message);
     };
@@ -38,12 +47,11 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
         "--lstm-units",
         "4",
       ];
-      const { code, stderr } = await runCommand("train", ...args, "--save-dir", path);
+      const { code, stderr } = await trainings.run([...args, "--save-dir", path]);
       assert.equal(code, 0, stderr);
     }
     await run("train", "--model", a, "--algorithm", "cdqn", ...TRAIN.split(" "), "--save-dir", policy);
 
-    const page = `${folder}/compared.html`;
     const compare = ["compare", policy, "--users", "20"];
     const text = await run(...compare, "--test-model", b, "--with", "greedy,random", "--out", page);
     assert.match(text, /^In the model \S+\/a \(the policies' own model\):$/m);
@@ -71,7 +79,6 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     );
     assert.ok(Math.abs(sum - 1) < 1e-9);
 
-    const adapted = `${folder}/adapted.html`;
     const adapt = [
       "adapt",
       policy,

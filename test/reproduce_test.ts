@@ -9,6 +9,7 @@ import { folderOfSeed } from "../src/run/seeds_folder.ts";
 import { UserError } from "../src/user_error.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
 import { modelParameters } from "../src/model/user_model.ts";
+import { parseReproduceOptions } from "../src/cli/reproduce_options.ts";
 import { filesIn, interrupt, runCommand, withSmallLog, writePaperFile } from "./command_check.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 
@@ -190,13 +191,14 @@ Deno.test("reproduce says what is wrong with its options", async () => {
     const [args, message] of [
       [["--models", "baseline"], /Expected --models among baseline-64-64, .*, got "baseline"/],
       [["--seeds", "0"], /Expected a whole number in 1\.\.1000, got "0"/],
-      [["--data", "/nowhere.txt"], /nowhere\.txt/],
     ] as const
   ) {
-    const { code, stderr } = await runCommand("reproduce", ...args);
-    assert.equal(code, 1, stderr);
-    assert.match(stderr, message);
+    const parsed = () => parseReproduceOptions(args);
+    assert.throws(parsed, (error) => error instanceof UserError && message.test(error.message));
   }
+  const { code, stderr } = await runCommand("reproduce", "--data", "/nowhere.txt");
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /nowhere\.txt/);
 });
 
 Deno.test("which models mixed features cannot be given is known before anything is trained", () => {
