@@ -112,14 +112,18 @@ export class Collector {
         counted = true;
         this.#hash.add(this.#users);
         const [from, to] = [log.eventRows[e]!, log.eventRows[e + 1]!];
-        const effect = (k: number) => placeEffects[Math.min(k, placeEffects.length - 1)] ?? 0;
-        const of = (own: (k: number) => number) => Float64Array.from({ length: to - from }, (_, k) => own(k));
-        const logits = of((k) => (eta ?? 1) * (scores[from + shift + k]! + effect(k)));
+        // In a loop: there are as many rows as in the log, and Float64Array.from() takes long.
+        const [order, logits] = [new Float64Array(to - from), new Float64Array(to - from)];
+        for (let k = 0; k < logits.length; k++) {
+          const effect = placeEffects[Math.min(k, placeEffects.length - 1)] ?? 0;
+          order[k] = ranking[from + shift + k]!;
+          logits[k] = (eta ?? 1) * (scores[from + shift + k]! + effect);
+        }
         const page: Page = {
           clicked: click === NONE ? NONE : click - from,
           history,
           items: log.rowItem.subarray(from, to),
-          ranking: of((k) => ranking[from + shift + k]!),
+          ranking: order,
           logits,
           ...chancesOf(logits, this.options),
         };
@@ -144,10 +148,12 @@ export class Collector {
     // The other slices have the rows that are theirs, of any page.
     sums[column.rows] = 0;
     sums[column.pClick] = 0;
-    const ofRow = Array.from(page.items, (item, k) => [
-      firstSlice.position + positions.placeOf(k + 1),
-      ...(isSeen ? [firstSlice.item + seen.placeOf(isSeen(item))] : []),
-    ]);
+    const ofRow: number[][] = [];
+    for (let k = 0; k < page.items.length; k++) {
+      const slices = [firstSlice.position + positions.placeOf(k + 1)];
+      if (isSeen) slices.push(firstSlice.item + seen.placeOf(isSeen(page.items[k]!)));
+      ofRow.push(slices);
+    }
     for (const slice of ofRow[page.clicked] ?? []) this.#addSlice(slice, sums);
     this.#addRows(page, ofPage, ofRow);
   }
