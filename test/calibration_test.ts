@@ -12,7 +12,8 @@ import { defaultModel } from "../src/model/config.ts";
 import { type PassClock, StepProducts } from "../src/calibration/step_products.ts";
 import { shapesFor } from "../src/cli/calibration.ts";
 import { UserError } from "../src/user_error.ts";
-import { runCommand, runCommandWithCache, withSmallLog } from "./command_check.ts";
+import { cacheEnvironment, runCommand, withSmallLog } from "./command_check.ts";
+import { CommandSeries } from "./command_series.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 
@@ -287,9 +288,11 @@ Deno.test("a run keeps the shapes it began with: resumed bit for bit, whatever t
     const cache = `${folder}/cache`;
     const json = (path: string) => JSON.parse(Deno.readTextFileSync(path));
     const sizes = ["--batch-size", "12", "--dims", "8-8", "--lstm-units", "4", "--validate-every", "4"];
+    const like = ["measured", "whole", "part", "plain"].map((name) => ["--save-dir", `${folder}/${name}`]);
+    await using trainings = new CommandSeries("train", like, { env: await cacheEnvironment(cache) });
     const run = async (name: string, ...args: string[]) => {
       const where = ["--data", data, "--save-dir", `${folder}/${name}`, "--no-report", ...sizes];
-      const result = await runCommandWithCache(cache, "train", ...where, "--calibration", ...args);
+      const result = await trainings.run([...where, "--calibration", ...args]);
       assert.equal(result.code, 0, result.stderr);
       return result.stderr;
     };
@@ -312,14 +315,7 @@ Deno.test("a run keeps the shapes it began with: resumed bit for bit, whatever t
     assert.match(await run("whole", "--iterations", "40"), /timed before, kept in/);
     await run("part", "--iterations", "16");
     set("panel 256");
-    const resumed = await runCommandWithCache(
-      cache,
-      "train",
-      "--resume",
-      `${folder}/part`,
-      "--iterations",
-      "40",
-    );
+    const resumed = await trainings.run(["--resume", `${folder}/part`, "--iterations", "40"]);
     assert.equal(resumed.code, 0, resumed.stderr);
     assert.doesNotMatch(resumed.stderr, /Kernels for/);
     const config = json(`${folder}/part/config.json`);
@@ -330,7 +326,7 @@ Deno.test("a run keeps the shapes it began with: resumed bit for bit, whatever t
     }
 
     const plain = ["--data", data, "--save-dir", `${folder}/plain`, "--no-report", ...sizes];
-    const fixed = await runCommand("train", ...plain, "--iterations", "40"); // with --no-calibration
+    const fixed = await trainings.run([...plain, "--iterations", "40"]); // with --no-calibration
     assert.equal(fixed.code, 0, fixed.stderr);
     assert.doesNotMatch(fixed.stderr, /Kernels for/);
     assert.deepEqual(json(`${folder}/plain/config.json`).shapes, { kind, matmul: {} });

@@ -82,16 +82,7 @@ export function runCommandWith(
   return outputOf(prepare(command, args, env));
 }
 
-/** The same with a cache of its own, in a folder; those of Deno and of the driver stay. */
-export async function runCommandWithCache(
-  folder: string,
-  command: CommandName,
-  ...args: string[]
-): Promise<CommandResult> {
-  return await outputOf(prepare(command, args, await cacheEnvironment(folder)));
-}
-
-/** What makes a folder the cache of a command. */
+/** What makes a folder the cache of a command; those of Deno and of the driver stay. */
 export async function cacheEnvironment(folder: string): Promise<Record<string, string>> {
   const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
   const DENO_DIR = String(JSON.parse(new TextDecoder().decode(info.stdout)).denoDir);

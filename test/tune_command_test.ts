@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { interrupt, runCommand, signalled, withSmallLog } from "./command_check.ts";
+import { CommandSeries } from "./command_series.ts";
 
 /** Only the dropout is searched: five settings, which end before the clock does. */
 const FEW = [
@@ -28,13 +29,14 @@ Deno.test("tune: stopped and killed, it goes on as if it had not been; its words
   withSmallLog(async (folder, data) => {
     const args = (path: string) => ["--data", data, "--save-dir", path, ...FEW];
     const [whole, parts] = [`${folder}/whole`, `${folder}/parts`];
-    const at = await runCommand("tune", ...args(whole));
+    await using searches = new CommandSeries("tune", [args(whole), args(parts)]);
+    const at = await searches.run(args(whole));
     assert.equal(at.code, 0, at.stderr);
     const stopped = await interrupt(/best val loss .*: setting 0/, "tune", ...args(parts));
     assert.equal(stopped.code, 130, stopped.stderr);
     assert.match(stopped.stderr, /Go on with the same command/);
     await signalled("SIGKILL", /adapter/, "tune", ...args(parts));
-    const rest = await runCommand("tune", ...args(parts));
+    const rest = await searches.run(args(parts));
     assert.equal(rest.code, 0, rest.stderr);
     const left = leftBy(whole);
     assert.deepEqual(leftBy(parts), left);
