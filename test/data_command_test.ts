@@ -129,7 +129,8 @@ Deno.test("what a killed preparation leaves is removed by the next one", async (
     await Deno.writeTextFile(`${folder}/out.partial/pages.parquet`, "half a file");
     // What this program did not write stays, and so does all else.
     await Deno.writeTextFile(`${folder}/out.partial/work/notes.txt`, "mine");
-    const refused = await runCommand("data", ...args);
+    await using data = new CommandSeries("data", [args]);
+    const refused = await data.run(args);
     assert.equal(refused.code, 1);
     assert.match(
       refused.stderr,
@@ -138,7 +139,7 @@ Deno.test("what a killed preparation leaves is removed by the next one", async (
     assert.ok(filesIn(`${folder}/out.partial`).includes("pages.parquet"));
     await Deno.remove(`${folder}/out.partial/work/notes.txt`);
     await Deno.writeTextFile(`${folder}/events.csv`, eventsOf(200)); // it is soon done
-    const { code, stderr } = await runCommand("data", ...args);
+    const { code, stderr } = await data.run(args);
     assert.equal(code, 0, stderr);
     assert.deepEqual(filesIn(folder), ["events.csv", "out"]);
     assert.equal((await describe(`${folder}/out`, "500MB")).parts.length, 3);
