@@ -12,7 +12,7 @@ import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { GENERATOR_PREFIX, partOf } from "../src/train/networks.ts";
 import { Trainer } from "../src/train/trainer.ts";
-import { Adam64, network64, type Page64, shape64, toParameters64 } from "./f64_model.ts";
+import { Adam64, network64, type Page64, type Parameters64, shape64, toParameters64 } from "./f64_model.ts";
 import { countedOf, withGpu } from "./op_check.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 import { smallLstm, smallPw, WIDTH } from "./small_models.ts";
@@ -70,23 +70,38 @@ for (const [data, log] of Object.entries({ ...logs, "events given": given })) {
   }
 }
 
-/** Ten iterations here and in f64, side by side. */
-async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig): Promise<void> {
-  const trainer = await AdversarialTrainer.create(model, log, config, { ...options, validate: false });
-  const exact = config.generator === "exact";
-  const actor = generatorConfig(model.config, config);
-  const specs = (of: ModelConfig) => modelParameters(itemsShape(log.items), of);
-  const weights = await trainer.weights();
-  const reward = toParameters64(partOf(weights, ""), specs(model.config));
-  const generator = exact ? undefined : toParameters64(partOf(weights, GENERATOR_PREFIX), specs(actor));
+interface Follow64 {
+  /** Of each iteration; the figures are of the last reward step. */
+  readonly figures: readonly { readonly lossMin: number; readonly lossMax: number }[];
+  readonly reward: Parameters64;
+  /** Undefined for the exact one. */
+  readonly generator: Parameters64 | undefined;
+}
+const followed = new Map<string, Follow64>();
+
+/** Iterations in f64, from weights that it moves; from the same, as on the other kind of adapter, they are the same. */
+function follow64(
+  log: ClickLog,
+  model: ModelConfig,
+  config: AdversarialConfig,
+  start: Pick<Follow64, "reward" | "generator">,
+  batches: readonly (readonly number[])[],
+): Follow64 {
+  const key = JSON.stringify([
+    Object.entries({ ...logs, given }).find(([, one]) => one === log)?.[0] ??
+      assert.fail("a log without a name"),
+    ...[model, config, [...start.reward], [...start.generator ?? []], batches],
+  ]);
+  const known = followed.get(key);
+  if (known) return known;
+  const { reward, generator } = start;
+  const actor = generatorConfig(model, config);
   const rewardAdam = new Adam64(config.rewardLearningRate);
   const generatorAdam = new Adam64(config.generatorLearningRate);
-  for (let t = 1; t <= 10; t++) {
-    const users = trainer.batchOf(t);
-    const result = await trainer.step(users);
-    const events = countedOf(log, Array.from(users));
+  const figures = batches.map((users) => {
+    const events = countedOf(log, users);
     const logitsNow = () => generator && network64(log, users, generator, shape64(actor));
-    let { pages, gradients } = network64(log, users, reward, shape64(model.config));
+    let { pages, gradients } = network64(log, users, reward, shape64(model));
     for (let k = 0; generator && k < config.generatorSteps; k++) {
       const acting = logitsNow() ?? assert.fail();
       const slopes = ({ u: logits, clicked }: Page64, e: number) => {
@@ -103,24 +118,16 @@ async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig
       acting
         ? softmax(acting.pages[e]?.u ?? [])
         : sparsemax(page.u.map((x) => etaOnPage(config, page.u.length) * x));
-    // The figures are of the last reward step.
+    let [lossMin, lossMax] = [NaN, NaN];
     for (let k = 0; k < Math.max(1, config.rewardSteps); k++) {
-      if (k > 0) ({ pages, gradients } = network64(log, users, reward, shape64(model.config)));
+      if (k > 0) ({ pages, gradients } = network64(log, users, reward, shape64(model)));
       const counted = pages.flatMap((
         page,
         e,
       ) => (page.clicked < 0 || page.given ? [] : [{ page, pi: policyOf(page, e) }]));
-      const lossMax = counted.reduce((sum, { page, pi }) => sum + valueOf(page, pi, config), 0) /
-        counted.length;
-      const lossMin = lossMax -
+      lossMax = counted.reduce((sum, { page, pi }) => sum + valueOf(page, pi, config), 0) / counted.length;
+      lossMin = lossMax -
         counted.reduce((sum, { page }) => sum + (page.u[page.clicked] ?? NaN), 0) / counted.length;
-      if (k === Math.max(1, config.rewardSteps) - 1) {
-        const near = (what: string, found: number, expected: number) =>
-          assert.ok(Math.abs(found - expected) < 1e-4, `${what} ${t}: expected ${expected}, got ${found}`);
-        near("loss_min", result.lossMin, lossMin);
-        // The level of u moves nothing, so that its gradient is rounding noise, which Adam takes for a gradient.
-        if (t === 1 && config.rewardSteps < 2) near("loss_max", result.lossMax, lossMax);
-      }
       if (config.rewardSteps === 0) break;
       rewardAdam.step(
         reward,
@@ -136,6 +143,33 @@ async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig
         }),
       );
     }
+    return { lossMin, lossMax };
+  });
+  const found = { figures, reward, generator };
+  followed.set(key, found);
+  return found;
+}
+
+/** Ten iterations here and in f64, side by side. */
+async function follow(model: UserModel, log: ClickLog, config: AdversarialConfig): Promise<void> {
+  const trainer = await AdversarialTrainer.create(model, log, config, { ...options, validate: false });
+  const specs = (of: ModelConfig) => modelParameters(itemsShape(log.items), of);
+  const weights = await trainer.weights();
+  const start = {
+    reward: toParameters64(partOf(weights, ""), specs(model.config)),
+    generator: config.generator === "exact"
+      ? undefined
+      : toParameters64(partOf(weights, GENERATOR_PREFIX), specs(generatorConfig(model.config, config))),
+  };
+  const batches = Array.from({ length: 10 }, (_, k) => Array.from(trainer.batchOf(k + 1)));
+  const { figures, reward, generator } = follow64(log, model.config, config, start, batches);
+  for (const [k, { lossMin, lossMax }] of figures.entries()) {
+    const result = await trainer.step(batches[k]);
+    const near = (what: string, found: number, expected: number) =>
+      assert.ok(Math.abs(found - expected) < 1e-4, `${what} ${k + 1}: expected ${expected}, got ${found}`);
+    near("loss_min", result.lossMin, lossMin);
+    // The level of u moves nothing, so that its gradient is rounding noise, which Adam takes for a gradient.
+    if (k === 0 && config.rewardSteps < 2) near("loss_max", result.lossMax, lossMax);
   }
   const after = await trainer.weights();
   for (const [prefix, parameters] of [["", reward], [GENERATOR_PREFIX, generator]] as const) {
