@@ -14,6 +14,7 @@ import { restless } from "../src/data/shops/restless.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { kernel } from "../src/gpu/kernel.ts";
+import { fixedShapes } from "../src/gpu/kernel_shapes.ts";
 import { Program } from "../src/gpu/program.ts";
 import { Dimensions } from "../src/gpu/sizes.ts";
 import { StepHeaders } from "../src/gpu/step.ts";
@@ -42,6 +43,7 @@ import {
 import { Trainer } from "../src/train/trainer.ts";
 import { ShaderTexts, useDawn } from "./dawn.ts";
 import { kernelNames, SHIPPED } from "./kernel_files.ts";
+import { openGpu } from "./open_alone.ts";
 import { withGpu } from "./op_check.ts";
 import { compileSlateKernels } from "./policy_texts.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
@@ -205,6 +207,17 @@ async function learnFromUsers(gpu: Gpu): Promise<void> {
   parameters.destroy();
 }
 
+/** With a device that no other test shares, as its limits are changed, or who watches it. */
+async function withOwnGpu(run: (gpu: Gpu) => Promise<void>): Promise<void> {
+  const gpu = await openGpu({ shapes: fixedShapes("cpu") });
+  try {
+    await run(gpu);
+    gpu.check();
+  } finally {
+    gpu.close();
+  }
+}
+
 Deno.test("every shader text passes Tint, and every call Dawn, within the limits of WebGPU", {
   ignore: missing !== undefined,
 }, async () => {
@@ -228,7 +241,7 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
   }
   // With more memory, other kernels are chosen.
   let larger = 0;
-  await withGpu("cpu", async (gpu) => {
+  await withOwnGpu(async (gpu) => {
     const { limits } = gpu.device;
     const more = new Proxy(limits, {
       get: (_, name) => name === "maxComputeWorkgroupStorageSize" ? 32768 : Reflect.get(limits, name, limits),
@@ -249,7 +262,7 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
 Deno.test("a barrier that some invocations may miss is found, by kernel, constants and line", {
   ignore: missing !== undefined,
 }, () =>
-  withGpu(undefined, async (gpu) => {
+  withOwnGpu(async (gpu) => {
     const texts = new ShaderTexts();
     texts.watch(gpu);
     const diverging = kernel(
