@@ -6,7 +6,8 @@
 import type { Gpu } from "../src/gpu/device.ts";
 
 /**
- * From here on `navigator.gpu` is Dawn's, for all of this test file.
+ * From here on `navigator.gpu` is Dawn's, for all of this test file. Each test closes the devices that it opens: one that is
+ * closed as the file ends, or not at all, makes the process of all tests crash, at a jump to no address.
  * @returns why it cannot be: where the package has no binary for the machine. Undefined where it is.
  */
 export async function useDawn(): Promise<string | undefined> {

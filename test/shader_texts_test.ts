@@ -14,7 +14,7 @@ import { restless } from "../src/data/shops/restless.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { kernel } from "../src/gpu/kernel.ts";
-import { fixedShapes } from "../src/gpu/kernel_shapes.ts";
+import { type AdapterKind, fixedShapes } from "../src/gpu/kernel_shapes.ts";
 import { Program } from "../src/gpu/program.ts";
 import { Dimensions } from "../src/gpu/sizes.ts";
 import { StepHeaders } from "../src/gpu/step.ts";
@@ -44,7 +44,6 @@ import { Trainer } from "../src/train/trainer.ts";
 import { ShaderTexts, useDawn } from "./dawn.ts";
 import { kernelNames, SHIPPED } from "./kernel_files.ts";
 import { openGpu } from "./open_alone.ts";
-import { withGpu } from "./op_check.ts";
 import { compileSlateKernels } from "./policy_texts.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 
@@ -207,12 +206,16 @@ async function learnFromUsers(gpu: Gpu): Promise<void> {
   parameters.destroy();
 }
 
-/** With a device that no other test shares, as its limits are changed, or who watches it. */
-async function withOwnGpu(run: (gpu: Gpu) => Promise<void>): Promise<void> {
-  const gpu = await openGpu({ shapes: fixedShapes("cpu") });
+/**
+ * With a device of its own: who watches it, and limits that are changed, are for one use. It is closed at once: where a
+ * device of Dawn is closed as its file ends, as `withGpu` does, the process of all tests crashes.
+ */
+async function withDawn(kind: AdapterKind, run: (gpu: Gpu) => Promise<void>): Promise<void> {
+  const gpu = await openGpu({ shapes: fixedShapes(kind) });
   try {
     await run(gpu);
     gpu.check();
+    assert.equal(gpu.liveBuffers, 0, `buffers left alive: ${gpu.liveBufferLabels.join(", ")}`);
   } finally {
     gpu.close();
   }
@@ -223,7 +226,7 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
 }, async () => {
   const texts = new ShaderTexts();
   for (const kind of ["cpu", "gpu"] as const) {
-    await withGpu(kind, async (gpu) => {
+    await withDawn(kind, async (gpu) => {
       assert.equal(gpu.device.limits.maxComputeWorkgroupStorageSize, 16384);
       texts.watch(gpu);
       for (const one of kind === "cpu" ? [...cpuCases, ...cases] : cases) {
@@ -241,7 +244,7 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
   }
   // With more memory, other kernels are chosen.
   let larger = 0;
-  await withOwnGpu(async (gpu) => {
+  await withDawn("cpu", async (gpu) => {
     const { limits } = gpu.device;
     const more = new Proxy(limits, {
       get: (_, name) => name === "maxComputeWorkgroupStorageSize" ? 32768 : Reflect.get(limits, name, limits),
@@ -262,7 +265,7 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
 Deno.test("a barrier that some invocations may miss is found, by kernel, constants and line", {
   ignore: missing !== undefined,
 }, () =>
-  withOwnGpu(async (gpu) => {
+  withDawn("cpu", async (gpu) => {
     const texts = new ShaderTexts();
     texts.watch(gpu);
     const diverging = kernel(
