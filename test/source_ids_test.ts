@@ -93,7 +93,7 @@ Deno.test("Retailrocket's ids are whole numbers, exactly: nothing is rounded to 
     ["1433000000000,9223372036854775808,view,5,", /expected visitorid to be a whole number below 2\^63/],
     ["1433000000000.5,1,view,5,", /expected timestamp to be milliseconds since 1970/],
     ["9000000000000000000,1,view,5,", /expected timestamp to be milliseconds since 1970/],
-    ["1433000000000,1,\\N,5,", /expected event to be view, addtocart or transaction/],
+    ["1433000000000,1,\\N,5,", /expected event to be one of view, addtocart, transaction/],
   ];
   await withFolder({}, async (folder) => {
     const prepared = () =>

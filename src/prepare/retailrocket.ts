@@ -59,11 +59,15 @@ const time = {
 };
 /** What the script says of rows that it cannot read. */
 const FAULTS: Readonly<Record<Kind, FaultSource>> = {
-  events: faultSource("event", ["timestamp", "visitorid", "itemid"], HEADERS.events, {
+  events: faultSource("event", ["timestamp", "visitorid", "event", "itemid"], HEADERS.events, {
     time,
     visitor: whole("visitorid"),
     item: whole("itemid"),
-    event: { kind: "event cannot be read", expected: "event to be view, addtocart or transaction" },
+    event: {
+      kind: "event cannot be read",
+      expected: "event to be one of view, addtocart, transaction",
+      value: "event",
+    },
   }),
   properties: faultSource("property", ["timestamp", "itemid", "property", "value"], HEADERS.properties, {
     time,
