@@ -17,7 +17,7 @@ export function workerScript(): string {
 }
 
 /** What loads a worker's script, and tells the page where there is none: errors of the script itself are another thing. */
-export function loadingScript(url: string): string {
+function loadingScript(url: string): string {
   const missing: FromWorker = { event: { name: "missing", url, error: "" } };
   return `try {
   importScripts(${JSON.stringify(url)});
