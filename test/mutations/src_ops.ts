@@ -4,6 +4,10 @@ import { mutationsOf } from "./mutation.ts";
 
 export const opMutations = [
   // What an op says it costs.
+  ...mutationsOf("src/gpu/kernel_text.ts", { tests: ["kernel_text"] }, [
+    ["value <= Number(n) ?", "value <= Number(n) + 1 ?"],
+    ["constants[name] ?? defaults.get(name)", "defaults.get(name)"],
+  ]),
   ...mutationsOf("src/ops/linear.ts", { tests: ["cost"] }, [
     ["return { flops: 2 * m * input.columns", "return { flops: 4 * m * input.columns"],
     ["{ flops: flops + 2 * m * p.weights.columns,", "{ flops: flops + m * p.weights.columns,"],
