@@ -29,10 +29,21 @@ export type CommandName =
   | "data";
 
 /**
- * The driver's environment as users have it: Mesa's software driver optimises its shaders. `deno task test` has it leave that
- * out, and so do the commands that tests start without this.
+ * Mesa's software driver as `deno task test` has it: it optimises no shader, and computes four numbers at once instead of
+ * eight, as that is half of the code to compile.
  */
-export const AS_USERS_HAVE_IT: Readonly<Record<string, string>> = { GALLIVM_PERF: "" };
+export const AS_TESTS_HAVE_IT: Readonly<Record<string, string>> = {
+  GALLIVM_PERF: "nopt",
+  LP_NATIVE_VECTOR_WIDTH: "128",
+};
+
+/**
+ * The same driver as users have it. Both or none: a user's training would take from the driver's cache what was compiled for
+ * another width, as the cache tells apart what was optimised and what was not, but no widths.
+ */
+export const AS_USERS_HAVE_IT: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.keys(AS_TESTS_HAVE_IT).map((name) => [name, ""]),
+);
 
 function prepare(
   command: CommandName,

@@ -6,7 +6,7 @@ import { threadsFor } from "../src/host/driver_threads.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { iterationFlops, type Trained } from "../src/train/iteration_work.ts";
-import { AS_USERS_HAVE_IT, runCommandWith, withSmallLog } from "./command_check.ts";
+import { AS_TESTS_HAVE_IT, AS_USERS_HAVE_IT, runCommandWith, withSmallLog } from "./command_check.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 
 Deno.test("two threads a core, none for small steps, and what the user says", () => {
@@ -18,9 +18,9 @@ Deno.test("two threads a core, none for small steps, and what the user says", ()
   assert.equal(threadsFor(2, "3", 1e6), "3");
 });
 
-Deno.test("the bits of a training depend neither on the driver's threads nor on whether it optimises", () =>
+Deno.test("the bits of a training depend neither on the driver's threads nor on how it compiles", () =>
   withSmallLog(async (folder, data) => {
-    // The tests run without threads, on shaders that the driver did not optimise. A user's training has both.
+    // The tests run without threads, on shaders that the driver did not optimise, four numbers wide.
     const args = [
       "--data",
       data,
@@ -35,7 +35,7 @@ Deno.test("the bits of a training depend neither on the driver's threads nor on 
     const files = ["train.csv", "validation.csv", "last.safetensors"];
     const results = [];
     const drivers: Record<string, string>[] = [
-      { LP_NUM_THREADS: "0", GALLIVM_PERF: "nopt" },
+      { LP_NUM_THREADS: "0", ...AS_TESTS_HAVE_IT },
       { LP_NUM_THREADS: "8", ...AS_USERS_HAVE_IT },
     ];
     for (const [k, driver] of drivers.entries()) {
@@ -52,6 +52,22 @@ Deno.test("the bits of a training depend neither on the driver's threads nor on 
     }
     assert.deepEqual(results[0], results[1]);
   }));
+
+Deno.test("every task of tests has the driver compile in the same way", () => {
+  const { tasks } = JSON.parse(Deno.readTextFileSync("deno.json")) as {
+    tasks: Record<string, { command: string }>;
+  };
+  const variables = Object.entries(AS_TESTS_HAVE_IT).map(([name, value]) => `${name}=${value}`);
+  const tests = Object.values(tasks).map(({ command }) => command).filter((command) =>
+    / deno test /.test(command)
+  );
+  assert.equal(tests.length, 3);
+  for (const command of tests) {
+    for (const variable of variables) {
+      assert.ok(command.split(" ").includes(variable), `${variable}: ${command}`);
+    }
+  }
+});
 
 Deno.test("a step's work counts its rows, its layers, its validation and its generator", () => {
   const log = smallLog(1, { users: 40, items: 20, width: 3, maxEvents: 3, maxPage: 4 });

@@ -2,6 +2,7 @@
 
 import * as v from "../../src/schema.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
+import { AS_TESTS_HAVE_IT } from "../../test/command_check.ts";
 import { workloadNames } from "../peers/job.ts";
 import { jsonFile, type Part, testFigures } from "./run_part.ts";
 
@@ -40,7 +41,7 @@ export function awayParts({ folder, python, short }: PartOptions): Part[] {
       ...["test", "--parallel", "--no-check", "--cached-only", ...DENO_FLAGS, "--no-prompt", "--allow-all"],
       ...["--config", at("deno.json"), ...files.map(at)],
     ),
-    environment: { LP_NUM_THREADS: "0", GALLIVM_PERF: "nopt" },
+    environment: { LP_NUM_THREADS: "0", ...AS_TESTS_HAVE_IT },
   });
   /** As the task has it: what the driver compiles is part of the figures. */
   const bench = (...args: string[]) => ({

@@ -2,6 +2,7 @@
 
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
+import { AS_TESTS_HAVE_IT } from "../command_check.ts";
 
 export type Outcome =
   | "passed"
@@ -35,7 +36,7 @@ export async function runTests(
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", ...flags, ...chosen, ...tests],
     cwd: folder,
-    env: { ...GPU_ENVIRONMENT, GALLIVM_PERF: "nopt", DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
+    env: { ...GPU_ENVIRONMENT, ...AS_TESTS_HAVE_IT, DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
