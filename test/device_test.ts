@@ -9,9 +9,9 @@ import { constantOf, type Constants, kernel } from "../src/gpu/kernel.ts";
 import { kernelText } from "../src/gpu/kernel_text.ts";
 import { fixedShapes, type KernelShapes } from "../src/gpu/kernel_shapes.ts";
 import { type DispatchSpec, Program } from "../src/gpu/program.ts";
-import type { View } from "../src/gpu/memory.ts";
+import { type View, writeMemory } from "../src/gpu/memory.ts";
 import { timePasses, workOf } from "../src/gpu/profiler.ts";
-import { readFloats } from "../src/gpu/readback.ts";
+import { readFloats, readViews } from "../src/gpu/readback.ts";
 import { matmulKernel } from "../src/ops/matmul_kernels.ts";
 import { versionIn } from "../src/run/driver.ts";
 import { withGpu } from "./op_check.ts";
@@ -55,6 +55,30 @@ Deno.test("a kernel's interface and constants are read from its text", () => {
   assert.throws(() => textOf({ MISSING: 1 }), /kernel double has no constant MISSING/);
   assert.throws(() => kernel("none", "fn f() {}"), /last binding must be the uniform step/);
 });
+
+Deno.test("views of all kinds and sizes are read together, small ones through one buffer", () =>
+  withGpu(undefined, async (gpu) => {
+    const arena = new Arena(gpu, "read");
+    const wanted = [1, 3, 300_000, 70, 7, 100_000, 5, 64].map((words, k) =>
+      Uint32Array.from({ length: words }, (_, i) => (k + 1) * 1_000_003 + i)
+    );
+    const views = wanted.map((words, k) => {
+      // Some in textures: one line, many lines of one number of vectors.
+      const texture = k === 3 || k === 7;
+      const bytes = texture ? 16 * Math.ceil(words.length / 4) : words.byteLength;
+      const view = texture ? arena.allocateTexture(`view ${k}`, bytes) : arena.allocate(`view ${k}`, bytes);
+      const all = new Uint32Array(bytes / 4);
+      all.set(words);
+      writeMemory(gpu.queue, view, all);
+      return view;
+    });
+    const before = gpu.liveBuffers;
+    const found = await readViews(gpu, views);
+    assert.equal(gpu.liveBuffers, before);
+    wanted.forEach((words, k) => assert.deepEqual(found[k]?.subarray(0, words.length), words, `view ${k}`));
+    assert.deepEqual(await readViews(gpu, []), []);
+    arena.destroy();
+  }));
 
 Deno.test("errors name the kernel: source line, missing and unknown views, invalid bindings", () =>
   withGpu(undefined, async (gpu) => {

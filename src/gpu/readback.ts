@@ -4,41 +4,61 @@ import type { Gpu } from "./device.ts";
 import { isTexture, type Memory, type View } from "./memory.ts";
 import { BYTES_PER_TEXEL, takenOut } from "./texture_layout.ts";
 
+/** Where a texture may be copied to. */
+const ALIGNMENT = 256;
+/** Views share a buffer of up to so many bytes: it takes longer to make one than to copy a small view. */
+const MOST_SHARED = 2 ** 20;
+
 /** Copies buffers and textures to the host in one wait. Words are raw: a Float32Array over the same buffer has the floats. */
 export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<Uint32Array<ArrayBuffer>[]> {
   const views = memories.map((memory) => isTexture(memory) && memory.written ? memory.written.view : memory);
-  const staging = views.map((view) =>
-    gpu.createBuffer("read-back", stagingBytes(view), GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST)
+  const { places, sizes } = placesOf(views.map(stagingBytes));
+  const staging = sizes.map((bytes) =>
+    gpu.createBuffer("read-back", bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST)
   );
   try {
     const encoder = gpu.device.createCommandEncoder({ label: "read-back" });
     views.forEach((view, k) => {
-      const target = staging[k];
-      if (!target) return;
+      const { buffer: which, offset } = places[k]!;
+      const buffer = staging[which]!;
       if (isTexture(view)) {
         const { texture } = view;
         const bytesPerRow = texture.height > 1 ? BYTES_PER_TEXEL * texture.width : undefined;
-        encoder.copyTextureToBuffer({ texture }, { buffer: target, bytesPerRow }, [
+        encoder.copyTextureToBuffer({ texture }, { buffer, offset, bytesPerRow }, [
           texture.width,
           texture.height,
         ]);
       } else {
-        encoder.copyBufferToBuffer(view.buffer, view.offset, target, 0, view.size);
+        encoder.copyBufferToBuffer(view.buffer, view.offset, buffer, offset, view.size);
       }
     });
     gpu.queue.submit([encoder.finish()]);
     await Promise.all(staging.map((buffer) => buffer.mapAsync(GPUMapMode.READ)));
     gpu.check();
-    return staging.map((buffer, k) => {
-      const memory = memories[k];
-      const words = buffer.getMappedRange();
-      return memory && isTexture(memory)
+    return memories.map((memory, k) => {
+      const { buffer, offset, bytes } = places[k]!;
+      const words = staging[buffer]!.getMappedRange(offset, bytes);
+      return isTexture(memory)
         ? takenOut(memory.layout, new Uint32Array(words), memory.size / 4)
         : new Uint32Array(words.slice(0));
     });
   } finally {
     for (const buffer of staging) gpu.destroyBuffer(buffer);
   }
+}
+
+/** One after the other in as few buffers as may be. @returns a place for each, and how large the buffers are. */
+function placesOf(lengths: readonly number[]) {
+  const sizes: number[] = [];
+  const places = lengths.map((bytes) => {
+    const begun = Math.ceil((sizes.at(-1) ?? 0) / ALIGNMENT) * ALIGNMENT;
+    const shared = sizes.length > 0 && begun + bytes <= MOST_SHARED;
+    const offset = shared ? begun : 0;
+    if (shared) sizes.pop();
+    sizes.push(offset + bytes);
+    return { buffer: sizes.length - 1, offset, bytes };
+  });
+  return { places, sizes };
 }
 
 function stagingBytes(view: Memory): number {
