@@ -7,7 +7,7 @@ import { timingOf } from "../src/profile/timing.ts";
 import { drawnPages } from "../bench/simulate/lesson.ts";
 import { type SimulateResult, usersFor } from "../bench/simulate/measure.ts";
 import { disagreement } from "../bench/simulate/runners.ts";
-import { AS_USERS_HAVE_IT } from "./command_check.ts";
+import { AS_USERS_HAVE_IT } from "./driver_settings.ts";
 import { growthCells, kindCells, noteLines, timesOf, workCells } from "../bench/simulate/tables.ts";
 
 const root = new URL("../", import.meta.url);

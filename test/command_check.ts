@@ -1,5 +1,6 @@
 /** Runs the commands as a user does: in a process of their own, with the permissions that the launcher gives them. */
 
+import { AS_USERS_HAVE_IT } from "./driver_settings.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { permissionFlags } from "../src/cli/launch.ts";
 import { cacheFolder } from "../src/cli/output_folders.ts";
@@ -27,23 +28,6 @@ export type CommandName =
   | "simulate"
   | "selftest"
   | "data";
-
-/**
- * Mesa's software driver as `deno task test` has it: it optimises no shader, and computes four numbers at once instead of
- * eight, as that is half of the code to compile.
- */
-export const AS_TESTS_HAVE_IT: Readonly<Record<string, string>> = {
-  GALLIVM_PERF: "nopt",
-  LP_NATIVE_VECTOR_WIDTH: "128",
-};
-
-/**
- * The same driver as users have it. Both or none: a user's training would take from the driver's cache what was compiled for
- * another width, as the cache tells apart what was optimised and what was not, but no widths.
- */
-export const AS_USERS_HAVE_IT: Readonly<Record<string, string>> = Object.fromEntries(
-  Object.keys(AS_TESTS_HAVE_IT).map((name) => [name, ""]),
-);
 
 function prepare(
   command: CommandName,

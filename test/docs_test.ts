@@ -6,7 +6,8 @@ import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { parseTuneOptions } from "../src/cli/tune_options.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { ladders } from "../src/ladder/ladders.ts";
-import { AS_USERS_HAVE_IT, withSmallLog } from "./command_check.ts";
+import { withSmallLog } from "./command_check.ts";
+import { AS_USERS_HAVE_IT } from "./driver_settings.ts";
 import { brokenLinks, pages, type ShownCommand, shownCommands } from "./docs/pages.ts";
 import { fillSandbox, type MadeRuns, PageRunner } from "./docs/sandbox.ts";
 

@@ -6,7 +6,8 @@ import { threadsFor } from "../src/host/driver_threads.ts";
 import { defaultModel } from "../src/model/config.ts";
 import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
 import { iterationFlops, type Trained } from "../src/train/iteration_work.ts";
-import { AS_TESTS_HAVE_IT, AS_USERS_HAVE_IT, runCommandWith, withSmallLog } from "./command_check.ts";
+import { runCommandWith, withSmallLog } from "./command_check.ts";
+import { AS_TESTS_HAVE_IT, AS_USERS_HAVE_IT } from "./driver_settings.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 
 Deno.test("two threads a core, none for small steps, and what the user says", () => {

@@ -6,7 +6,8 @@ import { usersOf } from "../src/data/click_log.ts";
 import { attainable, makeDemoShop } from "../src/data/demo_shop.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
 import { defaultTraining } from "../src/train/config.ts";
-import { AS_USERS_HAVE_IT, printedBy, runCommandWith } from "./command_check.ts";
+import { printedBy, runCommandWith } from "./command_check.ts";
+import { AS_USERS_HAVE_IT } from "./driver_settings.ts";
 import type { Generator, Trained, Training } from "./learning_training.ts";
 import { realData } from "./real_data.ts";
 

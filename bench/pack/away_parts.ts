@@ -2,7 +2,7 @@
 
 import * as v from "../../src/schema.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
-import { AS_TESTS_HAVE_IT } from "../../test/command_check.ts";
+import { AS_TESTS_HAVE_IT } from "../../test/driver_settings.ts";
 import { workloadNames } from "../peers/job.ts";
 import { jsonFile, type Part, testFigures } from "./run_part.ts";
 

@@ -2,7 +2,7 @@
 
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
-import { AS_TESTS_HAVE_IT } from "../command_check.ts";
+import { AS_TESTS_HAVE_IT } from "../driver_settings.ts";
 
 export type Outcome =
   | "passed"
