@@ -5,15 +5,16 @@
  *   a uniform   `var<storage, read> NAME: array<vec4f>;` becomes `var<uniform> NAME: array<vec4f, its length>;`
  *   a texture   where the kernel reads NAME: its declaration, and the body of the one line `fn load_NAME`;
  *               where it writes NAME, a buffer that is copied to the texture: the body of the one line `fn store_NAME`
- *   a vain line `if (NAME > 3u) { ... }` is empty where the constant NAME is 3 or less. The driver would find that, too,
- *               but late: it first puts in what the calls of all such lines do. For an LSTM of 4 units, whose kernel is
- *               written for up to 32, that took it 55 to 75 ms instead of 11, in each process, with a full cache
+ *   a turn      of a loop that is written out (cli/build_kernels.ts), `if (NAME > 3u) { ... }`: its line is empty where the
+ *               constant NAME is 3 or less. The driver would find that, too, but late: it first puts in what the calls of
+ *               all turns do. For an LSTM of 4 units, whose kernel is written for up to 32, that took it 54 to 78 ms
+ *               instead of 11, in each process, with a full cache
  *
  * So a kernel is written for buffers, and its file is valid WGSL by itself. Where its data stand (see memory.ts) is up to
  * the dispatch. The lines keep their numbers, so messages of the driver point into the file.
  */
 
-import type { Constants, Kernel } from "./kernel.ts";
+import { constantOf, type Constants, type Kernel } from "./kernel.ts";
 import { isTexture, isUniform, type Memory, type TextureView, type UniformView } from "./memory.ts";
 import { placeText, texelText, TEXTURE_FORMAT } from "./texture_layout.ts";
 
@@ -26,13 +27,13 @@ export interface KernelUse {
 }
 
 /**
- * @throws Error for a constant that the kernel does not declare, and for a binding that the kernel reads or writes
- *   without the line that is to change.
+ * @throws Error for a constant that the kernel does not declare, for one that a turn asks for and that is no number, and
+ *   for a binding that the kernel reads or writes without the line that is to change.
  */
 export function kernelText({ kernel, constants = {}, views }: KernelUse): string {
   let text = kernel.source;
   for (const [name, value] of Object.entries(constants)) text = withConstant(kernel, text, name, value);
-  text = withoutVainLines(kernel, text, constants);
+  text = withoutVainTurns(kernel, text, constants);
   for (const [name, view] of Object.entries(views)) {
     if (isUniform(view)) text = inUniform(kernel, text, name, view);
     else if (isTexture(view) && reads(kernel, name)) text = readTexture(kernel, text, name, view);
@@ -55,14 +56,19 @@ function literal(value: number | boolean, default_: string): string {
   return default_.includes(".") && Number.isInteger(value) ? `${value}.0` : String(value);
 }
 
-/** A line that is run only if a constant is more than a number. `first`, where a part of a loop begins, is 0 or more. */
-const optional = /^ *if \((\w+) > (?:first \+ )?(\d+)u\) \{.*\}$/gm;
+const writtenOut = /^ *\/\/ unrolled, n = [^]*?\/\/ end of n$/gm;
+/** `first`, where a part of a loop begins, is 0 or more. */
+const turn = /^ *if \((\w+) > (?:first \+ )?(\d+)u\) \{.*\}$/gm;
 
-function withoutVainLines({ constants: defaults }: Kernel, text: string, constants: Constants): string {
-  return text.replace(optional, (line, name: string, n: string) => {
-    const value = Number(constants[name] ?? defaults.get(name)?.replace(/u$/, ""));
-    return value <= Number(n) ? "" : line;
-  });
+function withoutVainTurns(kernel: Kernel, text: string, constants: Constants): string {
+  return text.replace(
+    writtenOut,
+    (loop) =>
+      loop.replace(
+        turn,
+        (line, name: string, n: string) => constantOf(kernel, name, constants) > Number(n) ? line : "",
+      ),
+  );
 }
 
 /** Whether a kernel only reads a binding. */

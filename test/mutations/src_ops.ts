@@ -4,10 +4,6 @@ import { mutationsOf } from "./mutation.ts";
 
 export const opMutations = [
   // What an op says it costs.
-  ...mutationsOf("src/gpu/kernel_text.ts", { tests: ["kernel_text"] }, [
-    ["value <= Number(n) ?", "value <= Number(n) + 1 ?"],
-    ["constants[name] ?? defaults.get(name)", "defaults.get(name)"],
-  ]),
   ...mutationsOf("src/ops/linear.ts", { tests: ["cost"] }, [
     ["return { flops: 2 * m * input.columns", "return { flops: 4 * m * input.columns"],
     ["{ flops: flops + 2 * m * p.weights.columns,", "{ flops: flops + m * p.weights.columns,"],
@@ -90,6 +86,11 @@ export const opMutations = [
       "target.setFloat32(offset + 28, purpose.learningRate, true);",
       "target.setFloat32(offset + 28, 2 * purpose.learningRate, true);",
     ],
+  ]),
+  ...mutationsOf("src/gpu/kernel_text.ts", { tests: ["kernel_text"] }, [
+    ["> Number(n) ? line", "> Number(n) + 1 ? line"],
+    ["constantOf(kernel, name, constants)", "constantOf(kernel, name)"],
+    ["n = [^]*?\\/\\/ end", "n = [^]*\\/\\/ end"],
   ]),
   ...mutationsOf("src/gpu/texture_layout.ts", { tests: ["texture_layout"] }, [
     [
