@@ -38,7 +38,7 @@ export async function checkStep(page: Page, { fine, picture }: Look): Promise<vo
     const part of [
       "batch expand",
       "encoder/lstm/state forward",
-      "utility/layer2 gradient of weights",
+      "utility/layer1/state_part gradient of weights",
       "adam",
     ]
   ) {

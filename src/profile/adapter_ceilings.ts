@@ -70,11 +70,14 @@ export async function measureAdapter(
   /** Enough invocations for an adapter of any width. */
   const timeWide = async (probe: Kernel, views: Record<string, View>) => {
     let invocations = INVOCATIONS.least;
-    while (invocations < INVOCATIONS.most) {
-      if ((await time(probe, views, invocations, 0)).min >= PROBE) break;
+    let timing = await time(probe, views, invocations, 0);
+    while (timing.min < PROBE && invocations < INVOCATIONS.most) {
       invocations *= 2;
+      timing = await time(probe, views, invocations, 0);
     }
-    return { invocations, timing: await time(probe, views, invocations) };
+    // On a slow adapter these samples are as many as there is time for.
+    const enough = timing.samples * timing.median >= 1e6 * seconds;
+    return { invocations, timing: enough ? timing : await time(probe, views, invocations) };
   };
   const rate = (name: string, unit: AdapterFigure["unit"], work: number, timing: Timing) => {
     const of = (microseconds: number) => work / microseconds / 1000;
