@@ -73,9 +73,19 @@ async function withPage(
   }
 }
 
+/** What the charts show once they have the theme's colours, or five seconds later: the page hears of a theme after us. */
+async function shownInTheme(page: Page, theme: typeof light): Promise<Shown[]> {
+  const end = performance.now() + 5000;
+  for (;;) {
+    const shown = await shownIn(page);
+    if (shown.every(({ colour }) => colour === theme.text) || performance.now() > end) return shown;
+    await page.waitForTimeout(20);
+  }
+}
+
 /** All charts are there, drawn, in the theme's colours, and nothing is wider than the window. */
 async function checkDrawn(page: Page, theme: typeof light): Promise<void> {
-  const [definitions, shown] = [await definitionsIn(page), await shownIn(page)];
+  const [definitions, shown] = [await definitionsIn(page), await shownInTheme(page, theme)];
   assert.deepEqual(shown.map(({ id }) => id).sort(), definitions.map(({ id }) => id).sort());
   assert.equal(await page.locator("canvas").count(), definitions.length);
   for (const { id, colour, coloured } of shown) {
