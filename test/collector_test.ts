@@ -259,6 +259,22 @@ Deno.test("an interval is the middle 95 % of the values", () => {
   assert.deepEqual(intervalOf(Float64Array.of(...values, NaN, NaN), 9), [25, 975]);
 });
 
+Deno.test("the values of an interval come in any order, and may be equal", () => {
+  /** Bounds of what is sorted whole. */
+  const sorted = (values: readonly number[]) => {
+    const ascending = values.toSorted((a, b) => a - b);
+    return [0.025, 0.975].map((share) => {
+      const place = share * (ascending.length - 1);
+      const low = ascending[Math.floor(place)]!;
+      return low + (place - Math.floor(place)) * ((ascending[Math.floor(place) + 1] ?? low) - low);
+    });
+  };
+  const value = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.integer({ min: -1e6, max: 1e6 }));
+  fc.assert(fc.property(fc.array(value, { minLength: 1, maxLength: 200 }), (values) => {
+    assert.deepEqual(intervalOf(Float64Array.from(values), 9), sorted(values));
+  }));
+});
+
 Deno.test("users without an event to predict have no part in the resamples", () => {
   const given = smallLog(5, { users: 40, items: 9, width: 0, maxEvents: 2, given: 0.5 });
   const idle = usersWithoutEvents(given);

@@ -77,9 +77,8 @@ export class Bootstrap {
   /** Of a few columns, each row of `block` padded to {@link SIDE_BY_SIDE}. */
   #totalsOf(block: Float64Array, width: number, out: Float64Array, columns: number): void {
     const [drawn, times, starts] = [this.#drawn, this.#times, this.#starts];
-    const own = new Float64Array(SIDE_BY_SIDE);
     for (let b = 0; b < this.resamples; b++) {
-      let [s0, s1, s2, s3, s4, s5, s6, s7] = [0, 0, 0, 0, 0, 0, 0, 0];
+      let s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0, s7 = 0;
       const end = starts[b + 1]!;
       for (let k = starts[b]!; k < end; k++) {
         const at = drawn[k]! * SIDE_BY_SIDE;
@@ -93,8 +92,15 @@ export class Bootstrap {
         s6 += n * block[at + 6]!;
         s7 += n * block[at + 7]!;
       }
-      own.set([s0, s1, s2, s3, s4, s5, s6, s7]);
-      for (let c = 0; c < width; c++) out[b * columns + c] = own[c]!;
+      const to = b * columns;
+      out[to] = s0;
+      if (width > 1) out[to + 1] = s1;
+      if (width > 2) out[to + 2] = s2;
+      if (width > 3) out[to + 3] = s3;
+      if (width > 4) out[to + 4] = s4;
+      if (width > 5) out[to + 5] = s5;
+      if (width > 6) out[to + 6] = s6;
+      if (width > 7) out[to + 7] = s7;
     }
   }
 }

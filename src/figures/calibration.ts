@@ -65,20 +65,22 @@ export class CalibrationSums {
     const cases = Array.from({ length: count }, (_, bin) => all[SUMS * bin]!);
     const total = cases.reduce((sum, n) => sum + n, 0);
     const resampled = bootstrap?.totals(sums, columns);
-    const of = (totals: Float64Array, bin: number, what: 1 | 2) =>
-      totals[SUMS * bin + what]! / totals[SUMS * bin]!;
-    const spread = (value: (totals: Float64Array) => number) =>
-      resampled && Float64Array.from(
-        { length: resampled.length / columns },
-        (_, b) => value(resampled.subarray(b * columns, (b + 1) * columns)),
-      );
+    const of = (totals: Float64Array, from: number, bin: number, what: 1 | 2) =>
+      totals[from + SUMS * bin + what]! / totals[from + SUMS * bin]!;
+    /** @param value of the resample whose totals begin there. */
+    const spread = (value: (totals: Float64Array, from: number) => number) => {
+      if (!resampled) return undefined;
+      const values = new Float64Array(resampled.length / columns);
+      for (let b = 0; b < values.length; b++) values[b] = value(resampled, b * columns);
+      return values;
+    };
     let [ece, byChance] = [0, 0];
     const bins = cases.map((n, bin): ReliabilityBin => {
-      const [predicted, observed] = [of(all, bin, 1), of(all, bin, 2)];
+      const [predicted, observed] = [of(all, 0, bin, 1), of(all, 0, bin, 2)];
       ece += n / total * Math.abs(predicted - observed);
-      const errors = spread((totals) => of(totals, bin, 2) - of(totals, bin, 1));
+      const errors = spread((totals, from) => of(totals, from, bin, 2) - of(totals, from, bin, 1));
       if (errors) byChance += n / total * Math.sqrt(2 / Math.PI) * deviation(errors);
-      const shares = spread((totals) => of(totals, bin, 2));
+      const shares = spread((totals, from) => of(totals, from, bin, 2));
       const interval = shares ? intervalOf(shares, this.groups) : null;
       return { cases: n, predicted, observed, interval };
     });

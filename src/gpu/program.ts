@@ -1,6 +1,7 @@
 /**
  * A recorded program: the dispatches that make a step, each a pipeline, a bind group and a grid that is a function
- * of the batch's sizes. Recording creates everything; replaying creates nothing.
+ * of the batch's sizes. Recording creates everything for the first slice; replaying creates nothing but the bind groups of
+ * a slice that it meets for the first time.
  */
 
 import { UserError } from "../user_error.ts";
@@ -67,8 +68,11 @@ export const onlySlice: Slice = { index: 0, count: 1 };
 interface Dispatch<S extends Sizes> {
   readonly spec: DispatchSpec<S>;
   readonly pipeline: GPUComputePipeline;
-  /** One for each slice that its views have. */
-  readonly bindGroups: readonly GPUBindGroup[];
+  /** How many slices its views have. */
+  readonly slices: number;
+  /** By slice, those that were asked for so far: a short training meets few of them, and each takes 40 us or more. */
+  readonly bindGroups: GPUBindGroup[];
+  readonly bind: (slice: number) => GPUBindGroup;
   readonly workgroup: readonly [number, number];
   /** Textures whose buffers it writes. */
   readonly copies: readonly TextureView[];
@@ -131,7 +135,7 @@ export class Program<S extends Sizes = Sizes> {
   }
 }
 
-/** Reused, so that a replay allocates nothing. */
+/** Reused, so that a replay of slices that it knows allocates nothing. */
 const offsets = new Uint32Array(1);
 
 /**
@@ -171,9 +175,10 @@ function encodeDispatch<S extends Sizes>(
   const [gridX, gridY, gridZ] = gridOf(dispatch, sizes, slice, maxGrid);
   if (gridX === 0 || gridY === 0) return;
   pass.setPipeline(dispatch.pipeline);
-  const { bindGroups, spec: { label } } = dispatch;
-  const bindGroup = bindGroups[bindGroups.length === 1 ? 0 : slice.index];
-  if (!bindGroup) throw new Error(`${label}: there is no slice ${slice.index}`);
+  const { bindGroups, slices, spec: { label } } = dispatch;
+  const index = slices === 1 ? 0 : slice.index;
+  if (index >= slices) throw new Error(`${label}: there is no slice ${index}`);
+  const bindGroup = bindGroups[index] ??= dispatch.bind(index);
   pass.setBindGroup(0, bindGroup, offsets, 0, 1);
   pass.dispatchWorkgroups(gridX, gridY, gridZ);
 }
@@ -201,16 +206,14 @@ async function recordDispatch<S extends Sizes>(
   });
   const pipelineLayout = gpu.device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] });
   const pipeline = await gpu.pipeline(kernel.name, kernelText(spec), pipelineLayout);
+  const bind = (slice: number) =>
+    gpu.device.createBindGroup({
+      label: where,
+      layout,
+      entries: kernel.bindings.map((b) => bound(gpu, steps, spec, b, slice)),
+    });
   gpu.device.pushErrorScope("validation");
-  const bindGroups = Array.from(
-    { length: slices },
-    (_, slice) =>
-      gpu.device.createBindGroup({
-        label: where,
-        layout,
-        entries: kernel.bindings.map((b) => bound(gpu, steps, spec, b, slice)),
-      }),
-  );
+  const bindGroups = [bind(0)];
   const error = await gpu.device.popErrorScope();
   if (error) throw new Error(`${where}: ${error.message}`);
   const workgroup = [
@@ -221,7 +224,7 @@ async function recordDispatch<S extends Sizes>(
     const view = views[name];
     return kind !== "read" && view && isTexture(view) ? [view] : [];
   });
-  return { spec, pipeline, bindGroups, workgroup, copies };
+  return { spec, pipeline, slices, bindGroups, bind, workgroup, copies };
 }
 
 /** What a binding of a dispatch sees. @param slice of its views. @throws Error for a binding without a view. */

@@ -33,6 +33,9 @@ export function glorotUniform(fanIn: number, fanOut: number): (random: Random) =
 export function initialWeights(parameters: readonly ModelParameter[], seed: number, prefix = ""): Weights {
   return new Map(parameters.map(({ name, rows, columns, initial }) => {
     const random = randomStream(seed, "weights", prefix + name);
-    return [name, Float32Array.from({ length: rows * columns }, () => initial(random))];
+    const weights = new Float32Array(rows * columns);
+    // In a loop: a table of a large catalogue has millions of them, and Float32Array.from() takes long.
+    for (let k = 0; k < weights.length; k++) weights[k] = initial(random);
+    return [name, weights];
   }));
 }

@@ -58,13 +58,14 @@ export function versionIn(path: string): string | undefined {
   for (;;) {
     const read = file.readSync(bytes.subarray(kept));
     if (read === null) return cutOff;
-    const part = bytes.subarray(0, kept + read);
+    const size = kept + read;
+    const part = bytes.toString("latin1", 0, size); // strings are searched ten times as fast as bytes
     for (let at = part.indexOf(NAME); at >= 0; at = part.indexOf(NAME, at + 1)) {
-      const [version] = part.toString("latin1", at, at + LONGEST).match(VERSION) ?? [];
-      if (version && at + LONGEST <= part.length) return version;
+      const [version] = part.slice(at, at + LONGEST).match(VERSION) ?? [];
+      if (version && at + LONGEST <= size) return version;
       cutOff = version ?? cutOff;
     }
-    kept = Math.min(LONGEST, part.length);
-    part.copy(bytes, 0, part.length - kept);
+    kept = Math.min(LONGEST, size);
+    bytes.copyWithin(0, size - kept, size);
   }
 }

@@ -48,11 +48,15 @@ export function add(m: Matrix, row: number, column: number, value: number): void
 /** a b, with either transposed. */
 export function product(a: Matrix, b: Matrix, transposeA = false, transposeB = false): Matrix {
   const [rows, inner] = transposeA ? [a.columns, a.rows] : [a.rows, a.columns];
-  const columns = transposeB ? b.rows : b.columns;
+  const [others, columns] = transposeB ? [b.columns, b.rows] : [b.rows, b.columns];
+  if (others !== inner) throw new RangeError(`expected [${inner}, ...], found [${others}, ${columns}]`);
+  // How far it is to the next row and column: tests spend most of their time here, and at() takes three times as long.
+  const [nextRow, nextA] = transposeA ? [1, a.columns] : [a.columns, 1];
+  const [nextB, nextColumn] = transposeB ? [1, b.columns] : [b.columns, 1];
   return matrix(rows, columns, (i, j) => {
     let sum = 0;
     for (let k = 0; k < inner; k++) {
-      sum += (transposeA ? at(a, k, i) : at(a, i, k)) * (transposeB ? at(b, j, k) : at(b, k, j));
+      sum += a.data[i * nextRow + k * nextA]! * b.data[k * nextB + j * nextColumn]!;
     }
     return sum;
   });
