@@ -118,18 +118,44 @@ export function bootstrapOf(groups: number, resamples?: number): Bootstrap {
 /** The middle 95 % of resampled values; null for fewer than two groups, or a figure that most resamples have none of. */
 export function intervalOf(values: Float64Array, groups: number): Interval | null {
   if (groups < 2) return null;
-  const present = values.slice().sort(); // not a number comes last
-  let count = present.length;
-  while (count > 0 && Number.isNaN(present[count - 1])) count--;
+  const present = new Float64Array(values.length);
+  let count = 0;
+  for (const value of values) if (!Number.isNaN(value)) present[count++] = value;
   if (count < values.length / 2) return null;
   const numbers = present.subarray(0, count);
   return [quantile(numbers, 0.025), quantile(numbers, 0.975)];
 }
 
-/** Between the two values next to it, in proportion. @param ascending not empty */
-function quantile(ascending: Float64Array, share: number): number {
-  const place = share * (ascending.length - 1);
+/** Between the two values next to it, in proportion. @param values not empty; they change places. */
+function quantile(values: Float64Array, share: number): number {
+  const place = share * (values.length - 1);
   const below = Math.floor(place);
-  const low = ascending[below]!;
-  return low + (place - below) * ((ascending[below + 1] ?? low) - low);
+  const low = select(values, below);
+  if (below + 1 === values.length) return low;
+  let high = Infinity; // the least of those behind it
+  for (let k = below + 1; k < values.length; k++) if (values[k]! < high) high = values[k]!;
+  return low + (place - below) * (high - low);
+}
+
+/**
+ * The value that stands at a place when all are sorted: smaller ones go before it, larger ones behind it (Hoare 1961). A short
+ * training asks for 1,300 intervals, and to sort for each of them took it twice as long.
+ */
+function select(values: Float64Array, place: number): number {
+  let first = 0, last = values.length - 1;
+  while (first < last) {
+    const pivot = values[place]!;
+    let i = first, j = last;
+    while (i <= j) {
+      while (values[i]! < pivot) i++;
+      while (values[j]! > pivot) j--;
+      if (i > j) break;
+      const value = values[i]!;
+      values[i++] = values[j]!;
+      values[j--] = value;
+    }
+    if (j < place) first = i;
+    if (i > place) last = j;
+  }
+  return values[place]!;
 }
