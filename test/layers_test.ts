@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 /** From the lowest to the highest; folders of one line may use each other. */
 const LAYERS = [
-  ["user_error.ts", "version.ts", "deno_flags.ts", "schema.ts"],
+  ["user_error.ts", "thousands.ts", "version.ts", "deno_flags.ts", "schema.ts"],
   ["gpu"],
   ["tape"],
   ["data"],

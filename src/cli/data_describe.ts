@@ -6,6 +6,7 @@ import { describe, type Description } from "../prepare/describe.ts";
 import { folder, memorySize } from "./options.ts";
 import { stepProgress } from "./step_progress.ts";
 import { table } from "./table.ts";
+import { thousands } from "../thousands.ts";
 
 export function describeCommand(): Command {
   return new Command("describe")
@@ -29,14 +30,13 @@ export function describeCommand(): Command {
 const COUNTED = ["lastClick", "categoryRate", "itemKnn"] as const;
 
 function text(path: string, d: Description): string {
-  const n = (count: number) => count.toLocaleString("en");
   const f = (value: number, digits = 3) => Number.isNaN(value) ? "-" : value.toFixed(digits);
   const p = (value: number) => Number.isNaN(value) ? "-" : `${(100 * value).toFixed(1)} %`;
   const head = ["", "users", "events", "items a page", "no click", "unseen shown", "unseen clicked"];
   const rows = d.parts.map((part) => [
     part.split,
-    n(part.users),
-    n(part.events),
+    thousands(part.users),
+    thousands(part.events),
     f(part.rows / part.events, 2),
     p(1 - part.clicks / part.events),
     part.split === "train" ? "-" : p(part.unseenShown),
@@ -52,14 +52,14 @@ function text(path: string, d: Description): string {
   const { dense, tokens } = d.manifest.features;
   const features = [
     ...(dense.length > 0 ? [`${dense.length} numbers (${dense.map(({ name }) => name).join(", ")})`] : []),
-    ...tokens.map(({ name, count }) => `${name} (${n(count)} rows of an embedding)`),
+    ...tokens.map(({ name, count }) => `${name} (${thousands(count)} rows of an embedding)`),
   ];
   return [
     `${path}: ${d.manifest.name}`,
-    `items: ${n(d.ids)}${d.items === d.ids ? "" : `, in ${n(d.items)} versions`}; ` +
+    `items: ${thousands(d.ids)}${d.items === d.ids ? "" : `, in ${thousands(d.items)} versions`}; ` +
     `features: ${features.length > 0 ? features.join("; ") : "none but the item itself (one-hot)"}`,
-    ...(d.given > 0 ? [`given as history, not predicted: ${n(d.given)} clicks`] : []),
-    `events a user: ${d.eventsPerUser.map(n).join(" / ")} (least, quartiles, most)`,
+    ...(d.given > 0 ? [`given as history, not predicted: ${thousands(d.given)} clicks`] : []),
+    `events a user: ${d.eventsPerUser.map(thousands).join(" / ")} (least, quartiles, most)`,
     "",
     table(head, rows),
     "",

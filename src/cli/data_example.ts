@@ -8,6 +8,7 @@ import { OUT_FOLDER } from "./arguments.ts";
 import { folder, LARGEST_SEED, wholeNumber } from "./options.ts";
 import { EXAMPLE_FOLDER } from "./output_folders.ts";
 import { quoted } from "./shell_word.ts";
+import { thousands } from "../thousands.ts";
 
 export function exampleCommand(): Command {
   return new Command("example")
@@ -19,10 +20,9 @@ export function exampleCommand(): Command {
     .option("--seed <n>", "seed of the shop", wholeNumber(0, LARGEST_SEED), 1)
     .action(async ({ out, shop, seed }: { out: string; shop: string; seed: number }) => {
       const { rows, items } = await writeExample(out, shopNamed(shop) ?? demo, seed);
-      const n = (count: number) => count.toLocaleString("en");
       console.log(
-        `${n(rows)} displayed items in ${quoted(`${out}/log.csv`)}, ` +
-          `${n(items)} items in ${quoted(`${out}/items.csv`)}`,
+        `${thousands(rows)} displayed items in ${quoted(`${out}/log.csv`)}, ` +
+          `${thousands(items)} items in ${quoted(`${out}/items.csv`)}`,
       );
     });
 }

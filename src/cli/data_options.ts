@@ -11,6 +11,7 @@ import { EXIT_INTERRUPTED, say } from "./run_stages.ts";
 import { quoted } from "./shell_word.ts";
 import { stepProgress } from "./step_progress.ts";
 import { stopOnSignals } from "./stop.ts";
+import { thousands } from "../thousands.ts";
 
 /** Runs a recipe; ends the process with its exit code where it is stopped. */
 export type Prepare = (recipe: Recipe, options: PrepareOptions) => Promise<void>;
@@ -67,7 +68,7 @@ export const runPreparation: Prepare = async (recipe, options) => {
     });
     progress.stop();
     const { counts, skipped } = manifest;
-    const n = (count: number | undefined) => (count ?? 0).toLocaleString("en");
+    const n = (count: number | undefined) => thousands(count ?? 0);
     if (bad.total > 0) say(`${n(bad.total)} rows could not be read and are left out:\n${badRowsText(bad)}`);
     for (const note of manifest.notes) say(note);
     for (const [kind, count] of Object.entries(skipped)) say(`left out or changed: ${n(count)} ${kind}`);

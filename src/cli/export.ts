@@ -8,6 +8,7 @@ import { ONNX } from "./arguments.ts";
 import { runMain } from "./fail.ts";
 import { type ModelDataOptions, openModel, withModelAndData } from "./open_model.ts";
 import { parse, path } from "./options.ts";
+import { thousands } from "../thousands.ts";
 
 interface ExportOptions extends ModelDataOptions {
   onnx: string;
@@ -59,7 +60,7 @@ async function main(): Promise<void> {
   });
   await atomicWriteFile(options.onnx, bytes);
   console.log(
-    `${run.path} over the ${count.toLocaleString("en")} items of ${source.name}: ${options.onnx} ` +
+    `${run.path} over the ${thousands(count)} items of ${source.name}: ${options.onnx} ` +
       `(${(bytes.length / 1e6).toFixed(1)} MB)`,
   );
 }

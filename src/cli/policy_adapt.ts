@@ -28,6 +28,7 @@ import { stopOnSignals } from "./stop.ts";
 import { findEnvironments } from "./policy_environments.ts";
 import { stepProgress } from "./step_progress.ts";
 import { table } from "./table.ts";
+import { thousands } from "../thousands.ts";
 
 const DEFAULT_PAGE = "runs/adapted.html";
 const LINUCB_ALPHA = 0.5;
@@ -182,7 +183,7 @@ async function tell(
   console.log(table(
     ["interactions", ...curves.map(({ name }) => name)],
     places.map((place, k) => [
-      place.toLocaleString("en"),
+      thousands(place),
       ...curves.map(({ points }) => {
         const { mean = NaN, sd = null } = points[k] ?? {};
         return mean.toFixed(3) + (sd === null ? "" : ` +- ${sd.toFixed(3)}`);

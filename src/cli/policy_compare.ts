@@ -35,6 +35,7 @@ import type { PolicyAction } from "./policy_action.ts";
 import { figuresText, slatesText } from "./policy_compare_text.ts";
 import { findEnvironments, type FoundEnvironments, type OpenedEnvironments } from "./policy_environments.ts";
 import { stepProgress } from "./step_progress.ts";
+import { thousands } from "../thousands.ts";
 
 /** What policies are compared with. */
 const RIVALS = [...policyNames, "linucb"] as const;
@@ -219,7 +220,7 @@ async function tell(
       facts: [
         ["policies", policies.map(({ path }) => path).join(", ")],
         ["trained on", first ? subjectText(first.config.trainedOn) : ""],
-        ["users", users.toLocaleString("en")],
+        ["users", thousands(users)],
         ["seed", String(seed)],
       ],
       notes,

@@ -12,6 +12,7 @@ import { bySlates } from "../policy/comparison/slates.ts";
 import { RIVAL, signed } from "../policy/comparison/verdict.ts";
 import { environmentWords } from "../report/policy_charts.ts";
 import { table } from "./table.ts";
+import { thousands } from "../thousands.ts";
 
 /** @param task what tells it from others beside it, see {@link import("../policy/comparison/tasks.ts").taskNames}; empty for one alone. */
 export function figuresText(comparison: Comparison, task = ""): string {
@@ -60,7 +61,7 @@ export function figuresText(comparison: Comparison, task = ""): string {
     return `In ${environmentWords(environment)}:\n${table(columns, rows)}`;
   });
   return [
-    `${users.toLocaleString("en")} users, ${pages} pages of ${slate} items${task && ` (${task})`}:`,
+    `${thousands(users)} users, ${pages} pages of ${slate} items${task && ` (${task})`}:`,
     ...parts,
     ...(comparison.clickRates
       ? ["predicted: the clicks that the model which the policies learned on expects of these very pages"]

@@ -18,6 +18,7 @@ import { UserError } from "../user_error.ts";
 import type { EnvironmentOptions } from "./environment_options.ts";
 import { sameItems, sameNumbers } from "./same_items.ts";
 import { findAgain, findUsers, type FoundUsers, subjectOf } from "./found_users.ts";
+import { thousands } from "../thousands.ts";
 
 /** Environments before there is a device. */
 export interface FoundEnvironments {
@@ -143,13 +144,13 @@ function featuresOf({ items: { items } }: LogSource): Float32Array | undefined {
 /** @throws UserError for others. */
 function expectSameItems(one: OpenedDataset, other: OpenedDataset, model: string): void {
   if (sameItems(one, other)) return;
-  const counts = [one.source.items.shape.count, other.source.items.shape.count];
+  const countOf = ({ source }: OpenedDataset) => thousands(source.items.shape.count);
   throw new UserError(
     `Expected --test-model over the same items, got ${model} over others: ${
-      counts[1]?.toLocaleString("en")
+      countOf(other)
     } items in the place of ` +
       `${
-        counts[0]?.toLocaleString("en")
+        countOf(one)
       }, or the same number in another order. Train it on the same data set; of a made-up shop with ` +
       "the same --data-seed and another --data-users-seed.",
   );

@@ -39,6 +39,7 @@ import { trainingProgress } from "./progress.ts";
 import { EXIT_INTERRUPTED, machine, say, timestamp } from "./run_stages.ts";
 import { quoted } from "./shell_word.ts";
 import { type Stop, stopOnSignals } from "./stop.ts";
+import { thousands } from "../thousands.ts";
 
 export function policyTrainCommand(action: PolicyAction): Command {
   const command = new Command("train").description(
@@ -121,7 +122,7 @@ async function resume(
       );
     }
     trainer.restoreAll(snapshot.state(trainer.specs), path);
-    say(`going on after ${(snapshot.iteration * training.users).toLocaleString("en")} pages of users`);
+    say(`going on after ${thousands(snapshot.iteration * training.users)} pages of users`);
     return await train(trainer, await PolicyFolder.resume(path, config, snapshot), stop);
   });
 }
@@ -156,7 +157,7 @@ async function withTrainer(
     const config = configOf(source.itemCount, { ...await machine(gpu), shapes: gpu.shapes });
     const { kind, description } = gpu.adapter;
     say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
-    say(`users: ${subjectText(subjectOf(found))}, ${source.itemCount.toLocaleString("en")} items`);
+    say(`users: ${subjectText(subjectOf(found))}, ${thousands(source.itemCount)} items`);
     if (found.verdict !== undefined) say(found.verdict);
     const trainer = made.keep(
       await PolicyTrainer.create(gpu, source, config.training, algorithms[config.training.algorithm]),
@@ -183,7 +184,7 @@ async function train(trainer: PolicyTrainer, files: PolicyFolder, stop: Stop): P
       onPage: ({ iteration, loss }) => progress.update(iteration * users, { loss }),
       onPoint: (point) => {
         progress.update(point.userSteps, { prec1: point.return });
-        const at = point.userSteps.toLocaleString("en");
+        const at = thousands(point.userSteps);
         progress.note(
           `${at} pages of users: return ${point.return.toFixed(3)} +- ${point.standardError.toFixed(3)}`,
         );

@@ -12,6 +12,7 @@ import { parse, path, wholeNumber } from "./options.ts";
 import { EXIT_INTERRUPTED, say } from "./run_stages.ts";
 import { delayedProgress } from "./step_progress.ts";
 import { stopOnSignals } from "./stop.ts";
+import { thousands } from "../thousands.ts";
 
 interface PredictOptions extends ModelDataOptions {
   out: string;
@@ -73,7 +74,7 @@ async function main(): Promise<number> {
       );
       progress.stop();
       console.log(
-        `${rows.toLocaleString("en")} displayed items of ${source.name} by ${run.path}: ${options.out}`,
+        `${thousands(rows)} displayed items of ${source.name} by ${run.path}: ${options.out}`,
       );
       return 0;
     } catch (error) {

@@ -2,6 +2,7 @@
 
 import cliProgress from "cli-progress";
 import process from "node:process";
+import { thousands } from "../thousands.ts";
 
 /** Figures to show; those that are not known yet are left out. */
 export interface Figures {
@@ -140,7 +141,7 @@ export function progressLine(standing: Readonly<Standing>, width: number, longes
   const { iteration, total, figures, names = usualNames } = standing;
   // In the order shown; `rank` says what goes first (highest) when the line is too long.
   const fields = [
-    { rank: 0, text: `${count(iteration)}/${count(total)}` },
+    { rank: 0, text: `${thousands(iteration)}/${thousands(total)}` },
     { rank: 1, text: figure(names.loss, figures.loss, 4) },
     { rank: 3, text: figure(names.prec1, figures.prec1, 3) },
     { rank: 5, text: figure(`val ${names.loss}`, figures.valLoss, 4) },
@@ -181,8 +182,4 @@ export function duration(seconds: number): string {
   if (s < 3600) return `${Math.floor(s / 60)}m${two(s % 60)}s`;
   if (s < 86400) return `${Math.floor(s / 3600)}h${two(Math.floor(s / 60) % 60)}m`;
   return `${Math.floor(s / 86400)}d${two(Math.floor(s / 3600) % 24)}h`;
-}
-
-function count(value: number): string {
-  return value.toLocaleString("en-US");
 }

@@ -25,6 +25,7 @@ import { RewardWatch } from "../train/reward_watch.ts";
 import { trainingProgress } from "./progress.ts";
 import { delayedProgress } from "./step_progress.ts";
 import type { Stop } from "./stop.ts";
+import { thousands } from "../thousands.ts";
 
 /** What the shell knows a process as that ended by Ctrl-C. */
 export const EXIT_INTERRUPTED = 130;
@@ -183,14 +184,13 @@ function describe(gpu: Gpu, data: Dataset): void {
   const { kind, description } = gpu.adapter;
   say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
   const { name, items: { shape }, userSplit, userEvents, userRows } = data.source;
-  const n = (count: number) => count.toLocaleString("en");
   const features = [
-    ...(shape.kind === "mixed" ? [`${n(shape.tokens)} tokens`] : []),
+    ...(shape.kind === "mixed" ? [`${thousands(shape.tokens)} tokens`] : []),
     shape.kind === "one-hot" ? "one-hot" : `${shape.width} features each`,
   ].join(", ");
   say(
-    `data: ${name}, ${n(userSplit.length)} users, ${n(userEvents.at(-1) ?? 0)} events, ` +
-      `${n(userRows.at(-1) ?? 0)} displayed items of ${n(shape.count)} (${features})`,
+    `data: ${name}, ${thousands(userSplit.length)} users, ${thousands(userEvents.at(-1) ?? 0)} events, ` +
+      `${thousands(userRows.at(-1) ?? 0)} displayed items of ${thousands(shape.count)} (${features})`,
   );
 }
 

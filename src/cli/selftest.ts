@@ -19,6 +19,7 @@ import { EXIT_USER_ERROR, runMain } from "./fail.ts";
 import { parse } from "./options.ts";
 import { stepProgress } from "./step_progress.ts";
 import { table } from "./table.ts";
+import { thousands } from "../thousands.ts";
 
 interface SelftestOptions {
   shapes: AdapterKind | "both";
@@ -68,7 +69,7 @@ function report(result: SelftestResult): string {
   const rows = kernels.map((kernel) => [
     kernel.kernel,
     kernel.kind,
-    kernel.values.toLocaleString("en"),
+    thousands(kernel.values),
     shareText(kernel),
     kernel.worst ? `${kernel.worst.what} ${kernel.worst.element.index}` : "",
   ]);

@@ -8,6 +8,7 @@ import type { PoolArgument, SimulateOptions } from "./simulate_options.ts";
 import type { Told } from "./simulate_results.ts";
 import type { PolicyRun } from "./simulate_runs.ts";
 import type { Simulated } from "./simulated.ts";
+import { thousands } from "../thousands.ts";
 
 interface Contents {
   readonly options: SimulateOptions;
@@ -22,7 +23,6 @@ export async function writeSimulationPage(
   { options, opened, simulated: { gpu }, told, runs }: Contents,
 ): Promise<void> {
   const { users, pages, slate, start, repeats, pool, leave, patience, reward, seed, policy } = options;
-  const n = (count: number) => count.toLocaleString("en");
   const usual: readonly (readonly [string, string, boolean])[] = [
     ["start", `all clicks of a ${start} user`, start === "empty"],
     ["clicked items", "are shown again", !repeats],
@@ -37,8 +37,8 @@ export async function writeSimulationPage(
     facts: [
       ["who clicks", told.words],
       ["policy", opened?.path ?? policy],
-      ["users", n(users)],
-      ["pages", `${n(pages)} of ${slate} of ${n(told.items)} items`],
+      ["users", thousands(users)],
+      ["pages", `${thousands(pages)} of ${slate} of ${thousands(told.items)} items`],
       ...usual.flatMap(([name, value, isUsual]) => isUsual ? [] : [[name, value] as const]),
       ["seed", String(seed)],
       ["adapter", gpu.adapter.description],

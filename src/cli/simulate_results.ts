@@ -8,6 +8,7 @@ import type { SimulateOptions } from "./simulate_options.ts";
 import { RIVALS } from "./simulate_policies.ts";
 import type { PolicyRun } from "./simulate_runs.ts";
 import { outputWidth, table } from "./table.ts";
+import { thousands } from "../thousands.ts";
 
 /** What the figures are of. */
 export interface Told {
@@ -35,8 +36,7 @@ const percent = (share: number) => Number.isNaN(share) ? "-" : `${(100 * share).
 /** A share that may be tiny. */
 const small = (share: number) =>
   share > 0 && share < 0.001 ? `${(100 * share).toPrecision(1)} %` : percent(share);
-const some = (count: number, what: string) =>
-  `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
+const some = (count: number, what: string) => `${thousands(count)} ${what}${count === 1 ? "" : "s"}`;
 const number = (value: number) => Number.isNaN(value) ? "-" : value.toFixed(2).replace(/^-0\.00$/, "0.00");
 const range = ({ interval }: MeanFigure, text: (value: number) => string) =>
   interval ? `${text(interval[0])} to ${text(interval[1])}` : "-";

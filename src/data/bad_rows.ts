@@ -1,6 +1,7 @@
 /** Rows of a source that cannot be read. They are counted and shown by file and line; too many of them are an error. */
 
 import { UserError } from "../user_error.ts";
+import { thousands } from "../thousands.ts";
 
 /** A larger share of bad rows is refused. */
 const MOST_BAD = 0.01;
@@ -47,7 +48,7 @@ export function byPlace(a: BadRow, b: BadRow): number {
 export function expectFew(bad: BadRows, all: number): void {
   if (bad.total <= MOST_BAD * all) return;
   throw new UserError(
-    `${bad.total.toLocaleString("en")} of ${all.toLocaleString("en")} rows cannot be read, ` +
+    `${thousands(bad.total)} of ${thousands(all)} rows cannot be read, ` +
       `expected at most ${100 * MOST_BAD} %. Correct the source.\n${badRowsText(bad)}`,
   );
 }
@@ -55,7 +56,7 @@ export function expectFew(bad: BadRows, all: number): void {
 /** Counts by kind and the first examples, a line each. */
 export function badRowsText(bad: BadRows): string {
   return [
-    ...[...bad.counts].map(([kind, n]) => `  ${n.toLocaleString("en")} x ${kind}`),
+    ...[...bad.counts].map(([kind, n]) => `  ${thousands(n)} x ${kind}`),
     ...bad.examples.map(({ file, line, fault }) => `  ${file}:${line}: ${fault}`),
   ].join("\n");
 }

@@ -2,6 +2,7 @@
 
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
+import { thousands } from "../thousands.ts";
 
 const count = v.whole(0);
 
@@ -196,7 +197,7 @@ function expectTokens(path: string, { features: { tokens } }: Manifest): void {
     if (first + count > MOST_TOKENS) {
       throw new UserError(
         `${path}: "${name}" has the tokens ${first} to ${first + count - 1}, ` +
-          `expected at most ${MOST_TOKENS.toLocaleString("en")} in all: ` +
+          `expected at most ${thousands(MOST_TOKENS)} in all: ` +
           "a model has a row of numbers for each. Number them from 0 on, and leave out rare ones.",
       );
     }

@@ -4,6 +4,7 @@ import { UserError } from "../user_error.ts";
 import { type AdapterKind, areFor, fixedShapes, type KernelShapes } from "./kernel_shapes.ts";
 import { askedLimits } from "./limits.ts";
 import { BYTES_PER_TEXEL, TEXTURE_FORMAT } from "./texture_layout.ts";
+import { thousands } from "../thousands.ts";
 
 /** More than the adapter can hold, or see at once. */
 export class LimitError extends UserError {
@@ -174,8 +175,8 @@ export class Gpu {
     const most = limit === "maxStorageBufferBindingSize" ? this.bindingBytes : this.device.limits[limit];
     if (amount <= most) return;
     throw new LimitError(
-      `${what} needs ${amount.toLocaleString("en")} ${unit}, but this adapter's ${limit} is ` +
-        `${most.toLocaleString("en")} (${this.adapter.description}). ` +
+      `${what} needs ${thousands(amount)} ${unit}, but this adapter's ${limit} is ` +
+        `${thousands(most)} (${this.adapter.description}). ` +
         `Use smaller batches, smaller layers or fewer items, or an adapter with a higher limit.`,
       most / amount,
     );

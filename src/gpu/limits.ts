@@ -1,6 +1,7 @@
 /** What the kernels ask of an adapter. It is no more than WebGPU promises everywhere, where its defaults are kept. */
 
 import { UserError } from "../user_error.ts";
+import { thousands } from "../thousands.ts";
 
 const NAMES = [
   "maxStorageBuffersPerShaderStage",
@@ -56,8 +57,9 @@ export function askedLimits(
 ): Record<string, number> {
   const short = NAMES.filter((name) => limits[name] < LEAST[name]);
   if (short.length > 0) {
-    const f = (amount: number) => amount.toLocaleString("en");
-    const list = short.map((name) => `${name} of at least ${f(LEAST[name])}, found ${f(limits[name])}`);
+    const list = short.map((name) =>
+      `${name} of at least ${thousands(LEAST[name])}, found ${thousands(limits[name])}`
+    );
     throw new UserError(
       `Expected an adapter with WebGPU's default limits, got ${adapter}, which has less: ${
         list.join("; ")

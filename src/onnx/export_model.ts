@@ -11,6 +11,7 @@ import { clickProduct, type EncoderInputs, lstmState, noState, pwState } from ".
 import { foldItems } from "./fold_items.ts";
 import { encodeModel, FLOAT, INT64 } from "./proto.ts";
 import { GraphBuilder, type Name, value } from "./graph.ts";
+import { thousands } from "../thousands.ts";
 
 /** Operators of ONNX 1.12, which runtimes have had since 2022. */
 const OPSET = 17;
@@ -49,10 +50,8 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
   const bytes = graph.initializers.reduce((sum, { rawData }) => sum + rawData.length, 0);
   if (bytes > MOST_BYTES) {
     throw new UserError(
-      `The model's tables over ${catalogue.shape.count.toLocaleString("en")} items have ` +
-        `${bytes.toLocaleString("en")} bytes, but an ONNX file holds at most ${
-          MOST_BYTES.toLocaleString("en")
-        }. ` +
+      `The model's tables over ${thousands(catalogue.shape.count)} items have ` +
+        `${thousands(bytes)} bytes, but an ONNX file holds at most ${thousands(MOST_BYTES)}. ` +
         "Export a model with smaller layers, or over fewer items.",
     );
   }

@@ -17,6 +17,7 @@ import { stepsOf } from "./script.ts";
 import { type PlaceEffect, placeEffect } from "./place_effect.ts";
 import script from "../../data/describe.sql" with { type: "text" };
 import placesScript from "../../data/describe_places.sql" with { type: "text" };
+import { thousands } from "../thousands.ts";
 
 /** Figures of the users of one part; NaN where there is nothing to take a mean of. */
 export interface PartFigures {
@@ -191,7 +192,7 @@ function placeWarnings(s: Suspicion): string[] {
 /** Warns of pages that are too easy, and users of whom nothing is known. */
 function pageWarnings(s: Suspicion): string[] {
   const warnings: string[] = [];
-  const n = (count: number | undefined) => (count ?? 0).toLocaleString("en");
+  const n = (count: number | undefined) => thousands(count ?? 0);
   if ((s.pages_with_twice ?? 0) > 0) {
     warnings.push(
       `${n(s.pages_with_twice)} pages show an item twice; ${n(s.twice_clicked)} times ` +

@@ -11,6 +11,7 @@ import { openTable, type Wanted } from "./table_source.ts";
 import type { BadRows } from "../data/bad_rows.ts";
 import numbersScript from "../../data/item_numbers.sql" with { type: "text" };
 import featuresScript from "../../data/item_features.sql" with { type: "text" };
+import { thousands } from "../thousands.ts";
 
 /** What every preparation of items has options for. */
 export interface ItemOptions {
@@ -237,7 +238,7 @@ export function expectExact({ counts, examples }: BadRows, ids: string): void {
   const example = examples.find(({ fault }) => fault.includes(expected));
   throw new UserError(
     `Expected ${ids} to be text or whole numbers, found floating point numbers that are not whole, or too large to ` +
-      `be exact (2^53; 2^24 with 32 bits), in ${lost.toLocaleString("en")} rows: ` +
+      `be exact (2^53; 2^24 with 32 bits), in ${thousands(lost)} rows: ` +
       "different ids may have become one. Write the ids as text or integers." +
       (example ? `\n  ${example.file}:${example.line}: ${example.fault}` : ""),
   );

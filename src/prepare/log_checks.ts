@@ -3,9 +3,9 @@
 import { UserError } from "../user_error.ts";
 import { type Engine, literal } from "./engine.ts";
 import type { LogOptions } from "./log_options.ts";
+import { thousands } from "../thousands.ts";
 
 const AS_IS = "--pages as-is lets it pass";
-const n = (count: number) => count.toLocaleString("en");
 
 /** @throws UserError where the clicks of lists can be read in several ways, or in none. */
 export async function expectClickForm(engine: Engine, options: LogOptions): Promise<void> {
@@ -14,12 +14,12 @@ export async function expectClickForm(engine: Engine, options: LogOptions): Prom
   if (await engine.value("SELECT getvariable('click_form')") !== null) return;
   const forms = await engine.rows("SELECT form, pages, fitting FROM click_form ORDER BY form");
   if (forms.length === 0) return; // no click: told when the pages are looked at
-  const counts = forms.map(({ form, fitting }) => `${form} ${n(Number(fitting))}`).join(", ");
+  const counts = forms.map(({ form, fitting }) => `${form} ${thousands(Number(fitting))}`).join(", ");
   const several = forms.filter(({ pages, fitting }) => Number(fitting) >= 0.99 * Number(pages)).length > 1;
   throw new UserError(
     `Expected ${clicked} to say which of ${items} was clicked in one way: its id (id), its place from 0 (index) or from ` +
       `1 (place), or a yes or no for each item (marks). ${several ? "Several fit" : "None fits"}; of ` +
-      `${n(Number(forms[0]?.pages))} pages with a click fit ${counts}. ` +
+      `${thousands(Number(forms[0]?.pages))} pages with a click fit ${counts}. ` +
       (several
         ? "Say which it is with --clicked-as."
         : "Is it the right column? Say how it is written with --clicked-as."),
@@ -46,7 +46,7 @@ export async function expectEvents(
   );
   throw new UserError(
     `Expected rows whose ${event} is ${missing.join(", and ")}, found none. Found ` +
-      found.map((row) => `${row.event} (${n(Number(row.n))} rows)`).join(", ") + ".",
+      found.map((row) => `${row.event} (${thousands(Number(row.n))} rows)`).join(", ") + ".",
   );
 }
 
@@ -59,8 +59,8 @@ export async function expectClicksFound(engine: Engine, options: LogOptions): Pr
     ? `the same user and item, shown at most ${options.clickWithin ?? 30} minutes before (--click-within)`
     : "the same page id and item";
   throw new UserError(
-    `Expected each click to be of an item that was displayed (${by}), found this of ${n(found)} of ${
-      n(clicks)
+    `Expected each click to be of an item that was displayed (${by}), found this of ${thousands(found)} of ${
+      thousands(clicks)
     } clicks. ` +
       `Are ids and times written alike on both sides, and is the log whole? ${AS_IS}: other clicks are left out.`,
   );
@@ -94,7 +94,9 @@ export async function expectPages(engine: Engine, options: LogOptions): Promise<
       ? ""
       : `Is ${column} what says so? Ratings: --clicked-from; other words: --clicked-values; any value: --clicked-any. `;
     throw new UserError(
-      `Expected clicks, found none on ${n(count)} pages: there is nothing to learn. ${remedy}${AS_IS}.`,
+      `Expected clicks, found none on ${
+        thousands(count)
+      } pages: there is nothing to learn. ${remedy}${AS_IS}.`,
     );
   }
   const byTime = page === undefined && items === undefined && pageGap === undefined && pages !== "sampled";
@@ -131,12 +133,12 @@ const TIMES = STEPS.map(({ name, ms, least }) =>
 function oneItemText({ page, clicked: column, pages }: LogOptions, count: number, clicked: number): string {
   if (pages === "sampled") {
     return `Each of the ${
-      n(count)
+      thousands(count)
     } pages shows one item: there is no other one to draw. A log of clicks needs several items.`;
   }
   if (clicked === count) {
     return `Each of the ${
-      n(count)
+      thousands(count)
     } pages shows one item, and it was clicked: this is a log of clicks, which does not say what ` +
       "was passed over. A model has nothing to tell apart, and prec@1 would be 1.000. Draw items to stand beside each " +
       `click with --pages sampled, or name what was displayed by --clicks or --event. ${GUIDE}`;
@@ -147,7 +149,7 @@ function oneItemText({ page, clicked: column, pages }: LogOptions, count: number
       "draw it with --pages sampled"
     : `no two rows of a user have the same ${page}. Name the column that all rows of one page share by --page`;
   return `Each of the ${
-    n(count)
+    thousands(count)
   } pages shows one item: ${why}. Where one item at a time was displayed, prec@1 is always 1 ` +
     `and only the probability of a click (${column ?? "clicked"}) can be learned: ${AS_IS}. ${GUIDE}`;
 }

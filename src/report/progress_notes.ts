@@ -1,6 +1,7 @@
 /** Notes on runs that have not ended, or not begun. */
 
 import type { Model, Run, StageName } from "./report_data.ts";
+import { thousands } from "../thousands.ts";
 
 const STAGE_NAMES: Readonly<Record<StageName, string>> = {
   likelihood: "",
@@ -21,11 +22,7 @@ function unfinished({ stages }: Run): string[] {
   return (["likelihood", "adversarial"] as const).flatMap((name) => {
     const stage = stages[name];
     if (!stage || stage.result) return [];
-    const of = stage.planned === undefined ? "" : ` of ${count(stage.planned)}`;
-    return [`${STAGE_NAMES[name]}unfinished: iteration ${count(stage.iteration)}${of}`];
+    const of = stage.planned === undefined ? "" : ` of ${thousands(stage.planned)}`;
+    return [`${STAGE_NAMES[name]}unfinished: iteration ${thousands(stage.iteration)}${of}`];
   });
-}
-
-function count(value: number): string {
-  return value.toLocaleString("en");
 }

@@ -6,6 +6,7 @@ import { NONE } from "../data/click_log.ts";
 import { UserError } from "../user_error.ts";
 import { type Dataset, openDataset as openAny } from "./dataset.ts";
 import { idsOf } from "./dataset_ids.ts";
+import { thousands } from "../thousands.ts";
 
 /** Users, pages and items of a data set, with their ids. */
 export class OpenedDataset {
@@ -57,7 +58,7 @@ export class OpenedDataset {
       `Expected the id of ${what === "item" ? "an" : "a"} ${what} of ${this.source.name}, got ${
         JSON.stringify(id)
       }, which it does not have. ` +
-        `It has ${ids.count.toLocaleString("en")} ${what}s; the first is ${JSON.stringify(ids.of(0))}.`,
+        `It has ${thousands(ids.count)} ${what}s; the first is ${JSON.stringify(ids.of(0))}.`,
     );
   }
 }

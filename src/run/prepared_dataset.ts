@@ -15,6 +15,7 @@ import type { PreparedSet } from "../prepared/set.ts";
 import { UserError } from "../user_error.ts";
 import { checksum } from "../files/checksum.ts";
 import { makeCache, openPacked } from "./packed_cache.ts";
+import { thousands } from "../thousands.ts";
 
 export interface PreparedOptions {
   readonly memoryRows: number;
@@ -40,7 +41,7 @@ export async function openPrepared(
   if (cache === undefined) {
     throw new UserError(
       `${folder} has ${
-        set.rows.toLocaleString("en")
+        thousands(set.rows)
       } displayed items, so it is to stay on disk, but there is no cache folder ` +
         "to pack it into: set HOME or XDG_CACHE_HOME, or raise --memory-rows.",
     );

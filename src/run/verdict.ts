@@ -7,6 +7,7 @@ import type { StagesConfig } from "../train/stages_config.ts";
 import type { Stage } from "./stages.ts";
 import type { BaselineResults } from "./tested_users.ts";
 import type { SnapshotResult } from "./snapshot_result.ts";
+import { thousands } from "../thousands.ts";
 
 interface Found {
   readonly test: readonly SnapshotResult[];
@@ -122,7 +123,7 @@ function trainingWords(
 ): string[] {
   const best = test.find(({ snapshot }) => snapshot === "best-loss");
   if (!best || iterations < 2 * training.validateEvery) return [];
-  const of = `iteration ${count(best.iteration)} of ${count(iterations)}`;
+  const of = `iteration ${thousands(best.iteration)} of ${thousands(iterations)}`;
   if (best.iteration >= LATE * iterations) {
     return [
       `The validation loss was best near the end (best-loss is of ${of}). Training longer may help: ` +
@@ -142,8 +143,4 @@ function trainingWords(
       training.earlyStopping === null ? "; --early-stopping loss saves the time" : ""
     }.`,
   ];
-}
-
-function count(value: number): string {
-  return value.toLocaleString("en");
 }

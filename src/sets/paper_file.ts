@@ -5,6 +5,7 @@ import { MOST_PAPER_BYTES, parsePaperLog, parsePaperUsers } from "../data/paper_
 import { explainFileError, shownPath } from "../files/file_error.ts";
 import { UserError } from "../user_error.ts";
 import { expectFile, expectLocal } from "../files/local_file.ts";
+import { thousands } from "../thousands.ts";
 
 /**
  * Reads a file of the paper's layout into a log with one-hot items (ids 0 to the largest in the file).
@@ -35,9 +36,7 @@ function readText(path: string): string {
     const { size } = expectFile(path);
     if (size > MOST_PAPER_BYTES) {
       throw new UserError(
-        `${path}: ${size.toLocaleString("en")} bytes, expected at most ${
-          MOST_PAPER_BYTES.toLocaleString("en")
-        }. ` +
+        `${path}: ${thousands(size)} bytes, expected at most ${thousands(MOST_PAPER_BYTES)}. ` +
           `Give a part of its users, or leave out columns that are not needed.`,
       );
     }

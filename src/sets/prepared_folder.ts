@@ -8,6 +8,7 @@ import { UserError } from "../user_error.ts";
 import { expectFile, expectLocal } from "../files/local_file.ts";
 import { parquetFile } from "./parquet_file.ts";
 import { partFiles } from "./part_files.ts";
+import { thousands } from "../thousands.ts";
 
 /** A larger one is no list of what there is. */
 const MOST_BYTES = 2 ** 26;
@@ -38,8 +39,8 @@ export async function readManifest(folder: string): Promise<Manifest> {
     const { size } = expectFile(path);
     if (size > MOST_BYTES) {
       throw new UserError(
-        `${path} has ${size.toLocaleString("en")} bytes, ` +
-          `expected at most ${MOST_BYTES.toLocaleString("en")}. Prepare the data again.`,
+        `${path} has ${thousands(size)} bytes, ` +
+          `expected at most ${thousands(MOST_BYTES)}. Prepare the data again.`,
       );
     }
     text = await Deno.readTextFile(path);

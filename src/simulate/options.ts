@@ -4,6 +4,7 @@ import { UserError } from "../user_error.ts";
 import type { Rules } from "./choose.ts";
 import { type Pool, poolOf, type PoolOptions } from "./pool.ts";
 import { startClicks, type StartOptions } from "./start.ts";
+import { thousands } from "../thousands.ts";
 
 /** How users are simulated. */
 export interface SimulatorOptions {
@@ -88,7 +89,7 @@ export function settingsOf(options: SimulatorOptions, items: number): Simulation
 function wholeNumber(what: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
   throw new UserError(
-    `Expected ${what} to be a whole number from ${least} to ${most.toLocaleString("en")}, got ${value}.`,
+    `Expected ${what} to be a whole number from ${least} to ${thousands(most)}, got ${value}.`,
   );
 }
 

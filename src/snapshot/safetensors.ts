@@ -11,6 +11,7 @@
 
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
+import { thousands } from "../thousands.ts";
 
 /** A tensor: its shape, and its values in row-major order, as many as the shape says. */
 export interface TensorData {
@@ -138,21 +139,23 @@ function isObject(value: unknown): value is Record<string, unknown> {
 /** Where the header ends and the data begin. @param bytes the first 8, at least. @param size of the file. */
 export function headerEnd(bytes: Uint8Array, size: number, what: string): number {
   if (bytes.length < LENGTH_BYTES) {
-    throw damaged(what, `at least ${LENGTH_BYTES} bytes expected, ${count(size)} found`);
+    throw damaged(what, `at least ${LENGTH_BYTES} bytes expected, ${thousands(size)} found`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = Number(view.getBigUint64(0, true));
   if (length > LONGEST_HEADER) {
     throw damaged(
       what,
-      `its header would be ${count(length)} bytes long, at most ${count(LONGEST_HEADER)} are expected`,
+      `its header would be ${thousands(length)} bytes long, at most ${
+        thousands(LONGEST_HEADER)
+      } are expected`,
     );
   }
   const end = LENGTH_BYTES + length;
   if (end > size) {
     throw damaged(
       what,
-      `truncated in its header: at least ${count(end)} bytes expected, ${count(size)} found`,
+      `truncated in its header: at least ${thousands(end)} bytes expected, ${thousands(size)} found`,
     );
   }
   return end;
@@ -192,8 +195,8 @@ function readEntry(name: string, raw: unknown, what: string): Entry {
   if (end - begin !== bytesOfShape(shape)) {
     throw damaged(
       what,
-      `${quoted}: shape [${shape}] of ${dtype} takes ${count(bytesOfShape(shape))} bytes, ` +
-        `${count(end - begin)} found`,
+      `${quoted}: shape [${shape}] of ${dtype} takes ${thousands(bytesOfShape(shape))} bytes, ` +
+        `${thousands(end - begin)} found`,
     );
   }
   return { name, dtype, shape, begin, end };
@@ -219,15 +222,19 @@ function checkLayout(entries: readonly Entry[], dataBytes: number, fileBytes: nu
   let before = "";
   for (const { name, begin, end } of entries) {
     if (begin < at) throw damaged(what, `tensors "${before}" and "${name}" overlap`);
-    if (begin > at) throw damaged(what, `${count(begin - at)} bytes before tensor "${name}" belong to none`);
+    if (begin > at) {
+      throw damaged(what, `${thousands(begin - at)} bytes before tensor "${name}" belong to none`);
+    }
     at = end;
     before = name;
   }
   if (at > dataBytes) {
     const expected = fileBytes - dataBytes + at;
-    throw damaged(what, `truncated: ${count(expected)} bytes expected, ${count(fileBytes)} found`);
+    throw damaged(what, `truncated: ${thousands(expected)} bytes expected, ${thousands(fileBytes)} found`);
   }
-  if (at < dataBytes) throw damaged(what, `${count(dataBytes - at)} bytes at its end belong to no tensor`);
+  if (at < dataBytes) {
+    throw damaged(what, `${thousands(dataBytes - at)} bytes at its end belong to no tensor`);
+  }
 }
 
 function values(
@@ -253,9 +260,4 @@ function damaged(what: string, how: string): UserError {
   return new UserError(
     `${what} is not a whole safetensors file: ${how}. Use another copy, or write it again.`,
   );
-}
-
-/** 1234 -> "1,234" */
-function count(value: number): string {
-  return value.toLocaleString("en-US");
 }

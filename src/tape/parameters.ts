@@ -7,6 +7,7 @@ import { readFloats } from "../gpu/readback.ts";
 import { MAX_CHUNKS } from "../gpu/sizes.ts";
 import { UserError } from "../user_error.ts";
 import { padded, padRows, type Tensor, unpadRows } from "./tensor.ts";
+import { thousands } from "../thousands.ts";
 
 /** A parameter of a model: a matrix [rows, columns]. */
 export interface ParameterSpec {
@@ -118,7 +119,7 @@ export class ParameterArena {
       return this.#arena.allocate("partial gradients", Math.max(16, 4 * this.summed * MAX_CHUNKS));
     } catch (error) {
       if (!(error instanceof LimitError)) throw error;
-      const most = Math.floor(error.share * this.summed).toLocaleString("en");
+      const most = thousands(Math.floor(error.share * this.summed));
       throw new UserError(
         `${error.message} At most ${most} weights outside of tables fit; --dims, --behaviour-dims and --lstm-units set them.`,
       );
@@ -195,7 +196,7 @@ function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
     gpu.requireBindable(bytesOf(spec), `parameter ${name} [${rows}, ${columns}]`);
   } catch (error) {
     if (!(error instanceof LimitError)) throw error;
-    const most = Math.floor(error.share * (table ? rows : columns)).toLocaleString("en");
+    const most = thousands(Math.floor(error.share * (table ? rows : columns)));
     throw new UserError(
       table
         ? `${error.message} At this width at most ${most} items or tokens fit; --dims and --lstm-units set the width.`

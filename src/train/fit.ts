@@ -4,6 +4,7 @@ import type { Cut } from "../batch/cut.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import { LimitError } from "../gpu/device.ts";
 import { UserError } from "../user_error.ts";
+import { thousands } from "../thousands.ts";
 
 /** Rows of a part, of a batch that does not fit as a whole: 32 MiB for each hidden layer of 64. */
 const PART_ROWS = 2 ** 17;
@@ -54,14 +55,10 @@ export async function forParts<T>(
 /** @param single what the largest user has. */
 export function tooLargeUser({ share, message }: LimitError, { events, rows }: ClickSizes): UserError {
   return new UserError(
-    `Expected users that fit the adapter one by one, but the largest has ${n(events)} events and ` +
-      `${n(rows)} displayed items: ${message} ` +
+    `Expected users that fit the adapter one by one, but the largest has ${thousands(events)} events and ` +
+      `${thousands(rows)} displayed items: ${message} ` +
       `Or keep the last events of each user: deno task data log --max-events ${
         Math.max(1, Math.floor(0.9 * share * events))
       }`,
   );
-}
-
-function n(count: number): string {
-  return count.toLocaleString("en");
 }

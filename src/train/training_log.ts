@@ -14,6 +14,7 @@ import { type Gpu, LimitError } from "../gpu/device.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
 import { fitSource } from "../model/item_features.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
+import { thousands } from "../thousands.ts";
 
 /** Batches of mean size that a window holds, if it does not become too large. */
 const WINDOW_BATCHES = 64;
@@ -158,12 +159,13 @@ export function validationLog(
   if (source.log) return { log: source.log, deviceLog, users };
   const rows = users.reduce((sum, user) => sum + rowsOf(source, user), 0);
   if (rows > VALIDATION_ROWS) {
-    const n = (count: number) => count.toLocaleString("en");
     throw new UserError(
       `Expected validation users with at most ${
-        n(VALIDATION_ROWS)
+        thousands(VALIDATION_ROWS)
       } displayed items, as they stay on the device while ` +
-        `training, but the ${n(users.length)} of ${source.name} have ${n(rows)}. Validate on fewer: ` +
+        `training, but the ${thousands(users.length)} of ${source.name} have ${
+          thousands(rows)
+        }. Validate on fewer: ` +
         `--validation-users ${Math.max(1, Math.floor(0.9 * VALIDATION_ROWS * users.length / rows))}`,
     );
   }

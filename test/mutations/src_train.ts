@@ -129,7 +129,7 @@ export const trainMutations = [
     ["value.replaceAll('\"', '\"\"')", "value"],
   ]),
   ...mutationsOf("src/snapshot/safetensors.ts", { tests: ["safetensors"] }, [
-    ["if (at < dataBytes) throw", "if (at + 4 < dataBytes) throw"],
+    ["if (at < dataBytes) {", "if (at + 4 < dataBytes) {"],
     ["if (begin < at) throw", "if (end < at) throw"],
     ["const ALIGNMENT = 8;", "const ALIGNMENT = 4;"],
     ["fill(0x20)", "fill(0)"],

@@ -8,6 +8,7 @@ import { columnsOf, numberAt, type NumberColumn, type TokenColumn, tokensAt } fr
 import { type ItemFile, type ItemTable, readItems } from "./item_table.ts";
 import { featuresOf, meaningsOf, type NumberScale, scaleNotes, scaleOf } from "./scales.ts";
 import { sha256Of, tokensOf, type TokenSource } from "./tokens.ts";
+import { thousands } from "../../thousands.ts";
 
 export interface KnownItems {
   readonly items: ItemFeatures;
@@ -69,9 +70,13 @@ export async function knownItems(
     ...columns.notes,
     ...scaleNotes(scales),
     ...made.notes,
-    ...file && missing > 0 ? [`Items on pages that have no row of features: ${n(missing)}.`] : [],
+    ...file && missing > 0 ? [`Items on pages that have no row of features: ${thousands(missing)}.`] : [],
     ...table && table.bad.total > 0
-      ? [`Left out: ${n(table.bad.total)} rows of the items that cannot be read.\n${badRowsText(table.bad)}`]
+      ? [
+        `Left out: ${thousands(table.bad.total)} rows of the items that cannot be read.\n${
+          badRowsText(table.bad)
+        }`,
+      ]
       : [],
   ];
   const dense = scales.flatMap(meaningsOf);
@@ -85,8 +90,6 @@ export async function knownItems(
   const idsSha256 = await sha256Of(ids);
   return { items: { kind: "one-hot", count: ids.length }, features: { ...features, idsSha256 }, notes };
 }
-
-const n = (count: number) => count.toLocaleString("en");
 
 /**
  * By the items' numbers; nothing of an item that has no row.

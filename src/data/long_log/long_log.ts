@@ -15,6 +15,7 @@ import { checkPages } from "./page_checks.ts";
 import { type LongPages, pagesOf } from "./pages.ts";
 import { type ReadRows, readRows } from "./rows.ts";
 import type { TableText } from "./table.ts";
+import { thousands } from "../../thousands.ts";
 
 export interface LongLog {
   readonly log: ClickLog;
@@ -101,11 +102,14 @@ function partOf(id: string): Split {
 }
 
 function notesOf({ bad, timeKind }: ReadRows, { repeated, split }: LongPages): string[] {
-  const n = (count: number) => count.toLocaleString("en");
   return [
     `Times are read as ${timeKind}.`,
-    ...(repeated > 0 ? [`Left out: ${n(repeated)} rows of an item that is on its page already.`] : []),
-    ...(split > 0 ? [`Pages with several clicks, split into one page a click: ${n(split)}.`] : []),
-    ...(bad.total > 0 ? [`Left out: ${n(bad.total)} rows that cannot be read.\n${badRowsText(bad)}`] : []),
+    ...(repeated > 0
+      ? [`Left out: ${thousands(repeated)} rows of an item that is on its page already.`]
+      : []),
+    ...(split > 0 ? [`Pages with several clicks, split into one page a click: ${thousands(split)}.`] : []),
+    ...(bad.total > 0
+      ? [`Left out: ${thousands(bad.total)} rows that cannot be read.\n${badRowsText(bad)}`]
+      : []),
   ];
 }

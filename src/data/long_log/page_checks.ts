@@ -3,8 +3,7 @@
 import { UserError } from "../../user_error.ts";
 import type { LogColumns } from "./columns.ts";
 import type { LongPages } from "./pages.ts";
-
-const n = (count: number) => count.toLocaleString("en");
+import { thousands } from "../../thousands.ts";
 
 /** What times may be multiples of, the longest first. One alone says little: an hour or a minute needs several. */
 const STEPS = [
@@ -23,7 +22,7 @@ export function checkPages(
   if (clicks === 0) {
     throw new UserError(
       `${path}: expected clicks, found none on ${
-        n(count)
+        thousands(count)
       } pages: there is nothing to learn. Is ${clicked} what says so?`,
     );
   }
@@ -33,7 +32,7 @@ export function checkPages(
       : `no two rows of a user have the same ${page}. Choose the column that all rows of one page share`;
     throw new UserError(
       `${path}: each of the ${
-        n(count)
+        thousands(count)
       } pages shows one item: ${why}. Pages by pauses, clicks that stand apart and sampled ` +
         "pages are prepared outside of the page: deno task data log --help.",
     );

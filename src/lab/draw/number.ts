@@ -1,5 +1,7 @@
 /** Numbers as the lab writes them. */
 
+import { thousands } from "../../thousands.ts";
+
 /** Three figures of a number, more where it is large. */
 export function short(value: number): string {
   if (!Number.isFinite(value)) return "-";
@@ -19,7 +21,7 @@ export function bytesText(bytes: number): string {
 
 /** A count: "1,234,567". */
 export function whole(value: number): string {
-  return Math.round(value).toLocaleString("en");
+  return thousands(Math.round(value));
 }
 
 /** "6.7 %", "67 %". @param share of 1; "-" where there is none. */
