@@ -59,23 +59,22 @@ export class Bootstrap {
     const { groups, resamples } = this;
     const out = new Float64Array(resamples * columns);
     const block = new Float64Array(groups * SIDE_BY_SIDE);
-    for (let first = 0; first < columns; first += SIDE_BY_SIDE) {
-      const width = Math.min(SIDE_BY_SIDE, columns - first);
-      let any = false;
+    const some = Array.from({ length: columns }, (_, c) => c).filter((c) => {
+      for (let k = c; k < sums.length; k += columns) if (sums[k] !== 0) return true;
+      return false;
+    });
+    for (let first = 0; first < some.length; first += SIDE_BY_SIDE) {
+      const own = some.slice(first, first + SIDE_BY_SIDE);
       for (let g = 0; g < groups; g++) {
-        for (let c = 0; c < width; c++) {
-          const sum = sums[g * columns + first + c]!;
-          block[g * SIDE_BY_SIDE + c] = sum;
-          any ||= sum !== 0;
-        }
+        for (let c = 0; c < own.length; c++) block[g * SIDE_BY_SIDE + c] = sums[g * columns + own[c]!]!;
       }
-      if (any) this.#totalsOf(block, width, out.subarray(first), columns);
+      this.#totalsOf(block, own, out, columns);
     }
     return out;
   }
 
-  /** Of a few columns, each row of `block` padded to {@link SIDE_BY_SIDE}. */
-  #totalsOf(block: Float64Array, width: number, out: Float64Array, columns: number): void {
+  /** Of a few columns. @param block their sums; its rows have {@link SIDE_BY_SIDE} places. @param own where they stand in a row of `out` */
+  #totalsOf(block: Float64Array, own: readonly number[], out: Float64Array, columns: number): void {
     const [drawn, times, starts] = [this.#drawn, this.#times, this.#starts];
     for (let b = 0; b < this.resamples; b++) {
       let s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0, s7 = 0;
@@ -93,14 +92,15 @@ export class Bootstrap {
         s7 += n * block[at + 7]!;
       }
       const to = b * columns;
-      out[to] = s0;
-      if (width > 1) out[to + 1] = s1;
-      if (width > 2) out[to + 2] = s2;
-      if (width > 3) out[to + 3] = s3;
-      if (width > 4) out[to + 4] = s4;
-      if (width > 5) out[to + 5] = s5;
-      if (width > 6) out[to + 6] = s6;
-      if (width > 7) out[to + 7] = s7;
+      const width = own.length;
+      out[to + own[0]!] = s0;
+      if (width > 1) out[to + own[1]!] = s1;
+      if (width > 2) out[to + own[2]!] = s2;
+      if (width > 3) out[to + own[3]!] = s3;
+      if (width > 4) out[to + own[4]!] = s4;
+      if (width > 5) out[to + own[5]!] = s5;
+      if (width > 6) out[to + own[6]!] = s6;
+      if (width > 7) out[to + own[7]!] = s7;
     }
   }
 }
