@@ -38,9 +38,9 @@ type Maker = readonly [prototype: object, method: string];
 const STANDING: readonly Maker[] = [
   [GPUDevice.prototype, "createBuffer"],
   [GPUDevice.prototype, "createTexture"],
+  [GPUDevice.prototype, "createBindGroup"],
   [GPUDevice.prototype, "createComputePipeline"],
 ];
-const BIND_GROUP: Maker = [GPUDevice.prototype, "createBindGroup"];
 const PASSING: readonly Maker[] = [
   [GPUDevice.prototype, "createCommandEncoder"],
   [GPUCommandEncoder.prototype, "beginComputePass"],
@@ -49,10 +49,8 @@ const PASSING: readonly Maker[] = [
 ];
 
 export interface Made {
-  /** Buffers, textures and pipelines. */
+  /** Buffers, textures, bind groups and pipelines. */
   readonly standing: Flock;
-  /** Made when a slice of a program is met for the first time, whenever that is. */
-  readonly bindGroups: Flock;
   /** Encoders, passes, command buffers and mapped ranges: what each submission makes anew. */
   readonly passing: Flock;
   /** Event listeners that were added and not removed. */
@@ -61,10 +59,9 @@ export interface Made {
 
 /** Does the work, and watches what it makes on the GPU. */
 export async function watched(work: () => Promise<void>): Promise<Made> {
-  const [standing, bindGroups, passing] = [new Flock(), new Flock(), new Flock()];
+  const [standing, passing] = [new Flock(), new Flock()];
   const restore = [
     ...STANDING.map((maker) => intercept(maker, (made) => standing.add(made))),
-    intercept(BIND_GROUP, (made) => bindGroups.add(made)),
     ...PASSING.map((maker) => intercept(maker, (made) => passing.add(made))),
   ];
   let listeners = 0;
@@ -75,7 +72,7 @@ export async function watched(work: () => Promise<void>): Promise<Made> {
   } finally {
     for (const back of restore.reverse()) back();
   }
-  return { standing, bindGroups, passing, listeners };
+  return { standing, passing, listeners };
 }
 
 /** Tells of what a method returns, an object that stands for nothing else where it returns none. @returns what undoes it */

@@ -205,7 +205,7 @@ Deno.test("score gives the utilities of the f64 model, for any history", () =>
     }
   }));
 
-Deno.test("a step has at most 24 dispatches and creates nothing but the bind groups of a slice that is new", () =>
+Deno.test("a step has at most 24 dispatches and creates nothing", () =>
   withGpu(undefined, async (gpu) => {
     for (const log of Object.values(logs)) {
       const model = new UserModel(gpu, log.items, { ...defaultModel, lstmUnits: 20, dims: [64, 64] }, {
@@ -221,15 +221,17 @@ Deno.test("a step has at most 24 dispatches and creates nothing but the bind gro
       assert.ok(dispatches <= 24, `${dispatches}`);
       await trainer.run(4);
       const before = gpu.liveBuffers;
-      const created = countCalls(gpu.device, ["createBuffer", "createComputePipeline", "createShaderModule"]);
-      const bound = countCalls(gpu.device, ["createBindGroup"]);
+      const created = countCalls(gpu.device, [
+        "createBuffer",
+        "createBindGroup",
+        "createComputePipeline",
+        "createShaderModule",
+      ]);
       let between = -1;
-      await trainer.run(60, { onStep: ({ iteration }) => iteration === 20 && (between = gpu.liveBuffers) });
+      await trainer.run(40, { onStep: ({ iteration }) => iteration === 20 && (between = gpu.liveBuffers) });
       // The read-back buffers of a run are its own: at most three, made at its start.
       assert.ok(created.calls <= 3, `${created.calls} objects created`);
       created.restore();
-      assert.ok(bound.calls <= 16 * dispatches, `${bound.calls} bind groups`); // 16 slices; there are more steps than that
-      bound.restore();
       assert.ok(between - before <= 3);
       assert.equal(gpu.liveBuffers, before);
       trainer.destroy();

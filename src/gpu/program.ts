@@ -1,7 +1,7 @@
 /**
  * A recorded program: the dispatches that make a step, each a pipeline, a bind group and a grid that is a function
- * of the batch's sizes. Recording creates everything for the first slice; replaying creates nothing but the bind groups of
- * a slice that it meets for the first time.
+ * of the batch's sizes. Recording creates everything for the first slice, the first replay of another one the bind
+ * groups of all; replaying creates nothing else.
  */
 
 import { UserError } from "../user_error.ts";
@@ -70,7 +70,7 @@ interface Dispatch<S extends Sizes> {
   readonly pipeline: GPUComputePipeline;
   /** How many slices its views have. */
   readonly slices: number;
-  /** By slice, those that were asked for so far: a short training meets few of them, and each takes 40 us or more. */
+  /** By slice: of the first alone until another is asked for, as single steps never do; each takes 40 us or more. */
   readonly bindGroups: GPUBindGroup[];
   readonly bind: (slice: number) => GPUBindGroup;
   readonly workgroup: readonly [number, number];
@@ -135,7 +135,7 @@ export class Program<S extends Sizes = Sizes> {
   }
 }
 
-/** Reused, so that a replay of slices that it knows allocates nothing. */
+/** Reused, so that a replay allocates nothing. */
 const offsets = new Uint32Array(1);
 
 /**
@@ -177,8 +177,9 @@ function encodeDispatch<S extends Sizes>(
   pass.setPipeline(dispatch.pipeline);
   const { bindGroups, slices, spec: { label } } = dispatch;
   const index = slices === 1 ? 0 : slice.index;
-  if (index >= slices) throw new Error(`${label}: there is no slice ${index}`);
-  const bindGroup = bindGroups[index] ??= dispatch.bind(index);
+  for (let k = bindGroups.length; index > 0 && k < slices; k++) bindGroups.push(dispatch.bind(k));
+  const bindGroup = bindGroups[index];
+  if (!bindGroup) throw new Error(`${label}: there is no slice ${index}`);
   pass.setBindGroup(0, bindGroup, offsets, 0, 1);
   pass.dispatchWorkgroups(gridX, gridY, gridZ);
 }
