@@ -7,7 +7,6 @@ import { timingOf } from "../src/profile/timing.ts";
 import { drawnPages } from "../bench/simulate/lesson.ts";
 import { type SimulateResult, usersFor } from "../bench/simulate/measure.ts";
 import { disagreement } from "../bench/simulate/runners.ts";
-import { AS_USERS_HAVE_IT } from "./driver_settings.ts";
 import { growthCells, kindCells, noteLines, timesOf, workCells } from "../bench/simulate/tables.ts";
 
 const root = new URL("../", import.meta.url);
@@ -148,7 +147,7 @@ Deno.test("bench simulate: the command measures all kinds, and writes its tables
         ],
       ],
       cwd: root,
-      env: { ...GPU_ENVIRONMENT, ...AS_USERS_HAVE_IT, NO_COLOR: "1" },
+      env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
     }).output();
     assert.equal(code, 0, new TextDecoder().decode(stderr));
     const { results } = JSON.parse(await Deno.readTextFile(json)) as { results: SimulateResult[] };
