@@ -97,7 +97,8 @@ async function main({ only, readme }: Options): Promise<void> {
     console.log(table(head, rows));
     if (readme !== undefined) {
       const on =
-        `Seconds on ${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}. Cold: no shader is compiled yet.`;
+        `Seconds on ${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}. Cold: no shader is compiled yet. ` +
+        "Checks take next to nothing where Deno has looked at the same files before.";
       await writeBetweenMarkers(readme, MARKERS, [on, "", ...markdownTable(head, rows)].join("\n"));
     }
   } finally {
