@@ -19,36 +19,6 @@ CREATE MACRO iso_time(t) AS CASE
     AS TIMESTAMPTZ
   )
 END;
--- A number is a time by its size: seconds reach 10^11 in the year 5138, and so on.
-CREATE MACRO time_kind(t) AS CASE
-  WHEN regexp_full_match(t, '-?\d+(\.\d*)?([eE][+-]?\d+)?') THEN CASE
-    WHEN abs(TRY_CAST(t AS DOUBLE)) < 1e11 THEN 'seconds since 1970'
-    WHEN abs(TRY_CAST(t AS DOUBLE)) < 1e14 THEN 'milliseconds since 1970'
-    WHEN abs(TRY_CAST(t AS DOUBLE)) < 1e17 THEN 'microseconds since 1970'
-    WHEN abs(TRY_CAST(t AS DOUBLE)) < 9e18 THEN 'nanoseconds since 1970'
-  END
-  WHEN iso_time(t) IS NOT NULL THEN 'dates and times (ISO 8601; UTC where they have no time zone)'
-END;
--- Microseconds are whole numbers below 2^53 up to the year 2255: they are exact as DOUBLE, and cut to milliseconds.
-CREATE MACRO time_ms(t, kind) AS CASE kind
-  WHEN 'seconds since 1970' THEN round(TRY_CAST(t AS DOUBLE) * 1000000)::BIGINT // 1000
-  WHEN 'milliseconds since 1970' THEN round(TRY_CAST(t AS DOUBLE) * 1000)::BIGINT // 1000
-  WHEN 'microseconds since 1970' THEN TRY_CAST(t AS BIGINT) // 1000
-  WHEN 'nanoseconds since 1970' THEN TRY_CAST(t AS BIGINT) // 1000000
-  ELSE epoch_ms(iso_time(t))
-END;
-
--- What such a time leaves out: pages of one user within a millisecond are pages of their own. ISO 8601 has it behind place 23.
-CREATE MACRO below_ms(t, kind) AS CASE kind
-  WHEN 'seconds since 1970' THEN round(TRY_CAST(t AS DOUBLE) * 1000000)::BIGINT % 1000
-  WHEN 'milliseconds since 1970' THEN round(TRY_CAST(t AS DOUBLE) * 1000)::BIGINT % 1000
-  WHEN 'microseconds since 1970' THEN TRY_CAST(t AS BIGINT) % 1000
-  WHEN 'nanoseconds since 1970' THEN TRY_CAST(t AS BIGINT) % 1000000
-  ELSE CASE WHEN substr(t, 24, 1) BETWEEN '0' AND '9' THEN epoch_us(iso_time(t)) % 1000 ELSE 0 END
-END;
-CREATE MACRO page_time(t, kind) AS
-  time_ms(t, kind)::VARCHAR || CASE WHEN below_ms(t, kind) <> 0 THEN '.' || lpad(below_ms(t, kind)::VARCHAR, 6, '0') ELSE '' END;
-
 -- What a click is: any value, a number from some value on, one of some words, or yes and no as they are usually written.
 CREATE MACRO is_click(t) AS CASE
   WHEN getvariable('all_clicked') THEN true
@@ -69,11 +39,14 @@ CREATE MACRO list_key(kind, items) AS '';
 SET VARIABLE time_kind = NULL::VARCHAR; -- these two are known when the log is read
 SET VARIABLE click_time_kind = NULL::VARCHAR;
 CREATE MACRO usual_kind(is_clicks) AS if(is_clicks, getvariable('click_time_kind'), getvariable('time_kind'));
+-- Each SELECT names what the one around it uses: what is in a macro of a macro is read again at each place, and a day with a
+-- time of day takes four regular expressions.
 CREATE VIEW checked AS
 SELECT
-  * EXCLUDE (clean_time),
-  time_ms(clean_time, time_kind) AS time,
-  CASE WHEN getvariable('with_pages') THEN page_id ELSE page_time(clean_time, time_kind) || list_key(kind, item_list) END AS page,
+  * EXCLUDE (clean_time, number, iso, parts, parts_of_ms, below_ms),
+  CASE WHEN getvariable('with_pages') THEN page_id
+    ELSE time::VARCHAR || if(below_ms <> 0, '.' || lpad(below_ms::VARCHAR, 6, '0'), '') || list_key(kind, item_list)
+  END AS page,
   CASE
     WHEN broken THEN 'broken'
     WHEN kind = 'other' THEN NULL
@@ -89,34 +62,72 @@ SELECT
     WHEN time_kind <> usual_kind(is_clicks) THEN 'kind of time'
   END AS fault
 FROM (
+  -- What milliseconds leave out counts as well: pages of one user within a millisecond are pages of their own. ISO 8601 has it
+  -- behind place 23.
   SELECT
-    * EXCLUDE (time, clicked, position),
-    time AS time_text, clicked AS clicked_text, position AS position_text,
-    getvariable('with_lists') AND (kind = 'shown' OR (NOT is_clicks AND getvariable('click_lists'))) AS is_list,
-    trim(time) AS clean_time, time_kind(trim(time)) AS time_kind,
-    is_click(clicked) AS clicked,
-    TRY_CAST(position AS DOUBLE) AS position
+    *,
+    if(iso IS NULL, parts // parts_of_ms, epoch_ms(iso)) AS time,
+    CASE
+      WHEN iso IS NULL THEN parts % parts_of_ms
+      WHEN substr(clean_time, 24, 1) BETWEEN '0' AND '9' THEN epoch_us(iso) % 1000
+      ELSE 0
+    END AS below_ms
   FROM (
+    -- Microseconds are whole numbers below 2^53 up to the year 2255: they are exact as DOUBLE, and cut to milliseconds.
     SELECT
       *,
-      CASE
-        WHEN is_clicks THEN 'click'
-        WHEN NOT getvariable('with_events') THEN 'shown'
-        WHEN list_contains(getvariable('shown_events')::VARCHAR[], trim(event)) THEN 'shown'
-        WHEN list_contains(getvariable('click_events')::VARCHAR[], trim(event)) THEN 'click'
-        ELSE 'other'
-      END AS kind
-    FROM source
+      CASE time_kind
+        WHEN 'seconds since 1970' THEN round(number * 1000000)::BIGINT
+        WHEN 'milliseconds since 1970' THEN round(number * 1000)::BIGINT
+        WHEN 'microseconds since 1970' THEN TRY_CAST(clean_time AS BIGINT)
+        WHEN 'nanoseconds since 1970' THEN TRY_CAST(clean_time AS BIGINT)
+      END AS parts,
+      if(time_kind = 'nanoseconds since 1970', 1000000, 1000) AS parts_of_ms
+    FROM (
+      -- A number is a time by its size: seconds reach 10^11 in the year 5138, and so on.
+      SELECT
+        *,
+        CASE
+          WHEN abs(number) < 1e11 THEN 'seconds since 1970'
+          WHEN abs(number) < 1e14 THEN 'milliseconds since 1970'
+          WHEN abs(number) < 1e17 THEN 'microseconds since 1970'
+          WHEN abs(number) < 9e18 THEN 'nanoseconds since 1970'
+          WHEN iso IS NOT NULL THEN 'dates and times (ISO 8601; UTC where they have no time zone)'
+        END AS time_kind
+      FROM (
+        SELECT *, CASE WHEN number IS NULL THEN iso_time(clean_time) END AS iso
+        FROM (
+          SELECT
+            * EXCLUDE (time, clicked, position),
+            time AS time_text, clicked AS clicked_text, position AS position_text,
+            getvariable('with_lists') AND (kind = 'shown' OR (NOT is_clicks AND getvariable('click_lists'))) AS is_list,
+            CASE WHEN regexp_full_match(clean_time, '-?\d+(\.\d*)?([eE][+-]?\d+)?') THEN TRY_CAST(clean_time AS DOUBLE) END AS number,
+            is_click(clicked) AS clicked,
+            TRY_CAST(position AS DOUBLE) AS position
+          FROM (
+            SELECT
+              *, trim(time) AS clean_time,
+              CASE
+                WHEN is_clicks THEN 'click'
+                WHEN NOT getvariable('with_events') THEN 'shown'
+                WHEN list_contains(getvariable('shown_events')::VARCHAR[], trim(event)) THEN 'shown'
+                WHEN list_contains(getvariable('click_events')::VARCHAR[], trim(event)) THEN 'click'
+                ELSE 'other'
+              END AS kind
+            FROM source
+          )
+        )
+      )
+    )
   )
 );
 
--- What is kept of a row; of lists, log_lists.sql keeps these as well.
-CREATE VIEW kept AS
-SELECT kind, is_clicks, event, user_id, item_id, page, time_kind, time, clicked, position, fault
-FROM checked;
-
 -- step: Reading the log
-CREATE TABLE log_read AS FROM kept;
+CREATE TABLE log_read AS
+SELECT
+  kind, is_clicks, event, user_id, item_id, page, time_kind, time, clicked, position, fault,
+  item_list, clicked_list, position_list -- NULL where a row is an item
+FROM checked;
 
 -- Times are of the kind that most are of; others are bad rows.
 CREATE MACRO most_kind(of_clicks) AS (

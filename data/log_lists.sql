@@ -34,11 +34,6 @@ END;
 -- Without ids, rows of a user at one time are pages of their own where they show other items.
 CREATE OR REPLACE MACRO list_key(kind, items) AS CASE WHEN kind <> 'shown' THEN '' ELSE chr(31) || md5(items::VARCHAR) END;
 
-CREATE OR REPLACE VIEW kept AS
-SELECT
-  kind, is_clicks, event, user_id, item_id, page, time_kind, time, clicked, position, item_list, clicked_list, position_list, fault
-FROM checked;
-
 -- step: Reading the clicks of lists
 -- How the clicks of lists are written, where only one way fits. A list of 0 and 1 that is as long as the page is marks.
 CREATE TABLE click_form AS
