@@ -25,7 +25,8 @@ export const STEP = "step";
 /** What a kernel binds instead that works for several steps at once, an array of the same. */
 export const STEPS = "steps";
 
-const constantPattern = /^const (\w+)(?:\s*:\s*\w+)?\s*=\s*([^;]+);/gm;
+/** A constant of a kernel's text: its name, its type where that is written, and its default. */
+export const constantPattern = /^const (\w+)(\s*:\s*\w+)?\s*=\s*([^;]+);/gm;
 const bindingPattern = /@group\(0\)\s*@binding\((\d+)\)\s*var<([^>]+)>\s*(\w+)\s*:/g;
 
 /** Reads a kernel's interface from its text, so that it is written once, in WGSL. */
@@ -47,7 +48,7 @@ export function kernel(name: string, source: string): Kernel {
     throw new Error(`kernel ${name}: the last binding must be the uniform step, or steps`);
   }
   const constants = new Map(
-    [...source.matchAll(constantPattern)].map(([, constant = "", value = ""]) => [constant, value]),
+    [...source.matchAll(constantPattern)].map(([, constant = "", , value = ""]) => [constant, value]),
   );
   return { name, source, bindings, constants, foldable: source.includes("num_workgroups") };
 }

@@ -14,7 +14,7 @@
  * the dispatch. The lines keep their numbers, so messages of the driver point into the file.
  */
 
-import { constantOf, type Constants, type Kernel } from "./kernel.ts";
+import { constantOf, constantPattern, type Constants, type Kernel } from "./kernel.ts";
 import { isTexture, isUniform, type Memory, type TextureView, type UniformView } from "./memory.ts";
 import { placeText, texelText, TEXTURE_FORMAT } from "./texture_layout.ts";
 
@@ -31,9 +31,11 @@ export interface KernelUse {
  *   for a binding that the kernel reads or writes without the line that is to change.
  */
 export function kernelText({ kernel, constants = {}, views }: KernelUse): string {
-  let text = kernel.source;
-  for (const [name, value] of Object.entries(constants)) text = withConstant(kernel, text, name, value);
-  text = withoutVainTurns(kernel, text, constants);
+  for (const name of Object.keys(constants)) {
+    if (!kernel.constants.has(name)) throw new Error(`kernel ${kernel.name} has no constant ${name}`);
+  }
+  let text = "";
+  for (const piece of piecesOf(kernel)) text += typeof piece === "string" ? piece : piece(constants);
   for (const [name, view] of Object.entries(views)) {
     if (isUniform(view)) text = inUniform(kernel, text, name, view);
     else if (isTexture(view) && reads(kernel, name)) text = readTexture(kernel, text, name, view);
@@ -42,11 +44,44 @@ export function kernelText({ kernel, constants = {}, views }: KernelUse): string
   return text;
 }
 
-function withConstant(kernel: Kernel, text: string, name: string, value: number | boolean): string {
-  const line = new RegExp(`^const ${name}(\\s*:\\s*(\\w+))?\\s*=\\s*([^;]+);`, "m");
-  const found = text.match(line);
-  if (!found) throw new Error(`kernel ${kernel.name} has no constant ${name}`);
-  return text.replace(line, `const ${name}${found[1] ?? ""} = ${literal(value, found[3] ?? "")};`);
+/** A piece of a kernel's text: the same in all dispatches, or what the constants make of it. */
+type Piece = string | ((constants: Constants) => string);
+/** A kernel is cut once: to look for its constants in each of a training's dispatches took 8 ms of its start. */
+const cut = new WeakMap<Kernel, readonly Piece[]>();
+
+function piecesOf(kernel: Kernel): readonly Piece[] {
+  const known = cut.get(kernel);
+  if (known) return known;
+  const { source } = kernel;
+  const changing = [...constantsIn(source), ...turnsIn(kernel)].sort((a, b) => a.at - b.at);
+  const pieces: Piece[] = [];
+  let end = 0;
+  for (const { at, text, piece } of changing) {
+    pieces.push(source.slice(end, at), piece);
+    end = at + text.length;
+  }
+  pieces.push(source.slice(end));
+  cut.set(kernel, pieces);
+  return pieces;
+}
+
+/** What changes: where it begins, how it is written, and what becomes of it. */
+interface Changing {
+  readonly at: number;
+  readonly text: string;
+  readonly piece: (constants: Constants) => string;
+}
+
+function* constantsIn(source: string): Generator<Changing> {
+  for (
+    const { index: at, 0: text, 1: name = "", 2: type = "", 3: value = "" } of source.matchAll(
+      constantPattern,
+    )
+  ) {
+    const piece = ({ [name]: given }: Constants) =>
+      given === undefined ? text : `const ${name}${type} = ${literal(given, value)};`;
+    yield { at, text, piece };
+  }
 }
 
 /** Writes a value in the type of the default that it replaces: `8u` -> u32, `0.5` -> float, `true` -> bool. */
@@ -56,20 +91,17 @@ function literal(value: number | boolean, default_: string): string {
   return default_.includes(".") && Number.isInteger(value) ? `${value}.0` : String(value);
 }
 
+function* turnsIn(kernel: Kernel): Generator<Changing> {
+  for (const loop of kernel.source.matchAll(writtenOut)) {
+    for (const { index, 0: text, 1: name = "", 2: n } of loop[0].matchAll(turn)) {
+      const piece = (constants: Constants) => constantOf(kernel, name, constants) > Number(n) ? text : "";
+      yield { at: loop.index + index, text, piece };
+    }
+  }
+}
 const writtenOut = /^ *\/\/ unrolled, n = [^]*?\/\/ end of n$/gm;
 /** `first`, where a part of a loop begins, is 0 or more. */
 const turn = /^ *if \((\w+) > (?:first \+ )?(\d+)u\) \{.*\}$/gm;
-
-function withoutVainTurns(kernel: Kernel, text: string, constants: Constants): string {
-  return text.replace(
-    writtenOut,
-    (loop) =>
-      loop.replace(
-        turn,
-        (line, name: string, n: string) => constantOf(kernel, name, constants) > Number(n) ? line : "",
-      ),
-  );
-}
 
 /** Whether a kernel only reads a binding. */
 function reads(kernel: Kernel, name: string): boolean {

@@ -88,7 +88,7 @@ export const opMutations = [
     ],
   ]),
   ...mutationsOf("src/gpu/kernel_text.ts", { tests: ["kernel_text"] }, [
-    ["> Number(n) ? line", "> Number(n) + 1 ? line"],
+    ["> Number(n) ? text", "> Number(n) + 1 ? text"],
     ["constantOf(kernel, name, constants)", "constantOf(kernel, name)"],
     ["n = [^]*?\\/\\/ end", "n = [^]*\\/\\/ end"],
   ]),
