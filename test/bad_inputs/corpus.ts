@@ -76,18 +76,18 @@ const OUTPUTS: Partial<Record<CommandName, readonly [option: string, folder: str
 const QUICK = 3;
 const WHOLE = Deno.env.has("CLICKGAN_CORPUS");
 
-/** Runs cases as tests of their own, but those that wait for a mend: CLICKGAN_PENDING runs them as well. */
-export function assertRefused(theme: string, cases: readonly BadInput[]): void {
-  const names = cases.map(({ name }) => name);
-  const twice = names.find((name, k) => names.indexOf(name) !== k);
-  if (twice !== undefined) throw new Error(`two cases are called ${twice}`);
-  for (const name of Object.keys(pending[theme] ?? {})) {
-    if (!names.includes(name)) throw new Error(`${theme}: no case is called ${name}, which is said to wait`);
-  }
+/**
+ * Runs the cases of each theme as tests of their own, but those that wait for a mend: CLICKGAN_PENDING runs them as well.
+ * One call a file of tests: its cases share their processes, of whatever theme they are.
+ */
+export function assertRefused(themes: Readonly<Record<string, readonly BadInput[]>>): void {
+  const chosen = Object.entries(themes).flatMap(([theme, cases]) => {
+    expectNames(theme, cases);
+    return cases.filter((_, k) => WHOLE || k % QUICK === 0).map((one) => ({ theme, one }));
+  });
   const all = Deno.env.has("CLICKGAN_PENDING");
-  const chosen = cases.filter((_, k) => WHOLE || k % QUICK === 0);
-  const shared = new Shared(chosen);
-  for (const one of chosen) {
+  const shared = new Shared(chosen.map(({ one }) => one));
+  for (const { theme, one } of chosen) {
     const reason = pending[theme]?.[one.name];
     Deno.test({
       name: `${theme}: ${one.name}${reason === undefined ? "" : ` (waits: ${reason})`}`,
@@ -96,6 +96,16 @@ export function assertRefused(theme: string, cases: readonly BadInput[]): void {
     });
   }
   Deno.test.afterAll(() => shared.close());
+}
+
+/** @throws Error for two cases of one name, and for a case that waits and is none. */
+function expectNames(theme: string, cases: readonly BadInput[]): void {
+  const names = cases.map(({ name }) => name);
+  const twice = names.find((name, k) => names.indexOf(name) !== k);
+  if (twice !== undefined) throw new Error(`${theme}: two cases are called ${twice}`);
+  for (const name of Object.keys(pending[theme] ?? {})) {
+    if (!names.includes(name)) throw new Error(`${theme}: no case is called ${name}, which is said to wait`);
+  }
 }
 
 /** Processes that cases share, one for each command. */

@@ -1,4 +1,0 @@
-import { assertRefused } from "./corpus.ts";
-import { dataLogFiles } from "./data_log_files.ts";
-
-assertRefused("data log", dataLogFiles);

@@ -1,4 +1,0 @@
-import { assertRefused } from "./corpus.ts";
-import { evaluations } from "./evaluations.ts";
-
-assertRefused("evaluate", evaluations);

@@ -1,4 +1,0 @@
-import { assertRefused } from "./corpus.ts";
-import { options } from "./options.ts";
-
-assertRefused("options", options);

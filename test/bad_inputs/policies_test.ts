@@ -1,4 +1,0 @@
-import { assertRefused } from "./corpus.ts";
-import { policies } from "./policies.ts";
-
-assertRefused("policy", policies);

@@ -1,4 +1,0 @@
-import { assertRefused } from "./corpus.ts";
-import { preparedSets } from "./prepared_sets.ts";
-
-assertRefused("prepared sets", preparedSets);

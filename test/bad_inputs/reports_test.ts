@@ -1,4 +1,0 @@
-import { assertRefused } from "./corpus.ts";
-import { reports } from "./reports.ts";
-
-assertRefused("reports", reports);

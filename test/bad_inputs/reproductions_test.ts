@@ -1,4 +1,0 @@
-import { assertRefused } from "./corpus.ts";
-import { reproductions } from "./reproductions.ts";
-
-assertRefused("reproduce", reproductions);

@@ -1,4 +1,0 @@
-import { assertRefused } from "./corpus.ts";
-import { searches } from "./searches.ts";
-
-assertRefused("tune", searches);

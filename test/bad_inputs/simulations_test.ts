@@ -1,4 +1,0 @@
-import { assertRefused } from "./corpus.ts";
-import { simulations } from "./simulations.ts";
-
-assertRefused("simulate", simulations);

@@ -1,4 +1,0 @@
-import { assertRefused } from "./corpus.ts";
-import { snapshotCases } from "./snapshot_cases.ts";
-
-assertRefused("snapshots", snapshotCases);

@@ -1,4 +1,0 @@
-import { assertRefused } from "./corpus.ts";
-import { stages } from "./stages.ts";
-
-assertRefused("stages", stages);

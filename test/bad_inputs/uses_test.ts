@@ -1,4 +1,0 @@
-import { assertRefused } from "./corpus.ts";
-import { uses } from "./uses.ts";
-
-assertRefused("uses", uses);
