@@ -82,9 +82,9 @@ Deno.test("progressLine reckons the time left from this session alone", () => {
   assert.equal(left(1000, 65), "1,000/1,000  took 1m05s");
 });
 
-Deno.test("trainingProgress writes about ten plain lines where there is no terminal", () => {
+Deno.test("trainingProgress writes about ten plain lines where there is no terminal", async () => {
   const output = recorder(false);
-  const progress = trainingProgress(1000, 200, output);
+  const progress = await trainingProgress(1000, 200, output);
   for (let i = 201; i <= 1000; i++) progress.update(i, { loss: 1 / i });
   progress.stop();
   assert.equal(output.texts.length, 10);
@@ -92,10 +92,10 @@ Deno.test("trainingProgress writes about ten plain lines where there is no termi
   assert.match(output.texts.at(-1) ?? "", /^1,000\/1,000 {2}loss 0\.0010 {2}took 0s\n$/);
 });
 
-Deno.test("trainingProgress never wraps a narrow terminal", () => {
+Deno.test("trainingProgress never wraps a narrow terminal", async () => {
   for (const columns of [40, 57, 79]) {
     const output = recorder(true, columns);
-    const progress = trainingProgress(1000, 0, output);
+    const progress = await trainingProgress(1000, 0, output);
     progress.update(500, figures);
     progress.stop();
     const lines = output.texts.join("").split(LINE_START).map((text) => text.replace(CONTROLS, ""));
@@ -104,15 +104,15 @@ Deno.test("trainingProgress never wraps a narrow terminal", () => {
   }
 });
 
-Deno.test("trainingProgress writes notes on lines of their own", () => {
+Deno.test("trainingProgress writes notes on lines of their own", async () => {
   const plain = recorder(false);
-  const progress = trainingProgress(10, 0, plain);
+  const progress = await trainingProgress(10, 0, plain);
   progress.note("stopping");
   progress.stop();
   assert.deepEqual(plain.texts, ["stopping\n"]);
 
   const terminal = recorder(true, 60);
-  const bar = trainingProgress(10, 0, terminal);
+  const bar = await trainingProgress(10, 0, terminal);
   bar.note("stopping");
   bar.stop();
   const text = terminal.texts.join("");

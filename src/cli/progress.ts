@@ -1,6 +1,5 @@
 /** How training goes, on one line of the terminal, or on a line for every tenth of it elsewhere. */
 
-import cliProgress from "cli-progress";
 import process from "node:process";
 import { thousands } from "../thousands.ts";
 
@@ -54,15 +53,15 @@ export interface Standing {
  * @param total number of the last iteration
  * @param start iterations done by earlier sessions; the time left is reckoned from those of this session
  */
-export function trainingProgress(
+export async function trainingProgress(
   total: number,
   start: number,
   output: Output = process.stderr,
   names: FigureNames = usualNames,
-): TrainingProgress {
+): Promise<TrainingProgress> {
   const began = performance.now();
   const standing = { iteration: start, total, start, seconds: 0, figures: {} as Figures, names };
-  const display = output.isTTY ? terminalDisplay(standing, output) : plainDisplay(standing, output);
+  const display = output.isTTY ? await terminalDisplay(standing, output) : plainDisplay(standing, output);
   return {
     update(iteration, figures = {}) {
       standing.iteration = iteration;
@@ -92,7 +91,8 @@ const CLEAR_LINE = "\r\x1b[K";
 const SAVE_CURSOR = "\x1b7";
 const RESTORE_CURSOR = "\x1b8";
 
-function terminalDisplay(standing: Readonly<Standing>, output: Output): Display {
+async function terminalDisplay(standing: Readonly<Standing>, output: Output): Promise<Display> {
+  const { default: cliProgress } = await import("cli-progress"); // 10 ms of CPU, where there is a terminal
   const columns = () => output.columns || 80;
   const stream: Output = {
     isTTY: true,

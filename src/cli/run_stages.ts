@@ -125,7 +125,7 @@ async function withProgress(
   run: (events: RunEvents) => Promise<RunResult>,
 ): Promise<RunResult> {
   const names = { loss: shown.loss.name, prec1: shown.prec1.name };
-  const progress = trainingProgress(iterations(config), start, process.stderr, names);
+  const progress = await trainingProgress(iterations(config), start, process.stderr, names);
   let after: ReturnType<typeof delayedProgress> | undefined;
   let verdict: string | undefined;
   const watch = name === "adversarial" ? new RewardWatch() : undefined;

@@ -14,7 +14,6 @@ import type { Features, Places } from "../data/manifest.ts";
 import { checksum } from "../files/checksum.ts";
 import { itemIdsOf, withoutItemIds } from "./item_ids.ts";
 import { expectParts } from "../prepared/parts.ts";
-import { openPrepared } from "./prepared_dataset.ts";
 import type { DataConfig } from "./run_config.ts";
 
 export type { DataConfig };
@@ -87,6 +86,7 @@ async function openWhole(
   }
   const dealt = resplit ? seed : null;
   if (isFolder(source)) {
+    const { openPrepared } = await import("./prepared_dataset.ts"); // Parquet: 20 ms of CPU
     const { source: log, sha256, manifest } = await openPrepared(source, { ...options, memoryRows });
     expectParts(source, log, needed);
     checkSource(log, needed);
