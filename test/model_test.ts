@@ -326,6 +326,8 @@ Deno.test("validation figures and snapshots are those of the weights at their it
     assert.equal(trainer.best.prec1.iteration, bestPrec1.iteration);
     const bestPrec2 = validations.reduce((a, b) => (b.prec2 > a.prec2 ? b : a));
     assert.equal(trainer.best.prec2.iteration, bestPrec2.iteration);
+    // One that is the best before the first step has the iteration of none; its value has not.
+    for (const { value } of Object.values(trainer.best)) assert.ok(Number.isFinite(value));
     const iterations = [best, bestPrec1, bestPrec2].map((v) => v.iteration);
     assert.equal(
       new Set(iterations).size,
