@@ -47,6 +47,8 @@ export const trainMutations = [
     ],
     ["rows + ownRows > limit.rows ||", ""],
     ["Math.max(single.events, Math.ceil(share * whole.events))", "Math.ceil(share * whole.events)"],
+  ]),
+  ...mutationsOf("src/batch/cut.ts", { tests: ["cut_batches"], filter: "events given" }, [
     ["eventGiven?.[e] ? 0 : 1", "1"],
   ]),
   ...mutationsOf("src/train/reward_watch.ts", { tests: ["reward_watch"] }, [
