@@ -12,10 +12,11 @@ import { openGpu } from "../src/host/open_gpu.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
 import { checkAnswer, HOLE, stepOf } from "./exercise/check.ts";
-import { casesOf, type Exercise, exercises } from "./exercise/exercises.ts";
+import { casesOf, type Exercise } from "./exercise/exercise.ts";
+import { exercises } from "./exercise/exercises.ts";
 import { ladderCells } from "./ladder.ts";
 import type { Ladder, Step } from "../src/ladder/check.ts";
-import type { Size } from "../src/ladder/problems.ts";
+import type { Size } from "../src/ladder/problem.ts";
 import { runLadder } from "../src/ladder/run.ts";
 import { Status } from "./status.ts";
 

@@ -10,7 +10,7 @@ import { openGpu } from "../src/host/open_gpu.ts";
 import { atomicWriteFile } from "../src/files/atomic_write.ts";
 import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
-import type { Size } from "../src/ladder/problems.ts";
+import type { Size } from "../src/ladder/problem.ts";
 import { gpuWay, type Ladder } from "../src/ladder/check.ts";
 import { ladderFigures, runLadder, type StepResult } from "../src/ladder/run.ts";
 import type { LadderFigures } from "../src/profile/bench_report.ts";

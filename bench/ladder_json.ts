@@ -4,7 +4,7 @@ import * as v from "../src/schema.ts";
 import { atomicWriteFile } from "../src/files/atomic_write.ts";
 import { readJson } from "../src/files/json_file.ts";
 import type { StepResult } from "../src/ladder/run.ts";
-import type { Size } from "../src/ladder/problems.ts";
+import type { Size } from "../src/ladder/problem.ts";
 import type { ShippedLadder } from "../src/ladder/shipped.ts";
 
 const ladderSchema: v.GenericSchema<unknown, ShippedLadder> = v.strictObject({

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { checkAnswer, HOLE, stepOf } from "../bench/exercise/check.ts";
 import { evaluate } from "../bench/exercise/grid.ts";
-import { type Case, casesOf, type Exercise, exercises } from "../bench/exercise/exercises.ts";
+import { type Case, casesOf, type Exercise } from "../bench/exercise/exercise.ts";
+import { exercises } from "../bench/exercise/exercises.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import type { Gpu } from "../src/gpu/device.ts";

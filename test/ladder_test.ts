@@ -8,7 +8,7 @@ import { short } from "../bench/tables.ts";
 import { checkAt, gpuWay } from "../src/ladder/check.ts";
 import { runLadder } from "../src/ladder/run.ts";
 import { ladders } from "../src/ladder/ladders.ts";
-import { lstmBackwardProblem, lstmProblem } from "../src/ladder/problems.ts";
+import { lstmBackwardProblem, lstmProblem } from "../src/ladder/problems/lstm.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { kernel } from "../src/gpu/kernel.ts";

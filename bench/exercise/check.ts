@@ -6,9 +6,9 @@ import { isTexture } from "../../src/gpu/memory.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { UserError } from "../../src/user_error.ts";
 import { evaluate } from "./grid.ts";
-import type { Case, Exercise } from "./exercises.ts";
+import type { Case, Exercise } from "./exercise.ts";
 import { bindSteps, type BoundStep, runStep, type Step, worstOf, worstText } from "../../src/ladder/check.ts";
-import type { Problem } from "../../src/ladder/problems.ts";
+import type { Problem } from "../../src/ladder/problem.ts";
 
 /** Stands where a starter has a hole. */
 export const HOLE = "YOUR CODE";

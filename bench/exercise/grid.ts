@@ -4,7 +4,7 @@
  */
 
 import { UserError } from "../../src/user_error.ts";
-import type { Letters } from "./exercises.ts";
+import type { Letters } from "./exercise.ts";
 
 /** @throws UserError for what is no expression, or holds another letter. */
 export function evaluate(text: string, letters: Letters): number {

@@ -10,7 +10,7 @@ import { clickDimensions } from "../batch/click_sizes.ts";
 import { STEP_STRIDE, writeStepHeader } from "../gpu/step.ts";
 import { commandsOf } from "../profile/clock.ts";
 import { inPanels, rowByRow } from "../gpu/texture_layout.ts";
-import type { Problem, Size } from "./problems.ts";
+import type { Problem, Size } from "./problem.ts";
 
 /** "panels": a texture with the input's rows in panels of sixteen columns, see texture_layout.ts. */
 export type Place = "texture" | "panels" | "uniform";

@@ -5,7 +5,10 @@
  */
 
 import type { Ladder } from "./check.ts";
-import { choiceProblem, lstmBackwardProblem, lstmProblem, matmulProblem, type Size } from "./problems.ts";
+import type { Size } from "./problem.ts";
+import { choiceProblem } from "./problems/choice.ts";
+import { lstmBackwardProblem, lstmProblem } from "./problems/lstm.ts";
+import { matmulForwardProblem, matmulInputProblem, matmulWeightProblem } from "./problems/matmul.ts";
 import { choiceSteps } from "./steps/choice.ts";
 import { lstmSteps } from "./steps/lstm.ts";
 import { forwardSteps } from "./steps/matmul_forward.ts";
@@ -23,7 +26,7 @@ export const ladders: readonly Ladder[] = [
     title: "matmul forward, ELU(X W + b), [M, K] x [K, N]",
     size: [12_800, 64, 64],
     oddSizes: oddMatmuls,
-    problem: (size) => matmulProblem("forward", size),
+    problem: (size) => matmulForwardProblem(size),
     steps: forwardSteps(),
     forGpus: [1, 2, 3, 4],
   },
@@ -32,7 +35,7 @@ export const ladders: readonly Ladder[] = [
     title: "matmul, gradient of the input, [M, N] x [K, N]^T",
     size: [12_800, 64, 64],
     oddSizes: oddMatmuls.map(([M = 1, K = 1, N = 1]) => [M, N, K]),
-    problem: (size) => matmulProblem("input", size),
+    problem: matmulInputProblem,
     steps: inputSteps(),
     forGpus: [1, 2, 3],
   },
@@ -41,7 +44,7 @@ export const ladders: readonly Ladder[] = [
     title: "matmul, gradient of the weights, [M, K]^T x [M, N]",
     size: [12_800, 64, 64],
     oddSizes: [...oddMatmuls, [1027, 12, 9]],
-    problem: (size) => matmulProblem("weight", size),
+    problem: matmulWeightProblem,
     steps: weightSteps(),
     forGpus: [1, 2, 3, 4],
   },

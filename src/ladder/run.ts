@@ -12,7 +12,7 @@ import {
   numberOf,
   workgroupBytesOf,
 } from "./check.ts";
-import type { Size } from "./problems.ts";
+import type { Size } from "./problem.ts";
 import type { LadderFigures, LadderStepFigure } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
 import { timingOf } from "../profile/timing.ts";

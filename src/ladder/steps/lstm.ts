@@ -11,7 +11,7 @@ import { keptBytes, type LstmDirection } from "../../gpu/kernel_shapes.ts";
 import { groupShape, lstmKernels } from "../../ops/lstm_kernels.ts";
 import { padded } from "../../tape/tensor.ts";
 import type { Step } from "../check.ts";
-import type { Size } from "../problems.ts";
+import type { Size } from "../problem.ts";
 
 /** What the ways differ in: the study's texts, small inputs that may be uniforms, and what a mat4x4f holds. */
 const WAYS = {

@@ -2,7 +2,7 @@
 
 import { padded } from "../../tape/tensor.ts";
 import type { Step } from "../check.ts";
-import type { Size } from "../problems.ts";
+import type { Size } from "../problem.ts";
 
 export type Invocations = Step["invocations"];
 

@@ -8,7 +8,7 @@ import inputTransposed from "../../../kernels/study/matmul_input_gradient_4_tran
 import { kernel } from "../../gpu/kernel.ts";
 import { matmulInvocations, type MatmulKernel, matmulKernels } from "../../ops/matmul_kernels.ts";
 import type { Step } from "../check.ts";
-import type { Size } from "../problems.ts";
+import type { Size } from "../problem.ts";
 import { inFours, type Invocations, PANEL, panelRefuses, weightsUniform } from "./matmul.ts";
 
 export function inputSteps(): Step[] {

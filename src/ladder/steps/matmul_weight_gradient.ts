@@ -8,7 +8,7 @@ import { clickDimensions } from "../../batch/click_sizes.ts";
 import { kernel } from "../../gpu/kernel.ts";
 import { type MatmulKernel, matmulKernels, weightGradientInvocations } from "../../ops/matmul_kernels.ts";
 import type { Step } from "../check.ts";
-import type { Size } from "../problems.ts";
+import type { Size } from "../problem.ts";
 import { inFours, type Invocations } from "./matmul.ts";
 
 export function weightSteps(): Step[] {

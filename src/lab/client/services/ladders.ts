@@ -1,6 +1,6 @@
 /** The service of the screen Ladders: each step of a ladder is checked here, and then they race. */
 
-import type { Size } from "../../../ladder/problems.ts";
+import type { Size } from "../../../ladder/problem.ts";
 import { ladders } from "../../../ladder/ladders.ts";
 import { ladderFigures, runLadder } from "../../../ladder/run.ts";
 import type { LadderFigures } from "../../../profile/bench_report.ts";

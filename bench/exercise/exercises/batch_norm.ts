@@ -1,0 +1,99 @@
+/** The gradient of batch norm's input. */
+
+import starter from "../../../kernels/exercises/batch_norm.wgsl" with { type: "text" };
+import shippedText from "../../../kernels/batch_norm_input_gradient.wgsl" with { type: "text" };
+import { clickDimensions } from "../../../src/batch/click_sizes.ts";
+import { kernel } from "../../../src/gpu/kernel.ts";
+import { drawing, noBatch, output, type Problem, type Size, upload } from "../../../src/ladder/problem.ts";
+import { batchNormConstants, trainingReference } from "../../../src/ops/batch_norm.ts";
+import { at, type Matrix, matrix } from "../../../src/tape/reference.ts";
+import { padded } from "../../../src/tape/tensor.ts";
+import { chunksOf, type Exercise, fours, shipped } from "../exercise.ts";
+
+export const batchNorm: Exercise = {
+  name: "batch-norm",
+  what: "the gradient of batch norm's input",
+  chapter: "6-batch-norm.md",
+  starter,
+  ladder: shipped({
+    kernel: kernel("batch_norm_input_gradient", shippedText),
+    invocations: ([R = 1, N]) => [fours(N) * Math.ceil(R / 128)],
+  }, {
+    title: "batch norm, gradient of the input, R rows x N columns",
+    size: [12_800, 64],
+    oddSizes: [[3, 5], [37, 19], [1301, 68]],
+    problem: (size) => problem(size),
+  }),
+  hard: [{
+    what: "constant columns, and columns of 1,000 that vary little",
+    size: [39, 19],
+    problem: (size) => problem(size, true),
+  }],
+  letters: ([R = 1, N]) => ({ R, N4: fours(N), C: chunksOf(R) }),
+};
+
+/**
+ * @param size [rows, columns]
+ * @param hard of three columns, one is constant, and one is 1,000 and varies little; for a multiple of three rows.
+ */
+function problem(size: Size, hard = false): Problem {
+  const [R = 1, N = 1] = size;
+  const draw = drawing(size);
+  const [drawn, gradient] = [draw(R, N), draw(R, N)];
+  const kinds = [() => 0.5, (r: number) => 1000 + (r % 3 - 1) / 64];
+  const input = hard ? matrix(R, N, (r, j) => kinds[j % 3]?.(r) ?? at(drawn, r, j)) : drawn;
+  const scale = matrix(1, N, (_, j) => 1 + j % 3);
+  const { backward } = trainingReference([input, scale, matrix(1, N)], noBatch);
+  const [dx = matrix(0, 0)] = backward(gradient);
+  const slope = (x: number) => x > 0 ? 1 : x + 1;
+  const expected = matrix(R, N, (r, j) => at(dx, r, j) * slope(at(input, r, j)));
+  const sizes = { users: 1, events: 1, rows: R, items: 1 };
+  const normaliser = normaliserOf(input);
+  const N4 = padded(N) / 4;
+  const chunks = clickDimensions.chunks(sizes);
+  return {
+    inputs: {
+      input: upload(input),
+      normaliser: upload(normaliser),
+      output_gradient: upload(gradient),
+      chunk_sums: upload(chunkSums(input, gradient, normaliser, chunks)),
+      scale: upload(scale),
+    },
+    // Two means of R numbers are taken away; what is left may be small.
+    outputs: { input_gradient: output(expected, 64) },
+    constants: { N4, ELU: true },
+    sizes,
+    cost: { flops: 7 * R * N, bytes: 48 * R * N4 },
+  };
+}
+
+/** [2, N]: mean and 1 / sd of each column. */
+function normaliserOf(input: Matrix): Matrix {
+  const { rows, columns } = input;
+  const result = matrix(2, columns);
+  for (let j = 0; j < columns; j++) {
+    let [mean, squares] = [0, 0];
+    for (let r = 0; r < rows; r++) mean += at(input, r, j) / rows;
+    for (let r = 0; r < rows; r++) squares += (at(input, r, j) - mean) ** 2;
+    result.data[j] = mean;
+    result.data[columns + j] = 1 / Math.sqrt(squares / rows + batchNormConstants.EPSILON);
+  }
+  return result;
+}
+
+/** [chunks 2, N]: sums of dy, and of dy xhat, of each chunk of rows. */
+function chunkSums(input: Matrix, gradient: Matrix, normaliser: Matrix, chunks: number): Matrix {
+  const { rows, columns } = input;
+  const stretch = Math.ceil(rows / chunks);
+  const sums = matrix(2 * chunks, columns);
+  for (let r = 0; r < rows; r++) {
+    const first = 2 * Math.floor(r / stretch) * columns;
+    for (let j = 0; j < columns; j++) {
+      const dy = at(gradient, r, j);
+      const xhat = (at(input, r, j) - at(normaliser, 0, j)) * at(normaliser, 1, j);
+      sums.data[first + j] = (sums.data[first + j] ?? NaN) + dy;
+      sums.data[first + columns + j] = (sums.data[first + columns + j] ?? NaN) + dy * xhat;
+    }
+  }
+  return sums;
+}

@@ -1,0 +1,89 @@
+/** The projection on the simplex: the exact generator of the game, and the reward's gradient against it. */
+
+import starter from "../../../kernels/exercises/sparsemax.wgsl" with { type: "text" };
+import shippedText from "../../../kernels/exact_minimax.wgsl" with { type: "text" };
+import { NONE } from "../../../src/data/click_log.ts";
+import { kernel } from "../../../src/gpu/kernel.ts";
+import {
+  type Output,
+  output,
+  type Problem,
+  ROUNDING,
+  type Size,
+  uploadEvents,
+} from "../../../src/ladder/problem.ts";
+import { choicePages, type Utility } from "../../../src/ladder/problems/choice.ts";
+import { choiceOutcome, topShares } from "../../../src/ops/choice_nll.ts";
+import { sparsemax as projection } from "../../../src/ops/minimax.ts";
+import { type Matrix, matrix } from "../../../src/tape/reference.ts";
+import { type Exercise, shipped } from "../exercise.ts";
+import { longPages, pageLetters, pages } from "../pages.ts";
+
+export const sparsemax: Exercise = {
+  name: "sparsemax",
+  what: "the projection on the simplex: the exact generator",
+  chapter: "9-minimax.md",
+  starter,
+  ladder: shipped({
+    kernel: kernel("exact_minimax", shippedText),
+    invocations: ([E = 1]) => [E],
+  }, {
+    title: "sparsemax and the reward's gradient, E events x K rows",
+    size: [2560, 10],
+    oddSizes: [[1, 1], [13, 3], [67, 41]],
+    problem: (size) => problem(size),
+  }),
+  hard: [
+    pages(problem, [7, 3], "all rows of a page equal", (_, e) => e - 3),
+    pages(
+      problem,
+      [8, 3],
+      "utilities about 10,000 and -10,000",
+      (k, e) => (e % 2 === 0 ? 10_000 : -10_000) + (37 * k * k + e) % 64 / 64,
+    ),
+    longPages(problem),
+  ],
+  letters: pageLetters,
+};
+
+const GENERATOR_ETA = 0.5;
+
+/** @param size [events, rows of a page] */
+function problem(size: Size, utility?: Utility): Problem {
+  const [E = 1, page = 1] = size;
+  const { events, u } = choicePages(size, utility);
+  const R = u.rows;
+  const [policy, gradient, outcome] = [matrix(R, 1), matrix(R, 1), matrix(E, 8)];
+  events.forEach(({ first, end, click }, e) => {
+    const own = Array.from(u.data.subarray(first, end));
+    const pi = projection(own.map((x) => GENERATOR_ETA * x));
+    policy.data.set(pi, first);
+    const clicked = click === NONE ? undefined : click - first;
+    const value = own.reduce((sum, x, k) => {
+      const p = pi[k] ?? NaN;
+      return sum + p * (x - p / (2 * GENERATOR_ETA));
+    }, 0);
+    const losses = clicked === undefined ? [0, 0] : [value, value - (own[clicked] ?? NaN)];
+    const [lossMax = 0, lossMin = 0] = losses;
+    outcome.data.set([...choiceOutcome(own, clicked, 1), lossMin, ...topShares(pi, clicked), lossMax], 8 * e);
+    if (clicked === undefined) return;
+    pi.forEach((p, k) => gradient.data[first + k] = (p - (k === clicked ? 1 : 0)) / E);
+  });
+  const scalars = (expected: Matrix): Output => ({
+    length: R,
+    expected,
+    dense: (found) => found,
+    tolerance: 4 * ROUNDING * (page + 16),
+  });
+  return {
+    inputs: { u: new Float32Array(u.data), event: uploadEvents(events) },
+    outputs: {
+      policy: scalars(policy),
+      gradient: scalars(gradient),
+      outcome: { ...output(outcome, page + 16), optional: true },
+    },
+    constants: { ETA: 1, GENERATOR_ETA },
+    sizes: { users: 1, events: E, rows: R, items: 1 },
+    cost: { flops: (4 * page + 40) * R, bytes: 20 * R + 48 * E },
+  };
+}
