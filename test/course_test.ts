@@ -71,6 +71,9 @@ Deno.test("course: its commands name exercises and ladders that there are", () =
     }
   }
   const text = (number: number) => chapters[number - 1]?.text ?? "";
+  for (const { name } of chapters) {
+    assert.ok(exercises.some(({ chapter }) => chapter === name), `${name} has no exercise with a checker`);
+  }
   for (const { name, chapter } of exercises) {
     assert.ok(
       named.has(name) || text(Number.parseInt(chapter)).includes(name),

@@ -74,6 +74,19 @@ export const answers: Readonly<Record<string, readonly (readonly [from: string, 
     for (var q = 0u; q < 4u * H; q++) { gate_gradient`,
     ],
   ],
+  rank: [
+    [
+      "let before = w;",
+      "var before = 0u;\n  for (var k = 0u; k < w; k++) { before += countOneBits(bits[k]); }\n  ",
+    ],
+  ],
+  "table-gradient": [
+    [
+      "    sum += source[column];",
+      `    let e = row[sorted[k]].w;
+    if (e != NONE) { sum += source[e * N4 + column]; }`,
+    ],
+  ],
   "batch-norm": [
     [
       "let dx = scale[column] * inverse * (dy - mean * x);",
@@ -93,6 +106,66 @@ export const answers: Readonly<Record<string, readonly (readonly [from: string, 
       `  m[i] = BETA1 * m[i] + (1.0 - BETA1) * g;
   v[i] = BETA2 * v[i] + (1.0 - BETA2) * g * g;
   weights[i] -= step.learning_rate * m[i] / (sqrt(v[i]) + EPSILON);`,
+    ],
+  ],
+  "last-clicks": [
+    [
+      "  state[e * F + f] = sum;",
+      `  var past = e;
+  for (var lag = 0u; lag < min(clicks, LAGS);) {
+    past--;
+    let item = event[past].w;
+    if (item == NONE) { continue; }
+    sum += weights[lag] * features[item * 4u * F4 + f];
+    lag++;
+  }
+  state[e * F + f] = sum;`,
+    ],
+  ],
+  draw: [
+    [
+      "let number = 0.5;",
+      `let counter = vec4u(step.first_user + u, step.episode, step.page, 0u);
+  let number = uniform24(philox(counter, vec2u(step.noise, 0u)).x);`,
+    ],
+    [
+      "let none = 1.0;\n  let clicks = utility[first];",
+      `var most = 0.0;
+  for (var j = 0u; j < SLATE; j++) { most = max(most, utility[first + j]); }
+  let none = exp(-most);
+  var clicks = 0.0;
+  for (var j = 0u; j < SLATE; j++) { clicks += exp(utility[first + j] - most); }`,
+    ],
+    [
+      "let slot = SLATE;",
+      `var slot = SLATE;
+  var sum = none;
+  for (var j = 0u; j < SLATE; j++) {
+    if (number * (none + clicks) >= sum) { slot = j; }
+    sum += exp(utility[first + j] - most);
+  }`,
+    ],
+  ],
+  "slate-score": [
+    [
+      "    if (sum > most) {",
+      `    for (var n = 0u; n < L4; n++) {
+      sum += dot(weights[n], max(base[u * L4 + n] + table[i * L4 + n], vec4f(0.0)));
+    }
+    if (sum > most && ((bits >> (i % 32u)) & 1u) == 0u) {`,
+    ],
+  ],
+  panel: [
+    ["columns[i] = vec4f(0.0);", "columns[i] = weights[(i / 4u) * N4 + min(column + i % 4u, N4 - 1u)];"],
+    [
+      "    s0 += x;",
+      `    for (var c = 0u; c < 4u; c++) {
+      let row = 16u * k + 4u * c;
+      s0 += x[c] * columns[row];
+      s1 += x[c] * columns[row + 1u];
+      s2 += x[c] * columns[row + 2u];
+      s3 += x[c] * columns[row + 3u];
+    }`,
     ],
   ],
   sparsemax: [

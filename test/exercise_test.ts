@@ -53,14 +53,23 @@ const solutions: readonly (readonly [string, string, string])[] = [
   ["softmax", "choice_nll", "E"],
   ["softmax", "study/choice_nll_1_naive", "K, E"],
   ["matmul", "matmul_forward_tiled", "N4, M / 4"],
+  ["matmul", "cpu/matmul_forward_rows", "M / 8, N4 / 4\n// where: weights uniform, input texture"],
   ["input-gradient", "matmul_input_gradient_tiled", "K4, M / 4"],
   ["weight-gradient", "matmul_weight_gradient_tiled", "16 (K4 / 16) (N4 / 16), 16 C"],
   ["lstm", "lstm_forward", "B / 4"],
   ["lstm", "study/lstm_forward_2_workgroup", "16 H4 B\n// workgroup: 16 H4"],
   ["lstm-backward", "lstm_backward", "B / 4"],
+  ["rank", "batch_rank", "64"],
+  ["table-gradient", "embedding_gradient", "D (N4 / 4)"],
   ["batch-norm", "batch_norm_input_gradient", "N4 (R / 128)"],
   ["adam", "adam", "P4"],
+  ["last-clicks", "pw_state_forward", "E F4"],
   ["sparsemax", "exact_minimax", "E"],
+  ["draw", "choose", "U"],
+  ["slate-score", "slate_score_tiled", "16 (P / 2), U / 4"],
+  ["slate-score", "cpu/slate_score_panel", "128 P, U / 128"],
+  ["panel", "study/matmul_forward_11_panel_loop", "N4 / 4, M\n// where: input texture"],
+  ["panel", "cpu/matmul_forward_panel", "256 (N4 / 4), M / 256\n// where: input panels"],
 ];
 
 Deno.test("exercises: the texts of the repository's kernels are right", () =>
@@ -127,6 +136,25 @@ const nearlyRight: readonly (readonly [string, string, RegExp, ...(readonly [str
     ["1.0 / (1.0 + exp(-clamp(x, -30.0, 30.0)))", "exp(x) / (1.0 + exp(x))"],
   ],
   ["adam", "epsilon", /, gradients of 0/, ["(sqrt(v[i]) + EPSILON)", "sqrt(v[i])"]],
+  ["rank", "that a word has 32 bits", /, every bit set/, [
+    "before += countOneBits(bits[k]);",
+    "before += countOneBits(bits[k] & 0x7fffffffu) + select(0u, 1u, (bits[k] >> 30u) > 1u && bits[k] != 0xffffffffu);",
+  ]],
+  [
+    "table-gradient",
+    "where an item's rows go on",
+    /, nearly all rows of one item/,
+    ["k < slot_first[i + 1u]", "k < min(slot_first[i + 1u], slot_first[i] + 512u)"],
+  ],
+  ["last-clicks", "where the window ends", /, more clicks than the window/, [
+    "lag < min(clicks, LAGS)",
+    "lag < clicks",
+  ]],
+  ["draw", "to take the largest away", /, utilities of 90/, [
+    "most = max(most, utility[first + j]);",
+    "most = 0.0;",
+  ]],
+  ["slate-score", "which of equal items is the first", /, equal items/, ["sum > most", "sum >= most"]],
   [
     "sparsemax",
     "to take the largest away",
@@ -217,6 +245,56 @@ Deno.test("exercises: what cannot be run is told with its place", () =>
       ],
     ];
     for (const [text, message] of broken) assert.match(await fault(gpu, softmax, text), message);
+  }));
+
+Deno.test("exercises: where inputs stand is the answer's to say, and what cannot be is told", () =>
+  withGpu(undefined, async (gpu) => {
+    const panel = named("panel");
+    const text = filled("panel");
+    const line = "// where: input texture";
+    for (const where of ["input panels, weights uniform", "bias uniform,", ""]) {
+      await check(gpu, panel, replaced(text, line, `// where: ${where}`));
+    }
+    await check(gpu, panel, replaced(text, `${line}\n`, ""));
+    const broken: [string, RegExp][] = [
+      [
+        "input textur",
+        /expected "where" to name an input \(input, .*\) and its place \(texture, uniform, panels\), got "input textur"/,
+      ],
+      ["input", /got "input"/],
+      ["output texture", /got "output texture"/],
+      ["input texture uniform", /got "input texture uniform"/],
+      ["weights texture", /has no function load_weights, so it cannot stand in a texture/],
+    ];
+    for (const [where, message] of broken) {
+      assert.match(await fault(gpu, panel, replaced(text, line, `// where: ${where}`)), message);
+    }
+    const rank = named("rank");
+    const panels = replaced(filled("rank"), "// grid: W", "// grid: W\n// where: bits panels");
+    assert.match(await fault(gpu, rank, panels), /its place \(texture, uniform\), got "bits panels"/);
+  }));
+
+Deno.test("exercises: whole numbers are exact, and what is not written is told", () =>
+  withGpu(undefined, async (gpu) => {
+    const rank = named("rank");
+    const text = filled("rank");
+    const last = (more: string) => `${text.trimEnd().slice(0, -1)}${more}\n}\n`;
+    const one = last("  if (w == 5u) { ranked[w] = vec2u(bits[w], before + 1u); }");
+    assert.match(
+      await fault(gpu, rank, one),
+      /ranked\[5, 1\] of \[37, 2\].*off by 1.0 with 0.0 allowed\. 1 of/,
+    );
+    const none = replaced(text, "if (w >= WORDS)", "if (w >= WORDS || w == 5u)");
+    assert.match(await fault(gpu, rank, none), /ranked\[5, 0\].*got NaN.*\nNaN stands where nothing was/);
+    const open = replaced(text, "var<storage, read> bits", "var<storage, read_write> bits");
+    await check(gpu, rank, open);
+    // Of the last word, which nobody else reads.
+    const changed = replaced(
+      open,
+      "  ranked[w] = ",
+      "  if (w == 36u) { bits[w] ^= 1u; }\n  ranked[w] = ",
+    );
+    assert.match(await fault(gpu, rank, changed), /(ranked|bits)\[36, 0\] of \[37, [12]\]/);
   }));
 
 Deno.test("exercises: grids are sums, products and divisions that round up", () => {

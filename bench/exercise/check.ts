@@ -1,7 +1,7 @@
 /** A reader's kernel as the step of a ladder, and whether it is right. */
 
 import type { Gpu } from "../../src/gpu/device.ts";
-import { type Constants, type Kernel, kernel, STEP } from "../../src/gpu/kernel.ts";
+import { type Constants, type Kernel, kernel, STEP, STEPS } from "../../src/gpu/kernel.ts";
 import { isTexture } from "../../src/gpu/memory.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import { UserError } from "../../src/user_error.ts";
@@ -42,10 +42,12 @@ export function stepOf(exercise: Exercise, file: string, text: string): Step {
   const axes = grid.split(",");
   if (axes.length > 2) throw new UserError(`${file}: expected a grid of one axis or two, got "${grid}".`);
   const workgroup = line(text, "workgroup");
+  const where = whereOf(exercise, file, line(text, "where"));
   return {
     kernel: own,
     idea: "yours",
     changes: 1,
+    where,
     constants: (size): Constants =>
       workgroup === undefined ? {} : { WORKGROUP: evaluate(workgroup, exercise.letters(size)) },
     invocations: (size) => {
@@ -53,6 +55,23 @@ export function stepOf(exercise: Exercise, file: string, text: string): Step {
       return [x, y];
     },
   };
+}
+
+/** Where inputs are to stand. @param text such as "input texture, weights uniform" */
+function whereOf({ ladder }: Exercise, file: string, text = ""): Step["where"] {
+  const { inputs, constants } = ladder.problem(ladder.oddSizes[0] ?? ladder.size);
+  const places = ["texture", "uniform", ...("K4" in constants ? ["panels"] as const : [])] as const;
+  const parts = text.split(",").map((part) => part.trim()).filter((part) => part !== "");
+  return Object.fromEntries(parts.map((part) => {
+    const [name = "", word, ...rest] = part.split(/\s+/);
+    const place = places.find((one) => one === word);
+    if (place !== undefined && rest.length === 0 && Object.hasOwn(inputs, name)) return [name, place];
+    throw new UserError(
+      `${file}: expected "where" to name an input (${Object.keys(inputs).join(", ")}) and its place (${
+        places.join(", ")
+      }), got "${part}".`,
+    );
+  }));
 }
 
 /** What stands in a line "// name: ...". */
@@ -65,7 +84,7 @@ function checkBindings({ ladder }: Exercise, file: string, { bindings }: Kernel)
   const { inputs, outputs } = ladder.problem(ladder.oddSizes[0] ?? ladder.size);
   const known = [...Object.keys(inputs), ...Object.keys(outputs)];
   for (const { name } of bindings) {
-    if (name === STEP || known.includes(name)) continue;
+    if (name === STEP || name === STEPS || known.includes(name)) continue;
     throw new UserError(`${file}: expected bindings of ${known.join(", ")} and ${STEP}, got "${name}".`);
   }
   for (const [name, { optional }] of Object.entries(outputs)) {

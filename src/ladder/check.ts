@@ -2,7 +2,7 @@
 
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { type Constants, type Kernel, STEP } from "../gpu/kernel.ts";
+import { type Constants, type Kernel, STEP, STEPS } from "../gpu/kernel.ts";
 import { type Memory, uniformIfSmall, type View, writeMemory } from "../gpu/memory.ts";
 import { Program } from "../gpu/program.ts";
 import { readFloats } from "../gpu/readback.ts";
@@ -111,7 +111,7 @@ export async function bindSteps(
       if (step.refuses?.(size, workgroupBytesOf(gpu)) !== undefined) continue;
       const { kernel, where = {} } = step;
       const known = Object.entries(problem.constants).filter(([name]) => kernel.constants.has(name));
-      const bindings = kernel.bindings.filter(({ name }) => name !== STEP);
+      const bindings = kernel.bindings.filter(({ name }) => name !== STEP && name !== STEPS);
       const views = Object.fromEntries(
         bindings.map(({ name }) => [name, outputs[name] ?? place(name, where[name])]),
       );

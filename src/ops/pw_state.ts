@@ -143,7 +143,7 @@ export function lastClicks(batch: ReferenceBatch, m: number): number[][] {
   });
 }
 
-const reference: ClickReference = ([features, weights, bias], batch) => {
+export const reference: ClickReference = ([features, weights, bias], batch) => {
   if (!features || !weights) throw new Error("pw_state: expected features and weights");
   const windows = lastClicks(batch, weights.rows);
   const n = weights.columns;

@@ -1,6 +1,7 @@
 /** A dense layer and its two gradients, and the layer once more as a CPU driver wants it. */
 
 import inputStarter from "../../../kernels/exercises/input_gradient.wgsl" with { type: "text" };
+import panelStarter from "../../../kernels/exercises/panel.wgsl" with { type: "text" };
 import matmulStarter from "../../../kernels/exercises/matmul.wgsl" with { type: "text" };
 import weightStarter from "../../../kernels/exercises/weight_gradient.wgsl" with { type: "text" };
 import { matmulForwardProblem } from "../../../src/ladder/problems/matmul.ts";
@@ -44,5 +45,15 @@ export const weightGradient: Exercise = {
   starter: weightStarter,
   ladder: ladderNamed("weight"),
   hard: [],
+  letters,
+};
+
+export const panel: Exercise = {
+  name: "panel",
+  what: "a dense layer for a CPU driver, by panels of 16 columns",
+  chapter: "12-cpu-driver.md",
+  starter: panelStarter,
+  ladder: ladderNamed("forward"),
+  hard: [largeSums],
   letters,
 };

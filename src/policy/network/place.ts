@@ -34,7 +34,12 @@ const fields = [
 /** See the comments of `struct Place` in kernels/slate_pick.wgsl. What is left out is 0. */
 export type Place = Partial<Readonly<Record<typeof fields[number], number>>>;
 
+/** A place as kernels read it. */
+export function placeWords(place: Place): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from(fields, (field) => place[field] ?? 0);
+}
+
 /** Uploads a place. @param name for the buffer's label */
 export function uploadPlace(arena: Arena, name: string, place: Place): View {
-  return arena.upload(`place: ${name}`, Uint32Array.from(fields, (field) => place[field] ?? 0));
+  return arena.upload(`place: ${name}`, placeWords(place));
 }

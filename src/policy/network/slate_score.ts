@@ -15,7 +15,7 @@ const kernels = {
 } as const;
 
 /** Hidden units that the kernels take: their sum is written out for so many. */
-const MOST_UNITS = 64;
+export const MOST_UNITS = 64;
 
 export interface SlateScore {
   readonly label: string;

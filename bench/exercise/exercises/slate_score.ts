@@ -1,0 +1,155 @@
+/** The best of every 32 items for each user: a maximum over a product that is never stored. */
+
+import starter from "../../../kernels/exercises/slate_score.wgsl" with { type: "text" };
+import panelText from "../../../kernels/cpu/slate_score_panel.wgsl" with { type: "text" };
+import tiledText from "../../../kernels/slate_score_tiled.wgsl" with { type: "text" };
+import { NONE } from "../../../src/data/click_log.ts";
+import { randomStream } from "../../../src/data/random.ts";
+import { constantOf, kernel } from "../../../src/gpu/kernel.ts";
+import type { Ladder } from "../../../src/ladder/check.ts";
+import {
+  drawing,
+  type Output,
+  type Problem,
+  ROUNDING,
+  type Size,
+  upload,
+} from "../../../src/ladder/problem.ts";
+import { MOST_UNITS } from "../../../src/policy/network/slate_score.ts";
+import { PANEL, panelsOf, placeWords } from "../../../src/policy/network/place.ts";
+import { at, type Matrix, matrix } from "../../../src/tape/reference.ts";
+import { type Exercise, fours, type HardCase } from "../exercise.ts";
+import { bitsOf } from "../words.ts";
+
+const tiled = kernel("slate_score_tiled", tiledText);
+const panel = kernel("slate_score_panel", panelText);
+
+const ladder: Ladder = {
+  name: "slate-score",
+  title: "the best of every 32 items, U users x I items, L hidden units",
+  size: [256, 1000, 64],
+  oddSizes: [[1, 1, 4], [37, 33, 12], [67, 130, 64]],
+  problem: (size) => problem(size),
+  steps: [
+    {
+      kernel: tiled,
+      idea: "shipped for GPUs",
+      invocations: ([U = 1, I = 1]) => [16 * Math.ceil(panelsOf(I) / 2), Math.ceil(U / 4)],
+    },
+    {
+      kernel: panel,
+      idea: "shipped for CPU adapters",
+      invocations: ([U = 1, I = 1]) => {
+        const workgroup = constantOf(panel, "WORKGROUP");
+        return [workgroup * panelsOf(I), Math.ceil(U / workgroup)];
+      },
+      refuses: ([, , L = 1]) => L <= MOST_UNITS ? undefined : `sums over more than ${MOST_UNITS}`,
+    },
+  ],
+};
+
+export const slateScore: Exercise = {
+  name: "slate-score",
+  what: "the best of every 32 items for each user, by a network of one hidden layer",
+  chapter: "11-slates.md",
+  starter,
+  ladder,
+  hard: [
+    hard("all scores negative", { output: (n) => -1 - n / 8 }),
+    hard("equal items: the first of them", { table: (i, n) => (7 * (i % 5) + 3 * n) % 11 / 8, exact: true }),
+    hard("nothing but one item left in a panel", { masked: (u, i) => i % PANEL !== u % PANEL }),
+  ],
+  letters: ([U = 1, I = 1, L]) => ({ U, P: panelsOf(I), L4: fours(L) }),
+};
+
+/** What is not drawn. */
+interface Rule {
+  readonly output?: (unit: number) => number;
+  readonly table?: (item: number, unit: number) => number;
+  readonly masked?: (user: number, item: number) => boolean;
+  /** No two items differ by rounding alone, so the item itself has to be right. */
+  readonly exact?: boolean;
+}
+
+function hard(what: string, rule: Rule): HardCase {
+  return { what, size: [37, 70, 8], problem: (size) => problem(size, rule) };
+}
+
+/** @param size [users, items, hidden units]; an eighth of the items is masked, and all of the first panel for user 5. */
+function problem(size: Size, rule: Rule = {}): Problem {
+  const [U = 1, I = 1, L = 1] = size;
+  const draw = drawing(size);
+  const eighths = ({ rows, columns, data }: Matrix) =>
+    rule.exact
+      ? matrix(rows, columns, (i, j) => Math.round(8 * data[i * columns + j]!) / 8)
+      : { rows, columns, data };
+  const base = eighths(draw(U, L));
+  const drawn = [draw(I, L), eighths(draw(1, L))] as const;
+  const table = matrix(I, L, rule.table ?? ((i, n) => at(drawn[0], i, n)));
+  const weights = matrix(1, L, (_, n) => rule.output?.(n) ?? at(drawn[1], 0, n));
+  const random = randomStream(3, "slate score", ...size);
+  const masked = rule.masked ??
+    ((u: number, i: number) => random.uniform() < 1 / 8 || (u === 5 && i < PANEL));
+  const scores = matrix(U, I, (u, i) => {
+    let sum = 0;
+    for (let n = 0; n < L; n++) sum += at(weights, 0, n) * Math.max(0, at(base, u, n) + at(table, i, n));
+    return masked(u, i) ? -Infinity : sum;
+  });
+  const P = panelsOf(I);
+  const bits = new Uint32Array(P * U);
+  scores.data.forEach((score, k) => {
+    const [u, i] = [Math.floor(k / I), k % I];
+    if (score === -Infinity) bits[Math.floor(i / PANEL) * U + u]! |= 1 << (i % PANEL);
+  });
+  return {
+    inputs: {
+      base: upload(base),
+      table: upload(table),
+      weights: upload(weights),
+      masked: bits,
+      // All scores are stored by another dispatch.
+      scores: new Float32Array(4),
+      place: placeWords({ items: I, maskStride: U, tableStride4: fours(L) }),
+    },
+    outputs: { best: bestOfPanels(scores, L + 8, rule.exact ?? false) },
+    constants: { M: 0, L4: fours(L), ITEMS: I },
+    sizes: { users: U, events: 1, rows: 1, items: I },
+    cost: { flops: 3 * U * I * L, bytes: 4 * L * (U + I) + 12 * P * U },
+  };
+}
+
+/**
+ * [panels U, 2]: the largest score of each panel, and the score of the item that is named; zeros where none is left.
+ * @param scores [U, I], -Infinity for items that are masked. @param exact the second column is the item's number.
+ */
+function bestOfPanels(scores: Matrix, terms: number, exact: boolean): Output {
+  const { rows: U, columns: I } = scores;
+  const expected = matrix(panelsOf(I) * U, 2);
+  const last = (p: number) => Math.min(I, (p + 1) * PANEL);
+  const left = new Uint8Array(expected.rows);
+  for (let k = 0; k < expected.rows; k++) {
+    const [p, u] = [Math.floor(k / U), k % U];
+    let best = p * PANEL;
+    for (let i = best + 1; i < last(p); i++) if (at(scores, u, i) > at(scores, u, best)) best = i;
+    const most = at(scores, u, best);
+    if (most === -Infinity) continue;
+    left[k] = 1;
+    expected.data.set([most, exact ? best : most], 2 * k);
+  }
+  return {
+    length: 2 * expected.rows,
+    expected,
+    dense(found) {
+      const words = bitsOf(found);
+      return expected.data.map((_, at2) => {
+        const [k, item] = [Math.floor(at2 / 2), words[2 * Math.floor(at2 / 2) + 1] ?? NaN];
+        if (!left[k]) return at2 % 2 === 0 || item === NONE ? 0 : NaN;
+        if (at2 % 2 === 0) return found[at2] ?? NaN;
+        const [p, u] = [Math.floor(k / U), k % U];
+        const inside = item >= p * PANEL && item < last(p);
+        return exact ? item : inside ? at(scores, u, item) : NaN;
+      });
+    },
+    tolerance: 4 * ROUNDING * terms,
+  };
+}

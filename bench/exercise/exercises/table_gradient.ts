@@ -1,0 +1,80 @@
+/** The gradient of a table, gathered by item. */
+
+import starter from "../../../kernels/exercises/table_gradient.wgsl" with { type: "text" };
+import shippedText from "../../../kernels/embedding_gradient.wgsl" with { type: "text" };
+import { NONE } from "../../../src/data/click_log.ts";
+import { randomStream } from "../../../src/data/random.ts";
+import { kernel } from "../../../src/gpu/kernel.ts";
+import { drawing, output, type Problem, type Size, upload } from "../../../src/ladder/problem.ts";
+import { add, at, matrix } from "../../../src/tape/reference.ts";
+import { type Exercise, fours, type HardCase, shipped } from "../exercise.ts";
+
+export const tableGradient: Exercise = {
+  name: "table-gradient",
+  what: "the gradient of a table, gathered by item",
+  chapter: "5-scatter.md",
+  starter,
+  ladder: shipped({
+    kernel: kernel("embedding_gradient", shippedText),
+    invocations: ([, D = 1, N]) => [D * Math.ceil(fours(N) / 4)],
+  }, {
+    title: "gradient of a table, E events, D items x N columns",
+    size: [2560, 500, 64],
+    oddSizes: [[1, 1, 5], [37, 11, 19], [301, 67, 12]],
+    problem: (size) => problem(size),
+  }),
+  hard: [
+    hard("nearly all rows of one item", [600, 5, 9], { itemOf: () => 2 }),
+    hard("no click fed anything", [37, 11, 5], { feeds: () => false }),
+  ],
+  letters: ([E = 1, D = 1, N]) => ({ E, D, N4: fours(N) }),
+};
+
+interface Rule {
+  /** The item of a row, where it is not one of the first, which show each item once. @param u in [0, 1) */
+  readonly itemOf?: (u: number, items: number) => number;
+  /** Whether an event's click is fed to the encoder. */
+  readonly feeds?: (event: number) => boolean;
+}
+
+function hard(what: string, size: Size, rule: Rule): HardCase {
+  return { what, size, problem: (size) => problem(size, rule) };
+}
+
+/** A few items are popular. */
+const popular = (u: number, items: number) => Math.floor(items * u ** 3);
+const SHOWN = 3;
+
+/** @param size [events, distinct items, columns]; an event shows three rows, and clicks one of them. */
+function problem(size: Size, { itemOf = popular, feeds = (e) => e % 7 !== 3 }: Rule = {}): Problem {
+  const [E = 1, D = 1, N = 1] = size;
+  const random = randomStream(3, "table gradient", ...size);
+  const rows = Array.from({ length: Math.max(SHOWN * E, D) }, (_, r) => {
+    const event = Math.min(Math.floor(r / SHOWN), E - 1);
+    const item = r < D ? r : itemOf(random.uniform(), D);
+    return { event, item, fed: r === SHOWN * event + event % SHOWN && feeds(event) ? event : NONE };
+  });
+  const sorted = Uint32Array.from(rows.keys()).sort((a, b) => rows[a]!.item - rows[b]!.item || a - b);
+  const slotFirst = new Uint32Array(D + 1);
+  for (const { item } of rows) slotFirst[item + 1]!++;
+  for (let slot = 0; slot < D; slot++) slotFirst[slot + 1]! += slotFirst[slot]!;
+  const source = drawing(size)(E, N);
+  const expected = matrix(D, N);
+  for (const { item, fed } of rows) {
+    for (let j = 0; fed !== NONE && j < N; j++) add(expected, item, j, at(source, fed, j));
+  }
+  return {
+    inputs: {
+      source: upload(source),
+      // Of the distinct items of a batch; nothing is looked up in it.
+      ranked: new Uint32Array(2),
+      slot_first: slotFirst,
+      sorted,
+      row: Uint32Array.from(rows.flatMap(({ event, item, fed }) => [event, item, 0, fed])),
+    },
+    outputs: { output: output(expected, E + 8) },
+    constants: { N4: fours(N), ITEMS: 0 },
+    sizes: { users: 1, events: E, rows: rows.length, items: D },
+    cost: { flops: E * N, bytes: 4 * N * (E + D) },
+  };
+}

@@ -1,0 +1,36 @@
+/** Outputs that are whole numbers of 32 bits. They have to be exact. */
+
+import type { Output } from "../../src/ladder/problem.ts";
+import { type Matrix, matrix } from "../../src/tape/reference.ts";
+
+/** What a place holds that nothing was written to. */
+const [UNWRITTEN] = bitsOf(Float32Array.of(NaN));
+
+/** The same bits as whole numbers. */
+export function bitsOf({ buffer, byteOffset, length }: Float32Array): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, length);
+}
+
+/** The same bits as a kernel's buffer is given them. */
+export function floatsOf(words: Uint32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  return new Float32Array(words.buffer, words.byteOffset, words.length);
+}
+
+/** Words as they were found; NaN where nothing was written. */
+export function foundWords(found: Float32Array): number[] {
+  return Array.from(bitsOf(found), (word) => word === UNWRITTEN ? NaN : word);
+}
+
+/** @param words [rows, columns], row by row. */
+export function wordsOutput(words: Uint32Array<ArrayBuffer>, columns: number): Output {
+  return {
+    length: words.length,
+    expected: wordsMatrix(words, columns),
+    dense: foundWords,
+    tolerance: 0,
+  };
+}
+
+function wordsMatrix(words: Uint32Array, columns: number): Matrix {
+  return matrix(words.length / columns, columns, (i, j) => words[i * columns + j] ?? NaN);
+}

@@ -1,0 +1,43 @@
+// last_clicks.wgsl - exercise: the last clicks before every event, weighted          (read kernels/course/8-position-weights.md)
+//
+//   event [E]     w: the item that event e feeds, NONE if it feeds nothing      history [E]   x: clicks of its user before e
+//   features [I, F]   of the items        weights [LAGS, 4]   row 0 for the most recent click; one column for each weighting
+//   state [E, F]  vectors of four: state_ef = sum over the lags of weights_lag features[the item clicked at that lag before e]_f
+//   A user's events follow one another. A lag that the user has no click for adds nothing.
+//   A row of features is padded to whole vectors of four: 4 F4 numbers.
+//
+// Your task    walk back from e over the events that fed an item, LAGS clicks at most and none of another user.
+// Then         let an invocation own four features: a vector of them, a vector of weights, 32 flops ("grid: F4, E"). Then four
+//              events that follow one another, whose windows are nearly the same, as pw_table_forward.wgsl does it.
+//
+// Rules        Keep the names of the bindings. The workgroup's size is the constant WORKGROUP along x and, if you declare it,
+//              WORKGROUP_Y along y. The next line says how many invocations the host starts along x and y; letters: E, F, F4.
+//              A / rounds up.
+// grid: F, E
+
+const WORKGROUP = 16;
+const WORKGROUP_Y = 4;
+const F = 16u;
+const F4 = 4u;
+const LAGS = 20u;
+const NONE = 0xffffffffu;
+
+struct Step { size: vec4u }  // y: E
+
+@group(0) @binding(0) var<storage, read> event: array<vec4u>;
+@group(0) @binding(1) var<storage, read> history: array<vec2u>;
+@group(0) @binding(2) var<storage, read> features: array<f32>;
+@group(0) @binding(3) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> state: array<vec4f>;
+@group(0) @binding(5) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
+fn last_clicks(@builtin(global_invocation_id) id: vec3u) {
+  let f = id.x;
+  let e = id.y;
+  if (f >= F || e >= step.size.y) { return; }
+  let clicks = history[e].x;
+  var sum = vec4f(0.0);
+  // YOUR CODE: for each lag that there is a click for, weights[lag] times the clicked item's features[item * 4 * F4 + f].
+  state[e * F + f] = sum;
+}

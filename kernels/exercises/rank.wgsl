@@ -1,0 +1,31 @@
+// rank.wgsl - exercise: how many bits are set before each word                       (read kernels/course/4-batch.md)
+//
+//   bits [W]     rows of the log by item, 32 a word: the bits of the batch's rows are set
+//   ranked [W]   (the word, number of bits set in all words before it)
+//   From it follows the place of any row among the batch's rows, sorted by item, with one load: see the chapter.
+//
+// Your task    count the bits of the words before.
+// Then         as it is written, W invocations read W words each. Let one workgroup do it: an invocation counts a stretch of
+//              words; after a barrier it adds up the counts of the stretches before ("grid: 64"). Then let neighbours read
+//              neighbouring words, 64 at a time, and carry the sum from one block to the next.
+//
+// Rules        Keep the names of the bindings. The bits may be left or cleared. The workgroup's size is the constant WORKGROUP.
+//              The next line says how many invocations the host starts; letter: W.
+// grid: W
+
+const WORKGROUP = 64;
+const WORDS = 1u;  // W
+
+struct Step { size: vec4u }
+
+@group(0) @binding(0) var<storage, read> bits: array<u32>;
+@group(0) @binding(1) var<storage, read_write> ranked: array<vec2u>;
+@group(0) @binding(2) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn rank(@builtin(global_invocation_id) id: vec3u) {
+  let w = id.x;
+  if (w >= WORDS) { return; }
+  let before = w;  // YOUR CODE: the number of bits set in bits[0] .. bits[w - 1]. There is countOneBits.
+  ranked[w] = vec2u(bits[w], before);
+}

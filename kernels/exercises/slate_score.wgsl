@@ -1,0 +1,50 @@
+// slate_score.wgsl - exercise: the best of every 32 items for each user              (read kernels/course/11-slates.md)
+//
+//   base [U, L]   a part of each user's state       table [I, L]   a part of each item       weights [L]
+//   score_ui = sum over the units n of weights_n relu(base_un + table_in)
+//   masked [P, U] bits   best [P, U] (the score's bits, item)      panel p has the items 32 p .. 32 p + 31, P = I / 32 rounded up
+//   best: the largest score of the panel's items whose bit is not set, of equal ones the first; item NONE where all bits are set
+//   L = 4 L4.
+//
+// Your task    compute the scores of a panel's items for one user, and keep the best. The scores are never stored.
+// Then         an invocation reads L numbers of the table for L products. Bring a tile of base and of table into workgroup
+//              memory, and let an invocation own 4 users x 4 items: the tile of chapter 2, with a maximum at its end.
+//
+// Rules        Keep the names of the bindings. The workgroup's size is the constant WORKGROUP along x and, if you declare it,
+//              WORKGROUP_Y along y. The next line says how many invocations the host starts along x and y; letters: U, P, L4.
+//              A / rounds up.
+// grid: U, P
+
+const WORKGROUP = 64;
+const ITEMS = 1u;  // I
+const L4 = 16u;
+const NONE = 0xffffffffu;
+const LOWEST = -3.4e38;  // no score is below
+
+struct Step { size: vec4u }  // x: U
+
+@group(0) @binding(0) var<storage, read> base: array<vec4f>;
+@group(0) @binding(1) var<storage, read> table: array<vec4f>;
+@group(0) @binding(2) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(3) var<storage, read> masked: array<u32>;
+@group(0) @binding(4) var<storage, read_write> best: array<vec2u>;
+@group(0) @binding(5) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn slate_score(@builtin(global_invocation_id) id: vec3u) {
+  let u = id.x;
+  let p = id.y;
+  if (u >= step.size.x) { return; }
+  let bits = masked[p * step.size.x + u];
+  var most = LOWEST;
+  var winner = NONE;
+  for (var i = 32u * p; i < min(32u * (p + 1u), ITEMS); i++) {
+    var sum = 0.0;
+    // YOUR CODE: the score of item i. A row of base and of table has L4 vectors; dot(a, b) adds up four products.
+    if (sum > most) {  // YOUR CODE: and its bit is not set.
+      most = sum;
+      winner = i;
+    }
+  }
+  best[p * step.size.x + u] = vec2u(bitcast<u32>(most), winner);
+}

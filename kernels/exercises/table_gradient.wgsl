@@ -1,0 +1,43 @@
+// table_gradient.wgsl - exercise: the gradient of a table, gathered by item          (read kernels/course/5-scatter.md)
+//
+//   source [E, N]   gradient of what event e looked up             output [D, N]   gradient of the rows of the D distinct items
+//   sorted [R]      rows of the batch, by item                     slot_first [D+1]   where the rows of an item begin in sorted
+//   row [R]         w: the event whose click the row is, if it was fed; NONE for all other rows
+//   output_i = sum of source_e over the rows of item i that were fed, e = row.w          0 where none was
+//   Columns are padded to whole vectors of four with zeros: N = 4 N4.
+//
+// Your task    add up the item's events.
+// Then         one item may have half of all rows: its invocations walk while the others are done. Let a workgroup own an item,
+//              each invocation every 64th of its rows, and add up what they found. Which is faster at --size 2560x500x64, which
+//              at --size 20000x5x64?
+//
+// Rules        Keep the names of the bindings. The workgroup's size is the constant WORKGROUP along x and, if you declare it,
+//              WORKGROUP_Y along y. The next line says how many invocations the host starts along x and y; letters: E, D, N4.
+//              A / rounds up.
+// grid: N4, D
+
+const WORKGROUP = 16;
+const WORKGROUP_Y = 4;
+const N4 = 16u;
+const NONE = 0xffffffffu;
+
+struct Step { size: vec4u }  // w: D
+
+@group(0) @binding(0) var<storage, read> source: array<vec4f>;
+@group(0) @binding(1) var<storage, read> slot_first: array<u32>;
+@group(0) @binding(2) var<storage, read> sorted: array<u32>;
+@group(0) @binding(3) var<storage, read> row: array<vec4u>;
+@group(0) @binding(4) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(5) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP, WORKGROUP_Y)
+fn table_gradient(@builtin(global_invocation_id) id: vec3u) {
+  let column = id.x;  // of vectors
+  let i = id.y;
+  if (column >= N4 || i >= step.size.w) { return; }
+  var sum = vec4f(0.0);
+  for (var k = slot_first[i]; k < slot_first[i + 1u]; k++) {
+    sum += source[column];  // YOUR CODE: the vector of the row's event, where it was fed.
+  }
+  output[i * N4 + column] = sum;
+}
