@@ -57,6 +57,13 @@ export class QNetwork {
     return { buffer, offset: 0, size: 4 * length };
   }
 
+  /** What a copy's weights make of the catalogue for a position of the slate. @throws Error for one that it has not. */
+  table(copy: QCopy, position: number): View {
+    const table = this.tables[copy][this.shape.kind === "cascade" ? position : 0];
+    if (!table) throw new Error(`there is no table of position ${position}`);
+    return table;
+  }
+
   /** A parameter of a copy. Gradients flow into those that are trained. */
   parameter(name: string, copy: QCopy): Tensor {
     const own = this.parameters.get(name);

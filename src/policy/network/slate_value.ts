@@ -2,8 +2,7 @@
 
 import backwardText from "../../../kernels/slate_value_backward.wgsl" with { type: "text" };
 import forwardText from "../../../kernels/slate_value_forward.wgsl" with { type: "text" };
-import { NONE } from "../../data/click_log.ts";
-import { type Constants, kernel } from "../../gpu/kernel.ts";
+import { kernel } from "../../gpu/kernel.ts";
 import { bufferOf, type View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import type { Sizes } from "../../gpu/sizes.ts";
@@ -11,10 +10,11 @@ import { weightGradient } from "../../ops/linear.ts";
 import { type Call, partialViews } from "../../tape/node.ts";
 import { add, at, type Matrix, matrix, type Reference } from "../../tape/reference.ts";
 import type { Tape } from "../../tape/tape.ts";
-import { padded, type Tensor } from "../../tape/tensor.ts";
+import type { Tensor } from "../../tape/tensor.ts";
 import type { QCopy, QNetwork, QState } from "./q_network.ts";
-import { basesOf, columnsOf, itemKernel, productsOf, type QShape, valuesOf, widthOf } from "./q_shape.ts";
+import { columnsOf, itemKernel, productsOf, type QShape, widthOf } from "./q_shape.ts";
 import { rowsIndex, rowsOf, type SlateRows } from "./slate_rows.ts";
+import { slotOf, uploadSlot } from "./slot.ts";
 
 const forwardKernel = kernel("slate_value_forward", forwardText);
 const backwardKernel = kernel("slate_value_backward", backwardText);
@@ -22,52 +22,6 @@ const backwardKernel = kernel("slate_value_backward", backwardText);
 /** What the f64 reference reads of a batch: the slates, a row each. */
 export interface SlateBatch {
   readonly slates: readonly (readonly number[])[];
-}
-
-/** In the order of the kernel's `struct Slot`. */
-const slotFields = [
-  "slate",
-  "position",
-  "baseStride4",
-  "baseAt4",
-  "bias4",
-  "tableStride4",
-  "tableAt4",
-  "chosenAt4",
-  "laterAt4",
-  "later4",
-  "output4",
-  "qStride",
-  "valueStride",
-  "valueAt",
-  "zeroAt",
-] as const;
-type Slot = Readonly<Record<typeof slotFields[number], number>>;
-
-/** How the kernels work through a network of this shape. */
-function slotOf(network: QNetwork, position: number, qStride: number): Slot {
-  const { shape } = network;
-  const { kind, slate, units, zero } = shape;
-  const units4 = units / 4;
-  const cascade = kind === "cascade";
-  const later = position + 1 === slate || kind === "item" ? 0 : cascade ? slate - position - 1 : 1;
-  return {
-    slate,
-    position,
-    baseStride4: basesOf(shape) * units4,
-    baseAt4: cascade ? position * units4 : 0,
-    bias4: kind === "shared" ? network.first4("position/bias") + position * units4 : NONE,
-    tableStride4: widthOf(shape, position) / 4,
-    tableAt4: 0,
-    chosenAt4: units4,
-    laterAt4: cascade ? (position + 1) * units4 : 0,
-    later4: later * units4,
-    output4: network.first4("output/kernel") + (cascade ? position * units4 : 0),
-    qStride,
-    valueStride: padded(valuesOf(shape)),
-    valueAt: kind === "item" ? 0 : position,
-    zeroAt: zero ? 1 : NONE,
-  };
 }
 
 export interface SlateValueInputs {
@@ -87,211 +41,283 @@ export function slateValue<S extends Sizes, R extends SlateBatch>(
   tape: Tape<S, R>,
   rows: SlateRows<S>,
   network: QNetwork,
-  { copy, state, slates, itemVectors }: SlateValueInputs,
+  inputs: SlateValueInputs,
 ): Tensor {
   const { shape } = network;
-  const { slate, units, kind } = shape;
-  const { bases, values } = state;
+  const { copy, state: { bases, values }, itemVectors } = inputs;
   const most = rowsOf(rows);
   if (most % 64 !== 0) throw new Error(`slate_value: expected a multiple of 64 rows, got ${most}`);
   const name = `${copy} values of slates`;
-  const trainable = copy === "online";
-  const output = tape.tensor(name, rows.rows, columnsOf(shape), { trainable });
-  const weights = network.parameter("output/kernel", copy);
-  const bias = kind === "shared" ? network.parameter("position/bias", copy) : undefined;
-  const products = Array.from(
-    { length: productsOf(shape) },
-    (_, m) => network.parameter(itemKernel(m), copy),
-  );
-  const hidden = tape.saved(`${name} hidden`, rows.rows, slate * units);
-  const slots = rows.arena.allocate(`${name} slots`, 4 * most * slate);
-  /** The items in slot m of all rows. */
+  const output = tape.tensor(name, rows.rows, columnsOf(shape), { trainable: copy === "online" });
+  const parameters = parametersOf(network, copy);
+  const hidden = tape.saved(`${name} hidden`, rows.rows, shape.slate * shape.units);
+  const slots = rows.arena.allocate(`${name} slots`, 4 * most * shape.slate);
   const slotItems = (m: number): View => ({ buffer: slots.buffer, offset: 4 * most * m, size: 4 * most });
-
-  const forward = (call: Call<S>): DispatchSpec<S>[] =>
-    Array.from({ length: slate }, (_, position) => {
-      const place = slotOf(network, position, output.stride);
-      const table = network.tables[copy][kind === "cascade" ? position : 0];
-      if (!table) throw new Error(`there is no table of position ${position}`);
-      return {
-        kernel: forwardKernel,
-        label: `${name} ${position + 1}`,
-        constants: { M: rowsIndex(rows), L4: units / 4 },
-        views: {
-          ...{ table, weights: network.weights(copy), slates, values: bufferOf(values.view) },
-          ...{ bases: bufferOf(bases.view), q: output.view, hidden, slot_item: slotItems(position) },
-          place: call.upload(`slot ${position + 1}`, Uint32Array.from(slotFields, (field) => place[field])),
-        },
-        invocations: (s) => [rowsOf(rows, s)],
-        cost: (s) => ({
-          flops: rowsOf(rows, s) * (4 * units + 4 * place.later4),
-          bytes: 4 * rowsOf(rows, s) * (4 * units + 12 * place.later4),
-        }),
-      };
-    });
-
+  const value: SlateValue = { ...inputs, output, parameters, hidden, slotItems };
+  const { weights, products, bias } = parameters;
   return tape.record({
     op: "slate_value",
     inputs: [bases, values, itemVectors, weights, ...products, ...(bias ? [bias] : [])],
     output,
-    forward,
-    backward: (call) =>
-      backward(call, rows, network, {
-        state,
-        itemVectors,
-        weights,
-        bias,
-        products,
-        hidden,
-        slotItems,
-        output,
-      }),
+    forward: (call) => forward(call, rows, network, value),
+    backward: (call) => backward(call, rows, network, value),
     reference: slateValueReference(shape),
   });
 }
 
-interface Backward {
-  readonly state: QState;
-  readonly itemVectors: Tensor;
+/** The parameters that values depend on, beside those of the state. */
+interface ValueParameters {
+  /** Of the output. */
   readonly weights: Tensor;
+  /** Of positions, where one net is for all of them. */
   readonly bias: Tensor | undefined;
+  /** Of the products of items that the tables hold. */
   readonly products: readonly Tensor[];
-  readonly hidden: View;
-  readonly slotItems: (slot: number) => View;
+}
+
+function parametersOf(network: QNetwork, copy: QCopy): ValueParameters {
+  const { shape } = network;
+  const of = (name: string) => network.parameter(name, copy);
+  return {
+    weights: of("output/kernel"),
+    bias: shape.kind === "shared" ? of("position/bias") : undefined,
+    products: Array.from({ length: productsOf(shape) }, (_, m) => of(itemKernel(m))),
+  };
+}
+
+/** What forward and backward work on. */
+interface SlateValue extends SlateValueInputs {
   readonly output: Tensor;
+  readonly parameters: ValueParameters;
+  /** [R, k L] hidden units of each slot, for the way back. */
+  readonly hidden: View;
+  /** [R] u32: the items in a slot of all rows. */
+  readonly slotItems: (slot: number) => View;
+}
+
+/** A dispatch a slot, as each adds to the bases of those behind it. */
+function forward<S extends Sizes>(
+  call: Call<S>,
+  rows: SlateRows<S>,
+  network: QNetwork,
+  { copy, state: { bases, values }, slates, output, hidden, slotItems }: SlateValue,
+): DispatchSpec<S>[] {
+  const { slate, units } = network.shape;
+  return Array.from({ length: slate }, (_, position) => {
+    const slot = slotOf(network, position, output.stride);
+    return {
+      kernel: forwardKernel,
+      label: `${call.label} ${position + 1}`,
+      constants: { M: rowsIndex(rows), L4: units / 4 },
+      views: {
+        ...{ table: network.table(copy, position), weights: network.weights(copy), slates },
+        ...{ values: bufferOf(values.view), bases: bufferOf(bases.view), q: output.view, hidden },
+        slot_item: slotItems(position),
+        place: uploadSlot(call, slot),
+      },
+      invocations: (s) => [rowsOf(rows, s)],
+      cost: (s) => ({
+        flops: rowsOf(rows, s) * (4 * units + 4 * slot.later4),
+        bytes: 4 * rowsOf(rows, s) * (4 * units + 12 * slot.later4),
+      }),
+    };
+  });
 }
 
 function backward<S extends Sizes>(
   call: Call<S>,
   rows: SlateRows<S>,
   { shape }: QNetwork,
-  b: Backward,
+  value: SlateValue,
 ): DispatchSpec<S>[] {
-  const { slate, units, kind, zero } = shape;
-  const { bases, values } = b.state;
+  const parts = partsOf(call, rows, shape);
+  return [
+    hiddenGradients(call, rows, shape, value, parts),
+    ...productGradients(call, rows, shape, value, parts),
+  ];
+}
+
+/** Gradients of the products of the items, [R, width] for each slot: one behind the other in a buffer. */
+interface Parts {
+  readonly all: View;
+  readonly slots: readonly View[];
+  /** Of all slots together. */
+  readonly columns: number;
+}
+
+function partsOf<S extends Sizes>(call: Call<S>, rows: SlateRows<S>, shape: QShape): Parts {
+  const most = rowsOf(rows);
+  const widths = Array.from({ length: shape.slate }, (_, slot) => widthOf(shape, slot));
+  const columnsBefore = (end: number) => widths.slice(0, end).reduce((sum, width) => sum + width, 0);
+  const columns = columnsBefore(widths.length);
+  const all = rows.arena.allocate(`${call.label} gradients of parts`, 4 * most * columns);
+  const slots = widths.map((width, slot): View => ({
+    buffer: all.buffer,
+    offset: 4 * most * columnsBefore(slot),
+    size: 4 * most * width,
+  }));
+  return { all, slots, columns };
+}
+
+/** Back through the hidden units: to the bases and values, the products of the items, the output's weights and the bias. */
+function hiddenGradients<S extends Sizes>(
+  call: Call<S>,
+  rows: SlateRows<S>,
+  { slate, units, kind, zero }: QShape,
+  { state: { bases, values }, parameters: { weights, bias }, hidden, output }: SlateValue,
+  parts: Parts,
+): DispatchSpec<S> {
   const [toBases, toValues] = [call.gradient(bases), call.gradient(values)];
   if (!toBases || !toValues || toBases.accumulate || toValues.accumulate) {
     throw new Error("slate_value: expected the state's parts to be trained, and to have no other use");
   }
-  const most = rowsOf(rows);
-  const widths = Array.from({ length: slate }, (_, slot) => widthOf(shape, slot));
-  const firsts = widths.map((_, slot) =>
-    4 * most * widths.slice(0, slot).reduce((sum, width) => sum + width, 0)
-  );
-  const all = widths.reduce((sum, width) => sum + width, 0);
-  const parts = rows.arena.allocate(`${call.label} gradients of parts`, 4 * most * all);
-  const constants: Constants = {
-    M: rowsIndex(rows),
-    L4: units / 4,
-    SLATE: slate,
-    MOST: most,
-    Q_STRIDE: b.output.stride,
-    VALUE_STRIDE: values.stride,
-    OUTPUT4: bufferOf(b.weights.view).offset / 16,
-    SHARED: kind !== "cascade",
-    CHOSEN: kind !== "item",
-    ZERO: zero ?? false,
-    BIAS: b.bias !== undefined,
-  };
-  const toWeights = call.partials(b.weights);
-  const toBias = b.bias && call.partials(b.bias);
-  const { buffer } = bufferOf(b.weights.view);
-  return [
-    {
-      kernel: backwardKernel,
-      label: `${call.label} gradients`,
-      constants,
-      views: {
-        q_gradient: call.outputGradient(),
-        hidden: b.hidden,
-        weights: { buffer, offset: 0, size: buffer.size },
-        base_gradient: toBases.view,
-        values_gradient: toValues.view,
-        parts,
-        ...partialViews(call, toWeights, { bias: toBias }),
-      },
-      invocations: (s) => [units / 4, call.dimensions.chunks(s)],
-      cost: (s) => ({
-        flops: 6 * rowsOf(rows, s) * slate * units,
-        bytes: 4 * rowsOf(rows, s) * (2 * slate * units + all),
-      }),
+  const toWeights = call.partials(weights);
+  const toBias = bias && call.partials(bias);
+  const { buffer, offset } = bufferOf(weights.view);
+  return {
+    kernel: backwardKernel,
+    label: `${call.label} gradients`,
+    constants: {
+      M: rowsIndex(rows),
+      L4: units / 4,
+      SLATE: slate,
+      MOST: rowsOf(rows),
+      Q_STRIDE: output.stride,
+      VALUE_STRIDE: values.stride,
+      OUTPUT4: offset / 16,
+      SHARED: kind !== "cascade",
+      CHOSEN: kind !== "item",
+      ZERO: zero ?? false,
+      BIAS: bias !== undefined,
     },
-    ...widths.map((width, slot): DispatchSpec<S> => {
-      const weights = b.products[kind === "cascade" ? slot : 0];
-      if (!weights) throw new Error(`there is no product of slot ${slot}`);
-      return weightGradient(call, {
-        input: b.itemVectors,
-        weights,
-        bias: undefined,
-        rows: rows.rows,
-        gather: { index: b.slotItems(slot) },
-        outputGradient: { buffer: parts.buffer, offset: firsts[slot] ?? NaN, size: 4 * most * width },
-      });
+    views: {
+      q_gradient: call.outputGradient(),
+      hidden,
+      weights: { buffer, offset: 0, size: buffer.size },
+      base_gradient: toBases.view,
+      values_gradient: toValues.view,
+      parts: parts.all,
+      ...partialViews(call, toWeights, { bias: toBias }),
+    },
+    invocations: (s) => [units / 4, call.dimensions.chunks(s)],
+    cost: (s) => ({
+      flops: 6 * rowsOf(rows, s) * slate * units,
+      bytes: 4 * rowsOf(rows, s) * (2 * slate * units + parts.columns),
     }),
-  ];
+  };
+}
+
+/** From the products of the items to their weights: a dispatch a slot. */
+function productGradients<S extends Sizes>(
+  call: Call<S>,
+  rows: SlateRows<S>,
+  { kind }: QShape,
+  { itemVectors, parameters: { products }, slotItems }: SlateValue,
+  parts: Parts,
+): DispatchSpec<S>[] {
+  return parts.slots.map((outputGradient, slot) => {
+    const weights = products[kind === "cascade" ? slot : 0];
+    if (!weights) throw new Error(`there is no product of slot ${slot}`);
+    return weightGradient(call, {
+      input: itemVectors,
+      weights,
+      bias: undefined,
+      rows: rows.rows,
+      gather: { index: slotItems(slot) },
+      outputGradient,
+    });
+  });
 }
 
 /** The same in f64: inputs bases, values, item vectors, output weights, products, bias of positions. */
-function slateValueReference({ kind, slate, units, zero }: QShape): Reference<SlateBatch> {
-  const cascade = kind === "cascade";
+function slateValueReference(shape: QShape): Reference<SlateBatch> {
   return ([bases, values, vectors, output, ...rest], { slates }) => {
     if (!bases || !values || !vectors || !output) throw new Error("slate_value: inputs are missing");
-    const products = rest.slice(0, cascade ? slate : 1);
+    const products = rest.slice(0, productsOf(shape));
     const bias = rest[products.length];
-    /** Each product that goes into a unit of position j: which weights, which of their columns, which slot's item. */
-    const terms = (j: number, n: number) =>
-      Array.from({ length: j + 1 }, (_, m) => m).filter((m) => m === j || kind !== "item").map((m) => ({
-        m,
-        product: cascade ? m : 0,
-        column: n + units * (cascade ? j - m : m < j ? 1 : 0),
-      }));
-    const baseAt = (j: number, n: number) => (cascade ? j * units : 0) + n;
-    const before = (row: number, j: number, n: number) => {
-      let z = at(bases, row, baseAt(j, n)) + (bias ? at(bias, 0, j * units + n) : 0);
-      for (const { m, product, column } of terms(j, n)) {
-        const item = slates[row]?.[m] ?? NaN;
-        const weights = products[product] ?? matrix(0, 0);
-        for (let c = 0; c < vectors.columns; c++) z += at(vectors, item, c) * at(weights, c, column);
-      }
-      return z;
-    };
-    const valueAt = (j: number) => (kind === "item" ? 0 : j);
-    const q = matrix(bases.rows, slate + (zero ? 1 : 0), (row, j) => {
-      if (j === slate) return at(values, row, 1);
-      let sum = at(values, row, valueAt(j));
-      for (let n = 0; n < units; n++) sum += at(output, 0, baseAt(j, n)) * Math.max(0, before(row, j, n));
-      return sum;
-    });
-    return {
-      output: q,
-      backward(gradient) {
-        const zerosOf = (m: Matrix) => matrix(m.rows, m.columns);
-        const [dBases, dValues, dOutput] = [zerosOf(bases), zerosOf(values), zerosOf(output)];
-        const dProducts = products.map(zerosOf);
-        const dBias = bias && zerosOf(bias);
-        for (let row = 0; row < q.rows; row++) {
-          if (zero) add(dValues, row, 1, at(gradient, row, slate));
-          for (let j = 0; j < slate; j++) {
-            const dq = at(gradient, row, j);
-            add(dValues, row, valueAt(j), dq);
-            for (let n = 0; n < units; n++) {
-              const h = Math.max(0, before(row, j, n));
-              add(dOutput, 0, baseAt(j, n), dq * h);
-              const d = h > 0 ? dq * at(output, 0, baseAt(j, n)) : 0;
-              add(dBases, row, baseAt(j, n), d);
-              if (dBias) add(dBias, 0, j * units + n, d);
-              for (const { m, product, column } of terms(j, n)) {
-                const to = dProducts[product];
-                const item = slates[row]?.[m] ?? NaN;
-                if (to) {
-                  for (let c = 0; c < vectors.columns; c++) add(to, c, column, d * at(vectors, item, c));
-                }
-              }
-            }
-          }
-        }
-        return [dBases, dValues, zerosOf(vectors), dOutput, ...dProducts, ...(dBias ? [dBias] : [])];
-      },
-    };
+    const given: Given64 = { shape, slates, bases, values, vectors, output, products, bias };
+    return { output: values64(given), backward: (gradient) => gradients64(given, gradient) };
   };
+}
+
+/** What the reference is given. */
+interface Given64 extends SlateBatch {
+  readonly shape: QShape;
+  readonly bases: Matrix;
+  readonly values: Matrix;
+  readonly vectors: Matrix;
+  readonly output: Matrix;
+  readonly products: readonly Matrix[];
+  readonly bias: Matrix | undefined;
+}
+
+function values64(given: Given64): Matrix {
+  const { shape, bases, values, output } = given;
+  const { slate, units } = shape;
+  return matrix(bases.rows, columnsOf(shape), (row, j) => {
+    if (j === slate) return at(values, row, 1);
+    let sum = at(values, row, valueAt(shape, j));
+    for (let n = 0; n < units; n++) sum += at(output, 0, baseAt(shape, j, n)) * hidden64(given, row, j, n);
+    return sum;
+  });
+}
+
+function gradients64(given: Given64, gradient: Matrix): Matrix[] {
+  const { shape, bases, values, vectors, output, products, bias } = given;
+  const { slate, units, zero } = shape;
+  const zerosOf = (m: Matrix) => matrix(m.rows, m.columns);
+  const [dBases, dValues, dOutput] = [zerosOf(bases), zerosOf(values), zerosOf(output)];
+  const dProducts = products.map(zerosOf);
+  const dBias = bias && zerosOf(bias);
+  for (let row = 0; row < bases.rows; row++) {
+    if (zero) add(dValues, row, 1, at(gradient, row, slate));
+    for (let j = 0; j < slate; j++) {
+      const dq = at(gradient, row, j);
+      add(dValues, row, valueAt(shape, j), dq);
+      for (let n = 0; n < units; n++) {
+        const own = baseAt(shape, j, n);
+        const h = hidden64(given, row, j, n);
+        add(dOutput, 0, own, dq * h);
+        const d = h > 0 ? dq * at(output, 0, own) : 0;
+        add(dBases, row, own, d);
+        if (dBias) add(dBias, 0, j * units + n, d);
+        for (const { item, product, column } of termsOf(given, row, j, n)) {
+          const to = dProducts[product];
+          for (let c = 0; to && c < vectors.columns; c++) add(to, c, column, d * at(vectors, item, c));
+        }
+      }
+    }
+  }
+  return [dBases, dValues, zerosOf(vectors), dOutput, ...dProducts, ...(dBias ? [dBias] : [])];
+}
+
+/** Hidden unit n of position j. */
+function hidden64(given: Given64, row: number, j: number, n: number): number {
+  const { shape, bases, vectors, products, bias } = given;
+  let z = at(bases, row, baseAt(shape, j, n)) + (bias ? at(bias, 0, j * shape.units + n) : 0);
+  for (const { item, product, column } of termsOf(given, row, j, n)) {
+    const weights = products[product] ?? matrix(0, 0);
+    for (let c = 0; c < vectors.columns; c++) z += at(vectors, item, c) * at(weights, c, column);
+  }
+  return Math.max(0, z);
+}
+
+/** Each product that goes into hidden unit n of position j: whose item, which weights, which of their columns. */
+function termsOf({ shape: { kind, units }, slates }: Given64, row: number, j: number, n: number) {
+  const cascade = kind === "cascade";
+  return Array.from({ length: j + 1 }, (_, m) => m).filter((m) => m === j || kind !== "item").map((m) => ({
+    item: slates[row]?.[m] ?? NaN,
+    product: cascade ? m : 0,
+    column: n + units * (cascade ? j - m : m < j ? 1 : 0),
+  }));
+}
+
+/** The column of unit n of position j in the bases and the output weights. */
+function baseAt({ kind, units }: QShape, j: number, n: number): number {
+  return (kind === "cascade" ? j * units : 0) + n;
+}
+
+/** The column of position j in the values of the state alone. */
+function valueAt({ kind }: QShape, j: number): number {
+  return kind === "item" ? 0 : j;
 }
