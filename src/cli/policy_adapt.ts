@@ -4,20 +4,23 @@ import { dirname } from "node:path";
 import { Command } from "commander";
 import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
 import { openGpu } from "../host/open_gpu.ts";
+import type { Gpu } from "../gpu/device.ts";
 import { Made } from "../gpu/made.ts";
-import { adaptLinUcb, adaptPolicy } from "../policy/adaptation/adapt.ts";
+import { adaptLinUcb, type AdaptOptions, adaptPolicy } from "../policy/adaptation/adapt.ts";
 import {
   adaptationCurve,
   adaptationDifferences,
   type AdaptingPolicy,
 } from "../policy/adaptation/adaptation.ts";
 import { algorithms } from "../policy/learning/algorithms.ts";
+import type { PolicyTrainingConfig } from "../policy/learning/config.ts";
 import { itemVectorsOf } from "../policy/adaptation/item_vectors.ts";
 import { OpenedPolicy } from "../policy/open_policy.ts";
-import { subjectText } from "../policy/policy_config.ts";
+import { type PolicySubject, subjectText } from "../policy/policy_config.ts";
 import { signed } from "../policy/comparison/verdict.ts";
 import { adaptationPageOf } from "../report/adaptation_page.ts";
 import { readPageParts } from "../report/page_shell.ts";
+import type { UsersSource } from "../simulate/users.ts";
 import { UserError } from "../user_error.ts";
 import { OUT_FILE } from "./arguments.ts";
 import { addEnvironmentOptions, type EnvironmentOptions } from "./environment_options.ts";
@@ -25,7 +28,7 @@ import { folder, LARGEST_SEED, path, wholeNumber } from "./options.ts";
 import type { PolicyAction } from "./policy_action.ts";
 import { EXIT_INTERRUPTED, say } from "./run_stages.ts";
 import { stopOnSignals } from "./stop.ts";
-import { findEnvironments } from "./policy_environments.ts";
+import { findEnvironments, type FoundEnvironments } from "./policy_environments.ts";
 import { stepProgress } from "./step_progress.ts";
 import { table } from "./table.ts";
 import { thousands } from "../thousands.ts";
@@ -69,25 +72,12 @@ export function policyAdaptCommand(action: PolicyAction): Command {
 
 async function run(folder: string, options: Options): Promise<number> {
   const stop = stopOnSignals(EXIT_INTERRUPTED);
-  const { shop, testModel, out, runs, seed } = options;
+  const { out, runs } = options;
   if (!/[^/\\]\.html?$/i.test(out)) {
     throw new UserError(`Expected --out to be a file that ends in .html, got "${out}".`);
   }
   const policy = await OpenedPolicy.open(folder);
-  const { trainedOn } = policy.config;
-  if (trainedOn.kind === "model" && (shop === undefined) === (testModel === undefined)) {
-    throw new UserError(
-      `Expected --shop or --test-model, whose users the policy meets, got ${
-        shop === undefined ? "neither" : "both"
-      }.`,
-    );
-  }
-  const found = await findEnvironments(trainedOn, options);
-  if (!found.clickRates) {
-    throw new UserError(
-      "Expected a log that has pages without a click, to tell how often something is clicked.",
-    );
-  }
+  const found = await findNewUsers(policy.config.trainedOn, options);
   const gpu = await openGpu();
   const made = new Made();
   const progress = stepProgress();
@@ -95,29 +85,18 @@ async function run(folder: string, options: Options): Promise<number> {
     const { environments, witness } = found.open(gpu, made);
     const environment = environments.at(-1);
     if (!environment) throw new Error("expected users");
-    const own = (what: string, k: number) => ({
-      ...{ interactions: options.interactions, users: options.users, seed: seed + k },
-      onProgress(round: number, rounds: number) {
+    const settingOf: RunSetting = (what, k) => ({
+      ...{ interactions: options.interactions, users: options.users, seed: options.seed + k },
+      onProgress(round, rounds) {
         if (stop.signal.aborted) throw new Stopped();
         progress.begin({ title: `${what}, run ${k + 1} of ${runs}`, number: 0, of: 0, round, rounds });
       },
     });
-    const { training } = policy.config;
-    const learned = (trained: boolean) => (name: string, k: number) =>
-      adaptPolicy(gpu, environment.source, witness, {
-        ...{ config: training, makeLearner: algorithms[training.algorithm] },
-        ...(trained && { weights: (specs) => policy.snapshot.weights(specs) }),
-      }, own(name, k));
-    const vectors = options.linucb ? await itemVectorsOf(gpu, witness) : undefined;
-    const ways: Record<string, (name: string, k: number) => Promise<Float64Array>> = {
-      [`${policy.name}, trained before`]: learned(true),
-      [`${policy.name} from scratch`]: learned(false),
-      ...(vectors && {
-        LinUCB: (name, k) =>
-          adaptLinUcb(gpu, environment.source, vectors, { ...training, alpha: LINUCB_ALPHA }, own(name, k)),
-      }),
-    };
-    const adapted = await runsOf(ways, runs);
+    const met: NewUsers = { gpu, users: environment.source, witness };
+    const adapted = await runsOf({
+      ...policyWays(met, policy, settingOf),
+      ...(options.linucb && await linUcbWay(met, policy.config.training, settingOf)),
+    }, runs);
     progress.stop();
     gpu.check();
     const done = adapted[0]?.runs.length ?? 0;
@@ -135,14 +114,71 @@ async function run(folder: string, options: Options): Promise<number> {
   }
 }
 
+/** @throws UserError where it is not said whom the policy meets, or said twice, and for a log without a click rate. */
+async function findNewUsers(trainedOn: PolicySubject, options: Options): Promise<FoundEnvironments> {
+  const { shop, testModel } = options;
+  if (trainedOn.kind === "model" && (shop === undefined) === (testModel === undefined)) {
+    throw new UserError(
+      `Expected --shop or --test-model, whose users the policy meets, got ${
+        shop === undefined ? "neither" : "both"
+      }.`,
+    );
+  }
+  const found = await findEnvironments(trainedOn, options);
+  if (!found.clickRates) {
+    throw new UserError(
+      "Expected a log that has pages without a click, to tell how often something is clicked.",
+    );
+  }
+  return found;
+}
+
+/** Users on a device, whom the policy has never met. */
+interface NewUsers {
+  readonly gpu: Gpu;
+  readonly users: UsersSource;
+  /** Through whom policies see them. */
+  readonly witness: UsersSource;
+}
+
+/** The setting of run k, from 0 on. @param name whose run it is, to tell how it goes. */
+type RunSetting = (name: string, k: number) => AdaptOptions;
+
+/** How policies adapt, by their names. @returns [interactions] click rates of run k. */
+type Ways = Readonly<Record<string, (name: string, k: number) => Promise<Float64Array>>>;
+
+/** The policy goes on learning; beside it the same algorithm begins anew. */
+function policyWays({ gpu, users, witness }: NewUsers, policy: OpenedPolicy, settingOf: RunSetting): Ways {
+  const { training } = policy.config;
+  const learned = (trained: boolean) => (name: string, k: number) =>
+    adaptPolicy(gpu, users, witness, {
+      ...{ config: training, makeLearner: algorithms[training.algorithm] },
+      ...(trained && { weights: (specs) => policy.snapshot.weights(specs) }),
+    }, settingOf(name, k));
+  return {
+    [`${policy.name}, trained before`]: learned(true),
+    [`${policy.name} from scratch`]: learned(false),
+  };
+}
+
+/** @param training of the policy: LinUCB has the same pages. */
+async function linUcbWay(
+  { gpu, users, witness }: NewUsers,
+  training: PolicyTrainingConfig,
+  settingOf: RunSetting,
+): Promise<Ways> {
+  const vectors = await itemVectorsOf(gpu, witness);
+  return {
+    LinUCB: (name, k) =>
+      adaptLinUcb(gpu, users, vectors, { ...training, alpha: LINUCB_ALPHA }, settingOf(name, k)),
+  };
+}
+
 /** Thrown where a run is stopped. */
 class Stopped extends Error {}
 
-/** Run after run, each with all policies: what is stopped leaves whole ones. @param ways by the policy's name. */
-async function runsOf(
-  ways: Readonly<Record<string, (name: string, k: number) => Promise<Float64Array>>>,
-  runs: number,
-): Promise<AdaptingPolicy[]> {
+/** Run after run, each with all policies: what is stopped leaves whole ones. */
+async function runsOf(ways: Ways, runs: number): Promise<AdaptingPolicy[]> {
   const names = Object.keys(ways);
   const whole: Float64Array[][] = [];
   try {

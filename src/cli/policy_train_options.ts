@@ -26,116 +26,159 @@ export interface PolicyTrainOptions
 const probability = numberOf(policyTrainingSchema.entries.discount, "a number from 0 to 1");
 const rate = numberOf(policyTrainingSchema.entries.learningRate, "a number above 0 and at most 10");
 
+const defaults = defaultPolicyTraining;
+
+/** Groups stand in the help in this order. */
 export function addPolicyTrainOptions(command: Command): Command {
-  const d = defaultPolicyTraining;
-  command
+  addTrainingOptions(command);
+  addUsersOptions(command, { seed: "1" });
+  addPageOptions(command.optionsGroup("Pages:"));
+  addNetworkOptions(command.optionsGroup("Network:"));
+  addTargetOptions(command.optionsGroup("Learning:"));
+  addOptimiserOptions(command);
+  addExplorationOptions(command);
+  return addEvaluationOptions(command.optionsGroup("Evaluation:"));
+}
+
+/** What is learned, for how long, and where it is kept. */
+function addTrainingOptions(command: Command): Command {
+  return command
     .addOption(
       new Option(
         "--algorithm <name>",
         "cdqn: a cascade of values, one a position; gdqn: a value an item, added up; slateq: the value of a click on each item " +
           "and of none, and the slate that is best by them",
-      ).choices(algorithmNames).default(d.algorithm),
+      ).choices(algorithmNames).default(defaults.algorithm),
     )
     .option(
       "--steps <n>",
       "pages of users to learn from, in all; whole episodes are played",
       wholeNumber(1),
-      d.steps,
+      defaults.steps,
     )
-    .option("--seed <n>", "rules everything random", wholeNumber(0, LARGEST_SEED), d.seed)
+    .option("--seed <n>", "rules everything random", wholeNumber(0, LARGEST_SEED), defaults.seed)
     .option(SAVE_DIR, "new or empty folder for the policy", folder)
     .option(RESUME, "go on with the training in this folder, bit for bit; --steps may ask for more", folder);
-  addUsersOptions(command, { seed: "1" });
-  command
-    .optionsGroup("Pages:")
-    .option("--slate <k>", "items that a page shows", wholeNumber(1, 1024), d.slate)
-    .option("--pages <n>", "pages of an episode", wholeNumber(1, 100_000), d.pages)
-    .option("--users <n>", "users stepped together", wholeNumber(1, 2 ** 24), d.users)
+}
+
+function addPageOptions(command: Command): Command {
+  return command
+    .option("--slate <k>", "items that a page shows", wholeNumber(1, 1024), defaults.slate)
+    .option("--pages <n>", "pages of an episode", wholeNumber(1, 100_000), defaults.pages)
+    .option("--users <n>", "users stepped together", wholeNumber(1, 2 ** 24), defaults.users)
     .addOption(
       new Option("--reward <what>", "1 a click, or the utility of the clicked item")
-        .choices(policyTrainingSchema.entries.reward.options).default(d.reward),
+        .choices(policyTrainingSchema.entries.reward.options).default(defaults.reward),
     )
-    .option("--repeats", "show clicked items again", d.repeats)
+    .option("--repeats", "show clicked items again", defaults.repeats)
     .option(
       "--leave <p>",
       "probability that a user leaves after a page without a click",
       probability,
-      d.leave,
+      defaults.leave,
     )
     .option(
       "--patience <n>",
       "a user leaves after so many pages in a row without a click; 0: never",
       wholeNumber(0),
-      d.patience,
+      defaults.patience,
+    );
+}
+
+function addNetworkOptions(command: Command): Command {
+  return command
+    .option("--hidden <units>", "hidden units of Q: 4, 8, ... 64", hiddenUnits, defaults.hidden)
+    .option(
+      "--trunk <units>",
+      "units that the state goes through first",
+      wholeNumber(4, 1024),
+      defaults.trunk,
     )
-    .optionsGroup("Network:")
-    .option("--hidden <units>", "hidden units of Q: 4, 8, ... 64", hiddenUnits, d.hidden)
-    .option("--trunk <units>", "units that the state goes through first", wholeNumber(4, 1024), d.trunk)
-    .option("--share-positions", "cdqn: one network for all positions of a slate", d.sharePositions)
-    .optionsGroup("Learning:")
+    .option("--share-positions", "cdqn: one network for all positions of a slate", defaults.sharePositions);
+}
+
+/** What the values are regressed on. */
+function addTargetOptions(command: Command): Command {
+  return command
     .addOption(
       new Option(
         "--target <kind>",
         "cdqn: what positions are regressed on. common: the value of the whole slate, as published; chained: the best that " +
           "the next position can do",
-      ).choices(targetKinds).default(d.target),
+      ).choices(targetKinds).default(defaults.target),
     )
     .option("--no-double-q", "the older copy picks the next slate, too, not the weights that learn")
     .option(
       "--target-every <n>",
       "steps of the optimiser from one copy of the weights to the next; 1: no copy to speak of",
       wholeNumber(1),
-      d.targetEvery,
+      defaults.targetEvery,
     )
-    .option("--discount <x>", "worth of the next page", probability, d.discount)
+    .option("--discount <x>", "worth of the next page", probability, defaults.discount)
     .option(
       "--bootstrap-at-end",
       "the last page is only cut off: a next one follows it in the values",
-      d.bootstrapAtEnd,
+      defaults.bootstrapAtEnd,
+    );
+}
+
+/** The steps of the optimiser, and the pages that they are drawn from. */
+function addOptimiserOptions(command: Command): Command {
+  return command
+    .option("--learning-rate <x>", "of Adam; a fifth of it in the last quarter", rate, defaults.learningRate)
+    .option(
+      "--rows <n>",
+      "remembered pages of a step of the optimiser, a multiple of 64",
+      rows,
+      defaults.rows,
     )
-    .option("--learning-rate <x>", "of Adam; a fifth of it in the last quarter", rate, d.learningRate)
-    .option("--rows <n>", "remembered pages of a step of the optimiser, a multiple of 64", rows, d.rows)
     .option(
       "--steps-per-page <n>",
       "steps of the optimiser after each page of all users",
       wholeNumber(1, 256),
-      d.stepsPerPage,
+      defaults.stepsPerPage,
     )
     .option(
       "--clip <x>",
       "the most that a gradient's length may be; 0: any",
       numberOf(v.atLeast(0), "a number of at least 0"),
-      d.clip ?? 0,
+      defaults.clip ?? 0,
     )
-    .option("--huber", "errors of values above 1 count by their size, not by its square", d.huber)
-    .option("--replay <n>", "pages of users that are remembered, at least", wholeNumber(1), d.replay)
+    .option("--huber", "errors of values above 1 count by their size, not by its square", defaults.huber)
+    .option("--replay <n>", "pages of users that are remembered, at least", wholeNumber(1), defaults.replay);
+}
+
+function addExplorationOptions(command: Command): Command {
+  return command
     .option(
       "--epsilon-start <p>",
       "probability of a random slate in the beginning",
       probability,
-      d.epsilonStart,
+      defaults.epsilonStart,
     )
-    .option("--epsilon-end <p>", "and later", probability, d.epsilonEnd)
+    .option("--epsilon-end <p>", "and later", probability, defaults.epsilonEnd)
     .option(
       "--epsilon-share <x>",
       "share of the training until then, in a straight line",
       probability,
-      d.epsilonShare,
-    )
-    .optionsGroup("Evaluation:")
+      defaults.epsilonShare,
+    );
+}
+
+function addEvaluationOptions(command: Command): Command {
+  return command
     .option(
       "--evaluate-every <n>",
       "pages of users from one evaluation, and snapshot, to the next",
       wholeNumber(1),
-      d.evaluateEvery,
+      defaults.evaluateEvery,
     )
     .option(
       "--evaluation-users <n>",
       "users of an evaluation, who see the best slates",
       wholeNumber(1, 2 ** 24),
-      d.evaluationUsers,
+      defaults.evaluationUsers,
     );
-  return command;
 }
 
 function hiddenUnits(text: string): number {
