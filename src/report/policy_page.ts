@@ -62,46 +62,7 @@ export function policyPageOf(
     return markup`${own.map(chartFigure)}`;
   };
   const names = taskNames(comparisons);
-  const sections = comparisons.map((comparison, k) => {
-    const several = names[k] ? ` of ${names[k]}` : "";
-    const id = (name: string) => once(`${name}-${comparison.slate}`);
-    return markup`${section(id("verdict"), `Verdict${several}`, verdicts(comparison))}
-${
-      section(
-        id("figures"),
-        `Figures${several}`,
-        markup`${policiesTable(comparison)}
-<div class="charts bars">${drawn(returnCharts(comparison))}
-</div>`,
-      )
-    }
-${
-      section(
-        id("differences"),
-        `Differences${several}`,
-        markup`${differencesTable(comparison)}
-<div class="charts">${drawn(userCharts(comparison))}
-</div>`,
-      )
-    }
-${
-      section(
-        id("pages"),
-        `By page${several}`,
-        markup`<div class="charts">${drawn(pageCharts(comparison))}
-</div>`,
-      )
-    }
-${
-      section(
-        id("trust"),
-        `What to believe${several}`,
-        markup`${trustTable(comparison)}
-<div class="charts">${drawn([...calibrationCharts(comparison), ...consistencyCharts(comparison)])}
-</div>`,
-      )
-    }`;
-  });
+  const sections = comparisons.map((comparison, k) => taskSections(comparison, names[k] ?? "", once, drawn));
   const header = markup`<h1>${head.title}</h1>
 ${factsList(head.facts)}
 ${head.notes.map(note)}${noScript}`;
@@ -113,6 +74,56 @@ ${head.notes.map(note)}${noScript}`;
     { title: `${head.title} - clickgan report`, header, main: markup`${beside}${sections}`, charts },
     parts,
   );
+}
+
+/**
+ * What is said of one task. @param task its name, "" for the only one.
+ * @param once makes an id the only one on the page. @param drawn puts charts on the page.
+ */
+function taskSections(
+  comparison: Comparison,
+  task: string,
+  once: (id: string) => string,
+  drawn: (charts: readonly ChartDefinition[]) => Html,
+): Html {
+  const several = task === "" ? "" : ` of ${task}`;
+  const id = (name: string) => once(`${name}-${comparison.slate}`);
+  return markup`${section(id("verdict"), `Verdict${several}`, verdicts(comparison))}
+${
+    section(
+      id("figures"),
+      `Figures${several}`,
+      markup`${policiesTable(comparison)}
+<div class="charts bars">${drawn(returnCharts(comparison))}
+</div>`,
+    )
+  }
+${
+    section(
+      id("differences"),
+      `Differences${several}`,
+      markup`${differencesTable(comparison)}
+<div class="charts">${drawn(userCharts(comparison))}
+</div>`,
+    )
+  }
+${
+    section(
+      id("pages"),
+      `By page${several}`,
+      markup`<div class="charts">${drawn(pageCharts(comparison))}
+</div>`,
+    )
+  }
+${
+    section(
+      id("trust"),
+      `What to believe${several}`,
+      markup`${trustTable(comparison)}
+<div class="charts">${drawn([...calibrationCharts(comparison), ...consistencyCharts(comparison)])}
+</div>`,
+    )
+  }`;
 }
 
 /** Ids that stand once on a page: the second "pages-3" is "pages-3-2". */

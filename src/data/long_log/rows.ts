@@ -5,7 +5,7 @@ import { UserError } from "../../user_error.ts";
 import { exampleColumns, type LogColumns, type Places, placesOf, ROLES } from "./columns.ts";
 import { Faults } from "./faults.ts";
 import { namesOfJson } from "./json_lines.ts";
-import { type Fault, foundText, valuesOf } from "./row_values.ts";
+import { type Fault, foundText, type RowValues, valuesOf } from "./row_values.ts";
 import { isJson, readTable, type TableText } from "./table.ts";
 import type { TimeKind } from "./times.ts";
 
@@ -61,18 +61,7 @@ export function readRows(
   const { path, text } = log;
   // Of JSON, the columns are what is asked for.
   const chosen = given ?? (isJson(path) ? exampleColumns(namesOfJson(text)) : undefined);
-  const rows: Rows = {
-    users: new Names(),
-    pages: new Names(),
-    items: new Names(),
-    user: [],
-    page: [],
-    item: [],
-    time: [],
-    place: [],
-    clicked: [],
-    kind: [],
-  };
+  const rows = noRows();
   const faults = new Faults(path);
   /** By their kind: which kind is a fault is known at the end. */
   const times = new Map<TimeKind, Faults>();
@@ -84,14 +73,8 @@ export function readRows(
     count++;
     const values = valuesOf(fields, header.places, header.columns);
     if ("expected" in values) return faults.add(line, values);
-    rows.user.push(rows.users.numberOf(values.user));
-    rows.page.push(rows.pages.numberOf(values.page));
-    rows.item.push(rows.items.numberOf(values.item));
-    rows.time.push(values.time.ms);
-    rows.place.push(values.place);
-    rows.clicked.push(values.clicked);
+    addRow(rows, values);
     const { kind } = values.time;
-    rows.kind.push(kind);
     const own = times.get(kind) ?? new Faults(path);
     times.set(kind, own);
     own.add(line, otherKind(header.columns.time, fields[header.places.time ?? -1] ?? ""));
@@ -114,6 +97,23 @@ export function readRows(
   const [most, ...others] = [...times].sort(([a, n], [b, m]) => m.total - n.total || (a < b ? -1 : 1));
   const bad = Faults.sum([faults, ...others.map(([, faults]) => faults)]);
   return { rows, bad, count, timeKind: most?.[0], columns: header.columns };
+}
+
+function noRows(): Rows {
+  return {
+    ...{ users: new Names(), pages: new Names(), items: new Names() },
+    ...{ user: [], page: [], item: [], time: [], place: [], clicked: [], kind: [] },
+  };
+}
+
+function addRow(rows: Rows, { user, page, item, time, place, clicked }: RowValues): void {
+  rows.user.push(rows.users.numberOf(user));
+  rows.page.push(rows.pages.numberOf(page));
+  rows.item.push(rows.items.numberOf(item));
+  rows.time.push(time.ms);
+  rows.place.push(place);
+  rows.clicked.push(clicked);
+  rows.kind.push(time.kind);
 }
 
 function wantedOf(columns: LogColumns | undefined) {
