@@ -4,6 +4,7 @@ import { Baselines, baselineTitles } from "../../../baselines/baselines.ts";
 import { usersOf } from "../../../data/click_log.ts";
 import { differenceOf } from "../../../data/feature_meaning.ts";
 import { attainable } from "../../../data/demo_shop.ts";
+import { fitSource } from "../../../model/item_features.ts";
 import type { SnapshotInfo } from "../../../snapshot/snapshot.ts";
 import { UserError } from "../../../user_error.ts";
 import { type DataChoice, type LabData, openLabData } from "./lab_data.ts";
@@ -33,8 +34,17 @@ export function sameData(a: DataChoice, b: DataChoice): boolean {
   });
 }
 
+/**
+ * The data as a snapshot's model has them. @param what it is, at the beginning of a sentence.
+ * @throws UserError for other items, or features that mean something else.
+ */
+export function fitData(what: string, info: SnapshotInfo, data: LabData): LabData {
+  expectSameFeatures(what, info, data);
+  return { ...data, source: fitSource(data.source, info.items, what) };
+}
+
 /** @throws UserError for items whose features mean something else than those of the model. */
-export function expectSameFeatures(what: string, { features }: SnapshotInfo, data: LabData): void {
+function expectSameFeatures(what: string, { features }: SnapshotInfo, data: LabData): void {
   const difference = features && data.features && differenceOf(features, data.features);
   if (difference === undefined) return;
   throw new UserError(

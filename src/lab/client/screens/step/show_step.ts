@@ -1,6 +1,7 @@
 /** A step that was measured: its dispatches as a strip and as a table, and the kernel of the one that is opened. */
 
 import { ceilingsOf } from "../../../../profile/ceilings.ts";
+import type { Ceilings } from "../../../../profile/roofline.ts";
 import { kernelPanel, type KernelTexts } from "../../../draw/kernel_panel.ts";
 import { duration, whole } from "../../../draw/number.ts";
 import { owned } from "../../../draw/owned.ts";
@@ -11,7 +12,7 @@ import {
   timelineStrip,
   timelineTable,
 } from "../../../draw/timeline.ts";
-import type { KernelFacts } from "../../../step/facts.ts";
+import type { DispatchFacts, KernelFacts } from "../../../step/facts.ts";
 import { element } from "../../elements.ts";
 import { fill } from "../../html_part.ts";
 import type { StepProfile } from "../../services/step.ts";
@@ -27,66 +28,94 @@ export function showStep(
     ...timed,
     phase: facts[k]?.phase ?? "batch",
   }));
-  const { total } = spansOf(dispatches);
   const strip = element("div", { class: "strip-box" });
   fill(strip, timelineStrip(dispatches));
   const legend = element("div");
   fill(legend, phaseLegend(dispatches));
   const table = element("div");
   fill(table, timelineTable(dispatches, ceilings));
-  const panel = element("section", { class: "kernel", "aria-label": "A dispatch", hidden: true });
-  let opened: KernelFacts | undefined;
+  const panel = new DispatchPanel(ceilings, texts);
   const open = (k: number, focus: boolean) => {
     const fact = facts[k];
     if (!fact) return;
-    opened = fact.code;
-    for (const other of results.querySelectorAll("[data-dispatch]")) {
-      if (other.getAttribute("data-dispatch") === String(k)) other.setAttribute("aria-current", "true");
-      else other.removeAttribute("aria-current");
-    }
-    fill(panel, kernelPanel(fact, dispatches[k], ceilings, texts));
-    panel.hidden = false;
-    if (!focus) return;
-    const heading = panel.querySelector("h3");
-    heading?.focus({ preventScroll: true });
-    heading?.scrollIntoView({ block: "start" });
+    markOpened(results, k);
+    panel.show(fact, dispatches[k]);
+    if (focus) panel.focus();
   };
   const choose = (event: Event) => {
     const chosen = event.target instanceof Element ? event.target.closest("[data-dispatch]") : null;
     if (chosen) open(Number(chosen.getAttribute("data-dispatch")), true);
   };
-  panel.addEventListener("input", () => {
-    const [group = 0, invocation = 0] = [...panel.querySelectorAll("input")].map(({ valueAsNumber }) =>
-      valueAsNumber
-    );
-    const place = panel.querySelector(".owned");
-    if (opened && place) fill(place, owned(opened, { group, invocation }));
-  });
   strip.addEventListener("click", choose);
   table.addEventListener("click", choose);
-  const { wall, users, events, rows, items } = result;
   results.replaceChildren(
-    element(
-      "p",
-      {},
-      `${users} users, ${events} events, ${whole(rows)} rows, ${items} distinct items. The ` +
-        `${dispatches.length} dispatches take ${duration(total)} together; a step in a run takes ${
-          duration(wall.median)
-        } ` +
-        `(half of the runs ${duration(wall.lower)} to ${duration(wall.upper)}).`,
-    ),
+    element("p", {}, stepText(result, dispatches)),
     element("p", {}, clockText(clock)),
     strip,
     legend,
     table,
-    panel,
+    panel.element,
   );
   // The longest one is what one wants to see first.
-  const longest = dispatches.reduce(
+  open(longestOf(dispatches), false);
+}
+
+/** All that is said of the dispatch that is opened. */
+class DispatchPanel {
+  readonly element = element("section", { class: "kernel", "aria-label": "A dispatch", hidden: true });
+  /** None of a copy. */
+  #kernel: KernelFacts | undefined;
+
+  constructor(private readonly ceilings: Ceilings, private readonly texts: KernelTexts) {
+    this.element.addEventListener("input", () => this.#showOwned());
+  }
+
+  show(fact: DispatchFacts, timed: TimedDispatch | undefined): void {
+    this.#kernel = fact.code;
+    fill(this.element, kernelPanel(fact, timed, this.ceilings, this.texts));
+    this.element.hidden = false;
+  }
+
+  focus(): void {
+    const heading = this.element.querySelector("h3");
+    heading?.focus({ preventScroll: true });
+    heading?.scrollIntoView({ block: "start" });
+  }
+
+  /** What the invocation owns that is chosen in the fields. */
+  #showOwned(): void {
+    const fields = [...this.element.querySelectorAll("input")];
+    const [group = 0, invocation = 0] = fields.map(({ valueAsNumber }) => valueAsNumber);
+    const place = this.element.querySelector(".owned");
+    if (this.#kernel && place) fill(place, owned(this.#kernel, { group, invocation }));
+  }
+}
+
+/** In the strip and in the table. */
+function markOpened(results: HTMLElement, k: number): void {
+  for (const one of results.querySelectorAll("[data-dispatch]")) {
+    if (one.getAttribute("data-dispatch") === String(k)) one.setAttribute("aria-current", "true");
+    else one.removeAttribute("aria-current");
+  }
+}
+
+function longestOf(dispatches: readonly TimedDispatch[]): number {
+  return dispatches.reduce(
     (best, { median }, k) => median > (dispatches[best]?.median ?? 0) ? k : best,
     0,
   );
-  open(longest, false);
+}
+
+function stepText(
+  { wall, users, events, rows, items }: StepProfile["result"],
+  dispatches: readonly TimedDispatch[],
+): string {
+  const { total } = spansOf(dispatches);
+  return `${users} users, ${events} events, ${whole(rows)} rows, ${items} distinct items. The ` +
+    `${dispatches.length} dispatches take ${duration(total)} together; a step in a run takes ${
+      duration(wall.median)
+    } ` +
+    `(half of the runs ${duration(wall.lower)} to ${duration(wall.upper)}).`;
 }
 
 function clockText({ kind, step, latency }: StepProfile["clock"]): string {
