@@ -44,6 +44,22 @@ const COUNTERS = 2 ** 16;
 /** Invocations of a probe: as many as take this long, in microseconds, between these bounds. */
 const PROBE = 2000;
 const INVOCATIONS = { least: 2 ** 11, most: 2 ** 20 };
+/** Sizes of a step's batch: the probes have none. */
+const NOTHING = { users: 0, events: 0, rows: 0, items: 0 };
+
+/** What probes are recorded and timed with. */
+interface Bench {
+  readonly gpu: Gpu;
+  readonly arena: Arena;
+  /** That each probe may take, but for the least number of samples. */
+  readonly seconds: number;
+  /** The header of a step: every kernel binds one. */
+  readonly steps: GPUBuffer;
+  /** A float for each invocation, as most probes write it. */
+  readonly output: View;
+}
+
+type Views = Readonly<Record<string, View>>;
 
 /** @param seconds that each probe may take, but for the least number of samples. */
 export async function measureAdapter(
@@ -52,99 +68,149 @@ export async function measureAdapter(
   onProgress: (name: string) => void = () => {},
 ): Promise<AdapterFigure[]> {
   const arena = new Arena(gpu, "probes");
-  const figures: AdapterFigure[] = [];
-  const steps = arena.allocate("steps", 256).buffer;
-  const nothing = { users: 0, events: 0, rows: 0, items: 0 };
-  const record = (probe: Kernel, views: Record<string, View>, invocations: number) =>
-    Program.record(gpu, "probe", steps, [{
-      kernel: probe,
-      label: `probe ${probe.name}`,
-      views,
-      invocations: () => [invocations],
-      cost: () => ({ flops: 0, bytes: 0 }),
-    }]);
-  const time = async (probe: Kernel, views: Record<string, View>, invocations: number, limit = seconds) => {
-    const program = await record(probe, views, invocations);
-    return await timeRepeated(gpu, (pass) => program.encodeOne(pass, 0, nothing, 0), { seconds: limit });
-  };
-  /** Enough invocations for an adapter of any width. */
-  const timeWide = async (probe: Kernel, views: Record<string, View>) => {
-    let invocations = INVOCATIONS.least;
-    let timing = await time(probe, views, invocations, 0);
-    while (timing.min < PROBE && invocations < INVOCATIONS.most) {
-      invocations *= 2;
-      timing = await time(probe, views, invocations, 0);
-    }
-    // On a slow adapter these samples are as many as there is time for.
-    const enough = timing.samples * timing.median >= 1e6 * seconds;
-    return { invocations, timing: enough ? timing : await time(probe, views, invocations) };
-  };
-  const rate = (name: string, unit: AdapterFigure["unit"], work: number, timing: Timing) => {
-    const of = (microseconds: number) => work / microseconds / 1000;
-    const { median, min, lower, upper, samples } = timing;
-    figures.push({
-      name,
-      unit,
-      median: of(median),
-      lower: of(upper),
-      upper: of(lower),
-      best: of(min),
-      samples,
-    });
-  };
-  const cost = (name: string, { median, min, lower, upper, samples }: Timing) =>
-    figures.push({ name, unit: "us", median, lower, upper, best: min, samples });
-
   try {
+    const steps = arena.allocate("steps", 256).buffer;
     const output = arena.allocate("output", 4 * INVOCATIONS.most);
-    onProgress(FMA);
+    const bench = { gpu, arena, seconds, steps, output };
     const seeds = arena.upload("seeds", Float32Array.of(0.999, 0.001));
-    const { invocations, timing } = await timeWide(probes.fma, { seeds, output });
-    rate(FMA, "GFLOP/s", FLOPS_A_ROUND * constantOf(probes.fma, "ROUNDS") * invocations, timing);
-
+    const figures: AdapterFigure[] = [];
+    onProgress(FMA);
+    figures.push(await multiplyAddRate(bench, seeds));
     for (const [name, bytes] of COPIES) {
       onProgress(name);
-      const half = Math.min(bytes / 2, gpu.device.limits.maxStorageBufferBindingSize);
-      const memory = new Arena(gpu, "copy");
-      const views = { input: memory.allocate("input", half), output: memory.allocate("output", half) };
-      rate(name, "GB/s", 2 * half, await time(probes.copy, views, half / 64));
-      memory.destroy();
+      figures.push(await copyRate(bench, name, bytes));
     }
-
     for (const [name, probe] of loads) {
       onProgress(`load ${name}`);
-      const floats = constantOf(probe, "COUNT") * (name.endsWith("vec4f") ? 4 : 1);
-      const input = arena.upload("input", new Float32Array(floats).fill(0.5));
-      const { invocations, timing } = await timeWide(probe, { input, output });
-      const each = LOADS_A_ROUND * constantOf(probe, "ROUNDS") * (name.endsWith("vec4f") ? 4 : 1);
-      rate(`load from ${name}`, "G f32/s", each * invocations, timing);
+      figures.push(await loadRate(bench, name, probe));
     }
-
     onProgress("random words");
-    const counters = arena.upload("counters", Uint32Array.from({ length: 4 * COUNTERS }, (_, k) => k));
-    const words = arena.allocate("words", 16 * COUNTERS);
-    const drawn = await time(probes.philox, { counters, key: seeds, words }, COUNTERS);
-    rate("random words by counter", "G words/s", 4 * COUNTERS, drawn);
-
+    figures.push(await randomWordRate(bench, seeds));
     onProgress("host");
-    cost(FLOOR, await time(probes.noOp, { output }, 1));
-    const noOp = await record(probes.noOp, { output }, 1);
-    const submitOne = () => {
-      const encoder = gpu.device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      noOp.encodeOne(pass, 0, nothing, 0);
-      pass.end();
-      gpu.queue.submit([encoder.finish()]);
-    };
-    submitOne();
-    cost("encoding and submitting one dispatch, on the host", timingOf(timeHost(200, submitOne)));
-    cost("createBindGroup of three buffers, on the host", timingOf(bindGroups(gpu, output, steps)));
-    cost("reading 4 bytes back, until the host has them", timingOf(await readBacks(gpu, output)));
+    figures.push(...await hostCosts(bench));
     gpu.check();
     return figures;
   } finally {
     arena.destroy();
   }
+}
+
+async function multiplyAddRate(bench: Bench, seeds: View): Promise<AdapterFigure> {
+  const { invocations, timing } = await timeWide(bench, probes.fma, { seeds, output: bench.output });
+  const flops = FLOPS_A_ROUND * constantOf(probes.fma, "ROUNDS") * invocations;
+  return rateOf(FMA, "GFLOP/s", flops, timing);
+}
+
+/** @param bytes of what is read and what is written together */
+async function copyRate(bench: Bench, name: string, bytes: number): Promise<AdapterFigure> {
+  const { gpu } = bench;
+  const half = Math.min(bytes / 2, gpu.device.limits.maxStorageBufferBindingSize);
+  const memory = new Arena(gpu, "copy");
+  const views = { input: memory.allocate("input", half), output: memory.allocate("output", half) };
+  const figure = rateOf(name, "GB/s", 2 * half, await time(bench, probes.copy, views, half / 64));
+  memory.destroy();
+  return figure;
+}
+
+async function loadRate(bench: Bench, name: string, probe: Kernel): Promise<AdapterFigure> {
+  const { arena, output } = bench;
+  const floatsEach = name.endsWith("vec4f") ? 4 : 1;
+  const floats = constantOf(probe, "COUNT") * floatsEach;
+  const input = arena.upload("input", new Float32Array(floats).fill(0.5));
+  const { invocations, timing } = await timeWide(bench, probe, { input, output });
+  const each = LOADS_A_ROUND * constantOf(probe, "ROUNDS") * floatsEach;
+  return rateOf(`load from ${name}`, "G f32/s", each * invocations, timing);
+}
+
+async function randomWordRate(bench: Bench, key: View): Promise<AdapterFigure> {
+  const { arena } = bench;
+  const counters = arena.upload("counters", Uint32Array.from({ length: 4 * COUNTERS }, (_, k) => k));
+  const words = arena.allocate("words", 16 * COUNTERS);
+  const timing = await time(bench, probes.philox, { counters, key, words }, COUNTERS);
+  return rateOf("random words by counter", "G words/s", 4 * COUNTERS, timing);
+}
+
+/** What the host pays for a dispatch, a bind group and a read. */
+async function hostCosts(bench: Bench): Promise<AdapterFigure[]> {
+  const { gpu, steps, output } = bench;
+  const floor = costOf(FLOOR, await time(bench, probes.noOp, { output }, 1));
+  const noOp = await record(bench, probes.noOp, { output }, 1);
+  const submitOne = () => {
+    const encoder = gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    noOp.encodeOne(pass, 0, NOTHING, 0);
+    pass.end();
+    gpu.queue.submit([encoder.finish()]);
+  };
+  submitOne();
+  return [
+    floor,
+    costOf("encoding and submitting one dispatch, on the host", timingOf(timeHost(200, submitOne))),
+    costOf("createBindGroup of three buffers, on the host", timingOf(bindGroups(gpu, output, steps))),
+    costOf("reading 4 bytes back, until the host has them", timingOf(await readBacks(gpu, output))),
+  ];
+}
+
+/** @param work units of it that take as long as is timed */
+function rateOf(name: string, unit: AdapterFigure["unit"], work: number, timing: Timing): AdapterFigure {
+  const of = (microseconds: number) => work / microseconds / 1000;
+  const { median, min, lower, upper, samples } = timing;
+  return {
+    name,
+    unit,
+    median: of(median),
+    lower: of(upper),
+    upper: of(lower),
+    best: of(min),
+    samples,
+  };
+}
+
+function costOf(name: string, { median, min, lower, upper, samples }: Timing): AdapterFigure {
+  return { name, unit: "us", median, lower, upper, best: min, samples };
+}
+
+function record(
+  { gpu, steps }: Bench,
+  probe: Kernel,
+  views: Views,
+  invocations: number,
+): Promise<Program<typeof NOTHING>> {
+  return Program.record(gpu, "probe", steps, [{
+    kernel: probe,
+    label: `probe ${probe.name}`,
+    views,
+    invocations: () => [invocations],
+    cost: () => ({ flops: 0, bytes: 0 }),
+  }]);
+}
+
+async function time(
+  bench: Bench,
+  probe: Kernel,
+  views: Views,
+  invocations: number,
+  seconds = bench.seconds,
+): Promise<Timing> {
+  const program = await record(bench, probe, views, invocations);
+  return await timeRepeated(bench.gpu, (pass) => program.encodeOne(pass, 0, NOTHING, 0), { seconds });
+}
+
+/** With enough invocations for an adapter of any width. */
+async function timeWide(
+  bench: Bench,
+  probe: Kernel,
+  views: Views,
+): Promise<{ invocations: number; timing: Timing }> {
+  let invocations = INVOCATIONS.least;
+  let timing = await time(bench, probe, views, invocations, 0);
+  while (timing.min < PROBE && invocations < INVOCATIONS.most) {
+    invocations *= 2;
+    timing = await time(bench, probe, views, invocations, 0);
+  }
+  // On a slow adapter these samples are as many as there is time for.
+  const enough = timing.samples * timing.median >= 1e6 * bench.seconds;
+  return { invocations, timing: enough ? timing : await time(bench, probe, views, invocations) };
 }
 
 function bindGroups(gpu: Gpu, { buffer }: View, steps: GPUBuffer): number[] {
