@@ -8,11 +8,12 @@ import { QNetwork } from "../policy/network/q_network.ts";
 import { columnsOf, qParameters, type QShape } from "../policy/network/q_shape.ts";
 import { tapeOf } from "../policy/network/slate_rows.ts";
 import { slateValue } from "../policy/network/slate_value.ts";
-import { at, type Matrix, matrix } from "../tape/reference.ts";
+import { matrix } from "../tape/reference.ts";
 import { padRows, type Tensor } from "../tape/tensor.ts";
 import { Q64 } from "./q_reference.ts";
-import { writersOf } from "./writers.ts";
 import { type Bench, floatsOf, normals, type TestSizes } from "./slate_bench.ts";
+import { gradients64, type Matrices, valueOf } from "./tape_reference.ts";
+import { writersOf } from "./writers.ts";
 
 /** A network with weights that are no zeros, over items of random vectors, and rows of random states. */
 export function madeNetwork(
@@ -47,6 +48,8 @@ export function madeNetwork(
   return { network, itemVectors, input, q64, x, rows, arena };
 }
 
+type MadeNetwork = ReturnType<typeof madeNetwork>;
+
 export interface Learned {
   readonly shape: QShape;
   readonly counts: QCounts;
@@ -59,46 +62,68 @@ export interface Learned {
 /** Items of the catalogue. */
 export const LEARNED_ITEMS = 37;
 
-/** Runs values of slates, their loss, and all gradients. */
-export async function runLearning(gpu: Gpu, bench: Bench, { shape, counts, huber, chained, count }: Learned) {
-  const { network, itemVectors, input, q64, x, rows, arena } = madeNetwork(
-    gpu,
-    bench,
-    shape,
-    count,
-    LEARNED_ITEMS,
+/** Slates of rows, which of their values an outcome is about, and what values are to become. */
+function learnedBatch({ shape, count, chained }: Learned): QLossBatch {
+  const columns = columnsOf(shape);
+  const slates = Array.from(
+    { length: count },
+    (_, row) => Array.from({ length: shape.slate }, (_, j) => (row * 7 + j * 11) % LEARNED_ITEMS),
   );
+  const wanted = normals(count, "wanted").map((y) => 2 * y);
+  const outcome = Array.from({ length: count }, (_, row) => row % columns);
+  const chain = normals(count * 4, "chained");
+  return {
+    ...{ slates, outcome, wanted: Array.from(wanted) },
+    ...(chained && { chained: slates.map((_, row) => Array.from(chain.subarray(4 * row, 4 * row + 4))) }),
+  };
+}
+
+/** Records values of the batch's slates, their loss and all gradients. */
+function recordLearning(
+  { rows, arena, upload }: Bench,
+  { network, itemVectors, input }: MadeNetwork,
+  { counts, huber }: Learned,
+  { slates, outcome, wanted, chained }: QLossBatch,
+) {
+  const tape = tapeOf<TestSizes, QLossBatch>(rows, network.parameters);
+  const state = network.state(tape, "online", input);
+  const views = {
+    slates: upload("slates", Uint32Array.from(slates.flat())),
+    wanted: upload("wanted", Float32Array.from(wanted)),
+    outcome: upload("outcome", Float32Array.from(outcome.flatMap((slot) => [slot, 0, 0, 0]))),
+  };
+  const ring = arena.allocate("ring", 16);
+  const q = slateValue(tape, rows, network, { copy: "online", state, slates: views.slates, itemVectors });
+  const loss = qLoss(tape, rows, {
+    ...{ q, counts, huber, ring, wanted: views.wanted, outcome: views.outcome },
+    ...(chained && { chained: { view: upload("chained", Float32Array.from(chained.flat())), stride: 4 } }),
+  });
+  tape.place();
+  const specs = [...network.makeTables(rows, "online", itemVectors), ...tape.forward(), ...tape.backward()];
+  return { tape, specs, q, loss, ring };
+}
+
+/** What the tape's nodes read, in f64: states, vectors of items, and weights. */
+function leaves64({ network, q64, x }: MadeNetwork, { shape, count }: Learned): Matrices {
+  const values: Matrices = new Map([
+    ["states", matrix(count, shape.inputs, (r, c) => x(r)[c] ?? NaN)],
+    ["item vectors", matrix(LEARNED_ITEMS, shape.itemColumns, (i, c) => q64.item(i)[c] ?? NaN)],
+  ]);
+  for (const { name, rows, columns } of network.parameters.specs) {
+    values.set(name, matrix(rows, columns, (r, c) => q64.weights.get(name)?.[r * columns + c] ?? NaN));
+  }
+  return values;
+}
+
+/** Runs values of slates, their loss, and all gradients. */
+export async function runLearning(gpu: Gpu, bench: Bench, own: Learned) {
+  const made = madeNetwork(gpu, bench, own.shape, own.count, LEARNED_ITEMS);
+  const { network, q64, x } = made;
   const { parameters } = network;
   const adam = new AdamState(parameters);
   try {
-    const { slate } = shape;
-    const columns = columnsOf(shape);
-    const slates = Array.from(
-      { length: count },
-      (_, row) => Array.from({ length: slate }, (_, j) => (row * 7 + j * 11) % LEARNED_ITEMS),
-    );
-    const wanted = normals(count, "wanted").map((y) => 2 * y);
-    const outcome = Array.from({ length: count }, (_, row) => row % columns);
-    const chain = normals(count * 4, "chained");
-    const batch: QLossBatch = {
-      ...{ slates, outcome, wanted: Array.from(wanted) },
-      ...(chained && { chained: slates.map((_, row) => Array.from(chain.subarray(4 * row, 4 * row + 4))) }),
-    };
-    const tape = tapeOf<TestSizes, QLossBatch>(rows, parameters);
-    const state = network.state(tape, "online", input);
-    const views = {
-      slates: bench.upload("slates", Uint32Array.from(slates.flat())),
-      wanted: bench.upload("wanted", wanted),
-      outcome: bench.upload("outcome", Float32Array.from(outcome.flatMap((slot) => [slot, 0, 0, 0]))),
-    };
-    const ring = arena.allocate("ring", 16);
-    const q = slateValue(tape, rows, network, { copy: "online", state, slates: views.slates, itemVectors });
-    const loss = qLoss(tape, rows, {
-      ...{ q, counts, huber, ring, wanted: views.wanted, outcome: views.outcome },
-      ...(chained && { chained: { view: bench.upload("chained", chain), stride: 4 } }),
-    });
-    tape.place();
-    const specs = [...network.makeTables(rows, "online", itemVectors), ...tape.forward(), ...tape.backward()];
+    const batch = learnedBatch(own);
+    const { tape, specs, q, loss, ring } = recordLearning(bench, made, own, batch);
     const read = [q.view, loss.view, ring];
     const [qs, losses, sums] = await bench.run([...specs, ...adam.dispatches(tape)], read);
     const found = {
@@ -107,42 +132,15 @@ export async function runLearning(gpu: Gpu, bench: Bench, { shape, counts, huber
       sums: floatsOf(sums),
       gradients: await parameters.read(parameters.gradient.buffer),
     };
-
-    // The same in f64 by the nodes' references.
-    const values = new Map<string, Matrix>([
-      ["states", matrix(count, shape.inputs, (r, c) => x(r)[c] ?? NaN)],
-      ["item vectors", matrix(LEARNED_ITEMS, shape.itemColumns, (i, c) => q64.item(i)[c] ?? NaN)],
-    ]);
-    for (const { name, rows, columns } of parameters.specs) {
-      values.set(name, matrix(rows, columns, (r, c) => q64.weights.get(name)?.[r * columns + c] ?? NaN));
-    }
-    const of = ({ name }: { name: string }): Matrix => {
-      const value = values.get(name);
-      if (!value) throw new Error(`expected a value of ${name}`);
-      return value;
-    };
-    const done = tape.nodes.map((node) => {
-      const result = node.reference(node.inputs.map(of), batch);
-      values.set(node.output.name, result.output);
-      return { node, ...result };
-    });
-    const gradients = new Map<string, Matrix>();
-    for (const { node, output, backward } of [...done].reverse()) {
-      const own = gradients.get(node.output.name) ?? matrix(output.rows, output.columns);
-      backward(own).forEach((gradient, i) => {
-        const name = node.inputs[i]?.name ?? "";
-        const before = gradients.get(name);
-        const both = before &&
-          matrix(gradient.rows, gradient.columns, (r, c) => at(before, r, c) + at(gradient, r, c));
-        gradients.set(name, both ?? gradient);
-      });
-    }
+    const values = leaves64(made, own);
+    const gradients = gradients64(tape.nodes, values, batch);
+    const expected = { q: valueOf(values, q), loss: valueOf(values, loss), gradients };
     const kernels = {
       q: writersOf(specs, q.view),
       loss: writersOf(specs, loss.view, [q.view]),
       gradients: writersOf(specs, parameters.partials, [q.view]),
     };
-    const expected = { q: of(q), loss: of(loss), gradients };
+    const columns = columnsOf(own.shape);
     return { network, q64, x, batch, columns, found, q, expected, kernels };
   } catch (error) {
     network.destroy();
