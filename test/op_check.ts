@@ -1,5 +1,5 @@
 /**
- * The check that every op goes through, as the self-test runs it (src/selftest/op_case.ts), and more than that: the reference
+ * The check that every op goes through, as the self-test runs it (src/selftest/op_run.ts), and more than that: the reference
  * against finite differences, gradients that are added to others, the kernel shapes of both kinds of adapter.
  */
 
@@ -9,7 +9,9 @@ import { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "./open_alone.ts";
 import { type AdapterKind, fixedShapes, type KernelShapes } from "../src/gpu/kernel_shapes.ts";
 import { Checks, checkText } from "../src/selftest/finding.ts";
-import { type OpCase, type ReferenceRun, runOp } from "../src/selftest/op_case.ts";
+import type { OpCase } from "../src/selftest/op_case.ts";
+import type { ReferenceRun } from "../src/selftest/op_reference.ts";
+import { runOp } from "../src/selftest/op_run.ts";
 import { add, at, matrix } from "../src/tape/reference.ts";
 
 export { CanaryArena } from "../src/selftest/canary_arena.ts";

@@ -1,15 +1,19 @@
 /** What an op has written, beside its reference: numbers, sums for the host, and words that must stay as they are. */
 
 import type { ClickSizes } from "../batch/click_sizes.ts";
+import type { ClickTape } from "../batch/click_tape.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { bufferOf } from "../gpu/memory.ts";
 import { readFloats, readViews } from "../gpu/readback.ts";
 import { extent, MAX_CHUNKS } from "../gpu/sizes.ts";
 import type { ParameterArena } from "../tape/parameters.ts";
-import type { Matrix } from "../tape/reference.ts";
+import { at, type Matrix, matrix, slopeOf } from "../tape/reference.ts";
 import { floats, padRows, type Tensor, unpadRows } from "../tape/tensor.ts";
 import { CANARY, type CanaryArena } from "./canary_arena.ts";
 import type { Checks } from "./finding.ts";
+import type { RecordedOp } from "./op_bench.ts";
+import { gradientMemory } from "./op_gradients.ts";
+import type { ReferenceRun } from "./op_reference.ts";
 import { kernelsOf, writersOf } from "./writers.ts";
 
 export interface By {
@@ -19,7 +23,7 @@ export interface By {
 }
 
 /** The largest size of a number, or 1e-3: below it differences do not count. */
-export function largest(values: Float64Array): number {
+function largest(values: Float64Array): number {
   return values.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-3);
 }
 
@@ -47,6 +51,47 @@ export function compare(
   const again = padRows(dense, rows, tensor.columns, tensor.groups);
   const at = whole.findIndex((x, k) => !Number.isNaN(x) && x !== again[k]);
   if (at >= 0) checks.holds(false, kernels, what, `padding is not zero: ${whole[at]} at ${at}`);
+}
+
+/** @param found beside the inputs that are trainable */
+export function compareGradients(
+  by: By,
+  tape: ClickTape,
+  { node, outputs, trainable, own }: RecordedOp,
+  found: readonly Float32Array[],
+  { inputs, gradients }: ReferenceRun,
+): void {
+  trainable.forEach((t, k) => {
+    const index = node.inputs.indexOf(t);
+    const [input, gradient] = [inputs[index], gradients[index]];
+    if (!input || !gradient) throw new Error(`expected a gradient of ${t.name}`);
+    // Each use of the op adds the same.
+    const wanted = matrix(
+      gradient.rows,
+      gradient.columns,
+      (i, j) => outputs.length * at(gradient, i, j) * slopeOf(t.activation, at(input, i, j)),
+    );
+    const writers = writersOf(own, gradientMemory(tape, t), [node.output.view]);
+    compare(by, `${node.op} gradient of ${t.name}`, writers, t, found[k], wanted);
+  });
+}
+
+/** @param expected what parameters that the op itself moves are after all runs */
+export async function compareMoved(
+  { checks, tolerance }: By,
+  parameters: ParameterArena,
+  { node, own }: RecordedOp,
+  expected: ReadonlyMap<string, Matrix>,
+): Promise<void> {
+  const moved = await parameters.read();
+  for (const [name, { data, columns }] of expected) {
+    checks.numbers(moved.get(name), data, {
+      kernels: writersOf(own, parameters.get(name).view),
+      what: `${node.op} ${name}`,
+      tolerance: tolerance * largest(data),
+      columns,
+    });
+  }
 }
 
 /** What a loss adds up for the host, in a ring whose only slot it has, are the sums of its output. */

@@ -1,0 +1,96 @@
+/**
+ * An op on a batch, run on the device and beside its reference in float64: output, all gradients, words behind every buffer,
+ * and two runs that must give the same bits.
+ */
+
+import { Commands } from "../gpu/commands.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { Made } from "../gpu/made.ts";
+import { Program } from "../gpu/program.ts";
+import { readFloats } from "../gpu/readback.ts";
+import { extent } from "../gpu/sizes.ts";
+import type { Checks } from "./finding.ts";
+import { type OpBench, opBench, type RecordedOp, recordOp } from "./op_bench.ts";
+import type { OpCase } from "./op_case.ts";
+import {
+  checkStrayWrites,
+  checkSums,
+  compare,
+  compareGradients,
+  compareMoved,
+  sameBits,
+} from "./op_compare.ts";
+import { gradientOf } from "./op_gradients.ts";
+import { drawInputs, uploadLeaves, uploadOutputGradient } from "./op_inputs.ts";
+import { type ReferenceRun, runReference } from "./op_reference.ts";
+import { kernelsOf, writersOf } from "./writers.ts";
+
+export interface RunOptions {
+  /** How often the op is recorded on the same inputs: gradients are then added to what is there. */
+  readonly uses?: 1 | 2;
+  readonly inspect?: (run: ReferenceRun) => void;
+}
+
+const RUNS = 2;
+
+/**
+ * Runs an op twice and compares what it computed.
+ * @returns the names of the kernels that ran. @throws Error for a case that is no test.
+ */
+export async function runOp(
+  gpu: Gpu,
+  c: OpCase,
+  checks: Checks,
+  { uses = 1, inspect }: RunOptions = {},
+): Promise<string[]> {
+  const made = new Made();
+  try {
+    const bench = opBench(gpu, c, made);
+    const { arena, tape, sizes } = bench;
+    const inputs = drawInputs(tape, c);
+    const op = recordOp(bench, c, inputs.leaves, uses);
+    uploadLeaves(tape, inputs);
+    const { node: { op: name, output }, outputs, own, all } = op;
+
+    const outputGradient = c.loss || c.forwardOnly
+      ? undefined
+      : inputs.draw(extent(output.rows, sizes), output.columns);
+    const reference = runReference(c, bench, op, inputs.values, outputGradient);
+    inspect?.(reference);
+    if (outputGradient) {
+      for (const tensor of outputs) uploadOutputGradient(tape, tensor, outputGradient, reference.output);
+    }
+
+    const results = await runTwice(bench, op, checks);
+    const [value, ...gradients] = results[0] ?? [];
+    const by = { sizes, checks, tolerance: c.tolerance };
+    compare(by, `${name} output`, writersOf(own, output.view), output, value, reference.output);
+    if (c.loss && value) await checkSums(arena, all, value, output, by);
+    compareGradients(by, tape, op, gradients, reference);
+    if (c.moves) await compareMoved(by, tape.options.parameters, op, c.moves(inputs.values, RUNS));
+    const kernels = kernelsOf(all);
+    checks.holds(sameBits(results), kernels, name, "two runs differ");
+    await checkStrayWrites(arena, tape.options.parameters, all, checks);
+    return kernels;
+  } finally {
+    made.destroy();
+  }
+}
+
+/**
+ * The output and all gradients of each run. A read is in the queue's order, and a wait for one takes 10 ms: all are waited for
+ * at once.
+ */
+async function runTwice(bench: OpBench, op: RecordedOp, checks: Checks): Promise<Float32Array[][]> {
+  const { arena: { gpu }, plan, tape, sizes } = bench;
+  const program = await Program.record(gpu, "op", plan.steps, op.all);
+  return await Promise.all(Array.from({ length: RUNS }, () => {
+    const commands = new Commands(gpu, "test");
+    program.encode(commands, sizes, plan.offset(0));
+    gpu.queue.submit([commands.finish()]);
+    return Promise.all([
+      readFloats(gpu, op.node.output.view),
+      ...op.trainable.map((t) => gradientOf(tape, t, sizes, checks, op.own)),
+    ]);
+  }));
+}
