@@ -1,19 +1,17 @@
 /** Kernels of simulated pages: what may be shown, what is shown, who clicks, and how users move on. */
 
-import { mulhi, philox, purposes, slotOf, uniform24 } from "../data/philox.ts";
+import { mulhi, philox, purposes, slotOf } from "../data/philox.ts";
 import { randomStream } from "../data/random.ts";
-import { choose, logViews } from "../simulate/choose.ts";
-import { choose as chooseOnHost } from "../simulate/host/choice.ts";
 import { topSlate as topOnHost } from "../simulate/host/top_slate.ts";
 import { fill, pageMask } from "../simulate/masks.ts";
 import type { Page } from "../simulate/page.ts";
-import { plain } from "../simulate/plain.ts";
 import { inRandomPool, poolOf } from "../simulate/pool.ts";
 import { popularSlate, randomSlate, topSlate } from "../simulate/slates.ts";
+import { checkChoose } from "./choose_check.ts";
 import type { Checking, Checks } from "./finding.ts";
 import { moveCases } from "./move_cases.ts";
 import { bitOf, bitsOf, type Check, CheckedPage, key, type PageCase, randomBits } from "./page_bench.ts";
-import { floats, range } from "./words.ts";
+import { range } from "./words.ts";
 
 const checkMask: Check = async (checked, checks) => {
   const { page } = checked;
@@ -39,88 +37,6 @@ const checkFill: Check = async (checked, checks) => {
   const [words] = await checked.run([fill("fill", page.clicked, page.panels, 77)], [page.clicked]);
   const expected = new Uint32Array(page.panels * page.users).fill(77);
   checks.same(words, expected, { kernels: ["fill"], what: "words" });
-};
-
-/** Logits whose draws lie far from a bound: nearer ones fall on either side by rounding. */
-const NEAR = 1e-5;
-
-const checkChoose: Check = async (checked, checks) => {
-  const { page } = checked;
-  const { users, slate, pages } = page;
-  const random = randomStream(5, "choose");
-  // Some far from zero, so that one of the exponentials would overflow.
-  const scaleOf = (user: number) => (user % 7 === 0 ? 60 : 2);
-  const u = Float32Array.from(
-    { length: users * slate },
-    (_, r) => scaleOf(Math.floor(r / slate)) * random.normal(),
-  );
-  const shown = Uint32Array.from(
-    { length: users * slate },
-    (_, r) => (Math.floor(r / slate) + 11 * (r % slate)) % page.items,
-  );
-  checked.write(page.slates, shown);
-  const view = checked.arena.upload("utilities", u);
-  const effects = Float32Array.of(0.7, -0.4);
-  const place = { ...plain("place", 1, 2, 4, checked.arena.upload("place", effects)) };
-  const log = logViews(page);
-  const set = () => {
-    checked.write(page.alive, new Uint32Array(users).fill(1));
-    checked.write(page.clicked, new Uint32Array(page.panels * users));
-  };
-  const rules = { reward: "utility", leave: 0.3, patience: 3 } as const;
-  const dispatch = choose(
-    page,
-    { eta: 1.5, placeEffects: place },
-    plain("u", "rows", 1, 1, view),
-    log,
-    rules,
-  );
-  const views = [log.outcomes, page.alive, page.clicked, log.slates];
-  const [words, alive, clicked, logged] = await checked.run([dispatch], views, {
-    set,
-    firstUser: 100,
-    episode: 2,
-  });
-  const found = floats(words);
-  const outcomes: number[] = [];
-  const states = new Array<number>(users).fill(1);
-  const clicks = range(users).map(() => new Set<number>());
-  for (let t = 0; t < pages; t++) {
-    for (let user = 0; user < users; user++) {
-      const state = states[user] ?? 0;
-      if (state === 0) {
-        outcomes.push(0, 0, 0, 0);
-        continue;
-      }
-      const z = range(slate).map((j) =>
-        1.5 * ((u[user * slate + j] ?? NaN) + (j > 0 ? effects[Math.min(j, 2) - 1] ?? NaN : 0))
-      );
-      const draw = (purpose: number) => uniform24(philox([100 + user, 2, t, purpose], key)[0]);
-      const own = chooseOnHost(z, draw(purposes.CHOICE));
-      // Near a bound the host follows the device.
-      const slot = own.margin < NEAR ? found[4 * (t * users + user)] ?? NaN : own.slot;
-      const none = slot === slate;
-      outcomes.push(slot, none ? 0 : u[user * slate + slot] ?? NaN, own.clickChance, 1);
-      const leaves = none && (draw(purposes.LEAVE) < rules.leave || state === rules.patience);
-      states[user] = leaves ? 0 : none ? state + 1 : 1;
-      if (!none) clicks[user]?.add(shown[user * slate + slot] ?? NaN);
-    }
-  }
-  const kernels = ["choose"];
-  // Slots and rewards are exact; chances are near 1 at most, of exponentials of up to 100.
-  const tolerance = (k: number) => (k % 4 === 2 ? 2e-5 : 0);
-  checks.numbers(found, outcomes, {
-    kernels,
-    what: "outcomes (slot, reward, P(click), there)",
-    tolerance,
-    columns: 4,
-  });
-  checks.same(alive, states, { kernels, what: "who is there" });
-  checks.same(clicked, bitsOf(page, (user, item) => clicks[user]?.has(item) ?? false), {
-    kernels,
-    what: "clicked",
-  });
-  checks.same(logged, range(pages).flatMap(() => Array.from(shown)), { kernels, what: "log of slates" });
 };
 
 /** Bits of items that may not be shown, of which enough are left. */
