@@ -1,0 +1,121 @@
+/** What a replay remembers of episodes, and what it recalls of drawn pages, beside the same on the host. */
+
+import { keyOf, mulhi, philox, purposes } from "../data/philox.ts";
+import { readViews } from "../gpu/readback.ts";
+import type { Recall } from "../policy/learning/recall.ts";
+import { LEFT, type Replay } from "../policy/learning/replay.ts";
+import type { CanaryArena } from "./canary_arena.ts";
+import type { Checks } from "./finding.ts";
+import { BATCH, ITERATION, SEED } from "./replay_bench.ts";
+import {
+  clickedOf,
+  type Episode,
+  ITEMS,
+  lengthsOf,
+  PAGES,
+  pagesSeen,
+  SLATE,
+  slateOf,
+  stateOf,
+  statesOf,
+  STRIDE,
+  type UserPage,
+  USERS,
+} from "./replay_episodes.ts";
+import { floats, range } from "./words.ts";
+
+export async function compareRemembered(
+  { gpu }: CanaryArena,
+  { states, shown, happened, lengths, starts }: Replay,
+  episodes: readonly Episode[],
+  checks: Checks,
+): Promise<void> {
+  const held = await readViews(gpu, [states, shown, happened, lengths, starts]);
+  const by = { kernels: ["remember"] };
+  const wantedStates = episodes.flatMap(statesOf).flatMap((one) => Array.from(one));
+  checks.same(floats(held[0]), wantedStates, { ...by, what: "states", columns: STRIDE });
+  const pages = episodes.flatMap(({ pages }) => pages);
+  const wantedSlates = pages.flatMap(({ slates }) => Array.from(slates));
+  checks.same(held[1], wantedSlates, { ...by, what: "slates", columns: SLATE });
+  const bits = (x: number) => new Uint32Array(Float32Array.of(x).buffer)[0] ?? NaN;
+  const outcomes = pages.flatMap(({ slots, rewards, alive }) =>
+    slots.flatMap((slot, u) => [(slot | (alive[u] ? 0 : LEFT)) >>> 0, bits(rewards[u] ?? NaN)])
+  );
+  checks.same(held[2], outcomes, { ...by, what: "what happened (slot, bits of the reward)", columns: 2 });
+  const pagesOf = episodes.map(lengthsOf);
+  checks.same(held[3], pagesOf.flat(), { ...by, what: "pages of users", columns: USERS });
+  checks.same(held[4], pagesOf.flatMap(sumsBefore), {
+    kernels: ["replay_starts"],
+    what: "first pages of users",
+    columns: USERS + 1,
+  });
+}
+
+/** What comes before each of some lengths, and the sum of all. */
+function sumsBefore(lengths: readonly number[]): number[] {
+  const sums = [0];
+  for (const length of lengths) sums.push((sums.at(-1) ?? NaN) + length);
+  return sums;
+}
+
+export async function compareRecalled(
+  { gpu }: CanaryArena,
+  recall: Recall,
+  episodes: readonly Episode[],
+  checks: Checks,
+): Promise<void> {
+  const { drawn, before, after, maskBefore, maskAfter, slates, outcome } = recall;
+  const views = [drawn, before, after, maskBefore, maskAfter, slates, outcome];
+  const [draws, states, nextStates, masks, nextMasks, shown, outcomes] = await readViews(gpu, views);
+  const wanted = drawnOf(pagesSeen(episodes));
+  checks.same(draws, wanted.flatMap(({ episode, user, page }) => [episode, page, user, 0]), {
+    kernels: ["replay_draw"],
+    what: "drawn pages (episode, page, user)",
+    columns: 4,
+  });
+  const statesAfter = (pages: number) =>
+    wanted.flatMap((seen) => [...stateOf(episodes, seen, pages), (seen.page + pages) / PAGES]);
+  const by = { kernels: ["recall"], tolerance: 2e-7 };
+  checks.numbers(floats(states), statesAfter(0), { ...by, what: "states before the pages", columns: STRIDE });
+  checks.numbers(floats(nextStates), statesAfter(1), {
+    ...by,
+    what: "states after the pages",
+    columns: STRIDE,
+  });
+  const wantedSlates = wanted.flatMap((seen) => slateOf(episodes, seen));
+  checks.same(shown, wantedSlates, { ...by, what: "slates", columns: SLATE });
+  const wantedOutcomes = wanted.flatMap((seen) => outcomeOf(episodes, seen));
+  checks.same(floats(outcomes), wantedOutcomes, { ...by, what: "outcomes", columns: 4 });
+  const masked = { kernels: ["recall_masks"], columns: BATCH };
+  checks.same(masks, masksOf(episodes, wanted, 0), { ...masked, what: "what could not be shown" });
+  checks.same(nextMasks, masksOf(episodes, wanted, 1), { ...masked, what: "what can not be shown after" });
+}
+
+/** The pages that are drawn: a random word is the number of one. */
+function drawnOf(seen: readonly UserPage[]): UserPage[] {
+  return range(BATCH).map((b) => {
+    const [word] = philox([b, ITERATION, 0, purposes.REPLAY], keyOf(SEED));
+    return seen[mulhi(word, seen.length)] ?? { episode: NaN, user: NaN, page: NaN };
+  });
+}
+
+/** (slot, reward, 1; 0 if the user left, page) */
+function outcomeOf(episodes: readonly Episode[], { episode, user, page }: UserPage): number[] {
+  const { slots, rewards, alive } = episodes[episode]?.pages[page] ?? {};
+  return [slots?.[user] ?? NaN, rewards?.[user] ?? NaN, alive?.[user] ?? NaN, page];
+}
+
+/** [panels, B] words of what was clicked before pages, or so many pages later, and of what is no item. */
+function masksOf(episodes: readonly Episode[], drawn: readonly UserPage[], later: number): number[] {
+  return range(Math.ceil(ITEMS / 32)).flatMap((panel) =>
+    drawn.map((seen) => {
+      const clicked = clickedOf(episodes, seen, seen.page + later);
+      let word = 0;
+      for (let bit = 0; bit < 32; bit++) {
+        const item = 32 * panel + bit;
+        if (item >= ITEMS || clicked.includes(item)) word |= 1 << bit;
+      }
+      return word >>> 0;
+    })
+  );
+}
