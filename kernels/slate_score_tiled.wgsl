@@ -76,10 +76,10 @@ fn slate_score_tiled(@builtin(local_invocation_id) local: vec3u, @builtin(workgr
   let source_item = min(first_item + lane / 4u, place.items - 1u);
   var sums = array<vec4f, 4>();  // of the invocation's 4 rows, 4 items each
   for (var v = 0u; v < L4; v += 4u) {
-    let inside = v + load_v < L4;
+    // Behind the last unit the last vector again: the sum over n ends before it.
     let own = min(v + load_v, L4 - 1u);
-    let b = select(vec4f(0.0), base[source_row * L4 + own], inside);
-    let e = select(vec4f(0.0), table[source_item * place.table_stride4 + place.table_at4 + own], inside);
+    let b = base[source_row * L4 + own];
+    let e = table[source_item * place.table_stride4 + place.table_at4 + own];
     for (var c = 0u; c < 4u; c++) {
       base_tile[lane / 4u][4u * load_v + c] = b[c];
       table_tile[4u * load_v + c][lane / 4u] = e[c];

@@ -31,11 +31,6 @@ export const slateKernels = [
     ["((bits >> c) & 1u) == 0u &&", ""],
     ["item + c < place.items &&", ""],
     ["if (values[lane % 64u][x] > most) {", "if (values[lane % 64u][x] >= most) {"],
-    [
-      "let inside = v + load_v < L4;",
-      "let inside = true;",
-      "the sum over n ends at the last unit, whatever the tile has behind it",
-    ],
     ["n < min(16u, 4u * (L4 - v))", "n < 16u"],
     ["u * (lane / 64u) + 8u; x++", "u * (lane / 64u) + 7u; x++"],
   ]),
