@@ -27,6 +27,7 @@ import {
 } from "../src/train/config.ts";
 import type { GameFigures } from "../src/train/sums.ts";
 import { Trainer } from "../src/train/trainer.ts";
+import { Status } from "./status.ts";
 
 /** Both players step in turn at the same rate, as the paper says, and nothing else. */
 const plain: Partial<AdversarialConfig> = {
@@ -146,14 +147,22 @@ const HEAD = [
 /** A row for each setting. */
 async function measure(gpu: Gpu, log: ClickLog, options: Options): Promise<string[][]> {
   const rewards: Weights[] = [];
-  for (let seed = 1; seed <= options.seeds; seed++) rewards.push(await pretrain(gpu, log, seed));
+  const status = new Status();
+  for (let seed = 1; seed <= options.seeds; seed++) {
+    const what = `${log.name}, reward by likelihood, seed ${seed}`;
+    const { iterations } = defaultTraining;
+    rewards.push(await pretrain(gpu, log, seed, (t) => status.show(`${what}: ${t} of ${iterations}`)));
+  }
   const rows: string[][] = [];
   const chosen = settings.filter(([name]) => options.only.test(name));
   for (const [name, setting] of chosen) {
     const runs: Outcome[] = [];
     for (const [k, reward] of rewards.entries()) {
-      const run = await play(gpu, log, k + 1, reward, setting, options);
-      console.error(`${log.name}, ${name}, seed ${k + 1}: ${JSON.stringify(run)}`);
+      const what = `${log.name}, ${name}, seed ${k + 1}`;
+      const onStep = (t: number) => status.show(`${what}: ${t} of ${options.iterations}`);
+      const run = await play(gpu, log, k + 1, reward, setting, options, onStep);
+      status.clear();
+      console.error(`${what}: ${JSON.stringify(run)}`);
       runs.push(run);
     }
     const of = (figure: (o: Outcome) => number, digits: number) =>
@@ -192,10 +201,15 @@ function pattern(text: string): RegExp {
 }
 
 /** The best-prec@1 weights of the Shannon stage. */
-async function pretrain(gpu: Gpu, log: ClickLog, seed: number): Promise<Weights> {
+async function pretrain(
+  gpu: Gpu,
+  log: ClickLog,
+  seed: number,
+  onStep: (iteration: number) => void,
+): Promise<Weights> {
   const model = new UserModel(gpu, log.items, defaultModel, { seed });
   const trainer = await Trainer.create(model, log, { ...defaultTraining, seed });
-  await trainer.run(defaultTraining.iterations);
+  await trainer.run(defaultTraining.iterations, { onStep: ({ iteration }) => onStep(iteration) });
   const weights = await trainer.snapshot("prec1");
   trainer.destroy();
   model.destroy();
@@ -223,13 +237,17 @@ async function play(
   reward: Weights,
   setting: Partial<AdversarialConfig>,
   { iterations, batchSize }: Options,
+  onStep: (iteration: number) => void,
 ): Promise<Outcome> {
   const model = new UserModel(gpu, log.items, defaultModel, { weights: reward });
   const config = { ...defaultAdversarial, ...setting, iterations, batchSize };
   const trainer = await AdversarialTrainer.create(model, log, config, { seed, evaluationShards: 0 });
   const validations: ValidationResult<GameFigures>[] = [];
   try {
-    await trainer.run(iterations, { onValidation: (v) => validations.push(v) });
+    await trainer.run(iterations, {
+      onStep: ({ iteration }) => onStep(iteration),
+      onValidation: (v) => validations.push(v),
+    });
   } catch (error) {
     if (!(error instanceof DivergedError)) throw error;
   } finally {
