@@ -27,7 +27,7 @@ import { ParameterArena, type ParameterSpec } from "../src/tape/parameters.ts";
 import { clickDimensions } from "../src/batch/click_sizes.ts";
 import { ClickTape } from "../src/batch/click_tape.ts";
 import type { Tensor } from "../src/tape/tensor.ts";
-import { few, mixed, oneHot, rareTokens } from "../src/selftest/op_batches.ts";
+import { few, mixed, oneHot, rareTokens } from "../src/selftest/ops/op_batches.ts";
 import { type Leaf, withGpu } from "./op_check.ts";
 
 /** FLOPs and bytes. */

@@ -22,7 +22,7 @@ import { defaultAdversarial, defaultTraining, learningRateAt } from "../src/trai
 import { GENERATOR_PREFIX } from "../src/train/networks.ts";
 import { noiseOf } from "../src/train/click_steps.ts";
 import { Trainer } from "../src/train/trainer.ts";
-import { chunks } from "../src/selftest/op_batches.ts";
+import { chunks } from "../src/selftest/ops/op_batches.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 

@@ -8,7 +8,7 @@ import {
 } from "../src/gpu/kernel_shapes.ts";
 import { distinctItems, fedItems } from "../src/ops/click_gather.ts";
 import { linear } from "../src/ops/linear.ts";
-import { type Batch, chunks, few, many, noClicks, one, U, widthOf } from "../src/selftest/op_batches.ts";
+import { type Batch, chunks, few, many, noClicks, one, U, widthOf } from "../src/selftest/ops/op_batches.ts";
 import { checkOp, type Leaf } from "./op_check.ts";
 
 function linearCase(

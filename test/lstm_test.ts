@@ -25,8 +25,8 @@ import {
   tokensOf,
   U,
   widthOf,
-} from "../src/selftest/op_batches.ts";
-import { lstmOf, lstmOfTable } from "../src/selftest/encoder_recipes.ts";
+} from "../src/selftest/ops/op_batches.ts";
+import { lstmOf, lstmOfTable } from "../src/selftest/ops/encoder_recipes.ts";
 import { checkOp } from "./op_check.ts";
 
 /** More units than workgroup memory has room for their weights. */

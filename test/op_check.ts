@@ -1,5 +1,5 @@
 /**
- * The check that every op goes through, as the self-test runs it (src/selftest/op_run.ts), and more than that: the reference
+ * The check that every op goes through, as the self-test runs it (src/selftest/ops/op_run.ts), and more than that: the reference
  * against finite differences, gradients that are added to others, the kernel shapes of both kinds of adapter.
  */
 
@@ -9,14 +9,14 @@ import { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "./open_alone.ts";
 import { type AdapterKind, fixedShapes, type KernelShapes } from "../src/gpu/kernel_shapes.ts";
 import { Checks, checkText } from "../src/selftest/finding.ts";
-import type { OpCase } from "../src/selftest/op_case.ts";
-import type { ReferenceRun } from "../src/selftest/op_reference.ts";
-import { runOp } from "../src/selftest/op_run.ts";
+import type { OpCase } from "../src/selftest/ops/op_case.ts";
+import type { ReferenceRun } from "../src/selftest/ops/op_reference.ts";
+import { runOp } from "../src/selftest/ops/op_run.ts";
 import { add, at, matrix } from "../src/tape/reference.ts";
 
 export { CanaryArena } from "../src/selftest/canary_arena.ts";
-export { countedOf, meanOf } from "../src/selftest/op_batches.ts";
-export type { Leaf, OpCase } from "../src/selftest/op_case.ts";
+export { countedOf, meanOf } from "../src/selftest/ops/op_batches.ts";
+export type { Leaf, OpCase } from "../src/selftest/ops/op_case.ts";
 
 /** A device and what was made of it, by kernel shapes. */
 interface Opened {

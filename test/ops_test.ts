@@ -9,8 +9,8 @@ import {
   mixedProductOf,
   rowDotOf,
   rowDotOfLayer,
-} from "../src/selftest/layer_recipes.ts";
-import { choiceOf, choiceOfLayer } from "../src/selftest/loss_recipes.ts";
+} from "../src/selftest/ops/layer_recipes.ts";
+import { choiceOf, choiceOfLayer } from "../src/selftest/ops/loss_recipes.ts";
 import {
   chunks,
   few,
@@ -24,7 +24,7 @@ import {
   rareItems,
   rareTokens,
   U,
-} from "../src/selftest/op_batches.ts";
+} from "../src/selftest/ops/op_batches.ts";
 import { checkOp } from "./op_check.ts";
 
 for (const [name, b] of Object.entries({ ...mixed, "many tokens": manyTokens })) {

@@ -14,7 +14,7 @@ import { bestSlate, slateWorth } from "../src/policy/network/slate_ratio.ts";
 import { slateScore } from "../src/policy/network/slate_score.ts";
 import { slateValue } from "../src/policy/network/slate_value.ts";
 import { inputState, stateInput } from "../src/policy/network/state_input.ts";
-import { testDimensions, type TestSizes } from "../src/selftest/slate_bench.ts";
+import { testDimensions, type TestSizes } from "../src/selftest/slates/slate_bench.ts";
 
 /** Hidden units: all that the score kernels' sums are written out for. */
 const units = Array.from({ length: 16 }, (_, k) => 4 * (k + 1));

@@ -1,9 +1,9 @@
 /** Position weights over dense features, through {@link checkOp}. */
 
 import { pwState } from "../src/ops/pw_state.ts";
-import { U } from "../src/selftest/op_batches.ts";
+import { U } from "../src/selftest/ops/op_batches.ts";
 import { checkOp } from "./op_check.ts";
-import { type Batch, batches, chunks, long, wide } from "../src/selftest/pw_batches.ts";
+import { type Batch, batches, chunks, long, wide } from "../src/selftest/ops/pw_batches.ts";
 
 interface StateSizes {
   readonly F: number;

@@ -1,9 +1,9 @@
 /** Position weights over tables of what was clicked, through {@link checkOp}. */
 
 import { pwTable } from "../src/ops/pw_table.ts";
-import { batchOf, U } from "../src/selftest/op_batches.ts";
+import { batchOf, U } from "../src/selftest/ops/op_batches.ts";
 import { checkOp } from "./op_check.ts";
-import { type Batch, batches, chunks, long, wide } from "../src/selftest/pw_batches.ts";
+import { type Batch, batches, chunks, long, wide } from "../src/selftest/ops/pw_batches.ts";
 
 interface TableSizes {
   readonly N: number;

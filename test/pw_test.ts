@@ -19,9 +19,9 @@ import { pwTable } from "../src/ops/pw_table.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../src/tape/parameters.ts";
 import { ClickTape } from "../src/batch/click_tape.ts";
 import { padRows, type Tensor, unpadRows } from "../src/tape/tensor.ts";
-import { batchOf } from "../src/selftest/op_batches.ts";
+import { batchOf } from "../src/selftest/ops/op_batches.ts";
 import { withGpu } from "./op_check.ts";
-import { type Batch, chunks, long, one } from "../src/selftest/pw_batches.ts";
+import { type Batch, chunks, long, one } from "../src/selftest/ops/pw_batches.ts";
 
 /** Values of a parameter by row and column. */
 interface Value extends ParameterSpec {

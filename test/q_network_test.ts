@@ -7,12 +7,12 @@ import { chooseByPosition } from "../src/policy/network/q_act.ts";
 import type { QCounts, QLossBatch } from "../src/policy/learning/q_loss.ts";
 import type { QShape } from "../src/policy/network/q_shape.ts";
 import { inputState, stateInput } from "../src/policy/network/state_input.ts";
-import { type Learned, LEARNED_ITEMS, madeNetwork, runLearning } from "../src/selftest/network_run.ts";
+import { type Learned, LEARNED_ITEMS, madeNetwork, runLearning } from "../src/selftest/slates/network_run.ts";
 import { at } from "../src/tape/reference.ts";
 import { padRows } from "../src/tape/tensor.ts";
 import { withGpu } from "./op_check.ts";
-import { floatsOf, maskBits, normals, withBench } from "../src/selftest/slate_bench.ts";
-import type { Q64 } from "../src/selftest/q_reference.ts";
+import { floatsOf, maskBits, normals, withBench } from "../src/selftest/slates/slate_bench.ts";
+import type { Q64 } from "../src/selftest/slates/q_reference.ts";
 
 const shapeOf = (kind: QShape["kind"], slate: number): QShape => ({
   ...{ kind, slate, units: 8, trunk: 8, inputs: 3, itemColumns: 5 },

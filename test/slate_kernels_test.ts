@@ -9,10 +9,10 @@ import { PANEL, panelsOf, uploadPlace } from "../src/policy/network/place.ts";
 import { slatePick } from "../src/policy/network/slate_pick.ts";
 import { bestSlate, slateWorth } from "../src/policy/network/slate_ratio.ts";
 import { slateScore } from "../src/policy/network/slate_score.ts";
-import { score64 } from "../src/selftest/slate_cases.ts";
-import { slatesOf } from "../src/selftest/slate_ratio_check.ts";
+import { score64 } from "../src/selftest/slates/slate_cases.ts";
+import { slatesOf } from "../src/selftest/slates/slate_ratio_check.ts";
 import { withGpu } from "./op_check.ts";
-import { floatsOf, maskBits, normals, withBench } from "../src/selftest/slate_bench.ts";
+import { floatsOf, maskBits, normals, withBench } from "../src/selftest/slates/slate_bench.ts";
 
 /** Bits past the catalogue are noise, as nobody has to clear them. */
 function withNoise(words: Uint32Array<ArrayBuffer>, rows: number, items: number): Uint32Array<ArrayBuffer> {

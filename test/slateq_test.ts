@@ -20,8 +20,8 @@ import { slateq } from "../src/policy/learning/slateq.ts";
 import { Page } from "../src/simulate/page.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
 import { withGpu } from "./op_check.ts";
-import { maskBits, normals } from "../src/selftest/slate_bench.ts";
-import { Q64 } from "../src/selftest/q_reference.ts";
+import { maskBits, normals } from "../src/selftest/slates/slate_bench.ts";
+import { Q64 } from "../src/selftest/slates/q_reference.ts";
 
 const restless = shopNamed("restless") ?? assert.fail();
 const items = 41;

@@ -11,7 +11,7 @@ import { Program } from "../gpu/program.ts";
 import { compareBatch, compareTokens } from "./batch_check.ts";
 import { CanaryArena } from "./canary_arena.ts";
 import type { Checking, Checks } from "./finding.ts";
-import { type Batch, chunks, few, given, mixed, oneHot } from "./op_batches.ts";
+import { type Batch, chunks, few, given, mixed, oneHot } from "./ops/op_batches.ts";
 import { kernelsOf } from "./writers.ts";
 
 async function checkBatch(gpu: Gpu, { log, users }: Batch, checks: Checks): Promise<void> {

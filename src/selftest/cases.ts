@@ -4,13 +4,13 @@ import type { Gpu } from "../gpu/device.ts";
 import type { AdapterKind } from "../gpu/kernel_shapes.ts";
 import { batchCases } from "./batch_cases.ts";
 import { type Checking, Checks, type Finding } from "./finding.ts";
-import { networkCases } from "./network_cases.ts";
-import { type OpCases, opCases } from "./op_cases.ts";
-import { runOp } from "./op_run.ts";
+import { networkCases } from "./slates/network_cases.ts";
+import { type OpCases, opCases } from "./ops/op_cases.ts";
+import { runOp } from "./ops/op_run.ts";
 import { optimiserCases } from "./optimiser_cases.ts";
-import { pageCases } from "./page_cases.ts";
-import { replayCases } from "./replay_cases.ts";
-import { slateCases } from "./slate_cases.ts";
+import { pageCases } from "./pages/page_cases.ts";
+import { replayCases } from "./slates/replay_cases.ts";
+import { slateCases } from "./slates/slate_cases.ts";
 
 /** Some kernels, run on numbers whose results are known in f64. */
 export interface SelftestCase {

@@ -1,16 +1,16 @@
 /** Kernels that choose slates: scores of all items, the best of them, and exact slates. */
 
-import { NONE } from "../data/click_log.ts";
-import type { Gpu } from "../gpu/device.ts";
-import { PANEL, panelsOf, uploadPlace } from "../policy/network/place.ts";
-import { slateScore } from "../policy/network/slate_score.ts";
-import { inputState, stateInput } from "../policy/network/state_input.ts";
-import { padRows } from "../tape/tensor.ts";
-import type { Checking, Checks } from "./finding.ts";
+import { NONE } from "../../data/click_log.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import { PANEL, panelsOf, uploadPlace } from "../../policy/network/place.ts";
+import { slateScore } from "../../policy/network/slate_score.ts";
+import { inputState, stateInput } from "../../policy/network/state_input.ts";
+import { padRows } from "../../tape/tensor.ts";
+import type { Checking, Checks } from "../finding.ts";
 import { floatsOf, maskBits, normals, withBench } from "./slate_bench.ts";
 import { checkPick } from "./slate_pick_check.ts";
 import { checkRatio } from "./slate_ratio_check.ts";
-import { range } from "./words.ts";
+import { range } from "../words.ts";
 
 /** Score of an item for a row in f64, and a bound of the kernel's rounding. */
 export function score64(base: ArrayLike<number>, table: ArrayLike<number>, weights: ArrayLike<number>) {

@@ -1,20 +1,20 @@
 /** What an op has written, beside its reference: numbers, sums for the host, and words that must stay as they are. */
 
-import type { ClickSizes } from "../batch/click_sizes.ts";
-import type { ClickTape } from "../batch/click_tape.ts";
-import type { DispatchSpec } from "../gpu/program.ts";
-import { bufferOf } from "../gpu/memory.ts";
-import { readFloats, readViews } from "../gpu/readback.ts";
-import { extent, MAX_CHUNKS } from "../gpu/sizes.ts";
-import type { ParameterArena } from "../tape/parameters.ts";
-import { at, type Matrix, matrix, slopeOf } from "../tape/reference.ts";
-import { floats, padRows, type Tensor, unpadRows } from "../tape/tensor.ts";
-import { CANARY, type CanaryArena } from "./canary_arena.ts";
-import type { Checks } from "./finding.ts";
+import type { ClickSizes } from "../../batch/click_sizes.ts";
+import type { ClickTape } from "../../batch/click_tape.ts";
+import type { DispatchSpec } from "../../gpu/program.ts";
+import { bufferOf } from "../../gpu/memory.ts";
+import { readFloats, readViews } from "../../gpu/readback.ts";
+import { extent, MAX_CHUNKS } from "../../gpu/sizes.ts";
+import type { ParameterArena } from "../../tape/parameters.ts";
+import { at, type Matrix, matrix, slopeOf } from "../../tape/reference.ts";
+import { floats, padRows, type Tensor, unpadRows } from "../../tape/tensor.ts";
+import { CANARY, type CanaryArena } from "../canary_arena.ts";
+import type { Checks } from "../finding.ts";
 import type { RecordedOp } from "./op_bench.ts";
 import { gradientMemory } from "./op_gradients.ts";
 import type { ReferenceRun } from "./op_reference.ts";
-import { kernelsOf, writersOf } from "./writers.ts";
+import { kernelsOf, writersOf } from "../writers.ts";
 
 export interface By {
   readonly sizes: ClickSizes;

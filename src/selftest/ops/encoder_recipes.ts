@@ -1,8 +1,8 @@
 /** Ops of the encoders as cases: what each takes, how it is recorded, how far rounding may lead. */
 
-import { lstm } from "../ops/lstm.ts";
-import { pwState } from "../ops/pw_state.ts";
-import { pwTable } from "../ops/pw_table.ts";
+import { lstm } from "../../ops/lstm.ts";
+import { pwState } from "../../ops/pw_state.ts";
+import { pwTable } from "../../ops/pw_table.ts";
 import type { Make } from "./layer_recipes.ts";
 import { type Batch, U, widthOf } from "./op_batches.ts";
 import type { OpCase } from "./op_case.ts";

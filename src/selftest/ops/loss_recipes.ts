@@ -1,9 +1,9 @@
 /** Losses as cases: what each takes, how it is recorded, what is differentiated, how far rounding may lead. */
 
-import { choiceNll } from "../ops/choice_nll.ts";
-import { linear } from "../ops/linear.ts";
-import { exactMinimax, type GameOptions, minimax } from "../ops/minimax.ts";
-import { rowDot } from "../ops/row_dot.ts";
+import { choiceNll } from "../../ops/choice_nll.ts";
+import { linear } from "../../ops/linear.ts";
+import { exactMinimax, type GameOptions, minimax } from "../../ops/minimax.ts";
+import { rowDot } from "../../ops/row_dot.ts";
 import { layered, type Make } from "./layer_recipes.ts";
 import { meanOf, U } from "./op_batches.ts";
 

@@ -1,11 +1,11 @@
 /** What an op is tried on: a batch, values that it reads, and how it is recorded. */
 
-import type { ClickSizes } from "../batch/click_sizes.ts";
-import type { ClickTape } from "../batch/click_tape.ts";
-import type { ClickLog } from "../data/click_log.ts";
-import type { ParameterSpec } from "../tape/parameters.ts";
-import type { Matrix } from "../tape/reference.ts";
-import type { Activation, Tensor } from "../tape/tensor.ts";
+import type { ClickSizes } from "../../batch/click_sizes.ts";
+import type { ClickTape } from "../../batch/click_tape.ts";
+import type { ClickLog } from "../../data/click_log.ts";
+import type { ParameterSpec } from "../../tape/parameters.ts";
+import type { Matrix } from "../../tape/reference.ts";
+import type { Activation, Tensor } from "../../tape/tensor.ts";
 
 /** A leaf that an op is tried on: a value with a gradient, but no parameter. */
 export interface Leaf {

@@ -1,18 +1,18 @@
 /** Dispatches of simulated pages on the device: with canaries behind every buffer, and twice, with the same bits. */
 
-import { keyOf } from "../data/philox.ts";
-import { randomStream } from "../data/random.ts";
-import { Commands } from "../gpu/commands.ts";
-import type { Gpu } from "../gpu/device.ts";
-import type { View } from "../gpu/memory.ts";
-import { readViews } from "../gpu/readback.ts";
-import { Page, type PageRoom } from "../simulate/page.ts";
-import { type EpisodeKey, isChunked, PageHeaders } from "../simulate/page_headers.ts";
-import { PageProgram } from "../simulate/page_program.ts";
-import type { PageDispatch } from "../simulate/policy.ts";
-import { CanaryArena } from "./canary_arena.ts";
-import { Checks, expectAll } from "./finding.ts";
-import { kernelsOf } from "./writers.ts";
+import { keyOf } from "../../data/philox.ts";
+import { randomStream } from "../../data/random.ts";
+import { Commands } from "../../gpu/commands.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import type { View } from "../../gpu/memory.ts";
+import { readViews } from "../../gpu/readback.ts";
+import { Page, type PageRoom } from "../../simulate/page.ts";
+import { type EpisodeKey, isChunked, PageHeaders } from "../../simulate/page_headers.ts";
+import { PageProgram } from "../../simulate/page_program.ts";
+import type { PageDispatch } from "../../simulate/policy.ts";
+import { CanaryArena } from "../canary_arena.ts";
+import { Checks, expectAll } from "../finding.ts";
+import { kernelsOf } from "../writers.ts";
 
 /** A page in memory whose every buffer is watched. */
 export class CheckedPage {

@@ -1,11 +1,11 @@
 /** What a replay remembers of episodes, and what it recalls of drawn pages, beside the same on the host. */
 
-import { keyOf, mulhi, philox, purposes } from "../data/philox.ts";
-import { readViews } from "../gpu/readback.ts";
-import type { Recall } from "../policy/learning/recall.ts";
-import { LEFT, type Replay } from "../policy/learning/replay.ts";
-import type { CanaryArena } from "./canary_arena.ts";
-import type { Checks } from "./finding.ts";
+import { keyOf, mulhi, philox, purposes } from "../../data/philox.ts";
+import { readViews } from "../../gpu/readback.ts";
+import type { Recall } from "../../policy/learning/recall.ts";
+import { LEFT, type Replay } from "../../policy/learning/replay.ts";
+import type { CanaryArena } from "../canary_arena.ts";
+import type { Checks } from "../finding.ts";
 import { BATCH, ITERATION, SEED } from "./replay_bench.ts";
 import {
   clickedOf,
@@ -22,7 +22,7 @@ import {
   type UserPage,
   USERS,
 } from "./replay_episodes.ts";
-import { floats, range } from "./words.ts";
+import { floats, range } from "../words.ts";
 
 export async function compareRemembered(
   { gpu }: CanaryArena,

@@ -1,7 +1,7 @@
 /** Episodes of made-up users, and what is to be known of them later, in the plainest way. */
 
-import { randomStream } from "../data/random.ts";
-import { range } from "./words.ts";
+import { randomStream } from "../../data/random.ts";
+import { range } from "../words.ts";
 
 export const [USERS, PAGES, SLATE, ITEMS, STRIDE, EPISODES] = [70, 3, 2, 45, 4, 2];
 /** Of a state, without padding: the column behind them is how far the episode is. */

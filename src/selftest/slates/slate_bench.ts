@@ -1,20 +1,20 @@
 /** What checks of slates share: rows of a kind of batch of their own, and a program of some dispatches run twice. */
 
-import { randomStream } from "../data/random.ts";
-import { Commands } from "../gpu/commands.ts";
-import type { Gpu } from "../gpu/device.ts";
-import { inTextures } from "../gpu/kernel_shapes.ts";
-import { type Memory, type View, writeMemory } from "../gpu/memory.ts";
-import { type DispatchSpec, Program } from "../gpu/program.ts";
-import { readViews } from "../gpu/readback.ts";
-import { Dimensions } from "../gpu/sizes.ts";
-import { StepHeaders, type StepPurpose } from "../gpu/step.ts";
-import { PANEL, panelsOf } from "../policy/network/place.ts";
-import type { SlateRows } from "../policy/network/slate_rows.ts";
-import { CanaryArena } from "./canary_arena.ts";
-import { Checks, expectAll } from "./finding.ts";
-import { sameWords } from "./page_bench.ts";
-import { kernelsOf } from "./writers.ts";
+import { randomStream } from "../../data/random.ts";
+import { Commands } from "../../gpu/commands.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import { inTextures } from "../../gpu/kernel_shapes.ts";
+import { type Memory, type View, writeMemory } from "../../gpu/memory.ts";
+import { type DispatchSpec, Program } from "../../gpu/program.ts";
+import { readViews } from "../../gpu/readback.ts";
+import { Dimensions } from "../../gpu/sizes.ts";
+import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
+import { PANEL, panelsOf } from "../../policy/network/place.ts";
+import type { SlateRows } from "../../policy/network/slate_rows.ts";
+import { CanaryArena } from "../canary_arena.ts";
+import { Checks, expectAll } from "../finding.ts";
+import { sameWords } from "../pages/page_bench.ts";
+import { kernelsOf } from "../writers.ts";
 
 /** The rows are counted where the users of a page are, so that all share shaders. */
 export type TestSizes = Readonly<Record<"users" | "rows" | "slots" | "items", number>>;

@@ -1,17 +1,17 @@
 /** Kernels of simulated pages: what may be shown, what is shown, who clicks, and how users move on. */
 
-import { mulhi, philox, purposes, slotOf } from "../data/philox.ts";
-import { randomStream } from "../data/random.ts";
-import { topSlate as topOnHost } from "../simulate/host/top_slate.ts";
-import { fill, pageMask } from "../simulate/masks.ts";
-import type { Page } from "../simulate/page.ts";
-import { inRandomPool, poolOf } from "../simulate/pool.ts";
-import { popularSlate, randomSlate, topSlate } from "../simulate/slates.ts";
+import { mulhi, philox, purposes, slotOf } from "../../data/philox.ts";
+import { randomStream } from "../../data/random.ts";
+import { topSlate as topOnHost } from "../../simulate/host/top_slate.ts";
+import { fill, pageMask } from "../../simulate/masks.ts";
+import type { Page } from "../../simulate/page.ts";
+import { inRandomPool, poolOf } from "../../simulate/pool.ts";
+import { popularSlate, randomSlate, topSlate } from "../../simulate/slates.ts";
 import { checkChoose } from "./choose_check.ts";
-import type { Checking, Checks } from "./finding.ts";
+import type { Checking, Checks } from "../finding.ts";
 import { moveCases } from "./move_cases.ts";
 import { bitOf, bitsOf, type Check, CheckedPage, key, type PageCase, randomBits } from "./page_bench.ts";
-import { range } from "./words.ts";
+import { range } from "../words.ts";
 
 const checkMask: Check = async (checked, checks) => {
   const { page } = checked;

@@ -1,13 +1,13 @@
 /** A replay on the device, with canaries behind every buffer, that remembers made-up episodes and draws pages of them. */
 
-import { Commands } from "../gpu/commands.ts";
-import { type DispatchSpec, Program } from "../gpu/program.ts";
-import { Dimensions } from "../gpu/sizes.ts";
-import { StepHeaders, type StepPurpose } from "../gpu/step.ts";
-import { Recall } from "../policy/learning/recall.ts";
-import { Replay } from "../policy/learning/replay.ts";
-import { plain } from "../simulate/plain.ts";
-import type { CanaryArena } from "./canary_arena.ts";
+import { Commands } from "../../gpu/commands.ts";
+import { type DispatchSpec, Program } from "../../gpu/program.ts";
+import { Dimensions } from "../../gpu/sizes.ts";
+import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
+import { Recall } from "../../policy/learning/recall.ts";
+import { Replay } from "../../policy/learning/replay.ts";
+import { plain } from "../../simulate/plain.ts";
+import type { CanaryArena } from "../canary_arena.ts";
 import { COLUMNS, type Episode, EPISODES, ITEMS, PAGES, SLATE, STRIDE, USERS } from "./replay_episodes.ts";
 
 /** Rows to learn from are all that a batch counts. */

@@ -1,14 +1,14 @@
 /** Ops of the layers as cases: what each takes, how it is recorded, how far rounding may lead. Sizes and batches are the caller's. */
 
-import type { ClickTape } from "../batch/click_tape.ts";
-import { batchNorm } from "../ops/batch_norm.ts";
-import { firstLayer } from "../ops/first_layer.ts";
-import { itemTerm } from "../ops/item_term.ts";
-import { linear } from "../ops/linear.ts";
-import { mixedProduct } from "../ops/mixed_product.ts";
-import { rowDot } from "../ops/row_dot.ts";
-import { at, type Matrix, matrix } from "../tape/reference.ts";
-import type { Activation, Tensor } from "../tape/tensor.ts";
+import type { ClickTape } from "../../batch/click_tape.ts";
+import { batchNorm } from "../../ops/batch_norm.ts";
+import { firstLayer } from "../../ops/first_layer.ts";
+import { itemTerm } from "../../ops/item_term.ts";
+import { linear } from "../../ops/linear.ts";
+import { mixedProduct } from "../../ops/mixed_product.ts";
+import { rowDot } from "../../ops/row_dot.ts";
+import { at, type Matrix, matrix } from "../../tape/reference.ts";
+import type { Activation, Tensor } from "../../tape/tensor.ts";
 import { type Batch, tokensOf, U, widthOf } from "./op_batches.ts";
 import type { OpCase } from "./op_case.ts";
 

@@ -1,12 +1,12 @@
 /** The kernel that takes the best item into the next slot of a slate, for one position. */
 
-import { NONE } from "../data/click_log.ts";
-import type { Gpu } from "../gpu/device.ts";
-import { PANEL, panelsOf, uploadPlace } from "../policy/network/place.ts";
-import { slatePick } from "../policy/network/slate_pick.ts";
-import type { Checks } from "./finding.ts";
+import { NONE } from "../../data/click_log.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import { PANEL, panelsOf, uploadPlace } from "../../policy/network/place.ts";
+import { slatePick } from "../../policy/network/slate_pick.ts";
+import type { Checks } from "../finding.ts";
 import { type Bench, floatsOf, maskBits, normals, withBench } from "./slate_bench.ts";
-import { range } from "./words.ts";
+import { range } from "../words.ts";
 
 const [R, ITEMS, UNITS, SLATE, POSITION] = [70, 71, 8, 4, 2];
 const PANELS = panelsOf(ITEMS);

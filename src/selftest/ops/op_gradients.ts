@@ -1,16 +1,16 @@
 /** The gradients that an op has written, whole: partial sums added up, touched rows in their places. */
 
-import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
-import type { ClickTape } from "../batch/click_tape.ts";
-import { NONE } from "../data/click_log.ts";
-import { bufferOf, type Memory } from "../gpu/memory.ts";
-import type { DispatchSpec } from "../gpu/program.ts";
-import { readFloats, readViews } from "../gpu/readback.ts";
-import { placesOf } from "../tape/node.ts";
-import type { Tensor } from "../tape/tensor.ts";
-import { CANARY } from "./canary_arena.ts";
-import type { Checks } from "./finding.ts";
-import { writersOf } from "./writers.ts";
+import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
+import type { ClickTape } from "../../batch/click_tape.ts";
+import { NONE } from "../../data/click_log.ts";
+import { bufferOf, type Memory } from "../../gpu/memory.ts";
+import type { DispatchSpec } from "../../gpu/program.ts";
+import { readFloats, readViews } from "../../gpu/readback.ts";
+import { placesOf } from "../../tape/node.ts";
+import type { Tensor } from "../../tape/tensor.ts";
+import { CANARY } from "../canary_arena.ts";
+import type { Checks } from "../finding.ts";
+import { writersOf } from "../writers.ts";
 
 /** Where the gradient of a tensor is written: of what is summed, among the partial sums. */
 export function gradientMemory(tape: ClickTape, tensor: Tensor): Memory {

@@ -1,18 +1,18 @@
 /** Kernels that remember pages of simulated users, draw some again, and say what their values are to become. */
 
-import { randomStream } from "../data/random.ts";
-import { Commands } from "../gpu/commands.ts";
-import type { Gpu } from "../gpu/device.ts";
-import { Program } from "../gpu/program.ts";
-import { readViews } from "../gpu/readback.ts";
-import { StepHeaders } from "../gpu/step.ts";
-import { pageReward, qTarget } from "../policy/learning/targets.ts";
-import { CanaryArena } from "./canary_arena.ts";
-import type { Checking, Checks } from "./finding.ts";
+import { randomStream } from "../../data/random.ts";
+import { Commands } from "../../gpu/commands.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import { Program } from "../../gpu/program.ts";
+import { readViews } from "../../gpu/readback.ts";
+import { StepHeaders } from "../../gpu/step.ts";
+import { pageReward, qTarget } from "../../policy/learning/targets.ts";
+import { CanaryArena } from "../canary_arena.ts";
+import type { Checking, Checks } from "../finding.ts";
 import { BATCH, dimensions, replayBench, type Rows } from "./replay_bench.ts";
 import { compareRecalled, compareRemembered } from "./replay_compare.ts";
 import { episodeOf, EPISODES, PAGES } from "./replay_episodes.ts";
-import { floats, range } from "./words.ts";
+import { floats, range } from "../words.ts";
 
 async function checkReplay(gpu: Gpu, checks: Checks): Promise<void> {
   const arena = new CanaryArena(gpu, "replay");

@@ -1,10 +1,10 @@
 /** The batches that ops are checked on, from one row to several chunks, and with what is rare. */
 
-import { referenceBatch } from "../batch/reference_batch.ts";
-import { type ClickLog, GIVEN } from "../data/click_log.ts";
-import { at, type Matrix } from "../tape/reference.ts";
+import { referenceBatch } from "../../batch/reference_batch.ts";
+import { type ClickLog, GIVEN } from "../../data/click_log.ts";
+import { at, type Matrix } from "../../tape/reference.ts";
 import type { OpCase } from "./op_case.ts";
-import { shuffled, smallLog, type SmallLogOptions } from "./small_logs.ts";
+import { shuffled, smallLog, type SmallLogOptions } from "../small_logs.ts";
 
 export const U = 2 ** -24;
 

@@ -1,15 +1,15 @@
 /** The random values that an op is tried on. */
 
-import type { ClickTape } from "../batch/click_tape.ts";
-import { randomStream } from "../data/random.ts";
-import { type Memory, writeMemory } from "../gpu/memory.ts";
-import { extent } from "../gpu/sizes.ts";
-import type { Weights } from "../tape/parameters.ts";
-import { activated, at, type Matrix, matrix, slopeOf } from "../tape/reference.ts";
-import { type Activation, padRows, type Tensor } from "../tape/tensor.ts";
-import { CANARY } from "./canary_arena.ts";
+import type { ClickTape } from "../../batch/click_tape.ts";
+import { randomStream } from "../../data/random.ts";
+import { type Memory, writeMemory } from "../../gpu/memory.ts";
+import { extent } from "../../gpu/sizes.ts";
+import type { Weights } from "../../tape/parameters.ts";
+import { activated, at, type Matrix, matrix, slopeOf } from "../../tape/reference.ts";
+import { type Activation, padRows, type Tensor } from "../../tape/tensor.ts";
+import { CANARY } from "../canary_arena.ts";
 import type { OpCase } from "./op_case.ts";
-import { type Matrices, valueOf } from "./tape_reference.ts";
+import { type Matrices, valueOf } from "../slates/tape_reference.ts";
 
 type Draw = (rows: number, columns: number, activation?: Activation) => Matrix;
 

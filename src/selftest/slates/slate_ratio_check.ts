@@ -1,11 +1,11 @@
 /** The kernel of exact slates, by utilities and by values of a network: as good as the best of all slates. */
 
-import type { Gpu } from "../gpu/device.ts";
-import { PANEL, panelsOf } from "../policy/network/place.ts";
-import { bestSlate, slateWorth } from "../policy/network/slate_ratio.ts";
-import type { Checks } from "./finding.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import { PANEL, panelsOf } from "../../policy/network/place.ts";
+import { bestSlate, slateWorth } from "../../policy/network/slate_ratio.ts";
+import type { Checks } from "../finding.ts";
 import { type Bench, floatsOf, maskBits, normals, withBench } from "./slate_bench.ts";
-import { range } from "./words.ts";
+import { range } from "../words.ts";
 
 const [R, ITEMS, SLATE] = [140, 12, 3];
 const MODEL = { label: "ratio", slate: SLATE, eta: 0.5 };

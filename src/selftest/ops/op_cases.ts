@@ -9,7 +9,7 @@ import {
   lstmKey,
   type LstmVariant,
   type MatmulVariant,
-} from "../gpu/kernel_shapes.ts";
+} from "../../gpu/kernel_shapes.ts";
 import { lstmOf, lstmOfTable, pwStateOf, pwTableByEvent, pwTableOf } from "./encoder_recipes.ts";
 import {
   batchNormOf,

@@ -3,13 +3,13 @@
  * and two runs that must give the same bits.
  */
 
-import { Commands } from "../gpu/commands.ts";
-import type { Gpu } from "../gpu/device.ts";
-import { Made } from "../gpu/made.ts";
-import { Program } from "../gpu/program.ts";
-import { readFloats } from "../gpu/readback.ts";
-import { extent } from "../gpu/sizes.ts";
-import type { Checks } from "./finding.ts";
+import { Commands } from "../../gpu/commands.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import { Made } from "../../gpu/made.ts";
+import { Program } from "../../gpu/program.ts";
+import { readFloats } from "../../gpu/readback.ts";
+import { extent } from "../../gpu/sizes.ts";
+import type { Checks } from "../finding.ts";
 import { type OpBench, opBench, type RecordedOp, recordOp } from "./op_bench.ts";
 import type { OpCase } from "./op_case.ts";
 import {
@@ -23,7 +23,7 @@ import {
 import { gradientOf } from "./op_gradients.ts";
 import { drawInputs, uploadLeaves, uploadOutputGradient } from "./op_inputs.ts";
 import { type ReferenceRun, runReference } from "./op_reference.ts";
-import { kernelsOf, writersOf } from "./writers.ts";
+import { kernelsOf, writersOf } from "../writers.ts";
 
 export interface RunOptions {
   /** How often the op is recorded on the same inputs: gradients are then added to what is there. */

@@ -1,19 +1,19 @@
 /** A Q-network that learns from given slates, on the device and by the references of its nodes in f64. */
 
-import type { Gpu } from "../gpu/device.ts";
-import { initialWeights } from "../model/initial_weights.ts";
-import { AdamState } from "../ops/adam.ts";
-import { type QCounts, qLoss, type QLossBatch } from "../policy/learning/q_loss.ts";
-import { QNetwork } from "../policy/network/q_network.ts";
-import { columnsOf, qParameters, type QShape } from "../policy/network/q_shape.ts";
-import { tapeOf } from "../policy/network/slate_rows.ts";
-import { slateValue } from "../policy/network/slate_value.ts";
-import { matrix } from "../tape/reference.ts";
-import { padRows, type Tensor } from "../tape/tensor.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import { initialWeights } from "../../model/initial_weights.ts";
+import { AdamState } from "../../ops/adam.ts";
+import { type QCounts, qLoss, type QLossBatch } from "../../policy/learning/q_loss.ts";
+import { QNetwork } from "../../policy/network/q_network.ts";
+import { columnsOf, qParameters, type QShape } from "../../policy/network/q_shape.ts";
+import { tapeOf } from "../../policy/network/slate_rows.ts";
+import { slateValue } from "../../policy/network/slate_value.ts";
+import { matrix } from "../../tape/reference.ts";
+import { padRows, type Tensor } from "../../tape/tensor.ts";
 import { Q64 } from "./q_reference.ts";
 import { type Bench, floatsOf, normals, type TestSizes } from "./slate_bench.ts";
 import { gradients64, type Matrices, valueOf } from "./tape_reference.ts";
-import { writersOf } from "./writers.ts";
+import { writersOf } from "../writers.ts";
 
 /** A network with weights that are no zeros, over items of random vectors, and rows of random states. */
 export function madeNetwork(

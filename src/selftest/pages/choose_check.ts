@@ -1,13 +1,13 @@
 /** The kernel by which simulated users click and leave, for an episode. */
 
-import { philox, purposes, uniform24 } from "../data/philox.ts";
-import { randomStream } from "../data/random.ts";
-import { choose, logViews } from "../simulate/choose.ts";
-import { choose as chooseOnHost } from "../simulate/host/choice.ts";
-import type { Page } from "../simulate/page.ts";
-import { plain } from "../simulate/plain.ts";
+import { philox, purposes, uniform24 } from "../../data/philox.ts";
+import { randomStream } from "../../data/random.ts";
+import { choose, logViews } from "../../simulate/choose.ts";
+import { choose as chooseOnHost } from "../../simulate/host/choice.ts";
+import type { Page } from "../../simulate/page.ts";
+import { plain } from "../../simulate/plain.ts";
 import { bitsOf, type Check, type CheckedPage, key } from "./page_bench.ts";
-import { floats, range } from "./words.ts";
+import { floats, range } from "../words.ts";
 
 /** Logits whose draws lie far from a bound: nearer ones fall on either side by rounding. */
 const NEAR = 1e-5;

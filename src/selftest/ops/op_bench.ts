@@ -1,18 +1,18 @@
 /** What an op is recorded with: its batch on the device, with canaries behind every buffer, and a tape over it. */
 
-import { BatchBuffers } from "../batch/batch_buffers.ts";
-import type { ClickSizes } from "../batch/click_sizes.ts";
-import { ClickTape } from "../batch/click_tape.ts";
-import { DeviceLog } from "../batch/device_log.ts";
-import { batchCapacity, Plan } from "../batch/plan.ts";
-import { type ReferenceBatch, referenceBatch } from "../batch/reference_batch.ts";
-import type { Gpu } from "../gpu/device.ts";
-import type { Made } from "../gpu/made.ts";
-import type { DispatchSpec } from "../gpu/program.ts";
-import type { Node } from "../tape/node.ts";
-import { ParameterArena } from "../tape/parameters.ts";
-import type { Tensor } from "../tape/tensor.ts";
-import { CanaryArena } from "./canary_arena.ts";
+import { BatchBuffers } from "../../batch/batch_buffers.ts";
+import type { ClickSizes } from "../../batch/click_sizes.ts";
+import { ClickTape } from "../../batch/click_tape.ts";
+import { DeviceLog } from "../../batch/device_log.ts";
+import { batchCapacity, Plan } from "../../batch/plan.ts";
+import { type ReferenceBatch, referenceBatch } from "../../batch/reference_batch.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import type { Made } from "../../gpu/made.ts";
+import type { DispatchSpec } from "../../gpu/program.ts";
+import type { Node } from "../../tape/node.ts";
+import { ParameterArena } from "../../tape/parameters.ts";
+import type { Tensor } from "../../tape/tensor.ts";
+import { CanaryArena } from "../canary_arena.ts";
 import type { OpCase } from "./op_case.ts";
 
 /** Of the step: any number. */
