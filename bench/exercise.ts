@@ -8,10 +8,13 @@ import { runMain } from "../src/cli/fail.ts";
 import { parseAndRun, path, wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
 import type { Gpu } from "../src/gpu/device.ts";
+import { constantOf } from "../src/gpu/kernel.ts";
 import { openGpu } from "../src/host/open_gpu.ts";
+import { thousands } from "../src/thousands.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
-import { checkAnswer, HOLE, stepOf } from "./exercise/check.ts";
+import { HOLE, stepOf } from "./exercise/answer.ts";
+import { checkAnswer } from "./exercise/check.ts";
 import { casesOf, type Exercise } from "./exercise/exercise.ts";
 import { exercises } from "./exercise/exercises.ts";
 import { ladderCells } from "./ladder.ts";
@@ -81,6 +84,7 @@ async function take(exercise: Exercise, options: ExerciseOptions): Promise<void>
     }
     status.clear();
     console.log([`${file} is right at`, ...cases.map(({ name }) => `  ${name}`)].join("\n"));
+    console.log(startedText(step, size));
     if (options.time) await time(gpu, { ...exercise.ladder, size }, step, options.rounds, status);
   } finally {
     status.clear();
@@ -105,6 +109,9 @@ async function readText(file: string): Promise<string | undefined> {
     return await Deno.readTextFile(file);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.IsADirectory) {
+      throw new UserError(`Expected --file to be a kernel's file, got the folder ${file}.`);
+    }
     throw error;
   }
 }
@@ -115,10 +122,27 @@ async function begin(exercise: Exercise, file: string): Promise<void> {
   await Deno.writeTextFile(file, exercise.starter, { createNew: true });
   console.log(
     `${file} is there now: ${exercise.what}. Its task is in its first lines; fill in what says ${HOLE}.\n` +
+      `Size:     --size ${
+        exercise.ladder.size.join("x")
+      }, if you do not say another: ${exercise.ladder.title}\n` +
       `Chapter:  kernels/course/${exercise.chapter}\n` +
       `Check it: deno task exercise ${exercise.name}\n` +
-      `Solution: kernels/README.md says which kernels are one`,
+      `Rules:    kernels/README.md, which also says which kernels are a solution`,
   );
+}
+
+/** How much is started, as too large a grid costs time alone. */
+function startedText({ kernel, invocations, constants }: Step, size: Size): string {
+  const [x, y = 1] = invocations(size);
+  const own = constants?.(size) ?? {};
+  const along = [constantOf(kernel, "WORKGROUP", own), y > 1 ? sizeAlongY(kernel) : 1];
+  const groups = [Math.ceil(x / (along[0] ?? 1)), Math.ceil(y / (along[1] ?? 1))];
+  return `It starts ${thousands(x)} x ${thousands(y)} invocations at ${size.join(" x ")}: ` +
+    `${groups.map(thousands).join(" x ")} workgroups of ${along.join(" x ")}.`;
+}
+
+function sizeAlongY(kernel: Step["kernel"]): number {
+  return kernel.constants.has("WORKGROUP_Y") ? constantOf(kernel, "WORKGROUP_Y") : 1;
 }
 
 async function time(
@@ -134,7 +158,9 @@ async function time(
   const results = await runLadder(gpu, { ...ladder, oddSizes: [], steps }, { rounds, onProgress });
   status.clear();
   const { head, rows } = ladderCells(results);
-  console.log(`\n${ladder.title}: ${ladder.size.join(" x ")}\n${table(head, rows)}`);
+  // Without a naive step the first one is the shipped kernel.
+  const own = head.map((cell) => cell === "on naive" && ladder.steps.length < 3 ? "on step 1" : cell);
+  console.log(`\n${ladder.title}: ${ladder.size.join(" x ")}\n${table(own, rows)}`);
 }
 
 await runMain(() => parseAndRun(exerciseCommand(), Deno.args));

@@ -1,15 +1,14 @@
 /** The exercises: what is right passes, what is wrong is named, and the command writes a file to begin with. */
 
 import assert from "node:assert/strict";
-import { checkAnswer, HOLE, stepOf } from "../bench/exercise/check.ts";
+import { HOLE, stepOf } from "../bench/exercise/answer.ts";
+import { checkAnswer } from "../bench/exercise/check.ts";
 import { evaluate } from "../bench/exercise/grid.ts";
 import { type Case, casesOf, type Exercise } from "../bench/exercise/exercise.ts";
 import { exercises } from "../bench/exercise/exercises.ts";
-import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
-import { DENO_FLAGS } from "../src/deno_flags.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { UserError } from "../src/user_error.ts";
-import { answers } from "./exercise_answers.ts";
+import { answers, nearlyRight } from "./exercise_answers.ts";
 import { withGpu } from "./op_check.ts";
 
 const root = new URL("../", import.meta.url);
@@ -31,9 +30,15 @@ const hard: Which = (exercise) =>
   casesOf(exercise).slice(exercise.ladder.oddSizes.length).slice(0, exercise.hard.length);
 const oddAndHard: Which = (exercise) => [...odd(exercise), ...hard(exercise)];
 
-/** Checks a text as an answer. */
-async function check(gpu: Gpu, exercise: Exercise, text: string, which = odd): Promise<void> {
-  const step = stepOf(exercise, "mine.wgsl", text);
+/** Checks a text as an answer. @param takes what its kernel is given: the starter's constants, where it is not said. */
+async function check(
+  gpu: Gpu,
+  exercise: Exercise,
+  text: string,
+  which = odd,
+  takes?: { readonly takes: undefined },
+): Promise<void> {
+  const step = { ...stepOf(exercise, "mine.wgsl", text), ...takes };
   for (const one of which(exercise)) await checkAnswer(gpu, exercise, step, one, "mine.wgsl");
 }
 
@@ -47,6 +52,9 @@ function replaced(text: string, from: string, to: string): string {
   assert.ok(text.includes(from), from);
   return text.replace(from, to);
 }
+
+/** A shipped kernel is given all of its constants. */
+const shipped = { takes: undefined };
 
 /** Exercise, a kernel of the repository that solves it, and its grid. */
 const solutions: readonly (readonly [string, string, string])[] = [
@@ -75,7 +83,7 @@ const solutions: readonly (readonly [string, string, string])[] = [
 Deno.test("exercises: the texts of the repository's kernels are right", () =>
   withGpu(undefined, async (gpu) => {
     for (const [name, path, grid] of solutions) {
-      await check(gpu, named(name), `// grid: ${grid}\n${kernelText(path)}`, oddAndHard);
+      await check(gpu, named(name), `// grid: ${grid}\n${kernelText(path)}`, oddAndHard, shipped);
     }
     assert.deepEqual([...new Set(solutions.map(([name]) => name))], exercises.map(({ name }) => name));
   }));
@@ -84,7 +92,8 @@ Deno.test("exercises: every starter compiles, is wrong, and says where its hole 
   withGpu(undefined, async (gpu) => {
     for (const exercise of exercises) {
       const message = await fault(gpu, exercise, exercise.starter);
-      assert.match(message, /^mine\.wgsl is wrong at .*: \w+\[\d+, \d+\] of .*: expected .*, got /);
+      const number = /\w+\[\d+, \d+\] of .*: expected .*, got |best\[0 U \+ \d+\], of panel .* masked/;
+      assert.match(message, new RegExp(`^mine\\.wgsl is wrong at .*: (${number.source})`));
       assert.match(message, new RegExp(`Line \\d+ still says ${HOLE}\\.`));
       assert.ok(exercise.starter.includes(`kernels/course/${exercise.chapter}`), exercise.name);
       assert.match(exercise.starter, /^\/\/ \w+\.wgsl - exercise: /);
@@ -104,64 +113,6 @@ Deno.test("exercises: every starter is right when its holes are filled", () =>
 function filled(name: string, holes = answers[name] ?? assert.fail(name)): string {
   return holes.reduce((text, [from, to]) => replaced(text, from, to), named(name).starter);
 }
-
-/** Answers that are right at odd sizes, and wrong: exercise, what it forgets, and what of a right answer is replaced. */
-const nearlyRight: readonly (readonly [string, string, RegExp, ...(readonly [string, string])[]])[] = [
-  ["softmax", "no click in the maximum", /, all utilities about -200/, [
-    "var most = 0.0;",
-    "var most = u[first];",
-  ]],
-  [
-    "softmax",
-    "all rows but the first in the maximum",
-    /, the last row of each page/,
-    ["most = max(most, u[r]);", "most = max(most, u[first]);"],
-  ],
-  [
-    "matmul",
-    "that infinity less infinity is NaN",
-    /, sums of several hundred/,
-    ["select(exp(min(z, 0.0)) - 1.0, z, z > 0.0)", "max(z, 0.0) + exp(z) - exp(max(z, 0.0))"],
-  ],
-  [
-    "batch-norm",
-    "to take the mean away first",
-    /, constant columns/,
-    ["(x - mean) * inverse * product", "(x * inverse - mean * inverse) * product"],
-  ],
-  [
-    "lstm",
-    "that infinity by infinity is NaN",
-    /, gates of up to 100/,
-    ["1.0 / (1.0 + exp(-clamp(x, -30.0, 30.0)))", "exp(x) / (1.0 + exp(x))"],
-  ],
-  ["adam", "epsilon", /, gradients of 0/, ["(sqrt(v[i]) + EPSILON)", "sqrt(v[i])"]],
-  ["rank", "that a word has 32 bits", /, every bit set/, [
-    "before += countOneBits(bits[k]);",
-    "before += countOneBits(bits[k] & 0x7fffffffu) + select(0u, 1u, (bits[k] >> 30u) > 1u && bits[k] != 0xffffffffu);",
-  ]],
-  [
-    "table-gradient",
-    "where an item's rows go on",
-    /, nearly all rows of one item/,
-    ["k < slot_first[i + 1u]", "k < min(slot_first[i + 1u], slot_first[i] + 512u)"],
-  ],
-  ["last-clicks", "where the window ends", /, more clicks than the window/, [
-    "lag < min(clicks, LAGS)",
-    "lag < clicks",
-  ]],
-  ["draw", "to take the largest away", /, utilities of 90/, [
-    "most = max(most, utility[first + j]);",
-    "most = 0.0;",
-  ]],
-  ["slate-score", "which of equal items is the first", /, equal items/, ["sum > most", "sum >= most"]],
-  [
-    "sparsemax",
-    "to take the largest away",
-    /, utilities about 10,000/,
-    ["for (var r = first; r < end; r++) { most = max(most, u[r]); }", "most = 0.0;"],
-  ],
-];
 
 Deno.test("exercises: what is right at odd sizes alone fails a hard case", () =>
   withGpu(undefined, async (gpu) => {
@@ -194,7 +145,7 @@ Deno.test("exercises: a wrong answer is told by its worst number", () =>
       /^mine\.wgsl is wrong at 13 x 3: outcome\[\d+, 0\] of \[13, 4\]: expected [\d.]+, got [\d.]+, off by [\d.]+ with .* allowed\. \d+ of the 52 numbers are wrong\.$/,
     );
     const last = replaced(choice, "if (e >= step.size.y)", "if (e + 1u >= step.size.y)");
-    assert.match(await fault(gpu, softmax, last), /outcome\[0, 0\].*got NaN.*\nNaN stands where nothing was/);
+    assert.match(await fault(gpu, softmax, last), /outcome\[0, 0\].*got NaN.*\nNothing was written to/);
     const sometimes = replaced(
       choice,
       "  let loss = ",
@@ -218,9 +169,13 @@ Deno.test("exercises: stray writes, a changed input and runs that differ are tol
     assert.match(await fault(gpu, softmax, changing), /it writes the input u\.$/);
     // What a kernel reads and writes is set back before the second run.
     const adam = named("adam");
-    const adamText = `// grid: P4\n${kernelText("adam")}`;
+    const adamText = filled("adam");
     await check(gpu, adam, adamText, (one) => casesOf(one).slice(0, 3));
-    const moment = replaced(adamText, "v[i] = v1;", "v[i] = v[i];");
+    const moment = replaced(
+      replaced(adamText, "  v[i] = BETA2", "  let own = BETA2"),
+      "(sqrt(v[i]) + EPSILON)",
+      "(sqrt(own) + EPSILON)",
+    );
     assert.match(await fault(gpu, adam, moment), /: v\[0, \d+\] of \[1, 4\]/);
   }));
 
@@ -235,13 +190,16 @@ Deno.test("exercises: what cannot be run is told with its place", () =>
       [replaced(starter, "// grid: E\n", ""), /expected a line .* "\/\/ grid: E"/],
       [replaced(starter, "// grid: E\n", "// grid: Q / 2\n"), /letters E, K .*: "Q" is none of them/],
       [replaced(starter, "// grid: E\n", "// grid: E, K, 2\n"), /one axis or two/],
-      [replaced(starter, "> event:", "> events:"), /expected bindings of u, .*got "events"/],
+      [
+        replaced(starter, "> event:", "> events:"),
+        /expected bindings of u, event, outcome, u_gradient, step, got "events"/,
+      ],
       [replaced(starter, "read_write> outcome", "read> outcome"), /read_write> outcome/],
       [replaced(starter, "@binding(4)", "@binding(5)"), /binding step is @binding\(5\), expected 4/],
       [replaced(starter, "size(WORKGROUP)", "size(64)"), /expected @workgroup_size\(WORKGROUP\)/],
       [
         replaced(starter, "const WORKGROUP = 64;", "const WORKGROUP = 8 * 8;"),
-        /no numeric constant WORKGROUP/,
+        /expected a line "const WORKGROUP = 64;", with one number/,
       ],
     ];
     for (const [text, message] of broken) assert.match(await fault(gpu, softmax, text), message);
@@ -256,22 +214,104 @@ Deno.test("exercises: where inputs stand is the answer's to say, and what cannot
       await check(gpu, panel, replaced(text, line, `// where: ${where}`));
     }
     await check(gpu, panel, replaced(text, `${line}\n`, ""));
+    // Written out, as the header asks for it.
+    const loop = text.slice(text.indexOf("  for (var k = 0u; k < K4"), text.indexOf("  put(m, column, s0);"));
+    const [, body = ""] = loop.match(/\{\n([^]*)\n {2}\}\n$/) ?? [];
+    const turns = Array.from(
+      { length: 16 },
+      (_, k) => `  if (K4 > ${k}u) {\n${body.replaceAll(/\bk\b/g, `${k}u`)}\n  }\n`,
+    );
+    await check(gpu, panel, replaced(text, loop, turns.join("")));
     const broken: [string, RegExp][] = [
       [
         "input textur",
-        /expected "where" to name an input \(input, .*\) and its place \(texture, uniform, panels\), got "input textur"/,
+        /expected "where" to name an input and its place, one of texture, uniform, panels, got "input textur"/,
       ],
       ["input", /got "input"/],
       ["output texture", /got "output texture"/],
       ["input texture uniform", /got "input texture uniform"/],
-      ["weights texture", /has no function load_weights, so it cannot stand in a texture/],
+      ["weights texture", /weights cannot stand in a texture without the line "fn load_weights/],
     ];
     for (const [where, message] of broken) {
       assert.match(await fault(gpu, panel, replaced(text, line, `// where: ${where}`)), message);
     }
     const rank = named("rank");
     const panels = replaced(filled("rank"), "// grid: W", "// grid: W\n// where: bits panels");
-    assert.match(await fault(gpu, rank, panels), /its place \(texture, uniform\), got "bits panels"/);
+    assert.match(await fault(gpu, rank, panels), /its place, one of texture, uniform, got "bits panels"/);
+  }));
+
+Deno.test("exercises: mistakes that a CPU driver forgives are found, too", () =>
+  withGpu(undefined, async (gpu) => {
+    const table = named("table-gradient");
+    const unfed = replaced(filled("table-gradient"), "if (e != NONE) { sum", "if (true) { sum");
+    assert.match(await fault(gpu, table, unfed), /: output\[0, \d\] of \[1, 5\]/);
+    const padding = replaced(
+      filled("table-gradient"),
+      "output[i * N4 + column] = sum;",
+      "if (column + 1u == N4) { sum.w = 77.0; }\n  output[i * N4 + column] = sum;",
+    );
+    assert.match(await fault(gpu, table, padding), /output: float 7 is 77, and it pads a row/);
+    const first = replaced(
+      filled("draw"),
+      "  let first = u * SLATE;",
+      "  log_outcome[u] = vec4f(0.0);\n  let first = u * SLATE;",
+    );
+    assert.match(
+      await fault(gpu, named("draw"), first),
+      /log_outcome\[0, 0\] .*\(page 0, user 0, slot\).*got 0/,
+    );
+    const shared = `${filled("rank")}\nvar<workgroup> counts: array<u32, WORKGROUP>;\n`;
+    assert.match(
+      await fault(gpu, named("rank"), shared),
+      /a workgroupBarrier\(\): counts is in workgroup memory/,
+    );
+  }));
+
+Deno.test("exercises: constants are the answer's own, but for those of the starter", () =>
+  withGpu(undefined, async (gpu) => {
+    // The shipped kernels have constants of these names.
+    await check(gpu, named("table-gradient"), `${filled("table-gradient")}const ITEMS = 1u;\n`);
+    await check(gpu, named("slate-score"), `${filled("slate-score")}const M = 1u;\n`);
+    const renamed = filled("rank").replaceAll("WORDS", "COUNT");
+    assert.match(
+      await fault(gpu, named("rank"), renamed, (one) => casesOf(one).slice(1, 2)),
+      /"const WORDS ="/,
+    );
+  }));
+
+Deno.test("exercises: grids and workgroups that mean something else are told", () =>
+  withGpu(undefined, async (gpu) => {
+    const panel = named("panel");
+    const text = filled("panel");
+    const large = replaced(text, "// where: input texture", "// where: input uniform");
+    const timed: Which = (one) => casesOf(one).slice(-1);
+    assert.match(
+      await fault(gpu, panel, large.replace("load_input(at + k)", "input[at + k]"), timed),
+      /input has 3,276,800 bytes at 12800 x 64 x 64; a uniform has at most 65,536/,
+    );
+    const twice = replaced(text, "// where: input texture", "// grid: N4, M\n// where: input texture");
+    assert.match(await fault(gpu, panel, twice), /expected one line "\/\/ grid: ...", got two/);
+    const many = replaced(filled("rank"), "// grid: W", "// grid: 10000000 W");
+    assert.match(await fault(gpu, named("rank"), many), /line "grid" at 1: it asks for \d+ x 1 workgroups/);
+    const alongY = replaced(filled("rank"), "const WORDS", "const WORKGROUP_Y = 4;\nconst WORDS");
+    assert.match(await fault(gpu, named("rank"), alongY), /expected no constant WORKGROUP_Y/);
+    const minus = replaced(filled("rank"), "// grid: W", "// grid: W - 1");
+    assert.match(await fault(gpu, named("rank"), minus), /line "grid": .*: there is no minus/);
+  }));
+
+Deno.test("exercises: of an item that cannot be chosen it is said why", () =>
+  withGpu(undefined, async (gpu) => {
+    const score = named("slate-score");
+    const masked = replaced(filled("slate-score"), " && ((bits >> (i % 32u)) & 1u) == 0u", "");
+    assert.match(
+      await fault(gpu, score, masked),
+      /of panel \d and user \d+: (item \d+ is masked|all its items are)/,
+    );
+    const next = replaced(filled("slate-score"), "winner = i;", "winner = i + 32u;");
+    assert.match(
+      await fault(gpu, score, next),
+      /of panel 0 and user 0: expected one of its items, got item 32/,
+    );
   }));
 
 Deno.test("exercises: whole numbers are exact, and what is not written is told", () =>
@@ -285,7 +325,7 @@ Deno.test("exercises: whole numbers are exact, and what is not written is told",
       /ranked\[5, 1\] of \[37, 2\].*off by 1.0 with 0.0 allowed\. 1 of/,
     );
     const none = replaced(text, "if (w >= WORDS)", "if (w >= WORDS || w == 5u)");
-    assert.match(await fault(gpu, rank, none), /ranked\[5, 0\].*got NaN.*\nNaN stands where nothing was/);
+    assert.match(await fault(gpu, rank, none), /ranked\[5, 0\].*got NaN.*\nNothing was written to/);
     const open = replaced(text, "var<storage, read> bits", "var<storage, read_write> bits");
     await check(gpu, rank, open);
     // Of the last word, which nobody else reads.
@@ -311,78 +351,5 @@ Deno.test("exercises: grids are sums, products and divisions that round up", () 
   for (const [text, value] of right) assert.equal(evaluate(text, letters), value, text);
   for (const text of ["", "M /", "(M", "M )", "M - 1", "x", "0 M", "M / 0"]) {
     assert.throws(() => evaluate(text, letters), UserError, text);
-  }
-});
-
-async function exercise(
-  cwd: string,
-  ...args: string[]
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const permissions = ["--allow-read", "--allow-env", "--allow-write"];
-  const config = ["--config", new URL("deno.json", root).pathname];
-  const output = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      ...config,
-      ...DENO_FLAGS,
-      "--no-prompt",
-      ...permissions,
-      new URL("bench/exercise.ts", root).pathname,
-      ...args,
-    ],
-    cwd,
-    env: GPU_ENVIRONMENT,
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code: output.code, stdout: text(output.stdout), stderr: text(output.stderr) };
-}
-
-Deno.test("deno task exercise: lists, writes a file once, refuses it as it was written, and times what is right", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    const { starter } = named("softmax");
-    const listed = await exercise(folder);
-    assert.equal(listed.code, 0, listed.stderr);
-    for (const { name } of exercises) assert.ok(listed.stdout.includes(name), name);
-    const unknown = await exercise(folder, "stairs");
-    assert.equal(unknown.code, 1);
-    assert.match(unknown.stderr, /Allowed choices are softmax, matmul, .*sparsemax/);
-
-    const begun = await exercise(folder, "softmax");
-    assert.equal(begun.code, 0, begun.stderr);
-    assert.match(begun.stdout, /exercises\/softmax\.wgsl is there now/);
-    const file = `${folder}/exercises/softmax.wgsl`;
-    assert.equal(await Deno.readTextFile(file), starter);
-    const unfinished = await exercise(folder, "softmax");
-    assert.equal(unfinished.code, 1);
-    assert.match(unfinished.stderr, /is as it was written.*YOUR CODE/);
-    await Deno.writeTextFile(file, `${starter}\n`);
-    const wrong = await exercise(folder, "softmax");
-    assert.equal(wrong.code, 1);
-    assert.match(wrong.stderr, /^error: exercises\/softmax\.wgsl is wrong at/m);
-    assert.equal(await Deno.readTextFile(file), `${starter}\n`);
-
-    const missing = await exercise(folder, "softmax", "--file", "other.wgsl");
-    assert.equal(missing.code, 1);
-    assert.match(missing.stderr, /there is no file other\.wgsl/);
-    await Deno.writeTextFile(`${folder}/mine.wgsl`, choice);
-    const right = await exercise(folder, "softmax", "--file", "mine.wgsl", "--rounds", "1");
-    assert.equal(right.code, 0, right.stderr);
-    assert.match(
-      right.stdout,
-      /mine\.wgsl is right at\n +1 x 1\n +13 x 3\n +67 x 41\n +7 x 3, all[^]*\n +2560 x 10\n/,
-    );
-    assert.match(right.stdout, /5 +yours +mine /);
-    const checked = await exercise(folder, "softmax", "--file", "mine.wgsl", "--no-time");
-    assert.equal(checked.code, 0, checked.stderr);
-    assert.doesNotMatch(checked.stdout, /yours/);
-    const long = await exercise(folder, "softmax", "--file", "mine.wgsl", "--no-time", "--size", "3x10000");
-    assert.equal(long.code, 0, long.stderr);
-    assert.match(long.stdout, /\n +3 x 10000\n/);
-    const none = await exercise(folder, "softmax", "--size", "3");
-    assert.equal(none.code, 1);
-    assert.match(none.stderr, /Expected --size of numbers in .* such as 2560x10, got "3"/);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
   }
 });

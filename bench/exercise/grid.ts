@@ -6,14 +6,14 @@
 import { UserError } from "../../src/user_error.ts";
 import type { Letters } from "./exercise.ts";
 
-/** @throws UserError for what is no expression, or holds another letter. */
-export function evaluate(text: string, letters: Letters): number {
+/** @param line where the text stands. @throws UserError for what is no expression, or holds another letter. */
+export function evaluate(text: string, letters: Letters, line = "grid"): number {
   const known = Object.keys(letters).join(", ");
   const fault = (found: string) =>
     new UserError(
-      `Expected numbers and the letters ${known} joined by + * / ( ), such as "${
+      `line "${line}": expected numbers and the letters ${known} joined by + * / ( ), such as "${
         Object.keys(letters)[0]
-      } / 4", got "${text}"${found === "" ? "" : `: ${found}`}.`,
+      } / 4", got "${text.trim()}": ${found}.`,
     );
   const tokens = text.match(/\d+|[A-Za-z]\w*|\S/g) ?? [];
   let next = 0;
@@ -37,6 +37,7 @@ export function evaluate(text: string, letters: Letters): number {
   const atom = (): number => {
     const token = tokens[next++];
     if (token === undefined) throw fault("it ends too early");
+    if (token === "-") throw fault("there is no minus");
     if (/^\d/.test(token)) return Number(token);
     if (token === "(") {
       const value = sum();

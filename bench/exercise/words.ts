@@ -1,10 +1,8 @@
 /** Outputs that are whole numbers of 32 bits. They have to be exact. */
 
+import { UNWRITTEN } from "../../src/ladder/check.ts";
 import type { Output } from "../../src/ladder/problem.ts";
 import { type Matrix, matrix } from "../../src/tape/reference.ts";
-
-/** What a place holds that nothing was written to. */
-const [UNWRITTEN] = bitsOf(Float32Array.of(NaN));
 
 /** The same bits as whole numbers. */
 export function bitsOf({ buffer, byteOffset, length }: Float32Array): Uint32Array {

@@ -9,8 +9,7 @@
 // Then         count the bytes a parameter needs, and ask the bench for the bandwidth of your adapter (deno task bench
 //              adapter): how far from it is your kernel?
 //
-// Rules        Keep the names of the bindings. P = 4 P4, all of it in whole vectors. The next line says how many invocations
-//              the host starts; letter: P4.
+// Rules        kernels/README.md, "The exercises". Letters of the grid: P4. P = 4 P4, all of it in whole vectors.
 // grid: P4
 
 const WORKGROUP = 64;

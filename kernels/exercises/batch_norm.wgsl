@@ -9,9 +9,7 @@
 // Your task    add up the chunks' sums and compute the gradient.
 // Then         here every invocation adds up the chunks again for one number. Let it own several rows: "(R / 16) N4", say.
 //
-// Rules        Keep the names of the bindings. The workgroup's size is the constant WORKGROUP along x and, if you declare it,
-//              WORKGROUP_Y along y. The next line says how many invocations the host starts along x and y; letters: R, N4, C
-//              chunks. A / rounds up.
+// Rules        kernels/README.md, "The exercises". Letters of the grid: R, N4, C chunks.
 // grid: N4, R
 
 const WORKGROUP = 16;

@@ -1,23 +1,22 @@
 // draw.wgsl - exercise: a click or none, drawn for every simulated user              (read kernels/course/10-simulated-users.md)
 //
-//   utility [U, k]   of the items of each user's slate         log_outcome [T, U]  (slot, reward, P(any click), 1)
-//   P(slot j) = exp(u_j) / (1 + sum exp(u))        P(no click) = 1 / (1 + sum exp(u)), which is slot k
+//   utility [U, K]   of the items of each user's slate         log_outcome [T, U]  (slot, reward, P(any click), 1)
+//   The page at hand is row step.page of the log; rows before it stay as they are.
+//   P(slot j) = exp(u_j) / (1 + sum exp(u))        P(no click) = 1 / (1 + sum exp(u)), which is slot K
 //   The draw: no click first, then the slots in order. The outcome is the first whose running sum of probabilities exceeds
-//   the user's uniform number; the last slot takes what rounding leaves.        reward = 1 for a click, else 0
+//   the user's uniform number. If rounding leaves none, it is the last slot.       reward = 1 for a click, else 0
 //   The number is made of word 0 of the counter (step.first_user + u, step.episode, step.page, 0), its key is (step.noise, 0).
 //
 // Your task    the user's number, the slot, and P(any click). Some utilities are 90, and exp(90) is infinite in f32: take the
 //              largest logit off all, that of no click (0) included.
 // Then         let users look at the slots in order and click slot j with probability sigmoid(u_j): a cascade. How many words
-//              does a page need now, and where do you take them from?
+//              does a page need now, and where do you take them from? There is no checker for it.
 //
-// Rules        Keep the names of the bindings. The page of user u is at step.page U + u in the log; others stay. The
-//              workgroup's size is the constant WORKGROUP. The next line says how many invocations the host starts; letters: U
-//              users, K items of a slate.
+// Rules        kernels/README.md, "The exercises". Letters of the grid: U users, K items of a slate.
 // grid: U
 
 const WORKGROUP = 64;
-const SLATE = 1u;  // k
+const SLATE = 1u;  // K
 const USERS = 1u;  // U
 
 struct Step {

@@ -8,8 +8,7 @@
 // Your task    compute the sum over n, then the slope.
 // Then         look at what neighbours in x read of W: is it one line of memory, or many? Turn W in a tile.
 //
-// Rules        Keep the names of the bindings. The workgroup's size is WORKGROUP along x and WORKGROUP_Y along y. The next
-//              line says how many invocations the host starts along x and y; letters: M, K4, N4. A / rounds up: "K4, M / 4".
+// Rules        kernels/README.md, "The exercises". Letters of the grid: M, K4, N4, such as "K4, M / 4".
 // grid: 4 K4, M
 
 const WORKGROUP = 16;

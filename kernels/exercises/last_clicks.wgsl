@@ -1,18 +1,18 @@
 // last_clicks.wgsl - exercise: the last clicks before every event, weighted          (read kernels/course/8-position-weights.md)
 //
-//   event [E]     w: the item that event e feeds, NONE if it feeds nothing      history [E]   x: clicks of its user before e
+//   event [E]     w: the item that event e feeds, NONE if it feeds nothing
+//   history [E]   (clicks of its user before e, the end of the user's events)
 //   features [I, F]   of the items        weights [LAGS, 4]   row 0 for the most recent click; one column for each weighting
 //   state [E, F]  vectors of four: state_ef = sum over the lags of weights_lag features[the item clicked at that lag before e]_f
 //   A user's events follow one another. A lag that the user has no click for adds nothing.
 //   A row of features is padded to whole vectors of four: 4 F4 numbers.
 //
 // Your task    walk back from e over the events that fed an item, LAGS clicks at most and none of another user.
-// Then         let an invocation own four features: a vector of them, a vector of weights, 32 flops ("grid: F4, E"). Then four
-//              events that follow one another, whose windows are nearly the same, as pw_table_forward.wgsl does it.
+// Then         let an invocation own four features ("// grid: F4, E"): it reads a vec4f of features and one of weights for 16
+//              multiplications. A row of state has F vectors, not 4 F4. Then let it own four events that follow one another:
+//              their windows are nearly the same. pw_table_forward.wgsl does that.
 //
-// Rules        Keep the names of the bindings. The workgroup's size is the constant WORKGROUP along x and, if you declare it,
-//              WORKGROUP_Y along y. The next line says how many invocations the host starts along x and y; letters: E, F, F4.
-//              A / rounds up.
+// Rules        kernels/README.md, "The exercises". Letters of the grid: E, F, F4.
 // grid: F, E
 
 const WORKGROUP = 16;

@@ -11,7 +11,7 @@
 // Then         B invocations are far too few for a GPU. Give a user a workgroup of 4 H invocations, one for each gate of each
 //              unit: "grid: 16 H4 B", with a second line "workgroup: 16 H4", which the host writes into WORKGROUP.
 //
-// Rules        Keep the names of the bindings. The next line says how many invocations the host starts; letters: B users, H4.
+// Rules        kernels/README.md, "The exercises". Letters of the grid: B users, H4.
 // grid: B
 
 const WORKGROUP = 64;

@@ -10,7 +10,7 @@
 //              the four gate gradients, and dc and dh before the event.
 // Then         as in lstm.wgsl: a workgroup a user, "grid: 16 H4 B" with a second line "workgroup: 16 H4".
 //
-// Rules        Keep the names of the bindings. The next line says how many invocations the host starts; letters: B users, H4.
+// Rules        kernels/README.md, "The exercises". Letters of the grid: B users, H4.
 // grid: B
 
 const WORKGROUP = 64;

@@ -7,8 +7,7 @@
 // Your task    compute the sum over k, then ELU.
 // Then         make it fast: coalesced loads, a tile in workgroup memory, 4 x 4 outputs in registers. Change the grid with it.
 //
-// Rules        Keep the names of the bindings. The workgroup's size is WORKGROUP along x and WORKGROUP_Y along y. The next
-//              line says how many invocations the host starts along x and y; letters: M, K4, N4. A / rounds up: "N4, M / 4".
+// Rules        kernels/README.md, "The exercises". Letters of the grid: M, K4, N4, such as "N4, M / 4".
 // grid: 4 N4, M
 
 const WORKGROUP = 16;

@@ -3,17 +3,14 @@
 //   input [M, K]   weights [K, N]   bias [N]   output [M, N]        output = ELU(input weights + bias), as in exercise matmul
 //   Rows are padded to whole vectors of four with zeros: K = 4 K4, N = 4 N4.
 //   A workgroup owns 128 rows x 16 columns, an invocation one of the rows. Its panel of the weights, [K, 16], is copied to
-//   workgroup memory first.
+//   workgroup memory first. K is at most 64.
 //
 // Your task    copy the panel, and compute the 16 sums.
-// Then         from where does each number come? Change the line "where", with "panels", "uniform" or nothing in it, and look at
-//              the time. Then write the loop over k out for K = 64, so that each place in the panel is a constant. On a GPU
-//              neither should matter: if you have one, see.
+// Then         from where does each number come? Change the line "where" below, and look at the time: input panels, weights
+//              uniform, nothing. Then write the loop over k out for K = 64, so that each place in the panel is a constant; a
+//              turn that K4 does not have is left out by "if (K4 > 5u)". On a GPU neither should matter: if you have one, see.
 //
-// Rules        Keep the names of the bindings. The workgroup's size is WORKGROUP along x and WORKGROUP_Y along y. The line
-//              "grid" says how many invocations the host starts along x and y; letters: M, K4, N4. A / rounds up. "where" says
-//              what does not stand in a storage buffer: a texture or panels are read through the one line load_NAME, a uniform
-//              (at most 64 KiB) is an array<vec4f>. Both lines may be changed.
+// Rules        kernels/README.md, "The exercises". Letters of the grid: M, K4, N4.
 // grid: N4 / 4, M
 // where: input texture
 
@@ -32,7 +29,7 @@ struct Step { size: vec4u }  // z: M
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
 
-var<workgroup> columns: array<vec4f, 16u * K4>;  // row k of the panel: 4k .. 4k+3
+var<workgroup> columns: array<vec4f, 256>;  // row k of the panel: 4k .. 4k+3
 
 fn put(m: u32, column: u32, sum: vec4f) {
   if (m >= step.size.z || column >= N4) { return; }

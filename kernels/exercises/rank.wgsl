@@ -5,12 +5,12 @@
 //   From it follows the place of any row among the batch's rows, sorted by item, with one load: see the chapter.
 //
 // Your task    count the bits of the words before.
-// Then         as it is written, W invocations read W words each. Let one workgroup do it: an invocation counts a stretch of
-//              words; after a barrier it adds up the counts of the stretches before ("grid: 64"). Then let neighbours read
-//              neighbouring words, 64 at a time, and carry the sum from one block to the next.
+// Then         as it is written, W invocations read W words each. Let one workgroup do it ("// grid: 64" below): an invocation
+//              counts a stretch of words; after a barrier it adds up the counts of the stretches before. Then let neighbours
+//              read neighbouring words, 64 at a time, and carry the sum from one block to the next. On a CPU adapter the last
+//              is expected to lose: it has a barrier a block.
 //
-// Rules        Keep the names of the bindings. The bits may be left or cleared. The workgroup's size is the constant WORKGROUP.
-//              The next line says how many invocations the host starts; letter: W.
+// Rules        kernels/README.md, "The exercises". Letters of the grid: W. The bits may be left or cleared.
 // grid: W
 
 const WORKGROUP = 64;

@@ -2,17 +2,17 @@
 //
 //   base [U, L]   a part of each user's state       table [I, L]   a part of each item       weights [L]
 //   score_ui = sum over the units n of weights_n relu(base_un + table_in)
-//   masked [P, U] bits   best [P, U] (the score's bits, item)      panel p has the items 32 p .. 32 p + 31, P = I / 32 rounded up
-//   best: the largest score of the panel's items whose bit is not set, of equal ones the first; item NONE where all bits are set
-//   L = 4 L4.
+//   Panel p has the items 32 p .. 32 p + 31, P = I / 32 rounded up.        L = 4 L4
+//   masked [P, U]   bit b is set where item 32 p + b may not be chosen
+//   best [P, U]     (the largest score of the others, bit for bit; its item, of equal ones the first). Where all are masked the
+//                   item is NONE, and the score anything.
 //
 // Your task    compute the scores of a panel's items for one user, and keep the best. The scores are never stored.
 // Then         an invocation reads L numbers of the table for L products. Bring a tile of base and of table into workgroup
-//              memory, and let an invocation own 4 users x 4 items: the tile of chapter 2, with a maximum at its end.
+//              memory, and let an invocation own 4 users x 4 items: the tile of chapter 2, with a maximum at its end
+//              ("// grid: 16 (P / 2), U / 4", 16 x 16 a workgroup).
 //
-// Rules        Keep the names of the bindings. The workgroup's size is the constant WORKGROUP along x and, if you declare it,
-//              WORKGROUP_Y along y. The next line says how many invocations the host starts along x and y; letters: U, P, L4.
-//              A / rounds up.
+// Rules        kernels/README.md, "The exercises". Letters of the grid: U users, P panels, L4.
 // grid: U, P
 
 const WORKGROUP = 64;

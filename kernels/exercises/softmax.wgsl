@@ -10,9 +10,7 @@
 // Then         try an invocation a row, or a workgroup an event. Which of them suits pages of 10 rows, which 1,000? To check and
 //              time another size: deno task exercise softmax --size 64x1000
 //
-// Rules        Keep the names of the bindings. The workgroup's size is the constant WORKGROUP along x and, if you declare it,
-//              WORKGROUP_Y along y. The next line says how many invocations the host starts, along x or along x and y, such as
-//              "K, E": E events, K rows of the longest page. A / rounds up.
+// Rules        kernels/README.md, "The exercises". Letters of the grid: E events, K rows of the longest page, such as "K, E".
 // grid: E
 
 const WORKGROUP = 64;

@@ -9,9 +9,7 @@
 //              needed: count, for each row, the rows that are at least as large, and add them up.
 // Then         that is K^2 comparisons. What would a workgroup an event do with K = 1,000 (--size 64x1000)?
 //
-// Rules        Keep the names of the bindings. The workgroup's size is the constant WORKGROUP along x and, if you declare it,
-//              WORKGROUP_Y along y. The next line says how many invocations the host starts, along x or along x and y, such as
-//              "K, E": E events, K rows of the longest page.
+// Rules        kernels/README.md, "The exercises". Letters of the grid: E events, K rows of the longest page, such as "K, E".
 // grid: E
 
 const WORKGROUP = 64;

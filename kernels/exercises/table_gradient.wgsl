@@ -2,24 +2,22 @@
 //
 //   source [E, N]   gradient of what event e looked up             output [D, N]   gradient of the rows of the D distinct items
 //   sorted [R]      rows of the batch, by item                     slot_first [D+1]   where the rows of an item begin in sorted
-//   row [R]         w: the event whose click the row is, if it was fed; NONE for all other rows
+//   row [R]         w: the event that was fed this row's click; NONE if there is none
 //   output_i = sum of source_e over the rows of item i that were fed, e = row.w          0 where none was
 //   Columns are padded to whole vectors of four with zeros: N = 4 N4.
 //
 // Your task    add up the item's events.
-// Then         one item may have half of all rows: its invocations walk while the others are done. Let a workgroup own an item,
-//              each invocation every 64th of its rows, and add up what they found. Which is faster at --size 2560x500x64, which
-//              at --size 20000x5x64?
+// Then         one item may have half of all rows: its invocations walk while the others are done. Let a workgroup own a vector
+//              of columns of an item ("// grid: 64 N4, D"), each invocation every 64th of its rows, and add up what they found.
+//              Which is faster at --size 2560x500x64 (E x D x N), which at --size 20000x5x64?
 //
-// Rules        Keep the names of the bindings. The workgroup's size is the constant WORKGROUP along x and, if you declare it,
-//              WORKGROUP_Y along y. The next line says how many invocations the host starts along x and y; letters: E, D, N4.
-//              A / rounds up.
+// Rules        kernels/README.md, "The exercises". Letters of the grid: E, D, N4.
 // grid: N4, D
 
 const WORKGROUP = 16;
 const WORKGROUP_Y = 4;
 const N4 = 16u;
-const NONE = 0xffffffffu;
+const NONE = 0xffffffffu;  // the host sets it
 
 struct Step { size: vec4u }  // w: D
 

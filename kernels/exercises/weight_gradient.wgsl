@@ -6,12 +6,10 @@
 //   Chunk c has the rows from c stretch to (c + 1) stretch, stretch = ceil(M / chunks); the last one may be shorter.
 //   Rows are padded to whole vectors of four with zeros: K = 4 K4, N = 4 N4. So a binding may be array<f32> or array<vec4f>.
 //
-// Your task    compute the sum over the rows of a chunk.
+// Your task    compute the sum over the rows of a chunk. Write every chunk, an empty one too.
 // Then         let an invocation own 4 x 4 weights: 8 numbers read for 16 products. Change the grid with it.
 //
-// Rules        Keep the names of the bindings, and write every chunk, an empty one too. The workgroup's size is the constant
-//              WORKGROUP along x and, if you declare it, WORKGROUP_Y along y. The next line says how many invocations the host
-//              starts along x and y; letters: M, K4, N4, C chunks. A / rounds up: "(K4 / 2) (N4 / 4), C".
+// Rules        kernels/README.md, "The exercises". Letters of the grid: M, K4, N4, C chunks, such as "(K4 / 2) (N4 / 4), C".
 // grid: 16 K4 N4, C
 
 const WORKGROUP = 64;

@@ -111,7 +111,9 @@ function reads(kernel: Kernel, name: string): boolean {
 /** A uniform has a fixed size. */
 function inUniform(kernel: Kernel, text: string, name: string, { size }: UniformView): string {
   const declaration = `var<storage, read> ${name}: array<vec4f>;`;
-  if (!text.includes(declaration)) throw new Error(`kernel ${kernel.name}: ${name} cannot be a uniform`);
+  if (!text.includes(declaration)) {
+    throw new Error(`kernel ${kernel.name}: ${name} cannot be a uniform without the line "${declaration}"`);
+  }
   return text.replace(declaration, `var<uniform> ${name}: array<vec4f, ${size / 16}>;`);
 }
 
@@ -119,7 +121,7 @@ function readTexture(kernel: Kernel, text: string, name: string, { layout }: Tex
   const head = `fn load_${name}(i: u32) -> vec4f`;
   const line = `${head} { return ${name}[i]; }`;
   if (!text.includes(line)) {
-    throw new Error(`kernel ${kernel.name} has no function load_${name}, so it cannot stand in a texture`);
+    throw new Error(`kernel ${kernel.name}: ${name} cannot stand in a texture without the line "${line}"`);
   }
   return text
     .replace(line, `${head} { return textureLoad(${name}, ${texelText(layout)}); }`)
@@ -135,7 +137,7 @@ function writeTexture(kernel: Kernel, text: string, name: string, { layout }: Te
   const head = `fn store_${name}(i: u32, value: vec4f)`;
   const line = `${head} { ${name}[i] = value; }`;
   if (!text.includes(line)) {
-    throw new Error(`kernel ${kernel.name} has no function store_${name}, so it cannot stand in panels`);
+    throw new Error(`kernel ${kernel.name}: ${name} cannot stand in panels without the line "${line}"`);
   }
   return text.replace(line, `${head} { ${name}[${placeText(layout)}] = value; }`);
 }

@@ -26,6 +26,8 @@ export interface Step {
   /** Inputs that stand elsewhere than in a storage buffer. */
   readonly where?: Readonly<Record<string, Place>>;
   readonly constants?: (size: Size) => Constants;
+  /** The problem's constants that it is given; all that its kernel has, where it is not said. */
+  readonly takes?: ReadonlySet<string>;
   readonly invocations: (size: Size) => readonly [x: number, y?: number];
   /** Of a kernel that does not split its sums: it writes the first chunk alone. */
   readonly oneChunk?: boolean;
@@ -109,8 +111,10 @@ export async function bindSteps(
     const steps: BoundStep[] = [];
     for (const [k, step] of ladder.steps.entries()) {
       if (step.refuses?.(size, workgroupBytesOf(gpu)) !== undefined) continue;
-      const { kernel, where = {} } = step;
-      const known = Object.entries(problem.constants).filter(([name]) => kernel.constants.has(name));
+      const { kernel, where = {}, takes = kernel.constants } = step;
+      const known = Object.entries(problem.constants).filter(([name]) =>
+        kernel.constants.has(name) && takes.has(name)
+      );
       const bindings = kernel.bindings.filter(({ name }) => name !== STEP && name !== STEPS);
       const views = Object.fromEntries(
         bindings.map(({ name }) => [name, outputs[name] ?? place(name, where[name])]),
@@ -161,8 +165,11 @@ function placing(arena: Arena, { inputs, constants }: Problem): (name: string, w
   };
 }
 
+/** What an output holds where nothing was written: a NaN that no arithmetic gives. */
+export const UNWRITTEN = 0x7fc0beef;
+
 /**
- * Runs a step once, on outputs that hold what their problem says, or NaN.
+ * Runs a step once, on outputs that hold what their problem says, or {@link UNWRITTEN}.
  * @returns the floats of each output, and of what is spare behind it.
  */
 export async function runStep(
@@ -171,7 +178,7 @@ export async function runStep(
   { encode, outputs }: Pick<BoundStep, "encode" | "outputs">,
 ): Promise<Record<string, Float32Array<ArrayBuffer>>> {
   for (const [name, view] of Object.entries(outputs)) {
-    const begin = new Float32Array(view.size / 4).fill(NaN);
+    const begin = new Float32Array(new Uint32Array(view.size / 4).fill(UNWRITTEN).buffer);
     begin.set(problem.outputs[name]?.initial ?? []);
     gpu.queue.writeBuffer(view.buffer, view.offset, begin);
   }
@@ -195,6 +202,8 @@ export interface Worst {
   readonly allowed: number;
   /** Numbers of the output that are further off. */
   readonly wrong: number;
+  /** What the place is, in words. */
+  readonly named: string | undefined;
 }
 
 /** The worst number of the first output that has a wrong one; undefined where all are right. */
@@ -205,7 +214,7 @@ export function worstOf(
 ): Worst | undefined {
   const chunks = oneChunk ? 1 : clickDimensions.chunks(problem.sizes);
   const bound = (name: string) => kernel.bindings.some((binding) => binding.name === name);
-  for (const [name, { expected, dense, tolerance, optional }] of Object.entries(problem.outputs)) {
+  for (const [name, { expected, dense, tolerance, optional, named }] of Object.entries(problem.outputs)) {
     const floats = outputs[name];
     if (!floats || (optional && !bound(name))) continue;
     const found = dense(floats, chunks);
@@ -219,10 +228,12 @@ export function worstOf(
     });
     if (wrong === 0) continue;
     const { rows, columns } = expected;
+    const [row, column] = [Math.floor(at / columns), at % columns];
     return {
       output: name,
-      row: Math.floor(at / columns),
-      column: at % columns,
+      row,
+      column,
+      named: named?.(row, column),
       rows,
       columns,
       expected: expected.data[at] ?? NaN,
@@ -233,12 +244,15 @@ export function worstOf(
   }
 }
 
-export function worstText({ output, row, column, rows, columns, expected, found, allowed }: Worst): string {
-  const short = (x: number) => Number(x.toPrecision(8));
+export function worstText(
+  { output, row, column, rows, columns, expected, found, allowed, named }: Worst,
+): string {
+  const short = (x: number) => Number.isInteger(x) ? x : Number(x.toPrecision(8));
   const off = Math.abs(found - expected);
-  return `${output}[${row}, ${column}] of [${rows}, ${columns}]: expected ${short(expected)}, got ${
-    short(found)
-  }, off by ${off.toPrecision(2)} with ${allowed.toPrecision(2)} allowed`;
+  const place = `${output}[${row}, ${column}] of [${rows}, ${columns}]${named ? ` (${named})` : ""}`;
+  return `${place}: expected ${short(expected)}, got ${short(found)}, off by ${off.toPrecision(2)} with ${
+    allowed.toPrecision(2)
+  } allowed`;
 }
 
 /** @throws Error that names the worst number of a step that is wrong. */

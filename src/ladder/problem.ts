@@ -24,6 +24,12 @@ export interface Output {
   readonly initial?: Float32Array<ArrayBuffer>;
   /** A kernel may leave it out. */
   readonly optional?: boolean;
+  /** Whether a float pads a row. */
+  readonly pads?: (float: number) => boolean;
+  /** What a place of `expected` is, such as "event 3, feature 1"; its row and column, where it is not said. */
+  readonly named?: (row: number, column: number) => string;
+  /** What is wrong, in words, where that says more than the worst number. */
+  readonly fault?: (found: Float32Array) => string | undefined;
 }
 
 export interface Problem {
@@ -73,11 +79,13 @@ export function uploadWeights({ rows, columns, data }: Matrix, groups = 1): Floa
 
 export function output(expected: Matrix, terms: number, groups = 1): Output {
   const { rows, columns } = expected;
+  const stride = padded(columns, groups);
   return {
-    length: rows * padded(columns, groups),
+    length: rows * stride,
     expected,
     dense: (found) => unpadRows(found, rows, columns, groups),
     tolerance: 4 * ROUNDING * terms,
+    pads: (float) => (float % (stride / groups)) >= columns / groups,
   };
 }
 

@@ -82,7 +82,9 @@ export const parts: readonly Part[] = [
   {
     name: "benches",
     about: "benches, ladders and exercises",
-    files: named("bench bench_lab bench_simulate exercise lab_draw ladder pack peers profile"),
+    files: named(
+      "bench bench_lab bench_simulate exercise exercise_command lab_draw ladder pack peers profile",
+    ),
   },
   { name: "corpus", about: "bad inputs, every third, and random ones", files: ["bad_inputs"] },
   {

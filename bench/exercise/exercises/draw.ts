@@ -45,6 +45,9 @@ const STEP = { noise: 7, page: { page: 1, episode: 2, firstUser: 1000 } };
 /** A draw nearer to another outcome is left out: rounding may decide it. */
 const LEAST_MARGIN = 1e-5;
 const MOST_TRIES = 100;
+/** What the log holds of earlier pages. */
+const BEFORE = 7;
+const COLUMNS = ["slot", "reward", "P(any click)", "1"];
 
 interface User extends Choice {
   readonly utilities: readonly number[];
@@ -74,7 +77,7 @@ function problem(size: Size, utility: Utility = (normal) => normal): Problem {
   const slate = Uint32Array.from({ length: U * k }, (_, r) => (r * 7) % items);
   const { page } = STEP.page;
   // Pages before this one are there and stay.
-  const outcome = matrix((page + 1) * U, 4);
+  const outcome = matrix((page + 1) * U, 4, (row) => row < page * U ? BEFORE : NaN);
   users.forEach(({ slot, clickChance }, u) =>
     outcome.data.set([slot, slot < k ? 1 : 0, clickChance, 1], 4 * (page * U + u))
   );
@@ -86,7 +89,11 @@ function problem(size: Size, utility: Utility = (normal) => normal): Problem {
       place: new Float32Array(1),
     },
     outputs: {
-      log_outcome: { ...output(outcome, k + 16), initial: new Float32Array(outcome.data.length) },
+      log_outcome: {
+        ...output(outcome, k + 16),
+        initial: new Float32Array(4 * page * U).fill(BEFORE),
+        named: (row, column) => `page ${Math.floor(row / U)}, user ${row % U}, ${COLUMNS[column]}`,
+      },
       ...carriedOn(users, slate, items),
     },
     constants: { SLATE: k, USERS: U, ETA: 1 },

@@ -41,7 +41,7 @@ export const lastClicks: Exercise = {
 
 const [ITEMS, LAGS, WEIGHTINGS] = [50, 8, 4];
 
-/** Users of T events or one less; now and then nothing is clicked. @param hard every other user never clicks. */
+/** Users of T events or one less; now and then nothing is clicked. @param hard every other user never clicks, the others on two of three pages. */
 function batchOf([users = 1, most = 1]: Size, hard = false): ReferenceBatch {
   const events: ReferenceBatch["events"] = [];
   const history: ReferenceBatch["history"] = [];
@@ -50,7 +50,7 @@ function batchOf([users = 1, most = 1]: Size, hard = false): ReferenceBatch {
     const end = events.length + Math.max(1, most - user % 2);
     for (let clicks = 0, e = events.length; e < end; e++) {
       // The click of a user's last event is fed to nobody.
-      const feeds = e + 1 < end && (hard ? user % 2 === 0 : e % 7 !== 3);
+      const feeds = e + 1 < end && (hard ? user % 2 === 0 && e % 3 !== 1 : e % 7 !== 3);
       events.push({ first: 0, end: 0, click: NONE, fed: feeds ? (e * 13) % ITEMS : NONE });
       history.push({ clicks, end });
       if (feeds) clicks++;
@@ -79,7 +79,13 @@ function problem(size: Size, hard = false): Problem {
       // Without tanh there is none.
       bias: new Float32Array(4),
     },
-    outputs: { state: output(state, LAGS + 8) },
+    outputs: {
+      state: {
+        ...output(state, LAGS + 8),
+        named: (e, column) =>
+          `event ${e}, feature ${Math.floor(column / WEIGHTINGS)}, weighting ${column % WEIGHTINGS}`,
+      },
+    },
     constants: { F, F4: fours(F), LAGS, WEIGHTINGS, COLUMNS4: F },
     sizes: { users, events: E, rows: 1, items: ITEMS },
     cost: { flops: 2 * E * LAGS * WEIGHTINGS * F, bytes: 4 * E * F * (LAGS + WEIGHTINGS) },

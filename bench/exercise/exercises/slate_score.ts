@@ -6,7 +6,7 @@ import tiledText from "../../../kernels/slate_score_tiled.wgsl" with { type: "te
 import { NONE } from "../../../src/data/click_log.ts";
 import { randomStream } from "../../../src/data/random.ts";
 import { constantOf, kernel } from "../../../src/gpu/kernel.ts";
-import type { Ladder } from "../../../src/ladder/check.ts";
+import { type Ladder, UNWRITTEN } from "../../../src/ladder/check.ts";
 import {
   drawing,
   type Output,
@@ -55,7 +55,7 @@ export const slateScore: Exercise = {
   starter,
   ladder,
   hard: [
-    hard("all scores negative", { output: (n) => -1 - n / 8 }),
+    hard("all scores below -1,000", { output: (n) => -1000 - n, table: (i, n) => 2 + (7 * i + n) % 5 / 4 }),
     hard("equal items: the first of them", { table: (i, n) => (7 * (i % 5) + 3 * n) % 11 / 8, exact: true }),
     hard("nothing but one item left in a panel", { masked: (u, i) => i % PANEL !== u % PANEL }),
   ],
@@ -118,38 +118,66 @@ function problem(size: Size, rule: Rule = {}): Problem {
   };
 }
 
+/** The items of a panel, and which of them is the best for a user. */
+interface UserPanel {
+  readonly user: number;
+  readonly panel: number;
+  /** Of the items that are not masked, the first of equal ones; undefined where all are masked. */
+  readonly best: number | undefined;
+}
+
 /**
  * [panels U, 2]: the largest score of each panel, and the score of the item that is named; zeros where none is left.
  * @param scores [U, I], -Infinity for items that are masked. @param exact the second column is the item's number.
  */
 function bestOfPanels(scores: Matrix, terms: number, exact: boolean): Output {
   const { rows: U, columns: I } = scores;
-  const expected = matrix(panelsOf(I) * U, 2);
-  const last = (p: number) => Math.min(I, (p + 1) * PANEL);
-  const left = new Uint8Array(expected.rows);
-  for (let k = 0; k < expected.rows; k++) {
-    const [p, u] = [Math.floor(k / U), k % U];
-    let best = p * PANEL;
-    for (let i = best + 1; i < last(p); i++) if (at(scores, u, i) > at(scores, u, best)) best = i;
-    const most = at(scores, u, best);
-    if (most === -Infinity) continue;
-    left[k] = 1;
-    expected.data.set([most, exact ? best : most], 2 * k);
-  }
+  const panels = Array.from({ length: panelsOf(I) * U }, (_, row): UserPanel => {
+    const [panel, user] = [Math.floor(row / U), row % U];
+    let [best, most]: [number | undefined, number] = [undefined, -Infinity];
+    for (let i = panel * PANEL; i < Math.min(I, (panel + 1) * PANEL); i++) {
+      if (at(scores, user, i) > most) [best, most] = [i, at(scores, user, i)];
+    }
+    return { user, panel, best };
+  });
+  /** What is compared of an item that is named. */
+  const of = (user: number, item: number) => exact ? item : at(scores, user, item);
+  const expected = panels.flatMap(({ user, best }) =>
+    best === undefined ? [0, 0] : [at(scores, user, best), of(user, best)]
+  );
   return {
-    length: 2 * expected.rows,
-    expected,
+    length: expected.length,
+    expected: matrix(panels.length, 2, (row, column) => expected[2 * row + column] ?? NaN),
     dense(found) {
-      const words = bitsOf(found);
-      return expected.data.map((_, at2) => {
-        const [k, item] = [Math.floor(at2 / 2), words[2 * Math.floor(at2 / 2) + 1] ?? NaN];
-        if (!left[k]) return at2 % 2 === 0 || item === NONE ? 0 : NaN;
-        if (at2 % 2 === 0) return found[at2] ?? NaN;
-        const [p, u] = [Math.floor(k / U), k % U];
-        const inside = item >= p * PANEL && item < last(p);
-        return exact ? item : inside ? at(scores, u, item) : NaN;
+      const items = bitsOf(found);
+      return panels.flatMap(({ user, best }, row) => {
+        const item = items[2 * row + 1] ?? NaN;
+        if (best === undefined) return item === UNWRITTEN ? [NaN, NaN] : [0, 0];
+        return [found[2 * row] ?? NaN, item < I ? of(user, item) : NaN];
       });
     },
     tolerance: 4 * ROUNDING * terms,
+    named: (row, column) =>
+      `panel ${Math.floor(row / U)}, user ${row % U}, ${column === 0 ? "score" : "item"}`,
+    fault: (found) => wrongItem(scores, panels, bitsOf(found)),
   };
+}
+
+/** What is wrong with an item that cannot be chosen. @param words (score, item) of each panel. */
+function wrongItem(scores: Matrix, panels: readonly UserPanel[], words: Uint32Array): string | undefined {
+  for (const [row, { user, panel, best }] of panels.entries()) {
+    const item = words[2 * row + 1] ?? NaN;
+    if (item === UNWRITTEN) continue;
+    const place = `best[${panel} U + ${user}], of panel ${panel} and user ${user}`;
+    const named = item === NONE ? "NONE" : `item ${item}`;
+    if (best === undefined) {
+      if (item !== NONE) {
+        return `${place}: all its items are masked, so the item has to be NONE; got ${named}.`;
+      }
+    } else if (Math.floor(item / PANEL) !== panel || item >= scores.columns) {
+      return `${place}: expected one of its items, got ${named}.`;
+    } else if (at(scores, user, item) === -Infinity) {
+      return `${place}: ${named} is masked for this user.`;
+    }
+  }
 }

@@ -2,7 +2,6 @@
 
 import starter from "../../../kernels/exercises/table_gradient.wgsl" with { type: "text" };
 import shippedText from "../../../kernels/embedding_gradient.wgsl" with { type: "text" };
-import { NONE } from "../../../src/data/click_log.ts";
 import { randomStream } from "../../../src/data/random.ts";
 import { kernel } from "../../../src/gpu/kernel.ts";
 import { drawing, output, type Problem, type Size, upload } from "../../../src/ladder/problem.ts";
@@ -41,6 +40,11 @@ function hard(what: string, size: Size, rule: Rule): HardCase {
   return { what, size, problem: (size) => problem(size, rule) };
 }
 
+/** What rows carry that fed nothing. Behind the source stand other numbers, so who reads there adds them up. */
+function noneOf(E: number): number {
+  return E + 1;
+}
+
 /** A few items are popular. */
 const popular = (u: number, items: number) => Math.floor(items * u ** 3);
 const SHOWN = 3;
@@ -48,6 +52,7 @@ const SHOWN = 3;
 /** @param size [events, distinct items, columns]; an event shows three rows, and clicks one of them. */
 function problem(size: Size, { itemOf = popular, feeds = (e) => e % 7 !== 3 }: Rule = {}): Problem {
   const [E = 1, D = 1, N = 1] = size;
+  const NONE = noneOf(E);
   const random = randomStream(3, "table gradient", ...size);
   const rows = Array.from({ length: Math.max(SHOWN * E, D) }, (_, r) => {
     const event = Math.min(Math.floor(r / SHOWN), E - 1);
@@ -65,7 +70,7 @@ function problem(size: Size, { itemOf = popular, feeds = (e) => e % 7 !== 3 }: R
   }
   return {
     inputs: {
-      source: upload(source),
+      source: Float32Array.of(...upload(source), ...new Float32Array(4 * 4 * fours(N)).fill(1)),
       // Of the distinct items of a batch; nothing is looked up in it.
       ranked: new Uint32Array(2),
       slot_first: slotFirst,
@@ -73,7 +78,7 @@ function problem(size: Size, { itemOf = popular, feeds = (e) => e % 7 !== 3 }: R
       row: Uint32Array.from(rows.flatMap(({ event, item, fed }) => [event, item, 0, fed])),
     },
     outputs: { output: output(expected, E + 8) },
-    constants: { N4: fours(N), ITEMS: 0 },
+    constants: { N4: fours(N), ITEMS: 0, NONE },
     sizes: { users: 1, events: E, rows: rows.length, items: D },
     cost: { flops: E * N, bytes: 4 * N * (E + D) },
   };

@@ -67,6 +67,8 @@ export function lstmProblem(size: Size, hard = false): Problem {
       cell: output(cell, terms),
       gates: {
         ...fedOnly,
+        // A sigmoid of what pads a row is 0.5.
+        pads: undefined,
         // Nothing is written for an event without a click.
         dense: (found, chunks) =>
           Array.from(fedOnly.dense(found, chunks), (x, k) => fed[Math.floor(k / (4 * H))] === NONE ? 0 : x),

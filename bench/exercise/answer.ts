@@ -1,0 +1,130 @@
+/** A reader's kernel as the step of a ladder: what its text says, and what cannot be run. */
+
+import { type Constants, type Kernel, kernel, STEP, STEPS } from "../../src/gpu/kernel.ts";
+import type { Step } from "../../src/ladder/check.ts";
+import type { Problem, Size } from "../../src/ladder/problem.ts";
+import { UserError } from "../../src/user_error.ts";
+import type { Exercise } from "./exercise.ts";
+import { evaluate } from "./grid.ts";
+
+/** Stands where a starter has a hole. */
+export const HOLE = "YOUR CODE";
+
+/** @param file where the text stands. @throws UserError for a text that cannot be run. */
+export function stepOf(exercise: Exercise, file: string, text: string): Step {
+  const name = file.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
+  try {
+    const own = kernel(name, text);
+    const problem = exercise.ladder.problem(exercise.ladder.oddSizes[0] ?? exercise.ladder.size);
+    checkBindings(exercise, problem, own);
+    checkWorkgroup(own);
+    const { invocations, constants } = gridOf(exercise, text);
+    const where = whereOf(problem, lineOf(text, "where"));
+    return {
+      kernel: own,
+      idea: "yours",
+      changes: 1,
+      takes: constantsOf(exercise),
+      where,
+      invocations,
+      constants,
+    };
+  } catch (error) {
+    throw new UserError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Names of a starter's constants. A reader's own constant may have the name of another that the shipped kernel is given. */
+export function constantsOf({ name, starter }: Exercise): ReadonlySet<string> {
+  return new Set(kernel(name, starter).constants.keys());
+}
+
+/** @throws UserError for a binding that the exercise does not have, and for an output that is not bound. */
+function checkBindings(
+  { name: exercise, starter }: Exercise,
+  { inputs, outputs }: Problem,
+  { bindings, constants }: Kernel,
+): void {
+  const names = kernel(exercise, starter).bindings.map(({ name }) => name);
+  for (const { name } of bindings) {
+    if (name === STEP || Object.hasOwn(inputs, name) || Object.hasOwn(outputs, name)) continue;
+    if (name === STEPS && constants.has("HEADERS_SEEN")) continue;
+    throw new UserError(`expected bindings of ${names.join(", ")}, got "${name}".`);
+  }
+  for (const [name, { optional }] of Object.entries(outputs)) {
+    const kind = bindings.find((binding) => binding.name === name)?.kind;
+    if (optional || kind === "read_write") continue;
+    throw new UserError(`expected a binding var<storage, read_write> ${name}: it is what is asked for.`);
+  }
+}
+
+/** @throws UserError for a workgroup whose size the host cannot know, and for one that shares memory without a barrier. */
+function checkWorkgroup({ source, constants }: Kernel): void {
+  const code = source.replaceAll(/\/\/.*/g, "");
+  const [size, , y] = code.match(/@workgroup_size\(\s*WORKGROUP\s*(,\s*(WORKGROUP_Y)\s*)?\)/) ?? [];
+  if (size === undefined) {
+    throw new UserError("expected @workgroup_size(WORKGROUP) or @workgroup_size(WORKGROUP, WORKGROUP_Y).");
+  }
+  if (y === undefined && constants.has("WORKGROUP_Y")) {
+    throw new UserError("expected no constant WORKGROUP_Y, as @workgroup_size(WORKGROUP) does not use it.");
+  }
+  for (const name of ["WORKGROUP", ...(y === undefined ? [] : [y])]) {
+    if (/^\d+u?$/.test(constants.get(name) ?? "")) continue;
+    throw new UserError(`expected a line "const ${name} = 64;", with one number.`);
+  }
+  const [, shared] = code.match(/var<workgroup>\s*(\w+)/) ?? [];
+  if (shared === undefined || /\b(workgroupBarrier|workgroupUniformLoad)\b/.test(code)) return;
+  throw new UserError(
+    `expected a workgroupBarrier(): ${shared} is in workgroup memory, and on a GPU an invocation may read there what ` +
+      "another has not written yet.",
+  );
+}
+
+/** How many invocations are started: of the lines "grid" and "workgroup". */
+function gridOf(exercise: Exercise, text: string): Pick<Step, "invocations" | "constants"> {
+  const grid = lineOf(text, "grid");
+  if (grid === undefined) {
+    throw new UserError(
+      `expected a line that says how many invocations to start, such as "// grid: ${
+        lineOf(exercise.starter, "grid")
+      }".`,
+    );
+  }
+  const axes = grid.split(",");
+  if (axes.length > 2) throw new UserError(`expected a grid of one axis or two, got "${grid}".`);
+  const workgroup = lineOf(text, "workgroup");
+  const value = (line: string, words: string, size: Size) => evaluate(words, exercise.letters(size), line);
+  return {
+    constants: (size): Constants =>
+      workgroup === undefined ? {} : { WORKGROUP: value("workgroup", workgroup, size) },
+    invocations: (size) => {
+      const [x = 1, y] = axes.map((axis) => value("grid", axis, size));
+      return [x, y];
+    },
+  };
+}
+
+/** Where inputs are to stand. @param text such as "input texture, weights uniform" */
+function whereOf({ inputs, constants }: Problem, text = ""): Step["where"] {
+  const places = ["texture", "uniform", ...("K4" in constants ? ["panels"] as const : [])] as const;
+  const where: Record<string, typeof places[number]> = {};
+  for (const part of text.split(",").map((part) => part.trim()).filter((part) => part !== "")) {
+    const [name = "", word, ...rest] = part.split(/\s+/);
+    const place = places.find((one) => one === word);
+    if (place === undefined || rest.length > 0 || !Object.hasOwn(inputs, name)) {
+      throw new UserError(
+        `expected "where" to name an input and its place, one of ${places.join(", ")}, got "${part}".`,
+      );
+    }
+    if (where[name]) throw new UserError(`expected "where" to name ${name} once.`);
+    where[name] = place;
+  }
+  return where;
+}
+
+/** What stands in a line "// name: ...". @throws UserError for two of them. */
+function lineOf(text: string, name: string): string | undefined {
+  const [line, second] = [...text.matchAll(new RegExp(`^//\\s*${name}\\s*:(.*)$`, "gm"))];
+  if (second) throw new UserError(`expected one line "// ${name}: ...", got two.`);
+  return line?.[1]?.trim();
+}
