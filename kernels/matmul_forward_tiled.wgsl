@@ -15,7 +15,7 @@
 //   Tile       256 invocations are the most that WebGPU promises. With 4 x 4 outputs each, 64 x 64 follow, and two vectors from
 //              the tiles serve 16 products; 8 x 8 would halve what is read from there, but take 64 accumulators, and
 //              tiles of 128 x 128, which layers of 64 columns leave half empty. 16 k are 64 bytes of a row: whole sectors.
-//   Occupancy  8 KiB of workgroup memory and 16 accumulators leave room for several workgroups on a compute unit. While one waits
+//   Occupancy  8 KiB of workgroup memory and 16 accumulators leave room for several workgroups on a core. While one waits
 //              for memory or at a barrier, another computes.
 //   Grid       12,800 x 64 x 64 are 200 workgroups. Few rows give few of them, and a large GPU is then half idle.
 // On llvmpipe  barriers are dear, and a tile that is read in a loop gains nothing: bench/ladder.md

@@ -10,9 +10,10 @@
 // Work split   a workgroup of 16 x 16 owns 64 rows x 64 items; an invocation owns 4 x 4 of them, in registers. The workgroup
 //              brings 16 units of both operands into workgroup memory at a time. As in matmul_forward_tiled.wgsl, with a
 //              maximum where that stores: the scores of a tile never leave the workgroup.
-// On a GPU     (reasoned, not measured) neighbours read neighbouring numbers of table_tile and one number of base_tile. So
-//              nothing meets in banks, and a workgroup of 256, the most that WebGPU promises, reads a number from storage for 64
-//              products. What is written is a 1/16 of the scores, so the kernel is bound by arithmetic from a few units on.
+// On a GPU     (reasoned, not measured) a workgroup of 256, the most that WebGPU promises, reads a number from storage for 64
+//              products. Reads of both tiles meet in banks in pairs, stores in fours, and those of the last scan in sixteens,
+//              once a workgroup: padded rows would part them. What is written is a 1/16 of the scores, so the kernel is bound by
+//              arithmetic from a few units on.
 // On llvmpipe  barriers are dear, and a tile that is read in a loop gains nothing: bench/ladder.md
 // Cost         3 R I L flops, 4 (R L + I L) bytes; 12 R I / 32 more for the result.     Accuracy   L roundings of the running sum
 
