@@ -93,9 +93,11 @@ async function take(exercise: Exercise, options: ExerciseOptions): Promise<void>
 }
 
 /** @throws UserError for another count of numbers than the exercise has, or for one that is out of range. */
-function sizeOf({ ladder }: Exercise, text = ladder.size.join("x")): Size {
+function sizeOf({ ladder, refuses }: Exercise, text = ladder.size.join("x")): Size {
   const size = text.split("x").map(Number);
   const right = /^\d+(x\d+)*$/.test(text) && size.every((n) => n >= 1 && n <= 2 ** 20);
+  const refusal = refuses?.(size);
+  if (right && refusal) throw new UserError(`Expected another --size than ${text}: the exercise ${refusal}.`);
   if (right && size.length === ladder.size.length) return size;
   throw new UserError(
     `Expected --size of numbers in 1..${2 ** 20} joined by x, such as ${
@@ -135,7 +137,7 @@ async function begin(exercise: Exercise, file: string): Promise<void> {
 function startedText({ kernel, invocations, constants }: Step, size: Size): string {
   const [x, y = 1] = invocations(size);
   const own = constants?.(size) ?? {};
-  const along = [constantOf(kernel, "WORKGROUP", own), y > 1 ? sizeAlongY(kernel) : 1];
+  const along = [constantOf(kernel, "WORKGROUP", own), sizeAlongY(kernel)];
   const groups = [Math.ceil(x / (along[0] ?? 1)), Math.ceil(y / (along[1] ?? 1))];
   return `It starts ${thousands(x)} x ${thousands(y)} invocations at ${size.join(" x ")}: ` +
     `${groups.map(thousands).join(" x ")} workgroups of ${along.join(" x ")}.`;
@@ -157,10 +159,9 @@ async function time(
   // It was checked at all sizes, and the ladder's steps are by the tests.
   const results = await runLadder(gpu, { ...ladder, oddSizes: [], steps }, { rounds, onProgress });
   status.clear();
-  const { head, rows } = ladderCells(results);
   // Without a naive step the first one is the shipped kernel.
-  const own = head.map((cell) => cell === "on naive" && ladder.steps.length < 3 ? "on step 1" : cell);
-  console.log(`\n${ladder.title}: ${ladder.size.join(" x ")}\n${table(own, rows)}`);
+  const { head, rows } = ladderCells(results, ladder.steps.length < 3 ? "on step 1" : undefined);
+  console.log(`\n${ladder.title}: ${ladder.size.join(" x ")}\n${table(head, rows)}`);
 }
 
 await runMain(() => parseAndRun(exerciseCommand(), Deno.args));

@@ -120,7 +120,7 @@ function sizeOf(count: number, most: number): (text: string) => Size {
 }
 
 /** A row a step. Gains: how often faster than the naive step, and than the one that it changes. */
-export function ladderCells(results: readonly StepResult[]): Cells {
+export function ladderCells(results: readonly StepResult[], first = "on naive"): Cells {
   const times = (gain: number | undefined) => gain === undefined ? "-" : `${gain.toFixed(2)}x`;
   return {
     head: [
@@ -131,7 +131,7 @@ export function ladderCells(results: readonly StepResult[]): Cells {
       "min",
       "GFLOP/s",
       "GB/s",
-      "on naive",
+      first,
       "gain",
       "on step",
       "compile ms",

@@ -146,8 +146,16 @@ const HEAD = [
 
 /** A row for each setting. */
 async function measure(gpu: Gpu, log: ClickLog, options: Options): Promise<string[][]> {
-  const rewards: Weights[] = [];
   const status = new Status();
+  try {
+    return await rowsOf(gpu, log, options, status);
+  } finally {
+    status.clear();
+  }
+}
+
+async function rowsOf(gpu: Gpu, log: ClickLog, options: Options, status: Status): Promise<string[][]> {
+  const rewards: Weights[] = [];
   for (let seed = 1; seed <= options.seeds; seed++) {
     const what = `${log.name}, reward by likelihood, seed ${seed}`;
     const { iterations } = defaultTraining;

@@ -80,6 +80,9 @@ Deno.test("deno task exercise: lists, writes a file once, refuses it as it was w
     const none = await exercise(folder, "softmax", "--size", "3");
     assert.equal(none.code, 1);
     assert.match(none.stderr, /Expected --size of numbers in .* such as 2560x10, got "3"/);
+    const wide = await exercise(folder, "panel", "--size", "100x128x32");
+    assert.equal(wide.code, 1);
+    assert.match(wide.stderr, /Expected another --size than 100x128x32: the exercise sums over more than 64/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -11,8 +11,9 @@ import { type Learned, LEARNED_ITEMS, madeNetwork, runLearning } from "../src/se
 import { at } from "../src/tape/reference.ts";
 import { padRows } from "../src/tape/tensor.ts";
 import { withGpu } from "./op_check.ts";
-import { floatsOf, maskBits, normals, withBench } from "../src/selftest/slates/slate_bench.ts";
+import { maskBits, normals, withBench } from "../src/selftest/slates/slate_bench.ts";
 import type { Q64 } from "../src/selftest/slates/q_reference.ts";
+import { floats } from "../src/selftest/words.ts";
 
 const shapeOf = (kind: QShape["kind"], slate: number): QShape => ({
   ...{ kind, slate, units: 8, trunk: 8, inputs: 3, itemColumns: 5 },
@@ -50,7 +51,7 @@ for (const kind of ["cpu", "gpu"] as const) {
             [slates, q, masked.view],
             { reset },
           );
-          const found = floatsOf(values);
+          const found = floats(values);
           for (let row = 0; row < R; row++) {
             const slate = Array.from(shown?.subarray(row * shape.slate, (row + 1) * shape.slate) ?? []);
             slate.forEach((item, j) => {
@@ -102,13 +103,13 @@ for (const kind of ["cpu", "gpu"] as const) {
           const back = { ...state, view: arena.allocate("back", 4 * 4 * 70) };
           const specs = [dispatch, inputState(rows, input, back)];
           const [found, again] = await run(specs, [input.view, back.view], { purpose: { page } });
-          assert.deepEqual(floatsOf(again).subarray(0, 280), padRows(values, 70, columns, 1));
+          assert.deepEqual(floats(again).subarray(0, 280), padRows(values, 70, columns, 1));
           const expected = Float32Array.from({ length: 70 * (columns + 1) }, (_, i) => {
             const [row, c] = [Math.floor(i / (columns + 1)), i % (columns + 1)];
             return c === columns ? 0.25 : values[row * columns + c] ?? NaN;
           });
           const padded = padRows(expected, 70, columns + 1, 1);
-          assert.deepEqual(floatsOf(found).subarray(0, padded.length), padded);
+          assert.deepEqual(floats(found).subarray(0, padded.length), padded);
         });
       }
     }));
@@ -142,7 +143,7 @@ for (const shape of shapes) {
             const before = slate.slice(0, j);
             const others = free(row).filter((item) => !before.includes(item));
             const best = Math.max(...others.map((item) => q64.q(x(row), [...before, item])));
-            const found = floatsOf(values)[row * stride + j] ?? NaN;
+            const found = floats(values)[row * stride + j] ?? NaN;
             assert.ok(Math.abs(found - best) < 1e-5, `row ${row}, ${j}: ${found}, expected ${best}`);
           }
         });

@@ -12,7 +12,8 @@ import { slateScore } from "../src/policy/network/slate_score.ts";
 import { score64 } from "../src/selftest/slates/slate_cases.ts";
 import { slatesOf } from "../src/selftest/slates/slate_ratio_check.ts";
 import { withGpu } from "./op_check.ts";
-import { floatsOf, maskBits, normals, withBench } from "../src/selftest/slates/slate_bench.ts";
+import { maskBits, normals, withBench } from "../src/selftest/slates/slate_bench.ts";
+import { floats } from "../src/selftest/words.ts";
 
 /** Bits past the catalogue are noise, as nobody has to clear them. */
 function withNoise(words: Uint32Array<ArrayBuffer>, rows: number, items: number): Uint32Array<ArrayBuffer> {
@@ -74,8 +75,8 @@ for (const kind of ["cpu", "gpu"] as const) {
               slateScore(rows, { label, items, units, views, to: { scores } }),
             ], [best, scores]);
             const of = score64(base, table, weights);
-            const values = floatsOf(found);
-            const stored = floatsOf(all);
+            const values = floats(found);
+            const stored = floats(all);
             for (let row = 0; row < R; row++) {
               for (let panel = 0; panel < panels; panel++) {
                 const own = Array.from(
@@ -203,11 +204,11 @@ for (const kind of ["cpu", "gpu"] as const) {
             (bases[Math.floor(i / units) * 4 * units + 3 * units + i % units] ?? 0) +
             (weights[5 * units + i % units] ?? 0),
         );
-        assert.deepEqual(floatsOf(found[0]).subarray(0, bases.length), bases);
+        assert.deepEqual(floats(found[0]).subarray(0, bases.length), bases);
         assert.deepEqual(found[1]?.subarray(0, masked.length), masked);
         assert.deepEqual(found[2]?.subarray(0, slates.length), slates);
-        assert.deepEqual(floatsOf(found[3]).subarray(0, q.length), q);
-        assert.deepEqual(floatsOf(found[4]).subarray(0, current.length), current);
+        assert.deepEqual(floats(found[3]).subarray(0, q.length), q);
+        assert.deepEqual(floats(found[4]).subarray(0, current.length), current);
       });
     }));
 }
@@ -309,7 +310,7 @@ for (const k of [1, 2, 3, 4]) {
               `row ${row}: ${own} is worth ${worthOf(own)}, the best ${best}`,
             );
             for (const found of [lambda, valued]) {
-              const x = floatsOf(found)[row] ?? NaN;
+              const x = floats(found)[row] ?? NaN;
               assert.ok(Math.abs(x - worthOf(own)) <= bound, `row ${row}: ${x}, expected ${worthOf(own)}`);
             }
             // The method in f64: each round is worth more than the one before, and there are few. Where chances differ by

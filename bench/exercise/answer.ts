@@ -60,7 +60,7 @@ function checkBindings(
 
 /** @throws UserError for a workgroup whose size the host cannot know, and for one that shares memory without a barrier. */
 function checkWorkgroup({ source, constants }: Kernel): void {
-  const code = source.replaceAll(/\/\/.*/g, "");
+  const code = source.replaceAll(/\/\/.*|\/\*[^]*?\*\//g, "");
   const [size, , y] = code.match(/@workgroup_size\(\s*WORKGROUP\s*(,\s*(WORKGROUP_Y)\s*)?\)/) ?? [];
   if (size === undefined) {
     throw new UserError("expected @workgroup_size(WORKGROUP) or @workgroup_size(WORKGROUP, WORKGROUP_Y).");
@@ -105,12 +105,13 @@ function gridOf(exercise: Exercise, text: string): Pick<Step, "invocations" | "c
 }
 
 /** Where inputs are to stand. @param text such as "input texture, weights uniform" */
-function whereOf({ inputs, constants }: Problem, text = ""): Step["where"] {
+function whereOf({ inputs, outputs, constants }: Problem, text = ""): Step["where"] {
   const places = ["texture", "uniform", ...("K4" in constants ? ["panels"] as const : [])] as const;
   const where: Record<string, typeof places[number]> = {};
   for (const part of text.split(",").map((part) => part.trim()).filter((part) => part !== "")) {
     const [name = "", word, ...rest] = part.split(/\s+/);
     const place = places.find((one) => one === word);
+    if (Object.hasOwn(outputs, name)) throw new UserError(`expected ${name} to stay in a storage buffer.`);
     if (place === undefined || rest.length > 0 || !Object.hasOwn(inputs, name)) {
       throw new UserError(
         `expected "where" to name an input and its place, one of ${places.join(", ")}, got "${part}".`,

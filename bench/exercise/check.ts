@@ -1,9 +1,11 @@
 /** Whether a reader's kernel is right. */
 
+import { clickDimensions } from "../../src/batch/click_sizes.ts";
 import { type Gpu, LimitError } from "../../src/gpu/device.ts";
 import { isTexture, isUniform, UNIFORM_BYTES } from "../../src/gpu/memory.ts";
 import { readFloats } from "../../src/gpu/readback.ts";
 import {
+  BEHIND,
   bindSteps,
   type BoundStep,
   runStep,
@@ -18,7 +20,7 @@ import { thousands } from "../../src/thousands.ts";
 import { UserError } from "../../src/user_error.ts";
 import { constantsOf, HOLE } from "./answer.ts";
 import type { Case, Exercise } from "./exercise.ts";
-import { bitsOf } from "./words.ts";
+import { bitsOf, floatsOf } from "./words.ts";
 
 /** Floats behind each output that nobody may write: a few rows. */
 const SPARE = 1024;
@@ -56,14 +58,16 @@ async function bindAnswer(gpu: Gpu, exercise: Exercise, step: Step, one: Case, f
     try {
       return one.problem(size);
     } catch (error) {
-      throw new TooLarge(`${one.name}: ${error instanceof Error ? error.message : String(error)}`);
+      const noMemory = error instanceof RangeError && !/call stack/i.test(error.message);
+      if (noMemory || error instanceof UserError) throw new TooLarge(`${one.name}: ${error.message}`);
+      throw error;
     }
   };
   try {
     const ladder = { ...exercise.ladder, problem, steps: [step] };
-    return await bindSteps(gpu, ladder, one.size, exercise.wholeBuffers ? 0 : SPARE);
+    return await bindSteps(gpu, ladder, one.size, SPARE);
   } catch (error) {
-    if (error instanceof TooLarge) throw error;
+    if (error instanceof TooLarge || error instanceof RangeError) throw error;
     const [first = "", ...rest] = (error instanceof Error ? error.message : String(error)).split("\n");
     if (error instanceof LimitError) {
       throw new TooLarge(`${one.name}: ${first.replace(/ Use smaller.*$/, "")} Take a smaller --size.`);
@@ -107,7 +111,7 @@ function hints(exercise: Exercise, { kernel: { source, constants } }: Step, prob
   );
   return [
     hole < 0 ? "" : `\nLine ${hole + 1} still says ${HOLE}.`,
-    missing.length === 0 ? "" : `\nNo line begins with "const ${missing[0]} =": the host cannot set it.`,
+    missing.length === 0 ? "" : `\nNo line begins with "const ${missing[0]} =", so the host does not set it.`,
   ].join("");
 }
 
@@ -136,21 +140,24 @@ function wrongNumber(problem: Problem, { step }: BoundStep, found: Found): strin
 }
 
 /** Where a number is none: whether nothing was written there. */
-function ofNaN({ outputs }: Problem, { output, found: worst }: Worst, found: Found): string {
-  if (!Number.isNaN(worst)) return "";
-  const { length = 0, pads } = outputs[output] ?? {};
-  const places = Array.from(bitsOf(found[output] ?? new Float32Array()).subarray(0, length))
-    .filter((_, float) => !pads?.(float));
-  const unwritten = places.filter((bits) => bits === UNWRITTEN).length;
-  return unwritten === 0
+function ofNaN({ outputs, sizes }: Problem, { output, found: worst }: Worst, found: Found): string {
+  const floats = found[output];
+  if (!Number.isNaN(worst) || !floats) return "";
+  // Nothing but what was not written stays no number.
+  const unwritten = bitsOf(floats).map((bits) => bits === UNWRITTEN ? bits : 0);
+  const numbers = Array.from(
+    outputs[output]?.dense(floatsOf(unwritten), clickDimensions.chunks(sizes)) ?? [],
+  );
+  const count = numbers.filter((x) => Number.isNaN(x)).length;
+  return count === 0
     ? "\nNaN was computed."
-    : `\nNothing was written to ${unwritten} of the ${places.length} places of ${output}: is the grid large enough?`;
+    : `\nNothing was written to ${count} of its ${numbers.length} places, or it was read first: is the grid large enough?`;
 }
 
 function strayWrite({ outputs }: Problem, found: Found): string | undefined {
   for (const [name, floats] of Object.entries(found)) {
     const length = outputs[name]?.length ?? 0;
-    const stray = floats.subarray(length).findIndex((x) => !Number.isNaN(x));
+    const stray = bitsOf(floats).subarray(length).findIndex((bits) => bits !== BEHIND);
     if (stray < 0) continue;
     return `a stray write: ${name} has ${length} floats, and float ${
       length + stray
@@ -161,8 +168,10 @@ function strayWrite({ outputs }: Problem, found: Found): string | undefined {
 
 function writtenPadding({ outputs }: Problem, found: Found): string | undefined {
   for (const [name, { length, pads }] of Object.entries(outputs)) {
-    const floats = Array.from(found[name]?.subarray(0, length) ?? []);
-    const at = floats.findIndex((x, float) => x !== 0 && !Number.isNaN(x) && pads?.(float));
+    const floats = found[name]?.subarray(0, length) ?? new Float32Array();
+    const at = bitsOf(floats).findIndex((bits, float) =>
+      bits !== UNWRITTEN && floats[float] !== 0 && (pads?.(float) ?? false)
+    );
     if (at >= 0) return `${name}: float ${at} is ${floats[at]}, and it pads a row. Padding has to stay 0.`;
   }
 }

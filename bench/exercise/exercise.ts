@@ -28,8 +28,8 @@ export interface Exercise {
   /** Checked besides the ladder's sizes. */
   readonly hard: readonly HardCase[];
   readonly letters: (size: Size) => Letters;
-  /** Kernels of it may go by the length of a buffer, so nothing can stand behind it that shows a stray write. */
-  readonly wholeBuffers?: boolean;
+  /** Why the starter's way cannot do a size; undefined where it can. */
+  readonly refuses?: (size: Size) => string | undefined;
 }
 
 export function ladderNamed(name: string): Ladder {

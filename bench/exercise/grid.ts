@@ -44,7 +44,7 @@ export function evaluate(text: string, letters: Letters, line = "grid"): number 
       if (tokens[next++] !== ")") throw fault('a ")" is missing');
       return value;
     }
-    const value = letters[token];
+    const value = Object.hasOwn(letters, token) ? letters[token] : undefined;
     if (value === undefined) throw fault(`"${token}" is none of them`);
     return value;
   };

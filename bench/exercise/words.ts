@@ -4,6 +4,13 @@ import { UNWRITTEN } from "../../src/ladder/check.ts";
 import type { Output } from "../../src/ladder/problem.ts";
 import { type Matrix, matrix } from "../../src/tape/reference.ts";
 
+/** Floats, and ones behind them: what a kernel reads past their end is then no zero, which would be right by chance. */
+export function withOnesBehind(floats: Float32Array, count: number): Float32Array<ArrayBuffer> {
+  const all = new Float32Array(floats.length + count).fill(1);
+  all.set(floats);
+  return all;
+}
+
 /** The same bits as whole numbers. */
 export function bitsOf({ buffer, byteOffset, length }: Float32Array): Uint32Array {
   return new Uint32Array(buffer, byteOffset, length);

@@ -165,8 +165,10 @@ function placing(arena: Arena, { inputs, constants }: Problem): (name: string, w
   };
 }
 
-/** What an output holds where nothing was written: a NaN that no arithmetic gives. */
+/** What an output holds where nothing was written: a NaN that arithmetic does not make, but may hand on. */
 export const UNWRITTEN = 0x7fc0beef;
+/** What stands behind an output, the bits of a number: what a kernel makes of it there is seen. */
+export const BEHIND = 0x449a5000;
 
 /**
  * Runs a step once, on outputs that hold what their problem says, or {@link UNWRITTEN}.
@@ -178,8 +180,10 @@ export async function runStep(
   { encode, outputs }: Pick<BoundStep, "encode" | "outputs">,
 ): Promise<Record<string, Float32Array<ArrayBuffer>>> {
   for (const [name, view] of Object.entries(outputs)) {
-    const begin = new Float32Array(new Uint32Array(view.size / 4).fill(UNWRITTEN).buffer);
-    begin.set(problem.outputs[name]?.initial ?? []);
+    const { length = 0, initial = [] } = problem.outputs[name] ?? {};
+    const words = new Uint32Array(view.size / 4).fill(UNWRITTEN, 0, length).fill(BEHIND, length);
+    const begin = new Float32Array(words.buffer);
+    begin.set(initial);
     gpu.queue.writeBuffer(view.buffer, view.offset, begin);
   }
   gpu.queue.submit([commandsOf(gpu, "check", encode)]);

@@ -43,7 +43,7 @@ export interface Problem {
   readonly cost: Cost;
 }
 
-/** What a size means: [rows, K, N], [users, events, H], or [events, rows of a page]. */
+/** What is as large as a problem wants it: see its `@param size`. */
 export type Size = readonly number[];
 
 /** The largest rounding error of one addition or product, relative. */

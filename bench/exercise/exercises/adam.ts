@@ -37,7 +37,6 @@ export const adam: Exercise = {
     problem: (size) => problem(size, true),
   }],
   letters: ([P]) => ({ P4: fours(P) }),
-  wholeBuffers: true,
 };
 
 /** A batch whose gradient comes in several partial sums, and the iteration of the step. */

@@ -16,6 +16,7 @@ import {
 } from "../../../src/ladder/problem.ts";
 import { reference } from "../../../src/ops/pw_state.ts";
 import { type Exercise, fours, shipped } from "../exercise.ts";
+import { withOnesBehind } from "../words.ts";
 
 export const lastClicks: Exercise = {
   name: "last-clicks",
@@ -24,7 +25,7 @@ export const lastClicks: Exercise = {
   starter,
   ladder: shipped({
     kernel: kernel("pw_state_forward", shippedText),
-    invocations: (size) => [batchOf(size).events.length * fours(size[2])],
+    invocations: (size) => [eventsOf(size) * fours(size[2])],
   }, {
     title: "position weights, B users x T events, F features under four weightings",
     size: [128, 20, 64],
@@ -36,18 +37,28 @@ export const lastClicks: Exercise = {
     size: [5, 40, 6],
     problem: (size) => problem(size, true),
   }],
-  letters: (size) => ({ E: batchOf(size).events.length, F: size[2] ?? 1, F4: fours(size[2]) }),
+  letters: (size) => ({ E: eventsOf(size), F: size[2] ?? 1, F4: fours(size[2]) }),
 };
 
 const [ITEMS, LAGS, WEIGHTINGS] = [50, 8, 4];
 
-/** Users of T events or one less; now and then nothing is clicked. @param hard every other user never clicks, the others on two of three pages. */
+/** Events of a user: every second one has one less. */
+function lengthOf(user: number, most: number): number {
+  return Math.max(1, most - user % 2);
+}
+
+function eventsOf([users = 1, most = 1]: Size): number {
+  const pairs = lengthOf(0, most) + lengthOf(1, most);
+  return Math.floor(users / 2) * pairs + users % 2 * lengthOf(0, most);
+}
+
+/** Now and then nothing is clicked. @param hard every other user never clicks, the others on two of three pages. */
 function batchOf([users = 1, most = 1]: Size, hard = false): ReferenceBatch {
   const events: ReferenceBatch["events"] = [];
   const history: ReferenceBatch["history"] = [];
   const userFirst = [0];
   for (let user = 0; user < users; user++) {
-    const end = events.length + Math.max(1, most - user % 2);
+    const end = events.length + lengthOf(user, most);
     for (let clicks = 0, e = events.length; e < end; e++) {
       // The click of a user's last event is fed to nobody.
       const feeds = e + 1 < end && (hard ? user % 2 === 0 && e % 3 !== 1 : e % 7 !== 3);
@@ -75,7 +86,7 @@ function problem(size: Size, hard = false): Problem {
       history: Uint32Array.from(history.flatMap(({ clicks, end }) => [clicks, end])),
       features: upload(features),
       // Behind them stand other parameters, as in an arena: a read past the end would give 0, and be right by chance.
-      weights: Float32Array.of(...upload(weights), ...new Float32Array(64 * WEIGHTINGS).fill(1)),
+      weights: withOnesBehind(upload(weights), 64 * WEIGHTINGS),
       // Without tanh there is none.
       bias: new Float32Array(4),
     },

@@ -6,6 +6,7 @@ import matmulStarter from "../../../kernels/exercises/matmul.wgsl" with { type: 
 import weightStarter from "../../../kernels/exercises/weight_gradient.wgsl" with { type: "text" };
 import { matmulForwardProblem } from "../../../src/ladder/problems/matmul.ts";
 import type { Size } from "../../../src/ladder/problem.ts";
+import { PANEL, panelRefuses } from "../../../src/ladder/steps/matmul.ts";
 import { chunksOf, type Exercise, fours, type HardCase, ladderNamed, type Letters } from "../exercise.ts";
 
 function letters([M = 1, K, N]: Size): Letters {
@@ -52,6 +53,7 @@ export const panel: Exercise = {
   name: "panel",
   what: "a dense layer for a CPU driver, by panels of 16 columns",
   chapter: "12-cpu-driver.md",
+  refuses: panelRefuses(1, PANEL.study),
   starter: panelStarter,
   ladder: ladderNamed("forward"),
   hard: [largeSums],

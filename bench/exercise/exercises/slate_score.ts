@@ -81,7 +81,7 @@ function problem(size: Size, rule: Rule = {}): Problem {
   const draw = drawing(size);
   const eighths = ({ rows, columns, data }: Matrix) =>
     rule.exact
-      ? matrix(rows, columns, (i, j) => Math.round(8 * data[i * columns + j]!) / 8)
+      ? matrix(rows, columns, (i, j) => Math.round(8 * (data[i * columns + j] ?? NaN)) / 8)
       : { rows, columns, data };
   const base = eighths(draw(U, L));
   const drawn = [draw(I, L), eighths(draw(1, L))] as const;
@@ -96,10 +96,13 @@ function problem(size: Size, rule: Rule = {}): Problem {
     return masked(u, i) ? -Infinity : sum;
   });
   const P = panelsOf(I);
-  const bits = new Uint32Array(P * U);
-  scores.data.forEach((score, k) => {
-    const [u, i] = [Math.floor(k / I), k % I];
-    if (score === -Infinity) bits[Math.floor(i / PANEL) * U + u]! |= 1 << (i % PANEL);
+  const bits = Uint32Array.from({ length: P * U }, (_, word) => {
+    const [panel, u] = [Math.floor(word / U), word % U];
+    let own = 0;
+    for (let bit = 0; bit < Math.min(PANEL, I - panel * PANEL); bit++) {
+      if (at(scores, u, panel * PANEL + bit) === -Infinity) own |= 1 << bit;
+    }
+    return own >>> 0;
   });
   return {
     inputs: {

@@ -7,6 +7,7 @@ import { kernel } from "../../../src/gpu/kernel.ts";
 import { drawing, output, type Problem, type Size, upload } from "../../../src/ladder/problem.ts";
 import { add, at, matrix } from "../../../src/tape/reference.ts";
 import { type Exercise, fours, type HardCase, shipped } from "../exercise.ts";
+import { withOnesBehind } from "../words.ts";
 
 export const tableGradient: Exercise = {
   name: "table-gradient",
@@ -59,10 +60,10 @@ function problem(size: Size, { itemOf = popular, feeds = (e) => e % 7 !== 3 }: R
     const item = r < D ? r : itemOf(random.uniform(), D);
     return { event, item, fed: r === SHOWN * event + event % SHOWN && feeds(event) ? event : NONE };
   });
-  const sorted = Uint32Array.from(rows.keys()).sort((a, b) => rows[a]!.item - rows[b]!.item || a - b);
-  const slotFirst = new Uint32Array(D + 1);
-  for (const { item } of rows) slotFirst[item + 1]!++;
-  for (let slot = 0; slot < D; slot++) slotFirst[slot + 1]! += slotFirst[slot]!;
+  const ofSlot = Array.from({ length: D }, (): number[] => []);
+  rows.forEach(({ item }, r) => ofSlot[item]?.push(r));
+  const slotFirst = [0];
+  for (const own of ofSlot) slotFirst.push((slotFirst.at(-1) ?? NaN) + own.length);
   const source = drawing(size)(E, N);
   const expected = matrix(D, N);
   for (const { item, fed } of rows) {
@@ -70,11 +71,11 @@ function problem(size: Size, { itemOf = popular, feeds = (e) => e % 7 !== 3 }: R
   }
   return {
     inputs: {
-      source: Float32Array.of(...upload(source), ...new Float32Array(4 * 4 * fours(N)).fill(1)),
+      source: withOnesBehind(upload(source), 16 * fours(N)),
       // Of the distinct items of a batch; nothing is looked up in it.
       ranked: new Uint32Array(2),
-      slot_first: slotFirst,
-      sorted,
+      slot_first: Uint32Array.from(slotFirst),
+      sorted: Uint32Array.from(ofSlot.flat()),
       row: Uint32Array.from(rows.flatMap(({ event, item, fed }) => [event, item, 0, fed])),
     },
     outputs: { output: output(expected, E + 8) },

@@ -100,6 +100,7 @@ export function matmulWeightProblem(size: Size): Problem {
           return unpadRows(sums, K, N, 1);
         },
         tolerance: 4 * ROUNDING * (M + 8),
+        pads: (float) => Math.floor(float % partials / (4 * N4)) >= K || float % (4 * N4) >= N,
       },
     },
     constants: { K4, N4, BIAS: false },

@@ -9,7 +9,7 @@ import { activated, at, type Matrix, matrix, slopeOf } from "../../tape/referenc
 import { type Activation, padRows, type Tensor } from "../../tape/tensor.ts";
 import { CANARY } from "../canary_arena.ts";
 import type { OpCase } from "./op_case.ts";
-import { type Matrices, valueOf } from "../slates/tape_reference.ts";
+import { type Matrices, valueOf } from "../tape_reference.ts";
 
 type Draw = (rows: number, columns: number, activation?: Activation) => Matrix;
 

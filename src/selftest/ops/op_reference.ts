@@ -6,7 +6,7 @@ import type { Node } from "../../tape/node.ts";
 import { type Matrix, matrix } from "../../tape/reference.ts";
 import type { OpBench, RecordedOp } from "./op_bench.ts";
 import type { OpCase } from "./op_case.ts";
-import { type Matrices, valueOf } from "../slates/tape_reference.ts";
+import { type Matrices, valueOf } from "../tape_reference.ts";
 
 /** What an op is differentiated on, for who holds the reference itself against something. */
 export interface ReferenceRun {

@@ -13,6 +13,7 @@ import type { PageDispatch } from "../../simulate/policy.ts";
 import { CanaryArena } from "../canary_arena.ts";
 import { Checks, expectAll } from "../finding.ts";
 import { kernelsOf } from "../writers.ts";
+import { sameWords } from "../words.ts";
 
 /** A page in memory whose every buffer is watched. */
 export class CheckedPage {
@@ -69,11 +70,6 @@ export class CheckedPage {
   destroy(): void {
     this.arena.destroy();
   }
-}
-
-/** For millions of words: a loop takes a part of what deepEqual does. */
-export function sameWords(one: Uint32Array, other: ArrayLike<number> | undefined): boolean {
-  return one.length === other?.length && one.every((word, k) => word === other[k]);
 }
 
 /** Random words, each bit set with a probability. */

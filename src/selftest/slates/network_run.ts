@@ -11,9 +11,10 @@ import { slateValue } from "../../policy/network/slate_value.ts";
 import { matrix } from "../../tape/reference.ts";
 import { padRows, type Tensor } from "../../tape/tensor.ts";
 import { Q64 } from "./q_reference.ts";
-import { type Bench, floatsOf, normals, type TestSizes } from "./slate_bench.ts";
-import { gradients64, type Matrices, valueOf } from "./tape_reference.ts";
+import { type Bench, normals, type TestSizes } from "./slate_bench.ts";
+import { gradients64, type Matrices, valueOf } from "../tape_reference.ts";
 import { writersOf } from "../writers.ts";
+import { floats } from "../words.ts";
 
 /** A network with weights that are no zeros, over items of random vectors, and rows of random states. */
 export function madeNetwork(
@@ -127,9 +128,9 @@ export async function runLearning(gpu: Gpu, bench: Bench, own: Learned) {
     const read = [q.view, loss.view, ring];
     const [qs, losses, sums] = await bench.run([...specs, ...adam.dispatches(tape)], read);
     const found = {
-      q: floatsOf(qs),
-      loss: floatsOf(losses),
-      sums: floatsOf(sums),
+      q: floats(qs),
+      loss: floats(losses),
+      sums: floats(sums),
       gradients: await parameters.read(parameters.gradient.buffer),
     };
     const values = leaves64(made, own);

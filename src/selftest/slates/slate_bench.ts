@@ -13,7 +13,7 @@ import { PANEL, panelsOf } from "../../policy/network/place.ts";
 import type { SlateRows } from "../../policy/network/slate_rows.ts";
 import { CanaryArena } from "../canary_arena.ts";
 import { Checks, expectAll } from "../finding.ts";
-import { sameWords } from "../pages/page_bench.ts";
+import { sameWords } from "../words.ts";
 import { kernelsOf } from "../writers.ts";
 
 /** The rows are counted where the users of a page are, so that all share shaders. */
@@ -98,10 +98,6 @@ export async function withBench<T>(
   } finally {
     arena.destroy();
   }
-}
-
-export function floatsOf(words: Uint32Array<ArrayBuffer> | undefined): Float32Array<ArrayBuffer> {
-  return new Float32Array(words?.buffer ?? new ArrayBuffer(0));
 }
 
 /** Normal numbers, f32. */

@@ -7,10 +7,10 @@ import { slateScore } from "../../policy/network/slate_score.ts";
 import { inputState, stateInput } from "../../policy/network/state_input.ts";
 import { padRows } from "../../tape/tensor.ts";
 import type { Checking, Checks } from "../finding.ts";
-import { floatsOf, maskBits, normals, withBench } from "./slate_bench.ts";
+import { maskBits, normals, withBench } from "./slate_bench.ts";
 import { checkPick } from "./slate_pick_check.ts";
 import { checkRatio } from "./slate_ratio_check.ts";
-import { range } from "../words.ts";
+import { floats, range } from "../words.ts";
 
 /** Score of an item for a row in f64, and a bound of the kernel's rounding. */
 export function score64(base: ArrayLike<number>, table: ArrayLike<number>, weights: ArrayLike<number>) {
@@ -55,7 +55,7 @@ async function checkScore(gpu: Gpu, checks: Checks): Promise<void> {
     ];
     const [found, stored] = await run(specs, [best, scores]);
     const of = score64(base, table, weights);
-    const all = floatsOf(stored);
+    const all = floats(stored);
     const at = (k: number): [row: number, item: number] => [Math.floor(k / items), k % items];
     checks.numbers(
       Float32Array.from({ length: R * items }, (_, k) => all[at(k)[0] * PANEL * panels + at(k)[1]] ?? NaN),
@@ -63,7 +63,7 @@ async function checkScore(gpu: Gpu, checks: Checks): Promise<void> {
       { kernels, what: "scores of all items", tolerance: (k) => of(...at(k)).bound, columns: items },
     );
     // The best of a panel: as good as any other, within the rounding; and its value.
-    const values = floatsOf(found);
+    const values = floats(found);
     const winners = range(panels * R).map((k) => {
       const [panel, row] = [Math.floor(k / R), k % R];
       const free = range(items).filter((item) => Math.floor(item / PANEL) === panel && !taken(row, item));
@@ -105,9 +105,9 @@ async function checkInput(gpu: Gpu, checks: Checks): Promise<void> {
       row,
     ) => [...values.subarray(row * columns, (row + 1) * columns), 5 / pages]);
     const by = { tolerance: 2e-7, columns: columns + 1 };
-    checks.numbers(floatsOf(found), expected, { ...by, kernels: ["state_input"], what: "state and time" });
+    checks.numbers(floats(found), expected, { ...by, kernels: ["state_input"], what: "state and time" });
     const whole = padRows(values, R, columns, 1);
-    checks.same(floatsOf(again), whole, { columns: 4, kernels: ["input_state"], what: "state" });
+    checks.same(floats(again), whole, { columns: 4, kernels: ["input_state"], what: "state" });
   }, checks);
 }
 

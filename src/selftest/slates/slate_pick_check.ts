@@ -5,8 +5,8 @@ import type { Gpu } from "../../gpu/device.ts";
 import { PANEL, panelsOf, uploadPlace } from "../../policy/network/place.ts";
 import { slatePick } from "../../policy/network/slate_pick.ts";
 import type { Checks } from "../finding.ts";
-import { type Bench, floatsOf, maskBits, normals, withBench } from "./slate_bench.ts";
-import { range } from "../words.ts";
+import { type Bench, maskBits, normals, withBench } from "./slate_bench.ts";
+import { floats, range } from "../words.ts";
 
 const [R, ITEMS, UNITS, SLATE, POSITION] = [70, 71, 8, 4, 2];
 const PANELS = panelsOf(ITEMS);
@@ -126,13 +126,13 @@ export async function checkPick(gpu: Gpu, checks: Checks): Promise<void> {
     const by = { kernels: ["slate_pick"], tolerance: 2e-6 };
     checks.same(slates, wanted.slates, { ...by, what: "slates", columns: SLATE });
     checks.same(masked, wanted.masked, { ...by, what: "what may not be shown" });
-    checks.numbers(floatsOf(q), wanted.q, { ...by, what: "values", columns: SLATE });
-    checks.numbers(floatsOf(bases), wanted.bases, {
+    checks.numbers(floats(q), wanted.q, { ...by, what: "values", columns: SLATE });
+    checks.numbers(floats(bases), wanted.bases, {
       ...by,
       what: "bases of later positions",
       columns: 4 * UNITS,
     });
-    checks.numbers(floatsOf(current), wanted.current, {
+    checks.numbers(floats(current), wanted.current, {
       ...by,
       what: "the next position's base",
       columns: UNITS,

@@ -4,8 +4,8 @@ import type { Gpu } from "../../gpu/device.ts";
 import { PANEL, panelsOf } from "../../policy/network/place.ts";
 import { bestSlate, slateWorth } from "../../policy/network/slate_ratio.ts";
 import type { Checks } from "../finding.ts";
-import { type Bench, floatsOf, maskBits, normals, withBench } from "./slate_bench.ts";
-import { range } from "../words.ts";
+import { type Bench, maskBits, normals, withBench } from "./slate_bench.ts";
+import { floats, range } from "../words.ts";
 
 const [R, ITEMS, SLATE] = [140, 12, 3];
 const MODEL = { label: "ratio", slate: SLATE, eta: 0.5 };
@@ -113,7 +113,7 @@ async function runGiven(
     values: upload("columns", Float32Array.from(columns)),
   });
   const [valued] = await run([spec], [again]);
-  return floatsOf(valued);
+  return floats(valued);
 }
 
 async function checkBest(gpu: Gpu, checks: Checks, utility: boolean): Promise<void> {
@@ -129,7 +129,7 @@ async function checkBest(gpu: Gpu, checks: Checks, utility: boolean): Promise<vo
     const by = { kernels: ["slate_ratio"], tolerance };
     const what = utility ? "by utility" : "by value";
     checks.numbers(own, rows.map(({ best }) => best), { ...by, what: `what the slate is worth, ${what}` });
-    checks.numbers(floatsOf(lambda), own, { ...by, what: `its worth as the kernel has it, ${what}` });
+    checks.numbers(floats(lambda), own, { ...by, what: `its worth as the kernel has it, ${what}` });
     if (utility) return;
     checks.numbers(await runGiven(bench, worth, slates), own, { ...by, what: "worth of given slates" });
   }, checks);

@@ -1,9 +1,9 @@
 /** What a tape computes, in f64 by the references of its nodes. */
 
-import type { Sizes } from "../../gpu/sizes.ts";
-import type { Node } from "../../tape/node.ts";
-import { at, type Matrix, matrix } from "../../tape/reference.ts";
-import type { Tensor } from "../../tape/tensor.ts";
+import type { Sizes } from "../gpu/sizes.ts";
+import type { Node } from "../tape/node.ts";
+import { at, type Matrix, matrix } from "../tape/reference.ts";
+import type { Tensor } from "../tape/tensor.ts";
 
 /** By the names of tensors. */
 export type Matrices = Map<string, Matrix>;
