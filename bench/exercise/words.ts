@@ -1,4 +1,4 @@
-/** Outputs that are whole numbers of 32 bits. They have to be exact. */
+/** Buffers of an exercise word by word: outputs that are whole numbers and have to be exact, and what stands behind inputs. */
 
 import { UNWRITTEN } from "../../src/ladder/check.ts";
 import type { Output } from "../../src/ladder/problem.ts";

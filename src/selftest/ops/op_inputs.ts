@@ -14,7 +14,7 @@ import { type Matrices, valueOf } from "../tape_reference.ts";
 type Draw = (rows: number, columns: number, activation?: Activation) => Matrix;
 
 /** What an op reads. */
-export interface OpInputs {
+interface OpInputs {
   readonly leaves: ReadonlyMap<string, Tensor>;
   /** Of leaves and parameters. */
   readonly values: Matrices;

@@ -20,7 +20,7 @@ export const BATCH = 128;
 export const SEED = 12345;
 export const ITERATION = 7;
 
-export interface ReplayBench {
+interface ReplayBench {
   readonly replay: Replay;
   readonly recall: Recall;
   /** Remembers an episode, page by page. @param number of the episode */

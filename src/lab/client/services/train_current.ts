@@ -9,7 +9,7 @@ import { OpenedData } from "./train_data.ts";
 import type { TrainSession } from "./train_session.ts";
 
 /** A snapshot that was brought. */
-export interface BroughtSnapshot {
+interface BroughtSnapshot {
   readonly weights: Weights;
   readonly info: SnapshotInfo;
 }
