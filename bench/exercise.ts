@@ -13,7 +13,7 @@ import { openGpu } from "../src/host/open_gpu.ts";
 import { thousands } from "../src/thousands.ts";
 import { UserError } from "../src/user_error.ts";
 import { version } from "../src/version.ts";
-import { HOLE, stepOf } from "./exercise/answer.ts";
+import { type AnswerStep, HOLE, stepOf } from "./exercise/answer.ts";
 import { checkAnswer } from "./exercise/check.ts";
 import { casesOf, type Exercise } from "./exercise/exercise.ts";
 import { exercises } from "./exercise/exercises.ts";
@@ -134,7 +134,7 @@ async function begin(exercise: Exercise, file: string): Promise<void> {
 }
 
 /** How much is started, as too large a grid costs time alone. */
-function startedText({ kernel, invocations, constants }: Step, size: Size): string {
+function startedText({ kernel, invocations, constants }: AnswerStep, size: Size): string {
   const [x, y = 1] = invocations(size);
   const own = constants?.(size) ?? {};
   const along = [constantOf(kernel, "WORKGROUP", own), sizeAlongY(kernel)];

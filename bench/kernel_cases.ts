@@ -5,11 +5,11 @@
 
 import type { ClickDispatch } from "../src/batch/click_sizes.ts";
 import type { Gpu } from "../src/gpu/device.ts";
-import { type Constants, forManySteps, type Kernel } from "../src/gpu/kernel.ts";
+import type { Constants, Kernel } from "../src/gpu/kernel.ts";
 import { kernelText } from "../src/gpu/kernel_text.ts";
 import { Commands } from "../src/gpu/commands.ts";
 import { type EncodePass, timePasses } from "../src/gpu/profiler.ts";
-import { type Cost, onlySlice } from "../src/gpu/program.ts";
+import { type Cost, invocationsOf, onlySlice } from "../src/gpu/program.ts";
 import type { BenchLog } from "../src/profile/workloads.ts";
 import type { KernelResult } from "../src/profile/bench_report.ts";
 import { timeRepeated } from "../src/profile/measure.ts";
@@ -57,18 +57,18 @@ export function casesOf(parts: readonly Part[], steps: number): KernelCase[] {
     return times === 1 ? label : `${label} #${times}`;
   };
   return parts.flatMap(({ program, sizes, slice = onlySlice }, part) =>
-    program.dispatches.map(({ spec }, dispatch): KernelCase => {
-      const [x, y = 1] = spec.invocations(sizes);
+    program.dispatches.map(({ spec, manySteps }, dispatch): KernelCase => {
+      const invocations = invocationsOf(spec.invocations, sizes);
       const cost = spec.cost(sizes);
-      const batches = forManySteps(spec.kernel) ? slice.count : 1;
+      const batches = manySteps ? slice.count : 1;
       const [flops, bytes] = [batches * cost.flops, batches * cost.bytes];
       return {
         label: unique(`${part >= steps ? "evaluation, " : ""}${spec.label}`),
         spec,
-        invocations: [x, y],
+        invocations,
         flops,
         bytes,
-        key: keyOf(spec.kernel, spec.constants ?? {}, [x, y, flops, bytes]),
+        key: keyOf(spec.kernel, spec.constants ?? {}, [...invocations, flops, bytes]),
         part,
         dispatch,
       };

@@ -36,7 +36,7 @@ function spec(views: Record<string, View>, more: Partial<DispatchSpec> = {}): Di
     kernel: double,
     label: "double it",
     views,
-    invocations: () => [8],
+    invocations: [8],
     cost: () => ({ flops: 4, bytes: 32 }),
     ...more,
   };

@@ -11,7 +11,7 @@ import { kernel } from "../src/gpu/kernel.ts";
 import { type View, writeMemory } from "../src/gpu/memory.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readFloats } from "../src/gpu/readback.ts";
-import { Dimensions, extent } from "../src/gpu/sizes.ts";
+import { type Amount, amountOf, Dimensions, extent, type Sizes } from "../src/gpu/sizes.ts";
 import { StepHeaders } from "../src/gpu/step.ts";
 import { adamRate, AdamState } from "../src/ops/adam.ts";
 import { batchNorm } from "../src/ops/batch_norm.ts";
@@ -72,7 +72,7 @@ function squaredErrorOf(tape: ReplayTape, value: Tensor, target: View, ring: Vie
       label: "squared error",
       constants: { M: dimensions.index("transitions") },
       views: { value: value.view, target_value: target, outcome: output.view, gradient },
-      invocations: (s) => [s.transitions],
+      invocations: ["transitions"],
       cost: () => ({ flops: 0, bytes: 0 }),
     }),
     ring,
@@ -241,4 +241,28 @@ Deno.test("dimensions: four at most, and only their own names", () => {
     2,
     16,
   ]);
+});
+
+Deno.test("amounts follow from the sizes of a batch: how many, in blocks of how many, in bounds", () => {
+  const sizes = { slates: 5, transitions: 300 };
+  const amounts: readonly (readonly [Amount<typeof sizes>, number])[] = [
+    [7, 7],
+    ["slates", 5],
+    [{ of: 3, times: 4 }, 12],
+    [{ of: "slates", per: 4 }, 2],
+    [{ of: "slates", per: 4, times: 64 }, 128],
+    [{ of: "slates", plus: "transitions" }, 305],
+    [{ of: "slates", plus: 3, per: 4, times: 2 }, 4],
+    [{ of: "slates", times: 2, least: 11 }, 11],
+    [{ of: "slates", times: 2, most: 9 }, 9],
+    [{ of: ({ slates, transitions }) => slates * transitions, times: 2 }, 3000],
+    [dimensions.inChunks(), 2],
+    [dimensions.inChunks(16), 32],
+  ];
+  for (const [amount, wanted] of amounts) {
+    assert.equal(amountOf(amount, sizes), wanted, JSON.stringify(amount));
+  }
+  assert.equal(amountOf(dimensions.inChunks(16), { slates: 0, transitions: 0 }), 16);
+  assert.equal(amountOf(dimensions.inChunks(16), { slates: 0, transitions: 10_000 }), 256);
+  assert.throws(() => amountOf<Sizes>({ of: "rows" }, capacity), /has no dimension rows/);
 });

@@ -64,7 +64,7 @@ function fit(views: Record<"drawn" | "replay" | "weights" | "ring", View>, train
     label: "fit",
     constants: { TRAIN: train },
     views,
-    invocations: () => [1] as const,
+    invocations: [1] as const,
     cost: () => ({ flops: 0, bytes: 0 }),
   };
 }

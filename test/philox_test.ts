@@ -88,7 +88,7 @@ Deno.test("philox: the device's words are the host's, for 100,000 counters", () 
       kernel: kernel("philox", philoxText),
       label: "philox",
       views,
-      invocations: () => [n],
+      invocations: [n],
       cost: () => ({ flops: 0, bytes: 32 * n }),
     }]);
     const commands = new Commands(gpu, "philox");

@@ -31,7 +31,7 @@ export async function compileSlateKernels(gpu: Gpu): Promise<void> {
   };
   const headers = new StepHeaders(arena, testDimensions, 1);
   const view = (name: string) => arena.allocate(name, 4096);
-  const textured = gpu.shapes.kind === "cpu" ? arena.allocateTexture("base", 4096, () => 4096) : view("base");
+  const textured = gpu.shapes.kind === "cpu" ? arena.allocateTexture("base", 4096, 4096) : view("base");
   const [table, weights, place, best, masked] = ["table", "weights", "place", "best", "masked"].map(view);
   if (!table || !weights || !place || !best || !masked) throw new Error("expected buffers");
   const read = { table, weights, place };

@@ -13,10 +13,11 @@ import { Program } from "../src/gpu/program.ts";
 import { readFloats } from "../src/gpu/readback.ts";
 import { clickDimensions, type ClickSizes } from "../src/batch/click_sizes.ts";
 import { defaultModel, type ModelConfig } from "../src/model/config.ts";
+import { amountOf } from "../src/gpu/sizes.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { type AdamKind, adamRate, AdamState } from "../src/ops/adam.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../src/tape/parameters.ts";
-import { placesOf, type TouchedRows } from "../src/tape/node.ts";
+import type { TouchedRows } from "../src/tape/node.ts";
 import { padRows, type Tensor } from "../src/tape/tensor.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import type { TrainerState } from "../src/train/trainer_state.ts";
@@ -130,7 +131,7 @@ async function runKernel(gpu: Gpu, most?: number) {
           gpu.queue.writeBuffer(rows.list.buffer, 0, list);
           // What belongs to no row is no number: it must not be read.
           const own = new Float32Array(list.length * columns).fill(NaN);
-          list.subarray(0, placesOf(rows.count, sizes)).forEach((row, k) => {
+          list.subarray(0, amountOf(rows.count, sizes)).forEach((row, k) => {
             if (row !== NONE) own.set(values.subarray(row * columns, (row + 1) * columns), k * columns);
           });
           gpu.queue.writeBuffer(rows.gradient.buffer, 0, padRows(own, list.length, columns, groups));

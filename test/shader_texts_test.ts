@@ -282,7 +282,7 @@ fn diverging(@builtin(local_invocation_index) i: u32) {
       kernel: diverging,
       label: "diverging",
       views: {},
-      invocations: () => [64],
+      invocations: [64],
       cost: () => ({ flops: 0, bytes: 0 }),
     }]);
     arena.destroy();

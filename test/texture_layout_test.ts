@@ -6,7 +6,6 @@ import { Commands } from "../src/gpu/commands.ts";
 import { kernel } from "../src/gpu/kernel.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readFloats } from "../src/gpu/readback.ts";
-import { extent } from "../src/gpu/sizes.ts";
 import { writeMemory } from "../src/gpu/memory.ts";
 import { inPanels, placeOf, regionsOf, rowByRow, type TextureLayout } from "../src/gpu/texture_layout.ts";
 import { withGpu } from "./op_check.ts";
@@ -72,7 +71,7 @@ Deno.test("texture layout: kernels, copies and the host find the same numbers", 
         const output = arena.allocateTexture(
           "output",
           bytes,
-          (s) => 16 * extent("rows", s) * vectors,
+          { of: "rows", times: 16 * vectors },
           layout,
         );
         const values = Float32Array.from({ length: 4 * rows * vectors }, (_, k) => k + 1);
@@ -82,7 +81,7 @@ Deno.test("texture layout: kernels, copies and the host find the same numbers", 
           kernel: negate,
           label: "negate",
           views: { input, output },
-          invocations: () => [rows * vectors],
+          invocations: [rows * vectors],
           cost: () => ({ flops: 0, bytes: 0 }),
         }]);
         const commands = new Commands(gpu, "layouts");

@@ -84,7 +84,7 @@ class ValueLearner implements Learner {
     const { view } = this.parameters.get("value");
     const weights = bufferOf(view);
     const cost = () => ({ flops: 0, bytes: 0 });
-    const rows = () => [recall.options.rows] as const;
+    const rows = [recall.options.rows] as const;
     return {
       nextValue: { view: nextValue, stride: 1, first: 0, count: 1 },
       next: [{
@@ -92,7 +92,7 @@ class ValueLearner implements Learner {
         views: { inputs: recall.after, weights: { ...this.older, size: 16 }, value: nextValue },
       }],
       fit: [{
-        ...{ kernel: fitKernel, label: "fit", invocations: () => [1] as const, cost },
+        ...{ kernel: fitKernel, label: "fit", invocations: [1] as const, cost },
         views: { inputs: recall.before, weights, wanted, partials: this.parameters.partials, ring },
       }],
       moved: [],

@@ -10,8 +10,13 @@ import { evaluate } from "./grid.ts";
 /** Stands where a starter has a hole. */
 export const HOLE = "YOUR CODE";
 
+/** An answer says how many invocations to start in numbers of the size alone. */
+export interface AnswerStep extends Step {
+  readonly invocations: (size: Size) => readonly [x: number, y?: number];
+}
+
 /** @param file where the text stands. @throws UserError for a text that cannot be run. */
-export function stepOf(exercise: Exercise, file: string, text: string): Step {
+export function stepOf(exercise: Exercise, file: string, text: string): AnswerStep {
   const name = file.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
   try {
     const own = kernel(name, text);
@@ -81,7 +86,7 @@ function checkWorkgroup({ source, constants }: Kernel): void {
 }
 
 /** How many invocations are started: of the lines "grid" and "workgroup". */
-function gridOf(exercise: Exercise, text: string): Pick<Step, "invocations" | "constants"> {
+function gridOf(exercise: Exercise, text: string): Pick<AnswerStep, "invocations" | "constants"> {
   const grid = lineOf(text, "grid");
   if (grid === undefined) {
     throw new UserError(

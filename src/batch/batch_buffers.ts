@@ -135,7 +135,7 @@ export class BatchBuffers implements ClickBatch {
           log_row: log.row,
           ...wholes({ event, event_item: eventItem, row, bits, history }),
         },
-        invocations: (s) => [s.events],
+        invocations: ["events"],
         cost: (s) => ({ flops: 0, bytes: 52 * s.events + 36 * s.rows }),
       },
       {
@@ -143,7 +143,7 @@ export class BatchBuffers implements ClickBatch {
         label: "batch rank",
         constants: { WORDS: this.#words, HEADERS_SEEN, SLICE: WORDS },
         views: wholes({ bits, ranked }),
-        invocations: () => [1],
+        invocations: [1],
         cost: () => ({ flops: 0, bytes: 20 * this.#words }),
       },
       {
@@ -162,7 +162,7 @@ export class BatchBuffers implements ClickBatch {
           log_item: log.item,
           ...wholes({ row, ranked, row_item: rowItem, slot_item: slotItem, slot_first: slotFirst, sorted }),
         },
-        invocations: (s) => [s.rows],
+        invocations: ["rows"],
         cost: (s) => ({ flops: 0, bytes: 44 * s.rows }),
       },
     ];

@@ -71,7 +71,7 @@ export class TokenPairs {
           place: tokens.place,
           bits,
         },
-        invocations: (s) => [s.items],
+        invocations: ["items"],
         cost: (s) => ({ flops: 0, bytes: 20 * s.rows + 8 * this.atMost(s) }),
       },
       {
@@ -79,7 +79,7 @@ export class TokenPairs {
         label: "batch rank of tokens",
         constants: { WORDS },
         views: { bits, ranked },
-        invocations: () => [1],
+        invocations: [1],
         cost: () => ({ flops: 0, bytes: 20 * WORDS }),
       },
       {
@@ -94,7 +94,7 @@ export class TokenPairs {
           ranked,
           pair,
         },
-        invocations: (s) => [s.items],
+        invocations: ["items"],
         cost: (s) => ({ flops: 0, bytes: 24 * this.atMost(s) }),
       },
     ];

@@ -2,7 +2,7 @@
 
 import type { Gpu } from "./device.ts";
 import type { TextureView, View } from "./memory.ts";
-import type { Sizes } from "./sizes.ts";
+import type { Amount } from "./sizes.ts";
 import { BYTES_PER_TEXEL, rowByRow, type TextureLayout } from "./texture_layout.ts";
 
 /** Offsets of bindings must be multiples of this on every adapter. */
@@ -56,7 +56,7 @@ export class Arena {
   allocateTexture(
     name: string,
     bytes: number,
-    used?: (sizes: Sizes) => number,
+    used?: Amount,
     layout: TextureLayout = rowByRow(bytes),
   ): TextureView {
     const { width, height } = layout;

@@ -2,7 +2,7 @@
 
 import type { Gpu } from "./device.ts";
 import type { TextureView, View } from "./memory.ts";
-import type { Sizes } from "./sizes.ts";
+import { amountOf, type Sizes } from "./sizes.ts";
 import { BYTES_PER_TEXEL, regionsOf } from "./texture_layout.ts";
 
 export class Commands {
@@ -49,7 +49,7 @@ export function copyWritten(
   sizes: Sizes,
 ): void {
   if (!written) throw new Error(`no kernel writes the texture ${texture.label}`);
-  for (const { line, lines, texels } of regionsOf(layout, written.bytes(sizes))) {
+  for (const { line, lines, texels } of regionsOf(layout, amountOf(written.bytes, sizes))) {
     const bytesPerRow = lines > 1 ? BYTES_PER_TEXEL * layout.width : undefined;
     const offset = BYTES_PER_TEXEL * layout.width * line;
     const source = { buffer: written.view.buffer, offset, bytesPerRow };

@@ -11,7 +11,7 @@
  * no faster than a buffer: there all matrices stand in buffers (kernel_shapes.ts).
  */
 
-import type { Sizes } from "./sizes.ts";
+import type { Amount } from "./sizes.ts";
 import { BYTES_PER_TEXEL, laidOut, regionsOf, type TextureLayout } from "./texture_layout.ts";
 
 /** A range of a buffer that a kernel sees. */
@@ -32,7 +32,7 @@ export interface TextureView {
   /** Bytes of the vectors that count. */
   readonly size: number;
   /** The buffer that kernels write instead, laid out alike, and how much of it a batch has; absent if only the host writes. */
-  readonly written?: { readonly view: View; readonly bytes: (sizes: Sizes) => number };
+  readonly written?: { readonly view: View; readonly bytes: Amount };
 }
 
 /**

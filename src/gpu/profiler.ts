@@ -2,10 +2,9 @@
 
 import { copyWritten } from "./commands.ts";
 import type { Gpu } from "./device.ts";
-import { forManySteps } from "./kernel.ts";
 import { type Cost, onlySlice, type Program } from "./program.ts";
 import { readViews } from "./readback.ts";
-import type { Sizes } from "./sizes.ts";
+import { amountOf, type Sizes } from "./sizes.ts";
 
 /** What a pass is filled with. */
 export type EncodePass = (pass: GPUComputePassEncoder) => void;
@@ -82,13 +81,13 @@ export function workOf<S extends Sizes>(
   stepOffset: number,
   slice = onlySlice,
 ): TimedWork[] {
-  return program.dispatches.flatMap(({ spec, copies }, k): TimedWork[] => {
+  return program.dispatches.flatMap(({ spec, copies, manySteps }, k): TimedWork[] => {
     const { label, kernel: { name: kernel } } = spec;
     const encode: EncodePass = (pass) => program.encodeOne(pass, k, sizes, stepOffset, slice);
-    const steps = forManySteps(spec.kernel) ? slice.count : 1;
+    const steps = manySteps ? slice.count : 1;
     const dispatch = { label, kernel, steps, dispatch: k, ...spec.cost(sizes), encode };
     if (copies.length === 0) return [dispatch];
-    const bytes = copies.reduce((sum, { written }) => sum + 2 * (written?.bytes(sizes) ?? 0), 0);
+    const bytes = copies.reduce((sum, { written }) => sum + 2 * amountOf(written?.bytes ?? 0, sizes), 0);
     const between = (encoder: GPUCommandEncoder) => {
       for (const view of copies) copyWritten(encoder, view, sizes);
     };

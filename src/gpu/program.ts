@@ -11,7 +11,7 @@ import { constantOf, forManySteps, type KernelBinding, STEP, STEPS } from "./ker
 import type { KernelVariant } from "./kernel_shapes.ts";
 import { kernelText, type KernelUse } from "./kernel_text.ts";
 import { isTexture, isUniform, type Memory, type TextureView } from "./memory.ts";
-import type { Sizes } from "./sizes.ts";
+import { type Amount, amountOf, type Sizes } from "./sizes.ts";
 import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 import { TEXTURE_FORMAT } from "./texture_layout.ts";
 
@@ -43,10 +43,20 @@ export interface DispatchNode {
   readonly output: string;
 }
 
+/** 1 along y where it is not said. */
+export type Invocations<S extends Sizes = Sizes> = readonly [x: Amount<S>, y?: Amount<S>];
+
+export function invocationsOf<S extends Sizes>(
+  [x, y = 1]: Invocations<S>,
+  sizes: S,
+): [x: number, y: number] {
+  return [amountOf(x, sizes), amountOf(y, sizes)];
+}
+
 /** @typeParam S the sizes that its grid depends on; by default none, so that it fits every kind of batch */
 export interface DispatchSpec<S extends Sizes = Sizes> extends KernelUse {
-  /** Invocations wanted, as [x, y]; they are rounded up to workgroups here. */
-  readonly invocations: (sizes: S) => readonly [x: number, y?: number];
+  /** Invocations wanted along x and y; they are rounded up to workgroups here. */
+  readonly invocations: Invocations<S>;
   readonly cost: (sizes: S) => Cost;
   /** What the dispatch is for, e.g. "utility/layer2 forward". */
   readonly label: string;
@@ -74,6 +84,8 @@ interface Dispatch<S extends Sizes> {
   readonly bindGroups: GPUBindGroup[];
   readonly bind: (slice: number) => GPUBindGroup;
   readonly workgroup: readonly [number, number];
+  /** See {@link forManySteps}. */
+  readonly manySteps: boolean;
   /** Textures whose buffers it writes. */
   readonly copies: readonly TextureView[];
 }
@@ -129,9 +141,19 @@ export class Program<S extends Sizes = Sizes> {
     stepOffset: number,
     slice = onlySlice,
   ): void {
-    offsets[0] = stepOffset;
     const dispatch = this.dispatches[index];
-    if (dispatch) encodeDispatch(pass, dispatch, sizes, slice, this.gpu.maxGrid);
+    if (!dispatch) return;
+    const [gridX, gridY, gridZ] = gridOf(dispatch, sizes, slice, this.gpu.maxGrid);
+    if (gridX === 0 || gridY === 0) return;
+    const { pipeline, bindGroups, slices, spec: { label } } = dispatch;
+    const own = slices === 1 ? 0 : slice.index;
+    for (let k = bindGroups.length; own > 0 && k < slices; k++) bindGroups.push(dispatch.bind(k));
+    const bindGroup = bindGroups[own];
+    if (!bindGroup) throw new Error(`${label}: there is no slice ${own}`);
+    pass.setPipeline(pipeline);
+    offsets[0] = stepOffset;
+    pass.setBindGroup(0, bindGroup, offsets, 0, 1);
+    pass.dispatchWorkgroups(gridX, gridY, gridZ);
   }
 }
 
@@ -144,12 +166,12 @@ const offsets = new Uint32Array(1);
  * @throws UserError for a grid that the adapter does not take.
  */
 export function gridOf<S extends Sizes>(
-  { spec, workgroup }: Pick<Dispatch<S>, "spec" | "workgroup">,
+  { spec, workgroup, manySteps }: Pick<Dispatch<S>, "spec" | "workgroup" | "manySteps">,
   sizes: S,
   slice: Slice,
   maxGrid: number,
 ): [x: number, y: number, z: number] {
-  const [x, y = 1] = spec.invocations(sizes);
+  const [x, y] = invocationsOf(spec.invocations, sizes);
   let gridX = Math.ceil(x / workgroup[0]);
   let gridY = Math.ceil(y / workgroup[1]);
   if (gridX > maxGrid && spec.kernel.foldable) {
@@ -162,26 +184,7 @@ export function gridOf<S extends Sizes>(
         `axis. Use smaller batches, and more shards to evaluate.`,
     );
   }
-  return [gridX, gridY, forManySteps(spec.kernel) ? slice.count : 1];
-}
-
-function encodeDispatch<S extends Sizes>(
-  pass: GPUComputePassEncoder,
-  dispatch: Dispatch<S>,
-  sizes: S,
-  slice: Slice,
-  maxGrid: number,
-): void {
-  const [gridX, gridY, gridZ] = gridOf(dispatch, sizes, slice, maxGrid);
-  if (gridX === 0 || gridY === 0) return;
-  pass.setPipeline(dispatch.pipeline);
-  const { bindGroups, slices, spec: { label } } = dispatch;
-  const index = slices === 1 ? 0 : slice.index;
-  for (let k = bindGroups.length; index > 0 && k < slices; k++) bindGroups.push(dispatch.bind(k));
-  const bindGroup = bindGroups[index];
-  if (!bindGroup) throw new Error(`${label}: there is no slice ${index}`);
-  pass.setBindGroup(0, bindGroup, offsets, 0, 1);
-  pass.dispatchWorkgroups(gridX, gridY, gridZ);
+  return [gridX, gridY, manySteps ? slice.count : 1];
 }
 
 async function recordDispatch<S extends Sizes>(
@@ -225,7 +228,7 @@ async function recordDispatch<S extends Sizes>(
     const view = views[name];
     return kind !== "read" && view && isTexture(view) ? [view] : [];
   });
-  return { spec, pipeline, slices, bindGroups, bind, workgroup, copies };
+  return { spec, pipeline, slices, bindGroups, bind, workgroup, manySteps: forManySteps(kernel), copies };
 }
 
 /** What a binding of a dispatch sees. @param slice of its views. @throws Error for a binding without a view. */

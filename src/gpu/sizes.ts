@@ -19,6 +19,31 @@ export function extent(dim: Dim, sizes: Sizes): number {
   return size;
 }
 
+/**
+ * A number that follows from the sizes of a batch, as data: it is looked up at every step, without asking whoever made it.
+ * "events" are as many as the batch has events; `{ of: "users", per: 4, times: 64 }` is 64 for every four users.
+ */
+export type Amount<S extends Sizes = Sizes> = Dim<S> | Multiple<S>;
+
+/** `of` and `plus` together, in blocks of `per` of which the last may not be full, `times` for each, in bounds. */
+export interface Multiple<S extends Sizes = Sizes> {
+  /** A function for a bound that follows from the sizes in a way of its own. */
+  readonly of: Dim<S> | ((sizes: S) => number);
+  readonly plus?: Dim<S>;
+  readonly per?: number;
+  readonly times?: number;
+  readonly least?: number;
+  readonly most?: number;
+}
+
+/** @throws Error for a dimension that the batch does not have. */
+export function amountOf<S extends Sizes>(amount: Amount<S>, sizes: S): number {
+  if (typeof amount !== "object") return extent(amount, sizes);
+  const { of, plus = 0, per = 1, times = 1, least = 0, most = Infinity } = amount;
+  const counted = (typeof of === "function" ? of(sizes) : extent(of, sizes)) + extent(plus, sizes);
+  return Math.min(most, Math.max(least, times * Math.ceil(counted / per)));
+}
+
 /** Chunks of a batch at most. */
 export const MAX_CHUNKS = 16;
 /** Rows of a chunk, as long as there are no more chunks than {@link MAX_CHUNKS}. */
@@ -26,6 +51,8 @@ const CHUNK_ROWS = 256;
 
 /** The dimensions of a kind of batch, in the order of the kernels' `step.size`. */
 export class Dimensions<S extends Sizes = Sizes> {
+  readonly #chunks: Multiple<S>;
+
   /**
    * @param names at most four.
    * @param chunked the one whose size says into how many chunks the batch is cut; see {@link chunks}.
@@ -33,6 +60,7 @@ export class Dimensions<S extends Sizes = Sizes> {
   constructor(readonly names: readonly DimName<S>[], readonly chunked: DimName<S>) {
     if (names.length > 4) throw new Error(`expected at most four dimensions, got ${names.join(", ")}`);
     this.index(chunked);
+    this.#chunks = this.inChunks();
   }
 
   /** Index of a dimension in `step.size`. @throws Error for a number of rows that is fixed, and for an unknown name. */
@@ -50,9 +78,14 @@ export class Dimensions<S extends Sizes = Sizes> {
   /**
    * Into how many partial sums the weight gradients of a step are split: one for every 256 rows, at most 16.
    * It follows from the batch alone, so that the order of every sum does too.
+   * @param times as many for each chunk.
    */
+  inChunks(times = 1): Multiple<S> {
+    return { of: this.chunked, per: CHUNK_ROWS, times, least: times, most: times * MAX_CHUNKS };
+  }
+
+  /** The same of a batch. */
   chunks(sizes: S): number {
-    const rows = extent(this.chunked, sizes);
-    return Math.min(MAX_CHUNKS, Math.max(1, Math.ceil(rows / CHUNK_ROWS)));
+    return amountOf(this.#chunks, sizes);
   }
 }

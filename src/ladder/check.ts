@@ -4,9 +4,9 @@ import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type Constants, type Kernel, STEP, STEPS } from "../gpu/kernel.ts";
 import { type Memory, uniformIfSmall, type View, writeMemory } from "../gpu/memory.ts";
-import { Program } from "../gpu/program.ts";
+import { type Invocations, Program } from "../gpu/program.ts";
 import { readFloats } from "../gpu/readback.ts";
-import { clickDimensions } from "../batch/click_sizes.ts";
+import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
 import { STEP_STRIDE, writeStepHeader } from "../gpu/step.ts";
 import { commandsOf } from "../profile/clock.ts";
 import { inPanels, rowByRow } from "../gpu/texture_layout.ts";
@@ -28,7 +28,7 @@ export interface Step {
   readonly constants?: (size: Size) => Constants;
   /** The problem's constants that it is given; all that its kernel has, where it is not said. */
   readonly takes?: ReadonlySet<string>;
-  readonly invocations: (size: Size) => readonly [x: number, y?: number];
+  readonly invocations: (size: Size) => Invocations<ClickSizes>;
   /** Of a kernel that does not split its sums: it writes the first chunk alone. */
   readonly oneChunk?: boolean;
   /** Why the kernel cannot do a size; undefined where it can. @param workgroupBytes of memory that the adapter grants. */
@@ -125,7 +125,7 @@ export async function bindSteps(
         label: `ladder ${ladder.name}, step ${numberOf(step, k)}`,
         constants: { ...Object.fromEntries(known), ...step.constants?.(size) },
         views,
-        invocations: () => step.invocations(size),
+        invocations: step.invocations(size),
         cost: () => problem.cost,
       }]);
       steps.push({

@@ -6,9 +6,9 @@ import { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import type { Dimensions, Sizes } from "../gpu/sizes.ts";
+import { amountOf, type Dimensions, type Sizes } from "../gpu/sizes.ts";
 import { type ParameterArena, windows } from "../tape/parameters.ts";
-import { placesOf, type TouchedRows } from "../tape/node.ts";
+import { timesPlaces, type TouchedRows } from "../tape/node.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 const adamKernel = kernel("adam", adamText);
@@ -89,7 +89,7 @@ export class AdamState {
         m: { buffer: this.m.buffer, ...window },
         v: { buffer: this.v.buffer, ...window },
       },
-      invocations: () => [window.size / 16],
+      invocations: [window.size / 16],
       cost: (s) => ({
         flops: 2.5 * window.size + sums * dimensions.chunks(s),
         bytes: 7 * window.size + 4 * sums * dimensions.chunks(s),
@@ -121,10 +121,10 @@ export class AdamState {
         m: of(this.m),
         v: of(this.v),
       },
-      invocations: (s) => [placesOf(count, s) * table.stride / 4],
+      invocations: [timesPlaces(table.stride / 4, count)],
       cost: (s) => ({
-        flops: 10 * placesOf(count, s) * table.stride,
-        bytes: 28 * placesOf(count, s) * table.stride,
+        flops: 10 * amountOf(count, s) * table.stride,
+        bytes: 28 * amountOf(count, s) * table.stride,
       }),
     };
   }

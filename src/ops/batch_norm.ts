@@ -9,7 +9,7 @@ import { slopeConstants } from "./activation.ts";
 import { constantOf, type Kernel, kernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
-import { type Dimensions, type DimName, extent, MAX_CHUNKS, type Sizes } from "../gpu/sizes.ts";
+import { type Amount, type Dimensions, type DimName, extent, MAX_CHUNKS, type Sizes } from "../gpu/sizes.ts";
 import { at, columnSums, type Matrix, matrix, type Reference } from "../tape/reference.ts";
 import { type Call, countedRows, expectShape, partialViews } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
@@ -122,7 +122,7 @@ function runningForward<S extends Sizes>(norm: Norm<S>): DispatchSpec<S>[] {
       variance: variance.view,
       output: output.view,
     },
-    invocations: (s) => stretches(runningKernel, N4, extent(rows, s)),
+    invocations: [inStretches(runningKernel, norm)],
     cost: (s) => ({ flops: 3 * extent(rows, s) * N, bytes: 32 * extent(rows, s) * N4 }),
   }];
 }
@@ -138,7 +138,7 @@ function trainingForward<S extends Sizes>(norm: TrainingNorm<S>): DispatchSpec<S
       label: `${name} statistics`,
       constants: { M, N4 },
       views: { input: input.view, chunk_statistics: chunkSums },
-      invocations: (s) => [N4 * dimensions.chunks(s)],
+      invocations: [dimensions.inChunks(N4)],
       cost: (s) => ({
         flops: 4 * extent(rows, s) * N,
         bytes: 16 * N4 * (extent(rows, s) + 2 * dimensions.chunks(s)),
@@ -155,7 +155,7 @@ function trainingForward<S extends Sizes>(norm: TrainingNorm<S>): DispatchSpec<S
         normaliser,
         output: output.view,
       },
-      invocations: (s) => stretches(forwardKernel, N4, extent(rows, s)),
+      invocations: [inStretches(forwardKernel, norm)],
       cost: (s) => ({ flops: 3 * extent(rows, s) * N, bytes: 32 * extent(rows, s) * N4 }),
     },
   ];
@@ -181,7 +181,7 @@ function backward<S extends Sizes>(norm: TrainingNorm<S>, call: Call<S>): Dispat
       chunk_sums: chunkSums,
       ...partialViews(call, toScale, { bias: toShift }),
     },
-    invocations: (s) => [N4 * dimensions.chunks(s)],
+    invocations: [dimensions.inChunks(N4)],
     cost: (s) => ({
       flops: 4 * extent(rows, s) * N,
       bytes: 16 * N4 * (2 * extent(rows, s) + 4 * dimensions.chunks(s)),
@@ -201,7 +201,7 @@ function backward<S extends Sizes>(norm: TrainingNorm<S>, call: Call<S>): Dispat
         scale: scale.view,
         input_gradient: target.view,
       },
-      invocations: (s) => stretches(inputGradientKernel, N4, extent(rows, s)),
+      invocations: [inStretches(inputGradientKernel, norm)],
       cost: (s) => ({ flops: 7 * extent(rows, s) * N, bytes: 48 * extent(rows, s) * N4 }),
     });
   }
@@ -209,8 +209,8 @@ function backward<S extends Sizes>(norm: TrainingNorm<S>, call: Call<S>): Dispat
 }
 
 /** An invocation for four columns of each stretch of the kernel's ROWS rows. */
-function stretches(kernel: Kernel, N4: number, rows: number): [number] {
-  return [N4 * Math.ceil(rows / constantOf(kernel, "ROWS"))];
+function inStretches<S extends Sizes>(kernel: Kernel, { rows, N4 }: Norm<S>): Amount<S> {
+  return { of: rows, per: constantOf(kernel, "ROWS"), times: N4 };
 }
 
 /** The least range of the weights that holds these parameters, and where each starts in it, in floats. */

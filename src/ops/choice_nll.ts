@@ -83,7 +83,7 @@ export function choiceNll(
         outcome: output.view,
         u_gradient: gradient,
       },
-      invocations: (s) => [s.events],
+      invocations: ["events"],
       cost: (s) => ({ flops: (20 + PANELS) * s.rows, bytes: (16 + 4 * PANELS) * s.rows + 32 * s.events }),
     }),
     ring,

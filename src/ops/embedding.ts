@@ -30,7 +30,7 @@ export function embeddingGradient(
     label: `${call.label} gradient of ${table.name}`,
     constants: { N4, ITEMS: items, ACCUMULATE: target.accumulate },
     views: { source, ranked, slot_first: slotFirst, sorted, row, output: target.view },
-    invocations: () => [items * Math.ceil(N4 / 4)],
+    invocations: [items * Math.ceil(N4 / 4)],
     cost: (s) => ({ flops: s.events * table.columns, bytes: 16 * (s.events + items) * N4 }),
   };
 }
@@ -50,7 +50,7 @@ export function fedGradient(
     label: `${call.label} gradient by fed item`,
     constants: { N4, ITEMS: 0, ACCUMULATE: false },
     views: { source, ranked, slot_first: slotFirst, sorted, row, output },
-    invocations: (s) => [s.items * Math.ceil(N4 / 4)],
+    invocations: [{ of: "items", times: Math.ceil(N4 / 4) }],
     cost: (s) => ({ flops: s.events * stride, bytes: 16 * (s.events + s.items) * N4 }),
   };
 }
@@ -81,7 +81,7 @@ export function touchedEmbeddingGradient(
       touched: touched.list,
       output: touched.gradient,
     },
-    invocations: (s) => [s.events * N4],
+    invocations: [{ of: "events", times: N4 }],
     cost: (s) => ({ flops: s.events * table.columns, bytes: 32 * s.events * N4 }),
   };
 }

@@ -49,7 +49,7 @@ export function firstLayer(
       row_item: tape.batch.rowItem,
       output: output.view,
     },
-    invocations: (s) => [s.events * Math.ceil(N4 / 4)],
+    invocations: [{ of: "events", times: Math.ceil(N4 / 4) }],
     cost: (s) => ({ flops: 3 * s.rows * output.columns, bytes: 16 * N4 * (s.events + 2 * s.rows) }),
   }];
 
@@ -98,7 +98,7 @@ function backward(
       state_gradient: toState.view,
       item_gradient: touched?.gradient ?? toItem.view,
     },
-    invocations: (s) => [(s.events + itemRows(s)) * Math.ceil(N4 / 4)],
+    invocations: [{ of: "events", plus: ITEMS || "items", times: Math.ceil(N4 / 4) }],
     cost: (s) => ({
       flops: 2 * s.rows * state.columns,
       bytes: 16 * N4 * (2 * s.rows + s.events + itemRows(s)),

@@ -36,7 +36,7 @@ export function gradientClip<S extends Sizes>(
       label: "length of the gradient",
       constants: { ...constants, PARTS },
       views: { partials, gradient: all, squares },
-      invocations: () => [PARTS * 64],
+      invocations: [PARTS * 64],
       cost: (s) => ({ flops: 2 * numbers(s), bytes: 4 * numbers(s) }),
     },
     {
@@ -44,7 +44,7 @@ export function gradientClip<S extends Sizes>(
       label: "bound the gradient",
       constants: { ...constants, PARTS, MOST: most },
       views: { squares, partials, gradient: all },
-      invocations: () => [length / 4],
+      invocations: [length / 4],
       cost: (s) => ({ flops: numbers(s), bytes: 8 * numbers(s) }),
     },
   ];

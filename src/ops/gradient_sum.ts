@@ -11,8 +11,8 @@ import type { Commands } from "../gpu/commands.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import { type DispatchSpec, Program } from "../gpu/program.ts";
-import type { Dimensions, Sizes } from "../gpu/sizes.ts";
-import { placesOf, type TouchedRows } from "../tape/node.ts";
+import { amountOf, type Dimensions, type Sizes } from "../gpu/sizes.ts";
+import { timesPlaces, type TouchedRows } from "../tape/node.ts";
 import { windows } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { AdamState, Gradients } from "./adam.ts";
@@ -98,7 +98,7 @@ function addDispatch<S extends Sizes>(
       gradient: { buffer: gradient.buffer, ...window },
       total: { buffer: total.buffer, ...window },
     },
-    invocations: () => [window.size / 16],
+    invocations: [window.size / 16],
     cost: (s) => ({
       flops: window.size / 4 + 4 * summed4 * dimensions.chunks(s),
       bytes: 3 * window.size + 16 * summed4 * dimensions.chunks(s),
@@ -121,10 +121,10 @@ function rowsDispatch<S extends Sizes>(
       ...(typeof count === "object" ? { PLACES: count.most } : { T: dimensions.index(count) }),
     },
     views: { touched: list, gradient, mark, total },
-    invocations: (s) => [placesOf(count, s) * table.stride / 4],
+    invocations: [timesPlaces(table.stride / 4, count)],
     cost: (s) => ({
-      flops: placesOf(count, s) * table.stride,
-      bytes: 12 * placesOf(count, s) * table.stride,
+      flops: amountOf(count, s) * table.stride,
+      bytes: 12 * amountOf(count, s) * table.stride,
     }),
   };
 }

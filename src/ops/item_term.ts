@@ -60,7 +60,7 @@ export function itemTerm(
       base: base.view,
       output: output.view,
     },
-    invocations: (s) => [s.events],
+    invocations: ["events"],
     cost: (s) => ({ flops: 2 * s.rows * N, bytes: s.rows * (16 * N4 + 12) }),
   }];
 
@@ -103,7 +103,7 @@ function byEvent({ tape, item, state, base, N4, constants }: ItemTerm, call: Cli
       state_gradient: toState?.view ?? call.unwritten,
       base_gradient: toBase?.view ?? call.unwritten,
     },
-    invocations: (s) => [s.events * N4],
+    invocations: [{ of: "events", times: N4 }],
     cost: (s) => ({ flops: 2 * s.rows * item.columns, bytes: s.rows * (16 * N4 + 12) }),
   }];
 }
@@ -129,7 +129,7 @@ function byItem({ tape, item, state, N4, constants }: ItemTerm, call: ClickCall)
       sorted,
       item_gradient: touched?.gradient ?? toItem.view,
     },
-    invocations: (s) => [(ITEMS || s.items) * N4],
+    invocations: [{ of: ITEMS || "items", times: N4 }],
     cost: (s) => ({
       flops: 2 * s.rows * item.columns,
       bytes: s.rows * (16 * N4 + 24) + 16 * (ITEMS || s.items) * N4,

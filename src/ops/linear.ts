@@ -143,7 +143,7 @@ function inputGradient<S extends Sizes>(
       input: input.view,
       input_gradient: target.view,
     },
-    invocations: (s) => matmulInvocations(kernel, extent(rows, s), K4),
+    invocations: matmulInvocations(kernel, rows, K4),
     cost: (s) => productCost(extent(rows, s), input, weights),
   }))];
 }
@@ -185,7 +185,7 @@ export function forwardProduct<S extends Sizes>(
         dots: p.dot?.view ?? call.unwritten,
       }),
     },
-    invocations: (s) => matmulInvocations(kernel, extent(p.rows, s), N4),
+    invocations: matmulInvocations(kernel, p.rows, N4),
     cost: (s) => {
       const m = extent(p.rows, s);
       const { flops, bytes } = productCost(m, p.input, p.weights);
@@ -235,7 +235,7 @@ export function weightGradient<S extends Sizes>(
       output_gradient: g.outputGradient,
       ...partialViews(call, weights, { second, bias }),
     },
-    invocations: (s) => weightGradientInvocations(kernel, K4 + secondK4, N4, call.dimensions.chunks(s)),
+    invocations: weightGradientInvocations(kernel, K4 + secondK4, N4, call.dimensions),
     cost: (s) => {
       const m = extent(g.rows, s);
       const columns = g.input.columns + (g.second?.input.columns ?? 0);

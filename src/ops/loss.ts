@@ -58,7 +58,7 @@ function outcomeSum<S extends Sizes>(
     label: `${outcome.name} sum`,
     constants: { M: dimensions.index(rows), VECTORS: vectors },
     views: { outcome: outcome.view, ring },
-    invocations: () => [vectors * constantOf(sumKernel, "WORKGROUP")],
+    invocations: [vectors * constantOf(sumKernel, "WORKGROUP")],
     cost: (s) => ({ flops: 4 * vectors * extent(rows, s), bytes: 16 * vectors * extent(rows, s) }),
   };
 }

@@ -134,7 +134,7 @@ function forward(lstm: Cell, call: ClickCall): ClickDispatch[] {
         cell,
         gates,
       },
-      invocations: (s) => shape.invocations(s.users),
+      invocations: [{ of: "users", ...shape.invocations }],
       cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
     })),
   ];
@@ -166,7 +166,7 @@ function backward(lstm: Cell, call: ClickCall): ClickDispatch[] {
         state_gradient: stateGradient,
         gate_gradient: gateGradient,
       },
-      invocations: (s) => shape.invocations(s.users),
+      invocations: [{ of: "users", ...shape.invocations }],
       cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
     })),
   ];

@@ -53,8 +53,8 @@ const LOOP_USERS = 4;
 export interface LstmShape {
   readonly kernel: Kernel;
   readonly constants: Constants;
-  /** Invocations for so many users. */
-  invocations(users: number): readonly [x: number];
+  /** So many, for so many users each. */
+  readonly invocations: { readonly times: number; readonly per: number };
 }
 
 /** @param h4 units / 4. @param users of a workgroup. @param keep the weights in its memory, if they fit there. */
@@ -70,7 +70,7 @@ export function groupShape(
   return {
     kernel: lstmKernels[direction].group,
     constants: { WORKGROUP: users * units, H4: h4, USERS: users, KEPT: fits ? units ** 2 : 1 },
-    invocations: (count) => [Math.ceil(count / users) * users * units],
+    invocations: { times: users * units, per: users },
   };
 }
 
@@ -79,7 +79,7 @@ function loopShape(direction: LstmDirection, h4: number, users: number): LstmSha
   return {
     kernel: lstmKernels[direction].loop,
     constants: { H4: h4, USERS: users },
-    invocations: (count) => [Math.ceil(count / users)],
+    invocations: { times: 1, per: users },
   };
 }
 
@@ -102,7 +102,7 @@ function cpuShape(
   return {
     kernel: lstmKernels[direction].panel,
     constants: { H4: h4 },
-    invocations: (count) => [count],
+    invocations: { times: 1, per: 1 },
   };
 }
 

@@ -19,8 +19,8 @@ import {
   variantsFor,
 } from "../gpu/kernel_shapes.ts";
 import { uniformIfSmall, type View } from "../gpu/memory.ts";
-import type { DispatchSpec } from "../gpu/program.ts";
-import type { Sizes } from "../gpu/sizes.ts";
+import type { DispatchSpec, Invocations } from "../gpu/program.ts";
+import type { Dim, Dimensions, Sizes } from "../gpu/sizes.ts";
 
 /**
  * What a matmul kernel does: an invocation has a row of a panel of sixteen columns, a block of rows, or a part of a tile
@@ -121,29 +121,33 @@ export function panelsOf(kernel: MatmulKernel, columns4: number): number {
   return kernel.shape === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
 
-/** Invocations that a matmul kernel wants, from the rows of the batch and the width of what it writes (in fours). */
-export function matmulInvocations(kernel: MatmulKernel, rows: number, columns4: number): [number, number] {
+/** Invocations that a matmul kernel wants, by the rows of the batch and the width of what it writes (in fours). */
+export function matmulInvocations<S extends Sizes>(
+  kernel: MatmulKernel,
+  rows: Dim<S>,
+  columns4: number,
+): Invocations<S> {
   const panels = panelsOf(kernel, columns4);
   if (panels > 0) {
     // Workgroups of the same rows follow one another, so they find the rows in cache.
     const owned = constantOf(kernel, "WORKGROUP", kernel.own);
-    return [owned * panels, Math.ceil(rows / owned)];
+    return [owned * panels, { of: rows, per: owned }];
   }
   return kernel.shape === "tiled"
-    ? [16 * Math.ceil(columns4 / 16), Math.ceil(rows / 4)]
-    : [Math.ceil(rows / 8), Math.ceil(columns4 / 4)];
+    ? [16 * Math.ceil(columns4 / 16), { of: rows, per: 4 }]
+    : [{ of: rows, per: 8 }, Math.ceil(columns4 / 4)];
 }
 
 /** The same for the weight gradient, which is split into blocks of weights and chunks of rows. */
-export function weightGradientInvocations(
+export function weightGradientInvocations<S extends Sizes>(
   kernel: MatmulKernel,
   k4: number,
   n4: number,
-  chunks: number,
-): [number, number] {
+  dimensions: Dimensions<S>,
+): Invocations<S> {
   return kernel.shape === "tiled"
-    ? [16 * Math.ceil(k4 / 16) * Math.ceil(n4 / 16), 16 * chunks]
-    : [Math.ceil(k4 / 2) * Math.ceil(n4 / 4), chunks];
+    ? [16 * Math.ceil(k4 / 16) * Math.ceil(n4 / 16), dimensions.inChunks(16)]
+    : [Math.ceil(k4 / 2) * Math.ceil(n4 / 4), dimensions.inChunks()];
 }
 
 /** Where a matmul kernel's weights stand: in a uniform for kernels of a CPU adapter that walk along k. Panels copy them. */

@@ -90,7 +90,7 @@ export function minimax(
         outcome: output.view,
         gradient,
       },
-      invocations: (s) => [s.events],
+      invocations: ["events"],
       cost: (s) => ({
         flops: s.rows * (40 + 8 * K4),
         bytes: s.rows * (24 + 16 * K4) + 48 * s.events,
@@ -146,7 +146,7 @@ export function exactMinimax(
       label: `${name}${train ? " and gradient of the reward" : ""}`,
       constants: { GRADIENT: train, ...gameConstants(options) },
       views: { u: u.view, event: tape.batch.event, policy, outcome: output.view, gradient },
-      invocations: (s) => [s.events],
+      invocations: ["events"],
       cost: (s) => ({
         flops: 4 * s.rows * s.rows / s.events + 40 * s.rows,
         bytes: 20 * s.rows + 48 * s.events,

@@ -36,7 +36,7 @@ export function placeGradient(
       ACCUMULATE: accumulate,
     },
     views: { source, event: batch.event, partials: view },
-    invocations: (s) => [effect.stride, dimensions.chunks(s)],
+    invocations: [effect.stride, dimensions.inChunks()],
     cost: (s) => ({ flops: s.rows, bytes: 4 * s.rows + 8 * s.events * effect.columns }),
   };
 }

@@ -80,7 +80,7 @@ function forward(state: PwState): ClickDispatch[] {
       bias: bias?.view ?? weights.view,
       state: output.view,
     },
-    invocations: (s) => [s.events * F4],
+    invocations: [{ of: "events", times: F4 }],
     cost: (s) => ({ flops: 2 * s.events * m * F * n, bytes: 16 * s.events * (F4 + COLUMNS4) }),
   }];
 }
@@ -102,7 +102,7 @@ function backward(state: PwState, call: ClickCall): ClickDispatch[] {
       label: `${name} gradient by event`,
       constants: { F, F4, ...constants },
       views: { event, history, features: features.view, state: output.view, output_gradient, products },
-      invocations: (s) => [s.events * Math.ceil(m / 4) * blocks],
+      invocations: [{ of: "events", times: Math.ceil(m / 4) * blocks }],
       cost: (s) => ({
         flops: 2 * s.events * m * F * n,
         bytes: 16 * s.events * (F4 + COLUMNS4 + m * blocks),
@@ -122,7 +122,7 @@ function backward(state: PwState, call: ClickCall): ClickDispatch[] {
         output_gradient,
         ...partialViews(call, toWeights, { bias: toBias }),
       },
-      invocations: (s) => [m * blocks + (TANH ? COLUMNS4 : 0), tape.dimensions.chunks(s)],
+      invocations: [m * blocks + (TANH ? COLUMNS4 : 0), tape.dimensions.inChunks()],
       cost: (s) => ({
         flops: s.events * (m * n + (TANH ? 4 * F * n : 0)),
         bytes: 16 * s.events * (m * blocks + (TANH ? 2 * COLUMNS4 : 0)),

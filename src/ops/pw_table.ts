@@ -145,7 +145,7 @@ function forward(sum: TableSum): ClickDispatch[] {
         bias: window?.base ?? layerBias.view,
         output: output.view,
       },
-      invocations: (s) => [Math.ceil(s.events / 4) * N4],
+      invocations: [{ of: "events", per: 4, times: N4 }],
       cost: (s) => ({ flops: s.events * each.flops, bytes: s.events * each.bytes }),
     },
   ];
@@ -195,7 +195,7 @@ function eventGradients(
       label: `${name} gradient by event`,
       constants: { ...constants, BY_EVENT },
       views: { event, history, table: table.view, coefficient, output_gradient, products },
-      invocations: (s) => [s.events * Math.ceil(m / 4) * blocks],
+      invocations: [{ of: "events", times: Math.ceil(m / 4) * blocks }],
       cost: (s) => ({ flops: s.events * each.flops, bytes: s.events * each.bytes }),
     },
     {
@@ -206,7 +206,7 @@ function eventGradients(
         ACCUMULATE: toWeights.accumulate,
       },
       views: { history, products, output_gradient, sums, ...partialViews(call, toWeights, { bias: toBias }) },
-      invocations: (s) => [m * blocks + N4, tape.dimensions.chunks(s)],
+      invocations: [m * blocks + N4, tape.dimensions.inChunks()],
       cost: (s) => ({ flops: s.events * (m * n + N), bytes: 16 * s.events * (m * blocks + N4) }),
     },
     {
@@ -214,7 +214,7 @@ function eventGradients(
       label: `${name} gradient of clicks`,
       constants: { ...constants, BY_EVENT, ACCUMULATE },
       views: { event, history, coefficient, output_gradient, products, sums, output: source },
-      invocations: (s) => [TANH ? (s.events + 1) * (N4 + 1) * blocks : s.events * N4 * blocks],
+      invocations: [{ of: "events", plus: TANH ? 1 : 0, times: (TANH ? N4 + 1 : N4) * blocks }],
       cost: (s) => ({ flops: s.events * each.flops, bytes: s.events * (each.bytes + 16 * row) }),
     },
   ];
@@ -234,7 +234,7 @@ function itemGradients(
     label: `${name} gradient of ${table.name}`,
     constants: { N4, WEIGHTINGS: n, ITEMS: I, TANH, ACCUMULATE: toTable.accumulate },
     views: { ...byItem, item_bias: itemBias?.view ?? table.view, output: toTable.view },
-    invocations: () => [I * blocks * N4],
+    invocations: [I * blocks * N4],
     cost: (s) => ({ flops: (s.events + (TANH ? 2 * I : 0)) * n * N, bytes: 16 * (s.events + I) * n * N4 }),
   }];
   const toItemBias = itemBias && call.gradient(itemBias);
@@ -244,7 +244,7 @@ function itemGradients(
       label: `${name} gradient of ${itemBias.name}`,
       constants: { N4, WEIGHTINGS: n, ITEMS: I, ACCUMULATE: toItemBias.accumulate },
       views: { ...byItem, item_bias: itemBias.view, table: table.view, output: toItemBias.view },
-      invocations: () => [I * blocks],
+      invocations: [I * blocks],
       cost: (s) => ({
         flops: (2 * I * N + s.events) * n,
         bytes: 16 * (I * n * N4 + (s.events + 2 * I) * blocks),
@@ -282,7 +282,7 @@ function windowOf(tape: ClickTape, name: string, inputs: Required<PwTableInputs>
         label: `${name} base`,
         constants: { N4, WEIGHTINGS: n, ITEMS: I, CHUNKS },
         views: { table: table.view, item_bias: itemBias.view, sums },
-        invocations: () => [N4, CHUNKS],
+        invocations: [N4, CHUNKS],
         cost: () => ({ flops: 2 * I * n * layerBias.columns, bytes: 16 * I * n * N4 }),
       },
       {
@@ -299,7 +299,7 @@ function windowOf(tape: ClickTape, name: string, inputs: Required<PwTableInputs>
           base,
           coefficient,
         },
-        invocations: (s) => [Math.max(N4, s.events * m * blocks)],
+        invocations: [{ of: "events", times: m * blocks, least: N4 }],
         cost: (s) => ({ flops: s.events * m * (m + 50) * n, bytes: 64 * s.events * m * blocks }),
       },
     ],

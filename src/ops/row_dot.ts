@@ -86,7 +86,7 @@ export function rowDot<S extends Sizes, R>(
         input_gradient: target.view,
         ...partialViews(call, toWeights, { bias: call.partials(bias) }),
       },
-      invocations: (s) => [K4, dimensions.chunks(s)],
+      invocations: [K4, dimensions.inChunks()],
       cost: (s) => ({ flops: 5 * extent(rows, s) * K, bytes: extent(rows, s) * (32 * K4 + 4) }),
     }];
   };
@@ -105,7 +105,6 @@ function forwardDispatch<S extends Sizes>(
   const rows = dimensions.named(output.rows);
   const M = dimensions.index(rows);
   const label = `${output.name} forward`;
-  const invocations = (s: S) => [extent(rows, s)] as const;
   if (dots) {
     const { panels, view } = dots;
     return {
@@ -113,7 +112,7 @@ function forwardDispatch<S extends Sizes>(
       label,
       constants: { M, PANELS: panels },
       views: { dots: view, bias: bias.view, output: output.view },
-      invocations,
+      invocations: [rows],
       cost: (s) => ({ flops: panels * extent(rows, s), bytes: 4 * extent(rows, s) * (panels + 1) }),
     };
   }
@@ -128,7 +127,7 @@ function forwardDispatch<S extends Sizes>(
       bias: bias.view,
       output: output.view,
     },
-    invocations,
+    invocations: [rows],
     cost: (s) => ({ flops: 2 * extent(rows, s) * input.columns, bytes: extent(rows, s) * (16 * K4 + 4) }),
   };
 }

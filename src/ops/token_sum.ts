@@ -63,7 +63,7 @@ export function tokenSum(
       event,
       output,
     },
-    invocations: (s) => [s[rows] * N4],
+    invocations: [{ of: rows, times: N4 }],
     cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * (sums(s) + s[rows]) * N4 }),
   };
 }
@@ -99,7 +99,7 @@ export function tokenGradient(
     label: `${call.label} stretches of ${table.name}`,
     constants,
     views,
-    invocations: (s) => [chunksAtMost(s) * N4],
+    invocations: [{ of: chunksAtMost, times: N4 }],
     cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * sums(s) * N4 }),
   }];
   if (byItem) specs.unshift(fedGradient(tape, call, source, table.stride, byItem));
@@ -115,7 +115,7 @@ export function tokenGradient(
       label,
       constants: { ...constants, PLACES: places.most },
       views: { ...views, token_first: tokens.tokenFirst, touched: list, output: gradient },
-      invocations: (s) => [sums(s) * N4],
+      invocations: [{ of: sums, times: N4 }],
       cost: (s) => ({ flops: sums(s) * table.columns, bytes: 32 * sums(s) * N4 }),
     });
     return specs;
@@ -125,7 +125,7 @@ export function tokenGradient(
     label,
     constants: { ...constants, ACCUMULATE: target.accumulate },
     views: { ...views, token_first: tokens.tokenFirst, output: target.view },
-    invocations: () => [V * N4],
+    invocations: [V * N4],
     cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * (sums(s) + V) * N4 }),
   });
   return specs;

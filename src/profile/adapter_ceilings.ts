@@ -180,7 +180,7 @@ function record(
     kernel: probe,
     label: `probe ${probe.name}`,
     views,
-    invocations: () => [invocations],
+    invocations: [invocations],
     cost: () => ({ flops: 0, bytes: 0 }),
   }]);
 }

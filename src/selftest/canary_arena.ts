@@ -4,7 +4,7 @@ import { Arena } from "../gpu/arena.ts";
 import type { Checks } from "./finding.ts";
 import { type Memory, type TextureView, type View, writeMemory } from "../gpu/memory.ts";
 import { readViews } from "../gpu/readback.ts";
-import type { Sizes } from "../gpu/sizes.ts";
+import type { Amount } from "../gpu/sizes.ts";
 import { inPanels, type TextureLayout } from "../gpu/texture_layout.ts";
 
 /** A word that no kernel writes by chance. */
@@ -26,7 +26,7 @@ export class CanaryArena extends Arena {
   override allocateTexture(
     name: string,
     bytes: number,
-    used?: (sizes: Sizes) => number,
+    used?: Amount,
     layout?: TextureLayout,
   ): TextureView {
     const most = bytes + 4 * CANARIES;

@@ -34,7 +34,7 @@ export function lstmStep(page: Page, { input, product, state, cell }: LstmStep):
     label: "encoder/lstm/state step",
     constants: { H4 },
     views: { event: page.event, input: input.view, product: product.view, state: bufferOf(state.view), cell },
-    invocations: (s) => [s.events * H4],
+    invocations: [{ of: "events", times: H4 }],
     cost: (s) => ({ flops: 40 * s.events * state.columns, bytes: 192 * s.events * H4 }),
   };
 }
@@ -54,7 +54,7 @@ export function pushClick(page: Page, { history, clicks }: ClickLists): ClickDis
     label: "push click",
     constants: { LIST: page.startClicks + page.pages },
     views: { event: page.event, history, clicks },
-    invocations: (s) => [s.users],
+    invocations: ["users"],
     cost: (s) => ({ flops: 0, bytes: 40 * s.users }),
   };
 }
@@ -67,7 +67,7 @@ export function takeRows(input: Tensor, output: View): ClickDispatch {
     label: `${input.name} of some users`,
     constants: { N4 },
     views: { input: bufferOf(input.view), output },
-    invocations: (s) => [s.events * N4],
+    invocations: [{ of: "events", times: N4 }],
     cost: (s) => ({ flops: 0, bytes: 32 * s.events * N4 }),
   };
 }

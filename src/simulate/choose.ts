@@ -70,7 +70,7 @@ export function choose(
       log_slate: log.slates,
       log_outcome: log.outcomes,
     },
-    invocations: (s) => [s.users],
+    invocations: ["users"],
     cost: (s) => ({ flops: 30 * s.rows, bytes: 12 * s.rows + 40 * s.users }),
   };
 }

@@ -19,7 +19,7 @@ export function fill(label: string, words: View, count: number, value = 0): Clic
     label,
     constants: { COUNT: count, VALUE: value },
     views: { words },
-    invocations: (s) => [s.users * count],
+    invocations: [{ of: "users", times: count }],
     cost: (s) => ({ flops: 0, bytes: 4 * s.users * count }),
   };
 }
@@ -39,7 +39,7 @@ export function pageMask(page: Page, pool: Pool, repeats: boolean, arena = page.
       PURPOSE: purposes.POOL,
     },
     views: { clicked, excluded: arena.upload("excluded", pool.excluded), masked },
-    invocations: (s) => [s.users],
+    invocations: ["users"],
     cost: (s) => ({ flops: 0, bytes: 12 * s.users * PANELS }),
   };
 }

@@ -99,7 +99,7 @@ class ShopUsers implements Users {
       kernel: stepKernel,
       label: "shop step",
       views: { event: this.page.event, item: this.#table, state: this.#state },
-      invocations: (s) => [s.users],
+      invocations: ["users"],
       cost: (s) => ({ flops: 9 * s.users, bytes: 64 * s.users }),
     }];
   }
@@ -130,7 +130,7 @@ class ShopUsers implements Users {
       label: ALL ? "shop utilities of all items" : "shop utilities",
       constants: { EACH, ALL, FATIGUE: this.source.shop.fatigue },
       views: { state: this.#state, item: this.#table, row_item: this.page.slates, utility },
-      invocations: (s) => [s.rows],
+      invocations: ["rows"],
       cost: (s) => ({ flops: 40 * s.rows, bytes: 24 * s.rows }),
     };
   }

@@ -35,7 +35,7 @@ export function randomSlate(page: SlatePlace, explore = false): ClickDispatch {
       SLATE_PURPOSE: purposes.SLATE,
     },
     views: { masked, slate: slates },
-    invocations: (s) => [s.users],
+    invocations: ["users"],
     cost: (s) => ({ flops: 0, bytes: 12 * s.users * SLATE }),
   };
 }
@@ -48,7 +48,7 @@ export function popularSlate(page: SlatePlace, order: View): ClickDispatch {
     label: "popular slate",
     constants: { SLATE, USERS, ITEMS },
     views: { order, masked, slate: slates },
-    invocations: (s) => [s.users],
+    invocations: ["users"],
     cost: (s) => ({ flops: 0, bytes: 16 * s.users * SLATE }),
   };
 }
@@ -61,7 +61,7 @@ export function topSlate(page: SlatePlace, score: View): ClickDispatch {
     label: "top slate",
     constants: { SLATE, USERS, ITEMS },
     views: { score, masked, slate: slates },
-    invocations: (s) => [s.users],
+    invocations: ["users"],
     cost: (s) => ({ flops: 0, bytes: 4 * SLATE * s.rows }),
   };
 }

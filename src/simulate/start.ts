@@ -56,7 +56,7 @@ export class Starts {
       label: "feed click",
       constants: { USERS },
       views: { start: this.view, event, clicked },
-      invocations: (s) => [s.users],
+      invocations: ["users"],
       cost: (s) => ({ flops: 0, bytes: 36 * s.users }),
     };
   }

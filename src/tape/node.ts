@@ -3,7 +3,7 @@
 import type { ShapeChoice } from "../gpu/kernel_shapes.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
-import { type Dim, type Dimensions, type DimName, extent, type Sizes } from "../gpu/sizes.ts";
+import type { Amount, Dim, Dimensions, DimName, Sizes } from "../gpu/sizes.ts";
 import type { Reference } from "./reference.ts";
 import { type Activation, shapeText, type Tensor } from "./tensor.ts";
 
@@ -40,8 +40,9 @@ export type Places<S extends Sizes> = DimName<S> | {
   readonly most: number;
 };
 
-export function placesOf<S extends Sizes>(places: Places<S>, sizes: S): number {
-  return typeof places === "object" ? places.of(sizes) : extent(places, sizes);
+/** So many for each place. */
+export function timesPlaces<S extends Sizes>(times: number, places: Places<S>): Amount<S> {
+  return { of: typeof places === "object" ? places.of : places, times };
 }
 
 /** The rows of a table that a batch touches, and their gradients. */

@@ -12,11 +12,11 @@ import type { Arena } from "../gpu/arena.ts";
 import { inTextures, type KernelShapes, type ShapeChoice } from "../gpu/kernel_shapes.ts";
 import type { DispatchNode, DispatchSpec } from "../gpu/program.ts";
 import type { Memory, View } from "../gpu/memory.ts";
-import type { Dim, Dimensions, Sizes } from "../gpu/sizes.ts";
+import { amountOf, type Dim, type Dimensions, type Sizes } from "../gpu/sizes.ts";
 import { forProducts, rowByRow, type TextureLayout } from "../gpu/texture_layout.ts";
 import type { Call, Node, RowDots, TouchedRows } from "./node.ts";
 import type { ParameterArena } from "./parameters.ts";
-import { floats, padded, shapeText, type Tensor } from "./tensor.ts";
+import { bytesOf, padded, shapeText, type Tensor } from "./tensor.ts";
 
 export interface TapeOptions<S extends Sizes> {
   readonly arena: Arena;
@@ -103,7 +103,8 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
 
   /** A buffer beside the output, for what backward needs: [rows, columns] floats. */
   saved(name: string, rows: Dim<S>, columns: number): View {
-    return this.options.arena.allocate(name, 4 * floats({ rows, stride: columns }, this.options.capacity));
+    const { arena, capacity } = this.options;
+    return arena.allocate(name, amountOf(bytesOf({ rows, stride: columns }), capacity));
   }
 
   /** The same, for a matrix that products read again and again. */
@@ -119,8 +120,8 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
     layout: (bytes: number, rowVectors: number) => TextureLayout = rowByRow,
   ): Memory {
     const { arena, shapes, capacity } = this.options;
-    const bytes = (sizes: Sizes) => 4 * floats(extent, sizes);
-    const most = bytes(capacity);
+    const bytes = bytesOf(extent);
+    const most = amountOf(bytes, capacity);
     if (!reread || !inTextures(shapes)) return arena.allocate(name, most);
     return arena.allocateTexture(name, most, bytes, layout(most, extent.stride / 4));
   }

@@ -1,7 +1,7 @@
 /** What the tape computes with: matrices on the GPU whose rows may be counted by the batch. */
 
 import type { Memory } from "../gpu/memory.ts";
-import { type Dim, extent, type Sizes } from "../gpu/sizes.ts";
+import type { Amount, Dim, Sizes } from "../gpu/sizes.ts";
 
 export type Activation = "elu" | "relu";
 
@@ -46,10 +46,11 @@ export function padded(columns: number, groups = 1): number {
   return groups * 4 * Math.ceil(columns / groups / 4);
 }
 
-/** Floats that a tensor takes at the given sizes; rows of a parameter are padded to a multiple of 4 as well. */
-export function floats(tensor: { rows: Dim; stride: number }, sizes: Sizes): number {
-  const rows = extent(tensor.rows, sizes);
-  return tensor.stride * (typeof tensor.rows === "number" ? 4 * Math.ceil(rows / 4) : rows);
+/** Bytes that a tensor takes; rows of a parameter are padded to a multiple of 4 as well. */
+export function bytesOf<S extends Sizes>(
+  { rows, stride }: { readonly rows: Dim<S>; readonly stride: number },
+): Amount<S> {
+  return typeof rows === "number" ? 16 * stride * Math.ceil(rows / 4) : { of: rows, times: 4 * stride };
 }
 
 export function shapeText(tensor: { name: string; rows: Dim; columns: number }): string {

@@ -121,7 +121,7 @@ function compare(
     label: "compare with the best",
     constants: { FIRST: firstSlot, SHARDS: shards, VECTORS: vectors, VECTOR: bestBy },
     views: { ring, best },
-    invocations: () => [1],
+    invocations: [1],
     cost: () => ({ flops: 0, bytes: 16 * shards + 96 }),
   };
 }
@@ -148,7 +148,7 @@ function keep(
       by_prec1: window(snapshots.prec1.get(network), range),
       by_prec2: window(snapshots.prec2.get(network), range),
     },
-    invocations: () => [Math.min(range.size / 16, KEEP_INVOCATIONS)],
+    invocations: [Math.min(range.size / 16, KEEP_INVOCATIONS)],
     cost: () => ({ flops: 0, bytes: 0 }),
   }));
 }

@@ -32,6 +32,10 @@ export const opMutations = [
     "CHUNK_ROWS = 256",
     "CHUNK_ROWS = 512",
   ]]),
+  ...mutationsOf("src/gpu/sizes.ts", { tests: ["other_batches"], filter: "amounts" }, [
+    ["times * Math.ceil(counted / per)", "Math.ceil(times * counted / per)"],
+    ["least: times, most:", "least: 1, most:"],
+  ]),
 
   ...mutationsOf("src/ops/adam.ts", { tests: ["adam"] }, [
     ["BETA1: 0.9,", "BETA1: 0.95,"],
@@ -60,10 +64,13 @@ export const opMutations = [
     { tests: ["linear"], filter: "/^linear 31 -> 33$|many rows/" },
     [
       [
-        "return [owned * panels, Math.ceil(rows / owned)];",
-        "return [owned * panels, Math.floor(rows / owned) || 1];",
+        "return [owned * panels, { of: rows, per: owned }];",
+        "return [owned * panels, { of: rows, per: 2 * owned }];",
       ],
-      ["[Math.ceil(k4 / 2) * Math.ceil(n4 / 4), chunks]", "[Math.floor(k4 / 2) * Math.ceil(n4 / 4), chunks]"],
+      [
+        "[Math.ceil(k4 / 2) * Math.ceil(n4 / 4), dimensions.inChunks()]",
+        "[Math.floor(k4 / 2) * Math.ceil(n4 / 4), dimensions.inChunks()]",
+      ],
     ],
   ),
   ...mutationsOf("src/tape/tape.ts", { tests: ["linear"], filter: "/^linear 5 -> 17$/" }, [

@@ -5,7 +5,7 @@ import type { Gpu } from "../../gpu/device.ts";
 import { type KernelBinding, STEP, STEPS } from "../../gpu/kernel.ts";
 import { kernelText } from "../../gpu/kernel_text.ts";
 import { isTexture, isUniform, type Memory } from "../../gpu/memory.ts";
-import { type DispatchNode, gridOf, onlySlice } from "../../gpu/program.ts";
+import { type DispatchNode, gridOf, invocationsOf, onlySlice } from "../../gpu/program.ts";
 import { workOf } from "../../gpu/profiler.ts";
 import { STEP_BYTES } from "../../gpu/step.ts";
 import { readsWhatItWrites } from "../../profile/kept_state.ts";
@@ -61,7 +61,6 @@ export function stepFacts(gpu: Gpu, recording: Recording): DispatchFacts[] {
         all.push({ label, kernel, phase, node });
         continue;
       }
-      const [x, y = 1] = spec.invocations(sizes);
       const text = kernelText(spec);
       all.push({
         ...{ label, kernel, phase, node },
@@ -69,7 +68,7 @@ export function stepFacts(gpu: Gpu, recording: Recording): DispatchFacts[] {
           text,
           constants: Object.entries(spec.constants ?? {}),
           bindings: bindingsOf(spec, text),
-          invocations: [x, y],
+          invocations: invocationsOf(spec.invocations, sizes),
           workgroup,
           grid: gridOf(dispatch, sizes, slice, gpu.maxGrid),
           sizes: clickDimensions.names.map((name) => sizes[name]),

@@ -81,7 +81,7 @@ function groupStep(direction: LstmDirection, users: number, keep: boolean): Omit
   return {
     kernel: lstmKernels[direction].group,
     constants: (size) => shape(size).constants,
-    invocations: (size) => shape(size).invocations(size[0] ?? 1),
+    invocations: (size) => [{ of: "users", ...shape(size).invocations }],
     refuses: (size, workgroupBytes) => {
       if (users * units(size) > 256) return TOO_MANY;
       const needed = keptBytes(direction, units(size), users);

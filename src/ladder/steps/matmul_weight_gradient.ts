@@ -8,19 +8,17 @@ import { clickDimensions } from "../../batch/click_sizes.ts";
 import { kernel } from "../../gpu/kernel.ts";
 import { type MatmulKernel, matmulKernels, weightGradientInvocations } from "../../ops/matmul_kernels.ts";
 import type { Step } from "../check.ts";
-import type { Size } from "../problem.ts";
 import { inFours, type Invocations } from "./matmul.ts";
 
 export function weightSteps(): Step[] {
-  const chunksOf = ([rows = 1]: Size) => clickDimensions.chunks({ users: 1, events: 1, rows, items: 1 });
   const blocks = (k4: number, n4: number): Invocations => (size) => {
     const [, K4, N4] = inFours(size);
-    return [Math.ceil(K4 / k4) * Math.ceil(N4 / n4), chunksOf(size)];
+    return [Math.ceil(K4 / k4) * Math.ceil(N4 / n4), clickDimensions.inChunks()];
   };
   const shipped = (own: MatmulKernel) => {
     const invocations: Invocations = (size) => {
       const [, K4, N4] = inFours(size);
-      return weightGradientInvocations(own, K4, N4, chunksOf(size));
+      return weightGradientInvocations(own, K4, N4, clickDimensions);
     };
     return { kernel: own, invocations };
   };

@@ -67,7 +67,7 @@ export function qLoss<S extends Sizes, R extends QLossBatch>(
         HUBER: huber,
       },
       views: { q: q.view, wanted, chained: chained?.view ?? wanted, outcome, loss: output.view, gradient },
-      invocations: (s) => [rowsOf(rows, s)],
+      invocations: [rows.rows],
       cost: (s) => ({
         flops: 6 * rowsOf(rows, s) * q.columns,
         bytes: rowsOf(rows, s) * (8 * q.stride + 36),

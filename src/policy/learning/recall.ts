@@ -85,7 +85,7 @@ export class Recall {
         label: "draw remembered pages",
         constants: { SLOTS: episodes, USERS: users },
         views: { starts: replay.starts, drawn },
-        invocations: () => [rows],
+        invocations: [rows],
         cost: () => ({ flops: 0, bytes: rows * (16 + 8 * episodes) }),
       },
       {
@@ -96,7 +96,7 @@ export class Recall {
           ...{ drawn, states: replay.states, shown: replay.shown, happened: replay.happened },
           ...{ inputs: this.inputs, slates: this.slates, outcome: this.outcome },
         },
-        invocations: () => [rows * vectors],
+        invocations: [rows * vectors],
         cost: () => ({ flops: 0, bytes: rows * (64 * vectors + 8 * slate + 40) }),
       },
       {
@@ -107,7 +107,7 @@ export class Recall {
           ...{ drawn, shown: replay.shown, happened: replay.happened },
           ...{ left_out: this.#leftOut, masks: this.#masks },
         },
-        invocations: () => [rows],
+        invocations: [rows],
         cost: () => ({ flops: 0, bytes: rows * 8 * (panels + pages / 2) }),
       },
     ];

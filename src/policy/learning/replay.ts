@@ -98,7 +98,7 @@ export class Replay {
       label: "starts of remembered users",
       constants: { SLOTS: episodes },
       views: { lengths: this.lengths, starts: this.starts },
-      invocations: () => [1],
+      invocations: [1],
       cost: () => ({ flops: 0, bytes: 12 * users }),
     }];
   }
@@ -118,7 +118,7 @@ export class Replay {
         ...{ state: state.view, slates, outcome: outcomes, alive },
         ...{ states: this.states, shown: this.shown, happened: this.happened, lengths: this.lengths },
       },
-      invocations: () => [users * stateStride / 4],
+      invocations: [users * stateStride / 4],
       cost: () => ({ flops: 0, bytes: users * (8 * stateStride + (after ? 8 * slate + 44 : 0)) }),
     };
   }

@@ -28,7 +28,7 @@ export function qTarget(
       ...{ STRIDE: stride, FIRST: first, COUNT: count },
     },
     views: { outcome, next: view, wanted },
-    invocations: () => [rows],
+    invocations: [rows],
     cost: () => ({ flops: 2 * rows, bytes: (20 + 4 * count) * rows }),
   };
 }
@@ -43,7 +43,7 @@ export function pageReward(
     label: "rewards of the page",
     constants: { USERS: users },
     views,
-    invocations: () => [1],
+    invocations: [1],
     cost: () => ({ flops: 2 * users, bytes: 16 * users }),
   };
 }

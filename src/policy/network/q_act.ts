@@ -161,6 +161,6 @@ function placeOf<S extends Sizes>(
 export function currentBase<S extends Sizes>(rows: SlateRows<S>, units: number): Memory {
   const bytes = 4 * units * rowsOf(rows);
   if (!inTextures(shapesOf(rows))) return rows.arena.allocate("current base", bytes);
-  const used = (sizes: Sizes) => 4 * units * rowsOf(rows, sizes as S);
+  const used = { of: rows.rows, times: 4 * units };
   return rows.arena.allocateTexture("current base", bytes, used, rowByRow(bytes));
 }

@@ -45,7 +45,7 @@ export function slatePick<S extends Sizes>(rows: SlateRows<S>, pick: SlatePick):
     label,
     constants: { M: rowsIndex(rows), L4: units / 4, ...(given && { GIVEN: true }) },
     views,
-    invocations: (sizes) => [rowsOf(rows, sizes)],
+    invocations: [rows.rows],
     cost: (sizes) => ({
       flops: rowsOf(rows, sizes) * (panels + 4 * later4 + units),
       bytes: rowsOf(rows, sizes) * (8 * panels + 48 * later4 + 8 * units + 16),

@@ -104,7 +104,7 @@ function ratio<S extends Sizes>(
     kernel: ratioKernel,
     label,
     constants: { M: rowsIndex(rows), SLATE: slate, ITEMS: itemsOf(rows), ETA: eta, ...constants },
-    invocations: (sizes) => [rowsOf(rows, sizes)],
+    invocations: [rows.rows],
     cost: (sizes) => ({ flops: 90 * rowsOf(rows, sizes) * looked, bytes: 24 * rowsOf(rows, sizes) * looked }),
   };
 }

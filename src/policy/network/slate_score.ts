@@ -46,6 +46,7 @@ export function slateScore<S extends Sizes>(rows: SlateRows<S>, score: SlateScor
   const { kind } = shapesOf(rows);
   const own = kernels[kind];
   const panels = panelsOf(items);
+  const workgroup = constantOf(own, "WORKGROUP");
   const store = "scores" in to;
   return {
     kernel: own,
@@ -57,12 +58,9 @@ export function slateScore<S extends Sizes>(rows: SlateRows<S>, score: SlateScor
       best: store ? unwritten(rows) : to.best,
       scores: store ? to.scores : unwritten(rows),
     },
-    invocations: (sizes) => {
-      const count = rowsOf(rows, sizes);
-      if (kind === "gpu") return [16 * Math.ceil(panels / 2), Math.ceil(count / 4)];
-      const workgroup = constantOf(own, "WORKGROUP");
-      return [workgroup * panels, Math.ceil(count / workgroup)];
-    },
+    invocations: kind === "gpu"
+      ? [16 * Math.ceil(panels / 2), { of: rows.rows, per: 4 }]
+      : [workgroup * panels, { of: rows.rows, per: workgroup }],
     cost: (sizes) => {
       const count = rowsOf(rows, sizes);
       return {

@@ -115,7 +115,7 @@ function forward<S extends Sizes>(
         slot_item: slotItems(position),
         place: uploadSlot(call, slot),
       },
-      invocations: (s) => [rowsOf(rows, s)],
+      invocations: [rows.rows],
       cost: (s) => ({
         flops: rowsOf(rows, s) * (4 * units + 4 * slot.later4),
         bytes: 4 * rowsOf(rows, s) * (4 * units + 12 * slot.later4),
@@ -199,7 +199,7 @@ function hiddenGradients<S extends Sizes>(
       parts: parts.all,
       ...partialViews(call, toWeights, { bias: toBias }),
     },
-    invocations: (s) => [units / 4, call.dimensions.chunks(s)],
+    invocations: [units / 4, call.dimensions.inChunks()],
     cost: (s) => ({
       flops: 6 * rowsOf(rows, s) * slate * units,
       bytes: 4 * rowsOf(rows, s) * (2 * slate * units + parts.columns),

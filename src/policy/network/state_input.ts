@@ -6,7 +6,7 @@ import { kernel } from "../../gpu/kernel.ts";
 import { inTextures } from "../../gpu/kernel_shapes.ts";
 import type { Memory } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
-import type { Sizes } from "../../gpu/sizes.ts";
+import { amountOf, type Sizes } from "../../gpu/sizes.ts";
 import { rowByRow } from "../../gpu/texture_layout.ts";
 import { padded, type Tensor } from "../../tape/tensor.ts";
 import { rowsIndex, rowsOf, shapesOf, type SlateRows } from "./slate_rows.ts";
@@ -27,10 +27,10 @@ export function stateInput<S extends Sizes>(
 ): { input: Tensor; dispatch: DispatchSpec<S> } {
   const columns = inputColumns(state);
   const stride = padded(columns);
-  const bytes = (sizes: S) => 4 * stride * rowsOf(rows, sizes);
-  const most = bytes(rows.capacity);
+  const bytes = { of: rows.rows, times: 4 * stride };
+  const most = amountOf(bytes, rows.capacity);
   const view: Memory = inTextures(shapesOf(rows))
-    ? rows.arena.allocateTexture("state and time", most, (sizes) => bytes(sizes as S), rowByRow(most))
+    ? rows.arena.allocateTexture("state and time", most, bytes, rowByRow(most))
     : rows.arena.allocate("state and time", most);
   return {
     input: { name: "state and time", rows: rows.rows, columns, groups: 1, stride, view, trainable: false },
@@ -39,8 +39,8 @@ export function stateInput<S extends Sizes>(
       label: "state and time",
       constants: { M: rowsIndex(rows), S4: state.stride / 4, X4: stride / 4, TIME: state.columns, T: pages },
       views: { state: state.view, input: view },
-      invocations: (sizes) => [rowsOf(rows, sizes) * stride / 4],
-      cost: (sizes) => ({ flops: 0, bytes: 2 * bytes(sizes) }),
+      invocations: [{ of: rows.rows, times: stride / 4 }],
+      cost: (sizes) => ({ flops: 0, bytes: 2 * amountOf(bytes, sizes) }),
     },
   };
 }
@@ -59,7 +59,7 @@ export function inputState<S extends Sizes>(
     label: "states of users",
     constants: { M: rowsIndex(rows), S4: state.stride / 4, X4: input.stride / 4, TIME: state.columns },
     views: { input: input.view, state: state.view },
-    invocations: (sizes) => [rowsOf(rows, sizes) * state.stride / 4],
+    invocations: [{ of: rows.rows, times: state.stride / 4 }],
     cost: (sizes) => ({ flops: 0, bytes: 8 * rowsOf(rows, sizes) * state.stride }),
   };
 }

@@ -5,10 +5,10 @@ import type { ClickTape } from "../../batch/click_tape.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { bufferOf } from "../../gpu/memory.ts";
 import { readFloats, readViews } from "../../gpu/readback.ts";
-import { extent, MAX_CHUNKS } from "../../gpu/sizes.ts";
+import { amountOf, extent, MAX_CHUNKS, type Sizes } from "../../gpu/sizes.ts";
 import type { ParameterArena } from "../../tape/parameters.ts";
 import { at, type Matrix, matrix, slopeOf } from "../../tape/reference.ts";
-import { floats, padRows, type Tensor, unpadRows } from "../../tape/tensor.ts";
+import { bytesOf, padRows, type Tensor, unpadRows } from "../../tape/tensor.ts";
 import { CANARY, type CanaryArena } from "../canary_arena.ts";
 import type { Checks } from "../finding.ts";
 import type { RecordedOp } from "./op_bench.ts";
@@ -47,7 +47,7 @@ export function compare(
   checks.numbers(dense, data, { kernels, what, tolerance: tolerance * largest(data), columns });
   if (typeof tensor.rows === "number" || tensor.stride === 1) return;
   // Padding is zero: nothing else may ever be added to it.
-  const whole = found.subarray(0, floats(tensor, sizes));
+  const whole = found.subarray(0, amountOf<Sizes>(bytesOf(tensor), sizes) / 4);
   const again = padRows(dense, rows, tensor.columns, tensor.groups);
   const at = whole.findIndex((x, k) => !Number.isNaN(x) && x !== again[k]);
   if (at >= 0) checks.holds(false, kernels, what, `padding is not zero: ${whole[at]} at ${at}`);

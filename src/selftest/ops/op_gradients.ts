@@ -6,7 +6,7 @@ import { NONE } from "../../data/click_log.ts";
 import { bufferOf, type Memory } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { readFloats, readViews } from "../../gpu/readback.ts";
-import { placesOf } from "../../tape/node.ts";
+import { amountOf } from "../../gpu/sizes.ts";
 import type { Tensor } from "../../tape/tensor.ts";
 import { CANARY } from "../canary_arena.ts";
 import type { Checks } from "../finding.ts";
@@ -45,7 +45,7 @@ export async function gradientOf(
   const gradients = new Float32Array(rows.buffer);
   const scattered = new Float32Array(whole.length);
   const seen = new Set<number>();
-  for (let k = 0; k < placesOf(touched.count, sizes); k++) {
+  for (let k = 0; k < amountOf(touched.count, sizes); k++) {
     const row = list[k] ?? NONE;
     const [from, to] = [k * tensor.stride, (k + 1) * tensor.stride];
     if (row === NONE) {
