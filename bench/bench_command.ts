@@ -103,7 +103,7 @@ export function benchCommand(): Command {
     )
     .option(
       "--seconds <n>",
-      "time for each kernel, probe and step, but for the least number of samples",
+      "time for each kernel, probe and step; more where the least number of samples needs it",
       numberOf(v.positive(60), "a number of seconds above 0, at most 60"),
       0.2,
     )

@@ -52,6 +52,7 @@ interface Options {
   python?: string;
   json?: string;
   readme?: string;
+  marker: string;
   summary?: string;
   wholeRun: boolean;
 }
@@ -75,6 +76,11 @@ function parseOptions(args: readonly string[]): Options {
     .option("--python <path>", "a Python that has torch")
     .option("--json <file>", "write all figures and samples there")
     .option("--readme <file>", "a page that gets the tables, between its lines <!-- bench peers -->")
+    .option(
+      "--marker <words>",
+      "other words than these in the lines, where a page has several",
+      "bench peers",
+    )
     .option(
       "--summary <file>",
       "a page that gets each peer's times of clickgan's step, at <!-- bench peers summary -->",
@@ -122,7 +128,7 @@ async function main(): Promise<number> {
   const options = parseOptions(Deno.args);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   const say = (text: string) => console.error(text);
-  if (options.readme !== undefined) await expectMarkers(options.readme, "bench peers");
+  if (options.readme !== undefined) await expectMarkers(options.readme, options.marker);
   if (options.summary !== undefined) await expectMarkers(options.summary, "bench peers summary");
   const python = await findTorch(options.python);
   if (!options.wholeRun) {
@@ -192,7 +198,7 @@ async function main(): Promise<number> {
   }
   if (options.readme !== undefined) {
     const text = measured.map(({ title, figures }) => blockOf(title, figures)).join("\n\n");
-    await writeBetweenMarkers(options.readme, "bench peers", `${machine}, ${options.model}.\n\n${text}`);
+    await writeBetweenMarkers(options.readme, options.marker, `${machine}, ${options.model}.\n\n${text}`);
   }
   if (options.summary !== undefined) {
     const cells = summaryCells(measured);

@@ -131,7 +131,7 @@ export function stepSummaryCells(steps: readonly StepResult[]): Cells {
       "rows",
       "ms a step",
       "quartiles",
-      "dispatches",
+      "dispatches + copies",
       "their ms",
       "host us",
       "GFLOP/s",
@@ -140,13 +140,14 @@ export function stepSummaryCells(steps: readonly StepResult[]): Cells {
     rows: steps.map((step) => {
       const { workload, model, rows, wall, dispatches, gpuBytes } = step;
       const flops = dispatches.reduce((sum, dispatch) => sum + dispatch.flops, 0);
+      const copies = dispatches.filter(({ kernel }) => kernel === "copy").length;
       return [
         workload,
         model,
         String(rows),
         ms(wall.median),
         `${ms(wall.lower)}..${ms(wall.upper)}`,
-        String(dispatches.length),
+        `${dispatches.length - copies} + ${copies}`,
         ms(dispatchTime(step)),
         short(hostTime(step)),
         short(flops / wall.median / 1000),

@@ -27,7 +27,7 @@
 // On a GPU     (reasoned, not measured) the host sends 16 bytes a user; all else is read from the log on the device. An
 //              invocation's rows are contiguous, but neighbours start a page apart: the writes of row are not coalesced. Atomics
 //              on bits go to scattered words; only those of popular items meet. More slices fill the GPU where a batch is small.
-//              Workgroups of 64 fill subgroups, and without a barrier a subgroup waits for none but its own longest walk.
+//              Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
 // Cost         12 bytes read, 16 written and two bits set a row; 24 read and 28 written an event.
 // Next         batch_rank.wgsl
 

@@ -9,14 +9,13 @@
 // For          both kinds of adapter
 // Work split   one invocation owns four columns of ROWS rows. It adds up the sums of the 16 or fewer chunks itself.
 // On a GPU     (reasoned, not measured) as in batch_norm_forward.wgsl: coalesced, no dispatch to combine, and 128 rows an
-//              invocation come from llvmpipe. Loads are vectors of 16 bytes. Workgroups of 64 fill subgroups of 32 or 64; nothing
-//              but registers limits occupancy.
+//              invocation come from llvmpipe. Loads are vectors of 16 bytes. Workgroups of 64; only registers limit occupancy.
 // On llvmpipe  two cores, 25,600 x 64: 1.33 ms, 15 GB/s (with ELU)
 // Cost         7 flops, 12 bytes an element, and 2 flops a chunk for 4 columns of an invocation's rows.
 // Forward      batch_norm_forward.wgsl      Before   batch_norm_weight_gradient.wgsl
 
 const WORKGROUP = 64;
-const M = 2u;  // which of step.size counts the rows
+const M = 2u;  // step.size[M] is the number of rows
 const ROWS = 128u;  // rows of an invocation
 const N4 = 16u;     // columns / 4
 const ELU = true;

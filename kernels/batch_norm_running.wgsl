@@ -8,14 +8,13 @@
 // For          both kinds of adapter
 // Work split   one invocation owns four columns of ROWS rows.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns: coalesced. Memory decides. Scale and shift are read
-//              once for 16 rows. Loads are vectors of 16 bytes. Workgroups of 64 fill subgroups of 32 or 64; nothing but
-//              registers limits occupancy.
+//              once for 16 rows. Loads are vectors of 16 bytes. Workgroups of 64; only registers limit occupancy.
 // On llvmpipe  two cores, 25,600 x 64: 0.89 ms, 15 GB/s
 // Cost         3 flops, 8 bytes an element.
 // Training     batch_norm_statistics.wgsl, batch_norm_forward.wgsl
 
 const WORKGROUP = 64;
-const M = 2u;  // which of step.size counts the rows
+const M = 2u;  // step.size[M] is the number of rows
 const ROWS = 16u;  // rows of an invocation
 const N4 = 16u;    // columns / 4
 const EPSILON = 0.001;

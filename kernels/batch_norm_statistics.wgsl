@@ -8,14 +8,13 @@
 // Work split   one invocation owns four columns of one chunk of rows; neighbours own neighbouring columns.
 // On a GPU     (reasoned, not measured) coalesced. 64 columns in 16 chunks are only 256 invocations, in workgroups of 8. Each
 //              walks along a sixteenth of the rows, twice, with little in flight. More chunks, or a tree in a workgroup, would
-//              suit a GPU better. Workgroups of 8 use 8 of 32 lanes. That spreads few invocations over four times as many cores,
-//              each of which then has one subgroup to hide latency with; 32 may be better.
+//              suit a GPU better. Workgroups of 8, for the reason in row_dot_backward.wgsl.
 // On llvmpipe  two cores, 25,600 x 64: 0.95 ms, 7 GB/s counted once (a second walk is half of it)
 // Cost         4 flops, 4 bytes an element (read twice, the second time from cache).
 // Next         batch_norm_forward.wgsl combines the chunks
 
 const WORKGROUP = 8;
-const M = 2u;  // which of step.size counts the rows
+const M = 2u;  // step.size[M] is the number of rows
 const N4 = 16u;  // columns / 4
 
 struct Step {

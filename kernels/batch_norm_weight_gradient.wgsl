@@ -10,15 +10,14 @@
 //
 // For          both kinds of adapter
 // Work split   one invocation owns four columns of one chunk of rows, as in batch_norm_statistics.wgsl.
-// On a GPU     (reasoned, not measured) as in batch_norm_statistics.wgsl: coalesced, but few invocations. Workgroups of 8 use 8
-//              of 32 lanes. That spreads few invocations over four times as many cores, each of which then has one subgroup to
-//              hide latency with; 32 may be better.
+// On a GPU     (reasoned, not measured) as in batch_norm_statistics.wgsl: coalesced, but few invocations. Workgroups of 8, for
+//              the reason in row_dot_backward.wgsl.
 // On llvmpipe  two cores, 25,600 x 64: 0.90 ms, 14 GB/s
 // Cost         4 flops, 8 bytes an element.
 // Forward      batch_norm_forward.wgsl      Next   batch_norm_input_gradient.wgsl, adam.wgsl
 
 const WORKGROUP = 8;
-const M = 2u;  // which of step.size counts the rows
+const M = 2u;  // step.size[M] is the number of rows
 const N4 = 16u;  // columns / 4
 const ACCUMULATE_SCALE = false;
 const ACCUMULATE_SHIFT = false;

@@ -45,7 +45,7 @@ struct Step {
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // iterations before this step
   decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed
+  noise: u32,          // the seed of what is random in the step
   counted: u32,        // what means are taken over
   page: u32,           // of the episode, from 0 on
   episode: u32,

@@ -12,8 +12,8 @@
 //              item's events in order: no atomics, the same bits every time.
 // On a GPU     (reasoned, not measured) neighbours own 64 bytes each of a row: see first_layer_forward.wgsl. In a large catalogue
 //              most items are absent, and to write their zeros is most of the work. All rows of an item are looked at, though
-//              only clicks count. Loads are vectors of 16 bytes. Workgroups of 64 fill subgroups; no barrier, so walks of
-//              different lengths wait for their own subgroup alone.
+//              only clicks count. Loads are vectors of 16 bytes. Workgroups of 64, without a barrier: a subgroup waits only for
+//              its own longest walk.
 // Cost         4 bytes an element of the table written, 4 an element of source read.
 // Forward      a look-up: lstm_forward.wgsl with TABLE      Only touched rows   embedding_gradient_rows.wgsl
 

@@ -39,7 +39,7 @@ struct Step {
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // iterations before this step
   decay: f32,          // share that weight decay takes off
-  noise: u32,          // rules what is random in the step
+  noise: u32,          // the seed of what is random in the step
   counted: u32,        // what means are taken over; of clicks: events that are not given
 }
 

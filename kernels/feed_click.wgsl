@@ -1,12 +1,12 @@
-// feed_click.wgsl - users who start with clicks: they click the next item of what they start with
+// feed_click.wgsl - users who start with a history: each clicks its next item, as if it had been shown
 //
 //   start [S, U] the item that a user starts with in the place step.page, or NONE
 //   event [U] .z NONE, .w that item      clicked [panels, U] its bit is set
 //
 // For          both kinds of adapter
 // Work split   one invocation owns one user.
-// On a GPU     (reasoned, not measured) coalesced but for the bits, which go to scattered panels. Workgroups of 64 fill
-//              subgroups, but few of them keep few cores busy: latency decides, not the workgroup's size.
+// On a GPU     (reasoned, not measured) coalesced but for the bits, which go to scattered panels. There are few workgroups of 64,
+//              so most cores stay idle: latency decides.
 // Cost         36 bytes a user.
 // Next         whoever carries users on by what they clicked: lstm_step.wgsl, push_click.wgsl, shop_step.wgsl
 
@@ -22,7 +22,7 @@ struct Step {
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // iterations before this step
   decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed
+  noise: u32,          // the seed of what is random in the step
   counted: u32,        // what means are taken over
   page: u32,           // of the episode, from 0 on
 }

@@ -1,9 +1,9 @@
 // fill.wgsl - one value in all words of a buffer
 //
-//   words [COUNT]
+//   words [U, COUNT]      U = step.size.x users
 //
 // For          both kinds of adapter
-// Work split   one invocation owns one word of each user's: of step.size.x COUNT words, those that users have side by side.
+// Work split   one invocation owns one of the U COUNT words.
 // On a GPU     (reasoned, not measured) a clear, coalesced. Workgroups of 64 fill subgroups.
 // Cost         4 bytes a word.
 

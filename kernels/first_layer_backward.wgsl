@@ -13,8 +13,7 @@
 //              every time. Both sums are one dispatch: on small batches the number of dispatches is what a step costs.
 // On a GPU     (reasoned, not measured) columns and cache lines as in first_layer_forward.wgsl. An item's rows are anywhere in
 //              the batch: a gather. A popular item keeps its few invocations walking after the others have ended. Loads are
-//              vectors of 16 bytes. Workgroups of 64 fill subgroups; no barrier, so walks of different lengths wait for their own
-//              subgroup alone.
+//              vectors of 16 bytes. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
 // On llvmpipe  the walk itself costs: two cores, 25,600 rows of 64 take 1.45 ms with four columns, 1.12 with eight, 1.07 with
 //              sixteen.
 // Cost         2 flops and 8 bytes an element of source; 4 bytes an element written.      Forward   first_layer_forward.wgsl
@@ -36,7 +35,7 @@ struct Step {
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // iterations before this step
   decay: f32,          // share that weight decay takes off
-  noise: u32,          // rules what is random in the step
+  noise: u32,          // the seed of what is random in the step
 }
 
 @group(0) @binding(0) var<storage, read> source: array<vec4f>;

@@ -16,11 +16,11 @@
 // Work split   one invocation owns 16 columns of one event. It reads the event's part once and walks along the event's rows.
 // On a GPU     (reasoned, not measured) four neighbours own the 64 columns of a row and read 16 bytes each, 64 bytes apart. A
 //              cache line is used up by four loads that follow one another. Four columns an invocation would coalesce and give
-//              four times the invocations; 16 come from llvmpipe. Loads are vectors of 16 bytes. Workgroups of 64 fill subgroups;
-//              no barrier, so walks of different lengths wait for their own subgroup alone.
+//              four times the invocations; 16 come from llvmpipe. Loads are vectors of 16 bytes. Workgroups of 64, without a
+//              barrier: a subgroup waits only for its own longest walk.
 // On llvmpipe  two cores, 25,600 rows of 64: an invocation a row and four columns takes 2.0 ms, as every vector that is read is
-//              dear (bench/ladder.md); four columns of an event 1.3, eight 1.03, sixteen 0.93: the walk and the row's item are
-//              then read once for four vectors.
+//              expensive (bench/ladder.md); four columns of an event 1.3, eight 1.03, sixteen 0.93: the walk and the row's item
+//              are then read once for four vectors.
 // Cost         2 flops and an exponential, 8 bytes an element, and 4 an element of state.
 // Backward     first_layer_backward.wgsl
 
@@ -38,7 +38,7 @@ struct Step {
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // iterations before this step
   decay: f32,          // share that weight decay takes off
-  noise: u32,          // rules what is random in the step
+  noise: u32,          // the seed of what is random in the step
 }
 
 @group(0) @binding(0) var<storage, read> item: array<vec4f>;

@@ -4,13 +4,12 @@
 //
 //   n = sqrt(sum of squares);  all partial sums and gradients times MOST / n where n > MOST
 //
-// A gradient that is no number stays one: the loss tells it.
+// A gradient that is NaN stays NaN; the loss shows it.
 //
 // For          both kinds of adapter
 // Work split   one invocation owns four parameters, and adds up the PARTS squares itself.
 // On a GPU     (reasoned, not measured) as adam.wgsl: coalesced, memory decides; where n <= MOST nothing is read but squares.
-//              Loads are vectors of 16 bytes. Workgroups of 64 fill subgroups of 32 or 64; nothing but registers limits
-//              occupancy.
+//              Loads are vectors of 16 bytes. Workgroups of 64; only registers limit occupancy.
 // Cost         1 flop and 8 bytes a partial sum, or nothing.
 // Before       gradient_norm.wgsl      Next   adam.wgsl
 

@@ -12,14 +12,14 @@
 // Work split   one invocation of N / 4 owns a touched row, as its mark decides on all columns; the others end at once. So this
 //              kernel reaches the places that adam_rows.wgsl would, and no more of them are written.
 // On a GPU     (reasoned, not measured) rows are far apart, and neighbours read different ones: not coalesced. Batches that are
-//              cut are large, so this is little beside their products. Workgroups of 64 fill subgroups, and without a barrier a
-//              subgroup waits for none but its own longest walk.
+//              cut are large, so this is little beside their products. Workgroups of 64, without a barrier: a subgroup waits only
+//              for its own longest walk.
 // Cost         1 flop and 12 bytes an element of a touched row.
 // Before       embedding_gradient_rows.wgsl, token_gradient_rows.wgsl, first_layer_backward.wgsl      Next   adam_rows.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;        // columns / 4
-const T = 3u;          // which of step.size is the list's length
+const T = 3u;          // step.size[T] is the list's length
 const PLACES = 0u;     // the list's length where it is none of these, else 0
 const NONE = 0xffffffffu;
 

@@ -1,6 +1,6 @@
-// input_state.wgsl - the state that a network was told of, back to where users have it
+// input_state.wgsl - copies the state of users out of a network's input
 //
-//   input [R, S + 1]: a state, and page / T behind it   state [R, S], and zeros up to whole vectors
+//   input [R, S + 1]: a state, then page / T   state [R, S], and zeros up to whole vectors
 //
 // For          both kinds of adapter
 // Work split   one invocation owns four columns of a row.
@@ -9,7 +9,7 @@
 // Cost         32 bytes a vector.
 
 const WORKGROUP = 64;
-const M = 1u;      // which of step.size counts the rows
+const M = 1u;      // step.size[M] is the number of rows
 const S4 = 5u;     // vectors of a row of states
 const X4 = 6u;     // and of a row of inputs
 const TIME = 20u;  // column of page / T

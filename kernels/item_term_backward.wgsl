@@ -28,7 +28,7 @@ struct Step {
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // iterations before this step
   decay: f32,          // share that weight decay takes off
-  noise: u32,          // rules what is random in the step
+  noise: u32,          // the seed of what is random in the step
 }
 
 @group(0) @binding(0) var<storage, read> source: array<f32>;

@@ -8,7 +8,7 @@
 // Work split   one invocation owns four columns of one item and adds up its rows in order: no atomics, the same bits every time.
 // On a GPU     (reasoned, not measured) an item's rows are anywhere in the batch: a gather of one number and one vector a row. A
 //              popular item keeps its invocation walking after the others have ended. Loads are vectors of 16 bytes. Workgroups
-//              of 64 fill subgroups; no barrier, so walks of different lengths wait for their own subgroup alone.
+//              of 64, without a barrier: a subgroup waits only for its own longest walk.
 // Cost         2 N flops, 4 N + 24 bytes a row; 4 N bytes an item.      Forward   item_term_forward.wgsl
 
 const WORKGROUP = 64;
@@ -27,7 +27,7 @@ struct Step {
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // iterations before this step
   decay: f32,          // share that weight decay takes off
-  noise: u32,          // rules what is random in the step
+  noise: u32,          // the seed of what is random in the step
 }
 
 @group(0) @binding(0) var<storage, read> source: array<f32>;

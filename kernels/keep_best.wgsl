@@ -3,10 +3,11 @@
 //   weights [P]   best [12], of which 8 .. 10 say what was beaten   by_loss, by_prec1, by_prec2 [P]
 //
 // For          both kinds of adapter
-// Work split   one invocation owns four parameters. In a large model it owns every 64k-th four, as the grid is limited.
+// Work split   one invocation owns four parameters. In a large model it owns every 65,536th vector of four, as the grid is
+//              limited to so many invocations.
 // On a GPU     (reasoned, not measured) all invocations read the same flags, so the branch is uniform; copies are coalesced. The
-//              host cannot skip the dispatch, as it does not know the result. Loads are vectors of 16 bytes. Workgroups of 64
-//              fill subgroups of 32 or 64; nothing but registers limits occupancy.
+//              host cannot skip the dispatch, as it does not know the result. Loads are vectors of 16 bytes. Workgroups of 64;
+//              only registers limit occupancy.
 // Cost         the dispatch alone, when nothing is better. That is why the grid is limited: an invocation for each four would
 //              cost as much as the copy.      Before   best_compare.wgsl
 

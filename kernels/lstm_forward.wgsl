@@ -1,11 +1,11 @@
 // lstm_forward.wgsl - an LSTM over the whole history of every user, in one dispatch
 //
-//   input  [., 4H]  W_x x: row e for event e, or with TABLE row i for item i (one-hot features: a look-up)
+//   input  [., 4H]  x: row e for event e, or with TABLE row i for item i (one-hot features: a look-up)
 //   weights [H, 4H] recurrent       bias [4H]      gates in the order i, g, f, o
 //   state  [E, H]   h before the event          cell [E, H]   c before the event
 //   gates  [E, 4H]  activations, for lstm_backward.wgsl
 //
-//   c' = sigmoid(f + 1) c + sigmoid(i) tanh(g)      h' = sigmoid(o) tanh(c')
+//   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
 //
 // h and c are zero before a user's first event. An event without a click passes them on unchanged.
 //

@@ -1,9 +1,9 @@
 // lstm_step.wgsl - an LSTM moves on by the item that each user clicked: the pointwise part of one step of lstm_forward.wgsl
 //
-//   event [U] (.w the clicked item, or NONE)   input [I, 4H] W_x x of all items   product [U, 4H] W_h h + b   gates i, g, f, o
+//   event [U] (.w the clicked item, or NONE)   input [I, 4H] x of all items   product [U, 4H] W_h h + b   gates i, g, f, o
 //   state [U, H] h and cell [U, H] c: before, and after
 //
-//   c' = sigmoid(f + 1) c + sigmoid(i) tanh(g)      h' = sigmoid(o) tanh(c')
+//   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
 //
 // A user who clicked nothing stays as they are. The product with the recurrent weights is a dispatch of its own, a layer over
 // h: it uses the kernels of layers, and h is read as a whole before this kernel changes it.
@@ -11,8 +11,7 @@
 // For          both kinds of adapter
 // Work split   one invocation owns four units of one user.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring units: product, state and cell are coalesced; the rows of
-//              input are those of the items clicked. Workgroups of 64 fill subgroups, but few of them keep few cores busy:
-//              latency decides, not the workgroup's size.
+//              input are those of the items clicked. There are few workgroups of 64, so most cores stay idle: latency decides.
 // On llvmpipe  by CPU time of one core of a loaded machine, 4,096 users, H = 20: 0.75 ms, and 0.8 for the product
 // Cost         five exponentials a unit; 48 bytes a unit. The product 8 H^2 flops a user.
 

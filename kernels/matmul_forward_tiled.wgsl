@@ -24,7 +24,7 @@
 
 const WORKGROUP = 16;
 const WORKGROUP_Y = 16;
-const M = 2u;    // which of step.size counts the rows
+const M = 2u;    // step.size[M] is the number of rows
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4
 const GATHER = false;

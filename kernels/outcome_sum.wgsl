@@ -15,7 +15,7 @@
 // Cost         16 bytes an event.
 
 const WORKGROUP = 64;
-const M = 1u;        // which of step.size counts the events
+const M = 1u;        // step.size[M] is the number of events
 const VECTORS = 1u;  // vectors of four sums that an event has
 
 struct Step {

@@ -6,8 +6,8 @@
 //
 // For          both kinds of adapter
 // Work split   one invocation owns one user.
-// On a GPU     (reasoned, not measured) neighbours write LIST entries apart: scattered, but 16 bytes a user. Workgroups of 64
-//              fill subgroups, but few of them keep few cores busy: latency decides, not the workgroup's size.
+// On a GPU     (reasoned, not measured) neighbours write LIST entries apart: scattered, but 16 bytes a user. There are few
+//              workgroups of 64, so most cores stay idle: latency decides.
 // Cost         40 bytes a user who clicked.
 // Next         pw_state_forward.wgsl, pw_table_forward.wgsl with LISTS
 

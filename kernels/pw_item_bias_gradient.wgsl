@@ -10,7 +10,7 @@
 // Work split   one invocation owns four weightings of one item and walks along the columns.
 // On a GPU     (reasoned, not measured) with n = 4 neighbours own neighbouring items, whose rows are n N floats apart: not
 //              coalesced, though each line is used up by the loads that follow. A subgroup an item would coalesce. Workgroups of
-//              64 fill subgroups, and without a barrier a subgroup waits for none but its own longest walk.
+//              64, without a barrier: a subgroup waits only for its own longest walk.
 // Cost         2 n N flops, 4 n N bytes an item.      Forward   pw_base.wgsl, pw_window.wgsl, pw_table_forward.wgsl
 
 const WORKGROUP = 64;

@@ -11,8 +11,8 @@
 //              flops (one lag alone: 5 for 32).
 // On a GPU     (reasoned, not measured) neighbours own other lags of the same event: they share the loads of output_gradient, and
 //              read the features of other items, a cache line each. With m = 20 and n = 4 an event has only five invocations, so
-//              it takes many events to fill the GPU. Workgroups of 64 fill subgroups, and without a barrier a subgroup waits for
-//              none but its own longest walk.
+//              it takes many events to fill the GPU. Workgroups of 64, without a barrier: a subgroup waits only for its own
+//              longest walk.
 // On llvmpipe  two cores, 2,560 events of 128 users, m = 20, n = 4, F = 64: 1.6 ms; with TANH 2.0
 // Cost         2 m F n flops, 4 (m F + m F n / 4 + m n) bytes an event.
 // Forward      pw_state_forward.wgsl      Next   pw_state_weight_gradient.wgsl

@@ -7,9 +7,8 @@
 // For          both kinds of adapter
 // Work split   one invocation owns four sums of one chunk of events (x: those of the weights, then those of the bias; y: chunk).
 // On a GPU     (reasoned, not measured) neighbours own neighbouring vectors of an event: coalesced. m n = 80 weights in 16 chunks
-//              are few invocations, each with a long sum: latency decides. Workgroups of 8 use 8 of 32 lanes. That spreads few
-//              invocations over four times as many cores, each of which then has one subgroup to hide latency with; 32 may be
-//              better.
+//              are few invocations, each with a long sum: latency decides. Workgroups of 8, for the reason in
+//              row_dot_backward.wgsl.
 // Cost         1 flop and 4 bytes an element of products; 4 flops, 8 bytes one of state.
 // Forward      pw_state_forward.wgsl      Next   adam.wgsl
 

@@ -15,8 +15,8 @@
 //              flops (for one event alone: 5 for 32).
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns of the same events: rows of the table are read
 //              coalesced, all else is a broadcast. Four events share the table's loads, but leave a quarter of the invocations.
-//              Loads are vectors of 16 bytes. Workgroups of 64 fill subgroups; no barrier, so walks of different lengths wait for
-//              their own subgroup alone.
+//              Loads are vectors of 16 bytes. Workgroups of 64, without a barrier: a subgroup waits only for its own longest
+//              walk.
 // On llvmpipe  two cores, 2,560 events of 128 users, m = 20, n = 4, N = 64, 5,000 items: 1.8 ms; an event an invocation 2.8
 // Cost         2 m n N flops an event, the table from cache.
 // Backward     pw_table_backward.wgsl, pw_history_gradient.wgsl

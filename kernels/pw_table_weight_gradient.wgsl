@@ -8,8 +8,7 @@
 // For          both kinds of adapter
 // Work split   one invocation owns four sums of one chunk of events (x: those of the weights, then those of the bias; y: chunk).
 // On a GPU     (reasoned, not measured) as pw_state_weight_gradient.wgsl: coalesced, but few invocations with long sums.
-//              Workgroups of 8 use 8 of 32 lanes. That spreads few invocations over four times as many cores, each of which then
-//              has one subgroup to hide latency with; 32 may be better.
+//              Workgroups of 8, for the reason in row_dot_backward.wgsl.
 // Cost         1 flop and 4 bytes an element.
 // Forward      pw_table_forward.wgsl      Next   pw_history_gradient.wgsl, adam.wgsl
 

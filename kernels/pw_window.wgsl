@@ -14,8 +14,8 @@
 //              once more. The first N / 4 invocations also add up base, so that no dispatch is needed for it.
 // On a GPU     (reasoned, not measured) neighbours own other lags of the same event, so they read the same events: a broadcast,
 //              and the window is in cache for the second walk. To find repeated items an event costs m^2 comparisons; a list of
-//              what was seen would need an array that does not stay in registers. Workgroups of 64 fill subgroups, and without a
-//              barrier a subgroup waits for none but its own longest walk.
+//              what was seen would need an array that does not stay in registers. Workgroups of 64, without a barrier: a subgroup
+//              waits only for its own longest walk.
 // Cost         2 m indices read and 2 n hyperbolic tangents a lag.
 // Backward     pw_table_backward.wgsl, pw_item_bias_gradient.wgsl      Next   pw_table_forward.wgsl
 

@@ -1,19 +1,19 @@
-// q_loss.wgsl - how far values are from what they are to become, and the gradient
+// q_loss.wgsl - the loss of values against their targets, and its gradient
 //
 //   q [R, .]   wanted [R]   chained [R, .]   outcome [R] (slot or k, ., ., .)   loss [R] (loss, value, 0, 0)   gradient [R, .]
-//   loss_r = sum over the columns c that count of (y_rc - q_rc)^2, or with HUBER 2 |y - q| - 1 where that is above 1
+//   loss_r = sum over the columns c that count of (y_rc - q_rc)^2, with HUBER 2 |y - q| - 1 where |y - q| > 1
 //   y_rc = wanted_r;  with CHAINED chained_r,c+1 for all columns but the last
 //   The columns that count: all;  with CHOICE only that of the outcome;  with SUM one, the sum of all.
 //   value: the last column, or that of the outcome, or the sum.      gradient: of the mean over the counted rows; 0 in padding
 //
 // For          both kinds of adapter
 // Work split   one invocation owns a row.
-// On a GPU     (reasoned, not measured) a few numbers a row: bound by the launch. Workgroups of 64 fill subgroups, but few of
-//              them keep few cores busy: latency decides, not the workgroup's size.
+// On a GPU     (reasoned, not measured) a few numbers a row: bound by the launch. There are few workgroups of 64, so most cores
+//              stay idle: latency decides.
 // Cost         6 R COLUMNS flops, 8 R STRIDE bytes.
 
 const WORKGROUP = 64;
-const M = 1u;       // which of step.size counts the rows
+const M = 1u;       // step.size[M] is the number of rows
 const COLUMNS = 3u;
 const STRIDE = 4u;
 const CHAINED_STRIDE = 4u;
@@ -30,7 +30,7 @@ struct Step {
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // iterations before this step
   decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed
+  noise: u32,          // the seed of what is random in the step
   counted: u32,        // what means are taken over
 }
 

@@ -1,4 +1,4 @@
-// q_target.wgsl - what the value of a remembered page is to become: its reward, and the value of the best that can follow
+// q_target.wgsl - the target of a remembered page's value: its reward, and the value of the best that can follow
 //
 //   outcome [B] (-, reward, 1; 0 if the user left, page)      next [B, STRIDE]      wanted [B]
 //   wanted = reward + DISCOUNT x (sum of COUNT columns of next, from FIRST on), or the reward alone where
@@ -7,8 +7,8 @@
 //
 // For          both kinds of adapter
 // Work split   one invocation owns a row.
-// On a GPU     (reasoned, not measured) the launch decides. Workgroups of 64 fill subgroups, but few of them keep few cores busy:
-//              latency decides, not the workgroup's size.
+// On a GPU     (reasoned, not measured) the launch decides. There are few workgroups of 64, so most cores stay idle: latency
+//              decides.
 // Cost         2 flops and 24 bytes a row.      Before   recall.wgsl
 
 const WORKGROUP = 64;

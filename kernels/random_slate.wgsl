@@ -12,8 +12,8 @@
 // For          both kinds of adapter
 // Work split   one invocation owns one user.
 // On a GPU     (reasoned, not measured) tries read scattered words, as different users try different items. Only the walk of a
-//              rank is coalesced, by panels; users of a subgroup wait for the longest. Workgroups of 64 fill subgroups, but few
-//              of them keep few cores busy: latency decides, not the workgroup's size.
+//              rank is coalesced, by panels; users of a subgroup wait for the longest. There are few workgroups of 64, so most
+//              cores stay idle: latency decides.
 // On llvmpipe  by CPU time of one core of a loaded machine, 4,096 users, 500 items, k = 3, nearly all free: 1.05 ms
 // Cost         300 integer operations a slot; where most items are masked, two walks of I / 32 words a slot.
 // Next         choose.wgsl, by way of the utilities of the slate
@@ -36,7 +36,7 @@ struct Step {
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // iterations before this step
   decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed
+  noise: u32,          // the seed of what is random in the step
   counted: u32,        // what means are taken over
   page: u32,           // of the episode, from 0 on
   episode: u32,

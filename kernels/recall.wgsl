@@ -10,8 +10,8 @@
 // For          both kinds of adapter
 // Work split   one invocation owns a vector of a drawn page's two inputs; the first also does the rest.
 // On a GPU     (reasoned, not measured) rows are far apart, so loads of narrow ones waste a part of each memory transaction;
-//              stores are coalesced. Some hundred rows: the launch decides. Workgroups of 64 fill subgroups, but few of them keep
-//              few cores busy: latency decides, not the workgroup's size.
+//              stores are coalesced. Some hundred rows: the launch decides. There are few workgroups of 64, so most cores stay
+//              idle: latency decides.
 // Cost         64 X4 + 8 K + 40 bytes a page.      Before   replay_draw.wgsl
 
 const WORKGROUP = 64;

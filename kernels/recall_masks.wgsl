@@ -1,6 +1,6 @@
 // recall_masks.wgsl - which items the users of drawn pages could not be shown: what they had clicked before, and after the page
 //
-//   drawn [B] (slot, page, user, -)      shown [SLOTS, T, USERS, K]      happened [SLOTS, T, USERS] (slot, LEFT | reward)
+//   drawn [B] (slot, page, user, -)      shown [SLOTS, T, USERS, K]      happened [SLOTS, T, USERS] (slot | LEFT, reward)
 //   left_out [PANELS]          bits of items that nobody is shown; bit i of word p is item 32 p + i
 //   masks [2, PANELS, B]       before the page, and after it
 //
@@ -9,8 +9,7 @@
 // For          both kinds of adapter
 // Work split   one invocation owns the words of one drawn page, before and after.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring words of a panel: stores are coalesced. Loads of earlier
-//              pages are scattered, at most T of them. Workgroups of 64 fill subgroups, but few of them keep few cores busy:
-//              latency decides, not the workgroup's size.
+//              pages are scattered, at most T of them. There are few workgroups of 64, so most cores stay idle: latency decides.
 // Cost         8 (PANELS + page) bytes a drawn page and 4 a click.      Before   replay_draw.wgsl
 
 const WORKGROUP = 64;

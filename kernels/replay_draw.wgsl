@@ -9,8 +9,8 @@
 // For          both kinds of adapter
 // Work split   one invocation draws one page.
 // On a GPU     (reasoned, not measured) a search through SLOTS totals, which all invocations of a subgroup read together, and
-//              then a binary one, whose loads are scattered; B is some hundreds. Workgroups of 64 fill subgroups, but few of them
-//              keep few cores busy: latency decides, not the workgroup's size.
+//              then a binary one, whose loads are scattered; B is some hundreds. There are few workgroups of 64, so most cores
+//              stay idle: latency decides.
 // Cost         some 300 integer operations, and 4 (2 SLOTS + log2 U) bytes, for each page drawn.
 // Before       replay_starts.wgsl      Next   recall.wgsl, recall_masks.wgsl
 

@@ -17,7 +17,7 @@
 // Forward      row_dot_forward.wgsl, cpu/row_dot_sum.wgsl      Next   adam.wgsl
 
 const WORKGROUP = 8;
-const M = 2u;  // which of step.size counts the rows
+const M = 2u;  // step.size[M] is the number of rows
 const K4 = 16u;                // columns / 4
 const ELU = true;
 const RELU = false;  // with ELU: ReLU takes its place, and its slope is 0 where the output is

@@ -5,8 +5,8 @@
 //
 // For          both kinds of adapter
 // Work split   one invocation owns one user.
-// On a GPU     (reasoned, not measured) coalesced but for the items. Workgroups of 64 fill subgroups, but few of them keep few
-//              cores busy: latency decides, not the workgroup's size.
+// On a GPU     (reasoned, not measured) coalesced but for the items. There are few workgroups of 64, so most cores stay idle:
+//              latency decides.
 // Cost         6 flops and 64 bytes a user.
 
 const WORKGROUP = 64;

@@ -8,7 +8,7 @@
 // For          both kinds of adapter
 // Work split   one invocation owns one row.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring slots; a user's state is a broadcast, items are gathered.
-//              Workgroups of 64 fill subgroups, but few of them keep few cores busy: latency decides, not the workgroup's size.
+//              There are few workgroups of 64, so most cores stay idle: latency decides.
 // Cost         some 40 flops, with a hyperbolic tangent, and 24 bytes a row.
 // Next         choose.wgsl or, with ALL, top_slate.wgsl
 

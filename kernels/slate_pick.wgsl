@@ -11,12 +11,12 @@
 //
 // For          both kinds of adapter
 // Work split   one invocation owns a row.
-// On a GPU     (reasoned, not measured) few rows leave it idle; its work is a 1/1000 of scoring the catalogue. Workgroups of 64
-//              fill subgroups, but few of them keep few cores busy: latency decides, not the workgroup's size.
+// On a GPU     (reasoned, not measured) few rows leave the GPU idle; the work is 1/1000 of scoring the catalogue. There are few
+//              workgroups of 64, so most cores stay idle: latency decides.
 // Cost         R (I / 32 + later + L) flops, 4 bytes for each and 8 R I / 32.
 
 const WORKGROUP = 64;
-const M = 1u;    // which of step.size counts the rows
+const M = 1u;    // step.size[M] is the number of rows
 const L4 = 16u;  // hidden units / 4
 const GIVEN = false;
 

@@ -20,7 +20,7 @@
 // Cost         3 walks of I as a rule, 16 at most: 8 I bytes and some 30 I flops each.     Accuracy   2^-24 k of the largest Q
 
 const WORKGROUP = 64;
-const M = 1u;        // which of step.size counts the rows
+const M = 1u;        // step.size[M] is the number of rows
 const SLATE = 3u;    // k, at most 16
 const ITEMS = 1u;    // I
 const MASK_STRIDE = 1u;     // words from one panel's bits to the next

@@ -12,14 +12,14 @@
 //              maximum where that stores: the scores of a tile never leave the workgroup.
 // On a GPU     (reasoned, not measured) a workgroup of 256, the most that WebGPU promises, reads a number from storage for 64
 //              products. Reads of both tiles meet in banks in pairs, stores in fours, and those of the last scan in sixteens,
-//              once a workgroup: padded rows would part them. What is written is a 1/16 of the scores, so the kernel is bound by
+//              once a workgroup: padded rows would part them. What is written is 1/16 of the scores, so the kernel is bound by
 //              arithmetic from a few units on.
-// On llvmpipe  barriers are dear, and a tile that is read in a loop gains nothing: bench/ladder.md
+// On llvmpipe  barriers are expensive, and a tile that is read in a loop gains nothing: bench/ladder.md
 // Cost         3 R I L flops, 4 (R L + I L) bytes; 12 R I / 32 more for the result.     Accuracy   L roundings of the running sum
 
 const WORKGROUP = 16;
 const WORKGROUP_Y = 16;
-const M = 1u;    // which of step.size counts the rows
+const M = 1u;    // step.size[M] is the number of rows
 const L4 = 16u;  // hidden units / 4: L
 const STORE = false;
 

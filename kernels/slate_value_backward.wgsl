@@ -3,19 +3,19 @@
 //   q_gradient [R, .]   hidden [R, k, L]   weights: all of the network
 //   d_rj = q_gradient_rj weights_j where hidden_rj > 0, else 0: of what went into ReLU
 //   base_gradient: d_rj at position j; with SHARED the sum over j     values_gradient: q_gradient, as the values were used
-//   parts: for slot m of each row what the product of the item in it has to get: d_rm for its own part, and with CHOSEN behind
-//   it d_rj of each later position j, or with SHARED their sum.  [R, width] for each slot, MOST rows apart
+//   parts: the gradients for the item in slot m of each row: d_rm for its own part; with CHOSEN, after it d_rj for each later
+//   position j, or with SHARED their sum.  A block [R, width] for each slot, with room for MOST rows
 //   partials[chunk] = sum over the rows of a chunk of q_gradient_rj hidden_rj (weights), and of d_rj (bias of positions)
 //
 // For          both kinds of adapter
 // Work split   one invocation owns four units of one chunk of rows (x: units, y: chunks), position by position.
-// On a GPU     (reasoned, not measured) few invocations, each with a long walk: as row_dot_backward.wgsl. Workgroups of 64 fill
-//              subgroups, but few of them keep few cores busy: latency decides, not the workgroup's size.
+// On a GPU     (reasoned, not measured) few invocations, each with a long walk: as row_dot_backward.wgsl. There are few
+//              workgroups of 64, so most cores stay idle: latency decides.
 // Cost         6 R k L flops, 4 R k L (2 + (k + 1) / 2) bytes.     Accuracy   a chunk's rows are roundings of a running sum
 // Forward      slate_value_forward.wgsl
 
 const WORKGROUP = 64;
-const M = 1u;             // which of step.size counts the rows
+const M = 1u;             // step.size[M] is the number of rows
 const L4 = 16u;           // hidden units / 4: L
 const SLATE = 3u;         // k
 const MOST = 64u;         // rows of the largest batch

@@ -8,13 +8,13 @@
 //
 // For          both kinds of adapter
 // Work split   one invocation owns a row. A dispatch does one position: the next one needs its bases.
-// On a GPU     (reasoned, not measured) rows are few hundred, so most of it is idle; no load is coalesced. Workgroups of 64 fill
-//              subgroups, but few of them keep few cores busy: latency decides, not the workgroup's size.
+// On a GPU     (reasoned, not measured) there are a few hundred rows, so most of the GPU is idle; no load is coalesced. There are
+//              few workgroups of 64, so most cores stay idle: latency decides.
 // Cost         R (4 L + later) flops, 4 R (4 L + 3 later) bytes.     Accuracy   L roundings of the running sum
 // Backward     slate_value_backward.wgsl
 
 const WORKGROUP = 64;
-const M = 1u;    // which of step.size counts the rows
+const M = 1u;    // step.size[M] is the number of rows
 const L4 = 16u;  // hidden units / 4: L
 
 struct Step {

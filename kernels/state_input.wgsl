@@ -8,7 +8,7 @@
 // Cost         32 bytes a vector.
 
 const WORKGROUP = 64;
-const M = 1u;      // which of step.size counts the rows
+const M = 1u;      // step.size[M] is the number of rows
 const S4 = 5u;     // vectors of a row of states
 const X4 = 6u;     // and of a row of inputs
 const TIME = 20u;  // column of page / T
@@ -22,7 +22,7 @@ struct Step {
   learning_rate: f32,  // Adam's bias-corrected rate
   iteration: u32,      // iterations before this step
   decay: f32,          // share that weight decay takes off
-  noise: u32,          // the seed
+  noise: u32,          // the seed of what is random in the step
   counted: u32,        // what means are taken over
   page: u32,           // of the episode, from 0 on
 }

@@ -1,6 +1,6 @@
 // take_rows.wgsl - the rows of a chunk of users, from those of all
 //
-//   input [U, N]   output [C, N] the rows from step.first_entry on
+//   input [U, N]   output [C, N] the rows of the C users from step.first_entry on
 //
 // For          both kinds of adapter
 // Work split   one invocation owns four columns of one row.

@@ -12,8 +12,7 @@
 // Work split   one invocation owns four columns of one chunk.
 // On a GPU     (reasoned, not measured) a serial walk over a popular token is a long tail that nothing hides; in chunks it is
 //              spread over the GPU. Neighbours own neighbouring columns: source is read coalesced, pair is a broadcast. Loads are
-//              vectors of 16 bytes. Workgroups of 64 fill subgroups; no barrier, so walks of different lengths wait for their own
-//              subgroup alone.
+//              vectors of 16 bytes. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
 // Cost         a flop and 4 bytes an element of source.
 // Forward      token_sum.wgsl      Next   token_gradient.wgsl, token_gradient_rows.wgsl
 

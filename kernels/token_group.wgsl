@@ -7,8 +7,7 @@
 // For          both kinds of adapter
 // Work split   one invocation owns one distinct item.
 // On a GPU     (reasoned, not measured) a scatter of 8 bytes a pair, after two loads and a bit count: latency decides, as in
-//              token_mark.wgsl. Workgroups of 64 fill subgroups, and without a barrier a subgroup waits for none but its own
-//              longest walk.
+//              token_mark.wgsl. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
 // Cost         24 bytes a pair.      Readers   token_gradient_chunks.wgsl, token_gradient.wgsl, token_gradient_rows.wgsl
 
 const WORKGROUP = 64;

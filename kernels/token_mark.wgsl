@@ -12,8 +12,8 @@
 // Work split   one invocation owns one distinct item and walks along its rows until one is fed. The bits are set by integer
 //              atomics, whose result does not depend on the order.
 // On a GPU     (reasoned, not measured) few invocations, one for each distinct item, and short walks: latency decides. Pairs of a
-//              popular token stand side by side, so their atomics meet in the same words. Workgroups of 64 fill subgroups, and
-//              without a barrier a subgroup waits for none but its own longest walk.
+//              popular token stand side by side, so their atomics meet in the same words. Workgroups of 64, without a barrier: a
+//              subgroup waits only for its own longest walk.
 // Cost         20 bytes a row at most, 4 and two bits a pair.      Next   batch_rank.wgsl, token_group.wgsl
 
 const WORKGROUP = 64;

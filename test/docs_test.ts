@@ -8,38 +8,11 @@ import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { ladders } from "../src/ladder/ladders.ts";
 import { withSmallLog } from "./command_check.ts";
 import { AS_USERS_HAVE_IT } from "./driver_settings.ts";
+import { NOT_RUN } from "./docs/not_run.ts";
 import { brokenLinks, pages, type ShownCommand, shownCommands } from "./docs/pages.ts";
 import { fillSandbox, type MadeRuns, PageRunner } from "./docs/sandbox.ts";
 
 const root = new URL("../", import.meta.url);
-
-/** Commands that are not run here, by task: the test that runs them, or why none does. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  ok: "it is what runs this test",
-  test: "it is what runs this test",
-  "test:fast": "it is a part of what runs this test",
-  "test:corpus": "bad_inputs: the same files, every third case",
-  "test:faults": "faults_test.ts: the same functions, fewer points",
-  "test:soak": "soak_trend_test.ts, held_memory_test.ts: its parts",
-  "test:mutations": "mutations_test.ts: that its data fit the files; each mutation runs tests of its own",
-  "test:times": "parts_test.ts: that each file of tests is in a part",
-  bench: "bench_test.ts, bench_simulate_test.ts, bench_lab_test.ts, ladder_test.ts",
-  "bench:peers": "peers_test.ts",
-  "bench:pack": "pack_test.ts: what it packs, and how the parts are run",
-  "bench:stability": "below: its options",
-  "bench:data": "below: its options",
-  "bench:serve": "serve_command_test.ts: its load, with fewer requests",
-  "bench:truth": "exact_shop_test.ts: a row, with fewer users",
-  selftest: "selftest_test.ts",
-  lab: "lab_test.ts: what it serves and writes, in a browser",
-  "lab:gallery": "it needs a browser and minutes; lab_draw_test.ts looks at the pictures",
-  "selftest:adapters": "selftest_test.ts: its tables, of made-up outcomes; it needs a browser and minutes",
-  serve: "serve_command_test.ts",
-  exercise: "exercise_test.ts",
-  "build:report": "report_test.ts: the bundle is what the sources give",
-  "build:package": "package_test.ts",
-  "build:kernels": "the ladders of the panels are what is generated",
-};
 
 /** Commands that differ from one that runs here by options that a short run takes no notice of: they are parsed. */
 const PARSED: Readonly<Record<string, string>> = {
@@ -79,7 +52,7 @@ Deno.test("pages: every link leads to a file that is there, and to a heading of 
 Deno.test("pages: every command is a task, and is run by a test", () => {
   const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
   const strange = pages().flatMap(shownCommands).filter(({ page, task }) =>
-    !Object.hasOwn(tasks, task) || !(Object.hasOwn(ELSEWHERE, task) || [...RUN, GUIDE].includes(page))
+    !Object.hasOwn(tasks, task) || !(Object.hasOwn(NOT_RUN, task) || [...RUN, GUIDE].includes(page))
   );
   assert.deepEqual(strange.map(({ page, line }) => `${page}: ${line}`), []);
 });
@@ -88,7 +61,7 @@ for (const path of RUN) {
   Deno.test(`pages: the commands of ${path} run as they stand, but for iterations and sizes`, async () => {
     const page = pages().find((page) => page.path === path) ?? assert.fail(`no page ${path}`);
     const shown = shownCommands(page)
-      .filter((command) => !Object.hasOwn(ELSEWHERE, command.task) && !isParsed(command))
+      .filter((command) => !Object.hasOwn(NOT_RUN, command.task) && !isParsed(command))
       .flatMap((command) => [...neededBy(command), command]);
     assert.ok(shown.length > 0);
     const folder = await Deno.makeTempDir({ prefix: "clickgan-docs-" });
@@ -142,7 +115,7 @@ Deno.test("pages: what a program writes has its place", () => {
     "README.md": ["bench demo", "bench peers summary"],
     "bench/README.md": ["bench", "bench growth"],
     "test/README.md": ["test times"],
-    "bench/peers.md": ["bench peers"],
+    "bench/peers.md": ["bench peers", "bench peers pw", "bench peers pair", "bench peers W5"],
     "bench/ladder.md": ladders.map(({ name }) => `ladder ${name}`),
     "bench/stability.md": ["stability yelp", "stability demo"],
     "bench/serve.md": ["bench serve"],

@@ -17,7 +17,7 @@
 // Backward     cpu/matmul_input_gradient_rows.wgsl, cpu/matmul_weight_gradient_rows.wgsl
 
 const WORKGROUP = 8;
-const M = 2u;    // which of step.size counts the rows
+const M = 2u;    // step.size[M] is the number of rows
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4
 const GATHER = false;

@@ -19,7 +19,7 @@
 // Forward      cpu/matmul_forward_panel.wgsl
 
 const WORKGROUP = 256;  // rows
-const M = 2u;    // which of step.size counts the rows
+const M = 2u;    // step.size[M] is the number of rows
 const K4 = 16u;  // columns of the input / 4
 const N4 = 16u;  // columns of the output / 4, at most 64
 const ELU = true;

@@ -13,7 +13,7 @@
 // Cost         PANELS flops, 4 (PANELS + 1) bytes a row.      Backward   row_dot_backward.wgsl
 
 const WORKGROUP = 64;
-const M = 2u;  // which of step.size counts the rows
+const M = 2u;  // step.size[M] is the number of rows
 const PANELS = 4u;
 const DOTS4 = (PANELS + 3u) / 4u;
 

@@ -15,7 +15,7 @@
 // Cost         3 R I L flops, 4 (R L + I L) bytes, 12 R I / 32 for the result.     Accuracy   L roundings of the running sum
 
 const WORKGROUP = 128;  // rows
-const M = 1u;    // which of step.size counts the rows
+const M = 1u;    // step.size[M] is the number of rows
 const L4 = 16u;  // hidden units / 4, at most 16: L
 const STORE = false;
 

@@ -27,7 +27,7 @@ struct Step {
   learning_rate: f32,
   iteration: u32,
   decay: f32,
-  noise: u32,          // the seed
+  noise: u32,          // the seed of what is random in the step
   counted: u32,
   page: u32,
   episode: u32,

@@ -3,7 +3,7 @@
 //   u [R]         utility of every displayed row          event [E]   (first row, end row, clicked row | NONE, -)
 //   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
 //   loss_e = log(1 + sum_{r in e} exp(eta u_r)) - eta u_click        (no click: the last term is 0)
-//   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,   P(r) = exp(eta u_r) / (1 + sum exp(eta u))
+//   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,   no event is given here;  P(r) = exp(eta u_r) / (1 + sum exp(eta u))
 //
 // Idea         the rows of a page are dealt out to 32 invocations. Their results are combined in workgroup memory by halves: 16
 //              invocations take from 16 others, 8 from 8, ... 1 from 1. Each row is read by one invocation, not by K.

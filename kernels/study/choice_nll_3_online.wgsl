@@ -3,7 +3,7 @@
 //   u [R]         utility of every displayed row          event [E]   (first row, end row, clicked row | NONE, -)
 //   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)    u_gradient [R]
 //   loss_e = log(1 + sum_{r in e} exp(eta u_r)) - eta u_click        (no click: the last term is 0)
-//   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,   P(r) = exp(eta u_r) / (1 + sum exp(eta u))
+//   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,   no event is given here;  P(r) = exp(eta u_r) / (1 + sum exp(eta u))
 //
 // Idea         one invocation owns an event. It finds the loss's sum and the largest utility in one pass over the page: when a
 //              larger utility turns up, the sum so far is scaled down to it (the online softmax of FlashAttention).

@@ -1,8 +1,8 @@
 // lstm_forward_1_naive.wgsl - an LSTM over the history of every user, number by number
 //
-//   input [E, 4H] W_x x of event e    weights [H, 4H] recurrent    bias [4H]      gates in the order i, g, f, o
+//   input [E, 4H] x of event e    weights [H, 4H] recurrent    bias [4H]      gates in the order i, g, f, o
 //   state [E, H] h before the event   cell [E, H] c before it      gates [E, 4H] activations, for the backward pass
-//   c' = sigmoid(f + 1) c + sigmoid(i) tanh(g)      h' = sigmoid(o) tanh(c')
+//   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
 //
 // Idea         one invocation, one user: a loop over the user's events, one over the units, one over the terms of a unit's sum.
 //              A whole history is one dispatch, not a dispatch for each event.

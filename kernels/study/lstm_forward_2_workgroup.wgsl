@@ -1,8 +1,8 @@
 // lstm_forward_2_workgroup.wgsl - an LSTM over the history of every user, a workgroup a user
 //
-//   input [E, 4H] W_x x of event e    weights [H, 4H] recurrent    bias [4H]      gates in the order i, g, f, o
+//   input [E, 4H] x of event e    weights [H, 4H] recurrent    bias [4H]      gates in the order i, g, f, o
 //   state [E, H] h before the event   cell [E, H] c before it      gates [E, 4H] activations, for the backward pass
-//   c' = sigmoid(f + 1) c + sigmoid(i) tanh(g)      h' = sigmoid(o) tanh(c')
+//   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
 //
 // Idea         the 4H gates of an event do not depend on one another, so each has an invocation. h and the gates stand in
 //              workgroup memory, with four barriers an event, two of them in workgroupUniformLoad. Then the first H

@@ -1,8 +1,8 @@
 // lstm_forward_3_vectors.wgsl - an LSTM over the history of every user, four units at a time
 //
-//   input [E, 4H] W_x x of event e    weights [H, 4H] recurrent    bias [4H]      gates in the order i, g, f, o
+//   input [E, 4H] x of event e    weights [H, 4H] recurrent    bias [4H]      gates in the order i, g, f, o
 //   state [E, H] h before the event   cell [E, H] c before it      gates [E, 4H] activations, for the backward pass
-//   c' = sigmoid(f + 1) c + sigmoid(i) tanh(g)      h' = sigmoid(o) tanh(c')
+//   c' = sigmoid(zf + 1) c + sigmoid(zi) tanh(zg)      h' = sigmoid(zo) tanh(c')
 //
 // Idea         step 1 with four neighbouring units as a vector: a vector of weights for each gate and each h. A loaded float
 //              serves as many products as before; loops run a quarter as often.

@@ -35,8 +35,8 @@ export function itemKnn(source: LogSource, counts: TrainCounts, onProgress?: OnP
     settings: SETTINGS.map(({ clicks, weight, again }) =>
       [
         clicks === 1 ? "the last click" : `the last ${clicks} clicks`,
-        weight === Infinity ? "before the click rate" : `weight ${weight}`,
-        ...(again ? ["with the item itself"] : []),
+        weight === Infinity ? "ranked before the click rate" : `weight ${weight}`,
+        ...(again ? ["an item being its own neighbour"] : []),
       ].join(", ")
     ),
     score(log, users, chosen) {

@@ -42,7 +42,7 @@ export function addShopSeeds(command: Command, seed = "that of --seed"): Command
 export function memoryRowsOption(): Option {
   return new Option(
     "--memory-rows <n>",
-    "a prepared data set with more displayed items than this stays on disk; a step then reads its own users",
+    "a prepared data set with more displayed items than this stays on disk, and is read from there as needed",
   ).argParser(wholeNumber(0)).default(MEMORY_ROWS);
 }
 

@@ -54,9 +54,9 @@ export function policyAdaptCommand(action: PolicyAction): Command {
         "click rate against interactions. An interaction is one page of each of some users.",
     )
     .argument("<policy>", "a folder that policy train wrote", folder)
-    .option("--interactions <n>", "how many", wholeNumber(1, 1_000_000), 1000)
+    .option("--interactions <n>", "how many there are", wholeNumber(1, 1_000_000), 1000)
     .option("--users <n>", "users of an interaction", wholeNumber(1, 2 ** 20), 100)
-    .option("--window <n>", "interactions that a point of the curve is over", wholeNumber(1), 100)
+    .option("--window <n>", "interactions that a point of the curve is the mean of", wholeNumber(1), 100)
     .option("--runs <n>", "runs that the curve is a mean over", wholeNumber(1, 1000), 3)
     .option("--seed <n>", "of the first run", wholeNumber(0, LARGEST_SEED), 1)
     .option("--no-linucb", "leave out LinUCB, which learns on the host, item by item")

@@ -52,11 +52,11 @@ function addTrainingOptions(command: Command): Command {
     )
     .option(
       "--steps <n>",
-      "pages of users to learn from, in all; whole episodes are played",
+      "pages to learn from in all (one user's page counts as one), not steps of the optimiser; whole episodes are played",
       wholeNumber(1),
       defaults.steps,
     )
-    .option("--seed <n>", "rules everything random", wholeNumber(0, LARGEST_SEED), defaults.seed)
+    .option("--seed <n>", "seed of all that is random", wholeNumber(0, LARGEST_SEED), defaults.seed)
     .option(SAVE_DIR, "new or empty folder for the policy", folder)
     .option(RESUME, "go on with the training in this folder, bit for bit; --steps may ask for more", folder);
 }
@@ -110,14 +110,14 @@ function addTargetOptions(command: Command): Command {
     .option("--no-double-q", "the older copy picks the next slate, too, not the weights that learn")
     .option(
       "--target-every <n>",
-      "steps of the optimiser from one copy of the weights to the next; 1: no copy to speak of",
+      "steps of the optimiser from one copy of the weights to the next; 1: copied at every step",
       wholeNumber(1),
       defaults.targetEvery,
     )
-    .option("--discount <x>", "worth of the next page", probability, defaults.discount)
+    .option("--discount <x>", "factor on the value of the next page", probability, defaults.discount)
     .option(
       "--bootstrap-at-end",
-      "the last page is only cut off: a next one follows it in the values",
+      "count the value of a next page after the last one, too",
       defaults.bootstrapAtEnd,
     );
 }
@@ -144,7 +144,7 @@ function addOptimiserOptions(command: Command): Command {
       numberOf(v.atLeast(0), "a number of at least 0"),
       defaults.clip ?? 0,
     )
-    .option("--huber", "errors of values above 1 count by their size, not by its square", defaults.huber)
+    .option("--huber", "an error d of a value above 1 counts as 2 |d| - 1, not as d^2", defaults.huber)
     .option("--replay <n>", "pages of users that are remembered, at least", wholeNumber(1), defaults.replay);
 }
 
@@ -156,10 +156,10 @@ function addExplorationOptions(command: Command): Command {
       probability,
       defaults.epsilonStart,
     )
-    .option("--epsilon-end <p>", "and later", probability, defaults.epsilonEnd)
+    .option("--epsilon-end <p>", "probability of a random slate at the end", probability, defaults.epsilonEnd)
     .option(
       "--epsilon-share <x>",
-      "share of the training until then, in a straight line",
+      "share of the training in which it falls to that, in a straight line",
       probability,
       defaults.epsilonShare,
     );

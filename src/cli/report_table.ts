@@ -67,7 +67,7 @@ export function resultTable(
   return [
     lines(),
     ...(heads.includes("95 %")
-      ? ["95 %: the range of the figure before it in 95 % of the resamples of the users"]
+      ? ["95 %: 95 % of the resamples of the users give a figure in this range"]
       : []),
     ...(heads.includes(LONGER) ? ["* without pages of one item, which are always ranked right"] : []),
   ].join("\n");
@@ -111,9 +111,9 @@ export function attainedText(
   if (attainable?.nll === undefined || !loss || !prec1) return undefined;
   const share = (x: number) => `${(100 * x).toFixed(1)} %`;
   const above = loss.nll / attainable.nll - 1;
-  return "Of the best that any model could do: " +
-    `${share(prec1.prec1 / attainable.prec1)} of its prec@1 (best-prec1); ` +
-    `log-likelihood ${share(Math.abs(above))} ${above >= 0 ? "below" : "above"} the truth's own (best-loss).`;
+  return "Beside the best possible model: " +
+    `${share(prec1.prec1 / attainable.prec1)} of its prec@1 (best-prec1), ` +
+    `a loss that is ${share(Math.abs(above))} ${above >= 0 ? "higher" : "lower"} (best-loss).`;
 }
 
 /** Whether the reward ranks as the truth does, on data whose truth is known. */
@@ -216,5 +216,7 @@ export function settingsText(baselines: BaselineResults): string | undefined {
     const setting = baselines[key]?.setting;
     return setting ? [`${name}: ${setting}`] : [];
   });
-  return set.length > 0 ? `Baselines, as they are best on validation users: ${set.join("; ")}.` : undefined;
+  return set.length > 0
+    ? `Settings of the baselines, chosen on validation users: ${set.join("; ")}.`
+    : undefined;
 }

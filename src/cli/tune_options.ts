@@ -40,8 +40,8 @@ const CRITERION = "--criterion <figure>";
 
 const HELP = `
 Searched are the encoder, the hidden layers, the wide part, the learning rate, the weight decay,
-the item dropout and, where the data set has them, whether item ids are used. What you give of the options of train is the same in all runs, and not
-searched.
+the item dropout and, where the data set has them, whether item ids are used.
+Options of train that you give are the same in all runs, and are not searched.
 
 Examples:
   deno task tune --data runs/data/mine --budget 10

@@ -46,9 +46,15 @@ const players = [
     ["network", "exact"],
     a.generator,
   ),
-  valued("--behaviour-dims <sizes>", "hidden layers of the generator", layerSizes, a.behaviourDims, {
-    defaultText: a.behaviourDims.join("-"),
-  }),
+  valued(
+    "--behaviour-dims <sizes>",
+    "hidden layers of the generator (the paper calls it the behaviour)",
+    layerSizes,
+    a.behaviourDims,
+    {
+      defaultText: a.behaviourDims.join("-"),
+    },
+  ),
   valued(
     "--generator-steps <n>",
     "steps of the generator in each iteration",

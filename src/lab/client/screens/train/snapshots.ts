@@ -38,7 +38,7 @@ export class Snapshots {
         { class: "about" },
         ...withOptions(
           "The weights as a safetensors file. In a terminal: deno task evaluate --model best-loss.safetensors --data demo. " +
-            "As it stands holds the optimiser's state, too: brought back, the training goes on.",
+            '"As it stands" holds the optimiser\'s state, too: brought back, the training goes on.',
         ),
       ),
       this.#away,
