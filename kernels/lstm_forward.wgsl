@@ -21,7 +21,7 @@
 //              apart: not coalesced.
 // On llvmpipe  USERS is 4. In a loop a vec4f of weights is read lane by lane, which takes many times the instructions of the
 //              products that need it. So each block of weights that was read serves four users. Figures: bench/ladder.md
-// On SwiftShader  USERS is 4, too. The panel kernel is somewhat faster, and takes some twenty times as long to compile.
+// On SwiftShader  USERS is 4, too. The panel kernel is somewhat faster, and takes some thirty times as long to compile.
 // Cost         8 H^2 flops an event, weights from cache.      Backward   lstm_backward.wgsl
 
 const WORKGROUP = 8;

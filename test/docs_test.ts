@@ -117,7 +117,8 @@ Deno.test("pages: what a program writes has its place", () => {
     "test/README.md": ["test times"],
     "bench/peers.md": ["bench peers", "bench peers pw", "bench peers pair", "bench peers W5"],
     "bench/ladder.md": ladders.map(({ name }) => `ladder ${name}`),
-    "bench/stability.md": ["stability yelp", "stability demo"],
+    "bench/stability.md": ["stability yelp", "stability demo", "stability pages"],
+    "src/selftest/README.md": ["selftest adapters"],
     "bench/serve.md": ["bench serve"],
     "bench/truth.md": ["bench truth"],
     "bench/simulate.md": ["random", "cdqn", "greedy", "learn", "growth"].map((part) =>

@@ -8,14 +8,16 @@ const root = new URL("../", import.meta.url);
 const FEW = 4;
 const MANY = 24;
 
+type Stage = "shannon" | "adversarial";
+
 /** How often each function was called in a training of so many steps: by file of src, and by its place there. */
-async function callsIn(steps: number): Promise<Map<string, number>> {
+async function callsIn(stage: Stage, steps: number): Promise<Map<string, number>> {
   const folder = await Deno.makeTempDir();
   try {
     const { code, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", ...DENO_FLAGS, "--allow-all", `--coverage=${folder}`],
-        ...[new URL("trip_training.ts", import.meta.url).href, String(steps)],
+        ...[new URL("trip_training.ts", import.meta.url).href, stage, String(steps)],
       ],
       env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
     }).output();
@@ -41,14 +43,18 @@ interface Coverage {
   }[];
 }
 
+/** Files with a function that is called in every step, and those with one that is called at all. */
+async function filesOf(stage: Stage): Promise<{ everyStep: string[]; called: string[] }> {
+  const [few, many] = [await callsIn(stage, FEW), await callsIn(stage, MANY)];
+  const files = (least: (place: string) => number) => {
+    const places = [...many].filter(([place, calls]) => calls >= least(place)).map(([place]) => place);
+    return [...new Set(places.map((place) => place.split(" ")[0] ?? ""))].sort();
+  };
+  return { everyStep: files((place) => (few.get(place) ?? 0) + MANY - FEW), called: files(() => 1) };
+}
+
 Deno.test("the trip of one batch is in the files that the page names, in no others", async () => {
-  const [few, many] = [await callsIn(FEW), await callsIn(MANY)];
-  const files = (of: Iterable<string>) =>
-    [...new Set([...of].map((place) => place.split(" ")[0] ?? ""))].sort();
-  const everyStep = files(
-    [...many].filter(([place, calls]) => calls - (few.get(place) ?? 0) >= MANY - FEW).map(([place]) => place),
-  );
-  const called = files([...many].filter(([, calls]) => calls > 0).map(([place]) => place));
+  const { everyStep, called } = await filesOf("shannon");
   const page = await Deno.readTextFile(new URL("src/README.md", root));
   const [, list = ""] = page.match(/^To follow a step in the source,([^]*?)\n\n/m) ?? [];
   const named = [...list.matchAll(/`([\w/]+\.ts)`/g)].map(([, file = ""]) => file).sort();
@@ -60,4 +66,14 @@ Deno.test("the trip of one batch is in the files that the page names, in no othe
     named.length - everyStep.length <= 2,
     `named are ${named.join(", ")}; of every step ${everyStep.join(", ")}`,
   );
+  const [, instead = "", of = ""] =
+    page.match(/^A step of the adversarial stage has `(\S+)` in the place of `(\S+)`/m) ?? [];
+  const game = await filesOf("adversarial");
+  const namedOfGame = named.map((file) => file === of ? instead : file);
+  assert.deepEqual(
+    game.everyStep.filter((file) => !namedOfGame.includes(file)),
+    [],
+    "of the adversarial stage",
+  );
+  assert.ok(game.everyStep.includes(instead) && !game.everyStep.includes(of), game.everyStep.join(", "));
 });

@@ -39,6 +39,19 @@ export function addShopSeeds(command: Command, seed = "that of --seed"): Command
     );
 }
 
+/** The group of options that say what is trained on, and how its users are split. */
+export function addDataOptions(command: Command): Command {
+  command.optionsGroup("Data:").addOption(dataOption());
+  return addShopSeeds(command)
+    .addOption(memoryRowsOption())
+    .option(...NO_ITEM_IDS)
+    .option(
+      "--resplit",
+      "split the users into the three parts anew, by --seed, instead of using the file's split",
+      false,
+    );
+}
+
 export function memoryRowsOption(): Option {
   return new Option(
     "--memory-rows <n>",

@@ -10,13 +10,7 @@ import { defaultTraining, type TrainingConfig } from "../train/config.ts";
 import { version } from "../version.ts";
 import { SAVE_DIR, withoutOptions } from "./arguments.ts";
 import { CALIBRATION, NO_CALIBRATION } from "./calibration.ts";
-import {
-  addShopSeeds,
-  dataOption,
-  memoryRowsOption,
-  NO_ITEM_IDS,
-  type ShopSeedOptions,
-} from "./open_data.ts";
+import { addDataOptions, type ShopSeedOptions } from "./open_data.ts";
 import { addGroup } from "./defined_options.ts";
 import { folder, givenOptions, LARGEST_SEED, numberOf, parse, wholeNumber } from "./options.ts";
 import { modelOf, parseTrainOptions, trainingOf } from "./train_options.ts";
@@ -84,17 +78,8 @@ function addSearchOptions(command: Command): Command {
     .addOption(
       new Option(CRITERION, "the validation figure that decides").choices(criteria).default("loss"),
     )
-    .option(SAVE_DIR, "where everything is written (default: runs/tune-<data>)", folder)
-    .optionsGroup("Data:")
-    .addOption(dataOption());
-  return addShopSeeds(command)
-    .addOption(memoryRowsOption())
-    .option(...NO_ITEM_IDS)
-    .option(
-      "--resplit",
-      "split the users into the three parts anew, by --seed, instead of using the file's split",
-      false,
-    )
+    .option(SAVE_DIR, "where everything is written (default: runs/tune-<data>)", folder);
+  return addDataOptions(command)
     .optionsGroup("Run:")
     .option(
       "--seed <n>",

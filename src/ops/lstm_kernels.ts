@@ -42,7 +42,7 @@ export function lstmTexts(): string {
 }
 
 /**
- * The most units that the panel kernels' products are written out for, on llvmpipe. SwiftShader takes some twenty times as
+ * The most units that the panel kernels' products are written out for, on llvmpipe. SwiftShader takes some thirty times as
  * long to compile them as the loop, and runs them little faster (bench/ladder.md, "SwiftShader").
  */
 const PANEL_UNITS = 32;

@@ -95,8 +95,13 @@ export const layerKernels = [
     filter: "/^linear 31 -> 33$/",
   }, [
     ["c += transpose(w) * mat4x4f(", "c += w * mat4x4f("],
-    ["if (ACCUMULATE) { d += input_gradient[at]; }", ""],
     ["    workgroupBarrier();\n    for (var q", "    for (var q"],
+  ]),
+  ...mutationsOf("kernels/matmul_input_gradient_tiled.wgsl", {
+    tests: ["linear"],
+    filter: "/^linear 65 -> /",
+  }, [
+    ["if (ACCUMULATE) { d += input_gradient[at]; }", ""],
   ]),
   ...mutationsOf("kernels/cpu/matmul_weight_gradient_rows.wgsl", {
     tests: ["linear"],

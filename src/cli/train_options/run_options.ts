@@ -5,13 +5,7 @@ import { seedOption } from "../../options/training.ts";
 import { RESUME, SAVE_DIR } from "../arguments.ts";
 import { CALIBRATION, NO_CALIBRATION } from "../calibration.ts";
 import { optionOf } from "../defined_options.ts";
-import {
-  addShopSeeds,
-  dataOption,
-  memoryRowsOption,
-  NO_ITEM_IDS,
-  type ShopSeedOptions,
-} from "../open_data.ts";
+import { addDataOptions, type ShopSeedOptions } from "../open_data.ts";
 import { folder, wholeNumber } from "../options.ts";
 
 export interface RunOptions extends ShopSeedOptions {
@@ -30,15 +24,7 @@ export interface RunOptions extends ShopSeedOptions {
 }
 
 export function addRunOptions(command: Command): Command {
-  command.optionsGroup("Data:").addOption(dataOption());
-  return addShopSeeds(command)
-    .addOption(memoryRowsOption())
-    .option(...NO_ITEM_IDS)
-    .option(
-      "--resplit",
-      "split the users into the three parts anew, by --seed, instead of using the file's split",
-      false,
-    )
+  return addDataOptions(command)
     .optionsGroup("Run:")
     .option(SAVE_DIR, "where the run is written (default: runs/<data>-<time>)", folder)
     .addOption(optionOf(seedOption))
