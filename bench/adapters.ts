@@ -97,7 +97,7 @@ export function runtimeName(runtime: string): string {
       : runtime);
 }
 
-/** A row a ladder and size, with the fastest step of each adapter that has climbed it. */
+/** A row for each ladder and size: the fastest step of each adapter that has climbed it, and by how much. */
 export function ladderCells(reports: readonly BenchReport[]): Cells {
   const climbed = reports.filter(({ ladders = [] }) => ladders.length > 0);
   const keyOf = ({ ladder, size }: LadderFigures) => `${ladder}, ${size.join(" x ")}`;
@@ -114,8 +114,12 @@ export function ladderCells(reports: readonly BenchReport[]): Cells {
         const timed = steps.flatMap(({ number, idea, time }) =>
           time ? [{ number, idea, us: time.median }] : []
         );
-        const [best] = timed.sort((a, b) => a.us - b.us);
-        return best ? `${best.number}, ${best.idea}: ${short(best.us)} us` : "-";
+        const naive = timed.find(({ number }) => number === 1);
+        const [best] = timed.toSorted((a, b) => a.us - b.us);
+        if (!best) return "-";
+        return `${best.number}, ${best.idea}${
+          naive ? `: ${(naive.us / best.us).toFixed(1)}x the speed of step 1` : ""
+        }`;
       }),
     ]),
   };
