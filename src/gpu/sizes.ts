@@ -51,8 +51,6 @@ const CHUNK_ROWS = 256;
 
 /** The dimensions of a kind of batch, in the order of the kernels' `step.size`. */
 export class Dimensions<S extends Sizes = Sizes> {
-  readonly #chunks: Multiple<S>;
-
   /**
    * @param names at most four.
    * @param chunked the one whose size says into how many chunks the batch is cut; see {@link chunks}.
@@ -60,7 +58,6 @@ export class Dimensions<S extends Sizes = Sizes> {
   constructor(readonly names: readonly DimName<S>[], readonly chunked: DimName<S>) {
     if (names.length > 4) throw new Error(`expected at most four dimensions, got ${names.join(", ")}`);
     this.index(chunked);
-    this.#chunks = this.inChunks();
   }
 
   /** Index of a dimension in `step.size`. @throws Error for a number of rows that is fixed, and for an unknown name. */
@@ -86,6 +83,6 @@ export class Dimensions<S extends Sizes = Sizes> {
 
   /** The same of a batch. */
   chunks(sizes: S): number {
-    return amountOf(this.#chunks, sizes);
+    return amountOf(this.inChunks(), sizes);
   }
 }
