@@ -5,7 +5,6 @@
 
 import { Argument, Command } from "commander";
 import { table } from "../src/cli/table.ts";
-import { COPIES, FLOOR, FMA } from "../src/profile/ceilings.ts";
 import type { BenchReport, LadderFigures } from "../src/profile/bench_report.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
 import { readBench } from "./bench_json.ts";
@@ -33,7 +32,9 @@ async function compareAdapters(files: readonly string[], readme: string | undefi
   if (readme !== undefined) await expectMarkers(readme, MARKERS);
   const reports: BenchReport[] = [];
   for (const file of files) reports.push(await readBench(file));
-  const tables = [adapterCells(reports), ladderCells(reports)].filter(({ rows }) => rows.length > 0);
+  const tables = [adapterCells(reports), figureCells(reports), ladderCells(reports)].filter(({ rows }) =>
+    rows.length > 0
+  );
   for (const { head, rows } of tables) console.log(`${table(head, rows)}\n`);
   if (readme === undefined) return;
   const lines = tables.flatMap(({ head, rows }) => ["", ...markdownTable(head, rows)]);
@@ -49,19 +50,12 @@ export function adapterCells(reports: readonly BenchReport[]): Cells {
       "runtime",
       "measured",
       "clock",
-      "GFLOP/s",
-      "GB/s",
-      "empty dispatch, us",
       ...steps.map((step) => `${step}, ms`),
       "training: first step, ms",
       "steps/s",
       "self-test",
     ],
-    rows: reports.map(({ adapter, machine, date, figures, steps: own, training, selftest = [] }) => {
-      const figure = (...names: string[]) => {
-        const found = figures.filter(({ name }) => names.includes(name)).map(({ best }) => best);
-        return found.length > 0 ? short(Math.max(...found)) : "-";
-      };
+    rows: reports.map(({ adapter, machine, date, steps: own, training, selftest = [] }) => {
       const cases = selftest.reduce((sum, { cases }) => sum + cases, 0);
       const wrong = selftest.reduce((sum, { differing }) => sum + differing.length, 0);
       return [
@@ -69,9 +63,6 @@ export function adapterCells(reports: readonly BenchReport[]): Cells {
         runtimeName(adapter.runtime),
         date.slice(0, 10),
         machine.timestamps ? "timestamps" : "host",
-        figure(FMA),
-        figure(...COPIES.map(([name]) => name)),
-        figure(FLOOR),
         ...steps.map((step) => {
           const found = own.find((result) => nameOf(result) === step);
           return found ? short(found.wall.median / 1000) : "-";
@@ -97,30 +88,56 @@ export function runtimeName(runtime: string): string {
       : runtime);
 }
 
-/** A row for each ladder and size: the fastest step of each adapter that has climbed it, and by how much. */
+/** A row for each probe: its best sample on each adapter. */
+function figureCells(reports: readonly BenchReport[]): Cells {
+  const probed = reports.filter(({ figures }) => figures.length > 0);
+  const nameOf = ({ name, unit }: BenchReport["figures"][number]) => `${name}, ${unit}`;
+  const names = [...new Set(probed.flatMap(({ figures }) => figures.map(nameOf)))];
+  return {
+    head: ["probe, best sample", ...probed.map(columnOf)],
+    rows: names.map((name) => [
+      name,
+      ...probed.map(({ figures }) => short(figures.find((figure) => nameOf(figure) === name)?.best ?? NaN)),
+    ]),
+  };
+}
+
+function columnOf({ adapter }: BenchReport): string {
+  return `${adapter.description}, ${runtimeName(adapter.runtime)}`;
+}
+
+/** A row for each step of each ladder and size: how much faster than the first it is on each adapter; the fastest is bold. */
 export function ladderCells(reports: readonly BenchReport[]): Cells {
   const climbed = reports.filter(({ ladders = [] }) => ladders.length > 0);
   const keyOf = ({ ladder, size }: LadderFigures) => `${ladder}, ${size.join(" x ")}`;
-  const keys = [...new Set(climbed.flatMap(({ ladders = [] }) => ladders.map(keyOf)))];
+  const all = climbed.flatMap(({ ladders = [] }) => ladders);
   return {
-    head: [
-      "fastest step of ladder",
-      ...climbed.map(({ adapter }) => `${adapter.description}, ${runtimeName(adapter.runtime)}`),
-    ],
-    rows: keys.map((key) => [
-      key,
-      ...climbed.map(({ ladders = [] }) => {
-        const steps = ladders.find((ladder) => keyOf(ladder) === key)?.steps ?? [];
-        const timed = steps.flatMap(({ number, idea, time }) =>
-          time ? [{ number, idea, us: time.median }] : []
-        );
-        const naive = timed.find(({ number }) => number === 1);
-        const [best] = timed.toSorted((a, b) => a.us - b.us);
-        if (!best) return "-";
-        return `${best.number}, ${best.idea}${
-          naive ? `: ${(naive.us / best.us).toFixed(1)}x the speed of step 1` : ""
-        }`;
-      }),
-    ]),
+    head: ["ladder", "step", "idea", ...climbed.map(columnOf)],
+    rows: [...new Set(all.map(keyOf))].flatMap((key) => {
+      const columns = climbed.map(({ ladders = [] }) =>
+        gainsOf(ladders.find((ladder) => keyOf(ladder) === key)?.steps ?? [])
+      );
+      // A file may have the GPU's road alone.
+      const ideas = new Map(
+        all.filter((ladder) => keyOf(ladder) === key)
+          .flatMap(({ steps }) => steps.map(({ number, idea }) => [number, idea] as const)),
+      );
+      return [...ideas].toSorted(([a], [b]) => a - b).map(([number, idea], k) => [
+        k === 0 ? key : "",
+        ...[String(number), idea],
+        ...columns.map((gains) => gains.get(number) ?? "-"),
+      ]);
+    }),
   };
+}
+
+/** By the step's number, beside the first step; nothing for what was not timed. */
+function gainsOf(steps: LadderFigures["steps"]): Map<number, string> {
+  const timed = steps.flatMap(({ number, time }) => time ? [{ number, us: time.median }] : []);
+  const first = timed.find(({ number }) => number === 1)?.us ?? NaN;
+  const least = Math.min(...timed.map(({ us }) => us));
+  return new Map(timed.map(({ number, us }) => {
+    const gain = `${short(first / us)}x`;
+    return [number, us === least ? `**${gain}**` : gain];
+  }));
 }

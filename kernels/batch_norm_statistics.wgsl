@@ -9,7 +9,7 @@
 // On a GPU     (reasoned, not measured) coalesced. 64 columns in 16 chunks are only 256 invocations, in workgroups of 8. Each
 //              walks along a sixteenth of the rows, twice, with little in flight. More chunks, or a tree in a workgroup, would
 //              suit a GPU better. Workgroups of 8, for the reason in row_dot_backward.wgsl.
-// On llvmpipe  two cores, 25,600 x 64: 0.95 ms, 7 GB/s counted once (a second walk is half of it)
+// On llvmpipe  the second walk takes as long as the first, though it reads from cache: loads are done number by number
 // Cost         4 flops, 4 bytes an element (read twice, the second time from cache).
 // Next         batch_norm_forward.wgsl combines the chunks
 

@@ -12,7 +12,7 @@
 // Work split   one invocation owns four columns of one chunk of rows, as in batch_norm_statistics.wgsl.
 // On a GPU     (reasoned, not measured) as in batch_norm_statistics.wgsl: coalesced, but few invocations. Workgroups of 8, for
 //              the reason in row_dot_backward.wgsl.
-// On llvmpipe  two cores, 25,600 x 64: 0.90 ms, 14 GB/s
+// On llvmpipe  limited by loads and stores, which are done number by number
 // Cost         4 flops, 8 bytes an element.
 // Forward      batch_norm_forward.wgsl      Next   batch_norm_input_gradient.wgsl, adam.wgsl
 

@@ -14,8 +14,8 @@
 // On a GPU     (reasoned, not measured) columns and cache lines as in first_layer_forward.wgsl. An item's rows are anywhere in
 //              the batch: a gather. A popular item keeps its few invocations walking after the others have ended. Loads are
 //              vectors of 16 bytes. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
-// On llvmpipe  the walk itself costs: two cores, 25,600 rows of 64 take 1.45 ms with four columns, 1.12 with eight, 1.07 with
-//              sixteen.
+// On llvmpipe  the walk itself costs: with four columns an invocation it takes a third longer than with sixteen, with eight
+//              hardly longer.
 // Cost         2 flops and 8 bytes an element of source; 4 bytes an element written.      Forward   first_layer_forward.wgsl
 
 const WORKGROUP = 64;

@@ -12,7 +12,7 @@
 // Work split   one invocation owns four units of one user.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring units: product, state and cell are coalesced; the rows of
 //              input are those of the items clicked. There are few workgroups of 64, so most cores stay idle: latency decides.
-// On llvmpipe  by CPU time of one core of a loaded machine, 4,096 users, H = 20: 0.75 ms, and 0.8 for the product
+// On llvmpipe  its share of a page stands in bench/simulate.md
 // Cost         five exponentials a unit; 48 bytes a unit. The product 8 H^2 flops a user.
 
 const WORKGROUP = 64;

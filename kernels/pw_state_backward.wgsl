@@ -13,7 +13,7 @@
 //              read the features of other items, a cache line each. With m = 20 and n = 4 an event has only five invocations, so
 //              it takes many events to fill the GPU. Workgroups of 64, without a barrier: a subgroup waits only for its own
 //              longest walk.
-// On llvmpipe  two cores, 2,560 events of 128 users, m = 20, n = 4, F = 64: 1.6 ms; with TANH 2.0
+// On llvmpipe  with TANH a quarter longer
 // Cost         2 m F n flops, 4 (m F + m F n / 4 + m n) bytes an event.
 // Forward      pw_state_forward.wgsl      Next   pw_state_weight_gradient.wgsl
 

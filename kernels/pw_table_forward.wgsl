@@ -17,7 +17,7 @@
 //              coalesced, all else is a broadcast. Four events share the table's loads, but leave a quarter of the invocations.
 //              Loads are vectors of 16 bytes. Workgroups of 64, without a barrier: a subgroup waits only for its own longest
 //              walk.
-// On llvmpipe  two cores, 2,560 events of 128 users, m = 20, n = 4, N = 64, 5,000 items: 1.8 ms; an event an invocation 2.8
+// On llvmpipe  an event an invocation takes half as long again
 // Cost         2 m n N flops an event, the table from cache.
 // Backward     pw_table_backward.wgsl, pw_history_gradient.wgsl
 

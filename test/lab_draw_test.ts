@@ -466,7 +466,15 @@ Deno.test("what is saved is what the bench reads; the last of the same measureme
   const { head, rows } = adapterCells([report]);
   assert.equal(rows[0]?.length, head.length);
   assert.deepEqual([rows[0]?.[0], rows[0]?.[4], rows[0]?.at(-1)], ["RTX 3060", "-", "all 3"]);
-  assert.deepEqual(ladderCells([report]).rows, [["forward, 8 x 8 x 8", "2, tile: 2.0x the speed of step 1"]]);
+  const ladder = ladderCells([report]);
+  assert.equal(ladder.rows.length, 5);
+  assert.ok(ladder.rows.every((row) => row.length === ladder.head.length));
+  assert.deepEqual(ladder.rows.map(([key, number]) => [key, number]).slice(0, 2), [[
+    "forward, 8 x 8 x 8",
+    "1",
+  ], ["", "2"]]);
+  const gains = ladder.rows.map((row) => row.at(-1));
+  assert.deepEqual([gains[0], gains[1]], ["1x", "**2x**"]);
   assert.equal(
     runtimeName("Mozilla/5.0 (X11) AppleWebKit/537.36 (KHTML) Chrome/142.0.0.0 Safari/537.36"),
     "Chrome/142.0.0.0",

@@ -136,8 +136,8 @@ fn matmul_weight_gradient_rows(@builtin(global_invocation_id) id: vec3u) {
       b3 += (d3[0] + d3[1]) + (d3[2] + d3[3]);
     }
   }
-  // Stored in a loop: written out, 36 stores of eight lanes each are most of what llvmpipe has to compile, .5 to 1.4 s
-  // instead of .2. The loop costs the kernel 2 to 9 % (least times of W1's three products, two runs).
+  // Stored in a loop: written out, 36 stores of eight lanes each are most of what llvmpipe has to compile,
+  // which takes three to seven times as long. The loop costs the kernel a few per cent.
   let sums = array<vec4f, 36>(
     c00[0], c01[0], c02[0], c03[0],
     c00[1], c01[1], c02[1], c03[1],

@@ -7,9 +7,9 @@
 // On a GPU     row_dot_forward.wgsl; on a CPU adapter, too, where no panel makes the layer before (batch
 //              normalisation, SwiftShader)
 // Work split   one invocation owns one row.
-// Why so       row_dot_forward.wgsl reads the layer's whole output again, [R, 64]: 0.8 ms for 25,600 rows on a CPU adapter.
-//              Where the columns are made, they are in registers. For the likelihood choice_nll.wgsl adds the dots up
-//              itself; this kernel does it for the minimax game and for scores.
+// Why so       row_dot_forward.wgsl reads the layer's whole output again, [R, 64]. Where the columns are made, they are in
+//              registers. For the likelihood choice_nll.wgsl adds the dots up itself; this kernel does it for the minimax
+//              game and for scores.
 // Cost         PANELS flops, 4 (PANELS + 1) bytes a row.      Backward   row_dot_backward.wgsl
 
 const WORKGROUP = 64;

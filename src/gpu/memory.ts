@@ -4,7 +4,7 @@
  * Why textures: a CPU that poses as a GPU (llvmpipe) reads storage number by number, each after a bounds check of its own.
  * It fetches a texel of four f32 whole, in a third of the instructions (bench/ladder.md, "How llvmpipe runs a kernel").
  * Storing a texel takes longer than storing to a buffer. So kernels write a buffer, which is copied into the texture after
- * them: 6.5 MB take 1.6 + 1.0 ms, where textureStore takes 4.8.
+ * them: both together take half of what textureStore takes.
  *
  * On such an adapter the matrices that products read again and again stand in textures, and nothing else does. What
  * this changes in a kernel's text is said in kernel_text.ts. SwiftShader, another CPU that poses as a GPU, reads a texture

@@ -5,11 +5,9 @@
  * row's next panel.
  *
  * Why panels: some kernels read a panel's part of every row. Row by row, that is one cache line in four, or in a wide layer
- * one in sixteen. No prefetcher of a CPU follows such a pattern, so every eight rows wait for main memory once, some 140 ns.
- * Side by side the lines arrive in time. On two cores, 25,600 rows of 64, the gradient of a layer's input takes 3.3 ms
- * instead of 4.4 (with 256 columns 9.3 instead of 13.7, 5.5 of which went to reading for ELU'), and that of its weights 3.3
- * instead of 4.1. Blocks of 512 rows in panels gain half of that, blocks of 2,048 rows all of it. A matrix that is read by
- * whole rows, as gradients are, stands row by row.
+ * one in sixteen. No prefetcher of a CPU follows such a pattern, so every eight rows wait for main memory once. Side by side
+ * the lines arrive in time; what the gradients gain is in bench/ladder.md. Blocks of 512 rows in panels gain half of that,
+ * blocks of 2,048 rows all of it. A matrix that is read by whole rows, as gradients are, stands row by row.
  */
 
 /** Texels of a line; the largest that every adapter has. */
