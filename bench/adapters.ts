@@ -1,5 +1,5 @@
 /**
- * `deno task bench adapters`: what was measured on different adapters, by the bench or saved by the lab's page, in one table.
+ * `deno task bench adapters`: what was measured on different adapters, by the bench or saved by the lab's page, in tables.
  * Adapters that nobody has measured are not in it.
  */
 
@@ -14,7 +14,7 @@ const MARKERS = "adapters";
 
 export function adaptersCommand(): Command {
   const command = new Command("adapters")
-    .description("Puts what was measured on different adapters into one table.")
+    .description("Puts what was measured on different adapters side by side.")
     .addArgument(new Argument("<files...>", "JSON of a bench (--json), or saved by the lab's page"))
     .option(
       "--readme <file>",
@@ -131,13 +131,14 @@ export function ladderCells(reports: readonly BenchReport[]): Cells {
   };
 }
 
-/** By the step's number, beside the first step; nothing for what was not timed. */
+/** @returns by the step's number how many times as fast as the first step it is, the fastest bold; none without a first step */
 function gainsOf(steps: LadderFigures["steps"]): Map<number, string> {
   const timed = steps.flatMap(({ number, time }) => time ? [{ number, us: time.median }] : []);
-  const first = timed.find(({ number }) => number === 1)?.us ?? NaN;
+  const first = timed.find(({ number }) => number === 1);
+  if (!first) return new Map();
   const least = Math.min(...timed.map(({ us }) => us));
   return new Map(timed.map(({ number, us }) => {
-    const gain = `${short(first / us)}x`;
+    const gain = `${short(first.us / us)}x`;
     return [number, us === least ? `**${gain}**` : gain];
   }));
 }

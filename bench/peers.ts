@@ -3,6 +3,7 @@
  * machine: `deno task bench:peers`. What is compared, and how each peer is written, is in peers.md.
  */
 
+import { basename } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { driverThreads } from "../src/host/driver_threads.ts";
 import { machineText } from "./peers/machine.ts";
@@ -42,6 +43,9 @@ import {
 } from "./peers/summary.ts";
 import { wholeRun } from "./peers/whole_run.ts";
 
+const MARKERS = "bench peers";
+const WHOLE_RUN_MARKERS = "bench peers whole run";
+
 interface Options {
   workloads?: Source[];
   data?: string;
@@ -52,7 +56,7 @@ interface Options {
   python?: string;
   json?: string;
   readme?: string;
-  marker: string;
+  marker?: string;
   summary?: string;
   wholeRun: boolean;
 }
@@ -78,8 +82,7 @@ function parseOptions(args: readonly string[]): Options {
     .option("--readme <file>", "a page that gets the tables, between its lines <!-- bench peers -->")
     .option(
       "--marker <words>",
-      "other words than these in the lines, where a page has several",
-      "bench peers",
+      `other words than these in the lines, where a page has several (default: "${MARKERS}", with --whole-run "${WHOLE_RUN_MARKERS}")`,
     )
     .option(
       "--summary <file>",
@@ -128,7 +131,8 @@ async function main(): Promise<number> {
   const options = parseOptions(Deno.args);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   const say = (text: string) => console.error(text);
-  if (options.readme !== undefined) await expectMarkers(options.readme, options.marker);
+  const marker = options.marker ?? (options.wholeRun ? WHOLE_RUN_MARKERS : MARKERS);
+  if (options.readme !== undefined) await expectMarkers(options.readme, marker);
   if (options.summary !== undefined) await expectMarkers(options.summary, "bench peers summary");
   const python = await findTorch(options.python);
   if (!options.wholeRun) {
@@ -142,7 +146,19 @@ async function main(): Promise<number> {
     });
   }
   if (options.wholeRun) {
-    await wholeRun({ ...options, data: options.data, python, signal: stop.signal, say });
+    const { head, rows } = await wholeRun({
+      ...options,
+      data: options.data,
+      python,
+      signal: stop.signal,
+      say,
+    });
+    console.log(table(head, rows));
+    // What was stopped has rounds without all of them.
+    if (options.readme !== undefined && !stop.signal.aborted) {
+      const on = `${machineText()}, ${basename(options.data ?? "")}:`;
+      await writeBetweenMarkers(options.readme, marker, [on, "", ...markdownTable(head, rows)].join("\n"));
+    }
     return stop.signal.aborted ? EXIT_INTERRUPTED : 0;
   }
   // Those of a card are left out where there is none, unless they were asked for by name.
@@ -198,7 +214,7 @@ async function main(): Promise<number> {
   }
   if (options.readme !== undefined) {
     const text = measured.map(({ title, figures }) => blockOf(title, figures)).join("\n\n");
-    await writeBetweenMarkers(options.readme, options.marker, `${machine}, ${options.model}.\n\n${text}`);
+    await writeBetweenMarkers(options.readme, marker, `${machine}, ${options.model}.\n\n${text}`);
   }
   if (options.summary !== undefined) {
     const cells = summaryCells(measured);

@@ -7,70 +7,23 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { runMain } from "../src/cli/fail.ts";
 import { parse, wholeNumber } from "../src/cli/options.ts";
 import { table } from "../src/cli/table.ts";
-import type { ClickLog } from "../src/data/click_log.ts";
 import { meanAndSd } from "../src/data/mean_sd.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { openGpu } from "../src/host/open_gpu.ts";
-import { defaultModel } from "../src/model/config.ts";
-import { UserModel } from "../src/model/user_model.ts";
 import { openDataset, wholeLog } from "../src/run/dataset.ts";
 import { expectMarkers, markdownTable, writeBetweenMarkers } from "../src/run/markers.ts";
-import { pagedShop } from "./paged_shop.ts";
 import type { Weights } from "../src/tape/parameters.ts";
-import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
-import { DivergedError, type ValidationResult } from "../src/train/results.ts";
-import {
-  type AdversarialConfig,
-  defaultAdversarial,
-  defaultTraining,
-  paperAdversarial,
-} from "../src/train/config.ts";
-import type { GameFigures } from "../src/train/sums.ts";
-import { Trainer } from "../src/train/trainer.ts";
+import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
+import { pagedShop } from "./paged_shop.ts";
+import { type Field, type Outcome, play, pretrain, rankingOf } from "./stability/play.ts";
+import { settings } from "./stability/settings.ts";
 import { Status } from "./status.ts";
-
-/** Both players step in turn at the same rate, as the paper says, and nothing else. */
-const plain: Partial<AdversarialConfig> = {
-  generatorSteps: 1,
-  generatorWarmup: 0,
-  generatorLearningRate: 5e-4,
-  rewardLearningRate: 5e-4,
-  generatorEta: 1,
-  etaByPage: false,
-  utilityPenalty: 0,
-};
-const { generatorEta, etaByPage, utilityPenalty } = paperAdversarial;
-/** What `reproduce` plays. */
-const paper = { generatorEta, etaByPage, utilityPenalty };
-const fastGenerator = { generatorLearningRate: defaultAdversarial.generatorLearningRate };
-const slowReward = { rewardLearningRate: defaultAdversarial.rewardLearningRate, ...fastGenerator };
-
-const settings: [string, Partial<AdversarialConfig>][] = [
-  ["plain alternation", plain],
-  ["plain, no-click events counted", { ...plain, skipNoClick: false }],
-  ["plain, 5 generator steps", { ...plain, generatorSteps: 5 }],
-  ["plain, weight decay 10", { ...plain, weightDecay: 10 }],
-  ["plain, penalty 0.4", { ...plain, utilityPenalty }],
-  ["plain, warm-up", { ...plain, generatorWarmup: 500 }],
-  ["plain, rates 1e-3 and 2e-5", { ...plain, ...slowReward }],
-  ["plain, reward frozen", { ...plain, rewardSteps: 0 }],
-  ["eta 1, penalty 0.4", paper],
-  ["eta 1 without penalty", { ...paper, utilityPenalty: 0 }],
-  ["eta 1 without warm-up", { ...paper, generatorWarmup: 0 }],
-  ["eta 1, rates 5e-4 and 5e-4", { ...paper, generatorLearningRate: 5e-4, rewardLearningRate: 5e-4 }],
-  ["defaults", {}],
-  ["defaults without penalty", { utilityPenalty: 0 }],
-  ["defaults, penalty 0.4", { utilityPenalty }],
-  ["defaults, eta 0.2 on all pages", { generatorEta: 0.2, etaByPage: false }],
-  ["exact generator, plain", { ...plain, generator: "exact" }],
-  ["exact generator, eta 1", { ...paper, generator: "exact" }],
-  ["exact generator, defaults", { generator: "exact" }],
-];
 
 const COLUMNS =
   "Validation prec@1 of pi at iteration 500, its least after it, and at the end; of u at the start and the end; the " +
   "negative log-likelihood of u at the end. Over all seeds: the largest losses on the way; by how many points pi's least is " +
-  "below its value at iteration 500, and below the start of u.";
+  "below its value at iteration 500, and below the start of u. With --pages: the mean Spearman correlation, within a page, of " +
+  "the reward and the truth.";
 
 interface Options {
   data: string;
@@ -80,6 +33,7 @@ interface Options {
   only: RegExp;
   pages?: number[][];
   readme?: string;
+  marker?: string;
 }
 
 async function main(): Promise<void> {
@@ -101,29 +55,37 @@ async function main(): Promise<void> {
     .option(
       "--readme <file>",
       "a page that gets the table, between its lines <!-- stability NAME of the data -->",
-    );
+    )
+    .option("--marker <name>", "another name for those lines");
   const options = parse<Options>(command, Deno.args);
-  const logs = options.pages
-    ? options.pages.map((sizes) => pagedShop(1, sizes).log)
-    : [wholeLog(await openDataset(options.data, 1, false))];
+  const fields: Field[] = options.pages
+    ? options.pages.map((sizes) => {
+      const { log, truth } = pagedShop(1, sizes);
+      return { log, ranking: rankingOf(log, truth.utility) };
+    })
+    : [{ log: wholeLog(await openDataset(options.data, 1, false)) }];
   // A file's name without its ending.
-  const dataName = options.pages ? "pages" : logs[0]?.name.replace(/\.\w+$/, "") ?? "";
-  if (options.readme !== undefined) await expectMarkers(options.readme, `stability ${dataName}`);
+  const dataName = options.pages ? "pages" : fields[0]?.log.name.replace(/\.\w+$/, "") ?? "";
+  const marker = options.marker ?? `stability ${dataName}`;
+  if (options.readme !== undefined) await expectMarkers(options.readme, marker);
   const gpu = await openGpu();
   try {
     const rows: string[][] = [];
-    for (const log of logs) {
-      for (const row of await measure(gpu, log, options)) {
-        rows.push(options.pages ? [`${log.name}: ${row[0]}`, ...row.slice(1)] : row);
+    for (const field of fields) {
+      for (const row of await measure(gpu, field, options)) {
+        rows.push(options.pages ? [`${field.log.name}: ${row[0]}`, ...row.slice(1)] : row);
       }
     }
+    const head = options.pages ? [...HEAD, "rho start", "rho end"] : HEAD;
     const { adapter } = gpu;
-    const on = `${dataName}: ${options.iterations} iterations of ${options.batchSize} users, means over ` +
-      `${options.seeds} seed(s); ${adapter.description}, ${adapter.runtime}`;
-    console.log(`${on}\n${COLUMNS}\n${table(HEAD, rows)}`);
+    const on = `${dataName}: ${options.iterations} iterations of ${options.batchSize} users, ` +
+      `${
+        options.seeds === 1 ? "one seed" : `mean and sd of ${options.seeds} seeds`
+      }; ${adapter.description}, ${adapter.runtime}`;
+    console.log(`${on}\n${COLUMNS}\n${table(head, rows)}`);
     if (options.readme !== undefined) {
-      const text = [`${on}:`, "", ...markdownTable(HEAD, rows)].join("\n");
-      await writeBetweenMarkers(options.readme, `stability ${dataName}`, text);
+      const text = [`${on}:`, "", ...markdownTable(head, rows)].join("\n");
+      await writeBetweenMarkers(options.readme, marker, text);
     }
   } finally {
     gpu.close();
@@ -145,16 +107,17 @@ const HEAD = [
 ];
 
 /** A row for each setting. */
-async function measure(gpu: Gpu, log: ClickLog, options: Options): Promise<string[][]> {
+async function measure(gpu: Gpu, field: Field, options: Options): Promise<string[][]> {
   const status = new Status();
   try {
-    return await rowsOf(gpu, log, options, status);
+    return await rowsOf(gpu, field, options, status);
   } finally {
     status.clear();
   }
 }
 
-async function rowsOf(gpu: Gpu, log: ClickLog, options: Options, status: Status): Promise<string[][]> {
+async function rowsOf(gpu: Gpu, field: Field, options: Options, status: Status): Promise<string[][]> {
+  const { log } = field;
   const rewards: Weights[] = [];
   for (let seed = 1; seed <= options.seeds; seed++) {
     const what = `${log.name}, reward by likelihood, seed ${seed}`;
@@ -168,13 +131,15 @@ async function rowsOf(gpu: Gpu, log: ClickLog, options: Options, status: Status)
     for (const [k, reward] of rewards.entries()) {
       const what = `${log.name}, ${name}, seed ${k + 1}`;
       const onStep = (t: number) => status.show(`${what}: ${t} of ${options.iterations}`);
-      const run = await play(gpu, log, k + 1, reward, setting, options, onStep);
+      const run = await play(gpu, field, k + 1, reward, setting, options, onStep);
       status.clear();
       console.error(`${what}: ${JSON.stringify(run)}`);
       runs.push(run);
     }
-    const of = (figure: (o: Outcome) => number, digits: number) =>
-      meanAndSd(runs.map(figure)).mean.toFixed(digits);
+    const of = (figure: (o: Outcome) => number, digits: number) => {
+      const { mean, sd } = meanAndSd(runs.map(figure));
+      return mean.toFixed(digits) + (Number.isNaN(sd) ? "" : ` +- ${sd.toFixed(digits)}`);
+    };
     const most = (figure: (o: Outcome) => number) => Math.max(...runs.map(figure)).toFixed(1);
     rows.push([
       name,
@@ -188,6 +153,7 @@ async function rowsOf(gpu: Gpu, log: ClickLog, options: Options, status: Status)
       most((o) => o.lossMax),
       most((o) => o.piFall),
       most((o) => o.underReward),
+      ...(field.ranking ? [of((o) => o.rhoStart, 3), of((o) => o.rhoEnd, 3)] : []),
     ]);
     console.error(`${rows.length}/${chosen.length} ${rows.at(-1)?.join("  ")}`);
   }
@@ -206,80 +172,6 @@ function pattern(text: string): RegExp {
   } catch {
     throw new InvalidArgumentError(`Expected a regular expression, got "${text}".`);
   }
-}
-
-/** The best-prec@1 weights of the Shannon stage. */
-async function pretrain(
-  gpu: Gpu,
-  log: ClickLog,
-  seed: number,
-  onStep: (iteration: number) => void,
-): Promise<Weights> {
-  const model = new UserModel(gpu, log.items, defaultModel, { seed });
-  const trainer = await Trainer.create(model, log, { ...defaultTraining, seed });
-  await trainer.run(defaultTraining.iterations, { onStep: ({ iteration }) => onStep(iteration) });
-  const weights = await trainer.snapshot("prec1");
-  trainer.destroy();
-  model.destroy();
-  return weights;
-}
-
-interface Outcome {
-  readonly piStart: number;
-  readonly piLeast: number;
-  /** Points that pi's least is under its value at iteration 500, and under the reward's at the start. */
-  readonly piFall: number;
-  readonly underReward: number;
-  readonly piEnd: number;
-  readonly uStart: number;
-  readonly uEnd: number;
-  readonly nllEnd: number;
-  readonly lossMin: number;
-  readonly lossMax: number;
-}
-
-async function play(
-  gpu: Gpu,
-  log: ClickLog,
-  seed: number,
-  reward: Weights,
-  setting: Partial<AdversarialConfig>,
-  { iterations, batchSize }: Options,
-  onStep: (iteration: number) => void,
-): Promise<Outcome> {
-  const model = new UserModel(gpu, log.items, defaultModel, { weights: reward });
-  const config = { ...defaultAdversarial, ...setting, iterations, batchSize };
-  const trainer = await AdversarialTrainer.create(model, log, config, { seed, evaluationShards: 0 });
-  const validations: ValidationResult<GameFigures>[] = [];
-  try {
-    await trainer.run(iterations, {
-      onStep: ({ iteration }) => onStep(iteration),
-      onValidation: (v) => validations.push(v),
-    });
-  } catch (error) {
-    if (!(error instanceof DivergedError)) throw error;
-  } finally {
-    trainer.destroy();
-    model.destroy();
-  }
-  const late = validations.filter(({ iteration }) => iteration >= 500);
-  const last = validations.at(-1);
-  const most = (figure: (v: GameFigures) => number) =>
-    Math.max(...validations.map((v) => Math.abs(figure(v))));
-  const piStart = late[0]?.piPrec1 ?? NaN;
-  const piLeast = Math.min(...late.map(({ piPrec1 }) => piPrec1));
-  return {
-    piStart,
-    piLeast,
-    piFall: 100 * (piStart - piLeast),
-    underReward: 100 * ((validations[0]?.prec1 ?? NaN) - piLeast),
-    piEnd: last?.piPrec1 ?? NaN,
-    uStart: validations[0]?.prec1 ?? NaN,
-    uEnd: last?.prec1 ?? NaN,
-    nllEnd: last?.nll ?? NaN,
-    lossMin: most((v) => v.lossMin),
-    lossMax: most((v) => v.lossMax),
-  };
 }
 
 await runMain(main);

@@ -20,8 +20,8 @@
 // On a GPU     (reasoned, not measured) neighbours own neighbouring vectors of one row: coalesced within the row. Rows are far
 //              apart, so narrow ones waste a part of each memory transaction. Places with NONE end at once. Workgroups of 64 fill
 //              subgroups: with 64 columns or more a subgroup of 32 has at most two rows.
-// On llvmpipe  one row in ten of a large table takes a tenth of what adam.wgsl takes over all of it. A row takes twice as long as
-//              one of a small table, as its weights and moments are far apart in memory.
+// On llvmpipe  a row takes twice as long as one of a small table, as its weights and moments are far apart in memory. So one row
+//              in ten of a large table takes a fifth of what adam.wgsl takes over all of it.
 // Cost         10 flops and 28 bytes a parameter of a touched row.
 // Before       embedding_gradient_rows.wgsl, token_gradient_rows.wgsl, first_layer_backward.wgsl
 

@@ -18,9 +18,9 @@
 //              cache line is used up by four loads that follow one another. Four columns an invocation would coalesce and give
 //              four times the invocations; 16 come from llvmpipe. Loads are vectors of 16 bytes. Workgroups of 64, without a
 //              barrier: a subgroup waits only for its own longest walk.
-// On llvmpipe  an invocation a row and four columns takes twice as long, as every vector that is read is expensive
-//              (bench/ladder.md); four columns of an event take two fifths longer than sixteen, eight a tenth: the walk and the
-//              row's item are read once for four vectors.
+// On llvmpipe  beside sixteen columns of an event an invocation: one row and four columns take twice as long, as every vector
+//              that is read is expensive (bench/ladder.md); four columns of an event take two fifths longer, eight a tenth: the
+//              walk and the row's item are read once for four vectors.
 // Cost         2 flops and an exponential, 8 bytes an element, and 4 an element of state.
 // Backward     first_layer_backward.wgsl
 

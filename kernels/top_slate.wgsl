@@ -8,9 +8,9 @@
 // Work split   one invocation owns one user of the chunk. Slot j takes the best of what comes after the item of slot j - 1 in the
 //              order of scores and items, so that no list is kept: k walks along the user's row.
 // On a GPU     (reasoned, not measured) neighbours read rows that are I numbers apart: no load is coalesced. A workgroup a user
-//              with a reduction would be; the utilities that are read here cost a hundred times as much. Workgroups of 64 fill
+//              with a reduction would be; the utilities that are read here cost tens of times as much. Workgroups of 64 fill
 //              subgroups; users of a subgroup wait for its longest.
-// On llvmpipe  a small part of what the utilities take that it reads
+// On llvmpipe  its share of a page stands in bench/simulate.md, under greedy slates
 // Cost         4 k I bytes a user, from cache where a row fits it.
 // Next         choose.wgsl, by way of the utilities of the slate
 

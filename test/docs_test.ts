@@ -114,10 +114,15 @@ Deno.test("pages: what a program writes has its place", () => {
   const places: Readonly<Record<string, readonly string[]>> = {
     "README.md": ["bench demo", "bench peers summary"],
     "bench/README.md": ["bench", "bench growth"],
-    "test/README.md": ["test times"],
-    "bench/peers.md": ["bench peers", "bench peers pw", "bench peers pair", "bench peers W5"],
+    "test/README.md": ["test times", "test times whole", "test mutations"],
+    "bench/peers.md": ["", " pw", " pair", " W5", " whole run"].map((part) => `bench peers${part}`),
     "bench/ladder.md": ladders.map(({ name }) => `ladder ${name}`),
-    "bench/stability.md": ["stability yelp", "stability demo", "stability pages"],
+    "bench/stability.md": ["yelp", "demo", "pages", "five seeds yelp", "five seeds rsc"]
+      .map((part) => `stability ${part}`),
+    "src/model/README.md": ["bench results models"],
+    "src/policy/README.md": ["truth", "slates", "new-users", "second-model"].map((part) =>
+      `bench results ${part}`
+    ),
     "src/selftest/README.md": ["selftest adapters"],
     "bench/serve.md": ["bench serve"],
     "bench/truth.md": ["bench truth"],
@@ -127,7 +132,9 @@ Deno.test("pages: what a program writes has its place", () => {
     "bench/lab.md": ["bench lab"],
     "bench/adapters.md": ["adapters"],
     "bench/data.md": ["bench data sampled", "bench data session"],
-    "src/experiment/README.md": ["reproduce yelp", "reproduce rsc"],
+    "src/experiment/README.md": [
+      ...["reproduce yelp", "reproduce rsc", "bench results reference", "bench results likelihood"],
+    ],
   };
   for (const [path, names] of Object.entries(places)) {
     const text = Deno.readTextFileSync(new URL(path, root));
@@ -138,7 +145,9 @@ Deno.test("pages: what a program writes has its place", () => {
 });
 
 Deno.test("pages: the options of the benches that take minutes are understood", async () => {
-  const shown = pages().flatMap(shownCommands).filter(({ task }) => /^bench:(stability|data)$/.test(task));
+  const shown = pages().flatMap(shownCommands).filter(({ task }) =>
+    /^bench:(stability|data|results)$/.test(task)
+  );
   assert.ok(shown.length >= 4);
   await withSmallLog(async (_, data) => {
     await Promise.all(shown.map(async ({ task, args, line }) => {

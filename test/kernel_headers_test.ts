@@ -46,10 +46,6 @@ Deno.test("a header begins with its file, and its lines fit a page", () => {
   );
 });
 
-Deno.test("a header repeats no figure that the ladders measure", () => {
-  each(all, (path) => !header(path).includes("GFLOP/s"), "no GFLOP/s: they stand in bench/ladder.md");
-});
-
 Deno.test("a header has the parts that a reader looks for", () => {
   const kernels = all.filter((path) => !path.startsWith("study/"));
   for (const label of ["For", "Work split", "Cost"]) {

@@ -3,7 +3,7 @@
 import { UserError } from "../../src/user_error.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
-import { table } from "../../src/cli/table.ts";
+import type { Cells } from "../tables.ts";
 import { peerEnvironment } from "./environment.ts";
 import type { Command } from "./process.ts";
 import { NO_TORCH } from "./python.ts";
@@ -17,8 +17,8 @@ export interface WholeRunOptions {
   readonly say: (text: string) => void;
 }
 
-/** Prints how long each took in each round, and what it ended with. */
-export async function wholeRun({ data, python, rounds, signal, say }: WholeRunOptions): Promise<void> {
+/** Seconds that each took in each round. What each ended with is said after its first. */
+export async function wholeRun({ data, python, rounds, signal, say }: WholeRunOptions): Promise<Cells> {
   if (data === undefined) {
     throw new UserError("Expected --data with --whole-run: a click log in the paper's layout.");
   }
@@ -66,9 +66,10 @@ export async function wholeRun({ data, python, rounds, signal, say }: WholeRunOp
         seconds.set(name, [...seconds.get(name) ?? [], took]);
       }
     }
-    const rows = Array.from(seconds, ([name, took]) => [name, ...took.map((s) => s.toFixed(1))]);
-    const head = ["seconds", ...Array.from({ length: rounds }, (_, k) => `round ${k + 1}`)];
-    console.log(table(head, rows));
+    return {
+      head: ["seconds", ...Array.from({ length: rounds }, (_, k) => `round ${k + 1}`)],
+      rows: Array.from(seconds, ([name, took]) => [name, ...took.map((s) => s.toFixed(1))]),
+    };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

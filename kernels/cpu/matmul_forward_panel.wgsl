@@ -16,10 +16,10 @@
 //              computed place, it is a gather: eight lanes, one after another, some 35 instructions.
 //   The input  is read once for each row and panel, from a texture where it stands in one (src/gpu/memory.ts).
 //   16 columns keep the code of 64 k within the first-level instruction cache. 32 columns halve the reads of the input and
-//              are slower; 8 columns are no faster. With more than 64 k the code comes from the second level, 9 bytes a cycle.
+//              are slower; 8 columns are no faster. With more than 64 k the code comes from the second level, half as fast.
 //   One axis   an invocation finds its row by local_invocation_id.x. local_invocation_index, or a second axis, costs 16 more
 //              integer divisions for eight invocations, a few per cent of the time.
-//   256 rows   copy the panel half as often as 128 would.
+//   256 rows   copy the panel half as often as 128 would, which saves a few per cent.
 //   Panels     the input, too, stands in panels of 16 columns (src/gpu/texture_layout.ts). That is for the gradients, which
 //              read 16 columns of every row. Here it makes little difference.
 // Cost         2 M K N flops, 4 (M K + K N + M N) bytes.     Accuracy   K roundings of the running sum
@@ -157,7 +157,7 @@ fn matmul_forward_panel(@builtin(local_invocation_id) place: vec3u, @builtin(wor
   let y1 = activated(s.c1);
   let y2 = activated(s.c2);
   let y3 = activated(s.c3);
-  // Each vector's products come right after its store. As one sum after all stores they take much longer.
+  // Each vector's products come right after its store. As one sum after all stores they take a sixth longer.
   put(m, column, y0);
   var t = dotted(vec4f(0.0), y0, 0u);
   put(m, column + 1u, y1);

@@ -137,7 +137,7 @@ fn matmul_weight_gradient_rows(@builtin(global_invocation_id) id: vec3u) {
     }
   }
   // Stored in a loop: written out, 36 stores of eight lanes each are most of what llvmpipe has to compile,
-  // which takes three to seven times as long. The loop costs the kernel a few per cent.
+  // and compiling takes up to seven times as long. The loop costs the kernel up to a tenth.
   let sums = array<vec4f, 36>(
     c00[0], c01[0], c02[0], c03[0],
     c00[1], c01[1], c02[1], c03[1],

@@ -80,7 +80,7 @@ interface Dispatch<S extends Sizes> {
   readonly pipeline: GPUComputePipeline;
   /** How many slices its views have. */
   readonly slices: number;
-  /** By slice: of the first alone until another is asked for, as single steps never do; each takes 40 us or more. */
+  /** By slice: of the first alone until another is asked for, as single steps never do; making one takes longer than encoding a dispatch. */
   readonly bindGroups: GPUBindGroup[];
   readonly bind: (slice: number) => GPUBindGroup;
   readonly workgroup: readonly [number, number];

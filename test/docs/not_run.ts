@@ -14,6 +14,7 @@ export const NOT_RUN: Readonly<Record<string, string>> = {
   "bench:stability": "docs_test.ts: its options",
   "bench:data": "docs_test.ts: its options",
   "bench:serve": "serve_command_test.ts: its load, with fewer requests",
+  "bench:results": "results_test.ts: the tables, of made-up outcomes; the trainings take hours",
   "bench:truth": "exact_shop_test.ts: a row, with fewer users",
   selftest: "selftest_test.ts",
   lab: "lab_test.ts: what it serves and writes, in a browser",

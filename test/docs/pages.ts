@@ -76,5 +76,6 @@ export function shownCommands({ path, text }: Page): ShownCommand[] {
 
 /** Words as a shell would read them; of quotes only simple ones. */
 function shellWords(line: string): string[] {
-  return [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
+  const words = line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g);
+  return [...words].map(([, single, double, plain]) => single ?? double ?? plain ?? "");
 }

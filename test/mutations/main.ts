@@ -2,12 +2,16 @@
 
 import { Command } from "commander";
 import { runMain } from "../../src/cli/fail.ts";
-import { parseAndRun, wholeNumber } from "../../src/cli/options.ts";
+import { parseAndRun, path, wholeNumber } from "../../src/cli/options.ts";
 import { table } from "../../src/cli/table.ts";
+import { expectMarkers, markdownTable, writeBetweenMarkers } from "../../src/run/markers.ts";
+import { UserError } from "../../src/user_error.ts";
 import { mutations } from "./all.ts";
 import { mutated, type Mutation, mutationText, partOf } from "./mutation.ts";
 import { runTests, type TestRun } from "./run_tests.ts";
 import { WorkingCopy } from "./working_copy.ts";
+
+const MARKERS = "test mutations";
 
 /** Of those that change something. */
 const LEAST_NOTICED = 0.95;
@@ -21,6 +25,7 @@ interface Options {
   limit: number;
   equivalents: boolean;
   list: boolean;
+  readme?: string;
 }
 
 /** What makes the figures worthless: told, and the run fails. */
@@ -34,7 +39,8 @@ async function main(options: Options): Promise<boolean> {
     for (const mutation of chosen) console.log(mutationText(mutation));
     return true;
   }
-  if (chosen.length === 0) throw new Error(`no mutation has "${options.only}" in it`);
+  if (chosen.length === 0) throw new UserError(`Expected --only to be in a mutation, got "${options.only}".`);
+  if (options.readme !== undefined) await expectMarkers(options.readme, MARKERS);
   const verdicts = new Map<Mutation, Verdict>();
   const passing = new Map<string, boolean>();
   let stopped = false;
@@ -70,7 +76,17 @@ async function main(options: Options): Promise<boolean> {
     );
   }
   if (stopped) faults.push(`stopped after ${verdicts.size} of ${chosen.length} mutations`);
-  return summary(verdicts);
+  const good = summary(verdicts);
+  // What stopped early says nothing of the rest.
+  if (options.readme !== undefined && !stopped) {
+    const date = new Date().toISOString().slice(0, 10);
+    const what = chosen.length === mutations.length
+      ? "All mutations"
+      : `${chosen.length} of ${mutations.length} mutations`;
+    const text = [`${what}, tried on ${date}:`, "", ...markdownTable(HEAD, rowsOf(verdicts))].join("\n");
+    await writeBetweenMarkers(options.readme, MARKERS, text);
+  }
+  return good;
 }
 
 /** Whether the tests pass as they stand: otherwise they would notice everything. Each selection is run once. */
@@ -103,8 +119,10 @@ function verdictOf(mutation: Mutation, { outcome, text }: TestRun): Verdict | un
   return "equivalent";
 }
 
-/** @returns whether enough were noticed. */
-function summary(verdicts: ReadonlyMap<Mutation, Verdict>): boolean {
+const HEAD = ["part", "mutations", "noticed", "not noticed", "equivalent", "share noticed"];
+
+/** A row for each part of the program, and one for all. */
+function rowsOf(verdicts: ReadonlyMap<Mutation, Verdict>): string[][] {
   const row = (name: string, of: readonly [Mutation, Verdict][]) => {
     const count = (verdict: Verdict) => of.filter(([, v]) => v === verdict).length;
     const [noticed, missed] = [count("noticed"), count("not noticed")];
@@ -113,14 +131,17 @@ function summary(verdicts: ReadonlyMap<Mutation, Verdict>): boolean {
   };
   const all = [...verdicts];
   const parts = [...new Set(all.map(([mutation]) => partOf(mutation)))];
-  const rows = parts.map((part) => row(part, all.filter(([mutation]) => partOf(mutation) === part)));
+  return [
+    ...parts.map((part) => row(part, all.filter(([mutation]) => partOf(mutation) === part))),
+    row("all", all),
+  ];
+}
+
+/** @returns whether enough were noticed. */
+function summary(verdicts: ReadonlyMap<Mutation, Verdict>): boolean {
   console.log("");
-  console.log(
-    table(["part", "mutations", "noticed", "not noticed", "equivalent", "share noticed"], [
-      ...rows,
-      row("all", all),
-    ]),
-  );
+  console.log(table(HEAD, rowsOf(verdicts)));
+  const all = [...verdicts];
   const missed = all.filter(([, verdict]) => verdict === "not noticed");
   for (const [mutation] of missed) {
     console.log(`\nnot noticed by ${mutation.tests.join(", ")}:\n  ${mutationText(mutation)}`);
@@ -143,6 +164,7 @@ await runMain(async () => {
     .option("--limit <seconds>", "that a run of tests may take", wholeNumber(1), 300)
     .option("--equivalents", "run those that change nothing too", false)
     .option("--list", "name them, and run nothing", false)
+    .option("--readme <file>", `a page that gets the table, between its lines <!-- ${MARKERS} -->`, path)
     .action(async (options: Options) => {
       good = await main(options);
     });

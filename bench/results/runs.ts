@@ -1,0 +1,56 @@
+/** Trainings that a table is made of. Each is kept under a name, so that the program may be stopped and begun again. */
+
+import * as v from "../../src/schema.ts";
+import { atomicWriteFile, makeFolder } from "../../src/files/atomic_write.ts";
+import { readJson } from "../../src/files/json_file.ts";
+import { runCommand } from "../run_command.ts";
+
+const doneSchema = v.array(v.string());
+
+/** Trains models and policies, and asks commands about them. */
+export interface Runs {
+  /** Folder of the paper's yelp.txt and rsc.txt. */
+  readonly papers: string;
+  /**
+   * Trains, unless it is done already.
+   * @param name of the folder
+   * @param command and its first words, such as "policy train"
+   * @param args without --save-dir
+   * @returns the folder
+   */
+  trained(name: string, command: string, args: readonly string[]): Promise<string>;
+  /** What a command prints as JSON. @param args without --json and --out. */
+  json(command: string, args: readonly string[]): Promise<unknown>;
+}
+
+/** By clickgan's commands, in a folder. */
+export class KeptRuns implements Runs {
+  constructor(private readonly folder: string, readonly papers: string) {}
+
+  async trained(name: string, command: string, args: readonly string[]): Promise<string> {
+    const path = `${this.folder}/${name}`;
+    const done = `${path}.done.json`;
+    const asked = [command, ...args];
+    if (JSON.stringify(await readJson(done, doneSchema)) === JSON.stringify(asked)) return path;
+    console.error(`${name}: ${asked.join(" ")}`);
+    await makeFolder(this.folder);
+    for (const old of [done, path]) await Deno.remove(old, { recursive: true }).catch(expectNotFound);
+    await this.#run(command, [...args, "--save-dir", path]);
+    await atomicWriteFile(done, JSON.stringify(asked));
+    return path;
+  }
+
+  async json(command: string, args: readonly string[]): Promise<unknown> {
+    console.error(`${command} ${args.join(" ")}`);
+    return JSON.parse(await this.#run(command, [...args, "--json", "--out", `${this.folder}/page.html`]));
+  }
+
+  #run(command: string, args: readonly string[]): Promise<string> {
+    const [first = "", ...words] = command.split(" ");
+    return runCommand(first, [...words, ...args]);
+  }
+}
+
+function expectNotFound(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
