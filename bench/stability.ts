@@ -61,7 +61,7 @@ async function main(): Promise<void> {
   const fields: Field[] = options.pages
     ? options.pages.map((sizes) => {
       const { log, truth } = pagedShop(1, sizes);
-      return { log, ranking: rankingOf(log, truth.utility) };
+      return { log, truth: truth.utility };
     })
     : [{ log: wholeLog(await openDataset(options.data, 1, false)) }];
   // A file's name without its ending.
@@ -117,7 +117,8 @@ async function measure(gpu: Gpu, field: Field, options: Options): Promise<string
 }
 
 async function rowsOf(gpu: Gpu, field: Field, options: Options, status: Status): Promise<string[][]> {
-  const { log } = field;
+  const { log, truth } = field;
+  const ranking = truth && rankingOf(log, truth);
   const rewards: Weights[] = [];
   for (let seed = 1; seed <= options.seeds; seed++) {
     const what = `${log.name}, reward by likelihood, seed ${seed}`;
@@ -131,7 +132,7 @@ async function rowsOf(gpu: Gpu, field: Field, options: Options, status: Status):
     for (const [k, reward] of rewards.entries()) {
       const what = `${log.name}, ${name}, seed ${k + 1}`;
       const onStep = (t: number) => status.show(`${what}: ${t} of ${options.iterations}`);
-      const run = await play(gpu, field, k + 1, reward, setting, options, onStep);
+      const run = await play(gpu, { log, ranking }, k + 1, reward, setting, options, onStep);
       status.clear();
       console.error(`${what}: ${JSON.stringify(run)}`);
       runs.push(run);
@@ -153,7 +154,7 @@ async function rowsOf(gpu: Gpu, field: Field, options: Options, status: Status):
       most((o) => o.lossMax),
       most((o) => o.piFall),
       most((o) => o.underReward),
-      ...(field.ranking ? [of((o) => o.rhoStart, 3), of((o) => o.rhoEnd, 3)] : []),
+      ...(ranking ? [of((o) => o.rhoStart, 3), of((o) => o.rhoEnd, 3)] : []),
     ]);
     console.error(`${rows.length}/${chosen.length} ${rows.at(-1)?.join("  ")}`);
   }

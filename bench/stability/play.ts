@@ -16,11 +16,11 @@ import { Trainer } from "../../src/train/trainer.ts";
 /** Where the game is played. */
 export interface Field {
   readonly log: ClickLog;
-  /** How alike the reward and the truth rank the items of a page, where that is asked. */
-  readonly ranking?: TestedUsers;
+  /** Utility of each displayed item, where it is asked how alike the reward and the truth rank the items of a page. */
+  readonly truth?: Float64Array;
 }
 
-/** On validation users. @param truth utility of each displayed item */
+/** Validation users, on whom the reward's ranking is compared with the truth. @param truth utility of each displayed item */
 export function rankingOf(log: ClickLog, truth: Float64Array): TestedUsers {
   const source = new MemoryLog(log);
   return TestedUsers.of({ source, features: undefined, truth }, usersOf(source, "validation"));
@@ -63,7 +63,7 @@ export interface Outcome {
 /** The adversarial stage, from a reward. */
 export async function play(
   gpu: Gpu,
-  { log, ranking }: Field,
+  { log, ranking }: { log: ClickLog; ranking: TestedUsers | undefined },
   seed: number,
   reward: Weights,
   setting: Partial<AdversarialConfig>,
