@@ -13,6 +13,7 @@ import { truthTable } from "../bench/results/truth.ts";
 import { exists } from "../src/files/file_error.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 import { writePaperFile } from "./command_check.ts";
+import { withFolder } from "./prepared_folder.ts";
 
 /** Trains nothing. @param results of each run of a training. @param printed by each command */
 function madeRuns(
@@ -63,17 +64,8 @@ function rowsOf(text: string): Record<string, string[]> {
 
 const none = () => assert.fail("asks for nothing more");
 
-async function withFolder(test: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "clickgan-results-" });
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 Deno.test("results: models of both data sets, mean and sd over seeds, each figure from its own snapshot", async () => {
-  await withFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const runs = madeRuns(
       folder,
       (name, seed) => resultOf(name.startsWith("yelp") ? seed : 1.5, 0.5 + seed / 100),
@@ -90,7 +82,7 @@ Deno.test("results: models of both data sets, mean and sd over seeds, each figur
 });
 
 Deno.test("results: the likelihood with and without what there is against over-fitting, seed by seed", async () => {
-  await withFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const runs = madeRuns(
       folder,
       (name, seed) => resultOf(name.includes("early-stopping") ? 0.9 + seed / 100 : 1 + seed / 100, 0.5),
@@ -104,7 +96,7 @@ Deno.test("results: the likelihood with and without what there is against over-f
 });
 
 Deno.test("results: models beside another implementation's figures", async () => {
-  await withFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const runs = madeRuns(folder, (_, seed) => resultOf(seed / 10, 0.5), none);
     const text = await referenceTable.make(runs);
     const lines = text.split("\n").filter((line) => /^\| (yelp|rsc) /.test(line));
@@ -199,7 +191,7 @@ Deno.test("results: new users, a row for some of the points of the curves", asyn
 });
 
 Deno.test("results: a training that is done is not done again, unless something else is asked of it", async () => {
-  await withFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const data = `${folder}/log.txt`;
     writePaperFile(data, smallLog(3, { users: 30, items: 12, width: 4 }));
     const runs = new KeptRuns(`${folder}/runs`, folder);

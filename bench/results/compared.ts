@@ -33,7 +33,7 @@ const comparisonSchema = v.looseObject({
   })),
 });
 export type Compared = v.InferOutput<typeof comparisonSchema>;
-export type Cell = Compared["cells"][number];
+type Cell = Compared["cells"][number];
 
 /** One for each size of slates. @param args of `policy compare`, the folders first */
 export async function compared(runs: Runs, args: readonly string[]): Promise<Compared[]> {

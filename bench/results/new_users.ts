@@ -3,7 +3,7 @@
 import * as v from "../../src/schema.ts";
 import { markdownTable } from "../../src/run/markers.ts";
 import { thousands } from "../../src/thousands.ts";
-import { trainedOnModel, userModels } from "./policies.ts";
+import { firstModel, trainedOnModel } from "./policies.ts";
 import { fixed, meanWithSd, type ResultTable } from "./result_table.ts";
 
 const INTERACTIONS = 1900;
@@ -34,8 +34,7 @@ export const newUsersTable: ResultTable = {
   name: "new-users",
   about: "a policy that goes on learning with users it has never met",
   async make(runs) {
-    const { first } = await userModels(runs);
-    const policy = await trainedOnModel(runs, first, { algorithm: "cdqn" });
+    const policy = await trainedOnModel(runs, await firstModel(runs), { algorithm: "cdqn" });
     const { users, window, curves, differences } = v.parse(
       adaptedSchema,
       await runs.json("policy adapt", [

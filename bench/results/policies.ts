@@ -5,15 +5,18 @@ import type { Runs } from "./runs.ts";
 /** Pages that a policy learns from, where nothing else is said. */
 export const PAGES = 400_000;
 
-/** Two models of users of the restless shop: others visit the same items in the second one's log. */
-export async function userModels(runs: Runs): Promise<{ first: string; second: string }> {
-  const common = ["--data", "restless", "--no-report"];
-  return {
-    first: await runs.trained("users-a", "train", common),
-    second: await runs.trained("users-b", "train", [
-      ...[...common, "--data-seed", "1", "--data-users-seed", "2", "--seed", "2"],
-    ]),
-  };
+const RESTLESS = ["--data", "restless", "--no-report"];
+
+/** The model of the restless shop's users that policies learn on. */
+export function firstModel(runs: Runs): Promise<string> {
+  return runs.trained("users-a", "train", RESTLESS);
+}
+
+/** A model of other users, who visit the same items. */
+export function secondModel(runs: Runs): Promise<string> {
+  return runs.trained("users-b", "train", [
+    ...[...RESTLESS, "--data-seed", "1", "--data-users-seed", "2", "--seed", "2"],
+  ]);
 }
 
 /** A policy that learned on a model's users. */

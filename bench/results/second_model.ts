@@ -5,7 +5,7 @@ import { thousands } from "../../src/thousands.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
 import { signed } from "../../src/policy/comparison/verdict.ts";
 import { cellsOf, clicksOf, compared, environmentIn, policiesIn } from "./compared.ts";
-import { PAGES, trainedOnModel, userModels } from "./policies.ts";
+import { firstModel, PAGES, secondModel, trainedOnModel } from "./policies.ts";
 import type { ResultTable } from "./result_table.ts";
 
 const SEEDS = [1, 2, 3];
@@ -15,7 +15,8 @@ export const secondModelTable: ResultTable = {
   name: "second-model",
   about: "what two models of users promise of a policy, and what the shop gives",
   async make(runs) {
-    const { first, second } = await userModels(runs);
+    const first = await firstModel(runs);
+    const second = await secondModel(runs);
     const folders: string[] = [];
     for (const algorithm of ["cdqn", "slateq"]) {
       for (const seed of SEEDS) folders.push(await trainedOnModel(runs, first, { algorithm, seed }));

@@ -4,7 +4,7 @@ import { markdownTable } from "../../src/run/markers.ts";
 import { thousands } from "../../src/thousands.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
 import { cellsOf, compared, environmentIn, policiesIn } from "./compared.ts";
-import { PAGES, trainedOnModel, userModels } from "./policies.ts";
+import { firstModel, PAGES, secondModel, trainedOnModel } from "./policies.ts";
 import { fixed, type ResultTable } from "./result_table.ts";
 
 const ROLES = [["trained on", "its own model"], ["second model", "second model"], [
@@ -16,7 +16,8 @@ export const slatesTable: ResultTable = {
   name: "slates",
   about: "policies for slates of 3 and of 5, trained on a model of the restless shop's users",
   async make(runs) {
-    const { first, second } = await userModels(runs);
+    const first = await firstModel(runs);
+    const second = await secondModel(runs);
     const folders: string[] = [];
     for (const slate of [3, 5]) {
       for (const algorithm of ["slateq", "cdqn"]) {
