@@ -23,6 +23,7 @@ import { benchLog, type Workload } from "../src/profile/workloads.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
 import { UserError } from "../src/user_error.ts";
+import { AS_USERS_HAVE_IT } from "./driver_settings.ts";
 import { kernelNames, SHIPPED } from "./kernel_files.ts";
 import { withGpu } from "./op_check.ts";
 
@@ -308,7 +309,7 @@ async function runBench(...args: string[]) {
       ...args,
     ],
     cwd: root,
-    env: { ...GPU_ENVIRONMENT, NO_COLOR: "1" },
+    env: { ...GPU_ENVIRONMENT, ...AS_USERS_HAVE_IT, NO_COLOR: "1" },
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };

@@ -14,6 +14,7 @@ import { stepLine, stepProgress } from "../src/cli/step_progress.ts";
 import { describe, warningsOf } from "../src/prepare/describe.ts";
 import { filesIn, interrupt, runCommand, signalled } from "./command_check.ts";
 import { CommandSeries } from "./command_series.ts";
+import { AS_USERS_HAVE_IT } from "./driver_settings.ts";
 import { withFolder } from "./prepared_folder.ts";
 
 const START = 1_433_000_000_000;
@@ -311,8 +312,10 @@ Deno.test("the guide's commands run as they stand", async () => {
   await withFolder({}, async (folder) => {
     const of = (task: string) => commands.filter(([name]) => name === task).map(([, ...args]) => args);
     await using data = new CommandSeries("data", of("data"), { cwd: folder });
-    await using train = new CommandSeries("train", of("train"), { cwd: folder });
-    await using evaluate = new CommandSeries("evaluate", of("evaluate"), { cwd: folder });
+    // A training of some length, and models of the size that users get: on shaders that the driver optimises for them.
+    const asUsers = { cwd: folder, env: AS_USERS_HAVE_IT };
+    await using train = new CommandSeries("train", of("train"), asUsers);
+    await using evaluate = new CommandSeries("evaluate", of("evaluate"), asUsers);
     const series = new Map(Object.entries({ data, train, evaluate }));
     // Larger steps, and fewer: 60 of these come further than 250 of the page's 500.
     const shorter = "--no-calibration --iterations 60 --learning-rate 0.008 --validate-every 30".split(" ");

@@ -43,10 +43,9 @@ function csv(file: string): number[][] {
   return Deno.readTextFileSync(file).trim().split("\n").slice(1).map((row) => row.split(",").map(Number));
 }
 
-/** Opens a report without a network; whatever goes wrong in it is an error at the end. */
-async function withPage(
+/** A window without a network; whatever goes wrong in it is an error at the end. */
+async function withWindow(
   browser: Browser,
-  folder: string,
   view: { width: number; colorScheme: "light" | "dark" },
   use: (page: Page) => Promise<void>,
 ): Promise<void> {
@@ -65,7 +64,6 @@ async function withPage(
     page.on("request", (request) => {
       if (!/^(file|data|blob):/.test(request.url())) problems.push(request.url());
     });
-    await page.goto(`file://${folder}/report.html`);
     await use(page);
     assert.deepEqual(problems, []);
   } finally {
@@ -220,15 +218,16 @@ async function checkTooltip(page: Page): Promise<void> {
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 try {
   for (const view of [{ width: 1280, colorScheme: "light" }, { width: 390, colorScheme: "dark" }] as const) {
-    const drawn = (page: Page) => checkDrawn(page, { light, dark }[view.colorScheme]);
     const isFirst = view.colorScheme === "light";
-    await withPage(browser, policies, view, drawn);
-    await withPage(browser, run, view, async (page) => {
-      await drawn(page);
+    await withWindow(browser, view, async (page) => {
+      const open = async (folder: string) => {
+        await page.goto(`file://${folder}/report.html`);
+        await checkDrawn(page, { light, dark }[view.colorScheme]);
+      };
+      await open(policies);
+      await open(run);
       if (isFirst) await checkValues(page);
-    });
-    await withPage(browser, experiment, view, async (page) => {
-      await drawn(page);
+      await open(experiment);
       if (!isFirst) return;
       await checkTooltip(page);
       await checkDownloads(page);

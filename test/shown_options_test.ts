@@ -16,19 +16,30 @@ const optionsOf = ({ args }: ShownCommand) => args.filter((word) => word.startsW
 /** Tasks that are Deno's own test runner. */
 const TESTS = ["test", "test:fast", "test:corpus", "ok"];
 
+const said = new Map<string, Promise<string>>();
+
+/** What a script says of itself; several pages show the same. */
+function printed(script: string, ...args: string[]): Promise<string> {
+  const key = [script, ...args].join(" ");
+  const text = said.get(key) ?? outputOf(script, args);
+  said.set(key, text);
+  return text;
+}
+
+async function outputOf(script: string, given: readonly string[]): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", ...DENO_FLAGS, "--no-prompt", "--allow-all", new URL(script, root).href, ...given],
+    env: { NO_COLOR: "1" },
+  }).output();
+  return new TextDecoder().decode(stdout);
+}
+
 /** What a command says of itself, and what the command of its list does that is named first. */
 async function helpOf({ task, args: [first = "--help"] }: ShownCommand): Promise<string> {
   const scripts = tasks[task]?.command.match(/[\w/]+\.ts/g) ?? [];
-  const script = scripts.at(-1) === "src/cli/launch.ts" ? `src/cli/${task}.ts` : scripts.at(-1);
-  const asked = first.startsWith("--") ? [["--help"]] : [["--help"], [first, "--help"]];
-  const said = await Promise.all(asked.map(async (args) => {
-    const { stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", ...DENO_FLAGS, "--no-prompt", "--allow-all", new URL(script ?? "", root).href, ...args],
-      env: { NO_COLOR: "1" },
-    }).output();
-    return new TextDecoder().decode(stdout);
-  }));
-  return said.join("\n");
+  const script = scripts.at(-1) === "src/cli/launch.ts" ? `src/cli/${task}.ts` : scripts.at(-1) ?? "";
+  const own = first.startsWith("--") ? [] : [printed(script, first, "--help")];
+  return (await Promise.all([printed(script, "--help"), ...own])).join("\n");
 }
 
 Deno.test("pages: the options of commands that are not run are those that the commands have", async () => {
@@ -36,12 +47,8 @@ Deno.test("pages: the options of commands that are not run are those that the co
     !TESTS.includes(command.task) && optionsOf(command).length > 0
   );
   assert.ok(withOptions.length > 30, `${withOptions.length} commands`);
-  const helps = new Map<string, string>();
   for (const command of withOptions) {
-    const [first = "--"] = command.args;
-    const key = `${command.task} ${first.startsWith("--") ? "" : first}`;
-    const help = helps.get(key) ?? await helpOf(command);
-    helps.set(key, help);
+    const help = await helpOf(command);
     assert.match(help, /^Usage: /m, command.line);
     const unknown = optionsOf(command).filter((option) => !new RegExp(`${option}(?![\\w-])`).test(help));
     assert.deepEqual(unknown, [], `${command.page}: ${command.line}`);
