@@ -1,6 +1,7 @@
 /** Faults in the kernels of the encoders: the LSTM, position weights, tables that are looked up. */
 
 import { mutationsOf } from "./mutation.ts";
+import { rungs } from "./rungs.ts";
 
 const lstm = { tests: ["lstm"], filter: "/^lstm: (5 units, (few|given)|one-hot table)$/" };
 const beyond = { tests: ["lstm"], filter: "/^lstm: 33 units, longer$/" };
@@ -25,6 +26,21 @@ export const encoderKernels = [
       "if (H4 > 1u) { s = add(s, (*w)[1u * H4 + j], (*h)[0]); }",
     ],
     ["  workgroupBarrier();\n", ""],
+  ]),
+  ...mutationsOf("kernels/cpu/lstm_forward_panel.wgsl", rungs("lstm"), [
+    ["if (H4 > 5u) { s = add(s, (*w)[5u * H4 + j], (*h)[5]); }", ""],
+    ["if (H4 > 6u) { z[6] = add_state(z[6], &w, &h, 6u); }", ""],
+    ["if (H4 > 7u) { s = add(s, (*w)[7u * H4 + j], (*h)[7]); }", ""],
+    [
+      "if (H4 > 7u) { (*w)[k * H4 + 7u] = block(k, 7u); }",
+      "if (H4 > 7u) { (*w)[k * H4 + 7u] = block(k, 6u); }",
+    ],
+  ]),
+  ...mutationsOf("kernels/cpu/lstm_backward_panel.wgsl", rungs("lstm-backward"), [
+    ["if (H4 > 5u) { sum += through_gates((*w)[k * H4 + 5u], (*d)[5]); }", ""],
+    ["if (H4 > 6u) { dh[6] = through(&w, &d, 6u); }", ""],
+    ["if (H4 > 7u) { sum += through_gates((*w)[k * H4 + 7u], (*d)[7]); }", ""],
+    ["if (H4 > 7u) { read_row(w, 7u); }", "if (H4 > 7u) { read_row(w, 6u); }"],
   ]),
   ...mutationsOf("kernels/cpu/lstm_backward_panel.wgsl", lstm, [
     ["d * g * i * (1.0 - i), d * i * (1.0 - g * g)", "d * i * (1.0 - g * g), d * g * i * (1.0 - i)"],

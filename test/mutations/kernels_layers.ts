@@ -1,6 +1,7 @@
 /** Faults in the kernels of layers: products, the first layer, the last one, batch normalisation. */
 
 import { mutationsOf } from "./mutation.ts";
+import { rungs } from "./rungs.ts";
 
 const few = "/^linear (20 -> 80|5 -> 17)$/";
 const walked = "/^linear 300 -> 20$/";
@@ -49,6 +50,11 @@ export const layerKernels = [
     ],
     ["bias[min(column + local, N4 - 1u)]", "bias[min(local, N4 - 1u)]"],
   ]),
+  ...mutationsOf("kernels/cpu/matmul_forward_panel.wgsl", rungs("forward"), [
+    ["if (K4 > first + 10u) { s = add(s, a[10], first + 10u); }", ""],
+    ["if (K4 > first + 13u) { a[13] = load_input(at + first + 13u); }", ""],
+    ["if (K4 > first + 15u) { s = add(s, a[15], first + 15u); }", ""],
+  ]),
   ...mutationsOf("kernels/cpu/matmul_forward_panel.wgsl", {
     tests: ["ops"],
     filter: "/made by a layer of .*, few/",
@@ -78,6 +84,11 @@ export const layerKernels = [
     ["if (N4 > 16u) { s = add_part(s, at, 16u); }", ""],
     ["(m >= step.size[M] || column >= K4)", "(m >= step.size[M])"],
     ["z * select(x + 1.0, vec4f(1.0), x > vec4f(0.0))", "z * select(x, vec4f(1.0), x > vec4f(0.0))"],
+  ]),
+  ...mutationsOf("kernels/cpu/matmul_input_gradient_panel.wgsl", rungs("input"), [
+    ["if (N4 > first + 12u) { s = add(s, d[12], first + 12u); }", ""],
+    ["if (N4 > first + 13u) { d[13] = load_output_gradient(at + first + 13u); }", ""],
+    ["if (N4 > 32u) { s = add_part(s, at, 32u); }", ""],
   ]),
   ...mutationsOf("kernels/cpu/matmul_input_gradient_rows.wgsl", {
     tests: ["linear"],
