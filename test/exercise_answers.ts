@@ -1,6 +1,9 @@
 /** Answers to the exercises: what stands in a starter, and what fills its hole in the place of it. */
 
-export const answers: Readonly<Record<string, readonly (readonly [from: string, to: string])[]>> = {
+import assert from "node:assert/strict";
+import type { Exercise } from "../bench/exercise/exercise.ts";
+
+const answers: Readonly<Record<string, readonly (readonly [from: string, to: string])[]>> = {
   softmax: [
     [
       "let most = 0.0;\n  let sum = 1.0;\n  let loss = most + sum;",
@@ -193,6 +196,15 @@ export const answers: Readonly<Record<string, readonly (readonly [from: string, 
     ],
   ],
 };
+
+/** A starter with its holes filled. */
+export function filledStarter({ name, starter }: Exercise): string {
+  const holes = answers[name] ?? assert.fail(`no answer to ${name}`);
+  return holes.reduce((text, [from, to]) => {
+    assert.ok(text.includes(from), from);
+    return text.replace(from, to);
+  }, starter);
+}
 
 /** An exercise, what an answer forgets, where that is found, and what of a right answer is replaced. */
 type NearlyRight = readonly [exercise: string, string, RegExp, ...(readonly [from: string, to: string])[]];

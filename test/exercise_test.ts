@@ -8,7 +8,7 @@ import { type Case, casesOf, type Exercise } from "../bench/exercise/exercise.ts
 import { exercises } from "../bench/exercise/exercises.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import { UserError } from "../src/user_error.ts";
-import { answers, nearlyRight } from "./exercise_answers.ts";
+import { filledStarter, nearlyRight } from "./exercise_answers.ts";
 import { withGpu } from "./op_check.ts";
 
 const root = new URL("../", import.meta.url);
@@ -106,15 +106,11 @@ Deno.test("exercises: every starter compiles, is wrong, and says where its hole 
 Deno.test("exercises: every starter is right when its holes are filled", () =>
   withGpu(undefined, async (gpu) => {
     for (const exercise of exercises) {
-      const holes = answers[exercise.name] ?? assert.fail(exercise.name);
-      await check(gpu, exercise, filled(exercise.name, holes), oddAndHard);
+      await check(gpu, exercise, filledStarter(exercise), oddAndHard);
     }
   }));
 
-/** A starter with its holes filled. */
-function filled(name: string, holes = answers[name] ?? assert.fail(name)): string {
-  return holes.reduce((text, [from, to]) => replaced(text, from, to), named(name).starter);
-}
+const filled = (name: string) => filledStarter(named(name));
 
 Deno.test("exercises: what is right at odd sizes alone fails a hard case", () =>
   withGpu(undefined, async (gpu) => {

@@ -5,6 +5,8 @@
  */
 
 import assert from "node:assert/strict";
+import { stepOf } from "../bench/exercise/answer.ts";
+import { exercises } from "../bench/exercise/exercises.ts";
 import { measureAdapter } from "../src/profile/adapter_ceilings.ts";
 import { bindSteps } from "../src/ladder/check.ts";
 import { ladders } from "../src/ladder/ladders.ts";
@@ -42,6 +44,7 @@ import {
 } from "../src/train/config.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { ShaderTexts, useDawn } from "./dawn.ts";
+import { filledStarter } from "./exercise_answers.ts";
 import { kernelNames, SHIPPED } from "./kernel_files.ts";
 import { openGpu } from "./open_alone.ts";
 import { compileSlateKernels } from "./policy_texts.ts";
@@ -261,6 +264,26 @@ Deno.test("every shader text passes Tint, and every call Dawn, within the limits
   assert.ok(larger > 0, "no kernel is chosen by memory: the case is weak");
   assert.deepEqual(texts.kernels, kernelNames(...SHIPPED, "study/", "probe/"));
 });
+
+Deno.test(
+  "the exercises' starters pass Tint, and so do their answers",
+  { ignore: missing !== undefined },
+  () =>
+    withDawn("cpu", async (gpu) => {
+      const texts = new ShaderTexts();
+      texts.watch(gpu);
+      for (const exercise of exercises) {
+        const { ladder, name, starter } = exercise;
+        for (const text of [starter, filledStarter(exercise)]) {
+          const steps = [stepOf(exercise, `${name}.wgsl`, text)];
+          const { arena } = await bindSteps(gpu, { ...ladder, steps }, ladder.oddSizes[0] ?? ladder.size);
+          arena.destroy();
+        }
+      }
+      assert.deepEqual(texts.faults, []);
+      assert.equal(texts.count, 2 * exercises.length);
+    }),
+);
 
 Deno.test("a barrier that some invocations may miss is found, by kernel, constants and line", {
   ignore: missing !== undefined,

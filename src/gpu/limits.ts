@@ -37,7 +37,7 @@ export const LEAST: Readonly<Record<LimitName, number>> = {
  *
  * - the size of a buffer. A model over many items needs arenas of more than the default 256 MiB. Kernels see them through
  *   windows of maxStorageBufferBindingSize (128 MiB).
- * - workgroup memory. A panel of 256 inputs takes 16.5 KiB. Where there is less, another kernel does the product (see
+ * - workgroup memory. A panel of 256 inputs takes 16,512 bytes. Where there is less, another kernel does the product (see
  *   kernel_shapes.ts).
  */
 const MOST: Readonly<Partial<Record<LimitName, number>>> = {

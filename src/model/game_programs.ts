@@ -10,6 +10,7 @@ import type { DeviceLog } from "../batch/device_log.ts";
 import type { Plan } from "../batch/plan.ts";
 import { UserError } from "../user_error.ts";
 import { Arena } from "../gpu/arena.ts";
+import { making } from "../gpu/made.ts";
 import { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
@@ -90,8 +91,8 @@ export class GamePrograms {
   /** @throws UserError when the batch exceeds what the adapter can hold. */
   static async create(options: GameProgramOptions): Promise<GamePrograms> {
     const { plan, name } = options;
-    const arena = new Arena(plan.gpu, name);
-    try {
+    return await making(async (made) => {
+      const arena = made.keep(new Arena(plan.gpu, name));
       const specs = gameSpecs(options, arena);
       const record = (part: string, dispatches: ClickDispatch[]) =>
         Program.record(plan.gpu, `${name} ${part}`, plan.steps, dispatches);
@@ -106,10 +107,7 @@ export class GamePrograms {
         specs.outcomes,
         arena,
       );
-    } catch (error) {
-      arena.destroy();
-      throw error;
-    }
+    });
   }
 
   /** One program that evaluates both players as they stand. */
@@ -117,16 +115,13 @@ export class GamePrograms {
     options: Omit<GameProgramOptions, "training">,
   ): Promise<{ program: Program<ClickSizes>; outcomes: Tensor; utilities: Tensor; destroy(): void }> {
     const { plan, name } = options;
-    const arena = new Arena(plan.gpu, name);
-    try {
+    return await making(async (made) => {
+      const arena = made.keep(new Arena(plan.gpu, name));
       const { layout, batch, utilities, rewardStep, outcomes, u } = gameSpecs(options, arena);
       const dispatches = [...layout, ...batch, ...utilities, ...rewardStep];
       const program = await Program.record(plan.gpu, name, plan.steps, dispatches);
       return { program, outcomes, utilities: u, destroy: () => arena.destroy() };
-    } catch (error) {
-      arena.destroy();
-      throw error;
-    }
+    });
   }
 
   destroy(): void {

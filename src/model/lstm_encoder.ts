@@ -24,10 +24,10 @@ export function lstmParameters(
   const input = { columns: 4 * H, groups: 4, decays: true, initial };
   const oneHot = items.kind === "one-hot";
   return [
-    ...(F > 0 ? [{ name: "encoder/lstm/input_kernel", rows: F, table: oneHot, ...input }] : []),
-    ...(V === undefined ? [] : [{ name: "encoder/lstm/token_table", rows: V, table: true, ...input }]),
-    { name: "encoder/lstm/recurrent_kernel", rows: H, columns: 4 * H, groups: 4, decays: true, initial },
-    { name: "encoder/lstm/bias", rows: 1, columns: 4 * H, groups: 4, initial: zeros },
+    ...(F > 0 ? [{ name: LSTM.input, rows: F, table: oneHot, ...input }] : []),
+    ...(V === undefined ? [] : [{ name: LSTM.tokens, rows: V, table: true, ...input }]),
+    { name: LSTM.recurrent, rows: H, columns: 4 * H, groups: 4, decays: true, initial },
+    { name: LSTM.bias, rows: 1, columns: 4 * H, groups: 4, initial: zeros },
     {
       name: "utility/layer1/state_kernel",
       rows: H,

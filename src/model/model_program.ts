@@ -7,6 +7,7 @@ import type { DeviceLog } from "../batch/device_log.ts";
 import type { Plan } from "../batch/plan.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { making } from "../gpu/made.ts";
 import { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import type { AdamState } from "../ops/adam.ts";
@@ -99,8 +100,8 @@ export class ModelProgram {
   /** @throws UserError when the batch exceeds what the adapter can hold. */
   static async create(model: RecordableModel, options: ModelProgramOptions): Promise<ModelProgram> {
     const { plan, name } = options;
-    const arena = new Arena(model.gpu, name);
-    try {
+    return await making(async (made) => {
+      const arena = made.keep(new Arena(model.gpu, name));
       const { layout, gradients, update, utilities, outcomes, tape } = modelSpecs(model, options, arena);
       const step = [...gradients, ...update];
       const record = (part: string, dispatches: readonly ClickDispatch[]) =>
@@ -121,10 +122,7 @@ export class ModelProgram {
         outcomes,
         arena,
       );
-    } catch (error) {
-      arena.destroy();
-      throw error;
-    }
+    });
   }
 
   destroy(): void {

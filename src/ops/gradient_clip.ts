@@ -3,7 +3,7 @@
 import clipText from "../../kernels/gradient_clip.wgsl" with { type: "text" };
 import normText from "../../kernels/gradient_norm.wgsl" with { type: "text" };
 import type { Arena } from "../gpu/arena.ts";
-import { kernel } from "../gpu/kernel.ts";
+import { constantOf, kernel } from "../gpu/kernel.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { Dimensions, Sizes } from "../gpu/sizes.ts";
 import type { ParameterArena } from "../tape/parameters.ts";
@@ -36,7 +36,7 @@ export function gradientClip<S extends Sizes>(
       label: "length of the gradient",
       constants: { ...constants, PARTS },
       views: { partials, gradient: all, squares },
-      invocations: [PARTS * 64],
+      invocations: [PARTS * constantOf(normKernel, "WORKGROUP")],
       cost: (s) => ({ flops: 2 * numbers(s), bytes: 4 * numbers(s) }),
     },
     {

@@ -26,7 +26,10 @@ export interface Call<S extends Sizes> extends ShapeChoice {
   touches(table: Tensor, count: Places<S>, list: View): TouchedRows<S> | undefined;
   /** A small buffer that kernels read, and nothing writes after. */
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;
-  /** For a binding that a kernel writes only with constants that are off. */
+  /**
+   * For a binding that a kernel uses only with constants that are off. WebGPU lets a dispatch bind a buffer either to be read
+   * or to be written, so a kernel with unused bindings of both kinds needs a second one.
+   */
   readonly unwritten: View;
 }
 

@@ -6,7 +6,7 @@ import { bufferOf, type View } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
 import { MAX_CHUNKS } from "../gpu/sizes.ts";
 import { UserError } from "../user_error.ts";
-import { padded, padRows, type Tensor, unpadRows } from "./tensor.ts";
+import { padded, padRows, parameterBytes, type Tensor, unpadRows } from "./tensor.ts";
 import { thousands } from "../thousands.ts";
 
 /** A parameter of a model: a matrix [rows, columns]. */
@@ -206,7 +206,7 @@ function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
 }
 
 function bytesOf(spec: ParameterSpec): number {
-  return 4 * padded(spec.columns, spec.groups) * 4 * Math.ceil(spec.rows / 4);
+  return parameterBytes(spec.rows, padded(spec.columns, spec.groups));
 }
 
 /**

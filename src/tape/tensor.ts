@@ -50,7 +50,12 @@ export function padded(columns: number, groups = 1): number {
 export function bytesOf<S extends Sizes>(
   { rows, stride }: { readonly rows: Dim<S>; readonly stride: number },
 ): Amount<S> {
-  return typeof rows === "number" ? 16 * stride * Math.ceil(rows / 4) : { of: rows, times: 4 * stride };
+  return typeof rows === "number" ? parameterBytes(rows, stride) : { of: rows, times: 4 * stride };
+}
+
+/** @param stride floats between rows */
+export function parameterBytes(rows: number, stride: number): number {
+  return 16 * stride * Math.ceil(rows / 4);
 }
 
 export function shapeText(tensor: { name: string; rows: Dim; columns: number }): string {
