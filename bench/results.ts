@@ -13,6 +13,7 @@ import { referenceTable } from "./results/reference.ts";
 import { newUsersTable } from "./results/new_users.ts";
 import { KeptRuns } from "./results/runs.ts";
 import { secondModelTable } from "./results/second_model.ts";
+import { simulatedTable } from "./results/simulated.ts";
 import { slatesTable } from "./results/slates.ts";
 import { truthTable } from "./results/truth.ts";
 
@@ -20,6 +21,7 @@ const tables = [
   modelsTable,
   referenceTable,
   likelihoodTable,
+  simulatedTable,
   truthTable,
   slatesTable,
   newUsersTable,

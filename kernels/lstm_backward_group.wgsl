@@ -12,7 +12,7 @@
 //              read numbers that are 4H apart. Workgroup memory has W transposed: neighbours read neighbouring vectors,
 //              without a bank conflict, and dz is a broadcast. Where W does not fit there (KEPT is 1), each invocation uses up
 //              cache lines of its own.
-// On llvmpipe  loses, as every workgroup with barriers: bench/ladder.md
+// On llvmpipe  slower than cpu/lstm_backward_panel.wgsl, as barriers are expensive there: bench/ladder.md
 // Cost         8 H^2 flops an event, 16 H^2 bytes a workgroup.      Forward   lstm_forward_group.wgsl
 
 const WORKGROUP = 20;  // USERS H

@@ -17,7 +17,7 @@
 //              Workgroup: H invocations for a user, no barrier across subgroups up to 32 units, and as many workgroups as
 //              users, for batches of some hundred. USERS of 4 fills subgroups better (20 units leave 12 lanes of 32 idle),
 //              and reads the weights a quarter as often, but users wait for the longest of four. src/calibration chooses.
-// On llvmpipe  loses, as every workgroup with barriers: bench/ladder.md
+// On llvmpipe  slower than cpu/lstm_forward_panel.wgsl, as barriers are expensive there: bench/ladder.md
 // Cost         8 H^2 flops an event, 16 H^2 bytes a workgroup.      Backward   lstm_backward_group.wgsl
 
 const WORKGROUP = 20;  // USERS H

@@ -124,6 +124,7 @@ Deno.test("pages: what a program writes has its place", () => {
       `bench results ${part}`
     ),
     "src/selftest/README.md": ["selftest adapters"],
+    "src/simulate/README.md": ["bench results simulated"],
     "bench/serve.md": ["bench serve"],
     "bench/truth.md": ["bench truth"],
     "bench/simulate.md": ["random", "cdqn", "greedy", "learn", "growth"].map((part) =>

@@ -69,6 +69,20 @@ Deno.test("a header of the GPU's way says why that workgroup, and how its loads 
   each(kernelFiles(""), (path) => loads.test(reasons(path)), '"On a GPU" with its loads');
 });
 
+Deno.test("kernels/README.md names every kernel for both kinds of adapter with a workgroup of less than a subgroup", () => {
+  const readme = Deno.readTextFileSync(new URL("kernels/README.md", root));
+  const named = [8, 16].map((size) => {
+    const row = readme.split("\n").find((line) => line.startsWith(`| \`WORKGROUP\` ${size} `)) ?? "";
+    return [...(row.split("|")[2] ?? "").matchAll(/\w+/g)].map(([name]) => name).sort();
+  });
+  const sized = (size: number) =>
+    kernelFiles("").filter((path) => {
+      const text = Deno.readTextFileSync(new URL(`kernels/${path}`, root));
+      return text.includes(`const WORKGROUP = ${size};`) && !text.includes("const WORKGROUP_Y");
+    }).map(kernelName);
+  assert.deepEqual(named, [sized(8), sized(16)]);
+});
+
 Deno.test("a header says for which adapter its kernel is, and names the twin for the other kind", () => {
   const twins = (path: string) =>
     kernelsIn(part(path, path.startsWith("cpu/") ? "On a GPU" : "On a CPU adapter"));

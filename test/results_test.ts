@@ -7,6 +7,7 @@ import { newUsersTable } from "../bench/results/new_users.ts";
 import { referenceTable } from "../bench/results/reference.ts";
 import { KeptRuns, type Runs } from "../bench/results/runs.ts";
 import { secondModelTable } from "../bench/results/second_model.ts";
+import { simulatedTable } from "../bench/results/simulated.ts";
 import { slatesTable } from "../bench/results/slates.ts";
 import { testFigures } from "../bench/results/test_figures.ts";
 import { truthTable } from "../bench/results/truth.ts";
@@ -38,6 +39,7 @@ function madeRuns(
       }
       return Promise.resolve(`${folder}/${name}`);
     },
+    printed: (command, args) => Promise.resolve(String(printed(command, args))),
     json: (command, args) => Promise.resolve(printed(command, args)),
   };
 }
@@ -155,6 +157,17 @@ Deno.test("results: trainings on the truth, from the least to the most, beside t
     "fine",
     ...Array.from({ length: 5 }, () => "none"),
   ]);
+});
+
+Deno.test("results: what simulate prints, with the folder's name as on the page", async () => {
+  const runs = madeRuns(
+    "kept",
+    none,
+    (command, args) => `${command} of the users of ${args[1]}/best.safetensors\n`,
+  );
+  const text = await simulatedTable.make(runs);
+  assert.equal(text, "```\nsimulate of the users of runs/a/best.safetensors\n```");
+  assert.deepEqual(runs.asked, ["train --data restless --no-report"]);
 });
 
 Deno.test("results: slates of two sizes, in three environments", async () => {

@@ -13,7 +13,7 @@ export interface Figures {
   readonly min?: number;
   readonly quartiles?: readonly [number, number];
   readonly samples: number;
-  /** Its time over clickgan's: the median of its turns, and the least and most. */
+  /** Its time over clickgan's: by the medians over all blocks; the least and most of its turns. */
   readonly ratio?: number;
   readonly ratios?: readonly [number, number];
   readonly problem?: string;

@@ -19,6 +19,8 @@ export interface Runs {
    * @returns the folder
    */
   trained(name: string, command: string, args: readonly string[]): Promise<string>;
+  /** What a command prints. */
+  printed(command: string, args: readonly string[]): Promise<string>;
   /** What a command prints as JSON. @param args without --json and --out. */
   json(command: string, args: readonly string[]): Promise<unknown>;
 }
@@ -40,9 +42,13 @@ export class KeptRuns implements Runs {
     return path;
   }
 
-  async json(command: string, args: readonly string[]): Promise<unknown> {
+  printed(command: string, args: readonly string[]): Promise<string> {
     console.error(`${command} ${args.join(" ")}`);
-    return JSON.parse(await this.#run(command, [...args, "--json", "--out", `${this.folder}/page.html`]));
+    return this.#run(command, args);
+  }
+
+  async json(command: string, args: readonly string[]): Promise<unknown> {
+    return JSON.parse(await this.printed(command, [...args, "--json", "--out", `${this.folder}/page.html`]));
   }
 
   #run(command: string, args: readonly string[]): Promise<string> {

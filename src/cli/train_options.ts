@@ -17,7 +17,7 @@ export type TrainOptions = RunOptions & StagesOptions;
 
 const HELP = `
 Examples:
-  deno task train                                     the demo shop, in under two minutes
+  deno task train                                     the demo shop
   deno task train --data yelp.txt --seeds 5           five seeds, mean and sd
   deno task train --data log.txt --dims 32-64-32 --iterations 500
   deno task train --resume runs/demo-20260101-120000  after Ctrl-C
