@@ -36,6 +36,7 @@ import { type PeerEntry, roster, type Variant } from "./peers/roster.ts";
 import {
   type Figures,
   figuresOf,
+  notesOf,
   problemLines,
   summaryCells,
   TABLE_HEAD,
@@ -214,7 +215,8 @@ async function main(): Promise<number> {
   }
   if (options.readme !== undefined) {
     const text = measured.map(({ title, figures }) => blockOf(title, figures)).join("\n\n");
-    await writeBetweenMarkers(options.readme, marker, `${machine}, ${options.model}.\n\n${text}`);
+    const where = `${machine}, ${options.model}. The peers ran on: ${notesOf(measured).join("; ")}.`;
+    await writeBetweenMarkers(options.readme, marker, `${where}\n\n${text}`);
   }
   if (options.summary !== undefined) {
     const cells = summaryCells(measured);

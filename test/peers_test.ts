@@ -11,7 +11,14 @@ import { PeerProcess } from "../bench/peers/process.ts";
 import { findTorch } from "../bench/peers/python.ts";
 import { plainPeer } from "../bench/peers/plain_typescript.ts";
 import type { PeerEntry } from "../bench/peers/roster.ts";
-import { figuresOf, problemLines, quantile, summaryCells, tableCells } from "../bench/peers/summary.ts";
+import {
+  figuresOf,
+  notesOf,
+  problemLines,
+  quantile,
+  summaryCells,
+  tableCells,
+} from "../bench/peers/summary.ts";
 import { tensorflowPeer } from "../bench/peers/tensorflow_js.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { workloadLog } from "../src/profile/workloads.ts";
@@ -181,6 +188,8 @@ Deno.test("a peer runs without what slows OpenBLAS, with its own variables, and 
     const note =
       "OPENBLAS_CORETYPE=undefined OPENBLAS_L2_SIZE=undefined OPENBLAS_NUM_THREADS=2 CLICKGAN_AROUND=here";
     assert.equal(result?.note, note);
+    const measured = { figures: result ? figuresOf([result]) : [] };
+    assert.deepEqual(notesOf([measured, measured]), [note]);
     assert.match(said[0] ?? "", /^clickgan \(OPENBLAS_CORETYPE=undefined .*\): agrees, /);
   } finally {
     for (const name of Object.keys(around)) Deno.env.delete(name);

@@ -8,6 +8,8 @@ export interface Figures {
   readonly peer: string;
   /** Which variant of the peer was the fastest, where it has several. */
   readonly settings: string;
+  /** What that variant said that it runs on: versions, threads, the kernels of its BLAS. */
+  readonly note?: string;
   /** ms a step; all undefined for a peer without a result. */
   readonly median?: number;
   readonly min?: number;
@@ -51,6 +53,7 @@ function figuresOfPeer(variants: readonly Result[], reference: Result | undefine
   return {
     peer: name,
     settings: best.variant.settings,
+    note: best.note,
     median: median(samples),
     min: Math.min(...samples),
     quartiles: [quantile(samples, 0.25), quantile(samples, 0.75)],
@@ -110,6 +113,12 @@ function digits(ms: number): string {
 /** A line for every peer that has no figure, or not of all its variants. */
 export function problemLines(figures: readonly Figures[]): string[] {
   return figures.flatMap(({ peer, problem }) => (problem === undefined ? [] : [`${peer}: ${problem}`]));
+}
+
+/** What the peers said that they run on, each once. */
+export function notesOf(measured: readonly { readonly figures: readonly Figures[] }[]): string[] {
+  const notes = measured.flatMap(({ figures }) => figures.flatMap(({ note }) => note ? [note] : []));
+  return [...new Set(notes)];
 }
 
 /** A row for each peer, a column for each workload: its time over clickgan's. */
