@@ -215,7 +215,7 @@ async function main(): Promise<number> {
   }
   if (options.readme !== undefined) {
     const text = measured.map(({ title, figures }) => blockOf(title, figures)).join("\n\n");
-    const where = `${machine}, ${options.model}. The peers ran on: ${notesOf(measured).join("; ")}.`;
+    const where = `${machine}, ${options.model}. By ${notesOf(measured).join("; ")}.`;
     await writeBetweenMarkers(options.readme, marker, `${where}\n\n${text}`);
   }
   if (options.summary !== undefined) {

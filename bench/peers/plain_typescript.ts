@@ -37,7 +37,7 @@ export function plainPeer(job: Job): Promise<Peer> {
     }
     return Promise.resolve(loss);
   };
-  return Promise.resolve({ run, note: "1 thread" });
+  return Promise.resolve({ run, note: "Deno (1 thread)" });
 }
 
 class PlainModel {

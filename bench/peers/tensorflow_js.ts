@@ -52,7 +52,7 @@ async function openWasm(): Promise<string> {
   const wasm = await import("@tensorflow/tfjs-backend-wasm");
   if (!await tf.setBackend("wasm")) throw new CannotError("its backend wasm does not start");
   await tf.ready();
-  return `TensorFlow.js ${tf.version_core}, ${wasm.getThreadsCount()} thread(s)`;
+  return `TensorFlow.js ${tf.version_core} (wasm by ${wasm.getThreadsCount()} thread(s))`;
 }
 
 /** Rows of a table by index, and the sum of the rows' gradients on the way back. */

@@ -424,8 +424,8 @@ def network_of(variant, settings, weights, features):
 
 
 def cpu_text():
-    products = f"OpenBLAS with its kernels for {kernels}" if (kernels := chosen_kernels()) else "no OpenBLAS found"
-    return f"PyTorch {torch.__version__}, {torch.get_num_threads()} thread(s), {products}"
+    products = f"OpenBLAS's kernels for {kernels}" if (kernels := chosen_kernels()) else "no OpenBLAS found"
+    return f"PyTorch {torch.__version__} ({products})"
 
 
 def main():
