@@ -23,7 +23,7 @@
 //              vectors of all arrays: coalesced. The sum over chunks is done here as well, so gradients are not read again by
 //              another dispatch. Memory decides: 10 flops to 28 bytes. Loads are vectors of 16 bytes. Workgroups of 64; only
 //              registers limit occupancy.
-// Cost         10 flops and 28 bytes a parameter, 4 more a partial sum: as fast as memory.
+// Cost         10 flops and 28 bytes a parameter, 1 and 4 more for each partial sum: as fast as memory.
 // Before       matmul_weight_gradient_tiled.wgsl and the other gradients
 
 const WORKGROUP = 64;

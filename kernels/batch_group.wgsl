@@ -11,8 +11,7 @@
 // Work split   one invocation owns one row of one slice (z; see batch_expand.wgsl). All rows of an item write the same values
 //              to slot_item and slot_first.
 // On a GPU     (reasoned, not measured) two ranks a row, each a load and a bit count. Reads of row are coalesced. ranked is read
-//              at random places, but fits the cache; writes to sorted are scattered. Workgroups of 64, without a barrier: a
-//              subgroup waits only for its own longest walk.
+//              at random places, but fits the cache; writes to sorted are scattered. Workgroups of 64 fill subgroups.
 // Cost         about 44 bytes a row.      Readers   first_layer_backward.wgsl, embedding_gradient.wgsl
 
 const WORKGROUP = 64;

@@ -8,8 +8,8 @@
 // once. Sums have the order of embedding_gradient.wgsl, so the bits are the same.
 //
 // For          both kinds of adapter
-// Work split   one invocation owns four columns of one event. Where another event is the first to feed the item, the invocation
-//              ends at that event's row.
+// Work split   one invocation owns four columns of one event. Where it meets another event that feeds the item first, it ends:
+//              that event makes the sum.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns of one event: source and output are coalesced, and
 //              the walk along sorted and row is the same for all of them, a broadcast. Workgroups of 64 fill subgroups: with 64
 //              columns or more a subgroup of 32 has at most two rows.

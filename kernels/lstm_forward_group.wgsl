@@ -14,8 +14,8 @@
 //              Loads: neighbours own neighbouring units, so input, weights, state, cell and gates are coalesced, and the
 //              weights in workgroup memory are read without a bank conflict. h is a broadcast. Where the weights do not fit
 //              there (KEPT is 1), they are read from the cache.
-//              Workgroup: H invocations for a user, no barrier across subgroups up to 32 units, and as many workgroups as
-//              users, for batches of some hundred. USERS of 4 fills subgroups better (20 units leave 12 lanes of 32 idle),
+//              Workgroup: H invocations a user. Up to 32 units that is one subgroup, whose barriers are cheap. A batch of some
+//              hundred users is as many workgroups. USERS of 4 fills subgroups better (20 units leave 12 lanes of 32 idle),
 //              and reads the weights a quarter as often, but users wait for the longest of four. src/calibration chooses.
 // On llvmpipe  slower than cpu/lstm_forward_panel.wgsl, as barriers are expensive there: bench/ladder.md
 // Cost         8 H^2 flops an event, 16 H^2 bytes a workgroup.      Backward   lstm_backward_group.wgsl

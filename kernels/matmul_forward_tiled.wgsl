@@ -10,8 +10,8 @@
 // On a GPU     (reasoned, not measured)
 //   Reuse      a value in a tile serves 64 products, and a vector that an invocation takes from there serves 16.
 //   Coalescing four neighbours load 64 contiguous bytes of a row of the input, sixteen load 256 of a row of W.
-//   Banks      sixteen neighbours read sixteen neighbouring vectors of weight_tile, and all the same vector of input_tile, which
-//              is a broadcast: no conflicts.
+//   Banks      sixteen neighbours read sixteen neighbouring vectors of weight_tile, and all the same vector of input_tile, a
+//              broadcast. The next sixteen read one 256 bytes on, in the same banks: in a subgroup of 32 that is a second turn.
 //   Tile       256 invocations are the most that WebGPU promises. With 4 x 4 outputs each, 64 x 64 follow, and two vectors from
 //              the tiles serve 16 products; 8 x 8 would halve what is read from there, but take 64 accumulators, and
 //              tiles of 128 x 128, which layers of 64 columns leave half empty. 16 k are 64 bytes of a row: whole sectors.

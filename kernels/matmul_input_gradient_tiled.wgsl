@@ -15,9 +15,9 @@
 // On a GPU     (reasoned, not measured) tile, reuse, occupancy and grid as in matmul_forward_tiled.wgsl.
 //   Coalescing four neighbours load 64 contiguous bytes of a row, of either operand. Read along its columns, W would give a
 //              cache line to every invocation.
-//   Banks      sixteen neighbours read the same vector of gradient_tile: a broadcast. They read vectors of weight_tile that are
-//              256 bytes apart, which is the same banks: a conflict. To transpose W on its way into the tile would avoid it,
-//              and padded rows would lessen it.
+//   Banks      sixteen neighbours read the same vector of gradient_tile, a broadcast; the next sixteen another in the same banks.
+//              They read vectors of weight_tile that are 256 bytes apart, which is the same banks: a conflict. To transpose W
+//              on its way into the tile would avoid it, and padded rows would lessen it.
 // Cost         2 M K N flops, 4 (M N + K N + 2 M K) bytes.     Accuracy   N roundings of the running sum
 // Forward      matmul_forward_tiled.wgsl
 

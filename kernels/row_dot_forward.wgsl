@@ -8,8 +8,7 @@
 // Work split   one invocation owns one row.
 // On a GPU     (reasoned, not measured) no barrier and one dispatch. But neighbours read rows that are K floats apart: each load
 //              touches a cache line for every invocation. The next loads read the rest of that line, so they should find it in
-//              cache. A subgroup a row would coalesce, at the price of a reduction. Workgroups of 64, without a barrier: a
-//              subgroup waits only for its own longest walk.
+//              cache. A subgroup a row would coalesce, at the price of a reduction. Workgroups of 64 fill subgroups.
 // Cost         2 K flops, 4 K bytes a row.      Backward   row_dot_backward.wgsl
 
 const WORKGROUP = 64;

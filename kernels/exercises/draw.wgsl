@@ -52,7 +52,7 @@ fn mulhi(a: u32, b: u32) -> u32 {
   return a1 * b1 + (middle0 >> 16u) + (middle1 >> 16u) + (carry >> 16u);
 }
 
-// Philox4x32-10. The counter is (user, episode, page, purpose), the key is the seed.
+// Philox4x32-10. The counter says what is drawn, the key is the seed.
 fn philox(counter: vec4u, key: vec2u) -> vec4u {
   var c = counter;
   var k = key;
