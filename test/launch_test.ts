@@ -232,8 +232,8 @@ async function launchTraining(folder: string, data: string) {
   };
   assert.match(await read(/run: /), /run: /);
   while (!filesIn(run).includes("last.safetensors")) await new Promise((done) => setTimeout(done, 50));
-  const [, trainer = ""] = /process (\d+) \(train /.exec(Deno.readTextFileSync(`${run}/.clickgan.lock`)) ??
-    [];
+  const holder = /process (\d+) \(train /.exec(Deno.readTextFileSync(`${run}/.clickgan.lock`));
+  const [, trainer] = holder ?? assert.fail("expected the lock to say who holds it"); // process 0 would be all of us
   return { child, run, trainer: Number(trainer), rest: () => read(/(?!)/) };
 }
 
