@@ -83,7 +83,7 @@ export const parts: readonly Part[] = [
     name: "benches",
     about: "benches, ladders and exercises",
     files: named(
-      "bench bench_lab bench_simulate exercise exercise_command lab_draw ladder pack peers profile",
+      "bench bench_lab bench_simulate bench_small exercise exercise_command lab_draw ladder pack peers profile",
     ),
   },
   { name: "corpus", about: "bad inputs, every third, and random ones", files: ["bad_inputs"] },

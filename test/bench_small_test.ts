@@ -1,0 +1,50 @@
+/** Benches that take minutes or hours, on very small data: they end well, and write their table between the lines of a page. */
+
+import assert from "node:assert/strict";
+import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
+import { DENO_FLAGS } from "../src/deno_flags.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
+import { writePaperFile } from "./command_check.ts";
+import { AS_USERS_HAVE_IT } from "./driver_settings.ts";
+import { withFolder } from "./prepared_folder.ts";
+
+/** @param script in bench/. @returns the table's rows, as cells. */
+async function written(folder: string, script: string, markers: string, ...args: string[]) {
+  const page = `${folder}/page.md`;
+  await Deno.writeTextFile(page, `<!-- ${markers} -->\n<!-- end of ${markers} -->\n`);
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", ...DENO_FLAGS, "--no-prompt", "--allow-read", "--allow-env", "--allow-write", "--allow-run"],
+      ...["--allow-ffi", "--allow-sys", new URL(`../bench/${script}`, import.meta.url).href],
+      ...[...args, "--readme", page],
+    ],
+    cwd: folder,
+    env: { ...GPU_ENVIRONMENT, ...AS_USERS_HAVE_IT, NO_COLOR: "1" },
+  }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  const rows = (await Deno.readTextFile(page)).split("\n").filter((line) => line.startsWith("| "));
+  return rows.map((row) => row.split("|").slice(1, -1).map((cell) => cell.trim()));
+}
+
+Deno.test("bench:stability plays a setting and writes its row", () =>
+  withFolder({}, async (folder) => {
+    const size = { users: 160, items: 30, width: 0, maxEvents: 3, maxPage: 4 };
+    writePaperFile(`${folder}/small.tsv`, smallLog(31, size));
+    const short = ["--iterations", "1000", "--batch-size", "2", "--only", "^defaults$"];
+    const rows = await written(folder, "stability.ts", "stability small", "--data", "small.tsv", ...short);
+    const [name, ...figures] = rows.at(-1) ?? [];
+    assert.equal(name, "defaults");
+    assert.ok(
+      figures.length >= 10 && figures.every((figure) => figure !== "" && Number.isFinite(Number(figure))),
+    );
+  }));
+
+Deno.test("bench:data writes files in Retailrocket's layout, prepares them and trains on them", () =>
+  withFolder({}, async (folder) => {
+    const scale = ["--scales", "0.0005", "--iterations", "2"];
+    const rows = await written(folder, "data.ts", "bench data sampled", ...scale);
+    const [share, sourceRows, pages] = rows.at(-1) ?? [];
+    assert.equal(share, "0.0005");
+    assert.match(sourceRows ?? "", /^1\d,\d{3}$/);
+    assert.match(pages ?? "", /^1,\d{3}$/);
+  }));
