@@ -8,7 +8,7 @@
 //   event  [E]    (first row, end row, clicked row | NONE | GIVEN, item fed to the encoder | NONE), in the batch's numbering
 //   event_item [E]  that item, or 0: an index that is always valid
 //   history [E]    (clicks of the user before the event, end of the user's events)
-//   row    [R]    (event, shown, order, event if this row's click is fed to the encoder | NONE)
+//   row    [R]    (event, row of the log, order, event if this row's click is fed to the encoder | NONE)
 //   bits   [.]    one bit for each item: of those that the log shows, or of the whole catalogue where they are one-hot, as each
 //                  has a row in tables. Then one bit for each row of the log. A bit says "is in this batch"
 //
@@ -99,7 +99,7 @@ fn batch_expand(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
     let item_bit = log_row[logged_row];
     let order = log_row[logged_row + 2u];
     let fed = feeds && log_first + k == log_click;
-    row[slice * ROWS + first + k] = vec4u(e, log_row[logged_row + 1u], order, select(NONE, e, fed));
+    row[slice * ROWS + first + k] = vec4u(e, log_first + k, order, select(NONE, e, fed));
     atomicOr(&bits[slice * WORDS + (item_bit >> 5u)], 1u << (item_bit & 31u));
     atomicOr(&bits[slice * WORDS + ITEM_WORDS + (order >> 5u)], 1u << (order & 31u));
   }

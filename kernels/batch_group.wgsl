@@ -1,6 +1,7 @@
 // batch_group.wgsl - the batch's distinct items, and its rows grouped by item
 //
 //   row        [R]    from batch_expand.wgsl            ranked [W]  from batch_rank.wgsl
+//   log_row    [., 3]  bit, shown, order: see batch_expand.wgsl
 //   log_item   [.]    of the items that the log shows: (item, place of its first row among all rows sorted by item)
 //   row_item   [R]    where the row's item stands in the table of item projections: its slot, or with ONE_HOT its id
 //   slot_item  [D]    the distinct items of the batch, ascending
@@ -12,7 +13,7 @@
 //              to slot_item and slot_first.
 // On a GPU     (reasoned, not measured) two ranks a row, each a load and a bit count. Reads of row are coalesced. ranked is read
 //              at random places, but fits the cache; writes to sorted are scattered. Workgroups of 64 fill subgroups.
-// Cost         about 44 bytes a row.      Readers   first_layer_backward.wgsl, embedding_gradient.wgsl
+// Cost         about 48 bytes a row.      Readers   first_layer_backward.wgsl, embedding_gradient.wgsl
 
 const WORKGROUP = 64;
 const ITEM_WORDS = 1u;
@@ -30,12 +31,13 @@ struct Step {
 
 @group(0) @binding(0) var<storage, read> row: array<vec4u>;
 @group(0) @binding(1) var<storage, read> ranked: array<vec2u>;
-@group(0) @binding(2) var<storage, read> log_item: array<vec2u>;
-@group(0) @binding(3) var<storage, read_write> row_item: array<u32>;
-@group(0) @binding(4) var<storage, read_write> slot_item: array<u32>;
-@group(0) @binding(5) var<storage, read_write> slot_first: array<u32>;
-@group(0) @binding(6) var<storage, read_write> sorted: array<u32>;
-@group(0) @binding(7) var<uniform> steps: array<Step, HEADERS_SEEN>;
+@group(0) @binding(2) var<storage, read> log_row: array<u32>;
+@group(0) @binding(3) var<storage, read> log_item: array<vec2u>;
+@group(0) @binding(4) var<storage, read_write> row_item: array<u32>;
+@group(0) @binding(5) var<storage, read_write> slot_item: array<u32>;
+@group(0) @binding(6) var<storage, read_write> slot_first: array<u32>;
+@group(0) @binding(7) var<storage, read_write> sorted: array<u32>;
+@group(0) @binding(8) var<uniform> steps: array<Step, HEADERS_SEEN>;
 
 // How many bits of a slice are set before one bit of a word.
 fn rank(slice: u32, word: u32, bit: u32) -> u32 {
@@ -51,7 +53,7 @@ fn batch_group(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
   let items = steps[slice * HEADERS].size.w;
   if (r >= rows) { return; }
   let own = slice * ROWS;
-  let shown = row[own + r].y;
+  let shown = log_row[3u * row[own + r].y + 1u];
   let order = row[own + r].z;
   let item = log_item[shown].x;
   let first = log_item[shown].y;

@@ -2,7 +2,8 @@
 //
 //   item   [., N]  W1f f, one row for each distinct item (or the table itself with one-hot features)
 //   state  [E, N]  W1s s + b, one row for each event
-//   output [R, N]  ELU(item[row_item[r]] + state[event of r]); the rows of an event are neighbours
+//   of_row [R, N]  with OF_ROW: W1c c, of what counting knows of the row
+//   output [R, N]  ELU(item[row_item[r]] + state[event of r] + of_row[r]); the rows of an event are neighbours
 //
 // W1 [s; f] = W1s s + W1f f. So the products are made once for each event and once for each distinct item, and a row only adds
 // two vectors.
@@ -27,6 +28,7 @@
 const WORKGROUP = 64;
 const N4 = 16u;  // columns / 4
 const BLOCKS = (N4 + 3u) / 4u;
+const OF_ROW = false;
 const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
 const KEPT_SCALE = 1.0;
 
@@ -45,8 +47,11 @@ struct Step {
 @group(0) @binding(1) var<storage, read> state: array<vec4f>;
 @group(0) @binding(2) var<storage, read> event: array<vec4u>;
 @group(0) @binding(3) var<storage, read> row_item: array<u32>;
-@group(0) @binding(4) var<storage, read_write> output: array<vec4f>;
-@group(0) @binding(5) var<uniform> step: Step;
+@group(0) @binding(4) var<storage, read> of_row: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(6) var<uniform> step: Step;
+
+fn load_of_row(i: u32) -> vec4f { return of_row[i]; }
 
 fn store_output(i: u32, value: vec4f) { output[i] = value; }
 
@@ -87,6 +92,12 @@ fn first_layer_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
       if (column + 3u < N4) { z3 += KEPT_SCALE * item[shown + 3u]; }
     }
     let to = r * N4 + column;
+    if (OF_ROW) {
+      z0 += load_of_row(to);
+      if (column + 1u < N4) { z1 += load_of_row(to + 1u); }
+      if (column + 2u < N4) { z2 += load_of_row(to + 2u); }
+      if (column + 3u < N4) { z3 += load_of_row(to + 3u); }
+    }
     store_output(to, elu(z0));
     if (column + 1u < N4) { store_output(to + 1u, elu(z1)); }
     if (column + 2u < N4) { store_output(to + 2u, elu(z2)); }

@@ -1,11 +1,10 @@
-// item_term_backward.wgsl - gradients of item_term_forward.wgsl by event: of the event's vector, and of the base
+// item_term_backward.wgsl - the gradient of item_term_forward.wgsl by event: of the event's vector
 //
 //   source [R]             d loss / d output
-//   state_gradient [E, N]  with STATE: sum over the rows of an event of source_r item_i, those that hide their item left out
-//   base_gradient [R]      with BASE: source
+//   state_gradient [E, N]  sum over the rows of an event of source_r item_i, those that hide their item left out
 //
 // For          both kinds of adapter
-// Work split   one invocation owns four columns of one event; that of the first four copies the event's rows of source, too.
+// Work split   one invocation owns four columns of one event.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns of few; rows of an event are neighbours. The gather
 //              of items is that of the way forward. Workgroups of 16 are half a subgroup of 32, which spreads few events over
 //              twice as many cores; with thousands of events 64 should be better.
@@ -13,12 +12,9 @@
 
 const WORKGROUP = 16;
 const N4 = 1u;  // columns / 4
-const STATE = false;
-const BASE = false;
 const KEPT = 4294967295u;  // a row keeps its item when its noise is at most this
 const KEPT_SCALE = 1.0;
 const ACCUMULATE_STATE = false;
-const ACCUMULATE_BASE = false;
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -36,8 +32,7 @@ struct Step {
 @group(0) @binding(2) var<storage, read> event: array<vec4u>;
 @group(0) @binding(3) var<storage, read> row_item: array<u32>;
 @group(0) @binding(4) var<storage, read_write> state_gradient: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> base_gradient: array<f32>;
-@group(0) @binding(6) var<uniform> step: Step;
+@group(0) @binding(5) var<uniform> step: Step;
 
 // A random number for row r in this step: the output function of a permuted congruential generator (PCG).
 fn noise(r: u32) -> u32 {
@@ -56,14 +51,9 @@ fn item_term_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_wor
   var sum = vec4f(0.0);
   for (var r = of_event.x; r < of_event.y; r++) {
     let g = source[r];
-    if (BASE && column == 0u) {
-      if (ACCUMULATE_BASE) { base_gradient[r] += g; } else { base_gradient[r] = g; }
-    }
-    if (STATE && (KEPT == 4294967295u || noise(r) <= KEPT)) { sum += g * item[row_item[r] * N4 + column]; }
+    if (KEPT == 4294967295u || noise(r) <= KEPT) { sum += g * item[row_item[r] * N4 + column]; }
   }
-  if (STATE) {
-    sum *= KEPT_SCALE;
-    if (ACCUMULATE_STATE) { sum += state_gradient[i]; }
-    state_gradient[i] = sum;
-  }
+  sum *= KEPT_SCALE;
+  if (ACCUMULATE_STATE) { sum += state_gradient[i]; }
+  state_gradient[i] = sum;
 }

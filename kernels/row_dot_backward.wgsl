@@ -1,7 +1,7 @@
 // row_dot_backward.wgsl - both gradients of row_dot_forward.wgsl, in one walk along the rows
 //
 //   input [R, K]   weights [K]   output_gradient [R]
-//   input_gradient_rk = output_gradient_r weights_k  (times ELU'(input_rk) with ELU)
+//   input_gradient_rk = output_gradient_r weights_k  (times ELU'(input_rk) with ELU); without INPUT none is wanted
 //   partials[chunk]   = sum over the rows of a chunk of output_gradient_r input_rk, and of output_gradient_r (bias)
 //
 // With ELU, input = ELU(z), and ELU'(z) = 1 for z > 0, else ELU(z) + 1: it follows from the input alone.
@@ -19,6 +19,7 @@
 const WORKGROUP = 8;
 const M = 2u;  // step.size[M] is the number of rows
 const K4 = 16u;                // columns / 4
+const INPUT = true;
 const ELU = true;
 const RELU = false;  // with ELU: ReLU takes its place, and its slope is 0 where the output is
 const ACCUMULATE = false;         // input gradient
@@ -69,6 +70,7 @@ fn row_dot_backward(@builtin(global_invocation_id) id: vec3u) {
     let du = output_gradient[r];
     weight_sum += du * x;
     bias_sum += du;
+    if (!INPUT) { continue; }
     var dx = du * w;
     if (RELU) { dx *= select(vec4f(0.0), vec4f(1.0), x > vec4f(0.0)); }
     if (ELU) { dx *= select(x + 1.0, vec4f(1.0), x > vec4f(0.0)); }

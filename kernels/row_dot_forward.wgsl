@@ -1,6 +1,7 @@
 // row_dot_forward.wgsl - one number a row: the last layer of the utility
 //
 //   input [R, K]   weights [K]   bias [1]   output [R]        output_r = bias + sum_k input_rk weights_k
+//   base  [R]      with BASE: added to it, what other parts of the utility give
 //
 // For          both kinds of adapter
 // On a CPU adapter  cpu/row_dot_sum.wgsl where panels make the layer before, and with it the products of each panel; this
@@ -14,6 +15,7 @@
 const WORKGROUP = 64;
 const M = 2u;  // step.size[M] is the number of rows
 const K4 = 16u;  // columns / 4
+const BASE = false;
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -22,8 +24,9 @@ struct Step {
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> output: array<f32>;
-@group(0) @binding(4) var<uniform> step: Step;
+@group(0) @binding(3) var<storage, read> base: array<f32>;
+@group(0) @binding(4) var<storage, read_write> output: array<f32>;
+@group(0) @binding(5) var<uniform> step: Step;
 
 fn load_input(i: u32) -> vec4f { return input[i]; }
 
@@ -35,5 +38,6 @@ fn row_dot_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgr
   for (var k = 0u; k < K4; k++) {
     sum += load_input(r * K4 + k) * weights[k];
   }
-  output[r] = bias[0] + ((sum.x + sum.y) + (sum.z + sum.w));
+  let own = bias[0] + ((sum.x + sum.y) + (sum.z + sum.w));
+  if (BASE) { output[r] = base[r] + own; } else { output[r] = own; }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { countTrain } from "../src/baselines/train_counts.ts";
+import { countTrain } from "../src/counts/train_counts.ts";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
 import { choiceFigures, meanSpearman, precisionAt, rankingFigures } from "../src/data/ranking.ts";
 

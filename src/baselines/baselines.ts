@@ -4,14 +4,15 @@ import { type ClickLog, usersOf } from "../data/click_log.ts";
 import { countedOf, type LogSource, type OnProgress, sourceOf, walk } from "../data/log_source.ts";
 import { Collector, type CollectorOptions } from "../figures/collector.ts";
 import type { Tested } from "../figures/tested.ts";
-import { categoryRate, type TokenField } from "./category_rate.ts";
+import { categoryRate } from "./category_rate.ts";
+import type { TokenField } from "../counts/token_fields.ts";
 import { type Choice, choose } from "./choice.ts";
 import { itemKnn } from "./item_knn.ts";
 import { lastClick } from "./last_click.ts";
 import { utilityOf } from "./log_odds.ts";
 import type { Scorer } from "./scorer.ts";
 import { chance, clickRate } from "./simple.ts";
-import { countTrain, told, type TrainCounts } from "./train_counts.ts";
+import { countTrain, told, type TrainCounts } from "../counts/train_counts.ts";
 
 /** In the order in which they are shown; by the names that they have in result.json. */
 export const baselineNames = ["random", "clickRate", "lastClick", "categoryRate", "itemKnn"] as const;

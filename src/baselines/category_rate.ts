@@ -1,25 +1,14 @@
 /** An item's click rate, times how much more often than others the user clicked on its categories so far. */
 
-import type { Clicks, ItemTokens } from "../data/click_log.ts";
+import type { Clicks } from "../data/click_log.ts";
 import type { ItemCatalogue } from "../data/item_catalogue.ts";
 import { rowsIn, type Scorer, visitPages } from "./scorer.ts";
-import { rateOf, type TrainCounts } from "./train_counts.ts";
-
-/** A field of tokens: the tokens first .. first + count - 1 are its values. */
-export interface TokenField {
-  /** What people call it. */
-  readonly name: string;
-  /** Its first token. */
-  readonly first: number;
-  /** How many it has. */
-  readonly count: number;
-}
+import { clickShares, isCategory, isIn, type TokenField, tokensIn } from "../counts/token_fields.ts";
+import { rateOf, type TrainCounts } from "../counts/train_counts.ts";
 
 /** Clicks that everybody's shares weigh as much as. */
 const PRIORS = [1, 3, 10, 30, 100];
 const MOST_FIELDS = 8;
-/** Items whose tokens are read at once. */
-const CHUNK = 2 ** 16;
 
 /**
  * With the share of the train users' clicks that fall on a token p_t, and the user's clicks n_t of n so far, a token's lift
@@ -37,7 +26,7 @@ export function categoryRate(
   const { shape } = catalogue;
   if (shape.kind !== "mixed") return undefined;
   const all = fields.length > 0 ? fields : [{ name: "tokens", first: 0, count: shape.tokens }];
-  const own = all.filter(({ count }) => count > 1 && 2 * count <= shape.count).slice(0, MOST_FIELDS);
+  const own = all.filter((field) => isCategory(field, shape)).slice(0, MOST_FIELDS);
   if (own.length === 0) return undefined;
   const fieldSets = [...own.map((field) => [field]), ...(own.length > 1 ? [own] : [])];
   const settings = fieldSets.flatMap((set) => PRIORS.map((prior) => ({ set, prior })));
@@ -71,8 +60,6 @@ export function categoryRate(
   };
 }
 
-const isIn = ({ first, count }: TokenField, token: number) => token >= first && token < first + count;
-
 /** Clicks of a user so far, by token and field. An item of several tokens in a field gives each its part. */
 class UserClicks {
   readonly #ofToken = new Map<number, number>();
@@ -99,40 +86,6 @@ class UserClicks {
     }
     return count === 0 ? 1 : sum / count;
   }
-}
-
-/** [V] share of a field's clicks in the train part that fall on each token, as if each had one click more. */
-function clickShares(
-  catalogue: ItemCatalogue,
-  { clicks }: TrainCounts,
-  fields: readonly TokenField[],
-): Float64Array {
-  const { shape } = catalogue;
-  const shares = new Float64Array(shape.kind === "mixed" ? shape.tokens : 0).fill(1);
-  for (let first = 0; first < shape.count; first += CHUNK) {
-    const ids = Uint32Array.from({ length: Math.min(CHUNK, shape.count - first) }, (_, k) => first + k);
-    const tokens = tokensIn(catalogue, ids);
-    ids.forEach((id, k) => {
-      if (clicks[id] === 0) return;
-      const own = tokens.token.subarray(tokens.first[k], tokens.first[k + 1]);
-      for (const field of fields) {
-        const inField = own.filter((token) => isIn(field, token));
-        for (const token of inField) shares[token] = shares[token]! + clicks[id]! / inField.length;
-      }
-    });
-  }
-  for (const { first, count } of fields) {
-    const own = shares.subarray(first, first + count);
-    const sum = own.reduce((sum, x) => sum + x, 0);
-    own.forEach((x, k) => own[k] = x / sum);
-  }
-  return shares;
-}
-
-function tokensIn(catalogue: ItemCatalogue, ids: Uint32Array): ItemTokens {
-  const items = catalogue.read(ids);
-  if (items.kind !== "mixed") throw new Error(`expected items with tokens, got ${items.kind}`);
-  return items.tokens;
 }
 
 /** Looks up the tokens of items of a log: they are read at once where they are not in memory. */

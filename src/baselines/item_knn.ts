@@ -1,15 +1,9 @@
 /** Items that are clicked by the same users as those that the user clicked: item-based nearest neighbours. */
 
-import { type Clicks, NONE, usersOf } from "../data/click_log.ts";
-import { type LogSource, type OnProgress, walk } from "../data/log_source.ts";
-import { PairCounts } from "./pair_counts.ts";
+import { type ClickPairs, countPairs, latestFor } from "../counts/pairs.ts";
+import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { rowsIn, type Scorer, visitPages } from "./scorer.ts";
-import { rateOf, told, type TrainCounts } from "./train_counts.ts";
-
-/** Different items of a user, the latest clicked, that are counted. */
-const MOST_CLICKS = 50;
-/** Of more pairs of all users, every second, third, ... user is counted. */
-const MOST_PAIRS = 20_000_000;
+import { rateOf, type TrainCounts } from "../counts/train_counts.ts";
 
 /** How many of the latest clicks count. */
 const CLICKS = [1, 5, 20];
@@ -22,15 +16,9 @@ const SETTINGS = CLICKS.flatMap((clicks, window) =>
   WEIGHTS.flatMap((weight) => AGAIN.map((again) => ({ clicks, window, weight, again })))
 );
 
-/** Users that clicked an item, and pairs. */
-interface Neighbours {
-  readonly users: Uint32Array;
-  readonly pairs: PairCounts;
-}
-
 /** Scores by the cosine of two items: users who clicked both / sqrt(users who clicked the one x the other). */
 export function itemKnn(source: LogSource, counts: TrainCounts, onProgress?: OnProgress): Scorer {
-  const neighbours = countPairs(source, onProgress);
+  const neighbours = countPairs(source, latestFor(source), onProgress);
   return {
     settings: SETTINGS.map(({ clicks, weight, again }) =>
       [
@@ -59,7 +47,7 @@ export function itemKnn(source: LogSource, counts: TrainCounts, onProgress?: OnP
 }
 
 /** [windows, without and with itself] mean similarity of an item to the latest clicks. */
-function similarities(item: number, recent: readonly number[], { users, pairs }: Neighbours): number[] {
+function similarities(item: number, recent: readonly number[], { users, pairs }: ClickPairs): number[] {
   const found: number[] = [];
   let [sum, own, k] = [0, 0, 0];
   for (const clicks of CLICKS) {
@@ -82,43 +70,4 @@ function latestOf(history: readonly number[], most: number): number[] {
   const found = new Set<number>();
   for (let k = history.length - 1; k >= 0 && found.size < most; k--) found.add(history[k]!);
   return [...found];
-}
-
-function countPairs(source: LogSource, onProgress: OnProgress | undefined): Neighbours {
-  const train = usersOf(source, "train");
-  const stride = strideOf(source, train);
-  const neighbours: Neighbours = {
-    users: new Uint32Array(source.items.shape.count),
-    pairs: new PairCounts(),
-  };
-  const counted = train.filter((_, k) => k % stride === 0);
-  for (const { log, users } of walk(source, counted, told("Counting pairs of clicks", onProgress))) {
-    for (const user of users) addUser(clicksOf(log, user), neighbours);
-  }
-  return neighbours;
-}
-
-/** How many users to leave out so that there are not too many pairs: by their events, as if each had a click. */
-function strideOf({ userEvents }: LogSource, train: Uint32Array): number {
-  const pairs = train.reduce((sum, user) => {
-    const clicks = Math.min(MOST_CLICKS, userEvents[user + 1]! - userEvents[user]!);
-    return sum + clicks * (clicks - 1) / 2;
-  }, 0);
-  return Math.max(1, Math.ceil(pairs / MOST_PAIRS));
-}
-
-function clicksOf(log: Clicks, user: number): number[] {
-  const clicks: number[] = [];
-  for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
-    const click = log.eventClick[e]!;
-    if (click !== NONE) clicks.push(log.rowItem[click]!);
-  }
-  return latestOf(clicks, MOST_CLICKS);
-}
-
-function addUser(items: readonly number[], { users, pairs }: Neighbours): void {
-  items.forEach((item, k) => {
-    users[item] = users[item]! + 1;
-    for (let other = 0; other < k; other++) pairs.add(item, items[other]!);
-  });
 }

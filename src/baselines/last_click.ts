@@ -1,7 +1,7 @@
 /** Who clicked an item clicks it again: what the user clicked last, then by the click rate. */
 
 import { rowsIn, type Scorer, visitPages } from "./scorer.ts";
-import { rateOf, type TrainCounts } from "./train_counts.ts";
+import { rateOf, type TrainCounts } from "../counts/train_counts.ts";
 
 /** How many of the latest clicks count. */
 const CLICKS = [1, 3, 10, Infinity];

@@ -1,7 +1,7 @@
 /** Baselines without a history: chance, and how often an item is clicked. */
 
 import { rowsIn, type Scorer, visitPages } from "./scorer.ts";
-import { rateOf, type TrainCounts } from "./train_counts.ts";
+import { rateOf, type TrainCounts } from "../counts/train_counts.ts";
 
 /** All scores the same: each item of a page, and no click, are equally likely. */
 export const chance: Scorer = {

@@ -7,7 +7,7 @@ import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { UNIFORM_BYTES, type View } from "../gpu/memory.ts";
 import { STEP_STRIDE } from "../gpu/step.ts";
-import type { ClickBatch } from "./click_batch.ts";
+import type { ClickBatch, LogFacts } from "./click_batch.ts";
 import type { ClickDispatch, ClickSizes } from "./click_sizes.ts";
 import type { DeviceItems } from "./device_items.ts";
 import { bitWords, type DeviceLog } from "./device_log.ts";
@@ -76,6 +76,9 @@ export class BatchBuffers implements ClickBatch {
 
   get items(): DeviceItems {
     return this.log.items;
+  }
+  get facts(): LogFacts {
+    return this.log.facts ?? withoutFacts();
   }
 
   /**
@@ -159,14 +162,19 @@ export class BatchBuffers implements ClickBatch {
           WORDS,
         },
         views: {
+          log_row: log.row,
           log_item: log.item,
           ...wholes({ row, ranked, row_item: rowItem, slot_item: slotItem, slot_first: slotFirst, sorted }),
         },
         invocations: ["rows"],
-        cost: (s) => ({ flops: 0, bytes: 44 * s.rows }),
+        cost: (s) => ({ flops: 0, bytes: 48 * s.rows }),
       },
     ];
   }
+}
+
+function withoutFacts(): never {
+  throw new Error("the log was put on the device without what counts need of it");
 }
 
 /** Places from a slice to the next. */

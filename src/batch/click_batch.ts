@@ -4,6 +4,14 @@ import type { View } from "../gpu/memory.ts";
 import type { DeviceItems } from "./device_items.ts";
 import type { TokenPairs } from "./token_pairs.ts";
 
+/** What counts know of a log beside its tables. */
+export interface LogFacts {
+  /** [rows of the log] (what of the counts is the user's own, the catalogue's number of the item) */
+  readonly fact: View;
+  /** [items of the log] the catalogue's numbers of the log's items */
+  readonly itemId: View;
+}
+
 /** Index arrays of a batch: of a log's users as a rule (batch_buffers.ts). Their layouts stand in the headers of the batch kernels. */
 export interface ClickBatch {
   /** The batch's users in the plan. */
@@ -18,6 +26,8 @@ export interface ClickBatch {
    */
   readonly clicks?: View;
   readonly row: View;
+  /** What counts know of the log's rows and items. Absent on a page whose items are the catalogue's. */
+  readonly facts?: LogFacts;
   readonly rowItem: View;
   readonly slotItem: View;
   readonly slotFirst: View;

@@ -1,11 +1,13 @@
 /** A click log on the GPU, where it stays: a step only names the users that it takes. */
 
+import { ownCounts } from "../counts/log_counts.ts";
 import { type ClickLog, type ItemFeatures, NONE } from "../data/click_log.ts";
 import { MemoryItems } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";
 import { type Gpu, LimitError } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
 import { UserError } from "../user_error.ts";
+import type { LogFacts } from "./click_batch.ts";
 import { DeviceItems } from "./device_items.ts";
 
 /** How large a log may become; buffers are made for it. */
@@ -16,6 +18,12 @@ export interface LogCapacity {
   readonly rows: number;
   /** Distinct items that its rows show. */
   readonly items: number;
+}
+
+/** A log that models with counts read. */
+export interface CountedLog {
+  /** Where its train users were counted: how many of their latest clicks are in the pairs. See {@link ownCounts}. */
+  readonly latest?: number;
 }
 
 /** Marks a given event in the log on the device. The same value as in `batch_expand.wgsl`. */
@@ -53,10 +61,13 @@ export class DeviceLog {
    * @internal
    */
   readonly item: View;
+  /** Only with counts. */
+  readonly facts: LogFacts | undefined;
 
   /**
    * Uploads a log.
    * @param capacity by default, the log's own. @param tokenCounts of the catalogue that further logs are over.
+   * @param counts for models with counts: whether its train users were counted.
    * @throws UserError when the log exceeds what a kernel can see at once.
    */
   constructor(
@@ -64,6 +75,7 @@ export class DeviceLog {
     log: ClickLog,
     capacity?: LogCapacity,
     tokenCounts: Uint32Array = new MemoryItems(log.items).tokenCounts,
+    private readonly counts?: CountedLog,
   ) {
     const { eventClick: { length: events }, rowItem: { length: rows } } = log;
     this.capacity = capacity ?? { events, rows, items: Math.min(rows, log.items.count) };
@@ -75,6 +87,10 @@ export class DeviceLog {
       this.event = this.#arena.allocate("events", 16 * (this.capacity.events + 1));
       this.row = this.#arena.allocate("rows", 12 * this.capacity.rows);
       this.item = this.#arena.allocate("items", 8 * items);
+      this.facts = counts && {
+        fact: this.#arena.allocate("facts of rows", 8 * Math.max(1, this.capacity.rows)),
+        itemId: this.#arena.allocate("items of the catalogue", 4 * this.items.capacity),
+      };
       this.write(log);
     } catch (error) {
       this.destroy();
@@ -112,6 +128,18 @@ export class DeviceLog {
       queue.writeBuffer(this.item.buffer, 0, item);
     }
     this.items.write(log.items);
+    if (this.facts && this.counts && rows > 0) this.#writeFacts(log, this.facts, this.counts);
+  }
+
+  #writeFacts(log: ClickLog, { fact, itemId }: LogFacts, { latest }: CountedLog): void {
+    const ids = log.itemIds ?? Uint32Array.from({ length: log.items.count }, (_, item) => item);
+    const facts = new Uint32Array(2 * log.rowItem.length);
+    ownCounts(log, latest).forEach((own, row) => {
+      facts[2 * row] = own;
+      facts[2 * row + 1] = ids[log.rowItem[row] ?? 0] ?? 0;
+    });
+    this.gpu.queue.writeBuffer(fact.buffer, 0, facts);
+    this.gpu.queue.writeBuffer(itemId.buffer, 0, ids);
   }
 
   /** Frees the GPU. */

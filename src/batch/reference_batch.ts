@@ -1,5 +1,6 @@
 /** What the batch kernels compute, on the CPU in the plainest way. For checking them and for the f64 references. */
 
+import { ownCounts } from "../counts/log_counts.ts";
 import { type ClickLog, GIVEN, NONE } from "../data/click_log.ts";
 
 export interface ReferenceBatch {
@@ -9,17 +10,27 @@ export interface ReferenceBatch {
   readonly events: { first: number; end: number; click: number; fed: number }[];
   /** [E] clicks of the user before the event, and the end of the user's events. */
   readonly history: { clicks: number; end: number }[];
-  /** [R] event, item, and the event if this row's click is fed to the encoder. */
-  readonly rows: { event: number; item: number; fedEvent: number }[];
+  /** [R] event, row of the log, item, and the event if this row's click is fed to the encoder. */
+  readonly rows: { event: number; logRow: number; item: number; fedEvent: number }[];
   /** [R] place of the row's item among the distinct items. */
   readonly rowSlot: number[];
   /** [D] distinct items, ascending. */
   readonly slotItem: number[];
+  /** [R] what of the counts is the user's own, see {@link ownCounts}. */
+  readonly own: Uint32Array;
   /** Of the step's header: rules what is random in it. */
   readonly noise: number;
 }
 
-export function referenceBatch(log: ClickLog, users: ArrayLike<number>, noise = 0): ReferenceBatch {
+/** @param latest see {@link ownCounts} */
+export function referenceBatch(
+  log: ClickLog,
+  users: ArrayLike<number>,
+  noise = 0,
+  latest?: number,
+): ReferenceBatch {
+  const ownOfLog = ownCounts(log, latest);
+  const own: number[] = [];
   const userFirst = [0];
   const events: ReferenceBatch["events"] = [];
   const history: ReferenceBatch["history"] = [];
@@ -35,8 +46,10 @@ export function referenceBatch(log: ClickLog, users: ArrayLike<number>, noise = 
       const feeds = click !== NONE && e + 1 < to;
       const first = rows.length;
       for (let r = rowFrom; r < rowTo; r++) {
+        own.push(ownOfLog[r] ?? 0);
         rows.push({
           event: events.length,
+          logRow: r,
           item: log.rowItem[r] ?? 0,
           fedEvent: feeds && r === click ? events.length : NONE,
         });
@@ -55,5 +68,5 @@ export function referenceBatch(log: ClickLog, users: ArrayLike<number>, noise = 
   const slotItem = [...new Set(rows.map((r) => r.item))].sort((a, b) => a - b);
   const slotOf = new Map(slotItem.map((item, slot) => [item, slot]));
   const rowSlot = rows.map((r) => slotOf.get(r.item) ?? 0);
-  return { userFirst, events, history, rows, slotItem, rowSlot, noise };
+  return { userFirst, events, history, rows, slotItem, rowSlot, own: Uint32Array.from(own), noise };
 }

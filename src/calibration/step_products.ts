@@ -16,7 +16,7 @@ import { AdamState } from "../ops/adam.ts";
 import { type Clock, clockOf, repeated, timeByQueue } from "../profile/clock.ts";
 import { ParameterArena } from "../tape/parameters.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { modelSpecs } from "../model/model_program.ts";
+import { modelSpecs, ofOthers } from "../model/model_program.ts";
 import { modelParameters, recordModel } from "../model/user_model.ts";
 
 /** A variant that is compiled. */
@@ -69,7 +69,7 @@ export class StepProducts implements Meter<PreparedProduct> {
       const log = source.log ?? readLog(source, Uint32Array.from(chosen));
       const batch = source.log ? chosen : [...chosen.keys()];
       const capacity = batchCapacity(log, batch, batch.length);
-      const deviceLog = this.#made.keep(new DeviceLog(gpu, log));
+      const deviceLog = this.#made.keep(new DeviceLog(gpu, log, undefined, undefined, ofOthers({ config })));
       this.#plan = this.#made.keep(new Plan(gpu, log, capacity, 1));
       this.#sizes = this.#plan.put(0, batch, { slot: 0, learningRate: 0, iteration: 0 });
       this.#plan.upload(0, 1);

@@ -2,6 +2,7 @@
 
 import { Command, Option } from "commander";
 import { DeviceLog } from "../batch/device_log.ts";
+import { ofOthers } from "../model/model_program.ts";
 import { type Split, splits, usersOf } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
@@ -222,13 +223,16 @@ async function withEvaluation<T>(
   const made = new Made();
   try {
     const model = made.keep(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
-    const deviceLog = source.log && made.keep(new DeviceLog(gpu, source.log));
+    const deviceLog = source.log && made.keep(new DeviceLog(gpu, source.log, undefined, undefined, ofOthers(model)));
     if (!game) return await use(made.keep(await Evaluation.ofModel(model, deviceLog, source, users, shards)));
     const own = { weights: partOf(weights, GENERATOR_PREFIX) };
     const generator = game.generator
       ? made.keep(createGenerator(gpu, source.items, game.generator, own))
       : undefined;
-    const evaluation = await evaluateGame(model, generator, game, deviceLog, source, users, { shards });
+    const evaluation = await evaluateGame(model, generator, game, deviceLog, source, users, {
+      shards,
+      counted: ofOthers(model),
+    });
     return await use(made.keep(evaluation));
   } finally {
     made.destroy();

@@ -1,6 +1,6 @@
 /** Where policies are compared: with the users that they learned on, those of a second model, and the truth of a made-up shop. */
 
-import { countTrain } from "../baselines/train_counts.ts";
+import { countTrain } from "../counts/train_counts.ts";
 import { shopItems } from "../data/demo_shop.ts";
 import type { LogSource } from "../data/log_source.ts";
 import { hasPagesWithoutClick } from "../data/no_click.ts";

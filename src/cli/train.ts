@@ -35,7 +35,7 @@ async function main(): Promise<number> {
   if (init?.snapshot.info) {
     data = fitDataset(data, init.snapshot.info, `The model of ${init.path}`);
   }
-  const trained = trainedOf(options, given, init);
+  const trained = trainedOf(options, given, data, init);
   expectPlaces(options.data, data, trained.model);
   init?.snapshot.checkShapes(modelParameters(data.source.items.shape, trained.model));
   return await withGpu(data, trained, async (gpu) => {
@@ -68,9 +68,10 @@ function expectNewRun(path: string): void {
 function trainedOf(
   options: TrainOptions,
   given: ReadonlySet<string>,
+  data: Dataset,
   init: Init | undefined,
 ): StagesConfig {
-  const config = stagesConfigOf(options);
+  const config = stagesConfigOf(options, data);
   const own = MODEL_OPTIONS.some((name) => given.has(name));
   return init?.snapshot.info && !own ? { ...config, model: init.snapshot.info.model } : config;
 }

@@ -77,6 +77,8 @@ export interface ClickLog extends Clicks {
   readonly name: string;
   /** [I] what is known of the items; rows name them by their number, 0 to I - 1. */
   readonly items: ItemFeatures;
+  /** [I] the catalogue's numbers of the items, where the log has numbers of its own. */
+  readonly itemIds?: Uint32Array<ArrayBuffer>;
 }
 
 /** The users of one part of the log, in ascending order. */

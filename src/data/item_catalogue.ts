@@ -150,11 +150,15 @@ export function tokensAtMost(tokenCounts: Uint32Array, items: number): number {
 export function overOwnItems(
   clicks: Clicks,
   catalogue: ItemCatalogue,
-): { readonly rowItem: Uint32Array<ArrayBuffer>; readonly items: ItemFeatures } {
+): {
+  readonly rowItem: Uint32Array<ArrayBuffer>;
+  readonly items: ItemFeatures;
+  readonly itemIds?: Uint32Array<ArrayBuffer>;
+} {
   const { rowItem } = clicks;
   if (catalogue.shape.kind === "one-hot") return { rowItem, items: catalogue.read(NO_TOKENS) };
   const ids = distinct(rowItem);
-  return { rowItem: rowItem.map((id) => placeOf(ids, id)), items: catalogue.read(ids) };
+  return { rowItem: rowItem.map((id) => placeOf(ids, id)), items: catalogue.read(ids), itemIds: ids };
 }
 
 /** Place of a number among ascending ones, by bisection. */
@@ -169,6 +173,6 @@ function placeOf(ascending: Uint32Array, number: number): number {
 }
 
 /** Ascending, each once. */
-function distinct(numbers: Uint32Array): Uint32Array {
-  return numbers.slice().sort().filter((id, k, all) => id !== all[k - 1]);
+function distinct(numbers: Uint32Array): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from(numbers).sort().filter((id, k, all) => id !== all[k - 1]);
 }

@@ -1,5 +1,6 @@
 /** What a model is, in numbers. Part of every run's config and of every snapshot's metadata. */
 
+import { type CountsConfig, MOST_FIELDS, MOST_SLOTS, slotsOf } from "../counts/columns.ts";
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 
@@ -15,6 +16,18 @@ const common = {
   eta: v.optional(etaSchema, 1),
   wide: v.optional(v.whole(0, 64), 0),
   loss: v.optional(v.picklist(["choice", "logistic"]), "choice"),
+  counts: v.optional(
+    v.nullable(v.strictObject({
+      fields: v.pipe(
+        v.array(v.strictObject({ first: v.whole(0), count: v.whole(1), slots: v.whole(1, MOST_SLOTS) })),
+        v.maxLength(MOST_FIELDS),
+        v.check((fields) => slotsOf(fields) <= MOST_SLOTS, `expected at most ${MOST_SLOTS} slots of tokens`),
+      ),
+      neighbours: v.whole(1, 1024),
+      latest: v.whole(1),
+    })),
+    null,
+  ),
   positions: v.optional(
     v.pipe(v.whole(0, 1000), v.check((places) => places !== 1, "expected 0, or at least 2 places")),
     0,
@@ -52,6 +65,8 @@ export interface CommonModelConfig {
   wide: number;
   /** What P(what happened on a page) follows from: one choice a page, or each item clicked or not by itself. */
   loss: "choice" | "logistic";
+  /** What of the counts of train users is an input of the utility; null for the paper's model, which has none. */
+  counts: CountsConfig | null;
   /** P, places of a page with an effect of their own on what is clicked, which utilities are without; 0 for none. */
   positions: number;
 }
@@ -109,6 +124,7 @@ const defaults = {
   eta: 1,
   wide: 0,
   loss: "choice",
+  counts: null,
   positions: 0,
 } as const satisfies Partial<ModelConfig>;
 

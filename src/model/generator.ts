@@ -21,6 +21,7 @@ export function generatorConfig(
     kernelSd: behaviourSd,
     batchNorm: false,
     wide: 0,
+    counts: null,
     loss: "choice",
     positions: 0,
   };

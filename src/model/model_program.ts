@@ -3,7 +3,7 @@
 import { BatchBuffers } from "../batch/batch_buffers.ts";
 import { ClickTape } from "../batch/click_tape.ts";
 import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
-import type { DeviceLog } from "../batch/device_log.ts";
+import type { CountedLog, DeviceLog } from "../batch/device_log.ts";
 import type { Plan } from "../batch/plan.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -38,6 +38,8 @@ export interface GivenState {
   readonly first?: Tensor;
   /** [events, K] the same of the wide part. */
   readonly wide?: Tensor;
+  /** [events, .] the last clicks that counts look back at. */
+  readonly recent?: Tensor;
 }
 export const evaluating: RecordOptions = { training: false, itemDropout: 0 };
 
@@ -57,6 +59,11 @@ export interface RecordableModel {
    * @internal
    */
   record(tape: ClickTape, options: RecordOptions): RowDot;
+}
+
+/** What a log has to know for the counts of a model, none of whose users were counted; undefined for a model without. */
+export function ofOthers({ config }: Pick<RecordableModel, "config">): CountedLog | undefined {
+  return config.counts ? {} : undefined;
 }
 
 export interface ModelProgramOptions {

@@ -10,19 +10,20 @@ import type { Tensor } from "../tape/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 import { type ModelParameter, zeros } from "./initial_weights.ts";
 
-const NAME = "position/effect";
+/** The name of its parameter. */
+export const POSITION_EFFECT = "position/effect";
 
 /** [1, P - 1]: of the second place, the third, ...; those behind the last of P share its effect. */
 export function positionParameters({ positions }: ModelConfig): ModelParameter[] {
-  return positions > 0 ? [{ name: NAME, rows: 1, columns: positions - 1, initial: zeros }] : [];
+  return positions > 0 ? [{ name: POSITION_EFFECT, rows: 1, columns: positions - 1, initial: zeros }] : [];
 }
 
 export function positionEffect(tape: ClickTape, { positions }: ModelConfig): Tensor | undefined {
-  return positions > 0 ? tape.parameter(NAME) : undefined;
+  return positions > 0 ? tape.parameter(POSITION_EFFECT) : undefined;
 }
 
 /** The effects that a model has learned, of the first place, the second, ...; undefined for a model without. */
 export function positionEffects(weights: Weights): number[] | undefined {
-  const effects = weights.get(NAME);
+  const effects = weights.get(POSITION_EFFECT);
   return effects && [0, ...effects];
 }

@@ -9,7 +9,7 @@ import { Arena } from "../gpu/arena.ts";
 import { Commands } from "../gpu/commands.ts";
 import { isTexture } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
-import { ModelProgram, type RecordableModel } from "./model_program.ts";
+import { ModelProgram, ofOthers, type RecordableModel } from "./model_program.ts";
 
 export interface ScorableModel extends RecordableModel {
   readonly items: ItemCatalogue;
@@ -83,7 +83,7 @@ export class Scorer {
     const { gpu, items: { shape, tokenCounts } } = this.model;
     const log = logOf(this.model.items, [{ history: [], page: [0] }]);
     const items = Math.min(rows, shape.count);
-    this.#log = new DeviceLog(gpu, log, { events, rows, items }, tokenCounts);
+    this.#log = new DeviceLog(gpu, log, { events, rows, items }, tokenCounts, ofOthers(this.model));
     this.#plan = new Plan(gpu, log, { users, events, rows, items }, 1);
     this.#program = await ModelProgram.create(this.model, {
       name: "scorer",

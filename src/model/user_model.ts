@@ -8,6 +8,8 @@ import type { RowDot } from "../ops/row_dot.ts";
 import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
+import type { CountedLog } from "../batch/device_log.ts";
+import { addLinearPart, countParameters, countsLayer, countsPart } from "./counted.ts";
 import { type ModelConfig, modelConfigSchema, type ModelOptions, parseConfig } from "./config.ts";
 import { lstmParameters, lstmStatePart } from "./lstm_encoder.ts";
 import { noStatePart } from "./no_encoder.ts";
@@ -25,6 +27,7 @@ export function modelParameters(items: ItemsShape, config: ModelConfig): ModelPa
     ...encoderParameters(items, config),
     ...utilityParameters(items, config),
     ...wideParameters(items, config),
+    ...countParameters(items, config),
     ...positionParameters(config),
   ];
 }
@@ -69,21 +72,23 @@ export class UserModel implements RecordableModel {
    * A model of this config, with the weights of a seed or your own.
    *
    * @param items what {@link score} reads; the weights depend on its shape alone.
-   * @param initial a seed to draw the weights from, or the weights by name, [rows, columns] each.
+   * @param initial a seed to draw the weights from, with `start` in the place of some of them (a model with counts needs that of
+   *   `countedStart`), or the weights by name, [rows, columns] each.
    * @throws UserError for a config out of range, weights of another shape, or a model beyond the adapter.
    */
   constructor(
     readonly gpu: Gpu,
     items: ItemFeatures | ItemCatalogue,
     config: ModelOptions,
-    initial: { readonly seed: number } | { readonly weights: Weights },
+    initial: { readonly seed: number; readonly start?: Weights } | { readonly weights: Weights },
   ) {
     this.config = parseConfig(modelConfigSchema, config, "model");
     this.items = catalogueOf(items);
     const specs = modelParameters(this.shape, this.config);
     if ("weights" in initial) checkWeights(specs, initial.weights);
     this.parameters = new ParameterArena(gpu, specs);
-    this.parameters.write("weights" in initial ? initial.weights : initialWeights(specs, initial.seed));
+    const drawn = "weights" in initial ? initial.weights : initialWeights(specs, initial.seed);
+    this.parameters.write(new Map([...drawn, ...("start" in initial && initial.start ? initial.start : [])]));
   }
 
   /** Kind, count and widths of the items that it is over. */
@@ -94,6 +99,14 @@ export class UserModel implements RecordableModel {
   /** @internal */
   record(tape: ClickTape, options: RecordOptions): RowDot {
     return recordModel(tape, this.config, options);
+  }
+
+  /**
+   * What a log on the device has to know for its counts; undefined for a model without.
+   * @internal
+   */
+  get counted(): CountedLog | undefined {
+    return this.config.counts ? { latest: this.config.counts.latest } : undefined;
   }
 
   /** All weights by name. Waits for the GPU. */
@@ -114,6 +127,7 @@ export class UserModel implements RecordableModel {
   async gradients(): Promise<Weights> {
     const gradients = await this.parameters.read(this.parameters.gradient.buffer);
     for (const name of this.parameters.touchedOnly) gradients.delete(name);
+    for (const { name, constant } of this.parameters.specs) if (constant) gradients.delete(name);
     return gradients;
   }
 
@@ -163,11 +177,17 @@ export function recordModel(
   options: RecordOptions,
 ): RowDot {
   const { items } = tape.batch;
-  if (!isWide(config)) return utility(tape, items, config, statePart(tape, config, options), options);
-  const base = config.dims.length > 0
-    ? utility(tape, items, config, statePart(tape, config, options), { ...options, reader: undefined })
+  const counts = countsPart(tape, config, options.given?.recent);
+  // Whoever adds to the hidden layers' output reads it, so it is made.
+  const alone = !isWide(config) && !counts;
+  const hidden = config.dims.length > 0
+    ? utility(tape, items, config, {
+      state: statePart(tape, config, options),
+      counts: counts && countsLayer(tape, counts),
+    }, alone ? options : { ...options, reader: undefined })
     : tape.parameter("utility/output/bias");
-  return wideUtility(tape, items, config, base, options);
+  const base = isWide(config) ? wideUtility(tape, items, config, hidden, options) : hidden;
+  return counts ? addLinearPart(tape, counts, base) : base;
 }
 
 /** [events, N]: what the history gives the first layer, with its bias. */

@@ -20,9 +20,11 @@ import type { RecordOptions } from "./model_program.ts";
  */
 export function utilityParameters(
   items: ItemsShape,
-  { dims, kernelSd, batchNorm }: ModelConfig,
+  { dims, kernelSd, batchNorm, counts }: ModelConfig,
 ): ModelParameter[] {
   const initial = truncatedNormal(kernelSd);
+  // With counts the training starts as a logit of them: nothing else counts at first.
+  const initialOutput = counts ? zeros : initial;
   const outputBias = { name: "utility/output/bias", rows: 1, columns: 1, initial: zeros };
   const [first] = dims;
   if (first === undefined) return [outputBias];
@@ -42,7 +44,7 @@ export function utilityParameters(
     rows: 1,
     columns: dims.at(-1) ?? 0,
     decays: true,
-    initial,
+    initial: initialOutput,
   });
   parameters.push(outputBias);
   return parameters;
@@ -59,14 +61,15 @@ function normParameters(layer: string, columns: number): ModelParameter[] {
 }
 
 /**
- * @param statePart [events, N] what the state gives the first layer, with its bias; the encoder's to make
+ * @param parts state [events, N]: what the state gives the first layer, with its bias, the encoder's to make; counts
+ *   [rows, N]: what counts give it
  * @returns [rows, 1]
  */
 export function utility(
   tape: ClickTape,
   items: DeviceItems,
   { dims, batchNorm: normalised }: ModelConfig,
-  statePart: Tensor,
+  parts: { readonly state: Tensor; readonly counts?: Tensor },
   options: RecordOptions,
 ): RowDot {
   const parameter = (name: string) => tape.parameter(`utility/${name}`);
@@ -82,7 +85,10 @@ export function utility(
       variance: of("variance"),
     }, options);
   };
-  let hidden = normalise(firstLayer(tape, "utility/layer1", { item, state: statePart }, options), 1);
+  let hidden = normalise(
+    firstLayer(tape, "utility/layer1", { item, state: parts.state, ofRow: parts.counts }, options),
+    1,
+  );
   for (let layer = 2; layer <= dims.length; layer++) {
     const dense = linear(tape, `utility/layer${layer}`, {
       input: hidden,

@@ -51,7 +51,8 @@ export function wideParameters(items: ItemsShape, config: ModelConfig): ModelPar
     { name: HISTORY.weights, rows: LAGS, columns: 1, initial: () => 1 / LAGS },
     { name: HISTORY.bias, rows: 1, columns: K, initial: ones },
     ...clickKernels(items, HISTORY, 1, K, initial),
-    ...itemKernels(items, PART, K, initial),
+    // With counts the training starts as a logit of them: the item's side gives nothing at first.
+    ...itemKernels(items, PART, K, config.counts ? zeros : initial),
   ];
 }
 

@@ -1,4 +1,4 @@
-/** first_layer: ELU(item part + state part), the first hidden layer of a row from its two factored products. */
+/** first_layer: ELU(item part + state part + row part), the first hidden layer of a row from its factored products. */
 
 import backwardText from "../../kernels/first_layer_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/first_layer_forward.wgsl" with { type: "text" };
@@ -17,6 +17,8 @@ export interface FirstLayerInputs {
   readonly item: Tensor;
   /** [events, N] */
   readonly state: Tensor;
+  /** [rows, N] what a row has beside its item and its event; no other op may read it */
+  readonly ofRow?: Tensor;
 }
 
 export interface FirstLayerOptions {
@@ -28,12 +30,13 @@ export interface FirstLayerOptions {
 export function firstLayer(
   tape: ClickTape,
   name: string,
-  { item, state }: FirstLayerInputs,
+  { item, state, ofRow }: FirstLayerInputs,
   { itemDropout = 0 }: FirstLayerOptions = {},
 ): Tensor {
   const oneHot = isTable(item);
   if (!oneHot) expectShape("first_layer", item, "items", state.columns);
   expectShape("first_layer", state, "events", item.columns);
+  if (ofRow) expectShape("first_layer", ofRow, "rows", state.columns);
   const output = tape.tensor(name, "rows", state.columns, { activation: "elu", textured: true });
   const N4 = output.stride / 4;
   const dropout = dropoutConstants(itemDropout);
@@ -41,24 +44,31 @@ export function firstLayer(
   const forward = (): ClickDispatch[] => [{
     kernel: forwardKernel,
     label: `${name} forward`,
-    constants: { N4, ...dropout },
+    constants: { N4, OF_ROW: ofRow !== undefined, ...dropout },
     views: {
       item: item.view,
       state: state.view,
       event: tape.batch.event,
       row_item: tape.batch.rowItem,
+      of_row: (ofRow ?? state).view,
       output: output.view,
     },
     invocations: [{ of: "events", times: Math.ceil(N4 / 4) }],
-    cost: (s) => ({ flops: 3 * s.rows * output.columns, bytes: 16 * N4 * (s.events + 2 * s.rows) }),
+    cost: (s) => ({
+      flops: 3 * s.rows * output.columns,
+      bytes: 16 * N4 * (s.events + (ofRow ? 3 : 2) * s.rows),
+    }),
   }];
 
   return tape.record({
     op: "first_layer",
-    inputs: [item, state],
+    inputs: ofRow ? [item, state, ofRow] : [item, state],
     output,
     forward,
-    backward: (call) => backward(tape, call, { item, state }, dropout),
+    backward: (call) => {
+      if (ofRow) call.passGradient(ofRow);
+      return backward(tape, call, { item, state }, dropout);
+    },
     reference: reference(oneHot, itemDropout),
   });
 }
@@ -136,7 +146,7 @@ export function isTable(tensor: Tensor): boolean {
 }
 
 function reference(oneHot: boolean, itemDropout: number): ClickReference {
-  return ([item, state], batch) => {
+  return ([item, state, ofRow], batch) => {
     if (!item || !state) throw new Error("first_layer: expected an item and a state part");
     const place = (r: number) => (oneHot ? batch.rows[r]?.item : batch.rowSlot[r]) ?? 0;
     const event = (r: number) => batch.rows[r]?.event ?? 0;
@@ -144,7 +154,8 @@ function reference(oneHot: boolean, itemDropout: number): ClickReference {
     const output = matrix(
       batch.rows.length,
       item.columns,
-      (r, j) => elu(scale(r) * at(item, place(r), j) + at(state, event(r), j)),
+      (r, j) =>
+        elu(scale(r) * at(item, place(r), j) + at(state, event(r), j) + (ofRow ? at(ofRow, r, j) : 0)),
     );
     return {
       output,
@@ -158,7 +169,7 @@ function reference(oneHot: boolean, itemDropout: number): ClickReference {
             add(dState, event(r), j, at(dz, r, j));
           }
         }
-        return [dItem, dState];
+        return ofRow ? [dItem, dState, dz] : [dItem, dState];
       },
     };
   };

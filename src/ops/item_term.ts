@@ -21,7 +21,7 @@ export interface ItemTermInputs {
   readonly item: Tensor;
   /** [events, N]; without it N is 1, and the term is the item's number alone */
   readonly state?: Tensor;
-  /** [rows, 1] what the term is added to, or parameter [1, 1] */
+  /** [rows, 1] what the term is added to, which no other op may read, or parameter [1, 1] */
   readonly base: Tensor;
 }
 
@@ -80,32 +80,33 @@ interface ItemTerm extends ItemTermInputs {
   readonly constants: Constants;
 }
 
-/** The gradients of the event's vector and of what the term is added to; none where neither is a tensor of the batch. */
+/** The gradient of the event's vector. What the term is added to has the output's own. */
 function byEvent({ tape, item, state, base, N4, constants }: ItemTerm, call: ClickCall): ClickDispatch[] {
   const toState = state && call.gradient(state);
-  const toBase = base.parameter ? undefined : call.gradient(base);
-  if (!toState && !toBase) return [];
+  if (!base.parameter) call.passGradient(base);
+  if (!toState) return [];
   return [{
     kernel: backwardKernel,
     label: `${call.label} gradients by event`,
     constants: {
-      ...constants,
-      STATE: toState !== undefined,
-      BASE: toBase !== undefined,
-      ACCUMULATE_STATE: toState?.accumulate ?? false,
-      ACCUMULATE_BASE: toBase?.accumulate ?? false,
+      ...ofTerm(constants),
+      ACCUMULATE_STATE: toState.accumulate,
     },
     views: {
       source: call.outputGradient(),
       item: item.view,
       event: tape.batch.event,
       row_item: tape.batch.rowItem,
-      state_gradient: toState?.view ?? call.unwritten,
-      base_gradient: toBase?.view ?? call.unwritten,
+      state_gradient: toState.view,
     },
     invocations: [{ of: "events", times: N4 }],
     cost: (s) => ({ flops: 2 * s.rows * item.columns, bytes: s.rows * (16 * N4 + 12) }),
   }];
+}
+
+/** Without what only the way forward and the gradient by item ask. */
+function ofTerm({ STATE: _, ...constants }: Constants): Constants {
+  return constants;
 }
 
 function byItem({ tape, item, state, N4, constants }: ItemTerm, call: ClickCall): ClickDispatch {

@@ -24,6 +24,8 @@ export interface RowDotInputs {
   readonly weights: Tensor;
   /** parameter [1, 1] */
   readonly bias: Tensor;
+  /** [rows, 1] what is added to it; no other op may read it */
+  readonly base?: Tensor;
 }
 
 /** The last layer's output, made by a dispatch of its own, or left to the one op that reads it. */
@@ -39,21 +41,25 @@ export interface RowDot extends Tensor {
 export type RowDotReader = "adds dots" | "multiplies";
 
 /**
- * [rows, 1]: bias + input . weights. 2 R K flops forward, 5 R K backward.
+ * [rows, 1]: base + bias + input . weights. 2 R K flops forward, 5 R K backward.
  * @param reader the op that reads it makes it; undefined for a dispatch of its own.
  * @throws Error for shapes that do not fit.
  */
 export function rowDot<S extends Sizes, R>(
   tape: Tape<S, R>,
   name: string,
-  { input, weights, bias }: RowDotInputs,
+  { input, weights, bias, base }: RowDotInputs,
   reader?: RowDotReader,
 ): RowDot {
   const rows = countedRows("row_dot", tape, input);
   expectShape("row_dot", input, rows, weights.columns);
   expectShape("row_dot", weights, 1, input.columns);
   expectShape("row_dot", bias, 1, 1);
-  const dots = reader === "multiplies" ? undefined : tape.dotRows(input, weights);
+  if (base) expectShape("row_dot", base, rows, 1);
+  if (base && reader) {
+    throw new Error(`row_dot: expected ${name} to be made here, as it is added to ${base.name}`);
+  }
+  const dots = reader === "multiplies" || base ? undefined : tape.dotRows(input, weights);
   const left = reader === "multiplies" || (reader === "adds dots" && dots !== undefined);
   const unmade = left ? { input, weights, bias, dots } : undefined;
   const output: RowDot = Object.assign(tape.tensor(name, rows, 1, { stride: 1 }), { unmade });
@@ -63,11 +69,11 @@ export function rowDot<S extends Sizes, R>(
   const { dimensions } = tape;
   const M = dimensions.index(rows);
   const forward = (): DispatchSpec<S>[] =>
-    left ? [] : [forwardDispatch(dimensions, { input, weights, bias }, output, dots)];
+    left ? [] : [forwardDispatch(dimensions, { input, weights, bias, base }, output, dots)];
 
   const backward = (call: Call<S>): DispatchSpec<S>[] => {
     const target = call.gradient(input);
-    if (!target) throw new Error(`row_dot: ${input.name} must be trainable`);
+    if (base) call.passGradient(base);
     const toWeights = call.partials(weights);
     return [{
       kernel: backwardKernel,
@@ -75,15 +81,16 @@ export function rowDot<S extends Sizes, R>(
       constants: {
         M,
         K4,
-        ...slopeConstants(target),
-        ACCUMULATE: target.accumulate,
+        INPUT: target !== undefined,
+        ...slopeConstants(target ?? { activation: undefined }),
+        ACCUMULATE: target?.accumulate ?? false,
         ACCUMULATE_WEIGHTS: toWeights.accumulate,
       },
       views: {
         input: input.view,
         weights: uniformIfSmall(bufferOf(weights.view)),
         output_gradient: call.outputGradient(),
-        input_gradient: target.view,
+        input_gradient: target?.view ?? call.unwritten,
         ...partialViews(call, toWeights, { bias: call.partials(bias) }),
       },
       invocations: [K4, dimensions.inChunks()],
@@ -91,21 +98,22 @@ export function rowDot<S extends Sizes, R>(
     }];
   };
 
-  tape.record({ op: "row_dot", inputs: [input, weights, bias], output, forward, backward, reference });
+  const inputs = base ? [input, weights, bias, base] : [input, weights, bias];
+  tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
   return output;
 }
 
 /** The dispatch forward. @param dots of the input's rows with the weights, where the input's op makes them */
 function forwardDispatch<S extends Sizes>(
   dimensions: Dimensions<S>,
-  { input, weights, bias }: RowDotInputs,
+  { input, weights, bias, base }: RowDotInputs,
   output: Tensor,
   dots: RowDots | undefined,
 ): DispatchSpec<S> {
   const rows = dimensions.named(output.rows);
   const M = dimensions.index(rows);
   const label = `${output.name} forward`;
-  if (dots) {
+  if (dots && !base) {
     const { panels, view } = dots;
     return {
       kernel: sumKernel,
@@ -120,11 +128,12 @@ function forwardDispatch<S extends Sizes>(
   return {
     kernel: forwardKernel,
     label,
-    constants: { M, K4 },
+    constants: { M, K4, BASE: base !== undefined },
     views: {
       input: input.view,
       weights: uniformIfSmall(bufferOf(weights.view)),
       bias: bias.view,
+      base: (base ?? bias).view,
       output: output.view,
     },
     invocations: [rows],
@@ -132,13 +141,18 @@ function forwardDispatch<S extends Sizes>(
   };
 }
 
-const reference: Reference = ([input, weights, bias]) => {
+const reference: Reference = ([input, weights, bias, base]) => {
   if (!input || !weights || !bias) throw new Error("row_dot: expected input, weights and bias");
   const dots = product(input, weights, false, true);
   return {
-    output: matrix(input.rows, 1, (r) => at(dots, r, 0) + at(bias, 0, 0)),
+    output: matrix(input.rows, 1, (r) => at(dots, r, 0) + at(bias, 0, 0) + (base ? at(base, r, 0) : 0)),
     backward: (
       gradient,
-    ) => [product(gradient, weights), product(gradient, input, true), columnSums(gradient)],
+    ) => [
+      product(gradient, weights),
+      product(gradient, input, true),
+      columnSums(gradient),
+      ...(base ? [gradient] : []),
+    ],
   };
 };

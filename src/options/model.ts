@@ -7,6 +7,9 @@ import {
   kernelSdSchema,
   type ModelConfig,
 } from "../model/config.ts";
+import { countsConfigFor } from "../counts/tables.ts";
+import type { TokenField } from "../counts/token_fields.ts";
+import type { LogSource } from "../data/log_source.ts";
 import type { LossKind } from "../ops/choice_nll.ts";
 import { UserError } from "../user_error.ts";
 import { choice, namesOf, type OptionGroup, switched, valued } from "./definition.ts";
@@ -23,6 +26,8 @@ export interface ModelOptions {
   /** Columns; 0 for none. */
   wide: number;
   loss: LossKind;
+  /** Whether what counting knows is an input: see {@link modelOver}. */
+  counts: "all" | "none";
   /** Places; 0 for none. */
   positionEffect: number;
   eta: number;
@@ -72,6 +77,13 @@ export const modelGroup: OptionGroup = {
       wholeNumber(0, 64),
       0,
       { preset: "8" },
+    ),
+    choice(
+      "--counts <which>",
+      "what counting knows of an item is an input of its utility: click rates, categories, similar items, repeats; none is the " +
+        "paper's model",
+      ["all", "none"],
+      "all",
     ),
     choice(
       "--loss <kind>",
@@ -127,12 +139,22 @@ export function checkModelOptions(options: ModelOptions & { adversarial: number 
   }
 }
 
-/** The model that the options describe. */
+/** The model that the options describe, for a log. @param fields which tokens of its items are of one kind */
+export function modelOver(
+  source: LogSource,
+  fields: readonly TokenField[] | undefined,
+  options: ModelOptions,
+): ModelConfig {
+  const model = modelOf(options);
+  return options.counts === "none" ? model : { ...model, counts: countsConfigFor(source, fields ?? []) };
+}
+
+/** The model that the options describe, without counts, which depend on the items. */
 export function modelOf(options: ModelOptions): ModelConfig {
   const { encoder, dims, batchNorm, eta, wide, loss, positionEffect: positions } = options;
   const ofPw = encoder === "pw";
   const kernelSd = options.kernelSd ?? (ofPw ? defaultPwModel : defaultModel).kernelSd;
-  const common = { dims, batchNorm, eta, kernelSd, wide, loss, positions };
+  const common = { dims, batchNorm, eta, kernelSd, wide, loss, counts: null, positions };
   if (encoder === "none") return { encoder, ...common };
   if (!ofPw) return { encoder, lstmUnits: options.lstmUnits, ...common };
   const { pwLags, pwWeightings, pwNonlinearity } = options;

@@ -1,5 +1,7 @@
 /** The options of `train` that say what is trained, all groups together. */
 
+import type { TokenField } from "../counts/token_fields.ts";
+import type { LogSource } from "../data/log_source.ts";
 import type { StagesConfig } from "../train/stages_config.ts";
 import {
   adversarialGroup,
@@ -8,7 +10,7 @@ import {
   checkAdversarialOptions,
 } from "./adversarial.ts";
 import type { GivenOptions, OptionGroup } from "./definition.ts";
-import { checkModelOptions, modelGroup, modelOf, type ModelOptions } from "./model.ts";
+import { checkModelOptions, modelGroup, type ModelOptions, modelOver } from "./model.ts";
 import {
   checkSchedule,
   optimiserGroups,
@@ -43,10 +45,16 @@ function hasShannonStage({ pretrain, init, adversarial }: StagesOptions): boolea
   return pretrain && !(init !== undefined && adversarial > 0);
 }
 
-/** What the options describe. */
-export function stagesConfigOf(options: StagesOptions): StagesConfig {
+/** A log, and which tokens of its items are of one kind. */
+export interface ModelData {
+  readonly source: LogSource;
+  readonly features?: { readonly tokens: readonly TokenField[] };
+}
+
+/** What the options describe, for a data set. */
+export function stagesConfigOf(options: StagesOptions, { source, features }: ModelData): StagesConfig {
   return {
-    model: modelOf(options),
+    model: modelOver(source, features?.tokens, options),
     training: trainingOf(options),
     pretrain: hasShannonStage(options),
     adversarial: adversarialOf(options),

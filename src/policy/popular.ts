@@ -1,6 +1,6 @@
 /** The same items for everybody: the best of a fixed score that a user has not clicked. */
 
-import { countTrain } from "../baselines/train_counts.ts";
+import { countTrain } from "../counts/train_counts.ts";
 import type { ClickLog } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { UserError } from "../user_error.ts";

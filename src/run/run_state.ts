@@ -77,9 +77,10 @@ export async function readRunState(path: string, specs: readonly ParameterSpec[]
   const file = snapshotFile(path, "last");
   const { snapshot: last, iteration, best } = await readLast(path);
   const [m, v] = [last.part(MOMENT_PREFIXES.m), last.part(MOMENT_PREFIXES.v)];
-  for (const [weights, what] of [[last.weights, ""], [m, "Adam's m in "], [v, "Adam's v in "]] as const) {
-    checkWeights(specs, weights, `${what}${file}`);
-  }
+  checkWeights(specs, last.weights, file);
+  const moved = specs.filter(({ constant }) => !constant);
+  checkWeights(moved, m, `Adam's m in ${file}`);
+  checkWeights(moved, v, `Adam's v in ${file}`);
   const snapshots: Partial<Record<Criterion, Weights>> = {};
   for (const criterion of criteria) {
     const { value, iteration } = best[criterion];

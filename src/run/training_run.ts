@@ -3,6 +3,7 @@
 import type { OnProgress } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
+import { countedStart } from "../model/counted.ts";
 import { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
@@ -69,7 +70,7 @@ export async function startStage(
   const init = before === undefined
     ? context.init
     : (await readSnapshot(`${before}/best-prec1.safetensors`)).weights;
-  return await withTrainer(stage, context, config, init, async (trainer, model) => {
+  return await withTrainer(stage, context, config, { init, begins: true, onProgress: events.onProgress }, async (trainer, model) => {
     const folder = stage.folder(path);
     const game = stage.game(model.config, config);
     // A run without a Shannon stage still has its config in its own folder, where --resume looks for it.
@@ -98,7 +99,7 @@ export async function resumeStage(
   events: RunEvents,
 ): Promise<RunResult> {
   const folder = stage.folder(path);
-  return await withTrainer(stage, context, config, undefined, async (trainer, model) => {
+  return await withTrainer(stage, context, config, { init: undefined, begins: false }, async (trainer, model) => {
     const state = await readRunState(folder, trainer.specs);
     trainer.restore(state);
     const game = stage.game(model.config, config);
@@ -115,17 +116,28 @@ export async function resumeStage(
   });
 }
 
+/** What a stage starts from: weights, or what is counted and drawn; nothing of that where it goes on. */
+interface Start {
+  readonly init: Weights | undefined;
+  readonly begins: boolean;
+  readonly onProgress?: OnProgress;
+}
+
 async function withTrainer<T>(
   stage: Stage,
   { gpu, data }: RunContext,
   config: RunConfig,
-  init: Weights | undefined,
+  start: Start,
   use: (trainer: ClickTrainer<StageFigures>, model: UserModel) => Promise<T>,
 ): Promise<T> {
   // The kernel shapes that the run began with, so that it goes on bit for bit.
   gpu.useShapes(recordedShapes(config.shapes, gpu.shapes));
-  const { initial, generator } = startOf(init, config.training.seed);
-  const model = new UserModel(gpu, data.source.items, config.model, initial);
+  const { seed } = config.training;
+  const { initial, generator } = startOf(start.init, seed);
+  const counted = start.begins && !start.init
+    ? { seed, start: countedStart(data.source, config.model, seed, start.onProgress) }
+    : initial;
+  const model = new UserModel(gpu, data.source.items, config.model, counted);
   try {
     const trainer = await stage.create(model, data, config, generator);
     try {

@@ -38,16 +38,14 @@ export async function compareBatch(
   same("events", EXPAND, events, expected.events.flatMap((e) => [e.first, e.end, e.click, e.fed]), 4);
   same("items fed", EXPAND, eventItems, expected.events.map((e) => (e.fed === NONE ? 0 : e.fed)));
   same("history", EXPAND, histories, expected.history.flatMap((h) => [h.clicks, h.end]), 2);
-  // Rows name their items by the place among those that the log shows. The third word is of no one's concern.
-  const shown = [...new Set(log.rowItem)].sort((a, b) => a - b);
-  const placeOf = new Map(shown.map((item, place) => [item, place]));
+  // The third word is of no one's concern.
   same(
     "rows",
     EXPAND,
     rows,
-    expected.rows.flatMap(({ event, item, fedEvent }, r) => [
+    expected.rows.flatMap(({ event, logRow, fedEvent }, r) => [
       event,
-      placeOf.get(item) ?? NaN,
+      logRow,
       rows?.[4 * r + 2] ?? NaN,
       fedEvent,
     ]),

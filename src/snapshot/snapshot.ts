@@ -98,7 +98,8 @@ export function snapshotTensors(
 ): TensorFile {
   const tensors = new Map<string, TensorData>();
   for (const [prefix, values] of [["", weights] as const, ...more]) {
-    for (const { name, rows, columns } of specs) {
+    for (const { name, rows, columns, constant } of specs) {
+      if (constant && prefix !== "") continue;
       const data = values.get(name);
       if (!data) throw new Error(`snapshot: no values for ${name}`);
       tensors.set(prefix + name, { shape: [rows, columns], data });

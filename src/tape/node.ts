@@ -15,6 +15,8 @@ export interface Call<S extends Sizes> extends ShapeChoice {
   readonly capacity: S;
   /** The gradient of the output (of what went into its activation), to read. Only for a trainable output. */
   outputGradient(): Memory;
+  /** For an input that is added to the output: the output's gradient is its own. No other op may read that input. */
+  passGradient(input: Tensor): void;
   /** Where to write the gradient of an input; undefined when nothing below it is trainable. */
   gradient(input: Tensor): GradientTarget | undefined;
   /** Where to write partial sums of the gradient of a parameter that all rows of the batch add to. */

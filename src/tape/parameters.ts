@@ -28,6 +28,11 @@ export interface ParameterSpec {
    * snapshots hold it like any parameter.
    */
   readonly statistic?: boolean;
+  /**
+   * Not a weight but a table that is counted and stays: it has a buffer of its own, no gradient and no moments. Snapshots hold
+   * it like any parameter.
+   */
+  readonly constant?: boolean;
 }
 
 /** Floats `start` to `end` of an arena. */
@@ -49,6 +54,8 @@ export type Weights = Map<string, Float32Array<ArrayBuffer>>;
  */
 export class ParameterArena {
   readonly #byName = new Map<string, Tensor>();
+  /** Values of the constants, without padding. */
+  readonly #constants = new Map<string, Float32Array<ArrayBuffer>>();
   readonly #arena: Arena;
   /** Floats of the whole arena. */
   readonly length: number;
@@ -79,7 +86,7 @@ export class ParameterArena {
         throw new Error(`parameter ${name}: expected a statistic to be no table and not to decay`);
       }
     }
-    const isSummed = (spec: ParameterSpec) => !spec.table && !spec.statistic;
+    const isSummed = (spec: ParameterSpec) => !spec.table && !spec.statistic && !spec.constant;
     const summedDecaying = place((spec) => isSummed(spec) && (spec.decays ?? false));
     this.summed = place((spec) => isSummed(spec) && !spec.decays).end;
     place((spec) => spec.statistic ?? false);
@@ -89,17 +96,20 @@ export class ParameterArena {
     for (const spec of specs) requireParameter(gpu, spec);
     this.weights = this.#arena.allocateUnbound("weights", 4 * this.length);
     for (const spec of specs) {
-      const start = places.get(spec.name) ?? 0;
-      const groups = spec.groups ?? 1;
-      this.#byName.set(spec.name, {
-        name: spec.name,
-        rows: spec.rows,
-        columns: spec.columns,
-        groups,
-        stride: padded(spec.columns, groups),
+      const { name, rows, columns, groups = 1, table = false, statistic = false, constant = false } = spec;
+      const shape = { name, rows, columns, groups, stride: padded(columns, groups) };
+      if (constant) {
+        this.#constants.set(name, new Float32Array(rows * columns));
+        const view = this.#arena.allocate(name, bytesOf(spec));
+        this.#byName.set(name, { ...shape, view, trainable: false });
+        continue;
+      }
+      const start = places.get(name) ?? 0;
+      this.#byName.set(name, {
+        ...shape,
         view: { buffer: this.weights.buffer, offset: 4 * start, size: bytesOf(spec) },
-        parameter: { offset: start, table: spec.table ?? false, statistic: spec.statistic ?? false },
-        trainable: !spec.statistic,
+        parameter: { offset: start, table, statistic },
+        trainable: !statistic,
       });
     }
   }
@@ -143,7 +153,10 @@ export class ParameterArena {
     return { ...bufferOf(parameter.view), buffer: this.gradient.buffer };
   }
 
-  /** Uploads values; parameters that are not named keep theirs. @throws Error for a wrong name or length. */
+  /**
+   * Uploads values; parameters that are not named keep theirs, and constants are among the weights alone.
+   * @throws Error for a wrong name or length.
+   */
   write(weights: Weights, buffer: GPUBuffer = this.weights.buffer): void {
     for (const [name, values] of weights) {
       const t = this.get(name);
@@ -155,7 +168,13 @@ export class ParameterArena {
           } values [${rows}, ${t.columns}], got ${values.length}`,
         );
       }
-      this.gpu.queue.writeBuffer(buffer, bufferOf(t.view).offset, padRows(values, rows, t.columns, t.groups));
+      const data = padRows(values, rows, t.columns, t.groups);
+      if (!this.#constants.has(name)) {
+        this.gpu.queue.writeBuffer(buffer, bufferOf(t.view).offset, data);
+      } else if (buffer === this.weights.buffer) {
+        this.#constants.set(name, values);
+        this.gpu.queue.writeBuffer(bufferOf(t.view).buffer, 0, data);
+      }
     }
   }
 
@@ -172,11 +191,17 @@ export class ParameterArena {
     return ranges;
   }
 
-  /** Reads an arena of this layout (weights by default; gradients, moments, a snapshot) by name. One wait. */
+  /**
+   * Reads an arena of this layout (weights by default; gradients, moments, a snapshot) by name, and beside it the constants as
+   * they were written. One wait.
+   */
   async read(buffer: GPUBuffer = this.weights.buffer): Promise<Weights> {
     const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
     const weights: Weights = new Map();
     for (const t of this.#byName.values()) {
+      const constant = this.#constants.get(t.name);
+      if (constant) weights.set(t.name, constant);
+      if (constant) continue;
       const start = bufferOf(t.view).offset / 4;
       const rows = Number(t.rows);
       weights.set(t.name, unpadRows(all.subarray(start, start + rows * t.stride), rows, t.columns, t.groups));

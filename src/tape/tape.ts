@@ -229,6 +229,11 @@ export class Tape<S extends Sizes = Sizes, R = unknown> {
       upload: (name, data) => arena.upload(`${node.output.name}: ${name}`, data),
       unwritten: this.#unwritten ??= arena.allocate("unwritten", 16),
       outputGradient: () => this.gradientOf(node.output),
+      passGradient: (input) => {
+        if (!input.trainable) return;
+        if (claim(input)) throw new Error(`${input.name} has another gradient: expected one op to read it`);
+        this.#gradients.set(input, this.gradientOf(node.output));
+      },
       gradient: (input) => {
         if (!input.trainable) return undefined;
         const accumulate = claim(input);

@@ -100,9 +100,10 @@ export class AdversarialTrainer extends ClickTrainer<GameFigures> {
           windowBatches,
           validation: validate ? { shards: evaluationShards, users: validationUsers } : undefined,
           networks,
+          counted: model.counted,
           summary: gameSummary(config.skipNoClick),
           evaluate: ({ log, deviceLog, users, ...on }) =>
-            evaluateGame(model, generator, game, deviceLog, log, users, on),
+            evaluateGame(model, generator, game, deviceLog, log, users, { ...on, counted: model.counted }),
         }, made);
         const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
         const training = { ...adam, itemDropout: config.itemDropout, inParts: setUp.cut.parts > 1 };
@@ -143,7 +144,7 @@ export function evaluateGame(
   deviceLog: DeviceLog | undefined,
   log: ClickLog | LogSource,
   users: ArrayLike<number>,
-  options: Pick<EvaluationOptions<GameFigures>, "shards" | "makeRing">,
+  options: Pick<EvaluationOptions<GameFigures>, "shards" | "makeRing" | "counted">,
 ): Promise<Evaluation<GameFigures>> {
   return Evaluation.create({
     gpu: model.gpu,

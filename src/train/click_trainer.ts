@@ -1,7 +1,7 @@
 /** What all stages that train on clicks have in common: the log on the device, the plan, the ring, the validation. */
 
 import { BatchBuffers } from "../batch/batch_buffers.ts";
-import type { DeviceLog } from "../batch/device_log.ts";
+import type { CountedLog, DeviceLog } from "../batch/device_log.ts";
 import { cutFor } from "../batch/cut.ts";
 import { batchCapacity, Plan } from "../batch/plan.ts";
 import { type ClickLog, usersOf } from "../data/click_log.ts";
@@ -66,6 +66,8 @@ export interface ClickStage<F extends ChoiceFigures> {
   /** Undefined for a trainer that is only stepped by hand. `users`: at most so many; null for all. */
   readonly validation: { readonly shards: number; readonly users: number | null } | undefined;
   readonly networks: readonly TrainedNetwork[];
+  /** Of models with counts. */
+  readonly counted: CountedLog | undefined;
   readonly summary: Summary<F>;
   /** An evaluation of its networks as they stand. */
   evaluate(on: EvaluatedUsers<F>): Promise<Evaluation<F>>;
@@ -94,7 +96,7 @@ export async function setUpClicks<F extends ChoiceFigures>(
   const single = batchCapacity(source, "all", 1);
   const cut = cutFor(whole, single, partRows);
   const { capacity, parts } = cut;
-  const training = made.keep(new TrainingLog(gpu, source, whole, stage.batchOption, stage.windowBatches));
+  const training = made.keep(new TrainingLog(gpu, source, whole, stage.batchOption, stage.windowBatches, stage.counted));
   const places = placesFor(batchSize, parts);
   // Parts of one batch are laid out one by one, as each is added to what came before.
   const slices = parts > 1 ? 1 : BatchBuffers.slicesFor(training.deviceLog, capacity, stage.headers);

@@ -1,6 +1,6 @@
 /** Evaluates networks on a fixed set of users, in shards that fit the device. */
 
-import { DeviceLog } from "../batch/device_log.ts";
+import { type CountedLog, DeviceLog } from "../batch/device_log.ts";
 import { batchCapacity, largestOf, type PlacedBatch, Plan } from "../batch/plan.ts";
 import type { ClickLog, Clicks } from "../data/click_log.ts";
 import { countedOf, logOf, type LogSource, readLog, rowsOf, sourceOf } from "../data/log_source.ts";
@@ -15,7 +15,7 @@ import type { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
-import { ModelProgram, type RecordableModel } from "../model/model_program.ts";
+import { ModelProgram, ofOthers, type RecordableModel } from "../model/model_program.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { choiceSummary, type Summary } from "./sums.ts";
 
@@ -49,6 +49,8 @@ export interface EvaluationOptions<F extends ChoiceFigures> {
   record(plan: Plan, ring: View, log: DeviceLog): Promise<EvaluationProgram>;
   /** Where the shards' sums go, from `firstSlot` on; a ring of its own if not given. */
   makeRing?(shards: number): { view: View; firstSlot: number };
+  /** For a reward with counts, where shards are read one by one. */
+  readonly counted?: CountedLog;
 }
 
 /** Users that are evaluated at once. */
@@ -113,7 +115,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     log: ClickLog | LogSource,
     users: ArrayLike<number>,
     shards: number,
-    makeRing?: EvaluationOptions<ChoiceFigures>["makeRing"],
+    more: Pick<EvaluationOptions<ChoiceFigures>, "makeRing" | "counted"> = { counted: ofOthers(model) },
   ): Promise<Evaluation> {
     return Evaluation.create({
       gpu: model.gpu,
@@ -123,7 +125,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
       shards,
       summary: choiceSummary,
       record: (plan, ring, log) => ModelProgram.create(model, { name: "evaluation", log, plan, ring }),
-      makeRing,
+      ...more,
     });
   }
 
@@ -152,7 +154,7 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
       const log = resident ?? readLog(source, new Uint32Array());
       const window = resident
         ? undefined
-        : made.keep(new DeviceLog(gpu, log, capacity, source.items.tokenCounts));
+        : made.keep(new DeviceLog(gpu, log, capacity, source.items.tokenCounts, options.counted));
       const standing = window ?? deviceLog;
       if (!standing) throw new Error("an evaluation without a log");
       const places = resident ? shardUsers.length : 1;

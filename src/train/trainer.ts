@@ -65,10 +65,11 @@ export class Trainer extends ClickTrainer<ChoiceFigures> {
           validation: validate
             ? { shards: config.evaluationShards, users: config.validationUsers }
             : undefined,
+          counted: model.counted,
           networks: [{ prefix: "", parameters: model.parameters, adam }],
           summary: choiceSummary,
           evaluate: ({ log, deviceLog, users, shards, makeRing }) =>
-            Evaluation.ofModel(model, deviceLog, log, users, shards, makeRing),
+            Evaluation.ofModel(model, deviceLog, log, users, shards, { makeRing, counted: model.counted }),
         }, made);
         const { plan, training: { deviceLog: log }, ring: { view: ring } } = setUp;
         const training = { adam, itemDropout: config.itemDropout, inParts: setUp.cut.parts > 1 };

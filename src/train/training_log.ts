@@ -4,7 +4,7 @@
  * all steps before them are encoded.
  */
 
-import { DeviceLog, type LogCapacity } from "../batch/device_log.ts";
+import { type CountedLog, DeviceLog, type LogCapacity } from "../batch/device_log.ts";
 import { noSuchUser, userTwice } from "../batch/plan.ts";
 import { checkSource, eventsOf, type LogSource, readLog, rowsOf, sourceOf } from "../data/log_source.ts";
 import { type ClickLog, splits, usersOf } from "../data/click_log.ts";
@@ -51,7 +51,7 @@ export class TrainingLog {
 
   /**
    * @param capacity of a batch of any users. @param batchOption the option that sets its users.
-   * @param windowBatches how many batches of mean size a window holds; it always holds one of any size.
+   * @param counted for models with counts. @param windowBatches how many batches of mean size a window holds; it always holds one of any size.
    */
   constructor(
     gpu: Gpu,
@@ -59,11 +59,12 @@ export class TrainingLog {
     capacity: ClickSizes,
     batchOption: string,
     windowBatches: number = WINDOW_BATCHES,
+    readonly counted?: CountedLog,
   ) {
     this.log = source.log ?? readLog(source, new Uint32Array());
     const window = source.log ? undefined : windowCapacity(source, capacity, windowBatches);
     try {
-      this.deviceLog = new DeviceLog(gpu, this.log, window, source.items.tokenCounts);
+      this.deviceLog = new DeviceLog(gpu, this.log, window, source.items.tokenCounts, counted);
     } catch (error) {
       if (!(error instanceof LimitError)) throw error;
       throw new UserError(
@@ -151,7 +152,7 @@ export interface ValidationLog {
  */
 export function validationLog(
   gpu: Gpu,
-  { source, deviceLog }: TrainingLog,
+  { source, deviceLog, counted }: TrainingLog,
   { seed, most }: { seed: number; most: number | null },
   keep: (deviceLog: DeviceLog) => DeviceLog,
 ): ValidationLog {
@@ -170,7 +171,7 @@ export function validationLog(
     );
   }
   const log = readLog(source, users);
-  return { log, deviceLog: keep(new DeviceLog(gpu, log)), users: Uint32Array.from(users.keys()) };
+  return { log, deviceLog: keep(new DeviceLog(gpu, log, undefined, undefined, counted)), users: Uint32Array.from(users.keys()) };
 }
 
 function validationUsers(source: LogSource, seed: number, most: number | null): Uint32Array<ArrayBuffer> {

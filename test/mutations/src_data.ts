@@ -28,7 +28,7 @@ export const dataMutations = [
       "with k items above, (k - greater) / same is 0",
     ],
   ]),
-  ...mutationsOf("src/baselines/train_counts.ts", { tests: ["baselines", "ranking"] }, [
+  ...mutationsOf("src/counts/train_counts.ts", { tests: ["baselines", "ranking"] }, [
     ["(clicks[item]! + 0.1) / (shown[item]! + 1)", "clicks[item]!"],
     ['usersOf(source, "train")', 'usersOf(source, "test")'],
     ["      if (log.eventGiven?.[event]) continue;\n", ""],

@@ -121,6 +121,7 @@ export function itemTermOf(columns: number, itemDropout?: number): Make {
     build: (tape, t) =>
       itemTerm(tape, "u", { item: t("item"), state: t("state"), base: t("base") }, itemDropout),
     tolerance: 4 * U * 64,
+    once: true, // its base is read by one op alone
   });
 }
 

@@ -29,10 +29,14 @@ export interface OpBench {
 }
 
 /** @param made is to free it. */
-export function opBench(gpu: Gpu, { log, users, parameters, touchedOnly }: OpCase, made: Made): OpBench {
+export function opBench(
+  gpu: Gpu,
+  { log, users, parameters, touchedOnly, counted }: OpCase,
+  made: Made,
+): OpBench {
   const capacity = batchCapacity(log, users, users.length);
   const arena = made.keep(new CanaryArena(gpu, "test"));
-  const deviceLog = made.keep(new DeviceLog(gpu, log));
+  const deviceLog = made.keep(new DeviceLog(gpu, log, undefined, undefined, counted));
   const plan = made.keep(new Plan(gpu, log, capacity, 1));
   const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0, noise: NOISE });
   plan.upload(0, 1);
@@ -44,7 +48,7 @@ export function opBench(gpu: Gpu, { log, users, parameters, touchedOnly }: OpCas
     shapes: gpu.shapes,
     touchedOnly,
   });
-  return { arena, plan, sizes, batch, batch64: referenceBatch(log, users, NOISE), tape };
+  return { arena, plan, sizes, batch, batch64: referenceBatch(log, users, NOISE, counted?.latest), tape };
 }
 
 /** An op on the tape, and the dispatches of it and its gradients. */

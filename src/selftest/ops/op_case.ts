@@ -2,8 +2,9 @@
 
 import type { ClickSizes } from "../../batch/click_sizes.ts";
 import type { ClickTape } from "../../batch/click_tape.ts";
+import type { CountedLog } from "../../batch/device_log.ts";
 import type { ClickLog } from "../../data/click_log.ts";
-import type { ParameterSpec } from "../../tape/parameters.ts";
+import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
 import type { Matrix } from "../../tape/reference.ts";
 import type { Activation, Tensor } from "../../tape/tensor.ts";
 
@@ -28,6 +29,10 @@ export interface OpCase {
   readonly parameters: readonly ParameterSpec[];
   /** Records the op under test, the last one, and what comes before it; it gets leaves and parameters by name. */
   readonly build: (tape: ClickTape, tensor: (name: string) => Tensor) => Tensor;
+  /** Of an op that reads counts: whether the log's train users were counted. */
+  readonly counted?: CountedLog;
+  /** Values of parameters that are not drawn, by name. */
+  readonly values?: Weights;
   /** Standard deviation of the random values. */
   readonly scale?: number;
   /** Relative to the largest value: c 2^-24 K, from the op's longest sum. */

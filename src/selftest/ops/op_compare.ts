@@ -149,7 +149,7 @@ export async function checkStrayWrites(
   const used = new Uint8Array(parameters.length);
   for (const name of parameters.names()) {
     const { parameter, view } = parameters.get(name);
-    used.fill(1, parameter?.offset, (parameter?.offset ?? 0) + bufferOf(view).size / 4);
+    if (parameter) used.fill(1, parameter.offset, parameter.offset + bufferOf(view).size / 4);
   }
   const { summed } = parameters;
   const at = partials.findIndex((word, k) => k < MAX_CHUNKS * summed && !used[k % summed] && word !== CANARY);

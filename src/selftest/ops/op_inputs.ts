@@ -65,7 +65,9 @@ function writeParameters(tape: ClickTape, c: OpCase, values: Matrices, draw: Dra
   const { parameters } = tape.options;
   const weights: Weights = new Map();
   for (const spec of c.parameters) {
+    const given = c.values?.get(spec.name);
     const value = draw(spec.rows, spec.columns);
+    if (given) value.data.set(given);
     // A running variance is none below zero.
     if (spec.statistic) value.data.forEach((x, k) => value.data[k] = Math.abs(x));
     values.set(spec.name, value);

@@ -30,6 +30,13 @@ export class PairCounts {
     return this.#count[this.#slotOf(Math.min(a, b), Math.max(a, b))]!;
   }
 
+  /** All pairs that are known, in no particular order. */
+  forEach(visit: (a: number, b: number, count: number) => void): void {
+    this.#count.forEach((count, slot) => {
+      if (count > 0) visit(this.#low[slot]!, this.#high[slot]!, count);
+    });
+  }
+
   #put(low: number, high: number, count: number): void {
     const slot = this.#slotOf(low, high);
     if (this.#count[slot] === 0) {

@@ -1,0 +1,63 @@
+// recent_clicks.wgsl - what counts look back at: the last clicks before every event, with what the table knows of them
+//
+//   history [E] (clicks so far, end; with LISTS the place behind the last click)   item_id [.] the catalogue's number of an item
+//   table [I, WIDTH]  (shown, clicks, users, -, S x (token, share), ...) of each item, see src/counts/columns.ts
+//   recent [E, 2 + LAGS (2 + S)]  clicks so far; how many of them follow; then of each, the latest first: the item's number, or
+//                     -1 - number where it stood before; users who clicked it; its S tokens. All as f32, in which numbers of items
+//                     are exact: bits of small whole numbers would be denormal, which a GPU may flush when rows are copied
+//
+// The walk is that of pw_state_forward.wgsl: back along the events, or with LISTS along a list of the user's clicks.
+//
+// For          both kinds of adapter
+// Work split   one invocation owns one event. It notes each click where row_counts.wgsl reads them one after another: a row then
+//              needs neither the walk nor the table's rows of what was clicked.
+// On a GPU     (reasoned, not measured) events are few and a walk is long, so latency decides; neighbours write LAGS (2 + S)
+//              words apart. Repeats are found in what was noted already: at most 190 comparisons, from cache.
+// Cost         LAGS (2 + S) words read and written an event.      Next   row_counts.wgsl
+
+const WORKGROUP = 64;
+const LAGS = 20u;
+const SLOTS = 0u;     // S
+const WIDTH = 4u;
+const LISTS = false;
+const NONE = 0xffffffffu;
+const STRIDE = 2u + SLOTS;
+const EVENT = 4u * ((2u + LAGS * STRIDE + 3u) / 4u);  // rows are padded to whole vectors
+
+struct Step {
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+}
+
+@group(0) @binding(0) var<storage, read> event: array<vec4u>;
+@group(0) @binding(1) var<storage, read> history: array<vec2u>;
+@group(0) @binding(2) var<storage, read> item_id: array<u32>;
+@group(0) @binding(3) var<storage, read> table: array<f32>;
+@group(0) @binding(4) var<storage, read_write> recent: array<f32>;
+@group(0) @binding(5) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn recent_clicks(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let e = id.x + id.y * (grid.x * WORKGROUP);
+  if (e >= step.size.y) { return; }
+  let lags = min(history[e].x, LAGS);
+  recent[e * EVENT] = f32(history[e].x);
+  recent[e * EVENT + 1u] = f32(lags);
+  let first = e * EVENT + 2u;
+  var past = select(e, history[e].y, LISTS);
+  for (var lag = 0u; lag < lags;) {
+    past--;
+    let fed = event[past].w;
+    if (fed == NONE) { continue; }
+    let item = item_id[fed];
+    let to = first + lag * STRIDE;
+    var noted = f32(item);  // exact
+    for (var k = 0u; k < lag; k++) {
+      if (recent[first + k * STRIDE] == f32(item)) { noted = -1.0 - f32(item); }
+    }
+    recent[to] = noted;
+    recent[to + 1u] = table[item * WIDTH + 2u];
+    for (var s = 0u; s < SLOTS; s++) { recent[to + 2u + s] = table[item * WIDTH + 4u + 2u * s]; }
+    lag++;
+  }
+  for (var k = first + lags * STRIDE; k < (e + 1u) * EVENT; k++) { recent[k] = 0.0; }
+}

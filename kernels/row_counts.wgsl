@@ -1,0 +1,160 @@
+// row_counts.wgsl - what counting knows of every displayed item, as inputs of the utility; nothing flows back into it
+//
+//   recent [E, 2 + LAGS (2 + S)] of recent_clicks.wgsl      table [I, WIDTH] of each item, see src/counts/columns.ts
+//   fact   [., 2]   with LOGGED, by the log's rows: what is the user's own, the catalogue's number of the item; else row_item is
+//                   that number
+//   scale  [3, C]   mean of each column, 1 / sd; (clicks a display of all items, -, ...)
+//   counts [R, C]   standardised, with n = clicks of the user so far, q those on a category among the last LAGS, a = PRIOR:
+//     rate          log((clicks' + a rate) / ((shown' + a) rate))          ' = without the user's own pages
+//     shown         log(1 + shown')
+//     similarity    log(.05 + sum over the different last clicks h != i of both' / sqrt(users'_h users'_i))
+//     clicked before, last    log(1 + times among the last clicks), 1 if it was the last
+//     passed over   log(1 + times that the user was shown it and clicked something else, or nothing)
+//     category g    log of the mean over its tokens t of (q_t + a share_t) / ((q + a) share_t), once for each field
+//     clicks, page  log(1 + n), log of the items on the page
+//
+// For          both kinds of adapter
+// Work split   LANES invocations own an event, each every LANES-th of its rows: an event of one page has few rows, one of a whole
+//              catalogue many. A row is independent of the others: no barrier.
+// Cost         a bisection among M neighbours, and S comparisons squared at most, for each of the last clicks: it is linear in
+//              rows, whatever the catalogue. About 20 (log2 M + fields) words a row.
+// On a GPU     (reasoned, not measured) bisections of neighbours diverge by a step at most; what was clicked is a broadcast. The
+//              table's rows are a gather of a few hundred bytes each: popular items stay in cache.
+// Accuracy     logarithms of quotients of small numbers: 1e-6 of the value, absolute near 0.
+// Backward     none: the table is counted, not learned
+
+const WORKGROUP = 64;
+const LANES = 8u;
+const LAGS = 20u;
+const SLOTS = 0u;       // S
+const FIELDS = 0u;
+const FIELD_OF = 0u;    // the field of each slot, four bits each
+const NEIGHBOURS = 8u;  // M
+const WIDTH = 20u;
+const LOGGED = true;
+const C4 = 2u;          // columns / 4, rounded up
+const PRIOR = 5.0;
+const FLOOR = 0.05;
+const STRIDE = 2u + SLOTS;
+const EVENT = 4u * ((2u + LAGS * STRIDE + 3u) / 4u);  // rows are padded to whole vectors
+const FIRST_NEIGHBOUR = 4u + 2u * SLOTS;
+const PAIRED = 1u << 30u;
+const IN_PAIRS = 1u << 31u;
+
+struct Step {
+  size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
+}
+
+@group(0) @binding(0) var<storage, read> event: array<vec4u>;
+@group(0) @binding(1) var<storage, read> row: array<vec4u>;
+@group(0) @binding(2) var<storage, read> fact: array<vec2u>;
+@group(0) @binding(3) var<storage, read> row_item: array<u32>;
+@group(0) @binding(4) var<storage, read> recent: array<f32>;
+@group(0) @binding(5) var<storage, read> table: array<f32>;
+@group(0) @binding(6) var<storage, read> scale: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> counts: array<vec4f>;
+@group(0) @binding(8) var<uniform> step: Step;
+
+fn field_of(slot: u32) -> u32 { return (FIELD_OF >> (4u * slot)) & 15u; }
+
+// How many users clicked both the item whose row starts at `first` and another one, 0 for none of its neighbours.
+fn clicked_both(first: u32, other: f32) -> f32 {
+  var low = 0u;
+  var high = NEIGHBOURS;
+  while (low < high) {
+    let middle = (low + high) / 2u;
+    if (table[first + FIRST_NEIGHBOUR + middle] < other) { low = middle + 1u; } else { high = middle; }
+  }
+  if (low == NEIGHBOURS || table[first + FIRST_NEIGHBOUR + low] != other) { return 0.0; }
+  return table[first + FIRST_NEIGHBOUR + NEIGHBOURS + low];
+}
+
+// Logarithms of how much more often the user clicked on the item's categories than all users do, a field each.
+fn lifts(first: u32, past: u32, lags: u32) -> vec4f {
+  var found: array<f32, 8>;
+  var clicks = vec4f(0.0);
+  for (var lag = 0u; lag < lags; lag++) {
+    let at = past + lag * STRIDE + 2u;
+    var tokens = vec4f(0.0);
+    for (var t = 0u; t < SLOTS; t++) {
+      if (recent[at + t] >= 0.0) { tokens[field_of(t)] += 1.0; }
+    }
+    clicks += select(vec4f(0.0), vec4f(1.0), tokens > vec4f(0.0));
+    for (var s = 0u; s < SLOTS; s++) {
+      let own = table[first + 4u + 2u * s];
+      if (own < 0.0) { continue; }
+      let field = field_of(s);
+      for (var t = 0u; t < SLOTS; t++) {
+        if (field_of(t) == field && recent[at + t] == own) { found[s] += 1.0 / tokens[field]; }
+      }
+    }
+  }
+  var sum = vec4f(0.0);
+  var count = vec4f(0.0);
+  for (var s = 0u; s < SLOTS; s++) {
+    if (table[first + 4u + 2u * s] < 0.0) { continue; }
+    let share = table[first + 4u + 2u * s + 1u];
+    let field = field_of(s);
+    sum[field] += (found[s] + PRIOR * share) / ((clicks[field] + PRIOR) * share);
+    count[field] += 1.0;
+  }
+  return select(log(sum / max(count, vec4f(1.0))), vec4f(0.0), count == vec4f(0.0));
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  let e = i / LANES;
+  if (e >= step.size.y) { return; }
+  let of_event = event[e];
+  let so_far = recent[e * EVENT];
+  let lags = u32(recent[e * EVENT + 1u]);
+  let past = e * EVENT + 2u;
+  let mean_rate = scale[2u * C4].x;
+  for (var r = of_event.x + i % LANES; r < of_event.y; r += LANES) {
+    var item: u32;
+    var own = 0u;
+    if (LOGGED) {
+      let known = fact[row[r].y];
+      own = known.x;
+      item = known.y;
+    } else {
+      item = row_item[r];
+    }
+    let first = item * WIDTH;
+    let shown = max(table[first] - f32((own >> 8u) & 2047u), 0.0);
+    let clicked = max(table[first + 1u] - f32((own >> 19u) & 2047u), 0.0);
+    let in_pairs = select(0.0, 1.0, (own & IN_PAIRS) != 0u);
+    let paired = select(0.0, 1.0, (own & PAIRED) != 0u);
+    let users = max(table[first + 2u] - in_pairs, 1.0);
+    var similarity = 0.0;
+    var again = 0.0;
+    for (var lag = 0u; lag < lags; lag++) {
+      let noted = recent[past + lag * STRIDE];
+      if (noted == f32(item) || noted == -1.0 - f32(item)) {
+        again += 1.0;
+      } else if (noted >= 0.0) {
+        let both = max(clicked_both(first, noted) - in_pairs, 0.0);
+        let others = max(recent[past + lag * STRIDE + 1u] - paired, 1.0);
+        similarity += both / sqrt(users * others);
+      }
+    }
+    var c: array<f32, 12>;
+    c[0] = log((clicked + PRIOR * mean_rate) / ((shown + PRIOR) * mean_rate));
+    c[1] = log(1.0 + shown);
+    c[2] = log(similarity + FLOOR);
+    c[3] = log(1.0 + again);
+    c[4] = select(0.0, 1.0, lags > 0u && recent[past] == f32(item));
+    c[5] = log(1.0 + f32(own & 255u));
+    if (FIELDS > 0u) {
+      let lift = lifts(first, past, lags);
+      for (var field = 0u; field < FIELDS; field++) { c[6u + field] = lift[field]; }
+    }
+    c[6u + FIELDS] = log(1.0 + so_far);
+    c[7u + FIELDS] = log(f32(of_event.y - of_event.x));
+    for (var k = 0u; k < C4; k++) {
+      let x = vec4f(c[4u * k], c[4u * k + 1u], c[4u * k + 2u], c[4u * k + 3u]);
+      counts[r * C4 + k] = (x - scale[k]) * scale[C4 + k];
+    }
+  }
+}

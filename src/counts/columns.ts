@@ -1,0 +1,105 @@
+/**
+ * What counting knows of a displayed item, as columns: how often train users clicked it, how near it is to what this user
+ * clicked, and what this user did with it before. They are inputs of the utility without a gradient.
+ *
+ * Of each item a table has a row of numbers, all as f32 (ids are exact up to 2^24):
+ *
+ *   shown, clicks, users, -   of the train users: displays, clicks, users who clicked it
+ *   S x (token, share)        its tokens in the fields that are categories, and each one's share of all clicks; -1 for none
+ *   M x id, M x both          its nearest items by id, and how many users clicked both; NO_ITEM behind the last
+ */
+
+import type { ItemsShape } from "../data/item_catalogue.ts";
+
+/** A field of tokens that is a category: tokens first .. first + count - 1, of which an item has at most `slots` in the table. */
+export interface CountedField {
+  readonly first: number;
+  readonly count: number;
+  readonly slots: number;
+}
+
+/** What the counts of a model are of. Part of its config. */
+export interface CountsConfig {
+  fields: CountedField[];
+  /** M, nearest items that are kept of each. */
+  neighbours: number;
+  /** Different items of a user, the latest clicked, whose pairs are counted. */
+  latest: number;
+}
+
+/** Clicks back that counts look at, as position weights do. */
+export const LAGS = 20;
+/** Displays of the mean item that a rate, and clicks of the mean user that a share, are smoothed by. */
+export const PRIOR = 5;
+/** What is added to a sum of similarities before its logarithm. */
+export const SIMILARITY_FLOOR = 0.05;
+/** An id beyond all items. */
+export const NO_ITEM = 2 ** 24;
+/** Slots of all fields, and fields, at most: what a kernel keeps in registers. */
+export const MOST_SLOTS = 8;
+export const MOST_FIELDS = 4;
+
+/** Columns before those of the fields, and behind them. */
+const BEFORE = ["rate", "shown", "similarity", "clicked before", "clicked last", "passed over"] as const;
+const BEHIND = ["clicks so far", "page length"] as const;
+
+/** The names of all columns, in their order. Those of the page are the same for all of its items. */
+export function countColumns({ fields }: CountsConfig): string[] {
+  return [...BEFORE, ...fields.map((_, k) => `category ${k + 1}`), ...BEHIND];
+}
+
+/** C. */
+export function countWidth({ fields }: CountsConfig): number {
+  return BEFORE.length + fields.length + BEHIND.length;
+}
+
+/** Floats of an item in the table. */
+export function tableWidth({ fields, neighbours }: CountsConfig): number {
+  return 4 + 2 * slotsOf(fields) + 2 * neighbours;
+}
+
+/** S. */
+export function slotsOf(fields: readonly CountedField[]): number {
+  return fields.reduce((sum, { slots }) => sum + slots, 0);
+}
+
+const MOST_NEIGHBOURS = 128;
+const TABLE_FLOATS = 2 ** 24;
+
+/** As many as 64 MiB hold for a catalogue, a multiple of two. */
+export function neighboursFor({ count }: Pick<ItemsShape, "count">): number {
+  const room = Math.floor(TABLE_FLOATS / count / 4) * 2;
+  return Math.max(8, Math.min(MOST_NEIGHBOURS, room, 2 * Math.ceil((count - 1) / 2)));
+}
+
+/**
+ * What is known of a row of the log beside its item, in a word: times that the user passed the item over before (8 bits), and
+ * of a train user, all of whose pages are counted: displays (11), clicks (11), whether the clicked pairs of the user are
+ * counted (1) and this item is one of them (1). Train users are taken without their own pages: a model that saw its own
+ * clicks in the rates would learn to trust what it will not have.
+ */
+export interface OwnCounts {
+  readonly passed: number;
+  readonly shown: number;
+  readonly clicks: number;
+  readonly paired: boolean;
+  readonly inPairs: boolean;
+}
+
+const MOST_PASSED = 255;
+const MOST_OWN = 2047;
+
+export function packOwn({ passed, shown, clicks, paired, inPairs }: OwnCounts): number {
+  return (Math.min(passed, MOST_PASSED) | (Math.min(shown, MOST_OWN) << 8) |
+    (Math.min(clicks, MOST_OWN) << 19) | (paired ? 1 << 30 : 0) | (inPairs ? 1 << 31 : 0)) >>> 0;
+}
+
+export function unpackOwn(word: number): OwnCounts {
+  return {
+    passed: word & MOST_PASSED,
+    shown: (word >>> 8) & MOST_OWN,
+    clicks: (word >>> 19) & MOST_OWN,
+    paired: (word & (1 << 30)) !== 0,
+    inPairs: word >>> 31 === 1,
+  };
+}

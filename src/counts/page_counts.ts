@@ -1,0 +1,141 @@
+/** The counts of the items of a page, in float64: what `kernels/row_counts.wgsl` computes, for fits, baselines and tests. */
+
+import {
+  type CountsConfig,
+  countWidth,
+  LAGS,
+  PRIOR,
+  SIMILARITY_FLOOR,
+  slotsOf,
+  tableWidth,
+} from "./columns.ts";
+import { type OwnCounts } from "./columns.ts";
+
+/** The counts of a set of train users: a row of each item, see columns.ts, and clicks a display of all. */
+export interface CountTables {
+  readonly config: CountsConfig;
+  /** [I, {@link tableWidth}] */
+  readonly items: Float32Array<ArrayBuffer>;
+  /** Clicks a display of all items: what an item without displays has. */
+  readonly meanRate: number;
+}
+
+/** What a user did before a page. */
+export interface PageHistory {
+  /** Items clicked, the latest first; of more than {@link LAGS} the latest are enough. */
+  readonly recent: ArrayLike<number>;
+  /** All clicks before the page. */
+  readonly clicks: number;
+}
+
+/** Of a user whose pages are not among those that were counted. */
+export const NOTHING_OWN: OwnCounts = { passed: 0, shown: 0, clicks: 0, paired: false, inPairs: false };
+
+/**
+ * Writes the counts of an item on a page, not standardised, into `to` from `at` on.
+ * @param pageLength items displayed. @param own what of the counts is the user's own.
+ */
+export function countsOf(
+  tables: CountTables,
+  item: number,
+  { recent, clicks }: PageHistory,
+  pageLength: number,
+  own: OwnCounts,
+  to: Float64Array,
+  at: number,
+): void {
+  const { config, items, meanRate } = tables;
+  const width = tableWidth(config);
+  const row = item * width;
+  const displays = Math.max(0, items[row]! - own.shown);
+  const clicked = Math.max(0, items[row + 1]! - own.clicks);
+  const lags = Math.min(LAGS, recent.length);
+  let again = 0;
+  for (let lag = 0; lag < lags; lag++) again += recent[lag] === item ? 1 : 0;
+  to[at] = Math.log((clicked + PRIOR * meanRate) / ((displays + PRIOR) * meanRate));
+  to[at + 1] = Math.log(1 + displays);
+  to[at + 2] = Math.log(similarity(tables, item, recent, lags, own) + SIMILARITY_FLOOR);
+  to[at + 3] = Math.log(1 + again);
+  to[at + 4] = lags > 0 && recent[0] === item ? 1 : 0;
+  to[at + 5] = Math.log(1 + own.passed);
+  let slot = 0;
+  config.fields.forEach(({ slots }, field) => {
+    to[at + 6 + field] = Math.log(lift(items, width, row + 4 + 2 * slot, 4 + 2 * slot, slots, recent, lags));
+    slot += slots;
+  });
+  const behind = at + countWidth(config) - 2;
+  to[behind] = Math.log(1 + clicks);
+  to[behind + 1] = Math.log(pageLength);
+}
+
+/** The sum over the user's different last clicks of the cosine with the item: users of both / sqrt(users x users). */
+function similarity(
+  { config, items }: CountTables,
+  item: number,
+  recent: ArrayLike<number>,
+  lags: number,
+  { paired, inPairs }: OwnCounts,
+): number {
+  const width = tableWidth(config);
+  const first = item * width + 4 + 2 * slotsOf(config.fields);
+  const { neighbours } = config;
+  const users = Math.max(1, items[item * width + 2]! - (inPairs ? 1 : 0));
+  let sum = 0;
+  for (let lag = 0; lag < lags; lag++) {
+    const other = recent[lag]!;
+    if (other === item || before(recent, lag)) continue;
+    let [low, high] = [0, neighbours];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (items[first + middle]! < other) low = middle + 1;
+      else high = middle;
+    }
+    if (low === neighbours || items[first + low] !== other) continue;
+    const both = Math.max(0, items[first + neighbours + low]! - (inPairs ? 1 : 0));
+    const others = Math.max(1, items[other * width + 2]! - (paired ? 1 : 0));
+    sum += both / Math.sqrt(users * others);
+  }
+  return sum;
+}
+
+function before(recent: ArrayLike<number>, lag: number): boolean {
+  for (let k = 0; k < lag; k++) if (recent[k] === recent[lag]) return true;
+  return false;
+}
+
+/**
+ * Mean over the item's tokens of a field of how much more often the user clicked on them than all users do, 1 without.
+ * @param own first of the item's slots of the field. @param within the first slot of the field in any item's row.
+ */
+function lift(
+  items: Float32Array,
+  width: number,
+  own: number,
+  within: number,
+  slots: number,
+  recent: ArrayLike<number>,
+  lags: number,
+): number {
+  const found = new Array<number>(slots).fill(0);
+  let clicks = 0;
+  for (let lag = 0; lag < lags; lag++) {
+    const at = recent[lag]! * width + within;
+    let count = 0;
+    for (let s = 0; s < slots; s++) if (items[at + 2 * s]! >= 0) count++;
+    if (count === 0) continue;
+    clicks++;
+    for (let s = 0; s < slots; s++) {
+      for (let t = 0; t < slots; t++) {
+        if (items[own + 2 * s]! >= 0 && items[own + 2 * s] === items[at + 2 * t]) found[s]! += 1 / count;
+      }
+    }
+  }
+  let [sum, count] = [0, 0];
+  for (let s = 0; s < slots; s++) {
+    if (items[own + 2 * s]! < 0) continue;
+    const share = items[own + 2 * s + 1]!;
+    sum += (found[s]! + PRIOR * share) / ((clicks + PRIOR) * share);
+    count++;
+  }
+  return count === 0 ? 1 : sum / count;
+}

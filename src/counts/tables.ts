@@ -1,0 +1,143 @@
+/** The tables that counts are looked up in, counted on train users. */
+
+import type { ItemCatalogue, ItemsShape } from "../data/item_catalogue.ts";
+import type { LogSource, OnProgress } from "../data/log_source.ts";
+import {
+  type CountedField,
+  type CountsConfig,
+  MOST_FIELDS,
+  MOST_SLOTS,
+  neighboursFor,
+  NO_ITEM,
+  slotsOf,
+  tableWidth,
+} from "./columns.ts";
+import type { CountTables } from "./page_counts.ts";
+import { type ClickPairs, countPairs, latestFor } from "./pairs.ts";
+import { clickShares, isCategory, type TokenField, tokensIn } from "./token_fields.ts";
+import { countTrain, type TrainCounts } from "./train_counts.ts";
+
+/** Tokens of an item in one field that the table holds. */
+const SLOTS_A_FIELD = 4;
+/** Items whose tokens are read at once. */
+const CHUNK = 2 ** 16;
+
+/** What counts of a log look at. @param fields which tokens are of one kind; without any, all tokens are one field. */
+export function countsConfigFor(source: LogSource, fields: readonly TokenField[]): CountsConfig {
+  const { items } = source;
+  const counted: CountedField[] = [];
+  for (const field of fieldsOf(items.shape, fields)) {
+    const slots = Math.min(SLOTS_A_FIELD, MOST_SLOTS - slotsOf(counted), mostTokens(items, field));
+    if (slots > 0 && counted.length < MOST_FIELDS) {
+      counted.push({ first: field.first, count: field.count, slots });
+    }
+  }
+  return { fields: counted, neighbours: neighboursFor(items.shape), latest: latestFor(source) };
+}
+
+function fieldsOf(shape: ItemsShape, fields: readonly TokenField[]): readonly TokenField[] {
+  if (shape.kind !== "mixed") return [];
+  const all = fields.length > 0 ? fields : [{ name: "tokens", first: 0, count: shape.tokens }];
+  return all.filter((field) => isCategory(field, shape));
+}
+
+/** The most tokens of a field that an item has. */
+function mostTokens(items: ItemCatalogue, { first, count }: TokenField): number {
+  let most = 0;
+  eachTokens(items, (_, tokens) => {
+    const own = tokens.reduce((sum, token) => sum + (token >= first && token < first + count ? 1 : 0), 0);
+    most = Math.max(most, own);
+  });
+  return most;
+}
+
+/** Goes through the tokens of all items. */
+function eachTokens(items: ItemCatalogue, visit: (item: number, tokens: Uint32Array) => void): void {
+  if (items.shape.kind !== "mixed") return;
+  for (let first = 0; first < items.shape.count; first += CHUNK) {
+    const ids = Uint32Array.from({ length: Math.min(CHUNK, items.shape.count - first) }, (_, k) => first + k);
+    const tokens = tokensIn(items, ids);
+    ids.forEach((id, k) => visit(id, tokens.token.subarray(tokens.first[k], tokens.first[k + 1])));
+  }
+}
+
+/** Counts the train users of a source. */
+export function countTables(source: LogSource, config: CountsConfig, onProgress?: OnProgress): CountTables {
+  const counts = countTrain(source, onProgress);
+  const pairs = countPairs(source, config.latest, onProgress);
+  const width = tableWidth(config);
+  const items = new Float32Array(source.items.shape.count * width);
+  for (let item = 0, at = 0; at < items.length; item++, at += width) {
+    items[at] = counts.shown[item]!;
+    items[at + 1] = counts.clicks[item]!;
+    items[at + 2] = pairs.users[item]!;
+  }
+  writeTokens(items, source.items, config, counts);
+  writeNeighbours(items, config, pairs);
+  const sum = (of: Uint32Array) => of.reduce((sum, n) => sum + n, 0);
+  return {
+    config,
+    items,
+    meanRate: (sum(counts.clicks) + 1) / (sum(counts.shown) + 2),
+  };
+}
+
+function writeTokens(
+  items: Float32Array,
+  catalogue: ItemCatalogue,
+  config: CountsConfig,
+  counts: TrainCounts,
+): void {
+  if (config.fields.length === 0) return;
+  const width = tableWidth(config);
+  const shares = clickShares(catalogue, counts, config.fields);
+  eachTokens(catalogue, (item, tokens) => {
+    let at = item * width + 4;
+    for (const { first, count, slots } of config.fields) {
+      const own = tokens.filter((token) => token >= first && token < first + count);
+      for (let slot = 0; slot < slots; slot++, at += 2) {
+        const token = own[slot] ?? -1;
+        items[at] = token;
+        items[at + 1] = shares[token] ?? 0;
+      }
+    }
+  });
+}
+
+/** Of each item the nearest by cosine, in the order of their ids. */
+function writeNeighbours(items: Float32Array, config: CountsConfig, { users, pairs }: ClickPairs): void {
+  const width = tableWidth(config);
+  const { neighbours: M } = config;
+  const behindTokens = 4 + 2 * slotsOf(config.fields);
+  const degree = new Uint32Array(users.length + 1);
+  pairs.forEach((a, b) => {
+    degree[a + 1]!++;
+    degree[b + 1]!++;
+  });
+  for (let item = 0; item < users.length; item++) degree[item + 1]! += degree[item]!;
+  const end = degree.slice();
+  const other = new Uint32Array(degree.at(-1)!);
+  const both = new Uint32Array(other.length);
+  pairs.forEach((a, b, count) => {
+    for (const [from, to] of [[a, b], [b, a]] as const) {
+      other[end[from]!] = to;
+      both[end[from]!++] = count;
+    }
+  });
+  // One click of a user on both says little: others come first.
+  const nearness = (k: number) => (both[k]! - 0.5) / Math.sqrt(users[other[k]!]!);
+  for (let item = 0; item < users.length; item++) {
+    const from = degree[item]!;
+    let own = Array.from({ length: end[item]! - from }, (_, k) => from + k);
+    if (own.length > M) {
+      own = own.sort((a, b) => nearness(b) - nearness(a) || other[a]! - other[b]!).slice(0, M);
+    }
+    own.sort((a, b) => other[a]! - other[b]!);
+    const at = item * width + behindTokens;
+    for (let k = 0; k < M; k++) {
+      const place = own[k];
+      items[at + k] = place === undefined ? NO_ITEM : other[place]!;
+      items[at + M + k] = place === undefined ? 0 : both[place]!;
+    }
+  }
+}

@@ -1,0 +1,157 @@
+/** row_counts: what counting knows of every displayed item, from tables and the user's last clicks; nothing learns through it. */
+
+import countsText from "../../kernels/row_counts.wgsl" with { type: "text" };
+import recentText from "../../kernels/recent_clicks.wgsl" with { type: "text" };
+import type { ClickDispatch } from "../batch/click_sizes.ts";
+import type { ClickReference, ClickTape } from "../batch/click_tape.ts";
+import type { ReferenceBatch } from "../batch/reference_batch.ts";
+import { type CountsConfig, countWidth, LAGS, slotsOf, tableWidth, unpackOwn } from "../counts/columns.ts";
+import { countsOf, type CountTables } from "../counts/page_counts.ts";
+import { NONE } from "../data/click_log.ts";
+import { kernel } from "../gpu/kernel.ts";
+import { bufferOf } from "../gpu/memory.ts";
+import { at, matrix } from "../tape/reference.ts";
+import { expectShape } from "../tape/node.ts";
+import type { Tensor } from "../tape/tensor.ts";
+
+const recentKernel = kernel("recent_clicks", recentText);
+const countsKernel = kernel("row_counts", countsText);
+
+/** Invocations that share an event's rows. */
+const LANES = 8;
+
+/** Numbers of an event in {@link recentClicks}. */
+export function recentWidth({ fields }: CountsConfig): number {
+  return 2 + LAGS * (2 + slotsOf(fields));
+}
+
+/**
+ * [events, {@link recentWidth}], without a gradient: the last clicks before every event; see kernels/recent_clicks.wgsl.
+ * @param table constant [I, {@link tableWidth}]
+ */
+export function recentClicks(tape: ClickTape, name: string, table: Tensor, config: CountsConfig): Tensor {
+  expectShape("recent_clicks", table, table.rows, tableWidth(config));
+  const width = recentWidth(config);
+  const output = tape.tensor(name, "events", width, { trainable: false });
+  const { clicks } = tape.batch;
+  const SLOTS = slotsOf(config.fields);
+  const forward = (): ClickDispatch[] => [{
+    kernel: recentKernel,
+    label: `${name} forward`,
+    constants: { LAGS, SLOTS, WIDTH: table.stride, LISTS: clicks !== undefined },
+    views: {
+      event: clicks ?? tape.batch.event,
+      history: tape.batch.history,
+      item_id: tape.batch.facts?.itemId ?? tape.batch.slotItem,
+      table: bufferOf(table.view),
+      recent: bufferOf(output.view),
+    },
+    invocations: ["events"],
+    cost: (s) => ({ flops: 0, bytes: 8 * s.events * width }),
+  }];
+  const reference: ClickReference = ([table], batch) => {
+    if (!table) throw new Error("recent_clicks: expected a table");
+    const output = matrix(batch.events.length, width);
+    batch.history.forEach(({ clicks }, e) => {
+      const recent = recentOf(batch, e);
+      const row = e * width;
+      output.data[row] = clicks;
+      output.data[row + 1] = recent.length;
+      recent.forEach((item, lag) => {
+        const to = row + 2 + lag * (2 + SLOTS);
+        output.data[to] = recent.indexOf(item) < lag ? -1 - item : item;
+        output.data[to + 1] = at(table, item, 2);
+        for (let s = 0; s < SLOTS; s++) output.data[to + 2 + s] = at(table, item, 4 + 2 * s);
+      });
+    });
+    return { output, backward: () => [] };
+  };
+  return tape.record({ op: "recent_clicks", inputs: [table], output, forward, reference });
+}
+
+/** Items clicked before an event, the latest first. */
+function recentOf({ events, history }: ReferenceBatch, event: number): number[] {
+  const recent: number[] = [];
+  const lags = Math.min(history[event]!.clicks, LAGS);
+  for (let e = event - 1; recent.length < lags; e--) {
+    const { fed } = events[e]!;
+    if (fed !== NONE) recent.push(fed);
+  }
+  return recent;
+}
+
+export interface RowCountsInputs {
+  /** constant [events, {@link recentWidth}] */
+  readonly recent: Tensor;
+  /** constant [I, {@link tableWidth}] */
+  readonly table: Tensor;
+  /** constant [3, C]: means, 1 / standard deviations, then clicks a display of all items */
+  readonly scale: Tensor;
+}
+
+/** [rows, C], without a gradient; see kernels/row_counts.wgsl. @throws Error for shapes that do not fit. */
+export function rowCounts(
+  tape: ClickTape,
+  name: string,
+  { recent, table, scale }: RowCountsInputs,
+  config: CountsConfig,
+): Tensor {
+  const C = countWidth(config);
+  expectShape("row_counts", recent, "events", recentWidth(config));
+  expectShape("row_counts", table, table.rows, tableWidth(config));
+  expectShape("row_counts", scale, 3, C);
+  const output = tape.tensor(name, "rows", C, { trainable: false });
+  const slots = config.fields.flatMap(({ slots }, field) => new Array<number>(slots).fill(field));
+  const searched = Math.ceil(Math.log2(config.neighbours)) + slots.length;
+  const forward = (): ClickDispatch[] => [{
+    kernel: countsKernel,
+    label: `${name} forward`,
+    constants: {
+      LANES,
+      LAGS,
+      SLOTS: slots.length,
+      FIELDS: config.fields.length,
+      FIELD_OF: slots.reduce((packed, field, slot) => packed + field * 16 ** slot, 0),
+      NEIGHBOURS: config.neighbours,
+      WIDTH: table.stride,
+      LOGGED: tape.batch.facts !== undefined,
+      C4: output.stride / 4,
+    },
+    views: {
+      event: tape.batch.event,
+      row: tape.batch.facts ? tape.batch.row : tape.batch.event,
+      fact: tape.batch.facts?.fact ?? bufferOf(recent.view),
+      row_item: tape.batch.rowItem,
+      recent: bufferOf(recent.view),
+      table: bufferOf(table.view),
+      scale: bufferOf(scale.view),
+      counts: bufferOf(output.view),
+    },
+    invocations: [{ of: "events", times: LANES }],
+    cost: (s) => ({
+      flops: 4 * LAGS * searched * s.rows,
+      bytes: s.rows * (4 * LAGS * searched + 4 * output.stride) + 4 * recent.stride * s.events,
+    }),
+  }];
+  const inputs = [recent, table, scale];
+  return tape.record({ op: "row_counts", inputs, output, forward, reference: reference(config) });
+}
+
+function reference(config: CountsConfig): ClickReference {
+  return ([, table, scale], batch) => {
+    if (!table || !scale) throw new Error("row_counts: expected a table and a scale");
+    const tables: CountTables = { config, items: Float32Array.from(table.data), meanRate: at(scale, 2, 0) };
+    const C = countWidth(config);
+    const counts = new Float64Array(C * batch.rows.length);
+    batch.rows.forEach(({ event, item }, r) => {
+      const history = { recent: recentOf(batch, event), clicks: batch.history[event]!.clicks };
+      const { first, end } = batch.events[event]!;
+      countsOf(tables, item, history, end - first, unpackOwn(batch.own[r]!), counts, r * C);
+    });
+    const [mean, scaled] = [(k: number) => at(scale, 0, k), (k: number) => at(scale, 1, k)];
+    return {
+      output: matrix(batch.rows.length, C, (r, k) => (counts[r * C + k]! - mean(k)) * scaled(k)),
+      backward: () => [],
+    };
+  };
+}
