@@ -136,7 +136,8 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
       } else if (noted >= 0.0) {
         let both = max(clicked_both(first, noted) - in_pairs, 0.0);
         let others = max(recent[past + lag * STRIDE + 1u] - paired, 1.0);
-        similarity += both / sqrt(users * others);
+        // Without the user's own clicks the pair may be none of the nearest.
+        if (paired == 0.0 || both - 0.5 > table[first + 3u] * sqrt(others)) { similarity += both / sqrt(users * others); }
       }
     }
     var c: array<f32, 12>;

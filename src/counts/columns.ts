@@ -4,7 +4,7 @@
  *
  * Of each item a table has a row of numbers, all as f32 (ids are exact up to 2^24):
  *
- *   shown, clicks, users, -   of the train users: displays, clicks, users who clicked it
+ *   shown, clicks, users, cutoff   of the train users: displays, clicks, users who clicked it; the nearness of what was left out
  *   S x (token, share)        its tokens in the fields that are categories, and each one's share of all clicks; -1 for none
  *   M x id, M x both          its nearest items by id, and how many users clicked both; NO_ITEM behind the last
  */
@@ -63,7 +63,7 @@ export function slotsOf(fields: readonly CountedField[]): number {
   return fields.reduce((sum, { slots }) => sum + slots, 0);
 }
 
-const MOST_NEIGHBOURS = 128;
+const MOST_NEIGHBOURS = 256;
 const TABLE_FLOATS = 2 ** 24;
 
 /** As many as 64 MiB hold for a catalogue, a multiple of two. */

@@ -80,6 +80,7 @@ function similarity(
   const first = item * width + 4 + 2 * slotsOf(config.fields);
   const { neighbours } = config;
   const users = Math.max(1, items[item * width + 2]! - (inPairs ? 1 : 0));
+  const cutoff = items[item * width + 3]!;
   let sum = 0;
   for (let lag = 0; lag < lags; lag++) {
     const other = recent[lag]!;
@@ -93,9 +94,15 @@ function similarity(
     if (low === neighbours || items[first + low] !== other) continue;
     const both = Math.max(0, items[first + neighbours + low]! - (inPairs ? 1 : 0));
     const others = Math.max(1, items[other * width + 2]! - (paired ? 1 : 0));
+    if (paired && nearnessOf(both, others) <= cutoff) continue;
     sum += both / Math.sqrt(users * others);
   }
   return sum;
+}
+
+/** How near another item is to one. One user who clicked both says little: others come first. */
+export function nearnessOf(both: number, usersOfOther: number): number {
+  return (both - 0.5) / Math.sqrt(usersOfOther);
 }
 
 function before(recent: ArrayLike<number>, lag: number): boolean {

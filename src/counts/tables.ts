@@ -12,7 +12,7 @@ import {
   slotsOf,
   tableWidth,
 } from "./columns.ts";
-import type { CountTables } from "./page_counts.ts";
+import { type CountTables, nearnessOf } from "./page_counts.ts";
 import { type ClickPairs, countPairs, latestFor } from "./pairs.ts";
 import { clickShares, isCategory, type TokenField, tokensIn } from "./token_fields.ts";
 import { countTrain, type TrainCounts } from "./train_counts.ts";
@@ -104,7 +104,10 @@ function writeTokens(
   });
 }
 
-/** Of each item the nearest by cosine, in the order of their ids. */
+/**
+ * Of each item the nearest by cosine, in the order of their ids. They are nearer than the nearest that is left out: who is taken
+ * without their own clicks looks whether a pair would still be there, or a clicked item would have more neighbours than others.
+ */
 function writeNeighbours(items: Float32Array, config: CountsConfig, { users, pairs }: ClickPairs): void {
   const width = tableWidth(config);
   const { neighbours: M } = config;
@@ -124,14 +127,17 @@ function writeNeighbours(items: Float32Array, config: CountsConfig, { users, pai
       both[end[from]!++] = count;
     }
   });
-  // One click of a user on both says little: others come first.
-  const nearness = (k: number) => (both[k]! - 0.5) / Math.sqrt(users[other[k]!]!);
+  const nearness = (k: number) => nearnessOf(both[k]!, users[other[k]!]!);
   for (let item = 0; item < users.length; item++) {
     const from = degree[item]!;
     let own = Array.from({ length: end[item]! - from }, (_, k) => from + k);
+    let cutoff = -1;
     if (own.length > M) {
-      own = own.sort((a, b) => nearness(b) - nearness(a) || other[a]! - other[b]!).slice(0, M);
+      own.sort((a, b) => nearness(b) - nearness(a));
+      cutoff = nearness(own[M]!);
+      own = own.slice(0, M).filter((place) => nearness(place) > cutoff);
     }
+    items[item * width + 3] = cutoff;
     own.sort((a, b) => other[a]! - other[b]!);
     const at = item * width + behindTokens;
     for (let k = 0; k < M; k++) {
