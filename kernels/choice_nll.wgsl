@@ -24,7 +24,7 @@
 //              are one dispatch, not two.
 // On llvmpipe  adding up the dots here saves a dispatch, which costs where threads have to wake: for 25,600 rows it takes two
 //              thirds of the time of both kernels apart. Other ways to do the softmax, with figures: bench/ladder.md
-// Cost         about 20 flops and 16 bytes a row.
+// Cost         about 20 flops and 8 bytes a row.
 // Backward     is here, with GRADIENT; of the places in place_gradient.wgsl      Next   outcome_sum.wgsl
 
 const WORKGROUP = 16;

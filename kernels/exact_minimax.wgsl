@@ -18,7 +18,7 @@
 //              would need an array for each invocation, which does not stay in registers. Long pages diverge from short ones.
 //              Workgroups of 16 are half a subgroup of 32, which spreads few events over twice as many cores; with thousands of
 //              events 64 should be better.
-// Cost         4 K + 40 flops and 20 bytes a row.
+// Cost         4 K + 40 flops and 12 bytes a row.
 // Backward     is here, with GRADIENT      Next   outcome_sum.wgsl
 
 const WORKGROUP = 16;

@@ -16,7 +16,7 @@
 //              vectors of 16 bytes. Workgroups of 64, without a barrier: a subgroup waits only for its own longest walk.
 // On llvmpipe  the walk itself costs: with four columns an invocation it takes a third longer than with sixteen, with eight
 //              hardly longer.
-// Cost         2 flops and 8 bytes an element of source; 4 bytes an element written.      Forward   first_layer_forward.wgsl
+// Cost         2 flops and 4 bytes an element of source; 4 bytes an element written.      Forward   first_layer_forward.wgsl
 
 const WORKGROUP = 64;
 const N4 = 16u;     // columns / 4

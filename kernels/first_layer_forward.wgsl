@@ -22,7 +22,7 @@
 // On llvmpipe  beside sixteen columns of an event an invocation: one row and four columns take twice as long, as every vector
 //              that is read is expensive (bench/ladder.md); four columns of an event take two fifths longer, eight a tenth: the
 //              walk and the row's item are read once for four vectors.
-// Cost         2 flops and an exponential, 8 bytes an element, and 4 an element of state.
+// Cost         2 flops and an exponential, 4 bytes an element, and 4 an element of item and of state.
 // Backward     first_layer_backward.wgsl
 
 const WORKGROUP = 64;

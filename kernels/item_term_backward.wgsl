@@ -8,7 +8,7 @@
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns of few; rows of an event are neighbours. The gather
 //              of items is that of the way forward. Workgroups of 16 are half a subgroup of 32, which spreads few events over
 //              twice as many cores; with thousands of events 64 should be better.
-// Cost         2 N flops, 4 N + 12 bytes a row.      Forward   item_term_forward.wgsl
+// Cost         2 N flops, 12 bytes a row; 4 N an item and event.      Forward   item_term_forward.wgsl
 
 const WORKGROUP = 16;
 const N4 = 1u;  // columns / 4

@@ -12,7 +12,7 @@
 // On a GPU     (reasoned, not measured) the event's vector is read once a row, from cache; the item's rows are a gather. N is
 //              small (1 to 64), so the columns of a row are not worth invocations of their own. Workgroups of 16 are half a
 //              subgroup of 32, which spreads few events over twice as many cores; with thousands of events 64 should be better.
-// Cost         2 N flops, 4 N + 12 bytes a row.      Backward   item_term_backward.wgsl, item_term_gradient.wgsl
+// Cost         2 N flops, 12 bytes a row; 4 N an item and event.      Backward   item_term_backward.wgsl, item_term_gradient.wgsl
 
 const WORKGROUP = 16;
 const N4 = 1u;  // columns / 4

@@ -9,7 +9,7 @@
 // On a GPU     (reasoned, not measured) an item's rows are anywhere in the batch: a gather of one number and one vector a row. A
 //              popular item keeps its invocation walking after the others have ended. Loads are vectors of 16 bytes. Workgroups
 //              of 64, without a barrier: a subgroup waits only for its own longest walk.
-// Cost         2 N flops, 4 N + 24 bytes a row; 4 N bytes an item.      Forward   item_term_forward.wgsl
+// Cost         2 N flops, 16 bytes a row; 4 N an item and event.      Forward   item_term_forward.wgsl
 
 const WORKGROUP = 64;
 const N4 = 1u;     // columns / 4

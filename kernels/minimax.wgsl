@@ -27,7 +27,7 @@
 //              one gradient and, with K4, the last layer are one dispatch: that saves launches, and rows are read while they are
 //              in cache. A row of hidden is read by one invocation, so those loads are not coalesced. Workgroups of 16 are half a
 //              subgroup of 32, which spreads few events over twice as many cores; with thousands of events 64 should be better.
-// Cost         about 40 flops and 24 bytes a row; with K4 8 K4 flops and 16 K4 bytes more.
+// Cost         about 40 flops and 12 bytes a row; with K4 8 K4 flops and 16 K4 bytes more.
 // Backward     is here, with PLAYER      Next   outcome_sum.wgsl      The exact generator   exact_minimax.wgsl
 
 const WORKGROUP = 16;

@@ -17,7 +17,7 @@
 // Work split   one invocation owns a row, with the best items so far in its own memory: each round is one walk along the items.
 // On a GPU     (reasoned, not measured) neighbours read rows of their own, so no load is coalesced; a line serves 16 or 32 loads.
 //              Workgroups of 64 fill subgroups; users of a subgroup wait for its longest.
-// Cost         3 walks of I as a rule, 16 at most: 8 I bytes and some 30 I flops each.     Accuracy   2^-24 k of the largest Q
+// Cost         3 walks of I as a rule, 16 at most, some 30 I flops each; 8 I bytes.     Accuracy   2^-24 k of the largest Q
 
 const WORKGROUP = 64;
 const M = 1u;        // step.size[M] is the number of rows

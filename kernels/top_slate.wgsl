@@ -11,7 +11,7 @@
 //              with a reduction would be; the utilities that are read here cost tens of times as much. Workgroups of 64 fill
 //              subgroups; users of a subgroup wait for its longest.
 // On llvmpipe  its share of a page stands in bench/simulate.md, under greedy slates
-// Cost         4 k I bytes a user, from cache where a row fits it.
+// Cost         4 I bytes a user, k times, from cache where a row fits it.
 // Next         choose.wgsl, by way of the utilities of the slate
 
 const WORKGROUP = 64;

@@ -15,7 +15,11 @@ import { type Amount, amountOf, type Sizes } from "./sizes.ts";
 import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 import { TEXTURE_FORMAT } from "./texture_layout.ts";
 
-/** Work of one dispatch: floating-point operations, and bytes that have to move at least once. */
+/**
+ * Work of one dispatch: floating-point operations, and bytes that have to move at least once. A number counts once where it is
+ * read, however often, and once where it is written. Of rows that an index picks those count that must differ, as far as the
+ * sizes tell. Lists of indices and small weights may be left out.
+ */
 export interface Cost {
   readonly flops: number;
   readonly bytes: number;

@@ -19,6 +19,11 @@ export function extent(dim: Dim, sizes: Sizes): number {
   return size;
 }
 
+/** Of how many rows a dispatch reads that picks `picks` of a matrix with `rows`: none is read from memory twice. */
+export function distinctRows(picks: number, rows: Dim, sizes: Sizes): number {
+  return Math.min(picks, extent(rows, sizes));
+}
+
 /**
  * A number that follows from the sizes of a batch, as data: it is looked up at every step, without asking whoever made it.
  * "events" are as many as the batch has events; `{ of: "users", per: 4, times: 64 }` is 64 for every four users.

@@ -84,7 +84,10 @@ export function choiceNll(
         u_gradient: gradient,
       },
       invocations: ["events"],
-      cost: (s) => ({ flops: (20 + PANELS) * s.rows, bytes: (16 + 4 * PANELS) * s.rows + 32 * s.events }),
+      cost: (s) => ({
+        flops: (20 + PANELS) * s.rows,
+        bytes: (train ? 8 : 4) * s.rows + 4 * PANELS * s.rows + 32 * s.events,
+      }),
     }),
     ring,
     reference: reference(eta, loss),

@@ -5,6 +5,7 @@ import touchedText from "../../kernels/embedding_gradient_rows.wgsl" with { type
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickTape } from "../batch/click_tape.ts";
 import { kernel } from "../gpu/kernel.ts";
+import { distinctRows } from "../gpu/sizes.ts";
 import type { Memory, View } from "../gpu/memory.ts";
 import type { GradientTarget } from "../tape/node.ts";
 import type { Tensor } from "../tape/tensor.ts";
@@ -82,6 +83,9 @@ export function touchedEmbeddingGradient(
       output: touched.gradient,
     },
     invocations: [{ of: "events", times: N4 }],
-    cost: (s) => ({ flops: s.events * table.columns, bytes: 32 * s.events * N4 }),
+    cost: (s) => ({
+      flops: s.events * table.columns,
+      bytes: 16 * (s.events + distinctRows(s.events, table.rows, s)) * N4,
+    }),
   };
 }

@@ -56,7 +56,7 @@ export function firstLayer(
     invocations: [{ of: "events", times: Math.ceil(N4 / 4) }],
     cost: (s) => ({
       flops: 3 * s.rows * output.columns,
-      bytes: 16 * N4 * (s.events + (ofRow ? 3 : 2) * s.rows),
+      bytes: 16 * N4 * (s.items + s.events + (ofRow ? 2 : 1) * s.rows),
     }),
   }];
 
@@ -111,7 +111,7 @@ function backward(
     invocations: [{ of: "events", plus: ITEMS || "items", times: Math.ceil(N4 / 4) }],
     cost: (s) => ({
       flops: 2 * s.rows * state.columns,
-      bytes: 16 * N4 * (2 * s.rows + s.events + itemRows(s)),
+      bytes: 16 * N4 * (s.rows + s.events + itemRows(s)),
     }),
   }];
 }

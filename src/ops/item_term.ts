@@ -61,7 +61,10 @@ export function itemTerm(
       output: output.view,
     },
     invocations: ["events"],
-    cost: (s) => ({ flops: 2 * s.rows * N, bytes: s.rows * (16 * N4 + 12) }),
+    cost: (s) => ({
+      flops: 2 * s.rows * N,
+      bytes: 16 * N4 * (s.items + (state ? s.events : 0)) + 12 * s.rows,
+    }),
   }];
 
   return tape.record({
@@ -100,7 +103,10 @@ function byEvent({ tape, item, state, base, N4, constants }: ItemTerm, call: Cli
       state_gradient: toState.view,
     },
     invocations: [{ of: "events", times: N4 }],
-    cost: (s) => ({ flops: 2 * s.rows * item.columns, bytes: s.rows * (16 * N4 + 12) }),
+    cost: (s) => ({
+      flops: 2 * s.rows * item.columns,
+      bytes: 16 * N4 * (s.items + (toState ? s.events : 0)) + 12 * s.rows,
+    }),
   }];
 }
 
@@ -133,7 +139,7 @@ function byItem({ tape, item, state, N4, constants }: ItemTerm, call: ClickCall)
     invocations: [{ of: ITEMS || "items", times: N4 }],
     cost: (s) => ({
       flops: 2 * s.rows * item.columns,
-      bytes: s.rows * (16 * N4 + 24) + 16 * (ITEMS || s.items) * N4,
+      bytes: 16 * N4 * ((state ? s.events : 0) + (ITEMS || s.items)) + 16 * s.rows,
     }),
   };
 }

@@ -2,7 +2,7 @@
 
 import type { Cost, DispatchSpec } from "../gpu/program.ts";
 import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
-import { type DimName, extent, type Sizes } from "../gpu/sizes.ts";
+import { type DimName, distinctRows, extent, type Sizes } from "../gpu/sizes.ts";
 import { activated, at, columnSums, matrix, product, type Reference, through } from "../tape/reference.ts";
 import { type Call, countedRows, expectShape, partialViews, type RowDots } from "../tape/node.ts";
 import type { Tape } from "../tape/tape.ts";
@@ -113,17 +113,21 @@ interface Product<S extends Sizes> {
   readonly gather: { readonly index: View } | undefined;
 }
 
-function productCost(m: number, input: Tensor, weights: Tensor): Cost {
-  const [K4, N4] = [input.stride / 4, weights.stride / 4];
-  return { flops: 2 * m * input.columns * weights.columns, bytes: 16 * (m * (K4 + N4) + 4 * K4 * N4) };
+function productCost<S extends Sizes>(s: S, { input, weights, rows }: Product<S>): Cost {
+  const [K4, N4, m] = [input.stride / 4, weights.stride / 4, extent(rows, s)];
+  return {
+    flops: 2 * m * input.columns * weights.columns,
+    bytes: 16 * (distinctRows(m, input.rows, s) * K4 + m * N4 + 4 * K4 * N4),
+  };
 }
 
 /** The dispatch for the gradient of the input; none where nothing below it is trainable. */
 function inputGradient<S extends Sizes>(
   call: Call<S>,
-  { input, weights, rows }: Product<S>,
+  product: Product<S>,
   outputGradient: Memory,
 ): DispatchSpec<S>[] {
+  const { input, weights, rows } = product;
   const target = call.gradient(input);
   if (!target) return [];
   const [K4, N4] = [input.stride / 4, weights.stride / 4];
@@ -144,7 +148,11 @@ function inputGradient<S extends Sizes>(
       input_gradient: target.view,
     },
     invocations: matmulInvocations(kernel, rows, K4),
-    cost: (s) => productCost(extent(rows, s), input, weights),
+    cost: (s) => {
+      const { flops, bytes } = productCost(s, product);
+      // The slope of the input's activation follows from the input.
+      return { flops, bytes: bytes + (target.activation ? 16 * K4 * extent(rows, s) : 0) };
+    },
   }))];
 }
 
@@ -188,7 +196,7 @@ export function forwardProduct<S extends Sizes>(
     invocations: matmulInvocations(kernel, p.rows, N4),
     cost: (s) => {
       const m = extent(p.rows, s);
-      const { flops, bytes } = productCost(m, p.input, p.weights);
+      const { flops, bytes } = productCost(s, p);
       const dot = dotOf(kernel);
       return dot
         ? { flops: flops + 2 * m * p.weights.columns, bytes: bytes + 4 * m * dot.panels }
@@ -241,7 +249,8 @@ export function weightGradient<S extends Sizes>(
       const columns = g.input.columns + (g.second?.input.columns ?? 0);
       return {
         flops: 2 * m * columns * g.weights.columns,
-        bytes: 16 * (m * (K4 + secondK4 + N4) + call.dimensions.chunks(s) * 4 * (K4 + secondK4) * N4),
+        bytes: 16 * (distinctRows(m, g.input.rows, s) * K4 + m * (secondK4 + N4) +
+          call.dimensions.chunks(s) * 4 * (K4 + secondK4) * N4),
       };
     },
   }));

@@ -1,6 +1,7 @@
 /** lstm: the state before every event, from the items that the user clicked before it. */
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
+import { distinctRows } from "../gpu/sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { type ItemTokens, NONE } from "../data/click_log.ts";
@@ -135,7 +136,10 @@ function forward(lstm: Cell, call: ClickCall): ClickDispatch[] {
         gates,
       },
       invocations: [{ of: "users", ...shape.invocations }],
-      cost: (s) => ({ flops: s.events * 8 * H * H, bytes: s.events * 16 * H4 * 10 }),
+      cost: (s) => ({
+        flops: s.events * 8 * H * H,
+        bytes: 16 * H4 * (4 * distinctRows(s.events, lookedUp?.rows ?? "events", s) + 6 * s.events),
+      }),
     })),
   ];
   if (!made) return specs;

@@ -93,7 +93,7 @@ export function minimax(
       invocations: ["events"],
       cost: (s) => ({
         flops: s.rows * (40 + 8 * K4),
-        bytes: s.rows * (24 + 16 * K4) + 48 * s.events,
+        bytes: s.rows * ((player ? 12 : 8) + 16 * K4) + 48 * s.events,
       }),
     }),
     ring,
@@ -149,7 +149,7 @@ export function exactMinimax(
       invocations: ["events"],
       cost: (s) => ({
         flops: 4 * s.rows * s.rows / s.events + 40 * s.rows,
-        bytes: 20 * s.rows + 48 * s.events,
+        bytes: (train ? 12 : 8) * s.rows + 48 * s.events,
       }),
     }),
     ring,

@@ -3,11 +3,12 @@
 import backwardText from "../../kernels/pw_state_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/pw_state_forward.wgsl" with { type: "text" };
 import weightText from "../../kernels/pw_state_weight_gradient.wgsl" with { type: "text" };
-import type { ClickDispatch } from "../batch/click_sizes.ts";
+import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
 import { NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
+import { distinctRows } from "../gpu/sizes.ts";
 import { add, at, columnSums, matrix } from "../tape/reference.ts";
 import { expectShape, partialViews } from "../tape/node.ts";
 import { shapeText, type Tensor } from "../tape/tensor.ts";
@@ -62,12 +63,14 @@ function sizesOf({ features, weights, bias, output }: PwState) {
   const [F, F4, COLUMNS4] = [features.columns, features.stride / 4, output.stride / 4];
   const [m, n, blocks] = [Number(weights.rows), weights.columns, weights.stride / 4];
   const TANH = bias !== undefined;
-  return { F, F4, COLUMNS4, m, n, blocks, TANH, constants: { LAGS: m, WEIGHTINGS: n, COLUMNS4, TANH } };
+  const constants = { LAGS: m, WEIGHTINGS: n, COLUMNS4, TANH };
+  const known = (s: ClickSizes) => distinctRows(s.events, features.rows, s);
+  return { F, F4, COLUMNS4, m, n, blocks, TANH, constants, known };
 }
 
 function forward(state: PwState): ClickDispatch[] {
   const { tape, name, features, weights, bias, output } = state;
-  const { F, F4, COLUMNS4, m, n, constants } = sizesOf(state);
+  const { F, F4, COLUMNS4, m, n, constants, known } = sizesOf(state);
   return [{
     kernel: forwardKernel,
     label: `${name} forward`,
@@ -81,13 +84,13 @@ function forward(state: PwState): ClickDispatch[] {
       state: output.view,
     },
     invocations: [{ of: "events", times: F4 }],
-    cost: (s) => ({ flops: 2 * s.events * m * F * n, bytes: 16 * s.events * (F4 + COLUMNS4) }),
+    cost: (s) => ({ flops: 2 * s.events * m * F * n, bytes: 16 * (known(s) * F4 + s.events * COLUMNS4) }),
   }];
 }
 
 function backward(state: PwState, call: ClickCall): ClickDispatch[] {
   const { tape, name, features, weights, bias, output } = state;
-  const { F, F4, COLUMNS4, m, n, blocks, TANH, constants } = sizesOf(state);
+  const { F, F4, COLUMNS4, m, n, blocks, TANH, constants, known } = sizesOf(state);
   const { event, history } = tape.batch;
   const output_gradient = call.outputGradient();
   const products = tape.saved(`${name} products`, "events", m * weights.stride);
@@ -105,7 +108,7 @@ function backward(state: PwState, call: ClickCall): ClickDispatch[] {
       invocations: [{ of: "events", times: Math.ceil(m / 4) * blocks }],
       cost: (s) => ({
         flops: 2 * s.events * m * F * n,
-        bytes: 16 * s.events * (F4 + COLUMNS4 + m * blocks),
+        bytes: 16 * (known(s) * F4 + s.events * ((TANH ? 2 : 1) * COLUMNS4 + m * blocks)),
       }),
     },
     {

@@ -11,9 +11,9 @@ import forwardText from "../../kernels/pw_table_forward.wgsl" with { type: "text
 import tableText from "../../kernels/pw_table_gradient.wgsl" with { type: "text" };
 import weightText from "../../kernels/pw_table_weight_gradient.wgsl" with { type: "text" };
 import windowText from "../../kernels/pw_window.wgsl" with { type: "text" };
-import type { ClickDispatch } from "../batch/click_sizes.ts";
+import type { ClickDispatch, ClickSizes } from "../batch/click_sizes.ts";
 import type { ClickCall, ClickReference, ClickTape } from "../batch/click_tape.ts";
-import { MAX_CHUNKS } from "../gpu/sizes.ts";
+import { distinctRows, MAX_CHUNKS } from "../gpu/sizes.ts";
 import { NONE } from "../data/click_log.ts";
 import { kernel } from "../gpu/kernel.ts";
 import type { Memory, View } from "../gpu/memory.ts";
@@ -121,16 +121,20 @@ function constantsOf({ N4, m, n, TANH }: TableSum) {
   return { N4, LAGS: m, WEIGHTINGS: n, TANH };
 }
 
-/** What an event costs to sum. */
-function perEvent({ m, n, N, N4, blocks, TANH }: TableSum): Cost {
-  return { flops: 2 * m * n * N, bytes: 16 * ((n + 1) * N4 + (TANH ? m * blocks : 0)) };
+/** FLOPs of the sums. @param read vectors for all events, of the table. @param each and for one, of what is its own. */
+function sumCost({ m, n, N }: TableSum, { events }: ClickSizes, read: number, each: number): Cost {
+  return { flops: 2 * m * n * N * events, bytes: 16 * (read + each * events) };
+}
+
+/** Vectors of the table that the clicks of a batch pick. */
+function picked({ table, n, N4 }: TableSum, s: ClickSizes): number {
+  return distinctRows(s.events, table.rows, s) * n * N4;
 }
 
 function forward(sum: TableSum): ClickDispatch[] {
-  const { tape, name, table, layerBias, output, window, coefficient, BY_EVENT, N4 } = sum;
+  const { tape, name, table, layerBias, output, window, coefficient, BY_EVENT, TANH, m, N4, blocks } = sum;
   const { clicks, history } = tape.batch;
   const event = clicks ?? tape.batch.event;
-  const each = perEvent(sum);
   return [
     ...(window?.forward() ?? []),
     {
@@ -146,7 +150,7 @@ function forward(sum: TableSum): ClickDispatch[] {
         output: output.view,
       },
       invocations: [{ of: "events", per: 4, times: N4 }],
-      cost: (s) => ({ flops: s.events * each.flops, bytes: s.events * each.bytes }),
+      cost: (s) => sumCost(sum, s, picked(sum, s), N4 + (TANH ? m * blocks : 0)),
     },
   ];
 }
@@ -179,7 +183,6 @@ function eventGradients(
   const { tape, name, table, weights, layerBias, output, coefficient, BY_EVENT, TANH, m, n, N, N4, blocks } =
     sum;
   const { event, history } = tape.batch;
-  const each = perEvent(sum);
   const constants = constantsOf(sum);
   const output_gradient = call.outputGradient();
   const products = tape.saved(`${name} products`, "events", (TANH ? 2 : 1) * m * weights.stride);
@@ -196,7 +199,7 @@ function eventGradients(
       constants: { ...constants, BY_EVENT },
       views: { event, history, table: table.view, coefficient, output_gradient, products },
       invocations: [{ of: "events", times: Math.ceil(m / 4) * blocks }],
-      cost: (s) => ({ flops: s.events * each.flops, bytes: s.events * each.bytes }),
+      cost: (s) => sumCost(sum, s, picked(sum, s), N4 + (TANH ? 4 : 1) * m * blocks),
     },
     {
       kernel: weightKernel,
@@ -215,7 +218,7 @@ function eventGradients(
       constants: { ...constants, BY_EVENT, ACCUMULATE },
       views: { event, history, coefficient, output_gradient, products, sums, output: source },
       invocations: [{ of: "events", plus: TANH ? 1 : 0, times: (TANH ? N4 + 1 : N4) * blocks }],
-      cost: (s) => ({ flops: s.events * each.flops, bytes: s.events * (each.bytes + 16 * row) }),
+      cost: (s) => sumCost(sum, s, 0, N4 + row + (TANH ? 2 * m * blocks : 0)),
     },
   ];
 }
@@ -300,7 +303,10 @@ function windowOf(tape: ClickTape, name: string, inputs: Required<PwTableInputs>
           coefficient,
         },
         invocations: [{ of: "events", times: m * blocks, least: N4 }],
-        cost: (s) => ({ flops: s.events * m * (m + 50) * n, bytes: 64 * s.events * m * blocks }),
+        cost: (s) => ({
+          flops: s.events * m * (m + 50) * n,
+          bytes: 16 * blocks * (3 * m * s.events + distinctRows(s.events, I, s)),
+        }),
       },
     ],
   };

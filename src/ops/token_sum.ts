@@ -13,6 +13,7 @@ import type { DeviceTokens } from "../batch/device_tokens.ts";
 import type { ItemTokens } from "../data/click_log.ts";
 import { constantOf, kernel } from "../gpu/kernel.ts";
 import { bufferOf, type Memory, type View } from "../gpu/memory.ts";
+import { distinctRows } from "../gpu/sizes.ts";
 import { add, at, type Matrix, matrix } from "../tape/reference.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { fedGradient } from "./embedding.ts";
@@ -64,7 +65,10 @@ export function tokenSum(
       output,
     },
     invocations: [{ of: rows, times: N4 }],
-    cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * (sums(s) + s[rows]) * N4 }),
+    cost: (s) => ({
+      flops: sums(s) * table.columns,
+      bytes: 16 * (distinctRows(sums(s), table.rows, s) + (add ? 2 : 1) * s[rows]) * N4,
+    }),
   };
 }
 
@@ -89,6 +93,8 @@ export function tokenGradient(
   const N4 = table.stride / 4;
   const chunksAtMost = (s: ClickSizes) => Math.floor(pairs.atMost(s) / CHUNK);
   const sums = (s: ClickSizes) => tokens.pairsAtMost(Math.min(s.items, s[rows]));
+  /** Of the source: a row for each distinct item. */
+  const read = (s: ClickSizes) => Math.min(sums(s), s.items, s[rows]);
   const { capacity } = tape.options;
   const most = Math.max(1, chunksAtMost(capacity));
   const chunk = tape.saved(`${call.label} stretches of tokens`, most, table.stride);
@@ -100,7 +106,7 @@ export function tokenGradient(
     constants,
     views,
     invocations: [{ of: chunksAtMost, times: N4 }],
-    cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * sums(s) * N4 }),
+    cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * read(s) * N4 }),
   }];
   if (byItem) specs.unshift(fedGradient(tape, call, source, table.stride, byItem));
   const label = `${call.label} gradient of ${table.name}`;
@@ -116,7 +122,7 @@ export function tokenGradient(
       constants: { ...constants, PLACES: places.most },
       views: { ...views, token_first: tokens.tokenFirst, touched: list, output: gradient },
       invocations: [{ of: sums, times: N4 }],
-      cost: (s) => ({ flops: sums(s) * table.columns, bytes: 32 * sums(s) * N4 }),
+      cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * (read(s) + Math.min(sums(s), V)) * N4 }),
     });
     return specs;
   }
@@ -126,7 +132,7 @@ export function tokenGradient(
     constants: { ...constants, ACCUMULATE: target.accumulate },
     views: { ...views, token_first: tokens.tokenFirst, output: target.view },
     invocations: [V * N4],
-    cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * (sums(s) + V) * N4 }),
+    cost: (s) => ({ flops: sums(s) * table.columns, bytes: 16 * (read(s) + V) * N4 }),
   });
   return specs;
 }

@@ -131,7 +131,10 @@ class ShopUsers implements Users {
       constants: { EACH, ALL, FATIGUE: this.source.shop.fatigue },
       views: { state: this.#state, item: this.#table, row_item: this.page.slates, utility },
       invocations: ["rows"],
-      cost: (s) => ({ flops: 40 * s.rows, bytes: 24 * s.rows }),
+      cost: (s) => ({
+        flops: 40 * s.rows,
+        bytes: (ALL ? 4 : 8) * s.rows + 16 * (s.rows / EACH + Math.min(s.rows, this.page.items)),
+      }),
     };
   }
 

@@ -62,6 +62,6 @@ export function topSlate(page: SlatePlace, score: View): ClickDispatch {
     constants: { SLATE, USERS, ITEMS },
     views: { score, masked, slate: slates },
     invocations: ["users"],
-    cost: (s) => ({ flops: 0, bytes: 4 * SLATE * s.rows }),
+    cost: (s) => ({ flops: 0, bytes: 4 * s.rows + 4 * SLATE * s.users }),
   };
 }

@@ -5,7 +5,8 @@ import { mutationsOf } from "./mutation.ts";
 export const opMutations = [
   // What an op says it costs.
   ...mutationsOf("src/ops/linear.ts", { tests: ["cost"] }, [
-    ["return { flops: 2 * m * input.columns", "return { flops: 4 * m * input.columns"],
+    ["flops: 2 * m * input.columns", "flops: 4 * m * input.columns"],
+    ["target.activation ? 16 * K4", "target.activation ? 0 * K4"],
     ["{ flops: flops + 2 * m * p.weights.columns,", "{ flops: flops + m * p.weights.columns,"],
     ["call.dimensions.chunks(s) * 4 * (K4 + secondK4) * N4", "4 * (K4 + secondK4) * N4"],
   ]),
@@ -17,8 +18,8 @@ export const opMutations = [
     ["flops: 3 * s.rows * output.columns", "flops: 6 * s.rows * output.columns"],
   ]),
   ...mutationsOf("src/ops/pw_table.ts", { tests: ["cost"] }, [[
-    "flops: 2 * m * n * N,",
-    "flops: 4 * m * n * N,",
+    "flops: 2 * m * n * N * events,",
+    "flops: 4 * m * n * N * events,",
   ]]),
   ...mutationsOf("src/ops/minimax.ts", { tests: ["cost"] }, [[
     "s.rows * (40 + 8 * K4)",

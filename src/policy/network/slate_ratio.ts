@@ -105,6 +105,9 @@ function ratio<S extends Sizes>(
     label,
     constants: { M: rowsIndex(rows), SLATE: slate, ITEMS: itemsOf(rows), ETA: eta, ...constants },
     invocations: [rows.rows],
-    cost: (sizes) => ({ flops: 90 * rowsOf(rows, sizes) * looked, bytes: 24 * rowsOf(rows, sizes) * looked }),
+    cost: (sizes) => ({
+      flops: 90 * rowsOf(rows, sizes) * looked,
+      bytes: (constants.UTILITY ? 4 : 8) * rowsOf(rows, sizes) * looked,
+    }),
   };
 }
