@@ -42,7 +42,7 @@ export const benchSchema: v.GenericSchema<unknown, BenchReport> = v.strictObject
   machine: v.strictObject({ cores: count, timestamps: v.boolean(), shaderCache: v.boolean() }),
   figures: v.array(v.strictObject({
     name: v.string(),
-    unit: v.picklist(["GFLOP/s", "GB/s", "G f32/s", "G words/s", "us"]),
+    unit: v.picklist(["GFLOP/s", "GB/s", "G f32/s", "G words/s", "us", "invocations"]),
     median: time,
     lower: time,
     upper: time,
@@ -66,7 +66,13 @@ export const benchSchema: v.GenericSchema<unknown, BenchReport> = v.strictObject
     events: count,
     rows: count,
     items: count,
-    dispatches: v.array(v.strictObject({ label: v.string(), kernel: v.string(), ...cost, ...timing })),
+    dispatches: v.array(v.strictObject({
+      label: v.string(),
+      kernel: v.string(),
+      invocations: v.optional(count),
+      ...cost,
+      ...timing,
+    })),
     wall: v.strictObject(timing),
     group: count,
     host: v.strictObject({ draw: time, put: time, upload: time, encode: time, submit: time }),

@@ -32,7 +32,10 @@ function measured({ figures, kernels, steps, growth, ladders = [] }: BenchReport
   const time = (id: string, { median, lower, upper, error }: Timing) =>
     all.set(id, { unit: "us", median, lower, upper, error, rate: false });
   for (const { name, unit, median, lower, upper } of figures) {
-    all.set(`adapter: ${name}`, { unit, median, lower, upper, rate: unit !== "us" });
+    // Found by doubling, and neither better nor worse.
+    if (unit !== "invocations") {
+      all.set(`adapter: ${name}`, { unit, median, lower, upper, rate: unit !== "us" });
+    }
   }
   for (const kernel of kernels) time(kernel.id, kernel);
   for (const { workload, model, wall } of steps) time(`step of ${workload} ${model}`, wall);

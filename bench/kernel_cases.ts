@@ -58,9 +58,10 @@ export function casesOf(parts: readonly Part[], steps: number): KernelCase[] {
   };
   return parts.flatMap(({ program, sizes, slice = onlySlice }, part) =>
     program.dispatches.map(({ spec, manySteps }, dispatch): KernelCase => {
-      const invocations = invocationsOf(spec.invocations, sizes);
+      const [x, y] = invocationsOf(spec.invocations, sizes);
       const cost = spec.cost(sizes);
       const batches = manySteps ? slice.count : 1;
+      const invocations: [number, number] = [batches * x, y];
       const [flops, bytes] = [batches * cost.flops, batches * cost.bytes];
       return {
         label: unique(`${part >= steps ? "evaluation, " : ""}${spec.label}`),

@@ -51,7 +51,8 @@ export function kernelCells(kernels: readonly KernelResult[], ceilings: Ceilings
     ],
     rows: kernels.map((result) => {
       const { id, kernel, median, min, lower, upper, compileMs } = result;
-      const { gflops, gbs, share, bound } = standing(result, median, ceilings);
+      const [x, y] = result.invocations;
+      const { gflops, gbs, share, bound } = standing(result, median, ceilings, x * y);
       return [
         id,
         kernel,

@@ -27,7 +27,7 @@ Deno.test("bench simulate: a peer that steps one user counts by its user, not by
   assert.equal(timesOf(result, "tuned"), 1.5);
   assert.equal(timesOf(result, "loop"), 50);
   assert.equal(timesOf(result, "plain"), undefined);
-  const ceilings = { flops: 10, bandwidth: 10, floor: 1 };
+  const ceilings = { flops: 10, bandwidth: 10, floor: 1, busy: 0 };
   const { head, rows } = kindCells("cdqn", [result], ceilings);
   assert.deepEqual(rows, [
     ["500", "3", "1,000", "2", "500,000", "20.0 %", "333,000", "1.5x", "10,000", "50x"],

@@ -93,7 +93,7 @@ Deno.test("quartiles, a fitted line, and where work stands under the roofline", 
   const line = fitLine([10, 20, 40].map((x) => ({ x, y: 3 + 2 * x })));
   assert.ok(Math.abs(line.slope - 2) < 1e-9 && Math.abs(line.constant - 3) < 1e-9 && line.error < 1e-9);
   assert.throws(() => fitLine([{ x: 1, y: 2 }]), /different x/);
-  const ceilings = { flops: 100, bandwidth: 10, floor: 30 };
+  const ceilings = { flops: 100, bandwidth: 10, floor: 30, busy: 128 };
   // 10 MFLOP and 10 MB: 1 FLOP a byte, so 10 GFLOP/s at most, in 1,000 us.
   const memory = standing({ flops: 1e7, bytes: 1e7 }, 2000, ceilings);
   assert.deepEqual(memory, { gflops: 5, gbs: 5, intensity: 1, share: 0.5, bound: "memory" });
@@ -101,6 +101,11 @@ Deno.test("quartiles, a fitted line, and where work stands under the roofline", 
   assert.equal(standing({ flops: 1e9, bytes: 1e6 }, 2e4, ceilings).share, 0.5);
   assert.equal(standing({ flops: 0, bytes: 0 }, 50, ceilings).bound, "launch");
   assert.equal(standing({ flops: 0, bytes: 0 }, 50, ceilings).share, undefined);
+  const bound = (invocations: number, microseconds: number) =>
+    standing({ flops: 1e7, bytes: 1e7 }, microseconds, ceilings, invocations).bound;
+  // Few invocations leave the adapter idle; near the roofline it is not.
+  assert.deepEqual([bound(127, 1e5), bound(128, 1e5), bound(127, 2000)], ["latency", "memory", "memory"]);
+  assert.equal(bound(1, 50), "launch");
 });
 
 const timing = (median: number, spread: number) => ({
@@ -334,7 +339,10 @@ Deno.test("the command prints tables and changes, and writes figures, page and a
     assert.match(stdout, /Changes since[^]*W0 PW: batch rank .*(noise|better|worse)/);
     assert.match(stderr, /W0 PW/);
     const { figures, kernels, steps, growth } = await readBench(json);
-    assert.equal(figures.length, 1 + 2 + 6 + 4);
+    assert.equal(figures.length, 2 + 2 + 6 + 4);
+    assert.ok(
+      steps[0]?.dispatches.every(({ kernel, invocations = 0 }) => kernel === "copy" || invocations > 0),
+    );
     for (const { name, median, lower, upper, best } of figures) {
       assert.ok([median, lower, upper, best].every((value) => value > 0 && Number.isFinite(value)), name);
       assert.ok(lower <= median && median <= upper, name);

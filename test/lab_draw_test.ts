@@ -46,7 +46,7 @@ const dispatch = (label: string, median: number, more: Partial<TimedDispatch> = 
   ...timing(median, 1),
   ...more,
 });
-const ceilings = { flops: 100, bandwidth: 10, floor: 5 };
+const ceilings = { flops: 100, bandwidth: 10, floor: 5, busy: 128 };
 
 Deno.test("numbers: three figures, units that fit", () => {
   assert.deepEqual([0.1234, 12.345, 999.4, 1234, 56789].map(duration), [
@@ -83,6 +83,9 @@ Deno.test("timeline: dispatches follow each other, as wide as they are long, and
     /<td>30<\/td>\n<td>4<\/td>\n<td>75 %<\/td>\n<td>-<\/td>/,
     "the clock's error is more than the spread",
   );
+  const bounds = (more: Partial<TimedDispatch>) =>
+    /"text">([^<]*)<\/td>\n<\/tr>/.exec(timelineTable([dispatch("few", 1000, more)], ceilings).text)?.[1];
+  assert.deepEqual([bounds({ invocations: 65 }), bounds({ invocations: 6500 })], ["latency", "memory"]);
   assert.ok(timelineTable(dispatches, undefined).text.includes("<td>-</td>"));
 });
 

@@ -2,7 +2,7 @@
 
 import { copyWritten } from "./commands.ts";
 import type { Gpu } from "./device.ts";
-import { type Cost, onlySlice, type Program } from "./program.ts";
+import { type Cost, invocationsOf, onlySlice, type Program } from "./program.ts";
 import { readViews } from "./readback.ts";
 import { amountOf, type Sizes } from "./sizes.ts";
 
@@ -69,6 +69,8 @@ export interface TimedWork extends Cost {
   readonly kernel: string;
   /** For how many steps it does this at once. Its time is that of all of them, its cost that of one. */
   readonly steps: number;
+  /** Of all these steps together; absent for copies. */
+  readonly invocations?: number;
   /** Which dispatch of its program it is, or follows. */
   readonly dispatch: number;
   readonly encode: EncodePass | EncodeBetween;
@@ -85,7 +87,9 @@ export function workOf<S extends Sizes>(
     const { label, kernel: { name: kernel } } = spec;
     const encode: EncodePass = (pass) => program.encodeOne(pass, k, sizes, stepOffset, slice);
     const steps = manySteps ? slice.count : 1;
-    const dispatch = { label, kernel, steps, dispatch: k, ...spec.cost(sizes), encode };
+    const [x, y] = invocationsOf(spec.invocations, sizes);
+    const invocations = steps * x * y;
+    const dispatch = { label, kernel, steps, invocations, dispatch: k, ...spec.cost(sizes), encode };
     if (copies.length === 0) return [dispatch];
     const bytes = copies.reduce((sum, { written }) => sum + 2 * amountOf(written?.bytes ?? 0, sizes), 0);
     const between = (encoder: GPUCommandEncoder) => {

@@ -5,7 +5,7 @@ import type { Ceilings } from "./roofline.ts";
 /** What was measured of an adapter: times, or rates, of which more is better. */
 export interface AdapterFigure {
   readonly name: string;
-  readonly unit: "GFLOP/s" | "GB/s" | "G f32/s" | "G words/s" | "us";
+  readonly unit: "GFLOP/s" | "GB/s" | "G f32/s" | "G words/s" | "us" | "invocations";
   readonly median: number;
   /** Quartiles. */
   readonly lower: number;
@@ -18,6 +18,8 @@ export interface AdapterFigure {
 export const FMA = "multiply-add";
 export const COPIES = [["copy, 4 MiB", 2 ** 22], ["copy, 128 MiB", 2 ** 27]] as const;
 export const FLOOR = "empty dispatch in a pass";
+/** A kernel of fewer leaves some of the adapter idle. Reports of earlier versions do not have it. */
+export const BUSY = "invocations that keep it busy";
 
 /**
  * The ceilings of the roofline: the best samples, so that no kernel's share is flattered by a slow moment of the
@@ -33,5 +35,6 @@ export function ceilingsOf(figures: readonly AdapterFigure[]): Ceilings {
     flops: best(FMA),
     bandwidth: Math.max(...COPIES.map(([name]) => best(name))),
     floor: best(FLOOR),
+    busy: figures.find(({ name }) => name === BUSY)?.best ?? 0,
   };
 }

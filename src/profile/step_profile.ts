@@ -14,6 +14,8 @@ import type { BenchLog } from "./workloads.ts";
 export interface DispatchResult extends Cost, Timing {
   readonly label: string;
   readonly kernel: string;
+  /** Absent for copies, and in reports of earlier versions. */
+  readonly invocations?: number;
 }
 
 /** The host's own microseconds a step, by what it does. */
@@ -153,13 +155,20 @@ export async function dispatchProfile(gpu: Gpu, recording: Recording, given?: Cl
     async results(onProgress: (text: string) => void): Promise<DispatchResult[]> {
       const results: DispatchResult[] = [];
       const all = works();
-      for (const [k, { label, kernel, steps, flops, bytes, encode, spec }] of all.entries()) {
+      for (const [k, { label, kernel, steps, invocations, flops, bytes, encode, spec }] of all.entries()) {
         const own = samples[k];
         if (!own) onProgress(`dispatch ${k + 1} of ${all.length}: ${label}`);
         const repeat = () => timeRepeated(gpu, encode, { seconds: 0, clock });
         const timing = own ? timingOf(own) : spec ? await keepingState(gpu, spec, repeat) : await repeat();
         if (!own) gpu.queue.submit([commandsOf(gpu, "once", encode)]);
-        results.push({ label, kernel, flops, bytes, ...perStep(timing, steps) });
+        results.push({
+          label,
+          kernel,
+          ...(invocations !== undefined && { invocations }),
+          flops,
+          bytes,
+          ...perStep(timing, steps),
+        });
       }
       return results;
     },

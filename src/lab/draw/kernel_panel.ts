@@ -112,7 +112,7 @@ function figuresOf(timed: DispatchResult, ceilings: Ceilings | undefined): Html 
   if (flops > 0) facts.push(["FLOPs", whole(flops)]);
   if (bytes > 0) facts.push(["bytes to move", bytesText(bytes)]);
   if (ceilings && median > 0) {
-    const { gflops, gbs, intensity, share, bound } = standing(timed, median, ceilings);
+    const { gflops, gbs, intensity, share, bound } = standing(timed, median, ceilings, timed.invocations);
     if (flops > 0) facts.push(["rate", `${short(gflops)} GFLOP/s`]);
     if (bytes > 0) facts.push(["traffic", `${short(gbs)} GB/s`]);
     if (intensity !== undefined) facts.push(["FLOPs a byte", short(intensity)]);

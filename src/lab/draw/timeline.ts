@@ -88,7 +88,7 @@ export function timelineTable(dispatches: readonly TimedDispatch[], ceilings: Ce
   const { spans, total } = spansOf(dispatches);
   const rows = dispatches.map((dispatch, k) => {
     const { label, kernel, phase, median, flops, bytes } = dispatch;
-    const on = ceilings && standing(dispatch, median, ceilings);
+    const on = ceilings && standing(dispatch, median, ceilings, dispatch.invocations);
     const [from = 0] = spans[k] ?? [];
     const at = (time: number) => (total > 0 ? 100 * time / total : 0).toFixed(2);
     return markup`<tr>
