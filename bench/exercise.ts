@@ -22,6 +22,7 @@ import type { Ladder, Step } from "../src/ladder/check.ts";
 import type { Size } from "../src/ladder/problem.ts";
 import { runLadder } from "../src/ladder/run.ts";
 import { Status } from "./status.ts";
+import { askTint } from "./exercise/tint.ts";
 
 interface ExerciseOptions {
   readonly file?: string;
@@ -73,6 +74,19 @@ async function take(exercise: Exercise, options: ExerciseOptions): Promise<void>
     );
   }
   const step = stepOf(exercise, file, text);
+  const { faults, missing } = await askTint(text);
+  if (faults.length > 0) {
+    throw new UserError(
+      [`${file} is refused by Tint, and so by browsers:`, ...faults.map((fault) => `${file}:${fault}`)].join(
+        "\n",
+      ),
+    );
+  }
+  if (missing !== undefined) {
+    console.log(
+      `Tint was not asked (${missing}): whether all invocations reach each barrier is not checked.`,
+    );
+  }
   const status = new Status();
   const gpu = await openGpu();
   try {

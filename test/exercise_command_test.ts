@@ -16,7 +16,7 @@ async function exercise(
   cwd: string,
   ...args: string[]
 ): Promise<{ code: number; stdout: string; stderr: string }> {
-  const permissions = ["--allow-read", "--allow-env", "--allow-write"];
+  const permissions = ["--allow-read", "--allow-env", "--allow-write", "--allow-ffi"];
   const config = ["--config", new URL("deno.json", root).pathname];
   const output = await new Deno.Command(Deno.execPath(), {
     args: [
@@ -71,6 +71,15 @@ Deno.test("deno task exercise: lists, writes a file once, refuses it as it was w
       /mine\.wgsl is right at\n +1 x 1\n +13 x 3\n +67 x 41\n +7 x 3, all[^]*\n +2560 x 10\n/,
     );
     assert.match(right.stdout, /5 +yours +mine /);
+    await Deno.writeTextFile(
+      `${folder}/early.wgsl`,
+      choice.replace("  let first = ", "  workgroupBarrier();\n  let first = "),
+    );
+    const early = await exercise(folder, "softmax", "--file", "early.wgsl", "--no-time");
+    if (!early.stdout.includes("Tint was not asked")) {
+      assert.equal(early.code, 1);
+      assert.match(early.stderr, /early\.wgsl:\d+:\d+ .*uniform control flow/);
+    }
     const checked = await exercise(folder, "softmax", "--file", "mine.wgsl", "--no-time");
     assert.equal(checked.code, 0, checked.stderr);
     assert.doesNotMatch(checked.stdout, /yours/);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { HOLE, stepOf } from "../bench/exercise/answer.ts";
 import { checkAnswer } from "../bench/exercise/check.ts";
 import { evaluate } from "../bench/exercise/grid.ts";
+import { askTint } from "../bench/exercise/tint.ts";
 import { type Case, casesOf, type Exercise } from "../bench/exercise/exercise.ts";
 import { exercises } from "../bench/exercise/exercises.ts";
 import type { Gpu } from "../src/gpu/device.ts";
@@ -140,7 +141,7 @@ Deno.test("exercises: a wrong answer is told by its worst number", () =>
     const forgotten = replaced(choice, "var sum = 1.0;", "var sum = 0.0;");
     assert.match(
       await fault(gpu, softmax, forgotten),
-      /^mine\.wgsl is wrong at 13 x 3: outcome\[\d+, 0\] of \[13, 4\]: expected [\d.]+, got [\d.]+, off by [\d.]+ with .* allowed\. \d+ of the 52 numbers are wrong\.$/,
+      /^mine\.wgsl is wrong at 13 x 3: outcome\[(\d+), 0\] of \[13, 4\] \(page \1, rows \d+ to \d+: u = [-\d.]+(, [-\d.]+)*; (no click|a click on row \d+)\): expected [\d.]+, got [\d.]+, off by [\d.]+ with .* allowed\. \d+ of the 52 numbers are wrong\.$/,
     );
     const last = replaced(choice, "if (e >= step.size.y)", "if (e + 1u >= step.size.y)");
     assert.match(await fault(gpu, softmax, last), /outcome\[0, 0\].*got NaN.*\nNothing was written to/);
@@ -265,6 +266,47 @@ Deno.test("exercises: mistakes that a CPU driver forgives are found, too", () =>
       /a workgroupBarrier\(\): counts is in workgroup memory/,
     );
   }));
+
+Deno.test("exercises: who reads what a neighbour writes is wrong in another order", () =>
+  withGpu(undefined, async (gpu) => {
+    const softmax = named("softmax");
+    const tree = `// grid: 32 E\n${kernelText("study/choice_nll_2_workgroup")}`;
+    await check(gpu, softmax, tree);
+    // Below eight, neighbours run as one vector: no barrier is missed there by chance.
+    const barrier = "    if (local < half) { part[local] += part[local + half]; }\n    workgroupBarrier();";
+    const last = replaced(
+      tree,
+      barrier,
+      barrier.replace("workgroup", "if (half > 4u) { workgroup").replace("();", "(); }"),
+    );
+    assert.match(await fault(gpu, softmax, last), /wrong at .* in another order: .*\n.*without a barrier/);
+    // A word that another workgroup is to write.
+    const rank = named("rank");
+    const before = replaced(
+      filled("rank"),
+      "  ranked[w] = ",
+      "  if (w >= 32u) { before = ranked[w - 32u].y; for (var k = w - 32u; k < w; k++) { before += countOneBits(bits[k]); } }\n  ranked[w] = ",
+    );
+    assert.match(
+      await fault(gpu, rank, replaced(before, "const WORKGROUP = 64;", "const WORKGROUP = 32;")),
+      /in another order/,
+    );
+  }));
+
+Deno.test("exercises: Tint refuses a barrier that some invocations miss, with its line", async (t) => {
+  const text = `// grid: 32 E\n${kernelText("study/choice_nll_2_workgroup")}`;
+  const { faults, missing } = await askTint(text);
+  if (missing !== undefined) return void await t.step({ name: missing, ignore: true, fn: () => {} });
+  assert.deepEqual(faults, []);
+  const early = replaced(
+    text,
+    "  largest[local] = most;",
+    "  if (first + local >= end) { return; }\n  largest[local] = most;",
+  );
+  const [fault = ""] = (await askTint(early)).faults;
+  assert.match(fault, /uniform control flow/);
+  assert.match(early.split("\n")[parseInt(fault) - 1] ?? "", /workgroupBarrier/);
+});
 
 Deno.test("exercises: a stray NaN, padding that is no zero, and no bound are told", () =>
   withGpu(undefined, async (gpu) => {

@@ -96,7 +96,7 @@ Deno.test("a step that is wrong is refused before anything is timed", () =>
     assert.notEqual(wrong, source);
     await assert.rejects(
       climb(wrong),
-      /step 2 \(choice_nll_1_naive\) is wrong and not timed: outcome\[\d+, 0\] of \[13, 4\]: expected [\d.]+, got/,
+      /step 2 \(choice_nll_1_naive\) is wrong and not timed: outcome\[\d+, 0\] of \[13, 4\] \(page .*\): expected [\d.]+, got/,
     );
     // Nothing is written for the last event: the NaN that was there is found.
     const short = source.replace("if (e >= step.size.y)", "if (e + 1u >= step.size.y)");

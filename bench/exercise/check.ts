@@ -20,13 +20,15 @@ import { thousands } from "../../src/thousands.ts";
 import { UserError } from "../../src/user_error.ts";
 import { constantsOf, HOLE } from "./answer.ts";
 import type { Case, Exercise } from "./exercise.ts";
+import { otherOrders } from "./order.ts";
 import { bitsOf, floatsOf } from "./words.ts";
 
 /** Floats behind each output that nobody may write: a few rows. */
 const SPARE = 1024;
 
 /**
- * Runs a step twice on a case: its results are the reference's, and the same bits twice, and nothing else is written.
+ * Runs a step twice on a case: its results are the reference's, and the same bits twice, and nothing else is written. Then its
+ * invocations and workgroups in other orders, which are to give the reference's results, too.
  * @throws UserError that says what is wrong, with the worst number.
  */
 export async function checkAnswer(
@@ -38,7 +40,7 @@ export async function checkAnswer(
 ): Promise<void> {
   const { arena, problem, steps } = await bindAnswer(gpu, exercise, step, one, file);
   try {
-    const [bound] = steps;
+    const [bound, ...others] = steps;
     if (!bound) throw new Error(`exercise ${exercise.name}: nothing was bound`);
     checkUniforms(bound, one, file);
     const fault = await faultOf(gpu, problem, bound).catch((error) => {
@@ -46,6 +48,15 @@ export async function checkAnswer(
     });
     if (fault) {
       throw new UserError(`${file} is wrong at ${one.name}: ${fault}${hints(exercise, step, problem)}`);
+    }
+    for (const other of others) {
+      const fault = wrongRun(problem, other, await runStep(gpu, problem, other));
+      if (fault) {
+        throw new UserError(
+          `${file} is wrong at ${one.name} when its invocations run in another order: ${fault}\n` +
+            "Does one read what another writes, without a barrier between them?",
+        );
+      }
     }
   } finally {
     arena.destroy();
@@ -64,7 +75,8 @@ async function bindAnswer(gpu: Gpu, exercise: Exercise, step: Step, one: Case, f
     }
   };
   try {
-    const ladder = { ...exercise.ladder, problem, steps: [step] };
+    const orders = otherOrders(step.kernel).map((kernel) => ({ ...step, kernel }));
+    const ladder = { ...exercise.ladder, problem, steps: [step, ...orders] };
     return await bindSteps(gpu, ladder, one.size, SPARE);
   } catch (error) {
     if (error instanceof TooLarge || error instanceof RangeError) throw error;
@@ -119,9 +131,13 @@ function hints(exercise: Exercise, { kernel: { source, constants } }: Step, prob
 async function faultOf(gpu: Gpu, problem: Problem, bound: BoundStep): Promise<string | undefined> {
   const found = await runStep(gpu, problem, bound);
   const changed = await changedInput(gpu, problem, bound);
-  return wrongNumber(problem, bound, found) ?? strayWrite(problem, found) ?? writtenPadding(problem, found) ??
+  return wrongRun(problem, bound, found) ??
     (changed === undefined ? undefined : `it writes the input ${changed}.`) ??
     difference(found, await runStep(gpu, problem, bound));
+}
+
+function wrongRun(problem: Problem, bound: BoundStep, found: Found): string | undefined {
+  return wrongNumber(problem, bound, found) ?? strayWrite(problem, found) ?? writtenPadding(problem, found);
 }
 
 type Found = Readonly<Record<string, Float32Array<ArrayBuffer>>>;

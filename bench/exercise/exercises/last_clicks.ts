@@ -99,6 +99,6 @@ function problem(size: Size, hard = false): Problem {
     },
     constants: { F, F4: fours(F), LAGS, WEIGHTINGS, COLUMNS4: F },
     sizes: { users, events: E, rows: 1, items: ITEMS },
-    cost: { flops: 2 * E * LAGS * WEIGHTINGS * F, bytes: 4 * E * F * (LAGS + WEIGHTINGS) },
+    cost: { flops: 2 * E * LAGS * WEIGHTINGS * F, bytes: 4 * F * (Math.min(E, ITEMS) + E * WEIGHTINGS) },
   };
 }

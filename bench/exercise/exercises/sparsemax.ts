@@ -12,7 +12,7 @@ import {
   type Size,
   uploadEvents,
 } from "../../../src/ladder/problem.ts";
-import { choicePages, type Utility } from "../../../src/ladder/problems/choice.ts";
+import { choicePages, pageOf, pageText, type Utility } from "../../../src/ladder/problems/choice.ts";
 import { choiceOutcome, topShares } from "../../../src/ops/choice_nll.ts";
 import { sparsemax as projection } from "../../../src/ops/minimax.ts";
 import { type Matrix, matrix } from "../../../src/tape/reference.ts";
@@ -51,7 +51,8 @@ const GENERATOR_ETA = 0.5;
 /** @param size [events, rows of a page] */
 function problem(size: Size, utility?: Utility): Problem {
   const [E = 1, page = 1] = size;
-  const { events, u } = choicePages(size, utility);
+  const pages = choicePages(size, utility);
+  const { events, u } = pages;
   const R = u.rows;
   const [policy, gradient, outcome] = [matrix(R, 1), matrix(R, 1), matrix(E, 8)];
   events.forEach(({ first, end, click }, e) => {
@@ -74,16 +75,17 @@ function problem(size: Size, utility?: Utility): Problem {
     expected,
     dense: (found) => found,
     tolerance: 4 * ROUNDING * (page + 16),
+    named: (r) => pageText(pages, pageOf(pages, r)),
   });
   return {
     inputs: { u: new Float32Array(u.data), event: uploadEvents(events) },
     outputs: {
       policy: scalars(policy),
       gradient: scalars(gradient),
-      outcome: { ...output(outcome, page + 16), optional: true },
+      outcome: { ...output(outcome, page + 16), optional: true, named: (e) => pageText(pages, e) },
     },
     constants: { ETA: 1, GENERATOR_ETA },
     sizes: { users: 1, events: E, rows: R, items: 1 },
-    cost: { flops: (4 * page + 40) * R, bytes: 20 * R + 48 * E },
+    cost: { flops: (4 * page + 40) * R, bytes: 12 * R + 48 * E },
   };
 }

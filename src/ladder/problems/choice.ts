@@ -29,10 +29,26 @@ export function choicePages(size: Size, utility?: Utility): { events: ReferenceB
   return { events, u: matrix(u.length, 1, (r) => u[r] ?? NaN) };
 }
 
+/** A page in words: its utilities, the first twelve of many, and the click. */
+export function pageText({ events, u }: ReturnType<typeof choicePages>, e: number): string {
+  const { first = 0, end = 0, click = NONE } = events[e] ?? {};
+  const own = Array.from(u.data.subarray(first, Math.min(end, first + 12)), (x) => Number(x.toPrecision(6)));
+  const clicked = click === NONE ? "no click" : `a click on row ${click}`;
+  return `page ${e}, rows ${first} to ${end - 1}: u = ${own.join(", ")}${
+    end > first + 12 ? ", ..." : ""
+  }; ${clicked}`;
+}
+
+/** The page of a row. */
+export function pageOf({ events }: Pick<ReturnType<typeof choicePages>, "events">, row: number): number {
+  return events.findIndex(({ end }) => row < end);
+}
+
 /** The choice on {@link choicePages}. */
 export function choiceProblem(size: Size, utility?: Utility): Problem {
   const [E = 1, page = 1] = size;
-  const { events, u } = choicePages(size, utility);
+  const pages = choicePages(size, utility);
+  const { events, u } = pages;
   const R = u.rows;
   const result = choiceReference(1)([u], { ...noBatch, events });
   const [gradient = matrix(0, 0)] = result.backward(matrix(E, 4));
@@ -46,16 +62,17 @@ export function choiceProblem(size: Size, utility?: Utility): Problem {
       event: uploadEvents(events),
     },
     outputs: {
-      outcome: output(result.output, page + 16),
+      outcome: { ...output(result.output, page + 16), named: (e) => pageText(pages, e) },
       u_gradient: {
         length: R,
         expected: gradient,
         dense: (found) => found,
         tolerance: 4 * ROUNDING * (page + 16),
+        named: (r) => pageText(pages, pageOf(pages, r)),
       },
     },
     constants: { ETA: 1 },
     sizes: { users: 1, events: E, rows: R, items: 1 },
-    cost: { flops: 20 * R, bytes: 16 * R + 32 * E },
+    cost: { flops: 20 * R, bytes: 8 * R + 32 * E },
   };
 }
