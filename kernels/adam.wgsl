@@ -21,7 +21,7 @@
 // On a GPU     (reasoned, not measured) all parameters stand in one flat arena, so a whole model is one dispatch (one for each
 //              window of 128 MiB, the most that a binding is sure to take), not one for each layer. Neighbours own neighbouring
 //              vectors of all arrays: coalesced. The sum over chunks is done here as well, so gradients are not read again by
-//              another dispatch. Memory decides: 10 flops to 28 bytes. Loads are vectors of 16 bytes. Workgroups of 64; only
+//              another dispatch. Memory decides: 10 flops to 28 bytes. Loads are vectors of 16 bytes. Workgroups of 64;
 //              registers limit occupancy.
 // Cost         10 flops and 28 bytes a parameter, 1 and 4 more for each partial sum: as fast as memory.
 // Before       matmul_weight_gradient_tiled.wgsl and the other gradients

@@ -17,7 +17,7 @@
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns: coalesced. Combining again in every invocation is
 //              cheaper than a dispatch, and its loads are the same for all. 128 rows an invocation come from llvmpipe: for 25,600
 //              x 64 that is 3,200 invocations. A GPU would take fewer rows and more invocations. Loads are vectors of 16 bytes.
-//              Workgroups of 64; only registers limit occupancy.
+//              Workgroups of 64; registers limit occupancy.
 // On llvmpipe  with half as many rows an invocation it takes a fifth longer, with a quarter two fifths: each combines all chunks
 // Cost         3 flops, 8 bytes an element, and 9 flops a chunk for 4 columns of an invocation's rows.
 // Backward     batch_norm_weight_gradient.wgsl, batch_norm_input_gradient.wgsl

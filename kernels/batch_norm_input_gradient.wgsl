@@ -9,7 +9,7 @@
 // For          both kinds of adapter
 // Work split   one invocation owns four columns of ROWS rows. It adds up the sums of the 16 or fewer chunks itself.
 // On a GPU     (reasoned, not measured) as in batch_norm_forward.wgsl: coalesced, no dispatch to combine, and 128 rows an
-//              invocation come from llvmpipe. Loads are vectors of 16 bytes. Workgroups of 64; only registers limit occupancy.
+//              invocation come from llvmpipe. Loads are vectors of 16 bytes. Workgroups of 64; registers limit occupancy.
 // On llvmpipe  limited by loads and stores, which are done number by number
 // Cost         7 flops, 12 bytes an element, and 2 flops a chunk for 4 columns of an invocation's rows.
 // Forward      batch_norm_forward.wgsl      Before   batch_norm_weight_gradient.wgsl

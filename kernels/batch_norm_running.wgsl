@@ -8,7 +8,7 @@
 // For          both kinds of adapter
 // Work split   one invocation owns four columns of ROWS rows.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns: coalesced. Memory decides. Scale and shift are read
-//              once for 16 rows. Loads are vectors of 16 bytes. Workgroups of 64; only registers limit occupancy.
+//              once for 16 rows. Loads are vectors of 16 bytes. Workgroups of 64; registers limit occupancy.
 // On llvmpipe  limited by loads and stores, which are done number by number
 // Cost         3 flops, 8 bytes an element.
 // Training     batch_norm_statistics.wgsl, batch_norm_forward.wgsl

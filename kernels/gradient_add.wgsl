@@ -12,7 +12,7 @@
 // For          both kinds of adapter
 // Work split   one invocation owns four parameters.
 // On a GPU     (reasoned, not measured) as adam.wgsl: neighbours own neighbouring vectors, and memory decides. Loads are vectors
-//              of 16 bytes. Workgroups of 64; only registers limit occupancy.
+//              of 16 bytes. Workgroups of 64; registers limit occupancy.
 // Cost         4 flops and 48 bytes for four parameters, 4 and 16 more for each chunk.
 // Before       matmul_weight_gradient_tiled.wgsl and the other gradients      Next   adam.wgsl
 // Only touched rows   gradient_rows_add.wgsl

@@ -9,7 +9,7 @@
 // For          both kinds of adapter
 // Work split   one invocation owns four parameters, and adds up the PARTS squares itself.
 // On a GPU     (reasoned, not measured) as adam.wgsl: coalesced, memory decides; where n <= MOST nothing is read but squares.
-//              Loads are vectors of 16 bytes. Workgroups of 64; only registers limit occupancy.
+//              Loads are vectors of 16 bytes. Workgroups of 64; registers limit occupancy.
 // Cost         1 flop and 8 bytes a partial sum, or nothing.
 // Before       gradient_norm.wgsl      Next   adam.wgsl
 

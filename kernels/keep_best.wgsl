@@ -7,7 +7,7 @@
 //              limited to so many invocations.
 // On a GPU     (reasoned, not measured) all invocations read the same flags, so the branch is uniform; copies are coalesced. The
 //              host cannot skip the dispatch, as it does not know the result. Loads are vectors of 16 bytes. Workgroups of 64;
-//              only registers limit occupancy.
+//              registers limit occupancy.
 // Cost         the dispatch alone, when nothing is better. That is why the grid is limited: an invocation for each four would
 //              cost as much as the copy.      Before   best_compare.wgsl
 

@@ -12,7 +12,7 @@
 //              are clicks, are looked at once for the four; embedding_gradient.wgsl looks at them for each.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns: reads and writes are coalesced, and the walk along
 //              the item's rows is a broadcast. The whole table is written: memory decides in large catalogues. Loads are vectors
-//              of 16 bytes. Workgroups of 64; only registers limit occupancy.
+//              of 16 bytes. Workgroups of 64; registers limit occupancy.
 // On llvmpipe  embedding_gradient.wgsl takes three times as long for it
 // Cost         a flop and 4 bytes an element of the table, two indices a row for each N columns.
 // Forward      pw_base.wgsl, pw_table_forward.wgsl

@@ -16,7 +16,7 @@
 // For          both kinds of adapter
 // Work split   one invocation owns four numbers of a user's state; the first of a user also does the rest.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring vectors: coalesced, bound by memory. Loads are vectors of 16
-//              bytes. Workgroups of 64; only registers limit occupancy.
+//              bytes. Workgroups of 64; registers limit occupancy.
 // Cost         32 S4 + 8 K + 44 bytes a user.      Next   replay_starts.wgsl
 
 const WORKGROUP = 64;

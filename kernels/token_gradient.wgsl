@@ -11,7 +11,7 @@
 // Work split   one invocation owns four columns of one token. It adds up the pairs before its first whole chunk of CHUNK pairs,
 //              then the sums of its whole chunks, then the rest: at most 2 CHUNK + pairs / CHUNK steps.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring columns: coalesced. All of the table is written, mostly
-//              zeros, so memory decides with many tokens. Loads are vectors of 16 bytes. Workgroups of 64; only registers limit
+//              zeros, so memory decides with many tokens. Loads are vectors of 16 bytes. Workgroups of 64; registers limit
 //              occupancy.
 // Cost         4 bytes an element of the table written, a flop and 4 an element of source read.
 // Forward      token_sum.wgsl      Only touched rows   token_gradient_rows.wgsl
