@@ -11,7 +11,10 @@ SELECT user_id, page, min(time) AS time, count(*) FILTER (clicked) AS clicks
 FROM displayed
 GROUP BY user_id, page;
 INSERT INTO skipped
-SELECT 'pages with several clicks, split into one page a click', (SELECT count(*) FROM page_of WHERE clicks > 1);
+FROM (VALUES
+  ('pages with several clicks, split into one page a click', (SELECT count(*) FROM page_of WHERE clicks > 1)),
+  -- As PAGE_COPIES of src/data/manifest.ts.
+  ('copies of pages, one for each click but the first', (SELECT sum(clicks - 1) FROM page_of WHERE clicks > 1)));
 CREATE TABLE chosen AS
 SELECT user_id, page, item
 FROM displayed JOIN number_of USING (item_id)

@@ -6,6 +6,7 @@ import { describeCommand } from "../src/cli/data_describe.ts";
 import type { Prepare } from "../src/cli/data_options.ts";
 import { retailrocketCommand } from "../src/cli/data_retailrocket.ts";
 import { exitCodeOf } from "../src/cli/fail.ts";
+import { findAgain, findUsers, subjectOf } from "../src/cli/found_users.ts";
 import { parseAndRun } from "../src/cli/options.ts";
 import { prepare } from "../src/prepare/prepare.ts";
 import { permissionFlags } from "../src/cli/launch.ts";
@@ -15,7 +16,8 @@ import { describe, warningsOf } from "../src/prepare/describe.ts";
 import { filesIn, interrupt, runCommand, signalled } from "./command_check.ts";
 import { CommandSeries } from "./command_series.ts";
 import { AS_USERS_HAVE_IT } from "./driver_settings.ts";
-import { withFolder } from "./prepared_folder.ts";
+import { recipe as logRecipeOf } from "./data_log_check.ts";
+import { prepareIn, withFolder } from "./prepared_folder.ts";
 
 const START = 1_433_000_000_000;
 
@@ -120,6 +122,45 @@ Deno.test("a preparation that is stopped leaves nothing behind", async () => {
     assert.deepEqual(filesIn(folder), ["events.csv"]);
   });
 });
+
+/** Users who see three pages of three items: with two clicks, with one, and with none. */
+function severalClicks(users: number): string {
+  const lines = ["uid,sku,ts,label"];
+  for (let u = 0; u < users; u++) {
+    for (let page = 0; page < 3; page++) {
+      for (let k = 0; k < 3; k++) {
+        lines.push(`u${u},i${(u + page + k) % 9},${1_600_000_000 + page},${Number(k + page < 2)}`);
+      }
+    }
+  }
+  return lines.join("\n") + "\n";
+}
+
+Deno.test("pages of several clicks are split, and all who speak of click rates say by how much that raises them", () =>
+  withFolder({ "log.csv": severalClicks(60) }, async (folder) => {
+    const { folder: set } = await prepareIn(folder, logRecipeOf(`${folder}/log.csv`));
+    // 60 of 180 pages have no click; the 60 of two clicks are two each.
+    const says = /60 of 240 pages are copies.* 33\.3 % of .* no click, .* 25\.0 %/;
+    const { warnings } = await describe(set, "500MB");
+    assert.ok(warnings.some((text) => says.test(text)), warnings.join("\n"));
+    const run = `${folder}/run`;
+    await using train = new CommandSeries("train", [["--save-dir", run]]);
+    const small = "--iterations 2 --validate-every 1 --batch-size 12 --dims 8 --lstm-units 4 --no-report"
+      .split(" ");
+    const trained = await train.run(["--data", set, "--save-dir", run, ...small]);
+    assert.equal(trained.code, 0, trained.stderr);
+    assert.match(trained.stderr, says);
+    const simulate = ["--model", run, "--policy", "random", "--users", "20", "--slate", "2", "--pages", "2"];
+    const { code, stdout, stderr } = await runCommand("simulate", ...simulate);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, says);
+    // What policy train and policy compare say of the model.
+    const model = `${run}/best-loss.safetensors`;
+    const own = { model, truth: false, memoryRows: Infinity, uncalibrated: false, seed: 1, resplit: false };
+    const found = await findUsers(own);
+    assert.match(found.verdict ?? "", says);
+    assert.match((await findAgain(subjectOf(found), own)).verdict ?? "", says);
+  }));
 
 Deno.test("what a killed preparation leaves is removed by the next one", async () => {
   await withFolder({ "events.csv": eventsOf(60_000) }, async (folder) => {

@@ -1,6 +1,7 @@
 /** Logs of impressions to prepared data: small cases with the answer written out, faults, and laws. */
 
 import assert from "node:assert/strict";
+import { PAGE_COPIES } from "../src/data/manifest.ts";
 import { zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { recipeOf } from "../src/cli/data_impressions.ts";
@@ -97,6 +98,7 @@ Deno.test("impressions: MIND's behaviors; the first history starts the state", a
     assert.deepEqual(manifest.skipped, {
       "impressions with another history than the user's first one": 1,
       "pages with several clicks, split into one page a click": 1,
+      [PAGE_COPIES]: 1,
       "rows of an item that is on its page already": 1,
     });
     assert.deepEqual([manifest.features.dense, manifest.features.tokens], [[], []]);

@@ -1,6 +1,7 @@
 /** Any log of displayed items to prepared data: small cases with the answer written out. */
 
 import assert from "node:assert/strict";
+import { PAGE_COPIES } from "../src/data/manifest.ts";
 import { Engine } from "../src/prepare/engine.ts";
 import { filesIn } from "./command_check.ts";
 import { pagesOf, prepareIn, query, withFolder } from "./prepared_folder.ts";
@@ -33,6 +34,7 @@ a,i3,1600000000,TRUE
     assert.deepEqual(manifest.skipped, {
       "rows of an item that is on its page already": 1,
       "pages with several clicks, split into one page a click": 1,
+      [PAGE_COPIES]: 1,
     });
     assert.deepEqual([manifest.features.dense, manifest.features.tokens], [[], []]);
     assert.deepEqual(manifest.notes, ["times are read as seconds since 1970"]);

@@ -30,7 +30,7 @@ export interface FoundUsers {
   readonly truth: TruthSubject | undefined;
   /** Of the model. */
   readonly run: OpenedRun | undefined;
-  /** What its test said of the model, in words; undefined where there was none, and for a truth. */
+  /** What its test said of the model, and by how much its log's click rates are too high, in words; undefined for a truth. */
   readonly verdict: string | undefined;
   /** On the device, over the catalogue. @param made gets what is freed in the end. */
   open(gpu: Gpu, made: Made): OpenedUsers;
@@ -91,11 +91,15 @@ async function foundModel(
   { truth, uncalibrated }: Pick<UsersOptions, "truth" | "uncalibrated">,
 ): Promise<FoundUsers> {
   const { sha256 } = await checksum(run.path);
-  const verdict = await verdictBeside(run.path);
+  const tested = await verdictBeside(run.path);
+  const verdict = [
+    ...(tested.length === 0 ? [] : [`The test of ${dirname(run.path)}: ${tested.join(" ")}`]),
+    data.dataset.copies ?? [],
+  ].flat().join("\n");
   const shop = truth ? foundTruth(data) : undefined;
   return {
     ...{ data, run },
-    verdict: verdict.length === 0 ? undefined : `The test of ${dirname(run.path)}: ${verdict.join(" ")}`,
+    verdict: verdict === "" ? undefined : verdict,
     model: { kind: "model", path: run.path, sha256, data: data.dataset.config },
     truth: shop?.truth,
     open(gpu, made) {

@@ -192,6 +192,7 @@ function describe(gpu: Gpu, data: Dataset): void {
     `data: ${name}, ${thousands(userSplit.length)} users, ${thousands(userEvents.at(-1) ?? 0)} events, ` +
       `${thousands(userRows.at(-1) ?? 0)} displayed items of ${thousands(shape.count)} (${features})`,
   );
+  if (data.copies !== undefined) say(data.copies);
 }
 
 export async function machine(gpu: Gpu): Promise<Pick<RunConfig, "adapter" | "system">> {

@@ -107,7 +107,13 @@ function notesOf({ bad, timeKind }: ReadRows, { repeated, split }: LongPages): s
     ...(repeated > 0
       ? [`Left out: ${thousands(repeated)} rows of an item that is on its page already.`]
       : []),
-    ...(split > 0 ? [`Pages with several clicks, split into one page a click: ${thousands(split)}.`] : []),
+    ...(split > 0
+      ? [
+        `Pages with several clicks, split into one page a click: ${
+          thousands(split)
+        }. Click rates are too high by that.`,
+      ]
+      : []),
     ...(bad.total > 0
       ? [`Left out: ${thousands(bad.total)} rows that cannot be read.\n${badRowsText(bad)}`]
       : []),
