@@ -13,6 +13,7 @@ export const NOT_RUN: Readonly<Record<string, string>> = {
   "bench:pack": "pack_test.ts: what it packs, and how the parts are run",
   "bench:stability": "bench_small_test.ts: one setting, on a small log",
   "bench:data": "bench_small_test.ts: a two-thousandth of the full size",
+  "bench:logs": "bench_small_test.ts: all logs, with fewer users",
   "bench:serve": "serve_command_test.ts: its load, with fewer requests",
   "bench:results": "results_test.ts: the tables, of made-up outcomes; the trainings take hours",
   "bench:truth": "exact_shop_test.ts: a row, with fewer users",

@@ -1,0 +1,166 @@
+/**
+ * Made-up logs whose truth is known. A user of type t clicks an item of a page, or none, by the choice model
+ *   P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)),
+ *   u_i = constant + strength_i + taste_t,category + similar (h_t . h_i) - price (log price_i - best_t)^2
+ *         + novelty exp(-age_i / 30 days) - place k + again [i was clicked before] + last [i was clicked last].
+ * A user who goes on clicks one of the items that are left, by the same utilities but without the choice of none.
+ */
+
+import { type Random, randomStream } from "../../src/data/random.ts";
+import type { Column, Kind } from "./kinds.ts";
+
+const CATEGORIES = 8;
+const BRANDS = 12;
+/** Of the hidden vectors. */
+const WIDTH = 4;
+/** An item that the user clicked before is shown again so often, up to so many on a page; where clicks are repeated at all. */
+const SHOWN_AGAIN = 0.7;
+const MOST_AGAIN = 3;
+const DAY = 86_400;
+const START = Date.UTC(2025, 0, 1) / 1000;
+
+/** What happened on a page. */
+export interface Page {
+  /** Seconds since 1970. */
+  readonly time: number;
+  readonly items: readonly number[];
+  /** What the place and the history add to the utility of each. */
+  readonly shift: readonly number[];
+  /** Places of the clicked items, in the order of the clicks. */
+  readonly clicks: readonly number[];
+}
+
+export interface MadeLog {
+  readonly kind: Kind;
+  /** [T, I] utility of each item for each type, without place and history. */
+  readonly utility: Float64Array;
+  /** [U] */
+  readonly typeOf: readonly number[];
+  /** Of each user, in the order of time. */
+  readonly pages: readonly (readonly Page[])[];
+  /** The contents of items.csv; undefined where nothing is known of the items. */
+  readonly itemRows: string[] | undefined;
+}
+
+/** Makes the log of a seed. @param users how many, instead of the kind's own number */
+export function makeLog(kind: Kind, seed: number, users = kind.users): MadeLog {
+  const world = makeWorld(kind, randomStream(seed, "made log", kind.name, "items"));
+  const typeOf: number[] = [];
+  const pages = Array.from({ length: users }, (_, u) => {
+    const random = randomStream(seed, "made log", kind.name, "user", u);
+    typeOf[u] = random.integer(kind.types);
+    return makePages(kind, world, typeOf[u], random);
+  });
+  return { kind, ...world, typeOf, pages };
+}
+
+interface World extends Pick<MadeLog, "utility" | "itemRows"> {
+  /** [I] how often each item is shown, added up from the first. */
+  readonly shown: readonly number[];
+}
+
+function makeWorld(kind: Kind, random: Random): World {
+  const normals = (n: number) => Array.from({ length: n }, () => random.normal());
+  const types = Array.from({ length: kind.types }, () => ({
+    taste: normals(CATEGORIES),
+    hidden: normals(WIDTH),
+    best: 0.8 * random.normal(),
+  }));
+  const utility = new Float64Array(kind.types * kind.items);
+  const shown: number[] = [];
+  const rows: string[] = [["item", ...kind.columns].join(",")];
+  for (let i = 0; i < kind.items; i++) {
+    const category = random.integer(CATEGORIES), hidden = normals(WIDTH), age = 365 * random.uniform();
+    const [price = 0, strength = 0, weight = 0] = normals(3);
+    shown.push((shown.at(-1) ?? 0) + Math.exp(0.8 * weight));
+    const same = kind.constant + kind.strength * strength + kind.novelty * Math.exp(-age / 30);
+    types.forEach((type, t) => {
+      const product = hidden.reduce((sum, h, k) => sum + h * type.hidden[k]!, 0);
+      utility[t * kind.items + i] = same + kind.taste * type.taste[category]! + kind.similar * product -
+        kind.price * (price - type.best) ** 2;
+    });
+    const values: Record<Column, string> = {
+      category: `c${category}`,
+      brand: `b${random.integer(BRANDS)}`,
+      price: (20 * Math.exp(price)).toFixed(2),
+      added: new Date(1000 * (START - DAY * age)).toISOString().slice(0, 10),
+    };
+    const known = (column: Column) =>
+      kind.missing === 0 || random.uniform() >= kind.missing ? values[column] : "";
+    rows.push([`i${i}`, ...kind.columns.map(known)].join(","));
+  }
+  return { utility, shown, itemRows: kind.columns.length > 0 ? rows : undefined };
+}
+
+function makePages(kind: Kind, { utility, shown }: World, type: number, random: Random): Page[] {
+  const own = utility.subarray(type * kind.items, (type + 1) * kind.items);
+  /** The last one first. */
+  let clicked: number[] = [];
+  let time = START + 30 * DAY * random.uniform();
+  return Array.from({ length: between(kind.pages, random) }, () => {
+    time += 60 - DAY * Math.log(1 - random.uniform());
+    const size = between(kind.pageSize, random);
+    const items = drawItems(size, kind.again > 0 ? clicked : [], shown, random);
+    const shift = items.map((item, k) =>
+      (clicked.includes(item) ? kind.again : 0) + (clicked[0] === item ? kind.last : 0) - kind.place * k
+    );
+    const weights = items.map((item, k) => Math.exp(own[item]! + shift[k]!));
+    const clicks: number[] = [];
+    for (let place = draw([...weights, 1], random); place < size;) {
+      clicks.push(place);
+      weights[place] = 0;
+      if (clicks.length === size || random.uniform() >= kind.goesOn) break;
+      place = draw(weights, random);
+    }
+    const now = clicks.map((place) => items[place]!).reverse();
+    clicked = [...now, ...clicked.filter((item) => !now.includes(item))];
+    return { time: Math.floor(time), items, shift, clicks };
+  });
+}
+
+/** Different items in random order: some of those that the user clicked, then any, by how often each is shown. */
+function drawItems(
+  size: number,
+  clicked: readonly number[],
+  shown: readonly number[],
+  random: Random,
+): number[] {
+  const items = new Set<number>();
+  for (const item of clicked.slice(0, MOST_AGAIN)) if (random.uniform() < SHOWN_AGAIN) items.add(item);
+  while (items.size < size) items.add(firstAbove(shown, random.uniform() * shown.at(-1)!));
+  const drawn = [...items];
+  return [...random.sampleWithoutReplacement(drawn.length, size)].map((k) => drawn[k]!);
+}
+
+/** The first place whose sum is above `sum`. */
+function firstAbove(sums: readonly number[], sum: number): number {
+  let low = 0, high = sums.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sums[middle]! > sum) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** A place, with probabilities in proportion to the weights. */
+function draw(weights: readonly number[], random: Random): number {
+  let sum = 0;
+  const sums = weights.map((weight) => sum += weight);
+  return firstAbove(sums, random.uniform() * sum);
+}
+
+function between([least, most]: readonly [number, number], random: Random): number {
+  return least + random.integer(most - least + 1);
+}
+
+/** The rows of log.csv, each with its end of line. */
+export function* logRows({ pages }: MadeLog): Generator<string> {
+  yield "user,page,time,position,item,clicked\n";
+  for (const [u, own] of pages.entries()) {
+    for (const [p, { time, items, clicks }] of own.entries()) {
+      yield items.map((item, k) => `u${u},u${u}-${p},${time},${k},i${item},${clicks.includes(k) ? 1 : 0}\n`)
+        .join("");
+    }
+  }
+}
