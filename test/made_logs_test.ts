@@ -67,7 +67,7 @@ for (const [name, log] of logs) {
 const besideSchema = v.looseObject({
   difference: v.finiteNumber(),
   interval: v.nullable(v.tuple([v.finiteNumber(), v.finiteNumber()])),
-  is: v.picklist(["beaten", "near", "better"]),
+  is: v.picklist(["better", "worse", "not told apart"]),
 });
 const comparisonSchema = v.looseObject({
   snapshot: v.string(),
@@ -124,14 +124,14 @@ async function searchOn(set: string, path: string): Promise<void> {
       assert.ok(known.some((other) => Math.abs((other ?? NaN) - rival.value) < 1e-6), rival.name);
       expectBeside(rival, value - rival.value, figure);
     }
-    const isBeaten = rivals.every(({ is }) => is === "beaten");
+    const isBeaten = rivals.every(({ is }) => is === "better");
     assert.match(text, isBeaten ? all : none);
     assert.doesNotMatch(text, isBeaten ? none : all);
     // Each that is not beaten is named, with what it is.
     const after = text.split(none)[1]?.split("\n") ?? [];
     for (const { is, name } of rivals) {
-      const says = is === "better" ? "It is WORSE than" : "It cannot be told apart from";
-      if (is !== "beaten") {
+      const says = is === "worse" ? "It is WORSE than" : "It cannot be told apart from";
+      if (is !== "better") {
         assert.ok(after.some((line) => line.startsWith(says) && line.includes(name)), `${name}: ${text}`);
       }
     }
@@ -157,5 +157,5 @@ function expectBeside(
   const [low, high] = interval ?? assert.fail("users enough for a range");
   assert.ok(low <= difference && difference <= high);
   const [isAbove, isBelow] = figure === "nll" ? [high < 0, low > 0] : [low > 0, high < 0];
-  assert.equal(is, isAbove ? "beaten" : isBelow ? "better" : "near");
+  assert.equal(is, isAbove ? "better" : isBelow ? "worse" : "not told apart");
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import * as v from "../src/schema.ts";
 import type { BaselineName } from "../src/baselines/baselines.ts";
 import { differencesTable, resultTable, seedsTable, settingsText } from "../src/cli/report_table.ts";
+import type { Features } from "../src/data/manifest.ts";
 import type { Interval } from "../src/figures/bootstrap.ts";
 import type { Details, Difference } from "../src/figures/tested.ts";
 import { defaultModel } from "../src/model/config.ts";
@@ -64,10 +65,13 @@ function config(training: Partial<TrainingConfig> = {}): RunConfig {
 }
 
 function verdict(test: SnapshotResult[], training: Partial<TrainingConfig> = {}, iterations = 2000): string {
-  return verdictOf({ test, baselines }, shannonStage, config(training), ITEMS, iterations).join("\n");
+  return verdictOf(test, shannonStage, config(training), ITEMS, iterations).join("\n");
 }
 
-const ITEMS = { kind: "one-hot", count: 5, width: 5 } as const;
+const ITEMS = {
+  source: { items: { shape: { kind: "one-hot", count: 5, width: 5 } } },
+  features: undefined,
+} as const;
 const ALL = { random: 0.4, clickRate: 0.2, lastClick: 0.19, itemKnn: 0.15 };
 
 Deno.test("a model that beats all baselines says which is the nearest", () => {
@@ -79,13 +83,13 @@ Deno.test("a model that beats all baselines says which is the nearest", () => {
 });
 
 Deno.test("a model that is worse than a baseline, or not told apart from one, says so and what to try", () => {
-  const found = verdict([snapshot("best-prec1", 1000, { ...ALL, itemKnn: -0.02, lastClick: 0.003 })]);
+  const found = verdict([snapshot("best-prec1", 1000, { ...ALL, itemKnn: -0.02, lastClick: -0.003 })]);
   assert.match(
     found,
     /^best-prec1 ranks WORSE than item-kNN \(prec@1 -0\.020, 95 %: -0\.030 to -0\.010\)\.$/m,
   );
-  assert.match(found, /^On these test users best-prec1 cannot be told apart from last click/m);
-  assert.match(found, /^Try features of the items.*data describe/m);
+  assert.match(found, /^best-prec1 ranks neither better nor worse than last click/m);
+  assert.match(found, /^Try more features of the items.*data describe/m);
   assert.doesNotMatch(found, /click rate|better than every/);
   const worst = verdict([snapshot("best-prec1", 1000, { random: -0.1, clickRate: -0.2, itemKnn: -0.3 })]);
   assert.match(worst, /WORSE than item-kNN \(prec@1 -0\.300[^)]*\), click rate, random\.$/m);
@@ -100,11 +104,11 @@ Deno.test("the generator is judged where it ranks better than the reward", () =>
     Object.entries(reward.against).map(([name, found]) => [name, { ...found, piPrec1: by(-0.1) }]),
   );
   const game = { ...reward, details: details(0.5, { piPrec1: 0.6 }), piPrec1: 0.6, piPrec2: 0.8, against };
-  const found = verdictOf({ test: [game], baselines }, adversarialStage, config(), ITEMS, 5000);
+  const found = verdictOf([game], adversarialStage, config(), ITEMS, 5000);
   assert.match(found.join("\n"), /^The generator of best-prec1 ranks WORSE than \w+/);
   const worse = { ...game, details: details(0.5, { piPrec1: 0.4 }) };
   assert.match(
-    verdictOf({ test: [worse], baselines }, adversarialStage, config(), ITEMS, 5000)[0] ?? "",
+    verdictOf([worse], adversarialStage, config(), ITEMS, 5000)[0] ?? "",
     /^best-prec1/,
   );
 });
@@ -128,13 +132,30 @@ Deno.test("a best validation at the end or at the beginning is told with what to
   assert.doesNotMatch(verdict(best(10), {}, 12), /iteration/);
 });
 
-Deno.test("probabilities that are no better than those of a baseline are told", () => {
+Deno.test("item ids are not advised where the set has them", () => {
+  const shape = { kind: "mixed", count: 5, width: 2, tokens: 9 } as const;
+  const brand = { name: "brand", first: 0, count: 4, meaning: "", column: "brand" };
+  const advice = (...tokens: Features["tokens"]) => {
+    const data = { source: { items: { shape } }, features: { dense: [], tokens } };
+    const test = [snapshot("best-prec1", 1000, { ...ALL, itemKnn: -0.02 })];
+    return verdictOf(test, shannonStage, config(), data, 2000).join("\n");
+  };
+  assert.match(advice(brand), /^Try item ids beside the features/m);
+  assert.doesNotMatch(advice(brand, { ...brand, name: "item", first: 4, column: null }), /item ids/);
+  assert.match(advice(brand, { ...brand, name: "item", first: 4, column: "item" }), /item ids/, "a feature");
+});
+
+Deno.test("probabilities that are worse than those of a baseline are called so, and those that may be no better", () => {
   const best = snapshot("best-loss", 900, ALL);
-  const against = { ...best.against, random: { prec1: by(0.4), nll: by(0.005) } };
+  const words = (loss: Difference) =>
+    verdict([{ ...best, against: { ...best.against, random: { prec1: by(0.4), nll: loss } } }]);
   assert.match(
-    verdict([{ ...best, against }]),
-    /loss of best-loss \(1\.4000\) is not clearly lower than that of random \(2\.4000\)\.$/,
+    words(by(0.0765)),
+    /loss of best-loss \(1\.4000\) is WORSE than random \(loss \+0\.07\d, 95 %: \+0\.067 to \+0\.08\d\)\.$/,
   );
+  assert.match(words(by(0.005)), /loss of best-loss \(1\.4000\) is neither better nor worse than random/);
+  assert.doesNotMatch(words(by(-0.02)), /loss of/);
+  assert.doesNotMatch(words({ value: 1, interval: null }), /loss of/, "too few users to say");
 });
 
 Deno.test("the table has intervals, all baselines, and a dash for those that the data do not give", () => {

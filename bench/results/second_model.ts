@@ -3,7 +3,7 @@
 import { markdownTable } from "../../src/run/markers.ts";
 import { thousands } from "../../src/thousands.ts";
 import { meanAndSd } from "../../src/data/mean_sd.ts";
-import { signed } from "../../src/policy/comparison/verdict.ts";
+import { signed, signedRange } from "../../src/figures/told.ts";
 import { cellsOf, clicksOf, compared, environmentIn, policiesIn } from "./compared.ts";
 import { firstModel, PAGES, secondModel, trainedOnModel } from "./policies.ts";
 import type { ResultTable } from "./result_table.ts";
@@ -37,7 +37,7 @@ export const secondModelTable: ResultTable = {
       const gain = found.differences.find((one) =>
         one.environment === shop && one.policy === name && one.rival === GREEDY
       )?.difference;
-      const range = gain?.interval ? ` (${gain.interval.map((end) => signed(end)).join(" to ")})` : "";
+      const range = gain?.interval ? ` (${signedRange(gain.interval)})` : "";
       return [
         ...[name, clicks(name, own).toFixed(2), clicks(name, other).toFixed(2), real.toFixed(2)],
         gain ? `${signed(gain.mean)}${range}` : "",

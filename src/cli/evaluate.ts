@@ -176,8 +176,8 @@ function tell(
         "Train users are among these: the baselines are counted on them, so their figures are too good here.",
       ]
       : [
-        ...baselineWords([result], data.source.items.shape),
-        ...(isChoice ? lossWords({ test: [result], baselines }) : []),
+        ...baselineWords([result], data),
+        ...(isChoice ? lossWords([result]) : []),
       ]),
   ];
   for (const text of texts) if (text) console.log(text);

@@ -17,7 +17,7 @@ import type { PolicyTrainingConfig } from "../policy/learning/config.ts";
 import { itemVectorsOf } from "../policy/adaptation/item_vectors.ts";
 import { OpenedPolicy } from "../policy/open_policy.ts";
 import { type PolicySubject, subjectText } from "../policy/policy_config.ts";
-import { signed } from "../policy/comparison/verdict.ts";
+import { signed, signedRange } from "../figures/told.ts";
 import { adaptationPageOf } from "../report/adaptation_page.ts";
 import { readPageParts } from "../report/page_shell.ts";
 import type { UsersSource } from "../simulate/users.ts";
@@ -227,9 +227,7 @@ async function tell(
     ]),
   ));
   for (const { policy, rival, mean, interval } of differences) {
-    const range = interval
-      ? ` (95 %: ${signed(interval[0], 3)} to ${signed(interval[1], 3)} over runs)`
-      : " (one run has no interval)";
+    const range = interval ? ` (95 %: ${signedRange(interval, 3)} over runs)` : " (one run has no interval)";
     console.log(
       `${policy} less ${rival}, over all interactions with ${environment}: ${signed(mean, 3)}${range}`,
     );

@@ -9,7 +9,8 @@ import {
   unitOf,
 } from "../policy/comparison/comparison.ts";
 import { bySlates } from "../policy/comparison/slates.ts";
-import { RIVAL, signed } from "../policy/comparison/verdict.ts";
+import { signed, signedRange } from "../figures/told.ts";
+import { RIVAL } from "../policy/comparison/verdict.ts";
 import { environmentWords } from "../report/policy_charts.ts";
 import { table } from "./table.ts";
 import { thousands } from "../thousands.ts";
@@ -55,7 +56,7 @@ export function figuresText(comparison: Comparison, task = ""): string {
           ]
           : []),
         difference ? signed(difference.mean) : "-",
-        range ? `${signed(range[0])} to ${signed(range[1])}, ${difference.wider}` : "-",
+        range ? `${signedRange(range)}, ${difference.wider}` : "-",
       ]];
     });
     return `In ${environmentWords(environment)}:\n${table(columns, rows)}`;

@@ -5,10 +5,10 @@ import type { RankingFigures } from "../data/ranking.ts";
 import type { Interval } from "../figures/bootstrap.ts";
 import type { FigureName } from "../figures/columns.ts";
 import type { Details, Differences } from "../figures/tested.ts";
+import { signed, signedRange, toldBy } from "../figures/told.ts";
 import type { SnapshotResult } from "../run/snapshot_result.ts";
 import type { StageFigures } from "../run/stages.ts";
 import { type BaselineResults, shownBaselines } from "../run/tested_users.ts";
-import { signed } from "../run/verdict.ts";
 import { outputWidth, table } from "./table.ts";
 
 /** Characters of the widest line. */
@@ -92,11 +92,8 @@ export function differencesTable(differences: Differences): string {
     const found = differences[name];
     if (!found) return [];
     const { value, interval } = found;
-    const range = interval ? `${signed(interval[0], 4)} to ${signed(interval[1], 4)}` : "-";
-    const lower = name === "nll";
-    const sure = interval && (interval[0] > 0 || interval[1] < 0);
-    const says = !sure ? "not told apart" : (value > 0) !== lower ? "better" : "worse";
-    return [[title, signed(value, 4), range, says]];
+    const range = interval ? signedRange(interval, 4) : "-";
+    return [[title, signed(value, 4), range, toldBy(interval, name === "nll")]];
   });
   return table(["", "difference", "95 %", ""], rows);
 }

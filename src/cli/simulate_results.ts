@@ -3,7 +3,7 @@
 import { differenceOf } from "../policy/comparison/difference.ts";
 import type { MeanFigure } from "../policy/comparison/episodes.ts";
 import type { CurvePage } from "../policy/comparison/simulated_figures.ts";
-import { differenceWord, signed } from "../policy/comparison/verdict.ts";
+import { signed, signedRange, toldBy } from "../figures/told.ts";
 import type { SimulateOptions } from "./simulate_options.ts";
 import { RIVALS } from "./simulate_policies.ts";
 import type { PolicyRun } from "./simulate_runs.ts";
@@ -169,9 +169,8 @@ function differenceWords(told: Told, runs: readonly PolicyRun[]): string[] {
     const difference = differenceOf([first.returns], [rival.returns]);
     const { mean, interval } = difference;
     if (!interval) return `${first.name} minus ${rival.name}: ${signed(mean)}, of one user.`;
-    const [low, high] = interval.map((value) => signed(value));
-    return `${first.name} minus ${rival.name}, user by user: ${signed(mean)} (${low} to ${high}), ${
-      differenceWord(difference)
+    return `${first.name} minus ${rival.name}, user by user: ${signed(mean)} (${signedRange(interval)}), ${
+      toldBy(interval)
     }.`;
   });
 }

@@ -1,7 +1,7 @@
 /** What `tune` says in words: whether the model is worth its use, and how far its figures may be trusted. */
 
 import type { Criterion } from "../train/best_records.ts";
-import { signed } from "../run/verdict.ts";
+import { signed, signedRange, type Told } from "../figures/told.ts";
 import type { SettingRow } from "../tune/outcome.ts";
 import type { Beside, ComparedBy, Comparison, Rival, Verdict } from "../tune/verdict.ts";
 import { duration } from "./progress.ts";
@@ -25,14 +25,14 @@ export function verdictText(verdict: Verdict | undefined): string[] {
 function rankingText(verdict: Verdict): string[] {
   const strongest = verdict.rivals[0];
   if (!strongest) return [];
-  if (verdict.rivals.every(({ is }) => is === "beaten")) {
+  if (verdict.rivals.every(({ is }) => is === "better")) {
     return [
       `The best setting ranks better than every baseline: ${ownText(verdict)}. The nearest: ${
         rivalText(strongest)
       }.`,
     ];
   }
-  const simple = verdict.rivals.find(({ is }) => is !== "beaten") ?? strongest;
+  const simple = verdict.rivals.find(({ is }) => is !== "better") ?? strongest;
   return [
     `NO SETTING BEATS EVERY BASELINE on the test users. The best one has ${ownText(verdict)}.`,
     ...unbeatenText(verdict),
@@ -45,7 +45,7 @@ function rankingText(verdict: Verdict): string[] {
 function lossText({ loss }: Verdict): string[] {
   const nearest = loss?.rivals[0];
   if (!loss || !nearest) return [];
-  if (loss.rivals.every(({ is }) => is === "beaten")) {
+  if (loss.rivals.every(({ is }) => is === "better")) {
     return [
       `Its probabilities are better than those of every baseline: ${ownText(loss)}. The nearest: ${
         rivalText(nearest)
@@ -61,20 +61,19 @@ function ownText({ figure, value, snapshot }: Comparison): string {
 }
 
 function unbeatenText({ rivals }: Comparison): string[] {
-  const that = (is: Rival["is"]) => rivals.filter((rival) => rival.is === is).map(rivalText).join("; ");
-  const [better, near] = [that("better"), that("near")];
+  const those = (told: Told) => rivals.filter(({ is }) => is === told).map(rivalText).join("; ");
+  const [worse, near] = [those("worse"), those("not told apart")];
   return [
-    ...(better === "" ? [] : [`It is WORSE than ${better}.`]),
+    ...(worse === "" ? [] : [`It is WORSE than ${worse}.`]),
     ...(near === "" ? [] : [`It cannot be told apart from ${near}.`]),
   ];
 }
 
 /** What the search was worth. */
 function usualText({ usual = {} }: Verdict): string[] {
-  const says = { beaten: "better", near: "not told apart", better: "worse" } as const;
   const parts = (["prec1", "prec2", "nll"] as const).flatMap((figure) => {
     const found = usual[figure];
-    return found ? [`${NAMES[figure]} ${differenceText(found)}: ${says[found.is]}`] : [];
+    return found ? [`${NAMES[figure]} ${differenceText(found)}: ${found.is}`] : [];
   });
   if (parts.length === 0) return [];
   return [`The best setting minus the default, on the same test users: ${parts.join("; ")}.`];
@@ -87,9 +86,9 @@ function rivalText(rival: Rival): string {
 
 /** "+.0120 (95 %: +.0010 to +.0230)" */
 function differenceText({ difference, interval }: Beside, bracket = "("): string {
-  if (!interval) return signed(difference);
-  const range = `95 %: ${signed(interval[0])} to ${signed(interval[1])}`;
-  return signed(difference) + (bracket === "" ? `, ${range}` : ` (${range})`);
+  if (!interval) return signed(difference, 3);
+  const range = `95 %: ${signedRange(interval, 3)}`;
+  return signed(difference, 3) + (bracket === "" ? `, ${range}` : ` (${range})`);
 }
 
 /** A best figure so near to the end says that training was not at its end. */

@@ -1,6 +1,7 @@
 /** The five published claims, each tested on the data at hand by paired differences over seeds. */
 
 import { type PairedDifference, pairedDifference } from "../data/paired.ts";
+import { HELD, toldBy } from "../figures/told.ts";
 import type { ModelOutcome, SeedOutcome } from "./outcome.ts";
 
 export interface Claim {
@@ -85,7 +86,7 @@ function points(a: readonly number[], b: readonly number[]): PairedDifference & 
 
 /** A claim says that a difference is above 0. */
 function claim(name: string, d: PairedDifference & { points?: true }, what: string): Claim {
-  const holds = d.low > 0 ? "yes" : d.high < 0 ? "no" : "undecided";
+  const holds = HELD[toldBy([d.low, d.high])];
   const digits = d.points ? 1 : 3;
   const n = (x: number) => `${x > 0 ? "+" : ""}${x.toFixed(digits)}`;
   const unit = d.points ? " points" : "";

@@ -1,7 +1,7 @@
 /** The page about policies that adapt to users whom they have never met. */
 
 import { adaptationDifferences, type AdaptingPolicy } from "../policy/adaptation/adaptation.ts";
-import { differenceWord } from "../policy/comparison/verdict.ts";
+import { toldBy } from "../figures/told.ts";
 import { type Html, markup } from "./html.ts";
 import { chartFigure, noScript, type PageParts, pageShell, section } from "./page_shell.ts";
 import { adaptationChart } from "./policy_charts.ts";
@@ -34,7 +34,7 @@ function differences(environment: string, policies: readonly AdaptingPolicy[]): 
   const rows = adaptationDifferences(policies).map((difference) =>
     markup`<tr><th scope="row">${difference.policy} less ${difference.rival}</th>${
       differenceCell(difference, 3)
-    }<td class="text">${differenceWord(difference)}</td></tr>`
+    }<td class="text">${toldBy(difference.interval)}</td></tr>`
   );
   return markup`<p>Differences in click rate over all interactions with ${environment}; ranges are of Student's t over runs,
 paired by their users.</p>

@@ -3,6 +3,7 @@
 import type { FigureName as Name } from "../figures/columns.ts";
 import { type Kept, keptDifference, keptOf } from "../figures/paired.ts";
 import type { Difference } from "../figures/tested.ts";
+import { toldBy } from "../figures/told.ts";
 import { digits, MISSING, rangeText } from "./figures_table.ts";
 import { type Html, markup } from "./html.ts";
 import { type Part, rankingParts } from "./parts.ts";
@@ -50,7 +51,7 @@ function rowOf(best: Compared, other: Compared): Html | undefined {
   const prec1 = keptDifference(best.ranked, ranking(best), other.ranked, ranking(other));
   if (!prec1) return undefined;
   const loss = lossOf(best) === lossOf(other) ? keptDifference(best.likely, "nll", other.likely) : undefined;
-  return markup`<tr><th scope="row">${other.part.name}</th>${cells(prec1, true)}${cells(loss, false)}</tr>`;
+  return markup`<tr><th scope="row">${other.part.name}</th>${cells(prec1, false)}${cells(loss, true)}</tr>`;
 }
 
 /** Losses of different kinds are not of one scale. */
@@ -58,12 +59,10 @@ function lossOf({ part: { model } }: Compared): string {
   return model.settings.get("model.loss") ?? "choice";
 }
 
-function cells(found: Difference | undefined, moreIsBetter: boolean): Html {
+function cells(found: Difference | undefined, lessIsBetter: boolean): Html {
   if (!found) return markup`<td>${MISSING}</td><td></td>`;
   const { value, interval } = found;
-  const isSure = interval && (interval[0] > 0 || interval[1] < 0);
-  const says = !isSure ? "not told apart" : (value > 0) === moreIsBetter ? "better" : "worse";
-  return markup`<td>${value > 0 ? "+" : ""}${digits(value)}${
-    interval ? rangeText(interval) : ""
-  }</td><td>${says}</td>`;
+  return markup`<td>${value > 0 ? "+" : ""}${digits(value)}${interval ? rangeText(interval) : ""}</td><td>${
+    toldBy(interval, lessIsBetter)
+  }</td>`;
 }

@@ -34,7 +34,8 @@ import { bySlates, type SlatesGroup } from "../policy/comparison/slates.ts";
 import { taskNames } from "../policy/comparison/tasks.ts";
 import type { PolicyDifference } from "../policy/comparison/difference.ts";
 import type { EpisodeFigures, MeanFigure } from "../policy/comparison/episodes.ts";
-import { differenceWord, HOLDS, verdictsOn } from "../policy/comparison/verdict.ts";
+import { toldBy } from "../figures/told.ts";
+import { HOLDS, verdictsOn } from "../policy/comparison/verdict.ts";
 import { meanAndSd } from "../data/mean_sd.ts";
 
 const missing = markup`<td>${MISSING}</td>`;
@@ -236,7 +237,7 @@ function differenceRow(name: string, difference: PolicyDifference): Html {
   const over = wider === "users" ? "users" : wider ? `${trainings} trainings` : MISSING;
   return markup`<tr><th scope="row">${name}</th>${differenceCell(difference, 2)}<td>${over}</td><td>${
     shareText(lose)
-  }</td><td>${shareText(gain)}</td><td class="text">${differenceWord(difference)}</td></tr>`;
+  }</td><td>${shareText(gain)}</td><td class="text">${toldBy(difference.interval)}</td></tr>`;
 }
 
 /** Calibration and support. */

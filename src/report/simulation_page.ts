@@ -1,7 +1,7 @@
 /** The page about simulated users: what came of each policy, how it went page by page, and how far the policies differ. */
 
 import { differenceOf } from "../policy/comparison/difference.ts";
-import { differenceWord } from "../policy/comparison/verdict.ts";
+import { toldBy } from "../figures/told.ts";
 import type { ChartDefinition } from "./chart_types.ts";
 import { type Html, markup } from "./html.ts";
 import { chartFigure, noScript, note, type PageParts, pageShell, section } from "./page_shell.ts";
@@ -100,7 +100,7 @@ function differencesTable(simulation: Simulation): Html {
     return markup`<tr><th scope="row">${first.name} less ${rival.name}</th>${
       differenceCell(difference, 2)
     }<td>${shareText(difference.lose)}</td><td>${shareText(difference.gain)}</td><td class="text">${
-      differenceWord(difference)
+      toldBy(difference.interval)
     }</td></tr>`;
   });
   return markup`<p>Differences in ${

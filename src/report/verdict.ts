@@ -1,5 +1,6 @@
 /** Whether a model is worth more than the simple things that it is compared with, in words. */
 
+import { toldBy } from "../figures/told.ts";
 import { type Part, rankingParts } from "./parts.ts";
 import { shownBaselines } from "../run/tested_users.ts";
 import type { BaselineFigures, Model, SnapshotFigures, StageName } from "./report_data.ts";
@@ -50,11 +51,15 @@ function verdictOn(
   const error = sampledError(model.mean, only?.events) + sampledError(rival.prec1, only?.events);
   const [low, high] = paired ?? [difference - Math.sqrt(error), difference + Math.sqrt(error)];
   const figures = `prec@1 ${model.mean.toFixed(4)} against ${rival.prec1.toFixed(4)} (${rival.name})`;
-  if (low > 0) return { outcome: "better", figures, text: `Better than every baseline: ${figures}.` };
-  if (high < 0) return { outcome: "worse", figures, text: `Worse than a baseline: ${figures}.` };
-  const text = `Not told apart from the best baseline: ${figures}. ` +
-    `The difference is between ${low.toFixed(4)} and ${high.toFixed(4)}, by the sampling error.`;
-  return { outcome: "alike", figures, text };
+  const told = toldBy([low, high]);
+  const outcome = told === "not told apart" ? "alike" : told;
+  const text = {
+    better: `Better than every baseline: ${figures}.`,
+    worse: `Worse than a baseline: ${figures}.`,
+    alike: `Not told apart from the best baseline: ${figures}. ` +
+      `The difference is between ${low.toFixed(4)} and ${high.toFixed(4)}, by the sampling error.`,
+  }[outcome];
+  return { outcome, figures, text };
 }
 
 /** Of the difference on the same users; not in results of earlier versions. */

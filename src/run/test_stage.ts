@@ -74,5 +74,5 @@ export async function testStage(
     }))
   );
   const found = { test, baselines: tested.results(), snapshots };
-  return { ...found, verdict: verdictOf(found, stage, config, data.source.items.shape, trainer.iteration) };
+  return { ...found, verdict: verdictOf(test, stage, config, data, trainer.iteration) };
 }

@@ -1,118 +1,110 @@
 /** What the figures of a run say, in words, and what to try. */
 
 import { type BaselineName, baselineNames, baselineTitles } from "../baselines/baselines.ts";
-import type { ItemsShape } from "../data/item_catalogue.ts";
 import type { Difference } from "../figures/tested.ts";
+import { signed, signedRange, type Told, toldBy } from "../figures/told.ts";
 import type { StagesConfig } from "../train/stages_config.ts";
+import { type ItemData, unusedOf } from "./item_ids.ts";
 import type { Stage } from "./stages.ts";
-import type { BaselineResults } from "./tested_users.ts";
 import type { SnapshotResult } from "./snapshot_result.ts";
 import { thousands } from "../thousands.ts";
-
-interface Found {
-  readonly test: readonly SnapshotResult[];
-  readonly baselines: BaselineResults;
-}
 
 /** Of the iterations that were done, the share in which a best validation is early. */
 const EARLY = 0.05;
 /** And from which on it is late: validations jump about, so that the best is seldom the very last. */
 const LATE = 0.9;
 
-/** Sentences about a stage that is finished. @param items what is known of them. @param iterations that it has made. */
+/** Sentences about a stage that is finished. @param data what is known of its items. @param iterations that it has made. */
 export function verdictOf(
-  found: Found,
+  test: readonly SnapshotResult[],
   stage: Stage,
   config: StagesConfig,
-  items: ItemsShape,
+  data: ItemData,
   iterations: number,
 ): string[] {
   return [
-    ...baselineWords(found.test, items),
+    ...baselineWords(test, data),
     // A game's utilities are no log-odds, and a uniform guess knows that a page has one click, which the logistic loss does
     // not: their losses are shown, and say nothing against them.
-    ...(stage.hasLikelihood && config.model.loss === "choice" ? lossWords(found) : []),
-    ...(stage.hasLikelihood ? trainingWords(found.test, config, iterations) : []),
+    ...(stage.hasLikelihood && config.model.loss === "choice" ? lossWords(test) : []),
+    ...(stage.hasLikelihood ? trainingWords(test, config, iterations) : []),
   ];
 }
 
-/** A baseline, and how far the model's prec@1 is above it. */
+/** A baseline, and how far the model is above it. */
 interface Rival {
   readonly name: BaselineName;
   readonly difference: Difference;
+  /** Of the model. */
+  readonly is: Told;
+}
+
+/** The strongest first. */
+function rivalsOf({ against }: SnapshotResult, figure: "prec1" | "piPrec1" | "nll"): Rival[] {
+  const isLoss = figure === "nll";
+  const rivals = baselineNames.flatMap((name): Rival[] => {
+    const difference = against[name]?.[figure];
+    return difference ? [{ name, difference, is: toldBy(difference.interval, isLoss) }] : [];
+  });
+  return rivals.sort((a, b) => (isLoss ? -1 : 1) * (a.difference.value - b.difference.value));
 }
 
 /** Which baselines the best ranking beats: its reward's, or where there is a generator the better of the two. */
-export function baselineWords(test: readonly SnapshotResult[], items: ItemsShape): string[] {
+export function baselineWords(test: readonly SnapshotResult[], data: ItemData): string[] {
   const best = test.find(({ snapshot }) => snapshot === "best-prec1") ?? test.at(-1);
   if (!best) return [];
   const { figures } = best.details;
   const byPi = (figures.piPrec1 ?? -1) > (figures.prec1 ?? 0);
-  const rivals = baselineNames.flatMap((name): Rival[] => {
-    const difference = best.against[name]?.[byPi ? "piPrec1" : "prec1"];
-    return difference ? [{ name, difference }] : [];
-  });
-  const who = byPi ? `The generator of ${best.snapshot}` : best.snapshot;
-  return compare(who, rivals, items);
-}
-
-function compare(who: string, rivals: readonly Rival[], items: ItemsShape): string[] {
+  const rivals = rivalsOf(best, byPi ? "piPrec1" : "prec1");
   if (rivals.length === 0) return [];
-  const low = ({ difference }: Rival) => difference.interval?.[0] ?? NaN;
-  const high = ({ difference }: Rival) => difference.interval?.[1] ?? NaN;
-  const unknown = rivals.every((rival) => Number.isNaN(low(rival)));
-  if (unknown) return ["There are too few test users to say whether the model beats the baselines."];
-  const beaten = rivals.filter((rival) => low(rival) > 0);
-  const better = rivals.filter((rival) => high(rival) < 0);
-  const near = rivals.filter((rival) => !beaten.includes(rival) && !better.includes(rival));
-  const nearest = beaten.reduce<Rival | undefined>(
-    (least, rival) => !least || rival.difference.value < least.difference.value ? rival : least,
-    undefined,
-  );
-  if (beaten.length === rivals.length && nearest) {
-    return [`${who} ranks better than every baseline. The nearest is ${named([nearest])}.`];
+  if (rivals.every(({ difference: { interval } }) => !interval)) {
+    return ["There are too few test users to say whether the model beats the baselines."];
   }
-  const more = items.kind === "one-hot" ? "features of the items" : "item ids beside the features";
+  const who = byPi ? `The generator of ${best.snapshot}` : best.snapshot;
+  if (rivals.every(({ is }) => is === "better")) {
+    return [
+      `${who} ranks better than every baseline. The nearest is ${named(rivals.slice(0, 1), "prec@1")}.`,
+    ];
+  }
   return [
-    ...(better.length > 0 ? [`${who} ranks WORSE than ${named(better)}.`] : []),
-    ...(near.length > 0 ? [`On these test users ${who} cannot be told apart from ${named(near)}.`] : []),
-    `Try ${more}, other options by deno task tune, and look at what deno task data describe says of the log. Until the ` +
-    "model beats a baseline, that is the simpler choice.",
+    ...unbeatenWords(`${who} ranks`, rivals, "prec@1"),
+    `Try ${
+      unusedOf(data)
+    }, other options by deno task tune, and look at what deno task data describe says of the log. ` +
+    "Until the model beats a baseline, that is the simpler choice.",
   ];
 }
 
-/** "click rate (prec@1 -0.120, 95 %: -0.140 to -0.100), last click, random": the strongest first, and how far it is. */
-function named(rivals: readonly Rival[]): string {
-  const [first, ...others] = rivals.toSorted((a, b) => a.difference.value - b.difference.value);
-  if (!first) return "";
-  const { name, difference: { value, interval } } = first;
-  const range = interval ? `, 95 %: ${signed(interval[0])} to ${signed(interval[1])}` : "";
+/** @param what of the model is compared, with its verb. */
+function unbeatenWords(what: string, rivals: readonly Rival[], figure: string): string[] {
+  const those = (told: Told) => named(rivals.filter(({ is }) => is === told), figure);
+  const [worse, near] = [those("worse"), those("not told apart")];
   return [
-    `${baselineTitles[name]} (prec@1 ${signed(value)}${range})`,
-    ...others.map(({ name }) => baselineTitles[name]),
-  ]
-    .join(", ");
+    ...(worse === "" ? [] : [`${what} WORSE than ${worse}.`]),
+    ...(near === ""
+      ? []
+      : [`${what} neither better nor worse than ${near}, as far as these test users tell.`]),
+  ];
 }
 
-export function signed(value: number, digits = 3): string {
-  return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(digits)}`;
+/** "click rate (prec@1 -0.120, 95 %: -0.140 to -0.100), last click, random": how far the strongest is. */
+function named([first, ...others]: readonly Rival[], figure: string): string {
+  if (!first) return "";
+  const { name, difference: { value, interval } } = first;
+  const range = interval ? `, 95 %: ${signedRange(interval, 3)}` : "";
+  return [
+    `${baselineTitles[name]} (${figure} ${signed(value, 3)}${range})`,
+    ...others.map(({ name }) => baselineTitles[name]),
+  ].join(", ");
 }
 
 /** Whether the probabilities are worth anything: the loss of best-loss, or of one alone, beside those of the baselines. */
-export function lossWords({ test, baselines }: Found): string[] {
+export function lossWords(test: readonly SnapshotResult[]): string[] {
   const best = test.find(({ snapshot }) => snapshot === "best-loss") ??
     (test.length === 1 ? test[0] : undefined);
   if (!best) return [];
-  const unbeaten = baselineNames.flatMap((name) => {
-    const interval = best.against[name]?.nll?.interval;
-    const loss = baselines[name]?.nll;
-    return interval && loss !== undefined && interval[1] >= 0 ? [{ name, loss }] : [];
-  }).sort((a, b) => a.loss - b.loss);
-  if (unbeaten.length === 0) return [];
-  const list = unbeaten.map(({ name, loss }) => `${baselineTitles[name]} (${loss.toFixed(4)})`).join(", ");
-  return [
-    `The loss of ${best.snapshot} (${best.nll.toFixed(4)}) is not clearly lower than that of ${list}.`,
-  ];
+  const rivals = rivalsOf(best, "nll").filter(({ difference: { interval } }) => interval);
+  return unbeatenWords(`The loss of ${best.snapshot} (${best.nll.toFixed(4)}) is`, rivals, "loss");
 }
 
 /** Where the best validation was: at the end, or at the beginning. */

@@ -3,6 +3,7 @@
 import { baselineNames, baselineTitles } from "../baselines/baselines.ts";
 import { keptDifference, keptOf, type Paired } from "../figures/paired.ts";
 import type { Difference } from "../figures/tested.ts";
+import { type Told, toldBy } from "../figures/told.ts";
 import type { SnapshotResult } from "../run/snapshot_result.ts";
 import type { Criterion } from "../train/best_records.ts";
 
@@ -13,8 +14,8 @@ export type ComparedBy = "nll" | "prec1" | "prec2";
 export interface Beside {
   readonly difference: number;
   readonly interval: readonly [number, number] | null;
-  /** Of the other: "near" where the users do not tell the two apart. */
-  readonly is: "beaten" | "near" | "better";
+  /** Of the model. */
+  readonly is: Told;
 }
 
 /** A baseline beside a model. */
@@ -102,9 +103,7 @@ function comparisonOf(
 }
 
 function besideBy(figure: ComparedBy, { value: difference, interval }: Difference): Beside {
-  const [low, high] = interval ?? [0, 0];
-  const [above, below] = figure === "nll" ? [high < 0, low > 0] : [low > 0, high < 0];
-  return { difference, interval, is: above ? "beaten" : below ? "better" : "near" };
+  return { difference, interval, is: toldBy(interval, figure === "nll") };
 }
 
 /** Nothing where the two cannot be compared. */

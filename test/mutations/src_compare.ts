@@ -28,8 +28,12 @@ export const compareMutations = [
     ],
   ]),
   ...mutationsOf("src/policy/comparison/verdict.ts", comparison, [
-    ["return interval[0] > 0 ?", "return interval[1] > 0 ?"],
     ["if (headroom >= NOTHING)", "if (headroom >= 0)"],
+  ]),
+  ...mutationsOf("src/figures/told.ts", { tests: ["comparison", "verdict"] }, [
+    ["if (low > 0)", "if (low + high > 0)"],
+    ["if (high < 0)", "if (low + high < 0)"],
+    ['return lessIsBetter ? "worse" : "better";', 'return "better";'],
   ]),
   ...mutationsOf("src/policy/adaptation/lin_ucb.ts", { tests: ["lin_ucb"] }, [
     ["addOuter(arm.inverse, d, d, -c, q, q);", "addOuter(arm.inverse, d, d, c, q, q);"],

@@ -10,6 +10,7 @@ import {
   unitOf,
 } from "./comparison.ts";
 import type { PolicyDifference } from "./difference.ts";
+import { HELD, signed, signedRange, toldBy } from "../../figures/told.ts";
 
 export interface PolicyVerdict {
   readonly claim: string;
@@ -40,7 +41,7 @@ function onTruth(comparison: Comparison, policy: string, truth: Environment): Po
   if (!difference) {
     return { claim, holds: "undecided", text: `Nothing is said: ${RIVAL} was not tried there.` };
   }
-  const holds = decided(difference);
+  const holds = HELD[toldBy(difference.interval)];
   const words = {
     yes: "It holds",
     no: "The opposite holds",
@@ -62,7 +63,7 @@ function onTruth(comparison: Comparison, policy: string, truth: Environment): Po
 function simulatorOnly(comparison: Comparison, policy: string): string[] {
   const names = comparison.environments.filter(({ role, name }) => {
     const difference = differenceIn(comparison, policy, RIVAL, name);
-    return role !== "truth" && difference !== undefined && decided(difference) === "yes";
+    return role !== "truth" && difference !== undefined && toldBy(difference.interval) === "better";
   }).map(({ name }) => name);
   return names.length === 0 ? [] : [`It beats ${RIVAL} in the simulator only (${names.join(", ")}).`];
 }
@@ -71,7 +72,7 @@ function simulatorOnly(comparison: Comparison, policy: string): string[] {
 function inSimulators(comparison: Comparison, policy: string): PolicyVerdict {
   const found = comparison.environments.flatMap(({ name }) => {
     const difference = differenceIn(comparison, policy, RIVAL, name);
-    return difference ? [{ name, difference, holds: decided(difference) }] : [];
+    return difference ? [{ name, difference, holds: HELD[toldBy(difference.interval)] }] : [];
   });
   const sentences = found.map(({ name, difference, holds }) =>
     `${
@@ -97,25 +98,14 @@ function inSimulators(comparison: Comparison, policy: string): PolicyVerdict {
   };
 }
 
-/** Whether a difference is above 0: not decided where its interval holds both signs, or there is none. */
-export function decided({ interval }: Pick<PolicyDifference, "interval">): PolicyVerdict["holds"] {
-  if (!interval) return "undecided";
-  return interval[0] > 0 ? "yes" : interval[1] < 0 ? "no" : "undecided";
-}
-
-/** A difference in a word. */
-export function differenceWord(difference: Pick<PolicyDifference, "interval">): string {
-  return { yes: "better", no: "worse", undecided: "not told apart" }[decided(difference)];
-}
-
 /** "+4.21 clicks a user (+40.8 %; 95 %: +4.10 to +4.32 over training seeds, the wider interval)". */
 function differenceWords(comparison: Comparison, difference: PolicyDifference): string {
   const { mean, rival, interval, wider, trainings, overSeeds } = difference;
   const share = comparison.reward === "click" && rival > 0 ? `${percent(mean / rival)}; ` : "";
   const range = interval && wider
-    ? `95 %: ${signed(interval[0])} to ${signed(interval[1])} over ${
-      wider === "users" ? "users" : `${trainings} training seeds`
-    }${overSeeds ? ", the wider interval" : ", of one training"}`
+    ? `95 %: ${signedRange(interval)} over ${wider === "users" ? "users" : `${trainings} training seeds`}${
+      overSeeds ? ", the wider interval" : ", of one training"
+    }`
     : "no interval";
   return `${signed(mean)} ${unitOf(comparison)} a user (${share}${range})`;
 }
@@ -177,9 +167,4 @@ function percent(share: number): string {
   const points = 100 * share;
   const digits = Math.abs(points) < 0.1 ? 2 : Math.abs(points) < 10 ? 1 : 0;
   return `${points < 0 ? "-" : "+"}${Math.abs(points).toFixed(digits)} %`;
-}
-
-/** "+4.21" */
-export function signed(value: number, digits = 2): string {
-  return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(digits)}`;
 }
