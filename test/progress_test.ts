@@ -92,6 +92,23 @@ Deno.test("trainingProgress writes about ten plain lines where there is no termi
   assert.match(output.texts.at(-1) ?? "", /^1,000\/1,000 {2}loss 0\.0010 {2}took 0s\n$/);
 });
 
+Deno.test("a line has the validation of its own iteration, which comes after the step, or says which it has", async () => {
+  const output = recorder(false);
+  const progress = await trainingProgress(100, 0, output);
+  for (let i = 0; i <= 100; i++) {
+    if (i > 0) progress.update(i, { loss: 1 });
+    if (i % 4 === 0) progress.update(i, { valLoss: i });
+  }
+  progress.stop();
+  assert.equal(output.texts.length, 10);
+  for (const [k, text] of output.texts.entries()) {
+    const at = 10 * (k + 1);
+    const of = at - at % 4;
+    assert.ok(text.startsWith(`${at}/100  loss 1.0000  val loss ${of}.0000`), text);
+    assert.equal(/\(validated after (\d+)\)/.exec(text)?.[1], of === at ? undefined : String(of), text);
+  }
+});
+
 Deno.test("trainingProgress never wraps a narrow terminal", async () => {
   for (const columns of [40, 57, 79]) {
     const output = recorder(true, columns);

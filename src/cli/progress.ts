@@ -44,6 +44,8 @@ export interface Standing {
   /** Seconds that this session has taken so far. */
   seconds: number;
   figures: Figures;
+  /** The iteration that the validation figures are of. */
+  validated?: number;
   names?: FigureNames;
 }
 
@@ -60,14 +62,16 @@ export async function trainingProgress(
   names: FigureNames = usualNames,
 ): Promise<TrainingProgress> {
   const began = performance.now();
-  const standing = { iteration: start, total, start, seconds: 0, figures: {} as Figures, names };
+  const standing: Standing = { iteration: start, total, start, seconds: 0, figures: {}, names };
   const display = output.isTTY ? await terminalDisplay(standing, output) : plainDisplay(standing, output);
   return {
     update(iteration, figures = {}) {
+      if (iteration > standing.iteration) display.done?.();
       standing.iteration = iteration;
+      if (figures.valLoss !== undefined) standing.validated = iteration;
       standing.seconds = (performance.now() - began) / 1000;
       Object.assign(standing.figures, figures);
-      display.changed();
+      display.changed?.();
     },
     note: display.note,
     stop: display.stop,
@@ -75,7 +79,9 @@ export async function trainingProgress(
 }
 
 interface Display {
-  changed(): void;
+  changed?(): void;
+  /** Told when nothing more comes of the iteration at which it stands. */
+  done?(): void;
   note(text: string): void;
   stop(): void;
 }
@@ -121,12 +127,18 @@ function plainDisplay(standing: Readonly<Standing>, output: Output): Display {
   const tenth = () =>
     Math.floor(10 * (standing.iteration - standing.start) / Math.max(1, standing.total - standing.start));
   let shown = 0;
-  const changed = () => {
+  const done = () => {
     if (tenth() <= shown) return;
     shown = tenth();
-    output.write(progressLine(standing, Infinity, 0) + "\n");
+    const { iteration, validated = iteration } = standing;
+    const older = validated < iteration ? `  (validated after ${thousands(validated)})` : "";
+    output.write(`${progressLine(standing, Infinity, 0)}${older}\n`);
   };
-  return { changed, note: (text) => void output.write(`${text}\n`), stop: () => {} };
+  const note = (text: string) => {
+    done();
+    output.write(`${text}\n`);
+  };
+  return { done, note, stop: done };
 }
 
 const SHORTEST_BAR = 6;
