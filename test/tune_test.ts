@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { parseTuneOptions, trainedBy } from "../src/cli/tune_options.ts";
-import { budgetText, cautions, verdictText } from "../src/cli/tune_words.ts";
+import { budgetText, cautions, type Finalists, verdictText } from "../src/cli/tune_words.ts";
 import { randomStream } from "../src/data/random.ts";
 import { column, columns } from "../src/figures/columns.ts";
 import { type Paired, pairedOf } from "../src/figures/paired.ts";
@@ -201,6 +201,30 @@ Deno.test("tune: a search that is stopped at any moment goes on as if it had not
   assert.ok(longer.trained.every(({ number }) => number > 0), "the default is at its end");
 });
 
+Deno.test("tune: a larger budget takes the default and the best one on, to where train would have ended", async () => {
+  for (const secondsEach of [0.1, 0.3]) {
+    const world = { secondsEach, setUp: 1, budget: 60, iterations: 2000 };
+    const short = await searched(world);
+    const [cut] = short.standing.candidates;
+    assert.ok(cut && cut.iterations < 200, `${cut?.iterations}`);
+    const before = { standing: short.standing, spent: short.spentSeconds };
+    assert.deepEqual((await searched({ ...world, budget: 62 }, before)).standing.rungs, short.standing.rungs);
+    // The default needs 200 or 600 s; 30 % of the budget are its own.
+    const long = await searched({ ...world, budget: 2400 }, before);
+    const { candidates, rungs } = long.standing;
+    assert.ok(long.spentSeconds <= 2400 + world.setUp && long.trained[0]?.number === 0);
+    assert.deepEqual(rungs, rungsUpTo(2000, STEP));
+    for (const number of [0, winnerOf(long.standing) ?? NaN]) {
+      assert.ok(hasReached(candidates[number] ?? assert.fail(), 2000), `setting ${number}`);
+    }
+    // As far as the budget allows.
+    const middle = await searched({ ...world, budget: 300 }, before);
+    const [usual] = middle.standing.candidates;
+    assert.ok(usual && usual.iterations > 2 * cut.iterations && middle.spentSeconds <= 300 + world.setUp);
+    assert.ok((middle.standing.rungs.at(-1) ?? 0) > usual.iterations - STEP);
+  }
+});
+
 Deno.test("tune: its options are its own and those of train, which hold for all settings", () => {
   const args = ["--data", "x.txt", "--budget=3", "--dims", "8", "--criterion", "prec1", "--save-dir", "here"];
   const { options, trainArguments: rest, given } = parseTuneOptions(args);
@@ -277,11 +301,16 @@ const tested = (click: Bounds, rate: Bounds, loss: Bounds = [-0.4, -0.2]) => {
     against: { clickRate: against(0.1, click), categoryRate: against(0.05, rate) },
   }];
 };
+const BEST = row({});
+const FINALISTS: Finalists = {
+  ...{ rows: [BEST, row({ number: 0, setting: {} })], winner: BEST, criterion: "loss" },
+  ...{ iterations: 2000, unused: "item ids" },
+};
 const CHOICE = { criterion: "loss", isChoice: true } as const;
 
 Deno.test("tune: says whether the best setting beats the baselines, and by how much", () => {
   const text = (...of: Parameters<typeof tested>) =>
-    verdictText(verdictOn(tested(...of), { ...CHOICE, isChoice: false })).join("\n");
+    verdictText(verdictOn(tested(...of), { ...CHOICE, isChoice: false }), FINALISTS).join("\n");
   const all = text([0.05, 0.15], [0.01, 0.09]);
   assert.match(
     all,
@@ -296,12 +325,12 @@ Deno.test("tune: says whether the best setting beats the baselines, and by how m
   assert.match(text([-0.15, -0.05], [0.01, 0.09]), /It is WORSE than click rate \.3000/);
   assert.match(text(null, [0.01, 0.09]), /cannot be told apart from click rate/, "too few users to say");
   const none = tested(null, [0, 1]).map((result) => ({ ...result, prec1: NaN }));
-  assert.deepEqual(verdictText(verdictOn(none, CHOICE)), []);
+  assert.deepEqual(verdictText(verdictOn(none, CHOICE), FINALISTS), []);
 });
 
 Deno.test("tune: says the same of the probabilities, by the loss", () => {
   const text = (loss: Bounds) =>
-    verdictText(verdictOn(tested([0.05, 0.15], [0.01, 0.09], loss), CHOICE)).join("\n");
+    verdictText(verdictOn(tested([0.05, 0.15], [0.01, 0.09], loss), CHOICE), FINALISTS).join("\n");
   assert.match(
     text([-0.4, -0.2]),
     /probabilities are better than those of every baseline: loss 1\.5000 \(best-loss\)\. The nearest: \w+ rate 1\.8000/,
@@ -334,11 +363,11 @@ function paired(right: (user: number) => number): Paired {
 }
 
 Deno.test("tune: says how far the best setting is from the default, on the same users", () => {
-  const text = (best: Paired, usual: Paired) => {
+  const text = (best: Paired, usual: Paired, finalists = FINALISTS) => {
     const [own] = tested([0.05, 0.15], [0.01, 0.09]);
     assert.ok(own);
     const verdict = verdictOn([{ ...own, paired: best }], { ...CHOICE, usual: [{ ...own, paired: usual }] });
-    return verdictText(verdict).join("\n");
+    return verdictText(verdict, finalists).join("\n");
   };
   const usual = paired((user) => user % 4);
   // One page more of every third user: +.083 of the precision, and as much less of the loss.
@@ -350,13 +379,15 @@ Deno.test("tune: says how far the best setting is from the default, on the same 
   const shifted = text(paired((user) => user % 4 + (user % 2 === 0 ? 1 : user % 4 > 0 ? -1 : 0)), usual);
   assert.match(shifted, /prec@1 [-+]0\.000 \([^)]*\): not told apart/);
   assert.match(text(usual, paired(() => 4)), /: worse; loss \+[^]*: worse\./);
+  const short = { ...FINALISTS, rows: [BEST, row({ number: 0, iterations: 140 })] };
+  assert.match(text(usual, usual, short), /minus the default, each as far as it was trained, on the same/);
   assert.doesNotMatch(text(usual, { ...usual, users: "b" }), /minus the default/, "other users are no pairs");
 });
 
 Deno.test("tune: says how far its figures may be trusted", () => {
   const usual = row({ number: 0, setting: {} });
   const text = (rows: SettingRow[], winner: SettingRow) =>
-    cautions(rows, winner, { criterion: "loss", iterations: 2000 }).join("\n");
+    cautions({ ...FINALISTS, rows, winner }).join("\n");
   assert.match(
     text([row({}), usual], row({})),
     /best of 2 settings was chosen by its validation loss, which flatters/,
@@ -368,6 +399,10 @@ Deno.test("tune: says how far its figures may be trusted", () => {
   assert.equal(text([usual], usual), "");
   const short = row({ number: 0, iterations: 400 });
   assert.match(text([short], short), /default came to 400 of 2000 iterations: the budget allows no more/);
+  const ended = row({ iterations: 400, end: "stopped" });
+  assert.doesNotMatch(text([ended, usual], ended), /came to/, "it stopped early by itself");
+  const cut = row({ iterations: 400 });
+  assert.match(text([cut, usual], cut), /^The best setting came to 400 of 2000 iterations/m);
   const late = row({ bestIteration: 1990 });
   assert.match(text([late, usual], late), /--resume runs\/x\/setting-001 --iterations 4000/);
   assert.equal(budgetText(59.6, 60), "The search took 1m00s of 1m00s.");

@@ -2,6 +2,7 @@
 
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { writeReport } from "../report/write_report.ts";
+import { unusedOf } from "../run/item_ids.ts";
 import type { SnapshotResult } from "../run/snapshot_result.ts";
 import type { RunResult } from "../run/training_run.ts";
 import { defaultTraining } from "../train/config.ts";
@@ -68,10 +69,14 @@ export async function tellTune(
   const args = trainArguments(withoutIterations(results.trainArguments), winner, defaultTraining.iterations);
   const command = ["deno task train", ...args.map(shellWord)].join(" ");
   const known = [settingsText(tested.baselines), attainedText(tested.test, tested.baselines)];
+  const finalists = {
+    ...{ rows, winner, criterion: options.criterion, iterations: results.iterations },
+    unused: unusedOf(results.runs.contextOf({}).data),
+  };
   const words = [
     ...known.filter((text) => text !== undefined),
-    ...verdictText(verdict),
-    ...cautions(rows, winner, { criterion: options.criterion, iterations: results.iterations }),
+    ...verdictText(verdict, finalists),
+    ...cautions(finalists),
     budgetText(spentSeconds, 60 * options.budget),
   ];
   for (const line of words) console.log(line);

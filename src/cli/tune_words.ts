@@ -16,13 +16,29 @@ const NAMES: Readonly<Record<ComparedBy, string>> = {
   prec2: CRITERION_NAMES.prec2,
 };
 
-/** Whether the model is worth its use. */
-export function verdictText(verdict: Verdict | undefined): string[] {
-  if (!verdict) return [];
-  return [...rankingText(verdict), ...lossText(verdict), ...usualText(verdict)];
+/** What the words are about, beside the figures. */
+export interface Finalists {
+  /** Of all settings. */
+  readonly rows: readonly SettingRow[];
+  readonly winner: SettingRow;
+  readonly criterion: Criterion;
+  /** Of a setting that is trained to its end. */
+  readonly iterations: number;
+  /** What the data may lack. */
+  readonly unused: string;
 }
 
-function rankingText(verdict: Verdict): string[] {
+/** Whether the model is worth its use. */
+export function verdictText(verdict: Verdict | undefined, finalists: Finalists): string[] {
+  if (!verdict) return [];
+  return [
+    ...rankingText(verdict, finalists.unused),
+    ...lossText(verdict),
+    ...usualText(verdict, finalists),
+  ];
+}
+
+function rankingText(verdict: Verdict, unused: string): string[] {
   const strongest = verdict.rivals[0];
   if (!strongest) return [];
   if (verdict.rivals.every(({ is }) => is === "better")) {
@@ -36,7 +52,7 @@ function rankingText(verdict: Verdict): string[] {
   return [
     `NO SETTING BEATS EVERY BASELINE on the test users. The best one has ${ownText(verdict)}.`,
     ...unbeatenText(verdict),
-    `Until a model beats it, rank by the ${simple.name}: it is simpler. Try more features of the items, item ids, or more ` +
+    `Until a model beats it, rank by the ${simple.name}: it is simpler. Try ${unused}, or more ` +
     "users; deno task data describe says what the log lacks.",
   ];
 }
@@ -70,13 +86,14 @@ function unbeatenText({ rivals }: Comparison): string[] {
 }
 
 /** What the search was worth. */
-function usualText({ usual = {} }: Verdict): string[] {
+function usualText({ usual = {} }: Verdict, finalists: Finalists): string[] {
   const parts = (["prec1", "prec2", "nll"] as const).flatMap((figure) => {
     const found = usual[figure];
     return found ? [`${NAMES[figure]} ${differenceText(found)}: ${found.is}`] : [];
   });
   if (parts.length === 0) return [];
-  return [`The best setting minus the default, on the same test users: ${parts.join("; ")}.`];
+  const short = cutShort(finalists).length > 0 ? ", each as far as it was trained" : "";
+  return [`The best setting minus the default${short}, on the same test users: ${parts.join("; ")}.`];
 }
 
 /** "click rate .3442 (+.0120, 95 %: +.0010 to +.0230)" */
@@ -91,18 +108,19 @@ function differenceText({ difference, interval }: Beside, bracket = "("): string
   return signed(difference, 3) + (bracket === "" ? `, ${range}` : ` (${range})`);
 }
 
+/** Of the best setting and the default, those that the budget has cut short, with how far they came. */
+function cutShort({ rows, winner, iterations }: Finalists): string[] {
+  return rows.filter((row) => row.number === 0 || row === winner)
+    .filter((row) => row.end === "open" && row.iterations < iterations)
+    .map((row) => `The ${row.number === 0 ? "default" : "best setting"} came to ${row.iterations}`);
+}
+
 /** A best figure so near to the end says that training was not at its end. */
 const STILL_IMPROVING = 0.9;
 
-/**
- * How far the figures may be trusted, and what a longer search would do.
- * @param rows of all settings. @param iterations of a setting that is trained to its end.
- */
-export function cautions(
-  rows: readonly SettingRow[],
-  winner: SettingRow,
-  { criterion, iterations }: { criterion: Criterion; iterations: number },
-): string[] {
+/** How far the figures may be trusted, and what a longer search would do. */
+export function cautions(finalists: Finalists): string[] {
+  const { rows, winner, criterion, iterations } = finalists;
   const lines: string[] = [];
   const usual = rows.find(({ number }) => number === 0);
   const figure = `validation ${CRITERION_NAMES[criterion]}`;
@@ -114,10 +132,10 @@ export function cautions(
         "figures do not.",
     );
   }
-  if (usual && usual.end === "open" && usual.iterations < iterations) {
+  for (const text of cutShort(finalists)) {
     lines.push(
-      `The default came to ${usual.iterations} of ${iterations} iterations: the budget allows no more. With a larger one ` +
-        "the figures can be better.",
+      `${text} of ${iterations} iterations: the budget allows no more. With a larger one the figures can be better, and ` +
+        "their difference another one.",
     );
   }
   if (usual?.end === "diverged") {

@@ -23,22 +23,19 @@ const LEAST_SECONDS = 1;
  */
 export function nextJob(standing: Standing, secondsLeft: number, more: boolean): Job | undefined {
   const { candidates, rungs } = standing;
-  const begun = candidates.findIndex((candidate) => !hasReached(candidate, rungs[0] ?? 0));
-  // What was cut short by a stop comes first.
-  if (begun >= 0) return fits(jobOf(standing, begun, 0), secondsLeft) ?? finishing(standing, secondsLeft);
   for (let rung = rungs.length - 2; rung >= 0; rung--) {
     const number = promoted(standing, rung);
     const job = number === undefined ? undefined : jobOf(standing, number, rung + 1);
     if (job && job.seconds <= secondsLeft) return job;
   }
   const finish = finishing(standing, secondsLeft);
-  const first = { number: candidates.length, iterations: rungs[0] ?? 0, seconds: firstSeconds(standing) };
-  if (more && first.seconds + (finish?.seconds ?? 0) <= secondsLeft) return first;
-  return finish;
-}
-
-function fits(job: Job, secondsLeft: number): Job | undefined {
-  return job.seconds <= secondsLeft ? job : undefined;
+  // What was cut short comes first: by a stop, or by the first rung of a smaller budget.
+  const begun = ranked(standing).find((number) => !hasReached(candidates[number] ?? FRESH, rungs[0] ?? 0));
+  const first = begun === undefined
+    ? { number: candidates.length, iterations: rungs[0] ?? 0, seconds: firstSeconds(standing) }
+    : jobOf(standing, begun, 0);
+  const isThere = begun !== undefined || more;
+  return isThere && first.seconds + (finish?.seconds ?? 0) <= secondsLeft ? first : finish;
 }
 
 /**

@@ -2,10 +2,12 @@
 
 import type { Setting } from "./space.ts";
 import { nextJob } from "./next_job.ts";
-import { type Candidate, rungsUpTo, type Standing } from "./standing.ts";
+import { type Candidate, hasReached, rungsUpTo, type Standing } from "./standing.ts";
 
 /** The most of the budget that the default takes; if it is not at its end then, neither will the others be. */
 const DEFAULT_SHARE = 0.3;
+/** A larger budget takes the default further than a smaller one did, if by this share of its time or more. */
+const LEAST_MORE = 0.25;
 
 /** What a search is told, and what it asks. */
 export interface Search {
@@ -51,11 +53,16 @@ export async function search(
     const before = current.candidates[number] ?? fresh(draw(number, settingsOf(current)) ?? {});
     const after = await train(number, before, iterations, seconds);
     current = withCandidate(current, number, after);
-    if (number === 0) current = withRungs(current, parts, signal.aborted);
+    if (number === 0) current = withRungs(current, parts);
     await keep(current, spentSeconds());
   };
-  if (current.rungs.length === 0) {
-    await run(0, parts.iterations, Math.max(0, DEFAULT_SHARE * budgetSeconds - spentSeconds()));
+  const share = DEFAULT_SHARE * budgetSeconds;
+  const { candidates: [usual = fresh({})], rungs } = current;
+  const had = usual.seconds + usual.setUpSeconds;
+  const further = Math.min(left(), share - had);
+  if (rungs.length === 0) await run(0, parts.iterations, Math.max(0, share - spentSeconds()));
+  else if (further > LEAST_MORE * had && !hasReached(usual, parts.iterations)) {
+    await run(0, parts.iterations, further);
   }
   while (!signal.aborted && current.rungs.length > 0) {
     const more = draw(current.candidates.length, settingsOf(current)) !== undefined;
@@ -87,11 +94,11 @@ function withCandidate(standing: Standing, number: number, candidate: Candidate)
   return { ...standing, candidates };
 }
 
-/** The rungs follow from how far the default came. */
-function withRungs(standing: Standing, { iterations, validateEvery }: Search, stopped: boolean): Standing {
+/** The rungs follow from how far the default came; where it was stopped on its first way there, none do yet. */
+function withRungs(standing: Standing, { iterations, validateEvery, signal }: Search): Standing {
   const [first] = standing.candidates;
-  if (!first || standing.rungs.length > 0) return standing;
-  if (first.end === "open" && first.iterations < iterations && stopped) return standing;
+  if (!first) return standing;
+  if (standing.rungs.length === 0 && signal.aborted && !hasReached(first, iterations)) return standing;
   const top = first.end === "open" ? first.iterations : iterations;
   const whole = Math.max(validateEvery, top - top % validateEvery);
   return { ...standing, rungs: rungsUpTo(whole, validateEvery) };
