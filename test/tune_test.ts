@@ -9,7 +9,16 @@ import { type Paired, pairedOf } from "../src/figures/paired.ts";
 import { type SettingRow, tableCsv, trainArguments } from "../src/tune/outcome.ts";
 import { verdictOn } from "../src/tune/verdict.ts";
 import { search } from "../src/tune/search.ts";
-import { argumentsOf, NO_ITEM_IDS, type Setting, settingOf, type Space, textOf } from "../src/tune/space.ts";
+import {
+  argumentsOf,
+  meaninglessOn,
+  NO_ITEM_IDS,
+  POSITION_EFFECT,
+  type Setting,
+  settingOf,
+  type Space,
+  textOf,
+} from "../src/tune/space.ts";
 import {
   bestOf,
   type Candidate,
@@ -30,12 +39,13 @@ function trainedOn(args: readonly string[]): ReturnType<typeof trainedBy> | unde
   }
 }
 
+/** Of a set without item ids, in whose pages places mean nothing. */
+const NOTHING_OF_DATA = meaninglessOn({ features: undefined, places: "arbitrary" });
 const space: Space = {
   seed: 3,
-  fixed: new Set(),
+  fixed: NOTHING_OF_DATA,
   encoder: "lstm",
   learningRate: 5e-4,
-  itemIds: false,
   accepts: (setting) => trainedOn(argumentsOf(setting)) !== undefined,
   stopping: "loss",
 };
@@ -65,19 +75,33 @@ Deno.test("tune: the first setting is the default, and all are different and und
   assert.ok(all.some((setting) => setting["--pw-nonlinearity"] === "tanh"));
   assert.ok(all.some((setting) => setting["--encoder"] === "none" && setting["--dims"] === "none"));
   assert.ok(all.every((setting) => setting[NO_ITEM_IDS] === undefined), "a set that has none");
-  const less = settings(60, { ...space, itemIds: true }).filter((setting) => setting[NO_ITEM_IDS] === "");
+  const brand = { name: "brand", first: 0, count: 4, meaning: "" };
+  const features = { dense: [], tokens: [brand, { ...brand, name: "item", first: 4 }] };
+  const whole = settings(60, { ...space, fixed: meaninglessOn({ features, places: "shown" }) });
+  const placed = whole.filter((setting) => setting[POSITION_EFFECT] === "");
+  assert.ok(placed.length > 15 && placed.length < 45);
+  for (const setting of placed) assert.equal(trainedBy(argumentsOf(setting)).model.positions, 20);
+  assert.ok(all.every((setting) => setting[POSITION_EFFECT] === undefined), "places mean nothing");
+  const less = whole.filter((setting) => setting[NO_ITEM_IDS] === "");
   assert.ok(less.length > 15 && less.every((setting) => argumentsOf(setting).includes(NO_ITEM_IDS)));
   assert.match(textOf(less[0] ?? {}), /^no item-ids, wide 8/);
 });
 
 Deno.test("tune: what is fixed is in no setting, and a space that is used up has an end", () => {
-  const fixed = new Set(["--encoder", "--dims", "--wide", "--learning-rate", "--weight-decay"]);
+  const fixed = NOTHING_OF_DATA.union(
+    new Set(["--encoder", "--dims", "--wide", "--learning-rate", "--weight-decay"]),
+  );
   const all = settings(60, { ...space, fixed });
   // Only the dropout is left: 0.1, 0.2, 0.3, 0.5, and none.
   assert.equal(all.length, 5);
   for (const setting of all) for (const flag of fixed) assert.equal(setting[flag], undefined);
   const accepts = (setting: Setting) => trainedOn(["--encoder", "pw", ...argumentsOf(setting)]) !== undefined;
-  const pw = settings(60, { ...space, encoder: "pw", fixed: new Set(["--encoder"]), accepts });
+  const pw = settings(60, {
+    ...space,
+    encoder: "pw",
+    fixed: NOTHING_OF_DATA.union(new Set(["--encoder"])),
+    accepts,
+  });
   assert.equal(pw.length, 60);
   for (const setting of pw) {
     assert.equal(setting["--encoder"], undefined);

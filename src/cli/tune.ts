@@ -2,7 +2,7 @@
 
 import { expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
 import { search } from "../tune/search.ts";
-import { settingOf, type Space } from "../tune/space.ts";
+import { meaninglessOn, settingOf, type Space } from "../tune/space.ts";
 import type { Standing } from "../tune/standing.ts";
 import { expectRun, trainCandidate } from "../tune/train_candidate.ts";
 import { folderOfSetting, readTune, standingOf, type Tune, writeTune } from "../tune/tune_folder.ts";
@@ -53,10 +53,9 @@ async function main(): Promise<number> {
     const runs = new TuneRuns(gpu, data, trainArguments, options.calibration, stop.signal);
     const space: Space = {
       seed: options.seed,
-      fixed: given,
+      fixed: given.union(meaninglessOn(data)),
       encoder: base.model.encoder,
       learningRate: base.training.learningRate,
-      itemIds: runs.haveItemIds,
       accepts: (setting) => runs.accepts(setting),
       stopping: options.criterion,
     };

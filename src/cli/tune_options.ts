@@ -33,8 +33,9 @@ const BUDGET = "--budget <minutes>";
 const CRITERION = "--criterion <figure>";
 
 const HELP = `
-Searched are the encoder, the hidden layers, the wide part, the learning rate, the weight decay,
-the item dropout and, where the data set has them, whether item ids are used.
+Searched are the encoder, the hidden layers, the wide part, the learning rate, the weight decay and
+the item dropout; where the data set has item ids, whether they are used; and where the items of a
+page stand as they were shown, --position-effect.
 Options of train that you give are the same in all runs, and are not searched.
 
 Examples:

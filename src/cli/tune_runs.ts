@@ -32,11 +32,6 @@ export class TuneRuns {
     if (itemIdsOf(data.features)) this.#withoutIds = withoutItemIds(data);
   }
 
-  /** Whether the data have item ids that a setting may leave out. */
-  get haveItemIds(): boolean {
-    return this.#withoutIds !== undefined;
-  }
-
   /** Whether `train` takes a setting for a model of these items on this adapter. */
   accepts(setting: Setting): boolean {
     const most = this.gpu.device.limits.maxStorageBufferBindingSize;

@@ -134,8 +134,7 @@ export function cautions(finalists: Finalists): string[] {
   }
   for (const text of cutShort(finalists)) {
     lines.push(
-      `${text} of ${iterations} iterations: the budget allows no more. With a larger one the figures can be better, and ` +
-        "their difference another one.",
+      `${text} of ${iterations} iterations: the budget allows no more. With a larger one the figures can be better.`,
     );
   }
   if (usual?.end === "diverged") {

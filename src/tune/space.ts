@@ -4,6 +4,8 @@
  */
 
 import { type Random, randomStream } from "../data/random.ts";
+import type { Dataset } from "../run/dataset.ts";
+import { itemIdsOf } from "../run/item_ids.ts";
 
 /**
  * Options of `train` by their flags, as typed: { "--encoder": "pw", "--no-item-ids": "" }. One that is absent has its
@@ -14,27 +16,29 @@ export type Setting = Readonly<Record<string, string>>;
 /** What is searched on a data set, and with which options held fixed. */
 export interface Space {
   readonly seed: number;
-  /** Flags of options that the user has set: they are the same in all settings, and not searched. */
+  /** Flags that are not searched: the user has set them, or they say nothing of these data. */
   readonly fixed: ReadonlySet<string>;
   /** Of the default setting. */
   readonly encoder: string;
   readonly learningRate: number;
-  /** Whether the data set has item ids that can be left out. */
-  readonly itemIds: boolean;
   /** Whether a setting makes sense with what is fixed, on these items and this adapter. */
   readonly accepts: (setting: Setting) => boolean;
   /** The figure by which all but the default stop early. */
   readonly stopping: string;
 }
 
+export const NO_ITEM_IDS = "--no-item-ids";
+export const POSITION_EFFECT = "--position-effect";
+
 /** Settings worth a try on any log, most of all where the time is too short for many random ones: quick learners first. */
 const KNOWN: readonly Setting[] = [
   { "--wide": "8", "--learning-rate": "0.002", "--weight-decay": "3" },
-  { "--no-item-ids": "", "--wide": "8", "--learning-rate": "0.002", "--weight-decay": "3" },
-  { "--no-item-ids": "", "--learning-rate": "0.002" },
+  { [NO_ITEM_IDS]: "", "--wide": "8", "--learning-rate": "0.002", "--weight-decay": "3" },
+  { [NO_ITEM_IDS]: "", "--learning-rate": "0.002" },
   { "--encoder": "none", "--dims": "none", "--wide": "8", "--learning-rate": "0.005", "--weight-decay": "1" },
   { "--encoder": "pw", "--learning-rate": "0.002", "--weight-decay": "3", "--item-dropout": "0.2" },
   { "--weight-decay": "10" },
+  { [POSITION_EFFECT]: "" },
 ];
 
 const ENCODERS = ["lstm", "pw", "none"];
@@ -43,11 +47,20 @@ const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
 /** Without a history, there need be no hidden layers either. */
 const LINEAR = "none";
 const WIDE = "8";
-export const NO_ITEM_IDS = "--no-item-ids";
 const LEARNING_RATE = [2e-4, 1e-2] as const;
 /** What a step takes off the kernels: the decay times the learning rate. */
 const SHRINKAGE = [1e-4, 2e-2] as const;
 const DROPOUT = ["0.1", "0.2", "0.3", "0.5"];
+
+/** Flags that say nothing of a data set: there are no item ids to leave out, or places on a page mean nothing. */
+export function meaninglessOn(
+  { features, places }: Pick<Dataset, "features" | "places">,
+): ReadonlySet<string> {
+  return new Set([
+    ...(itemIdsOf(features) ? [] : [NO_ITEM_IDS]),
+    ...(places === "shown" ? [] : [POSITION_EFFECT]),
+  ]);
+}
 
 /** Draws of a setting that is already there, before the space counts as used up. */
 const MOST_DRAWS = 100;
@@ -87,10 +100,9 @@ export function textOf(setting: Setting): string {
 const STOPPING = ["--early-stopping"];
 
 /** Leaves out what is fixed or makes no sense, and says when the setting stops early. */
-function finish(setting: Setting, { fixed, stopping, itemIds }: Space): Setting {
+function finish(setting: Setting, { fixed, stopping }: Space): Setting {
   const searched = { ...setting, "--early-stopping": stopping };
-  const isOn = (flag: string) => !fixed.has(flag) && (itemIds || flag !== NO_ITEM_IDS);
-  return Object.fromEntries(Object.entries(searched).filter(([flag]) => isOn(flag)));
+  return Object.fromEntries(Object.entries(searched).filter(([flag]) => !fixed.has(flag)));
 }
 
 function drawn(random: Random, space: Space): Setting {
@@ -109,6 +121,7 @@ function drawn(random: Random, space: Space): Setting {
   const shrinkage = logUniform(random, SHRINKAGE);
   if (random.uniform() < 2 / 3) setting["--weight-decay"] = short(shrinkage / step);
   if (random.uniform() < 0.5) setting["--item-dropout"] = oneOf(random, DROPOUT);
+  if (random.uniform() < 0.5) setting[POSITION_EFFECT] = "";
   return setting;
 }
 
