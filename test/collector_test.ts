@@ -294,6 +294,24 @@ Deno.test("too few users for an interval have none", () => {
   assert.ok(drawn.every((total) => total === 3), "each resample has as many users");
 });
 
+Deno.test("calibration: ten bins of a tenth each, also where a model's probabilities are near one another", () => {
+  const random = randomStream(6, "calibration");
+  for (const [centre, width] of [[-3, 0.5], [-4.5, 1], [0, 3]] as const) {
+    const sums = new CalibrationSums(1);
+    for (let k = 0; k < 20_000; k++) {
+      const p = 1 / (1 + Math.exp(-centre - width * (random.uniform() + random.uniform() - 1)));
+      sums.add(0, cellOf(p), p, random.uniform() < p);
+    }
+    const shares = sums.calibration()!.bins.map(({ cases }) => cases / 20_000);
+    assert.equal(shares.length, 10);
+    for (const share of shares) near(share, 0.1, `${centre} +- ${width}: ${shares}`, 0.02);
+  }
+  // What is the same cannot be divided.
+  const same = new CalibrationSums(1);
+  for (const p of [0.3, 0.3, 0.3, 0.6]) same.add(0, cellOf(p), p, true);
+  assert.deepEqual(same.calibration()!.bins.map(({ cases }) => cases), [3, 1]);
+});
+
 Deno.test("calibration: bins hold about as many cases, and probabilities that are too high are told", () => {
   const random = randomStream(5, "calibration");
   const sums = new CalibrationSums(50);

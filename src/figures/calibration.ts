@@ -2,10 +2,10 @@
 
 import { type Bootstrap, type Interval, intervalOf } from "./bootstrap.ts";
 
-/** Cells of the log-odds, from -8 to 8; what lies beyond is in the outermost. */
-const CELLS = 64;
-const CELLS_A_UNIT = 4;
-/** Bins of a reliability diagram, of about the same number of cases. */
+/** Cells of the log-odds, from -8 to 8; what lies beyond is in the outermost. Narrow, as bins are made of whole cells. */
+const CELLS = 1024;
+const CELLS_A_UNIT = 64;
+/** Most bins of a reliability diagram: of a tenth of the cases each, but for what lies in one cell. */
 const BINS = 10;
 /** Cases, the sum of their probabilities, and how many came about. */
 const SUMS = 3;
@@ -40,16 +40,15 @@ export function cellOf(probability: number): number {
 
 /** Cases by their probability, and by group of users. */
 export class CalibrationSums {
-  readonly #sums: Float64Array;
+  /** [groups, 3] of each cell that has a case: most of a model's probabilities are in few cells. */
+  readonly #sums: (Float64Array | undefined)[] = Array.from({ length: CELLS });
 
-  constructor(private readonly groups: number) {
-    this.#sums = new Float64Array(groups * CELLS * SUMS);
-  }
+  constructor(private readonly groups: number) {}
 
   /** @param cell of the probability: {@link cellOf} */
   add(group: number, cell: number, probability: number, happened: boolean): void {
-    const place = SUMS * (group * CELLS + cell);
-    const sums = this.#sums;
+    const sums = this.#sums[cell] ??= new Float64Array(this.groups * SUMS);
+    const place = SUMS * group;
     sums[place] = sums[place]! + 1;
     sums[place + 1] = sums[place + 1]! + probability;
     if (happened) sums[place + 2] = sums[place + 2]! + 1;
@@ -89,25 +88,22 @@ export class CalibrationSums {
 
   /** Neighbouring cells together, so that each bin has its share of the cases. @returns sums [groups, bins, 3] */
   #binned(): { sums: Float64Array; bins: number } {
-    const cases = new Float64Array(CELLS);
-    for (let k = 0; k < this.groups * CELLS; k++) {
-      cases[k % CELLS] = cases[k % CELLS]! + this.#sums[SUMS * k]!;
-    }
+    const cells = this.#sums.filter((own) => own !== undefined);
+    const cases = cells.map((own) => own.reduce((sum, value, k) => k % SUMS === 0 ? sum + value : sum, 0));
     const total = cases.reduce((sum, n) => sum + n, 0);
-    const binOf = new Uint8Array(CELLS);
-    let [bin, inBin] = [0, 0];
-    for (let cell = 0; cell < CELLS; cell++) {
-      if (inBin > 0 && inBin >= total / BINS) [bin, inBin] = [bin + 1, 0];
-      binOf[cell] = bin;
-      inBin += cases[cell]!;
-    }
-    const bins = total === 0 ? 0 : bin + (inBin > 0 ? 1 : 0);
+    let before = 0;
+    /** A cell goes where its middle is, of all cases in their order. */
+    const places = cases.map((n) => Math.floor(BINS * ((before += n) - n / 2) / total));
+    const used = [...new Set(places)];
+    const bins = used.length;
     const sums = new Float64Array(this.groups * bins * SUMS);
-    for (let k = 0; k < this.groups * CELLS && bins > 0; k++) {
-      if (this.#sums[SUMS * k] === 0) continue;
-      const place = SUMS * (Math.floor(k / CELLS) * bins + binOf[k % CELLS]!);
-      for (let s = 0; s < SUMS; s++) sums[place + s] = sums[place + s]! + this.#sums[SUMS * k + s]!;
-    }
+    cells.forEach((own, c) => {
+      const bin = used.indexOf(places[c]!);
+      for (let k = 0; k < own.length; k++) {
+        const place = SUMS * (Math.floor(k / SUMS) * bins + bin) + k % SUMS;
+        sums[place] = sums[place]! + own[k]!;
+      }
+    });
     return { sums, bins };
   }
 }

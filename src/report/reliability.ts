@@ -13,10 +13,13 @@ const DIAGONAL: Look = { name: "as often as predicted", colour: NEUTRAL, dash: 0
 export function reliabilityCharts(models: readonly Model[]): ScatterChart[] {
   const parts = lossParts(models).filter(({ stage }) => stage === "likelihood");
   const chart = (key: "click" | "noClick", id: string, title: string) => {
+    const shares: number[] = [];
     const drawn = parts.flatMap((part) => {
       const test = detailedResult(part)?.test;
       const bins = test?.find(({ snapshot }) => snapshot === SNAPSHOT)?.details?.calibration?.[key]?.bins ??
         [];
+      const all = bins.reduce((sum, { cases }) => sum + cases, 0);
+      shares.push(...bins.map(({ cases }) => Math.round(100 * cases / all)));
       const points = bins.map(({ predicted, observed, cases, interval }): ScatterPoint => ({
         x: predicted,
         y: observed,
@@ -33,7 +36,7 @@ export function reliabilityCharts(models: readonly Model[]): ScatterChart[] {
       kind: "scatter" as const,
       id,
       title,
-      note: `Of the ${SNAPSHOT} snapshot; each point is a bin with about a tenth of the cases, ` +
+      note: `Of the ${SNAPSHOT} snapshot; each point is a bin with ${sharesText(shares)} % of the cases, ` +
         "whiskers the range of 95 % of the resamples of users.",
       xTitle: "predicted probability",
       yTitle: "share that came about",
@@ -45,4 +48,9 @@ export function reliabilityCharts(models: readonly Model[]): ScatterChart[] {
     ...chart("click", "reliability-click", "Reliability of P(click)"),
     ...chart("noClick", "reliability-no-click", "Reliability of P(no click)"),
   ];
+}
+
+/** "9 to 11" */
+function sharesText(shares: readonly number[]): string {
+  return [...new Set([Math.min(...shares), Math.max(...shares)])].join(" to ");
 }
