@@ -147,6 +147,7 @@ Deno.test("packages that cannot be fetched are a message; those that are there n
     say: (text: string) => said.push(text),
   };
   await fetchPackages({ ...fetching, environment: NO_NETWORK });
+  assert.deepEqual(said, [], "nothing is fetched");
   const DENO_DIR = await Deno.makeTempDir();
   try {
     await assert.rejects(
@@ -155,12 +156,12 @@ Deno.test("packages that cannot be fetched are a message; those that are there n
         assert.ok(error instanceof UserError);
         assert.match(error.message, /^the packages of train could not be fetched. Check the network/);
         assert.match(error.message, /error: Failed caching npm package/);
-        assert.doesNotMatch(error.message, /Stack backtrace/);
+        assert.doesNotMatch(error.message, /Stack backtrace|Download/);
         return true;
       },
     );
   } finally {
     await Deno.remove(DENO_DIR, { recursive: true });
   }
-  for (const text of said) assert.equal(text, "Fetching what train needs, once (about 20 MB) ...");
+  assert.deepEqual(said, ["Fetching what train needs, once (up to 20 MB) ..."]);
 });
