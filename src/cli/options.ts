@@ -64,7 +64,7 @@ export function parse<T extends object>(command: Command, args: readonly string[
   try {
     command.parse([...args], { from: "user" });
   } catch (error) {
-    throw complaintOf(error);
+    throw complaintOf(error, meantBy(command, args));
   }
   return command.opts<T>();
 }
@@ -85,9 +85,22 @@ function prepare(command: Command): void {
   command.allowExcessArguments(false);
 }
 
-/** The error to throw for what commander threw, or an action. */
-function complaintOf(error: unknown): unknown {
+/** Where the value of an option that is not known is one of those of another: that one was meant. */
+function meantBy({ options }: Command, args: readonly string[]): string {
+  const words = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
+  const hints = words.flatMap((word, k) => {
+    if (!word.startsWith("--") || options.some(({ long }) => long === word)) return [];
+    const value = words[k + 1] ?? "";
+    const meant = options.find(({ argChoices }) => argChoices?.includes(value));
+    return meant ? [`\nExpected ${meant.long} ${value}, got ${word} ${value}.`] : [];
+  });
+  return hints[0] ?? "";
+}
+
+/** The error to throw for what commander threw, or an action. @param hint added where an option is not known. */
+function complaintOf(error: unknown, hint = ""): unknown {
   if (!(error instanceof Error) || !("exitCode" in error)) return error;
   if (error.exitCode === 0) endProcess(0);
-  return new UserError(`${error.message.replace(/^error: /, "")}\nSee --help for all options.`);
+  const added = "code" in error && error.code === "commander.unknownOption" ? hint : "";
+  return new UserError(`${error.message.replace(/^error: /, "")}${added}\nSee --help for all options.`);
 }

@@ -81,6 +81,13 @@ const values: [option: string, expected: string, values: string[]][] = [
 
 const together: readonly BadInput[] = [
   bad("an unknown option", ["train", "--epochs", "3"], nothing, "unknown option '--epochs'"),
+  bad(
+    "an encoder called a model",
+    ["train", "--model", "pw"],
+    nothing,
+    "Expected --encoder pw, got --model pw",
+  ),
+  bad("an optimiser called so", ["train", "--optimiser=row-sparse"], nothing, "Expected --adam row-sparse"),
   bad("an option of evaluate", ["train", "--split", "test"], nothing, "unknown option '--split'"),
   bad(
     "data without item ids",

@@ -26,6 +26,7 @@ export const searches: readonly BadInput[] = [
   tune("a budget without end", ["--budget", "Infinity"], "Expected a number of minutes above 0"),
   tune("an unknown criterion", ["--criterion", "auc"], "Allowed choices are loss, prec1, prec2"),
   tune("an option of another stage", ["--adversarial", "100"], "unknown option '--adversarial'"),
+  tune("an encoder called a model", ["--model", "none"], "Expected --encoder none, got --model none"),
   tune("--resume", ["--resume", "DIR/tune"], "unknown option '--resume'"),
   tune(
     "options of train that make no sense together",
