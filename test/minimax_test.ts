@@ -187,9 +187,10 @@ function pageOf(items: number) {
     userFirst: [0, 1],
     events: [{ first: 0, end: items, click: 0, fed: NONE }],
     history: [{ clicks: 0, end: 1 }],
-    rows: Array.from({ length: items }, (_, item) => ({ event: 0, item, fedEvent: NONE })),
+    rows: Array.from({ length: items }, (_, item) => ({ event: 0, logRow: item, item, fedEvent: NONE })),
     rowSlot: Array.from({ length: items }, (_, k) => k),
     slotItem: Array.from({ length: items }, (_, k) => k),
+    own: new Uint32Array(items),
     noise: 0,
   };
 }

@@ -9,13 +9,14 @@ import type { TokenField } from "../counts/token_fields.ts";
 import { type Choice, choose } from "./choice.ts";
 import { itemKnn } from "./item_knn.ts";
 import { lastClick } from "./last_click.ts";
+import { logit } from "./logit.ts";
 import { utilityOf } from "./log_odds.ts";
 import type { Scorer } from "./scorer.ts";
 import { chance, clickRate } from "./simple.ts";
 import { countTrain, told, type TrainCounts } from "../counts/train_counts.ts";
 
 /** In the order in which they are shown; by the names that they have in result.json. */
-export const baselineNames = ["random", "clickRate", "lastClick", "categoryRate", "itemKnn"] as const;
+export const baselineNames = ["random", "clickRate", "lastClick", "categoryRate", "itemKnn", "logit"] as const;
 /** One of them. */
 export type BaselineName = typeof baselineNames[number];
 
@@ -26,6 +27,7 @@ export const baselineTitles: Readonly<Record<BaselineName, string>> = {
   lastClick: "last click",
   categoryRate: "category rate",
   itemKnn: "item-kNN",
+  logit: "logit on counts",
 };
 
 /** A baseline's figures, with the setting that is best on the validation users. */
@@ -70,6 +72,7 @@ export class Baselines {
       take("lastClick", lastClick(counts));
       take("categoryRate", categoryRate(source.items, counts, fields));
       take("itemKnn", itemKnn(source, counts, onProgress));
+      take("logit", logit(source, fields, onProgress));
     }
     return new Baselines(source, counts, scorers);
   }

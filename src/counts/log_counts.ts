@@ -25,10 +25,14 @@ function clickedOn({ eventClick, eventGiven, rowItem }: Clicks, e: number, end: 
 export function ownCounts(log: Clicks, latest: number | undefined): Uint32Array<ArrayBuffer> {
   const own = new Uint32Array(log.rowItem.length);
   for (let user = 0; user < log.userSplit.length; user++) {
-    const counted = latest !== undefined && log.userSplit[user] === TRAIN;
-    ownOfUser(log, user, counted ? latest : undefined, own);
+    ownOfUser(log, user, countedOf(log, user, latest), own);
   }
   return own;
+}
+
+/** Of a user of another part than the train part nothing is in the tables. */
+function countedOf({ userSplit }: Clicks, user: number, latest: number | undefined): number | undefined {
+  return userSplit[user] === TRAIN ? latest : undefined;
 }
 
 function ownOfUser(log: Clicks, user: number, latest: number | undefined, own: Uint32Array): void {
@@ -65,13 +69,13 @@ function ownOfUser(log: Clicks, user: number, latest: number | undefined, own: U
 
 /**
  * [rows, C] the counts of all rows of these users, one user after the other, not standardised; given pages have some, too.
- * @param log with the catalogue's numbers of items. @param own see {@link ownCounts}.
+ * @param log with the catalogue's numbers of items. @param latest see {@link ownCounts}.
  */
 export function countsIn(
   log: Clicks,
   users: ArrayLike<number>,
   tables: CountTables,
-  own: Uint32Array,
+  latest: number | undefined,
 ): Float64Array {
   const { userEvents, eventRows, eventClick, eventGiven, rowItem } = log;
   const C = countWidth(tables.config);
@@ -81,7 +85,9 @@ export function countsIn(
   );
   const counts = new Float64Array(C * rows);
   let at = 0;
+  const own = new Uint32Array(rowItem.length);
   for (const user of Array.from(users)) {
+    ownOfUser(log, user, countedOf(log, user, latest), own);
     let recent: number[] = [];
     let clicks = 0;
     for (let e = userEvents[user]!; e < userEvents[user + 1]!; e++) {

@@ -74,12 +74,7 @@ export function countTables(source: LogSource, config: CountsConfig, onProgress?
   }
   writeTokens(items, source.items, config, counts);
   writeNeighbours(items, config, pairs);
-  const sum = (of: Uint32Array) => of.reduce((sum, n) => sum + n, 0);
-  return {
-    config,
-    items,
-    meanRate: (sum(counts.clicks) + 1) / (sum(counts.shown) + 2),
-  };
+  return { config, items, meanRate: counts.meanRate };
 }
 
 function writeTokens(

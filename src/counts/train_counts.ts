@@ -1,6 +1,7 @@
 /** How often train users were shown each item, and clicked it. */
 
 import { type ClickLog, NONE, usersOf } from "../data/click_log.ts";
+import { PRIOR } from "./columns.ts";
 import { type LogSource, type OnProgress, sourceOf, walk } from "../data/log_source.ts";
 
 /** 8 bytes an item. */
@@ -11,6 +12,8 @@ export interface TrainCounts {
   readonly shown: Uint32Array;
   /** [I] how often it was clicked. */
   readonly clicks: Uint32Array;
+  /** Clicks a display of all items, between 0 and 1. */
+  readonly meanRate: number;
 }
 
 /** Counts what train users were shown and clicked; events that are given do not count. */
@@ -31,12 +34,13 @@ export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): 
       }
     }
   }
-  return { users: train.length, shown, clicks };
+  const sum = (of: Uint32Array) => of.reduce((sum, n) => sum + n, 0);
+  return { users: train.length, shown, clicks, meanRate: (sum(clicks) + 1) / (sum(shown) + 2) };
 }
 
-/** Clicks per display of an item, (clicks + 0.1) / (shown + 1): below 1, and 0.1 for an item that was never shown. */
-export function rateOf({ shown, clicks }: TrainCounts, item: number): number {
-  return (clicks[item]! + 0.1) / (shown[item]! + 1);
+/** Clicks per display of an item, as if it had had 5 displays more, clicked as the mean item's are: 0 < rate < 1. */
+export function rateOf({ shown, clicks, meanRate }: TrainCounts, item: number): number {
+  return (clicks[item]! + PRIOR * meanRate) / (shown[item]! + PRIOR);
 }
 
 /** Tells of users that are walked through. */

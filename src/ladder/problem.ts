@@ -56,6 +56,7 @@ export const noBatch: ReferenceBatch = {
   rows: [],
   rowSlot: [],
   slotItem: [],
+  own: new Uint32Array(),
   noise: 0,
 };
 

@@ -1,0 +1,21 @@
+/** The conditional logit of econometrics over counts: it is fitted in seconds, and what a network has to beat. */
+
+import { fitCounts, logitUtilities } from "../counts/fit.ts";
+import { countsConfigFor, countTables } from "../counts/tables.ts";
+import type { TokenField } from "../counts/token_fields.ts";
+import type { LogSource, OnProgress } from "../data/log_source.ts";
+import type { Scorer } from "./scorer.ts";
+
+/** Scores exp(u); see {@link fitCounts}. @param fields which tokens are of one kind. */
+export function logit(source: LogSource, fields: readonly TokenField[], onProgress?: OnProgress): Scorer {
+  const tables = countTables(source, countsConfigFor(source, fields), onProgress);
+  onProgress?.("Fitting a logit of the counts", 0, 1);
+  const fitted = fitCounts(source, tables, { dense: true, places: 0, seed: 1 });
+  return {
+    settings: [""],
+    score(log, users, chosen) {
+      const scores = logitUtilities(fitted, source, log, users, tables).map(Math.exp);
+      return chosen.map(() => scores);
+    },
+  };
+}

@@ -1,0 +1,197 @@
+/** The conditional logit of the counts and the numbers that are known of items, fitted on train users. */
+
+import { type Clicks, NONE, usersOf } from "../data/click_log.ts";
+import { type LogSource, walk } from "../data/log_source.ts";
+import { randomStream } from "../data/random.ts";
+import { countWidth } from "./columns.ts";
+import { countsIn } from "./log_counts.ts";
+import { fitLogit, type LogitPages } from "./logit.ts";
+import type { CountTables } from "./page_counts.ts";
+
+/** What else than counts a logit knows. */
+export interface LogitOptions {
+  /** Whether it knows the dense features of items. */
+  readonly dense: boolean;
+  /** Places of the page with an effect of their own, the last for all behind it; 0 for none. */
+  readonly places: number;
+  /** Which pages are drawn where there are many. */
+  readonly seed: number;
+}
+
+/** u = bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + effect of the place */
+export interface CountsLogit {
+  /** [C] means of the counts over the pages of the fit, and 1 / their standard deviations. */
+  readonly mean: Float64Array;
+  readonly scaled: Float64Array;
+  /** [C], of standardised counts. */
+  readonly counts: Float64Array;
+  readonly bias: number;
+  /** [F], none without dense features. */
+  readonly dense: Float64Array;
+  /** [places - 1], that of the first being 0. */
+  readonly places: Float64Array;
+}
+
+/** Multiply-adds of a fit's second derivatives, at most: a second or two. */
+const FIT_WORK = 4e8;
+const FIT_PAGES = 20_000;
+/** Penalty on w^2, of a page; on the bias of all. */
+const RIDGE = 1e-3;
+const BIAS_RIDGE = 1e-3;
+/** Numbers of an item, at most: the work goes by their square. */
+const MOST_DENSE = 64;
+
+/** Fits it, each train user taken without their own pages. */
+export function fitCounts(source: LogSource, tables: CountTables, options: LogitOptions): CountsLogit {
+  const C = countWidth(tables.config);
+  const F = options.dense ? denseWidth(source) : 0;
+  const P = Math.max(0, options.places - 1);
+  const columns = C + F + 1 + P;
+  const pages = sampleOf(source, tables, options.seed, { C, F, columns });
+  const { mean, scaled } = standardise(pages, C + F);
+  pages.start.forEach((first, page) => {
+    for (let row = first; row < (pages.start[page + 1] ?? first); row++) {
+      const at = row * columns + C + F;
+      pages.x[at] = 1;
+      const place = Math.min(row - first, P);
+      if (place > 0) pages.x[at + place] = 1;
+    }
+  });
+  const penalty = RIDGE * pages.clicked.length;
+  const w = fitLogit(
+    pages,
+    Array.from({ length: columns }, (_, k) => k === C + F ? BIAS_RIDGE : penalty),
+  );
+  const dense = w.slice(C, C + F).map((weight, k) => weight * scaled[C + k]!);
+  const bias = w[C + F]! - dense.reduce((sum, weight, k) => sum + weight * mean[C + k]!, 0);
+  return {
+    mean: mean.slice(0, C),
+    scaled: scaled.slice(0, C),
+    counts: w.slice(0, C),
+    bias,
+    dense,
+    places: w.slice(C + F + 1),
+  };
+}
+
+/** [rows] utilities of the rows of these users, who were not counted, without effects of places. */
+export function logitUtilities(
+  { mean, scaled, counts, bias, dense }: CountsLogit,
+  source: LogSource,
+  log: Clicks,
+  users: ArrayLike<number>,
+  tables: CountTables,
+): Float64Array {
+  const C = counts.length;
+  const x = countsIn(log, users, tables, undefined);
+  const values = dense.length > 0 ? denseReader(source, log) : undefined;
+  const utilities = new Float64Array(x.length / C);
+  let row = 0;
+  for (const user of Array.from(users)) {
+    const [first, end] = [log.userEvents[user]!, log.userEvents[user + 1]!];
+    for (let r = log.eventRows[first]!; r < log.eventRows[end]!; r++, row++) {
+      let u = bias;
+      for (let k = 0; k < C; k++) u += (x[row * C + k]! - mean[k]!) * scaled[k]! * counts[k]!;
+      values?.(log.rowItem[r]!).forEach((value, k) => u += value * dense[k]!);
+      utilities[row] = u;
+    }
+  }
+  return utilities;
+}
+
+function denseWidth({ items: { shape } }: LogSource): number {
+  return shape.kind !== "one-hot" && shape.width <= MOST_DENSE ? shape.width : 0;
+}
+
+/** Looks up the dense features of items of a log: they are read at once where they are not in memory. */
+function denseReader(source: LogSource, log: Clicks): (item: number) => Float32Array {
+  const whole = source.items.items;
+  const ids = whole ? undefined : log.rowItem.slice().sort().filter((id, k, all) => id !== all[k - 1]);
+  const items = whole ?? source.items.read(ids!);
+  if (items.kind === "one-hot") throw new Error("expected items with dense features");
+  const { width, values } = items;
+  const places = ids && new Map(Array.from(ids, (id, place) => [id, place]));
+  return (item) => {
+    const place = places ? places.get(item)! : item;
+    return values.subarray(place * width, (place + 1) * width);
+  };
+}
+
+type Sample = LogitPages & { readonly start: number[]; readonly clicked: number[] };
+
+/** Pages of train users, drawn by the seed: as many as a fit takes in its time. Counts and dense features stand first in a row. */
+function sampleOf(
+  source: LogSource,
+  tables: CountTables,
+  seed: number,
+  { C, F, columns }: { C: number; F: number; columns: number },
+): Sample {
+  const found: { x: Float64Array; items: Uint32Array; dense?: (item: number) => Float32Array }[] = [];
+  const start = [0];
+  const clicked: number[] = [];
+  for (const { log, users } of walk(source, usersOfSample(source, columns, seed))) {
+    const counts = countsIn(log, users, tables, tables.config.latest);
+    const dense = F > 0 ? denseReader(source, log) : undefined;
+    let row = 0;
+    for (const user of users) {
+      for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
+        const [first, end] = [log.eventRows[e]!, log.eventRows[e + 1]!];
+        const length = end - first;
+        if (!log.eventGiven?.[e]) {
+          const click = log.eventClick[e]!;
+          clicked.push(click === NONE ? -1 : start.at(-1)! + click - first);
+          start.push(start.at(-1)! + length);
+          const x = counts.subarray(C * row, C * (row + length));
+          found.push({ x, items: log.rowItem.subarray(first, end), dense });
+        }
+        row += length;
+      }
+    }
+  }
+  const x = new Float64Array(columns * start.at(-1)!);
+  let at = 0;
+  for (const page of found) {
+    page.items.forEach((item, k) => {
+      x.set(page.x.subarray(C * k, C * (k + 1)), at);
+      if (page.dense) x.set(page.dense(item), at + C);
+      at += columns;
+    });
+  }
+  return { x, columns, start, clicked };
+}
+
+function usersOfSample(source: LogSource, columns: number, seed: number): number[] {
+  const train = usersOf(source, "train");
+  const order = randomStream(seed, "pages of the logit").sampleWithoutReplacement(train.length, train.length);
+  const mostRows = FIT_WORK / columns ** 2;
+  let [rows, pages] = [0, 0];
+  const users: number[] = [];
+  for (const place of order) {
+    const user = train[place]!;
+    rows += source.userRows[user + 1]! - source.userRows[user]!;
+    pages += source.userCounted[user + 1]! - source.userCounted[user]!;
+    if (users.length > 0 && (rows > mostRows || pages > FIT_PAGES)) break;
+    users.push(user);
+  }
+  return users.sort((a, b) => a - b);
+}
+
+/** Standardises the first columns of the pages. @returns their means, and 1 / their standard deviations. */
+function standardise({ x, columns }: LogitPages, standardised: number) {
+  const rows = Math.max(1, x.length / columns);
+  const [mean, squares] = [new Float64Array(standardised), new Float64Array(standardised)];
+  for (let at = 0; at < x.length; at += columns) {
+    for (let k = 0; k < standardised; k++) {
+      mean[k]! += x[at + k]! / rows;
+      squares[k]! += x[at + k]! ** 2 / rows;
+    }
+  }
+  const scaled = squares.map((square, k) => {
+    const sd = Math.sqrt(Math.max(0, square - mean[k]! ** 2));
+    return sd > 1e-6 ? 1 / sd : 0; // a column that is the same everywhere says nothing
+  });
+  for (let at = 0; at < x.length; at += columns) {
+    for (let k = 0; k < standardised; k++) x[at + k] = (x[at + k]! - mean[k]!) * scaled[k]!;
+  }
+  return { mean, scaled };
+}
