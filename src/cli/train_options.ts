@@ -10,8 +10,7 @@ import { quoted } from "./shell_word.ts";
 import { addRunOptions, type RunOptions } from "./train_options/run_options.ts";
 
 export { adversarialOf } from "../options/adversarial.ts";
-export { MODEL_OPTIONS, modelOf } from "../options/model.ts";
-export { trainingOf } from "../options/training.ts";
+export { MODEL_OPTIONS } from "../options/model.ts";
 
 export type TrainOptions = RunOptions & StagesOptions;
 

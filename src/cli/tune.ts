@@ -6,6 +6,7 @@ import { meaninglessOn, settingOf, type Space } from "../tune/space.ts";
 import type { Standing } from "../tune/standing.ts";
 import { expectRun, trainCandidate } from "../tune/train_candidate.ts";
 import { folderOfSetting, readTune, standingOf, type Tune, writeTune } from "../tune/tune_folder.ts";
+import type { TrainingConfig } from "../train/config.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { checkPages, expectPlaces } from "./check_data.ts";
@@ -37,7 +38,7 @@ async function main(): Promise<number> {
     criterion: options.criterion,
   };
   if (known) expectSame(path, known, about);
-  const base = trainedBy(trainArguments);
+  const base = trainedBy(trainArguments, data);
   checkPages(options.data, data.source);
   expectPlaces(options.data, data, base.model);
   return await withGpu(data, base, async (gpu) => {
@@ -59,7 +60,7 @@ async function main(): Promise<number> {
       accepts: (setting) => runs.accepts(setting),
       stopping: options.criterion,
     };
-    const work: Work = { runs, path, options, about, space, stop };
+    const work: Work = { runs, path, options, training: base.training, about, space, stop };
     const found = await searchOn(work, standing, before?.spentSeconds ?? 0);
     if (stop.signal.aborted) {
       say(`Stopped; everything is saved in ${path}. Go on with the same command.`);
@@ -75,6 +76,7 @@ interface Work {
   readonly runs: TuneRuns;
   readonly path: string;
   readonly options: TuneOptions;
+  readonly training: TrainingConfig;
   readonly about: About;
   readonly space: Space;
   readonly stop: Stop;
@@ -105,8 +107,7 @@ async function searchOn(
   standing: Standing,
   spent: number,
 ): Promise<{ readonly standing: Standing; readonly spentSeconds: number }> {
-  const { runs, path, options, about, space, stop } = work;
-  const { training } = trainedBy(about.options);
+  const { runs, path, options, training, space, stop, about } = work;
   const progress = searchProgress(standing, 60 * options.budget, spent);
   stop.onStop = () => progress.note("stopping: the steps that are under way are finished and saved");
   try {

@@ -2,18 +2,19 @@
 
 import { Command, Option } from "commander";
 import * as v from "../schema.ts";
-import type { ModelConfig } from "../model/config.ts";
 import { modelGroup } from "../options/model.ts";
+import { type ModelData, stagesConfigOf } from "../options/train.ts";
 import { optimiserGroups, shannonGroup } from "../options/training.ts";
 import { criteria, type Criterion } from "../train/best_records.ts";
-import { defaultTraining, type TrainingConfig } from "../train/config.ts";
+import { defaultTraining } from "../train/config.ts";
+import type { StagesConfig } from "../train/stages_config.ts";
 import { version } from "../version.ts";
 import { SAVE_DIR, withoutOptions } from "./arguments.ts";
 import { CALIBRATION, NO_CALIBRATION } from "./calibration.ts";
 import { addDataOptions, type ShopSeedOptions } from "./open_data.ts";
 import { addGroup } from "./defined_options.ts";
 import { folder, givenOptions, LARGEST_SEED, numberOf, parse, wholeNumber } from "./options.ts";
-import { modelOf, parseTrainOptions, trainingOf } from "./train_options.ts";
+import { parseTrainOptions } from "./train_options.ts";
 
 export interface TuneOptions extends ShopSeedOptions {
   readonly data: string;
@@ -63,7 +64,7 @@ export function parseTuneOptions(
   command.addHelpText("after", HELP);
   const options = parse<TuneOptions>(command, args);
   const trainArguments = withoutOptions(args, [BUDGET, CRITERION, SAVE_DIR]);
-  trainedBy(trainArguments); // what makes no sense together is refused now
+  parseTrainOptions(trainArguments); // what makes no sense together is refused now
   return { options, trainArguments, given: new Set(givenOptions(command).values()) };
 }
 
@@ -93,7 +94,9 @@ function addSearchOptions(command: Command): Command {
 }
 
 /** What `train` would train with these arguments. @throws {UserError} for what it does not take */
-export function trainedBy(args: readonly string[]): { model: ModelConfig; training: TrainingConfig } {
-  const { options } = parseTrainOptions(args);
-  return { model: modelOf(options), training: trainingOf(options) };
+export function trainedBy(
+  args: readonly string[],
+  data: ModelData,
+): StagesConfig {
+  return stagesConfigOf(parseTrainOptions(args).options, data);
 }

@@ -17,7 +17,8 @@ import { attainedText, resultTable, settingsText } from "./report_table.ts";
 import { quoted, shellWord } from "./shell_word.ts";
 import { delayedProgress } from "./step_progress.ts";
 import { table } from "./table.ts";
-import { trainedBy, type TuneOptions } from "./tune_options.ts";
+import { parseTrainOptions } from "./train_options.ts";
+import type { TuneOptions } from "./tune_options.ts";
 import type { TuneRuns } from "./tune_runs.ts";
 import { budgetText, cautions, verdictText } from "./tune_words.ts";
 
@@ -64,7 +65,7 @@ export async function tellTune(
   console.log("\nTest users:");
   const shown = [...named("best", tested, options), ...(own ? named("default", own, options) : [])];
   console.log(resultTable(shown, tested.baselines));
-  const isChoice = trainedBy(results.trainArguments).model.loss === "choice";
+  const isChoice = parseTrainOptions(results.trainArguments).options.loss === "choice";
   const verdict = verdictOn(tested.test, { criterion: options.criterion, isChoice, usual: own?.test });
   const args = trainArguments(withoutIterations(results.trainArguments), winner, defaultTraining.iterations);
   const command = ["deno task train", ...args.map(shellWord)].join(" ");

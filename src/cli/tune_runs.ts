@@ -35,9 +35,10 @@ export class TuneRuns {
   /** Whether `train` takes a setting for a model of these items on this adapter. */
   accepts(setting: Setting): boolean {
     const most = this.gpu.device.limits.maxStorageBufferBindingSize;
-    const { shape } = this.#dataOf(setting).source.items;
+    const data = this.#dataOf(setting);
+    const { shape } = data.source.items;
     try {
-      const { model } = trainedBy(this.#arguments(setting));
+      const { model } = trainedBy(this.#arguments(setting), data);
       return modelParameters(shape, model).every(({ rows, columns }) => 4 * rows * columns <= most);
     } catch (error) {
       if (error instanceof UserError) return false;
@@ -51,8 +52,9 @@ export class TuneRuns {
 
   async configOf(setting: Setting, iterations: number): Promise<RunConfig> {
     const command = this.#arguments(setting);
-    const { model, training } = trainedBy(command);
-    const { source, config: data } = this.#dataOf(setting);
+    const dataset = this.#dataOf(setting);
+    const { model, training } = trainedBy(command, dataset);
+    const { source, config: data } = dataset;
     return v.parse(runConfigSchema, {
       clickgan: version,
       command,

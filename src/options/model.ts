@@ -23,13 +23,13 @@ export interface ModelOptions {
   pwNonlinearity: "none" | "tanh";
   dims: number[];
   batchNorm: boolean;
-  /** Columns; 0 for none. */
-  wide: number;
+  /** Columns, 0 for none. Its default follows from the data: see {@link withDefaults}, as that of the others without one. */
+  wide?: number;
   loss: LossKind;
   /** Whether what counting knows is an input: see {@link modelOver}. */
   counts: "all" | "none";
   /** Places; 0 for none. */
-  positionEffect: number;
+  positionEffect?: number;
   eta: number;
   /** No default: it depends on the encoder. */
   kernelSd?: number;
@@ -73,9 +73,10 @@ export const modelGroup: OptionGroup = {
     switched("--batch-norm", "batch normalisation after each hidden layer"),
     valued(
       "--wide [columns]",
-      "add a linear part over the item and its crosses with the last 20 clicks, of rank <columns>: wide & deep",
+      "add a linear part over the item and its crosses with the last 20 clicks, of rank <columns>: wide & deep " +
+        "(default: 8, with --counts none 0)",
       wholeNumber(0, 64),
-      0,
+      undefined,
       { preset: "8" },
     ),
     choice(
@@ -93,11 +94,11 @@ export const modelGroup: OptionGroup = {
     ),
     valued(
       "--position-effect [places]",
-      "learn what each of the first places of a page adds to a click's chance; utilities are without it " +
-        "(--position of deno task data only orders rows)",
-      wholeNumber(2, 1000),
-      0,
-      { preset: "20", defaultText: "none" },
+      "learn what each of the first places of a page adds to a click's chance, 0 for none; utilities are without it " +
+        "(default: 20 where the items of a page stand as they were shown, with --counts none 0)",
+      placesOf,
+      undefined,
+      { preset: "20" },
     ),
     valued(
       "--eta <x>",
@@ -118,7 +119,7 @@ export const MODEL_OPTIONS: readonly string[] = namesOf([modelGroup]);
 
 /** @throws {UserError} for options that make no sense together */
 export function checkModelOptions(options: ModelOptions & { adversarial: number }): void {
-  const { encoder, dims, batchNorm, positionEffect, loss, adversarial } = options;
+  const { encoder, dims, batchNorm, positionEffect = 0, loss, adversarial } = options;
   if (dims.length === 0 && encoder !== "none") {
     throw new UserError(
       `Expected --encoder none with --dims none, got --encoder ${encoder}: without hidden layers its state would not ` +
@@ -139,18 +140,25 @@ export function checkModelOptions(options: ModelOptions & { adversarial: number 
   }
 }
 
+/** Options with what has no default of its own. */
+type FilledOptions = ModelOptions & Required<Pick<ModelOptions, "wide" | "positionEffect">>;
+
+function placesOf(text: string): number {
+  return text === "0" ? 0 : wholeNumber(2, 1000)(text);
+}
+
 /** The model that the options describe, for a log. @param fields which tokens of its items are of one kind */
 export function modelOver(
   source: LogSource,
   fields: readonly TokenField[] | undefined,
-  options: ModelOptions,
+  options: FilledOptions,
 ): ModelConfig {
   const model = modelOf(options);
   return options.counts === "none" ? model : { ...model, counts: countsConfigFor(source, fields ?? []) };
 }
 
 /** The model that the options describe, without counts, which depend on the items. */
-export function modelOf(options: ModelOptions): ModelConfig {
+export function modelOf(options: FilledOptions): ModelConfig {
   const { encoder, dims, batchNorm, eta, wide, loss, positionEffect: positions } = options;
   const ofPw = encoder === "pw";
   const kernelSd = options.kernelSd ?? (ofPw ? defaultPwModel : defaultModel).kernelSd;

@@ -1,7 +1,6 @@
 /** The options of `train` that say what is trained, all groups together. */
 
 import type { TokenField } from "../counts/token_fields.ts";
-import type { LogSource } from "../data/log_source.ts";
 import type { StagesConfig } from "../train/stages_config.ts";
 import {
   adversarialGroup,
@@ -9,6 +8,7 @@ import {
   type AdversarialOptions,
   checkAdversarialOptions,
 } from "./adversarial.ts";
+import { type FittedData, withDefaults } from "./by_data.ts";
 import type { GivenOptions, OptionGroup } from "./definition.ts";
 import { checkModelOptions, modelGroup, type ModelOptions, modelOver } from "./model.ts";
 import {
@@ -46,16 +46,16 @@ function hasShannonStage({ pretrain, init, adversarial }: StagesOptions): boolea
 }
 
 /** A log, and which tokens of its items are of one kind. */
-export interface ModelData {
-  readonly source: LogSource;
+export interface ModelData extends FittedData {
   readonly features?: { readonly tokens: readonly TokenField[] };
 }
 
 /** What the options describe, for a data set. */
-export function stagesConfigOf(options: StagesOptions, { source, features }: ModelData): StagesConfig {
+export function stagesConfigOf(options: StagesOptions, data: ModelData): StagesConfig {
+  const filled = withDefaults(options, data);
   return {
-    model: modelOver(source, features?.tokens, options),
-    training: trainingOf(options),
+    model: modelOver(data.source, data.features?.tokens, filled),
+    training: trainingOf(filled),
     pretrain: hasShannonStage(options),
     adversarial: adversarialOf(options),
   };

@@ -9,8 +9,9 @@ import { LARGEST_SEED, numberOf, wholeNumber } from "./values.ts";
 
 export interface ShannonOptions {
   iterations: number;
-  batchSize: number;
-  learningRate: number;
+  /** Its default follows from the data: see {@link import("./by_data.ts").withDefaults}, as that of the others without one. */
+  batchSize?: number;
+  learningRate?: number;
   validateEvery: number;
   evaluationShards: number;
   /** All of them if not given. */
@@ -22,7 +23,7 @@ export interface OptimiserOptions {
   adam: AdamKind;
   /** As many as fit if not given. */
   partRows?: number;
-  weightDecay: number;
+  weightDecay?: number;
   itemDropout: number;
   earlyStopping?: Criterion;
   patience: number;
@@ -46,12 +47,17 @@ export const shannonGroup: OptionGroup = {
   heading: "Training (Shannon stage: the likelihood of the clicks):",
   options: [
     valued("--iterations <n>", "steps of the optimiser", wholeNumber(1, 2 ** 31), t.iterations),
-    valued("--batch-size <n>", "users in a step, with all their events", wholeNumber(1), t.batchSize),
+    valued(
+      "--batch-size <n>",
+      "users in a step, with all their events (default: as many as have some 400 pages together, with --counts none " +
+        `${t.batchSize})`,
+      wholeNumber(1),
+    ),
     valued(
       "--learning-rate <x>",
-      "learning rate of Adam; multiplied by 0.96 after every 100,000 iterations",
+      "learning rate of Adam; multiplied by 0.96 after every 100,000 iterations (default: 0.001, with --counts none " +
+        `${t.learningRate})`,
       learningRate,
-      t.learningRate,
     ),
     valued("--validate-every <n>", "iterations between validations", wholeNumber(1), t.validateEvery),
     valued(
@@ -92,9 +98,9 @@ export const optimiserGroups: readonly OptionGroup[] = [
     options: [
       valued(
         "--weight-decay <x>",
-        "each step shrinks the kernels by this share times the learning rate",
+        "each step shrinks the kernels by this share times the learning rate (default: 1 in the Shannon stage of a model with " +
+          "counts, otherwise 0)",
         numberOf(trainingConfigSchema.entries.weightDecay, "a number from 0 to 1000"),
-        t.weightDecay,
       ),
       valued(
         "--item-dropout <p>",
@@ -121,12 +127,16 @@ export function checkSchedule(
 
 /** What the configs of both stages say of the optimiser. */
 export function optimiserOf(options: OptimiserOptions) {
-  const { adam, partRows = null, weightDecay, itemDropout, earlyStopping = null, patience } = options;
+  const { adam, partRows = null, weightDecay = 0, itemDropout, earlyStopping = null, patience } = options;
   return { adam, partRows, weightDecay, itemDropout, earlyStopping, patience };
 }
 
 /** The training of the Shannon stage that the options describe. */
-export function trainingOf(options: ShannonOptions & OptimiserOptions & { seed: number }): TrainingConfig {
+export function trainingOf(
+  options: ShannonOptions & Required<Pick<ShannonOptions, "batchSize" | "learningRate">> & OptimiserOptions & {
+    seed: number;
+  },
+): TrainingConfig {
   const { seed, iterations, batchSize, learningRate, validateEvery, evaluationShards } = options;
   const { validationUsers = null } = options;
   return {
