@@ -98,7 +98,9 @@ FROM (
         SELECT *, CASE WHEN number IS NULL THEN iso_time(clean_time) END AS iso
         FROM (
           SELECT
-            * EXCLUDE (time, clicked, position),
+            * EXCLUDE (time, clicked, position)
+            -- A text that is an id of the page is that one, and no list of others.
+            REPLACE (if(list_contains(item_list, clicked), [clicked], clicked_list) AS clicked_list),
             time AS time_text, clicked AS clicked_text, position AS position_text,
             getvariable('with_lists') AND (kind = 'shown' OR (NOT is_clicks AND getvariable('click_lists'))) AS is_list,
             CASE WHEN regexp_full_match(clean_time, '-?\d+(\.\d*)?([eE][+-]?\d+)?') THEN TRY_CAST(clean_time AS DOUBLE) END AS number,

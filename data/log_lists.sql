@@ -8,18 +8,18 @@
 -- step: How lists are read
 -- The click of a list of items: its id (or several), its index from 0, its place from 1, or a yes or no for each item.
 CREATE MACRO plain(x) AS regexp_replace(x, '^(\d+)\.0$', '\1'); -- whole numbers of programs that know floats only
-CREATE MACRO said(c) AS list_transform(
-  list_filter(c, lambda x: lower(trim(coalesce(x, ''))) NOT IN ('', 'null', 'none', 'nan', '-1')), lambda x: plain(trim(x))
-);
-CREATE MACRO wholes(c) AS list_transform(said(c), lambda x: TRY_CAST(x AS BIGINT));
+CREATE MACRO said(c) AS list_filter(c, lambda x: lower(trim(coalesce(x, ''))) NOT IN ('', 'null', 'none', 'nan', '-1'));
+CREATE MACRO wholes(c) AS list_transform(said(c), lambda x: TRY_CAST(plain(trim(x)) AS BIGINT));
+-- Clicks that are no id of the page as it is written: they may be one as a whole number.
+CREATE MACRO unlike(items, c) AS list_transform(list_filter(said(c), lambda x: NOT list_contains(items, x)), lambda x: plain(x));
 CREATE MACRO fits(form, items, c) AS CASE form
-  WHEN 'id' THEN list_has_all(list_transform(items, lambda x: plain(x)), said(c))
+  WHEN 'id' THEN list_has_all(list_transform(items, lambda x: plain(x)), unlike(items, c))
   WHEN 'index' THEN len(list_filter(wholes(c), lambda k: k BETWEEN 0 AND len(items) - 1)) = len(said(c))
   WHEN 'place' THEN len(list_filter(wholes(c), lambda k: k BETWEEN 1 AND len(items))) = len(said(c))
   WHEN 'marks' THEN len(c) = len(items) AND len(list_filter(c, lambda x: is_click(x) IS NOT NULL)) = len(items)
 END;
 CREATE MACRO marks_of(form, items, c) AS CASE form
-  WHEN 'id' THEN list_transform(items, lambda x: list_contains(said(c), plain(x)))
+  WHEN 'id' THEN list_transform(items, lambda x: list_contains(said(c), x) OR list_contains(unlike(items, c), plain(x)))
   WHEN 'index' THEN list_transform(range(len(items)), lambda k: list_contains(wholes(c), k))
   WHEN 'place' THEN list_transform(range(len(items)), lambda k: list_contains(wholes(c), k + 1))
   WHEN 'marks' THEN list_transform(c, lambda x: is_click(x))

@@ -304,6 +304,34 @@ Deno.test("shapes: whole days, and clicks of lists that can be read in two ways"
   });
 });
 
+Deno.test("shapes: ids with spaces stay whole: a click that is an id of its page is that one", async () => {
+  const shown: [items: string[], clicked: string][] = [
+    [["red", "1", "red 1"], "red 1"],
+    [["x", " x"], " x"],
+    [["3", "3.0"], "3.0"],
+    [["a,b", "c|d", "[e]"], "c|d"],
+  ];
+  const row = ([items, clicked]: (typeof shown)[number], k: number) =>
+    JSON.stringify({ uid: "u", ts: 1_600_000_000 + k, shown: items, clicked }) + "\n";
+  const bars = "uid,ts,shown,clicked\nu,1600000000,red 1|blue 2,blue 2\n" +
+    'u,1600000001,"red 1, blue 2","red 1"\nu,1600000002,3 17 5,17\n';
+  await withFolder({ "lists.jsonl": shown.map(row).join(""), "bars.csv": bars }, async (folder) => {
+    const found = async (source: string) => {
+      const { folder: out } = await prepared(
+        folder,
+        `--source ${source} ${USER} --items shown --clicked clicked`.split(" "),
+      );
+      return (await pagesOf(out)).map(({ items, clicked }) => [items, clicked]);
+    };
+    assert.deepEqual(await found("lists.jsonl"), shown);
+    assert.deepEqual(await found("bars.csv"), [
+      [["red 1", "blue 2"], "blue 2"],
+      [["red 1", "blue 2"], "red 1"],
+      [["3", "17", "5"], "17"],
+    ]);
+  });
+});
+
 Deno.test("dotted names: fields of types, and the ways to read a name", () => {
   assert.deepEqual(
     fieldsOfType('STRUCT(a INTEGER, "b c" STRUCT(d VARCHAR, e DECIMAL(4,2))[], "x, ""y" BOOLEAN)'),

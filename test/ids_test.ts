@@ -1,7 +1,7 @@
 /** The ids of users and items, as their source has them. */
 
 import assert from "node:assert/strict";
-import { NumberIds, TextIds } from "../src/data/ids.ts";
+import { idsIn, NumberIds, TextIds } from "../src/data/ids.ts";
 import { TextList } from "../src/data/text_list.ts";
 import { openDataset } from "../src/run/open_dataset.ts";
 import { UserError } from "../src/user_error.ts";
@@ -40,6 +40,22 @@ Deno.test("an id has a number: of several versions the latest one's", () => {
     assert.equal(numbers.numberOf(wrong), undefined);
   }
   assert.equal(numbers.latest().length, 12);
+});
+
+Deno.test("ids are named as they are, and any by a JSON list", () => {
+  for (
+    const [text, expected] of [
+      ["", []],
+      [" ", [" "]],
+      ["a, x,x", ["a", " x", "x"]],
+      ['["a,b", 12, " x", "[", ""]', ["a,b", "12", " x", "[", ""]],
+      ["[]", []],
+      ["[a],b", ["[a]", "b"]],
+    ] as const
+  ) assert.deepEqual(idsIn(text, ","), expected);
+  for (const wrong of ["[1.5]", "[9007199254740993]", "[[1]]"]) {
+    assert.throws(() => idsIn(wrong, ","), /Expected a JSON list of ids: 0: /);
+  }
 });
 
 Deno.test("a prepared data set has the ids of its tables, or numbers where there are none", () =>

@@ -3,6 +3,7 @@
 import { expectFile, expectLocal } from "../files/local_file.ts";
 import { NONE, type Split, usersOf } from "../data/click_log.ts";
 import { type LogSource, walk } from "../data/log_source.ts";
+import { idsIn } from "../data/ids.ts";
 import { keyOf } from "../data/philox.ts";
 import { explainFileError } from "../files/file_error.ts";
 import type { OpenedDataset } from "../run/open_dataset.ts";
@@ -67,34 +68,31 @@ function historiesOf(
 function poolOf(pool: PoolArgument, data: OpenedDataset): PoolOptions {
   if (pool === "all" || "random" in pool) return pool;
   const path = pool.file;
-  const ids = linesOf(path);
-  const items = ids.map(({ id, line }) => {
+  const places = new Map<number, number>();
+  for (const { id, place } of idsOfFile(path)) {
     const item = data.items.numberOf(id);
-    if (item !== undefined) return item;
-    throw new UserError(
-      `${path}:${line}: expected the id of an item of ${data.source.name}, got ${
-        JSON.stringify(id)
-      }, which it does not ` +
-        `have. Its first item is ${JSON.stringify(data.items.of(0))}.`,
-    );
-  });
-  const lineOf = new Map<number, number>();
-  items.forEach((item, k) => {
-    const [line, before] = [ids[k]?.line ?? 0, lineOf.get(item)];
-    if (before !== undefined) {
+    if (item === undefined) {
       throw new UserError(
-        `${path}:${line}: expected each item once, got ${
-          JSON.stringify(ids[k]?.id)
-        }, which line ${before} has.`,
+        `${path}:${place}: expected the id of an item of ${data.source.name}, got ${
+          JSON.stringify(id)
+        }, which it does not have. Its first item is ${JSON.stringify(data.items.of(0))}.`,
       );
     }
-    lineOf.set(item, line);
-  });
-  return { items };
+    const before = places.get(item);
+    if (before !== undefined) {
+      throw new UserError(
+        `${path}:${place}: expected each item once, got ${
+          JSON.stringify(id)
+        }, which stands at ${before} already.`,
+      );
+    }
+    places.set(item, place);
+  }
+  return { items: [...places.keys()] };
 }
 
-/** The lines of a file that are not empty. */
-function linesOf(path: string): { id: string; line: number }[] {
+/** The ids of a file, a line each or a JSON list; their places from 1. Empty lines are none. */
+function idsOfFile(path: string): { id: string; place: number }[] {
   expectLocal(path);
   expectFile(path);
   let text: string;
@@ -103,11 +101,8 @@ function linesOf(path: string): { id: string; line: number }[] {
   } catch (error) {
     throw explainFileError(error, "read", path);
   }
-  const lines = text.replace(/^\ufeff/, "").split(/\r?\n/).map((line, k) => ({
-    id: line.trim(),
-    line: k + 1,
-  }));
-  const found = lines.filter(({ id }) => id !== "");
+  const found = idsIn(text.replace(/^\ufeff/, ""), /\r?\n/)
+    .map((id, k) => ({ id, place: k + 1 })).filter(({ id }) => id !== "");
   if (found.length > 0) return found;
   throw new UserError(`${path}: expected the ids of the items that may be shown, one a line, found none.`);
 }

@@ -18,6 +18,9 @@ export const wholeNumber = (least: number, most?: number): (text: string) => num
 export const numberOf = (schema: values.NumberSchema, expected: string): (text: string) => number =>
   asArgument(values.numberOf(schema, expected));
 
+/** How an option takes ids by `idsIn`. */
+export const IDS = 'joined by commas, or a JSON list such as ["a","b, c"]; "" for none';
+
 /** An amount of memory, as DuckDB takes it. */
 export function memorySize(text: string): string {
   if (/^\d+(\.\d+)? ?[KMGT]i?B$/i.test(text.trim())) return text.trim();

@@ -1,7 +1,7 @@
 /** `policy rank`: what a policy shows a user next, by the items that they clicked. */
 
 import { Command } from "commander";
-import type { Ids } from "../data/ids.ts";
+import { type Ids, idsIn } from "../data/ids.ts";
 import { openGpu } from "../host/open_gpu.ts";
 import { Made } from "../gpu/made.ts";
 import { OpenedPolicy } from "../policy/open_policy.ts";
@@ -9,7 +9,7 @@ import type { RankedSlate } from "../policy/rank.ts";
 import { UserError } from "../user_error.ts";
 import { findAgain } from "./found_users.ts";
 import { memoryRowsOption } from "./open_data.ts";
-import { folder, wholeNumber } from "./options.ts";
+import { folder, IDS, wholeNumber } from "./options.ts";
 import type { PolicyAction } from "./policy_action.ts";
 import { table } from "./table.ts";
 
@@ -29,7 +29,7 @@ export function policyRankCommand(action: PolicyAction): Command {
     .argument("<policy>", "a folder that policy train wrote", folder)
     .option(
       "--history <ids>",
-      'the items that the user clicked, oldest first, joined by commas; "" for none',
+      `the items that the user clicked, oldest first, ${IDS}`,
       "",
     )
     .option(
@@ -58,7 +58,7 @@ async function run(path: string, { history: ids, slate, memoryRows, json }: Opti
     );
   }
   const found = await findAgain(trainedOn, { memoryRows });
-  const history = ids.trim() === "" ? [] : ids.split(",").map((id) => found.data.item(id.trim()));
+  const history = idsIn(ids, ",").map((id) => found.data.item(id));
   const gpu = await openGpu();
   const made = new Made();
   try {

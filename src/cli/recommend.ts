@@ -1,6 +1,7 @@
 /** `recommend`: the best items of the catalogue for a user, or for a list of clicks. */
 
 import { Command } from "commander";
+import { idsIn } from "../data/ids.ts";
 import { choiceProbabilities } from "../model/choice.ts";
 import { recommend } from "../predict/recommend.ts";
 import type { OpenedDataset } from "../run/open_dataset.ts";
@@ -8,7 +9,7 @@ import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { runMain } from "./fail.ts";
 import { type ModelDataOptions, withModel, withModelAndData } from "./open_model.ts";
-import { parse, wholeNumber } from "./options.ts";
+import { IDS, parse, wholeNumber } from "./options.ts";
 import { table } from "./table.ts";
 
 interface RecommendOptions extends ModelDataOptions {
@@ -25,7 +26,7 @@ function parseOptions(args: readonly string[]): RecommendOptions {
       .description("Prints the items of a data set with the largest utilities for a user.")
       .version(version)
       .option("--user <id>", "a user of the data set: their clicks there are the history")
-      .option("--history <ids>", 'the items clicked, oldest first, joined by commas; "" for none')
+      .option("--history <ids>", `the items clicked, oldest first, ${IDS}`)
       .option("--top <n>", "how many items", wholeNumber(1, 10_000), 10)
       .option("--new-only", "leave out what was clicked already", false),
   )
@@ -40,8 +41,7 @@ function parseOptions(args: readonly string[]): RecommendOptions {
 /** The clicks that are asked about. */
 function historyOf(data: OpenedDataset, { user, history }: RecommendOptions): Uint32Array {
   if (user !== undefined) return data.historyOf(data.user(user));
-  const ids = history === undefined || history.trim() === "" ? [] : history.split(",");
-  return Uint32Array.from(ids, (id) => data.item(id.trim()));
+  return Uint32Array.from(idsIn(history ?? "", ","), (id) => data.item(id));
 }
 
 async function main(): Promise<void> {

@@ -75,7 +75,8 @@ function addEpisodeOptions(command: Command): Command {
     .addOption(
       new Option(
         "--pool <which>",
-        "items that may be shown: all, random:<n> (about n of them, drawn anew for each page), or a file with an id a line",
+        "items that may be shown: all, random:<n> (about n of them, drawn anew for each page), or a file with an id a line, or a JSON list of " +
+          "ids",
       ).argParser(pool).default("all"),
     )
     .option(

@@ -1,5 +1,7 @@
 /** What users and items are called in the source of a log, and their numbers in it. */
 
+import * as v from "../schema.ts";
+import { UserError } from "../user_error.ts";
 import type { TextList } from "./text_list.ts";
 
 /** Ids of the users, or of the items, by their numbers. */
@@ -66,5 +68,35 @@ export class TextIds implements Ids {
     let number = 0;
     for (const id of this.list) numbers.set(id, number++);
     return this.#numbers = numbers;
+  }
+}
+
+/** An id in JSON, as text. */
+export const idSchema = v.pipe(
+  v.union([v.string(), v.wholeNumber()], "expected an id, a text or a whole number"),
+  v.transform(String),
+);
+const listSchema = v.array(idSchema);
+
+/**
+ * The ids that a text names: a JSON list, which can write any id, or what `separator` separates, as it stands, as " x" may
+ * be another item than "x". None for an empty text.
+ * @throws UserError for a JSON list of something else.
+ */
+export function idsIn(text: string, separator: string | RegExp): string[] {
+  if (text === "") return [];
+  const json = listIn(text);
+  if (json === undefined) return text.split(separator);
+  const parsed = v.safeParse(listSchema, json);
+  if (parsed.success) return parsed.output;
+  throw new UserError(`Expected a JSON list of ids: ${v.reasons(parsed.issues.slice(0, 1))}.`);
+}
+
+function listIn(text: string): unknown {
+  if (!text.trimStart().startsWith("[")) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // an id may begin with a bracket
   }
 }

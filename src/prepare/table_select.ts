@@ -112,10 +112,18 @@ const idOfJson =
   `CASE WHEN json_type(x) = 'DOUBLE' AND x::DOUBLE = floor(x::DOUBLE) AND abs(x::DOUBLE) < ${2 ** 53} ` +
   "THEN x::DOUBLE::BIGINT::VARCHAR ELSE json_extract_string(x, '$') END";
 
-/** A list that is written as text: a JSON array, or values between spaces, commas, semicolons or |, and brackets around. */
+/**
+ * A list that is written as text: a JSON array, or values between |, semicolons, commas or spaces, the first of these that is
+ * there, and brackets around.
+ */
 function splitText(text: string): string {
-  const parts =
-    `list_filter(regexp_split_to_array(trim(${text}, '[](){} '), '[\\s,;|]+'), lambda x: x <> '')`;
+  const inside = `trim(${text}, '[](){} ')`;
+  const separator = ["|", ";", ","].map((sign) =>
+    `WHEN contains(${inside}, '${sign}') THEN '\\s*[${sign}]\\s*'`
+  );
+  const parts = `list_filter(regexp_split_to_array(${inside}, CASE ${
+    separator.join(" ")
+  } ELSE '\\s+' END), lambda x: x <> '')`;
   const json = `CASE WHEN json_valid(${text}) THEN ${text} END`;
   return `CASE WHEN starts_with(trim(${text}), '[') AND json_valid(${text}) ` +
     `THEN list_transform(json_extract(${json}, '$[*]'), lambda x: ${idOfJson}) ` +

@@ -1,6 +1,7 @@
 /** What the service is asked: JSON bodies, and the user's own ids in them. */
 
 import * as v from "../schema.ts";
+import { idSchema } from "../data/ids.ts";
 import type { PageRequest } from "../model/scorer.ts";
 import type { OpenedDataset } from "../run/open_dataset.ts";
 import { UserError } from "../user_error.ts";
@@ -8,14 +9,10 @@ import { UserError } from "../user_error.ts";
 /** The most items that a request may have. */
 export const LIMITS = { history: 4096, page: 4096, top: 1000 } as const;
 
-const id = v.pipe(
-  v.union([v.string(), v.wholeNumber()], "expected an id, a text or a whole number"),
-  v.transform(String),
-);
-const ids = (most: number) => v.pipe(v.array(id), v.maxLength(most, `expected at most ${most} ids`));
+const ids = (most: number) => v.pipe(v.array(idSchema), v.maxLength(most, `expected at most ${most} ids`));
 const whose = {
   /** A user of the data set, whose clicks there are the history; of many the last ones. */
-  user: v.optional(id),
+  user: v.optional(idSchema),
   /** The items clicked, oldest first. */
   history: v.optional(ids(LIMITS.history)),
   /** Whether ids that the data set does not have are left out instead of refused: items that came after it. */

@@ -76,7 +76,7 @@ export const simulations: readonly BadInput[] = [
     "a pool of nothing",
     ["--pool", "DIR/pool.txt"],
     "expected the ids of the items",
-    file("pool.txt", "\n \n"),
+    file("pool.txt", "\n\n"),
   ),
   shop(
     "a pool with an item that is not there",
@@ -85,9 +85,21 @@ export const simulations: readonly BadInput[] = [
     file("pool.txt", "1\n2\n500\n"),
   ),
   shop(
+    "a pool with a space before an item",
+    ["--pool", "DIR/pool.txt"],
+    'pool.txt:2: expected the id of an item of demo, got " 2"',
+    file("pool.txt", "1\n 2\n3\n"),
+  ),
+  shop(
+    "a pool as a JSON list",
+    ["--pool", "DIR/pool.txt"],
+    'pool.txt:4: expected the id of an item of demo, got "5\\n"',
+    file("pool.txt", '[1, "2",\n3, "5\\n"]\n'),
+  ),
+  shop(
     "a pool with an item twice",
     ["--pool", "DIR/pool.txt"],
-    'pool.txt:4: expected each item once, got "1", which line 1 has',
+    'pool.txt:4: expected each item once, got "1", which stands at 1 already',
     file("pool.txt", "1\n2\n3\n1\n"),
   ),
   shop(
