@@ -3,22 +3,16 @@
 -- Takes   source   a view of the log, and of the table of clicks where there is one (is_clicks): as text, as they are written (NULL: no
 --                  value), user_id, item_id, page_id, time, clicked, position, event; of a list of items a page, item_list, clicked_list,
 --                  position_list; broken, inexact: what is no row, an id that a float has lost
+-- and iso_time of times.sql.
 --
--- Options by getvariable(): with_pages, with_lists, with_marks, with_positions, with_events, click_lists, clicks_with_users, clicks_with_times: what there
+-- Options by getvariable(): time_unit (seconds, ...), time_format (as of strptime): how times are written (NULL: find out);
+-- with_pages, with_lists, with_marks, with_positions, with_events, click_lists, clicks_with_users, clicks_with_times: what there
 -- is; shown_events, click_events; click_any, click_from, click_words: what a click is; all_clicked: each row is a click.
 --
 -- Ends with   row_read (kind, user_id, page, item_id, time, place, clicked)   a view: an item that was shown, or a click that is told apart
 -- which log_lists.sql, log_gap.sql, log_pages.sql, log_clicks.sql and log_sampled.sql take.
 
 -- step: How values are read
--- Time zones reach from -18:00 to +18:00. 2019-11-11, 2019-11-11 09:05, 2019-11-11T09:05:58.123+0200, 2019-11-11 09:05:58 UTC
-CREATE MACRO with_seconds(t) AS regexp_replace(t, '^(.{10}[T ]\d\d:\d\d)($|[^:\d])', '\1:00\2');
-CREATE MACRO iso_time(t) AS CASE
-  WHEN regexp_full_match(t, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?Z| UTC| ?[+-]((0\d|1[0-7])(:?[0-5]\d)?|18(:?00)?))?)?') THEN TRY_CAST(
-    regexp_replace(regexp_replace(with_seconds(replace(t, ',', '.')), ' (Z|[+-])', '\1'), '([T ][0-9:.]+[+-]\d\d)(\d\d)$', '\1:\2')
-    AS TIMESTAMPTZ
-  )
-END;
 -- What a click is: any value, a number from some value on, one of some words, or yes and no as they are usually written.
 CREATE MACRO is_click(t) AS CASE
   WHEN getvariable('all_clicked') THEN true
@@ -35,6 +29,9 @@ END;
 -- Of lists of items, log_lists.sql replaces these.
 CREATE MACRO list_fault(kind, items, clicked, positions) AS NULL::VARCHAR;
 CREATE MACRO list_key(kind, items) AS '';
+
+-- A number is a time by its size: seconds reach 10^11 in the year 5138, and so on.
+CREATE MACRO may_be(unit) AS coalesce(getvariable('time_unit')::VARCHAR, unit) = unit;
 
 SET VARIABLE time_kind = NULL::VARCHAR; -- these two are known when the log is read
 SET VARIABLE click_time_kind = NULL::VARCHAR;
@@ -62,16 +59,11 @@ SELECT
     WHEN time_kind <> usual_kind(is_clicks) THEN 'kind of time'
   END AS fault
 FROM (
-  -- What milliseconds leave out counts as well: pages of one user within a millisecond are pages of their own. ISO 8601 has it
-  -- behind place 23.
+  -- What milliseconds leave out counts as well: pages of one user within a millisecond are pages of their own.
   SELECT
     *,
     if(iso IS NULL, parts // parts_of_ms, epoch_ms(iso)) AS time,
-    CASE
-      WHEN iso IS NULL THEN parts % parts_of_ms
-      WHEN substr(clean_time, 24, 1) BETWEEN '0' AND '9' THEN epoch_us(iso) % 1000
-      ELSE 0
-    END AS below_ms
+    if(iso IS NULL, parts % parts_of_ms, epoch_us(iso) % 1000) AS below_ms
   FROM (
     -- Microseconds are whole numbers below 2^53 up to the year 2255: they are exact as DOUBLE, and cut to milliseconds.
     SELECT
@@ -84,18 +76,24 @@ FROM (
       END AS parts,
       if(time_kind = 'nanoseconds since 1970', 1000000, 1000) AS parts_of_ms
     FROM (
-      -- A number is a time by its size: seconds reach 10^11 in the year 5138, and so on.
       SELECT
         *,
         CASE
-          WHEN abs(number) < 1e11 THEN 'seconds since 1970'
-          WHEN abs(number) < 1e14 THEN 'milliseconds since 1970'
-          WHEN abs(number) < 1e17 THEN 'microseconds since 1970'
-          WHEN abs(number) < 9e18 THEN 'nanoseconds since 1970'
-          WHEN iso IS NOT NULL THEN 'dates and times (ISO 8601; UTC where they have no time zone)'
+          WHEN may_be('seconds') AND abs(number) < 1e11 THEN 'seconds since 1970'
+          WHEN may_be('milliseconds') AND abs(number) < 1e14 THEN 'milliseconds since 1970'
+          WHEN may_be('microseconds') AND abs(number) < 1e17 THEN 'microseconds since 1970'
+          WHEN may_be('nanoseconds') AND abs(number) < 9e18 THEN 'nanoseconds since 1970'
+          WHEN iso IS NULL OR getvariable('time_unit') IS NOT NULL THEN NULL
+          WHEN getvariable('time_format') IS NOT NULL THEN 'dates and times of the format ' || getvariable('time_format')::VARCHAR
+          ELSE 'dates and times (ISO 8601; UTC where they have no time zone)'
         END AS time_kind
       FROM (
-        SELECT *, CASE WHEN number IS NULL THEN iso_time(clean_time) END AS iso
+        SELECT
+          *,
+          CASE
+            WHEN getvariable('time_format') IS NOT NULL THEN try_strptime(clean_time, getvariable('time_format')::VARCHAR)::TIMESTAMPTZ
+            WHEN number IS NULL THEN iso_time(clean_time)
+          END AS iso
         FROM (
           SELECT
             * EXCLUDE (time, clicked, position)
@@ -103,7 +101,10 @@ FROM (
             REPLACE (if(list_contains(item_list, clicked), [clicked], clicked_list) AS clicked_list),
             time AS time_text, clicked AS clicked_text, position AS position_text,
             getvariable('with_lists') AND (kind = 'shown' OR (NOT is_clicks AND getvariable('click_lists'))) AS is_list,
-            CASE WHEN regexp_full_match(clean_time, '-?\d+(\.\d*)?([eE][+-]?\d+)?') THEN TRY_CAST(clean_time AS DOUBLE) END AS number,
+            CASE
+              WHEN getvariable('time_format') IS NULL AND regexp_full_match(clean_time, '-?\d+(\.\d*)?([eE][+-]?\d+)?')
+                THEN TRY_CAST(clean_time AS DOUBLE)
+            END AS number,
             is_click(clicked) AS clicked,
             TRY_CAST(position AS DOUBLE) AS position
           FROM (

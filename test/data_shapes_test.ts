@@ -96,6 +96,60 @@ Deno.test("shapes: date and time of day in two columns, of the clicks as well; a
   });
 });
 
+Deno.test("shapes: times are read as they are said to be written; numbers that are none of a log are refused", async () => {
+  // A log of two items a page, with its time in these columns.
+  const log = (columns: string, times: readonly string[]) =>
+    `uid,sku,label,${columns}\n` +
+    times.map((time, k) => `u${k},a,1,${time}\nu${k},b,0,${time}\n`).join("");
+  const files = {
+    "years.csv": log("ts", ["2009", "2010"]),
+    "digits.csv": log("ts", ["20090131", "20101231"]),
+    "slashes.csv": log("ts", ["31/1/2009 7:05", "1/12/2010 17:30"]),
+    "names.csv": log("ts", ["31-Jan-2009", "1 dec 2010"]),
+    "parts.csv": log("y,m,d,clock", ["2009,1,31,7:05", "2010,12,1,17:30"]),
+    "ticks.csv": log("ts", ["5", "6"]),
+  };
+  const [jan, dec] = ["2009-01-31 00:00:00", "2010-12-01 00:00:00"];
+  const minutes = ["2009-01-31 07:05:00", "2010-12-01 17:30:00"];
+  const cases: [args: string[], times: string[]][] = [
+    [["years.csv", "--time", "ts", "--time-format", "%Y"], ["2009-01-01 00:00:00", "2010-01-01 00:00:00"]],
+    [["digits.csv", "--time", "ts", "--time-format", "%Y%m%d"], [jan, "2010-12-31 00:00:00"]],
+    [["slashes.csv", "--time", "ts", "--time-format", "%d/%m/%Y %H:%M"], minutes],
+    [["names.csv", "--time", "ts"], [jan, dec]],
+    [["parts.csv", "--date", "y,m,d"], [jan, dec]],
+    [["parts.csv", "--date", "y,m,d", "--time", "clock"], minutes],
+    [["ticks.csv", "--time", "ts", "--time-format", "seconds"], [
+      "1970-01-01 00:00:05",
+      "1970-01-01 00:00:06",
+    ]],
+    [["ticks.csv", "--time", "ts", "--pages", "as-is"], ["1970-01-01 00:00:05", "1970-01-01 00:00:06"]],
+  ];
+  await withFolder(files, async (folder) => {
+    const all = (
+      args: readonly string[],
+    ) => ["--source", ...args, ..."--user uid --item sku --clicked label --page uid".split(" ")];
+    for (const [args, times] of cases) {
+      const { folder: out } = await prepared(folder, all(args));
+      assert.deepEqual((await pagesOf(out)).map(({ time }) => time), times, args.join(" "));
+    }
+    const refused = (args: string, says: RegExp) => refuses(folder, all(args.split(" ")).join(" "), says);
+    await refused(
+      "years.csv --time ts",
+      /ts to be times of a log.*seconds since 1970.*mean 1970-01-01 00:33:29 to .*--time-format/,
+    );
+    await refused("digits.csv --time ts", /mean 1970-08-21/);
+    await refused("ticks.csv --time ts", /mean 1970-01-01 00:00:05/);
+    await refused("names.csv --time ts --time-format %Q", /Expected --time-format to be seconds, .*got "%Q"/);
+    await refused(
+      "slashes.csv --time ts --time-format %d.%m.%Y",
+      /cannot be read.*expected ts to be a time \(%d\.%m\.%Y\)/s,
+    );
+    await refused("parts.csv --date y,m", /Expected a column, or those with year, month and day, got "y,m"/);
+    await refused("parts.csv --date y,m,day", /expected a column "day" \(--date\), found .* y, m, d, clock/);
+    await refused("years.csv", /Expected --time or --date/);
+  });
+});
+
 Deno.test("shapes: sampled pages show the click among items by popularity, whatever the order of the rows", async () => {
   const args = "--source clicks_only.csv --user uid --item sku --time ts --pages sampled --page-size 5".split(
     " ",

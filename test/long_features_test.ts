@@ -102,6 +102,12 @@ function strange(): Files {
     vendor_id: 100 + k % 7,
     added: some(0.8, 1_600_000_000_000 + 86_400_000 * random.integer(900)),
     seen: some(0.9, `2024-0${1 + random.integer(2)}-${10 + random.integer(9)} 10:3${random.integer(9)} +02`),
+    released: some(
+      0.9,
+      [`0${1 + k % 9}`, ["Jan", "feb", "DEC"][k % 3], 1995 + k % 7].join(k % 2 === 0 ? "-" : " "),
+    ),
+    shot: some(0.9, `${1 + k % 9}/${1 + k % 12}/2009`),
+    partly: k % 4 === 0 ? "unknown" : `2009-01-1${k % 10}`,
     spaced: random.integer(2) === 0 ? ` ${k} ` : `+${k}_000`,
     sparse: some(0.1, random.normal()),
     tags: some(0.9, ["\u{1f600}|e\u0301", "e\u0301", "a|a", "a|", "|\uffee"][k % 5]),
@@ -126,7 +132,8 @@ Deno.test("items of a page have the numbers, tokens and meanings that data log g
     for (
       const note of [
         /Numbers with a heavy tail are taken as logarithms: .*price/,
-        /Times are taken as ages, the logarithm of the days up to the last page of the log: .*added, seen/,
+        /Times are taken as ages, the logarithm of the days up to the last page of the log: .*added, seen, released\./,
+        /Dates that are not all written like 1995-01-31 or 31-Jan-1995 are left out: shot, partly\./,
         /have one value for all items are left out: same\./,
         /without numbers or text are left out: empty\./,
         /Values are split at \|: .*tags/,

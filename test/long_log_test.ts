@@ -178,6 +178,13 @@ Deno.test("pages that cannot be what was displayed are refused as data log refus
       /./,
     ],
     [rowsAt(() => start), { ...columns, page: "page" }, undefined, /All pages have the same time: /],
+    [
+      rowsAt((_, page) => 2007 + page),
+      { ...columns, page: "page" },
+      /As seconds since 1970 .* 1970-01-01/,
+      /./,
+    ],
+    [rowsAt((_, page) => 20090101120000 + page), { ...columns, page: "page" }, /would mean 2606-/, /./],
   ];
   await withFolder({}, async (folder) => {
     for (const [k, [rows, columns, refused, told]] of cases.entries()) {
@@ -210,11 +217,16 @@ Deno.test("times are read by their size or as ISO 8601, to the millisecond", () 
     "2026-01-02 03:04:05.678 UTC",
   ];
   for (const text of same) assert.equal(timeOf(text)?.ms, ms, text);
+  for (const text of ["01-Jan-1995", "1 jan 1995", "1-JAN-1995"]) {
+    assert.equal(timeOf(text)?.ms, Date.UTC(1995, 0, 1), text);
+  }
   assert.equal(timeOf("2024-02-29")?.ms, Date.UTC(2024, 1, 29));
   assert.equal(timeOf("2024-02-29 10:30")?.ms, Date.UTC(2024, 1, 29, 10, 30));
   for (
     const text of [
       "2026-02-29",
+      "29-Feb-2026",
+      "1-Foo-1995",
       "2026-13-01",
       "2026-01-01T24:00:00",
       "2026-01-01T00:00:00+19",

@@ -10,6 +10,7 @@ import {
   DEFAULT_PAGE_SIZE,
   DEFAULT_SAMPLED_WINDOW,
   type LogOptions,
+  timeUnits,
 } from "../prepare/log_options.ts";
 import { RARE_BELOW } from "../prepare/features.ts";
 import type { PrepareOptions } from "../prepare/prepare.ts";
@@ -23,14 +24,25 @@ export function logCommand(run: Prepare): Command {
     .description(
       "Prepares a log with a row for each displayed item, a row for each page, or a row for each click: CSV or TSV with a " +
         "header, JSON lines (both plain, .gz or .zst) or Parquet. Ids are text, exactly as written. Times are seconds, " +
-        "milli-, micro- or nanoseconds since 1970, or ISO 8601: the kind that most rows have. Without a time zone they are " +
-        "UTC. A page with several clicks becomes a page for each click. Columns within JSON objects and Parquet structs have " +
+        "milli-, micro- or nanoseconds since 1970, or ISO 8601: the kind that most rows have, or as --time-format says. Without " +
+        "a time zone they are UTC. A page with several clicks becomes a page for each click. Columns within JSON objects and Parquet structs have " +
         "dotted names, such as user.id.",
     )
     .requiredOption("--source <files>", "a file or a quoted glob, such as 'logs/*.parquet'", given)
     .requiredOption("--user <column>", "the user's id", given)
-    .requiredOption("--time <column>", "when the page was shown", given)
-    .option("--date <column>", "the date, where --time has the time of day alone", given)
+    .option("--time <column>", "when the page was shown; beside --date, the time of day", given)
+    .option(
+      "--date <columns>",
+      "the date: its column, or three with year, month and day, joined by commas",
+      dates,
+    )
+    .option(
+      "--time-format <format>",
+      `how both are written: ${
+        timeUnits.join(", ")
+      }, or as of strptime, such as '%d/%m/%Y %H:%M' (default: found out)`,
+      given,
+    )
     .option("--item <column>", "the displayed item's id", given)
     .option("--items <column>", "or, in a log with a row for each page, the list of its items", given)
     .option("--page <column>", "the page's id (default: rows of one user at one time are a page)", given)
@@ -173,6 +185,12 @@ function positive(text: string): number {
   const value = number(text);
   if (value > 0 && value < 1e9) return value;
   throw new InvalidArgumentError(`Expected a number above 0, got "${text}".`);
+}
+
+function dates(text: string): string[] {
+  const list = columns(text);
+  if (list.length === 1 || list.length === 3) return list;
+  throw new InvalidArgumentError(`Expected a column, or those with year, month and day, got "${text}".`);
 }
 
 /** Names of columns; none for an empty text. */

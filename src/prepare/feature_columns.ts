@@ -2,6 +2,7 @@
 
 import { UserError } from "../user_error.ts";
 import { shown } from "../data/bad_rows.ts";
+import { DATE_LIKE } from "../data/long_log/times.ts";
 import { forgetRejects } from "./bad_rows.ts";
 import { type Engine, identifier, literal } from "./engine.ts";
 import { selectOf, type TableSource } from "./table_select.ts";
@@ -27,25 +28,6 @@ export interface NamedColumns {
   readonly options: { readonly dense: string; readonly tokens: string };
 }
 
-/** ISO 8601, or seconds or milliseconds since 1970; in ms. */
-const TIME_MACROS = String.raw`
-CREATE MACRO item_iso(t) AS CASE
-  WHEN regexp_full_match(t, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?Z| UTC| ?[+-]\d\d(:?\d\d)?)?)?') THEN TRY_CAST(
-    regexp_replace(
-      regexp_replace(regexp_replace(replace(t, ',', '.'), '^(.{10}[T ]\d\d:\d\d)($|[^:\d])', '\1:00\2'), ' (Z|[+-])', '\1'),
-      '([T ][0-9:.]+[+-]\d\d)(\d\d)$', '\1:\2'
-    ) AS TIMESTAMPTZ)
-END;
-CREATE MACRO item_ms(t) AS coalesce(
-  TRY_CAST(t AS DOUBLE) * if(abs(TRY_CAST(t AS DOUBLE)) < 1e11, 1000, 1),
-  epoch_ms(item_iso(trim(t)))
-);`;
-
-/** Makes the macros that the views use. */
-export async function makeTimeMacros(engine: Engine): Promise<void> {
-  await engine.run(TIME_MACROS);
-}
-
 const NUMBER = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL\(.*\))$/;
 const TOKEN = /^(VARCHAR|BOOLEAN|UUID|ENUM\(.*\))$/;
 const TIME = /^(DATE|TIMESTAMP.*)$/;
@@ -68,7 +50,7 @@ export async function chooseColumns(
   const path = source.files[0]?.path ?? "";
   for (const name of dense ?? []) {
     const { kind, example } = kindOf(name);
-    if (kind === "token" || kind === "other") {
+    if (kind === "token" || kind === "date" || kind === "other") {
       throw new UserError(
         `${path}: expected ${name} (${options.dense}) to be numbers, found ${example}. Name it with --tokens, or correct it.`,
       );
@@ -100,6 +82,7 @@ async function noteColumns(engine: Engine, kinds: ReadonlyMap<string, ColumnKind
   const named = (wanted: (name: string, kind: ColumnKind) => boolean) =>
     [...kinds].filter(([name, kind]) => wanted(name, kind)).map(([name]) => name).join(", ");
   const left = named((_, { kind }) => kind === "other" || kind === "empty");
+  const dates = named((_, { kind }) => kind === "date");
   const codes = named((name, { kind, isWhole }) =>
     kind === "number" && isWhole === true && /(^|_)(id|code|nr|no)$|(Id|ID|Code)$/.test(name)
   );
@@ -107,6 +90,7 @@ async function noteColumns(engine: Engine, kinds: ReadonlyMap<string, ColumnKind
   for (
     const [names, text] of [
       [left, `columns of the features without numbers or text are left out: ${left}`],
+      [dates, `dates that are not all written like 1995-01-31 or 31-Jan-1995 are left out: ${dates}`],
       [codes, `read as numbers; if they are codes, name the columns with --tokens: ${codes}`],
       [split, `values are split at |: ${split}`],
     ] as const
@@ -114,7 +98,7 @@ async function noteColumns(engine: Engine, kinds: ReadonlyMap<string, ColumnKind
 }
 
 interface ColumnKind {
-  readonly kind: "number" | "time" | "token" | "empty" | "other";
+  readonly kind: "number" | "time" | "date" | "token" | "empty" | "other";
   /** An example of what is in it, for a message. */
   readonly example: string;
   /** Numbers without fractions. */
@@ -132,32 +116,25 @@ async function kindsOf(engine: Engine, source: TableSource, item: string): Promi
     source,
     Object.fromEntries(columns.map(({ name }, k) => [`x${k}`, { column: name, as: "text" as const }])),
   );
-  const figures = columns.map((_, k) => {
-    const x = identifier(`x${k}`);
-    const number = `TRY_CAST(${x} AS DOUBLE)`;
-    const wrong = `${x} <> '' AND ${number} IS NULL`;
-    return `count(*) FILTER (${x} <> '') AS n${k}, min(${x}) FILTER (${wrong}) AS wrong${k}, ` +
-      `count(*) FILTER (starts_with(trim(${x}), '{')) AS objects${k}, ` +
-      `count(*) FILTER (item_iso(trim(${x})) IS NOT NULL) AS dates${k}, ` +
-      `count(*) FILTER (contains(${x}, '|')) AS bars${k}, ` +
-      `count(*) FILTER (abs(${number}) <= 9e15 AND ${number} = floor(${number})) AS wholes${k}, ` +
-      `min(${number}) AS low${k}, max(${number}) AS high${k}`;
-  });
-  const [row = {}] = await engine.rows(`SELECT ${figures.join(", ")} FROM (${select})`);
+  const [row = {}] = await engine.rows(
+    `SELECT ${columns.map((_, k) => figuresOf(k)).join(", ")} FROM (${select})`,
+  );
   for (const [k, { name, type }] of columns.entries()) {
     const of = (figure: string) => row[`${figure}${k}`] ?? null;
     const n = Number(of("n"));
     const wrong = of("wrong");
     const isWhole = n > 0 && Number(of("wholes")) === n;
+    const dates = Number(of("dates"));
+    const isDate = dates + Number(of("days")) > n / 2;
     const isTime = n > 0 &&
-      (Number(of("dates")) === n || (isWhole && isEpoch(Number(of("low")), Number(of("high")))));
+      (dates === n || (isWhole && isEpoch(Number(of("low")), Number(of("high")))));
     if (source.format === "parquet") {
       const kind = TIME.test(type) || (isTime && (NUMBER.test(type) || type === "VARCHAR"))
         ? "time"
         : NUMBER.test(type)
         ? "number"
         : TOKEN.test(type.replace(/\[\]$/, ""))
-        ? "token"
+        ? isDate ? "date" : "token"
         : "other";
       kinds.set(name, { kind, isWhole, example: `the type ${type}` });
       continue;
@@ -170,6 +147,8 @@ async function kindsOf(engine: Engine, source: TableSource, item: string): Promi
       ? "time"
       : wrong === null
       ? "number"
+      : isDate
+      ? "date"
       : "token";
     const isSplit = kind === "token" && source.format === "csv" && Number(of("bars")) > 0 &&
       await hasFewerParts(engine, select, `x${k}`);
@@ -182,6 +161,20 @@ async function kindsOf(engine: Engine, source: TableSource, item: string): Promi
   }
   await forgetRejects(engine);
   return kinds;
+}
+
+/** What is counted of the column k. */
+function figuresOf(k: number): string {
+  const x = identifier(`x${k}`);
+  const number = `TRY_CAST(${x} AS DOUBLE)`;
+  const wrong = `${x} <> '' AND ${number} IS NULL`;
+  return `count(*) FILTER (${x} <> '') AS n${k}, min(${x}) FILTER (${wrong}) AS wrong${k}, ` +
+    `count(*) FILTER (starts_with(trim(${x}), '{')) AS objects${k}, ` +
+    `count(*) FILTER (iso_time(trim(${x})) IS NOT NULL) AS dates${k}, ` +
+    `count(*) FILTER (regexp_full_match(trim(${x}), ${literal(DATE_LIKE)})) AS days${k}, ` +
+    `count(*) FILTER (contains(${x}, '|')) AS bars${k}, ` +
+    `count(*) FILTER (abs(${number}) <= 9e15 AND ${number} = floor(${number})) AS wholes${k}, ` +
+    `min(${number}) AS low${k}, max(${number}) AS high${k}`;
 }
 
 /** Seconds or milliseconds since 1970, from 2001 to 2049. Prices and counts of all items are not all in so narrow a range. */

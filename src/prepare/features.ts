@@ -2,13 +2,14 @@
 
 import { UserError } from "../user_error.ts";
 import { type Engine, literal, type Variable } from "./engine.ts";
-import { chooseColumns, type FeatureColumns, makeTimeMacros, NO_COLUMNS } from "./feature_columns.ts";
+import { chooseColumns, type FeatureColumns, NO_COLUMNS } from "./feature_columns.ts";
 import { expectKnownItems, type Like, openLike } from "./like.ts";
 import { type Step, stepsOf } from "./script.ts";
 import { faultsOf, type FaultSource } from "./source_faults.ts";
 import { selectOf, type TableSource } from "./table_select.ts";
 import { openTable, type Wanted } from "./table_source.ts";
 import type { BadRows } from "../data/bad_rows.ts";
+import timesScript from "../../data/times.sql" with { type: "text" };
 import numbersScript from "../../data/item_numbers.sql" with { type: "text" };
 import featuresScript from "../../data/item_features.sql" with { type: "text" };
 import { thousands } from "../thousands.ts";
@@ -78,7 +79,7 @@ export async function openFeatures(
   item: string,
   signal?: AbortSignal,
 ): Promise<Features> {
-  await makeTimeMacros(engine);
+  await engine.run(timesScript);
   const like = await openLike(engine, options);
   const named = namedColumns(options, like);
   const { features } = options;

@@ -11,13 +11,14 @@ import {
   openFeatures,
   READING_FEATURES,
 } from "./features.ts";
-import { expectClickForm, expectClicksFound, expectEvents, expectPages } from "./log_checks.ts";
+import { expectClickForm, expectClicksFound, expectEvents, expectPages, expectTimes } from "./log_checks.ts";
 import {
   DEFAULT_CLICK_WITHIN,
   DEFAULT_PAGE_SIZE,
   DEFAULT_SAMPLED_WINDOW,
   expectShape,
   type LogOptions,
+  timeUnits,
 } from "./log_options.ts";
 import { clicksColumnsOf, openLog, rowsOf, rowsOfLog } from "./log_source.ts";
 import type { Begun, Recipe } from "./prepare.ts";
@@ -66,6 +67,7 @@ async function begin(engine: Engine, options: LogOptions, signal?: AbortSignal):
       if (options.items !== undefined && title !== CLICKS_OF_LISTS) return noBadRows;
       const bad = await faultsOf(engine, source.faults);
       expectExact(bad, source.ids);
+      await expectTimes(engine, options);
       await expectClickForm(engine, options);
       await expectEvents(engine, options);
       return bad;
@@ -107,6 +109,7 @@ const isClickApart = ({ clicks, event }: LogOptions) => clicks !== undefined || 
 function variablesOf(options: LogOptions): Record<string, Variable> {
   const ofClicks = options.clicks === undefined ? {} : clicksColumnsOf(options);
   const sampled = options.pages === "sampled";
+  const isUnit = timeUnits.some((unit) => unit === options.timeFormat);
   return {
     with_pages: options.page !== undefined,
     with_lists: options.items !== undefined,
@@ -116,7 +119,10 @@ function variablesOf(options: LogOptions): Record<string, Variable> {
     click_any: options.clickedAny === true,
     with_events: options.event !== undefined,
     clicks_with_users: options.clicks === undefined || ofClicks.user !== undefined,
-    clicks_with_times: options.clicks === undefined || ofClicks.time !== undefined,
+    clicks_with_times: options.clicks === undefined || ofClicks.time !== undefined ||
+      ofClicks.date !== undefined,
+    time_unit: isUnit ? options.timeFormat ?? null : null,
+    time_format: isUnit ? null : options.timeFormat ?? null,
     shown_events: options.eventShown ?? [],
     click_events: options.eventClicked ?? [],
     click_from: options.clickedFrom ?? null,

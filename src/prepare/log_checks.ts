@@ -2,7 +2,8 @@
 
 import { UserError } from "../user_error.ts";
 import { type Engine, literal } from "./engine.ts";
-import type { LogOptions } from "./log_options.ts";
+import { LOG_TIMES } from "../data/long_log/times.ts";
+import { type LogOptions, timeUnits } from "./log_options.ts";
 import { thousands } from "../thousands.ts";
 
 const AS_IS = "--pages as-is lets it pass";
@@ -23,6 +24,31 @@ export async function expectClickForm(engine: Engine, options: LogOptions): Prom
       (several
         ? "Say which it is with --clicked-as."
         : "Is it the right column? Say how it is written with --clicked-as."),
+  );
+}
+
+const timeWords = ({ date = [], time }: LogOptions) =>
+  [...date, ...time === undefined ? [] : [time]].join(", ");
+
+/** @throws UserError for numbers that, counted since 1970, are no times of a log. */
+export async function expectTimes(engine: Engine, options: LogOptions): Promise<void> {
+  if (options.timeFormat !== undefined || options.pages === "as-is") return;
+  const { from, to } = LOG_TIMES;
+  const text = (time: string) => `strftime(make_timestamp(1000 * ${time}), '%Y-%m-%d %H:%M:%S')`;
+  const [row] = await engine.rows(
+    `SELECT time_kind, ${text("min(time)")} AS first, ${text("max(time)")} AS last FROM log_read ` +
+      "WHERE fault IS NULL AND ends_with(time_kind, 'since 1970') GROUP BY time_kind " +
+      `HAVING count_if(time < ${from} OR time >= ${to}) > count(*) / 2`,
+  );
+  if (!row) return;
+  throw new UserError(
+    `Expected ${
+      timeWords(options)
+    } to be times of a log. As numbers of ${row.time_kind} they would mean ${row.first} to ` +
+      `${row.last}. Say how they are written by --time-format: a format such as %Y or %Y%m%d, or the unit ` +
+      `(${
+        timeUnits.join(", ")
+      }) where only their order counts. Columns with year, month and day: --date year,month,day.`,
   );
 }
 
@@ -104,7 +130,9 @@ export async function expectPages(engine: Engine, options: LogOptions): Promise<
     const merge = `all rows of a user in one ${step.name} would be one page`;
     if (step.refused) {
       throw new UserError(
-        `The times (${options.time}) are whole ${step.name}s: without the pages' ids, ${merge}. Name the column with the id of ` +
+        `The times (${
+          timeWords(options)
+        }) are whole ${step.name}s: without the pages' ids, ${merge}. Name the column with the id of ` +
           `the page by --page, or a finer time by --time. If that is what a page is: ${AS_IS}. ${GUIDE}`,
       );
     }

@@ -11,9 +11,11 @@ export interface LogOptions extends FeatureOptions {
   readonly source: string;
   /** Columns of the log. */
   readonly user: string;
-  readonly time: string;
-  /** The column with the date, where `time` has the time of day alone. */
-  readonly date?: string;
+  readonly time?: string;
+  /** The column with the date, or those with year, month and day; `time` has the time of day, if any. */
+  readonly date?: readonly string[];
+  /** How times are written: in a unit since 1970, or by a format of strptime; found out without it. */
+  readonly timeFormat?: string;
   /** A row for each displayed item. Beside `items`, the item of a click that is told apart (without it: the list of its row). */
   readonly item?: string;
   /** A row for each page: a list of its items. */
@@ -50,6 +52,9 @@ export interface LogOptions extends FeatureOptions {
   readonly sampledWindow?: number;
   readonly seed?: number;
 }
+
+/** What numbers since 1970 may count. */
+export const timeUnits = ["seconds", "milliseconds", "microseconds", "nanoseconds"] as const;
 
 export const clicksColumns = ["user", "item", "time", "date", "page"] as const;
 export type ClicksColumn = (typeof clicksColumns)[number];
@@ -93,6 +98,9 @@ const NOT_SAMPLED: readonly (keyof LogOptions)[] = ["items", "clicks", "position
 /** @throws UserError for options that do not fit together, or do not say what was displayed and clicked. */
 export function expectShape(options: LogOptions): void {
   const has = (name: keyof LogOptions) => options[name] !== undefined;
+  if (!has("time") && !has("date")) {
+    throw new UserError(`Expected --time or --date: when the page was shown; found neither. ${WHERE}`);
+  }
   for (const [first, second, why] of APART) {
     if (!has(first) || !has(second)) continue;
     throw new UserError(

@@ -1,8 +1,9 @@
 /** The rows of a log as the view `source` of data/log.sql, from one table or two; and what is said of bad ones. */
 
-import type { Engine } from "./engine.ts";
+import { UserError } from "../user_error.ts";
+import { type Engine, literal } from "./engine.ts";
 import { expectIds, inexactText } from "./features.ts";
-import { type ClicksColumn, flag, type LogOptions } from "./log_options.ts";
+import { type ClicksColumn, flag, type LogOptions, timeUnits } from "./log_options.ts";
 import type { CsvPlaces, FaultSource, FaultText } from "./source_faults.ts";
 import { rowsOfCsv } from "./sources.ts";
 import { type ReadAs, selectOf, type TableSource } from "./table_select.ts";
@@ -19,6 +20,8 @@ export interface LogSource {
 /** A column of the view: the option that names its column of the log, and how it is read. */
 interface Value {
   readonly option: keyof LogOptions;
+  /** Which of its columns, where it names several. */
+  readonly place?: number;
   readonly as: ReadAs;
   /** The column of `checked` that has it as it is written. */
   readonly read: string;
@@ -30,7 +33,9 @@ const ROWS: Readonly<Record<string, Value>> = {
   item_id: { option: "item", as: "id", read: "item_id" },
   page_id: { option: "page", as: "id", read: "page_id" },
   time: { option: "time", as: "text", read: "time_text" },
-  date: { option: "date", as: "text", read: "date" },
+  date: { option: "date", place: 0, as: "text", read: "date" },
+  month: { option: "date", place: 1, as: "text", read: "month" },
+  day: { option: "date", place: 2, as: "text", read: "day" },
   clicked: { option: "clicked", as: "text", read: "clicked_text" },
   position: { option: "position", as: "text", read: "position_text" },
   event: { option: "event", as: "text", read: "event" },
@@ -42,26 +47,28 @@ const LISTS: Readonly<Record<string, Value>> = {
   position_list: { option: "position", as: "items", read: "position_text" },
   items_text: { option: "items", as: "text", read: "items_text" },
 };
-const CLICKS: Readonly<Partial<Record<string, ClicksColumn>>> = {
+/** The columns of a table of clicks, as the view calls them. */
+type ClicksNames = Partial<Readonly<Record<ClicksColumn | "month" | "day", string>>>;
+const CLICKS: Readonly<Partial<Record<string, keyof ClicksNames>>> = {
   user_id: "user",
   item_id: "item",
   page_id: "page",
   time: "time",
   date: "date",
+  month: "month",
+  day: "day",
 };
 const ID_OPTIONS = ["user", "item", "page"] as const;
 
 /** Makes the view. @throws UserError for files that are not what they should be. */
 export async function openLog(engine: Engine, options: LogOptions, signal?: AbortSignal): Promise<LogSource> {
+  await expectTimeFormat(engine, options);
   const values = { ...ROWS, ...LISTS };
-  const wanted = wantedOf(options, Object.values(values).map(({ option }) => option));
+  const wanted = wantedOf(options, Object.values(values));
   const log = await openTable(engine, options.source, "a log", wanted, signal);
   expectIds(log, wanted.filter(({ option }) => ID_OPTIONS.some((name) => option === flag(name))));
-  const selects = [
-    `SELECT *, false AS is_clicks FROM (${
-      joined(selectOf(log, columnsOf(values, ({ option }) => column(options, option))), options.date)
-    })`,
-  ];
+  const read = columnsOf(values, (value) => column(options, value));
+  const selects = [`SELECT *, false AS is_clicks FROM (${joined(selectOf(log, read), read)})`];
   let clicks: TableSource | undefined;
   if (options.clicks !== undefined) {
     const named = clicksColumnsOf(options);
@@ -70,13 +77,10 @@ export async function openLog(engine: Engine, options: LogOptions, signal?: Abor
       option: `--clicks-columns ${name}=`,
     }));
     clicks = await openTable(engine, options.clicks, "a table of clicks", wanted, signal);
-    expectIds(clicks, wanted.filter(({ option }) => !option.includes("time")));
-    const of = (name: string) => named[CLICKS[name] ?? ""];
-    const select = selectOf(
-      clicks,
-      Object.fromEntries(Object.entries(values).map(([name, { as }]) => [name, { column: of(name), as }])),
-    );
-    selects.push(`SELECT *, true AS is_clicks FROM (${joined(select, named.date)})`);
+    const ids = ID_OPTIONS.map((name) => `--clicks-columns ${name}=`);
+    expectIds(clicks, wanted.filter(({ option }) => ids.includes(option)));
+    const read = columnsOf(values, (_, name) => ofClicksTable(named, name));
+    selects.push(`SELECT *, true AS is_clicks FROM (${joined(selectOf(clicks, read), read)})`);
   }
   await engine.run(`CREATE VIEW source AS ${selects.join(" UNION ALL ")}`);
   const ids = [...new Set([...ID_OPTIONS, "items" as const].flatMap((name) => options[name] ?? []))].join(
@@ -85,49 +89,74 @@ export async function openLog(engine: Engine, options: LogOptions, signal?: Abor
   return { log, clicks, ids, faults: faultsOfLog(options, values, log, clicks, ids) };
 }
 
-/** Puts date and time of day together; what the time was written like goes on as time_of_day. */
-function joined(select: string, date: string | undefined): string {
-  if (date === undefined) return `SELECT *, time AS time_of_day FROM (${select})`;
-  const day = "regexp_replace(trim(date), '[T ]00:00:00(\\.0+)?$', '')"; // a timestamp may stand for a date
-  const clock = "regexp_replace(trim(time), '^(\\d:)', '0\\1')";
-  return `SELECT * REPLACE (${day} || ' ' || ${clock} AS time), time AS time_of_day FROM (${select})`;
+/** The column of a table of clicks that a value of the view is read from. */
+function ofClicksTable(named: ClicksNames, value: string): string | undefined {
+  const name = CLICKS[value];
+  return name && named[name];
 }
 
-const column = (options: LogOptions, option: keyof LogOptions) => {
-  const name = options[option];
-  return typeof name === "string" ? name : undefined;
-};
+/** @throws UserError for a format that is none. */
+async function expectTimeFormat(engine: Engine, { timeFormat }: LogOptions): Promise<void> {
+  if (timeFormat === undefined || timeUnits.some((unit) => unit === timeFormat)) return;
+  try {
+    await engine.run(`SELECT try_strptime('', ${literal(timeFormat)})`);
+  } catch {
+    throw new UserError(
+      `Expected --time-format to be ${
+        timeUnits.join(", ")
+      }, or a format of strptime such as %d/%m/%Y %H:%M, got ` +
+        `${JSON.stringify(timeFormat)}.`,
+    );
+  }
+}
+
+type ReadColumns = Readonly<Record<string, { readonly column: string | undefined; readonly as: ReadAs }>>;
+
+/** Puts date and time of day together; what the time was written like goes on as time_of_day. */
+function joined(select: string, { date, month, time }: ReadColumns): string {
+  if (date?.column === undefined) return `SELECT *, time AS time_of_day FROM (${select})`;
+  const twoDigits = (text: string) => `regexp_replace(trim(${text}), '^(\\d)$', '0\\1')`;
+  const day = month?.column === undefined
+    ? "regexp_replace(trim(date), '[T ]00:00:00(\\.0+)?$', '')" // a timestamp may stand for a date
+    : `trim(date) || '-' || ${twoDigits("month")} || '-' || ${twoDigits("day")}`;
+  const clock = time?.column === undefined ? "" : " || ' ' || regexp_replace(trim(time), '^(\\d:)', '0\\1')";
+  return `SELECT * REPLACE (${day}${clock} AS time), time AS time_of_day FROM (${select})`;
+}
+
+/** The column of the log that a value of the view is read from. */
+function column(options: LogOptions, { option, place = 0 }: Value): string | undefined {
+  const named: unknown = [options[option]].flat()[place];
+  return typeof named === "string" ? named : undefined;
+}
 
 function columnsOf(
   values: Readonly<Record<string, Value>>,
-  of: (value: Value) => string | undefined,
-): Record<string, { column: string | undefined; as: ReadAs }> {
+  of: (value: Value, name: string) => string | undefined,
+): ReadColumns {
   return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [name, { column: of(value), as: value.as }]),
+    Object.entries(values).map(([name, value]) => [name, { column: of(value, name), as: value.as }]),
   );
 }
 
 /** The columns that the log must have. With a table of clicks, the item may be a column of that table alone. */
-function wantedOf(options: LogOptions, names: readonly (keyof LogOptions)[]): Wanted[] {
+function wantedOf(options: LogOptions, values: readonly Value[]): Wanted[] {
   const ofClicks = options.clicks !== undefined && options.items !== undefined;
-  return [...new Set(names)].filter((name) => name !== "item" || !ofClicks).flatMap((name) => {
-    const named = column(options, name);
-    return named === undefined ? [] : [{ column: named, option: flag(name) }];
+  return values.filter(({ option }) => option !== "item" || !ofClicks).flatMap((value) => {
+    const named = column(options, value);
+    return named === undefined ? [] : [{ column: named, option: flag(value.option) }];
   });
 }
 
 /** The columns that the table of clicks must have: with pages' ids, user and time only where they are named for it. */
-export function clicksColumnsOf(options: LogOptions): Record<string, string> {
-  const { page, date, clicksColumns = {} } = options;
+export function clicksColumnsOf(options: LogOptions): ClicksNames {
+  const { user, time, item, page, date = [], clicksColumns = {} } = options;
   // A time that has a name of its own there is a whole one, unless its date is named as well.
-  const day = date === undefined || clicksColumns.time !== undefined ? [] : ["date" as const];
-  const needed: readonly ClicksColumn[] = page === undefined
-    ? ["user", "item", "time", ...day]
-    : ["item", "page"];
-  return {
-    ...Object.fromEntries(needed.map((name) => [name, clicksColumns[name] ?? options[name] ?? ""])),
-    ...clicksColumns,
-  };
+  const [year, month, day] = clicksColumns.time === undefined ? date : [];
+  const dates = clicksColumns.date === undefined ? { date: year, month, day } : {};
+  const own = page === undefined ? { user, item, time, ...dates } : { item, page };
+  return Object.fromEntries(
+    Object.entries({ ...own, ...clicksColumns }).filter(([, column]) => column !== undefined),
+  );
 }
 
 function faultsOfLog(
@@ -138,8 +167,8 @@ function faultsOfLog(
   ids: string,
 ): FaultSource {
   const named = options.clicks === undefined ? {} : clicksColumnsOf(options);
-  const ofLog = placesOf(values, log, ({ option }) => column(options, option));
-  const ofClicks = clicks && placesOf(ROWS, clicks, ({ option }) => named[option]);
+  const ofLog = placesOf(values, log, (value) => column(options, value));
+  const ofClicks = clicks && placesOf(ROWS, clicks, (_, name) => ofClicksTable(named, name));
   return {
     view: "checked",
     counted: "log_read",
@@ -152,12 +181,12 @@ function faultsOfLog(
 function placesOf(
   values: Readonly<Record<string, Value>>,
   { format, columns, delimiter }: TableSource,
-  of: (value: Value) => string | undefined,
+  of: (value: Value, name: string) => string | undefined,
 ): CsvPlaces | undefined {
   if (format !== "csv") return undefined;
-  const places = Object.values(values).map((value): [string, number] => [
+  const places = Object.entries(values).map(([own, value]): [string, number] => [
     value.option === "time" ? "time_of_day" : value.read,
-    columns.findIndex(({ name }) => name === of(value)),
+    columns.findIndex(({ name }) => name === of(value, own)),
   ]);
   return { delimiter, places: Object.fromEntries(places.filter(([, place]) => place >= 0)) };
 }
@@ -175,13 +204,14 @@ function clickText({ clickedFrom, clickedAs }: LogOptions): { expected: string; 
 
 function textsOf(
   options: LogOptions,
-  named: Readonly<Record<string, string>>,
+  named: ClicksNames,
   ids: string,
 ): Record<string, FaultText> {
   const { items = "items", clicked = "clicked", position = "position" } = options;
   const click = clickText(options);
   const either = (name: ClicksColumn) => {
-    const [own = name, other = own] = [options[name], named[name]];
+    const own = [options[name] ?? name].flat().join(", ");
+    const other = name === "date" && named.month !== undefined ? own : named[name] ?? own;
     return own === other ? own : `${own} (of clicks: ${other})`;
   };
   const empty = (name: ClicksColumn, value: string) => ({
@@ -194,10 +224,14 @@ function textsOf(
     expected: `${column} to be ${expected}`,
     value,
   });
-  const time = options.date === undefined ? either("time") : `${either("date")} and ${either("time")}`;
-  const kinds = options.date === undefined
-    ? "a number since 1970, or ISO 8601; name a date that stands apart with --date"
-    : "a date such as 2024-03-01, and a time of day such as 09:05:58";
+  const { date, time, timeFormat } = options;
+  const times = [...date ? [either("date")] : [], ...time === undefined ? [] : [either("time")]].join(
+    " and ",
+  );
+  const kinds = timeFormat ??
+    (date
+      ? `a date such as 2024-03-01${time === undefined ? "" : ", and a time of day such as 09:05:58"}`
+      : "a number since 1970, or ISO 8601; say another way by --time-format; name a date that stands apart with --date");
   return {
     broken: { kind: "not a JSON object", expected: "a JSON object" },
     inexact: inexactText(ids),
@@ -205,10 +239,10 @@ function textsOf(
     item: empty("item", "item_id"),
     page: empty("page", "page_id"),
     items: unreadable(items, "a list of ids, at least one", "items_text"),
-    time: unreadable(time, `a time (${kinds})`, "time_text"),
+    time: unreadable(times, `a time (${kinds})`, "time_text"),
     "kind of time": {
-      kind: `${time} is another kind of time than in most rows`,
-      expected: `${time} to be a time of the kind that most rows have`,
+      kind: `${times} is another kind of time than in most rows`,
+      expected: `${times} to be a time of the kind that most rows have`,
       value: "time_text",
     },
     clicked: {

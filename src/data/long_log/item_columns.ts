@@ -1,7 +1,7 @@
 /** Which columns of a table of items are numbers, times and tokens: by what is written in them, as `data log` tells it. */
 
 import { doubleOf } from "./doubles.ts";
-import { isoTime } from "./times.ts";
+import { DATE_LIKE, isoTime } from "./times.ts";
 
 /** A column of the table, without the one with the items' ids. */
 export interface ItemColumn {
@@ -38,6 +38,10 @@ export function columnsOf(columns: readonly ItemColumn[]): ItemColumns {
       "Columns of the features without numbers or text are left out",
     ],
     [
+      named(({ kind }) => kind === "date"),
+      "Dates that are not all written like 1995-01-31 or 31-Jan-1995 are left out",
+    ],
+    [
       named(({ kind, isWhole, name }) =>
         kind === "number" && isWhole && /(^|_)(id|code|nr|no)$|(Id|ID|Code)$/.test(name)
       ),
@@ -68,15 +72,17 @@ export function tokensAt({ texts, lists, isSplit }: TokenColumn, row: number): s
   return (lists?.get(row) ?? (isSplit ? text.split("|") : [text])).filter((value) => value !== "");
 }
 
-type Kind = "number" | "time" | "token" | "empty" | "other";
+type Kind = "number" | "time" | "date" | "token" | "empty" | "other";
+const DAY = new RegExp(`^${DATE_LIKE}$`);
 
 function kindOf({ texts, lists }: ItemColumn): { kind: Kind; isWhole: boolean; isSplit: boolean } {
-  let [n, numbers, dates, wholes] = [0, 0, 0, 0];
+  let [n, numbers, dates, days, wholes] = [0, 0, 0, 0, 0];
   let [low, high] = [Infinity, -Infinity];
   for (const text of texts) {
     if (text === "") continue;
     n++;
     if (isoTime(trimmed(text))) dates++;
+    else if (DAY.test(trimmed(text))) days++;
     const x = doubleOf(text);
     if (x === undefined) continue;
     numbers++;
@@ -93,6 +99,8 @@ function kindOf({ texts, lists }: ItemColumn): { kind: Kind; isWhole: boolean; i
     ? "time"
     : numbers === n
     ? "number"
+    : dates + days > n / 2
+    ? "date"
     : "token";
   return { kind, isWhole, isSplit: kind === "token" && !lists && hasFewerParts(texts) };
 }

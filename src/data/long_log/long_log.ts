@@ -49,7 +49,7 @@ export async function parseLongLog(
   const read = readRows(file, columns, onRead);
   expectFew(read.bad, read.count);
   const pages = pagesOf(read);
-  const told = checkPages(path, pages, read.columns);
+  const told = checkPages(path, pages, read.columns, read.timeKind);
   const clicks = clicksOf(pages);
   expectParts(path, clicks.userSplit);
   const end = pages.times.reduce((latest, time) => Math.max(latest, time), -Infinity);

@@ -3,6 +3,7 @@
 import { UserError } from "../../user_error.ts";
 import type { LogColumns } from "./columns.ts";
 import type { LongPages } from "./pages.ts";
+import { LOG_TIMES, type TimeKind } from "./times.ts";
 import { thousands } from "../../thousands.ts";
 
 /** What times may be multiples of, the longest first. One alone says little: an hour or a minute needs several. */
@@ -17,8 +18,17 @@ export function checkPages(
   path: string,
   { times, longer, clicks }: LongPages,
   { page, time, clicked }: LogColumns,
+  kind: TimeKind | undefined,
 ): string[] {
   const { length: count } = times;
+  const strange = times.filter((ms) => ms < LOG_TIMES.from || ms >= LOG_TIMES.to);
+  if (kind?.endsWith("since 1970") && strange.length > count / 2) {
+    throw new UserError(
+      `${path}: expected ${time} to be times of a log. As ${kind} a number there would mean ${
+        new Date(strange[0] ?? 0).toISOString()
+      }. Write it as ISO 8601, or prepare the log outside of the page: deno task data log --time-format.`,
+    );
+  }
   if (clicks === 0) {
     throw new UserError(
       `${path}: expected clicks, found none on ${

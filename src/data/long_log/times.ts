@@ -9,6 +9,9 @@ const NUMBERS = [
 ] as const;
 const ISO = "dates and times (ISO 8601; UTC where they have no time zone)";
 
+/** Numbers are only counted since 1970 where most are within these, in ms: others are years, or count from somewhere else. */
+export const LOG_TIMES = { from: Date.UTC(1990), to: Date.UTC(2100) } as const;
+
 /** In words. */
 export type TimeKind = (typeof NUMBERS)[number]["kind"] | typeof ISO;
 
@@ -53,9 +56,21 @@ function numberTime(text: string): LogTime | undefined {
 /** Hours from the zone to UTC at most. */
 const FARTHEST_ZONE = 18;
 
-/** Undefined for a text that is not ISO 8601. */
+/** A text that is a date, which is not told of 03/04/1995. A regular expression of the engine as well. */
+export const DATE_LIKE = String.raw`(\d{1,2}[./-]\d{1,2}[./-]\d{4}|\d{4}[./]\d{1,2}[./]\d{1,2})([T ].*)?`;
+
+const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
+/** 1995-01-01 of 01-Jan-1995 or 1 Jan 1995; others as they are. */
+function withNumber(text: string): string {
+  const [, day = "", month = "", year = ""] = /^(\d\d?)[- ]([A-Za-z]{3})[- ](\d{4})$/.exec(text) ?? [];
+  const number = MONTHS.indexOf(month.toLowerCase()) + 1;
+  return number > 0 ? `${year}-${String(number).padStart(2, "0")}-${day.padStart(2, "0")}` : text;
+}
+
+/** Undefined for a text that is not ISO 8601, nor a date such as 01-Jan-1995. */
 export function isoTime(text: string): LogTime | undefined {
-  const match = DATE.exec(text);
+  const match = DATE.exec(withNumber(text));
   if (!match) return undefined;
   const part = (k: number) => Number(match[k] ?? 0);
   const [year, month, day, hour, minute, second] = [part(1), part(2), part(3), part(4), part(5), part(6)];
