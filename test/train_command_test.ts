@@ -159,6 +159,7 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test figure
   );
   assert.equal(partial.code, 0, partial.stderr);
   assert.doesNotMatch(partial.stdout, /click rate/);
+  assert.match(partial.stdout, /^(last ranks|On these users last cannot be told apart from random)/m);
   const shown = await evaluate(
     "--model",
     `${run}/last.safetensors`,
@@ -169,6 +170,10 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test figure
   );
   assert.match(shown.stdout, /^last +30 /m, shown.stderr);
   assert.match(shown.stdout, /^Train users are among these/m);
+  assert.match(
+    shown.stdout,
+    /^last ranks (WORSE|better) than|^On these users last cannot be told apart from/m,
+  );
 });
 
 Deno.test("a run that is extended or interrupted and resumed is the run that never stopped, bit for bit", async () => {

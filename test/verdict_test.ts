@@ -95,7 +95,7 @@ Deno.test("a model that is worse than a baseline, or not told apart from one, sa
   assert.match(worst, /WORSE than item-kNN \(prec@1 -0\.300[^)]*\), click rate, random\.$/m);
   const few = snapshot("last", 1000, {});
   const against = { clickRate: { prec1: { value: 1, interval: null } } };
-  assert.match(verdict([{ ...few, against }]), /too few test users/);
+  assert.match(verdict([{ ...few, against }]), /too few users/);
 });
 
 Deno.test("the generator is judged where it ranks better than the reward", () => {

@@ -159,8 +159,12 @@ function tell(
 ): void {
   const baselines = users.results();
   const minus = other && { model: path, ...other.result, differences: differences(tested, other.tested) };
+  const verdict = [
+    ...baselineWords([result], data),
+    ...(isChoice ? lossWords([result]) : []),
+  ];
   if (json) {
-    const all = { data: data.config, split, ...result, baselines, ...(minus ? { minus } : {}) };
+    const all = { data: data.config, split, ...result, baselines, verdict, ...(minus ? { minus } : {}) };
     return console.log(JSON.stringify(all, null, 2));
   }
   console.log(`${split === "all" ? "All" : split} users of ${data.source.name}:`);
@@ -175,10 +179,8 @@ function tell(
       ? [
         "Train users are among these: the baselines are counted on them, so their figures are too good here.",
       ]
-      : [
-        ...baselineWords([result], data),
-        ...(isChoice ? lossWords([result]) : []),
-      ]),
+      : []),
+    ...verdict,
   ];
   for (const text of texts) if (text) console.log(text);
   if (minus) {
@@ -223,7 +225,8 @@ async function withEvaluation<T>(
   const made = new Made();
   try {
     const model = made.keep(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
-    const deviceLog = source.log && made.keep(new DeviceLog(gpu, source.log, undefined, undefined, ofOthers(model)));
+    const deviceLog = source.log &&
+      made.keep(new DeviceLog(gpu, source.log, undefined, undefined, ofOthers(model)));
     if (!game) return await use(made.keep(await Evaluation.ofModel(model, deviceLog, source, users, shards)));
     const own = { weights: partOf(weights, GENERATOR_PREFIX) };
     const generator = game.generator

@@ -58,7 +58,7 @@ export function baselineWords(test: readonly SnapshotResult[], data: ItemData): 
   const rivals = rivalsOf(best, byPi ? "piPrec1" : "prec1");
   if (rivals.length === 0) return [];
   if (rivals.every(({ difference: { interval } }) => !interval)) {
-    return ["There are too few test users to say whether the model beats the baselines."];
+    return ["There are too few users to say whether the model beats the baselines."];
   }
   const who = byPi ? `The generator of ${best.snapshot}` : best.snapshot;
   if (rivals.every(({ is }) => is === "better")) {
@@ -83,7 +83,7 @@ function unbeatenWords(what: string, rivals: readonly Rival[], figure: string): 
     ...(worse === "" ? [] : [`${what} WORSE than ${worse}.`]),
     ...(near === ""
       ? []
-      : [`${what} neither better nor worse than ${near}, as far as these test users tell.`]),
+      : [`${what} neither better nor worse than ${near}, as far as these users tell.`]),
   ];
 }
 
