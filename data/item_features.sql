@@ -9,8 +9,8 @@
 -- splits (for each of tokens whether its texts were split);
 -- item_ids (true, false, or NULL: where most of what is displayed has no features); rare_below; is_like; like_name.
 --
--- Ends with item, dense_feature, token_field as prepared.sql takes them, and vocabulary (k, value, token): of field k, the last one
--- being the items themselves; value is NULL for all that have no token of their own.
+-- Ends with item, dense_feature, token_field as prepared.sql takes them; vocabulary (k, value, token): of field k, the last one being
+-- the items themselves; value is NULL for all that have no token of their own; and column_share.
 
 -- step: What train users were shown
 CREATE TABLE train_item AS
@@ -219,14 +219,31 @@ LEFT JOIN (
   WHERE value IS NULL AND (kind = 'trained' OR getvariable('is_like'))
 ) other ON other.k = v.k
 WHERE coalesce(own.token, other.token) IS NOT NULL;
+
+-- How far the items are those that the columns were understood by: of the items, those without a value; of the values, numbers
+-- beyond the scale, and texts without a token of their own.
+CREATE TABLE column_share AS
+SELECT
+  false AS is_token, s.k, any_value(s.name) AS "column", 1 - count(dense[s.k]) / count(*) AS absent,
+  coalesce(count_if(dense[s.k] NOT BETWEEN s.low AND s.high) / nullif(count(dense[s.k]), 0), 0) AS clipped, 0.0::DOUBLE AS unknown
+FROM number_of LEFT JOIN feature USING (item), number_scale s
+WHERE s.is_used OR s.is_partly
+GROUP BY s.k
+UNION ALL
+SELECT
+  true, f.k, any_value(if(f.k > len(getvariable('tokens')), NULL, getvariable('tokens')[f.k]::VARCHAR)),
+  1 - count(DISTINCT t.item) / (SELECT count(*) FROM number_of), 0,
+  coalesce(count(t.item) FILTER (v.token IS NULL) / nullif(count(t.item), 0), 0)
+FROM other_token f LEFT JOIN token_value t ON t.k = f.k LEFT JOIN vocabulary v ON v.k = t.k AND v.value = t.value
+GROUP BY f.k;
 INSERT INTO note
-SELECT printf(
-  '%d of %d items have values of %s that %s has no token for: they take its token for all others',
-  count(*), (SELECT count(*) FROM number_of), name, getvariable('like_name')
-)
-FROM (SELECT DISTINCT item, k FROM token_value v ANTI JOIN vocabulary USING (k, value) WHERE getvariable('is_like'))
-JOIN (SELECT DISTINCT v.k, f.* FROM vocabulary v JOIN token_field f ON v.token = f.first) USING (k)
-GROUP BY k, name;
+SELECT printf('beside %s, %s: %s', getvariable('like_name'), what, string_agg(printf('%s %.1f %%', coalesce("column", 'item'), 100 * share), ', ' ORDER BY is_token, k))
+FROM column_share, (
+  SELECT unnest(['values beyond its scales', 'values that it has no token for, and that take the one for all others', 'items without a value']) AS what,
+    unnest(['clipped', 'unknown', 'absent']) AS kind
+), LATERAL (SELECT CASE kind WHEN 'clipped' THEN clipped WHEN 'unknown' THEN unknown ELSE absent END AS share)
+WHERE getvariable('is_like') AND share > 0
+GROUP BY what;
 DROP TABLE token_value;
 
 CREATE TABLE item (item UINTEGER, id VARCHAR, valid_from TIMESTAMP, dense FLOAT[], tokens UINTEGER[]);

@@ -255,7 +255,7 @@ Deno.test("items: --like prepares another log with the columns, scales and token
     }
     assert.match(
       like.manifest.notes.join("\n"),
-      /\d+ of \d+ items have values of category that .* has no token for/,
+      /beside .*, values that it has no token for, .*: category \d+\.\d %, brand \d+\.\d %, item \d+\.\d %/,
     );
     const rejects = (options: FeatureOptions, says: RegExp) =>
       refuses(folder, recipe(folder, { ...more, ...options }, "next.csv"), says);
@@ -270,6 +270,42 @@ Deno.test("items: --like prepares another log with the columns, scales and token
       { like: first.folder, features: `${folder}/less.csv` },
       /expected a column "rating" \(--like\)/,
     );
+  });
+});
+
+Deno.test("items: --like refuses columns that it mostly does not know, and says how much of each it does not", async () => {
+  await withFolder(shopFiles, async (folder) => {
+    const { folder: like, manifest } = await prepareIn(folder, recipe(folder));
+    const shares = new Map(manifest.shares.map(({ column, ...shares }) => [column, shares]));
+    assert.deepEqual([...shares.keys()], ["price", "rating", "stock", "created", "category", "brand"]);
+    assert.ok((shares.get("rating")?.absent ?? 0) > 0.4 && shares.get("stock")?.absent === 0);
+    type Item = (typeof shop.items)[number];
+    const changed = async (
+      change: (item: Item) => Record<string, string | undefined>,
+      allowUnlike = false,
+    ) => {
+      await Deno.writeTextFile(
+        `${folder}/other.csv`,
+        csvOf(shop.items.map((item) => ({ ...item, ...change(item) }))),
+      );
+      return recipe(folder, { features: `${folder}/other.csv`, like, allowUnlike });
+    };
+    const cents = ({ price = "" }: Item) => ({ price: price === "" ? "" : `${100 * Number(price)}` });
+    const capitals = ({ category = "" }: Item) => ({ category: category.toUpperCase() });
+    const swapped = ({ category, brand }: Item) => ({ category: brand, brand: category });
+    const few = (item: Item) => item.item?.endsWith("7") ? {} : { rating: "" };
+    await refuses(
+      folder,
+      await changed(cents),
+      /price: \d+\.\d % of the numbers are beyond its scale.*--allow-unlike/,
+    );
+    await refuses(folder, await changed(capitals), /category: 100\.0 % of the values have no token/);
+    await refuses(folder, await changed(swapped), /category: 100\.0 % .*; brand: 100\.0 % /);
+    await refuses(folder, await changed(few), /rating: 9\d\.\d % of the items have no value/);
+    const told = await prepareIn(folder, await changed(capitals, true));
+    assert.equal(told.manifest.shares.find(({ column }) => column === "category")?.unknown, 1);
+    assert.match(told.manifest.notes.join("\n"), /no token for, .*: category 100\.0 %/);
+    await refuses(folder, recipe(folder, { allowUnlike: true }), /Expected --like with --allow-unlike/);
   });
 });
 

@@ -167,7 +167,8 @@ export function withItemOptions(command: Command): Command {
       "--like <folder>",
       "prepare the items as this prepared set has them, with its columns, tokens and scales: for models that were trained on it",
       folder,
-    );
+    )
+    .option("--allow-unlike", "with --like: also if most values of a column are none that the set knows");
 }
 
 export function given(text: string): string {

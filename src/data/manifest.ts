@@ -124,6 +124,20 @@ export const featuresSchema = v.object({
   idsSha256: v.optional(v.string()),
 });
 
+const share = v.between(0, 1);
+
+/** Of a column, null for the items themselves, of which shares: of the items, without a value; of the values, the others. */
+const sharesSchema = v.object({
+  column: v.nullable(v.string()),
+  absent: share,
+  /** Numbers beyond the scale. */
+  clipped: share,
+  /** Texts without a token of their own. */
+  unknown: share,
+});
+/** Shares of a column of the items. */
+export type ColumnShares = v.InferOutput<typeof sharesSchema>;
+
 /**
  * Only `format`, `version` and `features` are needed to read a data set: whoever makes one with another engine may leave
  * out the rest.
@@ -133,6 +147,8 @@ export const manifestSchema = v.object({
   version: v.literal(1),
   name: v.optional(v.pipe(v.string(), v.minLength(1)), "prepared"),
   features: featuresSchema,
+  /** How far the items are those that the features were made by. */
+  shares: v.optional(v.array(sharesSchema), []),
   /** The files, without .parquet; what is listed is checked. */
   files: v.optional(v.record(v.picklist(["users", "items", "pages", "vocabulary"]), fileSchema), {}),
   counts: v.optional(v.object({

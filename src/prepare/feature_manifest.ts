@@ -1,7 +1,7 @@
 /** What the manifest of a prepared data set says of its features, and the file of their vocabulary. */
 
 import type { Json } from "@duckdb/node-api";
-import type { Features, Transform } from "../data/manifest.ts";
+import type { ColumnShares, Features, Transform } from "../data/manifest.ts";
 import { type Engine, literal } from "./engine.ts";
 
 type Row = Readonly<Record<string, Json>>;
@@ -23,6 +23,17 @@ export async function featuresOf(engine: Engine): Promise<Features> {
   if (dense.length > 0 || tokens.length > 0) return { dense, tokens };
   const ids = await engine.value(`SELECT ${sumOf("id", "item")} FROM item`);
   return { dense, tokens, idsSha256: String(ids) };
+}
+
+/** The same of `column_share`. */
+export async function sharesOf(engine: Engine): Promise<ColumnShares[]> {
+  const rows = await engine.rows("FROM column_share ORDER BY is_token, k");
+  return rows.map(({ column, absent, clipped, unknown }) => ({
+    column: column === null || column === undefined ? null : String(column),
+    absent: Number(absent),
+    clipped: Number(clipped),
+    unknown: Number(unknown),
+  }));
 }
 
 /** A checksum of texts in an order, as SQL; no two lists of texts are written alike. */

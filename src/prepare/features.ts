@@ -3,7 +3,7 @@
 import { UserError } from "../user_error.ts";
 import { type Engine, literal, type Variable } from "./engine.ts";
 import { chooseColumns, type FeatureColumns, NO_COLUMNS } from "./feature_columns.ts";
-import { expectKnownItems, type Like, openLike } from "./like.ts";
+import { expectKnownItems, expectLike, type Like, openLike } from "./like.ts";
 import { type Step, stepsOf } from "./script.ts";
 import { faultsOf, type FaultSource } from "./source_faults.ts";
 import { selectOf, type TableSource } from "./table_select.ts";
@@ -22,6 +22,8 @@ export interface ItemOptions {
   readonly rareBelow?: number;
   /** A prepared set whose vocabulary and scales are taken. */
   readonly like?: string;
+  /** Whether most values of a column may be none that it knows. */
+  readonly allowUnlike?: boolean;
 }
 
 /** As many gradients as an embedding row needs to be more than its random start. */
@@ -63,6 +65,7 @@ export async function checkItems(
   { title }: Step,
 ): Promise<void> {
   if (title === "Numbers of items" && like?.isOneHot) await expectKnownItems(engine, like);
+  if (title === "Vocabulary" && like) await expectLike(engine, like);
   if (title !== "Vocabulary" || !areTokensNamed) return;
   const [free] = await engine.rows("FROM text_column WHERE is_free ORDER BY k LIMIT 1");
   if (!free) return;

@@ -2,12 +2,12 @@
 
 import { basename } from "node:path";
 import { checksum } from "../files/checksum.ts";
-import type { Features, Manifest } from "../data/manifest.ts";
+import type { ColumnShares, Features, Manifest } from "../data/manifest.ts";
 import { partFiles } from "../sets/part_files.ts";
 import { readManifest } from "../sets/prepared_folder.ts";
 import { UserError } from "../user_error.ts";
 import { type Engine, literal } from "./engine.ts";
-import { VOCABULARY } from "./feature_manifest.ts";
+import { sharesOf, VOCABULARY } from "./feature_manifest.ts";
 import type { FeatureColumns } from "./feature_columns.ts";
 import { plainPath } from "./glob.ts";
 
@@ -17,6 +17,10 @@ export interface Like {
   readonly columns: FeatureColumns;
   /** Its items are known by their number alone. */
   readonly isOneHot: boolean;
+  /** What of its own columns was absent, clipped or unknown. */
+  readonly shares: readonly ColumnShares[];
+  /** Whether most values of a column may be unlike those of the set. */
+  readonly allowUnlike: boolean;
 }
 
 const TABLES = `
@@ -34,10 +38,19 @@ CREATE TABLE like_item (item UINTEGER, item_id VARCHAR);`;
  */
 export async function openLike(
   engine: Engine,
-  { like: folder, itemIds }: { readonly like?: string; readonly itemIds?: boolean },
+  { like: folder, itemIds, allowUnlike = false }: {
+    readonly like?: string;
+    readonly itemIds?: boolean;
+    readonly allowUnlike?: boolean;
+  },
 ): Promise<Like | undefined> {
   await engine.run(TABLES);
-  if (folder === undefined) return undefined;
+  if (folder === undefined) {
+    if (allowUnlike) {
+      throw new UserError("Expected --like with --allow-unlike: the set that items are prepared like.");
+    }
+    return undefined;
+  }
   if (itemIds !== undefined) {
     throw new UserError(
       `Expected --like without --item-ids and --no-item-ids: it takes the tokens of ${folder}.`,
@@ -68,6 +81,8 @@ export async function openLike(
   return {
     folder,
     isOneHot,
+    shares: manifest.shares,
+    allowUnlike,
     columns: {
       dense: numbers.map(([name]) => name),
       times: numbers.map(([, isTime]) => isTime),
@@ -136,5 +151,31 @@ export async function expectKnownItems(engine: Engine, { folder }: Like): Promis
     } others (${examples}). The items of that set are ` +
       "one-hot: its models know a number for each, and have no place for new ones. Prepare it again with --item-ids, and " +
       "train on that.",
+  );
+}
+
+/** More is refused of a column, of what the set itself knows of it. */
+const MOST_UNLIKE = 0.5;
+const UNLIKE = [
+  ["clipped", "of the numbers are beyond its scale"],
+  ["unknown", "of the values have no token"],
+  ["absent", "of the items have no value"],
+] as const;
+
+/** @throws UserError where most values of a column, but for the items themselves, are none that the set knows. */
+export async function expectLike(engine: Engine, { folder, shares, allowUnlike }: Like): Promise<void> {
+  if (allowUnlike) return;
+  const found = (await sharesOf(engine)).filter(({ column }) => column !== null).flatMap((here) => {
+    const there = shares.find(({ column }) => column === here.column);
+    const lost = (kind: (typeof UNLIKE)[number][0]) => 1 - (1 - here[kind]) / (1 - (there?.[kind] ?? 0));
+    return UNLIKE.filter(([kind]) => lost(kind) > MOST_UNLIKE)
+      .map(([kind, text]) => `${here.column}: ${(100 * here[kind]).toFixed(1)} % ${text}`);
+  });
+  if (found.length === 0) return;
+  throw new UserError(
+    `Expected items that are described as those of ${folder} are; found ${
+      found.join("; ")
+    }. A model of it cannot know them. ` +
+      "Are units, spellings and columns the same? --allow-unlike lets it pass.",
   );
 }

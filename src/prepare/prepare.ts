@@ -9,7 +9,7 @@ import { type BadRows, joined, noBadRows } from "../data/bad_rows.ts";
 import { judge, takeRejects } from "./bad_rows.ts";
 import { checksum } from "../files/checksum.ts";
 import { Engine, type Variable } from "./engine.ts";
-import { featuresOf, VOCABULARY, writeVocabulary } from "./feature_manifest.ts";
+import { featuresOf, sharesOf, VOCABULARY, writeVocabulary } from "./feature_manifest.ts";
 import type { StepStanding } from "./step_standing.ts";
 import { MANIFEST, type Manifest, manifestSchema } from "../data/manifest.ts";
 import { OutFolder } from "./out_folder.ts";
@@ -176,6 +176,7 @@ async function manifestOf(
     name,
     places,
     features: await featuresOf(engine),
+    shares: await sharesOf(engine),
     files: {
       users: await file("users", inPart("train") + inPart("validation") + inPart("test")),
       items: await file("items", items),

@@ -2,7 +2,7 @@
 
 import { UserError } from "../user_error.ts";
 import type { Engine } from "./engine.ts";
-import { itemFeatureSteps, type ItemOptions, itemVariables } from "./features.ts";
+import { checkItems, itemFeatureSteps, type ItemOptions, itemVariables } from "./features.ts";
 import { plainPath } from "./glob.ts";
 import { type Like, openLike } from "./like.ts";
 import type { Begun, Recipe } from "./prepare.ts";
@@ -144,6 +144,7 @@ async function begin(
     sources: kinds.flatMap((kind) => files[kind]),
     steps: stepsOf(script),
     itemSteps: itemFeatureSteps(),
+    after: (engine, step) => checkItems(engine, { like, areTokensNamed: false }, step),
     places: options.pages === "session" ? "shown" : "arbitrary",
     variables: {
       ...Object.fromEntries(kinds.map((kind) => [kind, paths[kind].map(plainPath)])),
