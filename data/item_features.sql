@@ -86,6 +86,8 @@ UNION ALL
 SELECT k, name, is_time, is_used, is_partly, low, high, scale, mean, sd FROM like_scale;
 DROP TABLE number_value;
 
+-- 0 and 1
+CREATE MACRO as_it_is(scale, mean, sd) AS scale IS NULL AND mean = 0 AND sd = 1;
 SET VARIABLE scales = (SELECT list(s ORDER BY k) FROM number_scale s);
 CREATE TABLE dense_feature AS
 SELECT (row_number() OVER (ORDER BY k, is_indicator) - 1)::INTEGER AS place, *
@@ -93,7 +95,7 @@ FROM (
   SELECT
     k, false AS is_indicator, name, name AS "column", is_time, scale, mean, sd, low, high,
     CASE
-      WHEN scale IS NULL AND mean = 0 AND sd = 1 THEN name || ', 0 or 1'
+      WHEN as_it_is(scale, mean, sd) THEN name || ', 0 or 1'
       WHEN is_time THEN 'logarithm of the age in days, standardised'
       WHEN scale IS NOT NULL THEN 'logarithm of ' || name || ', standardised'
       ELSE name || ', standardised'
@@ -106,7 +108,7 @@ FROM (
 
 INSERT INTO note
 SELECT 'numbers are standardised, to mean 0 and sd 1 over the items that train users were shown: ' || string_agg(name, ', ' ORDER BY k)
-FROM number_scale WHERE is_used AND NOT getvariable('is_like') HAVING count(*) > 0;
+FROM number_scale WHERE is_used AND NOT as_it_is(scale, mean, sd) AND NOT getvariable('is_like') HAVING count(*) > 0;
 INSERT INTO note
 SELECT 'numbers with a heavy tail are taken as logarithms: ' || string_agg(name, ', ' ORDER BY k)
 FROM number_scale WHERE is_used AND scale IS NOT NULL AND NOT is_time AND NOT getvariable('is_like') HAVING count(*) > 0;

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type ClickLog, NONE, usersOf } from "../src/data/click_log.ts";
+import { MemoryLog, sizeOf } from "../src/data/log_source.ts";
 import { choiceFigures } from "../src/data/ranking.ts";
 import type { ModelConfig } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
@@ -18,6 +19,14 @@ const models: Record<string, ModelConfig> = {
   PW: smallPw,
 };
 const given = smallLog(31, { users: 60, items: 41, width: WIDTH, maxEvents: 6, maxPage: 7, given: 0.4 });
+
+Deno.test("given events are no pages of a log's size", () => {
+  const log = pagesAfterHistory(given, [
+    { history: [1, 2, 3], page: [4, 5], clicked: 0 },
+    { history: [], page: [6, 7, 8], clicked: -1 },
+  ]);
+  assert.deepEqual(sizeOf(new MemoryLog(log)), { events: 2, rows: 5, given: 3 });
+});
 
 /** Users with a history that is given, and one page. */
 function pagesAfterHistory(

@@ -72,10 +72,10 @@ export const runPreparation: Prepare = async (recipe, options) => {
     if (bad.total > 0) say(`${n(bad.total)} rows could not be read and are left out:\n${badRowsText(bad)}`);
     for (const note of manifest.notes) say(note);
     for (const [kind, count] of Object.entries(skipped)) say(`left out or changed: ${n(count)} ${kind}`);
-    const users = counts?.users;
+    const { users, given = 0, pages = 0, rows = 0 } = counts ?? {};
     console.log(
-      `${n(counts?.pages)} pages with ${n(counts?.rows)} displayed items of ${n(counts?.items)}, ` +
-        `${n(counts?.clicks)} clicks; users: ${n(users?.train)} train, ${n(users?.validation)} validation, ` +
+      `${n(pages - given)} pages with ${n(rows - given)} displayed items of ${n(counts?.items)}, ` +
+        `${n(counts?.clicks)} clicks${given > 0 ? `, and ${n(given)} clicks given as history` : ""}; users: ${n(users?.train)} train, ${n(users?.validation)} validation, ` +
         `${n(users?.test)} test. ${((performance.now() - began) / 1000).toFixed(1)} s.`,
     );
     console.log(`The prepared data set is ${folder}`);

@@ -1,5 +1,6 @@
 /** What `train` and `reproduce` do with a run: begin it, go on with it, show how it goes. */
 
+import { sizeOf } from "../data/log_source.ts";
 import process from "node:process";
 import { UserError } from "../user_error.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -183,14 +184,16 @@ export async function withGpu(
 function describe(gpu: Gpu, data: Dataset): void {
   const { kind, description } = gpu.adapter;
   say(`adapter: ${description}${kind === "cpu" ? " (software: it computes on the CPU)" : ""}`);
-  const { name, items: { shape }, userSplit, userEvents, userRows } = data.source;
+  const { name, items: { shape }, userSplit } = data.source;
+  const { events, rows, given } = sizeOf(data.source);
   const features = [
     ...(shape.kind === "mixed" ? [`${thousands(shape.tokens)} tokens`] : []),
     shape.kind === "one-hot" ? "one-hot" : `${shape.width} features each`,
   ].join(", ");
   say(
-    `data: ${name}, ${thousands(userSplit.length)} users, ${thousands(userEvents.at(-1) ?? 0)} events, ` +
-      `${thousands(userRows.at(-1) ?? 0)} displayed items of ${thousands(shape.count)} (${features})`,
+    `data: ${name}, ${thousands(userSplit.length)} users, ${thousands(events)} events, ` +
+      `${thousands(rows)} displayed items of ${thousands(shape.count)} (${features})` +
+      (given > 0 ? `, ${thousands(given)} clicks given as history` : ""),
   );
   if (data.copies !== undefined) say(data.copies);
 }

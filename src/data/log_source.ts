@@ -19,6 +19,14 @@ export interface UserIndex {
   readonly userCounted: Uint32Array<ArrayBuffer>;
 }
 
+/** Of the users' events those that are predicted, with their rows; and clicks that are given as history, of one item each. */
+export function sizeOf(
+  { userEvents, userRows, userCounted }: UserIndex,
+): { events: number; rows: number; given: number } {
+  const [all = 0, rows = 0, events = 0] = [userEvents.at(-1), userRows.at(-1), userCounted.at(-1)];
+  return { events, rows: rows - (all - events), given: all - events };
+}
+
 /** A click log that is read user by user: {@link MemoryLog} in memory, `PackedLog` in a file. */
 export interface LogSource extends UserIndex {
   /** Short name for reports, e.g. "demo" or the file's name. */

@@ -74,6 +74,12 @@ export const otherSources: readonly BadInput[] = [
     "1 rows could not be read and are left out",
     "behaviors.tsv:121: ",
   ], { code: 0, leaves: ["out/"] }),
+  behaviors(
+    "a history is no page",
+    lines.replaceAll("\t\t", "\tN1 N2\t"),
+    "40 pages with 80 displayed items of 4, 40 clicks, and 80 clicks given as history",
+    { code: 0, leaves: ["out/"] },
+  ),
   impressions(
     "news that are no news",
     all(file("mind/behaviors.tsv", lines), file("mind/news.tsv", "N3\n")),

@@ -74,10 +74,13 @@ export function featuresOf(
   return [...isUsed ? [value] : [], ...isPartly ? [x === undefined ? 0 : 1] : []];
 }
 
+/** Of 0 and 1. */
+const isAsItIs = ({ log, mean, sd }: NumberScale) => log === null && mean === 0 && sd === 1;
+
 /** What these mean. */
 export function meaningsOf(scale: NumberScale): DenseFeature[] {
   const { name, isAge, isUsed, isPartly, low, high, log, mean, sd } = scale;
-  const what = log === null && mean === 0 && sd === 1
+  const what = isAsItIs(scale)
     ? `${name}, 0 or 1`
     : isAge
     ? "logarithm of the age in days, standardised"
@@ -109,7 +112,7 @@ export function scaleNotes(scales: readonly NumberScale[]): string[] {
     scales.filter(test).map(({ name }) => name).join(", ");
   const told: [names: string, text: string][] = [
     [
-      named(({ isUsed }) => isUsed),
+      named((scale) => scale.isUsed && !isAsItIs(scale)),
       "Numbers are standardised, to mean 0 and sd 1 over the items that train users were shown",
     ],
     [

@@ -4,7 +4,7 @@ import { whole } from "../../draw/number.ts";
 import { usersOf } from "../../../data/click_log.ts";
 import { makeShop } from "../../../data/demo_shop.ts";
 import type { ItemsShape } from "../../../data/item_catalogue.ts";
-import { type LogSource, MemoryLog } from "../../../data/log_source.ts";
+import { type LogSource, MemoryLog, sizeOf } from "../../../data/log_source.ts";
 import { type Features, parseManifest, type Places } from "../../../data/manifest.ts";
 import { shopNamed, shopNames } from "../../../data/shops.ts";
 import type { ShopTruth } from "../../../data/shops/truth.ts";
@@ -75,13 +75,14 @@ async function openFiles(
 }
 
 export function factsOf({ source }: LabData): DataFacts {
-  const { name, items: { shape }, userEvents, userRows } = source;
+  const { name, items: { shape } } = source;
+  const { events, rows } = sizeOf(source);
   const count = (split: "train" | "validation" | "test") => usersOf(source, split).length;
   return {
     name,
     users: [count("train"), count("validation"), count("test")],
-    pages: userEvents.at(-1) ?? 0,
-    rows: userRows.at(-1) ?? 0,
+    pages: events,
+    rows,
     items: shape.count,
     features: featureWords(shape),
   };
