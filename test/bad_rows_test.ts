@@ -1,7 +1,7 @@
 /** How many bad rows end a preparation: the share itself does not, one row more does. */
 
 import assert from "node:assert/strict";
-import { type BadRows, joined } from "../src/data/bad_rows.ts";
+import { type BadRows, badRowsText, joined } from "../src/data/bad_rows.ts";
 import { judge } from "../src/prepare/bad_rows.ts";
 
 const bad = (total: number): BadRows => ({
@@ -26,6 +26,20 @@ Deno.test("bad rows: one in a hundred is let pass, more are not, and strictly no
     async () => await judge(bad(1), () => Promise.resolve(1000), true),
     /log\.csv:7: expected a price\. Correct or remove the row\./,
   );
+});
+
+Deno.test("of bad rows that are alike three are shown, and how many there are", () => {
+  const row = (line: number, expected: string) => ({
+    file: "log.csv",
+    line,
+    fault: `expected ${expected}, found "${line}"`,
+  });
+  const text = badRowsText({
+    ...bad(20),
+    examples: Array.from({ length: 20 }, (_, k) => row(k, k === 9 ? "a time" : "a price")),
+  });
+  assert.match(text, /20 x price cannot be read/);
+  assert.deepEqual([...text.matchAll(/log\.csv:(\d+)/g)].map(([, line]) => line), ["0", "1", "2", "9"]);
 });
 
 Deno.test("bad rows of several readings are counted together, their examples in the order of their places", () => {

@@ -386,6 +386,38 @@ Deno.test("shapes: ids with spaces stay whole: a click that is an id of its page
   });
 });
 
+Deno.test("shapes: lists in lists, a missing header and a name that says no format are told", async () => {
+  const row = (more: Record<string, unknown>) =>
+    JSON.stringify({ uid: "u", ts: 1_600_000_000, c: "a", ...more }) + "\n";
+  const rows = shapeFiles["log.csv"] ?? "";
+  const files = {
+    "pairs.jsonl": row({ shown: [["a", "b"], ["c"]] }),
+    "groups.jsonl": row({ groups: [{ ids: ["a", "b"] }] }),
+    "headless.csv": rows.split("\n").slice(1).join("\n"),
+    "log.dat": rows,
+  };
+  await withFolder(files, async (folder) => {
+    for (const [name, items] of [["pairs", "shown"], ["groups", "groups.ids"]] as const) {
+      await parquet(`${folder}/${name}.parquet`, `SELECT * FROM read_json_auto('${folder}/${name}.jsonl')`);
+      for (const ending of ["jsonl", "parquet"]) {
+        await refuses(
+          folder,
+          `--source ${name}.${ending} ${USER} --items ${items} --clicked c`,
+          new RegExp(`expected ${items} to be a value or a list, but it is nested twice`),
+        );
+      }
+    }
+    const log = `${COLUMNS} --clicked label --page request --position pos`;
+    await refuses(folder, `--source headless.csv ${log}`, /Is the header missing\?/);
+    await refuses(folder, `--source ${folder}/log.dat ${log}`, /--format \(csv, json or parquet\)/);
+    const { folder: out } = await prepared(
+      folder,
+      `--source ${folder}/log.dat ${log} --format csv`.split(" "),
+    );
+    assert.deepEqual(await pagesOf(out), expectedPages());
+  });
+});
+
 Deno.test("dotted names: fields of types, and the ways to read a name", () => {
   assert.deepEqual(
     fieldsOfType('STRUCT(a INTEGER, "b c" STRUCT(d VARCHAR, e DECIMAL(4,2))[], "x, ""y" BOOLEAN)'),

@@ -268,7 +268,7 @@ Deno.test("items: --like prepares another log with the columns, scales and token
     await Deno.writeTextFile(`${folder}/less.csv`, "item,price\nsku-1,2\n");
     await rejects(
       { like: first.folder, features: `${folder}/less.csv` },
-      /expected a column "rating" \(--like\)/,
+      /expected a column "rating" \(--like\).* add it to the features/,
     );
   });
 });

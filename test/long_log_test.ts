@@ -126,6 +126,7 @@ Deno.test("bad rows of a long log are left out if they are few, and told with th
       "user,time,item,position\n",
       /^log\.csv:1: expected the columns user, time, item, clicked, page, position; clicked, page are missing, found user, time, item, position\./,
     ],
+    ["u,1600000000,p,a,1,1\n", /Is the header missing\?/],
     ["user,time,page,item,position,clicked,user\n", /^log\.csv:1: expected one column "user", found two\./],
   ];
   for (const [header, message] of headers) {

@@ -3,6 +3,7 @@
 import { Command, Option } from "commander";
 import { UserError } from "../user_error.ts";
 import type { ItemOptions } from "../prepare/features.ts";
+import type { Format } from "../prepare/table_select.ts";
 import { mindRecipe } from "../prepare/impressions.ts";
 import { logRecipe } from "../prepare/log.ts";
 import { flag } from "../prepare/log_options.ts";
@@ -17,6 +18,7 @@ interface Options extends PrepareOptions, ItemOptions {
   features?: string;
   featuresKey?: string;
   pages?: "log" | "as-is";
+  format?: Format;
   dense?: string[];
   tokens?: string[];
 }
@@ -69,7 +71,7 @@ export function recipeOf(options: Options): Recipe {
     }
     return logRecipe({ ...options, ...LONG });
   }
-  for (const name of ["features", "featuresKey", "dense", "tokens", "pages"] as const) {
+  for (const name of ["format", "features", "featuresKey", "dense", "tokens", "pages"] as const) {
     if (options[name] === undefined) continue;
     throw new UserError(
       `${flag(name)} belongs to the layout long. ` +

@@ -12,6 +12,7 @@ import {
   type LogOptions,
   timeUnits,
 } from "../prepare/log_options.ts";
+import { formats } from "../prepare/table_select.ts";
 import { RARE_BELOW } from "../prepare/features.ts";
 import type { PrepareOptions } from "../prepare/prepare.ts";
 import { type Prepare, withPrepareOptions } from "./data_options.ts";
@@ -134,6 +135,10 @@ function withPageOptions(command: Command): void {
 /** Adds the options for what is known of items. */
 export function withFeatureOptions(command: Command, item: string): Command {
   command
+    .addOption(
+      new Option("--format <name>", "what is in files whose names do not end in .csv, .jsonl, .parquet or the like")
+        .choices(formats),
+    )
     .option("--features <files>", "a table with a row for each item", given)
     .option("--features-key <column>", `its column with the item's id (default: ${item})`, given)
     .option(

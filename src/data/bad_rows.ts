@@ -5,8 +5,9 @@ import { thousands } from "../thousands.ts";
 
 /** A larger share of bad rows is refused. */
 const MOST_BAD = 0.01;
-/** Bad rows that are shown. */
+/** Bad rows that are looked at, and of those that differ in what was found alone, shown. */
 export const MOST_EXAMPLES = 20;
+const MOST_ALIKE = 3;
 
 export interface BadRow {
   readonly file: string;
@@ -53,11 +54,15 @@ export function expectFew(bad: BadRows, all: number): void {
   );
 }
 
-/** Counts by kind and the first examples, a line each. */
+/** Counts by kind and the first examples of each, a line each. */
 export function badRowsText(bad: BadRows): string {
+  const alike = Map.groupBy(bad.examples, ({ fault }) => fault.split(", found ")[0]);
+  const few = new Set([...alike.values()].flatMap((rows) => rows.slice(0, MOST_ALIKE)));
   return [
     ...[...bad.counts].map(([kind, n]) => `  ${thousands(n)} x ${kind}`),
-    ...bad.examples.map(({ file, line, fault }) => `  ${file}:${line}: ${fault}`),
+    ...bad.examples.filter((row) => few.has(row)).map(({ file, line, fault }) =>
+      `  ${file}:${line}: ${fault}`
+    ),
   ].join("\n");
 }
 

@@ -6,7 +6,7 @@ import { chooseColumns, type FeatureColumns, NO_COLUMNS } from "./feature_column
 import { expectKnownItems, expectLike, type Like, openLike } from "./like.ts";
 import { type Step, stepsOf } from "./script.ts";
 import { faultsOf, type FaultSource } from "./source_faults.ts";
-import { selectOf, type TableSource } from "./table_select.ts";
+import { type Format, selectOf, type TableSource } from "./table_select.ts";
 import { openTable, type Wanted } from "./table_source.ts";
 import type { BadRows } from "../data/bad_rows.ts";
 import timesScript from "../../data/times.sql" with { type: "text" };
@@ -30,6 +30,8 @@ export interface ItemOptions {
 export const RARE_BELOW = 10;
 
 export interface FeatureOptions extends ItemOptions {
+  /** What is in files whose names do not say it. */
+  readonly format?: Format;
   /** A file with one row an item; none: items are known by their number alone. */
   readonly features?: string;
   /** The column with the item's id, where it is not called as in the log. */
@@ -85,14 +87,14 @@ export async function openFeatures(
   await engine.run(timesScript);
   const like = await openLike(engine, options);
   const named = namedColumns(options, like);
-  const { features } = options;
+  const { features, format } = options;
   if (features === undefined) return await withoutFeatures(engine, options, like);
   const wanted = [
     { column: item, option: "--features-key" },
     ...(named.dense ?? []).map((column) => ({ column, option: named.options.dense })),
     ...(named.tokens ?? []).map((column) => ({ column, option: named.options.tokens })),
   ];
-  const source = await openTable(engine, features, "features of items", wanted, signal);
+  const source = await openTable(engine, features, "features of items", wanted, { format, signal });
   expectIds(source, [{ column: item, option: "--features-key" }]);
   const chosen = await chooseColumns(engine, source, item, named);
   const columns = like?.columns ?? chosen;

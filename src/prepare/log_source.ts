@@ -63,9 +63,10 @@ const ID_OPTIONS = ["user", "item", "page"] as const;
 /** Makes the view. @throws UserError for files that are not what they should be. */
 export async function openLog(engine: Engine, options: LogOptions, signal?: AbortSignal): Promise<LogSource> {
   await expectTimeFormat(engine, options);
+  const { format } = options;
   const values = { ...ROWS, ...LISTS };
   const wanted = wantedOf(options, Object.values(values));
-  const log = await openTable(engine, options.source, "a log", wanted, signal);
+  const log = await openTable(engine, options.source, "a log", wanted, { format, signal });
   expectIds(log, wanted.filter(({ option }) => ID_OPTIONS.some((name) => option === flag(name))));
   const read = columnsOf(values, (value) => column(options, value));
   const selects = [`SELECT *, false AS is_clicks FROM (${joined(selectOf(log, read), read)})`];
@@ -76,7 +77,7 @@ export async function openLog(engine: Engine, options: LogOptions, signal?: Abor
       column,
       option: `--clicks-columns ${name}=`,
     }));
-    clicks = await openTable(engine, options.clicks, "a table of clicks", wanted, signal);
+    clicks = await openTable(engine, options.clicks, "a table of clicks", wanted, { format, signal });
     const ids = ID_OPTIONS.map((name) => `--clicks-columns ${name}=`);
     expectIds(clicks, wanted.filter(({ option }) => ids.includes(option)));
     const read = columnsOf(values, (_, name) => ofClicksTable(named, name));

@@ -96,6 +96,40 @@ export async function findInJson(
   return paths.find((_, k) => Number(row[`n${k}`]) > 0);
 }
 
+/** The first of these names that leads to a list within a list, in the first lines of JSON or by the types of Parquet. */
+export async function nestedTwice(
+  engine: Engine,
+  file: string,
+  columns: readonly Field[],
+  wanted: readonly string[],
+  isJson: boolean,
+): Promise<string | undefined> {
+  if (!isJson) return wanted.find((name) => listsOn(columns, name.split(".")) > 1);
+  const found = wanted.map((name, k) => {
+    const types = throughTwoLists(name.split(".")).map((pointer) => `json_type(line, ${literal(pointer)})`);
+    return `count(coalesce(${types.join(", ")})) AS n${k}`;
+  });
+  const [row = {}] = await engine.rows(`SELECT ${found.join(", ")} FROM (${objectLines(file)})`);
+  return wanted.find((_, k) => Number(row[`n${k}`]) > 0);
+}
+
+/** How many lists of a row of Parquet a path goes through. */
+function listsOn(fields: readonly Field[], [name, ...rest]: readonly string[]): number {
+  const type = fields.find((field) => field.name === name)?.type ?? "";
+  const inner = type.replace(/(\[\d*\])+$/, "");
+  const lists = type.slice(inner.length).split("]").length - 1;
+  return lists + (rest.length > 0 ? listsOn(fieldsOfType(inner), rest) : 0);
+}
+
+/** JSON pointers down a path to the first value of a list within a list, for each pair of places where they may be. */
+function throughTwoLists(names: readonly string[]): string[] {
+  return names.flatMap((_, a) =>
+    names.slice(a).map((_, b) =>
+      names.map((name, k) => pointerOf([name]) + (k === a ? "/0" : "") + (k === a + b ? "/0" : "")).join("")
+    )
+  );
+}
+
 /** Names for a message: of the columns, and the dotted ones within them. */
 export async function namesWithin(
   engine: Engine,

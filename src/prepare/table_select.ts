@@ -5,7 +5,8 @@ import { plainPath } from "./glob.ts";
 import { type NestedPath, parquetPath, pointerOf } from "./nested_names.ts";
 import { linesSql, type SourceFile } from "./sources.ts";
 
-export type Format = "csv" | "json" | "parquet";
+export const formats = ["csv", "json", "parquet"] as const;
+export type Format = (typeof formats)[number];
 
 export interface Column {
   readonly name: string;

@@ -2,9 +2,10 @@
 
 import { expectParquet } from "../prepared/parquet.ts";
 import { parquetFile } from "../sets/parquet_file.ts";
+import { isNoHeader, NO_HEADER } from "../data/long_log/columns.ts";
 import { UserError } from "../user_error.ts";
 import type { Engine } from "./engine.ts";
-import { findInJson, namesWithin, objectLines, pathsOf, typeAt } from "./nested_names.ts";
+import { findInJson, namesWithin, nestedTwice, objectLines, pathsOf, typeAt } from "./nested_names.ts";
 import { checkCompressed, findFiles, firstLine, linesSql, type SourceFile } from "./sources.ts";
 import { type Column, type Format, OWN, parquetOf, type TableSource } from "./table_select.ts";
 import { fieldsOf } from "./text_records.ts";
@@ -36,7 +37,7 @@ export interface Wanted {
 
 /**
  * Looks at the files of a path or glob.
- * @param what for messages, such as "a log".
+ * @param what for messages, such as "a log". @param options.format of files whose names do not say it.
  * @throws UserError for files that are not there, damaged, of several kinds, or without a wanted column.
  */
 export async function openTable(
@@ -44,14 +45,14 @@ export async function openTable(
   pattern: string,
   what: string,
   wanted: readonly Wanted[],
-  signal?: AbortSignal,
+  { format: given, signal }: { readonly format?: Format; readonly signal?: AbortSignal } = {},
 ): Promise<TableSource> {
   const files = await filesOf(pattern, what);
   const [first] = files;
   if (!first) throw new Error("a source without files");
-  const format = formatOf(first.path);
+  const format = formatOf(first.path, given);
   for (const { path } of files) {
-    if (formatOf(path) !== format) {
+    if (formatOf(path, given) !== format) {
       throw new UserError(
         `Expected files of one format at ${pattern}, found ${first.path} and ${path}. Name one kind of file.`,
       );
@@ -90,13 +91,15 @@ async function filesOf(pattern: string, what: string): Promise<SourceFile[]> {
   return findFiles(pattern, what);
 }
 
-function formatOf(path: string): Format {
+/** @param given the format of a file whose name does not say it. */
+function formatOf(path: string, given: Format | undefined): Format {
   const [, ending = "", compression] = /\.([a-z0-9]+?)(\.gz|\.zst)?$/i.exec(path) ?? [];
   const format = ENDINGS[ending.toLowerCase()];
   if (format && !(format === "parquet" && compression)) return format;
+  if (!format && given) return given;
   throw new UserError(
     `${path}: expected a file whose name ends in .csv, .tsv, .txt, .json, .jsonl or .ndjson (and then in .gz or .zst if ` +
-      "it is compressed), or in .parquet. Rename or convert the file.",
+      "it is compressed), or in .parquet. Say what is in it by --format (csv, json or parquet), or rename or convert the file.",
   );
 }
 
@@ -169,6 +172,15 @@ async function expectColumns(
   wanted: readonly Wanted[],
   format: Format,
 ): Promise<Column[]> {
+  const twice = format === "csv"
+    ? undefined
+    : await nestedTwice(engine, path, columns, wanted.map(({ column }) => column), format === "json");
+  if (twice !== undefined) {
+    throw new UserError(
+      `${path}: expected ${twice} to be a value or a list, but it is nested twice, a list within a list. Write a row for each ` +
+        "of the inner lists.",
+    );
+  }
   const nested = new Map<string, Column>();
   for (const one of wanted) {
     if (columns.some(({ name }) => name === one.column) || nested.has(one.column)) continue;
@@ -215,6 +227,10 @@ async function missingText(
   const near = nearest(column, names);
   const hint = near !== undefined
     ? `Is it "${near}"?`
+    : format === "csv" && isNoHeader(names)
+    ? NO_HEADER
+    : option === "--like"
+    ? "The set of --like is made of it: add it to the features."
     : names.length === 1 && format === "csv"
     ? "Separate the columns by commas, tabs, semicolons or |."
     : `Name the column with ${option}.`;

@@ -1,6 +1,7 @@
 /** The columns of a log with a row for each displayed item: by the names of `data log`'s options for them. */
 
 import { UserError } from "../../user_error.ts";
+import { isoTime } from "./times.ts";
 
 /** As `data example` calls them, too. The first four there must be. */
 export const ROLES = ["user", "time", "item", "clicked", "page", "position"] as const;
@@ -49,9 +50,11 @@ export function placesOf(
       `${path}:${line}: expected the columns ${names.join(", ")}; ${
         missing.join(", ")
       } ${are} missing, found ` +
-        `${
-          fields.slice(0, 40).join(", ")
-        }. Choose which columns hold the user, the time, the item and the click.`,
+        `${fields.slice(0, 40).join(", ")}. ${
+          isNoHeader(fields)
+            ? NO_HEADER
+            : "Choose which columns hold the user, the time, the item and the click."
+        }`,
     );
   }
   for (const name of names) expectOne(path, fields, line, name);
@@ -76,6 +79,12 @@ export function expectOne(path: string, fields: readonly string[], line: number,
     `${path}:${line}: expected one column "${name}", found two. Rename one of them in the header.`,
   );
 }
+
+/** Whether one of these is called as values are: where the first line of a file is no header. */
+export function isNoHeader(fields: readonly string[]): boolean {
+  return fields.some((name) => /^-?\d+(\.\d+)?$/.test(name) || isoTime(name) !== undefined);
+}
+export const NO_HEADER = "Is the header missing? Write a line with the columns' names above the first one.";
 
 /** Names that are usual for each, in small letters and without what is between words; the likelier first. */
 const USUAL: Readonly<Record<Role, readonly string[]>> = {
