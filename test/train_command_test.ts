@@ -108,7 +108,7 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test figure
   assert.deepEqual(tensors.get("encoder/lstm/recurrent_kernel")?.shape, [3, 12]);
 
   const { test: [result], baselines, snapshots, verdict } = json(`${run}/result.json`);
-  assert.deepEqual(Object.keys(result.against), ["random", "clickRate", "lastClick", "itemKnn"]);
+  assert.deepEqual(Object.keys(result.against), ["random", "clickRate", "lastClick", "itemKnn", "logit"]);
   assert.equal(baselines.categoryRate, null);
   assert.equal(snapshots.length, 6);
   assert.ok(verdict.length > 0);

@@ -52,6 +52,7 @@ const baselines: BaselineResults = {
   lastClick: ranking(0.31, "the last 3 clicks"),
   categoryRate: null,
   itemKnn: ranking(0.35, "the last click"),
+  logit: null,
   attainable: null,
 };
 
