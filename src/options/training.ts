@@ -98,7 +98,7 @@ export const optimiserGroups: readonly OptionGroup[] = [
     options: [
       valued(
         "--weight-decay <x>",
-        "each step shrinks the kernels by this share times the learning rate (default: 1 in the Shannon stage of a model with " +
+        "each step shrinks the kernels by this share times the learning rate (default: 0.1 in the Shannon stage of a model with " +
           "counts, otherwise 0)",
         numberOf(trainingConfigSchema.entries.weightDecay, "a number from 0 to 1000"),
       ),

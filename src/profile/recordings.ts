@@ -1,6 +1,9 @@
 /** The programs that the benches time: steps and evaluations of real models, recorded as in training. */
 
+import { countsConfigFor } from "../counts/tables.ts";
 import type { ClickLog } from "../data/click_log.ts";
+import { MemoryLog } from "../data/log_source.ts";
+import { countedStart } from "../model/counted.ts";
 import { Arena } from "../gpu/arena.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Program, Slice } from "../gpu/program.ts";
@@ -63,6 +66,7 @@ const pwTanh: ModelConfig = { ...defaultPwModel, pwNonlinearity: "tanh" };
 export const benchModels: readonly BenchModel[] = [
   shannon("LSTM", defaultModel, { step: true }),
   shannon("PW", defaultPwModel, { step: true }),
+  shannon("LSTM counts", defaultModel, { step: true, counts: true }),
   shannon("PW tanh", pwTanh),
   shannon("wide alone", wideAlone),
   shannon("LSTM batch norm", { ...defaultModel, batchNorm: true }),
@@ -78,8 +82,9 @@ export const benchModels: readonly BenchModel[] = [
 export function shannon(
   name: string,
   config: ModelConfig,
-  { step = false, itemDropout = 0, adam = "dense" }: {
+  { step = false, counts = false, itemDropout = 0, adam = "dense" }: {
     step?: boolean;
+    counts?: boolean;
     itemDropout?: number;
     adam?: AdamKind;
   } = {},
@@ -87,7 +92,10 @@ export function shannon(
   const record = async (gpu: Gpu, log: ClickLog, users: number): Promise<Recording> => {
     const made = new Made();
     try {
-      const model = made.keep(new UserModel(gpu, log.items, config, { seed: 1 }));
+      const source = new MemoryLog(log);
+      const own = counts ? { ...config, counts: countsConfigFor(source, []) } : config;
+      const initial = { seed: 1, start: countedStart(source, own, 1) };
+      const model = made.keep(new UserModel(gpu, log.items, own, initial));
       const training = { ...defaultTraining, batchSize: users, itemDropout, adam };
       const trainer = made.keep(await Trainer.create(model, log, training, { validate: false }));
       const { plan } = trainer;
