@@ -13,8 +13,9 @@ import { LearnedSource } from "../simulate/learned_source.ts";
 import { ShopSource } from "../simulate/shop_users.ts";
 import type { UsersSource } from "../simulate/users.ts";
 import { UserError } from "../user_error.ts";
-import { openData } from "./open_data.ts";
+import { openData, reopenData } from "./open_data.ts";
 import { openModel } from "./open_model.ts";
+import { sameCatalogue, sameItems } from "./same_items.ts";
 import type { UsersOptions } from "./users_options.ts";
 
 /** A learned model, as a policy that is trained on it names it. */
@@ -62,7 +63,10 @@ export async function findUsers(
   const data = options.shop ?? options.data;
   const { model, truth, uncalibrated } = options;
   if (model !== undefined) {
-    return await foundModel(await openModel({ ...options, model, data }), { truth, uncalibrated });
+    const opened = await openModel({ ...options, model, data });
+    const found = await foundModel(opened, { truth, uncalibrated });
+    if (truth) await expectOwnShop(opened, options);
+    return found;
   }
   if (data === undefined) throw new Error("expected data where there is no model");
   return foundTruth(await OpenedDataset.of(await openData({ ...options, data }, [])));
@@ -83,6 +87,30 @@ export async function findAgain(
   if (found.model?.sha256 === subject.sha256) return found;
   throw new UserError(
     `${subject.path}, which the policy is trained on, has changed since its training began. Put the old file back.`,
+  );
+}
+
+/** @throws UserError for a shop with other items than the model's: policies would know those, and users click on others. */
+async function expectOwnShop(
+  { run: { path, trainedOn }, data }: { run: OpenedRun; data: OpenedDataset },
+  { dataSeed }: Pick<UsersOptions, "dataSeed">,
+): Promise<void> {
+  const { name } = data.source;
+  if (!trainedOn) {
+    if (dataSeed !== undefined) return;
+    throw new UserError(
+      `Expected --data-seed, that of the ${name} shop whose items the model knows: ${path} stands in no run that says it.`,
+    );
+  }
+  if (sameCatalogue(trainedOn, data.dataset.config)) return;
+  if (trainedOn.kind !== "demo" && sameItems(await OpenedDataset.of(await reopenData(trainedOn)), data)) {
+    return;
+  }
+  throw new UserError(
+    `Expected a shop with the items of the model ${path}, got ${name} with others. ` +
+      (trainedOn.kind === "demo"
+        ? `Leave --data-seed out, or give ${trainedOn.seed}.`
+        : "Give the --data-seed of the shop that its log is of."),
   );
 }
 

@@ -24,6 +24,9 @@ export interface ShopSeedOptions {
   dataUsersSeed?: number;
 }
 
+/** Whose seed a shop has without one, where there is a model. */
+export const MODEL_SEED = "the model's, else that of --seed";
+
 /** @param seed that of a shop without one, in words. */
 export function addShopSeeds(command: Command, seed = "that of --seed"): Command {
   return command

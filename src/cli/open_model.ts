@@ -4,13 +4,14 @@ import { type Command, Option } from "commander";
 import type { Gpu } from "../gpu/device.ts";
 import { openGpu } from "../host/open_gpu.ts";
 import { Made } from "../gpu/made.ts";
+import { shopNamed } from "../data/shops.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { OpenedDataset } from "../run/open_dataset.ts";
 import type { DataConfig } from "../run/dataset.ts";
 import { type OpenedRun, openRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
 import { DATA } from "./arguments.ts";
-import { addShopSeeds, memoryRowsOption, openData, type ShopSeedOptions } from "./open_data.ts";
+import { addShopSeeds, memoryRowsOption, MODEL_SEED, openData, type ShopSeedOptions } from "./open_data.ts";
 import { LARGEST_SEED, path, wholeNumber } from "./options.ts";
 
 export interface ModelDataOptions extends ShopSeedOptions {
@@ -32,7 +33,7 @@ export function withModelAndData(command: Command): Command {
       new Option(DATA, "as of train; without it, what the run was trained on").argParser(path),
     )
     .addOption(memoryRowsOption());
-  return addShopSeeds(command)
+  return addShopSeeds(command, MODEL_SEED)
     .option("--seed <n>", "seed of a made-up shop, and of --resplit", wholeNumber(0, LARGEST_SEED), 1)
     .option("--resplit", "deal the users out anew, as in training with the same --seed", false);
 }
@@ -63,13 +64,14 @@ export async function openModel(
 /** @throws UserError where nothing says which data. */
 function dataOf(path: string, trainedOn: DataConfig | undefined, options: ModelDataOptions) {
   const { data, seed, resplit, dataSeed, dataUsersSeed } = options;
-  if (data !== undefined) return { data, seed, resplit };
-  if (trainedOn?.kind === "demo") {
+  // A made-up shop that is named is the model's, too: its seeds are not those of other things that are random.
+  if (trainedOn?.kind === "demo" && shopNamed(data ?? trainedOn.shop ?? "demo")) {
     const { shop = "demo", seed: ofShop, usersSeed } = trainedOn;
     const seeds = { dataSeed: dataSeed ?? ofShop, dataUsersSeed: dataUsersSeed ?? (dataSeed ?? usersSeed) };
-    return { data: shop, seed: ofShop, resplit: false, ...seeds };
+    return { data: data ?? shop, seed: ofShop, resplit: false, ...seeds };
   }
-  if (trainedOn) {
+  if (data !== undefined) return { data, seed, resplit };
+  if (trainedOn && trainedOn.kind !== "demo") {
     return { data: trainedOn.path, seed: trainedOn.resplit ?? seed, resplit: trainedOn.resplit !== null };
   }
   throw new UserError(`Expected --data: ${path} stands in no run that says what it was trained on.`);

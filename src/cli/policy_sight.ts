@@ -5,7 +5,7 @@ import { isSame, subjectText } from "../policy/policy_config.ts";
 import type { UsersSource } from "../simulate/users.ts";
 import { UserError } from "../user_error.ts";
 import { findAgain } from "./found_users.ts";
-import { sameItems } from "./same_items.ts";
+import { sameCatalogue, sameItems } from "./same_items.ts";
 import type { Simulated } from "./simulated.ts";
 import type { UsersOptions } from "./users_options.ts";
 
@@ -16,7 +16,9 @@ export async function seenBy(
   options: Pick<UsersOptions, "memoryRows">,
 ): Promise<UsersSource> {
   if (truth && isSame(trainedOn, truth)) return environment;
-  if (model && isSame(trainedOn, model)) return known ?? environment;
+  const own = model && trainedOn.kind === "model" && isSame(trainedOn, model) &&
+    sameCatalogue(trainedOn.data, model.data);
+  if (own) return known ?? environment;
   const found = await findAgain(trainedOn, options);
   if (sameItems(found.data, data)) return found.open(gpu, made).environment;
   throw new UserError(

@@ -31,7 +31,7 @@ const defaults = defaultPolicyTraining;
 /** Groups stand in the help in this order. */
 export function addPolicyTrainOptions(command: Command): Command {
   addTrainingOptions(command);
-  addUsersOptions(command, { seed: "1" });
+  addUsersOptions(command, { seed: "the model's, else 1" });
   addPageOptions(command.optionsGroup("Pages:"));
   addNetworkOptions(command.optionsGroup("Network:"));
   addTargetOptions(command.optionsGroup("Learning:"));

@@ -1,7 +1,14 @@
 /** Whether two data sets are over the same items. */
 
 import type { ItemFeatures } from "../data/click_log.ts";
+import type { DataConfig } from "../run/dataset.ts";
 import type { OpenedDataset } from "../run/open_dataset.ts";
+
+/** Whether both are known to be over the same items by what a run records of them: a shop's seed, a set's checksum. */
+export function sameCatalogue(one: DataConfig, other: DataConfig): boolean {
+  const of = (data: DataConfig) => data.kind === "demo" ? data.seed : data.sha256;
+  return of(one) === of(other);
+}
 
 /** As many items with the same ids in the same order and, where they are in memory, the same features. */
 export function sameItems(one: OpenedDataset, other: OpenedDataset): boolean {

@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { shopNamed, shopNames, shops } from "../data/shops.ts";
 import { UserError } from "../user_error.ts";
 import { DATA } from "./arguments.ts";
-import { addShopSeeds, memoryRowsOption, type ShopSeedOptions } from "./open_data.ts";
+import { addShopSeeds, memoryRowsOption, MODEL_SEED, type ShopSeedOptions } from "./open_data.ts";
 import { path } from "./options.ts";
 
 export interface UsersOptions extends ShopSeedOptions {
@@ -24,7 +24,7 @@ export function shopOption(about: string): Option {
 /** @param beside what --model is beside --truth, if it may be there. @param seed the seed of a shop without one, in words. */
 export function addUsersOptions(
   command: Command,
-  { beside, seed }: { readonly beside?: string; readonly seed?: string } = {},
+  { beside, seed = MODEL_SEED }: { readonly beside?: string; readonly seed?: string } = {},
 ): Command {
   command
     .optionsGroup("Who clicks:")

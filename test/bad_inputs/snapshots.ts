@@ -17,8 +17,8 @@ export interface Holds {
   readonly metadata: Record<string, string>;
 }
 
-export function goodSnapshot(kind = "best-loss", iteration = 4): Holds {
-  const specs = modelParameters(SMALL_ITEMS, SMALL_MODEL);
+export function goodSnapshot(kind = "best-loss", iteration = 4, items = SMALL_ITEMS): Holds {
+  const specs = modelParameters(items, SMALL_MODEL);
   const weights = initialWeights(specs, 7);
   const tensors = new Map<string, TensorData>();
   for (const { name, rows, columns } of specs) {
@@ -30,7 +30,7 @@ export function goodSnapshot(kind = "best-loss", iteration = 4): Holds {
     kind,
     iteration: String(iteration),
     model: JSON.stringify(SMALL_MODEL),
-    items: JSON.stringify(SMALL_ITEMS),
+    items: JSON.stringify(items),
   };
   return { tensors, metadata };
 }
