@@ -183,7 +183,7 @@ function comparison(
     cell("cdqn", 2, name, cdqn + 0.01),
   ]);
   const task = { slate: 3, pages: 20, reward: "click", repeats: false, leave: 0, patience: 0 } as const;
-  return { ...task, users: 40, seed: 1, clickRates: true, environments, cells };
+  return { ...task, users: 40, seed: 1, environments, cells };
 }
 const A = { name: "A", role: "trained on" } as const;
 const B = { name: "B", role: "second model" } as const;

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { findAgain, findUsers, subjectOf } from "../src/cli/found_users.ts";
+import { findEnvironments } from "../src/cli/policy_environments.ts";
 import { seenBy } from "../src/cli/policy_sight.ts";
 import { sameItems } from "../src/cli/same_items.ts";
 import { shopItems } from "../src/data/demo_shop.ts";
@@ -10,6 +11,8 @@ import { demoFeatures } from "../src/data/shops/items.ts";
 import type { OpenedPolicy } from "../src/policy/open_policy.ts";
 import type { DataConfig } from "../src/run/dataset.ts";
 import { encodeSafetensors } from "../src/snapshot/safetensors.ts";
+import { all } from "./bad_inputs/corpus.ts";
+import { paperRows, usersOf } from "./bad_inputs/paper.ts";
 import { goodSnapshot, snapshot } from "./bad_inputs/snapshots.ts";
 import { withSmallLog } from "./command_check.ts";
 import { withFolder } from "./prepared_folder.ts";
@@ -32,6 +35,14 @@ Deno.test("a model without its run is found again with the data that it was open
     );
     await snapshot(({ tensors }) => [...tensors.values()][0]?.data.fill(0))(folder);
     await assert.rejects(() => findAgain(subject, GIVEN), /has changed since its training began/);
+  }));
+
+Deno.test("policies of a model whose log has a click on every page are not compared", () =>
+  withFolder({}, async (folder) => {
+    await all(paperRows(usersOf(0, 3, 0)), snapshot())(folder);
+    const given = { model: `${folder}/model.safetensors`, data: `${folder}/log.tsv` };
+    const subject = subjectOf(await findUsers({ ...GIVEN, ...given }));
+    await assert.rejects(findEnvironments(subject, GIVEN), /pages without a click, to plan/);
   }));
 
 Deno.test("a truth is found again by its shop and the seed of its items", async () => {

@@ -71,7 +71,6 @@ export function madeComparison(slate: number): Comparison {
       repeats: false,
       leave: 0,
       patience: 0,
-      clickRates: true,
       cells,
     },
     environments: [

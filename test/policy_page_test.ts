@@ -101,17 +101,6 @@ Deno.test("the chart of adaptation has its environment in the title and says wha
   assert.deepEqual(chart?.series[0]?.x, [100, 200]);
 });
 
-Deno.test("where every page of the log has a click, the page has no click rates", () => {
-  const head = { title: "Policies", facts: [], notes: [] };
-  const page = policyPageOf(head, [{ ...three, clickRates: false, reward: "utility" }], parts);
-  assert.doesNotMatch(page, /click rate|Click rate|Predicted and realised/);
-  assert.match(page, /Reward by page in restless shop/);
-  assert.match(
-    page,
-    /<th scope="col">utility a user<\/th><th scope="col">reward a page<\/th><th scope="col">coverage/,
-  );
-});
-
 Deno.test("the page about adaptation: the curve, and differences with the environment's name", () => {
   const rising = (from: number) => Float64Array.from({ length: 200 }, (_, k) => from + k / 1000);
   const policies = [

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import * as v from "../src/schema.ts";
-import { expectRewards } from "../src/cli/policy_train.ts";
 import { NONE } from "../src/data/click_log.ts";
 import { sourceOf } from "../src/data/log_source.ts";
+import { expectPagesWithoutClick } from "../src/data/no_click.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import {
   expectTrainedOn,
@@ -158,14 +158,13 @@ Deno.test("policy run: settings out of range are refused", () =>
     }
   }));
 
-Deno.test("policy run: where every page has a click, clicks are no reward", () => {
+Deno.test("where every page has a click nothing is planned, whatever the reward is", () => {
   const log = smallLog(4, { users: 9, items: 12, width: 3, maxEvents: 4, maxPage: 4 });
   assert.ok(log.eventClick.includes(NONE), "the case is weak");
   const clicked = {
     ...log,
     eventClick: log.eventClick.map((row, e) => row === NONE ? log.eventRows[e] ?? 0 : row),
   };
-  expectRewards({ reward: "click" }, sourceOf(log));
-  expectRewards({ reward: "utility" }, sourceOf(clicked));
-  assert.throws(() => expectRewards({ reward: "click" }, sourceOf(clicked)), /Use --reward utility/);
+  expectPagesWithoutClick(sourceOf(log));
+  assert.throws(() => expectPagesWithoutClick(sourceOf(clicked)), /to plan, got/);
 });

@@ -248,7 +248,7 @@ Deno.test("a comparison has a cell for each policy in each environment, with the
       onDevice(gpu, { policy: "exact", seed: null, only: "truth" }, randomPolicy, content, options),
       optimum(shop, options, [5, 5, 3]),
       linUcb(gpu, content, { values, width: 16 }, { alpha: 0.5, episodes: 1, users: 3 }, options),
-    ], { ...options, reward: "click", clickRates: true, onProgress: (what) => void told.add(what) });
+    ], { ...options, reward: "click", onProgress: (what) => void told.add(what) });
     const best = found.cells.find(({ policy }) => policy === "optimum's policy");
     assert.deepEqual(found.environments, [
       { name: "A", role: "trained on" },

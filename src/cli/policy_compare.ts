@@ -33,7 +33,7 @@ import { addEnvironmentOptions, type EnvironmentOptions } from "./environment_op
 import { folder, LARGEST_SEED, path, wholeNumber } from "./options.ts";
 import type { PolicyAction } from "./policy_action.ts";
 import { figuresText, slatesText } from "./policy_compare_text.ts";
-import { findEnvironments, type FoundEnvironments, type OpenedEnvironments } from "./policy_environments.ts";
+import { findEnvironments, type OpenedEnvironments } from "./policy_environments.ts";
 import { stepProgress } from "./step_progress.ts";
 import { thousands } from "../thousands.ts";
 
@@ -128,7 +128,6 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
   if (!first) throw new Error("expected a policy");
   const subject = first.config.trainedOn;
   const found = await findEnvironments(subject, options);
-  expectRewards(found, groups);
   const gpu = await openGpu();
   const made = new Made();
   const progress = stepProgress();
@@ -140,7 +139,7 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
     for (const [k, group] of groups.entries()) {
       const own: CompareOptions = {
         ...group.task,
-        ...{ users: options.users, seed: options.seed, logged, clickRates: found.clickRates },
+        ...{ users: options.users, seed: options.seed, logged },
         onProgress: (title, round, rounds) =>
           progress.begin({
             ...{ title: names[k] ? `${names[k]}: ${title}` : title, number: 0, of: 0 },
@@ -158,16 +157,6 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
     made.destroy();
     gpu.close();
   }
-}
-
-/** @throws UserError where clicks are the reward and every page of the log has one. */
-function expectRewards({ clickRates }: FoundEnvironments, groups: readonly PolicyGroup[]): void {
-  if (clickRates || groups.every(({ task }) => task.reward === "utility")) return;
-  throw new UserError(
-    "Expected a log that has pages without a click, to tell how often something is clicked: on every page of this one there is " +
-      "a click, so that the model knows no page on which there is none, and all policies would look alike. Compare policies that " +
-      "were trained with --reward utility; deno task policy rank works as it is.",
-  );
 }
 
 async function contendersOf(

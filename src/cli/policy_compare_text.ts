@@ -18,7 +18,7 @@ import { thousands } from "../thousands.ts";
 /** @param task what tells it from others beside it, see {@link import("../policy/comparison/tasks.ts").taskNames}; empty for one alone. */
 export function figuresText(comparison: Comparison, task = ""): string {
   const { slate, pages, users, environments } = comparison;
-  const head = [
+  const columns = [
     "",
     `${unitOf(comparison)} a user`,
     "a page",
@@ -28,9 +28,6 @@ export function figuresText(comparison: Comparison, task = ""): string {
     `less ${RIVAL}`,
     "95 %",
   ];
-  const columns = comparison.clickRates
-    ? head
-    : head.filter((name) => name !== "click rate" && name !== "predicted");
   const parts = environments.map((environment) => {
     const rows = policiesOf(comparison).flatMap(({ name }) => {
       const cells = trainingsOf(comparison, name, environment.name);
@@ -46,15 +43,9 @@ export function figuresText(comparison: Comparison, task = ""): string {
         cells.length > 1 ? `${name} (${cells.length} trainings)` : name,
         mean((figures) => figures.return.mean, 2),
         mean((figures) => figures.rewardAPage.mean, 3),
-        ...(comparison.clickRates ? [mean((figures) => figures.clickRate.mean, 3)] : []),
+        mean((figures) => figures.clickRate.mean, 3),
         mean((figures) => 100 * figures.coverage, 0) + " %",
-        ...(comparison.clickRates
-          ? [
-            predicted.length > 0
-              ? (predicted.reduce((sum, x) => sum + x, 0) / predicted.length).toFixed(2)
-              : "-",
-          ]
-          : []),
+        predicted.length > 0 ? (predicted.reduce((sum, x) => sum + x, 0) / predicted.length).toFixed(2) : "-",
         difference ? signed(difference.mean) : "-",
         range ? `${signedRange(range)}, ${difference.wider}` : "-",
       ]];
@@ -64,9 +55,7 @@ export function figuresText(comparison: Comparison, task = ""): string {
   return [
     `${thousands(users)} users, ${pages} pages of ${slate} items${task && ` (${task})`}:`,
     ...parts,
-    ...(comparison.clickRates
-      ? ["predicted: the clicks that the model which the policies learned on expects of these very pages"]
-      : []),
+    "predicted: the clicks that the model which the policies learned on expects of these very pages",
   ].join("\n\n");
 }
 
@@ -74,22 +63,18 @@ export function figuresText(comparison: Comparison, task = ""): string {
 export function slatesText(comparisons: readonly Comparison[]): string | undefined {
   const groups = bySlates(comparisons);
   if (!groups) return undefined;
-  const head = comparisons.flatMap(({ slate, clickRates }) => [
+  const head = comparisons.flatMap(({ slate }) => [
     `a page, k = ${slate}`,
-    ...(clickRates ? [`click rate, k = ${slate}`] : []),
+    `click rate, k = ${slate}`,
   ]);
   const parts = groups.map(({ environment, rows }) => {
     const lines = rows.map(({ policy, cells }) => [
       policy,
-      ...cells.flatMap((own, k) => {
-        const figures = [
-          ...(["rewardAPage"] as const),
-          ...(comparisons[k]?.clickRates ? ["clickRate"] as const : []),
-        ];
-        return figures.map((name) =>
+      ...cells.flatMap((own) =>
+        (["rewardAPage", "clickRate"] as const).map((name) =>
           own.length === 0 ? "-" : overTrainings(own, (figures) => figures[name].mean).mean.toFixed(3)
-        );
-      }),
+        )
+      ),
     ]);
     return `In ${environmentWords(environment)}:\n${table(["", ...head], lines)}`;
   });

@@ -3,7 +3,7 @@
 import { countTrain } from "../counts/train_counts.ts";
 import { shopItems } from "../data/demo_shop.ts";
 import type { LogSource } from "../data/log_source.ts";
-import { hasPagesWithoutClick } from "../data/no_click.ts";
+import { expectPagesWithoutClick } from "../data/no_click.ts";
 import { shopNamed } from "../data/shops.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Made } from "../gpu/made.ts";
@@ -22,8 +22,6 @@ import { thousands } from "../thousands.ts";
 
 /** Environments before there is a device. */
 export interface FoundEnvironments {
-  /** Whether a click rate means anything: whether the log has pages without a click. */
-  readonly clickRates: boolean;
   /** What the tests of the models said of them. */
   readonly verdicts: readonly string[];
   open(gpu: Gpu, made: Made): OpenedEnvironments;
@@ -45,7 +43,8 @@ const MOST_HISTORIES = 4096;
 
 /**
  * @param subject whom the policies were trained on.
- * @throws UserError for a subject that has changed, and for environments over other items, or given twice.
+ * @throws UserError for a subject that has changed, or whose log has a click on every page, and for environments over other
+ *   items, or given twice.
  */
 export async function findEnvironments(
   subject: PolicySubject,
@@ -57,9 +56,9 @@ export async function findEnvironments(
     : await secondModel(options.testModel, subject, options);
   const truth = truthOf(subject, own, options);
   const { data } = own;
+  expectPagesWithoutClick(data.source);
   if (second) expectSameItems(data, second.data, options.testModel ?? "");
   return {
-    clickRates: hasPagesWithoutClick(data.source),
     verdicts: [own.verdict, second?.verdict].filter((verdict) => verdict !== undefined),
     open(gpu, made) {
       const witness = own.open(gpu, made).environment;

@@ -2,8 +2,7 @@
 
 import { Command } from "commander";
 import process from "node:process";
-import type { LogSource } from "../data/log_source.ts";
-import { hasPagesWithoutClick } from "../data/no_click.ts";
+import { expectPagesWithoutClick } from "../data/no_click.ts";
 import { contentsOf, expectEmpty, OwnedFolder } from "../files/owned_folder.ts";
 import { openGpu } from "../host/open_gpu.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
@@ -20,7 +19,6 @@ import { PolicyFolder } from "../policy/policy_folder.ts";
 import { type PolicyResult, runPolicy } from "../policy/learning/policy_run.ts";
 import { readPolicy } from "../policy/learning/policy_snapshot.ts";
 import { PolicyTrainer } from "../policy/learning/policy_trainer.ts";
-import type { PolicyTrainingConfig } from "../policy/learning/config.ts";
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
@@ -83,7 +81,6 @@ async function begin(options: PolicyTrainOptions, stop: Stop): Promise<number> {
   checkTrainedOn(options);
   if (options.saveDir !== undefined) expectNewPolicy(options.saveDir);
   const found = await findUsers({ ...options, seed: 1, resplit: false }); // --seed is the training's alone
-  expectRewards(training, found.data.source);
   const path = options.saveDir ?? `runs/policy-${training.algorithm}-${timestamp()}`;
   return await withTrainer(found, undefined, (items, about) =>
     v.parse(policyConfigSchema, {
@@ -127,24 +124,13 @@ async function resume(
   });
 }
 
-/** @throws UserError where clicks are the reward, and the model's log has one on every page. */
-export function expectRewards(
-  { reward }: Pick<PolicyTrainingConfig, "reward">,
-  log: LogSource,
-): void {
-  if (reward === "utility" || hasPagesWithoutClick(log)) return;
-  throw new UserError(
-    "Expected a log that has pages without a click, to learn how often something is clicked: on every page of this one there is " +
-      "a click, so all slates of this model's users bring the same. Use --reward utility.",
-  );
-}
-
 async function withTrainer(
   found: FoundUsers,
   saved: PolicyConfig | undefined,
   configOf: (items: number, about: Pick<PolicyConfig, "adapter" | "system" | "shapes">) => PolicyConfig,
   use: (trainer: PolicyTrainer, config: PolicyConfig) => Promise<number>,
 ): Promise<number> {
+  expectPagesWithoutClick(found.data.source);
   const gpu = await openGpu();
   const made = new Made();
   try {

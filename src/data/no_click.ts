@@ -1,6 +1,7 @@
-/** Whether a log says how often nothing is clicked. */
+/** Whether a log says how often nothing is clicked: nothing else says how high utilities are. */
 
 import { NONE, usersOf } from "./click_log.ts";
+import { UserError } from "../user_error.ts";
 import { type LogSource, walk } from "./log_source.ts";
 
 /** Whether users were ever shown a page and clicked nothing; of the train users, where there are some. */
@@ -15,4 +16,14 @@ export function hasPagesWithoutClick(source: LogSource): boolean {
     }
   }
   return false;
+}
+
+/** @throws UserError for a log with a click on every page: the level of utilities, which plans rest on, is not known there. */
+export function expectPagesWithoutClick(source: LogSource): void {
+  if (hasPagesWithoutClick(source)) return;
+  throw new UserError(
+    `Expected a log that has pages without a click, to plan, got ${source.name}, where there is a click on every page. So its ` +
+      "model ranks the items of a page, but how high their utilities are, and how often nothing is clicked, was never seen: a " +
+      "plan would be made for what the model happens to say of it. Show what ranks best: deno task recommend.",
+  );
 }

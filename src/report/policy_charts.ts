@@ -61,21 +61,21 @@ export function returnCharts(comparison: Comparison): BarChart[] {
   });
 }
 
-/** Click rate by page, or where there is none the reward, a chart for each environment. */
+/** Click rate by page, a chart for each environment. */
 export function pageCharts(comparison: Comparison): LineChart[] {
-  const what = comparison.clickRates ? "click rate" : "mean reward";
+  const what = "click rate";
   return comparison.environments.flatMap((environment) => {
     const series = policiesOf(comparison).map(({ name }, colour) =>
       seriesOf(
         { model: name, colour, part: what, dash: REALISED },
         trainingsOf(comparison, name, environment.name).map(({ figures }) =>
-          figures.byPage.map(({ clickRate, reward }) => comparison.clickRates ? clickRate : reward)
+          figures.byPage.map(({ clickRate }) => clickRate)
         ),
       )
     );
     return lineChart(
       chartId("pages", comparison.slate, environment.name),
-      `${comparison.clickRates ? "Click rate" : "Reward"} by page in ${environmentWords(environment)}`,
+      `Click rate by page in ${environmentWords(environment)}`,
       "",
       "page",
       what,
@@ -86,7 +86,6 @@ export function pageCharts(comparison: Comparison): LineChart[] {
 
 /** What the policy's own model said of its pages, beside what the users did; where the model is itself who clicks, they agree. */
 export function calibrationCharts(comparison: Comparison): LineChart[] {
-  if (!comparison.clickRates) return [];
   return comparison.environments.filter(({ role }) => role !== "trained on").flatMap((environment) => {
     const series = policiesOf(comparison).flatMap(({ name }, colour) => {
       const found = trainingsOf(comparison, name, environment.name).flatMap(({ calibration }) =>

@@ -155,9 +155,9 @@ function group(environment: Environment, columns: number, rows: readonly Html[])
 
 /** The published table, for each environment: reward and click rate of each size of a slate. */
 function slatesTable(comparisons: readonly Comparison[], groups: readonly SlatesGroup[]): Html {
-  const kinds = comparisons.flatMap(({ slate, clickRates }) => [
+  const kinds = comparisons.flatMap(({ slate }) => [
     `reward a page, k = ${slate}`,
-    ...(clickRates ? [`click rate, k = ${slate}`] : []),
+    `click rate, k = ${slate}`,
   ]);
   const body = groups.map(({ environment, rows }) =>
     group(
@@ -165,13 +165,13 @@ function slatesTable(comparisons: readonly Comparison[], groups: readonly Slates
       1 + kinds.length,
       rows.map(({ policy, cells }) =>
         markup`<tr><th scope="row">${policy}</th>${
-          cells.map((own, k) => {
-            const rate = comparisons[k]?.clickRates;
-            if (own.length === 0) return markup`${missing}${rate ? missing : ""}`;
-            return markup`${estimateCell(own, (figures) => figures.rewardAPage, 3)}${
-              rate ? estimateCell(own, (figures) => figures.clickRate, 3) : ""
-            }`;
-          })
+          cells.map((own) =>
+            own.length === 0
+              ? markup`${missing}${missing}`
+              : markup`${estimateCell(own, (figures) => figures.rewardAPage, 3)}${
+                estimateCell(own, (figures) => figures.clickRate, 3)
+              }`
+          )
         }</tr>`
       ),
     )
@@ -183,9 +183,7 @@ ${groupedTable("Policies by the size of the slate", ["policy", ...kinds], body)}
 
 /** The figures of a size, for each environment. */
 function policiesTable(comparison: Comparison): Html {
-  const { clickRates } = comparison;
-  const rate = clickRates ? ["click rate"] : [];
-  const head = ["policy", `${unitOf(comparison)} a user`, "reward a page", ...rate, "coverage"];
+  const head = ["policy", `${unitOf(comparison)} a user`, "reward a page", "click rate", "coverage"];
   const groups = comparison.environments.map((environment) => {
     const rows = policiesOf(comparison).flatMap(({ name }) => {
       const cells = trainingsOf(comparison, name, environment.name);
@@ -195,7 +193,7 @@ function policiesTable(comparison: Comparison): Html {
         markup`<tr><th scope="row">${name}${trainings}</th>${
           estimateCell(cells, (figures) => figures.return, 2)
         }${estimateCell(cells, (figures) => figures.rewardAPage, 3)}${
-          clickRates ? estimateCell(cells, (figures) => figures.clickRate, 3) : ""
+          estimateCell(cells, (figures) => figures.clickRate, 3)
         }<td>${shareText(overTrainings(cells, (figures) => figures.coverage).mean)}</td></tr>`,
       ];
     });
@@ -253,7 +251,7 @@ function trustTable(comparison: Comparison): Html {
   const groups = comparison.environments.flatMap((environment) => {
     const rows = policiesOf(comparison).flatMap(({ name }) => {
       const cells = trainingsOf(comparison, name, environment.name);
-      const calibrations = comparison.clickRates ? cells.flatMap(({ calibration }) => calibration ?? []) : [];
+      const calibrations = cells.flatMap(({ calibration }) => calibration ?? []);
       const supports = cells.flatMap(({ support }) => support ?? []);
       if (calibrations.length + supports.length === 0) return [];
       const mean = <T>(of: readonly T[], value: (one: T) => number, show: (value: number) => string) =>

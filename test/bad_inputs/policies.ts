@@ -1,7 +1,9 @@
 /** Options of `policy`, and the folders of policies. */
 
-import { bad, type BadInput, type Maker, nothing, type Words } from "./corpus.ts";
+import { all, bad, type BadInput, type Maker, nothing, type Words } from "./corpus.ts";
 import { file } from "./files.ts";
+import { paperRows, usersOf } from "./paper.ts";
+import { snapshot } from "./snapshots.ts";
 
 const TRUTH = ["--shop", "restless", "--truth"];
 
@@ -39,6 +41,12 @@ export const policies: readonly BadInput[] = [
     "Expected --target and --share-positions with --algorithm cdqn",
   ),
   train("a folder that holds something", TRUTH, "holds notes.txt", file("policy/notes.txt", "x")),
+  train(
+    "a plan for users who always click",
+    ["--model", "DIR/model.safetensors", "--data", "DIR/log.tsv", "--reward", "utility"],
+    "Expected a log that has pages without a click, to plan, got log.tsv",
+    all(paperRows(usersOf(0, 3, 0)), snapshot()),
+  ),
   train("a model that is not there", ["--model", "DIR/a"], "a"),
   resume("no policy", [], "Expected the folder of a policy, with a policy.json"),
   resume("other settings", ["--slate", "5"], "Expected --resume alone or with --steps, got --slate"),

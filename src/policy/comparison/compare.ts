@@ -34,7 +34,6 @@ export interface Contender {
 export interface CompareOptions extends SimulatorOptions {
   readonly reward: "click" | "utility";
   readonly seed: number;
-  readonly clickRates: boolean;
   /** What the log of the first model knows; without it nothing is said of support. */
   readonly logged?: Logged;
   /** Told of every page; may stop the work by throwing. */
@@ -48,7 +47,7 @@ export interface CompareOptions extends SimulatorOptions {
 export async function compare(
   environments: readonly TriedEnvironment[],
   contenders: readonly Contender[],
-  { logged, onProgress, clickRates, ...options }: CompareOptions,
+  { logged, onProgress, ...options }: CompareOptions,
 ): Promise<Comparison> {
   const { users, slate, pages, seed, reward, repeats = false, leave = 0, patience = 0 } = options;
   const cells: Cell[] = [];
@@ -70,7 +69,7 @@ export async function compare(
     return { name, role, ...(cell && { optimum: cell.figures.return.mean }) };
   });
   const task = { slate, pages, reward, repeats, leave, patience };
-  return { ...task, users, seed, clickRates, environments: known, cells };
+  return { ...task, users, seed, environments: known, cells };
 }
 
 /** A policy that acts on the device. @param witness the model that the policies learned on. */

@@ -44,8 +44,6 @@ export interface Cell {
 export interface Comparison extends Readonly<PolicyTask> {
   readonly users: number;
   readonly seed: number;
-  /** Whether clicks can be counted: not where the log has no page without one. */
-  readonly clickRates: boolean;
   /** Those of the policies that learned first; see {@link policiesOf}. */
   readonly environments: readonly Environment[];
   /** In every environment the same policies and seeds. */
