@@ -2,15 +2,16 @@
 //
 //   drawn [B] (slot, page, user, -)      shown [SLOTS, T, USERS, K]      happened [SLOTS, T, USERS] (slot | LEFT, reward)
 //   left_out [PANELS]          bits of items that nobody is shown; bit i of word p is item 32 p + i
+//   begun [SLOTS, USERS]       (first, end) in history: the items that a user had clicked before the episode
 //   masks [2, PANELS, B]       before the page, and after it
 //
-// The clicks before a page are in the same episode: its bits need not be remembered. With REPEATS nothing but left_out.
+// The clicks on earlier pages are in the same episode: their bits need not be remembered. With REPEATS nothing but left_out.
 //
 // For          both kinds of adapter
 // Work split   one invocation owns the words of one drawn page, before and after.
 // On a GPU     (reasoned, not measured) neighbours own neighbouring words of a panel: stores are coalesced. Loads of earlier
 //              pages are scattered, at most T of them. There are few workgroups of 64, so most cores stay idle: latency decides.
-// Cost         8 (PANELS + page) bytes a drawn page and 4 a click.      Before   replay_draw.wgsl
+// Cost         8 (PANELS + page) bytes a drawn page and 4 a click, also one before the episode.      Before   replay_draw.wgsl
 
 const WORKGROUP = 64;
 const K = 1u;
@@ -28,8 +29,10 @@ struct Step {
 @group(0) @binding(1) var<storage, read> shown: array<u32>;
 @group(0) @binding(2) var<storage, read> happened: array<vec2u>;
 @group(0) @binding(3) var<storage, read> left_out: array<u32>;
-@group(0) @binding(4) var<storage, read_write> masks: array<u32>;
-@group(0) @binding(5) var<uniform> step: Step;
+@group(0) @binding(4) var<storage, read> begun: array<vec2u>;
+@group(0) @binding(5) var<storage, read> history: array<u32>;
+@group(0) @binding(6) var<storage, read_write> masks: array<u32>;
+@group(0) @binding(7) var<uniform> step: Step;
 
 @compute @workgroup_size(WORKGROUP)
 fn recall_masks(@builtin(global_invocation_id) id: vec3u) {
@@ -42,6 +45,13 @@ fn recall_masks(@builtin(global_invocation_id) id: vec3u) {
   }
   if (REPEATS) { return; }
   let page = drawn[b];
+  let before = begun[page.x * USERS + page.z];
+  for (var k = before.x; k < before.y; k++) {
+    let item = history[k];
+    let bit = 1u << (item & 31u);
+    masks[(item >> 5u) * rows + b] |= bit;
+    masks[(PANELS + (item >> 5u)) * rows + b] |= bit;
+  }
   // A page that is none must not keep the device for hours.
   for (var t = 0u; t <= min(page.y, T - 1u); t++) {
     let at = (page.x * T + t) * USERS + page.z;

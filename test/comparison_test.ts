@@ -182,7 +182,15 @@ function comparison(
     cell("cdqn", 1, name, cdqn),
     cell("cdqn", 2, name, cdqn + 0.01),
   ]);
-  const task = { slate: 3, pages: 20, reward: "click", repeats: false, leave: 0, patience: 0 } as const;
+  const task = {
+    slate: 3,
+    pages: 20,
+    reward: "click",
+    start: "empty",
+    repeats: false,
+    leave: 0,
+    patience: 0,
+  } as const;
   return { ...task, users: 40, seed: 1, environments, cells };
 }
 const A = { name: "A", role: "trained on" } as const;

@@ -70,6 +70,7 @@ export function madeComparison(slate: number): Comparison {
       reward: "click",
       repeats: false,
       leave: 0,
+      start: "empty",
       patience: 0,
       cells,
     },

@@ -9,12 +9,19 @@ const TRAIN =
 
 Deno.test("policies of a model: compared with a second one, ranked by ids, and refused where they do not belong", () =>
   withSmallLog(async (folder, file) => {
-    const [a, b, policy] = [`${folder}/a`, `${folder}/b`, `${folder}/cdqn`];
+    const [a, b, policy, started] = ["a", "b", "cdqn", "started"].map((name) => `${folder}/${name}`) as [
+      string,
+      string,
+      string,
+      string,
+    ];
     const [page, adapted] = [`${folder}/compared.html`, `${folder}/adapted.html`];
     await using trainings = new CommandSeries("train", [a, b].map((path) => ["--save-dir", path]));
     await using policies = new CommandSeries("policy", [
       ["train", "--save-dir", policy],
+      ["train", "--save-dir", started],
       ["compare", policy, "--out", page],
+      ["compare", started, "--out", page],
       ["adapt", policy, "--out", adapted],
       ["rank", policy],
     ]);
@@ -70,14 +77,27 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     }
     assert.match(html, /Do the values of cdqn agree\?/);
     assert.match(html, /states beyond the log/);
-    const ranked = JSON.parse(await run("rank", policy, "--history", "3,14", "--json"));
+    const ranked = JSON.parse(await run("rank", policy, "--history", "3,14", "--page", "3", "--json"));
     assert.equal(ranked.clicks, 2);
     assert.equal(ranked.items.length, 2);
+    assert.equal(ranked.value, ranked.items[1].value);
+    // Nobody has clicked twice before the second page: values of that were never learned.
+    const early = JSON.parse(await run("rank", policy, "--history", "3,14", "--page", "2", "--json"));
+    assert.deepEqual([early.value, early.items[1].value], [undefined, undefined]);
+    assert.doesNotMatch(await run("rank", policy, "--history", "3,14"), /The policy expects/);
+    await refused(/Expected a page of 1 to 4/, "rank", policy, "--page", "5");
     const sum = ranked.items.reduce(
       (sum: number, { probability }: { probability: number }) => sum + probability,
       ranked.noClick,
     );
     assert.ok(Math.abs(sum - 1) < 1e-9);
+
+    // One that learns from users who have clicked before knows what to expect of them on its first page.
+    const more = ["--algorithm", "slateq", "--start", "test", ...TRAIN.split(" "), "--save-dir", started];
+    await run("train", "--model", a, ...more);
+    assert.match(await run("rank", started, "--history", "3,14"), /The policy expects \d/);
+    assert.match(await run("compare", started, "--users", "20", "--out", page), /^slateq +\d/m);
+    await refused(/without --start/, "compare", started, "--with", "linucb", "--out", page);
 
     const adapt = [
       "adapt",

@@ -12,6 +12,7 @@ import { Dimensions } from "../src/gpu/sizes.ts";
 import { StepHeaders } from "../src/gpu/step.ts";
 import { lastPanelLeftOut, Recall } from "../src/policy/learning/recall.ts";
 import { episodesFor, Replay, type ReplayState } from "../src/policy/learning/replay.ts";
+import { startOf } from "../src/simulate/start.ts";
 import type { Tensor } from "../src/tape/tensor.ts";
 import { CanaryArena, withGpu } from "./op_check.ts";
 
@@ -21,6 +22,8 @@ const dimensions = new Dimensions<Rows>(["rows"], "rows");
 const [USERS, PAGES, SLATE, ITEMS, COLUMNS, EPISODES, BATCH] = [70, 5, 3, 67, 6, 4, 4096];
 const STRIDE = 8;
 const SEED = 12345;
+/** What users have clicked before an episode. */
+const START = [[], [66, 3, 40], [31, 32, 3], [64]];
 
 /** A page as a user saw it. */
 interface Seen {
@@ -51,9 +54,12 @@ class MadeUp {
 
   constructor(readonly leave: number) {}
 
-  begin(): void {
+  begin(episode: number): void {
     this.#here = new Array(USERS).fill(true);
-    this.#clicked = Array.from({ length: USERS }, () => new Set<number>());
+    this.#clicked = Array.from(
+      { length: USERS },
+      (_, user) => new Set(Array.from(startOf(START, user, episode, keyOf(SEED)))),
+    );
   }
 
   /** A number that says whose state it is, and when. */
@@ -111,7 +117,8 @@ async function ring<A extends Arena>(gpu: Gpu, arena: A, repeats = false): Promi
   const replay = new Replay(arena, size);
   // A buffer is made of zeros; that of the test is not.
   gpu.queue.writeBuffer(replay.starts.buffer, 0, new Uint32Array(EPISODES * (USERS + 1)));
-  const recall = new Recall(arena, replay, { rows: BATCH, items: ITEMS, stateColumns: COLUMNS, repeats });
+  const options = { rows: BATCH, items: ITEMS, stateColumns: COLUMNS, repeats, start: START };
+  const recall = new Recall(arena, replay, options);
   const [state, slates, outcomes, alive] = [
     arena.allocate("state", 4 * USERS * STRIDE),
     arena.allocate("slates", 4 * USERS * SLATE),
@@ -143,7 +150,8 @@ async function ring<A extends Arena>(gpu: Gpu, arena: A, repeats = false): Promi
   return {
     ...{ arena, replay, recall },
     show(users, episode, pages) {
-      users.begin();
+      users.begin(episode);
+      recall.begin(episode, keyOf(SEED));
       gpu.queue.writeBuffer(state.buffer, 0, users.state(episode, 0));
       run(begin, USERS, 0, episode);
       for (let page = 0; page < pages; page++) {
@@ -287,7 +295,7 @@ Deno.test("replay: read, put back and gone on with, it holds the same bits; dama
     const resumed = await ring(gpu, new Arena(gpu, "resumed"));
     const again = new MadeUp(0.1);
     for (let episode = 0; episode < 6; episode++) {
-      again.begin();
+      again.begin(episode);
       for (let page = 0; page < PAGES; page++) again.page(episode, page);
     }
     resumed.replay.restore(state, ITEMS, "it");

@@ -15,8 +15,10 @@ import { learnDimensions, learnSizes } from "../src/policy/learning/learner.ts";
 import { PolicyTrainer } from "../src/policy/learning/policy_trainer.ts";
 import { Recall } from "../src/policy/learning/recall.ts";
 import { Replay } from "../src/policy/learning/replay.ts";
+import { tryPolicy } from "../src/policy/comparison/trial.ts";
 import { gdqn } from "../src/policy/learning/gdqn.ts";
 import { slateq } from "../src/policy/learning/slateq.ts";
+import { rank } from "../src/policy/rank.ts";
 import { Page } from "../src/simulate/page.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
 import { withGpu } from "./op_check.ts";
@@ -125,9 +127,11 @@ Deno.test("slateq: learns, and a training that is resumed gives the same bits", 
   withGpu(undefined, async (gpu) => {
     const config: PolicyTrainingConfig = {
       ...{ ...defaultPolicyTraining, ...sizes, algorithm: "slateq", steps: 64 * 4 * 4 },
-      ...{ replay: 64 * 8, targetEvery: 3, evaluationUsers: 50 },
+      ...{ replay: 64 * 8, targetEvery: 3, evaluationUsers: 50, start: "train" },
     };
-    const make = () => PolicyTrainer.create(gpu, source, config, slateq);
+    // What users have clicked before is shown to them no more, and its value is learned of by nobody.
+    const start = [[], Array.from({ length: 18 }, (_, k) => 2 * k), [7, 8]];
+    const make = () => PolicyTrainer.create(gpu, source, config, slateq, source, start);
     const whole = await make();
     const losses: number[] = [];
     await whole.run(whole.schedule.iterations, { onStep: ({ loss }) => void losses.push(loss) });
@@ -139,6 +143,37 @@ Deno.test("slateq: learns, and a training that is resumed gives the same bits", 
     await resumed.run(whole.schedule.iterations);
     assert.deepEqual(await resumed.stateOfAll(), await whole.stateOfAll());
     for (const one of [whole, stepped, resumed]) one.destroy();
+  }));
+
+Deno.test("a user is ranked as on the page of an episode that they are on, with what they clicked before", () =>
+  withGpu(undefined, async (gpu) => {
+    const config = { ...defaultPolicyTraining, ...sizes, algorithm: "slateq", steps: 64 * 4 } as const;
+    const trainer = await PolicyTrainer.create(gpu, source, config, slateq);
+    const { slate, pages } = sizes;
+    const users = 5;
+    const { policy } = trainer;
+    const [trial] = await tryPolicy(gpu, source, source, policy, { users, slate, pages, seed: 3 });
+    const { log, values } = trial ?? assert.fail();
+    let [clicks, differing] = [0, 0];
+    for (let user = 0; user < users; user++) {
+      const history: number[] = [];
+      for (let page = 0; page < pages; page++) {
+        const at = page * users + user;
+        const shown = Array.from(log.slates.subarray(at * slate, (at + 1) * slate));
+        const found = await rank(gpu, source, policy, { history, slate, pages, page });
+        assert.deepEqual(found.items.map(({ item }) => item), shown, `user ${user}, page ${page}`);
+        assert.equal(found.value, values?.values[at]);
+        if (page > 0) {
+          const first = await rank(gpu, source, policy, { history, slate, pages });
+          if (first.value !== found.value) differing++;
+        }
+        const slot = log.choices[at] ?? slate;
+        if (slot < slate) history.push(shown[slot] ?? NaN);
+      }
+      clicks += history.length;
+    }
+    assert.ok(clicks > users / 2 && differing > users, `the case is weak: ${clicks}, ${differing}`);
+    trainer.destroy();
   }));
 
 Deno.test("huber: errors of values above 1 count less, in the lessons of both kinds of learners", () =>

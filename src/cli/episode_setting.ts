@@ -9,7 +9,7 @@ import { explainFileError } from "../files/file_error.ts";
 import type { OpenedDataset } from "../run/open_dataset.ts";
 import type { SimulatorOptions } from "../simulate/options.ts";
 import type { PoolOptions } from "../simulate/pool.ts";
-import { startOf } from "../simulate/start.ts";
+import { startOf, type StartOptions } from "../simulate/start.ts";
 import { UserError } from "../user_error.ts";
 import type { EpisodeOptions, PoolArgument } from "./simulate_options.ts";
 
@@ -40,6 +40,11 @@ export function settingOf(
       return number === undefined ? null : data.users.of(number);
     },
   };
+}
+
+/** What users start with: nothing, or the clicks of users of a part. @throws UserError for a part without users. */
+export function startsOf(source: LogSource, start: "empty" | Split): StartOptions {
+  return start === "empty" ? "empty" : historiesOf(source, start).histories;
 }
 
 /** What users of a part have clicked, oldest first, each in an array of its own. */

@@ -29,6 +29,7 @@ import { usualPoints } from "../simulate/host/exact_shop.ts";
 import { ShopSource } from "../simulate/shop_users.ts";
 import { UserError } from "../user_error.ts";
 import { OUT_FILE } from "./arguments.ts";
+import { startsOf } from "./episode_setting.ts";
 import { addEnvironmentOptions, type EnvironmentOptions } from "./environment_options.ts";
 import { folder, LARGEST_SEED, path, wholeNumber } from "./options.ts";
 import type { PolicyAction } from "./policy_action.ts";
@@ -137,8 +138,9 @@ async function run(folders: readonly string[], options: Options): Promise<void> 
     const comparisons: Comparison[] = [];
     const names = taskNames(groups.map(({ task }) => task));
     for (const [k, group] of groups.entries()) {
+      const { start: startAs, ...task } = group.task;
       const own: CompareOptions = {
-        ...group.task,
+        ...{ ...task, startAs, start: startsOf(tried.log, startAs) },
         ...{ users: options.users, seed: options.seed, logged },
         onProgress: (title, round, rounds) =>
           progress.begin({
@@ -182,9 +184,10 @@ async function contendersOf(
         others.push(device("greedy on the truth", greedyPolicy(), "truth"));
       }
     } else {
-      if (task.reward !== "click") {
+      if (task.reward !== "click" || task.start !== "empty") {
         throw new UserError(
-          "Expected --with linucb among policies trained with --reward click: it learns from clicks.",
+          "Expected --with linucb among policies trained with --reward click and without --start: it learns from clicks, of users " +
+            "who begin without one.",
         );
       }
       others.push(linUcb(gpu, witness, await itemVectorsOf(gpu, witness), LINUCB, simulated));
@@ -192,7 +195,8 @@ async function contendersOf(
   }
   const truth = environments.find(({ role }) => role === "truth")?.source;
   const points = GRIDS[options.optimum];
-  if (truth instanceof ShopSource && points) others.push(optimum(truth, simulated, points));
+  // The best plan is one for users who begin without a click.
+  if (truth instanceof ShopSource && points && task.start === "empty") others.push(optimum(truth, simulated, points));
   return [...learned, ...others];
 }
 

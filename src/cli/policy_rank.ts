@@ -16,6 +16,7 @@ import { table } from "./table.ts";
 interface Options {
   history: string;
   slate?: number;
+  page: number;
   memoryRows: number;
   json: boolean;
 }
@@ -24,7 +25,9 @@ export function policyRankCommand(action: PolicyAction): Command {
   const command = new Command("rank")
     .description(
       "Prints the slate that a policy shows a user next: each item's utility and P(click) as the model has them, and the " +
-        "value that the policy expects, of this page and all later ones: cdqn by item, slateq of the slate; gdqn says none.",
+        "value that the policy expects, of this page and all later ones: cdqn by item, slateq of the slate; gdqn says none. A value " +
+        "is told of users as the policy was trained on: where they started without a click, of one who clicked on pages " +
+        "before --page.",
     )
     .argument("<policy>", "a folder that policy train wrote", folder)
     .option(
@@ -37,9 +40,15 @@ export function policyRankCommand(action: PolicyAction): Command {
       "items to show: as many as the policy was trained for, which is the default",
       wholeNumber(1, 1024),
     )
+    .option(
+      "--page <n>",
+      "which of the pages of its training the user is shown: with fewer to come it plans less far",
+      wholeNumber(1),
+      1,
+    )
     .option("--json", "print JSON", false)
     .addOption(memoryRowsOption())
-    .addHelpText("after", "\nExample:\n  deno task policy rank runs/slateq --history 3,141,59");
+    .addHelpText("after", "\nExample:\n  deno task policy rank runs/slateq --history 3,141,59 --page 8");
   return command.action((path: string, options: Options) =>
     action(async () => {
       await run(path, options);
@@ -48,7 +57,7 @@ export function policyRankCommand(action: PolicyAction): Command {
   );
 }
 
-async function run(path: string, { history: ids, slate, memoryRows, json }: Options): Promise<void> {
+async function run(path: string, { history: ids, slate, page, memoryRows, json }: Options): Promise<void> {
   const policy = await OpenedPolicy.open(path);
   const { trainedOn, training: { slate: own, pages } } = policy.config;
   if (slate !== undefined && slate !== own) {
@@ -62,9 +71,9 @@ async function run(path: string, { history: ids, slate, memoryRows, json }: Opti
   const gpu = await openGpu();
   const made = new Made();
   try {
-    const chosen = await policy.rank(gpu, found.open(gpu, made).environment, history);
+    const chosen = await policy.rank(gpu, found.open(gpu, made).environment, history, { page });
     gpu.check();
-    tell(chosen, history.length, pages, found.data.items, json);
+    tell(chosen, { clicks: history.length, page, pages }, found.data.items, json);
   } finally {
     made.destroy();
     gpu.close();
@@ -73,18 +82,17 @@ async function run(path: string, { history: ids, slate, memoryRows, json }: Opti
 
 function tell(
   { items, noClick, value }: RankedSlate,
-  clicks: number,
-  pages: number,
+  { clicks, page, pages }: Readonly<Record<"clicks" | "page" | "pages", number>>,
   ids: Ids,
   json: boolean,
 ): void {
   const shown = items.map(({ item, ...figures }) => ({ item: ids.of(item), ...figures }));
   if (json) {
-    console.log(JSON.stringify({ clicks, items: shown, noClick, value }, null, 2));
+    console.log(JSON.stringify({ clicks, page, items: shown, noClick, value }, null, 2));
     return;
   }
   const cascade = shown.some(({ value }) => value !== undefined);
-  console.log(`After ${clicks} clicks, with ${pages} pages to come:`);
+  console.log(`After ${clicks} clicks, with ${pages + 1 - page} pages to come:`);
   console.log(table(
     ["", "item", "utility", "P(click)", ...(cascade ? ["Q"] : [])],
     shown.map(({ item, utility, probability, value }, k) => [
@@ -93,6 +101,12 @@ function tell(
     ]),
   ));
   console.log(`P(no click): ${noClick.toFixed(4)}, as the model has it.`);
+  if (clicks >= page && value === undefined) {
+    console.log(
+      "What the policy expects is not told: in its training nobody had so many clicks by this page. Say which page it is by " +
+        "--page, or train with --start.",
+    );
+  }
   if (value === undefined) return;
   console.log(`The policy expects ${value.toFixed(3)} of this page and all later ones.`);
 }

@@ -22,6 +22,7 @@ import { PolicyTrainer } from "../policy/learning/policy_trainer.ts";
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
+import { startsOf } from "./episode_setting.ts";
 import { findAgain, findUsers, type FoundUsers, subjectOf } from "./found_users.ts";
 import { givenOptions } from "./options.ts";
 import { compareMachine } from "./other_machine.ts";
@@ -146,7 +147,14 @@ async function withTrainer(
     say(`users: ${subjectText(subjectOf(found))}, ${thousands(source.itemCount)} items`);
     if (found.verdict !== undefined) say(found.verdict);
     const trainer = made.keep(
-      await PolicyTrainer.create(gpu, source, config.training, algorithms[config.training.algorithm]),
+      await PolicyTrainer.create(
+        gpu,
+        source,
+        config.training,
+        algorithms[config.training.algorithm],
+        source,
+        startsOf(found.data.source, config.training.start),
+      ),
     );
     const code = await use(trainer, config);
     gpu.check();

@@ -12,6 +12,7 @@ import {
 import { UserError } from "../user_error.ts";
 import { RESUME, SAVE_DIR } from "./arguments.ts";
 import { folder, type GivenOptions, LARGEST_SEED, numberOf, wholeNumber } from "./options.ts";
+import { startOption } from "./simulate_options.ts";
 import { addUsersOptions, checkUsers, type UsersOptions } from "./users_options.ts";
 
 export interface PolicyTrainOptions
@@ -70,6 +71,7 @@ function addPageOptions(command: Command): Command {
       new Option("--reward <what>", "1 a click, or the utility of the clicked item")
         .choices(policyTrainingSchema.entries.reward.options).default(defaults.reward),
     )
+    .addOption(startOption())
     .option("--repeats", "show clicked items again", defaults.repeats)
     .option(
       "--leave <p>",
@@ -188,9 +190,15 @@ function rows(text: string): number {
   return numberOf(policyTrainingSchema.entries.rows, "a multiple of 64")(text);
 }
 
-/** @throws UserError where it is not said whose clicks to learn from, or it is said twice. */
-export function checkTrainedOn(options: UsersOptions): void {
+/** @throws UserError where it is not said whose clicks to learn from, or begin with, or it is said twice. */
+export function checkTrainedOn(options: UsersOptions & Pick<PolicyTrainOptions, "start">): void {
   checkUsers(options);
+  if (options.truth && options.start !== "empty" && options.dataUsersSeed !== undefined) {
+    throw new UserError(
+      "Expected --start without --data-users-seed: a policy that is trained on the truth of a shop begins with the clicks of " +
+        "the shop's own users. Leave it out.",
+    );
+  }
   if (!options.truth || options.model === undefined) return;
   throw new UserError("Expected --model or --truth, got both. A policy is trained on one kind of users.");
 }

@@ -89,17 +89,18 @@ async function main(): Promise<number> {
   });
 }
 
-/** A trained policy shows slates, and as many pages, as it was trained for, unless others are asked for. */
+/** A trained policy shows slates, and as many pages, as it was trained for, to users who start so, unless others are asked for. */
 function asTrained(
   options: SimulateOptions,
   given: GivenOptions,
   { config: { training } }: OpenedPolicy,
 ): SimulateOptions {
-  const { slate, pages } = training;
+  const { slate, pages, start } = training;
   return {
     ...options,
     ...(given.has("slate") ? {} : { slate }),
     ...(given.has("pages") ? {} : { pages }),
+    ...(given.has("start") ? {} : { start }),
   };
 }
 

@@ -8,7 +8,7 @@ import { algorithms } from "./learning/algorithms.ts";
 import type { Learner } from "./learning/learner.ts";
 import { type PolicyConfig, readPolicyConfig } from "./policy_config.ts";
 import { type PolicySnapshot, readPolicy } from "./learning/policy_snapshot.ts";
-import { rank, type RankedSlate } from "./rank.ts";
+import { rank, type RankedSlate, type RankOptions } from "./rank.ts";
 
 /** A policy that was trained: its settings, whom it was trained on, and its weights. */
 export class OpenedPolicy {
@@ -75,15 +75,28 @@ export class OpenedPolicy {
   }
 
   /**
-   * The slate that it shows a user next, as the first of the pages that it was trained for.
-   * @param users whom it was trained on. @param history items that the user clicked, oldest first, by their numbers.
-   * @throws UserError for items that there are not, and too few that are left to show.
+   * As {@link import("./trained_policy.ts").TrainedPolicy.rank}.
+   * @throws UserError for items and pages that there are not, and too few items that are left to show.
    */
-  async rank(gpu: Gpu, users: UsersSource, history: ArrayLike<number>): Promise<RankedSlate> {
-    const { slate, pages } = this.config.training;
+  async rank(
+    gpu: Gpu,
+    users: UsersSource,
+    history: ArrayLike<number>,
+    { page = 1 }: RankOptions = {},
+  ): Promise<RankedSlate> {
+    const { slate, pages, start } = this.config.training;
+    if (!(page >= 1 && page <= pages)) {
+      throw new UserError(
+        `Expected a page of 1 to ${pages}, for which the policy of ${this.path} was trained, got ${page}.`,
+      );
+    }
     const policy = this.policy(users);
     try {
-      return await rank(gpu, users, policy, { history, slate, pages });
+      const found = await rank(gpu, users, policy, { history, slate, pages, page: page - 1 });
+      // Nobody has clicked more often than they were shown a page, unless they began with clicks: such values were not learned.
+      if (start !== "empty" || history.length < page) return found;
+      const items = found.items.map(({ value: _, ...item }) => item);
+      return { items, noClick: found.noClick };
     } finally {
       policy.destroy();
     }

@@ -50,9 +50,9 @@ export function groupsOf(policies: readonly OpenedPolicy[]): PolicyGroup[] {
 }
 
 function taskOf(
-  { slate, pages, reward, repeats, leave, patience }: PolicyTrainingConfig,
+  { slate, pages, reward, start, repeats, leave, patience }: PolicyTrainingConfig,
 ): PolicyTask {
-  return { slate, pages, reward, repeats, leave, patience };
+  return { slate, pages, reward, start, repeats, leave, patience };
 }
 
 function expectOnce(policies: PolicyGroup["policies"]): void {

@@ -11,8 +11,16 @@ export interface RankRequest {
   readonly history: ArrayLike<number>;
   /** k, items of the slate. */
   readonly slate: number;
-  /** T, pages that the policy plans for; this one is the first of them. */
+  /** T, pages that the policy plans for. */
   readonly pages: number;
+  /** Which of them this one is, from 0 on; 0 by default. */
+  readonly page?: number;
+}
+
+/** Where a user stands who is shown a slate. */
+export interface RankOptions {
+  /** The page that they are shown, from 1 to as many as the policy was trained for; the first by default. */
+  readonly page?: number;
 }
 
 /** An item of a slate. */
@@ -45,7 +53,7 @@ export async function rank(
   gpu: Gpu,
   users: UsersSource,
   policy: Policy,
-  { history, slate, pages }: RankRequest,
+  { history, slate, pages, page = 0 }: RankRequest,
 ): Promise<RankedSlate> {
   const clicked = new Set(Array.from(history));
   const items = Array.from({ length: users.itemCount }, (_, item) => item).filter((item) =>
@@ -53,14 +61,14 @@ export async function rank(
   );
   // What was clicked leaves the pool by the list, so that it need not last for all pages.
   const pool = { repeats: true, ...(clicked.size > 0 && { start: [history], pool: { items } }) };
-  const options = { users: 1, slate, pages, ...pool };
-  // The user of a whole episode, of which the first page is the one that was asked for.
+  // A user from this page on.
+  const options = { users: 1, slate, pages, firstPage: page, ...pool };
   const [trial] = await tryPolicy(gpu, users, users, policy, options);
   if (!trial?.witness) throw new Error("expected a user");
   const { log, values, witness: { utilities, choice } } = trial;
   const own = utilities.subarray(0, slate);
   const { items: chances, none } = clickChances(own, choice);
-  const shown = Array.from(log.slates.subarray(0, slate), (item, k): RankedItem => ({
+  const shown = Array.from(log.slates.subarray(page * slate, (page + 1) * slate), (item, k): RankedItem => ({
     ...{ item, utility: own[k] ?? NaN, probability: chances[k] ?? NaN },
     ...(values?.count === slate && { value: values.values[k] }),
   }));

@@ -4,7 +4,7 @@ import type { Gpu } from "../gpu/device.ts";
 import type { Policy } from "../simulate/policy.ts";
 import type { UsersSource } from "../simulate/users.ts";
 import { OpenedPolicy } from "./open_policy.ts";
-import type { RankedSlate } from "./rank.ts";
+import type { RankedSlate, RankOptions } from "./rank.ts";
 
 /** A policy that was trained by `deno task policy train`. */
 export interface TrainedPolicy {
@@ -19,11 +19,17 @@ export interface TrainedPolicy {
    */
   policy(observes: UsersSource): Policy & { destroy(): void };
   /**
-   * The slate that it shows a user next, as the first of the pages that it was trained for.
+   * The slate that it shows a user next. It has values only for users as it was trained on: those who began with clicks where
+   * it was trained with `--start`, otherwise those who clicked on pages before this one.
    * @param users whom it was trained on. @param history items that the user clicked, oldest first, by their numbers.
-   * @throws UserError for items that there are not, and too few that are left to show.
+   * @throws UserError for items and pages that there are not, and too few items that are left to show.
    */
-  rank(gpu: Gpu, users: UsersSource, history: ArrayLike<number>): Promise<RankedSlate>;
+  rank(
+    gpu: Gpu,
+    users: UsersSource,
+    history: ArrayLike<number>,
+    options?: RankOptions,
+  ): Promise<RankedSlate>;
 }
 
 /** Opens the folder of a policy that was trained. @throws UserError for a folder without one, or a damaged one. */

@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly episodes?: number;
   /** The number of the first; 0 by default. Random numbers follow from it. */
   readonly firstEpisode?: number;
+  /** The first page that is played, from 0 on; 0 by default. Nothing is known of those before it. */
+  readonly firstPage?: number;
   /** Told after each group of pages; also what is awaited, so that it may stop the run by throwing. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
   /** Told after each page, alone in its submission and awaited: what it reads of the device is what the page left there. */
@@ -119,7 +121,7 @@ export class Simulator {
    * @throws UserError for utilities that are no numbers, and what the policy throws.
    */
   async run(policy: Policy, options: RunOptions = {}): Promise<SimulationFigures> {
-    const { episodes = 1, firstEpisode = 0, onProgress, onPage, onLog } = options;
+    const { episodes = 1, firstEpisode = 0, firstPage = 0, onProgress, onPage, onLog } = options;
     if (!Number.isInteger(episodes) || episodes < 1) {
       throw new UserError(`Expected 1 episode or more, got ${episodes}.`);
     }
@@ -128,7 +130,7 @@ export class Simulator {
     const sums = new FigureSums({ users, episodes, pages, slate, items }, firstEpisode);
     const windows = Math.ceil(users / this.together);
     const submit = onPage ? 1 : PAGES_A_SUBMIT;
-    const groups = Math.ceil(pages / submit);
+    const groups = Math.ceil((pages - firstPage) / submit);
     const all = episodes * windows * groups;
     let done = 0;
     this.#standing = undefined; // the users of step() are those of this run from here on
@@ -146,7 +148,7 @@ export class Simulator {
           for (let firstUser = 0; firstUser < users; firstUser += this.together) {
             const own = Math.min(this.together, users - firstUser);
             const key: EpisodeKey = { users: own, firstUser, episode: firstEpisode + e, seed };
-            await this.#play(episode, key, submit, async (page) => {
+            await this.#play(episode, key, { firstPage, submit }, async (page) => {
               await onPage?.({ users: own, page });
               await onProgress?.(++done, all);
             });
@@ -245,16 +247,16 @@ export class Simulator {
   async #play(
     episode: Episode,
     key: EpisodeKey,
-    submit: number,
+    { firstPage, submit }: { readonly firstPage: number; readonly submit: number },
     onGroup: (firstPage: number) => Promise<void>,
   ): Promise<void> {
     const { pages } = this.#page;
     const { queue } = this.gpu;
     let before: Promise<unknown> | undefined;
     try {
-      for (let from = 0; from < pages; from += submit) {
+      for (let from = firstPage; from < pages; from += submit) {
         const commands = new Commands(this.gpu, "pages");
-        if (from === 0) episode.begin(commands, key);
+        if (from === firstPage) episode.begin(commands, key);
         for (let t = from; t < Math.min(pages, from + submit); t++) episode.page(commands, t);
         queue.submit([commands.finish()]);
         await before;

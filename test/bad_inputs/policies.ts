@@ -34,6 +34,12 @@ export const policies: readonly BadInput[] = [
   train("a truth of a log", ["--truth", "--data", "DIR/log.tsv"], "of a log it is not known why its users"),
   train("no model to be uncalibrated", [...TRUTH, "--uncalibrated"], "Expected --uncalibrated with --model"),
   train("rows that fit no kernel", [...TRUTH, "--rows", "100"], "Expected a multiple of 64"),
+  train("users of another start", [...TRUTH, "--start", "all"], "Allowed choices are empty, train"),
+  train(
+    "a start that a truth does not name",
+    [...TRUTH, "--start", "test", "--data-users-seed", "2"],
+    "Expected --start without --data-users-seed",
+  ),
   train("units that fit no kernel", [...TRUTH, "--hidden", "65"], "Expected 4, 8, 12, ... or 64 units"),
   train(
     "positions of what has none",

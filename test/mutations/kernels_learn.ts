@@ -37,6 +37,7 @@ export const learnKernels = [
     ["if (t < page.y) { masks", "if (true) { masks"],
     ["masks[(PANELS + p) * rows + b] = left_out[p];", "masks[(PANELS + p) * rows + b] = 0u;"],
     ["if (slot >= K) { continue; }", ""],
+    ["k < before.y; k++", "k < before.x; k++"],
     ["if (REPEATS) { return; }", ""],
   ]),
   ...mutationsOf("kernels/q_target.wgsl", values, [

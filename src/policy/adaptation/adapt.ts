@@ -52,7 +52,7 @@ export async function adaptPolicy(
   const { epsilonStart, epsilonEnd, rate } = GOING_ON;
   const own: PolicyTrainingConfig = {
     ...config,
-    ...{ users: together, steps: interactions * together, seed },
+    ...{ users: together, steps: interactions * together, seed, start: "empty" }, // they have never been met
     ...(weights && { epsilonStart, epsilonEnd, learningRate: rate * config.learningRate }),
   };
   const trainer = await PolicyTrainer.create(gpu, users, own, makeLearner, observes);

@@ -9,6 +9,7 @@ import type { Cell, Comparison, Environment } from "./comparison.ts";
 import { LinUcb } from "../adaptation/lin_ucb.ts";
 import { type ItemVectors, playLinUcb } from "../adaptation/lin_ucb_play.ts";
 import { shownAgain } from "./shown_again.ts";
+import type { PolicyTask } from "./tasks.ts";
 import { EVALUATION_EPISODE, type Trial, tryPolicy } from "./trial.ts";
 
 /** An environment that can be tried. */
@@ -34,6 +35,8 @@ export interface Contender {
 export interface CompareOptions extends SimulatorOptions {
   readonly reward: "click" | "utility";
   readonly seed: number;
+  /** As whom users start, in a word: whose clicks `start` has; "empty" by default. */
+  readonly startAs?: PolicyTask["start"];
   /** What the log of the first model knows; without it nothing is said of support. */
   readonly logged?: Logged;
   /** Told of every page; may stop the work by throwing. */
@@ -50,6 +53,7 @@ export async function compare(
   { logged, onProgress, ...options }: CompareOptions,
 ): Promise<Comparison> {
   const { users, slate, pages, seed, reward, repeats = false, leave = 0, patience = 0 } = options;
+  const { startAs: start = "empty" } = options;
   const cells: Cell[] = [];
   for (const [place, environment] of environments.entries()) {
     for (const contender of contenders) {
@@ -68,7 +72,7 @@ export async function compare(
     const cell = cells.find(({ policy, environment }) => policy === best && environment === name);
     return { name, role, ...(cell && { optimum: cell.figures.return.mean }) };
   });
-  const task = { slate, pages, reward, repeats, leave, patience };
+  const task = { slate, pages, reward, start, repeats, leave, patience };
   return { ...task, users, seed, environments: known, cells };
 }
 

@@ -19,8 +19,8 @@ export function bySlates(comparisons: readonly Comparison[]): SlatesGroup[] | un
   const [first] = comparisons;
   if (!first || comparisons.length < 2) return undefined;
   const tasks = new Set(
-    comparisons.map(({ pages, reward, repeats, leave, patience }) =>
-      JSON.stringify([pages, reward, repeats, leave, patience])
+    comparisons.map(({ pages, reward, start, repeats, leave, patience }) =>
+      JSON.stringify([pages, reward, start, repeats, leave, patience])
     ),
   );
   if (tasks.size > 1 || new Set(comparisons.map(({ slate }) => slate)).size < comparisons.length) {

@@ -5,7 +5,7 @@ import type { PolicyTrainingConfig } from "../learning/config.ts";
 /** What a policy is for, as far as users see it. */
 export type PolicyTask = Pick<
   PolicyTrainingConfig,
-  "slate" | "pages" | "reward" | "repeats" | "leave" | "patience"
+  "slate" | "pages" | "reward" | "start" | "repeats" | "leave" | "patience"
 >;
 
 /** Each setting in words. */
@@ -13,6 +13,8 @@ const WORDS: { readonly [Name in keyof PolicyTask]: (value: PolicyTask[Name]) =>
   slate: (slate) => `slates of ${slate}`,
   pages: (pages) => `${pages} pages`,
   reward: (reward) => reward === "click" ? "clicks as the reward" : "the utility as the reward",
+  start: (start) =>
+    start === "empty" ? "users without a click before" : `users with the clicks of ${start} users`,
   repeats: (repeats) => repeats ? "clicked items shown again" : "no item after its click",
   leave: (leave) => leave > 0 ? `leaving with probability ${leave}` : "no leaving by chance",
   patience: (patience) => patience > 0 ? `a patience of ${patience}` : "endless patience",

@@ -55,6 +55,7 @@ export interface Testimony {
 
 /**
  * @param witness whose encoder the policy sees the users through; also when others click.
+ * @param options.firstPage see {@link import("../../simulate/simulator.ts").RunOptions}: the witness tells of the pages from it on.
  * @param onPage told after each page.
  * @throws UserError for options that do not fit, and for utilities that are no numbers.
  */
@@ -63,7 +64,7 @@ export async function tryPolicy(
   environment: UsersSource,
   witness: UsersSource,
   policy: Policy,
-  options: SimulatorOptions,
+  { firstPage = 0, ...options }: SimulatorOptions & { readonly firstPage?: number },
   onPage?: (done: number, of: number) => void | Promise<void>,
 ): Promise<Trial[]> {
   const simulator = await Simulator.create(gpu, environment, options);
@@ -71,12 +72,12 @@ export async function tryPolicy(
     const watched = new WatchedPolicy(policy, witness);
     const trials: Trial[] = [];
     const { users, pages } = simulator.settings;
-    const all = pages * Math.ceil(users / simulator.together);
+    const all = (pages - firstPage) * Math.ceil(users / simulator.together);
     let done = 0;
     await simulator.run(watched, {
-      firstEpisode: EVALUATION_EPISODE,
+      ...{ firstEpisode: EVALUATION_EPISODE, firstPage },
       onPage: async ({ users, page }) => {
-        await watched.look(gpu, users, page);
+        await watched.look(gpu, users, page === firstPage);
         await onPage?.(++done, all);
       },
       onLog: (log) => void trials.push(watched.trialOf(log)),
@@ -120,9 +121,9 @@ class WatchedPolicy implements Policy {
   }
 
   /** Reads what a page came to. One wait. */
-  async look(gpu: Gpu, users: number, page: number): Promise<void> {
+  async look(gpu: Gpu, users: number, isFirst: boolean): Promise<void> {
     const { context, utilities, witness } = this.#recorded();
-    if (page === 0) this.#windows.push([]);
+    if (isFirst) this.#windows.push([]);
     const rule = this.#choice ??= { eta: witness.eta, places: await placesOf(gpu, witness) };
     const { slate } = context;
     const slots = this.policy.values?.();

@@ -1,5 +1,6 @@
 /** How a policy is trained. Part of every policy's file. Defaults are those that worked on the shop whose optimum is known. */
 
+import { type Split, splits } from "../../data/click_log.ts";
 import * as v from "../../schema.ts";
 
 /** What learns: see {@link import("./algorithms.ts")}. */
@@ -22,6 +23,7 @@ export const policyTrainingSchema = v.strictObject({
   users: whole(1, 2 ** 24),
   steps: whole(1, 2 ** 40),
   reward: v.picklist(["click", "utility"]),
+  start: v.optional(v.picklist(["empty", ...splits]), "empty"), // of a policy from before there was this option
   repeats: v.boolean(),
   leave: share,
   patience: whole(0),
@@ -61,6 +63,8 @@ export interface PolicyTrainingConfig {
   steps: number;
   /** 1 a click, or the utility of the clicked item. */
   reward: "click" | "utility";
+  /** Users start without a click, or each with all clicks of a logged user of a part. */
+  start: "empty" | Split;
   /** Whether clicked items may be shown again. */
   repeats: boolean;
   /** Probability that a user leaves after a page without a click. */
@@ -118,6 +122,7 @@ export const defaultPolicyTraining: PolicyTrainingConfig = {
   users: 128,
   steps: 400_000,
   reward: "click",
+  start: "empty",
   repeats: false,
   leave: 0,
   patience: 0,

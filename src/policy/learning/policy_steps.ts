@@ -1,5 +1,6 @@
 /** The steps of a policy's training: a page of all users, and what is learned after it. */
 
+import { keyOf } from "../../data/philox.ts";
 import type { Arena } from "../../gpu/arena.ts";
 import type { Commands } from "../../gpu/commands.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -157,11 +158,12 @@ export class PolicySteps implements Steps<number, PolicyBatch> {
   }
 
   encode(commands: Commands, { iteration }: PolicyBatch, place: number): void {
-    const { schedule, episode, learner: { parameters, older }, items } = this.parts;
+    const { schedule, episode, recall, learner: { parameters, older }, items } = this.parts;
     const { config } = schedule;
     const sizes = learnSizes(config.rows, config.slate, items);
     const page = schedule.pageOf(iteration);
     if (page === 0) {
+      recall.begin(schedule.episodeOf(iteration), keyOf(config.seed));
       episode.begin(commands, {
         users: config.users,
         firstUser: 0,

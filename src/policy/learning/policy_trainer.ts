@@ -1,5 +1,6 @@
 /** Trains a policy on simulated users: they are stepped, remembered and learned from on the device. */
 
+import { keyOf } from "../../data/philox.ts";
 import { Arena } from "../../gpu/arena.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { making } from "../../gpu/made.ts";
@@ -11,7 +12,7 @@ import { settingsOf } from "../../simulate/options.ts";
 import { Page } from "../../simulate/page.ts";
 import type { PageContext, Policy } from "../../simulate/policy.ts";
 import { Simulator } from "../../simulate/simulator.ts";
-import { Starts } from "../../simulate/start.ts";
+import { startClicks, type StartOptions, Starts } from "../../simulate/start.ts";
 import type { UsersSource } from "../../simulate/users.ts";
 import type { Weights } from "../../tape/parameters.ts";
 import { BatchTrainer, type TrainerParts } from "../../train/batch_trainer.ts";
@@ -62,6 +63,8 @@ interface Parts {
   readonly schedule: PolicySchedule;
   readonly learner: Learner;
   readonly replay: Replay;
+  readonly recall: Recall;
+  readonly start: StartOptions;
   readonly episode: Episode;
   readonly policySteps: PolicySteps;
   readonly source: UsersSource;
@@ -81,6 +84,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
    * Puts users, network and replay on the device and records the steps.
    * @param source who is learned from. @param makeLearner what learns.
    * @param observes through whom the policy sees them; a policy goes on with other users as it saw those before.
+   * @param start what users start with, as the config has it.
    * @throws UserError for a config out of range, options that do not fit the catalogue, or sizes beyond the adapter.
    */
   static create(
@@ -89,20 +93,24 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
     config: PolicyTrainingConfig,
     makeLearner: MakeLearner,
     observes: UsersSource = source,
+    start: StartOptions = "empty",
   ): Promise<PolicyTrainer> {
     return making(async (made) => {
       parseConfig(policyTrainingSchema, config, "policy training");
+      if ((config.start === "empty") !== (start === "empty")) {
+        throw new Error("expected the start of the config");
+      }
       const { users, slate, pages, rows, stepsPerPage, replay: remembered } = config;
       const items = source.itemCount;
-      const settings = settingsOf(simulationOf(config, users), items);
+      const settings = settingsOf({ ...simulationOf(config, users), start }, items);
       const schedule = new PolicySchedule(config);
       const arena = made.keep(new Arena(gpu, "policy training"));
-      const page = new Page(gpu, arena, { users, slate, items, pages, startClicks: 0 });
+      const page = new Page(gpu, arena, { users, slate, items, pages, startClicks: startClicks(start) });
       const environment = source.users(page);
       made.keep(environment);
       const observer = observes === source ? environment : made.keep(observes.users(page));
       const log = logViews(page);
-      const starts = new Starts(page, "empty");
+      const starts = new Starts(page, start);
       const learner = made.keep(makeLearner({ gpu, config, observer, source: observes, items }));
       const adam = made.keep(new AdamState(learner.parameters));
       const stateStride = observer.state.stride;
@@ -116,6 +124,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
         stateColumns,
         repeats: config.repeats,
         leftOut,
+        start,
       });
       const ring = new ResultRing(arena, PLACES, policySummary.vectors, 0, ringParts({ stepsPerPage }));
       const seen = ({ observer, slates }: PageContext): SeenPage => ({
@@ -130,7 +139,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
       const shared = { gpu, arena, schedule, ring, learner, adam, recall, episode, items };
       const steps = await PolicySteps.create({ ...shared, outcomes: log.outcomes });
       return new PolicyTrainer({
-        ...{ schedule, learner, replay, episode, policySteps: steps, source, observes },
+        ...{ schedule, learner, replay, recall, start, episode, policySteps: steps, source, observes },
         trainerParts: {
           ...{ gpu, steps, ring, made, validation: undefined, summary: policySummary },
           networks: [{ prefix: "", parameters: learner.parameters, adam }],
@@ -157,10 +166,10 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
     users = this.config.evaluationUsers,
     episode = EVALUATION_EPISODE,
   ): Promise<SimulationFigures> {
-    const { source, trainerParts: { gpu } } = this.own;
+    const { source, start, trainerParts: { gpu } } = this.own;
     const simulator = await Simulator.create(gpu, source, {
       ...simulationOf(this.config, users),
-      seed: this.config.seed,
+      ...{ seed: this.config.seed, start },
     });
     try {
       return await simulator.run(this.policy, { firstEpisode: episode });
@@ -200,6 +209,11 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
   restoreAll({ trainer, older, replay }: PolicyState, from: string): void {
     this.own.replay.restore(replay, this.own.source.itemCount, from);
     this.restore(trainer);
+    const { pages, seed } = this.config;
+    const next = this.iteration / pages;
+    for (let e = Math.max(0, next - this.own.replay.size.episodes); e < next; e++) {
+      this.own.recall.begin(e, keyOf(seed));
+    }
     this.#writeOlder(older);
   }
 

@@ -3,10 +3,12 @@
 import drawText from "../../../kernels/replay_draw.wgsl" with { type: "text" };
 import masksText from "../../../kernels/recall_masks.wgsl" with { type: "text" };
 import recallText from "../../../kernels/recall.wgsl" with { type: "text" };
+import type { Key } from "../../data/philox.ts";
 import type { Arena } from "../../gpu/arena.ts";
 import { kernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
+import { startOf, type StartOptions } from "../../simulate/start.ts";
 import { padded } from "../../tape/tensor.ts";
 import { PANEL, panelsOf } from "../network/place.ts";
 import type { Replay } from "./replay.ts";
@@ -26,6 +28,8 @@ export interface RecallOptions {
   readonly repeats: boolean;
   /** [ceil(I / 32)] bits of items that nobody is shown; none by default. */
   readonly leftOut?: Uint32Array<ArrayBuffer>;
+  /** What users start an episode with; nothing by default. */
+  readonly start?: StartOptions;
 }
 
 /** Pages that are drawn anew in every step. Bits of masks are panel-major: bit i of word p B + b is item 32 p + i of row b. */
@@ -54,9 +58,17 @@ export class Recall {
   readonly drawn: View;
   readonly #masks: View;
   readonly #leftOut: View;
+  /** [episodes, U] (first, end) of what a user of a remembered episode started with, in the history. */
+  readonly #begun: View;
+  readonly #history: View;
+  readonly #ranges = new Map<ArrayLike<number>, readonly [first: number, end: number]>();
 
-  constructor(arena: Arena, private readonly replay: Replay, readonly options: RecallOptions) {
-    const { rows, items, stateColumns, leftOut } = options;
+  constructor(
+    private readonly arena: Arena,
+    private readonly replay: Replay,
+    readonly options: RecallOptions,
+  ) {
+    const { rows, items, stateColumns, leftOut, start = "empty" } = options;
     // So that a part of a buffer can be bound by itself.
     if (rows % 64 !== 0) throw new Error(`expected a multiple of 64 rows to learn from, got ${rows}`);
     const panels = panelsOf(items);
@@ -70,6 +82,26 @@ export class Recall {
     this.outcome = arena.allocate("remembered outcomes", 16 * rows);
     this.drawn = arena.allocate("drawn pages", 16 * rows);
     this.#leftOut = arena.upload("items left out", leftOut ?? lastPanelLeftOut(items));
+    const { users, episodes } = replay.size;
+    const histories = start === "empty" ? [] : start;
+    let clicks = 0;
+    for (const own of histories) this.#ranges.set(own, [clicks, clicks += own.length]);
+    const history = new Uint32Array(Math.max(1, clicks));
+    for (const [own, [first]] of this.#ranges) history.set(own, first);
+    this.#history = arena.upload("clicks before the episodes", history);
+    this.#begun = arena.upload("starts of remembered episodes", new Uint32Array(2 * episodes * users));
+  }
+
+  /** Notes what users start an episode with, before it is remembered. @param key that of the episode's users */
+  begin(episode: number, key: Key): void {
+    const { options: { start = "empty" }, replay: { size: { users, episodes } } } = this;
+    if (start === "empty") return;
+    const ranges = new Uint32Array(2 * users);
+    for (let user = 0; user < users; user++) {
+      ranges.set(this.#ranges.get(startOf(start, user, episode, key)) ?? [], 2 * user);
+    }
+    const { buffer, offset } = this.#begun;
+    this.arena.gpu.queue.writeBuffer(buffer, offset + 8 * users * (episode % episodes), ranges);
   }
 
   /** Draws, by the step's noise and iteration, and gathers. */
@@ -105,10 +137,10 @@ export class Recall {
         constants: { ...constants, PANELS: panels, REPEATS: repeats },
         views: {
           ...{ drawn, shown: replay.shown, happened: replay.happened },
-          ...{ left_out: this.#leftOut, masks: this.#masks },
+          ...{ left_out: this.#leftOut, begun: this.#begun, history: this.#history, masks: this.#masks },
         },
         invocations: [rows],
-        cost: () => ({ flops: 0, bytes: rows * 8 * (panels + pages / 2) }),
+        cost: () => ({ flops: 0, bytes: rows * 8 * (panels + pages / 2 + 1) }),
       },
     ];
   }

@@ -1,5 +1,6 @@
 /** A replay on the device, with canaries behind every buffer, that remembers made-up episodes and draws pages of them. */
 
+import { keyOf } from "../../data/philox.ts";
 import { Commands } from "../../gpu/commands.ts";
 import { type DispatchSpec, Program } from "../../gpu/program.ts";
 import { Dimensions } from "../../gpu/sizes.ts";
@@ -8,7 +9,17 @@ import { Recall } from "../../policy/learning/recall.ts";
 import { Replay } from "../../policy/learning/replay.ts";
 import { plain } from "../../simulate/plain.ts";
 import type { CanaryArena } from "../canary_arena.ts";
-import { COLUMNS, type Episode, EPISODES, ITEMS, PAGES, SLATE, STRIDE, USERS } from "./replay_episodes.ts";
+import {
+  COLUMNS,
+  type Episode,
+  EPISODES,
+  ITEMS,
+  PAGES,
+  SLATE,
+  START,
+  STRIDE,
+  USERS,
+} from "./replay_episodes.ts";
 
 /** Rows to learn from are all that a batch counts. */
 export type Rows = Readonly<Record<"rows", number>>;
@@ -32,7 +43,7 @@ export async function replayBench(arena: CanaryArena): Promise<ReplayBench> {
   const { queue } = arena.gpu;
   const size = { users: USERS, pages: PAGES, slate: SLATE, stateStride: STRIDE, episodes: EPISODES };
   const replay = new Replay(arena, size);
-  const options = { rows: BATCH, items: ITEMS, stateColumns: COLUMNS, repeats: false };
+  const options = { rows: BATCH, items: ITEMS, stateColumns: COLUMNS, repeats: false, start: START };
   const recall = new Recall(arena, replay, options);
   const state = arena.allocate("state", 4 * USERS * STRIDE);
   const slates = arena.allocate("slates", 4 * USERS * SLATE);
@@ -46,6 +57,7 @@ export async function replayBench(arena: CanaryArena): Promise<ReplayBench> {
   return {
     ...{ replay, recall },
     remember({ start, pages }, episode) {
+      recall.begin(episode, keyOf(SEED));
       queue.writeBuffer(state.buffer, 0, start);
       begin(USERS, { page: { page: 0, episode, firstUser: 0 } });
       pages.forEach((page, t) => {

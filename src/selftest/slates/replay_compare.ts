@@ -109,7 +109,7 @@ function outcomeOf(episodes: readonly Episode[], { episode, user, page }: UserPa
 function masksOf(episodes: readonly Episode[], drawn: readonly UserPage[], later: number): number[] {
   return range(Math.ceil(ITEMS / 32)).flatMap((panel) =>
     drawn.map((seen) => {
-      const clicked = clickedOf(episodes, seen, seen.page + later);
+      const clicked = clickedOf(episodes, seen, seen.page + later, keyOf(SEED));
       let word = 0;
       for (let bit = 0; bit < 32; bit++) {
         const item = 32 * panel + bit;

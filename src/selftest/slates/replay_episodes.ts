@@ -1,11 +1,16 @@
 /** Episodes of made-up users, and what is to be known of them later, in the plainest way. */
 
+import type { Key } from "../../data/philox.ts";
 import { randomStream } from "../../data/random.ts";
+import { startOf, type StartOptions } from "../../simulate/start.ts";
 import { range } from "../words.ts";
 
 export const [USERS, PAGES, SLATE, ITEMS, STRIDE, EPISODES] = [70, 3, 2, 45, 4, 2];
 /** Of a state, without padding: the column behind them is how far the episode is. */
 export const COLUMNS = 3;
+
+/** What users have clicked before an episode: each draws one. */
+export const START: StartOptions = [[], [44, 3, 40], [31, 32]];
 
 /** A page as users saw it. */
 export interface Seen {
@@ -89,14 +94,18 @@ export function slateOf(episodes: readonly Episode[], { episode, user, page }: U
   return Array.from(slates?.subarray(user * SLATE, (user + 1) * SLATE) ?? []);
 }
 
-/** Items that a user clicked on the first pages of an episode. */
+/** Items that a user clicked before an episode, and on its first pages. @param key of the episode's users */
 export function clickedOf(
   episodes: readonly Episode[],
   { episode, user }: Omit<UserPage, "page">,
   pages: number,
+  key: Key,
 ): number[] {
-  return range(pages).flatMap((page) => {
-    const slot = episodes[episode]?.pages[page]?.slots[user] ?? SLATE;
-    return slot < SLATE ? [slateOf(episodes, { episode, user, page })[slot] ?? NaN] : [];
-  });
+  const before = Array.from(startOf(START, user, episode, key));
+  return before.concat(
+    range(pages).flatMap((page) => {
+      const slot = episodes[episode]?.pages[page]?.slots[user] ?? SLATE;
+      return slot < SLATE ? [slateOf(episodes, { episode, user, page })[slot] ?? NaN] : [];
+    }),
+  );
 }
