@@ -15,6 +15,7 @@ import { KeptRuns } from "./results/runs.ts";
 import { secondModelTable } from "./results/second_model.ts";
 import { simulatedTable } from "./results/simulated.ts";
 import { slatesTable } from "./results/slates.ts";
+import { trialsTable } from "./results/trials.ts";
 import { truthTable } from "./results/truth.ts";
 
 const tables = [
@@ -26,20 +27,22 @@ const tables = [
   slatesTable,
   newUsersTable,
   secondModelTable,
+  trialsTable,
 ];
 
 interface Options {
   papers: string;
+  logs?: string;
   runs: string;
   readme?: string;
 }
 
-async function main(name: string, { papers, runs, readme }: Options): Promise<void> {
+async function main(name: string, { papers, logs, runs, readme }: Options): Promise<void> {
   const chosen = tables.find((table) => table.name === name);
   if (!chosen) throw new Error(`expected a table, got ${name}`);
   const markers = `bench results ${name}`;
   if (readme !== undefined) await expectMarkers(readme, markers);
-  const text = await chosen.make(new KeptRuns(runs, papers));
+  const text = await chosen.make(new KeptRuns(runs, papers, logs));
   console.log(text);
   if (readme !== undefined) await writeBetweenMarkers(readme, markers, text);
 }
@@ -55,6 +58,7 @@ await runMain(async () => {
         .choices(tables.map(({ name }) => name)),
     )
     .option("--papers <folder>", "where the paper's yelp.txt and rsc.txt are", folder, ".")
+    .option("--logs <folder>", "trials: prepared sets, a folder each, such as bench:logs makes", folder)
     .option("--runs <folder>", "where the trainings are kept", folder, "runs/results")
     .option(
       "--readme <file>",

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { parseTuneOptions, trainedBy } from "../src/cli/tune_options.ts";
 import { budgetText, cautions, type Finalists, verdictText } from "../src/cli/tune_words.ts";
+import { MemoryLog } from "../src/data/log_source.ts";
 import { randomStream } from "../src/data/random.ts";
+import { smallLog } from "../src/selftest/small_logs.ts";
 import { column, columns } from "../src/figures/columns.ts";
 import { type Paired, pairedOf } from "../src/figures/paired.ts";
 import { type SettingRow, tableCsv, trainArguments } from "../src/tune/outcome.ts";
@@ -29,10 +31,16 @@ import {
 } from "../src/tune/standing.ts";
 import { UserError } from "../src/user_error.ts";
 
+/** A small log that the settings are for. */
+const data = {
+  source: new MemoryLog(smallLog(1, { users: 9, items: 5, width: 2 })),
+  places: "shown",
+} as const;
+
 /** Undefined where train refuses the arguments. */
 function trainedOn(args: readonly string[]): ReturnType<typeof trainedBy> | undefined {
   try {
-    return trainedBy(args);
+    return trainedBy(args, data);
   } catch (error) {
     if (error instanceof UserError) return undefined;
     throw error;
@@ -66,7 +74,7 @@ Deno.test("tune: the first setting is the default, and all are different and und
   assert.deepEqual(settings(60, space), all);
   assert.notDeepEqual(settings(60, { ...space, seed: 4 }), all);
   for (const setting of all.slice(1)) {
-    const { model, training } = trainedBy(argumentsOf(setting));
+    const { model, training } = trainedBy(argumentsOf(setting), data);
     assert.equal(training.earlyStopping, "loss");
     // What a step takes off the kernels is never much.
     assert.ok(training.weightDecay * training.learningRate < 0.025, textOf(setting));
@@ -78,18 +86,21 @@ Deno.test("tune: the first setting is the default, and all are different and und
   const brand = { name: "brand", first: 0, count: 4, meaning: "" };
   const features = { dense: [], tokens: [brand, { ...brand, name: "item", first: 4 }] };
   const whole = settings(60, { ...space, fixed: meaninglessOn({ features, places: "shown" }) });
-  const placed = whole.filter((setting) => setting[POSITION_EFFECT] === "");
-  assert.ok(placed.length > 15 && placed.length < 45);
-  for (const setting of placed) assert.equal(trainedBy(argumentsOf(setting)).model.positions, 20);
+  const placeless = whole.filter((setting) => setting[POSITION_EFFECT] === "0");
+  assert.ok(placeless.length > 3 && placeless.length < 25);
+  for (const setting of whole) {
+    const places = placeless.includes(setting) ? 0 : 20;
+    assert.equal(trainedBy(argumentsOf(setting), data).model.positions, places);
+  }
   assert.ok(all.every((setting) => setting[POSITION_EFFECT] === undefined), "places mean nothing");
   const less = whole.filter((setting) => setting[NO_ITEM_IDS] === "");
   assert.ok(less.length > 15 && less.every((setting) => argumentsOf(setting).includes(NO_ITEM_IDS)));
-  assert.match(textOf(less[0] ?? {}), /^no item-ids, wide 8/);
+  assert.match(textOf(less[0] ?? {}), /^no item-ids, learning-rate/);
 });
 
 Deno.test("tune: what is fixed is in no setting, and a space that is used up has an end", () => {
   const fixed = NOTHING_OF_DATA.union(
-    new Set(["--encoder", "--dims", "--wide", "--learning-rate", "--weight-decay"]),
+    new Set(["--encoder", "--dims", "--wide", "--learning-rate", "--weight-decay", "--position-effect"]),
   );
   const all = settings(60, { ...space, fixed });
   // Only the dropout is left: 0.1, 0.2, 0.3, 0.5, and none.

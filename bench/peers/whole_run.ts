@@ -36,7 +36,7 @@ export async function wholeRun({ data, python, rounds, signal, say }: WholeRunOp
           script("../../src/cli/launch.ts"),
           "train",
         ],
-        ...["--data", data, "--seed", "1", "--no-report", "--no-calibration"],
+        ...["--data", data, "--counts", "none", "--seed", "1", "--no-report", "--no-calibration"],
         ...["--save-dir", `${folder}/${round}`],
       ],
       environment: GPU_ENVIRONMENT,

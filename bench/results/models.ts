@@ -19,6 +19,7 @@ const models: readonly { name: string; options: string; highRate?: true }[] = [
   { name: "position weights", options: "--encoder pw" },
   { name: "wide & deep", options: "--encoder pw --wide" },
   { name: "wide & deep, logistic", options: "--encoder pw --wide --loss logistic" },
+  { name: "with counts, the default", options: "--counts all" },
 ];
 
 const DATA = ["yelp", "demo"] as const;

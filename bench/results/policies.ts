@@ -5,7 +5,8 @@ import type { Runs } from "./runs.ts";
 /** Pages that a policy learns from, where nothing else is said. */
 export const PAGES = 400_000;
 
-const RESTLESS = ["--data", "restless", "--no-report"];
+/** The paper's model: what it knows of a user is its state. */
+const RESTLESS = ["--data", "restless", "--counts", "none", "--no-report"];
 
 /** The model of the restless shop's users that policies learn on. */
 export function firstModel(runs: Runs): Promise<string> {

@@ -11,6 +11,8 @@ const doneSchema = v.array(v.string());
 export interface Runs {
   /** Folder of the paper's yelp.txt and rsc.txt. */
   readonly papers: string;
+  /** Folder of prepared sets. */
+  readonly logs?: string;
   /**
    * Trains, unless it is done already.
    * @param name of the folder
@@ -27,7 +29,7 @@ export interface Runs {
 
 /** By clickgan's commands, in a folder. */
 export class KeptRuns implements Runs {
-  constructor(private readonly folder: string, readonly papers: string) {}
+  constructor(private readonly folder: string, readonly papers: string, readonly logs?: string) {}
 
   async trained(name: string, command: string, args: readonly string[]): Promise<string> {
     const path = `${this.folder}/${name}`;

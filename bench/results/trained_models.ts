@@ -6,7 +6,7 @@ import { type TestFigures, testFiguresOfSeeds } from "./test_figures.ts";
 export interface TrainedModels {
   /** A file of the paper's, or a made-up shop. */
   readonly data: "yelp" | "rsc" | "demo";
-  /** Of `train`, joined by spaces; none for its default model. */
+  /** Of `train`, joined by spaces; the paper's model, without counts, if they do not say otherwise. */
   readonly options: string;
   /** 1 to so many. */
   readonly seeds: number;
@@ -14,7 +14,8 @@ export interface TrainedModels {
 
 /** The same models are trained once, whichever tables ask for them. */
 export async function figuresOf(runs: Runs, { data, options, seeds }: TrainedModels): Promise<TestFigures[]> {
-  const words = options.split(" ").filter((word) => word !== "");
+  const given = options.split(" ").filter((word) => word !== "");
+  const words = given.includes("--counts") ? given : ["--counts", "none", ...given];
   const name = [data, ...words.map((word) => word.replace(/^--/, "")), `${seeds}-seeds`].join("-");
   const folder = await runs.trained(name, "train", [
     ...[

@@ -32,13 +32,13 @@ export const POSITION_EFFECT = "--position-effect";
 
 /** Settings worth a try on any log, most of all where the time is too short for many random ones: quick learners first. */
 const KNOWN: readonly Setting[] = [
-  { "--wide": "8", "--learning-rate": "0.002", "--weight-decay": "3" },
-  { [NO_ITEM_IDS]: "", "--wide": "8", "--learning-rate": "0.002", "--weight-decay": "3" },
+  { "--learning-rate": "0.002", "--weight-decay": "3" },
   { [NO_ITEM_IDS]: "", "--learning-rate": "0.002" },
-  { "--encoder": "none", "--dims": "none", "--wide": "8", "--learning-rate": "0.005", "--weight-decay": "1" },
-  { "--encoder": "pw", "--learning-rate": "0.002", "--weight-decay": "3", "--item-dropout": "0.2" },
-  { "--weight-decay": "10" },
-  { [POSITION_EFFECT]: "" },
+  { "--encoder": "pw" },
+  { "--encoder": "none", "--dims": "none", "--learning-rate": "0.005", "--weight-decay": "1" },
+  { "--weight-decay": "10", "--item-dropout": "0.2" },
+  { "--wide": "16", "--weight-decay": "0.01" },
+  { [POSITION_EFFECT]: "0" },
 ];
 
 const ENCODERS = ["lstm", "pw", "none"];
@@ -46,7 +46,7 @@ const ENCODERS = ["lstm", "pw", "none"];
 const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
 /** Without a history, there need be no hidden layers either. */
 const LINEAR = "none";
-const WIDE = "8";
+const WIDE = ["0", "16"];
 const LEARNING_RATE = [2e-4, 1e-2] as const;
 /** What a step takes off the kernels: the decay times the learning rate. */
 const SHRINKAGE = [1e-4, 2e-2] as const;
@@ -113,7 +113,7 @@ function drawn(random: Random, space: Space): Setting {
   if (encoder === "pw" && random.uniform() < 0.3) setting["--pw-nonlinearity"] = "tanh";
   const dims = encoder === "none" && random.uniform() < 0.5 ? LINEAR : oneOf(random, DIMS);
   if (dims !== "64-64") setting["--dims"] = dims;
-  if (random.uniform() < 0.5) setting["--wide"] = WIDE;
+  if (random.uniform() < 0.5) setting["--wide"] = oneOf(random, WIDE);
   if (random.uniform() < 0.5) setting[NO_ITEM_IDS] = "";
   const rate = short(logUniform(random, LEARNING_RATE));
   setting["--learning-rate"] = rate;
@@ -121,7 +121,7 @@ function drawn(random: Random, space: Space): Setting {
   const shrinkage = logUniform(random, SHRINKAGE);
   if (random.uniform() < 2 / 3) setting["--weight-decay"] = short(shrinkage / step);
   if (random.uniform() < 0.5) setting["--item-dropout"] = oneOf(random, DROPOUT);
-  if (random.uniform() < 0.5) setting[POSITION_EFFECT] = "";
+  if (random.uniform() < 0.2) setting[POSITION_EFFECT] = "0";
   return setting;
 }
 

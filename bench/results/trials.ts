@@ -1,0 +1,86 @@
+/** The default of `train` beside the best baselines, on as many logs as there are: what its defaults are chosen by. */
+
+import * as v from "../../src/schema.ts";
+import { baselineNames, baselineTitles } from "../../src/baselines/baselines.ts";
+import { meanAndSd } from "../../src/data/mean_sd.ts";
+import { toldBy } from "../../src/figures/told.ts";
+import { exists } from "../../src/files/file_error.ts";
+import { readJson } from "../../src/files/json_file.ts";
+import { markdownTable } from "../../src/run/markers.ts";
+import { folderOfSeed } from "../../src/run/seeds_folder.ts";
+import { fixed, meanWithSd, type ResultTable } from "./result_table.ts";
+import type { Runs } from "./runs.ts";
+
+const SEEDS = 5;
+
+const difference = v.looseObject({
+  value: v.finiteNumber(),
+  interval: v.nullish(v.tuple([v.finiteNumber(), v.finiteNumber()])),
+});
+const figures = { nll: v.optional(v.finiteNumber()), prec1: v.finiteNumber() };
+const resultSchema = v.looseObject({
+  test: v.array(v.looseObject({
+    ...{ snapshot: v.string(), nll: v.finiteNumber(), prec1: v.finiteNumber() },
+    against: v.record(v.string(), v.looseObject({ nll: v.optional(difference), prec1: v.optional(difference) })),
+  })),
+  baselines: v.record(v.string(), v.nullable(v.looseObject(figures))),
+});
+type Result = v.InferOutput<typeof resultSchema>;
+
+export const trialsTable: ResultTable = {
+  name: "trials",
+  about: "the default of train beside the best baselines: on all prepared sets in --logs, the paper's files and the demo shop",
+  async make(runs) {
+    const rows: string[][] = [];
+    for (const [name, data] of await logsOf(runs)) {
+      const folder = await runs.trained(`trial-${name}`, "train", [
+        ...["--data", data, "--seeds", String(SEEDS), "--no-report"],
+      ]);
+      const seeds = Array.from({ length: SEEDS }, (_, k) => folderOfSeed(folder, k + 1));
+      const results = await Promise.all(seeds.map((seed) => readJson(`${seed}/result.json`, resultSchema)));
+      rows.push(rowOf(name, results.filter((result) => result !== undefined)));
+    }
+    return [
+      `Test users: loss of best-loss, prec@1 of best-prec1, mean and sd of ${SEEDS} seeds; the best of the baselines in each; in how many`
+      + " seeds the model is told apart from it, by the paired 95 % range over users.",
+      "",
+      ...markdownTable(
+        ["log", "loss", "best baseline", "better", "worse", "prec@1", "best baseline", "better", "worse"],
+        rows,
+      ),
+    ].join("\n");
+  },
+};
+
+/** Names and what `train` calls them. */
+async function logsOf({ logs, papers }: Runs): Promise<[string, string][]> {
+  const found: [string, string][] = [];
+  for (const { name } of logs === undefined ? [] : [...Deno.readDirSync(logs)]) {
+    if (await exists(`${logs}/${name}/manifest.json`)) found.push([name, `${logs}/${name}`]);
+  }
+  for (const name of ["yelp", "rsc"]) {
+    if (await exists(`${papers}/${name}.txt`)) found.push([name, `${papers}/${name}.txt`]);
+  }
+  return [...found.sort(([a], [b]) => a < b ? -1 : 1), ["demo", "demo"]];
+}
+
+function rowOf(name: string, results: readonly Result[]): string[] {
+  return [name, ...cells(results, "nll", "best-loss"), ...cells(results, "prec1", "best-prec1")];
+}
+
+/** The model's figure, the best baseline's, and in how many seeds one is better. */
+function cells(results: readonly Result[], of: "nll" | "prec1", snapshot: string): string[] {
+  const own = results.map(({ test }) => test.find((one) => one.snapshot === snapshot));
+  const { mean, sd } = meanAndSd(own.map((one) => one?.[of] ?? NaN));
+  const sign = of === "nll" ? -1 : 1;
+  const baselines = results[0]?.baselines ?? {};
+  const best = baselineNames.filter((name) => baselines[name]?.[of] !== undefined)
+    .reduce((a, b) => sign * (baselines[b]?.[of] ?? NaN) > sign * (baselines[a]?.[of] ?? NaN) ? b : a);
+  const told = own.map((one) => {
+    const found = one?.against[best]?.[of];
+    return found && toldBy(found.interval, of === "nll");
+  });
+  const count = (wanted: string) => String(told.filter((one) => one === wanted).length);
+  const value = baselines[best]?.[of] ?? NaN;
+  return [meanWithSd({ mean, sd }), `${fixed(value)} (${baselineTitles[best]})`, count("better"), count("worse")];
+}
