@@ -118,14 +118,8 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyFigures> {
       const replay = new Replay(arena, { users, pages, slate, stateStride, episodes });
       const stateColumns = observer.state.columns;
       const { excluded: leftOut } = settings.pool;
-      const recall = new Recall(arena, replay, {
-        rows,
-        items,
-        stateColumns,
-        repeats: config.repeats,
-        leftOut,
-        start,
-      });
+      const recalled = { rows, items, stateColumns, repeats: config.repeats, leftOut, start };
+      const recall = new Recall(arena, replay, recalled);
       const ring = new ResultRing(arena, PLACES, policySummary.vectors, 0, ringParts({ stepsPerPage }));
       const seen = ({ observer, slates }: PageContext): SeenPage => ({
         ...{ state: observer.state, slates, outcomes: log.outcomes, alive: page.alive },

@@ -5,7 +5,8 @@ const run = await clickgan.openRun("runs/a");
 const policy = await clickgan.openPolicy("runs/plan");
 const gpu = await clickgan.openGpu();
 const users = clickgan.LearnedSource.ofRun(gpu, run, data); // whom the policy was trained on
-const { items, noClick, value } = await policy.rank(gpu, users, [data.item("3"), data.item("14")], { page: 3 });
+const history = ["3", "14"].map((id) => data.item(id));
+const { items, noClick, value } = await policy.rank(gpu, users, history, { page: 3 });
 for (const { item, utility, probability } of items) {
   console.log("show", data.items.of(item), utility, probability);
 }
