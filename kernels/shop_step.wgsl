@@ -7,7 +7,7 @@
 // Work split   one invocation owns one user.
 // On a GPU     (reasoned, not measured) coalesced but for the items. There are few workgroups of 64, so most cores stay idle:
 //              latency decides.
-// Cost         6 flops and 64 bytes a user.
+// Cost         9 flops and 64 bytes a user.
 
 const WORKGROUP = 64;
 const NONE = 0xffffffffu;

@@ -40,6 +40,6 @@ export function pageMask(page: Page, pool: Pool, repeats: boolean, arena = page.
     },
     views: { clicked, excluded: arena.upload("excluded", pool.excluded), masked },
     invocations: ["users"],
-    cost: (s) => ({ flops: 0, bytes: 12 * s.users * PANELS }),
+    cost: (s) => ({ flops: 0, bytes: 8 * s.users * PANELS }),
   };
 }
