@@ -10,7 +10,7 @@ import { at, type Matrix, matrix } from "../src/tape/reference.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { type AdversarialConfig, defaultAdversarial } from "../src/train/config.ts";
 import { checkOp, countedOf, meanOf, type OpCase, withGpu } from "./op_check.ts";
-import { exactMinimaxOf, minimaxOf } from "../src/selftest/ops/loss_recipes.ts";
+import { exactMinimaxOf, minimaxOf, minimaxOfLayer } from "../src/selftest/ops/loss_recipes.ts";
 import { shuffled, smallLog, type SmallLogOptions } from "../src/selftest/small_logs.ts";
 import { smallLstm, WIDTH } from "./small_models.ts";
 
@@ -68,6 +68,9 @@ for (const [name, batch] of Object.entries(batches)) {
       }));
   }
 }
+
+Deno.test("minimax: of a generator whose last layer it multiplies itself", () =>
+  checkOp({ ...minimaxOfLayer(5)(batches.few), loss: (output) => -meanOf(output, 7, batches.few) }));
 
 const small: AdversarialConfig = {
   ...defaultAdversarial,

@@ -29,7 +29,9 @@ import { checkOp } from "./op_check.ts";
 
 for (const [name, b] of Object.entries({ ...mixed, "many tokens": manyTokens })) {
   for (const rows of ["items", "events"] as const) {
-    const sizes = b === manyTokens ? [[1, 1], [5, 1], [17, 1], [64, 1]] as const : [[20, 4]] as const;
+    const sizes = b === manyTokens
+      ? [[1, 1], [5, 1], [11, 1], [17, 1], [64, 1]] as const
+      : [[20, 4]] as const;
     for (const [N, groups] of sizes) {
       Deno.test(`mixed_product: ${rows}, ${N} columns in ${groups}, ${name}`, () => {
         return checkOp({ ...mixedProductOf(rows, N, { groups })(b), once: b !== mixed.few });
@@ -44,7 +46,8 @@ for (const rows of ["items", "events"] as const) {
 }
 
 for (const [name, b] of Object.entries({ one, few, many, chunks, noClicks })) {
-  for (const N of [1, 5, 16, 17]) {
+  // An invocation owns four vectors: the last one has each number of them.
+  for (const N of b === few ? [1, 5, 11, 16, 17] : [1, 5, 16, 17]) {
     Deno.test(`first_layer: ${N} columns, ${name}`, () => checkOp(firstLayerOf(N)(b)));
   }
 }

@@ -159,7 +159,7 @@ const learned: Readonly<Record<string, Learned>> = {
     ...{ shape: shapeOf("cascade", 3), counts: "each", count: 70, huber: true, chained: true },
   },
   "one net for all positions": { shape: shapeOf("shared", 4), counts: "each", count: 70 },
-  "sum of items": { shape: shapeOf("item", 3), counts: "sum", count: 70 },
+  "sum of items, which fill their vector": { shape: shapeOf("item", 4), counts: "sum", count: 70 },
   "the outcome": { shape: { ...shapeOf("item", 3), zero: true }, counts: "outcome", count: 70 },
 };
 

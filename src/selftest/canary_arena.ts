@@ -7,9 +7,12 @@ import { readViews } from "../gpu/readback.ts";
 import type { Amount } from "../gpu/sizes.ts";
 import { inPanels, type TextureLayout } from "../gpu/texture_layout.ts";
 
-/** A word that no kernel writes by chance. */
-export const CANARY = 0x7a7a7a7a;
-/** Words behind every buffer of an arena that no kernel may write. They are inside of the binding: a stray write lands. */
+/**
+ * A word that no kernel writes by chance. As a float it is no number: who reads it has none, either, even where it is
+ * multiplied by the 0 that is read behind a binding.
+ */
+export const CANARY = 0x7fda7a7a;
+/** Words behind every buffer of an arena that no kernel may touch. They are inside of the binding: a stray write lands. */
 export const CANARIES = 64;
 
 /** An arena that knows of each buffer how much of it may be written. */

@@ -80,6 +80,25 @@ export function minimaxOf(player: "generator" | "reward", game = usual): Make {
   });
 }
 
+/** The game multiplies the last layer of the generator itself. */
+export function minimaxOfLayer(K: number): Make {
+  return (b) => {
+    const { leaves, ...others } = minimaxOf("generator")(b);
+    return {
+      ...others,
+      leaves: [...leaves.slice(0, 1), { name: "x", rows: "rows", columns: K }],
+      parameters: [{ name: "w", rows: 1, columns: K }, { name: "b", rows: 1, columns: 1 }],
+      build: (tape, t) => {
+        const ring = tape.options.arena.allocate("ring", 32);
+        const last = { input: t("x"), weights: t("w"), bias: t("b") };
+        const logits = rowDot(tape, "logits", last, "multiplies");
+        return minimax(tape, "game", { u: t("u"), logits }, ring, "generator", usual);
+      },
+      scale: 0.7,
+    };
+  };
+}
+
 export function exactMinimaxOf(game = usual): Make {
   return (b) => ({
     ...b,
