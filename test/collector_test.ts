@@ -140,23 +140,37 @@ Deno.test("all figures are those of their definitions, also by page length, hist
       .map(Number);
     return value >= low && value <= high;
   };
-  for (const { name, figures, events } of details.slices["page length"] ?? []) {
+  /** What probabilities of these rows are off by. */
+  const eceOf = (rows: readonly { readonly e: Event; readonly k: number }[]) => {
+    const sums = new CalibrationSums(1);
+    for (const { e, k } of rows) {
+      const p = probabilities(e)[k]!;
+      sums.add(0, cellOf(p), p, e.click === k);
+    }
+    return sums.calibration()!.ece;
+  };
+  const rowsOf = (some: readonly Event[]) => some.flatMap((e) => e.scores.map((_, k) => ({ e, k })));
+  for (const { name, figures, events, ece } of details.slices["page length"] ?? []) {
     const some = all.filter(({ scores }) => within(name, scores.length));
     check(figures, some, name);
+    near(ece, eceOf(rowsOf(some)), name);
     assert.equal(events, some.length);
   }
-  for (const { name, figures } of details.slices.history ?? []) {
-    check(figures, all.filter(({ history }) => within(name, history)), `history ${name}`);
+  for (const { name, figures, ece } of details.slices.history ?? []) {
+    const some = all.filter(({ history }) => within(name, history));
+    check(figures, some, `history ${name}`);
+    near(ece, eceOf(rowsOf(some)), name);
   }
   const byRow = (by: "position" | "item", isIn: (name: string, e: Event, k: number) => boolean) => {
-    for (const { name, figures, events } of details.slices[by] ?? []) {
+    for (const { name, figures, events, ece } of details.slices[by] ?? []) {
       const own = all.filter((e) => e.click >= 0 && isIn(name, e, e.click));
       const { nll, prec1, auc } = byDefinition(own);
       assert.equal(events, own.length);
       near(figures.nll, nll!, name);
       near(figures.prec1, prec1!, name);
       if (!Number.isNaN(auc)) near(figures.auc, auc!, name);
-      const rows = all.flatMap((e) => e.scores.flatMap((_, k) => isIn(name, e, k) ? [{ e, k }] : []));
+      const rows = rowsOf(all).filter(({ e, k }) => isIn(name, e, k));
+      near(ece, eceOf(rows), name);
       near(figures.pClick, mean(rows.map(({ e, k }) => probabilities(e)[k]!)), name);
       near(figures.clicked, mean(rows.map(({ e, k }) => e.click === k ? 1 : 0)), name);
     }
@@ -187,6 +201,48 @@ Deno.test("a ranking has no loss and no probabilities; parts of a log are as the
     collector.add({ log, places, scores: rows, compact: true });
   }
   assert.deepEqual(collector.tested().details, whole.details);
+});
+
+Deno.test("what the device found of events stands in the place of what the scores say, event by event", () => {
+  const words = 7;
+  const collector = new Collector({ users: 80 - usersWithoutEvents(log).length, eta: ETA, isSeen });
+  const outcomeOf = (e: number) => Array.from({ length: words }, (_, word) => e % 11 + word / 8);
+  for (const places of [users.slice(0, 31), users.slice(31)]) {
+    const [from, to] = [log.userEvents[places[0]!]!, log.userEvents[places.at(-1)! + 1]!];
+    const found = Array.from({ length: to - from }, (_, k) => outcomeOf(from + k)).flat();
+    collector.add({ log, places, scores, outcomes: { values: Float32Array.from(found), words } });
+  }
+  const counted = Array.from(log.eventClick.keys()).filter((e) => !log.eventGiven?.[e]);
+  const clicked = counted.filter((e) => log.eventClick[e] !== NONE);
+  const longer = clicked.filter((e) => log.eventRows[e + 1]! - log.eventRows[e]! > 1);
+  const { figures } = collector.tested().details;
+  const expected = (some: number[], word: number) => mean(some.map((e) => outcomeOf(e)[word]!));
+  near(figures.nll, expected(counted, 0));
+  near(figures.prec1, expected(clicked, 1));
+  near(figures.prec2, expected(clicked, 2));
+  near(figures.longerPrec1, expected(longer, 1));
+  near(figures.longerPrec2, expected(longer, 2));
+  near(figures.piPrec1, expected(clicked, 5));
+  near(figures.piPrec2, expected(clicked, 6));
+  near(figures.mrr, byDefinition(events()).mrr!); // which the device does not find
+});
+
+Deno.test("resamples add up each column by itself, however many there are", () => {
+  const [groups, columns] = [6, 19];
+  const sums = Float64Array.from(
+    { length: groups * columns },
+    (_, k) => k % columns === 4 ? 0 : (k * k) % 101,
+  );
+  const bootstrap = new Bootstrap(groups, 40);
+  const all = bootstrap.totals(sums, columns);
+  for (let column = 0; column < columns; column++) {
+    const alone = bootstrap.totals(sums.filter((_, k) => k % columns === column), 1);
+    assert.deepEqual(all.filter((_, k) => k % columns === column), alone, `column ${column}`);
+  }
+  // Only two groups are drawn at a time: what a resample has of one it has not of the other.
+  const two = new Bootstrap(2, 30).totals(Float64Array.of(1, 0, 0, 10), 2);
+  for (let b = 0; b < 30; b++) assert.equal(two[2 * b]! + two[2 * b + 1]! / 10, 2);
+  assert.notEqual(intervalOf(Float64Array.of(1, 2, 3), 2), null);
 });
 
 Deno.test("differences are paired: equal scorings do not differ, and a small change is told from chance", () => {
@@ -334,4 +390,18 @@ Deno.test("calibration: bins hold about as many cases, and probabilities that ar
   // The mean of p^(1/2) - p, for p the cube of a uniform number: 1/2.5 - 1/4.
   near(ece, 0.15, "too high", 0.01);
   assert.equal(new CalibrationSums(1).calibration(), undefined);
+  // The outermost cells have what is beyond, and right odds of a half begin a cell.
+  assert.deepEqual([0, 1e-9, 0.4999, 0.5, 1 - 1e-9, 1].map(cellOf), [0, 0, 31, 32, 63, 63]);
+  // By hand: the spread of predicted less observed over the resamples.
+  const few = new CalibrationSums(3);
+  for (const [group, happened] of [[0, true], [1, false], [1, true], [2, false]] as const) {
+    few.add(group, cellOf(0.4), 0.4, happened);
+  }
+  const bootstrap = new Bootstrap(3, 3);
+  const totals = bootstrap.totals(Float64Array.of(...[1, 1], ...[2, 1], ...[1, 0]), 2);
+  const errors = [0, 1, 2].map((b) => totals[2 * b + 1]! / totals[2 * b]! - 0.4);
+  const squares = errors.reduce((sum, x) => sum + (x - mean(errors)) ** 2, 0);
+  near(few.calibration(bootstrap)?.ece, 0.1);
+  near(few.calibration(bootstrap)?.eceByChance ?? NaN, Math.sqrt(2 / Math.PI * squares / 2));
+  assert.ok(squares > 0);
 });

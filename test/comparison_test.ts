@@ -10,18 +10,23 @@ import {
   differencesOf,
   policiesOf,
 } from "../src/policy/comparison/comparison.ts";
+import { choleskyOf, solveLower } from "../src/policy/comparison/cholesky.ts";
 import { consistencyOf } from "../src/policy/comparison/consistency.ts";
 import { differenceOf, PLACES } from "../src/policy/comparison/difference.ts";
 import { type Episodes, figuresOf, ratioOf } from "../src/policy/comparison/episodes.ts";
+import { cellOf, type CellOptions } from "../src/policy/comparison/cells.ts";
 import { pageCalibrationOf } from "../src/policy/comparison/page_calibration.ts";
 import { LoggedStates, rareSlots } from "../src/policy/comparison/support.ts";
+import type { Trial } from "../src/policy/comparison/trial.ts";
+import type { EpisodeLog } from "../src/simulate/episode_log.ts";
 import { verdictsOn } from "../src/policy/comparison/verdict.ts";
 
 const near = (a: number, b: number, tolerance = 1e-9) =>
   assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
 
 /** Two users, three pages of two items; the second leaves after the second page. */
-const log: Episodes = {
+const log: EpisodeLog = {
+  ...{ episode: 0, firstUser: 0 },
   users: 2,
   pages: 3,
   slate: 2,
@@ -130,6 +135,11 @@ Deno.test("calibration: predicted less realised, by page and a user, of those wh
   near(said, 2.5 / 2);
   near(realised, 1);
   near(gap.mean, 0.25);
+  // Of two users a resample has one, both or the other; who left has no gap.
+  assert.deepEqual(pages.map(({ gap }) => gap), [[-0.25, 0.25], [-0.5, 0.5], [0.5, 0.5]]);
+  assert.deepEqual(gap.interval, [-0.25, 0.75]);
+  const gone = { ...log, present: Uint8Array.of(1, 1, 1, 1, 0, 0) };
+  assert.equal(pageCalibrationOf([{ log: gone, predicted }]).pages[2]?.gap, null);
   const twice = pageCalibrationOf([{ log, predicted }, { log, predicted: predicted.map((p) => p / 2) }]);
   near(twice.predicted, (2.5 + 1.25) / 4);
   near(twice.gap.mean, (0.5 - 0.75) / 4);
@@ -137,6 +147,85 @@ Deno.test("calibration: predicted less realised, by page and a user, of those wh
     () => pageCalibrationOf([{ log, predicted: predicted.subarray(1) }]),
     /expected 6 predictions/,
   );
+});
+
+/** The trial of the log, with a state of one number after each page, and values of the slates. */
+function trialOf(states: readonly number[], values?: readonly number[]): Trial {
+  return {
+    log,
+    witness: {
+      ...{ utilities: new Float32Array(12), predicted: new Float32Array(6).fill(0.5), width: 1 },
+      ...{ choice: { eta: 1, places: [] }, states: Float32Array.from(states) },
+    },
+    ...(values && { values: { count: values.length / 6, values: Float32Array.from(values) } }),
+  };
+}
+
+Deno.test("cells: what users who were there did, the states that they were in and the items that they were shown", () => {
+  const about = { policy: "cdqn", seed: 3 };
+  const logged = {
+    states: new LoggedStates(Float32Array.of(-1, 0, 1), 1),
+    displays: Array.from({ length: 20 }, (_, item) => item < 6 ? 20 : 19),
+  };
+  const options = { items: 20, learnedHere: true, logged };
+  // The last page was seen by nobody: neither its state counts, nor its items, nor what its slate was held for.
+  const states = [0, 5, 0, 0, -5, 5];
+  const q = [[1, 2], [2, 2], [4, 4], [3, 2], [2, 2], [9, 100]];
+  const one = trialOf(states, q.flat());
+  const cell = cellOf(about, "A", [one, trialOf([0, 0, 0, 0, 0, 5], q.flat())], options);
+  assert.deepEqual([cell.policy, cell.seed, cell.environment], ["cdqn", 3, "A"]);
+  assert.equal(cell.figures.returns.length, 4);
+  assert.deepEqual(cell.support, { statesBeyond: 2 / 10, rareSlots: 2 / 20 });
+  near(cell.calibration?.predicted ?? NaN, 5 / 4);
+  const [first] = cell.consistency ?? [];
+  near(first?.rmse ?? NaN, Math.sqrt(2 / 5));
+  near(first?.relative ?? NaN, Math.sqrt(2 / 5) / (12 / 5));
+  // What is not known is not told.
+  const told = (trial: Trial, more: Partial<CellOptions> = {}) => {
+    const { consistency, support, calibration } = cellOf(about, "A", [trial], { ...options, ...more });
+    return [consistency, support, calibration].map((part) => part !== undefined);
+  };
+  assert.deepEqual(told(one), [true, true, true]);
+  assert.deepEqual(told(one, { learnedHere: false }), [false, true, true]);
+  assert.deepEqual(told(one, { logged: undefined }), [true, false, true]);
+  assert.deepEqual(told({ log: one.log }), [false, false, false]);
+  assert.deepEqual(
+    told(trialOf(states, [1, 2, 3, 4, 5, 6])),
+    [false, true, true],
+    "a value of the slate alone",
+  );
+});
+
+Deno.test("cells: of many states each n-th is looked at", () => {
+  const users = 100_000;
+  const log = {
+    ...{ episode: 0, firstUser: 0, users, pages: 1, slate: 1, slates: new Uint32Array(users) },
+    ...{ choices: new Uint32Array(users), rewards: new Float32Array(users) },
+    ...{ probabilities: new Float32Array(users), present: new Uint8Array(users).fill(1) },
+  };
+  const states = new LoggedStates(Float32Array.of(-1, 0, 1), 1);
+  for (const [far, expected] of [[0, 1], [1, 0]]) {
+    const own = Float32Array.from({ length: users }, (_, user) => user % 2 === far ? 9 : 0);
+    const witness = { ...trialOf([]).witness!, states: own, predicted: new Float32Array(users) };
+    const values = { count: 1, values: new Float32Array(users) };
+    const { support, consistency } = cellOf({ policy: "p", seed: null }, "A", [{ log, witness, values }], {
+      ...{ items: 1, learnedHere: true, logged: { states, displays: [20] } },
+    });
+    assert.deepEqual([support, consistency], [{ statesBeyond: expected, rareSlots: 0 }, undefined]);
+  }
+});
+
+Deno.test("support: factors of matrices, and distances of few states, by hand", () => {
+  const l = Float64Array.of(...[2, 0, 0], ...[1, 3, 0], ...[-1, 0.5, 4]);
+  const a = l.map((_, at) => {
+    const [i, j] = [Math.floor(at / 3), at % 3];
+    return [0, 1, 2].reduce((sum, k) => sum + l[3 * i + k]! * l[3 * j + k]!, 0);
+  });
+  choleskyOf(a, 3).forEach((value, at) => near(value, l[at]!));
+  assert.deepEqual([...solveLower(l, 3, Float64Array.of(4, 5, 3.5))], [2, 1, 1.25]);
+  assert.throws(() => choleskyOf(Float64Array.of(1, 0, 2, 1), 2), /positive definite/);
+  near(new LoggedStates(Float32Array.of(-1, 0, 1), 1).limit, 1, 1e-5); // the variance of three is over two
+  near(new LoggedStates(Float32Array.of(5, 5), 1).distance(Float32Array.of(5, 7), 1), 4); // nothing varies
 });
 
 Deno.test("support: one state in a hundred of the log's own is far out; correlated numbers are known as such", () => {

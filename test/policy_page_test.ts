@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { adaptationPageOf } from "../src/report/adaptation_page.ts";
 import { adaptationChart } from "../src/report/policy_charts.ts";
+import { policiesOf } from "../src/policy/comparison/comparison.ts";
 import { bySlates } from "../src/policy/comparison/slates.ts";
 import { taskNames } from "../src/policy/comparison/tasks.ts";
 import type { ChartDefinition } from "../src/report/chart_types.ts";
@@ -74,6 +75,9 @@ Deno.test("slates of one size, other tasks: no id stands twice on the page, and 
   );
   assert.deepEqual(taskNames([three, five]), ["slates of 3", "slates of 5"]);
   assert.deepEqual(taskNames([three]), [""]);
+  const [clicks, utility] = taskNames([three, { ...three, reward: "utility" }]);
+  assert.match(clicks ?? "", /click/);
+  assert.match(utility ?? "", /utility/);
 });
 
 Deno.test("slates of several sizes: each has its own cells, and other tasks are not set beside each other", () => {
@@ -85,6 +89,12 @@ Deno.test("slates of several sizes: each has its own cells, and other tasks are 
         assert.ok(cells[k]?.length && cells[k].every((cell) => comparison.cells.includes(cell)));
       });
     }
+  }
+  const inOrder = policiesOf(three).map(({ name }) => name);
+  for (const { rows } of groups) {
+    const names = rows.map(({ policy }) => policy);
+    assert.ok(names.includes("greedy") && names.includes("cdqn"));
+    assert.deepEqual(names, inOrder.filter((name) => names.includes(name)));
   }
   assert.equal(bySlates([three]), undefined);
   assert.equal(bySlates([three, three]), undefined);

@@ -94,6 +94,12 @@ Deno.test("of a long episode the pages have means without intervals; of one user
   ]);
   assert.deepEqual(found.return, { mean: 101, interval: null });
   assert.equal(found.coverage, 0.5);
+  // What is of a user's pages is nobody else's.
+  const two = new FigureGroups(2, pages);
+  two.add(long);
+  two.add({ ...long, firstUser: 1, rewards: new Float32Array(pages) });
+  const both = two.figures({ itemShown: Uint32Array.of(1, 0) });
+  assert.deepEqual([both.return.mean, both.pages.mean, both.byPage[0]?.users], [101 / 2, pages, 2]);
 });
 
 const items = new TextIds(
