@@ -69,7 +69,11 @@ export async function load(
 /** Undefined where there is no good answer; [] for one without utilities. */
 async function ask(url: string, { path, body }: Call): Promise<readonly number[] | undefined> {
   try {
-    const response = await fetch(url + path, { method: "POST", body });
+    const response = await fetch(url + path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body,
+    });
     const text = await response.text();
     if (!response.ok) return undefined;
     const parsed = v.safeParse(answerSchema, JSON.parse(text));

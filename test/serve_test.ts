@@ -41,11 +41,14 @@ function serviceOf(scorer: BatchScorer, options: Partial<ServiceOptions> = {}): 
   return new Service(model, data, scorer, { ...defaultService, ...options });
 }
 
-function post(service: Service, path: string, body: unknown): Promise<Response> {
+const JSON_TYPE = { "content-type": "application/json" };
+
+function post(service: Service, path: string, body: unknown, headers = JSON_TYPE): Promise<Response> {
   const text = typeof body === "string" ? body : JSON.stringify(body);
-  return service.handle(new Request(`http://127.0.0.1:8750${path}`, { method: "POST", body: text }));
+  return service.handle({ method: "POST", path, headers, body: new Blob([text]).stream() });
 }
-const get = (service: Service, path: string) => service.handle(new Request(`http://127.0.0.1:8750${path}`));
+const get = (service: Service, path: string) =>
+  service.handle({ method: "GET", path, headers: {}, body: new Blob([]).stream() });
 const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 Deno.test("the service scores a page as the model does, by ids", () =>
@@ -151,6 +154,12 @@ Deno.test("what the service cannot answer is refused with a reason", async () =>
     assert.match(error, says);
     assert.equal(answer.status, status, error);
   }
+  // What a form or a script of another site may send without asking.
+  for (const type of ["text/plain", "application/x-www-form-urlencoded", "text/plain; x=application/json"]) {
+    const answer = await post(service, "/recommend", { history: [], top: 1 }, { "content-type": type });
+    assert.equal(answer.status, 415, type);
+    assert.match((await answer.json()).error, /application\/json/);
+  }
   const wrong = await get(service, "/score");
   assert.equal(wrong.status, 405);
   assert.equal(wrong.headers.get("allow"), "POST");
@@ -159,15 +168,13 @@ Deno.test("what the service cannot answer is refused with a reason", async () =>
   const parts = new ReadableStream({
     pull: (controller) => controller.enqueue(new Uint8Array(200).fill(32)),
   });
-  const request = new Request("http://127.0.0.1/score", { method: "POST", body: parts });
-  assert.equal((await service.handle(request)).status, 413);
+  const request = { method: "POST", path: "/score", headers: JSON_TYPE };
+  assert.equal((await service.handle({ ...request, body: parts })).status, 413);
   const breaksOff = new ReadableStream({
     start: (controller) => controller.enqueue(new TextEncoder().encode('{"hist')),
     pull: (controller) => controller.error(new Error("the client is gone")),
   });
-  const broken = await service.handle(
-    new Request("http://127.0.0.1/score", { method: "POST", body: breaksOff }),
-  );
+  const broken = await service.handle({ ...request, body: breaksOff });
   assert.equal(broken.status, 400);
   assert.equal((await broken.json()).error, "the body broke off");
   assert.equal((await get(service, "/health")).status, 200);

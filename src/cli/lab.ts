@@ -4,18 +4,20 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
 import { buildLab, type LabPage } from "../lab/build.ts";
+import { type Asked, HOST, listen } from "../serve/listen.ts";
 import { version } from "../version.ts";
 import { PORT } from "./arguments.ts";
 import { runMain } from "./fail.ts";
-import { HOST, listen } from "./listen.ts";
-import { folder, parse, wholeNumber } from "./options.ts";
+import { ALLOW_HOST, folder, parse, wholeNumber } from "./options.ts";
 import { EXIT_INTERRUPTED, say } from "./run_stages.ts";
 import { stopOnSignals } from "./stop.ts";
 
 const LAB_PORT = 8751;
+const CONNECTIONS = 64;
 
 interface LabOptions {
   port: number;
+  allowHost: readonly string[];
   open: boolean;
   build?: string;
 }
@@ -28,6 +30,7 @@ function parseOptions(args: readonly string[]): LabOptions {
     )
     .version(version)
     .option(PORT, "port to listen on; 0 for any that is free", wholeNumber(0, 65535), LAB_PORT)
+    .option(...ALLOW_HOST)
     .option("--no-open", "do not open a browser")
     .option(
       "--build <folder>",
@@ -39,15 +42,15 @@ function parseOptions(args: readonly string[]): LabOptions {
 }
 
 async function main(): Promise<number> {
-  const { port, open, build } = parseOptions(Deno.args);
+  const { port, allowHost, open, build } = parseOptions(Deno.args);
   const page = await buildLab();
   if (build !== undefined) {
     await writePage(build, page);
     return 0;
   }
   const stop = stopOnSignals(EXIT_INTERRUPTED);
-  const server = listen(port, (request) => answer(page, request));
-  const address = `http://${HOST}:${server.addr.port}/`;
+  const server = listen({ port, allowHost, connections: CONNECTIONS }, (asked) => answer(page, asked));
+  const address = `http://${HOST}:${server.port}/`;
   console.log(`The lab is at ${address}`);
   say("Ctrl-C ends it.");
   if (open) openBrowser(address);
@@ -55,13 +58,11 @@ async function main(): Promise<number> {
     stop.onStop = resolve;
     if (stop.signal.aborted) resolve();
   });
-  await server.shutdown();
-  return 0;
+  return 0; // nothing is under way that should be waited for
 }
 
-function answer({ single }: LabPage, request: Request): Response {
-  const { pathname } = new URL(request.url);
-  if (pathname !== "/") return new Response("There is one page here: /\n", { status: 404 });
+function answer({ single }: LabPage, { path }: Asked): Response {
+  if (path !== "/") return new Response("There is one page here: /\n", { status: 404 });
   const headers = { "content-type": "text/html; charset=utf-8", "cache-control": "no-store" };
   return new Response(single, { headers });
 }

@@ -49,6 +49,19 @@ export function folder(text: string): string {
   throw new InvalidArgumentError("Expected the path of a folder, got nothing.");
 }
 
+/** Whom `serve` and `lab` answer: `.option(...ALLOW_HOST)`. */
+export const ALLOW_HOST = [
+  "--allow-host <name>",
+  "a name besides localhost by which it may be asked, such as that of a proxy in front; may be repeated",
+  (text: string, before: readonly string[]): readonly string[] => {
+    if (URL.parse(`http://${text}`)?.host === text.toLowerCase() && !/:\d+$/.test(text)) {
+      return [...before, text];
+    }
+    throw new InvalidArgumentError(`Expected a host's name such as shop.example, got "${text}".`);
+  },
+  [] as readonly string[],
+] as const;
+
 /** The options of a command, after {@link parse}, that its arguments gave. */
 export function givenOptions(command: Command): GivenOptions {
   const given = new Map<string, string>();

@@ -5,16 +5,19 @@ import { Made } from "../gpu/made.ts";
 import { expectFinite } from "../model/choice.ts";
 import { defaultService, Service, serviceScorer } from "../serve/service.ts";
 import { version } from "../version.ts";
+import { HOST, listen } from "../serve/listen.ts";
 import { DEFAULT_PORT, PORT } from "./arguments.ts";
 import { EXIT_FAULT, runMain } from "./fail.ts";
-import { HOST, listen } from "./listen.ts";
 import { type ModelDataOptions, type OpenedModel, withModel, withModelAndData } from "./open_model.ts";
-import { parse, wholeNumber } from "./options.ts";
+import { ALLOW_HOST, parse, wholeNumber } from "./options.ts";
 import { EXIT_INTERRUPTED, say } from "./run_stages.ts";
 import { type Stop, stopOnSignals } from "./stop.ts";
 
 /** How long requests that are under way are waited for at the end. */
 const GRACE_MS = 10_000;
+
+/** Connections besides those of {@link ServeOptions.maxRequests}: kept open, and asking for nothing now. */
+const IDLE_CONNECTIONS = 256;
 
 const LOOK_MS = 100;
 /** In a row, so that the last answers have left. */
@@ -22,6 +25,7 @@ const FREE_LOOKS = 5;
 
 interface ServeOptions extends ModelDataOptions {
   port: number;
+  allowHost: readonly string[];
   maxRequests: number;
   maxBody: number;
   maxBatch: number;
@@ -37,6 +41,7 @@ function parseOptions(args: readonly string[]): ServeOptions {
       .version(version),
   )
     .option(PORT, "port to listen on; 0 for any that is free", wholeNumber(0, 65535), DEFAULT_PORT)
+    .option(...ALLOW_HOST)
     .option("--max-requests <n>", "requests that are answered at once", wholeNumber(1, 100_000), maxRequests)
     .option("--max-body <bytes>", "the largest body", wholeNumber(64, 2 ** 26), maxBody)
     .option("--max-batch <n>", "requests that are scored in one dispatch", wholeNumber(1, 4096), maxBatch)
@@ -54,7 +59,7 @@ Ctrl-C or SIGTERM: what is under way is answered, then the command ends.
 
 Example:
   deno task serve --model runs/mine --data runs/data/mine
-  curl http://${HOST}:${DEFAULT_PORT}/recommend -d '{"history": [], "top": 3}'`,
+  curl http://${HOST}:${DEFAULT_PORT}/recommend --json '{"history": [], "top": 3}'`,
     );
   return parse<ServeOptions>(command, args);
 }
@@ -78,12 +83,14 @@ async function serve({ data, model, run }: OpenedModel, options: ServeOptions, s
       if (service.failed) failed.resolve();
     });
     if (stop.signal.aborted) return 0;
-    const server = listen(options.port, service.handle);
-    console.log(`${run.path} answers on http://${HOST}:${server.addr.port}`);
+    const connections = options.maxRequests + IDLE_CONNECTIONS;
+    const server = listen({ ...options, connections }, service.handle);
+    console.log(`${run.path} answers on http://${HOST}:${server.port}`);
     const stopped = new Promise<void>((resolve) => stop.onStop = resolve);
     await Promise.race([failed.promise, stopped]);
     service.close();
-    await Promise.race([server.shutdown(), answered(service)]);
+    server.close();
+    await answered(service);
     if (service.failed) return EXIT_FAULT;
     const left = service.underWay;
     say(

@@ -8,6 +8,7 @@ import type { OpenedDataset } from "../run/open_dataset.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { Batcher, type BatchScorer } from "./batcher.ts";
+import type { Asked } from "./listen.ts";
 import { Metrics } from "./metrics.ts";
 import { LIMITS, readRecommend, readScore } from "./requests.ts";
 
@@ -20,13 +21,10 @@ export interface ServiceOptions {
   readonly maxBatch: number;
 }
 
-export const defaultService: ServiceOptions = { maxRequests: 1024, maxBody: 2 ** 18, maxBatch: 256 };
+export const defaultService: ServiceOptions = { maxRequests: 512, maxBody: 2 ** 18, maxBatch: 256 };
 
 /** Rows of a dispatch: at least one request of the largest size, and a few of usual ones. */
 const ROWS = 2 ** 15;
-/** How long a body may take to arrive. */
-const BODY_MS = 5000;
-
 /** An answer other than 200. */
 class Refusal extends Error {
   constructor(
@@ -85,31 +83,28 @@ export class Service {
     this.#closing = true;
   }
 
-  readonly handle = async (request: Request): Promise<Response> => {
+  readonly handle = async (asked: Asked): Promise<Response> => {
     const began = performance.now();
-    const { pathname } = new URL(request.url);
-    const route = ROUTES[pathname];
-    const response = await this.#answer(request, pathname, route);
-    const labels = `endpoint="${route ? pathname : "other"}"`;
+    const route = ROUTES[asked.path];
+    const response = await this.#answer(asked, route);
+    const labels = `endpoint="${route ? asked.path : "other"}"`;
     this.metrics.requests.add(`${labels},status="${response.status}"`);
     this.metrics.seconds.add((performance.now() - began) / 1000, labels);
     return response;
   };
 
-  async #answer(request: Request, pathname: string, route: Route | undefined): Promise<Response> {
+  async #answer(asked: Asked, route: Route | undefined): Promise<Response> {
+    const { method, path } = asked;
     try {
       if (!route) {
-        throw new Refusal(404, `there is no ${pathname} here; there is ${Object.keys(ROUTES).join(", ")}`);
+        throw new Refusal(404, `there is no ${path} here; there is ${Object.keys(ROUTES).join(", ")}`);
       }
-      if (request.method !== route.method) {
-        throw new Refusal(405, `${pathname} takes ${route.method}, not ${request.method}`, {
-          Allow: route.method,
-        });
+      if (method !== route.method) {
+        throw new Refusal(405, `${path} takes ${route.method}, not ${method}`, { Allow: route.method });
       }
       if (route.method === "GET") return await route.answer(this, "");
-      return await this.#admitted(async () => await route.answer(this, await this.#bodyOf(request)));
+      return await this.#admitted(async () => await route.answer(this, await this.#bodyOf(asked)));
     } catch (error) {
-      request.body?.cancel().catch(() => {}); // what nobody reads would keep the connection
       if (error instanceof Refusal) return json({ error: error.message }, error.status, error.headers);
       if (error instanceof UserError) return json({ error: error.message }, 400);
       this.onFault(error);
@@ -134,33 +129,26 @@ export class Service {
     }
   }
 
-  /** @throws Refusal for a body that is too large, takes too long, or breaks off. */
-  async #bodyOf(request: Request): Promise<string> {
+  /** @throws Refusal for a body that is not JSON by its type, is too large, or breaks off. */
+  async #bodyOf({ headers, body }: Asked): Promise<string> {
+    // A page of another site may send other types without asking first.
+    const type = headers["content-type"] ?? "";
+    if (!/^application\/json\s*(;|$)/i.test(type)) {
+      throw new Refusal(415, `expected content-type: application/json, found ${JSON.stringify(type)}`);
+    }
     const { maxBody } = this.options;
     const tooLarge = () => new Refusal(413, `expected a body of at most ${maxBody} bytes, got a larger one`);
-    if (Number(request.headers.get("content-length") ?? 0) > maxBody) throw tooLarge();
-    if (!request.body) return "";
-    const reader = request.body.getReader();
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(
-      () => late.reject(new Refusal(408, `the body did not arrive within ${BODY_MS / 1000} seconds`)),
-      BODY_MS,
-    );
+    if (Number(headers["content-length"] ?? 0) > maxBody) throw tooLarge();
     const decoder = new TextDecoder();
     let [text, bytes] = ["", 0];
     try {
-      for (;;) {
-        const { value, done } = await Promise.race([reader.read(), late.promise]);
-        if (done) break;
-        bytes += value.length;
+      for await (const part of body) {
+        bytes += part.length;
         if (bytes > maxBody) throw tooLarge();
-        text += decoder.decode(value, { stream: true });
+        text += decoder.decode(part, { stream: true });
       }
     } catch (error) {
       throw error instanceof Refusal ? error : new Refusal(400, "the body broke off");
-    } finally {
-      clearTimeout(timer);
-      reader.releaseLock();
     }
     return text + decoder.decode();
   }

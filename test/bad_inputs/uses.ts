@@ -62,6 +62,7 @@ export const uses: readonly BadInput[] = [
   bad("serve: a folder without a run", ["serve", "--model", "DIR"], nothing, "a folder without them"),
   use("serve", "a port that is none", ["--port", "65536"], "Expected a whole number in 0..65535"),
   use("serve", "a port that is words", ["--port", "http"], "Expected a whole number in 0..65535"),
+  use("serve", "an address as a host", ["--allow-host", "http://shop.example"], "Expected a host's name"),
   use("serve", "a batch of nobody", ["--max-batch", "0"], "Expected a whole number in 1..4096"),
   use("export", "no file", [], "required option '--onnx <file>' not specified"),
   use("export", "a folder in the file's place", ["--onnx", "DIR"], "is a folder"),

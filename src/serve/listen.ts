@@ -1,0 +1,200 @@
+/**
+ * HTTP on a port of this machine: who is answered, how long a request may take to arrive, and how many connections there
+ * are. `serve` and `lab` both listen by it.
+ */
+
+import { type IncomingHttpHeaders, type IncomingMessage, Server, type ServerResponse } from "node:http";
+import { Duplex } from "node:stream";
+import { UserError } from "../user_error.ts";
+
+export const HOST = "127.0.0.1";
+
+/** Names by which a browser or a program on this machine asks for it. */
+const LOOPBACK: readonly string[] = [HOST, "localhost", "[::1]"];
+
+/** Within which the headers must be here, the whole request, and what is written; then the connection is closed. */
+const HEADERS_MS = 5000;
+const REQUEST_MS = 10_000;
+const WRITE_MS = 30_000;
+const LOOK_MS = 1000;
+
+/** A request. Its body is read at most once. */
+export interface Asked {
+  readonly method: string;
+  /** Without what follows a question mark. */
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+export interface ListenOptions {
+  readonly port: number;
+  /** Names of this machine besides the loopback ones, such as that of a proxy. */
+  readonly allowHost: readonly string[];
+  /** The most connections at once; one too many is closed. Where the system gives fewer descriptors, others wait. */
+  readonly connections: number;
+}
+
+export interface Listening {
+  readonly port: number;
+  /** Takes no further connection. */
+  close(): void;
+}
+
+/** @throws UserError for a port that is taken or not permitted. */
+export function listen(
+  { port, allowHost, connections }: ListenOptions,
+  handle: (asked: Asked) => Response | Promise<Response>,
+): Listening {
+  const listener = listenerOn(port);
+  const server = new InjectedServer(async (request, response) => {
+    const answer = refusalOf(request.headers, allowHost) ?? await handle(askedOf(request));
+    await send(answer, response);
+  });
+  const ended = new AbortController();
+  void acceptAll(listener, server, connections, ended.signal);
+  const close = () => {
+    ended.abort();
+    listener.close();
+  };
+  return { port: listener.addr.port, close };
+}
+
+function listenerOn(port: number): Deno.TcpListener {
+  try {
+    return Deno.listen({ hostname: HOST, port });
+  } catch (error) {
+    const taken = error instanceof Deno.errors.AddrInUse;
+    if (!taken && !(error instanceof Deno.errors.PermissionDenied)) throw error;
+    const why = taken ? "another program does" : "the system does not permit it";
+    throw new UserError(
+      `cannot listen on ${HOST}:${port}: ${why}. Choose another --port; 0 takes any that is free.`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Connections are taken here and not by the server: it takes all that come before it counts them, and when descriptors have
+ * run out it never takes another.
+ */
+async function acceptAll(
+  listener: Deno.TcpListener,
+  server: Server,
+  most: number,
+  ended: AbortSignal,
+): Promise<void> {
+  let open = 0;
+  while (!ended.aborted) {
+    const connection = await listener.accept().catch(() => undefined);
+    if (!connection) await new Promise((resolve) => setTimeout(resolve, 100)); // until descriptors are free
+    else if (open >= most) connection.close();
+    else {
+      open++;
+      const socket = new InjectedSocket(connection);
+      socket.on("close", () => open--);
+      socket.on("error", () => {}); // the client is gone
+      server.emit("connection", socket);
+    }
+  }
+}
+
+/** Node's server for connections that somebody else takes: it looks at their time as it does when it listens. */
+class InjectedServer extends Server {
+  constructor(answer: (request: IncomingMessage, response: ServerResponse) => void) {
+    const limits = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS };
+    super({ ...limits, connectionsCheckingInterval: LOOK_MS }, answer);
+    Object.defineProperty(this, "listening", { value: true });
+    this.emit("listening");
+  }
+}
+
+class InjectedSocket extends Duplex {
+  readonly #buffer = new Uint8Array(2 ** 14);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly connection: Deno.TcpConn) {
+    super();
+    connection.setNoDelay(true); // an answer is written in parts, of which none is to wait for the client to confirm another
+  }
+
+  /** As of a socket of Node.js, for a connection that is kept and asks for nothing. */
+  setTimeout(ms: number): this {
+    clearTimeout(this.#timer);
+    this.#timer = ms > 0 ? setTimeout(() => this.destroy(), ms) : undefined;
+    return this;
+  }
+
+  override async _read(): Promise<void> {
+    try {
+      const read = await this.connection.read(this.#buffer);
+      this.push(read === null ? null : this.#buffer.slice(0, read));
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : undefined);
+    }
+  }
+
+  override async _write(bytes: Uint8Array, _: string, done: (error?: Error) => void): Promise<void> {
+    const late = setTimeout(() => this.destroy(), WRITE_MS);
+    try {
+      for (let at = 0; at < bytes.length;) at += await this.connection.write(bytes.subarray(at));
+      done();
+    } catch (error) {
+      done(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  override _final(done: () => void): void {
+    done();
+    this.destroy();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    clearTimeout(this.#timer);
+    this.connection.close();
+    done(error);
+  }
+}
+
+/**
+ * A page of the web may have its own name point here and so read what this machine answers (DNS rebinding), or send
+ * requests from elsewhere. The first is known by Host, the second by Origin.
+ */
+function refusalOf(
+  { host = "", origin }: IncomingHttpHeaders,
+  allowHost: readonly string[],
+): Response | undefined {
+  const [asked, allowed] = [host.toLowerCase(), allowHost.map((name) => name.toLowerCase())];
+  const named = asked.replace(/:\d*$/, "");
+  if (![...LOOPBACK, ...allowed].includes(named)) {
+    return refuse(`expected a Host that is ${LOOPBACK.join(", ")} or named by --allow-host`, host);
+  }
+  if (origin === undefined) return undefined;
+  const from = URL.parse(origin);
+  if (from && (from.host === asked || allowed.includes(from.hostname))) return undefined;
+  return refuse(`expected the Origin ${asked}, or one with a name of --allow-host`, origin);
+}
+
+function refuse(expected: string, found: string): Response {
+  return Response.json({ error: `${expected}, found ${JSON.stringify(found)}` }, { status: 403 });
+}
+
+function askedOf(request: IncomingMessage): Asked {
+  const { method = "", url = "", headers } = request;
+  return {
+    method,
+    path: url.replace(/[?#].*$/, ""),
+    headers,
+    // Otherwise the connection would be closed before a refusal of the body is sent.
+    body: request.iterator({ destroyOnReturn: false }),
+  };
+}
+
+async function send(answer: Response, response: ServerResponse): Promise<void> {
+  const body = new Uint8Array(await answer.arrayBuffer());
+  response.on("error", () => {}); // the client is gone
+  response.writeHead(answer.status, Object.fromEntries(answer.headers));
+  response.end(body);
+}
