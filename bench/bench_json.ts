@@ -24,6 +24,7 @@ const ladderSchema: v.GenericSchema<unknown, LadderFigures> = v.strictObject({
     gainOnFirst: v.optional(time),
     gain: v.optional(time),
     compileMs: v.optional(time),
+    checkedSizes: v.optional(count),
     refusal: v.optional(v.string()),
   })),
 });

@@ -70,6 +70,7 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
   const status = new Status();
   const gpu = await openGpu();
   const figures: LadderFigures[] = [];
+  const wrong: string[] = [];
   try {
     const { adapter } = gpu;
     console.log(`${adapter.description} (${adapter.kind}), ${adapter.runtime}`);
@@ -83,7 +84,9 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
       }
       const { head, rows } = ladderCells(results);
       console.log(`\n${ladder.title}: ${size.join(" x ")}\n${table(head, rows)}`);
-      if (readme === undefined) continue;
+      const faults = results.filter(({ isWrong }) => isWrong);
+      wrong.push(...faults.map(({ number, refusal }) => `ladder ${ladder.name}, step ${number}: ${refusal}`));
+      if (readme === undefined || faults.length > 0) continue;
       const cores = navigator.hardwareConcurrency;
       const on = `${size.join(" x ")}; ${adapter.description}, ${cores} cores, ${adapter.runtime}:`;
       await writeBetweenMarkers(
@@ -98,6 +101,12 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
     status.clear();
     gpu.close();
   }
+  if (wrong.length === 0) return;
+  throw new UserError(
+    `${
+      wrong.join("\n")
+    }\nThe driver computes something else than the reference: try another one, or run deno task selftest.`,
+  );
 }
 
 function sizeFor({ name }: Ladder, options: LadderCommandOptions): Size | undefined {

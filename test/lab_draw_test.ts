@@ -413,6 +413,16 @@ Deno.test("a ladder beside the shipped one: what turns around stands out, and wh
   assert.equal(text.match(/class="turned"/g)?.length, 2);
   assert.match(text, /fastest here|lost there, wins here/);
   assert.ok(text.includes("too large"));
+  const noisy = compareLadder({
+    ...own,
+    steps: own.steps.map((step) =>
+      step.number === 3 ? { ...step, checkedSizes: 4, time: timing(40, 90) } : step
+    ),
+  }, shipped);
+  assert.match(comparisonText(noisy, shipped)[0] ?? "", /alike within their noise: .*2, tile; 3, texture/);
+  const both = ladderTable("t", noisy, undefined).text;
+  assert.doesNotMatch(both, />fastest here/);
+  assert.match(both, /3\. texture[^]*right at 4 sizes/);
   const scale = gainScale([0.5, 1, 2]);
   assert.deepEqual([0.5, 1, 2].map((gain) => Math.round(scale(gain))), [0, 50, 100]);
   assert.deepEqual(compareLadder(own, undefined).map(({ turned }) => turned), Array(5).fill(undefined));

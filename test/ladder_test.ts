@@ -5,9 +5,10 @@ import { fileURLToPath } from "node:url";
 import { ladderCells } from "../bench/ladder.ts";
 import { jsonBeside, readLadders } from "../bench/ladder_json.ts";
 import { short } from "../bench/tables.ts";
-import { checkAt, gpuWay } from "../src/ladder/check.ts";
+import { faultsAt, gpuWay } from "../src/ladder/check.ts";
 import { runLadder } from "../src/ladder/run.ts";
 import { ladders } from "../src/ladder/ladders.ts";
+import type { Size } from "../src/ladder/problem.ts";
 import { lstmBackwardProblem, lstmProblem } from "../src/ladder/problems/lstm.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
@@ -56,6 +57,11 @@ Deno.test("the GPU's way has the kernel for GPUs, steps that its steps change, a
   }
 });
 
+function expectRight(faults: ReadonlyMap<number, string | undefined>): void {
+  assert.ok(faults.size > 0);
+  for (const [number, fault] of faults) assert.equal(fault, undefined, `step ${number}`);
+}
+
 for (const [name, problem] of [["lstm", lstmProblem], ["lstm-backward", lstmBackwardProblem]] as const) {
   Deno.test(`ladder ${name}, a unit an invocation: gates of up to 100, and users without events`, () =>
     withGpu(undefined, async (gpu) => {
@@ -63,7 +69,8 @@ for (const [name, problem] of [["lstm", lstmProblem], ["lstm-backward", lstmBack
       const steps = ladder.steps.filter(({ kernel }) => kernel.name.endsWith("_group"));
       assert.equal(steps.length, 3);
       // The texts of the odd size below, so that nothing more is compiled.
-      await checkAt(gpu, { ...ladder, steps, problem: (size) => problem(size, true) }, [11, 5, 6]);
+      const rare = { ...ladder, steps, problem: (size: Size) => problem(size, true) };
+      expectRight(await faultsAt(gpu, rare, [11, 5, 6]));
     }));
 }
 
@@ -74,41 +81,57 @@ for (const ladder of ladders) {
   Deno.test(`every step of ladder ${ladder.name} gives the reference's result at odd sizes`, () =>
     withGpu(undefined, async (gpu) => {
       const steps = ladder.steps.filter(({ kernel }) => !ELSEWHERE.includes(kernel.name));
-      for (const size of ladder.oddSizes.slice(0, 2)) await checkAt(gpu, { ...ladder, steps }, size);
+      for (const size of ladder.oddSizes.slice(0, 2)) {
+        expectRight(await faultsAt(gpu, { ...ladder, steps }, size));
+      }
     }));
 }
 
-Deno.test("a step that is wrong is refused before anything is timed", () =>
+Deno.test("a step that is wrong is not timed, and does not keep the others from it", () =>
   withGpu(undefined, async (gpu) => {
     const ladder = ladderNamed("choice");
     const [naive] = ladder.steps;
     assert.ok(naive);
     const size = [13, 3];
-    const told: string[] = [];
-    const climb = (source: string) => {
-      const steps = [naive, { ...naive, kernel: kernel(naive.kernel.name, source) }];
-      const onProgress = (text: string) => void told.push(text);
-      return runLadder(gpu, { ...ladder, oddSizes: [[5, 2]], steps }, { size, rounds: 1, onProgress });
-    };
-    // "No click" is forgotten in the sum.
     const { source } = naive.kernel;
-    const wrong = source.replace("var sum = exp(-most);", "var sum = 0.0;");
-    assert.notEqual(wrong, source);
-    await assert.rejects(
-      climb(wrong),
-      /step 2 \(choice_nll_1_naive\) is wrong and not timed: outcome\[\d+, 0\] of \[13, 4\] \(page .*\): expected [\d.]+, got/,
+    const changed = (from: string, to: string) => {
+      assert.ok(source.includes(from));
+      return { ...naive, kernel: kernel(naive.kernel.name, source.replace(from, to)) };
+    };
+    const steps = [
+      naive,
+      changed("var sum = exp(-most);", "var sum = 0.0;"), // "no click" is forgotten in the sum
+      changed("if (e >= step.size.y)", "if (e + 1u >= step.size.y)"), // nothing is written for the last event
+      { ...naive, changes: 2 },
+    ];
+    const told: string[] = [];
+    const results = await runLadder(gpu, { ...ladder, oddSizes: [[5, 2]], steps }, {
+      size,
+      rounds: 1,
+      onProgress: (text) => told.push(text),
+    });
+    const [right, wrong, short, last] = results;
+    assert.match(
+      wrong?.refusal ?? "",
+      /^wrong, and not timed: outcome\[\d+, 0\] of \[13, 4\] \(page .*\): expected [\d.]+, got/,
     );
-    // Nothing is written for the last event: the NaN that was there is found.
-    const short = source.replace("if (e >= step.size.y)", "if (e + 1u >= step.size.y)");
-    assert.notEqual(short, source);
-    await assert.rejects(climb(short), /step 2 .* is wrong and not timed: outcome\[12, 0\].*got NaN/);
-    assert.ok(told.length > 0 && told.every((text) => !text.includes("timing")), told.join("\n"));
-
-    const results = await climb(source);
-    assert.ok(told.some((text) => text.includes("timing")));
-    assert.deepEqual(results.map(({ number, changes }) => [number, changes]), [[1, 1], [2, 1]]);
-    assert.ok(results.every(({ time }) => time && time.min > 0 && time.median >= time.min));
-    assert.equal(results[0]?.gainOnFirst, 1);
+    assert.match(short?.refusal ?? "", /outcome\[12, 0\].*got NaN/);
+    assert.deepEqual(results.map(({ isWrong, checkedSizes }) => [isWrong, checkedSizes]), [
+      [false, 2],
+      [true, 2],
+      [true, 2],
+      [false, 2],
+    ]);
+    for (const timed of [right, last]) {
+      assert.ok(timed?.time && timed.time.min > 0 && timed.time.median >= timed.time.min);
+    }
+    assert.deepEqual([wrong?.time, short?.time, last?.gain], [undefined, undefined, undefined]);
+    assert.equal(right?.gainOnFirst, 1);
+    const timing = told.filter((text) => text.includes("timing"));
+    assert.ok(
+      timing.length === 2 && timing.every((text) => /about \d+ s left$/.test(text)),
+      timing.join("\n"),
+    );
     const { head, rows } = ladderCells(results);
     assert.ok(rows.every((row) => row.length === head.length));
   }));

@@ -47,25 +47,35 @@ function outcomeOf(gain: number | undefined, noise: number): Outcome | undefined
   return gain > 1 + noise ? "wins" : gain < 1 - noise ? "loses" : "alike";
 }
 
-/** The fastest step; undefined where none was timed. */
-export function fastest<S extends { readonly time?: Timing }>(steps: readonly S[]): S | undefined {
-  return steps.reduce<S | undefined>(
-    (best, step) => (step.time?.median ?? Infinity) < (best?.time?.median ?? Infinity) ? step : best,
+/** The fastest steps: that with the least time, and those that are not slower by more than their noise. None where none was timed. */
+export function fastest<S extends { readonly time?: Timing }>(steps: readonly S[]): S[] {
+  const timed = steps.flatMap((step) => step.time ? [{ step, time: step.time }] : []);
+  const best = timed.reduce<Timing | undefined>(
+    (least, { time }) => time.median < (least?.median ?? Infinity) ? time : least,
     undefined,
   );
+  if (!best) return [];
+  const isBehind = (time: Timing) => outcomeOf(time.median / best.median, noiseOf(time, best)) === "wins";
+  return timed.filter(({ time }) => !isBehind(time)).map(({ step }) => step);
 }
 
 /** What a comparison comes to, in sentences. */
 export function comparisonText(steps: readonly ComparedStep[], shipped: ShippedLadder | undefined): string[] {
   const best = fastest(steps);
-  if (!best?.time) return ["No step was timed."];
-  const said = [`The fastest step here is ${best.number}, ${best.idea}.`];
+  const [first] = best;
+  if (!first) return ["No step was timed."];
+  const stepsText = best.map(({ number, idea }) => `${number}, ${idea}`).join("; ");
+  const said = [
+    best.length === 1
+      ? `The fastest step here is ${stepsText}.`
+      : `The fastest steps here, alike within their noise: ${stepsText}.`,
+  ];
   if (!shipped) return said;
   const there = shipped.steps.reduce((a, b) =>
     (b.microseconds ?? Infinity) < (a.microseconds ?? Infinity) ? b : a
   );
   said.push(
-    there.number === best.number
+    best.every(({ number }) => number === there.number)
       ? `It is the fastest on ${shipped.adapter}, too.`
       : `On ${shipped.adapter} it is step ${there.number}, ${there.idea}.`,
   );

@@ -31,7 +31,7 @@ export interface GrowthPoint {
   readonly refusal?: { readonly limit: string; readonly message: string };
 }
 
-/** A step of a ladder, timed; what the size cannot be done by has no times, but a reason. */
+/** A step of a ladder, timed; what the size cannot be done by, or what is wrong, has no times, but a reason. */
 export interface LadderStepFigure {
   /** From 1. */
   readonly number: number;
@@ -45,6 +45,8 @@ export interface LadderStepFigure {
   readonly gainOnFirst?: number;
   readonly gain?: number;
   readonly compileMs?: number;
+  /** At how many sizes it was compared with the reference. */
+  readonly checkedSizes?: number;
   readonly refusal?: string;
 }
 

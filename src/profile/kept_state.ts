@@ -64,7 +64,12 @@ export function readsWhatItWrites(
   { bindings }: Pick<DispatchSpec["kernel"], "bindings">,
   text: string,
 ): string[] {
-  const code = text.replace(/\/\/.*$/gm, "");
+  const plain = text.replace(/\/\/.*$/gm, "");
+  // What a constant that is false stands before, such as the sum of a gradient that nobody adds to.
+  const code = plain.replace(
+    /\bif \((\w+)\) \{[^{}]*\}/g,
+    (all, name) => plain.includes(`const ${name} = false;`) ? "" : all,
+  );
   return bindings.filter(({ kind }) => kind === "read_write").map(({ name }) => name).filter((name) => {
     if (new RegExp(`\\batomic(?!Store)\\w+\\(\\s*&${name}\\b`).test(code)) return true;
     // What stands in brackets, at most with one pair within, then what follows: a store is `name[...] =`.

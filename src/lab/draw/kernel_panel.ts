@@ -133,7 +133,7 @@ function bindingsTable({ bindings, constants }: KernelFacts): Html {
   const repeated = bindings.filter(({ access }) => access === "reads and writes").map(({ name }) => name)
     .join(", ");
   return markup`<div class="scroll" tabindex="0" role="region" aria-label="What the kernel binds"><table>
-<thead><tr><th scope="col">binding</th><th scope="col">the kernel</th><th scope="col">stands in</th><th scope="col">room</th></tr></thead>
+<thead><tr><th scope="col">binding</th><th scope="col">the kernel</th><th scope="col">stands in</th><th scope="col">capacity</th></tr></thead>
 <tbody>${rows}</tbody></table></div>
 ${own === "" ? markup`` : markup`<p>Its constants: ${own}.</p>`}
 ${

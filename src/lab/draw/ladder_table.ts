@@ -27,13 +27,14 @@ export function ladderTable(
   const best = fastest(steps);
   const rows = steps.map((step) => {
     const { number, idea, kernel, time, gain, gainOnFirst, refusal, changes, there, turned } = step;
+    const words = best.length === 1 ? "fastest here" : "among the fastest here";
     const mark = turned === undefined
-      ? step === best ? markup` <strong class="better">fastest here</strong>` : markup``
+      ? best.includes(step) ? markup` <strong class="better">${words}</strong>` : markup``
       : markup` <strong class="${turned === "loses here" ? "worse" : "better"}">${
         turned === "loses here" ? "won there, loses here" : "lost there, wins here"
       }</strong>`;
     return markup`<tr${turned === undefined ? markup`` : markup` class="turned"`}>
-<th scope="row">${number}. ${idea}${mark}<br><span class="path">${refusal ?? breakable(kernel)}</span></th>
+<th scope="row">${number}. ${idea}${mark}<br><span class="path">${refusal ?? breakable(kernel)}${checkedText(step)}</span></th>
 <td class="bar" aria-hidden="true">${bars(scale, gainOnFirst, there?.gainOnFirst)}</td>
 <td>${time ? short(time.median) : "-"}</td>
 <td>${time ? short(sureness(time)) : "-"}</td>
@@ -49,6 +50,12 @@ export function ladderTable(
 <thead><tr><th scope="col" rowspan="2">step</th><th scope="col" rowspan="2" class="text">on naive</th><th scope="colgroup" colspan="4">here</th><th scope="colgroup" colspan="3">${other}</th></tr>
 <tr><th scope="col">us</th><th scope="col">± us</th><th scope="col">on naive</th><th scope="col">gain</th><th scope="col">us</th><th scope="col">on naive</th><th scope="col">gain</th></tr></thead>
 <tbody>${rows}</tbody></table></div>`;
+}
+
+/** That it was compared with the reference before it was timed. */
+function checkedText({ time, checkedSizes = 0 }: ComparedStep): Html {
+  if (!time || checkedSizes === 0) return markup``;
+  return markup`<br>right at ${checkedSizes} ${checkedSizes === 1 ? "size" : "sizes"}`;
 }
 
 /** Two bars from 1x: to the right what is faster than the naive step, to the left what is slower. */

@@ -110,14 +110,18 @@ function accessTable({ text, bindings }: KernelFacts, own: IndexValues): Html {
       }</td></tr>`;
     })
   );
+  const left = bindings.flatMap(({ name }) => {
+    const more = subscriptsOf(text, name).length - SUBSCRIPTS;
+    return more > 0 ? [`${more} more of ${name}`] : [];
+  });
   const elsewhere = bindings.filter(({ name }) =>
     !/^steps?$/.test(name) && subscriptsOf(text, name).length === 0
   );
-  const rest = elsewhere.length === 0
-    ? markup``
-    : markup`<p>In functions that its body calls, if at all: ${
+  const rest = markup`${left.length === 0 ? markup`` : markup`<p>Left out: ${left.join(", ")}.</p>`}${
+    elsewhere.length === 0 ? markup`` : markup`<p>In functions that its body calls, if at all: ${
       elsewhere.map(({ name }) => name).join(", ")
-    }.</p>`;
+    }.</p>`
+  }`;
   if (rows.length === 0) return rest;
   return markup`<div class="scroll" tabindex="0" role="region" aria-label="Where an invocation reads and writes">
 <table class="figures owned-lines"><thead><tr><th scope="col">in its body</th><th scope="col" class="text">the kernel</th><th scope="col">element of this invocation</th></tr></thead><tbody>${rows}</tbody></table></div>${rest}`;

@@ -3,8 +3,6 @@
 import { element } from "../../elements.ts";
 import type { Opinion, ScoredPage, ShopView } from "../../services/user.ts";
 
-/** What the whole width of a bar stands for: the least of these that all probabilities of a page are below. */
-const FULL = [0.1, 0.25, 0.5, 1];
 /** A change of less is not told. */
 const SMALLEST_CHANGE = 0.0005;
 
@@ -27,15 +25,11 @@ export class PageList {
     features: ShopView["features"],
     by: string,
   ): void {
-    const all = [model, ...(truth ? [truth] : [])].flatMap((
-      { probabilities, noClick },
-    ) => [...probabilities, noClick]);
-    const full = FULL.find((most) => all.every((chance) => chance <= most)) ?? 1;
     const before = this.#before?.page.join() === page.join() ? this.#before.model : undefined;
     this.#by.replaceChildren(
       `P(click) by ${by}`,
       ...(truth ? [", and in ", element("span", { class: "truth-word" }, "truth")] : []),
-      `. Bars go up to ${100 * full} %. u is the utility.`,
+      ". A bar of the whole width would be 100 %. u is the utility.",
     );
     const lines = page.map((item, k) => {
       const known = features?.[item];
@@ -46,7 +40,6 @@ export class PageList {
         before: before?.probabilities[k],
         utility: model.utilities[k],
         truth: truth?.probabilities[k],
-        full,
       });
     });
     const none = this.#line(undefined, {
@@ -56,7 +49,6 @@ export class PageList {
       before: before?.noClick,
       utility: undefined,
       truth: truth?.noClick,
-      full,
     });
     const focused = this.#list.contains(document.activeElement)
       ? [...this.#list.querySelectorAll("button")].indexOf(document.activeElement as HTMLButtonElement)
@@ -81,8 +73,8 @@ export class PageList {
       element(
         "div",
         { class: "chances" },
-        bar("model", line.model, line.full, changeText(line.model, line.before)),
-        line.truth !== undefined && bar("truth", line.truth, line.full, ""),
+        bar("model", line.model, changeText(line.model, line.before)),
+        line.truth !== undefined && bar("truth", line.truth, ""),
       ),
       element("span", { class: "utility" }, line.utility === undefined ? "" : `u ${line.utility.toFixed(2)}`),
     );
@@ -97,17 +89,15 @@ interface Line {
   readonly before: number | undefined;
   readonly utility: number | undefined;
   readonly truth: number | undefined;
-  /** What a bar over the whole width stands for. */
-  readonly full: number;
 }
 
-function bar(who: string, chance: number, full: number, change: string): HTMLElement {
+/** Always of the same scale: one that fitted the page would shrink a bar whose probability rises. */
+function bar(who: string, chance: number, change: string): HTMLElement {
   const percent = (100 * chance).toFixed(1);
-  const width = (100 * chance / full).toFixed(1);
   return element(
     "div",
     { class: `chance ${who}` },
-    element("span", { class: "track" }, element("span", { class: "fill", style: `width: ${width}%` })),
+    element("span", { class: "track" }, element("span", { class: "fill", style: `width: ${percent}%` })),
     element("span", { class: "percent" }, `${percent} %`, change !== "" && element("small", {}, change)),
   );
 }
