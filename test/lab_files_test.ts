@@ -180,6 +180,15 @@ Deno.test("the beginning of a compressed file is read without the rest of it", a
   }
 });
 
+Deno.test("what is no log is refused when it is looked at", async () => {
+  const refused = (name: string, bytes: BlobPart, why: RegExp) =>
+    assert.rejects(() => lookAt([{ path: name, file: new File([bytes], name) }]), why);
+  const png = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d);
+  for (const name of ["shop.png", "log.csv", "log"]) await refused(name, png, /expected text, found bytes/);
+  await refused("notes.md", "# Notes", /notes\.md is neither/);
+  for (const name of ["log.csv", "manifest.json", "own.tsv"]) await refused(name, "", /the file is empty/);
+});
+
 Deno.test("columns are guessed by their names, each once; a table is told from a file in the paper's layout", async () => {
   const guessed = (header: string) => guessColumns(header.split(","));
   const { page: request, ...others } = OTHERS;

@@ -18,7 +18,6 @@ const EXPECTED = [
 ];
 /** What is pressed on each screen that computes. */
 const PRESSED = {
-  train: "Train",
   step: "Measure a step",
   ladders: "Climb all ladders",
   selftest: "Run the self-test",
@@ -55,6 +54,7 @@ export async function checkSmaller(page: Page, { fine, picture, all }: Look): Pr
   const said = await above.innerText();
   for (const part of EXPECTED) assert.ok(said.includes(part), `${part}, in ${said}`);
   assert.match(await page.locator(".device.none").innerText(), /^Without a GPU that it can use/);
+  assert.ok(await page.getByRole("button", { name: "Train", exact: true }).isDisabled());
   for (const [screen, button] of Object.entries(PRESSED)) {
     await page.evaluate(`location.hash = "${screen}"`);
     await page.locator(`#screen-${screen}`).getByRole("button", { name: button, exact: true }).click();
@@ -62,7 +62,7 @@ export async function checkSmaller(page: Page, { fine, picture, all }: Look): Pr
     await notice.waitFor();
     assert.match(await notice.innerText(), /^This needs a GPU\. .* stands at its top\.$/);
     assert.ok(await above.isVisible());
-    if (all || screen === "train") await fine(page, `${screen}, with smaller limits`);
+    if (all || screen === "step") await fine(page, `${screen}, with smaller limits`);
     await picture(page, `smaller-${screen}`);
   }
 }

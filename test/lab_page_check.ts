@@ -28,6 +28,8 @@ const pictures = Deno.env.get("CLICKGAN_PICTURES");
 
 const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
 const ITERATIONS = 200;
+/** Of a log that takes seconds to read. */
+const LONG_ROWS = 600_000;
 /** Iterations of the adversarial stage. */
 const GAMES = 40;
 /** Of a loss in the browser from the same in Deno: sums are added up in another order by neither, but exp and tanh differ. */
@@ -101,6 +103,22 @@ const STOP_AT_ONCE = `(() => {
   observer.observe(numbers, { subtree: true, childList: true });
 })()`;
 
+/** Stop is heard within a second, whatever the worker is in the midst of. @param what it says that it does */
+async function expectStop(page: Page, what: string): Promise<void> {
+  const train = page.getByRole("button", { name: "Train", exact: true });
+  await train.click();
+  await page.locator(".doing", { hasText: what }).waitFor(PATIENCE);
+  const pressed = performance.now();
+  await page.locator("#screen-train").getByRole("button", { name: "Stop" }).click();
+  await page.locator(".notice", { hasText: "Stopped." }).waitFor(PATIENCE);
+  await until(
+    page,
+    `![...document.querySelectorAll("#screen-train .main")].some(({ disabled }) => disabled)`,
+  );
+  const ms = performance.now() - pressed;
+  assert.ok(ms < 1500, `Stop was answered after ${ms.toFixed(0)} ms, while: ${what}`);
+}
+
 /** The losses of the demo shop are Deno's. @returns what those of the adversarial stage are there. */
 async function checkDemo(page: Page): Promise<readonly number[]> {
   await setOptions(page, { lstmUnits: "x" });
@@ -115,6 +133,7 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   );
   await setOptions(page, { iterations: String(ITERATIONS) });
   await expectNoFaults(page, "Train, before");
+  await expectStop(page, "Compiling kernels");
   await page.evaluate(STOP_AT_ONCE);
   await page.getByRole("button", { name: "Train", exact: true }).click();
   await page.locator("text=/^Stopped after \\d+ of 200 iterations. It can go on.$/").waitFor(PATIENCE);
@@ -325,10 +344,23 @@ async function checkOwnData(page: Page): Promise<void> {
   await page.locator(".notice", { hasText: "long.csv: the browser cannot read the file any more (" }).waitFor(
     PATIENCE,
   );
-  await refused(
-    [csv, manifest.replace(/set.*/, "own.tsv")],
-    "Expected one log, and beside it at most one table of its items, or the files of a prepared data set, got",
+  const rows = Array.from(
+    { length: LONG_ROWS },
+    (_, k) => `u${k >> 5},${1e9 + k},${k >> 2},i${k % 999},${k % 4},0`,
   );
+  await Deno.writeTextFile(`${folder}/large.csv`, [header, ...rows].join("\n"));
+  await page.setInputFiles("#data-file", `${folder}/large.csv`);
+  await expectStop(page, "Reading");
+  const png = `${folder}/damaged/shop.png`;
+  await Deno.writeFile(png, Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0, 0));
+  await dropOn(page, png);
+  await page.locator(".drop .error", { hasText: "shop.png: expected text, found bytes that are none" })
+    .waitFor(PATIENCE);
+  await page.setInputFiles("#data-file", [csv, manifest.replace(/set.*/, "own.tsv")]);
+  await page.locator(".drop .error", {
+    hasText:
+      "Expected one log, and beside it at most one table of its items, or the files of a prepared data set, got",
+  }).waitFor(PATIENCE);
 
   const expectSame = async (name: string, give: readonly (() => Promise<void>)[], told: string) => {
     const prepared = await openPreparedSet(`${folder}/${name}`);
@@ -447,7 +479,8 @@ async function checkWithout(): Promise<void> {
   });
   try {
     await withLab(browser, async (page) => {
-      await page.locator("text=Expected a WebGPU adapter, found none.").waitFor(PATIENCE);
+      await page.locator("text=/Expected a WebGPU adapter, found none.*chrome:\\/\\/gpu/").waitFor(PATIENCE);
+      assert.ok(await page.getByRole("button", { name: "Train", exact: true }).isDisabled());
       await expectNoFaults(page, "without WebGPU");
     });
   } finally {

@@ -48,8 +48,12 @@ export interface GpuOptions {
 }
 
 const BROWSER =
-  "Use a current Chrome, Edge, Safari or Firefox, and see that it may use the graphics card (hardware " +
-  "acceleration).";
+  "Use a current Chrome, Edge, Safari or Firefox, and see that it may use the graphics card (hardware acceleration). " +
+  "In Chrome and Edge chrome://gpu says why there is none; chrome://flags/#enable-unsafe-webgpu, and on Linux " +
+  "#enable-vulkan, allow it for cards that are not on their lists. In Firefox it is dom.webgpu.enabled of about:config.";
+const INSECURE =
+  "Browsers give none to a page that came by plain http from elsewhere: open it by https, by http://localhost (deno task " +
+  "lab does so), or from the disk.";
 
 /**
  * An open device. Everything on the GPU is made through it, so that it can say what is alive and what failed.
@@ -234,7 +238,8 @@ export class Gpu {
 export async function openDevice(options: GpuOptions = {}, gpu: GPU | undefined = webgpu()): Promise<Gpu> {
   const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
-    const { withoutAdapter = BROWSER } = options;
+    const { withoutAdapter = Reflect.get(globalThis, "isSecureContext") === false ? INSECURE : BROWSER } =
+      options;
     throw new UserError(`Expected a WebGPU adapter, found none. ${withoutAdapter}`);
   }
   const { info, limits, features } = adapter;

@@ -12,6 +12,8 @@ import type {
 } from "./protocol.ts";
 import type { Services } from "./services.ts";
 
+const STOPPED: Failure = { kind: "stopped", message: "Stopped. What was under way ends by itself." };
+
 /** What a call of the worker ends with that does not succeed. */
 class LabError extends Error {
   readonly kind: Failure["kind"];
@@ -22,10 +24,15 @@ class LabError extends Error {
   }
 }
 
+/** How long a call that is cancelled is waited for. The worker may be in the midst of a file, or a driver of a kernel. */
+const STOP_MS = 700;
+
 export interface CallOptions<P> {
   onProgress?(progress: P): void;
   /** Asks the call to end early. */
   readonly signal?: AbortSignal;
+  /** Whether a cancelled call is waited for however long it takes, as what it has done counts. */
+  finishes?(): boolean;
 }
 
 /** Calls a method of a service: `call("train", "start", ...)`. @throws LabError */
@@ -63,8 +70,13 @@ export class Connection {
   readonly call: CallWorker = async (service, method, argument, options = {}) => {
     await this.#ready.promise;
     const id = ++this.#calls;
-    const cancel = () => this.#post({ id, cancel: true });
-    const { onProgress, signal } = options;
+    const { onProgress, signal, finishes } = options;
+    const cancel = () => {
+      this.#post({ id, cancel: true });
+      setTimeout(() => {
+        if (!finishes?.()) this.#waiting.get(id)?.reject(new LabError(STOPPED));
+      }, STOP_MS);
+    };
     try {
       return await new Promise<unknown>((resolve, reject) => {
         this.#waiting.set(id, { resolve, reject, onProgress: onProgress as Waiting["onProgress"] });

@@ -69,8 +69,10 @@ export class Notice {
 
   /** Says why something has failed. */
   fail(error: unknown): void {
-    const fault = error instanceof Error && "kind" in error && error.kind === "fault";
+    const kind = error instanceof Error && "kind" in error ? error.kind : undefined;
     const text = error instanceof Error ? error.message : String(error);
+    if (kind === "stopped") return this.say(text);
+    const fault = kind === "fault";
     if (fault) console.error(error);
     this.say(fault ? `This is a fault in the program, not in how you used it: ${text}` : text, "error");
   }

@@ -21,6 +21,18 @@ export class DeviceLost extends Error {
   }
 }
 
+/** What is thrown where a call has heard that it is cancelled. */
+export class Stopped extends UserError {
+  constructor() {
+    super("Stopped.");
+  }
+}
+
+/** @throws Stopped for a call that was cancelled. */
+export function expectWanted({ aborted }: AbortSignal): void {
+  if (aborted) throw new Stopped();
+}
+
 const LIMITS = [
   "maxBufferSize",
   "maxStorageBufferBindingSize",
@@ -36,7 +48,9 @@ export class LabWorker {
   current: CurrentModel | undefined;
   #gpu: Promise<Gpu> | undefined;
   #lost: string | undefined;
-  #busy: string | undefined;
+  #busy:
+    | { readonly what: string; readonly signal: AbortSignal | undefined; readonly ended: Promise<void> }
+    | undefined;
 
   constructor(private readonly tell: (event: WorkerEvent) => void) {}
 
@@ -59,19 +73,24 @@ export class LabWorker {
   }
 
   /**
-   * Does what needs the device for itself: a training, or what is to be timed.
+   * Does what needs the device for itself: a training, or what is to be timed. What was cancelled is waited for.
    * @param what it is, in a sentence for whoever wants to begin something else: "A training is under way". Without a stop.
+   * @param signal that cancels it.
    * @throws UserError while something else does.
    */
-  async alone<T>(what: string, work: () => Promise<T>): Promise<T> {
-    if (this.#busy !== undefined) {
-      throw new UserError(`${this.#busy}, and the GPU can do one thing at a time. Stop it, or wait.`);
+  async alone<T>(what: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    while (this.#busy?.signal?.aborted) await this.#busy.ended;
+    if (this.#busy) {
+      throw new UserError(`${this.#busy.what}, and the GPU can do one thing at a time. Stop it, or wait.`);
     }
-    this.#busy = what;
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    this.#busy = { what, signal, ended };
     try {
+      if (signal) expectWanted(signal);
       return await work();
     } finally {
       this.#busy = undefined;
+      resolve();
     }
   }
 

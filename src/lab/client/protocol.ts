@@ -24,8 +24,8 @@ export type ToWorker = Request | Cancel;
 export interface Failure {
   /** In words for whoever reads the page. */
   readonly message: string;
-  /** `user`: the reader can put it right. `lost`: the device is gone. `fault`: the program is wrong. */
-  readonly kind: "user" | "lost" | "fault";
+  /** `user`: the reader can put it right, or has stopped it. `lost`: the device is gone. `fault`: the program is wrong. */
+  readonly kind: "user" | "stopped" | "lost" | "fault";
   /** Of a fault. */
   readonly stack?: string;
 }

@@ -2,7 +2,7 @@
 /** The worker: it owns the device, and answers the page. */
 
 import { UserError } from "../../user_error.ts";
-import { DeviceLost, LabWorker } from "./lab_worker.ts";
+import { DeviceLost, LabWorker, Stopped } from "./lab_worker.ts";
 import type { Call, Failure, FromWorker, ToWorker } from "./protocol.ts";
 import { servicesOf } from "./services.ts";
 
@@ -45,6 +45,7 @@ function methodOf(service: string, method: string): AnyMethod {
 
 function failureOf(error: unknown): Failure {
   const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof Stopped) return { kind: "stopped", message };
   if (error instanceof UserError) return { kind: "user", message };
   if (error instanceof DeviceLost) return { kind: "lost", message };
   if (worker.lost !== undefined) return { kind: "lost", message: new DeviceLost(worker.lost).message };

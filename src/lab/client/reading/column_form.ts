@@ -33,7 +33,7 @@ const ASKED: Readonly<Record<Role, Asked>> = {
   position: { about: "The item's place on the page.", none: "none: by id" },
 };
 
-/** @returns undefined where nothing is to be asked */
+/** @returns undefined where nothing is to be asked. @throws UserError for files that cannot be used. */
 export async function columnForm(files: readonly OwnFile[]): Promise<ColumnForm | undefined> {
   const found = await lookAt(files);
   if (found.kind !== "log" || found.log.fields.length === 0) return undefined;

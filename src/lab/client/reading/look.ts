@@ -25,6 +25,8 @@ export type Looked =
   | { readonly kind: "paper"; readonly log: OwnFile }
   | { readonly kind: "prepared" };
 
+/** What is wrong with a compressed file is told when all of it is read. */
+const COMPRESSED = /\.(gz|zst)$/i;
 /** Bytes of a file that are looked at. */
 const HEAD_BYTES = 1 << 18;
 /** What a table's name ends in. */
@@ -37,6 +39,8 @@ export function isManifest({ path }: OwnFile): boolean {
 
 /** @throws UserError for files that do not belong together. */
 export async function lookAt(files: readonly OwnFile[]): Promise<Looked> {
+  const empty = files.find(({ path, file }) => file.size === 0 && !COMPRESSED.test(path));
+  if (empty) throw new UserError(`${empty.path}: the file is empty. Choose the file that has the log in it.`);
   if (files.some((file) => isManifest(file) || /\.parquet$/i.test(file.path))) {
     return { kind: "prepared" };
   }
@@ -45,7 +49,7 @@ export async function lookAt(files: readonly OwnFile[]): Promise<Looked> {
   if (logs.length > 1) throw filesFault(files, severalLogs(logs));
   const [first, ...others] = tables;
   if (!first || others.length > 1) throw filesFault(files, "");
-  if (others.length === 0 && !isTable(first)) return { kind: "paper", log: first };
+  if (others.length === 0 && isPaper(first)) return { kind: "paper", log: first };
   const [log, items] = [first, ...others].sort((a, b) =>
     signsOf(b) - signsOf(a) || b.file.size - a.file.size
   );
@@ -80,9 +84,13 @@ function filesFault(files: readonly OwnFile[], remedy: string): UserError {
   );
 }
 
-/** Unlike a file in the paper's layout, which may have any name. */
-function isTable({ path, fields }: OwnTable): boolean {
-  return TABLE.test(path) && !["session_new_index", "tr_val_tst"].some((name) => fields.includes(name));
+/** A file in the paper's layout, which may have any name: it is told by its columns. */
+function isPaper({ fields }: OwnTable): boolean {
+  return ["session_new_index", "tr_val_tst"].some((name) => fields.includes(name));
+}
+
+function isTable(table: OwnTable): boolean {
+  return TABLE.test(table.path) && !isPaper(table);
 }
 
 /** What a table of items has no column for, as the names are guessed. */
@@ -100,5 +108,10 @@ async function tableOf(file: OwnFile): Promise<OwnTable> {
 
 async function fieldsOf(file: OwnFile): Promise<string[]> {
   const head = await headOf(file, HEAD_BYTES);
+  if (head.includes("\0") && !COMPRESSED.test(file.path)) {
+    throw new UserError(
+      `${file.path}: expected text, found bytes that are none. Give a log as CSV, TSV or JSON lines, or a prepared data set.`,
+    );
+  }
   return isJson(file.path) ? namesOfJson(head) : headerOf(head);
 }

@@ -114,7 +114,8 @@ function isTooLarge(error: unknown): error is RangeError {
   return error instanceof RangeError && /allocation|length|size|memory/i.test(error.message);
 }
 
-async function outcome<T>(read: () => Promise<T>): Promise<Read<T>> {
+/** What comes of reading, for the scripts beside this one, which have classes of their own. */
+export async function outcome<T>(read: () => Promise<T>): Promise<Read<T>> {
   try {
     return await read();
   } catch (error) {

@@ -5,7 +5,7 @@ import { ladders } from "../../../ladder/ladders.ts";
 import { ladderFigures, runLadder } from "../../../ladder/run.ts";
 import type { LadderFigures } from "../../../profile/bench_report.ts";
 import { UserError } from "../../../user_error.ts";
-import type { LabWorker } from "../lab_worker.ts";
+import { expectWanted, type LabWorker } from "../lab_worker.ts";
 import type { Method } from "../protocol.ts";
 
 export interface LadderFacts {
@@ -25,11 +25,11 @@ export function laddersService(worker: LabWorker) {
     ladders.map(({ name, title, size, steps }) => ({ name, title, size, steps: steps.length }));
 
   const race: Method<RaceRequest, LadderFigures, string> = ({ ladder: name, rounds }, { progress, signal }) =>
-    worker.alone("A ladder is being climbed", async () => {
+    worker.alone("A ladder is being climbed", signal, async () => {
       const ladder = ladders.find((ladder) => ladder.name === name);
       if (!ladder) throw new UserError(`There is no ladder ${name}.`);
       const onProgress = (text: string) => {
-        if (signal.aborted) throw new UserError("Stopped before the race was over.");
+        expectWanted(signal);
         progress(text);
       };
       const results = await runLadder(await worker.gpu(), ladder, { rounds, onProgress });

@@ -30,6 +30,7 @@ export function selftestService(worker: LabWorker) {
     ): Promise<SelftestResult> {
       return worker.alone(
         "A self-test is under way",
+        signal,
         () =>
           runSelftest((options) => worker.open(options), {
             kinds,

@@ -13,7 +13,7 @@ import { type BenchLog, benchLog, workloads } from "../../../profile/workloads.t
 import { defaultTraining } from "../../../train/config.ts";
 import { UserError } from "../../../user_error.ts";
 import { type DispatchFacts, stepFacts } from "../../step/facts.ts";
-import type { LabWorker } from "../lab_worker.ts";
+import { expectWanted, type LabWorker } from "../lab_worker.ts";
 import type { Method } from "../protocol.ts";
 
 /** What can be chosen. */
@@ -104,10 +104,10 @@ export function stepService(worker: LabWorker) {
   const measured = new WeakMap<Gpu, readonly AdapterFigure[]>();
 
   const profile: Method<StepRequest, StepProfile, string> = (request, { progress, signal }) =>
-    worker.alone("A step is being measured", async () => {
+    worker.alone("A step is being measured", signal, async () => {
       const { log, model } = request.workload === TRAINED ? trained(worker) : offered(request);
       const onProgress = (text: string) => {
-        if (signal.aborted) throw new UserError("Stopped before everything was measured.");
+        expectWanted(signal);
         progress(text);
       };
       const gpu = await worker.gpu();

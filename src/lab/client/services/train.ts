@@ -7,7 +7,7 @@ import { partOf } from "../../../train/networks.ts";
 import { RewardWatch } from "../../../train/reward_watch.ts";
 import type { StagesConfig } from "../../../train/stages_config.ts";
 import { UserError } from "../../../user_error.ts";
-import type { LabWorker } from "../lab_worker.ts";
+import { expectWanted, type LabWorker } from "../lab_worker.ts";
 import type { Call, Method } from "../protocol.ts";
 import { type DataChoice, type DataFacts, factsOf, type LabData } from "./lab_data.ts";
 import { CurrentTraining } from "./train_current.ts";
@@ -70,12 +70,12 @@ export function trainService(worker: LabWorker) {
     read: readOptions,
 
     start(request: TrainRequest, call: Call<TrainProgress>): Promise<TrainEnd> {
-      return worker.alone(TRAINING, () => start(training, request, call));
+      return worker.alone(TRAINING, call.signal, () => start(training, request, call));
     },
 
     /** The stage goes on, or where it is done the next one begins. */
     goOn(request: GoOnRequest, call: Call<TrainProgress>): Promise<TrainEnd> {
-      return worker.alone(TRAINING, () => goOn(training, request, call));
+      return worker.alone(TRAINING, call.signal, () => goOn(training, request, call));
     },
 
     /** Where the training stands, if there is one: also after it has failed. */
@@ -97,7 +97,7 @@ export function trainService(worker: LabWorker) {
      * @throws UserError unless it fits the data.
      */
     bring(request: BringRequest): Promise<Brought> {
-      return worker.alone("A snapshot is being read", () => bring(training, request));
+      return worker.alone("A snapshot is being read", undefined, () => bring(training, request));
     },
   };
 }
@@ -109,16 +109,26 @@ async function start(
 ): Promise<TrainEnd> {
   const { progress } = call;
   const init = request.fromSnapshot ? training.brought : undefined;
-  const data = await dataOf(training, request, init?.info, progress);
-  progress(doing("Counting the baselines"));
+  const data = await dataOf(training, request, init?.info, call);
+  await begin("Counting the baselines", call);
   progress({ kind: "levels", levels: levelsOf(data) });
-  progress(doing("Opening the GPU"));
+  await begin("Opening the GPU", call);
   const gpu = await training.worker.gpu();
   await training.clear();
-  progress(doing("Compiling kernels"));
+  await begin("Compiling kernels", call);
   const setting = { choice: request.data, data, init: init?.weights };
-  training.present(await TrainSession.create(gpu, setting, request.config));
+  const session = await TrainSession.create(gpu, setting, request.config);
+  if (call.signal.aborted) session.destroy();
+  expectWanted(call.signal);
+  training.present(session);
   return await run(training, call);
+}
+
+/** Tells what begins, and hears whether it is still wanted: a worker that reads or counts hears nothing meanwhile. */
+async function begin(what: string, { progress, signal }: Call<TrainProgress>): Promise<void> {
+  progress(doing(what));
+  await new Promise((resolve) => setTimeout(resolve));
+  expectWanted(signal);
 }
 
 /** What is trained on. @param info of the snapshot that is started from: the data are over its items. */
@@ -126,10 +136,14 @@ async function dataOf(
   training: CurrentTraining,
   { data: choice, config }: TrainRequest,
   info: SnapshotInfo | undefined,
-  progress: (value: TrainProgress) => void,
+  call: Call<TrainProgress>,
 ): Promise<LabData> {
-  progress(doing("Reading the data"));
-  const data = await training.opened.of(choice, (what) => progress(doing(what)));
+  const { progress, signal } = call;
+  await begin("Reading the data", call);
+  const data = await training.opened.of(choice, (what) => {
+    expectWanted(signal);
+    progress(doing(what));
+  });
   const { name } = data.source;
   const notes = [notePages(name, data.source), ...data.notes ?? []];
   progress({ kind: "data", facts: factsOf(data), note: notes.filter((note) => note).join("\n") });

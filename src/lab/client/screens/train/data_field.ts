@@ -75,13 +75,20 @@ export class DataField {
     this.#turn();
   }
 
-  /** Of files that cannot be read, training tells what is wrong. */
+  /** Files that cannot be used are not taken. */
   async #ask(files: readonly OwnFile[]): Promise<ColumnForm | undefined> {
     this.#place.replaceChildren();
     try {
       const reader = await (this.#reader ??= loadReader(readerScript()));
-      const form = await reader.columnForm(files);
+      const found = await reader.lookInto(files);
       if (files !== this.#files) return undefined;
+      if ("fault" in found) {
+        this.#files = [];
+        this.#name.textContent = "No file yet.";
+        this.#place.append(element("p", { class: "error", role: "alert" }, found.fault));
+        return undefined;
+      }
+      const { form } = found;
       this.#isAsked = form !== undefined;
       this.#place.append(form?.element ?? "");
       this.changed();
@@ -108,8 +115,8 @@ export class DataField {
   /** @returns undefined where a file or a column is still to be chosen: the field says so. */
   async read(seed: number): Promise<DataChoice | undefined> {
     if (this.#select.value !== OWN) return { kind: "shop", name: this.#select.value, seed };
+    const form = await this.#form;
     if (this.#files.length > 0) {
-      const form = await this.#form;
       const columns = form?.read();
       if (form && !columns) return undefined;
       return { kind: "files", files: this.#files, columns, reader: readerScript() };

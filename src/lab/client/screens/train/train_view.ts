@@ -1,6 +1,7 @@
 /** A training in front of the reader: the form, how it goes, the curves, the snapshots. */
 
 import { whole } from "../../../draw/number.ts";
+import type { CallOptions } from "../../connection.ts";
 import { element, Notice, saveFile } from "../../elements.ts";
 import type { Lab } from "../../lab.ts";
 import type { DataFacts } from "../../services/lab_data.ts";
@@ -20,9 +21,7 @@ const NOT_BEGUN: ShownStage = {
 };
 
 /** A call of the worker that runs a stage. */
-type StageCall = (
-  options: { onProgress(progress: TrainProgress): void; readonly signal: AbortSignal },
-) => Promise<TrainEnd>;
+type StageCall = (options: CallOptions<TrainProgress>) => Promise<TrainEnd>;
 
 export class TrainView {
   readonly element: HTMLElement;
@@ -83,6 +82,7 @@ export class TrainView {
     );
     this.#clear();
     this.#takeDrops();
+    lab.onDevice(() => this.#enable());
   }
 
   async #begin(): Promise<void> {
@@ -136,8 +136,7 @@ export class TrainView {
     } catch (error) {
       this.#standing.say("");
       this.#fail(error);
-      // What was reached is kept, and may be saved or gone on with.
-      this.#stand(await this.lab.call("train", "standing", undefined).catch(() => undefined));
+      void this.#askStanding();
     } finally {
       this.#running = undefined;
       this.#enable();
@@ -146,11 +145,21 @@ export class TrainView {
     }
   }
 
+  /** What was reached is kept, and may be saved or gone on with. A worker that reads on answers when it has read. */
+  async #askStanding(): Promise<void> {
+    this.#stand(undefined);
+    const end = await this.lab.call("train", "standing", undefined).catch(() => undefined);
+    if (this.#running) return;
+    this.#stand(end);
+    this.#enable();
+  }
+
   async #runStage(call: StageCall, signal: AbortSignal): Promise<void> {
     const began = performance.now();
     let firstStep: number | undefined;
     const end = await call({
       signal,
+      finishes: () => firstStep !== undefined,
       onProgress: (progress) => {
         if (progress.kind === "steps" && progress.rows.length > 0) firstStep ??= performance.now() - began;
         this.#take(progress);
@@ -168,7 +177,7 @@ export class TrainView {
 
   #enable(): void {
     const runs = this.#running !== undefined;
-    this.#train.disabled = runs;
+    this.#train.disabled = runs || this.lab.device.kind === "none";
     this.#stop.disabled = !runs;
     this.#goOn.disabled = runs || !this.#end;
   }
