@@ -24,7 +24,7 @@ const MEBI = 2 ** 20;
 
 export function adapterCells(figures: readonly AdapterFigure[]): Cells {
   return {
-    head: ["", "median", "quartiles", "best", ""],
+    head: ["probe", "median", "quartiles", "best", "unit"],
     rows: figures.map(({ name, unit, median, lower, upper, best }) => [
       name,
       short(median),
@@ -73,7 +73,6 @@ export function stepCells(step: StepResult, ceilings: Ceilings): Cells {
   const total = dispatchTime(step);
   return {
     head: [
-      "",
       "dispatch",
       "kernel",
       "us",
@@ -89,8 +88,7 @@ export function stepCells(step: StepResult, ceilings: Ceilings): Cells {
       const { label, kernel, median, lower, upper, flops, bytes } = dispatch;
       const { gflops, gbs, share } = standing(dispatch, median, ceilings);
       return [
-        String(k + 1),
-        label,
+        `${k + 1} ${label}`,
         kernel,
         short(median),
         `${short(lower)}..${short(upper)}`,
@@ -127,7 +125,7 @@ export function stepTitle({ workload, model, users, events, rows, items, gpuByte
 export function stepSummaryCells(steps: readonly StepResult[]): Cells {
   return {
     head: [
-      "",
+      "workload",
       "model",
       "rows",
       "ms a step",
@@ -160,7 +158,7 @@ export function stepSummaryCells(steps: readonly StepResult[]): Cells {
 
 export function growthCells(points: readonly GrowthPoint[]): Cells {
   return {
-    head: ["", "value", "rows or value", "ms a step", "quartiles", "MiB", "refused by"],
+    head: ["axis", "value", "rows or value", "ms a step", "quartiles", "MiB", "refused by"],
     rows: points.map(({ axis, value, x, time, gpuBytes, refusal }) => [
       axis,
       String(value),
@@ -193,7 +191,7 @@ export function slopeCells(points: readonly GrowthPoint[]): Cells {
     ]];
   });
   return {
-    head: ["", "one more", "ns", "constant ms", "off by up to", "bytes", "constant MiB", "off by up to"],
+    head: ["axis", "one more", "ns", "constant ms", "off by up to", "bytes", "constant MiB", "off by up to"],
     rows,
   };
 }
@@ -201,7 +199,7 @@ export function slopeCells(points: readonly GrowthPoint[]): Cells {
 export function compareCells(changes: readonly Change[]): Cells {
   const of = (value: number | undefined) => value === undefined ? "-" : short(value);
   return {
-    head: ["", "unit", "before", "after", "change", "noise", ""],
+    head: ["what", "unit", "before", "after", "change", "noise", "verdict"],
     rows: changes.map(({ id, unit, before, after, change, noise, verdict }) => [
       id,
       unit,

@@ -18,7 +18,7 @@ import { timeRepeated } from "../src/profile/measure.ts";
 import { timingOf } from "../src/profile/timing.ts";
 import { benchModels, modelsFor } from "../src/profile/recordings.ts";
 import { standing } from "../src/profile/roofline.ts";
-import { slopeCells } from "../bench/tables.ts";
+import { adapterCells, compareCells, growthCells, slopeCells, stepSummaryCells } from "../bench/tables.ts";
 import { benchLog, type Workload } from "../src/profile/workloads.ts";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { GPU_ENVIRONMENT } from "../src/cli/setup.ts";
@@ -64,6 +64,11 @@ const NOT_TIMED = [
     "top_slate",
   ],
 ];
+
+Deno.test("every column of a bench's tables has a name, and the first one says what a row is", () => {
+  const all = [adapterCells([]), stepSummaryCells([]), growthCells([]), slopeCells([]), compareCells([])];
+  for (const { head } of all) assert.ok(head.every((name) => name !== ""), head.join(", "));
+});
 
 Deno.test("the bench times every kernel of a step, with the shapes of both kinds of adapter", async () => {
   const timed = new Set<string>();

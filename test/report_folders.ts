@@ -50,6 +50,8 @@ export function configOf({ seed = 1, iterations = 4, dims = [64, 64] }: RunFiles
   };
 }
 
+const SIZES = { users: [60, 20, 20], pages: 1234, rows: 9000, items: 500 };
+
 export function writeRun(folder: string, run: RunFiles): void {
   Deno.mkdirSync(folder, { recursive: true });
   writeJson(`${folder}/config.json`, configOf(run));
@@ -68,7 +70,7 @@ function writeStage(
   Deno.writeTextFileSync(`${folder}/validation.csv`, csv(validation));
   if (!test) return;
   const done = iteration ?? Number(train.at(-1)?.[0] ?? 0);
-  const session = { finished: "2026-11-26T10:03:04.567Z", sessionSeconds: 90.6, resumed: false };
+  const session = { finished: "2026-11-26T10:03:04.567Z", sessionSeconds: 90.6, resumed: false, data: SIZES };
   writeJson(`${folder}/result.json`, {
     ...{ folder, seed: 1, iteration: done, ...session },
     ...{ test, baselines: BASELINES },

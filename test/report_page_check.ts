@@ -94,6 +94,12 @@ async function checkDrawn(page: Page, theme: typeof light): Promise<void> {
     "[document.documentElement.scrollWidth, innerWidth]",
   );
   assert.ok(scroll <= inner, `the page is ${scroll} wide in a window of ${inner}`);
+  const heads = await page.locator("thead th").allTextContents();
+  assert.ok(heads.every((head) => head.trim() !== ""), `empty heads of columns: ${heads.join(", ")}`);
+  const figures = page.getByRole("region", { name: "Table of test figures" });
+  if (inner < 1280 || await figures.count() === 0) return;
+  const cut = await figures.evaluate((part) => part.scrollWidth - part.clientWidth);
+  assert.ok(cut <= 0, `${cut} pixels of the test figures are cut off`);
 }
 
 /** On A4 between the page's margins nothing is cut off, with all folds open. */
@@ -168,7 +174,9 @@ async function checkDownloads(page: Page): Promise<void> {
           return [quoted(seriesName(chart, series)), at, mean[k], sd[k], runs[k], offset].map(cell);
         })
       )
-      : chart.bars.map((bar) => [bar.name, bar.snapshot, bar.mean, bar.sd, bar.runs].map(cell));
+      : chart.bars.map(({ name, snapshot, mean, sd, runs, range = [null, null] }) =>
+        [name, snapshot, mean, sd, runs, ...range].map(cell)
+      );
     assert.deepEqual(rows.slice(1), expected.map((row) => row.join(",").split(",")), chart.id);
     if (chart.id !== "test-prec1" && chart.id !== "prec1") continue; // each takes a second
     const png = await saved(page, chart.id, "png");

@@ -11,6 +11,7 @@ import {
   type ChartDefinition,
   type LineChart,
   seriesName,
+  whiskerOf,
 } from "../src/report/chart_types.ts";
 import { chartsOf } from "../src/report/charts.ts";
 import { csvOf } from "../src/report/client/csv.ts";
@@ -141,6 +142,13 @@ Deno.test("a curve is smoothed by windows that follow from the longest run of th
   assert.deepEqual(short?.mean, [1.5, 1.5, 0.5]);
 });
 
+Deno.test("a bar's whisker is the range of its resamples, or one standard deviation over seeds", () => {
+  const bar = { name: "run", colour: 0, mean: 0.5, sd: null, runs: 1, snapshot: "last" };
+  assert.equal(whiskerOf(bar), undefined);
+  assert.deepEqual(whiskerOf({ ...bar, range: [0.4, 0.7] }), [0.4, 0.7]);
+  assert.deepEqual(whiskerOf({ ...bar, sd: 0.25, runs: 2 }), [0.25, 0.75]);
+});
+
 Deno.test("a finished run has its curves, bars and baselines", () =>
   withFolder(async (folder) => {
     writeRun(`${folder}/run`, { likelihood: FINISHED });
@@ -193,6 +201,7 @@ Deno.test("a finished run has its curves, bars and baselines", () =>
         "the demo shop, seed 1",
         "2026-11-26 10:03 UTC",
         "1 min 31 s<",
+        "60 train, 20 validation and 20 test users, 1,234 pages, 9,000 displayed items of 500",
       ]
     ) {
       assert.ok(page.includes(text), text);
@@ -229,7 +238,7 @@ Deno.test("runs over seeds have means, bands and notes on what is not finished",
     assert.ok(Math.abs((bar?.sd ?? NaN) - Math.SQRT1_2) < 1e-12);
     const page = pageOf(data, charts, { style: "", script: "" });
     assert.match(page, /seed 3 unfinished: iteration 2 of 4/);
-    assert.match(page, /2\.0000 ± 0\.7071/);
+    assert.match(page, /2\.0000<br><small>± 0\.7071/);
   }));
 
 Deno.test("the adversarial stage is drawn with pi and u, alone or after the first stage", () =>

@@ -3,7 +3,7 @@
 import { type Bar, type BarChart, NEUTRAL } from "./chart_types.ts";
 import { lossParts, type Part, rankingParts } from "./parts.ts";
 import type { BaselineFigures, Model } from "./report_data.ts";
-import { baselineGroups, type FigureName, figureOf, snapshotsOf, spread, testsWith } from "./test_figures.ts";
+import { baselineGroups, type FigureName, figureOf, PI, snapshotsOf, spread, testsWith } from "./test_figures.ts";
 
 export function barCharts(models: readonly Model[]): BarChart[] {
   return [
@@ -27,7 +27,9 @@ function barChart(
   const note = [
     `Of each model's ${wanted} snapshot` +
     (others.length > 0 ? `; where it has none, of ${others.join(" or ")}.` : "."),
-    bars.some(({ sd }) => sd !== null) ? "Whiskers are one standard deviation over seeds to each side." : "",
+    bars.some(({ sd }) => sd !== null)
+      ? "Whiskers are one standard deviation over seeds to each side."
+      : "Whiskers are where 95 % of the resamples of the test users are.",
     groups.length > 1
       ? "The models were tested on different users: compare with the baselines in the table."
       : "",
@@ -38,9 +40,11 @@ function barChart(
 }
 
 function baselineBars(baselines: readonly BaselineFigures[], figure: FigureName): Bar[] {
-  return baselines.flatMap(({ name, figures }): Bar[] => {
+  return baselines.flatMap(({ name, figures, details }): Bar[] => {
     const mean = figures[figure];
-    return mean === null ? [] : [{ name, colour: NEUTRAL, mean, sd: null, runs: 1, snapshot: "baseline" }];
+    const range = details?.intervals[figure];
+    const known = { name, colour: NEUTRAL, sd: null, runs: 1, snapshot: "baseline", ...(range && { range }) };
+    return mean === null ? [] : [{ ...known, mean }];
   });
 }
 
@@ -48,10 +52,14 @@ function baselineBars(baselines: readonly BaselineFigures[], figure: FigureName)
 function barOf(part: Part, figure: FigureName, wanted: string): Bar | undefined {
   const present = snapshotsOf(part);
   for (const snapshot of [wanted, "best-prec1", "last", ...present]) {
-    const found = spread(testsWith(part, snapshot).map((test) => figureOf(test, part.ranking, figure)));
+    const tests = testsWith(part, snapshot);
+    const found = spread(tests.map((test) => figureOf(test, part.ranking, figure)));
     if (!found) continue;
     const { name, colour } = part;
-    return { name, colour, snapshot, ...found };
+    // Of several runs the spread over seeds stands in the place of the interval.
+    const own = part.ranking === "generator" ? PI[figure] : figure;
+    const range = tests.length === 1 && own !== undefined ? tests[0]?.details?.intervals[own] : undefined;
+    return { name, colour, snapshot, ...found, ...(range && { range }) };
   }
   return undefined;
 }

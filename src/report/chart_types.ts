@@ -69,6 +69,8 @@ export interface Bar {
   readonly mean: number;
   /** Null for fewer than two runs. */
   readonly sd: number | null;
+  /** Where 95 % of the resamples of the test users are, of a single run. */
+  readonly range?: readonly [low: number, high: number];
   readonly runs: number;
   /** Snapshot that the figure is of; "baseline" for what is no model. */
   readonly snapshot: string;
@@ -82,6 +84,11 @@ export interface BarChart {
   readonly xTitle: string;
   /** Never empty. Models first, then the baselines that they are compared with. */
   readonly bars: readonly Bar[];
+}
+
+/** What a bar's whisker reaches from and to. */
+export function whiskerOf({ mean, sd, range }: Bar): readonly [number, number] | undefined {
+  return range ?? (sd === null ? undefined : [mean - sd, mean + sd]);
 }
 
 export interface ScatterPoint {

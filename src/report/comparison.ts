@@ -30,8 +30,8 @@ export function comparisonTable(models: readonly Model[]): Html | undefined {
 <p>It has the highest prec@1. Differences are on the same test users, of best-prec1 and, for the loss, of best-loss.
 A range that does not hold 0 tells the two apart.</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Differences of models">
-<table class="figures"><thead><tr><th scope="col">minus</th><th scope="col">prec@1</th><th scope="col"></th>
-<th scope="col">loss</th><th scope="col"></th></tr></thead><tbody>${rows}</tbody></table></div>`;
+<table class="figures"><thead><tr><th scope="col">minus</th><th scope="col">prec@1</th><th scope="col">told apart</th>
+<th scope="col">loss</th><th scope="col">told apart</th></tr></thead><tbody>${rows}</tbody></table></div>`;
 }
 
 function comparedOf(part: Part): Compared | undefined {

@@ -71,7 +71,7 @@ function differenceTables(part: Part, { test, snapshots }: StageResult): Html {
       differenceRow(`${snapshot} minus ${minus}`, differences, columns)
     ),
   ];
-  const head = ["", ...columns.map(([, title]) => title)];
+  const head = ["difference", ...columns.map(([, title]) => title)];
   return markup`<p>Differences on the same users. A range that does not hold 0 tells the two apart.</p>
 ${tableOf(`Differences of ${part.name}`, head, rows)}`;
 }
@@ -104,7 +104,7 @@ function comparedSlices(part: Part, { test, baselines }: StageResult): Html {
   );
   return markup`<p>prec@1 by parts of the pages. A page counts for the position and the item that was clicked on it;
 history is the number of clicks before it.</p>
-${tableOf(`prec@1 of ${part.name} by parts`, ["", "pages", ...all.map(({ name }) => name)], rows)}`;
+${tableOf(`prec@1 of ${part.name} by parts`, ["part", "pages", ...all.map(({ name }) => name)], rows)}`;
 }
 
 interface Measured {
@@ -145,7 +145,7 @@ function slicesTable(part: Part, name: string, details: DetailFigures): Html {
       slices.map((slice) => row(`${by} ${slice.name}`, slice.events, slice, slice.ece))
     ),
   ];
-  const head = ["", "pages", ...columns.map(([, title]) => title), "ECE of P(click)"];
+  const head = ["part", "pages", ...columns.map(([, title]) => title), "ECE of P(click)"];
   return tableOf(`All figures of ${part.name}, ${name}`, head, rows);
 }
 

@@ -8,6 +8,7 @@ import {
   baselineGroups,
   type FigureName,
   figureOf,
+  PI,
   type SharedBaselines,
   snapshotsOf,
   spread,
@@ -24,8 +25,6 @@ const COLUMNS = ["loss", "prec@1", "prec@2", "prec@1*", "prec@2*", "MRR", "NDCG"
 const LONGER: readonly FigureName[] = ["prec1", "prec2"];
 /** What these are called in the details. */
 const LONGER_NAMES: Readonly<Record<string, string>> = { prec1: "longerPrec1", prec2: "longerPrec2" };
-/** What the generator's figures are called in the details. */
-const PI: Readonly<Record<string, string>> = { prec1: "piPrec1", prec2: "piPrec2" };
 
 /** Undefined while no run is finished. */
 export function figuresTable(models: readonly Model[]): Html | undefined {
@@ -112,7 +111,7 @@ export function rangeText([low, high]: readonly [number, number], places = 3): H
 function cell(values: readonly (number | null | undefined)[], range: Html | undefined): Html {
   const found = spread(values);
   if (!found) return markup`<td>${MISSING}</td>`;
-  const sd = found.sd === null ? "" : ` ± ${digits(found.sd)}`;
+  const sd = found.sd === null ? "" : markup`<br><small>± ${digits(found.sd)}</small>`;
   return markup`<td>${digits(found.mean)}${sd}${range ?? ""}</td>`;
 }
 

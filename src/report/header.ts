@@ -1,5 +1,7 @@
 /** The head of a report: what came of the runs, on which data, when, and how long it took. */
 
+import type { DataSizes } from "../data/data_sizes.ts";
+import { thousands } from "../thousands.ts";
 import { type Html, markup } from "./html.ts";
 import { note } from "./page_shell.ts";
 import { stagesOf } from "./parts.ts";
@@ -106,13 +108,21 @@ function factsOf(model: Model): [name: string, value: string][] {
   const results = runs.flatMap(({ stages }) => Object.values(stages).map(({ result }) => result));
   const finished = missingSeeds.length === 0 && results.every((result) => result !== undefined);
   const known = results.flatMap((result) => result ?? []);
+  const sizes = known.find((result) => result.data)?.data;
   return [
     ["data", data],
+    ["sizes", sizes ? sizesText(sizes) : UNKNOWN],
     ["finished", finished ? dateOf(known) : "not yet"],
     ["duration", durationOf(known, runs.length)],
     [runs.length > 1 ? "seeds" : "seed", runs.map(({ seed }) => seed).join(", ")],
     ["folder", folder],
   ];
+}
+
+function sizesText({ users: [train, validation, test], pages, rows, items }: DataSizes): string {
+  return `${thousands(train)} train, ${thousands(validation)} validation and ${thousands(test)} test users, ${
+    thousands(pages)
+  } pages, ${thousands(rows)} displayed items of ${thousands(items)}`;
 }
 
 /** Of the result that was written last, to the minute. */

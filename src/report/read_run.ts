@@ -51,14 +51,14 @@ async function readStage(folder: string, planned: number | undefined): Promise<S
 }
 
 function figuresOf(result: Result): StageResult {
-  const { test = [], baselines = {}, snapshots, verdict, finished, sessionSeconds, resumed = false } = result;
+  const { test = [], baselines = {}, snapshots, verdict, finished, sessionSeconds, resumed = false, data } = result;
   const named = shownBaselines.flatMap(([key, name]): BaselineFigures[] => {
     const found = baselines[key];
     if (!found) return [];
     const { nll = null, prec1, prec2, longerPages, setting, details } = found;
     return [{ name, figures: { nll, prec1, prec2 }, longerPages, setting, details }];
   });
-  return { test, baselines: named, snapshots, verdict, finished, seconds: sessionSeconds, resumed };
+  return { test, baselines: named, snapshots, verdict, finished, seconds: sessionSeconds, resumed, data };
 }
 
 /** What a run was trained on, e.g. "yelp.txt". */

@@ -1,5 +1,6 @@
 /** What a report is made from: runs as they stand in their folders. */
 
+import type { DataSizes } from "../data/data_sizes.ts";
 import type { Paired } from "../figures/paired.ts";
 import type { DetailFigures, FigureDifferences } from "./schemas.ts";
 
@@ -64,6 +65,8 @@ export interface StageResult {
   readonly seconds: number | undefined;
   /** Whether there were sessions before the last one. */
   readonly resumed: boolean;
+  /** Undefined in runs of older versions. */
+  readonly data: DataSizes | undefined;
 }
 
 /** A part of a run's training that has logs of its own. */

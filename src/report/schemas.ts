@@ -68,6 +68,11 @@ export const resultSchema = v.looseObject({
   finished: v.optional(v.pipe(v.string(), v.isoTimestamp())),
   sessionSeconds: v.optional(v.atLeast(0)),
   resumed: v.optional(v.boolean()),
+  /** Of the data; not in results of earlier versions. */
+  data: v.optional(v.looseObject({
+    users: v.tuple([v.wholeNumber(), v.wholeNumber(), v.wholeNumber()]),
+    ...{ pages: v.wholeNumber(), rows: v.wholeNumber(), items: v.wholeNumber() },
+  })),
   test: v.optional(v.array(v.looseObject({
     snapshot: v.string(),
     iteration: v.wholeNumber(),

@@ -40,6 +40,6 @@ function differentTable(
   );
   return markup`<p>Differences:</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Differences between the models: ${what}">
-<table class="differences"><thead><tr><td></td>${heads}</tr></thead>
+<table class="differences"><thead><tr><th scope="col">setting</th>${heads}</tr></thead>
 <tbody>${rows}</tbody></table></div>`;
 }

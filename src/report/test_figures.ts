@@ -7,6 +7,9 @@ import type { BaselineFigures, Model, SnapshotFigures, Stage } from "./report_da
 
 export type FigureName = "nll" | "prec1" | "prec2";
 
+/** What the generator's figures are called in the details. */
+export const PI: Readonly<Record<string, string>> = { prec1: "piPrec1", prec2: "piPrec2" };
+
 /** A figure over runs; the sd is null for fewer than two. */
 export interface Spread {
   readonly mean: number;

@@ -1,5 +1,6 @@
 /** A run from its first iteration, or from where it stopped, to its test figures; all of it in its folder. */
 
+import { type DataSizes, dataSizes } from "../data/data_sizes.ts";
 import type { OnProgress } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
@@ -40,6 +41,7 @@ export interface RunResult extends Partial<StageTest> {
   readonly sessionSeconds: number;
   /** Whether there were sessions before this one. */
   readonly resumed: boolean;
+  readonly data: DataSizes;
 }
 
 /** What the runs of a command share. */
@@ -203,6 +205,7 @@ async function train(
       finished: new Date().toISOString(),
       sessionSeconds: (performance.now() - began) / 1000,
       resumed: first > 0,
+      data: dataSizes(data.source),
       ...(tested ? await testStage(stage, trainer, data, config, events.onProgress) : {}),
     };
     if (tested) await folder.saveResult(result);

@@ -1,7 +1,7 @@
 /** Test figures as horizontal bars, so that long names have room on a phone. */
 
 import type { ChartConfiguration } from "chart.js";
-import type { BarChart } from "../chart_types.ts";
+import { type BarChart, whiskerOf } from "../chart_types.ts";
 import { marks } from "./marks.ts";
 import { axis, figure, horizontalBarOptions, nameAxis, tooltip } from "./options.ts";
 import { colourOf, faded, type Theme } from "./theme.ts";
@@ -13,7 +13,7 @@ export function barConfiguration(chart: BarChart, theme: Theme): ChartConfigurat
   const { bars } = chart;
   const colours = bars.map((bar) => colourOf(theme, bar.colour));
   const names = nameAxis(theme);
-  const ends = bars.map(({ mean, sd }) => mean + (sd ?? 0));
+  const ends = bars.map((bar) => whiskerOf(bar)?.[1] ?? bar.mean);
   return {
     type: "bar",
     data: {
@@ -45,7 +45,9 @@ export function barConfiguration(chart: BarChart, theme: Theme): ChartConfigurat
             },
             afterLabel: ({ dataIndex }) => {
               const bar = bars[dataIndex];
-              return bar ? ` ${bar.snapshot}${bar.runs > 1 ? `, ${bar.runs} seeds` : ""}` : "";
+              if (!bar) return "";
+              const range = bar.range ? `, ${bar.range.map((end) => end.toFixed(4)).join(" to ")}` : "";
+              return ` ${bar.snapshot}${bar.runs > 1 ? `, ${bar.runs} seeds` : ""}${range}`;
             },
           },
         },

@@ -22,8 +22,11 @@ function rowsOf(chart: ChartDefinition): Row[] {
       ];
     case "bar":
       return [
-        ["series", "snapshot", "mean", "sd", "runs"],
-        ...chart.bars.map(({ name, snapshot, mean, sd, runs }): Row => [name, snapshot, mean, sd, runs]),
+        ["series", "snapshot", "mean", "sd", "runs", "95 % from", "to"],
+        ...chart.bars.map(({ name, snapshot, mean, sd, runs, range = [null, null] }): Row => [
+          ...[name, snapshot, mean, sd, runs],
+          ...range,
+        ]),
       ];
     case "scatter":
       return [

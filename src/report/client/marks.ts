@@ -1,7 +1,7 @@
-/** Draws on bars what the library has not: their values, and whiskers of one standard deviation. */
+/** Draws on bars what the library has not: their values and whiskers. */
 
 import type { Chart, Plugin } from "chart.js";
-import type { BarChart } from "../chart_types.ts";
+import { type BarChart, whiskerOf } from "../chart_types.ts";
 import { figure, FONT } from "./options.ts";
 import type { Theme } from "./theme.ts";
 
@@ -21,11 +21,12 @@ export function marks({ bars }: BarChart, theme: Theme): Plugin<"bar"> {
       ctx.lineWidth = 1.5;
       ctx.font = `12px ${FONT}`;
       ctx.textBaseline = "middle";
-      bars.forEach(({ mean, sd }, index) => {
+      bars.forEach((bar, index) => {
         const element = chart.getDatasetMeta(0).data[index];
         if (!element) return;
-        const ends = sd === null ? [element.x, element.x] as const : drawWhisker(chart, mean, sd, element.y);
-        drawValue(chart, figure(mean, sd), ends, element.y);
+        const whisker = whiskerOf(bar);
+        const ends = whisker ? drawWhisker(chart, whisker, element.y) : [element.x, element.x] as const;
+        drawValue(chart, figure(bar.mean, bar.sd), ends, element.y);
       });
       ctx.restore();
     },
@@ -42,11 +43,15 @@ function drawValue(chart: Chart<"bar">, text: string, ends: readonly [number, nu
   ctx.fillText(text, inside ? start + GAP : Math.min(ends[1] + GAP, chartArea.right - width), y);
 }
 
-/** @returns its ends */
-function drawWhisker(chart: Chart<"bar">, mean: number, sd: number, y: number): readonly [number, number] {
+/** @returns its ends in pixels */
+function drawWhisker(
+  chart: Chart<"bar">,
+  [from, to]: readonly [number, number],
+  y: number,
+): readonly [number, number] {
   const { ctx, scales: { x } } = chart;
-  const left = x?.getPixelForValue(mean - sd) ?? NaN;
-  const right = x?.getPixelForValue(mean + sd) ?? NaN;
+  const left = x?.getPixelForValue(from) ?? NaN;
+  const right = x?.getPixelForValue(to) ?? NaN;
   ctx.beginPath();
   ctx.moveTo(left, y);
   ctx.lineTo(right, y);

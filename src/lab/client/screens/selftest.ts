@@ -69,7 +69,12 @@ class SelftestView {
     this.#run = button("Run the self-test", () => this.#start());
     this.#stop = element("button", { type: "button", disabled: true }, "Stop");
     this.#stop.addEventListener("click", () => this.#running?.abort());
-    const heads = ["Kernel", "Off, of what is allowed", "Farthest off", "Numbers compared"];
+    const heads = [
+      "Kernel",
+      "Off, of what is allowed (logarithmic, from 0.01 %)",
+      "Farthest off",
+      "Numbers compared",
+    ];
     this.#table = element(
       "div",
       { class: "scroll", tabindex: 0, role: "region", "aria-label": "Kernels", hidden: true },
@@ -238,7 +243,10 @@ function rowOf({ kernel, kind, values, differs, worst }: KernelResult): HTMLElem
   );
 }
 
-/** A bar up to what is allowed, and the share in words. */
+/** Powers of ten that a bar stands for. */
+const DECADES = 4;
+
+/** A bar up to what is allowed, on a logarithmic axis, and the share in words. */
 function offOf(differs: boolean, worst: KernelResult["worst"]): HTMLElement {
   if (!worst) return element("span", {}, differs ? "differs" : "-");
   const { share, element: { tolerance } } = worst;
@@ -247,7 +255,12 @@ function offOf(differs: boolean, worst: KernelResult["worst"]): HTMLElement {
   return element(
     "span",
     { class: "off" },
-    element("meter", { min: 0, max: 1, value: Math.min(1, share), "aria-label": text }),
+    element("meter", {
+      min: 0,
+      max: 1,
+      value: Math.max(0, Math.min(1, 1 + Math.log10(share) / DECADES)),
+      "aria-label": text,
+    }),
     ` ${text}`,
   );
 }

@@ -34,7 +34,12 @@ export function showStep(
   fill(legend, phaseLegend(dispatches));
   const table = element("div");
   fill(table, timelineTable(dispatches, ceilings));
-  const panel = new DispatchPanel(ceilings, texts);
+  const back = () => {
+    const opened = table.querySelector<HTMLElement>("[aria-current]");
+    opened?.focus({ preventScroll: true });
+    opened?.scrollIntoView({ block: "center" });
+  };
+  const panel = new DispatchPanel(ceilings, texts, back);
   const open = (k: number, focus: boolean) => {
     const fact = facts[k];
     if (!fact) return;
@@ -66,13 +71,20 @@ class DispatchPanel {
   /** None of a copy. */
   #kernel: KernelFacts | undefined;
 
-  constructor(private readonly ceilings: Ceilings, private readonly texts: KernelTexts) {
+  /** @param back to the dispatch among the others. */
+  constructor(
+    private readonly ceilings: Ceilings,
+    private readonly texts: KernelTexts,
+    private readonly back: () => void,
+  ) {
     this.element.addEventListener("input", () => this.#showOwned());
   }
 
   show(fact: DispatchFacts, timed: TimedDispatch | undefined): void {
     this.#kernel = fact.code;
     fill(this.element, kernelPanel(fact, timed, this.ceilings, this.texts));
+    const back = element("button", { type: "button", onclick: this.back }, "Back to the dispatches");
+    this.element.prepend(element("div", { class: "buttons" }, back));
     this.element.hidden = false;
   }
 

@@ -26,19 +26,19 @@ export class TrainForm {
   /** Undefined until the worker has said what options there are. */
   #options: OptionForm | undefined;
   readonly #command = element("code", { class: "command" });
+  readonly #fold = element("details", { open: true }, element("summary", {}, "Options"));
 
   /** @param buttons what the form is for. */
   constructor(private readonly call: CallWorker, buttons: HTMLElement) {
     this.data = new DataField(() => this.#tellCommand());
     const place = element("div", { class: "options" });
+    this.#fold.append(place, element("p", { class: "about" }, "The same in a terminal:"), this.#command);
     this.element = element(
       "form",
       { class: "card form", "aria-label": "What to train", onsubmit: (event) => event.preventDefault() },
       this.data.element,
       buttons,
-      place,
-      element("p", { class: "about" }, "The same in a terminal:"),
-      this.#command,
+      this.#fold,
     );
     this.#tellCommand();
     void this.#fill(place);
@@ -52,6 +52,7 @@ export class TrainForm {
     const options = this.#options;
     if (!options) return undefined;
     if (!await options.check()) {
+      this.#fold.open = true;
       options.showFault();
       return undefined;
     }
@@ -63,6 +64,11 @@ export class TrainForm {
   /** Fills in options; all others are at their defaults then. */
   write(texts: OptionTexts): void {
     this.#options?.write(texts);
+  }
+
+  /** Where the form stands above what comes of it, on a phone, its options are folded away. */
+  makeWay(): void {
+    if (matchMedia("(max-width: 800px)").matches) this.#fold.open = false;
   }
 
   async #fill(place: HTMLElement): Promise<void> {

@@ -125,6 +125,7 @@ export class TrainView {
     const { signal } = this.#running = new AbortController();
     this.#request = request;
     this.#enable();
+    this.#form.makeWay();
     bringIntoView(this.#standing.element);
     try {
       await this.#runStage(begin, signal);

@@ -38,6 +38,8 @@ export class StyleMap {
       svg("rect", { class: "frame", x: -half, y: -half, width: SIZE, height: SIZE, rx: 6 }),
       svg("line", { class: "axis", x1: -half, x2: half, y1: 0, y2: 0 }),
       svg("line", { class: "axis", y1: -half, y2: half, x1: 0, x2: 0 }),
+      svg("text", { x: half - 4, y: 12, "text-anchor": "end" }, "style 1"),
+      svg("text", { x: 4, y: 12 - half }, "style 2"),
       svg("line", { class: "pull", x1: 0, y1: 0, x2: at(m1), y2: -at(m2) }),
       ...dots(page, "shown"),
       ...dots(clicked, "clicked"),
