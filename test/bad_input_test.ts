@@ -37,7 +37,7 @@ type Start = (...args: string[]) => Promise<CommandResult>;
 /** What is wrong, the arguments, and what the message must say. FILE stands for a good log, DIR for the test's folder. */
 const badOptions: [string, string[], RegExp][] = [
   ["a missing file", ["--data", "DIR/none.tsv"], /none\.tsv/],
-  ["a folder", ["--data", "DIR"], /folder|directory/],
+  ["a folder", ["--data", "src"], /folder|directory/],
   [
     "a batch larger than the train users",
     ["--data", "FILE", "--batch-size", "31"],

@@ -33,7 +33,7 @@ function eventsOf(visitors: number): string {
 }
 
 Deno.test("data retailrocket prepares, describe describes, train trains on it, in memory and on disk", async () => {
-  await withFolder({ "events.csv": eventsOf(200) }, async (folder) => {
+  await withFolder({ "raw/events.csv": eventsOf(200) }, async (folder) => {
     const out = `${folder}/prepared`;
     const memory = ["--save-dir", `${folder}/memory`];
     await using data = new CommandSeries("data", [["retailrocket", "--out", out]]);
@@ -41,7 +41,7 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
     const prepared = await data.run([
       "retailrocket",
       "--source",
-      folder,
+      `${folder}/raw`,
       "--out",
       out,
       "--shares",
@@ -56,9 +56,9 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
     assert.match(prepared.stdout, new RegExp(`Train on it: deno task train --data ${out}`));
     assert.deepEqual(filesIn(out), ["items.parquet", "manifest.json", "pages.parquet", "users.parquet"]);
     const manifest = JSON.parse(await Deno.readTextFile(`${out}/manifest.json`));
-    assert.deepEqual(manifest.command.slice(0, 3), ["retailrocket", "--source", folder]);
+    assert.deepEqual(manifest.command.slice(0, 3), ["retailrocket", "--source", `${folder}/raw`]);
     assert.match(manifest.duckdb, /^v\d/);
-    assert.equal(manifest.sources[0].bytes, (await Deno.stat(`${folder}/events.csv`)).size);
+    assert.equal(manifest.sources[0].bytes, (await Deno.stat(`${folder}/raw/events.csv`)).size);
 
     const described = await data.run(["describe", out]);
     assert.equal(described.code, 0, described.stderr);
@@ -114,12 +114,20 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
 });
 
 Deno.test("a preparation that is stopped leaves nothing behind", async () => {
-  await withFolder({ "events.csv": eventsOf(60_000) }, async (folder) => {
-    const args = ["retailrocket", "--source", folder, "--pages", "sampled", "--out", `${folder}/out`];
+  await withFolder({ "raw/events.csv": eventsOf(60_000) }, async (folder) => {
+    const args = [
+      "retailrocket",
+      "--source",
+      `${folder}/raw`,
+      "--pages",
+      "sampled",
+      "--out",
+      `${folder}/out`,
+    ];
     const { code, stderr } = await interrupt(/Who competes|Pages drawn/, "data", ...args);
     assert.equal(code, 130, stderr);
     assert.match(stderr, /Stopped; the unfinished data set was removed\./);
-    assert.deepEqual(filesIn(folder), ["events.csv"]);
+    assert.deepEqual(filesIn(folder), ["raw"]);
   });
 });
 
@@ -163,11 +171,19 @@ Deno.test("pages of several clicks are split, and all who speak of click rates s
   }));
 
 Deno.test("what a killed preparation leaves is removed by the next one", async () => {
-  await withFolder({ "events.csv": eventsOf(60_000) }, async (folder) => {
-    const args = ["retailrocket", "--source", folder, "--pages", "sampled", "--out", `${folder}/out`];
+  await withFolder({ "raw/events.csv": eventsOf(60_000) }, async (folder) => {
+    const args = [
+      "retailrocket",
+      "--source",
+      `${folder}/raw`,
+      "--pages",
+      "sampled",
+      "--out",
+      `${folder}/out`,
+    ];
     const killed = await signalled("SIGKILL", /Who competes|Pages drawn/, "data", ...args);
     assert.notEqual(killed.code, 0);
-    assert.deepEqual(filesIn(folder), [".out.clickgan.lock", "events.csv", "out.partial"]);
+    assert.deepEqual(filesIn(folder), [".out.clickgan.lock", "out.partial", "raw"]);
     await Deno.writeTextFile(`${folder}/out.partial/pages.parquet`, "half a file");
     // What this program did not write stays, and so does all else.
     await Deno.writeTextFile(`${folder}/out.partial/work/notes.txt`, "mine");
@@ -180,38 +196,47 @@ Deno.test("what a killed preparation leaves is removed by the next one", async (
     );
     assert.ok(filesIn(`${folder}/out.partial`).includes("pages.parquet"));
     await Deno.remove(`${folder}/out.partial/work/notes.txt`);
-    await Deno.writeTextFile(`${folder}/events.csv`, eventsOf(200)); // it is soon done
+    await Deno.writeTextFile(`${folder}/raw/events.csv`, eventsOf(200)); // it is soon done
     const { code, stderr } = await data.run(args);
     assert.equal(code, 0, stderr);
-    assert.deepEqual(filesIn(folder), ["events.csv", "out"]);
+    assert.deepEqual(filesIn(folder), ["out", "raw"]);
     assert.equal((await describe(`${folder}/out`, "500MB")).parts.length, 3);
   });
 });
 
 Deno.test("data refuses what it cannot use, with exit code 1 and nothing written", async () => {
-  await withFolder({ "events.csv": eventsOf(20), "file": "" }, async (folder) => {
+  await withFolder({ "raw/events.csv": eventsOf(20), "file": "" }, async (folder) => {
     const out = ["--out", `${folder}/out`];
     const cases: [string[], RegExp][] = [
       [["retailrocket", ...out], /required option '--source/],
       [["retailrocket", "--source", `${folder}/none`, ...out], /found no events\. Name the folder/],
-      [["retailrocket", "--source", folder, ...out, "--pages", "all"], /session, sampled/],
+      [["retailrocket", "--source", `${folder}/raw`, ...out, "--pages", "all"], /session, sampled/],
       [
-        ["retailrocket", "--source", folder, ...out, "--shares", "80-30-10"],
+        ["retailrocket", "--source", `${folder}/raw`, ...out, "--shares", "80-30-10"],
         /three percentages that add up to 100/,
       ],
-      [["retailrocket", "--source", folder, ...out, "--session-gap", "0"], /whole number of at least 1/],
-      [["retailrocket", "--source", folder, ...out, "--numeric", "price"], /different numbers of properties/],
       [
-        ["retailrocket", "--source", folder, ...out, "--memory", "lots"],
+        ["retailrocket", "--source", `${folder}/raw`, ...out, "--session-gap", "0"],
+        /whole number of at least 1/,
+      ],
+      [
+        ["retailrocket", "--source", `${folder}/raw`, ...out, "--numeric", "price"],
+        /different numbers of properties/,
+      ],
+      [
+        ["retailrocket", "--source", `${folder}/raw`, ...out, "--memory", "lots"],
         /Expected a size such as 2GB or 800MB, got "lots"/,
       ],
-      [["retailrocket", "--source", folder, ...out, "--min-events", "9"], /Nothing is left of the source/],
       [
-        ["retailrocket", "--source", folder, "--out", folder],
-        /Expected a new or empty folder for the prepared data, but .* holds events\.csv\. Choose another --out/,
+        ["retailrocket", "--source", `${folder}/raw`, ...out, "--min-events", "9"],
+        /Nothing is left of the source/,
       ],
       [
-        ["retailrocket", "--source", folder, "--out", `${folder}/file/x`],
+        ["retailrocket", "--source", `${folder}/raw`, "--out", folder],
+        /Expected a new or empty folder for the prepared data, but .* holds file\. Choose another --out/,
+      ],
+      [
+        ["retailrocket", "--source", `${folder}/raw`, "--out", `${folder}/file/x`],
         /file.*(not a folder|a part of this path is a file)/s,
       ],
       [["describe", folder], /Expected a prepared data set, a folder with a manifest\.json/],
@@ -233,13 +258,13 @@ Deno.test("data refuses what it cannot use, with exit code 1 and nothing written
       assert.match(stderr, message);
       assert.match(stderr, /^error: /m);
       assert.equal(stdout, "");
-      assert.deepEqual(filesIn(folder), ["events.csv", "file"], args.join(" "));
+      assert.deepEqual(filesIn(folder), ["file", "raw"], args.join(" "));
     }
   });
 });
 
 Deno.test("data on a full disk says so and leaves nothing", async (t) => {
-  await withFolder({ "events.csv": eventsOf(3000) }, async (folder) => {
+  await withFolder({ "raw/events.csv": eventsOf(3000) }, async (folder) => {
     const disk = `${folder}/disk`;
     await Deno.mkdir(disk);
     // Full when the engine makes its file, and when the pages are written.
@@ -253,7 +278,7 @@ Deno.test("data on a full disk says so and leaves nothing", async (t) => {
       }
       try {
         await t.step(size, async () => {
-          const args = ["retailrocket", "--source", folder, "--out", `${disk}/out`];
+          const args = ["retailrocket", "--source", `${folder}/raw`, "--out", `${disk}/out`];
           const { code, stderr } = await runCommand("data", ...args);
           assert.equal(code, 1, stderr);
           assert.match(stderr, says);

@@ -96,7 +96,7 @@ async function* lists(): AsyncGenerator<Prediction[]> {
 Deno.test("a Parquet file has all rows as they are, in groups", () =>
   withFolder({}, async (folder) => {
     const path = `${folder}/p.parquet`;
-    assert.equal(await writePredictions(path, lists()), rows.length);
+    assert.deepEqual(await writePredictions(path, lists()), { rows: rows.length, formulas: 0 });
     const read = await parquetReadObjects({ file: await asyncBufferFromFile(path) });
     assert.deepEqual(
       read.map(({ no_click: noClick, ...row }) => ({ ...row, noClick })),
@@ -125,6 +125,17 @@ Deno.test("a CSV file has all rows, quoted where it must be, and floats as they 
         [row.utility, row.probability, row.noClick],
       );
     });
+  }));
+
+Deno.test("cells that a spreadsheet would run stand as they are, and are counted", () =>
+  withFolder({}, async (folder) => {
+    const ids = ["=1+1", "+49 30", "@SUM(A1)", "\tx", "-5", "+1e3", "a=1"];
+    async function* odd(): AsyncGenerator<Prediction[]> {
+      yield await Promise.resolve(ids.map((item) => ({ ...rows[0] ?? assert.fail(), item })));
+    }
+    assert.equal((await writePredictions(`${folder}/p.csv`, odd())).formulas, 4);
+    assert.match(await Deno.readTextFile(`${folder}/p.csv`), /,=1\+1,/);
+    assert.equal((await writePredictions(`${folder}/p.parquet`, odd())).formulas, 0);
   }));
 
 Deno.test("predictions that end early leave the old file, and nothing beside it", () =>

@@ -1,6 +1,7 @@
 /** Prepared data sets as tests make and read them. */
 
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import type { Json } from "@duckdb/node-api";
 import { UserError } from "../src/user_error.ts";
 import { literal } from "../src/prepare/engine.ts";
@@ -23,6 +24,7 @@ export async function withFolder(
   const folder = await Deno.makeTempDir({ prefix: "clickgan-data-" });
   try {
     for (const [name, contents] of Object.entries(files)) {
+      await Deno.mkdir(dirname(`${folder}/${name}`), { recursive: true });
       if (typeof contents === "string") await Deno.writeTextFile(`${folder}/${name}`, contents);
       else await Deno.writeFile(`${folder}/${name}`, contents);
     }

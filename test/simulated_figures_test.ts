@@ -120,7 +120,8 @@ Deno.test("episodes are a row a page, by the ids of the data; who left has no mo
       yield await Promise.resolve(log);
     }
     const startedAs = (user: number) => user === 5 ? null : `u${user}`;
-    assert.equal(await writeEpisodes(`${folder}/e.csv`, { slate: 2, items, startedAs }, logs()), 3);
+    const { rows } = await writeEpisodes(`${folder}/e.csv`, { slate: 2, items, startedAs }, logs());
+    assert.equal(rows, 3);
     assert.equal(
       await Deno.readTextFile(`${folder}/e.csv`),
       "user,started_as,page,item_1,item_2,clicked,place,reward,click_chance\n" +

@@ -17,6 +17,8 @@ export const WRITE_LOG = "--write-log <folder>";
 
 /** The model's file that `export` writes. */
 export const ONNX = "--onnx <file>";
+/** Where `lab` writes its page. */
+export const BUILD = "--build <folder>";
 /** Where `serve` listens. */
 export const PORT = "--port <n>";
 export const DEFAULT_PORT = 8750;

@@ -7,7 +7,7 @@ import { version } from "../version.ts";
 import { ONNX } from "./arguments.ts";
 import { runMain } from "./fail.ts";
 import { type ModelDataOptions, openModel, withModelAndData } from "./open_model.ts";
-import { parse, path } from "./options.ts";
+import { outputFile, parse } from "./options.ts";
 import { thousands } from "../thousands.ts";
 
 interface ExportOptions extends ModelDataOptions {
@@ -21,7 +21,7 @@ function parseOptions(args: readonly string[]): ExportOptions {
         "Writes a trained model with the items of a data set as ONNX, for onnxruntime and its like.",
       )
       .version(version)
-      .requiredOption(ONNX, "the file to write, such as model.onnx", path),
+      .requiredOption(ONNX, "the file to write, such as model.onnx", outputFile(".onnx")),
   ).addHelpText(
     "after",
     `

@@ -3,10 +3,12 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
-import { buildLab, type LabPage } from "../lab/build.ts";
 import { type Asked, HOST, listen } from "../serve/listen.ts";
+import { contentsOf } from "../files/owned_folder.ts";
+import { buildLab, type LabPage, TITLE } from "../lab/build.ts";
 import { version } from "../version.ts";
-import { PORT } from "./arguments.ts";
+import { UserError } from "../user_error.ts";
+import { BUILD, PORT } from "./arguments.ts";
 import { runMain } from "./fail.ts";
 import { ALLOW_HOST, folder, parse, wholeNumber } from "./options.ts";
 import { EXIT_INTERRUPTED, say } from "./run_stages.ts";
@@ -33,7 +35,7 @@ function parseOptions(args: readonly string[]): LabOptions {
     .option(...ALLOW_HOST)
     .option("--no-open", "do not open a browser")
     .option(
-      "--build <folder>",
+      BUILD,
       "write the page as files instead: lab.html, which works from the disk, and index.html for any static host",
       folder,
     )
@@ -68,10 +70,25 @@ function answer({ single }: LabPage, { path }: Asked): Response {
 }
 
 async function writePage(path: string, { files }: LabPage): Promise<void> {
+  await expectOwnPages(path, [...files.keys()]);
   await makeFolder(path);
   for (const [name, text] of files) await atomicWriteFile(join(path, name), text);
   console.log(
     `The lab is in ${path}: lab.html opens from the disk; index.html with the files beside it is for a static host.`,
+  );
+}
+
+/** @throws UserError where a file of the page has the name of another's: index.html, which is written first, says whose they are. */
+async function expectOwnPages(path: string, names: readonly string[]): Promise<void> {
+  const isLab = async (name: string) => (await Deno.readTextFile(join(path, name))).includes(TITLE);
+  const found = names.filter((name) => contentsOf(path)?.includes(name));
+  const pages = found.filter((name) => name.endsWith(".html"));
+  const foreign = (await Promise.all(pages.map(isLab))).indexOf(false);
+  if (foreign < 0 && (found.length === 0 || pages.includes("index.html"))) return;
+  throw new UserError(
+    `Expected a new folder for the lab, or one that it was written to, but ${path} has another ${
+      pages[foreign] ?? found[0]
+    }. Choose another --build; nothing was changed.`,
   );
 }
 

@@ -6,6 +6,7 @@ import * as values from "../options/values.ts";
 import { UserError } from "../user_error.ts";
 import { asArgument } from "./defined_options.ts";
 import { endProcess } from "./fail.ts";
+import { expectOutputsApart } from "./outputs.ts";
 
 export { type GivenOptions } from "../options/definition.ts";
 export { LARGEST_SEED } from "../options/values.ts";
@@ -61,6 +62,12 @@ export const ALLOW_HOST = [
   },
   [] as readonly string[],
 ] as const;
+/** A file that is written, by its name: it has one of some endings, so that it takes no other kind of file's place. */
+export const outputFile = (...endings: readonly string[]) => (text: string): string => {
+  const name = text.replace(/^.*[/\\]/, "").toLowerCase();
+  if (endings.some((ending) => name.endsWith(ending) && name !== ending)) return text;
+  throw new InvalidArgumentError(`Expected a file that ends in ${endings.join(" or ")}, got "${text}".`);
+};
 
 /** The options of a command, after {@link parse}, that its arguments gave. */
 export function givenOptions(command: Command): GivenOptions {
@@ -79,6 +86,7 @@ export function parse<T extends object>(command: Command, args: readonly string[
   prepare(command);
   try {
     command.parse([...args], { from: "user" });
+    expectOutputsApart(command);
   } catch (error) {
     throw complaintOf(error, meantBy(command, args));
   }
@@ -88,6 +96,7 @@ export function parse<T extends object>(command: Command, args: readonly string[
 /** The same for a command with actions, its own or those of its subcommands: the one that is meant is run. */
 export async function parseAndRun(command: Command, args: readonly string[]): Promise<void> {
   for (const one of [command, ...command.commands]) prepare(one);
+  command.hook("preAction", (_, meant) => expectOutputsApart(meant));
   try {
     await command.parseAsync([...args], { from: "user" });
   } catch (error) {

@@ -24,7 +24,7 @@ import type { UsersSource } from "../simulate/users.ts";
 import { UserError } from "../user_error.ts";
 import { OUT_FILE } from "./arguments.ts";
 import { addEnvironmentOptions, type EnvironmentOptions } from "./environment_options.ts";
-import { folder, LARGEST_SEED, path, wholeNumber } from "./options.ts";
+import { folder, LARGEST_SEED, outputFile, wholeNumber } from "./options.ts";
 import type { PolicyAction } from "./policy_action.ts";
 import { EXIT_INTERRUPTED, say } from "./run_stages.ts";
 import { stopOnSignals } from "./stop.ts";
@@ -60,7 +60,7 @@ export function policyAdaptCommand(action: PolicyAction): Command {
     .option("--runs <n>", "runs that the curve is a mean over", wholeNumber(1, 1000), 3)
     .option("--seed <n>", "of the first run", wholeNumber(0, LARGEST_SEED), 1)
     .option("--no-linucb", "leave out LinUCB, which learns on the host, item by item")
-    .option(OUT_FILE, "the page to write", path, DEFAULT_PAGE)
+    .option(OUT_FILE, "the page to write", outputFile(".html", ".htm"), DEFAULT_PAGE)
     .option("--json", "print JSON", false)
     .addHelpText("after", "\nExample:\n  deno task policy adapt runs/cdqn --shop restless --runs 5");
   addEnvironmentOptions(command, {
@@ -72,10 +72,7 @@ export function policyAdaptCommand(action: PolicyAction): Command {
 
 async function run(folder: string, options: Options): Promise<number> {
   const stop = stopOnSignals(EXIT_INTERRUPTED);
-  const { out, runs } = options;
-  if (!/[^/\\]\.html?$/i.test(out)) {
-    throw new UserError(`Expected --out to be a file that ends in .html, got "${out}".`);
-  }
+  const { runs } = options;
   const policy = await OpenedPolicy.open(folder);
   const found = await findNewUsers(policy.config.trainedOn, options);
   const gpu = await openGpu();

@@ -31,7 +31,7 @@ import { UserError } from "../user_error.ts";
 import { OUT_FILE } from "./arguments.ts";
 import { startsOf } from "./episode_setting.ts";
 import { addEnvironmentOptions, type EnvironmentOptions } from "./environment_options.ts";
-import { folder, LARGEST_SEED, path, wholeNumber } from "./options.ts";
+import { folder, LARGEST_SEED, outputFile, wholeNumber } from "./options.ts";
 import type { PolicyAction } from "./policy_action.ts";
 import { figuresText, slatesText } from "./policy_compare_text.ts";
 import { findEnvironments, type OpenedEnvironments } from "./policy_environments.ts";
@@ -86,7 +86,7 @@ export function policyCompareCommand(action: PolicyAction): Command {
         .choices(["fine", "coarse", "none"]).default("fine"),
     )
     .option("--seed <n>", "of the users and what they draw", wholeNumber(0, LARGEST_SEED), 1)
-    .option(OUT_FILE, "the page to write", path, DEFAULT_PAGE)
+    .option(OUT_FILE, "the page to write", outputFile(".html", ".htm"), DEFAULT_PAGE)
     .option("--json", "print all figures as JSON", false)
     .addHelpText(
       "after",
@@ -120,9 +120,6 @@ function rivals(text: string): Rival[] {
 }
 
 async function run(folders: readonly string[], options: Options): Promise<void> {
-  if (!/[^/\\]\.html?$/i.test(options.out)) {
-    throw new UserError(`Expected --out to be a file that ends in .html, got "${options.out}".`);
-  }
   const opened = await Promise.all(folders.map((path) => OpenedPolicy.open(path)));
   const groups = groupsOf(opened);
   const [first] = opened;

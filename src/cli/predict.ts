@@ -2,13 +2,14 @@
 
 import { Command, Option } from "commander";
 import { type Split, splits, usersOf } from "../data/click_log.ts";
-import { expectFormat, writePredictions } from "../predict/prediction_files.ts";
+import { writePredictions } from "../predict/prediction_files.ts";
 import { predictions } from "../predict/predictions.ts";
 import { version } from "../version.ts";
 import { OUT_FILE } from "./arguments.ts";
 import { runMain } from "./fail.ts";
 import { type ModelDataOptions, withModel, withModelAndData } from "./open_model.ts";
-import { parse, path, wholeNumber } from "./options.ts";
+import { outputFile, parse, wholeNumber } from "./options.ts";
+import { expectApart } from "./outputs.ts";
 import { EXIT_INTERRUPTED, say } from "./run_stages.ts";
 import { delayedProgress } from "./step_progress.ts";
 import { stopOnSignals } from "./stop.ts";
@@ -27,7 +28,7 @@ function parseOptions(args: readonly string[]): PredictOptions {
         "Writes what a model says of every page of a log: a row for each displayed item, by the ids of the log.",
       )
       .version(version)
-      .requiredOption(OUT_FILE, "the file to write, .parquet or .csv", path),
+      .requiredOption(OUT_FILE, "the file to write, .parquet or .csv", outputFile(".parquet", ".csv")),
   )
     .addOption(new Option("--split <users>", "users to predict").choices([...splits, "all"]).default("all"))
     .option(
@@ -55,16 +56,18 @@ Example:
 
 async function main(): Promise<number> {
   const options = parseOptions(Deno.args);
-  expectFormat(options.out);
   const stop = stopOnSignals(EXIT_INTERRUPTED);
   return await withModel(options, async ({ run, data, model }) => {
-    const { source } = data;
+    const { source, dataset: { config } } = data;
+    if ("path" in config) {
+      expectApart({ by: "--out", path: options.out }, [{ by: "the model's run", path: config.path }]);
+    }
     const users = options.split === "all"
       ? Uint32Array.from(source.userSplit, (_, user) => user)
       : usersOf(source, options.split);
     const progress = delayedProgress();
     try {
-      const rows = await writePredictions(
+      const { rows, formulas } = await writePredictions(
         options.out,
         predictions(model, data, users, {
           shards: options.evaluationShards,
@@ -73,6 +76,14 @@ async function main(): Promise<number> {
         }),
       );
       progress.stop();
+      if (formulas > 0) {
+        say(
+          `${
+            thousands(formulas)
+          } cells of ${options.out} begin as formulas do, and stand as the log has them: a spreadsheet ` +
+            "may run them. Import its columns as text, or write .parquet.",
+        );
+      }
       console.log(
         `${thousands(rows)} displayed items of ${source.name} by ${run.path}: ${options.out}`,
       );

@@ -1,11 +1,11 @@
 /** `report`: one HTML page about runs, to read, keep or send. */
 
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { writeReport } from "../report/write_report.ts";
 import { version } from "../version.ts";
 import { OUT_FILE } from "./arguments.ts";
 import { runMain } from "./fail.ts";
-import { folder, parse } from "./options.ts";
+import { folder, outputFile, parse } from "./options.ts";
 import { reportFile } from "./output_folders.ts";
 
 async function main(): Promise<void> {
@@ -19,7 +19,11 @@ async function main(): Promise<void> {
       "folders of runs, of --seeds runs, or of experiments, which are compared",
       eachFolder,
     )
-    .option(OUT_FILE, "the page to write (default: report.html in the first folder)", htmlFile)
+    .option(
+      OUT_FILE,
+      "the page to write (default: report.html in the first folder)",
+      outputFile(".html", ".htm"),
+    )
     .addHelpText(
       "after",
       "\nExample:\n  deno task report runs/lstm runs/wide --out compared.html",
@@ -33,12 +37,6 @@ async function main(): Promise<void> {
 
 function eachFolder(text: string, before: string[] = []): string[] {
   return [...before, folder(text)];
-}
-
-/** A page replaces what is there, so it cannot have the name of anything that a run is made of. */
-function htmlFile(text: string): string {
-  if (/[^/\\]\.html?$/i.test(text)) return text;
-  throw new InvalidArgumentError(`Expected a file that ends in .html, got "${text}".`);
 }
 
 await runMain(main);

@@ -154,8 +154,5 @@ export function parseSimulateOptions(
   if (options.episodesFile !== undefined && options.saveDir === undefined) {
     throw new UserError("Expected --save-dir with --episodes-file: it says where the file goes.");
   }
-  if (options.saveDir !== undefined && options.saveDir === options.writeLog) {
-    throw new UserError("Expected two folders for --save-dir and --write-log, got the same one twice.");
-  }
   return { options, given: givenOptions(command) };
 }

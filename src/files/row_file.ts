@@ -21,6 +21,12 @@ export interface RowColumn<Row> {
 /** Rows that are written at once, and those of the last list. */
 const ROWS = 2 ** 16;
 
+/** What was written: rows, and the cells of a CSV file that a spreadsheet may take for formulas. */
+export interface RowsWritten {
+  readonly rows: number;
+  readonly formulas: number;
+}
+
 type Write = (bytes: Uint8Array) => Promise<void>;
 type Groups<Row> = AsyncIterable<readonly Row[]>;
 
@@ -41,14 +47,14 @@ export function rowFormatOf(path: string, what: string): RowFormat {
 /**
  * Writes lists of rows one after another, in the format that the file's name says.
  * @param what the file is for, in messages.
- * @returns how many rows there are. @throws UserError when the file cannot be written.
+ * @throws UserError when the file cannot be written.
  */
 export async function writeRows<Row>(
   path: string,
   what: string,
   columns: readonly RowColumn<Row>[],
   lists: AsyncIterable<readonly Row[]>,
-): Promise<number> {
+): Promise<RowsWritten> {
   const format = rowFormatOf(path, what);
   let count = 0;
   async function* groups(): AsyncGenerator<Row[]> {
@@ -63,21 +69,36 @@ export async function writeRows<Row>(
     if (group.length > 0) yield group;
   }
   const writer = format === "csv" ? writeCsv : writeParquet;
-  await atomicWrite(path, (write) => writer(columns, groups(), write));
-  return count;
+  let formulas = 0;
+  await atomicWrite(path, async (write) => {
+    formulas = await writer(columns, groups(), write);
+  });
+  return { rows: count, formulas };
 }
 
+/** Cells stand as they are, so that ids stay those of the log. @returns how many begin as formulas do. */
 async function writeCsv<Row>(
   columns: readonly RowColumn<Row>[],
   groups: Groups<Row>,
   write: Write,
-): Promise<void> {
+): Promise<number> {
+  let formulas = 0;
+  const field = (cell: Cell) => {
+    if (isFormula(cell)) formulas++;
+    return csvField(cell);
+  };
   const encoder = new TextEncoder();
   await write(encoder.encode(columns.map(({ name }) => csvField(name)).join(",") + "\n"));
   for await (const rows of groups) {
-    const lines = rows.map((row) => columns.map((column) => csvField(column.of(row))).join(",") + "\n");
+    const lines = rows.map((row) => columns.map((column) => field(column.of(row))).join(",") + "\n");
     await write(encoder.encode(lines.join("")));
   }
+  return formulas;
+}
+
+/** Whether a spreadsheet may run a cell. A number with a sign is only a number. */
+function isFormula(cell: Cell): boolean {
+  return typeof cell === "string" && /^[=+\-@\t\r]/.test(cell) && !Number.isFinite(Number(cell));
 }
 
 /** Nine digits tell all 32-bit floats apart. */
@@ -92,7 +113,7 @@ async function writeParquet<Row>(
   columns: readonly RowColumn<Row>[],
   groups: Groups<Row>,
   write: Write,
-): Promise<void> {
+): Promise<number> {
   const columnsOf = (rows: readonly Row[]) =>
     columns.map((column) => ({
       name: column.name,
@@ -107,6 +128,7 @@ async function writeParquet<Row>(
     await file.write({ columnData: columnsOf(rows), rowGroupSize: rows.length });
   }
   await file.finish();
+  return 0;
 }
 
 /** Hands over what is written after each row group. */

@@ -101,6 +101,9 @@ ${inlineScript(page.text)}`,
   return { single, files, scripts: { page, worker, screens, reader }, wholeWorker };
 }
 
+/** Stands in both pages, and tells that they are the lab's. */
+export const TITLE = "<title>clickgan lab</title>";
+
 function pageOf(head: Html, scripts: Html): string {
   return markup`<!DOCTYPE html>
 <html lang="en">
@@ -109,7 +112,7 @@ function pageOf(head: Html, scripts: Html): string {
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
-<title>clickgan lab</title>
+${new Html(TITLE)}
 ${head}
 </head>
 <body>

@@ -1,7 +1,7 @@
 /** Episodes in a file: a row for each page that a simulated user saw, by the ids of the data set. */
 
 import type { Ids } from "../data/ids.ts";
-import { type RowColumn, type RowFormat, writeRows } from "../files/row_file.ts";
+import { type RowColumn, type RowFormat, type RowsWritten, writeRows } from "../files/row_file.ts";
 import type { EpisodeLog } from "../simulate/episode_log.ts";
 
 /** A page that a user saw. */
@@ -60,12 +60,12 @@ export function episodeFile(folder: string, format: RowFormat): string {
   return `${folder}/episodes.${format}`;
 }
 
-/** By user, then by page. @returns how many rows there are. @throws UserError when the file cannot be written. */
+/** By user, then by page. @throws UserError when the file cannot be written. */
 export function writeEpisodes(
   path: string,
   options: EpisodeFileOptions,
   logs: AsyncIterable<EpisodeLog>,
-): Promise<number> {
+): Promise<RowsWritten> {
   async function* rows(): AsyncGenerator<PageRow[]> {
     for await (const log of logs) {
       for (let u = 0; u < log.users; u++) yield rowsOf(log, u, options);

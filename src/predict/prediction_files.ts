@@ -1,6 +1,6 @@
 /** Files of predictions: CSV, or Parquet in row groups. They appear whole, or not at all. */
 
-import { type RowColumn, rowFormatOf, writeRows } from "../files/row_file.ts";
+import { type RowColumn, type RowsWritten, writeRows } from "../files/row_file.ts";
 import type { Prediction } from "./predictions.ts";
 
 /** In the order of the file. */
@@ -15,15 +15,10 @@ const COLUMNS: readonly RowColumn<Prediction>[] = [
   { name: "clicked", of: ({ clicked }) => clicked, type: "BOOLEAN" },
 ];
 
-/** @throws UserError for a file whose name does not end in a format. */
-export function expectFormat(path: string): void {
-  rowFormatOf(path, "predictions");
-}
-
 /**
  * Writes lists of rows one after another.
- * @returns how many rows there are. @throws UserError when the file cannot be written.
+ * @returns as {@link writeRows}. @throws UserError when the file cannot be written.
  */
-export function writePredictions(path: string, lists: AsyncIterable<Prediction[]>): Promise<number> {
+export function writePredictions(path: string, lists: AsyncIterable<Prediction[]>): Promise<RowsWritten> {
   return writeRows(path, "predictions", COLUMNS, lists);
 }

@@ -51,7 +51,7 @@ export const dataLogFiles: readonly BadInput[] = [
   // What is at the path.
   log("no file", "DIR/none.csv", nothing, "found no such file"),
   log("a glob without a match", "DIR/*.tsv", file("log.csv", good), "quote a glob"),
-  log("a folder", "DIR", file("log.csv", good), "found a folder. Name the files in it"),
+  log("a folder", "DIR/logs", file("logs/log.csv", good), "found a folder. Name the files in it"),
   log(
     "a folder whose name is a glob",
     "DIR/rr[1]/log.csv",

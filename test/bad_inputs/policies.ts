@@ -63,7 +63,7 @@ export const policies: readonly BadInput[] = [
   bad("compare: nothing", ["policy", "compare"], nothing, "missing required argument 'policy'"),
   compared("a rival that there is not", ["--with", "greedy,best"], "Expected --with of greedy, popular"),
   compared("a shop that there is not", ["--shop", "x"], "Allowed choices are demo, restless"),
-  compared("no page", ["--out", "DIR/x.txt"], "Expected --out to be a file that ends in .html"),
+  compared("no page", ["--out", "DIR/x.txt"], "Expected a file that ends in .html"),
   compared("one user", ["--users", "1"], "Expected a whole number in 2.."),
   bad(
     "adapt: no interactions",

@@ -238,8 +238,8 @@ export const runFolders: readonly BadInput[] = [
   ),
   bad(
     "--init: a folder that is no run",
-    ["train", "--data", "DIR/log.tsv", "--init", "DIR"],
-    paper(),
+    ["train", "--data", "DIR/log.tsv", "--init", "DIR/none"],
+    all(paper(), folder("none")),
     "it is a folder, and a file was expected",
   ),
 

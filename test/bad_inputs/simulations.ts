@@ -158,7 +158,11 @@ export const simulations: readonly BadInput[] = [
     "Expected a new or empty folder for the simulated log",
     file("log/a.txt", "a"),
   ),
-  shop("one folder for both", ["--save-dir", "DIR/x", "--write-log", "DIR/x"], "Expected two folders"),
+  shop(
+    "one folder for both",
+    ["--save-dir", "DIR/x", "--write-log", "DIR/x"],
+    "Expected --save-dir apart from what --write-log names",
+  ),
   shop(
     "a log of too few users",
     ["--write-log", "DIR/log", "--users", "6"],

@@ -30,7 +30,7 @@ export const system: readonly BadInput[] = [
   // Paths that are no log.
   data("no file", "DIR/none.tsv", nothing, "none.tsv"),
   data("a file as a folder", "DIR/log.tsv/x", paper(), "log.tsv/x"),
-  data("a folder", "DIR", nothing, "Expected a prepared data set, a folder with a manifest.json"),
+  data("a folder", "DIR/set", folder("set"), "Expected a prepared data set, a folder with a manifest.json"),
   data("a dangling link", "DIR/log.tsv", link("log.tsv", "DIR/gone"), "log.tsv"),
   data("a loop of links", "DIR/log.tsv", link("log.tsv", "DIR/log.tsv"), "log.tsv"),
   data("a loop of links on the way", "DIR/loop/log.tsv", link("loop", "DIR/loop"), "log.tsv"),

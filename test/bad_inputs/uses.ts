@@ -1,7 +1,8 @@
 /** What uses a trained model: predict, recommend, serve, export. */
 
 import { all, bad, type BadInput, type Maker, type More, nothing, type Words } from "./corpus.ts";
-import { file } from "./files.ts";
+import { file, folder, link } from "./files.ts";
+import { prepared } from "./prepared.ts";
 import { paper, paperRows, usersOf } from "./paper.ts";
 import { snapshot } from "./snapshots.ts";
 
@@ -24,6 +25,19 @@ export const uses: readonly BadInput[] = [
   use("predict", "a file of another kind", ["--out", "DIR/p.xlsx"], "ends in .parquet or .csv"),
   use("predict", "a folder that is not there", ["--out", "DIR/x/p.csv"], "no such file or folder"),
   use("predict", "a comma in the file's path", ["--out", "DIR/a,b.csv"], "without a comma in its path"),
+  bad(
+    "predict: the log as the file",
+    ["predict", "--model", "DIR/model.safetensors", "--data", "DIR/log.csv", "--out", "DIR/p.csv"],
+    all(paper(), snapshot(), link("log.csv", "DIR/log.tsv"), link("p.csv", "DIR/log.tsv")),
+    "Expected --out apart from what --data names",
+  ),
+  use(
+    "predict",
+    "a file of a data set",
+    ["--out", "DIR/set/pages.parquet"],
+    "Expected --out apart from what another command made",
+    all(paper(), prepared()),
+  ),
   use("predict", "users without a page of the part", ["--split", "validation", ...predict], [
     "Expected users with events to predict, found none",
   ], paperRows(usersOf(0, 3, 2))),
@@ -65,7 +79,14 @@ export const uses: readonly BadInput[] = [
   use("serve", "an address as a host", ["--allow-host", "http://shop.example"], "Expected a host's name"),
   use("serve", "a batch of nobody", ["--max-batch", "0"], "Expected a whole number in 1..4096"),
   use("export", "no file", [], "required option '--onnx <file>' not specified"),
-  use("export", "a folder in the file's place", ["--onnx", "DIR"], "is a folder"),
+  use(
+    "export",
+    "a folder in the file's place",
+    ["--onnx", "DIR/m.onnx"],
+    "is a folder",
+    all(paper(), folder("m.onnx")),
+  ),
+  use("export", "the model in the file's place", ["--onnx", "DIR/model.safetensors"], "ends in .onnx"),
   use(
     "export",
     "an option of predict",

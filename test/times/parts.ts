@@ -74,7 +74,7 @@ export const parts: readonly Part[] = [
     name: "commands",
     about: "commands as a user runs them, their files, messages and pages",
     files: named(
-      "adversarial_command atomic_write bad_input command_series docs explain_failure fetch file_error ids lab lab_files lab_train launch onnx open_run " +
+      "adversarial_command atomic_write bad_input command_series docs explain_failure fetch file_error ids lab lab_files lab_train launch onnx open_run outputs " +
         "owned_folder package listen page_figures policy_command predict progress promises report reproduce results run_folder safetensors scorer seeds_folder serve short_functions shown_options " +
         "serve_command shell_word simulate_command simulated_log table train_command tune tune_command verdict",
     ),
