@@ -7,6 +7,7 @@ import { choiceProbabilities } from "../src/model/choice.ts";
 import type { PageRequest } from "../src/model/scorer.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { exportModel } from "../src/onnx/export_model.ts";
+import { userError } from "./folder_check.ts";
 import { withGpu } from "./op_check.ts";
 import { requestsOf, scoreCases, weightsOf } from "./score_cases.ts";
 
@@ -44,6 +45,12 @@ for (const [name, one] of Object.entries(scoreCases)) {
       const model = new UserModel(gpu, one.log.items, one.config, { weights });
       const catalogue = new MemoryItems(one.log.items);
       const file = exportModel({ config: one.config, catalogue, weights, metadata: {} });
+      for (const [name, values] of weights) {
+        if (/variance$|^position/.test(name)) continue; // what is divided by it is small; a position is not exported
+        const large = new Map([...weights, [name, new Float32Array(values.length).fill(3e38)]]);
+        const overflow = () => exportModel({ config: one.config, catalogue, weights: large, metadata: {} });
+        assert.throws(overflow, userError(/weights are too large/), name);
+      }
       const session = await InferenceSession.create(file);
       try {
         const all = requestsOf(one);

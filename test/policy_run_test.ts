@@ -113,6 +113,15 @@ async function refuses(gpu: Gpu, path: string): Promise<void> {
     async () => (await readPolicy(path)).state(one.specs),
     /replay\/lengths, found none/,
   );
+  for (const iteration of ["-4", "1e3", ""]) {
+    await writeSafetensors(policyFile(path), tensors, { ...metadata, iteration });
+    await assert.rejects(readPolicy(path), /Expected the snapshot of a policy/);
+  }
+  await writeSafetensors(policyFile(path), tensors, { ...metadata, iteration: "119" });
+  await assert.rejects(
+    async () => await PolicyFolder.resume(path, await readPolicyConfig(path), await readPolicy(path)),
+    /Expected a snapshot of iteration 120, as .*train\.csv/,
+  );
   await writeSafetensors(policyFile(path), tensors, { ...metadata, format: "clickgan-1" });
   await assert.rejects(readPolicy(path), /Expected the snapshot of a policy/);
   const other = [{ name: "value", rows: 1, columns: 5 }];

@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { UserError } from "../src/user_error.ts";
@@ -68,9 +69,12 @@ Deno.test("the bytes are those of the format, with data aligned to 8", () => {
   const bytes = encodeSafetensors(new Map([["w", { shape: [2], data }]]), { step: "7" });
   const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
   const header = new TextDecoder().decode(bytes.subarray(8, 8 + length));
+  const sum = crc32(new Uint8Array(data.buffer), crc32('{"step":"7"}'));
   assert.equal(
     header.trimEnd(),
-    '{"__metadata__":{"step":"7"},"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}',
+    `{"__metadata__":{"step":"7","crc32":"${
+      sum.toString(16)
+    }"},"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`,
   );
   assert.equal((8 + length) % 8, 0);
   assert.deepEqual([...bytes.subarray(8 + length)], [0, 0, 128, 63, 0, 0, 0, 192]);
@@ -101,6 +105,20 @@ Deno.test("every truncation of a file is noticed", () => {
       /at least [\d,]+ bytes expected|truncated: [\d,]+ bytes expected, [\d,]+ found/,
     );
   }
+});
+
+Deno.test("any flipped bit of the data or of the metadata is noticed", () => {
+  const data = Float32Array.from({ length: 9 }, (_, k) => Math.sin(k));
+  const whole = encodeSafetensors(new Map([["a", { shape: [9], data }]]), { iteration: "128" });
+  const of = new TextDecoder().decode(whole).indexOf("128");
+  for (let bit = 0; bit < 8 * data.byteLength; bit++) {
+    const bytes = whole.slice();
+    bytes[whole.length - 1 - (bit >> 3)]! ^= 1 << (bit & 7);
+    rejects(bytes, /its data and metadata have the checksum/);
+  }
+  const bytes = whole.slice();
+  bytes[of + 2] = "7".charCodeAt(0);
+  rejects(bytes, /checksum/);
 });
 
 Deno.test("damage is told by what it is", () => {

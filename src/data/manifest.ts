@@ -215,11 +215,16 @@ export function parseManifest(path: string, text: string): Manifest {
   throw new UserError(`${path} is not a manifest of a prepared data set: ${v.reasons(parsed.issues)}`);
 }
 
-/** @throws UserError for fields of tokens that share numbers, or that reach beyond what a model can have. */
+/** @throws UserError for fields of tokens that have none, that share numbers, or that reach beyond what a model can have. */
 function expectTokens(path: string, { features: { tokens } }: Manifest): void {
-  const fields = tokens.filter(({ count }) => count > 0).sort((a, b) => a.first - b.first);
+  const fields = tokens.toSorted((a, b) => a.first - b.first);
   for (const [k, { name, first, count }] of fields.entries()) {
     const next = fields[k + 1];
+    if (count === 0) {
+      throw new UserError(
+        `${path}: expected "${name}" to have tokens, found a count of 0. Leave the field out.`,
+      );
+    }
     if (next && next.first < first + count) {
       throw new UserError(
         `${path}: expected each field of tokens to have numbers of its own, ` +

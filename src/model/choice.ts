@@ -11,16 +11,19 @@ export interface ChoiceProbabilities {
   readonly noClick: number;
 }
 
+/** The error of weights that make utilities which are no finite numbers. */
+export function weightsTooLarge(got: number | string): UserError {
+  return new UserError(
+    `Expected utilities that are finite numbers, got ${got}: the model's weights are too large, so nothing that ` +
+      "it says means anything. Use another snapshot.",
+  );
+}
+
 /** @throws UserError for a utility that is no finite number. */
 export function expectFinite(utilities: ArrayLike<number>): void {
   for (let k = 0; k < utilities.length; k++) {
     if (Number.isFinite(utilities[k])) continue;
-    throw new UserError(
-      `Expected utilities that are finite numbers, got ${
-        utilities[k]
-      }: the model's weights are too large, so nothing that ` +
-        "it says means anything. Use another snapshot.",
-    );
+    throw weightsTooLarge(utilities[k] ?? NaN);
   }
 }
 

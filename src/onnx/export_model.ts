@@ -4,6 +4,7 @@ import type { ItemCatalogue } from "../data/item_catalogue.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { batchNormConstants } from "../ops/batch_norm.ts";
 import type { Weights } from "../tape/parameters.ts";
+import { weightsTooLarge } from "../model/choice.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { HISTORY, isWide, LAGS, PART } from "../model/wide.ts";
@@ -16,6 +17,7 @@ import { thousands } from "../thousands.ts";
 /** Operators of ONNX 1.12, which runtimes have had since 2022. */
 const OPSET = 17;
 const IR_VERSION = 8;
+const LARGEST_FLOAT = 2 ** 127;
 /** A protobuf message is smaller than 2 GiB. */
 const MOST_BYTES = 2 ** 31 - 2 ** 20;
 
@@ -30,7 +32,7 @@ export interface ExportedModel {
 
 /**
  * The bytes of the file.
- * @throws UserError for a model that is larger than such a file may be.
+ * @throws UserError for a model that is larger than such a file may be, or whose utilities may be no finite numbers.
  */
 export function exportModel({ config, catalogue, weights, metadata }: ExportedModel): Uint8Array {
   const graph = new GraphBuilder();
@@ -46,7 +48,9 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
     graph.ints(1),
   ], { keepdims: 0 });
   const inputs: EncoderInputs = { graph, catalogue, weight, optional, history, clicks };
-  outputs(graph, config, utility(inputs, config));
+  const utilities = utility(inputs, config);
+  if (!(boundOf(graph) < LARGEST_FLOAT)) throw weightsTooLarge("some that may be none");
+  outputs(graph, config, utilities);
   const bytes = graph.initializers.reduce((sum, { rawData }) => sum + rawData.length, 0);
   if (bytes > MOST_BYTES) {
     throw new UserError(
@@ -77,6 +81,28 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
     opsetImport: [{ domain: "", version: OPSET }],
     metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
   });
+}
+
+/**
+ * How large what is computed may become: on its way a number is multiplied by each tensor once at most, be it one row of it
+ * (of a table) or a sum over its rows (of a kernel).
+ */
+function boundOf({ nodes, initializers }: GraphBuilder): number {
+  const tables = new Set(nodes.filter(({ opType }) => opType === "Gather").map(({ input }) => input[0]));
+  let bound = 1;
+  for (const { name, dims, dataType, rawData: { buffer, byteOffset, length } } of initializers) {
+    if (dataType !== FLOAT) continue;
+    const values = new Float32Array(buffer, byteOffset, length / 4);
+    const sums = new Float64Array(dims.at(-1) ?? 1);
+    const isTable = tables.has(name);
+    for (let k = 0; k < values.length; k++) {
+      const [column, size] = [k % sums.length, Math.abs(values[k] ?? NaN)];
+      const before = sums[column] ?? NaN;
+      sums[column] = isTable ? Math.max(before, size) : before + size;
+    }
+    bound *= 1 + sums.reduce((most, sum) => Math.max(most, sum), 0);
+  }
+  return bound;
 }
 
 /** [users, clicks + 1] with a column of -1 more, so that there is one at least. */

@@ -52,9 +52,9 @@ export class PolicyFolder {
   static async resume(
     path: string,
     config: PolicyConfig,
-    { marks }: Pick<PolicySnapshot, "marks">,
+    { marks, iteration }: Pick<PolicySnapshot, "marks" | "iteration">,
   ): Promise<PolicyFolder> {
-    CsvLog.expectMarked(`${path}/train.csv`, marks.train);
+    CsvLog.expectMarked(`${path}/train.csv`, marks.train, iteration);
     CsvLog.expectMarked(`${path}/curve.csv`, marks.curve);
     const folder = PolicyFolder.#open(
       path,

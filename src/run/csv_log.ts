@@ -15,6 +15,9 @@ export type LogFile = Pick<Deno.FsFile, "writeSync" | "truncateSync" | "syncSync
 export const logMarkSchema = v.strictObject({ bytes: v.whole(0), sha256: v.string() });
 export type LogMark = v.InferOutput<typeof logMarkSchema>;
 
+/** Bytes: a row has a few numbers. */
+const LONGEST_ROW = 4096;
+
 /** A log open for appending. Rows are kept in memory until `flush` or `close`. */
 export class CsvLog {
   readonly #file: LogFile;
@@ -75,11 +78,23 @@ export class CsvLog {
    * Looks whether a log is as it was.
    *
    * @param mark of the log, when the checkpoint was written that the run resumes from
-   * @throws {UserError} when what stood in it then does not stand in it now
+   * @param iteration that the checkpoint says it is of, where the log has a row for each
+   * @throws {UserError} when what stood in it then does not stand in it now, or its last row is of another iteration
    */
-  static expectMarked(path: string, { bytes, sha256 }: LogMark): void {
+  static expectMarked(path: string, { bytes, sha256 }: LogMark, iteration?: number): void {
     const found = readIfThere(path) ?? new Uint8Array();
-    if (found.length >= bytes && digest(found.subarray(0, bytes)) === sha256) return;
+    if (found.length >= bytes && digest(found.subarray(0, bytes)) === sha256) {
+      const last = /([^\n,]*)[^\n]*\n$/.exec(
+        new TextDecoder().decode(found.subarray(0, bytes).slice(-LONGEST_ROW)),
+      )?.[1];
+      if (
+        iteration === undefined || Number(last) === iteration || (iteration === 0 && last === "iteration")
+      ) return;
+      throw new UserError(
+        `Expected a snapshot of iteration ${last}, as ${path} has its rows, found one that says ${iteration}. ` +
+          "Put the old snapshot back.",
+      );
+    }
     throw new UserError(
       `${path} is not the log that the run wrote: expected the same ${bytes} bytes at its beginning as when the run was ` +
         `last saved, found ${

@@ -20,6 +20,7 @@ import { hasConfig, readConfig, type RunConfig, writeConfig } from "./run_config
 import { withMeanRows } from "./mean_rows.ts";
 import {
   asideFile,
+  expectLogs,
   logFile,
   LOGS,
   readLast,
@@ -91,8 +92,8 @@ export class RunFolder {
     game: SnapshotGame | undefined,
     features?: Features,
   ): Promise<RunFolder> {
-    const { logs } = await readLast(path);
-    for (const log of LOGS) CsvLog.expectMarked(logFile(path, log), logs[log]);
+    const { iteration, logs } = await readLast(path);
+    expectLogs(path, { iteration, logs });
     clean(path);
     const all = ["iteration", ...columns];
     return RunFolder.#with(path, config, game, features, (file, log) => CsvLog.resume(file, all, logs[log]));

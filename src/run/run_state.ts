@@ -50,8 +50,14 @@ export function asideFile(path: string, criterion: Criterion): string {
  */
 export async function expectResumable(path: string): Promise<number> {
   const { iteration, logs } = await readLast(path);
-  for (const log of LOGS) CsvLog.expectMarked(logFile(path, log), logs[log]);
+  expectLogs(path, { iteration, logs });
   return iteration;
+}
+
+/** @throws UserError for logs that are not as they were when `last` was written. */
+export function expectLogs(path: string, { iteration, logs }: Pick<LastState, "iteration" | "logs">): void {
+  CsvLog.expectMarked(logFile(path, "train"), logs.train, iteration);
+  CsvLog.expectMarked(logFile(path, "validation"), logs.validation);
 }
 
 /** What `last` holds. @throws UserError for a snapshot that is damaged, or does not say what a run needs to go on. */

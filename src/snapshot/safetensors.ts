@@ -5,6 +5,8 @@
  *   header    JSON {name: {dtype, shape, data_offsets: [begin, end]}, "__metadata__": {string: string}}
  *   data      the tensors, row-major and little-endian, without gaps; offsets count from its first byte
  *
+ * Files that are written here have a checksum of their data and metadata in the metadata, which is checked where it stands.
+ *
  * Only the two types that the model needs: F32 and U32. As every machine with WebGPU is little-endian,
  * typed arrays are the file's bytes as they are.
  */
@@ -12,6 +14,7 @@
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";
 import { thousands } from "../thousands.ts";
+import { crc32 } from "./crc32.ts";
 
 /** A tensor: its shape, and its values in row-major order, as many as the shape says. */
 export interface TensorData {
@@ -26,6 +29,8 @@ export interface TensorFile {
 }
 
 const METADATA = "__metadata__";
+/** In the metadata: CRC-32 in hexadecimal. */
+const CHECKSUM = "crc32";
 /** Of the header's length, before the header. */
 export const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
@@ -60,7 +65,8 @@ export function safetensorsPieces(
   const entries: string[] = []; // joined by hand: JSON.stringify of an object would reorder names like "1"
   const data: Uint8Array[] = [];
   let at = 0;
-  if (Object.keys(metadata).length > 0) entries.push(`"${METADATA}":${JSON.stringify(metadata)}`);
+  const summed = { ...metadata, [CHECKSUM]: checksumOf(tensors, metadata) };
+  entries.push(`"${METADATA}":${JSON.stringify(summed)}`);
   for (const [name, tensor] of tensors) {
     if (name === METADATA) throw new RangeError(`a tensor cannot be named ${METADATA}`);
     const bytes = new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);
@@ -96,7 +102,27 @@ export function decodeSafetensors(bytes: Uint8Array<ArrayBuffer>, what: string):
   for (const { name, dtype, shape, begin, end } of entries) {
     tensors.set(name, { shape, data: values(bytes, dtype, dataStart + begin, dataStart + end) });
   }
-  return { tensors, metadata: readMetadata(rawMetadata, what) };
+  const { [CHECKSUM]: written, ...metadata } = readMetadata(rawMetadata, what);
+  const found = written === undefined ? undefined : checksumOf(tensors, metadata);
+  if (found !== written) {
+    throw damaged(what, `its data and metadata have the checksum ${found}, and were written with ${written}`);
+  }
+  return { tensors, metadata };
+}
+
+/** Of the tensors' values in their order, behind the metadata. */
+function checksumOf(
+  tensors: ReadonlyMap<string, TensorData>,
+  metadata: Readonly<Record<string, string>>,
+): string {
+  const text = new TextEncoder().encode(JSON.stringify(metadata));
+  const words = new Uint8Array(ELEMENT_BYTES * Math.ceil(text.length / ELEMENT_BYTES));
+  words.set(text);
+  let sum = crc32(new Uint32Array(words.buffer));
+  for (const { data: { buffer, byteOffset, length } } of tensors.values()) {
+    sum = crc32(new Uint32Array(buffer, byteOffset, length), sum);
+  }
+  return sum.toString(16).padStart(8, "0");
 }
 
 /**

@@ -69,12 +69,15 @@ const itemsSchema = v.variant("kind", [
   v.strictObject({ kind: v.literal("mixed"), count, width: v.whole(0), tokens: count }),
 ]);
 
+/** How many iterations were done, as text. */
+export const iterationSchema = v.pipe(v.string(), v.regex(/^\d{1,10}$/), v.transform(Number));
+
 const metadataSchema = v.object({
   format: v.literal(FORMAT),
   model: json(modelConfigSchema),
   items: json(itemsSchema),
   features: v.optional(json(featuresSchema)),
-  iteration: v.pipe(v.string(), v.regex(/^\d{1,10}$/), v.transform(Number)),
+  iteration: iterationSchema,
   kind: v.picklist(["best-loss", "best-prec1", "best-prec2", "last"]),
   game: v.optional(json(gameSchema)),
 });

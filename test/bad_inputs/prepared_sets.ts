@@ -86,6 +86,11 @@ export const preparedSets: readonly BadInput[] = [
     },
     /token|manifest/,
   ),
+  damaged("a field of no tokens", {
+    manifest: {
+      features: { dense: [{ name: "a" }, { name: "b" }], tokens: [{ name: "c", first: 0, count: 0 }] },
+    },
+  }, 'expected "c" to have tokens, found a count of 0'),
   damaged("fields of tokens that overlap", {
     manifest: {
       features: {

@@ -158,6 +158,12 @@ export const runFolders: readonly BadInput[] = [
       return encodeSafetensors(tensors, rest);
     }),
   ], "last.safetensors does not hold the state of a run"),
+  resume("a last snapshot of another iteration than its log's", [
+    altered("old/last.safetensors", (bytes) => {
+      const { tensors, metadata } = decodeSafetensors(bytes, "last");
+      return encodeSafetensors(tensors, { ...metadata, iteration: "3" });
+    }),
+  ], "Expected a snapshot of iteration 4, as "),
   resume("a best snapshot in its place", [
     (folder) => Deno.copyFileSync(`${folder}/old/best-loss.safetensors`, `${folder}/old/last.safetensors`),
   ], "last.safetensors does not hold the state of a run"),

@@ -4,6 +4,7 @@ import * as v from "../../schema.ts";
 import { parseJson } from "../../files/json_file.ts";
 import { logMarkSchema } from "../../run/csv_log.ts";
 import { readSafetensors, writeSafetensors } from "../../run/safetensors.ts";
+import { iterationSchema } from "../../snapshot/snapshot.ts";
 import type { TensorData, TensorFile } from "../../snapshot/safetensors.ts";
 import type { ParameterSpec, Weights } from "../../tape/parameters.ts";
 import { noBest } from "../../train/best_records.ts";
@@ -73,8 +74,8 @@ export async function readPolicy(path: string): Promise<PolicySnapshot> {
   const file = policyFile(path);
   const { tensors, metadata } = await readSafetensors(file);
   const marks = v.safeParse(marksSchema, parseJson(metadata.logs));
-  const iteration = Number(metadata.iteration);
-  if (metadata.format !== FORMAT || !marks.success || !Number.isInteger(iteration)) {
+  const { success, output: iteration } = v.safeParse(iterationSchema, metadata.iteration);
+  if (metadata.format !== FORMAT || !marks.success || !success) {
     throw new UserError(
       `Expected the snapshot of a policy, as deno task policy train writes it, got ${file}, which is none.`,
     );
