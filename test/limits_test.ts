@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { openDevice } from "../src/gpu/device.ts";
 import { askedLimits, LEAST, type LimitName } from "../src/gpu/limits.ts";
+import { MAX_CHUNKS } from "../src/gpu/sizes.ts";
+import { thousands } from "../src/thousands.ts";
 import { UserError } from "../src/user_error.ts";
 
 const names = Object.keys(LEAST) as LimitName[];
@@ -49,4 +51,11 @@ Deno.test("where there is no adapter, each host says what to do", async () => {
   const none = { requestAdapter: () => Promise.resolve(null) } as unknown as GPU;
   await assert.rejects(openDevice({}, none), /found none\. Use a current Chrome/);
   await assert.rejects(openDevice({ withoutAdapter: "Plug one in." }, none), /found none\. Plug one in\./);
+});
+
+Deno.test("the page says how many weights outside of tables fit: partial sums of all of them are one binding", async () => {
+  const most = LEAST.maxStorageBufferBindingSize / (4 * MAX_CHUNKS);
+  const page = (await Deno.readTextFile("README.md")).replace(/\s+/g, " ");
+  assert.ok(page.includes(`${MAX_CHUNKS} gradients of all weights outside of tables`));
+  assert.ok(page.includes(`at most ${thousands(most)} together`));
 });

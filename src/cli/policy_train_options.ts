@@ -11,7 +11,7 @@ import {
 } from "../policy/learning/config.ts";
 import { UserError } from "../user_error.ts";
 import { RESUME, SAVE_DIR } from "./arguments.ts";
-import { folder, type GivenOptions, LARGEST_SEED, numberOf, wholeNumber } from "./options.ts";
+import { folder, type GivenOptions, numberOf, wholeOf } from "./options.ts";
 import { startOption } from "./simulate_options.ts";
 import { addUsersOptions, checkUsers, type UsersOptions } from "./users_options.ts";
 
@@ -24,8 +24,9 @@ export interface PolicyTrainOptions
   resume?: string;
 }
 
-const probability = numberOf(policyTrainingSchema.entries.discount, "a number from 0 to 1");
-const rate = numberOf(policyTrainingSchema.entries.learningRate, "a number above 0 and at most 10");
+const { entries } = policyTrainingSchema;
+const probability = numberOf(entries.discount, "a number from 0 to 1");
+const rate = numberOf(entries.learningRate, "a number above 0 and at most 10");
 
 const defaults = defaultPolicyTraining;
 
@@ -54,22 +55,22 @@ function addTrainingOptions(command: Command): Command {
     .option(
       "--steps <n>",
       "pages to learn from in all (one user's page counts as one), not steps of the optimiser; whole episodes are played",
-      wholeNumber(1),
+      wholeOf(entries.steps),
       defaults.steps,
     )
-    .option("--seed <n>", "seed of all that is random", wholeNumber(0, LARGEST_SEED), defaults.seed)
+    .option("--seed <n>", "seed of all that is random", wholeOf(entries.seed), defaults.seed)
     .option(SAVE_DIR, "new or empty folder for the policy", folder)
     .option(RESUME, "go on with the training in this folder, bit for bit; --steps may ask for more", folder);
 }
 
 function addPageOptions(command: Command): Command {
   return command
-    .option("--slate <k>", "items that a page shows", wholeNumber(1, 1024), defaults.slate)
-    .option("--pages <n>", "pages of an episode", wholeNumber(1, 100_000), defaults.pages)
-    .option("--users <n>", "users stepped together", wholeNumber(1, 2 ** 24), defaults.users)
+    .option("--slate <k>", "items that a page shows", wholeOf(entries.slate), defaults.slate)
+    .option("--pages <n>", "pages of an episode", wholeOf(entries.pages), defaults.pages)
+    .option("--users <n>", "users stepped together", wholeOf(entries.users), defaults.users)
     .addOption(
       new Option("--reward <what>", "1 a click, or the utility of the clicked item")
-        .choices(policyTrainingSchema.entries.reward.options).default(defaults.reward),
+        .choices(entries.reward.options).default(defaults.reward),
     )
     .addOption(startOption())
     .option("--repeats", "show clicked items again", defaults.repeats)
@@ -82,7 +83,7 @@ function addPageOptions(command: Command): Command {
     .option(
       "--patience <n>",
       "a user leaves after so many pages in a row without a click; 0: never",
-      wholeNumber(0),
+      wholeOf(entries.patience),
       defaults.patience,
     );
 }
@@ -93,7 +94,7 @@ function addNetworkOptions(command: Command): Command {
     .option(
       "--trunk <units>",
       "units that the state goes through first",
-      wholeNumber(4, 1024),
+      wholeOf(entries.trunk),
       defaults.trunk,
     )
     .option("--share-positions", "cdqn: one network for all positions of a slate", defaults.sharePositions);
@@ -113,7 +114,7 @@ function addTargetOptions(command: Command): Command {
     .option(
       "--target-every <n>",
       "steps of the optimiser from one copy of the weights to the next; 1: copied at every step",
-      wholeNumber(1),
+      wholeOf(entries.targetEvery),
       defaults.targetEvery,
     )
     .option("--discount <x>", "factor on the value of the next page", probability, defaults.discount)
@@ -137,7 +138,7 @@ function addOptimiserOptions(command: Command): Command {
     .option(
       "--steps-per-page <n>",
       "steps of the optimiser after each page of all users",
-      wholeNumber(1, 256),
+      wholeOf(entries.stepsPerPage),
       defaults.stepsPerPage,
     )
     .option(
@@ -147,7 +148,7 @@ function addOptimiserOptions(command: Command): Command {
       defaults.clip ?? 0,
     )
     .option("--huber", "an error d of a value above 1 counts as 2 |d| - 1, not as d^2", defaults.huber)
-    .option("--replay <n>", "pages of users that are remembered, at least", wholeNumber(1), defaults.replay);
+    .option("--replay <n>", "pages of users that are remembered, at least", wholeOf(entries.replay), defaults.replay);
 }
 
 function addExplorationOptions(command: Command): Command {
@@ -172,22 +173,22 @@ function addEvaluationOptions(command: Command): Command {
     .option(
       "--evaluate-every <n>",
       "pages of users from one evaluation, and snapshot, to the next",
-      wholeNumber(1),
+      wholeOf(entries.evaluateEvery),
       defaults.evaluateEvery,
     )
     .option(
       "--evaluation-users <n>",
       "users of an evaluation, who see the best slates",
-      wholeNumber(1, 2 ** 24),
+      wholeOf(entries.evaluationUsers),
       defaults.evaluationUsers,
     );
 }
 
 function hiddenUnits(text: string): number {
-  return numberOf(policyTrainingSchema.entries.hidden, "4, 8, 12, ... or 64 units")(text);
+  return numberOf(entries.hidden, "4, 8, 12, ... or 64 units")(text);
 }
 function rows(text: string): number {
-  return numberOf(policyTrainingSchema.entries.rows, "a multiple of 64")(text);
+  return numberOf(entries.rows, "a multiple of 64")(text);
 }
 
 /** @throws UserError where it is not said whose clicks to learn from, or begin with, or it is said twice. */

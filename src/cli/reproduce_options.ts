@@ -54,13 +54,13 @@ export function parseReproduceOptions(args: readonly string[]): ReproduceOptions
     .option(
       "--iterations <n>",
       "iterations of the Shannon stage",
-      wholeNumber(10),
+      wholeNumber(10, 2 ** 31),
       defaultTraining.iterations,
     )
     .option(
       "--adversarial <n>",
       "iterations of the adversarial stage",
-      wholeNumber(10),
+      wholeNumber(10, 2 ** 31),
       paperAdversarial.iterations,
     )
     .option(

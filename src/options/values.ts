@@ -1,5 +1,6 @@
 /** Values of options as text: what is expected of them, and what to say when something else is given. */
 
+import type { whole } from "../schema.ts";
 import { UserError } from "../user_error.ts";
 
 export const LARGEST_SEED = 2 ** 32 - 1;
@@ -15,6 +16,11 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (tex
     const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `in ${least}..${most}`;
     throw new InvalidValue(`Expected a whole number ${range}, got "${text}".`);
   };
+}
+
+/** A whole number in the range of a schema, so that an option takes what its config does. */
+export function wholeOf({ pipe: [, , least, most] }: ReturnType<typeof whole>): (text: string) => number {
+  return wholeNumber(least.requirement, most.requirement);
 }
 
 /** What accepts numbers (https://standardschema.dev). */

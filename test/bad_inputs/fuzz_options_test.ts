@@ -2,6 +2,10 @@
 
 import fc from "fast-check";
 import assert from "node:assert/strict";
+import { Command } from "commander";
+import { parse } from "../../src/cli/options.ts";
+import { addPolicyTrainOptions, policyTrainingOf } from "../../src/cli/policy_train_options.ts";
+import { parseReproduceOptions } from "../../src/cli/reproduce_options.ts";
 import { adversarialOf, modelOf, parseTrainOptions, trainingOf } from "../../src/cli/train_options.ts";
 import { modelConfigSchema } from "../../src/model/config.ts";
 import * as v from "../../src/schema.ts";
@@ -68,6 +72,33 @@ const option = fc.oneof(
 );
 /** Help and version end the process, as they should. */
 const asks = (arg: string) => /^(-[^-]*[hV]|--help|--version)/.test(arg);
+
+Deno.test("no option of policy train, or of reproduce, takes a number that no training could have", () => {
+  const numbers = [0, 1, 64, 2 ** 31, 2 ** 31 + 1, 2 ** 32, 2 ** 40 + 1, Number.MAX_SAFE_INTEGER, 1e300, -1];
+  const refusedOr = (work: () => void, what: string) => {
+    try {
+      work();
+    } catch (error) {
+      assert.ok(error instanceof UserError, `${what}: ${error}`);
+    }
+  };
+  for (const { long, argChoices } of addPolicyTrainOptions(new Command()).options) {
+    for (const number of argChoices ? [] : numbers) {
+      const command = addPolicyTrainOptions(new Command());
+      refusedOr(() => policyTrainingOf(parse(command, [`${long}=${number}`])), `${long} ${number}`);
+    }
+  }
+  for (const long of ["--iterations", "--adversarial"]) {
+    for (const number of numbers) {
+      refusedOr(() => {
+        const options = parseReproduceOptions([`${long}=${number}`]);
+        for (const value of [options.iterations, options.adversarial]) {
+          v.parse(trainingConfigSchema.entries.iterations, value);
+        }
+      }, `${long} ${number}`);
+    }
+  }
+});
 
 Deno.test("options of train at random", () => {
   let taken = 0;
