@@ -19,6 +19,8 @@ const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> =
   "data retailrocket": [31, 4],
   "data log": [27, 4],
   "data example": [15, 4],
+  "policy train": [40, 29],
+  "simulate": [100, 62],
 };
 
 const starts = new SecondStarts();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DENO_FLAGS } from "../src/deno_flags.ts";
 import { atomicWriteFile } from "../src/files/atomic_write.ts";
 import { Lock } from "../src/files/lock.ts";
-import { contentsOf, expectEmpty, OwnedFolder } from "../src/files/owned_folder.ts";
+import { contentsOf, expectEmpty, OwnedFolder, SIGN } from "../src/files/owned_folder.ts";
 import { isTemporaryName, openTemporary, temporaryName } from "../src/files/temporary_file.ts";
 import { exists } from "../src/files/file_error.ts";
 import { userError, withEmptyFolder } from "./folder_check.ts";
@@ -197,4 +197,34 @@ Deno.test("temporary names are of one kind, and an empty folder may hold them", 
     expectEmpty(folder, RUN);
     (await OwnedFolder.begin(folder, RUN))[Symbol.dispose]();
     assert.deepEqual(names(folder), []);
+  }));
+
+Deno.test("what is made in one go says that it is not whole, and the next one begins it anew", () =>
+  withEmptyFolder(async (folder) => {
+    const path = `${folder}/made`;
+    const purpose = { ...RUN, own: ["a.csv", "b.json"] };
+    const write = (name: string, text: string) => Deno.writeTextFileSync(`${path}/${name}`, text);
+    const refused = () => OwnedFolder.begin(path, purpose);
+    {
+      using _left = await OwnedFolder.begin(path, purpose);
+      assert.deepEqual(names(path).filter((name) => !name.endsWith(".lock")), [SIGN]);
+    }
+    assert.deepEqual(names(folder), [], "nothing was written to it");
+    {
+      using _killed = await OwnedFolder.begin(path, purpose);
+      write("a.csv", "half");
+    }
+    assert.deepEqual(names(path), [SIGN, "a.csv"]);
+    write("notes.txt", "mine");
+    await assert.rejects(refused, userError(/holds notes\.txt/));
+    assert.deepEqual(names(path), [SIGN, "a.csv", "notes.txt"]);
+    Deno.removeSync(`${path}/notes.txt`);
+    {
+      using whole = await OwnedFolder.begin(path, purpose);
+      assert.ok(!names(path).includes("a.csv"));
+      write("b.json", "{}");
+      whole.finish();
+    }
+    assert.deepEqual(names(path), ["b.json"]);
+    await assert.rejects(refused, userError(/holds b\.json/));
   }));

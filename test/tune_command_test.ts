@@ -1,7 +1,8 @@
 /** `tune` as a user runs it: stopped, killed, gone on with, and what it leaves and says. */
 
 import assert from "node:assert/strict";
-import { interrupt, runCommand, signalled, withSmallLog } from "./command_check.ts";
+import { exists } from "../src/files/file_error.ts";
+import { interrupt, runCommand, signalled, startCommand, withSmallLog } from "./command_check.ts";
 import { CommandSeries } from "./command_series.ts";
 
 /** Only the dropout is searched: five settings, which end before the clock does. */
@@ -32,6 +33,12 @@ Deno.test("tune: stopped and killed, it goes on as if it had not been; its words
     await using searches = new CommandSeries("tune", [args(whole), args(parts)]);
     const at = await searches.run(args(whole));
     assert.equal(at.code, 0, at.stderr);
+    const killed = startCommand("tune", ...args(parts)); // in its first setting
+    while (!await exists(`${parts}/setting-000/last.safetensors`)) {
+      await new Promise((done) => setTimeout(done, 20));
+    }
+    killed.kill("SIGKILL");
+    await killed.output();
     const stopped = await interrupt(/best val loss .*: setting 0/, "tune", ...args(parts));
     assert.equal(stopped.code, 130, stopped.stderr);
     assert.match(stopped.stderr, /Go on with the same command/);

@@ -20,12 +20,17 @@ import { type PolicyRun, runPolicies } from "./simulate_runs.ts";
 import { type Simulated, withSimulated } from "./simulated.ts";
 import { delayedProgress } from "./step_progress.ts";
 import { stopOnSignals } from "./stop.ts";
+import { PREPARED_FILES } from "../sets/prepared_writer.ts";
 import { UserError } from "../user_error.ts";
 import process from "node:process";
 
 const FOLDERS = {
-  saveDir: { what: "the figures", option: "--save-dir" },
-  writeLog: { what: "the simulated log", option: "--write-log" },
+  saveDir: {
+    what: "the figures",
+    option: "--save-dir",
+    own: ["episodes.csv", "episodes.parquet", "returns.csv", "result.json", "report.html"],
+  },
+  writeLog: { what: "the simulated log", option: "--write-log", own: PREPARED_FILES },
 } as const satisfies Record<string, Purpose>;
 
 /** What is done sooner is not worth a line in a pipe. */
@@ -46,7 +51,8 @@ async function main(): Promise<number> {
     const setting = settingOf(options, simulated.data);
     const { policies, notes } = await chosen(options, opened, simulated);
     using owned = new DisposableStack();
-    for (const { path, purpose } of folders) owned.use(await OwnedFolder.begin(path, purpose));
+    const begun: OwnedFolder[] = [];
+    for (const { path, purpose } of folders) begun.push(owned.use(await OwnedFolder.begin(path, purpose)));
     const sinks = sinksOf({ options, simulated, setting });
     const progress = await trainingProgress(options.users * policies.length, 0, process.stderr);
     const began = performance.now();
@@ -82,6 +88,7 @@ async function main(): Promise<number> {
       await writeResult(options.saveDir, options, opened, simulated, told, runs);
       await writeSimulationPage(reportFile(options.saveDir), { options, opened, simulated, told, runs });
     }
+    for (const folder of begun) folder.finish();
     for (const { path, purpose: { what } } of folders) {
       console.log(`${what[0]?.toUpperCase()}${what.slice(1)}: ${quoted(path)}`);
     }

@@ -48,6 +48,7 @@ async function main(): Promise<number> {
     const standing = before
       ? await standingOf(path, before)
       : { criterion: options.criterion, rungs: [], candidates: [] };
+    if (!before) await writeTune(path, about, standing, 0); // so that the folder says what it is, whenever this ends
     for (const [number, candidate] of standing.candidates.entries()) {
       await expectRun(folderOfSetting(path, number), candidate);
     }

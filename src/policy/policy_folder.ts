@@ -28,6 +28,8 @@ export class PolicyFolder {
   private constructor(
     readonly path: string,
     readonly config: PolicyConfig,
+    /** Whether the curve had a point when this was opened. */
+    readonly hasPoints: boolean,
     private readonly train: CsvLog,
     private readonly curve: CsvLog,
   ) {}
@@ -39,10 +41,8 @@ export class PolicyFolder {
 
   /** Starts a training's files. @throws UserError when the folder cannot be written, or holds what would be lost. */
   static async begin(path: string, config: PolicyConfig): Promise<PolicyFolder> {
-    const open = (name: string, columns: readonly string[]) => CsvLog.begin(`${path}/${name}`, columns);
-    const folder = PolicyFolder.#open(path, config, open);
-    await writePolicyConfig(path, config);
-    return folder;
+    await writePolicyConfig(path, config); // first: from now on --resume goes on
+    return PolicyFolder.#open(path, config, false, (name, columns) => CsvLog.begin(`${path}/${name}`, columns));
   }
 
   /**
@@ -59,6 +59,7 @@ export class PolicyFolder {
     const folder = PolicyFolder.#open(
       path,
       config,
+      marks.curve.bytes > CURVE.join().length + 1,
       (name, columns) =>
         CsvLog.resume(`${path}/${name}`, columns, name === "train.csv" ? marks.train : marks.curve),
     );
@@ -69,11 +70,12 @@ export class PolicyFolder {
   static #open(
     path: string,
     config: PolicyConfig,
+    hasPoints: boolean,
     open: (name: string, columns: readonly string[]) => CsvLog,
   ): PolicyFolder {
     const train = open("train.csv", TRAIN);
     try {
-      return new PolicyFolder(path, config, train, open("curve.csv", CURVE));
+      return new PolicyFolder(path, config, hasPoints, train, open("curve.csv", CURVE));
     } catch (error) {
       train.close();
       throw error;

@@ -4,10 +4,8 @@ import { NONE } from "../data/click_log.ts";
 import { makeShop } from "../data/demo_shop.ts";
 import { demoItem } from "../data/shops/items.ts";
 import type { ShopTruth } from "../data/shops/truth.ts";
-import { atomicWriteFile, makeFolder } from "../files/atomic_write.ts";
-import { exists } from "../files/file_error.ts";
+import { atomicWriteFile } from "../files/atomic_write.ts";
 import { OwnedFolder } from "../files/owned_folder.ts";
-import { UserError } from "../user_error.ts";
 
 /** When the shop opened: pages of a user are an hour apart. */
 const OPENED = Date.UTC(2026, 0, 1, 8);
@@ -16,7 +14,7 @@ const HOUR = 3_600_000;
 /**
  * Writes `log.csv` (user, time, page, item, position, clicked; a row for each displayed item) and `items.csv` (item,
  * category, brand and numbers).
- * @throws UserError when the folder holds such a file or cannot be written to.
+ * @throws UserError when the folder holds something or cannot be written to.
  */
 export async function writeExample(
   folder: string,
@@ -48,16 +46,13 @@ export async function writeExample(
   });
   const { category: _, brand: __, ...numbers } = demoItem(items.values, 0);
   const files = {
-    [`${folder}/log.csv`]: lines,
-    [`${folder}/items.csv`]: [["item", "category", "brand", ...Object.keys(numbers)].join(","), ...known],
+    "log.csv": lines,
+    "items.csv": [["item", "category", "brand", ...Object.keys(numbers)].join(","), ...known],
   };
-  await makeFolder(folder);
-  using _owned = OwnedFolder.open(folder);
-  for (const path of Object.keys(files)) {
-    if (await exists(path)) {
-      throw new UserError(`${path} is there already. Choose another --out, or remove it.`);
-    }
+  using owned = await OwnedFolder.begin(folder, { what: "the example", option: "--out", own: Object.keys(files) });
+  for (const [name, lines] of Object.entries(files)) {
+    await atomicWriteFile(`${folder}/${name}`, lines.join("\n") + "\n");
   }
-  for (const [path, lines] of Object.entries(files)) await atomicWriteFile(path, lines.join("\n") + "\n");
+  owned.finish();
   return { rows: log.rowItem.length, items: items.count };
 }

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { makeFolder } from "../files/atomic_write.ts";
 import { exists, explainFileError } from "../files/file_error.ts";
 import { Lock } from "../files/lock.ts";
-import { contentsOf, expectEmpty, lockBeside } from "../files/owned_folder.ts";
+import { contentsOf, expectEmpty, lockBeside, SIGN } from "../files/owned_folder.ts";
 import { isTemporaryName } from "../files/temporary_file.ts";
 import { UserError } from "../user_error.ts";
 
@@ -15,8 +15,6 @@ import { UserError } from "../user_error.ts";
 export const PARTIAL = ".partial";
 /** What the engine works in. */
 const WORK = "work";
-/** Marks a folder that is not whole: it is the first file there, and the last one to go. */
-export const SIGN = ".clickgan-partial";
 const SIGN_TEXT = "A data set that `deno task data` is making, or did not finish: the next one removes it.\n";
 
 /** All that this program and its engine write there. */

@@ -2,8 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import { isOwnName } from "../../src/files/owned_folder.ts";
-import { SIGN } from "../../src/prepare/out_folder.ts";
+import { isOwnName, SIGN } from "../../src/files/owned_folder.ts";
 import type { CommandName, CommandResult } from "../command_check.ts";
 import { isMessage, run } from "./process.ts";
 

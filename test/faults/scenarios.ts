@@ -73,6 +73,37 @@ function prepared(name: string, args: readonly string[], prepare: Scenario["prep
 
 const packed = ["--data", "set", "--memory-rows", "0", "--save-dir", OUT, ...SHANNON];
 
+const SHOP = ["--shop", "restless", "--truth"];
+const policy = [
+  ...[
+    "train",
+    ...SHOP,
+    "--algorithm",
+    "gdqn",
+    "--slate",
+    "2",
+    "--pages",
+    "4",
+    "--users",
+    "64",
+    "--hidden",
+    "8",
+  ],
+  ...[
+    "--trunk",
+    "8",
+    "--rows",
+    "64",
+    "--evaluation-users",
+    "50",
+    "--evaluate-every",
+    "256",
+    "--steps",
+    "512",
+  ],
+  ...["--save-dir", OUT],
+];
+
 export const scenarios: readonly Scenario[] = [
   trained("train", SHANNON),
   trained("train, both stages", [...SHANNON, ...ADVERSARIAL]),
@@ -149,6 +180,24 @@ export const scenarios: readonly Scenario[] = [
     command: "data",
     args: ["example", "--out", OUT],
     prepare: async () => {},
-    refusal: /is there already\. Choose another --out, or remove it/,
+    refusal: /holds items\.csv/,
+  },
+  {
+    name: "policy train",
+    command: "policy",
+    args: policy,
+    prepare: async () => {},
+    again: async (folder) =>
+      await exists(`${folder}/${OUT}/policy.json`) ? ["train", "--resume", OUT] : policy,
+  },
+  {
+    name: "simulate",
+    command: "simulate",
+    args: [
+      ...[...SHOP, "--no-rivals", "--users", "20", "--pages", "3", "--slate", "2", "--episodes-file", "csv"],
+      ...["--save-dir", OUT, "--write-log", `${OUT}-log`],
+    ],
+    prepare: async () => {},
+    refusal: /holds /,
   },
 ];

@@ -60,7 +60,8 @@ export async function runPolicy(
     folder.appendPoint(last);
     events.onPoint?.(last);
   };
-  if (trainer.iteration === 0) {
+  if (!folder.hasPoints) {
+    await save(); // before the curve has a row: only with a snapshot is it known what a row belongs to
     await evaluate();
     await save();
   }
