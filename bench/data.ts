@@ -151,9 +151,7 @@ async function run(name: string, args: string[], cache?: string): Promise<Taken>
   let ended = false;
   const watch = (async () => {
     while (!ended) {
-      const { stdout } = await new Deno.Command("ps", { args: ["-o", "rss=", "-p", String(child.pid)] })
-        .output();
-      most = Math.max(most, Number(new TextDecoder().decode(stdout)) / 1024);
+      most = Math.max(most, await memoryOf(child.pid));
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   })();
@@ -163,6 +161,19 @@ async function run(name: string, args: string[], cache?: string): Promise<Taken>
   await watch;
   if (code !== 0) throw new UserError(`${name} ${args.join(" ")} ended with ${code}:\n${errors}`);
   return { seconds: (performance.now() - began) / 1000, mebibytes: most };
+}
+
+/**
+ * MiB of resident memory of a process, by what every machine has: the most so far where Linux tells it (to cat, as a script
+ * without all permissions may not look there), else what ps says of now; 0 once it has ended.
+ */
+async function memoryOf(pid: number): Promise<number> {
+  const [command, ...args] = Deno.build.os === "linux"
+    ? ["cat", `/proc/${pid}/status`] as const
+    : ["ps", "-o", "rss=", "-p", String(pid)] as const;
+  const { stdout } = await new Deno.Command(command, { args, stderr: "null" }).output();
+  const [, kibibytes = "0"] = /(?:VmHWM:|^)\s*(\d+)/.exec(new TextDecoder().decode(stdout)) ?? [];
+  return Number(kibibytes) / 1024;
 }
 
 /** The children have another cache folder, but Deno's own is to stay. */

@@ -10,23 +10,34 @@ import { AS_USERS_HAVE_IT } from "./driver_settings.ts";
 import { withFolder } from "./prepared_folder.ts";
 
 /** @param script in bench/. */
-async function run(folder: string, script: string, ...args: string[]): Promise<void> {
+async function run(
+  folder: string,
+  script: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", ...DENO_FLAGS, "--no-prompt", "--allow-read", "--allow-env", "--allow-write", "--allow-run"],
       ...["--allow-ffi", "--allow-sys", new URL(`../bench/${script}`, import.meta.url).href, ...args],
     ],
     cwd: folder,
-    env: { ...GPU_ENVIRONMENT, ...AS_USERS_HAVE_IT, NO_COLOR: "1" },
+    env: { ...GPU_ENVIRONMENT, ...AS_USERS_HAVE_IT, NO_COLOR: "1", ...env },
   }).output();
   assert.equal(code, 0, new TextDecoder().decode(stderr));
 }
 
 /** @returns the rows of the table that the script writes, as cells. */
-async function written(folder: string, script: string, markers: string, ...args: string[]) {
+async function written(
+  folder: string,
+  script: string,
+  markers: string,
+  args: readonly string[],
+  env?: Readonly<Record<string, string>>,
+) {
   const page = `${folder}/page.md`;
   await Deno.writeTextFile(page, `<!-- ${markers} -->\n<!-- end of ${markers} -->\n`);
-  await run(folder, script, ...args, "--readme", page);
+  await run(folder, script, [...args, "--readme", page], env);
   const rows = (await Deno.readTextFile(page)).split("\n").filter((line) => line.startsWith("| "));
   return rows.map((row) => row.split("|").slice(1, -1).map((cell) => cell.trim()));
 }
@@ -36,7 +47,8 @@ Deno.test("bench:stability plays a setting and writes its row", () =>
     const size = { users: 160, items: 30, width: 0, maxEvents: 3, maxPage: 4 };
     writePaperFile(`${folder}/small.tsv`, smallLog(31, size));
     const short = ["--iterations", "1000", "--batch-size", "2", "--only", "^defaults$"];
-    const rows = await written(folder, "stability.ts", "stability small", "--data", "small.tsv", ...short);
+    const args = ["--data", "small.tsv", ...short];
+    const rows = await written(folder, "stability.ts", "stability small", args);
     const [name, ...figures] = rows.at(-1) ?? [];
     assert.equal(name, "defaults");
     assert.ok(
@@ -47,8 +59,13 @@ Deno.test("bench:stability plays a setting and writes its row", () =>
 Deno.test("bench:data writes files in Retailrocket's layout, prepares them and trains on them", () =>
   withFolder({}, async (folder) => {
     const scale = ["--scales", "0.0005", "--iterations", "2"];
-    const rows = await written(folder, "data.ts", "bench data sampled", ...scale);
-    const [share, sourceRows, pages] = rows.at(-1) ?? [];
+    const PATH = `${folder}/bin`; // what a machine with little more than Node.js has: no ps
+    await Deno.mkdir(PATH);
+    await Deno.symlink("/bin/cat", `${PATH}/cat`);
+    const bare: Record<string, string> = Deno.build.os === "linux" ? { PATH } : {};
+    const rows = await written(folder, "data.ts", "bench data sampled", scale, bare);
+    const [share, sourceRows, pages, , , , , mebibytes] = rows.at(-1) ?? [];
+    assert.ok(Number(mebibytes) > 50, mebibytes);
     assert.equal(share, "0.0005");
     assert.match(sourceRows ?? "", /^1\d,\d{3}$/);
     assert.match(pages ?? "", /^1,\d{3}$/);
@@ -56,7 +73,7 @@ Deno.test("bench:data writes files in Retailrocket's layout, prepares them and t
 
 Deno.test("bench:logs: each made-up log is prepared whole, and nobody predicts it better than who knows its truth", () =>
   withFolder({}, async (folder) => {
-    await run(folder, "logs.ts", "made", "--users", "100");
+    await run(folder, "logs.ts", ["made", "--users", "100"]);
     const json = async (path: string) => JSON.parse(await Deno.readTextFile(`${folder}/made/${path}`));
     for (const { name, goesOn, columns } of kinds) {
       const { counts, test: { truth, history, noClick } } = await json(`${name}.json`);

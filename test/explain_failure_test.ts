@@ -49,6 +49,11 @@ Deno.test("what the system says becomes a line with the path, the cause and the 
         await thrownBy(() => new Uint8Array(2 ** 45)),
         /there is not enough memory .*Use a smaller input/,
       ],
+      [
+        "a command that is not there",
+        await thrownBy(() => new Deno.Command("clickgan-none").output()),
+        /expected the command clickgan-none, found none\. Install it/,
+      ],
       ["a full device", withCode("ENOSPC"), /the disk is full\. Free some space/],
       ["a broken disk", withCode("EIO"), /the disk reports a fault/],
       ["what is not known", withCode("EWHATEVER", "the moon is full"), /the moon is full\. \w/],

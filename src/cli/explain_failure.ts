@@ -19,6 +19,12 @@ export function explainFailure(error: unknown): UserError | undefined {
       cause: error,
     });
   }
+  const [, command] = /^Failed to spawn '([^']*)': (?!No such cwd)/.exec(error.message) ?? [];
+  if (command !== undefined && error instanceof Deno.errors.NotFound) {
+    return new UserError(`expected the command ${command}, found none. Install it, or put it on the PATH.`, {
+      cause: error,
+    });
+  }
   const { doing, path } = placeOf(error);
   const explained = explainFileError(error, doing, path);
   if (explained instanceof UserError) return explained;
