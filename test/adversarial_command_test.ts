@@ -1,7 +1,9 @@
 /** `train --adversarial` from the outside: both stages, stopping and going on, --init of a run, bad options. */
 
 import assert from "node:assert/strict";
-import { adversarialOf, modelOf, parseTrainOptions, trainingOf } from "../src/cli/train_options.ts";
+import { parseTrainOptions } from "../src/cli/train_options.ts";
+import { stagesConfigOf } from "../src/options/train.ts";
+import { tinyData } from "./tiny_data.ts";
 import { UserError } from "../src/user_error.ts";
 import { filesIn, interrupt, runCommand, withSmallLog, writePaperFile } from "./command_check.ts";
 import { CommandSeries } from "./command_series.ts";
@@ -180,7 +182,7 @@ Deno.test("options of both stages that make no sense are refused", () => {
   for (const [options, message] of wrong) {
     const parsed = () => {
       const { options: all } = parseTrainOptions(["--iterations", "12", ...options]);
-      return [modelOf(all), trainingOf(all), adversarialOf(all)];
+      return stagesConfigOf(all, tinyData);
     };
     assert.throws(parsed, (error) => error instanceof UserError && message.test(error.message), `${options}`);
   }

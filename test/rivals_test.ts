@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { usersOf } from "../src/data/click_log.ts";
 import { defaultModel, modelConfigSchema } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
-import { modelOf, parseTrainOptions } from "../src/cli/train_options.ts";
+import { parseTrainOptions } from "../src/cli/train_options.ts";
+import { stagesConfigOf } from "../src/options/train.ts";
+import { tinyData } from "./tiny_data.ts";
 import { Collector } from "../src/figures/collector.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
 import { defaultAdversarial } from "../src/train/config.ts";
@@ -100,7 +102,8 @@ Deno.test("a reward that is not of choices alone has no adversarial stage", () =
   }));
 
 Deno.test("options of the simple models, and configs from before they were there", () => {
-  const model = (...args: string[]) => modelOf(parseTrainOptions(args).options);
+  const model = (...args: string[]) =>
+    stagesConfigOf(parseTrainOptions(["--counts", "none", ...args]).options, tinyData).model;
   assert.deepEqual(model(), defaultModel);
   assert.deepEqual(model("--encoder", "none", "--dims", "none"), logit);
   const rival = { ...logit, dims: [64, 64], wide: 8, loss: "logistic", positions: 20 };

@@ -3,9 +3,7 @@
 import assert from "node:assert/strict";
 import { parseTuneOptions, trainedBy } from "../src/cli/tune_options.ts";
 import { budgetText, cautions, type Finalists, verdictText } from "../src/cli/tune_words.ts";
-import { MemoryLog } from "../src/data/log_source.ts";
 import { randomStream } from "../src/data/random.ts";
-import { smallLog } from "../src/selftest/small_logs.ts";
 import { column, columns } from "../src/figures/columns.ts";
 import { type Paired, pairedOf } from "../src/figures/paired.ts";
 import { type SettingRow, tableCsv, trainArguments } from "../src/tune/outcome.ts";
@@ -30,17 +28,12 @@ import {
   winnerOf,
 } from "../src/tune/standing.ts";
 import { UserError } from "../src/user_error.ts";
-
-/** A small log that the settings are for. */
-const data = {
-  source: new MemoryLog(smallLog(1, { users: 9, items: 5, width: 2 })),
-  places: "shown",
-} as const;
+import { tinyData } from "./tiny_data.ts";
 
 /** Undefined where train refuses the arguments. */
 function trainedOn(args: readonly string[]): ReturnType<typeof trainedBy> | undefined {
   try {
-    return trainedBy(args, data);
+    return trainedBy(args, tinyData);
   } catch (error) {
     if (error instanceof UserError) return undefined;
     throw error;
@@ -74,7 +67,7 @@ Deno.test("tune: the first setting is the default, and all are different and und
   assert.deepEqual(settings(60, space), all);
   assert.notDeepEqual(settings(60, { ...space, seed: 4 }), all);
   for (const setting of all.slice(1)) {
-    const { model, training } = trainedBy(argumentsOf(setting), data);
+    const { model, training } = trainedBy(argumentsOf(setting), tinyData);
     assert.equal(training.earlyStopping, "loss");
     // What a step takes off the kernels is never much.
     assert.ok(training.weightDecay * training.learningRate < 0.025, textOf(setting));
@@ -90,7 +83,7 @@ Deno.test("tune: the first setting is the default, and all are different and und
   assert.ok(placeless.length > 3 && placeless.length < 25);
   for (const setting of whole) {
     const places = placeless.includes(setting) ? 0 : 20;
-    assert.equal(trainedBy(argumentsOf(setting), data).model.positions, places);
+    assert.equal(trainedBy(argumentsOf(setting), tinyData).model.positions, places);
   }
   assert.ok(all.every((setting) => setting[POSITION_EFFECT] === undefined), "places mean nothing");
   const less = whole.filter((setting) => setting[NO_ITEM_IDS] === "");

@@ -9,7 +9,6 @@ import { checkSeeds, type GivenOptions, givenOptions, parse } from "./options.ts
 import { quoted } from "./shell_word.ts";
 import { addRunOptions, type RunOptions } from "./train_options/run_options.ts";
 
-export { adversarialOf } from "../options/adversarial.ts";
 export { MODEL_OPTIONS } from "../options/model.ts";
 
 export type TrainOptions = RunOptions & StagesOptions;

@@ -6,7 +6,9 @@ import { Command } from "commander";
 import { parse } from "../../src/cli/options.ts";
 import { addPolicyTrainOptions, policyTrainingOf } from "../../src/cli/policy_train_options.ts";
 import { parseReproduceOptions } from "../../src/cli/reproduce_options.ts";
-import { adversarialOf, modelOf, parseTrainOptions, trainingOf } from "../../src/cli/train_options.ts";
+import { parseTrainOptions } from "../../src/cli/train_options.ts";
+import { stagesConfigOf } from "../../src/options/train.ts";
+import { tinyData } from "../tiny_data.ts";
 import { modelConfigSchema } from "../../src/model/config.ts";
 import * as v from "../../src/schema.ts";
 import { adversarialConfigSchema, trainingConfigSchema } from "../../src/train/config.ts";
@@ -112,9 +114,10 @@ Deno.test("options of train at random", () => {
         if (options.resume !== undefined) return;
         const { seed, seeds } = options;
         assert.ok(seed + seeds - 1 < 2 ** 32);
-        v.parse(modelConfigSchema, modelOf(options));
-        v.parse(trainingConfigSchema, trainingOf(options));
-        v.parse(v.nullable(adversarialConfigSchema), adversarialOf(options));
+        const { model, training, adversarial } = stagesConfigOf(options, tinyData);
+        v.parse(modelConfigSchema, model);
+        v.parse(trainingConfigSchema, training);
+        v.parse(v.nullable(adversarialConfigSchema), adversarial);
       } catch (error) {
         assert.ok(error instanceof UserError, error instanceof Error ? error.stack : String(error));
       }
