@@ -172,6 +172,8 @@ Deno.test("a finished run has its curves, bars and baselines", () =>
     assert.deepEqual(loss.series.map(({ marks }) => marks), [[{ x: 4, y: 1.125 }], []]);
     assert.deepEqual(lineIn(charts, "prec2").series[0]?.marks, [{ x: 4, y: 0.625 }]);
     assert.deepEqual([loss.dividers, loss.logarithmic], [[], false]);
+    assert.deepEqual(loss.levels.map(({ name }) => name), ["random", "best attainable"]);
+    assert.deepEqual(lineIn(charts, "prec2").levels.map(({ y }) => y), [0.2, 0.5, 0.8]);
     const bars = barsIn(charts, "test-prec2");
     assert.deepEqual(bars.bars.map(({ name, mean, sd, snapshot }) => [name, mean, sd, snapshot]), [
       ["run", 0.6, null, "best-prec1"],

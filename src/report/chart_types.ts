@@ -58,6 +58,8 @@ export interface LineChart {
   readonly logarithmic: boolean;
   /** Where the adversarial stage begins: one for all models, or one each, in its colour. */
   readonly dividers: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
+  /** Heights of what does not learn, each a line across. */
+  readonly levels: readonly { readonly name: string; readonly y: number }[];
   /** Never empty, and no curve is all gaps. */
   readonly series: readonly Series[];
 }

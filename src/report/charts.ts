@@ -13,6 +13,7 @@ import { curveOf, windowFor } from "./curve.ts";
 import { marksOf } from "./marks.ts";
 import { lossParts, type Part, rankingParts, stageRuns } from "./parts.ts";
 import type { Model, ReportData } from "./report_data.ts";
+import { baselineGroups, type FigureName } from "./test_figures.ts";
 
 /** Models whose adversarial stage starts from random weights; far worse, they squeeze the others' curves. */
 const NO_PRETRAINING = /no[^a-z]?pre-?train/i;
@@ -22,9 +23,10 @@ export function chartsOf({ models }: ReportData): ReportChart[] {
   const window = windowFor(Math.max(...models.map(lengthOf)));
   const losses = lossParts(models);
   const adversarial = losses.filter(({ stage }) => stage === "adversarial");
+  const levels = levelsOf(models);
   const lines = [
-    lineChart("loss", "Loss", "loss", losses.flatMap((part) => curves(part, "loss", window))),
-    ...precisionCharts(rankingParts(models), window),
+    lineChart("loss", "Loss", "loss", losses.flatMap((part) => curves(part, "loss", window)), levels("nll")),
+    ...precisionCharts(rankingParts(models), window, levels),
     lineChart(
       "adversarial-losses",
       "Losses of the adversarial stage",
@@ -38,8 +40,24 @@ export function chartsOf({ models }: ReportData): ReportChart[] {
   return [...barCharts(models), ...lines.flatMap((chart) => chart ?? [])];
 }
 
+type Levels = (figure: FigureName) => LineChart["levels"];
+
+/** The baselines of the test users, where all models have the same. */
+function levelsOf(models: readonly Model[]): Levels {
+  const [only, ...others] = baselineGroups(models);
+  return (figure) =>
+    others.length > 0 ? [] : only?.baselines.flatMap(({ name, figures }) => {
+      const y = figures[figure];
+      return y === null ? [] : [{ name, y }];
+    }) ?? [];
+}
+
 /** Both precisions of all models, and once more without those that were not pre-trained. */
-function precisionCharts(parts: readonly Part[], window: number): (LineChart | undefined)[] {
+function precisionCharts(
+  parts: readonly Part[],
+  window: number,
+  levels: Levels,
+): (LineChart | undefined)[] {
   const pretrained = parts.filter(({ model }) => !NO_PRETRAINING.test(model.name));
   const charts = (chosen: readonly Part[], id: string, title: string) =>
     (["1", "2"] as const).map((k) =>
@@ -50,6 +68,7 @@ function precisionCharts(parts: readonly Part[], window: number): (LineChart | u
         chosen.flatMap((part) =>
           curves(part, part.ranking === "generator" ? `pi_prec${k}` : `prec${k}`, window)
         ),
+        levels(`prec${k}`),
       )
     );
   if (pretrained.length === 0 || pretrained.length === parts.length) return charts(parts, "", "");
@@ -94,6 +113,7 @@ function lineChart(
   title: string,
   yTitle: string,
   drawn: readonly Drawn[],
+  levels: LineChart["levels"] = [],
 ): LineChart | undefined {
   if (drawn.length === 0) return undefined;
   // Where there is a generator, it is said whose curve is whose.
@@ -106,11 +126,13 @@ function lineChart(
     kind: "line",
     id,
     title,
-    note: noteOn(drawn),
+    note: [noteOn(drawn), levels.length > 0 ? "Lines across are baselines, on the test users." : ""].join(" ")
+      .trim(),
     xTitle: "iteration",
     yTitle,
     logarithmic: spansDecade(drawn.flatMap(({ mean }) => mean.flatMap((value) => value ?? []))),
     dividers: dividersOf(drawn),
+    levels,
     series,
   };
 }

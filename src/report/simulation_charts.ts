@@ -144,5 +144,5 @@ function lineChart(
 ): LineChart[] {
   const drawn = series.filter(({ mean }) => mean.some((value) => value !== null));
   if (drawn.length === 0) return [];
-  return [{ kind: "line", ...words, logarithmic: false, dividers: [], series: drawn }];
+  return [{ kind: "line", ...words, logarithmic: false, dividers: [], levels: [], series: drawn }];
 }

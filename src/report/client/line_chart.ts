@@ -4,6 +4,7 @@ import { type ChartConfiguration, type ChartDataset, type ScriptableContext } fr
 import { type Curve, type LineChart, type Series, seriesName } from "../chart_types.ts";
 import { DATASETS_A_SERIES } from "./datasets.ts";
 import { dividers } from "./dividers.ts";
+import { levels } from "./levels.ts";
 import { logarithmicAxis } from "./logarithmic.ts";
 import { axis, commonOptions, figure, tooltip } from "./options.ts";
 import { colourOf, dashOf, faded, type Theme } from "./theme.ts";
@@ -24,7 +25,7 @@ export function lineConfiguration(chart: LineChart, theme: Theme): ChartConfigur
       interaction: { mode: "nearestX", axis: "x", intersect: false },
       scales: {
         x: { type: "linear", ...axis(chart.xTitle, theme), bounds: "data", beginAtZero: true },
-        y: chart.logarithmic ? logarithmicAxis(y) : { type: "linear", ...y },
+        y: chart.logarithmic ? logarithmicAxis(y) : { type: "linear", ...y, ...suggested(chart.levels) },
       },
       plugins: {
         tooltip: {
@@ -40,8 +41,16 @@ export function lineConfiguration(chart: LineChart, theme: Theme): ChartConfigur
         },
       },
     },
-    plugins: [dividers(chart, theme)],
+    plugins: [dividers(chart, theme), levels(chart, theme)],
   };
+}
+
+/** An axis that has place for the lines across. */
+function suggested(levels: LineChart["levels"]) {
+  const heights = levels.map(({ y }) => y);
+  return heights.length === 0
+    ? {}
+    : { suggestedMin: Math.min(...heights), suggestedMax: Math.max(...heights) };
 }
 
 function label(chart: LineChart, series: Series, index: number, mean: number): string {
