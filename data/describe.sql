@@ -9,18 +9,18 @@ CREATE VIEW users AS SELECT * FROM read_parquet(getvariable('users'));
 CREATE VIEW items AS
 SELECT item, id::VARCHAR AS id
 FROM (SELECT * FROM read_parquet(getvariable('items')) UNION ALL BY NAME SELECT NULL::VARCHAR AS id WHERE false);
--- So may given, and the numbers of pages: any other numbers tell them apart.
+-- So may also and given, and the numbers of pages: any other numbers tell them apart.
 CREATE VIEW pages AS
 SELECT
-  user, items, clicked, coalesce(given, false) AS given,
+  user, items, clicked, coalesce(also, []) AS also, coalesce(given, false) AS given,
   coalesce(page, list_position(getvariable('page_files'), page_file) * 4294967296 + file_row_number) AS page
 FROM (
   SELECT * FROM read_parquet(getvariable('pages'), filename = 'page_file', file_row_number = true)
   UNION ALL BY NAME
-  SELECT false AS given, NULL::BIGINT AS page WHERE false
+  SELECT []::UINTEGER[] AS also, false AS given, NULL::BIGINT AS page WHERE false
 );
 CREATE TABLE page AS
-SELECT split, user, page, len(items)::INTEGER AS size, clicked, given
+SELECT split, user, page, len(items)::INTEGER AS size, clicked, also, given
 FROM pages JOIN users USING (user);
 
 -- step: Displayed items
@@ -29,15 +29,25 @@ CREATE TABLE id_of AS
 SELECT item, (dense_rank() OVER (ORDER BY coalesce(id, item::VARCHAR)) - 1)::UINTEGER AS id
 FROM items;
 CREATE TABLE shown AS
-SELECT split, user, page, given, place, id, place - 1 IS NOT DISTINCT FROM clicked AS is_clicked
+-- turn: 1 for the first click of a page, 2 for the next; NULL for none.
+SELECT split, user, page, given, place, id, turn IS NOT NULL AS is_clicked, turn
 FROM (
-  SELECT split, user, page, given, clicked, unnest(items) AS item, generate_subscripts(items, 1) AS place
+  SELECT *, list_position(list_prepend(clicked, also), place - 1) AS turn
+  FROM (
+  SELECT split, user, page, given, clicked, also, unnest(items) AS item, generate_subscripts(items, 1) AS place
   FROM pages JOIN users USING (user)
+  )
 ) JOIN id_of USING (item);
 
 -- step: Baselines
--- Ranked by (clicks + .1) / (shown + 1) of the train part. Ties count in expectation: with g items scored higher and t
--- the same, the clicked one is among the first k with probability min(1, (k - g) / t), and 0 if g >= k.
+-- Ranked by (clicks + .1) / (shown + 1) of the train part. A page counts where one of its clicked items is among the first k. Ties
+-- count in expectation: with g items scored higher than the best of these and t the same, c of them clicked, k - g places go to the
+-- t. One place misses all c with probability (t - c) / t, two with (t - c) (t - c - 1) / t (t - 1).
+CREATE MACRO among(places, t, c) AS CASE
+  WHEN places < 1 THEN 0
+  WHEN places = 1 OR t = 1 THEN c / t
+  ELSE 1 - (t - c) * (t - c - 1) / (t * (t - 1))
+END;
 CREATE TABLE score AS
 SELECT id, (count(*) FILTER (is_clicked) + 0.1) / (count(*) + 1) AS score, count(*) FILTER (is_clicked) AS clicks
 FROM shown
@@ -49,9 +59,10 @@ WITH scored AS (
   FROM shown s LEFT JOIN score USING (id)
   WHERE NOT given
 ),
-clicked AS (SELECT split, user, page, score FROM scored WHERE is_clicked)
-SELECT c.split, c.user, c.page, count(*) AS size,
-  count(*) FILTER (s.score > c.score) AS higher, count(*) FILTER (s.score = c.score) AS same
+clicked AS (SELECT split, user, page, max(score) AS score, count(*) AS clicks FROM scored WHERE is_clicked GROUP BY ALL)
+SELECT c.split, c.user, c.page, count(*) AS size, any_value(c.clicks) AS clicks,
+  count(*) FILTER (s.score > c.score) AS higher, count(*) FILTER (s.score = c.score) AS same,
+  count(*) FILTER (s.score = c.score AND s.is_clicked) AS own
 FROM clicked c JOIN scored s USING (user, page)
 GROUP BY c.split, c.user, c.page;
 
@@ -60,16 +71,16 @@ CREATE TABLE part AS
 WITH base AS (
   SELECT
     split,
-    avg(least(1, 1 / size)) AS chance1, avg(least(1, 2 / size)) AS chance2,
-    avg(if(higher >= 1, 0, least(1, (1 - higher) / same))) AS rate1,
-    avg(if(higher >= 2, 0, least(1, (2 - higher) / same))) AS rate2
+    avg(among(1, size, clicks)) AS chance1, avg(among(2, size, clicks)) AS chance2,
+    avg(among(1 - higher, same, own)) AS rate1, avg(among(2 - higher, same, own)) AS rate2
   FROM rank
   GROUP BY split
 ),
 counted AS (
   SELECT
     split, count(DISTINCT user) AS users, count(*) AS events, count(clicked) AS clicks,
-    avg(ln(1 + size)) AS uniform_loss, sum(size) AS rows
+    avg(ln(1 + size) + coalesce(list_sum(list_transform(range(1, 1 + len(also)), lambda j: ln(size - j))), 0)) AS uniform_loss,
+    sum(size) AS rows
   FROM page
   WHERE NOT given
   GROUP BY split
@@ -91,9 +102,9 @@ ORDER BY list_position(['train', 'validation', 'test'], split);
 CREATE TABLE page_size AS
 SELECT size, count(*) AS pages FROM page WHERE NOT given GROUP BY size ORDER BY size;
 CREATE TABLE click_place AS
-SELECT clicked + 1 AS place, count(*) AS clicks, count(*) FILTER (clicked = size - 1) AS last
-FROM page
-WHERE NOT given AND clicked IS NOT NULL AND size > 1
+SELECT place, count(*) AS clicks, count(*) FILTER (place = size) AS last
+FROM shown JOIN page USING (user, page)
+WHERE NOT page.given AND is_clicked AND size > 1
 GROUP BY place
 ORDER BY place;
 CREATE TABLE events_of_user AS
@@ -112,8 +123,8 @@ HAVING count(*) > 1;
 CREATE TABLE suspicion AS
 SELECT
   (SELECT count(*) FROM page WHERE NOT given) AS pages,
-  (SELECT count(*) FROM page WHERE NOT given AND clicked IS NOT NULL AND size > 1) AS clicks,
-  (SELECT avg(1 / size) FROM page WHERE NOT given AND clicked IS NOT NULL AND size > 1) AS place_by_chance,
+  (SELECT sum(clicks)::BIGINT FROM click_place) AS clicks,
+  (SELECT sum((1 + len(also)) / size) / sum(1 + len(also)) FROM page WHERE NOT given AND clicked IS NOT NULL AND size > 1) AS place_by_chance,
   (SELECT max(clicks) FROM click_place) AS most_clicks,
   (SELECT arg_max(place, clicks) FROM click_place) AS most_place,
   (SELECT coalesce(sum(last), 0) FROM click_place) AS last_clicks,

@@ -5,37 +5,38 @@
 -- Ends with   place_effect (place, shown, clicks, expected, sd, users)   of the first ten places
 --
 -- Without an effect of the place, P(click on i) = w_i / (w_none + sum of w over the page), where each item has a strength w_i, and no
--- click one for each length of a page. What stands beside an item matters: on sorted pages, the first one is beside weaker ones.
+-- click one for each length of a page. A further click is a choice among what is not clicked yet, without no click. What stands beside an item matters: on sorted pages, the first one is beside weaker ones.
 
 -- step: Pages to compare
 -- Of large logs a sample of the users, some million rows.
 SET VARIABLE every = (SELECT greatest(1, count(*) // 1000000) FROM shown);
 CREATE TABLE choice AS
-SELECT row_number() OVER (ORDER BY user, page) AS choice, user, page, size, clicked IS NULL AS no_click
-FROM page
+SELECT row_number() OVER (ORDER BY user, page, turn) AS choice, user, page, size, turn, clicked IS NULL AS no_click
+FROM (SELECT *, unnest(range(1, 2 + len(also))) AS turn FROM page)
 WHERE NOT given AND size > 1 AND user % getvariable('every') = 0;
 CREATE TABLE placed AS
-SELECT choice, c.user, size, id, least(place, 11) AS place, is_clicked::INTEGER AS clicked
-FROM shown JOIN choice c USING (user, page);
+SELECT choice, c.user, size, c.turn, id, least(place, 11) AS place, (s.turn IS NOT DISTINCT FROM c.turn AND is_clicked)::INTEGER AS clicked
+FROM shown s JOIN choice c USING (user, page)
+WHERE s.turn IS NULL OR s.turn >= c.turn;
 CREATE TABLE strength AS
 SELECT id, count(*) AS n, sum(clicked) AS clicks, sum(clicked) / count(*) AS w FROM placed GROUP BY id;
 CREATE TABLE no_click AS
-SELECT size, count(*) FILTER (no_click) AS clicks, avg(no_click::INTEGER) AS w FROM choice GROUP BY size;
-CREATE TABLE total (choice BIGINT, size INTEGER, total DOUBLE);
+SELECT size, count(*) FILTER (no_click) AS clicks, avg(no_click::INTEGER) AS w FROM choice WHERE turn = 1 GROUP BY size;
+CREATE TABLE total (choice BIGINT, size INTEGER, turn BIGINT, total DOUBLE);
 
 -- step: Strengths of items | for round in (SELECT unnest(range(15)))
 -- The most likely ones: each update makes the clicks more likely (Hunter, MM algorithms for generalized Bradley-Terry models, 2004).
 CREATE OR REPLACE TABLE total AS
-SELECT choice, size, any_value(no_click.w) + sum(strength.w) AS total
+SELECT choice, size, turn, if(turn = 1, any_value(no_click.w), 0) + sum(strength.w) AS total
 FROM placed JOIN strength USING (id) JOIN no_click USING (size)
-GROUP BY choice, size;
+GROUP BY choice, size, turn;
 CREATE OR REPLACE TABLE strength AS
 SELECT id, any_value(n) AS n, any_value(clicks) AS clicks, any_value(clicks) / sum(1 / total) AS w
 FROM (SELECT choice, id, s.n, s.clicks FROM placed JOIN strength s USING (id)) JOIN total USING (choice)
 GROUP BY id;
 CREATE OR REPLACE TABLE no_click AS
 SELECT size, any_value(clicks) AS clicks, any_value(clicks) / sum(1 / total) AS w
-FROM no_click JOIN total USING (size)
+FROM no_click JOIN (FROM total WHERE turn = 1) USING (size)
 GROUP BY size;
 
 -- step: Clicks by place

@@ -4,9 +4,9 @@
 -- Takes   behavior_source   a view of the lines: file, line, and their fields as a list of text:
 --                           impression id, user, time (11/11/2019 9:05:58 AM), history (N1 N2), impressions (N3-0 N4-1)
 --
--- Ends with   displayed (user_id, page, time, place, item_id, clicked)   each item of a page once
---             history (user_id, place, item_id)                          what was clicked before the user's first impression
--- which item_features.sql and split_clicks.sql take.
+-- Ends with   displayed (user_id, page, time, place, item_id, clicked, click_time)   each item of a page once
+--             history (user_id, place, item_id)                                      what was clicked before the user's first impression
+-- which item_features.sql and page_rows.sql take.
 
 -- step: How values are read
 CREATE MACRO behavior_time(t) AS epoch_ms(try_strptime(t, '%m/%d/%Y %I:%M:%S %p'));
@@ -52,7 +52,8 @@ WITH token AS (
   FROM (SELECT user_id, impression, time, regexp_split_to_array(impressions, ' +') AS tokens FROM behavior_read WHERE fault IS NULL)
 )
 SELECT
-  user_id, page, token[:-3] AS item_id, min(time) AS time, min(place) AS place, bool_or(token[-1] = '1') AS clicked
+  user_id, page, token[:-3] AS item_id, min(time) AS time, min(place) AS place, bool_or(token[-1] = '1') AS clicked,
+  NULL::DOUBLE AS click_time -- MIND does not say when
 FROM token
 GROUP BY ALL;
 INSERT INTO skipped

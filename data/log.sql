@@ -9,7 +9,8 @@
 -- with_pages, with_lists, with_marks, with_positions, with_events, click_lists, clicks_with_users, clicks_with_times: what there
 -- is; shown_events, click_events; click_any, click_from, click_words: what a click is; all_clicked: each row is a click.
 --
--- Ends with   row_read (kind, user_id, page, item_id, time, place, clicked)   a view: an item that was shown, or a click that is told apart
+-- Ends with   row_read (kind, user_id, page, item_id, time, place, clicked, click_time)   a view: an item that was shown, or a click that
+--                                                                                     is told apart; click_time only orders clicks
 -- which log_lists.sql, log_gap.sql, log_pages.sql, log_clicks.sql and log_sampled.sql take.
 
 -- step: How values are read
@@ -129,6 +130,9 @@ FROM (
 CREATE TABLE log_read AS
 SELECT
   kind, is_clicks, event, user_id, item_id, page, time_kind, time, clicked, position, fault,
+  -- Where any value is a click, it may be the time of it.
+  CASE WHEN getvariable('click_any') AND clicked
+    THEN coalesce(TRY_CAST(clicked_text AS DOUBLE), epoch_us(iso_time(trim(clicked_text)))::DOUBLE) END AS click_time,
   item_list, clicked_list, position_list -- NULL where a row is an item
 FROM checked;
 
@@ -152,6 +156,6 @@ FROM (SELECT coalesce(event, 'none') AS event, count(*) AS n FROM log_read WHERE
 HAVING count(*) > 0;
 
 CREATE VIEW row_read AS
-SELECT kind, user_id, page, item_id, time, coalesce(position, 0) AS place, coalesce(clicked, false) AS clicked
+SELECT kind, user_id, page, item_id, time, coalesce(position, 0) AS place, coalesce(clicked, false) AS clicked, click_time
 FROM log_read
 WHERE fault IS NULL AND kind <> 'other';

@@ -1,6 +1,6 @@
 -- Clicks that are told apart from what was displayed: in a table of their own, or as rows of another event.
 --
--- Takes row_read of log.sql, and displayed of log_pages.sql, whose clicked it sets.
+-- Takes row_read of log.sql, and displayed of log_pages.sql, whose clicked and click_time it sets.
 -- Options by getvariable(): with_pages, clicks_with_users; click_within_ms.
 --
 -- Ends with   click_match (clicks, found)   how many there are, and of how many the item was displayed
@@ -10,11 +10,11 @@
 CREATE TABLE click_read AS
 SELECT row_number() OVER () AS click, user_id, page, item_id, time FROM row_read WHERE kind = 'click';
 CREATE TABLE click_of AS
-SELECT click, d.user_id, d.page, d.item_id
+SELECT click, d.user_id, d.page, d.item_id, c.time
 FROM (FROM click_read WHERE getvariable('with_pages')) c
 JOIN displayed d ON c.page = d.page AND c.item_id = d.item_id AND (c.user_id = d.user_id OR NOT getvariable('clicks_with_users'))
 UNION ALL
-SELECT click, d.user_id, d.page, d.item_id
+SELECT click, d.user_id, d.page, d.item_id, c.time
 FROM (FROM click_read WHERE NOT getvariable('with_pages')) c
 ASOF JOIN displayed d ON c.user_id = d.user_id AND c.item_id = d.item_id AND c.time >= d.time
 WHERE c.time - d.time <= getvariable('click_within_ms');
@@ -23,7 +23,7 @@ SELECT (SELECT count(*) FROM click_read) AS clicks, (SELECT count(DISTINCT click
 INSERT INTO skipped
 SELECT 'clicks of an item that was on no page ' || if(getvariable('with_pages'), 'of that id', 'shortly before'), clicks - found
 FROM click_match;
-UPDATE displayed SET clicked = true
-FROM (SELECT DISTINCT user_id, page, item_id FROM click_of) c
+UPDATE displayed SET clicked = true, click_time = c.time
+FROM (SELECT user_id, page, item_id, min(time) AS time FROM click_of GROUP BY ALL) c
 WHERE displayed.user_id = c.user_id AND displayed.page = c.page AND displayed.item_id = c.item_id;
 DROP TABLE click_read; DROP TABLE click_of;

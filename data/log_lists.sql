@@ -51,11 +51,11 @@ WHERE getvariable('with_marks') AND kind = 'shown' AND fault IS NULL AND len(sai
 
 CREATE OR REPLACE VIEW row_read AS
 -- The items of a click are in a column of their own, or the list of its row.
-SELECT kind, user_id, page, item_id, time, 0 AS place, false AS clicked
+SELECT kind, user_id, page, item_id, time, 0 AS place, false AS clicked, NULL::DOUBLE AS click_time
 FROM log_read
 WHERE fault IS NULL AND kind = 'click' AND NOT (getvariable('click_lists') AND NOT is_clicks)
 UNION ALL
-SELECT kind, user_id, page, unnest(item_list), time, 0, false
+SELECT kind, user_id, page, unnest(item_list), time, 0, false, NULL
 FROM log_read
 WHERE fault IS NULL AND kind = 'click' AND getvariable('click_lists') AND NOT is_clicks
 UNION ALL
@@ -66,6 +66,7 @@ SELECT
     len(said(clicked_list)) > 0 AND getvariable('with_marks'),
     marks_of(getvariable('click_form')::VARCHAR, item_list, clicked_list),
     list_transform(item_list, lambda x: false)
-  ))
+  )),
+  NULL
 FROM log_read
 WHERE fault IS NULL AND kind = 'shown';

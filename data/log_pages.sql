@@ -2,14 +2,15 @@
 --
 -- Takes   row_read   of log.sql
 --
--- Ends with   displayed (user_id, page, time, place, item_id, clicked)   each item of a page once
---             history (user_id, place, item_id)                          what was clicked before the log: nothing
--- which item_features.sql and split_clicks.sql take.
+-- Ends with   displayed (user_id, page, time, place, item_id, clicked, click_time)   each item of a page once; no click_time: NULL
+--             history (user_id, place, item_id)                                      what was clicked before the log: nothing
+-- which item_features.sql and page_rows.sql take.
 
 -- step: Items of pages
 -- A page is what a user has under one page id; where there are none, at one time.
 CREATE TABLE displayed AS
-SELECT user_id, page, item_id, min(time) AS time, min(place) AS place, bool_or(clicked) AS clicked
+SELECT user_id, page, item_id, min(time) AS time, min(place) AS place, bool_or(clicked) AS clicked,
+  min(click_time) AS click_time
 FROM row_read
 WHERE kind = 'shown'
 GROUP BY ALL;

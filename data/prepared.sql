@@ -1,7 +1,8 @@
 -- The end of every preparation: users, items and pages as Parquet. data/README.md has the schema.
 --
 -- Takes   shown (user_id, time in ms, tie, place, item, clicked, given)   a row for each displayed item; a page is what is equal in
---         user_id, given, time and tie; places order its items
+--         user_id, given, time and tie; places order its items; clicked (moment, draw) orders the clicks of a page, and is NULL for
+--         what was not clicked
 --         users (user, id, split)   of users.sql
 --         item (item, id, valid_from, dense, tokens)   items are numbered 0, 1, 2, ...
 --
@@ -13,20 +14,29 @@ CREATE TABLE row_of_user AS
 SELECT user, given, time, tie, place, item, clicked, user % greatest(1, count(*) OVER () // 2000000) AS bucket
 FROM shown JOIN users ON users.id = shown.user_id;
 DROP TABLE shown;
-CREATE TABLE page (user UINTEGER, given BOOLEAN, time BIGINT, tie VARCHAR, items UINTEGER[], clicked UINTEGER);
+CREATE TABLE page (user UINTEGER, given BOOLEAN, time BIGINT, tie VARCHAR, items UINTEGER[], clicked UINTEGER, also UINTEGER[]);
 
 -- step: Pages | for bucket in (SELECT DISTINCT bucket FROM row_of_user ORDER BY bucket)
 -- A list that is sorted afterwards: an aggregate with an order of its own takes kilobytes for each page.
 INSERT INTO page
-SELECT
-  user, given, time, tie,
-  list_transform(places, lambda p: p.item) AS items,
-  list_position(list_transform(places, lambda p: p.clicked), true) - 1 AS clicked
+SELECT user, given, time, tie, items, clicks[1] AS clicked, clicks[2:] AS also
 FROM (
+  SELECT
+    user, given, time, tie,
+    list_transform(places, lambda p: p.item) AS items,
+    -- The place of each click, in the order of the clicks.
+    list_transform(
+      list_sort(list_filter(
+        list_transform(places, lambda p, k: {moment: p.clicked.moment, draw: p.clicked.draw, place: k - 1}), lambda c: c.moment IS NOT NULL
+      )),
+      lambda c: c.place
+    ) AS clicks
+  FROM (
   SELECT user, given, time, tie, list_sort(list({place: place, item: item, clicked: clicked})) AS places
   FROM row_of_user
   WHERE bucket = getvariable('bucket')
   GROUP BY user, given, time, tie
+  )
 );
 
 -- step: Last events of each user | for most in (SELECT getvariable('max_events') WHERE getvariable('max_events') IS NOT NULL)
@@ -57,7 +67,7 @@ COPY (
   SELECT
     user,
     (row_number() OVER (PARTITION BY user ORDER BY given DESC, time, tie) - 1)::UINTEGER AS page,
-    epoch_ms(time) AS time, items, clicked, given
+    epoch_ms(time) AS time, items, clicked, also, given
   FROM page
   ORDER BY user, page
 ) TO (getvariable('out') || '/pages.parquet') (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192);

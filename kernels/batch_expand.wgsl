@@ -2,10 +2,12 @@
 //
 //   plan   [B+1]  (first event in the log, first event in the batch, first row in the batch, -); entry B closes the list
 //   log_event [.]  (first row, clicked row | NONE, clicks of the log before the event, with the top bit set where the event is
-//                  given, item clicked | NONE): for every event of the log, and one entry more
+//                  given and the next one, too, where it is a further click, item clicked | NONE): for every event of the log,
+//                  and one entry more
 //   log_row   [., 3]  bit, shown, order: the bit of the row's item, the item's place among those that the log shows, the
 //                  row's place among all rows of the log sorted by item
-//   event  [E]    (first row, end row, clicked row | NONE | GIVEN, item fed to the encoder | NONE), in the batch's numbering
+//   event  [E]    (first row, end row, clicked row | NONE | GIVEN | FURTHER + row, item fed to the encoder | NONE), in the
+//                  batch's numbering
 //   event_item [E]  that item, or 0: an index that is always valid
 //   history [E]    (clicks of the user before the event, end of the user's events)
 //   row    [R]    (event, row of the log, order, event if this row's click is fed to the encoder | NONE)
@@ -16,7 +18,8 @@
 // events e' < e. The lag of e' is history[e].x - history[e'].x, 1 for the last of them: a walk back knows where to stop.
 //
 // A given event is history that the log starts a user with. Its click is fed like any other, but nothing is predicted of it,
-// so the losses see GIVEN in the place of the clicked row.
+// so the losses see GIVEN in the place of the clicked row. So is a further click, an event behind that of its page: it has one
+// row of its own, whose click is fed, and in the log names the row of the page. The losses see that row, and FURTHER.
 //
 // The batches of the next steps are laid out side by side, each in its slice of every array (z).
 //
@@ -40,7 +43,9 @@ const ROWS = 0u;          // the same in arrays by row
 const WORDS = 0u;         // and in arrays by word of bits
 const NONE = 0xffffffffu;
 const GIVEN = 0xfffffffeu;
+const FURTHER = 0x80000000u;
 const GIVEN_BIT = 0x80000000u;
+const FURTHER_BIT = 0x40000000u;
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -82,16 +87,18 @@ fn batch_expand(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
   let user_event = log_event[user.x];
   // Rows of a user follow each other in the log as in the batch.
   let first = user.z + (log_first - user_event.x);
-  let log_click = logged_event.y;
+  let further = (logged_event.z & FURTHER_BIT) != 0u;
+  let log_click = select(logged_event.y, log_first, further);
   let clicked = log_click != NONE;
   let feeds = clicked && e + 1u < user_end.y;
   let fed_item = select(NONE, logged_event.w, feeds);
   let given = (logged_event.z & GIVEN_BIT) != 0u;
   var click = select(NONE, first + (log_click - log_first), clicked);
   if (given) { click = GIVEN; }
+  if (further) { click = FURTHER + user.z + (logged_event.y - user_event.x); }
   event[slice * EVENTS + e] = vec4u(first, first + count, click, fed_item);
   event_item[slice * EVENTS + e] = select(0u, fed_item, feeds);
-  let clicks = (logged_event.z & ~GIVEN_BIT) - (user_event.z & ~GIVEN_BIT);
+  let clicks = (logged_event.z - user_event.z) & (FURTHER_BIT - 1u);
   history[slice * EVENTS + e] = vec2u(clicks, user_end.y);
 
   for (var k = 0u; k < count; k++) {

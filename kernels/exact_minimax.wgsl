@@ -1,6 +1,6 @@
 // exact_minimax.wgsl - the game of minimax.wgsl against the exact generator: sparsemax, losses and the reward's gradient
 //
-//   u [R]  utilities      event [E]  (first row, end, clicked row | NONE | GIVEN, -)
+//   u [R]  utilities      event [E]  (first row, end, clicked row | NONE | given, -)
 //   pi = argmax over the simplex of sum_r pi_r (u_r - pi_r / (2 eta)) = sparsemax(eta u), the Euclidean projection of
 //        eta u on the simplex (Martins and Astudillo 2016): pi_r = max(eta u_r - tau, 0); eta as in minimax.wgsl
 //   policy [R]     pi; 0 for a given event
@@ -29,7 +29,7 @@ const ETA_BY_PAGE = false;  // divides it by the items of the page
 const PENALTY = 0.0;
 const SKIP_NO_CLICK = true;
 const NONE = 0xffffffffu;
-const GIVEN = 0xfffffffeu;
+const FURTHER = 0x80000000u;  // from here on nothing is predicted, but of NONE: given events, and further clicks
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -64,7 +64,7 @@ fn exact_minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   let first = event[e].x;
   let end = event[e].y;
   let click = event[e].z;
-  if (click == GIVEN) {
+  if (click >= FURTHER && click != NONE) {
     outcome[2u * e] = vec4f(0.0);
     outcome[2u * e + 1u] = vec4f(0.0);
     for (var r = first; r < end; r++) {

@@ -1,6 +1,6 @@
 // minimax.wgsl - the game of generator and reward with the L2 regulariser: losses, precision, one player's gradient
 //
-//   u [R]  utilities, of the reward    logits [R]  of the generator    event [E]  (first row, end, clicked row | NONE | GIVEN, -)
+//   u [R]  utilities, of the reward    logits [R]  of the generator    event [E]  (first row, end, clicked row | NONE | given, -)
 //   pi = softmax(logits) over the rows of an event: only what is displayed, no null action
 //   loss_max_e = sum_r pi_r (u_r - pi_r / (2 eta))          the generator ascends its mean; eta is GENERATOR_ETA,
 //                                                            or with ETA_BY_PAGE that over the K rows of the event
@@ -13,7 +13,8 @@
 //                    K rows and the mean u of the page
 //                  PLAYER 0: none, to evaluate
 //
-// A given event is history: its outcome and its gradient are 0. C counts the other events, and the means are over those.
+// A given event is history, and so is a further click, as the first click stands for its page: its outcome and its gradient are
+// 0. C counts the other events, and the means are over those.
 //
 // A constant added to all u of a page changes neither gradient. So in the generator's, the page's largest u is subtracted
 // first. On an event without a click there is nothing to hold pi against, as pi has no null action: its term would push the
@@ -39,7 +40,7 @@ const ETA_BY_PAGE = false;  // divides it by the items of the page
 const PENALTY = 0.0;
 const SKIP_NO_CLICK = true;
 const NONE = 0xffffffffu;
-const GIVEN = 0xfffffffeu;
+const FURTHER = 0x80000000u;  // from here on nothing is predicted, but of NONE: given events, and further clicks
 
 struct Step {
   size: vec4u,         // of the batch; of clicks: B users, E events, R rows, D distinct items
@@ -90,7 +91,7 @@ fn minimax(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let first = event[e].x;
   let end = event[e].y;
   let click = event[e].z;
-  if (click == GIVEN) {
+  if (click >= FURTHER && click != NONE) {
     outcome[2u * e] = vec4f(0.0);
     outcome[2u * e + 1u] = vec4f(0.0);
     for (var r = first; r < end; r++) {

@@ -221,33 +221,35 @@ Deno.test("counts of pairs: exact while there is room, then the most frequent ar
 Deno.test("scores have the log-odds that make what validation users did most likely, in their order", () => {
   const random = randomStream(9, "log-odds");
   const start = [0], clicked: number[] = [], logScores: number[] = [];
-  for (let page = 0; page < 2000; page++) {
+  // Every fourth choice is a further click of its page: no click is not among it.
+  const hasNone = Array.from({ length: 2000 }, (_, k) => k % 4 < 3);
+  for (const none of hasNone) {
     const scores = Array.from({ length: 1 + random.integer(6) }, () => random.normal());
-    const weights = [...scores.map((x) => Math.exp(-1 + 0.7 * x)), 1];
+    const weights = [...scores.map((x) => Math.exp(-1 + 0.7 * x)), none ? 1 : 0];
     let left = random.uniform() * weights.reduce((a, b) => a + b);
     const chosen = weights.findIndex((w) => (left -= w) < 0);
     clicked.push(chosen === scores.length ? -1 : logScores.length + chosen);
     logScores.push(...scores);
     start.push(logScores.length);
   }
-  const pages = { logScores: Float64Array.from(logScores), start, clicked };
+  const pages = { logScores: Float64Array.from(logScores), start, chosen: clicked, hasNone };
   const found = fitLogOdds(pages) ?? assert.fail();
   // Within three standard errors of the truth, and no neighbour is more likely.
   assert.ok(Math.abs(found.offset + 1) < 0.15 && Math.abs(found.slope - 0.7) < 0.15, JSON.stringify(found));
   const loss = (offset: number, slope: number) =>
     clicked.reduce((sum, click, page) => {
       const own = logScores.slice(start[page], start[page + 1]).map((x) => offset + slope * x);
-      const all = Math.log(1 + own.reduce((sum, u) => sum + Math.exp(u), 0));
+      const all = Math.log(own.reduce((sum, u) => sum + Math.exp(u), hasNone[page] ? 1 : 0));
       return sum + all - (click < 0 ? 0 : offset + slope * logScores[click]!);
     }, 0);
   const least = loss(found.offset, found.slope);
   for (const [da, db] of [[0.02, 0], [-0.02, 0], [0, 0.02], [0, -0.02]] as const) {
     assert.ok(loss(found.offset + da, found.slope + db) > least);
   }
-  assert.equal(fitLogOdds({ logScores: new Float64Array(), start: [0], clicked: [] }), undefined);
+  assert.equal(fitLogOdds({ logScores: new Float64Array(), start: [0], chosen: [], hasNone: [] }), undefined);
   // Scores that are the wrong way round say nothing; nobody who clicks has finite log-odds.
   assert.equal(fitLogOdds({ ...pages, logScores: pages.logScores.map((x) => -x) })?.slope, 0);
-  const never = fitLogOdds({ ...pages, clicked: clicked.map(() => -1) });
+  const never = fitLogOdds({ ...pages, chosen: clicked.map(() => -1), hasNone: hasNone.map(() => true) });
   assert.ok(never && Number.isFinite(never.offset) && never.offset < -3);
 });
 

@@ -30,23 +30,31 @@ Deno.test("MRR, NDCG and AUC of a page are means over all orders in which ties c
     fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 5 }),
     fc.nat(),
     (scores, pick) => {
-      const clicked = pick % scores.length;
-      const ranks = permutations([...scores.keys()]).filter((order) =>
+      const clicked = scores.flatMap((_, row) =>
+        row === pick % scores.length || pick >> row & 1 ? [row] : []
+      );
+      // Of each order, the ranks of what is clicked, rising.
+      const all = permutations([...scores.keys()]).filter((order) =>
         order.every((row, place) => place === 0 || scores[order[place - 1]!]! >= scores[row]!)
-      ).map((order) => order.indexOf(clicked) + 1);
-      const mean = (of: (rank: number) => number) =>
-        ranks.reduce((sum, rank) => sum + of(rank), 0) / ranks.length;
+      ).map((order) => order.flatMap((row, place) => clicked.includes(row) ? [place + 1] : []));
+      const mean = (of: (ranks: number[]) => number) =>
+        all.reduce((sum, ranks) => sum + of(ranks), 0) / all.length;
+      const gain = (ranks: number[]) => ranks.reduce((sum, rank) => sum + 1 / Math.log2(1 + rank), 0);
+      const others = scores.length - clicked.length;
+      // Those behind a clicked item: all but the clicked ones behind it.
+      const behind = (ranks: number[]) =>
+        ranks.reduce((sum, rank, k) => sum + scores.length - rank - (ranks.length - 1 - k), 0);
       const found = pageRanking(scores, 0, scores.length, clicked);
-      near(found.mrr, mean((rank) => 1 / rank), "MRR");
-      near(found.ndcg, mean((rank) => 1 / Math.log2(1 + rank)), "NDCG");
-      if (scores.length === 1) assert.ok(Number.isNaN(found.auc));
-      else near(found.auc, mean((rank) => (scores.length - rank) / (scores.length - 1)), "AUC");
+      near(found.mrr, mean(([first]) => 1 / first!), "MRR");
+      near(found.ndcg, mean((ranks) => gain(ranks) / gain(ranks.map((_, k) => k + 1))), "NDCG");
+      if (others === 0) assert.ok(Number.isNaN(found.auc));
+      else near(found.auc, mean((ranks) => behind(ranks) / others / ranks.length), "AUC");
     },
   ));
 });
 
-/** Pages of one to five items, some without a click, some given. */
-const log = smallLog(43, { users: 80, items: 30, width: 0, maxPage: 5, given: 0.1 });
+/** Pages of one to five items, some without a click, some with several, some given. */
+const log = smallLog(43, { users: 80, items: 30, width: 0, maxPage: 5, given: 0.1, further: 0.3 });
 const users = Array.from(log.userSplit.keys());
 const random = randomStream(7, "scores");
 const scores = Float64Array.from(log.rowItem, () => random.normal());
@@ -63,15 +71,15 @@ function tested(values: Float64Array, eta: number | undefined, of: ClickLog = lo
 function usersWithoutEvents(of: ClickLog): number[] {
   return Array.from(of.userSplit.keys()).filter((user) => {
     const given = of.eventGiven?.subarray(of.userEvents[user], of.userEvents[user + 1]);
-    return given?.every((x) => x === 1);
+    return given?.every((x) => x > 0);
   });
 }
 
 /** An event with its page, by itself. */
 interface Event {
   readonly scores: number[];
-  /** Place on the page, -1 for none. */
-  readonly click: number;
+  /** Places on the page, in the order of the clicks. */
+  readonly clicks: number[];
   readonly history: number;
   readonly items: number[];
 }
@@ -82,12 +90,13 @@ function events(): Event[] {
     let history = 0;
     for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
       const [start, end, clicked] = [log.eventRows[e]!, log.eventRows[e + 1]!, log.eventClick[e]!];
-      const click = clicked === NONE ? -1 : clicked - start;
       const items = Array.from(log.rowItem.subarray(start, end));
+      if (log.eventGiven?.[e] === 2) found.at(-1)!.clicks.push(found.at(-1)!.items.indexOf(items[0]!));
       if (!log.eventGiven?.[e]) {
-        found.push({ scores: Array.from(scores.subarray(start, end)), click, history, items });
+        const clicks = clicked === NONE ? [] : [clicked - start];
+        found.push({ scores: Array.from(scores.subarray(start, end)), clicks, history, items });
       }
-      if (click >= 0) history++;
+      if (clicked !== NONE) history++;
     }
     return found;
   });
@@ -102,22 +111,47 @@ function probabilities({ scores }: Event): number[] {
   return weights.map((w) => w / sum);
 }
 
+/** -log P of what happened, one click after another. */
+function lossOf(event: Event): number {
+  const p = probabilities(event);
+  let [left, loss] = [1, 0];
+  event.clicks.forEach((click, j) => {
+    loss -= Math.log(p[click]! / left);
+    // A second click is not among no click.
+    left -= p[click]! + (j === 0 ? p.at(-1)! : 0);
+  });
+  return event.clicks.length === 0 ? -Math.log(p.at(-1)!) : loss;
+}
+
 /** The figures of some events by their definitions; the scores have no ties. */
 function byDefinition(some: readonly Event[]): Partial<Record<FigureName, number>> {
-  const rank = ({ scores, click }: Event) => scores.filter((u) => u > scores[click]!).length + 1;
-  const clicked = some.filter(({ click }) => click >= 0);
+  const rankOf = ({ scores }: Event, click: number) => scores.filter((u) => u > scores[click]!).length + 1;
+  const rank = (e: Event) => Math.min(...e.clicks.map((click) => rankOf(e, click)));
+  const gain = (ranks: number[]) => ranks.reduce((sum, rank) => sum + 1 / Math.log2(1 + rank), 0);
+  const clicked = some.filter(({ clicks }) => clicks.length > 0);
   const longer = clicked.filter(({ scores }) => scores.length > 1);
+  const pairs = clicked.filter(({ scores, clicks }) => clicks.length < scores.length);
+  const auc = ({ scores, clicks }: Event) =>
+    mean(
+      clicks.flatMap((click) =>
+        scores.flatMap((u, k) => clicks.includes(k) ? [] : [scores[click]! > u ? 1 : 0])
+      ),
+    );
   return {
-    nll: mean(some.map((e) => -Math.log(probabilities(e).at(e.click)!))),
+    nll: mean(some.map(lossOf)),
     prec1: mean(clicked.map((e) => rank(e) === 1 ? 1 : 0)),
     prec2: mean(clicked.map((e) => rank(e) <= 2 ? 1 : 0)),
     longerPrec1: mean(longer.map((e) => rank(e) === 1 ? 1 : 0)),
     mrr: mean(clicked.map((e) => 1 / rank(e))),
-    ndcg: mean(clicked.map((e) => 1 / Math.log2(1 + rank(e)))),
-    auc: mean(longer.map((e) => (e.scores.length - rank(e)) / (e.scores.length - 1))),
-    noClick: mean(some.map(({ click }) => click < 0 ? 1 : 0)),
+    ndcg: mean(
+      clicked.map((e) =>
+        gain(e.clicks.map((click) => rankOf(e, click))) / gain(e.clicks.map((_, k) => k + 1))
+      ),
+    ),
+    auc: mean(pairs.map(auc)),
+    noClick: mean(some.map(({ clicks }) => clicks.length === 0 ? 1 : 0)),
     pNoClick: mean(some.map((e) => probabilities(e).at(-1)!)),
-    clicked: mean(some.flatMap(({ scores, click }) => scores.map((_, k) => k === click ? 1 : 0))),
+    clicked: mean(some.flatMap(({ scores, clicks }) => scores.map((_, k) => k === clicks[0] ? 1 : 0))),
     pClick: mean(some.flatMap((e) => probabilities(e).slice(0, -1))),
   };
 }
@@ -145,7 +179,7 @@ Deno.test("all figures are those of their definitions, also by page length, hist
     const sums = new CalibrationSums(1);
     for (const { e, k } of rows) {
       const p = probabilities(e)[k]!;
-      sums.add(0, cellOf(p), p, e.click === k);
+      sums.add(0, cellOf(p), p, e.clicks[0] === k);
     }
     return sums.calibration()!.ece;
   };
@@ -163,7 +197,7 @@ Deno.test("all figures are those of their definitions, also by page length, hist
   }
   const byRow = (by: "position" | "item", isIn: (name: string, e: Event, k: number) => boolean) => {
     for (const { name, figures, events, ece } of details.slices[by] ?? []) {
-      const own = all.filter((e) => e.click >= 0 && isIn(name, e, e.click));
+      const own = all.filter((e) => e.clicks.length > 0 && isIn(name, e, e.clicks[0]!));
       const { nll, prec1, auc } = byDefinition(own);
       assert.equal(events, own.length);
       near(figures.nll, nll!, name);
@@ -172,7 +206,7 @@ Deno.test("all figures are those of their definitions, also by page length, hist
       const rows = rowsOf(all).filter(({ e, k }) => isIn(name, e, k));
       near(ece, eceOf(rows), name);
       near(figures.pClick, mean(rows.map(({ e, k }) => probabilities(e)[k]!)), name);
-      near(figures.clicked, mean(rows.map(({ e, k }) => e.click === k ? 1 : 0)), name);
+      near(figures.clicked, mean(rows.map(({ e, k }) => e.clicks[0] === k ? 1 : 0)), name);
     }
   };
   byRow("position", (name, _, k) => within(name, k + 1));

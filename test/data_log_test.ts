@@ -8,7 +8,7 @@ import { pagesOf, prepareIn, query, withFolder } from "./prepared_folder.ts";
 import { recipe, rejects, withPrepared } from "./data_log_check.ts";
 import { parquet } from "./one_engine.ts";
 
-Deno.test("log: pages by user and time; an item comes once; several clicks are split; ties go by id", async () => {
+Deno.test("log: pages by user and time; an item comes once; a page has all its clicks; ties go by id", async () => {
   const log = `uid,sku,ts,label
 b,i2,1600000000,0
 b,i10,1600000000,1
@@ -21,8 +21,7 @@ a,i3,1600000000,TRUE
   await withPrepared({ "log.csv": log }, "log.csv", {}, async ({ folder, manifest }) => {
     assert.deepEqual(await pagesOf(folder), [
       { user: "a", time: "2020-09-13 12:26:40", items: ["i3"], clicked: "i3" },
-      { user: "b", time: "2020-09-13 12:26:40", items: ["i1", "i10", "i2"], clicked: "i10" },
-      { user: "b", time: "2020-09-13 12:26:40", items: ["i1", "i10", "i2"], clicked: "i2" },
+      { user: "b", time: "2020-09-13 12:26:40", items: ["i1", "i10", "i2"], clicked: "i10 i2" },
       { user: "b", time: "2020-09-13 12:26:41", items: ["i1", "i2"], clicked: null },
     ]);
     assert.deepEqual(await query(folder, "SELECT item, id, dense, tokens FROM items"), [
@@ -33,11 +32,33 @@ a,i3,1600000000,TRUE
     ]);
     assert.deepEqual(manifest.skipped, {
       "rows of an item that is on its page already": 1,
-      "pages with several clicks, split into one page a click": 1,
-      [PAGE_COPIES]: 1,
     });
     assert.deepEqual([manifest.features.dense, manifest.features.tokens], [[], []]);
-    assert.deepEqual(manifest.notes, ["times are read as seconds since 1970"]);
+    assert.deepEqual(manifest.counts?.pages, 3);
+    assert.deepEqual(manifest.counts?.clicks, 3);
+    assert.deepEqual(manifest.notes, [
+      "pages with several clicks: 1, each click a choice among what was not clicked yet",
+      "times are read as seconds since 1970",
+    ]);
+  });
+});
+
+Deno.test("log: clicks of a page are in the order of their times, where the log has these", async () => {
+  const shown = ["x", "y", "z", "w"].map((sku, k) => ({
+    sku,
+    at: ["1600000900", "", "1600000100", "1599999999"][k],
+  }));
+  const files = {
+    "times.csv": `uid,sku,ts,label\n${shown.map(({ sku, at }) => `a,${sku},1600000000,${at}\n`).join("")}`,
+    "shown.csv": `uid,sku,ts\n${shown.map(({ sku }) => `a,${sku},1600000000\n`).join("")}`,
+    "clicks.csv": "uid,sku,ts\na,x,1600000900\na,z,1600000100\na,x,1600000050\na,w,1600000060\n",
+  };
+  await withFolder(files, async (folder) => {
+    const any = await prepareIn(folder, recipe(`${folder}/times.csv`, { clickedAny: true }));
+    assert.deepEqual((await pagesOf(any.folder)).map(({ clicked }) => clicked), ["w z x"]);
+    const apart = { clicked: undefined, clicks: `${folder}/clicks.csv` };
+    const later = await prepareIn(folder, recipe(`${folder}/shown.csv`, apart));
+    assert.deepEqual((await pagesOf(later.folder)).map(({ clicked }) => clicked), ["x w z"]);
   });
 });
 

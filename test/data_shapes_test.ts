@@ -326,7 +326,7 @@ Deno.test("shapes: whole days, and clicks of lists that can be read in two ways"
       /times are whole days: pages of a user in one day go by their ids/,
     );
     const byId = await prepared(folder, `--source days.csv ${args} --page request`.split(" "));
-    assert.equal((await pagesOf(byId.folder)).length, 30);
+    assert.equal((await pagesOf(byId.folder)).length, 15);
     const list = `${USER} --items shown --clicked clicked`;
     await refuses(
       folder,

@@ -78,8 +78,8 @@ function over(events: Iterable<number>, utility: ArrayLike<number>) {
     count++;
     if (click === NONE) continue;
     clicks++;
-    prec1 += precisionAt(utility, start, end, click, 1);
-    prec2 += precisionAt(utility, start, end, click, 2);
+    prec1 += precisionAt(utility, start, end, [click], 1);
+    prec2 += precisionAt(utility, start, end, [click], 2);
   }
   return { nll: nll / count, prec1: prec1 / clicks, prec2: prec2 / clicks };
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe } from "../src/prepare/describe.ts";
 import { openPrepared } from "../src/run/prepared_dataset.ts";
 import { UserError } from "../src/user_error.ts";
-import { foreignLog, refuses, rewrite, withCopy } from "./foreign_set.ts";
+import { foreignLog, foreignPages, refuses, rewrite, withCopy } from "./foreign_set.ts";
 
 const text = (folder: string, name: string) => `${folder}/${name}`;
 /** What is wrong with the files: [what, the change, what is said]. */
@@ -150,8 +150,8 @@ const fields = (...tokens: { name?: string; first: number; count: number }[]) =>
 const counts = {
   users: { train: 10, validation: 10, test: 10 },
   items: 12,
-  pages: foreignLog.eventClick.length,
-  rows: foreignLog.rowItem.length,
+  pages: foreignPages.length,
+  rows: foreignPages.reduce((sum, e) => sum + foreignLog.eventRows[e + 1]! - foreignLog.eventRows[e]!, 0),
   clicks: 0,
   given: 0,
 };
@@ -178,6 +178,14 @@ const manifests: [change: Record<string, unknown>, says: RegExp][] = [
   [{ counts: { ...counts, items: 13 } }, /the manifest says 13 items, found 12/],
   [{ counts }, /the manifest says 0 clicks, found \d+/],
   [{ counts: { ...counts, clicks: undefined } }, /is not a manifest/],
+  // Of an earlier version.
+  [
+    {
+      skipped: { "pages with several clicks, split into one page a click": 7 },
+      command: ["log", "--source", "my log.csv"],
+    },
+    /has split 7 pages of several clicks into copies.*deno task data log --source 'my log\.csv'$/,
+  ],
 ];
 
 Deno.test("a manifest that does not fit its files, or itself, is refused", async () => {
@@ -207,7 +215,9 @@ Deno.test("64-bit integers, and whole numbers as doubles, are read as they are",
       await rewrite(
         folder,
         "pages",
-        `SELECT * REPLACE (${as("user", "page", "clicked")}, items::${type}[] AS items) FROM t`,
+        `SELECT * REPLACE (${
+          as("user", "page", "clicked")
+        }, items::${type}[] AS items, also::${type}[] AS also) FROM t`,
       );
       const { source } = await openPrepared(folder, { memoryRows: Infinity });
       const { name: _, ...read } = source.log ?? assert.fail();

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { openPreparedSet } from "../src/sets/prepared_folder.ts";
 import { UserError } from "../src/user_error.ts";
-import { foreignLog, refuses, rewrite, withCopy } from "./foreign_set.ts";
+import { foreignPages, refuses, rewrite, withCopy } from "./foreign_set.ts";
 
 const kinds: Record<string, string> = {
   NULL: "NULL",
@@ -30,11 +30,12 @@ const columns: [part: string, column: string, kinds: string[], list?: boolean][]
   ["pages", "page", whole],
   ["pages", "items", whole, true],
   ["pages", "clicked", whole.filter((kind) => kind !== "NULL")],
+  ["pages", "also", ["NULL", "wrong type"], true],
   ["pages", "given", ["NULL", "wrong type"]],
 ];
 
 Deno.test("any value that is made wrong in any way ends with a message that names its column", async () => {
-  const rows: Record<string, number> = { users: 30, items: 12, pages: foreignLog.eventClick.length };
+  const rows: Record<string, number> = { users: 30, items: 12, pages: foreignPages.length };
   const corruption = fc.constantFrom(...columns).chain(([part, column, kinds, list = false]) =>
     fc.record({
       part: fc.constant(part),

@@ -1,7 +1,7 @@
 /** Prepared data sets as another engine would write them, and change them. */
 
 import assert from "node:assert/strict";
-import { type ClickLog, NONE } from "../src/data/click_log.ts";
+import { clickedRows, type ClickLog, FURTHER_CLICK } from "../src/data/click_log.ts";
 import { literal } from "../src/prepare/engine.ts";
 import { oneEngine, parquet } from "./one_engine.ts";
 import { openPrepared } from "../src/run/prepared_dataset.ts";
@@ -26,20 +26,20 @@ export async function writeSet(
   const users: string[] = [];
   log.userSplit.forEach((split, user) => {
     const [from, to] = [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0];
-    const [first, end] = [log.eventRows[from] ?? 0, log.eventRows[to] ?? 0];
-    users.push(
-      `(${user}, 'u${user}', '${["train", "validation", "test"][split]}', ${to - from}, ${end - first})`,
-    );
+    let [page, rows] = [0, 0];
     for (let e = from; e < to; e++) {
+      if (log.eventGiven?.[e] === FURTHER_CLICK) continue;
       const [row, next] = [log.eventRows[e] ?? 0, log.eventRows[e + 1] ?? 0];
-      const click = log.eventClick[e] ?? NONE;
+      const [click, ...also] = clickedRows(log, e).map((click) => click - row);
       const shown = Array.from(log.rowItem.subarray(row, next));
       pages.push(
-        `(${user}, ${e - from}, [${shown}], ${click === NONE ? "NULL" : click - row}, ${
+        `(${user}, ${page++}, [${shown}], ${click ?? "NULL"}, [${also}]::UINTEGER[], ${
           log.eventGiven?.[e] === 1
         })`,
       );
+      rows += next - row;
     }
+    users.push(`(${user}, 'u${user}', '${["train", "validation", "test"][split]}', ${page}, ${rows})`);
   });
   const known = Array.from({ length: items.count }, (_, i) => {
     const dense = items.kind === "one-hot"
@@ -62,7 +62,7 @@ export async function writeSet(
       Math.floor((k + 1) * pages.length / files),
     );
     await write(
-      `FROM (VALUES ${part}) AS t("user", page, items, clicked, given)`,
+      `FROM (VALUES ${part}) AS t("user", page, items, clicked, also, given)`,
       files > 1 ? `${folder}/pages/part-${String(k).padStart(5, "0")}.parquet` : `${folder}/pages.parquet`,
     );
   }
@@ -87,8 +87,19 @@ export async function rewrite(folder: string, part: string, sql: string): Promis
   await engine.run(`CREATE OR REPLACE TABLE t AS FROM ${path}; COPY (${sql}) TO ${path} (FORMAT parquet)`);
 }
 
-/** 30 users, 12 items of two features and tokens of 9, some pages given. */
-export const foreignLog = smallLog(21, { users: 30, items: 12, width: 2, tokens: 9, given: 0.3 });
+/** 30 users, 12 items of two features and tokens of 9, some pages given, some with several clicks. */
+export const foreignLog = smallLog(21, {
+  users: 30,
+  items: 12,
+  width: 2,
+  tokens: 9,
+  given: 0.3,
+  further: 0.3,
+});
+/** The events of its pages, in their order. */
+export const foreignPages = [...foreignLog.eventClick.keys()].filter((e) =>
+  foreignLog.eventGiven?.[e] !== FURTHER_CLICK
+);
 let template: Promise<string> | undefined;
 
 async function makeTemplate(): Promise<string> {

@@ -1,12 +1,18 @@
 /** Prepared data sets that others wrote wrongly: refused, with the place, the column, and what is expected and found. */
 
-import { foreignLog, refuses, rewrite, withCopy } from "./foreign_set.ts";
+import { NONE } from "../src/data/click_log.ts";
+import { foreignLog, foreignPages, refuses, rewrite, withCopy } from "./foreign_set.ts";
 
 /** A page of two items or more, from 0. */
-const wide = foreignLog.eventClick.findIndex((_, e) =>
+const wide = foreignPages.findIndex((e) =>
   (foreignLog.eventRows[e + 1] ?? 0) - (foreignLog.eventRows[e] ?? 0) > 1
 );
-const givenPage = foreignLog.eventGiven?.indexOf(1) ?? 0;
+const givenPage = foreignPages.findIndex((e) => foreignLog.eventGiven?.[e] === 1);
+/** A page of several clicks, and one without a click. */
+const several = foreignPages.findIndex((e) => foreignLog.eventGiven?.[e + 1] === 2);
+const idle = foreignPages.findIndex((e) => foreignLog.eventClick[e] === NONE);
+const ALSO =
+  /expected also to be places on its page of \d items whose items are clicked once, and none without a click, found/;
 
 /** One value of a column is another: [part, column, row from 0, value in SQL (x is the old one), what is said]. */
 const values: [part: string, column: string, row: number, value: string, says: RegExp][] = [
@@ -116,6 +122,19 @@ const values: [part: string, column: string, row: number, value: string, says: R
     "NULL",
     /expected a given page to have one item, which is clicked, found 1 items, clicked: NULL/,
   ],
+  [
+    "pages",
+    "also",
+    several,
+    "NULL",
+    /expected also to be a list, an empty one for no further click, found NULL/,
+  ],
+  ["pages", "also", several, "[clicked]", ALSO],
+  ["pages", "also", several, "list_concat(x, x)", ALSO],
+  ["pages", "also", several, "[len(items)]", ALSO],
+  ["pages", "also", several, "[-1]", ALSO],
+  ["pages", "also", several, "[NULL]::INTEGER[]", ALSO],
+  ["pages", "also", idle, "[0]", ALSO],
   ["pages", "given", 4, "NULL", /page 5: expected given to be true or false, found NULL/],
 ];
 
@@ -272,7 +291,7 @@ const tables: [part: string, sql: string, says: RegExp][] = [
   ["pages", "FROM t LIMIT 0", /users has \d+ pages .* but pages has 0/],
   [
     "pages",
-    `FROM t UNION ALL SELECT 30, 0, [1], 0, false`,
+    `FROM t UNION ALL SELECT 30, 0, [1], 0, [], false`,
     /expected no more than the \d+ pages that users has, found one/,
   ],
   [
@@ -288,7 +307,7 @@ const tables: [part: string, sql: string, says: RegExp][] = [
   [
     "pages",
     `SELECT * EXCLUDE items, {items: items} AS page_of FROM t`,
-    /expected the columns user, items, clicked, items is missing; found user, page, clicked, given, page_of/,
+    /expected the columns user, items, clicked, items is missing; found user, page, clicked, also, given, page_of/,
   ],
   [
     "users",

@@ -14,6 +14,7 @@ import { choiceOf, choiceOfLayer } from "../src/selftest/ops/loss_recipes.ts";
 import {
   chunks,
   few,
+  further,
   given,
   many,
   manyTokens,
@@ -90,7 +91,7 @@ for (const [name, b] of Object.entries({ one, few, many, chunks })) {
   }
 }
 
-for (const [name, b] of Object.entries({ one, few, many, given, noClicks })) {
+for (const [name, b] of Object.entries({ one, few, many, given, further, noClicks })) {
   for (const [K, N] of b === few ? [[5, 20], [64, 84]] as const : [[5, 20]] as const) {
     Deno.test(`choice_nll: of a fused last layer of ${K} x ${N}, ${name}`, () =>
       checkOp(choiceOfLayer(K, N)(b), [
@@ -101,7 +102,7 @@ for (const [name, b] of Object.entries({ one, few, many, given, noClicks })) {
   }
 }
 
-for (const [name, b] of Object.entries({ one, few, many, chunks, given, noClicks })) {
+for (const [name, b] of Object.entries({ one, few, many, chunks, given, further, noClicks })) {
   // At 100 whole pages lie so far below no click, or above it, that one of the exponentials would overflow.
   for (const [scale, eta] of [[1, 1], [40, 1], [100, 1], [1, 3]] as const) {
     Deno.test(`choice_nll: utilities of ${scale}, eta ${eta}, ${name}`, () =>
@@ -109,17 +110,17 @@ for (const [name, b] of Object.entries({ one, few, many, chunks, given, noClicks
   }
 }
 
-for (const [name, b] of Object.entries({ few, many, given })) {
+for (const [name, b] of Object.entries({ few, many, given, further })) {
   Deno.test(`choice_nll: utilities that are equal, ${name}`, () =>
     checkOp({ ...choiceOf({ whole: true, eta: 1 })(b), tolerance: 4 * U * 64 }));
 }
 
 // Effects of places two to four: pages of one item have none, and long pages share the last.
-for (const [name, b] of Object.entries({ one, few, many, chunks, given, noClicks })) {
+for (const [name, b] of Object.entries({ one, few, many, chunks, given, further, noClicks })) {
   Deno.test(`choice_nll: places, ${name}`, () => checkOp(choiceOf({ place: true })(b)));
 }
 
-for (const [name, b] of Object.entries({ one, few, many, given, noClicks })) {
+for (const [name, b] of Object.entries({ one, few, many, given, further, noClicks })) {
   for (const [scale, eta] of [[1, 2], [100, 1]] as const) {
     Deno.test(`choice_nll: logistic, utilities of ${scale}, eta ${eta}, ${name}`, () =>
       checkOp({ ...choiceOf({ scale, eta, loss: "logistic" })(b), tolerance: 4 * U * 64 }));

@@ -58,6 +58,7 @@ Deno.test("any users of any log are read as they were written", () => {
         items: fc.integer({ min: 1, max: 20 }),
         width: fc.constantFrom(0, 2),
         given: fc.constantFrom(0, 0.4),
+        further: fc.constantFrom(0, 0.6),
         noClick: fc.constantFrom(0, 0.3, 1),
       }),
       fc.integer({ min: 1, max: 41 }),
@@ -134,7 +135,7 @@ Deno.test("a file that is cut off, of another kind, or changed in any structure 
   refuses(/expected \d+ bytes for 9 users/, (_, bytes) => bytes.subarray(0, bytes.length - 1));
   refuses(/expected \d+ bytes for 9 users/, (_, bytes) => Uint8Array.of(...bytes, 0));
   refuses(/does not begin as one/, (words) => void (words[0] = 1));
-  refuses(/version 3, and this program reads version 2/, (words) => void (words[2] = 3));
+  refuses(/version 2, and this program reads version 3/, (words) => void (words[2] = 2));
   refuses(/expected \d+ bytes for 10 users/, (words) => void (words[3] = 10));
   refuses(/event 0 of user 0 has 0 rows/, (words) => void (words[16] = 0));
   refuses(/event 0 of user 0 has/, (words) => void (words[17] = 1000));

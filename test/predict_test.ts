@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
-import { NONE } from "../src/data/click_log.ts";
+import { clickedRows, NONE } from "../src/data/click_log.ts";
 import { choiceProbabilities } from "../src/model/choice.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { writePredictions } from "../src/predict/prediction_files.ts";
@@ -33,11 +33,12 @@ Deno.test("predictions are the utilities of each page by the ids of the log, in 
         const { userEvents, eventRows, eventClick, eventGiven, rowItem } = foreignLog;
         let k = 0;
         for (const user of users) {
-          const first = userEvents[user] ?? 0;
+          let number = -1;
           const history: number[] = [];
-          for (let e = first; e < (userEvents[user + 1] ?? 0); e++) {
+          for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) {
             const [from, to] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
             const page = Array.from(rowItem.subarray(from, to));
+            if (eventGiven?.[e] !== 2) number++;
             if (!eventGiven?.[e]) {
               const utilities = await model.score({ history, page });
               const { items, noClick } = choiceProbabilities(model.config, utilities);
@@ -47,10 +48,10 @@ Deno.test("predictions are the utilities of each page by the ids of the log, in 
                 assert.ok(Math.abs(row.probability - (items[place] ?? NaN)) < 1e-6);
                 assert.ok(Math.abs(row.noClick - noClick) < 1e-6);
                 const { probability: _, noClick: __, ...ids } = row;
-                const clicked = eventClick[e] === from + place;
+                const clicked = clickedRows(foreignLog, e).includes(from + place);
                 assert.deepEqual(ids, {
                   user: `u${user}`,
-                  page: e - first,
+                  page: number,
                   place,
                   item: `i${item}`,
                   clicked,

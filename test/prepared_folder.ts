@@ -61,7 +61,7 @@ export async function query(folder: string, sql: string): Promise<Record<string,
   return await (await oneEngine()).rows(`WITH ${parts.join(", ")} ${sql}`);
 }
 
-/** Every page with its user's id, its items' ids, and the id of the clicked one; in the order of the file. */
+/** Every page with its user's id, its items' ids, and those of the clicks in their order; in the order of the file. */
 export async function pagesOf(
   folder: string,
 ): Promise<{ user: string; time: string; items: string[]; clicked: string | null }[]> {
@@ -70,15 +70,18 @@ export async function pagesOf(
   );
   const rows = await query(
     folder,
-    "SELECT id AS user, time, items, clicked FROM pages JOIN users USING (user) ORDER BY pages.user, page",
+    "SELECT id AS user, time, items, list_prepend(clicked, also) AS clicks, clicked FROM pages JOIN users USING (user) ORDER BY pages.user, page",
   );
   return rows.map((row) => {
     const items = Array.isArray(row.items) ? row.items.map((item) => ids.get(Number(item)) ?? "no item") : [];
+    const clicks = Array.isArray(row.clicks)
+      ? row.clicks.map((place) => items[Number(place)] ?? "nothing")
+      : [];
     return {
       user: String(row.user),
       time: String(row.time),
       items,
-      clicked: row.clicked === null ? null : items[Number(row.clicked)] ?? "nothing",
+      clicked: row.clicked === null ? null : clicks.join(" "),
     };
   });
 }

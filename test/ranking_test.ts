@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { countTrain } from "../src/counts/train_counts.ts";
 import { type ClickLog, NONE } from "../src/data/click_log.ts";
+import { checkLog } from "../src/data/check_log.ts";
 import { choiceFigures, meanSpearman, precisionAt, rankingFigures } from "../src/data/ranking.ts";
 
 const near = (actual: number, expected: number) =>
@@ -10,20 +11,20 @@ const near = (actual: number, expected: number) =>
 Deno.test("precisionAt: no ties", () => {
   const scores = [9, 3, 1, 2, 9];
   for (const [clicked, at1, at2] of [[1, 1, 1], [3, 0, 1], [2, 0, 0]] as const) {
-    near(precisionAt(scores, 1, 4, clicked, 1), at1);
-    near(precisionAt(scores, 1, 4, clicked, 2), at2);
+    near(precisionAt(scores, 1, 4, [clicked], 1), at1);
+    near(precisionAt(scores, 1, 4, [clicked], 2), at2);
   }
 });
 
 Deno.test("precisionAt: ties count in expectation, whichever row is clicked", () => {
   for (const clicked of [0, 1, 2, 3]) {
-    near(precisionAt([5, 5, 5, 5], 0, 4, clicked, 1), 1 / 4);
-    near(precisionAt([5, 5, 5, 5], 0, 4, clicked, 2), 1 / 2);
+    near(precisionAt([5, 5, 5, 5], 0, 4, [clicked], 1), 1 / 4);
+    near(precisionAt([5, 5, 5, 5], 0, 4, [clicked], 2), 1 / 2);
   }
-  near(precisionAt([7, 5, 5, 5], 0, 4, 2, 1), 0);
-  near(precisionAt([7, 5, 5, 5], 0, 4, 2, 2), 1 / 3);
-  near(precisionAt([7], 0, 1, 0, 1), 1);
-  near(precisionAt([7], 0, 1, 0, 2), 1);
+  near(precisionAt([7, 5, 5, 5], 0, 4, [2], 1), 0);
+  near(precisionAt([7, 5, 5, 5], 0, 4, [2], 2), 1 / 3);
+  near(precisionAt([7], 0, 1, [0], 1), 1);
+  near(precisionAt([7], 0, 1, [0], 2), 1);
 });
 
 /** Every order of the rows. */
@@ -40,11 +41,13 @@ Deno.test("precisionAt is the mean over all orders in which ties can be broken",
     fc.nat(),
     fc.constantFrom(1, 2),
     (scores, pick, k: 1 | 2) => {
-      const clicked = pick % scores.length;
+      const clicked = scores.flatMap((_, row) =>
+        row === pick % scores.length || pick >> row & 1 ? [row] : []
+      );
       const rankings = permutations([...scores.keys()]).filter((order) =>
         order.every((row, place) => place === 0 || scores[order[place - 1]!]! >= scores[row]!)
       );
-      const hits = rankings.filter((order) => order.slice(0, k).includes(clicked)).length;
+      const hits = rankings.filter((order) => order.slice(0, k).some((row) => clicked.includes(row))).length;
       near(precisionAt(scores, 0, scores.length, clicked, k), hits / rankings.length);
     },
   ));
@@ -65,6 +68,33 @@ Deno.test("rankingFigures: means over events with a click", () => {
   assert.deepEqual(rankingFigures(log, [0, 1], [0, 1, 0, 1, 3, 1, 2]), { prec1: 1 / 2, prec2: 1 / 2 });
   assert.deepEqual(rankingFigures(log, [0], [0, 1, 0, 1, 3, 1, 2]), { prec1: 1, prec2: 1 });
   assert.deepEqual(rankingFigures(log, [], [0, 1, 0, 1, 3, 1, 2]), { prec1: NaN, prec2: NaN });
+});
+
+Deno.test("a page of several clicks: displays count once, each click once, and its loss is that of one choice after another", () => {
+  // User 0 clicks row 1 and then the item of row 0; user 1 clicks row 2 of three, then the first, then what is left.
+  const several: ClickLog = {
+    ...log,
+    userEvents: Uint32Array.of(0, 3, 6),
+    eventRows: Uint32Array.of(0, 2, 3, 5, 8, 9, 10),
+    eventClick: Uint32Array.of(1, 2, NONE, 7, 8, 9),
+    eventGiven: Uint8Array.of(0, 2, 0, 0, 2, 2),
+    rowItem: Uint32Array.of(0, 1, 0, 1, 2, 0, 1, 2, 0, 1),
+  };
+  checkLog(several, []);
+  const u = [0.5, -1, 9, 2, 1, 0.25, 0.75, -0.5, 9, 9];
+  const e = u.map(Math.exp);
+  const likelihood = e[1]! / (1 + e[0]! + e[1]!) * 1 / (1 + e[3]! + e[4]!) *
+    e[7]! / (1 + e[5]! + e[6]! + e[7]!) * e[5]! / (e[5]! + e[6]!);
+  near(choiceFigures(several, [0, 1], u).nll, -Math.log(likelihood) / 3);
+  // Of both pages with a click, the best clicked row is the first of its page.
+  assert.deepEqual(rankingFigures(several, [0, 1], u), { prec1: 1, prec2: 1 });
+  assert.deepEqual(rankingFigures(several, [0], [0, 0, 9, 0, 0]), { prec1: 1, prec2: 1 });
+  const train = { ...several, userSplit: Uint8Array.of(0, 0) };
+  assert.deepEqual(countTrain(train), {
+    users: 2,
+    shown: Uint32Array.of(2, 3, 2),
+    clicks: Uint32Array.of(2, 2, 1),
+  });
 });
 
 Deno.test("given events are not counted in any figure, nor as shown", () => {

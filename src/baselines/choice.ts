@@ -1,8 +1,8 @@
 /** What is chosen for a baseline on validation users: its setting, and the probabilities that its scores stand for. */
 
-import { type Clicks, NONE, usersOf } from "../data/click_log.ts";
+import { clickedRows, type Clicks, usersOf } from "../data/click_log.ts";
 import { type LogSource, rowsOf, walk } from "../data/log_source.ts";
-import { precisionAt } from "../data/ranking.ts";
+import { precisionAt, unclicked } from "../data/ranking.ts";
 import { fitLogOdds, type LogOdds } from "./log_odds.ts";
 import type { Scorer } from "./scorer.ts";
 
@@ -28,7 +28,7 @@ export function choose(
   for (const { log, users: places } of walk(source, users, onPart)) {
     scorer.score(log, places, settings).forEach((scores, s) => {
       for (const { start, end, clicked } of pagesOf(log, places)) {
-        if (clicked >= 0) hits[s] = hits[s]! + precisionAt(scores, start, end, clicked, 1);
+        if (clicked.length > 0) hits[s] = hits[s]! + precisionAt(scores, start, end, clicked, 1);
       }
     });
   }
@@ -39,19 +39,25 @@ export function choose(
 function fit(source: LogSource, users: Uint32Array, scorer: Scorer, setting: number): LogOdds | undefined {
   const logScores: Float64Array[] = [];
   const start = [0];
-  const clicked: number[] = [];
+  const chosen: number[] = [];
+  const hasNone: boolean[] = [];
   for (const { log, users: places } of walk(source, users)) {
     const [scores = new Float64Array()] = scorer.score(log, places, [setting]);
     for (const page of pagesOf(log, places)) {
-      const first = start.at(-1)!;
-      logScores.push(scores.subarray(page.start, page.end).map(Math.log));
-      start.push(first + page.end - page.start);
-      clicked.push(page.clicked < 0 ? -1 : first + page.clicked - page.start);
+      // Its first click, or none, is a choice; each further one another, among what is left.
+      for (let j = 0; j < Math.max(1, page.clicked.length); j++) {
+        const left = unclicked(page.start, page.end, page.clicked.slice(0, j));
+        const first = start.at(-1)!;
+        logScores.push(Float64Array.from(left, (row) => Math.log(scores[row]!)));
+        start.push(first + left.length);
+        chosen.push(page.clicked.length === 0 ? -1 : first + left.indexOf(page.clicked[j]!));
+        hasNone.push(j === 0);
+      }
     }
   }
   const all = new Float64Array(start.at(-1)!);
-  logScores.forEach((own, page) => all.set(own, start[page]));
-  return fitLogOdds({ logScores: all, start, clicked });
+  logScores.forEach((own, choice) => all.set(own, start[choice]));
+  return fitLogOdds({ logScores: all, start, chosen, hasNone });
 }
 
 /** Users up to so many rows. */
@@ -60,17 +66,19 @@ function firstUsers(source: LogSource, users: Uint32Array): Uint32Array {
   return users.filter((user) => (rows += rowsOf(source, user)) <= MOST_ROWS);
 }
 
-/** The pages to predict, by places among the rows of these users; clicked is -1 for none. */
+/** The pages to predict, and what was clicked on them, by places among the rows of these users. */
 function* pagesOf(
   log: Clicks,
   users: ArrayLike<number>,
-): Generator<{ start: number; end: number; clicked: number }> {
+): Generator<{ start: number; end: number; clicked: number[] }> {
   let row = 0;
   for (const user of Array.from(users)) {
     for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
-      const [first, end, click] = [log.eventRows[e]!, log.eventRows[e + 1]!, log.eventClick[e]!];
-      const clicked = click === NONE ? -1 : row + click - first;
-      if (!log.eventGiven?.[e]) yield { start: row, end: row + end - first, clicked };
+      const [first, end] = [log.eventRows[e]!, log.eventRows[e + 1]!];
+      if (!log.eventGiven?.[e]) {
+        const clicked = clickedRows(log, e).map((click) => row + click - first);
+        yield { start: row, end: row + end - first, clicked };
+      }
       row += end - first;
     }
   }

@@ -1,7 +1,7 @@
 /** A click log on the GPU, where it stays: a step only names the users that it takes. */
 
 import { ownCounts } from "../counts/log_counts.ts";
-import { type ClickLog, type ItemFeatures, NONE } from "../data/click_log.ts";
+import { type ClickLog, clickedRows, FURTHER_CLICK, type ItemFeatures, NONE } from "../data/click_log.ts";
 import { MemoryItems } from "../data/item_catalogue.ts";
 import { Arena } from "../gpu/arena.ts";
 import { type Gpu, LimitError } from "../gpu/device.ts";
@@ -28,6 +28,8 @@ export interface CountedLog {
 
 /** Marks a given event in the log on the device. The same value as in `batch_expand.wgsl`. */
 const GIVEN_BIT = 0x80000000;
+/** And one that is a further click. */
+const FURTHER_BIT = 0x40000000;
 
 /** Words of bits for a count of things. */
 export function bitWords(count: number): number {
@@ -45,7 +47,8 @@ export class DeviceLog {
   /** What there is room for. */
   readonly capacity: LogCapacity;
   /**
-   * [E+1] first row, clicked row or NONE, clicks before the event and {@link GIVEN_BIT}, item clicked or NONE
+   * [E+1] first row, clicked row or NONE, clicks before the event with {@link GIVEN_BIT} and {@link FURTHER_BIT}, item
+   * clicked or NONE. The clicked row of a further click is its page's.
    * @internal
    */
   readonly event: View;
@@ -113,11 +116,16 @@ export class DeviceLog {
     }
     const event = new Uint32Array(4 * (events + 1));
     let clicks = 0;
+    /** Of the last page. */
+    let clicked: number[] = [];
     for (let e = 0; e <= events; e++) {
       const click = eventClick[e] ?? NONE;
+      const kind = eventGiven?.[e] ?? 0;
+      const further = kind === FURTHER_CLICK;
+      if (eventGiven?.[e + 1] === FURTHER_CLICK && !further) clicked = clickedRows(log, e).slice(1);
       event[4 * e] = eventRows[e] ?? 0;
-      event[4 * e + 1] = click;
-      event[4 * e + 2] = clicks + (eventGiven?.[e] ? GIVEN_BIT : 0);
+      event[4 * e + 1] = further ? clicked.shift() ?? NONE : click;
+      event[4 * e + 2] = clicks + (kind > 0 ? GIVEN_BIT : 0) + (further ? FURTHER_BIT : 0);
       event[4 * e + 3] = click === NONE ? NONE : rowItem[click] ?? NONE;
       if (click !== NONE) clicks++;
     }

@@ -129,7 +129,7 @@ export class Plan {
       this.#entries.set([from, events, rows, 0], 4 * (first + k));
       const [firstRow, endRow] = [eventRows[from] ?? 0, eventRows[to] ?? 0];
       events += to - from;
-      if (eventGiven) { for (let e = from; e < to; e++) given += eventGiven[e] ?? 0; }
+      if (eventGiven) { for (let e = from; e < to; e++) given += eventGiven[e] ? 1 : 0; }
       rows += endRow - firstRow;
       items += this.#newItems(log.rowItem, firstRow, endRow, stamp);
     }

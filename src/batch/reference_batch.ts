@@ -1,12 +1,12 @@
 /** What the batch kernels compute, on the CPU in the plainest way. For checking them and for the f64 references. */
 
 import { ownCounts } from "../counts/log_counts.ts";
-import { type ClickLog, GIVEN, NONE } from "../data/click_log.ts";
+import { type ClickLog, FURTHER, FURTHER_CLICK, GIVEN, NONE } from "../data/click_log.ts";
 
 export interface ReferenceBatch {
   /** [B+1] first event of each user. */
   readonly userFirst: number[];
-  /** [E] first row, end row, clicked row or NONE or GIVEN, item fed to the encoder or NONE. */
+  /** [E] first row, end row, clicked row or NONE or GIVEN or FURTHER and the page's row, item fed to the encoder or NONE. */
   readonly events: { first: number; end: number; click: number; fed: number }[];
   /** [E] clicks of the user before the event, and the end of the user's events. */
   readonly history: { clicks: number; end: number }[];
@@ -39,12 +39,16 @@ export function referenceBatch(
     const [from, to] = [log.userEvents[user] ?? 0, log.userEvents[user + 1] ?? 0];
     const end = events.length + to - from;
     let clicks = 0;
+    let page = { first: 0, from: 0 };
     for (let e = from; e < to; e++) {
       const [rowFrom, rowTo] = [log.eventRows[e] ?? 0, log.eventRows[e + 1] ?? 0];
       const click = log.eventClick[e] ?? NONE;
       // The click of a user's last event is fed to nobody.
       const feeds = click !== NONE && e + 1 < to;
       const first = rows.length;
+      const kind = log.eventGiven?.[e] ?? 0;
+      if (kind === 0) page = { first, from: rowFrom };
+      const onPage = log.rowItem.subarray(page.from, rowFrom).indexOf(log.rowItem[rowFrom] ?? NONE);
       for (let r = rowFrom; r < rowTo; r++) {
         own.push(ownOfLog[r] ?? 0);
         rows.push({
@@ -57,7 +61,13 @@ export function referenceBatch(
       events.push({
         first,
         end: rows.length,
-        click: log.eventGiven?.[e] ? GIVEN : click === NONE ? NONE : first + click - rowFrom,
+        click: kind === FURTHER_CLICK
+          ? FURTHER + page.first + onPage
+          : kind > 0
+          ? GIVEN
+          : click === NONE
+          ? NONE
+          : first + click - rowFrom,
         fed: feeds ? log.rowItem[click] ?? 0 : NONE,
       });
       history.push({ clicks, end });

@@ -26,7 +26,7 @@ export function logCommand(run: Prepare): Command {
       "Prepares a log with a row for each displayed item, a row for each page, or a row for each click: CSV or TSV with a " +
         "header, JSON lines (both plain, .gz or .zst) or Parquet. Ids are text, exactly as written. Times are seconds, " +
         "milli-, micro- or nanoseconds since 1970, or ISO 8601: the kind that most rows have, or as --time-format says. Without " +
-        "a time zone they are UTC. A page with several clicks becomes a page for each click. Columns within JSON objects and Parquet structs have " +
+        "a time zone they are UTC. A page may have several clicks. Columns within JSON objects and Parquet structs have " +
         "dotted names, such as user.id.",
     )
     .requiredOption("--source <files>", "a file or a quoted glob, such as 'logs/*.parquet'", given)

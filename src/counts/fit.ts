@@ -1,11 +1,11 @@
 /** The conditional logit of the counts and the numbers that are known of items, fitted on train users. */
 
-import { type Clicks, NONE, usersOf } from "../data/click_log.ts";
+import { clickedRows, type Clicks, usersOf } from "../data/click_log.ts";
 import { type LogSource, walk } from "../data/log_source.ts";
 import { randomStream } from "../data/random.ts";
 import { countWidth } from "./columns.ts";
 import { countsIn } from "./log_counts.ts";
-import { fitLogit, type LogitPages } from "./logit.ts";
+import { fitLogit, type LogitChoices } from "./logit.ts";
 import type { CountTables } from "./page_counts.ts";
 
 /** What else than counts a logit knows. */
@@ -49,15 +49,12 @@ export function fitCounts(source: LogSource, tables: CountTables, options: Logit
   const columns = C + F + 1 + P;
   const pages = sampleOf(source, tables, options.seed, { C, F, columns });
   const { mean, scaled } = standardise(pages, C + F);
-  pages.start.forEach((first, page) => {
-    for (let row = first; row < (pages.start[page + 1] ?? first); row++) {
-      const at = row * columns + C + F;
-      pages.x[at] = 1;
-      const place = Math.min(row - first, P);
-      if (place > 0) pages.x[at + place] = 1;
-    }
+  pages.place.forEach((place, row) => {
+    const at = row * columns + C + F;
+    pages.x[at] = 1;
+    if (Math.min(place, P) > 0) pages.x[at + Math.min(place, P)] = 1;
   });
-  const penalty = RIDGE * pages.clicked.length;
+  const penalty = RIDGE * pages.chosen.length;
   const w = fitLogit(
     pages,
     Array.from({ length: columns }, (_, k) => k === C + F ? BIAS_RIDGE : penalty),
@@ -117,18 +114,18 @@ function denseReader(source: LogSource, log: Clicks): (item: number) => Float32A
   };
 }
 
-type Sample = LogitPages & { readonly start: number[]; readonly clicked: number[] };
+/** Choices, with the place of each row on its page. */
+type Sample = LogitChoices & { readonly place: readonly number[] };
 
-/** Pages of train users, drawn by the seed: as many as a fit takes in its time. Counts and dense features stand first in a row. */
+/** Choices of train users, drawn by the seed: as many as a fit takes in its time. Counts and dense features stand first in a row. */
 function sampleOf(
   source: LogSource,
   tables: CountTables,
   seed: number,
   { C, F, columns }: { C: number; F: number; columns: number },
 ): Sample {
-  const found: { x: Float64Array; items: Uint32Array; dense?: (item: number) => Float32Array }[] = [];
-  const start = [0];
-  const clicked: number[] = [];
+  const found: { counts: Float64Array; dense?: Float32Array }[] = [];
+  const [start, place, chosen, hasNone]: [number[], number[], number[], boolean[]] = [[0], [], [], []];
   for (const { log, users } of walk(source, usersOfSample(source, columns, seed))) {
     const counts = countsIn(log, users, tables, tables.config.latest);
     const dense = F > 0 ? denseReader(source, log) : undefined;
@@ -136,28 +133,30 @@ function sampleOf(
     for (const user of users) {
       for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
         const [first, end] = [log.eventRows[e]!, log.eventRows[e + 1]!];
-        const length = end - first;
-        if (!log.eventGiven?.[e]) {
-          const click = log.eventClick[e]!;
-          clicked.push(click === NONE ? -1 : start.at(-1)! + click - first);
-          start.push(start.at(-1)! + length);
-          const x = counts.subarray(C * row, C * (row + length));
-          found.push({ x, items: log.rowItem.subarray(first, end), dense });
+        const clicks = log.eventGiven?.[e] ? [] : clickedRows(log, e);
+        const choices = log.eventGiven?.[e] ? 0 : Math.max(1, clicks.length);
+        for (let j = 0; j < choices; j++) {
+          chosen.push(-1);
+          hasNone.push(j === 0);
+          for (let r = first; r < end; r++) {
+            if (clicks.indexOf(r) >= 0 && clicks.indexOf(r) < j) continue; // clicked before
+            if (r === clicks[j]) chosen[chosen.length - 1] = found.length;
+            const at = C * (row + r - first);
+            found.push({ counts: counts.subarray(at, at + C), dense: dense?.(log.rowItem[r]!) });
+            place.push(r - first);
+          }
+          start.push(found.length);
         }
-        row += length;
+        row += end - first;
       }
     }
   }
-  const x = new Float64Array(columns * start.at(-1)!);
-  let at = 0;
-  for (const page of found) {
-    page.items.forEach((item, k) => {
-      x.set(page.x.subarray(C * k, C * (k + 1)), at);
-      if (page.dense) x.set(page.dense(item), at + C);
-      at += columns;
-    });
-  }
-  return { x, columns, start, clicked };
+  const x = new Float64Array(columns * found.length);
+  found.forEach(({ counts, dense }, row) => {
+    x.set(counts, row * columns);
+    if (dense) x.set(dense, row * columns + C);
+  });
+  return { x, columns, start, place, chosen, hasNone };
 }
 
 function usersOfSample(source: LogSource, columns: number, seed: number): number[] {
@@ -177,7 +176,7 @@ function usersOfSample(source: LogSource, columns: number, seed: number): number
 }
 
 /** Standardises the first columns of the pages. @returns their means, and 1 / their standard deviations. */
-function standardise({ x, columns }: LogitPages, standardised: number) {
+function standardise({ x, columns }: LogitChoices, standardised: number) {
   const rows = Math.max(1, x.length / columns);
   const [mean, squares] = [new Float64Array(standardised), new Float64Array(standardised)];
   for (let at = 0; at < x.length; at += columns) {

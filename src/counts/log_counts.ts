@@ -1,21 +1,11 @@
 /** Counts along a log: what is a user's own, and the counts of all displayed items of some users in float64. */
 
-import { type Clicks, NONE, splits } from "../data/click_log.ts";
+import { clickedRows, type Clicks, NONE, splits } from "../data/click_log.ts";
 import { countWidth, LAGS, packOwn, unpackOwn } from "./columns.ts";
 import { countsOf, type CountTables } from "./page_counts.ts";
 import { latestClicks } from "./pairs.ts";
 
 const TRAIN = splits.indexOf("train");
-
-/** The items that are clicked on a page, further clicks on it among them. @param e its event. */
-function clickedOn({ eventClick, eventGiven, rowItem }: Clicks, e: number, end: number): Set<number> {
-  const clicked = new Set<number>();
-  for (let k = e; k < end && (k === e || eventGiven?.[k] === 2); k++) {
-    const click = eventClick[k]!;
-    if (click !== NONE) clicked.add(rowItem[click]!);
-  }
-  return clicked;
-}
 
 /**
  * [R] words of {@link packOwn}: what of the counts is the user's own.
@@ -43,7 +33,7 @@ function ownOfUser(log: Clicks, user: number, latest: number | undefined, own: U
   const clicks = new Map<number, number>();
   for (let e = from; e < end; e++) {
     if (eventGiven?.[e]) continue;
-    const clicked = clickedOn(log, e, end);
+    const clicked = new Set(clickedRows(log, e).map((row) => rowItem[row]!));
     for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) {
       const item = rowItem[row]!;
       const before = passed.get(item) ?? 0;

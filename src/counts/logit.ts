@@ -2,16 +2,21 @@
 
 import { logSumExp } from "../data/ranking.ts";
 
-/** Pages with what is known of their items, one after the other. */
-export interface LogitPages {
+/**
+ * Choices with what is known of what they are among, one after the other: of a page its first click, or none, and each further
+ * one among the rest.
+ */
+export interface LogitChoices {
   /** [rows, D] */
   readonly x: Float64Array;
   /** D. */
   readonly columns: number;
-  /** [pages + 1] first row of each. */
+  /** [choices + 1] first row of each. */
   readonly start: ArrayLike<number>;
-  /** [pages] the clicked row, -1 for none. */
-  readonly clicked: ArrayLike<number>;
+  /** [choices] the clicked row, -1 for none. */
+  readonly chosen: ArrayLike<number>;
+  /** [choices] whether no click is among them. */
+  readonly hasNone: ArrayLike<boolean>;
 }
 
 const MOST_STEPS = 30;
@@ -22,15 +27,15 @@ const MOST_STEPS = 30;
  * @param ridge [D] penalty ridge / 2 w^2 of each on the sum of the losses, above 0: it keeps all finite where nobody clicks,
  *   or everybody on what is best.
  */
-export function fitLogit(pages: LogitPages, ridge: ArrayLike<number>): Float64Array<ArrayBuffer> {
-  let w = new Float64Array(pages.columns);
-  let loss = lossOf(pages, w, ridge);
+export function fitLogit(choices: LogitChoices, ridge: ArrayLike<number>): Float64Array<ArrayBuffer> {
+  let w = new Float64Array(choices.columns);
+  let loss = lossOf(choices, w, ridge);
   for (let step = 0; step < MOST_STEPS; step++) {
-    const move = newtonStep(pages, w, ridge);
+    const move = newtonStep(choices, w, ridge);
     let [size, next, found] = [1, w, loss];
     do {
       next = w.map((value, k) => value - size * move[k]!);
-      found = lossOf(pages, next, ridge);
+      found = lossOf(choices, next, ridge);
       size /= 2;
     } while (!(found <= loss) && size > 1e-6);
     if (!(found < loss - 1e-9 * loss)) break;
@@ -41,7 +46,7 @@ export function fitLogit(pages: LogitPages, ridge: ArrayLike<number>): Float64Ar
 
 /** [rows] u = x w. */
 export function utilitiesOf(
-  { x, columns }: Pick<LogitPages, "x" | "columns">,
+  { x, columns }: Pick<LogitChoices, "x" | "columns">,
   w: Float64Array,
 ): Float64Array {
   const utilities = new Float64Array(x.length / columns);
@@ -53,33 +58,33 @@ export function utilitiesOf(
   return utilities;
 }
 
-function lossOf(pages: LogitPages, w: Float64Array, ridge: ArrayLike<number>): number {
-  const { start, clicked } = pages;
-  const utilities = utilitiesOf(pages, w);
+function lossOf(choices: LogitChoices, w: Float64Array, ridge: ArrayLike<number>): number {
+  const { start, chosen, hasNone } = choices;
+  const utilities = utilitiesOf(choices, w);
   let loss = w.reduce((sum, value, k) => sum + ridge[k]! / 2 * value * value, 0);
-  for (let page = 0; page < clicked.length; page++) {
-    loss += logSumExp(utilities, start[page]!, start[page + 1]!);
-    if (clicked[page]! >= 0) loss -= utilities[clicked[page]!]!;
+  for (let k = 0; k < chosen.length; k++) {
+    loss += logSumExp(utilities, start[k]!, start[k + 1]!, hasNone[k]);
+    if (chosen[k]! >= 0) loss -= utilities[chosen[k]!]!;
   }
   return loss;
 }
 
 /** Gradient by the inverse of the second derivatives: sum over rows of P x x', less the page's mean's square. */
-function newtonStep(pages: LogitPages, w: Float64Array, ridge: ArrayLike<number>): Float64Array {
-  const { x, columns: D, start, clicked } = pages;
+function newtonStep(choices: LogitChoices, w: Float64Array, ridge: ArrayLike<number>): Float64Array {
+  const { x, columns: D, start, chosen, hasNone } = choices;
   const gradient = w.map((value, k) => ridge[k]! * value);
   const hessian = new Float64Array(D * D);
   for (let k = 0; k < D; k++) hessian[k * D + k] = ridge[k]!;
-  const utilities = utilitiesOf(pages, w);
+  const utilities = utilitiesOf(choices, w);
   const mean = new Float64Array(D);
-  for (let page = 0; page < clicked.length; page++) {
-    const [first, end] = [start[page]!, start[page + 1]!];
-    const logSum = logSumExp(utilities, first, end);
+  for (let choice = 0; choice < chosen.length; choice++) {
+    const [first, end] = [start[choice]!, start[choice + 1]!];
+    const logSum = logSumExp(utilities, first, end, hasNone[choice]);
     mean.fill(0);
     for (let row = first; row < end; row++) {
       addRow(x, row * D, Math.exp(utilities[row]! - logSum), mean, hessian);
     }
-    const click = clicked[page]!;
+    const click = chosen[choice]!;
     for (let k = 0; k < D; k++) {
       gradient[k]! += mean[k]! - (click < 0 ? 0 : x[click * D + k]!);
       for (let j = 0; j <= k; j++) hessian[k * D + j]! -= mean[k]! * mean[j]!;

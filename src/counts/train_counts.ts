@@ -1,6 +1,6 @@
 /** How often train users were shown each item, and clicked it. */
 
-import { type ClickLog, NONE, usersOf } from "../data/click_log.ts";
+import { type ClickLog, FURTHER_CLICK, GIVEN_HISTORY, NONE, usersOf } from "../data/click_log.ts";
 import { PRIOR } from "./columns.ts";
 import { type LogSource, type OnProgress, sourceOf, walk } from "../data/log_source.ts";
 
@@ -16,7 +16,7 @@ export interface TrainCounts {
   readonly meanRate: number;
 }
 
-/** Counts what train users were shown and clicked; events that are given do not count. */
+/** Counts what train users were shown and clicked, a page of several clicks once; events that are given do not count. */
 export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): TrainCounts {
   const source = sourceOf(log);
   const shown = new Uint32Array(source.items.shape.count);
@@ -25,8 +25,9 @@ export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): 
   for (const { log, users } of walk(source, train, told("Counting clicks", onProgress))) {
     for (const user of users) {
       for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
-        if (log.eventGiven?.[event]) continue;
-        for (let row = log.eventRows[event]!; row < log.eventRows[event + 1]!; row++) {
+        const given = log.eventGiven?.[event];
+        if (given === GIVEN_HISTORY) continue;
+        for (let row = log.eventRows[event]!; given !== FURTHER_CLICK && row < log.eventRows[event + 1]!; row++) {
           shown[log.rowItem[row]!]!++;
         }
         const clicked = log.eventClick[event]!;

@@ -1,12 +1,13 @@
 /** Checks that the arrays of a click log fit together, before anything indexes them on the GPU. */
 
-import { type ClickLog, type ItemTokens, NONE, type Split, splits } from "./click_log.ts";
+import { type ClickLog, FURTHER_CLICK, type ItemTokens, NONE, type Split, splits } from "./click_log.ts";
 import { UserError } from "../user_error.ts";
 
 /**
  * Throws a {@link UserError} that names the first fault of a log: lengths and starts that do not fit, an
- * event without rows, a clicked row that is not displayed, a given event that is not a single click, an item out of
- * range, a feature that is not finite, a token out of range or twice an item, a needed split without users.
+ * event without rows, a clicked row that is not displayed, a given event that is not a single click, a further click of
+ * nothing that its page shows or on what is clicked already, an item out of range, a feature that is not finite, a token
+ * out of range or twice an item, a needed split without users.
  */
 export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void {
   const fail = (fault: string): never => {
@@ -15,10 +16,6 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
   const { items, userSplit, userEvents, eventRows, eventClick, eventGiven, rowItem } = log;
   checkStarts("userEvents", userEvents, "user", userSplit.length, "eventClick", eventClick.length, fail);
   checkStarts("eventRows", eventRows, "event", eventClick.length, "rowItem", rowItem.length, fail);
-
-  if (eventGiven && eventGiven.length !== eventClick.length) {
-    fail(`eventGiven has ${eventGiven.length} entries, expected one per event = ${eventClick.length}`);
-  }
 
   for (let user = 0; user < userSplit.length; user++) {
     if (userSplit[user]! >= splits.length) {
@@ -33,16 +30,9 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
             `eventClick is ${click}, expected one of the event's rows ${start}..${end - 1} or NONE`,
         );
       }
-      const given = eventGiven?.[event] ?? 0;
-      if (given > 1) fail(`eventGiven of event ${event} is ${given}, expected 0 or 1`);
-      if (given === 1 && (end - start !== 1 || click === NONE)) {
-        fail(
-          `event ${event} of user ${user} is given as history, expected one row, clicked; it has ` +
-            `${end - start} rows${click === NONE ? " and no click" : ""}`,
-        );
-      }
     }
   }
+  if (eventGiven) checkGiven(log, eventGiven, fail);
   for (let row = 0; row < rowItem.length; row++) {
     if (rowItem[row]! >= items.count) {
       fail(`row ${row} displays item ${rowItem[row]}, but there are ${items.count} items (ids start at 0)`);
@@ -61,6 +51,43 @@ export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void
   }
   if (items.kind === "mixed") checkTokens(items.tokens, items.count, fail);
   checkSplits(log.name, userSplit, needed);
+}
+
+/** Whether what is given are single clicks, and further clicks on items of their page that are not clicked yet. */
+function checkGiven(
+  { userSplit, userEvents, eventRows, eventClick, rowItem }: ClickLog,
+  eventGiven: Uint8Array,
+  fail: (fault: string) => never,
+): void {
+  if (eventGiven.length !== eventClick.length) {
+    fail(`eventGiven has ${eventGiven.length} entries, expected one per event = ${eventClick.length}`);
+  }
+  for (let user = 0; user < userSplit.length; user++) {
+    /** What the last page shows that is not clicked yet; nothing where there was no click. */
+    let left = new Set<number>();
+    for (let event = userEvents[user]!; event < userEvents[user + 1]!; event++) {
+      const start = eventRows[event]!, end = eventRows[event + 1]!, click = eventClick[event]!;
+      const given = eventGiven[event]!;
+      if (given > FURTHER_CLICK) fail(`eventGiven of event ${event} is ${given}, expected 0, 1 or 2`);
+      const what = given === FURTHER_CLICK ? "a further click" : "given as history";
+      if (given > 0 && (end - start !== 1 || click === NONE)) {
+        fail(
+          `event ${event} of user ${user} is ${what}, expected one row, clicked; it has ` +
+            `${end - start} rows${click === NONE ? " and no click" : ""}`,
+        );
+      }
+      if (given < FURTHER_CLICK) left = new Set(click === NONE ? [] : rowItem.subarray(start, end));
+      if (given === FURTHER_CLICK && !left.has(rowItem[start]!)) {
+        fail(
+          `event ${event} of user ${user} is a further click on item ${
+            rowItem[start]
+          }, expected an item of the clicked ` +
+            "page before it that is not clicked yet",
+        );
+      }
+      if (click !== NONE) left.delete(rowItem[click]!);
+    }
+  }
 }
 
 /** @throws UserError for a needed split without users. */

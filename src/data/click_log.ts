@@ -9,6 +9,21 @@
 export const NONE = 0xffffffff;
 /** Marks a given event in the place of its clicked row, in a batch. The same value as `GIVEN` in the kernels. */
 export const GIVEN = 0xfffffffe;
+/**
+ * Added to the row of a further click, which is one of the page before it: that stands in the place of the clicked row, in
+ * a batch. The same value as `FURTHER` in the kernels.
+ */
+export const FURTHER = 0x80000000;
+
+/** What {@link Clicks.eventGiven} says of an event of which nothing is predicted: it was clicked before the log begins. */
+export const GIVEN_HISTORY = 1;
+/** Another click on the page before it: that page's prediction is of all of its clicks. */
+export const FURTHER_CLICK = 2;
+
+/** Whether something is predicted of an event of a batch, by what it has in the place of the clicked row. */
+export function isPredicted(click: number): boolean {
+  return click < FURTHER || click === NONE;
+}
 
 /** Which part of the log a user belongs to. All events of a user are in one part. */
 export type Split = "train" | "validation" | "test";
@@ -63,8 +78,10 @@ export interface Clicks {
   /** [E] the row that was clicked, or {@link NONE}. */
   readonly eventClick: Uint32Array<ArrayBuffer>;
   /**
-   * [E] 1 for an event that is given as history: one row, clicked, which the encoder is fed as any click, but nothing is
-   * predicted of it. Absent: none is. Batch normalisation takes its row into the batch's statistics as any other.
+   * [E] 0 for a page to predict, else {@link GIVEN_HISTORY} or {@link FURTHER_CLICK}: one row, clicked, which the encoder is
+   * fed as any click, but nothing is predicted of it. Absent: all are predicted. A page of several clicks is an event of
+   * its own with the first of them, and behind it one for each of the others, whose item is on the page. Batch
+   * normalisation takes their rows into the batch's statistics as any other.
    */
   readonly eventGiven?: Uint8Array<ArrayBuffer>;
   /** [R] the item displayed. */
@@ -79,6 +96,20 @@ export interface ClickLog extends Clicks {
   readonly items: ItemFeatures;
   /** [I] the catalogue's numbers of the items, where the log has numbers of its own. */
   readonly itemIds?: Uint32Array<ArrayBuffer>;
+}
+
+/**
+ * The rows of a page that were clicked, in the order of the clicks; none without a click.
+ * @param e an event that is not given.
+ */
+export function clickedRows(log: Clicks, e: number): number[] {
+  const { eventRows, eventClick, eventGiven, rowItem } = log;
+  const click = eventClick[e] ?? NONE;
+  const rows = click === NONE ? [] : [click];
+  for (let next = e + 1; eventGiven?.[next] === FURTHER_CLICK; next++) {
+    rows.push(rowItem.indexOf(rowItem[eventRows[next] ?? 0] ?? NONE, eventRows[e]));
+  }
+  return rows;
 }
 
 /** The users of one part of the log, in ascending order. */

@@ -65,7 +65,9 @@ export class MemoryLog implements LogSource {
     if (!eventGiven) return;
     let given = 0;
     for (let user = 0; user < log.userSplit.length; user++) {
-      for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) given += eventGiven[e] ?? 0;
+      for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) {
+        given += eventGiven[e] ? 1 : 0;
+      }
       this.userCounted[user + 1] = (userEvents[user + 1] ?? 0) - given;
     }
   }

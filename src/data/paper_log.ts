@@ -3,13 +3,15 @@
  *   SessionId Time ItemId is_click raw_index session_new_index item_new_index tr_val_tst
  * Needed are session_new_index (the user), Time, item_new_index (the item), is_click (0 or 1) and tr_val_tst
  * (0 train, 1 validation, 2 test), in any order; other columns are skipped. Rows of one user with equal Time
- * are one event; times are told apart exactly, nanoseconds beyond 2^53 as well.
+ * are one event; times are told apart exactly, nanoseconds beyond 2^53 as well. An event may have several clicked items: its
+ * first click is drawn, as the text does not say it, and so are the others.
  */
 
 import { checkLog } from "./check_log.ts";
-import { type ClickLog, NONE, type Split, splits } from "./click_log.ts";
+import { type ClickLog, FURTHER_CLICK, NONE, type Split, splits } from "./click_log.ts";
 import { canonical } from "./decimal.ts";
 import { parseRows, type Rows } from "./paper_rows.ts";
+import { randomStream } from "./random.ts";
 import { UserError } from "../user_error.ts";
 
 /** A text is one string, and V8's end at 2^29 characters: a file of more bytes than this is not read. */
@@ -54,6 +56,7 @@ function buildLog(path: string, rows: Rows): ClickLog {
   const userEvents: number[] = [];
   const eventRows: number[] = [];
   const eventClick: number[] = [];
+  const eventGiven: number[] = [];
   const rowItem: number[] = [];
   let lastItem = 0;
   for (let start = 0, end = 0; start < order.length; start = end) {
@@ -64,12 +67,19 @@ function buildLog(path: string, rows: Rows): ClickLog {
     }
     end = endOfEvent(path, rows, order, start);
     const kept = withoutRepetitions(rows, order.subarray(start, end));
-    const clicked = clickedOf(path, rows, kept);
+    const [clicked, ...further] = clickedOf(rows, kept);
     eventRows.push(rowItem.length);
     eventClick.push(clicked === undefined ? NONE : rowItem.length + kept.indexOf(clicked));
+    eventGiven.push(0);
     for (const row of kept) {
       rowItem.push(item[row]!);
       lastItem = Math.max(lastItem, item[row]!);
+    }
+    for (const row of further) {
+      eventRows.push(rowItem.length);
+      eventClick.push(rowItem.length);
+      eventGiven.push(FURTHER_CLICK);
+      rowItem.push(item[row]!);
     }
   }
   userEvents.push(eventClick.length);
@@ -81,6 +91,7 @@ function buildLog(path: string, rows: Rows): ClickLog {
     userEvents: Uint32Array.from(userEvents),
     eventRows: Uint32Array.from(eventRows),
     eventClick: Uint32Array.from(eventClick),
+    ...(eventGiven.includes(FURTHER_CLICK) ? { eventGiven: Uint8Array.from(eventGiven) } : {}),
     rowItem: Uint32Array.from(rowItem),
   };
 }
@@ -115,18 +126,12 @@ function withoutRepetitions({ item, click }: Rows, event: Uint32Array): number[]
   return [...kept.values()];
 }
 
-/** The clicked row of an event, if one is. @throws {UserError} for two of them */
-function clickedOf(path: string, rows: Rows, event: readonly number[]): number | undefined {
-  const { line, user, time, rest, item, click } = rows;
-  const [clicked, other] = event.filter((row) => click[row] === 1);
-  if (clicked === undefined || other === undefined) return clicked;
-  const exact = rest[other] === 0 ? time[other] : BigInt(time[other]!) + BigInt(rest[other]!);
-  throw new UserError(
-    `${path}:${line[other]}: user ${user[other]} clicked item ${item[other]} and, ` +
-      `in line ${line[clicked]}, item ${item[clicked]} at the same Time ${exact}. ` +
-      "Expected at most one clicked item per event; " +
-      "give the clicks different Times or keep one.",
-  );
+/** The clicked rows of an event, in an order that is drawn by its first line: that of the rows would make places matter. */
+function clickedOf({ line, click }: Rows, event: readonly number[]): number[] {
+  const clicked = event.filter((row) => click[row] === 1);
+  if (clicked.length < 2) return clicked;
+  const random = randomStream(line[event[0]!]!, "order of clicks");
+  return Array.from(random.sampleWithoutReplacement(clicked.length, clicked.length), (k) => clicked[k]!);
 }
 
 /** @throws UserError for two Times that differ and are one as doubles: their rows would become one event. */

@@ -1,79 +1,123 @@
 /** Figures of a ranking of displayed items, with ties counted in expectation. */
 
-import { type Clicks, NONE } from "./click_log.ts";
+import { clickedRows, type Clicks, NONE } from "./click_log.ts";
 
-/** How many rows of a page are scored higher than the clicked one, and how many the same, itself included. */
+/** How many rows of a page are scored higher than a clicked one, how many the same, itself included, and the clicked ones of these. */
+interface Standing {
+  greater: number;
+  same: number;
+  own: number;
+}
+
 function standingOf(
   scores: ArrayLike<number>,
   start: number,
   end: number,
-  clicked: number,
-): { greater: number; same: number } {
-  const own = scores[clicked]!;
+  row: number,
+  clicked: readonly number[],
+): Standing {
+  const score = scores[row]!;
   let greater = 0, same = 0;
   for (let row = start; row < end; row++) {
-    const score = scores[row]!;
-    if (score > own) greater++;
-    else if (score === own) same++;
+    const other = scores[row]!;
+    if (other > score) greater++;
+    else if (other === score) same++;
   }
-  return { greater, same };
+  const own = clicked.length === 1 ? 1 : clicked.filter((row) => scores[row] === score).length;
+  return { greater, same, own };
+}
+
+/** Of the clicked row that is scored highest. */
+function bestStanding(
+  scores: ArrayLike<number>,
+  start: number,
+  end: number,
+  clicked: readonly number[],
+): Standing {
+  const best = clicked.reduce((best, row) => scores[row]! > scores[best]! ? row : best, clicked[0]!);
+  return standingOf(scores, start, end, best, clicked);
 }
 
 /**
- * The probability that row `clicked` is among the top k of the rows `start..end-1` when they are ranked by
+ * The probability that one of the rows `clicked` is among the top k of the rows `start..end-1` when they are ranked by
  * descending score and ties are broken at random. (Never by place: in the paper's files the click is the last
  * row of each page.)
  *
- * With g rows scored strictly higher and t rows scored the same, itself included, it is 0 if g >= k, else
- *   min(1, (k - g) / t).
+ * With g rows scored strictly higher than the best of them and t rows scored the same, it is 0 if g >= k. With one clicked
+ * row it is else min(1, (k - g) / t).
  *
- * @param scores [R] higher is better; not NaN
+ * @param scores [R] higher is better; not NaN. @param clicked at least one row
  */
 export function precisionAt(
   scores: ArrayLike<number>,
   start: number,
   end: number,
-  clicked: number,
+  clicked: readonly number[],
   k: 1 | 2,
 ): number {
-  const { greater, same } = standingOf(scores, start, end, clicked);
-  return atTop(greater, same, k);
+  return atTop(bestStanding(scores, start, end, clicked), k);
 }
 
-function atTop(greater: number, same: number, k: number): number {
-  return greater >= k ? 0 : Math.min(1, (k - greater) / same);
+function atTop({ greater, same, own }: Standing, k: number): number {
+  if (greater >= k) return 0;
+  if (own === 1) return Math.min(1, (k - greater) / same);
+  // That all of the places left go to others.
+  let none = 1;
+  for (let place = 0; place < Math.min(k - greater, same); place++) {
+    none *= (same - own - place) / (same - place);
+  }
+  return 1 - none;
 }
 
 /** How a page with a click is ranked. Every figure is the mean over the orders in which ties can be broken. */
 export interface PageRanking {
-  /** Whether the clicked item is ranked first. */
+  /** Whether a clicked item is ranked first. */
   readonly prec1: number;
   /** Whether it is ranked first or second. */
   readonly prec2: number;
-  /** 1 / rank of the clicked item. */
+  /** 1 / rank of the first clicked item. */
   readonly mrr: number;
-  /** 1 / log2(1 + rank): one item of the page is relevant, the clicked one. */
+  /** The sum of 1 / log2(1 + rank) over the clicked items, in parts of the most that it can be: they are what is relevant. */
   readonly ndcg: number;
-  /** Share of the other items that are ranked below it; NaN on a page of one item. */
+  /** Share of the pairs of a clicked item and another that rank the clicked one higher; NaN where all are clicked. */
   readonly auc: number;
 }
 
-/** Ranks the rows `start..end-1`. @param scores [R] higher is better; not NaN */
+/** Ranks the rows `start..end-1`. @param scores [R] higher is better; not NaN. @param clicked at least one row */
 export function pageRanking(
   scores: ArrayLike<number>,
   start: number,
   end: number,
-  clicked: number,
+  clicked: readonly number[],
 ): PageRanking {
-  const { greater, same } = standingOf(scores, start, end, clicked);
-  const others = end - start - 1;
+  const best = bestStanding(scores, start, end, clicked);
+  const clicks = clicked.length;
+  const others = end - start - clicks;
+  let [gain, above] = [0, 0];
+  for (const row of clicked) {
+    const { greater, same, own } = clicks === 1 ? best : standingOf(scores, start, end, row, clicked);
+    const clickedAbove = clicks === 1 ? 0 : clicked.filter((row_) => scores[row_]! > scores[row]!).length;
+    gain += discounts.mean(greater, same);
+    above += greater - clickedAbove + (same - own) / 2;
+  }
   return {
-    prec1: atTop(greater, same, 1),
-    prec2: atTop(greater, same, 2),
-    mrr: reciprocals.mean(greater, same),
-    ndcg: discounts.mean(greater, same),
-    auc: others === 0 ? NaN : (others - greater - (same - 1) / 2) / others,
+    prec1: atTop(best, 1),
+    prec2: atTop(best, 2),
+    mrr: firstReciprocal(best),
+    ndcg: gain / (clicks * discounts.mean(0, clicks)),
+    auc: others === 0 ? NaN : (others * clicks - above) / (others * clicks),
   };
+}
+
+/** Mean of 1 / rank of the first of the clicked rows among those that are scored the same. */
+function firstReciprocal({ greater, same, own }: Standing): number {
+  if (own === 1) return reciprocals.mean(greater, same);
+  let [sum, chance] = [0, own / same];
+  for (let place = 1; place <= same - own + 1; place++) {
+    sum += chance / (greater + place);
+    chance *= (same - place - own + 1) / (same - place);
+  }
+  return sum;
 }
 
 /** Sums of what a rank is worth, for ranks 1, 2, 3, ..., computed as far as they are asked for. */
@@ -97,9 +141,9 @@ const discounts = new RankWorths((rank) => 1 / Math.log2(1 + rank));
 
 /** Means over the events of some users, but those that are given; NaN where there is no event to take a mean of. */
 export interface RankingFigures {
-  /** Share of clicked items ranked first; events without a click are not counted. */
+  /** Share of pages that have a clicked item ranked first; those without a click are not counted. */
   prec1: number;
-  /** Share of clicked items ranked first or second. */
+  /** Share of pages that have one ranked first or second. */
   prec2: number;
 }
 
@@ -129,8 +173,8 @@ class RankingSums {
   add(log: Clicks, users: Iterable<number>, scores: ArrayLike<number>): void {
     for (const user of users) {
       for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
-        const clicked = log.eventClick[event]!;
-        if (clicked === NONE || log.eventGiven?.[event]) continue;
+        if (log.eventClick[event] === NONE || log.eventGiven?.[event]) continue;
+        const clicked = clickedRows(log, event);
         const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
         this.#clicks++;
         this.#prec1 += precisionAt(scores, start, end, clicked, 1);
@@ -158,13 +202,39 @@ export function choiceFigures(
   return sums.figures();
 }
 
-/** log(1 + sum exp(u)) of a page: minus the log of the probability that nothing is clicked. */
-export function logSumExp(utility: ArrayLike<number>, start: number, end: number): number {
-  let top = 0;
+/**
+ * log(1 + sum exp(u)) of a page: minus the log of the probability that nothing is clicked.
+ * @param none whether no click is among the choices: the 1
+ */
+export function logSumExp(utility: ArrayLike<number>, start: number, end: number, none = true): number {
+  let top = none ? 0 : -Infinity;
   for (let row = start; row < end; row++) top = Math.max(top, utility[row]!);
-  let sum = Math.exp(-top);
+  let sum = Math.exp(none ? -top : -Infinity);
   for (let row = start; row < end; row++) sum += Math.exp(utility[row]! - top);
   return top + Math.log(sum);
+}
+
+/**
+ * -log P(what happened on a page): its first click is a choice among its rows and no click, each further one among the rows
+ * that are not clicked yet. @param clicked rows, in the order of the clicks
+ */
+export function choiceLoss(
+  utility: ArrayLike<number>,
+  start: number,
+  end: number,
+  clicked: readonly number[],
+): number {
+  let loss = logSumExp(utility, start, end) - (clicked.length === 0 ? 0 : utility[clicked[0]!]!);
+  for (let j = 1; j < clicked.length; j++) {
+    const left = unclicked(start, end, clicked.slice(0, j)).map((row) => utility[row]!);
+    loss += logSumExp(left, 0, left.length, false) - utility[clicked[j]!]!;
+  }
+  return loss;
+}
+
+/** The rows of a page but these. */
+export function unclicked(start: number, end: number, clicked: readonly number[]): number[] {
+  return Array.from({ length: end - start }, (_, k) => start + k).filter((row) => !clicked.includes(row));
 }
 
 /** {@link choiceFigures} of a log that comes in parts. */
@@ -178,9 +248,8 @@ class ChoiceSums {
     for (const user of chosen) {
       for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
         if (log.eventGiven?.[event]) continue;
-        const clicked = log.eventClick[event]!;
         const start = log.eventRows[event]!, end = log.eventRows[event + 1]!;
-        this.#nll += logSumExp(utility, start, end) - (clicked === NONE ? 0 : utility[clicked]!);
+        this.#nll += choiceLoss(utility, start, end, clickedRows(log, event));
         this.#events++;
       }
     }

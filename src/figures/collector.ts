@@ -1,6 +1,6 @@
 /** Collects the figures of a scoring of users, part by part of a log, in memory that does not grow with the users. */
 
-import { type Clicks, NONE } from "../data/click_log.ts";
+import { clickedRows, type Clicks, NONE } from "../data/click_log.ts";
 import { type Bootstrap, bootstrapOf, MOST_GROUPS } from "./bootstrap.ts";
 import { CalibrationSums, cellOf } from "./calibration.ts";
 import { column, columns, type FigureName, figureNames } from "./columns.ts";
@@ -120,7 +120,7 @@ export class Collector {
           logits[k] = (eta ?? 1) * (scores[from + shift + k]! + effect);
         }
         const page: Page = {
-          clicked: click === NONE ? NONE : click - from,
+          clicked: clickedRows(log, e).map((row) => row - from),
           history,
           items: log.rowItem.subarray(from, to),
           ranking: order,
@@ -138,7 +138,8 @@ export class Collector {
     const { isSeen } = this.options;
     const sums = sumsOf(page, this.options.single, outcome);
     this.#hash.add(page.items.length);
-    this.#hash.add(page.clicked);
+    this.#hash.add(page.clicked[0] ?? NONE);
+    for (const place of page.clicked.slice(1)) this.#hash.add(place);
     addTo(this.#all, this.#users % this.#groups, sums);
     const ofPage = [
       firstSlice["page length"] + pageLengths.placeOf(page.items.length),
@@ -146,15 +147,14 @@ export class Collector {
     ];
     for (const slice of ofPage) this.#addSlice(slice, sums);
     // The other slices have the rows that are theirs, of any page.
-    sums[column.rows] = 0;
-    sums[column.pClick] = 0;
+    for (const ofRows of ["rows", "pClick", "clickedRows"] as const) sums[column[ofRows]] = 0;
     const ofRow: number[][] = [];
     for (let k = 0; k < page.items.length; k++) {
       const slices = [firstSlice.position + positions.placeOf(k + 1)];
       if (isSeen) slices.push(firstSlice.item + seen.placeOf(isSeen(page.items[k]!)));
       ofRow.push(slices);
     }
-    for (const slice of ofRow[page.clicked] ?? []) this.#addSlice(slice, sums);
+    for (const slice of ofRow[page.clicked[0] ?? NONE] ?? []) this.#addSlice(slice, sums);
     this.#addRows(page, ofPage, ofRow);
   }
 
@@ -168,19 +168,23 @@ export class Collector {
     const hasProbabilities = !Number.isNaN(logSum);
     if (hasProbabilities) {
       const p = Math.exp(-logSum);
-      this.#noClicks.add(group, cellOf(p), p, clicked === NONE);
+      this.#noClicks.add(group, cellOf(p), p, clicked.length === 0);
     }
+    // A choice has the probabilities of a page's first click.
+    const counts = this.options.single ? clicked : clicked.slice(0, 1);
     chances.forEach((p, k) => {
       const cell = cellOf(p);
+      const happened = counts.includes(k);
       for (const slice of ofRow[k] ?? []) {
         const at = (slice * this.#sliceGroups + group) * columns;
         this.#slices[at + column.rows] = this.#slices[at + column.rows]! + 1;
         this.#slices[at + column.pClick] = this.#slices[at + column.pClick]! + p;
-        if (hasProbabilities) this.#sliceClicks[slice]!.add(0, cell, p, k === clicked);
+        if (happened) this.#slices[at + column.clickedRows] = this.#slices[at + column.clickedRows]! + 1;
+        if (hasProbabilities) this.#sliceClicks[slice]!.add(0, cell, p, happened);
       }
       if (!hasProbabilities) return;
-      this.#clicks.add(group, cell, p, k === clicked);
-      for (const slice of ofPage) this.#sliceClicks[slice]!.add(0, cell, p, k === clicked);
+      this.#clicks.add(group, cell, p, happened);
+      for (const slice of ofPage) this.#sliceClicks[slice]!.add(0, cell, p, happened);
     });
   }
 

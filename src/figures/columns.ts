@@ -3,10 +3,15 @@
 /** Sums of a group of users. */
 const COLUMNS = [
   "events",
+  /** Events with a click. */
   "clicks",
-  /** Clicks on pages of two items or more. */
+  /** Those on pages of two items or more. */
   "longerClicks",
+  /** Those on pages with an item that is not clicked. */
+  "pairs",
   "rows",
+  /** Rows that were clicked: the first click of each page, or where each item is clicked by itself, all of them. */
+  "clickedRows",
   "nll",
   "prec1",
   "prec2",
@@ -54,8 +59,8 @@ export type FigureName =
   | "pClick";
 
 /**
- * The figures of test users. `longer` are without pages of one item, as is `auc`: share of the other items of a page that
- * are ranked below the clicked one. `pi` are the generator's.
+ * The figures of test users. `longer` are without pages of one item; `auc` is without pages of which all is clicked: share
+ * of the other items of a page that are ranked below a clicked one. `pi` are the generator's.
  */
 const ratios = {
   nll: { sum: "nll", per: "events" },
@@ -65,13 +70,13 @@ const ratios = {
   longerPrec2: { sum: "longerPrec2", per: "longerClicks" },
   mrr: { sum: "mrr", per: "clicks" },
   ndcg: { sum: "ndcg", per: "clicks" },
-  auc: { sum: "auc", per: "longerClicks" },
+  auc: { sum: "auc", per: "pairs" },
   piPrec1: { sum: "piPrec1", per: "clicks" },
   piPrec2: { sum: "piPrec2", per: "clicks" },
   /** Shares of events and of displayed items, and what the model says of them. */
   noClick: { sum: "noClick", per: "events" },
   pNoClick: { sum: "pNoClick", per: "events" },
-  clicked: { sum: "clicks", per: "rows" },
+  clicked: { sum: "clickedRows", per: "rows" },
   pClick: { sum: "pClick", per: "rows" },
 } as const satisfies Record<FigureName, Ratio>;
 export const figureNames = Object.keys(ratios) as readonly FigureName[];

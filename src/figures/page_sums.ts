@@ -1,13 +1,12 @@
 /** What one event adds to the sums of figures. */
 
-import { NONE } from "../data/click_log.ts";
-import { logSumExp, pageRanking } from "../data/ranking.ts";
+import { choiceLoss, logSumExp, pageRanking } from "../data/ranking.ts";
 import { column, columns } from "./columns.ts";
 
 /** One event while it is added. */
 export interface Page {
-  /** Place of the clicked item on the page, or NONE. */
-  readonly clicked: number;
+  /** Places of the clicked items on the page, in the order of the clicks. */
+  readonly clicked: readonly number[];
   /** Clicks of the user before it. */
   readonly history: number;
   /** What it displays. */
@@ -51,28 +50,46 @@ export function sumsOf(
   single: boolean | undefined,
   outcome: Float32Array | undefined,
 ): Float64Array {
-  const hasClick = clicked !== NONE;
+  const hasClick = clicked.length > 0;
+  // A game's outcome is of the first click alone.
+  const found = clicked.length > 1 ? undefined : outcome;
   const sums = event.fill(0);
   sums[column.events] = 1;
   sums[column.rows] = order.length;
   sums[column.noClick] = hasClick ? 0 : 1;
   sums[column.pNoClick] = Math.exp(-logSum);
   sums[column.pClick] = single ? chances.reduce((sum, p) => sum + p, 0) : 1 - Math.exp(-logSum);
-  sums[column.nll] = outcome?.[0] ?? logSum - (hasClick ? logits[clicked]! : 0);
+  sums[column.nll] = found?.[0] ?? lossOf(logits, clicked, logSum, single);
   if (!hasClick) return sums;
   const ranking = pageRanking(order, 0, order.length, clicked);
-  const [prec1, prec2] = [outcome?.[1] ?? ranking.prec1, outcome?.[2] ?? ranking.prec2];
+  const [prec1, prec2] = [found?.[1] ?? ranking.prec1, found?.[2] ?? ranking.prec2];
   sums[column.clicks] = 1;
+  sums[column.clickedRows] = single ? clicked.length : 1;
   sums[column.prec1] = prec1;
   sums[column.prec2] = prec2;
   sums[column.mrr] = ranking.mrr;
   sums[column.ndcg] = ranking.ndcg;
   sums[column.piPrec1] = outcome?.[PI] ?? NaN;
   sums[column.piPrec2] = outcome?.[PI + 1] ?? NaN;
+  if (clicked.length < order.length) {
+    sums[column.pairs] = 1;
+    sums[column.auc] = ranking.auc;
+  }
   if (order.length === 1) return sums;
   sums[column.longerClicks] = 1;
   sums[column.longerPrec1] = prec1;
   sums[column.longerPrec2] = prec2;
-  sums[column.auc] = ranking.auc;
   return sums;
+}
+
+/** -log P(what happened); NaN without probabilities. */
+function lossOf(
+  logits: Float64Array,
+  clicked: readonly number[],
+  logSum: number,
+  single: boolean | undefined,
+): number {
+  if (Number.isNaN(logSum)) return NaN;
+  if (single || clicked.length < 2) return clicked.reduce((loss, place) => loss - logits[place]!, logSum);
+  return choiceLoss(logits, 0, logits.length, clicked);
 }

@@ -32,7 +32,7 @@ export const seen = { names: ["seen in training", "new"], placeOf: (isSeen: bool
 /** What events are told apart by. */
 export type SlicedBy = "page length" | "history" | "position" | "item";
 
-/** All slices. In a slice by position or by item an event is where its clicked row is. */
+/** All slices. In a slice by position or by item an event is where its first clicked row is. */
 export const slicings = [
   { by: "page length", names: pageLengths.names },
   { by: "history", names: historyLengths.names },

@@ -1,12 +1,14 @@
 /**
- * choice_nll: mean negative log-likelihood of what the users did, with "no click" as an option of utility 0. Other kinds:
- * each row is clicked or not by itself, and a row's place on its page has an effect.
+ * choice_nll: mean negative log-likelihood of what the users did, with "no click" as an option of utility 0, and each further
+ * click of a page a choice among what is not clicked yet. Other kinds: each row is clicked or not by itself, and a row's place
+ * on its page has an effect.
  */
 
 import lossText from "../../kernels/choice_nll.wgsl" with { type: "text" };
 import type { ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
-import { GIVEN, NONE } from "../data/click_log.ts";
+import { FURTHER, GIVEN, isPredicted, NONE } from "../data/click_log.ts";
+import { choiceLoss, precisionAt, unclicked } from "../data/ranking.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
 import { at, type Matrix, matrix, sigmoid } from "../tape/reference.ts";
@@ -19,7 +21,7 @@ import type { RowDot } from "./row_dot.ts";
 const lossKernel = kernel("choice_nll", lossText);
 
 /**
- * What the loss, -log P(what happened on a page), takes for granted: one choice a page; or that each row is clicked or not
+ * What the loss, -log P(what happened on a page), takes for granted: choices; or that each row is clicked or not
  * by itself, P(click) = 1 / (1 + exp(-eta u)), the logistic loss.
  */
 export type LossKind = "choice" | "logistic";
@@ -38,7 +40,8 @@ export interface ChoiceOptions {
 }
 
 /**
- * [events, 4]: loss, prec@1, prec@2, and 1 where there was a click; zeros for a given event. Their sums go to `ring` at the
+ * [events, 4]: loss, prec@1, prec@2, and 1 where there was a click; zeros for a given event and for a
+ * further click. Their sums go to `ring` at the
  * step's slot. With `train` the gradient of the mean loss is made as well.
  *
  * @param u [rows, 1] utilities; where they are left to this op, it adds up their dots. @param ring [.] vec4f.
@@ -105,13 +108,10 @@ export const reference = (eta: number, loss: LossKind = "choice"): ClickReferenc
   });
   const output = matrix(batch.events.length, 4);
   batch.events.forEach(({ first, end, click }, e) => {
-    if (click === GIVEN) return;
+    if (!isPredicted(click)) return;
     const of = (m: Matrix) => Array.from({ length: end - first }, (_, k) => at(m, first + k, 0));
-    const clicked = click === NONE ? undefined : click - first;
-    output.data.set(
-      [lossOf[loss](of(z), clicked), ...topShares(of(u), clicked), clicked === undefined ? 0 : 1],
-      4 * e,
-    );
+    const clicked = clicksOf(batch, e).map((row) => row - first);
+    output.data.set([lossOf[loss](of(z), clicked), ...topShares(of(u), clicked), clicked.length > 0 ? 1 : 0], 4 * e);
   });
   return {
     output,
@@ -122,53 +122,62 @@ export const reference = (eta: number, loss: LossKind = "choice"): ClickReferenc
   };
 };
 
-/** Loss, prec@1, prec@2, and 1 with a click, of one page. @param clicked its place on the page */
-export function choiceOutcome(page: readonly number[], clicked: number | undefined, eta: number): number[] {
+/** The rows of a page that were clicked, in order. @param e its event */
+function clicksOf({ events }: ReferenceBatch, e: number): number[] {
+  const clicks: number[] = [];
+  for (let next = e; next < events.length; next++) {
+    const click = events[next]?.click ?? NONE;
+    if (next === e ? click === NONE : click < FURTHER || click >= GIVEN) break;
+    clicks.push(next === e ? click : click - FURTHER);
+  }
+  return clicks;
+}
+
+/** Loss, prec@1, prec@2, and 1 with a click, of one page. @param clicked places on the page */
+export function choiceOutcome(page: readonly number[], clicked: readonly number[], eta: number): number[] {
   const loss = lossOf.choice(page.map((x) => eta * x), clicked);
-  return [loss, ...topShares(page, clicked), clicked === undefined ? 0 : 1];
+  return [loss, ...topShares(page, clicked), clicked.length > 0 ? 1 : 0];
 }
 
 /** -log P(what happened) of one page of logits. */
-const lossOf: Record<LossKind, (z: readonly number[], clicked: number | undefined) => number> = {
-  choice(z, clicked) {
-    const most = Math.max(0, ...z);
-    const sum = z.reduce((s, x) => s + Math.exp(x - most), Math.exp(-most));
-    return most + Math.log(sum) - (clicked === undefined ? 0 : z[clicked] ?? NaN);
-  },
+const lossOf: Record<LossKind, (z: readonly number[], clicked: readonly number[]) => number> = {
+  choice: (z, clicked) => choiceLoss(z, 0, z.length, clicked),
   logistic: (z, clicked) =>
     z.reduce(
-      (sum, x, k) => sum + Math.log1p(Math.exp(-Math.abs(x))) + Math.max(0, k === clicked ? -x : x),
+      (sum, x, k) => sum + Math.log1p(Math.exp(-Math.abs(x))) + Math.max(0, clicked.includes(k) ? -x : x),
       0,
     ),
 };
 
 /** prec@1 and prec@2 of a ranking of one page, ties in expectation; 0 without a click. */
-export function topShares(page: readonly number[], clicked: number | undefined): [number, number] {
-  if (clicked === undefined) return [0, 0];
-  const own = page[clicked] ?? NaN;
-  const greater = page.filter((x) => x > own).length;
-  const equal = page.filter((x) => x === own).length;
-  const share = (k: number) => Math.min(1, Math.max(0, (k - greater) / equal));
-  return [share(1), share(2)];
+export function topShares(page: readonly number[], clicked: readonly number[]): [number, number] {
+  if (clicked.length === 0) return [0, 0];
+  return [precisionAt(page, 0, page.length, clicked, 1), precisionAt(page, 0, page.length, clicked, 2)];
 }
 
-/** Events that means are taken over: those that are not given. */
+/** Events that means are taken over: those of which something is predicted. */
 function countedEvents({ events }: ReferenceBatch): number {
-  return events.filter(({ click }) => click !== GIVEN).length;
+  return events.filter(({ click }) => isPredicted(click)).length;
 }
 
 /** d (mean loss) / d u: the op is a loss, so no gradient flows into it. @param z [rows, 1] logits */
 function meanLossGradient(z: Matrix, batch: ReferenceBatch, eta: number, loss: LossKind): Matrix {
   const gradient = matrix(z.rows, 1);
   const counted = countedEvents(batch);
-  for (const { first, end, click } of batch.events) {
-    if (click === GIVEN) continue;
-    let sum = 1;
-    for (let r = first; r < end; r++) sum += Math.exp(at(z, r, 0));
+  batch.events.forEach(({ first, end, click }, e) => {
+    if (!isPredicted(click)) return;
+    const clicks = clicksOf(batch, e);
     for (let r = first; r < end; r++) {
-      const p = loss === "choice" ? Math.exp(at(z, r, 0)) / sum : sigmoid(at(z, r, 0));
-      gradient.data[r] = eta * (p - (r === click ? 1 : 0)) / counted;
+      const p = loss === "logistic" ? sigmoid(at(z, r, 0)) : 0;
+      gradient.data[r] = eta * (p - (clicks.includes(r) ? 1 : 0)) / counted;
     }
-  }
+    // The choices of a page: of its first click, or of none, and of each further one.
+    for (let j = 0; loss === "choice" && j < Math.max(1, clicks.length); j++) {
+      const left = unclicked(first, end, clicks.slice(0, j));
+      const most = Math.max(...left.map((r) => at(z, r, 0)), ...(j === 0 ? [0] : []));
+      const sum = left.reduce((s, r) => s + Math.exp(at(z, r, 0) - most), j === 0 ? Math.exp(-most) : 0);
+      for (const r of left) gradient.data[r]! += eta * Math.exp(at(z, r, 0) - most) / sum / counted;
+    }
+  });
   return gradient;
 }

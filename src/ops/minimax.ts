@@ -11,7 +11,7 @@ import exactText from "../../kernels/exact_minimax.wgsl" with { type: "text" };
 import gameText from "../../kernels/minimax.wgsl" with { type: "text" };
 import type { ClickReference, ClickTape } from "../batch/click_tape.ts";
 import type { ReferenceBatch } from "../batch/reference_batch.ts";
-import { GIVEN, NONE } from "../data/click_log.ts";
+import { isPredicted, NONE } from "../data/click_log.ts";
 import { type Constants, kernel } from "../gpu/kernel.ts";
 import { bufferOf, uniformIfSmall, type View } from "../gpu/memory.ts";
 import { at, type Matrix, matrix } from "../tape/reference.ts";
@@ -176,7 +176,7 @@ function softmax(z: readonly number[]): number[] {
   return weights.map((w) => w / sum);
 }
 
-/** One event, in plain numbers. */
+/** One event, in plain numbers. The first click stands for its page. */
 interface Page {
   readonly first: number;
   readonly clicked: number | undefined;
@@ -194,7 +194,7 @@ function pagesOf(
 ): Page[] {
   return batch.events.map(({ first, end, click }) => {
     const page = Array.from({ length: end - first }, (_, k) => at(u, first + k, 0));
-    const given = click === GIVEN;
+    const given = !isPredicted(click);
     const clicked = given || click === NONE ? undefined : click - first;
     const counts = !given && (clicked !== undefined || !options.skipNoClick);
     return { first, clicked, u: page, pi: policy(first, page), counts, given };
@@ -213,8 +213,8 @@ function outcomesOf(
     if (given) return;
     const lossMax = counts ? valueOf(u, pi, options) : 0;
     const lossMin = counts ? lossMax - (clicked === undefined ? 0 : u[clicked] ?? NaN) : 0;
-    const own = [lossMin, ...topShares(ranking(page), clicked), lossMax];
-    output.data.set([...choiceOutcome(u, clicked, options.eta), ...own], 8 * e);
+    const own = [lossMin, ...topShares(ranking(page), listOf(clicked)), lossMax];
+    output.data.set([...choiceOutcome(u, listOf(clicked), options.eta), ...own], 8 * e);
   });
   return output;
 }
@@ -226,6 +226,8 @@ function valueOf(u: readonly number[], pi: readonly number[], options: GameOptio
     return sum + p * x - p * p / (2 * eta);
   }, 0);
 }
+
+const listOf = (clicked: number | undefined) => clicked === undefined ? [] : [clicked];
 
 function countedOf(pages: readonly Page[]): number {
   return pages.filter(({ given }) => !given).length;

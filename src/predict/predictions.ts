@@ -1,6 +1,6 @@
 /** What a model says of every page of a log, shard by shard, so that memory does not follow the log. */
 
-import type { Clicks } from "../data/click_log.ts";
+import { clickedRows, type Clicks, FURTHER_CLICK } from "../data/click_log.ts";
 import type { Ids } from "../data/ids.ts";
 import { choiceProbabilities } from "../model/choice.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -57,23 +57,25 @@ export async function* predictions(
 
 function rowsWith(config: ModelConfig, items: Ids) {
   return (place: number, user: string, clicks: Clicks, utilities: Float32Array): Prediction[] => {
-    const { userEvents, eventRows, eventClick, eventGiven, rowItem } = clicks;
+    const { userEvents, eventRows, eventGiven, rowItem } = clicks;
     const rows: Prediction[] = [];
-    const first = userEvents[place] ?? 0;
-    for (let e = first; e < (userEvents[place + 1] ?? 0); e++) {
+    let page = -1;
+    for (let e = userEvents[place] ?? 0; e < (userEvents[place + 1] ?? 0); e++) {
+      if (eventGiven?.[e] !== FURTHER_CLICK) page++;
       if (eventGiven?.[e]) continue;
+      const clicked = clickedRows(clicks, e);
       const [from, to] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
       const { items: chances, noClick } = choiceProbabilities(config, utilities.subarray(from, to));
       for (let row = from; row < to; row++) {
         rows.push({
           user,
-          page: e - first,
+          page,
           place: row - from,
           item: items.of(rowItem[row] ?? 0),
           utility: utilities[row] ?? NaN,
           probability: chances[row - from] ?? NaN,
           noClick,
-          clicked: row === eventClick[e],
+          clicked: clicked.includes(row),
         });
       }
     }

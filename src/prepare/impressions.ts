@@ -12,7 +12,7 @@ import {
   READING_FEATURES,
 } from "./features.ts";
 import { type Like, openLike } from "./like.ts";
-import { itemsAndClicks } from "./log.ts";
+import { itemsAndRows } from "./log.ts";
 import type { Begun, Recipe } from "./prepare.ts";
 import { stepsOf } from "./script.ts";
 import { faultsOf, type FaultSource } from "./source_faults.ts";
@@ -51,7 +51,7 @@ async function begin(engine: Engine, options: ImpressionsOptions, signal?: Abort
   const columns = { dense: [], times: [], tokens, splits: tokens.map(() => false) };
   return {
     sources: [...behaviors, ...news],
-    steps: [...stepsOf(script), ...itemsAndClicks()],
+    steps: [...stepsOf(script), ...itemsAndRows()],
     places: "shown",
     itemSteps: itemFeatureSteps(),
     after: (engine, step) => checkItems(engine, { like, areTokensNamed: false }, step),

@@ -30,7 +30,7 @@ import gapScript from "../../data/log_gap.sql" with { type: "text" };
 import pagesScript from "../../data/log_pages.sql" with { type: "text" };
 import clicksApartScript from "../../data/log_clicks.sql" with { type: "text" };
 import sampledScript from "../../data/log_sampled.sql" with { type: "text" };
-import clicksScript from "../../data/split_clicks.sql" with { type: "text" };
+import rowsScript from "../../data/page_rows.sql" with { type: "text" };
 
 export type { LogOptions } from "./log_options.ts";
 
@@ -40,8 +40,8 @@ export function logRecipe(options: LogOptions): Recipe {
   return { begin: (engine, _work, signal) => begin(engine, options, signal) };
 }
 
-/** The end of the scripts of all logs: numbers of items, and pages with one click. */
-export const itemsAndClicks = () => [...itemNumberSteps(), ...stepsOf(clicksScript)];
+/** The end of the scripts of all logs: numbers of items, and rows of pages. */
+export const itemsAndRows = () => [...itemNumberSteps(), ...stepsOf(rowsScript)];
 
 async function begin(engine: Engine, options: LogOptions, signal?: AbortSignal): Promise<Begun> {
   const source = await openLog(engine, options, signal);
@@ -53,7 +53,7 @@ async function begin(engine: Engine, options: LogOptions, signal?: AbortSignal):
       ...source.clicks?.files ?? [],
       ...features.source?.files ?? [],
     ],
-    steps: [...stepsOfLog(options), ...itemsAndClicks()],
+    steps: [...stepsOfLog(options), ...itemsAndRows()],
     itemSteps: itemFeatureSteps(),
     variables: { ...variablesOf(options), ...features.variables },
     places: options.position !== undefined || options.items !== undefined ? "shown" : "arbitrary",

@@ -158,7 +158,7 @@ async function manifestOf(
   bad: BadRows,
 ): Promise<Manifest> {
   const [pages] = await engine.rows(
-    "SELECT count(*) AS pages, sum(len(items)) AS rows, count(clicked) FILTER (NOT given) AS clicks, " +
+    "SELECT count(*) AS pages, sum(len(items)) AS rows, count(clicked) FILTER (NOT given) + sum(len(also)) AS clicks, " +
       "count(*) FILTER (given) AS given FROM page",
   );
   const users = await engine.rows("SELECT split, count(*) AS n FROM users GROUP BY split");

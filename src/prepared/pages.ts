@@ -14,6 +14,8 @@ export interface PageChunk {
   readonly sizes: Uint32Array;
   /** Place of the clicked item on its page, or {@link NONE}. */
   readonly clicks: Uint32Array;
+  /** Places of the further clicks on each page, in their order. */
+  readonly also: readonly (readonly number[])[];
   /** 1 for a page that is given as history. */
   readonly given: Uint8Array;
   /** The items of all of them, one after another. */
@@ -25,6 +27,7 @@ const PAGE_COLUMNS = {
   page: { of: "whole", optional: true },
   items: { of: "whole", list: true },
   clicked: { of: "whole" },
+  also: { of: "whole", list: true, optional: true },
   given: { of: "truth", optional: true },
 } as const;
 
@@ -35,7 +38,7 @@ type Fail = (k: number, expected: string, found: string) => never;
 
 export class PageReader {
   /** Counts of all pages so far. */
-  events = 0;
+  pages = 0;
   rows = 0;
   clicks = 0;
   given = 0;
@@ -53,22 +56,22 @@ export class PageReader {
    * Hands over the pages of a file in order, a row group at a time.
    * @throws {UserError} for pages that do not fit users and items: out of order, an item or a click that is not there
    */
-  async read(table: TableFile, take: (chunk: PageChunk, eventsBefore: number) => void): Promise<void> {
+  async read(table: TableFile, take: (chunk: PageChunk, pagesBefore: number) => void): Promise<void> {
     await readParquet(table, PAGE_COLUMNS, (columns, range) => {
       const chunk = this.#chunkOf(table.path, columns, range);
-      take(chunk, this.events);
-      this.events += range.rows;
+      take(chunk, this.pages);
+      this.pages += range.rows;
       this.rows += chunk.items.length;
     });
   }
 
   /** @throws {UserError} where users says more or fewer pages and displayed items than were read */
   end(): void {
-    const { userEvents, userRows } = this.users;
-    const [events, rows] = [userEvents.at(-1) ?? 0, userRows.at(-1) ?? 0];
-    if (this.events === events && this.rows === rows) return;
+    const { userPages, userRows } = this.users;
+    const [pages, rows] = [userPages.at(-1) ?? 0, userRows.at(-1) ?? 0];
+    if (this.pages === pages && this.rows === rows) return;
     throw new UserError(
-      `${this.folder}: users has ${events} pages with ${rows} displayed items, but pages has ${this.events} with ` +
+      `${this.folder}: users has ${pages} pages with ${rows} displayed items, but pages has ${this.pages} with ` +
         `${this.rows}. Prepare the data again.`,
     );
   }
@@ -81,33 +84,36 @@ export class PageReader {
     };
     const sizes = new Uint32Array(count);
     const clicks = new Uint32Array(count);
+    const also: (readonly number[])[] = [];
     const given = new Uint8Array(count);
     const items = new Growing(Uint32Array);
     for (let k = 0; k < count; k++) {
       this.#expectUser(columns, k, this.rows + items.length, fail);
       const size = this.#addItems(columns.items[k], items, k, fail);
       const click = clickOf(columns.clicked[k], size, k, fail);
+      const page = columns.also === ABSENT ? NO_MORE : alsoOf(columns, k, fail);
       const isGiven = givenOf(columns, size, click, k, fail);
       sizes[k] = size;
       clicks[k] = click;
+      also.push(page);
       given[k] = isGiven ? 1 : 0;
       if (isGiven) this.given++;
-      else if (click !== NONE) this.clicks++;
+      else if (click !== NONE) this.clicks += 1 + page.length;
     }
-    return { sizes, clicks, given, items: items.values() };
+    return { sizes, clicks, also, given, items: items.values() };
   }
 
   /** Whether page k is the next one of the user whose turn it is. @param rows displayed items before it. */
   #expectUser(columns: PageColumns, k: number, rows: number, fail: Fail): void {
-    const { userEvents, userSplit: { length: users } } = this.users;
-    const event = this.events + k;
-    while (this.#user < users && event >= (userEvents[this.#user + 1] ?? 0)) this.#expectRows(rows);
+    const { userPages, userSplit: { length: users } } = this.users;
+    const page = this.pages + k;
+    while (this.#user < users && page >= (userPages[this.#user + 1] ?? 0)) this.#expectRows(rows);
     const user = this.#user;
-    if (user === users) fail(k, `no more than the ${userEvents.at(-1) ?? 0} pages that users has`, "one");
+    if (user === users) fail(k, `no more than the ${userPages.at(-1) ?? 0} pages that users has`, "one");
     if (wholeOf(columns.user[k], users) !== user) {
       fail(k, `user ${user} (pages are sorted by user, as many as users has)`, foundText(columns.user[k]));
     }
-    const number = event - (userEvents[user] ?? 0);
+    const number = page - (userPages[user] ?? 0);
     if (columns.page === ABSENT || wholeOf(columns.page[k], MOST_PAGES) === number) return;
     const expected = `page ${number} of user ${user} (pages of a user are numbered 0, 1, 2, ... in order)`;
     fail(k, expected, foundText(columns.page[k]));
@@ -146,6 +152,32 @@ function clickOf(click: unknown, size: number, k: number, fail: Fail): number {
   if (place >= 0) return place;
   const expected = `clicked to be a place on its page of ${size} items, from 0, or null for no click`;
   return fail(k, expected, foundText(click));
+}
+
+const NO_MORE: readonly number[] = [];
+
+/** The places of a page's further clicks. Its items and its first click are as they should be. */
+function alsoOf({ items, clicked, also }: PageColumns, k: number, fail: Fail): readonly number[] {
+  const [shown, found] = [items[k], also[k]];
+  if (!Array.isArray(shown) || !Array.isArray(found)) {
+    return fail(k, "also to be a list, an empty one for no further click", foundText(found));
+  }
+  if (found.length === 0) return NO_MORE;
+  const first = clicked[k];
+  const places = found.map((place) => wholeOf(place, shown.length));
+  const own = [typeof first === "bigint" ? Number(first) : first, ...places].map((place) =>
+    shown[Number(place ?? -1)]
+  );
+  if (
+    first !== null && first !== undefined && !places.includes(-1) &&
+    new Set(own.map(Number)).size === own.length
+  ) {
+    return places;
+  }
+  const expected =
+    `also to be places on its page of ${shown.length} items whose items are clicked once, and none without ` +
+    "a click";
+  return fail(k, expected, `${found.map(foundText).join(", ")}, clicked: ${foundText(first)}`);
 }
 
 /** Whether a page is given as history. */

@@ -13,12 +13,12 @@ import { UserError } from "../user_error.ts";
 
 export class PreparedSet implements PreparedUsers {
   readonly userSplit: PreparedUsers["userSplit"];
-  readonly userEvents: PreparedUsers["userEvents"];
+  readonly userPages: PreparedUsers["userPages"];
   readonly userRows: PreparedUsers["userRows"];
 
   private constructor(readonly files: SetFiles, users: PreparedUsers) {
     this.userSplit = users.userSplit;
-    this.userEvents = users.userEvents;
+    this.userPages = users.userPages;
     this.userRows = users.userRows;
   }
 
@@ -29,6 +29,7 @@ export class PreparedSet implements PreparedUsers {
    */
   static async open(files: SetFiles, onUsers?: (done: number, all: number) => void): Promise<PreparedSet> {
     const { manifest } = files;
+    expectUnsplit(files);
     const counts = manifest.counts?.users;
     const all = counts && counts.train + counts.validation + counts.test;
     const users = await readUsers(files, (done) => onUsers?.(done, all ?? done));
@@ -39,7 +40,7 @@ export class PreparedSet implements PreparedUsers {
       const found = userSplit.reduce((sum, own) => sum + (own === code ? 1 : 0), 0);
       set.#expectCount(`users of the ${split} part`, counts?.[split], found);
     });
-    set.#expectCount("pages", manifest.counts?.pages, set.events);
+    set.#expectCount("pages", manifest.counts?.pages, set.pages);
     set.#expectCount("displayed items", manifest.counts?.rows, set.rows);
     return set;
   }
@@ -50,9 +51,10 @@ export class PreparedSet implements PreparedUsers {
   get manifest(): Manifest {
     return this.files.manifest;
   }
-  get events(): number {
-    return this.userEvents.at(-1) ?? 0;
+  get pages(): number {
+    return this.userPages.at(-1) ?? 0;
   }
+  /** Displayed items of all pages. */
   get rows(): number {
     return this.userRows.at(-1) ?? 0;
   }
@@ -90,12 +92,12 @@ export class PreparedSet implements PreparedUsers {
    * Hands over all pages in order, of so many items.
    * @throws UserError when they do not fit users and items: out of order, too few, an item or a click that is not there.
    */
-  async readPages(itemCount: number, take: (chunk: PageChunk, eventsBefore: number) => void): Promise<void> {
+  async readPages(itemCount: number, take: (chunk: PageChunk, pagesBefore: number) => void): Promise<void> {
     const pages = new PageReader(this.folder, this, itemCount);
     for (const table of this.files.part("pages")) await pages.read(table, take);
     pages.end();
     const { counts, files } = this.manifest;
-    this.#expectCount("pages", files.pages?.rows, pages.events);
+    this.#expectCount("pages", files.pages?.rows, pages.pages);
     this.#expectCount("clicks", counts?.clicks, pages.clicks);
     this.#expectCount("pages that are given", counts?.given, pages.given);
   }
@@ -107,4 +109,20 @@ export class PreparedSet implements PreparedUsers {
       `${this.folder}: the manifest says ${expected} ${what}, found ${found}. Prepare the data again.`,
     );
   }
+}
+
+/** What a preparation said that made a copy of a page for each of its clicks. */
+const SPLIT = "pages with several clicks, split into one page a click";
+
+/** @throws UserError for a set with such copies: none of them knows the page's other clicks. */
+function expectUnsplit({ folder, manifest: { skipped, command } }: SetFiles): void {
+  const split = skipped[SPLIT] ?? 0;
+  if (split === 0) return;
+  const words = command.map((word) => /^[\w./:@%+,-]+$/.test(word) ? word : `'${word}'`);
+  throw new UserError(
+    `${folder}: expected each page once, with all of its clicks, but an earlier version has split ${split} pages of ` +
+      `several clicks into copies with one click each. Remove it and prepare it again: deno task data ${
+        words.join(" ")
+      }`,
+  );
 }

@@ -10,8 +10,8 @@ import { UserError } from "../user_error.ts";
 export interface PreparedUsers {
   /** [U] index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] running numbers of pages and rows. */
-  readonly userEvents: Uint32Array<ArrayBuffer>;
+  /** [U+1] running numbers of pages, and of what they display. */
+  readonly userPages: Uint32Array<ArrayBuffer>;
   readonly userRows: Uint32Array<ArrayBuffer>;
 }
 
@@ -35,9 +35,9 @@ export async function readUsers(files: SetFiles, onUsers: (done: number) => void
   const userSplit = new Growing(Uint8Array);
   // As doubles, to see where they go beyond 32 bits.
   let [pages, shown] = [0, 0];
-  const userEvents = new Growing(Uint32Array);
+  const userPages = new Growing(Uint32Array);
   const userRows = new Growing(Uint32Array);
-  userEvents.push(0);
+  userPages.push(0);
   userRows.push(0);
   for (const table of files.part("users")) {
     const { path } = table;
@@ -45,7 +45,7 @@ export async function readUsers(files: SetFiles, onUsers: (done: number) => void
       for (let k = 0; k < count; k++) {
         const user = userOf(path, columns, k, userSplit.length);
         userSplit.push(user.split);
-        userEvents.push(pages += user.pages);
+        userPages.push(pages += user.pages);
         userRows.push(shown += user.rows);
       }
       onUsers(userSplit.length);
@@ -59,7 +59,7 @@ export async function readUsers(files: SetFiles, onUsers: (done: number) => void
       `${folder}: ${shown} displayed items on ${pages} pages, expected fewer than 2^32 and 2^31. Prepare fewer users.`,
     );
   }
-  return { userSplit: userSplit.values(), userEvents: userEvents.values(), userRows: userRows.values() };
+  return { userSplit: userSplit.values(), userPages: userPages.values(), userRows: userRows.values() };
 }
 
 /** What row k says, which must be of this user. */

@@ -11,7 +11,7 @@ import { Program } from "../gpu/program.ts";
 import { compareBatch, compareTokens } from "./batch_check.ts";
 import { CanaryArena } from "./canary_arena.ts";
 import type { Checking, Checks } from "./finding.ts";
-import { type Batch, chunks, few, given, mixed, oneHot } from "./ops/op_batches.ts";
+import { type Batch, chunks, few, further, given, mixed, oneHot } from "./ops/op_batches.ts";
 import { kernelsOf } from "./writers.ts";
 
 async function checkBatch(gpu: Gpu, { log, users }: Batch, checks: Checks): Promise<void> {
@@ -40,11 +40,12 @@ async function checkBatch(gpu: Gpu, { log, users }: Batch, checks: Checks): Prom
   made.destroy();
 }
 
-/** Batches of few and of many rows, with given events, over items of all kinds. */
+/** Batches of few and of many rows, with given events and pages of several clicks, over items of all kinds. */
 export const batchCases: readonly Checking[] = Object.entries({
   "few rows": few,
   "several chunks": chunks,
   "given events": given,
+  "several clicks a page": further,
   "one-hot items": oneHot,
   "items with tokens": mixed.many,
 }).map(([name, batch]) => ({

@@ -1,6 +1,6 @@
 /** Small random logs for tests: odd sizes, pages of one item, events and users without clicks, repeated items. */
 
-import { type ClickLog, type ItemFeatures, type ItemTokens, NONE } from "../data/click_log.ts";
+import { type ClickLog, FURTHER_CLICK, type ItemFeatures, type ItemTokens, NONE } from "../data/click_log.ts";
 import { type Random, randomStream } from "../data/random.ts";
 
 export interface SmallLogOptions {
@@ -15,10 +15,12 @@ export interface SmallLogOptions {
   readonly noClick?: number;
   /** Share of events that are given as history, anywhere among a user's. */
   readonly given?: number;
+  /** How likely a page with a click has another one, as often as there are items left that were not clicked. */
+  readonly further?: number;
 }
 
 export function smallLog(seed: number, options: SmallLogOptions): ClickLog {
-  const { users, items, width, tokens, maxEvents = 4, maxPage = 5, noClick = 0.2, given = 0 } = options;
+  const { users, items, width, tokens, maxEvents = 4, maxPage = 5, noClick = 0.2, given = 0, further = 0 } = options;
   const random = randomStream(seed, "small log");
   const userEvents = [0];
   const eventRows = [0];
@@ -35,6 +37,15 @@ export function smallLog(seed: number, options: SmallLogOptions): ClickLog {
       for (let k = 0; k < page; k++) rowItem.push(random.integer(items));
       eventClick.push(!isGiven && random.uniform() < noClick ? NONE : first + random.integer(page));
       eventRows.push(rowItem.length);
+      if (isGiven || further === 0 || eventClick.at(-1) === NONE) continue;
+      const left = new Set(rowItem.slice(first));
+      left.delete(rowItem[eventClick.at(-1) ?? 0] ?? NONE);
+      for (const item of left) {
+        if (random.uniform() >= further) break;
+        eventGiven.push(FURTHER_CLICK);
+        eventClick.push(rowItem.push(item) - 1);
+        eventRows.push(rowItem.length);
+      }
     }
     userEvents.push(eventClick.length);
   }
@@ -52,7 +63,7 @@ export function smallLog(seed: number, options: SmallLogOptions): ClickLog {
     eventRows: Uint32Array.from(eventRows),
     eventClick: Uint32Array.from(eventClick),
     rowItem: Uint32Array.from(rowItem),
-    ...(given > 0 ? { eventGiven: Uint8Array.from(eventGiven) } : {}),
+    ...(eventGiven.some((kind) => kind > 0) ? { eventGiven: Uint8Array.from(eventGiven) } : {}),
   };
 }
 

@@ -3,7 +3,8 @@
  *
  *   header     16 words: magic (2), version, users U, events E, rows R, then 0; three checksums
  *   users      of each user, in order:
- *                events   pairs of words: rows of the page (top bit: the event is given), place of the click or NONE
+ *                events   pairs of words: rows of the page (top bit: the event is given; the next bit, too: it is a further
+ *                         click), place of the click or NONE
  *                rows     words: the item displayed
  *   index      userEvents [U+1], userRows [U+1], userCounted [U+1] words, userSplit [U] bytes
  *
@@ -11,16 +12,25 @@
  * and so are users that follow each other. It is written by packed_log_writer.ts.
  */
 
-import { type Clicks, type ItemFeatures, NONE, splits } from "../data/click_log.ts";
+import {
+  type Clicks,
+  FURTHER_CLICK,
+  GIVEN_HISTORY,
+  type ItemFeatures,
+  NONE,
+  splits,
+} from "../data/click_log.ts";
 import { catalogueOf, type ItemCatalogue } from "../data/item_catalogue.ts";
 import { type LogSource, makeWindow, type UserIndex } from "../data/log_source.ts";
 import { HEADER_WORDS, PackedFile } from "./packed_file.ts";
 
 /** Magic and version of the file, which packed_log_writer.ts writes. */
 export const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
-export const VERSION = 2;
+export const VERSION = 3;
 /** Set in the rows of a page whose event is given. */
 export const GIVEN_BIT = 0x80000000;
+/** Set in that of a further click, too. */
+export const FURTHER_BIT = 0x40000000;
 
 function positionOf(
   { userEvents, userRows }: Pick<UserIndex, "userEvents" | "userRows">,
@@ -132,7 +142,8 @@ export class PackedLog implements LogSource, Disposable {
         const page = words[at++] ?? 0;
         const click = words[at++] ?? 0;
         const given = page >= GIVEN_BIT;
-        const size = page % GIVEN_BIT;
+        const size = page % FURTHER_BIT;
+        const further = page % GIVEN_BIT >= FURTHER_BIT;
         if (
           size === 0 || row + size > end || (click !== NONE && click >= size) ||
           (given && (size > 1 || click !== 0))
@@ -142,7 +153,7 @@ export class PackedLog implements LogSource, Disposable {
           );
         }
         window.eventClick[e] = click === NONE ? NONE : row + click;
-        if (given && window.eventGiven) window.eventGiven[e] = 1;
+        if (given && window.eventGiven) window.eventGiven[e] = further ? FURTHER_CLICK : GIVEN_HISTORY;
         if (!given) counted++;
         row += size;
         window.eventRows[e + 1] = row;

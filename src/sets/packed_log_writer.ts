@@ -1,9 +1,9 @@
 /** Writes the files that packed_log.ts reads. */
 
-import { type Clicks, NONE } from "../data/click_log.ts";
+import { type Clicks, FURTHER_CLICK, NONE } from "../data/click_log.ts";
 import { Growing } from "../data/growing.ts";
 import { PackedFileWriter } from "./packed_file.ts";
-import { GIVEN_BIT, MAGIC, VERSION } from "./packed_log.ts";
+import { FURTHER_BIT, GIVEN_BIT, MAGIC, VERSION } from "./packed_log.ts";
 import { UserError } from "../user_error.ts";
 
 /** Events and rows are counted in u32. */
@@ -52,7 +52,8 @@ export class PackedLogWriter implements Disposable {
       const [first, end] = [eventRows[from] ?? 0, eventRows[to] ?? 0];
       for (let e = from; e < to; e++) {
         const [row, next, click] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0, eventClick[e] ?? NONE];
-        const given = eventGiven?.[e] === 1;
+        const kind = eventGiven?.[e] ?? 0;
+        const given = kind > 0;
         const clicked = click !== NONE;
         if (
           next <= row || (clicked && (click < row || click >= next)) ||
@@ -64,7 +65,7 @@ export class PackedLogWriter implements Disposable {
               `has rows ${row}..${next - 1} and its click at ${click}.`,
           );
         }
-        words[at++] = next - row + (given ? GIVEN_BIT : 0);
+        words[at++] = next - row + (given ? GIVEN_BIT : 0) + (kind === FURTHER_CLICK ? FURTHER_BIT : 0);
         words[at++] = click === NONE ? NONE : click - row;
         if (!given) totals.counted++;
       }

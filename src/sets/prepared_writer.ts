@@ -5,7 +5,15 @@ import { ParquetWriter } from "hyparquet-writer";
 import { atomicWrite, atomicWriteFile } from "../files/atomic_write.ts";
 import { checksum } from "../files/checksum.ts";
 import { version } from "../version.ts";
-import { type Clicks, type ItemFeatures, NONE, type Split, splits } from "../data/click_log.ts";
+import {
+  clickedRows,
+  type Clicks,
+  FURTHER_CLICK,
+  GIVEN_HISTORY,
+  type ItemFeatures,
+  type Split,
+  splits,
+} from "../data/click_log.ts";
 import { Growing } from "../data/growing.ts";
 import type { Ids } from "../data/ids.ts";
 import type { ItemCatalogue } from "../data/item_catalogue.ts";
@@ -100,6 +108,7 @@ const PAGE_SCHEMA = schemaOf([
   plain("page", "INT32"),
   list("items", "INT32"),
   plain("clicked", "INT32", true),
+  list("also", "INT32"),
   plain("given", "BOOLEAN"),
 ]);
 const USER_SCHEMA = schemaOf([
@@ -187,23 +196,29 @@ function nameOf(code: number): Split {
 }
 
 async function* pageGroups(chunks: AsyncIterable<Clicks>, users: UserRows): AsyncGenerator<Columns> {
-  let group: unknown[][] = [[], [], [], [], []];
-  for await (const { userSplit, userEvents, eventRows, eventClick, eventGiven, rowItem } of chunks) {
+  const empty = (): unknown[][] => [[], [], [], [], [], []];
+  let group = empty();
+  for await (const clicks of chunks) {
+    const { userSplit, userEvents, eventRows, eventGiven, rowItem } = clicks;
     for (let user = 0; user < userSplit.length; user++) {
-      const [from, to] = [userEvents[user] ?? 0, userEvents[user + 1] ?? 0];
-      for (let e = from; e < to; e++) {
-        const [row, end, click] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0, eventClick[e] ?? NONE];
-        const given = eventGiven?.[e] === 1;
-        const clicked = click === NONE ? null : click - row;
-        const page = [users.count, e - from, Array.from(rowItem.subarray(row, end)), clicked, given];
+      let [pages, rows] = [0, 0];
+      for (let e = userEvents[user] ?? 0; e < (userEvents[user + 1] ?? 0); e++) {
+        if (eventGiven?.[e] === FURTHER_CLICK) continue;
+        const [row, end] = [eventRows[e] ?? 0, eventRows[e + 1] ?? 0];
+        const given = eventGiven?.[e] === GIVEN_HISTORY;
+        const clicked = clickedRows(clicks, e).map((click) => click - row);
+        const items = Array.from(rowItem.subarray(row, end));
+        const page = [users.count, pages, items, clicked[0] ?? null, clicked.slice(1), given];
         page.forEach((value, column) => group[column]?.push(value));
         if (given) users.sums.given++;
-        else if (clicked !== null) users.sums.clicks++;
+        else users.sums.clicks += clicked.length;
+        pages++;
+        rows += end - row;
         if ((group[0]?.length ?? 0) < GROUP) continue;
         yield group;
-        group = [[], [], [], [], []];
+        group = empty();
       }
-      users.add(userSplit[user] ?? 0, to - from, (eventRows[to] ?? 0) - (eventRows[from] ?? 0));
+      users.add(userSplit[user] ?? 0, pages, rows);
     }
   }
   if ((group[0]?.length ?? 0) > 0) yield group;

@@ -144,11 +144,6 @@ export const paperFiles: readonly BadInput[] = [
     "user 0 has tr_val_tst",
     "All rows of a user must be in one part",
   ]),
-  train(
-    "two clicks on a page",
-    paperRows([[0, 1, 5, 1, 0], ...three]),
-    "Expected at most one clicked item per event",
-  ),
   train("all users in one part", paper((text) => text.replaceAll(/\t\d$/gm, "\t0")), [
     "no validation users",
     "give some users tr_val_tst 1",

@@ -9,10 +9,12 @@ export const batchKernels = [
   ...mutationsOf("kernels/batch_expand.wgsl", batch, [
     ["if (plan[middle].y <= e) {", "if (plan[middle].y < e) {"],
     ["let feeds = clicked && e + 1u < user_end.y;", "let feeds = clicked;"],
-    ["(logged_event.z & ~GIVEN_BIT) - (user_event.z & ~GIVEN_BIT);", "(logged_event.z & ~GIVEN_BIT);"],
+    ["(logged_event.z - user_event.z) & (FURTHER_BIT - 1u);", "logged_event.z & (FURTHER_BIT - 1u);"],
     ["1u << (item_bit & 31u));", "1u << (item_bit & 15u));"],
     ["let first = user.z + (log_first - user_event.x);", "let first = log_first - user_event.x;"],
     ["if (given) { click = GIVEN; }", ""],
+    ["if (further) { click =", "if (false) { click ="],
+    ["select(logged_event.y, log_first, further)", "logged_event.y"],
   ]),
   ...mutationsOf("kernels/batch_rank.wgsl", batch, [
     ["before += countOneBits(word);", "before += 1u;"],

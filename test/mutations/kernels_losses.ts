@@ -3,7 +3,10 @@
 import { mutationsOf } from "./mutation.ts";
 
 export const lossKernels = [
-  ...mutationsOf("kernels/choice_nll.wgsl", { tests: ["ops"], filter: "/choice_nll: .*, (few|given)$/" }, [
+  ...mutationsOf("kernels/choice_nll.wgsl", {
+    tests: ["ops"],
+    filter: "/choice_nll: .*, (few|given|further)$/",
+  }, [
     ["var most = 0.0;", "var most = -3.0e38;"],
     ["var sum = exp(-most);", "var sum = 0.0;"],
     ["let events = f32(step.counted);", "let events = f32(step.size.y);"],
@@ -14,6 +17,12 @@ export const lossKernels = [
     ["place[min(r - first - 1u,", "place[min(r - first,"],
     ["max(select(z, -z, r == click), 0.0)", "max(z, 0.0)"],
     ["if (LOGISTIC) { p =", "if (false) { p ="],
+    ["if (LOGISTIC) { return 1.0 /", "if (false) { return 1.0 /"],
+    ["if (j == 0u) { sum = plus(sum, 0.0, 1.0); }", ""],
+    ["if (!own) { sum = plus(sum, z, 1.0); }", ""],
+    ["u_gradient[event[e + j].x] = 0.0;", ""],
+    ["none *= max(other - 1.0, 0.0)", "none *= other"],
+    ["select(z, -z, own)", "z"],
     ["x == clicked_u);", "x == clicked_u && r != click);"],
     ["panels < vec4u(PANELS));", "panels <= vec4u(PANELS));"],
     [

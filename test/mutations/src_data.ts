@@ -17,21 +17,22 @@ export const dataMutations = [
     ],
   ]),
   ...mutationsOf("src/data/ranking.ts", { tests: ["ranking", "figures"] }, [
-    ["if (score > own) greater++;", "if (score >= own) greater++;"],
-    ["let sum = Math.exp(-top);", "let sum = 0;"],
+    ["if (other > score) greater++;", "if (other >= score) greater++;"],
+    ["let sum = Math.exp(none ? -top : -Infinity);", "let sum = 0;"],
     ["if (end - start < 2 ||", "if (end - start < 3 ||"],
     ["if (end - start < 2 ||", "if (end - start < 1 ||"],
     ["return below + (same + 1) / 2;", "return below + 1;"],
     [
-      "return greater >= k ? 0 :",
-      "return greater > k ? 0 :",
+      "if (greater >= k) return 0;",
+      "if (greater > k) return 0;",
       "with k items above, (k - greater) / same is 0",
     ],
   ]),
   ...mutationsOf("src/counts/train_counts.ts", { tests: ["baselines", "ranking"] }, [
     ["(clicks[item]! + 0.1) / (shown[item]! + 1)", "clicks[item]!"],
     ['usersOf(source, "train")', 'usersOf(source, "test")'],
-    ["      if (log.eventGiven?.[event]) continue;\n", ""],
+    ["        if (given === GIVEN_HISTORY) continue;\n", ""],
+    ["given !== FURTHER_CLICK && row", "row"],
   ]),
   ...mutationsOf("src/baselines/item_knn.ts", { tests: ["baselines"], filter: "item-kNN" }, [
     ["Math.sqrt(users[item]! * users[other]!)", "users[item]!"],
@@ -75,7 +76,7 @@ export const dataMutations = [
     ["a.line - b.line", "b.line - a.line"],
   ]),
   ...mutationsOf("src/data/long_log/pages.ts", { tests: ["long_log"] }, [
-    ["a.time - b.time || byCodePoint(tieOf(a), tieOf(b))", "a.time - b.time"],
+    ["a.time - b.time || byCodePoint(a.id, b.id)", "a.time - b.time"],
     ["one.place - other.place || a - b", "a - b"],
     ["Math.min(page.time", "Math.max(page.time"],
     ["shown.clicked ||=", "shown.clicked ="],

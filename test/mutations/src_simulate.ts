@@ -27,9 +27,9 @@ export const simulateMutations: readonly Mutation[] = [
     ["if (next === Infinity) break;", "break;"],
   ]),
   ...mutationsOf("src/sets/prepared_writer.ts", writer, [
-    ["const clicked = click === NONE ? null : click - row;", "const clicked = click === NONE ? null : 0;"],
-    ["const given = eventGiven?.[e] === 1;", "const given = false;"],
-    ["[users.count, e - from,", "[user, e - from,"],
+    ["clickedRows(clicks, e).map((click) => click - row);", "clickedRows(clicks, e).map(() => 0);"],
+    ["const given = eventGiven?.[e] === GIVEN_HISTORY;", "const given = false;"],
+    ["[users.count, pages,", "[user, pages,"],
     ["token.subarray(first[k], first[k + 1])", "token.subarray(first[k], first[k])"],
   ]),
   ...mutationsOf("src/data/handover.ts", writer, [

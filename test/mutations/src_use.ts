@@ -12,7 +12,7 @@ export const useMutations = [
   ]),
   ...mutationsOf("src/predict/predictions.ts", { tests: ["predict"], filter: "in memory and on disk" }, [
     ["      if (eventGiven?.[e]) continue;\n", ""],
-    ["page: e - first,", "page: e,"],
+    ["          page,\n", "          page: e,\n"],
   ]),
   ...mutationsOf("src/data/ids.ts", { tests: ["ids"], filter: "latest" }, [
     ["numbers.set(id, number++);", "numbers.has(id) ? number++ : numbers.set(id, number++);"],

@@ -66,7 +66,8 @@ function problem(size: Size, utility?: Utility): Problem {
     }, 0);
     const losses = clicked === undefined ? [0, 0] : [value, value - (own[clicked] ?? NaN)];
     const [lossMax = 0, lossMin = 0] = losses;
-    outcome.data.set([...choiceOutcome(own, clicked, 1), lossMin, ...topShares(pi, clicked), lossMax], 8 * e);
+    const clicks = clicked === undefined ? [] : [clicked];
+    outcome.data.set([...choiceOutcome(own, clicks, 1), lossMin, ...topShares(pi, clicks), lossMax], 8 * e);
     if (clicked === undefined) return;
     pi.forEach((p, k) => gradient.data[first + k] = (p - (k === clicked ? 1 : 0)) / E);
   });

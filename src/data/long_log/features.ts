@@ -144,14 +144,17 @@ function expectFinite(
 
 /** How often train users were shown each item. */
 function rowsOf(
-  { userSplit, userEvents, eventRows, rowItem }: Omit<ClickLog, "name" | "items">,
+  { userSplit, userEvents, eventRows, eventGiven, rowItem }: Omit<ClickLog, "name" | "items">,
   items: number,
 ): Uint32Array {
   const rows = new Uint32Array(items);
   userSplit.forEach((code, user) => {
     if (splits[code] !== "train") return;
     const [from, to] = [userEvents[user] ?? 0, userEvents[user + 1] ?? 0];
-    for (const item of rowItem.subarray(eventRows[from], eventRows[to])) rows[item] = (rows[item] ?? 0) + 1;
+    for (let e = from; e < to; e++) {
+      if (eventGiven?.[e]) continue; // a further click displays nothing
+      for (const item of rowItem.subarray(eventRows[e], eventRows[e + 1])) rows[item] = (rows[item] ?? 0) + 1;
+    }
   });
   return rows;
 }

@@ -5,7 +5,7 @@
 
 import { md5 } from "@noble/hashes/legacy.js";
 import { badRowsText, expectFew } from "../bad_rows.ts";
-import { type ClickLog, NONE, type Split, splits } from "../click_log.ts";
+import { type ClickLog, FURTHER_CLICK, NONE, type Split, splits } from "../click_log.ts";
 import type { Features, Places } from "../manifest.ts";
 import { UserError } from "../../user_error.ts";
 import type { LogColumns } from "./columns.ts";
@@ -75,19 +75,27 @@ function expectParts(path: string, userSplit: Uint8Array): void {
 }
 
 function clicksOf({ users }: LongPages): Omit<ClickLog, "name" | "items"> {
-  const pages = users.flatMap(({ pages }) => pages);
-  const eventRows = new Uint32Array(pages.length + 1);
-  pages.forEach(({ items }, k) => eventRows[k + 1] = (eventRows[k] ?? 0) + items.length);
+  /** Of each user: the items of each event, the place of the click, and whether it is a further one. */
+  const events = users.map(({ pages }) =>
+    pages.flatMap(({ items, clicked: [first, ...further] }) => [
+      { items, clicked: first, given: 0 },
+      ...further.map((place) => ({ items: [items[place] ?? 0], clicked: 0, given: FURTHER_CLICK })),
+    ])
+  );
+  const all = events.flat();
+  const eventRows = new Uint32Array(all.length + 1);
+  all.forEach(({ items }, k) => eventRows[k + 1] = (eventRows[k] ?? 0) + items.length);
   const rowItem = new Uint32Array(eventRows.at(-1) ?? 0);
-  pages.forEach(({ items }, k) => rowItem.set(items, eventRows[k]));
+  all.forEach(({ items }, k) => rowItem.set(items, eventRows[k]));
   const userEvents = new Uint32Array(users.length + 1);
-  users.forEach(({ pages }, k) => userEvents[k + 1] = (userEvents[k] ?? 0) + pages.length);
+  events.forEach((own, k) => userEvents[k + 1] = (userEvents[k] ?? 0) + own.length);
   return {
     userSplit: Uint8Array.from(users, ({ id }) => splits.indexOf(partOf(id))),
     userEvents,
     eventRows,
+    ...(all.some(({ given }) => given > 0) ? { eventGiven: Uint8Array.from(all, ({ given }) => given) } : {}),
     eventClick: Uint32Array.from(
-      pages,
+      all,
       ({ clicked }, k) => clicked === undefined ? NONE : (eventRows[k] ?? 0) + clicked,
     ),
     rowItem,
@@ -101,17 +109,17 @@ function partOf(id: string): Split {
   return share < SHARES.train + SHARES.validation ? "validation" : "test";
 }
 
-function notesOf({ bad, timeKind }: ReadRows, { repeated, split }: LongPages): string[] {
+function notesOf({ bad, timeKind }: ReadRows, { repeated, several }: LongPages): string[] {
   return [
     `Times are read as ${timeKind}.`,
     ...(repeated > 0
       ? [`Left out: ${thousands(repeated)} rows of an item that is on its page already.`]
       : []),
-    ...(split > 0
+    ...(several > 0
       ? [
-        `Pages with several clicks, split into one page a click: ${
-          thousands(split)
-        }. Click rates are too high by that.`,
+        `Pages with several clicks: ${
+          thousands(several)
+        }, each click a choice among what was not clicked yet.`,
       ]
       : []),
     ...(bad.total > 0

@@ -1,17 +1,18 @@
-/** The pages of a log with a row for each displayed item, as data/log_pages.sql and data/split_clicks.sql make them. */
+/** The pages of a log with a row for each displayed item, as data/log_pages.sql and data/page_rows.sql make them. */
 
+import { md5 } from "@noble/hashes/legacy.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
 import type { Names, ReadRows } from "./rows.ts";
 import { byCodePoint } from "./order.ts";
 
-/** A page, or what is left of one that had several clicks: all of it, and one of the clicks. */
 export interface LongPage {
   readonly time: number;
   /** The page's id. */
   readonly id: string;
   /** Numbers of the items, in the order in which they were shown. */
   readonly items: readonly number[];
-  /** The place of the clicked one in `items`; undefined for no click. */
-  readonly clicked: number | undefined;
+  /** The places of the clicked ones in `items`, in an order that is drawn: the log does not say it. */
+  readonly clicked: readonly number[];
 }
 
 export interface LongUser {
@@ -26,10 +27,10 @@ export interface LongPages {
   /** Ids of the items, in their order: an item's number is its place. */
   readonly items: readonly string[];
   readonly repeated: number;
-  /** Pages with several clicks, as the log has them. */
-  readonly split: number;
+  /** Pages with several clicks. */
+  readonly several: number;
   readonly clicks: number;
-  /** Of the pages as the log has them: their times, and how many show more than one item. */
+  /** Of the pages: their times, and how many show more than one item. */
   readonly times: readonly number[];
   readonly longer: number;
 }
@@ -60,41 +61,41 @@ export function pagesOf({ rows, timeKind }: ReadRows): LongPages {
     shown.place = Math.min(shown.place, rows.place[k] ?? 0);
     shown.clicked ||= rows.clicked[k] ?? false;
   });
-  let [split, clicks, longer] = [0, 0, 0];
+  let [several, clicks, longer] = [0, 0, 0];
   const times: number[] = [];
   const users = [...found].map(([user, pages]): LongUser => ({
     id: rows.users.texts[user] ?? "",
-    pages: [...pages].flatMap(([page, building]) => {
-      const made = pagesOfClicks(rows.pages.texts[page] ?? "", building);
-      if (made.length > 1) split++;
+    pages: [...pages].map(([page, building]) => {
+      const draw = (item: number) =>
+        drawn([rows.users.texts[user] ?? "", String(building.time), ids[item] ?? ""]);
+      const made = pageOf(rows.pages.texts[page] ?? "", building, draw);
+      if (made.clicked.length > 1) several++;
       if (building.shown.size > 1) longer++;
       times.push(building.time);
-      clicks += made.filter(({ clicked }) => clicked !== undefined).length;
+      clicks += made.clicked.length;
       return made;
-    }).sort(inOrder),
+    }).sort((a, b) => a.time - b.time || byCodePoint(a.id, b.id)),
   }));
   users.sort((a, b) => byCodePoint(a.id, b.id));
-  return { users, items: ids, repeated, split, clicks, times, longer };
+  return { users, items: ids, repeated, several, clicks, times, longer };
 }
 
-/** One for each click of the page, or the page alone where there is none. */
-function pagesOfClicks(id: string, { time, shown }: Building): LongPage[] {
+/** @param draw what orders the clicked items */
+function pageOf(id: string, { time, shown }: Building, draw: (item: number) => string): LongPage {
   const sorted = [...shown].sort(([a, one], [b, other]) => one.place - other.place || a - b);
   const items = sorted.map(([item]) => item);
   const clicked = sorted.flatMap(([, { clicked }], place) => clicked ? [place] : []);
-  if (clicked.length === 0) return [{ time, id, items, clicked: undefined }];
-  return clicked.map((place) => ({ time, id, items, clicked: place }));
+  if (clicked.length < 2) return { time, id, items, clicked };
+  const order = new Map(clicked.map((place) => [place, draw(items[place] ?? 0)]));
+  return {
+    time,
+    id,
+    items,
+    clicked: clicked.sort((a, b) => (order.get(a) ?? "") < (order.get(b) ?? "") ? -1 : 1),
+  };
 }
 
-/** Pages at one time go by their ids, and those of one page by the item that is clicked. */
-function inOrder(a: LongPage, b: LongPage): number {
-  return a.time - b.time || byCodePoint(tieOf(a), tieOf(b));
-}
-
-function tieOf({ id, items, clicked }: LongPage): string {
-  const item = clicked === undefined ? 0 : (items[clicked] ?? 0) + 1;
-  return `${id}\x1f${String(item).padStart(10, "0")}`;
-}
+const drawn = (parts: readonly string[]) => bytesToHex(md5(new TextEncoder().encode(parts.join("\x1f"))));
 
 /** Those of the names that are used, in the order of their texts. */
 function numbered(names: Names, used: readonly number[]): { numbers: Uint32Array; ids: string[] } {

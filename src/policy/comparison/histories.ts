@@ -1,6 +1,6 @@
 /** What a log says of its users, for those who are simulated in their place. */
 
-import { NONE, usersOf } from "../../data/click_log.ts";
+import { FURTHER_CLICK, NONE, usersOf } from "../../data/click_log.ts";
 import { type LogSource, walk } from "../../data/log_source.ts";
 import { randomStream } from "../../data/random.ts";
 
@@ -15,9 +15,12 @@ export function trainHistories(source: LogSource, most: number, seed: number): U
   for (const { log, users } of walk(source, usersOf(source, "train"))) {
     for (const user of users) {
       const clicks: number[] = [];
-      for (let event = log.userEvents[user]!; event < log.userEvents[user + 1]!; event++) {
+      const end = log.userEvents[user + 1]!;
+      for (let event = log.userEvents[user]!; event < end; event++) {
         const row = log.eventClick[event]!;
         if (row !== NONE) clicks.push(log.rowItem[row]!);
+        // A page ends with its last click.
+        if (event + 1 < end && log.eventGiven?.[event + 1] === FURTHER_CLICK) continue;
         // Each page so far is kept with the same probability.
         const place = found.length < most ? found.length : random.integer(pages + 1);
         pages++;

@@ -1,7 +1,7 @@
 /** The batches that ops are checked on, from one row to several chunks, and with what is rare. */
 
 import { referenceBatch } from "../../batch/reference_batch.ts";
-import { type ClickLog, GIVEN } from "../../data/click_log.ts";
+import { type ClickLog, isPredicted } from "../../data/click_log.ts";
 import { at, type Matrix } from "../../tape/reference.ts";
 import type { OpCase } from "./op_case.ts";
 import { shuffled, smallLog, type SmallLogOptions } from "../small_logs.ts";
@@ -22,6 +22,8 @@ export const oneHot = batchOf(5, { users: 40, items: 70, width: 0, maxEvents: 6,
 export const rareItems = batchOf(6, { users: 40, items: 300, width: 0, maxEvents: 6, maxPage: 6 });
 /** Of whose events many are given as history. */
 export const given = batchOf(7, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9, given: 0.4 });
+/** Whose pages have up to as many clicks as items, given events among them. */
+export const further = batchOf(8, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9, given: 0.2, further: 0.6 });
 /** Of whose tokens many are on no item that is shown, fewer on one that is fed. */
 export const rareTokens = batchOf(7, {
   users: 20,
@@ -78,5 +80,5 @@ export function meanOf(m: Matrix, column: number, { log, users }: Pick<OpCase, "
 
 /** How many events of the users are not given. */
 export function countedOf(log: ClickLog, users: readonly number[]): number {
-  return referenceBatch(log, users).events.filter(({ click }) => click !== GIVEN).length;
+  return referenceBatch(log, users).events.filter(({ click }) => isPredicted(click)).length;
 }
