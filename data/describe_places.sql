@@ -1,6 +1,6 @@
 -- Whether the place on the page matters: how often items are clicked at each place, beside what their strengths say.
 --
--- Takes   shown, page   of describe.sql
+-- Takes   shown (user, page, given, place, id, turn), page (user, page, size, clicked, also, given)   of describe.sql
 --
 -- Ends with   place_effect (place, shown, clicks, expected, sd, users)   of the first ten places
 --
@@ -15,7 +15,7 @@ SELECT row_number() OVER (ORDER BY user, page, turn) AS choice, user, page, size
 FROM (SELECT *, unnest(range(1, 2 + len(also))) AS turn FROM page)
 WHERE NOT given AND size > 1 AND user % getvariable('every') = 0;
 CREATE TABLE placed AS
-SELECT choice, c.user, size, c.turn, id, least(place, 11) AS place, (s.turn IS NOT DISTINCT FROM c.turn AND is_clicked)::INTEGER AS clicked
+SELECT choice, c.user, size, c.turn, id, least(place, 11) AS place, (s.turn IS NOT DISTINCT FROM c.turn)::INTEGER AS clicked
 FROM shown s JOIN choice c USING (user, page)
 WHERE s.turn IS NULL OR s.turn >= c.turn;
 CREATE TABLE strength AS

@@ -1,6 +1,8 @@
 /** Files and manifests of prepared data sets that others wrote: what is no whole one is refused by name. */
 
 import assert from "node:assert/strict";
+import { Baselines } from "../src/baselines/baselines.ts";
+import { usersOf } from "../src/data/click_log.ts";
 import { describe } from "../src/prepare/describe.ts";
 import { openPrepared } from "../src/run/prepared_dataset.ts";
 import { UserError } from "../src/user_error.ts";
@@ -201,6 +203,24 @@ Deno.test("a manifest that does not fit its files, or itself, is refused", async
     });
   }
 });
+
+Deno.test("describe counts as the baselines do, pages of several clicks among them", () =>
+  withCopy(async (folder) => {
+    const { parts } = await describe(folder, "500MB");
+    for (const { split, chance, clickRate, uniformLoss, clicks, events } of parts) {
+      const users = usersOf(foreignLog, split === "train" || split === "test" ? split : "validation");
+      const found = Baselines.of(foreignLog).test(users);
+      const of = (name: "random" | "clickRate") => found.get(name)?.details.figures ?? assert.fail();
+      const { prec1, prec2, nll, noClick } = of("random");
+      const pairs = [
+        ...[chance[0], prec1, chance[1], prec2, uniformLoss, nll, 1 - clicks / events, noClick],
+        ...[clickRate[0], of("clickRate").prec1, clickRate[1], of("clickRate").prec2],
+      ];
+      for (let k = 0; k < pairs.length; k += 2) {
+        assert.ok(Math.abs(pairs[k]! - pairs[k + 1]!) < 1e-12, `${k} ${pairs}`);
+      }
+    }
+  }));
 
 Deno.test("64-bit integers, and whole numbers as doubles, are read as they are", async () => {
   for (const type of ["BIGINT", "DOUBLE", "UBIGINT", "USMALLINT"]) {

@@ -1,9 +1,12 @@
-/** Events that are given as history: they move the state, and nothing else comes of them. */
+/** Events that are given as history move the state, and nothing else comes of them; further clicks are of the page before them. */
 
 import assert from "node:assert/strict";
-import { type ClickLog, NONE, usersOf } from "../src/data/click_log.ts";
+import { checkLog } from "../src/data/check_log.ts";
+import { type ClickLog, FURTHER_CLICK, NONE, usersOf } from "../src/data/click_log.ts";
 import { MemoryLog, sizeOf } from "../src/data/log_source.ts";
+import { randomStream } from "../src/data/random.ts";
 import { choiceFigures } from "../src/data/ranking.ts";
+import { Collector } from "../src/figures/collector.ts";
 import type { ModelConfig } from "../src/model/config.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { AdversarialTrainer, evaluateGame, gameOptions } from "../src/train/adversarial_trainer.ts";
@@ -12,7 +15,7 @@ import { Evaluation } from "../src/train/evaluation.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { withGpu } from "./op_check.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
-import { smallLstm, smallPw, WIDTH } from "./small_models.ts";
+import { noHistory, smallLstm, smallPw, WIDTH } from "./small_models.ts";
 
 const models: Record<string, ModelConfig> = {
   LSTM: smallLstm,
@@ -182,4 +185,80 @@ Deno.test("users of whom nothing is to be predicted make no batch, and are passe
       /Expected clicks among the train users/,
     );
     for (const part of [evaluation, trainer, model]) part.destroy();
+  }));
+
+/** Pages of four of nine items, clicked by strength one after another until the user has enough. @param copies as once: a page a click. */
+function severalClicks(users: number, copies = false): ClickLog {
+  const random = randomStream(3, "several clicks");
+  const userEvents = [0], eventRows = [0];
+  const eventClick: number[] = [], eventGiven: number[] = [], rowItem: number[] = [];
+  const event = (items: readonly number[], click: number, given: number) => {
+    eventClick.push(click < 0 ? NONE : rowItem.length + click);
+    eventGiven.push(given);
+    rowItem.push(...items);
+    eventRows.push(rowItem.length);
+  };
+  for (let user = 0; user < users; user++) {
+    for (let k = 0; k < 10; k++) {
+      const page = Array.from(random.sampleWithoutReplacement(9, 4));
+      const clicks: number[] = [];
+      for (let going = true; going && clicks.length < 4; going = random.uniform() < 0.6) {
+        const weights = page.map((item, place) => clicks.includes(place) ? 0 : Math.exp(item / 3 - 2.2));
+        let left = random.uniform() * weights.reduce((sum, w) => sum + w, clicks.length === 0 ? 1 : 0);
+        const place = weights.findIndex((w) => (left -= w) < 0);
+        if (place < 0) break;
+        clicks.push(place);
+      }
+      if (copies && clicks.length > 0) clicks.forEach((place) => event(page, place, 0));
+      else event(page, clicks[0] ?? -1, 0);
+      if (!copies) { for (const place of clicks.slice(1)) event([page[place] ?? 0], 0, FURTHER_CLICK); }
+    }
+    userEvents.push(eventClick.length);
+  }
+  return {
+    name: "several",
+    items: { kind: "one-hot", count: 9 },
+    userSplit: Uint8Array.from({ length: users }, (_, user) => user % 2 === 0 ? 0 : 2),
+    userEvents: Uint32Array.from(userEvents),
+    eventRows: Uint32Array.from(eventRows),
+    eventClick: Uint32Array.from(eventClick),
+    ...(copies ? {} : { eventGiven: Uint8Array.from(eventGiven) }),
+    rowItem: Uint32Array.from(rowItem),
+  };
+}
+
+Deno.test("where pages hold several clicks, P(no click) is that of pages as users meet them; copies make it too small", () =>
+  withGpu(undefined, async (gpu) => {
+    const log = severalClicks(1000);
+    checkLog(log, ["train", "test"]);
+    const config = { ...noHistory, dims: [] };
+    const training = { ...defaultTraining, batchSize: 250, learningRate: 0.1 };
+    const errorOf = async (on: ClickLog) => {
+      const model = new UserModel(gpu, on.items, config, { seed: 4 });
+      const trainer = await Trainer.create(model, on, training, { validate: false });
+      for (let step = 0; step < 40; step++) {
+        await trainer.step(usersOf(on, "train").subarray(250 * (step % 2), 250 * (step % 2) + 250));
+      }
+      const users = Uint32Array.from(log.userSplit.keys());
+      const collector = new Collector({ users: users.length, eta: 1 });
+      const evaluation = await Evaluation.ofModel(model, undefined, log, users, 0);
+      await evaluation.figures(
+        undefined,
+        ({ log, places, utilities, outcomes, words }) =>
+          collector.add({
+            log,
+            places,
+            scores: utilities,
+            compact: true,
+            outcomes: { values: outcomes, words },
+          }),
+      );
+      const { figures } = collector.tested().details;
+      for (const part of [evaluation, trainer, model]) part.destroy();
+      return (figures.pNoClick ?? NaN) - (figures.noClick ?? NaN);
+    };
+    const error = await errorOf(log);
+    assert.ok(Math.abs(error) < 0.01, `P(no click) is off by ${error}`);
+    const ofCopies = await errorOf(severalClicks(1000, true));
+    assert.ok(ofCopies < -0.03, `learned of copies it is off by ${ofCopies}`);
   }));

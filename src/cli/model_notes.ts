@@ -10,7 +10,7 @@ export function modelNotes({ loss, positions }: ModelConfig, weights?: Weights):
   if (loss === "logistic") {
     notes.push(
       "By the logistic loss each item is clicked or not by itself. So its probabilities leave room for several clicks on " +
-        "a page, which costs loss; the ranking is not touched by that.",
+        "a page, which costs loss where pages have one; the ranking is not touched by that.",
     );
   }
   if (positions > 0) {
