@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { referenceBatch } from "../src/batch/reference_batch.ts";
-import { GIVEN, NONE } from "../src/data/click_log.ts";
+import { isPredicted, NONE } from "../src/data/click_log.ts";
 import { randomStream } from "../src/data/random.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { type GameOptions, gameReference, sparsemax } from "../src/ops/minimax.ts";
@@ -22,6 +22,15 @@ const batches = {
   few: batchOf(2, { users: 5, items: 7, width: 5 }),
   many: batchOf(3, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 17 }),
   given: batchOf(7, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 17, given: 0.4 }),
+  further: batchOf(8, {
+    users: 67,
+    items: 33,
+    width: 17,
+    maxEvents: 7,
+    maxPage: 9,
+    given: 0.2,
+    further: 0.6,
+  }),
   noClicks: batchOf(6, { users: 9, items: 5, width: 2, noClick: 1 }),
 };
 const plain: GameOptions = {
@@ -41,7 +50,7 @@ function penaltyOf(u: Matrix, { log, users }: Pick<OpCase, "log" | "users">, gam
   const { events } = referenceBatch(log, users);
   let sum = 0;
   for (const { first, end, click } of events) {
-    if (click === GIVEN || (game.skipNoClick && click === NONE)) continue;
+    if (!isPredicted(click) || (game.skipNoClick && click === NONE)) continue;
     const page = Array.from({ length: end - first }, (_, k) => at(u, first + k, 0));
     const mean = page.reduce((s, x) => s + x, 0) / page.length;
     sum += page.reduce((s, x) => s + (x - mean) ** 2, 0) / page.length;

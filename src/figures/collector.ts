@@ -70,6 +70,8 @@ export class Collector {
   readonly #sliceClicks: readonly CalibrationSums[];
   readonly #hash = new UsersHash();
   #users = 0;
+  /** Whether a page with several clicks was added. */
+  hasSeveral = false;
 
   /** Without users yet. */
   constructor(private readonly options: CollectorOptions) {
@@ -140,6 +142,7 @@ export class Collector {
     this.#hash.add(page.items.length);
     this.#hash.add(page.clicked[0] ?? NONE);
     for (const place of page.clicked.slice(1)) this.#hash.add(place);
+    this.hasSeveral ||= page.clicked.length > 1;
     addTo(this.#all, this.#users % this.#groups, sums);
     const ofPage = [
       firstSlice["page length"] + pageLengths.placeOf(page.items.length),

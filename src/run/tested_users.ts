@@ -99,7 +99,8 @@ export class TestedUsers {
     });
     const spearman = utilities && truth && source.log &&
       meanSpearman(source.log, this.users, utilities, truth);
-    return { figures, tested: collector.tested(), spearman };
+    const tested = collector.tested();
+    return { figures: collector.hasSeveral ? ofAllClicks(figures, tested) : figures, tested, spearman };
   }
 
   /** How far a scoring is above each baseline. */
@@ -118,6 +119,18 @@ export class TestedUsers {
     };
     return Object.fromEntries(shownBaselines.map(([name]) => [name, result(name)])) as BaselineResults;
   }
+}
+
+/** A game's sums are of the first click of each page, those of a collector of all. */
+function ofAllClicks<F extends StageFigures>(
+  { longerPages, ...figures }: EvaluationFigures<F>,
+  { details }: Tested,
+): EvaluationFigures<F> {
+  const { nll, prec1, prec2, longerPrec1, longerPrec2 } = details.figures;
+  const longer = { prec1: longerPrec1, prec2: longerPrec2 };
+  return { ...figures, nll, prec1, prec2, longerPages: { ...longerPages, ...longer } } as EvaluationFigures<
+    F
+  >;
 }
 
 function resultOf({ details, setting }: TestedBaseline): BaselineResult {
