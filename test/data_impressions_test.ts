@@ -1,7 +1,6 @@
 /** Logs of impressions to prepared data: small cases with the answer written out, faults, and laws. */
 
 import assert from "node:assert/strict";
-import { PAGE_COPIES } from "../src/data/manifest.ts";
 import { zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { recipeOf } from "../src/cli/data_impressions.ts";

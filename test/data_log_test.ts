@@ -1,7 +1,6 @@
 /** Any log of displayed items to prepared data: small cases with the answer written out. */
 
 import assert from "node:assert/strict";
-import { PAGE_COPIES } from "../src/data/manifest.ts";
 import { Engine } from "../src/prepare/engine.ts";
 import { filesIn } from "./command_check.ts";
 import { pagesOf, prepareIn, query, withFolder } from "./prepared_folder.ts";

@@ -120,14 +120,11 @@ async function foundModel(
 ): Promise<FoundUsers> {
   const { sha256 } = await checksum(run.path);
   const tested = await verdictBeside(run.path);
-  const verdict = [
-    ...(tested.length === 0 ? [] : [`The test of ${dirname(run.path)}: ${tested.join(" ")}`]),
-    data.dataset.copies ?? [],
-  ].flat().join("\n");
+  const verdict = tested.length === 0 ? undefined : `The test of ${dirname(run.path)}: ${tested.join(" ")}`;
   const shop = truth ? foundTruth(data) : undefined;
   return {
     ...{ data, run },
-    verdict: verdict === "" ? undefined : verdict,
+    verdict,
     model: { kind: "model", path: run.path, sha256, data: data.dataset.config },
     truth: shop?.truth,
     open(gpu, made) {

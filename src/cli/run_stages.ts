@@ -193,9 +193,8 @@ function describe(gpu: Gpu, data: Dataset): void {
   say(
     `data: ${name}, ${thousands(userSplit.length)} users, ${thousands(events)} events, ` +
       `${thousands(rows)} displayed items of ${thousands(shape.count)} (${features})` +
-      (given > 0 ? `, ${thousands(given)} clicks given as history` : ""),
+      (given > 0 ? `, ${thousands(given)} more clicks, given or further ones on a page` : ""),
   );
-  if (data.copies !== undefined) say(data.copies);
 }
 
 export async function machine(gpu: Gpu): Promise<Pick<RunConfig, "adapter" | "system">> {

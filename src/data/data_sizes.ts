@@ -1,7 +1,7 @@
 /** How large the data of a training are. */
 
 import { usersOf } from "./click_log.ts";
-import type { LogSource } from "./log_source.ts";
+import { type LogSource, sizeOf } from "./log_source.ts";
 
 export interface DataSizes {
   /** Train, validation, test. */
@@ -15,13 +15,7 @@ export interface DataSizes {
 
 export function dataSizes(source: LogSource): DataSizes {
   const count = (split: "train" | "validation" | "test") => usersOf(source, split).length;
-  const { items, userEvents, userRows, userCounted } = source;
-  const pages = userCounted.at(-1) ?? 0;
-  const given = (userEvents.at(-1) ?? 0) - pages; // each of one item
-  return {
-    users: [count("train"), count("validation"), count("test")],
-    pages,
-    rows: (userRows.at(-1) ?? 0) - given,
-    items: items.shape.count,
-  };
+  const { events: pages, rows } = sizeOf(source);
+  const users = [count("train"), count("validation"), count("test")] as const;
+  return { users, pages, rows, items: source.items.shape.count };
 }

@@ -19,7 +19,7 @@ export interface UserIndex {
   readonly userCounted: Uint32Array<ArrayBuffer>;
 }
 
-/** Of the users' events those that are predicted, with their rows; and clicks that are given as history, of one item each. */
+/** Of the users' events those that are predicted, with their rows; and clicks that only move the state: given, or further ones on a page. */
 export function sizeOf(
   { userEvents, userRows, userCounted }: UserIndex,
 ): { events: number; rows: number; given: number } {

@@ -179,23 +179,6 @@ export type Places = "shown" | "arbitrary";
 
 export const MANIFEST = "manifest.json";
 
-/** What data/split_clicks.sql counts among the skipped. */
-export const PAGE_COPIES = "copies of pages, one for each click but the first";
-
-/** By how much click rates are too high where pages of several clicks were split; undefined where that is next to nothing. */
-export function copiesNote({ skipped, counts }: Manifest): string | undefined {
-  const copies = skipped[PAGE_COPIES] ?? 0;
-  if (copies === 0 || !counts) return undefined;
-  const pages = counts.pages - counts.given;
-  const none = (of: number) => (100 * (pages - counts.clicks) / of).toFixed(1);
-  const [found, logged] = [none(pages), none(pages - copies)];
-  if (found === logged) return undefined;
-  return `Click rates are too high: ${thousands(copies)} of ${
-    thousands(pages)
-  } pages are copies, as a page of several clicks ` +
-    `counts once for each. ${logged} % of the log's pages have no click, of these ${found} %.`;
-}
-
 /** A model has a row of numbers for each token, in memory and on the device. */
 const MOST_TOKENS = 100_000_000;
 

@@ -5,7 +5,7 @@ import type { StepStanding } from "./step_standing.ts";
 import { type BaselineName, Baselines } from "../baselines/baselines.ts";
 import { type Split, splits, usersOf } from "../data/click_log.ts";
 import type { LogSource } from "../data/log_source.ts";
-import { copiesNote, type Manifest } from "../data/manifest.ts";
+import type { Manifest } from "../data/manifest.ts";
 import type { Part } from "../prepared/files.ts";
 import type { PreparedSet } from "../prepared/set.ts";
 import { partFiles } from "../sets/part_files.ts";
@@ -115,7 +115,7 @@ async function descriptionOf(
     })),
     placeEffect: await placeEffect(engine, manifest.places),
     eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
-    warnings: [copiesNote(manifest) ?? [], warningsOf(counts, parts)].flat(),
+    warnings: warningsOf(counts, parts),
   };
 }
 

@@ -10,7 +10,7 @@ import { UserError } from "../user_error.ts";
 import { fitSource } from "../model/item_features.ts";
 import { differenceOf, unknownOf } from "../data/feature_meaning.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
-import { copiesNote, type Features, type Places } from "../data/manifest.ts";
+import type { Features, Places } from "../data/manifest.ts";
 import { checksum } from "../files/checksum.ts";
 import { itemIdsOf, withoutItemIds } from "./item_ids.ts";
 import { expectParts } from "../prepared/parts.ts";
@@ -29,8 +29,6 @@ export interface Dataset {
   readonly features: Features | undefined;
   /** Whether the items of its pages are in the order in which they were shown, where that is known. */
   readonly places?: Places;
-  /** By how much its click rates are too high, in words, where pages of several clicks were split. */
-  readonly copies?: string;
   /** [R] the true utility of every row, where it is known: of a log in memory. */
   readonly truth: Float64Array | undefined;
 }
@@ -101,7 +99,7 @@ async function openWhole(
       itemIds: true,
     } as const;
     const { features, places } = manifest;
-    return { ...dealtOut(log, config), features, places, copies: copiesNote(manifest) };
+    return { ...dealtOut(log, config), features, places };
   }
   const log = readPaperFile(source, needed);
   const { sha256 } = await checksum(source);

@@ -1,10 +1,10 @@
 /** What can be trained on in a page: a made-up shop, or files of the reader's, which stay in the page. */
 
 import { whole } from "../../draw/number.ts";
-import { usersOf } from "../../../data/click_log.ts";
 import { makeShop } from "../../../data/demo_shop.ts";
 import type { ItemsShape } from "../../../data/item_catalogue.ts";
-import { type LogSource, MemoryLog, sizeOf } from "../../../data/log_source.ts";
+import { dataSizes } from "../../../data/data_sizes.ts";
+import { type LogSource, MemoryLog } from "../../../data/log_source.ts";
 import { type Features, parseManifest, type Places } from "../../../data/manifest.ts";
 import { shopNamed, shopNames } from "../../../data/shops.ts";
 import type { ShopTruth } from "../../../data/shops/truth.ts";
@@ -76,16 +76,7 @@ async function openFiles(
 
 export function factsOf({ source }: LabData): DataFacts {
   const { name, items: { shape } } = source;
-  const { events, rows } = sizeOf(source);
-  const count = (split: "train" | "validation" | "test") => usersOf(source, split).length;
-  return {
-    name,
-    users: [count("train"), count("validation"), count("test")],
-    pages: events,
-    rows,
-    items: shape.count,
-    features: featureWords(shape),
-  };
+  return { name, ...dataSizes(source), features: featureWords(shape) };
 }
 
 function featureWords(shape: ItemsShape): string {
