@@ -53,7 +53,7 @@ for (const [name, one] of Object.entries(scoreCases)) {
       }
       const session = await InferenceSession.create(file);
       try {
-        const all = requestsOf(one);
+        const all = requestsOf(one, 16);
         // Alone as well: without history there is not a single step.
         for (
           const requests of [all, [{ history: [], page: [3] }], [{ history: [5, 5, 5, 5], page: [1, 2] }]]

@@ -2,8 +2,10 @@
 
 import type { ClickLog } from "../src/data/click_log.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
+import { MemoryLog } from "../src/data/log_source.ts";
 import { randomStream } from "../src/data/random.ts";
 import type { ModelConfig } from "../src/model/config.ts";
+import { countedStart, SCALE, TABLE } from "../src/model/counted.ts";
 import type { PageRequest } from "../src/model/scorer.ts";
 import { modelParameters } from "../src/model/user_model.ts";
 import type { Weights } from "../src/tape/parameters.ts";
@@ -22,6 +24,13 @@ const logs = {
   mixed: smallLog(21, { ...size, width: WIDTH, tokens: 13 }),
   tokens: smallLog(22, { ...size, width: 0, tokens: 20 }),
 };
+const oneField = { fields: [{ first: 0, count: 20, slots: 4 }], neighbours: 8, latest: 500 };
+const twoFields = {
+  fields: [{ first: 0, count: 6, slots: 2 }, { first: 6, count: 7, slots: 3 }],
+  neighbours: 64,
+  latest: 500,
+};
+const noField = { fields: [], neighbours: 6, latest: 500 };
 const tanh: ModelConfig = { ...smallPw, pwNonlinearity: "tanh", pwWeightings: 3 };
 
 export const scoreCases: Readonly<Record<string, ScoreCase>> = {
@@ -43,12 +52,23 @@ export const scoreCases: Readonly<Record<string, ScoreCase>> = {
     config: { ...noHistory, dims: [], loss: "logistic" },
   },
   "PW tanh, one-hot": { log: logs["one-hot"], config: tanh },
+  "counts, LSTM, tokens": { log: logs.tokens, config: { ...smallLstm, counts: oneField } },
+  "counts, PW, mixed, two fields": { log: logs.mixed, config: { ...smallPw, counts: twoFields } },
+  "counts, no history, dense, wide": {
+    log: logs.dense,
+    config: { ...noHistory, dims: [7, 5], wide: 3, counts: noField },
+  },
+  "counts alone, one-hot": { log: logs["one-hot"], config: { ...noHistory, dims: [], counts: noField } },
 };
 
-/** Weights of about the size of trained ones, no bias 0, no statistic of batch normalisation at its start. */
+/**
+ * Weights of about the size of trained ones, no bias 0, no statistic of batch normalisation at its start; what is counted is of
+ * the log.
+ */
 export function weightsOf({ log, config }: ScoreCase, seed = 5): Weights {
   const random = randomStream(seed, "scored weights");
-  return new Map(
+  const counted = countedStart(new MemoryLog(log), config, seed);
+  const weights = new Map(
     modelParameters(itemsShape(log.items), config).map(({ name, rows, columns }) => [
       name,
       Float32Array.from({ length: rows * columns }, () => {
@@ -57,14 +77,24 @@ export function weightsOf({ log, config }: ScoreCase, seed = 5): Weights {
       }),
     ]),
   );
+  for (const name of [TABLE, SCALE]) {
+    const values = counted.get(name);
+    if (values) weights.set(name, values);
+  }
+  return weights;
 }
 
-/** Histories of no click, one, a few, more than the lags, and with repeated items; pages of one item and more. */
+const LONG = [19, 20, 25, 20];
+
+/**
+ * Histories of no click, one, a few, more than the lags, and with repeated items; pages of one item and more. The longest
+ * ones begin at the 13th, and repeat items.
+ */
 export function requestsOf({ log }: ScoreCase, count = 12): PageRequest[] {
   const random = randomStream(7, "requests");
   const items = (n: number) => Array.from({ length: n }, () => random.integer(log.items.count));
   return Array.from({ length: count }, (_, k) => {
-    const history = items(k % 6);
+    const history = items(k < 12 ? k % 6 : LONG[k % LONG.length] ?? 0);
     return { history: k % 4 === 3 ? [...history, ...history.slice(-2)] : history, page: items(1 + k % 5) };
   });
 }

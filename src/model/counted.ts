@@ -22,12 +22,13 @@ import { type ModelParameter, truncatedNormal, zeros } from "./initial_weights.t
 import { POSITION_EFFECT } from "./position_effect.ts";
 import { PART } from "./wide.ts";
 
-const TABLE = "counts/table";
-const SCALE = "counts/scale";
-const KERNEL = "counts/kernel";
-const BIAS = "counts/bias";
+/** The names of its weights: [I, .] what is counted of each item; [3, C] means, 1 / sd, the mean rate; the linear part. */
+export const TABLE = "counts/table";
+export const SCALE = "counts/scale";
+export const KERNEL = "counts/kernel";
+export const BIAS = "counts/bias";
 /** What the counts give the first layer, [C, N]. */
-const FIRST_LAYER = "utility/layer1/count_kernel";
+export const FIRST_LAYER = "utility/layer1/count_kernel";
 const WIDE_ITEM_KERNEL = `${PART}/item_kernel`;
 /** Of an event, where the users of a page are carried on. */
 export const RECENT = "counts/recent";

@@ -4,7 +4,7 @@ import type { ItemCatalogue } from "../data/item_catalogue.ts";
 import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../model/config.ts";
 import { type ClickProduct, FIRST_LAYER } from "../model/pw_encoder.ts";
 import { foldItems } from "./fold_items.ts";
-import { FLOAT } from "./proto.ts";
+import { FLOAT, INT32 } from "./proto.ts";
 import type { GraphBuilder, Name } from "./graph.ts";
 
 /** What an encoder reads and where it is written. */
@@ -82,7 +82,6 @@ export function lstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmMod
   ]);
   return addBias(inputs, product, N);
 }
-const INT32 = 6;
 
 function addBias(
   { graph, weight }: EncoderInputs,
@@ -118,8 +117,8 @@ export function clickProduct(
   return weightedRows(inputs, rows, last.item, weights, { N, bias: names.bias });
 }
 
-/** The last clicks: their items, most recent first, and which of them there are. */
-function lastClicks({ graph, history, clicks }: EncoderInputs, m: number): { item: Name; there: Name } {
+/** The last m clicks, most recent first: [users, m] their items, 0 for none; [users, m, 1] 1 where there is one. */
+export function lastClicks({ graph, history, clicks }: EncoderInputs, m: number): { item: Name; there: Name } {
   const lags = graph.ints(...Array.from({ length: m }, (_, lag) => lag + 1));
   const place = graph.op("Sub", [graph.op("Unsqueeze", [clicks, graph.ints(1)]), lags]);
   const item = graph.op("GatherElements", [history, graph.op("Max", [place, graph.ints(0)])], { axis: 1 });

@@ -8,6 +8,7 @@ import { weightsTooLarge } from "../model/choice.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { HISTORY, isWide, LAGS, PART } from "../model/wide.ts";
+import { countsLayer, displayedCounts, linearPart } from "./counts.ts";
 import { clickProduct, type EncoderInputs, lstmState, noState, pwState } from "./encoders.ts";
 import { foldItems } from "./fold_items.ts";
 import { encodeModel, FLOAT, INT64 } from "./proto.ts";
@@ -116,9 +117,11 @@ function paddedHistory(graph: GraphBuilder): Name {
 function utility(inputs: EncoderInputs, config: ModelConfig): Name {
   const { graph, weight } = inputs;
   const bias = graph.floats("utility/output/bias", [1], weight("utility/output/bias"));
+  const counts = config.counts ? displayedCounts(inputs, config.counts) : undefined;
   const parts = [
-    ...(config.dims.length > 0 ? [hiddenLayers(inputs, config, state(inputs, config))] : []),
+    ...(config.dims.length > 0 ? [hiddenLayers(inputs, config, state(inputs, config), counts)] : []),
     ...(isWide(config) ? [widePart(inputs, config)] : []),
+    ...(counts ? [linearPart(inputs, counts)] : []),
   ];
   return parts.reduce((sum, part) => graph.op("Add", [part, sum]), bias);
 }
@@ -162,11 +165,17 @@ function widePart(inputs: EncoderInputs, { wide: K }: ModelConfig): Name {
 }
 
 /** [users, items, 1], without the last bias */
-function hiddenLayers(inputs: EncoderInputs, config: ModelConfig, state: Name): Name {
+function hiddenLayers(
+  inputs: EncoderInputs,
+  config: ModelConfig,
+  state: Name,
+  counts: Name | undefined,
+): Name {
   const { graph, weight } = inputs;
   const { dims } = config;
   const item = displayed(inputs, "utility/layer1", dims[0] ?? 0);
   let hidden = graph.op("Add", [item, graph.op("Unsqueeze", [state, graph.ints(1)])]);
+  if (counts) hidden = graph.op("Add", [hidden, countsLayer(inputs, counts, dims[0] ?? 0)]);
   hidden = normalised(graph, config, weight, graph.op("Elu", [hidden]), 1);
   for (let layer = 2; layer <= dims.length; layer++) {
     const [rows, columns] = [dims[layer - 2] ?? 0, dims[layer - 1] ?? 0];

@@ -1,6 +1,6 @@
 /** Builds an ONNX graph: each op is named by its result, and constants are tensors of the file. */
 
-import { ATTRIBUTE, type Attribute, FLOAT, INT64, type Node, type Tensor, type Value } from "./proto.ts";
+import { ATTRIBUTE, type Attribute, FLOAT, INT32, INT64, type Node, type Tensor, type Value } from "./proto.ts";
 
 /** A tensor of the graph, by its name. */
 export type Name = string;
@@ -10,15 +10,18 @@ export class GraphBuilder {
   readonly initializers: Tensor[] = [];
   readonly #kept = new Map<string, Name>();
 
-  /** Adds a node with one result. @param attributes whole numbers, floats in a list of one, or lists of whole numbers. */
+  /** Adds a node with one result. @param attributes whole numbers, texts, { float }, or lists of whole numbers. */
   op(
     opType: string,
     input: readonly Name[],
-    attributes: Readonly<Record<string, number | readonly number[] | { readonly float: number }>> = {},
+    attributes: Readonly<Record<string, number | string | readonly number[] | { readonly float: number }>> = {},
     output: readonly Name[] = [`${opType.toLowerCase()}_${this.nodes.length}`],
   ): Name {
     const attribute = Object.entries(attributes).map(([name, value]): Attribute => {
       if (typeof value === "number") return { name, type: ATTRIBUTE.int, i: value };
+      if (typeof value === "string") {
+        return { name, type: ATTRIBUTE.string, s: new TextEncoder().encode(value) };
+      }
       if ("float" in value) return { name, type: ATTRIBUTE.float, f: value.float };
       return { name, type: ATTRIBUTE.ints, ints: value };
     });
@@ -28,10 +31,24 @@ export class GraphBuilder {
 
   /** A tensor of the model. */
   floats(name: Name, dims: readonly number[], values: Float32Array<ArrayBuffer>): Name {
+    return this.#tensor(name, dims, FLOAT, values);
+  }
+
+  /** A table of places in other tensors. */
+  places(name: Name, dims: readonly number[], values: Int32Array<ArrayBuffer>): Name {
+    return this.#tensor(name, dims, INT32, values);
+  }
+
+  #tensor(
+    name: Name,
+    dims: readonly number[],
+    dataType: number,
+    values: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>,
+  ): Name {
     const size = dims.reduce((product, d) => product * d, 1);
     if (size !== values.length) throw new Error(`${name}: ${values.length} values for [${dims.join(", ")}]`);
     const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    this.initializers.push({ name, dims, dataType: FLOAT, rawData });
+    this.initializers.push({ name, dims, dataType, rawData });
     return name;
   }
 

@@ -26,6 +26,7 @@ const root = protobuf.Root.fromJSON({
         name: field(1, "string"),
         f: field(2, "float"),
         i: field(3, "int64"),
+        s: field(4, "bytes"),
         ints: field(8, "int64", repeated),
         type: field(20, "int32"),
       },
@@ -70,9 +71,10 @@ const model = root.lookupType("Model");
 
 /** Types of tensors. */
 export const FLOAT = 1;
+export const INT32 = 6;
 export const INT64 = 7;
 /** Types of attributes. */
-export const ATTRIBUTE = { float: 1, int: 2, ints: 7 } as const;
+export const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 } as const;
 
 export interface Tensor {
   readonly name: string;
@@ -86,6 +88,7 @@ export interface Attribute {
   readonly type: number;
   readonly f?: number;
   readonly i?: number;
+  readonly s?: Uint8Array;
   readonly ints?: readonly number[];
 }
 
