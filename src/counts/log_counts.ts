@@ -34,11 +34,11 @@ function ownOfUser(log: Clicks, user: number, latest: number | undefined, own: U
   for (let e = from; e < end; e++) {
     if (eventGiven?.[e]) continue;
     const clicked = new Set(clickedRows(log, e).map((row) => rowItem[row]!));
+    // Before the page: an item that stands on it twice must not tell that it is not clicked.
+    for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) own[row] = passed.get(rowItem[row]!) ?? 0;
     for (let row = eventRows[e]!; row < eventRows[e + 1]!; row++) {
       const item = rowItem[row]!;
-      const before = passed.get(item) ?? 0;
-      own[row] = before;
-      if (!clicked.has(item)) passed.set(item, before + 1);
+      if (!clicked.has(item)) passed.set(item, (passed.get(item) ?? 0) + 1);
       if (latest === undefined) continue;
       shown.set(item, (shown.get(item) ?? 0) + 1);
       if (clicked.has(item)) clicks.set(item, (clicks.get(item) ?? 0) + 1);

@@ -97,7 +97,10 @@ export function countedStart(
   if (positions > 0) start.set(POSITION_EFFECT, Float32Array.from(logit.places));
   if (logit.dense.length > 0) {
     // (b + A h) . (B f) with b = 1: each of the K columns takes its share.
-    const shares = Float32Array.from({ length: wide * logit.dense.length }, (_, k) => logit.dense[Math.floor(k / wide)]! / wide);
+    const shares = Float32Array.from(
+      { length: wide * logit.dense.length },
+      (_, k) => logit.dense[Math.floor(k / wide)]! / wide,
+    );
     start.set(WIDE_ITEM_KERNEL, shares);
   }
   return start;

@@ -118,7 +118,10 @@ export function clickProduct(
 }
 
 /** The last m clicks, most recent first: [users, m] their items, 0 for none; [users, m, 1] 1 where there is one. */
-export function lastClicks({ graph, history, clicks }: EncoderInputs, m: number): { item: Name; there: Name } {
+export function lastClicks(
+  { graph, history, clicks }: EncoderInputs,
+  m: number,
+): { item: Name; there: Name } {
   const lags = graph.ints(...Array.from({ length: m }, (_, lag) => lag + 1));
   const place = graph.op("Sub", [graph.op("Unsqueeze", [clicks, graph.ints(1)]), lags]);
   const item = graph.op("GatherElements", [history, graph.op("Max", [place, graph.ints(0)])], { axis: 1 });

@@ -1,6 +1,15 @@
 /** Builds an ONNX graph: each op is named by its result, and constants are tensors of the file. */
 
-import { ATTRIBUTE, type Attribute, FLOAT, INT32, INT64, type Node, type Tensor, type Value } from "./proto.ts";
+import {
+  ATTRIBUTE,
+  type Attribute,
+  FLOAT,
+  INT32,
+  INT64,
+  type Node,
+  type Tensor,
+  type Value,
+} from "./proto.ts";
 
 /** A tensor of the graph, by its name. */
 export type Name = string;
@@ -14,7 +23,8 @@ export class GraphBuilder {
   op(
     opType: string,
     input: readonly Name[],
-    attributes: Readonly<Record<string, number | string | readonly number[] | { readonly float: number }>> = {},
+    attributes: Readonly<Record<string, number | string | readonly number[] | { readonly float: number }>> =
+      {},
     output: readonly Name[] = [`${opType.toLowerCase()}_${this.nodes.length}`],
   ): Name {
     const attribute = Object.entries(attributes).map(([name, value]): Attribute => {
