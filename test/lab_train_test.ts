@@ -5,6 +5,7 @@ import { itemsShape } from "../src/data/item_catalogue.ts";
 import { changedFlags, readOptions, textsOf } from "../src/lab/client/services/train_options.ts";
 import { dataChecksum } from "../src/lab/client/services/data_checksum.ts";
 import { MemoryLog } from "../src/data/log_source.ts";
+import { stagesConfigOf } from "../src/options/train.ts";
 import { modelParameters } from "../src/model/user_model.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
 import { decodeSnapshot } from "../src/snapshot/snapshot.ts";
@@ -13,7 +14,9 @@ import type { Weights } from "../src/tape/parameters.ts";
 import { noBest } from "../src/train/best_records.ts";
 
 const log = smallLog(5, { users: 9, items: 7, width: 2 });
-const read = (texts: Record<string, string>, fromSnapshot = false) => readOptions({ texts, fromSnapshot });
+const source = new MemoryLog(log);
+const read = (texts: Record<string, string>, fromSnapshot = false) =>
+  stagesConfigOf(readOptions({ texts, fromSnapshot }), { source });
 
 /** With an option of every kind away from its default. */
 const OPTIONS = {
@@ -31,6 +34,8 @@ Deno.test("options that are written out are those that were read", () => {
   assert.deepEqual(given, typed);
   assert.deepEqual(read(texts), config);
   assert.deepEqual(Object.values(textsOf(read({ kernelSd: "0.1" }))).filter((text) => text !== ""), ["0.1"]);
+  assert.ok(config.model.counts);
+  assert.equal(textsOf(read({ counts: "none" })).counts, "none");
 });
 
 Deno.test("options that make no sense together are refused as by the command", () => {
@@ -54,13 +59,21 @@ Deno.test("options that changed are named, but for those that may", () => {
 Deno.test("a training comes back out of its file as it was; a file that lacks a part of it is refused", () => {
   const config = read(OPTIONS);
   const specs = modelParameters(itemsShape(log.items), config.model);
+  // What is counted stays in all of a training.
   const weights = (from: number): Weights =>
     new Map(
-      specs.map(({ name, rows, columns }, k) => [name, new Float32Array(rows * columns).fill(from + k)]),
+      specs.map(({ name, rows, columns, constant }, k) => [
+        name,
+        new Float32Array(rows * columns).fill(constant ? k : from + k),
+      ]),
+    );
+  const moments = (from: number): Weights =>
+    new Map(
+      [...weights(from)].filter(([name]) => !specs.some((spec) => spec.constant && spec.name === name)),
     );
   const best = { ...noBest, loss: { value: 0.1 + 0.2, iteration: 5 } };
   const state = {
-    ...{ iteration: 6, weights: weights(0), m: weights(100), v: weights(200), best },
+    ...{ iteration: 6, weights: weights(0), m: moments(100), v: moments(200), best },
     snapshots: { loss: weights(300) },
   };
   const setting = { config, stage: "shannon", data: "1a", adapter: "one" } as const;

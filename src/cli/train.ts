@@ -71,7 +71,7 @@ function trainedOf(
   data: Dataset,
   init: Init | undefined,
 ): StagesConfig {
-  const config = stagesConfigOf(options, data);
+  const config = stagesConfigOf(options, data, init?.snapshot.info?.model);
   const own = MODEL_OPTIONS.some((name) => given.has(name));
   return init?.snapshot.info && !own ? { ...config, model: init.snapshot.info.model } : config;
 }

@@ -105,3 +105,28 @@ export function countedStart(
   }
   return start;
 }
+
+/** What a model is made with: weights that are drawn, some of which are given, or all of them. */
+export type Initial = { readonly seed: number; readonly start?: Weights } | { readonly weights: Weights };
+
+/**
+ * What a training on a log begins with: what is counted is of its own train users, as they are taken without their own pages.
+ * Weights keep the means and deviations by which they learned to read the counts.
+ */
+export function countedOn(
+  source: LogSource,
+  config: ModelConfig,
+  initial: Initial,
+  onProgress?: OnProgress,
+): Initial {
+  if (!config.counts) return initial;
+  if ("seed" in initial) {
+    const { seed } = initial;
+    return { seed, start: countedStart(source, config, seed, onProgress) };
+  }
+  const scale = initial.weights.get(SCALE)?.slice();
+  if (!scale) return initial; // the model says what is missing
+  const tables = countTables(source, config.counts, onProgress);
+  scale[2 * countWidth(config.counts)] = tables.meanRate;
+  return { weights: new Map([...initial.weights, [TABLE, tables.items], [SCALE, scale]]) };
+}

@@ -9,7 +9,7 @@ import { ParameterArena, type ParameterSpec, type Weights } from "../tape/parame
 import type { Tensor } from "../tape/tensor.ts";
 import type { ClickTape } from "../batch/click_tape.ts";
 import type { CountedLog } from "../batch/device_log.ts";
-import { addLinearPart, countParameters, countsLayer, countsPart } from "./counted.ts";
+import { addLinearPart, countParameters, countsLayer, countsPart, type Initial } from "./counted.ts";
 import { type ModelConfig, modelConfigSchema, type ModelOptions, parseConfig } from "./config.ts";
 import { lstmParameters, lstmStatePart } from "./lstm_encoder.ts";
 import { noStatePart } from "./no_encoder.ts";
@@ -80,7 +80,7 @@ export class UserModel implements RecordableModel {
     readonly gpu: Gpu,
     items: ItemFeatures | ItemCatalogue,
     config: ModelOptions,
-    initial: { readonly seed: number; readonly start?: Weights } | { readonly weights: Weights },
+    initial: Initial,
   ) {
     this.config = parseConfig(modelConfigSchema, config, "model");
     this.items = catalogueOf(items);

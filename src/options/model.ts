@@ -147,14 +147,19 @@ function placesOf(text: string): number {
   return text === "0" ? 0 : wholeNumber(2, 1000)(text);
 }
 
-/** The model that the options describe, for a log. @param fields which tokens of its items are of one kind */
+/**
+ * The model that the options describe, for a log.
+ * @param fields which tokens of its items are of one kind. @param init the model whose weights it starts from: its counts stay.
+ */
 export function modelOver(
   source: LogSource,
   fields: readonly TokenField[] | undefined,
   options: FilledOptions,
+  init: Pick<ModelConfig, "counts"> | undefined,
 ): ModelConfig {
   const model = modelOf(options);
-  return options.counts === "none" ? model : { ...model, counts: countsConfigFor(source, fields ?? []) };
+  if (options.counts === "none") return model;
+  return { ...model, counts: init?.counts ?? countsConfigFor(source, fields ?? []) };
 }
 
 /** The model that the options describe, without counts, which depend on the items. */

@@ -1,6 +1,7 @@
 /** The options of `train` that say what is trained, all groups together. */
 
 import type { TokenField } from "../counts/token_fields.ts";
+import type { ModelConfig } from "../model/config.ts";
 import type { StagesConfig } from "../train/stages_config.ts";
 import {
   adversarialGroup,
@@ -50,11 +51,15 @@ export interface ModelData extends FittedData {
   readonly features?: { readonly tokens: readonly TokenField[] };
 }
 
-/** What the options describe, for a data set. */
-export function stagesConfigOf(options: StagesOptions, data: ModelData): StagesConfig {
+/** What the options describe, for a data set. @param init the model whose weights it starts from */
+export function stagesConfigOf(
+  options: StagesOptions,
+  data: ModelData,
+  init?: Pick<ModelConfig, "counts">,
+): StagesConfig {
   const filled = withDefaults(options, data);
   return {
-    model: modelOver(data.source, data.features?.tokens, filled),
+    model: modelOver(data.source, data.features?.tokens, filled, init),
     training: trainingOf(filled),
     pretrain: hasShannonStage(options),
     adversarial: adversarialOf(options),

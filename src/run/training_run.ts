@@ -4,7 +4,7 @@ import { type DataSizes, dataSizes } from "../data/data_sizes.ts";
 import type { OnProgress } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { recordedShapes } from "../gpu/kernel_shapes.ts";
-import { countedStart } from "../model/counted.ts";
+import { countedOn } from "../model/counted.ts";
 import { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { ClickTrainer } from "../train/click_trainer.ts";
@@ -72,7 +72,11 @@ export async function startStage(
   const init = before === undefined
     ? context.init
     : (await readSnapshot(`${before}/best-prec1.safetensors`)).weights;
-  return await withTrainer(stage, context, config, { init, begins: true, onProgress: events.onProgress }, async (trainer, model) => {
+  return await withTrainer(stage, context, config, {
+    init,
+    begins: before === undefined,
+    onProgress: events.onProgress,
+  }, async (trainer, model) => {
     const folder = stage.folder(path);
     const game = stage.game(model.config, config);
     // A run without a Shannon stage still has its config in its own folder, where --resume looks for it.
@@ -101,26 +105,33 @@ export async function resumeStage(
   events: RunEvents,
 ): Promise<RunResult> {
   const folder = stage.folder(path);
-  return await withTrainer(stage, context, config, { init: undefined, begins: false }, async (trainer, model) => {
-    const state = await readRunState(folder, trainer.specs);
-    trainer.restore(state);
-    const game = stage.game(model.config, config);
-    const files = await RunFolder.resume(
-      folder,
-      config,
-      Object.keys(stage.columns),
-      game,
-      context.data.features,
-    );
-    // Only now, as nothing can be refused any more: the new config may ask for more iterations.
-    for (const place of new Set([path, folder])) await writeConfig(place, config);
-    return await train(stage, trainer, model, context, config, files, events);
-  });
+  return await withTrainer(
+    stage,
+    context,
+    config,
+    { init: undefined, begins: false },
+    async (trainer, model) => {
+      const state = await readRunState(folder, trainer.specs);
+      trainer.restore(state);
+      const game = stage.game(model.config, config);
+      const files = await RunFolder.resume(
+        folder,
+        config,
+        Object.keys(stage.columns),
+        game,
+        context.data.features,
+      );
+      // Only now, as nothing can be refused any more: the new config may ask for more iterations.
+      for (const place of new Set([path, folder])) await writeConfig(place, config);
+      return await train(stage, trainer, model, context, config, files, events);
+    },
+  );
 }
 
-/** What a stage starts from: weights, or what is counted and drawn; nothing of that where it goes on. */
+/** What a stage starts from. */
 interface Start {
   readonly init: Weights | undefined;
+  /** Whether the run begins, so that its data are to be counted. */
   readonly begins: boolean;
   readonly onProgress?: OnProgress;
 }
@@ -136,9 +147,7 @@ async function withTrainer<T>(
   gpu.useShapes(recordedShapes(config.shapes, gpu.shapes));
   const { seed } = config.training;
   const { initial, generator } = startOf(start.init, seed);
-  const counted = start.begins && !start.init
-    ? { seed, start: countedStart(data.source, config.model, seed, start.onProgress) }
-    : initial;
+  const counted = start.begins ? countedOn(data.source, config.model, initial, start.onProgress) : initial;
   const model = new UserModel(gpu, data.source.items, config.model, counted);
   try {
     const trainer = await stage.create(model, data, config, generator);

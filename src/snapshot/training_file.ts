@@ -79,15 +79,19 @@ export function trainingState(
   const { info, metadata, weights } = snapshot;
   const best = bestOf(metadata.best);
   if (!info || !best) throw new UserError(`${path} does not say which validations were the best.`);
+  const constants = specs.filter(({ constant }) => constant).map(({ name }) => name);
   const part = (prefix: string): Weights => {
     const found = snapshot.part(prefix);
-    checkWeights(specs, found, `The tensors ${prefix} of ${path}`);
+    checkWeights(specs.filter(({ constant }) => !constant), found, `The tensors ${prefix} of ${path}`);
     return found;
   };
+  // What is counted is the same in all of a training.
+  const whole = (own: Weights): Weights =>
+    new Map([...own, ...constants.map((name) => [name, weights.get(name) ?? new Float32Array()] as const)]);
   checkWeights(specs, weights, `The weights of ${path}`);
   const snapshots: Partial<Record<Criterion, Weights>> = {};
   for (const criterion of criteria) {
-    if (Number.isFinite(best[criterion].value)) snapshots[criterion] = part(BEST_PREFIXES[criterion]);
+    if (Number.isFinite(best[criterion].value)) snapshots[criterion] = whole(part(BEST_PREFIXES[criterion]));
   }
   return {
     iteration: info.iteration,

@@ -2,10 +2,10 @@
 
 import { UserModel } from "../../../model/user_model.ts";
 import { expectPlaces, notePages } from "../../../options/check_data.ts";
+import { stagesConfigOf, type StagesOptions } from "../../../options/train.ts";
 import { decodeSnapshot, type SnapshotInfo } from "../../../snapshot/snapshot.ts";
 import { partOf } from "../../../train/networks.ts";
 import { RewardWatch } from "../../../train/reward_watch.ts";
-import type { StagesConfig } from "../../../train/stages_config.ts";
 import { UserError } from "../../../user_error.ts";
 import { expectWanted, type LabWorker } from "../lab_worker.ts";
 import type { Call, Method } from "../protocol.ts";
@@ -21,7 +21,7 @@ import { type TestTable, testTable } from "./train_test.ts";
 
 export interface TrainRequest {
   readonly data: DataChoice;
-  readonly config: StagesConfig;
+  readonly options: StagesOptions;
   /** Whether to start from the snapshot that was brought. */
   readonly fromSnapshot: boolean;
 }
@@ -116,8 +116,13 @@ async function start(
   const gpu = await training.worker.gpu();
   await training.clear();
   await begin("Compiling kernels", call);
-  const setting = { choice: request.data, data, init: init?.weights };
-  const session = await TrainSession.create(gpu, setting, request.config);
+  const setting = {
+    choice: request.data,
+    data,
+    init: init && { weights: init.weights, model: init.info.model },
+  };
+  const config = stagesConfigOf(request.options, data, setting.init?.model);
+  const session = await TrainSession.create(gpu, setting, config);
   if (call.signal.aborted) session.destroy();
   expectWanted(call.signal);
   training.present(session);
@@ -134,7 +139,7 @@ async function begin(what: string, { progress, signal }: Call<TrainProgress>): P
 /** What is trained on. @param info of the snapshot that is started from: the data are over its items. */
 async function dataOf(
   training: CurrentTraining,
-  { data: choice, config }: TrainRequest,
+  { data: choice, options }: TrainRequest,
   info: SnapshotInfo | undefined,
   call: Call<TrainProgress>,
 ): Promise<LabData> {
@@ -147,17 +152,18 @@ async function dataOf(
   const { name } = data.source;
   const notes = [notePages(name, data.source), ...data.notes ?? []];
   progress({ kind: "data", facts: factsOf(data), note: notes.filter((note) => note).join("\n") });
-  expectPlaces(name, data, config.model);
+  expectPlaces(name, data, { positions: options.positionEffect ?? 0 });
   return info ? fitData("The model of the snapshot", info, data) : data;
 }
 
 async function goOn(
   training: CurrentTraining,
-  { data, config }: GoOnRequest,
+  { data, options }: GoOnRequest,
   call: Call<TrainProgress>,
 ): Promise<TrainEnd> {
   const { progress } = call;
   const old = training.expectSession();
+  const config = stagesConfigOf(options, old.setting.data, old.config.model);
   expectToGoOn(old, config, data);
   old.config = config;
   progress({ kind: "levels", levels: levelsOf(old.setting.data) });
@@ -224,7 +230,7 @@ async function bring(training: CurrentTraining, { file, data: choice }: BringReq
   if (model) training.show({ model, data, iteration: () => info.iteration });
   const { iteration, kind } = info;
   const config = next?.config ??
-    { ...readOptions({ texts: {}, fromSnapshot: false }), model: info.model };
+    { ...stagesConfigOf(readOptions({ texts: {}, fromSnapshot: false }), data), model: info.model };
   return {
     ...{ texts: textsOf(config), iteration, kind, facts: factsOf(data), note },
     training: next && endOf(next),

@@ -1,7 +1,7 @@
 /** The options of `train`, read where their schemas are: the page shows them, and asks here whether a text is one of theirs. */
 
 import { flagOf, type OptionDefinition, type ValueOption } from "../../../options/definition.ts";
-import { checkTogether, stagesConfigOf, stagesGroups, type StagesOptions } from "../../../options/train.ts";
+import { checkTogether, stagesGroups, type StagesOptions } from "../../../options/train.ts";
 import { seedOption } from "../../../options/training.ts";
 import { InvalidValue } from "../../../options/values.ts";
 import type { StagesConfig } from "../../../train/stages_config.ts";
@@ -47,20 +47,20 @@ export function faultsOf(texts: OptionTexts): Record<string, string> {
 }
 
 /**
- * What is to be trained.
+ * What is to be trained; `stagesConfigOf` says what that is on some data.
  * @param fromSnapshot whether it starts from a snapshot, as by `--init`.
  * @throws UserError for options that make no sense, alone or together.
  */
 export function readOptions(
   { texts, fromSnapshot }: { readonly texts: OptionTexts; readonly fromSnapshot: boolean },
-): StagesConfig {
+): StagesOptions {
   const pairs = definitions.map((one) => [one.name, valueOf(one, texts)]);
   if (fromSnapshot) pairs.push(["init", "the snapshot"]);
   // By the options' own parsers and defaults, as the command has them.
   const values = Object.fromEntries(pairs) as StagesOptions;
   const given = definitions.filter(({ name }) => (texts[name] ?? "") !== "");
   checkTogether(values, new Map(given.map((one) => [one.name, flagOf(one)])));
-  return stagesConfigOf(values);
+  return values;
 }
 
 /** What would be typed for it; nothing for what is the default. */
@@ -70,6 +70,7 @@ export function textsOf({ model, training, pretrain, adversarial }: StagesConfig
     ...adversarial,
     ...training,
     pretrain,
+    counts: model.counts ? "all" : "none",
     positionEffect: model.positions,
     adversarial: adversarial?.iterations ?? 0,
     adversarialBatchSize: adversarial?.batchSize,

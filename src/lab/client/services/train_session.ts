@@ -1,6 +1,8 @@
 /** A stage of a training that stands on the device: it runs, pauses, is asked things, and survives the loss of the device. */
 
 import type { Gpu } from "../../../gpu/device.ts";
+import type { ModelConfig } from "../../../model/config.ts";
+import { countedOn } from "../../../model/counted.ts";
 import { UserModel } from "../../../model/user_model.ts";
 import { type Stage, type StageFigures, stagesOf, startOf } from "../../../run/stages.ts";
 import type { Weights } from "../../../tape/parameters.ts";
@@ -21,8 +23,8 @@ const SAVE_SECONDS = 20;
 export interface SessionSetting {
   readonly choice: DataChoice;
   readonly data: LabData;
-  /** Weights to start from, instead of drawn ones. */
-  readonly init: Weights | undefined;
+  /** What to start from, instead of drawn weights. */
+  readonly init: { readonly weights: Weights; readonly model: ModelConfig } | undefined;
 }
 
 export interface SessionEvents {
@@ -69,9 +71,10 @@ export class TrainSession {
     const { data: { source } } = setting;
     const ended = before.at(-1);
     const best = ended?.state.snapshots.prec1;
-    const weights = ended && best ? filledWeights(ended.specs, best, setting.data) : setting.init;
+    const weights = ended && best ? filledWeights(ended.specs, best, setting.data) : setting.init?.weights;
     const { initial, generator } = startOf(weights, config.training.seed);
-    const model = new UserModel(gpu, source.items, config.model, initial);
+    const counted = ended ? initial : countedOn(source, config.model, initial);
+    const model = new UserModel(gpu, source.items, config.model, counted);
     try {
       const trainer = await stage.create(model, { source }, config, generator);
       return new TrainSession(gpu, setting, config, { stage, before }, model, trainer);

@@ -56,9 +56,9 @@ export class TrainForm {
       options.showFault();
       return undefined;
     }
-    const config = await this.call("train", "read", { texts: options.texts, fromSnapshot });
-    const data = await this.data.read(config.training.seed);
-    return data && { data, config, fromSnapshot };
+    const chosen = await this.call("train", "read", { texts: options.texts, fromSnapshot });
+    const data = await this.data.read(chosen.seed);
+    return data && { data, options: chosen, fromSnapshot };
   }
 
   /** Fills in options; all others are at their defaults then. */

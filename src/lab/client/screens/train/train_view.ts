@@ -276,7 +276,7 @@ export class TrainView {
   #keep({ stage: { name }, iteration }: TrainEnd, msToFirstStep: number | undefined): void {
     const { curves } = this.#stages.at(-1) ?? {};
     this.lab.keep(name === "shannon" ? "training" : "adversarial", {
-      ...this.#request?.config,
+      options: this.#request?.options,
       iteration,
       msToFirstStep,
       stepsPerSecond: this.#standing.stepsPerSecond,
