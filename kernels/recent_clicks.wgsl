@@ -3,16 +3,16 @@
 //   history [E] (clicks so far, end; with LISTS the place behind the last click)   item_id [.] the catalogue's number of an item
 //   table [I, WIDTH]  (shown, clicks, users, cutoff, S x (token, share), ...) of each item, see src/counts/columns.ts
 //   recent [E, 2 + LAGS (2 + S)]  clicks so far; how many of them follow; then of each, the latest first: the item's number, or
-//                     -1 - number where it stood before; users who clicked it; its S tokens. All as f32, in which numbers of items
-//                     are exact: bits of small whole numbers would be denormal, which a GPU may flush when rows are copied
+//                     -1 - number where it stood before; users who clicked it; its S tokens. All as f32, in which numbers of
+//                     items are exact: bits of small whole numbers would be denormal, which a GPU may flush in a copy of rows
 //
 // The walk is that of pw_state_forward.wgsl: back along the events, or with LISTS along a list of the user's clicks.
 //
 // For          both kinds of adapter
 // Work split   one invocation owns one event. It notes each click where row_counts.wgsl reads them one after another: a row then
 //              needs neither the walk nor the table's rows of what was clicked.
-// On a GPU     (reasoned, not measured) events are few and a walk is long, so latency decides; neighbours write LAGS (2 + S)
-//              words apart. Repeats are found in what was noted already: at most 190 comparisons, from cache.
+// On a GPU     (reasoned, not measured) events are few and a walk is long, so latency decides, whatever the workgroup;
+//              neighbours write LAGS (2 + S) words apart. Repeats are found in what was noted already: at most 190 comparisons, from cache.
 // Cost         LAGS (2 + S) words read and written an event.      Next   row_counts.wgsl
 
 const WORKGROUP = 64;

@@ -19,7 +19,8 @@
 // Cost         a bisection among M neighbours, and S comparisons squared at most, for each of the last clicks: it is linear in
 //              rows, whatever the catalogue. About 20 (log2 M + fields) words a row.
 // On a GPU     (reasoned, not measured) bisections of neighbours diverge by a step at most; what was clicked is a broadcast. The
-//              table's rows are a gather of a few hundred bytes each: popular items stay in cache.
+//              table's rows are a gather of a few hundred bytes each: popular items stay in cache. No invocation of a workgroup
+//              needs another, so its size is that of most kernels.
 // Accuracy     logarithms of quotients of small numbers: 1e-6 of the value, absolute near 0.
 // Backward     none: the table is counted, not learned
 

@@ -10,6 +10,7 @@ const LAYERS = [
   ["data"],
   ["prepared"],
   ["figures"],
+  ["counts"],
   ["baselines"],
   ["batch"],
   ["ops"],

@@ -2,15 +2,8 @@
 
 import type { View } from "../gpu/memory.ts";
 import type { DeviceItems } from "./device_items.ts";
+import type { LogFacts } from "./device_log.ts";
 import type { TokenPairs } from "./token_pairs.ts";
-
-/** What counts know of a log beside its tables. */
-export interface LogFacts {
-  /** [rows of the log] (what of the counts is the user's own, the catalogue's number of the item) */
-  readonly fact: View;
-  /** [items of the log] the catalogue's numbers of the log's items */
-  readonly itemId: View;
-}
 
 /** Index arrays of a batch: of a log's users as a rule (batch_buffers.ts). Their layouts stand in the headers of the batch kernels. */
 export interface ClickBatch {

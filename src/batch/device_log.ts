@@ -7,7 +7,6 @@ import { Arena } from "../gpu/arena.ts";
 import { type Gpu, LimitError } from "../gpu/device.ts";
 import type { View } from "../gpu/memory.ts";
 import { UserError } from "../user_error.ts";
-import type { LogFacts } from "./click_batch.ts";
 import { DeviceItems } from "./device_items.ts";
 
 /** How large a log may become; buffers are made for it. */
@@ -18,6 +17,14 @@ export interface LogCapacity {
   readonly rows: number;
   /** Distinct items that its rows show. */
   readonly items: number;
+}
+
+/** What counts know of a log beside its tables. */
+export interface LogFacts {
+  /** [rows of the log] (what of the counts is the user's own, the catalogue's number of the item) */
+  readonly fact: View;
+  /** [items of the log] the catalogue's numbers of the log's items */
+  readonly itemId: View;
 }
 
 /** A log that models with counts read. */

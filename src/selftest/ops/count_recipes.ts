@@ -1,6 +1,6 @@
 /** Counts of a log's rows, looked up in the tables of its own train users. */
 
-import { countWidth, type CountedField, tableWidth } from "../../counts/columns.ts";
+import { type CountedField, countWidth, tableWidth } from "../../counts/columns.ts";
 import { countTables } from "../../counts/tables.ts";
 import { MemoryLog } from "../../data/log_source.ts";
 import { recentClicks, rowCounts } from "../../ops/row_counts.ts";

@@ -10,6 +10,7 @@ import {
   type LstmVariant,
   type MatmulVariant,
 } from "../../gpu/kernel_shapes.ts";
+import { recentClicksOf, rowCountsOf } from "./count_recipes.ts";
 import { lstmOf, lstmOfTable, pwStateOf, pwTableByEvent, pwTableOf } from "./encoder_recipes.ts";
 import {
   batchNormOf,
@@ -59,6 +60,9 @@ function lstmShapes(variant: LstmVariant): Chosen {
 }
 
 const rareClicks = batchOf(7, { users: 30, items: 300, width: 0, maxEvents: 9, maxPage: 6 });
+
+/** Of the tokens of mixed batches. */
+const TWO_FIELDS = [{ first: 0, count: 20, slots: 3 }, { first: 20, count: 43, slots: 2 }];
 
 /** All ops, by the kernels of one kind of adapter. */
 export function opCases(kind: AdapterKind): OpCases[] {
@@ -113,5 +117,9 @@ export function opCases(kind: AdapterKind): OpCases[] {
     own("pw_table, tanh", pwTableOf(true), [clicks.long, clicks.chunks]),
     own("pw_table, touched rows", pwTableOf(false, true), [rareClicks]),
     own("pw_table, by event", pwTableByEvent, [clicks.long, clicks.chunks]),
+    own("recent_clicks", (batch) => recentClicksOf(batch, TWO_FIELDS), [mixed.few, mixed.many]),
+    own("row_counts, train users", (batch) => rowCountsOf(batch, [], 8, 5), [few, given]),
+    own("row_counts, other users", (batch) => rowCountsOf(batch, [], 8, undefined), [few, clicks.long]),
+    own("row_counts, categories", (batch) => rowCountsOf(batch, TWO_FIELDS, 8, 500), [mixed.many]),
   ];
 }

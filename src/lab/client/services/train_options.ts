@@ -70,6 +70,8 @@ export function textsOf({ model, training, pretrain, adversarial }: StagesConfig
     ...adversarial,
     ...training,
     pretrain,
+    // Where it was not given it is another one in each stage.
+    weightDecay: !adversarial || adversarial.weightDecay === training.weightDecay ? training.weightDecay : "",
     counts: model.counts ? "all" : "none",
     positionEffect: model.positions,
     adversarial: adversarial?.iterations ?? 0,
