@@ -12,7 +12,7 @@
 // Work split   one invocation owns one event. It notes each click where row_counts.wgsl reads them one after another: a row then
 //              needs neither the walk nor the table's rows of what was clicked.
 // On a GPU     (reasoned, not measured) events are few and a walk is long, so latency decides, whatever the workgroup;
-//              neighbours write LAGS (2 + S) words apart. Repeats are found in what was noted already: at most 190 comparisons, from cache.
+//              neighbours write LAGS (2 + S) words apart. Repeats are found in what was noted: at most 190 comparisons, in cache.
 // Cost         LAGS (2 + S) words read and written an event.      Next   row_counts.wgsl
 
 const WORKGROUP = 64;
