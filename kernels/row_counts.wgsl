@@ -3,7 +3,7 @@
 //   recent [E, 2 + LAGS (2 + S)] of recent_clicks.wgsl      table [I, WIDTH] of each item, see src/counts/columns.ts
 //   fact   [., 2]   with LOGGED, by the log's rows: what is the user's own, the catalogue's number of the item; else row_item is
 //                   that number
-//   scale  [3, C]   mean of each column, 1 / sd; (clicks a display of all items, -, ...)
+//   scale  [3, C]   mean of each column, 1 / sd; (clicks a display of all items, items on the longest page)
 //   counts [R, C]   standardised, with n = clicks of the user so far, q those on a category among the last LAGS, a = PRIOR:
 //     rate          log((clicks' + a rate) / ((shown' + a) rate))          ' = without the user's own pages
 //     shown         log(1 + shown')
@@ -11,7 +11,7 @@
 //     clicked before, last    log(1 + times among the last clicks), 1 if it was the last
 //     passed over   log(1 + times that the user was shown it and clicked something else, or nothing)
 //     category g    log of the mean over its tokens t of (q_t + a share_t) / ((q + a) share_t), once for each field
-//     clicks, page  log(1 + n), log of the items on the page
+//     clicks, page  log(1 + n), log of the items on the page, at most the longest that was counted: a catalogue is longer
 //
 // For          both kinds of adapter
 // Work split   LANES invocations own an event, each every LANES-th of its rows: an event of one page has few rows, one of a whole
@@ -112,6 +112,7 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   let lags = u32(recent[e * EVENT + 1u]);
   let past = e * EVENT + 2u;
   let mean_rate = scale[2u * C4].x;
+  let shown_at_once = min(f32(of_event.y - of_event.x), scale[2u * C4].y);
   for (var r = of_event.x + i % LANES; r < of_event.y; r += LANES) {
     var item: u32;
     var own = 0u;
@@ -153,7 +154,7 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
       for (var field = 0u; field < FIELDS; field++) { c[6u + field] = lift[field]; }
     }
     c[6u + FIELDS] = log(1.0 + so_far);
-    c[7u + FIELDS] = log(f32(of_event.y - of_event.x));
+    c[7u + FIELDS] = log(shown_at_once);
     for (var k = 0u; k < C4; k++) {
       let x = vec4f(c[4u * k], c[4u * k + 1u], c[4u * k + 2u], c[4u * k + 3u]);
       counts[r * C4 + k] = (x - scale[k]) * scale[C4 + k];

@@ -2,7 +2,7 @@
 
 import { Command, Option } from "commander";
 import { DeviceLog } from "../batch/device_log.ts";
-import { ofOthers } from "../model/model_program.ts";
+import { countedFor } from "../model/counted.ts";
 import { type Split, splits, usersOf } from "../data/click_log.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import type { ChoiceFigures } from "../data/ranking.ts";
@@ -225,16 +225,21 @@ async function withEvaluation<T>(
   const made = new Made();
   try {
     const model = made.keep(new UserModel(gpu, source.items, config, { weights: partOf(weights, "") }));
+    const counted = countedFor(model, source, users);
     const deviceLog = source.log &&
-      made.keep(new DeviceLog(gpu, source.log, undefined, undefined, ofOthers(model)));
-    if (!game) return await use(made.keep(await Evaluation.ofModel(model, deviceLog, source, users, shards)));
+      made.keep(new DeviceLog(gpu, source.log, undefined, undefined, counted));
+    if (!game) {
+      return await use(
+        made.keep(await Evaluation.ofModel(model, deviceLog, source, users, shards, { counted })),
+      );
+    }
     const own = { weights: partOf(weights, GENERATOR_PREFIX) };
     const generator = game.generator
       ? made.keep(createGenerator(gpu, source.items, game.generator, own))
       : undefined;
     const evaluation = await evaluateGame(model, generator, game, deviceLog, source, users, {
       shards,
-      counted: ofOthers(model),
+      counted,
     });
     return await use(made.keep(evaluation));
   } finally {

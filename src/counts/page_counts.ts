@@ -18,6 +18,8 @@ export interface CountTables {
   readonly items: Float32Array<ArrayBuffer>;
   /** Clicks a display of all items: what an item without displays has. */
   readonly meanRate: number;
+  /** Items on the longest page that was counted: a longer one, such as a whole catalogue, is taken for one of these. */
+  readonly longestPage: number;
 }
 
 /** What a user did before a page. */
@@ -44,7 +46,7 @@ export function countsOf(
   to: Float64Array,
   at: number,
 ): void {
-  const { config, items, meanRate } = tables;
+  const { config, items, meanRate, longestPage } = tables;
   const width = tableWidth(config);
   const row = item * width;
   const displays = Math.max(0, items[row]! - own.shown);
@@ -65,7 +67,7 @@ export function countsOf(
   });
   const behind = at + countWidth(config) - 2;
   to[behind] = Math.log(1 + clicks);
-  to[behind + 1] = Math.log(pageLength);
+  to[behind + 1] = Math.log(Math.min(pageLength, longestPage));
 }
 
 /** The sum over the user's different last clicks of the cosine with the item: users of both / sqrt(users x users). */

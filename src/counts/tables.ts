@@ -74,7 +74,7 @@ export function countTables(source: LogSource, config: CountsConfig, onProgress?
   }
   writeTokens(items, source.items, config, counts);
   writeNeighbours(items, config, pairs);
-  return { config, items, meanRate: counts.meanRate };
+  return { config, items, meanRate: counts.meanRate, longestPage: counts.longestPage };
 }
 
 function writeTokens(

@@ -17,12 +17,17 @@ import { recentClicks, rowCounts } from "../ops/row_counts.ts";
 import { type RowDot, rowDot } from "../ops/row_dot.ts";
 import type { Weights } from "../tape/parameters.ts";
 import type { Tensor } from "../tape/tensor.ts";
+import type { CountedLog } from "../batch/device_log.ts";
+import type { CountTables } from "../counts/page_counts.ts";
+import { countTrain } from "../counts/train_counts.ts";
+import { splits } from "../data/click_log.ts";
 import type { ModelConfig } from "./config.ts";
+import type { RecordableModel } from "./model_program.ts";
 import { type ModelParameter, truncatedNormal, zeros } from "./initial_weights.ts";
 import { POSITION_EFFECT } from "./position_effect.ts";
 import { PART } from "./wide.ts";
 
-/** The names of its weights: [I, .] what is counted of each item; [3, C] means, 1 / sd, the mean rate; the linear part. */
+/** The names of its weights: [I, .] what is counted of each item; [3, C] means, 1 / sd, (mean rate, longest page); the linear part. */
 export const TABLE = "counts/table";
 export const SCALE = "counts/scale";
 export const KERNEL = "counts/kernel";
@@ -32,6 +37,8 @@ export const FIRST_LAYER = "utility/layer1/count_kernel";
 const WIDE_ITEM_KERNEL = `${PART}/item_kernel`;
 /** Of an event, where the users of a page are carried on. */
 export const RECENT = "counts/recent";
+
+const TRAIN = splits.indexOf("train");
 
 export function countParameters(items: ItemsShape, config: ModelConfig): ModelParameter[] {
   const { counts, dims: [first], kernelSd } = config;
@@ -87,7 +94,7 @@ export function countedStart(
   const scale = new Float32Array(3 * C);
   scale.set(logit.mean, 0);
   scale.set(logit.scaled, C);
-  scale[2 * C] = tables.meanRate;
+  scale.set(ofAllItems(tables), 2 * C);
   const start: Weights = new Map([
     [TABLE, tables.items],
     [SCALE, scale],
@@ -104,6 +111,11 @@ export function countedStart(
     start.set(WIDE_ITEM_KERNEL, shares);
   }
   return start;
+}
+
+/** The third row of the scale, as far as it is used. */
+function ofAllItems({ meanRate, longestPage }: CountTables): readonly number[] {
+  return [meanRate, longestPage];
 }
 
 /** What a model is made with: weights that are drawn, some of which are given, or all of them. */
@@ -127,6 +139,26 @@ export function countedOn(
   const scale = initial.weights.get(SCALE)?.slice();
   if (!scale) return initial; // the model says what is missing
   const tables = countTables(source, config.counts, onProgress);
-  scale[2 * countWidth(config.counts)] = tables.meanRate;
+  scale.set(ofAllItems(tables), 2 * countWidth(config.counts));
   return { weights: new Map([...initial.weights, [TABLE, tables.items], [SCALE, scale]]) };
+}
+
+/**
+ * What a log has to know for the counts of a model, undefined for a model without: its train users are taken without their own
+ * pages where it is they whom the model has counted, whoever asks.
+ */
+export function countedFor(
+  { config: { counts }, parameters }: Pick<RecordableModel, "config" | "parameters">,
+  source: LogSource,
+  users: ArrayLike<number>,
+): CountedLog | undefined {
+  if (!counts) return undefined;
+  if (!Array.from(users).some((user) => source.userSplit[user] === TRAIN)) return {};
+  const table = parameters.constant(TABLE);
+  const width = tableWidth(counts);
+  const { shown, clicks } = countTrain(source);
+  const same = shown.every((n, item) =>
+    n === table?.[item * width] && clicks[item] === table[item * width + 1]
+  );
+  return same ? { latest: counts.latest } : {};
 }

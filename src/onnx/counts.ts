@@ -54,7 +54,10 @@ export function displayedCounts(inputs: EncoderInputs, config: CountsConfig): Na
     column(graph, wasLast(of, history, clicks)),
     passed,
     ...categories(of),
-    ...[logOfNext(graph, graph.op("Cast", [clicks], { to: FLOAT })), graph.op("Log", [pageLength(graph)])]
+    ...[
+      logOfNext(graph, graph.op("Cast", [clicks], { to: FLOAT })),
+      graph.op("Log", [pageLength(graph, scale[2 * C + 1] ?? NaN)]),
+    ]
       .map((user) => graph.op("Add", [passed, graph.op("Unsqueeze", [user, graph.ints(1, 2)])])),
   ];
   const centred = graph.op("Sub", [
@@ -152,10 +155,11 @@ function wasLast({ graph }: CountInputs, history: Name, clicks: Name): Name {
   return graph.op("Cast", [same], { to: FLOAT });
 }
 
-/** [users] items displayed. */
-function pageLength(graph: GraphBuilder): Name {
+/** [users] items displayed, of 1 to the longest page's. */
+function pageLength(graph: GraphBuilder, longest: number): Name {
   const shown = graph.op("Cast", [graph.op("GreaterOrEqual", ["page", graph.ints(0)])], { to: FLOAT });
-  return graph.op("Max", [graph.op("ReduceSum", [shown, graph.ints(1)], { keepdims: 0 }), graph.float(1)]);
+  const length = graph.op("ReduceSum", [shown, graph.ints(1)], { keepdims: 0 });
+  return graph.op("Min", [graph.op("Max", [length, graph.float(1)]), graph.float(longest)]);
 }
 
 /**

@@ -85,7 +85,7 @@ export interface RowCountsInputs {
   readonly recent: Tensor;
   /** constant [I, {@link tableWidth}] */
   readonly table: Tensor;
-  /** constant [3, C]: means, 1 / standard deviations, then clicks a display of all items */
+  /** constant [3, C]: means, 1 / standard deviations, then clicks a display of all items, and the longest page */
   readonly scale: Tensor;
 }
 
@@ -140,7 +140,12 @@ export function rowCounts(
 function reference(config: CountsConfig): ClickReference {
   return ([, table, scale], batch) => {
     if (!table || !scale) throw new Error("row_counts: expected a table and a scale");
-    const tables: CountTables = { config, items: Float32Array.from(table.data), meanRate: at(scale, 2, 0) };
+    const tables: CountTables = {
+      config,
+      items: Float32Array.from(table.data),
+      meanRate: at(scale, 2, 0),
+      longestPage: at(scale, 2, 1),
+    };
     const C = countWidth(config);
     const counts = new Float64Array(C * batch.rows.length);
     batch.rows.forEach(({ event, item }, r) => {

@@ -149,6 +149,11 @@ export class ParameterArena {
     return [...this.#byName.keys()];
   }
 
+  /** The values of a constant as they were written; undefined for any other name. */
+  constant(name: string): Float32Array | undefined {
+    return this.#constants.get(name);
+  }
+
   gradientView(parameter: Tensor): View {
     return { ...bufferOf(parameter.view), buffer: this.gradient.buffer };
   }

@@ -15,7 +15,8 @@ import type { Program } from "../gpu/program.ts";
 import type { View } from "../gpu/memory.ts";
 import { readFloats } from "../gpu/readback.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
-import { ModelProgram, ofOthers, type RecordableModel } from "../model/model_program.ts";
+import { countedFor } from "../model/counted.ts";
+import { ModelProgram, type RecordableModel } from "../model/model_program.ts";
 import type { Tensor } from "../tape/tensor.ts";
 import { choiceSummary, type Summary } from "./sums.ts";
 
@@ -115,17 +116,19 @@ export class Evaluation<F extends ChoiceFigures = ChoiceFigures> {
     log: ClickLog | LogSource,
     users: ArrayLike<number>,
     shards: number,
-    more: Pick<EvaluationOptions<ChoiceFigures>, "makeRing" | "counted"> = { counted: ofOthers(model) },
+    more: Pick<EvaluationOptions<ChoiceFigures>, "makeRing" | "counted"> = {},
   ): Promise<Evaluation> {
+    const source = sourceOf(log);
     return Evaluation.create({
       gpu: model.gpu,
-      source: sourceOf(log),
+      source,
       deviceLog,
       users,
       shards,
       summary: choiceSummary,
       record: (plan, ring, log) => ModelProgram.create(model, { name: "evaluation", log, plan, ring }),
-      ...more,
+      makeRing: more.makeRing,
+      counted: more.counted ?? countedFor(model, source, users),
     });
   }
 

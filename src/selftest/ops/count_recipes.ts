@@ -18,7 +18,7 @@ export function rowCountsOf(
   const tables = countTables(new MemoryLog(log), config);
   const C = countWidth(config);
   const scale = new Float32Array(3 * C).map((_, k) => k < C ? k / 8 : 1 + k / 16);
-  scale[2 * C] = tables.meanRate;
+  scale.set([tables.meanRate, Math.max(1, tables.longestPage - 1)], 2 * C); // so that some pages are longer
   const constant = { constant: true };
   return {
     log,
