@@ -7,7 +7,7 @@ import { Baselines } from "../src/baselines/baselines.ts";
 import { type ClickLog, type Clicks, usersOf } from "../src/data/click_log.ts";
 import { makeDemoShop } from "../src/data/demo_shop.ts";
 import { type ItemCatalogue, MemoryItems } from "../src/data/item_catalogue.ts";
-import { type LogSource, MemoryLog } from "../src/data/log_source.ts";
+import { type LogSource, MemoryLog, sourceOf } from "../src/data/log_source.ts";
 import { PackedItems } from "../src/sets/packed_items.ts";
 import { PackedItemsWriter } from "../src/sets/packed_items_writer.ts";
 import { PackedLog } from "../src/sets/packed_log.ts";
@@ -15,6 +15,7 @@ import { PackedLogWriter } from "../src/sets/packed_log_writer.ts";
 import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
 import type { ModelConfig } from "../src/model/config.ts";
+import { countedOn } from "../src/model/counted.ts";
 import { StepProducts } from "../src/calibration/step_products.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { datasetOf } from "../src/run/dataset.ts";
@@ -74,6 +75,18 @@ const models: Record<string, ModelConfig> = {
   LSTM: smallLstm,
   PW: smallPw,
 };
+/** The tokens of the mixed log in two fields. */
+const counts = {
+  fields: [{ first: 0, count: 4, slots: 2 }, { first: 4, count: 3, slots: 1 }],
+  neighbours: 8,
+  latest: 5,
+};
+const counted: ModelConfig = { ...smallLstm, counts };
+
+/** A model that begins as trainings do. */
+function beginning(gpu: Gpu, clicks: ClickLog | LogSource, config: ModelConfig): UserModel {
+  return new UserModel(gpu, clicks.items, config, countedOn(sourceOf(clicks), config, { seed: 4 }));
+}
 const training = {
   ...defaultTraining,
   batchSize: 12,
@@ -114,7 +127,7 @@ async function shannon(
   windowBatches?: number,
   partRows: number | null = null,
 ) {
-  const model = new UserModel(gpu, clicks.items, config, { seed: 4 });
+  const model = beginning(gpu, clicks, config);
   const trainer = await Trainer.create(model, clicks, { ...training, partRows }, { windowBatches });
   assert.equal(trainer.batchParts > 1, partRows !== null);
   const resident = "read" in clicks ? undefined : trainer.deviceLog;
@@ -133,7 +146,7 @@ async function game(
   generator: "network" | "exact",
   windowBatches?: number,
 ) {
-  const model = new UserModel(gpu, clicks.items, config, { seed: 4 });
+  const model = beginning(gpu, clicks, config);
   const trainer = await AdversarialTrainer.create(model, clicks, { ...adversarial, generator }, {
     seed: 2,
     evaluationShards: 2,
@@ -151,7 +164,7 @@ async function game(
 }
 
 for (const [data, log] of Object.entries(logs)) {
-  for (const [name, config] of Object.entries(models)) {
+  for (const [name, config] of Object.entries(data === "mixed" ? { ...models, counted } : models)) {
     Deno.test(`from disk as from memory, bit for bit, whatever fits at once: ${name}, ${data}`, () =>
       withGpu(undefined, async (gpu) => {
         using files = packed(log);
@@ -176,11 +189,12 @@ for (const [data, log] of Object.entries(logs)) {
 
 Deno.test("batches in parts from disk as from memory", () =>
   withGpu(undefined, async (gpu) => {
-    const [log, config] = [logs["events given"], models.LSTM];
-    if (!log || !config) return assert.fail();
-    using files = packed(log);
-    const memory = await shannon(gpu, log, config, undefined, 60);
-    checkEqual(await shannon(gpu, files.source, config, 2, 60), memory, "in parts");
+    for (const [data, config] of [["events given", smallLstm], ["mixed", counted]] as const) {
+      const log = logs[data] ?? assert.fail();
+      using files = packed(log);
+      const memory = await shannon(gpu, log, config, undefined, 60);
+      checkEqual(await shannon(gpu, files.source, config, 2, 60), memory, `in parts, ${data}`);
+    }
   }));
 
 /** A source that says what is read of it. */

@@ -14,6 +14,7 @@ import { type Made, making } from "../gpu/made.ts";
 import { parseConfig } from "../model/config.ts";
 import { GamePrograms } from "../model/game_programs.ts";
 import { createGenerator, generatorConfig } from "../model/generator.ts";
+import { countedFor } from "../model/counted.ts";
 import type { UserModel } from "../model/user_model.ts";
 import { AdamState } from "../ops/adam.ts";
 import type { GameOptions } from "../ops/minimax.ts";
@@ -146,13 +147,15 @@ export function evaluateGame(
   users: ArrayLike<number>,
   options: Pick<EvaluationOptions<GameFigures>, "shards" | "makeRing" | "counted">,
 ): Promise<Evaluation<GameFigures>> {
+  const source = sourceOf(log);
   return Evaluation.create({
     gpu: model.gpu,
-    source: sourceOf(log),
+    source,
     deviceLog,
     users,
     summary: gameSummary(game.skipNoClick),
     ...options,
+    counted: options.counted ?? countedFor(model, source, users),
     record: (plan, ring, log) =>
       GamePrograms.evaluation({
         name: "evaluation",
