@@ -9,7 +9,7 @@
 //   d mean loss / d u_r = eta (P(r) - [r clicked]) / C,   P(r) = exp(z_r) / (1 + sum exp(z))
 //   LOGISTIC: each row is clicked or not by itself, P(r) = 1 / (1 + exp(-z_r)), and
 //   loss_e = sum_{r in e} log(1 + exp(z_r)) - z_click
-//   prec@k: by u, ties broken at random: expected share, 0 if k or more rows are greater, else min(1, (k - greater) / equal)
+//   prec@k: by z, ties broken at random: expected share, 0 if k or more rows are greater, else min(1, (k - greater) / equal)
 //
 // A given event is history: its outcome and its gradient are 0. C counts the pages, and the mean is over those.
 //
@@ -128,7 +128,7 @@ fn several(e: u32, clicks: u32, broken: f32) {
   let first = event[e].x;
   let end = event[e].y;
   var best = -3.0e38;
-  for (var j = 0u; j < clicks; j++) { best = max(best, u[click_of(e, j)]); }
+  for (var j = 0u; j < clicks; j++) { best = max(best, logit(click_of(e, j), first)); }
   var greater = 0.0;
   var equal = 0.0;
   var other = 0.0;
@@ -137,9 +137,9 @@ fn several(e: u32, clicks: u32, broken: f32) {
   for (var r = first; r < end; r++) {
     let own = is_clicked(e, clicks, r);
     let z = logit(r, first);
-    greater += select(0.0, 1.0, u[r] > best);
-    equal += select(0.0, 1.0, u[r] == best);
-    other += select(0.0, 1.0, u[r] == best && !own);
+    greater += select(0.0, 1.0, z > best);
+    equal += select(0.0, 1.0, z == best);
+    other += select(0.0, 1.0, z == best && !own);
     if (!own) { sum = plus(sum, z, 1.0); }
     if (LOGISTIC) { loss += log(1.0 + exp(-abs(z))) + max(select(z, -z, own), 0.0); }
   }
@@ -190,24 +190,19 @@ fn choice_nll(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
     return;
   }
   let clicked = click != NONE;
-  var clicked_u = 0.0;
   var clicked_z = 0.0;
-  if (clicked) {
-    clicked_u = ETA * u[click];
-    clicked_z = logit(click, first);
-  }
+  if (clicked) { clicked_z = logit(click, first); }
 
   var most = 0.0;
   var greater = 0.0;
   var equal = 0.0;
   var broken = 0.0;  // a logit of the page that is NaN or infinite, if there is one
   for (var r = first; r < end; r++) {
-    let x = ETA * u[r];
     let z = logit(r, first);
     if ((bitcast<u32>(z) & 0x7f800000u) == 0x7f800000u) { broken = z; }
     most = max(most, z);
-    greater += select(0.0, 1.0, x > clicked_u);
-    equal += select(0.0, 1.0, x == clicked_u);
+    greater += select(0.0, 1.0, z > clicked_z);
+    equal += select(0.0, 1.0, z == clicked_z);
   }
   var clicks = 1u;
   while (is_further(e + clicks)) { clicks++; }

@@ -1,6 +1,7 @@
 /** What a model has to beat: figures that need no learning, or only counting. */
 
 import { type ClickLog, usersOf } from "../data/click_log.ts";
+import type { Places } from "../data/manifest.ts";
 import { countedOf, type LogSource, type OnProgress, sourceOf, walk } from "../data/log_source.ts";
 import { Collector, type CollectorOptions } from "../figures/collector.ts";
 import type { Tested } from "../figures/tested.ts";
@@ -51,12 +52,13 @@ export class Baselines {
 
   /**
    * Counts. Without train users there is chance alone; without categories there is no rate of them.
-   * @param fields which tokens are of one kind; see {@link categoryRate}.
+   * @param fields which tokens are of one kind; see {@link categoryRate}. @param places whether those of a page mean something
    */
   static of(
     log: ClickLog | LogSource,
     fields: readonly TokenField[] = [],
     onProgress?: OnProgress,
+    places?: Places,
   ): Baselines {
     const source = sourceOf(log);
     const counts = countTrain(source, onProgress);
@@ -72,7 +74,7 @@ export class Baselines {
       take("lastClick", lastClick(counts));
       take("categoryRate", categoryRate(source.items, counts, fields));
       take("itemKnn", itemKnn(source, counts, onProgress));
-      take("logit", logit(source, fields, onProgress));
+      take("logit", logit(source, fields, places === "shown", onProgress));
     }
     return new Baselines(source, counts, scorers);
   }

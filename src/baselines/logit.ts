@@ -6,11 +6,22 @@ import type { TokenField } from "../counts/token_fields.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import type { Scorer } from "./scorer.ts";
 
-/** Scores exp(u); see {@link fitCounts}. @param fields which tokens are of one kind. */
-export function logit(source: LogSource, fields: readonly TokenField[], onProgress?: OnProgress): Scorer {
+/** Places of a page with an effect of their own. */
+const PLACES = 20;
+
+/**
+ * Scores exp(u); see {@link fitCounts}.
+ * @param fields which tokens are of one kind. @param placed whether the items of a page stand as they were shown
+ */
+export function logit(
+  source: LogSource,
+  fields: readonly TokenField[],
+  placed: boolean,
+  onProgress?: OnProgress,
+): Scorer {
   const tables = countTables(source, countsConfigFor(source, fields), onProgress);
   onProgress?.("Fitting a logit of the counts", 0, 1);
-  const fitted = fitCounts(source, tables, { dense: true, places: 0, seed: 1 });
+  const fitted = fitCounts(source, tables, { dense: true, places: placed ? PLACES : 0, seed: 1 });
   return {
     settings: [""],
     score(log, users, chosen) {

@@ -14,7 +14,7 @@ export function modelNotes({ loss, positions }: ModelConfig, weights?: Weights):
     );
   }
   if (positions > 0) {
-    notes.push("The loss counts what places add; rankings and utilities are without it.");
+    notes.push("What is said of logged pages counts what places add; utilities, and what is recommended by them, are without it.");
     const effects = weights && positionEffects(weights);
     notes.push(
       effects

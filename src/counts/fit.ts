@@ -71,9 +71,9 @@ export function fitCounts(source: LogSource, tables: CountTables, options: Logit
   };
 }
 
-/** [rows] utilities of the rows of these users, who were not counted, without effects of places. */
+/** [rows] utilities of the rows of these users, who were not counted, with the effects of their places on the page. */
 export function logitUtilities(
-  { mean, scaled, counts, bias, dense }: CountsLogit,
+  { mean, scaled, counts, bias, dense, places }: CountsLogit,
   source: LogSource,
   log: Clicks,
   users: ArrayLike<number>,
@@ -85,12 +85,14 @@ export function logitUtilities(
   const utilities = new Float64Array(x.length / C);
   let row = 0;
   for (const user of Array.from(users)) {
-    const [first, end] = [log.userEvents[user]!, log.userEvents[user + 1]!];
-    for (let r = log.eventRows[first]!; r < log.eventRows[end]!; r++, row++) {
-      let u = bias;
-      for (let k = 0; k < C; k++) u += (x[row * C + k]! - mean[k]!) * scaled[k]! * counts[k]!;
-      values?.(log.rowItem[r]!).forEach((value, k) => u += value * dense[k]!);
-      utilities[row] = u;
+    for (let e = log.userEvents[user]!; e < log.userEvents[user + 1]!; e++) {
+      const [first, end] = [log.eventRows[e]!, log.eventRows[e + 1]!];
+      for (let r = first; r < end; r++, row++) {
+        let u = bias + (places[Math.min(r - first, places.length) - 1] ?? 0);
+        for (let k = 0; k < C; k++) u += (x[row * C + k]! - mean[k]!) * scaled[k]! * counts[k]!;
+        values?.(log.rowItem[r]!).forEach((value, k) => u += value * dense[k]!);
+        utilities[row] = u;
+      }
     }
   }
   return utilities;

@@ -118,7 +118,7 @@ export class Collector {
         const [order, logits] = [new Float64Array(to - from), new Float64Array(to - from)];
         for (let k = 0; k < logits.length; k++) {
           const effect = placeEffects[Math.min(k, placeEffects.length - 1)] ?? 0;
-          order[k] = ranking[from + shift + k]!;
+          order[k] = ranking[from + shift + k]! + effect;
           logits[k] = (eta ?? 1) * (scores[from + shift + k]! + effect);
         }
         const page: Page = {

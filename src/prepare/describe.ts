@@ -149,8 +149,8 @@ async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSour
   return { set, log: undefined };
 }
 
-function baselinesOn(log: LogSource, { features }: Manifest): BaselineFigures[] {
-  const counted = Baselines.of(log, features.tokens);
+function baselinesOn(log: LogSource, { features, places }: Manifest): BaselineFigures[] {
+  const counted = Baselines.of(log, features.tokens, undefined, places);
   return splits.filter((split) => split !== "train").flatMap((split): BaselineFigures[] => {
     const users = usersOf(log, split);
     if (users.length === 0) return [];

@@ -58,7 +58,7 @@ export interface TestedModel<F extends StageFigures> {
 }
 
 /** What of a data set its users' figures need. */
-export type TestedData = Pick<Dataset, "source" | "features" | "truth">;
+export type TestedData = Pick<Dataset, "source" | "features" | "places" | "truth">;
 
 /** Users with the baselines that were tested on them. */
 export class TestedUsers {
@@ -71,7 +71,7 @@ export class TestedUsers {
 
   /** Counts the baselines on the data set's train users, and tests them on these. @param users ascending. */
   static of(data: TestedData, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
-    const counted = Baselines.of(data.source, data.features?.tokens, onProgress);
+    const counted = Baselines.of(data.source, data.features?.tokens, onProgress, data.places);
     const baselines = new Map<string, TestedBaseline>(counted.test(users, onProgress));
     const { truth, source: { log } } = data;
     if (truth && log) {

@@ -54,9 +54,9 @@ function expectSameFeatures(what: string, { features }: SnapshotInfo, data: LabD
 }
 
 /** On the validation users, whom the curves are of, too. */
-export function levelsOf({ source, truth, features }: LabData): Level[] {
+export function levelsOf({ source, truth, features, places }: LabData): Level[] {
   const users = usersOf(source, "validation");
-  const levels: Level[] = [...Baselines.of(source, features?.tokens).test(users)].map((
+  const levels: Level[] = [...Baselines.of(source, features?.tokens, undefined, places).test(users)].map((
     [name, { details: { figures } }],
   ) => ({
     name: baselineTitles[name],
