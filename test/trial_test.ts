@@ -183,6 +183,19 @@ Deno.test("histories of a log: a page of a train user each, with the clicks up t
     (split, user) => split === 0 ? (log.userEvents[user + 1] ?? 0) - (log.userEvents[user] ?? 0) : 0,
   );
   assert.equal(all.length, events.reduce((sum, count) => sum + count, 0));
+  // Further clicks are no pages of their own: none of the histories ends within a page.
+  const further = smallLog(31, { users: 12, items: 30, width: 0, further: 0.7 });
+  const pages = Array.from(
+    further.userSplit,
+    (split, user) =>
+      split === 0
+        ? further.eventGiven?.subarray(further.userEvents[user], further.userEvents[user + 1])
+          .filter((kind) => kind === 0).length ?? 0
+        : 0,
+  );
+  assert.ok((further.eventGiven?.includes(2)) ?? false);
+  const ofPages = trainHistories(sourceOf(further), 10_000, 1);
+  assert.equal(ofPages.length, pages.reduce((sum, count) => sum + count, 0));
   const few = trainHistories(sourceOf(log), 5, 1);
   assert.equal(few.length, 5);
   const texts = all.map((history) => history.join());
