@@ -9,6 +9,11 @@ import { type EncoderInputs, lastClicks } from "./encoders.ts";
 import type { GraphBuilder, Name } from "./graph.ts";
 import { FLOAT } from "./proto.ts";
 
+/** What names of the tables begin with that are read on this side of a logarithm. */
+export const COUNTED = "counts/of_items/";
+/** Of a float's logarithm. */
+export const LARGEST_LOG = 89;
+
 /** What the columns are made of. */
 interface CountInputs {
   readonly graph: GraphBuilder;
@@ -96,7 +101,7 @@ function logOfNext(graph: GraphBuilder, name: Name): Name {
 /** [users, items, 1] a number of each displayed item. */
 function ofItems({ graph, items, page }: CountInputs, name: string, of: (item: number) => number): Name {
   const values = Float32Array.from({ length: items }, (_, item) => of(item));
-  return graph.op("Gather", [graph.floats(`counts/${name}`, [items, 1], values), page]);
+  return graph.op("Gather", [graph.floats(`${COUNTED}${name}`, [items, 1], values), page]);
 }
 
 /** [users, size] the sums of what falls on each place. @param place [users, .] @param value [users, .] */
@@ -115,10 +120,10 @@ function lookedUp(
   { places, factors }: { places: Int32Array<ArrayBuffer>; factors: Float32Array<ArrayBuffer> },
 ): Name {
   const K = places.length / items;
-  const own = graph.op("Gather", [graph.places(`counts/${name}/places`, [items, K], places), page]);
+  const own = graph.op("Gather", [graph.places(`${COUNTED}${name}/places`, [items, K], places), page]);
   const flat = graph.op("Reshape", [own, graph.ints(0, -1)]);
   const found = graph.op("GatherElements", [from, flat], { axis: 1 });
-  const factor = graph.op("Gather", [graph.floats(`counts/${name}/factors`, [items, K], factors), page]);
+  const factor = graph.op("Gather", [graph.floats(`${COUNTED}${name}/factors`, [items, K], factors), page]);
   const shaped = graph.op("Reshape", [found, graph.op("Shape", [factor])]);
   return graph.op("ReduceSum", [graph.op("Mul", [shaped, factor]), graph.ints(2)], { keepdims: 1 });
 }
@@ -186,10 +191,10 @@ function categories(of: CountInputs): Name[] {
     }
     const name = `category_${field + 1}`;
     const part = graph.op("Mul", [
-      graph.op("Gather", [graph.floats(`counts/${name}/parts`, [items, S], parts), recent]),
+      graph.op("Gather", [graph.floats(`${COUNTED}${name}/parts`, [items, S], parts), recent]),
       graph.op("Unsqueeze", [there, graph.ints(2)]),
     ]);
-    const place = graph.op("Gather", [graph.places(`counts/${name}/tokens`, [items, S], places), recent]);
+    const place = graph.op("Gather", [graph.places(`${COUNTED}${name}/tokens`, [items, S], places), recent]);
     const flat = [place, part].map((of) => graph.op("Reshape", [of, graph.ints(0, -1)])) as [Name, Name];
     const clicks = graph.op("ReduceSum", [part, graph.ints(1, 2)], { keepdims: 1 });
     const lifted = lookedUp(of, name, summed(of, count, ...flat), { places, factors });

@@ -8,7 +8,7 @@ import { weightsTooLarge } from "../model/choice.ts";
 import { UserError } from "../user_error.ts";
 import { version } from "../version.ts";
 import { HISTORY, isWide, LAGS, PART } from "../model/wide.ts";
-import { countsLayer, displayedCounts, linearPart } from "./counts.ts";
+import { COUNTED, countsLayer, displayedCounts, LARGEST_LOG, linearPart } from "./counts.ts";
 import { clickProduct, type EncoderInputs, lstmState, noState, pwState } from "./encoders.ts";
 import { foldItems } from "./fold_items.ts";
 import { encodeModel, FLOAT, INT64 } from "./proto.ts";
@@ -90,9 +90,10 @@ export function exportModel({ config, catalogue, weights, metadata }: ExportedMo
  */
 function boundOf({ nodes, initializers }: GraphBuilder): number {
   const tables = new Set(nodes.filter(({ opType }) => opType === "Gather").map(({ input }) => input[0]));
-  let bound = 1;
+  // Counts are logarithms, however large what they are of.
+  let bound = initializers.some(({ name }) => name.startsWith(COUNTED)) ? LARGEST_LOG : 1;
   for (const { name, dims, dataType, rawData: { buffer, byteOffset, length } } of initializers) {
-    if (dataType !== FLOAT) continue;
+    if (dataType !== FLOAT || name.startsWith(COUNTED)) continue;
     const values = new Float32Array(buffer, byteOffset, length / 4);
     const sums = new Float64Array(dims.at(-1) ?? 1);
     const isTable = tables.has(name);
