@@ -1,4 +1,9 @@
-import { type CountedField } from "../src/counts/columns.ts";
+import assert from "node:assert/strict";
+import type { CountedField } from "../src/counts/columns.ts";
+import { countsConfigFor } from "../src/counts/tables.ts";
+import { MemoryLog } from "../src/data/log_source.ts";
+import { defaultModel } from "../src/model/config.ts";
+import { countedStart } from "../src/model/counted.ts";
 import { recentClicksOf, rowCountsOf } from "../src/selftest/ops/count_recipes.ts";
 import { batchOf, few, given, many, mixed, noClicks, one, oneHot } from "../src/selftest/ops/op_batches.ts";
 import { checkOp } from "./op_check.ts";
@@ -27,4 +32,24 @@ Deno.test("row_counts: categories, several tokens of one, none", async () => {
 Deno.test("recent_clicks: more clicks than are looked at, repeats, tokens", async () => {
   await checkOp(recentClicksOf(long, none));
   await checkOp(recentClicksOf(mixed.many, two));
+});
+
+Deno.test("a count that is the same on all pages has no part in the utility, whatever a page is like later", () => {
+  const [users, pages, length, items] = [100, 1000, 12, 40];
+  const upTo = (count: number, of: (k: number) => number) =>
+    Uint32Array.from({ length: count }, (_, k) => of(k));
+  const source = new MemoryLog({
+    name: "pages of one length",
+    items: { kind: "one-hot", count: items },
+    userSplit: new Uint8Array(users),
+    userEvents: upTo(users + 1, (user) => pages / users * user),
+    eventRows: upTo(pages + 1, (event) => length * event),
+    eventClick: upTo(pages, (event) => length * event + event % length),
+    rowItem: upTo(length * pages, (row) => 7 * row % items),
+  });
+  const counts = countsConfigFor(source, []);
+  const scale = countedStart(source, { ...defaultModel, counts }, 1).get("counts/scale") ?? [];
+  const C = scale.length / 3;
+  assert.equal(scale[2 * C - 1], 0, "1 / standard deviation of the page length");
+  assert.ok((scale[2 * C - 2] ?? NaN) > 0, "that of the clicks so far");
 });

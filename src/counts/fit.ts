@@ -180,17 +180,16 @@ function usersOfSample(source: LogSource, columns: number, seed: number): number
 /** Standardises the first columns of the pages. @returns their means, and 1 / their standard deviations. */
 function standardise({ x, columns }: LogitChoices, standardised: number) {
   const rows = Math.max(1, x.length / columns);
-  const [mean, squares] = [new Float64Array(standardised), new Float64Array(standardised)];
+  const [mean, variance] = [new Float64Array(standardised), new Float64Array(standardised)];
   for (let at = 0; at < x.length; at += columns) {
-    for (let k = 0; k < standardised; k++) {
-      mean[k]! += x[at + k]! / rows;
-      squares[k]! += x[at + k]! ** 2 / rows;
-    }
+    for (let k = 0; k < standardised; k++) mean[k]! += x[at + k]! / rows;
   }
-  const scaled = squares.map((square, k) => {
-    const sd = Math.sqrt(Math.max(0, square - mean[k]! ** 2));
-    return sd > 1e-6 ? 1 / sd : 0; // a column that is the same everywhere says nothing
-  });
+  // About the mean: the mean square less its square would leave rounding alone where all are the same, 1e-6 and more.
+  for (let at = 0; at < x.length; at += columns) {
+    for (let k = 0; k < standardised; k++) variance[k]! += (x[at + k]! - mean[k]!) ** 2 / rows;
+  }
+  // A column that is the same everywhere says nothing.
+  const scaled = variance.map((variance) => variance > 1e-12 ? 1 / Math.sqrt(variance) : 0);
   for (let at = 0; at < x.length; at += columns) {
     for (let k = 0; k < standardised; k++) x[at + k] = (x[at + k]! - mean[k]!) * scaled[k]!;
   }
