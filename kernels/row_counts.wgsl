@@ -33,6 +33,7 @@ const FIELD_OF = 0u;    // the field of each slot, four bits each
 const NEIGHBOURS = 8u;  // M
 const WIDTH = 20u;
 const LOGGED = true;
+const PAGE = 0u;        // items of a page; 0: all rows of an event are one page
 const C4 = 2u;          // columns / 4, rounded up
 const PRIOR = 5.0;
 const FLOOR = 0.05;
@@ -112,7 +113,7 @@ fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   let lags = u32(recent[e * EVENT + 1u]);
   let past = e * EVENT + 2u;
   let mean_rate = scale[2u * C4].x;
-  let shown_at_once = min(f32(of_event.y - of_event.x), scale[2u * C4].y);
+  let shown_at_once = min(f32(select(PAGE, of_event.y - of_event.x, PAGE == 0u)), scale[2u * C4].y);
   for (var r = of_event.x + i % LANES; r < of_event.y; r += LANES) {
     var item: u32;
     var own = 0u;

@@ -37,7 +37,6 @@ const NOT_TIMED = [
   // Of slates, likewise.
   ...[
     "q_loss",
-    "input_state",
     "slate_pick",
     "slate_ratio",
     "slate_score_panel",
@@ -47,12 +46,23 @@ const NOT_TIMED = [
   ],
   "state_input",
   // Of simulated users, who have a bench of their own.
-  ...["gradient_clip", "gradient_norm", "recall", "recall_masks", "remember", "replay_draw", "replay_starts"],
+  ...[
+    "gradient_clip",
+    "gradient_norm",
+    "recall",
+    "recall_masks",
+    "recall_states",
+    "remember",
+    "replay_draw",
+    "replay_starts",
+  ],
   ...["page_reward", "q_target"],
   ...[
     "choose",
     "lstm_step",
     "push_click",
+    "keep_state",
+    "put_state",
     "take_rows",
     "feed_click",
     "fill",

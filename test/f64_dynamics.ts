@@ -3,6 +3,8 @@
  * holds what the device simulates to what the model is.
  */
 
+import { type CountsConfig, countWidth } from "../src/counts/columns.ts";
+import { countsOf, NOTHING_OWN } from "../src/counts/page_counts.ts";
 import type { ItemFeatures } from "../src/data/click_log.ts";
 import type { HostDynamics } from "../src/simulate/host/dynamics.ts";
 import {
@@ -19,16 +21,19 @@ import {
 export interface State64 {
   /** Features of the clicked items, oldest first. */
   readonly clicks: readonly number[][];
+  /** The clicked items, the latest first. */
+  readonly recent: readonly number[];
   readonly h: readonly number[];
   readonly c: readonly number[];
 }
 
-/** @param p by the model's names, see `toParameters64`. @param eta of the choice model. */
+/** @param p by the model's names, see `toParameters64`. @param eta of the choice model. @param counts of the model's config */
 export function modelDynamics(
   items: ItemFeatures,
   p: Parameters64,
   { H, dims, pw, none, wide = 0 }: Shape64,
   eta = 1,
+  counts: CountsConfig | null = null,
 ): HostDynamics<State64> {
   const get = (name: string) => p.get(name) ?? [];
   const only = (name: string) => get(name)[0] ?? [];
@@ -47,13 +52,19 @@ export function modelDynamics(
   const outW = only("utility/output/kernel");
   const outB = only("utility/output/bias")[0] ?? NaN;
   const wideTerm = wide > 0 || dims.length === 0 ? new Wide64(p, Math.max(1, wide)) : undefined;
+  const ofCounts = counts && countsIn64(p, counts);
   return {
     name: "model in f64",
     items: items.count,
     eta,
     placeEffects: only("position/effect"),
-    initial: () => ({ clicks: [], h: new Array<number>(H).fill(0), c: new Array<number>(H).fill(0) }),
-    utilities: ({ clicks, h }, shown) => {
+    initial: () => ({
+      clicks: [],
+      recent: [],
+      h: new Array<number>(H).fill(0),
+      c: new Array<number>(H).fill(0),
+    }),
+    utilities: ({ clicks, recent: items, h }, shown) => {
       const recent = pw ? clicks.slice(-pw.m).reverse() : [];
       const bias = pw?.tanh ? get("encoder/pw/bias").flat() : undefined;
       const state = none ? [] : pw ? pwState64(recent, F, pw.n, get("encoder/pw/weights"), bias) : h;
@@ -61,26 +72,47 @@ export function modelDynamics(
       return Float64Array.from(Array.from(shown), (item) => {
         const f = features[item] ?? [];
         let x = [...state, ...f];
-        for (const { kernel, bias } of layers) {
-          x = affine(x, kernel, bias).map((z) => (z > 0 ? z : Math.expm1(z)));
+        const counted = ofCounts?.(items, item, shown.length);
+        for (const [k, { kernel, bias }] of layers.entries()) {
+          const more = k === 0 ? counted?.layer : undefined;
+          x = affine(x, kernel, bias).map((z, j) => z + (more?.[j] ?? 0)).map((z) =>
+            z > 0 ? z : Math.expm1(z)
+          );
         }
         const deep = dims.length > 0 ? x.reduce((sum, value, j) => sum + value * (outW[j] ?? NaN), 0) : 0;
-        return outB + deep + (wideState?.term(f) ?? 0);
+        return outB + deep + (wideState?.term(f) ?? 0) + (counted?.term ?? 0);
       });
     },
-    next: ({ clicks, h, c }, item) => {
+    next: ({ clicks, recent, h, c }, item) => {
       const f = features[item] ?? [];
-      if (pw || none) return { clicks: [...clicks, f], h, c };
+      const past = { clicks: [...clicks, f], recent: [item, ...recent] };
+      if (pw || none) return { ...past, h, c };
       const z = affine([...f, ...h], lstmW, only("encoder/lstm/bias"));
       const gate = (k: number, j: number) => z[k * H + j] ?? NaN;
       const cell = c.map((value, j) =>
         sigmoid(gate(2, j) + 1) * value + sigmoid(gate(0, j)) * Math.tanh(gate(1, j))
       );
       return {
-        clicks: [...clicks, f],
+        ...past,
         h: cell.map((value, j) => sigmoid(gate(3, j)) * Math.tanh(value)),
         c: cell,
       };
     },
+  };
+}
+
+/** What the counts give the first layer, and the utility. */
+function countsIn64(p: Parameters64, config: CountsConfig) {
+  const of = (name: string) => p.get(`counts/${name}`) ?? [];
+  const [mean = [], scaled = [], [meanRate = NaN] = []] = of("scale");
+  const tables = { config, items: Float32Array.from(of("table").flat()), meanRate };
+  const [[w = []], [[b = NaN] = []]] = [of("kernel"), of("bias")];
+  const kernel = p.get("utility/layer1/count_kernel") ?? [];
+  return (recent: readonly number[], item: number, pageLength: number) => {
+    const raw = new Float64Array(countWidth(config));
+    countsOf(tables, item, { recent, clicks: recent.length }, pageLength, NOTHING_OWN, raw, 0);
+    const c = Array.from(raw, (x, k) => (x - (mean[k] ?? NaN)) * (scaled[k] ?? NaN));
+    const zeros = (kernel[0] ?? []).map(() => 0);
+    return { layer: affine(c, kernel, zeros), term: c.reduce((sum, x, k) => sum + x * (w[k] ?? NaN), b) };
   };
 }

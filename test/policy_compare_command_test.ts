@@ -53,6 +53,8 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
         "8",
         "--lstm-units",
         "4",
+        "--wide",
+        "3",
       ];
       const { code, stderr } = await trainings.run([...args, "--save-dir", path]);
       assert.equal(code, 0, stderr);

@@ -13,7 +13,7 @@ import { type SlateRows, tapeOf } from "../src/policy/network/slate_rows.ts";
 import { bestSlate, slateWorth } from "../src/policy/network/slate_ratio.ts";
 import { slateScore } from "../src/policy/network/slate_score.ts";
 import { slateValue } from "../src/policy/network/slate_value.ts";
-import { inputState, stateInput } from "../src/policy/network/state_input.ts";
+import { stateInput } from "../src/policy/network/state_input.ts";
 import { testDimensions, type TestSizes } from "../src/selftest/slates/slate_bench.ts";
 
 /** Hidden units: all that the score kernels' sums are written out for. */
@@ -85,11 +85,7 @@ async function compileNetwork(gpu: Gpu, shape: QShape): Promise<void> {
   const itemVectors = { ...plain, name: "item vectors", rows: 70, columns: 5, view: view("item vectors") };
   const { input, dispatch } = stateInput(rows, state, 20);
   const slates = view("slates");
-  const specs = [
-    dispatch,
-    inputState(rows, input, state),
-    ...network.makeTables(rows, "online", itemVectors),
-  ];
+  const specs = [dispatch, ...network.makeTables(rows, "online", itemVectors)];
   if (shape.kind !== "item") {
     for (const given of [false, true]) {
       const masked = { view: view("masked"), stride: 64 };

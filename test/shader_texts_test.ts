@@ -10,7 +10,9 @@ import { exercises } from "../bench/exercise/exercises.ts";
 import { measureAdapter } from "../src/profile/adapter_ceilings.ts";
 import { bindSteps } from "../src/ladder/check.ts";
 import { ladders } from "../src/ladder/ladders.ts";
+import { countsConfigFor } from "../src/counts/tables.ts";
 import type { ClickLog } from "../src/data/click_log.ts";
+import { MemoryLog } from "../src/data/log_source.ts";
 import { shopItems } from "../src/data/demo_shop.ts";
 import { restless } from "../src/data/shops/restless.ts";
 import { Arena } from "../src/gpu/arena.ts";
@@ -21,14 +23,17 @@ import { Program } from "../src/gpu/program.ts";
 import { Dimensions } from "../src/gpu/sizes.ts";
 import { StepHeaders } from "../src/gpu/step.ts";
 import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
+import { countedStart } from "../src/model/counted.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { gradientClip } from "../src/ops/gradient_clip.ts";
 import { greedyPolicy } from "../src/policy/greedy.ts";
 import { popularPolicy } from "../src/policy/popular.ts";
 import { randomPolicy } from "../src/policy/random.ts";
 import { defaultPolicyTraining } from "../src/policy/learning/config.ts";
+import { PolicyTrainer } from "../src/policy/learning/policy_trainer.ts";
 import { Recall } from "../src/policy/learning/recall.ts";
 import { Replay } from "../src/policy/learning/replay.ts";
+import { slateq } from "../src/policy/learning/slateq.ts";
 import { pageReward, qTarget } from "../src/policy/learning/targets.ts";
 import { LearnedSource } from "../src/simulate/learned_source.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
@@ -171,9 +176,12 @@ async function climb(gpu: Gpu): Promise<void> {
 /** Users of a made-up shop and of models, under every policy. */
 async function simulate(gpu: Gpu): Promise<void> {
   const shop = new ShopSource(restless, shopItems(1, 40));
+  const counts = countsConfigFor(new MemoryLog(logs.mixed), []);
+  const counted: ModelConfig = { ...lstm, wide: 2, positions: 3, counts };
+  const start = countedStart(new MemoryLog(logs.mixed), counted, 1);
   const models: readonly UserModel[] = [
     new UserModel(gpu, logs.oneHot.items, { ...pw, pwNonlinearity: "tanh", pwWeightings: 3 }, { seed: 1 }),
-    new UserModel(gpu, logs.mixed.items, { ...lstm, wide: 2, positions: 3 }, { seed: 1 }),
+    new UserModel(gpu, logs.mixed.items, counted, { seed: 1, start }),
   ];
   const room = { users: 5, slate: 3, pages: 2, start: [[1, 2], []], pool: { random: 20 } };
   for (const source of [shop, ...models.map((model) => new LearnedSource(model))]) {
@@ -182,6 +190,16 @@ async function simulate(gpu: Gpu): Promise<void> {
       await simulator.run(policy);
     }
     simulator.destroy();
+    const training = {
+      ...defaultPolicyTraining,
+      users: 64,
+      pages: 2,
+      slate: 3,
+      rows: 64,
+      hidden: 8,
+      trunk: 8,
+    };
+    (await PolicyTrainer.create(gpu, source, { ...training, replay: 256 }, slateq)).destroy();
   }
   for (const model of models) model.destroy();
 }

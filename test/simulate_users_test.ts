@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { checkLog } from "../src/data/check_log.ts";
-import { NONE } from "../src/data/click_log.ts";
+import { type ClickLog, NONE } from "../src/data/click_log.ts";
 import { shopItems } from "../src/data/demo_shop.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
 import { philox, purposes, uniform24 } from "../src/data/philox.ts";
@@ -15,7 +15,7 @@ import { popularPolicy } from "../src/policy/popular.ts";
 import { randomPolicy } from "../src/policy/random.ts";
 import { episodeLog } from "../src/simulate/episode_log.ts";
 import { LearnedSource } from "../src/simulate/learned_source.ts";
-import { ShopDynamics } from "../src/simulate/host/dynamics.ts";
+import { type HostDynamics, ShopDynamics } from "../src/simulate/host/dynamics.ts";
 import {
   greedyPolicy as greedyOnHost,
   popularPolicy as popularByOrder,
@@ -25,11 +25,12 @@ import { type HostPolicy, simulateOnHost } from "../src/simulate/host/host_simul
 import type { ShopState } from "../src/data/shops/truth.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
 import type { Weights } from "../src/tape/parameters.ts";
-import { modelDynamics } from "./f64_dynamics.ts";
-import { network64, shape64, toParameters64 } from "./f64_model.ts";
+import { modelDynamics, type State64 } from "./f64_dynamics.ts";
+import { shape64, toParameters64 } from "./f64_model.ts";
 import { withGpu } from "./op_check.ts";
 import { widened } from "../src/selftest/small_logs.ts";
 import {
+  counted,
   key,
   type Kind,
   logs,
@@ -59,6 +60,11 @@ const cases: readonly (readonly [name: string, config: ModelConfig, kind: Kind, 
   ["no history", none, "dense"],
   ["wide LSTM", { ...lstm, wide: 3 }, "dense"],
   ["wide alone", { ...none, dims: [], wide: 3 }, "mixed"],
+  ["counts, wide LSTM", counted("mixed", { ...lstm, wide: 3 }), "mixed"],
+  ["counts, wide LSTM", counted("mixed", { ...lstm, wide: 3 }), "mixed", "gpu"],
+  ["counts, PW", counted("dense", pw), "dense"],
+  ["counts, wide PW", counted("one-hot", { ...pw, wide: 3 }), "one-hot"],
+  ["counts, no history", counted("dense", none), "dense"],
 ];
 
 /** The names of a table of tokens and of the kernel of dense features below it: together those of the wide matrix. */
@@ -79,6 +85,19 @@ function joined(weights: Weights): Weights {
     all.set(kernel, Float32Array.from([...tokens, ...all.get(kernel) ?? []]));
   }
   return all;
+}
+
+/** A user of a log: the utilities of each page, and the state behind the last. */
+function walkedOn(dynamics: HostDynamics<State64>, log: ClickLog, user: number) {
+  let state = dynamics.initial();
+  const utilities: number[][] = [];
+  for (let e = log.userEvents[user] ?? 0; e < (log.userEvents[user + 1] ?? 0); e++) {
+    const shown = log.rowItem.subarray(log.eventRows[e], log.eventRows[e + 1]);
+    utilities.push(Array.from(dynamics.utilities(state, shown)));
+    const click = log.eventClick[e] ?? NONE;
+    if (click !== NONE) state = dynamics.next(state, log.rowItem[click] ?? 0);
+  }
+  return { utilities, state };
 }
 
 /** By the same score as in the test. */
@@ -114,7 +133,9 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
       const specs = modelParameters(itemsShape(dense.items), config);
       const parameters = toParameters64(joined(weights), specs);
       const users = Array.from({ length: run.users }, (_, u) => u);
-      const { pages } = network64(dense, users, parameters, shape64(config));
+      const dynamics = modelDynamics(dense.items, parameters, shape64(config), config.eta, config.counts);
+      const walked = users.map((user) => walkedOn(dynamics, dense, user));
+      const pages = walked.flatMap(({ utilities }) => utilities);
       const effects = [0, ...weights.get("position/effect") ?? [0]];
       const [episode] = episodes;
       assert.ok(episode);
@@ -124,7 +145,7 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
         at += startedWith(user, 2, from).length;
         for (let t = 0; t < run.pages; t++, at++) {
           const page = pages[at] ?? assert.fail();
-          const z = page.u.map((u, j) => config.eta * (u + (effects[Math.min(j, effects.length - 1)] ?? 0)));
+          const z = page.map((u, j) => config.eta * (u + (effects[Math.min(j, effects.length - 1)] ?? 0)));
           const total = z.reduce((sum, x) => sum + Math.exp(x), 1);
           const draw = total * uniform24(philox([user, 2, t, purposes.CHOICE], key)[0]);
           let [sum, slot, margin] = [1, run.slate, Math.abs(draw - 1)];
@@ -150,25 +171,19 @@ for (const [name, config, kind, shapes = "cpu"] of cases) {
             clicked++;
             seen.add(found);
             assert.ok(
-              Math.abs((episode.rewards[own] ?? NaN) - (page.u[found] ?? NaN)) <
-                1e-4 * (1 + Math.abs(page.u[found] ?? 0)),
+              Math.abs((episode.rewards[own] ?? NaN) - (page[found] ?? NaN)) <
+                1e-4 * (1 + Math.abs(page[found] ?? 0)),
             );
           }
         }
       }
       assert.equal(at, pages.length);
       if (config.encoder === "lstm") {
-        const dynamics = modelDynamics(dense.items, parameters, shape64(config));
-        for (const user of users) {
-          let state = dynamics.initial();
-          for (let e = dense.userEvents[user] ?? 0; e < (dense.userEvents[user + 1] ?? 0); e++) {
-            const click = dense.eventClick[e] ?? NONE;
-            if (click !== NONE) state = dynamics.next(state, dense.rowItem[click] ?? 0);
-          }
+        walked.forEach(({ state }, user) =>
           state.h.forEach((x, j) =>
             assert.ok(Math.abs((states[user * config.lstmUnits + j] ?? NaN) - x) < 1e-4, `h of user ${user}`)
-          );
-        }
+          )
+        );
       }
       assert.ok(
         Math.abs(surprise) < 3.7 * Math.sqrt(variance),

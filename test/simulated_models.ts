@@ -1,10 +1,19 @@
 /** Small models whose users are simulated, and how tests run them. */
 
+import { countsConfigFor } from "../src/counts/tables.ts";
 import type { ClickLog } from "../src/data/click_log.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
+import { MemoryLog } from "../src/data/log_source.ts";
 import { keyOf } from "../src/data/philox.ts";
 import { randomStream } from "../src/data/random.ts";
-import { defaultModel, defaultPwModel, type ModelConfig } from "../src/model/config.ts";
+import {
+  defaultModel,
+  defaultPwModel,
+  type LstmModelConfig,
+  type ModelConfig,
+  type PwModelConfig,
+} from "../src/model/config.ts";
+import { countedStart } from "../src/model/counted.ts";
 import { modelParameters } from "../src/model/user_model.ts";
 import type { EpisodeLog } from "../src/simulate/episode_log.ts";
 import type { SimulatorOptions } from "../src/simulate/options.ts";
@@ -22,20 +31,32 @@ export const logs = {
   mixed: smallLog(33, { ...size, width: 5, tokens: 12 }),
 };
 const dims = [6, 5];
-export const lstm: ModelConfig = { ...defaultModel, lstmUnits: 5, dims };
-export const pw: ModelConfig = { ...defaultPwModel, pwLags: 3, pwWeightings: 2, dims };
+export const lstm: LstmModelConfig = { ...defaultModel, lstmUnits: 5, dims };
+export const pw: PwModelConfig = { ...defaultPwModel, pwLags: 3, pwWeightings: 2, dims };
 export const tanh: ModelConfig = { ...pw, pwNonlinearity: "tanh" };
 const { lstmUnits: _, ...common } = lstm;
 export const none: ModelConfig = { ...common, encoder: "none" };
 
 export type Kind = keyof typeof logs;
 
-/** Weights that make users differ and clicks likely. */
+/** Pages of many users over the items of a log, to count. */
+function countedLog({ items }: ClickLog): MemoryLog {
+  return new MemoryLog({ ...smallLog(34, { ...size, users: 150, maxEvents: 8, width: 0 }), items });
+}
+
+/** The model with counts. */
+export function counted(kind: Kind, config: ModelConfig): ModelConfig {
+  return { ...config, counts: countsConfigFor(countedLog(logs[kind]), []) };
+}
+
+/** Weights that make users differ and clicks likely; tables of counts are those of many users. */
 export function someWeights(log: ClickLog, config: ModelConfig): Weights {
+  const start = countedStart(countedLog(log), config, 1);
   return new Map(
-    modelParameters(itemsShape(log.items), config).map(({ name, rows, columns }) => {
+    modelParameters(itemsShape(log.items), config).map(({ name, rows, columns, constant }) => {
       const random = randomStream(8, "weights", name);
-      return [name, Float32Array.from({ length: rows * columns }, () => 0.5 * random.normal())];
+      const drawn = () => Float32Array.from({ length: rows * columns }, () => 0.5 * random.normal());
+      return [name, constant && start.get(name) || drawn()];
     }),
   );
 }

@@ -9,6 +9,8 @@ import { makeDemoShop, shopItems } from "../src/data/demo_shop.ts";
 import { itemsShape } from "../src/data/item_catalogue.ts";
 import { keyOf } from "../src/data/philox.ts";
 import { restless } from "../src/data/shops/restless.ts";
+import type { AdapterKind } from "../src/gpu/kernel_shapes.ts";
+import type { ModelConfig } from "../src/model/config.ts";
 import { initialWeights } from "../src/model/initial_weights.ts";
 import { openDataset } from "../src/run/open_dataset.ts";
 import { OpenedRun } from "../src/run/open_run.ts";
@@ -28,6 +30,8 @@ import { startOf } from "../src/simulate/start.ts";
 import type { Weights } from "../src/tape/parameters.ts";
 import { withGpu } from "./op_check.ts";
 import {
+  counted,
+  type Kind,
   logs,
   lstm,
   none,
@@ -91,9 +95,15 @@ function greedyInChunks(chunk: number): Policy {
   };
 }
 
-for (const [kind, config] of [["dense", lstm], ["one-hot", pw], ["mixed", { ...lstm, wide: 3 }]] as const) {
-  Deno.test(`greedy: the best items that were not clicked, ${kind} items`, () =>
-    withGpu("cpu", async (gpu) => {
+const greedyCases: readonly (readonly [Kind, ModelConfig, AdapterKind?])[] = [
+  ["dense", lstm],
+  ["one-hot", pw],
+  ["mixed", counted("mixed", { ...lstm, wide: 3 })],
+  ["mixed", counted("mixed", { ...lstm, wide: 3 }), "gpu"],
+];
+for (const [kind, config, shapes = "cpu"] of greedyCases) {
+  Deno.test(`greedy: the best items that were not clicked, ${kind} items, ${shapes}`, () =>
+    withGpu(shapes, async (gpu) => {
       const log = logs[kind];
       const model = new UserModel(gpu, log.items, config, { weights: someWeights(log, config) });
       const options = { ...run, users: 9, pages: 5 };
@@ -115,7 +125,10 @@ for (const [kind, config] of [["dense", lstm], ["one-hot", pw], ["mixed", { ...l
       for (let u = 0; u < 9; u++) {
         const history = Array.from(startedWith(u, 2));
         for (let t = 0; t < 5; t++) {
-          const scores = await model.score({ history, page });
+          // Each at the head of a slate: counts know how long a page is.
+          const slates = page.map((item) => page.map((k) => (item + k) % page.length).slice(0, run.slate));
+          const scored = await model.scoreAll(slates.map((page) => ({ history, page })));
+          const scores = scored.map(([first = NaN]) => first);
           const best = page.filter((item) => !history.includes(item))
             .sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
           const at = t * 9 + u;

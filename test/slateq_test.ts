@@ -7,22 +7,28 @@ import { demoFeatures, featuresOf } from "../src/data/shops/items.ts";
 import { shopUtility } from "../src/data/shops/truth.ts";
 import { Arena } from "../src/gpu/arena.ts";
 import { Commands } from "../src/gpu/commands.ts";
+import type { Gpu } from "../src/gpu/device.ts";
 import { Program } from "../src/gpu/program.ts";
 import { readFloats } from "../src/gpu/readback.ts";
 import { StepHeaders } from "../src/gpu/step.ts";
+import type { ModelConfig } from "../src/model/config.ts";
+import { UserModel } from "../src/model/user_model.ts";
 import { defaultPolicyTraining, type PolicyTrainingConfig } from "../src/policy/learning/config.ts";
 import { learnDimensions, learnSizes } from "../src/policy/learning/learner.ts";
 import { PolicyTrainer } from "../src/policy/learning/policy_trainer.ts";
 import { Recall } from "../src/policy/learning/recall.ts";
 import { Replay } from "../src/policy/learning/replay.ts";
 import { tryPolicy } from "../src/policy/comparison/trial.ts";
+import { cdqn } from "../src/policy/learning/cdqn.ts";
 import { gdqn } from "../src/policy/learning/gdqn.ts";
 import { slateq } from "../src/policy/learning/slateq.ts";
 import { rank } from "../src/policy/rank.ts";
 import { Page } from "../src/simulate/page.ts";
+import { LearnedSource } from "../src/simulate/learned_source.ts";
 import { ShopSource } from "../src/simulate/shop_users.ts";
 import { withGpu } from "./op_check.ts";
 import { maskBits, normals } from "../src/selftest/slates/slate_bench.ts";
+import { counted, logs, lstm, none, pw, someWeights } from "./simulated_models.ts";
 import { Q64 } from "../src/selftest/slates/q_reference.ts";
 
 const restless = shopNamed("restless") ?? assert.fail();
@@ -57,7 +63,14 @@ for (const kind of ["cpu", "gpu"] as const) {
         view: { buffer: GPUBuffer; offset: number },
         data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
       ) => gpu.queue.writeBuffer(view.buffer, view.offset, data);
+      // Each row is the page of a user; the state after it stands behind that before it.
       write(recall.after, x);
+      write(
+        recall.drawn,
+        Uint32Array.from({ length: 4 * rows }, (_, k) => k % 4 === 2 ? Math.floor(k / 4) : 0),
+      );
+      const { buffer, offset } = replay.states;
+      write({ buffer, offset: offset + 4 * x.length }, x.map((value, i) => i % 4 === 3 ? 0 : value));
       write(recall.maskAfter, maskBits(rows, items, taken));
       const headers = new StepHeaders(arena, learnDimensions, 1);
       const batch = learnSizes(rows, slate, items);
@@ -123,27 +136,45 @@ for (const kind of ["cpu", "gpu"] as const) {
     }));
 }
 
-Deno.test("slateq: learns, and a training that is resumed gives the same bits", () =>
-  withGpu(undefined, async (gpu) => {
-    const config: PolicyTrainingConfig = {
-      ...{ ...defaultPolicyTraining, ...sizes, algorithm: "slateq", steps: 64 * 4 * 4 },
-      ...{ replay: 64 * 8, targetEvery: 3, evaluationUsers: 50, start: "train" },
-    };
-    // What users have clicked before is shown to them no more, and its value is learned of by nobody.
-    const start = [[], Array.from({ length: 18 }, (_, k) => 2 * k), [7, 8]];
-    const make = () => PolicyTrainer.create(gpu, source, config, slateq, source, start);
-    const whole = await make();
-    const losses: number[] = [];
-    await whole.run(whole.schedule.iterations, { onStep: ({ loss }) => void losses.push(loss) });
-    assert.ok(losses.slice(4).every((loss) => Number.isFinite(loss) && loss > 0), losses.join());
-    const stepped = await make();
-    await stepped.run(8);
-    const resumed = await make();
-    resumed.restoreAll(await stepped.stateOfAll(), "it");
-    await resumed.run(whole.schedule.iterations);
-    assert.deepEqual(await resumed.stateOfAll(), await whole.stateOfAll());
-    for (const one of [whole, stepped, resumed]) one.destroy();
-  }));
+const makers = { slateq, cdqn, gdqn };
+/** With whom the algorithms learn: the users of a shop, or of a model that looks back at clicks. */
+const learning: readonly (readonly [keyof typeof makers, name: string, ModelConfig?])[] = [
+  ["slateq", "a shop"],
+  ["slateq", "counts, wide LSTM", counted("mixed", { ...lstm, wide: 3 })],
+  ["cdqn", "counts, wide LSTM", counted("mixed", { ...lstm, wide: 3 })],
+  ["slateq", "counts, PW", counted("mixed", pw)],
+  ["gdqn", "counts, no history", counted("mixed", none)],
+];
+
+for (const [algorithm, name, model] of learning) {
+  Deno.test(`${algorithm}, ${name}: learns, and a training that is resumed gives the same bits`, () =>
+    withGpu(undefined, (gpu) => learnsAndResumes(gpu, algorithm, model)));
+}
+
+async function learnsAndResumes(gpu: Gpu, algorithm: keyof typeof makers, model?: ModelConfig) {
+  const config: PolicyTrainingConfig = {
+    ...{ ...defaultPolicyTraining, ...sizes, algorithm, steps: 64 * 4 * 4 },
+    ...{ replay: 64 * 8, targetEvery: 3, evaluationUsers: 50, start: "train" },
+  };
+  // What users have clicked before is shown to them no more, and its value is learned of by nobody.
+  const start = [[], Array.from({ length: 18 }, (_, k) => 2 * k), [7, 8]];
+  const { items } = logs.mixed;
+  const users = model && new UserModel(gpu, items, model, { weights: someWeights(logs.mixed, model) });
+  const trainedOn = users ? new LearnedSource(users) : source;
+  const make = () => PolicyTrainer.create(gpu, trainedOn, config, makers[algorithm], trainedOn, start);
+  const whole = await make();
+  const losses: number[] = [];
+  await whole.run(whole.schedule.iterations, { onStep: ({ loss }) => void losses.push(loss) });
+  assert.ok(losses.slice(4).every((loss) => Number.isFinite(loss) && loss > 0), losses.join());
+  const stepped = await make();
+  await stepped.run(8);
+  const resumed = await make();
+  resumed.restoreAll(await stepped.stateOfAll(), "it");
+  await resumed.run(whole.schedule.iterations);
+  assert.deepEqual(await resumed.stateOfAll(), await whole.stateOfAll());
+  for (const one of [whole, stepped, resumed]) one.destroy();
+  users?.destroy();
+}
 
 Deno.test("a user is ranked as on the page of an episode that they are on, with what they clicked before", () =>
   withGpu(undefined, async (gpu) => {

@@ -1,18 +1,23 @@
 /** What carries users on from page to page on the device: a step of an LSTM, lists of clicks, rows of some users. */
 
+import keepText from "../../kernels/keep_state.wgsl" with { type: "text" };
 import pushText from "../../kernels/push_click.wgsl" with { type: "text" };
+import putText from "../../kernels/put_state.wgsl" with { type: "text" };
 import stepText from "../../kernels/lstm_step.wgsl" with { type: "text" };
 import takeText from "../../kernels/take_rows.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
 import { kernel } from "../gpu/kernel.ts";
 import { bufferOf, type View } from "../gpu/memory.ts";
-import type { Tensor } from "../tape/tensor.ts";
+import { padded, type Tensor } from "../tape/tensor.ts";
 import type { ClickLists, Page } from "./page.ts";
+import { plain } from "./plain.ts";
 
 const stepKernel = kernel("lstm_step", stepText);
 const pushKernel = kernel("push_click", pushText);
 const takeKernel = kernel("take_rows", takeText);
+const keepKernel = kernel("keep_state", keepText);
+const putKernel = kernel("put_state", putText);
 
 /** What a step of an LSTM reads and changes. */
 export interface LstmStep {
@@ -39,23 +44,82 @@ export function lstmStep(page: Page, { input, product, state, cell }: LstmStep):
   };
 }
 
-/** Room for the clicks of all users, before an episode and in it. @throws UserError for more than the adapter holds. */
-export function clickLists({ users, pages, startClicks }: Page, arena: Arena): ClickLists {
+/**
+ * Room for the clicks of all users, before an episode and in it.
+ * @param least room of a user. @throws UserError for more than the adapter holds.
+ */
+export function clickLists({ users, pages, startClicks }: Page, arena: Arena, least = 1): ClickLists {
+  const room = Math.max(least, startClicks + pages);
   return {
     history: arena.allocate("history", 8 * users),
-    clicks: arena.allocate("clicks", 16 * users * (startClicks + pages)),
+    clicks: arena.allocate("clicks", 16 * users * room),
+    room,
   };
 }
 
 /** The item that each user clicked goes to the end of the user's list. */
-export function pushClick(page: Page, { history, clicks }: ClickLists): ClickDispatch {
+export function pushClick(page: Page, { history, clicks, room }: ClickLists): ClickDispatch {
   return {
     kernel: pushKernel,
     label: "push click",
-    constants: { LIST: page.startClicks + page.pages },
+    constants: { LIST: room },
     views: { event: page.event, history, clicks },
     invocations: ["users"],
     cost: (s) => ({ flops: 0, bytes: 40 * s.users }),
+  };
+}
+
+/** States as they are remembered: what an encoder has made of the clicks, and behind it the last of the clicks. */
+export interface KeptState {
+  /** [events, S] the encoder's. */
+  readonly encoded: Tensor;
+  readonly lists: ClickLists;
+  /** Clicks back that are kept. */
+  readonly lags: number;
+  /** [events, S], in rows that hold the clicks, too. */
+  readonly state: Tensor;
+}
+
+/** Room for the states of all users. */
+export function keptState(
+  page: Page,
+  arena: Arena,
+  { encoded, lists, lags }: Omit<KeptState, "state">,
+): KeptState {
+  const stride = firstKept(encoded) + padded(1 + lags);
+  const view = arena.allocate("state and clicks", 4 * stride * page.users);
+  return { encoded, lists, lags, state: plain(encoded.name, "events", encoded.columns, stride, view) };
+}
+
+/** Where clicks begin in a row: a network puts a number of its own behind the state, and reads zeros up to a whole vector. */
+function firstKept({ columns }: Tensor): number {
+  return padded(columns + 1);
+}
+
+/** Users have moved: writes their states. */
+export function keepState(kept: KeptState): ClickDispatch {
+  return moveState(kept, "keep states", keepKernel);
+}
+
+/** The way back: from states that were remembered to what the encoder had made of the clicks, and the clicks. */
+export function putState(kept: KeptState): ClickDispatch {
+  return moveState(kept, "states of users", putKernel, { LIST: kept.lists.room });
+}
+
+function moveState(
+  { encoded, lists: { history, clicks }, lags, state }: KeptState,
+  label: string,
+  kernel: typeof keepKernel,
+  more: Record<string, number> = {},
+): ClickDispatch {
+  const [S4, X4] = [encoded.stride / 4, state.stride / 4];
+  return {
+    kernel,
+    label,
+    constants: { S4, FIRST4: firstKept(encoded) / 4, X4, LAGS: lags, ...more },
+    views: { encoded: bufferOf(encoded.view), history, clicks, state: state.view },
+    invocations: [{ of: "users", times: X4 }],
+    cost: (s) => ({ flops: 0, bytes: 16 * s.users * (S4 + X4 + lags) }),
   };
 }
 

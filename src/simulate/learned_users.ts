@@ -3,18 +3,31 @@
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import { ClickTape } from "../batch/click_tape.ts";
 import { DeviceItems } from "../batch/device_items.ts";
+import { LAGS as COUNTED_LAGS } from "../counts/columns.ts";
 import { NONE } from "../data/click_log.ts";
 import type { Arena } from "../gpu/arena.ts";
 import { bufferOf } from "../gpu/memory.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { RECENT } from "../model/counted.ts";
 import { itemFeatures, itemProduct } from "../model/item_features.ts";
 import { LSTM } from "../model/lstm_encoder.ts";
 import { evaluating, type GivenState } from "../model/model_program.ts";
 import { positionEffect } from "../model/position_effect.ts";
 import type { UserModel } from "../model/user_model.ts";
+import { LAGS as WIDE_LAGS } from "../model/wide.ts";
 import { linear } from "../ops/linear.ts";
 import { padded, type Tensor } from "../tape/tensor.ts";
-import { UserError } from "../user_error.ts";
-import { clickLists, type LstmStep, lstmStep, pushClick, takeRows } from "./carried.ts";
+import {
+  clickLists,
+  keepState,
+  type KeptState,
+  keptState,
+  type LstmStep,
+  lstmStep,
+  pushClick,
+  putState,
+  takeRows,
+} from "./carried.ts";
 import { fill } from "./masks.ts";
 import { type ClickLists, type Page, PageBatch } from "./page.ts";
 import { plain } from "./plain.ts";
@@ -22,6 +35,15 @@ import type { CatalogueUtilities, SlateUtilities, Users } from "./users.ts";
 
 /** Rows of a chunk of users whose utilities of all items are wanted. On a GPU (reasoned, not measured) more fill it. */
 const CHUNK_ROWS = { cpu: 2 ** 15, gpu: 2 ** 18 } as const;
+
+/** Clicks back that a model looks at; 0 where all that it knows of them is an LSTM's state. */
+function lagsOf(config: ModelConfig): number {
+  return Math.max(
+    config.encoder === "pw" ? config.pwLags : 0,
+    config.wide > 0 ? WIDE_LAGS : 0,
+    config.counts ? COUNTED_LAGS : 0,
+  );
+}
 
 export class LearnedUsers implements Users {
   readonly state: Tensor;
@@ -31,12 +53,11 @@ export class LearnedUsers implements Users {
   readonly #tape: ClickTape;
   readonly #utilities: Tensor;
   readonly #lists: ClickLists | undefined;
+  /** Of a model that looks back at clicks: the state with the last of them. */
+  readonly #kept: KeptState | undefined;
   readonly #lstm: LstmStep | undefined;
   /** Of the model: the dispatches by what their rows are counted by. */
-  readonly #dispatches: Record<
-    "items" | "product" | "events" | "following" | "rows",
-    readonly ClickDispatch[]
-  >;
+  readonly #dispatches: Record<"items" | "product" | "events" | "rows", readonly ClickDispatch[]>;
   #catalogue:
     | { readonly tables: readonly ClickDispatch[]; readonly utilities: CatalogueUtilities }
     | undefined;
@@ -51,15 +72,18 @@ export class LearnedUsers implements Users {
     const all = Uint32Array.from({ length: catalogue.shape.count }, (_, item) => item);
     this.#items = new DeviceItems(gpu, catalogue.read(all), all.length, catalogue.tokenCounts);
     try {
-      this.#lists = config.encoder === "pw" || config.wide > 0 ? clickLists(page, arena) : undefined;
+      const lags = lagsOf(config);
+      this.#lists = lags > 0 ? clickLists(page, arena, lags) : undefined;
       const batch = new PageBatch(page, this.#items, this.#lists);
       this.#tape = new ClickTape(batch, { arena, parameters, capacity: page.sizes, shapes: gpu.shapes });
       this.#lstm = config.encoder === "lstm" ? this.#carriedLstm(config.lstmUnits) : undefined;
       this.#utilities = model.record(this.#tape, { ...evaluating, given: { lstm: this.#lstm?.state } });
       this.placeEffects = positionEffect(this.#tape, config);
       this.#tape.place();
-      this.#dispatches = this.#byRows(this.#tape, this.#lstm?.product, this.#madeState());
-      this.state = this.#stateForPolicies();
+      this.#dispatches = this.#byRows(this.#tape, this.#lstm?.product);
+      const [encoded, lists] = [this.#encodedState(), this.#lists];
+      this.#kept = lists && keptState(page, arena, { encoded, lists, lags });
+      this.state = this.#kept?.state ?? encoded;
       this.itemVectors = this.#vectorsForPolicies();
     } catch (error) {
       this.#items.destroy();
@@ -81,29 +105,24 @@ export class LearnedUsers implements Users {
     const zeros = state && cell
       ? [bufferOf(state.view), cell].map((view) => fill("reset", view, state.stride))
       : [];
-    const { events, following } = this.#dispatches;
-    return [...lists, ...zeros, ...events, ...following];
+    return [...lists, ...zeros, ...this.#moved()];
   }
 
   step(): ClickDispatch[] {
-    const { product, events, following } = this.#dispatches;
     return [
       ...(this.#lists ? [pushClick(this.page, this.#lists)] : []),
-      ...(this.#lstm ? [...product, lstmStep(this.page, this.#lstm)] : []),
-      ...events,
-      ...following,
+      ...(this.#lstm ? [...this.#dispatches.product, lstmStep(this.page, this.#lstm)] : []),
+      ...this.#moved(),
     ];
   }
 
   fromState(): readonly ClickDispatch[] {
-    const { encoder, wide } = this.model.config;
-    if (wide > 0 && encoder !== "none") {
-      throw new UserError(
-        `Expected utilities that follow from the state of ${encoder} alone, but the wide part of ${this.name} looks back ` +
-          "at clicks. Train a model without --wide, or another policy.",
-      );
-    }
-    return this.#dispatches.following;
+    return [...(this.#kept ? [putState(this.#kept)] : []), ...this.#dispatches.events];
+  }
+
+  /** What follows where clicks, or an LSTM's state, have changed. */
+  #moved(): ClickDispatch[] {
+    return [...this.#dispatches.events, ...(this.#kept ? [keepState(this.#kept)] : [])];
   }
 
   utilities(): SlateUtilities {
@@ -135,14 +154,12 @@ export class LearnedUsers implements Users {
     return { input, product, state: h, cell };
   }
 
-  /** @param product what the step of an LSTM reads, apart from what follows from its state */
-  #byRows(tape: ClickTape, product: Tensor | undefined, state?: Tensor) {
+  /** @param product what the step of an LSTM reads, apart from what follows from its state and from the clicks */
+  #byRows(tape: ClickTape, product: Tensor | undefined) {
     return {
       items: tape.forward({ rows: "items" }),
       product: product ? tape.forward({ upTo: product, rows: "events" }) : [],
-      // Up to the state, where the tape makes it, and what follows from it.
-      events: state ? tape.forward({ after: product, upTo: state, rows: "events" }) : [],
-      following: tape.forward({ after: state ?? product, rows: "events" }),
+      events: tape.forward({ after: product, rows: "events" }),
       rows: tape.forward({ rows: "rows" }),
     };
   }
@@ -161,10 +178,10 @@ export class LearnedUsers implements Users {
   }
 
   /** [events, S]: an LSTM's h; of position weights the state, or what it gives the first layer where it is never made. */
-  #stateForPolicies(): Tensor {
+  #encodedState(): Tensor {
     const made = this.#lstm?.state ?? this.#madeState();
     if (made) return { ...made, trainable: false };
-    // Without a history all users are alike.
+    // Without an encoder policies see no difference between users.
     return plain(
       "no state",
       "events",
@@ -215,6 +232,7 @@ export class LearnedUsers implements Users {
     const given: GivenState = {
       first: take("utility/layer1/state_part"),
       wide: take("wide/state_part"),
+      recent: take(RECENT),
     };
     const utilities = this.model.record(tape, { ...evaluating, given });
     tape.place();

@@ -85,8 +85,10 @@ export class Page implements PageRoom {
 export interface ClickLists {
   /** [U] (clicks so far, place behind the last of them in `clicks`) */
   readonly history: View;
-  /** vec4u a click, the item in its last number; a user's stand one after another. */
+  /** [U, room] vec4u a click, the item in its last number; a user's stand one after another. */
   readonly clicks: View;
+  /** Clicks of a user, at most. */
+  readonly room: number;
 }
 
 /** What ops read of a page: user u is event u, and its rows are those of the slate. */
@@ -94,18 +96,21 @@ export class PageBatch implements ClickBatch {
   readonly event: View;
   readonly rowItem: View;
   readonly slotItem: View;
+  readonly pageLength?: number;
 
   /**
-   * @param deviceItems of the model whose ops read the page. @param lists where its encoder looks back at clicks.
-   * @param shown other events and rows than the page's: those of all items for some of its users.
+   * @param deviceItems of the model whose ops read the page. @param lists where it looks back at clicks.
+   * @param all other events and rows than the page's: those of all items for some of its users, who see them on such pages.
    */
   constructor(
     readonly page: Page,
     private readonly deviceItems: DeviceItems | undefined,
     private readonly lists?: ClickLists,
-    shown: { readonly event: View; readonly rowItem: View } = { event: page.event, rowItem: page.slates },
+    all?: { readonly event: View; readonly rowItem: View },
   ) {
-    [this.event, this.rowItem, this.slotItem] = [shown.event, shown.rowItem, page.allItems];
+    const { event, rowItem } = all ?? { event: page.event, rowItem: page.slates };
+    [this.event, this.rowItem, this.slotItem] = [event, rowItem, page.allItems];
+    if (all) this.pageLength = page.slate;
   }
 
   get items(): DeviceItems {

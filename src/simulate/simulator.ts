@@ -233,7 +233,7 @@ export class Simulator {
     const { state } = this.#environment;
     const { users } = this.settings;
     const values = await readFloats(this.gpu, bufferOf(state.view));
-    return unpadRows(values, Math.min(users, this.together), state.columns, state.groups);
+    return unpadRows(values, Math.min(users, this.together), state.columns, state.groups, state.stride);
   }
 
   /** Frees the GPU. Nothing may be under way. */

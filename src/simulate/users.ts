@@ -9,7 +9,10 @@ import type { Page } from "./page.ts";
 /** What is known of users from their clicks, a row a user. It lives as long as the page that it was made for. */
 export interface Observer {
   readonly name: string;
-  /** [events, S]: before the page is shown; what policies see. */
+  /**
+   * [events, S]: before the page is shown; what policies see. Rows may be longer than S + 1: behind it stands what else is
+   * needed to put users into a remembered state, the last clicks.
+   */
   readonly state: Tensor;
   /** [I, G], a constant: what is known of items. Dense features, otherwise what the model makes of an item, frozen. */
   readonly itemVectors: Tensor;
@@ -49,10 +52,7 @@ export interface Users extends Observer {
   readonly eta: number;
   /** [P - 1] what the second place, the third, ... add to a utility; undefined where places do not count. */
   readonly placeEffects: Tensor | undefined;
-  /**
-   * After states were written into `state` from outside: what utilities follow from.
-   * @throws UserError where they do not follow from the state alone.
-   */
+  /** After whole rows of `state` were written from outside: what utilities follow from. These users are not stepped further. */
   fromState(): readonly ClickDispatch[];
   /** In the state that they are in. */
   utilities(): SlateUtilities;

@@ -76,16 +76,17 @@ export function padRows(
   return out;
 }
 
-/** The inverse of {@link padRows}. */
+/** The inverse of {@link padRows}. @param stride floats between rows, where more stands behind them. */
 export function unpadRows(
   data: ArrayLike<number>,
   rows: number,
   columns: number,
   groups: number,
+  stride = padded(columns, groups),
 ): Float32Array<ArrayBuffer> {
-  if (padded(columns, groups) === columns) return copied(data, rows * columns);
+  if (stride === columns) return copied(data, rows * columns);
   const out = new Float32Array(rows * columns);
-  eachElement(rows, columns, groups, (packed, at) => out[packed] = data[at] ?? 0);
+  eachElement(rows, columns, groups, (packed, at) => out[packed] = data[at] ?? 0, stride);
   return out;
 }
 
@@ -102,13 +103,13 @@ function eachElement(
   columns: number,
   groups: number,
   visit: (packed: number, at: number) => void,
+  stride = padded(columns, groups),
 ): void {
-  const stride = padded(columns, groups);
-  const part = columns / groups;
+  const [part, paddedPart] = [columns / groups, padded(columns, groups) / groups];
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       const group = Math.floor(column / part);
-      visit(row * columns + column, row * stride + group * (stride / groups) + (column - group * part));
+      visit(row * columns + column, row * stride + group * paddedPart + (column - group * part));
     }
   }
 }

@@ -4,6 +4,7 @@ import { mutationsOf } from "./mutation.ts";
 
 const of = (filter: string) => ({ tests: ["simulate_kernels"], filter });
 const users = (filter: string) => ({ tests: ["simulate_users"], filter });
+const fromState = { tests: ["from_state"], filter: "remembered state" };
 const simulator = (filter: string) => ({ tests: ["simulator"], filter });
 
 export const simulateKernels = [
@@ -107,6 +108,16 @@ export const simulateKernels = [
     ["if (item == NONE || count", "if (count"],
     ["vec2u(count + 1u, u * LIST", "vec2u(count + 1u, 0u * LIST"],
     ["item == NONE || count >= LIST", "item == NONE", "a list has room for all clicks of an episode"],
+  ]),
+  ...mutationsOf("kernels/keep_state.wgsl", fromState, [
+    ["clicks[past.y - back]", "clicks[past.y - 1u]"],
+    ["min(past.x, LAGS)", "past.x", "items behind the last one that is kept are not looked at"],
+    ["x[c] = f32(past.x);", "x[c] = f32(min(past.x, LAGS));"],
+  ]),
+  ...mutationsOf("kernels/put_state.wgsl", fromState, [
+    ["if (v < S4) { encoded[u * S4 + v] = x; }", ""],
+    ["let kept = min(count, LAGS);", "let kept = count;"],
+    ["u * LIST + kept - back", "u * LIST + back - 1u"],
   ]),
   ...mutationsOf("kernels/take_rows.wgsl", simulator("/^greedy: .*, dense items/"), [
     ["input[step.first_entry * N4 + i]", "input[i]"],

@@ -98,8 +98,7 @@ export const slateKernels = [
     ["let u = ETA * utility(at.own, item);", "let u = utility(at.own, item);"],
     ["masked[slate[j] / 32u * MASK_STRIDE + row] |=", "masked[slate[j] / 32u * MASK_STRIDE + row] ="],
   ]),
-  ...mutationsOf("kernels/input_state.wgsl", { tests: ["q_network"], filter: "state input" }, [
-    ["if (v == TIME / 4u) { x[TIME % 4u] = 0.0; }", ""],
-    ["load_input(row * X4 + v)", "load_input(row * S4 + v)"],
+  ...mutationsOf("kernels/recall_states.wgsl", { tests: ["slateq"], filter: "slateq: best slates" }, [
+    ["page.y + 1u)", "page.y)"],
   ]),
 ];

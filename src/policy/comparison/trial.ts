@@ -127,6 +127,7 @@ class WatchedPolicy implements Policy {
     const rule = this.#choice ??= { eta: witness.eta, places: await placesOf(gpu, witness) };
     const { slate } = context;
     const slots = this.policy.values?.();
+    const { columns, groups, stride } = witness.state;
     const views = [utilities.view, witness.state.view, ...(slots ? [slots.view] : [])];
     const [u, state, values] = (await readViews(gpu, views)).map((words) => new Float32Array(words.buffer));
     if (!u || !state) throw new Error("expected utilities and states");
@@ -136,7 +137,7 @@ class WatchedPolicy implements Policy {
         { length: users },
         (_, user) => 1 - clickChances(u.subarray(user * slate, (user + 1) * slate), rule).none,
       ),
-      states: unpadRows(state, users, witness.state.columns, witness.state.groups),
+      states: unpadRows(state, users, columns, groups, stride),
       ...(values && slots && { values: firstOf(values, users, slots.stride, slots.count) }),
     });
   }

@@ -3,19 +3,21 @@
 import drawText from "../../../kernels/replay_draw.wgsl" with { type: "text" };
 import masksText from "../../../kernels/recall_masks.wgsl" with { type: "text" };
 import recallText from "../../../kernels/recall.wgsl" with { type: "text" };
+import statesText from "../../../kernels/recall_states.wgsl" with { type: "text" };
 import type { Key } from "../../data/philox.ts";
 import type { Arena } from "../../gpu/arena.ts";
 import { kernel } from "../../gpu/kernel.ts";
 import type { View } from "../../gpu/memory.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { startOf, type StartOptions } from "../../simulate/start.ts";
-import { padded } from "../../tape/tensor.ts";
+import { padded, type Tensor } from "../../tape/tensor.ts";
 import { PANEL, panelsOf } from "../network/place.ts";
 import type { Replay } from "./replay.ts";
 
 const drawKernel = kernel("replay_draw", drawText);
 const recallKernel = kernel("recall", recallText);
 const masksKernel = kernel("recall_masks", masksText);
+const statesKernel = kernel("recall_states", statesText);
 
 export interface RecallOptions {
   /** B */
@@ -143,6 +145,26 @@ export class Recall {
         cost: () => ({ flops: 0, bytes: rows * 8 * (panels + pages / 2 + 1) }),
       },
     ];
+  }
+
+  /** Whole states after the drawn pages, as they were remembered. @param state [B, S], in rows as long as those that were. */
+  statesAfter(state: Tensor): DispatchSpec {
+    const { replay, drawn, options: { rows } } = this;
+    const { users, pages, stateStride } = replay.size;
+    if (state.stride !== stateStride) {
+      throw new Error(
+        `recall: expected states of ${stateStride} floats, got ${state.stride} of ${state.name}`,
+      );
+    }
+    const S4 = stateStride / 4;
+    return {
+      kernel: statesKernel,
+      label: "states after pages",
+      constants: { S4, T: pages, USERS: users },
+      views: { drawn, states: replay.states, state: state.view },
+      invocations: [rows * S4],
+      cost: () => ({ flops: 0, bytes: 32 * rows * S4 }),
+    };
   }
 }
 

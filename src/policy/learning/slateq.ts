@@ -16,7 +16,6 @@ import type { QAct } from "../network/q_act.ts";
 import { slateWorth } from "../network/slate_ratio.ts";
 import { type SlateRows, tapeOf } from "../network/slate_rows.ts";
 import { type SlateBatch, slateValue } from "../network/slate_value.ts";
-import { inputState } from "../network/state_input.ts";
 import type { LearnerSubject, LearnSizes, Lesson, MakeLearner, RecordedLesson } from "./learner.ts";
 import { inputOf, learnRows, NetworkLearner, pageRows } from "./network_learner.ts";
 import { qLoss, type QLossBatch } from "./q_loss.ts";
@@ -83,7 +82,7 @@ class SlateQLearner extends NetworkLearner {
     tape.place();
     const { dispatches, utilities } = users.utilities();
     const program: PageDispatch[] = [
-      inputState(rows, input, users.state),
+      recall.statesAfter(users.state),
       ...users.fromState(),
       ...best,
       ...[...tape.forward(), ...dispatches],

@@ -1,7 +1,6 @@
 /** What a network is told of the users of a page: their state, and how far the episode is. */
 
 import inputText from "../../../kernels/state_input.wgsl" with { type: "text" };
-import stateText from "../../../kernels/input_state.wgsl" with { type: "text" };
 import { kernel } from "../../gpu/kernel.ts";
 import { inTextures } from "../../gpu/kernel_shapes.ts";
 import type { Memory } from "../../gpu/memory.ts";
@@ -9,10 +8,9 @@ import type { DispatchSpec } from "../../gpu/program.ts";
 import { amountOf, type Sizes } from "../../gpu/sizes.ts";
 import { rowByRow } from "../../gpu/texture_layout.ts";
 import { padded, type Tensor } from "../../tape/tensor.ts";
-import { rowsIndex, rowsOf, shapesOf, type SlateRows } from "./slate_rows.ts";
+import { rowsIndex, shapesOf, type SlateRows } from "./slate_rows.ts";
 
 const inputKernel = kernel("state_input", inputText);
-const stateKernel = kernel("input_state", stateText);
 
 /** Columns of what a network is told of a state. */
 export function inputColumns({ columns }: Pick<Tensor, "columns">): number {
@@ -42,24 +40,5 @@ export function stateInput<S extends Sizes>(
       invocations: [{ of: rows.rows, times: stride / 4 }],
       cost: (sizes) => ({ flops: 0, bytes: 2 * amountOf(bytes, sizes) }),
     },
-  };
-}
-
-/** The way back: what a network was told of becomes the state of users, in the place of what they had. */
-export function inputState<S extends Sizes>(
-  rows: SlateRows<S>,
-  input: Tensor,
-  state: Tensor,
-): DispatchSpec<S> {
-  if (input.columns !== inputColumns(state)) {
-    throw new Error(`expected ${inputColumns(state)} columns for ${state.name}, got ${input.columns}`);
-  }
-  return {
-    kernel: stateKernel,
-    label: "states of users",
-    constants: { M: rowsIndex(rows), S4: state.stride / 4, X4: input.stride / 4, TIME: state.columns },
-    views: { input: input.view, state: state.view },
-    invocations: [{ of: rows.rows, times: state.stride / 4 }],
-    cost: (sizes) => ({ flops: 0, bytes: 8 * rowsOf(rows, sizes) * state.stride }),
   };
 }

@@ -8,7 +8,16 @@ import { featuresOf } from "../../data/shops/items.ts";
 import { restless } from "../../data/shops/restless.ts";
 import { nextState, type ShopState, shopUtility } from "../../data/shops/truth.ts";
 import { bufferOf, type View } from "../../gpu/memory.ts";
-import { clickLists, lstmStep, pushClick, takeRows } from "../../simulate/carried.ts";
+import {
+  clickLists,
+  keepState,
+  keptState,
+  lstmStep,
+  pushClick,
+  putState,
+  takeRows,
+} from "../../simulate/carried.ts";
+import { fill } from "../../simulate/masks.ts";
 import type { Page } from "../../simulate/page.ts";
 import { plain } from "../../simulate/plain.ts";
 import { ShopSource } from "../../simulate/shop_users.ts";
@@ -97,7 +106,7 @@ const checkPush: Check = async (checked, checks) => {
   const lists = clickLists(page, checked.arena);
   const clicks = someClicks(page);
   writeClicks(checked, clicks);
-  const most = page.startClicks + page.pages;
+  const most = lists.room;
   const set = () => checked.write(lists.history, new Uint32Array(2 * page.users));
   const [history, list] = await checked.run([pushClick(page, lists)], [lists.history, lists.clicks], { set });
   // A click on each page.
@@ -109,6 +118,50 @@ const checkPush: Check = async (checked, checks) => {
     range(counts[u] ?? 0).map((k) => ({ item, got: list?.[4 * (u * most + k) + 3] ?? NaN }))
   );
   checks.same(found.map(({ got }) => got), found.map(({ item }) => item), { kernels, what: "items clicked" });
+};
+
+const checkKept: Check = async (checked, checks) => {
+  const { page, arena } = checked;
+  const { users } = page;
+  const [lags, S, stride] = [5, 4, 16]; // 8 numbers with room for the time, 6 of the clicks
+  const lists = clickLists(page, arena, 7);
+  const { room } = lists;
+  const random = randomStream(6, "kept");
+  const values = Float32Array.from({ length: users * S }, () => random.normal());
+  const view = arena.allocate("encoded", 4 * users * S);
+  const kept = keptState(page, arena, { encoded: plain("encoded", "events", S, S, view), lists, lags });
+  const clicks = range(users).map((u) => range(u % (room + 1)).map((k) => (7 * u + 3 * k) % page.items));
+  const entries = (of: (u: number, k: number) => number | undefined) =>
+    range(users * room).flatMap((at) => {
+      const item = of(Math.floor(at / room), at % room);
+      return item === undefined ? [0, 0, 0, 0] : [NONE, NONE, NONE, item];
+    });
+  const set = () => {
+    checked.write(view, values);
+    checked.write(
+      lists.history,
+      Uint32Array.from(clicks.flatMap(({ length }, u) => [length, u * room + length])),
+    );
+    checked.write(lists.clicks, Uint32Array.from(entries((u, k) => clicks[u]?.[k])));
+  };
+  const cleared = [fill("a", view, S), fill("b", lists.history, 2), fill("c", lists.clicks, 4 * room)];
+  const [state, encoded, history, list] = await checked.run(
+    [keepState(kept), ...cleared, putState(kept)],
+    [bufferOf(kept.state.view), view, lists.history, lists.clicks],
+    { set },
+  );
+  const lasts = clicks.map((items) => items.slice(-lags));
+  const rows = lasts.flatMap((last, u) => [
+    ...values.subarray(u * S, (u + 1) * S),
+    ...[0, 0, 0, 0, clicks[u]?.length ?? NaN],
+    ...range(stride - 9).map((k) => last.at(-1 - k) ?? -1),
+  ]);
+  const [kernels, columns] = [["put_state"], S];
+  checks.same(floats(state), rows, { kernels: ["keep_state"], what: "states with clicks", columns: stride });
+  checks.same(floats(encoded), values, { kernels, what: "states", columns });
+  const places = lasts.flatMap(({ length }, u) => [clicks[u]?.length ?? NaN, u * room + length]);
+  checks.same(history, places, { kernels, what: "clicks so far", columns: 2 });
+  checks.same(list, entries((u, k) => lasts[u]?.[k]), { kernels, what: "items clicked", columns });
 };
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
@@ -174,4 +227,5 @@ export const moveCases: readonly PageCase[] = [
   { name: "page: lists of clicks", check: checkPush, pages: 2 },
   { name: "page: a step of an LSTM", check: checkStep },
   { name: "page: rows of some users", check: checkTake },
+  { name: "page: states with the last clicks", check: checkKept },
 ];

@@ -4,6 +4,7 @@ import { keyOf } from "../../data/philox.ts";
 import { Commands } from "../../gpu/commands.ts";
 import { type DispatchSpec, Program } from "../../gpu/program.ts";
 import { Dimensions } from "../../gpu/sizes.ts";
+import type { View } from "../../gpu/memory.ts";
 import { StepHeaders, type StepPurpose } from "../../gpu/step.ts";
 import { Recall } from "../../policy/learning/recall.ts";
 import { Replay } from "../../policy/learning/replay.ts";
@@ -37,6 +38,8 @@ interface ReplayBench {
   /** Remembers an episode, page by page. @param number of the episode */
   remember(episode: Episode, number: number): void;
   draw(): void;
+  /** [B, S] whole states after the drawn pages. */
+  readonly after: View;
 }
 
 export async function replayBench(arena: CanaryArena): Promise<ReplayBench> {
@@ -53,9 +56,11 @@ export async function replayBench(arena: CanaryArena): Promise<ReplayBench> {
   const headers = new StepHeaders(arena, dimensions, 1);
   const begin = await runnerOf(headers, arena, "begin", replay.begin(seen));
   const remember = await runnerOf(headers, arena, "remember", replay.remember(seen));
-  const draw = await runnerOf(headers, arena, "draw", recall.dispatches());
+  const after = arena.allocate("states after", 4 * BATCH * STRIDE);
+  const whole = recall.statesAfter(plain("states after", BATCH, COLUMNS, STRIDE, after));
+  const draw = await runnerOf(headers, arena, "draw", [...recall.dispatches(), whole]);
   return {
-    ...{ replay, recall },
+    ...{ replay, recall, after },
     remember({ start, pages }, episode) {
       recall.begin(episode, keyOf(SEED));
       queue.writeBuffer(state.buffer, 0, start);

@@ -1,6 +1,7 @@
 /** What a replay remembers of episodes, and what it recalls of drawn pages, beside the same on the host. */
 
 import { keyOf, mulhi, philox, purposes } from "../../data/philox.ts";
+import type { View } from "../../gpu/memory.ts";
 import { readViews } from "../../gpu/readback.ts";
 import type { Recall } from "../../policy/learning/recall.ts";
 import { LEFT, type Replay } from "../../policy/learning/replay.ts";
@@ -61,12 +62,13 @@ function sumsBefore(lengths: readonly number[]): number[] {
 export async function compareRecalled(
   { gpu }: CanaryArena,
   recall: Recall,
+  whole: View,
   episodes: readonly Episode[],
   checks: Checks,
 ): Promise<void> {
   const { drawn, before, after, maskBefore, maskAfter, slates, outcome } = recall;
-  const views = [drawn, before, after, maskBefore, maskAfter, slates, outcome];
-  const [draws, states, nextStates, masks, nextMasks, shown, outcomes] = await readViews(gpu, views);
+  const views = [drawn, before, after, maskBefore, maskAfter, slates, outcome, whole];
+  const [draws, states, nextStates, masks, nextMasks, shown, outcomes, wholes] = await readViews(gpu, views);
   const wanted = drawnOf(pagesSeen(episodes));
   checks.same(draws, wanted.flatMap(({ episode, user, page }) => [episode, page, user, 0]), {
     kernels: ["replay_draw"],
@@ -80,6 +82,12 @@ export async function compareRecalled(
   checks.numbers(floats(nextStates), statesAfter(1), {
     ...by,
     what: "states after the pages",
+    columns: STRIDE,
+  });
+  const wantedWhole = wanted.flatMap((seen) => [...stateOf(episodes, seen, 1), 0]);
+  checks.same(floats(wholes), wantedWhole, {
+    kernels: ["recall_states"],
+    what: "whole states after the pages",
     columns: STRIDE,
   });
   const wantedSlates = wanted.flatMap((seen) => slateOf(episodes, seen));

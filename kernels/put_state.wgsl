@@ -1,0 +1,47 @@
+// put_state.wgsl - puts users into remembered states: what their encoder had made of the clicks, and the last of the clicks
+//
+//   state [U, X4 vectors]      as keep_state.wgsl leaves it
+//   encoded [U, S4 vectors]    history [U] (clicks so far, place behind the last of them in clicks)
+//   clicks [U, LIST]           the item in .w; the last LAGS at most, from a user's first place on
+//
+// For          both kinds of adapter
+// Work split   one invocation owns four numbers of a user's state.
+// On a GPU     (reasoned, not measured) loads are coalesced; items go to places 16 bytes apart, each written once. Workgroups of
+//              64 fill subgroups; bound by memory.
+// Cost         16 (S4 + X4 + LAGS) bytes a user.      Before   recall_states.wgsl
+
+const WORKGROUP = 64;
+const S4 = 1u;
+const FIRST4 = 1u;
+const X4 = 7u;
+const LAGS = 20u;
+const LIST = 20u;  // entries a user
+const NONE = 0xffffffffu;
+
+struct Step {
+  size: vec4u,         // of the batch; of a page: U users, U events, U k rows, I items
+}
+
+@group(0) @binding(0) var<storage, read> state: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> encoded: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> history: array<vec2u>;
+@group(0) @binding(3) var<storage, read_write> clicks: array<vec4u>;
+@group(0) @binding(4) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn put_state(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  let u = i / X4;
+  let v = i % X4;
+  if (u >= step.size.x) { return; }
+  let x = state[i];
+  if (v < S4) { encoded[u * S4 + v] = x; }
+  if (v < FIRST4) { return; }
+  let count = u32(state[u * X4 + FIRST4].x);
+  let kept = min(count, LAGS);
+  if (v == FIRST4) { history[u] = vec2u(count, u * LIST + kept); }
+  for (var c = 0u; c < 4u; c++) {
+    let back = 4u * (v - FIRST4) + c;
+    if (back >= 1u && back <= kept) { clicks[u * LIST + kept - back] = vec4u(NONE, NONE, NONE, u32(x[c])); }
+  }
+}

@@ -1,0 +1,34 @@
+// recall_states.wgsl - the whole states after the pages that were drawn, to put users into them
+//
+//   drawn [B] (slot, page, user, -)
+//   states [SLOTS, T + 1, USERS, S4 vectors], as remember.wgsl leaves them
+//   state [B, S4 vectors]      after each page; recall.wgsl gives networks the part that policies see
+//
+// For          both kinds of adapter
+// Work split   one invocation owns a vector of a drawn page's state.
+// On a GPU     (reasoned, not measured) rows are far apart, so loads of narrow ones waste a part of each memory transaction;
+//              stores are coalesced. Some hundred rows: the launch decides. There are few workgroups of 64, so most cores stay
+//              idle: latency decides.
+// Cost         32 S4 bytes a page.      Before   replay_draw.wgsl
+
+const WORKGROUP = 64;
+const S4 = 1u;
+const T = 1u;
+const USERS = 1u;
+
+struct Step {
+  size: vec4u,         // of the batch: B rows, I items
+}
+
+@group(0) @binding(0) var<storage, read> drawn: array<vec4u>;
+@group(0) @binding(1) var<storage, read> states: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> state: array<vec4f>;
+@group(0) @binding(3) var<uniform> step: Step;
+
+@compute @workgroup_size(WORKGROUP)
+fn recall_states(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * (grid.x * WORKGROUP);
+  if (i >= step.size.x * S4) { return; }
+  let page = drawn[i / S4];
+  state[i] = states[((page.x * (T + 1u) + page.y + 1u) * USERS + page.z) * S4 + i % S4];
+}
