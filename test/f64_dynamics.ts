@@ -104,8 +104,8 @@ export function modelDynamics(
 /** What the counts give the first layer, and the utility. */
 function countsIn64(p: Parameters64, config: CountsConfig) {
   const of = (name: string) => p.get(`counts/${name}`) ?? [];
-  const [mean = [], scaled = [], [meanRate = NaN] = []] = of("scale");
-  const tables = { config, items: Float32Array.from(of("table").flat()), meanRate };
+  const [mean = [], scaled = [], [meanRate = NaN, longestPage = NaN] = []] = of("scale");
+  const tables = { config, items: Float32Array.from(of("table").flat()), meanRate, longestPage };
   const [[w = []], [[b = NaN] = []]] = [of("kernel"), of("bias")];
   const kernel = p.get("utility/layer1/count_kernel") ?? [];
   return (recent: readonly number[], item: number, pageLength: number) => {

@@ -21,7 +21,10 @@ const figures = { nll: v.optional(v.finiteNumber()), prec1: v.finiteNumber() };
 const resultSchema = v.looseObject({
   test: v.array(v.looseObject({
     ...{ snapshot: v.string(), nll: v.finiteNumber(), prec1: v.finiteNumber() },
-    against: v.record(v.string(), v.looseObject({ nll: v.optional(difference), prec1: v.optional(difference) })),
+    against: v.record(
+      v.string(),
+      v.looseObject({ nll: v.optional(difference), prec1: v.optional(difference) }),
+    ),
   })),
   baselines: v.record(v.string(), v.nullable(v.looseObject(figures))),
 });
@@ -29,7 +32,8 @@ type Result = v.InferOutput<typeof resultSchema>;
 
 export const trialsTable: ResultTable = {
   name: "trials",
-  about: "the default of train beside the best baselines: on all prepared sets in --logs, the paper's files and the demo shop",
+  about:
+    "the default of train beside the best baselines: on all prepared sets in --logs, the paper's files and the demo shop",
   async make(runs) {
     const rows: string[][] = [];
     for (const [name, data] of await logsOf(runs)) {
@@ -41,8 +45,8 @@ export const trialsTable: ResultTable = {
       rows.push(rowOf(name, results.filter((result) => result !== undefined)));
     }
     return [
-      `Test users: loss of best-loss, prec@1 of best-prec1, mean and sd of ${SEEDS} seeds; the best of the baselines in each; in how many`
-      + " seeds the model is told apart from it, by the paired 95 % range over users.",
+      `Test users: loss of best-loss, prec@1 of best-prec1, mean and sd of ${SEEDS} seeds; the best of the baselines in each; in how many` +
+      " seeds the model is told apart from it, by the paired 95 % range over users.",
       "",
       ...markdownTable(
         ["log", "loss", "best baseline", "better", "worse", "prec@1", "best baseline", "better", "worse"],
@@ -82,5 +86,10 @@ function cells(results: readonly Result[], of: "nll" | "prec1", snapshot: string
   });
   const count = (wanted: string) => String(told.filter((one) => one === wanted).length);
   const value = baselines[best]?.[of] ?? NaN;
-  return [meanWithSd({ mean, sd }), `${fixed(value)} (${baselineTitles[best]})`, count("better"), count("worse")];
+  return [
+    meanWithSd({ mean, sd }),
+    `${fixed(value)} (${baselineTitles[best]})`,
+    count("better"),
+    count("worse"),
+  ];
 }

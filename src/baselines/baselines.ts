@@ -17,7 +17,14 @@ import { chance, clickRate } from "./simple.ts";
 import { countTrain, told, type TrainCounts } from "../counts/train_counts.ts";
 
 /** In the order in which they are shown; by the names that they have in result.json. */
-export const baselineNames = ["random", "clickRate", "lastClick", "categoryRate", "itemKnn", "logit"] as const;
+export const baselineNames = [
+  "random",
+  "clickRate",
+  "lastClick",
+  "categoryRate",
+  "itemKnn",
+  "logit",
+] as const;
 /** One of them. */
 export type BaselineName = typeof baselineNames[number];
 

@@ -136,7 +136,10 @@ function withPageOptions(command: Command): void {
 export function withFeatureOptions(command: Command, item: string): Command {
   command
     .addOption(
-      new Option("--format <name>", "what is in files whose names do not end in .csv, .jsonl, .parquet or the like")
+      new Option(
+        "--format <name>",
+        "what is in files whose names do not end in .csv, .jsonl, .parquet or the like",
+      )
         .choices(formats),
     )
     .option("--features <files>", "a table with a row for each item", given)

@@ -75,7 +75,9 @@ export const runPreparation: Prepare = async (recipe, options) => {
     const { users, given = 0, pages = 0, rows = 0 } = counts ?? {};
     console.log(
       `${n(pages - given)} pages with ${n(rows - given)} displayed items of ${n(counts?.items)}, ` +
-        `${n(counts?.clicks)} clicks${given > 0 ? `, and ${n(given)} clicks given as history` : ""}; users: ${n(users?.train)} train, ${n(users?.validation)} validation, ` +
+        `${n(counts?.clicks)} clicks${given > 0 ? `, and ${n(given)} clicks given as history` : ""}; users: ${
+          n(users?.train)
+        } train, ${n(users?.validation)} validation, ` +
         `${n(users?.test)} test. ${((performance.now() - began) / 1000).toFixed(1)} s.`,
     );
     console.log(`The prepared data set is ${folder}`);

@@ -14,7 +14,9 @@ export function modelNotes({ loss, positions }: ModelConfig, weights?: Weights):
     );
   }
   if (positions > 0) {
-    notes.push("What is said of logged pages counts what places add; utilities, and what is recommended by them, are without it.");
+    notes.push(
+      "What is said of logged pages counts what places add; utilities, and what is recommended by them, are without it.",
+    );
     const effects = weights && positionEffects(weights);
     notes.push(
       effects

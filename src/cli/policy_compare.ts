@@ -193,7 +193,9 @@ async function contendersOf(
   const truth = environments.find(({ role }) => role === "truth")?.source;
   const points = GRIDS[options.optimum];
   // The best plan is one for users who begin without a click.
-  if (truth instanceof ShopSource && points && task.start === "empty") others.push(optimum(truth, simulated, points));
+  if (truth instanceof ShopSource && points && task.start === "empty") {
+    others.push(optimum(truth, simulated, points));
+  }
   return [...learned, ...others];
 }
 

@@ -148,7 +148,12 @@ function addOptimiserOptions(command: Command): Command {
       defaults.clip ?? 0,
     )
     .option("--huber", "an error d of a value above 1 counts as 2 |d| - 1, not as d^2", defaults.huber)
-    .option("--replay <n>", "pages of users that are remembered, at least", wholeOf(entries.replay), defaults.replay);
+    .option(
+      "--replay <n>",
+      "pages of users that are remembered, at least",
+      wholeOf(entries.replay),
+      defaults.replay,
+    );
 }
 
 function addExplorationOptions(command: Command): Command {

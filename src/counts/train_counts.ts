@@ -31,7 +31,11 @@ export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): 
         const given = log.eventGiven?.[event];
         if (given === GIVEN_HISTORY) continue;
         longestPage = Math.max(longestPage, log.eventRows[event + 1]! - log.eventRows[event]!);
-        for (let row = log.eventRows[event]!; given !== FURTHER_CLICK && row < log.eventRows[event + 1]!; row++) {
+        for (
+          let row = log.eventRows[event]!;
+          given !== FURTHER_CLICK && row < log.eventRows[event + 1]!;
+          row++
+        ) {
           shown[log.rowItem[row]!]!++;
         }
         const clicked = log.eventClick[event]!;

@@ -111,7 +111,10 @@ export const reference = (eta: number, loss: LossKind = "choice"): ClickReferenc
     if (!isPredicted(click)) return;
     const of = (m: Matrix) => Array.from({ length: end - first }, (_, k) => at(m, first + k, 0));
     const clicked = clicksOf(batch, e).map((row) => row - first);
-    output.data.set([lossOf[loss](of(z), clicked), ...topShares(of(z), clicked), clicked.length > 0 ? 1 : 0], 4 * e);
+    output.data.set(
+      [lossOf[loss](of(z), clicked), ...topShares(of(z), clicked), clicked.length > 0 ? 1 : 0],
+      4 * e,
+    );
   });
   return {
     output,

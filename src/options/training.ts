@@ -133,9 +133,13 @@ export function optimiserOf(options: OptimiserOptions) {
 
 /** The training of the Shannon stage that the options describe. */
 export function trainingOf(
-  options: ShannonOptions & Required<Pick<ShannonOptions, "batchSize" | "learningRate">> & OptimiserOptions & {
-    seed: number;
-  },
+  options:
+    & ShannonOptions
+    & Required<Pick<ShannonOptions, "batchSize" | "learningRate">>
+    & OptimiserOptions
+    & {
+      seed: number;
+    },
 ): TrainingConfig {
   const { seed, iterations, batchSize, learningRate, validateEvery, evaluationShards } = options;
   const { validationUsers = null } = options;

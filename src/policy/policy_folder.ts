@@ -42,7 +42,12 @@ export class PolicyFolder {
   /** Starts a training's files. @throws UserError when the folder cannot be written, or holds what would be lost. */
   static async begin(path: string, config: PolicyConfig): Promise<PolicyFolder> {
     await writePolicyConfig(path, config); // first: from now on --resume goes on
-    return PolicyFolder.#open(path, config, false, (name, columns) => CsvLog.begin(`${path}/${name}`, columns));
+    return PolicyFolder.#open(
+      path,
+      config,
+      false,
+      (name, columns) => CsvLog.begin(`${path}/${name}`, columns),
+    );
   }
 
   /**

@@ -49,7 +49,11 @@ export async function writeExample(
     "log.csv": lines,
     "items.csv": [["item", "category", "brand", ...Object.keys(numbers)].join(","), ...known],
   };
-  using owned = await OwnedFolder.begin(folder, { what: "the example", option: "--out", own: Object.keys(files) });
+  using owned = await OwnedFolder.begin(folder, {
+    what: "the example",
+    option: "--out",
+    own: Object.keys(files),
+  });
   for (const [name, lines] of Object.entries(files)) {
     await atomicWriteFile(`${folder}/${name}`, lines.join("\n") + "\n");
   }

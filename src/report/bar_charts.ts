@@ -3,7 +3,15 @@
 import { type Bar, type BarChart, NEUTRAL } from "./chart_types.ts";
 import { lossParts, type Part, rankingParts } from "./parts.ts";
 import type { BaselineFigures, Model } from "./report_data.ts";
-import { baselineGroups, type FigureName, figureOf, PI, snapshotsOf, spread, testsWith } from "./test_figures.ts";
+import {
+  baselineGroups,
+  type FigureName,
+  figureOf,
+  PI,
+  snapshotsOf,
+  spread,
+  testsWith,
+} from "./test_figures.ts";
 
 export function barCharts(models: readonly Model[]): BarChart[] {
   return [

@@ -261,7 +261,17 @@ function lineChart(
   if (drawn.length === 0) return [];
   const spread = drawn.some(({ sd }) => sd.some((value) => value !== null));
   return [{
-    ...{ kind: "line", id, title, xTitle, yTitle, logarithmic: false, dividers: [], levels: [], series: drawn },
+    ...{
+      kind: "line",
+      id,
+      title,
+      xTitle,
+      yTitle,
+      logarithmic: false,
+      dividers: [],
+      levels: [],
+      series: drawn,
+    },
     note: [note, spread ? spreadOf("Bands", over) : ""].filter((sentence) => sentence !== "").join(" "),
   }];
 }

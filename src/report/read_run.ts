@@ -51,7 +51,8 @@ async function readStage(folder: string, planned: number | undefined): Promise<S
 }
 
 function figuresOf(result: Result): StageResult {
-  const { test = [], baselines = {}, snapshots, verdict, finished, sessionSeconds, resumed = false, data } = result;
+  const { test = [], baselines = {}, snapshots, verdict, finished, sessionSeconds, resumed = false, data } =
+    result;
   const named = shownBaselines.flatMap(([key, name]): BaselineFigures[] => {
     const found = baselines[key];
     if (!found) return [];

@@ -81,9 +81,7 @@ function unbeatenWords(what: string, rivals: readonly Rival[], figure: string): 
   const [worse, near] = [those("worse"), those("not told apart")];
   return [
     ...(worse === "" ? [] : [`${what} WORSE than ${worse}.`]),
-    ...(near === ""
-      ? []
-      : [`${what} neither better nor worse than ${near}, as far as these users tell.`]),
+    ...(near === "" ? [] : [`${what} neither better nor worse than ${near}, as far as these users tell.`]),
   ];
 }
 

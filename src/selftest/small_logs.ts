@@ -20,7 +20,8 @@ export interface SmallLogOptions {
 }
 
 export function smallLog(seed: number, options: SmallLogOptions): ClickLog {
-  const { users, items, width, tokens, maxEvents = 4, maxPage = 5, noClick = 0.2, given = 0, further = 0 } = options;
+  const { users, items, width, tokens, maxEvents = 4, maxPage = 5, noClick = 0.2, given = 0, further = 0 } =
+    options;
   const random = randomStream(seed, "small log");
   const userEvents = [0];
   const eventRows = [0];

@@ -96,7 +96,9 @@ export async function setUpClicks<F extends ChoiceFigures>(
   const single = batchCapacity(source, "all", 1);
   const cut = cutFor(whole, single, partRows);
   const { capacity, parts } = cut;
-  const training = made.keep(new TrainingLog(gpu, source, whole, stage.batchOption, stage.windowBatches, stage.counted));
+  const training = made.keep(
+    new TrainingLog(gpu, source, whole, stage.batchOption, stage.windowBatches, stage.counted),
+  );
   const places = placesFor(batchSize, parts);
   // Parts of one batch are laid out one by one, as each is added to what came before.
   const slices = parts > 1 ? 1 : BatchBuffers.slicesFor(training.deviceLog, capacity, stage.headers);

@@ -171,7 +171,11 @@ export function validationLog(
     );
   }
   const log = readLog(source, users);
-  return { log, deviceLog: keep(new DeviceLog(gpu, log, undefined, undefined, counted)), users: Uint32Array.from(users.keys()) };
+  return {
+    log,
+    deviceLog: keep(new DeviceLog(gpu, log, undefined, undefined, counted)),
+    users: Uint32Array.from(users.keys()),
+  };
 }
 
 function validationUsers(source: LogSource, seed: number, most: number | null): Uint32Array<ArrayBuffer> {

@@ -34,7 +34,9 @@ export function ladderTable(
         turned === "loses here" ? "won there, loses here" : "lost there, wins here"
       }</strong>`;
     return markup`<tr${turned === undefined ? markup`` : markup` class="turned"`}>
-<th scope="row">${number}. ${idea}${mark}<br><span class="path">${refusal ?? breakable(kernel)}${checkedText(step)}</span></th>
+<th scope="row">${number}. ${idea}${mark}<br><span class="path">${refusal ?? breakable(kernel)}${
+      checkedText(step)
+    }</span></th>
 <td class="bar" aria-hidden="true">${bars(scale, gainOnFirst, there?.gainOnFirst)}</td>
 <td>${time ? short(time.median) : "-"}</td>
 <td>${time ? short(sureness(time)) : "-"}</td>

@@ -118,9 +118,11 @@ function accessTable({ text, bindings }: KernelFacts, own: IndexValues): Html {
     !/^steps?$/.test(name) && subscriptsOf(text, name).length === 0
   );
   const rest = markup`${left.length === 0 ? markup`` : markup`<p>Left out: ${left.join(", ")}.</p>`}${
-    elsewhere.length === 0 ? markup`` : markup`<p>In functions that its body calls, if at all: ${
-      elsewhere.map(({ name }) => name).join(", ")
-    }.</p>`
+    elsewhere.length === 0
+      ? markup``
+      : markup`<p>In functions that its body calls, if at all: ${
+        elsewhere.map(({ name }) => name).join(", ")
+      }.</p>`
   }`;
   if (rows.length === 0) return rest;
   return markup`<div class="scroll" tabindex="0" role="region" aria-label="Where an invocation reads and writes">

@@ -23,7 +23,15 @@ export const rareItems = batchOf(6, { users: 40, items: 300, width: 0, maxEvents
 /** Of whose events many are given as history. */
 export const given = batchOf(7, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9, given: 0.4 });
 /** Whose pages have up to as many clicks as items, given events among them. */
-export const further = batchOf(8, { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9, given: 0.2, further: 0.6 });
+export const further = batchOf(8, {
+  users: 67,
+  items: 33,
+  width: 17,
+  maxEvents: 7,
+  maxPage: 9,
+  given: 0.2,
+  further: 0.6,
+});
 /** Of whose tokens many are on no item that is shown, fewer on one that is fed. */
 export const rareTokens = batchOf(7, {
   users: 20,
