@@ -111,8 +111,11 @@ export const simulateKernels = [
   ]),
   ...mutationsOf("kernels/keep_state.wgsl", fromState, [
     ["clicks[past.y - back]", "clicks[past.y - 1u]"],
-    ["min(past.x, LAGS)", "past.x", "items behind the last one that is kept are not looked at"],
     ["x[c] = f32(past.x);", "x[c] = f32(min(past.x, LAGS));"],
+  ]),
+  ...mutationsOf("kernels/row_counts.wgsl", simulator("/^greedy: .*, mixed items, cpu/"), [
+    ["PAGE == 0u", "true"],
+    ["item = row_item[r];", "item = r;"],
   ]),
   ...mutationsOf("kernels/put_state.wgsl", fromState, [
     ["if (v < S4) { encoded[u * S4 + v] = x; }", ""],
