@@ -1,7 +1,6 @@
 /** The pages of a log with a row for each displayed item, as data/log_pages.sql and data/page_rows.sql make them. */
 
 import { md5 } from "@noble/hashes/legacy.js";
-import { bytesToHex } from "@noble/hashes/utils.js";
 import type { Names, ReadRows } from "./rows.ts";
 import { byCodePoint } from "./order.ts";
 
@@ -95,7 +94,9 @@ function pageOf(id: string, { time, shown }: Building, draw: (item: number) => s
   };
 }
 
-const drawn = (parts: readonly string[]) => bytesToHex(md5(new TextEncoder().encode(parts.join("\x1f"))));
+/** Ordered as the hash's digits are. */
+const drawn = (parts: readonly string[]) =>
+  String.fromCharCode(...md5(new TextEncoder().encode(parts.join("\x1f"))));
 
 /** Those of the names that are used, in the order of their texts. */
 function numbered(names: Names, used: readonly number[]): { numbers: Uint32Array; ids: string[] } {
