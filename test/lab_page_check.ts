@@ -11,10 +11,13 @@ import { decodeSnapshot } from "../src/snapshot/snapshot.ts";
 import { readPreparedLog } from "../src/prepared/read_log.ts";
 import { openPreparedSet } from "../src/sets/prepared_folder.ts";
 import { openGpu } from "./open_alone.ts";
-import { defaultModel } from "../src/model/config.ts";
+import { MemoryLog } from "../src/data/log_source.ts";
+import { readOptions } from "../src/lab/client/services/train_options.ts";
+import { countedOn } from "../src/model/counted.ts";
+import { type ModelData, stagesConfigOf } from "../src/options/train.ts";
 import { UserModel } from "../src/model/user_model.ts";
 import { AdversarialTrainer } from "../src/train/adversarial_trainer.ts";
-import { defaultAdversarial, defaultTraining } from "../src/train/config.ts";
+import { defaultAdversarial } from "../src/train/config.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { cutFiles, giveItems, giveOtherColumns } from "./lab_files_check.ts";
 import { checkHost } from "./lab_host_check.ts";
@@ -139,7 +142,7 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   await page.locator("text=/^Stopped after \\d+ of 200 iterations. It can go on.$/").waitFor(PATIENCE);
   await page.getByRole("button", { name: "Go on" }).click();
   await page.locator("table.figures").waitFor(PATIENCE);
-  const expected = await denoLosses(makeDemoShop(1).log, [7, 5], ITERATIONS, GAMES);
+  const expected = await denoLosses(dataOf({ log: makeDemoShop(1).log }), [7, 5], ITERATIONS, GAMES);
   expectNear("losses", (await keptIn(page)).losses, expected.shannon);
   await expectNoFaults(page, "Train, after");
   await expectNarrow(page);
@@ -201,18 +204,28 @@ function expectNear(what: string, found: readonly number[], expected: readonly n
 }
 
 /** Of both stages. @param games iterations of the adversarial one. */
+function dataOf<T extends { readonly log: ClickLog }>(read: T): T & ModelData {
+  return { ...read, source: new MemoryLog(read.log) };
+}
+
 async function denoLosses(
-  log: ClickLog,
+  data: ModelData & { readonly log: ClickLog },
   dims: readonly number[],
   iterations: number,
   games = 0,
 ): Promise<{ shannon: number[]; adversarial: number[] }> {
   const gpu = await openGpu();
-  const model = new UserModel(gpu, log.items, { ...defaultModel, lstmUnits: 3, dims: [...dims] }, {
-    seed: 1,
-  });
-  const validation = { validateEvery: 100, validationUsers: 20 };
-  const training = { ...defaultTraining, batchSize: 5, ...validation };
+  const { log, source } = data;
+  const small = {
+    lstmUnits: "3",
+    dims: dims.join("-"),
+    batchSize: "5",
+    validateEvery: "100",
+    validationUsers: "20",
+  };
+  const options = readOptions({ texts: small, fromSnapshot: false });
+  const { model: modelConfig, training } = stagesConfigOf(options, data);
+  const model = new UserModel(gpu, log.items, modelConfig, countedOn(source, modelConfig, { seed: 1 }));
   const trainer = await Trainer.create(model, log, training, { validate: games > 0 });
   const [shannon, adversarial]: [number[], number[]] = [[], []];
   await trainer.run(iterations, { onStep: ({ nll }) => shannon.push(nll) });
@@ -364,7 +377,7 @@ async function checkOwnData(page: Page): Promise<void> {
 
   const expectSame = async (name: string, give: readonly (() => Promise<void>)[], told: string) => {
     const prepared = await openPreparedSet(`${folder}/${name}`);
-    const expected = (await denoLosses((await readPreparedLog(prepared)).log, [7], 4)).shannon;
+    const expected = (await denoLosses(dataOf(await readPreparedLog(prepared)), [7], 4)).shannon;
     for (const files of give) {
       await files();
       await train();

@@ -24,6 +24,8 @@ import { WHOLE_WORKER } from "./trial_files.ts";
 /** As the page has them. */
 const ROUNDS = 5;
 const STEP_SECONDS = 1;
+/** The paper's model: the form's options for it. */
+const texts = { counts: "none" };
 const config: StagesConfig = {
   model: defaultModel,
   training: defaultTraining,
@@ -51,7 +53,8 @@ async function training(lab: LabInDeno): Promise<string[]> {
   const stop = new AbortController();
   recorder.stopAfter(survey.seconds, () => stop.abort());
   const data = { kind: "shop", name: "demo", seed: defaultTraining.seed };
-  const request = { data, config, fromSnapshot: false };
+  const options = await lab.call("train", "read", { texts, fromSnapshot: false });
+  const request = { data, options, fromSnapshot: false };
   await lab.call("train", "start", request, { signal: stop.signal });
   const { steps, began, losses } = recorder.heard();
   const [first = NaN] = steps[0] ?? [];

@@ -4,6 +4,9 @@
  */
 
 import { runMain } from "../../src/cli/fail.ts";
+import { makeDemoShop } from "../../src/data/demo_shop.ts";
+import { sourceOf } from "../../src/data/log_source.ts";
+import { stagesConfigOf } from "../../src/options/train.ts";
 import { LabInDeno } from "./deno_worker.ts";
 import { Recorder } from "./recorder.ts";
 import { WHOLE_WORKER } from "./trial_files.ts";
@@ -12,7 +15,10 @@ const [folder = "", seconds = "", file = ""] = Deno.args;
 
 await runMain(async () => {
   const request = JSON.parse(await Deno.readTextFile(file));
-  const lab = new LabInDeno(`${folder}/${WHOLE_WORKER}`, request.config);
+  const lab = new LabInDeno(
+    `${folder}/${WHOLE_WORKER}`,
+    stagesConfigOf(request.options, { source: sourceOf(makeDemoShop(request.options.seed).log) }),
+  );
   const recorder = new Recorder(lab.worker);
   await lab.call("adapter", "open", undefined);
   const stop = new AbortController();
