@@ -1,5 +1,6 @@
 /** Safetensors files on disk; what stands in them is in snapshot/safetensors.ts. */
 
+import { crc32 } from "node:zlib";
 import { atomicWriteFile } from "../files/atomic_write.ts";
 import { explainFileError } from "../files/file_error.ts";
 import { expectFile } from "../files/local_file.ts";
@@ -22,7 +23,7 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
   } catch (error) {
     throw explainFileError(error, "read", path);
   }
-  return decodeSafetensors(bytes, path);
+  return decodeSafetensors(bytes, path, crc32);
 }
 
 /**
@@ -58,5 +59,5 @@ export async function writeSafetensors(
   tensors: ReadonlyMap<string, TensorData>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  await atomicWriteFile(path, safetensorsPieces(tensors, metadata));
+  await atomicWriteFile(path, safetensorsPieces(tensors, metadata, crc32));
 }
