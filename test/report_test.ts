@@ -524,7 +524,10 @@ Deno.test("the command writes the page into the first folder, or where --out say
     const cases: [string[], RegExp][] = [
       [[], /missing required argument 'run'/],
       [[""], /Expected the path of a folder, got nothing/],
-      [[a, "--out", `${a}/config.json`], /Expected a file that ends in \.html, got ".*config\.json"/],
+      [
+        [a, "--out", `${a}/config.json`],
+        /Expected a file that ends in \.html or \.htm, got ".*config\.json"/,
+      ],
       [[`${folder}/none`], /^error: cannot read the folder .*none: no such file or folder/],
     ];
     for (const [args, message] of cases) {
