@@ -115,11 +115,16 @@ async function terminalDisplay(standing: Readonly<Standing>, output: Output): Pr
     linewrap: true,
     forceRedraw: true,
   });
-  bar.start(standing.total, standing.start);
+  // Not before there is something to show: what comes before the first step has a line of its own.
+  let begun = false;
   return {
-    changed: () => bar.update(standing.iteration),
+    changed: () => {
+      if (!begun) bar.start(standing.total, standing.start);
+      begun = true;
+      bar.update(standing.iteration);
+    },
     note: (text) => void output.write(`${CLEAR_LINE}${text}\n`),
-    stop: () => bar.stop(),
+    stop: () => begun && bar.stop(),
   };
 }
 

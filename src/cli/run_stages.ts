@@ -127,7 +127,9 @@ async function withProgress(
 ): Promise<RunResult> {
   const names = { loss: shown.loss.name, prec1: shown.prec1.name };
   const progress = await trainingProgress(iterations(config), start, process.stderr, names);
-  let after: ReturnType<typeof delayedProgress> | undefined;
+  /** Of what is done before the first step, or after the last. */
+  let beside: ReturnType<typeof delayedProgress> | undefined;
+  let steps = 0;
   let verdict: string | undefined;
   const watch = name === "adversarial" ? new RewardWatch() : undefined;
   stop.onStop = () =>
@@ -140,8 +142,10 @@ async function withProgress(
         progress.note(
           `a batch is computed in up to ${parts} parts of whole users, as it is larger than the adapter or --part-rows allows`,
         ),
-      onStep: (r) =>
-        progress.update(r.iteration, { loss: r[shown.loss.figure], prec1: r[shown.prec1.figure] }),
+      onStep: (r) => {
+        if (steps++ === 0) beside = void beside?.stop();
+        progress.update(r.iteration, { loss: r[shown.loss.figure], prec1: r[shown.prec1.figure] });
+      },
       onValidation: (r) => {
         const figures = { valLoss: r[shown.loss.figure], valPrec1: r[shown.prec1.figure] };
         progress.update(r.iteration, figures);
@@ -149,16 +153,16 @@ async function withProgress(
         if (warning) progress.note(warning);
       },
       onProgress: (what, done, all) => {
-        if (!after) progress.stop();
-        after ??= delayedProgress();
-        after.onProgress(what, done, all);
+        if (!beside && steps > 0) progress.stop();
+        beside ??= delayedProgress();
+        beside.onProgress(what, done, all);
       },
     });
     verdict = watch?.verdict();
     return result;
   } finally {
     stop.onStop = undefined;
-    if (after) after.stop();
+    if (beside) beside.stop();
     else progress.stop();
     if (verdict) say(verdict);
   }
