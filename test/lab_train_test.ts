@@ -5,6 +5,8 @@ import { itemsShape } from "../src/data/item_catalogue.ts";
 import { changedFlags, readOptions, textsOf } from "../src/lab/client/services/train_options.ts";
 import { dataChecksum } from "../src/lab/client/services/data_checksum.ts";
 import { MemoryLog } from "../src/data/log_source.ts";
+import { adversarialGroup } from "../src/options/adversarial.ts";
+import { namesOf } from "../src/options/definition.ts";
 import { stagesConfigOf } from "../src/options/train.ts";
 import { modelParameters } from "../src/model/user_model.ts";
 import { smallLog } from "../src/selftest/small_logs.ts";
@@ -53,6 +55,16 @@ Deno.test("options that make no sense together are refused as by the command", (
 });
 
 Deno.test("options that changed are named, but for those that may", () => {
+  const starts: Record<string, string>[] = [{}, { counts: "none" }, { weightDecay: "0.5" }];
+  for (const texts of starts) {
+    const game = read({ ...texts, adversarial: "500" });
+    assert.deepEqual(
+      changedFlags(read(texts), game, namesOf([adversarialGroup])),
+      [],
+      "a stage that is still to come",
+    );
+    assert.deepEqual(read(textsOf(game)), game);
+  }
   const other = read({ ...OPTIONS, iterations: "40", batchNorm: "", utilityPenalty: "" });
   assert.deepEqual(changedFlags(read(OPTIONS), other, ["iterations"]), ["--batch-norm", "--utility-penalty"]);
 });

@@ -34,7 +34,8 @@ const LEAST_USERS = 8;
 const WIDE = 8;
 const PLACES = 20;
 const LEARNING_RATE = 1e-3;
-const WEIGHT_DECAY = 0.1;
+/** In the Shannon stage of a model with counts. */
+export const WEIGHT_DECAY = 0.1;
 
 /** The options with what is not given. */
 export function withDefaults<T extends Given>(options: T, { source, places }: FittedData): T & ByData {

@@ -1,5 +1,6 @@
 /** The options of `train`, read where their schemas are: the page shows them, and asks here whether a text is one of theirs. */
 
+import { WEIGHT_DECAY } from "../../../options/by_data.ts";
 import { flagOf, type OptionDefinition, type ValueOption } from "../../../options/definition.ts";
 import { checkTogether, stagesGroups, type StagesOptions } from "../../../options/train.ts";
 import { seedOption } from "../../../options/training.ts";
@@ -70,8 +71,7 @@ export function textsOf({ model, training, pretrain, adversarial }: StagesConfig
     ...adversarial,
     ...training,
     pretrain,
-    // Where it was not given it is another one in each stage.
-    weightDecay: !adversarial || adversarial.weightDecay === training.weightDecay ? training.weightDecay : "",
+    weightDecay: decayText(model.counts !== null, training.weightDecay, adversarial?.weightDecay),
     counts: model.counts ? "all" : "none",
     positionEffect: model.positions,
     adversarial: adversarial?.iterations ?? 0,
@@ -85,6 +85,12 @@ export function textsOf({ model, training, pretrain, adversarial }: StagesConfig
     return [one.name, one.kind === "switch" ? "yes" : text];
   });
   return Object.fromEntries(texts);
+}
+
+/** Where none was given it is another one in each stage, so that one for both would say something else. */
+function decayText(counts: boolean, shannon: number, adversarial: number | undefined): string {
+  const isDefault = shannon === (counts ? WEIGHT_DECAY : 0);
+  return isDefault && (shannon === 0 || adversarial !== shannon) ? "" : String(shannon);
 }
 
 /** The flags of the options in which two trainings differ, but for those of these names. */
