@@ -155,7 +155,6 @@ export const layerKernels = [
     [
       ["sum += g * item[row_item[r] * N4 + column];", "sum += g * item[r * N4 + column];"],
       ["sum *= KEPT_SCALE;", ""],
-      ["base_gradient[r] += g;", "base_gradient[r] = g;"],
     ],
   ),
   ...mutationsOf("kernels/item_term_gradient.wgsl", {
@@ -187,7 +186,8 @@ export const layerKernels = [
     ["countOneBits(entry.x & (bit - 1u))", "countOneBits(entry.x & bit)"],
   ]),
   ...mutationsOf("kernels/row_dot_forward.wgsl", { tests: ["ops"], filter: "/^row_dot: .*few/" }, [
-    ["output[r] = bias[0] + (", "output[r] = ("],
+    ["let own = bias[0] + (", "let own = ("],
+    ["output[r] = base[r] + own;", "output[r] = own;"],
     ["load_input(r * K4 + k) * weights[k];", "load_input(r * K4 + k) * weights[0];"],
   ]),
   ...mutationsOf("kernels/cpu/row_dot_sum.wgsl", {

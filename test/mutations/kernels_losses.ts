@@ -23,7 +23,8 @@ export const lossKernels = [
     ["u_gradient[event[e + j].x] = 0.0;", ""],
     ["none *= max(other - 1.0, 0.0)", "none *= other"],
     ["select(z, -z, own)", "z"],
-    ["x == clicked_u);", "x == clicked_u && r != click);"],
+    ["z == clicked_z);", "z == clicked_z && r != click);"],
+    ["z > clicked_z);", "u[r] > u[click]);"],
     ["panels < vec4u(PANELS));", "panels <= vec4u(PANELS));"],
     [
       "const ETA = 1.0;",

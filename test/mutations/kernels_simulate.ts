@@ -148,9 +148,9 @@ export const simulateKernels = [
         "/^(trajectories: PW, one-hot items, cpu|trajectories: LSTM, dense items, cpu|greedy: .*, dense)/",
     },
     [
-      ["return [...lists, ...zeros, ...events, ...following];", "return [...lists, ...zeros];"],
+      ["return [...lists, ...zeros, ...this.#moved()];", "return [...lists, ...zeros];"],
       [
-        "...(this.#lstm ? [...product, lstmStep(this.page, this.#lstm)] : []),",
+        "...(this.#lstm ? [...this.#dispatches.product, lstmStep(this.page, this.#lstm)] : []),",
         "...(this.#lstm ? [lstmStep(this.page, this.#lstm)] : []),",
       ],
       [

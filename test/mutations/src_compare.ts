@@ -55,7 +55,7 @@ export const compareMutations = [
     ["mean: 100 * coverage", "mean: coverage"],
   ]),
   ...mutationsOf("src/simulate/learned_users.ts", { tests: ["from_state"] }, [
-    ["    return this.#dispatches.following;\n  }", "    return [];\n  }"],
+    ["...this.#dispatches.events];\n  }", "];\n  }"],
   ]),
   ...mutationsOf("src/simulate/pool.ts", { tests: ["host_simulator"], filter: "random pool" }, [
     ["slotOf(purposes.POOL, first >>> 2)).forEach", "slotOf(purposes.POOL, first)).forEach"],

@@ -29,14 +29,33 @@ export const dataMutations = [
     ],
   ]),
   ...mutationsOf("src/counts/train_counts.ts", { tests: ["baselines", "ranking"] }, [
-    ["(clicks[item]! + 0.1) / (shown[item]! + 1)", "clicks[item]!"],
+    ["(clicks[item]! + PRIOR * meanRate) / (shown[item]! + PRIOR)", "clicks[item]!"],
     ['usersOf(source, "train")', 'usersOf(source, "test")'],
     ["        if (given === GIVEN_HISTORY) continue;\n", ""],
     ["given !== FURTHER_CLICK && row", "row"],
   ]),
   ...mutationsOf("src/baselines/item_knn.ts", { tests: ["baselines"], filter: "item-kNN" }, [
     ["Math.sqrt(users[item]! * users[other]!)", "users[item]!"],
-    ['const train = usersOf(source, "train");', 'const train = usersOf(source, "test");'],
+  ]),
+  ...mutationsOf("src/counts/pairs.ts", { tests: ["baselines"], filter: "item-kNN" }, [
+    ['usersOf(source, "train");\n  const users', 'usersOf(source, "test");\n  const users'],
+  ]),
+  ...mutationsOf("src/counts/log_counts.ts", { tests: ["counted"] }, [
+    ["(passed.get(item) ?? 0) + 1", "(passed.get(item) ?? 0)"],
+    ["shown: shown.get(item) ?? 0", "shown: 0"],
+  ]),
+  ...mutationsOf("kernels/recent_clicks.wgsl", { tests: ["row_counts"], filter: "/recent_clicks/" }, [
+    ["noted = -1.0 - f32(item);", "noted = f32(item);"],
+    ["table[item * WIDTH + 2u]", "table[item * WIDTH + 1u]"],
+    ["recent[k] = 0.0;", ""],
+  ]),
+  ...mutationsOf("kernels/row_counts.wgsl", { tests: ["row_counts"] }, [
+    ["middle + 1u; } else", "middle; } else"],
+    ["(own >> 8u) & 2047u", "(own >> 8u) & 1023u"],
+    ["own & 255u", "own & 127u"],
+    ["} else if (noted >= 0.0) {", "} else {"],
+    ["paired == 0.0 || ", ""],
+    ["clicks[field] + PRIOR", "clicks[0] + PRIOR"],
   ]),
   ...mutationsOf("src/figures/collector.ts", { tests: ["collector"] }, [
     ["      if (click !== NONE) history++;", "      history++;"],

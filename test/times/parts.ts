@@ -31,7 +31,7 @@ export const parts: readonly Part[] = [
     files: named(
       "adversarial batch broken_numbers calibration counted cut_batches device driver_threads figures given_events held_memory " +
         "initial_weights iterations large_catalogue log_on_disk matrix_memory mixed_features model other_training reward_watch " +
-        "row_sparse_adam trip",
+        "row_counts row_sparse_adam trip",
     ),
   },
   {
