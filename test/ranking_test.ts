@@ -94,6 +94,8 @@ Deno.test("a page of several clicks: displays count once, each click once, and i
     users: 2,
     shown: Uint32Array.of(2, 3, 2),
     clicks: Uint32Array.of(2, 2, 1),
+    meanRate: (5 + 1) / (7 + 2),
+    longestPage: 3,
   });
 });
 

@@ -78,7 +78,7 @@ Deno.test("results: models of both data sets, mean and sd over seeds, each figur
     assert.deepEqual(rows["click rate"], ["", ".988", ".627", ".988", ".627"]);
     assert.deepEqual(rows["LSTM"], ["", "2.000 +- 1.000", ".520 +- .010", "1.500 +- .000", ".520 +- .010"]);
     assert.match(text, /by some \.020 on yelp/);
-    assert.deepEqual([runs.asked.length, runs.names.size], [14, 14]);
+    assert.deepEqual([runs.asked.length, runs.names.size], [16, 16]);
     assert.ok(runs.asked.every((asked) => /^train --data (papers\/yelp\.txt|demo) --seeds 3 /.test(asked)));
   });
 });
@@ -167,7 +167,7 @@ Deno.test("results: what simulate prints, with the folder's name as on the page"
   );
   const text = await simulatedTable.make(runs);
   assert.equal(text, "```\nsimulate of the users of runs/a/best.safetensors\n```");
-  assert.deepEqual(runs.asked, ["train --data restless --no-report"]);
+  assert.deepEqual(runs.asked, ["train --data restless --counts none --no-report"]);
 });
 
 Deno.test("results: slates of two sizes, in three environments", async () => {

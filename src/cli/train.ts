@@ -73,7 +73,9 @@ function trainedOf(
 ): StagesConfig {
   const config = stagesConfigOf(options, data, init?.snapshot.info?.model);
   const own = MODEL_OPTIONS.some((name) => given.has(name));
-  return init?.snapshot.info && !own ? { ...config, model: init.snapshot.info.model } : config;
+  if (!init?.snapshot.info || own) return config;
+  const { model } = init.snapshot.info;
+  return { ...config, model: config.adversarial ? { ...model, positions: 0 } : model };
 }
 
 async function runConfig(

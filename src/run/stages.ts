@@ -3,6 +3,7 @@
 import type { ChoiceFigures } from "../data/ranking.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { generatorConfig } from "../model/generator.ts";
+import { POSITION_EFFECT } from "../model/position_effect.ts";
 import type { UserModel } from "../model/user_model.ts";
 import type { Weights } from "../tape/parameters.ts";
 import { AdversarialTrainer } from "../train/adversarial_trainer.ts";
@@ -134,14 +135,20 @@ export function stageBefore(stage: Stage, config: StagesConfig): Stage | undefin
   return stagesOf(config)[stagesOf(config).indexOf(stage) - 1];
 }
 
-/** What a stage's networks start from: these weights, or drawn ones; the generator's are drawn where there are none. */
+/**
+ * What a stage's networks start from: these weights, or drawn ones; the generator's are drawn where there are none. Effects of
+ * places are left out where the model has none, as the game is of choices whatever their places.
+ */
 export function startOf(
   init: Weights | undefined,
   seed: number,
+  { positions }: Pick<ModelConfig, "positions">,
 ): { initial: { seed: number } | { weights: Weights }; generator: Weights | undefined } {
   if (!init) return { initial: { seed }, generator: undefined };
   const generator = partOf(init, GENERATOR_PREFIX);
-  return { initial: { weights: partOf(init, "") }, generator: generator.size > 0 ? generator : undefined };
+  const weights = partOf(init, "");
+  if (positions === 0) weights.delete(POSITION_EFFECT);
+  return { initial: { weights }, generator: generator.size > 0 ? generator : undefined };
 }
 
 /** The values of a stage's columns; NaN for a figure that there is none of. */

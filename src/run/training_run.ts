@@ -146,7 +146,7 @@ async function withTrainer<T>(
   // The kernel shapes that the run began with, so that it goes on bit for bit.
   gpu.useShapes(recordedShapes(config.shapes, gpu.shapes));
   const { seed } = config.training;
-  const { initial, generator } = startOf(start.init, seed);
+  const { initial, generator } = startOf(start.init, seed, config.model);
   const counted = start.begins ? countedOn(data.source, config.model, initial, start.onProgress) : initial;
   const model = new UserModel(gpu, data.source.items, config.model, counted);
   try {

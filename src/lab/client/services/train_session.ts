@@ -72,7 +72,7 @@ export class TrainSession {
     const ended = before.at(-1);
     const best = ended?.state.snapshots.prec1;
     const weights = ended && best ? filledWeights(ended.specs, best, setting.data) : setting.init?.weights;
-    const { initial, generator } = startOf(weights, config.training.seed);
+    const { initial, generator } = startOf(weights, config.training.seed, config.model);
     const counted = ended ? initial : countedOn(source, config.model, initial);
     const model = new UserModel(gpu, source.items, config.model, counted);
     try {
