@@ -16,7 +16,7 @@ import { smallLog } from "../src/selftest/small_logs.ts";
 const page = await buildLab();
 
 /** Of the scripts of the page and of its worker together, before compression. */
-const MOST_BYTES = 400_000;
+const MOST_BYTES = 425_000;
 /** By which the sizes in src/lab/README.md may be off, in KB. */
 const ROUNDED = 5;
 const bytesOf = (text = "") => new TextEncoder().encode(text).length;
