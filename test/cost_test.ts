@@ -483,7 +483,7 @@ Deno.test("cost: laying out a batch", () =>
     assertCosts(batch.layout(), {
       "batch expand": ({ events, rows }) => [0, 52 * events + 36 * rows],
       "batch rank": () => [0, 20 * words],
-      "batch group": ({ rows }) => [0, 44 * rows],
+      "batch group": ({ rows }) => [0, 48 * rows],
     });
     for (const part of [arena, deviceLog, plan]) part.destroy();
     return Promise.resolve();
@@ -552,7 +552,8 @@ const shown: Record<string, Pair> = {
   "page mask": [0, 8 * U * PANELS],
   "remember the start": [0, 8 * U * STATE],
   explore: [0, 12 * U * k],
-  "shop utilities": [40 * U * k, 24 * U * k],
+  // A state for each user, and of the items those that must differ.
+  "shop utilities": [40 * U * k, 8 * U * k + 16 * (U + Math.min(U * k, I))],
   choose: [30 * U * k, 12 * U * k + 40 * U],
   "shop step": [9 * U, 64 * U],
   "remember a page": [0, U * (8 * STATE + 8 * k + 44)],
@@ -620,7 +621,7 @@ Deno.test("cost: what simulates users, and rewards of a page", () =>
       "push click": ({ users }) => [0, 40 * users],
       "state of some users": ({ events }) => [0, 8 * events * stride],
       "popular slate": ({ users }) => [0, 16 * users * 2],
-      "top slate": ({ rows }) => [0, 4 * 2 * rows],
+      "top slate": ({ users, rows }) => [0, 4 * rows + 4 * 2 * users],
       "rewards of the page": () => [2 * 9, 16 * 9],
     });
     arena.destroy();
