@@ -31,8 +31,8 @@ import {
 import { measure } from "./peers/measure.ts";
 import { CannotError } from "./peers/peer.ts";
 import type { Command as ProcessCommand } from "./peers/process.ts";
-import { findTorch, hasCard, NO_CARD, NO_TORCH } from "./peers/python.ts";
-import { type PeerEntry, roster, type Variant } from "./peers/roster.ts";
+import { findTorches, NO_CARD, NO_TORCH, pythonOption } from "./peers/python.ts";
+import { type PeerEntry, roster, type Variant, withTorches } from "./peers/roster.ts";
 import {
   type Figures,
   figuresOf,
@@ -54,7 +54,7 @@ interface Options {
   peers?: PeerEntry[];
   seconds: number;
   rounds: number;
-  python?: string;
+  python: string[];
   json?: string;
   readme?: string;
   marker?: string;
@@ -78,7 +78,7 @@ function parseOptions(args: readonly string[]): Options {
     .option("--peers <names>", `of ${roster.map(({ key }) => key).join(", ")} (default: all)`, peersOf)
     .option("--seconds <n>", "of timed steps, for each peer and workload", wholeNumber(1, 3600), 6)
     .option("--rounds <n>", "turns that each peer has", wholeNumber(1, 100), 5)
-    .option("--python <path>", "a Python that has torch")
+    .addOption(pythonOption())
     .option("--json <file>", "write all figures and samples there")
     .option("--readme <file>", "a page that gets the tables, between its lines <!-- bench peers -->")
     .option(
@@ -135,7 +135,7 @@ async function main(): Promise<number> {
   const marker = options.marker ?? (options.wholeRun ? WHOLE_RUN_MARKERS : MARKERS);
   if (options.readme !== undefined) await expectMarkers(options.readme, marker);
   if (options.summary !== undefined) await expectMarkers(options.summary, "bench peers summary");
-  const python = await findTorch(options.python);
+  const torches = await findTorches(options.python);
   if (!options.wholeRun) {
     const script = new URL("./peers/child.ts", import.meta.url).href;
     await fetchPackages({
@@ -150,22 +150,22 @@ async function main(): Promise<number> {
     const { head, rows } = await wholeRun({
       ...options,
       data: options.data,
-      python,
+      torches,
       signal: stop.signal,
       say,
     });
     console.log(table(head, rows));
     // What was stopped has rounds without all of them.
     if (options.readme !== undefined && !stop.signal.aborted) {
-      const on = `${machineText()}, ${basename(options.data ?? "")}:`;
+      const by = torches.length === 0 ? "" : ` By ${torches.map(({ made }) => made).join("; ")}.`;
+      const on = `${machineText()}, ${basename(options.data ?? "")}.${by}`;
       await writeBetweenMarkers(options.readme, marker, [on, "", ...markdownTable(head, rows)].join("\n"));
     }
     return stop.signal.aborted ? EXIT_INTERRUPTED : 0;
   }
   // Those of a card are left out where there is none, unless they were asked for by name.
-  const card = options.peers === undefined && await hasCard(python);
-  if (options.peers === undefined && !card && python !== undefined) say(NO_CARD);
-  const asked = options.peers ?? roster.filter(({ onCard }) => card || !onCard);
+  if (options.peers === undefined && torches.length > 0 && !torches.some(({ card }) => card)) say(NO_CARD);
+  const asked = withTorches(options.peers ?? roster, torches, options.peers !== undefined);
   const entries = asked.filter((entry) => entry.models.includes(options.model));
   const measured: Measured[] = [];
   const folder = await Deno.makeTempDir({ prefix: "clickgan-peers-" });
@@ -183,7 +183,7 @@ async function main(): Promise<number> {
         ...options,
         signal: stop.signal,
         say: (text) => say(`  ${text}`),
-        command: (entry, variant) => commandOf(entry, variant, file, python, flops),
+        command: (entry, variant) => commandOf(entry, variant, file, flops),
       });
       await Deno.remove(file);
       const figures = figuresOf(results);
@@ -253,10 +253,9 @@ function describe(
 }
 
 function commandOf(
-  { program }: PeerEntry,
+  { program, python }: PeerEntry,
   { args, environment }: Variant,
   file: string,
-  python: string | undefined,
   flops: number,
 ): ProcessCommand {
   const script = (name: string) => new URL(`./peers/${name}`, import.meta.url).pathname;

@@ -14,7 +14,7 @@ import { version } from "../src/version.ts";
 import * as v from "../src/schema.ts";
 import { measureAdapter } from "../src/profile/adapter_ceilings.ts";
 import { type AdapterFigure, ceilingsOf } from "../src/profile/ceilings.ts";
-import { findTorch, NO_TORCH } from "./peers/python.ts";
+import { findTorches, NO_TORCH, pythonOption } from "./peers/python.ts";
 import { measureSimulateGrowth, type SimulateGrowth } from "./simulate/growth.ts";
 import { measureSimulate, type PeerNote, type SimulateResult } from "./simulate/measure.ts";
 import type { Kind } from "./simulate/runners.ts";
@@ -38,7 +38,7 @@ interface SimulateOptions {
   readonly learnedPages: number;
   readonly peers: boolean;
   readonly growth: boolean;
-  readonly python?: string;
+  readonly python: string[];
   readonly json?: string;
   readonly readme?: string;
 }
@@ -72,7 +72,7 @@ export function simulateCommand(): Command {
     )
     .option("--no-peers", "clickgan alone")
     .option("--no-growth", "without how a page's time grows with users, items and slate")
-    .option("--python <path>", "a Python that has torch")
+    .addOption(pythonOption())
     .option("--json <file>", "where all figures go")
     .option(
       "--readme <file>",
@@ -100,7 +100,7 @@ async function simulate(options: SimulateOptions): Promise<void> {
   const { items, slates, users, seconds, rounds, learnedPages, readme, json } = options;
   const sections = [...options.kinds.map(markersOf), ...(options.growth ? [GROWTH] : [])];
   if (readme !== undefined) { for (const section of sections) await expectMarkers(readme, section); }
-  const python = options.peers ? await findTorch(options.python) : undefined;
+  const torches = options.peers ? await findTorches(options.python) : [];
   const status = new Status();
   const say = (text: string) => status.show(text);
   const gpu = await openGpu();
@@ -117,7 +117,7 @@ async function simulate(options: SimulateOptions): Promise<void> {
       users,
       seconds,
       rounds,
-      python,
+      torches,
       profile: true,
       learnedPages,
     };
@@ -134,7 +134,7 @@ async function simulate(options: SimulateOptions): Promise<void> {
     }
     const notes = [
       ...noteLines(report.notes),
-      ...(options.peers && python === undefined ? [`No peers: ${NO_TORCH}`] : []),
+      ...(options.peers && torches.length === 0 ? [`No peers: ${NO_TORCH}`] : []),
     ];
     for (const line of notes) console.log(line);
     if (json !== undefined) {

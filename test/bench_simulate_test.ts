@@ -33,6 +33,15 @@ Deno.test("bench simulate: a peer that steps one user counts by its user, not by
     ["500", "3", "1,000", "2", "500,000", "20.0 %", "333,000", "1.5x", "10,000", "50x"],
   ]);
   assert.equal(head.length, 10);
+  const two = { ...result, played: [...result.played.slice(0, 2), played("also tuned", 1000, 500)] };
+  const several = kindCells("cdqn", [two], undefined);
+  assert.deepEqual(several.head.slice(-4), [
+    "tuned, user-steps/s",
+    "times",
+    "also tuned, user-steps/s",
+    "times",
+  ]);
+  assert.deepEqual(several.rows[0]?.slice(-4), ["333,000", "1.5x", "2,000,000", "0.25x"]);
   assert.deepEqual(kindCells("greedy", [result], ceilings).rows, []);
   assert.deepEqual(workCells(result, ceilings).rows, [
     ["score 1", "slate_score_panel", "1", "100.0 %", "3", "30.0 %"],

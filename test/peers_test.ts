@@ -5,12 +5,12 @@ import { COMPARED_STEPS, disagreement, TOLERANCE } from "../bench/peers/agreemen
 import { clickganPeer } from "../bench/peers/clickgan.ts";
 import { type ClickganJob, makeJob, readJob, writeJob } from "../bench/peers/job.ts";
 import { jaxPeer } from "../bench/peers/jax_js.ts";
-import { measure } from "../bench/peers/measure.ts";
+import { measure, type Result } from "../bench/peers/measure.ts";
 import { CannotError, type Peer } from "../bench/peers/peer.ts";
 import { PeerProcess } from "../bench/peers/process.ts";
-import { findTorch } from "../bench/peers/python.ts";
+import { findTorches, type Torch } from "../bench/peers/python.ts";
 import { plainPeer } from "../bench/peers/plain_typescript.ts";
-import type { PeerEntry } from "../bench/peers/roster.ts";
+import { type PeerEntry, roster, withTorches } from "../bench/peers/roster.ts";
 import {
   figuresOf,
   notesOf,
@@ -197,14 +197,14 @@ Deno.test("a peer runs without what slows OpenBLAS, with its own variables, and 
 });
 
 Deno.test("PyTorch takes clickgan's steps as a graph of a card would; without a card it says so", async () => {
-  const python = await findTorch(undefined);
-  if (python === undefined) return; // no PyTorch: no peer of it either
+  const [torch] = await findTorches([]);
+  if (torch === undefined) return; // no PyTorch: no peer of it either
   const { job } = jobs["even"] ?? assert.fail();
   const file = await Deno.makeTempFile({ suffix: ".safetensors" });
   const script = new URL("../bench/peers/torch_peer.py", import.meta.url).pathname;
   const start = (...where: string[]) =>
     PeerProcess.start(
-      { program: python, args: ["-B", script, "best", "1", ...where, file], environment: {} },
+      { program: torch.python, args: ["-B", script, "best", "1", ...where, file], environment: {} },
       120,
     );
   try {
@@ -268,6 +268,81 @@ Deno.test("OpenBLAS's kernels are asked of the library that PyTorch uses", async
   }
 });
 
+Deno.test("PyTorch's BLAS is that of its build, though NumPy has loaded another one", async () => {
+  const mkl =
+    "  - Intel(R) oneAPI Math Kernel Library Version 2024.2-Product Build 1\n  - Build settings: BLAS_INFO=mkl, X=1";
+  const generic = "  - Build settings: BLAS_INFO=generic, LAPACK_INFO=mkl";
+  const cases: [config: string, kernels: string | null, name: string, more: string][] = [
+    [mkl, null, "MKL", "MKL 2024.2"],
+    [mkl, "Zen", "MKL", "MKL 2024.2"],
+    [generic, "Zen", "OpenBLAS", "OpenBLAS's kernels for Zen"],
+    [generic, null, "generic BLAS", "generic BLAS, no OpenBLAS found"],
+    ["BLAS_INFO=accelerate,", null, "Accelerate", "Accelerate"],
+  ];
+  const program = "import json, sys, openblas\n" +
+    "print(json.dumps([openblas.blas_of(*case) for case in json.loads(sys.argv[1])]))";
+  let output: Deno.CommandOutput;
+  try {
+    output = await new Deno.Command("python3", {
+      args: ["-B", "-c", program, JSON.stringify(cases.map(([config, kernels]) => [config, kernels]))],
+      cwd: new URL("../bench/peers/", import.meta.url),
+    }).output();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return; // no Python: no peer of it either
+    throw error;
+  }
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  assert.equal(output.code, 0, decode(output.stderr));
+  assert.deepEqual(JSON.parse(decode(output.stdout)), cases.map(([, , name, more]) => [name, more]));
+});
+
+Deno.test("each PyTorch is found once, and has a name of its own", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    /** A program that answers as a Python with such a torch. */
+    const python = async (name: string, file: string, version: string, blas: string) => {
+      const said = JSON.stringify({ file, version, blas, made: `made of ${blas}`, card: false });
+      await Deno.writeTextFile(`${folder}/${name}`, `#!/bin/sh\necho '${said}'\n`, { mode: 0o755 });
+      return `${folder}/${name}`;
+    };
+    const wheel = await python("a", "/a/torch", "2.13.0", "MKL");
+    const again = await python("b", "/a/torch", "2.13.0", "MKL");
+    const other = await python("c", "/c/torch", "2.6.0", "OpenBLAS");
+    const twin = await python("d", "/d/torch", "2.13.0", "MKL");
+    const found = await findTorches([wheel, again, other, twin]);
+    assert.deepEqual(found.map(({ python, name }) => [python, name]), [
+      [wheel, "PyTorch 2.13.0 MKL"],
+      [other, "PyTorch 2.6.0 OpenBLAS"],
+      [twin, "PyTorch 2.13.0 MKL no. 2"],
+    ]);
+    await assert.rejects(findTorches([wheel, `${folder}/none`]), /none -c "import torch" fails/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("each PyTorch has turns, and a row of its own in table and summary", () => {
+  const torch = (name: string, card: boolean): Torch => ({ python: `/${name}`, name, made: name, card });
+  const torches = [torch("PyTorch A", false), torch("PyTorch B", true)];
+  const asked = roster.filter(({ key }) => ["clickgan", "torch", "torch-cuda"].includes(key));
+  const names = (cards: boolean, own = torches) => withTorches(asked, own, cards).map(({ name }) => name);
+  const best = ["PyTorch A, best", "PyTorch B, best"];
+  assert.deepEqual(names(true), ["clickgan", ...best, "PyTorch A CUDA", "PyTorch B CUDA"]);
+  assert.deepEqual(names(false), ["clickgan", ...best, "PyTorch B CUDA"]);
+  assert.deepEqual(names(false, []), ["clickgan", "PyTorch, best"]);
+  const entries = withTorches(asked, torches, false).slice(0, 3);
+  assert.deepEqual(entries.map(({ python }) => python), [undefined, "/PyTorch A", "/PyTorch B"]);
+  const results = entries.flatMap((entry, k): Result[] =>
+    entry.variants.map((variant) => ({ entry, variant, turns: [[k + 1]], stepsPerBlock: 1, losses: [] }))
+  );
+  const figures = figuresOf(results);
+  assert.deepEqual(figures.map(({ peer, ratio }) => [peer, ratio]), [["clickgan", 1], [best[0], 2], [
+    best[1],
+    3,
+  ]]);
+  assert.deepEqual(summaryCells([{ workload: "W0", figures }]).rows, [[best[0], "2.00"], [best[1], "3.00"]]);
+});
+
 Deno.test("quantiles are linear between the samples", () => {
   assert.equal(quantile([4, 1, 3, 2], 0.25), 1.75);
   assert.equal(quantile([7], 0.75), 7);
@@ -279,7 +354,10 @@ Deno.test("the command refuses what it does not know", async () => {
     [["--workloads", "W0,W9"], /Expected names of W0, W4, W1, W2, W5, got "W9"/],
     [["--peers", "torch,mxnet"], /Expected names of clickgan, .*, torch, .*, got "mxnet"/],
     [["--rounds", "0"], /Expected a whole number/],
-    [["--python", "no-such-python"], /Expected --python to be a Python that has torch/],
+    [
+      ["--python", "no-such-python", "--python", "python3"],
+      /Expected --python to be a Python that has torch/,
+    ],
   ];
   await Promise.all(cases.map(async ([args, message]) => {
     const flags = ["run", ...DENO_FLAGS, "--no-prompt", "--allow-read", "--allow-env", "--allow-run"];

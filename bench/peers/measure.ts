@@ -44,7 +44,7 @@ interface Runner extends Result {
   failure?: string;
 }
 
-/** @param entries with clickgan first: the others are held against its losses. */
+/** @param entries with clickgan first: the others are held against its losses. @returns results in their order */
 export async function measure(entries: readonly PeerEntry[], options: MeasureOptions): Promise<Result[]> {
   const { rounds, signal, say } = options;
   const runners: Runner[] = [];
@@ -97,7 +97,8 @@ export async function measure(entries: readonly PeerEntry[], options: MeasureOpt
   } finally {
     for (const { process } of runners) process.stop();
   }
-  return [...runners, ...failed];
+  const all = [...runners, ...failed];
+  return entries.flatMap((entry) => all.filter((one) => one.entry === entry));
 }
 
 function labelOf(entry: PeerEntry, variant: Variant): string {

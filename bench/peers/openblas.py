@@ -1,7 +1,10 @@
-"""Which kernels OpenBLAS chose for this processor, by the library that this process has loaded."""
+"""Whose matrix products PyTorch has, and which kernels OpenBLAS chose for this processor, by the library that is loaded."""
 
 import ctypes
 import os
+import re
+
+NAMES = {"open": "OpenBLAS", "accelerate": "Accelerate"}
 
 
 def chosen_kernels(maps="/proc/self/maps", load=ctypes.CDLL):
@@ -14,6 +17,26 @@ def chosen_kernels(maps="/proc/self/maps", load=ctypes.CDLL):
         name.restype = ctypes.c_char_p
         return name().decode()
     return None
+
+
+def blas_of(config, kernels):
+    """The name of PyTorch's BLAS, and more words of it. NumPy may have loaded an OpenBLAS beside PyTorch's MKL.
+
+    @param config what torch.__config__.show() says. @param kernels that OpenBLAS chose; None without it"""
+    built = re.search(r"\bBLAS_INFO=(\w+)", config)
+    info = built[1] if built else "unknown"
+    if info == "mkl":
+        version = re.search(r"Math Kernel Library Version ([\d.]+)", config)
+        return "MKL", f"MKL {version[1]}" if version else "MKL"
+    if kernels:
+        return "OpenBLAS", f"OpenBLAS's kernels for {kernels}"
+    name = NAMES.get(info, f"{info} BLAS")
+    return name, name if info in NAMES else f"{name}, no OpenBLAS found"
+
+
+def made_of(torch):
+    """PyTorch's version and BLAS, for what stands beside figures."""
+    return f"PyTorch {torch.__version__} ({blas_of(torch.__config__.show(), chosen_kernels())[1]})"
 
 
 def _libraries(maps):

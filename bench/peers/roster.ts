@@ -1,6 +1,7 @@
 /** Who is compared, and how each is started. */
 
 import type { Model } from "./job.ts";
+import type { Torch } from "./python.ts";
 
 /** One way to start a peer. */
 export interface Variant {
@@ -17,6 +18,8 @@ export interface PeerEntry {
   /** As in the table. */
   readonly name: string;
   readonly program: "deno" | "python";
+  /** The Python that runs it, where there is one. */
+  readonly python?: string;
   /** The fastest one counts. */
   readonly variants: readonly Variant[];
   readonly models: readonly Model[];
@@ -95,3 +98,20 @@ export const roster: readonly PeerEntry[] = [
   deno("tfjs-cpu", "TensorFlow.js cpu", ["tensorflow_js", "cpu"]),
   deno("typescript", "plain TypeScript", ["plain_typescript", "-"]),
 ];
+
+/**
+ * Those of PyTorch once for each that there is, named by it; as they are where there is none.
+ * @param cards whether those of a card stay where a PyTorch has none
+ */
+export function withTorches(
+  entries: readonly PeerEntry[],
+  torches: readonly Torch[],
+  cards: boolean,
+): PeerEntry[] {
+  return entries.flatMap((entry) => {
+    if (entry.program === "deno") return [entry];
+    if (torches.length === 0) return cards || !entry.onCard ? [entry] : [];
+    return torches.filter(({ card }) => cards || card || !entry.onCard)
+      .map(({ name, python }) => ({ ...entry, name: entry.name.replace("PyTorch", name), python }));
+  });
+}

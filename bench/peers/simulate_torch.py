@@ -6,6 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from openblas import made_of
 from protocol import part_of
 
 # What a large temporary may take, in floats.
@@ -35,7 +36,7 @@ class Plain:
         self.lstm = torch.cat([w["encoder/lstm/input_kernel"], w["encoder/lstm/recurrent_kernel"]])
         self.learner = None
         self.cores = torch.get_num_threads()
-        self.note = f"PyTorch {torch.__version__}, {self.cores} thread(s)"
+        self.note = f"{made_of(torch)}, {self.cores} thread(s)"
         self.make_tables()
         self.take(users)
 

@@ -2,7 +2,6 @@
 
 import { median } from "../../src/gpu/profiler.ts";
 import type { Result } from "./measure.ts";
-import { roster } from "./roster.ts";
 
 export interface Figures {
   readonly peer: string;
@@ -23,13 +22,11 @@ export interface Figures {
   readonly wrong: boolean;
 }
 
-/** A row for each peer, that of its fastest variant, in the order of the roster. */
+/** A row for each peer, that of its fastest variant. */
 export function figuresOf(results: readonly Result[]): Figures[] {
   const reference = results.find(({ entry }) => entry.key === "clickgan");
-  return roster.flatMap(({ key }) => {
-    const variants = results.filter(({ entry }) => entry.key === key);
-    return variants.length > 0 ? [figuresOfPeer(variants, reference)] : [];
-  });
+  return Map.groupBy(results, ({ entry }) => entry).values()
+    .map((variants) => figuresOfPeer(variants, reference)).toArray();
 }
 
 function figuresOfPeer(variants: readonly Result[], reference: Result | undefined): Figures {

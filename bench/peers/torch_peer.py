@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from openblas import chosen_kernels
+from openblas import made_of
 from protocol import Cannot, read_job, run, say
 from torch_device import BETA1, BETA2, EPSILON, DeviceAdam, card_text, device, placed, started, use
 
@@ -423,11 +423,6 @@ def network_of(variant, settings, weights, features):
     return ReleasedLstm(weights, features, settings)
 
 
-def cpu_text():
-    products = f"OpenBLAS's kernels for {kernels}" if (kernels := chosen_kernels()) else "no OpenBLAS found"
-    return f"PyTorch {torch.__version__} ({products})"
-
-
 def main():
     variant, threads, where, how, path = sys.argv[1:]
     torch.set_num_threads(int(threads))
@@ -458,7 +453,7 @@ def main():
     else:
         trainer = Single(reward, settings, adam)
     trainer = started(trainer, batches, how)
-    say(ready=card_text() if where == "cuda" else cpu_text())
+    say(ready=card_text() if where == "cuda" else made_of(torch))
     t = 0
     for line in sys.stdin:
         began = time.perf_counter()

@@ -6,19 +6,19 @@ import { GPU_ENVIRONMENT } from "../../src/cli/setup.ts";
 import type { Cells } from "../tables.ts";
 import { peerEnvironment } from "./environment.ts";
 import type { Command } from "./process.ts";
-import { NO_TORCH } from "./python.ts";
+import { NO_TORCH, type Torch } from "./python.ts";
 import { torchVariants } from "./roster.ts";
 
 export interface WholeRunOptions {
   readonly data: string | undefined;
-  readonly python: string | undefined;
+  readonly torches: readonly Torch[];
   readonly rounds: number;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
 }
 
 /** Seconds that each took in each round. What each ended with is said after its first. */
-export async function wholeRun({ data, python, rounds, signal, say }: WholeRunOptions): Promise<Cells> {
+export async function wholeRun({ data, torches, rounds, signal, say }: WholeRunOptions): Promise<Cells> {
   if (data === undefined) {
     throw new UserError("Expected --data with --whole-run: a click log in the paper's layout.");
   }
@@ -45,12 +45,12 @@ export async function wholeRun({ data, python, rounds, signal, say }: WholeRunOp
       name: "clickgan",
       command: train,
     }];
-    if (python === undefined) say(NO_TORCH);
-    else {
+    if (torches.length === 0) say(NO_TORCH);
+    for (const { python, name } of torches) {
       for (const { settings, threads, environment } of torchVariants()) {
         const args = [script("torch_whole_run.py"), data, String(threads)];
         runs.push({
-          name: `PyTorch, best (${settings})`,
+          name: `${name}, best (${settings})`,
           command: () => ({ program: python, args, environment }),
         });
       }

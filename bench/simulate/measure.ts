@@ -5,6 +5,7 @@ import { Made } from "../../src/gpu/made.ts";
 import type { UserModel } from "../../src/model/user_model.ts";
 import { type Timing, timingOf } from "../../src/profile/timing.ts";
 import { CannotError } from "../peers/peer.ts";
+import type { Torch } from "../peers/python.ts";
 import { randomPolicy } from "../../src/policy/random.ts";
 import { meanReturn } from "../../src/simulate/figures.ts";
 import { LearnedSource } from "../../src/simulate/learned_source.ts";
@@ -25,8 +26,8 @@ import {
   disagreement,
   type Kind,
   ownRunner,
-  type PeerName,
-  peerNames,
+  peerForms,
+  peerName,
   PeerRunner,
   type Runner,
 } from "./runners.ts";
@@ -53,7 +54,7 @@ export interface SimulateResult extends PageSizes {
 
 /** How a peer compares with clickgan on the same pages, or why it was not timed. */
 export interface PeerNote {
-  readonly peer: PeerName;
+  readonly peer: string;
   readonly items: number;
   readonly slate: number;
   readonly note: string;
@@ -73,8 +74,8 @@ export interface MeasurePlan {
   /** For all rounds of one who plays. */
   readonly seconds: number;
   readonly rounds: number;
-  /** With torch and NumPy; without it there are no peers. */
-  readonly python: string | undefined;
+  /** Whose Pythons play, too; without one there are no peers. */
+  readonly torches: readonly Torch[];
   readonly profile: boolean;
   /** Pages after which it is looked at what was learned, for the first size; 0 for never. */
   readonly learnedPages: number;
@@ -106,14 +107,13 @@ export async function measureSimulate(
         const usersOf = (kind: ActingKind) => usersFor(plan.users, items, kind);
         const users = { random: usersOf("random"), cdqn: usersOf("cdqn"), greedy: usersOf("greedy") };
         const sizes = { items, slate, users };
-        const gone = new Set<PeerName>();
+        const gone = new Set<string>();
         const at = `${items.toLocaleString("en-US")} items, slates of ${slate}`;
-        const peers = plan.python === undefined ? [] : await startPeers(
+        const peers = plan.torches.length === 0 ? [] : await startPeers(
           gpu,
           model,
           sizes,
           plan,
-          plan.python,
           `${folder}/job.safetensors`,
           notes,
           (text) => say(`${at}: ${text}`),
@@ -121,7 +121,7 @@ export async function measureSimulate(
         try {
           for (const kind of plan.kinds) {
             const left = peers.filter(({ name }) => !gone.has(name));
-            const lost = (name: Runner["name"], why: string) => {
+            const lost = (name: string, why: string) => {
               if (name === "clickgan") return;
               gone.add(name);
               notes.push({ peer: name, items, slate, note: `${kind} ${why}`, wrong: false });
@@ -156,7 +156,6 @@ async function startPeers(
   model: UserModel,
   sizes: JobSizes,
   plan: MeasurePlan,
-  python: string,
   file: string,
   notes: PeerNote[],
   say: (text: string) => void,
@@ -164,13 +163,15 @@ async function startPeers(
   say("what peers are given");
   const lesson = await writeSimulateJob(file, gpu, model, sizes, plan.kinds.includes("learn"));
   const peers: PeerRunner[] = [];
-  for (const name of peerNames) {
+  const all = peerForms.flatMap((form) => plan.torches.map((torch) => ({ form, torch })));
+  for (const { form, torch } of all) {
+    const name = peerName(form, torch);
     say(`${name} starts`);
     const { items, slate } = sizes;
     const note = (note: string, wrong: boolean, near: Pick<PeerNote, "agreement" | "lossOff"> = {}) =>
       void notes.push({ peer: name, items, slate, note, wrong, ...near });
     try {
-      const peer = await PeerRunner.start(name, python, file);
+      const peer = await PeerRunner.start(form, torch, file);
       const wrong = disagreement(peer.agreement, lesson);
       const { agreement } = peer;
       const lossOff = lesson && agreement.lesson && Math.abs(agreement.lesson.loss - lesson.loss);
@@ -192,7 +193,7 @@ async function measureKind(
   sizes: PageSizes,
   { seconds, rounds, profile, learnedPages }: MeasurePlan,
   peers: readonly PeerRunner[],
-  lost: (name: Runner["name"], why: string) => void,
+  lost: (name: string, why: string) => void,
   say: (text: string) => void,
 ): Promise<SimulateResult> {
   say(`${kind}, clickgan`);
@@ -263,7 +264,7 @@ async function randomClicks(
 async function orLost<T>(
   { name }: Runner,
   work: () => Promise<T>,
-  lost: (name: Runner["name"], why: string) => void,
+  lost: (name: string, why: string) => void,
 ): Promise<T | undefined> {
   try {
     return await work();

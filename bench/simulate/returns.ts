@@ -5,7 +5,7 @@ import type { Runner } from "./runners.ts";
 
 /** What one policy brings. */
 export interface LearnedReturn {
-  readonly name: Runner["name"] | "random slates";
+  readonly name: string;
   /** Pages of all users that it learned from. */
   readonly pages: number;
   /** Mean clicks of a new user over all pages. */
@@ -16,7 +16,7 @@ export interface LearnedReturn {
 export async function measureReturns(
   runners: readonly Runner[],
   pages: number,
-  lost: (name: Runner["name"], why: string) => void,
+  lost: (name: string, why: string) => void,
   say: (text: string) => void,
 ): Promise<LearnedReturn[]> {
   const returns: LearnedReturn[] = [];

@@ -9,6 +9,7 @@ import { PolicyTrainer } from "../../src/policy/learning/policy_trainer.ts";
 import { meanReturn } from "../../src/simulate/figures.ts";
 import { LearnedSource } from "../../src/simulate/learned_source.ts";
 import { PeerProcess } from "../peers/process.ts";
+import type { Torch } from "../peers/python.ts";
 import { torchVariants } from "../peers/roster.ts";
 import type { LessonFigures } from "./lesson.ts";
 import { type TimedWork, workOf } from "../../src/gpu/profiler.ts";
@@ -17,12 +18,19 @@ import { type ActingKind, PagePlayer, PAGES, type PageSizes, trainingConfig } fr
 /** What is timed: pages of a policy, or pages that are learned from. */
 export type Kind = ActingKind | "learn";
 
-export const peerNames = ["tuned", "plain", "loop"] as const;
-export type PeerName = typeof peerNames[number];
+/** Of simulate_peer.py. */
+export const peerForms = ["tuned", "plain", "loop"] as const;
+type PeerForm = typeof peerForms[number];
+
+/** As in the tables: a form by one of the Pythons. */
+export function peerName(form: PeerForm, { name }: Torch): string {
+  return form === "loop" ? `a user at a time, NumPy beside ${name}` : `${name}, ${form}`;
+}
 
 /** One who plays pages, of as many users as it has. */
 export interface Runner {
-  readonly name: PeerName | "clickgan";
+  /** As in the tables. */
+  readonly name: string;
   readonly users: number;
   /** @returns milliseconds */
   play(pages: number): Promise<number>;
@@ -113,35 +121,36 @@ export function disagreement(
 /** A peer that is ready, and what it says of itself. */
 export class PeerRunner {
   private constructor(
-    readonly name: PeerName,
+    readonly name: string,
+    private readonly form: PeerForm,
     private readonly process: PeerProcess,
     readonly note: string,
     readonly agreement: Agreement,
   ) {}
 
   /** @param file of the job. @throws CannotError where it cannot be had, Error where it fails. */
-  static async start(name: PeerName, python: string, file: string): Promise<PeerRunner> {
+  static async start(form: PeerForm, torch: Torch, file: string): Promise<PeerRunner> {
     const script = new URL("../peers/simulate_peer.py", import.meta.url).pathname;
     const [{ environment = {} } = {}] = torchVariants();
     const process = await PeerProcess.start(
-      { program: python, args: [script, name, file], environment },
+      { program: torch.python, args: [script, form, file], environment },
       PATIENCE,
     );
     const { note, agreement } = v.parse(readySchema, JSON.parse(process.note));
-    return new PeerRunner(name, process, note, agreement);
+    return new PeerRunner(peerName(form, torch), form, process, note, agreement);
   }
 
   /** Nothing for what it does not do. */
   runner(kind: Kind, users: number): Runner | undefined {
-    const { name, process } = this;
-    if (name === "loop" && kind === "learn") return undefined;
+    const { name, form, process } = this;
+    if (form === "loop" && kind === "learn") return undefined;
     let done = 0;
     const play = async (pages: number) => {
       const { ms } = await process.run(pages, PATIENCE, kind);
       done += pages;
       return ms;
     };
-    const own = { name, users: name === "loop" ? 1 : users, play };
+    const own = { name, users: form === "loop" ? 1 : users, play };
     if (kind !== "learn") return own;
     const clicks = async () => (await process.run(PAGES, PATIENCE, "return")).loss;
     return { ...own, learned: { pages: () => done, clicks } };

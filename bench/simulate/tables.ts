@@ -4,7 +4,7 @@ import type { Ceilings } from "../../src/profile/roofline.ts";
 import { standing } from "../../src/profile/roofline.ts";
 import type { SimulateGrowth } from "./growth.ts";
 import type { PeerNote, Played, SimulateResult } from "./measure.ts";
-import { type Kind, type PeerName, peerNames } from "./runners.ts";
+import type { Kind } from "./runners.ts";
 import { type Cells, short } from "../tables.ts";
 
 /** What is timed, in words. */
@@ -13,11 +13,6 @@ export const kindTitles: Readonly<Record<Kind, string>> = {
   cdqn: "Acting by CDQN",
   greedy: "Greedy slates, by the utilities of all items",
   learn: "Learning by CDQN, users explore",
-};
-const peerTitles: Readonly<Record<PeerName, string>> = {
-  tuned: "PyTorch, tuned",
-  plain: "PyTorch, plain",
-  loop: "a user at a time, NumPy",
 };
 const count = (value: number) => value.toLocaleString("en-US");
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
@@ -28,8 +23,8 @@ function userSteps({ users, timing }: Played): number {
 }
 
 /** How often faster clickgan is than a peer; undefined for one that was not timed. */
-export function timesOf({ played }: SimulateResult, name: PeerName): number | undefined {
-  const [own, other] = (["clickgan", name] as const).map((name) => played.find((one) => one.name === name));
+export function timesOf({ played }: SimulateResult, name: string): number | undefined {
+  const [own, other] = ["clickgan", name].map((name) => played.find((one) => one.name === name));
   return own && other ? userSteps(own) / userSteps(other) : undefined;
 }
 
@@ -40,12 +35,13 @@ export function kindCells(
   ceilings: Ceilings | undefined,
 ): Cells {
   const own = results.filter((result) => result.kind === kind);
-  const peers = peerNames.filter((name) => own.some(({ played }) => played.some((one) => one.name === name)));
+  const names = new Set(own.flatMap(({ played }) => played.map(({ name }) => name)));
+  const peers = [...names].filter((name) => name !== "clickgan");
   return {
     head: [
       ...["items", "slate", "users", "ms a page", "user-steps/s"],
       ...(ceilings ? ["of the multiply-add ceiling"] : []),
-      ...peers.flatMap((name) => [`${peerTitles[name]}, user-steps/s`, "times"]),
+      ...peers.flatMap((name) => [`${name}, user-steps/s`, "times"]),
     ],
     rows: own.map((result) => {
       const clickgan = result.played.find(({ name }) => name === "clickgan");
@@ -78,7 +74,7 @@ export function returnCells({ returns, played }: SimulateResult): Cells {
     rows: returns.map(({ name, pages, clicks }) => {
       const own = played.find((one) => one.name === name);
       return [
-        name === "clickgan" || name === "random slates" ? name : peerTitles[name],
+        name,
         own ? count(pages * own.users) : "-",
         own ? short(pages * own.timing.median / 1e6) : "-",
         clicks.toFixed(2),
@@ -129,12 +125,12 @@ export function growthCells(growth: readonly SimulateGrowth[]): Cells {
 export function noteLines(notes: readonly PeerNote[]): string[] {
   const near = Map.groupBy(
     notes.filter(({ agreement }) => agreement),
-    ({ peer, note }) => `${peerTitles[peer]} (${note})`,
+    ({ peer, note }) => `${peer} (${note})`,
   );
   return [
     ...Array.from(near, ([who, own]) => `${who}: ${nearText(own)}`),
     ...notes.filter(({ agreement }) => !agreement).map(({ peer, items, slate, note, wrong }) =>
-      `${peerTitles[peer]}, ${count(items)} items, slates of ${slate}: ${wrong ? "not timed, " : ""}${note}`
+      `${peer}, ${count(items)} items, slates of ${slate}: ${wrong ? "not timed, " : ""}${note}`
     ),
   ];
 }
