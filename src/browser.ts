@@ -35,7 +35,10 @@ export {
   makeDemoShop,
 } from "./data/demo_shop.ts";
 export { type BaselineName, baselineNames, Baselines, type TestedBaseline } from "./baselines/baselines.ts";
+export type { CountedField, CountsConfig } from "./counts/columns.ts";
+export { countsConfigFor } from "./counts/tables.ts";
 export type { TokenField } from "./counts/token_fields.ts";
+export { countedStart } from "./model/counted.ts";
 export { Collector, type CollectorOptions, type ScoredPart } from "./figures/collector.ts";
 export type { Interval } from "./figures/bootstrap.ts";
 export type { Calibration, ReliabilityBin } from "./figures/calibration.ts";

@@ -71,7 +71,10 @@ export class DeviceLog {
    * @internal
    */
   readonly item: View;
-  /** Only with counts. */
+  /**
+   * Only with counts.
+   * @internal
+   */
   readonly facts: LogFacts | undefined;
 
   /**

@@ -13,13 +13,17 @@ import type { ItemsShape } from "../data/item_catalogue.ts";
 
 /** A field of tokens that is a category: tokens first .. first + count - 1, of which an item has at most `slots` in the table. */
 export interface CountedField {
+  /** Its first token. */
   readonly first: number;
+  /** How many it has. */
   readonly count: number;
+  /** Tokens of an item in it, at most, that count. */
   readonly slots: number;
 }
 
 /** What the counts of a model are of. Part of its config. */
 export interface CountsConfig {
+  /** The categories. */
   fields: CountedField[];
   /** M, nearest items that are kept of each. */
   neighbours: number;
