@@ -14,18 +14,17 @@
 //     clicks, page  log(1 + n), log of the items on the page, at most the longest that was counted: a catalogue is longer
 //
 // For          both kinds of adapter
-// Work split   LANES invocations own an event, each every LANES-th of its rows: an event of one page has few rows, one of a whole
-//              catalogue many. A row is independent of the others: no barrier.
+// Work split   one invocation owns one row, which is independent of the others: no barrier. Rows of an event are neighbours.
 // Cost         a bisection among M neighbours, and S comparisons squared at most, for each of the last clicks: it is linear in
 //              rows, whatever the catalogue. About 20 (log2 M + fields) words a row.
-// On a GPU     (reasoned, not measured) bisections of neighbours diverge by a step at most; what was clicked is a broadcast. The
+// On llvmpipe  an event's rows shared out among eight invocations, bisections that end when they have found: two fifths longer
+// On a GPU     (reasoned, not measured) bisections take the same steps everywhere; what was clicked is a broadcast. The
 //              table's rows are a gather of a few hundred bytes each: popular items stay in cache. No invocation of a workgroup
 //              needs another, so its size is that of most kernels.
 // Accuracy     logarithms of quotients of small numbers: 1e-6 of the value, absolute near 0.
 // Backward     none: the table is counted, not learned
 
 const WORKGROUP = 64;
-const LANES = 8u;
 const LAGS = 20u;
 const SLOTS = 0u;       // S
 const FIELDS = 0u;
@@ -61,14 +60,14 @@ fn field_of(slot: u32) -> u32 { return (FIELD_OF >> (4u * slot)) & 15u; }
 
 // How many users clicked both the item whose row starts at `first` and another one, 0 for none of its neighbours.
 fn clicked_both(first: u32, other: f32) -> f32 {
-  var low = 0u;
-  var high = NEIGHBOURS;
-  while (low < high) {
-    let middle = (low + high) / 2u;
-    if (table[first + FIRST_NEIGHBOUR + middle] < other) { low = middle + 1u; } else { high = middle; }
+  // The same steps for everybody: what a comparison says is added, nobody branches.
+  var at = first + FIRST_NEIGHBOUR;
+  for (var left = NEIGHBOURS; left > 1u;) {
+    let half = left / 2u;
+    at += select(0u, half, table[at + half - 1u] < other);
+    left -= half;
   }
-  if (low == NEIGHBOURS || table[first + FIRST_NEIGHBOUR + low] != other) { return 0.0; }
-  return table[first + FIRST_NEIGHBOUR + NEIGHBOURS + low];
+  return select(0.0, table[at + NEIGHBOURS], table[at] == other);
 }
 
 // Logarithms of how much more often the user clicked on the item's categories than all users do, a field each.
@@ -103,62 +102,66 @@ fn lifts(first: u32, past: u32, lags: u32) -> vec4f {
   return select(log(sum / max(count, vec4f(1.0))), vec4f(0.0), count == vec4f(0.0));
 }
 
+// The event of a row: on a page of simulated users all have as many rows.
+fn event_of(r: u32) -> u32 {
+  if (LOGGED) { return row[r].x; }
+  return r / (event[0].y - event[0].x);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn row_counts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
-  let i = id.x + id.y * (grid.x * WORKGROUP);
-  let e = i / LANES;
-  if (e >= step.size.y) { return; }
+  let r = id.x + id.y * (grid.x * WORKGROUP);
+  if (r >= step.size.z) { return; }
+  let e = event_of(r);
   let of_event = event[e];
   let so_far = recent[e * EVENT];
   let lags = u32(recent[e * EVENT + 1u]);
   let past = e * EVENT + 2u;
   let mean_rate = scale[2u * C4].x;
   let shown_at_once = min(f32(select(PAGE, of_event.y - of_event.x, PAGE == 0u)), scale[2u * C4].y);
-  for (var r = of_event.x + i % LANES; r < of_event.y; r += LANES) {
-    var item: u32;
-    var own = 0u;
-    if (LOGGED) {
-      let known = fact[row[r].y];
-      own = known.x;
-      item = known.y;
-    } else {
-      item = row_item[r];
+  var item: u32;
+  var own = 0u;
+  if (LOGGED) {
+    let known = fact[row[r].y];
+    own = known.x;
+    item = known.y;
+  } else {
+    item = row_item[r];
+  }
+  let first = item * WIDTH;
+  let shown = max(table[first] - f32((own >> 8u) & 2047u), 0.0);
+  let clicked = max(table[first + 1u] - f32((own >> 19u) & 2047u), 0.0);
+  let in_pairs = select(0.0, 1.0, (own & IN_PAIRS) != 0u);
+  let paired = select(0.0, 1.0, (own & PAIRED) != 0u);
+  let users = max(table[first + 2u] - in_pairs, 1.0);
+  var similarity = 0.0;
+  var again = 0.0;
+  for (var lag = 0u; lag < lags; lag++) {
+    let noted = recent[past + lag * STRIDE];
+    if (noted == f32(item) || noted == -1.0 - f32(item)) {
+      again += 1.0;
+    } else if (noted >= 0.0) {
+      let both = max(clicked_both(first, noted) - in_pairs, 0.0);
+      let others = max(recent[past + lag * STRIDE + 1u] - paired, 1.0);
+      // Without the user's own clicks the pair may be none of the nearest.
+      if (paired == 0.0 || both - 0.5 > table[first + 3u] * sqrt(others)) { similarity += both / sqrt(users * others); }
     }
-    let first = item * WIDTH;
-    let shown = max(table[first] - f32((own >> 8u) & 2047u), 0.0);
-    let clicked = max(table[first + 1u] - f32((own >> 19u) & 2047u), 0.0);
-    let in_pairs = select(0.0, 1.0, (own & IN_PAIRS) != 0u);
-    let paired = select(0.0, 1.0, (own & PAIRED) != 0u);
-    let users = max(table[first + 2u] - in_pairs, 1.0);
-    var similarity = 0.0;
-    var again = 0.0;
-    for (var lag = 0u; lag < lags; lag++) {
-      let noted = recent[past + lag * STRIDE];
-      if (noted == f32(item) || noted == -1.0 - f32(item)) {
-        again += 1.0;
-      } else if (noted >= 0.0) {
-        let both = max(clicked_both(first, noted) - in_pairs, 0.0);
-        let others = max(recent[past + lag * STRIDE + 1u] - paired, 1.0);
-        // Without the user's own clicks the pair may be none of the nearest.
-        if (paired == 0.0 || both - 0.5 > table[first + 3u] * sqrt(others)) { similarity += both / sqrt(users * others); }
-      }
-    }
-    var c: array<f32, 12>;
-    c[0] = log((clicked + PRIOR * mean_rate) / ((shown + PRIOR) * mean_rate));
-    c[1] = log(1.0 + shown);
-    c[2] = log(similarity + FLOOR);
-    c[3] = log(1.0 + again);
-    c[4] = select(0.0, 1.0, lags > 0u && recent[past] == f32(item));
-    c[5] = log(1.0 + f32(own & 255u));
-    if (FIELDS > 0u) {
-      let lift = lifts(first, past, lags);
-      for (var field = 0u; field < FIELDS; field++) { c[6u + field] = lift[field]; }
-    }
-    c[6u + FIELDS] = log(1.0 + so_far);
-    c[7u + FIELDS] = log(shown_at_once);
-    for (var k = 0u; k < C4; k++) {
-      let x = vec4f(c[4u * k], c[4u * k + 1u], c[4u * k + 2u], c[4u * k + 3u]);
-      counts[r * C4 + k] = (x - scale[k]) * scale[C4 + k];
-    }
+  }
+  var c: array<f32, 12>;
+  c[0] = log((clicked + PRIOR * mean_rate) / ((shown + PRIOR) * mean_rate));
+  c[1] = log(1.0 + shown);
+  c[2] = log(similarity + FLOOR);
+  c[3] = log(1.0 + again);
+  c[4] = select(0.0, 1.0, lags > 0u && recent[past] == f32(item));
+  c[5] = log(1.0 + f32(own & 255u));
+  if (FIELDS > 0u) {
+    let lift = lifts(first, past, lags);
+    for (var field = 0u; field < FIELDS; field++) { c[6u + field] = lift[field]; }
+  }
+  c[6u + FIELDS] = log(1.0 + so_far);
+  c[7u + FIELDS] = log(shown_at_once);
+  for (var k = 0u; k < C4; k++) {
+    let x = vec4f(c[4u * k], c[4u * k + 1u], c[4u * k + 2u], c[4u * k + 3u]);
+    counts[r * C4 + k] = (x - scale[k]) * scale[C4 + k];
   }
 }

@@ -67,13 +67,16 @@ export function slotsOf(fields: readonly CountedField[]): number {
   return fields.reduce((sum, { slots }) => sum + slots, 0);
 }
 
-const MOST_NEIGHBOURS = 256;
+/** Of a small catalogue, whose table stays in cache, and of a large one: a step of training looks many of them up. */
+const MOST_NEIGHBOURS = { small: 256, large: 128 } as const;
+const SMALL_CATALOGUE = 2048;
 const TABLE_FLOATS = 2 ** 24;
 
 /** As many as 64 MiB hold for a catalogue, a multiple of two. */
 export function neighboursFor({ count }: Pick<ItemsShape, "count">): number {
   const room = Math.floor(TABLE_FLOATS / count / 4) * 2;
-  return Math.max(8, Math.min(MOST_NEIGHBOURS, room, 2 * Math.ceil((count - 1) / 2)));
+  const most = MOST_NEIGHBOURS[count <= SMALL_CATALOGUE ? "small" : "large"];
+  return Math.max(8, Math.min(most, room, 2 * Math.ceil((count - 1) / 2)));
 }
 
 /**

@@ -17,9 +17,6 @@ import type { Tensor } from "../tape/tensor.ts";
 const recentKernel = kernel("recent_clicks", recentText);
 const countsKernel = kernel("row_counts", countsText);
 
-/** Invocations that share the rows of a page; where an event has those of a whole catalogue, so many rows are an invocation's. */
-const LANES = 8;
-
 /** Numbers of an event in {@link recentClicks}. */
 export function recentWidth({ fields }: CountsConfig): number {
   return 2 + LAGS * (2 + slotsOf(fields));
@@ -103,13 +100,11 @@ export function rowCounts(
   const output = tape.tensor(name, "rows", C, { trainable: false });
   const slots = config.fields.flatMap(({ slots }, field) => new Array<number>(slots).fill(field));
   const { pageLength = 0 } = tape.batch;
-  const lanes = pageLength > 0 ? Math.ceil(tape.options.capacity.items / LANES) : LANES;
   const searched = Math.ceil(Math.log2(config.neighbours)) + slots.length;
   const forward = (): ClickDispatch[] => [{
     kernel: countsKernel,
     label: `${name} forward`,
     constants: {
-      LANES: lanes,
       LAGS,
       SLOTS: slots.length,
       FIELDS: config.fields.length,
@@ -130,7 +125,7 @@ export function rowCounts(
       scale: bufferOf(scale.view),
       counts: bufferOf(output.view),
     },
-    invocations: [{ of: "events", times: lanes }],
+    invocations: ["rows"],
     cost: (s) => ({
       flops: 4 * LAGS * searched * s.rows,
       bytes: s.rows * (4 * LAGS * searched + 4 * output.stride) + 4 * recent.stride * s.events,

@@ -50,7 +50,7 @@ export const dataMutations = [
     ["recent[k] = 0.0;", ""],
   ]),
   ...mutationsOf("kernels/row_counts.wgsl", { tests: ["row_counts"] }, [
-    ["middle + 1u; } else", "middle; } else"],
+    ["half - 1u] < other", "half] < other"],
     ["(own >> 8u) & 2047u", "(own >> 8u) & 1023u"],
     ["own & 255u", "own & 127u"],
     ["} else if (noted >= 0.0) {", "} else {"],
