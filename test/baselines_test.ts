@@ -5,6 +5,7 @@ import { itemKnn } from "../src/baselines/item_knn.ts";
 import { fitLogOdds } from "../src/baselines/log_odds.ts";
 import { lastClick } from "../src/baselines/last_click.ts";
 import { PairCounts } from "../src/counts/pair_counts.ts";
+import { countPairs } from "../src/counts/pairs.ts";
 import { countTrain, rateOf } from "../src/counts/train_counts.ts";
 import { type ClickLog, NONE, usersOf } from "../src/data/click_log.ts";
 import { MemoryLog } from "../src/data/log_source.ts";
@@ -85,7 +86,7 @@ Deno.test("last click: the latest clicked items first, the others by their click
 
 Deno.test("item-kNN: the mean cosine of clicks of the same train users", () => {
   const counts = countTrain(small);
-  const scorer = itemKnn(new MemoryLog(small), counts);
+  const scorer = itemKnn(countPairs(new MemoryLog(small), 500), counts);
   // By the definition, over sets of users.
   const clickers = Array.from({ length: 12 }, () => new Set<number>());
   for (let user = 0; user < small.userSplit.length; user++) {

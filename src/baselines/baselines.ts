@@ -14,6 +14,7 @@ import { logit } from "./logit.ts";
 import { utilityOf } from "./log_odds.ts";
 import type { Scorer } from "./scorer.ts";
 import { chance, clickRate } from "./simple.ts";
+import { countPairs, latestFor } from "../counts/pairs.ts";
 import { countTrain, told, type TrainCounts } from "../counts/train_counts.ts";
 
 /** In the order in which they are shown; by the names that they have in result.json. */
@@ -80,8 +81,9 @@ export class Baselines {
       take("clickRate", clickRate(counts));
       take("lastClick", lastClick(counts));
       take("categoryRate", categoryRate(source.items, counts, fields));
-      take("itemKnn", itemKnn(source, counts, onProgress));
-      take("logit", logit(source, fields, places === "shown", onProgress));
+      const pairs = countPairs(source, latestFor(source), onProgress);
+      take("itemKnn", itemKnn(pairs, counts));
+      take("logit", logit(source, fields, places === "shown", { counts, pairs }, onProgress));
     }
     return new Baselines(source, counts, scorers);
   }

@@ -1,7 +1,6 @@
 /** Items that are clicked by the same users as those that the user clicked: item-based nearest neighbours. */
 
-import { type ClickPairs, countPairs, latestFor } from "../counts/pairs.ts";
-import type { LogSource, OnProgress } from "../data/log_source.ts";
+import type { ClickPairs } from "../counts/pairs.ts";
 import { rowsIn, type Scorer, visitPages } from "./scorer.ts";
 import { rateOf, type TrainCounts } from "../counts/train_counts.ts";
 
@@ -17,8 +16,7 @@ const SETTINGS = CLICKS.flatMap((clicks, window) =>
 );
 
 /** Scores by the cosine of two items: users who clicked both / sqrt(users who clicked the one x the other). */
-export function itemKnn(source: LogSource, counts: TrainCounts, onProgress?: OnProgress): Scorer {
-  const neighbours = countPairs(source, latestFor(source), onProgress);
+export function itemKnn(neighbours: ClickPairs, counts: TrainCounts): Scorer {
   return {
     settings: SETTINGS.map(({ clicks, weight, again }) =>
       [

@@ -1,7 +1,7 @@
 /** The conditional logit of econometrics over counts: it is fitted in seconds, and what a network has to beat. */
 
 import { fitCounts, logitUtilities } from "../counts/fit.ts";
-import { countsConfigFor, countTables } from "../counts/tables.ts";
+import { type Counted, countsConfigFor, countTables } from "../counts/tables.ts";
 import type { TokenField } from "../counts/token_fields.ts";
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import type { Scorer } from "./scorer.ts";
@@ -17,9 +17,10 @@ export function logit(
   source: LogSource,
   fields: readonly TokenField[],
   placed: boolean,
+  counted: Counted,
   onProgress?: OnProgress,
 ): Scorer {
-  const tables = countTables(source, countsConfigFor(source, fields), onProgress);
+  const tables = countTables(source, countsConfigFor(source, fields), onProgress, counted);
   onProgress?.("Fitting a logit of the counts", 0, 1);
   const fitted = fitCounts(source, tables, { dense: true, places: placed ? PLACES : 0, seed: 1 });
   return {

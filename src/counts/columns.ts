@@ -76,7 +76,7 @@ const TABLE_FLOATS = 2 ** 24;
 export function neighboursFor({ count }: Pick<ItemsShape, "count">): number {
   const room = Math.floor(TABLE_FLOATS / count / 4) * 2;
   const most = MOST_NEIGHBOURS[count <= SMALL_CATALOGUE ? "small" : "large"];
-  return Math.max(8, Math.min(most, room, 2 * Math.ceil((count - 1) / 2)));
+  return Math.max(2, Math.min(most, room, 2 * Math.ceil((count - 1) / 2)));
 }
 
 /**

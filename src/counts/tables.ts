@@ -61,10 +61,22 @@ function eachTokens(items: ItemCatalogue, visit: (item: number, tokens: Uint32Ar
   }
 }
 
-/** Counts the train users of a source. */
-export function countTables(source: LogSource, config: CountsConfig, onProgress?: OnProgress): CountTables {
-  const counts = countTrain(source, onProgress);
-  const pairs = countPairs(source, config.latest, onProgress);
+/** What is counted of train users. */
+export interface Counted {
+  readonly counts: TrainCounts;
+  readonly pairs: ClickPairs;
+}
+
+/** The tables of the train users of a source. @param counted of them, where that is known already */
+export function countTables(
+  source: LogSource,
+  config: CountsConfig,
+  onProgress?: OnProgress,
+  { counts, pairs }: Counted = {
+    counts: countTrain(source, onProgress),
+    pairs: countPairs(source, config.latest, onProgress),
+  },
+): CountTables {
   const width = tableWidth(config);
   const items = new Float32Array(source.items.shape.count * width);
   for (let item = 0, at = 0; at < items.length; item++, at += width) {

@@ -221,11 +221,12 @@ export class ParameterArena {
 
 /** @throws UserError for a parameter that no kernel can see at once: it says how large it may be. */
 function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
-  const { name, rows, columns, table } = spec;
+  const { name, rows, columns, table, constant } = spec;
   try {
     gpu.requireBindable(bytesOf(spec), `parameter ${name} [${rows}, ${columns}]`);
   } catch (error) {
     if (!(error instanceof LimitError)) throw error;
+    if (constant) throw new UserError(`${error.message} Train without what is counted of items: --counts none`);
     const most = thousands(Math.floor(error.share * (table ? rows : columns)));
     throw new UserError(
       table
