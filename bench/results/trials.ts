@@ -12,6 +12,18 @@ import { fixed, meanWithSd, type ResultTable } from "./result_table.ts";
 import type { Runs } from "./runs.ts";
 
 const SEEDS = 5;
+/** What else was tried, each beside the default, with one seed. */
+const VARIANTS = [
+  "--wide 0",
+  "--wide 16",
+  "--encoder pw",
+  "--encoder none",
+  "--position-effect 0",
+  "--learning-rate 0.003",
+  "--weight-decay 3",
+  "--counts none",
+];
+const VARIED = ["similarity", "all", "several"];
 
 const difference = v.looseObject({
   value: v.finiteNumber(),
@@ -36,7 +48,8 @@ export const trialsTable: ResultTable = {
     "the default of train beside the best baselines: on all prepared sets in --logs, the paper's files and the demo shop",
   async make(runs) {
     const rows: string[][] = [];
-    for (const [name, data] of await logsOf(runs)) {
+    const logs = await logsOf(runs);
+    for (const [name, data] of logs) {
       const folder = await runs.trained(`trial-${name}`, "train", [
         ...["--data", data, "--seeds", String(SEEDS), "--no-report"],
       ]);
@@ -52,9 +65,32 @@ export const trialsTable: ResultTable = {
         ["log", "loss", "best baseline", "better", "worse", "prec@1", "best baseline", "better", "worse"],
         rows,
       ),
+      "",
+      `Other options than the defaults, loss of best-loss (one seed), on ${VARIED.join(", ")}:`,
+      "",
+      ...markdownTable(["options", ...VARIED], await variantRows(runs, new Map(logs))),
     ].join("\n");
   },
 };
+
+async function variantRows(runs: Runs, logs: ReadonlyMap<string, string>): Promise<string[][]> {
+  const rows: string[][] = [];
+  for (const options of ["", ...VARIANTS]) {
+    const losses: string[] = [];
+    for (const name of VARIED) {
+      const data = logs.get(name);
+      const words = options.split(" ").filter((word) => word !== "");
+      const trained = words.map((word) => word.replace(/^--/, "")).join("-");
+      const folder = data &&
+        await runs.trained(`variant-${name}-${trained}`, "train", ["--data", data, "--no-report", ...words]);
+      const result = folder && await readJson(`${folder}/result.json`, resultSchema);
+      const loss = result ? result.test.find(({ snapshot }) => snapshot === "best-loss")?.nll : undefined;
+      losses.push(loss === undefined ? "-" : fixed(loss));
+    }
+    rows.push([options === "" ? "the defaults" : `\`${options}\``, ...losses]);
+  }
+  return rows;
+}
 
 /** Names and what `train` calls them. */
 async function logsOf({ logs, papers }: Runs): Promise<[string, string][]> {
