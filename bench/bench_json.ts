@@ -6,6 +6,7 @@ import { atomicWriteFile, makeFolder } from "../src/files/atomic_write.ts";
 import { readJson } from "../src/files/json_file.ts";
 import type { BenchReport, LadderFigures } from "../src/profile/bench_report.ts";
 import { UserError } from "../src/user_error.ts";
+import { recordsJson } from "./records_json.ts";
 
 const time = v.atLeast(0);
 const count = v.whole(0);
@@ -104,7 +105,7 @@ export const benchSchema: v.GenericSchema<unknown, BenchReport> = v.strictObject
 /** @throws UserError when the file cannot be written. */
 export async function writeBench(file: string, report: BenchReport): Promise<void> {
   await makeFolder(dirname(file));
-  await atomicWriteFile(file, JSON.stringify(report, null, 1) + "\n");
+  await atomicWriteFile(file, recordsJson(report) + "\n");
 }
 
 /** @throws UserError for a file that is missing or not of this layout. */

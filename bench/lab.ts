@@ -18,6 +18,7 @@ import { environmentOf, runScript, type SideName, sideNames } from "./lab/sides.
 import { type Trial, trialSchema } from "./lab/trial.ts";
 import { writeTrialFiles } from "./lab/trial_files.ts";
 import { Status } from "./status.ts";
+import { recordsJson } from "./records_json.ts";
 
 const MARKERS = "bench lab";
 /** What compiling and the rest may take, besides the seconds of steps. */
@@ -142,7 +143,7 @@ async function deliver(
   console.log(notes.join("\n"));
   if (json !== undefined) {
     const report = { format: 1, date: new Date().toISOString(), version, sides };
-    await atomicWriteFile(json, JSON.stringify(report, null, 1) + "\n");
+    await atomicWriteFile(json, recordsJson(report) + "\n");
   }
   if (apart.wrong) throw new UserError("Expected the same losses on all sides: no table is written.");
   if (readme === undefined) return;

@@ -19,6 +19,7 @@ import { jsonBeside, shippedLadder, writeLadder } from "./ladder_json.ts";
 import { UserError } from "../src/user_error.ts";
 import { Status } from "./status.ts";
 import { type Cells, short } from "./tables.ts";
+import { recordsJson } from "./records_json.ts";
 
 interface LadderCommandOptions {
   readonly shapes?: AdapterKind;
@@ -80,7 +81,7 @@ async function climb(chosen: ReadonlySet<string>, options: LadderCommandOptions)
       status.clear();
       figures.push(ladderFigures(ladder, size, results));
       if (json !== undefined) {
-        await atomicWriteFile(json, JSON.stringify({ adapter, ladders: figures }, null, 2) + "\n");
+        await atomicWriteFile(json, recordsJson({ adapter, ladders: figures }) + "\n");
       }
       const { head, rows } = ladderCells(results);
       console.log(`\n${ladder.title}: ${size.join(" x ")}\n${table(head, rows)}`);

@@ -6,6 +6,7 @@ import { readJson } from "../src/files/json_file.ts";
 import type { StepResult } from "../src/ladder/run.ts";
 import type { Size } from "../src/ladder/problem.ts";
 import type { ShippedLadder } from "../src/ladder/shipped.ts";
+import { recordsJson } from "./records_json.ts";
 
 const ladderSchema: v.GenericSchema<unknown, ShippedLadder> = v.strictObject({
   ladder: v.string(),
@@ -43,7 +44,7 @@ export async function writeLadder(file: string, ladder: ShippedLadder): Promise<
   const after = known
     ? before.map((other) => other.ladder === ladder.ladder ? ladder : other)
     : [...before, ladder];
-  await atomicWriteFile(file, JSON.stringify(after, null, 2) + "\n");
+  await atomicWriteFile(file, recordsJson(after) + "\n");
 }
 
 /** What is shipped of a ladder's results. */

@@ -226,7 +226,9 @@ function requireParameter(gpu: Gpu, spec: ParameterSpec): void {
     gpu.requireBindable(bytesOf(spec), `parameter ${name} [${rows}, ${columns}]`);
   } catch (error) {
     if (!(error instanceof LimitError)) throw error;
-    if (constant) throw new UserError(`${error.message} Train without what is counted of items: --counts none`);
+    if (constant) {
+      throw new UserError(`${error.message} Train without what is counted of items: --counts none`);
+    }
     const most = thousands(Math.floor(error.share * (table ? rows : columns)));
     throw new UserError(
       table
