@@ -19,8 +19,10 @@ export function logit(
   placed: boolean,
   counted: Counted,
   onProgress?: OnProgress,
-): Scorer {
-  const tables = countTables(source, countsConfigFor(source, fields), onProgress, counted);
+): Scorer | undefined {
+  const config = countsConfigFor(source, fields);
+  if (!config) return undefined; // a catalogue that is too large for their table
+  const tables = countTables(source, config, onProgress, counted);
   onProgress?.("Fitting a logit of the counts", 0, 1);
   const fitted = fitCounts(source, tables, { dense: true, places: placed ? PLACES : 0, seed: 1 });
   return {

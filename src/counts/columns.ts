@@ -70,13 +70,23 @@ export function slotsOf(fields: readonly CountedField[]): number {
 /** Of a small catalogue, whose table stays in cache, and of a large one: a step of training looks many of them up. */
 const MOST_NEIGHBOURS = { small: 256, large: 128 } as const;
 const SMALL_CATALOGUE = 2048;
-const TABLE_FLOATS = 2 ** 24;
+/** Of a table: 112 MiB, less than a binding that every adapter has. */
+const TABLE_FLOATS = 28 * 2 ** 20;
+/** Of a table that has room to choose: 64 MiB. */
+const USUAL_FLOATS = 2 ** 24;
 
-/** As many as 64 MiB hold for a catalogue, a multiple of two. */
-export function neighboursFor({ count }: Pick<ItemsShape, "count">): number {
-  const room = Math.floor(TABLE_FLOATS / count / 4) * 2;
+/** Slots of tokens that the table of a catalogue has room for, beside as many floats for neighbours. */
+export function slotsFor({ count }: Pick<ItemsShape, "count">): number {
+  return Math.min(MOST_SLOTS, Math.floor((TABLE_FLOATS / count - 4) / 4));
+}
+
+/** M: an even number, as many as the table has room for. 0 for a catalogue that is too large for a table of them. */
+export function neighboursFor({ count }: Pick<ItemsShape, "count">, fields: readonly CountedField[]): number {
+  const beside = 4 + 2 * slotsOf(fields);
+  const even = (floats: number) => 2 * Math.max(0, Math.floor((floats / count - beside) / 4));
   const most = MOST_NEIGHBOURS[count <= SMALL_CATALOGUE ? "small" : "large"];
-  return Math.max(2, Math.min(most, room, 2 * Math.ceil((count - 1) / 2)));
+  const others = 2 * Math.max(1, Math.ceil((count - 1) / 2));
+  return Math.min(most, others, even(TABLE_FLOATS), Math.max(8, even(USUAL_FLOATS)));
 }
 
 /**

@@ -6,15 +6,15 @@ import {
   type CountedField,
   type CountsConfig,
   MOST_FIELDS,
-  MOST_SLOTS,
   neighboursFor,
   NO_ITEM,
+  slotsFor,
   slotsOf,
   tableWidth,
 } from "./columns.ts";
 import { type CountTables, nearnessOf } from "./page_counts.ts";
 import { type ClickPairs, countPairs, latestFor } from "./pairs.ts";
-import { clickShares, isCategory, type TokenField, tokensIn } from "./token_fields.ts";
+import { clickShares, isCategory, isIn, type TokenField, tokensIn } from "./token_fields.ts";
 import { countTrain, type TrainCounts } from "./train_counts.ts";
 
 /** Tokens of an item in one field that the table holds. */
@@ -22,17 +22,41 @@ const SLOTS_A_FIELD = 4;
 /** Items whose tokens are read at once. */
 const CHUNK = 2 ** 16;
 
-/** What counts of a log look at. @param fields which tokens are of one kind; without any, all tokens are one field. */
-export function countsConfigFor(source: LogSource, fields: readonly TokenField[]): CountsConfig {
+/** What was counted of a source: models and baselines ask for the same. */
+interface Known {
+  config?: { readonly of: string; readonly is: CountsConfig | null };
+  tables?: CountTables;
+}
+const known = new WeakMap<LogSource, Known>();
+function knownOf(source: LogSource): Known {
+  const found = known.get(source) ?? {};
+  known.set(source, found);
+  return found;
+}
+
+/**
+ * What counts of a log look at; null where its catalogue is too large for their table.
+ * @param fields which tokens are of one kind; without any, all tokens are one field.
+ */
+export function countsConfigFor(source: LogSource, fields: readonly TokenField[]): CountsConfig | null {
+  const found = knownOf(source);
+  const of = JSON.stringify(fields);
+  if (found.config?.of !== of) found.config = { of, is: makeConfig(source, fields) };
+  return found.config.is;
+}
+
+function makeConfig(source: LogSource, fields: readonly TokenField[]): CountsConfig | null {
   const { items } = source;
+  const categories = fieldsOf(items.shape, fields).slice(0, MOST_FIELDS);
+  const most = mostTokens(items, categories);
+  const room = slotsFor(items.shape);
   const counted: CountedField[] = [];
-  for (const field of fieldsOf(items.shape, fields)) {
-    const slots = Math.min(SLOTS_A_FIELD, MOST_SLOTS - slotsOf(counted), mostTokens(items, field));
-    if (slots > 0 && counted.length < MOST_FIELDS) {
-      counted.push({ first: field.first, count: field.count, slots });
-    }
-  }
-  return { fields: counted, neighbours: neighboursFor(items.shape), latest: latestFor(source) };
+  categories.forEach(({ first, count }, k) => {
+    const slots = Math.min(SLOTS_A_FIELD, room - slotsOf(counted), most[k] ?? 0);
+    if (slots > 0) counted.push({ first, count, slots });
+  });
+  const neighbours = neighboursFor(items.shape, counted);
+  return neighbours === 0 ? null : { fields: counted, neighbours, latest: latestFor(source) };
 }
 
 function fieldsOf(shape: ItemsShape, fields: readonly TokenField[]): readonly TokenField[] {
@@ -41,12 +65,16 @@ function fieldsOf(shape: ItemsShape, fields: readonly TokenField[]): readonly To
   return all.filter((field) => isCategory(field, shape));
 }
 
-/** The most tokens of a field that an item has. */
-function mostTokens(items: ItemCatalogue, { first, count }: TokenField): number {
-  let most = 0;
+/** The most tokens of each field that an item has. */
+function mostTokens(items: ItemCatalogue, fields: readonly TokenField[]): number[] {
+  const most = fields.map(() => 0);
+  if (fields.length === 0) return most;
   eachTokens(items, (_, tokens) => {
-    const own = tokens.reduce((sum, token) => sum + (token >= first && token < first + count ? 1 : 0), 0);
-    most = Math.max(most, own);
+    fields.forEach((field, k) => {
+      let own = 0;
+      for (const token of tokens) own += isIn(field, token) ? 1 : 0;
+      most[k] = Math.max(most[k]!, own);
+    });
   });
   return most;
 }
@@ -72,11 +100,21 @@ export function countTables(
   source: LogSource,
   config: CountsConfig,
   onProgress?: OnProgress,
-  { counts, pairs }: Counted = {
-    counts: countTrain(source, onProgress),
-    pairs: countPairs(source, config.latest, onProgress),
-  },
+  counted?: Counted,
 ): CountTables {
+  const found = knownOf(source);
+  if (found.tables && JSON.stringify(found.tables.config) === JSON.stringify(config)) return found.tables;
+  return found.tables = makeTables(
+    source,
+    config,
+    counted ?? {
+      counts: countTrain(source, onProgress),
+      pairs: countPairs(source, config.latest, onProgress),
+    },
+  );
+}
+
+function makeTables(source: LogSource, config: CountsConfig, { counts, pairs }: Counted): CountTables {
   const width = tableWidth(config);
   const items = new Float32Array(source.items.shape.count * width);
   for (let item = 0, at = 0; at < items.length; item++, at += width) {
