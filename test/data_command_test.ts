@@ -72,6 +72,7 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
       /^- The clicked item is in place 2 in 100 % of the clicks \(33 % by chance\)/m,
     );
     assert.match(described.stdout, /^- 100 % of the users have one event/m);
+    assert.equal(described.stdout.split("\nBeware:\n- ")[1]?.trimEnd(), manifest.warnings.join("\n- "));
     assert.match(described.stdout, /^events a user: 1 \/ 1 \/ 1 \/ 1 \/ 1 /m);
 
     const options = [
@@ -98,8 +99,9 @@ Deno.test("data retailrocket prepares, describe describes, train trains on it, i
       "--json",
     );
     assert.equal(evaluated.code, 0, evaluated.stderr);
-    const last = JSON.parse(await Deno.readTextFile(`${folder}/memory/result.json`)).test.at(-1);
-    assert.equal(JSON.parse(evaluated.stdout).nll, last.nll);
+    const result = JSON.parse(await Deno.readTextFile(`${folder}/memory/result.json`));
+    assert.equal(JSON.parse(evaluated.stdout).nll, result.test.at(-1).nll);
+    assert.deepEqual(result.data.warnings, manifest.warnings);
     const resumed = await train.run(["--resume", `${folder}/memory`, "--iterations", "9"]);
     assert.equal(resumed.code, 0, resumed.stderr);
 

@@ -50,7 +50,13 @@ export function configOf({ seed = 1, iterations = 4, dims = [64, 64] }: RunFiles
   };
 }
 
-const SIZES = { users: [60, 20, 20], pages: 1234, rows: 9000, items: 500 };
+const SIZES = {
+  users: [60, 20, 20],
+  pages: 1234,
+  rows: 9000,
+  items: 500,
+  warnings: ["Each page shows one item."],
+};
 
 export function writeRun(folder: string, run: RunFiles): void {
   Deno.mkdirSync(folder, { recursive: true });

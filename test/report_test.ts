@@ -204,6 +204,7 @@ Deno.test("a finished run has its curves, bars and baselines", () =>
         "2026-11-26 10:03 UTC",
         "1 min 31 s<",
         "60 train, 20 validation and 20 test users, 1,234 pages, 9,000 displayed items of 500",
+        "Each page shows one item.",
       ]
     ) {
       assert.ok(page.includes(text), text);

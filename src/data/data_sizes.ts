@@ -11,6 +11,8 @@ export interface DataSizes {
   /** Displayed items of the pages. */
   readonly rows: number;
   readonly items: number;
+  /** What a prepared set's manifest warns of. */
+  readonly warnings?: readonly string[];
 }
 
 export function dataSizes(source: LogSource): DataSizes {

@@ -167,6 +167,8 @@ export const manifestSchema = v.object({
   skipped: v.optional(v.record(v.string(), count), {}),
   /** How the source was understood, where that was inferred. */
   notes: v.optional(v.array(v.string()), []),
+  /** What a model or a reader may be fooled by. */
+  warnings: v.optional(v.array(v.string())),
   /** The exact arguments. */
   command: v.optional(v.array(v.string()), []),
   sources: v.optional(v.array(v.object({ path: v.string(), bytes: count })), []),

@@ -13,7 +13,7 @@ import { openPreparedSet } from "../sets/prepared_folder.ts";
 import { MEMORY_ROWS } from "../run/dataset.ts";
 import { readPreparedLog } from "../prepared/read_log.ts";
 import { plainPath } from "./glob.ts";
-import { stepsOf } from "./script.ts";
+import { type Step, stepsOf } from "./script.ts";
 import { type PlaceEffect, placeEffect } from "./place_effect.ts";
 import script from "../../data/describe.sql" with { type: "text" };
 import placesScript from "../../data/describe_places.sql" with { type: "text" };
@@ -74,18 +74,40 @@ export async function describe(
   const baselines = log ? baselinesOn(log, manifest) : [];
   const engine = await Engine.open({ workFolder: "", memory });
   try {
-    const files = (part: Part) => partFiles(folder, part).map(plainPath);
-    await engine.setVariables({
-      users: files("users"),
-      items: files("items"),
-      pages: files("pages"),
-      page_files: partFiles(folder, "pages"),
-    });
-    await engine.runSteps([...stepsOf(script), ...stepsOf(placesScript)], { onStep });
+    await count(engine, folder, [...stepsOf(script), ...stepsOf(placesScript)], { onStep });
     return { ...await descriptionOf(engine, manifest), baselines };
   } finally {
     engine.close();
   }
+}
+
+/** What {@link describe} warns of in the set that an engine has written; it is left in another database. */
+export async function warningsIn(engine: Engine, folder: string, signal?: AbortSignal): Promise<string[]> {
+  await engine.run("USE memory");
+  const steps = stepsOf(script).filter(({ title }) => title !== "Baselines");
+  await count(engine, folder, steps, { signal });
+  return await countedWarnings(engine, (await engine.rows("FROM part")).map(figuresOf));
+}
+
+async function count(
+  engine: Engine,
+  folder: string,
+  steps: readonly Step[],
+  events: Parameters<Engine["runSteps"]>[1],
+): Promise<void> {
+  const files = (part: Part) => partFiles(folder, part).map(plainPath);
+  await engine.setVariables({
+    users: files("users"),
+    items: files("items"),
+    pages: files("pages"),
+    page_files: partFiles(folder, "pages"),
+  });
+  await engine.runSteps(steps, events);
+}
+
+async function countedWarnings(engine: Engine, parts: readonly PartFigures[]): Promise<string[]> {
+  const [suspicion = {}] = await engine.rows("FROM suspicion");
+  return warningsOf(Object.fromEntries(Object.entries(suspicion).map(([k, v]) => [k, Number(v)])), parts);
 }
 
 /** What the steps of data/describe.sql have counted. */
@@ -97,8 +119,6 @@ async function descriptionOf(
   const [quartiles] = await engine.rows(
     "SELECT quantile_disc(events, [0, 0.25, 0.5, 0.75, 1]) AS q FROM events_of_user",
   );
-  const [suspicion = {}] = await engine.rows("FROM suspicion");
-  const counts = Object.fromEntries(Object.entries(suspicion).map(([k, v]) => [k, Number(v)]));
   return {
     manifest,
     items: await engine.number("SELECT count(*) FROM items"),
@@ -115,7 +135,7 @@ async function descriptionOf(
     })),
     placeEffect: await placeEffect(engine, manifest.places),
     eventsPerUser: Array.isArray(quartiles?.q) ? quartiles.q.map(Number) : [],
-    warnings: warningsOf(counts, parts),
+    warnings: await countedWarnings(engine, parts),
   };
 }
 

@@ -8,6 +8,7 @@ import { version } from "../version.ts";
 import { type BadRows, joined, noBadRows } from "../data/bad_rows.ts";
 import { judge, takeRejects } from "./bad_rows.ts";
 import { checksum } from "../files/checksum.ts";
+import { warningsIn } from "./describe.ts";
 import { Engine, type Variable } from "./engine.ts";
 import { featuresOf, sharesOf, VOCABULARY, writeVocabulary } from "./feature_manifest.ts";
 import type { StepStanding } from "./step_standing.ts";
@@ -118,6 +119,8 @@ export async function prepare(
     });
     onStep?.(outside("Checksums"));
     const manifest = await manifestOf(engine, nameOf(out.path), begun, out.partial, command, bad);
+    onStep?.(outside("Warnings"));
+    manifest.warnings = await warningsIn(engine, out.partial, signal);
     engine.close();
     engine = undefined;
     await atomicWriteFile(`${out.partial}/${MANIFEST}`, JSON.stringify(manifest, null, 2) + "\n");

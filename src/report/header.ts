@@ -14,6 +14,7 @@ export function headerOf(data: ReportData): Html {
   const [only] = models;
   return markup`<h1>${title}</h1>
 ${only && models.length === 1 ? oneModel(only) : severalModels(models)}
+${warningsOn(models).map(note)}
 ${
     models.flatMap((model) => {
       const several = models.length > 1;
@@ -117,6 +118,18 @@ function factsOf(model: Model): [name: string, value: string][] {
     [runs.length > 1 ? "seeds" : "seed", runs.map(({ seed }) => seed).join(", ")],
     ["folder", folder],
   ];
+}
+
+/** Of each data set once. */
+function warningsOn(models: readonly Model[]): string[] {
+  const all = models.flatMap(({ data, runs }) =>
+    runs.flatMap(({ stages }) =>
+      Object.values(stages).flatMap(({ result }) =>
+        (result?.data?.warnings ?? []).map((text) => `Beware of ${data}: ${text}`)
+      )
+    )
+  );
+  return [...new Set(all)];
 }
 
 function sizesText({ users: [train, validation, test], pages, rows, items }: DataSizes): string {

@@ -29,6 +29,8 @@ export interface Dataset {
   readonly features: Features | undefined;
   /** Whether the items of its pages are in the order in which they were shown, where that is known. */
   readonly places?: Places;
+  /** What its manifest warns of; of users who were dealt out anew, nobody knows. */
+  readonly warnings?: readonly string[];
   /** [R] the true utility of every row, where it is known: of a log in memory. */
   readonly truth: Float64Array | undefined;
 }
@@ -98,8 +100,8 @@ async function openWhole(
       memoryRows,
       itemIds: true,
     } as const;
-    const { features, places } = manifest;
-    return { ...dealtOut(log, config), features, places };
+    const { features, places, warnings } = manifest;
+    return { ...dealtOut(log, config), features, places, warnings: resplit ? undefined : warnings };
   }
   const log = readPaperFile(source, needed);
   const { sha256 } = await checksum(source);

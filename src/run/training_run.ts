@@ -214,7 +214,7 @@ async function train(
       finished: new Date().toISOString(),
       sessionSeconds: (performance.now() - began) / 1000,
       resumed: first > 0,
-      data: dataSizes(data.source),
+      data: { ...dataSizes(data.source), warnings: data.warnings },
       ...(tested ? await testStage(stage, trainer, data, config, events.onProgress) : {}),
     };
     if (tested) await folder.saveResult(result);
