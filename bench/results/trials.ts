@@ -50,9 +50,7 @@ export const trialsTable: ResultTable = {
     const rows: string[][] = [];
     const logs = await logsOf(runs);
     for (const [name, data] of logs) {
-      const folder = await runs.trained(`trial-${name}`, "train", [
-        ...["--data", data, "--seeds", String(SEEDS), "--no-report"],
-      ]);
+      const folder = await trialOf(runs, name, data);
       const seeds = Array.from({ length: SEEDS }, (_, k) => folderOfSeed(folder, k + 1));
       const results = await Promise.all(seeds.map((seed) => readJson(`${seed}/result.json`, resultSchema)));
       rows.push(rowOf(name, results.filter((result) => result !== undefined)));
@@ -73,6 +71,17 @@ export const trialsTable: ResultTable = {
   },
 };
 
+/** The folder of the default's seeds. */
+async function trialOf(runs: Runs, name: string, data: string): Promise<string> {
+  return await runs.trained(`trial-${name}`, "train", [
+    "--data",
+    data,
+    "--seeds",
+    String(SEEDS),
+    "--no-report",
+  ]);
+}
+
 async function variantRows(runs: Runs, logs: ReadonlyMap<string, string>): Promise<string[][]> {
   const rows: string[][] = [];
   for (const options of ["", ...VARIANTS]) {
@@ -82,7 +91,14 @@ async function variantRows(runs: Runs, logs: ReadonlyMap<string, string>): Promi
       const words = options.split(" ").filter((word) => word !== "");
       const trained = words.map((word) => word.replace(/^--/, "")).join("-");
       const folder = data &&
-        await runs.trained(`variant-${name}-${trained}`, "train", ["--data", data, "--no-report", ...words]);
+        (words.length === 0
+          ? folderOfSeed(await trialOf(runs, name, data), 1)
+          : await runs.trained(`variant-${name}-${trained}`, "train", [
+            "--data",
+            data,
+            "--no-report",
+            ...words,
+          ]));
       const result = folder && await readJson(`${folder}/result.json`, resultSchema);
       const loss = result ? result.test.find(({ snapshot }) => snapshot === "best-loss")?.nll : undefined;
       losses.push(loss === undefined ? "-" : fixed(loss));
