@@ -39,6 +39,11 @@ const RUN = [
 /** Its commands train as long as they say: data_command_test.ts. */
 const GUIDE = "data/README.md";
 
+Deno.test("README: at most 160 lines", () => {
+  const lines = Deno.readTextFileSync(new URL("README.md", root)).trimEnd().split("\n");
+  assert.ok(lines.length <= 160, `${lines.length} lines`);
+});
+
 Deno.test("pages: every link leads to a file that is there, and to a heading of it", () => {
   const broken = pages().flatMap((page) => brokenLinks(page).map((target) => `${page.path}: ${target}`));
   assert.deepEqual(broken, []);
