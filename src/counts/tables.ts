@@ -22,30 +22,14 @@ const SLOTS_A_FIELD = 4;
 /** Items whose tokens are read at once. */
 const CHUNK = 2 ** 16;
 
-/** What was counted of a source: models and baselines ask for the same. */
-interface Known {
-  config?: { readonly of: string; readonly is: CountsConfig | null };
-  tables?: CountTables;
-}
-const known = new WeakMap<LogSource, Known>();
-function knownOf(source: LogSource): Known {
-  const found = known.get(source) ?? {};
-  known.set(source, found);
-  return found;
-}
+/** The tables of a source: models and baselines ask for the same. */
+const known = new WeakMap<LogSource, CountTables>();
 
 /**
  * What counts of a log look at; null where its catalogue is too large for their table.
  * @param fields which tokens are of one kind; without any, all tokens are one field.
  */
 export function countsConfigFor(source: LogSource, fields: readonly TokenField[]): CountsConfig | null {
-  const found = knownOf(source);
-  const of = JSON.stringify(fields);
-  if (found.config?.of !== of) found.config = { of, is: makeConfig(source, fields) };
-  return found.config.is;
-}
-
-function makeConfig(source: LogSource, fields: readonly TokenField[]): CountsConfig | null {
   const { items } = source;
   const categories = fieldsOf(items.shape, fields).slice(0, MOST_FIELDS);
   const most = mostTokens(items, categories);
@@ -102,19 +86,12 @@ export function countTables(
   onProgress?: OnProgress,
   counted?: Counted,
 ): CountTables {
-  const found = knownOf(source);
-  if (found.tables && JSON.stringify(found.tables.config) === JSON.stringify(config)) return found.tables;
-  return found.tables = makeTables(
-    source,
-    config,
-    counted ?? {
-      counts: countTrain(source, onProgress),
-      pairs: countPairs(source, config.latest, onProgress),
-    },
-  );
-}
-
-function makeTables(source: LogSource, config: CountsConfig, { counts, pairs }: Counted): CountTables {
+  const found = known.get(source);
+  if (found && JSON.stringify(found.config) === JSON.stringify(config)) return found;
+  const { counts, pairs } = counted ?? {
+    counts: countTrain(source, onProgress),
+    pairs: countPairs(source, config.latest, onProgress),
+  };
   const width = tableWidth(config);
   const items = new Float32Array(source.items.shape.count * width);
   for (let item = 0, at = 0; at < items.length; item++, at += width) {
@@ -124,7 +101,9 @@ function makeTables(source: LogSource, config: CountsConfig, { counts, pairs }: 
   }
   writeTokens(items, source.items, config, counts);
   writeNeighbours(items, config, pairs);
-  return { config, items, meanRate: counts.meanRate, longestPage: counts.longestPage };
+  const tables = { config, items, meanRate: counts.meanRate, longestPage: counts.longestPage };
+  known.set(source, tables);
+  return tables;
 }
 
 function writeTokens(
