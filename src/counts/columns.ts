@@ -106,11 +106,13 @@ export interface OwnCounts {
 const MOST_PASSED = 255;
 const MOST_OWN = 2047;
 
+/** A word of {@link OwnCounts}; larger numbers are the largest that fit. */
 export function packOwn({ passed, shown, clicks, paired, inPairs }: OwnCounts): number {
   return (Math.min(passed, MOST_PASSED) | (Math.min(shown, MOST_OWN) << 8) |
     (Math.min(clicks, MOST_OWN) << 19) | (paired ? 1 << 30 : 0) | (inPairs ? 1 << 31 : 0)) >>> 0;
 }
 
+/** What {@link packOwn} put into a word. */
 export function unpackOwn(word: number): OwnCounts {
   return {
     passed: word & MOST_PASSED,

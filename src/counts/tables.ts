@@ -14,13 +14,11 @@ import {
 } from "./columns.ts";
 import { type CountTables, nearnessOf } from "./page_counts.ts";
 import { type ClickPairs, countPairs, latestFor } from "./pairs.ts";
-import { clickShares, isCategory, isIn, type TokenField, tokensIn } from "./token_fields.ts";
+import { clickShares, eachTokens, isCategory, isIn, type TokenField } from "./token_fields.ts";
 import { countTrain, type TrainCounts } from "./train_counts.ts";
 
 /** Tokens of an item in one field that the table holds. */
 const SLOTS_A_FIELD = 4;
-/** Items whose tokens are read at once. */
-const CHUNK = 2 ** 16;
 
 /** The tables of a source: models and baselines ask for the same. */
 const known = new WeakMap<LogSource, CountTables>();
@@ -61,16 +59,6 @@ function mostTokens(items: ItemCatalogue, fields: readonly TokenField[]): number
     });
   });
   return most;
-}
-
-/** Goes through the tokens of all items. */
-function eachTokens(items: ItemCatalogue, visit: (item: number, tokens: Uint32Array) => void): void {
-  if (items.shape.kind !== "mixed") return;
-  for (let first = 0; first < items.shape.count; first += CHUNK) {
-    const ids = Uint32Array.from({ length: Math.min(CHUNK, items.shape.count - first) }, (_, k) => first + k);
-    const tokens = tokensIn(items, ids);
-    ids.forEach((id, k) => visit(id, tokens.token.subarray(tokens.first[k], tokens.first[k + 1])));
-  }
 }
 
 /** What is counted of train users. */
@@ -117,9 +105,9 @@ function writeTokens(
   const shares = clickShares(catalogue, counts, config.fields);
   eachTokens(catalogue, (item, tokens) => {
     let at = item * width + 4;
-    for (const { first, count, slots } of config.fields) {
-      const own = tokens.filter((token) => token >= first && token < first + count);
-      for (let slot = 0; slot < slots; slot++, at += 2) {
+    for (const field of config.fields) {
+      const own = tokens.filter((token) => isIn(field, token));
+      for (let slot = 0; slot < field.slots; slot++, at += 2) {
         const token = own[slot] ?? -1;
         items[at] = token;
         items[at + 1] = shares[token] ?? 0;

@@ -34,6 +34,20 @@ export function tokensIn(catalogue: ItemCatalogue, ids: Uint32Array): ItemTokens
   return items.tokens;
 }
 
+/** Goes through the tokens of all items; none for items without tokens. */
+export function eachTokens(
+  catalogue: ItemCatalogue,
+  visit: (item: number, tokens: Uint32Array) => void,
+): void {
+  const { shape } = catalogue;
+  if (shape.kind !== "mixed") return;
+  for (let first = 0; first < shape.count; first += CHUNK) {
+    const ids = Uint32Array.from({ length: Math.min(CHUNK, shape.count - first) }, (_, k) => first + k);
+    const tokens = tokensIn(catalogue, ids);
+    ids.forEach((id, k) => visit(id, tokens.token.subarray(tokens.first[k], tokens.first[k + 1])));
+  }
+}
+
 /** [V] share of a field's clicks in the train part that fall on each token, as if each had one click more. */
 export function clickShares(
   catalogue: ItemCatalogue,
@@ -42,18 +56,13 @@ export function clickShares(
 ): Float64Array {
   const { shape } = catalogue;
   const shares = new Float64Array(shape.kind === "mixed" ? shape.tokens : 0).fill(1);
-  for (let first = 0; first < shape.count; first += CHUNK) {
-    const ids = Uint32Array.from({ length: Math.min(CHUNK, shape.count - first) }, (_, k) => first + k);
-    const tokens = tokensIn(catalogue, ids);
-    ids.forEach((id, k) => {
-      if (clicks[id] === 0) return;
-      const own = tokens.token.subarray(tokens.first[k], tokens.first[k + 1]);
-      for (const field of fields) {
-        const inField = own.filter((token) => isIn(field, token));
-        for (const token of inField) shares[token] = shares[token]! + clicks[id]! / inField.length;
-      }
-    });
-  }
+  eachTokens(catalogue, (item, own) => {
+    if (clicks[item] === 0) return;
+    for (const field of fields) {
+      const inField = own.filter((token) => isIn(field, token));
+      for (const token of inField) shares[token] = shares[token]! + clicks[item]! / inField.length;
+    }
+  });
   for (const { first, count } of fields) {
     const own = shares.subarray(first, first + count);
     const sum = own.reduce((sum, x) => sum + x, 0);
