@@ -43,14 +43,9 @@ export const NO_ITEM = 2 ** 24;
 export const MOST_SLOTS = 8;
 export const MOST_FIELDS = 4;
 
-/** Columns before those of the fields, and behind them. */
+/** Columns before those of the fields, and behind them: those of the page, the same for all of its items. */
 const BEFORE = ["rate", "shown", "similarity", "clicked before", "clicked last", "passed over"] as const;
 const BEHIND = ["clicks so far", "page length"] as const;
-
-/** The names of all columns, in their order. Those of the page are the same for all of its items. */
-export function countColumns({ fields }: CountsConfig): string[] {
-  return [...BEFORE, ...fields.map((_, k) => `category ${k + 1}`), ...BEHIND];
-}
 
 /** C. */
 export function countWidth({ fields }: CountsConfig): number {

@@ -45,7 +45,7 @@ export function fitLogit(choices: LogitChoices, ridge: ArrayLike<number>): Float
 }
 
 /** [rows] u = x w. */
-export function utilitiesOf(
+function utilitiesOf(
   { x, columns }: Pick<LogitChoices, "x" | "columns">,
   w: Float64Array,
 ): Float64Array {

@@ -4,12 +4,12 @@ import {
   type CountsConfig,
   countWidth,
   LAGS,
+  type OwnCounts,
   PRIOR,
   SIMILARITY_FLOOR,
   slotsOf,
   tableWidth,
 } from "./columns.ts";
-import type { OwnCounts } from "./columns.ts";
 
 /** The counts of a set of train users: a row of each item, see columns.ts, and clicks a display of all. */
 export interface CountTables {
