@@ -104,7 +104,7 @@ function addRow(x: Float64Array, at: number, p: number, mean: Float64Array, hess
 }
 
 /** A x = b for a positive definite matrix, of which the lower half is read, by Cholesky's decomposition. */
-export function solve(matrix: Float64Array, b: Float64Array): Float64Array {
+function solve(matrix: Float64Array, b: Float64Array): Float64Array {
   const D = b.length;
   const lower = matrix.slice();
   const x = b.slice();

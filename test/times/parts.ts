@@ -29,7 +29,7 @@ export const parts: readonly Part[] = [
     name: "training",
     about: "whole models against float64, the adversarial stage, resuming",
     files: named(
-      "adversarial batch broken_numbers calibration counted cut_batches device driver_threads figures given_events held_memory " +
+      "adversarial batch broken_numbers calibration counted cut_batches device driver_threads figures given_events held_memory logit " +
         "initial_weights iterations large_catalogue log_on_disk matrix_memory mixed_features model other_training reward_watch " +
         "row_counts row_sparse_adam trip",
     ),
